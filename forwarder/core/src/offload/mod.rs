@@ -1,0 +1,1 @@
+//! Checksum completion and segmentation on packet bytes, where no device does it for us.

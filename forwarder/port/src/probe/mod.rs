@@ -1,0 +1,1 @@
+//! Questions to the kernel about XDP, and runs of a program on crafted frames.
