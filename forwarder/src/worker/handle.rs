@@ -1,0 +1,142 @@
+//! The control side's end of a worker: starts the thread, pins it, sends commands, awaits answers.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::thread::{CpuSet, sched_setaffinity};
+use tokio::sync::oneshot;
+use weir_core::{EngineConfig, Mac, PortId};
+use weir_port::{Pool, Port, TxFeatures};
+
+use super::command::{Command, NewPort, Taken};
+use super::idle::IdlePolicy;
+use super::snapshot::WorkerSnapshot;
+use super::turn::Worker;
+
+/// The worker's thread has ended, so it cannot answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the worker has stopped")]
+pub struct WorkerGone;
+
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    pub core: usize,
+    pub idle: IdlePolicy,
+    pub engine: EngineConfig,
+}
+
+#[derive(Debug)]
+pub struct WorkerHandle<P> {
+    commands: Sender<Command<P>>,
+    wake: Arc<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<P: Port + Send + 'static> WorkerHandle<P> {
+    /// Starts a worker on its core. Fails where the core cannot be had.
+    pub fn spawn(settings: WorkerSettings, pool: Pool) -> io::Result<Self> {
+        let (commands, inbox) = channel();
+        let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let (pinned, is_pinned) = channel();
+        let worker_wake = Arc::clone(&wake);
+        let core = settings.core;
+        let thread =
+            std::thread::Builder::new().name(format!("weir-core{core}")).spawn(move || {
+                let outcome = pin(core)
+                    .and_then(|()| Worker::new(settings, pool, inbox, worker_wake));
+                match outcome {
+                    Ok(mut worker) => {
+                        let _ = pinned.send(Ok(()));
+                        worker.run();
+                    }
+                    Err(error) => {
+                        let _ = pinned.send(Err(error));
+                    }
+                }
+            })?;
+        match is_pinned.recv() {
+            Ok(Ok(())) => Ok(Self { commands, wake, thread: Some(thread) }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(io::Error::other("the worker's thread ended before it began")),
+        }
+    }
+
+    fn send(&self, command: Command<P>) -> Result<(), WorkerGone> {
+        self.commands.send(command).map_err(|_| WorkerGone)?;
+        // A full counter means that the worker is about to be woken anyway.
+        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+        Ok(())
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command<P>,
+    ) -> Result<T, WorkerGone> {
+        let (done, answer) = oneshot::channel();
+        self.send(command(done))?;
+        answer.await.map_err(|_| WorkerGone)
+    }
+
+    /// Hands a port to the worker; it is served when this returns.
+    pub async fn add(&self, new: NewPort<P>) -> Result<(), WorkerGone> {
+        self.ask(|done| Command::Add { new: Box::new(new), done }).await
+    }
+
+    /// Takes a port away from the worker.
+    pub async fn take(&self, id: PortId) -> Result<Option<Box<Taken<P>>>, WorkerGone> {
+        self.ask(|done| Command::Take { id, done }).await
+    }
+
+    /// Gives the frames back that a closed port's sockets held.
+    pub async fn reclaim(&self, id: PortId) -> Result<usize, WorkerGone> {
+        self.ask(|done| Command::Reclaim { id, done }).await
+    }
+
+    pub fn retune(&self, id: PortId, mtu: u32, features: TxFeatures) -> Result<(), WorkerGone> {
+        self.send(Command::Retune { id, mtu, features })
+    }
+
+    pub fn learn(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), WorkerGone> {
+        self.send(Command::Learn { mac, vlan, port })
+    }
+
+    pub async fn snapshot(&self) -> Result<Box<WorkerSnapshot>, WorkerGone> {
+        self.ask(|done| Command::Snapshot { done }).await
+    }
+
+    /// Ends the thread and waits for it.
+    pub async fn stop(mut self) -> Result<Box<WorkerSnapshot>, WorkerGone> {
+        let last = self.ask(|done| Command::Stop { done }).await?;
+        if let Some(thread) = self.thread.take() {
+            // It has answered its last command: joining takes no time worth yielding for.
+            let _ = thread.join();
+        }
+        Ok(last)
+    }
+}
+
+impl<P> Drop for WorkerHandle<P> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            let (done, _) = oneshot::channel();
+            let _ = self.commands.send(Command::Stop { done });
+            let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Binds the calling thread to one core.
+fn pin(core: usize) -> io::Result<()> {
+    let mut cores = CpuSet::new();
+    if core >= CpuSet::MAX_CPU {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    cores.set(core);
+    sched_setaffinity(None, &cores)
+        .map_err(|e| io::Error::new(e.kind(), format!("core {core} cannot be had: {e}")))
+}

@@ -1,0 +1,30 @@
+//! The hot side: one pinned thread per core that moves frames, run to completion.
+//!
+//! - [`turn`]: the loop itself; receive, switch, queue, send
+//! - [`lanes`]: the worker's ports, and the order in which they are served
+//! - [`idle`]: when to look again and when to sleep
+//! - [`regimes`]: where the worker's own time goes
+//! - [`command`]: what the control side may ask, answered between turns
+//! - [`handle`]: the control side's end of it
+//! - [`snapshot`]: what a worker says of itself
+//!
+//! Architecture invariant: nothing here locks, allocates or makes a system call on the way of a
+//! frame, other than the kicks in `weir_port`. The worker talks to other threads in housekeeping
+//! only, through [`command`].
+
+pub mod command;
+pub mod handle;
+pub mod idle;
+mod lanes;
+pub mod regimes;
+pub mod snapshot;
+mod turn;
+
+#[cfg(test)]
+mod tests;
+
+pub use command::{Command, NewPort, Taken};
+pub use handle::{WorkerGone, WorkerHandle, WorkerSettings};
+pub use idle::IdlePolicy;
+pub use snapshot::{PortSnapshot, WorkerSnapshot};
+pub use turn::Worker;
