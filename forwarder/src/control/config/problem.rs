@@ -1,0 +1,184 @@
+//! What is wrong with a configuration, and where. Invariant: a problem says what is wrong and
+//! what would be valid; all problems of one file travel together, in the order of its lines.
+
+use std::{error::Error, fmt, ops::Range, sync::Arc};
+
+use crate::control::plan::{Located, PortPlan};
+
+/// Why a configuration cannot be used. `main` ends with exit code 2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors {
+    problems: Vec<Problem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// `None` where no file is to blame: the command line, or the file could not be read.
+    pub at: Option<Located>,
+    /// `port.weight`, `syntax`, `--worker`, or the file's name.
+    pub key: String,
+    pub wrong: String,
+    /// What would be valid; empty where `wrong` says it already.
+    pub valid: String,
+}
+
+impl ConfigErrors {
+    pub(crate) fn of(problem: Problem) -> Self {
+        Self { problems: vec![problem] }
+    }
+
+    /// A problem of a command line argument.
+    pub fn argument(key: &str, wrong: impl Into<String>, valid: impl Into<String>) -> Self {
+        Self::of(Problem { at: None, key: key.into(), wrong: wrong.into(), valid: valid.into() })
+    }
+
+    /// A problem of a port that shows only later: "there is no such interface".
+    pub fn port(port: &PortPlan, wrong: impl Into<String>, valid: impl Into<String>) -> Self {
+        let key = match port.at {
+            Some(_) => "port.name".to_owned(),
+            None => port.name.clone(),
+        };
+        Self::of(Problem { at: port.at.clone(), key, wrong: wrong.into(), valid: valid.into() })
+    }
+
+    /// Puts the problems of several ports into one report.
+    pub fn and(mut self, other: Self) -> Self {
+        self.problems.extend(other.problems);
+        self
+    }
+
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// What `main` exits with.
+    pub const EXIT_CODE: u8 = 2;
+}
+
+impl Error for ConfigErrors {}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.problems.iter().enumerate() {
+            if i > 0 {
+                writeln!(out)?;
+            }
+            write!(out, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(at) = &self.at {
+            write!(out, "{}:{}:{}: ", at.file, at.line, at.column)?;
+        }
+        write!(out, "{}: {}", self.key, self.wrong)?;
+        if !self.valid.is_empty() {
+            write!(out, "; {}", self.valid)?;
+        }
+        if let Some(at) = &self.at {
+            let (pad, carets) = (" ".repeat(at.column - 1), "^".repeat(at.width.max(1)));
+            write!(out, "\n{:>5} | {}\n      | {pad}{carets}", at.line, at.source_line)?;
+        }
+        Ok(())
+    }
+}
+
+/// The text of a configuration, so that a byte offset can be shown as a place.
+#[derive(Clone, Debug)]
+pub(super) struct Source<'s> {
+    file: Arc<str>,
+    text: &'s str,
+}
+
+impl<'s> Source<'s> {
+    pub(super) fn new(file: &str, text: &'s str) -> Self {
+        Self { file: file.into(), text }
+    }
+
+    pub(super) fn locate(&self, span: &Range<usize>) -> Located {
+        let mut start = span.start.min(self.text.len());
+        while !self.text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let (before, after) = self.text.split_at(start);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let in_line = &before[line_start..];
+        let rest = after.split('\n').next().unwrap_or_default().trim_end_matches('\r');
+        let spanned = span.end.saturating_sub(start);
+        let width = rest.char_indices().take_while(|(offset, _)| *offset < spanned).count();
+        Located {
+            file: self.file.clone(),
+            line: before.matches('\n').count() + 1,
+            column: in_line.chars().count() + 1,
+            width: width.max(1),
+            // A tab would move the caret off its word.
+            source_line: format!("{in_line}{rest}").replace('\t', " "),
+        }
+    }
+}
+
+/// Collects what is wrong while a file is read.
+#[derive(Debug)]
+pub(super) struct Problems<'s> {
+    source: Source<'s>,
+    found: Vec<Problem>,
+}
+
+impl<'s> Problems<'s> {
+    pub(super) fn new(source: Source<'s>) -> Self {
+        Self { source, found: Vec::new() }
+    }
+
+    pub(super) fn locate(&self, span: &Range<usize>) -> Located {
+        self.source.locate(span)
+    }
+
+    pub(super) fn add(
+        &mut self,
+        span: &Range<usize>,
+        key: impl Into<String>,
+        wrong: impl Into<String>,
+        valid: impl Into<String>,
+    ) {
+        self.found.push(Problem {
+            at: Some(self.source.locate(span)),
+            key: key.into(),
+            wrong: wrong.into(),
+            valid: valid.into(),
+        });
+    }
+
+    /// The problems in the order of their places, if there are any.
+    pub(super) fn finish(mut self) -> Result<(), ConfigErrors> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        self.found.sort_by_key(|problem| problem.at.as_ref().map(|at| (at.line, at.column)));
+        Err(ConfigErrors { problems: self.found })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_counted_in_characters_and_tabs_do_not_move_the_caret() {
+        let text = "a = 1\r\n\tö = \"né\" # x\r\n";
+        let start = text.find('"').unwrap();
+        let at = Source::new("f", text).locate(&(start..start + 5));
+        assert_eq!((at.line, at.column, at.width), (2, 6, 4));
+        assert_eq!(at.source_line, " ö = \"né\" # x");
+        let end = Source::new("f", text).locate(&(999..999));
+        assert_eq!((end.line, end.column, end.width), (3, 1, 1));
+    }
+
+    #[test]
+    fn problems_without_a_file_stay_on_one_line() {
+        let errors = ConfigErrors::argument("--worker", "there is no core 9", "valid: 0, 1");
+        assert_eq!(errors.to_string(), "--worker: there is no core 9; valid: 0, 1");
+    }
+}

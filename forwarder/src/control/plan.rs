@@ -1,0 +1,275 @@
+//! What weir has been asked to do, validated: plain data that the control plane turns into
+//! ports and workers. Invariant: a `Plan` holds no contradiction that could be seen without
+//! asking the kernel; whether an interface exists is found out when it is attached.
+
+use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc};
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// Where the control socket is unless the configuration or the command line says otherwise.
+pub const DEFAULT_CONTROL: &str = "/run/weir.sock";
+/// What one vif may have queued towards one link.
+pub const DEFAULT_QUEUE_BYTES: u64 = 512 * 1024;
+/// One page: what a container holds.
+pub const DEFAULT_CONTAINER_BYTES: u64 = 4096;
+
+/// Everything `weir run` needs to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub forwarder: ForwarderPlan,
+    pub container: ContainerPlan,
+    pub scheduler: SchedulerPlan,
+    /// The bridge whose ports are followed as they come and go; `None` with `--config`.
+    pub bridge: Option<String>,
+    /// In the order of the file. With a bridge: the uplinks only, vifs are found by asking it.
+    pub ports: Vec<PortPlan>,
+    /// What a port that is not listed (one that joins the bridge) gets.
+    pub defaults: PortDefaults,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwarderPlan {
+    /// The core of each worker; never empty.
+    pub workers: Vec<usize>,
+    pub idle: Idle,
+    pub control: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContainerPlan {
+    pub bytes: u64,
+    pub release: Release,
+    pub timeout_ns: u64,
+    /// The share of packets the playout deadline should cover (paper B); unused by `eager`.
+    pub alpha: f64,
+    pub work_conserving: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchedulerPlan {
+    pub policy: Policy,
+    pub inactive_after_ns: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortPlan {
+    pub name: String,
+    pub role: Role,
+    pub mode: Mode,
+    pub queue_bytes: u64,
+    /// What the program does with a frame when no worker listens.
+    pub fallback: Fallback,
+    /// Source addresses the port may use; empty: any.
+    pub mac_lock: Vec<[u8; 6]>,
+    pub ip_lock: Vec<IpAddr>,
+    /// Where the file names the port; `None` when no file did.
+    pub at: Option<Located>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortDefaults {
+    pub mode: Mode,
+    pub queue_bytes: u64,
+    pub fallback: Fallback,
+}
+
+/// A place in a configuration file, with the line itself: an error that is found after the file
+/// was read (an interface is missing) still shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    pub file: Arc<str>,
+    /// Counted from 1, as editors do.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+    /// How many characters the caret underlines.
+    pub width: usize,
+    pub source_line: String,
+}
+
+/// What a port is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The way out: unknown destinations go there.
+    Uplink,
+    /// A virtual machine's interface.
+    Vif,
+}
+
+/// How the program is attached and the socket bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// skb on veth and tap, native on NICs whose driver can
+    Auto,
+    /// Generic XDP: works on every driver, superframes stay whole
+    Skb,
+    /// In the driver, with zero-copy where it has it
+    Native,
+}
+
+/// What the worker does when there is nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Idle {
+    /// Poll without end: the lowest latency, a whole core
+    Spin,
+    /// Poll for a while, then sleep until a frame arrives
+    Adaptive,
+    /// Sleep at once: the least CPU
+    Sleep,
+}
+
+/// When a container is handed to its scheduler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Release {
+    Eager,
+    Fixed,
+    Adaptive,
+}
+
+/// How a link is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Policy {
+    Drr,
+    Wrr,
+    Fifo,
+}
+
+/// Where a frame goes when nobody listens on the port's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Fallback {
+    /// To the kernel: a bridge below carries on.
+    Pass,
+    /// Nowhere: an isolated port stays isolated.
+    Drop,
+}
+
+impl Plan {
+    /// The plan of `--bridge`: the uplinks are known by name, the vifs are whatever else is or
+    /// becomes a port of the bridge.
+    pub fn for_bridge(bridge: &str, uplinks: &[String], worker: usize) -> Self {
+        let defaults = PortDefaults::default();
+        Self {
+            forwarder: ForwarderPlan::on(worker),
+            container: ContainerPlan::default(),
+            scheduler: SchedulerPlan::default(),
+            bridge: Some(bridge.to_owned()),
+            ports: uplinks.iter().map(|name| defaults.port(name, Role::Uplink)).collect(),
+            defaults,
+        }
+    }
+
+    /// The plan for an interface: its own, or that of a vif nobody listed.
+    pub fn port_named(&self, name: &str) -> PortPlan {
+        self.ports
+            .iter()
+            .find(|port| port.name == name)
+            .cloned()
+            .unwrap_or_else(|| self.defaults.port(name, Role::Vif))
+    }
+
+    /// One mode for every port, as the command line asks.
+    pub fn set_mode(&mut self, mode: Mode) {
+        self.defaults.mode = mode;
+        for port in &mut self.ports {
+            port.mode = mode;
+        }
+    }
+}
+
+impl ForwarderPlan {
+    /// One worker on this core, everything else by default.
+    pub fn on(worker: usize) -> Self {
+        Self { workers: vec![worker], idle: Idle::Adaptive, control: DEFAULT_CONTROL.into() }
+    }
+}
+
+impl Default for ContainerPlan {
+    fn default() -> Self {
+        Self {
+            bytes: DEFAULT_CONTAINER_BYTES,
+            release: Release::Eager,
+            timeout_ns: 200_000,
+            alpha: 0.99,
+            work_conserving: true,
+        }
+    }
+}
+
+impl Default for SchedulerPlan {
+    fn default() -> Self {
+        Self { policy: Policy::Drr, inactive_after_ns: 10_000_000 }
+    }
+}
+
+impl Default for PortDefaults {
+    fn default() -> Self {
+        Self { mode: Mode::Auto, queue_bytes: DEFAULT_QUEUE_BYTES, fallback: Fallback::Pass }
+    }
+}
+
+impl PortDefaults {
+    pub fn port(&self, name: &str, role: Role) -> PortPlan {
+        PortPlan {
+            name: name.to_owned(),
+            role,
+            mode: self.mode,
+            queue_bytes: self.queue_bytes,
+            fallback: self.fallback,
+            mac_lock: Vec::new(),
+            ip_lock: Vec::new(),
+            at: None,
+        }
+    }
+}
+
+impl PortPlan {
+    /// The line of the configuration that names the port.
+    pub fn line(&self) -> Option<usize> {
+        self.at.as_ref().map(|at| at.line)
+    }
+}
+
+/// The name of a choice as the configuration and the command line write it.
+pub fn name_of<T: ValueEnum>(choice: &T) -> String {
+    choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+/// All names of a choice: `auto | skb | native`.
+pub fn names_of<T: ValueEnum>() -> String {
+    T::value_variants().iter().map(name_of).collect::<Vec<_>>().join(" | ")
+}
+
+macro_rules! display_as_named {
+    ($($choice:ty),*) => {$(
+        impl fmt::Display for $choice {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.pad(&name_of(self))
+            }
+        }
+    )*};
+}
+display_as_named!(Role, Mode, Idle, Release, Policy, Fallback);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_plan_knows_its_uplinks_and_makes_vifs_of_the_rest() {
+        let mut plan = Plan::for_bridge("br0", &["eth1".into()], 1);
+        assert_eq!(plan.forwarder.workers, [1]);
+        assert_eq!(plan.port_named("eth1").role, Role::Uplink);
+        assert_eq!(plan.port_named("tap7"), PortDefaults::default().port("tap7", Role::Vif));
+        plan.set_mode(Mode::Skb);
+        assert_eq!(plan.port_named("eth1").mode, Mode::Skb);
+        assert_eq!(plan.port_named("tap7").mode, Mode::Skb);
+    }
+
+    #[test]
+    fn choices_are_written_as_the_operator_writes_them() {
+        assert_eq!(names_of::<Mode>(), "auto | skb | native");
+        assert_eq!(format!("{:<7}|", Role::Vif), "vif    |");
+    }
+}
