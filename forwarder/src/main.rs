@@ -1,1 +1,57 @@
-fn main(){}
+//! The `weir` command: parses the command line and hands over.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use weir::cli::args::{Cli, Command};
+use weir::cli::{CliError, doctor, log, port, stats};
+use weir::control::config::{ConfigErrors, Host};
+use weir::control::run;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("weir: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(obey(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            // A file's errors begin with its name and line, so that an editor can jump there.
+            if let Some(errors) = error.downcast_ref::<ConfigErrors>() {
+                eprintln!("{errors}");
+                return ExitCode::from(ConfigErrors::EXIT_CODE);
+            }
+            eprintln!("weir: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn obey(cli: Cli) -> anyhow::Result<ExitCode> {
+    let control = cli.control();
+    match cli.command {
+        Command::Run(args) => {
+            log::init(args.log_format, args.verbose);
+            let plan = args.plan(cli.control.as_ref(), &Host::detect())?;
+            run::run(plan, args.force).await
+        }
+        Command::Doctor(args) => doctor::run(args, control).await,
+        Command::Port(command) => done(port::run(&command, &control).await),
+        Command::Stats(args) => done(stats::run(&args, &control).await),
+    }
+}
+
+fn done(outcome: Result<(), CliError>) -> anyhow::Result<ExitCode> {
+    match outcome {
+        Err(CliError::Closed) | Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error.into()),
+    }
+}

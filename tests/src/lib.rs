@@ -1,1 +1,51 @@
-//! x
+//! The test bed of weir: virtual machines made of network namespaces, traffic, and the assertions
+//! every data-plane test ends with.
+//!
+//! Invariant: a bed leaves nothing behind, whether its test passes, fails, panics or is killed
+//! (what a killed one leaves is removed by the next).
+
+pub mod bed;
+pub mod cpu;
+pub mod drive;
+pub mod http;
+pub mod ledger;
+pub mod ns;
+pub mod observer;
+pub mod signals;
+pub mod traffic;
+pub mod wait;
+pub mod weir;
+pub mod weir_spec;
+
+pub use bed::{Bed, BedSpec, Guest};
+pub use ns::Ns;
+pub use wait::wait_for;
+pub use weir::Weir;
+pub use weir_spec::WeirSpec;
+
+use std::io::Write;
+
+/// Whether tests that need root can run here.
+#[must_use]
+pub fn may_run_as_root() -> bool {
+    nix::unistd::geteuid().is_root() && std::env::var_os("WEIR_NO_ROOT").is_none()
+}
+
+/// Says, past the test harness's capture, that the test `name` did not run.
+pub fn say_skipped(name: &str) {
+    // `eprintln!` would be captured and never seen of a test that "passes".
+    let _ = writeln!(std::io::stderr(), "SKIPPED (needs root): {name}");
+}
+
+/// Returns from a test that needs root where there is none, loudly.
+#[macro_export]
+macro_rules! root_or_skip {
+    () => {
+        if !$crate::may_run_as_root() {
+            let thread = std::thread::current();
+            let name = thread.name().unwrap_or("?");
+            $crate::say_skipped(&format!("{}::{name}", module_path!()));
+            return Ok(());
+        }
+    };
+}

@@ -1,1 +1,78 @@
-fn main() {}
+//! What the project does with itself: set-up, run, test, build-ebpf, bench.
+//!
+//! Invariant: builds with the Rust toolchain alone, since it is what installs everything else.
+
+mod build;
+mod setup;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "What weir's repository does with itself",
+    long_about = "What weir's repository does with itself.\n\n\
+        On a fresh machine `cargo xtask run` and `cargo xtask test` need nothing but a stable Rust \
+        toolchain and root: what is missing of system packages they install first, and say so."
+)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what is missing of system packages (apt), or name it where there is no apt
+    Setup {
+        /// Only say what is missing; exit 1 if anything is
+        #[arg(long)]
+        check: bool,
+    },
+    /// Show weir at work on four VMs and an uplink, in namespaces; or run it with your arguments
+    #[command(
+        long_about = "Without arguments: builds weir, makes four VMs and an uplink host out of \
+        network namespaces, lets weir forward UDP, TCP and ping between them for ten seconds with \
+        a live table, prints the rates and the ledger, and removes everything. Ctrl-C does so too.\n\n\
+        With arguments after `--`: builds weir and runs `weir run ARGS`, for instance\n  \
+        cargo xtask run -- --config weir.toml\n  cargo xtask run -- --bridge br0 --uplink eth1"
+    )]
+    Run {
+        /// What to hand to `weir run`
+        #[arg(last = true, value_name = "ARGS")]
+        args: Vec<OsString>,
+    },
+    /// Run all tests: the pure tier, then the root tier (namespaces, XDP, traffic)
+    Test {
+        /// Leave the root tier out (its tests are counted as skipped)
+        #[arg(long)]
+        no_root: bool,
+        /// Only tests whose name contains this
+        #[arg(value_name = "FILTER")]
+        filter: Option<String>,
+    },
+    /// Measure weir against its peers, interleaved on one bed
+    #[command(
+        long_about = "Builds release and measures weir against its peers, interleaved over \
+        several rounds on one bed; prints medians and the medians of per-round ratios.\n\
+        Everything after `bench` goes to weir-bench: [udp|live|latency|tcp|all] [--rounds N] \
+        [--seconds S] [--json FILE].",
+        disable_help_flag = true
+    )]
+    Bench {
+        /// What to hand to `weir-bench` (`cargo xtask bench --help` for its own help)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<OsString>,
+    },
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().task {
+        Task::Setup { check } => setup::run(check),
+        Task::Run { args } => build::run(&args),
+        Task::Test { no_root, filter } => test::run(no_root, filter.as_deref()),
+        Task::Bench { args } => build::bench(&args),
+    }
+}

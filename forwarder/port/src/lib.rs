@@ -1,7 +1,56 @@
 //! Frames and the ways they enter and leave: the only package of weir that may use `unsafe`.
 //!
-//! Invariant: every frame of a [`pool::Pool`] has exactly one owner at any time, and
-//! `census()` adds up to the total.
+//! Invariant: every frame of a [`Pool`] has exactly one owner at any time, and
+//! [`Pool::census`] adds up to the total.
+//!
+//! ```text
+//!            alloc                     refill                    receive
+//!   free ────────────► held ◄──┐   free ──────► fill (kernel) ──────────► rx ──► held
+//!    ▲                  │      │                                  (chain not yet whole)
+//!    │ complete         │ send │ Refused
+//!    └──── tx (kernel) ◄┴──────┘          free ◄── release / sent by the packet socket ── held
+//! ```
+//!
+//! - [`frame`]: the move-only token for one frame
+//! - [`pool`]: who owns which frame; [`memory`]: the bytes behind them
+//! - [`packet`]: chains of frames, and what the program said about them
+//! - [`umem`]: the one UMEM of the process, and the anchor that keeps it shareable
+//! - [`port`]: the trait, its answers and its numbers
+//! - [`chain`]: receive descriptors into packets
+//! - [`egress`]: which way a packet leaves; [`segment`]: superframes cut in software
+//! - [`xsk`]: the port over AF_XDP; [`vnet`]: its packet socket for chains and superframes
+//! - [`mem_port`]: the kernel-free twin, with [`faults`]
+//! - [`bare`]: a forwarding loop without any policy, the peer of the benchmark
+//! - [`probe`], [`ethtool`], [`sys`]: questions to the kernel
+//! - [`rawprog`]: tiny XDP programs for benches and tests
 #![allow(unsafe_code)]
 
+pub mod bare;
+mod chain;
+mod egress;
+pub mod ethtool;
+pub mod faults;
+pub mod frame;
+pub mod mem_port;
+mod memory;
+pub mod packet;
+pub mod pool;
+pub mod port;
 pub mod probe;
+pub mod rawprog;
+mod segment;
+pub mod sys;
+pub mod umem;
+mod vnet;
+pub mod xsk;
+
+pub use egress::TxFeatures;
+pub use faults::Faults;
+pub use frame::Frame;
+pub use mem_port::{MemPort, Sent};
+pub use packet::{MAX_FRAMES, Packet};
+pub use pool::{Census, Pool};
+pub use port::{Kick, Port, PortStats, Refused};
+pub use sys::clock_monotonic_ns;
+pub use umem::{UmemError, UmemHandle};
+pub use xsk::{Attach, BindError, XskConfig, XskPort};

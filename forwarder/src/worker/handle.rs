@@ -46,8 +46,8 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
         let core = settings.core;
         let thread =
             std::thread::Builder::new().name(format!("weir-core{core}")).spawn(move || {
-                let outcome = pin(core)
-                    .and_then(|()| Worker::new(settings, pool, inbox, worker_wake));
+                let outcome =
+                    pin(core).and_then(|()| Worker::new(settings, pool, inbox, worker_wake));
                 match outcome {
                     Ok(mut worker) => {
                         let _ = pinned.send(Ok(()));
@@ -106,6 +106,11 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
 
     pub async fn snapshot(&self) -> Result<Box<WorkerSnapshot>, WorkerGone> {
         self.ask(|done| Command::Snapshot { done }).await
+    }
+
+    /// Whether the thread still runs.
+    pub fn lives(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// Ends the thread and waits for it.

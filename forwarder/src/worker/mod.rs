@@ -1,6 +1,8 @@
 //! The hot side: one pinned thread per core that moves frames, run to completion.
 //!
 //! - [`turn`]: the loop itself; receive, switch, queue, send
+//! - [`switching`]: what happens to one packet
+//! - [`chores`]: what is not done for every frame
 //! - [`lanes`]: the worker's ports, and the order in which they are served
 //! - [`idle`]: when to look again and when to sleep
 //! - [`regimes`]: where the worker's own time goes
@@ -12,12 +14,14 @@
 //! frame, other than the kicks in `weir_port`. The worker talks to other threads in housekeeping
 //! only, through [`command`].
 
+mod chores;
 pub mod command;
 pub mod handle;
 pub mod idle;
 mod lanes;
 pub mod regimes;
 pub mod snapshot;
+mod switching;
 mod turn;
 
 #[cfg(test)]

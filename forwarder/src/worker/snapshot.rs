@@ -20,6 +20,14 @@ pub struct PortSnapshot {
     pub tx_outstanding: u64,
 }
 
+/// What waits to be sent out of a port.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueSnapshot {
+    pub egress: PortId,
+    pub packets: u64,
+    pub bytes: u64,
+}
+
 #[derive(Clone, Debug)]
 pub struct WorkerSnapshot {
     pub core: usize,
@@ -27,6 +35,7 @@ pub struct WorkerSnapshot {
     pub started_at_ns: u64,
     pub regimes: Regimes,
     pub ports: Vec<PortSnapshot>,
+    pub queued: Vec<QueueSnapshot>,
     /// Packets in containers and queues.
     pub held_packets: u64,
     pub held_bytes: u64,

@@ -6,56 +6,47 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::Receiver;
 
 use rustix::event::{Timespec, epoll};
 use tokio::sync::oneshot;
-use weir_core::{Decision, Engine, Key, Losses, Mac, PortId, PortSet, Reason};
-use weir_port::{Kick, Packet, Pool, Port, Refused, clock_monotonic_ns};
+use weir_core::{Decision, Engine, Losses, PortId, Reason};
+use weir_port::{Kick, Packet, Pool, Port, clock_monotonic_ns};
 
-use super::command::{Command, NewPort, Taken};
+use super::chores::Leaving;
+use super::command::Command;
 use super::handle::WorkerSettings;
 use super::idle::{IdlePolicy, Wait, wait};
-use super::lanes::{Lane, Lanes};
+use super::lanes::Lanes;
 use super::regimes::{Regime, Regimes};
-use super::snapshot::{PortSnapshot, WorkerSnapshot};
+use super::snapshot::WorkerSnapshot;
+use super::switching::{drain, flood, key_of, offer};
 
 /// Frames taken from one port before the next is served.
-const BURST: usize = 64;
+pub(super) const BURST: usize = 64;
 /// How often the worker looks after its house while it is awake.
 const CHORES_EVERY_NS: u64 = 1_000_000;
 /// The longest sleep: commands end it at once, so this only bounds the ageing of addresses.
 const LONGEST_SLEEP_NS: u64 = 100_000_000;
-/// Addresses looked at for their age per round of chores.
-const AGED_PER_ROUND: usize = 64;
-/// How long a leaving port may wait for the kernel to complete what it was given.
-const LEAVING_NS: u64 = 20_000_000;
-
-/// A port that is asked back and still waits for completions.
-#[derive(Debug)]
-struct Leaving<P> {
-    id: PortId,
-    until_ns: u64,
-    done: oneshot::Sender<Option<Box<Taken<P>>>>,
-}
 
 #[derive(Debug)]
 pub struct Worker<P> {
-    core: usize,
-    idle: IdlePolicy,
-    pool: Pool,
-    engine: Engine<Packet>,
-    lanes: Lanes<P>,
-    leaving: Vec<Leaving<P>>,
-    burst: Vec<Packet>,
-    regimes: Regimes,
-    started_at_ns: u64,
-    inbox: Receiver<Command<P>>,
-    wake: Arc<OwnedFd>,
-    readiness: OwnedFd,
-    orphan_losses: Losses,
-    stopping: Option<oneshot::Sender<Box<WorkerSnapshot>>>,
-    running: bool,
+    pub(super) core: usize,
+    pub(super) idle: IdlePolicy,
+    pub(super) pool: Pool,
+    pub(super) engine: Engine<Packet>,
+    pub(super) lanes: Lanes<P>,
+    pub(super) leaving: Vec<Leaving<P>>,
+    pub(super) burst: Vec<Packet>,
+    pub(super) regimes: Regimes,
+    pub(super) started_at_ns: u64,
+    pub(super) inbox: Receiver<Command<P>>,
+    pub(super) wake: Arc<OwnedFd>,
+    pub(super) readiness: OwnedFd,
+    pub(super) orphan_losses: Losses,
+    pub(super) stopping: Option<oneshot::Sender<Box<WorkerSnapshot>>>,
+    pub(super) running: bool,
+    pub(super) fdb_capacity: usize,
 }
 
 impl<P: Port> Worker<P> {
@@ -69,6 +60,7 @@ impl<P: Port> Worker<P> {
         let readable = epoll::EventFlags::IN;
         epoll::add(&readiness, wake.as_fd(), epoll::EventData::new_u64(0), readable)?;
         let now_ns = clock_monotonic_ns();
+        let fdb_capacity = settings.engine.fdb_capacity;
         Ok(Self {
             core: settings.core,
             idle: settings.idle,
@@ -85,6 +77,7 @@ impl<P: Port> Worker<P> {
             orphan_losses: Losses::default(),
             stopping: None,
             running: true,
+            fdb_capacity,
         })
     }
 
@@ -151,7 +144,7 @@ impl<P: Port> Worker<P> {
     }
 
     /// Switches what the burst holds, all of which came in at `ingress`.
-    fn forward(&mut self, now_ns: u64, ingress: PortId) {
+    pub(super) fn forward(&mut self, now_ns: u64, ingress: PortId) {
         let Self { pool, engine, lanes, burst, .. } = self;
         let Some(lane) = lanes.get_mut(ingress) else { return };
         for packet in burst.drain(..) {
@@ -206,9 +199,10 @@ impl<P: Port> Worker<P> {
     /// How long the worker may sleep: completions do not wake it, so it looks for them itself.
     fn chore_gap(&self) -> u64 {
         let awaited = !self.leaving.is_empty()
-            || self.lanes.ids().any(|id| {
-                self.lanes.get(id).is_some_and(|lane| lane.port.tx_outstanding() > 0)
-            });
+            || self
+                .lanes
+                .ids()
+                .any(|id| self.lanes.get(id).is_some_and(|lane| lane.port.tx_outstanding() > 0));
         if awaited { CHORES_EVERY_NS } else { LONGEST_SLEEP_NS }
     }
 
@@ -225,243 +219,5 @@ impl<P: Port> Worker<P> {
         let _ = epoll::wait(&self.readiness, &mut events, Some(&timeout));
         let mut count = [0_u8; 8];
         let _ = rustix::io::read(&self.wake, &mut count);
-    }
-
-    /// What is not done for every frame: commands, ageing, ports that leave.
-    fn chores(&mut self, now_ns: u64) {
-        self.engine.age(now_ns, AGED_PER_ROUND);
-        self.let_go(now_ns);
-        loop {
-            match self.inbox.try_recv() {
-                Ok(command) => self.obey(command, now_ns),
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => {
-                    self.running = false;
-                    break;
-                }
-            }
-        }
-    }
-
-    fn obey(&mut self, command: Command<P>, now_ns: u64) {
-        match command {
-            Command::Add { new, done } => {
-                self.add(*new);
-                let _ = done.send(());
-            }
-            Command::Take { id, done } => self.take(id, now_ns, done),
-            Command::Reclaim { id, done } => {
-                let _ = done.send(self.pool.reclaim(id));
-            }
-            Command::Retune { id, mtu, features } => {
-                if let Some(lane) = self.lanes.get_mut(id) {
-                    lane.port.retune(mtu, features);
-                }
-            }
-            Command::Learn { mac, vlan, port } => {
-                if self.lanes.get(port).is_some() {
-                    self.engine.learn(now_ns, mac, vlan, port);
-                }
-            }
-            Command::Snapshot { done } => {
-                let _ = done.send(Box::new(self.snapshot(now_ns)));
-            }
-            Command::Stop { done } => {
-                self.stopping = Some(done);
-                self.running = false;
-            }
-        }
-    }
-
-    fn add(&mut self, new: NewPort<P>) {
-        let NewPort { id, role, queue_bytes, mut port } = new;
-        port.refill(&mut self.pool);
-        for fd in port.fds() {
-            // Without it this port's frames are found a little later: the sleep is bounded.
-            let _ = epoll::add(
-                &self.readiness,
-                fd,
-                epoll::EventData::new_u64(u64::from(id.0) + 1),
-                epoll::EventFlags::IN,
-            );
-        }
-        self.engine.add_port(id, role, queue_bytes);
-        self.lanes.insert(id, port);
-    }
-
-    /// Begins to let a port go: nothing new is queued for it from here on.
-    fn take(&mut self, id: PortId, now_ns: u64, done: oneshot::Sender<Option<Box<Taken<P>>>>) {
-        if self.lanes.get(id).is_none() {
-            let _ = done.send(None);
-            return;
-        }
-        // What was received before the program was detached is still forwarded.
-        while self.lanes.get_mut(id).is_some_and(|lane| {
-            lane.port.receive(&mut self.pool, &mut self.burst, BURST) > 0
-        }) {
-            self.forward(now_ns, id);
-        }
-        self.engine.end_of_burst(now_ns);
-        let dropped = self.engine.remove_port(id);
-        self.orphan_losses.add(Reason::PortGone, dropped.len() as u64);
-        for packet in dropped {
-            self.pool.release(packet);
-        }
-        self.leaving.push(Leaving { id, until_ns: now_ns + LEAVING_NS, done });
-        self.let_go(now_ns);
-    }
-
-    /// Hands back the leaving ports that have nothing left in the kernel, or have waited enough.
-    fn let_go(&mut self, now_ns: u64) {
-        let mut at = 0;
-        while let Some(leaving) = self.leaving.get(at) {
-            let id = leaving.id;
-            if let Some(lane) = self.lanes.get_mut(id) {
-                lane.port.kick(&mut self.pool);
-                lane.port.complete(&mut self.pool);
-                if lane.port.tx_outstanding() > 0 && now_ns < leaving.until_ns {
-                    at += 1;
-                    continue;
-                }
-            }
-            let leaving = self.leaving.swap_remove(at);
-            let taken = self.lanes.remove(id).map(|mut lane| {
-                lane.losses.add(Reason::PortGone, lane.port.tx_outstanding() as u64);
-                let mut last = port_snapshot(id, &mut lane);
-                last.tx_outstanding = 0;
-                Box::new(Taken { port: lane.port, last })
-            });
-            let _ = leaving.done.send(taken);
-        }
-    }
-
-    fn snapshot(&mut self, now_ns: u64) -> WorkerSnapshot {
-        let ids: Vec<PortId> = self.lanes.ids().collect();
-        let ports = ids
-            .into_iter()
-            .filter_map(|id| self.lanes.get_mut(id).map(|lane| port_snapshot(id, lane)))
-            .collect();
-        WorkerSnapshot {
-            core: self.core,
-            taken_at_ns: now_ns,
-            started_at_ns: self.started_at_ns,
-            regimes: self.regimes.clone(),
-            ports,
-            held_packets: self.engine.held_packets(),
-            held_bytes: self.engine.held_bytes(),
-            census: self.pool.census(),
-            fdb_entries: self.engine.fdb().len(),
-            fdb_capacity: self.engine.fdb().capacity(),
-            orphan_losses: self.orphan_losses.clone(),
-        }
-    }
-
-    /// The last words: what is still queued is lost under its name.
-    fn finish(&mut self) {
-        let ids: Vec<PortId> = self.lanes.ids().collect();
-        for id in ids {
-            let dropped = self.engine.remove_port(id);
-            self.orphan_losses.add(Reason::Shutdown, dropped.len() as u64);
-            for packet in dropped {
-                self.pool.release(packet);
-            }
-        }
-        if let Some(done) = self.stopping.take() {
-            let last = self.snapshot(clock_monotonic_ns());
-            let _ = done.send(Box::new(last));
-        }
-    }
-}
-
-/// The addresses a frame is switched by.
-#[inline]
-fn key_of(head: &[u8], vlan: u16) -> Option<Key> {
-    let (dst, rest) = head.split_first_chunk::<6>()?;
-    let (src, rest) = rest.split_first_chunk::<6>()?;
-    (rest.len() >= 2).then(|| Key { dst: Mac::from(*dst), src: Mac::from(*src), vlan })
-}
-
-#[inline]
-fn offer<P>(
-    engine: &mut Engine<Packet>,
-    pool: &mut Pool,
-    lane: &mut Lane<P>,
-    now_ns: u64,
-    ingress: PortId,
-    egress: PortId,
-    packet: Packet,
-) {
-    if let Err((packet, reason)) = engine.offer(now_ns, ingress, egress, packet) {
-        lane.losses.add(reason, 1);
-        pool.release(packet);
-    }
-}
-
-/// One copy per port; the last gets the frame itself.
-fn flood<P>(
-    engine: &mut Engine<Packet>,
-    pool: &mut Pool,
-    lane: &mut Lane<P>,
-    now_ns: u64,
-    ingress: PortId,
-    egresses: PortSet,
-    packet: Packet,
-) {
-    let mut left = egresses.len();
-    for egress in egresses.iter() {
-        left -= 1;
-        if left == 0 {
-            offer(engine, pool, lane, now_ns, ingress, egress, packet);
-            return;
-        }
-        lane.copies += 1;
-        match pool.copy(&packet) {
-            Some(copy) => offer(engine, pool, lane, now_ns, ingress, egress, copy),
-            None => lane.losses.add(Reason::NoFrames, 1),
-        }
-    }
-    lane.losses.add(Reason::NoEgress, 1);
-    pool.release(packet);
-}
-
-/// Hands a port what is queued for it, until either is out. True if anything was taken.
-fn drain<P: Port>(
-    engine: &mut Engine<Packet>,
-    pool: &mut Pool,
-    lane: &mut Lane<P>,
-    now_ns: u64,
-    egress: PortId,
-) -> bool {
-    let mut taken = false;
-    while lane.port.tx_room() > 0 {
-        let Some(mut container) = engine.next(now_ns, egress) else { break };
-        while let Some(packet) = container.pop() {
-            match lane.port.send(pool, packet) {
-                Ok(()) => taken = true,
-                Err(Refused::Lost(packet, reason)) => {
-                    lane.losses.add(reason, 1);
-                    pool.release(packet);
-                    taken = true;
-                }
-                Err(Refused::Full(packet)) => {
-                    container.unpop(packet);
-                    engine.put_back(egress, container);
-                    return taken;
-                }
-            }
-        }
-        engine.recycle(container);
-    }
-    taken
-}
-
-fn port_snapshot<P: Port>(id: PortId, lane: &mut Lane<P>) -> PortSnapshot {
-    PortSnapshot {
-        id,
-        stats: lane.port.stats(),
-        losses: lane.losses.clone(),
-        copies: lane.copies,
-        rx_waiting: lane.port.rx_waiting() as u64,
-        tx_outstanding: lane.port.tx_outstanding() as u64,
     }
 }

@@ -1,1 +1,17 @@
 //! Questions to the kernel about XDP, and runs of a program on crafted frames.
+//! Invariant: nothing here changes the system; live frames go only where the program sends them.
+//!
+//! - [`query`]: which program is attached to a device, and what the device can do
+//! - [`run`]: one frame through a loaded program; live frames from one
+//! - [`btf`]: where the running kernel keeps what the program reads of a superframe
+//! - [`slot`]: a socket that only fills a slot of an XSKMAP
+
+pub mod btf;
+pub mod query;
+pub mod run;
+pub mod slot;
+
+pub use btf::{KernelFacts, gso_offsets};
+pub use query::{AttachedMode, XdpFeatures, xdp_query};
+pub use run::{MAX_TEST_FRAME, TestCtx, TestRun, live_frames, test_run, test_run_repeat};
+pub use slot::SlotSocket;

@@ -143,12 +143,18 @@ impl<'s> Problems<'s> {
         wrong: impl Into<String>,
         valid: impl Into<String>,
     ) {
-        self.found.push(Problem {
-            at: Some(self.source.locate(span)),
-            key: key.into(),
-            wrong: wrong.into(),
-            valid: valid.into(),
-        });
+        self.add_at(Some(self.source.locate(span)), key, wrong, valid);
+    }
+
+    pub(super) fn add_at(
+        &mut self,
+        at: Option<Located>,
+        key: impl Into<String>,
+        wrong: impl Into<String>,
+        valid: impl Into<String>,
+    ) {
+        let (key, wrong, valid) = (key.into(), wrong.into(), valid.into());
+        self.found.push(Problem { at, key, wrong, valid });
     }
 
     /// The problems in the order of their places, if there are any.

@@ -1,0 +1,276 @@
+//! A container: the packets of one (ingress, egress) pair that are scheduled together, in order.
+//! Invariant: at most `CONTAINER_PACKETS` packets and at most its capacity in bytes, unless it is
+//! one single packet larger than that; `bytes()` is always the sum of what is inside.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use crate::{Packet, PortId, ReleaseReason};
+
+/// Packets in one container, whatever their size: also the storage that is set aside for each.
+pub const CONTAINER_PACKETS: usize = 64;
+
+/// Boxed, so that moving one between the engine, the queues and the worker moves a pointer.
+pub struct Container<P>(Box<Inner<P>>);
+
+struct Inner<P> {
+    packets: VecDeque<P>,
+    bytes: u64,
+    capacity: u32,
+    ingress: PortId,
+    egress: PortId,
+    opened_ns: u64,
+    released_ns: u64,
+    reason: ReleaseReason,
+}
+
+impl<P: Packet> Container<P> {
+    /// Allocates: cold. The engine recycles them afterwards.
+    #[must_use]
+    pub fn new(capacity: u32) -> Self {
+        Self(Box::new(Inner {
+            packets: VecDeque::with_capacity(CONTAINER_PACKETS),
+            bytes: 0,
+            capacity,
+            ingress: PortId(0),
+            egress: PortId(0),
+            opened_ns: 0,
+            released_ns: 0,
+            reason: ReleaseReason::Flush,
+        }))
+    }
+
+    /// Starts a new life. It must be empty.
+    #[inline]
+    pub fn open(&mut self, now: u64, ingress: PortId, egress: PortId) {
+        debug_assert!(self.is_empty());
+        let inner = &mut *self.0;
+        inner.ingress = ingress;
+        inner.egress = egress;
+        inner.opened_ns = now;
+        inner.released_ns = now;
+    }
+
+    /// Ends filling.
+    #[inline]
+    pub fn release(&mut self, now: u64, reason: ReleaseReason) {
+        self.0.released_ns = now;
+        self.0.reason = reason;
+    }
+
+    /// Whether `packets` of together `bytes` may go in: always into an empty one, so that what is
+    /// larger than any container still travels, alone.
+    #[inline]
+    #[must_use]
+    pub fn fits(&self, bytes: u64, packets: usize) -> bool {
+        let inner = &*self.0;
+        inner.packets.is_empty()
+            || (inner.packets.len() + packets <= CONTAINER_PACKETS
+                && inner.bytes + bytes <= u64::from(inner.capacity))
+    }
+
+    /// Appends; ask `fits` first, or the container grows past its storage.
+    #[inline]
+    pub fn push(&mut self, packet: P) {
+        self.0.bytes += u64::from(packet.len());
+        self.0.packets.push_back(packet);
+    }
+
+    /// Takes the oldest packet out.
+    #[inline]
+    pub fn pop(&mut self) -> Option<P> {
+        let packet = self.0.packets.pop_front()?;
+        self.0.bytes -= u64::from(packet.len());
+        Some(packet)
+    }
+
+    /// Puts the packet that `pop` gave last back in front: the device had no room for it.
+    #[inline]
+    pub fn unpop(&mut self, packet: P) {
+        self.0.bytes += u64::from(packet.len());
+        self.0.packets.push_front(packet);
+    }
+
+    /// Takes all packets of `other`, behind its own. The ages stay those of the older one.
+    #[inline]
+    pub fn absorb(&mut self, other: &mut Self) {
+        self.0.bytes += other.0.bytes;
+        other.0.bytes = 0;
+        self.0.packets.append(&mut other.0.packets);
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn peek(&self) -> Option<&P> {
+        self.0.packets.front()
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &P> {
+        self.0.packets.iter()
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.packets.len()
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.packets.is_empty()
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn ingress(&self) -> PortId {
+        self.0.ingress
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn egress(&self) -> PortId {
+        self.0.egress
+    }
+
+    /// When its first packet went in.
+    #[inline]
+    #[must_use]
+    pub fn opened_ns(&self) -> u64 {
+        self.0.opened_ns
+    }
+
+    /// When it was let go, see `reason`.
+    #[inline]
+    #[must_use]
+    pub fn released_ns(&self) -> u64 {
+        self.0.released_ns
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn reason(&self) -> ReleaseReason {
+        self.0.reason
+    }
+}
+
+impl<P> fmt::Debug for Container<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        write!(
+            f,
+            "Container({} -> {}: {} packets, {} bytes, opened {}, {} at {})",
+            inner.ingress,
+            inner.egress,
+            inner.packets.len(),
+            inner.bytes,
+            inner.opened_ns,
+            inner.reason,
+            inner.released_ns
+        )
+    }
+}
+
+/// Emptied containers waiting for their next life. Last in, first out, because the last one is
+/// still in the cache; never more than were once in use at the same time, besides the first stock.
+#[derive(Debug)]
+pub struct Spares<P> {
+    free: Vec<Container<P>>,
+    capacity: u32,
+}
+
+impl<P: Packet> Spares<P> {
+    #[must_use]
+    pub fn new(capacity: u32, stock: usize) -> Self {
+        Self { free: (0..stock).map(|_| Container::new(capacity)).collect(), capacity }
+    }
+
+    #[inline]
+    pub fn take(&mut self, now: u64, ingress: PortId, egress: PortId) -> Container<P> {
+        let mut container = match self.free.pop() {
+            Some(container) => container,
+            None => Container::new(self.capacity),
+        };
+        container.open(now, ingress, egress);
+        container
+    }
+
+    #[inline]
+    pub fn put(&mut self, container: Container<P>) {
+        debug_assert!(container.is_empty(), "{container:?} still holds packets");
+        self.free.push(container);
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.free.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.free.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Sized(u32);
+    impl Packet for Sized {
+        fn len(&self) -> u32 {
+            self.0
+        }
+        fn arrived_ns(&self) -> u64 {
+            0
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let mut c = Container::new(4096);
+        c.open(7, PortId(1), PortId(2));
+        assert!(c.fits(65_000, 1));
+        c.push(Sized(65_000));
+        assert!(!c.fits(1, 1));
+        assert_eq!(c.pop().map(|p| p.0), Some(65_000));
+        for _ in 0..CONTAINER_PACKETS {
+            assert!(c.fits(60, 1));
+            c.push(Sized(60));
+        }
+        assert!(!c.fits(60, 1));
+        assert_eq!((c.len(), c.bytes(), c.opened_ns()), (64, 3840, 7));
+        let first = c.pop().unwrap();
+        c.unpop(first);
+        assert_eq!(c.bytes(), 3840);
+    }
+
+    #[test]
+    fn absorbing_keeps_order_and_sums() {
+        let (mut a, mut b) = (Container::new(4096), Container::new(4096));
+        a.push(Sized(1));
+        b.push(Sized(2));
+        b.push(Sized(3));
+        a.absorb(&mut b);
+        assert!(b.is_empty() && b.bytes() == 0);
+        assert_eq!(a.bytes(), 6);
+        assert_eq!(a.iter().map(|p| p.0).collect::<Vec<_>>(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn spares_are_reused() {
+        let mut spares: Spares<Sized> = Spares::new(4096, 1);
+        let one = spares.take(0, PortId(0), PortId(1));
+        assert!(spares.is_empty());
+        let two = spares.take(0, PortId(0), PortId(1));
+        spares.put(one);
+        spares.put(two);
+        assert_eq!(spares.len(), 2);
+    }
+}

@@ -1,0 +1,321 @@
+//! Names of things: ports, sets of ports, MAC addresses.
+//! Invariant: a `PortSet` never contains an id at or above `MAX_PORTS`, so its members index any
+//! table of that size.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Port slots in the whole forwarder, the same as in the XDP program's maps.
+pub const MAX_PORTS: usize = 256;
+
+/// A port's slot: assigned when the port is added, reused when it is gone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PortId(pub u16);
+
+impl PortId {
+    #[inline]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for PortId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+const WORDS: usize = MAX_PORTS / 64;
+
+/// A set of ports, one bit each: four words, so copying and scanning it costs next to nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct PortSet([u64; WORDS]);
+
+impl PortSet {
+    pub const EMPTY: Self = Self([0; WORDS]);
+
+    /// True when it was not in the set before. An id out of range is never a member.
+    #[inline]
+    pub fn insert(&mut self, port: PortId) -> bool {
+        let bit = 1u64 << (port.0 & 63);
+        match self.0.get_mut(port.index() / 64) {
+            Some(word) => {
+                let new = *word & bit == 0;
+                *word |= bit;
+                new
+            }
+            None => false,
+        }
+    }
+
+    /// True when it was in the set.
+    #[inline]
+    pub fn remove(&mut self, port: PortId) -> bool {
+        let bit = 1u64 << (port.0 & 63);
+        match self.0.get_mut(port.index() / 64) {
+            Some(word) => {
+                let was = *word & bit != 0;
+                *word &= !bit;
+                was
+            }
+            None => false,
+        }
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, port: PortId) -> bool {
+        self.0.get(port.index() / 64).is_some_and(|word| word >> (port.0 & 63) & 1 == 1)
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0 == [0; WORDS]
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The first member at or after `start`, going around: one step of a round robin.
+    #[inline]
+    #[must_use]
+    pub fn next_from(&self, start: PortId) -> Option<PortId> {
+        let first = start.index() / 64 % WORDS;
+        let above = u64::MAX << (start.0 & 63);
+        // The first word is looked at twice: above `start` first, below it last.
+        for step in 0..=WORDS {
+            let at = (first + step) % WORDS;
+            let mask = match step {
+                0 => above,
+                WORDS => !above,
+                _ => u64::MAX,
+            };
+            let word = self.0.get(at).map_or(0, |word| word & mask);
+            if word != 0 {
+                return Some(PortId((at * 64) as u16 + word.trailing_zeros() as u16));
+            }
+        }
+        None
+    }
+
+    /// Members in ascending order.
+    #[inline]
+    pub fn iter(&self) -> PortSetIter {
+        PortSetIter { words: self.0, at: 0 }
+    }
+}
+
+impl fmt::Debug for PortSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(|port| port.0)).finish()
+    }
+}
+
+impl FromIterator<PortId> for PortSet {
+    fn from_iter<I: IntoIterator<Item = PortId>>(ports: I) -> Self {
+        let mut set = Self::EMPTY;
+        for port in ports {
+            set.insert(port);
+        }
+        set
+    }
+}
+
+impl IntoIterator for PortSet {
+    type Item = PortId;
+    type IntoIter = PortSetIter;
+    fn into_iter(self) -> PortSetIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for &PortSet {
+    type Item = PortId;
+    type IntoIter = PortSetIter;
+    fn into_iter(self) -> PortSetIter {
+        self.iter()
+    }
+}
+
+/// Owns its copy of the set, so that the set may change while it is walked.
+#[derive(Clone, Debug)]
+pub struct PortSetIter {
+    words: [u64; WORDS],
+    at: usize,
+}
+
+impl Iterator for PortSetIter {
+    type Item = PortId;
+
+    #[inline]
+    fn next(&mut self) -> Option<PortId> {
+        while let Some(word) = self.words.get_mut(self.at) {
+            if *word != 0 {
+                let bit = word.trailing_zeros();
+                *word &= *word - 1;
+                return Some(PortId((self.at * 64) as u16 + bit as u16));
+            }
+            self.at += 1;
+        }
+        None
+    }
+}
+
+/// A MAC address in the low 48 bits, first byte highest: comparing and hashing is one word.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Mac(u64);
+
+impl Mac {
+    pub const BROADCAST: Self = Self(0xffff_ffff_ffff);
+    pub const ZERO: Self = Self(0);
+
+    #[inline]
+    #[must_use]
+    pub const fn new(octets: [u8; 6]) -> Self {
+        let [a, b, c, d, e, f] = octets;
+        Self(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    }
+
+    #[inline]
+    #[must_use]
+    pub const fn octets(self) -> [u8; 6] {
+        let [_, _, a, b, c, d, e, f] = self.0.to_be_bytes();
+        [a, b, c, d, e, f]
+    }
+
+    #[inline]
+    #[must_use]
+    pub const fn to_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The group bit: multicast, and broadcast with it.
+    #[inline]
+    #[must_use]
+    pub const fn is_multicast(self) -> bool {
+        self.0 >> 40 & 1 == 1
+    }
+
+    #[inline]
+    #[must_use]
+    pub const fn is_broadcast(self) -> bool {
+        self.0 == Self::BROADCAST.0
+    }
+}
+
+impl From<[u8; 6]> for Mac {
+    #[inline]
+    fn from(octets: [u8; 6]) -> Self {
+        Self::new(octets)
+    }
+}
+
+impl From<Mac> for [u8; 6] {
+    fn from(mac: Mac) -> Self {
+        mac.octets()
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, f] = self.octets();
+        write!(out, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+    }
+}
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "\"{0}\" is not a MAC address: expected six pairs of hexadecimal digits with colons, e.g. \"02:00:00:00:00:01\""
+)]
+pub struct MacError(String);
+
+impl FromStr for Mac {
+    type Err = MacError;
+
+    fn from_str(text: &str) -> Result<Self, MacError> {
+        let wrong = || MacError(text.to_owned());
+        let mut octets = [0u8; 6];
+        let mut parts = text.split(':');
+        for octet in &mut octets {
+            let part = parts.next().ok_or_else(wrong)?;
+            // from_str_radix alone would take a sign.
+            if part.len() != 2 || !part.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return Err(wrong());
+            }
+            *octet = u8::from_str_radix(part, 16).map_err(|_| wrong())?;
+        }
+        if parts.next().is_some() { Err(wrong()) } else { Ok(Self::new(octets)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn mac_text() {
+        let mac: Mac = "02:00:5E:10:00:ff".parse().unwrap();
+        assert_eq!(mac.octets(), [2, 0, 0x5e, 0x10, 0, 0xff]);
+        assert_eq!(mac.to_string(), "02:00:5e:10:00:ff");
+        for wrong in [
+            "",
+            "02",
+            "02:00:00:00:00",
+            "02:00:00:00:00:00:00",
+            "02:00:00:00:00:0g",
+            "+2:00:00:00:00:01",
+        ] {
+            let error = wrong.parse::<Mac>().unwrap_err().to_string();
+            assert!(error.contains("02:00:00:00:00:01"), "{error}");
+        }
+    }
+
+    #[test]
+    fn mac_group() {
+        assert!(Mac::BROADCAST.is_multicast() && Mac::BROADCAST.is_broadcast());
+        assert!(Mac::new([1, 0, 0x5e, 0, 0, 1]).is_multicast());
+        assert!(!Mac::new([2, 1, 1, 1, 1, 1]).is_multicast());
+    }
+
+    proptest! {
+        #[test]
+        fn mac_round_trips(octets: [u8; 6]) {
+            let mac = Mac::new(octets);
+            prop_assert_eq!(mac.octets(), octets);
+            prop_assert_eq!(mac.to_string().parse::<Mac>().unwrap(), mac);
+        }
+
+        #[test]
+        fn port_set_is_a_set(ops in prop::collection::vec((any::<bool>(), 0u16..300), 0..200), start in 0u16..256) {
+            let (mut set, mut model) = (PortSet::EMPTY, HashSet::new());
+            for (insert, id) in ops {
+                if insert {
+                    prop_assert_eq!(set.insert(PortId(id)), id < 256 && model.insert(id));
+                } else {
+                    prop_assert_eq!(set.remove(PortId(id)), model.remove(&id));
+                }
+                prop_assert_eq!(set.contains(PortId(id)), model.contains(&id));
+            }
+            let mut sorted: Vec<u16> = model.iter().copied().collect();
+            sorted.sort_unstable();
+            prop_assert_eq!(set.iter().map(|port| port.0).collect::<Vec<_>>(), sorted.clone());
+            prop_assert_eq!(set.len(), model.len());
+            prop_assert_eq!(set.is_empty(), model.is_empty());
+            prop_assert_eq!(set, sorted.iter().map(|&id| PortId(id)).collect::<PortSet>());
+            let around = sorted.iter().find(|&&id| id >= start).or(sorted.first()).map(|&id| PortId(id));
+            prop_assert_eq!(set.next_from(PortId(start)), around);
+        }
+    }
+}

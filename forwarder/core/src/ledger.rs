@@ -1,0 +1,225 @@
+//! Where every frame went. Invariant: a frame that came in is delivered, passed on, in flight, or
+//! lost under exactly one `Reason`; `Ledger::balance` is 0 once nothing moves.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($variant:ident, $name:literal, $describe:literal;)*) => {
+        /// Every name by which a frame can be lost, from the program to the wire.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u8)]
+        pub enum Reason { $(#[doc = $describe] $variant),* }
+
+        impl Reason {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// As it appears in statistics.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// One sentence on what happened, and what to do about it.
+            #[must_use]
+            pub const fn describe(self) -> &'static str {
+                match self { $(Self::$variant => $describe),* }
+            }
+        }
+    };
+}
+
+reasons! {
+    Malformed, "malformed", "A header was cut short or impossible; look at what the sender emits (a capture on its interface shows it).";
+    Oversize, "oversize", "The frame was longer than any this forwarder takes; lower the sender's MTU or its GSO size.";
+    Spoofed, "spoofed", "The source address is not one the port may use; correct the guest, or the port's mac-lock or ip-lock.";
+    Shed, "shed", "The vif's queue was over its bound, so the program dropped on the sender's own core; the sender offers more than its share.";
+    Unsupported, "unsupported", "A superframe of a kind that cannot be forwarded, such as a tunnel's; turn that segmentation offload off in the guest.";
+    NoMeta, "no_meta", "There was no room for the metadata in front of the frame; the driver gives too little headroom (try mode = \"skb\").";
+    FallbackDrop, "fallback_drop", "No socket was bound for the port and its fallback is to drop; it ends when the worker is back, or set the fallback to pass.";
+    RxRingFull, "rx_ring_full", "The worker did not empty the receive ring in time; it is overloaded: give it a core of its own or more workers.";
+    FillEmpty, "fill_empty", "The kernel had no free frame to receive into; raise the port's number of frames.";
+    BadDescriptor, "bad_descriptor", "The kernel returned a descriptor that was not ours; please report it with the kernel's version.";
+    TruncatedChain, "truncated_chain", "A chain of fragments ended too early or was too long; the driver's multi-buffer support is in doubt.";
+    NoEgress, "no_egress", "The destination is behind the port it came from, or there is no other port to flood to; usually harmless.";
+    NoFrames, "no_frames", "No free frame was left for a copy or a segment; raise the worker's number of frames.";
+    QueueFull, "queue_full", "The vif's queue towards a contended link was at its bound; the sender offers more than its share, or raise `queue`.";
+    MaxAge, "max_age", "The packet had waited longer than it may; its link is too slow for what is sent to it.";
+    MtuExceeded, "mtu_exceeded", "The packet is longer than the egress port's MTU and cannot be cut; make the MTUs equal.";
+    GsoUnsupported, "gso_unsupported", "The egress device cannot take a superframe of this kind and it could not be segmented here; turn that offload off in the guest.";
+    TxBusy, "tx_busy", "The egress device dropped the frame when it was handed over (EBUSY); give the device a qdisc or a longer queue.";
+    TxError, "tx_error", "The kernel refused to send the frame for good; see the worker's log for the error.";
+    PortGone, "port_gone", "The port was removed or went down while the packet waited for it.";
+    Shutdown, "shutdown", "The packet still waited when the forwarder stopped and its drain time was over.";
+}
+
+impl Reason {
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.name() == name)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Lost frames by reason.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Losses([u64; Reason::COUNT]);
+
+impl Default for Losses {
+    fn default() -> Self {
+        Self([0; Reason::COUNT])
+    }
+}
+
+impl Losses {
+    #[inline]
+    pub fn add(&mut self, reason: Reason, frames: u64) {
+        if let Some(count) = self.0.get_mut(reason.index()) {
+            *count += frames;
+        }
+    }
+
+    /// For counters that are read whole from elsewhere, such as a ring's statistics.
+    pub fn set(&mut self, reason: Reason, frames: u64) {
+        if let Some(count) = self.0.get_mut(reason.index()) {
+            *count = frames;
+        }
+    }
+
+    #[must_use]
+    pub fn get(&self, reason: Reason) -> u64 {
+        self.0.get(reason.index()).copied().unwrap_or(0)
+    }
+
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// The reasons that occurred, in the order of `Reason::ALL`.
+    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
+        Reason::ALL.iter().map(|&reason| (reason, self.get(reason))).filter(|(_, n)| *n != 0)
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine += theirs;
+        }
+    }
+}
+
+impl fmt::Debug for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(reason, n)| (reason.name(), n))).finish()
+    }
+}
+
+/// The sum over a port, a worker or the whole forwarder, in frames (a superframe is one).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Ledger {
+    pub received: u64,
+    /// Made here by flooding; each goes its own way.
+    pub copies: u64,
+    pub delivered: u64,
+    /// Left to the kernel, for the host.
+    pub passed: u64,
+    pub lost: Losses,
+    pub in_flight: u64,
+}
+
+impl Ledger {
+    /// In minus out: above 0, frames vanished without a name; below 0, some were counted twice.
+    #[must_use]
+    pub fn balance(&self) -> i64 {
+        let came = self.received.wrapping_add(self.copies);
+        let went = self
+            .delivered
+            .wrapping_add(self.passed)
+            .wrapping_add(self.lost.total())
+            .wrapping_add(self.in_flight);
+        came.wrapping_sub(went).cast_signed()
+    }
+
+    #[must_use]
+    pub fn balanced(&self) -> bool {
+        self.balance() == 0
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        self.received += other.received;
+        self.copies += other.copies;
+        self.delivered += other.delivered;
+        self.passed += other.passed;
+        self.lost.merge(&other.lost);
+        self.in_flight += other.in_flight;
+    }
+}
+
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "received {} + copies {} = delivered {} + passed {} + lost {} + in flight {}",
+            self.received,
+            self.copies,
+            self.delivered,
+            self.passed,
+            self.lost.total(),
+            self.in_flight
+        )?;
+        if self.balanced() { Ok(()) } else { write!(f, " (off by {})", self.balance()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn reasons_are_told_apart() {
+        let names: HashSet<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.len(), Reason::COUNT);
+        for (at, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(reason.index(), at);
+            assert_eq!(Reason::from_name(reason.name()), Some(*reason));
+            assert!(reason.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+            assert!(reason.describe().ends_with('.') && reason.describe().len() > 40);
+        }
+        assert_eq!(Reason::from_name("evaporated"), None);
+    }
+
+    #[test]
+    fn sums() {
+        let mut ledger =
+            Ledger { received: 10, copies: 2, delivered: 7, passed: 1, ..Ledger::default() };
+        ledger.lost.add(Reason::QueueFull, 2);
+        assert_eq!(ledger.balance(), 2);
+        assert!(ledger.to_string().ends_with("lost 2 + in flight 0 (off by 2)"));
+        ledger.in_flight = 2;
+        assert!(ledger.balanced());
+        let mut twice = ledger;
+        twice.merge(&ledger);
+        assert!(twice.balanced());
+        assert_eq!(twice.received, 20);
+        assert_eq!(twice.lost.iter().collect::<Vec<_>>(), [(Reason::QueueFull, 4)]);
+        twice.delivered += 1;
+        assert_eq!(twice.balance(), -1);
+        assert_eq!(format!("{:?}", twice.lost), "{\"queue_full\": 4}");
+    }
+}

@@ -1,0 +1,209 @@
+//! The Internet checksum over chains of buffers, and partial checksums made whole.
+//!
+//! A sender with checksum offload leaves the folded sum of the pseudo-header in the L4 checksum
+//! field. Invariant: completing is right whether the frame was partial or merely looked so. If a
+//! right frame's checksum happens to equal its pseudo-header sum P, then the rest sums to -2P, and
+//! completing gives -(-2P + P) = P again.
+
+use super::headers::{HeaderError, Layout, Proto, be16, put16};
+
+/// A ones-complement sum over bytes that arrive in pieces of any length, odd ones included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Sum of 16-bit words as they lie in memory: byte order is undone once, when folding.
+    words: u64,
+    /// An odd number of bytes went in: the next byte is the low half of a word.
+    odd: bool,
+}
+
+impl Sum {
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { words: 0, odd: false }
+    }
+
+    /// Adds the bytes that follow those added before.
+    pub fn add(&mut self, bytes: &[u8]) {
+        let part = fold64(sum_words(bytes));
+        let part = if self.odd { part.swap_bytes() } else { part };
+        // Each call adds at most 0xffff: no frame is cut into 2^48 pieces.
+        self.words = self.words.wrapping_add(u64::from(part));
+        self.odd ^= bytes.len() & 1 == 1;
+    }
+
+    /// Adds a 16-bit number, as if its bytes in network order followed at an even offset.
+    pub fn add_u16(&mut self, value: u16) {
+        self.words = self.words.wrapping_add(u64::from(value.to_be()));
+    }
+
+    /// The folded sum, as a number; what a partial checksum field holds.
+    #[must_use]
+    pub fn fold(&self) -> u16 {
+        u16::from_be(fold64(self.words))
+    }
+
+    /// The checksum: the complement of the folded sum.
+    #[must_use]
+    pub fn checksum(&self) -> u16 {
+        !self.fold()
+    }
+}
+
+fn sum_words(bytes: &[u8]) -> u64 {
+    // The halves of 64-bit words, in lanes of their own: no carry to chase, so the compiler can
+    // use vectors. A lane holds 2^32 halves before it could overflow.
+    let mut lanes = [0_u64; 8];
+    let mut blocks = bytes.chunks_exact(32);
+    for block in &mut blocks {
+        for (lane, half) in lanes.iter_mut().zip(block.chunks_exact(4)) {
+            let half: [u8; 4] = half.try_into().unwrap_or([0; 4]);
+            *lane += u64::from(u32::from_ne_bytes(half));
+        }
+    }
+    let mut total = lanes.iter().sum::<u64>();
+    let mut words = blocks.remainder().chunks_exact(2);
+    for word in &mut words {
+        let word: [u8; 2] = word.try_into().unwrap_or([0; 2]);
+        total += u64::from(u16::from_ne_bytes(word));
+    }
+    if let [last] = words.remainder() {
+        total += u64::from(u16::from_ne_bytes([*last, 0]));
+    }
+    total
+}
+
+const fn fold64(sum: u64) -> u16 {
+    let sum = (sum >> 32) + (sum & 0xffff_ffff);
+    let sum = (sum >> 32) + (sum & 0xffff_ffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    sum as u16
+}
+
+/// The pseudo-header of IPv4.
+#[must_use]
+pub fn pseudo_v4(src: [u8; 4], dst: [u8; 4], proto: Proto, l4_len: u16) -> Sum {
+    let mut sum = Sum::new();
+    sum.add(&src);
+    sum.add(&dst);
+    sum.add_u16(u16::from(proto.number()));
+    sum.add_u16(l4_len);
+    sum
+}
+
+/// The pseudo-header of IPv6.
+#[must_use]
+pub fn pseudo_v6(src: [u8; 16], dst: [u8; 16], proto: Proto, l4_len: u16) -> Sum {
+    let mut sum = Sum::new();
+    sum.add(&src);
+    sum.add(&dst);
+    sum.add_u16(u16::from(proto.number()));
+    sum.add_u16(l4_len);
+    sum
+}
+
+/// The pseudo-header of the frame that begins with `first`, for an L4 part of `l4_len` bytes.
+#[must_use]
+pub fn pseudo(first: &[u8], layout: &Layout, l4_len: u16) -> Option<Sum> {
+    let l3 = usize::from(layout.l3_off);
+    // Source and destination stand next to each other.
+    let addresses = if layout.v6 { l3 + 8..l3 + 40 } else { l3 + 12..l3 + 20 };
+    let mut sum = Sum::new();
+    sum.add(first.get(addresses)?);
+    sum.add_u16(u16::from(layout.proto.number()));
+    sum.add_u16(l4_len);
+    Some(sum)
+}
+
+/// Whether the checksum field holds no more than the sum of the pseudo-header.
+#[must_use]
+pub fn is_partial(first: &[u8], layout: &Layout) -> bool {
+    pseudo(first, layout, layout.l4_len).map(|sum| sum.fold()) == be16(first, layout.checksum_at())
+}
+
+/// A checksum to be stored in the first chunk of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fix {
+    pub offset: u16,
+    pub checksum: u16,
+}
+
+impl Fix {
+    /// False if the chunk ends before the field: then it is not the chunk the fix was made for.
+    #[must_use]
+    pub fn store(&self, first: &mut [u8]) -> bool {
+        put16(first, usize::from(self.offset), self.checksum).is_some()
+    }
+}
+
+/// What completes the frame's partial checksum; `None` if it is not partial.
+/// The chunks of the chain in order, the headers all in the first.
+pub fn completion<'a>(
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+    layout: &Layout,
+) -> Result<Option<Fix>, HeaderError> {
+    let mut chunks = chunks.into_iter();
+    let first = chunks.next().ok_or(HeaderError::Truncated)?;
+    if !is_partial(first, layout) {
+        return Ok(None);
+    }
+    // The field already holds the pseudo-header sum, so the sum of the L4 part is all there is.
+    let sum = sum_l4(first, chunks, layout, Sum::new())?;
+    let offset = u16::try_from(layout.checksum_at()).map_err(|_| HeaderError::Length)?;
+    // Zero and 0xffff mean the same sum, but UDP's zero means "none". The kernel writes 0xffff for
+    // TCP as well when it completes a frame; and a right frame with 0xffff must stay as it is.
+    let checksum = if sum.checksum() == 0 { 0xffff } else { sum.checksum() };
+    Ok(Some(Fix { offset, checksum }))
+}
+
+/// Completes a partial checksum in place; `false` if it was not partial and nothing changed.
+pub fn complete(chunks: &mut [&mut [u8]], layout: &Layout) -> Result<bool, HeaderError> {
+    let Some(fix) = completion(chunks.iter().map(|chunk| &**chunk), layout)? else {
+        return Ok(false);
+    };
+    let first = chunks.first_mut().ok_or(HeaderError::Truncated)?;
+    if fix.store(first) { Ok(true) } else { Err(HeaderError::Truncated) }
+}
+
+/// Whether the frame's checksum is right (or absent, where IPv4 UDP allows that).
+pub fn verify<'a>(
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+    layout: &Layout,
+) -> Result<bool, HeaderError> {
+    let mut chunks = chunks.into_iter();
+    let first = chunks.next().ok_or(HeaderError::Truncated)?;
+    let stored = be16(first, layout.checksum_at()).ok_or(HeaderError::Truncated)?;
+    if layout.proto == Proto::Udp && stored == 0 {
+        return Ok(!layout.v6);
+    }
+    let start = pseudo(first, layout, layout.l4_len).ok_or(HeaderError::Truncated)?;
+    Ok(sum_l4(first, chunks, layout, start)?.fold() == 0xffff)
+}
+
+/// Makes the checksum partial, whatever it was: what a superframe needs before it is handed to the
+/// kernel with `NEEDS_CSUM`. `l4_len`: from the L4 header to the end of the frame.
+pub fn make_partial(first: &mut [u8], layout: &Layout, l4_len: u16) -> Result<(), HeaderError> {
+    let sum = pseudo(first, layout, l4_len).ok_or(HeaderError::Truncated)?;
+    put16(first, layout.checksum_at(), sum.fold()).ok_or(HeaderError::Truncated)
+}
+
+fn sum_l4<'a>(
+    first: &'a [u8],
+    rest: impl Iterator<Item = &'a [u8]>,
+    layout: &Layout,
+    start: Sum,
+) -> Result<Sum, HeaderError> {
+    let mut sum = start;
+    let mut left = usize::from(layout.l4_len);
+    let head = first.get(usize::from(layout.l4_off)..).ok_or(HeaderError::Truncated)?;
+    for chunk in std::iter::once(head).chain(rest) {
+        let covered = chunk.get(..left).unwrap_or(chunk);
+        sum.add(covered);
+        left -= covered.len();
+        if left == 0 {
+            return Ok(sum);
+        }
+    }
+    Err(HeaderError::Truncated)
+}

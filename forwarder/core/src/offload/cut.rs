@@ -1,0 +1,257 @@
+//! What segments and pieces share: a superframe's header as a template, and the fields that
+//! change from one part to the next.
+//!
+//! Invariant: the parts' payloads, in order, are the superframe's payload; all but the last are of
+//! equal length. The template is a copy, so the first part may overwrite the superframe's header.
+
+use super::checksum::{Sum, pseudo};
+use super::headers::{HeaderError, Layout, Proto, be16, be32, put16, put32};
+use super::source::Source;
+
+/// Longest header that is replicated: Ethernet, two tags, and the longest IPv4 and TCP headers are
+/// 142; the rest is for IPv6 extension headers.
+pub const MAX_HEADER: usize = 256;
+
+const FIN_PSH: u8 = 0x09;
+const CWR: u8 = 0x80;
+
+/// The kinds of superframe that can be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GsoKind {
+    Tcp4,
+    Tcp6,
+    UdpL4,
+}
+
+impl GsoKind {
+    /// From the low 16 bits of the kernel's `skb_shared_info::gso_type`: `None` for tunnels and
+    /// whatever else has no way out. UDP's own bit lies above those 16: it is UDP if nothing else.
+    #[must_use]
+    pub fn from_kernel(gso_type: u16, layout: &Layout) -> Option<Self> {
+        const TCPV4: u16 = 1 << 0;
+        const TCPV6: u16 = 1 << 4;
+        // DODGY, TCP_ECN and TCP_FIXEDID change nothing here: we check ourselves; CWR stands in
+        // the header; and ids that count on are as right as equal ones.
+        const HARMLESS: u16 = 1 << 1 | 1 << 2 | 1 << 3;
+        let kind = match gso_type & !HARMLESS {
+            TCPV4 => Self::Tcp4,
+            TCPV6 => Self::Tcp6,
+            0 => Self::UdpL4,
+            _ => return None,
+        };
+        kind.fits(layout).then_some(kind)
+    }
+
+    /// Whether the headers are of this kind.
+    #[must_use]
+    pub fn fits(self, layout: &Layout) -> bool {
+        match self {
+            Self::Tcp4 => layout.proto == Proto::Tcp && !layout.v6,
+            Self::Tcp6 => layout.proto == Proto::Tcp && layout.v6,
+            Self::UdpL4 => layout.proto == Proto::Udp,
+        }
+    }
+}
+
+/// Why a superframe cannot be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refuse {
+    #[error("the headers are not of the superframe's kind")]
+    Kind,
+    #[error("a segment size of zero")]
+    GsoSize,
+    #[error("the headers are longer than {MAX_HEADER} bytes, or not in the first chunk")]
+    Header,
+    #[error("longer than an IP packet can be, or shorter than its headers")]
+    Length,
+}
+
+/// Why a part was not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CutError {
+    #[error("there is no such part")]
+    Index,
+    #[error("the destination is too short")]
+    Destination,
+    #[error("the source is shorter than the superframe was said to be")]
+    Source,
+}
+
+impl From<HeaderError> for Refuse {
+    fn from(_: HeaderError) -> Self {
+        Self::Header
+    }
+}
+
+/// What the L4 checksum field of a part holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Complete,
+    Partial,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Cut {
+    header: [u8; MAX_HEADER],
+    pub(super) layout: Layout,
+    payload_len: u32,
+    /// Payload bytes of each part but the last.
+    step: u32,
+    /// IPv4 ids that each part but the last uses up: one per segment.
+    ids: u16,
+    count: u32,
+}
+
+impl Cut {
+    pub(super) fn new(
+        first: &[u8],
+        total_len: u32,
+        layout: &Layout,
+        gso_size: u16,
+        kind: GsoKind,
+        segments_per_part: u16,
+    ) -> Result<Self, Refuse> {
+        if !kind.fits(layout) {
+            return Err(Refuse::Kind);
+        }
+        if gso_size == 0 || segments_per_part == 0 {
+            return Err(Refuse::GsoSize);
+        }
+        let l3 = u32::from(layout.l3_off);
+        let ip_from = if layout.v6 { l3 + 40 } else { l3 };
+        let l4_from = if layout.v6 { ip_from } else { l3 + 20 };
+        let (l4, end) = (u32::from(layout.l4_off), u32::from(layout.header_len));
+        // What `Layout::parse` promises; its fields are open, so a caller may have changed them.
+        if l4 < l4_from || end < l4 + if layout.proto == Proto::Tcp { 20 } else { 8 } {
+            return Err(Refuse::Header);
+        }
+        let len = usize::from(layout.header_len);
+        let mut header = [0_u8; MAX_HEADER];
+        let template = header.get_mut(..len).ok_or(Refuse::Header)?;
+        template.copy_from_slice(first.get(..len).ok_or(Refuse::Header)?);
+        let payload_len = total_len.checked_sub(u32::from(layout.header_len));
+        let payload_len = payload_len.ok_or(Refuse::Length)?;
+        if total_len - ip_from > u32::from(u16::MAX) {
+            return Err(Refuse::Length);
+        }
+        let step = u32::from(gso_size) * u32::from(segments_per_part);
+        let count = payload_len.div_ceil(step).max(1);
+        let ids = segments_per_part;
+        Ok(Self { header, layout: *layout, payload_len, step, ids, count })
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    pub(super) fn header_len(&self) -> usize {
+        usize::from(self.layout.header_len)
+    }
+
+    /// Where in the superframe part `i`'s payload begins, and its length.
+    pub(super) fn payload(&self, i: u32) -> Option<(usize, usize)> {
+        if i >= self.count {
+            return None;
+        }
+        let start = i * self.step; // no overflow: i < count, so this is at most payload_len
+        let len = (self.payload_len - start).min(self.step);
+        Some((self.header_len() + start as usize, len as usize))
+    }
+
+    /// Writes part `i`'s header, the L4 checksum field partial.
+    pub(super) fn write_header(&self, i: u32, dst: &mut [u8]) -> Result<(), CutError> {
+        let (_, len) = self.payload(i).ok_or(CutError::Index)?;
+        let dst = dst.get_mut(..self.header_len()).ok_or(CutError::Destination)?;
+        let template = self.header.get(..self.header_len()).ok_or(CutError::Destination)?;
+        dst.copy_from_slice(template);
+        self.adjust(i, len, dst).ok_or(CutError::Destination)
+    }
+
+    fn adjust(&self, i: u32, payload_len: usize, header: &mut [u8]) -> Option<()> {
+        let (l3, l4) = (usize::from(self.layout.l3_off), usize::from(self.layout.l4_off));
+        let end = self.header_len() + payload_len;
+        if self.layout.v6 {
+            put16(header, l3 + 4, (end - l3 - 40) as u16)?;
+        } else {
+            put16(header, l3 + 2, (end - l3) as u16)?;
+            let id = be16(header, l3 + 4)?;
+            put16(header, l3 + 4, id.wrapping_add((i as u16).wrapping_mul(self.ids)))?;
+            put16(header, l3 + 10, 0)?;
+            let mut sum = Sum::new();
+            sum.add(header.get(l3..l4)?);
+            put16(header, l3 + 10, sum.checksum())?;
+        }
+        let l4_len = (end - l4) as u16;
+        match self.layout.proto {
+            Proto::Tcp => {
+                let seq = be32(header, l4 + 4)?;
+                put32(header, l4 + 4, seq.wrapping_add(i * self.step))?;
+                let flags = header.get_mut(l4 + 13)?;
+                if i > 0 {
+                    *flags &= !CWR;
+                }
+                if i + 1 < self.count {
+                    *flags &= !FIN_PSH;
+                }
+            }
+            Proto::Udp => put16(header, l4 + 4, l4_len)?,
+        }
+        let partial = pseudo(header, &self.layout, l4_len)?.fold();
+        put16(header, self.layout.checksum_at(), partial)
+    }
+
+    /// Writes part `i` in full across a chain of buffers, the header all in the first of them.
+    pub(super) fn write<'d, S: Source + ?Sized>(
+        &self,
+        i: u32,
+        src: &S,
+        dst: impl IntoIterator<Item = &'d mut [u8]>,
+        field: Field,
+    ) -> Result<usize, CutError> {
+        let (mut at, len) = self.payload(i).ok_or(CutError::Index)?;
+        let end = at + len;
+        let mut dst = dst.into_iter();
+        let first = dst.next().ok_or(CutError::Destination)?;
+        self.write_header(i, first)?;
+
+        let body = first.get_mut(self.header_len()..).ok_or(CutError::Destination)?;
+        at += copy_some(src, at, end, body)?;
+        let filled = self.header_len() + len - (end - at);
+        let mut sum = Sum::new();
+        if field == Field::Complete {
+            // The field holds the pseudo-header's sum: adding the L4 part adds that as well.
+            let l4 = usize::from(self.layout.l4_off)..filled;
+            sum.add(first.get(l4).ok_or(CutError::Destination)?);
+        }
+        while at < end {
+            let next = dst.next().ok_or(CutError::Destination)?;
+            let copied = copy_some(src, at, end, next)?;
+            at += copied;
+            if field == Field::Complete {
+                sum.add(next.get(..copied).unwrap_or(next));
+            }
+        }
+        if field == Field::Complete {
+            // UDP's zero would mean "none". TCP's stays, as the kernel's segmentation has it.
+            let checksum = match (sum.checksum(), self.layout.proto) {
+                (0, Proto::Udp) => 0xffff,
+                (checksum, _) => checksum,
+            };
+            let stored = put16(first, self.layout.checksum_at(), checksum);
+            stored.ok_or(CutError::Destination)?;
+        }
+        Ok(self.header_len() + len)
+    }
+}
+
+/// Copies from `at`, at most to `end`, what fits.
+fn copy_some<S: Source + ?Sized>(
+    src: &S,
+    at: usize,
+    end: usize,
+    dst: &mut [u8],
+) -> Result<usize, CutError> {
+    let len = dst.len().min(end.saturating_sub(at));
+    let dst = dst.get_mut(..len).ok_or(CutError::Destination)?;
+    if src.copy_range(at, dst) { Ok(len) } else { Err(CutError::Source) }
+}

@@ -1,0 +1,60 @@
+//! Software segmentation: a superframe into the frames a device with TSO or USO would send.
+//!
+//! Invariant: byte for byte what the kernel's `tcp_gso_segment` and `__udp_gso_segment` make of it
+//! (IPv4 ids count on, one per segment); every segment's checksums are complete.
+
+use super::cut::{Cut, CutError, Field, GsoKind, Refuse};
+use super::headers::Layout;
+use super::source::Source;
+
+/// Cuts one superframe into segments. Holds a copy of the header, nothing of the payload.
+#[derive(Clone, Debug)]
+pub struct Segmenter {
+    cut: Cut,
+}
+
+impl Segmenter {
+    /// `first`: the superframe's first chunk, with all of its headers; `total_len`: of the frame.
+    pub fn new(
+        first: &[u8],
+        total_len: u32,
+        layout: &Layout,
+        gso_size: u16,
+        kind: GsoKind,
+    ) -> Result<Self, Refuse> {
+        Cut::new(first, total_len, layout, gso_size, kind, 1).map(|cut| Self { cut })
+    }
+
+    /// At least 1. A sender that chose a tiny `gso_size` can make this large: look before you cut.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.cut.count()
+    }
+
+    /// The whole segment's length; `None` past the last.
+    #[must_use]
+    pub fn segment_len(&self, i: u32) -> Option<usize> {
+        self.cut.payload(i).map(|(_, len)| self.cut.header_len() + len)
+    }
+
+    /// Writes segment `i` and returns its length. `src` is the whole superframe.
+    pub fn write<S: Source + ?Sized>(
+        &self,
+        i: u32,
+        src: &S,
+        dst: &mut [u8],
+    ) -> Result<usize, CutError> {
+        self.write_chain(i, src, std::iter::once(dst))
+    }
+
+    /// As [`Self::write`], into a chain of buffers: each is filled before the next is taken, and
+    /// the headers must fit into the first.
+    pub fn write_chain<'d, S: Source + ?Sized>(
+        &self,
+        i: u32,
+        src: &S,
+        dst: impl IntoIterator<Item = &'d mut [u8]>,
+    ) -> Result<usize, CutError> {
+        self.cut.write(i, src, dst, Field::Complete)
+    }
+}

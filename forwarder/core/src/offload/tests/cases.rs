@@ -1,0 +1,246 @@
+//! Single cases: what is refused, and the edges.
+
+use super::*;
+use crate::offload::checksum::{completion, pseudo_v4, pseudo_v6};
+use crate::offload::{
+    CutError, HeaderError, Pieces, Proto, Refuse, Source, VnetHeader, fit_mtu, vnet,
+};
+
+#[test]
+fn the_first_piece_may_be_made_in_place() {
+    let spec = example(true, false, 5000);
+    let (mut frame, layout) = spec.partial();
+    let whole = frame.clone();
+    let cut = Pieces::new(&frame, whole.len() as u32, &layout, 1000, spec.kind(), 2200).unwrap();
+    cut.write_header(0, &mut frame).unwrap();
+    for i in 0..cut.count() {
+        let (mut a, mut b) = (vec![0; 2200], vec![0; 2200]);
+        let len = cut.write(i, &frame[..], &mut a).unwrap();
+        assert_eq!(cut.write(i, &whole[..], &mut b), Ok(len));
+        assert_eq!(a, b);
+    }
+    let mut first = vec![0; cut.piece_len(0).unwrap()];
+    cut.write(0, &whole[..], &mut first).unwrap();
+    assert_eq!(frame[..first.len()], first);
+}
+
+#[test]
+fn udp_pieces_hold_no_more_datagrams_than_the_kernel_takes() {
+    let (frame, layout) = example(false, true, 1000).partial();
+    let len = frame.len() as u32;
+    let udp = Pieces::new(&frame, len, &layout, 4, GsoKind::UdpL4, 65_535).unwrap();
+    assert_eq!(
+        (udp.count(), udp.piece_len(0)),
+        (2, Some(usize::from(layout.header_len) + 128 * 4))
+    );
+    let (frame, layout) = example(true, true, 1000).partial();
+    let len = frame.len() as u32;
+    let tcp = Pieces::new(&frame, len, &layout, 4, GsoKind::Tcp6, 65_535).unwrap();
+    assert_eq!(tcp.count(), 1);
+}
+
+#[test]
+fn a_completed_checksum_is_never_zero() {
+    for tcp in [true, false] {
+        let mut spec = example(tcp, false, 2);
+        spec.payload = vec![0, 0];
+        let (frame, layout) = spec.partial();
+        let mut sum = Sum::new();
+        sum.add(&frame[usize::from(layout.l4_off)..]);
+        spec.payload = sum.checksum().to_be_bytes().to_vec();
+        let (mut frame, layout) = spec.partial();
+        let first = segments(&frame, &layout, 2, spec.kind()).remove(0);
+        assert_eq!(checksum::complete(&mut [&mut frame[..]], &layout), Ok(true));
+        assert_eq!(frame[layout.checksum_at()..][..2], [0xff, 0xff]);
+        assert_eq!(checksum::verify([&frame[..]], &layout), Ok(true));
+        // A segment's is, for TCP: so the kernel does it.
+        let expected = if tcp { [0, 0] } else { [0xff, 0xff] };
+        assert_eq!(first[layout.checksum_at()..][..2], expected);
+        assert_eq!(checksum::verify([&first[..]], &layout), Ok(true));
+    }
+}
+
+#[test]
+fn an_absent_udp_checksum_stays_absent() {
+    let (mut frame, layout) = example(false, false, 20).partial();
+    frame[layout.checksum_at()..][..2].fill(0);
+    assert_eq!(checksum::complete(&mut [&mut frame[..]], &layout), Ok(false));
+    assert_eq!(checksum::verify([&frame[..]], &layout), Ok(true));
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    for (tcp, v6) in [(true, true), (true, false), (false, true), (false, false)] {
+        let (frame, layout) = example(tcp, v6, 10).partial();
+        for len in 0..frame.len() {
+            let short = &frame[..len];
+            let parsed = Layout::parse(short, layout.l3_off, layout.l4_off);
+            if len < usize::from(layout.header_len) {
+                assert_eq!(parsed, Err(HeaderError::Truncated), "{len}");
+            } else {
+                assert_eq!(completion([short], &parsed.unwrap()), Err(HeaderError::Truncated));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_tcp_or_udp_is_refused() {
+    let (frame, layout) = example(false, false, 100).partial();
+    let parse = |at: usize, value: u8, l4: u16| {
+        let mut frame = frame.clone();
+        frame[at] = value;
+        Layout::parse(&frame, layout.l3_off, l4)
+    };
+    let l3 = usize::from(layout.l3_off);
+    assert_eq!(parse(l3, 0x45, layout.l4_off), Ok(layout));
+    assert_eq!(parse(l3, 0x55, layout.l4_off), Err(HeaderError::Version));
+    assert_eq!(parse(l3, 0x44, layout.l4_off), Err(HeaderError::Length));
+    assert_eq!(parse(l3, 0x45, layout.l4_off + 4), Err(HeaderError::Protocol));
+    assert_eq!(parse(l3 + 6, 0x20, layout.l4_off), Err(HeaderError::Fragment));
+    assert_eq!(parse(l3 + 7, 0x01, layout.l4_off), Err(HeaderError::Fragment));
+    assert_eq!(parse(l3 + 6, 0x40, layout.l4_off).map(|l| l.l4_len), Ok(108));
+    assert_eq!(parse(l3 + 9, 1, layout.l4_off), Err(HeaderError::Protocol));
+    assert_eq!(parse(l3 + 24, 1, layout.l4_off), Err(HeaderError::Length));
+    assert_eq!(parse(l3 + 25, 7, layout.l4_off), Err(HeaderError::Length));
+}
+
+#[test]
+fn extension_headers_are_walked_and_replicated() {
+    let (mut frame, layout) = example(true, true, 3000).partial();
+    let l3 = usize::from(layout.l3_off);
+    frame[l3 + 6] = 60; // destination options, with TCP behind them
+    frame.splice(l3 + 40..l3 + 40, [6, 0, 1, 4, 0, 0, 0, 0]);
+    let len = u16::from_be_bytes([frame[l3 + 4], frame[l3 + 5]]) + 8;
+    frame[l3 + 4..l3 + 6].copy_from_slice(&len.to_be_bytes());
+    assert_eq!(Layout::parse(&frame, layout.l3_off, layout.l4_off), Err(HeaderError::Protocol));
+    let layout = Layout::parse(&frame, layout.l3_off, layout.l4_off + 8).unwrap();
+    for segment in segments(&frame, &layout, 1000, GsoKind::Tcp6) {
+        let own = Layout::parse(&segment, layout.l3_off, layout.l4_off).unwrap();
+        assert_eq!(oracle(&segment).to_be_bytes(), segment[own.checksum_at()..][..2]);
+    }
+    frame[l3 + 6] = 44;
+    let parsed = Layout::parse(&frame, layout.l3_off, layout.l4_off);
+    assert_eq!(parsed, Err(HeaderError::Fragment));
+}
+
+#[test]
+fn refusals_and_short_buffers_have_names() {
+    let (frame, layout) = example(true, false, 3000).partial();
+    let len = frame.len() as u32;
+    let new =
+        |len, gso, kind| Segmenter::new(&frame, len, &layout, gso, kind).map(|cut| cut.count());
+    assert_eq!(new(len, 1000, GsoKind::Tcp4), Ok(3));
+    assert_eq!(new(len, 0, GsoKind::Tcp4), Err(Refuse::GsoSize));
+    assert_eq!(new(len, 1000, GsoKind::Tcp6), Err(Refuse::Kind));
+    assert_eq!(new(len, 1000, GsoKind::UdpL4), Err(Refuse::Kind));
+    assert_eq!(new(65_535 + 18, 1000, GsoKind::Tcp4), Ok(66));
+    assert_eq!(new(65_536 + 18, 1000, GsoKind::Tcp4), Err(Refuse::Length));
+    assert_eq!(new(30, 1000, GsoKind::Tcp4), Err(Refuse::Length));
+    let short = Segmenter::new(&frame[..50], len, &layout, 1000, GsoKind::Tcp4);
+    assert_eq!(short.map(|cut| cut.count()), Err(Refuse::Header));
+
+    let cut = Segmenter::new(&frame, len, &layout, 1000, GsoKind::Tcp4).unwrap();
+    let mut out = [0; 2000];
+    assert_eq!(cut.write(3, &frame[..], &mut out), Err(CutError::Index));
+    assert_eq!(cut.write(0, &frame[..], &mut out[..1000]), Err(CutError::Destination));
+    assert_eq!(cut.write(0, &frame[..], &mut out[..10]), Err(CutError::Destination));
+    assert_eq!(cut.write(2, &frame[..3000], &mut out), Err(CutError::Source));
+    assert_eq!(cut.segment_len(3), None);
+}
+
+#[test]
+fn kernel_types_are_told_apart() {
+    let layout = |tcp, v6| example(tcp, v6, 10).partial().1;
+    let (tcp4, tcp6, udp) = (layout(true, false), layout(true, true), layout(false, true));
+    assert_eq!(GsoKind::from_kernel(0x01, &tcp4), Some(GsoKind::Tcp4));
+    assert_eq!(GsoKind::from_kernel(0x0f, &tcp4), Some(GsoKind::Tcp4));
+    assert_eq!(GsoKind::from_kernel(0x10, &tcp6), Some(GsoKind::Tcp6));
+    assert_eq!(GsoKind::from_kernel(0x10, &tcp4), None);
+    assert_eq!(GsoKind::from_kernel(0x00, &udp), Some(GsoKind::UdpL4));
+    assert_eq!(GsoKind::from_kernel(0x00, &tcp4), None);
+    for tunnel in 5..16 {
+        assert_eq!(GsoKind::from_kernel(1 << tunnel | 1, &tcp4), None, "bit {tunnel}");
+    }
+}
+
+#[test]
+fn vnet_headers_say_what_is_left_to_do() {
+    let (_, layout) = example(true, false, 3000).partial();
+    let header = VnetHeader::new(&layout, Some((GsoKind::Tcp4, 1448)), true);
+    assert_eq!(header.gso_type, vnet::GSO_TCPV4 | vnet::GSO_ECN, "the example has CWR set");
+    assert_eq!((header.flags, header.hdr_len, header.gso_size), (vnet::F_NEEDS_CSUM, 58, 1448));
+    assert_eq!((header.csum_start, header.csum_offset), (38, 16));
+    assert_eq!(VnetHeader::from_bytes(header.to_bytes()), header);
+    let (_, layout) = example(false, true, 3000).partial();
+    let header = VnetHeader::new(&layout, Some((GsoKind::UdpL4, 1448)), true);
+    assert_eq!((header.gso_type, header.csum_offset), (vnet::GSO_UDP_L4, 6));
+    assert_eq!(VnetHeader::new(&layout, None, false).to_bytes(), [0; 10]);
+}
+
+#[test]
+fn tcp_segments_shrink_to_the_mtu_and_datagrams_do_not() {
+    let (_, tcp) = example(true, false, 3000).partial();
+    assert_eq!(fit_mtu(&tcp, 1460, 1500), Some(1460));
+    assert_eq!(fit_mtu(&tcp, 8960, 1500), Some(1460));
+    assert_eq!(fit_mtu(&tcp, 1460, 40), None);
+    assert_eq!(fit_mtu(&tcp, 1460, 10), None);
+    let (_, udp) = example(false, true, 3000).partial();
+    assert_eq!(fit_mtu(&udp, 1452, 1500), Some(1452));
+    assert_eq!(fit_mtu(&udp, 1453, 1500), None);
+}
+
+#[test]
+fn pseudo_headers_are_those_of_the_rfcs() {
+    let (frame, layout) = example(false, false, 10).partial();
+    let from_frame = checksum::pseudo(&frame, &layout, layout.l4_len).unwrap();
+    assert_eq!(from_frame.fold(), pseudo_v4([7; 4], [7; 4], Proto::Udp, 18).fold());
+    let (frame, layout) = example(true, true, 10).partial();
+    let from_frame = checksum::pseudo(&frame, &layout, layout.l4_len).unwrap();
+    assert_eq!(from_frame.fold(), pseudo_v6([7; 16], [7; 16], Proto::Tcp, 30).fold());
+}
+
+#[test]
+fn ranges_cross_chunks_and_end_with_the_frame() {
+    let chunks: [&[u8]; 4] = [&[0, 1, 2], &[], &[3], &[4, 5]];
+    for from in 0..=6 {
+        for to in from..=6 {
+            let mut out = vec![9; to - from];
+            assert!(chunks.copy_range(from, &mut out));
+            assert!(out.iter().enumerate().all(|(i, byte)| usize::from(*byte) == from + i));
+        }
+        assert!(!chunks.copy_range(from, &mut vec![0; 7 - from]));
+    }
+}
+
+/// `cargo test --release -p weir-core offload -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn measure() {
+    let data = vec![0x5a_u8; 1500];
+    let rounds = 2_000_000_u32;
+    let start = std::time::Instant::now();
+    for _ in 0..rounds {
+        let mut sum = Sum::new();
+        sum.add(std::hint::black_box(&data));
+        std::hint::black_box(sum.fold());
+    }
+    let ns = start.elapsed().as_nanos() as f64 / f64::from(rounds);
+    println!("sum of 1500 B: {ns:.1} ns, {:.1} GB/s", 1500.0 / ns);
+
+    let (frame, layout) = example(true, false, 60_000).partial();
+    let chunks: Vec<&[u8]> = frame.chunks(3840).collect();
+    let mut out = vec![0; 2000];
+    let rounds = 5_000;
+    let start = std::time::Instant::now();
+    let mut written = 0;
+    for _ in 0..rounds {
+        let len = frame.len() as u32;
+        let cut = Segmenter::new(chunks[0], len, &layout, 1448, GsoKind::Tcp4).unwrap();
+        for i in 0..cut.count() {
+            written += cut.write(i, &chunks[..], &mut out).unwrap();
+        }
+    }
+    let ns = start.elapsed().as_nanos() as f64;
+    println!("segmentation: {:.1} GB/s", written as f64 / ns);
+}

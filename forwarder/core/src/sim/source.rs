@@ -1,0 +1,150 @@
+//! What sends, how much, and when. Invariant: a source depends on its own random numbers only, so
+//! adding one leaves the others as they were.
+
+use crate::{Mac, Span};
+
+/// splitmix64: small, and good enough to spread sizes and times.
+#[derive(Clone, Debug)]
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64, stream: u64) -> Self {
+        let mut random = Self(seed ^ stream.wrapping_mul(0xd6e8_feb8_6659_fd93));
+        random.next();
+        random
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Below `end`; 0 when that is 0.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Target {
+    /// The machine behind this port.
+    Port(usize),
+    /// An address nobody has.
+    Unknown,
+    Broadcast,
+}
+
+impl Target {
+    pub(super) fn mac(self) -> Mac {
+        match self {
+            Self::Port(port) => super::mac_of(port),
+            Self::Unknown => Mac::new([2, 0xff, 0, 0, 0, 1]),
+            Self::Broadcast => Mac::BROADCAST,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Size {
+    Fixed(u32),
+    /// Both ends included.
+    Uniform(u32, u32),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Pattern {
+    /// Evenly spaced.
+    Cbr { packets_per_s: u64 },
+    /// All at once, again and again.
+    Bursts { packets: u32, every: Span },
+    /// As many as the port's receive ring takes, up to this many a turn; never overflows it.
+    Greedy { packets_per_turn: usize },
+    /// Evenly spaced while on; both times vary between half and one and a half of these.
+    OnOff { packets_per_s: u64, on: Span, off: Span },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    pub from: usize,
+    pub to: Target,
+    pub size: Size,
+    pub pattern: Pattern,
+}
+
+/// A source at work.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) source: Source,
+    random: Random,
+    due_ns: u64,
+    on_until_ns: u64,
+}
+
+impl Running {
+    pub(super) fn new(source: Source, seed: u64, stream: u64) -> Self {
+        let mut random = Random::new(seed, stream);
+        // They do not all start in the same instant.
+        let due_ns = random.below(100_000);
+        Self { source, random, due_ns, on_until_ns: 0 }
+    }
+
+    pub(super) fn size(&mut self) -> u32 {
+        match self.source.size {
+            Size::Fixed(bytes) => bytes,
+            Size::Uniform(low, high) => {
+                low + self.random.below(u64::from(high.saturating_sub(low)) + 1) as u32
+            }
+        }
+    }
+
+    /// Calls `emit` with the time of each packet that is due by `now`; `room` is what the receive
+    /// ring still takes, which only a greedy source asks.
+    pub(super) fn due(&mut self, now: u64, room: usize, mut emit: impl FnMut(&mut Self, u64)) {
+        match self.source.pattern {
+            Pattern::Greedy { packets_per_turn } => {
+                for _ in 0..packets_per_turn.min(room) {
+                    emit(self, now);
+                }
+            }
+            Pattern::Cbr { packets_per_s } => {
+                while self.due_ns <= now {
+                    emit(self, self.due_ns);
+                    self.due_ns += gap(packets_per_s);
+                }
+            }
+            Pattern::Bursts { packets, every } => {
+                while self.due_ns <= now {
+                    for _ in 0..packets {
+                        emit(self, self.due_ns);
+                    }
+                    self.due_ns += every.ns.max(1);
+                }
+            }
+            Pattern::OnOff { packets_per_s, on, off } => {
+                while self.due_ns <= now {
+                    if self.due_ns >= self.on_until_ns {
+                        // Off is over: as many packets as fit the next "on".
+                        let on_ns = self.about(on);
+                        self.on_until_ns = self.due_ns + on_ns;
+                    }
+                    emit(self, self.due_ns);
+                    self.due_ns += gap(packets_per_s);
+                    if self.due_ns >= self.on_until_ns {
+                        self.due_ns += self.about(off);
+                    }
+                }
+            }
+        }
+    }
+
+    fn about(&mut self, span: Span) -> u64 {
+        span.ns / 2 + self.random.below(span.ns) + 1
+    }
+}
+
+fn gap(packets_per_s: u64) -> u64 {
+    (1_000_000_000 / packets_per_s.max(1)).max(1)
+}

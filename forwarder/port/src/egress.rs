@@ -1,0 +1,127 @@
+//! Which way a packet leaves a port.
+//!
+//! Invariant: what a way needs (a checksum completed, or made partial) has been done to the packet
+//! when the way is returned; a packet that no way can take is refused under a reason, untouched.
+
+use weir_abi::gso::gso_kind;
+use weir_abi::meta_flags;
+use weir_core::Reason;
+use weir_core::offload::{GsoKind, Layout, VnetHeader, checksum, fit_mtu};
+
+use crate::packet::Packet;
+use crate::pool::{Pool, ROOM};
+
+/// What the device does for the kernel. Superframes it cannot take are segmented in software.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TxFeatures {
+    pub tso4: bool,
+    pub tso6: bool,
+    pub udp_l4: bool,
+    pub csum: bool,
+}
+
+impl TxFeatures {
+    pub const ALL: Self = Self { tso4: true, tso6: true, udp_l4: true, csum: true };
+
+    fn takes(self, kind: GsoKind) -> bool {
+        match kind {
+            GsoKind::Tcp4 => self.tso4,
+            GsoKind::Tcp6 => self.tso6,
+            GsoKind::UdpL4 => self.udp_l4,
+        }
+    }
+}
+
+/// The device a packet is to leave by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Egress {
+    pub(crate) mtu: u32,
+    pub(crate) features: TxFeatures,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// A single, finished frame: the transmit ring.
+    Ring,
+    /// The packet socket, with this header.
+    Vnet(VnetHeader),
+    /// To be cut in software into pieces of this much payload; they leave by the ring.
+    Segment(Layout, GsoKind, u16),
+}
+
+const ETHERNET: u32 = 14;
+
+/// Bytes in front of the L3 packet, which an MTU does not count.
+#[inline]
+fn link_header(packet: &Packet) -> u32 {
+    let tags =
+        u32::from(packet.has(meta_flags::TAGGED)) + u32::from(packet.has(meta_flags::TAGGED2));
+    ETHERNET + 4 * tags
+}
+
+impl Egress {
+    /// Decides, and makes the packet ready for it. The flag is true if a checksum was completed.
+    #[inline]
+    pub(crate) fn prepare(
+        &self,
+        pool: &mut Pool,
+        packet: &mut Packet,
+    ) -> Result<(Way, bool), Reason> {
+        if packet.is_superframe() {
+            return self.superframe(pool, packet).map(|way| (way, false));
+        }
+        if packet.len() > self.mtu.saturating_add(link_header(packet)) {
+            return Err(Reason::MtuExceeded);
+        }
+        let partial = packet.has(meta_flags::CSUM_PARTIAL);
+        if packet.frames() == 1 {
+            let completed = partial && complete(pool, packet);
+            return Ok((Way::Ring, completed));
+        }
+        let layout = if partial { parse(pool, packet) } else { None };
+        let header = layout.map(|layout| VnetHeader::new(&layout, None, true));
+        Ok((Way::Vnet(header.unwrap_or_default()), false))
+    }
+
+    fn superframe(&self, pool: &mut Pool, packet: &mut Packet) -> Result<Way, Reason> {
+        let layout = parse(pool, packet).ok_or(Reason::GsoUnsupported)?;
+        let kind = match packet.gso_type() {
+            gso_kind::TCP4 => GsoKind::Tcp4,
+            gso_kind::TCP6 => GsoKind::Tcp6,
+            gso_kind::UDP_L4 => GsoKind::UdpL4,
+            _ => return Err(Reason::GsoUnsupported),
+        };
+        if !kind.fits(&layout) {
+            return Err(Reason::GsoUnsupported);
+        }
+        let size = fit_mtu(&layout, packet.gso_size(), self.mtu).ok_or(Reason::MtuExceeded)?;
+        if self.features.takes(kind) {
+            let l4_len = packet.len().saturating_sub(u32::from(layout.l4_off));
+            let l4_len = u16::try_from(l4_len).map_err(|_| Reason::GsoUnsupported)?;
+            checksum::make_partial(pool.head_mut(packet), &layout, l4_len)
+                .map_err(|_| Reason::GsoUnsupported)?;
+            return Ok(Way::Vnet(VnetHeader::new(&layout, Some((kind, size)), true)));
+        }
+        // A segment has to fit into one frame. TCP does not mind smaller ones.
+        let room = ROOM as u32 - u32::from(layout.l3_off);
+        let size = fit_mtu(&layout, size, room).ok_or(Reason::GsoUnsupported)?;
+        Ok(Way::Segment(layout, kind, size))
+    }
+}
+
+fn parse(pool: &Pool, packet: &Packet) -> Option<Layout> {
+    if packet.l4_off() == 0 {
+        return None;
+    }
+    Layout::parse(pool.head(packet), packet.l3_off(), packet.l4_off()).ok()
+}
+
+/// Completes the checksum of a packet that is one frame. What has no checksum we know of is left
+/// as it is: then there was nothing to complete.
+fn complete(pool: &mut Pool, packet: &mut Packet) -> bool {
+    let Some(layout) = parse(pool, packet) else { return false };
+    let completed = checksum::complete(&mut [pool.head_mut(packet)], &layout).unwrap_or(false);
+    packet.clear(meta_flags::CSUM_PARTIAL);
+    completed
+}

@@ -1,0 +1,183 @@
+//! What ethtool(8) does: offload features, link speed, driver, channels.
+//!
+//! Invariant: a buffer handed to the kernel is as long as the header in it says.
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+use crate::egress::TxFeatures;
+use crate::sys::{any_socket, check, interface_request};
+
+const SIOCETHTOOL: libc::c_ulong = 0x8946;
+const GDRVINFO: u32 = 0x03;
+const GSTRINGS: u32 = 0x1b;
+const GSSET_INFO: u32 = 0x37;
+const GFEATURES: u32 = 0x3a;
+const SFEATURES: u32 = 0x3b;
+const GCHANNELS: u32 = 0x3c;
+const GLINKSETTINGS: u32 = 0x4c;
+/// The string set with the names of features.
+const SS_FEATURES: u32 = 4;
+const STRING: usize = 32;
+
+/// One request: 32-bit words, as nearly all of ethtool's structures are made of them.
+fn request(ifname: &str, words: &mut [u32]) -> io::Result<()> {
+    let socket = any_socket()?;
+    let mut ifreq = interface_request(ifname)?;
+    ifreq.ifr_ifru.ifru_data = words.as_mut_ptr().cast();
+    // SAFETY: the kernel reads and writes as much behind the pointer as the command and the count
+    // in it say; every caller below makes `words` that long.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut ifreq) }).map(drop)
+}
+
+fn word(words: &[u32], at: usize) -> u32 {
+    words.get(at).copied().unwrap_or(0)
+}
+
+fn text(words: &[u32]) -> String {
+    let bytes: Vec<u8> =
+        words.iter().flat_map(|word| word.to_ne_bytes()).take_while(|&byte| byte != 0).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn feature_names(ifname: &str) -> io::Result<Vec<String>> {
+    // cmd, reserved, 64 bits of which sets, one length.
+    let mut info = [GSSET_INFO, 0, 0, 0, 0];
+    set_mask(&mut info, 1 << SS_FEATURES);
+    request(ifname, &mut info)?;
+    let count = word(&info, 4) as usize;
+    let mut strings = vec![0; 3 + count * STRING / 4];
+    if let [command, set, length, ..] = strings.as_mut_slice() {
+        (*command, *set, *length) = (GSTRINGS, SS_FEATURES, count as u32);
+    }
+    request(ifname, &mut strings)?;
+    Ok(strings.get(3..).unwrap_or_default().chunks(STRING / 4).map(text).collect())
+}
+
+/// A 64-bit number in two words, as it lies in memory.
+fn set_mask(info: &mut [u32; 5], mask: u64) {
+    let bytes = mask.to_ne_bytes();
+    let (low, high) = bytes.split_at(4);
+    for (at, half) in [(2, low), (3, high)] {
+        if let (Some(word), Ok(half)) = (info.get_mut(at), half.try_into()) {
+            *word = u32::from_ne_bytes(half);
+        }
+    }
+}
+
+/// Every offload feature by the kernel's name (`tx-tcp-segmentation`), and whether it is on.
+pub fn features(ifname: &str) -> io::Result<Vec<(String, bool)>> {
+    let names = feature_names(ifname)?;
+    let blocks = names.len().div_ceil(32);
+    // cmd, size, and per block: available, requested, active, never changed.
+    let mut state = vec![0; 2 + 4 * blocks];
+    if let [command, size, ..] = state.as_mut_slice() {
+        (*command, *size) = (GFEATURES, blocks as u32);
+    }
+    request(ifname, &mut state)?;
+    let active = |at: usize| word(&state, 2 + at / 32 * 4 + 2) >> (at % 32) & 1 == 1;
+    Ok(names.into_iter().enumerate().map(|(at, name)| (name, active(at))).collect())
+}
+
+/// Turns one feature on or off. `NotFound` if the kernel knows none of that name.
+pub fn set_feature(ifname: &str, feature: &str, on: bool) -> io::Result<()> {
+    let names = feature_names(ifname)?;
+    let Some(at) = names.iter().position(|name| name == feature) else {
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("no feature {feature}")));
+    };
+    let blocks = names.len().div_ceil(32);
+    // cmd, size, and per block: valid, requested.
+    let mut change = vec![0; 2 + 2 * blocks];
+    if let [command, size, ..] = change.as_mut_slice() {
+        (*command, *size) = (SFEATURES, blocks as u32);
+    }
+    let bit = 1 << (at % 32);
+    if let Some([valid, requested]) = change.get_mut(2 + at / 32 * 2..4 + at / 32 * 2) {
+        *valid = bit;
+        *requested = if on { bit } else { 0 };
+    }
+    request(ifname, &mut change)
+}
+
+/// What the device takes over from the kernel on the way out.
+pub fn tx_features(ifname: &str) -> io::Result<TxFeatures> {
+    let features = features(ifname)?;
+    let on = |name: &str| features.iter().any(|(known, on)| known == name && *on);
+    // Without scatter-gather the kernel would have to copy a superframe into one piece first, and
+    // without checksumming it segments none.
+    let csum4 = on("tx-checksum-ip-generic") || on("tx-checksum-ipv4");
+    let csum6 = on("tx-checksum-ip-generic") || on("tx-checksum-ipv6");
+    let scatter = on("tx-scatter-gather");
+    Ok(TxFeatures {
+        tso4: scatter && csum4 && on("tx-tcp-segmentation"),
+        tso6: scatter && csum6 && on("tx-tcp6-segmentation"),
+        udp_l4: scatter && csum4 && csum6 && on("tx-udp-segmentation"),
+        csum: csum4 && csum6,
+    })
+}
+
+/// Link speed in Mbit/s; `None` where the device has none to tell.
+pub fn speed_mbit(ifname: &str) -> io::Result<Option<u32>> {
+    const UNKNOWN: u32 = u32::MAX;
+    // A header of 48 bytes and three masks, of at most 127 words each (the count is an i8).
+    let mut settings = [0; 12 + 3 * 127];
+    settings[0] = GLINKSETTINGS;
+    request(ifname, &mut settings)?;
+    // The kernel answers with the negative number of words of a mask, to be asked with again.
+    let words = link_mode_words(&settings);
+    if words < 0 {
+        settings = [0; 12 + 3 * 127];
+        settings[0] = GLINKSETTINGS;
+        set_link_mode_words(&mut settings, -words);
+        request(ifname, &mut settings)?;
+    }
+    Ok(Some(word(&settings, 1)).filter(|&speed| speed != UNKNOWN && speed != 0))
+}
+
+/// Byte 15 of the structure.
+fn link_mode_words(settings: &[u32]) -> i8 {
+    let [.., words] = word(settings, 3).to_ne_bytes();
+    words as i8
+}
+
+fn set_link_mode_words(settings: &mut [u32], words: i8) {
+    if let Some(place) = settings.get_mut(3) {
+        *place = u32::from_ne_bytes([0, 0, 0, words as u8]);
+    }
+}
+
+/// The driver's name, as `veth` or `virtio_net`.
+pub fn driver(ifname: &str) -> io::Result<String> {
+    let mut info = [0; 196 / 4];
+    info[0] = GDRVINFO;
+    request(ifname, &mut info)?;
+    Ok(text(info.get(1..9).unwrap_or_default()))
+}
+
+/// Receive, transmit and combined channels now in use.
+pub fn channels(ifname: &str) -> io::Result<(u32, u32, u32)> {
+    // cmd, four maxima, four counts: rx, tx, other, combined.
+    let mut channels = [0; 9];
+    channels[0] = GCHANNELS;
+    request(ifname, &mut channels)?;
+    Ok((word(&channels, 5), word(&channels, 6), word(&channels, 8)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_device_has_features() {
+        let features = features("lo").unwrap();
+        assert!(features.iter().any(|(name, on)| name == "tx-tcp-segmentation" && *on));
+        let tx = tx_features("lo").unwrap();
+        assert!(tx.tso4 && tx.csum, "{tx:?}");
+    }
+
+    #[test]
+    fn a_device_that_is_not_there_says_so() {
+        assert!(features("no-such-device").is_err());
+        assert!(set_feature("lo", "no-such-feature", true).is_err());
+    }
+}

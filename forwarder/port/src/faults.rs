@@ -1,0 +1,86 @@
+//! Faults for the kernel-free port: what a kernel or a device does on a bad day, from a seed.
+//!
+//! Invariant: the same seed gives the same faults at the same calls.
+
+/// How often each fault happens, in thousandths. The default is never.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    pub seed: u64,
+    /// `send` finds the transmit ring full.
+    pub tx_full: u16,
+    /// A kick takes only some of the frames.
+    pub short_send: u16,
+    /// A kick takes nothing (EAGAIN).
+    pub again: u16,
+    /// The device drops a frame, which completes nevertheless (EBUSY).
+    pub busy: u16,
+    /// A frame is sent, but its completion comes only when all others are in, or never.
+    pub late_completion: u16,
+    /// The packet socket takes nothing (ENOBUFS).
+    pub no_buffers: u16,
+    /// The receive ring is full.
+    pub rx_full: u16,
+    /// A descriptor names a frame that is not ours.
+    pub bad_descriptor: u16,
+    /// A chain's last part never comes.
+    pub truncated_chain: u16,
+}
+
+impl Faults {
+    /// All of them, each this often.
+    pub fn all(seed: u64, thousandths: u16) -> Self {
+        Self {
+            seed,
+            tx_full: thousandths,
+            short_send: thousandths,
+            again: thousandths,
+            busy: thousandths,
+            late_completion: thousandths,
+            no_buffers: thousandths,
+            rx_full: thousandths,
+            bad_descriptor: thousandths,
+            truncated_chain: thousandths,
+        }
+    }
+}
+
+/// A stream of numbers: xorshift64*, which is enough to throw dice.
+#[derive(Clone, Debug)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        // Zero would stay zero.
+        Self(seed ^ 0x9e37_79b9_7f4a_7c15 | 1)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A number below `bound`; 0 if there is none.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        ((self.next() >> 32) as usize).checked_rem(bound).unwrap_or(0)
+    }
+
+    pub(crate) fn hits(&mut self, thousandths: u16) -> bool {
+        thousandths > 0 && self.below(1000) < usize::from(thousandths)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dice_repeat_themselves_and_are_fair_enough() {
+        let (mut a, mut b) = (Dice::new(7), Dice::new(7));
+        let hits = (0..10_000).filter(|_| a.hits(100)).count();
+        assert_eq!(hits, (0..10_000).filter(|_| b.hits(100)).count());
+        assert!((800..1200).contains(&hits), "{hits}");
+        assert!(!(0..1000).any(|_| a.hits(0)));
+    }
+}

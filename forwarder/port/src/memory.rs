@@ -1,0 +1,116 @@
+//! The bytes behind a pool's frames: a UMEM shared with the kernel, or plain memory in tests.
+//!
+//! Invariant: a chunk's bytes are reached only through the frame's one token, or by a port while
+//! the pool's table says that the port has it.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+use xsk_rs::{FrameDesc, Umem};
+
+/// Bytes of a frame, headroom included: one page, the largest chunk an aligned UMEM may have.
+pub const CHUNK: usize = 4096;
+/// In front of the packet: what XDP reserves, and where the metadata stands.
+pub const HEADROOM: usize = 256;
+/// Packet bytes that one frame holds.
+pub const ROOM: usize = CHUNK - HEADROOM;
+
+#[derive(Debug)]
+enum Backing {
+    Heap(Layout),
+    /// Keeps the mapping alive.
+    Umem(Umem),
+}
+
+#[derive(Debug)]
+pub(crate) struct Memory {
+    base: NonNull<u8>,
+    frames: u32,
+    backing: Backing,
+    /// One per frame of a UMEM, as xsk-rs made them: there is no other way to name an address.
+    descs: Box<[FrameDesc]>,
+}
+
+// SAFETY: `Memory` owns its bytes (heap) or a handle on the mapping (UMEM, itself `Send`); nothing
+// about either is tied to a thread.
+unsafe impl Send for Memory {}
+
+impl Memory {
+    pub(crate) fn heap(frames: u32) -> Self {
+        let frames = frames.max(1);
+        let layout = Layout::from_size_align(frames as usize * CHUNK, CHUNK)
+            .unwrap_or_else(|_| Layout::new::<[u8; CHUNK]>());
+        // SAFETY: the layout's size is not zero: there is at least one frame.
+        let base = unsafe { alloc_zeroed(layout) };
+        let Some(base) = NonNull::new(base) else { handle_alloc_error(layout) };
+        let frames = (layout.size() / CHUNK) as u32;
+        Self { base, frames, backing: Backing::Heap(layout), descs: Box::default() }
+    }
+
+    /// `None` if the descriptors are not those of a fresh UMEM of our chunk size.
+    pub(crate) fn umem(umem: Umem, descs: Vec<FrameDesc>) -> Option<Self> {
+        let regular =
+            descs.iter().enumerate().all(|(idx, desc)| desc.addr() == idx * CHUNK + HEADROOM);
+        let first = descs.first().filter(|_| regular)?;
+        // SAFETY: the descriptor is of this UMEM and no socket has been given its frame yet.
+        let data = unsafe { umem.data(first) };
+        let data = NonNull::new(data.contents().as_ptr().cast_mut())?;
+        // SAFETY: the data of the first frame begins `HEADROOM` after the start of the mapping.
+        let base = unsafe { data.sub(HEADROOM) };
+        let frames = descs.len() as u32;
+        Some(Self { base, frames, backing: Backing::Umem(umem), descs: descs.into() })
+    }
+
+    #[inline]
+    pub(crate) fn frames(&self) -> u32 {
+        self.frames
+    }
+
+    /// Where the packet bytes of a frame begin.
+    #[inline]
+    pub(crate) fn data(&self, idx: u32) -> NonNull<u8> {
+        assert!(idx < self.frames, "a frame of another pool");
+        // SAFETY: the frame is one of ours, so the offset is inside the mapping.
+        unsafe { self.base.add(idx as usize * CHUNK + HEADROOM) }
+    }
+
+    /// The bytes in front of the packet. The caller must be the frame's owner.
+    #[inline]
+    pub(crate) fn headroom(&self, idx: u32) -> &[u8; HEADROOM] {
+        // SAFETY: in front of every frame's data lies its headroom; the caller owns the frame, so
+        // nobody writes to it meanwhile.
+        unsafe { self.data(idx).sub(HEADROOM).cast::<[u8; HEADROOM]>().as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn headroom_mut(&mut self, idx: u32) -> &mut [u8; HEADROOM] {
+        // SAFETY: as `headroom`; `&mut self` excludes other borrows of the memory.
+        unsafe { self.data(idx).sub(HEADROOM).cast::<[u8; HEADROOM]>().as_mut() }
+    }
+
+    /// How a ring names this frame; `None` for plain memory.
+    #[inline]
+    pub(crate) fn desc(&self, idx: u32) -> Option<FrameDesc> {
+        self.descs.get(idx as usize).copied()
+    }
+
+    /// As [`Self::desc`], with a length, for a transmit ring.
+    #[inline]
+    pub(crate) fn tx_desc(&self, idx: u32, len: u16) -> Option<FrameDesc> {
+        let Backing::Umem(umem) = &self.backing else { return None };
+        let mut desc = self.desc(idx)?;
+        // SAFETY: the descriptor is of this UMEM, and the caller owns the frame. The slice made
+        // here is not read or written: only the length beside it changes.
+        unsafe { umem.data_mut(&mut desc) }.cursor().set_pos(usize::from(len));
+        Some(desc)
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Backing::Heap(layout) = self.backing {
+            // SAFETY: allocated in `heap` with this layout, freed nowhere else.
+            unsafe { dealloc(self.base.as_ptr(), layout) }
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! A packet: a chain of frames (one, nearly always) and what the XDP program said about it.
+//!
+//! Invariant: a packet owns every frame of its chain; it is move-only and ends in a port or in
+//! [`Pool::release`]. Its offsets are at most 16 bits; whoever follows them checks the bytes.
+
+use weir_abi::Meta;
+use weir_core::PortId;
+
+use crate::frame::Frame;
+use crate::pool::{NONE, Owner, Pool, ROOM};
+
+/// Longest chain: a 64 kB superframe with its headers.
+pub const MAX_FRAMES: usize = weir_abi::MAX_CHAIN as usize;
+const _: () = assert!(ROOM == weir_abi::FRAME_ROOM as usize, "the program counts as we do");
+
+/// See the module.
+#[derive(Debug)]
+pub struct Packet {
+    head: Frame,
+    frames: u16,
+    ingress: u16,
+    ingress_ns: u64,
+    len: u32,
+    flow_hash: u32,
+    flags: u16,
+    l3_off: u16,
+    l4_off: u16,
+    gso_size: u16,
+    gso_type: u16,
+    vlan: u16,
+}
+
+const _: () = assert!(size_of::<Packet>() <= 40, "a packet is moved several times on its way");
+
+impl Packet {
+    #[inline]
+    pub(crate) fn new(head: Frame, frames: u16, ingress: PortId, meta: &Meta) -> Self {
+        Self {
+            head,
+            frames,
+            ingress: ingress.0,
+            ingress_ns: meta.ingress_ns,
+            len: meta.len,
+            flow_hash: meta.flow_hash,
+            flags: meta.flags,
+            l3_off: meta.l3_off,
+            l4_off: meta.l4_off,
+            gso_size: meta.gso_size,
+            gso_type: meta.gso_type,
+            vlan: meta.vlan,
+        }
+    }
+
+    /// The whole frame, all of its chain.
+    #[inline]
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// UMEM frames in the chain.
+    #[inline]
+    pub fn frames(&self) -> u16 {
+        self.frames
+    }
+
+    #[inline]
+    pub fn ingress(&self) -> PortId {
+        PortId(self.ingress)
+    }
+
+    /// When the program saw it, on CLOCK_MONOTONIC.
+    #[inline]
+    pub fn ingress_ns(&self) -> u64 {
+        self.ingress_ns
+    }
+
+    #[inline]
+    pub fn flow_hash(&self) -> u32 {
+        self.flow_hash
+    }
+
+    /// `weir_abi::meta_flags`.
+    #[inline]
+    pub fn flags(&self) -> u16 {
+        self.flags
+    }
+
+    #[inline]
+    pub fn has(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self, flag: u16) {
+        self.flags &= !flag;
+    }
+
+    #[inline]
+    pub fn l3_off(&self) -> u16 {
+        self.l3_off
+    }
+
+    #[inline]
+    pub fn l4_off(&self) -> u16 {
+        self.l4_off
+    }
+
+    /// Payload bytes per segment; 0: not a superframe.
+    #[inline]
+    pub fn gso_size(&self) -> u16 {
+        self.gso_size
+    }
+
+    /// The low 16 bits of the kernel's `gso_type`.
+    #[inline]
+    pub fn gso_type(&self) -> u16 {
+        self.gso_type
+    }
+
+    #[inline]
+    pub fn is_superframe(&self) -> bool {
+        self.gso_size != 0
+    }
+
+    /// Outermost VLAN id; 0: untagged.
+    #[inline]
+    pub fn vlan(&self) -> u16 {
+        self.vlan
+    }
+
+    #[inline]
+    pub(crate) fn head_index(&self) -> u32 {
+        self.head.index()
+    }
+
+    /// Gives up the packet for the number of its first frame.
+    #[inline]
+    pub(crate) fn into_head(self) -> u32 {
+        self.head.into_index()
+    }
+}
+
+impl weir_core::Packet for Packet {
+    #[inline]
+    fn len(&self) -> u32 {
+        self.len
+    }
+
+    #[inline]
+    fn arrived_ns(&self) -> u64 {
+        self.ingress_ns
+    }
+}
+
+/// The bytes of a packet, frame by frame.
+#[derive(Clone, Debug)]
+pub struct Chunks<'a> {
+    pool: &'a Pool,
+    at: u32,
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.at == NONE {
+            return None;
+        }
+        let bytes = self.pool.bytes_of(self.at);
+        self.at = self.pool.next(self.at);
+        Some(bytes)
+    }
+}
+
+impl Pool {
+    /// The bytes in the first frame: all headers, and the whole packet if it is no chain.
+    #[inline]
+    pub fn head(&self, packet: &Packet) -> &[u8] {
+        self.bytes_of(packet.head_index())
+    }
+
+    #[inline]
+    pub fn head_mut(&mut self, packet: &mut Packet) -> &mut [u8] {
+        self.bytes_of_mut(packet.head_index())
+    }
+
+    #[inline]
+    pub fn chunks(&self, packet: &Packet) -> Chunks<'_> {
+        Chunks { pool: self, at: packet.head_index() }
+    }
+
+    /// Frees a packet's frames.
+    #[inline]
+    pub fn release(&mut self, packet: Packet) {
+        let mut at = packet.into_head();
+        while at != NONE {
+            let next = self.next(at);
+            self.free_index(at);
+            at = next;
+        }
+    }
+
+    /// A second packet with the same bytes; `None` if there are not enough free frames.
+    pub fn copy(&mut self, packet: &Packet) -> Option<Packet> {
+        if self.available() < usize::from(packet.frames) {
+            return None;
+        }
+        let mut from = packet.head_index();
+        let head = self.copy_frame(from)?;
+        let mut last = head.index();
+        loop {
+            from = self.next(from);
+            if from == NONE {
+                break;
+            }
+            let Some(frame) = self.copy_frame(from) else { break };
+            let idx = frame.into_index();
+            self.set_next(last, idx);
+            last = idx;
+        }
+        let Packet { frames, ingress, ingress_ns, len, flow_hash, flags, .. } = *packet;
+        let Packet { l3_off, l4_off, gso_size, gso_type, vlan, .. } = *packet;
+        Some(Packet {
+            head,
+            frames,
+            ingress,
+            ingress_ns,
+            len,
+            flow_hash,
+            flags,
+            l3_off,
+            l4_off,
+            gso_size,
+            gso_type,
+            vlan,
+        })
+    }
+
+    fn copy_frame(&mut self, from: u32) -> Option<Frame> {
+        let frame = self.alloc()?;
+        let len = self.len_of(from);
+        // SAFETY: two different frames, each with `ROOM` bytes from `data` on, of which `len` are
+        // in use; the pool is borrowed exclusively and the caller holds `from`.
+        unsafe {
+            self.data(frame.index()).copy_from_nonoverlapping(self.data(from), usize::from(len));
+        }
+        self.set_len(&frame, len);
+        Some(frame)
+    }
+
+    /// A packet with these bytes, described by `meta`; `None` if there are not enough frames, or
+    /// the chain would be too long.
+    pub fn compose(&mut self, bytes: &[u8], meta: &Meta) -> Option<Packet> {
+        let frames = bytes.len().div_ceil(ROOM).max(1);
+        if frames > MAX_FRAMES || frames > self.available() {
+            return None;
+        }
+        let mut head = None;
+        let mut last = NONE;
+        let mut rest = bytes;
+        for _ in 0..frames {
+            let mut frame = self.alloc()?;
+            let (now, later) = rest.split_at(rest.len().min(ROOM));
+            rest = later;
+            if let Some(to) = self.bytes_mut(&mut frame).get_mut(..now.len()) {
+                to.copy_from_slice(now);
+            }
+            self.set_len(&frame, now.len() as u16);
+            let idx = frame.index();
+            match head {
+                None => head = Some(frame),
+                Some(_) => {
+                    frame.into_index();
+                    self.set_next(last, idx);
+                }
+            }
+            last = idx;
+        }
+        let meta = Meta { len: bytes.len() as u32, ..*meta };
+        head.map(|head| Packet::new(head, frames as u16, PortId(meta.port), &meta))
+    }
+
+    /// Marks every frame of a chain.
+    pub(crate) fn set_chain_owner(&mut self, head: u32, owner: Owner) {
+        let mut at = head;
+        while at != NONE {
+            self.set_owner(at, owner);
+            at = self.next(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(len: usize) -> Vec<u8> {
+        (0..len).map(|i| (i * 7 % 251) as u8).collect()
+    }
+
+    #[test]
+    fn a_copy_has_the_same_bytes_and_its_own_frames() {
+        for len in [1, 60, ROOM, ROOM + 1, 65_550] {
+            let mut pool = Pool::heap(40);
+            let mut packet = pool.compose(&bytes(len), &Meta::default()).unwrap();
+            assert_eq!(usize::from(packet.frames()), len.div_ceil(ROOM));
+            let copy = pool.copy(&packet).unwrap();
+            pool.head_mut(&mut packet).fill(0);
+            assert_eq!(pool.chunks(&copy).collect::<Vec<_>>().concat(), bytes(len));
+            assert_eq!(copy.len() as usize, len);
+            assert_eq!(pool.census().held, 2 * len.div_ceil(ROOM));
+            pool.release(copy);
+            pool.release(packet);
+            assert_eq!(pool.census().free, 40);
+        }
+    }
+
+    #[test]
+    fn a_copy_that_does_not_fit_takes_nothing() {
+        let mut pool = Pool::heap(5);
+        let packet = pool.compose(&bytes(3 * ROOM), &Meta::default()).unwrap();
+        assert!(pool.copy(&packet).is_none());
+        assert_eq!(pool.census().free, 2);
+        pool.release(packet);
+        assert_eq!(pool.census().free, 5);
+    }
+}

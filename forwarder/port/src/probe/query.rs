@@ -1,0 +1,112 @@
+//! Which XDP program is attached to a device, and what the device can do.
+//! Invariant: read-only; a device or kernel that cannot say is an error or an empty answer.
+
+use std::io;
+
+use libbpf_sys::{bpf_xdp_query, bpf_xdp_query_opts};
+
+/// `NETDEV_XDP_ACT_*` of `linux/netdev.h`.
+mod act {
+    pub(super) const BASIC: u64 = 1;
+    pub(super) const REDIRECT: u64 = 2;
+    pub(super) const NDO_XMIT: u64 = 4;
+    pub(super) const XSK_ZEROCOPY: u64 = 8;
+    pub(super) const RX_SG: u64 = 32;
+    pub(super) const NDO_XMIT_SG: u64 = 64;
+}
+
+/// How a program is attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AttachedMode {
+    #[default]
+    None,
+    Native,
+    Skb,
+    Hardware,
+    /// Several at once.
+    Multiple,
+}
+
+/// The kernel's answer about one device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct XdpFeatures {
+    /// Identifier of the attached program; 0: none (or several, see the next three).
+    pub prog_id: u32,
+    pub mode: AttachedMode,
+    pub native_prog_id: u32,
+    pub skb_prog_id: u32,
+    pub hardware_prog_id: u32,
+    /// `NETDEV_XDP_ACT_*`; 0: the driver has no native XDP, or the kernel cannot say (before 6.3).
+    pub features: u64,
+    /// Frames a zero-copy chain may have; 0 or 1: no chains.
+    pub zc_max_segs: u32,
+}
+
+impl XdpFeatures {
+    /// The driver runs programs itself, with redirect.
+    pub const fn native(&self) -> bool {
+        self.features & (act::BASIC | act::REDIRECT) == act::BASIC | act::REDIRECT
+    }
+    /// It takes AF_XDP frames without copying them.
+    pub const fn zero_copy(&self) -> bool {
+        self.features & act::XSK_ZEROCOPY != 0
+    }
+    /// It hands over frames in several buffers.
+    pub const fn multi_buffer(&self) -> bool {
+        self.features & act::RX_SG != 0
+    }
+    /// It takes frames that another device's program redirects to it, now (a veth: while its peer
+    /// has NAPI).
+    pub const fn redirect_target(&self) -> bool {
+        self.features & act::NDO_XMIT != 0
+    }
+    /// Likewise in several buffers.
+    pub const fn redirect_target_multi_buffer(&self) -> bool {
+        self.features & act::NDO_XMIT_SG != 0
+    }
+    /// Some program is attached.
+    pub const fn attached(&self) -> bool {
+        !matches!(self.mode, AttachedMode::None)
+    }
+}
+
+/// Asks the kernel about a device of the current network namespace.
+pub fn xdp_query(ifindex: u32) -> io::Result<XdpFeatures> {
+    let mut opts =
+        bpf_xdp_query_opts { sz: size_of::<bpf_xdp_query_opts>() as _, ..Default::default() };
+    let index = i32::try_from(ifindex).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: `opts` lives through the call and says its own size.
+    let result = unsafe { bpf_xdp_query(index, 0, &raw mut opts) };
+    if result < 0 {
+        return Err(io::Error::from_raw_os_error(-result));
+    }
+    let mode = match u32::from(opts.attach_mode) {
+        libbpf_sys::XDP_ATTACHED_NONE => AttachedMode::None,
+        libbpf_sys::XDP_ATTACHED_DRV => AttachedMode::Native,
+        libbpf_sys::XDP_ATTACHED_SKB => AttachedMode::Skb,
+        libbpf_sys::XDP_ATTACHED_HW => AttachedMode::Hardware,
+        _ => AttachedMode::Multiple,
+    };
+    Ok(XdpFeatures {
+        prog_id: opts.prog_id,
+        mode,
+        native_prog_id: opts.drv_prog_id,
+        skb_prog_id: opts.skb_prog_id,
+        hardware_prog_id: opts.hw_prog_id,
+        features: opts.feature_flags,
+        zc_max_segs: opts.xdp_zc_max_segs,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_has_an_answer_and_no_device_has_none() {
+        // Netlink answers without privileges.
+        let lo = xdp_query(1).unwrap();
+        assert_eq!(lo.prog_id == 0, !lo.attached());
+        assert!(xdp_query(0x7fff_fff0).is_err());
+    }
+}

@@ -1,0 +1,282 @@
+//! Tiny XDP programs, assembled here and loaded as they are: what benches and tests put at a
+//! guest's end to count, match, drop, bounce or redirect frames.
+//!
+//! Invariant: a program is attached as long as its [`Attached`] lives and no longer; the kernel
+//! detaches it when the process dies.
+
+use std::ffi::c_void;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// What becomes of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Drop = 1,
+    Pass = 2,
+    /// Back out of the interface it came in by; a live frame leaves by the interface it names.
+    Tx = 3,
+}
+
+/// Where on the receive path the program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// On the finished skb.
+    Skb,
+    /// In the driver.
+    Native,
+}
+
+/// A loaded program.
+#[derive(Debug)]
+pub struct Program {
+    fd: OwnedFd,
+}
+
+/// A program at an interface; detached on drop.
+#[derive(Debug)]
+pub struct Attached {
+    _link: OwnedFd,
+}
+
+/// One 64-bit number per core, added to by a program and summed here.
+#[derive(Debug)]
+pub struct Counter {
+    map: OwnedFd,
+    cores: usize,
+}
+
+/// A map from queue to AF_XDP socket.
+#[derive(Debug)]
+pub struct XskMap {
+    map: OwnedFd,
+}
+
+fn checked(ret: i32) -> io::Result<i32> {
+    // libbpf returns the negated errno.
+    if ret < 0 { Err(io::Error::from_raw_os_error(-ret)) } else { Ok(ret) }
+}
+
+fn owned(ret: i32) -> io::Result<OwnedFd> {
+    let fd = checked(ret)?;
+    // SAFETY: the kernel has just opened this descriptor for us, and nobody else has seen it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn create_map(kind: u32, value_size: u32, entries: u32) -> io::Result<OwnedFd> {
+    // SAFETY: the name is a NUL-terminated constant; no options are passed.
+    owned(unsafe {
+        libbpf_sys::bpf_map_create(
+            kind,
+            c"weir_raw".as_ptr(),
+            4,
+            value_size,
+            entries,
+            std::ptr::null(),
+        )
+    })
+}
+
+impl Counter {
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: takes and touches nothing of ours.
+        let cores = checked(unsafe { libbpf_sys::libbpf_num_possible_cpus() })?;
+        let map = create_map(libbpf_sys::BPF_MAP_TYPE_PERCPU_ARRAY, 8, 1)?;
+        Ok(Self { map, cores: cores as usize })
+    }
+
+    /// The sum over all cores.
+    pub fn total(&self) -> io::Result<u64> {
+        let key = 0_u32;
+        let mut values = vec![0_u64; self.cores];
+        // SAFETY: the key is four bytes as the map says, and the kernel writes eight bytes for
+        // each possible core, which is what `values` holds.
+        checked(unsafe {
+            libbpf_sys::bpf_map_lookup_elem(
+                self.map.as_raw_fd(),
+                (&raw const key).cast::<c_void>(),
+                values.as_mut_ptr().cast::<c_void>(),
+            )
+        })?;
+        Ok(values.iter().sum())
+    }
+}
+
+impl XskMap {
+    pub fn new(entries: u32) -> io::Result<Self> {
+        Ok(Self { map: create_map(libbpf_sys::BPF_MAP_TYPE_XSKMAP, 4, entries)? })
+    }
+
+    pub fn set(&self, queue: u32, socket: BorrowedFd<'_>) -> io::Result<()> {
+        let fd = socket.as_raw_fd();
+        // SAFETY: key and value are four bytes each, as the map says, and outlive the call.
+        checked(unsafe {
+            libbpf_sys::bpf_map_update_elem(
+                self.map.as_raw_fd(),
+                (&raw const queue).cast::<c_void>(),
+                (&raw const fd).cast::<c_void>(),
+                0,
+            )
+        })
+        .map(drop)
+    }
+}
+
+/// One instruction as the kernel lays it out.
+const fn insn(op: u8, dst: u8, src: u8, off: i16, imm: i32) -> u64 {
+    op as u64
+        | (dst as u64) << 8
+        | (src as u64) << 12
+        | (off as u16 as u64) << 16
+        | (imm as u32 as u64) << 32
+}
+
+const MOV_IMM: u8 = 0xb7;
+const MOV_REG: u8 = 0xbf;
+const ADD_IMM: u8 = 0x07;
+const LOAD_W: u8 = 0x61;
+const LOAD_DW: u8 = 0x79;
+const STORE_DW: u8 = 0x7b;
+const STORE_IMM_W: u8 = 0x62;
+const LOAD_IMM64: u8 = 0x18;
+const CALL: u8 = 0x85;
+const EXIT: u8 = 0x95;
+const JEQ_IMM: u8 = 0x15;
+const JGT_REG: u8 = 0x2d;
+const JNE32_IMM: u8 = 0x56;
+const MAP_FD: u8 = 1;
+const HELPER_LOOKUP: i32 = 1;
+const HELPER_REDIRECT: i32 = 23;
+const HELPER_REDIRECT_MAP: i32 = 51;
+
+fn finish(action: Action) -> [u64; 2] {
+    [insn(MOV_IMM, 0, 0, 0, action as i32), insn(EXIT, 0, 0, 0, 0)]
+}
+
+fn map_address(reg: u8, map: &OwnedFd) -> [u64; 2] {
+    [insn(LOAD_IMM64, reg, MAP_FD, 0, map.as_raw_fd()), 0]
+}
+
+/// Adds one to the counter; 10 instructions.
+fn count(counter: &Counter) -> Vec<u64> {
+    let mut code = vec![
+        insn(STORE_IMM_W, 10, 0, -4, 0),
+        insn(MOV_REG, 2, 10, 0, 0),
+        insn(ADD_IMM, 2, 0, 0, -4),
+    ];
+    code.extend(map_address(1, &counter.map));
+    code.extend([
+        insn(CALL, 0, 0, 0, HELPER_LOOKUP),
+        insn(JEQ_IMM, 0, 0, 3, 0),
+        insn(LOAD_DW, 1, 0, 0, 0),
+        insn(ADD_IMM, 1, 0, 0, 1),
+        insn(STORE_DW, 0, 1, 0, 0),
+    ]);
+    code
+}
+
+impl Program {
+    /// The same for every frame.
+    pub fn always(action: Action) -> io::Result<Self> {
+        Self::load(&finish(action))
+    }
+
+    /// Counts every frame.
+    pub fn count(counter: &Counter, action: Action) -> io::Result<Self> {
+        let mut code = count(counter);
+        code.extend(finish(action));
+        Self::load(&code)
+    }
+
+    /// Counts the frames whose four bytes at `offset` are `bytes`, as they stand in the buffer:
+    /// VLAN tags included, which a packet socket does not see.
+    pub fn count_matching(
+        counter: &Counter,
+        offset: u8,
+        bytes: [u8; 4],
+        action: Action,
+    ) -> io::Result<Self> {
+        let counting = count(counter);
+        let skip = counting.len() as i16;
+        let at = i16::from(offset);
+        let mut code = vec![
+            insn(LOAD_W, 2, 1, 0, 0),
+            insn(LOAD_W, 3, 1, 4, 0),
+            insn(MOV_REG, 4, 2, 0, 0),
+            insn(ADD_IMM, 4, 0, 0, i32::from(offset) + 4),
+            insn(JGT_REG, 4, 3, skip + 2, 0),
+            insn(LOAD_W, 5, 2, at, 0),
+            insn(JNE32_IMM, 5, 0, skip, i32::from_ne_bytes(bytes)),
+        ];
+        code.extend(counting);
+        code.extend(finish(action));
+        Self::load(&code)
+    }
+
+    /// Sends every frame out of another interface of the same namespace.
+    pub fn redirect(ifindex: u32) -> io::Result<Self> {
+        Self::load(&[
+            insn(MOV_IMM, 1, 0, 0, ifindex as i32),
+            insn(MOV_IMM, 2, 0, 0, 0),
+            insn(CALL, 0, 0, 0, HELPER_REDIRECT),
+            insn(EXIT, 0, 0, 0, 0),
+        ])
+    }
+
+    /// Hands every frame to the socket of its queue, or passes it where there is none.
+    pub fn redirect_to_xsk(map: &XskMap) -> io::Result<Self> {
+        // `rx_queue_index` stands at offset 16 of `struct xdp_md`.
+        let mut code = vec![insn(LOAD_W, 2, 1, 16, 0)];
+        code.extend(map_address(1, &map.map));
+        code.extend([
+            insn(MOV_IMM, 3, 0, 0, Action::Pass as i32),
+            insn(CALL, 0, 0, 0, HELPER_REDIRECT_MAP),
+            insn(EXIT, 0, 0, 0, 0),
+        ]);
+        Self::load(&code)
+    }
+
+    fn load(code: &[u64]) -> io::Result<Self> {
+        // SAFETY: both strings are NUL-terminated constants, an instruction is eight bytes without
+        // alignment beyond that of u64, and `code` outlives the call; no options are passed.
+        let fd = owned(unsafe {
+            libbpf_sys::bpf_prog_load(
+                libbpf_sys::BPF_PROG_TYPE_XDP,
+                c"weir_raw".as_ptr(),
+                c"GPL".as_ptr(),
+                code.as_ptr().cast(),
+                code.len() as _,
+                std::ptr::null_mut(),
+            )
+        })?;
+        Ok(Self { fd })
+    }
+
+    /// Attaches it to an interface of the calling thread's namespace.
+    pub fn attach(&self, ifindex: u32, hook: Hook) -> io::Result<Attached> {
+        let flags = match hook {
+            Hook::Skb => libbpf_sys::XDP_FLAGS_SKB_MODE,
+            Hook::Native => libbpf_sys::XDP_FLAGS_DRV_MODE,
+        };
+        let options = libbpf_sys::bpf_link_create_opts {
+            sz: size_of::<libbpf_sys::bpf_link_create_opts>() as _,
+            flags,
+            ..Default::default()
+        };
+        // SAFETY: `options` names its own size and outlives the call.
+        let link = owned(unsafe {
+            libbpf_sys::bpf_link_create(
+                self.fd.as_raw_fd(),
+                ifindex as i32,
+                libbpf_sys::BPF_XDP,
+                &raw const options,
+            )
+        })?;
+        Ok(Attached { _link: link })
+    }
+}
+
+impl AsFd for Program {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

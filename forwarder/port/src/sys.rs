@@ -1,0 +1,163 @@
+//! The few kernel calls that no crate wraps: socket options, the transmit kick, a tap, the clock.
+//!
+//! Invariant: each function is safe to call with any argument, and returns the kernel's answer
+//! unchanged.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use rustix::time::{ClockId, clock_gettime};
+
+const SOL_XDP: libc::c_int = 283;
+const XDP_MAX_TX_SKB_BUDGET: libc::c_int = 9;
+
+/// Nanoseconds on CLOCK_MONOTONIC, which `bpf_ktime_get_ns` reads too.
+#[inline]
+pub fn clock_monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
+}
+
+pub(crate) fn check(ret: libc::c_int) -> io::Result<libc::c_int> {
+    if ret < 0 { Err(io::Error::last_os_error()) } else { Ok(ret) }
+}
+
+pub(crate) fn set_int(
+    fd: BorrowedFd<'_>,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: the option's value is the `int` pointed at, alive during the call.
+    check(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    })
+    .map(drop)
+}
+
+/// Room for what a socket has sent and the device not consumed. The forced variant needs
+/// CAP_NET_ADMIN; without it the system's bound applies.
+pub(crate) fn set_send_buffer(fd: BorrowedFd<'_>, bytes: libc::c_int) -> io::Result<()> {
+    set_int(fd, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, bytes)
+        .or_else(|_| set_int(fd, libc::SOL_SOCKET, libc::SO_SNDBUF, bytes))
+}
+
+/// Lets one kick send as many frames as the ring holds. False: the kernel is older than 6.17, and
+/// sends 32 a call.
+pub(crate) fn raise_tx_budget(fd: BorrowedFd<'_>, frames: u32) -> bool {
+    set_int(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, frames as libc::c_int).is_ok()
+}
+
+/// A program that we start must not inherit a socket: it would keep the queue bound.
+pub(crate) fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: sets a flag of the descriptor; no memory is involved.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) }).map(drop)
+}
+
+/// Asks the kernel to send what is in a socket's transmit ring. 0, or the errno.
+#[inline]
+pub(crate) fn kick(fd: BorrowedFd<'_>) -> i32 {
+    // SAFETY: no buffer and no address are passed.
+    let ret = unsafe {
+        libc::sendto(fd.as_raw_fd(), std::ptr::null(), 0, libc::MSG_DONTWAIT, std::ptr::null(), 0)
+    };
+    if ret < 0 { last_errno() } else { 0 }
+}
+
+#[inline]
+pub(crate) fn last_errno() -> i32 {
+    // SAFETY: the location is the calling thread's own.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Makes a tap device with a free name of this pattern (`weir%d`). It is gone with the descriptor.
+pub(crate) fn tap(pattern: &str) -> io::Result<(OwnedFd, String)> {
+    // SAFETY: the path is a C string; a new descriptor or -1 comes back.
+    let fd = check(unsafe {
+        libc::open(c"/dev/net/tun".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK)
+    })?;
+    // SAFETY: just opened, and owned by nobody else.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let mut request = interface_request(pattern)?;
+    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
+    // SAFETY: TUNSETIFF reads and writes the `ifreq` pointed at.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request) })?;
+    let name = request.ifr_name.iter().take_while(|&&c| c != 0).map(|&c| c as u8).collect();
+    String::from_utf8(name).map(|name| (fd, name)).map_err(io::Error::other)
+}
+
+pub(crate) fn interface_request(name: &str) -> io::Result<libc::ifreq> {
+    // SAFETY: an `ifreq` of zeros is valid: a name and a union of plain numbers.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // The last byte stays 0.
+    if name.len() >= request.ifr_name.len() || name.as_bytes().contains(&0) {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    Ok(request)
+}
+
+/// The interface's index in this network namespace.
+pub fn interface_index(name: &str) -> io::Result<u32> {
+    let socket = any_socket()?;
+    Ok(rustix::net::netdevice::name_to_index(&socket, name)?)
+}
+
+/// Whether the device is up and somebody is at the other end, as of the last second at most. (The
+/// exact answer takes a lock that anybody who configures a device may hold for long.) An interface
+/// that is gone has none.
+pub(crate) fn has_carrier(name: &str) -> bool {
+    let flags = || -> io::Result<libc::c_short> {
+        let socket = any_socket()?;
+        let mut request = interface_request(name)?;
+        // SAFETY: SIOCGIFFLAGS reads the name and writes the flags of the `ifreq` pointed at.
+        check(unsafe {
+            libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &raw mut request)
+        })?;
+        // SAFETY: the call above has filled in the flags.
+        Ok(unsafe { request.ifr_ifru.ifru_flags })
+    };
+    flags().is_ok_and(|flags| i32::from(flags) & libc::IFF_RUNNING != 0)
+}
+
+/// A socket to address ioctls about network devices to.
+pub(crate) fn any_socket() -> io::Result<OwnedFd> {
+    Ok(rustix::net::socket_with(
+        rustix::net::AddressFamily::UNIX,
+        rustix::net::SocketType::DGRAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_goes_forward() {
+        let before = clock_monotonic_ns();
+        assert!(clock_monotonic_ns() >= before && before > 0);
+    }
+
+    #[test]
+    fn names_that_no_interface_can_have_are_refused() {
+        assert!(interface_request("fifteen-letters").is_ok());
+        assert!(interface_request("sixteen-letters!").is_err());
+        assert!(interface_request("a\0b").is_err());
+    }
+
+    #[test]
+    fn the_loopback_device_has_an_index() {
+        assert!(interface_index("lo").unwrap() > 0);
+        assert!(interface_index("no-such-device").is_err());
+    }
+}

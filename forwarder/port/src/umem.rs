@@ -1,0 +1,169 @@
+//! The one UMEM of a process, shared by the sockets of all its ports.
+//!
+//! Invariant: the socket that registered the UMEM is bound to a device nobody takes away, because
+//! sockets can join a UMEM only while that first socket is bound. It is an anchor: no program
+//! stands there and no frame passes. On `lo`, or, where somebody else has anchored there, on a tap
+//! of our own.
+
+use std::error::Error;
+use std::io;
+use std::num::NonZeroU32;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex};
+
+use xsk_rs::config::{
+    BindFlags, FrameSize, Interface, LibxdpFlags, QueueSize, SocketConfig, UmemConfig,
+};
+use xsk_rs::socket::SocketCreateError;
+use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, Socket, TxQueue, Umem};
+
+use crate::memory::{CHUNK, Memory};
+use crate::sys;
+
+/// Frames that a queue's fill ring holds; the same for every socket of a UMEM.
+pub const FILL_RING: u32 = 4096;
+/// Completions that the kernel can report before it has to wait: more than a transmit ring holds.
+const COMPLETION_RING: u32 = 4096;
+/// The anchor's rings are never used.
+const ANCHOR_RING: u32 = 2;
+
+/// Why there is no UMEM.
+#[derive(Debug, thiserror::Error)]
+pub enum UmemError {
+    #[error(
+        "cannot use {frames} frames of {CHUNK} bytes as AF_XDP memory: {source}{}",
+        hint(source)
+    )]
+    Create { frames: u32, source: io::Error },
+    #[error("cannot anchor the AF_XDP memory on {device}: {source}{}", hint(source))]
+    Anchor { device: String, source: io::Error },
+    #[error("lo is taken (by another weir?), and no tap device can be made instead: {0}")]
+    Tap(io::Error),
+    #[error("libxdp laid the AF_XDP memory out in a way we do not know")]
+    Layout,
+}
+
+pub(crate) fn hint(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => " (it takes root, or CAP_NET_RAW and CAP_NET_ADMIN)",
+        Some(libc::ENOBUFS) => {
+            " (the locked-memory limit is too low: it takes CAP_IPC_LOCK, or a higher `ulimit -l`)"
+        }
+        Some(libc::EAFNOSUPPORT) => " (this kernel has no AF_XDP: CONFIG_XDP_SOCKETS)",
+        _ => "",
+    }
+}
+
+/// The parts of an AF_XDP socket, as xsk-rs hands them out.
+#[derive(Debug)]
+pub(crate) struct Rings {
+    pub(crate) rx: RxQueue,
+    pub(crate) tx: TxQueue,
+    pub(crate) fill: FillQueue,
+    pub(crate) completion: CompQueue,
+}
+
+impl Rings {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: libxdp keeps the descriptor open as long as any of the socket's queues exists,
+        // and the borrow is of a value that contains them.
+        unsafe { BorrowedFd::borrow_raw(self.rx.fd().as_raw_fd()) }
+    }
+}
+
+#[derive(Debug)]
+struct Anchor {
+    _rings: Rings,
+    _tap: Option<OwnedFd>,
+}
+
+/// What ports are bound with. Cloning shares it; the UMEM lives as long as any clone, pool or port.
+#[derive(Clone, Debug)]
+pub struct UmemHandle {
+    umem: Umem,
+    _anchor: Arc<Mutex<Anchor>>,
+}
+
+impl UmemHandle {
+    pub(crate) fn create(frames: u32) -> Result<(Memory, Self), UmemError> {
+        let (handle, descs) = Self::open(frames)?;
+        let memory = Memory::umem(handle.umem.clone(), descs).ok_or(UmemError::Layout)?;
+        Ok((memory, handle))
+    }
+
+    /// The UMEM and a descriptor for each of its frames.
+    pub(crate) fn open(frames: u32) -> Result<(Self, Vec<FrameDesc>), UmemError> {
+        let create = |source| UmemError::Create { frames, source };
+        let invalid = || create(io::Error::from(io::ErrorKind::InvalidInput));
+        let count = NonZeroU32::new(frames).ok_or_else(invalid)?;
+        let config = UmemConfig::builder()
+            .frame_size(FrameSize::new(CHUNK as u32).map_err(|_| invalid())?)
+            .fill_queue_size(QueueSize::new(FILL_RING).map_err(|_| invalid())?)
+            .comp_queue_size(QueueSize::new(COMPLETION_RING).map_err(|_| invalid())?)
+            .build()
+            .map_err(|_| invalid())?;
+        let (umem, descs) =
+            Umem::new(config, count, false).map_err(|error| create(os_error(&error)))?;
+        let anchor = anchor(&umem)?;
+        Ok((Self { umem, _anchor: Arc::new(Mutex::new(anchor)) }, descs))
+    }
+
+    /// Binds a socket that shares the UMEM. Its mode is the anchor's: copy, with multi-buffer.
+    pub(crate) fn bind(
+        &self,
+        name: &str,
+        queue: u32,
+        rx_ring: u32,
+        tx_ring: u32,
+    ) -> io::Result<Rings> {
+        bind(&self.umem, name, queue, rx_ring, tx_ring)
+    }
+}
+
+fn anchor(umem: &Umem) -> Result<Anchor, UmemError> {
+    let failed = |device: &str| {
+        let device = device.to_owned();
+        move |source| UmemError::Anchor { device, source }
+    };
+    match bind(umem, "lo", 0, ANCHOR_RING, ANCHOR_RING) {
+        Ok(rings) => return Ok(Anchor { _rings: rings, _tap: None }),
+        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
+        Err(error) => return Err(failed("lo")(error)),
+    }
+    let (tap, name) = sys::tap("weirumem%d").map_err(UmemError::Tap)?;
+    let rings = bind(umem, &name, 0, ANCHOR_RING, ANCHOR_RING).map_err(failed(&name))?;
+    Ok(Anchor { _rings: rings, _tap: Some(tap) })
+}
+
+fn bind(umem: &Umem, name: &str, queue: u32, rx_ring: u32, tx_ring: u32) -> io::Result<Rings> {
+    let size = |frames| QueueSize::new(frames).map_err(io::Error::other);
+    let name: Interface = name.parse().map_err(io::Error::other)?;
+    let config = SocketConfig::builder()
+        .rx_queue_size(size(rx_ring)?)
+        .tx_queue_size(size(tx_ring)?)
+        // Ours is attached by the control side, after every socket is in its map.
+        .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
+        // Of the anchor only: the kernel lets sockets that join a UMEM set no flags of their own.
+        .bind_flags(BindFlags::XDP_COPY | BindFlags::XDP_USE_NEED_WAKEUP | BindFlags::XDP_USE_SG)
+        .build();
+    // SAFETY: no program is loaded by libxdp, which is what the contract asks for.
+    let made = unsafe { Socket::new(config, umem, &name, queue) };
+    let (tx, rx, rings) = made.map_err(|error: SocketCreateError| os_error(&error))?;
+    // A pair of rings comes with the first socket on a queue; we never bind a second.
+    let (fill, completion) = rings.ok_or_else(|| io::Error::from_raw_os_error(libc::EBUSY))?;
+    let rings = Rings { rx, tx, fill, completion };
+    sys::close_on_exec(rings.fd())?;
+    Ok(rings)
+}
+
+/// The kernel's answer inside xsk-rs's errors.
+fn os_error(error: &(dyn Error + 'static)) -> io::Error {
+    let code = error
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>())
+        .and_then(io::Error::raw_os_error);
+    match code {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::other(error.to_string()),
+    }
+}

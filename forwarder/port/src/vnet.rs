@@ -1,0 +1,109 @@
+//! The packet socket by which chains and superframes leave: one call per packet, the frames as
+//! they lie in the UMEM, and a virtio-net header that says what is left to do.
+//!
+//! Invariant: after any answer but `Sent` the packet is still ours, whole.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+use weir_core::offload::VnetHeader;
+
+use crate::packet::{MAX_FRAMES, Packet};
+use crate::pool::Pool;
+use crate::sys::{self, check};
+
+const SOL_PACKET: libc::c_int = 263;
+const PACKET_VNET_HDR: libc::c_int = 15;
+const PACKET_QDISC_BYPASS: libc::c_int = 20;
+/// Superframes that may wait in devices on our account, some 256 of them.
+const SEND_BUFFER: libc::c_int = 32 << 20;
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Sent,
+    /// The device or the socket's buffer is full. (The device dropping it for good looks the same.)
+    Busy,
+    /// Longer than the device takes.
+    TooLong,
+    Down,
+    /// Refused for another reason.
+    Error,
+}
+
+#[derive(Debug)]
+pub(crate) struct VnetSocket(OwnedFd);
+
+impl VnetSocket {
+    /// Opens a socket that only sends, to this interface.
+    pub(crate) fn open(ifindex: u32) -> io::Result<Self> {
+        let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        // SAFETY: a new descriptor or -1 comes back. Protocol 0: it receives nothing.
+        let fd = check(unsafe { libc::socket(libc::AF_PACKET, kind, 0) })?;
+        // SAFETY: just opened, and owned by nobody else.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        sys::set_int(fd.as_fd(), SOL_PACKET, PACKET_VNET_HDR, 1)?;
+        sys::set_int(fd.as_fd(), SOL_PACKET, PACKET_QDISC_BYPASS, 1)?;
+        sys::set_send_buffer(fd.as_fd(), SEND_BUFFER)?;
+        // SAFETY: zeros are a valid address structure.
+        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as libc::c_ushort;
+        address.sll_ifindex = libc::c_int::try_from(ifindex).map_err(io::Error::other)?;
+        // SAFETY: the address is alive during the call and its length is right.
+        check(unsafe {
+            libc::bind(
+                fd.as_raw_fd(),
+                (&raw const address).cast(),
+                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+            )
+        })?;
+        Ok(Self(fd))
+    }
+
+    pub(crate) fn send(&self, pool: &Pool, packet: &Packet, header: &VnetHeader) -> Outcome {
+        let header = header.to_bytes();
+        let mut parts =
+            [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; MAX_FRAMES + 1];
+        let mut count = 0;
+        let bytes = std::iter::once(&header[..]).chain(pool.chunks(packet));
+        for (part, bytes) in parts.iter_mut().zip(bytes) {
+            // The kernel only reads from it.
+            part.iov_base = bytes.as_ptr().cast_mut().cast();
+            part.iov_len = bytes.len();
+            count += 1;
+        }
+        // SAFETY: zeros are a valid message header: no name, no control data.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = parts.as_mut_ptr();
+        message.msg_iovlen = count;
+        // SAFETY: the parts point at the header and at frames of a packet that we hold, all alive
+        // during the call, and none is written to.
+        let sent =
+            unsafe { libc::sendmsg(self.0.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
+        if sent >= 0 { Outcome::Sent } else { outcome(sys::last_errno()) }
+    }
+}
+
+fn outcome(errno: i32) -> Outcome {
+    match errno {
+        // EAGAIN: the socket's buffer. ENOBUFS: the device's queue, for sockets that bypass qdiscs.
+        libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EINTR => Outcome::Busy,
+        libc::EMSGSIZE => Outcome::TooLong,
+        libc::ENETDOWN | libc::ENXIO | libc::ENODEV => Outcome::Down,
+        _ => Outcome::Error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_meanings() {
+        assert_eq!(outcome(libc::EAGAIN), Outcome::Busy);
+        assert_eq!(outcome(libc::ENOBUFS), Outcome::Busy);
+        assert_eq!(outcome(libc::EMSGSIZE), Outcome::TooLong);
+        assert_eq!(outcome(libc::ENXIO), Outcome::Down);
+        assert_eq!(outcome(libc::EINVAL), Outcome::Error);
+    }
+}

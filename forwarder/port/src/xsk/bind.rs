@@ -1,0 +1,183 @@
+//! Sockets for a port: from a configuration to rings, or to an error that says what to do.
+//!
+//! Invariant: a port that could not be bound leaves nothing bound.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use weir_core::{MAX_PORTS, PortId};
+use xsk_rs::FrameDesc;
+
+use super::{BATCH, Queue, XskPort};
+use crate::chain::Assembler;
+use crate::egress::{Egress, TxFeatures};
+use crate::port::PortStats;
+use crate::sys;
+use crate::umem::{FILL_RING, UmemHandle, hint};
+use crate::vnet::VnetSocket;
+
+/// How the program is attached to the device; the sockets do not differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attach {
+    /// After the kernel has made a packet of the frame: keeps TSO and GRO of veth and tap alive.
+    Skb,
+    /// In the driver.
+    Native,
+}
+
+/// What a port is bound with.
+#[derive(Clone, Debug)]
+pub struct XskConfig {
+    pub name: String,
+    pub ifindex: u32,
+    pub slot: PortId,
+    /// Receive queues of the device, each with a socket.
+    pub queues: u32,
+    pub mode: Attach,
+    /// Powers of two.
+    pub rx_ring: u32,
+    pub tx_ring: u32,
+    /// Frames kept in each queue's fill ring: twice the receive ring, less where ports are many.
+    pub fill_quota: u32,
+    pub mtu: u32,
+    pub tx_features: TxFeatures,
+}
+
+impl XskConfig {
+    /// The usual sizes.
+    pub fn new(name: impl Into<String>, ifindex: u32, slot: PortId) -> Self {
+        Self {
+            name: name.into(),
+            ifindex,
+            slot,
+            queues: 1,
+            mode: Attach::Skb,
+            rx_ring: 2048,
+            tx_ring: 2048,
+            fill_quota: 4096,
+            mtu: 1500,
+            tx_features: TxFeatures::default(),
+        }
+    }
+}
+
+/// Why a port could not be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    #[error("there is no interface {name}")]
+    NoInterface { name: String },
+    #[error("interface {name} was replaced meanwhile (its index was {before}, and is {now})")]
+    Replaced { name: String, before: u32, now: u32 },
+    #[error("{name}: {what}")]
+    Config { name: String, what: String },
+    #[error(
+        "queue {queue} of {name} is taken: another AF_XDP program (another weir?) is bound to it"
+    )]
+    Taken { name: String, queue: u32 },
+    #[error("cannot bind an AF_XDP socket to queue {queue} of {name}: {source}{}", hint(source))]
+    Socket { name: String, queue: u32, source: io::Error },
+    #[error("cannot open a packet socket on {name}: {source}{}", hint(source))]
+    PacketSocket { name: String, source: io::Error },
+}
+
+/// The kernel gives a closed socket's queue free a little later, from a work queue.
+const STILL_TAKEN: Duration = Duration::from_millis(500);
+/// What one socket may have in devices: the ring's worth of full-sized frames.
+const SEND_BUFFER: libc::c_int = 16 << 20;
+/// Sockets beyond the first do not send; libxdp wants a ring nevertheless.
+const UNUSED_RING: u32 = 2;
+
+fn check(config: &XskConfig) -> Result<(), BindError> {
+    let wrong = |what: String| Err(BindError::Config { name: config.name.clone(), what });
+    let now = sys::interface_index(&config.name)
+        .map_err(|_| BindError::NoInterface { name: config.name.clone() })?;
+    if now != config.ifindex {
+        let name = config.name.clone();
+        return Err(BindError::Replaced { name, before: config.ifindex, now });
+    }
+    if config.slot.index() >= MAX_PORTS {
+        return wrong(format!("slot {} is not below {MAX_PORTS}", config.slot));
+    }
+    if !(1..=weir_abi::MAX_QUEUES).contains(&config.queues) {
+        let (most, queues) = (weir_abi::MAX_QUEUES, config.queues);
+        return wrong(format!("{queues} receive queues; 1 to {most} are possible (ethtool -L)"));
+    }
+    for (ring, frames) in [("receive", config.rx_ring), ("transmit", config.tx_ring)] {
+        if !frames.is_power_of_two() || !(64..=FILL_RING).contains(&frames) {
+            return wrong(format!(
+                "a {ring} ring of {frames}; a power of two from 64 to {FILL_RING} is possible"
+            ));
+        }
+    }
+    if !(1..=FILL_RING).contains(&config.fill_quota) {
+        return wrong(format!(
+            "a fill quota of {}; 1 to {FILL_RING} is possible",
+            config.fill_quota
+        ));
+    }
+    Ok(())
+}
+
+impl XskPort {
+    /// Binds a port's sockets. May wait for half a second where the queue was in use until a
+    /// moment ago: call it on a control thread.
+    pub fn bind(umem: &UmemHandle, config: XskConfig) -> Result<Self, BindError> {
+        check(&config)?;
+        let mut queues = Vec::with_capacity(config.queues as usize);
+        for id in 0..config.queues {
+            queues.push(bind_queue(umem, &config, id)?);
+        }
+        let (name, mtu, features) = (config.name, config.mtu, config.tx_features);
+        let vnet = VnetSocket::open(config.ifindex)
+            .map_err(|source| BindError::PacketSocket { name: name.clone(), source })?;
+        let mut whole_ring_kicks = false;
+        if let Some(queue) = queues.first() {
+            let fd = queue.rings.fd();
+            let socket = |source| BindError::Socket { name: name.clone(), queue: 0, source };
+            sys::set_send_buffer(fd, SEND_BUFFER).map_err(socket)?;
+            whole_ring_kicks = sys::raise_tx_budget(fd, config.tx_ring);
+        }
+        Ok(Self {
+            name,
+            slot: config.slot,
+            egress: Egress { mtu, features },
+            queues,
+            vnet,
+            quota: config.fill_quota,
+            next_queue: 0,
+            tx_size: config.tx_ring,
+            tx_room: config.tx_ring,
+            staged: Vec::with_capacity(BATCH),
+            outstanding: 0,
+            dropped: 0,
+            whole_ring_kicks,
+            down: false,
+            refusing: None,
+            scratch: Box::new([FrameDesc::default(); BATCH]),
+            stats: PortStats::default(),
+            _umem: umem.clone(),
+        })
+    }
+}
+
+fn bind_queue(umem: &UmemHandle, config: &XskConfig, id: u32) -> Result<Queue, BindError> {
+    let name = &config.name;
+    let tx_ring = if id == 0 { config.tx_ring } else { UNUSED_RING };
+    let give_up = Instant::now() + STILL_TAKEN;
+    loop {
+        match umem.bind(name, id, config.rx_ring, tx_ring) {
+            Ok(rings) => {
+                return Ok(Queue { id, rings, level: 0, chain: Assembler::new(config.slot) });
+            }
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+                if Instant::now() >= give_up {
+                    return Err(BindError::Taken { name: name.clone(), queue: id });
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(source) => {
+                return Err(BindError::Socket { name: name.clone(), queue: id, source });
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Making the kernel send, and what its answer means.
+//!
+//! Invariant: each errno has one meaning and is counted; the number of calls per kick is bounded,
+//! and a device that takes nothing is asked once.
+
+use weir_core::Reason;
+
+use super::XskPort;
+use crate::port::Kick;
+use crate::sys;
+
+/// Calls in one kick: a ring of 2048 in the 32 frames a call that older kernels send.
+const MOST_CALLS: u32 = 64;
+
+/// What the kernel said to "send what is in the ring".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// All that was in the ring.
+    Sent,
+    /// Some, or nothing: its budget for one call was used up, or the device, the completion ring
+    /// or the socket's buffer is full. The descriptors stay in the ring.
+    Again,
+    /// One frame was dropped by the device, although it will be completed. The rest waits.
+    Dropped,
+    NoBuffers,
+    Down,
+    Unknown,
+}
+
+impl Answer {
+    pub(super) const fn of(errno: i32) -> Self {
+        match errno {
+            0 => Self::Sent,
+            libc::EAGAIN | libc::EINTR => Self::Again,
+            libc::EBUSY => Self::Dropped,
+            libc::ENOBUFS | libc::ENOMEM => Self::NoBuffers,
+            libc::ENETDOWN | libc::ENXIO | libc::ENODEV => Self::Down,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether another call now would send more. `moved`: this one took frames off the ring;
+    /// `left`: frames are left; `whole_ring`: a call's budget is the whole ring.
+    pub(super) const fn call_again(self, moved: bool, left: bool, whole_ring: bool) -> bool {
+        match self {
+            Self::Sent => moved && left,
+            // With a small budget this is what every call ends with.
+            Self::Again => moved && left && !whole_ring,
+            // The consumer index is not always published with this answer, so `moved` and `left`
+            // may be stale: the frame is gone in any case.
+            Self::Dropped => true,
+            Self::NoBuffers | Self::Down | Self::Unknown => false,
+        }
+    }
+}
+
+impl XskPort {
+    /// Frames in the transmit ring that the kernel has not taken.
+    #[inline]
+    pub(super) fn waiting(&mut self) -> u32 {
+        let free = self.queues.first_mut().map_or(0, |queue| queue.rings.tx.nb_free_exact());
+        self.tx_room = free;
+        self.tx_size.saturating_sub(free)
+    }
+
+    #[inline]
+    pub(super) fn kick_ring(&mut self) -> Kick {
+        self.flush();
+        let waiting = self.waiting();
+        // A port that was down is asked even if nothing waits: that is how it is found up again.
+        if waiting == 0 && !self.down {
+            return Kick::Idle;
+        }
+        let mut left = waiting;
+        let mut dropped = 0;
+        for _ in 0..MOST_CALLS {
+            let Some(queue) = self.queues.first() else { break };
+            let answer = Answer::of(sys::kick(queue.rings.fd()));
+            let before = left;
+            left = self.waiting();
+            dropped += u32::from(answer == Answer::Dropped);
+            self.note(answer);
+            if !answer.call_again(left < before, left > 0, self.whole_ring_kicks) {
+                break;
+            }
+        }
+        if self.down {
+            return Kick::Down;
+        }
+        // A dropped frame is progress, even where the index does not show it yet.
+        match (waiting - left).max(dropped.min(waiting)) {
+            0 if left == 0 => Kick::Idle,
+            0 => Kick::Again,
+            taken => Kick::Progress(taken as usize),
+        }
+    }
+
+    fn note(&mut self, answer: Answer) {
+        let stats = &mut self.stats;
+        stats.kicks += 1;
+        self.down = answer == Answer::Down;
+        match answer {
+            Answer::Sent => {}
+            Answer::Again => stats.kick_again += 1,
+            Answer::Dropped => {
+                stats.kick_busy += 1;
+                stats.losses.add(Reason::TxBusy, 1);
+                self.dropped += 1;
+            }
+            Answer::NoBuffers => stats.kick_no_buffers += 1,
+            Answer::Down => stats.kick_down += 1,
+            Answer::Unknown => stats.kick_errors += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_errno_has_one_meaning() {
+        for (errno, answer) in [
+            (0, Answer::Sent),
+            (libc::EAGAIN, Answer::Again),
+            (libc::EBUSY, Answer::Dropped),
+            (libc::ENOBUFS, Answer::NoBuffers),
+            (libc::ENETDOWN, Answer::Down),
+            (libc::ENXIO, Answer::Down),
+            (libc::EINVAL, Answer::Unknown),
+        ] {
+            assert_eq!(Answer::of(errno), answer, "{errno}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_takes_nothing_is_asked_once() {
+        for answer in [Answer::Sent, Answer::Again, Answer::NoBuffers, Answer::Down] {
+            assert!(!answer.call_again(false, true, false), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_small_budget_is_asked_until_the_ring_is_empty() {
+        assert!(Answer::Again.call_again(true, true, false));
+        assert!(!Answer::Again.call_again(true, false, false));
+        assert!(!Answer::Again.call_again(true, true, true));
+    }
+}

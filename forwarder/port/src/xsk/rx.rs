@@ -1,0 +1,115 @@
+//! Fill rings and receive rings.
+//!
+//! Invariant: what goes into a fill ring comes out of the receive ring or is reclaimed; its level
+//! is counted by what went in and what came back.
+
+use xsk_rs::FrameDesc;
+
+use super::{BATCH, Queue, XskPort};
+use crate::chain::Step;
+use crate::packet::Packet;
+use crate::pool::{Owner, Pool};
+use crate::port::PortStats;
+
+impl XskPort {
+    #[inline]
+    pub(super) fn refill_all(&mut self, pool: &mut Pool) {
+        let (quota, slot) = (self.quota, self.slot);
+        // In batches: each touches the ring's shared indices once.
+        let worth_it = (BATCH as u32).min(quota.div_ceil(2));
+        for queue in &mut self.queues {
+            while quota.saturating_sub(queue.level) >= worth_it {
+                let missing = (quota - queue.level) as usize;
+                let wanted = missing.min(BATCH).min(pool.available_to_fill());
+                let mut count = 0;
+                for place in self.scratch.iter_mut().take(wanted) {
+                    let Some(frame) = pool.alloc() else { break };
+                    let idx = frame.into_index();
+                    let Some(desc) = pool.fill_desc(idx) else {
+                        pool.free_index(idx);
+                        break;
+                    };
+                    pool.set_owner(idx, Owner::Fill(slot));
+                    *place = desc;
+                    count += 1;
+                }
+                let batch = self.scratch.get(..count).unwrap_or_default();
+                if !put(queue, pool, batch) {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn receive_some(
+        &mut self,
+        pool: &mut Pool,
+        out: &mut Vec<Packet>,
+        max: usize,
+    ) -> usize {
+        let Self { queues, scratch, stats, next_queue, .. } = self;
+        let max = max.min(out.capacity() - out.len());
+        let before = out.len();
+        let count = queues.len();
+        for nth in 0..count {
+            let at = (*next_queue + nth) % count;
+            let Some(queue) = queues.get_mut(at) else { continue };
+            loop {
+                // A descriptor makes at most one packet.
+                let wanted = (max - (out.len() - before)).min(BATCH);
+                let batch = scratch.get_mut(..wanted).unwrap_or_default();
+                // SAFETY: these descriptors are overwritten with what the kernel received; they
+                // name no frame that anybody holds.
+                let got = unsafe { queue.rings.rx.consume(batch) };
+                for desc in batch.iter().take(got) {
+                    take(queue, pool, stats, out, desc);
+                }
+                if got < BATCH {
+                    break;
+                }
+            }
+        }
+        // Full or not, another queue is first next time.
+        *next_queue = (*next_queue + 1) % count.max(1);
+        out.len() - before
+    }
+}
+
+#[inline]
+fn take(
+    queue: &mut Queue,
+    pool: &mut Pool,
+    stats: &mut PortStats,
+    out: &mut Vec<Packet>,
+    desc: &FrameDesc,
+) {
+    let len = desc.lengths().data() as u32;
+    let (step, ours) = queue.chain.push(pool, desc.addr() as u64, len, desc.has_more_frames());
+    queue.level -= u32::from(ours && queue.level > 0);
+    match step {
+        Step::Packet(packet) => {
+            stats.rx_packets += 1;
+            stats.rx_bytes += u64::from(packet.len());
+            stats.rx_superframes += u64::from(packet.is_superframe());
+            out.push(packet);
+        }
+        Step::Lost(reason) => stats.losses.add(reason, 1),
+        Step::More | Step::Rest => {}
+    }
+}
+
+/// Puts frames into the fill ring, or back into the pool. False if that is all for now.
+fn put(queue: &mut Queue, pool: &mut Pool, batch: &[FrameDesc]) -> bool {
+    if batch.is_empty() {
+        return false;
+    }
+    // SAFETY: the frames were free and are written down as this port's to fill: nobody touches
+    // them until the kernel hands them back.
+    let put = unsafe { queue.rings.fill.produce(batch) };
+    queue.level += put as u32;
+    for desc in batch.iter().skip(put) {
+        pool.unfill(desc.addr() as u64);
+    }
+    put == batch.len()
+}

@@ -1,0 +1,224 @@
+//! The transmit ring, the packet socket, and the order between them.
+//!
+//! Invariant: a packet leaves by the packet socket only when the kernel has taken everything that
+//! was put into the ring before it, so packets leave in the order they were sent.
+
+use weir_core::Reason;
+use weir_core::offload::VnetHeader;
+
+use super::{BATCH, XskPort};
+use crate::egress::Way;
+use crate::packet::Packet;
+use crate::pool::{Owner, Pool};
+use crate::port::Refused;
+use crate::segment::Cutter;
+use crate::sys;
+use crate::vnet::Outcome;
+
+/// A device that is full and one that drops every superframe answer alike. After refusing for this
+/// long, and this often, it is the latter.
+const REFUSED_NS: u64 = 500_000_000;
+const REFUSED_TIMES: u32 = 64;
+/// A device without a carrier answers so too; it is asked for its state once in so many times.
+const ASK_EVERY: u32 = 16;
+
+/// A packet socket that has been taking nothing.
+#[derive(Debug)]
+pub(super) struct Refusing {
+    since_ns: u64,
+    times: u32,
+    /// It is no use waiting: what comes is lost under this name, until something is taken.
+    hopeless: Option<Reason>,
+}
+
+impl XskPort {
+    #[inline]
+    pub(super) fn send_one(&mut self, pool: &mut Pool, mut packet: Packet) -> Result<(), Refused> {
+        if self.down {
+            return Err(Refused::Lost(packet, Reason::PortGone));
+        }
+        match self.egress.prepare(pool, &mut packet) {
+            Ok((Way::Ring, completed)) => {
+                self.stats.checksums_completed += u64::from(completed);
+                self.send_by_ring(pool, packet)
+            }
+            Ok((Way::Vnet(header), _)) => self.send_by_socket(pool, packet, &header),
+            Ok((Way::Segment(layout, kind, gso_size), _)) => {
+                match Cutter::new(pool, &packet, &layout, kind, gso_size) {
+                    Ok(cutter) => self.send_segments(pool, packet, &cutter),
+                    Err(reason) => Err(Refused::Lost(packet, reason)),
+                }
+            }
+            Err(reason) => Err(Refused::Lost(packet, reason)),
+        }
+    }
+
+    #[inline]
+    fn send_by_ring(&mut self, pool: &mut Pool, packet: Packet) -> Result<(), Refused> {
+        if !self.has_room(1) {
+            return Err(Refused::Full(packet));
+        }
+        let idx = packet.into_head();
+        self.stage(pool, idx);
+        Ok(())
+    }
+
+    /// Room for this many in the ring, after a look if need be.
+    #[inline]
+    fn has_room(&mut self, frames: u32) -> bool {
+        if self.tx_room < frames {
+            self.flush();
+            self.waiting();
+        }
+        self.tx_room >= frames
+    }
+
+    /// Gives a frame to the ring, which has room for it.
+    #[inline]
+    fn stage(&mut self, pool: &mut Pool, idx: u32) {
+        let Some(desc) = pool.tx_desc(idx) else {
+            // Only a pool in plain memory has no descriptors; a port is never used with one.
+            pool.free_index(idx);
+            self.stats.losses.add(Reason::TxError, 1);
+            return;
+        };
+        pool.set_owner(idx, Owner::Tx(self.slot));
+        self.staged.push(desc);
+        self.tx_room -= 1;
+        self.outstanding += 1;
+        if self.staged.len() == BATCH {
+            self.flush();
+        }
+    }
+
+    /// Puts what is staged into the ring, where there is room for it.
+    #[inline]
+    pub(super) fn flush(&mut self) {
+        if self.staged.is_empty() {
+            return;
+        }
+        if let Some(queue) = self.queues.first_mut() {
+            // SAFETY: the frames belong to this UMEM and are written down as this port's to send:
+            // nobody touches them until they are completed.
+            let put = unsafe { queue.rings.tx.produce(&self.staged) };
+            self.staged.drain(..put);
+        }
+    }
+
+    fn send_by_socket(
+        &mut self,
+        pool: &mut Pool,
+        packet: Packet,
+        header: &VnetHeader,
+    ) -> Result<(), Refused> {
+        self.flush();
+        if self.waiting() > 0 {
+            self.kick_ring();
+            if self.waiting() > 0 {
+                return Err(Refused::Full(packet));
+            }
+        }
+        match self.vnet.send(pool, &packet, header) {
+            Outcome::Sent => {
+                self.refusing = None;
+                self.stats.vnet_packets += 1;
+                self.stats.tx_packets += 1;
+                self.stats.tx_bytes += u64::from(packet.len());
+                self.stats.tx_superframes += u64::from(packet.is_superframe());
+                pool.release(packet);
+                Ok(())
+            }
+            Outcome::Busy => Err(self.refused(packet)),
+            Outcome::TooLong => Err(Refused::Lost(packet, Reason::MtuExceeded)),
+            Outcome::Down => {
+                self.down = true;
+                Err(Refused::Lost(packet, Reason::PortGone))
+            }
+            Outcome::Error => Err(Refused::Lost(packet, Reason::TxError)),
+        }
+    }
+
+    /// The packet socket took nothing: whether to wait, or that it is no use.
+    fn refused(&mut self, packet: Packet) -> Refused {
+        self.stats.vnet_refused += 1;
+        let now_ns = sys::clock_monotonic_ns();
+        let fresh = || Refusing { since_ns: now_ns, times: 0, hopeless: None };
+        let refusing = self.refusing.get_or_insert_with(fresh);
+        refusing.times = refusing.times.saturating_add(1);
+        if refusing.times % ASK_EVERY == 1 {
+            let waited_ns = now_ns.saturating_sub(refusing.since_ns);
+            refusing.hopeless = if !sys::has_carrier(&self.name) {
+                Some(Reason::TxBusy)
+            } else if waited_ns > REFUSED_NS && refusing.times > REFUSED_TIMES {
+                Some(Reason::TxError)
+            } else {
+                None
+            };
+        }
+        match refusing.hopeless {
+            Some(reason) => Refused::Lost(packet, reason),
+            None => Refused::Full(packet),
+        }
+    }
+
+    fn send_segments(
+        &mut self,
+        pool: &mut Pool,
+        packet: Packet,
+        cutter: &Cutter,
+    ) -> Result<(), Refused> {
+        let count = cutter.count();
+        if count > self.tx_size as usize {
+            return Err(Refused::Lost(packet, Reason::GsoUnsupported));
+        }
+        if !self.has_room(count as u32) {
+            return Err(Refused::Full(packet));
+        }
+        let cut = cutter.cut(pool, &packet, |pool, idx| self.stage(pool, idx));
+        if let Err(reason) = cut {
+            return Err(Refused::Lost(packet, reason));
+        }
+        self.stats.segmented += 1;
+        self.stats.segments_made += count as u64 - 1;
+        pool.release(packet);
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn reap(&mut self, pool: &mut Pool) -> usize {
+        if self.outstanding == 0 {
+            return 0;
+        }
+        let Self { queues, scratch, stats, .. } = self;
+        let Some(queue) = queues.first_mut() else { return 0 };
+        let mut reaped = 0;
+        loop {
+            // SAFETY: these descriptors are overwritten with what the kernel completed; they name
+            // no frame that anybody holds.
+            let got = unsafe { queue.rings.completion.consume(&mut scratch[..]) };
+            for desc in scratch.iter().take(got) {
+                let Some(len) = pool.complete(self.slot, desc.addr() as u64) else {
+                    stats.bad_completions += 1;
+                    continue;
+                };
+                reaped += 1;
+                if self.dropped > 0 {
+                    // Which of the completed frames it was that the device dropped is not told.
+                    self.dropped -= 1;
+                } else {
+                    stats.tx_packets += 1;
+                    stats.tx_bytes += u64::from(len);
+                }
+            }
+            if got < BATCH {
+                break;
+            }
+        }
+        self.outstanding -= reaped.min(self.outstanding);
+        if self.tx_room < self.tx_size / 2 {
+            self.flush();
+            self.waiting();
+        }
+        reaped as usize
+    }
+}

@@ -1,0 +1,269 @@
+//! The bed of the tests against the kernel: a namespace per test, veth pairs in it, frames, and a
+//! view of what arrives.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a bed that cannot be made fails the test"
+)]
+
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use weir_abi::gso::gso_kind;
+use weir_abi::{Meta, classify, meta_flags};
+use weir_core::PortId;
+use weir_port::{Kick, Packet, Pool, Port, Refused, XskConfig, XskPort, ethtool, sys};
+
+pub(crate) const FRAMES: u32 = 8192;
+
+/// Runs `test` in a fresh network namespace; says so and returns where that is not possible.
+pub(crate) fn in_namespace(name: &str, test: impl FnOnce() + Send + 'static) {
+    let name = name.to_owned();
+    let thread = std::thread::spawn(move || {
+        // SAFETY: moves only this thread into new namespaces; no memory is involved.
+        if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
+            eprintln!("SKIPPED: {name}: takes root ({})", std::io::Error::last_os_error());
+            return;
+        }
+        test();
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+pub(crate) fn ip(arguments: &str) {
+    let output = Command::new("ip").args(arguments.split_whitespace()).output().expect("ip");
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A veth pair, both ends up, silent (no IPv6 chatter), MTU as given.
+pub(crate) fn veth(a: &str, b: &str, mtu: u32) {
+    ip(&format!("link add {a} mtu {mtu} type veth peer name {b} mtu {mtu}"));
+    for end in [a, b] {
+        ip(&format!("link set {end} addrgenmode none"));
+        ip(&format!("link set {end} up"));
+    }
+}
+
+pub(crate) fn config(name: &str) -> XskConfig {
+    let ifindex = sys::interface_index(name).unwrap();
+    XskConfig {
+        fill_quota: 512,
+        tx_features: ethtool::tx_features(name).unwrap(),
+        ..XskConfig::new(name, ifindex, PortId(1))
+    }
+}
+
+/// Sees every frame that arrives on an interface.
+pub(crate) struct Tap(OwnedFd);
+
+impl Tap {
+    pub(crate) fn on(name: &str) -> Self {
+        let every = (libc::ETH_P_ALL as u16).to_be();
+        // SAFETY: a new descriptor or -1 comes back.
+        let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, i32::from(every)) };
+        assert!(fd >= 0);
+        // SAFETY: just opened, and owned by nobody else.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let size: libc::c_int = 64 << 20;
+        // SAFETY: zeros are a valid address; the option and the address are alive during the calls.
+        let bound = unsafe {
+            libc::setsockopt(
+                fd.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_RCVBUFFORCE,
+                (&raw const size).cast(),
+                4,
+            );
+            let mut address: libc::sockaddr_ll = std::mem::zeroed();
+            address.sll_family = libc::AF_PACKET as u16;
+            address.sll_protocol = every;
+            address.sll_ifindex = sys::interface_index(name).unwrap() as i32;
+            libc::bind(
+                fd.as_raw_fd(),
+                (&raw const address).cast(),
+                size_of::<libc::sockaddr_ll>() as u32,
+            )
+        };
+        assert_eq!(bound, 0);
+        Self(fd)
+    }
+
+    /// The next frame, if one is there within a second.
+    pub(crate) fn next(&self) -> Option<Vec<u8>> {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let mut buffer = vec![0; 70_000];
+        while Instant::now() < deadline {
+            // SAFETY: the buffer is as long as is said.
+            let got = unsafe {
+                libc::recv(
+                    self.0.as_raw_fd(),
+                    buffer.as_mut_ptr().cast(),
+                    buffer.len(),
+                    libc::MSG_DONTWAIT,
+                )
+            };
+            if got > 0 {
+                buffer.truncate(got as usize);
+                return Some(buffer);
+            }
+            std::thread::yield_now();
+        }
+        None
+    }
+}
+
+pub(crate) fn packet(pool: &mut Pool, bytes: &[u8]) -> Packet {
+    pool.compose(bytes, &Meta::default()).unwrap()
+}
+
+/// Sends until the port takes it, then until the device has.
+pub(crate) fn send(port: &mut XskPort, pool: &mut Pool, mut packet: Packet) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        match port.send(pool, packet) {
+            Ok(()) => return,
+            Err(Refused::Full(back)) => packet = back,
+            Err(Refused::Lost(packet, reason)) => {
+                pool.release(packet);
+                panic!("lost: {reason:?}, {:?}", port.stats());
+            }
+        }
+        assert!(Instant::now() < deadline, "{:?}", port.stats());
+        if port.kick(pool) == Kick::Again {
+            std::thread::yield_now();
+        }
+        port.complete(pool);
+    }
+}
+
+pub(crate) fn drain(port: &mut XskPort, pool: &mut Pool) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while port.tx_outstanding() > 0 || pool.census().tx > 0 {
+        if port.kick(pool) == Kick::Again {
+            std::thread::yield_now();
+        }
+        port.complete(pool);
+        assert!(Instant::now() < deadline, "{:?} {:?}", port.stats(), pool.census());
+    }
+}
+
+/// Closes the port and sees to it that every frame is back.
+pub(crate) fn end(port: XskPort, pool: &mut Pool) {
+    let slot = port.slot();
+    port.close();
+    pool.reclaim(slot);
+    let census = pool.census();
+    assert_eq!(census.free, census.total, "{census:?}");
+}
+
+pub(crate) fn on_core_0(thread: i32) {
+    // SAFETY: zeros are an empty set, alive during the call.
+    unsafe {
+        let mut cores: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(0, &mut cores);
+        assert_eq!(libc::sched_setaffinity(thread, size_of_val(&cores), &raw const cores), 0);
+    }
+}
+
+/// Has the device's poll done by a thread on the sender's own core, so that the sender outruns it.
+/// Frames go by that poll only if the sending end has no TSO: otherwise the kernel
+/// finds them not worth aggregating and delivers them on the sender's core, one by one.
+pub(crate) fn slow_receiver(name: &str, sender: &str) {
+    for (feature, on) in ethtool::features(sender).unwrap() {
+        if on && feature.starts_with("tx-tcp") {
+            ethtool::set_feature(sender, &feature, false).unwrap();
+        }
+    }
+    // SAFETY: the strings are constants, and only this thread's mounts change.
+    unsafe {
+        assert_eq!(libc::unshare(libc::CLONE_NEWNS), 0);
+        let private = libc::MS_REC | libc::MS_PRIVATE;
+        let (root, sysfs) = (c"/".as_ptr(), c"sysfs".as_ptr());
+        assert_eq!(libc::mount(sysfs, root, std::ptr::null(), private, std::ptr::null()), 0);
+        assert_eq!(libc::mount(sysfs, c"/sys".as_ptr(), sysfs, 0, std::ptr::null()), 0);
+    }
+    ethtool::set_feature(name, "rx-gro", true).unwrap();
+    std::fs::write(format!("/sys/class/net/{name}/threaded"), "1").unwrap();
+    on_core_0(0);
+    let mut found = false;
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let comm = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        if comm.starts_with(&format!("napi/{name}-")) {
+            let pid: i32 = entry.file_name().into_string().unwrap().parse().unwrap();
+            on_core_0(pid);
+            found = true;
+        }
+    }
+    assert!(found, "no thread polls {name}");
+}
+
+/// Packets the kernel has received on an interface.
+pub(crate) fn received(name: &str) -> u64 {
+    let output = Command::new("ip").args(["-s", "-o", "link", "show", name]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let numbers = text.split("RX:").nth(1).unwrap().split('\\').nth(1).unwrap();
+    numbers.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Ethernet, tags, IPv4 or IPv6, TCP or UDP, and a payload, with a partial checksum.
+pub(crate) fn frame(tags: usize, v6: bool, udp: bool, payload: usize) -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
+    for tag in 0..tags {
+        frame.extend([0x81, 0x00, 0x00, 5 + tag as u8]);
+    }
+    frame.extend(if v6 { [0x86, 0xdd] } else { [0x08, 0x00] });
+    let l4_len = payload + if udp { 8 } else { 20 };
+    let proto = if udp { 17 } else { 6 };
+    let mut ip = if v6 { vec![0; 40] } else { vec![0; 20] };
+    if v6 {
+        ip[0] = 0x60;
+        ip[4..6].copy_from_slice(&(l4_len as u16).to_be_bytes());
+        ip[6] = proto;
+        ip[7] = 64;
+        (ip[8], ip[23], ip[24], ip[39]) = (0xfd, 1, 0xfd, 2);
+    } else {
+        ip[0] = 0x45;
+        ip[2..4].copy_from_slice(&((20 + l4_len) as u16).to_be_bytes());
+        (ip[8], ip[9]) = (64, proto);
+        ip[12..20].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+        let sum: u32 = ip.chunks(2).map(|w| u32::from(w[0]) << 8 | u32::from(w[1])).sum();
+        let sum = !(((sum & 0xffff) + (sum >> 16)) as u16);
+        ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    }
+    frame.extend(ip);
+    let l4 = frame.len();
+    frame.resize(l4 + l4_len - payload, 0);
+    frame[l4..l4 + 4].copy_from_slice(&[0x10, 0x01, 0x10, 0x02]);
+    if udp {
+        frame[l4 + 4..l4 + 6].copy_from_slice(&(l4_len as u16).to_be_bytes());
+    } else {
+        (frame[l4 + 12], frame[l4 + 13]) = (0x50, 0x10);
+    }
+    frame.extend((0..payload).map(|i| (i % 251) as u8));
+    let verdict = classify(&frame[..]).unwrap();
+    let at = usize::from(verdict.csum_off());
+    frame[at..at + 2].copy_from_slice(&verdict.pseudo.to_be_bytes());
+    frame
+}
+
+pub(crate) fn superframe(pool: &mut Pool, bytes: &[u8], gso_size: u16) -> Packet {
+    let verdict = classify(bytes).unwrap();
+    let mut meta = Meta::new(&verdict, 1, bytes.len() as u32, 3);
+    meta.flags |= meta_flags::GSO | meta_flags::CSUM_PARTIAL;
+    meta.gso_size = gso_size;
+    meta.gso_type = match (verdict.is(meta_flags::UDP), verdict.is(meta_flags::IPV6)) {
+        (true, _) => gso_kind::UDP_L4,
+        (false, true) => gso_kind::TCP6,
+        (false, false) => gso_kind::TCP4,
+    };
+    pool.compose(bytes, &meta).unwrap()
+}
+
+/// A frame as a tap sees it: the kernel has taken the outer tag off.
+pub(crate) fn without_outer_tag(bytes: &[u8], tags: usize) -> Vec<u8> {
+    if tags == 0 { bytes.to_vec() } else { [&bytes[..12], &bytes[16..]].concat() }
+}

@@ -1,0 +1,338 @@
+//! The command line. Invariant: what clap accepts is well-formed; whether it makes sense on this
+//! machine is said by `plan`, in the words of the configuration's errors.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+
+use crate::control::{
+    config::{self, ConfigErrors, Host, is_interface_name},
+    plan::{DEFAULT_CONTROL, Idle, Mode, Plan},
+};
+
+/// Forwards frames between virtual machines and the network, in fair shares
+///
+/// weir takes the frames of VM-facing interfaces (veth, tap) and of a NIC off the kernel's path,
+/// switches them in user space, and accounts for every one: where it went, or by what name it was
+/// lost. When it stops, or dies, a bridge underneath carries on.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "weir", version, max_term_width = 100, after_long_help = TOP_EXAMPLES)]
+#[command(propagate_version = true, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// The control socket [default: the configuration's, or /run/weir.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+}
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  weir doctor                             is this machine ready?
+  weir run --bridge br0 --uplink eth1     take over a bridge
+  weir run --config /etc/weir.toml        the ports that a file lists
+  weir stats --watch                      rates, once a second
+  weir stats --ledger                     where every frame went
+
+Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong";
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Forward frames until told to stop (SIGINT, SIGTERM)
+    Run(RunArgs),
+    /// Say what on this machine is missing or in the way, and how to mend it
+    Doctor(DoctorArgs),
+    /// Show the ports of a running weir
+    #[command(subcommand)]
+    Port(PortCommand),
+    /// Show what a running weir moved, and what was lost and why
+    Stats(StatsArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["config", "bridge"])))]
+#[command(after_long_help = RUN_EXAMPLES, override_usage = RUN_USAGE)]
+pub struct RunArgs {
+    /// A TOML file with the ports and how to treat them
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Take over the ports of this bridge, and follow those that come and go
+    ///
+    /// The bridge stays as it is: when weir stops, or is killed, it carries the traffic again.
+    #[arg(short, long, value_name = "BRIDGE", value_parser = interface, requires = "uplink")]
+    pub bridge: Option<String>,
+    /// The bridge's port, or ports, towards the network; all others are vifs
+    #[arg(short, long, value_name = "INTERFACE", num_args = 1.., value_delimiter = ',')]
+    #[arg(value_parser = interface, conflicts_with = "config")]
+    pub uplink: Vec<String>,
+    /// What the worker does when there is nothing to do [default: adaptive]
+    #[arg(long, value_enum)]
+    pub idle: Option<Idle>,
+    /// The core of the worker [default: the last]
+    #[arg(long, value_name = "CORE")]
+    pub worker: Option<u64>,
+    /// How the program is attached, for all ports [default: auto]
+    #[arg(long, value_enum)]
+    pub mode: Option<Mode>,
+    /// Take over the interface of the default route, too
+    ///
+    /// Without it, weir refuses: a mistake there cuts off whoever is logged in over it. Frames
+    /// for the host itself pass in any case.
+    #[arg(long)]
+    pub force: bool,
+    /// How the log is written, on standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Log more; twice: everything. RUST_LOG overrides it
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+const RUN_USAGE: &str = "\
+weir run --config <FILE> [OPTIONS]
+       weir run --bridge <BRIDGE> --uplink <INTERFACE>... [OPTIONS]";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  weir run --bridge br0 --uplink eth1
+      every port of br0 but eth1 is a VM's; new VMs are picked up as they
+      join the bridge
+  weir run --bridge br0 --uplink eth1 --idle spin --worker 3
+      the lowest latency, at the price of core 3
+  weir run --config /etc/weir.toml
+      the smallest file that works:
+          [[port]]
+          name = \"eth1\"
+          role = \"uplink\"
+          [[port]]
+          name = \"tap0\"
+Command line options override the file.";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = DOCTOR_EXAMPLES)]
+pub struct DoctorArgs {
+    /// Look at the ports of this file, and at the file itself
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["bridge", "interfaces"])]
+    pub config: Option<PathBuf>,
+    /// Look at the ports of this bridge
+    #[arg(short, long, value_name = "BRIDGE", value_parser = interface)]
+    #[arg(conflicts_with = "interfaces")]
+    pub bridge: Option<String>,
+    /// Look at these interfaces [default: all that could be ports]
+    #[arg(value_name = "INTERFACE", value_parser = interface)]
+    pub interfaces: Vec<String>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  weir doctor                       this machine and all its interfaces
+  weir doctor --bridge br0          before `weir run --bridge br0 ...`
+  weir doctor --config weir.toml    before `weir run --config weir.toml`
+  weir doctor eth1 tap0 --json      for a program to read";
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum PortCommand {
+    /// List the ports and how they are attached
+    List(PortListArgs),
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct PortListArgs {
+    /// Print what the control socket answers, as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(after_long_help = STATS_EXAMPLES)]
+pub struct StatsArgs {
+    /// Print what the control socket answers, as JSON (with --watch: one line each time)
+    #[arg(long)]
+    pub json: bool,
+    /// Show where every frame went, and whether the sums are equal
+    #[arg(long, conflicts_with = "json")]
+    pub ledger: bool,
+    /// Show rates, again and again until Ctrl-C
+    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub watch: Option<u64>,
+    /// Explain every counter and reason, and what to do about it
+    #[arg(long, exclusive = true)]
+    pub help_counters: bool,
+}
+
+const STATS_EXAMPLES: &str = "\
+Examples:
+  weir stats                    totals since weir started
+  weir stats --watch 5          rates, every 5 seconds
+  weir stats --ledger           received + copies = delivered + passed + lost
+                                + in flight, by reason of loss
+  weir stats --json | jq .ledger
+  curl --unix-socket /run/weir.sock http://weir/v1/stats";
+
+fn interface(name: &str) -> Result<String, String> {
+    if is_interface_name(name) {
+        Ok(name.to_owned())
+    } else {
+        Err("no interface can have this name: 1 to 15 characters without spaces, slashes and \
+             colons"
+            .to_owned())
+    }
+}
+
+impl Cli {
+    /// The socket to ask a running weir on.
+    pub fn control(&self) -> PathBuf {
+        self.control.clone().unwrap_or_else(|| DEFAULT_CONTROL.into())
+    }
+}
+
+impl RunArgs {
+    /// The plan of a file or of a bridge, with what the command line overrides.
+    pub fn plan(&self, control: Option<&PathBuf>, host: &Host) -> Result<Plan, ConfigErrors> {
+        let mut plan = match (&self.config, &self.bridge) {
+            (Some(file), _) => config::load(file, host)?,
+            (None, Some(bridge)) => {
+                for (i, name) in self.uplink.iter().enumerate() {
+                    if self.uplink.get(..i).is_some_and(|before| before.contains(name)) {
+                        let wrong = format!("\"{name}\" is listed twice");
+                        let valid = "valid: each interface once";
+                        return Err(ConfigErrors::argument("--uplink", wrong, valid));
+                    }
+                }
+                Plan::for_bridge(bridge, &self.uplink, host.default_worker())
+            }
+            (None, None) => {
+                let wrong = "nothing to forward";
+                let valid = "valid: --config FILE, or --bridge BRIDGE --uplink INTERFACE";
+                return Err(ConfigErrors::argument("weir run", wrong, valid));
+            }
+        };
+        if let Some(core) = self.worker {
+            let core = host
+                .check_worker(core)
+                .map_err(|wrong| ConfigErrors::argument("--worker", wrong, host.valid_cores()))?;
+            plan.forwarder.workers = vec![core];
+        }
+        if let Some(idle) = self.idle {
+            plan.forwarder.idle = idle;
+        }
+        if let Some(mode) = self.mode {
+            plan.set_mode(mode);
+        }
+        if let Some(path) = control {
+            config::check_control(path).map_err(|wrong| {
+                let valid = "valid: an absolute path of at most 107 bytes";
+                ConfigErrors::argument("--control", wrong, valid)
+            })?;
+            plan.forwarder.control.clone_from(path);
+        }
+        Ok(plan)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn run(line: &str) -> (RunArgs, Option<PathBuf>) {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Command::Run(args) = cli.command else { panic!("{:?}", cli.command) };
+        (args, cli.control)
+    }
+
+    fn plan(line: &str) -> Result<Plan, String> {
+        let (args, control) = run(line);
+        args.plan(control.as_ref(), &Host { cores: vec![0, 1] }).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_bridge_and_its_uplinks() {
+        let plan = plan("weir run --bridge br0 --uplink eth1,eth2 --idle spin --worker 0").unwrap();
+        assert_eq!(plan.bridge.as_deref(), Some("br0"));
+        assert_eq!(plan.ports.len(), 2);
+        assert_eq!((plan.forwarder.idle, plan.forwarder.workers), (Idle::Spin, vec![0]));
+    }
+
+    #[test]
+    fn options_override_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("weir.toml");
+        std::fs::write(&file, "[forwarder]\nworkers = [0]\n[[port]]\nname='e'\nrole='uplink'\n")
+            .unwrap();
+        let line = format!("weir run --config {}", file.display());
+        assert_eq!(plan(&line).unwrap().forwarder.workers, [0]);
+        let line = format!("{line} --worker 1 --mode skb --control /tmp/x.sock");
+        let plan = plan(&line).unwrap();
+        assert_eq!(plan.forwarder.workers, [1]);
+        assert_eq!(plan.ports[0].mode, Mode::Skb);
+        assert_eq!(plan.forwarder.control, PathBuf::from("/tmp/x.sock"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_here_is_said_with_what_would() {
+        let bridge = "weir run --bridge br0 --uplink eth1";
+        let error = |more: &str| plan(&format!("{bridge}{more}")).unwrap_err();
+        assert_eq!(error(" --worker 9"), "--worker: there is no core 9; valid: 0, 1");
+        assert_eq!(
+            error(",eth1"),
+            "--uplink: \"eth1\" is listed twice; valid: each interface once"
+        );
+        assert_eq!(
+            error(" --control x.sock"),
+            "--control: \"x.sock\" is not the absolute path of a file; valid: an absolute path of \
+             at most 107 bytes"
+        );
+    }
+
+    #[test]
+    fn clap_refuses_the_rest() {
+        for line in [
+            "weir run",
+            "weir run --bridge br0",
+            "weir run --config a --bridge br0 --uplink e",
+            "weir run --bridge br/0 --uplink e",
+            "weir run --config a --idle nap",
+            "weir stats --watch 0",
+            "weir stats --json --help-counters",
+            "weir doctor --config a eth0",
+        ] {
+            let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+        let watch = |line: &str| match Cli::try_parse_from(line.split(' ')).unwrap().command {
+            Command::Stats(args) => args.watch,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(watch("weir stats --watch"), Some(1));
+        assert_eq!(watch("weir stats --watch 5 --control /x"), Some(5));
+        assert_eq!(watch("weir stats"), None);
+    }
+
+    #[test]
+    fn every_help_text_fits_80_columns() {
+        fn check(command: &mut clap::Command) {
+            let help = command.clone().term_width(80).render_long_help().to_string();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+            }
+            command.get_subcommands_mut().for_each(check);
+        }
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        check(&mut command);
+    }
+}

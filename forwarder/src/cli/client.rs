@@ -1,0 +1,162 @@
+//! Asking a running weir over its control socket. Invariants: every question ends within its
+//! deadline, and an error says what to do about it.
+
+use std::{io, path::Path, time::Duration};
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{Request, StatusCode, body::Bytes, header};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use crate::control::report::{ErrorReport, Health, PortList, StatsReport};
+
+/// For a whole answer, from connecting to the last byte.
+pub const DEADLINE: Duration = Duration::from_secs(5);
+/// 256 ports need about 200 KiB.
+const MAX_ANSWER_BYTES: usize = 16 << 20;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error(
+        "no weir is running here ({0}): start one with `weir run`, or name its socket with \
+         --control"
+    )]
+    NotRunning(String),
+    #[error("{0}: permission denied: only its owner may ask, try again as root (sudo)")]
+    Denied(String),
+    #[error("{path}: weir did not answer within {} s: is its process stopped?", deadline.as_secs())]
+    Late { path: String, deadline: Duration },
+    #[error("weir refused: {0}")]
+    Refused(String),
+    #[error("{path}: this is no answer of weir: {what}")]
+    Garbled { path: String, what: String },
+    #[error("{path}: {source}")]
+    Io { path: String, source: io::Error },
+}
+
+pub async fn stats(socket: &Path) -> Result<StatsReport, ClientError> {
+    get(socket, "/v1/stats").await
+}
+
+pub async fn ports(socket: &Path) -> Result<PortList, ClientError> {
+    get(socket, "/v1/ports").await
+}
+
+pub async fn health(socket: &Path) -> Result<Health, ClientError> {
+    get(socket, "/v1/health").await
+}
+
+/// One question, one connection.
+pub async fn get<T: DeserializeOwned>(socket: &Path, route: &str) -> Result<T, ClientError> {
+    get_within(socket, route, DEADLINE).await
+}
+
+async fn get_within<T: DeserializeOwned>(
+    socket: &Path,
+    route: &str,
+    deadline: Duration,
+) -> Result<T, ClientError> {
+    let path = socket.display().to_string();
+    let (status, body) = tokio::time::timeout(deadline, ask(socket, route))
+        .await
+        .map_err(|_| ClientError::Late { path: path.clone(), deadline })??;
+    if status == StatusCode::OK {
+        return serde_json::from_slice(&body)
+            .map_err(|error| ClientError::Garbled { path, what: error.to_string() });
+    }
+    Err(match serde_json::from_slice::<ErrorReport>(&body) {
+        Ok(report) => ClientError::Refused(report.error),
+        Err(_) => ClientError::Garbled { path, what: format!("status {status}") },
+    })
+}
+
+async fn ask(socket: &Path, route: &str) -> Result<(StatusCode, Bytes), ClientError> {
+    let path = || socket.display().to_string();
+    let garbled = |what: String| ClientError::Garbled { path: path(), what };
+    let stream = UnixStream::connect(socket).await.map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => ClientError::NotRunning(path()),
+        io::ErrorKind::ConnectionRefused => ClientError::NotRunning(path()),
+        io::ErrorKind::PermissionDenied => ClientError::Denied(path()),
+        _ => ClientError::Io { path: path(), source },
+    })?;
+    let request = Request::get(route)
+        .header(header::HOST, "weir")
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| garbled(error.to_string()))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| garbled(error.to_string()))?;
+    let answer = async {
+        let response =
+            sender.send_request(request).await.map_err(|error| garbled(error.to_string()))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
+            .collect()
+            .await
+            .map_err(|error| garbled(error.to_string()))?;
+        Ok((status, body.to_bytes()))
+    };
+    // The connection only moves while it is polled; both here, so that no task outlives the call.
+    let mut answer = std::pin::pin!(answer);
+    tokio::select! {
+        answered = &mut answer => answered,
+        closed = connection => match closed {
+            Ok(()) => answer.await,
+            Err(error) => Err(garbled(error.to_string())),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn without_a_weir_the_error_says_how_to_start_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weir.sock");
+        let expected = format!(
+            "no weir is running here ({}): start one with `weir run`, or name its socket with --control",
+            path.display()
+        );
+        assert_eq!(stats(&path).await.unwrap_err().to_string(), expected);
+        drop(UnixListener::bind(&path).unwrap());
+        assert_eq!(stats(&path).await.unwrap_err().to_string(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_weir_that_does_not_answer_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weir.sock");
+        let _silent = UnixListener::bind(&path).unwrap();
+        let error = get_within::<StatsReport>(&path, "/v1/stats", Duration::from_millis(50))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, ClientError::Late { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn something_else_on_the_socket_is_no_weir() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weir.sock");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let other = async {
+            for answer in ["220 smtp\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]"] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 1024]).await.unwrap();
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        };
+        let asking = async {
+            for _ in 0..2 {
+                let error = stats(&path).await.unwrap_err();
+                assert!(matches!(error, ClientError::Garbled { .. }), "{error}");
+            }
+        };
+        tokio::join!(other, asking);
+    }
+}

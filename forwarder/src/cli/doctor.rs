@@ -1,0 +1,138 @@
+//! `weir doctor`: what on this host is missing or in the way, each finding with its fix.
+//! Invariant: it only looks; nothing is changed, and a weir that runs does not notice.
+
+mod finding;
+mod host;
+mod interface;
+mod leftovers;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::args::DoctorArgs;
+pub use self::finding::{Finding, Level, Report};
+use crate::control::config::{self, Host};
+use crate::control::links::{
+    Links, PortUse, Snapshot, check_bridge, check_port, could_be_port,
+};
+use crate::control::netlink::Netlink;
+use crate::control::plan::{DEFAULT_CONTROL, Role};
+use crate::control::settings::qdisc;
+
+/// Looks at the host and at the interfaces that were asked for, and prints what it found. The exit
+/// code is 1 when something fails.
+pub async fn run(args: DoctorArgs, control: PathBuf) -> anyhow::Result<ExitCode> {
+    let report = examine(&args, control).await?;
+    let text = if args.json { report.json()? } else { report.text() };
+    match super::print(&text) {
+        Ok(()) | Err(super::CliError::Closed) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(if report.fails() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What shall be looked at.
+#[derive(Debug)]
+struct Patients {
+    control: PathBuf,
+    /// With the use that the operator has for them, as far as it is known.
+    interfaces: Vec<(String, Option<PortUse>)>,
+    /// The operator named them, so that what is in their way is a failure.
+    asked_for: bool,
+}
+
+/// Everything that [`run`] prints.
+pub async fn examine(args: &DoctorArgs, control: PathBuf) -> anyhow::Result<Report> {
+    let mut report = Report::default();
+    let snapshot = Links::open()?.snapshot().await?;
+    let mut patients = choose(args, control, &snapshot, &mut report);
+    patients.interfaces.dedup();
+    // What follows blocks, on netlink and on the guests' namespaces.
+    let looked = tokio::task::spawn_blocking(move || {
+        look(&patients, &snapshot, &mut report);
+        report
+    });
+    Ok(looked.await?)
+}
+
+fn look(patients: &Patients, snapshot: &Snapshot, report: &mut Report) {
+    host::examine(report);
+    let weir = leftovers::examine(&patients.control, report);
+    let roots = Netlink::open().and_then(|mut netlink| qdisc::roots(&mut netlink));
+    let roots = roots.unwrap_or_default();
+    for (name, wanted) in &patients.interfaces {
+        let root = snapshot
+            .by_name(name)
+            .and_then(|link| roots.iter().find(|(ifindex, _)| *ifindex == link.ifindex))
+            .map(|(_, root)| root);
+        let case = interface::Case { snapshot, root, weir: &weir, asked_for: patients.asked_for };
+        match check_port(snapshot, name, wanted.unwrap_or(PortUse::Vif), false) {
+            Ok(link) => interface::examine(&case, link, report),
+            Err(error) => {
+                report.section(name);
+                let level = if patients.asked_for { Level::Fail } else { Level::Note };
+                report.add(level, "port", error.to_string());
+                if let Some(link) = snapshot.by_name(name)
+                    && could_be_port(link)
+                {
+                    interface::examine(&case, link, report);
+                }
+            }
+        }
+    }
+}
+
+fn choose(
+    args: &DoctorArgs,
+    control: PathBuf,
+    snapshot: &Snapshot,
+    report: &mut Report,
+) -> Patients {
+    let named = |names: &[String]| names.iter().map(|name| (name.clone(), None)).collect();
+    let members = |bridge: &str, report: &mut Report| match check_bridge(snapshot, bridge) {
+        Ok(link) => snapshot.ports_of(link.ifindex).map(|port| (port.name.clone(), None)).collect(),
+        Err(error) => {
+            report.section(bridge);
+            report.add(Level::Fail, "bridge", error.to_string());
+            Vec::new()
+        }
+    };
+    let mut patients = Patients { control, interfaces: Vec::new(), asked_for: true };
+    if let Some(file) = &args.config {
+        report.section("configuration");
+        match config::load(file, &Host::detect()) {
+            Ok(plan) => {
+                report.add(Level::Ok, "file", format!("{} is valid", file.display()));
+                patients.interfaces = plan
+                    .ports
+                    .iter()
+                    .map(|port| {
+                        let wanted = match port.role {
+                            Role::Uplink => PortUse::Uplink,
+                            Role::Vif => PortUse::Vif,
+                        };
+                        (port.name.clone(), Some(wanted))
+                    })
+                    .collect();
+                // A path on the command line goes before the file's, as with `weir run`.
+                if patients.control.as_os_str() == DEFAULT_CONTROL {
+                    patients.control = plan.forwarder.control;
+                }
+            }
+            Err(errors) => {
+                for problem in errors.problems() {
+                    report.add(Level::Fail, "file", problem.to_string());
+                }
+            }
+        }
+    } else if let Some(bridge) = &args.bridge {
+        patients.interfaces = members(bridge, report);
+    } else if !args.interfaces.is_empty() {
+        patients.interfaces = named(&args.interfaces);
+    } else {
+        let all = snapshot.iter().filter(|link| could_be_port(link));
+        patients.interfaces = all.map(|link| (link.name.clone(), None)).collect();
+        patients.asked_for = false;
+    }
+    patients
+}

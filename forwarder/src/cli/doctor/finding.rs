@@ -1,0 +1,214 @@
+//! Findings, and how they are shown. Invariant: whatever a finding says, the text stays within 80
+//! columns, but for a command or path that must not be broken.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::cli::render::WIDTH;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Ok,
+    /// Good to know.
+    Note,
+    /// Works, but not well, or not for everybody.
+    Warn,
+    /// Does not work.
+    Fail,
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Warn => "warn",
+            Self::Fail => "FAIL",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// `host`, or an interface.
+    pub subject: String,
+    pub level: Level,
+    /// What was looked at, in a word.
+    pub check: &'static str,
+    pub text: String,
+    /// One line that mends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+}
+
+/// All findings, in the order in which they are shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether nothing fails.
+    #[serde(rename = "ok")]
+    fine: Fine,
+    findings: Vec<Finding>,
+    #[serde(skip)]
+    subject: String,
+}
+
+/// A `true` until something fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+struct Fine(bool);
+
+impl Default for Fine {
+    fn default() -> Self {
+        Self(true)
+    }
+}
+
+impl Report {
+    /// What follows is about this.
+    pub(super) fn section(&mut self, subject: &str) {
+        subject.clone_into(&mut self.subject);
+    }
+
+    pub(super) fn add(&mut self, level: Level, check: &'static str, text: impl Into<String>) {
+        self.push(level, check, text.into(), None);
+    }
+
+    pub(super) fn with_fix(
+        &mut self,
+        level: Level,
+        check: &'static str,
+        text: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
+        self.push(level, check, text.into(), Some(fix.into()));
+    }
+
+    fn push(&mut self, level: Level, check: &'static str, text: String, fix: Option<String>) {
+        self.fine.0 &= level != Level::Fail;
+        self.findings.push(Finding { subject: self.subject.clone(), level, check, text, fix });
+    }
+
+    pub fn fails(&self) -> bool {
+        !self.fine.0
+    }
+
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    pub(super) fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        let mut subject = None;
+        let width = self.findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
+        for finding in &self.findings {
+            if subject != Some(&finding.subject) {
+                let gap = if subject.is_some() { "\n" } else { "" };
+                let _ = writeln!(out, "{gap}{}", finding.subject);
+                subject = Some(&finding.subject);
+            }
+            let lead = format!("  {:4}  {:width$}  ", finding.level.word(), finding.check);
+            out.push_str(&wrap(&lead, &finding.text));
+            if let Some(fix) = &finding.fix {
+                let lead = format!("{:indent$}-> ", "", indent = width + 10);
+                out.push_str(&wrap(&lead, fix));
+            }
+        }
+        let count = |level| self.findings.iter().filter(|finding| finding.level == level).count();
+        let (fails, warns, notes) = (count(Level::Fail), count(Level::Warn), count(Level::Note));
+        let _ = writeln!(
+            out,
+            "\n{}, {}, {}",
+            counted(fails, "failure"),
+            counted(warns, "warning"),
+            counted(notes, "note")
+        );
+        out
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}"),
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
+/// Text after a lead, broken between words, further lines standing below the first one's text.
+fn wrap(lead: &str, text: &str) -> String {
+    let indent = lead.chars().count();
+    let mut out = lead.to_owned();
+    let mut column = indent;
+    for (position, word) in text.split_whitespace().enumerate() {
+        let len = word.chars().count();
+        if position > 0 {
+            if column + 1 + len > WIDTH {
+                let _ = write!(out, "\n{:indent$}", "");
+                column = indent;
+            } else {
+                out.push(' ');
+                column += 1;
+            }
+        }
+        out.push_str(word);
+        column += len;
+    }
+    out.push('\n');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Report {
+        let mut report = Report::default();
+        report.section("host");
+        report.add(Level::Ok, "kernel", "Linux 6.18.0");
+        report.section("v1");
+        report.with_fix(
+            Level::Warn,
+            "peer",
+            "the other end cannot be reached, and this sentence is long enough to need two lines",
+            "ethtool -K eth0 gro on txvlan off",
+        );
+        report
+    }
+
+    #[test]
+    fn stands_in_columns() {
+        let expected = "\
+host
+  ok    kernel  Linux 6.18.0
+
+v1
+  warn  peer    the other end cannot be reached, and this sentence is long
+                enough to need two lines
+                -> ethtool -K eth0 gro on txvlan off
+
+no failure, 1 warning, no note
+";
+        assert_eq!(sample().text(), expected);
+        assert!(sample().text().lines().all(|line| line.chars().count() <= WIDTH));
+    }
+
+    #[test]
+    fn a_failure_shows_in_json_and_in_the_exit_code() {
+        let mut report = sample();
+        assert!(!report.fails());
+        report.add(Level::Fail, "xdp", "occupied");
+        assert!(report.fails());
+        let json: serde_json::Value = serde_json::from_str(&report.json().unwrap()).unwrap();
+        assert_eq!(json["ok"], false);
+        assert_eq!(json["findings"][1]["fix"], "ethtool -K eth0 gro on txvlan off");
+        assert_eq!(json["findings"][2]["level"], "fail");
+        assert!(json["findings"][2].get("fix").is_none());
+    }
+}

@@ -1,0 +1,155 @@
+//! What the host as a whole must have: kernel, privileges, BPF, AF_XDP.
+
+use std::fs;
+use std::thread;
+
+use aya::util::KernelVersion;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, socket};
+
+use super::finding::{Level, Report};
+use crate::control::attach::Steering;
+use crate::control::btf;
+use crate::control::privileges::{Privileges, check_privileges};
+
+const RELEASE: &str = "/proc/sys/kernel/osrelease";
+const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
+
+pub(super) fn examine(report: &mut Report) {
+    report.section("host");
+    kernel(report);
+    let privileged = privileges(report);
+    let offsets = btf_offsets(report);
+    if privileged {
+        match Steering::load(offsets) {
+            Ok(_) => report.add(Level::Ok, "program", "the XDP program loads"),
+            Err(error) => report.add(Level::Fail, "program", error.to_string()),
+        }
+    }
+    af_xdp(report);
+    jit(fs::read_to_string(JIT).ok().as_deref(), report);
+    cores(report);
+}
+
+/// What came with which kernel, for what weir loses without it.
+const MILESTONES: [(KernelVersion, Level, &str); 4] = [
+    (KernelVersion::new(5, 18, 0), Level::Fail, "XDP programs cannot take superframes before 5.18"),
+    (
+        KernelVersion::new(6, 6, 0),
+        Level::Warn,
+        "AF_XDP cannot receive superframes before 6.6: turn TSO off in the guests",
+    ),
+    (
+        KernelVersion::new(6, 16, 0),
+        Level::Note,
+        "a veth drops when its ring is full instead of pushing back before 6.16",
+    ),
+    (KernelVersion::new(6, 17, 0), Level::Note, "a transmit kick sends at most 32 frames before 6.17"),
+];
+
+fn kernel(report: &mut Report) {
+    let release = fs::read_to_string(RELEASE).unwrap_or_default().trim().to_owned();
+    match KernelVersion::current() {
+        Ok(version) => judge_kernel(&release, version, report),
+        Err(_) => report.add(Level::Note, "kernel", format!("Linux {release}, of unknown age")),
+    }
+}
+
+fn judge_kernel(release: &str, version: KernelVersion, report: &mut Report) {
+    let lacking: Vec<_> = MILESTONES.iter().filter(|(since, ..)| version < *since).collect();
+    let level = lacking.iter().map(|(_, level, _)| *level).max().unwrap_or(Level::Ok);
+    let reasons: Vec<&str> = lacking.iter().map(|(.., reason)| *reason).collect();
+    let separator = if reasons.is_empty() { "" } else { ": " };
+    report.add(level, "kernel", format!("Linux {release}{separator}{}", reasons.join("; ")));
+}
+
+fn privileges(report: &mut Report) -> bool {
+    if let Err(error) = check_privileges() {
+        report.add(Level::Fail, "privileges", error.to_string());
+        return false;
+    }
+    let lacking = Privileges::of_this_process().map(|held| held.missing_for_peers());
+    match lacking.unwrap_or_default().as_slice() {
+        [] => report.add(Level::Ok, "privileges", "all that is needed"),
+        [capability, ..] => report.add(
+            Level::Warn,
+            "privileges",
+            format!("{} is missing: no {}", capability.name(), capability.purpose()),
+        ),
+    }
+    true
+}
+
+fn btf_offsets(report: &mut Report) -> weir_abi::GsoOffsets {
+    match btf::gso_offsets() {
+        Ok(offsets) => {
+            report.add(Level::Ok, "btf", "tells where a superframe's segment size is");
+            offsets
+        }
+        Err(error) => {
+            let fix = "in each guest: ethtool -K DEV tso off gso off";
+            report.with_fix(Level::Warn, "btf", error.to_string(), fix);
+            weir_abi::GsoOffsets::default()
+        }
+    }
+}
+
+fn af_xdp(report: &mut Report) {
+    match socket(AddressFamily::XDP, SocketType::RAW, None) {
+        Ok(_) => report.add(Level::Ok, "af_xdp", "sockets can be made"),
+        Err(Errno::AFNOSUPPORT) => {
+            let text = "this kernel has no AF_XDP sockets";
+            report.with_fix(Level::Fail, "af_xdp", text, "use a kernel with CONFIG_XDP_SOCKETS=y");
+        }
+        Err(error) => report.add(Level::Fail, "af_xdp", format!("no sockets: {error}")),
+    }
+}
+
+fn jit(value: Option<&str>, report: &mut Report) {
+    match value.map(str::trim) {
+        Some("0") => report.with_fix(
+            Level::Warn,
+            "jit",
+            "BPF programs are interpreted, which makes every frame slow",
+            "sysctl -w net.core.bpf_jit_enable=1",
+        ),
+        Some(_) => report.add(Level::Ok, "jit", "BPF programs are compiled"),
+        None => report.add(Level::Note, "jit", format!("{JIT} cannot be read")),
+    }
+}
+
+fn cores(report: &mut Report) {
+    match thread::available_parallelism().map_or(1, usize::from) {
+        1 => report.add(Level::Note, "cores", "only one: the worker shares it with all senders"),
+        cores => report.add(Level::Ok, "cores", format!("{cores}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_kernel_is_told_what_it_lacks() {
+        let judge = |minor| {
+            let mut report = Report::default();
+            judge_kernel("x", KernelVersion::new(6, minor, 0), &mut report);
+            report.findings()[0].clone()
+        };
+        assert_eq!((judge(18).level, judge(18).text.as_str()), (Level::Ok, "Linux x"));
+        assert_eq!(judge(16).level, Level::Note);
+        assert_eq!(judge(1).level, Level::Warn);
+        assert!(judge(1).text.contains("turn TSO off") && judge(1).text.contains("6.17"));
+    }
+
+    #[test]
+    fn an_interpreter_is_mended() {
+        let mut report = Report::default();
+        jit(Some("0\n"), &mut report);
+        jit(Some("1\n"), &mut report);
+        jit(None, &mut report);
+        let levels: Vec<_> = report.findings().iter().map(|finding| finding.level).collect();
+        assert_eq!(levels, [Level::Warn, Level::Ok, Level::Note]);
+        assert_eq!(report.findings()[0].fix.as_deref(), Some("sysctl -w net.core.bpf_jit_enable=1"));
+    }
+}

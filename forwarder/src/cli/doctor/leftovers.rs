@@ -1,0 +1,97 @@
+//! What an earlier weir left behind: its control socket, and the record of settings to put back.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use super::finding::{Level, Report};
+use crate::control::state::{Change, StateFile};
+
+/// What is known of a weir on this control socket.
+#[derive(Debug, Default)]
+pub(super) struct Weir {
+    pub(super) alive: bool,
+    pub(super) changes: Vec<Change>,
+}
+
+pub(super) fn examine(control: &Path, report: &mut Report) -> Weir {
+    let shown = control.display();
+    let alive = match UnixStream::connect(control) {
+        Ok(_) => {
+            report.add(Level::Ok, "weir", format!("one is running, at {shown}"));
+            true
+        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            report.with_fix(
+                Level::Note,
+                "weir",
+                format!("none is running; {shown} is what a killed one left"),
+                "weir run replaces it",
+            );
+            false
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            report.add(Level::Ok, "weir", "none is running, so nothing is in a new one's way");
+            false
+        }
+        Err(error) => {
+            report.add(Level::Warn, "weir", format!("{shown} cannot be asked: {error}"));
+            false
+        }
+    };
+    let changes = match StateFile::open(control) {
+        Ok(state) => state.changes().to_vec(),
+        Err(error) => {
+            report.add(Level::Fail, "settings", error.to_string());
+            Vec::new()
+        }
+    };
+    let file = StateFile::path_for(control);
+    match changes.len() {
+        0 => {}
+        count if alive => {
+            let text = format!("{count} changed; put back when weir ends");
+            report.add(Level::Ok, "settings", text);
+        }
+        count => report.with_fix(
+            Level::Warn,
+            "settings",
+            format!("{count} were changed by a weir that was killed ({})", file.display()),
+            format!("the next weir run --control {shown} puts them back when it ends"),
+        ),
+    }
+    Weir { alive, changes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::netns::NetnsId;
+    use crate::control::state::Before;
+
+    #[test]
+    fn tells_a_living_weir_from_a_dead_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let control = dir.path().join("weir.sock");
+        let look = || {
+            let mut report = Report::default();
+            let weir = examine(&control, &mut report);
+            let levels: Vec<_> = report.findings().iter().map(|finding| finding.level).collect();
+            (weir.alive, levels)
+        };
+        assert_eq!(look(), (false, vec![Level::Ok]));
+        let listener = std::os::unix::net::UnixListener::bind(&control).unwrap();
+        let mut state = StateFile::open(&control).unwrap();
+        let change = Change {
+            netns: NetnsId { device: 1, inode: 2 },
+            ifindex: 3,
+            name: "v1".into(),
+            port: 3,
+            before: Before::NoQdisc { tx_queue_len: 1000 },
+        };
+        state.record(change).unwrap();
+        assert_eq!(look(), (true, vec![Level::Ok, Level::Ok]));
+        drop(listener);
+        assert_eq!(look(), (false, vec![Level::Note, Level::Warn]));
+    }
+}

@@ -1,0 +1,53 @@
+//! What the operator types and sees. Invariant: nothing here touches a port; what runs already is
+//! asked over its control socket.
+
+pub mod args;
+pub mod client;
+pub mod doctor;
+pub mod log;
+pub mod port;
+pub mod render;
+pub mod stats;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use self::client::ClientError;
+
+/// Why a command that only asks and shows failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("standard output: {0}")]
+    Output(#[from] io::Error),
+    /// Whoever read the output has enough (`weir stats --watch | head`): no failure, no message.
+    #[error("nobody reads standard output any more")]
+    Closed,
+}
+
+impl CliError {
+    /// What `main` exits with; see `Closed`.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Closed => 0,
+            Self::Client(_) | Self::Output(_) => 1,
+        }
+    }
+}
+
+/// `println!` would panic on a closed pipe.
+fn print(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CliError::Closed),
+        written => Ok(written?),
+    }
+}
+
+fn print_json<T: Serialize>(report: &T) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(report)
+        .map_err(|error| CliError::Output(io::Error::from(error)))?;
+    print(&(text + "\n"))
+}

@@ -1,0 +1,104 @@
+//! `weir stats --help-counters`: every name in the statistics with its sentence. Invariant: the
+//! sentences are those of the types that count, so that none is missing and none is stale.
+
+use weir_abi::Counter;
+use weir_core::Reason;
+
+use super::{WIDTH, wrapped};
+
+/// Fields that are no counters of an enum of their own.
+const FIELDS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "PORTS",
+        &[
+            ("rx", "What the port's guest or link sent; a superframe is one frame."),
+            ("tx", "What was delivered to it: the device has taken it and reported it done."),
+            (
+                "passed",
+                "What the program left to the kernel, for the host or for lack of a socket.",
+            ),
+            ("superframes", "How many of the frames were chains, up to 64 kB, cut later or never."),
+            ("queued", "What waits to be sent out of the port now."),
+        ],
+    ),
+    (
+        "LEDGER (received + copies = delivered + passed + lost + in flight)",
+        &[
+            ("received", "Every frame that entered a port, whatever became of it."),
+            ("copies", "Made here by flooding; each copy has its own end."),
+            ("delivered", "Handed over, and reported done by the device."),
+            ("lost", "Ended under one of the reasons below."),
+            ("in_flight", "In a ring or a queue at the moment; 0 soon after traffic stops."),
+            (
+                "balanced",
+                "Whether the two sides are equal. If not once traffic has stopped, it is a bug: please report it.",
+            ),
+        ],
+    ),
+    (
+        "WORKER",
+        &[
+            ("busy", "Moving frames."),
+            ("idle", "Nothing to do: polling or asleep, as `idle` is configured."),
+            ("back_pressured", "Something to send, and no device that takes it."),
+            ("turns", "Rounds over all ports."),
+            ("kicks", "System calls that tell the kernel to send."),
+        ],
+    ),
+    (
+        "FRAMES (free + fill + rx + held + tx = total)",
+        &[
+            ("free", "Nobody's."),
+            ("fill", "With the kernel, to receive into."),
+            ("rx", "Received, and not looked at yet."),
+            ("held", "In containers and queues."),
+            ("tx", "With the kernel, being sent."),
+        ],
+    ),
+];
+
+/// Every name, with what it means and what to do about it.
+pub fn counters() -> String {
+    let mut text = String::new();
+    for (title, names) in FIELDS {
+        section(&mut text, title, names.iter().copied());
+    }
+    let outcomes = Counter::all().map(|counter| (counter.name(), counter.describe()));
+    section(&mut text, "OUTCOMES IN THE XDP PROGRAM (one per frame)", outcomes);
+    let reasons = Reason::ALL.iter().map(|reason| (reason.name(), reason.describe()));
+    section(&mut text, "REASONS OF LOSS (one per lost frame)", reasons);
+    text
+}
+
+fn section<'n>(text: &mut String, title: &str, names: impl Iterator<Item = (&'n str, &'n str)>) {
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.extend([title, "\n"]);
+    for (name, sentence) in names {
+        text.extend(["  ", name, "\n"]);
+        text.push_str(&wrapped(sentence, 6, WIDTH));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_there_and_every_line_fits() {
+        let text = counters();
+        for line in text.lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+        }
+        for reason in Reason::ALL {
+            assert!(text.contains(&format!("\n  {}\n", reason.name())));
+        }
+        for counter in Counter::all() {
+            assert!(text.contains(&format!("\n  {}\n", counter.name())));
+        }
+        assert!(text.starts_with(
+            "PORTS\n  rx\n      What the port's guest or link sent; a superframe is one frame.\n"
+        ));
+    }
+}

@@ -1,0 +1,159 @@
+//! `weir stats --ledger`: the sum that must come out, and what is missing from it.
+
+use super::{
+    Align::{Left, Right},
+    Table, WIDTH, grouped,
+};
+use crate::control::report::StatsReport;
+
+/// Where the figures end.
+const FIGURES: usize = 52;
+
+fn line(label: &str, figure: &str) -> String {
+    format!("{label:<24}{figure:>width$}\n", width = FIGURES - 24)
+}
+
+fn sum(parts: &[(&str, u64)], total: &str) -> String {
+    let mut text: String = parts.iter().map(|(name, part)| line(name, &grouped(*part))).collect();
+    let all: u128 = parts.iter().map(|(_, part)| u128::from(*part)).sum();
+    let all = u64::try_from(all).unwrap_or(u64::MAX);
+    text.push_str(&line("", &"-".repeat(grouped(all).len())));
+    text + &line(total, &grouped(all))
+}
+
+/// The whole ledger, and the census of the pool under it.
+pub fn ledger(report: &StatsReport) -> String {
+    let ledger = &report.ledger;
+    let mut text = line("LEDGER", "FRAMES");
+    text += &sum(
+        &[("  received", ledger.received), ("+ copied by flooding", ledger.copies)],
+        "= to account for",
+    );
+    text.push('\n');
+    text += &sum(
+        &[
+            ("  delivered", ledger.delivered),
+            ("+ passed to the host", ledger.passed),
+            ("+ lost", ledger.lost),
+            ("+ in flight", ledger.in_flight),
+        ],
+        "= accounted for",
+    );
+    text += &format!("balanced: {}\n\n", verdict(ledger.balanced, ledger.balance()));
+    text += &lost(report);
+    let pool = &report.frames;
+    text += &line("POOL", "FRAMES");
+    text += &sum(
+        &[
+            ("  free", pool.free),
+            ("+ in fill rings", pool.fill),
+            ("+ received", pool.rx),
+            ("+ held in queues", pool.held),
+            ("+ being sent", pool.tx),
+        ],
+        "= accounted for",
+    );
+    let missing = i128::from(pool.total) - i128::from(pool.accounted());
+    text + &format!("of {}: {}\n", grouped(pool.total), verdict(missing == 0, missing))
+}
+
+fn verdict(balanced: bool, balance: i128) -> String {
+    let off = grouped(u64::try_from(balance.unsigned_abs()).unwrap_or(u64::MAX));
+    match balance {
+        _ if balanced => "yes".to_owned(),
+        0.. => format!("NO, {off} vanished without a name"),
+        _ => format!("NO, {off} counted twice"),
+    }
+}
+
+/// Every reason that occurred, the most frequent first, and at which ports.
+fn lost(report: &StatsReport) -> String {
+    let ledger = &report.ledger;
+    if ledger.lost_by_reason.is_empty() {
+        return "nothing lost\n\n".to_owned();
+    }
+    let mut reasons: Vec<(&String, u64)> =
+        ledger.lost_by_reason.iter().map(|(name, frames)| (name, *frames)).collect();
+    reasons.sort_by_key(|(name, frames)| (std::cmp::Reverse(*frames), *name));
+    let mut table =
+        Table::new(&[("LOST", Left), ("FRAMES", Right), ("SHARE", Right), ("AT", Left)]);
+    for (name, frames) in reasons {
+        let permille = u128::from(frames) * 1000 / u128::from(ledger.lost.max(1));
+        table.row(vec![
+            name.clone(),
+            grouped(frames),
+            super::percent(permille as u64),
+            places(report, name),
+        ]);
+    }
+    let cut = |line: &str| -> String { line.chars().take(WIDTH).chain(['\n']).collect() };
+    let text: String = table.render().lines().map(cut).collect();
+    text + "what the names mean: weir stats --help-counters\n\n"
+}
+
+/// `v1 4,000, v2 7`, the worst first.
+fn places(report: &StatsReport, reason: &str) -> String {
+    let lost = |port: &crate::control::report::PortReport| port.losses.get(reason).copied();
+    let mut ports: Vec<(&str, u64)> =
+        report.ports.iter().filter_map(|port| Some((port.name.as_str(), lost(port)?))).collect();
+    ports.sort_by_key(|(_, frames)| std::cmp::Reverse(*frames));
+    let named: Vec<String> =
+        ports.iter().take(2).map(|(name, frames)| format!("{name} {}", grouped(*frames))).collect();
+    let more = if ports.len() > 2 { format!(", {} more", ports.len() - 2) } else { String::new() };
+    named.join(", ") + &more
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::samples::report;
+
+    #[test]
+    fn a_balanced_ledger() {
+        let expected = "\
+LEDGER                                        FRAMES
+  received                                 2,234,579
++ copied by flooding                               3
+                                           ---------
+= to account for                           2,234,582
+
+  delivered                                2,230,560
++ passed to the host                               2
++ lost                                         4,013
++ in flight                                        7
+                                           ---------
+= accounted for                            2,234,582
+balanced: yes
+
+LOST        FRAMES   SHARE  AT
+queue_full   4,000  99.6 %  v1 4,000
+no_egress        8   0.1 %  v1 7, vnet-0123456789 1
+port_gone        5   0.1 %  vnet-0123456789 5
+what the names mean: weir stats --help-counters
+
+POOL                                          FRAMES
+  free                                         6,100
++ in fill rings                                2,048
++ received                                         1
++ held in queues                                  36
++ being sent                                       7
+                                               -----
+= accounted for                                8,192
+of 8,192: yes
+";
+        assert_eq!(ledger(&report()), expected);
+    }
+
+    #[test]
+    fn what_does_not_balance_says_so() {
+        let mut report = report();
+        report.ledger.received += 1000;
+        report.ledger.balanced = false;
+        report.frames.free += 1;
+        let text = ledger(&report);
+        assert!(text.contains("balanced: NO, 1,000 vanished without a name\n"), "{text}");
+        assert!(text.contains("of 8,192: NO, 1 counted twice\n"), "{text}");
+        report.ledger.lost_by_reason.clear();
+        assert!(ledger(&report).contains("\nnothing lost\n"));
+    }
+}

@@ -1,0 +1,207 @@
+//! `weir stats` and `weir port list`.
+
+use super::{
+    Align::{Left, Right},
+    Table, WIDTH, grouped, percent, uptime, wrapped,
+};
+use crate::control::report::{PortList, Regimes, StatsReport, WorkerReport};
+
+/// Totals since weir started.
+pub fn stats(report: &StatsReport) -> String {
+    let mut text = Table::fitting(|number| {
+        let mut table = Table::new(&[
+            ("PORT", Left),
+            ("ROLE", Left),
+            ("STATE", Left),
+            ("MODE", Left),
+            ("RX FRAMES", Right),
+            ("TX FRAMES", Right),
+            ("LOST", Right),
+        ]);
+        for port in &report.ports {
+            table.row(vec![
+                port.name.clone(),
+                port.role.to_string(),
+                port.state.name().to_owned(),
+                port.mode.name().to_owned(),
+                number(port.rx.frames),
+                number(port.tx.frames),
+                number(port.lost()),
+            ]);
+        }
+        table
+    });
+    if report.ports.is_empty() {
+        text.push_str("(no ports yet)\n");
+    }
+    let ports = report.ports.iter();
+    text += &problems(ports.map(|port| (port.name.as_str(), port.problem.as_deref())));
+    text.push('\n');
+    text.push_str(&summary(report));
+    text
+}
+
+/// Why ports have failed, under their table.
+fn problems<'p>(ports: impl Iterator<Item = (&'p str, Option<&'p str>)>) -> String {
+    ports
+        .filter_map(|(name, problem)| Some(wrapped(&format!("{name}: {}", problem?), 0, WIDTH)))
+        .collect()
+}
+
+/// The lines under the ports: the ledger in one sentence, the worker's time, the pool.
+fn summary(report: &StatsReport) -> String {
+    let ledger = &report.ledger;
+    let mut reasons: Vec<(&String, &u64)> = ledger.lost_by_reason.iter().collect();
+    reasons.sort_by_key(|(_, frames)| std::cmp::Reverse(**frames));
+    let reasons: Vec<String> =
+        reasons.into_iter().map(|(name, frames)| format!("{name} {}", grouped(*frames))).collect();
+    let lost = match reasons.as_slice() {
+        [] => "nothing lost".to_owned(),
+        reasons => format!("{} lost ({})", grouped(ledger.lost), reasons.join(", ")),
+    };
+    let balanced = if ledger.balanced { "balanced" } else { "NOT BALANCED" };
+    let mut text = wrapped(&format!("ledger: {balanced}, {lost}"), 0, WIDTH);
+    text.push_str(&workers(report));
+    let (pool, fdb) = (&report.frames, &report.fdb);
+    let line = format!(
+        "pool: {} of {} frames free; known addresses: {} of {}; up {}",
+        grouped(pool.free),
+        grouped(pool.total),
+        grouped(fdb.entries),
+        grouped(fdb.capacity),
+        uptime(report.uptime_ns)
+    );
+    text + &wrapped(&line, 0, WIDTH)
+}
+
+/// Where each worker's time went.
+pub(super) fn workers(report: &StatsReport) -> String {
+    report.worker.iter().map(|worker| worker_line(worker, &worker.regimes)).collect()
+}
+
+pub(super) fn worker_line(worker: &WorkerReport, regimes: &Regimes) -> String {
+    format!(
+        "worker on core {} ({}): busy {}, idle {}, back-pressured {}\n",
+        worker.core,
+        worker.idle.name(),
+        percent(regimes.busy.share_permille),
+        percent(regimes.idle.share_permille),
+        percent(regimes.back_pressured.share_permille),
+    )
+}
+
+/// `weir port list`.
+pub fn port_list(list: &PortList) -> String {
+    let mut table = Table::new(&[
+        ("PORT", Left),
+        ("ROLE", Left),
+        ("STATE", Left),
+        ("MODE", Left),
+        ("DRIVER", Left),
+        ("INDEX", Right),
+        ("MTU", Right),
+        ("QUEUES", Right),
+        ("GSO", Left),
+    ]);
+    for port in &list.ports {
+        let driver: String = port.driver.chars().take(8).collect();
+        table.row(vec![
+            port.name.clone(),
+            port.role.to_string(),
+            port.state.name().to_owned(),
+            port.mode.name().to_owned(),
+            if driver.is_empty() { "-".to_owned() } else { driver },
+            port.ifindex.to_string(),
+            port.mtu.to_string(),
+            port.queues.to_string(),
+            if port.superframes { "yes" } else { "no" }.to_owned(),
+        ]);
+    }
+    let mut text = table.render();
+    if list.ports.is_empty() {
+        text.push_str("(no ports yet)\n");
+    }
+    let ports = list.ports.iter();
+    text + &problems(ports.map(|port| (port.name.as_str(), port.problem.as_deref())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cli::render::samples::report,
+        control::{
+            plan::Role,
+            report::{Attached, PortInfo, State, VERSION},
+        },
+    };
+
+    #[test]
+    fn totals() {
+        let expected = "\
+PORT             ROLE    STATE  MODE  RX FRAMES  TX FRAMES   LOST
+nic0             uplink  up     skb   1,000,000  1,230,560      0
+v1               vif     up     skb   1,234,567  1,000,000  4,007
+vnet-0123456789  vif     gone   none         12          0      6
+
+ledger: balanced, 4,013 lost (queue_full 4,000, no_egress 8, port_gone 5)
+worker on core 1 (adaptive): busy 12.3 %, idle 87.6 %, back-pressured 0.1 %
+pool: 6,100 of 8,192 frames free; known addresses: 3 of 16,384; up 01:02:03
+";
+        assert_eq!(stats(&report()), expected);
+    }
+
+    #[test]
+    fn the_greatest_numbers_still_fit() {
+        let mut report = report();
+        for port in &mut report.ports {
+            (port.rx.frames, port.tx.frames) = (u64::MAX, u64::MAX);
+            port.losses = [("queue_full".to_owned(), u64::MAX)].into();
+        }
+        report.ledger.lost_by_reason = weir_core::Reason::ALL
+            .iter()
+            .map(|reason| (reason.name().to_owned(), u64::MAX))
+            .collect();
+        let text = stats(&report);
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(text.contains("18.4E"), "{text}");
+    }
+
+    #[test]
+    fn ports() {
+        let nic = PortInfo {
+            name: "enp0s31f6np0v15".into(),
+            role: Role::Uplink,
+            state: State::Stopped,
+            problem: None,
+            mode: Attached::NativeZeroCopy,
+            driver: "mlx5_core_and_more".into(),
+            ifindex: 12_345,
+            mtu: 65_535,
+            queues: 16,
+            superframes: false,
+        };
+        let veth = PortInfo {
+            name: "v1".into(),
+            role: Role::Vif,
+            state: State::Failed,
+            problem: Some("bind: another program holds queue 0".into()),
+            mode: Attached::None,
+            driver: String::new(),
+            ifindex: 7,
+            mtu: 1500,
+            queues: 1,
+            superframes: true,
+        };
+        let list = PortList { version: VERSION, ports: vec![nic, veth] };
+        let expected = "\
+PORT             ROLE    STATE    MODE       DRIVER    INDEX    MTU  QUEUES  GSO
+enp0s31f6np0v15  uplink  stopped  native-zc  mlx5_cor  12345  65535      16  no
+v1               vif     failed   none       -             7   1500       1  yes
+v1: bind: another program holds queue 0
+";
+        assert_eq!(port_list(&list), expected);
+        assert!(expected.lines().all(|line| line.len() <= WIDTH));
+        assert!(port_list(&PortList::default()).ends_with("(no ports yet)\n"));
+    }
+}

@@ -1,0 +1,64 @@
+//! Reports that the tests of the pictures draw.
+
+use std::collections::BTreeMap;
+
+use crate::control::{
+    plan::Role,
+    report::{
+        Attached, CensusReport, FdbReport, IdleName, LedgerReport, PortReport, Queued, Regimes,
+        State, StatsReport, Traffic, VERSION, WorkerReport,
+    },
+};
+
+pub(crate) fn losses(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    of.iter().map(|(name, frames)| ((*name).to_owned(), *frames)).collect()
+}
+
+pub(crate) fn port(name: &str, role: Role, rx: u64, tx: u64) -> PortReport {
+    PortReport {
+        name: name.to_owned(),
+        role,
+        state: State::Up,
+        problem: None,
+        mode: Attached::Skb,
+        rx: Traffic { frames: rx, bytes: rx * 1000, superframes: 0 },
+        tx: Traffic { frames: tx, bytes: tx * 1000, superframes: 0 },
+        passed: Traffic::default(),
+        losses: BTreeMap::new(),
+        queued: Queued::default(),
+        counters: BTreeMap::new(),
+    }
+}
+
+/// An uplink and two vifs, one of them gone, after 1 h 02 min 03 s.
+pub(crate) fn report() -> StatsReport {
+    let mut v1 = port("v1", Role::Vif, 1_234_567, 1_000_000);
+    v1.losses = losses(&[("queue_full", 4_000), ("no_egress", 7)]);
+    let mut v2 = port("vnet-0123456789", Role::Vif, 12, 0);
+    (v2.state, v2.mode) = (State::Gone, Attached::None);
+    v2.losses = losses(&[("port_gone", 5), ("no_egress", 1)]);
+    StatsReport {
+        version: VERSION,
+        uptime_ns: 3_723_000_000_000,
+        ports: vec![port("nic0", Role::Uplink, 1_000_000, 1_230_560), v1, v2],
+        ledger: LedgerReport {
+            received: 2_234_579,
+            copies: 3,
+            delivered: 2_230_560,
+            passed: 2,
+            lost: 4_013,
+            in_flight: 7,
+            balanced: true,
+            lost_by_reason: losses(&[("queue_full", 4_000), ("no_egress", 8), ("port_gone", 5)]),
+        },
+        worker: vec![WorkerReport {
+            core: 1,
+            idle: IdleName::Adaptive,
+            regimes: Regimes::of(123, 876, 1),
+            turns: 1_000_000,
+            kicks: 50_000,
+        }],
+        frames: CensusReport { total: 8192, free: 6100, fill: 2048, rx: 1, held: 36, tx: 7 },
+        fdb: FdbReport { entries: 3, capacity: 16_384 },
+    }
+}

@@ -1,0 +1,110 @@
+//! A picture that is drawn again and again: in place on a terminal, one after the other elsewhere.
+//! Invariant: however it ends, the cursor is visible again.
+
+use std::io::{self, Write};
+
+const HIDE_CURSOR: &str = "\x1b[?25l";
+const SHOW_CURSOR: &str = "\x1b[?25h";
+const CLEAR_LINE_END: &str = "\x1b[K";
+const CLEAR_BELOW: &str = "\x1b[J";
+
+#[derive(Debug)]
+pub(crate) struct Screen<W: Write> {
+    out: W,
+    terminal: bool,
+    /// Lines of the picture that stands there.
+    drawn: usize,
+}
+
+/// What a terminal has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
+}
+
+impl Size {
+    /// Of the terminal behind standard output; 80 by 24 when it does not say.
+    pub(crate) fn of_stdout() -> Self {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+        let known = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
+        known.map_or(Self { columns: 80, rows: 24 }, |size| Self {
+            columns: size.ws_col.into(),
+            rows: size.ws_row.into(),
+        })
+    }
+
+    /// The last line stays the cursor's.
+    pub(crate) fn lines(self) -> usize {
+        self.rows.saturating_sub(1).max(1)
+    }
+}
+
+impl<W: Write> Screen<W> {
+    pub(crate) fn new(out: W, terminal: bool) -> Self {
+        Self { out, terminal, drawn: 0 }
+    }
+
+    pub(crate) fn draw(&mut self, picture: &str, size: Size) -> io::Result<()> {
+        if !self.terminal {
+            // A blank line between two pictures, none behind the last.
+            let between = if self.drawn > 0 { "\n" } else { "" };
+            self.drawn += 1;
+            write!(self.out, "{between}{picture}")?;
+            return self.out.flush();
+        }
+        let mut text = String::from(HIDE_CURSOR);
+        if self.drawn > 0 {
+            // No further than the window reaches, should it have shrunk.
+            text += &format!("\r\x1b[{}A", self.drawn.min(size.lines()));
+        }
+        self.drawn = 0;
+        for line in picture.lines().take(size.lines()) {
+            // A line that wraps would be two.
+            text.extend(line.chars().take(size.columns));
+            text.extend([CLEAR_LINE_END, "\r\n"]);
+            self.drawn += 1;
+        }
+        text += CLEAR_BELOW;
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()
+    }
+}
+
+impl<W: Write> Drop for Screen<W> {
+    fn drop(&mut self) {
+        if self.terminal {
+            let _ = self.out.write_all(SHOW_CURSOR.as_bytes());
+            let _ = self.out.flush();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_a_terminal_a_picture_replaces_the_one_before() {
+        let (mut out, size) = (Vec::new(), Size { columns: 4, rows: 3 });
+        {
+            let mut screen = Screen::new(&mut out, true);
+            screen.draw("abcdef\ng\n", size).unwrap();
+            screen.draw("x\ny\nz\n", size).unwrap();
+        }
+        let expected = "\x1b[?25labcd\x1b[K\r\ng\x1b[K\r\n\x1b[J\
+                        \x1b[?25l\r\x1b[2Ax\x1b[K\r\ny\x1b[K\r\n\x1b[J\x1b[?25h";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn elsewhere_pictures_are_plain_lines() {
+        let (mut out, size) = (Vec::new(), Size { columns: 4, rows: 3 });
+        {
+            let mut screen = Screen::new(&mut out, false);
+            screen.draw("abcdef\n", size).unwrap();
+            screen.draw("x\n", size).unwrap();
+        }
+        assert_eq!(String::from_utf8(out).unwrap(), "abcdef\n\nx\n");
+    }
+}

@@ -1,0 +1,223 @@
+//! `weir stats --watch`: rates from two reports. Invariant: the time between them is weir's own
+//! (its uptime), so that a slow answer does not bend a rate.
+
+use super::{
+    Align::{Left, Right},
+    Table, grouped,
+    ports::worker_line,
+    short, uptime,
+};
+use crate::control::report::{PortReport, Regimes, StatsReport, Traffic, WorkerReport};
+
+/// What happened per second, of one port or of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    pub rx_pps: u64,
+    pub rx_bps: u64,
+    pub tx_pps: u64,
+    pub tx_bps: u64,
+    pub lost_ps: u64,
+}
+
+impl Rates {
+    /// From what `before` and `after` counted in `elapsed_ns`.
+    pub fn between(before: &PortReport, after: &PortReport, elapsed_ns: u64) -> Self {
+        let per_second = |before: u64, after: u64, unit: u64| {
+            // A port that went and came again counts from 0: no rate, and no nonsense.
+            let change = u128::from(after.saturating_sub(before)) * u128::from(unit);
+            let rate = (change * 1_000_000_000).checked_div(elapsed_ns.into()).unwrap_or(0);
+            u64::try_from(rate).unwrap_or(u64::MAX)
+        };
+        let pps = |b: &Traffic, a: &Traffic| per_second(b.frames, a.frames, 1);
+        let bps = |b: &Traffic, a: &Traffic| per_second(b.bytes, a.bytes, 8);
+        Self {
+            rx_pps: pps(&before.rx, &after.rx),
+            rx_bps: bps(&before.rx, &after.rx),
+            tx_pps: pps(&before.tx, &after.tx),
+            tx_bps: bps(&before.tx, &after.tx),
+            lost_ps: per_second(before.lost(), after.lost(), 1),
+        }
+    }
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            rx_pps: self.rx_pps.saturating_add(other.rx_pps),
+            rx_bps: self.rx_bps.saturating_add(other.rx_bps),
+            tx_pps: self.tx_pps.saturating_add(other.tx_pps),
+            tx_bps: self.tx_bps.saturating_add(other.tx_bps),
+            lost_ps: self.lost_ps.saturating_add(other.lost_ps),
+        }
+    }
+
+    fn row(self, name: &str, state: &str, lost: u64) -> Vec<String> {
+        vec![
+            name.to_owned(),
+            state.to_owned(),
+            short(self.rx_pps),
+            short(self.rx_bps),
+            short(self.tx_pps),
+            short(self.tx_bps),
+            short(self.lost_ps),
+            short(lost),
+        ]
+    }
+}
+
+/// The picture of what happened between two reports, in at most `max_lines` lines: where not all
+/// ports fit, the busiest are shown.
+pub fn watch(before: &StatsReport, after: &StatsReport, max_lines: Option<usize>) -> String {
+    // Another weir than before: what it counted, it counted since it started.
+    let restarted = after.uptime_ns < before.uptime_ns;
+    let nothing = StatsReport::default();
+    let before = if restarted { &nothing } else { before };
+    let elapsed_ns = after.uptime_ns.saturating_sub(before.uptime_ns);
+    let mut rows: Vec<(usize, &PortReport, Rates)> = after
+        .ports
+        .iter()
+        .enumerate()
+        .map(|(i, port)| {
+            let earlier = before.ports.iter().find(|earlier| earlier.name == port.name);
+            let new = PortReport {
+                rx: Traffic::default(),
+                tx: Traffic::default(),
+                losses: Default::default(),
+                ..port.clone()
+            };
+            (i, port, Rates::between(earlier.unwrap_or(&new), port, elapsed_ns))
+        })
+        .collect();
+    let total = rows.iter().fold(Rates::default(), |sum, row| sum.add(row.2));
+    // Heading, column names, sum, and a line for each worker.
+    let around = 3 + after.worker.len();
+    let room = max_lines.map_or(usize::MAX, |lines| lines.saturating_sub(around).max(1));
+    let hidden = rows.len().saturating_sub(room);
+    if hidden > 0 {
+        rows.sort_by_key(|(_, _, rates)| std::cmp::Reverse(rates.rx_bps.max(rates.tx_bps)));
+        // One line of the room says how many are not shown.
+        rows.truncate(room.saturating_sub(1).max(1));
+        rows.sort_by_key(|(i, _, _)| *i);
+    }
+    let mut table = Table::new(&[
+        ("PORT           ", Left),
+        ("STATE", Left),
+        (" RX PPS", Right),
+        ("RX BIT/S", Right),
+        (" TX PPS", Right),
+        ("TX BIT/S", Right),
+        (" LOST/S", Right),
+        ("  LOST", Right),
+    ]);
+    for (_, port, rates) in &rows {
+        table.row(rates.row(&port.name, port.state.name(), port.lost()));
+    }
+    let lost = after.ports.iter().map(PortReport::lost).fold(0, u64::saturating_add);
+    table.row(total.row("all", "", lost));
+    let rendered = table.render();
+    let (ports, sum) = rendered.trim_end().rsplit_once('\n').unwrap_or((&rendered, ""));
+    let again = if restarted { ", started anew" } else { "" };
+    let mut text = format!(
+        "weir, up {}{again}: {} ports, {} frames in flight, {}\n",
+        uptime(after.uptime_ns),
+        grouped(after.ports.len() as u64),
+        grouped(after.ledger.in_flight),
+        if after.ledger.balanced { "ledger balanced" } else { "LEDGER NOT BALANCED" },
+    );
+    text.extend([ports, "\n"]);
+    if hidden > 0 {
+        let hidden = after.ports.len() - rows.len();
+        text += &format!("({hidden} quieter ports are not shown)\n");
+    }
+    text.extend([sum, "\n"]);
+    text + &workers(before, after)
+}
+
+/// Where each worker's time went between two reports.
+fn workers(before: &StatsReport, after: &StatsReport) -> String {
+    let line = |worker: &WorkerReport| {
+        let earlier = before.worker.iter().find(|earlier| earlier.core == worker.core);
+        let since = |of: fn(&Regimes) -> u64| {
+            of(&worker.regimes).saturating_sub(earlier.map_or(0, |earlier| of(&earlier.regimes)))
+        };
+        let regimes =
+            Regimes::of(since(|r| r.busy.ns), since(|r| r.idle.ns), since(|r| r.back_pressured.ns));
+        worker_line(worker, &regimes)
+    };
+    after.worker.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cli::render::{
+            WIDTH,
+            samples::{losses, port, report},
+        },
+        control::plan::Role,
+    };
+
+    fn later(report: &StatsReport) -> StatsReport {
+        let mut after = report.clone();
+        after.uptime_ns += 2_000_000_000;
+        after.worker[0].regimes = Regimes::of(123 + 500, 876 + 480, 1 + 20);
+        after.ports[0].tx.frames += 2_469_134;
+        after.ports[0].tx.bytes += 2_469_134_000;
+        after.ports[1].rx.frames += 2_469_534;
+        after.ports[1].rx.bytes += 2_469_534_000;
+        after.ports[1].losses.insert("queue_full".to_owned(), 4_400);
+        after
+    }
+
+    #[test]
+    fn rates_between_two_reports() {
+        let before = report();
+        let expected = "\
+weir, up 01:02:05: 3 ports, 7 frames in flight, ledger balanced
+PORT             STATE   RX PPS  RX BIT/S   TX PPS  TX BIT/S   LOST/S    LOST
+nic0             up           0         0    1.23M     9.87G        0       0
+v1               up       1.23M     9.87G        0         0      200   4.40k
+vnet-0123456789  gone         0         0        0         0        0       6
+all                       1.23M     9.87G    1.23M     9.87G      200   4.41k
+worker on core 1 (adaptive): busy 50.0 %, idle 48.0 %, back-pressured 2.0 %
+";
+        assert_eq!(watch(&before, &later(&before), Some(23)), expected);
+    }
+
+    #[test]
+    fn a_restarted_weir_counts_from_its_start() {
+        let before = report();
+        let mut after = report();
+        after.uptime_ns = 1_000_000_000;
+        after.ports = vec![port("v9", Role::Vif, 500, 0)];
+        let text = watch(&before, &after, None);
+        assert!(text.starts_with("weir, up 00:00:01, started anew: 1 ports,"), "{text}");
+        assert!(text.contains("\nv9               up         500     4.00M"), "{text}");
+    }
+
+    #[test]
+    fn a_port_that_came_again_has_no_absurd_rate() {
+        let (old, new) = (port("v1", Role::Vif, 1000, 1000), port("v1", Role::Vif, 10, 10));
+        assert_eq!(Rates::between(&old, &new, 1_000_000_000), Rates::default());
+        assert_eq!(Rates::between(&new, &old, 0), Rates::default(), "no time, no rate");
+    }
+
+    #[test]
+    fn many_ports_fit_80_by_24_and_the_busiest_are_shown() {
+        let before = report();
+        let mut after = later(&before);
+        for i in 0..100 {
+            after.ports.push(port(&format!("tap-{i:010}"), Role::Vif, i, 2_000_000_000));
+        }
+        after.ports[50].rx.bytes = u64::MAX / 8;
+        after.ports[51].losses = losses(&[("shed", u64::MAX / 4)]);
+        let text = watch(&before, &after, Some(23));
+        assert_eq!(text.lines().count(), 23, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(text.contains("(85 quieter ports are not shown)"), "{text}");
+        assert!(
+            text.contains(&format!("{}   up          23     9.22E", after.ports[50].name)),
+            "{text}"
+        );
+        assert_eq!(watch(&before, &after, None).lines().count(), 103 + 4);
+    }
+}

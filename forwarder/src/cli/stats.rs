@@ -1,0 +1,84 @@
+//! `weir stats`: once, or again and again.
+
+use std::{
+    io::{self, IsTerminal},
+    path::Path,
+    time::Duration,
+};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    CliError,
+    args::StatsArgs,
+    client, print, print_json,
+    render::{
+        self,
+        screen::{Screen, Size},
+    },
+};
+use crate::control::report::StatsReport;
+
+pub async fn run(args: &StatsArgs, control: &Path) -> Result<(), CliError> {
+    if args.help_counters {
+        return print(&render::counters());
+    }
+    if let Some(seconds) = args.watch {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        // Ending the future drops its screen, which gives the cursor back.
+        return tokio::select! {
+            ended = watch(args, control, Duration::from_secs(seconds)) => ended,
+            _ = interrupt.recv() => Ok(()),
+            _ = terminate.recv() => Ok(()),
+        };
+    }
+    let report = client::stats(control).await?;
+    match (args.json, args.ledger) {
+        (true, _) => print_json(&report),
+        (false, true) => print(&render::ledger(&report)),
+        (false, false) => print(&render::stats(&report)),
+    }
+}
+
+async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> Result<(), CliError> {
+    let terminal = io::stdout().is_terminal();
+    let mut before = client::stats(control).await?;
+    let mut next = Instant::now();
+    if !args.json && !args.ledger {
+        // Rates need two reports; the first picture need not wait a whole interval for them.
+        next += every.min(Duration::from_secs(1));
+        sleep_until(next).await;
+    }
+    let mut screen = Screen::new(io::stdout(), terminal && !args.json);
+    loop {
+        let after = client::stats(control).await?;
+        if args.json {
+            print(&format!("{}\n", json_line(&after)?))?;
+        } else {
+            let size = Size::of_stdout();
+            let picture = if args.ledger {
+                render::ledger(&after)
+            } else {
+                render::watch(&before, &after, terminal.then(|| size.lines()))
+            };
+            match screen.draw(&picture, size) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return Err(CliError::Closed);
+                }
+                drawn => drawn?,
+            }
+        }
+        before = after;
+        // Late is late: intervals are not made up for, or they would come in a burst.
+        next = (next + every).max(Instant::now());
+        sleep_until(next).await;
+    }
+}
+
+fn json_line(report: &StatsReport) -> Result<String, CliError> {
+    serde_json::to_string(report).map_err(|error| CliError::Output(error.into()))
+}

@@ -1,0 +1,158 @@
+//! Making and removing the socket file. Invariant: the file is made with mode 0600 in one step,
+//! and only one weir at a time decides whose it is.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::{
+            fs::{FileTypeExt, MetadataExt},
+            net::UnixListener,
+        },
+    },
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::{
+        socket::{
+            AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt,
+            listen, socket, sockopt::PeerCredentials,
+        },
+        stat::{Mode, fchmod},
+    },
+};
+
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why the control socket could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    #[error(
+        "{}: a weir is running already{}: stop it first, or give this one another --control",
+        path.display(), pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+    )]
+    InUse { path: PathBuf, pid: Option<i32> },
+    #[error("{}: is in the way and no socket: remove it, or give another --control", path.display())]
+    NotASocket { path: PathBuf },
+    #[error("{}: there is no such directory: create it, or give another --control", dir.display())]
+    NoDirectory { dir: PathBuf },
+    #[error("{}: the control socket cannot be made: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// A listening control socket. Dropping it removes the file.
+#[derive(Debug)]
+pub struct ControlSocket {
+    listener: UnixListener,
+    file: SocketFile,
+}
+
+/// The file, for as long as it is ours.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode: what another weir put there since is not ours to remove.
+    id: (u64, u64),
+}
+
+impl ControlSocket {
+    /// Takes the path: refused while somebody listens on it, a dead weir's socket is replaced.
+    pub fn claim(path: &Path) -> Result<Self, SocketError> {
+        let io = |source: io::Error| SocketError::Io { path: path.into(), source };
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Two that start at once would both find a dead socket, and the slower would remove the
+        // faster one's new one.
+        let _alone = lock(dir).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => SocketError::NoDirectory { dir: dir.into() },
+            _ => io(error),
+        })?;
+        match fs::symlink_metadata(path) {
+            Ok(found) if !found.file_type().is_socket() => {
+                return Err(SocketError::NotASocket { path: path.into() });
+            }
+            Ok(_) => remove_dead(path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io(error)),
+        }
+        let listener = listen_at(path).map_err(io)?;
+        let id = identity(path).map_err(io)?;
+        Ok(Self { listener, file: SocketFile { path: path.into(), id } })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+
+    pub(super) fn into_listener(self) -> io::Result<(tokio::net::UnixListener, SocketFile)> {
+        self.listener.set_nonblocking(true)?;
+        Ok((tokio::net::UnixListener::from_std(self.listener)?, self.file))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|id| id == self.id) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
+}
+
+fn lock(dir: &Path) -> io::Result<Flock<File>> {
+    let mut file = File::open(dir)?;
+    let deadline = Instant::now() + LOCK_TIMEOUT;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((returned, errno)) => {
+                if errno != nix::Error::EWOULDBLOCK || Instant::now() >= deadline {
+                    return Err(io::Error::from(errno));
+                }
+                file = returned;
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}
+
+fn remove_dead(path: &Path) -> Result<(), SocketError> {
+    let io = |source: io::Error| SocketError::Io { path: path.into(), source };
+    match peer_of(path) {
+        Ok(pid) => Err(SocketError::InUse { path: path.into(), pid }),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(io)
+        }
+        // Its backlog is full: somebody listens, however slowly.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(SocketError::InUse { path: path.into(), pid: None })
+        }
+        Err(error) => Err(io(error)),
+    }
+}
+
+/// The process that listens, without waiting for it.
+fn peer_of(path: &Path) -> io::Result<Option<i32>> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let probe = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(probe.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(getsockopt(&probe, PeerCredentials).ok().map(|peer| peer.pid()))
+}
+
+fn listen_at(path: &Path) -> io::Result<UnixListener> {
+    let socket: OwnedFd =
+        socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    // Linux gives the file the mode that the unbound socket has: there is no moment at which
+    // anyone else could open it.
+    fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    listen(&socket, Backlog::new(64)?)?;
+    Ok(UnixListener::from(socket))
+}

@@ -1,0 +1,399 @@
+//! The XDP program: loaded once, attached to ports, its maps written and its counters read.
+//! Invariant: an attachment is a bpf_link whose only holder is this process, so that whatever ends
+//! the process, kill -9 included, gives the interface back to the kernel.
+
+mod occupant;
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use aya::maps::{HashMap, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
+use aya::programs::links::{FdLink, Link as _};
+use aya::programs::{ProgramError, ProgramFd, Xdp, XdpMode};
+use aya::util::nr_cpus;
+use aya::{Ebpf, EbpfLoader};
+use nix::libc;
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+use weir_abi::{
+    GsoOffsets, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortConfig, PortCounters, maps,
+};
+
+pub use self::occupant::{Occupant, occupant};
+
+static OBJECT: &[u8] =
+    aya::include_bytes_aligned!("../../../xdp-ebpf/prebuilt/weir-steer.o");
+
+/// How a program is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Generic: after the kernel has made an skb; guests keep TSO (DESIGN 3.2).
+    Skb,
+    /// In the driver.
+    Native,
+}
+
+impl Mode {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skb => "skb",
+            Self::Native => "native",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How the configuration wants it attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedMode {
+    /// skb where guests' superframes arrive, native elsewhere, skb where native is refused.
+    Auto,
+    Only(Mode),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("the kernel does not take the XDP program's object: {0}")]
+    Object(#[from] aya::EbpfError),
+    #[error("the kernel does not take the XDP program: {0}")]
+    Program(#[from] ProgramError),
+    #[error("the XDP program's object has no `{0}`: it belongs to another version of weir")]
+    Missing(&'static str),
+    #[error("the XDP program's `{name}` is not of this version of weir: {error}")]
+    Abi { name: &'static str, error: MapError },
+    #[error("the XDP program has room for {found} sockets instead of {expected}")]
+    Sockets { found: u32, expected: u32 },
+    #[error("cannot tell the number of CPUs: {0}")]
+    Cpus(io::Error),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    #[error("`{name}` has another XDP program: {occupant}")]
+    Occupied { name: String, occupant: Occupant },
+    #[error(
+        "the driver of `{name}` does not take XDP in native mode ({error}): use mode = \"skb\" or \
+         mode = \"auto\""
+    )]
+    NativeRefused { name: String, error: io::Error },
+    #[error("`{name}` is gone")]
+    Gone { name: String },
+    #[error(
+        "this kernel cannot attach XDP programs by bpf_link, without which a killed weir would \
+         leave `{name}` cut off: it takes Linux 5.9 or later"
+    )]
+    NoLink { name: String },
+    #[error("cannot attach the XDP program to `{name}` in {mode} mode: {error}")]
+    Kernel { name: String, mode: Mode, error: io::Error },
+    #[error("cannot attach the XDP program to `{name}`: {error}")]
+    Program { name: String, error: ProgramError },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MapsError {
+    #[error("slot {slot} or queue {queue} is out of range (below {MAX_PORTS} and {MAX_QUEUES})")]
+    OutOfRange { slot: u16, queue: u32 },
+    #[error("cannot write the XDP program's `{name}`: {error}")]
+    Write { name: &'static str, error: MapError },
+    #[error("cannot read the XDP program's `{name}`: {error}")]
+    Read { name: &'static str, error: MapError },
+    #[error("cannot prepare counters: {0}")]
+    Counters(io::Error),
+}
+
+/// A port's program; dropping it detaches as well, [`Steering::detach`] tells whether it worked.
+#[derive(Debug)]
+pub struct Attached {
+    link: FdLink,
+    pub ifindex: u32,
+    pub mode: Mode,
+}
+
+/// A counter map's value as aya can read it without `unsafe`.
+type CounterWords = [u64; PortCounters::WORDS];
+
+/// The loaded program and its maps.
+pub struct Steering {
+    // Holds the program; the maps below are taken out of it.
+    ebpf: Ebpf,
+    ports: HashMap<MapData, u32, [u8; PortConfig::LEN]>,
+    sockets: XskMap<MapData>,
+    counters: PerCpuArray<MapData, CounterWords>,
+    mac_lock: HashMap<MapData, [u8; MacLockKey::LEN], u8>,
+    ip_lock: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
+    cpus: usize,
+}
+
+impl fmt::Debug for Steering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Steering").field("cpus", &self.cpus).finish_non_exhaustive()
+    }
+}
+
+impl Steering {
+    /// Loads the committed program. `offsets` tell it where to find a superframe's segment size.
+    pub fn load(offsets: GsoOffsets) -> Result<Self, LoadError> {
+        if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
+            // Only kernels before 5.11 count maps against it.
+            tracing::debug!(%error, "RLIMIT_MEMLOCK stays as it is");
+        }
+        let words = offsets.to_words();
+        let mut loader = EbpfLoader::new();
+        loader.override_global(maps::GSO_OFFSETS, &words, true);
+        let mut ebpf = loader.load(OBJECT)?;
+        let program = ebpf.program_mut(maps::PROGRAM).ok_or(LoadError::Missing(maps::PROGRAM))?;
+        let program: &mut Xdp = program.try_into()?;
+        program.load()?;
+
+        let mut take = |name| ebpf.take_map(name).ok_or(LoadError::Missing(name));
+        let abi = |name| move |error| LoadError::Abi { name, error };
+        let ports = HashMap::try_from(take(maps::PORTS)?).map_err(abi(maps::PORTS))?;
+        let sockets = XskMap::try_from(take(maps::XSKS)?).map_err(abi(maps::XSKS))?;
+        let counters = PerCpuArray::try_from(take(maps::COUNTERS)?).map_err(abi(maps::COUNTERS))?;
+        let mac_lock = HashMap::try_from(take(maps::MAC_LOCK)?).map_err(abi(maps::MAC_LOCK))?;
+        let ip_lock = HashMap::try_from(take(maps::IP_LOCK)?).map_err(abi(maps::IP_LOCK))?;
+        let (found, expected) = (sockets.len(), MAX_PORTS * MAX_QUEUES);
+        if found != expected {
+            return Err(LoadError::Sockets { found, expected });
+        }
+        let cpus = nr_cpus().map_err(|(_, error)| LoadError::Cpus(error))?;
+        Ok(Self { ebpf, ports, sockets, counters, mac_lock, ip_lock, cpus })
+    }
+
+    /// Tells the program about a port; without this it leaves the interface's frames alone.
+    pub fn configure_port(&mut self, ifindex: u32, config: PortConfig) -> Result<(), MapsError> {
+        self.ports
+            .insert(ifindex, config.to_bytes(), 0)
+            .map_err(|error| MapsError::Write { name: maps::PORTS, error })
+    }
+
+    pub fn forget_port(&mut self, ifindex: u32) -> Result<(), MapsError> {
+        absent_is_fine(self.ports.remove(&ifindex))
+            .map_err(|error| MapsError::Write { name: maps::PORTS, error })
+    }
+
+    /// Puts a bound AF_XDP socket where the program redirects a port's frames to.
+    pub fn set_socket(
+        &mut self,
+        slot: u16,
+        queue: u32,
+        socket: BorrowedFd<'_>,
+    ) -> Result<(), MapsError> {
+        self.sockets
+            .set(socket_index(slot, queue)?, socket, 0)
+            .map_err(|error| MapsError::Write { name: maps::XSKS, error })
+    }
+
+    /// From here on the port's fallback applies to that queue.
+    pub fn clear_socket(&mut self, slot: u16, queue: u32) -> Result<(), MapsError> {
+        absent_is_fine(self.sockets.unset(socket_index(slot, queue)?))
+            .map_err(|error| MapsError::Write { name: maps::XSKS, error })
+    }
+
+    /// Attaches in exactly that mode.
+    pub fn attach(
+        &mut self,
+        ifindex: u32,
+        name: &str,
+        mode: Mode,
+    ) -> Result<Attached, AttachError> {
+        let program = |error| AttachError::Program { name: name.to_owned(), error };
+        let xdp: &mut Xdp = self
+            .ebpf
+            .program_mut(maps::PROGRAM)
+            .ok_or_else(|| program(ProgramError::NotLoaded))?
+            .try_into()
+            .map_err(program)?;
+        let flags = match mode {
+            Mode::Skb => XdpMode::Skb,
+            Mode::Native => XdpMode::Driver,
+        };
+        let id = xdp
+            .attach_to_if_index(ifindex, flags)
+            .map_err(|error| refusal(error, ifindex, name, mode))?;
+        let link = xdp.take_link(id).map_err(program)?;
+        // aya falls back to an attachment that would outlive the process; dropping undoes it.
+        let link = FdLink::try_from(link)
+            .map_err(|_| AttachError::NoLink { name: name.to_owned() })?;
+        Ok(Attached { link, ifindex, mode })
+    }
+
+    /// Attaches as configured; `prefers_skb` is what `auto` begins with.
+    pub fn attach_as(
+        &mut self,
+        ifindex: u32,
+        name: &str,
+        wanted: WantedMode,
+        prefers_skb: bool,
+    ) -> Result<Attached, AttachError> {
+        match wanted {
+            WantedMode::Only(mode) => self.attach(ifindex, name, mode),
+            WantedMode::Auto if prefers_skb => self.attach(ifindex, name, Mode::Skb),
+            WantedMode::Auto => match self.attach(ifindex, name, Mode::Native) {
+                Err(AttachError::NativeRefused { error, .. }) => {
+                    tracing::info!(name, %error, "no XDP in this driver: attaching in skb mode");
+                    self.attach(ifindex, name, Mode::Skb)
+                }
+                other => other,
+            },
+        }
+    }
+
+    /// Gives the interface back to the kernel.
+    pub fn detach(&mut self, attached: Attached) -> Result<(), ProgramError> {
+        attached.link.detach()
+    }
+
+    /// A port's counters, summed over the CPUs.
+    pub fn counters(&self, slot: u16) -> Result<PortCounters, MapsError> {
+        let values = self
+            .counters
+            .get(&u32::from(slot), 0)
+            .map_err(|error| MapsError::Read { name: maps::COUNTERS, error })?;
+        let mut sum = PortCounters::default();
+        for words in values.iter() {
+            sum.merge(&PortCounters::from_words(*words));
+        }
+        Ok(sum)
+    }
+
+    /// Makes a slot ready for another port: counters at zero, no sockets.
+    pub fn reset_slot(&mut self, slot: u16) -> Result<(), MapsError> {
+        let zeroes = vec![[0; PortCounters::WORDS]; self.cpus];
+        let zeroes = PerCpuValues::try_from(zeroes).map_err(MapsError::Counters)?;
+        self.counters
+            .set(u32::from(slot), zeroes, 0)
+            .map_err(|error| MapsError::Write { name: maps::COUNTERS, error })?;
+        (0..MAX_QUEUES).try_for_each(|queue| self.clear_socket(slot, queue))
+    }
+
+    /// Allows a source address on a port whose configuration has the MAC lock.
+    pub fn allow_mac(&mut self, slot: u16, mac: [u8; 6]) -> Result<(), MapsError> {
+        self.mac_lock
+            .insert(MacLockKey { slot, mac }.to_bytes(), 1, 0)
+            .map_err(|error| MapsError::Write { name: maps::MAC_LOCK, error })
+    }
+
+    pub fn revoke_mac(&mut self, slot: u16, mac: [u8; 6]) -> Result<(), MapsError> {
+        absent_is_fine(self.mac_lock.remove(&MacLockKey { slot, mac }.to_bytes()))
+            .map_err(|error| MapsError::Write { name: maps::MAC_LOCK, error })
+    }
+
+    /// Allows a source address on a port whose configuration has the IP lock.
+    pub fn allow_ip(&mut self, slot: u16, address: IpAddr) -> Result<(), MapsError> {
+        self.ip_lock
+            .insert(ip_key(slot, address), 1, 0)
+            .map_err(|error| MapsError::Write { name: maps::IP_LOCK, error })
+    }
+
+    pub fn revoke_ip(&mut self, slot: u16, address: IpAddr) -> Result<(), MapsError> {
+        absent_is_fine(self.ip_lock.remove(&ip_key(slot, address)))
+            .map_err(|error| MapsError::Write { name: maps::IP_LOCK, error })
+    }
+
+    /// The program itself, for test runs and live frames.
+    pub fn program_fd(&self) -> Result<OwnedFd, LoadError> {
+        let program = self.ebpf.program(maps::PROGRAM).ok_or(LoadError::Missing(maps::PROGRAM))?;
+        let program: &Xdp = program.try_into()?;
+        let fd: &ProgramFd = program.fd()?;
+        fd.as_fd().try_clone_to_owned().map_err(|io_error| {
+            LoadError::Program(ProgramError::IOError(io_error))
+        })
+    }
+}
+
+fn ip_key(slot: u16, address: IpAddr) -> [u8; IpLockKey::LEN] {
+    let mapped = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    };
+    IpLockKey::new(slot, mapped.octets()).to_bytes()
+}
+
+fn socket_index(slot: u16, queue: u32) -> Result<u32, MapsError> {
+    if u32::from(slot) >= MAX_PORTS || queue >= MAX_QUEUES {
+        return Err(MapsError::OutOfRange { slot, queue });
+    }
+    Ok(u32::from(slot) * MAX_QUEUES + queue)
+}
+
+/// Taking out what is not there is what was wanted.
+fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
+    match result {
+        Err(MapError::KeyNotFound) => Ok(()),
+        Err(MapError::SyscallError(error))
+            if error.io_error.raw_os_error() == Some(libc::ENOENT) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// From errno to what the operator can do.
+fn refusal(error: ProgramError, ifindex: u32, name: &str, mode: Mode) -> AttachError {
+    let name = name.to_owned();
+    let ProgramError::SyscallError(call) = error else {
+        return AttachError::Program { name, error };
+    };
+    let error = call.io_error;
+    match error.raw_os_error() {
+        // EBUSY: one in the same mode; EEXIST: one in the other mode.
+        Some(libc::EBUSY | libc::EEXIST) => match occupant(ifindex, &name) {
+            Some(occupant) => AttachError::Occupied { name, occupant },
+            None => AttachError::Kernel { name, mode, error },
+        },
+        Some(libc::ENODEV) => AttachError::Gone { name },
+        // What drivers answer that have no XDP, or not with this MTU or this many queues.
+        Some(libc::EOPNOTSUPP | libc::EINVAL | libc::ERANGE | libc::E2BIG | libc::ENOSPC | libc::ENOMEM)
+            if mode == Mode::Native =>
+        {
+            AttachError::NativeRefused { name, error }
+        }
+        _ => AttachError::Kernel { name, mode, error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aya::sys::SyscallError;
+
+    use super::*;
+
+    #[test]
+    fn sockets_stand_by_slot_and_queue() {
+        assert_eq!(socket_index(0, 0).unwrap(), 0);
+        assert_eq!(socket_index(255, 15).unwrap(), 4095);
+        assert!(socket_index(256, 0).is_err());
+        assert!(socket_index(0, 16).is_err());
+    }
+
+    #[test]
+    fn an_ipv4_lock_is_a_mapped_one() {
+        let key = ip_key(3, "192.0.2.1".parse().unwrap());
+        assert_eq!(key[..2], 3_u16.to_ne_bytes());
+        assert_eq!(key[4..], *b"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\x00\x02\x01");
+    }
+
+    #[test]
+    fn errno_becomes_advice() {
+        let failed = |errno| {
+            ProgramError::SyscallError(SyscallError {
+                call: "bpf_link_create",
+                io_error: io::Error::from_raw_os_error(errno),
+            })
+        };
+        let text = refusal(failed(libc::EOPNOTSUPP), 1, "nic0", Mode::Native).to_string();
+        assert!(text.contains("mode = \"skb\" or mode = \"auto\""), "{text}");
+        let gone = refusal(failed(libc::ENODEV), 1, "v1", Mode::Skb);
+        assert!(matches!(gone, AttachError::Gone { .. }));
+        let other = refusal(failed(libc::EPERM), 1, "v1", Mode::Skb).to_string();
+        assert!(other.contains("in skb mode"), "{other}");
+    }
+}

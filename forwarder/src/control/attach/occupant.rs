@@ -1,0 +1,160 @@
+//! Whose XDP program stands on an interface. Invariant: only told, never touched: taking another
+//! program off is the operator's decision.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use aya::programs::loaded_programs;
+use nix::libc;
+
+use crate::control::links::decode_link;
+use crate::control::netlink::{Netlink, Request};
+
+/// Another program on an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occupant {
+    pub interface: String,
+    pub program_id: u32,
+    /// As `ip link` spells it: xdpgeneric, xdpdrv or xdpoffload.
+    pub mode: &'static str,
+    pub program_name: Option<String>,
+    /// Processes that hold it, with their names. A program attached by them through a bpf_link
+    /// goes when they end; `ip link` cannot take it off.
+    pub holders: Vec<(u32, String)>,
+}
+
+impl Occupant {
+    pub fn is_weir(&self) -> bool {
+        // The kernel keeps 15 characters of a program's name.
+        self.program_name.as_deref().is_some_and(|name| {
+            !name.is_empty() && weir_abi::maps::PROGRAM.starts_with(name)
+        })
+    }
+
+    /// Which it is, without what to do about it.
+    pub fn summary(&self) -> String {
+        let mut text = format!("id {}", self.program_id);
+        if let Some(name) = &self.program_name {
+            text += &format!(" `{name}`");
+        }
+        text += &format!(", attached as {}", self.mode);
+        if self.is_weir() {
+            text += ", of another weir";
+        }
+        if !self.holders.is_empty() {
+            let holders: Vec<_> =
+                self.holders.iter().map(|(pid, name)| format!("{name} ({pid})")).collect();
+            text += &format!(", held by {}", holders.join(", "));
+        }
+        text
+    }
+
+    /// What to type to be rid of it.
+    pub fn fix(&self) -> String {
+        let off = format!("ip link set dev {} {} off", self.interface, self.mode);
+        match self.holders.as_slice() {
+            [] => off,
+            [(pid, name), ..] => format!("stop {name} (process {pid}), or {off}"),
+        }
+    }
+}
+
+impl fmt::Display for Occupant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.summary(), self.fix())
+    }
+}
+
+/// The program on an interface of this namespace, if there is one.
+pub fn occupant(ifindex: u32, interface: &str) -> Option<Occupant> {
+    let mut fixed = [0; 16];
+    fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+    let answers = Netlink::open().ok()?.call(&Request::new(libc::RTM_GETLINK, &fixed)).ok()?;
+    let link = answers.iter().find_map(|(_, payload)| decode_link(payload))?;
+    let (program_id, mode) = link.xdp.program()?;
+    Some(describe(interface, program_id, mode))
+}
+
+/// Everything that can be found out about a program.
+fn describe(interface: &str, program_id: u32, mode: &'static str) -> Occupant {
+    Occupant {
+        interface: interface.to_owned(),
+        program_id,
+        mode,
+        program_name: program_name(program_id),
+        holders: holders(Path::new("/proc"), program_id),
+    }
+}
+
+fn program_name(program_id: u32) -> Option<String> {
+    let found = loaded_programs().flatten().find(|program| program.id() == program_id)?;
+    found.name_as_str().filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// Processes with a descriptor of the program, or of a link that carries it.
+fn holders(proc: &Path, program_id: u32) -> Vec<(u32, String)> {
+    let mut found = Vec::new();
+    for process in fs::read_dir(proc).into_iter().flatten().flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let mut descriptors = fs::read_dir(process.path().join("fdinfo")).into_iter().flatten();
+        let holds = descriptors.any(|descriptor| {
+            descriptor
+                .and_then(|descriptor| fs::read_to_string(descriptor.path()))
+                .is_ok_and(|info| shows_program(&info, program_id))
+        });
+        if holds {
+            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            found.push((pid, name.trim().to_owned()));
+        }
+    }
+    found
+}
+
+fn shows_program(info: &str, program_id: u32) -> bool {
+    info.lines().any(|line| {
+        line.strip_prefix("prog_id:")
+            .is_some_and(|value| value.trim().parse() == Ok(program_id))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(holders: Vec<(u32, String)>) -> Occupant {
+        Occupant {
+            interface: "v1".into(),
+            program_id: 44,
+            mode: "xdpgeneric",
+            program_name: Some("xdp_pass".into()),
+            holders,
+        }
+    }
+
+    #[test]
+    fn says_whose_and_what_to_do() {
+        assert_eq!(
+            sample(vec![]).to_string(),
+            "id 44 `xdp_pass`, attached as xdpgeneric; ip link set dev v1 xdpgeneric off"
+        );
+        assert_eq!(
+            sample(vec![(7, "cilium".into())]).to_string(),
+            "id 44 `xdp_pass`, attached as xdpgeneric, held by cilium (7); \
+             stop cilium (process 7), or ip link set dev v1 xdpgeneric off"
+        );
+        let mut ours = sample(vec![]);
+        ours.program_name = Some("weir_steer".into());
+        assert!(ours.to_string().contains("of another weir"));
+    }
+
+    #[test]
+    fn reads_fdinfo() {
+        let info = "pos:\t0\nflags:\t02000002\nlink_type:\txdp\nlink_id:\t9\nprog_id:\t44\n";
+        assert!(shows_program(info, 44));
+        assert!(!shows_program(info, 4));
+        assert!(!shows_program("pos:\t0\n", 0));
+    }
+}

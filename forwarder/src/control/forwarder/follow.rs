@@ -1,0 +1,167 @@
+//! Making the ports match the interfaces that are there.
+//!
+//! Invariant: `reconcile` depends on nothing but the present state of links and roster, so an event
+//! that is missed, doubled or out of order changes nothing in the end.
+
+use weir_core::Mac;
+
+use super::Forwarder;
+use super::lifecycle::PortError;
+use super::roster::State;
+use crate::control::links::{Event, FdbEntry, FdbKind, Link, Snapshot};
+use crate::control::plan::{PortPlan, Role};
+
+impl Forwarder {
+    /// Every port that should be served, and whether it comes from the bridge.
+    fn wanted(&self, links: &Snapshot) -> Vec<(PortPlan, bool)> {
+        let mut wanted: Vec<(PortPlan, bool)> =
+            self.plan.ports.iter().map(|port| (port.clone(), false)).collect();
+        let bridge = self.plan.bridge.as_deref().and_then(|name| links.by_name(name));
+        if let Some(bridge) = bridge {
+            for member in links.ports_of(bridge.ifindex) {
+                if wanted.iter().all(|(port, _)| port.name != member.name) {
+                    wanted.push((self.plan.port_named(&member.name), true));
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Takes every port in that should be, in the order given, and fails with the first that
+    /// cannot: for the start, where the operator is there to read it.
+    pub async fn take_in_all(&mut self, links: &Snapshot) -> Result<(), (PortPlan, PortError)> {
+        for (plan, transient) in self.wanted(links) {
+            let down = links.by_name(&plan.name).is_some_and(|link| !link.up);
+            if down {
+                tracing::warn!(port = plan.name, "is down; it is taken when it comes up");
+                self.roster.enlist(&plan, transient);
+                self.roster.mark_gone(&plan.name, State::Down);
+            } else if let Err(error) = self.take_in(&plan, links, transient).await {
+                if transient {
+                    self.give_up(&plan, transient, &error);
+                } else {
+                    return Err((plan, error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the ports match the links.
+    pub async fn reconcile(&mut self, links: &Snapshot) {
+        if self.stopping {
+            return;
+        }
+        let wanted = self.wanted(links);
+        for name in self.roster.names() {
+            if wanted.iter().all(|(plan, _)| plan.name != name) {
+                self.drop_out(&name, State::Gone).await;
+            }
+        }
+        for (plan, transient) in wanted {
+            self.reconcile_port(&plan, transient, links).await;
+        }
+    }
+
+    async fn reconcile_port(&mut self, plan: &PortPlan, transient: bool, links: &Snapshot) {
+        let link = links.by_name(&plan.name);
+        let served = self.served_ifindex(&plan.name);
+        match link {
+            Some(link) if link.up => {
+                if served.is_some_and(|ifindex| ifindex != link.ifindex) {
+                    self.take_out(&plan.name, State::Gone).await;
+                }
+                if served != Some(link.ifindex)
+                    && let Err(error) = self.take_in(plan, links, transient).await
+                {
+                    self.give_up(plan, transient, &error);
+                }
+            }
+            Some(_) => self.drop_out(&plan.name, State::Down).await,
+            None => self.drop_out(&plan.name, State::Gone).await,
+        }
+    }
+
+    fn served_ifindex(&self, name: &str) -> Option<u32> {
+        self.roster.get(name)?.active.as_ref().map(|active| active.ifindex)
+    }
+
+    async fn drop_out(&mut self, name: &str, state: State) {
+        if self.served_ifindex(name).is_some() {
+            self.take_out(name, state).await;
+        } else if self.roster.get(name).is_some_and(|entry| entry.state != state) {
+            self.roster.mark_gone(name, state);
+        }
+    }
+
+    /// A port that cannot be had while others run: said once, tried again when something changes.
+    fn give_up(&mut self, plan: &PortPlan, transient: bool, error: &PortError) {
+        let why = error.to_string();
+        let known = self.roster.get(&plan.name).map(|entry| entry.state.clone());
+        if known != Some(State::Failed(why.clone())) {
+            tracing::warn!(port = plan.name, "not in service: {why}");
+        }
+        self.roster.enlist(plan, transient);
+        self.roster.mark_gone(&plan.name, State::Failed(why));
+    }
+
+    /// What an event asks for beyond reconciling.
+    pub async fn heed(&mut self, event: &Event, links: &Snapshot) {
+        match event {
+            Event::FdbLearned { entry } => self.hint(entry),
+            Event::FdbForgotten { .. } | Event::Carrier { .. } => {}
+            Event::MtuChanged { ifindex, .. } | Event::FeaturesChanged { ifindex } => {
+                self.retune_at(*ifindex, links);
+            }
+            Event::MacChanged { .. } => self.retune_all(links),
+            Event::Resynced => {
+                self.reconcile(links).await;
+                self.retune_all(links);
+            }
+            _ => {
+                self.reconcile(links).await;
+                self.retune_bridge_changes(event, links);
+            }
+        }
+    }
+
+    /// A port that entered or left a bridge passes other frames to the host.
+    fn retune_bridge_changes(&mut self, event: &Event, links: &Snapshot) {
+        if let Event::MasterChanged { ifindex, .. } = event {
+            self.retune_at(*ifindex, links);
+        }
+    }
+
+    fn retune_at(&mut self, ifindex: u32, links: &Snapshot) {
+        if self.port_at(ifindex).is_some()
+            && let Some(link) = links.get(ifindex)
+        {
+            self.retune(&link.name.clone(), link, links);
+        }
+    }
+
+    fn retune_all(&mut self, links: &Snapshot) {
+        let served: Vec<&Link> = links.iter().filter(|l| self.port_at(l.ifindex).is_some()).collect();
+        for link in served {
+            self.retune(&link.name, link, links);
+        }
+    }
+
+    /// What the bridge has learned from the frames that pass by the kernel.
+    pub fn hint(&mut self, entry: &FdbEntry) {
+        if entry.kind == FdbKind::Local {
+            return;
+        }
+        if let Some(port) = self.port_at(entry.ifindex) {
+            let _ = self.worker.learn(Mac::from(entry.mac), entry.vlan, port);
+        }
+    }
+
+    /// Ports at work, by role: for the line that says that weir is ready.
+    pub fn counts(&self) -> (usize, usize) {
+        let up = |role: Role| {
+            self.roster.iter().filter(|(_, e)| e.plan.role == role && e.active.is_some()).count()
+        };
+        (up(Role::Vif), up(Role::Uplink))
+    }
+}

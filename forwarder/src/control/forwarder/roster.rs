@@ -1,0 +1,226 @@
+//! The ports by name, the slots they hold, and their books over all their lives.
+//!
+//! Invariant: a slot belongs to one name from the first time a port of that name is served until
+//! the name is struck off, so that the program's counters of a slot are that name's.
+
+use std::collections::BTreeMap;
+
+use weir_abi::MAX_PORTS;
+use weir_core::PortId;
+
+use crate::control::attach::{Attached, Mode};
+use crate::control::books::{ProgramBooks, WorkerBooks};
+use crate::control::plan::PortPlan;
+
+/// Interfaces that are gone are remembered, so that their numbers can still be read; of ports that
+/// come and go with a bridge, this many.
+const REMEMBERED: usize = 16;
+
+/// What became of a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Served.
+    Up,
+    /// The interface is there but set down.
+    Down,
+    /// The interface is not there.
+    Gone,
+    /// It could not be taken; why.
+    Failed(String),
+    /// The forwarder is stopping.
+    Stopped,
+}
+
+impl State {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Gone => "gone",
+            Self::Failed(_) => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// A port that is served.
+#[derive(Debug)]
+pub struct Active {
+    pub ifindex: u32,
+    pub mode: Mode,
+    pub queues: u32,
+    /// Superframes leave here whole.
+    pub superframes: bool,
+    /// Dropped first when the port is taken out.
+    pub attached: Option<Attached>,
+}
+
+#[derive(Debug)]
+pub struct Entry {
+    pub plan: PortPlan,
+    pub slot: u16,
+    pub state: State,
+    pub active: Option<Active>,
+    /// The worker's numbers of the port's earlier lives.
+    pub past: WorkerBooks,
+    /// For the list of ports.
+    pub driver: String,
+    pub mtu: u32,
+    /// Follows the bridge rather than the configuration.
+    pub transient: bool,
+    gone_at: u64,
+}
+
+impl Entry {
+    pub fn id(&self) -> PortId {
+        PortId(self.slot)
+    }
+}
+
+/// The books of names that were struck off.
+#[derive(Debug, Default)]
+pub struct Closed {
+    pub program: ProgramBooks,
+    pub worker: WorkerBooks,
+}
+
+#[derive(Debug, Default)]
+pub struct Roster {
+    entries: BTreeMap<String, Entry>,
+    pub closed: Closed,
+    clock: u64,
+}
+
+impl Roster {
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(name)
+    }
+
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Entry> {
+        self.entries.get_mut(name)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Entry)> {
+        self.entries.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.entries.keys().cloned().collect()
+    }
+
+    pub fn active_at(&self, ifindex: u32) -> Option<PortId> {
+        self.entries
+            .values()
+            .find(|entry| entry.active.as_ref().is_some_and(|a| a.ifindex == ifindex))
+            .map(Entry::id)
+    }
+
+    /// The entry for a name, with a slot of its own; `None` when all slots are in use.
+    pub fn enlist(&mut self, plan: &PortPlan, transient: bool) -> Option<&mut Entry> {
+        if !self.entries.contains_key(&plan.name) {
+            let slot = self.free_slot()?;
+            let entry = Entry {
+                plan: plan.clone(),
+                slot,
+                state: State::Gone,
+                active: None,
+                past: WorkerBooks::default(),
+                driver: String::new(),
+                mtu: 0,
+                transient,
+                gone_at: 0,
+            };
+            self.entries.insert(plan.name.clone(), entry);
+        }
+        self.entries.get_mut(&plan.name)
+    }
+
+    fn free_slot(&self) -> Option<u16> {
+        (0..MAX_PORTS as u16).find(|slot| self.entries.values().all(|e| e.slot != *slot))
+    }
+
+    /// Notes when a port went out of service, so that the longest gone is forgotten first.
+    pub fn mark_gone(&mut self, name: &str, state: State) {
+        self.clock += 1;
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.state = state;
+            entry.gone_at = self.clock;
+        }
+    }
+
+    /// The transient port that has been gone the longest, if too many are remembered.
+    pub fn to_strike_off(&self) -> Option<String> {
+        let gone = || self.entries.iter().filter(|(_, e)| e.transient && e.active.is_none());
+        let crowded = gone().count() > REMEMBERED || self.free_slot().is_none();
+        if !crowded {
+            return None;
+        }
+        gone().min_by_key(|(_, entry)| entry.gone_at).map(|(name, _)| name.clone())
+    }
+
+    /// Forgets a name; its books are added to the closed ones. Gives the slot, whose counters in
+    /// the program are to be cleared.
+    pub fn strike_off(&mut self, name: &str, program: &ProgramBooks) -> Option<u16> {
+        let entry = self.entries.remove(name)?;
+        self.closed.program.merge(program);
+        self.closed.worker.merge(&entry.past);
+        Some(entry.slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::plan::{PortDefaults, Role};
+
+    fn vif(name: &str) -> PortPlan {
+        PortDefaults::default().port(name, Role::Vif)
+    }
+
+    #[test]
+    fn a_name_keeps_its_slot() {
+        let mut roster = Roster::default();
+        let first = roster.enlist(&vif("a"), true).map(|e| e.slot);
+        roster.enlist(&vif("b"), true);
+        roster.mark_gone("a", State::Gone);
+        assert_eq!(roster.enlist(&vif("a"), true).map(|e| e.slot), first);
+    }
+
+    #[test]
+    fn the_longest_gone_is_struck_off_and_its_books_are_kept() {
+        let mut roster = Roster::default();
+        for n in 0..=REMEMBERED {
+            let name = format!("tap{n}");
+            let entry = roster.enlist(&vif(&name), true).unwrap();
+            entry.past.rx_packets = 10;
+            roster.mark_gone(&name, State::Gone);
+        }
+        assert_eq!(roster.to_strike_off().as_deref(), Some("tap0"));
+        let program = ProgramBooks { received: 10, steered: 10, ..ProgramBooks::default() };
+        assert_eq!(roster.strike_off("tap0", &program), Some(0));
+        assert_eq!(roster.closed.worker.rx_packets, 10);
+        assert_eq!(roster.closed.program.steered, 10);
+        assert_eq!(roster.to_strike_off(), None);
+        assert_eq!(roster.enlist(&vif("new"), true).map(|e| e.slot), Some(0));
+    }
+
+    #[test]
+    fn configured_ports_are_never_struck_off() {
+        let mut roster = Roster::default();
+        for n in 0..MAX_PORTS {
+            let name = format!("p{n}");
+            assert!(roster.enlist(&vif(&name), false).is_some());
+            roster.mark_gone(&name, State::Gone);
+        }
+        assert!(roster.enlist(&vif("one-too-many"), false).is_none());
+        assert_eq!(roster.to_strike_off(), None);
+    }
+}

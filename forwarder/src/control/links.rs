@@ -1,0 +1,300 @@
+//! The interfaces of the host as weir sees them: a snapshot, a stream of changes, the bridge's FDB,
+//! and who may become a port. Invariant: read only; nothing in here changes a setting.
+
+mod decode;
+mod fdb;
+mod guard;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nix::libc;
+
+pub use self::fdb::{FdbEntry, FdbKind};
+pub use self::guard::{
+    GuardError, PortUse, check_bridge, check_port, could_be_port, refuse_default_route,
+};
+pub use self::watch::{Event, Watch};
+use super::netlink::{Netlink, Request};
+
+#[derive(Debug, thiserror::Error)]
+pub enum LinksError {
+    #[error("cannot read the interfaces from the kernel (rtnetlink): {0}")]
+    Netlink(#[from] io::Error),
+    #[error("reading the interfaces was interrupted: {0}")]
+    Interrupted(#[from] tokio::task::JoinError),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkKind {
+    Veth,
+    /// A tun device that carries Ethernet frames: what a VM monitor opens.
+    Tap,
+    /// A tun device that carries IP packets: no Ethernet, never a port.
+    Tun,
+    Bridge,
+    Loopback,
+    /// A device with a driver of its own and no rtnetlink kind (virtio_net, ena, mlx5, ...).
+    Physical,
+    /// Any other rtnetlink kind, by its name (bond, vlan, dummy, ...).
+    Other(String),
+}
+
+impl fmt::Display for LinkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Veth => "veth",
+            Self::Tap => "tap",
+            Self::Tun => "tun",
+            Self::Bridge => "bridge",
+            Self::Loopback => "loopback",
+            Self::Physical => "physical",
+            Self::Other(kind) => kind,
+        })
+    }
+}
+
+/// The other end of a veth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    pub ifindex: u32,
+    /// The id by which this network namespace knows the peer's; `None`: the peer is in this one.
+    pub netns_id: Option<i32>,
+}
+
+/// XDP programs on an interface, by id; 0 where there is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct XdpAttached {
+    pub native: u32,
+    pub skb: u32,
+    pub hardware: u32,
+}
+
+impl XdpAttached {
+    /// The program that runs, and its mode as `ip link set dev X <mode> off` spells it.
+    pub fn program(&self) -> Option<(u32, &'static str)> {
+        [(self.native, "xdpdrv"), (self.skb, "xdpgeneric"), (self.hardware, "xdpoffload")]
+            .into_iter()
+            .find(|(id, _)| *id != 0)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    pub ifindex: u32,
+    pub name: String,
+    pub kind: LinkKind,
+    /// The driver's name as ethtool gives it; `None` where there is none to ask.
+    pub driver: Option<String>,
+    pub mtu: u32,
+    /// Set up by the administrator (IFF_UP).
+    pub up: bool,
+    /// The other end is there as well (IFF_LOWER_UP).
+    pub carrier: bool,
+    pub ethernet: bool,
+    pub mac: [u8; 6],
+    pub master: Option<u32>,
+    /// The master's kind ("bridge", "bond", ...).
+    pub master_kind: Option<String>,
+    pub peer: Option<Peer>,
+    /// What the driver reports; veth and tap report a fiction.
+    pub speed_mbit: Option<u32>,
+    /// Queues in use, not those merely allocated.
+    pub rx_queues: u32,
+    pub tx_queues: u32,
+    pub qdisc: String,
+    pub xdp: XdpAttached,
+    /// Addresses of the host on this interface, link-local ones left out.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// A default route of the main table leaves through this interface (IPv4, IPv6).
+    pub default_route_v4: bool,
+    pub default_route_v6: bool,
+}
+
+impl Link {
+    /// The bridge of which it is a member.
+    pub fn bridge(&self) -> Option<u32> {
+        self.master.filter(|_| self.master_kind.as_deref() == Some("bridge"))
+    }
+
+    pub fn is_default_route(&self) -> bool {
+        self.default_route_v4 || self.default_route_v6
+    }
+
+    /// Whether XDP is better attached in skb mode: where a guest's superframes arrive (DESIGN 3.2).
+    pub fn prefers_skb_mode(&self) -> bool {
+        matches!(self.kind, LinkKind::Veth | LinkKind::Tap)
+    }
+
+    /// What only the driver can tell. An interface that cannot answer keeps what netlink said.
+    fn ask_driver(&mut self) {
+        if matches!(self.kind, LinkKind::Loopback | LinkKind::Bridge) {
+            return;
+        }
+        self.driver = weir_port::ethtool::driver(&self.name).ok();
+        self.speed_mbit = weir_port::ethtool::speed_mbit(&self.name).ok().flatten();
+        if let Ok((rx, tx, combined)) = weir_port::ethtool::channels(&self.name) {
+            self.rx_queues = (rx + combined).max(1);
+            self.tx_queues = (tx + combined).max(1);
+        }
+    }
+
+    /// Takes over from an earlier reading what a netlink message does not carry.
+    fn inherit(&mut self, old: &Self) {
+        self.driver.clone_from(&old.driver);
+        self.speed_mbit = old.speed_mbit;
+        self.rx_queues = old.rx_queues;
+        self.tx_queues = old.tx_queues;
+        self.addresses.clone_from(&old.addresses);
+        self.default_route_v4 = old.default_route_v4;
+        self.default_route_v6 = old.default_route_v6;
+    }
+}
+
+/// All interfaces of the network namespace at one moment, by interface index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    links: BTreeMap<u32, Link>,
+}
+
+impl Snapshot {
+    pub fn get(&self, ifindex: u32) -> Option<&Link> {
+        self.links.get(&ifindex)
+    }
+
+    pub fn by_name(&self, name: &str) -> Option<&Link> {
+        self.links.values().find(|link| link.name == name)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Link> {
+        self.links.values()
+    }
+
+    /// The members of a bridge.
+    pub fn ports_of(&self, bridge: u32) -> impl Iterator<Item = &Link> {
+        self.links.values().filter(move |link| link.bridge() == Some(bridge))
+    }
+}
+
+/// The way to the kernel's interfaces; opened once, in the network namespace it shall show.
+#[derive(Debug, Clone)]
+pub struct Links {
+    netlink: Arc<Mutex<Netlink>>,
+}
+
+impl Links {
+    pub fn open() -> Result<Self, LinksError> {
+        Ok(Self { netlink: Arc::new(Mutex::new(Netlink::open()?)) })
+    }
+
+    /// Reads everything afresh. It may wait for the kernel's rtnl lock, hence not on this thread.
+    pub async fn snapshot(&self) -> Result<Snapshot, LinksError> {
+        self.ask(read_snapshot).await
+    }
+
+    /// The FDB entries of all bridges.
+    pub async fn fdb(&self) -> Result<Vec<FdbEntry>, LinksError> {
+        self.ask(fdb::read).await
+    }
+
+    /// Follows what happens from now on.
+    pub async fn watch(&self) -> Result<Watch, LinksError> {
+        Watch::open(self.clone()).await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: fn(&mut Netlink) -> io::Result<T>,
+    ) -> Result<T, LinksError> {
+        let netlink = Arc::clone(&self.netlink);
+        let answer = tokio::task::spawn_blocking(move || {
+            // A request that panicked has left no state behind that the next one would trip over.
+            question(&mut netlink.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        Ok(answer.await??)
+    }
+}
+
+/// One interface from an answer to RTM_GETLINK, without what only the driver knows.
+pub(crate) fn decode_link(payload: &[u8]) -> Option<Link> {
+    decode::link(payload)
+}
+
+/// The snapshot, read on this thread and in the network namespace of `netlink`.
+pub(crate) fn read_snapshot(netlink: &mut Netlink) -> io::Result<Snapshot> {
+    let mut links = BTreeMap::new();
+    for (kind, payload) in netlink.dump(&Request::new(libc::RTM_GETLINK, &[0; 16]))? {
+        if kind == libc::RTM_NEWLINK
+            && let Some(mut link) = decode::link(&payload)
+        {
+            link.ask_driver();
+            links.insert(link.ifindex, link);
+        }
+    }
+    for (_, payload) in netlink.dump(&Request::new(libc::RTM_GETADDR, &[0; 8]))? {
+        if let Some((ifindex, address)) = decode::address(&payload)
+            && let Some(link) = links.get_mut(&ifindex)
+        {
+            link.addresses.push(address);
+        }
+    }
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        let mut fixed = [0; 12];
+        fixed[0] = family as u8;
+        for (_, payload) in netlink.dump(&Request::new(libc::RTM_GETROUTE, &fixed))? {
+            for ifindex in decode::default_route(&payload) {
+                if let Some(link) = links.get_mut(&ifindex) {
+                    match family {
+                        libc::AF_INET => link.default_route_v4 = true,
+                        _ => link.default_route_v6 = true,
+                    }
+                }
+            }
+        }
+    }
+    Ok(Snapshot { links })
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    pub(crate) fn link(ifindex: u32, name: &str, kind: LinkKind) -> Link {
+        Link {
+            ifindex,
+            name: name.to_owned(),
+            kind,
+            driver: None,
+            mtu: 1500,
+            up: true,
+            carrier: true,
+            ethernet: true,
+            mac: [2, 0, 0, 0, 0, ifindex as u8],
+            master: None,
+            master_kind: None,
+            peer: None,
+            speed_mbit: None,
+            rx_queues: 1,
+            tx_queues: 1,
+            qdisc: "noqueue".to_owned(),
+            xdp: XdpAttached::default(),
+            addresses: Vec::new(),
+            default_route_v4: false,
+            default_route_v6: false,
+        }
+    }
+
+    pub(crate) fn member(mut link: Link, bridge: u32) -> Link {
+        link.master = Some(bridge);
+        link.master_kind = Some("bridge".to_owned());
+        link
+    }
+
+    pub(crate) fn snapshot(links: impl IntoIterator<Item = Link>) -> Snapshot {
+        Snapshot { links: links.into_iter().map(|link| (link.ifindex, link)).collect() }
+    }
+}

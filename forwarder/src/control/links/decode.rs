@@ -1,0 +1,290 @@
+//! From rtnetlink's messages to what weir keeps of them; unknown attributes are passed over.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use nix::libc;
+
+use super::{Link, LinkKind, Peer, XdpAttached};
+use crate::control::netlink::{attributes, text, u16_at, u32_at};
+
+// Not in libc: linux/if_link.h, linux/if_arp.h.
+const IFLA_XDP_ATTACHED: u16 = 2;
+const IFLA_XDP_PROG_ID: u16 = 4;
+const IFLA_XDP_DRV_PROG_ID: u16 = 5;
+const IFLA_XDP_SKB_PROG_ID: u16 = 6;
+const IFLA_XDP_HW_PROG_ID: u16 = 7;
+const IFLA_EVENT_FEATURES: u32 = 2;
+const ARPHRD_ETHER: u16 = 1;
+
+const LINK_HEADER_LEN: usize = 16;
+const ADDRESS_HEADER_LEN: usize = 8;
+const ROUTE_HEADER_LEN: usize = 12;
+const NEXT_HOP_LEN: usize = 8;
+
+/// An RTM_NEWLINK of any interface; `None` for what a bridge reports about its ports (AF_BRIDGE).
+pub(super) fn link(payload: &[u8]) -> Option<Link> {
+    if i32::from(*payload.first()?) != libc::AF_UNSPEC {
+        return None;
+    }
+    let flags = u32_at(payload, 8)?;
+    let ethernet = u16_at(payload, 2)? == ARPHRD_ETHER;
+    let mut link = Link {
+        ifindex: u32_at(payload, 4)?,
+        name: String::new(),
+        kind: LinkKind::Physical,
+        driver: None,
+        mtu: 0,
+        up: flags & libc::IFF_UP as u32 != 0,
+        carrier: flags & libc::IFF_LOWER_UP as u32 != 0,
+        ethernet,
+        mac: [0; 6],
+        master: None,
+        master_kind: None,
+        peer: None,
+        speed_mbit: None,
+        rx_queues: 1,
+        tx_queues: 1,
+        qdisc: String::new(),
+        xdp: XdpAttached::default(),
+        addresses: Vec::new(),
+        default_route_v4: false,
+        default_route_v6: false,
+    };
+    let mut lower = None;
+    let mut lower_netns = None;
+    let mut kind = None;
+    for (attribute, value) in attributes(payload, LINK_HEADER_LEN) {
+        match attribute {
+            libc::IFLA_IFNAME => link.name = text(value),
+            libc::IFLA_MTU => link.mtu = u32_at(value, 0)?,
+            libc::IFLA_ADDRESS => link.mac = value.try_into().unwrap_or_default(),
+            libc::IFLA_MASTER => link.master = u32_at(value, 0),
+            libc::IFLA_LINK => lower = u32_at(value, 0),
+            libc::IFLA_LINK_NETNSID => lower_netns = u32_at(value, 0).map(|id| id as i32),
+            libc::IFLA_NUM_RX_QUEUES => link.rx_queues = u32_at(value, 0)?,
+            libc::IFLA_NUM_TX_QUEUES => link.tx_queues = u32_at(value, 0)?,
+            libc::IFLA_QDISC => link.qdisc = text(value),
+            libc::IFLA_XDP => link.xdp = xdp(value),
+            libc::IFLA_LINKINFO => {
+                for (attribute, value) in attributes(value, 0) {
+                    match attribute {
+                        libc::IFLA_INFO_KIND => kind = Some(text(value)),
+                        libc::IFLA_INFO_SLAVE_KIND => link.master_kind = Some(text(value)),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    link.kind = match kind.as_deref() {
+        Some("veth") => LinkKind::Veth,
+        Some("tun") if ethernet => LinkKind::Tap,
+        Some("tun") => LinkKind::Tun,
+        Some("bridge") => LinkKind::Bridge,
+        Some(other) => LinkKind::Other(other.to_owned()),
+        None if flags & libc::IFF_LOOPBACK as u32 != 0 => LinkKind::Loopback,
+        None => LinkKind::Physical,
+    };
+    if link.kind == LinkKind::Veth {
+        // Elsewhere IFLA_LINK is what the device stands on, a VLAN's parent for instance.
+        link.peer = lower.map(|ifindex| Peer { ifindex, netns_id: lower_netns });
+    }
+    Some(link)
+}
+
+/// The index of a deleted interface; `None` when it merely left a bridge.
+pub(super) fn deleted_link(payload: &[u8]) -> Option<u32> {
+    (i32::from(*payload.first()?) == libc::AF_UNSPEC).then(|| u32_at(payload, 4))?
+}
+
+/// Whether an RTM_NEWLINK was sent because offload features changed.
+pub(super) fn is_feature_change(payload: &[u8]) -> bool {
+    attributes(payload, LINK_HEADER_LEN).any(|(attribute, value)| {
+        attribute == libc::IFLA_EVENT && u32_at(value, 0) == Some(IFLA_EVENT_FEATURES)
+    })
+}
+
+fn xdp(value: &[u8]) -> XdpAttached {
+    let mut attached = XdpAttached::default();
+    let mut mode = None;
+    let mut single = 0;
+    for (attribute, value) in attributes(value, 0) {
+        let id = u32_at(value, 0).unwrap_or(0);
+        match attribute {
+            IFLA_XDP_ATTACHED => mode = value.first().copied(),
+            IFLA_XDP_PROG_ID => single = id,
+            IFLA_XDP_DRV_PROG_ID => attached.native = id,
+            IFLA_XDP_SKB_PROG_ID => attached.skb = id,
+            IFLA_XDP_HW_PROG_ID => attached.hardware = id,
+            _ => {}
+        }
+    }
+    // Kernels before 4.19 know of one program only.
+    if attached == XdpAttached::default() && single != 0 {
+        match mode {
+            Some(2) => attached.skb = single,
+            Some(3) => attached.hardware = single,
+            _ => attached.native = single,
+        }
+    }
+    attached
+}
+
+/// An address of the host, with its prefix; link-local ones are nobody's service.
+pub(super) fn address(payload: &[u8]) -> Option<(u32, (IpAddr, u8))> {
+    let family = i32::from(*payload.first()?);
+    let prefix = *payload.get(1)?;
+    let scope = *payload.get(3)?;
+    let ifindex = u32_at(payload, 4)?;
+    let mut found = None;
+    for (attribute, value) in attributes(payload, ADDRESS_HEADER_LEN) {
+        let address = match family {
+            libc::AF_INET => ip::<4>(value).map(|octets| IpAddr::V4(Ipv4Addr::from(octets))),
+            libc::AF_INET6 => ip::<16>(value).map(|octets| IpAddr::V6(Ipv6Addr::from(octets))),
+            _ => None,
+        };
+        match attribute {
+            // On a point-to-point link IFA_ADDRESS is the other end's.
+            libc::IFA_LOCAL => found = address,
+            libc::IFA_ADDRESS if found.is_none() => found = address,
+            _ => {}
+        }
+    }
+    let link_local = scope == libc::RT_SCOPE_LINK;
+    found.filter(|_| !link_local).map(|address| (ifindex, (address, prefix)))
+}
+
+fn ip<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
+    value.try_into().ok()
+}
+
+/// The interfaces through which a default route of the main table leaves; empty for other routes.
+pub(super) fn default_route(payload: &[u8]) -> Vec<u32> {
+    let [_, destination_len, _, _, table, _, _, kind, ..] = payload else { return Vec::new() };
+    if *destination_len != 0 || *kind != libc::RTN_UNICAST {
+        return Vec::new();
+    }
+    let mut table = u32::from(*table);
+    let mut interfaces = Vec::new();
+    for (attribute, value) in attributes(payload, ROUTE_HEADER_LEN) {
+        match attribute {
+            libc::RTA_TABLE => table = u32_at(value, 0).unwrap_or(table),
+            libc::RTA_OIF => interfaces.extend(u32_at(value, 0)),
+            libc::RTA_MULTIPATH => {
+                let mut hops = value;
+                while let (Some(len), Some(ifindex)) = (u16_at(hops, 0), u32_at(hops, 4)) {
+                    interfaces.push(ifindex);
+                    let len = usize::from(len).max(NEXT_HOP_LEN).next_multiple_of(4);
+                    hops = hops.get(len..).unwrap_or_default();
+                }
+            }
+            _ => {}
+        }
+    }
+    if table == u32::from(libc::RT_TABLE_MAIN) { interfaces } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attribute(into: &mut Vec<u8>, kind: u16, value: &[u8]) {
+        into.extend_from_slice(&((value.len() + 4) as u16).to_ne_bytes());
+        into.extend_from_slice(&kind.to_ne_bytes());
+        into.extend_from_slice(value);
+        into.resize(into.len().next_multiple_of(4), 0);
+    }
+
+    fn veth() -> Vec<u8> {
+        let mut payload = vec![0, 0, 1, 0];
+        payload.extend_from_slice(&7_u32.to_ne_bytes());
+        payload.extend_from_slice(&(libc::IFF_UP as u32).to_ne_bytes());
+        payload.extend_from_slice(&[0; 4]);
+        attribute(&mut payload, libc::IFLA_IFNAME, b"v1\0");
+        attribute(&mut payload, libc::IFLA_MTU, &1500_u32.to_ne_bytes());
+        attribute(&mut payload, libc::IFLA_ADDRESS, &[2, 0, 0, 0, 0, 1]);
+        attribute(&mut payload, libc::IFLA_MASTER, &3_u32.to_ne_bytes());
+        attribute(&mut payload, libc::IFLA_LINK, &2_u32.to_ne_bytes());
+        attribute(&mut payload, libc::IFLA_LINK_NETNSID, &5_u32.to_ne_bytes());
+        let mut info = Vec::new();
+        attribute(&mut info, libc::IFLA_INFO_KIND, b"veth\0");
+        attribute(&mut info, libc::IFLA_INFO_SLAVE_KIND, b"bridge\0");
+        attribute(&mut payload, libc::IFLA_LINKINFO, &info);
+        let mut program = Vec::new();
+        attribute(&mut program, IFLA_XDP_ATTACHED, &[2]);
+        attribute(&mut program, IFLA_XDP_PROG_ID, &44_u32.to_ne_bytes());
+        attribute(&mut program, IFLA_XDP_SKB_PROG_ID, &44_u32.to_ne_bytes());
+        attribute(&mut payload, libc::IFLA_XDP, &program);
+        attribute(&mut payload, 9999, b"what a kernel of the future says");
+        payload
+    }
+
+    #[test]
+    fn reads_a_veth_in_a_bridge() {
+        let link = link(&veth()).unwrap();
+        assert_eq!((link.ifindex, link.name.as_str(), link.mtu), (7, "v1", 1500));
+        assert_eq!(link.kind, LinkKind::Veth);
+        assert!(link.up && !link.carrier && link.ethernet);
+        assert_eq!(link.bridge(), Some(3));
+        assert_eq!(link.peer, Some(Peer { ifindex: 2, netns_id: Some(5) }));
+        assert_eq!(link.xdp.program(), Some((44, "xdpgeneric")));
+    }
+
+    #[test]
+    fn every_truncation_is_harmless() {
+        let payload = veth();
+        for len in 0..payload.len() {
+            let _ = link(&payload[..len]);
+            let _ = address(&payload[..len]);
+            let _ = default_route(&payload[..len]);
+            let _ = deleted_link(&payload[..len]);
+        }
+    }
+
+    #[test]
+    fn what_a_bridge_says_of_its_ports_is_not_a_link() {
+        let mut payload = veth();
+        payload[0] = libc::AF_BRIDGE as u8;
+        assert_eq!(link(&payload), None);
+        assert_eq!(deleted_link(&payload), None);
+    }
+
+    #[test]
+    fn default_routes_of_the_main_table_count() {
+        let mut payload = vec![libc::AF_INET as u8, 0, 0, 0, libc::RT_TABLE_MAIN, 3, 0];
+        payload.push(libc::RTN_UNICAST);
+        payload.extend_from_slice(&[0; 4]);
+        let bare = payload.clone();
+        attribute(&mut payload, libc::RTA_OIF, &4_u32.to_ne_bytes());
+        assert_eq!(default_route(&payload), [4]);
+        payload[1] = 24;
+        assert!(default_route(&payload).is_empty());
+
+        let mut multipath = bare.clone();
+        let mut hops = Vec::new();
+        for ifindex in [4_u32, 9] {
+            hops.extend_from_slice(&[8, 0, 0, 0]);
+            hops.extend_from_slice(&ifindex.to_ne_bytes());
+        }
+        attribute(&mut multipath, libc::RTA_MULTIPATH, &hops);
+        assert_eq!(default_route(&multipath), [4, 9]);
+
+        let mut other_table = bare;
+        attribute(&mut other_table, libc::RTA_OIF, &4_u32.to_ne_bytes());
+        attribute(&mut other_table, libc::RTA_TABLE, &1000_u32.to_ne_bytes());
+        assert!(default_route(&other_table).is_empty());
+    }
+
+    #[test]
+    fn link_local_addresses_are_left_out() {
+        let mut payload = vec![libc::AF_INET6 as u8, 64, 0, 0];
+        payload.extend_from_slice(&7_u32.to_ne_bytes());
+        let address_bytes = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).octets();
+        attribute(&mut payload, libc::IFA_ADDRESS, &address_bytes);
+        let expected: IpAddr = "2001:db8::1".parse().unwrap();
+        assert_eq!(address(&payload), Some((7, (expected, 64))));
+        payload[3] = libc::RT_SCOPE_LINK;
+        assert_eq!(address(&payload), None);
+    }
+}

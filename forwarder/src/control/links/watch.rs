@@ -1,0 +1,345 @@
+//! The stream of what happens to interfaces. Invariant: applying the events to the snapshot with
+//! which the watch began always ends at the kernel's state; when the kernel had to drop
+//! notifications (ENOBUFS), everything is read afresh and the difference is reported.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+
+use nix::libc;
+use rtnetlink::sys::protocols::NETLINK_ROUTE;
+use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
+
+use super::{FdbEntry, Link, Links, LinksError, Snapshot, decode, fdb};
+use crate::control::netlink::{RawMessage, messages};
+
+/// Asked for as receive buffer, so that a burst of new VMs does not overrun the socket; the
+/// kernel caps it at net.core.rmem_max.
+const RECEIVE_BUFFER_BYTES: u32 = 1 << 20;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    Appeared { link: Link },
+    Vanished { ifindex: u32, name: String },
+    /// An interface became the member of a bridge.
+    PortAppeared { bridge: u32, link: Link },
+    /// It left the bridge, or does not exist any more.
+    PortVanished { bridge: u32, ifindex: u32, name: String },
+    MasterChanged { ifindex: u32, from: Option<u32>, to: Option<u32> },
+    /// Set up or down by the administrator.
+    Up { ifindex: u32 },
+    Down { ifindex: u32 },
+    /// The other end came or went.
+    Carrier { ifindex: u32, on: bool },
+    MtuChanged { ifindex: u32, mtu: u32 },
+    Renamed { ifindex: u32, from: String, to: String },
+    MacChanged { ifindex: u32, mac: [u8; 6] },
+    /// An XDP program came or went, ours included (which is how its forced removal is noticed).
+    XdpChanged { ifindex: u32, program: Option<u32> },
+    /// Some offload was switched; which, ethtool tells.
+    FeaturesChanged { ifindex: u32 },
+    AddressesChanged { ifindex: u32 },
+    FdbLearned { entry: FdbEntry },
+    FdbForgotten { entry: FdbEntry },
+    /// Notifications were lost and everything was read again; FDB hints may have been among them.
+    Resynced,
+}
+
+/// Made by [`Links::watch`].
+pub struct Watch {
+    links: Links,
+    socket: TokioSocket,
+    snapshot: Snapshot,
+    pending: VecDeque<Event>,
+    overrun: bool,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch")
+            .field("snapshot", &self.snapshot)
+            .field("pending", &self.pending)
+            .field("overrun", &self.overrun)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    pub(super) async fn open(links: Links) -> Result<Self, LinksError> {
+        let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
+        let groups = libc::RTMGRP_LINK
+            | libc::RTMGRP_NEIGH
+            | libc::RTMGRP_IPV4_IFADDR
+            | libc::RTMGRP_IPV6_IFADDR;
+        // Not the route groups: a host that speaks BGP would wake us for every prefix. Default
+        // routes are looked at when a port is taken.
+        socket.socket_ref().set_rx_buf_sz(RECEIVE_BUFFER_BYTES)?;
+        socket.socket_mut().bind(&SocketAddr::new(0, groups as u32))?;
+        // Subscribed first and read then, so that nothing falls between the two.
+        let snapshot = links.snapshot().await?;
+        Ok(Self { links, socket, snapshot, pending: VecDeque::new(), overrun: false })
+    }
+
+    /// The interfaces as they were after the last event that [`Watch::next`] returned was made.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The next event. Cancelling it loses nothing.
+    pub async fn next(&mut self) -> Result<Event, LinksError> {
+        loop {
+            if let Some(event) = self.pending.pop_front() {
+                return Ok(event);
+            }
+            if self.overrun {
+                self.resync().await?;
+                continue;
+            }
+            match poll_fn(|cx| self.socket.poll_recv_from_full(cx)).await {
+                Ok((datagram, _)) => self.absorb(&datagram),
+                Err(error) => self.failed(error)?,
+            }
+        }
+    }
+
+    fn failed(&mut self, error: io::Error) -> Result<(), LinksError> {
+        match error.raw_os_error() {
+            Some(libc::ENOBUFS) => {
+                self.overrun = true;
+                Ok(())
+            }
+            Some(libc::EINTR | libc::EAGAIN) => Ok(()),
+            _ => Err(error.into()),
+        }
+    }
+
+    async fn resync(&mut self) -> Result<(), LinksError> {
+        // What still waits in the socket is older than what is read now.
+        while let Some(received) = self.receive_now().await {
+            if let Err(error) = received {
+                self.failed(error)?;
+            }
+        }
+        let fresh = self.links.snapshot().await?;
+        self.pending.extend(difference(&self.snapshot, &fresh));
+        self.pending.push_back(Event::Resynced);
+        self.snapshot = fresh;
+        self.overrun = false;
+        Ok(())
+    }
+
+    async fn receive_now(&mut self) -> Option<io::Result<()>> {
+        poll_fn(|cx| match pin!(poll_fn(|cx| self.socket.poll_recv_from_full(cx))).poll(cx) {
+            Poll::Ready(received) => Poll::Ready(Some(received.map(drop))),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+
+    fn absorb(&mut self, datagram: &[u8]) {
+        for message in messages(datagram) {
+            self.absorb_message(message);
+        }
+    }
+
+    fn absorb_message(&mut self, RawMessage { kind, payload, .. }: RawMessage<'_>) {
+        match kind {
+            libc::RTM_NEWLINK => {
+                let Some(mut link) = decode::link(payload) else { return };
+                let old = self.snapshot.links.get(&link.ifindex);
+                match old {
+                    Some(old) => link.inherit(old),
+                    None => link.ask_driver(),
+                }
+                changes(old, Some(&link), &mut self.pending);
+                if decode::is_feature_change(payload) {
+                    self.pending.push_back(Event::FeaturesChanged { ifindex: link.ifindex });
+                }
+                self.snapshot.links.insert(link.ifindex, link);
+            }
+            libc::RTM_DELLINK => {
+                if let Some(ifindex) = decode::deleted_link(payload)
+                    && let Some(old) = self.snapshot.links.remove(&ifindex)
+                {
+                    changes(Some(&old), None, &mut self.pending);
+                }
+            }
+            libc::RTM_NEWADDR | libc::RTM_DELADDR => {
+                let Some((ifindex, address)) = decode::address(payload) else { return };
+                let Some(link) = self.snapshot.links.get_mut(&ifindex) else { return };
+                let before = link.addresses.len();
+                let known = link.addresses.contains(&address);
+                if kind == libc::RTM_DELADDR {
+                    link.addresses.retain(|held| *held != address);
+                } else if !known {
+                    link.addresses.push(address);
+                }
+                if link.addresses.len() != before {
+                    self.pending.push_back(Event::AddressesChanged { ifindex });
+                }
+            }
+            libc::RTM_NEWNEIGH => {
+                self.pending.extend(fdb::decode(payload).map(|entry| Event::FdbLearned { entry }));
+            }
+            libc::RTM_DELNEIGH => {
+                let entry = fdb::decode(payload);
+                self.pending.extend(entry.map(|entry| Event::FdbForgotten { entry }));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What happened between two snapshots.
+pub(super) fn difference(old: &Snapshot, new: &Snapshot) -> VecDeque<Event> {
+    let mut events = VecDeque::new();
+    // Departures first: a name may have passed from one interface to another.
+    for (ifindex, link) in &old.links {
+        if !new.links.contains_key(ifindex) {
+            changes(Some(link), None, &mut events);
+        }
+    }
+    for (ifindex, link) in &new.links {
+        changes(old.links.get(ifindex), Some(link), &mut events);
+    }
+    events
+}
+
+/// The events that lead from one reading of an interface to the next.
+fn changes(old: Option<&Link>, new: Option<&Link>, events: &mut VecDeque<Event>) {
+    let left = |bridge, link: &Link| Event::PortVanished {
+        bridge,
+        ifindex: link.ifindex,
+        name: link.name.clone(),
+    };
+    match (old, new) {
+        (None, None) => {}
+        (Some(old), None) => {
+            events.extend(old.bridge().map(|bridge| left(bridge, old)));
+            events.push_back(Event::Vanished { ifindex: old.ifindex, name: old.name.clone() });
+        }
+        (None, Some(new)) => {
+            events.push_back(Event::Appeared { link: new.clone() });
+            let joined = |bridge| Event::PortAppeared { bridge, link: new.clone() };
+            events.extend(new.bridge().map(joined));
+        }
+        (Some(old), Some(new)) => {
+            let ifindex = new.ifindex;
+            if old.name != new.name {
+                let (from, to) = (old.name.clone(), new.name.clone());
+                events.push_back(Event::Renamed { ifindex, from, to });
+            }
+            if old.mtu != new.mtu {
+                events.push_back(Event::MtuChanged { ifindex, mtu: new.mtu });
+            }
+            if old.mac != new.mac {
+                events.push_back(Event::MacChanged { ifindex, mac: new.mac });
+            }
+            if old.xdp != new.xdp {
+                let program = new.xdp.program().map(|(id, _)| id);
+                events.push_back(Event::XdpChanged { ifindex, program });
+            }
+            if old.master != new.master {
+                let (from, to) = (old.master, new.master);
+                events.push_back(Event::MasterChanged { ifindex, from, to });
+            }
+            if old.bridge() != new.bridge() {
+                events.extend(old.bridge().map(|bridge| left(bridge, old)));
+                let joined = |bridge| Event::PortAppeared { bridge, link: new.clone() };
+                events.extend(new.bridge().map(joined));
+            }
+            if old.up != new.up {
+                events.push_back(if new.up {
+                    Event::Up { ifindex }
+                } else {
+                    Event::Down { ifindex }
+                });
+            }
+            if old.carrier != new.carrier {
+                events.push_back(Event::Carrier { ifindex, on: new.carrier });
+            }
+            if old.addresses != new.addresses {
+                events.push_back(Event::AddressesChanged { ifindex });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{link, member, snapshot};
+    use super::super::{LinkKind, XdpAttached};
+    use super::*;
+
+    fn between(old: Vec<Link>, new: Vec<Link>) -> Vec<Event> {
+        difference(&snapshot(old), &snapshot(new)).into()
+    }
+
+    #[test]
+    fn nothing_happened() {
+        let links = || vec![link(1, "v1", LinkKind::Veth), link(2, "br0", LinkKind::Bridge)];
+        assert_eq!(between(links(), links()), []);
+    }
+
+    #[test]
+    fn a_port_joins_moves_and_vanishes() {
+        let free = link(5, "v1", LinkKind::Veth);
+        let in_3 = member(free.clone(), 3);
+        let in_4 = member(free.clone(), 4);
+        assert_eq!(
+            between(vec![free.clone()], vec![in_3.clone()]),
+            [
+                Event::MasterChanged { ifindex: 5, from: None, to: Some(3) },
+                Event::PortAppeared { bridge: 3, link: in_3.clone() },
+            ]
+        );
+        assert_eq!(
+            between(vec![in_3.clone()], vec![in_4.clone()]),
+            [
+                Event::MasterChanged { ifindex: 5, from: Some(3), to: Some(4) },
+                Event::PortVanished { bridge: 3, ifindex: 5, name: "v1".into() },
+                Event::PortAppeared { bridge: 4, link: in_4.clone() },
+            ]
+        );
+        assert_eq!(
+            between(vec![in_4], vec![]),
+            [
+                Event::PortVanished { bridge: 4, ifindex: 5, name: "v1".into() },
+                Event::Vanished { ifindex: 5, name: "v1".into() },
+            ]
+        );
+    }
+
+    #[test]
+    fn an_index_is_another_interface_only_when_it_was_gone() {
+        let old = link(5, "v1", LinkKind::Veth);
+        let mut new = link(5, "v2", LinkKind::Veth);
+        new.mtu = 9000;
+        new.up = false;
+        new.carrier = false;
+        new.xdp = XdpAttached { skb: 9, ..XdpAttached::default() };
+        assert_eq!(
+            between(vec![old], vec![new]),
+            [
+                Event::Renamed { ifindex: 5, from: "v1".into(), to: "v2".into() },
+                Event::MtuChanged { ifindex: 5, mtu: 9000 },
+                Event::XdpChanged { ifindex: 5, program: Some(9) },
+                Event::Down { ifindex: 5 },
+                Event::Carrier { ifindex: 5, on: false },
+            ]
+        );
+    }
+
+    #[test]
+    fn a_bond_member_is_not_a_bridge_port() {
+        let free = link(5, "nic0", LinkKind::Physical);
+        let mut bonded = member(free.clone(), 3);
+        bonded.master_kind = Some("bond".into());
+        assert_eq!(
+            between(vec![free], vec![bonded]),
+            [Event::MasterChanged { ifindex: 5, from: None, to: Some(3) }]
+        );
+    }
+}

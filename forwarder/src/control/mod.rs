@@ -1,0 +1,26 @@
+//! The cold side: everything that is done once, or when somebody asks.
+//!
+//! - [`config`]: the file into a validated [`plan`]
+//! - [`privileges`], [`links`], [`netns`]: what this host is and has
+//! - [`settings`], [`state`]: what is changed on it, and how it is put back
+//! - [`attach`], [`btf`]: the XDP program
+//! - [`forwarder`]: the program, the worker, and the ports between them
+//! - [`books`]: the ledger, checked
+//! - [`run`]: a forwarder's life
+//! - [`api`], [`report`]: the control socket
+
+pub mod api;
+pub mod attach;
+pub mod books;
+pub mod btf;
+pub mod config;
+pub mod forwarder;
+pub mod links;
+pub(crate) mod netlink;
+pub mod netns;
+pub mod plan;
+pub mod privileges;
+pub mod report;
+pub mod run;
+pub mod settings;
+pub mod state;

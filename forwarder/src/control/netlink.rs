@@ -1,0 +1,200 @@
+//! Requests to rtnetlink, one at a time over a blocking socket, and the reading of its attributes.
+//! Invariant: only attributes that weir uses are looked at, so that nothing a newer kernel adds
+//! can make a link unreadable.
+
+use std::io;
+
+use nix::libc;
+use rtnetlink::sys::protocols::NETLINK_ROUTE;
+use rtnetlink::sys::{Socket, SocketAddr};
+
+const HEADER_LEN: usize = 16;
+const ATTRIBUTE_HEADER_LEN: usize = 4;
+/// A dump that the kernel flags as inconsistent is asked for again, this often at most.
+const DUMP_ATTEMPTS: u32 = 8;
+
+/// A request under construction: the fixed header of its family, then attributes.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    kind: u16,
+    flags: u16,
+    payload: Vec<u8>,
+}
+
+impl Request {
+    pub(crate) fn new(kind: u16, fixed: &[u8]) -> Self {
+        Self { kind, flags: libc::NLM_F_REQUEST as u16, payload: fixed.to_vec() }
+    }
+
+    pub(crate) fn flags(mut self, flags: libc::c_int) -> Self {
+        self.flags |= flags as u16;
+        self
+    }
+
+    pub(crate) fn attribute(mut self, kind: u16, value: &[u8]) -> Self {
+        self.payload.extend_from_slice(&((ATTRIBUTE_HEADER_LEN + value.len()) as u16).to_ne_bytes());
+        self.payload.extend_from_slice(&kind.to_ne_bytes());
+        self.payload.extend_from_slice(value);
+        self.payload.resize(self.payload.len().next_multiple_of(4), 0);
+        self
+    }
+
+    fn encode(&self, sequence: u32) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEADER_LEN + self.payload.len());
+        bytes.extend_from_slice(&((HEADER_LEN + self.payload.len()) as u32).to_ne_bytes());
+        bytes.extend_from_slice(&self.kind.to_ne_bytes());
+        bytes.extend_from_slice(&self.flags.to_ne_bytes());
+        bytes.extend_from_slice(&sequence.to_ne_bytes());
+        bytes.extend_from_slice(&0_u32.to_ne_bytes());
+        bytes.extend_from_slice(&self.payload);
+        bytes
+    }
+}
+
+/// One message of a datagram, undecoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RawMessage<'a> {
+    pub(crate) kind: u16,
+    pub(crate) flags: u16,
+    pub(crate) sequence: u32,
+    pub(crate) payload: &'a [u8],
+}
+
+/// The messages of one datagram; a message whose length cannot be right ends it.
+pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = RawMessage<'_>> {
+    std::iter::from_fn(move || {
+        let len = u32_at(datagram, 0)? as usize;
+        let payload = datagram.get(HEADER_LEN..len)?;
+        let message = RawMessage {
+            kind: u16_at(datagram, 4)?,
+            flags: u16_at(datagram, 6)?,
+            sequence: u32_at(datagram, 8)?,
+            payload,
+        };
+        datagram = datagram.get(len.next_multiple_of(4)..).unwrap_or_default();
+        Some(message)
+    })
+}
+
+/// The attributes behind a fixed header of `offset` bytes; malformed ones end the list.
+pub(crate) fn attributes(payload: &[u8], offset: usize) -> impl Iterator<Item = (u16, &[u8])> {
+    let mut rest = payload.get(offset..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let len = usize::from(u16_at(rest, 0)?);
+        let kind = u16_at(rest, 2)? & libc::NLA_TYPE_MASK as u16;
+        let value = rest.get(ATTRIBUTE_HEADER_LEN..len)?;
+        rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, value))
+    })
+}
+
+pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(bytes.get(offset..offset + 2)?.try_into().ok()?))
+}
+
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(offset..offset + 4)?.try_into().ok()?))
+}
+
+/// A string attribute, without its terminating zero.
+pub(crate) fn text(value: &[u8]) -> String {
+    let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
+    String::from_utf8_lossy(&value[..end]).into_owned()
+}
+
+/// A connection to the rtnetlink of the network namespace in which it was opened.
+#[derive(Debug)]
+pub(crate) struct Netlink {
+    socket: Socket,
+    sequence: u32,
+}
+
+impl Netlink {
+    pub(crate) fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        // An error otherwise comes back with the whole request; the code is enough.
+        socket.set_cap_ack(true)?;
+        Ok(Self { socket, sequence: 0 })
+    }
+
+    /// Everything the kernel answers to a dump, each as kind and payload.
+    pub(crate) fn dump(&mut self, request: &Request) -> io::Result<Vec<(u16, Vec<u8>)>> {
+        let request = request.clone().flags(libc::NLM_F_DUMP);
+        let mut last = io::ErrorKind::Interrupted.into();
+        for _ in 0..DUMP_ATTEMPTS {
+            match self.exchange(&request) {
+                Ok((answers, false)) => return Ok(answers),
+                Ok((_, true)) => {}
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    // What is left of the torn answer must not be read as the next one's: the
+                    // sequence number sees to that.
+                    last = error;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    /// Asks for or changes one thing, and waits until the kernel has answered.
+    pub(crate) fn call(&mut self, request: &Request) -> io::Result<Vec<(u16, Vec<u8>)>> {
+        let request = request.clone().flags(libc::NLM_F_ACK);
+        self.exchange(&request).map(|(answers, _)| answers)
+    }
+
+    fn exchange(&mut self, request: &Request) -> io::Result<(Vec<(u16, Vec<u8>)>, bool)> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let bytes = request.encode(self.sequence);
+        self.socket.send(&bytes, 0)?;
+        let mut answers = Vec::new();
+        let mut torn = false;
+        loop {
+            let (datagram, _) = self.socket.recv_from_full()?;
+            for message in messages(&datagram).filter(|m| m.sequence == self.sequence) {
+                torn |= message.flags & libc::NLM_F_DUMP_INTR as u16 != 0;
+                match i32::from(message.kind) {
+                    libc::NLMSG_NOOP => {}
+                    libc::NLMSG_DONE | libc::NLMSG_ERROR => {
+                        let code = u32_at(message.payload, 0).unwrap_or(0) as i32;
+                        return match code {
+                            0 => Ok((answers, torn)),
+                            code => Err(io::Error::from_raw_os_error(-code)),
+                        };
+                    }
+                    _ => answers.push((message.kind, message.payload.to_vec())),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_reads_back() {
+        let request = Request::new(18, &[0; 16]).attribute(3, b"v1\0").attribute(4, &[1, 0, 0, 0]);
+        let mut bytes = request.encode(7);
+        bytes.extend_from_slice(&request.encode(8));
+        let read: Vec<_> = messages(&bytes).collect();
+        assert_eq!(read.len(), 2);
+        assert_eq!((read[0].kind, read[0].sequence), (18, 7));
+        assert_eq!(read[1].sequence, 8);
+        let list: Vec<_> = attributes(read[1].payload, 16).collect();
+        assert_eq!(list, [(3, &b"v1\0"[..]), (4, &[1, 0, 0, 0][..])]);
+        assert_eq!(text(list[0].1), "v1");
+    }
+
+    #[test]
+    fn garbage_ends_the_list_without_a_panic() {
+        for len in 0..40 {
+            assert_eq!(messages(&vec![0xff; len]).count(), 0);
+            assert_eq!(messages(&vec![0; len]).count(), 0);
+            let _ = attributes(&vec![0xff; len], 16).count();
+            assert_eq!(attributes(&vec![0; len], 16).count(), 0);
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! What the control socket answers, as JSON. Invariants: only whole numbers, text and flags, so
+//! that nothing is rounded on the way; a reader ignores what it does not know, so that fields may
+//! be added without a new version.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use weir_core::{Ledger, Losses};
+
+use crate::control::plan::Role;
+
+/// Of the shape of these types; it rises when a field changes its meaning or goes.
+pub const VERSION: u64 = 1;
+
+/// `GET /v1/stats`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatsReport {
+    pub version: u64,
+    /// Since this weir started; lower than in an earlier report: it was started anew.
+    pub uptime_ns: u64,
+    pub ports: Vec<PortReport>,
+    pub ledger: LedgerReport,
+    pub worker: Vec<WorkerReport>,
+    pub frames: CensusReport,
+    pub fdb: FdbReport,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortReport {
+    pub name: String,
+    pub role: Role,
+    pub state: State,
+    /// Why the port has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    pub mode: Attached,
+    /// What the port's guest or link sent to us.
+    pub rx: Traffic,
+    /// What we delivered to it.
+    pub tx: Traffic,
+    /// What the program left to the kernel, for the host.
+    pub passed: Traffic,
+    /// By `Reason::name()`; a reason that never occurred is absent.
+    pub losses: BTreeMap<String, u64>,
+    /// What waits to be sent out of this port now.
+    #[serde(default)]
+    pub queued: Queued,
+    /// Neither outcomes nor losses: kicks, completed checksums and the like, by name.
+    #[serde(default)]
+    pub counters: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// A superframe is one frame.
+    pub frames: u64,
+    pub bytes: u64,
+    /// How many of the frames were superframes.
+    #[serde(default)]
+    pub superframes: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queued {
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Up,
+    /// The interface is there, but without carrier or set down.
+    Down,
+    /// The interface was deleted; it is picked up when it returns.
+    Gone,
+    /// The interface is there, but cannot be served; `problem` says why.
+    Failed,
+    /// weir is stopping.
+    Stopped,
+}
+
+/// How a port is attached now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Attached {
+    #[serde(rename = "none")]
+    None,
+    #[serde(rename = "skb")]
+    Skb,
+    #[serde(rename = "native")]
+    Native,
+    #[serde(rename = "native-zc")]
+    NativeZeroCopy,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerReport {
+    pub received: u64,
+    pub copies: u64,
+    pub delivered: u64,
+    pub passed: u64,
+    pub lost: u64,
+    pub in_flight: u64,
+    pub balanced: bool,
+    pub lost_by_reason: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerReport {
+    pub core: u64,
+    /// `spin`, `adaptive` or `sleep`.
+    pub idle: IdleName,
+    /// Where its time went, since it started.
+    pub regimes: Regimes,
+    pub turns: u64,
+    pub kicks: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdleName {
+    Spin,
+    #[default]
+    Adaptive,
+    Sleep,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Regimes {
+    /// Moving frames.
+    pub busy: Regime,
+    /// Nothing to do: polling or asleep.
+    pub idle: Regime,
+    /// Something to send, and no device that takes it.
+    pub back_pressured: Regime,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Regime {
+    pub ns: u64,
+    /// Of the worker's whole time.
+    pub share_permille: u64,
+}
+
+/// The pool's frames by who holds them: `free + fill + rx + held + tx = total`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CensusReport {
+    pub total: u64,
+    pub free: u64,
+    pub fill: u64,
+    pub rx: u64,
+    pub held: u64,
+    pub tx: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FdbReport {
+    pub entries: u64,
+    pub capacity: u64,
+}
+
+/// `GET /v1/ports`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortList {
+    pub version: u64,
+    pub ports: Vec<PortInfo>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortInfo {
+    pub name: String,
+    pub role: Role,
+    pub state: State,
+    /// Why the port has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    pub mode: Attached,
+    /// As ethtool names it; empty while the interface is gone.
+    pub driver: String,
+    pub ifindex: u64,
+    pub mtu: u64,
+    pub queues: u64,
+    /// Whether superframes can leave by this port whole.
+    pub superframes: bool,
+}
+
+/// `GET /v1/health`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    pub status: String,
+    pub version: String,
+    pub pid: u64,
+    pub uptime_ns: u64,
+}
+
+/// What comes with every status that is no success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorReport {
+    pub error: String,
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Gone => "gone",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl Attached {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Skb => "skb",
+            Self::Native => "native",
+            Self::NativeZeroCopy => "native-zc",
+        }
+    }
+}
+
+impl IdleName {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Spin => "spin",
+            Self::Adaptive => "adaptive",
+            Self::Sleep => "sleep",
+        }
+    }
+}
+
+impl From<crate::control::plan::Idle> for IdleName {
+    fn from(idle: crate::control::plan::Idle) -> Self {
+        use crate::control::plan::Idle;
+        match idle {
+            Idle::Spin => Self::Spin,
+            Idle::Adaptive => Self::Adaptive,
+            Idle::Sleep => Self::Sleep,
+        }
+    }
+}
+
+impl Regimes {
+    /// The shares come from the sums, so that no caller can get them to disagree.
+    pub fn of(busy_ns: u64, idle_ns: u64, back_pressured_ns: u64) -> Self {
+        let whole = u128::from(busy_ns) + u128::from(idle_ns) + u128::from(back_pressured_ns);
+        let regime = |ns: u64| Regime {
+            ns,
+            share_permille: (u128::from(ns) * 1000).checked_div(whole).unwrap_or(0) as u64,
+        };
+        Self {
+            busy: regime(busy_ns),
+            idle: regime(idle_ns),
+            back_pressured: regime(back_pressured_ns),
+        }
+    }
+}
+
+impl CensusReport {
+    pub fn accounted(&self) -> u64 {
+        self.free + self.fill + self.rx + self.held + self.tx
+    }
+}
+
+impl PortReport {
+    pub fn lost(&self) -> u64 {
+        self.losses.values().sum()
+    }
+}
+
+/// Losses as the report has them: by name, without the zeros.
+pub fn by_reason(losses: &Losses) -> BTreeMap<String, u64> {
+    losses.iter().map(|(reason, frames)| (reason.name().to_owned(), frames)).collect()
+}
+
+impl From<&Ledger> for LedgerReport {
+    fn from(ledger: &Ledger) -> Self {
+        Self {
+            received: ledger.received,
+            copies: ledger.copies,
+            delivered: ledger.delivered,
+            passed: ledger.passed,
+            lost: ledger.lost.total(),
+            in_flight: ledger.in_flight,
+            balanced: ledger.balanced(),
+            lost_by_reason: by_reason(&ledger.lost),
+        }
+    }
+}
+
+impl Default for LedgerReport {
+    fn default() -> Self {
+        Self::from(&Ledger::default())
+    }
+}
+
+impl LedgerReport {
+    /// In minus out, as in `weir_core::Ledger`; 0 when balanced.
+    pub fn balance(&self) -> i128 {
+        let sum = |parts: &[u64]| parts.iter().map(|part| i128::from(*part)).sum::<i128>();
+        sum(&[self.received, self.copies])
+            - sum(&[self.delivered, self.passed, self.lost, self.in_flight])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_core::Reason;
+
+    #[test]
+    fn the_json_is_the_one_promised() {
+        let mut ledger = Ledger { received: 5, delivered: 3, ..Ledger::default() };
+        ledger.lost.add(Reason::QueueFull, 2);
+        let report = StatsReport {
+            version: VERSION,
+            uptime_ns: 7,
+            ports: vec![PortReport {
+                name: "v1".into(),
+                role: Role::Vif,
+                state: State::Up,
+                problem: None,
+                mode: Attached::Skb,
+                rx: Traffic { frames: 5, bytes: 320, superframes: 1 },
+                tx: Traffic::default(),
+                passed: Traffic::default(),
+                losses: by_reason(&ledger.lost),
+                queued: Queued::default(),
+                counters: BTreeMap::new(),
+            }],
+            ledger: LedgerReport::from(&ledger),
+            worker: vec![WorkerReport { regimes: Regimes::of(1, 2, 1), ..Default::default() }],
+            ..StatsReport::default()
+        };
+        let json = serde_json::to_value(&report).unwrap();
+        let expected = serde_json::json!({
+            "version": 1,
+            "uptime_ns": 7,
+            "ports": [{
+                "name": "v1", "role": "vif", "state": "up", "mode": "skb",
+                "rx": {"frames": 5, "bytes": 320, "superframes": 1},
+                "tx": {"frames": 0, "bytes": 0, "superframes": 0},
+                "passed": {"frames": 0, "bytes": 0, "superframes": 0},
+                "losses": {"queue_full": 2},
+                "queued": {"packets": 0, "bytes": 0},
+                "counters": {},
+            }],
+            "ledger": {
+                "received": 5, "copies": 0, "delivered": 3, "passed": 0, "lost": 2,
+                "in_flight": 0, "balanced": true, "lost_by_reason": {"queue_full": 2},
+            },
+            "worker": [{
+                "core": 0, "idle": "adaptive", "turns": 0, "kicks": 0,
+                "regimes": {
+                    "busy": {"ns": 1, "share_permille": 250},
+                    "idle": {"ns": 2, "share_permille": 500},
+                    "back_pressured": {"ns": 1, "share_permille": 250},
+                },
+            }],
+            "frames": {"total": 0, "free": 0, "fill": 0, "rx": 0, "held": 0, "tx": 0},
+            "fdb": {"entries": 0, "capacity": 0},
+        });
+        assert_eq!(json, expected);
+        assert_eq!(serde_json::from_value::<StatsReport>(json).unwrap(), report);
+    }
+
+    #[test]
+    fn a_ledger_that_does_not_balance_says_by_how_much() {
+        let report = LedgerReport { received: 3, delivered: 5, ..LedgerReport::default() };
+        assert_eq!(report.balance(), -2);
+        assert_eq!(Regimes::of(0, 0, 0), Regimes::default());
+    }
+}

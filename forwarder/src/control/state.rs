@@ -1,0 +1,257 @@
+//! The record of changed settings, in a file beside the control socket, so that they are put back
+//! even after kill -9. Invariant: a change stands in the file before it is made, with what was
+//! there before weir ever touched it.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::netns::NetnsId;
+
+const VERSION: u32 = 1;
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// What was changed, and how it was before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "setting", rename_all = "snake_case")]
+pub enum Before {
+    /// An offload by its ethtool name, and whether it was on.
+    Feature { feature: String, on: bool },
+    /// There was no qdisc (noqueue). The kernel sets an empty tx_queue_len when one is added, so
+    /// that is put back as well.
+    NoQdisc { tx_queue_len: u32 },
+}
+
+impl Before {
+    fn same_setting(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Feature { feature, .. }, Self::Feature { feature: theirs, .. }) => {
+                feature == theirs
+            }
+            (Self::NoQdisc { .. }, Self::NoQdisc { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    pub netns: NetnsId,
+    pub ifindex: u32,
+    pub name: String,
+    /// The port on whose account it was made: itself, or the near end of the veth.
+    pub port: u32,
+    #[serde(flatten)]
+    pub before: Before,
+}
+
+impl Change {
+    fn same_setting(&self, other: &Self) -> bool {
+        (self.netns, self.ifindex) == (other.netns, other.ifindex)
+            && self.before.same_setting(&other.before)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Document {
+    version: u32,
+    /// Namespace inodes and interface indices mean nothing after a restart of the host.
+    boot_id: String,
+    changes: Vec<Change>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("cannot write {path}, without which settings could not be put back: {error}")]
+    Write { path: String, error: io::Error },
+    #[error("cannot read {path}: {error}")]
+    Read { path: String, error: io::Error },
+    #[error(
+        "{path} is not a state file of this version of weir ({error}); if no older weir needs it \
+         to put settings back, remove it"
+    )]
+    Malformed { path: String, error: String },
+}
+
+/// The changes that have not been undone yet, in memory and on disk.
+#[derive(Debug)]
+pub struct StateFile {
+    path: PathBuf,
+    changes: Vec<Change>,
+}
+
+impl StateFile {
+    /// `<control socket>.state`
+    pub fn path_for(control: &Path) -> PathBuf {
+        let mut path = control.as_os_str().to_owned();
+        path.push(".state");
+        path.into()
+    }
+
+    /// Opens the file of that control socket; what an earlier run left in it is kept.
+    pub fn open(control: &Path) -> Result<Self, StateError> {
+        let path = Self::path_for(control);
+        let changes = match fs::read_to_string(&path) {
+            Ok(text) => parse(&text, &boot_id())
+                .map_err(|error| StateError::Malformed { path: display(&path), error })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(StateError::Read { path: display(&path), error }),
+        };
+        Ok(Self { path, changes })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Records a change that is about to be made. What is recorded already stays as it is: it is
+    /// older, and therefore the original.
+    pub fn record(&mut self, change: Change) -> Result<(), StateError> {
+        if self.changes.iter().any(|known| known.same_setting(&change)) {
+            return Ok(());
+        }
+        self.changes.push(change);
+        self.save().inspect_err(|_| {
+            self.changes.pop();
+        })
+    }
+
+    /// Forgets the changes for which `gone` holds.
+    pub fn forget(&mut self, gone: impl Fn(&Change) -> bool) -> Result<(), StateError> {
+        let before = self.changes.len();
+        self.changes.retain(|change| !gone(change));
+        if self.changes.len() == before { Ok(()) } else { self.save() }
+    }
+
+    /// An interface has a new name.
+    pub fn rename(&mut self, netns: NetnsId, ifindex: u32, name: &str) -> Result<(), StateError> {
+        let mut touched = false;
+        for change in &mut self.changes {
+            if (change.netns, change.ifindex) == (netns, ifindex) && change.name != name {
+                name.clone_into(&mut change.name);
+                touched = true;
+            }
+        }
+        if touched { self.save() } else { Ok(()) }
+    }
+
+    fn save(&self) -> Result<(), StateError> {
+        let done = if self.changes.is_empty() {
+            match fs::remove_file(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
+        } else {
+            self.write()
+        };
+        done.map_err(|error| StateError::Write { path: display(&self.path), error })
+    }
+
+    fn write(&self) -> io::Result<()> {
+        let document =
+            Document { version: VERSION, boot_id: boot_id(), changes: self.changes.clone() };
+        let mut text = serde_json::to_vec_pretty(&document)?;
+        text.push(b'\n');
+        let mut aside = self.path.as_os_str().to_owned();
+        aside.push(".new");
+        let aside = PathBuf::from(aside);
+        // Left by a writer that was killed; opened anew so that nobody else's file is written to.
+        match fs::remove_file(&aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
+        // Not synced to disk: the settings themselves do not outlive the kernel either.
+        file.write_all(&text)?;
+        fs::rename(&aside, &self.path)
+    }
+}
+
+fn display(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn boot_id() -> String {
+    fs::read_to_string(BOOT_ID).unwrap_or_default().trim().to_owned()
+}
+
+fn parse(text: &str, boot_id: &str) -> Result<Vec<Change>, String> {
+    let document: Document = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if document.version != VERSION {
+        return Err(format!("version {} instead of {VERSION}", document.version));
+    }
+    Ok(if document.boot_id == boot_id { document.changes } else { Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn gro(ifindex: u32, on: bool) -> Change {
+        Change {
+            netns: NetnsId { device: 4, inode: 40 },
+            ifindex,
+            name: format!("v{ifindex}"),
+            port: ifindex,
+            before: Before::Feature { feature: "rx-gro".into(), on },
+        }
+    }
+
+    #[test]
+    fn survives_and_keeps_the_original() {
+        let dir = tempfile::tempdir().unwrap();
+        let control = dir.path().join("weir.sock");
+        let mut state = StateFile::open(&control).unwrap();
+        assert!(!state.path().exists());
+        state.record(gro(1, false)).unwrap();
+        state.record(Change { before: Before::NoQdisc { tx_queue_len: 0 }, ..gro(1, false) }).unwrap();
+        let mode = fs::metadata(state.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(state);
+
+        let mut state = StateFile::open(&control).unwrap();
+        // The second run finds it switched on, by the first one.
+        state.record(gro(1, true)).unwrap();
+        assert_eq!(state.changes()[0], gro(1, false));
+        assert_eq!(state.changes().len(), 2);
+        state.rename(NetnsId { device: 4, inode: 40 }, 1, "lan1").unwrap();
+        drop(state);
+
+        let mut state = StateFile::open(&control).unwrap();
+        assert_eq!(state.changes()[1].name, "lan1");
+        state.forget(|_| true).unwrap();
+        assert!(!state.path().exists());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn another_boot_or_version_is_not_this_one() {
+        let text = |version, boot: &str| {
+            let document =
+                Document { version, boot_id: boot.into(), changes: vec![gro(1, true)] };
+            serde_json::to_string(&document).unwrap()
+        };
+        assert_eq!(parse(&text(1, "a"), "a").unwrap(), [gro(1, true)]);
+        assert_eq!(parse(&text(1, "a"), "b").unwrap(), []);
+        assert!(parse(&text(2, "a"), "a").unwrap_err().contains("version 2"));
+        assert!(parse("{", "a").is_err());
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_named() {
+        let mut state = StateFile::open(Path::new("/nonexistent/weir.sock")).unwrap();
+        let error = state.record(gro(1, true)).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/weir.sock.state"), "{error}");
+        assert!(state.changes().is_empty());
+    }
+}

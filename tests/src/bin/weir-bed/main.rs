@@ -1,0 +1,105 @@
+//! The demonstration behind `cargo xtask run`: four VMs and an uplink host out of namespaces, weir
+//! between them, ten seconds of traffic with a live table, the ledger, and nothing left behind.
+//!
+//! Invariant: however it ends, namespaces and processes are gone when it has ended.
+
+mod load;
+mod table;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use load::Load;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, drive, ns, signals};
+use table::Table;
+
+/// Shows weir at work on four VMs and an uplink, in network namespaces
+#[derive(Parser)]
+struct Args {
+    /// How long the traffic runs
+    #[arg(long, default_value_t = 10, value_name = "S")]
+    seconds: u64,
+}
+
+const DRAWING: &str = "\
+   VM 1   VM 2   VM 3   VM 4       namespaces, 10.0.0.1-4, fd00::1-4
+    |      |      |      |
+    v1     v2     v3     v4        veths, offloads at their defaults
+    +------+--+---+------+
+             weir                  XDP -> AF_XDP -> one worker on core 1
+              |
+             nic0                  veth
+              |
+          uplink host              10.0.0.200, fd00::c8
+";
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match signals::flag() {
+        Ok(interrupted) => match demo(&args, &interrupted) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) if interrupted.load(Ordering::SeqCst) => {
+                println!("\ninterrupted: everything is removed");
+                ExitCode::from(130)
+            }
+            Err(error) => {
+                eprintln!("weir-bed: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(error) => {
+            eprintln!("weir-bed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(args: &Args, interrupted: &AtomicBool) -> Result<()> {
+    anyhow::ensure!(system_tests::may_run_as_root(), "network namespaces need root");
+    print!("{DRAWING}");
+    println!("\nmaking the bed ...");
+    let bed = BedSpec::vms(4).build()?;
+    println!("starting weir ...");
+    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let result = show(args, interrupted, &bed, &weir);
+    if interrupted.load(Ordering::SeqCst) {
+        // It may have heard the same Ctrl-C; either way it is gone before its interfaces are.
+        let _ = weir.stop();
+        ns::remove_own();
+        anyhow::bail!("interrupted");
+    }
+    result.with_context(|| format!("weir said:\n{}", weir.said()))?;
+    weir.stop()?;
+    drop(bed);
+    println!("\nweir stopped, the bed is removed");
+    Ok(())
+}
+
+fn show(args: &Args, interrupted: &AtomicBool, bed: &Bed, weir: &Weir) -> Result<()> {
+    drive::ping_all(bed)?;
+    let time = Duration::from_secs(args.seconds.max(1));
+    println!("traffic for {} s: UDP, TCP and ping, over IPv4 and IPv6\n", time.as_secs());
+    let results = std::thread::scope(|scope| -> Result<Vec<String>> {
+        let load = Load::start(scope, bed, time)?;
+        let mut table = Table::new(weir.stats()?);
+        let end = Instant::now() + time;
+        while Instant::now() < end && !interrupted.load(Ordering::SeqCst) {
+            std::thread::sleep(table.period());
+            table.update(weir.stats()?)?;
+        }
+        if interrupted.load(Ordering::SeqCst) {
+            // Clients that did not hear the signal would run on: they go with their namespaces.
+            ns::remove_own();
+        }
+        load.finish()
+    })?;
+    println!();
+    for line in results {
+        println!("{line}");
+    }
+    let stats = weir.assert_ledger()?;
+    println!("\n{}", table::ledger(&stats));
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! XDP live frames into a native-mode port: the sender is never the limit, the worker is.
+//!
+//! The kernel runs a two-instruction program on core 0 that sends each frame out of the VM's end;
+//! the far end of the path counts and drops in XDP. Weir against a bare AF_XDP loop, and against
+//! XDP redirect for the distance to no user space at all.
+
+use crate::Plan;
+use crate::report::{Report, Sample};
+use crate::rig::{Peer, Rig};
+use anyhow::{Context, Result, anyhow};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use system_tests::bed::GUEST_IF;
+use system_tests::cpu::{self, Busy};
+use system_tests::observer::Observer;
+use system_tests::traffic::raw;
+use weir_port::probe::live_frames;
+use weir_port::rawprog::{Action, Program};
+
+/// Frames a call: a few milliseconds, so that it ends soon after it is told to.
+const REPEAT: u32 = 1 << 15;
+const BATCH: u32 = 64;
+const WARM_UP: Duration = Duration::from_millis(500);
+
+pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
+    let peers =
+        plan.peers(&[Peer::Weir { idle: "spin", mode: "native" }, Peer::Bare, Peer::Redirect]);
+    for round in 1..=plan.rounds {
+        for &peer in &peers {
+            let rig = Rig::new(peer, 1)?;
+            let values = run(&rig, plan.time)?;
+            rig.finish()?;
+            report.add(
+                plan.rounds,
+                Sample { case: "live 64 B".into(), peer: peer.name(), round, values },
+            );
+        }
+    }
+    Ok(())
+}
+
+fn run(rig: &Rig, time: Duration) -> Result<Vec<(&'static str, f64)>> {
+    let (guest, up) = (rig.bed.guest(0)?, &rig.bed.uplink);
+    let sink = Observer::drain(&up.ns, GUEST_IF)?;
+    let bounce = Program::always(Action::Tx)?;
+    let ifindex = guest.ns.ifindex(GUEST_IF)?;
+    let body = raw::udp4(guest, up, (9, 9), &[0; 22]);
+    let frame = raw::frame(up.mac(), guest.mac(), &[], 0x0800, &body);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            guest.ns.run(|| {
+                cpu::pin(0);
+                let mut sent = 0_u64;
+                while !stop.load(Ordering::Relaxed) {
+                    live_frames(bounce.as_fd(), &frame, ifindex, REPEAT, BATCH)
+                        .context("live frames")?;
+                    sent += u64::from(REPEAT);
+                }
+                Ok(sent)
+            })
+        });
+        std::thread::sleep(WARM_UP);
+        let sampled = (|| -> Result<Vec<(&'static str, f64)>> {
+            let (start, count_0, busy_0) = (Instant::now(), sink.total()?, Busy::now()?);
+            std::thread::sleep(time);
+            let (seconds, count_1, busy_1) =
+                (start.elapsed().as_secs_f64(), sink.total()?, Busy::now()?);
+            let delivered = (count_1 - count_0) as f64;
+            let worker_us = busy_1.core_since(&busy_0, 1).as_secs_f64() * 1e6;
+            Ok(vec![
+                ("mpps", delivered / seconds / 1e6),
+                ("core1_us_per_packet", worker_us / delivered.max(1.0)),
+            ])
+        })();
+        stop.store(true, Ordering::Relaxed);
+        let sent = sender.join().map_err(|_| anyhow!("the sender panicked"))??;
+        let mut values = sampled?;
+        values.push(("sent_m", sent as f64 / 1e6));
+        Ok(values)
+    })
+}

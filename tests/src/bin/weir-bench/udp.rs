@@ -1,0 +1,90 @@
+//! 64-byte frames from a UDP socket, flat out, VM to uplink: what is delivered, and what it costs.
+//!
+//! The sender has core 0. Delivered is what the sink's interface received; its socket is not read,
+//! so that no reader takes the worker's core. CPU per packet is the machine's busy time less the
+//! sender's own (measured on a veth whose far end drops at once), over what was delivered.
+
+use crate::Plan;
+use crate::report::{Report, Sample};
+use crate::rig::{Peer, Rig};
+use anyhow::Result;
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+use system_tests::bed::{Family, GUEST_IF};
+use system_tests::cpu::Busy;
+use system_tests::observer::Observer;
+use system_tests::traffic::{Pace, Source};
+
+/// 14 + 20 + 8 bytes of headers: 64 bytes in all without the trailer.
+const PAYLOAD: usize = 22;
+const WARM_UP: Duration = Duration::from_millis(300);
+
+pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
+    let peers = plan.peers(&[Peer::Weir { idle: "adaptive", mode: "auto" }, Peer::Bridge]);
+    for round in 1..=plan.rounds {
+        let own_us = senders_own_us(plan)?;
+        for &peer in &peers {
+            let rig = Rig::new(peer, 1)?;
+            let run = run(&rig, plan.time)?;
+            rig.finish()?;
+            let cpu_us = (run.busy_us - own_us * run.sent) / run.delivered.max(1.0);
+            let values = vec![
+                ("mpps", run.delivered / run.seconds / 1e6),
+                ("offered_mpps", run.sent / run.seconds / 1e6),
+                ("cpu_us_per_packet", cpu_us),
+                ("senders_own_us", own_us),
+            ];
+            report.add(
+                plan.rounds,
+                Sample { case: "udp 64 B".into(), peer: peer.name(), round, values },
+            );
+        }
+    }
+    Ok(())
+}
+
+struct Run {
+    seconds: f64,
+    sent: f64,
+    delivered: f64,
+    busy_us: f64,
+}
+
+fn run(rig: &Rig, time: Duration) -> Result<Run> {
+    let (guest, up) = (rig.bed.guest(0)?, &rig.bed.uplink);
+    // Bound, so that no ICMP comes back; never read.
+    let _sink = up.ns.run(|| Ok(UdpSocket::bind(up.socket(Family::V4, 9000))?))?;
+    let to = up.socket(Family::V4, 9000);
+    let source = Source { size: PAYLOAD, pace: Pace::FlatOut, core: Some(0), ..Source::to(to) };
+    let sending = source.start(&guest.ns)?;
+    std::thread::sleep(WARM_UP);
+    let arrived = || Ok::<_, anyhow::Error>(up.ns.counter(GUEST_IF)?.rx_packets as f64);
+    let (start, arrived_0, sent_0, busy_0) =
+        (Instant::now(), arrived()?, sending.so_far(), Busy::now()?);
+    std::thread::sleep(time);
+    let (seconds, arrived_1, sent_1, busy_1) =
+        (start.elapsed().as_secs_f64(), arrived()?, sending.so_far(), Busy::now()?);
+    sending.stop()?;
+    Ok(Run {
+        seconds,
+        sent: (sent_1 - sent_0) as f64,
+        delivered: arrived_1 - arrived_0,
+        busy_us: busy_1.since(&busy_0).as_secs_f64() * 1e6,
+    })
+}
+
+/// What a packet costs its sender, everything behind its veth left out.
+fn senders_own_us(plan: &Plan) -> Result<f64> {
+    let rig = Rig::new(Peer::Floor, 1)?;
+    rig.bed.learn_neighbours()?;
+    let guest = rig.bed.guest(0)?;
+    let _drain = Observer::drain(&rig.bed.uplink.ns, &guest.port)?;
+    let to = rig.bed.uplink.socket(Family::V4, 9000);
+    let time = plan.time.min(Duration::from_secs(1));
+    let source =
+        Source { size: PAYLOAD, pace: Pace::FlatOut, core: Some(0), time, ..Source::to(to) };
+    let before = Busy::now()?;
+    let sent = source.start(&guest.ns)?.finish();
+    let busy_us = Busy::now()?.since(&before).as_secs_f64() * 1e6;
+    Ok(busy_us / (sent?.frames as f64).max(1.0))
+}

@@ -1,0 +1,46 @@
+//! What most tests do on a bed: everybody talks to everybody.
+
+use crate::bed::{Bed, FAMILIES, Family};
+use crate::traffic::{Pace, Sink, Source, ping};
+use crate::{Guest, wait::wait_ok};
+use anyhow::{Result, ensure};
+use std::time::Duration;
+
+/// Echoes from the first guest to every other one and the uplink host, over both families.
+pub fn ping_all(bed: &Bed) -> Result<()> {
+    let first = bed.guest(0)?;
+    for other in bed.guests.iter().skip(1).chain([&bed.uplink]) {
+        for family in FAMILIES {
+            ping(&first.ns, other.addr(family), 3)?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until an echo comes back: for what follows a change that takes effect in its own time.
+pub fn reachable(from: &Guest, to: &Guest, deadline: Duration) -> Result<()> {
+    let what = format!("{} to reach {}", from.port, to.port);
+    wait_ok(deadline, &what, || ping(&from.ns, to.addr(Family::V4), 1))
+}
+
+/// Sends `count` datagrams at a rate every path takes and insists that each comes once.
+pub fn udp_exact(from: &Guest, to: &Guest, family: Family, size: usize, count: u64) -> Result<()> {
+    let sink = Sink::start(&to.ns, to.socket(family, 0))?;
+    let source = Source { size, count, pace: Pace::Rate(5000), ..Source::to(sink.addr()) };
+    let sent = source.send(&from.ns)?;
+    sink.wait_for(count, Duration::from_secs(5))?;
+    let received = sink.finish()?;
+    let unique = received.unique(0);
+    let once = received.duplicates == 0 && received.reordered == 0 && received.foreign == 0;
+    ensure!(
+        sent.frames == count && unique == count && once,
+        "{} -> {}, {size} bytes: sent {}, came {unique}, {} twice, {} late, {} foreign",
+        from.port,
+        to.port,
+        sent.frames,
+        received.duplicates,
+        received.reordered,
+        received.foreign
+    );
+    Ok(())
+}

@@ -1,0 +1,256 @@
+//! A network namespace by name: commands and closures run in it, its counters and settings.
+//!
+//! Invariant: a namespace is removed when its handle drops, and its name tells whose it is, so
+//! that those of a process that died without dropping are found and removed.
+
+use anyhow::{Context, Result, anyhow, bail};
+use nix::sched::{CloneFlags, setns};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+/// Where `ip netns` keeps its handles.
+const FOLDER: &str = "/run/netns";
+const PREFIX: &str = "wt";
+
+/// What this process has made, for the signal handler: names only, since it runs beside the owners.
+static MADE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// A network namespace; removed on drop.
+#[derive(Debug)]
+pub struct Ns {
+    name: String,
+}
+
+/// Counters of one interface, as in /proc/net/dev.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IfCounters {
+    pub rx_bytes: u64,
+    pub rx_packets: u64,
+    pub rx_dropped: u64,
+    pub tx_bytes: u64,
+    pub tx_packets: u64,
+    pub tx_dropped: u64,
+}
+
+/// `wt<pid>x<bed>-<role>`: unique among living processes.
+#[must_use]
+pub fn name_of(bed: u32, role: &str) -> String {
+    format!("{PREFIX}{}x{bed}-{role}", std::process::id())
+}
+
+impl Ns {
+    /// Makes the namespace and brings its loopback up.
+    pub fn create(name: &str) -> Result<Self> {
+        register(name);
+        ip(&["netns", "add", name])?;
+        let ns = Self { name: name.to_owned() };
+        ip(&["-n", name, "link", "set", "lo", "up"])?;
+        Ok(ns)
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(FOLDER).join(&self.name)
+    }
+
+    /// Runs `f` on a thread of its own inside the namespace; sockets it opens stay there.
+    pub fn run<T: Send>(&self, f: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let handle =
+            File::open(self.path()).with_context(|| format!("no namespace {}", self.name))?;
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(move || {
+                setns(handle, CloneFlags::CLONE_NEWNET).context("setns")?;
+                f()
+            });
+            thread.join().map_err(|_| anyhow!("a closure in {} panicked", self.name))?
+        })
+    }
+
+    /// Puts the calling thread into the namespace for good: for a thread that does nothing else.
+    pub fn enter(path: &Path) -> Result<()> {
+        let handle =
+            File::open(path).with_context(|| format!("no namespace {}", path.display()))?;
+        setns(handle, CloneFlags::CLONE_NEWNET).context("setns")
+    }
+
+    /// `program`, to be run inside; its pid is the program's own, since `ip` execs it.
+    #[must_use]
+    pub fn cmd(&self, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name, program]);
+        command
+    }
+
+    /// `ip -n NAME WORDS…`, split at blanks.
+    pub fn ip(&self, words: &str) -> Result<String> {
+        let args: Vec<&str> =
+            ["-n", &self.name].into_iter().chain(words.split_whitespace()).collect();
+        ip(&args)
+    }
+
+    /// `ethtool WORDS…`, inside.
+    pub fn ethtool(&self, words: &str) -> Result<String> {
+        output(self.cmd("ethtool").args(words.split_whitespace()))
+    }
+
+    /// Writes a setting below /proc/sys/net.
+    pub fn sysctl(&self, path: &str, value: &str) -> Result<()> {
+        self.run(|| {
+            let file = format!("/proc/sys/net/{path}");
+            fs::write(&file, value).with_context(|| format!("cannot write {file}"))
+        })
+    }
+
+    /// One interface as `ip -j -d link show` tells it; an error if there is none.
+    pub fn link(&self, interface: &str) -> Result<Value> {
+        let text = self.ip(&format!("-j -d link show dev {interface}"))?;
+        let links: Value = serde_json::from_str(&text).context("ip -j")?;
+        Ok(links.get(0).cloned().unwrap_or(Value::Null))
+    }
+
+    pub fn ifindex(&self, interface: &str) -> Result<u32> {
+        let link = self.link(interface)?;
+        let index = link["ifindex"].as_u64().context("no ifindex")?;
+        Ok(u32::try_from(index)?)
+    }
+
+    /// All interfaces' counters at one instant.
+    pub fn counters(&self) -> Result<HashMap<String, IfCounters>> {
+        // Not /proc/net: that is the main thread's namespace.
+        let text = self.run(|| Ok(fs::read_to_string("/proc/thread-self/net/dev")?))?;
+        Ok(text.lines().filter_map(parse_dev_line).collect())
+    }
+
+    pub fn counter(&self, interface: &str) -> Result<IfCounters> {
+        let all = self.counters()?;
+        all.get(interface).copied().with_context(|| format!("no {interface} in {}", self.name))
+    }
+}
+
+impl Drop for Ns {
+    fn drop(&mut self) {
+        remove(&self.name);
+        if let Ok(mut made) = MADE.lock() {
+            made.retain(|name| *name != self.name);
+        }
+    }
+}
+
+fn parse_dev_line(line: &str) -> Option<(String, IfCounters)> {
+    let (name, rest) = line.split_once(':')?;
+    let n: Vec<u64> = rest.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let at = |i: usize| n.get(i).copied();
+    let counters = IfCounters {
+        rx_bytes: at(0)?,
+        rx_packets: at(1)?,
+        rx_dropped: at(3)?,
+        tx_bytes: at(8)?,
+        tx_packets: at(9)?,
+        tx_dropped: at(11)?,
+    };
+    Some((name.trim().to_owned(), counters))
+}
+
+fn register(name: &str) {
+    if let Ok(mut made) = MADE.lock() {
+        made.push(name.to_owned());
+    }
+}
+
+/// Ends what runs in `name` and removes it.
+fn remove(name: &str) {
+    // Processes keep a namespace alive after its name is gone.
+    if let Ok(pids) = ip(&["netns", "pids", name]) {
+        for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
+        }
+    }
+    let _ = ip(&["netns", "del", name]);
+}
+
+/// Removes every namespace this process made: for a signal handler's thread, before it exits.
+pub fn remove_own() {
+    let names = MADE.lock().map(|mut made| std::mem::take(&mut *made)).unwrap_or_default();
+    names.iter().for_each(|name| remove(name));
+}
+
+/// Removes what dead processes left behind.
+pub fn remove_stale() {
+    let Ok(entries) = fs::read_dir(FOLDER) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid =
+            name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('x')).map(|(pid, _)| pid);
+        let Some(pid) = pid.and_then(|pid| pid.parse::<u32>().ok()) else { continue };
+        if !PathBuf::from(format!("/proc/{pid}")).exists() {
+            remove(&name);
+        }
+    }
+}
+
+/// Runs `ip` and returns what it prints.
+pub fn ip(args: &[&str]) -> Result<String> {
+    output(Command::new("ip").args(args))
+}
+
+/// Runs many `ip` commands as one batch, in the namespace if one is given.
+pub fn ip_batch(ns: Option<&str>, lines: &[String]) -> Result<()> {
+    use std::io::Write;
+    let mut file = tempfile::NamedTempFile::new().context("a batch file")?;
+    for line in lines {
+        writeln!(file, "{line}")?;
+    }
+    let mut command = Command::new("ip");
+    if let Some(ns) = ns {
+        command.args(["-n", ns]);
+    }
+    output(command.arg("-batch").arg(file.path()))
+        .with_context(|| format!("in the batch\n{}", lines.join("\n")))
+        .map(drop)
+}
+
+/// Runs a command to its end; an error holds what it said.
+pub fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    bail!(
+        "{command:?} failed ({}): {}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim_end(),
+        String::from_utf8_lossy(&output.stdout).trim_end(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_line_of_proc_net_dev() {
+        let line = "  eth0: 100 2 0 3 0 0 0 0 400 5 0 6 0 0 0 0";
+        let (name, counters) = parse_dev_line(line).unwrap();
+        assert_eq!(name, "eth0");
+        let want = IfCounters {
+            rx_bytes: 100,
+            rx_packets: 2,
+            rx_dropped: 3,
+            tx_bytes: 400,
+            tx_packets: 5,
+            tx_dropped: 6,
+        };
+        assert_eq!(counters, want);
+        assert!(parse_dev_line("Inter-|   Receive").is_none());
+    }
+}

@@ -1,0 +1,44 @@
+//! Ctrl-C and SIGTERM: what a bed's process does about them.
+//!
+//! Invariant: whichever way is chosen, the namespaces are gone before the process is.
+
+use anyhow::Result;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::sync::Arc;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static WATCHED: Once = Once::new();
+
+/// Cleans up and exits on the first signal; the first caller in a process decides.
+pub(crate) fn exit_on_signal() {
+    WATCHED.call_once(|| {
+        let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
+        std::thread::spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                crate::ns::remove_own();
+                std::process::exit(128 + signal);
+            }
+        });
+    });
+}
+
+/// Sets a flag on the first signal, for a program that ends in its own order; the second signal
+/// cleans up and exits at once.
+pub fn flag() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let set = Arc::clone(&flag);
+    WATCHED.call_once(|| {
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                if set.swap(true, Ordering::SeqCst) {
+                    crate::ns::remove_own();
+                    std::process::exit(128 + signal);
+                }
+            }
+        });
+    });
+    Ok(flag)
+}

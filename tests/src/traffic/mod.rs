@@ -1,0 +1,15 @@
+//! Traffic between guests: UDP that counts itself, ping, TCP by iperf3, and raw frames.
+//!
+//! Invariant: a source reports what the kernel took from it, a sink what came, each exactly.
+
+pub mod payload;
+pub mod ping;
+pub mod raw;
+pub mod tcp;
+pub mod udp_sink;
+pub mod udp_source;
+
+pub use ping::ping;
+pub use tcp::{TcpResult, tcp};
+pub use udp_sink::{Received, Sink};
+pub use udp_source::{Pace, Sent, Source};

@@ -1,0 +1,103 @@
+//! TCP by iperf3: one client, one server, and what the receiver counted.
+
+use crate::Guest;
+use crate::bed::Family;
+use crate::wait::wait_ok;
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TcpResult {
+    /// At the receiver.
+    pub bits_per_second: f64,
+    pub bytes: u64,
+    pub retransmits: u64,
+}
+
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs `flows` TCP flows from one guest to another for `time`; `extra` goes to the client.
+pub fn tcp(
+    from: &Guest,
+    to: &Guest,
+    family: Family,
+    flows: u32,
+    time: Duration,
+    extra: &[&str],
+) -> Result<TcpResult> {
+    // A port of the sender's own: two senders may share a receiver.
+    let port = (5201 + u16::from(from.number)).to_string();
+    let addr = to.addr(family).to_string();
+    let server = to
+        .ns
+        .cmd("iperf3")
+        .args(["-s", "-1", "-p", &port])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start iperf3")?;
+    let _server = Server(server);
+    wait_listening(to, &port)?;
+    let seconds = time.as_secs_f64().round().max(1.0).to_string();
+    let output = from
+        .ns
+        .cmd("iperf3")
+        .args(["-c", &addr, "-p", &port, "-J", "-t", &seconds, "-P", &flows.to_string()])
+        .args(["--connect-timeout", "5000"])
+        .args(extra)
+        .output()
+        .context("cannot start iperf3")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    parse(&text).with_context(|| format!("iperf3 {} -> {addr}", from.port))
+}
+
+/// A connection attempt would use up the server's one test: looks at the socket table instead.
+fn wait_listening(to: &Guest, port: &str) -> Result<()> {
+    let hex = format!(":{:04X} ", port.parse::<u16>()?);
+    wait_ok(Duration::from_secs(5), "iperf3 to listen", || {
+        let table = to.ns.run(|| {
+            let read = |name| std::fs::read_to_string(format!("/proc/thread-self/net/{name}"));
+            Ok(read("tcp")? + &read("tcp6")?)
+        })?;
+        // State 0A is LISTEN.
+        let listens = table.lines().any(|line| line.contains(&hex) && line.contains(" 0A "));
+        if listens { Ok(()) } else { bail!("port {port} is closed") }
+    })
+}
+
+fn parse(text: &str) -> Result<TcpResult> {
+    let json: Value = serde_json::from_str(text).with_context(|| format!("not JSON: {text}"))?;
+    if let Some(error) = json["error"].as_str() {
+        bail!("{error}");
+    }
+    let end = &json["end"];
+    let received = &end["sum_received"];
+    Ok(TcpResult {
+        bits_per_second: received["bits_per_second"].as_f64().context("no sum_received")?,
+        bytes: received["bytes"].as_u64().unwrap_or(0),
+        retransmits: end["sum_sent"]["retransmits"].as_u64().unwrap_or(0),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn reads_the_receivers_sum_and_reports_errors() {
+        let good = r#"{"end":{"sum_sent":{"retransmits":3},"sum_received":{"bits_per_second":1.5e9,"bytes":7}}}"#;
+        let result = parse(good).unwrap();
+        assert_eq!((result.bits_per_second, result.bytes, result.retransmits), (1.5e9, 7, 3));
+        assert!(parse(r#"{"error":"refused"}"#).unwrap_err().to_string().contains("refused"));
+    }
+}

@@ -1,0 +1,254 @@
+//! A running weir in a bed's host: started, asked, stopped, killed.
+//!
+//! Invariant: the process is gone when the handle is, and what it said is shown when its test
+//! fails. Declare the handle after the bed, so that it drops first.
+
+use crate::bed::Bed;
+use crate::wait::{wait_for, wait_ok};
+use crate::weir_spec::WeirSpec;
+use crate::{http, ledger};
+use anyhow::{Context, Result, anyhow, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+/// A debug build on a busy machine opens its sockets in well under this.
+const START: Duration = Duration::from_secs(20);
+const STOP: Duration = Duration::from_secs(10);
+const SETTLE: Duration = Duration::from_secs(5);
+/// Traffic counts as settled when nothing was received for so long.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// Where the binary is; builds it if nobody has.
+pub fn binary() -> Result<PathBuf> {
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = BINARY.get_or_init(|| locate().map_err(|error| format!("{error:#}")));
+    found.clone().map_err(|error| anyhow!(error))
+}
+
+fn locate() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("WEIR_BIN").map(PathBuf::from).filter(|path| path.exists())
+    {
+        return Ok(path);
+    }
+    // target/<profile>/deps/<test>-<hash>, or target/<profile>/<bin>.
+    let own = std::env::current_exe()?;
+    let mut folder = own.parent().context("no folder")?;
+    if folder.ends_with("deps") {
+        folder = folder.parent().context("no folder")?;
+    }
+    let target = folder.parent().context("no target folder")?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--quiet", "--package", "weir", "--bin", "weir", "--target-dir"])
+        .arg(target);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    if folder.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let status = cargo.status().context("cannot start cargo to build weir")?;
+    if !status.success() {
+        bail!("weir does not build ({status})");
+    }
+    Ok(folder.join("weir"))
+}
+
+/// The handle.
+#[derive(Debug)]
+pub struct Weir {
+    child: Child,
+    socket: PathBuf,
+    said: Arc<Mutex<String>>,
+    // Holds the socket and the configuration; removed with the handle.
+    _dir: Option<tempfile::TempDir>,
+}
+
+impl Weir {
+    /// Starts weir on all ports of the bed and waits until it answers.
+    pub fn start(bed: &Bed, spec: &WeirSpec) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("weir-bed-").tempdir()?;
+        let mut weir = Self::start_in(bed, spec, dir.path())?;
+        weir._dir = Some(dir);
+        Ok(weir)
+    }
+
+    /// The same with the socket in a folder of the caller's, for restarts.
+    pub fn start_in(bed: &Bed, spec: &WeirSpec, dir: &Path) -> Result<Self> {
+        let (config, socket) = (dir.join("weir.toml"), dir.join("weir.sock"));
+        std::fs::write(&config, spec.config(bed, &socket))?;
+        let weir = Self::spawn(bed, &spec.args(&config, &socket), socket)?;
+        weir.wait_ready()
+    }
+
+    /// `weir run ARGS`, without waiting for anything.
+    pub fn spawn(bed: &Bed, args: &[String], socket: PathBuf) -> Result<Self> {
+        let mut command = command(bed)?;
+        command
+            .arg("run")
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot start weir")?;
+        let said = Arc::new(Mutex::new(String::new()));
+        if let Some(pipe) = child.stderr.take() {
+            let said = Arc::clone(&said);
+            std::thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    if let Ok(mut said) = said.lock() {
+                        said.push_str(&line);
+                        said.push('\n');
+                    }
+                }
+            });
+        }
+        Ok(Self { child, socket, said, _dir: None })
+    }
+
+    fn wait_ready(mut self) -> Result<Self> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                // The pipe's reader may be a moment behind.
+                std::thread::sleep(Duration::from_millis(50));
+                bail!("weir ended at once ({status}):\n{}", self.said());
+            }
+            let error = match self.stats() {
+                Ok(_) => return Ok(self),
+                Err(error) => error,
+            };
+            if start.elapsed() > START {
+                return Err(error.context(format!("weir does not answer:\n{}", self.said())));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// What it has written to stderr so far.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.said.lock().map(|said| said.clone()).unwrap_or_default()
+    }
+
+    pub fn stats(&self) -> Result<Value> {
+        let body = http::get(&self.socket, "/v1/stats")?;
+        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    }
+
+    /// The state of one port, as the API has it.
+    pub fn port_state(&self, name: &str) -> Result<String> {
+        let stats = self.stats()?;
+        Ok(ledger::port(&stats, name)["state"].as_str().unwrap_or("absent").to_owned())
+    }
+
+    pub fn wait_port(&self, name: &str, states: &[&str]) -> Result<()> {
+        let what = format!("port {name} to be {}", states.join(" or "));
+        wait_for(Duration::from_secs(10), &what, || {
+            self.port_state(name).is_ok_and(|state| states.contains(&state.as_str()))
+        })
+        .with_context(|| format!("it is {:?}\n{}", self.port_state(name), self.said()))
+    }
+
+    /// Waits until nothing is received any more, then holds the statistics to exact sums.
+    pub fn assert_ledger(&self) -> Result<Value> {
+        let deadline = Instant::now() + SETTLE;
+        let mut last = self.stats()?;
+        let mut quiet_since = Instant::now();
+        loop {
+            std::thread::sleep(Duration::from_millis(20));
+            let now = self.stats()?;
+            if now["ledger"]["received"] != last["ledger"]["received"] {
+                quiet_since = Instant::now();
+            }
+            last = now;
+            let verdict = ledger::check(&last);
+            if verdict.is_ok() && quiet_since.elapsed() >= QUIET {
+                return Ok(last);
+            }
+            if Instant::now() >= deadline {
+                let why = verdict.err().unwrap_or_else(|| "traffic does not stop".to_owned());
+                bail!("the ledger does not balance: {why}\n{last:#}\nweir said:\n{}", self.said());
+            }
+        }
+    }
+
+    /// Ends it as an operator would and insists on a clean exit.
+    pub fn stop(self) -> Result<()> {
+        self.stop_with(Signal::SIGTERM)
+    }
+
+    pub fn stop_with(mut self, signal: Signal) -> Result<()> {
+        let status = self.end_with(signal)?;
+        if !status.success() {
+            bail!("weir ended with {status} on {signal}:\n{}", self.said());
+        }
+        Ok(())
+    }
+
+    /// Ends it without giving it a chance; the pid is reaped.
+    pub fn kill9(mut self) -> Result<()> {
+        self.end_with(Signal::SIGKILL).map(drop)
+    }
+
+    fn end_with(&mut self, signal: Signal) -> Result<ExitStatus> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)
+            .context("weir is gone already")?;
+        let child = &mut self.child;
+        let status = wait_ok(STOP, "weir to end", || child.try_wait()?.context("it still runs"));
+        status.with_context(|| format!("{signal}:\n{}", self.said()))
+    }
+}
+
+impl Drop for Weir {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            // Still running: the test left early, so it failed, and this says why.
+            eprintln!("weir said:\n{}", self.said());
+        }
+    }
+}
+
+/// The binary in the bed's host, without arguments yet.
+fn command(bed: &Bed) -> Result<Command> {
+    let binary = binary()?;
+    let mut command = bed.host.cmd(binary.to_str().context("the path is not UTF-8")?);
+    if std::env::var_os("RUST_LOG").is_none() {
+        command.env("RUST_LOG", "info");
+    }
+    Ok(command)
+}
+
+/// Runs weir with `args` to its end: for what must be refused.
+pub fn run_to_end(bed: &Bed, args: &[&str]) -> Result<Output> {
+    let mut child = command(bed)?
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot start weir")?;
+    let ended = wait_ok(STOP, "weir to refuse and end", || child.try_wait()?.context("it runs"));
+    if ended.is_err() {
+        child.kill()?;
+        let output = child.wait_with_output()?;
+        bail!("weir {args:?} did not end:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(child.wait_with_output()?)
+}

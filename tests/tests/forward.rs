@@ -1,0 +1,214 @@
+//! Frames of every kind between VMs and the uplink, with the guests' default offloads.
+
+use anyhow::{Result, ensure};
+use std::time::Duration;
+use system_tests::bed::{FAMILIES, Family};
+use system_tests::drive::{ping_all, udp_exact};
+use system_tests::observer::Observer;
+use system_tests::traffic::raw::{self, RawSocket};
+use system_tests::traffic::{ping, tcp};
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};
+
+/// An EtherType for local experiments: nobody else's frames are counted.
+const OURS: u16 = 0x88b5;
+const MARK: [u8; 4] = [0x88, 0xb5, 0xab, 0xcd];
+
+fn everything(bed: &Bed, spec: &WeirSpec) -> Result<()> {
+    let weir = Weir::start(bed, spec)?;
+    let (one, two, up) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink);
+    ping_all(bed)?;
+    for family in FAMILIES {
+        for (from, to) in [(one, two), (one, up), (up, one)] {
+            for size in [16, 200, 1400] {
+                udp_exact(from, to, family, size, 300)?;
+            }
+            let result = tcp(from, to, family, 1, Duration::from_secs(1), &[])?;
+            ensure!(result.bytes > 1_000_000, "{} -> {}: {result:?}", from.port, to.port);
+        }
+    }
+    let stats = weir.assert_ledger()?;
+    ensure!(ledger::lost_under(&stats, "malformed") == 0, "{stats:#}");
+    weir.stop()
+}
+
+#[test]
+fn ping_udp_tcp_with_default_offloads() -> Result<()> {
+    root_or_skip!();
+    // GRO off is a veth's own default; the checksums are partial and superframes come.
+    let bed = BedSpec::vms(2).guest_gro(false).build()?;
+    everything(&bed, &WeirSpec::default())
+}
+
+#[test]
+fn ping_udp_tcp_with_gro_guests() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).build()?;
+    everything(&bed, &WeirSpec::default())
+}
+
+#[test]
+fn ping_udp_tcp_in_native_mode() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).build()?;
+    everything(&bed, &WeirSpec::default().mode("native"))
+}
+
+#[test]
+fn ping_udp_tcp_over_a_bridges_ports() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    everything(&bed, &WeirSpec::bridge())
+}
+
+fn with_mtu(mtu: u32) -> Result<()> {
+    let bed = BedSpec::vms(2).mtu(mtu).build()?;
+    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let (one, two, up) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink);
+    for family in FAMILIES {
+        let headers = if family == Family::V4 { 28 } else { 48 };
+        let largest = mtu - headers;
+        for to in [two, up] {
+            // `-M do`: the echo is one frame of exactly the MTU, or it fails.
+            let echo = system_tests::traffic::ping::echo(
+                &one.ns,
+                to.addr(family),
+                3,
+                &["-M", "do", "-s", &largest.to_string()],
+            )?;
+            ensure!(echo.received == echo.sent, "{mtu}: {echo:?}");
+            udp_exact(one, to, family, largest as usize, 200)?;
+            udp_exact(to, one, family, largest as usize - 1, 200)?;
+            let result = tcp(one, to, family, 1, Duration::from_secs(1), &[])?;
+            ensure!(result.bytes > 1_000_000, "{mtu}: {result:?}");
+        }
+    }
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn mtu_1500() -> Result<()> {
+    root_or_skip!();
+    with_mtu(1500)
+}
+
+#[test]
+fn mtu_3000() -> Result<()> {
+    root_or_skip!();
+    with_mtu(3000)
+}
+
+#[test]
+fn mtu_9000() -> Result<()> {
+    root_or_skip!();
+    with_mtu(9000)
+}
+
+#[test]
+fn ip_fragments_pass() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).build()?;
+    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    for family in FAMILIES {
+        let large = ["-M", "dont", "-s", "4000"];
+        let echo = system_tests::traffic::ping::echo(&one.ns, two.addr(family), 3, &large)?;
+        ensure!(echo.received == echo.sent, "{family:?}: {echo:?}");
+        udp_exact(one, two, family, 4000, 100)?;
+    }
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn one_and_two_tags_stay_on_the_frame() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).build()?;
+    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let (one, two, up) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink);
+    let body = raw::udp4(one, two, (7, 9), b"tagged, and checked to the last byte");
+    for to in [two, up] {
+        let socket = RawSocket::open(one)?;
+        let single = raw::frame(to.mac(), one.mac(), &[(0x8100, 0x2005)], 0x0800, &body);
+        let double = raw::frame(to.mac(), one.mac(), &[(0x88a8, 7), (0x8100, 9)], 0x0800, &body);
+        let seen = Observer::matching(to, 12, [0x81, 0, 0x20, 5])?;
+        (0..20).try_for_each(|_| socket.send(&single))?;
+        seen.wait_exactly(20, "frames with one tag")?;
+        drop(seen);
+        // The inner tag; the outer one must have stood before it.
+        let seen = Observer::matching(to, 16, [0x81, 0, 0, 9])?;
+        (0..20).try_for_each(|_| socket.send(&double))?;
+        seen.wait_exactly(20, "frames with two tags")?;
+    }
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn broadcast_reaches_everybody_else_once() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(3).build()?;
+    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let sender = bed.guest(0)?;
+    let others = [bed.guest(1)?, bed.guest(2)?, &bed.uplink];
+    let before = weir.assert_ledger()?["ledger"]["copies"].as_u64();
+    let all = others.into_iter().chain([sender]);
+    let seen: Vec<Observer> =
+        all.map(|to| Observer::matching(to, 12, MARK)).collect::<Result<_>>()?;
+    let socket = RawSocket::open(sender)?;
+    for dst in [[0xff; 6], [0x01, 0, 0x5e, 0, 0, 9], [0x02, 0, 0, 0, 9, 9]] {
+        let frame = raw::frame(dst, sender.mac(), &[], OURS, &MARK[2..]);
+        (0..10).try_for_each(|_| socket.send(&frame))?;
+    }
+    for (observer, to) in seen.iter().zip(others) {
+        observer.wait_exactly(30, &format!("flooded frames at {}", to.port))?;
+    }
+    ensure!(seen[3].total()? == 0, "the sender heard itself");
+    let stats = weir.assert_ledger()?;
+    let copies = stats["ledger"]["copies"].as_u64().zip(before).map(|(now, then)| now - then);
+    // One delivery is the frame itself; the two others are copies. IPv6 may add a few of its own.
+    ensure!(copies.is_some_and(|copies| copies >= 60), "copies: {copies:?}\n{stats:#}");
+    weir.stop()
+}
+
+#[test]
+fn a_learned_address_is_not_flooded() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(3).build()?;
+    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let (one, two, three) = (bed.guest(0)?, bed.guest(1)?, bed.guest(2)?);
+    // The echo teaches where both are.
+    ping(&one.ns, two.addr(Family::V4), 1)?;
+    let (at_two, at_three) =
+        (Observer::matching(two, 12, MARK)?, Observer::matching(three, 12, MARK)?);
+    let socket = RawSocket::open(one)?;
+    let frame = raw::frame(two.mac(), one.mac(), &[], OURS, &MARK[2..]);
+    (0..10).try_for_each(|_| socket.send(&frame))?;
+    at_two.wait_exactly(10, "frames for a known address")?;
+    ensure!(at_three.total()? == 0, "a known address was flooded");
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn malformed_frames_are_counted_and_harm_nobody() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).build()?;
+    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    let socket = RawSocket::open(one)?;
+    let good = raw::frame(two.mac(), one.mac(), &[], 0x0800, &raw::udp4(one, two, (7, 9), b"x"));
+    let mut short_header = good.clone();
+    short_header[14] = 0x41;
+    let mut too_long = good.clone();
+    too_long[16..18].copy_from_slice(&1400_u16.to_be_bytes());
+    for _ in 0..10 {
+        socket.send(&short_header)?;
+        socket.send(&too_long)?;
+    }
+    ping(&one.ns, two.addr(Family::V4), 3)?;
+    let stats = weir.assert_ledger()?;
+    let malformed = ledger::lost_under(&stats, "malformed");
+    ensure!(malformed == 20, "{malformed} of 20 were counted\n{stats:#}");
+    weir.stop()
+}

@@ -1,0 +1,240 @@
+//! Starting, refusing, stopping, dying: what weir leaves behind, and what it says.
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::process::Output;
+use std::time::Duration;
+use system_tests::bed::{Family, UPLINK_PORT};
+use system_tests::drive::{ping_all, reachable};
+use system_tests::traffic::ping;
+use system_tests::weir::{binary, run_to_end};
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, ns, root_or_skip};
+use weir_port::rawprog::{Action, Hook, Program};
+
+/// Everything about the host that weir might touch, as text to compare.
+fn settings(bed: &Bed) -> Result<String> {
+    let mut text = bed.host.ip("-d link show")?;
+    text += &ns::output(bed.host.cmd("tc").args(["qdisc", "show"]))?;
+    for port in bed.ports() {
+        text += &bed.host.ethtool(&format!("-k {port}"))?;
+    }
+    Ok(text)
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs with a configuration that must be refused; returns what it said.
+fn refused(bed: &Bed, config: &str, code: i32) -> Result<String> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("weir.toml");
+    let socket = dir.path().join("weir.sock");
+    std::fs::write(&file, config.replace("SOCKET", &socket.display().to_string()))?;
+    let output = run_to_end(bed, &["run", "--config", file.to_str().context("path")?])?;
+    let said = said(&output);
+    ensure!(
+        output.status.code() == Some(code),
+        "{config}\nended with {}, not {code}:\n{said}",
+        output.status
+    );
+    Ok(said)
+}
+
+fn leaves_nothing(bed: &Bed, spec: &WeirSpec, signal: Signal) -> Result<()> {
+    let before = settings(bed)?;
+    let weir = Weir::start(bed, spec)?;
+    let during = settings(bed)?;
+    ensure!(during.contains("xdp"), "no program is attached:\n{during}");
+    ping_all(bed)?;
+    weir.assert_ledger()?;
+    let socket = weir.socket().to_path_buf();
+    let mode = std::fs::metadata(&socket)?.permissions().mode() & 0o777;
+    ensure!(mode == 0o600, "the socket's mode is {mode:o}");
+    weir.stop_with(signal)?;
+    ensure!(!socket.exists(), "the socket is left");
+    let after = settings(bed)?;
+    ensure!(before == after, "before:\n{before}\nafter:\n{after}");
+    Ok(())
+}
+
+#[test]
+fn sigterm_leaves_nothing_behind() -> Result<()> {
+    root_or_skip!();
+    leaves_nothing(&BedSpec::vms(2).build()?, &WeirSpec::default(), Signal::SIGTERM)
+}
+
+#[test]
+fn sigint_leaves_nothing_behind() -> Result<()> {
+    root_or_skip!();
+    leaves_nothing(&BedSpec::vms(2).build()?, &WeirSpec::default(), Signal::SIGINT)
+}
+
+#[test]
+fn a_bridge_is_handed_back_as_it_was() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    leaves_nothing(&bed, &WeirSpec::bridge(), Signal::SIGTERM)?;
+    ping_all(&bed)
+}
+
+#[test]
+fn stops_under_load() -> Result<()> {
+    root_or_skip!();
+    use system_tests::traffic::{Pace, Source};
+    let bed = BedSpec::vms(2).build()?;
+    let before = settings(&bed)?;
+    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let to = bed.uplink.socket(Family::V4, 9000);
+    let _load = Source { pace: Pace::FlatOut, ..Source::to(to) }.start(&bed.guest(0)?.ns)?;
+    std::thread::sleep(Duration::from_millis(300));
+    weir.stop()?;
+    ensure!(before == settings(&bed)?, "something is left");
+    Ok(())
+}
+
+#[test]
+fn a_second_weir_on_the_socket_is_refused() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(1).build()?;
+    let dir = tempfile::tempdir()?;
+    let weir = Weir::start_in(&bed, &WeirSpec::default(), dir.path())?;
+    let config = dir.path().join("weir.toml");
+    let output = run_to_end(&bed, &["run", "--config", config.to_str().context("path")?])?;
+    ensure!(!output.status.success() && said(&output).contains("weir.sock"), "{}", said(&output));
+    // The first has not noticed.
+    ping_all(&bed)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn a_stale_socket_is_replaced() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(1).build()?;
+    let dir = tempfile::tempdir()?;
+    // A dropped listener leaves its file, as a killed process does.
+    drop(UnixListener::bind(dir.path().join("weir.sock"))?);
+    let weir = Weir::start_in(&bed, &WeirSpec::default(), dir.path())?;
+    ping_all(&bed)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn bad_configurations_name_file_and_line() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(1).build()?;
+    let head = "[forwarder]\ncontrol = \"SOCKET\"\n";
+    let nic = "[[port]]\nname = \"nic0\"\nrole = \"uplink\"\n";
+    let v1 = "[[port]]\nname = \"v1\"\nrole = \"vif\"\n";
+    // (what, configuration, line at fault, word the message must hold)
+    let cases = [
+        ("unknown key", format!("{head}colour = 3\n{nic}{v1}"), Some(3), "colour"),
+        ("wrong unit", format!("{head}{nic}rate = \"200Mbyte\"\n{v1}"), Some(6), "200Mbyte"),
+        ("duplicate port", format!("{head}{nic}{v1}{v1}"), Some(9), "v1"),
+        ("missing interface", format!("{head}{nic}{}", v1.replace("v1", "v77")), Some(7), "v77"),
+        ("weight 0", format!("{head}{nic}{v1}weight = 0\n"), Some(9), "weight"),
+        ("no uplink", format!("{head}{v1}"), None, "uplink"),
+        ("wrong role", format!("{head}{nic}{}", v1.replace("vif", "vip")), Some(8), "vip"),
+    ];
+    for (what, config, line, word) in cases {
+        let said = refused(&bed, &config, 2)?;
+        let place = line.map_or("weir.toml".to_owned(), |line| format!("weir.toml:{line}"));
+        ensure!(
+            said.contains(&place) && said.contains(word),
+            "{what}: no `{place}` or `{word}`:\n{said}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn the_default_route_is_refused_without_force() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(1).build()?;
+    bed.host.ip(&format!("address add 10.0.0.254/24 dev {UPLINK_PORT}"))?;
+    bed.host.ip("route add default via 10.0.0.200")?;
+    let dir = tempfile::tempdir()?;
+    let (file, socket) = (dir.path().join("weir.toml"), dir.path().join("weir.sock"));
+    std::fs::write(&file, WeirSpec::default().config(&bed, &socket))?;
+    let file = file.to_str().context("path")?;
+    let output = run_to_end(&bed, &["run", "--config", file])?;
+    let said = said(&output);
+    ensure!(!output.status.success(), "it took the default route's interface");
+    ensure!(said.contains("--force") && said.contains(UPLINK_PORT), "{said}");
+    let args = ["--config", file, "--force"].map(str::to_owned);
+    let weir = Weir::spawn(&bed, &args, socket)?;
+    weir.wait_port(UPLINK_PORT, &["up"])?;
+    // Frames for the host itself still pass.
+    ping(&bed.uplink.ns, "10.0.0.254".parse()?, 3)?;
+    ping_all(&bed)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn another_program_is_named_by_its_id() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(1).build()?;
+    let program = Program::always(Action::Pass)?;
+    let ifindex = bed.host.ifindex("v1")?;
+    let attached = bed.host.run(|| Ok(program.attach(ifindex, Hook::Skb)?))?;
+    let id = bed.host.link("v1")?["xdp"]["prog"]["id"].as_u64().context("no id")?;
+    let config = WeirSpec::default().config(&bed, "SOCKET".as_ref());
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("weir.toml");
+    std::fs::write(&file, config.replace("SOCKET", &dir.path().join("s").display().to_string()))?;
+    let output = run_to_end(&bed, &["run", "--config", file.to_str().context("path")?])?;
+    let said = said(&output);
+    ensure!(!output.status.success(), "it displaced another program");
+    ensure!(said.contains(&id.to_string()) && said.contains("v1"), "no id {id}:\n{said}");
+    drop(attached);
+    Ok(())
+}
+
+#[test]
+fn a_missing_capability_is_named() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(1).build()?;
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("weir.toml");
+    std::fs::write(&file, WeirSpec::default().config(&bed, &dir.path().join("s")))?;
+    let output = bed
+        .host
+        .cmd("setpriv")
+        .args(["--bounding-set", "-net_admin", "--inh-caps", "-net_admin"])
+        .arg(binary()?)
+        .args(["run", "--config"])
+        .arg(&file)
+        .output()?;
+    ensure!(!output.status.success(), "it ran without CAP_NET_ADMIN");
+    ensure!(said(&output).contains("CAP_NET_ADMIN"), "{}", said(&output));
+    Ok(())
+}
+
+#[test]
+fn a_killed_weir_leaves_a_working_bridge_and_a_restart_takes_over() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let before = settings(&bed)?;
+    let dir = tempfile::tempdir()?;
+    let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
+    ping_all(&bed)?;
+    weir.kill9()?;
+    reachable(bed.guest(0)?, &bed.uplink, Duration::from_secs(2))?;
+    ping_all(&bed)?;
+    let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
+    ping_all(&bed)?;
+    let stats = weir.assert_ledger()?;
+    ensure!(
+        stats["ledger"]["delivered"].as_u64() > Some(0),
+        "the bridge forwarded, not weir:\n{stats:#}"
+    );
+    weir.stop()?;
+    let after = settings(&bed)?;
+    ensure!(before == after, "before:\n{before}\nafter a kill, a restart and a stop:\n{after}");
+    Ok(())
+}

@@ -1,0 +1,403 @@
+//! Software segmentation, pieces and checksum completion against the kernel's own, byte for byte.
+//!
+//! Invariant: what a packet socket with a vnet header makes the kernel send on a device without
+//! any offload is exactly what `weir_core::offload` makes of the same frame.
+//!
+//! ```text
+//!   vnet-header packet socket ──► a (no tso, gso, tx checksum) ══ veth ══ b ──► packet socket
+//! ```
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::libc;
+use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType,
+    recvmsg, sendmsg, setsockopt, socket, sockopt,
+};
+use nix::sys::time::TimeVal;
+use nix::unistd::Pid;
+use std::fmt::Write as _;
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd, OwnedFd};
+use system_tests::{Ns, ns, root_or_skip};
+use weir_core::offload::{GsoKind, Layout, Pieces, Proto, Segmenter, Sum, VnetHeader, checksum};
+
+const ROUNDS: u32 = 150;
+/// An ethertype for experiments: a frame that marks the end of a round.
+const END: [u8; 2] = [0x88, 0xb5];
+const SRC: [u8; 6] = [2, 0, 0, 0, 0, 0x0a];
+const DST: [u8; 6] = [2, 0, 0, 0, 0, 0x0b];
+
+/// Socket options that nix has no names for.
+mod option {
+    use nix::libc;
+    use nix::sys::socket::sockopt::SetBool;
+
+    const SOL_PACKET: libc::c_int = 263;
+    const AUXDATA: libc::c_int = 8;
+    const VNET_HDR: libc::c_int = 15;
+
+    #[derive(Clone, Copy, Debug)]
+    pub(super) struct PacketAuxdata;
+    nix::setsockopt_impl!(PacketAuxdata, SOL_PACKET, AUXDATA, bool, SetBool);
+
+    #[derive(Clone, Copy, Debug)]
+    pub(super) struct PacketVnetHeader;
+    nix::setsockopt_impl!(PacketVnetHeader, SOL_PACKET, VNET_HDR, bool, SetBool);
+}
+
+/// The two ends: what goes in at `a`, and what comes out at `b`.
+struct Wire {
+    vnet: OwnedFd,
+    plain: OwnedFd,
+    capture: OwnedFd,
+    a: LinkAddr,
+    b: LinkAddr,
+    sent: u32,
+    /// Last, so that the sockets are closed before the namespace goes.
+    _ns: Ns,
+}
+
+fn link_address(name: &str) -> Result<LinkAddr> {
+    let found = nix::ifaddrs::getifaddrs()?
+        .filter(|entry| entry.interface_name == name)
+        .find_map(|entry| entry.address?.as_link_addr().copied());
+    found.with_context(|| format!("{name} has no link address"))
+}
+
+impl Wire {
+    fn new(bed: u32) -> Result<Self> {
+        // What one processor sends arrives in order: a thread that moved could see its marker
+        // overtake the frames before it.
+        let mut here = CpuSet::new();
+        here.set(sched_getcpu()?)?;
+        sched_setaffinity(Pid::from_raw(0), &here)?;
+        let ns = Ns::create(&ns::name_of(bed, "seg"))?;
+        // No addresses, so that neither end says anything by itself.
+        for file in ["ipv6/conf/default/disable_ipv6", "ipv6/conf/all/disable_ipv6"] {
+            ns.sysctl(file, "1")?;
+        }
+        ns.ip("link add in0 mtu 9000 type veth peer name out0 mtu 9000")?;
+        ns.ip("link set in0 up")?;
+        ns.ip("link set out0 up")?;
+        ns.ethtool("-K in0 tx off tso off gso off tx-udp-segmentation off tx-gso-list off")?;
+        ns.ethtool("-K out0 gro off")?;
+        let ((vnet, plain, capture), a, b) = ns.run(|| {
+            let open = |protocol: Option<SockProtocol>| {
+                let flags = SockFlag::SOCK_CLOEXEC;
+                socket(AddressFamily::Packet, SockType::Raw, flags, protocol)
+            };
+            let sockets = (open(None)?, open(None)?, open(Some(SockProtocol::EthAll))?);
+            Ok((sockets, link_address("in0")?, link_address("out0")?))
+        })?;
+        setsockopt(&vnet, option::PacketVnetHeader, &true)?;
+        setsockopt(&capture, option::PacketAuxdata, &true)?;
+        setsockopt(&capture, sockopt::RcvBufForce, &(64 << 20))?;
+        setsockopt(&capture, sockopt::ReceiveTimeout, &TimeVal::new(5, 0))?;
+        Ok(Self { vnet, plain, capture, a, b, sent: 0, _ns: ns })
+    }
+
+    fn send(&self, header: &VnetHeader, frame: &[u8]) -> Result<()> {
+        let header = header.to_bytes();
+        let parts = [IoSlice::new(&header), IoSlice::new(frame)];
+        let fd = self.vnet.as_raw_fd();
+        let sent = sendmsg(fd, &parts, &[], MsgFlags::empty(), Some(&self.a))?;
+        ensure!(sent == header.len() + frame.len(), "sent {sent} bytes of {}", frame.len());
+        Ok(())
+    }
+
+    /// Everything that came out at `b` since the last call: a marker sent behind it says that no
+    /// more is to come.
+    fn received(&mut self) -> Result<Vec<Vec<u8>>> {
+        self.sent += 1;
+        let mut marker = [DST, SRC].concat();
+        marker.extend(END);
+        marker.extend(self.sent.to_be_bytes());
+        marker.resize(60, 0);
+        let parts = [IoSlice::new(&marker)];
+        sendmsg(self.plain.as_raw_fd(), &parts, &[], MsgFlags::empty(), Some(&self.a))?;
+        let mut frames = Vec::new();
+        loop {
+            let frame = self.receive()?;
+            if frame == marker {
+                return Ok(frames);
+            }
+            frames.push(frame);
+        }
+    }
+
+    /// The next frame at `b`, its outermost tag put back where the kernel took it from.
+    fn receive(&self) -> Result<Vec<u8>> {
+        let mut buffer = vec![0; 70_000];
+        loop {
+            let mut parts = [IoSliceMut::new(&mut buffer)];
+            let mut space = nix::cmsg_space!([u8; 20]);
+            let fd = self.capture.as_raw_fd();
+            let got = recvmsg::<LinkAddr>(fd, &mut parts, Some(&mut space), MsgFlags::empty())?;
+            let from = got.address.context("a frame without an address")?;
+            let len = got.bytes;
+            let mut tag = None;
+            for message in got.cmsgs()? {
+                if let ControlMessageOwned::Unknown(message) = message {
+                    tag = tag.or(tag_of(&message.data_bytes));
+                }
+            }
+            if from.ifindex() != self.b.ifindex() || from.pkttype() == libc::PACKET_OUTGOING {
+                continue;
+            }
+            let mut frame = buffer.get(..len).context("a frame longer than any")?.to_vec();
+            if let Some(tag) = tag {
+                frame.splice(12..12, tag);
+            }
+            return Ok(frame);
+        }
+    }
+}
+
+/// The VLAN tag in a `struct tpacket_auxdata`.
+fn tag_of(auxdata: &[u8]) -> Option<[u8; 4]> {
+    const TAG_VALID: u32 = 1 << 4;
+    let status = u32::from_ne_bytes(auxdata.get(..4)?.try_into().ok()?);
+    let tci = u16::from_ne_bytes(auxdata.get(16..18)?.try_into().ok()?).to_be_bytes();
+    let protocol = u16::from_ne_bytes(auxdata.get(18..20)?.try_into().ok()?).to_be_bytes();
+    (status & TAG_VALID != 0).then_some([protocol[0], protocol[1], tci[0], tci[1]])
+}
+
+/// xorshift64*: the same frames on every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+    }
+
+    fn within(&mut self, range: std::ops::RangeInclusive<usize>) -> usize {
+        range.start() + self.next() as usize % (range.end() - range.start() + 1)
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.next() as u8).collect()
+    }
+}
+
+/// A frame with random headers and payload, its checksum partial.
+fn frame(
+    random: &mut Random,
+    kind: GsoKind,
+    v6: bool,
+    tags: usize,
+    payload: usize,
+) -> Result<(Vec<u8>, Layout)> {
+    let tcp = kind != GsoKind::UdpL4;
+    // Address bytes below 128 are neither multicast nor loopback in any family we use.
+    let mut l4 = if tcp {
+        let options = random.within(0..=10);
+        let mut header = random.bytes(20);
+        header[12] = 0x50 + ((options as u8) << 4);
+        header.extend(vec![1; options * 4]);
+        header
+    } else {
+        let mut header = random.bytes(8);
+        header[4..6].copy_from_slice(&(8 + payload as u16).to_be_bytes());
+        header
+    };
+    l4.extend(random.bytes(payload));
+    let extra = if random.within(0..=2) == 0 { random.within(1..=5) } else { 0 };
+    let mut l3 = if v6 {
+        let mut header = vec![0x60, 0, 0, 0, 0, 0, if tcp { 6 } else { 17 }, 64];
+        header.extend([0xfd; 16].iter().chain(&[0xfc; 16]));
+        if extra > 0 {
+            // Destination options: nothing but padding.
+            let len = extra * 8;
+            header.extend([header[6], extra as u8 - 1, 1, len as u8 - 4]);
+            header[6] = 60;
+            header.resize(40 + len, 0);
+        }
+        let len = (header.len() - 40 + l4.len()) as u16;
+        header[4..6].copy_from_slice(&len.to_be_bytes());
+        header
+    } else {
+        let mut header = vec![0x45 + extra as u8, 0, 0, 0];
+        header.extend(random.bytes(2));
+        header.extend([0x40, 0, 64, if tcp { 6 } else { 17 }, 0, 0]);
+        header.extend([10, 1, 2, 3, 10, 4, 5, 6]);
+        header.extend(vec![1; extra * 4]);
+        let len = (header.len() + l4.len()) as u16;
+        header[2..4].copy_from_slice(&len.to_be_bytes());
+        let mut sum = Sum::new();
+        sum.add(&header);
+        header[10..12].copy_from_slice(&sum.checksum().to_be_bytes());
+        header
+    };
+    let mut frame = [DST, SRC].concat();
+    for tag in 0..tags {
+        frame.extend(if tags == 2 && tag == 0 { [0x88, 0xa8] } else { [0x81, 0x00] });
+        frame.extend([0x60 + tag as u8, random.next() as u8]);
+    }
+    frame.extend(if v6 { [0x86, 0xdd] } else { [0x08, 0x00] });
+    let l3_off = frame.len();
+    let l4_off = l3_off + l3.len();
+    frame.append(&mut l3);
+    frame.append(&mut l4);
+    let layout = Layout::parse(&frame, l3_off as u16, l4_off as u16)?;
+    checksum::make_partial(&mut frame, &layout, layout.l4_len)?;
+    Ok((frame, layout))
+}
+
+/// Every few rounds, changes the payload so that the checksum of `part` (the whole frame, or its
+/// first segment) comes to zero, which the protocols write differently.
+fn bend(frame: &mut [u8], layout: &Layout, part_len: usize) {
+    let l4 = usize::from(layout.l4_off);
+    let word = usize::from(layout.header_len);
+    if part_len < word + 2 {
+        return;
+    }
+    frame[word..word + 2].fill(0);
+    let mut part = frame[..part_len].to_vec();
+    if part_len < frame.len() {
+        // Not the last segment: what the segmentation changes in the L4 header.
+        let len = (part_len - l4) as u16;
+        match layout.proto {
+            Proto::Tcp => part[l4 + 13] &= !0x09,
+            Proto::Udp => part[l4 + 4..l4 + 6].copy_from_slice(&len.to_be_bytes()),
+        }
+        if let Some(sum) = checksum::pseudo(&part, layout, len) {
+            part[layout.checksum_at()..][..2].copy_from_slice(&sum.fold().to_be_bytes());
+        }
+    }
+    let mut sum = Sum::new();
+    sum.add(&part[l4..]);
+    frame[word..word + 2].copy_from_slice(&sum.checksum().to_be_bytes());
+}
+
+/// Says where the first of two lists of frames differs from the second.
+fn compare(what: &str, ours: &[Vec<u8>], kernel: &[Vec<u8>]) -> Result<()> {
+    let mut said = String::new();
+    for (i, (ours, kernel)) in ours.iter().zip(kernel).enumerate() {
+        if ours != kernel {
+            let at = ours.iter().zip(kernel).position(|(a, b)| a != b);
+            let (a, b) = (ours.len(), kernel.len());
+            writeln!(said, "frame {i}: {a} and {b} bytes, first difference at {at:?}")?;
+            let head = |frame: &[u8]| format!("{:02x?}", frame.get(..100).unwrap_or(frame));
+            writeln!(said, "  ours   {}\n  kernel {}", head(ours), head(kernel))?;
+            break;
+        }
+    }
+    if ours.len() != kernel.len() {
+        writeln!(said, "{} frames of ours, {} of the kernel's", ours.len(), kernel.len())?;
+    }
+    if said.is_empty() { Ok(()) } else { bail!("{what}:\n{said}") }
+}
+
+/// Random superframes of one kind: segmented by us, by the kernel, and by the kernel after we have
+/// cut them into pieces.
+fn against_the_kernel(bed: u32, kind: GsoKind, v6: bool) -> Result<()> {
+    let mut wire = Wire::new(bed)?;
+    let mut random = Random(0x5eed_0000 + u64::from(bed));
+    for round in 0..ROUNDS {
+        let tags = round as usize % 3;
+        let gso_size = random.within(500..=8900) as u16;
+        // The kernel takes no more than 128 datagrams at once.
+        let most = if kind == GsoKind::UdpL4 { 128 * usize::from(gso_size) } else { usize::MAX };
+        let payload = random.within(usize::from(gso_size)..=most.min(65_000 - 200));
+        let (mut frame, layout) = frame(&mut random, kind, v6, tags, payload)?;
+        // The kernel's packet would not fit its device: headers count, tags do not.
+        let mtu_room = 9000 - (layout.header_len - layout.l3_off);
+        let gso_size = gso_size.min(mtu_room);
+        if round % 8 == 0 {
+            let first = usize::from(layout.header_len) + usize::from(gso_size).min(payload);
+            bend(&mut frame, &layout, first);
+        }
+        let what = format!("round {round}: {layout:?}, {payload} bytes by {gso_size}");
+
+        let len = frame.len() as u32;
+        let cut = Segmenter::new(&frame, len, &layout, gso_size, kind).context("refused")?;
+        let mut ours = Vec::new();
+        for i in 0..cut.count() {
+            let mut segment = vec![0; cut.segment_len(i).context("its length")?];
+            cut.write(i, &frame[..], &mut segment)?;
+            ours.push(segment);
+        }
+        let gso = (cut.count() > 1).then_some((kind, gso_size));
+        wire.send(&VnetHeader::new(&layout, gso, true), &frame).with_context(|| what.clone())?;
+        if round % 8 == 0 {
+            let expected = if layout.proto == Proto::Tcp { [0, 0] } else { [0xff, 0xff] };
+            let field = ours[0].get(layout.checksum_at()..).and_then(|rest| rest.get(..2));
+            ensure!(field == Some(&expected), "{what}: the checksum was to be zero, not {field:?}");
+        }
+        compare(&format!("{what}, whole"), &ours, &wire.received()?)?;
+
+        let max_bytes = random.within(1000..=20_000) as u32;
+        let what = format!("{what}, pieces of {max_bytes}");
+        let cut =
+            Pieces::new(&frame, len, &layout, gso_size, kind, max_bytes).context("refused")?;
+        for i in 0..cut.count() {
+            let mut piece = vec![0; cut.piece_len(i).context("its length")?];
+            cut.write(i, &frame[..], &mut piece)?;
+            let header = cut.vnet(i).context("its header")?;
+            wire.send(&header, &piece).with_context(|| what.clone())?;
+        }
+        // A piece of one segment is no superframe: of the two zeros, the kernel then writes the
+        // other one for TCP, which means the same.
+        let mut kernel = wire.received()?;
+        for frame in kernel.iter_mut().filter(|_| layout.proto == Proto::Tcp) {
+            let field = frame.get_mut(layout.checksum_at()..).and_then(|rest| rest.get_mut(..2));
+            if let Some(field) = field.filter(|field| **field == [0xff, 0xff]) {
+                field.fill(0);
+            }
+        }
+        compare(&what, &ours, &kernel)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn tcp_over_ipv4() -> Result<()> {
+    root_or_skip!();
+    against_the_kernel(1, GsoKind::Tcp4, false)
+}
+
+#[test]
+fn tcp_over_ipv6() -> Result<()> {
+    root_or_skip!();
+    against_the_kernel(2, GsoKind::Tcp6, true)
+}
+
+#[test]
+fn udp_over_ipv4() -> Result<()> {
+    root_or_skip!();
+    against_the_kernel(3, GsoKind::UdpL4, false)
+}
+
+#[test]
+fn udp_over_ipv6() -> Result<()> {
+    root_or_skip!();
+    against_the_kernel(4, GsoKind::UdpL4, true)
+}
+
+#[test]
+fn single_frames_with_a_partial_checksum() -> Result<()> {
+    root_or_skip!();
+    let mut wire = Wire::new(5)?;
+    let mut random = Random(0x5eed);
+    for round in 0..ROUNDS * 2 {
+        let kinds = [GsoKind::Tcp4, GsoKind::Tcp6, GsoKind::UdpL4, GsoKind::UdpL4];
+        let which = round as usize % 4;
+        let payload = random.within(0..=1400);
+        let (mut frame, layout) =
+            frame(&mut random, kinds[which], which % 2 == 1, round as usize / 4 % 3, payload)?;
+        if round % 5 == 0 {
+            let len = frame.len();
+            bend(&mut frame, &layout, len);
+        }
+        wire.send(&VnetHeader::new(&layout, None, true), &frame)?;
+        ensure!(checksum::complete(&mut [&mut frame[..]], &layout)?, "it was partial");
+        let udp = layout.proto == Proto::Udp;
+        let what = format!("round {round}: {payload} bytes, udp {udp}, {layout:?}");
+        compare(&what, &[frame], &wire.received()?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! What the program counts: one outcome per frame and port, per CPU.
+//! Invariant: every frame of a configured port increments exactly one [`Counter`], so the sum
+//! over all of them is what entered the port.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+macro_rules! counters {
+    ($($variant:ident $name:literal $text:literal)+) => {
+        /// What became of a frame in the program.
+        #[repr(u32)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Counter {
+            $(#[doc = $text] $variant,)+
+        }
+
+        impl Counter {
+            const ALL: &'static [Counter] = &[$(Counter::$variant,)+];
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// As it stands in statistics.
+            pub const fn name(self) -> &'static str {
+                match self { $(Counter::$variant => $name,)+ }
+            }
+
+            /// One sentence: what it means, and what to do about it.
+            pub const fn describe(self) -> &'static str {
+                match self { $(Counter::$variant => $text,)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    Steered "steered" "Redirected to the port's AF_XDP socket."
+    PassedHost "passed_host" "For the host itself, or a group frame on a bridged port: left to the kernel."
+    PassedFallback "passed_fallback" "No socket in the port's slot: left to the kernel, which is the fail-open; normal while weir starts or stops."
+    DroppedFallback "fallback_drop" "No socket in the port's slot and the port's fallback is drop: start weir, or set the fallback to pass."
+    Malformed "malformed" "A header was cut off or impossible; capture at the sender to see what makes such frames."
+    Oversize "oversize" "Longer than a chain of frames can carry: lower gso_max_size (BIG TCP) at the sender."
+    Spoofed "spoofed" "The source address is not one of the port's mac-lock or ip-lock."
+    Shed "shed" "Dropped at the sender's core because the port's queue was over its bound."
+    Unsupported "unsupported" "A superframe that cannot be sent on (tunnel, UFO or fragment list): turn that offload off at the sender."
+    NoMeta "no_meta" "The driver leaves no room for metadata in front of a frame: use skb mode for the port."
+}
+
+impl Counter {
+    pub fn all() -> impl ExactSizeIterator<Item = Counter> + Clone {
+        Self::ALL.iter().copied()
+    }
+}
+
+/// One CPU's counters of one port. User space reads them with [`PortCounters::from_words`].
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct PortCounters {
+    pub frames: [u64; Counter::COUNT],
+    pub bytes: [u64; Counter::COUNT],
+    /// Informational, not outcomes: partial checksums completed here,
+    pub partial_completed: u64,
+    /// left to user space or the egress device,
+    pub partial_left: u64,
+    /// and steered superframes.
+    pub superframes: u64,
+}
+
+const _: () = assert!(size_of::<PortCounters>() == 8 * PortCounters::WORDS);
+
+impl PortCounters {
+    /// Its length in 64-bit words: the map value for a reader without `unsafe`.
+    pub const WORDS: usize = 2 * Counter::COUNT + 3;
+
+    pub fn from_words(words: [u64; Self::WORDS]) -> Self {
+        zerocopy::transmute!(words)
+    }
+
+    pub fn frames(&self, counter: Counter) -> u64 {
+        self.frames.get(counter as usize).copied().unwrap_or(0)
+    }
+
+    pub fn bytes(&self, counter: Counter) -> u64 {
+        self.bytes.get(counter as usize).copied().unwrap_or(0)
+    }
+
+    /// All frames that entered the port.
+    pub fn received(&self) -> u64 {
+        self.frames.iter().fold(0, |sum, n| sum.wrapping_add(*n))
+    }
+
+    /// Adds another CPU's.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.frames.iter_mut().zip(other.frames) {
+            *mine = mine.wrapping_add(theirs);
+        }
+        for (mine, theirs) in self.bytes.iter_mut().zip(other.bytes) {
+            *mine = mine.wrapping_add(theirs);
+        }
+        self.partial_completed = self.partial_completed.wrapping_add(other.partial_completed);
+        self.partial_left = self.partial_left.wrapping_add(other.partial_left);
+        self.superframes = self.superframes.wrapping_add(other.superframes);
+    }
+}

@@ -1,0 +1,60 @@
+//! Links the program to two functions of the running kernel, which the object format cannot name.
+//! Invariant: the object loads unlinked too; its placeholders are instructions that do nothing, and
+//! [`GsoOffsets::shinfo_type`](crate::GsoOffsets::shinfo_type) tells the program which it is.
+//!
+//! Reading a superframe's size with `bpf_probe_read_kernel` takes two calls, 25 ns each; with
+//! `bpf_cast_to_kern_ctx` and `bpf_rdonly_cast`, which the verifier turns into moves, it is plain
+//! loads. Both are in kernels since 6.2.
+
+/// Loaded into r0 where `bpf_cast_to_kern_ctx` is to be called.
+pub const CAST_TO_KERN_CTX: i32 = 0x3ed1_7a01;
+/// Likewise `bpf_rdonly_cast`.
+pub const RDONLY_CAST: i32 = 0x3ed1_7a02;
+
+/// Where the running kernel has the two functions: identifiers in its BTF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kfuncs {
+    pub cast_to_kern_ctx: u32,
+    pub rdonly_cast: u32,
+}
+
+/// `r0 = imm`.
+const MOV_R0: [u8; 4] = [0xb7, 0, 0, 0];
+/// `call kfunc(imm)`, by identifier in the kernel's BTF.
+const CALL_KFUNC: [u8; 4] = [0x85, 0x20, 0, 0];
+
+/// Replaces the placeholders in a compiled object by calls; gives how many there were of each.
+/// With none of either the object is another one, and stays as it is.
+pub fn link(object: &mut [u8], kfuncs: Kfuncs) -> [usize; 2] {
+    let wanted = [(CAST_TO_KERN_CTX, kfuncs.cast_to_kern_ctx), (RDONLY_CAST, kfuncs.rdonly_cast)];
+    let mut found = [0; 2];
+    // Instructions are 8 bytes, in sections that begin at multiples of 8.
+    for instruction in object.as_chunks_mut::<8>().0 {
+        let [a, b, c, d, imm @ ..] = *instruction;
+        for ((placeholder, id), count) in wanted.iter().zip(&mut found) {
+            if [a, b, c, d] == MOV_R0 && imm == placeholder.to_le_bytes() {
+                let [e, f, g, h] = id.to_le_bytes();
+                let [a, b, c, d] = CALL_KFUNC;
+                *instruction = [a, b, c, d, e, f, g, h];
+                *count += 1;
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_become_calls_and_nothing_else_changes() {
+        let mut object = [0xffu8; 32];
+        object[8..12].copy_from_slice(&MOV_R0);
+        object[12..16].copy_from_slice(&RDONLY_CAST.to_le_bytes());
+        let kfuncs = Kfuncs { cast_to_kern_ctx: 7, rdonly_cast: 0x1234 };
+        assert_eq!(link(&mut object, kfuncs), [0, 1]);
+        assert_eq!(object[8..16], [0x85, 0x20, 0, 0, 0x34, 0x12, 0, 0]);
+        assert!(object[..8].iter().chain(&object[16..]).all(|b| *b == 0xff));
+    }
+}

@@ -1,0 +1,106 @@
+//! The metadata header that the program writes in front of a frame.
+//! Invariant: it describes the frame as it stands behind it, checksum included.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{ABI_VERSION, Verdict};
+
+/// Length of [`Meta`]; the kernel wants a multiple of 4, at most 32 on older drivers.
+pub const META_LEN: usize = 32;
+
+/// Stands immediately in front of a steered frame; of a chain, in front of its first buffer only.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct Meta {
+    /// `bpf_ktime_get_ns` at ingress, comparable with `CLOCK_MONOTONIC`.
+    pub ingress_ns: u64,
+    /// Stable per 5-tuple and VLAN; not symmetric.
+    pub flow_hash: u32,
+    /// Whole frame, all buffers of its chain.
+    pub len: u32,
+    /// Slot of the ingress port.
+    pub port: u16,
+    /// [`meta_flags`].
+    pub flags: u16,
+    /// Offset of the IP or ARP header; 0: none.
+    pub l3_off: u16,
+    /// Offset of what IP carries; 0: none, or a fragment.
+    pub l4_off: u16,
+    /// Payload bytes per segment; 0: not a superframe.
+    pub gso_size: u16,
+    /// [`gso_kind`](crate::gso_kind).
+    pub gso_type: u16,
+    /// VLAN identifier of the outer tag; 0: untagged.
+    pub vlan: u16,
+    /// [`ABI_VERSION`] of the program.
+    pub abi: u16,
+}
+
+const _: () = assert!(size_of::<Meta>() == META_LEN && align_of::<Meta>() == 8);
+
+impl Meta {
+    /// What a parse says about a frame of `len` bytes that entered at slot `port`.
+    #[inline(always)]
+    pub const fn new(verdict: &Verdict, ingress_ns: u64, len: u32, port: u16) -> Self {
+        Self {
+            ingress_ns,
+            flow_hash: verdict.flow_hash,
+            len,
+            port,
+            flags: verdict.flags,
+            l3_off: verdict.l3_off,
+            l4_off: verdict.l4_off,
+            gso_size: 0,
+            gso_type: 0,
+            vlan: verdict.vlan,
+            abi: ABI_VERSION,
+        }
+    }
+}
+
+/// Bits of [`Meta::flags`] and [`Verdict::flags`].
+pub mod meta_flags {
+    pub const IPV4: u16 = 1 << 0;
+    pub const IPV6: u16 = 1 << 1;
+    pub const ARP: u16 = 1 << 2;
+    pub const TCP: u16 = 1 << 3;
+    pub const UDP: u16 = 1 << 4;
+    /// ICMP over IPv4, ICMPv6 over IPv6.
+    pub const ICMP: u16 = 1 << 5;
+    /// Part of a fragmented datagram, the first included; nothing of L4 is looked at.
+    pub const FRAGMENT: u16 = 1 << 6;
+    /// Nothing known above Ethernet.
+    pub const OTHER: u16 = 1 << 7;
+    /// At least one VLAN tag.
+    pub const TAGGED: u16 = 1 << 8;
+    /// Two VLAN tags.
+    pub const TAGGED2: u16 = 1 << 9;
+    /// The L4 checksum still is the folded pseudo-header sum: complete it, or let the kernel.
+    pub const CSUM_PARTIAL: u16 = 1 << 10;
+    /// The L4 checksum was partial; the program completed it.
+    pub const CSUM_COMPLETED: u16 = 1 << 11;
+    /// A superframe: `gso_size` and `gso_type` say how to cut it. Implies [`CSUM_PARTIAL`].
+    pub const GSO: u16 = 1 << 12;
+    /// The destination has the group bit (multicast or broadcast).
+    pub const MULTICAST: u16 = 1 << 13;
+
+    /// Names for people, lowest bit first.
+    pub const NAMES: [(u16, &str); 14] = [
+        (IPV4, "ipv4"),
+        (IPV6, "ipv6"),
+        (ARP, "arp"),
+        (TCP, "tcp"),
+        (UDP, "udp"),
+        (ICMP, "icmp"),
+        (FRAGMENT, "fragment"),
+        (OTHER, "other"),
+        (TAGGED, "tagged"),
+        (TAGGED2, "tagged2"),
+        (CSUM_PARTIAL, "csum_partial"),
+        (CSUM_COMPLETED, "csum_completed"),
+        (GSO, "gso"),
+        (MULTICAST, "multicast"),
+    ];
+}

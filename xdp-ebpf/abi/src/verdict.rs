@@ -1,0 +1,118 @@
+//! What the parser says about a frame.
+//! Invariant: offsets lie inside the frame, and the L4 part (`l4_off`, `l4_len`) does too.
+
+use crate::{Bytes, meta_flags};
+
+/// A parsed frame; never an error for what is merely unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    pub dst: [u8; 6],
+    pub src: [u8; 6],
+    /// VLAN identifier of the outer tag; 0: untagged.
+    pub vlan: u16,
+    /// [`meta_flags`], those that come from the headers.
+    pub flags: u16,
+    /// Offset of the IP or ARP header; 0: none.
+    pub l3_off: u16,
+    /// Offset of what IP carries; 0: none, a fragment, or too many extension headers.
+    pub l4_off: u16,
+    /// IP protocol after all extension headers.
+    pub proto: u8,
+    /// Length of what IP carries, as IP declares it (Ethernet padding is not in it).
+    pub l4_len: u32,
+    /// Bytes the L4 checksum covers: `l4_len`, or the UDP length; 0: no checksum known here.
+    pub csum_len: u32,
+    /// The L4 checksum as it stands (TCP and UDP).
+    pub csum: u16,
+    /// Folded sum of the pseudo-header (TCP and UDP, not fragments); never 0 there.
+    pub pseudo: u16,
+    /// Stable per 5-tuple and VLAN; fragments of a datagram share one.
+    pub flow_hash: u32,
+}
+
+impl Verdict {
+    pub const fn is(&self, flags: u16) -> bool {
+        self.flags & flags == flags
+    }
+
+    /// The L4 checksum is only the pseudo-header sum, as a guest leaves it for its device. A right
+    /// checksum may happen to look so too; completing maps it onto itself:
+    ///
+    /// With P the pseudo-header, D the rest of L4 and C the checksum field, completing stores
+    /// `~(C + D)` (ones' complement). If C was right, `C = ~(P + D)`; as it looks partial, `C = P`;
+    /// so `~(C + D) = ~(P + D) = C`. Zero has two forms, but P is never zero (the protocol is in
+    /// it), so the sum never folds to 0, only to 0xffff: the result is the one form senders use,
+    /// and UDP's 0 becomes 0xffff here as there.
+    #[inline(always)]
+    pub const fn looks_partial(&self) -> bool {
+        self.csum_len != 0 && self.csum == self.pseudo
+    }
+
+    /// Offset of the L4 checksum field; meaningful where `csum_len` is not 0.
+    #[inline(always)]
+    pub const fn csum_off(&self) -> u16 {
+        self.l4_off + if self.flags & meta_flags::TCP != 0 { 16 } else { 6 }
+    }
+}
+
+/// Source address that an address lock is about, IPv4 as `::ffff:a.b.c.d`: of IPv4, of IPv6, or the
+/// sender's of ARP. `None`: no such address, or one that anybody may use before he has his own
+/// (ARP's 0.0.0.0, IPv6's unspecified) or that never leaves the link (fe80::/10).
+#[inline(always)]
+pub fn source_address<B: Bytes + ?Sized>(b: &B, flags: u16, l3_off: u16) -> Option<[u8; 16]> {
+    let l3 = l3_off as usize;
+    let (high, low) = if flags & meta_flags::IPV4 != 0 {
+        (0, V4_MAPPED | u64::from(b.be32(l3 + 12)?))
+    } else if flags & meta_flags::IPV6 != 0 {
+        let (high, low) = (b.be64(l3 + 8)?, b.be64(l3 + 16)?);
+        if high >> 54 == 0xfe80 >> 6 || high | low == 0 {
+            return None;
+        }
+        (high, low)
+    } else if flags & meta_flags::ARP != 0 && b.be32(l3)? == ARP_ETHERNET_IPV4 {
+        let sender = b.be32(l3 + 14)?;
+        if sender == 0 {
+            return None;
+        }
+        (0, V4_MAPPED | u64::from(sender))
+    } else {
+        return None;
+    };
+    let mut address = [0; 16];
+    let (first, last) = address.split_at_mut(8);
+    first.copy_from_slice(&high.to_be_bytes());
+    last.copy_from_slice(&low.to_be_bytes());
+    Some(address)
+}
+
+const V4_MAPPED: u64 = 0xffff_0000_0000;
+const ARP_ETHERNET_IPV4: u32 = 0x0001_0800;
+
+/// The header that was cut off or impossible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// Shorter than an Ethernet header.
+    Runt,
+    Vlan,
+    Ipv4,
+    Ipv6,
+    Arp,
+    Tcp,
+    Udp,
+    Icmp,
+}
+
+impl Malformed {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Malformed::Runt => "runt",
+            Malformed::Vlan => "vlan",
+            Malformed::Ipv4 => "ipv4",
+            Malformed::Ipv6 => "ipv6",
+            Malformed::Arp => "arp",
+            Malformed::Tcp => "tcp",
+            Malformed::Udp => "udp",
+            Malformed::Icmp => "icmp",
+        }
+    }
+}

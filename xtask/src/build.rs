@@ -1,0 +1,94 @@
+//! Builds what the other tasks start, and starts it.
+//!
+//! Invariant: what runs long replaces this process (`exec`), so that Ctrl-C reaches it alone
+//! and the prompt comes back only when it has cleaned up.
+
+use crate::setup::{self, Purpose};
+use anyhow::{Context, Result, bail};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The repository's root: the parent of this package's folder.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// The cargo that runs us, so that toolchain overrides hold.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    cargo
+}
+
+/// Where cargo puts what it builds: we were built there ourselves.
+pub(crate) fn target_dir() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot tell where xtask itself was built")?;
+    own.ancestors()
+        .nth(2)
+        .map(Path::to_path_buf)
+        .context("xtask does not stand in a target folder: run it as `cargo xtask`")
+}
+
+/// Builds the given binaries of a release and returns the folder they are in.
+fn release(packages: &[&str], binaries: &[&str]) -> Result<PathBuf> {
+    let target = target_dir()?;
+    let mut cargo = cargo();
+    cargo.args(["build", "--release", "--target-dir"]).arg(&target);
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+    for binary in binaries {
+        cargo.args(["--bin", binary]);
+    }
+    let status = cargo.status().context("cannot start cargo")?;
+    if !status.success() {
+        bail!(
+            "the build failed ({status}); `cargo xtask setup --check` tells whether a package is missing"
+        );
+    }
+    Ok(target.join("release"))
+}
+
+pub(crate) fn run(args: &[OsString]) -> Result<()> {
+    if !args.is_empty() {
+        setup::ensure(Purpose::Build)?;
+        let bin = release(&["weir"], &["weir"])?.join("weir");
+        return become_program(
+            &bin,
+            [OsStr::new("run")].into_iter().chain(args.iter().map(AsRef::as_ref)),
+        );
+    }
+    need_root("the demo makes network namespaces")?;
+    setup::ensure(Purpose::Test)?;
+    let folder = release(&["weir", "system-tests"], &["weir", "weir-bed"])?;
+    become_program(&folder.join("weir-bed"), std::iter::empty::<&OsStr>())
+}
+
+pub(crate) fn bench(args: &[OsString]) -> Result<()> {
+    setup::ensure(Purpose::Test)?;
+    let folder = release(&["weir", "system-tests"], &["weir", "weir-bench"])?;
+    become_program(&folder.join("weir-bench"), args.iter())
+}
+
+fn need_root(why: &str) -> Result<()> {
+    if setup::is_root() {
+        return Ok(());
+    }
+    bail!(
+        "{why}, which needs root: run it as root, for instance `sudo -E env PATH=\"$PATH\" cargo xtask run`"
+    )
+}
+
+fn become_program<S: AsRef<OsStr>>(program: &Path, args: impl Iterator<Item = S>) -> Result<()> {
+    let mut command = Command::new(program);
+    command.args(args);
+    if let Some(folder) = program.parent() {
+        command.env("WEIR_BIN", folder.join("weir"));
+    }
+    // Returns only if it failed.
+    let error = command.exec();
+    Err(error).with_context(|| format!("cannot start {}", program.display()))
+}

@@ -1,0 +1,307 @@
+//! `cargo xtask build-ebpf`: compiles the XDP program into `xdp-ebpf/prebuilt/`, or with `--check`
+//! proves that what is committed there is what the sources give.
+//!
+//! Invariant: the object depends on the sources, the nightly compiler and the linker, and on
+//! nothing else: not on where the checkout, the target folder or cargo's home are.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+const LINKER_VERSION: &str = "0.10.3";
+const TARGET: &str = "bpfel-unknown-none";
+const OBJECT: &str = "xdp-ebpf/prebuilt/weir-steer.o";
+const RECORD: &str = "xdp-ebpf/prebuilt/SOURCES.sha256";
+/// What the object is built from: files, and folders of Rust files.
+const SOURCES: [&str; 5] = [
+    "xdp-ebpf/Cargo.toml",
+    "xdp-ebpf/Cargo.lock",
+    "xdp-ebpf/src",
+    "xdp-ebpf/abi/Cargo.toml",
+    "xdp-ebpf/abi/src",
+];
+
+/// The object cannot be built on this machine, or not with the compiler it was built with: that
+/// says nothing about whether it is right. Callers tell it from a difference by downcasting.
+#[derive(Debug)]
+pub struct CannotBuild(String);
+
+impl fmt::Display for CannotBuild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CannotBuild {}
+
+/// Builds the object and records what it was built from; with `check` builds it elsewhere and
+/// compares, byte for byte.
+pub fn run(check: bool) -> Result<()> {
+    let root = root()?;
+    let tools = Tools::ensure(&root)?;
+    if check {
+        return compare(&root, &tools);
+    }
+    let built = build(&root, &tools, &root.join("xdp-ebpf/target"), false)?;
+    fs::create_dir_all(root.join("xdp-ebpf/prebuilt"))?;
+    let object = root.join(OBJECT);
+    fs::copy(&built, &object).with_context(|| format!("writing {}", object.display()))?;
+    fs::write(root.join(RECORD), record(&root, &tools.versions())?)?;
+    println!("{OBJECT}: {} bytes, built with {}", fs::metadata(&object)?.len(), tools.versions());
+    Ok(())
+}
+
+/// Whether the committed object was built from the sources as they are. Needs no compiler.
+pub fn hash_check() -> Result<()> {
+    let root = root()?;
+    let (versions, committed) = recorded(&root)?;
+    let now = record(&root, &versions)?;
+    if now == committed {
+        return Ok(());
+    }
+    let differing: Vec<&str> = now
+        .lines()
+        .filter(|line| !committed.lines().any(|other| other == *line))
+        .chain(committed.lines().filter(|line| !now.lines().any(|other| other == *line)))
+        .filter_map(|line| line.split_once("  ").map(|(_, name)| name))
+        .collect();
+    let mut names = differing;
+    names.sort_unstable();
+    names.dedup();
+    bail!(
+        "the committed {OBJECT} was not built from these sources; changed since: {}. \
+         Rebuild it with `cargo xtask build-ebpf` and commit both files in xdp-ebpf/prebuilt",
+        names.join(", ")
+    )
+}
+
+fn compare(root: &Path, tools: &Tools) -> Result<()> {
+    let (built_with, _) = recorded(root)?;
+    let target = std::env::temp_dir().join(format!("weir-ebpf-check-{}", std::process::id()));
+    let outcome = build(root, tools, &target, true)
+        .and_then(|built| Ok(fs::read(built)? == fs::read(root.join(OBJECT))?));
+    let _ = fs::remove_dir_all(&target);
+    let versions = tools.versions();
+    if outcome? {
+        println!("{OBJECT} is what the sources give, byte for byte ({versions})");
+        return hash_check();
+    }
+    if versions != built_with {
+        return Err(CannotBuild(format!(
+            "cannot tell whether {OBJECT} matches: it was built with {built_with}, here is {versions}"
+        ))
+        .into());
+    }
+    hash_check()?;
+    bail!(
+        "{OBJECT} is not what the sources give, though compiler and linker are those it was built with: rebuild it with `cargo xtask build-ebpf`"
+    )
+}
+
+/// Compiles; gives the path of the object.
+fn build(root: &Path, tools: &Tools, target_dir: &Path, locked: bool) -> Result<PathBuf> {
+    // Longest first is not needed: later prefixes win, and none of these lies in another's way.
+    let mut flags = vec![
+        remap(root, "/weir"),
+        remap(&tools.cargo_home, "/cargo"),
+        remap(&tools.sysroot, "/rust"),
+    ];
+    flags.push(remap(&tools.rust_src, "/rust-src"));
+    let mut cargo = rustup(&["run", "nightly", "cargo", "build", "--release", "--quiet"]);
+    cargo
+        .args(["-Z", "build-std=core", "--target", TARGET, "--bin", "weir-steer"])
+        .args(locked.then_some("--locked"))
+        .current_dir(root.join("xdp-ebpf"))
+        .env("CARGO_TARGET_DIR", target_dir)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+    run_command(&mut cargo).context("compiling the XDP program")?;
+    Ok(target_dir.join(TARGET).join("release/weir-steer"))
+}
+
+fn remap(from: &Path, to: &str) -> String {
+    format!("--remap-path-prefix={}={to}", from.display())
+}
+
+struct Tools {
+    rustc: String,
+    sysroot: PathBuf,
+    rust_src: PathBuf,
+    cargo_home: PathBuf,
+}
+
+impl Tools {
+    /// Finds what is needed and installs what is missing.
+    fn ensure(root: &Path) -> Result<Self> {
+        let Ok(version) = output(&mut rustup(&["run", "nightly", "rustc", "--version"])) else {
+            return Err(CannotBuild(
+                "no nightly toolchain: `rustup toolchain install nightly --profile minimal -c rust-src`; \
+                 it is needed only to rebuild the XDP program, whose object is committed"
+                    .into(),
+            )
+            .into());
+        };
+        let sysroot =
+            PathBuf::from(output(&mut rustup(&["run", "nightly", "rustc", "--print", "sysroot"]))?);
+        let rust_src = ensure_rust_src(root, &sysroot)?;
+        ensure_linker()?;
+        let cargo_home = match std::env::var_os("CARGO_HOME") {
+            Some(home) => PathBuf::from(home),
+            None => PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo"),
+        };
+        Ok(Self { rustc: version, sysroot, rust_src, cargo_home })
+    }
+
+    fn versions(&self) -> String {
+        format!("{}, bpf-linker {LINKER_VERSION}", self.rustc)
+    }
+}
+
+/// The sources of `core`, which is compiled along; gives where they really are.
+fn ensure_rust_src(root: &Path, sysroot: &Path) -> Result<PathBuf> {
+    let library = sysroot.join("lib/rustlib/src/rust/library");
+    let present = || library.join("core/src/lib.rs").is_file();
+    if !present() {
+        println!("installing rust-src for the nightly toolchain");
+        let added = rustup(&["component", "add", "rust-src", "--toolchain", "nightly"]).status();
+        if !matches!(added, Ok(status) if status.success()) || !present() {
+            unpack_rust_src(root, &library)?;
+        }
+    }
+    ensure!(present(), "{} is still not there", library.display());
+    Ok(library.canonicalize()?)
+}
+
+fn unpack_rust_src(root: &Path, library: &Path) -> Result<()> {
+    let Some(tarball) = rust_src_tarball(root) else {
+        return Err(CannotBuild(
+            "no rust-src for the nightly toolchain, and rustup could not fetch it: \
+             `rustup component add rust-src --toolchain nightly`, or name a tarball of it in WEIR_RUST_SRC"
+                .into(),
+        )
+        .into());
+    };
+    println!("unpacking {}", tarball.display());
+    // Beside the place where rustup would put it, and linked there, so that rustup's own
+    // installation, should it work one day, finds nothing but a link in its way.
+    let unpacked = library.with_file_name("weir-rust-src");
+    fs::create_dir_all(&unpacked)?;
+    let mut tar = Command::new("tar");
+    tar.arg("xf").arg(&tarball).arg("-C").arg(&unpacked);
+    run_command(&mut tar).context("unpacking rust-src")?;
+    let found = ["library", "rust-src/lib/rustlib/src/rust/library"]
+        .iter()
+        .map(|inner| unpacked.join(inner))
+        .find(|path| path.join("core").is_dir())
+        .with_context(|| format!("no folder `library` in {}", tarball.display()))?;
+    if library.is_symlink() {
+        fs::remove_file(library)?; // to nowhere, or it would have been used
+    }
+    std::os::unix::fs::symlink(&found, library)
+        .with_context(|| format!("linking {}", library.display()))
+}
+
+/// `WEIR_RUST_SRC`, or a tarball shared by the checkouts beside this one.
+fn rust_src_tarball(root: &Path) -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("WEIR_RUST_SRC") {
+        return Some(PathBuf::from(named));
+    }
+    let shared = fs::read_dir(root.join("../shared/toolchain")).ok()?;
+    shared.flatten().map(|entry| entry.path()).find(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("rust-src-") && name.ends_with(".tar.xz")
+    })
+}
+
+/// Versions after this want a system LLVM; built with the nightly this one uses rustc's own.
+fn ensure_linker() -> Result<()> {
+    let installed = output(Command::new("bpf-linker").arg("--version"));
+    if matches!(&installed, Ok(version) if version.ends_with(LINKER_VERSION)) {
+        return Ok(());
+    }
+    println!("installing bpf-linker {LINKER_VERSION}");
+    let mut install = rustup(&["run", "nightly", "cargo", "install", "bpf-linker", "--locked"]);
+    install.args(["--version", LINKER_VERSION]);
+    run_command(&mut install).map_err(|error| {
+        CannotBuild(format!(
+            "no bpf-linker {LINKER_VERSION} ({error}): `cargo +nightly install bpf-linker --version {LINKER_VERSION} --locked`"
+        ))
+    })?;
+    Ok(())
+}
+
+/// The record of a build: compiler and linker, then a hash per source and for the object, as
+/// `sha256sum` prints them.
+fn record(root: &Path, versions: &str) -> Result<String> {
+    let mut files = Vec::new();
+    for source in SOURCES {
+        collect(root, Path::new(source), &mut files)?;
+    }
+    files.sort();
+    files.push(PathBuf::from(OBJECT));
+    let hashes = output(Command::new("sha256sum").arg("--").args(&files).current_dir(root))
+        .context("hashing the sources with sha256sum (coreutils)")?;
+    Ok(format!("# {versions}\n{hashes}\n"))
+}
+
+fn collect(root: &Path, path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
+    let full = root.join(path);
+    if full.is_dir() {
+        for entry in fs::read_dir(&full)? {
+            collect(root, &path.join(entry?.file_name()), into)?;
+        }
+    } else if path.extension().is_some_and(|e| e == "rs" || e == "toml" || e == "lock") {
+        ensure!(full.is_file(), "{} is missing", full.display());
+        into.push(path.to_path_buf());
+    }
+    Ok(())
+}
+
+/// Versions in the committed record, and the record.
+fn recorded(root: &Path) -> Result<(String, String)> {
+    let path = root.join(RECORD);
+    let text = fs::read_to_string(&path)
+        .with_context(|| format!("{}: run `cargo xtask build-ebpf` first", path.display()))?;
+    let versions = text.lines().next().and_then(|line| line.strip_prefix("# "));
+    Ok((versions.unwrap_or("an unknown compiler").to_owned(), text))
+}
+
+fn root() -> Result<PathBuf> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().context("the manifest has no parent")?.canonicalize().context("the checkout")
+}
+
+/// A command of rustup, without what the cargo that runs this has set for itself.
+fn rustup(args: &[&str]) -> Command {
+    let mut command = Command::new("rustup");
+    command.args(args);
+    let inherited = |name: &OsString| {
+        let name = name.to_string_lossy();
+        ["RUSTUP_TOOLCHAIN", "RUSTFLAGS", "RUSTC", "RUSTDOC", "CARGO", "RUSTC_WRAPPER"]
+            .contains(&&*name)
+            || ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BUILD_", "CARGO_PROFILE_", "CARGO_TARGET_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+    };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| inherited(name)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run_command(command: &mut Command) -> Result<()> {
+    let status =
+        command.status().with_context(|| format!("running {:?}", command.get_program()))?;
+    ensure!(status.success(), "{:?} failed: {status}", command.get_program());
+    Ok(())
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output =
+        command.output().with_context(|| format!("running {:?}", command.get_program()))?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+}

@@ -1,0 +1,260 @@
+//! System packages: what the build and the tests need beyond the Rust toolchain.
+//!
+//! Invariant: what counts is whether the thing itself is there (program, header, library), not
+//! what a package manager believes; nothing is installed that is there already.
+
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What the caller is about to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Build,
+    Test,
+}
+
+enum Probe {
+    /// A program in PATH or in the system folders.
+    Program(&'static str),
+    /// A header, as `#include` names it, and the linker's name of its library.
+    Library {
+        header: &'static str,
+        so: &'static str,
+    },
+    Header(&'static str),
+    /// libclang, which bindgen opens at run time, under any version.
+    Libclang,
+}
+
+struct Need {
+    probe: Probe,
+    purpose: Purpose,
+    why: &'static str,
+    apt: &'static str,
+    dnf: &'static str,
+    pacman: &'static str,
+    zypper: &'static str,
+}
+
+macro_rules! need {
+    ($probe:expr, $purpose:ident, $why:literal, $apt:literal, $dnf:literal, $pacman:literal, $zypper:literal) => {
+        Need {
+            probe: $probe,
+            purpose: Purpose::$purpose,
+            why: $why,
+            apt: $apt,
+            dnf: $dnf,
+            pacman: $pacman,
+            zypper: $zypper,
+        }
+    };
+}
+
+use Probe::{Header, Libclang, Library, Program};
+
+/// Found by building on a bare Debian and looking at what stopped it; each names who asks for it.
+#[rustfmt::skip]
+const NEEDS: &[Need] = &[
+    need!(Program("cc"), Build, "links Rust, compiles libbpf and libxdp", "gcc", "gcc", "gcc", "gcc"),
+    need!(Program("objcopy"), Build, "embeds libxdp's objects", "binutils", "binutils", "binutils", "binutils"),
+    need!(Header("stdio.h"), Build, "libbpf includes it", "libc6-dev", "glibc-devel", "glibc", "glibc-devel"),
+    need!(Header("linux/if_xdp.h"), Build, "libxdp includes it", "linux-libc-dev", "kernel-headers", "linux-api-headers", "linux-glibc-devel"),
+    need!(Program("make"), Build, "libbpf's own build", "make", "make", "make", "make"),
+    need!(Program("pkg-config"), Build, "libbpf's own build", "pkg-config", "pkgconf-pkg-config", "pkgconf", "pkg-config"),
+    need!(Program("m4"), Build, "libxdp's dispatcher is an m4 template", "m4", "m4", "m4", "m4"),
+    need!(Program("clang"), Build, "compiles libxdp's BPF objects", "clang", "clang", "clang", "clang"),
+    need!(Libclang, Build, "bindgen reads headers with it", "libclang1", "clang-libs", "clang", "libclang13"),
+    need!(Library { header: "libelf.h", so: "libelf.so" }, Build, "libbpf links to it", "libelf-dev", "elfutils-libelf-devel", "libelf", "libelf-devel"),
+    need!(Library { header: "zlib.h", so: "libz.so" }, Build, "libbpf links to it", "zlib1g-dev", "zlib-devel", "zlib", "zlib-devel"),
+    need!(Program("ip"), Test, "the test bed's namespaces and veths", "iproute2", "iproute", "iproute2", "iproute2"),
+    need!(Program("ethtool"), Test, "the test bed's offload settings", "ethtool", "ethtool", "ethtool", "ethtool"),
+    need!(Program("ping"), Test, "the test bed's traffic", "iputils-ping", "iputils", "iputils", "iputils"),
+    need!(Program("iperf3"), Test, "the test bed's TCP traffic", "iperf3", "iperf3", "iperf3", "iperf"),
+];
+
+impl Need {
+    fn name(&self) -> &'static str {
+        match self.probe {
+            Program(name) | Header(name) => name,
+            Library { header, .. } => header,
+            Libclang => "libclang.so",
+        }
+    }
+
+    fn is_met(&self) -> bool {
+        match self.probe {
+            Program(name) => program_exists(name),
+            Header(name) => header_exists(name),
+            Library { header, so } => {
+                header_exists(header) && library_folders().iter().any(|f| f.join(so).exists())
+            }
+            Libclang => libclang_exists(),
+        }
+    }
+}
+
+fn program_exists(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Service managers and plain users often have no sbin in PATH, though `ip` lives there.
+    let system = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(system).any(|folder| folder.join(name).is_file())
+}
+
+/// `x86_64-linux-gnu` and the like, where Debian keeps what differs between architectures.
+fn triple() -> String {
+    format!("{}-linux-gnu", std::env::consts::ARCH)
+}
+
+fn header_exists(name: &str) -> bool {
+    let folders = ["/usr/include", "/usr/local/include"].map(PathBuf::from);
+    let multiarch = Path::new("/usr/include").join(triple());
+    folders.into_iter().chain([multiarch]).any(|folder| folder.join(name).is_file())
+}
+
+fn library_folders() -> Vec<PathBuf> {
+    let multiarch = triple();
+    ["/usr/lib64", "/usr/lib", "/lib64", "/lib", "/usr/local/lib"]
+        .iter()
+        .flat_map(|folder| [PathBuf::from(folder), Path::new(folder).join(&multiarch)])
+        .collect()
+}
+
+fn libclang_exists() -> bool {
+    let mut folders = library_folders();
+    folders.extend(std::env::var_os("LIBCLANG_PATH").map(PathBuf::from));
+    // Debian's and Fedora's versioned trees: /usr/lib/llvm-14/lib, /usr/lib64/llvm19/lib64.
+    for parent in ["/usr/lib", "/usr/lib64"] {
+        let Ok(entries) = fs::read_dir(parent) else { continue };
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with("llvm") {
+                folders.extend([entry.path().join("lib"), entry.path().join("lib64")]);
+            }
+        }
+    }
+    folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten().any(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // `libclang-cpp` is another library.
+        (name.starts_with("libclang.so") || name.starts_with("libclang-"))
+            && name.contains(".so")
+            && !name.starts_with("libclang-cpp")
+    })
+}
+
+pub(crate) fn is_root() -> bool {
+    // The effective uid stands second in the line `Uid: real effective saved fs`.
+    fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| {
+            let line = status.lines().find(|line| line.starts_with("Uid:"))?.to_owned();
+            line.split_whitespace().nth(2).map(|uid| uid == "0")
+        })
+        .unwrap_or(false)
+}
+
+fn missing(purpose: Purpose) -> Vec<&'static Need> {
+    NEEDS
+        .iter()
+        .filter(|need| need.purpose == Purpose::Build || purpose == Purpose::Test)
+        .filter(|need| !need.is_met())
+        .collect()
+}
+
+/// Installs what `purpose` lacks; says nothing when nothing is missing.
+pub(crate) fn ensure(purpose: Purpose) -> Result<()> {
+    let missing = missing(purpose);
+    if missing.is_empty() { Ok(()) } else { install(&missing) }
+}
+
+pub(crate) fn run(check: bool) -> Result<()> {
+    let missing = missing(Purpose::Test);
+    if missing.is_empty() {
+        println!("setup: nothing is missing");
+        return Ok(());
+    }
+    if check {
+        for need in &missing {
+            println!("missing: {} ({}): package {}", need.name(), need.why, need.apt);
+        }
+        std::process::exit(1);
+    }
+    install(&missing)
+}
+
+fn packages(missing: &[&Need], of: impl Fn(&Need) -> &'static str) -> Vec<&'static str> {
+    let mut names: Vec<_> = missing.iter().map(|need| of(need)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn install(missing: &[&Need]) -> Result<()> {
+    for need in missing {
+        println!("setup: missing {} ({})", need.name(), need.why);
+    }
+    if !program_exists("apt-get") {
+        return refuse(missing);
+    }
+    let names = packages(missing, |need| need.apt);
+    let prefix: &[&str] = if is_root() {
+        &[]
+    } else if program_exists("sudo") {
+        &["sudo"]
+    } else {
+        bail!(
+            "not root, and there is no sudo: run as root\n  apt-get update && apt-get install -y {}",
+            names.join(" ")
+        )
+    };
+    apt(prefix, &["update"], &[])?;
+    apt(prefix, &["install", "--yes", "--no-install-recommends"], &names)?;
+    let still: Vec<_> = missing.iter().filter(|need| !need.is_met()).collect();
+    for need in missing.iter().filter(|need| need.is_met()) {
+        println!("setup: installed {} for {} ({})", need.apt, need.name(), need.why);
+    }
+    if let Some(need) = still.first() {
+        bail!("apt installed {} but {} is still not to be found", need.apt, need.name());
+    }
+    Ok(())
+}
+
+fn apt(prefix: &[&str], verb: &[&str], names: &[&str]) -> Result<()> {
+    // Through `env`: sudo would drop a variable set on the command itself.
+    let words = prefix.iter().chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]);
+    let words: Vec<&str> = words.chain(verb).chain(names).copied().collect();
+    let (program, args) = words.split_first().context("an empty command")?;
+    let output = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start {program}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    bail!(
+        "`{}` failed ({}):\n{}{}",
+        words.join(" "),
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+fn refuse(missing: &[&Need]) -> Result<()> {
+    let (install, names) = if program_exists("dnf") {
+        ("dnf install", packages(missing, |need| need.dnf))
+    } else if program_exists("pacman") {
+        ("pacman -S", packages(missing, |need| need.pacman))
+    } else if program_exists("zypper") {
+        ("zypper install", packages(missing, |need| need.zypper))
+    } else {
+        let names = packages(missing, |need| need.apt).join(" ");
+        bail!("no package manager known here; install what Debian calls {names}");
+    };
+    bail!(
+        "only apt is driven from here; install these and try again:\n  {install} {}",
+        names.join(" ")
+    )
+}

@@ -1,0 +1,206 @@
+//! `cargo xtask test`: the pure tier, then the root tier, and one sum at the end.
+//!
+//! Invariant: a test that did not run is never counted as passed.
+
+use crate::build::{cargo, target_dir};
+use crate::setup::{self, Purpose};
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::mpsc;
+
+/// What a root test writes, past libtest's capture, when it does not run.
+const SKIPPED: &str = "SKIPPED (needs root): ";
+
+#[derive(Default)]
+struct Sum {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+    ignored: u64,
+    failures: Vec<String>,
+    /// cargo itself ended badly: a build error, or a test that crashed.
+    broken: Vec<&'static str>,
+}
+
+impl Sum {
+    fn take(&mut self, line: &str) {
+        if let Some(rest) = line.strip_prefix("test result: ") {
+            self.passed += count(rest, "passed");
+            self.failed += count(rest, "failed");
+            self.ignored += count(rest, "ignored");
+        } else if line.contains(SKIPPED) {
+            self.skipped += 1;
+        } else if let Some(name) =
+            line.strip_prefix("test ").and_then(|l| l.strip_suffix(" ... FAILED"))
+        {
+            self.failures.push(name.to_owned());
+        }
+    }
+}
+
+/// The number in front of `word` in `ok. 3 passed; 0 failed; 1 ignored; …`.
+fn count(line: &str, word: &str) -> u64 {
+    let mut before = "";
+    for token in line.split([' ', ';']).filter(|token| !token.is_empty()) {
+        if token == word {
+            return before.parse().unwrap_or(0);
+        }
+        before = token;
+    }
+    0
+}
+
+pub(crate) fn run(no_root: bool, filter: Option<&str>) -> Result<()> {
+    setup::ensure(Purpose::Test)?;
+    let root = setup::is_root() && !no_root;
+    let target = target_dir()?;
+    let mut sum = Sum::default();
+
+    headline("pure tier: no root, no kernel");
+    // `--no-fail-fast`: the sum at the end is of all tests, not of those before the first failure.
+    tier(
+        &mut sum,
+        "pure tier",
+        &target,
+        root,
+        filter,
+        &["--workspace", "--exclude", "system-tests"],
+        &[],
+    )?;
+    tier(
+        &mut sum,
+        "pure tier",
+        &target,
+        root,
+        filter,
+        &["--package", "system-tests", "--lib", "--bins"],
+        &[],
+    )?;
+
+    headline("root tier: namespaces, XDP, traffic");
+    if root {
+        let status = cargo()
+            .args(["build", "--package", "weir", "--bin", "weir", "--target-dir"])
+            .arg(&target)
+            .status()
+            .context("cannot start cargo")?;
+        if !status.success() {
+            bail!("weir does not build ({status})");
+        }
+    }
+    // One at a time: two forwarders on one core would measure each other.
+    let serial = ["--test-threads=1"];
+    tier(
+        &mut sum,
+        "root tier",
+        &target,
+        root,
+        filter,
+        &["--package", "system-tests", "--test", "*"],
+        &serial,
+    )?;
+    finish(sum, root)
+}
+
+fn headline(text: &str) {
+    println!("\n── {text} {}", "─".repeat(72_usize.saturating_sub(text.len())));
+}
+
+fn tier(
+    sum: &mut Sum,
+    name: &'static str,
+    target: &Path,
+    root: bool,
+    filter: Option<&str>,
+    what: &[&str],
+    harness: &[&str],
+) -> Result<()> {
+    let mut cargo = cargo();
+    cargo.args(["test", "--no-fail-fast", "--target-dir"]).arg(target).args(what);
+    cargo.arg("--").args(harness).args(filter);
+    cargo.env("WEIR_BIN", target.join("debug/weir"));
+    if !root {
+        cargo.env("WEIR_NO_ROOT", "1");
+    }
+    let mut child = cargo
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    let failed_before = sum.failed;
+    let (lines, received) = mpsc::channel();
+    let pipes: [Option<Box<dyn Read + Send>>; 2] = [
+        child.stdout.take().map(|pipe| Box::new(pipe) as _),
+        child.stderr.take().map(|pipe| Box::new(pipe) as _),
+    ];
+    let readers: Vec<_> = pipes
+        .into_iter()
+        .flatten()
+        .map(|pipe| {
+            let lines = lines.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+                    let line = String::from_utf8_lossy(&line).into_owned();
+                    if lines.send(line).is_err() {
+                        break;
+                    }
+                }
+            })
+        })
+        .collect();
+    drop(lines);
+    let mut out = std::io::stdout();
+    for line in received {
+        sum.take(&line);
+        writeln!(out, "{line}").context("cannot write to the terminal")?;
+    }
+    for reader in readers {
+        let _ = reader.join();
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    if !status.success() && sum.failed == failed_before {
+        sum.broken.push(name);
+    }
+    Ok(())
+}
+
+fn finish(sum: Sum, root: bool) -> Result<()> {
+    let skipped = sum.skipped + sum.ignored;
+    // libtest counts a test that returned early as passed; it did not run.
+    let passed = sum.passed.saturating_sub(sum.skipped);
+    if !root {
+        let line =
+            format!("NOT ROOT: {} root tests were SKIPPED, nothing was forwarded", sum.skipped);
+        let bar = "!".repeat(line.len() + 8);
+        println!("\n{bar}\n!!! {line} !!!\n{bar}");
+    }
+    for name in &sum.failures {
+        println!("failed: {name}");
+    }
+    for name in &sum.broken {
+        println!("broken: the {name} did not build, or crashed");
+    }
+    println!("\n{passed} passed, {} failed, {skipped} skipped", sum.failed);
+    if sum.failed > 0 || !sum.broken.is_empty() {
+        std::process::exit(1);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SKIPPED, Sum};
+
+    #[test]
+    fn sums_what_libtest_says() {
+        let mut sum = Sum::default();
+        sum.take("test result: ok. 12 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.1s");
+        sum.take("test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out");
+        sum.take("test forward::mtu ... FAILED");
+        sum.take(&format!("{SKIPPED}forward"));
+        assert_eq!((sum.passed, sum.failed, sum.ignored, sum.skipped), (15, 1, 2, 1));
+        assert_eq!(sum.failures, ["forward::mtu"]);
+    }
+}
