@@ -91,6 +91,11 @@ impl Guest {
         mac_text(self.mac())
     }
 
+    /// The other end's, in the host.
+    fn port_mac_text(&self) -> String {
+        mac_text([0x02, 0, 0, 0, 1, self.number])
+    }
+
     #[must_use]
     pub fn v4(&self) -> Ipv4Addr {
         Ipv4Addr::new(10, 0, 0, self.number)
@@ -124,7 +129,7 @@ impl Guest {
             &[format!(
                 "link add {GUEST_IF} netns {guest} mtu {mtu} address {} {one} type veth peer name {port} netns {host_name} mtu {mtu} address {} {one}",
                 self.mac_text(),
-                mac_text([0x02, 0, 0, 0, 1, self.number]),
+                self.port_mac_text(),
             )],
         )?;
         ip_batch(
@@ -263,6 +268,9 @@ impl Bed {
 
     /// Resolves every neighbour beforehand, so that a measurement does not begin with ARP.
     pub fn learn_neighbours(&self) -> Result<()> {
+        if self.spec.direct {
+            return self.learn_direct();
+        }
         let all: Vec<&Guest> = self.guests.iter().chain([&self.uplink]).collect();
         for guest in &all {
             let mut lines = Vec::new();
@@ -276,6 +284,24 @@ impl Bed {
                 }
             }
             ip_batch(Some(guest.ns.name()), &lines)?;
+        }
+        Ok(())
+    }
+
+    fn learn_direct(&self) -> Result<()> {
+        for guest in &self.guests {
+            for family in FAMILIES {
+                let (port, up) = (guest.port_mac_text(), self.uplink.addr(family));
+                guest.ns.ip(&format!(
+                    "neighbour replace {up} lladdr {port} dev {GUEST_IF} nud permanent"
+                ))?;
+                self.uplink.ns.ip(&format!(
+                    "neighbour replace {} lladdr {} dev {} nud permanent",
+                    guest.addr(family),
+                    guest.mac_text(),
+                    guest.port
+                ))?;
+            }
         }
         Ok(())
     }

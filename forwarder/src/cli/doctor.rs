@@ -9,12 +9,10 @@ mod leftovers;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::args::DoctorArgs;
 pub use self::finding::{Finding, Level, Report};
+use super::args::DoctorArgs;
 use crate::control::config::{self, Host};
-use crate::control::links::{
-    Links, PortUse, Snapshot, check_bridge, check_port, could_be_port,
-};
+use crate::control::links::{Links, PortUse, Snapshot, check_bridge, check_port, could_be_port};
 use crate::control::netlink::Netlink;
 use crate::control::plan::{DEFAULT_CONTROL, Role};
 use crate::control::settings::qdisc;

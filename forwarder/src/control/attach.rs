@@ -3,6 +3,7 @@
 //! the process, kill -9 included, gives the interface back to the kernel.
 
 mod occupant;
+mod refusal;
 
 use std::fmt;
 use std::io;
@@ -21,9 +22,10 @@ use weir_abi::{
 };
 
 pub use self::occupant::{Occupant, occupant};
+pub use self::refusal::AttachError;
+use self::refusal::{refusal, take_off};
 
-static OBJECT: &[u8] =
-    aya::include_bytes_aligned!("../../../xdp-ebpf/prebuilt/weir-steer.o");
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../xdp-ebpf/prebuilt/weir-steer.o");
 
 /// How a program is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,28 +73,6 @@ pub enum LoadError {
     Sockets { found: u32, expected: u32 },
     #[error("cannot tell the number of CPUs: {0}")]
     Cpus(io::Error),
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum AttachError {
-    #[error("`{name}` has another XDP program: {occupant}")]
-    Occupied { name: String, occupant: Occupant },
-    #[error(
-        "the driver of `{name}` does not take XDP in native mode ({error}): use mode = \"skb\" or \
-         mode = \"auto\""
-    )]
-    NativeRefused { name: String, error: io::Error },
-    #[error("`{name}` is gone")]
-    Gone { name: String },
-    #[error(
-        "this kernel cannot attach XDP programs by bpf_link, without which a killed weir would \
-         leave `{name}` cut off: it takes Linux 5.9 or later"
-    )]
-    NoLink { name: String },
-    #[error("cannot attach the XDP program to `{name}` in {mode} mode: {error}")]
-    Kernel { name: String, mode: Mode, error: io::Error },
-    #[error("cannot attach the XDP program to `{name}`: {error}")]
-    Program { name: String, error: ProgramError },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -218,10 +198,14 @@ impl Steering {
             .attach_to_if_index(ifindex, flags)
             .map_err(|error| refusal(error, ifindex, name, mode))?;
         let link = xdp.take_link(id).map_err(program)?;
-        // aya falls back to an attachment that would outlive the process; dropping undoes it.
-        let link = FdLink::try_from(link)
-            .map_err(|_| AttachError::NoLink { name: name.to_owned() })?;
-        Ok(Attached { link, ifindex, mode })
+        match FdLink::try_from(link) {
+            Ok(link) => Ok(Attached { link, ifindex, mode }),
+            Err(_) => {
+                // aya fell back to an attachment that would outlive this process.
+                take_off(ifindex, flags);
+                Err(AttachError::NoLink { name: name.to_owned() })
+            }
+        }
     }
 
     /// Attaches as configured; `prefers_skb` is what `auto` begins with.
@@ -302,9 +286,9 @@ impl Steering {
         let program = self.ebpf.program(maps::PROGRAM).ok_or(LoadError::Missing(maps::PROGRAM))?;
         let program: &Xdp = program.try_into()?;
         let fd: &ProgramFd = program.fd()?;
-        fd.as_fd().try_clone_to_owned().map_err(|io_error| {
-            LoadError::Program(ProgramError::IOError(io_error))
-        })
+        fd.as_fd()
+            .try_clone_to_owned()
+            .map_err(|io_error| LoadError::Program(ProgramError::IOError(io_error)))
     }
 }
 
@@ -336,34 +320,8 @@ fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
     }
 }
 
-/// From errno to what the operator can do.
-fn refusal(error: ProgramError, ifindex: u32, name: &str, mode: Mode) -> AttachError {
-    let name = name.to_owned();
-    let ProgramError::SyscallError(call) = error else {
-        return AttachError::Program { name, error };
-    };
-    let error = call.io_error;
-    match error.raw_os_error() {
-        // EBUSY: one in the same mode; EEXIST: one in the other mode.
-        Some(libc::EBUSY | libc::EEXIST) => match occupant(ifindex, &name) {
-            Some(occupant) => AttachError::Occupied { name, occupant },
-            None => AttachError::Kernel { name, mode, error },
-        },
-        Some(libc::ENODEV) => AttachError::Gone { name },
-        // What drivers answer that have no XDP, or not with this MTU or this many queues.
-        Some(libc::EOPNOTSUPP | libc::EINVAL | libc::ERANGE | libc::E2BIG | libc::ENOSPC | libc::ENOMEM)
-            if mode == Mode::Native =>
-        {
-            AttachError::NativeRefused { name, error }
-        }
-        _ => AttachError::Kernel { name, mode, error },
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use aya::sys::SyscallError;
-
     use super::*;
 
     #[test]
@@ -379,21 +337,5 @@ mod tests {
         let key = ip_key(3, "192.0.2.1".parse().unwrap());
         assert_eq!(key[..2], 3_u16.to_ne_bytes());
         assert_eq!(key[4..], *b"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\x00\x02\x01");
-    }
-
-    #[test]
-    fn errno_becomes_advice() {
-        let failed = |errno| {
-            ProgramError::SyscallError(SyscallError {
-                call: "bpf_link_create",
-                io_error: io::Error::from_raw_os_error(errno),
-            })
-        };
-        let text = refusal(failed(libc::EOPNOTSUPP), 1, "nic0", Mode::Native).to_string();
-        assert!(text.contains("mode = \"skb\" or mode = \"auto\""), "{text}");
-        let gone = refusal(failed(libc::ENODEV), 1, "v1", Mode::Skb);
-        assert!(matches!(gone, AttachError::Gone { .. }));
-        let other = refusal(failed(libc::EPERM), 1, "v1", Mode::Skb).to_string();
-        assert!(other.contains("in skb mode"), "{other}");
     }
 }

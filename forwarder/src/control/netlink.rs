@@ -26,13 +26,26 @@ impl Request {
         Self { kind, flags: libc::NLM_F_REQUEST as u16, payload: fixed.to_vec() }
     }
 
+    /// About one interface, with the header that link messages have.
+    pub(crate) fn about_link(kind: u16, ifindex: u32) -> Self {
+        let mut fixed = [0; 16];
+        fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+        Self::new(kind, &fixed)
+    }
+
+    /// What stands behind the message header; for attributes that contain attributes.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     pub(crate) fn flags(mut self, flags: libc::c_int) -> Self {
         self.flags |= flags as u16;
         self
     }
 
     pub(crate) fn attribute(mut self, kind: u16, value: &[u8]) -> Self {
-        self.payload.extend_from_slice(&((ATTRIBUTE_HEADER_LEN + value.len()) as u16).to_ne_bytes());
+        self.payload
+            .extend_from_slice(&((ATTRIBUTE_HEADER_LEN + value.len()) as u16).to_ne_bytes());
         self.payload.extend_from_slice(&kind.to_ne_bytes());
         self.payload.extend_from_slice(value);
         self.payload.resize(self.payload.len().next_multiple_of(4), 0);
@@ -102,6 +115,9 @@ pub(crate) fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(&value[..end]).into_owned()
 }
 
+/// Answers, each as kind and payload.
+pub(crate) type Answers = Vec<(u16, Vec<u8>)>;
+
 /// A connection to the rtnetlink of the network namespace in which it was opened.
 #[derive(Debug)]
 pub(crate) struct Netlink {
@@ -119,8 +135,8 @@ impl Netlink {
         Ok(Self { socket, sequence: 0 })
     }
 
-    /// Everything the kernel answers to a dump, each as kind and payload.
-    pub(crate) fn dump(&mut self, request: &Request) -> io::Result<Vec<(u16, Vec<u8>)>> {
+    /// Everything the kernel answers to a dump.
+    pub(crate) fn dump(&mut self, request: &Request) -> io::Result<Answers> {
         let request = request.clone().flags(libc::NLM_F_DUMP);
         let mut last = io::ErrorKind::Interrupted.into();
         for _ in 0..DUMP_ATTEMPTS {
@@ -139,12 +155,12 @@ impl Netlink {
     }
 
     /// Asks for or changes one thing, and waits until the kernel has answered.
-    pub(crate) fn call(&mut self, request: &Request) -> io::Result<Vec<(u16, Vec<u8>)>> {
+    pub(crate) fn call(&mut self, request: &Request) -> io::Result<Answers> {
         let request = request.clone().flags(libc::NLM_F_ACK);
         self.exchange(&request).map(|(answers, _)| answers)
     }
 
-    fn exchange(&mut self, request: &Request) -> io::Result<(Vec<(u16, Vec<u8>)>, bool)> {
+    fn exchange(&mut self, request: &Request) -> io::Result<(Answers, bool)> {
         self.sequence = self.sequence.wrapping_add(1);
         let bytes = request.encode(self.sequence);
         self.socket.send(&bytes, 0)?;

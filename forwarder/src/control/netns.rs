@@ -62,10 +62,11 @@ impl Netns {
     /// Runs `work` in this namespace, on a thread of its own, and waits for it.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
         thread::scope(|scope| {
-            let worker = thread::Builder::new().name("netns".to_owned()).spawn_scoped(scope, || {
-                setns(&self.file, CloneFlags::CLONE_NEWNET)?;
-                Ok(work())
-            })?;
+            let worker =
+                thread::Builder::new().name("netns".to_owned()).spawn_scoped(scope, || {
+                    setns(&self.file, CloneFlags::CLONE_NEWNET)?;
+                    Ok(work())
+                })?;
             worker.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
         })
     }
@@ -117,11 +118,13 @@ fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// The id that the namespace of `netlink` has given to another, if any.
 fn id_as_seen(netlink: &mut Netlink, netns: &File) -> io::Result<Option<i32>> {
-    let request =
-        Request::new(libc::RTM_GETNSID, &[0; 4]).attribute(NETNSA_FD, &netns.as_raw_fd().to_ne_bytes());
+    let request = Request::new(libc::RTM_GETNSID, &[0; 4])
+        .attribute(NETNSA_FD, &netns.as_raw_fd().to_ne_bytes());
     let answers = netlink.call(&request)?;
     let id = answers.iter().find_map(|(_, payload)| {
-        attributes(payload, 4).find(|(kind, _)| *kind == NETNSA_NSID).and_then(|(_, v)| u32_at(v, 0))
+        attributes(payload, 4)
+            .find(|(kind, _)| *kind == NETNSA_NSID)
+            .and_then(|(_, v)| u32_at(v, 0))
     });
     Ok(id.map(|id| id as i32).filter(|id| *id >= 0))
 }

@@ -13,7 +13,7 @@ use tokio::time::{Duration, MissedTickBehavior, interval};
 
 use super::api::{self, Backend, BackendError, ControlSocket};
 use super::config::ConfigErrors;
-use super::forwarder::{Forwarder, PortError};
+use super::forwarder::Forwarder;
 use super::links::{Links, Watch, check_bridge};
 use super::plan::Plan;
 use super::privileges::check_privileges;
@@ -76,11 +76,14 @@ impl Backend for Shared {
 }
 
 async fn begin(forwarder: &mut Forwarder, links: &Links, watch: &Watch) -> anyhow::Result<()> {
+    // Interfaces that cannot be ports: shown where the file names them, all at once.
+    let wrong = forwarder.check(watch.snapshot());
+    let errors =
+        wrong.into_iter().map(|(port, error)| ConfigErrors::port(&port, error.to_string(), ""));
+    if let Some(errors) = errors.reduce(ConfigErrors::and) {
+        bail!(errors);
+    }
     if let Err((port, error)) = forwarder.take_in_all(watch.snapshot()).await {
-        // The file names an interface that cannot be a port: shown where it does so.
-        if let PortError::Guard(error) = &error {
-            bail!(ConfigErrors::port(&port, error.to_string(), ""));
-        }
         return Err(anyhow::Error::new(error).context(format!("port `{}`", port.name)));
     }
     // What the bridge knows already spares the first frames a flood.

@@ -144,7 +144,9 @@ impl HostSettings {
     /// Puts back what was changed on account of one port.
     pub fn restore_port(&mut self, ifindex: u32) -> Vec<SettingsError> {
         let own = self.own;
-        self.restore(|change| change.port == ifindex || (change.netns, change.ifindex) == (own, ifindex))
+        self.restore(|change| {
+            change.port == ifindex || (change.netns, change.ifindex) == (own, ifindex)
+        })
     }
 
     /// Puts everything back. What failed stays recorded, for another attempt.
@@ -253,9 +255,7 @@ impl HostSettings {
         for change in self.state.changes().iter().rev().filter(|change| concerned(change)) {
             let result = match Place::of(change, own) {
                 Place::Here => put_back(change),
-                Place::There(netns) => {
-                    netns.enter(|| put_back(change)).unwrap_or_else(Err)
-                }
+                Place::There(netns) => netns.enter(|| put_back(change)).unwrap_or_else(Err),
                 Place::Gone => Ok(()),
             };
             match result {
@@ -351,11 +351,7 @@ pub fn find_peer(link: &Link, peer: Peer) -> Result<FoundPeer, String> {
 
 /// The peer's name, after making sure that it is the other end of `link`.
 fn peer_name(link: &Link, peer: Peer) -> Result<String, String> {
-    let read = || {
-        let mut fixed = [0; 16];
-        fixed[4..8].copy_from_slice(&peer.ifindex.to_ne_bytes());
-        Netlink::open()?.call(&Request::new(libc::RTM_GETLINK, &fixed))
-    };
+    let read = || Netlink::open()?.call(&Request::about_link(libc::RTM_GETLINK, peer.ifindex));
     let answers = read().map_err(|error| format!("no interface {}: {error}", peer.ifindex))?;
     let found = answers.iter().find_map(|(_, payload)| super::links::decode_link(payload));
     match found {

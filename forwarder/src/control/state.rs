@@ -214,7 +214,9 @@ mod tests {
         let mut state = StateFile::open(&control).unwrap();
         assert!(!state.path().exists());
         state.record(gro(1, false)).unwrap();
-        state.record(Change { before: Before::NoQdisc { tx_queue_len: 0 }, ..gro(1, false) }).unwrap();
+        state
+            .record(Change { before: Before::NoQdisc { tx_queue_len: 0 }, ..gro(1, false) })
+            .unwrap();
         let mode = fs::metadata(state.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         drop(state);
@@ -237,8 +239,7 @@ mod tests {
     #[test]
     fn another_boot_or_version_is_not_this_one() {
         let text = |version, boot: &str| {
-            let document =
-                Document { version, boot_id: boot.into(), changes: vec![gro(1, true)] };
+            let document = Document { version, boot_id: boot.into(), changes: vec![gro(1, true)] };
             serde_json::to_string(&document).unwrap()
         };
         assert_eq!(parse(&text(1, "a"), "a").unwrap(), [gro(1, true)]);

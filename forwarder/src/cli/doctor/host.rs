@@ -44,7 +44,11 @@ const MILESTONES: [(KernelVersion, Level, &str); 4] = [
         Level::Note,
         "a veth drops when its ring is full instead of pushing back before 6.16",
     ),
-    (KernelVersion::new(6, 17, 0), Level::Note, "a transmit kick sends at most 32 frames before 6.17"),
+    (
+        KernelVersion::new(6, 17, 0),
+        Level::Note,
+        "a transmit kick sends at most 32 frames before 6.17",
+    ),
 ];
 
 fn kernel(report: &mut Report) {
@@ -150,6 +154,9 @@ mod tests {
         jit(None, &mut report);
         let levels: Vec<_> = report.findings().iter().map(|finding| finding.level).collect();
         assert_eq!(levels, [Level::Warn, Level::Ok, Level::Note]);
-        assert_eq!(report.findings()[0].fix.as_deref(), Some("sysctl -w net.core.bpf_jit_enable=1"));
+        assert_eq!(
+            report.findings()[0].fix.as_deref(),
+            Some("sysctl -w net.core.bpf_jit_enable=1")
+        );
     }
 }

@@ -306,8 +306,9 @@ mod tests {
 
     #[test]
     fn offloads_are_judged_by_the_kind_of_device() {
-        let features =
-            |list: &[(&str, bool)]| list.iter().map(|(name, on)| ((*name).to_owned(), *on)).collect();
+        let features = |list: &[(&str, bool)]| {
+            list.iter().map(|(name, on)| ((*name).to_owned(), *on)).collect()
+        };
         let bad: Vec<_> =
             features(&[(GRO, false), (LRO, true), (VLAN_PARSE[0], true), (TSO[0], false)]);
         let judge = |kind, known: &[(String, bool)]| {

@@ -27,9 +27,9 @@ pub struct Occupant {
 impl Occupant {
     pub fn is_weir(&self) -> bool {
         // The kernel keeps 15 characters of a program's name.
-        self.program_name.as_deref().is_some_and(|name| {
-            !name.is_empty() && weir_abi::maps::PROGRAM.starts_with(name)
-        })
+        self.program_name
+            .as_deref()
+            .is_some_and(|name| !name.is_empty() && weir_abi::maps::PROGRAM.starts_with(name))
     }
 
     /// Which it is, without what to do about it.
@@ -68,9 +68,8 @@ impl fmt::Display for Occupant {
 
 /// The program on an interface of this namespace, if there is one.
 pub fn occupant(ifindex: u32, interface: &str) -> Option<Occupant> {
-    let mut fixed = [0; 16];
-    fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
-    let answers = Netlink::open().ok()?.call(&Request::new(libc::RTM_GETLINK, &fixed)).ok()?;
+    let request = Request::about_link(libc::RTM_GETLINK, ifindex);
+    let answers = Netlink::open().ok()?.call(&request).ok()?;
     let link = answers.iter().find_map(|(_, payload)| decode_link(payload))?;
     let (program_id, mode) = link.xdp.program()?;
     Some(describe(interface, program_id, mode))
@@ -115,8 +114,7 @@ fn holders(proc: &Path, program_id: u32) -> Vec<(u32, String)> {
 
 fn shows_program(info: &str, program_id: u32) -> bool {
     info.lines().any(|line| {
-        line.strip_prefix("prog_id:")
-            .is_some_and(|value| value.trim().parse() == Ok(program_id))
+        line.strip_prefix("prog_id:").is_some_and(|value| value.trim().parse() == Ok(program_id))
     })
 }
 

@@ -12,7 +12,7 @@ use weir_port::{Attach, TxFeatures, XskConfig, XskPort};
 use super::Forwarder;
 use super::roster::{Active, State};
 use crate::control::attach::{self, AttachError, Attached, MapsError, WantedMode};
-use crate::control::links::{GuardError, Link, PortUse, Snapshot, check_port};
+use crate::control::links::{GuardError, Link, Snapshot, check_port};
 use crate::control::plan::{Fallback, Mode, PortPlan, Role};
 use crate::control::settings::{SettingsError, Wanted};
 use crate::worker::{NewPort, WorkerGone};
@@ -48,11 +48,7 @@ impl Forwarder {
         links: &Snapshot,
         transient: bool,
     ) -> Result<(), PortError> {
-        let wanted = match plan.role {
-            Role::Uplink => PortUse::Uplink,
-            Role::Vif => PortUse::Vif,
-        };
-        let link = check_port(links, &plan.name, wanted, self.force)?.clone();
+        let link = check_port(links, &plan.name, plan.role.into(), self.force)?.clone();
         self.make_room();
         let full = || PortError::Full { name: plan.name.clone(), max: weir_abi::MAX_PORTS };
         let entry = self.roster.enlist(plan, transient).ok_or_else(full)?;

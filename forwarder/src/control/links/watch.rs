@@ -3,10 +3,8 @@
 //! notifications (ENOBUFS), everything is read afresh and the difference is reported.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
-use std::task::Poll;
 
 use nix::libc;
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
@@ -21,28 +19,72 @@ const RECEIVE_BUFFER_BYTES: u32 = 1 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    Appeared { link: Link },
-    Vanished { ifindex: u32, name: String },
+    Appeared {
+        link: Link,
+    },
+    Vanished {
+        ifindex: u32,
+        name: String,
+    },
     /// An interface became the member of a bridge.
-    PortAppeared { bridge: u32, link: Link },
+    PortAppeared {
+        bridge: u32,
+        link: Link,
+    },
     /// It left the bridge, or does not exist any more.
-    PortVanished { bridge: u32, ifindex: u32, name: String },
-    MasterChanged { ifindex: u32, from: Option<u32>, to: Option<u32> },
+    PortVanished {
+        bridge: u32,
+        ifindex: u32,
+        name: String,
+    },
+    MasterChanged {
+        ifindex: u32,
+        from: Option<u32>,
+        to: Option<u32>,
+    },
     /// Set up or down by the administrator.
-    Up { ifindex: u32 },
-    Down { ifindex: u32 },
+    Up {
+        ifindex: u32,
+    },
+    Down {
+        ifindex: u32,
+    },
     /// The other end came or went.
-    Carrier { ifindex: u32, on: bool },
-    MtuChanged { ifindex: u32, mtu: u32 },
-    Renamed { ifindex: u32, from: String, to: String },
-    MacChanged { ifindex: u32, mac: [u8; 6] },
+    Carrier {
+        ifindex: u32,
+        on: bool,
+    },
+    MtuChanged {
+        ifindex: u32,
+        mtu: u32,
+    },
+    Renamed {
+        ifindex: u32,
+        from: String,
+        to: String,
+    },
+    MacChanged {
+        ifindex: u32,
+        mac: [u8; 6],
+    },
     /// An XDP program came or went, ours included (which is how its forced removal is noticed).
-    XdpChanged { ifindex: u32, program: Option<u32> },
+    XdpChanged {
+        ifindex: u32,
+        program: Option<u32>,
+    },
     /// Some offload was switched; which, ethtool tells.
-    FeaturesChanged { ifindex: u32 },
-    AddressesChanged { ifindex: u32 },
-    FdbLearned { entry: FdbEntry },
-    FdbForgotten { entry: FdbEntry },
+    FeaturesChanged {
+        ifindex: u32,
+    },
+    AddressesChanged {
+        ifindex: u32,
+    },
+    FdbLearned {
+        entry: FdbEntry,
+    },
+    FdbForgotten {
+        entry: FdbEntry,
+    },
     /// Notifications were lost and everything was read again; FDB hints may have been among them.
     Resynced,
 }
@@ -116,10 +158,14 @@ impl Watch {
     }
 
     async fn resync(&mut self) -> Result<(), LinksError> {
-        // What still waits in the socket is older than what is read now.
-        while let Some(received) = self.receive_now().await {
-            if let Err(error) = received {
-                self.failed(error)?;
+        // What still waits in the socket is older than what is read now. It must be emptied
+        // wholly: until then the kernel drops notifications without another ENOBUFS. Hence not
+        // through tokio, which makes a busy task pause.
+        loop {
+            match self.socket.socket_ref().recv_from_full() {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => self.failed(error)?,
             }
         }
         let fresh = self.links.snapshot().await?;
@@ -128,14 +174,6 @@ impl Watch {
         self.snapshot = fresh;
         self.overrun = false;
         Ok(())
-    }
-
-    async fn receive_now(&mut self) -> Option<io::Result<()>> {
-        poll_fn(|cx| match pin!(poll_fn(|cx| self.socket.poll_recv_from_full(cx))).poll(cx) {
-            Poll::Ready(received) => Poll::Ready(Some(received.map(drop))),
-            Poll::Pending => Poll::Ready(None),
-        })
-        .await
     }
 
     fn absorb(&mut self, datagram: &[u8]) {

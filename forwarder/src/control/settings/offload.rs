@@ -88,12 +88,7 @@ impl Target {
         let space = if self.prefix.is_empty() { "" } else { " " };
         applied.warnings.push(Warning {
             text: format!("{feature} of {} cannot be set {}: {reason}", self.name, word(on)),
-            fix: format!(
-                "{}{space}ethtool -K {} {feature} {}",
-                self.prefix,
-                self.name,
-                word(on)
-            ),
+            fix: format!("{}{space}ethtool -K {} {feature} {}", self.prefix, self.name, word(on)),
         });
     }
 }

@@ -71,19 +71,11 @@ pub(super) fn add(netlink: &mut Netlink, ifindex: u32) -> io::Result<()> {
 }
 
 pub(super) fn remove(netlink: &mut Netlink, ifindex: u32) -> io::Result<()> {
-    netlink
-        .call(&Request::new(libc::RTM_DELQDISC, &header(ifindex, HANDLE, TC_H_ROOT)))
-        .map(drop)
-}
-
-fn link_header(ifindex: u32) -> [u8; 16] {
-    let mut fixed = [0; 16];
-    fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
-    fixed
+    netlink.call(&Request::new(libc::RTM_DELQDISC, &header(ifindex, HANDLE, TC_H_ROOT))).map(drop)
 }
 
 pub(super) fn tx_queue_len(netlink: &mut Netlink, ifindex: u32) -> io::Result<u32> {
-    let answers = netlink.call(&Request::new(libc::RTM_GETLINK, &link_header(ifindex)))?;
+    let answers = netlink.call(&Request::about_link(libc::RTM_GETLINK, ifindex))?;
     let found = answers.iter().find_map(|(_, payload)| {
         let mut list = attributes(payload, 16);
         list.find(|(kind, _)| *kind == libc::IFLA_TXQLEN).and_then(|(_, value)| u32_at(value, 0))
@@ -96,7 +88,7 @@ pub(super) fn set_tx_queue_len(
     ifindex: u32,
     packets: u32,
 ) -> io::Result<()> {
-    let request = Request::new(libc::RTM_SETLINK, &link_header(ifindex))
+    let request = Request::about_link(libc::RTM_SETLINK, ifindex)
         .attribute(libc::IFLA_TXQLEN, &packets.to_ne_bytes());
     netlink.call(&request).map(drop)
 }

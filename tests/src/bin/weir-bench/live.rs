@@ -7,9 +7,9 @@
 use crate::Plan;
 use crate::report::{Report, Sample};
 use crate::rig::{Peer, Rig};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use system_tests::bed::GUEST_IF;
 use system_tests::cpu::{self, Busy};
@@ -18,8 +18,11 @@ use system_tests::traffic::raw;
 use weir_port::probe::live_frames;
 use weir_port::rawprog::{Action, Program};
 
-/// Frames a call: a few milliseconds, so that it ends soon after it is told to.
-const REPEAT: u32 = 1 << 15;
+/// Frames of the first call, which finds out how fast this machine sends.
+const TRIAL: u32 = 1 << 20;
+/// Starting a call waits for an RCU grace period (tens of milliseconds): the measurement is one
+/// call, longer than the window by this much.
+const MARGIN: f64 = 1.4;
 const BATCH: u32 = 64;
 const WARM_UP: Duration = Duration::from_millis(500);
 
@@ -47,20 +50,28 @@ fn run(rig: &Rig, time: Duration) -> Result<Vec<(&'static str, f64)>> {
     let ifindex = guest.ns.ifindex(GUEST_IF)?;
     let body = raw::udp4(guest, up, (9, 9), &[0; 22]);
     let frame = raw::frame(up.mac(), guest.mac(), &[], 0x0800, &body);
-    let stop = AtomicBool::new(false);
+    let (begun, begins) = mpsc::channel();
     std::thread::scope(|scope| {
         let sender = scope.spawn(|| {
-            guest.ns.run(|| {
+            guest.ns.run(move || {
                 cpu::pin(0);
-                let mut sent = 0_u64;
-                while !stop.load(Ordering::Relaxed) {
-                    live_frames(bounce.as_fd(), &frame, ifindex, REPEAT, BATCH)
-                        .context("live frames")?;
-                    sent += u64::from(REPEAT);
-                }
-                Ok(sent)
+                let send = |count| {
+                    live_frames(bounce.as_fd(), &frame, ifindex, count, BATCH)
+                        .context("live frames")
+                };
+                let start = Instant::now();
+                send(TRIAL)?;
+                let per_second = f64::from(TRIAL) / start.elapsed().as_secs_f64();
+                let seconds = (WARM_UP + time).as_secs_f64() * MARGIN;
+                let count = (per_second * seconds).min(f64::from(i32::MAX)) as u32;
+                let _ = begun.send(());
+                let start = Instant::now();
+                send(count)?;
+                Ok((f64::from(count), start.elapsed()))
             })
         });
+        // An error comes out of the sender's own result.
+        let _ = begins.recv();
         std::thread::sleep(WARM_UP);
         let sampled = (|| -> Result<Vec<(&'static str, f64)>> {
             let (start, count_0, busy_0) = (Instant::now(), sink.total()?, Busy::now()?);
@@ -74,10 +85,10 @@ fn run(rig: &Rig, time: Duration) -> Result<Vec<(&'static str, f64)>> {
                 ("core1_us_per_packet", worker_us / delivered.max(1.0)),
             ])
         })();
-        stop.store(true, Ordering::Relaxed);
-        let sent = sender.join().map_err(|_| anyhow!("the sender panicked"))??;
+        let (sent, lasted) = sender.join().map_err(|_| anyhow!("the sender panicked"))??;
+        ensure!(lasted > WARM_UP + time, "the sender ended before the measurement did");
         let mut values = sampled?;
-        values.push(("sent_m", sent as f64 / 1e6));
+        values.push(("offered_mpps", sent / lasted.as_secs_f64() / 1e6));
         Ok(values)
     })
 }

@@ -1,0 +1,171 @@
+use std::time::Duration;
+
+use tokio::time::timeout;
+use weir::control::links::{Event, FdbKind, LinkKind, Links, Watch};
+
+use super::bed::{Bed, block_on, in_host, link, snapshot};
+
+/// The next event for which `wanted` gives something; a deadline instead of waiting for ever.
+async fn next<T>(watch: &mut Watch, what: &str, wanted: impl Fn(&Event) -> Option<T>) -> T {
+    let mut seen = Vec::new();
+    let found = timeout(Duration::from_secs(10), async {
+        loop {
+            let event = watch.next().await.unwrap();
+            if let Some(found) = wanted(&event) {
+                return found;
+            }
+            seen.push(event);
+        }
+    });
+    match found.await {
+        Ok(found) => found,
+        Err(_) => panic!("no {what}; the last of {} were {:?}", seen.len(), seen.last_chunk::<4>()),
+    }
+}
+
+async fn expect(watch: &mut Watch, wanted: Event) {
+    let what = format!("{wanted:?}");
+    next(watch, &what, |event| (*event == wanted).then_some(())).await;
+}
+
+fn bridge(bed: &Bed) -> u32 {
+    bed.host("ip link add br0 type bridge");
+    bed.host("ip link set br0 up");
+    link("br0").ifindex
+}
+
+#[test]
+fn a_snapshot_shows_what_there_is() {
+    in_host(|bed| {
+        let br0 = bridge(bed);
+        bed.add_guest("vm1", "v1");
+        bed.host("ip link set v1 master br0");
+        bed.host("ip tuntap add t1 mode tap");
+        bed.host("ip tuntap add t2 mode tun");
+        bed.host("ip addr add 2001:db8::1/64 dev br0 nodad");
+        let all = snapshot();
+        let kind = |name: &str| all.by_name(name).unwrap().kind.clone();
+        assert_eq!(kind("lo"), LinkKind::Loopback);
+        assert_eq!(kind("br0"), LinkKind::Bridge);
+        assert_eq!(kind("v1"), LinkKind::Veth);
+        assert_eq!(kind("t1"), LinkKind::Tap);
+        assert_eq!(kind("t2"), LinkKind::Tun);
+        let v1 = all.by_name("v1").unwrap();
+        assert_eq!(v1.driver.as_deref(), Some("veth"));
+        assert_eq!((v1.bridge(), v1.mtu, v1.up), (Some(br0), 1500, true));
+        assert_eq!((v1.rx_queues, v1.tx_queues), (1, 1));
+        assert!(v1.peer.is_some_and(|peer| peer.netns_id.is_some()));
+        assert_eq!(all.ports_of(br0).map(|port| port.name.as_str()).collect::<Vec<_>>(), ["v1"]);
+        let br0 = all.by_name("br0").unwrap();
+        assert_eq!(br0.addresses, [("2001:db8::1".parse().unwrap(), 64)]);
+        assert!(!all.iter().any(|link| link.is_default_route()));
+    });
+}
+
+#[test]
+fn ports_that_come_and_go_are_seen() {
+    in_host(|bed| {
+        let br0 = bridge(bed);
+        block_on(async {
+            let links = Links::open().unwrap();
+            let mut watch = links.watch().await.unwrap();
+
+            bed.add_guest("vm1", "v1");
+            let appeared = next(&mut watch, "Appeared", |event| match event {
+                Event::Appeared { link } if link.name == "v1" => Some(link.clone()),
+                _ => None,
+            });
+            let v1 = appeared.await;
+            let ifindex = v1.ifindex;
+            assert_eq!(v1.driver.as_deref(), Some("veth"));
+
+            bed.host("ip link set v1 master br0");
+            let joined = next(&mut watch, "PortAppeared", |event| match event {
+                Event::PortAppeared { bridge, link } => Some((*bridge, link.name.clone())),
+                _ => None,
+            });
+            assert_eq!(joined.await, (br0, "v1".to_owned()));
+
+            bed.host("ip link set v1 mtu 3000");
+            expect(&mut watch, Event::MtuChanged { ifindex, mtu: 3000 }).await;
+            bed.host("ip link set v1 down");
+            expect(&mut watch, Event::Down { ifindex }).await;
+            bed.host("ip link set v1 up");
+            expect(&mut watch, Event::Up { ifindex }).await;
+            bed.host("ethtool -K v1 tso off");
+            expect(&mut watch, Event::FeaturesChanged { ifindex }).await;
+            bed.host("ip addr add 192.0.2.1/24 dev v1");
+            expect(&mut watch, Event::AddressesChanged { ifindex }).await;
+            bed.host("ip link set v1 name lan1");
+            let (from, to) = ("v1".to_owned(), "lan1".to_owned());
+            expect(&mut watch, Event::Renamed { ifindex, from, to }).await;
+            bed.host("ip link set lan1 nomaster");
+            let name = "lan1".to_owned();
+            let left = Event::PortVanished { bridge: br0, ifindex, name: name.clone() };
+            expect(&mut watch, left.clone()).await;
+            bed.host("ip link set lan1 master br0");
+            bed.host("ip link del lan1");
+            expect(&mut watch, left).await;
+            expect(&mut watch, Event::Vanished { ifindex, name }).await;
+            assert_eq!(*watch.snapshot(), links.snapshot().await.unwrap());
+        });
+    });
+}
+
+#[test]
+fn what_a_bridge_learned_is_a_hint() {
+    in_host(|bed| {
+        let br0 = bridge(bed);
+        bed.add_guest("vm1", "v1");
+        bed.host("ip link set v1 master br0");
+        let v1 = link("v1").ifindex;
+        block_on(async {
+            let links = Links::open().unwrap();
+            let mut watch = links.watch().await.unwrap();
+            let mac = [2, 0, 0, 0, 0, 0x77];
+            bed.host("bridge fdb add 02:00:00:00:00:77 dev v1 master dynamic");
+            let entry = next(&mut watch, "FdbLearned", |event| match event {
+                Event::FdbLearned { entry } if entry.mac == mac => Some(*entry),
+                _ => None,
+            })
+            .await;
+            assert_eq!((entry.ifindex, entry.bridge, entry.vlan), (v1, br0, 0));
+            assert_eq!(entry.kind, FdbKind::Learned);
+            let all = links.fdb().await.unwrap();
+            assert!(all.contains(&entry), "{all:?}");
+            assert!(all.iter().any(|other| other.ifindex == v1 && other.kind == FdbKind::Local));
+            bed.host("bridge fdb del 02:00:00:00:00:77 dev v1 master");
+            expect(&mut watch, Event::FdbForgotten { entry }).await;
+        });
+    });
+}
+
+#[test]
+fn lost_notifications_are_made_good() {
+    in_host(|bed| {
+        bed.host("ip link add v1 type veth peer name v2");
+        block_on(async {
+            let links = Links::open().unwrap();
+            let mut watch = links.watch().await.unwrap();
+            // More than any receive buffer holds, while nobody reads.
+            let mut batch = String::new();
+            for round in 0..4000 {
+                batch += &format!("link set v1 mtu {}\n", 1000 + round % 400);
+            }
+            batch += "link set v1 mtu 1234\nlink del v2\n";
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), batch).unwrap();
+            bed.host(&format!("ip -batch {}", file.path().display()));
+            next(&mut watch, "Resynced", |event| (*event == Event::Resynced).then_some(())).await;
+            assert_eq!(*watch.snapshot(), links.snapshot().await.unwrap());
+            assert!(watch.snapshot().by_name("v1").is_none());
+            // And it goes on.
+            bed.host("ip link add v3 type veth peer name v4");
+            next(&mut watch, "v3", |event| match event {
+                Event::Appeared { link } if link.name == "v3" => Some(()),
+                _ => None,
+            })
+            .await;
+        });
+    });
+}
