@@ -10,17 +10,14 @@ use weir::control::run;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("weir: cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                eprintln!("weir: cannot start: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
     match runtime.block_on(obey(cli)) {
         Ok(code) => code,
         Err(error) => {

@@ -4,10 +4,12 @@
 //! from its spec, and any number of beds live side by side.
 
 use crate::ns::{self, Ns, ip_batch, name_of};
+use crate::wait::wait_for;
 use anyhow::{Context, Result};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, Once};
+use std::time::Duration;
 
 /// The guest's end of every veth.
 pub const GUEST_IF: &str = "eth0";
@@ -264,6 +266,16 @@ impl Bed {
     #[must_use]
     pub fn ports(&self) -> Vec<String> {
         self.guests.iter().chain([&self.uplink]).map(|guest| guest.port.clone()).collect()
+    }
+
+    /// Waits until the kernel has noticed that every port has a carrier, which it does in its own
+    /// time.
+    pub fn wait_up(&self) -> Result<()> {
+        wait_for(Duration::from_secs(5), "the ports to have a carrier", || {
+            self.ports()
+                .iter()
+                .all(|port| self.host.link(port).is_ok_and(|link| link["operstate"] == "UP"))
+        })
     }
 
     /// Resolves every neighbour beforehand, so that a measurement does not begin with ARP.

@@ -6,7 +6,8 @@
 //! sum, the complement is the checksum (`Verdict::looks_partial` shows why a right one stays).
 //! The helper wants a length that the verifier knows, so the part is cut into powers of two: at
 //! most one call per bit, and below 64 bytes plain loads, which cost less than a call. Copying it
-//! to a scratch buffer first, for one call over all of it, took three times as long.
+//! to a scratch buffer first, for one call over all of it, took 62 instead of 14 ns at 64 bytes, and
+//! 104 instead of 75 at 1458.
 
 use core::arch::asm;
 

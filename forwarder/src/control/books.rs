@@ -123,12 +123,8 @@ impl WorkerBooks {
 
     /// Steered frames that the worker knows the end of: received, or lost at its door.
     pub fn arrived(&self) -> u64 {
-        let at_the_door = [
-            Reason::RxRingFull,
-            Reason::FillEmpty,
-            Reason::BadDescriptor,
-            Reason::TruncatedChain,
-        ];
+        let at_the_door =
+            [Reason::RxRingFull, Reason::FillEmpty, Reason::BadDescriptor, Reason::TruncatedChain];
         self.rx_packets + at_the_door.iter().map(|&reason| self.lost.get(reason)).sum::<u64>()
     }
 }

@@ -37,7 +37,7 @@ pub async fn run(plan: Plan, force: bool) -> anyhow::Result<ExitCode> {
             .map_err(|error| ConfigErrors::argument("--bridge", error.to_string(), ""))?;
     }
     let settings = HostSettings::open(&control)?;
-    let mut forwarder = Forwarder::start(plan, settings, force)?;
+    let mut forwarder = Forwarder::start(plan, settings, watch.snapshot(), force)?;
     // Not dropped half-way: what was begun is ended by `stop`, which undoes it.
     let begun = begin(&mut forwarder, &links, &watch).await;
     if let Err(error) = begun {

@@ -94,7 +94,12 @@ impl<P: Port> Worker<P> {
     }
 
     /// Begins to let a port go: nothing new is queued for it from here on.
-    pub(super) fn take(&mut self, id: PortId, now_ns: u64, done: oneshot::Sender<Option<Box<Taken<P>>>>) {
+    pub(super) fn take(
+        &mut self,
+        id: PortId,
+        now_ns: u64,
+        done: oneshot::Sender<Option<Box<Taken<P>>>>,
+    ) {
         if self.lanes.get(id).is_none() {
             let _ = done.send(None);
             return;

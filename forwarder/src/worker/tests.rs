@@ -62,7 +62,8 @@ impl Bench {
     /// Everything that was pushed is somewhere.
     fn assert_balanced(&mut self) {
         let snapshot = self.worker.snapshot(self.now_ns);
-        let sum = |count: &dyn Fn(&PortSnapshot) -> u64| snapshot.ports.iter().map(count).sum::<u64>();
+        let sum =
+            |count: &dyn Fn(&PortSnapshot) -> u64| snapshot.ports.iter().map(count).sum::<u64>();
         let came = self.pushed + sum(&|p| p.copies + p.stats.segments_made);
         let lost = sum(&|p| p.losses.total() + p.stats.losses.total());
         let went = sum(&|p| p.stats.tx_packets + p.tx_outstanding + p.rx_waiting)

@@ -147,9 +147,9 @@ impl GsoOffsets {
             && self.frame_sz - self.hard_start <= Self::REACH - 4
             && self.gso_size <= Self::REACH - 2
             && self.gso_type <= Self::REACH - 4
-            && (self.frame_sz - self.hard_start) % 4 == 0
-            && self.gso_size % 2 == 0
-            && self.gso_type % 4 == 0
+            && (self.frame_sz - self.hard_start).is_multiple_of(4)
+            && self.gso_size.is_multiple_of(2)
+            && self.gso_type.is_multiple_of(4)
             && self.shinfo_len >= Self::REACH
             && self.shinfo_len <= 4096
     }

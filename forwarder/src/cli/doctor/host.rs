@@ -118,7 +118,7 @@ fn jit(value: Option<&str>, report: &mut Report) {
             "sysctl -w net.core.bpf_jit_enable=1",
         ),
         Some(_) => report.add(Level::Ok, "jit", "BPF programs are compiled"),
-        None => report.add(Level::Note, "jit", format!("{JIT} cannot be read")),
+        None => report.add(Level::Note, "jit", format!("{JIT} is not shown here")),
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Case<'a> {
 
 pub(super) fn examine(case: &Case<'_>, link: &Link, report: &mut Report) {
     report.section(&link.name);
-    device(case, link, report);
+    device(link, report);
     bridge(case, link, report);
     xdp(case, link, report);
     let features = weir_port::ethtool::features(&link.name).unwrap_or_default();
@@ -43,7 +43,7 @@ impl Features<'_> {
     }
 }
 
-fn device(case: &Case<'_>, link: &Link, report: &mut Report) {
+fn device(link: &Link, report: &mut Report) {
     let mut text = link.kind.to_string();
     if let Some(driver) = link.driver.as_ref().filter(|driver| **driver != text) {
         text += &format!(", driver {driver}");
@@ -71,19 +71,19 @@ fn device(case: &Case<'_>, link: &Link, report: &mut Report) {
             format!("ethtool -L {} combined {MAX_QUEUES}", link.name),
         );
     }
-    if link.is_default_route() && !case.asked_for {
-        report.add(Level::Note, "route", "weir run takes it with --force only");
-    }
 }
 
 fn bridge(case: &Case<'_>, link: &Link, report: &mut Report) {
     let Some(bridge) = link.bridge().and_then(|bridge| case.snapshot.get(bridge)) else {
-        report.with_fix(
-            Level::Note,
-            "bridge",
-            "in none: if weir is killed, nothing carries its traffic",
-            format!("ip link set dev {} master BRIDGE", link.name),
-        );
+        let text = "in none: if weir is killed, nothing carries its traffic";
+        if link.addresses.is_empty() && !link.is_default_route() {
+            let fix = format!("ip link set dev {} master BRIDGE", link.name);
+            report.with_fix(Level::Note, "bridge", text, fix);
+        } else {
+            // That line alone would cut the host off.
+            let text = format!("{text}; a bridge would have to take over its addresses and routes");
+            report.add(Level::Note, "bridge", text);
+        }
         return;
     };
     let text = format!("in {}, which carries the traffic when weir does not", bridge.name);

@@ -127,6 +127,12 @@ impl Forwarder {
                 self.retune_at(*ifindex, links);
             }
             Event::MacChanged { .. } => self.retune_all(links),
+            Event::Renamed { ifindex, to, .. } => {
+                if let Err(error) = self.settings.renamed(*ifindex, to) {
+                    tracing::warn!(port = to, "its settings may stay changed: {error}");
+                }
+                self.reconcile(links).await;
+            }
             Event::Resynced => {
                 self.reconcile(links).await;
                 self.retune_all(links);
@@ -154,7 +160,8 @@ impl Forwarder {
     }
 
     fn retune_all(&mut self, links: &Snapshot) {
-        let served: Vec<&Link> = links.iter().filter(|l| self.port_at(l.ifindex).is_some()).collect();
+        let served: Vec<&Link> =
+            links.iter().filter(|l| self.port_at(l.ifindex).is_some()).collect();
         for link in served {
             self.retune(&link.name, link, links);
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use weir_abi::{PortConfig, port_flags};
 use weir_core::PortRole;
-use weir_port::{Attach, TxFeatures, XskConfig, XskPort};
+use weir_port::{Attach, XskConfig, XskPort, ethtool};
 
 use super::Forwarder;
 use super::roster::{Active, State};
@@ -21,6 +21,8 @@ use crate::worker::{NewPort, WorkerGone};
 const SETTLE: Duration = Duration::from_millis(50);
 /// Twice a receive ring.
 const FILL_QUOTA: u32 = 4096;
+/// Fewer than this do not bridge the time between two turns of a busy worker.
+const FILL_SCARCE: u32 = 256;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
@@ -97,7 +99,7 @@ impl Forwarder {
     ) -> Result<(), PortError> {
         let id = weir_core::PortId(slot);
         let mode = attached.mode;
-        let features = tx_features(&link.name);
+        let features = ethtool::tx_features(&link.name).unwrap_or_default();
         let queues = link.rx_queues.clamp(1, weir_abi::MAX_QUEUES);
         let config = XskConfig {
             queues,
@@ -107,7 +109,7 @@ impl Forwarder {
             },
             mtu: link.mtu,
             tx_features: features,
-            fill_quota: self.fill_quota(queues),
+            fill_quota: self.fill_quota(&plan.name, queues).await?,
             ..XskConfig::new(&link.name, link.ifindex, id)
         };
         let umem = self.umem.clone();
@@ -142,11 +144,20 @@ impl Forwarder {
         Ok(())
     }
 
-    /// How many frames one queue may hold ready: with many ports all of them together may not
-    /// take more than half of the pool.
-    fn fill_quota(&self, queues: u32) -> u32 {
-        let ports = u32::try_from(self.roster.len().max(1)).unwrap_or(u32::MAX);
-        (self.frames / 2 / ports / queues).clamp(64, FILL_QUOTA)
+    /// How many frames one queue may hold ready: what it can use, or half of what is left, so that
+    /// there is always something for the next port.
+    async fn fill_quota(&self, name: &str, queues: u32) -> Result<u32, WorkerGone> {
+        let census = self.worker.snapshot().await?.census;
+        let spare = census.free.saturating_sub(census.total / 8) / 2;
+        let quota = u32::try_from(spare).unwrap_or(u32::MAX) / queues;
+        if quota < FILL_SCARCE {
+            tracing::warn!(
+                port = name,
+                "the frame pool was made for fewer ports: this one gets {quota} frames, and may \
+                 lose bursts (fill_empty); restart weir to size the pool for the ports of now"
+            );
+        }
+        Ok(quota.clamp(64, FILL_QUOTA))
     }
 
     fn lock(&mut self, slot: u16, plan: &PortPlan) -> Result<(), MapsError> {
@@ -252,7 +263,7 @@ impl Forwarder {
         let Some(entry) = self.roster.get_mut(name) else { return };
         entry.mtu = link.mtu;
         let Some(active) = entry.active.as_mut() else { return };
-        let features = tx_features(&link.name);
+        let features = ethtool::tx_features(&link.name).unwrap_or_default();
         active.superframes = features.tso4;
         let config = port_config(&entry.plan, link, links, entry.slot, active.mode);
         let id = entry.id();
@@ -279,16 +290,4 @@ fn port_config(
     set(!plan.ip_lock.is_empty(), port_flags::IP_LOCK);
     set(bridge.is_some(), port_flags::BRIDGED);
     PortConfig::new(slot, flags, link.mac, bridge.map_or([0; 6], |bridge| bridge.mac))
-}
-
-/// What the device can do with what it is given to send.
-fn tx_features(name: &str) -> TxFeatures {
-    let features = weir_port::ethtool::features(name).unwrap_or_default();
-    let has = |wanted: &str| features.iter().any(|(feature, on)| feature == wanted && *on);
-    TxFeatures {
-        tso4: has("tx-tcp-segmentation"),
-        tso6: has("tx-tcp6-segmentation"),
-        udp_l4: has("tx-udp-segmentation"),
-        csum: has("tx-checksum-ip-generic") || has("tx-checksum-ipv4") && has("tx-checksum-ipv6"),
-    }
 }

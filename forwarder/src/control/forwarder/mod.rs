@@ -20,6 +20,7 @@ use weir_port::{Pool, UmemHandle, XskPort};
 
 use super::attach::Steering;
 use super::btf;
+use super::links::Snapshot;
 use super::plan::{Idle, Plan};
 use super::report::StatsReport;
 use super::settings::HostSettings;
@@ -27,12 +28,13 @@ use crate::worker::{IdlePolicy, WorkerGone, WorkerHandle, WorkerSettings};
 pub use lifecycle::PortError;
 use roster::Roster;
 
-/// Frames in the pool: a floor that serves a handful of ports well, and what each port adds.
+/// Frames in the pool, 4 KiB each: per port what its fill ring takes and half as much again for
+/// what is held and sent.
+const FRAMES_PER_PORT: u32 = 6 * 1024;
 const FRAMES_MIN: u32 = 16 * 1024;
-const FRAMES_PER_PORT: u32 = 4 * 1024;
 const FRAMES_MAX: u32 = 256 * 1024;
-/// In bridge mode the number of ports is not known beforehand.
-const FRAMES_FOLLOWING: u32 = 32 * 1024;
+/// A bridge may have this many ports before the pool gets scarce, or twice those of now.
+const FOLLOWED_PORTS: u32 = 8;
 /// How long a stopping forwarder waits for queues and devices to empty.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -54,7 +56,6 @@ pub struct Forwarder {
     steering: Steering,
     settings: HostSettings,
     umem: UmemHandle,
-    frames: u32,
     worker: WorkerHandle<XskPort>,
     roster: Roster,
     started: Instant,
@@ -63,9 +64,19 @@ pub struct Forwarder {
 
 impl Forwarder {
     /// Loads the program and starts the worker; takes no port into service yet.
-    pub fn start(plan: Plan, settings: HostSettings, force: bool) -> Result<Self, StartError> {
+    pub fn start(
+        plan: Plan,
+        settings: HostSettings,
+        links: &Snapshot,
+        force: bool,
+    ) -> Result<Self, StartError> {
         let steering = Steering::load(btf::gso_offsets_or_none())?;
-        let frames = frames_for(&plan);
+        let members = plan
+            .bridge
+            .as_deref()
+            .and_then(|name| links.by_name(name))
+            .map_or(0, |bridge| links.ports_of(bridge.ifindex).count());
+        let frames = frames_for(&plan, members);
         let (pool, umem) = Pool::umem(frames)?;
         let core = plan.forwarder.workers.first().copied().unwrap_or(0);
         let engine = EngineConfig {
@@ -82,7 +93,7 @@ impl Forwarder {
             .map_err(StartError::Worker)?;
         let roster = Roster::default();
         let started = Instant::now();
-        Ok(Self { plan, force, steering, settings, umem, frames, worker, roster, started, stopping: false })
+        Ok(Self { plan, force, steering, settings, umem, worker, roster, started, stopping: false })
     }
 
     pub fn plan(&self) -> &Plan {
@@ -122,11 +133,15 @@ fn random_seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }
 
-fn frames_for(plan: &Plan) -> u32 {
-    if plan.bridge.is_some() {
-        return FRAMES_FOLLOWING;
-    }
-    let ports = u32::try_from(plan.ports.len()).unwrap_or(u32::MAX);
-    ports.saturating_mul(FRAMES_PER_PORT).next_power_of_two().clamp(FRAMES_MIN, FRAMES_MAX)
+fn frames_for(plan: &Plan, members: usize) -> u32 {
+    let members = u32::try_from(members).unwrap_or(u32::MAX);
+    let ports = match plan.bridge {
+        Some(_) => members.saturating_mul(2).max(FOLLOWED_PORTS),
+        None => u32::try_from(plan.ports.len()).unwrap_or(u32::MAX),
+    };
+    ports
+        .saturating_mul(FRAMES_PER_PORT)
+        .checked_next_power_of_two()
+        .unwrap_or(FRAMES_MAX)
+        .clamp(FRAMES_MIN, FRAMES_MAX)
 }
-
