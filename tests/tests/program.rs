@@ -17,7 +17,7 @@ use aya::programs::{Xdp, xdp::XdpMode};
 use nix::sys::socket::{setsockopt, sockopt};
 use system_tests::{Ns, ns, root_or_skip, wait_for};
 use weir_abi::{
-    Counter, GsoOffsets, IpLockKey, MacLockKey, classify, maps, meta_flags as f, port_flags,
+    Counter, GsoOffsets, IpLockKey, MacLockKey, Meta, classify, maps, meta_flags as f, port_flags,
 };
 use weir_port::probe::{KernelFacts, TestCtx, gso_offsets, test_run};
 
@@ -58,7 +58,7 @@ fn corpus_and_every_truncation_agree_with_user_space() -> Result<()> {
                     Err(_) => ensure!(outcome == Counter::Malformed, "{name} {len}: {outcome:?}"),
                     Ok(v) => {
                         ensure!(outcome == Counter::Steered, "{name} {len}: {outcome:?}");
-                        let meta = meta(run.meta.as_slice().try_into()?);
+                        let meta = Meta::from_bytes(run.meta.as_slice().try_into()?);
                         check_steered(frame, &v, &meta, &run.data)
                             .with_context(|| format!("{name} {len}"))?;
                         ensure!((before..=after).contains(&meta.ingress_ns), "{name}: the clock");

@@ -3,6 +3,8 @@
 //! Invariant: builds with the Rust toolchain alone, since it is what installs everything else.
 
 mod build;
+#[allow(unreachable_pub)] // written to be usable as a library, too
+mod build_ebpf;
 mod setup;
 mod test;
 
@@ -13,6 +15,7 @@ use std::ffi::OsString;
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",
+    bin_name = "cargo xtask",
     about = "What weir's repository does with itself",
     long_about = "What weir's repository does with itself.\n\n\
         On a fresh machine `cargo xtask run` and `cargo xtask test` need nothing but a stable Rust \
@@ -53,6 +56,19 @@ enum Task {
         #[arg(value_name = "FILTER")]
         filter: Option<String>,
     },
+    /// Compile the XDP program into the committed object (nightly Rust and bpf-linker)
+    #[command(
+        long_about = "Compiles the XDP program into xdp-ebpf/prebuilt/, installing bpf-linker if \
+        need be. Nobody needs this to build, run or change anything but the program itself.\n\n\
+        With --check: builds it elsewhere and compares byte for byte. Exit 1: the committed object \
+        is not what the sources give; exit 3: it cannot be built on this machine, and only the \
+        hash of the sources was checked."
+    )]
+    BuildEbpf {
+        /// Prove that the committed object is what the sources give; change nothing
+        #[arg(long)]
+        check: bool,
+    },
     /// Measure weir against its peers, interleaved on one bed
     #[command(
         long_about = "Builds release and measures weir against its peers, interleaved over \
@@ -73,6 +89,21 @@ fn main() -> Result<()> {
         Task::Setup { check } => setup::run(check),
         Task::Run { args } => build::run(&args),
         Task::Test { no_root, filter } => test::run(no_root, filter.as_deref()),
+        Task::BuildEbpf { check } => build_ebpf(check),
         Task::Bench { args } => build::bench(&args),
     }
+}
+
+/// The exit code of a check that could not be made, for CI to tell from one that failed.
+const CANNOT_CHECK: i32 = 3;
+
+fn build_ebpf(check: bool) -> Result<()> {
+    let result = build_ebpf::run(check);
+    let Err(error) = &result else { return result };
+    if !check || error.downcast_ref::<build_ebpf::CannotBuild>().is_none() {
+        return result;
+    }
+    build_ebpf::hash_check()?;
+    eprintln!("build-ebpf: {error:#}\nonly the hash of the sources was checked, and it is right");
+    std::process::exit(CANNOT_CHECK);
 }

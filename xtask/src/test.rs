@@ -20,8 +20,8 @@ struct Sum {
     skipped: u64,
     ignored: u64,
     failures: Vec<String>,
-    /// cargo itself ended badly: a build error, or a test that crashed.
-    broken: Vec<&'static str>,
+    /// What ended badly without a test that failed: a build error, a crash, a stale object.
+    broken: Vec<String>,
 }
 
 impl Sum {
@@ -59,6 +59,13 @@ pub(crate) fn run(no_root: bool, filter: Option<&str>) -> Result<()> {
     let mut sum = Sum::default();
 
     headline("pure tier: no root, no kernel");
+    match crate::build_ebpf::hash_check() {
+        Ok(()) => println!("the committed eBPF object was built from the sources as they are"),
+        Err(error) => {
+            println!("{error:#}");
+            sum.broken.push("the committed eBPF object is not of these sources".to_owned());
+        }
+    }
     // `--no-fail-fast`: the sum at the end is of all tests, not of those before the first failure.
     tier(
         &mut sum,
@@ -110,7 +117,7 @@ fn headline(text: &str) {
 
 fn tier(
     sum: &mut Sum,
-    name: &'static str,
+    name: &str,
     target: &Path,
     root: bool,
     filter: Option<&str>,
@@ -161,7 +168,7 @@ fn tier(
     }
     let status = child.wait().context("cannot wait for cargo")?;
     if !status.success() && sum.failed == failed_before {
-        sum.broken.push(name);
+        sum.broken.push(format!("the {name} did not build, or crashed"));
     }
     Ok(())
 }
@@ -180,7 +187,7 @@ fn finish(sum: Sum, root: bool) -> Result<()> {
         println!("failed: {name}");
     }
     for name in &sum.broken {
-        println!("broken: the {name} did not build, or crashed");
+        println!("broken: {name}");
     }
     println!("\n{passed} passed, {} failed, {skipped} skipped", sum.failed);
     if sum.failed > 0 || !sum.broken.is_empty() {

@@ -120,26 +120,7 @@ impl Program {
         let (run, outcome) = self.run(frame)?;
         ensure!(outcome == Counter::Steered, "{outcome:?}");
         let bytes: [u8; META_LEN] = run.meta.as_slice().try_into()?;
-        Ok((meta(bytes), run.data))
-    }
-}
-
-pub(crate) fn meta(bytes: [u8; META_LEN]) -> Meta {
-    let u64_at = |at: usize| u64::from_ne_bytes(*bytes[at..].first_chunk().unwrap());
-    let u32_at = |at: usize| u32::from_ne_bytes(*bytes[at..].first_chunk().unwrap());
-    let u16_at = |at: usize| u16::from_ne_bytes(*bytes[at..].first_chunk().unwrap());
-    Meta {
-        ingress_ns: u64_at(0),
-        flow_hash: u32_at(8),
-        len: u32_at(12),
-        port: u16_at(16),
-        flags: u16_at(18),
-        l3_off: u16_at(20),
-        l4_off: u16_at(22),
-        gso_size: u16_at(24),
-        gso_type: u16_at(26),
-        vlan: u16_at(28),
-        abi: u16_at(30),
+        Ok((Meta::from_bytes(bytes), run.data))
     }
 }
 

@@ -58,6 +58,11 @@ impl Meta {
             abi: ABI_VERSION,
         }
     }
+
+    /// As it stands in front of a frame, at an address that need not be aligned.
+    pub fn from_bytes(bytes: [u8; META_LEN]) -> Self {
+        zerocopy::transmute!(bytes)
+    }
 }
 
 /// Bits of [`Meta::flags`] and [`Verdict::flags`].

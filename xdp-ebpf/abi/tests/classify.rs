@@ -2,9 +2,14 @@
 
 mod frames;
 
-use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
+use etherparse::{PacketBuilder, SlicedPacket, TransportSlice, VlanId};
 use proptest::prelude::*;
 use weir_abi::{Bytes, Counter, Head, Malformed, Verdict, classify, meta_flags as f};
+
+#[expect(clippy::unwrap_used, reason = "constants below 4096")]
+fn vlan(id: u16) -> VlanId {
+    VlanId::try_new(id).unwrap()
+}
 
 fn build(tags: u8, v6: bool, tcp: bool, ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
     let link = PacketBuilder::ethernet2(frames::SRC, frames::DST);
@@ -26,8 +31,8 @@ fn build(tags: u8, v6: bool, tcp: bool, ports: (u16, u16), payload: &[u8]) -> Ve
     }
     match tags {
         0 => finish!(link),
-        1 => finish!(link.single_vlan(100.try_into().unwrap())),
-        _ => finish!(link.double_vlan(200.try_into().unwrap(), 100.try_into().unwrap())),
+        1 => finish!(link.single_vlan(vlan(100))),
+        _ => finish!(link.double_vlan(vlan(200), vlan(100))),
     }
     frame
 }

@@ -23,8 +23,7 @@ struct Args {
     seconds: u64,
 }
 
-const DRAWING: &str = "\
-   VM 1   VM 2   VM 3   VM 4       namespaces, 10.0.0.1-4, fd00::1-4
+const DRAWING: &str = "   VM 1   VM 2   VM 3   VM 4       namespaces, 10.0.0.1-4, fd00::1-4
     |      |      |      |
     v1     v2     v3     v4        veths, offloads at their defaults
     +------+--+---+------+

@@ -126,7 +126,7 @@ pub(crate) fn ledger(stats: &Value) -> String {
     page += &format!("  = {:<10} {left:>12}\n", if left == 0 { "balanced" } else { "UNBALANCED" });
     for (reason, count) in ledger["lost_by_reason"].as_object().into_iter().flatten() {
         if count.as_u64() > Some(0) {
-            page += &format!("    lost under {reason}: {count}\n");
+            page += &format!("      under {reason}: {count}\n");
         }
     }
     page
