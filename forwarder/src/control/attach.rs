@@ -17,9 +17,9 @@ use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use nix::libc;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
-use weir_abi::{
-    GsoOffsets, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortConfig, PortCounters, maps,
-};
+use weir_abi::{IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortConfig, PortCounters, maps};
+
+use weir_port::probe::KernelFacts;
 
 pub use self::occupant::{Occupant, occupant};
 pub use self::refusal::AttachError;
@@ -117,16 +117,17 @@ impl fmt::Debug for Steering {
 }
 
 impl Steering {
-    /// Loads the committed program. `offsets` tell it where to find a superframe's segment size.
-    pub fn load(offsets: GsoOffsets) -> Result<Self, LoadError> {
+    /// Loads the committed program, made to fit this kernel: how it finds a superframe's segment
+    /// size depends on it.
+    pub fn load(kernel: &KernelFacts) -> Result<Self, LoadError> {
         if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
             // Only kernels before 5.11 count maps against it.
             tracing::debug!(%error, "RLIMIT_MEMLOCK stays as it is");
         }
-        let words = offsets.to_words();
+        let (object, words) = kernel.link(OBJECT);
         let mut loader = EbpfLoader::new();
         loader.override_global(maps::GSO_OFFSETS, &words, true);
-        let mut ebpf = loader.load(OBJECT)?;
+        let mut ebpf = loader.load(&object)?;
         let program = ebpf.program_mut(maps::PROGRAM).ok_or(LoadError::Missing(maps::PROGRAM))?;
         let program: &mut Xdp = program.try_into()?;
         program.load()?;

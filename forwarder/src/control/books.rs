@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn what_the_program_dropped_is_lost_under_its_reason() {
         let mut counters = PortCounters::default();
-        for (n, counter) in Counter::all().into_iter().enumerate() {
+        for (n, counter) in Counter::all().enumerate() {
             counters.frames[counter as usize] = n as u64 + 1;
         }
         let books = ProgramBooks::from(&counters);

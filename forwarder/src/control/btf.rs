@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use weir_abi::GsoOffsets;
+use weir_port::probe::KernelFacts;
 
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
@@ -19,11 +19,11 @@ pub enum BtfError {
     Unusable,
 }
 
-/// The offsets of the running kernel. Reads some megabytes: not for every frame.
-pub fn gso_offsets() -> Result<GsoOffsets, BtfError> {
-    let offsets = weir_port::probe::gso_offsets();
-    if offsets.usable() {
-        Ok(offsets)
+/// What the running kernel tells of itself. Reads some megabytes: not for every frame.
+pub fn facts() -> Result<KernelFacts, BtfError> {
+    let facts = KernelFacts::read();
+    if facts.offsets.usable() {
+        Ok(facts)
     } else if Path::new(VMLINUX).exists() {
         Err(BtfError::Unusable)
     } else {
@@ -31,11 +31,11 @@ pub fn gso_offsets() -> Result<GsoOffsets, BtfError> {
     }
 }
 
-/// As [`gso_offsets`], all zero when they cannot be had, which is logged.
-pub fn gso_offsets_or_none() -> GsoOffsets {
-    gso_offsets().unwrap_or_else(|error| {
+/// As [`facts`], with nothing in them when they cannot be had, which is logged.
+pub fn facts_or_none() -> KernelFacts {
+    facts().unwrap_or_else(|error| {
         tracing::warn!(%error, "superframes cannot be told from long frames; turn TSO off in guests");
-        GsoOffsets::default()
+        KernelFacts::default()
     })
 }
 
@@ -46,11 +46,11 @@ mod tests {
     #[test]
     fn reads_the_running_kernel() {
         if !Path::new(VMLINUX).exists() {
-            assert_eq!(gso_offsets(), Err(BtfError::Missing));
+            assert_eq!(facts(), Err(BtfError::Missing));
             eprintln!("SKIPPED: this kernel has no {VMLINUX}");
             return;
         }
-        let offsets = gso_offsets().unwrap();
+        let offsets = facts().unwrap().offsets;
         // These two have not moved since the fields exist (5.8).
         assert_eq!((offsets.hard_start, offsets.frame_sz), (24, 48));
         assert_eq!(offsets.shinfo_len % 64, 0);

@@ -165,7 +165,7 @@ impl<P: Port> Worker<P> {
             census: self.pool.census(),
             fdb_entries: self.engine.fdb().len(),
             fdb_capacity: self.fdb_capacity,
-            orphan_losses: self.orphan_losses.clone(),
+            orphan_losses: self.orphan_losses,
         }
     }
 
@@ -200,7 +200,7 @@ fn port_snapshot<P: Port>(id: PortId, lane: &mut Lane<P>) -> PortSnapshot {
     PortSnapshot {
         id,
         stats: lane.port.stats(),
-        losses: lane.losses.clone(),
+        losses: lane.losses,
         copies: lane.copies,
         rx_waiting: lane.port.rx_waiting() as u64,
         tx_outstanding: lane.port.tx_outstanding() as u64,

@@ -7,6 +7,8 @@ use aya::util::KernelVersion;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, socket};
 
+use weir_port::probe::KernelFacts;
+
 use super::finding::{Level, Report};
 use crate::control::attach::Steering;
 use crate::control::btf;
@@ -19,9 +21,9 @@ pub(super) fn examine(report: &mut Report) {
     report.section("host");
     kernel(report);
     let privileged = privileges(report);
-    let offsets = btf_offsets(report);
+    let facts = kernel_facts(report);
     if privileged {
-        match Steering::load(offsets) {
+        match Steering::load(&facts) {
             Ok(_) => report.add(Level::Ok, "program", "the XDP program loads"),
             Err(error) => report.add(Level::Fail, "program", error.to_string()),
         }
@@ -84,16 +86,16 @@ fn privileges(report: &mut Report) -> bool {
     true
 }
 
-fn btf_offsets(report: &mut Report) -> weir_abi::GsoOffsets {
-    match btf::gso_offsets() {
-        Ok(offsets) => {
+fn kernel_facts(report: &mut Report) -> KernelFacts {
+    match btf::facts() {
+        Ok(facts) => {
             report.add(Level::Ok, "btf", "tells where a superframe's segment size is");
-            offsets
+            facts
         }
         Err(error) => {
             let fix = "in each guest: ethtool -K DEV tso off gso off";
             report.with_fix(Level::Warn, "btf", error.to_string(), fix);
-            weir_abi::GsoOffsets::default()
+            KernelFacts::default()
         }
     }
 }

@@ -70,7 +70,7 @@ impl Forwarder {
         links: &Snapshot,
         force: bool,
     ) -> Result<Self, StartError> {
-        let steering = Steering::load(btf::gso_offsets_or_none())?;
+        let steering = Steering::load(&btf::facts_or_none())?;
         let members = plan
             .bridge
             .as_deref()
