@@ -191,6 +191,10 @@ impl Bed {
         let _one_at_a_time = MAKING.lock();
         let host = Ns::create(&name_of(id, "h"))?;
         if spec.bridge {
+            // A bridge at its best: no detour through netfilter, which some kernels default to.
+            for family in ["iptables", "ip6tables", "arptables"] {
+                let _ = host.sysctl(&format!("bridge/bridge-nf-call-{family}"), "0");
+            }
             ip_batch(
                 Some(host.name()),
                 &[
@@ -266,6 +270,11 @@ impl Bed {
     #[must_use]
     pub fn ports(&self) -> Vec<String> {
         self.guests.iter().chain([&self.uplink]).map(|guest| guest.port.clone()).collect()
+    }
+
+    /// Ends the programs of the guests and the uplink host; weir, in the host, goes on.
+    pub fn kill_clients(&self) {
+        self.guests.iter().chain([&self.uplink]).for_each(|guest| guest.ns.kill_all());
     }
 
     /// Waits until the kernel has noticed that every port has a carrier, which it does in its own

@@ -5,6 +5,8 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -55,6 +57,11 @@ impl Ns {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Ends every process inside.
+    pub fn kill_all(&self) {
+        kill_inside(&self.name);
     }
 
     #[must_use]
@@ -169,13 +176,15 @@ fn register(name: &str) {
 /// Ends what runs in `name` and removes it.
 fn remove(name: &str) {
     // Processes keep a namespace alive after its name is gone.
-    if let Ok(pids) = ip(&["netns", "pids", name]) {
-        for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
-            let _ =
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
-        }
-    }
+    kill_inside(name);
     let _ = ip(&["netns", "del", name]);
+}
+
+fn kill_inside(name: &str) {
+    let Ok(pids) = ip(&["netns", "pids", name]) else { return };
+    for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
 }
 
 /// Removes every namespace this process made: for a signal handler's thread, before it exits.

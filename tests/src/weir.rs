@@ -150,6 +150,11 @@ impl Weir {
         serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
     }
 
+    pub fn ports(&self) -> Result<Value> {
+        let body = http::get(&self.socket, "/v1/ports")?;
+        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    }
+
     /// The state of one port, as the API has it.
     pub fn port_state(&self, name: &str) -> Result<String> {
         let stats = self.stats()?;

@@ -38,6 +38,7 @@ pub mod pool;
 pub mod port;
 pub mod probe;
 pub mod rawprog;
+pub mod rawtc;
 mod segment;
 pub mod sys;
 pub mod umem;

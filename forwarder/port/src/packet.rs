@@ -13,13 +13,15 @@ use crate::pool::{NONE, Owner, Pool, ROOM};
 pub const MAX_FRAMES: usize = weir_abi::MAX_CHAIN as usize;
 const _: () = assert!(ROOM == weir_abi::FRAME_ROOM as usize, "the program counts as we do");
 
-/// See the module.
+/// See the module. Fields stand in groups of eight bytes, so that what is stored field by field
+/// and moved as a whole a moment later does not straddle two stores, which stalls.
+#[repr(C)]
 #[derive(Debug)]
 pub struct Packet {
+    ingress_ns: u64,
     head: Frame,
     frames: u16,
     ingress: u16,
-    ingress_ns: u64,
     len: u32,
     flow_hash: u32,
     flags: u16,

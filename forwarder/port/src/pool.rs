@@ -5,12 +5,14 @@
 
 use std::ptr::NonNull;
 
+use weir_abi::META_LEN;
 use weir_core::PortId;
 use xsk_rs::FrameDesc;
 
 use crate::frame::Frame;
 use crate::memory::Memory;
 pub use crate::memory::{CHUNK, HEADROOM, ROOM};
+use crate::sys;
 use crate::umem::{UmemError, UmemHandle};
 
 /// End of a chain.
@@ -253,6 +255,19 @@ impl Pool {
     #[inline]
     pub(crate) fn tx_desc(&self, idx: u32) -> Option<FrameDesc> {
         self.memory.tx_desc(idx, self.len_of(idx))
+    }
+
+    /// Asks for what will be read of a received frame: its metadata, its headers and its place in
+    /// the table. Another core has just written the first two, so they are far away.
+    #[inline]
+    pub(crate) fn prefetch(&self, addr: u64) {
+        let idx = addr / CHUNK as u64;
+        if let Some(slot) = usize::try_from(idx).ok().and_then(|idx| self.slots.get(idx)) {
+            let data = self.data(idx as u32).as_ptr();
+            sys::prefetch(data.wrapping_sub(META_LEN));
+            sys::prefetch(data);
+            sys::prefetch(std::ptr::from_ref(slot).cast());
+        }
     }
 
     /// Checks what the kernel says it received: an address of ours, where packets begin, with a

@@ -8,6 +8,9 @@ use serde_json::Value;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+/// How long after its time a client may still be at it.
+const LATEST: Duration = Duration::from_secs(15);
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TcpResult {
     /// At the receiver.
@@ -49,10 +52,26 @@ pub fn tcp(
     let _server = Server(server);
     wait_listening(to, &port)?;
     let seconds = time.as_secs_f64().round().max(1.0).to_string();
+    // A client whose path dies would wait for TCP to give up: a quarter of an hour.
+    let limit = (time.as_secs() + LATEST.as_secs()).to_string();
     let output = from
         .ns
-        .cmd("iperf3")
-        .args(["-c", &addr, "-p", &port, "-J", "-t", &seconds, "-P", &flows.to_string()])
+        .cmd("timeout")
+        .args([
+            "--foreground",
+            "--signal=KILL",
+            &limit,
+            "iperf3",
+            "-c",
+            &addr,
+            "-p",
+            &port,
+            "-J",
+            "-t",
+            &seconds,
+            "-P",
+            &flows.to_string(),
+        ])
         .args(["--connect-timeout", "5000"])
         .args(extra)
         .output()

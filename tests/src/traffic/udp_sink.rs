@@ -71,6 +71,7 @@ impl Sink {
         Self::start_on(ns, addr, None)
     }
 
+    /// On a core of a measurement's choice.
     pub fn start_on(ns: &Ns, addr: SocketAddr, core: Option<usize>) -> Result<Self> {
         let socket = ns.run(|| {
             let socket = UdpSocket::bind(addr).with_context(|| format!("cannot bind {addr}"))?;

@@ -11,6 +11,9 @@ use crate::packet::Packet;
 use crate::pool::{Owner, Pool};
 use crate::port::PortStats;
 
+/// How many frames ahead memory is asked for: more than a core can have under way helps nothing.
+const AHEAD: usize = 8;
+
 impl XskPort {
     #[inline]
     pub(super) fn refill_all(&mut self, pool: &mut Pool) {
@@ -62,7 +65,14 @@ impl XskPort {
                 // SAFETY: these descriptors are overwritten with what the kernel received; they
                 // name no frame that anybody holds.
                 let got = unsafe { queue.rings.rx.consume(batch) };
-                for desc in batch.iter().take(got) {
+                let batch = batch.get(..got).unwrap_or_default();
+                for desc in batch.iter().take(AHEAD) {
+                    pool.prefetch(desc.addr() as u64);
+                }
+                for (at, desc) in batch.iter().enumerate() {
+                    if let Some(later) = batch.get(at + AHEAD) {
+                        pool.prefetch(later.addr() as u64);
+                    }
                     take(queue, pool, stats, out, desc);
                 }
                 if got < BATCH {

@@ -12,7 +12,7 @@ use load::Load;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use system_tests::{Bed, BedSpec, Weir, WeirSpec, drive, ns, signals};
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, drive, signals};
 use table::Table;
 
 /// Shows weir at work on four VMs and an uplink, in network namespaces
@@ -66,7 +66,6 @@ fn demo(args: &Args, interrupted: &AtomicBool) -> Result<()> {
     if interrupted.load(Ordering::SeqCst) {
         // It may have heard the same Ctrl-C; either way it is gone before its interfaces are.
         let _ = weir.stop();
-        ns::remove_own();
         anyhow::bail!("interrupted");
     }
     result.with_context(|| format!("weir said:\n{}", weir.said()))?;
@@ -76,11 +75,21 @@ fn demo(args: &Args, interrupted: &AtomicBool) -> Result<()> {
     Ok(())
 }
 
+struct KillClients<'a>(&'a Bed);
+
+impl Drop for KillClients<'_> {
+    fn drop(&mut self) {
+        self.0.kill_clients();
+    }
+}
+
 fn show(args: &Args, interrupted: &AtomicBool, bed: &Bed, weir: &Weir) -> Result<()> {
     drive::ping_all(bed)?;
     let time = Duration::from_secs(args.seconds.max(1));
     println!("traffic for {} s: UDP, TCP and ping, over IPv4 and IPv6\n", time.as_secs());
     let results = std::thread::scope(|scope| -> Result<Vec<String>> {
+        // However this ends, the threads that the scope waits for must not wait for their clients.
+        let _clients = KillClients(bed);
         let load = Load::start(scope, bed, time)?;
         let mut table = Table::new(weir.stats()?);
         let end = Instant::now() + time;
@@ -88,10 +97,7 @@ fn show(args: &Args, interrupted: &AtomicBool, bed: &Bed, weir: &Weir) -> Result
             std::thread::sleep(table.period());
             table.update(weir.stats()?)?;
         }
-        if interrupted.load(Ordering::SeqCst) {
-            // Clients that did not hear the signal would run on: they go with their namespaces.
-            ns::remove_own();
-        }
+        anyhow::ensure!(!interrupted.load(Ordering::SeqCst), "interrupted");
         load.finish()
     })?;
     println!();

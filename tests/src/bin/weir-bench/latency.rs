@@ -1,8 +1,9 @@
 //! 50 000 packets a second, VM to uplink: nothing may be lost, and how long each takes.
 //!
 //! Open loop: the sender spins on core 0 and never waits for the path. The receiver blocks in
-//! `recv` on core 1, as a program would, so its waking up is in the figure; the floor (one veth,
-//! nothing in between) shows how much of it that is.
+//! `recv` on core 1, as a program would, so its waking up is in every figure; the floor (one veth,
+//! nothing in between) shows how much of it that is. With two cores it shares one with weir's
+//! spinning worker: the tail is then the scheduler's time slice and says little about the path.
 
 use crate::Plan;
 use crate::report::{Report, Sample};

@@ -1,0 +1,51 @@
+//! A tag that travels beside the packet data, as a guest's VLAN device hands it over. No XDP program
+//! in skb mode can see such a tag, so weir has the guest's end of the veth put it into the frame.
+
+use std::net::UdpSocket;
+
+use anyhow::{Result, ensure};
+use system_tests::bed::{Family, GUEST_IF};
+use system_tests::observer::Observer;
+
+use system_tests::traffic::ping::ping;
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
+use weir_port::rawtc::TagBeside;
+
+const TAG: u16 = 0x2005;
+const FRAMES: u64 = 20;
+
+/// Sends datagrams from the first guest to the second with a tag beside each; what counts those that
+/// arrive with the tag in the frame.
+fn send_tagged(bed: &Bed) -> Result<Observer> {
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    // Both ends know each other's address before every frame of the sender gets a tag.
+    ping(&one.ns, two.addr(Family::V4), 1)?;
+    let tagged = Observer::matching(two, 12, [0x81, 0, 0x20, 5])?;
+    let ifindex = one.ns.ifindex(GUEST_IF)?;
+    let to = two.socket(Family::V4, 9);
+    one.ns.run(|| {
+        let _tags = TagBeside::attach(ifindex, TAG)?;
+        let socket = UdpSocket::bind("0.0.0.0:0")?;
+        for _ in 0..FRAMES {
+            socket.send_to(b"tagged", to)?;
+        }
+        Ok(())
+    })?;
+    Ok(tagged)
+}
+
+#[test]
+fn a_tag_beside_the_frame_is_kept() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).build()?;
+    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let before = bed.guest(0)?.ns.ethtool(&format!("-k {GUEST_IF}"))?;
+    ensure!(before.contains("tx-vlan-offload: off"), "weir left the offload on:\n{before}");
+    let tagged = send_tagged(&bed)?;
+    tagged.wait_exactly(FRAMES, "frames with the tag in place")?;
+    weir.assert_ledger()?;
+    weir.stop()?;
+    let after = bed.guest(0)?.ns.ethtool(&format!("-k {GUEST_IF}"))?;
+    ensure!(after.contains("tx-vlan-offload: on"), "weir did not put the offload back:\n{after}");
+    Ok(())
+}
