@@ -388,7 +388,7 @@ impl Port for MemPort {
         self.stats.clone()
     }
 
-    fn fds(&self) -> Vec<BorrowedFd<'_>> {
-        Vec::new()
+    fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        std::iter::empty()
     }
 }

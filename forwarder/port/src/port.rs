@@ -103,5 +103,5 @@ pub trait Port {
 
     /// What to wait on for frames to arrive. Not for polling while frames wait to be sent: that
     /// makes the kernel send, and swallows its answer.
-    fn fds(&self) -> Vec<BorrowedFd<'_>>;
+    fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>>;
 }

@@ -5,7 +5,6 @@
 
 use std::sync::mpsc::TryRecvError;
 
-use rustix::event::epoll;
 use tokio::sync::oneshot;
 use weir_core::{PortId, Reason};
 use weir_port::{Port, clock_monotonic_ns};
@@ -78,15 +77,6 @@ impl<P: Port> Worker<P> {
     pub(super) fn add(&mut self, new: NewPort<P>) {
         let NewPort { id, role, queue_bytes, mut port } = new;
         port.refill(&mut self.pool);
-        for fd in port.fds() {
-            // Without it this port's frames are found a little later: the sleep is bounded.
-            let _ = epoll::add(
-                &self.readiness,
-                fd,
-                epoll::EventData::new_u64(u64::from(id.0) + 1),
-                epoll::EventFlags::IN,
-            );
-        }
         // The control side keeps slots apart; were it to fail to, the newcomer is served and floods
         // no one: its frames are lost under `port_gone`.
         let _ = self.engine.add_port(id, role, queue_bytes);

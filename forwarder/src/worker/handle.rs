@@ -46,8 +46,7 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
         let core = settings.core;
         let thread =
             std::thread::Builder::new().name(format!("weir-core{core}")).spawn(move || {
-                let outcome =
-                    pin(core).and_then(|()| Worker::new(settings, pool, inbox, worker_wake));
+                let outcome = pin(core).map(|()| Worker::new(settings, pool, inbox, worker_wake));
                 match outcome {
                     Ok(mut worker) => {
                         let _ = pinned.send(Ok(()));

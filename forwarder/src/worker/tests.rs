@@ -28,7 +28,7 @@ impl Bench {
         let wake: Arc<OwnedFd> = Arc::new(eventfd(0, EventfdFlags::NONBLOCK).unwrap());
         let settings =
             WorkerSettings { core: 0, idle: IdlePolicy::Spin, engine: EngineConfig::default() };
-        let mut worker = Worker::new(settings, Pool::heap(4096), inbox, wake).unwrap();
+        let mut worker = Worker::new(settings, Pool::heap(4096), inbox, wake);
         for slot in 0..ports {
             let mut port = MemPort::new(PortId(slot), 64);
             if let Some(faults) = &faults {

@@ -3,12 +3,11 @@
 //! Invariant: a packet that leaves `receive` ends in exactly one place: handed to a port, held by
 //! the engine, or released and counted under a reason. The clock is read once a turn.
 
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use rustix::event::{Timespec, epoll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::oneshot;
 use weir_core::{Decision, Engine, Losses, PortId, Reason};
 use weir_port::{Kick, Packet, Pool, Port, clock_monotonic_ns};
@@ -23,7 +22,7 @@ use super::snapshot::WorkerSnapshot;
 use super::switching::{drain, flood, key_of, offer};
 
 /// Frames taken from one port before the next is served.
-pub(super) const BURST: usize = 128;
+pub(super) const BURST: usize = 64;
 /// How often the worker looks after its house while it is awake.
 const CHORES_EVERY_NS: u64 = 1_000_000;
 /// The longest sleep: commands end it at once, so this only bounds the ageing of addresses.
@@ -42,7 +41,6 @@ pub struct Worker<P> {
     pub(super) started_at_ns: u64,
     pub(super) inbox: Receiver<Command<P>>,
     pub(super) wake: Arc<OwnedFd>,
-    pub(super) readiness: OwnedFd,
     pub(super) orphan_losses: Losses,
     pub(super) stopping: Option<oneshot::Sender<Box<WorkerSnapshot>>>,
     pub(super) running: bool,
@@ -55,13 +53,10 @@ impl<P: Port> Worker<P> {
         pool: Pool,
         inbox: Receiver<Command<P>>,
         wake: Arc<OwnedFd>,
-    ) -> io::Result<Self> {
-        let readiness = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let readable = epoll::EventFlags::IN;
-        epoll::add(&readiness, wake.as_fd(), epoll::EventData::new_u64(0), readable)?;
+    ) -> Self {
         let now_ns = clock_monotonic_ns();
         let fdb_capacity = settings.engine.fdb_capacity;
-        Ok(Self {
+        Self {
             core: settings.core,
             idle: settings.idle,
             pool,
@@ -73,12 +68,11 @@ impl<P: Port> Worker<P> {
             started_at_ns: now_ns,
             inbox,
             wake,
-            readiness,
             orphan_losses: Losses::default(),
             stopping: None,
             running: true,
             fdb_capacity,
-        })
+        }
     }
 
     /// Runs until told to stop.
@@ -206,17 +200,22 @@ impl<P: Port> Worker<P> {
         if awaited { CHORES_EVERY_NS } else { LONGEST_SLEEP_NS }
     }
 
+    /// Waits until a frame or a command arrives. The sockets are named to the kernel here and not
+    /// once for all: a socket that somebody waits on costs a wake-up for every frame that is sent,
+    /// and for every one that comes in, whether the waiter sleeps or not.
     fn sleep(&self, at_most_ns: u64) {
-        let mut events = [epoll::Event {
-            flags: epoll::EventFlags::empty(),
-            data: epoll::EventData::new_u64(0),
-        }; 8];
+        let mut watched = Vec::with_capacity(self.lanes.len() + 1);
+        watched.push(PollFd::new(&self.wake, PollFlags::IN));
+        for lane in self.lanes.ids().filter_map(|id| self.lanes.get(id)) {
+            let fds = lane.port.fds();
+            watched.extend(fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        }
         let timeout = Timespec {
             tv_sec: i64::try_from(at_most_ns / 1_000_000_000).unwrap_or(i64::MAX),
             tv_nsec: i64::from((at_most_ns % 1_000_000_000) as u32),
         };
         // An interrupted or failed wait is a short one: the loop looks at its rings either way.
-        let _ = epoll::wait(&self.readiness, &mut events, Some(&timeout));
+        let _ = poll(&mut watched, Some(&timeout));
         let mut count = [0_u8; 8];
         let _ = rustix::io::read(&self.wake, &mut count);
     }

@@ -161,7 +161,7 @@ impl Port for XskPort {
         stats
     }
 
-    fn fds(&self) -> Vec<BorrowedFd<'_>> {
-        self.queues.iter().map(|queue| queue.rings.fd()).collect()
+    fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.queues.iter().map(|queue| queue.rings.fd())
     }
 }
