@@ -22,7 +22,7 @@ use super::snapshot::WorkerSnapshot;
 use super::switching::{drain, flood, key_of, offer};
 
 /// Frames taken from one port before the next is served.
-pub(super) const BURST: usize = 64;
+pub(super) const BURST: usize = 128;
 /// How often the worker looks after its house while it is awake.
 const CHORES_EVERY_NS: u64 = 1_000_000;
 /// The longest sleep: commands end it at once, so this only bounds the ageing of addresses.
