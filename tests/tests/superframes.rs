@@ -23,19 +23,18 @@ fn udp_superframes(from: &Guest, to: &Guest, family: Family) -> Result<()> {
     let receiver = to.ns.run(|| Ok(UdpSocket::bind(address)?))?;
     receiver.set_read_timeout(Some(Duration::from_secs(3)))?;
     let address = receiver.local_addr()?;
-    from.ns.run(|| {
+    let sender = from.ns.run(|| {
         let socket = UdpSocket::bind(if family == Family::V4 { "0.0.0.0:0" } else { "[::]:0" })?;
         setsockopt(&socket, UdpGsoSegment, &(SEGMENT as i32)).context("UDP_SEGMENT")?;
-        for round in 0..ROUNDS {
-            socket.send_to(&payload(round), address)?;
-            // A receiver's socket buffer takes a few of these at once.
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
+        socket.connect(address)?;
+        Ok(socket)
     })?;
     let mut buffer = [0; 2048];
     for round in 0..ROUNDS {
-        for (nth, expected) in payload(round).chunks(SEGMENT).enumerate() {
+        // One at a time: a receiver's socket holds no more than a few.
+        let payload = payload(round);
+        sender.send(&payload)?;
+        for (nth, expected) in payload.chunks(SEGMENT).enumerate() {
             let length = receiver
                 .recv(&mut buffer)
                 .with_context(|| format!("{family:?}: datagram {nth} of superframe {round}"))?;
