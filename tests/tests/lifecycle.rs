@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::Output;
 use std::time::Duration;
-use system_tests::bed::{Family, GUEST_IF, UPLINK_PORT};
+use system_tests::bed::{FAMILIES, Family, GUEST_IF, UPLINK_PORT};
 use system_tests::drive::{ping_all, reachable};
 use system_tests::traffic::ping;
 use system_tests::weir::{binary, run_to_end};
@@ -196,10 +196,14 @@ fn the_default_route_is_refused_without_force() -> Result<()> {
     let args = ["--config", file, "--force"].map(str::to_owned);
     let weir = Weir::spawn(&bed, &args, socket)?;
     weir.wait_port(UPLINK_PORT, &["up"])?;
-    // Frames to the interface's own address belong to the host and still pass.
-    let mac = bed.host.link(UPLINK_PORT)?["address"].as_str().unwrap_or_default().to_owned();
-    bed.uplink.ns.ip(&format!("neighbour replace 10.0.0.254 lladdr {mac} dev {GUEST_IF}"))?;
+    // Frames to the interface's own address belong to the host and still pass; broadcasts, by which
+    // it is found at first, reach the host and the guests.
+    bed.uplink.ns.ip(&format!("neighbour flush dev {GUEST_IF}"))?;
     ping(&bed.uplink.ns, "10.0.0.254".parse()?, 3)?;
+    bed.uplink.ns.ip(&format!("neighbour flush dev {GUEST_IF}"))?;
+    for family in FAMILIES {
+        ping(&bed.uplink.ns, bed.guest(0)?.addr(family), 3)?;
+    }
     ping_all(&bed)?;
     weir.assert_ledger()?;
     weir.stop()

@@ -19,6 +19,7 @@
 //! - [`chain`]: receive descriptors into packets
 //! - [`egress`]: which way a packet leaves; [`segment`]: superframes cut in software
 //! - [`xsk`]: the port over AF_XDP; [`vnet`]: its packet socket for chains and superframes
+//! - [`overheard`]: group frames of an uplink that is the host's own as well
 //! - [`mem_port`]: the kernel-free twin, with [`faults`]
 //! - [`bare`]: a forwarding loop without any policy, the peer of the benchmark
 //! - [`probe`], [`ethtool`], [`sys`]: questions to the kernel
@@ -33,6 +34,7 @@ pub mod faults;
 pub mod frame;
 pub mod mem_port;
 mod memory;
+mod overheard;
 pub mod packet;
 pub mod pool;
 pub mod port;

@@ -49,6 +49,8 @@ pub struct PortStats {
     /// Packets that software segmentation made beyond the superframes themselves: to the ledger
     /// they are copies.
     pub segments_made: u64,
+    /// Copies of group frames that the program left to the host: to the ledger they are copies.
+    pub overheard: u64,
     /// Superframes segmented in software.
     pub segmented: u64,
     /// Partial checksums completed here, not in the program.

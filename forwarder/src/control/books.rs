@@ -92,7 +92,7 @@ impl WorkerBooks {
         self.tx_packets += stats.tx_packets;
         self.tx_bytes += stats.tx_bytes;
         self.tx_superframes += stats.tx_superframes;
-        self.copies += port.copies + stats.segments_made;
+        self.copies += port.copies + stats.segments_made + stats.overheard;
         self.checksums_completed += stats.checksums_completed;
         self.segmented += stats.segmented;
         self.kicks += stats.kicks;

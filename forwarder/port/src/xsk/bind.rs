@@ -11,6 +11,7 @@ use xsk_rs::FrameDesc;
 use super::{BATCH, Queue, XskPort};
 use crate::chain::Assembler;
 use crate::egress::{Egress, TxFeatures};
+use crate::overheard::Overheard;
 use crate::port::PortStats;
 use crate::sys;
 use crate::umem::{FILL_RING, UmemHandle, hint};
@@ -41,6 +42,8 @@ pub struct XskConfig {
     pub fill_quota: u32,
     pub mtu: u32,
     pub tx_features: TxFeatures,
+    /// The program leaves group frames to the host, and they are wanted here as well.
+    pub overhear: bool,
 }
 
 impl XskConfig {
@@ -57,6 +60,7 @@ impl XskConfig {
             fill_quota: 4096,
             mtu: 1500,
             tx_features: TxFeatures::default(),
+            overhear: false,
         }
     }
 }
@@ -130,6 +134,11 @@ impl XskPort {
         let (name, mtu, features) = (config.name, config.mtu, config.tx_features);
         let vnet = VnetSocket::open(config.ifindex)
             .map_err(|source| BindError::PacketSocket { name: name.clone(), source })?;
+        let overheard = config
+            .overhear
+            .then(|| Overheard::open(config.ifindex, config.slot))
+            .transpose()
+            .map_err(|source| BindError::PacketSocket { name: name.clone(), source })?;
         let mut whole_ring_kicks = false;
         if let Some(queue) = queues.first() {
             let fd = queue.rings.fd();
@@ -143,6 +152,7 @@ impl XskPort {
             egress: Egress { mtu, features },
             queues,
             vnet,
+            overheard,
             quota: config.fill_quota,
             next_queue: 0,
             tx_size: config.tx_ring,

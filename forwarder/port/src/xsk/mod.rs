@@ -24,6 +24,7 @@ pub use bind::{Attach, BindError, XskConfig};
 
 use crate::chain::Assembler;
 use crate::egress::{Egress, TxFeatures};
+use crate::overheard::Overheard;
 use crate::packet::Packet;
 use crate::pool::Pool;
 use crate::port::{Kick, Port, PortStats, Refused};
@@ -52,6 +53,7 @@ pub struct XskPort {
     /// Never empty. The first one's transmit ring is the port's: one ring, one order.
     queues: Vec<Queue>,
     vnet: VnetSocket,
+    overheard: Option<Overheard>,
     /// Frames that each queue's fill ring is kept at.
     quota: u32,
     /// The queue to receive from first.
@@ -162,6 +164,7 @@ impl Port for XskPort {
     }
 
     fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.queues.iter().map(|queue| queue.rings.fd())
+        let heard = self.overheard.iter().map(Overheard::fd);
+        self.queues.iter().map(|queue| queue.rings.fd()).chain(heard)
     }
 }

@@ -6,7 +6,7 @@
 use weir_core::Mac;
 
 use super::Forwarder;
-use super::lifecycle::PortError;
+use super::lifecycle::{PortError, is_shared};
 use super::roster::State;
 use crate::control::links::{
     Event, FdbEntry, FdbKind, GuardError, Link, PortUse, Snapshot, check_port,
@@ -81,10 +81,14 @@ impl Forwarder {
         let served = self.served_ifindex(&plan.name);
         match link {
             Some(link) if link.up => {
-                if served.is_some_and(|ifindex| ifindex != link.ifindex) {
+                let other = served.is_some_and(|ifindex| ifindex != link.ifindex);
+                // Whether group frames go to the host is settled when the sockets are bound.
+                let otherwise =
+                    self.served_shared(&plan.name).is_some_and(|s| s != is_shared(link));
+                if other || otherwise {
                     self.take_out(&plan.name, State::Gone).await;
                 }
-                if served != Some(link.ifindex)
+                if self.served_ifindex(&plan.name) != Some(link.ifindex)
                     && let Err(error) = self.take_in(plan, links, transient).await
                 {
                     self.give_up(plan, transient, &error);
@@ -97,6 +101,10 @@ impl Forwarder {
 
     fn served_ifindex(&self, name: &str) -> Option<u32> {
         self.roster.get(name)?.active.as_ref().map(|active| active.ifindex)
+    }
+
+    fn served_shared(&self, name: &str) -> Option<bool> {
+        self.roster.get(name)?.active.as_ref().map(|active| active.shared)
     }
 
     async fn drop_out(&mut self, name: &str, state: State) {

@@ -109,6 +109,7 @@ impl Forwarder {
             },
             mtu: link.mtu,
             tx_features: features,
+            overhear: is_shared(link),
             fill_quota: self.fill_quota(&plan.name, queues).await?,
             ..XskConfig::new(&link.name, link.ifindex, id)
         };
@@ -131,6 +132,7 @@ impl Forwarder {
                 mode,
                 queues,
                 superframes: features.tso4,
+                shared: is_shared(link),
                 attached: Some(attached),
             });
             entry.state = State::Up;
@@ -274,6 +276,12 @@ impl Forwarder {
     }
 }
 
+/// Whether the interface is the host's own as well, with no bridge to serve both: then the host is
+/// left the group frames, and the guests get copies.
+pub(super) fn is_shared(link: &Link) -> bool {
+    link.bridge().is_none() && !link.addresses.is_empty()
+}
+
 fn port_config(
     plan: &PortPlan,
     link: &Link,
@@ -288,6 +296,6 @@ fn port_config(
     set(mode == attach::Mode::Skb, port_flags::SKB_MODE);
     set(!plan.mac_lock.is_empty(), port_flags::MAC_LOCK);
     set(!plan.ip_lock.is_empty(), port_flags::IP_LOCK);
-    set(bridge.is_some(), port_flags::BRIDGED);
+    set(bridge.is_some() || is_shared(link), port_flags::BRIDGED);
     PortConfig::new(slot, flags, link.mac, bridge.map_or([0; 6], |bridge| bridge.mac))
 }

@@ -49,6 +49,8 @@ pub struct Active {
     pub ifindex: u32,
     pub mode: Mode,
     pub queues: u32,
+    /// The host has addresses here, and no bridge.
+    pub shared: bool,
     /// Superframes leave here whole.
     pub superframes: bool,
     /// Dropped first when the port is taken out.
