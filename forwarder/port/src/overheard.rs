@@ -6,7 +6,7 @@
 //! copy, when the socket's buffer is full, loses nothing that anybody was promised exactly once.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use weir_abi::{Meta, classify, meta_flags};
 use weir_core::PortId;
@@ -47,27 +47,11 @@ struct Beside {
 
 impl Overheard {
     pub(crate) fn open(ifindex: u32, slot: PortId) -> io::Result<Self> {
-        let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        // SAFETY: a new descriptor or -1 comes back. Protocol 0: it hears nothing before `bind`.
-        let fd = check(unsafe { libc::socket(libc::AF_PACKET, kind, 0) })?;
-        // SAFETY: just opened, and owned by nobody else.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let fd = sys::packet_socket()?;
         sys::set_int(fd.as_fd(), SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)?;
         sys::set_int(fd.as_fd(), SOL_PACKET, PACKET_AUXDATA, 1)?;
         only_group_frames(fd.as_fd())?;
-        // SAFETY: zeros are a valid address structure.
-        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-        address.sll_family = libc::AF_PACKET as libc::c_ushort;
-        address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
-        address.sll_ifindex = libc::c_int::try_from(ifindex).map_err(io::Error::other)?;
-        // SAFETY: the address is alive during the call and its length is right.
-        check(unsafe {
-            libc::bind(
-                fd.as_raw_fd(),
-                (&raw const address).cast(),
-                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
-            )
-        })?;
+        sys::bind_packet_socket(fd.as_fd(), ifindex, libc::ETH_P_ALL as u16)?;
         Ok(Self { fd, slot, buffer: vec![0; TAG + LONGEST].into(), turn: 0 })
     }
 

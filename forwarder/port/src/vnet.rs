@@ -4,13 +4,13 @@
 //! Invariant: after any answer but `Sent` the packet is still ours, whole.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use weir_core::offload::VnetHeader;
 
 use crate::packet::{MAX_FRAMES, Packet};
 use crate::pool::Pool;
-use crate::sys::{self, check};
+use crate::sys;
 
 const SOL_PACKET: libc::c_int = 263;
 const PACKET_VNET_HDR: libc::c_int = 15;
@@ -37,26 +37,11 @@ pub(crate) struct VnetSocket(OwnedFd);
 impl VnetSocket {
     /// Opens a socket that only sends, to this interface.
     pub(crate) fn open(ifindex: u32) -> io::Result<Self> {
-        let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        // SAFETY: a new descriptor or -1 comes back. Protocol 0: it receives nothing.
-        let fd = check(unsafe { libc::socket(libc::AF_PACKET, kind, 0) })?;
-        // SAFETY: just opened, and owned by nobody else.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let fd = sys::packet_socket()?;
         sys::set_int(fd.as_fd(), SOL_PACKET, PACKET_VNET_HDR, 1)?;
         sys::set_int(fd.as_fd(), SOL_PACKET, PACKET_QDISC_BYPASS, 1)?;
         sys::set_send_buffer(fd.as_fd(), SEND_BUFFER)?;
-        // SAFETY: zeros are a valid address structure.
-        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-        address.sll_family = libc::AF_PACKET as libc::c_ushort;
-        address.sll_ifindex = libc::c_int::try_from(ifindex).map_err(io::Error::other)?;
-        // SAFETY: the address is alive during the call and its length is right.
-        check(unsafe {
-            libc::bind(
-                fd.as_raw_fd(),
-                (&raw const address).cast(),
-                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
-            )
-        })?;
+        sys::bind_packet_socket(fd.as_fd(), ifindex, 0)?;
         Ok(Self(fd))
     }
 
