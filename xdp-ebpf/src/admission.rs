@@ -1,9 +1,11 @@
-//! Who may pass: frames for the host, and the anti-spoofing locks of a port.
+//! Who may pass: frames for the host, the anti-spoofing locks of a port, and what is shed.
 //! Invariant: a frame for the host is never dropped here, whatever it contains.
 
-use weir_abi::{IpLockKey, MacLockKey, PortConfig, Verdict, bytes::mac_bytes, verdict};
+use weir_abi::{
+    FdbKey, IpLockKey, MacLockKey, PortConfig, Verdict, bytes::mac_bytes, meta_flags, shed, verdict,
+};
 
-use crate::{IP_LOCK, MAC_LOCK, packet::Packet};
+use crate::{FDB, IP_LOCK, MAC_LOCK, SHED, packet::Packet};
 
 /// Addresses of the host as numbers, each loaded from the map value in one read.
 #[inline(always)]
@@ -28,4 +30,26 @@ pub(crate) fn ip_allowed(slot: u16, packet: &Packet, v: &Verdict) -> bool {
         Some(addr) => IP_LOCK.get_ptr(IpLockKey::new(slot, addr)).is_some(),
         None => true,
     }
+}
+
+/// Whether the port's frames for that destination are dropped. Who that is, is asked only if the
+/// port has any bit set: a look-up in the table costs more than all of this.
+#[inline(always)]
+pub(crate) fn is_shed(slot: u16, v: &Verdict) -> bool {
+    let Some(row) = SHED.get_ptr(slot.into()) else {
+        return false;
+    };
+    // SAFETY: a word of the row, which user space may store to meanwhile.
+    let word = |n: usize| unsafe { row.cast::<u64>().add(n).read_volatile() };
+    let any = (0..shed::ROW_WORDS).fold(0, |any, n| any | word(n));
+    // A group address is behind no single port: whoever else waits for it must not lose it.
+    if any == 0 || v.flags & meta_flags::MULTICAST != 0 {
+        return false;
+    }
+    let Some(egress) = FDB.get_ptr(FdbKey::new(v.dst, v.vlan)) else {
+        return false;
+    };
+    // SAFETY: user space replaces a value whole.
+    let (n, mask) = shed::bit(unsafe { egress.read_volatile() } as u16);
+    word(n) & mask != 0
 }

@@ -14,12 +14,14 @@ mod steer;
 
 use aya_ebpf::{
     Global,
+    bindings::BPF_F_MMAPABLE,
     macros::{map, xdp},
-    maps::{HashMap, PerCpuArray, XskMap},
+    maps::{Array, HashMap, PerCpuArray, XskMap},
     programs::XdpContext,
 };
 use weir_abi::{
-    GsoOffsets, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortConfig, PortCounters, maps,
+    FdbKey, GsoOffsets, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortConfig, PortCounters,
+    maps, shed,
 };
 
 #[map]
@@ -32,6 +34,10 @@ static COUNTERS: PerCpuArray<PortCounters> = PerCpuArray::with_max_entries(MAX_P
 static MAC_LOCK: HashMap<MacLockKey, u8> = HashMap::with_max_entries(maps::LOCK_ENTRIES, 0);
 #[map]
 static IP_LOCK: HashMap<IpLockKey, u8> = HashMap::with_max_entries(maps::LOCK_ENTRIES, 0);
+#[map]
+static FDB: HashMap<FdbKey, u32> = HashMap::with_max_entries(maps::FDB_ENTRIES, 0);
+#[map]
+static SHED: Array<shed::Row> = Array::with_max_entries(MAX_PORTS, BPF_F_MMAPABLE);
 
 #[unsafe(no_mangle)]
 static GSO_OFFSETS: Global<GsoOffsets> = Global::new(GsoOffsets {

@@ -71,9 +71,6 @@ fn decide(ctx: &XdpContext, config: &PortConfig, packet: &Packet, extra: &mut Ex
     if for_bridge && !has(port_flags::IP_LOCK) {
         return Counter::PassedHost;
     }
-    if has(port_flags::SHED) && !for_bridge {
-        return Counter::Shed; // before anything that costs: this port is flooding
-    }
     let Ok(verdict) = classify_from(packet, eth) else {
         return Counter::Malformed;
     };
@@ -85,6 +82,10 @@ fn decide(ctx: &XdpContext, config: &PortConfig, packet: &Packet, extra: &mut Ex
     }
     if packet.frame_len() > MAX_FRAME_LEN {
         return Counter::Oversize;
+    }
+    // Known only here: the VLAN says, with the address, who it is for. Before what costs more.
+    if admission::is_shed(config.slot, &verdict) {
+        return Counter::Shed;
     }
     redirect(ctx, config, packet, &verdict, extra)
 }

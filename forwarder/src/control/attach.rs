@@ -4,20 +4,23 @@
 
 mod occupant;
 mod refusal;
+mod shedding;
 
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use aya::maps::{HashMap, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
+use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
 use aya::programs::links::{FdLink, Link as _};
 use aya::programs::{ProgramError, ProgramFd, Xdp, XdpMode};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use nix::libc;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
-use weir_abi::{IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortConfig, PortCounters, maps};
+use weir_abi::{
+    FdbKey, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortConfig, PortCounters, maps, shed,
+};
 
 use weir_port::probe::KernelFacts;
 
@@ -71,6 +74,8 @@ pub enum LoadError {
     Abi { name: &'static str, error: MapError },
     #[error("the XDP program has room for {found} sockets instead of {expected}")]
     Sockets { found: u32, expected: u32 },
+    #[error("cannot share the XDP program's `{name}`: {error}")]
+    Share { name: &'static str, error: io::Error },
     #[error("cannot tell the number of CPUs: {0}")]
     Cpus(io::Error),
 }
@@ -107,6 +112,10 @@ pub struct Steering {
     counters: PerCpuArray<MapData, CounterWords>,
     mac_lock: HashMap<MapData, [u8; MacLockKey::LEN], u8>,
     ip_lock: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
+    fdb: HashMap<MapData, [u8; FdbKey::LEN], u32>,
+    shed: Array<MapData, shed::Row>,
+    // aya keeps that of a map it has typed to itself.
+    shed_fd: OwnedFd,
     cpus: usize,
 }
 
@@ -139,12 +148,14 @@ impl Steering {
         let counters = PerCpuArray::try_from(take(maps::COUNTERS)?).map_err(abi(maps::COUNTERS))?;
         let mac_lock = HashMap::try_from(take(maps::MAC_LOCK)?).map_err(abi(maps::MAC_LOCK))?;
         let ip_lock = HashMap::try_from(take(maps::IP_LOCK)?).map_err(abi(maps::IP_LOCK))?;
+        let fdb = HashMap::try_from(take(maps::FDB)?).map_err(abi(maps::FDB))?;
+        let (shed, shed_fd) = shedding::shared(take(maps::SHED)?)?;
         let (found, expected) = (sockets.len(), MAX_PORTS * MAX_QUEUES);
         if found != expected {
             return Err(LoadError::Sockets { found, expected });
         }
         let cpus = nr_cpus().map_err(|(_, error)| LoadError::Cpus(error))?;
-        Ok(Self { ebpf, ports, sockets, counters, mac_lock, ip_lock, cpus })
+        Ok(Self { ebpf, ports, sockets, counters, mac_lock, ip_lock, fdb, shed, shed_fd, cpus })
     }
 
     /// Tells the program about a port; without this it leaves the interface's frames alone.
@@ -248,13 +259,16 @@ impl Steering {
         Ok(sum)
     }
 
-    /// Makes a slot ready for another port: counters at zero, no sockets.
+    /// Makes a slot ready for another port: counters at zero, nobody behind it, nothing shed, no
+    /// sockets.
     pub fn reset_slot(&mut self, slot: u16) -> Result<(), MapsError> {
         let zeroes = vec![[0; PortCounters::WORDS]; self.cpus];
         let zeroes = PerCpuValues::try_from(zeroes).map_err(MapsError::Counters)?;
         self.counters
             .set(u32::from(slot), zeroes, 0)
             .map_err(|error| MapsError::Write { name: maps::COUNTERS, error })?;
+        self.fdb_clear_port(slot)?;
+        self.clear_shed(slot)?;
         (0..MAX_QUEUES).try_for_each(|queue| self.clear_socket(slot, queue))
     }
 

@@ -1,6 +1,9 @@
+use aya::maps::{Array, Map, MapData};
 use weir::control::attach::{AttachError, Mode, Steering, WantedMode};
 use weir::control::btf;
-use weir_abi::{Counter, PortConfig};
+use weir_abi::{Counter, PortConfig, shed};
+use weir_core::Mac;
+use weir_port::probe::{TestCtx, test_run};
 
 use super::bed::{in_host, link};
 
@@ -90,5 +93,98 @@ fn maps_are_written_and_counters_read() {
         steering.forget_port(v1.ifindex).unwrap();
         steering.reset_slot(7).unwrap();
         assert_eq!(steering.counters(7).unwrap().received(), 0);
+    });
+}
+
+/// A port whose slot has no socket: what is not shed goes on to the kernel.
+struct Shedding {
+    steering: Steering,
+    bits: Array<MapData, shed::Row>,
+}
+
+impl Shedding {
+    const LO: u32 = 1;
+
+    fn at_slot(slot: u16) -> Self {
+        let mut steering = Steering::load(&btf::facts_or_none()).unwrap();
+        steering.configure_port(Self::LO, PortConfig::new(slot, 0, [0; 6], [0; 6])).unwrap();
+        let fd = steering.shed_fd().try_clone_to_owned().unwrap();
+        let map = MapData::from_fd(fd).unwrap();
+        let info = map.info().unwrap();
+        assert_eq!((info.value_size(), info.max_entries()), (32, 256), "row after row");
+        assert_ne!(info.map_flags() & 1 << 10, 0, "BPF_F_MMAPABLE");
+        let bits = Array::try_from(Map::Array(map)).unwrap();
+        Self { steering, bits }
+    }
+
+    fn row(&self, slot: u32) -> shed::Row {
+        self.bits.get(&slot, 0).unwrap()
+    }
+
+    /// Whether a frame for that address is dropped.
+    fn drops(&self, dst: Mac, vlan: u16) -> bool {
+        let mut frame = [&dst.octets()[..], &[2, 0, 0, 0, 0, 1]].concat();
+        if vlan != 0 {
+            frame.extend([0x81, 0x00]);
+            frame.extend(vlan.to_be_bytes());
+        }
+        frame.extend([0x88, 0xb5]); // an experiment's EtherType
+        frame.resize(64, 0);
+        let ctx = TestCtx { ingress_ifindex: Self::LO, rx_queue_index: 0 };
+        let program = self.steering.program_fd().unwrap();
+        let run = test_run(std::os::fd::AsFd::as_fd(&program), &frame, Some(ctx)).unwrap();
+        assert!(run.action == 1 || run.action == 2, "neither dropped nor passed: {}", run.action);
+        run.action == 1
+    }
+}
+
+#[test]
+fn the_program_sheds_by_where_it_was_told_that_addresses_are() {
+    in_host(|_| {
+        let mut world = Shedding::at_slot(7);
+        let (one, two) = (Mac::new([2, 0, 0, 0, 0, 8]), Mac::new([2, 0, 0, 0, 0, 9]));
+        world.bits.set(7, [1 << 8 | 1 << 9, 0, 0, 0], 0).unwrap();
+        assert!(!world.drops(one, 0), "nobody is known");
+        world.steering.fdb_set(one, 0, 8).unwrap();
+        world.steering.fdb_set(two, 0, 9).unwrap();
+        world.steering.fdb_set(two, 100, 9).unwrap();
+        assert!(world.drops(one, 0) && world.drops(two, 0) && world.drops(two, 100));
+        assert!(!world.drops(one, 100), "not heard in that VLAN");
+
+        world.steering.fdb_set(two, 0, 10).unwrap();
+        assert!(!world.drops(two, 0), "moved to where nothing is shed");
+        world.steering.fdb_set(two, 0, 9).unwrap();
+        world.steering.fdb_remove(two, 100).unwrap();
+        world.steering.fdb_remove(two, 100).unwrap();
+        assert!(world.drops(two, 0) && !world.drops(two, 100));
+
+        world.steering.fdb_set(two, 100, 9).unwrap();
+        world.steering.fdb_clear_port(9).unwrap();
+        assert!(!world.drops(two, 0) && !world.drops(two, 100));
+        assert!(world.drops(one, 0), "it is behind another port");
+        assert_eq!(world.row(7), [1 << 8 | 1 << 9, 0, 0, 0], "nobody touched the bits");
+    });
+}
+
+#[test]
+fn a_slot_that_is_used_again_is_shed_neither_as_sender_nor_as_receiver() {
+    in_host(|_| {
+        let mut world = Shedding::at_slot(7);
+        let (kept, gone) = (Mac::new([2, 0, 0, 0, 0, 8]), Mac::new([2, 0, 0, 0, 0, 0x46]));
+        world.steering.fdb_set(kept, 0, 8).unwrap();
+        world.steering.fdb_set(gone, 0, 70).unwrap();
+        world.bits.set(7, [1 << 8, 1 << 6, 0, 0], 0).unwrap();
+        world.bits.set(70, [u64::MAX; shed::ROW_WORDS], 0).unwrap();
+        world.bits.set(255, [0, 3 << 6, 0, 1], 0).unwrap();
+        assert!(world.drops(gone, 0) && world.drops(kept, 0));
+
+        world.steering.reset_slot(70).unwrap();
+        assert_eq!(world.row(70), [0; shed::ROW_WORDS]);
+        assert_eq!(world.row(7), [1 << 8, 0, 0, 0]);
+        assert_eq!(world.row(255), [0, 2 << 6, 0, 1]);
+        world.bits.set(7, [1 << 8, 1 << 6, 0, 0], 0).unwrap();
+        assert!(!world.drops(gone, 0), "who was behind the slot is forgotten");
+        assert!(world.drops(kept, 0));
+        assert!(world.steering.reset_slot(256).is_err());
     });
 }

@@ -1,4 +1,5 @@
-//! What user space tells the program: per-port settings, address locks, kernel struct offsets.
+//! What user space tells the program: per-port settings, address locks, who is behind which port,
+//! kernel struct offsets.
 //! Invariant: each type turns into a byte or word array without `unsafe` (`to_bytes`, `to_words`),
 //! which is how a loader writes it into a map.
 
@@ -47,14 +48,12 @@ pub mod port_flags {
     pub const FALLBACK_DROP: u16 = 1 << 0;
     /// Attached in skb (generic) mode: superframes may arrive.
     pub const SKB_MODE: u16 = 1 << 1;
-    /// Over its queue bound: drop its frames here.
-    pub const SHED: u16 = 1 << 2;
     /// Only sources in `MAC_LOCK`.
-    pub const MAC_LOCK: u16 = 1 << 3;
+    pub const MAC_LOCK: u16 = 1 << 2;
     /// Only sources in `IP_LOCK`.
-    pub const IP_LOCK: u16 = 1 << 4;
+    pub const IP_LOCK: u16 = 1 << 3;
     /// In a kernel bridge: group frames are left to it; it floods them and the host hears them.
-    pub const BRIDGED: u16 = 1 << 5;
+    pub const BRIDGED: u16 = 1 << 4;
 }
 
 /// Key of the map `MAC_LOCK`.
@@ -95,6 +94,33 @@ impl IpLockKey {
 
     pub const fn new(slot: u16, addr: [u8; 16]) -> Self {
         Self { slot, pad: [0; 2], addr }
+    }
+
+    pub fn to_bytes(self) -> [u8; Self::LEN] {
+        zerocopy::transmute!(self)
+    }
+}
+
+/// Key of the map `FDB`: an address and the VLAN it was heard in.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct FdbKey {
+    pub mac: [u8; 6],
+    /// As in [`Meta::vlan`](crate::Meta::vlan), which is what user space learns by.
+    pub vlan: u16,
+}
+
+const _: () = assert!(size_of::<FdbKey>() == FdbKey::LEN);
+
+impl FdbKey {
+    pub const LEN: usize = 8;
+
+    /// Of `vlan` only the identifier counts, the low 12 bits.
+    #[inline(always)]
+    pub const fn new(mac: [u8; 6], vlan: u16) -> Self {
+        Self { mac, vlan: vlan & 0x0fff }
     }
 
     pub fn to_bytes(self) -> [u8; Self::LEN] {

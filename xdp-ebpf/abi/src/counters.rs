@@ -38,7 +38,7 @@ counters! {
     Malformed "malformed" "A header was cut off or impossible; capture at the sender to see what makes such frames."
     Oversize "oversize" "Longer than a chain of frames can carry: lower gso_max_size (BIG TCP) at the sender."
     Spoofed "spoofed" "The source address is not one of the port's mac-lock or ip-lock."
-    Shed "shed" "Dropped at the sender's core because the port's queue was over its bound."
+    Shed "shed" "Dropped at the sender's core because the port's queue for that destination was over its bound."
     Unsupported "unsupported" "A superframe that cannot be sent on (tunnel, UFO or fragment list): turn that offload off at the sender."
     NoMeta "no_meta" "The driver leaves no room for metadata in front of a frame: use skb mode for the port."
 }

@@ -13,11 +13,12 @@ pub mod gso;
 pub mod kfunc;
 pub mod meta;
 pub mod parse;
+pub mod shed;
 pub mod verdict;
 
 pub use bytes::{Bytes, Head};
 pub use checksum::{fold, pseudo_sum_v4, pseudo_sum_v6};
-pub use config::{GsoOffsets, IpLockKey, MacLockKey, PortConfig, port_flags};
+pub use config::{FdbKey, GsoOffsets, IpLockKey, MacLockKey, PortConfig, port_flags};
 pub use counters::{Counter, PortCounters};
 pub use gso::gso_kind;
 pub use meta::{META_LEN, Meta, meta_flags};
@@ -25,7 +26,7 @@ pub use parse::{Ethernet, classify, classify_from, ethernet};
 pub use verdict::{Malformed, Verdict};
 
 /// Changes with any shared type; user space refuses frames whose [`Meta::abi`] differs.
-pub const ABI_VERSION: u16 = 1;
+pub const ABI_VERSION: u16 = 2;
 /// Port slots.
 pub const MAX_PORTS: u32 = 256;
 /// Receive queues per port; a socket stands at `slot * MAX_QUEUES + rx_queue_index` in the XSKMAP.
@@ -51,8 +52,15 @@ pub mod maps {
     pub const MAC_LOCK: &str = "MAC_LOCK";
     /// `HashMap<IpLockKey, u8>`: likewise for IPv4 (mapped), IPv6 and ARP senders.
     pub const IP_LOCK: &str = "IP_LOCK";
+    /// `HashMap<FdbKey, u32>`: the slot behind which an address is, kept by user space. Looked at
+    /// only where something is shed.
+    pub const FDB: &str = "FDB";
+    /// `Array<shed::Row>` by ingress slot, to be mapped into memory: see [`shed`](crate::shed).
+    pub const SHED: &str = "SHED";
     /// Global of type [`GsoOffsets`](crate::GsoOffsets), set before loading.
     pub const GSO_OFFSETS: &str = "GSO_OFFSETS";
     /// Entries in each lock map.
     pub const LOCK_ENTRIES: u32 = 4096;
+    /// Addresses in `FDB`; one that finds no room is never shed.
+    pub const FDB_ENTRIES: u32 = 16_384;
 }
