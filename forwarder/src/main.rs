@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use weir::cli::args::{Cli, Command};
-use weir::cli::{CliError, doctor, log, port, stats};
+use weir::cli::{CliError, change, doctor, log, port, stats};
 use weir::control::config::{ConfigErrors, Host};
 use weir::control::run;
 
@@ -38,10 +38,18 @@ async fn obey(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => {
             log::init(args.log_format, args.verbose);
             let plan = args.plan(cli.control.as_ref(), &Host::detect())?;
-            run::run(plan, args.force).await
+            let force = args.force;
+            let control = cli.control;
+            let reread: run::Reread = match args.config {
+                Some(_) => Some(Box::new(move || args.plan(control.as_ref(), &Host::detect()))),
+                None => None,
+            };
+            run::run(plan, force, reread).await
         }
         Command::Doctor(args) => doctor::run(args, control).await,
         Command::Port(command) => done(port::run(&command, &control).await),
+        Command::Set(args) => done(change::set(&args, &control).await),
+        Command::Config(args) => done(change::config(&args, &control).await),
         Command::Stats(args) => done(stats::run(&args, &control).await),
     }
 }
@@ -49,6 +57,7 @@ async fn obey(cli: Cli) -> anyhow::Result<ExitCode> {
 fn done(outcome: Result<(), CliError>) -> anyhow::Result<ExitCode> {
     match outcome {
         Err(CliError::Closed) | Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(CliError::Argument(errors)) => Err(errors.into()),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,6 +1,6 @@
 //! A container: the packets of one (ingress, egress) pair that are scheduled together, in order.
 //! Invariant: at most `CONTAINER_PACKETS` packets and at most its capacity in bytes, unless it is
-//! one single packet larger than that; `bytes()` is always the sum of what is inside.
+//! one single packet larger than that; `bytes()` and `frames()` are always the sums of what is inside.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,6 +16,7 @@ pub struct Container<P>(Box<Inner<P>>);
 struct Inner<P> {
     packets: VecDeque<P>,
     bytes: u64,
+    frames: u64,
     capacity: u32,
     ingress: PortId,
     egress: PortId,
@@ -31,6 +32,7 @@ impl<P: Packet> Container<P> {
         Self(Box::new(Inner {
             packets: VecDeque::with_capacity(CONTAINER_PACKETS),
             bytes: 0,
+            frames: 0,
             capacity,
             ingress: PortId(0),
             egress: PortId(0),
@@ -73,6 +75,7 @@ impl<P: Packet> Container<P> {
     #[inline]
     pub fn push(&mut self, packet: P) {
         self.0.bytes += u64::from(packet.len());
+        self.0.frames += u64::from(packet.frames());
         self.0.packets.push_back(packet);
     }
 
@@ -81,6 +84,7 @@ impl<P: Packet> Container<P> {
     pub fn pop(&mut self) -> Option<P> {
         let packet = self.0.packets.pop_front()?;
         self.0.bytes -= u64::from(packet.len());
+        self.0.frames -= u64::from(packet.frames());
         Some(packet)
     }
 
@@ -88,6 +92,7 @@ impl<P: Packet> Container<P> {
     #[inline]
     pub fn unpop(&mut self, packet: P) {
         self.0.bytes += u64::from(packet.len());
+        self.0.frames += u64::from(packet.frames());
         self.0.packets.push_front(packet);
     }
 
@@ -95,7 +100,9 @@ impl<P: Packet> Container<P> {
     #[inline]
     pub fn absorb(&mut self, other: &mut Self) {
         self.0.bytes += other.0.bytes;
+        self.0.frames += other.0.frames;
         other.0.bytes = 0;
+        other.0.frames = 0;
         self.0.packets.append(&mut other.0.packets);
     }
 
@@ -125,6 +132,13 @@ impl<P: Packet> Container<P> {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.0.bytes
+    }
+
+    /// Of the pool, that its packets occupy.
+    #[inline]
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.0.frames
     }
 
     #[inline]
@@ -178,33 +192,65 @@ impl<P> fmt::Debug for Container<P> {
 }
 
 /// Emptied containers waiting for their next life. Last in, first out, because the last one is
-/// still in the cache; never more than were once in use at the same time, besides the first stock.
+/// still in the cache.
+///
+/// Bound: no more lie here than the first stock and what had to be made since. Containers that
+/// come from another worker and are emptied here exceed it; so many of them are kept as `surplus`
+/// for their way home, and more than that are given back to the system.
 #[derive(Debug)]
 pub struct Spares<P> {
     free: Vec<Container<P>>,
     capacity: u32,
+    stock: usize,
+    /// The stock and those made since, less those that went to another worker.
+    own: usize,
 }
+
+/// Containers of other workers that may wait for their way home.
+const SURPLUS: usize = 256;
 
 impl<P: Packet> Spares<P> {
     #[must_use]
     pub fn new(capacity: u32, stock: usize) -> Self {
-        Self { free: (0..stock).map(|_| Container::new(capacity)).collect(), capacity }
+        let mut free = Vec::with_capacity(stock + SURPLUS);
+        free.extend((0..stock).map(|_| Container::new(capacity)));
+        Self { free, capacity, stock, own: stock }
     }
 
     #[inline]
     pub fn take(&mut self, now: u64, ingress: PortId, egress: PortId) -> Container<P> {
         let mut container = match self.free.pop() {
             Some(container) => container,
-            None => Container::new(self.capacity),
+            None => self.make(),
         };
         container.open(now, ingress, egress);
         container
     }
 
+    #[cold]
+    fn make(&mut self) -> Container<P> {
+        self.own += 1;
+        Container::new(self.capacity)
+    }
+
     #[inline]
     pub fn put(&mut self, container: Container<P>) {
         debug_assert!(container.is_empty(), "{container:?} still holds packets");
-        self.free.push(container);
+        if self.free.len() < self.own + SURPLUS {
+            self.free.push(container);
+        }
+    }
+
+    /// One has left for another worker.
+    #[inline]
+    pub fn gone(&mut self) {
+        self.own = self.own.saturating_sub(1).max(self.stock);
+    }
+
+    /// One that is not needed here.
+    #[inline]
+    pub fn surplus(&mut self) -> Option<Container<P>> {
+        if self.free.len() > self.own { self.free.pop() } else { None }
     }
 
     #[must_use]
@@ -272,5 +318,26 @@ mod tests {
         spares.put(one);
         spares.put(two);
         assert_eq!(spares.len(), 2);
+    }
+
+    #[test]
+    fn containers_of_others_do_not_pile_up() {
+        let mut spares: Spares<Sized> = Spares::new(4096, 2);
+        assert!(spares.surplus().is_none());
+        for _ in 0..1000 {
+            spares.put(Container::new(4096));
+        }
+        assert_eq!(spares.len(), 2 + SURPLUS);
+        while spares.surplus().is_some() {}
+        assert_eq!(spares.len(), 2);
+        // One that is made for each that leaves does not raise the bound.
+        for _ in 0..1000 {
+            let _leaves = spares.take(0, PortId(0), PortId(1));
+            spares.gone();
+        }
+        for _ in 0..1000 {
+            spares.put(Container::new(4096));
+        }
+        assert_eq!(spares.len(), 2 + SURPLUS);
     }
 }

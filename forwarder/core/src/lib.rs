@@ -5,6 +5,7 @@
 //! - [`ledger`]: every name by which a frame can be lost, and the sum that must come out
 //! - [`fdb`]: who is behind which port
 //! - [`container`], [`release`]: the unit of scheduling, and when it is let go
+//! - [`settings`]: what an operator promises
 //! - [`sched`]: who goes next on a link
 //! - [`engine`]: all of the above behind six calls, for the worker
 //! - [`offload`]: checksums and segmentation on packet bytes
@@ -19,16 +20,18 @@ pub mod ledger;
 pub mod offload;
 pub mod release;
 pub mod sched;
+pub mod settings;
 pub mod sim;
 pub mod units;
 
 pub use container::{CONTAINER_PACKETS, Container};
-pub use engine::{Decision, Engine, EngineConfig, Key, PortRole};
-pub use fdb::{Fdb, FdbEntry, Learned};
+pub use engine::{ContainerCounts, Decision, Engine, EngineConfig, Key, PairCounts, PortRole};
+pub use fdb::{Fdb, FdbChange, FdbEntry, Learned};
 pub use ids::{MAX_PORTS, Mac, PortId, PortSet};
 pub use ledger::{Ledger, Losses, Reason};
-pub use release::{ReleasePolicy, ReleaseReason};
-pub use sched::{Next, Scheduler};
+pub use release::{Estimate, ReleasePolicy, ReleaseReason};
+pub use sched::{AnyScheduler, Caps, Next, Scheduler};
+pub use settings::{Policy, PortSettings, ReleaseSettings, SchedulerSettings, Share};
 pub use units::{ByteSize, Rate, Span};
 
 /// What the core needs to know about a packet. Whoever implements it owns the bytes; the core
@@ -39,6 +42,11 @@ pub trait Packet {
 
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Frames of the pool that it occupies; like the length, it must not change meanwhile.
+    fn frames(&self) -> u32 {
+        1
     }
 
     /// When it was seen first, on the clock that `now` comes from.

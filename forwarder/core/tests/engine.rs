@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use weir_core::{
-    CONTAINER_PACKETS, Container, Decision, Engine, EngineConfig, Key, Mac, Packet, PortId,
-    PortRole, PortSet, Reason, ReleaseReason,
+    CONTAINER_PACKETS, Caps, Container, Engine, EngineConfig, Next, Packet, Policy, PortId,
+    PortRole, PortSettings, Rate, Reason, ReleasePolicy, ReleaseSettings, SchedulerSettings, Share,
 };
 
 const PORTS: u16 = 5;
@@ -23,43 +25,91 @@ impl Packet for Token {
     fn len(&self) -> u32 {
         self.len
     }
+    fn frames(&self) -> u32 {
+        self.len.div_ceil(4096)
+    }
     fn arrived_ns(&self) -> u64 {
         self.id
+    }
+}
+
+fn port_of(role: PortRole, queue_bytes: u64) -> PortSettings {
+    PortSettings { queue_bytes, ..PortSettings::new(role) }
+}
+
+fn take(engine: &mut Engine<Token>, now: u64, egress: PortId) -> Option<Container<Token>> {
+    match engine.next(now, egress) {
+        Next::Container(container) => Some(container),
+        _ => None,
     }
 }
 
 #[derive(Clone, Debug)]
 enum Op {
     Offer { from: u16, to: u16, len: u32, times: usize },
-    EndOfBurst,
+    EndOfTurn,
     Next { egress: u16, send: usize, put_back: bool },
     TakeTwo { egress: u16 },
     Remove(u16),
-    Add(u16, u64),
+    Add(u16, PortSettings),
+    Set(u16, PortSettings),
+    Scheduler(Policy),
+    Wait(u64),
     Drain,
+}
+
+fn settings() -> impl Strategy<Value = PortSettings> {
+    let bound = prop_oneof![Just(20_000_u64), Just(512 << 10)];
+    let frames = prop_oneof![1 => Just(12_u32), 4 => Just(u32::MAX)];
+    let rate = || {
+        let mbit = |n: u64| Just(Some(Rate::new(n * 1_000_000)));
+        prop_oneof![3 => Just(None), 1 => mbit(50), 1 => mbit(10_000)]
+    };
+    let policy = prop_oneof![
+        2 => Just(ReleasePolicy::Eager),
+        1 => Just(ReleasePolicy::Fixed),
+        1 => Just(ReleasePolicy::Adaptive)
+    ];
+    (bound, frames, 1u32..50, rate(), rate(), policy, any::<bool>()).prop_map(
+        |(queue_bytes, queue_frames, weight, max_rate, link_rate, policy, work_conserving)| {
+            PortSettings {
+                queue_bytes,
+                queue_frames,
+                share: Share { weight, max_rate, ..Share::default() },
+                link_rate,
+                release: ReleaseSettings { policy, work_conserving, ..ReleaseSettings::default() },
+                ..PortSettings::new(PortRole::Vif)
+            }
+        },
+    )
 }
 
 fn op() -> impl Strategy<Value = Op> {
     let port = || 0..PORTS;
     let len =
         prop_oneof![4 => 40u32..200, 4 => 200u32..1600, 2 => 3000u32..9000, 1 => 30_000u32..65_000];
+    let policy = prop_oneof![Just(Policy::Drr), Just(Policy::Wrr), Just(Policy::Fifo)];
     prop_oneof![
         20 => (port(), port(), len, 1usize..100)
             .prop_map(|(from, to, len, times)| Op::Offer { from, to, len, times }),
-        8 => Just(Op::EndOfBurst),
+        8 => Just(Op::EndOfTurn),
         16 => (port(), 0usize..70, any::<bool>())
             .prop_map(|(egress, send, put_back)| Op::Next { egress, send, put_back }),
         3 => port().prop_map(|egress| Op::TakeTwo { egress }),
         1 => port().prop_map(Op::Remove),
-        2 => (port(), prop_oneof![Just(20_000u64), Just(512 << 10)])
-            .prop_map(|(port, bound)| Op::Add(port, bound)),
+        2 => (port(), settings()).prop_map(|(port, settings)| Op::Add(port, settings)),
+        3 => (port(), settings()).prop_map(|(port, settings)| Op::Set(port, settings)),
+        1 => policy.prop_map(Op::Scheduler),
+        6 => (0u64..1_000_000).prop_map(Op::Wait),
         1 => Just(Op::Drain),
     ]
 }
 
 #[derive(Default)]
 struct Model {
-    ports: BTreeMap<u16, u64>,
+    ports: BTreeMap<u16, PortSettings>,
+    /// What the program would know: (from, to) told to be shed.
+    told: BTreeSet<(u16, u16)>,
     queues: BTreeMap<(u16, u16), VecDeque<(u64, u32)>>,
 }
 
@@ -72,8 +122,15 @@ impl Model {
         if from == to {
             return Some(Reason::NoEgress);
         }
-        let Some(&bound) = self.ports.get(&from) else { return Some(Reason::PortGone) };
+        let Some(settings) = self.ports.get(&from) else { return Some(Reason::PortGone) };
+        let (bound, held) = (settings.queue_bytes, self.frames(from));
+        let frames = u64::from(len.div_ceil(4096));
+        let left = u64::from(settings.queue_frames).saturating_sub(held);
         let queue = self.queues.entry((from, to)).or_default();
+        let mine: u64 = queue.iter().map(|(_, len)| u64::from(len.div_ceil(4096))).sum();
+        if held != 0 && (frames > left || mine + frames > 4 * left) {
+            return Some(Reason::QueueFull);
+        }
         let bytes: u64 = queue.iter().map(|&(_, len)| u64::from(len)).sum();
         if !queue.is_empty() && bytes + u64::from(len) > bound {
             return Some(Reason::QueueFull);
@@ -91,6 +148,34 @@ impl Model {
 
     fn out_all(&mut self, tokens: Vec<Token>) -> Result<(), TestCaseError> {
         tokens.iter().try_for_each(|token| self.out(token))
+    }
+
+    fn frames(&self, from: u16) -> u64 {
+        let of = |((at, _), queue): (&(u16, u16), &VecDeque<(u64, u32)>)| {
+            if *at == from {
+                queue.iter().map(|(_, len)| u64::from(len.div_ceil(4096))).sum()
+            } else {
+                0
+            }
+        };
+        self.queues.iter().map(of).sum()
+    }
+
+    /// Nothing is shed without a reason that lasts, and the program is told what is.
+    fn shed_agrees(&mut self, engine: &mut Engine<Token>) -> Result<(), TestCaseError> {
+        for (from, to, shed) in engine.shed_changes() {
+            let way = (from.0, to.0);
+            let new = if shed { self.told.insert(way) } else { self.told.remove(&way) };
+            prop_assert!(new, "{way:?} was told twice");
+        }
+        for from in 0..PORTS {
+            for to in 0..PORTS {
+                let shed = engine.is_shed(PortId(from), PortId(to));
+                prop_assert_eq!(shed, self.told.contains(&(from, to)));
+                prop_assert!(!shed || self.frames(from) != 0, "{} -> {}", from, to);
+            }
+        }
+        Ok(())
     }
 
     fn held(&self) -> (u64, u64) {
@@ -112,13 +197,70 @@ fn well_formed(container: &Container<Token>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// What `next` does to the pair whose container it gives.
+fn taken(engine: &mut Engine<Token>, now: u64, egress: u16) -> Result<Taken, TestCaseError> {
+    let before: Vec<bool> =
+        (0..PORTS).map(|from| engine.is_shed(PortId(from), PortId(egress))).collect();
+    let Some(container) = take(engine, now, PortId(egress)) else { return Ok(None) };
+    well_formed(&container)?;
+    let from = container.ingress();
+    let bound = engine.settings(from).map_or(0, |settings| settings.queue_bytes);
+    let low = bound - bound / 8;
+    let (bytes, _) = engine.port_depth(PortId(egress), from);
+    let shed = engine.is_shed(from, PortId(egress));
+    if before[from.index()] && !shed {
+        prop_assert!(bytes <= low, "let in again at {bytes} of {bound}");
+    }
+    if engine.held_frames(from) == 0 {
+        prop_assert!(!shed, "nothing waits any more");
+    }
+    Ok(Some(container))
+}
+
+type Taken = Option<Container<Token>>;
+
+/// Lets time pass until everything is out, however slow the links.
+fn empty(engine: &mut Engine<Token>, model: &mut Model, mut now: u64) -> Result<(), TestCaseError> {
+    while engine.held_packets() != 0 {
+        engine.end_of_turn(now);
+        let mut next_ns = engine.wakes_at().unwrap_or(u64::MAX);
+        for egress in engine.backlogged() {
+            loop {
+                match engine.next(now, egress) {
+                    Next::Container(mut container) => {
+                        well_formed(&container)?;
+                        while let Some(token) = container.pop() {
+                            model.out(&token)?;
+                        }
+                        engine.recycle(container);
+                        next_ns = next_ns.min(now + 1);
+                    }
+                    Next::NotBefore(at) => {
+                        prop_assert!(at > now, "{at} is not after {now}");
+                        next_ns = next_ns.min(at);
+                        break;
+                    }
+                    Next::Empty => break,
+                }
+            }
+        }
+        model.shed_agrees(engine)?;
+        if engine.held_packets() != 0 {
+            prop_assert!(next_ns != u64::MAX, "it would wait for ever");
+            now = now.max(next_ns);
+        }
+    }
+    Ok(())
+}
+
 fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
-    let mut engine: Engine<Token> = Engine::new(EngineConfig::default());
+    let mut engine: Engine<Token> = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
     let mut model = Model::default();
     let (mut id, mut now) = (0, 0);
     for port in 0..3 {
-        prop_assert!(engine.add_port(PortId(port), PortRole::Vif, 512 << 10));
-        model.ports.insert(port, 512 << 10);
+        let settings = port_of(PortRole::Vif, 512 << 10);
+        prop_assert!(engine.add_port(0, PortId(port), &settings));
+        model.ports.insert(port, settings);
     }
     for op in ops {
         now += 1_000;
@@ -133,12 +275,17 @@ fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
                     }
                     let reason = refused.map(|(_, reason)| reason);
                     prop_assert_eq!(reason, model.offer((from, to, id, len)));
+                    if reason == Some(Reason::QueueFull) {
+                        prop_assert!(engine.is_shed(PortId(from), PortId(to)));
+                    }
                 }
             }
-            Op::EndOfBurst => engine.end_of_burst(now),
+            Op::EndOfTurn => {
+                engine.end_of_turn(now);
+                prop_assert!(engine.wakes_at().is_none_or(|at| at > now));
+            }
             Op::Next { egress, send, put_back } => {
-                if let Some(mut container) = engine.next(now, PortId(egress)) {
-                    well_formed(&container)?;
+                if let Some(mut container) = taken(&mut engine, now, egress)? {
                     let send = if put_back { send } else { usize::MAX };
                     for at in 0.. {
                         let Some(token) = container.pop() else { break };
@@ -149,17 +296,17 @@ fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
                         model.out(&token)?;
                     }
                     if put_back {
-                        prop_assert!(engine.put_back(PortId(egress), container).is_ok());
+                        prop_assert!(engine.put_back(now, PortId(egress), container).is_ok());
                     } else {
                         engine.recycle(container);
                     }
                 }
             }
             Op::TakeTwo { egress } => {
-                let first = engine.next(now, PortId(egress));
-                let second = engine.next(now, PortId(egress));
+                let first = taken(&mut engine, now, egress)?;
+                let second = taken(&mut engine, now, egress)?;
                 for container in [second, first].into_iter().flatten() {
-                    prop_assert!(engine.put_back(PortId(egress), container).is_ok());
+                    prop_assert!(engine.put_back(now, PortId(egress), container).is_ok());
                 }
             }
             Op::Remove(port) => {
@@ -170,79 +317,43 @@ fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
                 };
                 prop_assert!(!model.queues.iter().any(left));
             }
-            Op::Add(port, bound) => {
+            Op::Add(port, settings) => {
                 let new = !model.ports.contains_key(&port);
-                prop_assert_eq!(engine.add_port(PortId(port), PortRole::Vif, bound), new);
-                model.ports.entry(port).or_insert(bound);
+                prop_assert_eq!(engine.add_port(now, PortId(port), &settings), new);
+                model.ports.entry(port).or_insert(settings);
             }
+            Op::Set(port, settings) => {
+                let there = model.ports.contains_key(&port);
+                prop_assert_eq!(engine.set_port(now, PortId(port), &settings), there);
+                if there {
+                    model.ports.insert(port, settings);
+                }
+            }
+            Op::Scheduler(policy) => {
+                let settings = SchedulerSettings { policy, ..SchedulerSettings::default() };
+                engine.set_scheduler(now, settings);
+            }
+            Op::Wait(ns) => now += ns,
             Op::Drain => {
                 model.out_all(engine.drain())?;
                 prop_assert_eq!(model.held(), (0, 0));
             }
         }
+        model.shed_agrees(&mut engine)?;
         prop_assert_eq!((engine.held_packets(), engine.held_bytes()), model.held());
         for (&(from, to), queue) in &model.queues {
             let bytes = queue.iter().map(|&(_, len)| u64::from(len)).sum::<u64>();
             let depth = engine.port_depth(PortId(to), PortId(from));
             prop_assert_eq!(depth, (bytes, queue.len() as u64));
         }
-    }
-    engine.end_of_burst(now);
-    let waiting: BTreeSet<u16> =
-        model.queues.iter().filter(|(_, q)| !q.is_empty()).map(|(&(_, to), _)| to).collect();
-    prop_assert_eq!(engine.backlogged().iter().map(|p| p.0).collect::<BTreeSet<_>>(), waiting);
-    for egress in engine.backlogged() {
-        while let Some(mut container) = engine.next(now, egress) {
-            well_formed(&container)?;
-            while let Some(token) = container.pop() {
-                model.out(&token)?;
-            }
-            engine.recycle(container);
+        for from in 0..PORTS {
+            prop_assert_eq!(engine.held_frames(PortId(from)), model.frames(from));
         }
     }
+    empty(&mut engine, &mut model, now)?;
     prop_assert_eq!(model.held(), (0, 0));
-    prop_assert_eq!(engine.held_packets(), 0);
-    prop_assert!(engine.backlogged().is_empty());
-    Ok(())
-}
-
-fn decisions(steps: Vec<(u16, u16, u16, u8)>) -> Result<(), TestCaseError> {
-    let config = EngineConfig { fdb_ageing_ns: 1_000_000_000, ..EngineConfig::default() };
-    let (mut cached, mut plain) = (Engine::<Token>::new(config), Engine::<Token>::new(config));
-    let mut now = 0;
-    for (ingress, dst, src, what) in steps {
-        now += match what {
-            0..=5 => 0,
-            6 => 100_000,
-            7 => 2_000_000,
-            _ => 5_000_000_000 * u64::from(what == 8),
-        };
-        let port = PortId(ingress);
-        for engine in [&mut cached, &mut plain] {
-            match what {
-                9 | 10 => _ = engine.add_port(port, PortRole::Vif, 1000),
-                11 => _ = engine.remove_port(port),
-                _ => {}
-            }
-        }
-        plain.fdb_mut().invalidate();
-        let mac = |n: u16| match n {
-            0 => Mac::BROADCAST,
-            n => Mac::new([2, 0, 0, 0, 0, n as u8]),
-        };
-        let key = Key { dst: mac(dst), src: mac(src), vlan: 0 };
-        let decision = cached.decide(now, port, &key);
-        prop_assert_eq!(decision, plain.decide(now, port, &key));
-        match decision {
-            Decision::To(to) => prop_assert!(to != port && cached.ports().contains(to)),
-            Decision::Flood(to) => {
-                let mut others = cached.ports();
-                others.remove(port);
-                prop_assert_eq!(to, others);
-            }
-            Decision::Drop(_) => {}
-        }
-    }
+    prop_assert!(engine.backlogged().is_empty() && engine.wakes_at().is_none());
+    prop_assert!(model.told.is_empty());
     Ok(())
 }
 
@@ -251,100 +362,4 @@ proptest! {
     fn conserves_and_keeps_order(ops in prop::collection::vec(op(), 0..120)) {
         run(ops)?;
     }
-
-    #[test]
-    fn a_cached_decision_is_the_right_one(
-        steps in prop::collection::vec((0..4u16, 0..5u16, 0..5u16, 0..12u8), 0..200)
-    ) {
-        decisions(steps)?;
-    }
-}
-
-fn engine(ports: u16, queue_bytes: u64) -> Engine<Token> {
-    let mut engine = Engine::new(EngineConfig::default());
-    for port in 0..ports {
-        assert!(engine.add_port(PortId(port), PortRole::Vif, queue_bytes));
-    }
-    engine
-}
-
-fn key(dst: u8, src: u8) -> Key {
-    Key { dst: Mac::new([2, 0, 0, 0, 0, dst]), src: Mac::new([2, 0, 0, 0, 0, src]), vlan: 0 }
-}
-
-#[test]
-fn learns_floods_and_never_sends_back() {
-    let mut engine = engine(3, 1 << 20);
-    let others: PortSet = [PortId(1), PortId(2)].into_iter().collect();
-    assert_eq!(engine.decide(0, PortId(0), &key(20, 10)), Decision::Flood(others));
-    assert_eq!(engine.decide(0, PortId(2), &key(10, 20)), Decision::To(PortId(0)));
-    assert_eq!(engine.decide(0, PortId(0), &key(20, 10)), Decision::To(PortId(2)));
-    assert_eq!(engine.decide(0, PortId(2), &key(20, 21)), Decision::Drop(Reason::NoEgress));
-    assert_eq!(engine.decide(0, PortId(7), &key(20, 21)), Decision::Drop(Reason::PortGone));
-    assert_eq!(engine.role(PortId(1)), Some(PortRole::Vif));
-    let _ = engine.remove_port(PortId(2));
-    let left: PortSet = [PortId(1)].into_iter().collect();
-    assert_eq!(engine.decide(0, PortId(0), &key(20, 10)), Decision::Flood(left));
-    let _ = engine.remove_port(PortId(1));
-    assert_eq!(engine.decide(0, PortId(0), &key(20, 10)), Decision::Drop(Reason::NoEgress));
-}
-
-#[test]
-fn an_address_in_steady_use_does_not_age() {
-    let mut engine = engine(2, 1 << 20);
-    let ageing_ns = engine.fdb().ageing_ns();
-    engine.decide(0, PortId(1), &key(10, 20));
-    let mut now = 0;
-    while now < ageing_ns * 2 {
-        engine.decide(now, PortId(0), &key(20, 10));
-        now += 100_000_000;
-    }
-    assert_eq!(engine.fdb().lookup(now, key(0, 10).src, 0), Some(PortId(0)));
-    assert_eq!(engine.fdb().lookup(now, key(0, 20).src, 0), None);
-}
-
-#[test]
-fn a_static_entry_for_a_port_that_is_not_there_drops() {
-    let mut engine = engine(2, 1 << 20);
-    assert!(engine.fdb_mut().insert_static(key(30, 0).dst, 0, PortId(9)));
-    assert_eq!(engine.decide(0, PortId(0), &key(30, 10)), Decision::Drop(Reason::PortGone));
-    assert!(engine.add_port(PortId(9), PortRole::Uplink, 1));
-    assert_eq!(engine.decide(0, PortId(0), &key(30, 10)), Decision::To(PortId(9)));
-}
-
-#[test]
-fn nothing_is_allocated_for_containers_that_are_recycled() {
-    let mut engine = engine(2, 512 << 10);
-    let stock = engine.spare_containers();
-    for id in 0..10_000 {
-        let token = Token { id, len: 64, from: 0, to: 1 };
-        assert!(engine.offer(id, PortId(0), PortId(1), token).is_ok());
-        // A burst of one each: the queue joins them, so few containers hold many packets.
-        engine.end_of_burst(id);
-        if engine.held_packets() == 5_000 {
-            let in_use = stock - engine.spare_containers();
-            assert!(in_use <= 5_000 / CONTAINER_PACKETS + 1, "{in_use}");
-            for _ in 0..in_use {
-                let Some(mut container) = engine.next(id, PortId(1)) else { break };
-                while container.pop().is_some() {}
-                engine.recycle(container);
-            }
-        }
-    }
-    assert_eq!(engine.held_packets(), 0);
-    assert_eq!(engine.spare_containers(), stock);
-    assert_eq!(engine.released(ReleaseReason::Flush), 10_000);
-}
-
-#[test]
-fn a_container_of_a_port_that_is_gone_is_handed_back() {
-    let mut engine = engine(2, 1 << 20);
-    let token = Token { id: 1, len: 64, from: 0, to: 1 };
-    assert!(engine.offer(0, PortId(0), PortId(1), token).is_ok());
-    engine.end_of_burst(0);
-    let container = engine.next(0, PortId(1)).unwrap();
-    let _ = engine.remove_port(PortId(0));
-    let (container, reason) = engine.put_back(PortId(1), container).unwrap_err();
-    assert_eq!((container.len(), reason), (1, Reason::PortGone));
-    assert_eq!(engine.held_packets(), 0);
 }

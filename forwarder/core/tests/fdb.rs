@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use weir_core::{Fdb, Learned, Mac, PortId};
+use weir_core::{Fdb, FdbChange, Learned, Mac, PortId};
 
 const AGEING_NS: u64 = 100;
 
@@ -20,6 +20,7 @@ enum Op {
     RemovePort(u16),
     Wait(u64),
     Age(usize),
+    Take,
 }
 
 fn op(macs: u16) -> impl Strategy<Value = Op> {
@@ -31,6 +32,7 @@ fn op(macs: u16) -> impl Strategy<Value = Op> {
         1 => port.prop_map(Op::RemovePort),
         3 => (0u64..60).prop_map(Op::Wait),
         3 => prop_oneof![0usize..20, Just(usize::MAX)].prop_map(Op::Age),
+        4 => Just(Op::Take),
     ]
 }
 
@@ -44,6 +46,39 @@ struct Entry {
 impl Entry {
     fn live(&self, now: u64) -> bool {
         self.pinned || now < self.seen_ns + AGEING_NS
+    }
+}
+
+/// What somebody holds who only hears of changes: the port, and when it was said last.
+#[derive(Default)]
+struct Copy {
+    rows: BTreeMap<(Mac, u16), (PortId, u64)>,
+    heard: Vec<FdbChange>,
+}
+
+impl Copy {
+    fn take(&mut self, now: u64, fdb: &mut Fdb) -> bool {
+        self.heard.clear();
+        let whole = fdb.take_changes(&mut self.heard);
+        if whole {
+            self.rows.clear();
+        }
+        for change in &self.heard {
+            match *change {
+                FdbChange::Known { mac, vlan, port } => {
+                    self.rows.insert((mac, vlan), (port, now));
+                }
+                FdbChange::Forgotten { mac, vlan } => _ = self.rows.remove(&(mac, vlan)),
+            }
+        }
+        whole
+    }
+
+    fn agrees(&self, fdb: &Fdb) -> Result<(), TestCaseError> {
+        let table: BTreeMap<_, _> = fdb.iter().map(|row| ((row.mac, row.vlan), row.port)).collect();
+        let copy: BTreeMap<_, _> = self.rows.iter().map(|(key, (port, _))| (*key, *port)).collect();
+        prop_assert_eq!(copy, table);
+        Ok(())
     }
 }
 
@@ -81,6 +116,7 @@ fn answers(fdb: &Fdb, now: u64, macs: u16) -> Vec<Option<PortId>> {
 fn check(ops: Vec<Op>, capacity: usize, macs: u16, seed: u64) -> Result<(), TestCaseError> {
     let (mut fdb, mut model, mut now) = (Fdb::new(capacity, AGEING_NS, seed), Model::new(), 1_000);
     let slots = (capacity * 2).next_power_of_two();
+    let mut copy = Copy::default();
     for op in ops {
         let before = (answers(&fdb, now, macs), fdb.generation());
         let at = now;
@@ -105,6 +141,10 @@ fn check(ops: Vec<Op>, capacity: usize, macs: u16, seed: u64) -> Result<(), Test
                 prop_assert_eq!(fdb.remove_port(PortId(p)), size - model.len());
             }
             Op::Wait(ns) => now += ns,
+            Op::Take => {
+                copy.take(now, &mut fdb);
+                copy.agrees(&fdb)?;
+            }
             Op::Age(budget) => {
                 let collected = fdb.age(now, budget);
                 let left: Vec<_> = fdb.iter().map(|entry| (entry.mac, entry.vlan)).collect();
@@ -149,6 +189,64 @@ proptest! {
     fn larger(ops in prop::collection::vec(op(80), 0..300), seed: u64) {
         check(ops, 64, 80, seed)?;
     }
+}
+
+proptest! {
+    #[test]
+    fn a_copy_that_is_kept_fresh_never_forgets_what_the_table_knows(
+        steps in prop::collection::vec((0u16..4, 0u16..2, 0u64..40), 1..300)
+    ) {
+        let (mut fdb, mut copy, mut now) = (Fdb::new(16, AGEING_NS, 3), Copy::default(), 0);
+        for (m, port, wait_ns) in steps {
+            now += wait_ns;
+            fdb.learn(now, mac(m), 0, PortId(port));
+            prop_assert!(!copy.take(now, &mut fdb));
+            copy.agrees(&fdb)?;
+            for row in fdb.iter() {
+                let (_, told_ns) = copy.rows[&(row.mac, row.vlan)];
+                prop_assert!(row.seen_ns - told_ns <= AGEING_NS / 4);
+            }
+        }
+    }
+}
+
+#[test]
+fn more_changes_than_can_be_noted_give_the_whole_table() {
+    let (mut fdb, mut copy) = (Fdb::new(4096, AGEING_NS, 5), Copy::default());
+    fdb.learn(0, mac(60_000), 0, PortId(1));
+    assert!(!copy.take(0, &mut fdb));
+    for n in 0..Fdb::JOURNAL as u16 {
+        fdb.learn(1, mac(n), 0, PortId(2));
+    }
+    assert!(!copy.take(1, &mut fdb), "as many as fit are told one by one");
+    fdb.remove(mac(60_000), 0);
+    for n in 0..Fdb::JOURNAL as u16 {
+        fdb.learn(2, mac(n), 0, PortId(3));
+    }
+    assert!(copy.take(2, &mut fdb));
+    copy.agrees(&fdb).unwrap();
+    fdb.learn(3, mac(7), 0, PortId(1));
+    assert!(!copy.take(3, &mut fdb));
+    assert_eq!(copy.heard.len(), 1);
+    copy.agrees(&fdb).unwrap();
+    assert_eq!(fdb.remove_port(PortId(3)), Fdb::JOURNAL - 1);
+    assert!(!copy.take(4, &mut fdb));
+    copy.agrees(&fdb).unwrap();
+}
+
+#[test]
+fn an_address_that_two_ports_quarrel_over_is_one_change() {
+    let mut fdb = Fdb::new(16, AGEING_NS, 1);
+    for n in 0..10_000 {
+        fdb.learn(1, mac(1), 0, PortId(n % 2));
+    }
+    let mut changes = Vec::new();
+    assert!(!fdb.take_changes(&mut changes));
+    assert_eq!(changes, [FdbChange::Known { mac: mac(1), vlan: 0, port: PortId(1) }]);
+    fdb.learn(2, mac(1), 0, PortId(1));
+    changes.clear();
+    assert!(!fdb.take_changes(&mut changes));
+    assert!(changes.is_empty(), "nothing new");
 }
 
 #[test]

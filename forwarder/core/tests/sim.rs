@@ -2,7 +2,7 @@
 //! `INSTA_UPDATE=always cargo test -p weir-core --test sim` writes them anew.
 
 use weir_core::sim::{Fault, Pattern, Report, Scenario, SimPort, Size, Source, Target};
-use weir_core::{ByteSize, Rate, Reason, Span};
+use weir_core::{Rate, Reason, Span};
 
 const MS: u64 = 1_000_000;
 
@@ -63,7 +63,7 @@ fn unknown_is_flooded() {
 #[test]
 fn slow_consumer_loses_nothing_that_was_queued() {
     let mut ports = vec![SimPort::vif("v1"), SimPort::vif("v2"), SimPort::vif("v3")];
-    ports[0].queue = ByteSize::new(4 << 20);
+    ports[0] = SimPort::vif("v1").queue(4 << 20);
     let sources = vec![
         source(0, Target::Port(1), 200, Pattern::Cbr { packets_per_s: 100_000 }),
         source(0, Target::Port(2), 200, Pattern::Cbr { packets_per_s: 1_000 }),

@@ -85,16 +85,7 @@ impl Egress {
     }
 
     fn superframe(&self, pool: &mut Pool, packet: &mut Packet) -> Result<Way, Reason> {
-        let layout = parse(pool, packet).ok_or(Reason::GsoUnsupported)?;
-        let kind = match packet.gso_type() {
-            gso_kind::TCP4 => GsoKind::Tcp4,
-            gso_kind::TCP6 => GsoKind::Tcp6,
-            gso_kind::UDP_L4 => GsoKind::UdpL4,
-            _ => return Err(Reason::GsoUnsupported),
-        };
-        if !kind.fits(&layout) {
-            return Err(Reason::GsoUnsupported);
-        }
+        let (layout, kind) = superframe_kind(pool, packet).ok_or(Reason::GsoUnsupported)?;
         let size = fit_mtu(&layout, packet.gso_size(), self.mtu).ok_or(Reason::MtuExceeded)?;
         if self.features.takes(kind) {
             let l4_len = packet.len().saturating_sub(u32::from(layout.l4_off));
@@ -103,11 +94,34 @@ impl Egress {
                 .map_err(|_| Reason::GsoUnsupported)?;
             return Ok(Way::Vnet(VnetHeader::new(&layout, Some((kind, size)), true)));
         }
-        // A segment has to fit into one frame. TCP does not mind smaller ones.
-        let room = ROOM as u32 - u32::from(layout.l3_off);
-        let size = fit_mtu(&layout, size, room).ok_or(Reason::GsoUnsupported)?;
-        Ok(Way::Segment(layout, kind, size))
+        segment(layout, kind, size)
     }
+
+    /// The way of a superframe that the device was thought to take, and does not.
+    pub(crate) fn without_device(&self, pool: &Pool, packet: &Packet) -> Result<Way, Reason> {
+        let (layout, kind) = superframe_kind(pool, packet).ok_or(Reason::GsoUnsupported)?;
+        let size = fit_mtu(&layout, packet.gso_size(), self.mtu).ok_or(Reason::MtuExceeded)?;
+        segment(layout, kind, size)
+    }
+}
+
+fn segment(layout: Layout, kind: GsoKind, size: u16) -> Result<Way, Reason> {
+    // A segment has to fit into one frame. TCP does not mind smaller ones.
+    let room = ROOM as u32 - u32::from(layout.l3_off);
+    let size = fit_mtu(&layout, size, room).ok_or(Reason::GsoUnsupported)?;
+    Ok(Way::Segment(layout, kind, size))
+}
+
+/// The headers of a superframe, and which kind it is; `None` if nothing here can cut it.
+pub(crate) fn superframe_kind(pool: &Pool, packet: &Packet) -> Option<(Layout, GsoKind)> {
+    let layout = parse(pool, packet)?;
+    let kind = match packet.gso_type() {
+        gso_kind::TCP4 => GsoKind::Tcp4,
+        gso_kind::TCP6 => GsoKind::Tcp6,
+        gso_kind::UDP_L4 => GsoKind::UdpL4,
+        _ => return None,
+    };
+    kind.fits(&layout).then_some((layout, kind))
 }
 
 fn parse(pool: &Pool, packet: &Packet) -> Option<Layout> {

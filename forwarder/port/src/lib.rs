@@ -12,30 +12,36 @@
 //! ```
 //!
 //! - [`frame`]: the move-only token for one frame
-//! - [`pool`]: who owns which frame; [`memory`]: the bytes behind them
+//! - [`pool`]: the frames of a worker; [`homes`]: several workers' pools over the same frames
+//! - [`table`]: who owns which frame; [`memory`]: the bytes behind them
 //! - [`packet`]: chains of frames, and what the program said about them
 //! - [`umem`]: the one UMEM of the process, and the anchor that keeps it shareable
 //! - [`port`]: the trait, its answers and its numbers
 //! - [`chain`]: receive descriptors into packets
+//! - [`pieces`]: superframes into smaller ones, for a link that others wait for
 //! - [`egress`]: which way a packet leaves; [`segment`]: superframes cut in software
 //! - [`xsk`]: the port over AF_XDP; [`vnet`]: its packet socket for chains and superframes
 //! - [`overheard`]: group frames of an uplink that is the host's own as well
 //! - [`mem_port`]: the kernel-free twin, with [`faults`]
 //! - [`bare`]: a forwarding loop without any policy, the peer of the benchmark
+//! - [`cells`]: memory shared with the XDP program
 //! - [`probe`], [`ethtool`], [`sys`]: questions to the kernel
 //! - [`rawprog`]: tiny XDP programs for benches and tests
 #![allow(unsafe_code)]
 
 pub mod bare;
+pub mod cells;
 mod chain;
 mod egress;
 pub mod ethtool;
 pub mod faults;
 pub mod frame;
+mod homes;
 pub mod mem_port;
 mod memory;
 mod overheard;
 pub mod packet;
+mod pieces;
 pub mod pool;
 pub mod port;
 pub mod probe;
@@ -43,10 +49,12 @@ pub mod rawprog;
 pub mod rawtc;
 mod segment;
 pub mod sys;
+mod table;
 pub mod umem;
 mod vnet;
 pub mod xsk;
 
+pub use cells::Cells;
 pub use egress::TxFeatures;
 pub use faults::Faults;
 pub use frame::Frame;
@@ -54,6 +62,6 @@ pub use mem_port::{MemPort, Sent};
 pub use packet::{MAX_FRAMES, Packet};
 pub use pool::{Census, Pool};
 pub use port::{Kick, Port, PortStats, Refused};
-pub use sys::clock_monotonic_ns;
+pub use sys::{clock_monotonic_ns, prefer_short_slices};
 pub use umem::{UmemError, UmemHandle};
 pub use xsk::{Attach, BindError, XskConfig, XskPort};

@@ -5,6 +5,7 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use xsk_rs::{FrameDesc, Umem};
 
@@ -15,36 +16,64 @@ pub const HEADROOM: usize = 256;
 /// Packet bytes that one frame holds.
 pub const ROOM: usize = CHUNK - HEADROOM;
 
+/// Zeroed bytes, given back with the last that uses them.
 #[derive(Debug)]
+struct Heap {
+    base: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: owns its bytes and does nothing with them but free them; that is tied to no thread.
+unsafe impl Send for Heap {}
+// SAFETY: a shared reference gives no access to the bytes.
+unsafe impl Sync for Heap {}
+
+impl Heap {
+    fn new(frames: u32) -> Self {
+        let layout = Layout::from_size_align(frames.max(1) as usize * CHUNK, CHUNK)
+            .unwrap_or_else(|_| Layout::new::<[u8; CHUNK]>());
+        // SAFETY: the layout's size is not zero: there is at least one frame.
+        let base = unsafe { alloc_zeroed(layout) };
+        let Some(base) = NonNull::new(base) else { handle_alloc_error(layout) };
+        Self { base, layout }
+    }
+}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout, freed nowhere else.
+        unsafe { dealloc(self.base.as_ptr(), self.layout) }
+    }
+}
+
+/// Keeps the bytes alive.
+#[derive(Clone, Debug)]
 enum Backing {
-    Heap(Layout),
-    /// Keeps the mapping alive.
+    Heap { _bytes: Arc<Heap> },
     Umem(Umem),
 }
 
-#[derive(Debug)]
+/// Cloning shares the bytes: each worker has a pool over the same ones.
+#[derive(Clone, Debug)]
 pub(crate) struct Memory {
     base: NonNull<u8>,
     frames: u32,
     backing: Backing,
     /// One per frame of a UMEM, as xsk-rs made them: there is no other way to name an address.
-    descs: Box<[FrameDesc]>,
+    descs: Arc<[FrameDesc]>,
 }
 
-// SAFETY: `Memory` owns its bytes (heap) or a handle on the mapping (UMEM, itself `Send`); nothing
-// about either is tied to a thread.
+// SAFETY: `Memory` shares its bytes (heap) or a handle on the mapping (UMEM, itself `Send`); nothing
+// about either is tied to a thread. Who may touch which of the bytes is decided frame by frame, by
+// the frame's one token.
 unsafe impl Send for Memory {}
 
 impl Memory {
     pub(crate) fn heap(frames: u32) -> Self {
-        let frames = frames.max(1);
-        let layout = Layout::from_size_align(frames as usize * CHUNK, CHUNK)
-            .unwrap_or_else(|_| Layout::new::<[u8; CHUNK]>());
-        // SAFETY: the layout's size is not zero: there is at least one frame.
-        let base = unsafe { alloc_zeroed(layout) };
-        let Some(base) = NonNull::new(base) else { handle_alloc_error(layout) };
-        let frames = (layout.size() / CHUNK) as u32;
-        Self { base, frames, backing: Backing::Heap(layout), descs: Box::default() }
+        let bytes = Heap::new(frames);
+        let frames = (bytes.layout.size() / CHUNK) as u32;
+        let (base, descs) = (bytes.base, Arc::default());
+        Self { base, frames, backing: Backing::Heap { _bytes: Arc::new(bytes) }, descs }
     }
 
     /// `None` if the descriptors are not those of a fresh UMEM of our chunk size.
@@ -84,7 +113,8 @@ impl Memory {
 
     #[inline]
     pub(crate) fn headroom_mut(&mut self, idx: u32) -> &mut [u8; HEADROOM] {
-        // SAFETY: as `headroom`; `&mut self` excludes other borrows of the memory.
+        // SAFETY: as `headroom`; the caller owns the frame, so no other pool reaches these bytes,
+        // and `&mut self` excludes other borrows through this one.
         unsafe { self.data(idx).sub(HEADROOM).cast::<[u8; HEADROOM]>().as_mut() }
     }
 
@@ -103,14 +133,5 @@ impl Memory {
         // here is not read or written: only the length beside it changes.
         unsafe { umem.data_mut(&mut desc) }.cursor().set_pos(usize::from(len));
         Some(desc)
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        if let Backing::Heap(layout) = self.backing {
-            // SAFETY: allocated in `heap` with this layout, freed nowhere else.
-            unsafe { dealloc(self.base.as_ptr(), layout) }
-        }
     }
 }

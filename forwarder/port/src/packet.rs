@@ -3,7 +3,7 @@
 //! Invariant: a packet owns every frame of its chain; it is move-only and ends in a port or in
 //! [`Pool::release`]. Its offsets are at most 16 bits; whoever follows them checks the bytes.
 
-use weir_abi::Meta;
+use weir_abi::{Meta, meta_flags};
 use weir_core::PortId;
 
 use crate::frame::Frame;
@@ -30,9 +30,19 @@ pub struct Packet {
     gso_size: u16,
     gso_type: u16,
     vlan: u16,
+    /// What a superframe takes on the wire beyond its length: headers of all segments but the
+    /// first. Known once it was looked at for a shaped link; zero before.
+    more_on_wire: u16,
 }
 
 const _: () = assert!(size_of::<Packet>() <= 40, "a packet is moved several times on its way");
+
+/// Packets go from worker to worker.
+const _: fn() = || {
+    const fn crosses_threads<T: Send>() {}
+    crosses_threads::<Packet>();
+    crosses_threads::<Pool>();
+};
 
 impl Packet {
     #[inline]
@@ -50,6 +60,7 @@ impl Packet {
             gso_size: meta.gso_size,
             gso_type: meta.gso_type,
             vlan: meta.vlan,
+            more_on_wire: 0,
         }
     }
 
@@ -97,6 +108,28 @@ impl Packet {
         self.flags & flag != 0
     }
 
+    /// Describes a piece of this packet: in a chain of its own, of another length. Without a
+    /// segment size it is no superframe any more. Its checksum is partial.
+    pub(crate) fn piece(&self, head: Frame, frames: u16, len: u32, gso_size: u16) -> Self {
+        let mut piece = self.with_chain(head, frames);
+        piece.len = len;
+        piece.gso_size = gso_size;
+        piece.flags |= meta_flags::CSUM_PARTIAL;
+        if gso_size == 0 {
+            piece.gso_type = 0;
+            piece.clear(meta_flags::GSO);
+        }
+        piece
+    }
+
+    /// Reckons what all the segments take on the wire, from the length of their headers.
+    pub(crate) fn reckon_wire(&mut self, headers: u16) {
+        let payload = self.len.saturating_sub(u32::from(headers));
+        let segments = payload.div_ceil(u32::from(self.gso_size).max(1)).max(1);
+        let more = if self.gso_size == 0 { 0 } else { (segments - 1) * u32::from(headers) };
+        self.more_on_wire = u16::try_from(more).unwrap_or(u16::MAX);
+    }
+
     #[inline]
     pub(crate) fn clear(&mut self, flag: u16) {
         self.flags &= !flag;
@@ -135,6 +168,28 @@ impl Packet {
         self.vlan
     }
 
+    /// As described here, in another chain.
+    #[inline]
+    pub(crate) fn with_chain(&self, head: Frame, frames: u16) -> Self {
+        let Self { ingress, ingress_ns, len, flow_hash, flags, .. } = *self;
+        let Self { l3_off, l4_off, gso_size, gso_type, vlan, more_on_wire, .. } = *self;
+        Self {
+            head,
+            frames,
+            ingress,
+            ingress_ns,
+            len,
+            flow_hash,
+            flags,
+            l3_off,
+            l4_off,
+            gso_size,
+            gso_type,
+            vlan,
+            more_on_wire,
+        }
+    }
+
     #[inline]
     pub(crate) fn head_index(&self) -> u32 {
         self.head.index()
@@ -148,14 +203,20 @@ impl Packet {
 }
 
 impl weir_core::Packet for Packet {
+    /// As it will be on the wire: what links, queues and shares are reckoned in.
     #[inline]
     fn len(&self) -> u32 {
-        self.len
+        self.len + u32::from(self.more_on_wire)
     }
 
     #[inline]
     fn arrived_ns(&self) -> u64 {
         self.ingress_ns
+    }
+
+    #[inline]
+    fn frames(&self) -> u32 {
+        u32::from(self.frames)
     }
 }
 
@@ -183,17 +244,17 @@ impl<'a> Iterator for Chunks<'a> {
 impl Pool {
     /// The bytes in the first frame: all headers, and the whole packet if it is no chain.
     #[inline]
-    pub fn head(&self, packet: &Packet) -> &[u8] {
+    pub fn head<'a>(&'a self, packet: &'a Packet) -> &'a [u8] {
         self.bytes_of(packet.head_index())
     }
 
     #[inline]
-    pub fn head_mut(&mut self, packet: &mut Packet) -> &mut [u8] {
+    pub fn head_mut<'a>(&'a mut self, packet: &'a mut Packet) -> &'a mut [u8] {
         self.bytes_of_mut(packet.head_index())
     }
 
     #[inline]
-    pub fn chunks(&self, packet: &Packet) -> Chunks<'_> {
+    pub fn chunks<'a>(&'a self, packet: &'a Packet) -> Chunks<'a> {
         Chunks { pool: self, at: packet.head_index() }
     }
 
@@ -226,22 +287,7 @@ impl Pool {
             self.set_next(last, idx);
             last = idx;
         }
-        let Packet { frames, ingress, ingress_ns, len, flow_hash, flags, .. } = *packet;
-        let Packet { l3_off, l4_off, gso_size, gso_type, vlan, .. } = *packet;
-        Some(Packet {
-            head,
-            frames,
-            ingress,
-            ingress_ns,
-            len,
-            flow_hash,
-            flags,
-            l3_off,
-            l4_off,
-            gso_size,
-            gso_type,
-            vlan,
-        })
+        Some(packet.with_chain(head, packet.frames))
     }
 
     fn copy_frame(&mut self, from: u32) -> Option<Frame> {

@@ -1,8 +1,10 @@
 //! The frames of a worker: which are free, and who has the others.
 //!
-//! Invariant: each frame's owner is written down here at every hand-over, so that what the kernel
-//! says about a frame can be checked, and `census()` always adds up to the total.
+//! Invariant: each frame's owner is written down at every hand-over, so that what the kernel says
+//! about a frame can be checked, and `census()` always adds up to the total. Only frames of the
+//! pool's own range are ever on its free list; with one worker that is all of them.
 
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use weir_abi::META_LEN;
@@ -13,90 +15,25 @@ use crate::frame::Frame;
 use crate::memory::Memory;
 pub use crate::memory::{CHUNK, HEADROOM, ROOM};
 use crate::sys;
+pub use crate::table::Census;
+pub(crate) use crate::table::{NONE, Owner};
+use crate::table::{Slot, Table};
 use crate::umem::{UmemError, UmemHandle};
-
-/// End of a chain.
-pub(crate) const NONE: u32 = u32::MAX;
-
-/// Who has a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    Free,
-    /// Somebody has the token, or a packet that contains it.
-    Held,
-    /// In a fill ring, or taken from there by the kernel.
-    Fill(PortId),
-    /// Received, but the chain's end has not arrived yet.
-    Rx(PortId),
-    /// In a transmit ring, or not completed yet.
-    Tx(PortId),
-}
-
-impl Owner {
-    /// Kind in the high byte, port in the low one: [`weir_core::MAX_PORTS`] is 256.
-    const fn pack(self) -> u16 {
-        const fn with(kind: u16, port: PortId) -> u16 {
-            kind << 8 | (port.0 & 0xff)
-        }
-        match self {
-            Self::Free => 0,
-            Self::Held => 1 << 8,
-            Self::Fill(port) => with(2, port),
-            Self::Rx(port) => with(3, port),
-            Self::Tx(port) => with(4, port),
-        }
-    }
-
-    const fn unpack(packed: u16) -> Self {
-        let port = PortId(packed & 0xff);
-        match packed >> 8 {
-            0 => Self::Free,
-            1 => Self::Held,
-            2 => Self::Fill(port),
-            3 => Self::Rx(port),
-            _ => Self::Tx(port),
-        }
-    }
-}
-
-/// What is known of one frame: 8 bytes, so that eight share a cache line.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    next: u32,
-    len: u16,
-    owner: u16,
-}
-
-/// Where all frames are. `free + fill + rx + held + tx == total`, always.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
-    pub total: usize,
-    pub free: usize,
-    /// Given to the kernel to receive into.
-    pub fill: usize,
-    /// In chains whose end has not arrived yet.
-    pub rx: usize,
-    /// In packets and tokens.
-    pub held: usize,
-    /// Given to the kernel to send.
-    pub tx: usize,
-}
-
-impl Census {
-    /// Whether every frame is somewhere.
-    pub fn adds_up(&self) -> bool {
-        self.free + self.fill + self.rx + self.held + self.tx == self.total
-    }
-}
 
 /// Frames and their owners.
 #[derive(Debug)]
 pub struct Pool {
-    memory: Memory,
-    slots: Box<[Slot]>,
+    pub(crate) memory: Memory,
+    pub(crate) table: Table,
+    /// The frames that come back to here: those from `first` on, this many.
+    pub(crate) first: u32,
+    pub(crate) count: u32,
     /// Last in, first out: the frame that was used last is the one still in the cache.
-    free: Vec<u32>,
-    reserve: usize,
+    pub(crate) free: Vec<u32>,
+    pub(crate) reserve: usize,
+    /// Which part of the whole this is, and what was freed here of each other part.
+    pub(crate) home: usize,
+    pub(crate) away: Box<[Vec<u32>]>,
 }
 
 impl Pool {
@@ -112,12 +49,15 @@ impl Pool {
     }
 
     fn over(memory: Memory) -> Self {
-        let total = memory.frames();
-        let empty = Slot { next: NONE, len: 0, owner: Owner::Free.pack() };
+        let count = memory.frames();
         Self {
-            slots: vec![empty; total as usize].into(),
-            free: (0..total).rev().collect(),
-            reserve: total as usize / 8,
+            table: Table::new(count),
+            first: 0,
+            count,
+            free: (0..count).rev().collect(),
+            reserve: count as usize / 8,
+            home: 0,
+            away: Box::default(),
             memory,
         }
     }
@@ -125,7 +65,7 @@ impl Pool {
     /// Frames that fill rings leave in the pool, so that copies and segments can be made even
     /// while every port fills its quota.
     pub fn set_reserve(&mut self, frames: usize) {
-        self.reserve = frames.min(self.slots.len());
+        self.reserve = frames.min(self.count as usize);
     }
 
     #[inline]
@@ -141,8 +81,7 @@ impl Pool {
     #[inline]
     pub fn alloc(&mut self) -> Option<Frame> {
         let idx = self.free.pop()?;
-        let slot = self.slot_mut(idx);
-        *slot = Slot { next: NONE, len: 0, owner: Owner::Held.pack() };
+        self.table.set(idx, Slot::new(NONE, 0, Owner::Held));
         Some(Frame::new(idx))
     }
 
@@ -153,48 +92,42 @@ impl Pool {
 
     #[inline]
     pub(crate) fn free_index(&mut self, idx: u32) {
-        self.slot_mut(idx).owner = Owner::Free.pack();
-        self.free.push(idx);
-    }
-
-    #[inline]
-    fn slot(&self, idx: u32) -> &Slot {
-        &self.slots[idx as usize]
-    }
-
-    #[inline]
-    fn slot_mut(&mut self, idx: u32) -> &mut Slot {
-        &mut self.slots[idx as usize]
+        if idx.wrapping_sub(self.first) < self.count {
+            self.set_owner(idx, Owner::Free);
+            self.free.push(idx);
+        } else {
+            self.put_aside(idx);
+        }
     }
 
     #[inline]
     pub(crate) fn owner(&self, idx: u32) -> Owner {
-        Owner::unpack(self.slot(idx).owner)
+        self.table.get(idx).owner()
     }
 
     #[inline]
     pub(crate) fn set_owner(&mut self, idx: u32, owner: Owner) {
-        self.slot_mut(idx).owner = owner.pack();
+        self.table.set(idx, self.table.get(idx).with_owner(owner));
     }
 
     #[inline]
     pub(crate) fn next(&self, idx: u32) -> u32 {
-        self.slot(idx).next
+        self.table.get(idx).next()
     }
 
     #[inline]
     pub(crate) fn set_next(&mut self, idx: u32, next: u32) {
-        self.slot_mut(idx).next = next;
+        self.table.set(idx, self.table.get(idx).with_next(next));
     }
 
     #[inline]
     pub(crate) fn len_of(&self, idx: u32) -> u16 {
-        self.slot(idx).len
+        self.table.get(idx).len()
     }
 
     #[inline]
     pub(crate) fn set_len_of(&mut self, idx: u32, len: u16) {
-        self.slot_mut(idx).len = len.min(ROOM as u16);
+        self.table.set(idx, self.table.get(idx).with_len(len.min(ROOM as u16)));
     }
 
     /// How many bytes of the frame are used.
@@ -205,23 +138,24 @@ impl Pool {
 
     /// The used bytes of a frame.
     #[inline]
-    pub fn bytes(&self, frame: &Frame) -> &[u8] {
+    pub fn bytes<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
         self.bytes_of(frame.index())
     }
 
     /// All bytes of a frame, used or not.
     #[inline]
-    pub fn bytes_mut(&mut self, frame: &mut Frame) -> &mut [u8] {
-        // SAFETY: the token is borrowed exclusively and so is the pool, so nobody else reaches
-        // these `ROOM` bytes.
+    pub fn bytes_mut<'a>(&'a mut self, frame: &'a mut Frame) -> &'a mut [u8] {
+        // SAFETY: the frame's one token is borrowed exclusively, so nobody else reaches these
+        // `ROOM` bytes: not through this pool, nor through another that shares its memory.
         unsafe { std::slice::from_raw_parts_mut(self.data(frame.index()).as_ptr(), ROOM) }
     }
 
     #[inline]
     pub(crate) fn bytes_of(&self, idx: u32) -> &[u8] {
         let len = usize::from(self.len_of(idx));
-        // SAFETY: `len` is at most `ROOM`; the caller holds the frame (or the table says that the
-        // kernel does not), and writing needs `&mut self`.
+        // SAFETY: `len` is at most `ROOM`; the caller has the frame, and keeps it as long as the
+        // bytes are borrowed: a packet or token is borrowed as well, or it is this pool's table
+        // that says who has it. Writing needs `&mut self`.
         unsafe { std::slice::from_raw_parts(self.data(idx).as_ptr(), len) }
     }
 
@@ -262,11 +196,11 @@ impl Pool {
     #[inline]
     pub(crate) fn prefetch(&self, addr: u64) {
         let idx = addr / CHUNK as u64;
-        if let Some(slot) = usize::try_from(idx).ok().and_then(|idx| self.slots.get(idx)) {
+        if let Some(entry) = self.table.address(idx) {
             let data = self.data(idx as u32).as_ptr();
             sys::prefetch(data.wrapping_sub(META_LEN));
             sys::prefetch(data);
-            sys::prefetch(std::ptr::from_ref(slot).cast());
+            sys::prefetch(entry);
         }
     }
 
@@ -275,26 +209,25 @@ impl Pool {
     #[inline]
     pub(crate) fn claim_received(&mut self, port: PortId, addr: u64, len: u32) -> Option<u32> {
         let idx = addr / CHUNK as u64;
-        let slot = self.slots.get_mut(usize::try_from(idx).ok()?)?;
+        let slot = self.table.look_up(idx)?;
         let whole = addr % CHUNK as u64 == HEADROOM as u64 && len > 0 && len <= ROOM as u32;
-        if !whole || slot.owner != Owner::Fill(port).pack() {
+        if !whole || !slot.is(Owner::Fill(port)) {
             return None;
         }
-        *slot = Slot { next: NONE, len: len as u16, owner: Owner::Held.pack() };
+        self.table.set(idx as u32, Slot::new(NONE, len as u16, Owner::Held));
         Some(idx as u32)
     }
 
     /// Checks what the kernel says it sent, and frees the frame. Its length, if it was ours.
     #[inline]
     pub(crate) fn complete(&mut self, port: PortId, addr: u64) -> Option<u16> {
-        let idx = u32::try_from(addr / CHUNK as u64).ok()?;
-        let slot = self.slots.get(idx as usize)?;
-        if slot.owner != Owner::Tx(port).pack() {
+        let idx = addr / CHUNK as u64;
+        let slot = self.table.look_up(idx)?;
+        if !slot.is(Owner::Tx(port)) {
             return None;
         }
-        let len = slot.len;
-        self.free_index(idx);
-        Some(len)
+        self.free_index(idx as u32);
+        Some(slot.len())
     }
 
     /// Takes a frame back that was meant for a fill ring and did not fit.
@@ -305,17 +238,16 @@ impl Pool {
         }
     }
 
-    /// Counts every frame.
+    fn range(&self) -> Range<u32> {
+        self.first..self.first + self.count
+    }
+
+    /// Counts the pool's own frames, wherever they are: over all parts of a divided pool that
+    /// makes every frame once.
     pub fn census(&self) -> Census {
-        let mut census = Census { total: self.slots.len(), ..Census::default() };
-        for slot in &self.slots {
-            match Owner::unpack(slot.owner) {
-                Owner::Free => census.free += 1,
-                Owner::Held => census.held += 1,
-                Owner::Fill(_) => census.fill += 1,
-                Owner::Rx(_) => census.rx += 1,
-                Owner::Tx(_) => census.tx += 1,
-            }
+        let mut census = Census::default();
+        for idx in self.range() {
+            census.add(self.owner(idx));
         }
         census
     }
@@ -324,7 +256,8 @@ impl Pool {
     /// To be called once the port's sockets are closed: until then the kernel may write to them.
     pub fn reclaim(&mut self, port: PortId) -> usize {
         let mut reclaimed = 0;
-        for idx in 0..self.slots.len() as u32 {
+        // All of the table: what other workers received left by this port as well.
+        for idx in 0..self.table.frames() {
             if matches!(self.owner(idx), Owner::Fill(p) | Owner::Rx(p) | Owner::Tx(p) if p == port)
             {
                 self.free_index(idx);
@@ -338,17 +271,6 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn owners_survive_packing() {
-        for port in [PortId(0), PortId(1), PortId(255)] {
-            for owner in
-                [Owner::Free, Owner::Held, Owner::Fill(port), Owner::Rx(port), Owner::Tx(port)]
-            {
-                assert_eq!(Owner::unpack(owner.pack()), owner);
-            }
-        }
-    }
 
     #[test]
     fn frames_are_finite_and_come_back() {

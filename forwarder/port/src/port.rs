@@ -63,7 +63,8 @@ pub struct PortStats {
     pub kick_down: u64,
     /// Errors of such a call that we know no meaning of; the frames stay in the ring.
     pub kick_errors: u64,
-    /// Packets sent by the packet socket (chains and superframes), and attempts it refused.
+    /// Packets sent by the packet socket (chains, superframes, everything to a tap), and attempts
+    /// it refused.
     pub vnet_packets: u64,
     pub vnet_refused: u64,
     /// Completions of frames that were not being sent: the kernel or this program is wrong.

@@ -4,9 +4,12 @@
 //! Invariant: a program is attached as long as its [`Attached`] lives and no longer; the kernel
 //! detaches it when the process dies.
 
+mod tally;
+
 use std::ffi::c_void;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+pub use tally::{Count, Keep, Tally};
 
 /// What becomes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,13 @@ pub struct XskMap {
     map: OwnedFd,
 }
 
+/// An array map of `N` words an entry that can be mapped into memory.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct SharedArray<const N: usize> {
+    map: OwnedFd,
+}
+
 fn checked(ret: i32) -> io::Result<i32> {
     // libbpf returns the negated errno.
     if ret < 0 { Err(io::Error::from_raw_os_error(-ret)) } else { Ok(ret) }
@@ -76,27 +86,37 @@ fn create_map(kind: u32, value_size: u32, entries: u32) -> io::Result<OwnedFd> {
     })
 }
 
+/// What a per-core map has values for.
+fn possible_cores() -> io::Result<usize> {
+    // SAFETY: takes and touches nothing of ours.
+    Ok(checked(unsafe { libbpf_sys::libbpf_num_possible_cpus() })? as usize)
+}
+
+/// Reads one entry of an array; `values` is as long as the entry, over all cores if it has one
+/// for each.
+fn read_elem(map: &OwnedFd, key: u32, values: &mut [u64]) -> io::Result<()> {
+    // SAFETY: the key is four bytes as the map says, and the kernel writes an entry, for each
+    // possible core in a per-core map: what the callers' `values` hold, by their maps' sizes.
+    checked(unsafe {
+        libbpf_sys::bpf_map_lookup_elem(
+            map.as_raw_fd(),
+            (&raw const key).cast::<c_void>(),
+            values.as_mut_ptr().cast::<c_void>(),
+        )
+    })
+    .map(drop)
+}
+
 impl Counter {
     pub fn new() -> io::Result<Self> {
-        // SAFETY: takes and touches nothing of ours.
-        let cores = checked(unsafe { libbpf_sys::libbpf_num_possible_cpus() })?;
         let map = create_map(libbpf_sys::BPF_MAP_TYPE_PERCPU_ARRAY, 8, 1)?;
-        Ok(Self { map, cores: cores as usize })
+        Ok(Self { map, cores: possible_cores()? })
     }
 
     /// The sum over all cores.
     pub fn total(&self) -> io::Result<u64> {
-        let key = 0_u32;
         let mut values = vec![0_u64; self.cores];
-        // SAFETY: the key is four bytes as the map says, and the kernel writes eight bytes for
-        // each possible core, which is what `values` holds.
-        checked(unsafe {
-            libbpf_sys::bpf_map_lookup_elem(
-                self.map.as_raw_fd(),
-                (&raw const key).cast::<c_void>(),
-                values.as_mut_ptr().cast::<c_void>(),
-            )
-        })?;
+        read_elem(&self.map, 0, &mut values)?;
         Ok(values.iter().sum())
     }
 }
@@ -118,6 +138,64 @@ impl XskMap {
             )
         })
         .map(drop)
+    }
+}
+
+#[cfg(test)]
+impl<const N: usize> SharedArray<N> {
+    pub(crate) fn new(entries: u32) -> io::Result<Self> {
+        let options = libbpf_sys::bpf_map_create_opts {
+            sz: size_of::<libbpf_sys::bpf_map_create_opts>() as _,
+            map_flags: libbpf_sys::BPF_F_MMAPABLE,
+            ..Default::default()
+        };
+        // SAFETY: the name is a NUL-terminated constant; `options` names its own size and outlives
+        // the call.
+        let map = owned(unsafe {
+            libbpf_sys::bpf_map_create(
+                libbpf_sys::BPF_MAP_TYPE_ARRAY,
+                c"weir_raw".as_ptr(),
+                4,
+                8 * N as u32,
+                entries,
+                &raw const options,
+            )
+        })?;
+        Ok(Self { map })
+    }
+
+    /// An entry as the system call gives it.
+    pub(crate) fn get(&self, entry: u32) -> io::Result<[u64; N]> {
+        let mut value = [0; N];
+        // SAFETY: key and value are as long as the map says, and outlive the call.
+        checked(unsafe {
+            libbpf_sys::bpf_map_lookup_elem(
+                self.map.as_raw_fd(),
+                (&raw const entry).cast::<c_void>(),
+                value.as_mut_ptr().cast::<c_void>(),
+            )
+        })?;
+        Ok(value)
+    }
+
+    pub(crate) fn set(&self, entry: u32, value: [u64; N]) -> io::Result<()> {
+        // SAFETY: as in `get`; the kernel only reads.
+        checked(unsafe {
+            libbpf_sys::bpf_map_update_elem(
+                self.map.as_raw_fd(),
+                (&raw const entry).cast::<c_void>(),
+                value.as_ptr().cast::<c_void>(),
+                0,
+            )
+        })
+        .map(drop)
+    }
+}
+
+#[cfg(test)]
+impl<const N: usize> AsFd for SharedArray<N> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.map.as_fd()
     }
 }
 
@@ -236,8 +314,23 @@ impl Program {
     }
 
     fn load(code: &[u64]) -> io::Result<Self> {
+        Self::load_with(code, 0)
+    }
+
+    /// For frames of several fragments: without this the kernel would copy them into one piece.
+    fn load_multi_buffer(code: &[u64]) -> io::Result<Self> {
+        Self::load_with(code, libbpf_sys::BPF_F_XDP_HAS_FRAGS)
+    }
+
+    fn load_with(code: &[u64], flags: u32) -> io::Result<Self> {
+        let mut options = libbpf_sys::bpf_prog_load_opts {
+            sz: size_of::<libbpf_sys::bpf_prog_load_opts>() as _,
+            prog_flags: flags,
+            ..Default::default()
+        };
         // SAFETY: both strings are NUL-terminated constants, an instruction is eight bytes without
-        // alignment beyond that of u64, and `code` outlives the call; no options are passed.
+        // alignment beyond that of u64; `code` and `options`, which names its own size, outlive
+        // the call.
         let fd = owned(unsafe {
             libbpf_sys::bpf_prog_load(
                 libbpf_sys::BPF_PROG_TYPE_XDP,
@@ -245,7 +338,7 @@ impl Program {
                 c"GPL".as_ptr(),
                 code.as_ptr().cast(),
                 code.len() as _,
-                std::ptr::null_mut(),
+                &raw mut options,
             )
         })?;
         Ok(Self { fd })

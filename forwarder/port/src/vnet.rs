@@ -1,5 +1,6 @@
 //! The packet socket by which chains and superframes leave: one call per packet, the frames as
-//! they lie in the UMEM, and a virtio-net header that says what is left to do.
+//! they lie in the UMEM, and a virtio-net header that says what is left to do. Single frames leave
+//! by it as well, many to a call, where a device cannot push back.
 //!
 //! Invariant: after any answer but `Sent` the packet is still ours, whole.
 
@@ -17,6 +18,8 @@ const PACKET_VNET_HDR: libc::c_int = 15;
 const PACKET_QDISC_BYPASS: libc::c_int = 20;
 /// Superframes that may wait in devices on our account, some 256 of them.
 const SEND_BUFFER: libc::c_int = 32 << 20;
+/// Frames in one call; as many as a batch for a ring.
+const AT_ONCE: usize = 64;
 
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,44 @@ impl VnetSocket {
         let sent =
             unsafe { libc::sendmsg(self.0.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
         if sent >= 0 { Outcome::Sent } else { outcome(sys::last_errno()) }
+    }
+
+    /// Sends single, finished frames that the pool's table says are the caller's, in order: how
+    /// many, and what became of the first that was not sent. If that is `Sent`, there was none, or
+    /// another call will tell.
+    pub(crate) fn send_frames(&self, pool: &Pool, frames: &[u32]) -> (usize, Outcome) {
+        let header = VnetHeader::default().to_bytes();
+        let part = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+        let mut parts = [[part; 2]; AT_ONCE];
+        // SAFETY: zeros are valid message headers: no names, no control data.
+        let mut messages: [libc::mmsghdr; AT_ONCE] = unsafe { std::mem::zeroed() };
+        let mut count = 0;
+        for ((message, parts), &idx) in messages.iter_mut().zip(&mut parts).zip(frames) {
+            let [first, second] = parts;
+            let bytes = pool.bytes_of(idx);
+            // The kernel only reads from either.
+            first.iov_base = header.as_ptr().cast_mut().cast();
+            first.iov_len = header.len();
+            second.iov_base = bytes.as_ptr().cast_mut().cast();
+            second.iov_len = bytes.len();
+            message.msg_hdr.msg_iov = parts.as_mut_ptr();
+            message.msg_hdr.msg_iovlen = parts.len() as _;
+            count += 1;
+        }
+        // SAFETY: the messages' parts point at the header and at frames that are the caller's, all
+        // alive during the call, and none is written to; `count` messages are filled in.
+        let sent = unsafe {
+            libc::sendmmsg(
+                self.0.as_raw_fd(),
+                messages.as_mut_ptr(),
+                count,
+                libc::MSG_DONTWAIT as _,
+            )
+        };
+        match usize::try_from(sent) {
+            Ok(sent) => (sent, Outcome::Sent),
+            Err(_) => (0, outcome(sys::last_errno())),
+        }
     }
 }
 

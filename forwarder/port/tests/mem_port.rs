@@ -254,6 +254,50 @@ fn frames_pass_in_order_and_unchanged() {
 }
 
 #[test]
+fn a_device_that_takes_nothing_for_many_turns_loses_nothing() {
+    let mut pool = Pool::heap(FRAMES);
+    let mut port = MemPort::new(PortId(2), 16);
+    let stalled = Faults { again: 1000, no_buffers: 1000, ..Faults::default() };
+    let (big, meta) = superframe(20_000, 1448, PortId(1));
+    let mut queue = std::collections::VecDeque::new();
+    let mut lens = Vec::new();
+    for turn in 0..60 {
+        match turn {
+            10 => port.set_faults(stalled.clone()),
+            50 => port.set_faults(Faults::default()),
+            _ => {}
+        }
+        let packet = match turn % 8 {
+            0 => pool.compose(&big, &meta),
+            _ => pool.compose(&vec![0; 60 + turn], &Meta::default()),
+        };
+        let packet = packet.unwrap();
+        lens.push(packet.len() as usize);
+        queue.push_back(packet);
+        while let Some(packet) = queue.pop_front() {
+            if let Err(refused) = port.send(&mut pool, packet) {
+                let Refused::Full(packet) = refused else { panic!("{refused:?}") };
+                queue.push_front(packet);
+                break;
+            }
+        }
+        let kick = port.kick(&mut pool);
+        port.complete(&mut pool);
+        if (10..50).contains(&turn) {
+            assert!(matches!(kick, Kick::Again | Kick::Idle), "{kick:?}");
+        }
+        if turn == 49 {
+            assert!(queue.len() > 30, "the queue grows: {}", queue.len());
+        }
+    }
+    assert!(queue.is_empty() && port.tx_outstanding() == 0);
+    assert!(port.stats().losses.is_empty());
+    let sent = std::iter::from_fn(|| port.take_tx()).map(|sent| sent.bytes.len());
+    assert_eq!(sent.collect::<Vec<_>>(), lens);
+    assert_eq!(pool.census().free, FRAMES as usize);
+}
+
+#[test]
 fn a_superframe_leaves_whole_where_the_device_can_and_in_pieces_where_not() {
     let mut pool = Pool::heap(FRAMES);
     let (frame, meta) = superframe(20_000, 1448, PortId(1));

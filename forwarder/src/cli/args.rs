@@ -1,13 +1,18 @@
 //! The command line. Invariant: what clap accepts is well-formed; whether it makes sense on this
 //! machine is said by `plan`, in the words of the configuration's errors.
 
+mod change;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+pub use self::change::{
+    ConfigArgs, Key, PortAddArgs, PortDelArgs, PortOptions, PortSetArgs, SetArgs,
+};
 use crate::control::{
     config::{self, ConfigErrors, Host, is_interface_name},
-    plan::{DEFAULT_CONTROL, Idle, Mode, Plan},
+    plan::{DEFAULT_CONTROL, Idle, Mode, Plan, PortPlan},
 };
 
 /// Forwards frames between virtual machines and the network, in fair shares
@@ -33,6 +38,9 @@ Examples:
   weir run --config /etc/weir.toml        the ports that a file lists
   weir stats --watch                      rates, once a second
   weir stats --ledger                     where every frame went
+  weir port set tap7 --weight 4           a larger share, at once
+  weir port set tap7 --max-rate 100Mbit   no more than that
+  weir config                             what holds now
 
 Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong";
 
@@ -42,9 +50,13 @@ pub enum Command {
     Run(RunArgs),
     /// Say what on this machine is missing or in the way, and how to mend it
     Doctor(DoctorArgs),
-    /// Show the ports of a running weir
+    /// Show, add, change and delete the ports of a running weir
     #[command(subcommand)]
     Port(PortCommand),
+    /// Change what holds for all ports of a running weir
+    Set(SetArgs),
+    /// Show what can be changed while weir runs, as it is now
+    Config(ConfigArgs),
     /// Show what a running weir moved, and what was lost and why
     Stats(StatsArgs),
 }
@@ -68,9 +80,9 @@ pub struct RunArgs {
     /// What the worker does when there is nothing to do [default: adaptive]
     #[arg(long, value_enum)]
     pub idle: Option<Idle>,
-    /// The core of the worker [default: the last]
-    #[arg(long, value_name = "CORE")]
-    pub worker: Option<u64>,
+    /// The core, or cores, of the workers [default: one on the last]
+    #[arg(long, value_name = "CORE", num_args = 1.., value_delimiter = ',')]
+    pub worker: Vec<u64>,
     /// How the program is attached, for all ports [default: auto]
     #[arg(long, value_enum)]
     pub mode: Option<Mode>,
@@ -99,6 +111,8 @@ Examples:
       join the bridge
   weir run --bridge br0 --uplink eth1 --idle spin --worker 3
       the lowest latency, at the price of core 3
+  weir run --config /etc/weir.toml --worker 2,3
+      two workers
   weir run --config /etc/weir.toml
       the smallest file that works:
           [[port]]
@@ -106,7 +120,8 @@ Examples:
           role = \"uplink\"
           [[port]]
           name = \"tap0\"
-Command line options override the file.";
+Command line options override the file. SIGHUP has it read again: what can change
+while traffic flows does, and for the rest the log says that it needs a restart.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -141,10 +156,16 @@ Examples:
   weir doctor --config weir.toml    before `weir run --config weir.toml`
   weir doctor eth1 tap0 --json      for a program to read";
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum PortCommand {
     /// List the ports and how they are attached
     List(PortListArgs),
+    /// Change what a port is promised
+    Set(PortSetArgs),
+    /// Take an interface into service
+    Add(PortAddArgs),
+    /// Take a port out of service
+    Del(PortDelArgs),
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -163,6 +184,9 @@ pub struct StatsArgs {
     /// Show where every frame went, and whether the sums are equal
     #[arg(long, conflicts_with = "json")]
     pub ledger: bool,
+    /// Show who shares which link, and how containers are filled and let go
+    #[arg(long, conflicts_with_all = ["json", "ledger"])]
+    pub shares: bool,
     /// Show rates, again and again until Ctrl-C
     #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -176,6 +200,7 @@ const STATS_EXAMPLES: &str = "\
 Examples:
   weir stats                    totals since weir started
   weir stats --watch 5          rates, every 5 seconds
+  weir stats --watch --shares   who gets what of each link
   weir stats --ledger           received + copies = delivered + passed + lost
                                 + in flight, by reason of loss
   weir stats --json | jq .ledger
@@ -219,11 +244,8 @@ impl RunArgs {
                 return Err(ConfigErrors::argument("weir run", wrong, valid));
             }
         };
-        if let Some(core) = self.worker {
-            let core = host
-                .check_worker(core)
-                .map_err(|wrong| ConfigErrors::argument("--worker", wrong, host.valid_cores()))?;
-            plan.forwarder.workers = vec![core];
+        if !self.worker.is_empty() {
+            plan.forwarder.workers = self.workers(&plan, host)?;
         }
         if let Some(idle) = self.idle {
             plan.forwarder.idle = idle;
@@ -239,6 +261,29 @@ impl RunArgs {
             plan.forwarder.control.clone_from(path);
         }
         Ok(plan)
+    }
+
+    fn workers(&self, plan: &Plan, host: &Host) -> Result<Vec<usize>, ConfigErrors> {
+        let refused =
+            |wrong: String, valid: String| ConfigErrors::argument("--worker", wrong, valid);
+        let mut workers = Vec::new();
+        for core in &self.worker {
+            let core =
+                host.check_worker(*core).map_err(|wrong| refused(wrong, host.valid_cores()))?;
+            if workers.contains(&core) {
+                let wrong = format!("core {core} is listed twice");
+                return Err(refused(wrong, "valid: each core once".to_owned()));
+            }
+            workers.push(core);
+        }
+        let needed = |port: &PortPlan| port.worker.filter(|core| !workers.contains(core));
+        match plan.ports.iter().find_map(|port| Some((port, needed(port)?))) {
+            Some((port, core)) => Err(refused(
+                format!("port {} is given to core {core}", port.name),
+                format!("valid: a list with {core} in it"),
+            )),
+            None => Ok(workers),
+        }
     }
 }
 
@@ -279,6 +324,15 @@ mod tests {
         assert_eq!(plan.forwarder.workers, [1]);
         assert_eq!(plan.ports[0].mode, Mode::Skb);
         assert_eq!(plan.forwarder.control, PathBuf::from("/tmp/x.sock"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text + "worker = 0\n").unwrap();
+        let line = format!("weir run --config {}", file.display());
+        assert_eq!(
+            self::plan(&format!("{line} --worker 1")).unwrap_err(),
+            "--worker: port e is given to core 0; valid: a list with 0 in it"
+        );
+        let both = self::plan(&format!("{line} --worker 1,0")).unwrap();
+        assert_eq!(both.forwarder.workers, [1, 0]);
     }
 
     #[test]
@@ -286,6 +340,10 @@ mod tests {
         let bridge = "weir run --bridge br0 --uplink eth1";
         let error = |more: &str| plan(&format!("{bridge}{more}")).unwrap_err();
         assert_eq!(error(" --worker 9"), "--worker: there is no core 9; valid: 0, 1");
+        assert_eq!(
+            error(" --worker 1,1"),
+            "--worker: core 1 is listed twice; valid: each core once"
+        );
         assert_eq!(
             error(",eth1"),
             "--uplink: \"eth1\" is listed twice; valid: each interface once"
@@ -308,6 +366,12 @@ mod tests {
             "weir stats --watch 0",
             "weir stats --json --help-counters",
             "weir doctor --config a eth0",
+            "weir stats --shares --ledger",
+            "weir port set v1",
+            "weir port set v1 --weight x",
+            "weir port add",
+            "weir set container.bytes 4KiB",
+            "weir set scheduler.policy",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

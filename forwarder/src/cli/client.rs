@@ -1,18 +1,28 @@
-//! Asking a running weir over its control socket. Invariants: every question ends within its
-//! deadline, and an error says what to do about it.
+//! Asking a running weir over its control socket, and telling it. Invariants: every question ends
+//! within its deadline, and an error says what to do about it.
 
 use std::{io, path::Path, time::Duration};
 
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Request, StatusCode, body::Bytes, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Request, StatusCode,
+    body::Bytes,
+    header::{self, HeaderValue},
+};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::net::UnixStream;
 
-use crate::control::report::{ErrorReport, Health, PortList, StatsReport};
+use crate::control::{
+    api::MERGE_PATCH,
+    report::{ErrorReport, Health, PortList, StatsReport},
+};
 
 /// For a whole answer, from connecting to the last byte.
 pub const DEADLINE: Duration = Duration::from_secs(5);
+/// For a change, which takes longer than a look.
+const CHANGE_DEADLINE: Duration = Duration::from_secs(15);
 /// 256 ports need about 200 KiB.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 
@@ -47,18 +57,31 @@ pub async fn health(socket: &Path) -> Result<Health, ClientError> {
     get(socket, "/v1/health").await
 }
 
-/// One question, one connection.
-pub async fn get<T: DeserializeOwned>(socket: &Path, route: &str) -> Result<T, ClientError> {
-    get_within(socket, route, DEADLINE).await
+/// What can be changed, as it is now.
+pub async fn config(socket: &Path) -> Result<Value, ClientError> {
+    get(socket, "/v1/config").await
 }
 
-async fn get_within<T: DeserializeOwned>(
+/// Changes it by a merge patch; gives what it is then.
+pub async fn patch(socket: &Path, patch: &Value) -> Result<Value, ClientError> {
+    let request = Request::patch("/v1/config").header(header::CONTENT_TYPE, MERGE_PATCH);
+    within(socket, request.body(Full::from(patch.to_string())), CHANGE_DEADLINE).await
+}
+
+/// One question, one connection.
+pub async fn get<T: DeserializeOwned>(socket: &Path, route: &str) -> Result<T, ClientError> {
+    within(socket, Request::get(route).body(Full::default()), DEADLINE).await
+}
+
+async fn within<T: DeserializeOwned>(
     socket: &Path,
-    route: &str,
+    request: Result<Request<Full<Bytes>>, hyper::http::Error>,
     deadline: Duration,
 ) -> Result<T, ClientError> {
     let path = socket.display().to_string();
-    let (status, body) = tokio::time::timeout(deadline, ask(socket, route))
+    let request = request
+        .map_err(|error| ClientError::Garbled { path: path.clone(), what: error.to_string() })?;
+    let (status, body) = tokio::time::timeout(deadline, ask(socket, request))
         .await
         .map_err(|_| ClientError::Late { path: path.clone(), deadline })??;
     if status == StatusCode::OK {
@@ -71,7 +94,10 @@ async fn get_within<T: DeserializeOwned>(
     })
 }
 
-async fn ask(socket: &Path, route: &str) -> Result<(StatusCode, Bytes), ClientError> {
+async fn ask(
+    socket: &Path,
+    mut request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Bytes), ClientError> {
     let path = || socket.display().to_string();
     let garbled = |what: String| ClientError::Garbled { path: path(), what };
     let stream = UnixStream::connect(socket).await.map_err(|source| match source.kind() {
@@ -80,11 +106,9 @@ async fn ask(socket: &Path, route: &str) -> Result<(StatusCode, Bytes), ClientEr
         io::ErrorKind::PermissionDenied => ClientError::Denied(path()),
         _ => ClientError::Io { path: path(), source },
     })?;
-    let request = Request::get(route)
-        .header(header::HOST, "weir")
-        .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| garbled(error.to_string()))?;
+    let headers = request.headers_mut();
+    headers.insert(header::HOST, HeaderValue::from_static("weir"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| garbled(error.to_string()))?;
@@ -133,9 +157,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("weir.sock");
         let _silent = UnixListener::bind(&path).unwrap();
-        let error = get_within::<StatsReport>(&path, "/v1/stats", Duration::from_millis(50))
-            .await
-            .unwrap_err();
+        let request = Request::get("/v1/stats").body(Full::default());
+        let soon = Duration::from_millis(50);
+        let error = within::<StatsReport>(&path, request, soon).await.unwrap_err();
         assert!(matches!(error, ClientError::Late { .. }), "{error}");
     }
 

@@ -2,6 +2,7 @@
 //! asked over its control socket.
 
 pub mod args;
+pub mod change;
 pub mod client;
 pub mod doctor;
 pub mod log;
@@ -14,12 +15,18 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use self::client::ClientError;
+use crate::control::config::ConfigErrors;
 
-/// Why a command that only asks and shows failed.
+/// Why a command that asks and shows, or tells, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The command line makes no sense.
+    #[error(transparent)]
+    Argument(#[from] ConfigErrors),
+    #[error("port {0} is there already; to change it: weir port set {0}")]
+    Exists(String),
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
     /// Whoever read the output has enough (`weir stats --watch | head`): no failure, no message.
@@ -32,7 +39,8 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Closed => 0,
-            Self::Client(_) | Self::Output(_) => 1,
+            Self::Client(_) | Self::Exists(_) | Self::Output(_) => 1,
+            Self::Argument(_) => ConfigErrors::EXIT_CODE,
         }
     }
 }

@@ -2,10 +2,22 @@
 
 use std::path::Path;
 
-use super::{CliError, args::PortCommand, client, print, print_json, render};
+use super::{CliError, args::PortCommand, change::change, client, print, print_json, render};
 
 pub async fn run(command: &PortCommand, control: &Path) -> Result<(), CliError> {
-    let PortCommand::List(args) = command;
-    let list = client::ports(control).await?;
-    if args.json { print_json(&list) } else { print(&render::port_list(&list)) }
+    match command {
+        PortCommand::List(args) => {
+            let list = client::ports(control).await?;
+            if args.json { print_json(&list) } else { print(&render::port_list(&list)) }
+        }
+        PortCommand::Set(args) => change(&args.patch(), control).await,
+        PortCommand::Add(args) => {
+            // A patch cannot tell: to change a port that is there would make an uplink a vif.
+            if client::config(control).await?["ports"].get(&args.name).is_some() {
+                return Err(CliError::Exists(args.name.clone()));
+            }
+            change(&args.patch(), control).await
+        }
+        PortCommand::Del(args) => change(&args.patch(), control).await,
+    }
 }

@@ -1,18 +1,22 @@
 //! Text for people: tables that align and fit a terminal of 80 columns. Invariant: pure functions
 //! from reports to text, so that every picture is tested as it is printed.
 
+mod config;
 mod counters;
 mod ledger;
 mod ports;
 #[cfg(test)]
 pub(crate) mod samples;
 pub(crate) mod screen;
+mod shares;
 mod watch;
 
 pub use self::{
+    config::{changes, config},
     counters::counters,
     ledger::ledger,
     ports::{port_list, stats},
+    shares::shares,
     watch::{Rates, watch},
 };
 

@@ -37,10 +37,11 @@ pub async fn run(args: &StatsArgs, control: &Path) -> Result<(), CliError> {
         };
     }
     let report = client::stats(control).await?;
-    match (args.json, args.ledger) {
-        (true, _) => print_json(&report),
-        (false, true) => print(&render::ledger(&report)),
-        (false, false) => print(&render::stats(&report)),
+    match () {
+        () if args.json => print_json(&report),
+        () if args.ledger => print(&render::ledger(&report)),
+        () if args.shares => print(&render::shares(None, &report, None)),
+        () => print(&render::stats(&report)),
     }
 }
 
@@ -60,10 +61,11 @@ async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> Result<(), 
             print(&format!("{}\n", json_line(&after)?))?;
         } else {
             let size = Size::of_stdout();
-            let picture = if args.ledger {
-                render::ledger(&after)
-            } else {
-                render::watch(&before, &after, terminal.then(|| size.lines()))
+            let lines = terminal.then(|| size.lines());
+            let picture = match () {
+                () if args.ledger => render::ledger(&after),
+                () if args.shares => render::shares(Some(&before), &after, lines),
+                () => render::watch(&before, &after, lines),
             };
             match screen.draw(&picture, size) {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {

@@ -1,6 +1,7 @@
 //! The control socket: HTTP/JSON for whoever may open the file. Invariants: it is never open to
 //! anyone but its owner, not even while it is made; a live weir's socket is never taken away;
-//! a client can neither delay the forwarder's end nor ask more of it than a copy of its numbers.
+//! a client can neither delay the forwarder's end nor ask more of it than a copy of its numbers;
+//! a change that has begun is carried to its end, whether or not anybody waits for it.
 
 mod socket;
 #[cfg(test)]
@@ -10,8 +11,9 @@ use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::State,
-    http::{Method, StatusCode, Uri},
+    body::Bytes,
+    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
+    http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -22,6 +24,14 @@ use crate::control::report::{ErrorReport, Health, PortList, StatsReport};
 
 /// A worker answers in housekeeping, within milliseconds; one that takes this long is stuck.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 3000 });
+/// Taking ports in and out lasts longer than asking.
+const CHANGE_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 10_000 });
+/// As long as a configuration file.
+const MAX_PATCH_BYTES: usize = 1 << 20;
+/// What a merge patch is sent as (RFC 7396), and what every client calls JSON.
+pub const MERGE_PATCH: &str = "application/merge-patch+json";
+const PATCH_TYPES: [&str; 2] = [MERGE_PATCH, "application/json"];
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// How long requests that are under way may take after the forwarder is told to end.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -29,6 +39,14 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 pub trait Backend: Send + Sync + 'static {
     fn stats(&self) -> impl Future<Output = Result<StatsReport, BackendError>> + Send;
     fn ports(&self) -> impl Future<Output = Result<PortList, BackendError>> + Send;
+    /// What can be changed while traffic flows, as it is now.
+    fn config(&self) -> impl Future<Output = Result<serde_json::Value, BackendError>> + Send;
+    /// Changes it as RFC 7396 says; the answer is what it is then. All of it or, with an error,
+    /// nothing.
+    fn patch(
+        &self,
+        patch: serde_json::Value,
+    ) -> impl Future<Output = Result<serde_json::Value, PatchRefused>> + Send;
 }
 
 /// Why there is no answer, in words for the operator.
@@ -36,24 +54,50 @@ pub trait Backend: Send + Sync + 'static {
 #[error("{0}")]
 pub struct BackendError(pub String);
 
+/// Why nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct PatchRefused {
+    /// 404: there is no such port or interface; 422: the result would be no valid configuration;
+    /// 503: it could not be carried out.
+    pub status: u16,
+    pub error: String,
+}
+
 #[derive(Debug, Serialize)]
 struct Index {
     version: &'static str,
     routes: Vec<RouteInfo>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 struct RouteInfo {
     method: &'static str,
     path: &'static str,
     what: &'static str,
 }
 
-const ROUTES: [(&str, &str); 4] = [
-    ("/", "this list"),
-    ("/v1/stats", "ports, ledger, worker's time, frames and forwarding table"),
-    ("/v1/ports", "the ports and how they are attached"),
-    ("/v1/health", "whether the worker answers"),
+const ROUTES: [RouteInfo; 6] = [
+    RouteInfo { method: "GET", path: "/", what: "this list" },
+    RouteInfo {
+        method: "GET",
+        path: "/v1/stats",
+        what: "ports, ledger, worker's time, frames and forwarding table",
+    },
+    RouteInfo { method: "GET", path: "/v1/ports", what: "the ports and how they are attached" },
+    RouteInfo { method: "GET", path: "/v1/health", what: "whether the worker answers" },
+    RouteInfo { method: "GET", path: "/v1/config", what: "what can be changed, as it is now" },
+    RouteInfo {
+        method: "PATCH",
+        path: "/v1/config",
+        what: "changes that, while traffic flows, by an RFC 7396 merge patch (content-type \
+               application/merge-patch+json): null takes a key back to its default or deletes a \
+               port, a new name with a role adds one; answers 200 with what it is then, 400 for \
+               what is no JSON, 404 for a port or interface that there is not, 413 above 1 MiB, \
+               415 for another content-type, 422 where the result would be no valid \
+               configuration, 503 where it could not be carried out; with these, nothing has \
+               changed; 504 for a change that is still going on",
+    },
 ];
 
 /// Answers on `socket` until `shutdown` resolves, and then removes the socket.
@@ -91,14 +135,15 @@ fn router<B: Backend>(backend: Arc<B>) -> Router {
         .route("/v1/stats", get(stats::<B>))
         .route("/v1/ports", get(ports::<B>))
         .route("/v1/health", get(health::<B>))
+        .route("/v1/config", get(config::<B>).patch(patch::<B>))
+        .layer(DefaultBodyLimit::max(MAX_PATCH_BYTES))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .with_state(backend)
 }
 
 async fn index() -> Json<Index> {
-    let route = |(path, what)| RouteInfo { method: "GET", path, what };
-    Json(Index { version: env!("CARGO_PKG_VERSION"), routes: ROUTES.map(route).into() })
+    Json(Index { version: env!("CARGO_PKG_VERSION"), routes: ROUTES.into() })
 }
 
 async fn stats<B: Backend>(State(backend): State<Arc<B>>) -> Response {
@@ -107,6 +152,57 @@ async fn stats<B: Backend>(State(backend): State<Arc<B>>) -> Response {
 
 async fn ports<B: Backend>(State(backend): State<Arc<B>>) -> Response {
     answer(backend.ports()).await.map_or_else(failed, |report| Json(report).into_response())
+}
+
+async fn config<B: Backend>(State(backend): State<Arc<B>>) -> Response {
+    answer(backend.config()).await.map_or_else(failed, |document| Json(document).into_response())
+}
+
+async fn patch<B: Backend>(
+    State(backend): State<Arc<B>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let sent_as = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = sent_as.and_then(|kind| kind.split(';').next()).unwrap_or("").trim();
+    if !PATCH_TYPES.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
+        let valid = PATCH_TYPES.join(", ");
+        let error = format!("content-type \"{kind}\" is no patch; valid: {valid}");
+        let refusal = refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, error);
+        return ([(ACCEPT_PATCH, valid)], refusal).into_response();
+    }
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let error = format!("a patch has at most {MAX_PATCH_BYTES} bytes");
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, error);
+        }
+        Err(rejection) => return refuse(rejection.status(), rejection.body_text()),
+    };
+    let document = match serde_json::from_slice(&body) {
+        Ok(document) => document,
+        Err(error) => {
+            return refuse(StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}"));
+        }
+    };
+    // A task of its own: dropped half-way, because the client left or time is up, it would have
+    // changed one half and not the other.
+    let change = tokio::spawn(async move { backend.patch(document).await });
+    match tokio::time::timeout(CHANGE_TIMEOUT, change).await {
+        Ok(Ok(Ok(document))) => Json(document).into_response(),
+        Ok(Ok(Err(PatchRefused { status, error }))) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            refuse(status, error)
+        }
+        Ok(Err(error)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Err(_) => {
+            let error = format!(
+                "the change was not finished within {CHANGE_TIMEOUT:?} and goes on; see weir's \
+                 log, and GET /v1/config for what came of it"
+            );
+            refuse(StatusCode::GATEWAY_TIMEOUT, error)
+        }
+    }
 }
 
 /// Healthy is what can tell its numbers: asking for them proves that the worker turns.
@@ -136,13 +232,16 @@ fn failed(error: BackendError) -> Response {
 }
 
 async fn unknown(uri: Uri) -> Response {
-    let routes: Vec<&str> = ROUTES.iter().map(|(path, _)| *path).collect();
+    let mut routes = ROUTES.map(|route| route.path).to_vec();
+    routes.dedup();
     let error = format!("there is no {}; valid: {}", uri.path(), routes.join(", "));
     refuse(StatusCode::NOT_FOUND, error)
 }
 
 async fn not_allowed(method: Method, uri: Uri) -> Response {
-    let error = format!("{method} {} is not possible; valid: GET", uri.path());
+    let methods = ROUTES.iter().filter(|route| route.path == uri.path());
+    let methods: Vec<&str> = methods.map(|route| route.method).collect();
+    let error = format!("{method} {} is not possible; valid: {}", uri.path(), methods.join(", "));
     refuse(StatusCode::METHOD_NOT_ALLOWED, error)
 }
 

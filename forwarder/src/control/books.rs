@@ -1,13 +1,19 @@
 //! The books: what the program counted, what the worker counted, and whether the two agree.
 //!
 //! Invariant: nothing is filled in to make the sums equal. Frames that were steered are counted by
-//! the program before and after the worker's numbers are taken; the worker's own count of them must
+//! the program before and after the workers' numbers are taken; the workers' own count of them must
 //! lie between the two. Once traffic stops the two are the same number, and the check is exact.
+//!
+//! Several workers give their numbers one after the other, while packets pass between them. Each
+//! worker's numbers are of one moment, and what it handed over and took over are among them, so its
+//! own books must balance whatever the others do; so must their sum, then. What is between workers
+//! is the difference of the two counts, which giver and taker keep apart from each other: a packet
+//! that gets lost between them stays in flight for ever, and shows.
 
 use weir_abi::{Counter, PortCounters};
-use weir_core::{Ledger, Losses, Reason};
+use weir_core::{Ledger, Losses, PortId, Reason};
 
-use crate::worker::PortSnapshot;
+use crate::worker::{ContainerStats, PortSnapshot, WorkerSnapshot};
 
 /// The reason under which a frame is lost that the program dropped, if it did.
 pub fn reason_of(counter: Counter) -> Option<Reason> {
@@ -77,6 +83,7 @@ pub struct WorkerBooks {
     pub segmented: u64,
     pub kicks: u64,
     pub kick_again: u64,
+    pub containers: ContainerStats,
     /// Now, not ever.
     pub rx_waiting: u64,
     pub tx_outstanding: u64,
@@ -99,6 +106,7 @@ impl WorkerBooks {
         self.kick_again += stats.kick_again;
         self.lost.merge(&stats.losses);
         self.lost.merge(&port.losses);
+        merge_containers(&mut self.containers, &port.containers);
         self.rx_waiting += port.rx_waiting;
         self.tx_outstanding += port.tx_outstanding;
     }
@@ -117,6 +125,7 @@ impl WorkerBooks {
         self.kicks += other.kicks;
         self.kick_again += other.kick_again;
         self.lost.merge(&other.lost);
+        merge_containers(&mut self.containers, &other.containers);
         self.rx_waiting += other.rx_waiting;
         self.tx_outstanding += other.tx_outstanding;
     }
@@ -127,6 +136,51 @@ impl WorkerBooks {
             [Reason::RxRingFull, Reason::FillEmpty, Reason::BadDescriptor, Reason::TruncatedChain];
         self.rx_packets + at_the_door.iter().map(|&reason| self.lost.get(reason)).sum::<u64>()
     }
+}
+
+fn merge_containers(sum: &mut ContainerStats, other: &ContainerStats) {
+    for (sum, released) in sum.released.iter_mut().zip(other.released) {
+        *sum += released;
+    }
+    sum.packets += other.packets;
+    sum.bytes += other.bytes;
+    sum.wait_ns += other.wait_ns;
+}
+
+/// What the workers hold that is no port's, and what passed between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inside {
+    pub held_packets: u64,
+    /// Packets given to other workers, ever, as the givers count them.
+    pub handed_over: u64,
+    /// The same as the takers count them, each at its own moment.
+    pub taken_over: u64,
+    /// Losses of frames whose port is gone.
+    pub orphans: Losses,
+}
+
+impl Inside {
+    pub fn of(snapshots: &[WorkerSnapshot]) -> Self {
+        let mut inside = Self::default();
+        for snapshot in snapshots {
+            inside.held_packets += snapshot.held_packets;
+            inside.handed_over += snapshot.handed_over;
+            inside.taken_over += snapshot.taken_over;
+            inside.orphans.merge(&snapshot.orphan_losses);
+        }
+        inside
+    }
+}
+
+/// What all workers lost of frames that came in by a port that is not theirs.
+pub fn lost_elsewhere(snapshots: &[WorkerSnapshot], port: PortId) -> Losses {
+    let mut lost = Losses::default();
+    for (ingress, losses) in snapshots.iter().flat_map(|snapshot| &snapshot.foreign_losses) {
+        if *ingress == port {
+            lost.merge(losses);
+        }
+    }
+    lost
 }
 
 /// One port in the whole forwarder's ledger.
@@ -140,27 +194,32 @@ pub struct Page<'a> {
 }
 
 /// The whole forwarder's ledger: balanced, or its difference says by how many frames it is not.
-pub fn ledger<'a>(
-    pages: impl IntoIterator<Item = Page<'a>>,
-    orphans: &Losses,
-    held_packets: u64,
-) -> Ledger {
-    let mut ledger = Ledger { in_flight: held_packets, ..Ledger::default() };
-    ledger.lost.merge(orphans);
+pub fn ledger<'a>(pages: impl IntoIterator<Item = Page<'a>>, inside: &Inside) -> Ledger {
+    let mut ledger = Ledger::default();
+    ledger.lost.merge(&inside.orphans);
+    // Frames that came in while the numbers were taken, as far as no worker's tell of them.
+    let mut unseen = 0;
+    let mut in_flight = inside.held_packets + inside.handed_over;
     for Page { before, after, worker } in pages {
         let arrived = worker.arrived();
         // The ring holds whole packets, but can only be counted in frames, of which a superframe
         // has many: so what waits there is at most this.
         let steered = (arrived + worker.rx_waiting).clamp(before.steered, after.steered);
         let in_ring = steered.saturating_sub(arrived).min(worker.rx_waiting);
+        unseen += after.steered - steered;
         ledger.received += after.received - after.steered + steered;
         ledger.passed += after.passed;
         ledger.lost.merge(&after.lost);
         ledger.lost.merge(&worker.lost);
         ledger.copies += worker.copies;
         ledger.delivered += worker.tx_packets;
-        ledger.in_flight += in_ring + worker.tx_outstanding;
+        in_flight += in_ring + worker.tx_outstanding;
     }
+    // More was taken over than there was to take: by workers that were asked after the givers, of
+    // what came in between.
+    let early = inside.taken_over.saturating_sub(in_flight);
+    ledger.received += early.min(unseen);
+    ledger.in_flight = in_flight.saturating_sub(inside.taken_over);
     ledger
 }
 
@@ -177,7 +236,55 @@ mod tests {
     }
 
     fn one(before: &ProgramBooks, after: &ProgramBooks, books: &WorkerBooks, held: u64) -> Ledger {
-        ledger([Page { before, after, worker: books }], &Losses::default(), held)
+        let inside = Inside { held_packets: held, ..Inside::default() };
+        ledger([Page { before, after, worker: books }], &inside)
+    }
+
+    /// Two workers: what came in at one goes out at the other.
+    fn two(after: u64, rx: u64, tx: u64, inside: Inside) -> Ledger {
+        let (before, after) = (program(100, 0), program(after, 0));
+        let (from, to) = (worker(rx, 0, 0), worker(0, tx, 0));
+        let quiet = ProgramBooks::default();
+        let pages = [
+            Page { before: &before, after: &after, worker: &from },
+            Page { before: &quiet, after: &quiet, worker: &to },
+        ];
+        ledger(pages, &inside)
+    }
+
+    fn between(held_packets: u64, handed_over: u64, taken_over: u64) -> Inside {
+        Inside { held_packets, handed_over, taken_over, ..Inside::default() }
+    }
+
+    #[test]
+    fn what_is_between_two_workers_is_in_flight() {
+        let ledger = two(100, 100, 60, between(10, 90, 60));
+        assert_eq!((ledger.in_flight, ledger.balanced()), (40, true));
+    }
+
+    #[test]
+    fn a_frame_that_vanished_between_two_workers_shows() {
+        // Never taken: in flight for ever.
+        assert_eq!(two(100, 100, 99, between(0, 100, 99)).in_flight, 1);
+        // Taken and gone.
+        assert_eq!(two(100, 100, 99, between(0, 100, 100)).balance(), 1);
+        // Made out of nothing.
+        assert_eq!(two(100, 100, 101, between(0, 100, 100)).balance(), -1);
+    }
+
+    #[test]
+    fn a_worker_that_is_asked_later_may_have_taken_what_the_first_did_not_have_yet() {
+        let ledger = two(150, 100, 120, between(0, 100, 120));
+        assert_eq!((ledger.received, ledger.in_flight, ledger.balanced()), (120, 0, true));
+        // But not more than has come in.
+        assert_eq!(two(110, 100, 120, between(0, 100, 120)).balance(), -10);
+    }
+
+    #[test]
+    fn a_worker_that_is_asked_later_may_hold_what_the_first_took_before() {
+        // The giver was asked after the taker: what it handed over meanwhile is in flight.
+        let ledger = two(150, 140, 100, between(0, 140, 100));
+        assert_eq!((ledger.in_flight, ledger.balanced()), (40, true));
     }
 
     #[test]

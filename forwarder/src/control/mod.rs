@@ -1,6 +1,6 @@
 //! The cold side: everything that is done once, or when somebody asks.
 //!
-//! - [`config`]: the file into a validated [`plan`]
+//! - [`config`]: the file into a validated [`plan`]; [`live`]: what of it can be changed
 //! - [`privileges`], [`links`], [`netns`]: what this host is and has
 //! - [`settings`], [`state`]: what is changed on it, and how it is put back
 //! - [`attach`], [`btf`]: the XDP program
@@ -16,6 +16,7 @@ pub mod btf;
 pub mod config;
 pub mod forwarder;
 pub mod links;
+pub mod live;
 pub(crate) mod netlink;
 pub mod netns;
 pub mod plan;

@@ -6,6 +6,10 @@ use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc};
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use weir_core::{
+    PortRole, PortSettings, Rate, ReleasePolicy, ReleaseSettings, SchedulerSettings, Share,
+    settings,
+};
 
 /// Where the control socket is unless the configuration or the command line says otherwise.
 pub const DEFAULT_CONTROL: &str = "/run/weir.sock";
@@ -57,12 +61,31 @@ pub struct PortPlan {
     pub name: String,
     pub role: Role,
     pub mode: Mode,
+    /// What it gets, as a source, of a contended link: 1 to [`Share::MAX_WEIGHT`].
+    pub weight: u32,
+    /// What it gets, as a source, on every link that has a rate, before anybody gets more.
+    pub min_rate: Option<Rate>,
+    /// What it may send over all links together.
+    pub max_rate: Option<Rate>,
+    /// How far above `max_rate` it may get after a pause.
+    pub burst_bytes: u64,
+    /// What may be sent towards it; `None`: what the device takes.
+    pub rate: Option<Rate>,
     pub queue_bytes: u64,
+    /// `None`, here and in the next two: as `[container]` says.
+    pub release: Option<Release>,
+    pub timeout_ns: Option<u64>,
+    pub work_conserving: Option<bool>,
+    /// The core of the worker that serves it, one of the forwarder's; `None`: any.
+    pub worker: Option<usize>,
     /// What the program does with a frame when no worker listens.
     pub fallback: Fallback,
     /// Source addresses the port may use; empty: any.
     pub mac_lock: Vec<[u8; 6]>,
     pub ip_lock: Vec<IpAddr>,
+    /// It was not listed, but joined the bridge, and was promised something since: it is served
+    /// only while it is a port of the bridge.
+    pub of_bridge: bool,
     /// Where the file names the port; `None` when no file did.
     pub at: Option<Located>,
 }
@@ -160,6 +183,11 @@ impl Plan {
         }
     }
 
+    /// Whether the plan has something of its own to say about this port.
+    pub fn lists(&self, name: &str) -> bool {
+        self.ports.iter().any(|port| port.name == name)
+    }
+
     /// The plan for an interface: its own, or that of a vif nobody listed.
     pub fn port_named(&self, name: &str) -> PortPlan {
         self.ports
@@ -167,6 +195,49 @@ impl Plan {
             .find(|port| port.name == name)
             .cloned()
             .unwrap_or_else(|| self.defaults.port(name, Role::Vif))
+    }
+
+    /// A port's promises as the engine takes them. Which worker it belongs to and how many frames
+    /// it may hold depends on what runs, not on the plan.
+    pub fn port_settings(&self, port: &PortPlan) -> PortSettings {
+        PortSettings {
+            role: match port.role {
+                Role::Uplink => PortRole::Uplink,
+                Role::Vif => PortRole::Vif,
+            },
+            queue_bytes: port.queue_bytes,
+            queue_frames: u32::MAX,
+            share: Share {
+                weight: port.weight,
+                min_rate: port.min_rate,
+                max_rate: port.max_rate,
+                burst_bytes: port.burst_bytes,
+            },
+            link_rate: port.rate,
+            release: ReleaseSettings {
+                policy: match port.release.unwrap_or(self.container.release) {
+                    Release::Eager => ReleasePolicy::Eager,
+                    Release::Fixed => ReleasePolicy::Fixed,
+                    Release::Adaptive => ReleasePolicy::Adaptive,
+                },
+                timeout_ns: port.timeout_ns.unwrap_or(self.container.timeout_ns),
+                alpha_q16: self.container.alpha_q16(),
+                work_conserving: port.work_conserving.unwrap_or(self.container.work_conserving),
+            },
+            remote: false,
+        }
+    }
+
+    /// How all links are shared, as the engine takes it.
+    pub fn scheduler_settings(&self) -> SchedulerSettings {
+        SchedulerSettings {
+            policy: match self.scheduler.policy {
+                Policy::Drr => settings::Policy::Drr,
+                Policy::Wrr => settings::Policy::Wrr,
+                Policy::Fifo => settings::Policy::Fifo,
+            },
+            inactive_after_ns: self.scheduler.inactive_after_ns,
+        }
     }
 
     /// One mode for every port, as the command line asks.
@@ -182,6 +253,13 @@ impl ForwarderPlan {
     /// One worker on this core, everything else by default.
     pub fn on(worker: usize) -> Self {
         Self { workers: vec![worker], idle: Idle::Adaptive, control: DEFAULT_CONTROL.into() }
+    }
+}
+
+impl ContainerPlan {
+    /// Neither 0 nor 1, which would be no estimate at all: what is rounded there stays beside it.
+    fn alpha_q16(&self) -> u32 {
+        ((self.alpha * 65_536.0).round() as u32).clamp(1, 65_535)
     }
 }
 
@@ -215,10 +293,20 @@ impl PortDefaults {
             name: name.to_owned(),
             role,
             mode: self.mode,
+            weight: Share::default().weight,
+            min_rate: None,
+            max_rate: None,
+            burst_bytes: Share::DEFAULT_BURST_BYTES,
+            rate: None,
             queue_bytes: self.queue_bytes,
+            release: None,
+            timeout_ns: None,
+            work_conserving: None,
+            worker: None,
             fallback: self.fallback,
             mac_lock: Vec::new(),
             ip_lock: Vec::new(),
+            of_bridge: false,
             at: None,
         }
     }
@@ -265,6 +353,33 @@ mod tests {
         plan.set_mode(Mode::Skb);
         assert_eq!(plan.port_named("eth1").mode, Mode::Skb);
         assert_eq!(plan.port_named("tap7").mode, Mode::Skb);
+    }
+
+    #[test]
+    fn a_ports_own_promises_come_before_those_for_all() {
+        let mut plan = Plan::for_bridge("br0", &["eth1".into()], 1);
+        let plain = plan.port_named("tap7");
+        assert_eq!(plan.port_settings(&plain), PortSettings::new(PortRole::Vif));
+        assert_eq!(plan.scheduler_settings(), SchedulerSettings::default());
+        plan.container.release = Release::Adaptive;
+        plan.container.timeout_ns = 1_000;
+        plan.container.alpha = 1e-9;
+        let own = PortPlan {
+            weight: 4,
+            max_rate: Some(Rate::new(7)),
+            timeout_ns: Some(2_000),
+            work_conserving: Some(false),
+            ..plain
+        };
+        let settings = plan.port_settings(&own);
+        assert_eq!((settings.share.weight, settings.share.max_rate), (4, Some(Rate::new(7))));
+        let release = ReleaseSettings {
+            policy: ReleasePolicy::Adaptive,
+            timeout_ns: 2_000,
+            alpha_q16: 1,
+            work_conserving: false,
+        };
+        assert_eq!(settings.release, release);
     }
 
     #[test]

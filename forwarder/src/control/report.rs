@@ -2,11 +2,14 @@
 //! that nothing is rounded on the way; a reader ignores what it does not know, so that fields may
 //! be added without a new version.
 
+mod shares;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use weir_core::{Ledger, Losses};
 
+pub use self::shares::{Containers, LinkShare, Promise};
 use crate::control::plan::Role;
 
 /// Of the shape of these types; it rises when a field changes its meaning or goes.
@@ -45,6 +48,13 @@ pub struct PortReport {
     /// What waits to be sent out of this port now.
     #[serde(default)]
     pub queued: Queued,
+    #[serde(default)]
+    pub promise: Promise,
+    /// This port as a source: a row for each destination it sent to.
+    #[serde(default)]
+    pub links: Vec<LinkShare>,
+    #[serde(default)]
+    pub containers: Containers,
     /// Neither outcomes nor losses: kicks, completed checksums and the like, by name.
     #[serde(default)]
     pub counters: BTreeMap<String, u64>,
@@ -329,6 +339,14 @@ mod tests {
                 passed: Traffic::default(),
                 losses: by_reason(&ledger.lost),
                 queued: Queued::default(),
+                promise: Promise { weight: 4, release: "eager".into(), ..Promise::default() },
+                links: vec![LinkShare { to: "nic0".into(), frames: 3, ..LinkShare::default() }],
+                containers: Containers {
+                    released: [("full".to_owned(), 2)].into(),
+                    packets: 3,
+                    bytes: 192,
+                    wait_ns: 0,
+                },
                 counters: BTreeMap::new(),
             }],
             ledger: LedgerReport::from(&ledger),
@@ -346,6 +364,18 @@ mod tests {
                 "passed": {"frames": 0, "bytes": 0, "superframes": 0},
                 "losses": {"queue_full": 2},
                 "queued": {"packets": 0, "bytes": 0},
+                "promise": {
+                    "weight": 4, "min_rate_bps": 0, "max_rate_bps": 0, "rate_bps": 0,
+                    "queue_bytes": 0, "release": "eager", "timeout_ns": 0,
+                    "work_conserving": false, "worker": 0,
+                },
+                "links": [{
+                    "to": "nic0", "frames": 3, "bytes": 0,
+                    "queued": {"packets": 0, "bytes": 0}, "shed": false,
+                }],
+                "containers": {
+                    "released": {"full": 2}, "packets": 3, "bytes": 192, "wait_ns": 0,
+                },
                 "counters": {},
             }],
             "ledger": {

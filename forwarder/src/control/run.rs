@@ -11,11 +11,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
-use super::api::{self, Backend, BackendError, ControlSocket};
+use super::api::{self, Backend, BackendError, ControlSocket, PatchRefused};
 use super::config::ConfigErrors;
-use super::forwarder::Forwarder;
-use super::links::{Links, Watch, check_bridge};
-use super::plan::Plan;
+use super::forwarder::{ApplyError, Forwarder, News};
+use super::links::{GuardError, Links, Watch, check_bridge};
+use super::live::Difference;
+use super::plan::{Plan, PortPlan};
 use super::privileges::check_privileges;
 use super::report::{PortList, StatsReport};
 use super::settings::HostSettings;
@@ -23,11 +24,17 @@ use super::settings::HostSettings;
 /// Events are followed as they come; this often the whole is compared, in case one was missed and
 /// to try again what failed.
 const COMPARE_EVERY: Duration = Duration::from_secs(2);
+/// The pace at which learned addresses are spread, some at a time.
+const SPREAD_EVERY: Duration = Duration::from_millis(5);
+
+/// Reads the configuration file again; `None` where there is none.
+pub type Reread = Option<Box<ReadPlan>>;
+type ReadPlan = dyn Fn() -> Result<Plan, ConfigErrors> + Send + Sync;
 
 /// Runs until a signal says to stop.
-pub async fn run(plan: Plan, force: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(plan: Plan, force: bool, reread: Reread) -> anyhow::Result<ExitCode> {
     check_privileges()?;
-    let mut stop = Stop::listen()?;
+    let mut signals = Signals::listen()?;
     let control = plan.forwarder.control.clone();
     let socket = ControlSocket::claim(&control)?;
     let links = Links::open().context("the interfaces cannot be read")?;
@@ -37,7 +44,7 @@ pub async fn run(plan: Plan, force: bool) -> anyhow::Result<ExitCode> {
             .map_err(|error| ConfigErrors::argument("--bridge", error.to_string(), ""))?;
     }
     let settings = HostSettings::open(&control)?;
-    let mut forwarder = Forwarder::start(plan, settings, watch.snapshot(), force)?;
+    let (mut forwarder, mut news) = Forwarder::start(plan, settings, watch.snapshot(), force)?;
     // Not dropped half-way: what was begun is ended by `stop`, which undoes it.
     let begun = begin(&mut forwarder, &links, &watch).await;
     if let Err(error) = begun {
@@ -46,13 +53,14 @@ pub async fn run(plan: Plan, force: bool) -> anyhow::Result<ExitCode> {
     }
     let (vifs, uplinks) = forwarder.counts();
     tracing::info!("forwarding between {vifs} vifs and {uplinks} uplinks");
-    let shared = Arc::new(Shared(Mutex::new(forwarder)));
+    let forwarder = Arc::new(Mutex::new(forwarder));
+    let shared = Shared { forwarder: Arc::clone(&forwarder), links: links.clone() };
     let (close, closed) = oneshot::channel::<()>();
-    let server = tokio::spawn(api::serve(socket, Arc::clone(&shared), async {
+    let server = tokio::spawn(api::serve(socket, Arc::new(shared), async {
         let _ = closed.await;
     }));
-    let ended = follow(&shared.0, &mut watch, &mut stop).await;
-    let last = shared.0.lock().await.stop().await;
+    let ended = follow(&forwarder, &mut watch, &mut news, &mut signals, &reread, &links).await;
+    let last = forwarder.lock().await.stop().await;
     let _ = close.send(());
     // It ends by itself within a bound, and what it did not answer is nobody's loss.
     let _ = server.await;
@@ -63,24 +71,39 @@ pub async fn run(plan: Plan, force: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// What the API asks, it asks of the forwarder that `follow` changes.
-struct Shared(Mutex<Forwarder>);
+struct Shared {
+    forwarder: Arc<Mutex<Forwarder>>,
+    links: Links,
+}
 
 impl Backend for Shared {
     async fn stats(&self) -> Result<StatsReport, BackendError> {
-        self.0.lock().await.stats().await.map_err(|error| BackendError(error.to_string()))
+        self.forwarder.lock().await.stats().await.map_err(|error| BackendError(error.to_string()))
     }
 
     async fn ports(&self) -> Result<PortList, BackendError> {
-        Ok(self.0.lock().await.ports())
+        Ok(self.forwarder.lock().await.ports())
+    }
+
+    async fn config(&self) -> Result<serde_json::Value, BackendError> {
+        Ok(self.forwarder.lock().await.document())
+    }
+
+    /// On a task of its own: a client that does not wait for the answer leaves nothing half done.
+    async fn patch(&self, patch: serde_json::Value) -> Result<serde_json::Value, PatchRefused> {
+        let failed = |error: String| PatchRefused { status: 503, error };
+        let (forwarder, links) = (Arc::clone(&self.forwarder), self.links.clone());
+        let patched = tokio::spawn(async move {
+            let mut forwarder = forwarder.lock().await;
+            let links = links.snapshot().await.map_err(|error| failed(error.to_string()))?;
+            forwarder.patch(&patch, &links).await
+        });
+        patched.await.unwrap_or_else(|error| Err(failed(error.to_string())))
     }
 }
 
 async fn begin(forwarder: &mut Forwarder, links: &Links, watch: &Watch) -> anyhow::Result<()> {
-    // Interfaces that cannot be ports: shown where the file names them, all at once.
-    let wrong = forwarder.check(watch.snapshot());
-    let errors =
-        wrong.into_iter().map(|(port, error)| ConfigErrors::port(&port, error.to_string(), ""));
-    if let Some(errors) = errors.reduce(ConfigErrors::and) {
+    if let Some(errors) = located(forwarder.check(watch.snapshot())) {
         bail!(errors);
     }
     if let Err((port, error)) = forwarder.take_in_all(watch.snapshot()).await {
@@ -93,33 +116,97 @@ async fn begin(forwarder: &mut Forwarder, links: &Links, watch: &Watch) -> anyho
     Ok(())
 }
 
-/// Follows the interfaces until a signal comes.
+/// Follows the interfaces, the workers and the operator until a signal comes.
 async fn follow(
     forwarder: &Mutex<Forwarder>,
     watch: &mut Watch,
-    stop: &mut Stop,
+    news: &mut News,
+    signals: &mut Signals,
+    reread: &Reread,
+    links: &Links,
 ) -> anyhow::Result<()> {
     let mut compare = interval(COMPARE_EVERY);
     compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut spread = interval(SPREAD_EVERY);
+    spread.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut settled = true;
     loop {
+        // In order: what is compared is what all events so far have told, and learned addresses,
+        // of which guests can make many, come last.
         tokio::select! {
-            signal = stop.requested() => {
-                tracing::info!("{signal}: letting what is under way arrive");
-                return Ok(());
-            }
+            biased;
+            asked = signals.next() => match asked {
+                Asked::End(signal) => {
+                    tracing::info!("{signal}: letting what is under way arrive");
+                    return Ok(());
+                }
+                Asked::Reread => reload(forwarder, reread, links).await,
+            },
             event = watch.next() => {
                 let event = event.context("the interfaces cannot be followed any more")?;
                 forwarder.lock().await.heed(&event, watch.snapshot()).await;
             }
             _ = compare.tick() => {
                 let mut forwarder = forwarder.lock().await;
-                if !forwarder.worker_lives() {
-                    bail!("the worker has ended; see the messages above");
+                if !forwarder.workers_live() {
+                    bail!("a worker has ended; see the messages above");
                 }
                 forwarder.reconcile(watch.snapshot()).await;
             }
+            _ = spread.tick(), if !settled => {
+                let mut forwarder = forwarder.lock().await;
+                forwarder.spread_addresses();
+                settled = forwarder.is_settled();
+            }
+            Some(heard) = news.recv() => {
+                let mut forwarder = forwarder.lock().await;
+                forwarder.hear(&heard);
+                settled = forwarder.is_settled();
+            }
         }
     }
+}
+
+/// Makes the file's plan the forwarder's, and says of each change what became of it.
+async fn reload(forwarder: &Mutex<Forwarder>, reread: &Reread, links: &Links) {
+    let Some(reread) = reread else {
+        tracing::warn!("SIGHUP: there is no file to read again: weir was started with --bridge");
+        return;
+    };
+    match apply_file(forwarder, reread, links).await {
+        Ok(differences) if differences.is_empty() => {
+            tracing::info!("SIGHUP: what the file says is so already");
+        }
+        Ok(differences) => {
+            for difference in differences {
+                tracing::info!("{difference}");
+            }
+        }
+        Err(error) => tracing::error!("SIGHUP: nothing is changed\n{error:#}"),
+    }
+}
+
+async fn apply_file(
+    forwarder: &Mutex<Forwarder>,
+    reread: &ReadPlan,
+    links: &Links,
+) -> anyhow::Result<Vec<Difference>> {
+    let plan = reread()?;
+    let links = links.snapshot().await?;
+    match forwarder.lock().await.apply(plan, &links).await {
+        Err(ApplyError::Ports(wrong)) => match located(wrong) {
+            Some(errors) => bail!(errors),
+            None => Ok(Vec::new()),
+        },
+        applied => Ok(applied?),
+    }
+}
+
+/// Interfaces that cannot be ports: shown where the file names them, all at once.
+fn located(wrong: Vec<(PortPlan, GuardError)>) -> Option<ConfigErrors> {
+    let errors =
+        wrong.into_iter().map(|(port, error)| ConfigErrors::port(&port, error.to_string(), ""));
+    errors.reduce(ConfigErrors::and)
 }
 
 fn say_goodbye(last: &StatsReport) {
@@ -136,14 +223,21 @@ fn say_goodbye(last: &StatsReport) {
     );
 }
 
-/// The signals that end the life. The first asks for an orderly end, which takes a second at most.
-struct Stop {
+/// What a signal asks for.
+enum Asked {
+    /// An orderly end, which takes a second at most.
+    End(&'static str),
+    /// The operator has changed the file.
+    Reread,
+}
+
+struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
 }
 
-impl Stop {
+impl Signals {
     fn listen() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -152,11 +246,11 @@ impl Stop {
         })
     }
 
-    async fn requested(&mut self) -> &'static str {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.hangup.recv() => "SIGHUP",
+            _ = self.interrupt.recv() => Asked::End("SIGINT"),
+            _ = self.terminate.recv() => Asked::End("SIGTERM"),
+            _ = self.hangup.recv() => Asked::Reread,
         }
     }
 }

@@ -6,13 +6,13 @@
 use std::sync::mpsc::TryRecvError;
 
 use tokio::sync::oneshot;
-use weir_core::{PortId, Reason};
+use weir_core::{PortId, PortSettings, Reason};
 use weir_port::{Port, clock_monotonic_ns};
 
-use super::command::{Command, NewPort, Taken};
-use super::lanes::Lane;
-use super::snapshot::{PortSnapshot, QueueSnapshot, WorkerSnapshot};
-use super::turn::{BURST, Worker};
+use super::command::{Change, Command, FdbNews, NewPort, Taken};
+use super::lanes::BURST;
+use super::look::port_snapshot;
+use super::turn::Worker;
 
 /// Addresses looked at for their age per round of chores.
 const AGED_PER_ROUND: usize = 64;
@@ -31,6 +31,8 @@ impl<P: Port> Worker<P> {
     /// What is not done for every frame: commands, ageing, ports that leave.
     pub(super) fn chores(&mut self, now_ns: u64) {
         self.engine.fdb_mut().age(now_ns, AGED_PER_ROUND);
+        self.tell_news();
+        self.spread_spares();
         self.let_go(now_ns);
         loop {
             match self.inbox.try_recv() {
@@ -44,10 +46,28 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    fn obey(&mut self, command: Command<P>, now_ns: u64) {
+    pub(super) fn obey(&mut self, command: Command<P>, now_ns: u64) {
         match command {
             Command::Add { new, done } => {
-                self.add(*new);
+                self.add(*new, now_ns);
+                let _ = done.send(());
+            }
+            Command::AddRemote { id, settings, worker, done } => {
+                let settings = PortSettings { remote: true, ..settings };
+                if self.engine.add_port(now_ns, id, &settings) {
+                    self.remotes.insert(id, worker);
+                }
+                let _ = done.send(());
+            }
+            Command::RemoveRemote { id, done } => {
+                if self.remotes.worker_of(id).is_some() {
+                    self.drop_port(id, Reason::PortGone);
+                    self.remotes.remove(id);
+                }
+                let _ = done.send(());
+            }
+            Command::Reshape { change, done } => {
+                self.reshape(now_ns, &change);
                 let _ = done.send(());
             }
             Command::Take { id, done } => self.take(id, now_ns, done),
@@ -60,7 +80,7 @@ impl<P: Port> Worker<P> {
                 }
             }
             Command::Learn { mac, vlan, port } => {
-                if self.lanes.get(port).is_some() {
+                if self.engine.ports().contains(port) {
                     self.engine.fdb_mut().learn(now_ns, mac, vlan, port);
                 }
             }
@@ -74,13 +94,56 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    pub(super) fn add(&mut self, new: NewPort<P>) {
-        let NewPort { id, role, queue_bytes, mut port } = new;
+    pub(super) fn add(&mut self, new: NewPort<P>, now_ns: u64) {
+        let NewPort { id, settings, mut port } = new;
         port.refill(&mut self.pool);
         // The control side keeps slots apart; were it to fail to, the newcomer is served and floods
         // no one: its frames are lost under `port_gone`.
-        let _ = self.engine.add_port(id, role, queue_bytes);
+        let _ = self.engine.add_port(now_ns, id, &settings);
         self.lanes.insert(id, port);
+    }
+
+    /// New promises, all of them between the same two turns.
+    fn reshape(&mut self, now_ns: u64, change: &Change) {
+        for (id, settings) in &change.ports {
+            let remote = self.remotes.worker_of(*id).is_some();
+            self.engine.set_port(now_ns, *id, &PortSettings { remote, ..*settings });
+        }
+        if let Some(scheduler) = change.scheduler {
+            self.engine.set_scheduler(now_ns, scheduler);
+        }
+        self.tell_program();
+    }
+
+    /// Passes on what was learned. Whoever listens is gone only when the forwarder ends.
+    fn tell_news(&mut self) {
+        let whole = self.engine.fdb_mut().take_changes(&mut self.changes);
+        if whole || !self.changes.is_empty() {
+            let changes = std::mem::take(&mut self.changes);
+            let _ = self.news.send(FdbNews { worker: self.peers.index(), changes, whole });
+        }
+    }
+
+    /// Empty containers that gathered here go to who has to make new ones otherwise.
+    fn spread_spares(&mut self) {
+        for other in self.peers.others() {
+            while let Some(container) = self.engine.surplus() {
+                if let Err(container) = self.peers.give_back(other, container) {
+                    self.engine.recycle(container);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Takes a port out of the engine; what it had queued, and what was queued for it, is lost.
+    fn drop_port(&mut self, id: PortId, reason: Reason) {
+        let dropped = self.engine.remove_port(id);
+        self.orphan_losses.add(reason, dropped.len() as u64);
+        for packet in dropped {
+            self.pool.release(packet);
+        }
+        self.tell_program();
     }
 
     /// Begins to let a port go: nothing new is queued for it from here on.
@@ -102,12 +165,8 @@ impl<P: Port> Worker<P> {
         {
             self.forward(now_ns, id);
         }
-        self.engine.end_of_burst(now_ns);
-        let dropped = self.engine.remove_port(id);
-        self.orphan_losses.add(Reason::PortGone, dropped.len() as u64);
-        for packet in dropped {
-            self.pool.release(packet);
-        }
+        self.engine.end_of_turn(now_ns);
+        self.drop_port(id, Reason::PortGone);
         self.leaving.push(Leaving { id, until_ns: now_ns + LEAVING_NS, done });
         self.let_go(now_ns);
     }
@@ -128,7 +187,7 @@ impl<P: Port> Worker<P> {
             let leaving = self.leaving.swap_remove(at);
             let taken = self.lanes.remove(id).map(|mut lane| {
                 lane.losses.add(Reason::PortGone, lane.port.tx_outstanding() as u64);
-                let mut last = port_snapshot(id, &mut lane);
+                let mut last = port_snapshot(&self.engine, id, &mut lane);
                 last.tx_outstanding = 0;
                 Box::new(Taken { port: lane.port, last })
             });
@@ -136,63 +195,20 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    pub(super) fn snapshot(&mut self, now_ns: u64) -> WorkerSnapshot {
-        let ids: Vec<PortId> = self.lanes.ids().collect();
-        let queued = ids.iter().map(|&egress| self.queued(egress, &ids)).collect();
-        let ports = ids
-            .into_iter()
-            .filter_map(|id| self.lanes.get_mut(id).map(|lane| port_snapshot(id, lane)))
-            .collect();
-        WorkerSnapshot {
-            core: self.core,
-            taken_at_ns: now_ns,
-            started_at_ns: self.started_at_ns,
-            regimes: self.regimes.clone(),
-            ports,
-            queued,
-            held_packets: self.engine.held_packets(),
-            held_bytes: self.engine.held_bytes(),
-            census: self.pool.census(),
-            fdb_entries: self.engine.fdb().len(),
-            fdb_capacity: self.fdb_capacity,
-            orphan_losses: self.orphan_losses,
-        }
-    }
-
-    fn queued(&self, egress: PortId, ingresses: &[PortId]) -> QueueSnapshot {
-        let mut queued = QueueSnapshot { egress, packets: 0, bytes: 0 };
-        for &ingress in ingresses {
-            let (bytes, packets) = self.engine.port_depth(egress, ingress);
-            queued.bytes += bytes;
-            queued.packets += packets;
-        }
-        queued
-    }
-
     /// The last words: what is still queued is lost under its name.
     pub(super) fn finish(&mut self) {
         let ids: Vec<PortId> = self.lanes.ids().collect();
-        for id in ids {
-            let dropped = self.engine.remove_port(id);
-            self.orphan_losses.add(Reason::Shutdown, dropped.len() as u64);
-            for packet in dropped {
-                self.pool.release(packet);
+        for other in self.peers.others() {
+            while let Some(container) = self.peers.take_over(other) {
+                self.refuse(container, Reason::Shutdown);
             }
+        }
+        for id in ids {
+            self.drop_port(id, Reason::Shutdown);
         }
         if let Some(done) = self.stopping.take() {
             let last = self.snapshot(clock_monotonic_ns());
             let _ = done.send(Box::new(last));
         }
-    }
-}
-
-fn port_snapshot<P: Port>(id: PortId, lane: &mut Lane<P>) -> PortSnapshot {
-    PortSnapshot {
-        id,
-        stats: lane.port.stats(),
-        losses: lane.losses,
-        copies: lane.copies,
-        rx_waiting: lane.port.rx_waiting() as u64,
-        tx_outstanding: lane.port.tx_outstanding() as u64,
     }
 }

@@ -4,7 +4,7 @@
 //! Every command that changes something answers when it is done.
 
 use tokio::sync::oneshot;
-use weir_core::{Mac, PortId};
+use weir_core::{FdbChange, Mac, PortId, PortSettings, SchedulerSettings};
 use weir_port::TxFeatures;
 
 use super::snapshot::{PortSnapshot, WorkerSnapshot};
@@ -13,9 +13,7 @@ use super::snapshot::{PortSnapshot, WorkerSnapshot};
 #[derive(Debug)]
 pub struct NewPort<P> {
     pub id: PortId,
-    pub role: weir_core::PortRole,
-    /// Bound of one source's queue towards another port.
-    pub queue_bytes: u64,
+    pub settings: PortSettings,
     pub port: P,
 }
 
@@ -28,10 +26,32 @@ pub struct Taken<P> {
     pub last: PortSnapshot,
 }
 
+/// What a worker learned or forgot, for the program's table and for the other workers.
+#[derive(Debug)]
+pub struct FdbNews {
+    pub worker: usize,
+    pub changes: Vec<FdbChange>,
+    /// More changed than could be noted: `changes` is the whole table.
+    pub whole: bool,
+}
+
+/// What changes while traffic flows. Ports that the worker does not know are passed over.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    pub ports: Vec<(PortId, PortSettings)>,
+    pub scheduler: Option<SchedulerSettings>,
+}
+
 #[derive(Debug)]
 pub enum Command<P> {
     /// Serve this port from now on.
     Add { new: Box<NewPort<P>>, done: oneshot::Sender<()> },
+    /// Another worker serves this port: what is for it is handed over there.
+    AddRemote { id: PortId, settings: PortSettings, worker: usize, done: oneshot::Sender<()> },
+    /// The other worker is about to stop serving the port.
+    RemoveRemote { id: PortId, done: oneshot::Sender<()> },
+    /// New promises, all of them between the same two turns.
+    Reshape { change: Box<Change>, done: oneshot::Sender<()> },
     /// Stop serving a port: what is in its receive ring is still forwarded, what is queued for it
     /// is lost under `port_gone`.
     Take { id: PortId, done: oneshot::Sender<Option<Box<Taken<P>>>> },

@@ -1,20 +1,21 @@
 //! The control side's end of a worker: starts the thread, pins it, sends commands, awaits answers.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::thread::{CpuSet, sched_setaffinity};
-use tokio::sync::oneshot;
-use weir_core::{EngineConfig, Mac, PortId};
-use weir_port::{Pool, Port, TxFeatures};
+use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
+use tokio::sync::{mpsc::UnboundedSender, oneshot};
+use weir_core::sched::Caps;
+use weir_core::{EngineConfig, Mac, PortId, PortSettings};
+use weir_port::{Cells, Pool, Port, TxFeatures, prefer_short_slices};
 
-use super::command::{Command, NewPort, Taken};
+use super::command::{Change, Command, FdbNews, NewPort, Taken};
 use super::idle::IdlePolicy;
 use super::snapshot::WorkerSnapshot;
+use super::transfer::{Doorbell, Peers};
 use super::turn::Worker;
 
 /// The worker's thread has ended, so it cannot answer.
@@ -22,17 +23,26 @@ use super::turn::Worker;
 #[error("the worker has stopped")]
 pub struct WorkerGone;
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct WorkerSettings {
     pub core: usize,
     pub idle: IdlePolicy,
     pub engine: EngineConfig,
+    /// Shared by all workers.
+    pub caps: Arc<Caps>,
+    /// The program's shed bits, shared by all workers.
+    pub shed: Cells,
+    /// Who listens to what is learned.
+    pub news: UnboundedSender<FdbNews>,
+    /// Its ends of the rings to the other workers.
+    pub peers: Peers,
 }
 
 #[derive(Debug)]
 pub struct WorkerHandle<P> {
     commands: Sender<Command<P>>,
-    wake: Arc<OwnedFd>,
+    bells: Arc<[Doorbell]>,
+    index: usize,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -40,13 +50,12 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
     /// Starts a worker on its core. Fails where the core cannot be had.
     pub fn spawn(settings: WorkerSettings, pool: Pool) -> io::Result<Self> {
         let (commands, inbox) = channel();
-        let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let (pinned, is_pinned) = channel();
-        let worker_wake = Arc::clone(&wake);
+        let (bells, index) = (settings.peers.bells(), settings.peers.index());
         let core = settings.core;
         let thread =
             std::thread::Builder::new().name(format!("weir-core{core}")).spawn(move || {
-                let outcome = pin(core).map(|()| Worker::new(settings, pool, inbox, worker_wake));
+                let outcome = pin(core).map(|()| Worker::new(settings, pool, inbox));
                 match outcome {
                     Ok(mut worker) => {
                         let _ = pinned.send(Ok(()));
@@ -58,7 +67,7 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
                 }
             })?;
         match is_pinned.recv() {
-            Ok(Ok(())) => Ok(Self { commands, wake, thread: Some(thread) }),
+            Ok(Ok(())) => Ok(Self { commands, bells, index, thread: Some(thread) }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(io::Error::other("the worker's thread ended before it began")),
         }
@@ -66,8 +75,7 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
 
     fn send(&self, command: Command<P>) -> Result<(), WorkerGone> {
         self.commands.send(command).map_err(|_| WorkerGone)?;
-        // A full counter means that the worker is about to be woken anyway.
-        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+        self.ring();
         Ok(())
     }
 
@@ -83,6 +91,26 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
     /// Hands a port to the worker; it is served when this returns.
     pub async fn add(&self, new: NewPort<P>) -> Result<(), WorkerGone> {
         self.ask(|done| Command::Add { new: Box::new(new), done }).await
+    }
+
+    /// Makes known a port that another worker serves.
+    pub async fn add_remote(
+        &self,
+        id: PortId,
+        settings: PortSettings,
+        worker: usize,
+    ) -> Result<(), WorkerGone> {
+        self.ask(|done| Command::AddRemote { id, settings, worker, done }).await
+    }
+
+    /// Nothing more is handed over for this port when this returns.
+    pub async fn remove_remote(&self, id: PortId) -> Result<(), WorkerGone> {
+        self.ask(|done| Command::RemoveRemote { id, done }).await
+    }
+
+    /// New promises; they hold when this returns.
+    pub async fn reshape(&self, change: Change) -> Result<(), WorkerGone> {
+        self.ask(|done| Command::Reshape { change: Box::new(change), done }).await
     }
 
     /// Takes a port away from the worker.
@@ -128,14 +156,29 @@ impl<P> Drop for WorkerHandle<P> {
         if let Some(thread) = self.thread.take() {
             let (done, _) = oneshot::channel();
             let _ = self.commands.send(Command::Stop { done });
-            let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+            self.ring();
             let _ = thread.join();
         }
     }
 }
 
-/// Binds the calling thread to one core.
+impl<P> WorkerHandle<P> {
+    fn ring(&self) {
+        if let Some(bell) = self.bells.get(self.index) {
+            bell.ring();
+        }
+    }
+}
+
+/// The shortest that the kernel grants.
+const SLICE_NS: u64 = 100_000;
+
+/// Binds the calling thread to one core, and makes its sleeps end when they should: by default the
+/// kernel lets a timer be 50 us late, which is a whole container on a gigabit link.
 fn pin(core: usize) -> io::Result<()> {
+    set_current_timer_slack(NonZeroU64::new(1))?;
+    // Where it is refused, the worker is served as everybody else.
+    let _ = prefer_short_slices(SLICE_NS);
     let mut cores = CpuSet::new();
     if core >= CpuSet::MAX_CPU {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));

@@ -27,33 +27,52 @@ pub enum Wait {
 }
 
 /// How long `adaptive` spins after the last frame before it sleeps. A sleep and the wake-up that
-/// ends it cost some 5 us of latency and CPU; spinning ten times that long after each burst keeps
-/// a flow of 50 k frames/s out of the kernel and still leaves an idle host idle.
-pub const SPIN_NS: u64 = 50_000;
+/// ends it cost some 5 us of latency and CPU (several times that where a core that sleeps has been
+/// given away, as in a virtual machine); spinning five times that long after each burst keeps a flow
+/// of 50 k frames/s out of the kernel and still leaves an idle host idle. Twice as long, beside floods
+/// that are shed, costs half as much again of a core.
+pub const SPIN_NS: u64 = 25_000;
 /// How long a nap lasts while devices are full: about the time a veth needs to empty half its ring.
 pub const NAP_NS: u64 = 50_000;
 /// Back-pressure is spun through for this long before the worker naps.
 const PRESSURE_SPIN_NS: u64 = 20_000;
 
+/// What a worker knows after a turn that found nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Since the last frame moved.
+    pub idle_for_ns: u64,
+    /// A device holds frames that it does not take.
+    pub tx_pending: bool,
+    /// Until something that waits for its time may go.
+    pub due_in_ns: Option<u64>,
+    /// Until the worker wants to look after its house.
+    pub chores_in_ns: u64,
+}
+
+/// A sleep shorter than this is not worth falling asleep for.
+const SHORT_NS: u64 = 5_000;
+
 /// Decides what to do after a turn without progress.
 #[inline]
-pub const fn wait(
-    policy: IdlePolicy,
-    idle_for_ns: u64,
-    tx_pending: bool,
-    next_chore_in_ns: u64,
-) -> Wait {
+pub const fn wait(policy: IdlePolicy, moment: Moment) -> Wait {
+    let Moment { idle_for_ns, tx_pending, due_in_ns, chores_in_ns } = moment;
+    let at_most_ns = match due_in_ns {
+        Some(due) if due < chores_in_ns => due,
+        _ => chores_in_ns,
+    };
     match policy {
         IdlePolicy::Spin => Wait::Again,
         _ if tx_pending => {
-            if idle_for_ns < PRESSURE_SPIN_NS {
+            if idle_for_ns < PRESSURE_SPIN_NS || at_most_ns < NAP_NS {
                 Wait::Again
             } else {
                 Wait::Nap { for_ns: NAP_NS }
             }
         }
         IdlePolicy::Adaptive if idle_for_ns < SPIN_NS => Wait::Again,
-        IdlePolicy::Adaptive | IdlePolicy::Sleep => Wait::Readable { at_most_ns: next_chore_in_ns },
+        _ if at_most_ns < SHORT_NS => Wait::Again,
+        IdlePolicy::Adaptive | IdlePolicy::Sleep => Wait::Readable { at_most_ns },
     }
 }
 
@@ -61,28 +80,49 @@ pub const fn wait(
 mod tests {
     use super::*;
 
+    const LONG: u64 = 1_000_000;
+
+    fn idle_for(idle_for_ns: u64) -> Moment {
+        Moment { idle_for_ns, tx_pending: false, due_in_ns: None, chores_in_ns: LONG }
+    }
+
     #[test]
     fn spin_never_sleeps() {
-        assert_eq!(wait(IdlePolicy::Spin, u64::MAX, false, 1), Wait::Again);
-        assert_eq!(wait(IdlePolicy::Spin, u64::MAX, true, 1), Wait::Again);
+        for tx_pending in [false, true] {
+            let moment = Moment { tx_pending, ..idle_for(u64::MAX) };
+            assert_eq!(wait(IdlePolicy::Spin, moment), Wait::Again);
+        }
     }
 
     #[test]
     fn adaptive_spins_first() {
-        assert_eq!(wait(IdlePolicy::Adaptive, 0, false, 7), Wait::Again);
-        assert_eq!(wait(IdlePolicy::Adaptive, SPIN_NS, false, 7), Wait::Readable { at_most_ns: 7 });
+        assert_eq!(wait(IdlePolicy::Adaptive, idle_for(0)), Wait::Again);
+        let asleep = Wait::Readable { at_most_ns: LONG };
+        assert_eq!(wait(IdlePolicy::Adaptive, idle_for(SPIN_NS)), asleep);
     }
 
     #[test]
     fn sleep_sleeps_at_once() {
-        assert_eq!(wait(IdlePolicy::Sleep, 0, false, 7), Wait::Readable { at_most_ns: 7 });
+        assert_eq!(wait(IdlePolicy::Sleep, idle_for(0)), Wait::Readable { at_most_ns: LONG });
+    }
+
+    #[test]
+    fn nobody_oversleeps_what_is_due() {
+        for policy in [IdlePolicy::Adaptive, IdlePolicy::Sleep] {
+            let due = |ns| wait(policy, Moment { due_in_ns: Some(ns), ..idle_for(SPIN_NS) });
+            assert_eq!(due(70_000), Wait::Readable { at_most_ns: 70_000 });
+            assert_eq!(due(2 * LONG), Wait::Readable { at_most_ns: LONG });
+            assert_eq!(due(0), Wait::Again);
+            assert_eq!(due(SHORT_NS - 1), Wait::Again);
+        }
     }
 
     #[test]
     fn nobody_polls_a_socket_that_has_frames_to_send() {
         for policy in [IdlePolicy::Adaptive, IdlePolicy::Sleep] {
             for idle_for_ns in [0, 10_000, 100_000, u64::MAX] {
-                assert!(!matches!(wait(policy, idle_for_ns, true, 1), Wait::Readable { .. }));
+                let moment = Moment { tx_pending: true, ..idle_for(idle_for_ns) };
+                assert!(!matches!(wait(policy, moment), Wait::Readable { .. }));
             }
         }
     }

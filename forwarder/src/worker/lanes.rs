@@ -13,6 +13,32 @@ pub(super) struct Lane<P> {
     pub(super) copies: u64,
     /// The device took nothing at the last attempt.
     pub(super) refused: bool,
+    /// Packets to take from here in the next turn.
+    pub(super) budget: usize,
+}
+
+/// Packets taken in a turn, from one port or from several together.
+pub(super) const BURST: usize = 128;
+/// Fewer from one port would cost more than they spare the others.
+const BURST_LEAST: usize = 16;
+/// Bytes that one port's turn may come to, more or less: 128 superframes would be 8 MB, and
+/// everybody else's frames would wait behind them.
+const BURST_BYTES: u64 = 256 << 10;
+
+impl<P> Lane<P> {
+    /// Sets the budget of the next turn by what came in this one, and from how many ports something
+    /// came in the one before: a turn is what a single frame waits for.
+    #[inline]
+    pub(super) fn spend(&mut self, packets: usize, bytes: u64, busy_ports: usize) {
+        let burst = match busy_ports {
+            0 | 1 => BURST,
+            several => (BURST / several).max(BURST_LEAST),
+        };
+        self.budget = match bytes / (packets as u64).max(1) {
+            0..2048 => burst,
+            mean => ((BURST_BYTES / mean) as usize).clamp(4, burst),
+        };
+    }
 }
 
 #[derive(Debug)]
@@ -44,7 +70,8 @@ impl<P> Lanes<P> {
     pub(super) fn insert(&mut self, id: PortId, port: P) -> Option<P> {
         let before = self.remove(id);
         if let Some(slot) = self.slots.get_mut(usize::from(id.0)) {
-            *slot = Some(Lane { port, losses: Losses::default(), copies: 0, refused: false });
+            let losses = Losses::default();
+            *slot = Some(Lane { port, losses, copies: 0, refused: false, budget: BURST });
             self.serving.push(id);
         }
         before.map(|lane| lane.port)
@@ -108,6 +135,34 @@ mod tests {
         }
         firsts.sort_unstable();
         assert_eq!(firsts, [3, 7, 200]);
+    }
+
+    #[test]
+    fn long_packets_are_taken_in_smaller_numbers() {
+        let mut lanes = Lanes::new();
+        lanes.insert(PortId(1), ());
+        let lane = lanes.get_mut(PortId(1)).unwrap();
+        for (packets, bytes, budget) in [
+            (128, 128 * 64, BURST),
+            (128, 128 * 1514, BURST),
+            (64, 64 * 65_000, 4),
+            (1, 9_000, 29),
+            (0, 0, BURST),
+        ] {
+            lane.spend(packets, bytes, 1);
+            assert_eq!(lane.budget, budget, "{packets} packets, {bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn several_busy_ports_share_a_turn() {
+        let mut lanes = Lanes::new();
+        lanes.insert(PortId(1), ());
+        let lane = lanes.get_mut(PortId(1)).unwrap();
+        for (ports, budget) in [(1, 128), (2, 64), (3, 42), (8, 16), (100, 16)] {
+            lane.spend(10, 640, ports);
+            assert_eq!(lane.budget, budget, "{ports} ports");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a worker says of itself: plain numbers, copied out between two turns.
 
-use weir_core::{Losses, PortId};
+use weir_core::{Losses, PortId, ReleaseReason};
 use weir_port::{Census, PortStats};
 
 use super::regimes::Regimes;
@@ -18,6 +18,34 @@ pub struct PortSnapshot {
     pub rx_waiting: u64,
     /// Packets given to the kernel that it has not completed.
     pub tx_outstanding: u64,
+    /// Containers filled by packets that came in here.
+    pub containers: ContainerStats,
+}
+
+/// What became of the containers of one source.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ContainerStats {
+    /// By `ReleaseReason as usize`.
+    pub released: [u64; ReleaseReason::COUNT],
+    pub packets: u64,
+    pub bytes: u64,
+    /// Between opening and letting go, summed.
+    pub wait_ns: u64,
+}
+
+/// One source's way to one link, as the worker that serves the link sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct VifQueue {
+    pub ingress: PortId,
+    pub egress: PortId,
+    /// Waiting now.
+    pub packets: u64,
+    pub bytes: u64,
+    /// Handed to the link since the pair came to be.
+    pub sent_packets: u64,
+    pub sent_bytes: u64,
+    /// The program drops this source's frames for this link at the moment.
+    pub shed: bool,
 }
 
 /// What waits to be sent out of a port.
@@ -36,6 +64,16 @@ pub struct WorkerSnapshot {
     pub regimes: Regimes,
     pub ports: Vec<PortSnapshot>,
     pub queued: Vec<QueueSnapshot>,
+    /// Pairs with something to tell.
+    pub queues: Vec<VifQueue>,
+    /// Losses of frames that came in by ports of other workers.
+    pub foreign_losses: Vec<(PortId, Losses)>,
+    /// Packets handed over to other workers that these have not taken yet.
+    pub in_transit_packets: u64,
+    /// Packets handed over to other workers, ever.
+    pub handed_over: u64,
+    /// Packets taken over from other workers, ever.
+    pub taken_over: u64,
     /// Packets in containers and queues.
     pub held_packets: u64,
     pub held_bytes: u64,

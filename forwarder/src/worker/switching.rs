@@ -3,7 +3,7 @@
 //! Invariant: each function leaves its packet in exactly one place: in the engine, in the port, or
 //! released and counted under a reason.
 
-use weir_core::{Container, Engine, Key, Mac, PortId, PortSet, Reason};
+use weir_core::{Container, Engine, Key, Mac, Next, PortId, PortSet, Reason};
 use weir_port::{Packet, Pool, Port, Refused};
 
 use super::lanes::Lane;
@@ -16,93 +16,141 @@ pub(super) fn key_of(head: &[u8], vlan: u16) -> Option<Key> {
     (rest.len() >= 2).then(|| Key { dst: Mac::from(*dst), src: Mac::from(*src), vlan })
 }
 
-#[inline]
-pub(super) fn offer<P>(
-    engine: &mut Engine<Packet>,
-    pool: &mut Pool,
-    lane: &mut Lane<P>,
-    now_ns: u64,
-    ingress: PortId,
-    egress: PortId,
-    packet: Packet,
-) {
-    if let Err((packet, reason)) = engine.offer(now_ns, ingress, egress, packet) {
-        lane.losses.add(reason, 1);
-        pool.release(packet);
+/// What a packet needs on its way into the engine.
+pub(super) struct Intake<'a, P> {
+    pub(super) engine: &'a mut Engine<Packet>,
+    pub(super) pool: &'a mut Pool,
+    pub(super) lane: &'a mut Lane<P>,
+    /// Room for the pieces of one superframe.
+    pub(super) pieces: &'a mut Vec<Packet>,
+    pub(super) now_ns: u64,
+    pub(super) ingress: PortId,
+}
+
+impl<P> Intake<'_, P> {
+    /// Queues a packet for one port; a superframe that would hold a slow link for long is cut.
+    #[inline]
+    pub(super) fn offer(&mut self, egress: PortId, packet: Packet) {
+        if packet.is_superframe() {
+            let most = self.engine.piece_bytes(egress);
+            if most != u32::MAX {
+                return self.offer_in_pieces(egress, packet, most);
+            }
+        }
+        self.offer_whole(egress, packet);
+    }
+
+    #[inline]
+    fn offer_whole(&mut self, egress: PortId, packet: Packet) {
+        if let Err((packet, reason)) = self.engine.offer(self.now_ns, self.ingress, egress, packet)
+        {
+            self.lose(packet, reason);
+        }
+    }
+
+    /// For a shaped link, which is charged by what is on the wire.
+    fn offer_in_pieces(&mut self, egress: PortId, packet: Packet, most: u32) {
+        if let Err((packet, _)) = self.pool.cut_pieces(packet, most, self.pieces) {
+            // No frames to cut it into, or more pieces than anybody should make: it may hold the
+            // link for a moment, which is better than losing all of it.
+            return self.offer_whole(egress, packet);
+        }
+        // To the ledger they are copies: one frame came in, so many go out.
+        self.lane.copies += (self.pieces.len() as u64).saturating_sub(1);
+        let mut pieces = std::mem::take(self.pieces);
+        for piece in pieces.drain(..) {
+            self.offer_whole(egress, piece);
+        }
+        *self.pieces = pieces;
+    }
+
+    /// One copy per port; the last gets the frame itself.
+    pub(super) fn flood(&mut self, egresses: PortSet, packet: Packet) {
+        let mut left = egresses.len();
+        for egress in egresses.iter() {
+            left -= 1;
+            if left == 0 {
+                self.offer(egress, packet);
+                return;
+            }
+            self.lane.copies += 1;
+            match self.pool.copy(&packet) {
+                Some(copy) => self.offer(egress, copy),
+                None => self.lane.losses.add(Reason::NoFrames, 1),
+            }
+        }
+        self.lose(packet, Reason::NoEgress);
+    }
+
+    #[inline]
+    pub(super) fn lose(&mut self, packet: Packet, reason: Reason) {
+        self.lane.losses.add(reason, 1);
+        self.pool.release(packet);
     }
 }
 
-/// One copy per port; the last gets the frame itself.
-pub(super) fn flood<P>(
-    engine: &mut Engine<Packet>,
-    pool: &mut Pool,
-    lane: &mut Lane<P>,
-    now_ns: u64,
-    ingress: PortId,
-    egresses: PortSet,
-    packet: Packet,
-) {
-    let mut left = egresses.len();
-    for egress in egresses.iter() {
-        left -= 1;
-        if left == 0 {
-            offer(engine, pool, lane, now_ns, ingress, egress, packet);
-            return;
-        }
-        lane.copies += 1;
-        match pool.copy(&packet) {
-            Some(copy) => offer(engine, pool, lane, now_ns, ingress, egress, copy),
-            None => lane.losses.add(Reason::NoFrames, 1),
-        }
-    }
-    lane.losses.add(Reason::NoEgress, 1);
-    pool.release(packet);
+/// What came of draining a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Drained {
+    pub(super) taken: bool,
+    /// Something waits whose time has not come.
+    pub(super) not_before_ns: Option<u64>,
 }
 
-/// Hands a port what is queued for it, until either is out. True if anything was taken.
+/// Hands a port what is queued for it, until either is out or its time has not come. What is
+/// emptied is given to `emptied`.
 pub(super) fn drain<P: Port>(
     engine: &mut Engine<Packet>,
     pool: &mut Pool,
     lane: &mut Lane<P>,
     now_ns: u64,
     egress: PortId,
-) -> bool {
-    let mut taken = false;
-    while lane.port.tx_room() > 0 {
-        let Some(mut container) = engine.next(now_ns, egress) else { break };
+    mut emptied: impl FnMut(&mut Engine<Packet>, Container<Packet>),
+) -> Drained {
+    let mut drained = Drained::default();
+    // A device that pushes back still has frames in its ring: more of them there would only be out
+    // of the scheduler's hands.
+    while !lane.refused && lane.port.tx_room() > 0 {
+        let mut container = match engine.next(now_ns, egress) {
+            Next::Container(container) => container,
+            Next::NotBefore(at_ns) => {
+                drained.not_before_ns = Some(at_ns);
+                break;
+            }
+            Next::Empty => break,
+        };
         while let Some(packet) = container.pop() {
             match lane.port.send(pool, packet) {
-                Ok(()) => taken = true,
+                Ok(()) => drained.taken = true,
                 Err(Refused::Lost(packet, reason)) => {
                     lane.losses.add(reason, 1);
                     pool.release(packet);
-                    taken = true;
+                    drained.taken = true;
                 }
                 Err(Refused::Full(packet)) => {
                     container.unpop(packet);
-                    if let Err((mut container, reason)) = engine.put_back(egress, container) {
-                        lose_all(pool, lane, &mut container, reason);
-                        engine.recycle(container);
+                    if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container)
+                    {
+                        let lost = lose_all(pool, &mut container);
+                        lane.losses.add(reason, lost);
+                        emptied(engine, container);
                     }
-                    return taken;
+                    return drained;
                 }
             }
         }
-        engine.recycle(container);
+        emptied(engine, container);
     }
-    taken
+    drained
 }
 
-/// Ends the packets of a container that cannot be sent and cannot be kept.
+/// Ends the packets of a container that cannot be sent and cannot be kept; how many they were.
 #[cold]
-fn lose_all<P>(
-    pool: &mut Pool,
-    lane: &mut Lane<P>,
-    container: &mut Container<Packet>,
-    reason: Reason,
-) {
+pub(super) fn lose_all(pool: &mut Pool, container: &mut Container<Packet>) -> u64 {
+    let mut lost = 0;
     while let Some(packet) = container.pop() {
-        lane.losses.add(reason, 1);
         pool.release(packet);
+        lost += 1;
     }
+    lost
 }

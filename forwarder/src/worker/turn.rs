@@ -3,26 +3,28 @@
 //! Invariant: a packet that leaves `receive` ends in exactly one place: handed to a port, held by
 //! the engine, or released and counted under a reason. The clock is read once a turn.
 
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::sync::oneshot;
-use weir_core::{Decision, Engine, Losses, PortId, Reason};
-use weir_port::{Kick, Packet, Pool, Port, clock_monotonic_ns};
+use tokio::sync::{mpsc::UnboundedSender, oneshot};
+use weir_core::{Container, Decision, Engine, FdbChange, Losses, PortId, Reason};
+use weir_port::{Cells, Kick, Packet, Pool, Port, clock_monotonic_ns};
 
 use super::chores::Leaving;
-use super::command::Command;
+use super::command::{Command, FdbNews};
 use super::handle::WorkerSettings;
-use super::idle::{IdlePolicy, Wait, wait};
-use super::lanes::Lanes;
+use super::idle::{IdlePolicy, Moment, Wait, wait};
+use super::lanes::{BURST, Lanes};
 use super::regimes::{Regime, Regimes};
+use super::remotes::Remotes;
 use super::snapshot::WorkerSnapshot;
-use super::switching::{drain, flood, key_of, offer};
+use super::switching::{Intake, drain, key_of, lose_all};
+use super::transfer::Peers;
 
-/// Frames taken from one port before the next is served.
-pub(super) const BURST: usize = 128;
+/// Pieces that one superframe is cut into at most: 64 KiB by segments of half a kilobyte.
+const PIECES: usize = 128;
+/// Containers taken from one other worker in a turn.
+const HANDED: usize = 64;
 /// How often the worker looks after its house while it is awake.
 const CHORES_EVERY_NS: u64 = 1_000_000;
 /// The longest sleep: commands end it at once, so this only bounds the ageing of addresses.
@@ -40,7 +42,17 @@ pub struct Worker<P> {
     pub(super) regimes: Regimes,
     pub(super) started_at_ns: u64,
     pub(super) inbox: Receiver<Command<P>>,
-    pub(super) wake: Arc<OwnedFd>,
+    pub(super) pieces: Vec<Packet>,
+    /// Ports from which something came in the last turn.
+    pub(super) busy_ports: usize,
+    pub(super) peers: Peers,
+    pub(super) remotes: Remotes,
+    /// The program's shed bits.
+    pub(super) shed: Cells,
+    pub(super) news: UnboundedSender<FdbNews>,
+    pub(super) changes: Vec<FdbChange>,
+    /// When something that waits here may go, as of the last turn.
+    pub(super) due_ns: Option<u64>,
     pub(super) orphan_losses: Losses,
     pub(super) stopping: Option<oneshot::Sender<Box<WorkerSnapshot>>>,
     pub(super) running: bool,
@@ -48,26 +60,28 @@ pub struct Worker<P> {
 }
 
 impl<P: Port> Worker<P> {
-    pub fn new(
-        settings: WorkerSettings,
-        pool: Pool,
-        inbox: Receiver<Command<P>>,
-        wake: Arc<OwnedFd>,
-    ) -> Self {
+    pub fn new(settings: WorkerSettings, pool: Pool, inbox: Receiver<Command<P>>) -> Self {
         let now_ns = clock_monotonic_ns();
         let fdb_capacity = settings.engine.fdb_capacity;
         Self {
             core: settings.core,
             idle: settings.idle,
             pool,
-            engine: Engine::new(settings.engine),
+            engine: Engine::new(settings.engine, settings.caps),
             lanes: Lanes::new(),
             leaving: Vec::new(),
             burst: Vec::with_capacity(BURST),
             regimes: Regimes::new(now_ns),
             started_at_ns: now_ns,
             inbox,
-            wake,
+            pieces: Vec::with_capacity(PIECES),
+            busy_ports: 0,
+            peers: settings.peers,
+            remotes: Remotes::new(),
+            shed: settings.shed,
+            news: settings.news,
+            changes: Vec::new(),
+            due_ns: None,
             orphan_losses: Losses::default(),
             stopping: None,
             running: true,
@@ -88,7 +102,7 @@ impl<P: Port> Worker<P> {
             let progress = self.turn(now_ns);
             let before_ns = now_ns;
             now_ns = clock_monotonic_ns();
-            let pending = self.sending_is_pending();
+            let pending = self.device_pushes_back();
             let regime = match (progress, pending) {
                 (true, _) => Regime::Busy,
                 (false, true) => Regime::BackPressured,
@@ -99,7 +113,13 @@ impl<P: Port> Worker<P> {
                 busy_at_ns = now_ns;
                 continue;
             }
-            match wait(self.idle, before_ns.saturating_sub(busy_at_ns), pending, self.chore_gap()) {
+            let moment = Moment {
+                idle_for_ns: before_ns.saturating_sub(busy_at_ns),
+                tx_pending: pending,
+                due_in_ns: self.due_ns.map(|due_ns| due_ns.saturating_sub(now_ns)),
+                chores_in_ns: self.chore_gap(),
+            };
+            match wait(self.idle, moment) {
                 Wait::Again => std::hint::spin_loop(),
                 Wait::Nap { for_ns } => {
                     std::thread::sleep(std::time::Duration::from_nanos(for_ns));
@@ -120,54 +140,72 @@ impl<P: Port> Worker<P> {
 
     /// One round over all ports. True if any frame moved.
     pub fn turn(&mut self, now_ns: u64) -> bool {
-        let mut progress = false;
+        let mut progress = !self.peers.is_alone() && self.take_over(now_ns);
+        let mut busy_ports = 0;
         for nth in 0..self.lanes.len() {
             let Some(id) = self.lanes.nth(nth) else { continue };
             let Some(lane) = self.lanes.get_mut(id) else { continue };
             progress |= lane.port.complete(&mut self.pool) > 0;
             lane.port.refill(&mut self.pool);
-            if lane.port.receive(&mut self.pool, &mut self.burst, BURST) > 0 {
+            let budget = lane.budget;
+            if lane.port.receive(&mut self.pool, &mut self.burst, budget) > 0 {
                 progress = true;
+                busy_ports += 1;
                 self.forward(now_ns, id);
             }
         }
-        self.engine.end_of_burst(now_ns);
+        self.busy_ports = busy_ports;
+        self.engine.end_of_turn(now_ns);
         progress |= self.send_backlog(now_ns);
+        self.tell_program();
+        if !self.peers.is_alone() {
+            self.peers.exchange_frames(&mut self.pool);
+            self.peers.ring_bells();
+        }
         self.lanes.rotate();
         progress
     }
 
     /// Switches what the burst holds, all of which came in at `ingress`.
     pub(super) fn forward(&mut self, now_ns: u64, ingress: PortId) {
-        let Self { pool, engine, lanes, burst, .. } = self;
+        let Self { pool, engine, lanes, burst, pieces, busy_ports, .. } = self;
         let Some(lane) = lanes.get_mut(ingress) else { return };
+        let (packets, mut bytes) = (burst.len(), 0);
+        let mut intake = Intake { engine, pool, lane, pieces, now_ns, ingress };
         for packet in burst.drain(..) {
-            let Some(key) = key_of(pool.head(&packet), packet.vlan()) else {
-                lane.losses.add(Reason::Malformed, 1);
-                pool.release(packet);
+            bytes += u64::from(packet.len());
+            let Some(key) = key_of(intake.pool.head(&packet), packet.vlan()) else {
+                intake.lose(packet, Reason::Malformed);
                 continue;
             };
-            match engine.decide(now_ns, ingress, &key) {
-                Decision::To(egress) => {
-                    offer(engine, pool, lane, now_ns, ingress, egress, packet);
-                }
-                Decision::Flood(egresses) => {
-                    flood(engine, pool, lane, now_ns, ingress, egresses, packet);
-                }
-                Decision::Drop(reason) => {
-                    lane.losses.add(reason, 1);
-                    pool.release(packet);
-                }
+            match intake.engine.decide(now_ns, ingress, &key) {
+                Decision::To(egress) => intake.offer(egress, packet),
+                Decision::Flood(egresses) => intake.flood(egresses, packet),
+                Decision::Drop(reason) => intake.lose(packet, reason),
             }
         }
+        lane.spend(packets, bytes, *busy_ports);
     }
 
-    /// Sends what is queued, as far as the devices take it. True if anything was taken.
+    /// Sends what is queued, as far as rates and devices allow. True if anything was taken.
     fn send_backlog(&mut self, now_ns: u64) -> bool {
         let mut progress = false;
-        for egress in self.engine.backlogged().iter() {
-            let Some(lane) = self.lanes.get_mut(egress) else { continue };
-            progress |= drain(&mut self.engine, &mut self.pool, lane, now_ns, egress);
+        self.due_ns = self.engine.wakes_at();
+        let Self { engine, pool, lanes, peers, remotes, due_ns, .. } = self;
+        for egress in engine.backlogged().iter() {
+            let Some(lane) = lanes.get_mut(egress) else {
+                progress |= remotes.hand_over(engine, pool, peers, now_ns, egress);
+                if engine.backlogged().contains(egress) {
+                    // The ring is full: look again soon, nobody tells when it is not.
+                    *due_ns = Some(now_ns);
+                }
+                continue;
+            };
+            let drained = drain(engine, pool, lane, now_ns, egress, |engine, container| {
+                remotes.recycle(engine, peers, container);
+            });
+            progress |= drained.taken;
+            *due_ns = earlier(*due_ns, drained.not_before_ns);
         }
         for nth in 0..self.lanes.len() {
             let Some(id) = self.lanes.nth(nth) else { continue };
@@ -184,10 +222,53 @@ impl<P: Port> Worker<P> {
         progress
     }
 
-    /// Something waits to be sent, in a queue or in a ring.
-    fn sending_is_pending(&self) -> bool {
-        !self.engine.backlogged().is_empty()
-            || self.lanes.ids().any(|id| self.lanes.get(id).is_some_and(|lane| lane.refused))
+    /// Takes in what other workers have for ports served here. True if anything came.
+    fn take_over(&mut self, now_ns: u64) -> bool {
+        let mut came = false;
+        for other in self.peers.others() {
+            for _ in 0..HANDED {
+                let Some(container) = self.peers.take_over(other) else { break };
+                came = true;
+                if let Err((container, reason)) = self.engine.accept(now_ns, container) {
+                    self.refuse(container, reason);
+                }
+            }
+            while let Some(empty) = self.peers.returned(other) {
+                self.engine.recycle(empty);
+            }
+        }
+        came
+    }
+
+    /// Ends a container that another worker filled and that cannot be queued here.
+    #[cold]
+    pub(super) fn refuse(&mut self, mut container: Container<Packet>, reason: Reason) {
+        let lost = lose_all(&mut self.pool, &mut container);
+        self.remotes.lose(container.ingress(), reason, lost);
+        self.remotes.recycle(&mut self.engine, &mut self.peers, container);
+    }
+
+    /// Tells the program whose frames to drop, and whose no longer.
+    #[inline]
+    pub(super) fn tell_program(&mut self) {
+        let Self { engine, shed, .. } = self;
+        for (ingress, egress, on) in engine.shed_changes() {
+            let cell = weir_abi::shed::cell(ingress.0, egress.0);
+            let Some((cell, bit)) = cell.and_then(|(word, bit)| Some((shed.get(word)?, bit)))
+            else {
+                continue;
+            };
+            if on {
+                cell.fetch_or(bit, std::sync::atomic::Ordering::Relaxed);
+            } else {
+                cell.fetch_and(!bit, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// A device takes nothing now, and something waits for it.
+    fn device_pushes_back(&self) -> bool {
+        self.lanes.ids().any(|id| self.lanes.get(id).is_some_and(|lane| lane.refused))
     }
 
     /// How long the worker may sleep: completions do not wake it, so it looks for them itself.
@@ -204,8 +285,14 @@ impl<P: Port> Worker<P> {
     /// once for all: a socket that somebody waits on costs a wake-up for every frame that is sent,
     /// and for every one that comes in, whether the waiter sleeps or not.
     fn sleep(&self, at_most_ns: u64) {
+        let Some(bell) = self.peers.bell() else { return };
+        bell.lie_down();
+        if self.peers.has_mail() {
+            bell.rise();
+            return;
+        }
         let mut watched = Vec::with_capacity(self.lanes.len() + 1);
-        watched.push(PollFd::new(&self.wake, PollFlags::IN));
+        watched.push(PollFd::from_borrowed_fd(bell.fd(), PollFlags::IN));
         for lane in self.lanes.ids().filter_map(|id| self.lanes.get(id)) {
             let fds = lane.port.fds();
             watched.extend(fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
@@ -216,7 +303,15 @@ impl<P: Port> Worker<P> {
         };
         // An interrupted or failed wait is a short one: the loop looks at its rings either way.
         let _ = poll(&mut watched, Some(&timeout));
-        let mut count = [0_u8; 8];
-        let _ = rustix::io::read(&self.wake, &mut count);
+        bell.rise();
+    }
+}
+
+/// The earlier of two times, where there are any.
+#[inline]
+fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

@@ -3,52 +3,86 @@
 
 use std::fmt;
 
-use super::{Egress, Engine, Pair, PortRole};
-use crate::container::Spares;
-use crate::sched::{RoundRobin, Scheduler};
-use crate::{Container, Packet, PortId, PortSet};
+use super::state::{Link, Pair, Source};
+use super::{Engine, pair_mut};
+use crate::sched::{AnyScheduler, Scheduler};
+use crate::{Container, MAX_PORTS, Packet, PortId, PortSet, PortSettings, Share};
 
 impl<P: Packet> Engine<P> {
-    /// Adds a port; `queue_bytes` bounds what packets from it may have waiting for each link. False
-    /// when the slot is out of range or taken. Cold.
-    pub fn add_port(&mut self, port: PortId, role: PortRole, queue_bytes: u64) -> bool {
-        let bounds: Vec<u64> = self
-            .egress
-            .iter()
-            .map(|other| other.as_ref().map_or(0, |other| other.queue_bytes))
-            .collect();
-        let present = self.ports;
-        let Some(slot) = self.egress.get_mut(port.index()).filter(|slot| slot.is_none()) else {
+    /// Adds a port. False when the slot is out of range or taken. Cold.
+    pub fn add_port(&mut self, now: u64, port: PortId, settings: &PortSettings) -> bool {
+        let free = self.links.get(port.index()).is_some_and(Option::is_none);
+        let Some(source) = self.sources.get_mut(port.index()).filter(|_| free) else {
             return false;
         };
-        let pair = |(ingress, bound): (usize, u64)| Pair {
-            open: None,
-            bytes: 0,
-            packets: 0,
-            bound,
-            live: present.contains(PortId(ingress as u16)),
+        for (past, count) in self.past_releases.iter_mut().zip(source.counts.released) {
+            *past += count;
+        }
+        *source = Source {
+            settings: Some(*settings),
+            frames_bound: settings.queue_frames.into(),
+            ..Source::VACANT
         };
-        *slot = Some(Box::new(Egress {
-            scheduler: RoundRobin::new(),
-            pairs: bounds.into_iter().enumerate().map(pair).collect(),
-            role,
-            queue_bytes,
-        }));
-        for other in present {
-            if let Some(pair) = pair_mut(&mut self.egress, port, other) {
-                pair.live = true;
-                pair.bound = queue_bytes;
+        let pairs = (0..MAX_PORTS).map(|ingress| {
+            let from = PortId(ingress as u16);
+            let present = self.ports.contains(from);
+            Pair::new(self.settings(from).filter(|_| present), present)
+        });
+        let pairs = pairs.collect();
+        let scheduler = self.scheduler_for(now, settings);
+        let link = Link::new(settings, scheduler, pairs, self.container_bytes);
+        if let Some(slot) = self.links.get_mut(port.index()) {
+            *slot = Some(Box::new(link));
+        }
+        for other in self.ports {
+            if let Some(pair) = pair_mut(&mut self.links, port, other) {
+                *pair = Pair::new(Some(settings), true);
             }
         }
         self.ports.insert(port);
-        self.open.reserve(self.ports.len() * self.ports.len());
+        self.cap(now, port, settings);
+        self.share(now, port, &settings.share);
+        let pairs = self.ports.len() * self.ports.len();
+        self.open.reserve(pairs.saturating_sub(self.open.len()));
+        self.shed.reserve(pairs);
         // Whom to flood to has changed, and static entries may point here already.
         self.fdb.invalidate();
         true
     }
 
+    /// The scheduler of a link, told of everybody's share.
+    pub(super) fn scheduler_for(&self, now: u64, settings: &PortSettings) -> AnyScheduler<P> {
+        if settings.remote {
+            return AnyScheduler::handover();
+        }
+        let mut scheduler = AnyScheduler::new(&self.scheduler, self.caps.clone());
+        scheduler.set_link_rate(now, settings.link_rate);
+        for port in self.ports {
+            if let Some(settings) = self.settings(port) {
+                scheduler.set_share(now, port, &settings.share);
+            }
+        }
+        scheduler
+    }
+
+    /// The worker that serves a port sets its cap, for all. The schedulers look at it when they are
+    /// told of the share, so the cap comes first.
+    pub(super) fn cap(&self, now: u64, port: PortId, settings: &PortSettings) {
+        if !settings.remote {
+            self.caps.set(now, port, settings.share.max_rate, settings.share.burst_bytes);
+        }
+    }
+
+    /// Tells all links of a port's share.
+    pub(super) fn share(&mut self, now: u64, port: PortId, share: &Share) {
+        for link in self.links.iter_mut().flatten().filter(|link| !link.remote) {
+            link.scheduler.set_share(now, port, share);
+        }
+    }
+
     /// Takes a port away with all it learned; what waited for it or came from it is returned, in
-    /// order per pair, for the caller to account for and free. Cold.
+    /// order per pair, for the caller to account for and free. What it was promised is forgotten.
+    /// Cold.
     #[must_use]
     pub fn remove_port(&mut self, port: PortId) -> Vec<P> {
         let mut out = Vec::new();
@@ -58,74 +92,94 @@ impl<P: Packet> Engine<P> {
         self.fdb.remove_port(port);
         self.fdb.invalidate();
         self.open.retain(|&(ingress, egress)| ingress != port && egress != port);
-        if let Some(mut gone) = self.egress.get_mut(port.index()).and_then(Option::take) {
+        if let Some(mut gone) = self.links.get_mut(port.index()).and_then(Option::take) {
             while let Some(container) = gone.scheduler.drain() {
-                empty(container, &mut out, &mut self.spares);
+                self.empty(container, &mut out);
             }
-            for container in gone.pairs.iter_mut().filter_map(|pair| pair.open.take()) {
-                empty(container, &mut out, &mut self.spares);
+            for (ingress, pair) in gone.pairs.iter_mut().enumerate() {
+                if let Some(container) = pair.open.take() {
+                    self.empty(container, &mut out);
+                }
+                self.shed.forget(pair, (PortId(ingress as u16), port));
             }
         }
         self.backlogged.remove(port);
         for other in self.ports {
-            let Some(egress) = self.egress.get_mut(other.index()).and_then(Option::as_mut) else {
-                continue;
-            };
-            while let Some(container) = egress.scheduler.take(port) {
-                empty(container, &mut out, &mut self.spares);
-            }
-            if let Some(pair) = egress.pairs.get_mut(port.index()) {
-                if let Some(container) = pair.open.take() {
-                    empty(container, &mut out, &mut self.spares);
-                }
-                *pair = Pair { open: None, bytes: 0, packets: 0, bound: 0, live: false };
-            }
-            if egress.scheduler.backlog_packets() == 0 {
-                self.backlogged.remove(other);
+            self.forget_source(port, other, &mut out);
+        }
+        if let Some(source) = self.sources.get_mut(port.index()) {
+            // The counts stay to be read until the slot is used again.
+            let was_remote = source.settings.take().is_some_and(|settings| settings.remote);
+            *source = Source { counts: source.counts, ..Source::VACANT };
+            if !was_remote {
+                self.caps.set(0, port, None, Share::DEFAULT_BURST_BYTES);
             }
         }
-        self.held_packets -= out.len() as u64;
-        self.held_bytes -= out.iter().map(|packet| u64::from(packet.len())).sum::<u64>();
+        for source in &mut self.sources {
+            source.starved.remove(port);
+        }
+        self.share(0, port, &Share::default());
+        self.relieve_all();
         out
+    }
+
+    /// Takes out what `from`, which goes away, has waiting for `to`.
+    fn forget_source(&mut self, from: PortId, to: PortId, out: &mut Vec<P>) {
+        let Some(Some(link)) = self.links.get_mut(to.index()) else { return };
+        let mut found = Vec::new();
+        while let Some(container) = link.scheduler.take(from) {
+            found.push(container);
+        }
+        if link.scheduler.backlog_packets() == 0 {
+            self.backlogged.remove(to);
+        }
+        if let Some(pair) = link.pairs.get_mut(from.index()) {
+            found.extend(pair.open.take());
+            self.shed.forget(pair, (from, to));
+            *pair = Pair::new(None, false);
+        }
+        for container in found {
+            self.empty(container, out);
+        }
     }
 
     /// Everything that is held, for a forwarder that stops. The ports stay. Cold.
     #[must_use]
     pub fn drain(&mut self) -> Vec<P> {
         let mut out = Vec::new();
-        for egress in self.egress.iter_mut().flatten() {
-            while let Some(container) = egress.scheduler.drain() {
-                empty(container, &mut out, &mut self.spares);
+        let mut links = std::mem::take(&mut self.links);
+        for link in links.iter_mut().flatten() {
+            while let Some(container) = link.scheduler.drain() {
+                self.empty(container, &mut out);
             }
-            for pair in &mut egress.pairs {
+            for pair in &mut link.pairs {
                 if let Some(container) = pair.open.take() {
-                    empty(container, &mut out, &mut self.spares);
+                    self.empty(container, &mut out);
                 }
                 pair.bytes = 0;
                 pair.packets = 0;
+                pair.frames = 0;
             }
         }
+        self.links = links;
         self.open.clear();
         self.backlogged = PortSet::EMPTY;
-        self.held_packets = 0;
-        self.held_bytes = 0;
+        self.relieve_all();
         out
     }
-}
 
-fn pair_mut<P>(
-    egress: &mut [Option<Box<Egress<P>>>],
-    ingress: PortId,
-    to: PortId,
-) -> Option<&mut Pair<P>> {
-    egress.get_mut(to.index())?.as_mut()?.pairs.get_mut(ingress.index())
-}
-
-fn empty<P: Packet>(mut container: Container<P>, out: &mut Vec<P>, spares: &mut Spares<P>) {
-    while let Some(packet) = container.pop() {
-        out.push(packet);
+    /// Moves what is in a container out of the engine's books.
+    fn empty(&mut self, mut container: Container<P>, out: &mut Vec<P>) {
+        self.held_packets -= container.len() as u64;
+        self.held_bytes -= container.bytes();
+        if let Some(source) = self.sources.get_mut(container.ingress().index()) {
+            source.frames -= container.frames();
+        }
+        while let Some(packet) = container.pop() {
+            out.push(packet);
+        }
+        self.spares.put(container);
     }
-    spares.put(container);
 }
 
 impl<P: Packet> fmt::Debug for Engine<P> {
@@ -139,10 +193,11 @@ impl<P: Packet> fmt::Debug for Engine<P> {
         for to in self.ports {
             for from in self.ports {
                 let (bytes, packets) = self.port_depth(to, from);
+                let shed = if self.is_shed(from, to) { ", shed" } else { "" };
                 if packets != 0 {
                     out.field(
                         &format!("{from} -> {to}"),
-                        &format_args!("{packets} packets, {bytes} bytes"),
+                        &format_args!("{packets} packets, {bytes} bytes{shed}"),
                     );
                 }
             }

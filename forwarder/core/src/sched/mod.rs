@@ -1,12 +1,31 @@
 //! Who goes next on a link. A scheduler orders containers and nothing else: whether a packet may
 //! queue at all is decided before, packet by packet, by the engine.
-//! Invariant: what was enqueued comes out of `next` or `take` exactly once, in order per vif.
+//! Invariant: what was enqueued comes out of `next`, `take` or `drain` exactly once, in order per
+//! vif.
 
+mod any;
+mod caps;
+mod drr;
+mod fair;
+mod fifo;
+mod link;
+pub mod oracle;
+mod queues;
 mod rr;
+#[cfg(test)]
+mod testing;
+mod time;
+mod wrr;
 
+pub use any::AnyScheduler;
+pub use caps::Caps;
+pub use drr::Drr;
+pub use fair::{Fair, Measure};
+pub use fifo::Fifo;
 pub use rr::RoundRobin;
+pub use wrr::Wrr;
 
-use crate::{Container, Packet, PortId};
+use crate::{Container, Packet, PortId, Rate, Share};
 
 /// What a scheduler says when asked for the next container.
 #[derive(Debug)]
@@ -19,18 +38,19 @@ pub enum Next<P> {
 
 /// One per egress port. Vifs are told apart by the container's ingress port.
 pub trait Scheduler<P: Packet> {
-    /// Appends to its vif's queue. Where the last container of that queue has room for it, the two
-    /// become one and the emptied one is returned, to be recycled: so a queue that grows by single
-    /// packets does not hold a container for each.
+    /// Appends to its vif's queue. With `join`, where the last container of that queue has room for
+    /// it, the two become one and the emptied one is returned, to be recycled: so a queue that
+    /// grows by single packets does not hold a container for each.
     #[must_use]
-    fn enqueue(&mut self, now: u64, container: Container<P>) -> Option<Container<P>>;
+    fn enqueue(&mut self, now: u64, container: Container<P>, join: bool) -> Option<Container<P>>;
 
-    /// Takes out whose turn it is.
+    /// Takes out whose turn it is, and charges it for what it takes.
     fn next(&mut self, now: u64) -> Next<P>;
 
-    /// Undoes `next` for what is left of the container: it goes to the head of its vif's queue, and
-    /// that vif keeps its turn. Of several taken, the last is put back first.
-    fn put_back(&mut self, container: Container<P>);
+    /// Undoes `next` for what is left of the container: it goes to the head of its vif's queue,
+    /// that vif keeps its turn, and what is left is charged to nobody. Of several taken, the last
+    /// is put back first.
+    fn put_back(&mut self, now: u64, container: Container<P>);
 
     /// The head of one vif's queue, out of turn: for a vif that goes away. Cold.
     fn take(&mut self, ingress: PortId) -> Option<Container<P>>;
@@ -38,7 +58,17 @@ pub trait Scheduler<P: Packet> {
     /// Anything that is left, in order per vif: for an egress that goes away. Cold.
     fn drain(&mut self) -> Option<Container<P>>;
 
+    /// What a vif is promised from now on; until it is said, `Share::default()`. Its cap is in
+    /// `Caps` and is changed there before: this looks at it anew. Cold.
+    fn set_share(&mut self, now: u64, ingress: PortId, share: &Share);
+
+    /// What may leave from now on; `None`, as at first: whatever is asked for. Cold.
+    fn set_link_rate(&mut self, now: u64, rate: Option<Rate>);
+
     fn backlog_bytes(&self) -> u64;
 
     fn backlog_packets(&self) -> u64;
+
+    /// Whether any other vif has something queued here.
+    fn waits_besides(&self, ingress: PortId) -> bool;
 }

@@ -1,36 +1,46 @@
-//! Whole scenarios without a kernel: sources, the real engine, links with a rate, faults, and a
-//! table of what came of it. Invariant: the same scenario gives the same table, on any machine.
+//! Whole scenarios without a kernel: sources, the real engine, links with a rate, faults, changes of
+//! the settings, and a table of what came of it. Invariant: the same scenario gives the same table,
+//! on any machine.
 //!
 //! ```text
 //!  sources ─► rx ring ─► decide, offer ─► containers ─► next ─► device queue ─► link at its rate
-//!            (bounded)         the real Engine                   (refuses)     (drops, stalls)
+//!     ▲      (bounded)         the real Engine         (shaped)   (refuses)     (drops, stalls)
+//!     └────────────── shed: dropped at the source ──┘
 //! ```
 //! Virtual time advances a turn at a time; in every turn the worker serves each port once.
+//!
+//! A link can be slow in two ways: `PortSettings::link_rate` is what the engine keeps to, and
+//! `device_rate` is what the device does whatever the engine gives it. Links that are to be shared
+//! need the first: in front of a device that is slower than it should be, queues form behind the
+//! scheduler's back.
 
+mod device;
+mod phases;
 mod report;
 mod source;
 mod world;
 
+pub use phases::{LinkShare, Phase};
 pub use report::{Report, Row};
 pub use source::{Pattern, Size, Source, Target};
 
-use crate::{ByteSize, EngineConfig, Mac, PortRole, Rate, Span};
+use crate::{
+    ByteSize, Mac, PortRole, PortSettings, Rate, ReleaseSettings, SchedulerSettings, Span,
+};
 
 /// A port and the device behind it.
 #[derive(Clone, Debug)]
 pub struct SimPort {
     pub name: &'static str,
-    pub role: PortRole,
-    /// Of the link towards this port; `None`: what is handed over arrives at once.
-    pub rate: Option<Rate>,
+    pub settings: PortSettings,
+    /// Of the device behind it; `None`: what is handed over arrives at once.
+    pub device_rate: Option<Rate>,
     /// Packets the device holds before it refuses more.
     pub device_packets: usize,
     /// Of a million packets handed over, so many are dropped by the device.
     pub device_drops_ppm: u32,
     /// Packets received and not yet looked at; what comes on top is lost.
     pub rx_packets: usize,
-    /// Bound for what came from this port and waits for one link.
-    pub queue: ByteSize,
 }
 
 impl SimPort {
@@ -38,18 +48,57 @@ impl SimPort {
     pub fn vif(name: &'static str) -> Self {
         Self {
             name,
-            role: PortRole::Vif,
-            rate: None,
+            settings: PortSettings::new(PortRole::Vif),
+            device_rate: None,
             device_packets: 256,
             device_drops_ppm: 0,
             rx_packets: 2048,
-            queue: ByteSize::new(EngineConfig::DEFAULT_QUEUE_BYTES),
         }
     }
 
+    /// A link whose device is this fast, and the engine does not know.
     #[must_use]
     pub fn uplink(name: &'static str, rate: Rate) -> Self {
-        Self { role: PortRole::Uplink, rate: Some(rate), ..Self::vif(name) }
+        let settings = PortSettings::new(PortRole::Uplink);
+        Self { settings, device_rate: Some(rate), ..Self::vif(name) }
+    }
+
+    /// A link that the engine keeps to this rate.
+    #[must_use]
+    pub fn shaped(name: &'static str, rate: Rate) -> Self {
+        let settings =
+            PortSettings { link_rate: Some(rate), ..PortSettings::new(PortRole::Uplink) };
+        Self { settings, ..Self::vif(name) }
+    }
+
+    #[must_use]
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.settings.share.weight = weight;
+        self
+    }
+
+    #[must_use]
+    pub fn min(mut self, rate: Rate) -> Self {
+        self.settings.share.min_rate = Some(rate);
+        self
+    }
+
+    #[must_use]
+    pub fn max(mut self, rate: Rate) -> Self {
+        self.settings.share.max_rate = Some(rate);
+        self
+    }
+
+    #[must_use]
+    pub fn queue(mut self, bytes: u64) -> Self {
+        self.settings.queue_bytes = bytes;
+        self
+    }
+
+    #[must_use]
+    pub fn release(mut self, release: ReleaseSettings) -> Self {
+        self.settings.release = release;
+        self
     }
 }
 
@@ -60,6 +109,20 @@ pub enum Fault {
     Gone { port: usize, from: Span, to: Span },
     /// The device takes no packet off its queue.
     Stalled { port: usize, from: Span, to: Span },
+}
+
+/// What an operator does while traffic runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Change {
+    Port(usize, PortSettings),
+    Scheduler(SchedulerSettings),
+}
+
+/// A change at its time.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub at: Span,
+    pub change: Change,
 }
 
 #[derive(Clone, Debug)]
@@ -73,9 +136,12 @@ pub struct Scenario {
     /// Between two looks of the worker at its ports.
     pub turn: Span,
     pub container: ByteSize,
+    pub scheduler: SchedulerSettings,
     pub ports: Vec<SimPort>,
     pub sources: Vec<Source>,
     pub faults: Vec<Fault>,
+    /// In the order of their times.
+    pub steps: Vec<Step>,
 }
 
 impl Scenario {
@@ -88,9 +154,11 @@ impl Scenario {
             drain: Span::new(1_000_000_000),
             turn: Span::new(10_000),
             container: ByteSize::new(4096),
+            scheduler: SchedulerSettings::default(),
             ports,
             sources,
             faults: Vec::new(),
+            steps: Vec::new(),
         }
     }
 

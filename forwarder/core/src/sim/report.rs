@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{Ledger, Losses, ReleaseReason};
+use super::Phase;
+use crate::{ContainerCounts, Ledger, Losses, Rate, ReleaseReason};
 
 /// One way through: packets from one port for another. Losses before a destination was known
 /// stand in a row without one.
@@ -36,6 +37,9 @@ pub struct Report {
     pub held_peak_packets: u64,
     pub held_peak_bytes: u64,
     pub releases: Vec<(ReleaseReason, u64)>,
+    /// By port.
+    pub containers: Vec<ContainerCounts>,
+    pub phases: Vec<Phase>,
 }
 
 impl Report {
@@ -74,33 +78,118 @@ fn tenths(sum: u128, n: u64) -> String {
 const HEADS: [&str; 9] =
     ["from", "to", "offered", "delivered", "Mbit/s", "wait us", "max us", "misordered", "lost"];
 
+/// Columns as wide as they need to be; those named so are flush left, others right.
+fn table(f: &mut fmt::Formatter<'_>, lines: &[Vec<String>], left: &[&str]) -> fmt::Result {
+    let Some(heads) = lines.first() else { return Ok(()) };
+    let width = |column: usize| {
+        lines.iter().filter_map(|cells| cells.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..heads.len()).map(|column| width(column).unwrap_or(0)).collect();
+    for cells in lines {
+        let mut line = String::new();
+        for ((cell, width), head) in cells.iter().zip(&widths).zip(heads) {
+            let text = if left.contains(&head.as_str()) {
+                format!("{cell:<width$}  ")
+            } else {
+                format!("{cell:>width$}  ")
+            };
+            line.push_str(&text);
+        }
+        writeln!(f, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+impl Report {
+    /// Links that have a rate: who got what of them, in each phase.
+    fn write_shares(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, phase) in self.phases.iter().enumerate() {
+            let mut last = None;
+            let mut lines = Vec::new();
+            for share in &phase.shares {
+                if last.replace(share.to) != Some(share.to) {
+                    let (from, to) = (phase.from_ns / 100_000, phase.to_ns / 100_000);
+                    table(f, &std::mem::take(&mut lines), &["from"])?;
+                    writeln!(
+                        f,
+                        "\nphase {}, {} to {} ms, {:?}: link {}, {}",
+                        nth + 1,
+                        tenths(from.into(), 1),
+                        tenths(to.into(), 1),
+                        phase.policy,
+                        self.name_of(share.to),
+                        share.link
+                    )?;
+                    let heads = [
+                        "from", "weight", "min", "max", "offered", "got", "share", "oracle", "off",
+                    ];
+                    lines.push(heads.map(str::to_owned).to_vec());
+                }
+                let rate = |rate: Option<Rate>| rate.map_or("-".to_owned(), |it| it.to_string());
+                let mbit = |bps: u64| tenths(u128::from(bps) + 50_000, 100_000);
+                let half = u128::from(share.link.bits_per_s / 2);
+                let percent = u128::from(share.got_bps) * 1000 + half;
+                let off = share.off_permille();
+                lines.push(vec![
+                    self.name_of(share.from).to_owned(),
+                    share.settings.share.weight.to_string(),
+                    rate(share.settings.share.min_rate),
+                    rate(share.settings.share.max_rate),
+                    mbit(share.offered_bps),
+                    mbit(share.got_bps),
+                    format!("{}%", tenths(percent, share.link.bits_per_s)),
+                    mbit(share.due_bps),
+                    format!(
+                        "{}{}%",
+                        if off < 0 { "-" } else { "+" },
+                        tenths(off.unsigned_abs().into(), 1)
+                    ),
+                ]);
+            }
+            table(f, &lines, &["from"])?;
+        }
+        Ok(())
+    }
+
+    /// How each port's containers went.
+    fn write_containers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = vec![
+            ["from", "containers", "packets each", "open us", "let go"].map(str::to_owned).to_vec(),
+        ];
+        for (port, counts) in self.containers.iter().enumerate() {
+            let n: u64 = counts.released.iter().sum();
+            if n == 0 {
+                continue;
+            }
+            let reasons = ReleaseReason::ALL.iter().zip(counts.released).filter(|(_, n)| *n != 0);
+            let reasons: Vec<String> = reasons.map(|(why, n)| format!("{n} {why}")).collect();
+            lines.push(vec![
+                self.name_of(port).to_owned(),
+                n.to_string(),
+                tenths(u128::from(counts.packets) * 10, n),
+                tenths(u128::from(counts.wait_ns) / 100, n),
+                reasons.join(", "),
+            ]);
+        }
+        if lines.len() > 1 {
+            writeln!(f)?;
+            table(f, &lines, &["from", "let go"])?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = vec![HEADS.map(str::to_owned).to_vec()];
         lines.extend(self.rows.iter().map(|((from, to), row)| self.cells(*from, *to, row)));
-        let width = |column: usize| {
-            lines.iter().filter_map(|cells| cells.get(column)).map(String::len).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..HEADS.len()).map(width).collect();
         writeln!(f, "{}", self.name)?;
-        for cells in &lines {
-            let mut line = String::new();
-            for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
-                let text = if (2..HEADS.len() - 1).contains(&column) {
-                    format!("{cell:>width$}  ")
-                } else {
-                    format!("{cell:<width$}  ")
-                };
-                line.push_str(&text);
-            }
-            writeln!(f, "{}", line.trim_end())?;
-        }
-        let releases: Vec<String> =
-            self.releases.iter().map(|(why, n)| format!("{n} {why}")).collect();
-        writeln!(f, "containers: {}", releases.join(", "))?;
+        table(f, &lines, &["from", "to", "lost"])?;
+        self.write_shares(f)?;
+        self.write_containers(f)?;
         writeln!(
             f,
-            "held at most: {} packets, {} bytes",
+            "\nheld at most: {} packets, {} bytes",
             self.held_peak_packets, self.held_peak_bytes
         )?;
         write!(f, "{}", self.ledger)

@@ -64,6 +64,9 @@ pub enum Pattern {
     Greedy { packets_per_turn: usize },
     /// Evenly spaced while on; both times vary between half and one and a half of these.
     OnOff { packets_per_s: u64, on: Span, off: Span },
+    /// A closed loop: the machine at the other end answers with so many bytes, and so long after
+    /// that the next packet is sent. One that is lost, or its answer, is sent again after 200 ms.
+    Requests { answer: u32, think: Span },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +76,9 @@ pub struct Source {
     pub size: Size,
     pub pattern: Pattern,
 }
+
+/// After which a request that was not answered is made again.
+const RETRY_NS: u64 = 200_000_000;
 
 /// A source at work.
 #[derive(Debug)]
@@ -100,6 +106,13 @@ impl Running {
         }
     }
 
+    /// The machine whose closed loop this is has its answer.
+    pub(super) fn answered(&mut self, at_ns: u64) {
+        if let Pattern::Requests { think, .. } = self.source.pattern {
+            self.due_ns = at_ns.saturating_add(think.ns);
+        }
+    }
+
     /// Calls `emit` with the time of each packet that is due by `now`; `room` is what the receive
     /// ring still takes, which only a greedy source asks.
     pub(super) fn due(&mut self, now: u64, room: usize, mut emit: impl FnMut(&mut Self, u64)) {
@@ -113,6 +126,12 @@ impl Running {
                 while self.due_ns <= now {
                     emit(self, self.due_ns);
                     self.due_ns += gap(packets_per_s);
+                }
+            }
+            Pattern::Requests { .. } => {
+                if self.due_ns <= now {
+                    emit(self, self.due_ns);
+                    self.due_ns = now + RETRY_NS;
                 }
             }
             Pattern::Bursts { packets, every } => {

@@ -1,82 +1,61 @@
-//! The loop: what the worker does in a turn, with everything around it played.
-//! Invariant: a packet is in one receive ring, in the engine, in one device, or counted.
+//! The loop: what the worker does in a turn. Invariant: a packet is in one receive ring, in the
+//! engine, in one device, or counted.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::source::{Random, Running};
-use super::{Fault, Report, Row, Scenario, SimPort, mac_of};
+use super::device::{Device, Leg, SimPacket};
+use super::phases::Phases;
+use super::source::Running;
+use super::{Change, Report, Row, Scenario, mac_of};
 use crate::{
-    Decision, Engine, EngineConfig, Key, Ledger, Losses, Mac, Packet, PortId, Reason, ReleaseReason,
+    Caps, ContainerCounts, Decision, Engine, EngineConfig, Key, Ledger, Losses, Next, PortId,
+    Reason, ReleaseReason,
 };
 
 /// Packets taken from one port in a turn.
 const BURST: usize = 64;
 
-#[derive(Clone, Debug)]
-struct SimPacket {
-    len: u32,
-    arrived_ns: u64,
-    from: usize,
-    dst: Mac,
-    /// Where it goes, once that is decided, and its place in that row.
-    to: usize,
-    seq: u64,
-}
-
-impl Packet for SimPacket {
-    fn len(&self) -> u32 {
-        self.len
-    }
-    fn arrived_ns(&self) -> u64 {
-        self.arrived_ns
-    }
-}
-
-struct Device<'a> {
-    spec: &'a SimPort,
-    present: bool,
-    stalled: bool,
-    rx: VecDeque<SimPacket>,
-    tx: VecDeque<SimPacket>,
-    /// When the link will have sent what it is sending.
-    free_ns: u64,
-    random: Random,
-}
-
 pub(super) struct World<'a> {
-    scenario: &'a Scenario,
-    engine: Engine<SimPacket>,
-    devices: Vec<Device<'a>>,
-    sources: Vec<Running>,
-    rows: BTreeMap<(usize, Option<usize>), Row>,
-    ledger: Ledger,
+    pub(super) scenario: &'a Scenario,
+    pub(super) engine: Engine<SimPacket>,
+    pub(super) devices: Vec<Device<'a>>,
+    pub(super) sources: Vec<Running>,
+    pub(super) rows: BTreeMap<(usize, Option<usize>), Row>,
+    pub(super) ledger: Ledger,
+    pub(super) phases: Phases,
+    /// What the program was told: (from, to).
+    pub(super) shed: BTreeSet<(usize, usize)>,
+    /// Containers of ports that went away, by port.
+    pub(super) past: Vec<ContainerCounts>,
+    next_step: usize,
     peak: (u64, u64),
 }
 
 impl<'a> World<'a> {
     pub(super) fn new(scenario: &'a Scenario) -> Self {
-        let device = |(at, spec): (usize, &'a SimPort)| Device {
-            spec,
-            present: false,
-            stalled: false,
-            rx: VecDeque::new(),
-            tx: VecDeque::new(),
-            free_ns: 0,
-            random: Random::new(scenario.seed, 1000 + at as u64),
-        };
+        let device = |(at, spec)| Device::new(spec, scenario.seed, at as u64);
         let running =
             |(at, source): (usize, &super::Source)| Running::new(*source, scenario.seed, at as u64);
         Self {
             scenario,
-            engine: Engine::new(EngineConfig {
-                container_bytes: scenario.container.bytes as u32,
-                fdb_seed: scenario.seed,
-                ..EngineConfig::default()
-            }),
+            engine: Engine::new(
+                EngineConfig {
+                    container_bytes: scenario.container.bytes as u32,
+                    fdb_seed: scenario.seed,
+                    scheduler: scenario.scheduler,
+                    ..EngineConfig::default()
+                },
+                Arc::new(Caps::new()),
+            ),
             devices: scenario.ports.iter().enumerate().map(device).collect(),
             sources: scenario.sources.iter().enumerate().map(running).collect(),
             rows: BTreeMap::new(),
             ledger: Ledger::default(),
+            phases: Phases::default(),
+            shed: BTreeSet::new(),
+            past: vec![ContainerCounts::default(); scenario.ports.len()],
+            next_step: 0,
             peak: (0, 0),
         }
     }
@@ -88,6 +67,7 @@ impl<'a> World<'a> {
         let mut now = 0;
         while now < stop_ns || (now < end_ns && self.in_flight() != 0) {
             self.faults(now);
+            self.steps(now);
             self.transmit(now);
             if now < stop_ns {
                 self.generate(now);
@@ -95,25 +75,46 @@ impl<'a> World<'a> {
             for port in 0..self.devices.len() {
                 self.receive(now, port);
             }
+            self.engine.end_of_turn(now);
             self.peak.0 = self.peak.0.max(self.engine.held_packets());
             self.peak.1 = self.peak.1.max(self.engine.held_bytes());
             self.send(now);
+            for (ingress, egress, shed) in self.engine.shed_changes() {
+                let way = (ingress.index(), egress.index());
+                if shed {
+                    self.shed.insert(way)
+                } else {
+                    self.shed.remove(&way)
+                };
+            }
             now += turn_ns;
+            if now >= stop_ns {
+                self.end_phase(stop_ns);
+            }
         }
+        self.report()
+    }
+
+    fn report(mut self) -> Report {
         self.ledger.in_flight = self.in_flight();
         for row in self.rows.values() {
             self.ledger.delivered += row.delivered;
             self.ledger.lost.merge(&row.losses);
         }
         let released = |&reason: &ReleaseReason| (reason, self.engine.released(reason));
+        let containers = |(port, past): (usize, &ContainerCounts)| {
+            plus(past, &self.engine.container_stats(PortId(port as u16)))
+        };
         Report {
             name: self.scenario.name,
             port_names: self.scenario.ports.iter().map(|port| port.name).collect(),
             ledger: self.ledger,
-            span_ns: stop_ns,
+            span_ns: self.scenario.span.ns,
             held_peak_packets: self.peak.0,
             held_peak_bytes: self.peak.1,
             releases: ReleaseReason::ALL.iter().map(released).filter(|(_, n)| *n != 0).collect(),
+            containers: self.past.iter().enumerate().map(containers).collect(),
+            phases: self.phases.done,
             rows: self.rows,
         }
     }
@@ -125,70 +126,31 @@ impl<'a> World<'a> {
         around as u64 + self.engine.held_packets()
     }
 
-    fn losses(&mut self, from: usize, to: Option<usize>) -> &mut Losses {
+    pub(super) fn losses(&mut self, from: usize, to: Option<usize>) -> &mut Losses {
         &mut self.rows.entry((from, to)).or_default().losses
     }
 
-    fn faults(&mut self, now: u64) {
-        for at in 0..self.devices.len() {
-            let within = |from: u64, to: u64| (from..to).contains(&now);
-            let (mut gone, mut stalled) = (false, false);
-            for fault in &self.scenario.faults {
-                match *fault {
-                    Fault::Gone { port, from, to } if port == at => gone |= within(from.ns, to.ns),
-                    Fault::Stalled { port, from, to } if port == at => {
-                        stalled |= within(from.ns, to.ns);
-                    }
-                    _ => {}
-                }
-            }
-            let Some(device) = self.devices.get_mut(at) else { continue };
-            device.stalled = stalled;
-            if gone && device.present {
-                device.present = false;
-                let received: Vec<_> = device.rx.drain(..).collect();
-                let waiting: Vec<_> = device.tx.drain(..).collect();
-                for packet in received {
-                    self.losses(packet.from, None).add(Reason::PortGone, 1);
-                }
-                for packet in waiting.into_iter().chain(self.engine.remove_port(PortId(at as u16)))
-                {
-                    self.losses(packet.from, Some(packet.to)).add(Reason::PortGone, 1);
-                }
-            } else if !gone && !device.present {
-                device.present = true;
-                device.free_ns = now;
-                let port = PortId(at as u16);
-                if self.engine.add_port(port, device.spec.role, device.spec.queue.bytes) {
-                    // A machine that comes up announces itself, as ARP does.
-                    let hello = Key { dst: Mac::BROADCAST, src: mac_of(at), vlan: 0 };
-                    let _ = self.engine.decide(now, port, &hello);
-                }
-            }
+    fn end_phase(&mut self, now: u64) {
+        if self.phases.done.last().is_some_and(|phase| phase.to_ns == now) {
+            return;
         }
+        let policy = self.engine.scheduler_settings().policy;
+        self.phases.end(now, policy, |port| self.engine.settings(port).copied());
     }
 
-    fn generate(&mut self, now: u64) {
-        let Self { devices, sources, rows, ledger, .. } = self;
-        for running in sources {
-            let from = running.source.from;
-            let Some(device) = devices.get_mut(from) else { continue };
-            let room = device.spec.rx_packets.saturating_sub(device.rx.len());
-            running.due(now, room, |running, at_ns| {
-                // A machine that is gone sends nothing; its clock goes on.
-                if !device.present {
-                    return;
+    fn steps(&mut self, now: u64) {
+        while let Some(step) = self.scenario.steps.get(self.next_step)
+            && step.at.ns <= now
+        {
+            self.next_step += 1;
+            self.end_phase(now);
+            match step.change {
+                Change::Port(port, settings) => {
+                    // A port that is away gets its old settings when it returns.
+                    let _ = self.engine.set_port(now, PortId(port as u16), &settings);
                 }
-                let dst = running.source.to.mac();
-                let packet =
-                    SimPacket { len: running.size(), arrived_ns: at_ns, from, dst, to: 0, seq: 0 };
-                ledger.received += 1;
-                if device.rx.len() < device.spec.rx_packets {
-                    device.rx.push_back(packet);
-                } else {
-                    rows.entry((from, None)).or_default().losses.add(Reason::RxRingFull, 1);
-                }
-            });
+                Change::Scheduler(settings) => self.engine.set_scheduler(now, settings),
+            }
         }
     }
 
@@ -198,17 +160,28 @@ impl<'a> World<'a> {
             let Some(packet) = packet else { break };
             let key = Key { dst: packet.dst, src: mac_of(port), vlan: 0 };
             match self.engine.decide(now, PortId(port as u16), &key) {
-                Decision::To(to) => self.offer(now, to, packet),
+                Decision::To(to) => self.cut(now, to, packet),
                 Decision::Drop(reason) => self.losses(port, None).add(reason, 1),
                 Decision::Flood(to) => {
                     self.ledger.copies += to.len() as u64 - 1;
                     for to in to {
-                        self.offer(now, to, packet.clone());
+                        self.cut(now, to, packet.clone());
                     }
                 }
             }
         }
-        self.engine.end_of_burst(now);
+    }
+
+    /// Superframes go in pieces where the link wants that; each is a copy to the ledger.
+    fn cut(&mut self, now: u64, to: PortId, packet: SimPacket) {
+        let most = self.engine.piece_bytes(to).max(1);
+        let mut left = packet.len;
+        while left > most {
+            left -= most;
+            self.ledger.copies += 1;
+            self.offer(now, to, SimPacket { len: most, ..packet.clone() });
+        }
+        self.offer(now, to, SimPacket { len: left, ..packet });
     }
 
     fn offer(&mut self, now: u64, to: PortId, mut packet: SimPacket) {
@@ -227,11 +200,14 @@ impl<'a> World<'a> {
     fn send(&mut self, now: u64) {
         for egress in self.engine.backlogged() {
             let Some(device) = self.devices.get_mut(egress.index()) else { continue };
-            'link: while let Some(mut container) = self.engine.next(now, egress) {
+            'link: while device.tx.len() < device.spec.device_packets
+                && let Next::Container(mut container) = self.engine.next(now, egress)
+            {
                 while let Some(packet) = container.pop() {
                     if device.tx.len() >= device.spec.device_packets {
                         container.unpop(packet);
-                        if let Err((container, reason)) = self.engine.put_back(egress, container) {
+                        let returned = self.engine.put_back(now, egress, container);
+                        if let Err((container, reason)) = returned {
                             for packet in container.iter() {
                                 let row = self.rows.entry((packet.from, Some(packet.to)));
                                 row.or_default().losses.add(reason, 1);
@@ -251,38 +227,45 @@ impl<'a> World<'a> {
         }
     }
 
-    fn transmit(&mut self, now: u64) {
-        for device in self.devices.iter_mut().filter(|device| device.present) {
-            if device.stalled {
-                device.free_ns = now;
-                continue;
+    /// What the machine behind the port does about a packet that reached it.
+    pub(super) fn arrived(&mut self, at_ns: u64, packet: &SimPacket) {
+        let source = packet.source;
+        match packet.leg {
+            Leg::Only => {}
+            Leg::Request { answer } => {
+                let Some(device) = self.devices.get_mut(packet.to) else { return };
+                self.ledger.received += 1;
+                if device.rx.len() >= device.spec.rx_packets {
+                    self.losses(packet.to, None).add(Reason::RxRingFull, 1);
+                    return;
+                }
+                device.rx.push_back(SimPacket {
+                    len: answer,
+                    arrived_ns: at_ns,
+                    from: packet.to,
+                    dst: mac_of(packet.from),
+                    to: 0,
+                    seq: 0,
+                    source,
+                    leg: Leg::Answer,
+                });
             }
-            while let Some(packet) = device.tx.front() {
-                let on_link_ns = device.spec.rate.map_or(0, |rate| rate.time_ns(packet.len.into()));
-                let sent_ns = device.free_ns.saturating_add(on_link_ns);
-                if sent_ns > now {
-                    break;
+            Leg::Answer => {
+                if let Some(running) = self.sources.get_mut(source) {
+                    running.answered(at_ns);
                 }
-                device.free_ns = sent_ns;
-                let Some(packet) = device.tx.pop_front() else { break };
-                let row = self.rows.entry((packet.from, Some(packet.to))).or_default();
-                if device.random.below(1_000_000) < u64::from(device.spec.device_drops_ppm) {
-                    row.losses.add(Reason::TxBusy, 1);
-                    continue;
-                }
-                row.delivered += 1;
-                if now < self.scenario.span.ns {
-                    row.bytes_in_span += u64::from(packet.len);
-                }
-                if packet.seq <= row.last_seq {
-                    row.misordered += 1;
-                }
-                row.last_seq = row.last_seq.max(packet.seq);
-            }
-            if device.tx.is_empty() {
-                // What is handed over later cannot have begun earlier.
-                device.free_ns = device.free_ns.max(now);
             }
         }
     }
+}
+
+pub(super) fn plus(a: &ContainerCounts, b: &ContainerCounts) -> ContainerCounts {
+    let mut sum = *a;
+    for (mine, theirs) in sum.released.iter_mut().zip(b.released) {
+        *mine += theirs;
+    }
+    sum.packets += b.packets;
+    sum.bytes += b.bytes;
+    sum.wait_ns += b.wait_ns;
+    sum
 }

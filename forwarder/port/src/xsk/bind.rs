@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use weir_core::{MAX_PORTS, PortId};
 use xsk_rs::FrameDesc;
 
+use super::line::{self, Line};
 use super::{BATCH, Queue, XskPort};
 use crate::chain::Assembler;
 use crate::egress::{Egress, TxFeatures};
+use crate::ethtool;
 use crate::overheard::Overheard;
 use crate::port::PortStats;
 use crate::sys;
@@ -139,6 +141,8 @@ impl XskPort {
             .then(|| Overheard::open(config.ifindex, config.slot))
             .transpose()
             .map_err(|source| BindError::PacketSocket { name: name.clone(), source })?;
+        // A device that does not say what drives it is not one that is known to drop.
+        let drops = ethtool::driver(&name).is_ok_and(|driver| line::drops(&driver));
         let mut whole_ring_kicks = false;
         if let Some(queue) = queues.first() {
             let fd = queue.rings.fd();
@@ -158,6 +162,7 @@ impl XskPort {
             tx_size: config.tx_ring,
             tx_room: config.tx_ring,
             staged: Vec::with_capacity(BATCH),
+            line: drops.then(|| Line::new(config.tx_ring)),
             outstanding: 0,
             dropped: 0,
             whole_ring_kicks,

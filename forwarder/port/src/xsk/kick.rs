@@ -6,6 +6,7 @@
 use weir_core::Reason;
 
 use super::XskPort;
+use crate::pool::Pool;
 use crate::port::Kick;
 use crate::sys;
 
@@ -55,16 +56,25 @@ impl Answer {
 }
 
 impl XskPort {
-    /// Frames in the transmit ring that the kernel has not taken.
+    /// Frames in the transmit ring, or the line, that the kernel has not taken.
     #[inline]
     pub(super) fn waiting(&mut self) -> u32 {
+        if let Some(line) = &self.line {
+            self.tx_room = self.tx_size.saturating_sub(line.len());
+            return line.len();
+        }
         let free = self.queues.first_mut().map_or(0, |queue| queue.rings.tx.nb_free_exact());
         self.tx_room = free;
         self.tx_size.saturating_sub(free)
     }
 
     #[inline]
-    pub(super) fn kick_ring(&mut self) -> Kick {
+    pub(super) fn kick_any(&mut self, pool: &mut Pool) -> Kick {
+        if self.line.is_some() { self.kick_line(pool) } else { self.kick_ring() }
+    }
+
+    #[inline]
+    fn kick_ring(&mut self) -> Kick {
         self.flush();
         let waiting = self.waiting();
         // A port that was down is asked even if nothing waits: that is how it is found up again.
@@ -95,7 +105,7 @@ impl XskPort {
         }
     }
 
-    fn note(&mut self, answer: Answer) {
+    pub(super) fn note(&mut self, answer: Answer) {
         let stats = &mut self.stats;
         stats.kicks += 1;
         self.down = answer == Answer::Down;

@@ -9,9 +9,11 @@
 //! - [`kick`]: what the kernel's answer to "send" means
 //! - [`rx`]: fill rings and receive rings
 //! - [`tx`]: the transmit ring, the packet socket, and the order between them
+//! - [`line`]: what stands in for the ring where a device drops instead of pushing back
 
 mod bind;
 mod kick;
+mod line;
 mod rx;
 mod tx;
 
@@ -63,7 +65,9 @@ pub struct XskPort {
     tx_room: u32,
     /// Given to `send`, not in the ring yet.
     staged: Vec<FrameDesc>,
-    /// In the ring or with the kernel, not completed.
+    /// Instead of the ring, where the device cannot push back.
+    line: Option<line::Line>,
+    /// In the ring (or the line) or with the kernel, not completed.
     outstanding: u32,
     /// Dropped by the device, and still to be completed.
     dropped: u32,
@@ -124,8 +128,8 @@ impl Port for XskPort {
     }
 
     #[inline]
-    fn kick(&mut self, _pool: &mut Pool) -> Kick {
-        self.kick_ring()
+    fn kick(&mut self, pool: &mut Pool) -> Kick {
+        self.kick_any(pool)
     }
 
     #[inline]

@@ -4,7 +4,7 @@
 //! was put into the ring before it, so packets leave in the order they were sent.
 
 use weir_core::Reason;
-use weir_core::offload::VnetHeader;
+use weir_core::offload::{GsoKind, Layout, VnetHeader};
 
 use super::{BATCH, XskPort};
 use crate::egress::Way;
@@ -16,7 +16,8 @@ use crate::sys;
 use crate::vnet::Outcome;
 
 /// A device that is full and one that drops every superframe answer alike. After refusing for this
-/// long, and this often, it is the latter.
+/// long, and this often, it is taken for the latter: superframes are cut here, and their segments
+/// wait as single frames do, so that nothing is lost whichever it was.
 const REFUSED_NS: u64 = 500_000_000;
 const REFUSED_TIMES: u32 = 64;
 /// A device without a carrier answers so too; it is asked for its state once in so many times.
@@ -27,7 +28,7 @@ const ASK_EVERY: u32 = 16;
 pub(super) struct Refusing {
     since_ns: u64,
     times: u32,
-    /// It is no use waiting: what comes is lost under this name, until something is taken.
+    /// It is no use waiting: what cannot be cut is lost under this name, until something is taken.
     hopeless: Option<Reason>,
 }
 
@@ -44,10 +45,7 @@ impl XskPort {
             }
             Ok((Way::Vnet(header), _)) => self.send_by_socket(pool, packet, &header),
             Ok((Way::Segment(layout, kind, gso_size), _)) => {
-                match Cutter::new(pool, &packet, &layout, kind, gso_size) {
-                    Ok(cutter) => self.send_segments(pool, packet, &cutter),
-                    Err(reason) => Err(Refused::Lost(packet, reason)),
-                }
+                self.send_cut(pool, packet, &layout, kind, gso_size)
             }
             Err(reason) => Err(Refused::Lost(packet, reason)),
         }
@@ -76,6 +74,13 @@ impl XskPort {
     /// Gives a frame to the ring, which has room for it.
     #[inline]
     fn stage(&mut self, pool: &mut Pool, idx: u32) {
+        if let Some(line) = &mut self.line {
+            pool.set_owner(idx, Owner::Tx(self.slot));
+            line.push(idx);
+            self.tx_room -= 1;
+            self.outstanding += 1;
+            return;
+        }
         let Some(desc) = pool.tx_desc(idx) else {
             // Only a pool in plain memory has no descriptors; a port is never used with one.
             pool.free_index(idx);
@@ -113,7 +118,7 @@ impl XskPort {
     ) -> Result<(), Refused> {
         self.flush();
         if self.waiting() > 0 {
-            self.kick_ring();
+            self.kick_any(pool);
             if self.waiting() > 0 {
                 return Err(Refused::Full(packet));
             }
@@ -128,7 +133,7 @@ impl XskPort {
                 pool.release(packet);
                 Ok(())
             }
-            Outcome::Busy => Err(self.refused(packet)),
+            Outcome::Busy => self.refused(pool, packet),
             Outcome::TooLong => Err(Refused::Lost(packet, Reason::MtuExceeded)),
             Outcome::Down => {
                 self.down = true;
@@ -139,7 +144,7 @@ impl XskPort {
     }
 
     /// The packet socket took nothing: whether to wait, or that it is no use.
-    fn refused(&mut self, packet: Packet) -> Refused {
+    fn refused(&mut self, pool: &mut Pool, packet: Packet) -> Result<(), Refused> {
         self.stats.vnet_refused += 1;
         let now_ns = sys::clock_monotonic_ns();
         let fresh = || Refusing { since_ns: now_ns, times: 0, hopeless: None };
@@ -156,8 +161,31 @@ impl XskPort {
             };
         }
         match refusing.hopeless {
-            Some(reason) => Refused::Lost(packet, reason),
-            None => Refused::Full(packet),
+            None => Err(Refused::Full(packet)),
+            Some(Reason::TxError) if packet.is_superframe() => {
+                match self.egress.without_device(pool, &packet) {
+                    Ok(Way::Segment(layout, kind, gso_size)) => {
+                        self.send_cut(pool, packet, &layout, kind, gso_size)
+                    }
+                    Ok(_) => Err(Refused::Lost(packet, Reason::TxError)),
+                    Err(reason) => Err(Refused::Lost(packet, reason)),
+                }
+            }
+            Some(reason) => Err(Refused::Lost(packet, reason)),
+        }
+    }
+
+    fn send_cut(
+        &mut self,
+        pool: &mut Pool,
+        packet: Packet,
+        layout: &Layout,
+        kind: GsoKind,
+        gso_size: u16,
+    ) -> Result<(), Refused> {
+        match Cutter::new(pool, &packet, layout, kind, gso_size) {
+            Ok(cutter) => self.send_segments(pool, packet, &cutter),
+            Err(reason) => Err(Refused::Lost(packet, reason)),
         }
     }
 

@@ -6,13 +6,17 @@
     clippy::panic,
     reason = "a bed that cannot be made fails the test"
 )]
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+pub(crate) mod consumer;
+mod frames;
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use weir_abi::gso::gso_kind;
-use weir_abi::{Meta, classify, meta_flags};
+pub(crate) use frames::{frame, superframe};
+use weir_abi::Meta;
 use weir_core::PortId;
 use weir_port::{Kick, Packet, Pool, Port, Refused, XskConfig, XskPort, ethtool, sys};
 
@@ -160,24 +164,34 @@ pub(crate) fn end(port: XskPort, pool: &mut Pool) {
     assert_eq!(census.free, census.total, "{census:?}");
 }
 
-pub(crate) fn on_core_0(thread: i32) {
+pub(crate) fn on_core(core: usize, thread: i32) {
     // SAFETY: zeros are an empty set, alive during the call.
     unsafe {
         let mut cores: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(0, &mut cores);
+        libc::CPU_SET(core, &mut cores);
         assert_eq!(libc::sched_setaffinity(thread, size_of_val(&cores), &raw const cores), 0);
     }
 }
 
 /// Has the device's poll done by a thread on the sender's own core, so that the sender outruns it.
-/// Frames go by that poll only if the sending end has no TSO: otherwise the kernel
-/// finds them not worth aggregating and delivers them on the sender's core, one by one.
 pub(crate) fn slow_receiver(name: &str, sender: &str) {
+    without_tso(sender);
+    polled_on_core_0(name);
+    on_core(0, 0);
+}
+
+/// Frames go by the far end's poll only if the sending end has no TSO: otherwise the kernel
+/// finds them not worth aggregating and delivers them on the sender's core, one by one.
+pub(crate) fn without_tso(sender: &str) {
     for (feature, on) in ethtool::features(sender).unwrap() {
         if on && feature.starts_with("tx-tcp") {
             ethtool::set_feature(sender, &feature, false).unwrap();
         }
     }
+}
+
+/// Has the device's poll done by a thread, on core 0.
+pub(crate) fn polled_on_core_0(name: &str) {
     // SAFETY: the strings are constants, and only this thread's mounts change.
     unsafe {
         assert_eq!(libc::unshare(libc::CLONE_NEWNS), 0);
@@ -188,13 +202,12 @@ pub(crate) fn slow_receiver(name: &str, sender: &str) {
     }
     ethtool::set_feature(name, "rx-gro", true).unwrap();
     std::fs::write(format!("/sys/class/net/{name}/threaded"), "1").unwrap();
-    on_core_0(0);
     let mut found = false;
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let comm = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
         if comm.starts_with(&format!("napi/{name}-")) {
             let pid: i32 = entry.file_name().into_string().unwrap().parse().unwrap();
-            on_core_0(pid);
+            on_core(0, pid);
             found = true;
         }
     }
@@ -207,60 +220,6 @@ pub(crate) fn received(name: &str) -> u64 {
     let text = String::from_utf8(output.stdout).unwrap();
     let numbers = text.split("RX:").nth(1).unwrap().split('\\').nth(1).unwrap();
     numbers.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-/// Ethernet, tags, IPv4 or IPv6, TCP or UDP, and a payload, with a partial checksum.
-pub(crate) fn frame(tags: usize, v6: bool, udp: bool, payload: usize) -> Vec<u8> {
-    let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
-    for tag in 0..tags {
-        frame.extend([0x81, 0x00, 0x00, 5 + tag as u8]);
-    }
-    frame.extend(if v6 { [0x86, 0xdd] } else { [0x08, 0x00] });
-    let l4_len = payload + if udp { 8 } else { 20 };
-    let proto = if udp { 17 } else { 6 };
-    let mut ip = if v6 { vec![0; 40] } else { vec![0; 20] };
-    if v6 {
-        ip[0] = 0x60;
-        ip[4..6].copy_from_slice(&(l4_len as u16).to_be_bytes());
-        ip[6] = proto;
-        ip[7] = 64;
-        (ip[8], ip[23], ip[24], ip[39]) = (0xfd, 1, 0xfd, 2);
-    } else {
-        ip[0] = 0x45;
-        ip[2..4].copy_from_slice(&((20 + l4_len) as u16).to_be_bytes());
-        (ip[8], ip[9]) = (64, proto);
-        ip[12..20].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
-        let sum: u32 = ip.chunks(2).map(|w| u32::from(w[0]) << 8 | u32::from(w[1])).sum();
-        let sum = !(((sum & 0xffff) + (sum >> 16)) as u16);
-        ip[10..12].copy_from_slice(&sum.to_be_bytes());
-    }
-    frame.extend(ip);
-    let l4 = frame.len();
-    frame.resize(l4 + l4_len - payload, 0);
-    frame[l4..l4 + 4].copy_from_slice(&[0x10, 0x01, 0x10, 0x02]);
-    if udp {
-        frame[l4 + 4..l4 + 6].copy_from_slice(&(l4_len as u16).to_be_bytes());
-    } else {
-        (frame[l4 + 12], frame[l4 + 13]) = (0x50, 0x10);
-    }
-    frame.extend((0..payload).map(|i| (i % 251) as u8));
-    let verdict = classify(&frame[..]).unwrap();
-    let at = usize::from(verdict.csum_off());
-    frame[at..at + 2].copy_from_slice(&verdict.pseudo.to_be_bytes());
-    frame
-}
-
-pub(crate) fn superframe(pool: &mut Pool, bytes: &[u8], gso_size: u16) -> Packet {
-    let verdict = classify(bytes).unwrap();
-    let mut meta = Meta::new(&verdict, 1, bytes.len() as u32, 3);
-    meta.flags |= meta_flags::GSO | meta_flags::CSUM_PARTIAL;
-    meta.gso_size = gso_size;
-    meta.gso_type = match (verdict.is(meta_flags::UDP), verdict.is(meta_flags::IPV6)) {
-        (true, _) => gso_kind::UDP_L4,
-        (false, true) => gso_kind::TCP6,
-        (false, false) => gso_kind::TCP4,
-    };
-    pool.compose(bytes, &meta).unwrap()
 }
 
 /// A frame as a tap sees it: the kernel has taken the outer tag off.

@@ -22,6 +22,31 @@ const FIELDS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "SHARES (weir stats --shares; `links` of a port)",
+        &[
+            ("share", "The part of what went over the link that came from this port."),
+            ("weight", "What it gets of a contended link, compared with the others."),
+            ("min, max", "The rates it was promised, and is held to; for the link: its own rate."),
+            ("queued", "Bytes of it that wait for this link now."),
+            (
+                "shed",
+                "It sends more for this link than may wait: until most of that is gone, the XDP program drops it at its own core. A smaller load, a larger `queue` or a larger share ends it.",
+            ),
+        ],
+    ),
+    (
+        "CONTAINERS (packets of one port for one link that travel together)",
+        &[
+            ("fill", "Bytes in one when it was let go, on average."),
+            ("wait", "How long one was open, on average."),
+            ("full", "Let go because the next packet did not fit."),
+            ("timeout", "Let go because it had been open for the longest time allowed."),
+            ("playout", "Let go because its first packet would have been late."),
+            ("idle", "Let go because its link had nothing else to send."),
+            ("flush", "Let go because the burst that opened it was over, or its port left."),
+        ],
+    ),
+    (
         "LEDGER (received + copies = delivered + passed + lost + in flight)",
         &[
             ("received", "Every frame that entered a port, whatever became of it."),
@@ -96,6 +121,9 @@ mod tests {
         }
         for counter in Counter::all() {
             assert!(text.contains(&format!("\n  {}\n", counter.name())));
+        }
+        for reason in weir_core::ReleaseReason::ALL {
+            assert!(text.contains(&format!("\n  {reason}\n")));
         }
         assert!(text.starts_with(
             "PORTS\n  rx\n      What the port's guest or link sent; a superframe is one frame.\n"

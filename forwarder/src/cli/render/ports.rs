@@ -2,7 +2,9 @@
 
 use super::{
     Align::{Left, Right},
-    Table, WIDTH, grouped, percent, uptime, wrapped,
+    Table, WIDTH, grouped, percent,
+    shares::contended,
+    uptime, wrapped,
 };
 use crate::control::report::{PortList, Regimes, StatsReport, WorkerReport};
 
@@ -37,6 +39,10 @@ pub fn stats(report: &StatsReport) -> String {
     let ports = report.ports.iter();
     text += &problems(ports.map(|port| (port.name.as_str(), port.problem.as_deref())));
     text.push('\n');
+    let shares = contended(report);
+    if !shares.is_empty() {
+        text.extend([&shares, "\n"]);
+    }
     text.push_str(&summary(report));
     text
 }
@@ -129,7 +135,7 @@ pub fn port_list(list: &PortList) -> String {
 mod tests {
     use super::*;
     use crate::{
-        cli::render::samples::report,
+        cli::render::samples::{report, shared},
         control::{
             plan::Role,
             report::{Attached, PortInfo, State, VERSION},
@@ -149,6 +155,16 @@ worker on core 1 (adaptive): busy 12.3 %, idle 87.6 %, back-pressured 0.1 %
 pool: 6,100 of 8,192 frames free; known addresses: 3 of 16,384; up 01:02:03
 ";
         assert_eq!(stats(&report()), expected);
+    }
+
+    #[test]
+    fn contended_links_and_containers_are_shown_between_the_ports_and_the_sums() {
+        let text = stats(&shared());
+        let tables: Vec<&str> = text.split("\n\n").collect();
+        assert_eq!(tables.len(), 4, "{text}");
+        assert!(tables[1].starts_with("LINK / FROM ") && tables[1].contains("\nnic0 "), "{text}");
+        assert!(tables[2].starts_with("CONTAINERS FROM "), "{text}");
+        assert!(tables[3].starts_with("ledger: "), "{text}");
     }
 
     #[test]

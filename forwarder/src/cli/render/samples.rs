@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::control::{
     plan::Role,
     report::{
-        Attached, CensusReport, FdbReport, IdleName, LedgerReport, PortReport, Queued, Regimes,
-        State, StatsReport, Traffic, VERSION, WorkerReport,
+        Attached, CensusReport, Containers, FdbReport, IdleName, LedgerReport, LinkShare,
+        PortReport, Promise, Queued, Regimes, State, StatsReport, Traffic, VERSION, WorkerReport,
     },
 };
 
@@ -26,6 +26,9 @@ pub(crate) fn port(name: &str, role: Role, rx: u64, tx: u64) -> PortReport {
         passed: Traffic::default(),
         losses: BTreeMap::new(),
         queued: Queued::default(),
+        promise: Promise { weight: 1, release: "eager".to_owned(), ..Promise::default() },
+        links: Vec::new(),
+        containers: Containers::default(),
         counters: BTreeMap::new(),
     }
 }
@@ -61,4 +64,35 @@ pub(crate) fn report() -> StatsReport {
         frames: CensusReport { total: 8192, free: 6100, fill: 2048, rx: 1, held: 36, tx: 7 },
         fdb: FdbReport { entries: 3, capacity: 16_384 },
     }
+}
+
+/// The same with a shaped uplink that v1 floods.
+pub(crate) fn shared() -> StatsReport {
+    let link = |to: &str, bytes| LinkShare {
+        to: to.to_owned(),
+        frames: bytes / 1000,
+        bytes,
+        ..LinkShare::default()
+    };
+    let mut report = report();
+    let [nic0, v1, v2] = report.ports.as_mut_slice() else { return report };
+    nic0.promise.rate_bps = 200_000_000;
+    nic0.links = vec![link("v1", 3_000)];
+    v1.promise.weight = 4;
+    (v1.promise.min_rate_bps, v1.promise.max_rate_bps) = (20_000_000, 500_000_000);
+    v1.promise.release = "adaptive".to_owned();
+    v1.losses.insert("shed".to_owned(), 4_000);
+    v1.links = vec![LinkShare {
+        queued: Queued { packets: 12, bytes: 12_345 },
+        shed: true,
+        ..link("nic0", 4_000_000)
+    }];
+    v1.containers = Containers {
+        released: losses(&[("full", 910), ("idle", 89), ("flush", 1)]),
+        packets: 4_000,
+        bytes: 4_000_000,
+        wait_ns: 12_345_000,
+    };
+    v2.links = vec![link("nic0", 1_000_000), link("v1", 0)];
+    report
 }

@@ -7,6 +7,7 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
+    sync::Mutex,
 };
 
 use tokio::{
@@ -15,16 +16,36 @@ use tokio::{
     task::JoinHandle,
 };
 
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
 use super::*;
 use crate::{
     cli::client::{self, ClientError},
-    control::report::VERSION,
+    control::{
+        config::{Host, parse},
+        plan::Plan,
+        report::VERSION,
+    },
 };
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Twin {
     broken: bool,
     stuck: bool,
+    /// What a stuck change waits for.
+    reached: Arc<Notify>,
+    plan: Arc<Mutex<Plan>>,
+}
+
+impl Default for Twin {
+    fn default() -> Self {
+        let file = "[[port]]\nname = 'nic0'\nrole = 'uplink'\nrate = '10Mbit'\n\
+                    [[port]]\nname = 'v1'\n";
+        let plan = parse(file, "f", &Host { cores: vec![0] }).unwrap();
+        let plan = Arc::new(Mutex::new(plan));
+        Self { broken: false, stuck: false, reached: Arc::default(), plan }
+    }
 }
 
 impl Backend for Twin {
@@ -40,6 +61,20 @@ impl Backend for Twin {
 
     async fn ports(&self) -> Result<PortList, BackendError> {
         Ok(PortList { version: VERSION, ports: Vec::new() })
+    }
+
+    async fn config(&self) -> Result<Value, BackendError> {
+        Ok(self.plan.lock().unwrap().document(&[]))
+    }
+
+    async fn patch(&self, patch: Value) -> Result<Value, PatchRefused> {
+        if self.stuck {
+            tokio::task::yield_now().await;
+            self.reached.notified().await;
+        }
+        let mut plan = self.plan.lock().unwrap();
+        *plan = plan.patch(&patch, &[])?;
+        Ok(plan.document(&[]))
     }
 }
 
@@ -70,12 +105,26 @@ impl Running {
 }
 
 /// Status line and body, as `curl` would see them.
-async fn raw(path: &Path, request: &str) -> (String, serde_json::Value) {
+async fn raw(path: &Path, request: &str) -> (String, Value) {
+    send(path, request, "", "").await
+}
+
+/// As `curl --json` would send it, but for the content type.
+async fn patch_as(path: &Path, kind: &str, body: &str) -> (String, Value) {
+    let headers = format!("content-type: {kind}\r\ncontent-length: {}\r\n", body.len());
+    let (status, body) = send(path, "PATCH /v1/config", &headers, body).await;
+    (status.split(' ').nth(1).unwrap().to_owned(), body)
+}
+
+async fn send(path: &Path, request: &str, headers: &str, body: &str) -> (String, Value) {
     let mut stream = tokio::net::UnixStream::connect(path).await.unwrap();
-    let request = format!("{request} HTTP/1.1\r\nhost: weir\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    let request =
+        format!("{request} HTTP/1.1\r\nhost: weir\r\nconnection: close\r\n{headers}\r\n{body}");
+    // Whoever sends too much is answered, and hung up on before all of it is read.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.lines().next().unwrap().to_owned();
     (status, serde_json::from_str(body).unwrap())
@@ -92,7 +141,8 @@ async fn the_routes_answer() {
     assert_eq!(status, "HTTP/1.1 200 OK");
     let paths: Vec<&str> =
         body["routes"].as_array().unwrap().iter().map(|r| r["path"].as_str().unwrap()).collect();
-    assert_eq!(paths, ["/", "/v1/stats", "/v1/ports", "/v1/health"]);
+    let expected = ["/", "/v1/stats", "/v1/ports", "/v1/health", "/v1/config", "/v1/config"];
+    assert_eq!(paths, expected);
     let (_, body) = raw(&weir.path, "GET /v1/stats").await;
     assert_eq!(body["ledger"]["balanced"], true);
     weir.stop().await;
@@ -103,10 +153,15 @@ async fn errors_are_json_and_say_what_would_be_valid() {
     let weir = start(Twin::default());
     let (status, body) = raw(&weir.path, "GET /v1/stat").await;
     assert_eq!(status, "HTTP/1.1 404 Not Found");
-    assert_eq!(body["error"], "there is no /v1/stat; valid: /, /v1/stats, /v1/ports, /v1/health");
+    assert_eq!(
+        body["error"],
+        "there is no /v1/stat; valid: /, /v1/stats, /v1/ports, /v1/health, /v1/config"
+    );
     let (status, body) = raw(&weir.path, "POST /v1/stats").await;
     assert_eq!(status, "HTTP/1.1 405 Method Not Allowed");
     assert_eq!(body["error"], "POST /v1/stats is not possible; valid: GET");
+    let (_, body) = raw(&weir.path, "DELETE /v1/config").await;
+    assert_eq!(body["error"], "DELETE /v1/config is not possible; valid: GET, PATCH");
     weir.stop().await;
 
     let weir = start(Twin { broken: true, ..Twin::default() });
@@ -117,6 +172,136 @@ async fn errors_are_json_and_say_what_would_be_valid() {
     }
     let error = client::stats(&weir.path).await.unwrap_err();
     assert_eq!(error.to_string(), "weir refused: the worker has ended");
+    weir.stop().await;
+}
+
+#[tokio::test]
+async fn the_configuration_is_shown_and_changed() {
+    let weir = start(Twin::default());
+    let before = client::config(&weir.path).await.unwrap();
+    assert_eq!(before["ports"]["v1"]["weight"], 1);
+    let after = client::patch(&weir.path, &json!({"ports": {"v1": {"weight": 4}}})).await.unwrap();
+    assert_eq!(after["ports"]["v1"]["weight"], 4);
+    assert_eq!(client::config(&weir.path).await.unwrap(), after);
+    let body = r#"{"ports":{"v1":{"weight":null}}}"#;
+    for kind in ["application/json", "Application/Merge-Patch+JSON; charset=utf-8"] {
+        let (status, answer) = patch_as(&weir.path, kind, body).await;
+        assert_eq!((status.as_str(), &answer), ("200", &before));
+    }
+    weir.stop().await;
+}
+
+#[tokio::test]
+async fn the_commands_change_what_they_name() {
+    use crate::cli::{CliError, args, change, port};
+    use clap::Parser as _;
+
+    let weir = start(Twin::default());
+    let obey = async |line: &str| -> Result<(), CliError> {
+        let cli = args::Cli::try_parse_from(line.split(' ')).unwrap();
+        match cli.command {
+            args::Command::Port(command) => port::run(&command, &weir.path).await,
+            args::Command::Set(args) => change::set(&args, &weir.path).await,
+            args::Command::Config(args) => change::config(&args, &weir.path).await,
+            other => panic!("{other:?}"),
+        }
+    };
+    obey("weir port set v1 --weight 4 --max-rate 5Mbit").await.unwrap();
+    obey("weir port add v9 --weight 2").await.unwrap();
+    obey("weir set scheduler.policy fifo").await.unwrap();
+    obey("weir config").await.unwrap();
+    let now = client::config(&weir.path).await.unwrap();
+    assert_eq!(
+        (&now["ports"]["v1"]["weight"], &now["ports"]["v9"]["weight"]),
+        (&json!(4), &json!(2))
+    );
+    assert_eq!(now["scheduler"]["policy"], "fifo");
+    let again = obey("weir port add nic0").await.unwrap_err();
+    let expected = "port nic0 is there already; to change it: weir port set nic0";
+    assert_eq!((again.to_string().as_str(), again.exit_code()), (expected, 1));
+    let refused = obey("weir port set v1 --min-rate 6Mbit").await.unwrap_err();
+    let expected = "weir refused: ports.v1.min-rate: 6Mbit is above max-rate, 5Mbit; valid: at \
+                    most 5Mbit";
+    assert_eq!((refused.to_string().as_str(), refused.exit_code()), (expected, 1));
+    let senseless = obey("weir set container.alpha much").await.unwrap_err();
+    let expected = "container.alpha: \"much\" is no value of it; expected a fraction, such as 0.99";
+    assert_eq!((senseless.to_string().as_str(), senseless.exit_code()), (expected, 2));
+    assert_eq!(client::config(&weir.path).await.unwrap(), now);
+    obey("weir port del v9").await.unwrap();
+    assert_eq!(client::config(&weir.path).await.unwrap()["ports"].get("v9"), None);
+    weir.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_changes_nothing() {
+    let weir = start(Twin::default());
+    let before = client::config(&weir.path).await.unwrap();
+    let kind = "application/merge-patch+json";
+    let long = format!("{{\"x\":\"{}\"}}", "x".repeat(1 << 20));
+    for (kind, body, status, error) in [
+        (
+            "application/x-www-form-urlencoded",
+            "{}",
+            "415",
+            "content-type \"application/x-www-form-urlencoded\" is no patch; valid: \
+             application/merge-patch+json, application/json",
+        ),
+        (
+            kind,
+            "{\"ports\": ",
+            "400",
+            "the body is no JSON: EOF while parsing a value at line 1 column 10",
+        ),
+        (kind, "", "400", "the body is no JSON: EOF while parsing a value at line 1 column 0"),
+        (kind, &long, "413", "a patch has at most 1048576 bytes"),
+        (
+            kind,
+            r#"{"scheduler":{"policy":"fifo"},"ports":{"v1":{"weight":"4"}}}"#,
+            "422",
+            "ports.v1.weight: \"4\" is not a whole number; valid: a whole number from 1 to 1000",
+        ),
+        (
+            kind,
+            r#"{"ports":{"v1":{"min-rate":"11Mbit"}}}"#,
+            "422",
+            "ports.nic0.rate: 10Mbit is less than the sum of the other ports' min-rate, 11Mbit; \
+             valid: at least 11Mbit",
+        ),
+        (
+            kind,
+            r#"{"ports":{"v1":{"weight":4},"v9":{"weight":4}}}"#,
+            "404",
+            "ports.v9: there is no such port; valid: a port that `weir port list` shows, or a \
+             role for a new one",
+        ),
+    ] {
+        let (answered, answer) = patch_as(&weir.path, kind, body).await;
+        assert_eq!((answered.as_str(), answer["error"].as_str()), (status, Some(error)));
+        assert_eq!(client::config(&weir.path).await.unwrap(), before, "{body}");
+    }
+    let refused = client::patch(&weir.path, &json!({"ports": 3})).await.unwrap_err();
+    assert!(refused.to_string().starts_with("weir refused: ports: 3 is not a table"), "{refused}");
+    weir.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_that_nobody_waits_for_is_carried_to_its_end() {
+    let twin = Twin { stuck: true, ..Twin::default() };
+    let (go_on, plan) = (Arc::clone(&twin.reached), Arc::clone(&twin.plan));
+    let weir = start(twin);
+    let patch = r#"{"ports":{"v1":{"weight":4}}}"#;
+    let (status, answer) = patch_as(&weir.path, "application/json", patch).await;
+    assert_eq!(status, "504");
+    assert!(answer["error"].as_str().unwrap().contains("goes on"), "{answer}");
+    assert_eq!(plan.lock().unwrap().port_named("v1").weight, 1);
+    go_on.notify_one();
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while plan.lock().unwrap().port_named("v1").weight != 4 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
     weir.stop().await;
 }
 

@@ -1,23 +1,58 @@
-//! The `[[port]]` tables, and what must hold between them.
+//! One port's keys.
 
-use std::{collections::HashMap, net::IpAddr, ops::Range};
+use std::net::IpAddr;
 
-use toml::de::{DeTable, DeValue};
 use weir_core::{
+    Share,
     ids::Mac,
     units::{ByteSize, Rate},
 };
 
 use super::{
+    node::Value,
     problem::Problems,
-    section::{Fault, Field, Kind, Section, choice, fault, integer, list, quantity, text},
+    section::{Fault, Field, Keys, Kind, Section, choice, fault, flag, integer, quantity, text},
+    sections::TIMEOUT,
 };
-use crate::control::plan::{Fallback, PortDefaults, PortPlan, Role};
+use crate::control::plan::{PortDefaults, PortPlan, Role};
 
-const KEYS: &[&str] = &[
-    "name", "role", "mode", "rate", "weight", "min-rate", "max-rate", "queue", "fallback",
-    "mac-lock", "ip-lock",
-];
+/// In the file.
+pub(super) const KEYS: Keys = Keys::of(&[
+    "name",
+    "role",
+    "mode",
+    "rate",
+    "weight",
+    "min-rate",
+    "max-rate",
+    "burst",
+    "queue",
+    "release",
+    "timeout",
+    "work-conserving",
+    "worker",
+    "fallback",
+    "mac-lock",
+    "ip-lock",
+]);
+/// In the document of a running weir, under the port's name.
+pub(super) const LIVE_KEYS: Keys = Keys {
+    valid: &[
+        "role",
+        "rate",
+        "weight",
+        "min-rate",
+        "max-rate",
+        "burst",
+        "queue",
+        "release",
+        "timeout",
+        "work-conserving",
+        "mac-lock",
+        "ip-lock",
+    ],
+    fixed: &["name", "mode", "worker", "fallback"],
+};
 const MAX_LOCKS: usize = 256;
 /// IFNAMSIZ less the closing zero.
 const MAX_NAME_LEN: usize = 15;
@@ -32,120 +67,86 @@ const QUEUE: Kind<ByteSize> = Kind {
     valid: "a number and B, KiB, MiB or GiB, from \"4KiB\" to \"1GiB\"",
     within: |size| (4 << 10..=1 << 30).contains(&size.bytes),
 };
-const NAME: &str = "valid: an interface's name, such as \"eth1\": 1 to 15 characters without \
+const BURST: Kind<ByteSize> = Kind {
+    what: "a size",
+    valid: "a number and B, KiB or MiB, from \"2KiB\" to \"64MiB\"",
+    within: |size| (2 << 10..=64 << 20).contains(&size.bytes),
+};
+pub(super) const NAME: &str = "valid: an interface's name, such as \"eth1\": 1 to 15 characters without \
                     spaces, slashes and colons";
 
-/// What of a port is checked against the other ports. The rates are refused after that.
+/// What of a port is checked against the other ports.
 #[derive(Debug)]
 pub(super) struct Facts {
+    /// Of the port's `rate`, as the errors write it.
+    pub(super) rate_path: String,
     /// `None`: what stands there is no role, which is a problem of its own already.
-    role: Option<Role>,
-    link: Option<Field<Rate>>,
-    min: Option<Field<Rate>>,
+    pub(super) role: Option<Role>,
+    pub(super) link: Option<Field<Rate>>,
+    pub(super) min: Option<Field<Rate>>,
 }
 
+/// A port without its name. What the table cannot tell is taken from `base`; what it can and does
+/// not has its default.
 pub(super) fn read(
     problems: &mut Problems<'_>,
-    span: Range<usize>,
-    table: &DeTable<'_>,
-) -> (Option<PortPlan>, Facts) {
-    let section = Section::open(problems, "port", span, table, KEYS);
-    let s = &section;
-    let defaults = PortDefaults::default();
-    let name = s.read(problems, "name", |v| interface(v.get_ref()));
-    if !s.has("name") {
-        problems.add(&s.span, s.path("name"), "is missing", NAME);
-    }
-    let written = s.read::<Role>(problems, "role", |v| choice(v.get_ref()));
+    s: &Section<'_>,
+    base: &PortPlan,
+    workers: &[usize],
+) -> (PortPlan, Facts) {
+    let defaults = PortDefaults::default().port(&base.name, Role::Vif);
+    let written = s.read::<Role>(problems, "role", choice);
     let role = match written {
         Some(field) => Some(field.value),
         None if s.has("role") => None,
-        None => Some(Role::Vif),
+        None => Some(defaults.role),
+    };
+    let weight = s.read(problems, "weight", |v| integer(v, 1, Share::MAX_WEIGHT.into()));
+    let mut rate = |key| s.read(problems, key, |v| quantity(v, &RATE));
+    let (link, min, max) = (rate("rate"), rate("min-rate"), rate("max-rate"));
+    if let (Some(low), Some(high)) = (&min, &max)
+        && low.value > high.value
+    {
+        let wrong = format!("{} is above max-rate, {}", low.value, high.value);
+        s.wrong(problems, low, wrong, format!("valid: at most {}", high.value));
+    }
+    let mut size = |key, kind: &Kind<ByteSize>, default| {
+        s.read(problems, key, |v| quantity(v, kind)).map_or(default, |field| field.value.bytes)
     };
     let plan = PortPlan {
-        name: name.as_ref().map(|field| field.value.clone()).unwrap_or_default(),
-        role: role.unwrap_or(Role::Vif),
-        mode: s.read_or(problems, "mode", defaults.mode, |v| choice(v.get_ref())),
-        queue_bytes: s
-            .read(problems, "queue", |v| quantity(v.get_ref(), &QUEUE))
-            .map_or(defaults.queue_bytes, |field| field.value.bytes),
-        fallback: s
-            .read_or::<Fallback>(problems, "fallback", defaults.fallback, |v| choice(v.get_ref())),
+        burst_bytes: size("burst", &BURST, defaults.burst_bytes),
+        queue_bytes: size("queue", &QUEUE, defaults.queue_bytes),
+        role: role.unwrap_or(defaults.role),
+        mode: s.read_or(problems, "mode", base.mode, choice),
+        weight: weight.map_or(defaults.weight, |field| field.value as u32),
+        min_rate: min.as_ref().map(|field| field.value),
+        max_rate: max.as_ref().map(|field| field.value),
+        rate: link.as_ref().map(|field| field.value),
+        release: s.read(problems, "release", choice).map(|field| field.value),
+        timeout_ns: s
+            .read(problems, "timeout", |v| quantity(v, &TIMEOUT))
+            .map(|field| field.value.ns),
+        work_conserving: s.read(problems, "work-conserving", flag).map(|field| field.value),
+        worker: s
+            .read(problems, "worker", |v| worker(v, workers))
+            .map_or(base.worker, |field| Some(field.value)),
+        fallback: s.read_or(problems, "fallback", base.fallback, choice),
         mac_lock: locks(problems, s, "mac-lock", MAC, mac),
         ip_lock: locks(problems, s, "ip-lock", IP, ip),
-        at: name.as_ref().map(|field| problems.locate(&field.span)),
+        ..base.clone()
     };
-    let (link, min) = shares(problems, s);
-    (name.map(|_| plan), Facts { role, link, min })
+    (plan, Facts { rate_path: s.path("rate"), role, link, min })
 }
 
-/// What the weighted scheduler will keep: its values must be right, and nothing but the default
-/// is accepted, because a share that is configured and not kept is worse than none.
-fn shares(
-    problems: &mut Problems<'_>,
-    section: &Section<'_>,
-) -> (Option<Field<Rate>>, Option<Field<Rate>>) {
-    let leave_out = "leave the key out: every vif gets an equal share";
-    let weight = section.read(problems, "weight", |v| integer(v.get_ref(), 1, 1000));
-    let weight = weight.filter(|field| field.value != 1);
-    section.not_yet(
-        problems,
-        weight.as_ref(),
-        "this version gives every vif the same share",
-        "1 (the default)",
-    );
-    let mut rate = |key| section.read(problems, key, |v| quantity(v.get_ref(), &RATE));
-    let (link, min, max) = (rate("rate"), rate("min-rate"), rate("max-rate"));
-    let what = "this version keeps no rates";
-    match (&min, &max) {
-        (Some(low), Some(high)) if low.value.bits_per_s > high.value.bits_per_s => {
-            let wrong = format!("{} is above max-rate, {}", low.value, high.value);
-            section.wrong(problems, low, wrong, format!("valid: at most {}", high.value));
-        }
-        _ => section.not_yet(problems, min.as_ref(), what, leave_out),
-    }
-    section.not_yet(problems, max.as_ref(), what, leave_out);
-    (link, min)
-}
-
-/// What must hold between the ports of a file.
-pub(super) fn check_all(problems: &mut Problems<'_>, ports: &[PortPlan], facts: &[Facts]) {
-    let promised: u64 =
-        facts.iter().flat_map(|f| &f.min).fold(0, |sum, f| f.value.bits_per_s.saturating_add(sum));
-    for link in facts.iter().flat_map(|facts| &facts.link) {
-        let (mut wrong, mut valid) = (
-            "not yet: this version keeps no rates".to_owned(),
-            "valid: leave the key out: the link's own speed".to_owned(),
-        );
-        if promised > link.value.bits_per_s {
-            let sum = Rate { bits_per_s: promised };
-            wrong = format!("{} is less than the sum of all min-rate, {sum}", link.value);
-            valid = format!("valid: at least {sum}");
-        }
-        problems.add(&link.span, "port.rate", wrong, valid);
-    }
-    if facts.iter().all(|facts| facts.role == Some(Role::Vif)) {
-        problems.add_at(
-            ports.iter().find_map(|port| port.at.clone()),
-            "port.role",
-            "no port is an uplink",
-            "valid: at least one port with role = \"uplink\", where unknown destinations go",
-        );
-    }
-    let mut first: HashMap<&str, usize> = HashMap::new();
-    for port in ports {
-        let Some(at) = &port.at else { continue };
-        match first.get(port.name.as_str()) {
-            Some(line) => problems.add_at(
-                Some(at.clone()),
-                "port.name",
-                format!("\"{}\" is listed twice, first in line {line}", port.name),
-                "valid: each interface once",
-            ),
-            None => {
-                first.insert(&port.name, at.line);
-            }
-        }
+/// A port can only be given to a worker that there is.
+fn worker(value: &Value, workers: &[usize]) -> Result<usize, Fault> {
+    let cores: Vec<String> = workers.iter().map(ToString::to_string).collect();
+    let valid = format!("valid: a core of [forwarder] workers: {}", cores.join(", "));
+    let core =
+        integer(value, 0, u64::MAX).map_err(|refused| Fault { valid: valid.clone(), ..refused })?;
+    match workers.iter().find(|worker| **worker as u64 == core) {
+        Some(worker) => Ok(*worker),
+        None => fault(format!("there is no worker on core {core}"), valid),
     }
 }
 
@@ -156,7 +157,7 @@ pub(crate) fn is_interface_name(name: &str) -> bool {
         && !name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control())
 }
 
-fn interface(value: &DeValue<'_>) -> Result<String, Fault> {
+pub(super) fn interface(value: &Value) -> Result<String, Fault> {
     let name = text(value, NAME)?;
     if is_interface_name(name) {
         Ok(name.to_owned())
@@ -173,9 +174,9 @@ fn locks<T: PartialEq>(
     section: &Section<'_>,
     key: &'static str,
     valid: &str,
-    read: fn(&DeValue<'_>) -> Result<T, Fault>,
+    read: fn(&Value) -> Result<T, Fault>,
 ) -> Vec<T> {
-    let items = list(problems, section, key, valid, MAX_LOCKS, read);
+    let items = section.list(problems, key, valid, MAX_LOCKS, read);
     let mut locks = Vec::new();
     for item in items.map(|field| field.value).unwrap_or_default() {
         // Said twice is still said: a repetition is not a mistake that could matter.
@@ -186,7 +187,7 @@ fn locks<T: PartialEq>(
     locks
 }
 
-fn mac(value: &DeValue<'_>) -> Result<[u8; 6], Fault> {
+fn mac(value: &Value) -> Result<[u8; 6], Fault> {
     let valid = "valid: six pairs of hex digits, such as \"02:00:00:00:00:01\"";
     let text = text(value, valid)?;
     let Ok(mac) = text.parse::<Mac>() else {
@@ -199,7 +200,7 @@ fn mac(value: &DeValue<'_>) -> Result<[u8; 6], Fault> {
     Ok(mac.octets())
 }
 
-fn ip(value: &DeValue<'_>) -> Result<IpAddr, Fault> {
+fn ip(value: &Value) -> Result<IpAddr, Fault> {
     let valid = "valid: an IPv4 or IPv6 address without prefix length, such as \"10.0.0.1\"";
     let text = text(value, valid)?;
     let Ok(ip) = text.parse::<IpAddr>() else {

@@ -13,9 +13,10 @@ pub struct ConfigErrors {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// `None` where no file is to blame: the command line, or the file could not be read.
+    /// `None` where no file is to blame: the command line, a client's document, or the file could
+    /// not be read.
     pub at: Option<Located>,
-    /// `port.weight`, `syntax`, `--worker`, or the file's name.
+    /// `port.weight`, `ports.v1.weight` of a document, `syntax`, `--worker`, or the file's name.
     pub key: String,
     pub wrong: String,
     /// What would be valid; empty where `wrong` says it already.
@@ -120,20 +121,21 @@ impl<'s> Source<'s> {
     }
 }
 
-/// Collects what is wrong while a file is read.
+/// Collects what is wrong while a file or a document is read.
 #[derive(Debug)]
 pub(super) struct Problems<'s> {
-    source: Source<'s>,
+    /// `None`: what is read has no lines to point at.
+    source: Option<Source<'s>>,
     found: Vec<Problem>,
 }
 
 impl<'s> Problems<'s> {
-    pub(super) fn new(source: Source<'s>) -> Self {
+    pub(super) fn new(source: Option<Source<'s>>) -> Self {
         Self { source, found: Vec::new() }
     }
 
-    pub(super) fn locate(&self, span: &Range<usize>) -> Located {
-        self.source.locate(span)
+    pub(super) fn locate(&self, span: &Range<usize>) -> Option<Located> {
+        self.source.as_ref().map(|source| source.locate(span))
     }
 
     pub(super) fn add(
@@ -143,7 +145,7 @@ impl<'s> Problems<'s> {
         wrong: impl Into<String>,
         valid: impl Into<String>,
     ) {
-        self.add_at(Some(self.source.locate(span)), key, wrong, valid);
+        self.add_at(self.locate(span), key, wrong, valid);
     }
 
     pub(super) fn add_at(

@@ -6,18 +6,24 @@
 use weir_core::Mac;
 
 use super::Forwarder;
-use super::lifecycle::{PortError, is_shared};
+use super::lifecycle::PortError;
+use super::program::is_shared;
 use super::roster::State;
 use crate::control::links::{
     Event, FdbEntry, FdbKind, GuardError, Link, PortUse, Snapshot, check_port,
 };
 use crate::control::plan::{PortPlan, Role};
+use crate::worker::FdbNews;
+
+/// Addresses that are written and relayed at a time, each a system call or two: so many, and the
+/// control side looks after everything else first.
+const ADDRESSES_AT_A_TIME: usize = 256;
 
 impl Forwarder {
     /// Every port that should be served, and whether it comes from the bridge.
     fn wanted(&self, links: &Snapshot) -> Vec<(PortPlan, bool)> {
-        let mut wanted: Vec<(PortPlan, bool)> =
-            self.plan.ports.iter().map(|port| (port.clone(), false)).collect();
+        let listed = self.plan.ports.iter().filter(|port| !port.of_bridge);
+        let mut wanted: Vec<(PortPlan, bool)> = listed.map(|port| (port.clone(), false)).collect();
         let bridge = self.plan.bridge.as_deref().and_then(|name| links.by_name(name));
         if let Some(bridge) = bridge {
             for member in links.ports_of(bridge.ifindex) {
@@ -44,12 +50,7 @@ impl Forwarder {
     /// cannot: for the start, where the operator is there to read it.
     pub async fn take_in_all(&mut self, links: &Snapshot) -> Result<(), (PortPlan, PortError)> {
         for (plan, transient) in self.wanted(links) {
-            let down = links.by_name(&plan.name).is_some_and(|link| !link.up);
-            if down {
-                tracing::warn!(port = plan.name, "is down; it is taken when it comes up");
-                self.roster.enlist(&plan, transient);
-                self.roster.mark_gone(&plan.name, State::Down);
-            } else if let Err(error) = self.take_in(&plan, links, transient).await {
+            if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
                 if transient {
                     self.give_up(&plan, transient, &error);
                 } else {
@@ -57,7 +58,30 @@ impl Forwarder {
                 }
             }
         }
+        self.renew().await;
         Ok(())
+    }
+
+    /// Takes a port in, now or when its interface is set up.
+    pub(super) async fn take_in_once_up(
+        &mut self,
+        plan: &PortPlan,
+        links: &Snapshot,
+        transient: bool,
+    ) -> Result<(), PortError> {
+        if links.by_name(&plan.name).is_none_or(|link| link.up) {
+            return self.take_in(plan, links, transient).await;
+        }
+        tracing::warn!(port = plan.name, "is down; it is taken when it comes up");
+        self.roster.enlist(plan, transient);
+        self.roster.mark_gone(&plan.name, State::Down);
+        Ok(())
+    }
+
+    /// Promises depend on how many ports there are. That a worker has ended is found out by who
+    /// asks for it.
+    async fn renew(&mut self) {
+        let _ = self.reshape(None).await;
     }
 
     /// Makes the ports match the links.
@@ -74,6 +98,7 @@ impl Forwarder {
         for (plan, transient) in wanted {
             self.reconcile_port(&plan, transient, links).await;
         }
+        self.renew().await;
     }
 
     async fn reconcile_port(&mut self, plan: &PortPlan, transient: bool, links: &Snapshot) {
@@ -116,7 +141,7 @@ impl Forwarder {
     }
 
     /// A port that cannot be had while others run: said once, tried again when something changes.
-    fn give_up(&mut self, plan: &PortPlan, transient: bool, error: &PortError) {
+    pub(super) fn give_up(&mut self, plan: &PortPlan, transient: bool, error: &PortError) {
         let why = error.to_string();
         let known = self.roster.get(&plan.name).map(|entry| entry.state.clone());
         if known != Some(State::Failed(why.clone())) {
@@ -181,7 +206,40 @@ impl Forwarder {
             return;
         }
         if let Some(port) = self.port_at(entry.ifindex) {
-            let _ = self.worker.learn(Mac::from(entry.mac), entry.vlan, port);
+            let _ = self.workers.hint(Mac::from(entry.mac), entry.vlan, port);
+        }
+    }
+
+    /// What a worker has learned. It is carried out by [`Self::spread_addresses`].
+    pub fn hear(&mut self, news: &FdbNews) {
+        self.addresses.hear(news, |port| self.workers.home(port));
+    }
+
+    /// Whether there are addresses to spread.
+    pub fn is_settled(&self) -> bool {
+        self.addresses.is_settled()
+    }
+
+    /// Brings some of what was heard to the program, and to the workers that did not hear it.
+    pub fn spread_addresses(&mut self) {
+        for _ in 0..ADDRESSES_AT_A_TIME {
+            let Some(step) = self.addresses.next() else { return };
+            let (mac, vlan) = (step.address.mac, step.address.vlan);
+            if let Some(port) = step.port {
+                let _ = self.workers.relay(mac, vlan, port);
+            }
+            if !step.write {
+                continue;
+            }
+            let written = match step.port {
+                Some(port) => self.steering.fdb_set(mac, vlan, port.0),
+                None => self.steering.fdb_remove(mac, vlan),
+            };
+            match written {
+                Ok(()) => self.addresses.wrote(&step),
+                // What the program does not know it does not shed: no harm but work.
+                Err(error) => tracing::debug!(%mac, vlan, "{error}"),
+            }
         }
     }
 

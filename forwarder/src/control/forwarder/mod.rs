@@ -1,38 +1,48 @@
-//! The forwarder as the control side sees it: the program, the worker, and the ports between them.
+//! The forwarder as the control side sees it: the program, the workers, and the ports between them.
 //!
 //! - [`roster`]: the ports by name, the slots they hold, and their books over all their lives
-//! - [`lifecycle`]: taking a port into service and out of it, in the order that loses nothing
+//! - [`workers`]: which worker serves which port; [`quota`]: the frames that each may use
+//! - [`lifecycle`]: taking a port into service and out of it, in the order that loses nothing;
+//!   [`program`]: what the program is told of it
 //! - [`follow`]: making the ports match the interfaces that are there
-//! - [`tell`]: reports for the API
+//! - [`live`]: changes of the plan while traffic flows
+//! - [`addresses`]: who is behind which port, for the program and between the workers
+//! - [`tell`]: reports for the API; [`shares`]: what a port is promised, and what it gets
 //!
 //! Invariant: the program is attached to an interface only while a worker serves its sockets.
 
+mod addresses;
 mod follow;
 mod lifecycle;
+mod live;
+mod program;
+mod quota;
 pub mod roster;
+mod shares;
 mod tell;
+mod workers;
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use weir_abi::shed;
 use weir_core::{EngineConfig, PortId};
-use weir_port::{Pool, UmemHandle, XskPort};
+use weir_port::{Cells, Pool, UmemHandle};
 
+use self::addresses::Addresses;
+use self::workers::{Common, Workers, most_ports};
 use super::attach::Steering;
 use super::btf;
 use super::links::Snapshot;
 use super::plan::{Idle, Plan};
 use super::report::StatsReport;
 use super::settings::HostSettings;
-use crate::worker::{IdlePolicy, WorkerGone, WorkerHandle, WorkerSettings};
+use crate::worker::{FdbNews, IdlePolicy, WorkerGone};
 pub use lifecycle::PortError;
+pub use live::ApplyError;
 use roster::Roster;
 
-/// Frames in the pool, 4 KiB each: per port what its fill ring takes and half as much again for
-/// what is held and sent.
-const FRAMES_PER_PORT: u32 = 6 * 1024;
-const FRAMES_MIN: u32 = 16 * 1024;
-const FRAMES_MAX: u32 = 256 * 1024;
 /// A bridge may have this many ports before the pool gets scarce, or twice those of now.
 const FOLLOWED_PORTS: u32 = 8;
 /// How long a stopping forwarder waits for queues and devices to empty.
@@ -44,7 +54,9 @@ pub enum StartError {
     Pool(#[from] weir_port::UmemError),
     #[error("the XDP program could not be loaded: {0}")]
     Steering(#[from] super::attach::LoadError),
-    #[error("the worker could not be started: {0}")]
+    #[error("the XDP program's memory could not be shared: {0}")]
+    Shed(#[source] std::io::Error),
+    #[error("the workers could not be started: {0}")]
     Worker(#[source] std::io::Error),
 }
 
@@ -56,52 +68,76 @@ pub struct Forwarder {
     steering: Steering,
     settings: HostSettings,
     umem: UmemHandle,
-    worker: WorkerHandle<XskPort>,
+    frames_per_worker: u32,
+    workers: Workers,
+    addresses: Addresses,
     roster: Roster,
     started: Instant,
     stopping: bool,
 }
 
+/// What the workers say unasked, for [`Forwarder::hear`].
+pub type News = UnboundedReceiver<FdbNews>;
+
 impl Forwarder {
-    /// Loads the program and starts the worker; takes no port into service yet.
+    /// Loads the program and starts the workers; takes no port into service yet.
     pub fn start(
         plan: Plan,
         settings: HostSettings,
         links: &Snapshot,
         force: bool,
-    ) -> Result<Self, StartError> {
+    ) -> Result<(Self, News), StartError> {
         let steering = Steering::load(&btf::facts_or_none())?;
+        let shed = Cells::map(steering.shed_fd(), shed::WORDS).map_err(StartError::Shed)?;
         let members = plan
             .bridge
             .as_deref()
             .and_then(|name| links.by_name(name))
             .map_or(0, |bridge| links.ports_of(bridge.ifindex).count());
-        let frames = frames_for(&plan, members);
-        let (pool, umem) = Pool::umem(frames)?;
-        let core = plan.forwarder.workers.first().copied().unwrap_or(0);
-        let engine = EngineConfig {
-            container_bytes: u32::try_from(plan.container.bytes).unwrap_or(u32::MAX),
-            fdb_seed: random_seed(),
-            ..EngineConfig::default()
+        let cores = plan.forwarder.workers.clone();
+        let count = u32::try_from(cores.len()).unwrap_or(u32::MAX);
+        let frames_per_worker = quota::frames_per_worker(busiest(&plan, members), count);
+        let (pool, umem) = Pool::umem(frames_per_worker * count)?;
+        let (tell, news) = unbounded_channel();
+        let common = Common {
+            idle: match plan.forwarder.idle {
+                Idle::Spin => IdlePolicy::Spin,
+                Idle::Adaptive => IdlePolicy::Adaptive,
+                Idle::Sleep => IdlePolicy::Sleep,
+            },
+            engine: EngineConfig {
+                container_bytes: u32::try_from(plan.container.bytes).unwrap_or(u32::MAX),
+                fdb_seed: random_seed(),
+                scheduler: plan.scheduler_settings(),
+                ..EngineConfig::default()
+            },
+            shed,
+            news: tell,
         };
-        let idle = match plan.forwarder.idle {
-            Idle::Spin => IdlePolicy::Spin,
-            Idle::Adaptive => IdlePolicy::Adaptive,
-            Idle::Sleep => IdlePolicy::Sleep,
-        };
-        let worker = WorkerHandle::spawn(WorkerSettings { core, idle, engine }, pool)
+        let workers = Workers::spawn(&cores, pool.divide(cores.len()), &common)
             .map_err(StartError::Worker)?;
-        let roster = Roster::default();
-        let started = Instant::now();
-        Ok(Self { plan, force, steering, settings, umem, worker, roster, started, stopping: false })
+        let forwarder = Self {
+            plan,
+            force,
+            steering,
+            settings,
+            umem,
+            frames_per_worker,
+            workers,
+            addresses: Addresses::default(),
+            roster: Roster::default(),
+            started: Instant::now(),
+            stopping: false,
+        };
+        Ok((forwarder, news))
     }
 
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    pub fn worker_lives(&self) -> bool {
-        self.worker.lives()
+    pub fn workers_live(&self) -> bool {
+        self.workers.live()
     }
 
     /// A port of the roster by what the bridge's table calls it.
@@ -133,15 +169,15 @@ fn random_seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }
 
-fn frames_for(plan: &Plan, members: usize) -> u32 {
+/// How many ports the busiest worker is to be expected to have.
+fn busiest(plan: &Plan, members: usize) -> u32 {
+    let cores = &plan.forwarder.workers;
+    let ports = plan.ports.iter().map(|port| (port.worker, plan.port_settings(port).role));
+    let listed = most_ports(cores, ports);
+    if plan.bridge.is_none() {
+        return listed;
+    }
     let members = u32::try_from(members).unwrap_or(u32::MAX);
-    let ports = match plan.bridge {
-        Some(_) => members.saturating_mul(2).max(FOLLOWED_PORTS),
-        None => u32::try_from(plan.ports.len()).unwrap_or(u32::MAX),
-    };
-    ports
-        .saturating_mul(FRAMES_PER_PORT)
-        .checked_next_power_of_two()
-        .unwrap_or(FRAMES_MAX)
-        .clamp(FRAMES_MIN, FRAMES_MAX)
+    let workers = u32::try_from(cores.len()).unwrap_or(u32::MAX);
+    members.saturating_mul(2).max(FOLLOWED_PORTS).div_ceil(workers.max(1)).max(listed)
 }

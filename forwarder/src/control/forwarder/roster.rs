@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use weir_abi::MAX_PORTS;
-use weir_core::PortId;
+use weir_core::{Losses, PortId, PortSettings};
 
 use crate::control::attach::{Attached, Mode};
 use crate::control::books::{ProgramBooks, WorkerBooks};
@@ -55,6 +55,12 @@ pub struct Active {
     pub superframes: bool,
     /// Dropped first when the port is taken out.
     pub attached: Option<Attached>,
+    /// The one that serves it, by its place.
+    pub worker: usize,
+    /// What its fill rings were promised of the pool.
+    pub fill_frames: u32,
+    /// What the workers were told last.
+    pub settings: PortSettings,
 }
 
 #[derive(Debug)]
@@ -90,6 +96,9 @@ pub struct Closed {
 pub struct Roster {
     entries: BTreeMap<String, Entry>,
     pub closed: Closed,
+    /// Losses by slot, counted by other workers than the port's own, that belong to names which
+    /// held the slot before: workers count them by slot and never begin anew.
+    settled: BTreeMap<u16, Losses>,
     clock: u64,
 }
 
@@ -125,6 +134,27 @@ impl Roster {
             .map(Entry::id)
     }
 
+    /// The ports that are served.
+    pub fn active(&self) -> impl Iterator<Item = (&Entry, &Active)> {
+        self.entries.values().filter_map(|entry| Some((entry, entry.active.as_ref()?)))
+    }
+
+    pub fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.entries.values_mut()
+    }
+
+    /// The worker's books of a name over all its lives but the present one, with what other workers
+    /// lost of its frames: `elsewhere` is all that they ever counted for the slot.
+    pub fn books(&self, entry: &Entry, elsewhere: &Losses) -> WorkerBooks {
+        let mut books = entry.past.clone();
+        let none = Losses::default();
+        let settled = self.settled.get(&entry.slot).unwrap_or(&none);
+        for (reason, lost) in elsewhere.iter() {
+            books.lost.add(reason, lost.saturating_sub(settled.get(reason)));
+        }
+        books
+    }
+
     /// The entry for a name, with a slot of its own; `None` when all slots are in use.
     pub fn enlist(&mut self, plan: &PortPlan, transient: bool) -> Option<&mut Entry> {
         if !self.entries.contains_key(&plan.name) {
@@ -142,7 +172,10 @@ impl Roster {
             };
             self.entries.insert(plan.name.clone(), entry);
         }
-        self.entries.get_mut(&plan.name)
+        let entry = self.entries.get_mut(&plan.name)?;
+        entry.plan.clone_from(plan);
+        entry.transient = transient;
+        Some(entry)
     }
 
     fn free_slot(&self) -> Option<u16> {
@@ -169,11 +202,18 @@ impl Roster {
     }
 
     /// Forgets a name; its books are added to the closed ones. Gives the slot, whose counters in
-    /// the program are to be cleared.
-    pub fn strike_off(&mut self, name: &str, program: &ProgramBooks) -> Option<u16> {
+    /// the program are to be cleared. `elsewhere` as in [`Self::books`].
+    pub fn strike_off(
+        &mut self,
+        name: &str,
+        program: &ProgramBooks,
+        elsewhere: &Losses,
+    ) -> Option<u16> {
+        let books = self.books(self.get(name)?, elsewhere);
         let entry = self.entries.remove(name)?;
         self.closed.program.merge(program);
-        self.closed.worker.merge(&entry.past);
+        self.closed.worker.merge(&books);
+        self.settled.insert(entry.slot, *elsewhere);
         Some(entry.slot)
     }
 }
@@ -182,6 +222,7 @@ impl Roster {
 mod tests {
     use super::*;
     use crate::control::plan::{PortDefaults, Role};
+    use weir_core::Reason;
 
     fn vif(name: &str) -> PortPlan {
         PortDefaults::default().port(name, Role::Vif)
@@ -207,11 +248,36 @@ mod tests {
         }
         assert_eq!(roster.to_strike_off().as_deref(), Some("tap0"));
         let program = ProgramBooks { received: 10, steered: 10, ..ProgramBooks::default() };
-        assert_eq!(roster.strike_off("tap0", &program), Some(0));
+        assert_eq!(roster.strike_off("tap0", &program, &Losses::default()), Some(0));
         assert_eq!(roster.closed.worker.rx_packets, 10);
         assert_eq!(roster.closed.program.steered, 10);
         assert_eq!(roster.to_strike_off(), None);
         assert_eq!(roster.enlist(&vif("new"), true).map(|e| e.slot), Some(0));
+    }
+
+    #[test]
+    fn losses_in_other_workers_stay_with_the_name_that_had_them() {
+        let mut roster = Roster::default();
+        roster.enlist(&vif("a"), true);
+        let mut elsewhere = Losses::default();
+        elsewhere.add(Reason::QueueFull, 5);
+        roster.strike_off("a", &ProgramBooks::default(), &elsewhere);
+        assert_eq!(roster.closed.worker.lost.get(Reason::QueueFull), 5);
+        roster.enlist(&vif("b"), true);
+        elsewhere.add(Reason::QueueFull, 2);
+        elsewhere.add(Reason::PortGone, 1);
+        let books = roster.books(roster.get("b").unwrap(), &elsewhere);
+        assert_eq!(books.lost.get(Reason::QueueFull), 2);
+        assert_eq!(books.lost.get(Reason::PortGone), 1);
+    }
+
+    #[test]
+    fn enlisting_a_name_again_renews_its_plan() {
+        let mut roster = Roster::default();
+        roster.enlist(&vif("a"), true);
+        roster.enlist(&PortPlan { queue_bytes: 7, ..vif("a") }, false);
+        let entry = roster.get("a").unwrap();
+        assert_eq!((entry.plan.queue_bytes, entry.transient), (7, false));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reports for the API.
 //!
-//! Invariant: the program's counters are read before and after the worker's numbers are taken, so
+//! Invariant: the program's counters are read before and after the workers' numbers are taken, so
 //! that traffic between the readings cannot be mistaken for frames that vanished.
 
 use std::collections::BTreeMap;
@@ -9,14 +9,19 @@ use weir_abi::PortCounters;
 
 use super::Forwarder;
 use super::roster::{Active, Entry, State};
+use super::shares::{containers, links, promise};
 use crate::control::attach::Mode;
-use crate::control::books::{self, Page, ProgramBooks, WorkerBooks};
+use crate::control::books::{self, Inside, Page, ProgramBooks, WorkerBooks};
 use crate::control::report::{
-    self, Attached, CensusReport, FdbReport, LedgerReport, PortInfo, PortList, PortReport, Queued,
-    Regimes, StatsReport, Traffic, WorkerReport, by_reason,
+    self, Attached, CensusReport, FdbReport, LedgerReport, LinkShare, PortInfo, PortList,
+    PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
 };
 use crate::worker::regimes::Regime;
 use crate::worker::{WorkerGone, WorkerSnapshot};
+
+/// How often the numbers of several workers are taken before it is believed that they do not
+/// balance: of copies that one makes while another is asked, nobody can tell when they came in.
+const READINGS: u32 = 3;
 
 /// One port's numbers from all who count.
 struct Row<'a> {
@@ -31,21 +36,35 @@ struct Row<'a> {
 impl Forwarder {
     /// Everything, in one consistent look.
     pub async fn stats(&self) -> Result<StatsReport, WorkerGone> {
-        let before: Vec<ProgramBooks> =
-            self.roster.iter().map(|(_, entry)| self.program_books(entry.slot)).collect();
-        let snapshot = self.worker.snapshot().await?;
-        Ok(self.assemble(before, &snapshot))
+        let readings = if self.workers.count() > 1 { READINGS } else { 1 };
+        let mut report = self.look().await?;
+        for _ in 1..readings {
+            if report.ledger.balanced {
+                break;
+            }
+            report = self.look().await?;
+        }
+        Ok(report)
     }
 
-    fn assemble(&self, before: Vec<ProgramBooks>, snapshot: &WorkerSnapshot) -> StatsReport {
+    async fn look(&self) -> Result<StatsReport, WorkerGone> {
+        let before: Vec<ProgramBooks> =
+            self.roster.iter().map(|(_, entry)| self.program_books(entry.slot)).collect();
+        let snapshots = self.workers.snapshots().await?;
+        Ok(self.assemble(before, &snapshots))
+    }
+
+    fn assemble(&self, before: Vec<ProgramBooks>, snapshots: &[WorkerSnapshot]) -> StatsReport {
         let rows: Vec<Row<'_>> = self
             .roster
             .iter()
             .zip(before)
             .map(|((name, entry), before)| {
                 let counters = self.steering.counters(entry.slot).unwrap_or_default();
-                let mut worker = entry.past.clone();
-                if let Some(port) = snapshot.ports.iter().find(|port| port.id == entry.id()) {
+                let elsewhere = books::lost_elsewhere(snapshots, entry.id());
+                let mut worker = self.roster.books(entry, &elsewhere);
+                let mut ports = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
+                if let Some(port) = ports.find(|port| port.id == entry.id()) {
                     worker.absorb(port);
                 }
                 let after = ProgramBooks::from(&counters);
@@ -61,17 +80,27 @@ impl Forwarder {
                 after: &closed.program,
                 worker: &closed.worker,
             }]);
-        let ledger = books::ledger(pages, &snapshot.orphan_losses, snapshot.held_packets);
+        let ledger = books::ledger(pages, &Inside::of(snapshots));
+        let mut shares = links(&self.roster, snapshots);
+        let ports = rows
+            .iter()
+            .map(|row| {
+                let links = shares.remove(&row.entry.id()).unwrap_or_default();
+                self.port_report(row, links, snapshots)
+            })
+            .collect();
+        let workers = snapshots.iter().enumerate();
         StatsReport {
             version: report::VERSION,
             uptime_ns: u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            ports: rows.iter().map(|row| port_report(row, snapshot)).collect(),
+            ports,
             ledger: LedgerReport::from(&ledger),
-            worker: vec![self.worker_report(snapshot, &rows)],
-            frames: census(snapshot),
+            worker: workers.map(|(at, snapshot)| self.worker_report(at, snapshot)).collect(),
+            frames: census(snapshots),
             fdb: FdbReport {
-                entries: snapshot.fdb_entries as u64,
-                capacity: snapshot.fdb_capacity as u64,
+                // Each has all addresses, its own as they are heard and the others' soon after.
+                entries: snapshots.iter().map(|s| s.fdb_entries as u64).max().unwrap_or_default(),
+                capacity: snapshots.iter().map(|s| s.fdb_capacity as u64).max().unwrap_or_default(),
             },
         }
     }
@@ -80,17 +109,18 @@ impl Forwarder {
         self.steering.counters(slot).map(|c| ProgramBooks::from(&c)).unwrap_or_default()
     }
 
-    fn worker_report(&self, snapshot: &WorkerSnapshot, rows: &[Row<'_>]) -> WorkerReport {
+    fn worker_report(&self, worker: usize, snapshot: &WorkerSnapshot) -> WorkerReport {
         let regimes = &snapshot.regimes;
         let [busy, idle, pressed, asleep] =
             [Regime::Busy, Regime::Idle, Regime::BackPressured, Regime::Asleep]
                 .map(|regime| regimes.spent_ns(regime));
+        let kicks: u64 = snapshot.ports.iter().map(|port| port.stats.kicks).sum();
         WorkerReport {
             core: snapshot.core as u64,
             idle: self.plan.forwarder.idle.into(),
             regimes: Regimes::of(busy, idle + asleep, pressed),
             turns: Regime::ALL.iter().map(|&regime| regimes.turns(regime)).sum(),
-            kicks: rows.iter().map(|row| row.worker.kicks).sum(),
+            kicks: kicks + self.workers.past_kicks(worker),
         }
     }
 
@@ -118,53 +148,72 @@ impl Forwarder {
         PortList { version: report::VERSION, ports }
     }
 
+    fn port_report(
+        &self,
+        row: &Row<'_>,
+        links: Vec<LinkShare>,
+        snapshots: &[WorkerSnapshot],
+    ) -> PortReport {
+        let Row { name, entry, counters, after, worker, .. } = row;
+        let mut losses = after.lost;
+        losses.merge(&worker.lost);
+        let counts = [
+            ("copies", worker.copies),
+            ("checksums_completed", counters.partial_completed + worker.checksums_completed),
+            ("superframes_segmented", worker.segmented),
+            ("kicks", worker.kicks),
+            ("kick_again", worker.kick_again),
+        ];
+        let mut queued = Queued::default();
+        let all = snapshots.iter().flat_map(|snapshot| &snapshot.queued);
+        for waiting in all.filter(|waiting| waiting.egress == entry.id()) {
+            queued.packets += waiting.packets;
+            queued.bytes += waiting.bytes;
+        }
+        PortReport {
+            name: (*name).to_owned(),
+            role: entry.plan.role,
+            state: state(&entry.state),
+            problem: problem(&entry.state),
+            mode: attached(entry.active.as_ref()),
+            rx: Traffic {
+                frames: worker.rx_packets,
+                bytes: worker.rx_bytes,
+                superframes: worker.rx_superframes,
+            },
+            tx: Traffic {
+                frames: worker.tx_packets,
+                bytes: worker.tx_bytes,
+                superframes: worker.tx_superframes,
+            },
+            passed: Traffic { frames: after.passed, bytes: after.passed_bytes, superframes: 0 },
+            losses: by_reason(&losses),
+            queued,
+            promise: promise(&self.plan, entry, self.workers.core(self.worker_of(entry))),
+            links,
+            containers: containers(&worker.containers),
+            counters: counts
+                .iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(name, count)| ((*name).to_owned(), *count))
+                .collect::<BTreeMap<_, _>>(),
+        }
+    }
+
+    /// The worker that serves a port, or would serve it now.
+    fn worker_of(&self, entry: &Entry) -> usize {
+        entry.active.as_ref().map_or_else(
+            || self.workers.place(entry.plan.worker, self.plan.port_settings(&entry.plan).role),
+            |active| active.worker,
+        )
+    }
+
     /// Whether everything that was steered has come to an end.
     pub(super) async fn is_drained(&self) -> bool {
         match self.stats().await {
             Ok(report) => report.ledger.in_flight == 0 && report.ledger.balanced,
             Err(WorkerGone) => true,
         }
-    }
-}
-
-fn port_report(row: &Row<'_>, snapshot: &WorkerSnapshot) -> PortReport {
-    let Row { name, entry, counters, after, worker, .. } = row;
-    let mut losses = after.lost;
-    losses.merge(&worker.lost);
-    let counts = [
-        ("copies", worker.copies),
-        ("checksums_completed", counters.partial_completed + worker.checksums_completed),
-        ("superframes_segmented", worker.segmented),
-        ("kicks", worker.kicks),
-        ("kick_again", worker.kick_again),
-    ];
-    let queued = snapshot.queued.iter().find(|queued| queued.egress == entry.id());
-    PortReport {
-        name: (*name).to_owned(),
-        role: entry.plan.role,
-        state: state(&entry.state),
-        problem: problem(&entry.state),
-        mode: attached(entry.active.as_ref()),
-        rx: Traffic {
-            frames: worker.rx_packets,
-            bytes: worker.rx_bytes,
-            superframes: worker.rx_superframes,
-        },
-        tx: Traffic {
-            frames: worker.tx_packets,
-            bytes: worker.tx_bytes,
-            superframes: worker.tx_superframes,
-        },
-        passed: Traffic { frames: after.passed, bytes: after.passed_bytes, superframes: 0 },
-        losses: by_reason(&losses),
-        queued: queued
-            .map(|queued| Queued { packets: queued.packets, bytes: queued.bytes })
-            .unwrap_or_default(),
-        counters: counts
-            .iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(name, count)| ((*name).to_owned(), *count))
-            .collect::<BTreeMap<_, _>>(),
     }
 }
 
@@ -195,14 +244,15 @@ fn attached(active: Option<&Active>) -> Attached {
     }
 }
 
-fn census(snapshot: &WorkerSnapshot) -> CensusReport {
-    let census = &snapshot.census;
-    CensusReport {
-        total: census.total as u64,
-        free: census.free as u64,
-        fill: census.fill as u64,
-        rx: census.rx as u64,
-        held: census.held as u64,
-        tx: census.tx as u64,
+fn census(snapshots: &[WorkerSnapshot]) -> CensusReport {
+    let mut sum = CensusReport::default();
+    for census in snapshots.iter().map(|snapshot| &snapshot.census) {
+        sum.total += census.total as u64;
+        sum.free += census.free as u64;
+        sum.fill += census.fill as u64;
+        sum.rx += census.rx as u64;
+        sum.held += census.held as u64;
+        sum.tx += census.tx as u64;
     }
+    sum
 }

@@ -6,8 +6,13 @@
 //! aim its addresses at one slot; if it does find the seed, learning fails for those addresses
 //! (they are flooded), while a look-up still reads no more than `MAX_PROBE` slots.
 
+mod journal;
+
 use std::fmt;
 
+pub use journal::FdbChange;
+
+use self::journal::stale;
 use crate::{Mac, PortId};
 
 /// Slots a look-up reads at most. At half load, runs this long do not happen by chance.
@@ -23,9 +28,11 @@ struct Slot {
     seen_ns: u64,
     port: PortId,
     is_static: bool,
+    /// In the journal already.
+    noted: bool,
 }
 
-const EMPTY: Slot = Slot { key: 0, seen_ns: 0, port: PortId(0), is_static: false };
+const EMPTY: Slot = Slot { key: 0, seen_ns: 0, port: PortId(0), is_static: false, noted: false };
 
 /// What `learn` did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +71,10 @@ pub struct Fdb {
     /// Where `age` goes on.
     cursor: usize,
     generation: u64,
+    /// Keys of what changed since the changes were taken last.
+    journal: Vec<u64>,
+    /// More than the journal holds.
+    overflowed: bool,
 }
 
 impl Fdb {
@@ -84,6 +95,8 @@ impl Fdb {
             len: 0,
             cursor: 0,
             generation: 0,
+            journal: Vec::with_capacity(Self::JOURNAL),
+            overflowed: false,
         }
     }
 
@@ -134,22 +147,22 @@ impl Fdb {
                 if slot.is_static {
                     return if slot.port == port { Learned::Known } else { Learned::Ignored };
                 }
-                let expired = slot.expired(now, ageing_ns);
-                let from = slot.port;
+                let (expired, from) = (slot.expired(now, ageing_ns), slot.port);
+                let stale = stale(key, slot.seen_ns, now, ageing_ns);
                 slot.seen_ns = now;
                 slot.port = port;
-                if expired {
-                    self.generation += 1;
-                    Learned::New
-                } else if from == port {
-                    Learned::Known
-                } else {
-                    self.generation += 1;
-                    Learned::Moved { from }
+                if !expired && from == port {
+                    if stale {
+                        self.note(at);
+                    }
+                    return Learned::Known;
                 }
+                self.generation += 1;
+                self.note(at);
+                if expired { Learned::New } else { Learned::Moved { from } }
             }
             Found::Free(at) if self.len < self.capacity => {
-                self.fill(at, Slot { key, seen_ns: now, port, is_static: false });
+                self.fill(at, Slot { key, seen_ns: now, port, ..EMPTY });
                 Learned::New
             }
             Found::Free(_) | Found::Nowhere => Learned::Full,
@@ -178,13 +191,14 @@ impl Fdb {
     #[must_use]
     pub fn insert_static(&mut self, mac: Mac, vlan: u16, port: PortId) -> bool {
         let key = key(mac, vlan);
-        let pinned = Slot { key, seen_ns: 0, port, is_static: true };
+        let pinned = Slot { key, port, is_static: true, ..EMPTY };
         match self.find(key) {
             Found::At(at) => {
                 if let Some(slot) = self.slots.get_mut(at) {
-                    *slot = pinned;
+                    *slot = Slot { noted: slot.noted, ..pinned };
                 }
                 self.generation += 1;
+                self.note(at);
                 true
             }
             // A quarter stays empty, or probing would get long.
@@ -281,11 +295,13 @@ impl Fdb {
             *slot = new;
             self.len += 1;
             self.generation += 1;
+            self.note(at);
         }
     }
 
     /// Empties a slot and moves back whoever was only pushed along by it.
     fn clear(&mut self, at: usize) {
+        self.note(at);
         let mask = self.slots.len() - 1;
         let mut hole = at;
         let mut next = at;

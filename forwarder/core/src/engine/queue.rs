@@ -1,0 +1,258 @@
+//! The way of a packet: offered, gathered, let go, queued, given to a link.
+//! Invariant: `held_*`, a pair's bytes and packets and a source's frames change together, and no
+//! call here allocates, except for a container when all are in use.
+
+use super::Engine;
+use super::state::{Link, Pair};
+use crate::sched::{Caps, Next, Scheduler};
+use crate::{Container, Packet, PortId, PortSet, Reason, ReleaseReason};
+
+impl<P: Packet> Engine<P> {
+    /// Takes a packet in for `egress`, or hands it back with the reason. The bounds count what is
+    /// open and what is queued; a packet larger than its bound is taken when nothing else waits. A
+    /// pair over its bound is marked as shed.
+    #[inline]
+    pub fn offer(
+        &mut self,
+        now: u64,
+        ingress: PortId,
+        egress: PortId,
+        packet: P,
+    ) -> Result<(), (P, Reason)> {
+        let Some(Some(link)) = self.links.get_mut(egress.index()) else {
+            return Err((packet, Reason::PortGone));
+        };
+        let pair = link.pairs.get_mut(ingress.index()).filter(|pair| pair.live);
+        let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) else {
+            let hairpin = ingress == egress;
+            return Err((packet, if hairpin { Reason::NoEgress } else { Reason::PortGone }));
+        };
+        let bytes = u64::from(packet.len());
+        let frames = u64::from(packet.frames());
+        let for_frames = source.is_short_of(pair.frames, frames);
+        if for_frames || (pair.bytes + bytes > pair.bound && pair.packets != 0) {
+            self.refused(ingress, egress, for_frames);
+            return Err((packet, Reason::QueueFull));
+        }
+        pair.bytes += bytes;
+        pair.packets += 1;
+        pair.frames += frames;
+        source.frames += frames;
+        self.held_bytes += bytes;
+        self.held_packets += 1;
+        if let Some(open) = &mut pair.open
+            && open.fits(bytes, 1)
+        {
+            open.push(packet);
+            pair.last_ns = now;
+            return Ok(());
+        }
+        let mut fresh = self.spares.take(now, ingress, egress);
+        fresh.push(packet);
+        match pair.open.replace(fresh) {
+            None => self.open.push((ingress, egress)),
+            Some(mut full) => {
+                pair.let_go(&mut full, &mut source.counts, now, ReleaseReason::Full);
+                self.backlogged.insert(egress);
+                if let Some(spare) = link.scheduler.enqueue(now, full, pair.joins()) {
+                    self.spares.put(spare);
+                }
+            }
+        }
+        pair.last_ns = now;
+        pair.plan_release(now);
+        Ok(())
+    }
+
+    /// Takes a container from another worker, whole, or hands it back with the reason. It was let go
+    /// there and goes straight to its queue here.
+    pub fn accept(
+        &mut self,
+        now: u64,
+        container: Container<P>,
+    ) -> Result<(), (Container<P>, Reason)> {
+        if container.is_empty() {
+            self.spares.put(container);
+            return Ok(());
+        }
+        let (ingress, egress) = (container.ingress(), container.egress());
+        // What came from another worker is never sent on to a third.
+        let link = self.links.get_mut(egress.index()).and_then(Option::as_mut);
+        let Some(link) = link.filter(|link| !link.remote) else {
+            return Err((container, Reason::PortGone));
+        };
+        let pair = link.pairs.get_mut(ingress.index()).filter(|pair| pair.live);
+        let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) else {
+            return Err((container, Reason::PortGone));
+        };
+        let (bytes, frames) = (container.bytes(), container.frames());
+        let for_frames = source.is_short_of(pair.frames, frames);
+        if for_frames || (pair.bytes + bytes > pair.bound && pair.packets != 0) {
+            self.refused(ingress, egress, for_frames);
+            return Err((container, Reason::QueueFull));
+        }
+        let packets = container.len() as u64;
+        pair.bytes += bytes;
+        pair.packets += packets;
+        pair.frames += frames;
+        source.frames += frames;
+        self.held_bytes += bytes;
+        self.held_packets += packets;
+        self.backlogged.insert(egress);
+        if let Some(spare) = link.scheduler.enqueue(now, container, pair.joins()) {
+            self.spares.put(spare);
+        }
+        Ok(())
+    }
+
+    /// Everything that was there has been offered: open containers are let go as the policies of
+    /// their ingress ports say. Call it once a turn, and when `wakes_at` has come.
+    #[inline]
+    pub fn end_of_turn(&mut self, now: u64) {
+        let Self { open, links, sources, spares, backlogged, caps, .. } = self;
+        open.retain(|&(from, to)| {
+            let Some(Some(link)) = links.get_mut(to.index()) else { return false };
+            let Some(source) = sources.get_mut(from.index()) else { return false };
+            let Some(pair) = link.pairs.get(from.index()) else { return false };
+            let reason = if now >= pair.deadline_ns {
+                pair.at_deadline
+            } else if pair.release.work_conserving && free_at(link, caps, now, pair) <= now {
+                ReleaseReason::Idle
+            } else {
+                return true;
+            };
+            let Some(pair) = link.pairs.get_mut(from.index()) else { return false };
+            if let Some(mut container) = pair.open.take() {
+                pair.let_go(&mut container, &mut source.counts, now, reason);
+                backlogged.insert(to);
+                if let Some(spare) = link.scheduler.enqueue(now, container, pair.joins()) {
+                    spares.put(spare);
+                }
+            }
+            false
+        });
+    }
+
+    /// When the next open container has to be let go: call `end_of_turn` then. Those of links with a
+    /// backlog may have to go earlier, but that backlog is looked after anyhow.
+    #[must_use]
+    pub fn wakes_at(&self) -> Option<u64> {
+        let due = |&(from, to): &(PortId, PortId)| {
+            let link = self.links.get(to.index())?.as_ref()?;
+            let pair = link.pairs.get(from.index())?;
+            Some(if pair.release.work_conserving {
+                pair.deadline_ns.min(free_at(link, &self.caps, 0, pair))
+            } else {
+                pair.deadline_ns
+            })
+        };
+        self.open.iter().filter_map(due).min()
+    }
+
+    /// Egress ports with something to send.
+    #[inline]
+    #[must_use]
+    pub fn backlogged(&self) -> PortSet {
+        self.backlogged
+    }
+
+    /// The next container for a link. What is in it is no longer held here.
+    #[inline]
+    pub fn next(&mut self, now: u64, egress: PortId) -> Next<P> {
+        let Some(Some(link)) = self.links.get_mut(egress.index()) else { return Next::Empty };
+        let container = match link.scheduler.next(now) {
+            Next::Container(container) => container,
+            nothing => return nothing,
+        };
+        if link.scheduler.backlog_packets() == 0 {
+            self.backlogged.remove(egress);
+        }
+        let (ingress, bytes) = (container.ingress(), container.bytes());
+        let packets = container.len() as u64;
+        link.occupy(now, bytes);
+        if link.remote {
+            self.spares.gone();
+        }
+        self.held_bytes -= bytes;
+        self.held_packets -= packets;
+        let pair = link.pairs.get_mut(ingress.index());
+        if let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) {
+            pair.bytes -= bytes;
+            pair.packets -= packets;
+            pair.counts.sent_bytes += bytes;
+            pair.counts.sent_packets += packets;
+            let frames = container.frames();
+            pair.frames -= frames;
+            source.frames -= frames;
+            if pair.shed || !source.starved.is_empty() {
+                self.relieve(ingress, egress);
+            }
+        }
+        Next::Container(container)
+    }
+
+    /// The device was full: what is left goes to the head of its queue and keeps its turn. It may
+    /// exceed the bound by what was accepted meanwhile. Of several taken by `next`, put the last
+    /// back first. Handed back when one of its ports is gone.
+    #[inline]
+    pub fn put_back(
+        &mut self,
+        now: u64,
+        egress: PortId,
+        container: Container<P>,
+    ) -> Result<(), (Container<P>, Reason)> {
+        if container.is_empty() {
+            self.spares.put(container);
+            return Ok(());
+        }
+        let Some(Some(link)) = self.links.get_mut(egress.index()) else {
+            return Err((container, Reason::PortGone));
+        };
+        let ingress = container.ingress();
+        let pair = link.pairs.get_mut(ingress.index());
+        let pair = pair.filter(|pair| pair.live && container.egress() == egress);
+        let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) else {
+            return Err((container, Reason::PortGone));
+        };
+        let (packets, bytes) = (container.len() as u64, container.bytes());
+        pair.bytes += bytes;
+        pair.packets += packets;
+        // Of a pair that came to be anew meanwhile they were never counted.
+        pair.counts.sent_bytes = pair.counts.sent_bytes.saturating_sub(bytes);
+        pair.counts.sent_packets = pair.counts.sent_packets.saturating_sub(packets);
+        let frames = container.frames();
+        pair.frames += frames;
+        source.frames += frames;
+        self.held_bytes += bytes;
+        self.held_packets += packets;
+        link.unoccupy(bytes);
+        link.scheduler.put_back(now, container);
+        self.backlogged.insert(egress);
+        Ok(())
+    }
+
+    /// Gives an emptied container's storage back. It must be empty: it is the caller's to say what
+    /// became of each packet.
+    #[inline]
+    pub fn recycle(&mut self, container: Container<P>) {
+        self.spares.put(container);
+    }
+
+    /// An empty container that came from another worker and is not needed here: sent back and
+    /// recycled there, it spares both sides the allocator.
+    #[inline]
+    pub fn surplus(&mut self) -> Option<Container<P>> {
+        self.spares.surplus()
+    }
+}
+
+/// When the link would take the pair's open container at once; never, while others wait for it. Of a
+/// link that another worker serves only so much is known: one with a rate may well be busy.
+#[inline]
+fn free_at<P: Packet>(link: &Link<P>, caps: &Caps, now: u64, pair: &Pair<P>) -> u64 {
+    let Some(open) = &pair.open else { return u64::MAX };
+    if link.scheduler.backlog_packets() != 0 || (link.remote && link.rate.is_some()) {
+        return u64::MAX;
+    }
+    link.free_ns.max(caps.ready_at(now, open.ingress(), open.bytes()))
+}

@@ -1,0 +1,131 @@
+//! Who offers more than its queue holds, so that it can be stopped earlier, at its own core.
+//! Invariant: a pair becomes shed when a packet of it is refused, and stops being so once what it
+//! has waiting is down to 7/8 of its bound; only the engine that serves a link says so, so that two
+//! of them never disagree about a pair.
+//!
+//! What changed is remembered as pairs, each once: a pair that went there and back since the last
+//! look is not told at all, so the list needs no more room than there are pairs.
+
+use super::state::Pair;
+use super::{Engine, pair_mut};
+use crate::{Packet, PortId};
+
+#[derive(Debug, Default)]
+pub(super) struct ShedChanges {
+    /// (ingress, egress) of pairs whose state may differ from what was told.
+    noted: Vec<(PortId, PortId)>,
+    /// Pairs that were told to be shed and are no more.
+    vanished: Vec<(PortId, PortId)>,
+}
+
+impl ShedChanges {
+    pub(super) fn reserve(&mut self, pairs: usize) {
+        self.noted.reserve(pairs.saturating_sub(self.noted.len()));
+        self.vanished.reserve(pairs.saturating_sub(self.vanished.len()));
+    }
+
+    pub(super) fn set<P>(&mut self, pair: &mut Pair<P>, way: (PortId, PortId), shed: bool) {
+        if pair.shed != shed {
+            pair.shed = shed;
+            if !pair.shed_noted {
+                pair.shed_noted = true;
+                self.noted.push(way);
+            }
+        }
+    }
+
+    /// The pair is about to be forgotten.
+    pub(super) fn forget<P>(&mut self, pair: &Pair<P>, way: (PortId, PortId)) {
+        if pair.shed_noted {
+            self.noted.retain(|noted| *noted != way);
+        }
+        if pair.shed_told {
+            self.vanished.push(way);
+        }
+    }
+}
+
+/// What must be reached before a pair that was shed is let in again: far enough below the bound that
+/// it does not come and go with every container.
+fn low_water(bound: u64) -> u64 {
+    bound - bound / 8
+}
+
+impl<P: Packet> Engine<P> {
+    /// The pairs (ingress, egress) whose state is another than at the last call, and that state.
+    /// What is not taken from the iterator stays for the next call.
+    pub fn shed_changes(&mut self) -> impl Iterator<Item = (PortId, PortId, bool)> {
+        std::iter::from_fn(|| self.next_shed_change())
+    }
+
+    fn next_shed_change(&mut self) -> Option<(PortId, PortId, bool)> {
+        // First, since a pair of the same ports may have come to be again.
+        if let Some((ingress, egress)) = self.shed.vanished.pop() {
+            return Some((ingress, egress, false));
+        }
+        while let Some((ingress, egress)) = self.shed.noted.pop() {
+            let Some(pair) = pair_mut(&mut self.links, ingress, egress) else { continue };
+            pair.shed_noted = false;
+            if pair.shed != pair.shed_told {
+                pair.shed_told = pair.shed;
+                return Some((ingress, egress, pair.shed));
+            }
+        }
+        None
+    }
+
+    #[must_use]
+    pub fn is_shed(&self, ingress: PortId, egress: PortId) -> bool {
+        self.pair(egress, ingress).is_some_and(|pair| pair.shed)
+    }
+
+    /// A packet was refused.
+    #[cold]
+    pub(super) fn refused(&mut self, ingress: PortId, egress: PortId, for_frames: bool) {
+        let Some(Some(link)) = self.links.get_mut(egress.index()) else { return };
+        if link.remote {
+            return;
+        }
+        let Some(pair) = link.pairs.get_mut(ingress.index()) else { return };
+        self.shed.set(pair, (ingress, egress), true);
+        if for_frames && let Some(source) = self.sources.get_mut(ingress.index()) {
+            source.starved.insert(egress);
+        }
+    }
+
+    /// Fewer packets from `ingress` wait than did: ends what no longer has a reason. Bytes are looked
+    /// at for `egress` only, where they became fewer.
+    #[cold]
+    pub(super) fn relieve(&mut self, ingress: PortId, egress: PortId) {
+        let Some(source) = self.sources.get_mut(ingress.index()) else { return };
+        let mut candidates = crate::PortSet::EMPTY;
+        candidates.insert(egress);
+        for starved in source.starved {
+            let held = pair_mut(&mut self.links, ingress, starved).map_or(0, |pair| pair.frames);
+            if source.is_well_below(held) {
+                source.starved.remove(starved);
+                candidates.insert(starved);
+            }
+        }
+        let starved = source.starved;
+        for egress in candidates {
+            if let Some(pair) = pair_mut(&mut self.links, ingress, egress)
+                && pair.bytes <= low_water(pair.bound)
+                && !starved.contains(egress)
+            {
+                self.shed.set(pair, (ingress, egress), false);
+            }
+        }
+    }
+
+    /// Likewise for every pair: after something larger happened. Cold.
+    pub(super) fn relieve_all(&mut self) {
+        for ingress in self.ports {
+            for egress in self.ports {
+                if self.is_shed(ingress, egress) {
+                    self.relieve(ingress, egress);
+                }
+            }
+        }
+    }
+}

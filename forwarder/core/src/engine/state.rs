@@ -1,0 +1,214 @@
+//! What the engine keeps for a port as a destination (`Link`), as an origin (`Source`), and for each
+//! way through (`Pair`). Invariant: a source's frames are the sum over its pairs', which are those of its packets.
+
+use crate::release::Estimate;
+use crate::sched::AnyScheduler;
+use crate::{
+    Container, Packet, PortSet, PortSettings, Rate, ReleasePolicy, ReleaseReason, ReleaseSettings,
+};
+
+/// Handed to a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PairCounts {
+    pub sent_packets: u64,
+    pub sent_bytes: u64,
+}
+
+/// Containers that were let go, and what was in them then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ContainerCounts {
+    /// By `ReleaseReason as usize`.
+    pub released: [u64; ReleaseReason::COUNT],
+    pub packets: u64,
+    pub bytes: u64,
+    /// Between opening and letting go, summed over the containers.
+    pub wait_ns: u64,
+}
+
+/// What one ingress port has waiting for one egress port.
+pub(super) struct Pair<P> {
+    pub(super) open: Option<Container<P>>,
+    /// Open and queued.
+    pub(super) bytes: u64,
+    pub(super) packets: u64,
+    /// Of the pool, in which they are.
+    pub(super) frames: u64,
+    pub(super) bound: u64,
+    /// When the open container is let go at the latest, and what that is called.
+    pub(super) deadline_ns: u64,
+    pub(super) at_deadline: ReleaseReason,
+    /// When the last packet went into the open container.
+    pub(super) last_ns: u64,
+    pub(super) release: ReleaseSettings,
+    pub(super) estimate: Estimate,
+    pub(super) counts: PairCounts,
+    /// Both ports are there.
+    pub(super) live: bool,
+    pub(super) shed: bool,
+    /// What the caller was told last about `shed`.
+    pub(super) shed_told: bool,
+    /// It stands in the list of changes.
+    pub(super) shed_noted: bool,
+}
+
+impl<P: Packet> Pair<P> {
+    /// A way from a port that is there, or is not.
+    pub(super) fn new(from: Option<&PortSettings>, live: bool) -> Self {
+        Self {
+            open: None,
+            bytes: 0,
+            packets: 0,
+            frames: 0,
+            bound: from.map_or(0, |settings| settings.queue_bytes),
+            deadline_ns: 0,
+            at_deadline: ReleaseReason::Flush,
+            last_ns: 0,
+            release: from.map_or_else(ReleaseSettings::default, |settings| settings.release),
+            estimate: Estimate::NONE,
+            counts: PairCounts::default(),
+            live,
+            shed: false,
+            shed_told: false,
+            shed_noted: false,
+        }
+    }
+
+    /// Whether its containers may grow in the queue: those of the other policies stay as they were
+    /// let go.
+    #[inline]
+    pub(super) fn joins(&self) -> bool {
+        self.release.policy == ReleasePolicy::Eager
+    }
+
+    /// When the container that is opened at `opened_ns` is let go.
+    #[inline]
+    pub(super) fn plan_release(&mut self, opened_ns: u64) {
+        let (stay_ns, reason) = self.release.stay(&self.estimate);
+        self.deadline_ns = opened_ns.saturating_add(stay_ns);
+        self.at_deadline = reason;
+    }
+
+    /// Ends the filling of what was its open container.
+    #[inline]
+    pub(super) fn let_go(
+        &mut self,
+        container: &mut Container<P>,
+        counts: &mut ContainerCounts,
+        now: u64,
+        reason: ReleaseReason,
+    ) {
+        container.release(now, reason);
+        if let Some(n) = counts.released.get_mut(reason as usize) {
+            *n += 1;
+        }
+        counts.packets += container.len() as u64;
+        counts.bytes += container.bytes();
+        let opened_ns = container.opened_ns();
+        counts.wait_ns += now.saturating_sub(opened_ns);
+        // An idle link cut the waiting short: what it would have brought nobody knows.
+        if self.release.policy == ReleasePolicy::Adaptive && reason != ReleaseReason::Idle {
+            let useful_ns = self.last_ns.saturating_sub(opened_ns);
+            self.estimate.observe(self.release.alpha_q16, useful_ns);
+        }
+    }
+}
+
+/// A port as a destination.
+pub(super) struct Link<P> {
+    pub(super) scheduler: AnyScheduler<P>,
+    /// Indexed by the ingress port.
+    pub(super) pairs: Box<[Pair<P>]>,
+    pub(super) rate: Option<Rate>,
+    pub(super) remote: bool,
+    pub(super) piece_bytes: u32,
+    /// When a link with a rate will have sent what was taken from its queue.
+    pub(super) free_ns: u64,
+}
+
+impl<P: Packet> Link<P> {
+    pub(super) fn new(
+        settings: &PortSettings,
+        scheduler: AnyScheduler<P>,
+        pairs: Box<[Pair<P>]>,
+        container_bytes: u32,
+    ) -> Self {
+        let mut link = Self {
+            scheduler,
+            pairs,
+            rate: None,
+            remote: settings.remote,
+            piece_bytes: u32::MAX,
+            free_ns: 0,
+        };
+        link.set_rate(settings.link_rate, container_bytes);
+        link
+    }
+
+    pub(super) fn set_rate(&mut self, rate: Option<Rate>, container_bytes: u32) {
+        /// 50 us are so many bytes, at so many bits per second each.
+        const PER_50_US: u64 = 160_000;
+        self.rate = rate;
+        self.free_ns = 0;
+        self.piece_bytes = rate.map_or(u32::MAX, |rate| {
+            u32::try_from(rate.bits_per_s / PER_50_US).unwrap_or(u32::MAX).max(container_bytes)
+        });
+    }
+
+    /// It sends these from now on, or from when it is free.
+    #[inline]
+    pub(super) fn occupy(&mut self, now: u64, bytes: u64) {
+        if let Some(rate) = self.rate {
+            self.free_ns = self.free_ns.max(now).saturating_add(rate.time_ns(bytes));
+        }
+    }
+
+    /// It did not send them after all.
+    #[inline]
+    pub(super) fn unoccupy(&mut self, bytes: u64) {
+        if let Some(rate) = self.rate {
+            self.free_ns = self.free_ns.saturating_sub(rate.time_ns(bytes));
+        }
+    }
+}
+
+/// A port as an origin.
+pub(super) struct Source {
+    /// `None`: the port is not there.
+    pub(super) settings: Option<PortSettings>,
+    /// In which its packets wait here, over all links.
+    pub(super) frames: u64,
+    pub(super) frames_bound: u64,
+    /// The links it is shed for because of `frames_bound`.
+    pub(super) starved: PortSet,
+    pub(super) counts: ContainerCounts,
+}
+
+impl Source {
+    /// Whether a pair that holds `pair_frames` may not have so many more. It may hold no more than
+    /// four times what is left: one flood gets four fifths of the source's frames, and whatever
+    /// else comes from there still finds some.
+    #[inline]
+    pub(super) fn is_short_of(&self, pair_frames: u64, more: u64) -> bool {
+        let left = self.frames_bound.saturating_sub(self.frames);
+        self.frames != 0 && (more > left || pair_frames + more > 4 * left)
+    }
+
+    /// Whether it has so few that it may be let in again: far enough below.
+    pub(super) fn is_well_below(&self, pair_frames: u64) -> bool {
+        let left = self.frames_bound.saturating_sub(self.frames);
+        pair_frames < 3 * left
+    }
+
+    pub(super) const VACANT: Self = Self {
+        settings: None,
+        frames: 0,
+        frames_bound: 0,
+        starved: PortSet::EMPTY,
+        counts: ContainerCounts {
+            released: [0; ReleaseReason::COUNT],
+            packets: 0,
+            bytes: 0,
+            wait_ns: 0,
+        },
+    };
+}

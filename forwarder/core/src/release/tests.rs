@@ -1,0 +1,207 @@
+//! The rule against values worked out by hand, and against streams it does not know.
+
+use super::*;
+use proptest::prelude::*;
+
+const T0: u64 = 200_000;
+/// 0.75, exact in 1/65536.
+const THREE_QUARTERS: u32 = 49_152;
+const PAPER: u32 = 64_881;
+
+fn adaptive(alpha_q16: u32) -> ReleaseSettings {
+    ReleaseSettings {
+        policy: ReleasePolicy::Adaptive,
+        timeout_ns: T0,
+        alpha_q16,
+        work_conserving: false,
+    }
+}
+
+#[test]
+fn eager_and_fixed_do_not_ask_the_estimate() {
+    let mut estimate = Estimate::NONE;
+    let eager = ReleaseSettings::default();
+    let fixed = ReleaseSettings { policy: ReleasePolicy::Fixed, ..adaptive(PAPER) };
+    for n in [0, 70_000, 3] {
+        assert_eq!(eager.stay(&estimate), (0, ReleaseReason::Flush));
+        assert_eq!(fixed.stay(&estimate), (T0, ReleaseReason::Timeout));
+        estimate.observe(PAPER, n);
+    }
+}
+
+#[test]
+fn estimates_follow_the_formulas() {
+    let settings = adaptive(THREE_QUARTERS);
+    let mut estimate = Estimate::NONE;
+    assert_eq!(settings.stay(&estimate), (T0, ReleaseReason::Timeout));
+    // First: D = n, V = n / 2.
+    estimate.observe(THREE_QUARTERS, 16_000);
+    assert_eq!(estimate.mean_and_variation_ns(), (16_000, 8_000));
+    assert_eq!(settings.stay(&estimate), (48_000, ReleaseReason::Playout));
+    // D = 0.75 * 16000 + 0.25 * 24000 = 18000; V = 0.75 * 8000 + 0.25 * 6000 = 7500.
+    estimate.observe(THREE_QUARTERS, 24_000);
+    assert_eq!(estimate.mean_and_variation_ns(), (18_000, 7_500));
+    assert_eq!(settings.stay(&estimate), (48_000, ReleaseReason::Playout));
+    // D = 0.75 * 18000 + 0 = 13500; V = 0.75 * 7500 + 0.25 * 13500 = 9000.
+    estimate.observe(THREE_QUARTERS, 0);
+    assert_eq!(estimate.mean_and_variation_ns(), (13_500, 9_000));
+    assert_eq!(settings.stay(&estimate), (49_500, ReleaseReason::Playout));
+    // D = 10125 + 0.25 * 180000 = 55125; V = 6750 + 0.25 * 124875 = 37968.75: past T0.
+    estimate.observe(THREE_QUARTERS, 180_000);
+    assert_eq!(estimate.mean_and_variation_ns(), (55_125, 37_969));
+    assert_eq!(settings.stay(&estimate), (T0, ReleaseReason::Timeout));
+}
+
+#[test]
+fn the_mean_comes_to_rest_at_the_value() {
+    let mut estimate = Estimate::NONE;
+    estimate.observe(PAPER, 10_000);
+    for _ in 0..5_000 {
+        estimate.observe(PAPER, 60_000);
+    }
+    assert_eq!(estimate.mean_and_variation_ns(), (60_000, 0));
+    assert_eq!(estimate.playout_ns(), Some(60_000));
+    for _ in 0..5_000 {
+        estimate.observe(PAPER, 0);
+    }
+    assert_eq!(estimate.mean_and_variation_ns(), (0, 0));
+}
+
+/// Containers of one pair as the engine fills them, arrivals at any time, turns without end.
+/// Returns what each waited for and held.
+fn gather(
+    settings: &ReleaseSettings,
+    estimate: &mut Estimate,
+    arrivals: &[u64],
+    holds: usize,
+) -> Vec<(u64, usize)> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    while let Some(&opened) = arrivals.get(at) {
+        let (stay, _) = settings.stay(estimate);
+        let inside = arrivals[at..].iter().take(holds).take_while(|&&t| t <= opened + stay).count();
+        let full = inside == holds && arrivals.get(at + holds).is_some_and(|&t| t <= opened + stay);
+        let last = arrivals[at + inside - 1];
+        let waited = if full { arrivals[at + holds] - opened } else { stay };
+        estimate.observe(settings.alpha_q16, last - opened);
+        out.push((waited, inside));
+        at += inside;
+    }
+    out
+}
+
+#[test]
+fn request_and_response_waits_once_and_for_looks_only() {
+    let settings = adaptive(PAPER);
+    let (mut estimate, mut now, mut waited) = (Estimate::NONE, 0, Vec::new());
+    let looks = 10;
+    for _ in 0..1 + looks * (usize::from(PROBE_EVERY) + 1) {
+        // The next request comes after the last answer: never into the same container.
+        let one = gather(&settings, &mut estimate, &[now], 8);
+        waited.push(one[0].0);
+        now += one[0].0 + 50_000;
+    }
+    assert_eq!(waited[0], T0);
+    assert_eq!(waited[1..].iter().filter(|&&ns| ns == T0).count(), looks);
+    assert_eq!(waited.iter().filter(|&&ns| ns == 0).count(), waited.len() - 1 - looks);
+}
+
+#[test]
+fn a_steady_stream_fills_its_containers() {
+    let settings = adaptive(PAPER);
+    let mut estimate = Estimate::NONE;
+    let arrivals: Vec<u64> = (0..20_000).map(|n| n * 10_000).collect();
+    let containers = gather(&settings, &mut estimate, &arrivals, 8);
+    let full = containers.iter().filter(|&&(_, inside)| inside == 8).count();
+    assert!(full * 100 >= containers.len() * 99, "{full} of {}", containers.len());
+    let (mean, variation) = estimate.mean_and_variation_ns();
+    assert_eq!((mean, variation), (70_000, 0));
+}
+
+#[test]
+fn a_jittered_stream_fills_most_of_its_containers_in_less_than_the_timeout() {
+    let settings = adaptive(PAPER);
+    let (mut estimate, mut random, mut at) = (Estimate::NONE, 1_u64, 0);
+    let arrivals: Vec<u64> = (0..40_000)
+        .map(|_| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            // 10 us on average, between 2 and 18.
+            at += 2_000 + (random >> 33) % 16_000;
+            at
+        })
+        .collect();
+    let containers = gather(&settings, &mut estimate, &arrivals, 8);
+    let packets: usize = containers.iter().map(|&(_, inside)| inside).sum();
+    assert_eq!(packets, arrivals.len());
+    assert!(packets * 10 >= containers.len() * 75, "{} containers", containers.len());
+    let playout = estimate.playout_ns().unwrap();
+    assert!((70_000..T0).contains(&playout), "{playout}");
+}
+
+#[test]
+fn a_stream_that_follows_single_packets_is_found() {
+    let settings = adaptive(PAPER);
+    let mut estimate = Estimate::NONE;
+    let singles: Vec<u64> = (0..50).map(|n| n * 1_000_000).collect();
+    gather(&settings, &mut estimate, &singles, 8);
+    assert_eq!(estimate.playout_ns(), Some(0));
+    let stream: Vec<u64> = (0..20_000).map(|n| 1_000_000_000 + n * 10_000).collect();
+    let containers = gather(&settings, &mut estimate, &stream, 8);
+    let found = containers.iter().position(|&(_, inside)| inside == 8).unwrap();
+    assert!(found <= usize::from(PROBE_EVERY), "{found}");
+    let late = &containers[containers.len() / 2..];
+    assert!(late.iter().filter(|&&(_, inside)| inside == 8).count() * 100 >= late.len() * 99);
+}
+
+#[test]
+fn closed_loops_that_share_a_pair_are_not_taken_for_a_stream() {
+    let settings = adaptive(PAPER);
+    let mut estimate = Estimate::NONE;
+    estimate.observe(PAPER, 0);
+    for _ in 0..PROBE_EVERY {
+        assert_eq!(estimate.playout_ns(), Some(0));
+        estimate.observe(PAPER, 0);
+    }
+    // The look gathers the others, who then go on in step, 2 us apart.
+    assert_eq!(settings.stay(&estimate), (T0, ReleaseReason::Timeout));
+    estimate.observe(PAPER, 150_000);
+    assert_eq!(settings.stay(&estimate), (T0, ReleaseReason::Timeout));
+    estimate.observe(PAPER, 2_000);
+    assert_eq!(settings.stay(&estimate), (6_000, ReleaseReason::Playout));
+}
+
+proptest! {
+    #[test]
+    fn never_later_than_the_timeout_and_always_the_same(
+        alpha in 0..=65_536_u32,
+        timeout_ns in 0..10_000_000_000_u64,
+        seen in prop::collection::vec(
+            prop_oneof![Just(0), 0..300_000_u64, any::<u64>()], 0..400),
+    ) {
+        let settings = ReleaseSettings { timeout_ns, ..adaptive(alpha) };
+        let (mut one, mut two) = (Estimate::NONE, Estimate::NONE);
+        for n in seen {
+            one.observe(alpha, n);
+            two.observe(alpha, n);
+            prop_assert_eq!(one, two);
+            let (stay, reason) = settings.stay(&one);
+            prop_assert!(stay <= timeout_ns);
+            prop_assert_eq!(reason == ReleaseReason::Timeout, stay == timeout_ns);
+        }
+    }
+
+    #[test]
+    fn the_mean_stays_among_what_was_seen(
+        alpha in 0..=65_536_u32,
+        seen in prop::collection::vec(1..300_000_u64, 1..100),
+    ) {
+        let mut estimate = Estimate::NONE;
+        for &n in &seen {
+            estimate.observe(alpha, n);
+        }
+        let (mean, variation) = estimate.mean_and_variation_ns();
+        let (low, high) = (seen.iter().min().unwrap(), seen.iter().max().unwrap());
+        prop_assert!((low - 1..=*high).contains(&mean), "{mean}");
+        prop_assert!(variation <= *high);
+    }
+}

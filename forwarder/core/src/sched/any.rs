@@ -1,0 +1,93 @@
+//! Whichever policy was asked for. Invariant: adds nothing of its own to what the policies do.
+
+use std::sync::Arc;
+
+use super::{Caps, Drr, Fifo, Next, RoundRobin, Scheduler, Wrr};
+use crate::{Container, Packet, Policy, PortId, Rate, SchedulerSettings, Share};
+
+/// An enum and not a `dyn`: the engine asks for every container, and the call can be inlined.
+#[derive(Debug)]
+pub enum AnyScheduler<P> {
+    Drr(Box<Drr<P>>),
+    Wrr(Box<Wrr<P>>),
+    Fifo(Box<Fifo<P>>),
+    /// For a port that another worker serves: in order per vif, one container a turn, unshaped.
+    Handover(Box<RoundRobin<P>>),
+}
+
+impl<P: Packet> AnyScheduler<P> {
+    /// For a link; `caps` is the one that all links share.
+    #[must_use]
+    pub fn new(settings: &SchedulerSettings, caps: Arc<Caps>) -> Self {
+        match settings.policy {
+            Policy::Drr => Self::Drr(Box::new(Drr::new(settings, caps))),
+            Policy::Wrr => Self::Wrr(Box::new(Wrr::new(settings, caps))),
+            Policy::Fifo => Self::Fifo(Box::default()),
+        }
+    }
+
+    /// For what is only on its way to another worker, which does the scheduling.
+    #[must_use]
+    pub fn handover() -> Self {
+        Self::Handover(Box::default())
+    }
+}
+
+macro_rules! each {
+    ($self:ident, $scheduler:ident => $call:expr) => {
+        match $self {
+            Self::Drr($scheduler) => $call,
+            Self::Wrr($scheduler) => $call,
+            Self::Fifo($scheduler) => $call,
+            Self::Handover($scheduler) => $call,
+        }
+    };
+}
+
+impl<P: Packet> Scheduler<P> for AnyScheduler<P> {
+    #[inline]
+    fn enqueue(&mut self, now: u64, container: Container<P>, join: bool) -> Option<Container<P>> {
+        each!(self, s => s.enqueue(now, container, join))
+    }
+
+    #[inline]
+    fn next(&mut self, now: u64) -> Next<P> {
+        each!(self, s => s.next(now))
+    }
+
+    #[inline]
+    fn put_back(&mut self, now: u64, container: Container<P>) {
+        each!(self, s => s.put_back(now, container));
+    }
+
+    fn take(&mut self, ingress: PortId) -> Option<Container<P>> {
+        each!(self, s => s.take(ingress))
+    }
+
+    fn drain(&mut self) -> Option<Container<P>> {
+        each!(self, s => s.drain())
+    }
+
+    fn set_share(&mut self, now: u64, ingress: PortId, share: &Share) {
+        each!(self, s => s.set_share(now, ingress, share));
+    }
+
+    fn set_link_rate(&mut self, now: u64, rate: Option<Rate>) {
+        each!(self, s => s.set_link_rate(now, rate));
+    }
+
+    #[inline]
+    fn backlog_bytes(&self) -> u64 {
+        each!(self, s => s.backlog_bytes())
+    }
+
+    #[inline]
+    fn backlog_packets(&self) -> u64 {
+        each!(self, s => s.backlog_packets())
+    }
+
+    #[inline]
+    fn waits_besides(&self, ingress: PortId) -> bool {
+        each!(self, s => s.waits_besides(ingress))
+    }
+}

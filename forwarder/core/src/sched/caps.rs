@@ -1,0 +1,174 @@
+//! Max-rates: one for each ingress port, over all links and all workers together.
+//! Invariant: over any interval a port gets at most its rate times the interval plus its burst,
+//! and one container more for each further link that it sends to: a link charges for a container
+//! when it learns that it has to wait for it, and may be busy when its time has come.
+//!
+//! GCRA: `due` is when what was taken so far would have been sent at the rate, and a container may
+//! go once `due` with it is no more than the burst's time ahead of now. A burst of less than two
+//! containers counts as two: one that is due has to wait while the link sends another, and with
+//! less in reserve that wait would be lost to it for ever.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::time::{PerByte, Time};
+use crate::{MAX_PORTS, PortId, Rate};
+
+#[derive(Debug, Default)]
+struct Cell {
+    /// A `PerByte`; zero: no limit.
+    per_byte: AtomicU64,
+    /// How far `due` may be ahead, a `Time`.
+    burst: AtomicU64,
+    /// A `Time`.
+    due: AtomicU64,
+}
+
+/// Shared as `Arc<Caps>`. The cells are relaxed atomics: workers need not see each other's charges
+/// at once, and nothing else is ordered by them.
+#[derive(Debug)]
+pub struct Caps {
+    cells: Box<[Cell]>,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Caps {
+    /// Nobody is limited.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { cells: (0..MAX_PORTS).map(|_| Cell::default()).collect() }
+    }
+
+    /// Limits a port from now on, `None`: no more. What it has taken too much of stays the same
+    /// number of bytes. Cold; by one thread at a time.
+    pub fn set(&self, now: u64, port: PortId, max: Option<Rate>, burst_bytes: u64) {
+        let Some(cell) = self.cells.get(port.index()) else { return };
+        let old = PerByte(cell.per_byte.load(Relaxed));
+        let new = max.map_or(PerByte(0), PerByte::of);
+        let now = Time::at(now);
+        let owed = Time(cell.due.load(Relaxed)).since(now);
+        let owed = if old.0 == 0 { Time(0) } else { owed.rescaled(old, new) };
+        cell.due.store(now.plus(owed).0, Relaxed);
+        cell.burst.store(new.time(burst_bytes).0, Relaxed);
+        cell.per_byte.store(new.0, Relaxed);
+    }
+
+    /// When a container of `bytes` may go; 0: now.
+    #[inline]
+    #[must_use]
+    pub fn ready_at(&self, now: u64, port: PortId, bytes: u64) -> u64 {
+        let Some(cell) = self.cells.get(port.index()) else { return 0 };
+        let per_byte = PerByte(cell.per_byte.load(Relaxed));
+        if per_byte.0 == 0 {
+            return 0;
+        }
+        let cost = per_byte.time(bytes);
+        let due = Time(cell.due.load(Relaxed)).max(Time::at(now));
+        let ahead = Time(cell.burst.load(Relaxed)).max(cost.plus(cost));
+        let at = due.plus(cost).since(ahead);
+        if at <= Time::at(now) { 0 } else { at.ceil_ns() }
+    }
+
+    /// A container went.
+    #[inline]
+    pub fn charge(&self, now: u64, port: PortId, bytes: u64) {
+        let Some(cell) = self.cells.get(port.index()) else { return };
+        let per_byte = PerByte(cell.per_byte.load(Relaxed));
+        if per_byte.0 != 0 {
+            let cost = per_byte.time(bytes);
+            let add = |due| Some(Time(due).max(Time::at(now)).plus(cost).0);
+            // `add` never declines.
+            let _ = cell.due.fetch_update(Relaxed, Relaxed, add);
+        }
+    }
+
+    /// Some of what went came back.
+    #[inline]
+    pub fn refund(&self, port: PortId, bytes: u64) {
+        let Some(cell) = self.cells.get(port.index()) else { return };
+        let per_byte = PerByte(cell.per_byte.load(Relaxed));
+        if per_byte.0 != 0 {
+            let cost = per_byte.time_back(bytes);
+            let take = |due| Some(Time(due).since(cost).0);
+            let _ = cell.due.fetch_update(Relaxed, Relaxed, take);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V: PortId = PortId(3);
+
+    /// Asks every `step_ns` and sends what it may; the most that any interval got above
+    /// `rate * interval`.
+    fn worst(caps: &Caps, rate: Rate, bytes: u64, step_ns: u64, span_ns: u64) -> (i64, u64) {
+        let (mut least, mut most, mut sent, mut now) = (0i64, i64::MIN, 0u64, 0);
+        while now < span_ns {
+            let earned = (u128::from(rate.bits_per_s) * u128::from(now) / 8_000_000_000) as i64;
+            least = least.min(sent as i64 - earned);
+            while caps.ready_at(now, V, bytes) == 0 {
+                caps.charge(now, V, bytes);
+                sent += bytes;
+            }
+            most = most.max(sent as i64 - earned - least);
+            now += step_ns;
+        }
+        (most, sent)
+    }
+
+    #[test]
+    fn a_cap_is_exceeded_by_its_burst_and_no_more() {
+        for (mbit, burst, bytes, step_ns) in [
+            (10, 65_536, 4096, 50_000),
+            (10, 16_384, 64, 1_000),
+            (1_000, 65_536, 9000, 1_000),
+            (100_000, 65_536, 64, 100),
+            (1, 2_048, 1500, 100_000),
+        ] {
+            let rate = Rate::new(mbit * 1_000_000);
+            let caps = Caps::new();
+            caps.set(0, V, Some(rate), burst);
+            let span_ns = 400_000 * step_ns;
+            let (over, sent) = worst(&caps, rate, bytes, step_ns, span_ns);
+            let allowed = burst.max(2 * bytes) as i64;
+            assert!(over <= allowed, "{mbit} Mbit, {burst}: {over} above");
+            assert!(over > allowed - 2 * bytes as i64, "{mbit} Mbit, {burst}: only {over}");
+            let earned = mbit as f64 * 1e6 / 8e9 * span_ns as f64;
+            assert!(sent as f64 > 0.995 * earned, "{mbit} Mbit: {sent} of {earned}");
+        }
+    }
+
+    #[test]
+    fn the_time_it_names_is_the_time_it_may_go() {
+        let caps = Caps::new();
+        caps.set(0, V, Some(Rate::new(8_000_000)), 10_000);
+        assert_eq!(caps.ready_at(5, V, 4000), 0);
+        caps.charge(0, V, 10_000);
+        let at = caps.ready_at(0, V, 4000);
+        assert_eq!(at, 4_000_000);
+        assert_ne!(caps.ready_at(at - 1, V, 4000), 0);
+        assert_eq!(caps.ready_at(at, V, 4000), 0);
+        caps.refund(V, 10_000);
+        assert_eq!(caps.ready_at(0, V, 4000), 0);
+        assert_eq!(caps.ready_at(0, PortId(4), u64::MAX), 0, "nobody else is limited");
+    }
+
+    #[test]
+    fn what_was_taken_too_much_of_stays_so_many_bytes() {
+        let caps = Caps::new();
+        caps.set(0, V, Some(Rate::new(8_000_000)), 8_000);
+        caps.charge(0, V, 8_000);
+        caps.set(0, V, Some(Rate::new(80_000_000)), 8_000);
+        assert_eq!(caps.ready_at(0, V, 4000), 400_000);
+        caps.set(0, V, None, 8_000);
+        assert_eq!(caps.ready_at(0, V, 4000), 0);
+        caps.set(0, V, Some(Rate::new(8_000_000)), 8_000);
+        assert_eq!(caps.ready_at(0, V, 8000), 0, "what went unlimited is not charged");
+    }
+}

@@ -1,0 +1,30 @@
+//! What changes while it runs. Cold. Invariant: nothing queued moves.
+
+use super::{Fair, Measure};
+use crate::{Packet, PortId, Share};
+
+impl<P: Packet, M: Measure> Fair<P, M> {
+    /// The cap itself is in `Caps`, and is to be changed before this is called.
+    pub(super) fn change_share(&mut self, now: u64, id: PortId, share: &Share) {
+        let Some(vif) = self.vifs.get_mut(id.index()) else { return };
+        let virtual_now = self.mean.now();
+        let competes = self.competing.contains(id);
+        if competes {
+            self.mean.remove(vif.tag, vif.weight);
+        }
+        vif.change(now, virtual_now, share);
+        if competes {
+            self.mean.add(vif.tag, vif.weight);
+        }
+        if vif.has_min() && (competes || self.ahead.contains(id)) {
+            self.promised.insert(id);
+        } else {
+            self.promised.remove(id);
+        }
+        if self.aside.contains(id) {
+            // It may have a higher cap now.
+            self.look_again(id);
+        }
+        self.see_head(id);
+    }
+}

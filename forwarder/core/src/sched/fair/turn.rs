@@ -1,0 +1,208 @@
+//! Whose turn it is, and what that costs it. The order is the module's: minimum rates, prompt
+//! containers, weights.
+
+use super::vif::How;
+use super::{Fair, Measure};
+use crate::sched::time::Time;
+use crate::{Container, Packet, PortId};
+
+impl<P: Packet, M: Measure> Fair<P, M> {
+    /// Who goes now; nobody, when nobody waits that may; or not before when.
+    #[inline]
+    pub(super) fn turn(&mut self, now: u64) -> Result<Option<PortId>, u64> {
+        if self.competing.is_empty() && self.ahead.is_empty() {
+            return Ok(None);
+        }
+        let opens_at = self.link.opens_at(now);
+        // It had its turn when the link let it; that it may go early keeps it if it was prompt.
+        if let Some(id) = self.resume
+            && (self.competing.contains(id) || self.ahead.contains(id))
+            && (opens_at == 0 || self.link.opens_early_at(now) == 0)
+        {
+            return Ok(Some(id));
+        }
+        let (due, late) = if self.promised.is_empty() || !self.link.has_rate() {
+            (None, false)
+        } else {
+            self.by_minimum(now)
+        };
+        if opens_at == 0 {
+            let prompt = || self.prompt.iter().next();
+            return Ok(due.or_else(prompt).or_else(|| self.by_weight()));
+        }
+        // Nobody delays who is late by its minimum rate, but that one may be prompt itself.
+        let prompt = if late {
+            due.filter(|&id| self.prompt.contains(id))
+        } else {
+            self.prompt.iter().next()
+        };
+        let Some(prompt) = prompt else { return Err(opens_at) };
+        match self.link.opens_early_at(now) {
+            0 => Ok(Some(prompt)),
+            at => Err(at),
+        }
+    }
+
+    /// Of those below their minimum rates the one with the earliest deadline, and whether one of
+    /// them has missed that.
+    #[inline]
+    fn by_minimum(&self, now: u64) -> (Option<PortId>, bool) {
+        let now = Time::at(now);
+        let mut first: Option<(Time, PortId)> = None;
+        for id in self.promised {
+            if let Some(vif) = self.vifs.get(id.index())
+                && vif.is_due(now)
+                && first.is_none_or(|(earliest, _)| vif.deadline() < earliest)
+            {
+                first = Some((vif.deadline(), id));
+            }
+        }
+        (first.map(|(_, id)| id), first.is_some_and(|(deadline, _)| deadline <= now))
+    }
+
+    /// Of those not ahead of virtual time the one whose container would end first.
+    #[inline]
+    fn by_weight(&mut self) -> Option<PortId> {
+        if !self.ahead.is_empty() {
+            self.catch_up();
+        }
+        let virtual_now = self.mean.now();
+        let mut first: Option<(i64, PortId)> = None;
+        for id in self.competing {
+            let Some(vif) = self.vifs.get(id.index()) else { continue };
+            let ahead = vif.tag.wrapping_sub(virtual_now);
+            let end = ahead.wrapping_add(vif.head_step);
+            if ahead <= 0 && first.is_none_or(|(earliest, _)| end < earliest) {
+                first = Some((end, id));
+            }
+        }
+        first.map(|(_, id)| id)
+    }
+
+    /// Who was ahead and no longer is competes again; when nobody does, the one least ahead.
+    #[inline]
+    fn catch_up(&mut self) {
+        let virtual_now = self.mean.now();
+        let mut least: Option<(i64, PortId)> = None;
+        for id in self.ahead {
+            let Some(vif) = self.vifs.get(id.index()) else { continue };
+            let ahead = vif.tag.wrapping_sub(virtual_now);
+            if ahead <= 0 {
+                self.ahead.remove(id);
+                self.compete(id);
+            } else if least.is_none_or(|(by, _)| ahead < by) {
+                least = Some((ahead, id));
+            }
+        }
+        if self.competing.is_empty()
+            && let Some((_, id)) = least
+        {
+            self.ahead.remove(id);
+            self.compete(id);
+        }
+    }
+
+    /// Hands its first container out and charges for it.
+    #[inline]
+    pub(super) fn serve(&mut self, now: u64, id: PortId) -> Option<Container<P>> {
+        let container = self.queues.pop(id)?;
+        let resumed = self.resume.take() == Some(id);
+        let (bytes, cost) = (container.bytes(), M::cost(&container));
+        self.link.charge(now, bytes);
+        // Anew, from now: nothing is saved up by going later than was reserved.
+        self.give_up(id);
+        self.caps.charge(now, id, bytes);
+        if let Some(vif) = self.vifs.get_mut(id.index()) {
+            let virtual_now = self.mean.now();
+            let by_minimum = self.link.has_rate()
+                && vif.has_min()
+                && vif.is_due(Time::at(now))
+                && vif.tag.wrapping_sub(virtual_now) > 0;
+            if by_minimum && self.competing.remove(id) {
+                self.mean.remove(vif.tag, vif.weight);
+                self.prompt.remove(id);
+                self.ahead.insert(id);
+            }
+            let most = virtual_now.wrapping_add(2 * vif.step(self.largest_cost));
+            let how = How { most: by_minimum.then_some(most), resumed };
+            let step = vif.serve(now, bytes, cost, how);
+            if self.competing.contains(id) {
+                self.mean.shift(step, vif.weight);
+            }
+        }
+        self.after_pop(id);
+        self.link.leave_behind(!self.competing.is_empty() || !self.ahead.is_empty());
+        Some(container)
+    }
+
+    /// When its first container may go by its cap; 0: now.
+    #[inline]
+    pub(super) fn allowed_at(&self, now: u64, id: PortId) -> u64 {
+        match self.vifs.get(id.index()) {
+            // Its time was fixed when it was set aside, and has come.
+            Some(vif) if vif.reserved == 0 => self.caps.ready_at(now, id, vif.head_bytes),
+            _ => 0,
+        }
+    }
+
+    /// Over its cap until then. The cap is charged at once: links that want the same source's cap
+    /// get it in the order in which they ask, so that one with room to spare cannot take it all.
+    pub(super) fn set_aside(&mut self, now: u64, id: PortId, until: u64) {
+        self.leave(id);
+        self.aside.insert(id);
+        self.reserve(now, id, until);
+        self.aside_until = self.aside_until.min(until);
+    }
+
+    fn reserve(&mut self, now: u64, id: PortId, until: u64) {
+        if let Some(vif) = self.vifs.get_mut(id.index()) {
+            vif.aside_until = until;
+            vif.reserved = vif.head_bytes;
+            self.caps.charge(now, id, vif.head_bytes);
+        }
+    }
+
+    /// What was reserved for it is not needed.
+    pub(super) fn give_up(&mut self, id: PortId) {
+        if let Some(vif) = self.vifs.get_mut(id.index())
+            && vif.reserved != 0
+        {
+            self.caps.refund(id, std::mem::take(&mut vif.reserved));
+        }
+    }
+
+    /// Its cap may have changed.
+    pub(super) fn look_again(&mut self, id: PortId) {
+        if let Some(vif) = self.vifs.get_mut(id.index()) {
+            vif.aside_until = 0;
+            self.aside_until = 0;
+        }
+    }
+
+    /// Lets those back in whose time has come.
+    pub(super) fn release(&mut self, now: u64) {
+        self.aside_until = u64::MAX;
+        for id in self.aside {
+            let until = self.vifs.get(id.index()).map_or(0, |vif| vif.aside_until);
+            let until = if until == 0 {
+                self.give_up(id);
+                let until = self.allowed_at(now, id);
+                if until != 0 {
+                    self.reserve(now, id, until);
+                }
+                until
+            } else {
+                until
+            };
+            if until <= now {
+                if let Some(vif) = self.vifs.get_mut(id.index()) {
+                    vif.arrive(now, self.mean.now(), false);
+                }
+                self.aside.remove(id);
+                self.compete(id);
+            } else {
+                self.aside_until = self.aside_until.min(until);
+            }
+        }
+    }
+}

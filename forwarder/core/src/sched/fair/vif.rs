@@ -1,0 +1,155 @@
+//! What a link knows of one vif. Invariant: `head_*` are those of the first container queued, and
+//! `per_weight` belongs to `weight`.
+
+use crate::Share;
+use crate::sched::time::{PerByte, Time};
+
+/// Fractions in a tag: so many bits of what the measure counts, divided by the weight.
+const TAG_BITS: u32 = 20;
+/// More for the quotient that it is multiplied with.
+const QUOTIENT_BITS: u32 = 40;
+/// No container and no debt is larger than that: 4 MiB, at weight 1. A larger one is of a tag so
+/// old that virtual time has gone half around since.
+const LARGEST: i64 = 1 << 42;
+/// How far a minimum rate may be behind and still be made up for.
+const LAG_NS: u64 = 10_000_000;
+const LAG_CONTAINERS: u64 = 4;
+
+/// The first cache line is what a decision looks at.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(super) struct Vif {
+    /// Service received, divided by the weight.
+    pub(super) tag: i64,
+    /// By how much the first container will move the tag.
+    pub(super) head_step: i64,
+    /// When the next service is due by the minimum rate.
+    due: Time,
+    /// How long the first container takes at it.
+    head_min: Time,
+    pub(super) head_bytes: u64,
+    pub(super) weight: i64,
+    per_weight: u64,
+    min: PerByte,
+    /// When something was last queued or served.
+    pub(super) seen_ns: u64,
+    /// Set aside until then; 0: its cap is to be looked at again.
+    pub(super) aside_until: u64,
+    /// Bytes that its cap was charged with when it was set aside.
+    pub(super) reserved: u64,
+}
+
+/// What moves the clocks of a vif less or more than usual.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How {
+    /// The tag moves no further than that.
+    pub(super) most: Option<i64>,
+    /// It is the rest of a turn, and the clock of the minimum rate has counted its begin.
+    pub(super) resumed: bool,
+}
+
+impl Default for Vif {
+    fn default() -> Self {
+        Self {
+            tag: 0,
+            head_step: 0,
+            due: Time(0),
+            head_min: Time(0),
+            head_bytes: 0,
+            weight: 1,
+            per_weight: 1 << QUOTIENT_BITS,
+            min: PerByte(0),
+            seen_ns: 0,
+            aside_until: 0,
+            reserved: 0,
+        }
+    }
+}
+
+impl Vif {
+    #[inline]
+    pub(super) fn step(&self, cost: u64) -> i64 {
+        let step = (u128::from(cost) * u128::from(self.per_weight)) >> (QUOTIENT_BITS - TAG_BITS);
+        i64::try_from(step).unwrap_or(LARGEST).min(LARGEST)
+    }
+
+    #[inline]
+    pub(super) fn see_head(&mut self, bytes: u64, cost: u64) {
+        self.head_bytes = bytes;
+        self.head_step = self.step(cost);
+        self.head_min = self.min.time(bytes);
+    }
+
+    #[inline]
+    pub(super) fn has_min(&self) -> bool {
+        self.min.0 != 0
+    }
+
+    /// The clock of its minimum rate says that it is its turn.
+    #[inline]
+    pub(super) fn is_due(&self, now: Time) -> bool {
+        self.due <= now
+    }
+
+    /// When its first container should be gone by the minimum rate.
+    #[inline]
+    pub(super) fn deadline(&self) -> Time {
+        self.due.plus(self.head_min)
+    }
+
+    /// Something is queued again: debt stays, unless it is to be forgotten, and credit does not.
+    #[inline]
+    pub(super) fn arrive(&mut self, now: u64, virtual_now: i64, forget: bool) {
+        let debt = self.tag.wrapping_sub(virtual_now);
+        if forget || !(0..=LARGEST).contains(&debt) {
+            self.tag = virtual_now;
+        }
+        self.due = self.due.max(Time::at(now));
+    }
+
+    /// A container goes: by how much its tag moves.
+    #[inline]
+    pub(super) fn serve(&mut self, now: u64, bytes: u64, cost: u64, how: How) -> i64 {
+        let before = self.tag;
+        self.tag = before.wrapping_add(self.step(cost));
+        if let Some(most) = how.most
+            && self.tag.wrapping_sub(most) > 0
+        {
+            self.tag = most;
+        }
+        if self.has_min() {
+            let (now, takes) = (Time::at(now), self.min.time(bytes));
+            let lag = Time::at(LAG_NS).max(Time(takes.0.saturating_mul(LAG_CONTAINERS)));
+            let due = if how.resumed { self.due } else { self.due.min(now) };
+            self.due = due.max(now.since(lag)).plus(takes);
+        }
+        self.seen_ns = now;
+        self.tag.wrapping_sub(before)
+    }
+
+    /// Some of it came back: by how much its tag moves, backwards.
+    #[inline]
+    pub(super) fn refund(&mut self, bytes: u64, cost: u64) -> i64 {
+        let step = self.step(cost);
+        self.tag = self.tag.wrapping_sub(step);
+        self.due = self.due.since(self.min.time(bytes));
+        step
+    }
+
+    /// What it is promised changes. What it is ahead or behind stays the same amount of service.
+    pub(super) fn change(&mut self, now: u64, virtual_now: i64, share: &Share) {
+        let weight = i64::from(share.weight.clamp(1, Share::MAX_WEIGHT));
+        let ahead = self.tag.wrapping_sub(virtual_now).clamp(-LARGEST, LARGEST);
+        if weight != self.weight {
+            self.tag = virtual_now.wrapping_add(ahead * self.weight / weight);
+            self.weight = weight;
+            self.per_weight = (1u64 << QUOTIENT_BITS) / weight.unsigned_abs();
+        }
+        let min = share.min_rate.filter(|rate| rate.bits_per_s != 0);
+        let min = min.map_or(PerByte(0), PerByte::of);
+        if min != self.min {
+            self.due = Time::at(now);
+            self.min = min;
+        }
+    }
+}

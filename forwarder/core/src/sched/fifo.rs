@@ -1,0 +1,191 @@
+//! One queue for all, in order of arrival: the baseline, where nobody is isolated from anybody.
+//! Invariant: containers leave in the order in which they were first queued.
+//!
+//! The link's rate is kept. Weights and minimum rates mean nothing in one queue, and maximum rates
+//! are not kept either: a vif over its own would hold up all the others behind it.
+
+use std::collections::VecDeque;
+
+use super::link::Link;
+use super::{Next, Scheduler};
+use crate::{Container, MAX_PORTS, Packet, PortId, Rate, Share};
+
+#[derive(Debug)]
+pub struct Fifo<P> {
+    queue: VecDeque<Container<P>>,
+    link: Link,
+    /// Containers queued, per ingress port.
+    of_vif: Box<[usize]>,
+    bytes: u64,
+    packets: u64,
+}
+
+impl<P: Packet> Default for Fifo<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P: Packet> Fifo<P> {
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            link: Link::default(),
+            of_vif: vec![0; MAX_PORTS].into_boxed_slice(),
+            bytes: 0,
+            packets: 0,
+        }
+    }
+
+    #[inline]
+    fn count_in(&mut self, container: &Container<P>) {
+        self.bytes += container.bytes();
+        self.packets += container.len() as u64;
+    }
+
+    #[inline]
+    fn count_out(&mut self, container: &Container<P>) {
+        self.bytes -= container.bytes();
+        self.packets -= container.len() as u64;
+        if let Some(n) = self.of_vif.get_mut(container.ingress().index()) {
+            *n -= 1;
+        }
+    }
+}
+
+impl<P: Packet> Scheduler<P> for Fifo<P> {
+    #[inline]
+    fn enqueue(
+        &mut self,
+        _now: u64,
+        mut container: Container<P>,
+        join: bool,
+    ) -> Option<Container<P>> {
+        let vif = container.ingress();
+        if container.is_empty() || vif.index() >= MAX_PORTS {
+            return Some(container);
+        }
+        self.count_in(&container);
+        if join
+            && let Some(last) = self.queue.back_mut()
+            && last.ingress() == vif
+            && last.fits(container.bytes(), container.len())
+        {
+            last.absorb(&mut container);
+            return Some(container);
+        }
+        if let Some(n) = self.of_vif.get_mut(vif.index()) {
+            *n += 1;
+        }
+        self.queue.push_back(container);
+        None
+    }
+
+    #[inline]
+    fn next(&mut self, now: u64) -> Next<P> {
+        if self.queue.is_empty() {
+            return Next::Empty;
+        }
+        let opens_at = self.link.opens_at(now);
+        if opens_at != 0 {
+            return Next::NotBefore(opens_at);
+        }
+        let Some(container) = self.queue.pop_front() else { return Next::Empty };
+        self.count_out(&container);
+        self.link.charge(now, container.bytes());
+        self.link.leave_behind(!self.queue.is_empty());
+        Next::Container(container)
+    }
+
+    #[inline]
+    fn put_back(&mut self, _now: u64, container: Container<P>) {
+        let vif = container.ingress();
+        if let Some(n) = self.of_vif.get_mut(vif.index()).filter(|_| !container.is_empty()) {
+            *n += 1;
+            self.count_in(&container);
+            self.link.refund(container.bytes());
+            self.queue.push_front(container);
+        }
+    }
+
+    fn take(&mut self, ingress: PortId) -> Option<Container<P>> {
+        let at = self.queue.iter().position(|container| container.ingress() == ingress)?;
+        let container = self.queue.remove(at)?;
+        self.count_out(&container);
+        Some(container)
+    }
+
+    fn drain(&mut self) -> Option<Container<P>> {
+        let container = self.queue.pop_front()?;
+        self.count_out(&container);
+        Some(container)
+    }
+
+    fn set_share(&mut self, _now: u64, _ingress: PortId, _share: &Share) {}
+
+    fn set_link_rate(&mut self, now: u64, rate: Option<Rate>) {
+        self.link.set(now, rate);
+    }
+
+    #[inline]
+    fn backlog_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    #[inline]
+    fn backlog_packets(&self) -> u64 {
+        self.packets
+    }
+
+    #[inline]
+    fn waits_besides(&self, ingress: PortId) -> bool {
+        let own = self.of_vif.get(ingress.index()).copied().unwrap_or(0);
+        self.queue.len() > own
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{container, enqueue, next, turns};
+    use super::*;
+
+    #[test]
+    fn in_order_of_arrival_whatever_is_promised() {
+        let mut fifo = Fifo::new();
+        fifo.set_share(0, PortId(2), &Share { weight: 1000, ..Share::default() });
+        for vif in [1, 1, 1, 2, 3, 1] {
+            enqueue(&mut fifo, 0, vif, &[4000]);
+        }
+        assert_eq!((fifo.backlog_bytes(), fifo.backlog_packets()), (24_000, 6));
+        assert_eq!(turns(&mut fifo, 0), [1, 1, 1, 2, 3, 1]);
+    }
+
+    #[test]
+    fn joins_only_who_came_last() {
+        let mut fifo = Fifo::new();
+        for (vif, joins) in [(1, false), (1, true), (2, false), (1, false)] {
+            assert_eq!(fifo.enqueue(0, container(vif, &[100]), true).is_some(), joins);
+        }
+        assert_eq!(next(&mut fifo, 0), Some((1, 2)));
+        assert!(fifo.waits_besides(PortId(1)) && fifo.waits_besides(PortId(2)));
+        assert!(fifo.take(PortId(2)).is_some() && fifo.take(PortId(2)).is_none());
+        assert!(!fifo.waits_besides(PortId(1)));
+        assert_eq!(next(&mut fifo, 0), Some((1, 1)));
+    }
+
+    #[test]
+    fn keeps_the_rate_and_the_order_of_what_comes_back() {
+        let mut fifo = Fifo::new();
+        fifo.set_link_rate(0, Some(Rate::new(8_000_000)));
+        enqueue(&mut fifo, 0, 1, &[1000, 1000]);
+        enqueue(&mut fifo, 0, 2, &[1000]);
+        let Next::Container(mut c) = fifo.next(0) else { panic!("empty") };
+        c.pop();
+        fifo.put_back(0, c);
+        assert!(matches!(fifo.next(0), Next::NotBefore(1_000_000)), "one of them went");
+        assert_eq!(next(&mut fifo, 1_000_000), Some((1, 1)));
+        assert_eq!(next(&mut fifo, 2_000_000), Some((2, 1)));
+        assert!(matches!(fifo.next(2_000_000), Next::Empty));
+    }
+}

@@ -1,0 +1,42 @@
+//! What the policies' own tests have in common.
+
+use super::{Next, Scheduler};
+use crate::{Container, Packet, PortId};
+
+#[derive(Debug)]
+pub(super) struct Sized(pub(super) u32);
+
+impl Packet for Sized {
+    fn len(&self) -> u32 {
+        self.0
+    }
+    fn arrived_ns(&self) -> u64 {
+        0
+    }
+}
+
+pub(super) fn container(vif: u16, sizes: &[u32]) -> Container<Sized> {
+    let mut c = Container::new(4096);
+    c.open(0, PortId(vif), PortId(9));
+    for &size in sizes {
+        c.push(Sized(size));
+    }
+    c
+}
+
+pub(super) fn enqueue(scheduler: &mut impl Scheduler<Sized>, now: u64, vif: u16, sizes: &[u32]) {
+    assert!(scheduler.enqueue(now, container(vif, sizes), false).is_none());
+}
+
+/// Whose turn it is, and what goes then.
+pub(super) fn next(scheduler: &mut impl Scheduler<Sized>, now: u64) -> Option<(u16, usize)> {
+    match scheduler.next(now) {
+        Next::Container(c) => Some((c.ingress().0, c.len())),
+        _ => None,
+    }
+}
+
+/// Whose turns come until nothing may go.
+pub(super) fn turns(scheduler: &mut impl Scheduler<Sized>, now: u64) -> Vec<u16> {
+    std::iter::from_fn(|| next(scheduler, now)).map(|(vif, _)| vif).collect()
+}

@@ -1,0 +1,123 @@
+//! Who got how much of a link between two changes of the settings, beside what the promise is.
+//! Invariant: phases follow each other without a gap, and every byte that arrived while the sources
+//! sent is in one of them.
+//!
+//! The promise is the water-filling oracle's, with what each source offered in that phase as its
+//! demand. That is exact for steady sources; one that comes and goes within a phase is judged as if
+//! it had sent evenly. A maximum rate is over all links together, and here each link is looked at by
+//! itself: for a source that sends to several, the sum is what counts.
+
+use std::collections::BTreeMap;
+
+use crate::sched::oracle::{self, Demand};
+use crate::{PortId, PortSettings, Rate};
+
+/// Bytes of one way through, so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Passed {
+    pub(super) generated: u64,
+    pub(super) delivered: u64,
+}
+
+/// One source's part of a link during a phase.
+#[derive(Clone, Debug)]
+pub struct LinkShare {
+    pub from: usize,
+    pub to: usize,
+    pub settings: PortSettings,
+    pub offered_bps: u64,
+    pub got_bps: u64,
+    /// What the oracle gives it.
+    pub due_bps: u64,
+    pub link: Rate,
+}
+
+/// Between two changes of the settings.
+#[derive(Clone, Debug)]
+pub struct Phase {
+    pub from_ns: u64,
+    pub to_ns: u64,
+    pub policy: crate::Policy,
+    /// Of the links that have a rate.
+    pub shares: Vec<LinkShare>,
+}
+
+impl Phase {
+    #[must_use]
+    pub fn share(&self, from: usize, to: usize) -> Option<&LinkShare> {
+        self.shares.iter().find(|share| (share.from, share.to) == (from, to))
+    }
+}
+
+impl LinkShare {
+    /// How far it is from what is due, in thousandths of that.
+    #[must_use]
+    pub fn off_permille(&self) -> i64 {
+        let (got, due) = (i128::from(self.got_bps), i128::from(self.due_bps));
+        ((got - due) * 1000).checked_div(due).unwrap_or(0) as i64
+    }
+}
+
+/// Sums as they stood when the phase began.
+#[derive(Debug, Default)]
+pub(super) struct Phases {
+    from_ns: u64,
+    before: BTreeMap<(usize, usize), Passed>,
+    pub(super) now: BTreeMap<(usize, usize), Passed>,
+    pub(super) done: Vec<Phase>,
+}
+
+impl Phases {
+    /// Ends a phase. `settings` are those that held in it, of a port that was there.
+    pub(super) fn end(
+        &mut self,
+        now: u64,
+        policy: crate::Policy,
+        settings: impl Fn(PortId) -> Option<PortSettings>,
+    ) {
+        let length_ns = now - self.from_ns;
+        if length_ns == 0 {
+            return;
+        }
+        let bps = |bytes: u64| (u128::from(bytes) * 8_000_000_000 / u128::from(length_ns)) as u64;
+        let mut links: BTreeMap<usize, Vec<LinkShare>> = BTreeMap::new();
+        for (&(from, to), passed) in &self.now {
+            let before = self.before.get(&(from, to)).copied().unwrap_or_default();
+            let at = |port: usize| settings(PortId(port as u16));
+            let (Some(source), Some(link)) = (at(from), at(to).and_then(|to| to.link_rate)) else {
+                continue;
+            };
+            links.entry(to).or_default().push(LinkShare {
+                from,
+                to,
+                settings: source,
+                offered_bps: bps(passed.generated - before.generated),
+                got_bps: bps(passed.delivered - before.delivered),
+                due_bps: 0,
+                link,
+            });
+        }
+        let mut shares = Vec::new();
+        for of_link in links.into_values() {
+            let demands: Vec<Demand> = of_link.iter().map(demand).collect();
+            let link = of_link.first().map_or(Rate::new(0), |share| share.link);
+            let due = oracle::shares(link, &demands);
+            let paired = of_link.into_iter().zip(due);
+            shares.extend(paired.map(|(share, due)| LinkShare { due_bps: due as u64, ..share }));
+        }
+        self.done.push(Phase { from_ns: self.from_ns, to_ns: now, policy, shares });
+        self.from_ns = now;
+        self.before = self.now.clone();
+    }
+}
+
+fn demand(share: &LinkShare) -> Demand {
+    let promise = share.settings.share;
+    let bps = |rate: Option<Rate>, none: f64| rate.map_or(none, |rate| rate.bits_per_s as f64);
+    Demand {
+        weight: promise.weight,
+        min: bps(promise.min_rate, 0.0),
+        max: bps(promise.max_rate, f64::INFINITY),
+        demand: share.offered_bps as f64,
+    }
+}

@@ -1,0 +1,213 @@
+//! Several pools over the same frames, one per worker.
+//!
+//! Invariant: each frame has a home, the one pool whose free list it may be on. A frame that is
+//! freed elsewhere is put aside there, and is free again only once it has come home.
+//!
+//! ```text
+//!   pool 0: alloc ─► packet ─── ring ──► pool 1: release ─► away[0]
+//!     free ◄── come_home ◄────── ring ◄─────── take_away(0) ┘
+//! ```
+
+use crate::pool::{Owner, Pool};
+
+impl Pool {
+    /// One pool for each worker, all over the same frames: each is home to an equal part of them
+    /// and can use what comes from any other. A pool that is a part already stays whole.
+    #[must_use]
+    pub fn divide(mut self, parts: usize) -> Vec<Self> {
+        let parts = parts.clamp(1, self.count as usize);
+        if parts == 1 || !self.away.is_empty() {
+            return vec![self];
+        }
+        let step = self.count / parts as u32;
+        let mut divided: Vec<Self> = (0..parts)
+            .map(|home| {
+                let first = home as u32 * step;
+                let count = if home + 1 == parts { self.count - first } else { step };
+                // As many as can ever be there, so that freeing never allocates.
+                let room = |of: usize| match of {
+                    of if of == home => 0,
+                    of if of + 1 == parts => self.count - of as u32 * step,
+                    _ => step,
+                };
+                Self {
+                    memory: self.memory.clone(),
+                    table: self.table.clone(),
+                    first,
+                    count,
+                    free: Vec::with_capacity(count as usize),
+                    reserve: self.reserve / parts,
+                    home,
+                    away: (0..parts).map(|of| Vec::with_capacity(room(of) as usize)).collect(),
+                }
+            })
+            .collect();
+        // From the bottom of the list, so that the order in which they are used stays.
+        for idx in std::mem::take(&mut self.free) {
+            if let Some(pool) = divided.get_mut(self.home_of(idx, parts)) {
+                pool.free.push(idx);
+            }
+        }
+        divided
+    }
+
+    fn home_of(&self, idx: u32, parts: usize) -> usize {
+        let step = (self.table.frames() / parts as u32).max(1);
+        ((idx / step) as usize).min(parts - 1)
+    }
+
+    /// Which part of the whole this pool is.
+    #[inline]
+    pub fn home(&self) -> usize {
+        self.home
+    }
+
+    /// How many parts there are.
+    #[inline]
+    pub fn homes(&self) -> usize {
+        self.away.len().max(1)
+    }
+
+    /// Frames freed here that have to go to this home.
+    #[inline]
+    pub fn away(&self, home: usize) -> usize {
+        self.away.get(home).map_or(0, Vec::len)
+    }
+
+    /// Frees a frame of another home.
+    #[cold]
+    pub(crate) fn put_aside(&mut self, idx: u32) {
+        let home = self.home_of(idx, self.homes());
+        self.set_owner(idx, Owner::Away);
+        // With one part every frame is at home here; with several there is a list for each.
+        if let Some(list) = self.away.get_mut(home) {
+            list.push(idx);
+        }
+    }
+
+    /// Offers each frame that has to go to `home` to `send`, until that refuses one, which is kept.
+    /// Whoever is offered one hands it to the other pool's [`Self::come_home`].
+    pub fn take_away(&mut self, home: usize, mut send: impl FnMut(u32) -> bool) {
+        let Some(list) = self.away.get_mut(home) else { return };
+        while let Some(&idx) = list.last() {
+            if !send(idx) {
+                return;
+            }
+            list.pop();
+        }
+    }
+
+    /// Takes a frame of this home back that another pool freed. False for any other number: a
+    /// frame of another home, or one that is not on its way.
+    #[inline]
+    pub fn come_home(&mut self, idx: u32) -> bool {
+        if idx.wrapping_sub(self.first) >= self.count {
+            return false;
+        }
+        let slot = self.table.get(idx);
+        if !slot.is(Owner::Away) {
+            return false;
+        }
+        self.table.set(idx, slot.with_owner(Owner::Free));
+        self.free.push(idx);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::Census;
+    use weir_abi::Meta;
+    use weir_core::PortId;
+
+    fn halves(frames: u32) -> (Pool, Pool) {
+        let mut parts = Pool::heap(frames).divide(2);
+        let second = parts.pop().unwrap();
+        (parts.pop().unwrap(), second)
+    }
+
+    fn go_home(from: &mut Pool, to: &mut Pool) {
+        from.take_away(to.home(), |idx| {
+            assert!(to.come_home(idx));
+            true
+        });
+    }
+
+    #[test]
+    fn every_frame_has_one_home() {
+        for (frames, parts) in [(1, 1), (8, 2), (10, 3), (5, 5), (3, 9), (7, 0)] {
+            let mut pools = Pool::heap(frames).divide(parts);
+            assert_eq!(pools.len(), parts.clamp(1, frames as usize));
+            let total: usize = pools.iter().map(|pool| pool.census().total).sum();
+            assert_eq!(total, frames as usize);
+            let mut seen = Vec::new();
+            for (home, pool) in pools.iter_mut().enumerate() {
+                assert_eq!((pool.home(), pool.available()), (home, pool.census().total));
+                while let Some(frame) = pool.alloc() {
+                    assert_eq!(pool.home_of(frame.index(), pool.homes()), home);
+                    seen.push(frame.into_index());
+                }
+            }
+            seen.sort_unstable();
+            assert_eq!(seen, (0..frames).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_part_is_not_divided_again() {
+        let (first, second) = halves(8);
+        assert_eq!(first.divide(2).len(), 1);
+        assert_eq!(second.divide(2).len(), 1);
+    }
+
+    #[test]
+    fn a_packet_is_the_same_in_every_pool_and_its_frames_come_home() {
+        let (mut first, mut second) = halves(8);
+        let bytes: Vec<u8> = (0..9000).map(|i| (i % 251) as u8).collect();
+        let packet = first.compose(&bytes, &Meta::default()).unwrap();
+        assert_eq!(second.chunks(&packet).collect::<Vec<_>>().concat(), bytes);
+        second.release(packet);
+        // Free, but not here, and not there yet.
+        assert_eq!((first.available(), second.available(), second.away(0)), (1, 4, 3));
+        assert_eq!(first.census(), Census { total: 4, free: 4, ..Census::default() });
+        let mut room = 2;
+        second.take_away(0, |idx| {
+            room -= 1;
+            room >= 0 && first.come_home(idx)
+        });
+        assert_eq!((first.available(), second.away(0)), (3, 1));
+        go_home(&mut second, &mut first);
+        assert_eq!((first.available(), second.away(0)), (4, 0));
+    }
+
+    #[test]
+    fn only_what_is_on_its_way_comes_home() {
+        let (mut first, mut second) = halves(8);
+        let frame = first.alloc().unwrap();
+        let idx = frame.index();
+        // Held, another's, nobody's, free.
+        for wrong in [idx, 4, 8, u32::MAX, 3 - idx] {
+            assert!(!first.come_home(wrong), "{wrong}");
+        }
+        second.free(frame);
+        assert!(!second.come_home(idx));
+        assert!(first.come_home(idx));
+        assert!(!first.come_home(idx), "not twice");
+        assert_eq!(first.available(), 4);
+    }
+
+    #[test]
+    fn a_port_that_goes_gives_back_what_other_workers_received() {
+        let (mut first, mut second) = halves(8);
+        let (mine, theirs) = (first.alloc().unwrap(), second.alloc().unwrap());
+        first.set_owner(mine.into_index(), Owner::Tx(PortId(1)));
+        second.set_owner(theirs.into_index(), Owner::Tx(PortId(1)));
+        let other = second.alloc().unwrap().into_index();
+        second.set_owner(other, Owner::Tx(PortId(2)));
+        assert_eq!(first.reclaim(PortId(1)), 2);
+        assert_eq!((first.available(), first.away(1)), (4, 1));
+        go_home(&mut first, &mut second);
+        assert_eq!((second.available(), second.census().tx), (3, 1));
+    }
+}

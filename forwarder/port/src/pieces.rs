@@ -1,0 +1,140 @@
+//! A superframe into smaller superframes, so that one sender's 64 kB does not hold a slow link
+//! while others wait for it.
+//!
+//! Invariant: all pieces are made or none, and what they are segmented to later is byte for byte
+//! what the superframe would have been. The superframe itself is only read.
+
+use weir_core::Reason;
+use weir_core::offload::{self, Pieces};
+
+use crate::egress::superframe_kind;
+use crate::frame::Frame;
+use crate::packet::{MAX_FRAMES, Packet};
+use crate::pool::{NONE, Pool, ROOM};
+
+impl Pool {
+    /// Cuts a superframe into pieces of whole segments, of at most `max_bytes` with their headers
+    /// (one segment at least), and appends them to `out`, in order. `out` must have room for all:
+    /// it does not grow. What is one piece already is appended as it is. Each then knows what it
+    /// takes on the wire.
+    ///
+    /// If it cannot be done the packet comes back untouched, with the reason; no frame is used.
+    pub fn cut_pieces(
+        &mut self,
+        mut packet: Packet,
+        max_bytes: u32,
+        out: &mut Vec<Packet>,
+    ) -> Result<(), (Packet, Reason)> {
+        let (pieces, headers) = match plan(self, &packet, max_bytes) {
+            Ok(pieces) => pieces,
+            Err(reason) => return Err((packet, reason)),
+        };
+        let count = pieces.count();
+        if count as usize > out.capacity() - out.len() {
+            return Err((packet, Reason::GsoUnsupported));
+        }
+        if count == 1 {
+            packet.reckon_wire(headers);
+            out.push(packet);
+            return Ok(());
+        }
+        let before = out.len();
+        for i in 0..count {
+            match self.piece(&pieces, i, &packet) {
+                Ok(mut piece) => {
+                    piece.reckon_wire(headers);
+                    out.push(piece);
+                }
+                Err(reason) => {
+                    for piece in out.drain(before..) {
+                        self.release(piece);
+                    }
+                    return Err((packet, reason));
+                }
+            }
+        }
+        self.release(packet);
+        Ok(())
+    }
+
+    fn piece(&mut self, pieces: &Pieces, i: u32, whole: &Packet) -> Result<Packet, Reason> {
+        let shape = pieces.piece_len(i).zip(pieces.gso_size(i));
+        let (len, gso_size) = shape.ok_or(Reason::GsoUnsupported)?;
+        let (head, frames) = self.chain_of(len)?;
+        let rooms = Rooms { pool: self, at: head.index() };
+        let source = offload::Chunks(self.chunks(whole));
+        let written = pieces.write_chain(i, &source, rooms);
+        let piece = whole.piece(head, frames, len as u32, gso_size);
+        if written != Ok(len) {
+            self.release(piece);
+            return Err(Reason::GsoUnsupported);
+        }
+        Ok(piece)
+    }
+
+    /// Linked frames for this many bytes, their lengths set; what they hold is anything.
+    fn chain_of(&mut self, len: usize) -> Result<(Frame, u16), Reason> {
+        let frames = len.div_ceil(ROOM).max(1);
+        if frames > MAX_FRAMES {
+            return Err(Reason::GsoUnsupported);
+        }
+        if frames > self.available() {
+            return Err(Reason::NoFrames);
+        }
+        let head = self.alloc().ok_or(Reason::NoFrames)?;
+        let mut last = head.index();
+        let mut rest = len;
+        self.set_len_of(last, rest.min(ROOM) as u16);
+        for _ in 1..frames {
+            rest = rest.saturating_sub(ROOM);
+            let Some(frame) = self.alloc() else { break };
+            let idx = frame.into_index();
+            self.set_len_of(idx, rest.min(ROOM) as u16);
+            self.set_next(last, idx);
+            last = idx;
+        }
+        Ok((head, frames as u16))
+    }
+}
+
+/// How the superframe is to be cut, that there are frames for all of the pieces, and how long the
+/// headers of each are.
+fn plan(pool: &Pool, packet: &Packet, max_bytes: u32) -> Result<(Pieces, u16), Reason> {
+    if !packet.is_superframe() {
+        return Err(Reason::GsoUnsupported);
+    }
+    let (layout, kind) = superframe_kind(pool, packet).ok_or(Reason::GsoUnsupported)?;
+    let (head, len) = (pool.head(packet), packet.len());
+    let pieces = Pieces::new(head, len, &layout, packet.gso_size(), kind, max_bytes)
+        .map_err(|_| Reason::GsoUnsupported)?;
+    if pieces.count() == 1 {
+        return Ok((pieces, layout.header_len));
+    }
+    // All but the last are of the same length.
+    let each = pieces.piece_len(0).unwrap_or(0).div_ceil(ROOM);
+    let last = pieces.piece_len(pieces.count() - 1).unwrap_or(0).div_ceil(ROOM);
+    let frames = each.saturating_mul(pieces.count() as usize - 1) + last;
+    if frames > pool.available() { Err(Reason::NoFrames) } else { Ok((pieces, layout.header_len)) }
+}
+
+/// The bytes of frames that were just allocated, to be written one after the other.
+struct Rooms<'a> {
+    pool: &'a Pool,
+    at: u32,
+}
+
+impl<'a> Iterator for Rooms<'a> {
+    type Item = &'a mut [u8];
+
+    fn next(&mut self) -> Option<&'a mut [u8]> {
+        if self.at == NONE {
+            return None;
+        }
+        let (data, len) = (self.pool.data(self.at), self.pool.len_of(self.at));
+        self.at = self.pool.next(self.at);
+        // SAFETY: the frame was just allocated for a packet that does not exist yet, so nobody
+        // reads or writes it meanwhile; each frame of the chain is given out once; its length is
+        // at most `ROOM`.
+        Some(unsafe { std::slice::from_raw_parts_mut(data.as_ptr(), usize::from(len)) })
+    }
+}

@@ -1,0 +1,222 @@
+//! Counts frames and bytes by the last byte of their source address, and how long stamped
+//! datagrams took to get here, in the kernel: no receiver has to run to be measured.
+//!
+//! Invariant: every frame is counted once and by its length on the wire, whether it comes alone or
+//! merged with others; a delay is taken where the program runs, so that it holds no waking up.
+
+use super::{
+    ADD_IMM, Action, CALL, EXIT, HELPER_LOOKUP, JEQ_IMM, JGT_REG, LOAD_DW, LOAD_W, MOV_IMM,
+    MOV_REG, Program, STORE_DW, create_map, insn, map_address, possible_cores, read_elem,
+};
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// Sources told apart: all that a last byte can be.
+const SOURCES: u32 = 256;
+/// Delays kept: by the datagram's number modulo this.
+const DELAYS: u32 = 1 << 16;
+
+/// Ethernet, IPv4 without options, UDP: where a stamp begins.
+const STAMP_AT: i16 = 14 + 20 + 8;
+const STAMP_LEN: i16 = 16;
+/// `payload::Stamp` begins with this.
+const MAGIC: u16 = 0x7765;
+
+/// The longest single frame; what is longer was merged from TCP segments of `SEGMENT` bytes, each
+/// of which had headers of `HEADERS` bytes (IPv4, TCP with timestamps).
+const FRAME: i32 = 1514;
+const SEGMENT: i32 = 1448;
+const HEADERS: i32 = 66;
+
+const ADD_REG: u8 = 0x0f;
+const MUL_IMM: u8 = 0x27;
+const DIV_IMM: u8 = 0x37;
+const SUB_REG: u8 = 0x1f;
+const AND_IMM: u8 = 0x57;
+const TO_BE: u8 = 0xdc;
+const LOAD_B: u8 = 0x71;
+const LOAD_H: u8 = 0x69;
+const STORE_W: u8 = 0x63;
+const JNE_IMM: u8 = 0x55;
+const JLE_IMM: u8 = 0xb5;
+const HELPER_KTIME: i32 = 5;
+const HELPER_BUFF_LEN: i32 = 188;
+
+/// What came from one source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// A merged frame is one.
+    pub frames: u64,
+    /// On the wire, without the trailer.
+    pub bytes: u64,
+}
+
+/// The numbers a [`Program::tally`] keeps.
+#[derive(Debug)]
+pub struct Tally {
+    counts: OwnedFd,
+    delays: OwnedFd,
+    cores: usize,
+}
+
+/// Which sources' frames go on to the stack; all others end at the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    All,
+    Only(u8),
+    None,
+}
+
+impl Tally {
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            counts: create_map(libbpf_sys::BPF_MAP_TYPE_PERCPU_ARRAY, 16, SOURCES)?,
+            delays: create_map(libbpf_sys::BPF_MAP_TYPE_ARRAY, 8, DELAYS)?,
+            cores: possible_cores()?,
+        })
+    }
+
+    /// What has come from the source so far.
+    pub fn from(&self, source: u8) -> io::Result<Count> {
+        let mut values = vec![0_u64; 2 * self.cores];
+        read_elem(&self.counts, u32::from(source), &mut values)?;
+        let mut count = Count::default();
+        for core in values.chunks_exact(2) {
+            if let [frames, bytes] = core {
+                count.frames += frames;
+                count.bytes += bytes;
+            }
+        }
+        Ok(count)
+    }
+
+    /// How long the datagrams numbered `numbers` of the timed source took, of those that came.
+    pub fn delays_ns(&self, numbers: std::ops::Range<u32>) -> io::Result<Vec<u64>> {
+        let mut delays = Vec::new();
+        for number in numbers {
+            let mut value = [0_u64];
+            read_elem(&self.delays, number % DELAYS, &mut value)?;
+            delays.extend(value.into_iter().filter(|ns| *ns != 0));
+        }
+        Ok(delays)
+    }
+}
+
+/// Code with jumps to its end that are filled in when the end is known.
+#[derive(Default)]
+struct Code {
+    insns: Vec<u64>,
+    leaves: Vec<usize>,
+}
+
+impl Code {
+    fn add(&mut self, insns: impl IntoIterator<Item = u64>) {
+        self.insns.extend(insns);
+    }
+
+    /// A conditional jump to wherever [`Code::here`] is called next.
+    fn leave(&mut self, op: u8, dst: u8, src: u8, imm: i32) {
+        self.leaves.push(self.insns.len());
+        self.insns.push(insn(op, dst, src, 0, imm));
+    }
+
+    fn here(&mut self) {
+        let end = self.insns.len();
+        for at in self.leaves.drain(..) {
+            if let Some(slot) = self.insns.get_mut(at) {
+                *slot |= insn(0, 0, 0, (end - at - 1) as i16, 0);
+            }
+        }
+    }
+}
+
+impl Program {
+    /// Tallies every frame; of the source `timed` it also notes how long stamped datagrams took.
+    pub fn tally(tally: &Tally, timed: Option<u8>, keep: Keep) -> io::Result<Self> {
+        // r6: the context, r7: the source, r8: bytes on the wire, r9: the time.
+        let mut code = Code::default();
+        code.add([
+            insn(MOV_REG, 6, 1, 0, 0),
+            insn(MOV_IMM, 7, 0, 0, 0),
+            insn(LOAD_W, 2, 6, 0, 0),
+            insn(LOAD_W, 3, 6, 4, 0),
+            insn(MOV_REG, 4, 2, 0, 0),
+            insn(ADD_IMM, 4, 0, 0, 14),
+        ]);
+        // Never true: the kernel accepts no shorter frame. The verifier wants to see it checked.
+        code.leave(JGT_REG, 4, 3, 0);
+        code.add([
+            insn(LOAD_B, 7, 2, 11, 0),
+            insn(STORE_W, 10, 7, -4, 0),
+            insn(MOV_REG, 1, 6, 0, 0),
+            insn(CALL, 0, 0, 0, HELPER_BUFF_LEN),
+            insn(MOV_REG, 8, 0, 0, 0),
+            insn(JLE_IMM, 8, 0, 5, FRAME),
+            insn(MOV_REG, 1, 8, 0, 0),
+            insn(ADD_IMM, 1, 0, 0, -(HEADERS + 1)),
+            insn(DIV_IMM, 1, 0, 0, SEGMENT),
+            insn(MUL_IMM, 1, 0, 0, HEADERS),
+            insn(ADD_REG, 8, 1, 0, 0),
+            insn(MOV_REG, 2, 10, 0, 0),
+            insn(ADD_IMM, 2, 0, 0, -4),
+        ]);
+        code.add(map_address(1, &tally.counts));
+        code.add([
+            insn(CALL, 0, 0, 0, HELPER_LOOKUP),
+            insn(JEQ_IMM, 0, 0, 6, 0),
+            insn(LOAD_DW, 1, 0, 0, 0),
+            insn(ADD_IMM, 1, 0, 0, 1),
+            insn(STORE_DW, 0, 1, 0, 0),
+            insn(LOAD_DW, 1, 0, 8, 0),
+            insn(ADD_REG, 1, 8, 0, 0),
+            insn(STORE_DW, 0, 1, 8, 0),
+        ]);
+        if let Some(timed) = timed {
+            note_delay(&mut code, tally, timed);
+        }
+        code.here();
+        let (yes, no) = (Action::Pass as i32, Action::Drop as i32);
+        code.add(match keep {
+            Keep::All => vec![insn(MOV_IMM, 0, 0, 0, yes)],
+            Keep::None => vec![insn(MOV_IMM, 0, 0, 0, no)],
+            Keep::Only(source) => vec![
+                insn(MOV_IMM, 0, 0, 0, no),
+                insn(JNE_IMM, 7, 0, 1, i32::from(source)),
+                insn(MOV_IMM, 0, 0, 0, yes),
+            ],
+        });
+        code.add([insn(EXIT, 0, 0, 0, 0)]);
+        Self::load_multi_buffer(&code.insns)
+    }
+}
+
+/// Leaves at the first sign that the frame is no stamped datagram of the timed source.
+fn note_delay(code: &mut Code, tally: &Tally, timed: u8) {
+    code.leave(JNE_IMM, 7, 0, i32::from(timed));
+    code.add([
+        insn(CALL, 0, 0, 0, HELPER_KTIME),
+        insn(MOV_REG, 9, 0, 0, 0),
+        insn(LOAD_W, 2, 6, 0, 0),
+        insn(LOAD_W, 3, 6, 4, 0),
+        insn(MOV_REG, 4, 2, 0, 0),
+        insn(ADD_IMM, 4, 0, 0, i32::from(STAMP_AT + STAMP_LEN)),
+    ]);
+    code.leave(JGT_REG, 4, 3, 0);
+    code.add([insn(LOAD_H, 1, 2, STAMP_AT, 0)]);
+    code.leave(JNE_IMM, 1, 0, i32::from(MAGIC.to_be()));
+    code.add([
+        insn(LOAD_W, 1, 2, STAMP_AT + 4, 0),
+        insn(TO_BE, 1, 0, 0, 32),
+        insn(AND_IMM, 1, 0, 0, DELAYS as i32 - 1),
+        insn(STORE_W, 10, 1, -4, 0),
+        insn(LOAD_DW, 1, 2, STAMP_AT + 8, 0),
+        insn(TO_BE, 1, 0, 0, 64),
+        insn(SUB_REG, 9, 1, 0, 0),
+        insn(MOV_REG, 2, 10, 0, 0),
+        insn(ADD_IMM, 2, 0, 0, -4),
+    ]);
+    code.add(map_address(1, &tally.delays));
+    code.add([insn(CALL, 0, 0, 0, HELPER_LOOKUP)]);
+    code.leave(JEQ_IMM, 0, 0, 0);
+    code.add([insn(STORE_DW, 0, 9, 0, 0)]);
+}

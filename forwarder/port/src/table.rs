@@ -1,0 +1,231 @@
+//! The table of all frames of a process: who has each, how much of it is used, and which comes
+//! next in its chain.
+//!
+//! Invariant: a frame's entry is written by whoever has the frame, and by nobody else, so plain
+//! loads and stores do. That a frame has changed hands between threads is known by what carried
+//! it (a ring), which orders the entry along with the frame's bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use weir_core::PortId;
+
+/// End of a chain.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// Who has a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Free,
+    /// Somebody has the token, or a packet that contains it.
+    Held,
+    /// In a fill ring, or taken from there by the kernel.
+    Fill(PortId),
+    /// Received, but the chain's end has not arrived yet.
+    Rx(PortId),
+    /// In a transmit ring, or not completed yet.
+    Tx(PortId),
+    /// Free, and on its way to the pool it belongs to.
+    Away,
+}
+
+impl Owner {
+    /// Kind in the high byte, port in the low one: [`weir_core::MAX_PORTS`] is 256.
+    const fn pack(self) -> u16 {
+        const fn with(kind: u16, port: PortId) -> u16 {
+            kind << 8 | (port.0 & 0xff)
+        }
+        match self {
+            Self::Free => 0,
+            Self::Held => 1 << 8,
+            Self::Fill(port) => with(2, port),
+            Self::Rx(port) => with(3, port),
+            Self::Tx(port) => with(4, port),
+            Self::Away => 5 << 8,
+        }
+    }
+
+    const fn unpack(packed: u16) -> Self {
+        let port = PortId(packed & 0xff);
+        match packed >> 8 {
+            0 => Self::Free,
+            1 => Self::Held,
+            2 => Self::Fill(port),
+            3 => Self::Rx(port),
+            4 => Self::Tx(port),
+            _ => Self::Away,
+        }
+    }
+}
+
+const LEN_SHIFT: u32 = 32;
+const OWNER_SHIFT: u32 = 48;
+
+/// What is known of one frame, in 8 bytes, so that eight share a cache line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot(u64);
+
+impl Slot {
+    #[inline]
+    pub(crate) const fn new(next: u32, len: u16, owner: Owner) -> Self {
+        Self(next as u64 | (len as u64) << LEN_SHIFT | (owner.pack() as u64) << OWNER_SHIFT)
+    }
+
+    #[inline]
+    pub(crate) const fn next(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline]
+    pub(crate) const fn len(self) -> u16 {
+        (self.0 >> LEN_SHIFT) as u16
+    }
+
+    #[inline]
+    pub(crate) const fn owner(self) -> Owner {
+        Owner::unpack((self.0 >> OWNER_SHIFT) as u16)
+    }
+
+    /// As comparing [`Self::owner`], without taking it apart.
+    #[inline]
+    pub(crate) const fn is(self, owner: Owner) -> bool {
+        (self.0 >> OWNER_SHIFT) as u16 == owner.pack()
+    }
+
+    #[inline]
+    pub(crate) const fn with_next(self, next: u32) -> Self {
+        Self(self.0 & !(u32::MAX as u64) | next as u64)
+    }
+
+    #[inline]
+    pub(crate) const fn with_len(self, len: u16) -> Self {
+        Self(self.0 & !((u16::MAX as u64) << LEN_SHIFT) | (len as u64) << LEN_SHIFT)
+    }
+
+    #[inline]
+    pub(crate) const fn with_owner(self, owner: Owner) -> Self {
+        let kept = self.0 & !((u16::MAX as u64) << OWNER_SHIFT);
+        Self(kept | (owner.pack() as u64) << OWNER_SHIFT)
+    }
+}
+
+/// Cloning shares it.
+#[derive(Clone, Debug)]
+pub(crate) struct Table(Arc<[AtomicU64]>);
+
+impl Table {
+    pub(crate) fn new(frames: u32) -> Self {
+        let empty = Slot::new(NONE, 0, Owner::Free);
+        Self((0..frames).map(|_| AtomicU64::new(empty.0)).collect())
+    }
+
+    #[inline]
+    pub(crate) fn frames(&self) -> u32 {
+        self.0.len() as u32
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, idx: u32) -> Slot {
+        Slot(self.0[idx as usize].load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, idx: u32, slot: Slot) {
+        self.0[idx as usize].store(slot.0, Ordering::Relaxed);
+    }
+
+    /// `None` for a frame that does not exist.
+    #[inline]
+    pub(crate) fn look_up(&self, idx: u64) -> Option<Slot> {
+        let slot = self.0.get(usize::try_from(idx).ok()?)?;
+        Some(Slot(slot.load(Ordering::Relaxed)))
+    }
+
+    /// Where an entry stands, to be asked for ahead of time.
+    #[inline]
+    pub(crate) fn address(&self, idx: u64) -> Option<*const u8> {
+        let slot = self.0.get(usize::try_from(idx).ok()?)?;
+        Some(std::ptr::from_ref(slot).cast())
+    }
+}
+
+/// Where all frames are. `free + fill + rx + held + tx == total`, always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    pub total: usize,
+    /// Those on their way back from another worker included.
+    pub free: usize,
+    /// Given to the kernel to receive into.
+    pub fill: usize,
+    /// In chains whose end has not arrived yet.
+    pub rx: usize,
+    /// In packets and tokens.
+    pub held: usize,
+    /// Given to the kernel to send.
+    pub tx: usize,
+}
+
+impl Census {
+    pub(crate) fn add(&mut self, owner: Owner) {
+        self.total += 1;
+        match owner {
+            Owner::Free | Owner::Away => self.free += 1,
+            Owner::Held => self.held += 1,
+            Owner::Fill(_) => self.fill += 1,
+            Owner::Rx(_) => self.rx += 1,
+            Owner::Tx(_) => self.tx += 1,
+        }
+    }
+
+    /// Whether every frame is somewhere.
+    pub fn adds_up(&self) -> bool {
+        self.free + self.fill + self.rx + self.held + self.tx == self.total
+    }
+
+    /// The frames of two pools.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            total: self.total + other.total,
+            free: self.free + other.free,
+            fill: self.fill + other.fill,
+            rx: self.rx + other.rx,
+            held: self.held + other.held,
+            tx: self.tx + other.tx,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owners() -> Vec<Owner> {
+        let ports = [PortId(0), PortId(1), PortId(255)];
+        let with = |port| [Owner::Fill(port), Owner::Rx(port), Owner::Tx(port)];
+        let mut owners: Vec<Owner> = ports.into_iter().flat_map(with).collect();
+        owners.extend([Owner::Free, Owner::Held, Owner::Away]);
+        owners
+    }
+
+    #[test]
+    fn owners_survive_packing() {
+        for owner in owners() {
+            assert_eq!(Owner::unpack(owner.pack()), owner);
+        }
+    }
+
+    #[test]
+    fn the_parts_of_an_entry_do_not_disturb_each_other() {
+        for owner in owners() {
+            for (next, len) in [(0, 0), (NONE, 3840), (7, u16::MAX)] {
+                let slot = Slot::new(next, len, owner);
+                assert_eq!((slot.next(), slot.len(), slot.owner()), (next, len, owner));
+                let other = Slot::new(1, 2, Owner::Held);
+                let other = other.with_len(len).with_next(next).with_owner(owner);
+                assert_eq!(other, slot);
+                assert!(slot.is(owner));
+            }
+        }
+    }
+}

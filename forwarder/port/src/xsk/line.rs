@@ -1,0 +1,152 @@
+//! Single frames for a device that cannot push back: they stand in a line here, not in a transmit
+//! ring, and leave by the packet socket, many to a call.
+//!
+//! Invariant: a frame leaves the line only when the device has taken it, or when nothing ever will;
+//! what stands in the line is this port's to send, as the pool's table says.
+//!
+//! A tap (and a tun) has no way to stop its queue: `tun_net_xmit` drops what its ring has no room
+//! for. A transmit ring reports that when the frame is gone: it is completed, and the call says
+//! EBUSY. A packet socket reports it (ENOBUFS) while the frame's bytes are still ours, so that it
+//! can wait for room like any other. That costs a little more for each frame, and loses none.
+
+use std::collections::VecDeque;
+
+use weir_core::Reason;
+
+use super::kick::Answer;
+use super::{BATCH, XskPort};
+use crate::pool::Pool;
+use crate::port::Kick;
+use crate::sys;
+use crate::vnet::Outcome;
+
+/// A device that takes nothing is asked for its carrier once in so many times.
+const ASK_EVERY: u32 = 64;
+/// Calls in one kick: a line of 2048, and some that are cut short by a frame nobody takes.
+const MOST_CALLS: usize = 40;
+
+/// Whether a device of this driver drops, without a way to stop its queue.
+pub(super) fn drops(driver: &str) -> bool {
+    driver == "tun"
+}
+
+#[derive(Debug)]
+pub(super) struct Line {
+    frames: VecDeque<u32>,
+    /// Times in a row that the device took nothing.
+    refused: u32,
+}
+
+impl Line {
+    pub(super) fn new(room: u32) -> Self {
+        Self { frames: VecDeque::with_capacity(room as usize), refused: 0 }
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> u32 {
+        self.frames.len() as u32
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, idx: u32) {
+        self.frames.push_back(idx);
+    }
+}
+
+impl XskPort {
+    /// As [`Self::kick_ring`], for the line.
+    pub(super) fn kick_line(&mut self, pool: &mut Pool) -> Kick {
+        if self.down && self.is_still_down() {
+            return Kick::Down;
+        }
+        let Some(mut line) = self.line.take() else { return Kick::Idle };
+        let waiting = line.len();
+        if waiting > 0 {
+            self.stats.kicks += 1;
+        }
+        let mut outcome = Outcome::Sent;
+        for _ in 0..MOST_CALLS {
+            outcome = self.send_some(pool, &mut line);
+            if line.frames.is_empty() || matches!(outcome, Outcome::Busy | Outcome::Down) {
+                break;
+            }
+        }
+        let left = line.len();
+        self.line = Some(line);
+        self.tx_room = self.tx_size.saturating_sub(left);
+        if outcome == Outcome::Down {
+            self.stats.kick_down += 1;
+            self.down = true;
+            return Kick::Down;
+        }
+        match waiting - left {
+            0 if left == 0 => Kick::Idle,
+            0 => Kick::Again,
+            taken => Kick::Progress(taken as usize),
+        }
+    }
+
+    /// Nothing is in the ring of this port, so the call does nothing but tell.
+    fn is_still_down(&mut self) -> bool {
+        let Some(queue) = self.queues.first() else { return true };
+        let answer = Answer::of(sys::kick(queue.rings.fd()));
+        self.note(answer);
+        self.down
+    }
+
+    /// One call's worth. Whatever is not `Busy` or `Down` has made the line shorter.
+    fn send_some(&mut self, pool: &mut Pool, line: &mut Line) -> Outcome {
+        let (front, _) = line.frames.as_slices();
+        let batch = front.get(..BATCH).unwrap_or(front);
+        if batch.is_empty() {
+            return Outcome::Sent;
+        }
+        let (sent, outcome) = self.vnet.send_frames(pool, batch);
+        for _ in 0..sent {
+            let Some(idx) = line.frames.pop_front() else { break };
+            self.stats.vnet_packets += 1;
+            self.stats.tx_packets += 1;
+            self.stats.tx_bytes += u64::from(pool.len_of(idx));
+            self.leave(pool, idx);
+        }
+        if sent > 0 {
+            line.refused = 0;
+        }
+        match outcome {
+            Outcome::Sent | Outcome::Down => outcome,
+            Outcome::Busy => {
+                self.stats.vnet_refused += 1;
+                self.stats.kick_again += 1;
+                line.refused = line.refused.wrapping_add(1);
+                if line.refused % ASK_EVERY == 1 && !sys::has_carrier(&self.name) {
+                    // Nobody is there to take them, and nobody comes for what is old.
+                    self.lose(pool, line, Reason::TxBusy, usize::MAX);
+                    return Outcome::Sent;
+                }
+                Outcome::Busy
+            }
+            Outcome::TooLong => {
+                self.lose(pool, line, Reason::MtuExceeded, 1);
+                Outcome::Sent
+            }
+            Outcome::Error => {
+                self.stats.kick_errors += 1;
+                self.lose(pool, line, Reason::TxError, 1);
+                Outcome::Sent
+            }
+        }
+    }
+
+    fn lose(&mut self, pool: &mut Pool, line: &mut Line, reason: Reason, most: usize) {
+        for _ in 0..most {
+            let Some(idx) = line.frames.pop_front() else { return };
+            self.stats.losses.add(reason, 1);
+            self.leave(pool, idx);
+        }
+    }
+
+    fn leave(&mut self, pool: &mut Pool, idx: u32) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        pool.free_index(idx);
+    }
+}

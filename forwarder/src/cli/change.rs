@@ -1,0 +1,32 @@
+//! `weir set`, `weir config`, and the `weir port` commands that change something: each is one
+//! merge patch, and what it prints is what the documents before and after have differently.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{
+    CliError,
+    args::{ConfigArgs, SetArgs},
+    client, print, print_json, render,
+};
+use crate::control::config::ConfigErrors;
+
+pub async fn config(args: &ConfigArgs, control: &Path) -> Result<(), CliError> {
+    let document = client::config(control).await?;
+    if args.json { print_json(&document) } else { print(&render::config(&document)) }
+}
+
+pub async fn set(args: &SetArgs, control: &Path) -> Result<(), CliError> {
+    let patch = args.patch().map_err(|valid| {
+        let wrong = format!("\"{}\" is no value of it", args.value);
+        ConfigErrors::argument(&args.name(), wrong, valid)
+    })?;
+    change(&patch, control).await
+}
+
+pub(super) async fn change(patch: &Value, control: &Path) -> Result<(), CliError> {
+    let before = client::config(control).await?;
+    let after = client::patch(control, patch).await?;
+    print(&render::changes(&before, &after))
+}

@@ -1,0 +1,205 @@
+//! The document of what can be changed: as a configuration file has it, and what of it changed.
+
+use serde_json::{Map, Value};
+
+/// A port's keys in the order in which people think of them.
+const PORT_KEYS: [&str; 12] = [
+    "role",
+    "rate",
+    "weight",
+    "min-rate",
+    "max-rate",
+    "burst",
+    "queue",
+    "release",
+    "timeout",
+    "work-conserving",
+    "mac-lock",
+    "ip-lock",
+];
+
+/// `weir config`: a file that `weir run --config` would take.
+pub fn config(document: &Value) -> String {
+    let mut text = "# What can be changed while weir runs, as it is now. What is set at its start \
+                    (workers,\n# idle, mode and so on) is not shown.\n"
+        .to_owned();
+    for (name, section) in sections(document) {
+        text += &format!("\n[{name}]\n{}", keys(section.iter()));
+    }
+    for (name, port) in ports(document) {
+        text +=
+            &format!("\n[[port]]\nname = {}\n{}", toml(&name.clone().into()), keys(in_order(port)));
+    }
+    text
+}
+
+fn sections(document: &Value) -> impl Iterator<Item = (&String, &Map<String, Value>)> {
+    let all = document.as_object().into_iter().flatten();
+    all.filter(|(name, _)| *name != "ports").filter_map(|(name, s)| Some((name, s.as_object()?)))
+}
+
+fn ports(document: &Value) -> impl Iterator<Item = (&String, &Map<String, Value>)> {
+    let all = document.get("ports").and_then(Value::as_object).into_iter().flatten();
+    all.filter_map(|(name, port)| Some((name, port.as_object()?)))
+}
+
+/// What a newer weir may have besides comes last.
+fn in_order(port: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    let known = PORT_KEYS.iter().filter_map(|key| port.get_key_value(*key));
+    known.chain(port.iter().filter(|(key, _)| !PORT_KEYS.contains(&key.as_str())))
+}
+
+fn keys<'v>(keys: impl Iterator<Item = (&'v String, &'v Value)>) -> String {
+    let told = keys.filter(|(_, value)| match value {
+        Value::Array(items) => !items.is_empty(),
+        value => !value.is_null(),
+    });
+    told.map(|(key, value)| format!("{key} = {}\n", toml(value))).collect()
+}
+
+/// JSON's texts, numbers, flags and lists of them are written like TOML's.
+fn toml(value: &Value) -> String {
+    match value {
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(toml).collect();
+            format!("[{}]", items.join(", "))
+        }
+        value => value.to_string(),
+    }
+}
+
+/// What is different between two documents, a line each.
+pub fn changes(before: &Value, after: &Value) -> String {
+    let mut text = String::new();
+    let nothing = Map::new();
+    for (name, section) in sections(after) {
+        let old = before.get(name).and_then(Value::as_object).unwrap_or(&nothing);
+        for (key, from, to) in different(old, section.iter()) {
+            text += &format!("{name}.{key} {from} -> {to}\n");
+        }
+    }
+    let port = |document: &Value, name: &str| document.get("ports")?.get(name).cloned();
+    for (name, new) in ports(after) {
+        let Some(Value::Object(old)) = port(before, name) else {
+            text += &format!("port {name}: added\n");
+            continue;
+        };
+        for (key, from, to) in different(&old, in_order(new)) {
+            text += &format!("port {name}: {key} {from} -> {to}\n");
+        }
+    }
+    for (name, _) in ports(before).filter(|(name, _)| port(after, name).is_none()) {
+        text += &format!("port {name}: removed\n");
+    }
+    if text.is_empty() { "nothing to change: it is so already\n".to_owned() } else { text }
+}
+
+fn different<'v>(
+    old: &Map<String, Value>,
+    new: impl Iterator<Item = (&'v String, &'v Value)>,
+) -> Vec<(&'v str, String, String)> {
+    let none = Value::Null;
+    new.map(|(key, to)| (key, old.get(key).unwrap_or(&none), to))
+        .filter(|(_, from, to)| from != to)
+        .map(|(key, from, to)| (key.as_str(), shown(key, from), shown(key, to)))
+        .collect()
+}
+
+fn shown(key: &str, value: &Value) -> String {
+    match value {
+        Value::Null if ["release", "timeout", "work-conserving"].contains(&key) => "default".into(),
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => {
+            items.iter().map(|item| shown(key, item)).collect::<Vec<_>>().join(",")
+        }
+        value => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::control::{
+        config::{Host, parse},
+        plan::Plan,
+    };
+
+    fn plan(text: &str) -> Plan {
+        parse(text, "f", &Host { cores: vec![0] }).unwrap()
+    }
+
+    const FILE: &str = r#"
+[[port]]
+name = "v1"
+weight = 4
+max-rate = "20Mbit"
+work-conserving = false
+mac-lock = ["02:00:00:00:00:01"]
+[[port]]
+name = "e\"1\\"
+role = "uplink"
+"#;
+
+    #[test]
+    fn what_is_shown_is_a_file_that_says_the_same() {
+        let plan = plan(FILE);
+        let text = config(&plan.document(&[]));
+        let expected = r#"# What can be changed while weir runs, as it is now. What is set at its start (workers,
+# idle, mode and so on) is not shown.
+
+[container]
+alpha = 0.99
+release = "eager"
+timeout = "200us"
+work-conserving = true
+
+[scheduler]
+inactive-after = "10ms"
+policy = "drr"
+
+[[port]]
+name = "e\"1\\"
+role = "uplink"
+weight = 1
+burst = "64KiB"
+queue = "512KiB"
+
+[[port]]
+name = "v1"
+role = "vif"
+weight = 4
+max-rate = "20Mbit"
+burst = "64KiB"
+queue = "512KiB"
+work-conserving = false
+mac-lock = ["02:00:00:00:00:01"]
+"#;
+        assert_eq!(text, expected);
+        assert_eq!(self::plan(&text).document(&[]), plan.document(&[]));
+    }
+
+    #[test]
+    fn what_changed_is_said_as_weirs_log_says_it() {
+        let old = plan(FILE);
+        let patch = json!({
+            "scheduler": {"policy": "wrr"},
+            "ports": {
+                "v1": {"max-rate": null, "work-conserving": null, "min-rate": "1Mbit"},
+                "v2": {"role": "vif"},
+            },
+        });
+        let new = old.patch(&patch, &[]).unwrap();
+        let documents = (old.document(&[]), new.document(&[]));
+        let said = changes(&documents.0, &documents.1);
+        let logged = old.differences(&new);
+        assert_eq!(said, logged.iter().map(|change| format!("{change}\n")).collect::<String>());
+        assert_eq!(said.lines().count(), 5);
+        let back = changes(&documents.1, &documents.0);
+        assert!(back.ends_with("port v1: work-conserving default -> false\nport v2: removed\n"));
+        assert_eq!(changes(&documents.0, &documents.0), "nothing to change: it is so already\n");
+    }
+}

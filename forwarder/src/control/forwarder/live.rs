@@ -1,0 +1,333 @@
+//! Changes of the plan while traffic flows.
+//!
+//! Invariant: a change is made as a whole or not at all. What can be refused is looked at before
+//! anything is touched; then comes what can fail, taking ports in, and is undone if it does; then
+//! ports leave, and last come the promises, which every worker takes between two of its turns.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Forwarder;
+use super::lifecycle::PortError;
+use super::roster::State;
+use crate::control::api::PatchRefused;
+use crate::control::links::{GuardError, Snapshot, check_port};
+use crate::control::live::{Difference, Effect, What};
+use crate::control::plan::{Plan, PortPlan};
+use crate::worker::WorkerGone;
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error("weir is stopping")]
+    Stopping,
+    #[error("{}", lines(.0))]
+    Ports(Vec<(PortPlan, GuardError)>),
+    #[error(
+        "`{name}` is a port of `{bridge}`, and all of those are served; to take it out: ip link \
+         set dev {name} nomaster"
+    )]
+    OfTheBridge { name: String, bridge: String },
+    #[error("port `{name}`: {error}")]
+    Port { name: String, error: Box<PortError> },
+    #[error(transparent)]
+    Worker(#[from] WorkerGone),
+}
+
+fn lines(wrong: &[(PortPlan, GuardError)]) -> String {
+    wrong.iter().map(|(_, error)| error.to_string()).collect::<Vec<_>>().join("\n")
+}
+
+impl ApplyError {
+    /// In HTTP's terms.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Ports(wrong) => {
+                let missing =
+                    |(_, error): &(_, GuardError)| matches!(error, GuardError::Missing { .. });
+                if wrong.iter().all(missing) { 404 } else { 422 }
+            }
+            Self::OfTheBridge { .. } => 422,
+            Self::Stopping | Self::Port { .. } | Self::Worker(_) => 503,
+        }
+    }
+}
+
+/// One of the names that the patch deletes.
+fn deletes<'a>(patch: &Value, names: &'a [String]) -> Option<&'a str> {
+    let ports = patch.get("ports")?.as_object()?;
+    let deleted = |name: &&String| ports.get(*name).is_some_and(Value::is_null);
+    names.iter().find(deleted).map(String::as_str)
+}
+
+/// What was done to a port and can be undone.
+#[derive(Debug)]
+enum Done {
+    Added(String),
+    /// Taken out and in again; how it was before.
+    Renewed(Box<PortPlan>),
+}
+
+impl From<ApplyError> for PatchRefused {
+    fn from(error: ApplyError) -> Self {
+        Self { status: error.status(), error: error.to_string() }
+    }
+}
+
+impl Forwarder {
+    /// What can be changed, as it is now.
+    pub fn document(&self) -> Value {
+        self.plan.document(&self.followed())
+    }
+
+    /// The ports that are there because they are the bridge's.
+    fn followed(&self) -> Vec<String> {
+        let there = self.roster.iter().filter(|(_, e)| e.transient && e.state != State::Gone);
+        there.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Changes what the document says, as a merge patch. Gives the document as it is then.
+    pub async fn patch(&mut self, patch: &Value, links: &Snapshot) -> Result<Value, PatchRefused> {
+        let followed = self.followed();
+        if let (Some(name), Some(bridge)) = (deletes(patch, &followed), &self.plan.bridge) {
+            let (name, bridge) = (name.to_owned(), bridge.clone());
+            return Err(ApplyError::OfTheBridge { name, bridge }.into());
+        }
+        let new = self.plan.patch(patch, &followed)?;
+        for difference in self.apply(new, links).await? {
+            tracing::info!("{difference}");
+        }
+        Ok(self.document())
+    }
+
+    /// Makes `new` the plan, as far as that needs no restart. Gives what is different, for the log:
+    /// that which needs one is among it and says so.
+    pub async fn apply(
+        &mut self,
+        new: Plan,
+        links: &Snapshot,
+    ) -> Result<Vec<Difference>, ApplyError> {
+        if self.stopping {
+            return Err(ApplyError::Stopping);
+        }
+        let differences = self.plan.differences(&new);
+        let new = without_restart(&self.plan, new);
+        let changes = Changes::of(&differences);
+        self.refuse(&changes, &new, links)?;
+
+        let scheduler = new.scheduler_settings();
+        let scheduler = (self.plan.scheduler_settings() != scheduler).then_some(scheduler);
+        let old = std::mem::replace(&mut self.plan, new);
+        if let Err(error) = self.take_in_changed(&changes, &old, links).await {
+            self.plan = old;
+            self.reshape(None).await?;
+            return Err(error);
+        }
+        for name in &changes.removed {
+            self.remove(name).await;
+        }
+        for entry in self.roster.entries_mut() {
+            entry.plan = self.plan.port_named(&entry.plan.name);
+        }
+        self.reshape(scheduler).await?;
+        Ok(differences)
+    }
+
+    /// What the host does not allow.
+    fn refuse(
+        &self,
+        changes: &Changes<'_>,
+        new: &Plan,
+        links: &Snapshot,
+    ) -> Result<(), ApplyError> {
+        let named = |names: &BTreeSet<&str>| -> Vec<PortPlan> {
+            names.iter().map(|name| new.port_named(name)).collect()
+        };
+        // What is to be served anew is only looked at while it is there: a port whose interface is
+        // gone at the moment may be promised something else.
+        let renewed = named(&changes.renewed).into_iter();
+        let there = renewed.filter(|plan| links.by_name(&plan.name).is_some());
+        let wrong: Vec<(PortPlan, GuardError)> = named(&changes.added)
+            .into_iter()
+            .chain(there)
+            .filter_map(|plan| {
+                let error = check_port(links, &plan.name, plan.role.into(), self.force).err()?;
+                Some((plan, error))
+            })
+            .collect();
+        if !wrong.is_empty() {
+            return Err(ApplyError::Ports(wrong));
+        }
+        let bridge = new.bridge.as_deref().and_then(|name| links.by_name(name));
+        let of_the_bridge = changes.removed.iter().find(|name| {
+            let master = links.by_name(name).and_then(|link| link.bridge());
+            bridge.is_some_and(|bridge| master == Some(bridge.ifindex))
+        });
+        match (of_the_bridge, bridge) {
+            (Some(name), Some(bridge)) => Err(ApplyError::OfTheBridge {
+                name: (*name).to_owned(),
+                bridge: bridge.name.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes in what is new, and anew what has to be. With an error, all is as it was.
+    async fn take_in_changed(
+        &mut self,
+        changes: &Changes<'_>,
+        old: &Plan,
+        links: &Snapshot,
+    ) -> Result<(), ApplyError> {
+        let mut done = Vec::new();
+        let names = changes.added.iter().chain(&changes.renewed);
+        for name in names {
+            let plan = self.plan.port_named(name);
+            let transient =
+                plan.of_bridge || self.roster.get(name).is_some_and(|entry| entry.transient);
+            let taken = if changes.added.contains(name) {
+                done.push(Done::Added((*name).to_owned()));
+                // A port of the bridge that is listed from now on is served already.
+                self.take_out(name, State::Gone).await;
+                self.take_in_once_up(&plan, links, false).await
+            } else if self.roster.get(name).is_some_and(|entry| entry.active.is_some()) {
+                done.push(Done::Renewed(Box::new(old.port_named(name))));
+                self.take_out(name, State::Gone).await;
+                self.take_in_once_up(&plan, links, transient).await
+            } else {
+                // It is taken in with its new plan when it comes.
+                Ok(())
+            };
+            if let Err(error) = taken {
+                self.undo(done, links).await;
+                return Err(ApplyError::Port { name: (*name).to_owned(), error: Box::new(error) });
+            }
+        }
+        Ok(())
+    }
+
+    async fn undo(&mut self, done: Vec<Done>, links: &Snapshot) {
+        for done in done.into_iter().rev() {
+            match done {
+                Done::Added(name) => self.remove(&name).await,
+                Done::Renewed(plan) => {
+                    let transient =
+                        self.roster.get(&plan.name).is_some_and(|entry| entry.transient);
+                    self.take_out(&plan.name, State::Gone).await;
+                    if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
+                        self.give_up(&plan, transient, &error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a port out for good: its name and its slot are free, its books are closed.
+    async fn remove(&mut self, name: &str) {
+        self.take_out(name, State::Gone).await;
+        // Only without workers can it fail, and then so does everything else.
+        let _ = self.strike_off(name).await;
+    }
+}
+
+/// The ports that a change is about, but those that are only promised something else.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Changes<'a> {
+    added: BTreeSet<&'a str>,
+    removed: BTreeSet<&'a str>,
+    renewed: BTreeSet<&'a str>,
+}
+
+impl<'a> Changes<'a> {
+    fn of(differences: &'a [Difference]) -> Self {
+        let mut changes = Self::default();
+        for difference in differences {
+            match &difference.what {
+                What::PortAdded { name } => changes.added.insert(name),
+                What::PortRemoved { name } => changes.removed.insert(name),
+                What::Port { name, .. } if difference.effect == Effect::Anew => {
+                    changes.renewed.insert(name)
+                }
+                What::Port { .. } | What::Global { .. } => false,
+            };
+        }
+        changes
+    }
+}
+
+/// `new`, but for what can be had by a restart only.
+fn without_restart(old: &Plan, mut new: Plan) -> Plan {
+    new.forwarder = old.forwarder.clone();
+    new.container.bytes = old.container.bytes;
+    new.bridge.clone_from(&old.bridge);
+    for port in &mut new.ports {
+        if let Some(known) = old.ports.iter().find(|known| known.name == port.name) {
+            port.worker = known.worker;
+        }
+    }
+    new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::plan::Role;
+
+    fn plan() -> Plan {
+        let mut plan = Plan::for_bridge("br0", &["nic0".into()], 1);
+        plan.bridge = None;
+        plan.ports.push(plan.defaults.port("v1", Role::Vif));
+        plan
+    }
+
+    #[test]
+    fn a_change_is_sorted_by_what_it_asks_for() {
+        let (old, mut new) = (plan(), plan());
+        new.ports[0].mac_lock = vec![[2, 0, 0, 0, 0, 1]];
+        new.ports[0].weight = 3;
+        new.ports[1] = new.defaults.port("v2", Role::Vif);
+        new.container.timeout_ns = 7;
+        let differences = old.differences(&new);
+        let changes = Changes::of(&differences);
+        let expected =
+            Changes { added: ["v2"].into(), removed: ["v1"].into(), renewed: ["nic0"].into() };
+        assert_eq!(changes, expected);
+    }
+
+    #[test]
+    fn what_needs_a_restart_stays_as_it_is() {
+        let (old, mut new) = (plan(), plan());
+        new.forwarder.workers = vec![0, 1];
+        new.container.bytes = 8192;
+        new.ports[1].worker = Some(0);
+        new.ports[1].weight = 9;
+        let real = without_restart(&old, new);
+        assert_eq!((&real.forwarder, real.container.bytes), (&old.forwarder, old.container.bytes));
+        assert_eq!((real.ports[1].worker, real.ports[1].weight), (None, 9));
+        let left: Vec<String> = old.differences(&real).iter().map(ToString::to_string).collect();
+        assert_eq!(left, ["port v1: weight 1 -> 9"]);
+    }
+
+    #[test]
+    fn a_port_of_the_bridge_is_not_deleted_but_changed() {
+        let names = ["tap0".to_owned(), "tap1".to_owned()];
+        let patch = serde_json::json!({"ports": {"tap0": {"weight": null}, "tap1": null}});
+        assert_eq!(deletes(&patch, &names), Some("tap1"));
+        assert_eq!(deletes(&patch, &names[..1]), None);
+        for none in [serde_json::json!({"ports": null}), serde_json::json!([])] {
+            assert_eq!(deletes(&none, &names), None);
+        }
+    }
+
+    #[test]
+    fn only_what_is_not_there_is_not_found() {
+        let port = plan().ports[1].clone();
+        let missing = GuardError::Missing { name: "v1".into(), candidates: vec![] };
+        let default = GuardError::DefaultRoute { name: "v1".into() };
+        let both = vec![(port.clone(), missing.clone()), (port.clone(), default)];
+        assert_eq!(ApplyError::Ports(vec![(port, missing)]).status(), 404);
+        assert_eq!(ApplyError::Ports(both).status(), 422);
+        assert_eq!(ApplyError::Stopping.status(), 503);
+    }
+}

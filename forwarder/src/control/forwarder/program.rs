@@ -1,0 +1,130 @@
+//! The program's half of a port: what it is told when a port comes, changes and goes.
+//!
+//! Invariant: what the program was told of a port is undone when the port is taken out, but its
+//! counters, which are the name's until that is struck off.
+
+use weir_abi::{PortConfig, port_flags};
+
+use super::Forwarder;
+use super::roster::Active;
+use crate::control::attach::{self, AttachError, Attached, MapsError, WantedMode};
+use crate::control::books;
+use crate::control::links::{Link, Snapshot};
+use crate::control::plan::{Fallback, Mode, PortPlan};
+use crate::worker::WorkerGone;
+
+impl Forwarder {
+    /// Attaches the program in the mode asked for. It does nothing yet: attached before its
+    /// configuration is known, it leaves every frame alone.
+    pub(super) fn probe_mode(&mut self, mode: Mode, link: &Link) -> Result<Attached, AttachError> {
+        let wanted = match mode {
+            Mode::Auto => WantedMode::Auto,
+            Mode::Skb => WantedMode::Only(attach::Mode::Skb),
+            Mode::Native => WantedMode::Only(attach::Mode::Native),
+        };
+        self.steering.attach_as(link.ifindex, &link.name, wanted, link.prefers_skb_mode())
+    }
+
+    pub(super) fn lock(&mut self, slot: u16, plan: &PortPlan) -> Result<(), MapsError> {
+        plan.mac_lock.iter().try_for_each(|&mac| self.steering.allow_mac(slot, mac))?;
+        plan.ip_lock.iter().try_for_each(|&address| self.steering.allow_ip(slot, address))
+    }
+
+    /// To be called when nothing of the port comes in any more.
+    pub(super) fn unlock(&mut self, slot: u16, plan: &PortPlan) {
+        let mut cleared = Ok(());
+        for &mac in &plan.mac_lock {
+            cleared = cleared.and(self.steering.revoke_mac(slot, mac));
+        }
+        for &address in &plan.ip_lock {
+            cleared = cleared.and(self.steering.revoke_ip(slot, address));
+        }
+        if let Err(error) = cleared {
+            tracing::warn!(port = plan.name, "{error}");
+        }
+    }
+
+    /// Takes the program off a port. What is gone with its interface needs no undoing, so failures
+    /// are only worth a debug line.
+    pub(super) fn detach(&mut self, slot: u16, active: &mut Active) {
+        let ifindex = active.ifindex;
+        if let Some(attached) = active.attached.take()
+            && let Err(error) = self.steering.detach(attached)
+        {
+            tracing::debug!(ifindex, "detaching: {error}");
+        }
+        let forgotten = self.steering.forget_port(ifindex);
+        let cleared =
+            (0..active.queues).try_for_each(|queue| self.steering.clear_socket(slot, queue));
+        if let Err(error) = forgotten.and(cleared) {
+            tracing::debug!(ifindex, "{error}");
+        }
+    }
+
+    /// Detaches the program everywhere; frames go by the kernel from here on.
+    pub(super) fn silence(&mut self) {
+        for name in self.roster.names() {
+            let Some(entry) = self.roster.get_mut(&name) else { continue };
+            let slot = entry.slot;
+            let Some(mut active) = entry.active.take() else { continue };
+            self.detach(slot, &mut active);
+            if let Some(entry) = self.roster.get_mut(&name) {
+                entry.active = Some(active);
+            }
+        }
+    }
+
+    /// Frames for the addresses behind a port that is gone are for nobody in particular.
+    pub(super) fn forget_addresses(&mut self, slot: u16) {
+        self.addresses.forget_port(weir_core::PortId(slot));
+        if let Err(error) = self.steering.fdb_clear_port(slot) {
+            tracing::warn!("{error}");
+        }
+    }
+
+    /// Forgets ports that are long gone, so that their slots can be used again.
+    pub(super) async fn make_room(&mut self) -> Result<(), WorkerGone> {
+        while let Some(name) = self.roster.to_strike_off() {
+            self.strike_off(&name).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets a port that is not served; its books are closed, and its slot is free.
+    pub(super) async fn strike_off(&mut self, name: &str) -> Result<(), WorkerGone> {
+        let snapshots = self.workers.snapshots().await?;
+        let Some(entry) = self.roster.get(name) else { return Ok(()) };
+        let (slot, id) = (entry.slot, entry.id());
+        let program = self.program_books(slot);
+        let elsewhere = books::lost_elsewhere(&snapshots, id);
+        self.roster.strike_off(name, &program, &elsewhere);
+        if let Err(error) = self.steering.reset_slot(slot) {
+            tracing::warn!(port = name, "{error}");
+        }
+        Ok(())
+    }
+}
+
+/// Whether the interface is the host's own as well, with no bridge to serve both: then the host is
+/// left the group frames, and the guests get copies.
+pub(super) fn is_shared(link: &Link) -> bool {
+    link.bridge().is_none() && !link.addresses.is_empty()
+}
+
+pub(super) fn port_config(
+    plan: &PortPlan,
+    link: &Link,
+    links: &Snapshot,
+    slot: u16,
+    mode: attach::Mode,
+) -> PortConfig {
+    let bridge = link.bridge().and_then(|bridge| links.get(bridge));
+    let mut flags = 0;
+    let mut set = |on: bool, flag: u16| flags |= if on { flag } else { 0 };
+    set(plan.fallback == Fallback::Drop, port_flags::FALLBACK_DROP);
+    set(mode == attach::Mode::Skb, port_flags::SKB_MODE);
+    set(!plan.mac_lock.is_empty(), port_flags::MAC_LOCK);
+    set(!plan.ip_lock.is_empty(), port_flags::IP_LOCK);
+    set(bridge.is_some() || is_shared(link), port_flags::BRIDGED);
+    PortConfig::new(slot, flags, link.mac, bridge.map_or([0; 6], |bridge| bridge.mac))
+}

@@ -1,0 +1,122 @@
+//! How the frames of the pool are divided: between workers, fill rings, and what waits.
+//!
+//! Every worker has its own part of the pool, and frames return to the part they came from. Of a
+//! part, an eighth is kept back from fill rings for copies and segments, each port's fill rings are
+//! promised some when the port is taken in, and the rest is what packets may wait in. Of that rest
+//! every port of the worker has an equal share, so that no flood can take what another port needs
+//! to receive into; a port that is alone has half, so that there is something for the next.
+//!
+//! Invariant: `reserve + promised + what every port may hold` is never more than the worker's part,
+//! while [`queue`] gives more than [`QUEUE_MIN`].
+
+/// Frames per port, 4 KiB each: what its fill ring takes, and as much and half again for what is
+/// held and sent: a queue of half a megabyte is 8192 frames when they are small.
+const PER_PORT: u32 = 10 * 1024;
+const WORKER_MIN: u32 = 16 * 1024;
+/// Of all workers together.
+const POOL_MAX: u32 = 256 * 1024;
+/// Twice a receive ring.
+const FILL_MAX: u32 = 4096;
+const FILL_MIN: u32 = 64;
+/// Fewer than this do not bridge the time between two turns of a busy worker.
+pub(super) const FILL_SCARCE: u32 = 256;
+/// What a port may hold however crowded the pool is: less would make bursts losses.
+pub(super) const QUEUE_MIN: u32 = 1024;
+
+/// Frames for each worker, when the one with the most ports has so many.
+pub(super) fn frames_per_worker(ports: u32, workers: u32) -> u32 {
+    let most = (POOL_MAX / workers.max(1)).max(1);
+    ports
+        .saturating_mul(PER_PORT)
+        .checked_next_power_of_two()
+        .unwrap_or(most)
+        .clamp(WORKER_MIN.min(most), most)
+}
+
+/// A worker's part of the pool, and what of it is promised to fill rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) frames: u32,
+    pub(super) promised: u32,
+}
+
+impl Part {
+    /// Neither kept back nor promised.
+    fn left(self) -> u32 {
+        (self.frames - self.frames / 8).saturating_sub(self.promised)
+    }
+
+    /// How many frames each queue of one more port may hold ready: what it can use, or half of what
+    /// is left, so that there is always something for the next port.
+    pub(super) fn fill(self, queues: u32) -> u32 {
+        (self.left() / 2 / queues.max(1)).clamp(FILL_MIN, FILL_MAX)
+    }
+
+    /// How many frames packets from one port may hold in each engine, when the worker has so many
+    /// ports: the engines of the other workers have queues of their own for them.
+    pub(super) fn queue(self, ports: u32, workers: u32) -> u32 {
+        (self.left() / ports.max(2) / workers.max(1)).max(QUEUE_MIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes in so many ports one after the other.
+    fn crowd(frames: u32, ports: u32, queues: u32) -> Part {
+        let mut part = Part { frames, promised: 0 };
+        for _ in 0..ports {
+            part.promised += part.fill(queues) * queues;
+        }
+        part
+    }
+
+    #[test]
+    fn the_pool_fits_its_ports() {
+        assert_eq!(frames_per_worker(1, 1), 16 * 1024);
+        assert_eq!(frames_per_worker(4, 1), 64 * 1024);
+        assert_eq!(frames_per_worker(4, 2), 64 * 1024);
+        assert_eq!(frames_per_worker(256, 1), 256 * 1024);
+        assert_eq!(frames_per_worker(256, 4), 64 * 1024);
+        assert_eq!(frames_per_worker(u32::MAX, 1), 256 * 1024);
+    }
+
+    #[test]
+    fn what_is_promised_is_there() {
+        for ports in 1..=40 {
+            for workers in 1..=4 {
+                let part = crowd(frames_per_worker(ports, workers), ports, 1);
+                let queue = part.queue(ports, workers);
+                let all = part.frames / 8 + part.promised + ports * workers * queue;
+                assert!(
+                    queue == QUEUE_MIN || all <= part.frames,
+                    "{ports} ports, {workers} workers: {part:?}, {queue} each"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_pool_that_fits_gives_everybody_a_whole_ring_and_room_to_wait() {
+        for ports in 1..=8 {
+            let part = crowd(frames_per_worker(ports, 1), ports, 1);
+            assert_eq!(part.promised, ports * FILL_MAX, "{ports} ports");
+            assert!(part.queue(ports, 1) >= QUEUE_MIN);
+        }
+    }
+
+    #[test]
+    fn one_port_never_takes_all() {
+        let part = crowd(16 * 1024, 1, 1);
+        assert_eq!(part.promised, 4096);
+        assert_eq!(part.queue(1, 1), (16 * 1024 - 2048 - 4096) / 2);
+    }
+
+    #[test]
+    fn latecomers_get_less_and_never_nothing() {
+        let part = crowd(16 * 1024, 200, 4);
+        assert_eq!(part.fill(4), FILL_MIN);
+        assert_eq!(part.queue(200, 1), QUEUE_MIN);
+    }
+}

@@ -1,0 +1,134 @@
+//! What a port is promised as a source, and what it gets of each link.
+//!
+//! Invariant: what a link carried is told by the worker that serves it, and what waits for it by
+//! all workers together: a hand-over between two of them is no delivery.
+
+use std::collections::BTreeMap;
+
+use weir_core::{PortId, Rate, ReleaseReason};
+
+use super::roster::{Entry, Roster};
+use crate::control::plan::Plan;
+use crate::control::report::{Containers, LinkShare, Promise};
+use crate::worker::{ContainerStats, VifQueue, WorkerSnapshot};
+
+/// Every port's links, by the port as a source; of each, the links in the order of their names.
+pub(super) fn links(
+    roster: &Roster,
+    snapshots: &[WorkerSnapshot],
+) -> BTreeMap<PortId, Vec<LinkShare>> {
+    let destinations: BTreeMap<PortId, (&str, Option<usize>)> = roster
+        .iter()
+        .map(|(name, entry)| {
+            let worker = entry.active.as_ref().map(|active| active.worker);
+            (entry.id(), (name.as_str(), worker))
+        })
+        .collect();
+    let queues = snapshots
+        .iter()
+        .enumerate()
+        .flat_map(|(worker, snapshot)| snapshot.queues.iter().map(move |queue| (worker, queue)));
+    gather(&destinations, queues)
+}
+
+fn gather<'a>(
+    destinations: &BTreeMap<PortId, (&str, Option<usize>)>,
+    queues: impl IntoIterator<Item = (usize, &'a VifQueue)>,
+) -> BTreeMap<PortId, Vec<LinkShare>> {
+    let mut pairs: BTreeMap<(PortId, &str), LinkShare> = BTreeMap::new();
+    for (worker, queue) in queues {
+        let Some(&(to, home)) = destinations.get(&queue.egress) else { continue };
+        let share = pairs.entry((queue.ingress, to)).or_default();
+        share.queued.packets += queue.packets;
+        share.queued.bytes += queue.bytes;
+        share.shed |= queue.shed;
+        if home == Some(worker) {
+            share.frames += queue.sent_packets;
+            share.bytes += queue.sent_bytes;
+        }
+    }
+    let mut links: BTreeMap<PortId, Vec<LinkShare>> = BTreeMap::new();
+    let idle = LinkShare::default();
+    for ((ingress, to), share) in pairs.into_iter().filter(|(_, share)| *share != idle) {
+        links.entry(ingress).or_default().push(LinkShare { to: to.to_owned(), ..share });
+    }
+    links
+}
+
+/// What a port is promised, with what is said for all ports filled in.
+pub(super) fn promise(plan: &Plan, entry: &Entry, core: usize) -> Promise {
+    let settings = plan.port_settings(&entry.plan);
+    let bps = |rate: Option<Rate>| rate.map_or(0, |rate| rate.bits_per_s);
+    let release = entry.plan.release.unwrap_or(plan.container.release);
+    Promise {
+        weight: u64::from(settings.share.weight),
+        min_rate_bps: bps(settings.share.min_rate),
+        max_rate_bps: bps(settings.share.max_rate),
+        rate_bps: bps(settings.link_rate),
+        queue_bytes: settings.queue_bytes,
+        release: release.to_string(),
+        timeout_ns: settings.release.timeout_ns,
+        work_conserving: settings.release.work_conserving,
+        worker: core as u64,
+    }
+}
+
+pub(super) fn containers(stats: &ContainerStats) -> Containers {
+    let released = ReleaseReason::ALL
+        .iter()
+        .zip(stats.released)
+        .filter(|(_, count)| *count > 0)
+        .map(|(reason, count)| (reason.name().to_owned(), count))
+        .collect();
+    Containers { released, packets: stats.packets, bytes: stats.bytes, wait_ns: stats.wait_ns }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::report::Queued;
+
+    fn queue(ingress: u16, egress: u16, packets: u64, sent: u64, shed: bool) -> VifQueue {
+        VifQueue {
+            ingress: PortId(ingress),
+            egress: PortId(egress),
+            packets,
+            bytes: packets * 100,
+            sent_packets: sent,
+            sent_bytes: sent * 100,
+            shed,
+        }
+    }
+
+    #[test]
+    fn a_link_carried_what_its_own_worker_sent_and_holds_what_waits_anywhere() {
+        let destinations = [(PortId(1), ("nic0", Some(1))), (PortId(2), ("v2", Some(0)))].into();
+        let queues = [
+            (0, queue(2, 1, 3, 50, false)),
+            (1, queue(2, 1, 4, 40, true)),
+            (1, queue(2, 2, 0, 9, false)),
+            (0, queue(1, 2, 0, 7, false)),
+            (0, queue(1, 99, 5, 5, true)),
+        ];
+        let links = gather(&destinations, queues.iter().map(|(worker, queue)| (*worker, queue)));
+        let expected = LinkShare {
+            to: "nic0".to_owned(),
+            frames: 40,
+            bytes: 4000,
+            queued: Queued { packets: 7, bytes: 700 },
+            shed: true,
+        };
+        assert_eq!(links[&PortId(2)], [expected]);
+        assert_eq!(links[&PortId(1)].len(), 1);
+        assert_eq!((links[&PortId(1)][0].frames, links.len()), (7, 2));
+    }
+
+    #[test]
+    fn containers_are_counted_by_why_they_were_let_go() {
+        let mut stats = ContainerStats { packets: 5, ..ContainerStats::default() };
+        stats.released[ReleaseReason::ALL[0] as usize] = 2;
+        let report = containers(&stats);
+        assert_eq!(report.released, [(ReleaseReason::ALL[0].name().to_owned(), 2)].into());
+        assert_eq!((report.count(), report.packets), (2, 5));
+    }
+}

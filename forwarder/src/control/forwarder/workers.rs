@@ -1,0 +1,293 @@
+//! The workers together: which of them serves which port, and what all of them have to know.
+//!
+//! Invariant: a port is served by one worker, and every other worker knows which, from before the
+//! program steers a frame of the port until after it has stopped.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+use weir_core::sched::Caps;
+use weir_core::{EngineConfig, MAX_PORTS, Mac, PortId, PortRole, PortSettings};
+use weir_port::{Cells, Pool, TxFeatures, XskPort};
+
+use crate::worker::{
+    self, Change, FdbNews, IdlePolicy, NewPort, Taken, WorkerGone, WorkerHandle, WorkerSettings,
+    WorkerSnapshot,
+};
+
+/// What every worker begins with.
+#[derive(Debug)]
+pub(super) struct Common {
+    pub(super) idle: IdlePolicy,
+    pub(super) engine: EngineConfig,
+    pub(super) shed: Cells,
+    pub(super) news: UnboundedSender<FdbNews>,
+}
+
+#[derive(Debug)]
+pub(super) struct Workers {
+    cores: Vec<usize>,
+    handles: Vec<WorkerHandle<XskPort>>,
+    /// By slot.
+    homes: Vec<Option<Home>>,
+    /// Kicks of ports that have left, by worker.
+    past_kicks: Vec<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Home {
+    worker: usize,
+    role: PortRole,
+}
+
+/// How many ports a worker has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Load {
+    ports: usize,
+    uplinks: usize,
+}
+
+impl Workers {
+    /// A worker on each core, each with one of the pools.
+    pub(super) fn spawn(cores: &[usize], pools: Vec<Pool>, common: &Common) -> io::Result<Self> {
+        let caps = Arc::new(Caps::new());
+        let peers = worker::peers(cores.len())?;
+        let handles = cores
+            .iter()
+            .zip(pools)
+            .zip(peers)
+            .map(|((&core, pool), peers)| {
+                let settings = WorkerSettings {
+                    core,
+                    idle: common.idle,
+                    engine: common.engine,
+                    caps: Arc::clone(&caps),
+                    shed: common.shed.clone(),
+                    news: common.news.clone(),
+                    peers,
+                };
+                WorkerHandle::spawn(settings, pool)
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        let past_kicks = vec![0; handles.len()];
+        Ok(Self { cores: cores.to_vec(), handles, homes: vec![None; MAX_PORTS], past_kicks })
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.handles.len()
+    }
+
+    /// All of them run. One that has ended leaves its ports unserved.
+    pub(super) fn live(&self) -> bool {
+        self.handles.iter().all(WorkerHandle::lives)
+    }
+
+    pub(super) fn core(&self, worker: usize) -> usize {
+        self.cores.get(worker).copied().unwrap_or_default()
+    }
+
+    /// The worker for a port that is not served yet.
+    pub(super) fn place(&self, wanted: Option<usize>, role: PortRole) -> usize {
+        let mut loads = vec![Load::default(); self.count()];
+        for home in self.homes.iter().flatten() {
+            if let Some(load) = loads.get_mut(home.worker) {
+                load.add(home.role);
+            }
+        }
+        place(&self.cores, &loads, wanted, role)
+    }
+
+    /// Which worker serves a port.
+    pub(super) fn home(&self, id: PortId) -> Option<usize> {
+        self.homes.get(id.index()).copied().flatten().map(|home| home.worker)
+    }
+
+    /// How many ports a worker serves.
+    pub(super) fn ports_of(&self, worker: usize) -> u32 {
+        self.homes.iter().flatten().fold(0, |sum, home| sum + u32::from(home.worker == worker))
+    }
+
+    fn handle(&self, worker: usize) -> Result<&WorkerHandle<XskPort>, WorkerGone> {
+        self.handles.get(worker).ok_or(WorkerGone)
+    }
+
+    fn others(&self, worker: usize) -> impl Iterator<Item = &WorkerHandle<XskPort>> {
+        self.handles.iter().enumerate().filter(move |(at, _)| *at != worker).map(|(_, h)| h)
+    }
+
+    /// Hands a port to its worker and makes it known to the others. When this returns, all of them
+    /// can send to it.
+    pub(super) async fn serve(
+        &mut self,
+        worker: usize,
+        new: NewPort<XskPort>,
+    ) -> Result<(), WorkerGone> {
+        let (id, settings) = (new.id, new.settings);
+        self.handle(worker)?.add(new).await?;
+        if let Some(home) = self.homes.get_mut(id.index()) {
+            *home = Some(Home { worker, role: settings.role });
+        }
+        for other in self.others(worker) {
+            other.add_remote(id, PortSettings { remote: true, ..settings }, worker).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a port back: first nobody hands anything over for it any more.
+    pub(super) async fn withdraw(
+        &mut self,
+        id: PortId,
+    ) -> Result<Option<Box<Taken<XskPort>>>, WorkerGone> {
+        let Some(worker) = self.home(id) else { return Ok(None) };
+        for other in self.others(worker) {
+            other.remove_remote(id).await?;
+        }
+        let taken = self.handle(worker)?.take(id).await?;
+        if let Some(home) = self.homes.get_mut(id.index()) {
+            *home = None;
+        }
+        if let (Some(taken), Some(past)) = (&taken, self.past_kicks.get_mut(worker)) {
+            *past += taken.last.stats.kicks;
+        }
+        Ok(taken)
+    }
+
+    /// Gives the frames back that a closed port's sockets held.
+    pub(super) async fn reclaim(&self, worker: usize, id: PortId) -> Result<usize, WorkerGone> {
+        self.handle(worker)?.reclaim(id).await
+    }
+
+    /// New promises, to every worker in one piece.
+    pub(super) async fn reshape(&self, change: &Change) -> Result<(), WorkerGone> {
+        for (worker, handle) in self.handles.iter().enumerate() {
+            let seen = |(id, settings): &(PortId, PortSettings)| {
+                let remote = self.home(*id).is_some_and(|home| home != worker);
+                (*id, PortSettings { remote, ..*settings })
+            };
+            let ports = change.ports.iter().map(seen).collect();
+            handle.reshape(Change { ports, scheduler: change.scheduler }).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn retune(
+        &self,
+        id: PortId,
+        mtu: u32,
+        features: TxFeatures,
+    ) -> Result<(), WorkerGone> {
+        let Some(worker) = self.home(id) else { return Ok(()) };
+        self.handle(worker)?.retune(id, mtu, features)
+    }
+
+    /// Tells the port's own worker, which tells the others by way of its news.
+    pub(super) fn hint(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), WorkerGone> {
+        let Some(worker) = self.home(port) else { return Ok(()) };
+        self.handle(worker)?.learn(mac, vlan, port)
+    }
+
+    /// Tells everybody but the port's own worker, who knows best.
+    pub(super) fn relay(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), WorkerGone> {
+        let Some(worker) = self.home(port) else { return Ok(()) };
+        self.others(worker).try_for_each(|other| other.learn(mac, vlan, port))
+    }
+
+    /// What each says of itself, in their order, one after the other: see
+    /// [`crate::control::books::Inside`] for what moves meanwhile.
+    pub(super) async fn snapshots(&self) -> Result<Vec<WorkerSnapshot>, WorkerGone> {
+        let mut all = Vec::with_capacity(self.count());
+        for handle in &self.handles {
+            all.push(*handle.snapshot().await?);
+        }
+        Ok(all)
+    }
+
+    /// What a port's own worker says.
+    pub(super) async fn snapshot_of(&self, id: PortId) -> Result<WorkerSnapshot, WorkerGone> {
+        let worker = self.home(id).ok_or(WorkerGone)?;
+        Ok(*self.handle(worker)?.snapshot().await?)
+    }
+
+    pub(super) fn past_kicks(&self, worker: usize) -> u64 {
+        self.past_kicks.get(worker).copied().unwrap_or_default()
+    }
+}
+
+impl Load {
+    fn add(&mut self, role: PortRole) {
+        self.ports += 1;
+        self.uplinks += usize::from(role == PortRole::Uplink);
+    }
+}
+
+/// The core that is asked for. Else an uplink goes to the first worker, and a vif to the one with
+/// the fewest ports; of several such, away from the uplinks, which have the most to do.
+fn place(cores: &[usize], loads: &[Load], wanted: Option<usize>, role: PortRole) -> usize {
+    let asked = wanted.and_then(|wanted| cores.iter().position(|&core| core == wanted));
+    if let Some(worker) = asked {
+        return worker;
+    }
+    match role {
+        PortRole::Uplink => 0,
+        PortRole::Vif => {
+            let by_load = loads.iter().enumerate().min_by_key(|(_, load)| **load);
+            by_load.map_or(0, |(worker, _)| worker)
+        }
+    }
+}
+
+/// How many ports the busiest worker will have of those that are known beforehand.
+pub(super) fn most_ports(
+    cores: &[usize],
+    ports: impl IntoIterator<Item = (Option<usize>, PortRole)>,
+) -> u32 {
+    let mut loads = vec![Load::default(); cores.len().max(1)];
+    for (wanted, role) in ports {
+        let at = place(cores, &loads, wanted, role);
+        if let Some(load) = loads.get_mut(at) {
+            load.add(role);
+        }
+    }
+    let most = loads.iter().map(|load| load.ports).max().unwrap_or_default();
+    u32::try_from(most).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use PortRole::{Uplink, Vif};
+
+    fn spread(cores: &[usize], ports: &[(Option<usize>, PortRole)]) -> Vec<usize> {
+        let mut loads = vec![Load::default(); cores.len()];
+        let place_one = |&(wanted, role): &(Option<usize>, PortRole)| {
+            let at = place(cores, &loads, wanted, role);
+            loads[at].add(role);
+            at
+        };
+        ports.iter().map(place_one).collect()
+    }
+
+    #[test]
+    fn uplinks_share_the_first_worker_and_vifs_are_spread() {
+        let ports = [(None, Uplink), (None, Vif), (None, Vif), (None, Vif), (None, Vif)];
+        assert_eq!(spread(&[4, 5], &ports), [0, 1, 1, 0, 1]);
+        assert_eq!(spread(&[4], &ports), [0; 5]);
+        assert_eq!(spread(&[1, 2, 3], &ports), [0, 1, 2, 1, 2]);
+    }
+
+    #[test]
+    fn a_port_goes_where_it_is_told_and_the_others_make_room() {
+        let ports = [(Some(4), Vif), (Some(4), Vif), (Some(5), Uplink), (None, Vif), (None, Vif)];
+        assert_eq!(spread(&[4, 5], &ports), [0, 0, 1, 1, 0]);
+        assert_eq!(spread(&[4, 5], &[(Some(9), Vif)]), [0], "a core without a worker is none");
+    }
+
+    #[test]
+    fn the_pool_is_made_for_the_busiest() {
+        let ports = [(Some(4), Vif), (Some(4), Vif), (Some(4), Uplink), (None, Vif)];
+        assert_eq!(most_ports(&[4, 5], ports), 3);
+        assert_eq!(most_ports(&[4], ports), 4);
+        assert_eq!(most_ports(&[], []), 0);
+    }
+}

@@ -1,0 +1,341 @@
+//! Documents, what becomes of them, and what is said of a change.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::control::{
+    config::{Host, parse},
+    plan::{ContainerPlan, Fallback, Mode, Plan, Policy, Release, Role},
+};
+
+const FILE: &str = r#"
+[container]
+bytes = "2KiB"
+[[port]]
+name = "nic0"
+role = "uplink"
+rate = "100Mbit"
+[[port]]
+name = "v2"
+mode = "skb"
+fallback = "drop"
+worker = 1
+[[port]]
+name = "v1"
+weight = 4
+min-rate = "20Mbit"
+ip-lock = ["10.0.0.1"]
+"#;
+
+fn listed() -> Plan {
+    parse(FILE, "weir.toml", &Host { cores: vec![0, 1] }).unwrap()
+}
+
+#[track_caller]
+fn refused(plan: &Plan, patch: Value, status: u16, error: &str) {
+    let refused = plan.patch(&patch, &["tap7".into()]).expect_err("accepted");
+    assert_eq!((refused.status(), refused.to_string().as_str()), (status, error));
+}
+
+fn bridge() -> Plan {
+    Plan::for_bridge("br0", &["nic0".into()], 1)
+}
+
+#[test]
+fn a_change_is_said_key_by_key() {
+    let (old, mut new) = (bridge(), bridge());
+    assert_eq!(old.differences(&new), []);
+    new.forwarder.workers = vec![0, 1];
+    new.scheduler.policy = Policy::Wrr;
+    new.ports[0].release = Some(Release::Fixed);
+    new.ports[0].mac_lock = vec![[2, 0, 0, 0, 0, 1]];
+    let mut joined = new.port_named("tap7");
+    (joined.of_bridge, joined.weight) = (true, 4);
+    new.ports.push(joined);
+    new.ports.push(new.defaults.port("v9", Role::Vif));
+    let said = |from: &Plan, to: &Plan| -> Vec<String> {
+        from.differences(to).iter().map(ToString::to_string).collect()
+    };
+    let expected = [
+        "forwarder.workers 1 -> 0,1 (needs a restart)",
+        "scheduler.policy drr -> wrr",
+        "port nic0: release default -> fixed",
+        "port nic0: mac-lock none -> 02:00:00:00:00:01 (the port is taken out and in again)",
+        "port tap7: weight 1 -> 4",
+        "port v9: added",
+    ];
+    assert_eq!(said(&old, &new), expected);
+    assert_eq!(old.differences(&new)[4].port(), Some("tap7"));
+    let back = said(&new, &old);
+    assert_eq!(back[4..], ["port tap7: weight 4 -> 1", "port v9: removed"]);
+}
+
+#[test]
+fn the_document_is_the_one_promised() {
+    let expected = json!({
+        "scheduler": {"policy": "drr", "inactive-after": "10ms"},
+        "container": {
+            "release": "eager", "timeout": "200us", "alpha": 0.99, "work-conserving": true,
+        },
+        "ports": {
+            "nic0": {
+                "role": "uplink", "weight": 1, "min-rate": null, "max-rate": null,
+                "burst": "64KiB", "rate": "100Mbit", "queue": "512KiB", "release": null,
+                "timeout": null, "work-conserving": null, "mac-lock": [], "ip-lock": [],
+            },
+            "v1": {
+                "role": "vif", "weight": 4, "min-rate": "20Mbit", "max-rate": null,
+                "burst": "64KiB", "rate": null, "queue": "512KiB", "release": null,
+                "timeout": null, "work-conserving": null, "mac-lock": [],
+                "ip-lock": ["10.0.0.1"],
+            },
+            "v2": {
+                "role": "vif", "weight": 1, "min-rate": null, "max-rate": null,
+                "burst": "64KiB", "rate": null, "queue": "512KiB", "release": null,
+                "timeout": null, "work-conserving": null, "mac-lock": [], "ip-lock": [],
+            },
+        },
+    });
+    assert_eq!(listed().document(&["another".into()]), expected);
+}
+
+#[test]
+fn a_patch_changes_what_it_names_and_keeps_what_it_cannot_tell() {
+    let old = listed();
+    let patch = json!({
+        "scheduler": {"policy": "fifo"},
+        "container": {"alpha": 0.5, "timeout": null},
+        "ports": {
+            "v1": {"weight": null, "max-rate": "30Mbit", "ip-lock": null},
+            "v2": {"release": "adaptive", "timeout": "1ms", "work-conserving": false},
+            "v3": {"role": "vif", "min-rate": "80Mbit"},
+        },
+    });
+    let new = old.patch(&patch, &[]).unwrap();
+    let said: Vec<String> = old.differences(&new).iter().map(ToString::to_string).collect();
+    let expected = [
+        "container.alpha 0.99 -> 0.5",
+        "scheduler.policy drr -> fifo",
+        "port v2: release default -> adaptive",
+        "port v2: timeout default -> 1ms",
+        "port v2: work-conserving default -> false",
+        "port v1: weight 4 -> 1",
+        "port v1: max-rate none -> 30Mbit",
+        "port v1: ip-lock 10.0.0.1 -> none (the port is taken out and in again)",
+        "port v3: added",
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(new.container.bytes, 2048);
+    let v2 = new.port_named("v2");
+    assert_eq!((v2.mode, v2.fallback, v2.worker), (Mode::Skb, Fallback::Drop, Some(1)));
+    assert_eq!(v2.line(), old.port_named("v2").line());
+    assert_eq!(new.container, ContainerPlan { bytes: 2048, alpha: 0.5, ..Default::default() });
+
+    let gone = new.patch(&json!({"ports": {"v2": null, "v1": {"min-rate": null}}}), &[]).unwrap();
+    let names: Vec<&str> = gone.ports.iter().map(|port| port.name.as_str()).collect();
+    assert_eq!(names, ["nic0", "v1", "v3"]);
+}
+
+#[test]
+fn a_port_of_the_bridge_is_planned_while_it_is_promised_more_than_the_others() {
+    let (plan, known) = (bridge(), ["tap7".to_owned()]);
+    assert_eq!(plan.document(&known)["ports"]["tap7"]["weight"], 1);
+    let patched = plan.patch(&json!({"ports": {"tap7": {"weight": 4}}}), &known).unwrap();
+    let tap7 = patched.port_named("tap7");
+    assert_eq!((tap7.weight, tap7.of_bridge), (4, true));
+    // Another vif is promised something while this one is away.
+    let other = patched.patch(&json!({"ports": {"tap8": {"weight": 2}}}), &["tap8".into()]);
+    let names: Vec<String> = other.unwrap().ports.into_iter().map(|port| port.name).collect();
+    assert_eq!(names, ["nic0", "tap7", "tap8"]);
+    let back = patched.patch(&json!({"ports": {"tap7": {"weight": 1}}}), &known).unwrap();
+    assert_eq!(back, plan);
+    let added = plan.patch(&json!({"ports": {"v9": {"role": "vif"}}}), &known).unwrap();
+    assert!(added.lists("v9") && !added.port_named("v9").of_bridge);
+}
+
+#[test]
+fn what_would_be_no_valid_configuration_is_refused_in_the_words_of_the_file() {
+    let plan = listed();
+    let port = |name: &str, patch: Value| json!({"ports": {name: patch}});
+    refused(
+        &plan,
+        port(
+            "v1",
+            json!({"weight": 0, "queue": "512KB", "min-rate": "2Mbit", "max-rate": "1Mbit"}),
+        ),
+        422,
+        "ports.v1.weight: 0 is out of range; valid: a whole number from 1 to 1000\n\
+         ports.v1.min-rate: 2Mbit is above max-rate, 1Mbit; valid: at most 1Mbit\n\
+         ports.v1.queue: \"512KB\" is not a size; valid: a number and B, KiB, MiB or GiB, from \
+         \"4KiB\" to \"1GiB\"",
+    );
+    refused(
+        &plan,
+        port("v2", json!({"min-rate": "80.001Mbit"})),
+        422,
+        "ports.nic0.rate: 100Mbit is less than the sum of the other ports' min-rate, 100.001Mbit; \
+         valid: at least 100.001Mbit",
+    );
+    refused(
+        &plan,
+        port("v2", json!({"wieght": 2})),
+        422,
+        "ports.v2.wieght: unknown key; did you mean `weight`?; valid: role, rate, weight, \
+         min-rate, max-rate, burst, queue, release, timeout, work-conserving, mac-lock, ip-lock",
+    );
+    refused(
+        &plan,
+        json!({"container": {"bytes": "4KiB"}}),
+        422,
+        "container.bytes: cannot be changed while weir runs; valid: release, timeout, alpha, \
+         work-conserving",
+    );
+    refused(
+        &plan,
+        port("nic0", Value::Null),
+        422,
+        "ports: no port is an uplink; valid: at least one port with role = \"uplink\", where \
+         unknown destinations go",
+    );
+    refused(
+        &plan,
+        port("a b", json!({"role": "vif"})),
+        422,
+        "ports.a b: \"a b\" cannot be an interface's name; valid: an interface's name, such as \
+         \"eth1\": 1 to 15 characters without spaces, slashes and colons",
+    );
+    refused(&plan, json!({"ports": null}), 422, "ports: 0 ports are listed; valid: 1 to 256");
+    refused(
+        &plan,
+        json!([1]),
+        422,
+        "patch: is no JSON object; valid: what is to change, such as {\"ports\": {\"v1\": \
+         {\"weight\": 4}}}",
+    );
+    refused(
+        &plan,
+        json!({"scheduler": 3}),
+        422,
+        "scheduler: 3 is not a section; valid: one section [scheduler]",
+    );
+}
+
+#[test]
+fn a_port_that_there_is_not_is_no_new_one_unless_it_is_given_a_role() {
+    let (plan, bridge) = (listed(), bridge());
+    let error = "ports.tap7: there is no such port; valid: a port that `weir port list` shows, or \
+                 a role for a new one";
+    refused(&plan, json!({"ports": {"tap7": {"weight": 4}}}), 404, error);
+    refused(&plan, json!({"ports": {"tap7": null}}), 404, error);
+    let error = "ports.tap7: cannot be deleted while it is a port of the bridge br0; valid: take \
+                 it out of the bridge (ip link set dev tap7 nomaster)";
+    refused(&bridge, json!({"ports": {"tap7": null}}), 422, error);
+    // What a port of the bridge was promised is forgotten once it is gone.
+    let promised = bridge.patch(&json!({"ports": {"tap7": {"weight": 4}}}), &["tap7".into()]);
+    let forgotten = promised.unwrap().patch(&json!({"ports": {"tap7": null}}), &[]).unwrap();
+    assert_eq!(forgotten, bridge);
+}
+
+fn some_port() -> impl Strategy<Value = Value> {
+    let rate = |from: u64, to: u64| {
+        proptest::option::of((from..to).prop_map(|k| format!("{}", weir_core::Rate::new(k * 1000))))
+    };
+    let all = (
+        proptest::option::of(1u32..=1000),
+        rate(1, 10_000),
+        rate(10_000, 1_000_000),
+        proptest::option::of(sample(&["2KiB", "64KiB", "1.5MiB"])),
+        rate(100_000, 1_000_000),
+        proptest::option::of(sample(&["eager", "fixed", "adaptive"])),
+        proptest::option::of((1_000u64..1_000_000_000).prop_map(|ns| format!("{ns}ns"))),
+        proptest::option::of(any::<bool>()),
+        proptest::collection::vec(sample(&["02:00:00:00:00:01", "02:00:00:00:00:02"]), 0..3),
+    );
+    all.prop_map(|(weight, min, max, burst, rate, release, timeout, conserving, macs)| {
+        json!({
+            "role": "vif", "weight": weight, "min-rate": min, "max-rate": max, "burst": burst,
+            "rate": rate, "release": release, "timeout": timeout, "work-conserving": conserving,
+            "mac-lock": macs,
+        })
+    })
+}
+
+fn sample(of: &'static [&'static str]) -> impl Strategy<Value = &'static str> + Clone {
+    proptest::sample::select(of)
+}
+
+fn some_patch() -> impl Strategy<Value = Value> {
+    let ports = proptest::collection::btree_map(sample(&["v1", "v2", "v3"]), some_port(), 0..3);
+    (ports, 1..1000u32, sample(&["drr", "wrr", "fifo"])).prop_map(|(ports, alpha, policy)| {
+        let alpha = f64::from(alpha) / 1000.0;
+        json!({"ports": ports, "container": {"alpha": alpha}, "scheduler": {"policy": policy}})
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_document_says_all_that_a_patch_can_change(
+        first in some_patch(), second in some_patch(), bridged: bool
+    ) {
+        let known = ["v1", "v2", "v4"].map(String::from);
+        let start = if bridged { bridge() } else { listed() };
+        let plan = start.patch(&first, &known).unwrap();
+        let document = plan.document(&known);
+        prop_assert_eq!(&plan.patch(&document, &known).unwrap(), &plan, "its own document");
+        let other = plan.patch(&second, &known).unwrap();
+        // Back again: what the other lacks is removed by a document that names only what there is.
+        let mut back = plan.document(&known);
+        for port in other.ports.iter().filter(|port| !plan.lists(&port.name) && !port.of_bridge) {
+            back["ports"][&port.name] = Value::Null;
+        }
+        let returned = other.patch(&back, &known).unwrap();
+        prop_assert_eq!(returned.document(&known), document);
+        prop_assert!(plan.differences(&returned).is_empty());
+        let text = serde_json::to_string(&plan.document(&known)).unwrap();
+        let read: Value = serde_json::from_str(&text).unwrap();
+        prop_assert!(plan.differences(&plan.patch(&read, &known).unwrap()).is_empty());
+    }
+
+    #[test]
+    fn no_patch_panics_or_half_changes(patch in some_json()) {
+        let plan = listed();
+        if let Ok(new) = plan.patch(&patch, &[]) {
+            let document = new.document(&[]);
+            prop_assert_eq!(new.patch(&document, &[]).unwrap(), new);
+        }
+    }
+}
+
+fn some_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        sample(&["vif", "uplink", "10Mbit", "4KiB", "drr", "", "ü"]).prop_map(Value::from),
+    ];
+    let key = sample(&[
+        "scheduler",
+        "container",
+        "ports",
+        "nic0",
+        "v1",
+        "role",
+        "weight",
+        "policy",
+        "rate",
+        "min-rate",
+        "mac-lock",
+        "alpha",
+        "forwarder",
+        "x",
+    ]);
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            proptest::collection::btree_map(key.clone(), inner, 0..4).prop_map(|map| {
+                Value::Object(map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+            }),
+        ]
+    })
+}

@@ -1,0 +1,98 @@
+//! How a worker looks at itself, between two turns.
+//!
+//! Invariant: looking changes nothing, and what is counted elsewhere is not counted here.
+
+use weir_core::{Engine, PortId};
+use weir_port::{Packet, Port};
+
+use super::lanes::Lane;
+use super::snapshot::{ContainerStats, PortSnapshot, QueueSnapshot, VifQueue, WorkerSnapshot};
+use super::turn::Worker;
+
+impl<P: Port> Worker<P> {
+    pub(super) fn snapshot(&mut self, now_ns: u64) -> WorkerSnapshot {
+        let served: Vec<PortId> = self.lanes.ids().collect();
+        let queues = self.queues(&served);
+        let queued = served.iter().map(|&egress| sum(egress, &queues)).collect();
+        let ports = served
+            .into_iter()
+            .filter_map(|id| {
+                self.lanes.get_mut(id).map(|lane| port_snapshot(&self.engine, id, lane))
+            })
+            .collect();
+        WorkerSnapshot {
+            core: self.core,
+            taken_at_ns: now_ns,
+            started_at_ns: self.started_at_ns,
+            regimes: self.regimes.clone(),
+            ports,
+            queued,
+            queues,
+            foreign_losses: self.remotes.losses(),
+            held_packets: self.engine.held_packets(),
+            held_bytes: self.engine.held_bytes(),
+            in_transit_packets: self.peers.in_transit(),
+            handed_over: self.peers.handed_over(),
+            taken_over: self.peers.taken_over(),
+            census: self.pool.census(),
+            fdb_entries: self.engine.fdb().len(),
+            fdb_capacity: self.fdb_capacity,
+            orphan_losses: self.orphan_losses,
+        }
+    }
+
+    /// Every pair towards a port served here that has something to tell.
+    fn queues(&self, served: &[PortId]) -> Vec<VifQueue> {
+        let mut queues = Vec::new();
+        for &egress in served {
+            for ingress in self.engine.ports() {
+                let (bytes, packets) = self.engine.port_depth(egress, ingress);
+                let sent = self.engine.pair_stats(egress, ingress);
+                if packets == 0 && sent.sent_packets == 0 {
+                    continue;
+                }
+                queues.push(VifQueue {
+                    ingress,
+                    egress,
+                    packets,
+                    bytes,
+                    sent_packets: sent.sent_packets,
+                    sent_bytes: sent.sent_bytes,
+                    shed: self.engine.is_shed(ingress, egress),
+                });
+            }
+        }
+        queues
+    }
+}
+
+fn sum(egress: PortId, queues: &[VifQueue]) -> QueueSnapshot {
+    let mut queued = QueueSnapshot { egress, packets: 0, bytes: 0 };
+    for queue in queues.iter().filter(|queue| queue.egress == egress) {
+        queued.bytes += queue.bytes;
+        queued.packets += queue.packets;
+    }
+    queued
+}
+
+pub(super) fn port_snapshot<P: Port>(
+    engine: &Engine<Packet>,
+    id: PortId,
+    lane: &mut Lane<P>,
+) -> PortSnapshot {
+    let containers = engine.container_stats(id);
+    PortSnapshot {
+        id,
+        stats: lane.port.stats(),
+        losses: lane.losses,
+        copies: lane.copies,
+        rx_waiting: lane.port.rx_waiting() as u64,
+        tx_outstanding: lane.port.tx_outstanding() as u64,
+        containers: ContainerStats {
+            released: containers.released,
+            packets: containers.packets,
+            bytes: containers.bytes,
+            wait_ns: containers.wait_ns,
+        },
+    }
+}

@@ -1,0 +1,109 @@
+//! Ports that other workers serve: who they are, what is handed over to them, and what became of
+//! frames that came in there.
+//!
+//! Invariant: a container that came from another worker goes back there when it is empty, so that
+//! no worker runs out of containers while another gathers them.
+
+use weir_core::{Container, Engine, Losses, MAX_PORTS, Next, PortId, Reason};
+use weir_port::{Packet, Pool};
+
+use super::switching::lose_all;
+use super::transfer::Peers;
+
+/// No other worker.
+const NOBODY: u16 = u16::MAX;
+
+#[derive(Debug)]
+pub(super) struct Remotes {
+    /// The worker of each port, [`NOBODY`] where it is ours or nobody's.
+    worker: Box<[u16]>,
+    /// Losses here of frames that came in there.
+    losses: Box<[Losses]>,
+}
+
+impl Remotes {
+    pub(super) fn new() -> Self {
+        Self {
+            worker: vec![NOBODY; MAX_PORTS].into(),
+            losses: vec![Losses::default(); MAX_PORTS].into(),
+        }
+    }
+
+    pub(super) fn insert(&mut self, port: PortId, worker: usize) {
+        if let Some(place) = self.worker.get_mut(port.index()) {
+            *place = worker as u16;
+        }
+    }
+
+    pub(super) fn remove(&mut self, port: PortId) {
+        self.insert(port, usize::from(NOBODY));
+    }
+
+    #[inline]
+    pub(super) fn worker_of(&self, port: PortId) -> Option<usize> {
+        let worker = *self.worker.get(port.index())?;
+        (worker != NOBODY).then_some(usize::from(worker))
+    }
+
+    pub(super) fn lose(&mut self, ingress: PortId, reason: Reason, packets: u64) {
+        if let Some(losses) = self.losses.get_mut(ingress.index()) {
+            losses.add(reason, packets);
+        }
+    }
+
+    /// What was lost here of other workers' ports.
+    pub(super) fn losses(&self) -> Vec<(PortId, Losses)> {
+        let lost = |(at, losses): (usize, &Losses)| {
+            (losses.total() > 0).then_some((PortId(at as u16), *losses))
+        };
+        self.losses.iter().enumerate().filter_map(lost).collect()
+    }
+
+    /// Gives what is queued for another worker's port to that worker, as far as there is room.
+    /// True if anything was given.
+    pub(super) fn hand_over(
+        &mut self,
+        engine: &mut Engine<Packet>,
+        pool: &mut Pool,
+        peers: &mut Peers,
+        now_ns: u64,
+        egress: PortId,
+    ) -> bool {
+        let Some(worker) = self.worker_of(egress) else { return false };
+        let mut given = false;
+        while peers.room(worker) > 0 {
+            let Next::Container(container) = engine.next(now_ns, egress) else { break };
+            match peers.hand_over(worker, container) {
+                Ok(()) => given = true,
+                Err(container) => {
+                    if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container)
+                    {
+                        let lost = lose_all(pool, &mut container);
+                        self.lose(container.ingress(), reason, lost);
+                        engine.recycle(container);
+                    }
+                    break;
+                }
+            }
+        }
+        given
+    }
+
+    /// An emptied container goes to who filled it.
+    #[inline]
+    pub(super) fn recycle(
+        &self,
+        engine: &mut Engine<Packet>,
+        peers: &mut Peers,
+        container: Container<Packet>,
+    ) {
+        match self.worker_of(container.ingress()) {
+            None => engine.recycle(container),
+            Some(worker) => {
+                if let Err(container) = peers.give_back(worker, container) {
+                    engine.recycle(container);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The whole loop on kernel-free ports: what comes in is delivered, held or lost under a name, with
+//! and without faults, when ports come and go, and between workers.
+
+mod alone;
+mod isolation;
+mod several;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Sender, channel};
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
+use weir_core::sched::Caps;
+use weir_core::{EngineConfig, PortId, PortRole, PortSettings};
+use weir_port::{Cells, Faults, MemPort, Pool};
+
+use super::*;
+
+const TURN_NS: u64 = 10_000;
+const FRAMES: u32 = 4096;
+
+/// Workers that are stepped one after the other; port `s` is served by worker `s % workers`.
+struct Bench {
+    workers: Vec<Worker<MemPort>>,
+    shed: Cells,
+    _commands: Vec<Sender<Command<MemPort>>>,
+    _news: UnboundedReceiver<FdbNews>,
+    now_ns: u64,
+    pushed: u64,
+}
+
+fn settings_of(slot: u16) -> PortSettings {
+    let role = if slot == 0 { PortRole::Uplink } else { PortRole::Vif };
+    PortSettings { queue_bytes: 64 * 1024, ..PortSettings::new(role) }
+}
+
+impl Bench {
+    fn new(ports: u16, faults: Option<Faults>) -> Self {
+        Self::with(1, ports, faults, settings_of)
+    }
+
+    fn with(
+        workers: usize,
+        ports: u16,
+        faults: Option<Faults>,
+        settings_of: impl Fn(u16) -> PortSettings,
+    ) -> Self {
+        let caps = Arc::new(Caps::new());
+        let shed = Cells::heap(weir_abi::shed::WORDS);
+        let (news, heard) = unbounded_channel();
+        let pools = Pool::heap(FRAMES * workers as u32).divide(workers);
+        let mut commands = Vec::new();
+        let mut all: Vec<_> = peers(workers)
+            .unwrap()
+            .into_iter()
+            .zip(pools)
+            .map(|(peers, pool)| {
+                let (sender, inbox) = channel();
+                commands.push(sender);
+                let settings = WorkerSettings {
+                    core: 0,
+                    idle: IdlePolicy::Spin,
+                    engine: EngineConfig::default(),
+                    caps: Arc::clone(&caps),
+                    shed: shed.clone(),
+                    news: news.clone(),
+                    peers,
+                };
+                Worker::new(settings, pool, inbox)
+            })
+            .collect();
+        for slot in 0..ports {
+            let home = usize::from(slot) % workers;
+            for (index, worker) in all.iter_mut().enumerate() {
+                let (id, settings) = (PortId(slot), settings_of(slot));
+                if index != home {
+                    let (done, _) = oneshot::channel();
+                    worker.obey(Command::AddRemote { id, settings, worker: home, done }, 0);
+                    continue;
+                }
+                let mut port = MemPort::new(id, 64);
+                if let Some(faults) = &faults {
+                    let seed = faults.seed + u64::from(slot);
+                    port.set_faults(Faults { seed, ..faults.clone() });
+                }
+                worker.add(NewPort { id, settings, port }, 0);
+            }
+        }
+        let (now_ns, pushed) = (0, 0);
+        Self { workers: all, shed, _commands: commands, _news: heard, now_ns, pushed }
+    }
+
+    fn home(&mut self, slot: u16) -> &mut Worker<MemPort> {
+        let home = usize::from(slot) % self.workers.len();
+        &mut self.workers[home]
+    }
+
+    fn push(&mut self, at: u16, frame: &[u8]) {
+        let now_ns = self.now_ns;
+        let Worker { lanes, pool, .. } = self.home(at);
+        let lane = lanes.get_mut(PortId(at)).unwrap();
+        lane.port.push_rx(pool, frame, now_ns);
+        self.pushed += 1;
+    }
+
+    fn turn(&mut self) {
+        self.now_ns += TURN_NS;
+        for worker in &mut self.workers {
+            worker.turn(self.now_ns);
+        }
+        self.assert_census();
+    }
+
+    fn turns(&mut self, count: usize) {
+        for _ in 0..count {
+            self.turn();
+        }
+    }
+
+    fn assert_census(&self) {
+        let total: usize = self.workers.iter().map(|w| w.pool.census().total).sum();
+        let found = |w: &Worker<MemPort>| {
+            let census = w.pool.census();
+            census.free + census.fill + census.rx + census.held + census.tx
+        };
+        assert_eq!(self.workers.iter().map(found).sum::<usize>(), total);
+    }
+
+    /// Everything that was pushed is somewhere.
+    fn assert_balanced(&mut self) {
+        let now_ns = self.now_ns;
+        let all: Vec<WorkerSnapshot> =
+            self.workers.iter_mut().map(|worker| worker.snapshot(now_ns)).collect();
+        let sum = |count: &dyn Fn(&PortSnapshot) -> u64| {
+            all.iter().flat_map(|snapshot| &snapshot.ports).map(count).sum::<u64>()
+        };
+        let came = self.pushed + sum(&|p| p.copies + p.stats.segments_made);
+        let lost = sum(&|p| p.losses.total() + p.stats.losses.total())
+            + all.iter().map(|w| w.orphan_losses.total()).sum::<u64>()
+            + all
+                .iter()
+                .flat_map(|w| &w.foreign_losses)
+                .map(|(_, losses)| losses.total())
+                .sum::<u64>();
+        let went = sum(&|p| p.stats.tx_packets + p.tx_outstanding + p.rx_waiting)
+            + all.iter().map(|w| w.held_packets + w.in_transit_packets).sum::<u64>();
+        assert_eq!(came, went + lost, "{all:#?}");
+    }
+
+    /// What came out of a port since the last call.
+    fn sent(&mut self, from: u16) -> Vec<Vec<u8>> {
+        let lane = self.home(from).lanes.get_mut(PortId(from)).unwrap();
+        std::iter::from_fn(|| lane.port.take_tx()).map(|sent| sent.bytes).collect()
+    }
+
+    /// Whether the program was told to drop frames of one port for another.
+    fn is_shed(&self, ingress: u16, egress: u16) -> bool {
+        let (word, bit) = weir_abi::shed::cell(ingress, egress).unwrap();
+        self.shed.get(word).unwrap().load(Ordering::Relaxed) & bit != 0
+    }
+}
+
+fn frame(dst: u8, src: u8, tag: u8) -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 0, dst, 2, 0, 0, 0, 0, src, 0x88, 0xb5];
+    frame.resize(60, tag);
+    frame
+}

@@ -1,0 +1,132 @@
+//! Several workers with the ports divided between them.
+
+use proptest::prelude::*;
+use tokio::sync::oneshot;
+use weir_core::PortId;
+use weir_port::Faults;
+
+use super::*;
+
+/// Lets everything come to rest, and checks that every frame came home.
+fn settle(bench: &mut Bench) {
+    for worker in &mut bench.workers {
+        let ids: Vec<PortId> = worker.lanes.ids().collect();
+        for id in ids {
+            worker.lanes.get_mut(id).unwrap().port.set_faults(Faults::default());
+        }
+    }
+    bench.turns(300);
+    bench.assert_balanced();
+    for worker in &mut bench.workers {
+        let snapshot = worker.snapshot(bench.now_ns);
+        assert_eq!((snapshot.held_packets, snapshot.in_transit_packets), (0, 0));
+        let census = snapshot.census;
+        assert_eq!((census.held, census.rx), (0, 0), "{census:?}");
+        assert!(census.adds_up(), "{census:?}");
+    }
+}
+
+#[test]
+fn a_frame_crosses_to_the_other_worker_and_back() {
+    let mut bench = Bench::with(2, 4, None, settings_of);
+    // Ports 1 and 3 are the second worker's.
+    bench.push(2, &frame(1, 2, 0));
+    bench.turns(3);
+    assert_eq!(bench.sent(0).len(), 1);
+    assert_eq!(bench.sent(1).len(), 1);
+    assert_eq!(bench.sent(3).len(), 1);
+    for tag in 0..60 {
+        bench.push(1, &frame(2, 1, tag));
+    }
+    bench.turns(5);
+    settle(&mut bench);
+    // What the second worker does not know yet, it floods; port 2 got all, in order.
+    let tags: Vec<u8> = bench.sent(2).iter().map(|frame| frame[20]).collect();
+    assert_eq!(tags, (0..60).collect::<Vec<u8>>());
+}
+
+#[test]
+fn what_was_learned_elsewhere_is_not_flooded() {
+    let mut bench = Bench::with(2, 4, None, settings_of);
+    bench.push(2, &frame(0xff, 2, 0));
+    bench.turns(3);
+    let mac = weir_core::Mac::new([2, 0, 0, 0, 0, 2]);
+    bench.workers[1].obey(Command::Learn { mac, vlan: 0, port: PortId(2) }, bench.now_ns);
+    for slot in 0..4 {
+        bench.sent(slot);
+    }
+    bench.push(1, &frame(2, 1, 7));
+    bench.turns(3);
+    assert_eq!(bench.sent(2), [frame(2, 1, 7)]);
+    assert!(bench.sent(0).is_empty() && bench.sent(3).is_empty());
+    settle(&mut bench);
+}
+
+#[test]
+fn containers_do_not_gather_on_one_side() {
+    let mut bench = Bench::with(2, 2, None, settings_of);
+    bench.push(1, &frame(0, 1, 0));
+    bench.turns(3);
+    let mut spares = Vec::new();
+    for round in 0..2000_u32 {
+        for tag in 0..20 {
+            bench.push(0, &frame(1, 9, tag));
+        }
+        bench.turn();
+        bench.sent(1);
+        if round % 500 == 499 {
+            spares.push(bench.workers.iter().map(|w| w.engine.spare_containers()).sum::<usize>());
+        }
+    }
+    settle(&mut bench);
+    assert!(spares.windows(2).all(|two| two[1] <= two[0] + 64), "{spares:?}");
+}
+
+#[test]
+fn a_remote_port_that_leaves_takes_nothing_along() {
+    let mut bench = Bench::with(2, 4, None, settings_of);
+    for tag in 0..100 {
+        bench.push(0, &frame(0xff, 9, tag));
+    }
+    bench.turn();
+    let (done, _) = oneshot::channel();
+    let now_ns = bench.now_ns;
+    bench.workers[0].obey(Command::RemoveRemote { id: PortId(3), done }, now_ns);
+    let (done, mut answer) = oneshot::channel();
+    bench.workers[1].take(PortId(3), now_ns, done);
+    while answer.is_empty() {
+        bench.turn();
+        let now_ns = bench.now_ns;
+        bench.workers[1].let_go(now_ns);
+    }
+    let taken = answer.try_recv().unwrap().unwrap();
+    drop(taken.port);
+    bench.workers[1].pool.reclaim(PortId(3));
+    bench.turns(50);
+    for worker in &bench.workers {
+        let census = worker.pool.census();
+        assert_eq!((census.held, census.tx), (0, 0), "{census:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn whatever_goes_wrong_between_workers_is_counted(
+        workers in 2_usize..4,
+        seed in 0_u64..1000,
+        often in 0_u16..300,
+        steps in prop::collection::vec((0_u16..5, 0_u8..7, 0_u8..7, 0_usize..40), 1..60),
+    ) {
+        let mut bench = Bench::with(workers, 5, Some(Faults::all(seed, often)), settings_of);
+        for (at, dst, src, count) in steps {
+            for tag in 0..count {
+                bench.push(at, &frame(dst, src, tag as u8));
+            }
+            bench.turn();
+            bench.assert_balanced();
+        }
+        settle(&mut bench);
+    }
+}

@@ -1,0 +1,342 @@
+//! What passes between workers: containers for each other's ports, and what they leave behind.
+//!
+//! Invariant: between two workers there is one ring for each direction and kind, each with one
+//! writer and one reader; what does not fit stays with the writer. A packet in a ring is counted by
+//! its sender until its receiver has said that it took it.
+//!
+//! ```text
+//!            containers ──────────────►
+//!   worker a ◄────────── empty containers   worker b
+//!            ◄────────── freed frames
+//!            (and the same the other way round)
+//! ```
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+
+use rtrb::{Consumer, Producer, PushError, RingBuffer};
+use rustix::event::{EventfdFlags, eventfd};
+use weir_core::Container;
+use weir_port::{Packet, Pool};
+
+/// Containers on their way in one direction: a few turns' worth of a worker at full speed.
+const CONTAINERS: usize = 512;
+/// Freed frames on their way home; what does not fit waits with who freed them.
+const FRAMES: usize = 32 * 1024;
+
+/// Wakes a worker that sleeps: the control side with a command, another worker with containers.
+#[derive(Debug)]
+pub struct Doorbell {
+    fd: OwnedFd,
+    asleep: AtomicBool,
+}
+
+impl Doorbell {
+    fn new() -> io::Result<Self> {
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { fd, asleep: AtomicBool::new(false) })
+    }
+
+    /// Whoever listens wakes, or does not fall asleep. A full counter means that it is about to be
+    /// woken anyway.
+    pub(super) fn ring(&self) {
+        let _ = rustix::io::write(&self.fd, &1_u64.to_ne_bytes());
+    }
+
+    /// Rings if somebody sleeps. What was put into a ring before is seen by who does not.
+    fn ring_if_asleep(&self) {
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed) {
+            self.ring();
+        }
+    }
+
+    /// To be said before the last look at the rings.
+    pub(super) fn lie_down(&self) {
+        self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    pub(super) fn rise(&self) {
+        self.asleep.store(false, Ordering::Relaxed);
+        let mut count = [0_u8; 8];
+        let _ = rustix::io::read(&self.fd, &mut count);
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// One worker's ends of the rings that it shares with another.
+#[derive(Debug)]
+struct Line {
+    containers: Producer<Container<Packet>>,
+    arriving: Consumer<Container<Packet>>,
+    empties: Producer<Container<Packet>>,
+    returned: Consumer<Container<Packet>>,
+    frames: Producer<u32>,
+    coming_home: Consumer<u32>,
+    /// Packets put into `containers`, ever.
+    handed_over: u64,
+    /// Of those, what the other worker has taken out.
+    taken_by_them: Arc<AtomicU64>,
+    taken_by_us: Arc<AtomicU64>,
+    /// Something was put into a ring since the other's bell was looked at.
+    news: bool,
+}
+
+/// One worker's ends of all rings.
+#[derive(Debug)]
+pub struct Peers {
+    index: usize,
+    bells: Arc<[Doorbell]>,
+    /// By the other's index; its own place is empty.
+    lines: Vec<Option<Line>>,
+}
+
+/// The rings between so many workers, each with its own ends.
+pub fn peers(workers: usize) -> io::Result<Vec<Peers>> {
+    let bells: Arc<[Doorbell]> =
+        (0..workers).map(|_| Doorbell::new()).collect::<io::Result<Vec<_>>>()?.into();
+    let mut all: Vec<Peers> = (0..workers)
+        .map(|index| Peers {
+            index,
+            bells: Arc::clone(&bells),
+            lines: (0..workers).map(|_| None).collect(),
+        })
+        .collect();
+    for a in 0..workers {
+        for b in a + 1..workers {
+            let (one, other) = line_pair();
+            for (here, there, line) in [(a, b, one), (b, a, other)] {
+                if let Some(place) = all.get_mut(here).and_then(|peers| peers.lines.get_mut(there))
+                {
+                    *place = Some(line);
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn line_pair() -> (Line, Line) {
+    let (containers_a, arriving_b) = RingBuffer::new(CONTAINERS);
+    let (containers_b, arriving_a) = RingBuffer::new(CONTAINERS);
+    let (empties_a, returned_b) = RingBuffer::new(CONTAINERS);
+    let (empties_b, returned_a) = RingBuffer::new(CONTAINERS);
+    let (frames_a, home_b) = RingBuffer::new(FRAMES);
+    let (frames_b, home_a) = RingBuffer::new(FRAMES);
+    let (by_a, by_b) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let line = |containers, arriving, empties, returned, frames, coming_home, them, us| Line {
+        containers,
+        arriving,
+        empties,
+        returned,
+        frames,
+        coming_home,
+        handed_over: 0,
+        taken_by_them: them,
+        taken_by_us: us,
+        news: false,
+    };
+    (
+        line(
+            containers_a,
+            arriving_a,
+            empties_a,
+            returned_a,
+            frames_a,
+            home_a,
+            Arc::clone(&by_b),
+            Arc::clone(&by_a),
+        ),
+        line(containers_b, arriving_b, empties_b, returned_b, frames_b, home_b, by_a, by_b),
+    )
+}
+
+impl Peers {
+    /// This worker's place among all.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Whether there is anybody else.
+    #[inline]
+    pub(super) fn is_alone(&self) -> bool {
+        self.lines.len() <= 1
+    }
+
+    pub(super) fn others(&self) -> std::ops::Range<usize> {
+        0..self.lines.len()
+    }
+
+    /// Everybody's bell, for who starts the worker.
+    pub fn bells(&self) -> Arc<[Doorbell]> {
+        Arc::clone(&self.bells)
+    }
+
+    pub(super) fn bell(&self) -> Option<&Doorbell> {
+        self.bells.get(self.index)
+    }
+
+    fn line(&mut self, other: usize) -> Option<&mut Line> {
+        self.lines.get_mut(other).and_then(Option::as_mut)
+    }
+
+    /// Containers that the other worker would take now.
+    #[inline]
+    pub(super) fn room(&self, other: usize) -> usize {
+        self.lines.get(other).and_then(Option::as_ref).map_or(0, |line| line.containers.slots())
+    }
+
+    /// Hands a container over; it comes back where there is no room.
+    #[inline]
+    pub(super) fn hand_over(
+        &mut self,
+        other: usize,
+        container: Container<Packet>,
+    ) -> Result<(), Container<Packet>> {
+        let Some(line) = self.line(other) else { return Err(container) };
+        let packets = container.len() as u64;
+        match line.containers.push(container) {
+            Ok(()) => {
+                line.handed_over += packets;
+                line.news = true;
+                Ok(())
+            }
+            Err(PushError::Full(container)) => Err(container),
+        }
+    }
+
+    /// The next container from the other worker.
+    #[inline]
+    pub(super) fn take_over(&mut self, other: usize) -> Option<Container<Packet>> {
+        let line = self.line(other)?;
+        let container = line.arriving.pop().ok()?;
+        line.taken_by_us.fetch_add(container.len() as u64, Ordering::Relaxed);
+        Some(container)
+    }
+
+    /// Gives an emptied container back to who filled it; it comes back where there is no room.
+    pub(super) fn give_back(
+        &mut self,
+        other: usize,
+        container: Container<Packet>,
+    ) -> Result<(), Container<Packet>> {
+        let Some(line) = self.line(other) else { return Err(container) };
+        line.empties.push(container).map_err(|PushError::Full(container)| container)
+    }
+
+    /// The next emptied container that comes back.
+    #[inline]
+    pub(super) fn returned(&mut self, other: usize) -> Option<Container<Packet>> {
+        self.line(other)?.returned.pop().ok()
+    }
+
+    /// Sends frames of other pools that were freed here home, and takes in those that come home.
+    pub(super) fn exchange_frames(&mut self, pool: &mut Pool) {
+        for other in self.others() {
+            let Some(line) = self.line(other) else { continue };
+            pool.take_away(other, &mut |idx| line.frames.push(idx).is_ok());
+            while let Ok(idx) = line.coming_home.pop() {
+                pool.come_home(idx);
+            }
+        }
+    }
+
+    /// Wakes whoever sleeps and was handed something.
+    #[inline]
+    pub(super) fn ring_bells(&mut self) {
+        for (line, bell) in self.lines.iter_mut().zip(self.bells.iter()) {
+            if let Some(line) = line
+                && std::mem::take(&mut line.news)
+            {
+                bell.ring_if_asleep();
+            }
+        }
+    }
+
+    /// Whether something has arrived that nobody has looked at.
+    pub(super) fn has_mail(&self) -> bool {
+        self.lines.iter().flatten().any(|line| !line.arriving.is_empty())
+    }
+
+    /// Packets handed over to all others, ever.
+    pub(super) fn handed_over(&self) -> u64 {
+        self.lines.iter().flatten().map(|line| line.handed_over).sum()
+    }
+
+    /// Packets taken over from all others, ever.
+    pub(super) fn taken_over(&self) -> u64 {
+        let taken = |line: &Line| line.taken_by_us.load(Ordering::Relaxed);
+        self.lines.iter().flatten().map(taken).sum()
+    }
+
+    /// Packets that were handed over and are not taken yet.
+    pub(super) fn in_transit(&self) -> u64 {
+        let on_the_way =
+            |line: &Line| line.handed_over - line.taken_by_them.load(Ordering::Relaxed);
+        self.lines.iter().flatten().map(on_the_way).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_worker_is_alone() {
+        let mut all = peers(1).unwrap();
+        assert!(all[0].is_alone());
+        assert_eq!(all[0].room(0), 0);
+        let container = Container::new(4096);
+        assert!(all[0].hand_over(0, container).is_err());
+    }
+
+    #[test]
+    fn what_one_hands_over_the_other_takes() {
+        let mut all = peers(3).unwrap();
+        let (before, after) = all.split_at_mut(2);
+        let (one, other) = (&mut before[0], &mut after[0]);
+        assert_eq!((one.index(), other.index()), (0, 2));
+        for _ in 0..CONTAINERS {
+            assert!(one.room(2) > 0);
+            one.hand_over(2, Container::new(64)).unwrap();
+        }
+        assert_eq!(one.room(2), 0);
+        assert!(one.hand_over(2, Container::new(64)).is_err());
+        assert!(other.has_mail());
+        let taken: Vec<_> = std::iter::from_fn(|| other.take_over(0)).collect();
+        assert_eq!(taken.len(), CONTAINERS);
+        assert!(!other.has_mail());
+        for container in taken {
+            other.give_back(0, container).unwrap();
+        }
+        assert_eq!(std::iter::from_fn(|| one.returned(2)).count(), CONTAINERS);
+        assert_eq!(one.in_transit(), 0);
+    }
+
+    #[test]
+    fn a_sleeper_is_woken_and_nobody_else() {
+        let mut all = peers(2).unwrap();
+        let (one, other) = all.split_at_mut(1);
+        let (one, other) = (&mut one[0], &mut other[0]);
+        let rung = |peers: &Peers| {
+            let mut count = [0_u8; 8];
+            rustix::io::read(peers.bell().unwrap().fd(), &mut count).is_ok()
+        };
+        one.hand_over(1, Container::new(64)).unwrap();
+        one.ring_bells();
+        assert!(!rung(other), "it is awake and will look");
+        other.bell().unwrap().lie_down();
+        one.ring_bells();
+        assert!(!rung(other), "there is nothing new");
+        one.hand_over(1, Container::new(64)).unwrap();
+        one.ring_bells();
+        assert!(rung(other));
+        other.bell().unwrap().rise();
+    }
+}
