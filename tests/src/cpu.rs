@@ -5,6 +5,7 @@
 
 use anyhow::{Context, Result};
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 /// The kernel's unit in /proc/stat; 100 on every architecture Linux exports it to.
@@ -78,6 +79,19 @@ pub fn pin(core: usize) {
     if set.set(core).is_ok() {
         let _ = nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set);
     }
+}
+
+/// Binds another thread to one core.
+pub fn pin_other(thread: i32, core: usize) -> Result<()> {
+    let mut set = nix::sched::CpuSet::new();
+    set.set(core)?;
+    Ok(nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(thread), &set)?)
+}
+
+/// Lets the calling thread run ahead of everything without a real-time priority.
+pub fn urgent() -> Result<()> {
+    let thread = nix::unistd::gettid().to_string();
+    crate::ns::output(Command::new("chrt").args(["--fifo", "--pid", "10", &thread])).map(drop)
 }
 
 #[cfg(test)]

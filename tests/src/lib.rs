@@ -5,8 +5,10 @@
 //! (what a killed one leaves is removed by the next).
 
 pub mod bed;
+pub mod consumer;
 pub mod cpu;
 pub mod drive;
+pub mod fair;
 pub mod http;
 pub mod ledger;
 pub mod ns;

@@ -1,11 +1,13 @@
-//! An XDP program at a guest's end that counts frames by their bytes, tags included, as they come.
+//! An XDP program at a guest's end that counts frames by their bytes, tags included, as they come;
+//! or by who sent them, with the time each took.
 
 use crate::bed::GUEST_IF;
 use crate::wait::wait_for;
 use crate::{Guest, Ns};
 use anyhow::{Context, Result};
 use std::time::Duration;
-use weir_port::rawprog::{Action, Attached, Counter, Hook, Program};
+use weir_port::rawprog::{Action, Attached, Count, Counter, Hook, Program, Tally};
+pub use weir_port::rawprog::{Hook as At, Keep};
 
 /// Counts while it lives; frames pass on to the guest.
 #[derive(Debug)]
@@ -45,6 +47,35 @@ impl Observer {
         let total = self.total()?;
         anyhow::ensure!(total == count, "{total} came instead of {what}");
         Ok(())
+    }
+}
+
+/// Counts by sender while it lives, and times one of them.
+#[derive(Debug)]
+pub struct Watch {
+    tally: Tally,
+    _attached: Attached,
+}
+
+impl Watch {
+    /// Frames from senders that `keep` leaves out are counted and dropped there: whoever receives
+    /// them does not have to run. Natively it is cheapest, and turns segmentation off towards the
+    /// guest; on finished skbs (`At::Skb`) it does not.
+    pub fn start(guest: &Guest, timed: Option<&Guest>, keep: Keep, at: At) -> Result<Self> {
+        let tally = Tally::new()?;
+        let program = Program::tally(&tally, timed.map(|guest| guest.number), keep)?;
+        let attached = attach(&guest.ns, GUEST_IF, &program, at)?;
+        Ok(Self { tally, _attached: attached })
+    }
+
+    /// What came from a guest so far.
+    pub fn from(&self, guest: &Guest) -> Result<Count> {
+        self.tally.from(guest.number).context("the tally")
+    }
+
+    /// How long the stamped datagrams with these numbers took from their sender to this end.
+    pub fn delays_ns(&self, numbers: std::ops::Range<u32>) -> Result<Vec<u64>> {
+        self.tally.delays_ns(numbers).context("the delays")
     }
 }
 

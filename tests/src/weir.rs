@@ -81,19 +81,23 @@ impl Weir {
     pub fn start_in(bed: &Bed, spec: &WeirSpec, dir: &Path) -> Result<Self> {
         let (config, socket) = (dir.join("weir.toml"), dir.join("weir.sock"));
         std::fs::write(&config, spec.config(bed, &socket))?;
-        let weir = Self::spawn(bed, &spec.args(&config, &socket), socket)?;
-        weir.wait_ready()
+        let mut command = match &spec.binary {
+            Some(binary) => host_command(bed, binary)?,
+            None => command(bed)?,
+        };
+        command.arg("run").args(spec.args(&config, &socket));
+        Self::launch(command, socket)?.wait_ready()
     }
 
     /// `weir run ARGS`, without waiting for anything.
     pub fn spawn(bed: &Bed, args: &[String], socket: PathBuf) -> Result<Self> {
         let mut command = command(bed)?;
-        command
-            .arg("run")
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+        command.arg("run").args(args);
+        Self::launch(command, socket)
+    }
+
+    fn launch(mut command: Command, socket: PathBuf) -> Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("cannot start weir")?;
         let said = Arc::new(Mutex::new(String::new()));
         if let Some(pipe) = child.stderr.take() {
@@ -153,6 +157,67 @@ impl Weir {
     pub fn ports(&self) -> Result<Value> {
         let body = http::get(&self.socket, "/v1/ports")?;
         serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    }
+
+    /// The live configuration.
+    pub fn config(&self) -> Result<Value> {
+        let body = http::get(&self.socket, "/v1/config")?;
+        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    }
+
+    /// Changes the live configuration and returns the new one; what is refused is an error.
+    pub fn patch(&self, change: &Value) -> Result<Value> {
+        let answer = http::patch(&self.socket, "/v1/config", &change.to_string())?;
+        if answer.status != 200 {
+            bail!("{change} was refused with {}: {}", answer.status, answer.body);
+        }
+        serde_json::from_str(&answer.body).with_context(|| format!("not JSON: {}", answer.body))
+    }
+
+    /// Insists that a change is refused and that it has changed nothing; returns what was said.
+    pub fn refuses(&self, change: &Value) -> Result<String> {
+        let before = self.config()?;
+        let answer = http::patch(&self.socket, "/v1/config", &change.to_string())?;
+        if !(400..500).contains(&answer.status) {
+            bail!("{change} was not refused but answered with {}: {}", answer.status, answer.body);
+        }
+        let after = self.config()?;
+        if after != before {
+            bail!("{change} was refused but changed\n{before:#}\nto\n{after:#}");
+        }
+        let body: Value = serde_json::from_str(&answer.body)
+            .with_context(|| format!("a refusal that is not JSON: {}", answer.body))?;
+        let error = body["error"].as_str().context("a refusal without a reason")?;
+        Ok(error.to_owned())
+    }
+
+    /// `weir WORDS…` on this weir's socket, to its end.
+    pub fn cli(&self, bed: &Bed, words: &str) -> Result<Output> {
+        let socket = self.socket.to_str().context("the path is not UTF-8")?;
+        let args: Vec<&str> = words.split_whitespace().chain(["--control", socket]).collect();
+        run_to_end(bed, &args)
+    }
+
+    /// The same, and it must succeed; returns what it printed.
+    pub fn cli_ok(&self, bed: &Bed, words: &str) -> Result<String> {
+        let output = self.cli(bed, words)?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("`weir {words}` ended with {}: {said}\n{}", output.status, self.said());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Tells it to read its configuration file again.
+    pub fn reload(&self) -> Result<()> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGHUP).context("weir is gone")
+    }
+
+    /// Waits until its log holds `text`.
+    pub fn wait_said(&self, text: &str) -> Result<()> {
+        let what = format!("weir to say `{text}`");
+        wait_for(Duration::from_secs(5), &what, || self.said().contains(text))
+            .with_context(|| format!("it said:\n{}", self.said()))
     }
 
     /// The state of one port, as the API has it.
@@ -232,7 +297,10 @@ impl Drop for Weir {
 
 /// The binary in the bed's host, without arguments yet.
 fn command(bed: &Bed) -> Result<Command> {
-    let binary = binary()?;
+    host_command(bed, &binary()?)
+}
+
+fn host_command(bed: &Bed, binary: &Path) -> Result<Command> {
     let mut command = bed.host.cmd(binary.to_str().context("the path is not UTF-8")?);
     if std::env::var_os("RUST_LOG").is_none() {
         command.env("RUST_LOG", "info");

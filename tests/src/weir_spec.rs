@@ -4,7 +4,7 @@
 
 use crate::bed::{BRIDGE, Bed, UPLINK_PORT};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What differs between one test's weir and another's.
 #[derive(Debug, Clone)]
@@ -14,10 +14,17 @@ pub struct WeirSpec {
     pub idle: &'static str,
     /// Attach mode of every port.
     pub mode: &'static str,
-    /// The core of the worker; None leaves the choice to weir.
-    pub worker: Option<usize>,
+    /// The workers' cores; none leaves the choice to weir.
+    pub workers: Vec<usize>,
+    /// Lines of `[container]` and of `[scheduler]`.
+    pub container: String,
+    pub scheduler: String,
+    /// Further lines of single ports, by name.
+    pub ports: Vec<(String, String)>,
     /// Appended to the configuration.
     pub extra: String,
+    /// Another binary than the one under test.
+    pub binary: Option<PathBuf>,
 }
 
 impl Default for WeirSpec {
@@ -26,8 +33,12 @@ impl Default for WeirSpec {
             takes_bridge: false,
             idle: "adaptive",
             mode: "auto",
-            worker: Some(1),
+            workers: vec![1],
+            container: String::new(),
+            scheduler: String::new(),
+            ports: Vec::new(),
             extra: String::new(),
+            binary: None,
         }
     }
 }
@@ -48,13 +59,50 @@ impl WeirSpec {
         Self { mode, ..self }
     }
 
+    #[must_use]
+    pub fn workers(self, cores: &[usize]) -> Self {
+        Self { workers: cores.to_vec(), ..self }
+    }
+
+    /// Lines for `[container]`, such as `release = "fixed"`.
+    #[must_use]
+    pub fn container(mut self, lines: &str) -> Self {
+        add_lines(&mut self.container, lines);
+        self
+    }
+
+    /// Lines for `[scheduler]`, such as `policy = "wrr"`.
+    #[must_use]
+    pub fn scheduler(mut self, lines: &str) -> Self {
+        add_lines(&mut self.scheduler, lines);
+        self
+    }
+
+    /// Lines for the port `name`, such as `weight = 3`; may be called again for more.
+    #[must_use]
+    pub fn port(mut self, name: &str, lines: &str) -> Self {
+        self.ports.push((name.to_owned(), lines.to_owned()));
+        self
+    }
+
+    /// The link towards the uplink host has this rate.
+    #[must_use]
+    pub fn uplink_rate(self, rate: &str) -> Self {
+        self.port(UPLINK_PORT, &format!("rate = \"{rate}\""))
+    }
+
     /// The configuration file for all ports of `bed`.
     #[must_use]
     pub fn config(&self, bed: &Bed, socket: &Path) -> String {
         let mut text =
             format!("[forwarder]\nidle = \"{}\"\ncontrol = \"{}\"\n", self.idle, socket.display());
-        if let Some(core) = self.worker {
-            let _ = writeln!(text, "workers = [{core}]");
+        if !self.workers.is_empty() {
+            let _ = writeln!(text, "workers = {:?}", self.workers);
+        }
+        for (name, lines) in [("container", &self.container), ("scheduler", &self.scheduler)] {
+            if !lines.is_empty() {
+                let _ = write!(text, "[{name}]\n{lines}");
+            }
         }
         for port in bed.ports() {
             let role = if port == UPLINK_PORT { "uplink" } else { "vif" };
@@ -63,6 +111,9 @@ impl WeirSpec {
                 "[[port]]\nname = \"{port}\"\nrole = \"{role}\"\nmode = \"{}\"\n",
                 self.mode
             );
+            for (_, lines) in self.ports.iter().filter(|(name, _)| *name == port) {
+                add_lines(&mut text, lines);
+            }
         }
         text.push_str(&self.extra);
         text
@@ -87,11 +138,18 @@ impl WeirSpec {
             .into();
             words.extend(["--control".to_owned(), path(socket)]);
             words.extend(
-                self.worker.iter().flat_map(|core| ["--worker".to_owned(), core.to_string()]),
+                self.workers.iter().flat_map(|core| ["--worker".to_owned(), core.to_string()]),
             );
             words
         } else {
             vec!["--config".to_owned(), path(config)]
         }
+    }
+}
+
+fn add_lines(text: &mut String, lines: &str) {
+    text.push_str(lines);
+    if !lines.ends_with('\n') {
+        text.push('\n');
     }
 }

@@ -7,7 +7,7 @@ use crate::Ns;
 use crate::cpu;
 use crate::traffic::payload::{STAMP, Stamp, now_ns};
 use anyhow::{Context, Result, anyhow};
-use nix::sys::socket::{MsgFlags, MultiHeaders, sendmmsg};
+use nix::sys::socket::{MsgFlags, MultiHeaders, sendmmsg, setsockopt, sockopt};
 use std::io::IoSlice;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// Datagrams a call, flat out.
 const BATCH: usize = 32;
+
+const BUFFER: usize = 64 << 20;
 
 /// How long past its time a source may catch up on what was due within it.
 const GRACE_NS: u64 = 1_000_000_000;
@@ -42,6 +44,9 @@ pub struct Source {
     pub time: Duration,
     pub count: u64,
     pub core: Option<usize>,
+    /// Runs ahead of everything else on its core, as if it had one of its own: for a light flow
+    /// beside floods, whose generators would otherwise delay it before it is ever sent.
+    pub urgent: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,6 +77,7 @@ impl Source {
             time: Duration::from_secs(600),
             count: u64::MAX,
             core: None,
+            urgent: false,
         }
     }
 
@@ -94,6 +100,9 @@ impl Source {
         ns.run(|| {
             let any = if self.to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
             let socket = UdpSocket::bind(any)?;
+            // A VM does not hear of its host's queues; a socket would, since its datagrams stay
+            // on its account while they wait in one, and would then send no more than fits.
+            setsockopt(&socket, sockopt::SndBufForce, &BUFFER)?;
             socket.connect(self.to).with_context(|| format!("no way to {}", self.to))?;
             Ok(socket)
         })
@@ -102,6 +111,9 @@ impl Source {
     fn pump(&self, socket: &UdpSocket, stop: &AtomicBool, frames: &AtomicU64) -> Result<Sent> {
         if let Some(core) = self.core {
             cpu::pin(core);
+        }
+        if self.urgent {
+            cpu::urgent().context("no right to a real-time priority")?;
         }
         let start = now_ns();
         let end = start.saturating_add(u64::try_from(self.time.as_nanos()).unwrap_or(u64::MAX));

@@ -43,7 +43,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn run(rig: &Rig, time: Duration) -> Result<Vec<(&'static str, f64)>> {
+pub(crate) fn run(rig: &Rig, time: Duration) -> Result<Vec<(&'static str, f64)>> {
     let (guest, up) = (rig.bed.guest(0)?, &rig.bed.uplink);
     let sink = Observer::drain(&up.ns, GUEST_IF)?;
     let bounce = Program::always(Action::Tx)?;

@@ -3,6 +3,7 @@
 //! Invariant: nothing absolute is judged. Every round measures every peer on a bed of its own,
 //! and what counts is the median of the per-round ratios.
 
+mod isolate;
 mod latency;
 mod live;
 mod report;
@@ -26,18 +27,28 @@ struct Args {
     /// What to measure
     #[arg(value_enum, default_value_t = What::All)]
     what: What,
+    /// Which case of isolation [default: all]
+    #[arg(value_enum, value_name = "CASE")]
+    case: Option<isolate::Case>,
     /// How often each peer is measured
     #[arg(long, default_value_t = 5, value_name = "N")]
     rounds: u32,
     /// How long each measurement lasts
     #[arg(long, default_value_t = 3, value_name = "S")]
     seconds: u64,
-    /// Only these peers: weir, bridge, bare-xsk, redirect, floor
+    /// Only these peers: weir, bridge, bare-xsk, redirect, floor; of `isolate` weir, htb, fifo,
+    /// other; of its `release` adaptive, fixed, eager
     #[arg(long, value_delimiter = ',', value_name = "PEER")]
     only: Vec<String>,
     /// Write every sample and the medians here
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// How weir's worker waits in `isolate`: spin, adaptive, sleep
+    #[arg(long, default_value = "adaptive", value_parser = ["spin", "adaptive", "sleep"])]
+    idle: String,
+    /// The other binary of `isolate capacity`
+    #[arg(long, value_name = "PATH")]
+    against: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,7 +61,9 @@ enum What {
     Latency,
     /// One TCP flow each way and between VMs, IPv4 and IPv6
     Tcp,
-    /// All of these
+    /// What one VM gets whatever the others do, on a contended link: see CASE
+    Isolate,
+    /// All of these but `isolate`
     All,
 }
 
@@ -60,14 +73,17 @@ pub(crate) struct Plan {
     time: Duration,
     /// Empty: all.
     only: Vec<String>,
+    idle: &'static str,
 }
 
 impl Plan {
     /// The peers of `all` that were asked for.
     fn peers(&self, all: &[Peer]) -> Vec<Peer> {
-        let wanted =
-            |peer: &&Peer| self.only.is_empty() || self.only.iter().any(|name| name == peer.name());
-        all.iter().filter(wanted).copied().collect()
+        all.iter().filter(|peer| self.wants(peer.name())).copied().collect()
+    }
+
+    fn wants(&self, peer: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == peer)
     }
 }
 
@@ -88,10 +104,19 @@ fn run(args: &Args) -> Result<()> {
     if cfg!(debug_assertions) {
         eprintln!("weir-bench: this is a debug build; its figures mean nothing");
     }
+    ensure!(
+        args.case.is_none() || args.what == What::Isolate,
+        "only `isolate` has cases to choose from"
+    );
     let plan = Plan {
         rounds: args.rounds.max(1),
         time: Duration::from_secs(args.seconds.max(1)),
         only: args.only.clone(),
+        idle: match args.idle.as_str() {
+            "spin" => "spin",
+            "sleep" => "sleep",
+            _ => "adaptive",
+        },
     };
     let mut report = Report::default();
     let wants = |what| args.what == what || args.what == What::All;
@@ -106,6 +131,10 @@ fn run(args: &Args) -> Result<()> {
     }
     if wants(What::Tcp) {
         tcp::measure(&plan, &mut report)?;
+    }
+    if args.what == What::Isolate {
+        let case = args.case.unwrap_or(isolate::Case::All);
+        isolate::measure(case, &plan, args.against.as_deref(), &mut report)?;
     }
     print!("{}", report.text());
     if let Some(file) = &args.json {

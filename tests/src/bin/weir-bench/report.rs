@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// The measured side; every ratio is of it over a peer.
+/// The measured side; every ratio is of it over a peer, where a case says nothing else.
 const OURS: &str = "weir";
 
 pub(crate) struct Sample {
@@ -21,6 +21,8 @@ pub(crate) struct Sample {
 #[derive(Default)]
 pub(crate) struct Report {
     samples: Vec<Sample>,
+    /// The measured side of cases where it has another name.
+    bases: BTreeMap<&'static str, &'static str>,
 }
 
 /// The middle value; None of nothing.
@@ -48,6 +50,15 @@ impl Report {
         }
         eprintln!("{line}");
         self.samples.push(sample);
+    }
+
+    /// Ratios of this case are of `peer` over the others.
+    pub(crate) fn base(&mut self, case: &'static str, peer: &'static str) {
+        self.bases.insert(case, peer);
+    }
+
+    fn base_of(&self, case: &str) -> &'static str {
+        self.bases.get(case).copied().unwrap_or(OURS)
     }
 
     /// Cases in the order they were measured.
@@ -94,7 +105,7 @@ impl Report {
     /// Median over the rounds of ours divided by the peer's, of the first value.
     fn ratio(&self, case: &str, peer: &str) -> Option<f64> {
         let first = |sample: &Sample| sample.values.first().map(|(_, value)| *value);
-        let ratios = self.of(case, OURS).filter_map(|ours| {
+        let ratios = self.of(case, self.base_of(case)).filter_map(|ours| {
             let theirs = self.of(case, peer).find(|sample| sample.round == ours.round)?;
             let theirs = first(theirs).filter(|value| *value > 0.0)?;
             Some(first(ours)? / theirs)
@@ -111,10 +122,11 @@ impl Report {
                 for (name, value) in self.medians(case, peer) {
                     let _ = write!(line, "  {name} {:>8}", number(value));
                 }
-                if peer != OURS
+                let base = self.base_of(case);
+                if peer != base
                     && let Some(ratio) = self.ratio(case, peer)
                 {
-                    let _ = write!(line, "  {OURS}/{peer} {ratio:.3}");
+                    let _ = write!(line, "  {base}/{peer} {ratio:.3}");
                 }
                 let _ = writeln!(text, "{line}");
             }
@@ -138,12 +150,12 @@ impl Report {
                         json!({
                             "peer": peer,
                             "medians": map(&self.medians(case, peer)),
-                            "ratio": (peer != OURS).then(|| self.ratio(case, peer)).flatten(),
+                            "ratio": (peer != self.base_of(case)).then(|| self.ratio(case, peer)).flatten(),
                             "rounds": rounds,
                         })
                     })
                     .collect();
-                json!({ "case": case, "peers": peers })
+                json!({ "case": case, "ratio_of": self.base_of(case), "peers": peers })
             })
             .collect();
         json!({ "ratio_of": OURS, "cases": cases })
@@ -168,6 +180,11 @@ mod tests {
         assert_eq!(report.medians("udp", OURS), [("mpps", 20.0)]);
         assert!(report.text().contains("weir/bridge 2.000"));
         assert_eq!(report.json()["cases"][0]["peers"][1]["ratio"], 2.0);
+        // A case may compare others.
+        report.base("udp", "bridge");
+        assert_eq!(report.ratio("udp", OURS), Some(0.5));
+        assert!(report.text().contains("bridge/weir 0.500"));
+        assert_eq!(report.json()["cases"][0]["peers"][0]["ratio"], 0.5);
         assert_eq!(median(vec![3.0, 1.0]), Some(2.0));
         assert_eq!(median(vec![]), None);
     }

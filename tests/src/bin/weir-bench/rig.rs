@@ -3,6 +3,7 @@
 //! Invariant: each measurement has a bed of its own, so that no peer inherits another's queues.
 
 use anyhow::{Context, Result, anyhow};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -24,6 +25,8 @@ pub(crate) enum Peer {
         idle: &'static str,
         mode: &'static str,
     },
+    /// Another binary of weir, in the same way: the one before a change.
+    Other(&'static Path),
     Bridge,
     /// A bare AF_XDP loop in native mode, without any policy.
     Bare,
@@ -37,6 +40,7 @@ impl Peer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Weir { .. } => "weir",
+            Self::Other(_) => "other",
             Self::Bridge => "bridge",
             Self::Bare => "bare-xsk",
             Self::Redirect => "redirect",
@@ -63,9 +67,12 @@ impl Rig {
         };
         let weir = match peer {
             Peer::Weir { idle, mode } => {
-                let spec =
-                    WeirSpec { worker: Some(WORKER), ..WeirSpec::default().idle(idle).mode(mode) };
+                let spec = WeirSpec::default().workers(&[WORKER]).idle(idle).mode(mode);
                 Some(Weir::start(&bed, &spec)?)
+            }
+            Peer::Other(binary) => {
+                let spec = WeirSpec::default().workers(&[WORKER]).idle("spin").mode("native");
+                Some(Weir::start(&bed, &WeirSpec { binary: Some(binary.to_path_buf()), ..spec })?)
             }
             _ => None,
         };

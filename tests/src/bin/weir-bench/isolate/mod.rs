@@ -1,0 +1,78 @@
+//! Isolation: what one VM gets on a contended link, whatever the others do. Weir against a Linux
+//! bridge with HTB (a class for each VM), and with a plain queue, for the picture.
+//!
+//! The link towards the uplink host is shaped. Senders have core 0, weir's worker core 1; receivers
+//! do not run at all: an XDP program at the uplink host's end counts bytes by source, drops the
+//! floods, and takes the time of the polite flow's datagrams as they arrive.
+
+mod capacity;
+mod connections;
+mod follow;
+mod load;
+mod overload;
+mod polite;
+mod release;
+mod shares;
+mod stage;
+mod tcp;
+
+use crate::Plan;
+use crate::report::Report;
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use std::path::Path;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Case {
+    /// Weights 1:2:5 and a minimum rate on 100 Mb/s, frames of one size and of two
+    Shares,
+    /// Two VMs whose weights change every second from 30:1 to 1:30
+    E6,
+    /// A light flow beside three floods on 200 Mb/s: its loss and delay
+    Polite,
+    /// The same beside floods at 100 000 packets a second each: what it costs
+    PolitePaced,
+    /// Four VMs with bulk TCP and the light flow
+    Tcp,
+    /// Ten connections in one VM against one in another
+    Connections,
+    /// Request/response and bulk load under each release policy
+    Release,
+    /// 1.5 million packets a second offered to 200 Mb/s, both ways
+    Overload,
+    /// The worker's limit against another binary's (--against)
+    Capacity,
+    /// All of these; `capacity` only with --against
+    All,
+}
+
+pub(crate) fn measure(
+    case: Case,
+    plan: &Plan,
+    against: Option<&Path>,
+    report: &mut Report,
+) -> Result<()> {
+    match case {
+        Case::Shares => shares::measure(plan, report),
+        Case::E6 => follow::measure(plan, report),
+        Case::Polite => polite::measure(plan, report),
+        Case::PolitePaced => polite::measure_paced(plan, report),
+        Case::Tcp => tcp::measure(plan, report),
+        Case::Connections => connections::measure(plan, report),
+        Case::Release => release::measure(plan, report),
+        Case::Overload => overload::measure(plan, report),
+        Case::Capacity => match against {
+            Some(path) => capacity::measure(plan, path, report),
+            None => bail!("`isolate capacity` compares with the binary given by --against PATH"),
+        },
+        Case::All => {
+            for &each in Case::value_variants() {
+                if each != Case::All && (each != Case::Capacity || against.is_some()) {
+                    measure(each, plan, against, report)
+                        .with_context(|| format!("isolate {each:?}"))?;
+                }
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! One peer on one bed with a shaped link, ready to be measured, and taken down afterwards.
+//!
+//! Invariant: every peer is given the same promises, each in its own words: weights and minimum
+//! rates to weir, to HTB the rates that follow from them when everybody sends.
+
+use crate::Plan;
+use anyhow::{Context, Result};
+use std::fmt::Write as _;
+use std::time::Duration;
+use system_tests::bed::{Family, UPLINK_PORT};
+use system_tests::fair::{self, Sender};
+use system_tests::traffic::ping;
+use system_tests::wait::wait_ok;
+use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ns};
+
+pub(super) const SENDERS: usize = 0;
+pub(super) const WORKER: usize = 1;
+/// weir's default `queue`.
+const QUEUE: u32 = 512 << 10;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    Weir,
+    /// A Linux bridge; HTB at the shaped port with a class for each VM.
+    Htb,
+    /// A Linux bridge and one queue.
+    Fifo,
+}
+
+impl Peer {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Weir => "weir",
+            Self::Htb => "htb",
+            Self::Fifo => "fifo",
+        }
+    }
+
+    pub(super) fn wanted(all: &[Self], plan: &crate::Plan) -> Vec<Self> {
+        all.iter().copied().filter(|peer| plan.wants(peer.name())).collect()
+    }
+}
+
+/// What a VM is promised.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Promise {
+    pub weight: u32,
+    pub min_mbit: u32,
+}
+
+impl Promise {
+    pub(super) const EQUAL: Self = Self { weight: 1, min_mbit: 0 };
+
+    pub(super) fn weight(weight: u32) -> Self {
+        Self { weight, ..Self::EQUAL }
+    }
+
+    fn sender(self) -> Sender {
+        Sender::greedy(f64::from(self.weight)).min(f64::from(self.min_mbit))
+    }
+}
+
+/// A shaped link and those who share it.
+#[derive(Clone, Debug)]
+pub(super) struct Scene {
+    /// The shaped port, as the others see it: the uplink's, or that of guest 1.
+    pub towards: Towards,
+    pub mbit: u32,
+    /// One for each VM.
+    pub promises: Vec<Promise>,
+    pub weir: WeirSpec,
+    /// GRO at the bridge's ports: frames that come without a socket behind them need it.
+    pub host_gro: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Towards {
+    Uplink,
+    FirstGuest,
+}
+
+impl Scene {
+    pub(super) fn new(plan: &Plan, mbit: u32, promises: &[Promise]) -> Self {
+        Self {
+            towards: Towards::Uplink,
+            mbit,
+            promises: promises.to_vec(),
+            weir: WeirSpec::default().workers(&[WORKER]).idle(plan.idle),
+            host_gro: false,
+        }
+    }
+
+    /// What each VM gets when all of them send all they can, in Mb/s.
+    pub(super) fn owed(&self) -> Vec<f64> {
+        owed(self.mbit, &self.promises)
+    }
+
+    fn shaped(&self) -> &'static str {
+        match self.towards {
+            Towards::Uplink => UPLINK_PORT,
+            Towards::FirstGuest => "v1",
+        }
+    }
+
+    fn spec(&self) -> WeirSpec {
+        let rate = format!("rate = \"{}Mbit\"", self.mbit);
+        let mut spec = self.weir.clone().port(self.shaped(), &rate);
+        for (at, promise) in self.promises.iter().enumerate() {
+            let mut lines = format!("weight = {}\n", promise.weight);
+            if promise.min_mbit > 0 {
+                let _ = writeln!(lines, "min-rate = \"{}Mbit\"", promise.min_mbit);
+            }
+            spec = spec.port(&format!("v{}", at + 1), &lines);
+        }
+        spec
+    }
+}
+
+pub(super) fn owed(mbit: u32, promises: &[Promise]) -> Vec<f64> {
+    let senders: Vec<Sender> = promises.iter().map(|promise| promise.sender()).collect();
+    fair::rates(f64::from(mbit), &senders)
+}
+
+/// Drops from the top: what forwards goes before what it forwards between.
+pub(super) struct Stage {
+    pub weir: Option<Weir>,
+    pub bed: Bed,
+    scene: Scene,
+}
+
+impl Stage {
+    pub(super) fn new(peer: Peer, scene: &Scene) -> Result<Self> {
+        let spec = BedSpec::vms(u8::try_from(scene.promises.len())?);
+        let bed = if peer == Peer::Weir { spec.build()? } else { spec.bridge().build()? };
+        let weir = match peer {
+            Peer::Weir => Some(Weir::start(&bed, &scene.spec())?),
+            Peer::Htb | Peer::Fifo => None,
+        };
+        let stage = Self { weir, bed, scene: scene.clone() };
+        match peer {
+            Peer::Weir => {}
+            Peer::Htb => stage.make_htb()?,
+            Peer::Fifo => stage.make_fifo()?,
+        }
+        if peer != Peer::Weir && scene.host_gro {
+            for port in stage.bed.ports() {
+                stage.bed.host.ethtool(&format!("-K {port} gro on"))?;
+            }
+        }
+        stage.introduce()?;
+        Ok(stage)
+    }
+
+    pub(super) fn vm(&self, at: usize) -> Result<&Guest> {
+        self.bed.guest(at)
+    }
+
+    /// Neighbours are fixed, and echoes teach the forwarder where everybody is.
+    fn introduce(&self) -> Result<()> {
+        self.bed.learn_neighbours()?;
+        for guest in &self.bed.guests {
+            let up = self.bed.uplink.addr(Family::V4);
+            wait_ok(Duration::from_secs(5), "the path to work", || ping(&guest.ns, up, 1))?;
+        }
+        Ok(())
+    }
+
+    fn tc(&self, words: &str) -> Result<()> {
+        ns::output(self.bed.host.cmd("tc").args(words.split_whitespace())).map(drop)
+    }
+
+    fn make_htb(&self) -> Result<()> {
+        let (port, mbit) = (self.scene.shaped(), self.scene.mbit);
+        self.tc(&format!("qdisc add dev {port} root handle 1: htb"))?;
+        self.tc(&format!(
+            "class add dev {port} parent 1: classid 1:1 htb rate {mbit}mbit ceil {mbit}mbit quantum 1514"
+        ))?;
+        self.classes("add", &self.scene.promises)?;
+        for (guest, minor) in self.classified() {
+            // As much as weir lets a VM have waiting, whatever the size of its frames.
+            self.tc(&format!("qdisc add dev {port} parent 1:{minor} bfifo limit {QUEUE}"))?;
+            self.tc(&format!(
+                "filter add dev {port} parent 1: protocol all prio 1 u32 match ether src {} flowid 1:{minor}",
+                guest.mac_text()
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// Everybody whose frames leave by the shaped port, and their classes.
+    fn classified(&self) -> Vec<(&Guest, u32)> {
+        let minor = |guest: &Guest| 10 + u32::from(guest.number);
+        let all = self.bed.guests.iter().chain([&self.bed.uplink]);
+        all.map(|guest| (guest, minor(guest))).collect()
+    }
+
+    /// A class for each VM at the rate it has when all of them send, each up to the link's.
+    fn classes(&self, verb: &str, promises: &[Promise]) -> Result<()> {
+        let (port, mbit) = (self.scene.shaped(), self.scene.mbit);
+        let owed = owed(mbit, promises);
+        let rates = owed.iter().copied().chain([1.0]);
+        for ((_, minor), rate) in self.classified().into_iter().zip(rates) {
+            let kbit = (rate * 1000.0).round();
+            let quantum = (rate / f64::from(mbit) * 15140.0).round().max(1514.0);
+            self.tc(&format!(
+                "class {verb} dev {port} parent 1:1 classid 1:{minor} htb rate {kbit}kbit ceil {mbit}mbit quantum {quantum}"
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn make_fifo(&self) -> Result<()> {
+        let (port, mbit) = (self.scene.shaped(), self.scene.mbit);
+        // A thousand full frames, as long as a device's queue is by default.
+        self.tc(&format!("qdisc add dev {port} root tbf rate {mbit}mbit burst 65536 limit 1514000"))
+    }
+
+    /// Other weights, under load.
+    pub(super) fn reweigh(&self, weights: &[u32]) -> Result<()> {
+        match &self.weir {
+            Some(weir) => {
+                let ports: serde_json::Map<String, serde_json::Value> = weights
+                    .iter()
+                    .enumerate()
+                    .map(|(at, weight)| {
+                        (format!("v{}", at + 1), serde_json::json!({ "weight": weight }))
+                    })
+                    .collect();
+                weir.patch(&serde_json::json!({ "ports": ports })).map(drop)
+            }
+            None => {
+                let promises: Vec<Promise> =
+                    weights.iter().map(|weight| Promise::weight(*weight)).collect();
+                self.classes("change", &promises)
+            }
+        }
+    }
+
+    /// The ledger must balance after every measurement, and the process must end well.
+    pub(super) fn finish(mut self) -> Result<Option<serde_json::Value>> {
+        let Some(weir) = self.weir.take() else { return Ok(None) };
+        let stats = weir.assert_ledger().context("after the measurement")?;
+        weir.stop()?;
+        Ok(Some(stats))
+    }
+}
