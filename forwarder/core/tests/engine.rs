@@ -205,7 +205,7 @@ fn taken(engine: &mut Engine<Token>, now: u64, egress: u16) -> Result<Taken, Tes
     well_formed(&container)?;
     let from = container.ingress();
     let bound = engine.settings(from).map_or(0, |settings| settings.queue_bytes);
-    let low = bound - bound / 8;
+    let low = bound - (bound / 32).max(8192).min(bound / 8);
     let (bytes, _) = engine.port_depth(PortId(egress), from);
     let shed = engine.is_shed(from, PortId(egress));
     if before[from.index()] && !shed {

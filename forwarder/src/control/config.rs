@@ -22,7 +22,10 @@ use self::{
     problem::{Problems, Source},
     section::{Keys, Section},
 };
-pub(crate) use self::{port::is_interface_name, sections::check_control};
+pub(crate) use self::{
+    port::{CHANGEABLE, is_interface_name},
+    sections::check_control,
+};
 pub use self::{
     ports::no_such_port,
     problem::{ConfigErrors, Problem},

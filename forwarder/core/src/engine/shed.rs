@@ -1,6 +1,6 @@
 //! Who offers more than its queue holds, so that it can be stopped earlier, at its own core.
 //! Invariant: a pair becomes shed when a packet of it is refused, and stops being so once what it
-//! has waiting is down to 7/8 of its bound; only the engine that serves a link says so, so that two
+//! has waiting is well below its bound; only the engine that serves a link says so, so that two
 //! of them never disagree about a pair.
 //!
 //! What changed is remembered as pairs, each once: a pair that went there and back since the last
@@ -46,10 +46,14 @@ impl ShedChanges {
 }
 
 /// What must be reached before a pair that was shed is let in again: far enough below the bound that
-/// it does not come and go with every container.
+/// it does not come and go with every container, and no further, since what comes in between comes
+/// as fast as a flood can and everybody's frames wait behind it in the worker.
 fn low_water(bound: u64) -> u64 {
-    bound - bound / 8
+    bound - (bound / 32).max(2 * PAGE).min(bound / 8)
 }
+
+/// As long as a container usually is.
+const PAGE: u64 = 4096;
 
 impl<P: Packet> Engine<P> {
     /// The pairs (ingress, egress) whose state is another than at the last call, and that state.

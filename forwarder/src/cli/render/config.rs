@@ -2,21 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// A port's keys in the order in which people think of them.
-const PORT_KEYS: [&str; 12] = [
-    "role",
-    "rate",
-    "weight",
-    "min-rate",
-    "max-rate",
-    "burst",
-    "queue",
-    "release",
-    "timeout",
-    "work-conserving",
-    "mac-lock",
-    "ip-lock",
-];
+use crate::control::config::CHANGEABLE;
 
 /// `weir config`: a file that `weir run --config` would take.
 pub fn config(document: &Value) -> String {
@@ -45,8 +31,8 @@ fn ports(document: &Value) -> impl Iterator<Item = (&String, &Map<String, Value>
 
 /// What a newer weir may have besides comes last.
 fn in_order(port: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
-    let known = PORT_KEYS.iter().filter_map(|key| port.get_key_value(*key));
-    known.chain(port.iter().filter(|(key, _)| !PORT_KEYS.contains(&key.as_str())))
+    let known = CHANGEABLE.iter().filter_map(|key| port.get_key_value(*key));
+    known.chain(port.iter().filter(|(key, _)| !CHANGEABLE.contains(&key.as_str())))
 }
 
 fn keys<'v>(keys: impl Iterator<Item = (&'v String, &'v Value)>) -> String {

@@ -35,24 +35,24 @@ pub(super) const KEYS: Keys = Keys::of(&[
     "mac-lock",
     "ip-lock",
 ]);
+/// Those that can change while weir runs, in the order in which people think of them.
+pub(crate) const CHANGEABLE: &[&str] = &[
+    "role",
+    "rate",
+    "weight",
+    "min-rate",
+    "max-rate",
+    "burst",
+    "queue",
+    "release",
+    "timeout",
+    "work-conserving",
+    "mac-lock",
+    "ip-lock",
+];
 /// In the document of a running weir, under the port's name.
-pub(super) const LIVE_KEYS: Keys = Keys {
-    valid: &[
-        "role",
-        "rate",
-        "weight",
-        "min-rate",
-        "max-rate",
-        "burst",
-        "queue",
-        "release",
-        "timeout",
-        "work-conserving",
-        "mac-lock",
-        "ip-lock",
-    ],
-    fixed: &["name", "mode", "worker", "fallback"],
-};
+pub(super) const LIVE_KEYS: Keys =
+    Keys { valid: CHANGEABLE, fixed: &["name", "mode", "worker", "fallback"] };
 const MAX_LOCKS: usize = 256;
 /// IFNAMSIZ less the closing zero.
 const MAX_NAME_LEN: usize = 15;
