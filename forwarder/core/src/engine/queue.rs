@@ -169,7 +169,6 @@ impl<P: Packet> Engine<P> {
         }
         let (ingress, bytes) = (container.ingress(), container.bytes());
         let packets = container.len() as u64;
-        link.occupy(now, bytes);
         if link.remote {
             self.spares.gone();
         }
@@ -225,7 +224,6 @@ impl<P: Packet> Engine<P> {
         source.frames += frames;
         self.held_bytes += bytes;
         self.held_packets += packets;
-        link.unoccupy(bytes);
         link.scheduler.put_back(now, container);
         self.backlogged.insert(egress);
         Ok(())
@@ -254,5 +252,5 @@ fn free_at<P: Packet>(link: &Link<P>, caps: &Caps, now: u64, pair: &Pair<P>) -> 
     if link.scheduler.backlog_packets() != 0 || (link.remote && link.rate.is_some()) {
         return u64::MAX;
     }
-    link.free_ns.max(caps.ready_at(now, open.ingress(), open.bytes()))
+    link.scheduler.opens_at(now).max(caps.ready_at(now, open.ingress(), open.bytes()))
 }

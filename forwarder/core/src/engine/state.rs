@@ -121,8 +121,6 @@ pub(super) struct Link<P> {
     pub(super) rate: Option<Rate>,
     pub(super) remote: bool,
     pub(super) piece_bytes: u32,
-    /// When a link with a rate will have sent what was taken from its queue.
-    pub(super) free_ns: u64,
 }
 
 impl<P: Packet> Link<P> {
@@ -132,14 +130,8 @@ impl<P: Packet> Link<P> {
         pairs: Box<[Pair<P>]>,
         container_bytes: u32,
     ) -> Self {
-        let mut link = Self {
-            scheduler,
-            pairs,
-            rate: None,
-            remote: settings.remote,
-            piece_bytes: u32::MAX,
-            free_ns: 0,
-        };
+        let mut link =
+            Self { scheduler, pairs, rate: None, remote: settings.remote, piece_bytes: u32::MAX };
         link.set_rate(settings.link_rate, container_bytes);
         link
     }
@@ -148,26 +140,9 @@ impl<P: Packet> Link<P> {
         /// 50 us are so many bytes, at so many bits per second each.
         const PER_50_US: u64 = 160_000;
         self.rate = rate;
-        self.free_ns = 0;
         self.piece_bytes = rate.map_or(u32::MAX, |rate| {
             u32::try_from(rate.bits_per_s / PER_50_US).unwrap_or(u32::MAX).max(container_bytes)
         });
-    }
-
-    /// It sends these from now on, or from when it is free.
-    #[inline]
-    pub(super) fn occupy(&mut self, now: u64, bytes: u64) {
-        if let Some(rate) = self.rate {
-            self.free_ns = self.free_ns.max(now).saturating_add(rate.time_ns(bytes));
-        }
-    }
-
-    /// It did not send them after all.
-    #[inline]
-    pub(super) fn unoccupy(&mut self, bytes: u64) {
-        if let Some(rate) = self.rate {
-            self.free_ns = self.free_ns.saturating_sub(rate.time_ns(bytes));
-        }
     }
 }
 

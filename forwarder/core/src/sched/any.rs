@@ -87,7 +87,7 @@ impl<P: Packet> Scheduler<P> for AnyScheduler<P> {
     }
 
     #[inline]
-    fn waits_besides(&self, ingress: PortId) -> bool {
-        each!(self, s => s.waits_besides(ingress))
+    fn opens_at(&self, now: u64) -> u64 {
+        each!(self, s => s.opens_at(now))
     }
 }

@@ -8,14 +8,12 @@ use std::collections::VecDeque;
 
 use super::link::Link;
 use super::{Next, Scheduler};
-use crate::{Container, MAX_PORTS, Packet, PortId, Rate, Share};
+use crate::{Container, Packet, PortId, Rate, Share};
 
 #[derive(Debug)]
 pub struct Fifo<P> {
     queue: VecDeque<Container<P>>,
     link: Link,
-    /// Containers queued, per ingress port.
-    of_vif: Box<[usize]>,
     bytes: u64,
     packets: u64,
 }
@@ -29,13 +27,7 @@ impl<P: Packet> Default for Fifo<P> {
 impl<P: Packet> Fifo<P> {
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            queue: VecDeque::new(),
-            link: Link::default(),
-            of_vif: vec![0; MAX_PORTS].into_boxed_slice(),
-            bytes: 0,
-            packets: 0,
-        }
+        Self { queue: VecDeque::new(), link: Link::default(), bytes: 0, packets: 0 }
     }
 
     #[inline]
@@ -48,9 +40,6 @@ impl<P: Packet> Fifo<P> {
     fn count_out(&mut self, container: &Container<P>) {
         self.bytes -= container.bytes();
         self.packets -= container.len() as u64;
-        if let Some(n) = self.of_vif.get_mut(container.ingress().index()) {
-            *n -= 1;
-        }
     }
 }
 
@@ -62,21 +51,17 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
         mut container: Container<P>,
         join: bool,
     ) -> Option<Container<P>> {
-        let vif = container.ingress();
-        if container.is_empty() || vif.index() >= MAX_PORTS {
+        if container.is_empty() {
             return Some(container);
         }
         self.count_in(&container);
         if join
             && let Some(last) = self.queue.back_mut()
-            && last.ingress() == vif
+            && last.ingress() == container.ingress()
             && last.fits(container.bytes(), container.len())
         {
             last.absorb(&mut container);
             return Some(container);
-        }
-        if let Some(n) = self.of_vif.get_mut(vif.index()) {
-            *n += 1;
         }
         self.queue.push_back(container);
         None
@@ -100,9 +85,7 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
 
     #[inline]
     fn put_back(&mut self, _now: u64, container: Container<P>) {
-        let vif = container.ingress();
-        if let Some(n) = self.of_vif.get_mut(vif.index()).filter(|_| !container.is_empty()) {
-            *n += 1;
+        if !container.is_empty() {
             self.count_in(&container);
             self.link.refund(container.bytes());
             self.queue.push_front(container);
@@ -139,9 +122,8 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
     }
 
     #[inline]
-    fn waits_besides(&self, ingress: PortId) -> bool {
-        let own = self.of_vif.get(ingress.index()).copied().unwrap_or(0);
-        self.queue.len() > own
+    fn opens_at(&self, now: u64) -> u64 {
+        self.link.opens_at(now)
     }
 }
 
@@ -168,9 +150,7 @@ mod tests {
             assert_eq!(fifo.enqueue(0, container(vif, &[100]), true).is_some(), joins);
         }
         assert_eq!(next(&mut fifo, 0), Some((1, 2)));
-        assert!(fifo.waits_besides(PortId(1)) && fifo.waits_besides(PortId(2)));
         assert!(fifo.take(PortId(2)).is_some() && fifo.take(PortId(2)).is_none());
-        assert!(!fifo.waits_besides(PortId(1)));
         assert_eq!(next(&mut fifo, 0), Some((1, 1)));
     }
 

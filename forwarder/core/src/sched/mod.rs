@@ -69,6 +69,6 @@ pub trait Scheduler<P: Packet> {
 
     fn backlog_packets(&self) -> u64;
 
-    /// Whether any other vif has something queued here.
-    fn waits_besides(&self, ingress: PortId) -> bool;
+    /// When the link would take a container, by its rate alone; 0: now.
+    fn opens_at(&self, now: u64) -> u64;
 }

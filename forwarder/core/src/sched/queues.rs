@@ -106,12 +106,4 @@ impl<P: Packet> Queues<P> {
         self.packets -= container.len() as u64;
         Some(container)
     }
-
-    /// Whether any other vif has something queued.
-    #[inline]
-    pub(super) fn waits_besides(&self, vif: PortId) -> bool {
-        let mut others = self.ready;
-        others.remove(vif);
-        !others.is_empty()
-    }
 }

@@ -325,7 +325,7 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
     }
 
     #[inline]
-    fn waits_besides(&self, ingress: PortId) -> bool {
-        self.queues.waits_besides(ingress)
+    fn opens_at(&self, now: u64) -> u64 {
+        self.link.opens_at(now)
     }
 }

@@ -168,7 +168,7 @@ fn a_prompt_one_does_not_break_a_minimum() {
     let (mut now, mut got) = (0, 0);
     for _ in 0..1_000 {
         // Always one, and never more than one: by weight it would get half.
-        if !drr.waits_besides(PortId(1)) {
+        if !drr.queues.ready().contains(PortId(2)) {
             enqueue(&mut drr, now, 2, FULL);
         }
         got += usize::from(at_its_time(&mut drr, &mut now) == Some(1));
