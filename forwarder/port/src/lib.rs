@@ -62,6 +62,6 @@ pub use mem_port::{MemPort, Sent};
 pub use packet::{MAX_FRAMES, Packet};
 pub use pool::{Census, Pool};
 pub use port::{Kick, Port, PortStats, Refused};
-pub use sys::{clock_monotonic_ns, prefer_short_slices};
+pub use sys::clock_monotonic_ns;
 pub use umem::{UmemError, UmemHandle};
 pub use xsk::{Attach, BindError, XskConfig, XskPort};

@@ -18,38 +18,6 @@ pub fn clock_monotonic_ns() -> u64 {
     (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }
 
-/// Asks the scheduler to serve the calling thread in slices of this length. It gets no more of its
-/// core for it, but gets it sooner when it wakes or has been pushed aside: a slice of milliseconds,
-/// the default, is how long a frame would wait for whoever shares the core. Kernels before 6.12
-/// take the call and do nothing.
-pub fn prefer_short_slices(ns: u64) -> io::Result<()> {
-    /// `struct sched_attr`, its first version.
-    #[repr(C)]
-    struct Attr {
-        size: u32,
-        policy: u32,
-        flags: u64,
-        nice: i32,
-        priority: u32,
-        runtime: u64,
-        deadline: u64,
-        period: u64,
-    }
-    let attr = Attr {
-        size: size_of::<Attr>() as u32,
-        policy: libc::SCHED_OTHER as u32,
-        flags: 0,
-        nice: 0,
-        priority: 0,
-        runtime: ns,
-        deadline: 0,
-        period: 0,
-    };
-    // SAFETY: the kernel reads `size` bytes of a value that is alive during the call.
-    let ret = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) };
-    if ret < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
 pub(crate) fn check(ret: libc::c_int) -> io::Result<libc::c_int> {
     if ret < 0 { Err(io::Error::last_os_error()) } else { Ok(ret) }
 }

@@ -10,7 +10,7 @@ use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 use weir_core::sched::Caps;
 use weir_core::{EngineConfig, Mac, PortId, PortSettings};
-use weir_port::{Cells, Pool, Port, TxFeatures, prefer_short_slices};
+use weir_port::{Cells, Pool, Port, TxFeatures};
 
 use super::command::{Change, Command, FdbNews, NewPort, Taken};
 use super::idle::IdlePolicy;
@@ -170,15 +170,10 @@ impl<P> WorkerHandle<P> {
     }
 }
 
-/// The shortest that the kernel grants.
-const SLICE_NS: u64 = 100_000;
-
 /// Binds the calling thread to one core, and makes its sleeps end when they should: by default the
 /// kernel lets a timer be 50 us late, which is a whole container on a gigabit link.
 fn pin(core: usize) -> io::Result<()> {
     set_current_timer_slack(NonZeroU64::new(1))?;
-    // Where it is refused, the worker is served as everybody else.
-    let _ = prefer_short_slices(SLICE_NS);
     let mut cores = CpuSet::new();
     if core >= CpuSet::MAX_CPU {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
