@@ -2,13 +2,22 @@
 //!
 //! Invariant: while it is held nothing is taken out of the veth's ring, so that the sender meets a
 //! full device; nothing else is held.
+//!
+//! The poll's thread is real-time, too, below its holder: to threads without such a priority the
+//! kernel grants a part of every second, at any moment of it (the fair server, since Linux 6.12).
 
 use crate::bed::GUEST_IF;
 use crate::cpu;
 use crate::{Guest, ns, wait_for};
 use anyhow::{Context, Result, anyhow, ensure};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+/// Real-time priorities: the holder's above the poll's.
+const POLL: u8 = 5;
+const HOLDER: u8 = 10;
 
 /// The poll of a guest's end on a core where nothing else of a test runs.
 #[derive(Debug)]
@@ -31,29 +40,46 @@ impl Consumer {
         })?;
         for thread in found {
             cpu::pin_other(thread, core).context("a poll's thread")?;
+            cpu::urgent(thread, POLL).context("a poll's thread")?;
         }
         Ok(Self { core })
     }
 
-    /// Runs `f` while the consumer stands still, for `time` or as long as `f` takes.
+    /// Runs `f` while the consumer stands still, for at least `time` and until `f` is done.
     pub fn stopped<T: Send>(&self, time: Duration, f: impl FnOnce() -> Result<T>) -> Result<T> {
-        // Real-time threads are throttled after 0.95 s of every second.
+        // Kernels without the fair server throttle real-time threads after 0.95 s of every second.
         ensure!(time <= Duration::from_millis(800), "nobody can hold a core for so long");
         let core = self.core;
+        let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
+            let (held, is_held) = mpsc::channel();
+            let done = &done;
             let holder = scope.spawn(move || -> Result<()> {
                 cpu::pin(core);
-                cpu::urgent()?;
+                cpu::urgent(cpu::this_thread(), HOLDER)?;
                 let start = Instant::now();
-                while start.elapsed() < time {
+                held.send(()).context("nobody waits for the holder")?;
+                while start.elapsed() < time || !done.load(Ordering::Relaxed) {
                     std::hint::spin_loop();
                 }
                 Ok(())
             });
-            let result = f();
+            let end = AtEnd(done);
+            // A holder that could not become one is told of below.
+            let result = is_held.recv().map_err(Into::into).and_then(|()| f());
+            drop(end);
             holder.join().map_err(|_| anyhow!("the holder panicked"))??;
             result
         })
+    }
+}
+
+/// Lets the holder go, also when what it is held for panics.
+struct AtEnd<'a>(&'a AtomicBool);
+
+impl Drop for AtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

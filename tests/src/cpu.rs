@@ -88,10 +88,15 @@ pub fn pin_other(thread: i32, core: usize) -> Result<()> {
     Ok(nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(thread), &set)?)
 }
 
-/// Lets the calling thread run ahead of everything without a real-time priority.
-pub fn urgent() -> Result<()> {
-    let thread = nix::unistd::gettid().to_string();
-    crate::ns::output(Command::new("chrt").args(["--fifo", "--pid", "10", &thread])).map(drop)
+#[must_use]
+pub fn this_thread() -> i32 {
+    nix::unistd::gettid().as_raw()
+}
+
+/// Lets a thread run ahead of everything with a lower real-time priority, or none.
+pub fn urgent(thread: i32, priority: u8) -> Result<()> {
+    let (priority, thread) = (priority.to_string(), thread.to_string());
+    crate::ns::output(Command::new("chrt").args(["--fifo", "--pid", &priority, &thread])).map(drop)
 }
 
 #[cfg(test)]

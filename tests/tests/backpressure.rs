@@ -48,6 +48,8 @@ fn nothing_taken_on_is_lost(weir: &Weir, from: &Guest, to: &Guest, stops: usize)
     let lost =
         |reason: &str| ledger::lost_under(&after, reason) - ledger::lost_under(&before, reason);
     let refused: u64 = REFUSALS.into_iter().map(lost).sum();
+    // What the device has taken lies in its ring until the consumer comes to it.
+    wait_for(SOON, "what was taken", || watch.from(from).is_ok_and(|c| c.frames >= delivered))?;
     let arrived = watch.from(from)?.frames;
     ensure!(
         arrived == delivered && sent == delivered + refused,

@@ -113,7 +113,7 @@ impl Source {
             cpu::pin(core);
         }
         if self.urgent {
-            cpu::urgent().context("no right to a real-time priority")?;
+            cpu::urgent(cpu::this_thread(), 10).context("no right to a real-time priority")?;
         }
         let start = now_ns();
         let end = start.saturating_add(u64::try_from(self.time.as_nanos()).unwrap_or(u64::MAX));
