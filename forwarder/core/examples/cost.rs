@@ -1,13 +1,13 @@
 //! What the core costs per packet: decide + offer + next, bursts of 64 packets of 64 bytes, four
-//! ports. Run it with `cargo run --release -p weir-core --example cost`; nothing is asserted.
+//! ports; and beside it what the flow table costs: find + arrived + delivered. Run it with `cargo run --release -p weir-core --example cost`; nothing is asserted.
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
 use weir_core::{
-    Caps, Decision, Engine, EngineConfig, Key, Mac, Next, Packet, Policy, PortId, PortRole,
-    PortSettings, SchedulerSettings,
+    Caps, Decision, Engine, EngineConfig, FlowConfig, FlowKey, FlowTable, Key, Mac, Next, Packet,
+    Policy, PortId, PortRole, PortSettings, SchedulerSettings,
 };
 
 /// As large as the real one.
@@ -83,6 +83,37 @@ fn run(policy: Policy, hosts: u64, burst: u64) -> f64 {
     started.elapsed().as_nanos() as f64 / sent as f64
 }
 
+/// `flows` of one port, `burst` packets of each at a time, in a table that has room for 4096.
+fn measure(flows: u32, burst: u64) -> f64 {
+    let mut table = FlowTable::new(FlowConfig { capacity: 4096, idle_ns: 1 << 36, seed: 7 });
+    table.add_port(PortId(0));
+    let key = |n: u32| {
+        let [a, b, c, d] = n.to_be_bytes();
+        let src = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d];
+        FlowKey { src, ethertype: 0x0800, proto: 17, ..FlowKey::default() }
+    };
+    let keys: Vec<_> = (0..flows).map(key).collect();
+    let mut now = 1;
+    let mut run = |burst: u64| {
+        for (hash, key) in (0..).zip(&keys) {
+            now += 5_000;
+            for at in 0..burst {
+                let flow = table.arrived(now, hash, black_box(key), 64, 0);
+                table.delivered(PortId(0), flow, 64, 3_000 + at * 100);
+            }
+        }
+    };
+    // All memory is touched before the first run that counts.
+    run(8);
+    let passes = (ROUNDS * BURST).div_ceil(u64::from(flows) * burst);
+    let runs = (0..RUNS).map(|_| {
+        let started = Instant::now();
+        (0..passes).for_each(|_| run(burst));
+        started.elapsed().as_nanos() as f64 / (passes * u64::from(flows) * burst) as f64
+    });
+    runs.fold(f64::INFINITY, f64::min)
+}
+
 fn main() {
     for (policy, name, hosts, burst) in [
         (Policy::Drr, "one flow per port, bursts of 64", 1, BURST),
@@ -95,5 +126,14 @@ fn main() {
         let runs = (0..RUNS).map(|_| run(policy, hosts, burst));
         let best = runs.fold(f64::INFINITY, f64::min);
         println!("{best:6.1} ns per packet, {policy:?}: {name}");
+    }
+    for (name, flows, burst) in [
+        ("one flow", 1, BURST),
+        ("100 flows, bursts of 64", 100, BURST),
+        ("100 flows, every packet another one", 100, 1),
+        ("4000 flows, every packet another one", 4000, 1),
+        ("100,000 flows, nearly all without a row", 100_000, 1),
+    ] {
+        println!("{:6.1} ns per packet, flow table: {name}", measure(flows, burst));
     }
 }

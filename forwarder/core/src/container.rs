@@ -116,6 +116,11 @@ impl<P: Packet> Container<P> {
         self.0.packets.iter()
     }
 
+    /// To write something down about each; the length must stay.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut P> {
+        self.0.packets.iter_mut()
+    }
+
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {

@@ -44,7 +44,6 @@ reasons! {
     NoEgress, "no_egress", "The destination is behind the port it came from, or there is no other port to flood to; usually harmless.";
     NoFrames, "no_frames", "No free frame was left for a copy or a segment; raise the worker's number of frames.";
     QueueFull, "queue_full", "The vif's queue towards a contended link was at its bound; the sender offers more than its share, or raise `queue`.";
-    MaxAge, "max_age", "The packet had waited longer than it may; its link is too slow for what is sent to it.";
     MtuExceeded, "mtu_exceeded", "The packet is longer than the egress port's MTU and cannot be cut; make the MTUs equal.";
     GsoUnsupported, "gso_unsupported", "The egress device cannot take a superframe of this kind and it could not be segmented here; turn that offload off in the guest.";
     TxBusy, "tx_busy", "The egress device dropped the frame when it was handed over (EBUSY); give the device a qdisc or a longer queue.";

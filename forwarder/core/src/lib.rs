@@ -4,6 +4,7 @@
 //! - [`units`]: rates, sizes and times as people write them
 //! - [`ledger`]: every name by which a frame can be lost, and the sum that must come out
 //! - [`fdb`]: who is behind which port
+//! - [`flow`], [`latency`]: what is measured of every packet
 //! - [`container`], [`release`]: the unit of scheduling, and when it is let go
 //! - [`settings`]: what an operator promises
 //! - [`sched`]: who goes next on a link
@@ -15,7 +16,9 @@
 pub mod container;
 pub mod engine;
 pub mod fdb;
+pub mod flow;
 pub mod ids;
+pub mod latency;
 pub mod ledger;
 pub mod offload;
 pub mod release;
@@ -27,7 +30,9 @@ pub mod units;
 pub use container::{CONTAINER_PACKETS, Container};
 pub use engine::{ContainerCounts, Decision, Engine, EngineConfig, Key, PairCounts, PortRole};
 pub use fdb::{Fdb, FdbChange, FdbEntry, Learned};
+pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable};
 pub use ids::{MAX_PORTS, Mac, PortId, PortSet};
+pub use latency::{Stage, VifLatency};
 pub use ledger::{Ledger, Losses, Reason};
 pub use release::{Estimate, ReleasePolicy, ReleaseReason};
 pub use sched::{AnyScheduler, Caps, Next, Scheduler};

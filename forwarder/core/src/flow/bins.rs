@@ -1,0 +1,121 @@
+//! Residence histograms as bare counts, of the shape that `latency::histogram` has.
+//!
+//! A histogram of the library is 12 KB that are written when it is made. Here all counts of all
+//! rows are one piece of zeroed memory, which the kernel gives page by page as it is touched, a row
+//! takes a part of it only when it needs one, and adding up and clearing is a plain loop.
+//!
+//! Invariant: a part that nobody has is all zeroes, and there are as many as rows.
+
+use crate::latency::shape::BINS;
+
+/// Names a part.
+pub(super) type Part = u16;
+
+pub(super) struct Bins {
+    counts: Box<[u32]>,
+    /// Given back; never more than there are parts, so that it never grows. The last one is taken
+    /// first: no more memory is ever touched than was in use at once.
+    free: Vec<Part>,
+    /// How many were ever taken.
+    touched: usize,
+}
+
+impl Bins {
+    pub(super) fn new(parts: usize) -> Self {
+        Self {
+            counts: vec![0; parts * BINS].into_boxed_slice(),
+            free: Vec::with_capacity(parts),
+            touched: 0,
+        }
+    }
+
+    /// A part of which everything is 0.
+    pub(super) fn take(&mut self) -> Option<Part> {
+        self.free.pop().or_else(|| {
+            let fresh = Part::try_from(self.touched).ok()?;
+            self.touched += 1;
+            Some(fresh)
+        })
+    }
+
+    /// Takes a part back, and adds what it has counted to a sum, if to any.
+    pub(super) fn give(&mut self, part: Part, sum: Option<&mut [u64]>) {
+        match sum {
+            Some(sum) => self.pour(part, sum),
+            None => self.part_mut(part).fill(0),
+        }
+        self.free.push(part);
+    }
+
+    /// Counts a time; false if no more fit there.
+    #[inline]
+    #[must_use]
+    pub(super) fn record(&mut self, part: Part, bin: usize) -> bool {
+        match self.counts.get_mut(usize::from(part) * BINS + bin) {
+            Some(count) if *count < u32::MAX => {
+                *count += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Moves what a part has counted to a sum.
+    pub(super) fn pour(&mut self, part: Part, sum: &mut [u64]) {
+        for (count, sum) in self.part_mut(part).iter_mut().zip(sum) {
+            *sum += u64::from(std::mem::take(count));
+        }
+    }
+
+    pub(super) fn part(&self, part: Part) -> &[u32] {
+        let from = usize::from(part) * BINS;
+        self.counts.get(from..from + BINS).unwrap_or_default()
+    }
+
+    fn part_mut(&mut self, part: Part) -> &mut [u32] {
+        let from = usize::from(part) * BINS;
+        self.counts.get_mut(from..from + BINS).unwrap_or_default()
+    }
+
+    #[cfg(test)]
+    pub(super) fn touched(&self) -> usize {
+        self.touched
+    }
+
+    #[cfg(test)]
+    pub(super) fn set(&mut self, part: Part, bin: usize, count: u32) {
+        self.part_mut(part)[bin] = count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_is_given_back_is_taken_again_empty() {
+        let mut bins = Bins::new(4);
+        let (one, other) = (bins.take().unwrap(), bins.take().unwrap());
+        assert_ne!(one, other);
+        assert!(bins.record(one, 7) && bins.record(one, BINS - 1) && bins.record(other, 0));
+        bins.give(one, None);
+        assert_eq!(bins.take(), Some(one));
+        assert!(bins.part(one).iter().all(|count| *count == 0));
+        assert_eq!(bins.part(other)[0], 1);
+        assert_eq!(bins.touched(), 2);
+    }
+
+    #[test]
+    fn what_is_poured_out_is_not_counted_twice() {
+        let mut bins = Bins::new(1);
+        let part = bins.take().unwrap();
+        bins.set(part, 3, u32::MAX);
+        assert!(!bins.record(part, 3), "it is full");
+        let mut sum = vec![0; BINS];
+        bins.pour(part, &mut sum);
+        assert!(bins.record(part, 3));
+        bins.pour(part, &mut sum);
+        assert_eq!(sum[3], u64::from(u32::MAX) + 1);
+        assert_eq!(sum.iter().sum::<u64>(), sum[3]);
+    }
+}

@@ -1,0 +1,53 @@
+//! What is counted of a flow. Invariant: counts only grow, and adding two rows adds every count.
+
+use hdrhistogram::Histogram;
+
+use crate::Losses;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowCounts {
+    /// Came in, superframes counted as one.
+    pub frames: u64,
+    pub bytes: u64,
+    /// Went out; a flooded frame once for every copy.
+    pub delivered: u64,
+    pub delivered_bytes: u64,
+    pub first_ns: u64,
+    pub last_ns: u64,
+    /// All that were seen, as they stand in the TCP header.
+    pub tcp_flags: u8,
+    /// RFC 3550 jitter of the residence time.
+    pub jitter_ns: u64,
+    pub losses: Losses,
+}
+
+impl FlowCounts {
+    /// Adds what was counted of the same flow elsewhere, or of another. Jitters do not add up: that
+    /// of whoever delivered more stays.
+    pub fn merge(&mut self, other: &Self) {
+        if other.delivered > self.delivered {
+            self.jitter_ns = other.jitter_ns;
+        }
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+        self.delivered += other.delivered;
+        self.delivered_bytes += other.delivered_bytes;
+        self.saw(other.first_ns);
+        self.saw(other.last_ns);
+        self.tcp_flags |= other.tcp_flags;
+        self.losses.merge(&other.losses);
+    }
+
+    /// 0 is never a time at which something was seen.
+    #[inline]
+    pub(super) fn saw(&mut self, now_ns: u64) {
+        if now_ns != 0 && (self.first_ns == 0 || now_ns < self.first_ns) {
+            self.first_ns = now_ns;
+        }
+        self.last_ns = self.last_ns.max(now_ns);
+    }
+}
+
+/// The residence times of a flow's delivered packets.
+#[derive(Clone, Debug)]
+pub struct FlowLatency(pub Histogram<u32>);

@@ -1,0 +1,238 @@
+//! What the table keeps of one flow. Invariant: a row without a part of the bins has the residence
+//! of every packet it delivered in `firsts`.
+
+use hdrhistogram::Histogram;
+
+use super::bins::{Bins, Part};
+use super::index::Way;
+use super::{FlowCounts, FlowKey, FlowRef};
+use crate::latency::shape::{bin_of, to_histogram};
+use crate::latency::{LONGEST_NS, histogram};
+use crate::{Losses, Reason};
+
+/// Residences that stand in the row itself: most flows of a flood or of a resolver have no more,
+/// and so never cost a histogram.
+pub(super) const FIRSTS: usize = 4;
+
+/// Packets from which on a flow is taken for a real one.
+const ESTABLISHED: u8 = 3;
+
+/// What every packet reads and writes comes first: two cache lines.
+#[derive(Default)]
+#[repr(C, align(64))]
+pub(super) struct Row {
+    key: FlowKey,
+    /// Never 0 in a row that was ever used; another one when a flow ends.
+    generation: u16,
+    tcp_flags: u8,
+    /// Packets that were looked up, as far as it matters.
+    met: u8,
+    last_ns: u64,
+    /// That of the source when the flow began; 0: the row is vacant.
+    epoch: u32,
+    part: Option<Part>,
+    frames: u64,
+    bytes: u64,
+    delivered: u64,
+    delivered_bytes: u64,
+    /// The residence of the packet before.
+    before_ns: u64,
+    /// Sixteen times the jitter, as in RFC 3550, A.8.
+    jitter16: u64,
+    first_ns: u64,
+    way: Way,
+    firsts: [u64; FIRSTS],
+    losses: Losses,
+}
+
+/// Where to note a residence.
+pub(super) enum Note {
+    /// Done.
+    Kept,
+    In(Part),
+    /// There is no more room in the row: take a part, and move there what is in the row.
+    Spill,
+}
+
+impl Row {
+    pub(super) fn begin(&mut self, now_ns: u64, key: &FlowKey, epoch: u32, way: Way) {
+        *self = Self {
+            key: *key,
+            generation: self.generation.max(1),
+            met: 1,
+            first_ns: now_ns,
+            last_ns: now_ns,
+            epoch,
+            way,
+            ..Self::default()
+        };
+    }
+
+    /// Who still names the row is from now on told that it is not the one.
+    pub(super) fn end(&mut self) -> (Way, Option<Part>) {
+        self.epoch = 0;
+        self.generation = self.generation.wrapping_add(1).max(1);
+        (self.way, self.part.take())
+    }
+
+    pub(super) fn reference(&self, place: usize) -> FlowRef {
+        FlowRef(u32::from(self.generation) << 16 | place as u32)
+    }
+
+    #[inline]
+    pub(super) fn is_named(&self, flow: FlowRef, epoch: u32) -> bool {
+        u32::from(self.generation) == flow.0 >> 16 && self.epoch == epoch
+    }
+
+    #[inline]
+    pub(super) fn is_of(&self, key: &FlowKey, epoch: u32) -> bool {
+        self.epoch == epoch && self.key.same(key)
+    }
+
+    pub(super) fn is_vacant(&self) -> bool {
+        self.epoch == 0
+    }
+
+    pub(super) fn key(&self) -> &FlowKey {
+        &self.key
+    }
+
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    pub(super) fn last_ns(&self) -> u64 {
+        self.last_ns
+    }
+
+    pub(super) fn is_established(&self) -> bool {
+        self.met >= ESTABLISHED
+    }
+
+    #[inline]
+    pub(super) fn meet(&mut self, now_ns: u64) {
+        self.last_ns = now_ns;
+        self.met += u8::from(self.met < ESTABLISHED);
+    }
+
+    #[inline]
+    pub(super) fn arrived(&mut self, now_ns: u64, bytes: u32, tcp_flags: u8) {
+        self.last_ns = now_ns;
+        self.frames += 1;
+        self.bytes += u64::from(bytes);
+        self.tcp_flags |= tcp_flags;
+    }
+
+    #[inline]
+    pub(super) fn delivered(&mut self, bytes: u32, residence_ns: u64) -> Note {
+        let nth = self.delivered;
+        self.delivered += 1;
+        self.delivered_bytes += u64::from(bytes);
+        let clamped_ns = residence_ns.min(LONGEST_NS);
+        if nth > 0 {
+            let change_ns = clamped_ns.abs_diff(self.before_ns);
+            self.jitter16 = self.jitter16 + change_ns - ((self.jitter16 + 8) >> 4);
+        }
+        self.before_ns = clamped_ns;
+        match self.part {
+            Some(part) => Note::In(part),
+            None => match self.firsts.get_mut(nth as usize) {
+                Some(first) => {
+                    *first = residence_ns;
+                    Note::Kept
+                }
+                None => Note::Spill,
+            },
+        }
+    }
+
+    pub(super) fn lost(&mut self, reason: Reason) {
+        self.losses.add(reason, 1);
+    }
+
+    /// Moves what is in the row to the part.
+    pub(super) fn spill(&mut self, part: Part, bins: &mut Bins) {
+        for first in self.firsts {
+            // A fresh part has room for four.
+            let _ = bins.record(part, bin_of(first));
+        }
+        self.part = Some(part);
+    }
+
+    pub(super) fn part(&self) -> Option<Part> {
+        self.part
+    }
+
+    /// The residences that are in the row.
+    pub(super) fn firsts(&self) -> &[u64] {
+        let kept = if self.part.is_some() { 0 } else { (self.delivered as usize).min(FIRSTS) };
+        self.firsts.get(..kept).unwrap_or_default()
+    }
+
+    /// Allocates: cold.
+    pub(super) fn latency(&self, bins: &Bins) -> Histogram<u32> {
+        match self.part {
+            Some(part) => to_histogram(bins.part(part)),
+            None => {
+                let mut all = histogram();
+                self.firsts().iter().for_each(|first| all.saturating_record(*first));
+                all
+            }
+        }
+    }
+
+    pub(super) fn counts(&self) -> FlowCounts {
+        FlowCounts {
+            frames: self.frames,
+            bytes: self.bytes,
+            delivered: self.delivered,
+            delivered_bytes: self.delivered_bytes,
+            first_ns: self.first_ns,
+            last_ns: self.last_ns,
+            tcp_flags: self.tcp_flags,
+            jitter_ns: self.jitter16 >> 4,
+            losses: self.losses,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand, J += (|D| - J) / 16 from 0:
+    /// 1000, 1160, 1000, 1000, 9000 ns -> |D| = 160, 160, 0, 8000
+    /// -> J = 10, 19.375, 18.164, 517.029.
+    #[test]
+    fn jitter_is_that_of_rfc_3550() {
+        let mut row = Row::default();
+        let mut jitters = Vec::new();
+        for ns in [1_000, 1_160, 1_000, 1_000, 9_000] {
+            row.delivered(64, ns);
+            jitters.push(row.counts().jitter_ns);
+        }
+        assert_eq!(jitters, [0, 10, 19, 18, 517]);
+    }
+
+    #[test]
+    fn jitter_comes_back_down_and_no_residence_is_too_long_for_it() {
+        let mut row = Row::default();
+        for _ in 0..1_000 {
+            row.delivered(64, 0);
+            row.delivered(64, u64::MAX);
+        }
+        let worst_ns = row.counts().jitter_ns;
+        assert!(worst_ns > LONGEST_NS / 100 * 99 && worst_ns <= LONGEST_NS, "{worst_ns}");
+        for _ in 0..1_000 {
+            row.delivered(64, 500);
+        }
+        assert_eq!(row.counts().jitter_ns, 0);
+    }
+
+    #[test]
+    fn what_every_packet_touches_is_in_two_cache_lines() {
+        use std::mem::offset_of;
+        assert!(offset_of!(Row, key) == 0 && offset_of!(Row, frames) == 64);
+        assert_eq!(offset_of!(Row, firsts), 128);
+    }
+}

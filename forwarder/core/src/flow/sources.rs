@@ -1,0 +1,211 @@
+//! Where flows come from: what each source has in the table, and what it has that is in no row.
+//!
+//! Invariant: a row is in use exactly if its epoch is its source's; `held` is the number of those.
+//! To forget a source's rows is therefore to begin another epoch.
+
+use super::row::Row;
+use super::{FlowCounts, FlowRef, FlowSum};
+use crate::latency::shape::{BINS, bin_of, to_histogram};
+use crate::{MAX_PORTS, PortId, Reason};
+
+#[derive(Default)]
+struct Source {
+    /// 0: not a source.
+    epoch: u32,
+    /// Rows.
+    held: u32,
+    sums: Option<Box<Sums>>,
+}
+
+#[derive(Default)]
+struct Sums {
+    other: Sum,
+    ended: Sum,
+    ended_flows: u64,
+}
+
+pub(super) struct Sum {
+    counts: FlowCounts,
+    bins: Box<[u64]>,
+}
+
+pub(super) struct Sources {
+    all: Box<[Source]>,
+    /// Rows of all sources.
+    held: u32,
+    /// Sources that have any.
+    active: u32,
+}
+
+impl Sources {
+    pub(super) fn new() -> Self {
+        Self { all: (0..MAX_PORTS).map(|_| Source::default()).collect(), held: 0, active: 0 }
+    }
+
+    /// A new source, or a new one in an old one's place. Allocates: cold.
+    pub(super) fn add(&mut self, ingress: PortId) {
+        self.forget(ingress);
+        if let Some(source) = self.all.get_mut(ingress.index()) {
+            source.epoch = source.epoch.max(1);
+            source.sums.get_or_insert_default();
+        }
+    }
+
+    pub(super) fn forget_all(&mut self) {
+        (0..self.all.len()).for_each(|at| self.forget(PortId(at as u16)));
+    }
+
+    fn forget(&mut self, ingress: PortId) {
+        let Some(source) = self.all.get_mut(ingress.index()).filter(|source| source.epoch != 0)
+        else {
+            return;
+        };
+        source.epoch = source.epoch.wrapping_add(1).max(1);
+        self.held -= source.held;
+        self.active -= u32::from(source.held > 0);
+        source.held = 0;
+        if let Some(sums) = &mut source.sums {
+            sums.other.clear();
+            sums.ended.clear();
+            sums.ended_flows = 0;
+        }
+    }
+
+    /// 0 for what is not a source: no row has that epoch and is in use.
+    #[inline]
+    pub(super) fn epoch(&self, ingress: u16) -> u32 {
+        self.all.get(usize::from(ingress)).map_or(0, |source| source.epoch)
+    }
+
+    pub(super) fn is_in_use(&self, row: &Row) -> bool {
+        !row.is_vacant() && row.epoch() == self.epoch(row.key().ingress)
+    }
+
+    /// Rows in use.
+    pub(super) fn held(&self) -> usize {
+        self.held as usize
+    }
+
+    pub(super) fn began(&mut self, ingress: u16) {
+        if let Some(source) = self.all.get_mut(usize::from(ingress)) {
+            self.active += u32::from(source.held == 0);
+            source.held += 1;
+            self.held += 1;
+        }
+    }
+
+    /// A row that was in use is not any more. Says where it is to be added.
+    pub(super) fn ended(&mut self, ingress: u16) -> Option<&mut Sum> {
+        let source = self.all.get_mut(usize::from(ingress))?;
+        source.held -= 1;
+        self.held -= 1;
+        self.active -= u32::from(source.held == 0);
+        let sums = source.sums.as_deref_mut()?;
+        sums.ended_flows += 1;
+        Some(&mut sums.ended)
+    }
+
+    pub(super) fn ended_sum(&mut self, ingress: u16) -> Option<&mut Sum> {
+        let sums = self.all.get_mut(usize::from(ingress))?.sums.as_deref_mut()?;
+        Some(&mut sums.ended)
+    }
+
+    /// Where a packet is counted whose flow has no row (any more).
+    #[inline]
+    pub(super) fn sum(&mut self, ingress: PortId, flow: FlowRef) -> Option<&mut Sum> {
+        let sums = self.all.get_mut(ingress.index())?.sums.as_deref_mut()?;
+        Some(if flow == FlowRef(0) { &mut sums.other } else { &mut sums.ended })
+    }
+
+    /// What a new flow of a source may ask for.
+    pub(super) fn claim(&self, ingress: u16, rows: u32) -> Claim {
+        let held = self.held_by(ingress);
+        let share = rows / (self.active + u32::from(held == 0)).max(1);
+        Claim { ingress, share, below: held < share }
+    }
+
+    /// Whether a source has more than its share.
+    pub(super) fn is_above(&self, ingress: u16, claim: &Claim) -> bool {
+        self.held_by(ingress) > claim.share
+    }
+
+    fn held_by(&self, ingress: u16) -> u32 {
+        self.all.get(usize::from(ingress)).map_or(0, |source| source.held)
+    }
+
+    pub(super) fn sums(&self) -> Vec<FlowSum> {
+        let known = self.all.iter().enumerate();
+        known
+            .filter_map(|(at, source)| {
+                let sums = source.sums.as_deref()?;
+                Some(FlowSum {
+                    ingress: PortId(at as u16),
+                    other: sums.other.copy(),
+                    ended: sums.ended.copy(),
+                    ended_flows: sums.ended_flows,
+                })
+            })
+            .collect()
+    }
+}
+
+pub(super) struct Claim {
+    pub(super) ingress: u16,
+    /// An equal part of the rows for every source that has some or wants one.
+    share: u32,
+    /// The source has less.
+    pub(super) below: bool,
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self { counts: FlowCounts::default(), bins: vec![0; BINS].into_boxed_slice() }
+    }
+}
+
+impl Sum {
+    #[inline]
+    pub(super) fn arrived(&mut self, now_ns: u64, bytes: u32, tcp_flags: u8) {
+        self.counts.frames += 1;
+        self.counts.bytes += u64::from(bytes);
+        self.counts.tcp_flags |= tcp_flags;
+        self.counts.saw(now_ns);
+    }
+
+    #[inline]
+    pub(super) fn delivered(&mut self, bytes: u32, residence_ns: u64) {
+        self.counts.delivered += 1;
+        self.counts.delivered_bytes += u64::from(bytes);
+        self.count(residence_ns);
+    }
+
+    pub(super) fn lost(&mut self, reason: Reason) {
+        self.counts.losses.add(reason, 1);
+    }
+
+    /// Adds all of a flow but what stands in bins.
+    pub(super) fn add(&mut self, row: &Row) {
+        self.counts.merge(&FlowCounts { jitter_ns: 0, ..row.counts() });
+        row.firsts().iter().for_each(|first| self.count(*first));
+    }
+
+    pub(super) fn bins_mut(&mut self) -> &mut [u64] {
+        &mut self.bins
+    }
+
+    #[inline]
+    pub(super) fn count(&mut self, residence_ns: u64) {
+        if let Some(count) = self.bins.get_mut(bin_of(residence_ns)) {
+            *count += 1;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.counts = FlowCounts::default();
+        self.bins.fill(0);
+    }
+
+    fn copy(&self) -> (FlowCounts, hdrhistogram::Histogram<u64>) {
+        (self.counts, to_histogram(&self.bins))
+    }
+}

@@ -1,0 +1,156 @@
+//! How long packets took: histograms of a fixed size. Invariant: recording never allocates, and
+//! what is longer than the longest time is counted there, so that counts are exact.
+//!
+//! Resolution: 64 ns or 1 in 128, whichever is coarser, up to 17 s.
+
+pub(crate) mod shape;
+
+use hdrhistogram::{Counter, Histogram};
+
+use self::shape::{BINS, bin_of, to_histogram};
+
+/// Shorter times are told apart no further than this.
+pub const SHORTEST_NS: u64 = 64;
+/// Longer ones count as this long.
+pub const LONGEST_NS: u64 = 1 << 34;
+const DIGITS: u8 = 2;
+
+/// Where a packet's time went. The stages of a packet add up to its residence.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Stage {
+    /// From the program until the worker took it.
+    Steer,
+    /// In an open container.
+    Container,
+    /// In its link's queue.
+    Queue,
+    /// From being handed over until the kernel had taken it.
+    Tx,
+}
+
+impl Stage {
+    pub const COUNT: usize = 4;
+    pub const ALL: [Self; Self::COUNT] = [Self::Steer, Self::Container, Self::Queue, Self::Tx];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Steer => "steer",
+            Self::Container => "container",
+            Self::Queue => "queue",
+            Self::Tx => "tx",
+        }
+    }
+}
+
+/// A histogram as all of weir's are. Allocates: cold.
+#[must_use]
+pub fn histogram<C: Counter>() -> Histogram<C> {
+    #[expect(clippy::expect_used, reason = "the bounds are constants that a test holds")]
+    Histogram::new_with_bounds(SHORTEST_NS, LONGEST_NS, DIGITS).expect("the bounds are valid")
+}
+
+/// Where the residence stands, behind the stages.
+const RESIDENCE: usize = Stage::COUNT;
+
+/// The times of the packets of one source that were delivered.
+#[derive(Clone, Debug)]
+pub struct VifLatency {
+    /// Bins of each stage, and of the residence.
+    counts: Box<[u64]>,
+}
+
+impl Default for VifLatency {
+    fn default() -> Self {
+        Self { counts: vec![0; BINS * (RESIDENCE + 1)].into_boxed_slice() }
+    }
+}
+
+impl VifLatency {
+    #[inline]
+    pub fn record(&mut self, stage: Stage, ns: u64, packets: u64) {
+        self.count(stage as usize, ns, packets);
+    }
+
+    #[inline]
+    pub fn record_residence(&mut self, ns: u64) {
+        self.count(RESIDENCE, ns, 1);
+    }
+
+    #[inline]
+    fn count(&mut self, row: usize, ns: u64, packets: u64) {
+        if let Some(count) = self.counts.get_mut(row * BINS + bin_of(ns)) {
+            *count += packets;
+        }
+    }
+
+    fn counts(&self, row: usize) -> &[u64] {
+        self.counts.get(row * BINS..(row + 1) * BINS).unwrap_or_default()
+    }
+
+    /// Allocates: cold, as all of the rest.
+    #[must_use]
+    pub fn stage(&self, stage: Stage) -> Histogram<u64> {
+        to_histogram(self.counts(stage as usize))
+    }
+
+    #[must_use]
+    pub fn residence(&self) -> Histogram<u64> {
+        to_histogram(self.counts(RESIDENCE))
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.counts(RESIDENCE).iter().all(|count| *count == 0)
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *mine += theirs;
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.counts.fill(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_or_too_short_is_counted_all_the_same() {
+        let mut latency = VifLatency::default();
+        for ns in [0, 1, 63, 64, 1_000_000, LONGEST_NS, u64::MAX] {
+            latency.record_residence(ns);
+            latency.record(Stage::Queue, ns, 2);
+        }
+        assert_eq!(latency.residence().len(), 7);
+        assert_eq!(latency.stage(Stage::Queue).len(), 14);
+        assert!(latency.residence().max() >= LONGEST_NS);
+    }
+
+    #[test]
+    fn the_resolution_is_what_the_head_says() {
+        let histogram = histogram::<u32>();
+        for ns in [1, 10_000, 16_383, 100_000, 5_000_000, 3_000_000_000] {
+            let width = histogram.equivalent_range(ns);
+            assert!(width <= SHORTEST_NS.max(ns / 128), "{ns}: {width}");
+        }
+        assert!(histogram.distinct_values() * 4 < 12_000, "{}", histogram.distinct_values());
+    }
+
+    #[test]
+    fn merged_is_what_both_recorded() {
+        let (mut one, mut other) = (VifLatency::default(), VifLatency::default());
+        one.record_residence(1_000);
+        other.record_residence(2_000);
+        other.record(Stage::Tx, 500, 3);
+        one.merge(&other);
+        assert_eq!((one.residence().len(), one.stage(Stage::Tx).len()), (2, 3));
+        one.clear();
+        assert!(one.is_empty() && one.stage(Stage::Tx).is_empty());
+    }
+}
