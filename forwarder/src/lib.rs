@@ -8,4 +8,5 @@
 
 pub mod cli;
 pub mod control;
+pub mod probe;
 pub mod worker;

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use weir::cli::args::{Cli, Command};
-use weir::cli::{CliError, change, doctor, log, port, stats};
+use weir::cli::{
+    CliError, capture, change, doctor, dump, generate, log, port, probe, stats, top, trace,
+};
 use weir::control::config::{ConfigErrors, Host};
 use weir::control::run;
 
@@ -38,19 +40,26 @@ async fn obey(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => {
             log::init(args.log_format, args.verbose);
             let plan = args.plan(cli.control.as_ref(), &Host::detect())?;
-            let force = args.force;
+            let (force, dumps) = (args.force, args.dump_dir.clone());
             let control = cli.control;
             let reread: run::Reread = match args.config {
                 Some(_) => Some(Box::new(move || args.plan(control.as_ref(), &Host::detect()))),
                 None => None,
             };
-            run::run(plan, force, reread).await
+            run::run(plan, force, reread, dumps).await
         }
         Command::Doctor(args) => doctor::run(args, control).await,
         Command::Port(command) => done(port::run(&command, &control).await),
         Command::Set(args) => done(change::set(&args, &control).await),
         Command::Config(args) => done(change::config(&args, &control).await),
         Command::Stats(args) => done(stats::run(&args, &control).await),
+        Command::Top(args) => done(top::run(&args, &control).await),
+        Command::Dump(args) => done(dump::run(&args, &control).await),
+        Command::Capture(args) => done(capture::run(&args, &control).await),
+        Command::Trace(args) => done(trace::run(&args, &control).await),
+        Command::Probe(args) => done(probe::run(&args, &control).await),
+        Command::Completions(args) => done(generate::completions(&args)),
+        Command::Man(args) => done(generate::man(&args)),
     }
 }
 

@@ -1,9 +1,11 @@
-//! Processor time: of the machine by core, and of one process or thread.
+//! Processor time: of the machine by core, and of one process or thread; and what else a process
+//! takes up.
 //!
 //! Invariant: busy is everything but idle and iowait; soft interrupts, where forwarding happens,
 //! are in it.
 
 use anyhow::{Context, Result};
+use std::fmt;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -67,10 +69,52 @@ pub fn process(pid: u32) -> Result<Duration> {
 
 /// Resident memory of a process, in bytes.
 pub fn resident(pid: u32) -> Result<u64> {
+    Ok(status(pid, "VmRSS:")? * 1024)
+}
+
+fn status(pid: u32, name: &str) -> Result<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
-    let line = text.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-    let kib: u64 = line.split_whitespace().nth(1).context("no VmRSS")?.parse()?;
-    Ok(kib * 1024)
+    let line = text.lines().find(|line| line.starts_with(name));
+    let line = line.with_context(|| format!("/proc/<pid>/status has no {name}"))?;
+    Ok(line.split_whitespace().nth(1).context("no number")?.parse()?)
+}
+
+/// What a process takes up and would take up more of, did it leak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Footprint {
+    /// Bytes of memory.
+    pub resident: u64,
+    /// Open file descriptors.
+    pub files: u64,
+    pub threads: u64,
+}
+
+impl Footprint {
+    pub fn of(pid: u32) -> Result<Self> {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).context("the process is gone")?;
+        Ok(Self {
+            resident: resident(pid)?,
+            files: files.count() as u64,
+            threads: status(pid, "Threads:")?,
+        })
+    }
+}
+
+impl fmt::Display for Footprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { resident, files, threads } = self;
+        write!(f, "{} KiB resident, {files} files, {threads} threads", resident >> 10)
+    }
+}
+
+/// Whether every thread of a process has been stopped by a signal.
+pub fn is_stopped(pid: u32) -> Result<bool> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")?;
+    let stopped = |task: fs::DirEntry| {
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+    };
+    Ok(tasks.flatten().all(stopped))
 }
 
 /// Binds the calling thread to one core; a machine that lacks it is left alone.
@@ -117,6 +161,7 @@ mod tests {
     #[test]
     fn this_process_uses_time_and_memory() {
         assert!(process(std::process::id()).is_ok());
-        assert!(resident(std::process::id()).unwrap() > 100_000);
+        let footprint = Footprint::of(std::process::id()).unwrap();
+        assert!(footprint.resident > 100_000 && footprint.files > 2 && footprint.threads > 0);
     }
 }

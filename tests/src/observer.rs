@@ -62,9 +62,20 @@ impl Watch {
     /// them does not have to run. Natively it is cheapest, and turns segmentation off towards the
     /// guest; on finished skbs (`At::Skb`) it does not.
     pub fn start(guest: &Guest, timed: Option<&Guest>, keep: Keep, at: At) -> Result<Self> {
+        Self::start_on(&guest.ns, GUEST_IF, timed, keep, at)
+    }
+
+    /// The same at any interface.
+    pub fn start_on(
+        ns: &Ns,
+        interface: &str,
+        timed: Option<&Guest>,
+        keep: Keep,
+        at: At,
+    ) -> Result<Self> {
         let tally = Tally::new()?;
         let program = Program::tally(&tally, timed.map(|guest| guest.number), keep)?;
-        let attached = attach(&guest.ns, GUEST_IF, &program, at)?;
+        let attached = attach(ns, interface, &program, at)?;
         Ok(Self { tally, _attached: attached })
     }
 

@@ -4,9 +4,10 @@
 //! fails. Declare the handle after the bed, so that it drops first.
 
 use crate::bed::Bed;
+use crate::cpu::Footprint;
 use crate::wait::{wait_for, wait_ok};
 use crate::weir_spec::WeirSpec;
-use crate::{http, ledger};
+use crate::{cpu, http, ledger};
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -138,6 +139,11 @@ impl Weir {
         self.child.id()
     }
 
+    /// What it takes up now.
+    pub fn footprint(&self) -> Result<Footprint> {
+        Footprint::of(self.pid())
+    }
+
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
@@ -156,6 +162,18 @@ impl Weir {
 
     pub fn ports(&self) -> Result<Value> {
         let body = http::get(&self.socket, "/v1/ports")?;
+        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    }
+
+    /// What was measured, such as `latency` or `flows?top=3`.
+    pub fn measured(&self, what: &str) -> Result<Value> {
+        let body = http::get(&self.socket, &format!("/v1/{what}"))?;
+        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    }
+
+    /// The same as a last look: it begins anew.
+    pub fn reset(&self, what: &str) -> Result<Value> {
+        let body = http::post(&self.socket, &format!("/v1/{what}/reset"))?;
         serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
     }
 
@@ -198,6 +216,19 @@ impl Weir {
         run_to_end(bed, &args)
     }
 
+    /// `weir WORDS…` on this weir's socket, running; its output is to be taken from its pipes.
+    pub fn cli_start(&self, bed: &Bed, words: &str) -> Result<Child> {
+        command(bed)?
+            .args(words.split_whitespace())
+            .arg("--control")
+            .arg(&self.socket)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start weir")
+    }
+
     /// The same, and it must succeed; returns what it printed.
     pub fn cli_ok(&self, bed: &Bed, words: &str) -> Result<String> {
         let output = self.cli(bed, words)?;
@@ -206,6 +237,18 @@ impl Weir {
             bail!("`weir {words}` ended with {}: {said}\n{}", output.status, self.said());
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Runs `f` while every thread of it stands still, as on a host that is suspended.
+    pub fn while_stopped<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<T> {
+        let pid = Pid::from_raw(i32::try_from(self.pid())?);
+        kill(pid, Signal::SIGSTOP).context("weir is gone")?;
+        let stopped = wait_for(Duration::from_secs(5), "weir to stand still", || {
+            cpu::is_stopped(self.pid()).unwrap_or(false)
+        });
+        let result = stopped.and_then(|()| f());
+        kill(pid, Signal::SIGCONT).context("weir is gone")?;
+        result
     }
 
     /// Tells it to read its configuration file again.
@@ -260,6 +303,15 @@ impl Weir {
     /// Ends it as an operator would and insists on a clean exit.
     pub fn stop(self) -> Result<()> {
         self.stop_with(Signal::SIGTERM)
+    }
+
+    /// The same; returns all that it said, to its last word.
+    pub fn stop_and_listen(self) -> Result<String> {
+        let said = Arc::clone(&self.said);
+        self.stop()?;
+        // Ours is the last hold on it once the reader has come to the pipe's end.
+        wait_for(Duration::from_secs(5), "its last word", || Arc::strong_count(&said) == 1)?;
+        said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))
     }
 
     pub fn stop_with(mut self, signal: Signal) -> Result<()> {

@@ -16,11 +16,14 @@ pub struct WeirSpec {
     pub mode: &'static str,
     /// The workers' cores; none leaves the choice to weir.
     pub workers: Vec<usize>,
-    /// Lines of `[container]` and of `[scheduler]`.
+    /// Further lines of `[forwarder]`; lines of `[container]` and of `[scheduler]`.
+    pub forwarder: String,
     pub container: String,
     pub scheduler: String,
     /// Further lines of single ports, by name.
     pub ports: Vec<(String, String)>,
+    /// Where it leaves what it measured when it ends.
+    pub dump_dir: Option<PathBuf>,
     /// Appended to the configuration.
     pub extra: String,
     /// Another binary than the one under test.
@@ -34,9 +37,11 @@ impl Default for WeirSpec {
             idle: "adaptive",
             mode: "auto",
             workers: vec![1],
+            forwarder: String::new(),
             container: String::new(),
             scheduler: String::new(),
             ports: Vec::new(),
+            dump_dir: None,
             extra: String::new(),
             binary: None,
         }
@@ -64,6 +69,13 @@ impl WeirSpec {
         Self { workers: cores.to_vec(), ..self }
     }
 
+    /// Lines for `[forwarder]`, such as `metrics = "127.0.0.1:9477"`.
+    #[must_use]
+    pub fn forwarder(mut self, lines: &str) -> Self {
+        add_lines(&mut self.forwarder, lines);
+        self
+    }
+
     /// Lines for `[container]`, such as `release = "fixed"`.
     #[must_use]
     pub fn container(mut self, lines: &str) -> Self {
@@ -78,11 +90,24 @@ impl WeirSpec {
         self
     }
 
+    /// Lines for `[measure]`, such as `flows = 4096`; to be called once.
+    #[must_use]
+    pub fn measure(mut self, lines: &str) -> Self {
+        self.extra.push_str("[measure]\n");
+        add_lines(&mut self.extra, lines);
+        self
+    }
+
     /// Lines for the port `name`, such as `weight = 3`; may be called again for more.
     #[must_use]
     pub fn port(mut self, name: &str, lines: &str) -> Self {
         self.ports.push((name.to_owned(), lines.to_owned()));
         self
+    }
+
+    #[must_use]
+    pub fn dump_dir(self, folder: &Path) -> Self {
+        Self { dump_dir: Some(folder.to_owned()), ..self }
     }
 
     /// The link towards the uplink host has this rate.
@@ -99,6 +124,7 @@ impl WeirSpec {
         if !self.workers.is_empty() {
             let _ = writeln!(text, "workers = {:?}", self.workers);
         }
+        text.push_str(&self.forwarder);
         for (name, lines) in [("container", &self.container), ("scheduler", &self.scheduler)] {
             if !lines.is_empty() {
                 let _ = write!(text, "[{name}]\n{lines}");
@@ -123,7 +149,7 @@ impl WeirSpec {
     #[must_use]
     pub fn args(&self, config: &Path, socket: &Path) -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
-        if self.takes_bridge {
+        let mut words = if self.takes_bridge {
             let mut words: Vec<String> = [
                 "--bridge",
                 BRIDGE,
@@ -143,7 +169,11 @@ impl WeirSpec {
             words
         } else {
             vec!["--config".to_owned(), path(config)]
-        }
+        };
+        words.extend(
+            self.dump_dir.iter().flat_map(|folder| ["--dump-dir".to_owned(), path(folder)]),
+        );
+        words
     }
 }
 

@@ -6,8 +6,12 @@
 
 #[path = "program/harness.rs"]
 mod harness;
+#[path = "program/losses.rs"]
+mod losses;
 #[path = "program/shedding.rs"]
 mod shedding;
+#[path = "program/watching.rs"]
+mod watching;
 
 use std::net::UdpSocket;
 use std::os::fd::AsFd;

@@ -11,17 +11,19 @@ mod checksum;
 mod gso;
 mod packet;
 mod steer;
+mod watch;
 
 use aya_ebpf::{
     Global,
     bindings::BPF_F_MMAPABLE,
     macros::{map, xdp},
-    maps::{Array, HashMap, PerCpuArray, XskMap},
+    maps::{Array, HashMap, PerCpuArray, RingBuf, XskMap},
     programs::XdpContext,
 };
 use weir_abi::{
     FdbKey, GsoOffsets, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortConfig, PortCounters,
     maps, shed,
+    watch::{RING_BYTES, Record},
 };
 
 #[map]
@@ -38,6 +40,15 @@ static IP_LOCK: HashMap<IpLockKey, u8> = HashMap::with_max_entries(maps::LOCK_EN
 static FDB: HashMap<FdbKey, u32> = HashMap::with_max_entries(maps::FDB_ENTRIES, 0);
 #[map]
 static SHED: Array<shed::Row> = Array::with_max_entries(MAX_PORTS, BPF_F_MMAPABLE);
+#[map]
+static WATCH: Array<u64> = Array::with_max_entries(MAX_PORTS, 0);
+#[map]
+static UNSTEERED: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+#[map]
+static WATCH_MISSED: PerCpuArray<u64> = PerCpuArray::with_max_entries(MAX_PORTS, 0);
+/// Where a record is put together: too large for the stack.
+#[map]
+static WATCH_RECORD: PerCpuArray<Record> = PerCpuArray::with_max_entries(1, 0);
 
 #[unsafe(no_mangle)]
 static GSO_OFFSETS: Global<GsoOffsets> = Global::new(GsoOffsets {

@@ -13,7 +13,7 @@ use weir_abi::{
     port_flags,
 };
 
-use crate::{COUNTERS, PORTS, XSKS, admission, checksum, gso, packet::Packet};
+use crate::{COUNTERS, PORTS, XSKS, admission, checksum, gso, packet::Packet, watch};
 
 /// Longer than a plain frame of the usual MTU with two tags: a superframe is worth looking for even
 /// if its checksum does not look partial (a tunnel's), so that it is refused under its own name.
@@ -41,6 +41,9 @@ pub(crate) fn steer(ctx: &XdpContext) -> u32 {
         packet.frame_len(),
         outcome as u32
     );
+    if outcome != Counter::Steered {
+        watch::tell(ctx, slot, outcome, &packet);
+    }
     match outcome {
         Counter::Steered => XDP_REDIRECT,
         Counter::PassedHost | Counter::PassedFallback => XDP_PASS,

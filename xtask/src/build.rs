@@ -33,7 +33,7 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
 }
 
 /// Builds the given binaries of a release and returns the folder they are in.
-fn release(packages: &[&str], binaries: &[&str]) -> Result<PathBuf> {
+pub(crate) fn release(packages: &[&str], binaries: &[&str]) -> Result<PathBuf> {
     let target = target_dir()?;
     let mut cargo = cargo();
     cargo.args(["build", "--release", "--target-dir"]).arg(&target);
@@ -56,15 +56,23 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
     if !args.is_empty() {
         setup::ensure(Purpose::Build)?;
         let bin = release(&["weir"], &["weir"])?.join("weir");
-        return become_program(
-            &bin,
-            [OsStr::new("run")].into_iter().chain(args.iter().map(AsRef::as_ref)),
-        );
+        let own = if names_dump_dir(args) { Vec::new() } else { dump_dir()? };
+        let words = [OsString::from("run")].into_iter().chain(args.iter().cloned()).chain(own);
+        return become_program(&bin, words);
     }
     need_root("the demo makes network namespaces")?;
     setup::ensure(Purpose::Test)?;
     let folder = release(&["weir", "system-tests"], &["weir", "weir-bed"])?;
-    become_program(&folder.join("weir-bed"), std::iter::empty::<&OsStr>())
+    become_program(&folder.join("weir-bed"), dump_dir()?.into_iter())
+}
+
+/// Every run leaves what it measured where whoever ran it finds it.
+fn dump_dir() -> Result<Vec<OsString>> {
+    Ok(vec!["--dump-dir".into(), target_dir()?.join("weir").into()])
+}
+
+fn names_dump_dir(args: &[OsString]) -> bool {
+    args.iter().any(|arg| arg == "--dump-dir" || arg.as_encoded_bytes().starts_with(b"--dump-dir="))
 }
 
 pub(crate) fn bench(args: &[OsString]) -> Result<()> {

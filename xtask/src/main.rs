@@ -1,10 +1,11 @@
-//! What the project does with itself: set-up, run, test, build-ebpf, bench.
+//! What the project does with itself: set-up, run, test, build-ebpf, bench, dist.
 //!
 //! Invariant: builds with the Rust toolchain alone, since it is what installs everything else.
 
 mod build;
 #[allow(unreachable_pub)] // written to be usable as a library, too
 mod build_ebpf;
+mod dist;
 mod setup;
 mod test;
 
@@ -39,6 +40,8 @@ enum Task {
         long_about = "Without arguments: builds weir, makes four VMs and an uplink host out of \
         network namespaces, lets weir forward UDP, TCP and ping between them for ten seconds with \
         a live table, prints the rates and the ledger, and removes everything. Ctrl-C does so too.\n\n\
+        What was measured is left in target/weir: latency as HdrHistogram's files, losses and \
+        flows.\n\n\
         With arguments after `--`: builds weir and runs `weir run ARGS`, for instance\n  \
         cargo xtask run -- --config weir.toml\n  cargo xtask run -- --bridge br0 --uplink eth1"
     )]
@@ -77,7 +80,9 @@ enum Task {
         [--seconds S] [--json FILE].\n\
         `bench isolate CASE` measures what one VM gets on a contended link whatever the others do, \
         against a bridge with HTB: shares, e6, polite, polite-paced, tcp, connections, release, \
-        overload, capacity (with --against PATH), or all.",
+        overload, capacity (with --against PATH), or all.\n\
+        `bench measure CASE` measures what measuring costs and whether it is right: overhead \
+        (--flows N), agree, synflood, memory, or all.",
         disable_help_flag = true
     )]
     Bench {
@@ -85,6 +90,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         args: Vec<OsString>,
     },
+    /// Pack the release binary, manual, completions, licences and examples, below target/dist
+    Dist,
 }
 
 fn main() -> Result<()> {
@@ -94,6 +101,7 @@ fn main() -> Result<()> {
         Task::Test { no_root, filter } => test::run(no_root, filter.as_deref()),
         Task::BuildEbpf { check } => build_ebpf(check),
         Task::Bench { args } => build::bench(&args),
+        Task::Dist => dist::run(),
     }
 }
 

@@ -26,6 +26,8 @@ enum Probe {
     Header(&'static str),
     /// libclang, which bindgen opens at run time, under any version.
     Libclang,
+    /// What `python3 -m venv` needs; Debian leaves a part of it out of Python's own package.
+    PythonVenv,
 }
 
 struct Need {
@@ -52,7 +54,7 @@ macro_rules! need {
     };
 }
 
-use Probe::{Header, Libclang, Library, Program};
+use Probe::{Header, Libclang, Library, Program, PythonVenv};
 
 /// Found by building on a bare Debian and looking at what stopped it; each names who asks for it.
 #[rustfmt::skip]
@@ -71,13 +73,18 @@ const NEEDS: &[Need] = &[
     need!(Program("ip"), Test, "the test bed's namespaces and veths", "iproute2", "iproute", "iproute2", "iproute2"),
     need!(Program("ethtool"), Test, "the test bed's offload settings", "ethtool", "ethtool", "ethtool", "ethtool"),
     need!(Program("ping"), Test, "the test bed's traffic", "iputils-ping", "iputils", "iputils", "iputils"),
+    need!(Program("tmux"), Test, "a terminal to show full-screen commands in", "tmux", "tmux", "tmux", "tmux"),
+    need!(Program("tshark"), Test, "reads captures back", "tshark", "wireshark-cli", "wireshark-cli", "wireshark"),
     need!(Program("iperf3"), Test, "the test bed's TCP traffic", "iperf3", "iperf3", "iperf3", "iperf"),
+    need!(Program("python3"), Test, "other implementations of weir's formats", "python3", "python3", "python", "python3"),
+    need!(PythonVenv, Test, "a folder of their own for Python packages", "python3-venv", "python3", "python", "python3"),
 ];
 
 impl Need {
     fn name(&self) -> &'static str {
         match self.probe {
             Program(name) | Header(name) => name,
+            PythonVenv => "ensurepip of Python",
             Library { header, .. } => header,
             Libclang => "libclang.so",
         }
@@ -91,6 +98,7 @@ impl Need {
                 header_exists(header) && library_folders().iter().any(|f| f.join(so).exists())
             }
             Libclang => libclang_exists(),
+            PythonVenv => python_makes_venvs(),
         }
     }
 }
@@ -105,6 +113,14 @@ fn program_exists(name: &str) -> bool {
 /// `x86_64-linux-gnu` and the like, where Debian keeps what differs between architectures.
 fn triple() -> String {
     format!("{}-linux-gnu", std::env::consts::ARCH)
+}
+
+/// `venv` alone says little: on Debian it is there without `ensurepip`, and then makes nothing.
+fn python_makes_venvs() -> bool {
+    let mut python = Command::new("python3");
+    python.args(["-c", "import venv, ensurepip; ensurepip.version()"]);
+    let status = python.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
 }
 
 fn header_exists(name: &str) -> bool {

@@ -2,12 +2,12 @@
 //!
 //! Invariant: a test that did not run is never counted as passed.
 
-use crate::build::{cargo, target_dir};
+use crate::build::{cargo, root, target_dir};
 use crate::setup::{self, Purpose};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
 /// What a root test writes, past libtest's capture, when it does not run.
@@ -56,6 +56,7 @@ pub(crate) fn run(no_root: bool, filter: Option<&str>) -> Result<()> {
     setup::ensure(Purpose::Test)?;
     let root = setup::is_root() && !no_root;
     let target = target_dir()?;
+    python(&target)?;
     let mut sum = Sum::default();
 
     headline("pure tier: no root, no kernel");
@@ -109,6 +110,20 @@ pub(crate) fn run(no_root: bool, filter: Option<&str>) -> Result<()> {
         &serial,
     )?;
     finish(sum, root)
+}
+
+/// The tests' Python packages. They come from the network, for which no test should have to wait.
+fn python(target: &Path) -> Result<()> {
+    let output = Command::new("python3")
+        .arg(root().join("tests/python/make_venv.py"))
+        .arg(target.join("python"))
+        .output()
+        .context("cannot start python3")?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    bail!("the tests' Python packages cannot be installed:\n{}", said.trim_end())
 }
 
 fn headline(text: &str) {

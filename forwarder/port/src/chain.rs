@@ -90,15 +90,17 @@ impl Assembler {
     fn finish(&self, pool: &mut Pool, head: u32, frames: u16, len: u32) -> Step {
         let meta = pool.headroom(head).get(HEADROOM - META_LEN..);
         let meta = meta.and_then(|bytes| Meta::read_from_bytes(bytes).ok());
-        let believed = meta
-            .filter(|meta| meta.abi == ABI_VERSION && meta.len == len && meta.port == self.slot.0);
-        match believed {
-            Some(meta) => Step::Packet(Packet::new(Frame::new(head), frames, self.slot, &meta)),
-            None => {
-                free_chain(pool, head);
-                Step::Lost(Reason::BadDescriptor)
+        let ours = meta.filter(|meta| meta.abi == ABI_VERSION && meta.port == self.slot.0);
+        let reason = match ours {
+            Some(meta) if meta.len == len => {
+                return Step::Packet(Packet::new(Frame::new(head), frames, self.slot, &meta));
             }
-        }
+            // The program saw more of it than came.
+            Some(meta) if meta.len > len => Reason::TruncatedChain,
+            _ => Reason::BadDescriptor,
+        };
+        free_chain(pool, head);
+        Step::Lost(reason)
     }
 
     fn lose(&mut self, pool: &mut Pool, more: bool, reason: Reason) -> Step {
@@ -174,14 +176,15 @@ mod tests {
     fn metadata_that_disagrees_is_not_believed() {
         let mut pool = Pool::heap(1);
         let mut chain = Assembler::new(PORT);
-        for wrong in [
-            Meta { len: 61, ..meta(60) },
-            Meta { abi: ABI_VERSION + 1, ..meta(60) },
-            Meta { port: 4, ..meta(60) },
+        for (wrong, name) in [
+            (Meta { len: 59, ..meta(60) }, Reason::BadDescriptor),
+            (Meta { abi: ABI_VERSION + 1, ..meta(60) }, Reason::BadDescriptor),
+            (Meta { port: 4, ..meta(60) }, Reason::BadDescriptor),
+            (Meta { len: 61, ..meta(60) }, Reason::TruncatedChain),
         ] {
             let addr = filled(&mut pool, &wrong);
             let (step, ours) = chain.push(&mut pool, addr, 60, false);
-            assert!(matches!(step, Step::Lost(Reason::BadDescriptor)) && ours);
+            assert!(matches!(step, Step::Lost(reason) if reason == name) && ours);
             assert_eq!(pool.census().free, 1);
         }
     }

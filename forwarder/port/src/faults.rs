@@ -18,6 +18,10 @@ pub struct Faults {
     pub late_completion: u16,
     /// The packet socket takes nothing (ENOBUFS).
     pub no_buffers: u16,
+    /// The packet socket refuses a packet for good (any other errno).
+    pub tx_error: u16,
+    /// The kernel finds no frame to receive into.
+    pub fill_empty: u16,
     /// The receive ring is full.
     pub rx_full: u16,
     /// A descriptor names a frame that is not ours.
@@ -37,6 +41,8 @@ impl Faults {
             busy: thousandths,
             late_completion: thousandths,
             no_buffers: thousandths,
+            tx_error: thousandths,
+            fill_empty: thousandths,
             rx_full: thousandths,
             bad_descriptor: thousandths,
             truncated_chain: thousandths,

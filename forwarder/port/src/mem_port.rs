@@ -131,7 +131,8 @@ impl MemPort {
     /// As [`Self::push_rx`], with metadata as given: for superframes.
     pub fn push_rx_meta(&mut self, pool: &mut Pool, bytes: &[u8], meta: &Meta) -> bool {
         let count = bytes.len().div_ceil(ROOM).max(1);
-        if count > self.fill.len() || count > MAX_FRAMES {
+        let starved = self.dice.hits(self.faults.fill_empty);
+        if starved || count > self.fill.len() || count > MAX_FRAMES {
             self.stats.losses.add(Reason::FillEmpty, 1);
             return false;
         }
@@ -204,6 +205,9 @@ impl MemPort {
         if self.dice.hits(self.faults.no_buffers) {
             self.stats.vnet_refused += 1;
             return Err(Refused::Full(packet));
+        }
+        if self.dice.hits(self.faults.tx_error) {
+            return Err(Refused::Lost(packet, Reason::TxError));
         }
         let bytes = pool.chunks(&packet).collect::<Vec<_>>().concat();
         self.stats.vnet_packets += 1;
@@ -370,6 +374,10 @@ impl Port for MemPort {
 
     fn tx_room(&self) -> usize {
         self.ring - self.tx.len()
+    }
+
+    fn tx_waiting(&self) -> usize {
+        self.tx.len()
     }
 
     fn tx_outstanding(&self) -> usize {

@@ -19,13 +19,12 @@ const _: () = assert!(ROOM == weir_abi::FRAME_ROOM as usize, "the program counts
 #[derive(Debug)]
 pub struct Packet {
     ingress_ns: u64,
+    taken_ns: u64,
     head: Frame,
-    frames: u16,
-    ingress: u16,
     len: u32,
     flow_hash: u32,
+    flow: u32,
     flags: u16,
-    l3_off: u16,
     l4_off: u16,
     gso_size: u16,
     gso_type: u16,
@@ -33,9 +32,14 @@ pub struct Packet {
     /// What a superframe takes on the wire beyond its length: headers of all segments but the
     /// first. Known once it was looked at for a shaped link; zero before.
     more_on_wire: u16,
+    ingress: u8,
+    frames: u8,
+    l3_off: u8,
+    mark: u8,
 }
 
-const _: () = assert!(size_of::<Packet>() <= 40, "a packet is moved several times on its way");
+const _: () = assert!(weir_core::MAX_PORTS <= 256 && MAX_FRAMES < 256, "they fit into a byte");
+const _: () = assert!(size_of::<Packet>() <= 48, "a packet is moved several times on its way");
 
 /// Packets go from worker to worker.
 const _: fn() = || {
@@ -48,19 +52,22 @@ impl Packet {
     #[inline]
     pub(crate) fn new(head: Frame, frames: u16, ingress: PortId, meta: &Meta) -> Self {
         Self {
-            head,
-            frames,
-            ingress: ingress.0,
             ingress_ns: meta.ingress_ns,
+            taken_ns: meta.ingress_ns,
+            head,
             len: meta.len,
             flow_hash: meta.flow_hash,
+            flow: 0,
             flags: meta.flags,
-            l3_off: meta.l3_off,
             l4_off: meta.l4_off,
             gso_size: meta.gso_size,
             gso_type: meta.gso_type,
             vlan: meta.vlan,
             more_on_wire: 0,
+            ingress: ingress.0 as u8,
+            frames: frames as u8,
+            l3_off: meta.l3_off as u8,
+            mark: 0,
         }
     }
 
@@ -78,18 +85,51 @@ impl Packet {
     /// UMEM frames in the chain.
     #[inline]
     pub fn frames(&self) -> u16 {
-        self.frames
+        self.frames.into()
     }
 
     #[inline]
     pub fn ingress(&self) -> PortId {
-        PortId(self.ingress)
+        PortId(self.ingress.into())
     }
 
     /// When the program saw it, on CLOCK_MONOTONIC.
     #[inline]
     pub fn ingress_ns(&self) -> u64 {
         self.ingress_ns
+    }
+
+    /// When a worker took it out of the receive ring; the program's time until then.
+    #[inline]
+    pub fn taken_ns(&self) -> u64 {
+        self.taken_ns
+    }
+
+    #[inline]
+    pub fn set_taken_ns(&mut self, now_ns: u64) {
+        self.taken_ns = now_ns;
+    }
+
+    /// Which flow it is of, in the words of the worker that has it; 0 until it was told.
+    #[inline]
+    pub fn flow(&self) -> u32 {
+        self.flow
+    }
+
+    #[inline]
+    pub fn set_flow(&mut self, flow: u32) {
+        self.flow = flow;
+    }
+
+    /// Whoever follows single packets knows it by this; 0: nobody does.
+    #[inline]
+    pub fn mark(&self) -> u8 {
+        self.mark
+    }
+
+    #[inline]
+    pub fn set_mark(&mut self, mark: u8) {
+        self.mark = mark;
     }
 
     #[inline]
@@ -137,7 +177,7 @@ impl Packet {
 
     #[inline]
     pub fn l3_off(&self) -> u16 {
-        self.l3_off
+        self.l3_off.into()
     }
 
     #[inline]
@@ -168,25 +208,28 @@ impl Packet {
         self.vlan
     }
 
-    /// As described here, in another chain.
+    /// As described here, in another chain. It is of the same flow, and as old.
     #[inline]
     pub(crate) fn with_chain(&self, head: Frame, frames: u16) -> Self {
-        let Self { ingress, ingress_ns, len, flow_hash, flags, .. } = *self;
-        let Self { l3_off, l4_off, gso_size, gso_type, vlan, more_on_wire, .. } = *self;
+        let Self { ingress_ns, taken_ns, len, flow_hash, flow, flags, l4_off, .. } = *self;
+        let Self { gso_size, gso_type, vlan, more_on_wire, ingress, l3_off, mark, .. } = *self;
         Self {
-            head,
-            frames,
-            ingress,
             ingress_ns,
+            taken_ns,
+            head,
             len,
             flow_hash,
+            flow,
             flags,
-            l3_off,
             l4_off,
             gso_size,
             gso_type,
             vlan,
             more_on_wire,
+            ingress,
+            frames: frames as u8,
+            l3_off,
+            mark,
         }
     }
 
@@ -287,7 +330,7 @@ impl Pool {
             self.set_next(last, idx);
             last = idx;
         }
-        Some(packet.with_chain(head, packet.frames))
+        Some(packet.with_chain(head, packet.frames()))
     }
 
     fn copy_frame(&mut self, from: u32) -> Option<Frame> {

@@ -92,6 +92,10 @@ pub trait Port {
     /// [`Self::complete`].
     fn tx_room(&self) -> usize;
 
+    /// Of the packets taken by `send`, in order, so many of the last may still wait in the transmit
+    /// ring for the kernel to take them; segments count each.
+    fn tx_waiting(&self) -> usize;
+
     /// Packets taken that are neither sent nor lost yet.
     fn tx_outstanding(&self) -> usize;
 

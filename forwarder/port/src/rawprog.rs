@@ -221,7 +221,13 @@ const EXIT: u8 = 0x95;
 const JEQ_IMM: u8 = 0x15;
 const JGT_REG: u8 = 0x2d;
 const JNE32_IMM: u8 = 0x56;
+const JEQ32_IMM: u8 = 0x16;
 const MAP_FD: u8 = 1;
+const JNE_IMM: u8 = 0x55;
+const MOD_IMM: u8 = 0x97;
+const STORE_W: u8 = 0x63;
+/// Where the ports of TCP or UDP over IPv4 without options stand.
+const FLOW_AT: i16 = 14 + 20;
 const HELPER_LOOKUP: i32 = 1;
 const HELPER_REDIRECT: i32 = 23;
 const HELPER_REDIRECT_MAP: i32 = 51;
@@ -258,6 +264,32 @@ impl Program {
         Self::load(&finish(action))
     }
 
+    /// Makes every frame the next of `flows` flows: IPv4 without options, TCP or UDP, whose ports
+    /// become the two halves of a number that counts up on each core. The checksum stays as it is.
+    pub fn next_flow(flows: u32, action: Action) -> io::Result<Self> {
+        let counter = Counter::new()?;
+        let end = FLOW_AT + 4;
+        // r6: the context. `count` leaves the number's address in r0, or 0, which never happens.
+        let mut code = vec![insn(MOV_REG, 6, 1, 0, 0)];
+        code.extend(count(&counter));
+        code.extend([
+            insn(JNE_IMM, 0, 0, 2, 0),
+            insn(MOV_IMM, 0, 0, 0, action as i32),
+            insn(EXIT, 0, 0, 0, 0),
+            insn(LOAD_DW, 7, 0, 0, 0),
+            insn(MOD_IMM, 7, 0, 0, flows.max(1) as i32),
+            insn(LOAD_W, 2, 6, 0, 0),
+            insn(LOAD_W, 3, 6, 4, 0),
+            insn(MOV_REG, 4, 2, 0, 0),
+            insn(ADD_IMM, 4, 0, 0, i32::from(end)),
+            insn(JGT_REG, 4, 3, 1, 0),
+            insn(STORE_W, 2, 7, FLOW_AT, 0),
+        ]);
+        code.extend(finish(action));
+        // The program keeps its map when the counter is dropped.
+        Self::load(&code)
+    }
+
     /// Counts every frame.
     pub fn count(counter: &Counter, action: Action) -> io::Result<Self> {
         let mut code = count(counter);
@@ -287,6 +319,29 @@ impl Program {
         ];
         code.extend(counting);
         code.extend(finish(action));
+        Self::load(&code)
+    }
+
+    /// Counts and drops the frames that have any of these four bytes at its offset; all others
+    /// pass untouched.
+    pub fn take_any(counter: &Counter, patterns: &[(u8, [u8; 4])]) -> io::Result<Self> {
+        // What is too short for one may still have another.
+        const ONE: usize = 5;
+        let mut code = vec![insn(LOAD_W, 2, 1, 0, 0), insn(LOAD_W, 3, 1, 4, 0)];
+        for (i, (offset, bytes)) in patterns.iter().enumerate() {
+            let pass = 2;
+            let to_counting = (patterns.len() - 1 - i) * ONE + pass;
+            code.extend([
+                insn(MOV_REG, 4, 2, 0, 0),
+                insn(ADD_IMM, 4, 0, 0, i32::from(*offset) + 4),
+                insn(JGT_REG, 4, 3, 2, 0),
+                insn(LOAD_W, 5, 2, i16::from(*offset), 0),
+                insn(JEQ32_IMM, 5, 0, to_counting as i16, i32::from_ne_bytes(*bytes)),
+            ]);
+        }
+        code.extend(finish(Action::Pass));
+        code.extend(count(counter));
+        code.extend(finish(Action::Drop));
         Self::load(&code)
     }
 

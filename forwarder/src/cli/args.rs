@@ -1,15 +1,25 @@
 //! The command line. Invariant: what clap accepts is well-formed; whether it makes sense on this
 //! machine is said by `plan`, in the words of the configuration's errors.
 
+mod capture;
 mod change;
+pub mod dump;
+mod generate;
+pub mod probe;
+mod top;
 
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+pub use self::capture::{CaptureArgs, TraceArgs};
 pub use self::change::{
     ConfigArgs, Key, PortAddArgs, PortDelArgs, PortOptions, PortSetArgs, SetArgs,
 };
+pub use self::dump::DumpArgs;
+pub use self::generate::{CompletionsArgs, ManArgs};
+pub use self::probe::ProbeArgs;
+pub use self::top::{LONGEST, SHORTEST, TopArgs, View};
 use crate::control::{
     config::{self, ConfigErrors, Host, is_interface_name},
     plan::{DEFAULT_CONTROL, Idle, Mode, Plan, PortPlan},
@@ -41,6 +51,7 @@ Examples:
   weir port set tap7 --weight 4           a larger share, at once
   weir port set tap7 --max-rate 100Mbit   no more than that
   weir config                             what holds now
+  weir completions bash > /etc/bash_completion.d/weir
 
 Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong";
 
@@ -59,6 +70,22 @@ pub enum Command {
     Config(ConfigArgs),
     /// Show what a running weir moved, and what was lost and why
     Stats(StatsArgs),
+    /// Show what a running weir moves, live, in the whole terminal
+    Top(TopArgs),
+    /// Write out latency histograms, losses or flows, in formats that other tools read
+    Dump(DumpArgs),
+    /// Write the packets that a running weir moves into a file for Wireshark
+    Capture(CaptureArgs),
+    /// Follow the next packets that match on their way through
+    Trace(TraceArgs),
+    /// Send, count and reflect test traffic, and measure loss, order and delay
+    Probe(ProbeArgs),
+    /// Write a shell's completions to standard output
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
+    /// Write the manual's pages into a folder
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -92,6 +119,12 @@ pub struct RunArgs {
     /// for the host itself pass in any case.
     #[arg(long)]
     pub force: bool,
+    /// Leave what was measured in this folder at the end: latency, losses, flows, the ledger
+    ///
+    /// Files of an earlier run are replaced. What cannot be written is logged, and the exit code
+    /// still says how the forwarding ended.
+    #[arg(long, value_name = "DIR")]
+    pub dump_dir: Option<PathBuf>,
     /// How the log is written, on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

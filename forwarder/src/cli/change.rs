@@ -22,11 +22,11 @@ pub async fn set(args: &SetArgs, control: &Path) -> Result<(), CliError> {
         let wrong = format!("\"{}\" is no value of it", args.value);
         ConfigErrors::argument(&args.name(), wrong, valid)
     })?;
-    change(&patch, control).await
+    change(&patch, control, args.json).await
 }
 
-pub(super) async fn change(patch: &Value, control: &Path) -> Result<(), CliError> {
+pub(super) async fn change(patch: &Value, control: &Path, json: bool) -> Result<(), CliError> {
     let before = client::config(control).await?;
     let after = client::patch(control, patch).await?;
-    print(&render::changes(&before, &after))
+    if json { print_json(&after) } else { print(&render::changes(&before, &after)) }
 }

@@ -8,6 +8,7 @@ use hyper::{
     Request, StatusCode,
     body::Bytes,
     header::{self, HeaderValue},
+    http::request::Builder,
 };
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -16,15 +17,29 @@ use tokio::net::UnixStream;
 
 use crate::control::{
     api::MERGE_PATCH,
-    report::{ErrorReport, Health, PortList, StatsReport},
+    report::{ErrorReport, FlowsReport, Health, LatencyReport, PortList, StatsReport},
 };
 
 /// For a whole answer, from connecting to the last byte.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 /// For a change, which takes longer than a look.
 const CHANGE_DEADLINE: Duration = Duration::from_secs(15);
+/// For every flow of every worker, read in pages.
+const MEASURED_DEADLINE: Duration = Duration::from_secs(35);
 /// 256 ports need about 200 KiB.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
+/// A flow with its histogram needs one or two KiB, and four workers have 65,536 of them each.
+const MAX_MEASURED_BYTES: usize = 512 << 20;
+
+/// What an answer may take, in time and memory.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    deadline: Duration,
+    bytes: usize,
+}
+
+const LOOK: Limits = Limits { deadline: DEADLINE, bytes: MAX_ANSWER_BYTES };
+const CHANGE: Limits = Limits { deadline: CHANGE_DEADLINE, bytes: MAX_ANSWER_BYTES };
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -53,6 +68,31 @@ pub async fn ports(socket: &Path) -> Result<PortList, ClientError> {
     get(socket, "/v1/ports").await
 }
 
+/// `query`: what stands behind the question mark: nothing, or `histograms=true`.
+pub async fn latency(socket: &Path, query: &str) -> Result<LatencyReport, ClientError> {
+    measured(socket, Request::get(format!("/v1/latency?{query}"))).await
+}
+
+/// The same, and recording begins anew: what is given is exactly what is gone.
+pub async fn reset_latency(socket: &Path, query: &str) -> Result<LatencyReport, ClientError> {
+    measured(socket, Request::post(format!("/v1/latency/reset?{query}"))).await
+}
+
+/// `query`: such as `histograms=true&top=50&vif=v1`.
+pub async fn flows(socket: &Path, query: &str) -> Result<FlowsReport, ClientError> {
+    measured(socket, Request::get(format!("/v1/flows?{query}"))).await
+}
+
+/// The same for all sources (so without `vif`), and all flows are forgotten.
+pub async fn reset_flows(socket: &Path, query: &str) -> Result<FlowsReport, ClientError> {
+    measured(socket, Request::post(format!("/v1/flows/reset?{query}"))).await
+}
+
+async fn measured<T: DeserializeOwned>(socket: &Path, route: Builder) -> Result<T, ClientError> {
+    let limits = Limits { deadline: MEASURED_DEADLINE, bytes: MAX_MEASURED_BYTES };
+    within(socket, route.body(Full::default()), limits).await
+}
+
 pub async fn health(socket: &Path) -> Result<Health, ClientError> {
     get(socket, "/v1/health").await
 }
@@ -65,23 +105,24 @@ pub async fn config(socket: &Path) -> Result<Value, ClientError> {
 /// Changes it by a merge patch; gives what it is then.
 pub async fn patch(socket: &Path, patch: &Value) -> Result<Value, ClientError> {
     let request = Request::patch("/v1/config").header(header::CONTENT_TYPE, MERGE_PATCH);
-    within(socket, request.body(Full::from(patch.to_string())), CHANGE_DEADLINE).await
+    within(socket, request.body(Full::from(patch.to_string())), CHANGE).await
 }
 
 /// One question, one connection.
 pub async fn get<T: DeserializeOwned>(socket: &Path, route: &str) -> Result<T, ClientError> {
-    within(socket, Request::get(route).body(Full::default()), DEADLINE).await
+    within(socket, Request::get(route).body(Full::default()), LOOK).await
 }
 
 async fn within<T: DeserializeOwned>(
     socket: &Path,
     request: Result<Request<Full<Bytes>>, hyper::http::Error>,
-    deadline: Duration,
+    limits: Limits,
 ) -> Result<T, ClientError> {
+    let deadline = limits.deadline;
     let path = socket.display().to_string();
     let request = request
         .map_err(|error| ClientError::Garbled { path: path.clone(), what: error.to_string() })?;
-    let (status, body) = tokio::time::timeout(deadline, ask(socket, request))
+    let (status, body) = tokio::time::timeout(deadline, ask(socket, request, limits.bytes))
         .await
         .map_err(|_| ClientError::Late { path: path.clone(), deadline })??;
     if status == StatusCode::OK {
@@ -97,6 +138,7 @@ async fn within<T: DeserializeOwned>(
 async fn ask(
     socket: &Path,
     mut request: Request<Full<Bytes>>,
+    most_bytes: usize,
 ) -> Result<(StatusCode, Bytes), ClientError> {
     let path = || socket.display().to_string();
     let garbled = |what: String| ClientError::Garbled { path: path(), what };
@@ -116,7 +158,7 @@ async fn ask(
         let response =
             sender.send_request(request).await.map_err(|error| garbled(error.to_string()))?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
+        let body = Limited::new(response.into_body(), most_bytes)
             .collect()
             .await
             .map_err(|error| garbled(error.to_string()))?;
@@ -158,7 +200,7 @@ mod tests {
         let path = dir.path().join("weir.sock");
         let _silent = UnixListener::bind(&path).unwrap();
         let request = Request::get("/v1/stats").body(Full::default());
-        let soon = Duration::from_millis(50);
+        let soon = Limits { deadline: Duration::from_millis(50), ..LOOK };
         let error = within::<StatsReport>(&path, request, soon).await.unwrap_err();
         assert!(matches!(error, ClientError::Late { .. }), "{error}");
     }

@@ -21,7 +21,8 @@ use crate::control::settings::qdisc;
 /// code is 1 when something fails.
 pub async fn run(args: DoctorArgs, control: PathBuf) -> anyhow::Result<ExitCode> {
     let report = examine(&args, control).await?;
-    let text = if args.json { report.json()? } else { report.text() };
+    let text =
+        if args.json { report.json()? } else { report.text(super::render::Paint::of_stdout()) };
     match super::print(&text) {
         Ok(()) | Err(super::CliError::Closed) => {}
         Err(error) => return Err(error.into()),

@@ -2,13 +2,20 @@
 //! asked over its control socket.
 
 pub mod args;
+pub mod capture;
 pub mod change;
 pub mod client;
 pub mod doctor;
+pub mod dump;
+pub mod generate;
 pub mod log;
 pub mod port;
+pub mod probe;
 pub mod render;
 pub mod stats;
+mod stream;
+pub mod top;
+pub mod trace;
 
 use std::io::{self, Write};
 
@@ -16,17 +23,26 @@ use serde::Serialize;
 
 use self::client::ClientError;
 use crate::control::config::ConfigErrors;
+use crate::control::dump::{DumpError, files::FileError};
 
 /// Why a command that asks and shows, or tells, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Probe(#[from] crate::probe::ProbeError),
     /// The command line makes no sense.
     #[error(transparent)]
     Argument(#[from] ConfigErrors),
     #[error("port {0} is there already; to change it: weir port set {0}")]
     Exists(String),
+    #[error(transparent)]
+    Dump(#[from] DumpError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{0}: the configuration of the running weir has this switched off")]
+    NotRecorded(&'static str),
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
     /// Whoever read the output has enough (`weir stats --watch | head`): no failure, no message.
@@ -39,7 +55,13 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Closed => 0,
-            Self::Client(_) | Self::Exists(_) | Self::Output(_) => 1,
+            Self::Client(_)
+            | Self::Exists(_)
+            | Self::Dump(_)
+            | Self::File(_)
+            | Self::NotRecorded(_)
+            | Self::Output(_)
+            | Self::Probe(_) => 1,
             Self::Argument(_) => ConfigErrors::EXIT_CODE,
         }
     }

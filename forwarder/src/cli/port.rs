@@ -8,16 +8,20 @@ pub async fn run(command: &PortCommand, control: &Path) -> Result<(), CliError> 
     match command {
         PortCommand::List(args) => {
             let list = client::ports(control).await?;
-            if args.json { print_json(&list) } else { print(&render::port_list(&list)) }
+            if args.json {
+                print_json(&list)
+            } else {
+                print(&render::port_list(&list, render::Paint::of_stdout()))
+            }
         }
-        PortCommand::Set(args) => change(&args.patch(), control).await,
+        PortCommand::Set(args) => change(&args.patch(), control, args.json).await,
         PortCommand::Add(args) => {
             // A patch cannot tell: to change a port that is there would make an uplink a vif.
             if client::config(control).await?["ports"].get(&args.name).is_some() {
                 return Err(CliError::Exists(args.name.clone()));
             }
-            change(&args.patch(), control).await
+            change(&args.patch(), control, args.json).await
         }
-        PortCommand::Del(args) => change(&args.patch(), control).await,
+        PortCommand::Del(args) => change(&args.patch(), control, args.json).await,
     }
 }

@@ -3,22 +3,29 @@
 
 mod config;
 mod counters;
+mod dump;
 mod ledger;
+pub(crate) mod paint;
 mod ports;
+pub(crate) mod probe;
 #[cfg(test)]
 pub(crate) mod samples;
 pub(crate) mod screen;
 mod shares;
 mod watch;
 
+use self::paint::len;
 pub use self::{
     config::{changes, config},
     counters::counters,
+    dump::{flow_losses, flows, latency, losses, span},
     ledger::ledger,
+    paint::Paint,
     ports::{port_list, stats},
     shares::shares,
     watch::{Rates, watch},
 };
+pub(crate) use self::{ledger::places, shares::time, watch::since};
 
 /// What every picture fits into.
 pub const WIDTH: usize = 80;
@@ -41,13 +48,15 @@ impl Table {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
+    /// A row of a single cell is a line of its own, and widens no column.
     pub(crate) fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
     pub(crate) fn render(&self) -> String {
         let width = |column: usize, header: &str| {
-            let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| len(cell));
+            let rows = self.rows.iter().filter(|row| row.len() > 1);
+            let cells = rows.filter_map(|row| row.get(column)).map(|cell| len(cell));
             cells.chain([len(header)]).max().unwrap_or(0)
         };
         let columns: Vec<(usize, Align)> = self
@@ -81,10 +90,6 @@ impl Table {
         let exact = make(grouped).render();
         if exact.lines().all(|line| len(line) <= WIDTH) { exact } else { make(short).render() }
     }
-}
-
-fn len(text: &str) -> usize {
-    text.chars().count()
 }
 
 /// `1,234,567`.

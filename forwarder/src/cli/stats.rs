@@ -16,7 +16,8 @@ use super::{
     args::StatsArgs,
     client, print, print_json,
     render::{
-        self,
+        self, Paint,
+        paint::dumb_terminal,
         screen::{Screen, Size},
     },
 };
@@ -36,17 +37,19 @@ pub async fn run(args: &StatsArgs, control: &Path) -> Result<(), CliError> {
             _ = terminate.recv() => Ok(()),
         };
     }
-    let report = client::stats(control).await?;
+    let (report, paint) = (client::stats(control).await?, Paint::of_stdout());
     match () {
         () if args.json => print_json(&report),
-        () if args.ledger => print(&render::ledger(&report)),
-        () if args.shares => print(&render::shares(None, &report, None)),
-        () => print(&render::stats(&report)),
+        () if args.ledger => print(&render::ledger(&report, paint)),
+        () if args.shares => print(&render::shares(None, &report, None, paint)),
+        () => print(&render::stats(&report, paint)),
     }
 }
 
 async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> Result<(), CliError> {
-    let terminal = io::stdout().is_terminal();
+    // One that can only print lines is treated like a pipe.
+    let terminal = io::stdout().is_terminal() && !dumb_terminal();
+    let paint = Paint::of_stdout();
     let mut before = client::stats(control).await?;
     let mut next = Instant::now();
     if !args.json && !args.ledger {
@@ -63,9 +66,9 @@ async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> Result<(), 
             let size = Size::of_stdout();
             let lines = terminal.then(|| size.lines());
             let picture = match () {
-                () if args.ledger => render::ledger(&after),
-                () if args.shares => render::shares(Some(&before), &after, lines),
-                () => render::watch(&before, &after, lines),
+                () if args.ledger => render::ledger(&after, paint),
+                () if args.shares => render::shares(Some(&before), &after, lines, paint),
+                () => render::watch(&before, &after, lines, paint),
             };
             match screen.draw(&picture, size) {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {

@@ -3,9 +3,11 @@
 //! a client can neither delay the forwarder's end nor ask more of it than a copy of its numbers;
 //! a change that has begun is carried to its end, whether or not anybody waits for it.
 
+mod measured;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
 
@@ -19,8 +21,13 @@ use axum::{
 };
 use serde::Serialize;
 
+pub use self::measured::FlowQuery;
 pub use self::socket::{ControlSocket, SocketError};
-use crate::control::report::{ErrorReport, Health, PortList, StatsReport};
+pub use self::watch::WATCH_ID;
+use crate::control::report::{
+    ErrorReport, FlowsReport, Health, LatencyReport, PortList, StatsReport,
+};
+use crate::control::watch::{Wanted, WatchRefused, Watching};
 
 /// A worker answers in housekeeping, within milliseconds; one that takes this long is stuck.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 3000 });
@@ -39,6 +46,17 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 pub trait Backend: Send + Sync + 'static {
     fn stats(&self) -> impl Future<Output = Result<StatsReport, BackendError>> + Send;
     fn ports(&self) -> impl Future<Output = Result<PortList, BackendError>> + Send;
+    /// Where packets' time went. With `reset`, recording begins anew: what is given is exactly what
+    /// is gone.
+    fn latency(
+        &self,
+        histograms: bool,
+        reset: bool,
+    ) -> impl Future<Output = Result<LatencyReport, BackendError>> + Send;
+    fn flows(
+        &self,
+        query: FlowQuery,
+    ) -> impl Future<Output = Result<FlowsReport, BackendError>> + Send;
     /// What can be changed while traffic flows, as it is now.
     fn config(&self) -> impl Future<Output = Result<serde_json::Value, BackendError>> + Send;
     /// Changes it as RFC 7396 says; the answer is what it is then. All of it or, with an error,
@@ -47,6 +65,14 @@ pub trait Backend: Send + Sync + 'static {
         &self,
         patch: serde_json::Value,
     ) -> impl Future<Output = Result<serde_json::Value, PatchRefused>> + Send;
+    /// Begins to watch packets, for `who`.
+    fn watch(
+        &self,
+        wanted: Wanted,
+        who: String,
+    ) -> impl Future<Output = Result<Watching, WatchRefused>> + Send;
+    /// Ends whoever watches, or only the one with that number; says who it was.
+    fn end_watch(&self, id: Option<u64>) -> Option<String>;
 }
 
 /// Why there is no answer, in words for the operator.
@@ -77,7 +103,7 @@ struct RouteInfo {
     what: &'static str,
 }
 
-const ROUTES: [RouteInfo; 6] = [
+const ROUTES: [RouteInfo; 10] = [
     RouteInfo { method: "GET", path: "/", what: "this list" },
     RouteInfo {
         method: "GET",
@@ -98,6 +124,26 @@ const ROUTES: [RouteInfo; 6] = [
                configuration, 503 where it could not be carried out; with these, nothing has \
                changed; 504 for a change that is still going on",
     },
+    RouteInfo {
+        method: "GET",
+        path: "/v1/capture",
+        what: "packets, as pcapng, until the client leaves: ?port=&dir=in|out|lost|both&host=&\
+               portno=&proto=tcp|udp|icmp|arp&vlan=&snaplen=&count=&duration=10s&buffer=8MiB, all \
+               optional, port more than once if need be; 409 while somebody else watches",
+    },
+    RouteInfo {
+        method: "DELETE",
+        path: "/v1/capture",
+        what: "ends whoever watches, with a whole file; ?id= only the one whose answer has this \
+               weir-watch header",
+    },
+    RouteInfo {
+        method: "GET",
+        path: "/v1/trace",
+        what: "the next packets' ways, a line of JSON each: ?count= and what /v1/capture knows, but \
+               dir and snaplen",
+    },
+    RouteInfo { method: "DELETE", path: "/v1/trace", what: "as DELETE /v1/capture" },
 ];
 
 /// Answers on `socket` until `shutdown` resolves, and then removes the socket.
@@ -136,26 +182,39 @@ fn router<B: Backend>(backend: Arc<B>) -> Router {
         .route("/v1/ports", get(ports::<B>))
         .route("/v1/health", get(health::<B>))
         .route("/v1/config", get(config::<B>).patch(patch::<B>))
+        .merge(measured::routes())
+        .route("/v1/capture", get(watch::capture::<B>).delete(watch::end::<B>))
+        .route("/v1/trace", get(watch::trace::<B>).delete(watch::end::<B>))
         .layer(DefaultBodyLimit::max(MAX_PATCH_BYTES))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .with_state(backend)
 }
 
+fn all_routes() -> impl Iterator<Item = RouteInfo> {
+    ROUTES.into_iter().chain(measured::ROUTES)
+}
+
 async fn index() -> Json<Index> {
-    Json(Index { version: env!("CARGO_PKG_VERSION"), routes: ROUTES.into() })
+    Json(Index { version: env!("CARGO_PKG_VERSION"), routes: all_routes().collect() })
 }
 
 async fn stats<B: Backend>(State(backend): State<Arc<B>>) -> Response {
-    answer(backend.stats()).await.map_or_else(failed, |report| Json(report).into_response())
+    answer(ANSWER_TIMEOUT, backend.stats())
+        .await
+        .map_or_else(failed, |report| Json(report).into_response())
 }
 
 async fn ports<B: Backend>(State(backend): State<Arc<B>>) -> Response {
-    answer(backend.ports()).await.map_or_else(failed, |report| Json(report).into_response())
+    answer(ANSWER_TIMEOUT, backend.ports())
+        .await
+        .map_or_else(failed, |report| Json(report).into_response())
 }
 
 async fn config<B: Backend>(State(backend): State<Arc<B>>) -> Response {
-    answer(backend.config()).await.map_or_else(failed, |document| Json(document).into_response())
+    answer(ANSWER_TIMEOUT, backend.config())
+        .await
+        .map_or_else(failed, |document| Json(document).into_response())
 }
 
 async fn patch<B: Backend>(
@@ -207,7 +266,7 @@ async fn patch<B: Backend>(
 
 /// Healthy is what can tell its numbers: asking for them proves that the worker turns.
 async fn health<B: Backend>(State(backend): State<Arc<B>>) -> Response {
-    answer(backend.stats()).await.map_or_else(failed, |report| {
+    answer(ANSWER_TIMEOUT, backend.stats()).await.map_or_else(failed, |report| {
         Json(Health {
             status: "ok".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -219,12 +278,12 @@ async fn health<B: Backend>(State(backend): State<Arc<B>>) -> Response {
 }
 
 async fn answer<T>(
+    within: Duration,
     asked: impl Future<Output = Result<T, BackendError>>,
 ) -> Result<T, BackendError> {
-    let late = || {
-        BackendError(format!("the worker did not answer within {ANSWER_TIMEOUT:?}; see weir's log"))
-    };
-    tokio::time::timeout(ANSWER_TIMEOUT, asked).await.unwrap_or_else(|_| Err(late()))
+    let late =
+        || BackendError(format!("the worker did not answer within {within:?}; see weir's log"));
+    tokio::time::timeout(within, asked).await.unwrap_or_else(|_| Err(late()))
 }
 
 fn failed(error: BackendError) -> Response {
@@ -232,14 +291,14 @@ fn failed(error: BackendError) -> Response {
 }
 
 async fn unknown(uri: Uri) -> Response {
-    let mut routes = ROUTES.map(|route| route.path).to_vec();
+    let mut routes: Vec<&str> = all_routes().map(|route| route.path).collect();
     routes.dedup();
     let error = format!("there is no {}; valid: {}", uri.path(), routes.join(", "));
     refuse(StatusCode::NOT_FOUND, error)
 }
 
 async fn not_allowed(method: Method, uri: Uri) -> Response {
-    let methods = ROUTES.iter().filter(|route| route.path == uri.path());
+    let methods = all_routes().filter(|route| route.path == uri.path());
     let methods: Vec<&str> = methods.map(|route| route.method).collect();
     let error = format!("{method} {} is not possible; valid: {}", uri.path(), methods.join(", "));
     refuse(StatusCode::METHOD_NOT_ALLOWED, error)

@@ -5,6 +5,7 @@
 mod occupant;
 mod refusal;
 mod shedding;
+mod watching;
 
 use std::fmt;
 use std::io;
@@ -27,6 +28,8 @@ use weir_port::probe::KernelFacts;
 pub use self::occupant::{Occupant, occupant};
 pub use self::refusal::AttachError;
 use self::refusal::{refusal, take_off};
+pub use self::watching::Told;
+use self::watching::Watch;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../xdp-ebpf/prebuilt/weir-steer.o");
 
@@ -116,6 +119,7 @@ pub struct Steering {
     shed: Array<MapData, shed::Row>,
     // aya keeps that of a map it has typed to itself.
     shed_fd: OwnedFd,
+    watch: Watch,
     cpus: usize,
 }
 
@@ -150,12 +154,25 @@ impl Steering {
         let ip_lock = HashMap::try_from(take(maps::IP_LOCK)?).map_err(abi(maps::IP_LOCK))?;
         let fdb = HashMap::try_from(take(maps::FDB)?).map_err(abi(maps::FDB))?;
         let (shed, shed_fd) = shedding::shared(take(maps::SHED)?)?;
+        let watch = Watch::take(&mut take)?;
         let (found, expected) = (sockets.len(), MAX_PORTS * MAX_QUEUES);
         if found != expected {
             return Err(LoadError::Sockets { found, expected });
         }
         let cpus = nr_cpus().map_err(|(_, error)| LoadError::Cpus(error))?;
-        Ok(Self { ebpf, ports, sockets, counters, mac_lock, ip_lock, fdb, shed, shed_fd, cpus })
+        Ok(Self {
+            ebpf,
+            ports,
+            sockets,
+            counters,
+            mac_lock,
+            ip_lock,
+            fdb,
+            shed,
+            shed_fd,
+            watch,
+            cpus,
+        })
     }
 
     /// Tells the program about a port; without this it leaves the interface's frames alone.

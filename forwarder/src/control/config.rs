@@ -17,6 +17,7 @@ use std::{fs, io::Read, path::Path};
 
 use toml::de::DeTable;
 
+pub(crate) use self::suggest::nearest;
 use self::{
     node::Table,
     problem::{Problems, Source},
@@ -32,8 +33,9 @@ pub use self::{
 };
 use crate::control::plan::{ContainerPlan, Plan, PortDefaults};
 
-const FILE: Keys = Keys::of(&["forwarder", "container", "scheduler", "port"]);
-const DOCUMENT: Keys = Keys { valid: &["scheduler", "container", "ports"], fixed: &["forwarder"] };
+const FILE: Keys = Keys::of(&["forwarder", "container", "scheduler", "measure", "port"]);
+const DOCUMENT: Keys =
+    Keys { valid: &["scheduler", "container", "ports"], fixed: &["forwarder", "measure"] };
 /// A file that is longer is not a configuration.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
@@ -123,6 +125,7 @@ pub fn parse(text: &str, file: &str, host: &Host) -> Result<Plan, ConfigErrors> 
     let plan = Plan {
         container: sections::container(&mut problems, &root, sections::CONTAINER),
         scheduler: sections::scheduler(&mut problems, &root),
+        measure: sections::measure(&mut problems, &root),
         bridge: None,
         ports: ports::of_file(&mut problems, &root, &forwarder.workers),
         defaults: PortDefaults::default(),

@@ -5,18 +5,23 @@
 //! - [`settings`], [`state`]: what is changed on it, and how it is put back
 //! - [`attach`], [`btf`]: the XDP program
 //! - [`forwarder`]: the program, the worker, and the ports between them
-//! - [`books`]: the ledger, checked
+//! - [`books`]: the ledger, checked; [`measure`]: latency and flows, put together
 //! - [`run`]: a forwarder's life
-//! - [`api`], [`report`]: the control socket
+//! - [`api`], [`report`]: the control socket; [`dump`]: reports as other tools read them;
+//!   [`metrics`]: the same for Prometheus
+//! - [`watch`]: captures and traces
 
 pub mod api;
 pub mod attach;
 pub mod books;
 pub mod btf;
 pub mod config;
+pub mod dump;
 pub mod forwarder;
 pub mod links;
 pub mod live;
+pub mod measure;
+pub mod metrics;
 pub(crate) mod netlink;
 pub mod netns;
 pub mod plan;
@@ -25,3 +30,4 @@ pub mod report;
 pub mod run;
 pub mod settings;
 pub mod state;
+pub mod watch;

@@ -2,7 +2,12 @@
 //! ports and workers. Invariant: a `Plan` holds no contradiction that could be seen without
 //! asking the kernel; whether an interface exists is found out when it is attached.
 
-use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -24,6 +29,7 @@ pub struct Plan {
     pub forwarder: ForwarderPlan,
     pub container: ContainerPlan,
     pub scheduler: SchedulerPlan,
+    pub measure: MeasurePlan,
     /// The bridge whose ports are followed as they come and go; `None` with `--config`.
     pub bridge: Option<String>,
     /// In the order of the file. With a bridge: the uplinks only, vifs are found by asking it.
@@ -38,6 +44,25 @@ pub struct ForwarderPlan {
     pub workers: Vec<usize>,
     pub idle: Idle,
     pub control: PathBuf,
+    /// Where Prometheus may ask; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// What is written down of every packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeasurePlan {
+    /// How long packets took, by source and stage.
+    pub latency: bool,
+    /// Flows that are told apart at once, by each worker; 0: none.
+    pub flows: u32,
+    /// A flow without packets for so long has ended.
+    pub flow_idle_ns: u64,
+}
+
+impl Default for MeasurePlan {
+    fn default() -> Self {
+        Self { latency: true, flows: 4096, flow_idle_ns: 60_000_000_000 }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -177,6 +202,7 @@ impl Plan {
             forwarder: ForwarderPlan::on(worker),
             container: ContainerPlan::default(),
             scheduler: SchedulerPlan::default(),
+            measure: MeasurePlan::default(),
             bridge: Some(bridge.to_owned()),
             ports: uplinks.iter().map(|name| defaults.port(name, Role::Uplink)).collect(),
             defaults,
@@ -252,7 +278,12 @@ impl Plan {
 impl ForwarderPlan {
     /// One worker on this core, everything else by default.
     pub fn on(worker: usize) -> Self {
-        Self { workers: vec![worker], idle: Idle::Adaptive, control: DEFAULT_CONTROL.into() }
+        Self {
+            workers: vec![worker],
+            idle: Idle::Adaptive,
+            control: DEFAULT_CONTROL.into(),
+            metrics: None,
+        }
     }
 }
 

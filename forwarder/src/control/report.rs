@@ -2,14 +2,23 @@
 //! that nothing is rounded on the way; a reader ignores what it does not know, so that fields may
 //! be added without a new version.
 
+#[cfg(test)]
+mod documented;
+mod flows;
+pub mod histogram;
+mod latency;
 mod shares;
+mod trace;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use weir_core::{Ledger, Losses};
 
+pub use self::flows::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKind};
+pub use self::latency::{LatencyReport, Summary, Times, VifTimes};
 pub use self::shares::{Containers, LinkShare, Promise};
+pub use self::trace::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket};
 use crate::control::plan::Role;
 
 /// Of the shape of these types; it rises when a field changes its meaning or goes.

@@ -3,23 +3,29 @@
 //! Invariant: whatever ends the life, but a kill, ends it through [`Forwarder::stop`], so that
 //! nothing is left attached and no setting changed.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
-use super::api::{self, Backend, BackendError, ControlSocket, PatchRefused};
+use super::api::{self, Backend, BackendError, ControlSocket, FlowQuery, PatchRefused};
 use super::config::ConfigErrors;
-use super::forwarder::{ApplyError, Forwarder, News};
+use super::dump::files;
+use super::forwarder::{ApplyError, Forwarder, Last, News};
 use super::links::{GuardError, Links, Watch, check_bridge};
 use super::live::Difference;
+use super::measure::Measured;
+use super::metrics::{self, MetricsListener, Numbers, PortTimes, Sample};
 use super::plan::{Plan, PortPlan};
 use super::privileges::check_privileges;
-use super::report::{PortList, StatsReport};
+use super::report::{FlowsReport, LatencyReport, PortList, StatsReport};
 use super::settings::HostSettings;
+use super::watch::{self, Wanted, WatchRefused, Watching, desk::Desk};
 
 /// Events are followed as they come; this often the whole is compared, in case one was missed and
 /// to try again what failed.
@@ -27,16 +33,38 @@ const COMPARE_EVERY: Duration = Duration::from_secs(2);
 /// The pace at which learned addresses are spread, some at a time.
 const SPREAD_EVERY: Duration = Duration::from_millis(5);
 
+/// How long whoever watches may take to end when the forwarder does.
+const WATCH_ENDS: Duration = Duration::from_secs(2);
+
 /// Reads the configuration file again; `None` where there is none.
 pub type Reread = Option<Box<ReadPlan>>;
 type ReadPlan = dyn Fn() -> Result<Plan, ConfigErrors> + Send + Sync;
 
 /// Runs until a signal says to stop.
-pub async fn run(plan: Plan, force: bool, reread: Reread) -> anyhow::Result<ExitCode> {
+///
+/// With `dumps`, what was measured is left in that folder. That it could not be is said, and changes
+/// nothing of the exit code, which is about the forwarding.
+pub async fn run(
+    plan: Plan,
+    force: bool,
+    reread: Reread,
+    dumps: Option<PathBuf>,
+) -> anyhow::Result<ExitCode> {
     check_privileges()?;
+    if let Some(folder) = &dumps {
+        // Now, when it can still be mended, not when the numbers are there.
+        files::make_folder(folder).map_err(|error| {
+            let valid = "valid: a folder that is there, or can be made";
+            ConfigErrors::argument("--dump-dir", error.to_string(), valid)
+        })?;
+    }
     let mut signals = Signals::listen()?;
     let control = plan.forwarder.control.clone();
     let socket = ControlSocket::claim(&control)?;
+    let scraped = match plan.forwarder.metrics {
+        Some(address) => Some(MetricsListener::claim(address).await?),
+        None => None,
+    };
     let links = Links::open().context("the interfaces cannot be read")?;
     let mut watch = links.watch().await.context("the interfaces cannot be followed")?;
     if let Some(bridge) = &plan.bridge {
@@ -48,24 +76,46 @@ pub async fn run(plan: Plan, force: bool, reread: Reread) -> anyhow::Result<Exit
     // Not dropped half-way: what was begun is ended by `stop`, which undoes it.
     let begun = begin(&mut forwarder, &links, &watch).await;
     if let Err(error) = begun {
-        let _ = forwarder.stop().await;
+        let _ = forwarder.stop(false).await;
         return Err(error);
     }
     let (vifs, uplinks) = forwarder.counts();
     tracing::info!("forwarding between {vifs} vifs and {uplinks} uplinks");
     let forwarder = Arc::new(Mutex::new(forwarder));
-    let shared = Shared { forwarder: Arc::clone(&forwarder), links: links.clone() };
+    let measured = forwarder.lock().await.measured();
+    let desk = Arc::new(Desk::default());
+    let shared = Shared {
+        forwarder: Arc::clone(&forwarder),
+        measured,
+        links: links.clone(),
+        desk: Arc::clone(&desk),
+    };
+    let shared = Arc::new(shared);
     let (close, closed) = oneshot::channel::<()>();
-    let server = tokio::spawn(api::serve(socket, Arc::new(shared), async {
+    let scraping = scraped.map(|listener| scrape(listener, Arc::clone(&shared)));
+    let server = tokio::spawn(api::serve(socket, shared, async {
         let _ = closed.await;
     }));
     let ended = follow(&forwarder, &mut watch, &mut news, &mut signals, &reread, &links).await;
-    let last = forwarder.lock().await.stop().await;
+    let last = forwarder.lock().await.stop(dumps.is_some()).await;
+    // Whoever watches has seen the end, and gets a whole file.
+    let _ = tokio::time::timeout(WATCH_ENDS, desk.close()).await;
     let _ = close.send(());
     // It ends by itself within a bound, and what it did not answer is nobody's loss.
     let _ = server.await;
-    if let Ok(last) = last {
-        say_goodbye(&last);
+    if let Some((close, server)) = scraping {
+        let _ = close.send(());
+        let _ = server.await;
+    }
+    match (last, dumps) {
+        (Ok(last), dumps) => {
+            say_goodbye(&last.stats);
+            if let Some(folder) = dumps {
+                leave(&last, &folder);
+            }
+        }
+        (Err(error), Some(_)) => tracing::error!("nothing is dumped: {error}"),
+        (Err(_), None) => {}
     }
     ended.map(|()| ExitCode::SUCCESS)
 }
@@ -73,7 +123,9 @@ pub async fn run(plan: Plan, force: bool, reread: Reread) -> anyhow::Result<Exit
 /// What the API asks, it asks of the forwarder that `follow` changes.
 struct Shared {
     forwarder: Arc<Mutex<Forwarder>>,
+    measured: Arc<Measured>,
     links: Links,
+    desk: Arc<Desk>,
 }
 
 impl Backend for Shared {
@@ -83,6 +135,16 @@ impl Backend for Shared {
 
     async fn ports(&self) -> Result<PortList, BackendError> {
         Ok(self.forwarder.lock().await.ports())
+    }
+
+    async fn latency(&self, histograms: bool, reset: bool) -> Result<LatencyReport, BackendError> {
+        let report = self.measured.latency(histograms, reset).await;
+        report.map_err(|error| BackendError(error.to_string()))
+    }
+
+    async fn flows(&self, query: FlowQuery) -> Result<FlowsReport, BackendError> {
+        let report = self.measured.flows(query).await;
+        report.map_err(|error| BackendError(error.to_string()))
     }
 
     async fn config(&self) -> Result<serde_json::Value, BackendError> {
@@ -100,6 +162,35 @@ impl Backend for Shared {
         });
         patched.await.unwrap_or_else(|error| Err(failed(error.to_string())))
     }
+
+    async fn watch(&self, wanted: Wanted, who: String) -> Result<Watching, WatchRefused> {
+        watch::begin(Arc::clone(&self.forwarder), Arc::clone(&self.desk), wanted, &who).await
+    }
+
+    fn end_watch(&self, id: Option<u64>) -> Option<String> {
+        self.desk.end(id)
+    }
+}
+
+impl Numbers for Shared {
+    async fn sample(&self) -> Result<Sample, BackendError> {
+        let times = self.measured.times(PortTimes::new).await;
+        let times = times.map_err(|error| BackendError(error.to_string()))?;
+        Ok(Sample { stats: self.stats().await?, times })
+    }
+}
+
+/// Lets Prometheus ask, until what it gives is used.
+fn scrape(
+    listener: MetricsListener,
+    numbers: Arc<Shared>,
+) -> (oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {
+    tracing::info!("metrics are on http://{}/metrics", listener.address());
+    let (close, closed) = oneshot::channel::<()>();
+    let server = tokio::spawn(metrics::serve(listener, numbers, async {
+        let _ = closed.await;
+    }));
+    (close, server)
 }
 
 async fn begin(forwarder: &mut Forwarder, links: &Links, watch: &Watch) -> anyhow::Result<()> {
@@ -209,18 +300,37 @@ fn located(wrong: Vec<(PortPlan, GuardError)>) -> Option<ConfigErrors> {
     errors.reduce(ConfigErrors::and)
 }
 
+fn leave(last: &Last, folder: &Path) {
+    let (Some(latency), Some(flows)) = (&last.latency, &last.flows) else { return };
+    let wrong = files::write_last(folder, &last.stats, latency, flows);
+    for wrong in &wrong {
+        tracing::error!("not dumped: {wrong}");
+    }
+    if wrong.is_empty() {
+        tracing::info!("dumped what was measured into {}", folder.display());
+    }
+}
+
 fn say_goodbye(last: &StatsReport) {
     let ledger = &last.ledger;
     tracing::info!(
-        "stopped: received {} + copies {} = delivered {} + passed {} + lost {} + in flight {}{}",
+        "stopped: received {} + copies {} = delivered {} + passed {} + lost {}{} + in flight {}{}",
         ledger.received,
         ledger.copies,
         ledger.delivered,
         ledger.passed,
         ledger.lost,
+        reasons(ledger),
         ledger.in_flight,
         if ledger.balanced { "" } else { " (NOT balanced: please report it)" }
     );
+}
+
+/// ` (shed 3, shutdown 1)`; nothing where nothing was lost.
+fn reasons(ledger: &super::report::LedgerReport) -> String {
+    let each: Vec<String> =
+        ledger.lost_by_reason.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+    if each.is_empty() { String::new() } else { format!(" ({})", each.join(", ")) }
 }
 
 /// What a signal asks for.

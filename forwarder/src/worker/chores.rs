@@ -12,7 +12,7 @@ use weir_port::{Port, clock_monotonic_ns};
 use super::command::{Change, Command, FdbNews, NewPort, Taken};
 use super::lanes::BURST;
 use super::look::port_snapshot;
-use super::turn::Worker;
+use super::turn::{Worker, settle};
 
 /// Addresses looked at for their age per round of chores.
 const AGED_PER_ROUND: usize = 64;
@@ -24,6 +24,8 @@ const LEAVING_NS: u64 = 20_000_000;
 pub(super) struct Leaving<P> {
     id: PortId,
     until_ns: u64,
+    /// The name of what the kernel does not complete in time.
+    why: Reason,
     done: oneshot::Sender<Option<Box<Taken<P>>>>,
 }
 
@@ -31,6 +33,7 @@ impl<P: Port> Worker<P> {
     /// What is not done for every frame: commands, ageing, ports that leave.
     pub(super) fn chores(&mut self, now_ns: u64) {
         self.engine.fdb_mut().age(now_ns, AGED_PER_ROUND);
+        self.measure.chores(now_ns);
         self.tell_news();
         self.spread_spares();
         self.let_go(now_ns);
@@ -55,13 +58,14 @@ impl<P: Port> Worker<P> {
             Command::AddRemote { id, settings, worker, done } => {
                 let settings = PortSettings { remote: true, ..settings };
                 if self.engine.add_port(now_ns, id, &settings) {
+                    self.measure.add_port(id);
                     self.remotes.insert(id, worker);
                 }
                 let _ = done.send(());
             }
-            Command::RemoveRemote { id, done } => {
+            Command::RemoveRemote { id, why, done } => {
                 if self.remotes.worker_of(id).is_some() {
-                    self.drop_port(id, Reason::PortGone);
+                    self.drop_port(now_ns, id, why);
                     self.remotes.remove(id);
                 }
                 let _ = done.send(());
@@ -70,7 +74,7 @@ impl<P: Port> Worker<P> {
                 self.reshape(now_ns, &change);
                 let _ = done.send(());
             }
-            Command::Take { id, done } => self.take(id, now_ns, done),
+            Command::Take { id, why, done } => self.take(id, now_ns, why, done),
             Command::Reclaim { id, done } => {
                 let _ = done.send(self.pool.reclaim(id));
             }
@@ -87,6 +91,25 @@ impl<P: Port> Worker<P> {
             Command::Snapshot { done } => {
                 let _ = done.send(Box::new(self.snapshot(now_ns)));
             }
+            Command::SwapLatency { id, fresh, done } => {
+                let _ = done.send(self.measure.swap_latency(id, fresh));
+            }
+            Command::Flows { mut page, done } => {
+                page.from = page
+                    .from
+                    .and_then(|from| self.measure.copy_flows(from, page.latency, &mut page.rows));
+                let _ = done.send(page);
+            }
+            Command::FlowSums { done } => {
+                let _ = done.send(self.measure.flow_sums());
+            }
+            Command::ForgetFlows { done } => {
+                self.measure.forget_flows();
+                let _ = done.send(());
+            }
+            Command::Watch { watcher, done } => {
+                let _ = done.send(self.tap.set(watcher));
+            }
             Command::Stop { done } => {
                 self.stopping = Some(done);
                 self.running = false;
@@ -100,6 +123,7 @@ impl<P: Port> Worker<P> {
         // The control side keeps slots apart; were it to fail to, the newcomer is served and floods
         // no one: its frames are lost under `port_gone`.
         let _ = self.engine.add_port(now_ns, id, &settings);
+        self.measure.add_port(id);
         self.lanes.insert(id, port);
     }
 
@@ -137,10 +161,14 @@ impl<P: Port> Worker<P> {
     }
 
     /// Takes a port out of the engine; what it had queued, and what was queued for it, is lost.
-    fn drop_port(&mut self, id: PortId, reason: Reason) {
+    fn drop_port(&mut self, now_ns: u64, id: PortId, reason: Reason) {
         let dropped = self.engine.remove_port(id);
         self.orphan_losses.add(reason, dropped.len() as u64);
         for packet in dropped {
+            self.measure.lost(&packet, reason);
+            if self.tap.is_on() {
+                self.tap.lost(now_ns, &packet, &self.pool, reason);
+            }
             self.pool.release(packet);
         }
         self.tell_program();
@@ -151,6 +179,7 @@ impl<P: Port> Worker<P> {
         &mut self,
         id: PortId,
         now_ns: u64,
+        why: Reason,
         done: oneshot::Sender<Option<Box<Taken<P>>>>,
     ) {
         if self.lanes.get(id).is_none() {
@@ -166,8 +195,8 @@ impl<P: Port> Worker<P> {
             self.forward(now_ns, id);
         }
         self.engine.end_of_turn(now_ns);
-        self.drop_port(id, Reason::PortGone);
-        self.leaving.push(Leaving { id, until_ns: now_ns + LEAVING_NS, done });
+        self.drop_port(now_ns, id, why);
+        self.leaving.push(Leaving { id, until_ns: now_ns + LEAVING_NS, why, done });
         self.let_go(now_ns);
     }
 
@@ -183,10 +212,11 @@ impl<P: Port> Worker<P> {
                     at += 1;
                     continue;
                 }
+                settle(id, lane, &mut self.measure, &mut self.tap, now_ns);
             }
             let leaving = self.leaving.swap_remove(at);
             let taken = self.lanes.remove(id).map(|mut lane| {
-                lane.losses.add(Reason::PortGone, lane.port.tx_outstanding() as u64);
+                lane.losses.add(leaving.why, lane.port.tx_outstanding() as u64);
                 let mut last = port_snapshot(&self.engine, id, &mut lane);
                 last.tx_outstanding = 0;
                 Box::new(Taken { port: lane.port, last })
@@ -198,13 +228,14 @@ impl<P: Port> Worker<P> {
     /// The last words: what is still queued is lost under its name.
     pub(super) fn finish(&mut self) {
         let ids: Vec<PortId> = self.lanes.ids().collect();
+        let now_ns = clock_monotonic_ns();
         for other in self.peers.others() {
             while let Some(container) = self.peers.take_over(other) {
-                self.refuse(container, Reason::Shutdown);
+                self.refuse(now_ns, container, Reason::Shutdown);
             }
         }
         for id in ids {
-            self.drop_port(id, Reason::Shutdown);
+            self.drop_port(now_ns, id, Reason::Shutdown);
         }
         if let Some(done) = self.stopping.take() {
             let last = self.snapshot(clock_monotonic_ns());

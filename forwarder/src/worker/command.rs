@@ -4,10 +4,13 @@
 //! Every command that changes something answers when it is done.
 
 use tokio::sync::oneshot;
-use weir_core::{FdbChange, Mac, PortId, PortSettings, SchedulerSettings};
+use weir_core::{
+    FdbChange, FlowRow, FlowSum, Mac, PortId, PortSettings, Reason, SchedulerSettings, VifLatency,
+};
 use weir_port::TxFeatures;
 
 use super::snapshot::{PortSnapshot, WorkerSnapshot};
+use super::tap::Watcher;
 
 /// A port on its way to a worker.
 #[derive(Debug)]
@@ -15,6 +18,17 @@ pub struct NewPort<P> {
     pub id: PortId,
     pub settings: PortSettings,
     pub port: P,
+}
+
+/// A part of the flow table on its way out.
+#[derive(Debug)]
+pub struct FlowPage {
+    /// The place to begin at; when the page is back, where to go on.
+    pub from: Option<u32>,
+    /// Histograms, too.
+    pub latency: bool,
+    /// Filled as far as it has room without growing.
+    pub rows: Vec<FlowRow>,
 }
 
 /// A port on its way back. The kernel may still own some of its frames: close it, then send
@@ -48,13 +62,14 @@ pub enum Command<P> {
     Add { new: Box<NewPort<P>>, done: oneshot::Sender<()> },
     /// Another worker serves this port: what is for it is handed over there.
     AddRemote { id: PortId, settings: PortSettings, worker: usize, done: oneshot::Sender<()> },
-    /// The other worker is about to stop serving the port.
-    RemoveRemote { id: PortId, done: oneshot::Sender<()> },
+    /// The other worker is about to stop serving the port; what is queued for it here is lost under
+    /// `why`.
+    RemoveRemote { id: PortId, why: Reason, done: oneshot::Sender<()> },
     /// New promises, all of them between the same two turns.
     Reshape { change: Box<Change>, done: oneshot::Sender<()> },
     /// Stop serving a port: what is in its receive ring is still forwarded, what is queued for it
-    /// is lost under `port_gone`.
-    Take { id: PortId, done: oneshot::Sender<Option<Box<Taken<P>>>> },
+    /// is lost under `why`.
+    Take { id: PortId, why: Reason, done: oneshot::Sender<Option<Box<Taken<P>>>> },
     /// The port's sockets are closed: take back the frames that the kernel held for it, of which
     /// those that waited to be sent are lost under `port_gone`.
     Reclaim { id: PortId, done: oneshot::Sender<usize> },
@@ -64,6 +79,16 @@ pub enum Command<P> {
     Learn { mac: Mac, vlan: u16, port: PortId },
     /// Everything the worker knows of itself.
     Snapshot { done: oneshot::Sender<Box<WorkerSnapshot>> },
+    /// Hand out what was recorded of a source's packets, and go on with this empty set.
+    SwapLatency { id: PortId, fresh: Box<VifLatency>, done: oneshot::Sender<Box<VifLatency>> },
+    /// Copy some of the flow table into the page.
+    Flows { page: Box<FlowPage>, done: oneshot::Sender<Box<FlowPage>> },
+    /// What has no row of its own there.
+    FlowSums { done: oneshot::Sender<Vec<FlowSum>> },
+    /// Forget all flows.
+    ForgetFlows { done: oneshot::Sender<()> },
+    /// Watch packets from now on, or no longer; what watched before is handed back.
+    Watch { watcher: Option<Box<Watcher>>, done: oneshot::Sender<Option<Box<Watcher>>> },
     /// End the thread. Frames that are still held are lost under `shutdown`.
     Stop { done: oneshot::Sender<Box<WorkerSnapshot>> },
 }

@@ -1,5 +1,6 @@
 //! The control side's end of a worker: starts the thread, pins it, sends commands, awaits answers.
 
+use std::future::Future;
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -9,12 +10,14 @@ use std::thread::JoinHandle;
 use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 use weir_core::sched::Caps;
-use weir_core::{EngineConfig, Mac, PortId, PortSettings};
+use weir_core::{EngineConfig, FlowSum, Mac, PortId, PortSettings, Reason, VifLatency};
 use weir_port::{Cells, Pool, Port, TxFeatures};
 
-use super::command::{Change, Command, FdbNews, NewPort, Taken};
+use super::command::{Change, Command, FdbNews, FlowPage, NewPort, Taken};
 use super::idle::IdlePolicy;
+use super::measure::MeasureSettings;
 use super::snapshot::WorkerSnapshot;
+use super::tap::Watcher;
 use super::transfer::{Doorbell, Peers};
 use super::turn::Worker;
 
@@ -28,6 +31,7 @@ pub struct WorkerSettings {
     pub core: usize,
     pub idle: IdlePolicy,
     pub engine: EngineConfig,
+    pub measure: MeasureSettings,
     /// Shared by all workers.
     pub caps: Arc<Caps>,
     /// The program's shed bits, shared by all workers.
@@ -38,11 +42,17 @@ pub struct WorkerSettings {
     pub peers: Peers,
 }
 
+/// Who may ask a worker and tell it, without holding on to its thread: several can, at once.
 #[derive(Debug)]
-pub struct WorkerHandle<P> {
+pub struct Asker<P> {
     commands: Sender<Command<P>>,
     bells: Arc<[Doorbell]>,
     index: usize,
+}
+
+#[derive(Debug)]
+pub struct WorkerHandle<P> {
+    asker: Asker<P>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -67,72 +77,17 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
                 }
             })?;
         match is_pinned.recv() {
-            Ok(Ok(())) => Ok(Self { commands, bells, index, thread: Some(thread) }),
+            Ok(Ok(())) => {
+                Ok(Self { asker: Asker { commands, bells, index }, thread: Some(thread) })
+            }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(io::Error::other("the worker's thread ended before it began")),
         }
     }
 
-    fn send(&self, command: Command<P>) -> Result<(), WorkerGone> {
-        self.commands.send(command).map_err(|_| WorkerGone)?;
-        self.ring();
-        Ok(())
-    }
-
-    async fn ask<T>(
-        &self,
-        command: impl FnOnce(oneshot::Sender<T>) -> Command<P>,
-    ) -> Result<T, WorkerGone> {
-        let (done, answer) = oneshot::channel();
-        self.send(command(done))?;
-        answer.await.map_err(|_| WorkerGone)
-    }
-
-    /// Hands a port to the worker; it is served when this returns.
-    pub async fn add(&self, new: NewPort<P>) -> Result<(), WorkerGone> {
-        self.ask(|done| Command::Add { new: Box::new(new), done }).await
-    }
-
-    /// Makes known a port that another worker serves.
-    pub async fn add_remote(
-        &self,
-        id: PortId,
-        settings: PortSettings,
-        worker: usize,
-    ) -> Result<(), WorkerGone> {
-        self.ask(|done| Command::AddRemote { id, settings, worker, done }).await
-    }
-
-    /// Nothing more is handed over for this port when this returns.
-    pub async fn remove_remote(&self, id: PortId) -> Result<(), WorkerGone> {
-        self.ask(|done| Command::RemoveRemote { id, done }).await
-    }
-
-    /// New promises; they hold when this returns.
-    pub async fn reshape(&self, change: Change) -> Result<(), WorkerGone> {
-        self.ask(|done| Command::Reshape { change: Box::new(change), done }).await
-    }
-
-    /// Takes a port away from the worker.
-    pub async fn take(&self, id: PortId) -> Result<Option<Box<Taken<P>>>, WorkerGone> {
-        self.ask(|done| Command::Take { id, done }).await
-    }
-
-    /// Gives the frames back that a closed port's sockets held.
-    pub async fn reclaim(&self, id: PortId) -> Result<usize, WorkerGone> {
-        self.ask(|done| Command::Reclaim { id, done }).await
-    }
-
-    pub fn retune(&self, id: PortId, mtu: u32, features: TxFeatures) -> Result<(), WorkerGone> {
-        self.send(Command::Retune { id, mtu, features })
-    }
-
-    pub fn learn(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), WorkerGone> {
-        self.send(Command::Learn { mac, vlan, port })
-    }
-
-    pub async fn snapshot(&self) -> Result<Box<WorkerSnapshot>, WorkerGone> {
-        self.ask(|done| Command::Snapshot { done }).await
+    /// For asking beside this handle's owner.
+    pub fn asker(&self) -> Asker<P> {
+        self.asker.clone()
     }
 
     /// Whether the thread still runs.
@@ -162,11 +117,122 @@ impl<P> Drop for WorkerHandle<P> {
     }
 }
 
-impl<P> WorkerHandle<P> {
+impl<P> Asker<P> {
+    fn send(&self, command: Command<P>) -> Result<(), WorkerGone> {
+        self.commands.send(command).map_err(|_| WorkerGone)?;
+        self.ring();
+        Ok(())
+    }
+
     fn ring(&self) {
         if let Some(bell) = self.bells.get(self.index) {
             bell.ring();
         }
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command<P>,
+    ) -> Result<T, WorkerGone> {
+        let (done, answer) = oneshot::channel();
+        self.send(command(done))?;
+        answer.await.map_err(|_| WorkerGone)
+    }
+
+    /// Hands a port to the worker; it is served when this returns.
+    pub async fn add(&self, new: NewPort<P>) -> Result<(), WorkerGone> {
+        self.ask(|done| Command::Add { new: Box::new(new), done }).await
+    }
+
+    /// Makes known a port that another worker serves.
+    pub async fn add_remote(
+        &self,
+        id: PortId,
+        settings: PortSettings,
+        worker: usize,
+    ) -> Result<(), WorkerGone> {
+        self.ask(|done| Command::AddRemote { id, settings, worker, done }).await
+    }
+
+    /// Nothing more is handed over for this port when this returns.
+    pub async fn remove_remote(&self, id: PortId, why: Reason) -> Result<(), WorkerGone> {
+        self.ask(|done| Command::RemoveRemote { id, why, done }).await
+    }
+
+    /// New promises; they hold when this returns.
+    pub async fn reshape(&self, change: Change) -> Result<(), WorkerGone> {
+        self.ask(|done| Command::Reshape { change: Box::new(change), done }).await
+    }
+
+    /// Takes a port away from the worker; what still waits for it, or from it, is lost under `why`.
+    pub async fn take(&self, id: PortId, why: Reason) -> Result<Option<Box<Taken<P>>>, WorkerGone> {
+        self.ask(|done| Command::Take { id, why, done }).await
+    }
+
+    /// Gives the frames back that a closed port's sockets held.
+    pub async fn reclaim(&self, id: PortId) -> Result<usize, WorkerGone> {
+        self.ask(|done| Command::Reclaim { id, done }).await
+    }
+
+    pub fn retune(&self, id: PortId, mtu: u32, features: TxFeatures) -> Result<(), WorkerGone> {
+        self.send(Command::Retune { id, mtu, features })
+    }
+
+    pub fn learn(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), WorkerGone> {
+        self.send(Command::Learn { mac, vlan, port })
+    }
+
+    /// Takes what was recorded of a source's packets since the last time.
+    /// It is asked when this is called, so that several can be before the first is awaited.
+    pub fn take_latency(
+        &self,
+        id: PortId,
+    ) -> impl Future<Output = Result<Box<VifLatency>, WorkerGone>> + Send + use<P> {
+        let (done, answer) = oneshot::channel();
+        let sent = self.send(Command::SwapLatency { id, fresh: Box::default(), done });
+        async move {
+            sent?;
+            answer.await.map_err(|_| WorkerGone)
+        }
+    }
+
+    /// Has a page of the flow table filled.
+    pub async fn flows(&self, page: Box<FlowPage>) -> Result<Box<FlowPage>, WorkerGone> {
+        self.ask(|done| Command::Flows { page, done }).await
+    }
+
+    pub async fn flow_sums(&self) -> Result<Vec<FlowSum>, WorkerGone> {
+        self.ask(|done| Command::FlowSums { done }).await
+    }
+
+    pub async fn forget_flows(&self) -> Result<(), WorkerGone> {
+        self.ask(|done| Command::ForgetFlows { done }).await
+    }
+
+    /// Has packets watched from now on, or no longer.
+    pub async fn watch(
+        &self,
+        watcher: Option<Box<Watcher>>,
+    ) -> Result<Option<Box<Watcher>>, WorkerGone> {
+        self.ask(|done| Command::Watch { watcher, done }).await
+    }
+
+    pub async fn snapshot(&self) -> Result<Box<WorkerSnapshot>, WorkerGone> {
+        self.ask(|done| Command::Snapshot { done }).await
+    }
+}
+
+impl<P> Clone for Asker<P> {
+    fn clone(&self) -> Self {
+        let Self { commands, bells, index } = self;
+        Self { commands: commands.clone(), bells: Arc::clone(bells), index: *index }
+    }
+}
+
+impl<P> std::ops::Deref for WorkerHandle<P> {
+    type Target = Asker<P>;
+    fn deref(&self) -> &Asker<P> {
+        &self.asker
     }
 }
 

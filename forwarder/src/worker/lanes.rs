@@ -5,6 +5,8 @@
 
 use weir_core::{Losses, MAX_PORTS, PortId};
 
+use super::sent::SentLog;
+
 /// A port with the worker's own numbers about it.
 #[derive(Debug)]
 pub(super) struct Lane<P> {
@@ -15,6 +17,7 @@ pub(super) struct Lane<P> {
     pub(super) refused: bool,
     /// Packets to take from here in the next turn.
     pub(super) budget: usize,
+    pub(super) sent: SentLog,
 }
 
 /// Packets taken in a turn, from one port or from several together.
@@ -71,7 +74,8 @@ impl<P> Lanes<P> {
         let before = self.remove(id);
         if let Some(slot) = self.slots.get_mut(usize::from(id.0)) {
             let losses = Losses::default();
-            *slot = Some(Lane { port, losses, copies: 0, refused: false, budget: BURST });
+            let sent = SentLog::new();
+            *slot = Some(Lane { port, losses, copies: 0, refused: false, budget: BURST, sent });
             self.serving.push(id);
         }
         before.map(|lane| lane.port)

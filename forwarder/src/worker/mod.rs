@@ -4,6 +4,7 @@
 //! - [`switching`]: what happens to one packet
 //! - [`chores`]: what is not done for every frame
 //! - [`transfer`], [`remotes`]: what passes between workers
+//! - [`measure`], [`headers`], [`sent`]: flows and times of every packet; [`tap`]: watching single ones
 //! - [`lanes`]: the worker's ports, and the order in which they are served
 //! - [`idle`]: when to look again and when to sleep
 //! - [`regimes`]: where the worker's own time goes
@@ -18,22 +19,31 @@
 mod chores;
 pub mod command;
 pub mod handle;
+mod headers;
 pub mod idle;
 mod lanes;
 mod look;
+mod measure;
 pub mod regimes;
 mod remotes;
+mod sent;
 pub mod snapshot;
 mod switching;
+mod tap;
 mod transfer;
 mod turn;
 
 #[cfg(test)]
 mod tests;
 
-pub use command::{Change, Command, FdbNews, NewPort, Taken};
-pub use handle::{WorkerGone, WorkerHandle, WorkerSettings};
+pub use command::{Change, Command, FdbNews, FlowPage, NewPort, Taken};
+pub use handle::{Asker, WorkerGone, WorkerHandle, WorkerSettings};
 pub use idle::IdlePolicy;
+pub use measure::MeasureSettings;
 pub use snapshot::{ContainerStats, PortSnapshot, VifQueue, WorkerSnapshot};
+pub use tap::{
+    Event, Facts, Filter, MARKS, Points, Protocol, Purpose, Reader, Step, WatchSpec, Watched,
+    Watcher,
+};
 pub use transfer::{Peers, peers};
 pub use turn::Worker;

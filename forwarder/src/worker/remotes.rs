@@ -7,7 +7,9 @@
 use weir_core::{Container, Engine, Losses, MAX_PORTS, Next, PortId, Reason};
 use weir_port::{Packet, Pool};
 
+use super::measure::Measure;
 use super::switching::lose_all;
+use super::tap::Tap;
 use super::transfer::Peers;
 
 /// No other worker.
@@ -66,6 +68,7 @@ impl Remotes {
         engine: &mut Engine<Packet>,
         pool: &mut Pool,
         peers: &mut Peers,
+        (measure, tap): (&mut Measure, &mut Tap),
         now_ns: u64,
         egress: PortId,
     ) -> bool {
@@ -78,7 +81,7 @@ impl Remotes {
                 Err(container) => {
                     if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container)
                     {
-                        let lost = lose_all(pool, &mut container);
+                        let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
                         self.lose(container.ingress(), reason, lost);
                         engine.recycle(container);
                     }

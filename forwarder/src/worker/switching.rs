@@ -7,6 +7,9 @@ use weir_core::{Container, Engine, Key, Mac, Next, PortId, PortSet, Reason};
 use weir_port::{Packet, Pool, Port, Refused};
 
 use super::lanes::Lane;
+use super::measure::Measure;
+use super::sent::Sent;
+use super::tap::Tap;
 
 /// The addresses a frame is switched by.
 #[inline]
@@ -23,6 +26,8 @@ pub(super) struct Intake<'a, P> {
     pub(super) lane: &'a mut Lane<P>,
     /// Room for the pieces of one superframe.
     pub(super) pieces: &'a mut Vec<Packet>,
+    pub(super) measure: &'a mut Measure,
+    pub(super) tap: &'a mut Tap,
     pub(super) now_ns: u64,
     pub(super) ingress: PortId,
 }
@@ -58,6 +63,11 @@ impl<P> Intake<'_, P> {
         // To the ledger they are copies: one frame came in, so many go out.
         self.lane.copies += (self.pieces.len() as u64).saturating_sub(1);
         let mut pieces = std::mem::take(self.pieces);
+        if let Some(piece) = pieces.first()
+            && piece.mark() != 0
+        {
+            self.tap.cut(self.now_ns, piece, egress, pieces.len());
+        }
         for piece in pieces.drain(..) {
             self.offer_whole(egress, piece);
         }
@@ -76,7 +86,12 @@ impl<P> Intake<'_, P> {
             self.lane.copies += 1;
             match self.pool.copy(&packet) {
                 Some(copy) => self.offer(egress, copy),
-                None => self.lane.losses.add(Reason::NoFrames, 1),
+                None => {
+                    self.lane.losses.add(Reason::NoFrames, 1);
+                    if self.tap.is_on() {
+                        self.tap.lost(self.now_ns, &packet, self.pool, Reason::NoFrames);
+                    }
+                }
             }
         }
         self.lose(packet, Reason::NoEgress);
@@ -85,7 +100,64 @@ impl<P> Intake<'_, P> {
     #[inline]
     pub(super) fn lose(&mut self, packet: Packet, reason: Reason) {
         self.lane.losses.add(reason, 1);
+        self.measure.lost(&packet, reason);
+        if self.tap.is_on() {
+            self.tap.lost(self.now_ns, &packet, self.pool, reason);
+        }
         self.pool.release(packet);
+    }
+}
+
+/// What a packet needs on its way out.
+pub(super) struct Way<'a, P> {
+    pub(super) pool: &'a mut Pool,
+    pub(super) lane: &'a mut Lane<P>,
+    pub(super) measure: &'a mut Measure,
+    pub(super) tap: &'a mut Tap,
+    pub(super) now_ns: u64,
+    pub(super) egress: PortId,
+}
+
+impl<P: Port> Way<'_, P> {
+    /// Hands a packet to the port, or gives it back where the port is full. One that is lost there
+    /// is counted.
+    #[inline]
+    fn send(&mut self, packet: Packet, released_ns: u64) -> Result<(), Packet> {
+        let Self { pool, lane, measure, tap, now_ns, egress } = self;
+        if tap.is_on() {
+            tap.sending(*now_ns, &packet, pool, *egress);
+        }
+        let sent = Sent::of(&packet, released_ns, *now_ns);
+        match lane.port.send(pool, packet) {
+            Ok(()) => {
+                if (measure.is_on() || tap.is_on())
+                    && let Some(sent) = lane.sent.push(sent)
+                {
+                    // So much in one turn that there is no room to wait for the clock.
+                    measure.sent(&sent, *now_ns);
+                    if sent.mark != 0 {
+                        tap.settled(*egress, &sent, *now_ns);
+                    }
+                }
+                Ok(())
+            }
+            Err(Refused::Lost(packet, reason)) => {
+                lane.losses.add(reason, 1);
+                measure.lost(&packet, reason);
+                if tap.is_on() {
+                    tap.refused();
+                    tap.lost(*now_ns, &packet, pool, reason);
+                }
+                pool.release(packet);
+                Ok(())
+            }
+            Err(Refused::Full(packet)) => {
+                if tap.is_on() {
+                    tap.refused();
+                }
+                Err(packet)
+            }
+        }
     }
 }
 
@@ -101,16 +173,14 @@ pub(super) struct Drained {
 /// emptied is given to `emptied`.
 pub(super) fn drain<P: Port>(
     engine: &mut Engine<Packet>,
-    pool: &mut Pool,
-    lane: &mut Lane<P>,
-    now_ns: u64,
-    egress: PortId,
+    way: &mut Way<'_, P>,
     mut emptied: impl FnMut(&mut Engine<Packet>, Container<Packet>),
 ) -> Drained {
     let mut drained = Drained::default();
+    let (now_ns, egress) = (way.now_ns, way.egress);
     // A device that pushes back still has frames in its ring: more of them there would only be out
     // of the scheduler's hands.
-    while !lane.refused && lane.port.tx_room() > 0 {
+    while !way.lane.refused && way.lane.port.tx_room() > 0 {
         let mut container = match engine.next(now_ns, egress) {
             Next::Container(container) => container,
             Next::NotBefore(at_ns) => {
@@ -119,25 +189,20 @@ pub(super) fn drain<P: Port>(
             }
             Next::Empty => break,
         };
+        let released_ns = container.released_ns();
         while let Some(packet) = container.pop() {
-            match lane.port.send(pool, packet) {
-                Ok(()) => drained.taken = true,
-                Err(Refused::Lost(packet, reason)) => {
-                    lane.losses.add(reason, 1);
-                    pool.release(packet);
-                    drained.taken = true;
-                }
-                Err(Refused::Full(packet)) => {
-                    container.unpop(packet);
-                    if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container)
-                    {
-                        let lost = lose_all(pool, &mut container);
-                        lane.losses.add(reason, lost);
-                        emptied(engine, container);
-                    }
-                    return drained;
-                }
+            let Err(packet) = way.send(packet, released_ns) else {
+                drained.taken = true;
+                continue;
+            };
+            container.unpop(packet);
+            if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container) {
+                let Way { pool, lane, measure, tap, .. } = way;
+                let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
+                lane.losses.add(reason, lost);
+                emptied(engine, container);
             }
+            return drained;
         }
         emptied(engine, container);
     }
@@ -146,9 +211,20 @@ pub(super) fn drain<P: Port>(
 
 /// Ends the packets of a container that cannot be sent and cannot be kept; how many they were.
 #[cold]
-pub(super) fn lose_all(pool: &mut Pool, container: &mut Container<Packet>) -> u64 {
+pub(super) fn lose_all(
+    pool: &mut Pool,
+    measure: &mut Measure,
+    tap: &mut Tap,
+    now_ns: u64,
+    container: &mut Container<Packet>,
+    reason: Reason,
+) -> u64 {
     let mut lost = 0;
     while let Some(packet) = container.pop() {
+        measure.lost(&packet, reason);
+        if tap.is_on() {
+            tap.lost(now_ns, &packet, pool, reason);
+        }
         pool.release(packet);
         lost += 1;
     }

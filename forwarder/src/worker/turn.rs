@@ -14,11 +14,13 @@ use super::chores::Leaving;
 use super::command::{Command, FdbNews};
 use super::handle::WorkerSettings;
 use super::idle::{IdlePolicy, Moment, Wait, wait};
-use super::lanes::{BURST, Lanes};
+use super::lanes::{BURST, Lane, Lanes};
+use super::measure::Measure;
 use super::regimes::{Regime, Regimes};
 use super::remotes::Remotes;
 use super::snapshot::WorkerSnapshot;
-use super::switching::{Intake, drain, key_of, lose_all};
+use super::switching::{Intake, Way, drain, key_of, lose_all};
+use super::tap::Tap;
 use super::transfer::Peers;
 
 /// Pieces that one superframe is cut into at most: 64 KiB by segments of half a kilobyte.
@@ -39,6 +41,8 @@ pub struct Worker<P> {
     pub(super) lanes: Lanes<P>,
     pub(super) leaving: Vec<Leaving<P>>,
     pub(super) burst: Vec<Packet>,
+    pub(super) measure: Measure,
+    pub(super) tap: Tap,
     pub(super) regimes: Regimes,
     pub(super) started_at_ns: u64,
     pub(super) inbox: Receiver<Command<P>>,
@@ -71,6 +75,8 @@ impl<P: Port> Worker<P> {
             lanes: Lanes::new(),
             leaving: Vec::new(),
             burst: Vec::with_capacity(BURST),
+            measure: Measure::new(settings.measure),
+            tap: Tap::default(),
             regimes: Regimes::new(now_ns),
             started_at_ns: now_ns,
             inbox,
@@ -102,6 +108,7 @@ impl<P: Port> Worker<P> {
             let progress = self.turn(now_ns);
             let before_ns = now_ns;
             now_ns = clock_monotonic_ns();
+            self.settle(now_ns);
             let pending = self.device_pushes_back();
             let regime = match (progress, pending) {
                 (true, _) => Regime::Busy,
@@ -168,17 +175,25 @@ impl<P: Port> Worker<P> {
 
     /// Switches what the burst holds, all of which came in at `ingress`.
     pub(super) fn forward(&mut self, now_ns: u64, ingress: PortId) {
-        let Self { pool, engine, lanes, burst, pieces, busy_ports, .. } = self;
+        let Self { pool, engine, lanes, burst, pieces, busy_ports, measure, tap, .. } = self;
         let Some(lane) = lanes.get_mut(ingress) else { return };
         let (packets, mut bytes) = (burst.len(), 0);
-        let mut intake = Intake { engine, pool, lane, pieces, now_ns, ingress };
+        measure.arrived(now_ns, burst, pool);
+        if tap.is_on() {
+            burst.iter_mut().for_each(|packet| tap.arrived(now_ns, packet, pool));
+        }
+        let mut intake = Intake { engine, pool, lane, pieces, measure, tap, now_ns, ingress };
         for packet in burst.drain(..) {
             bytes += u64::from(packet.len());
             let Some(key) = key_of(intake.pool.head(&packet), packet.vlan()) else {
                 intake.lose(packet, Reason::Malformed);
                 continue;
             };
-            match intake.engine.decide(now_ns, ingress, &key) {
+            let decision = intake.engine.decide(now_ns, ingress, &key);
+            if packet.mark() != 0 {
+                intake.tap.decided(now_ns, &packet, &decision);
+            }
+            match decision {
                 Decision::To(egress) => intake.offer(egress, packet),
                 Decision::Flood(egresses) => intake.flood(egresses, packet),
                 Decision::Drop(reason) => intake.lose(packet, reason),
@@ -191,17 +206,18 @@ impl<P: Port> Worker<P> {
     fn send_backlog(&mut self, now_ns: u64) -> bool {
         let mut progress = false;
         self.due_ns = self.engine.wakes_at();
-        let Self { engine, pool, lanes, peers, remotes, due_ns, .. } = self;
+        let Self { engine, pool, lanes, peers, remotes, due_ns, measure, tap, .. } = self;
         for egress in engine.backlogged().iter() {
             let Some(lane) = lanes.get_mut(egress) else {
-                progress |= remotes.hand_over(engine, pool, peers, now_ns, egress);
+                progress |= remotes.hand_over(engine, pool, peers, (measure, tap), now_ns, egress);
                 if engine.backlogged().contains(egress) {
                     // The ring is full: look again soon, nobody tells when it is not.
                     *due_ns = Some(now_ns);
                 }
                 continue;
             };
-            let drained = drain(engine, pool, lane, now_ns, egress, |engine, container| {
+            let mut way = Way { pool, lane, measure, tap, now_ns, egress };
+            let drained = drain(engine, &mut way, |engine, container| {
                 remotes.recycle(engine, peers, container);
             });
             progress |= drained.taken;
@@ -227,10 +243,13 @@ impl<P: Port> Worker<P> {
         let mut came = false;
         for other in self.peers.others() {
             for _ in 0..HANDED {
-                let Some(container) = self.peers.take_over(other) else { break };
+                let Some(mut container) = self.peers.take_over(other) else { break };
                 came = true;
+                for packet in container.iter_mut() {
+                    self.measure.taken_over(now_ns, packet, &self.pool);
+                }
                 if let Err((container, reason)) = self.engine.accept(now_ns, container) {
-                    self.refuse(container, reason);
+                    self.refuse(now_ns, container, reason);
                 }
             }
             while let Some(empty) = self.peers.returned(other) {
@@ -242,10 +261,29 @@ impl<P: Port> Worker<P> {
 
     /// Ends a container that another worker filled and that cannot be queued here.
     #[cold]
-    pub(super) fn refuse(&mut self, mut container: Container<Packet>, reason: Reason) {
-        let lost = lose_all(&mut self.pool, &mut container);
+    pub(super) fn refuse(&mut self, now_ns: u64, mut container: Container<Packet>, reason: Reason) {
+        let Self { pool, measure, tap, .. } = self;
+        let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
         self.remotes.lose(container.ingress(), reason, lost);
         self.remotes.recycle(&mut self.engine, &mut self.peers, container);
+    }
+
+    /// Writes down how long what was sent in this turn took, now that the kernel has it.
+    #[inline]
+    pub(super) fn settle(&mut self, after_ns: u64) {
+        let Self { lanes, measure, tap, .. } = self;
+        if !measure.is_on() && !tap.is_on() {
+            return;
+        }
+        if tap.is_on() {
+            tap.end_of_turn();
+        }
+        for nth in 0..lanes.len() {
+            let Some(id) = lanes.nth(nth) else { continue };
+            if let Some(lane) = lanes.get_mut(id) {
+                settle(id, lane, measure, tap, after_ns);
+            }
+        }
     }
 
     /// Tells the program whose frames to drop, and whose no longer.
@@ -305,6 +343,25 @@ impl<P: Port> Worker<P> {
         let _ = poll(&mut watched, Some(&timeout));
         bell.rise();
     }
+}
+
+/// The same for one port.
+#[inline]
+pub(super) fn settle<P: Port>(
+    id: PortId,
+    lane: &mut Lane<P>,
+    measure: &mut Measure,
+    tap: &mut Tap,
+    after_ns: u64,
+) {
+    let waiting = lane.port.tx_waiting();
+    while let Some(sent) = lane.sent.pop(waiting) {
+        measure.sent(&sent, after_ns);
+        if sent.mark != 0 {
+            tap.settled(id, &sent, after_ns);
+        }
+    }
+    measure.settled();
 }
 
 /// The earlier of two times, where there are any.

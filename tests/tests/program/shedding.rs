@@ -18,22 +18,22 @@ const ELSE: [u8; 6] = [2, 0, 0, 0, 0, 14];
 /// What `build` tags with: the outermost one counts.
 const VLANS: [(u8, u16); 3] = [(0, 0), (1, 100), (2, 200)];
 
-struct Maps {
+pub(crate) struct Maps {
     fdb: HashMap<MapData, [u8; FdbKey::LEN], u32>,
     bits: Array<MapData, shed::Row>,
 }
 
 impl Maps {
-    fn of(program: &mut Program) -> Result<Self> {
+    pub(crate) fn of(program: &mut Program) -> Result<Self> {
         let mut take = |name| program.ebpf.take_map(name).context(name);
         Ok(Self { fdb: take(maps::FDB)?.try_into()?, bits: take(maps::SHED)?.try_into()? })
     }
 
-    fn place(&mut self, mac: [u8; 6], vlan: u16, slot: u16) -> Result<()> {
+    pub(crate) fn place(&mut self, mac: [u8; 6], vlan: u16, slot: u16) -> Result<()> {
         Ok(self.fdb.insert(FdbKey::new(mac, vlan).to_bytes(), u32::from(slot), 0)?)
     }
 
-    fn set(&mut self, ingress: u16, egress: u16, on: bool) -> Result<()> {
+    pub(crate) fn set(&mut self, ingress: u16, egress: u16, on: bool) -> Result<()> {
         let mut row = self.bits.get(&ingress.into(), 0)?;
         let (word, mask) = shed::bit(egress);
         row[word] = if on { row[word] | mask } else { row[word] & !mask };

@@ -15,6 +15,7 @@ pub mod meta;
 pub mod parse;
 pub mod shed;
 pub mod verdict;
+pub mod watch;
 
 pub use bytes::{Bytes, Head};
 pub use checksum::{fold, pseudo_sum_v4, pseudo_sum_v6};
@@ -26,7 +27,7 @@ pub use parse::{Ethernet, classify, classify_from, ethernet};
 pub use verdict::{Malformed, Verdict};
 
 /// Changes with any shared type; user space refuses frames whose [`Meta::abi`] differs.
-pub const ABI_VERSION: u16 = 2;
+pub const ABI_VERSION: u16 = 3;
 /// Port slots.
 pub const MAX_PORTS: u32 = 256;
 /// Receive queues per port; a socket stands at `slot * MAX_QUEUES + rx_queue_index` in the XSKMAP.
@@ -57,6 +58,13 @@ pub mod maps {
     pub const FDB: &str = "FDB";
     /// `Array<shed::Row>` by ingress slot, to be mapped into memory: see [`shed`](crate::shed).
     pub const SHED: &str = "SHED";
+    /// `Array<u64>` by slot: which outcomes of the port's frames are told, see
+    /// [`watch::bit`](crate::watch::bit).
+    pub const WATCH: &str = "WATCH";
+    /// `RingBuf` of [`watch::Record`](crate::watch::Record), each as long as it needs to be.
+    pub const UNSTEERED: &str = "UNSTEERED";
+    /// `PerCpuArray<u64>` by slot: records for which the ring had no room, ever.
+    pub const WATCH_MISSED: &str = "WATCH_MISSED";
     /// Global of type [`GsoOffsets`](crate::GsoOffsets), set before loading.
     pub const GSO_OFFSETS: &str = "GSO_OFFSETS";
     /// Entries in each lock map.

@@ -13,5 +13,7 @@ pub mod slot;
 
 pub use btf::{KernelFacts, gso_offsets};
 pub use query::{AttachedMode, XdpFeatures, xdp_query};
-pub use run::{MAX_TEST_FRAME, TestCtx, TestRun, live_frames, test_run, test_run_repeat};
+pub use run::{
+    MAX_TEST_FRAME, TestCtx, TestRun, live_frames, test_run, test_run_behind, test_run_repeat,
+};
 pub use slot::SlotSocket;

@@ -35,6 +35,17 @@ pub fn test_run(prog: BorrowedFd<'_>, frame: &[u8], ctx: Option<TestCtx>) -> io:
     test_run_repeat(prog, frame, ctx, 1)
 }
 
+/// The same on a frame that has this much metadata of another program in front of it (a multiple
+/// of 4; the kernel lets no more than 216 bytes stand there).
+pub fn test_run_behind(
+    prog: BorrowedFd<'_>,
+    meta: &[u8],
+    frame: &[u8],
+    ctx: TestCtx,
+) -> io::Result<TestRun> {
+    run(prog, &[meta, frame].concat(), Some(ctx), meta.len(), 1)
+}
+
 /// Runs the program `repeat` times on one buffer (what a run changes, the next finds changed).
 pub fn test_run_repeat(
     prog: BorrowedFd<'_>,
@@ -42,8 +53,19 @@ pub fn test_run_repeat(
     ctx: Option<TestCtx>,
     repeat: u32,
 ) -> io::Result<TestRun> {
+    run(prog, frame, ctx, 0, repeat)
+}
+
+/// `frame` with `front` bytes of metadata before it.
+fn run(
+    prog: BorrowedFd<'_>,
+    frame: &[u8],
+    ctx: Option<TestCtx>,
+    front: usize,
+    repeat: u32,
+) -> io::Result<TestRun> {
     let md_in = ctx.map(|c| xdp_md {
-        data: 0,
+        data: front as u32,
         data_end: frame.len() as u32,
         data_meta: 0,
         ingress_ifindex: c.ingress_ifindex,

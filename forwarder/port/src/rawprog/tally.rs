@@ -6,8 +6,9 @@
 //! then, is not counted. A delay is taken where the program runs, so that it holds no waking up.
 
 use super::{
-    ADD_IMM, Action, CALL, EXIT, HELPER_LOOKUP, JEQ_IMM, JGT_REG, LOAD_DW, LOAD_W, MOV_IMM,
-    MOV_REG, Program, STORE_DW, create_map, insn, map_address, possible_cores, read_elem,
+    ADD_IMM, Action, CALL, EXIT, HELPER_LOOKUP, JEQ_IMM, JGT_REG, JNE_IMM, LOAD_DW, LOAD_W,
+    MOV_IMM, MOV_REG, Program, STORE_DW, STORE_W, create_map, insn, map_address, possible_cores,
+    read_elem,
 };
 use std::io;
 use std::os::fd::OwnedFd;
@@ -37,8 +38,6 @@ const AND_IMM: u8 = 0x57;
 const TO_BE: u8 = 0xdc;
 const LOAD_B: u8 = 0x71;
 const LOAD_H: u8 = 0x69;
-const STORE_W: u8 = 0x63;
-const JNE_IMM: u8 = 0x55;
 const JLE_IMM: u8 = 0xb5;
 const HELPER_KTIME: i32 = 5;
 const HELPER_BUFF_LEN: i32 = 188;

@@ -143,6 +143,11 @@ impl Port for XskPort {
     }
 
     #[inline]
+    fn tx_waiting(&self) -> usize {
+        self.tx_size.saturating_sub(self.tx_room) as usize
+    }
+
+    #[inline]
     fn tx_outstanding(&self) -> usize {
         self.outstanding.saturating_sub(self.dropped) as usize
     }

@@ -38,6 +38,9 @@ pub struct PortSetArgs {
     pub name: String,
     #[command(flatten)]
     pub options: Box<PortOptions>,
+    /// Print the configuration that came of it, as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 const SET_EXAMPLES: &str = "\
@@ -66,6 +69,9 @@ pub struct PortAddArgs {
     pub role: Role,
     #[command(flatten)]
     pub options: Box<PortOptions>,
+    /// Print the configuration that came of it, as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 const ADD_EXAMPLES: &str = "\
@@ -80,6 +86,9 @@ pub struct PortDelArgs {
     /// The port, as `weir port list` shows it
     #[arg(value_name = "NAME", value_parser = interface)]
     pub name: String,
+    /// Print the configuration that came of it, as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 const DEL_EXAMPLES: &str = "\
@@ -138,6 +147,9 @@ pub struct SetArgs {
     pub key: Key,
     /// What it is to be; `none`: its default
     pub value: String,
+    /// Print the configuration that came of it, as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 const KEY_EXAMPLES: &str = "\

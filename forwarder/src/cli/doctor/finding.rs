@@ -5,7 +5,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::cli::render::WIDTH;
+use crate::cli::render::{
+    WIDTH,
+    paint::{Paint, Tone, len},
+};
+use crate::control::report::VERSION;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -29,6 +33,14 @@ impl Level {
             Self::Fail => "FAIL",
         }
     }
+
+    fn tone(self) -> Tone {
+        match self {
+            Self::Ok | Self::Note => Tone::Plain,
+            Self::Warn => Tone::Warn,
+            Self::Fail => Tone::Bad,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,12 +59,24 @@ pub struct Finding {
 /// All findings, in the order in which they are shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
+    version: Version,
     /// Whether nothing fails.
     #[serde(rename = "ok")]
     fine: Fine,
     findings: Vec<Finding>,
     #[serde(skip)]
     subject: String,
+}
+
+/// Of the shape of the JSON, as in the control socket's answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+struct Version(u64);
+
+impl Default for Version {
+    fn default() -> Self {
+        Self(VERSION)
+    }
 }
 
 /// A `true` until something fails.
@@ -103,7 +127,7 @@ impl Report {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(super) fn text(&self, paint: Paint) -> String {
         let mut out = String::new();
         let mut subject = None;
         let width = self.findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
@@ -113,7 +137,9 @@ impl Report {
                 let _ = writeln!(out, "{gap}{}", finding.subject);
                 subject = Some(&finding.subject);
             }
-            let lead = format!("  {:4}  {:width$}  ", finding.level.word(), finding.check);
+            let word = format!("{:4}", finding.level.word());
+            let word = paint.paint(finding.level.tone(), &word);
+            let lead = format!("  {word}  {:width$}  ", finding.check);
             out.push_str(&wrap(&lead, &finding.text));
             if let Some(fix) = &finding.fix {
                 let lead = format!("{:indent$}-> ", "", indent = width + 10);
@@ -143,7 +169,7 @@ fn counted(count: usize, what: &str) -> String {
 
 /// Text after a lead, broken between words, further lines standing below the first one's text.
 fn wrap(lead: &str, text: &str) -> String {
-    let indent = lead.chars().count();
+    let indent = len(lead);
     let mut out = lead.to_owned();
     let mut column = indent;
     for (position, word) in text.split_whitespace().enumerate() {
@@ -195,8 +221,8 @@ v1
 
 no failure, 1 warning, no note
 ";
-        assert_eq!(sample().text(), expected);
-        assert!(sample().text().lines().all(|line| line.chars().count() <= WIDTH));
+        assert_eq!(sample().text(Paint::PLAIN), expected);
+        assert!(sample().text(Paint::PLAIN).lines().all(|line| line.chars().count() <= WIDTH));
     }
 
     #[test]
@@ -206,7 +232,8 @@ no failure, 1 warning, no note
         report.add(Level::Fail, "xdp", "occupied");
         assert!(report.fails());
         let json: serde_json::Value = serde_json::from_str(&report.json().unwrap()).unwrap();
-        assert_eq!(json["ok"], false);
+        assert_eq!((&json["ok"], &json["version"]), (&false.into(), &VERSION.into()));
+        assert!(report.text(Paint::ALWAYS).contains("\x1b[1;31mFAIL\x1b[0m  xdp "));
         assert_eq!(json["findings"][1]["fix"], "ethtool -K eth0 gro on txvlan off");
         assert_eq!(json["findings"][2]["level"], "fail");
         assert!(json["findings"][2].get("fix").is_none());

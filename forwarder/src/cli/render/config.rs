@@ -6,9 +6,10 @@ use crate::control::config::CHANGEABLE;
 
 /// `weir config`: a file that `weir run --config` would take.
 pub fn config(document: &Value) -> String {
-    let mut text = "# What can be changed while weir runs, as it is now. What is set at its start \
-                    (workers,\n# idle, mode and so on) is not shown.\n"
-        .to_owned();
+    let mut text =
+        "# What can be changed while weir runs, as it is now. What is set at its start\n\
+                    # (workers, idle, mode and so on) is not shown.\n"
+            .to_owned();
     for (name, section) in sections(document) {
         text += &format!("\n[{name}]\n{}", keys(section.iter()));
     }
@@ -134,8 +135,8 @@ role = "uplink"
     fn what_is_shown_is_a_file_that_says_the_same() {
         let plan = plan(FILE);
         let text = config(&plan.document(&[]));
-        let expected = r#"# What can be changed while weir runs, as it is now. What is set at its start (workers,
-# idle, mode and so on) is not shown.
+        let expected = r#"# What can be changed while weir runs, as it is now. What is set at its start
+# (workers, idle, mode and so on) is not shown.
 
 [container]
 alpha = 0.99

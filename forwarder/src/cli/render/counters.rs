@@ -19,6 +19,29 @@ const FIELDS: &[(&str, &[(&str, &str)])] = &[
             ),
             ("superframes", "How many of the frames were chains, up to 64 kB, cut later or never."),
             ("queued", "What waits to be sent out of the port now."),
+            ("checksums_completed", "Frames whose checksum a guest had left to its device."),
+            ("superframes_segmented", "Chains cut here, for a device that cannot do it."),
+            ("kick_again", "Kicks that were answered with: call again (EAGAIN)."),
+        ],
+    ),
+    (
+        "LATENCY (of delivered packets: steer + container + queue + tx = residence)",
+        &[
+            ("steer", "From the program until the worker took the packet."),
+            ("container", "In an open container."),
+            ("queue", "In its link's queue."),
+            ("tx", "From being handed over until the kernel had taken it."),
+            ("residence", "All of it. Resolution: 64 ns or 1 in 128, up to 17 s."),
+        ],
+    ),
+    (
+        "FLOWS (every packet that a worker took is in one of them, or in a sum)",
+        &[
+            ("capacity", "Flows that can be told apart at once. More needs a larger `flows`."),
+            ("known", "Flows that are."),
+            ("jitter", "How much the residence changes from packet to packet (RFC 3550)."),
+            ("other", "Of one source: packets of flows for which there was no room."),
+            ("ended", "Of one source: flows without packets for longer than `flow-idle`."),
         ],
     ),
     (
@@ -121,6 +144,9 @@ mod tests {
         }
         for counter in Counter::all() {
             assert!(text.contains(&format!("\n  {}\n", counter.name())));
+        }
+        for stage in weir_core::Stage::ALL {
+            assert!(text.contains(&format!("\n  {}\n", stage.name())));
         }
         for reason in weir_core::ReleaseReason::ALL {
             assert!(text.contains(&format!("\n  {reason}\n")));

@@ -3,6 +3,7 @@
 use super::{
     Align::{Left, Right},
     Table, WIDTH, grouped,
+    paint::{Paint, Tone},
 };
 use crate::control::report::StatsReport;
 
@@ -22,7 +23,7 @@ fn sum(parts: &[(&str, u64)], total: &str) -> String {
 }
 
 /// The whole ledger, and the census of the pool under it.
-pub fn ledger(report: &StatsReport) -> String {
+pub fn ledger(report: &StatsReport, paint: Paint) -> String {
     let ledger = &report.ledger;
     let mut text = line("LEDGER", "FRAMES");
     text += &sum(
@@ -39,7 +40,7 @@ pub fn ledger(report: &StatsReport) -> String {
         ],
         "= accounted for",
     );
-    text += &format!("balanced: {}\n\n", verdict(ledger.balanced, ledger.balance()));
+    text += &format!("balanced: {}\n\n", verdict(ledger.balanced, ledger.balance(), paint));
     text += &lost(report);
     let pool = &report.frames;
     text += &line("POOL", "FRAMES");
@@ -54,16 +55,17 @@ pub fn ledger(report: &StatsReport) -> String {
         "= accounted for",
     );
     let missing = i128::from(pool.total) - i128::from(pool.accounted());
-    text + &format!("of {}: {}\n", grouped(pool.total), verdict(missing == 0, missing))
+    text + &format!("of {}: {}\n", grouped(pool.total), verdict(missing == 0, missing, paint))
 }
 
-fn verdict(balanced: bool, balance: i128) -> String {
+fn verdict(balanced: bool, balance: i128, paint: Paint) -> String {
     let off = grouped(u64::try_from(balance.unsigned_abs()).unwrap_or(u64::MAX));
-    match balance {
-        _ if balanced => "yes".to_owned(),
+    let wrong = match balance {
+        _ if balanced => return "yes".to_owned(),
         0.. => format!("NO, {off} vanished without a name"),
         _ => format!("NO, {off} counted twice"),
-    }
+    };
+    paint.paint(Tone::Bad, &wrong)
 }
 
 /// Every reason that occurred, the most frequent first, and at which ports.
@@ -92,7 +94,7 @@ fn lost(report: &StatsReport) -> String {
 }
 
 /// `v1 4,000, v2 7`, the worst first.
-fn places(report: &StatsReport, reason: &str) -> String {
+pub(crate) fn places(report: &StatsReport, reason: &str) -> String {
     let lost = |port: &crate::control::report::PortReport| port.losses.get(reason).copied();
     let mut ports: Vec<(&str, u64)> =
         report.ports.iter().filter_map(|port| Some((port.name.as_str(), lost(port)?))).collect();
@@ -141,7 +143,7 @@ POOL                                          FRAMES
 = accounted for                                8,192
 of 8,192: yes
 ";
-        assert_eq!(ledger(&report()), expected);
+        assert_eq!(ledger(&report(), Paint::PLAIN), expected);
     }
 
     #[test]
@@ -150,10 +152,10 @@ of 8,192: yes
         report.ledger.received += 1000;
         report.ledger.balanced = false;
         report.frames.free += 1;
-        let text = ledger(&report);
+        let text = ledger(&report, Paint::PLAIN);
         assert!(text.contains("balanced: NO, 1,000 vanished without a name\n"), "{text}");
         assert!(text.contains("of 8,192: NO, 1 counted twice\n"), "{text}");
         report.ledger.lost_by_reason.clear();
-        assert!(ledger(&report).contains("\nnothing lost\n"));
+        assert!(ledger(&report, Paint::PLAIN).contains("\nnothing lost\n"));
     }
 }

@@ -2,14 +2,16 @@
 
 use super::{
     Align::{Left, Right},
-    Table, WIDTH, grouped, percent,
+    Table, WIDTH, grouped,
+    paint::{Paint, Tone},
+    percent,
     shares::contended,
     uptime, wrapped,
 };
 use crate::control::report::{PortList, Regimes, StatsReport, WorkerReport};
 
 /// Totals since weir started.
-pub fn stats(report: &StatsReport) -> String {
+pub fn stats(report: &StatsReport, paint: Paint) -> String {
     let mut text = Table::fitting(|number| {
         let mut table = Table::new(&[
             ("PORT", Left),
@@ -24,11 +26,11 @@ pub fn stats(report: &StatsReport) -> String {
             table.row(vec![
                 port.name.clone(),
                 port.role.to_string(),
-                port.state.name().to_owned(),
+                paint.paint(Tone::of_state(port.state), port.state.name()),
                 port.mode.name().to_owned(),
                 number(port.rx.frames),
                 number(port.tx.frames),
-                number(port.lost()),
+                paint.paint(Tone::of_losses(port.lost()), &number(port.lost())),
             ]);
         }
         table
@@ -39,11 +41,11 @@ pub fn stats(report: &StatsReport) -> String {
     let ports = report.ports.iter();
     text += &problems(ports.map(|port| (port.name.as_str(), port.problem.as_deref())));
     text.push('\n');
-    let shares = contended(report);
+    let shares = contended(report, paint);
     if !shares.is_empty() {
         text.extend([&shares, "\n"]);
     }
-    text.push_str(&summary(report));
+    text.push_str(&summary(report, paint));
     text
 }
 
@@ -55,7 +57,7 @@ fn problems<'p>(ports: impl Iterator<Item = (&'p str, Option<&'p str>)>) -> Stri
 }
 
 /// The lines under the ports: the ledger in one sentence, the worker's time, the pool.
-fn summary(report: &StatsReport) -> String {
+fn summary(report: &StatsReport, paint: Paint) -> String {
     let ledger = &report.ledger;
     let mut reasons: Vec<(&String, &u64)> = ledger.lost_by_reason.iter().collect();
     reasons.sort_by_key(|(_, frames)| std::cmp::Reverse(**frames));
@@ -65,7 +67,10 @@ fn summary(report: &StatsReport) -> String {
         [] => "nothing lost".to_owned(),
         reasons => format!("{} lost ({})", grouped(ledger.lost), reasons.join(", ")),
     };
-    let balanced = if ledger.balanced { "balanced" } else { "NOT BALANCED" };
+    let balanced = match ledger.balanced {
+        true => "balanced".to_owned(),
+        false => paint.paint(Tone::Bad, "NOT BALANCED"),
+    };
     let mut text = wrapped(&format!("ledger: {balanced}, {lost}"), 0, WIDTH);
     text.push_str(&workers(report));
     let (pool, fdb) = (&report.frames, &report.fdb);
@@ -97,7 +102,7 @@ pub(super) fn worker_line(worker: &WorkerReport, regimes: &Regimes) -> String {
 }
 
 /// `weir port list`.
-pub fn port_list(list: &PortList) -> String {
+pub fn port_list(list: &PortList, paint: Paint) -> String {
     let mut table = Table::new(&[
         ("PORT", Left),
         ("ROLE", Left),
@@ -114,7 +119,7 @@ pub fn port_list(list: &PortList) -> String {
         table.row(vec![
             port.name.clone(),
             port.role.to_string(),
-            port.state.name().to_owned(),
+            paint.paint(Tone::of_state(port.state), port.state.name()),
             port.mode.name().to_owned(),
             if driver.is_empty() { "-".to_owned() } else { driver },
             port.ifindex.to_string(),
@@ -154,12 +159,12 @@ ledger: balanced, 4,013 lost (queue_full 4,000, no_egress 8, port_gone 5)
 worker on core 1 (adaptive): busy 12.3 %, idle 87.6 %, back-pressured 0.1 %
 pool: 6,100 of 8,192 frames free; known addresses: 3 of 16,384; up 01:02:03
 ";
-        assert_eq!(stats(&report()), expected);
+        assert_eq!(stats(&report(), Paint::PLAIN), expected);
     }
 
     #[test]
     fn contended_links_and_containers_are_shown_between_the_ports_and_the_sums() {
-        let text = stats(&shared());
+        let text = stats(&shared(), Paint::PLAIN);
         let tables: Vec<&str> = text.split("\n\n").collect();
         assert_eq!(tables.len(), 4, "{text}");
         assert!(tables[1].starts_with("LINK / FROM ") && tables[1].contains("\nnic0 "), "{text}");
@@ -178,7 +183,7 @@ pool: 6,100 of 8,192 frames free; known addresses: 3 of 16,384; up 01:02:03
             .iter()
             .map(|reason| (reason.name().to_owned(), u64::MAX))
             .collect();
-        let text = stats(&report);
+        let text = stats(&report, Paint::PLAIN);
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.contains("18.4E"), "{text}");
     }
@@ -216,8 +221,8 @@ enp0s31f6np0v15  uplink  stopped  native-zc  mlx5_cor  12345  65535      16  no
 v1               vif     failed   none       -             7   1500       1  yes
 v1: bind: another program holds queue 0
 ";
-        assert_eq!(port_list(&list), expected);
+        assert_eq!(port_list(&list, Paint::PLAIN), expected);
         assert!(expected.lines().all(|line| line.len() <= WIDTH));
-        assert!(port_list(&PortList::default()).ends_with("(no ports yet)\n"));
+        assert!(port_list(&PortList::default(), Paint::PLAIN).ends_with("(no ports yet)\n"));
     }
 }

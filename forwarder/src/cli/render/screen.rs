@@ -3,6 +3,8 @@
 
 use std::io::{self, Write};
 
+use super::paint::cut;
+
 const HIDE_CURSOR: &str = "\x1b[?25l";
 const SHOW_CURSOR: &str = "\x1b[?25h";
 const CLEAR_LINE_END: &str = "\x1b[K";
@@ -61,7 +63,7 @@ impl<W: Write> Screen<W> {
         self.drawn = 0;
         for line in picture.lines().take(size.lines()) {
             // A line that wraps would be two.
-            text.extend(line.chars().take(size.columns));
+            text += &cut(line, size.columns);
             text.extend([CLEAR_LINE_END, "\r\n"]);
             self.drawn += 1;
         }

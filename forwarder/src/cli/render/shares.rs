@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use super::{
     Align::{Left, Right},
-    Table, WIDTH, percent, short, uptime,
+    Table, WIDTH,
+    paint::{Paint, Tone},
+    percent, short, uptime,
 };
 use crate::control::{
     plan::Role,
@@ -27,10 +29,11 @@ pub fn shares(
     before: Option<&StatsReport>,
     after: &StatsReport,
     max_lines: Option<usize>,
+    paint: Paint,
 ) -> String {
     // Another weir than before: what it counted, it counted since it started.
     let before = before.filter(|before| before.uptime_ns <= after.uptime_ns);
-    let links = links(before, after, |_| true);
+    let links = links(before, after, paint, |_| true);
     let containers = containers(before, after);
     let what = if before.is_some() { "per second" } else { "totals" };
     let mut text = format!("weir, up {}: {what}\n", uptime(after.uptime_ns));
@@ -46,12 +49,12 @@ pub fn shares(
 }
 
 /// For `weir stats`: the links that are, or could be, contended.
-pub(super) fn contended(report: &StatsReport) -> String {
+pub(super) fn contended(report: &StatsReport, paint: Paint) -> String {
     let promised = |name: &str| {
         let to = report.ports.iter().find(|port| port.name == name);
         to.is_some_and(|to| to.role == Role::Uplink || to.promise.rate_bps > 0)
     };
-    let mut text = links(None, report, |flows| {
+    let mut text = links(None, report, paint, |flows| {
         flows
             .iter()
             .any(|flow| flow.link.shed || flow.link.queued.packets > 0 || promised(&flow.link.to))
@@ -66,6 +69,7 @@ pub(super) fn contended(report: &StatsReport) -> String {
 fn links(
     before: Option<&StatsReport>,
     after: &StatsReport,
+    paint: Paint,
     wanted: impl Fn(&[Flow<'_>]) -> bool,
 ) -> String {
     let mut flows: BTreeMap<&str, Vec<Flow<'_>>> = BTreeMap::new();
@@ -121,7 +125,7 @@ fn links(
                 amount(flow.bytes, elapsed_ns),
                 percent(permille),
                 short(flow.link.queued.bytes),
-                if flow.link.shed { "now" } else { "" }.to_owned(),
+                paint.paint(Tone::Warn, if flow.link.shed { "now" } else { "" }),
             ]);
         }
     }
@@ -196,7 +200,7 @@ fn or_dash(rate_bps: u64) -> String {
 }
 
 /// `850ns`, `12.3us`.
-fn time(ns: u64) -> String {
+pub(crate) fn time(ns: u64) -> String {
     let (unit, name) = match ns {
         0..1_000 => return format!("{ns}ns"),
         1_000..1_000_000 => (1_000, "us"),
@@ -255,8 +259,8 @@ v1                                    -  3.00k                0
 CONTAINERS FROM  RELEASE   COUNT   FILL    WAIT   SHED  LET GO BECAUSE
 v1               adaptive  1.00k  4.00k  12.3us  4.00k  full 91% idle 9%
 ";
-        assert_eq!(shares(None, &shared(), None), expected);
-        let contended = contended(&shared());
+        assert_eq!(shares(None, &shared(), None, Paint::PLAIN), expected);
+        let contended = contended(&shared(), Paint::PLAIN);
         assert!(contended.contains("\nnic0 ") && !contended.contains("3.00k"), "{contended}");
         assert_eq!(contended.lines().count(), 7, "{contended}");
     }
@@ -284,13 +288,15 @@ nic0                               200M   200M                0
 CONTAINERS FROM  RELEASE   COUNT   FILL    WAIT   SHED  LET GO BECAUSE
 v1               adaptive    100  2.00k     0ns      0  timeout 60% playout 40%
 ";
-        assert_eq!(shares(Some(&before), &after, Some(9)), expected);
-        let cut = shares(Some(&before), &after, Some(4));
+        assert_eq!(shares(Some(&before), &after, Some(9), Paint::PLAIN), expected);
+        let cut = shares(Some(&before), &after, Some(4), Paint::PLAIN);
         assert!(cut.ends_with("\n(5 more lines are not shown)\n"), "{cut}");
         assert_eq!(cut.lines().count(), 4);
         // Started anew: everything since then.
-        assert!(shares(Some(&after), &before, None).contains(": totals\n"));
-        assert!(shares(Some(&before), &before, None).contains("v1                    4"));
+        assert!(shares(Some(&after), &before, None, Paint::PLAIN).contains(": totals\n"));
+        assert!(
+            shares(Some(&before), &before, None, Paint::PLAIN).contains("v1                    4")
+        );
     }
 
     #[test]
@@ -313,7 +319,10 @@ v1               adaptive    100  2.00k     0ns      0  timeout 60% playout 40%
             (port.containers.released, port.containers.bytes) = (released, u64::MAX);
             port.containers.wait_ns = u64::MAX;
         }
-        for text in [shares(None, &report, None), shares(Some(&shared()), &report, None)] {
+        for text in [
+            shares(None, &report, None, Paint::PLAIN),
+            shares(Some(&shared()), &report, None, Paint::PLAIN),
+        ] {
             assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         }
         for (ns, text) in
@@ -322,7 +331,7 @@ v1               adaptive    100  2.00k     0ns      0  timeout 60% playout 40%
             assert_eq!(time(ns), text);
         }
         assert_eq!(
-            shares(None, &StatsReport::default(), None).lines().nth(1),
+            shares(None, &StatsReport::default(), None, Paint::PLAIN).lines().nth(1),
             Some("(nothing was sent)")
         );
     }

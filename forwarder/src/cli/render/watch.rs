@@ -4,6 +4,7 @@
 use super::{
     Align::{Left, Right},
     Table, grouped,
+    paint::{Paint, Tone},
     ports::worker_line,
     short, uptime,
 };
@@ -39,7 +40,7 @@ impl Rates {
         }
     }
 
-    fn add(self, other: Self) -> Self {
+    pub(crate) fn add(self, other: Self) -> Self {
         Self {
             rx_pps: self.rx_pps.saturating_add(other.rx_pps),
             rx_bps: self.rx_bps.saturating_add(other.rx_bps),
@@ -49,7 +50,7 @@ impl Rates {
         }
     }
 
-    fn row(self, name: &str, state: &str, lost: u64) -> Vec<String> {
+    fn row(self, name: &str, state: &str, lost: u64, paint: Paint) -> Vec<String> {
         vec![
             name.to_owned(),
             state.to_owned(),
@@ -57,7 +58,7 @@ impl Rates {
             short(self.rx_bps),
             short(self.tx_pps),
             short(self.tx_bps),
-            short(self.lost_ps),
+            paint.paint(Tone::of_losses(self.lost_ps), &short(self.lost_ps)),
             short(lost),
         ]
     }
@@ -65,7 +66,12 @@ impl Rates {
 
 /// The picture of what happened between two reports, in at most `max_lines` lines: where not all
 /// ports fit, the busiest are shown.
-pub fn watch(before: &StatsReport, after: &StatsReport, max_lines: Option<usize>) -> String {
+pub fn watch(
+    before: &StatsReport,
+    after: &StatsReport,
+    max_lines: Option<usize>,
+    paint: Paint,
+) -> String {
     // Another weir than before: what it counted, it counted since it started.
     let restarted = after.uptime_ns < before.uptime_ns;
     let nothing = StatsReport::default();
@@ -108,10 +114,11 @@ pub fn watch(before: &StatsReport, after: &StatsReport, max_lines: Option<usize>
         ("  LOST", Right),
     ]);
     for (_, port, rates) in &rows {
-        table.row(rates.row(&port.name, port.state.name(), port.lost()));
+        let state = paint.paint(Tone::of_state(port.state), port.state.name());
+        table.row(rates.row(&port.name, &state, port.lost(), paint));
     }
     let lost = after.ports.iter().map(PortReport::lost).fold(0, u64::saturating_add);
-    table.row(total.row("all", "", lost));
+    table.row(total.row("all", "", lost, paint));
     let rendered = table.render();
     let (ports, sum) = rendered.trim_end().rsplit_once('\n').unwrap_or((&rendered, ""));
     let again = if restarted { ", started anew" } else { "" };
@@ -120,7 +127,10 @@ pub fn watch(before: &StatsReport, after: &StatsReport, max_lines: Option<usize>
         uptime(after.uptime_ns),
         grouped(after.ports.len() as u64),
         grouped(after.ledger.in_flight),
-        if after.ledger.balanced { "ledger balanced" } else { "LEDGER NOT BALANCED" },
+        match after.ledger.balanced {
+            true => "ledger balanced".to_owned(),
+            false => paint.paint(Tone::Bad, "LEDGER NOT BALANCED"),
+        },
     );
     text.extend([ports, "\n"]);
     if hidden > 0 {
@@ -135,14 +145,15 @@ pub fn watch(before: &StatsReport, after: &StatsReport, max_lines: Option<usize>
 fn workers(before: &StatsReport, after: &StatsReport) -> String {
     let line = |worker: &WorkerReport| {
         let earlier = before.worker.iter().find(|earlier| earlier.core == worker.core);
-        let since = |of: fn(&Regimes) -> u64| {
-            of(&worker.regimes).saturating_sub(earlier.map_or(0, |earlier| of(&earlier.regimes)))
-        };
-        let regimes =
-            Regimes::of(since(|r| r.busy.ns), since(|r| r.idle.ns), since(|r| r.back_pressured.ns));
-        worker_line(worker, &regimes)
+        worker_line(worker, &since(earlier.map(|earlier| &earlier.regimes), &worker.regimes))
     };
     after.worker.iter().map(line).collect()
+}
+
+/// Where a worker's time went since an earlier report, if there is one.
+pub(crate) fn since(earlier: Option<&Regimes>, now: &Regimes) -> Regimes {
+    let since = |of: fn(&Regimes) -> u64| of(now).saturating_sub(earlier.map_or(0, of));
+    Regimes::of(since(|r| r.busy.ns), since(|r| r.idle.ns), since(|r| r.back_pressured.ns))
 }
 
 #[cfg(test)]
@@ -180,7 +191,7 @@ vnet-0123456789  gone         0         0        0         0        0       6
 all                       1.23M     9.87G    1.23M     9.87G      200   4.41k
 worker on core 1 (adaptive): busy 50.0 %, idle 48.0 %, back-pressured 2.0 %
 ";
-        assert_eq!(watch(&before, &later(&before), Some(23)), expected);
+        assert_eq!(watch(&before, &later(&before), Some(23), Paint::PLAIN), expected);
     }
 
     #[test]
@@ -189,7 +200,7 @@ worker on core 1 (adaptive): busy 50.0 %, idle 48.0 %, back-pressured 2.0 %
         let mut after = report();
         after.uptime_ns = 1_000_000_000;
         after.ports = vec![port("v9", Role::Vif, 500, 0)];
-        let text = watch(&before, &after, None);
+        let text = watch(&before, &after, None, Paint::PLAIN);
         assert!(text.starts_with("weir, up 00:00:01, started anew: 1 ports,"), "{text}");
         assert!(text.contains("\nv9               up         500     4.00M"), "{text}");
     }
@@ -210,7 +221,7 @@ worker on core 1 (adaptive): busy 50.0 %, idle 48.0 %, back-pressured 2.0 %
         }
         after.ports[50].rx.bytes = u64::MAX / 8;
         after.ports[51].losses = losses(&[("shed", u64::MAX / 4)]);
-        let text = watch(&before, &after, Some(23));
+        let text = watch(&before, &after, Some(23), Paint::PLAIN);
         assert_eq!(text.lines().count(), 23, "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.contains("(85 quieter ports are not shown)"), "{text}");
@@ -218,6 +229,6 @@ worker on core 1 (adaptive): busy 50.0 %, idle 48.0 %, back-pressured 2.0 %
             text.contains(&format!("{}   up          23     9.22E", after.ports[50].name)),
             "{text}"
         );
-        assert_eq!(watch(&before, &after, None).lines().count(), 103 + 4);
+        assert_eq!(watch(&before, &after, None, Paint::PLAIN).lines().count(), 103 + 4);
     }
 }

@@ -24,14 +24,16 @@ use crate::{
     cli::client::{self, ClientError},
     control::{
         config::{Host, parse},
-        plan::Plan,
-        report::VERSION,
+        plan::{Plan, Role},
+        report::{self, Attached, PortInfo, VERSION},
     },
 };
 
 #[derive(Debug)]
 struct Twin {
     broken: bool,
+    /// What was asked for of the flows, last.
+    asked: Arc<Mutex<FlowQuery>>,
     stuck: bool,
     /// What a stuck change waits for.
     reached: Arc<Notify>,
@@ -44,7 +46,7 @@ impl Default for Twin {
                     [[port]]\nname = 'v1'\n";
         let plan = parse(file, "f", &Host { cores: vec![0] }).unwrap();
         let plan = Arc::new(Mutex::new(plan));
-        Self { broken: false, stuck: false, reached: Arc::default(), plan }
+        Self { broken: false, asked: Arc::default(), stuck: false, reached: Arc::default(), plan }
     }
 }
 
@@ -60,7 +62,24 @@ impl Backend for Twin {
     }
 
     async fn ports(&self) -> Result<PortList, BackendError> {
-        Ok(PortList { version: VERSION, ports: Vec::new() })
+        let names = ["nic0", "v1"].map(|name| PortInfo { name: name.into(), ..port() });
+        Ok(PortList { version: VERSION, ports: names.into() })
+    }
+
+    async fn latency(&self, histograms: bool, reset: bool) -> Result<LatencyReport, BackendError> {
+        if self.stuck {
+            std::future::pending::<()>().await;
+        }
+        let until_unix_ns = u64::from(histograms) + 2 * u64::from(reset);
+        Ok(LatencyReport { version: VERSION, until_unix_ns, ..LatencyReport::default() })
+    }
+
+    async fn flows(&self, query: FlowQuery) -> Result<FlowsReport, BackendError> {
+        *self.asked.lock().unwrap() = query;
+        if self.broken {
+            return Err(BackendError("the worker has ended".into()));
+        }
+        Ok(FlowsReport { version: VERSION, ..FlowsReport::default() })
     }
 
     async fn config(&self) -> Result<Value, BackendError> {
@@ -75,6 +94,39 @@ impl Backend for Twin {
         let mut plan = self.plan.lock().unwrap();
         *plan = plan.patch(&patch, &[])?;
         Ok(plan.document(&[]))
+    }
+
+    async fn watch(&self, wanted: Wanted, who: String) -> Result<Watching, WatchRefused> {
+        if self.broken {
+            return Err(WatchRefused { status: 409, error: format!("{who} is not the first") });
+        }
+        let (give, parts) = tokio::sync::mpsc::channel(4);
+        give.send(format!("{wanted:?}\n").into()).await.unwrap();
+        let reached = Arc::clone(&self.reached);
+        tokio::spawn(async move {
+            give.closed().await;
+            reached.notify_one();
+        });
+        Ok(Watching { id: 7, parts })
+    }
+
+    fn end_watch(&self, id: Option<u64>) -> Option<String> {
+        (id == Some(7)).then(|| "the twin".to_owned())
+    }
+}
+
+fn port() -> PortInfo {
+    PortInfo {
+        name: String::new(),
+        role: Role::Vif,
+        state: report::State::Up,
+        problem: None,
+        mode: Attached::Skb,
+        driver: String::new(),
+        ifindex: 0,
+        mtu: 1500,
+        queues: 1,
+        superframes: false,
     }
 }
 
@@ -141,7 +193,22 @@ async fn the_routes_answer() {
     assert_eq!(status, "HTTP/1.1 200 OK");
     let paths: Vec<&str> =
         body["routes"].as_array().unwrap().iter().map(|r| r["path"].as_str().unwrap()).collect();
-    let expected = ["/", "/v1/stats", "/v1/ports", "/v1/health", "/v1/config", "/v1/config"];
+    let expected = [
+        "/",
+        "/v1/stats",
+        "/v1/ports",
+        "/v1/health",
+        "/v1/config",
+        "/v1/config",
+        "/v1/capture",
+        "/v1/capture",
+        "/v1/trace",
+        "/v1/trace",
+        "/v1/latency",
+        "/v1/latency/reset",
+        "/v1/flows",
+        "/v1/flows/reset",
+    ];
     assert_eq!(paths, expected);
     let (_, body) = raw(&weir.path, "GET /v1/stats").await;
     assert_eq!(body["ledger"]["balanced"], true);
@@ -155,7 +222,8 @@ async fn errors_are_json_and_say_what_would_be_valid() {
     assert_eq!(status, "HTTP/1.1 404 Not Found");
     assert_eq!(
         body["error"],
-        "there is no /v1/stat; valid: /, /v1/stats, /v1/ports, /v1/health, /v1/config"
+        "there is no /v1/stat; valid: /, /v1/stats, /v1/ports, /v1/health, /v1/config, \
+         /v1/capture, /v1/trace, /v1/latency, /v1/latency/reset, /v1/flows, /v1/flows/reset"
     );
     let (status, body) = raw(&weir.path, "POST /v1/stats").await;
     assert_eq!(status, "HTTP/1.1 405 Method Not Allowed");
@@ -172,6 +240,73 @@ async fn errors_are_json_and_say_what_would_be_valid() {
     }
     let error = client::stats(&weir.path).await.unwrap_err();
     assert_eq!(error.to_string(), "weir refused: the worker has ended");
+    weir.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_measured_is_asked_for_and_reset() {
+    let twin = Twin::default();
+    let asked = Arc::clone(&twin.asked);
+    let asked = || asked.lock().unwrap().clone();
+    let weir = start(twin);
+    for (query, short, reset) in [("", 0, 2), ("histograms=true", 1, 3)] {
+        assert_eq!(client::latency(&weir.path, query).await.unwrap().until_unix_ns, short);
+        assert_eq!(client::reset_latency(&weir.path, query).await.unwrap().until_unix_ns, reset);
+    }
+    client::flows(&weir.path, "").await.unwrap();
+    assert_eq!(asked(), FlowQuery::default());
+    client::flows(&weir.path, "vif=v1&top=3").await.unwrap();
+    let expected = FlowQuery { top: Some(3), vif: Some("v1".into()), ..FlowQuery::default() };
+    assert_eq!(asked(), expected);
+    client::reset_flows(&weir.path, "histograms=true").await.unwrap();
+    assert_eq!(asked(), FlowQuery { histograms: true, reset: true, ..FlowQuery::default() });
+    weir.stop().await;
+}
+
+#[tokio::test]
+async fn a_question_that_cannot_be_read_is_not_answered_in_part() {
+    let twin = Twin::default();
+    let asked = Arc::clone(&twin.asked);
+    let weir = start(twin);
+    for (request, status, error) in [
+        (
+            "GET /v1/latency?histogram=true",
+            "400 Bad Request",
+            "histogram: unknown key; did you mean `histograms`?; valid: histograms",
+        ),
+        (
+            "GET /v1/flows?reset=true",
+            "400 Bad Request",
+            "reset: unknown key; it is a POST to this path and /reset; valid: histograms, top, vif",
+        ),
+        (
+            "POST /v1/flows/reset?vif=v1",
+            "400 Bad Request",
+            "vif: unknown key; valid: histograms, top",
+        ),
+        ("GET /v1/flows?vif=v2", "404 Not Found", "there is no port \"v2\"; valid: nic0, v1"),
+        (
+            "GET /v1/flows/reset",
+            "405 Method Not Allowed",
+            "GET /v1/flows/reset is not possible; valid: POST",
+        ),
+    ] {
+        let (answered, body) = raw(&weir.path, request).await;
+        assert_eq!(
+            (answered.as_str(), body["error"].as_str()),
+            (&*format!("HTTP/1.1 {status}"), Some(error))
+        );
+    }
+    assert_eq!(*asked.lock().unwrap(), FlowQuery::default());
+    weir.stop().await;
+
+    let weir = start(Twin { broken: true, ..Twin::default() });
+    let error = client::flows(&weir.path, "").await.unwrap_err();
+    assert_eq!(error.to_string(), "weir refused: the worker has ended");
+    weir.stop().await;
+    let weir = start(Twin { stuck: true, ..Twin::default() });
+    let error = client::latency(&weir.path, "").await.unwrap_err();
+    assert!(error.to_string().contains("did not answer within 100ms"), "{error}");
     weir.stop().await;
 }
 
@@ -380,4 +515,55 @@ fn of_many_that_start_at_once_one_wins() {
     });
     assert_eq!(claims.iter().filter(|claim| claim.is_ok()).count(), 1, "{claims:?}");
     assert!(UnixStream::connect(&path).is_ok());
+}
+
+#[tokio::test]
+async fn watching_goes_on_until_the_client_leaves() {
+    let twin = Twin::default();
+    let left = Arc::clone(&twin.reached);
+    let running = start(twin);
+    let mut stream = tokio::net::UnixStream::connect(&running.path).await.unwrap();
+    let request = "GET /v1/capture?port=v1&port=v2&proto=udp HTTP/1.1\r\nhost: weir\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    while !answer.contains("Udp") {
+        let mut part = [0; 1024];
+        let read = stream.read(&mut part).await.unwrap();
+        assert!(read > 0, "{answer}");
+        answer.push_str(std::str::from_utf8(&part[..read]).unwrap());
+    }
+    assert!(answer.contains("weir-watch: 7\r\n"), "{answer}");
+    assert!(answer.contains("content-type: application/x-pcapng\r\n"), "{answer}");
+    assert!(answer.contains("[\"v1\", \"v2\"]"), "{answer}");
+    drop(stream);
+    left.notified().await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn watching_that_makes_no_sense_is_refused_before_it_begins() {
+    let running = start(Twin { broken: true, ..Twin::default() });
+    for (request, status, error) in [
+        ("GET /v1/capture?dir=up", "400", "dir: \"up\" is not valid; valid: in, out, lost, both"),
+        ("GET /v1/trace", "409", "somebody without a name is not the first"),
+        ("DELETE /v1/capture?id=8", "404", "nobody watches, or another one does"),
+        ("DELETE /v1/capture?id=x", "400", "id: \"x\" is not valid; valid: a number"),
+    ] {
+        let (answered, body) = raw(&running.path, request).await;
+        assert!(answered.contains(status), "{request}: {answered}");
+        assert_eq!(body["error"], error, "{request}");
+    }
+    let (answered, body) = raw(&running.path, "DELETE /v1/trace?id=7").await;
+    assert!(answered.contains("200"), "{answered}");
+    assert_eq!(body["ended"], "the twin");
+    running.stop().await;
+}
+
+#[test]
+fn every_route_is_documented() {
+    let page = include_str!("../../../../docs/json.md");
+    for route in all_routes().filter(|route| route.path != "/") {
+        let named = format!("{} {}", route.method, route.path);
+        assert!(page.contains(&named), "not in docs/json.md: {named}");
+    }
 }

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use weir_core::units::{ByteSize, Span};
+use weir_core::{
+    FlowConfig,
+    units::{ByteSize, Span},
+};
 
 use super::{
     Host,
@@ -10,7 +13,7 @@ use super::{
     problem::Problems,
     section::{Fault, Keys, Kind, Section, choice, fault, flag, fraction, integer, quantity, text},
 };
-use crate::control::plan::{ContainerPlan, ForwarderPlan, Idle, SchedulerPlan};
+use crate::control::plan::{ContainerPlan, ForwarderPlan, Idle, MeasurePlan, SchedulerPlan};
 
 const FORWARDER: Keys = Keys::of(&["workers", "idle", "control", "metrics"]);
 pub(super) const CONTAINER: Keys =
@@ -18,6 +21,7 @@ pub(super) const CONTAINER: Keys =
 pub(super) const LIVE_CONTAINER: Keys =
     Keys { valid: &["release", "timeout", "alpha", "work-conserving"], fixed: &["bytes"] };
 pub(super) const SCHEDULER: Keys = Keys::of(&["policy", "inactive-after"]);
+pub(super) const MEASURE: Keys = Keys::of(&["latency", "flows", "flow-idle"]);
 /// `sun_path` holds 108 bytes with the closing zero.
 const MAX_SOCKET_PATH_LEN: usize = 107;
 
@@ -30,6 +34,11 @@ pub(super) const TIMEOUT: Kind<Span> = Kind {
     what: "a time",
     valid: "a number and ns, us, ms or s, from \"1us\" to \"1s\"",
     within: |span| (1_000..=1_000_000_000).contains(&span.ns),
+};
+const FLOW_IDLE: Kind<Span> = Kind {
+    what: "a time",
+    valid: "a number and ns, us, ms or s, from \"1s\" to \"3600s\"",
+    within: |span| (1_000_000_000..=3_600_000_000_000).contains(&span.ns),
 };
 
 /// A `[section]`; one that is absent has nothing in it.
@@ -63,14 +72,7 @@ pub(super) fn forwarder(problems: &mut Problems<'_>, root: &Table, host: &Host) 
     if let Some(path) = s.read(problems, "control", control) {
         plan.control = path.value;
     }
-    if let Some(field) = s.read(problems, "metrics", metrics) {
-        s.wrong(
-            problems,
-            &field,
-            "not yet: this version has no metrics listener",
-            "valid: leave the key out, and ask the control socket: `weir stats --json`",
-        );
-    }
+    plan.metrics = s.read(problems, "metrics", metrics).map(|field| field.value);
     plan
 }
 
@@ -154,6 +156,20 @@ pub(super) fn scheduler(problems: &mut Problems<'_>, root: &Table) -> SchedulerP
     plan.policy = s.read_or(problems, "policy", plan.policy, choice);
     if let Some(span) = s.read(problems, "inactive-after", |v| quantity(v, &TIMEOUT)) {
         plan.inactive_after_ns = span.value.ns;
+    }
+    plan
+}
+
+pub(super) fn measure(problems: &mut Problems<'_>, root: &Table) -> MeasurePlan {
+    let mut plan = MeasurePlan::default();
+    let Some(s) = section(problems, root, "measure", MEASURE) else { return plan };
+    plan.latency = s.read_or(problems, "latency", plan.latency, flag);
+    let most = u64::from(FlowConfig::MOST);
+    if let Some(flows) = s.read(problems, "flows", |v| integer(v, 0, most)) {
+        plan.flows = u32::try_from(flows.value).unwrap_or(FlowConfig::MOST);
+    }
+    if let Some(span) = s.read(problems, "flow-idle", |v| quantity(v, &FLOW_IDLE)) {
+        plan.flow_idle_ns = span.value.ns;
     }
     plan
 }

@@ -25,7 +25,7 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 /// The valid word `word` was probably meant to be, if one is near enough.
-pub(super) fn nearest<'v>(word: &str, valid: &[&'v str]) -> Option<&'v str> {
+pub(crate) fn nearest<'v>(word: &str, valid: &[&'v str]) -> Option<&'v str> {
     // Underscores for hyphens is no slip of a letter, but a habit: both are the same key here.
     let word: String = word.chars().take(64).collect::<String>().to_lowercase().replace('_', "-");
     let near = |candidate: &&str| distance(&word, candidate);

@@ -8,7 +8,8 @@ use weir_core::Rate;
 
 use super::*;
 use crate::control::plan::{
-    Fallback, ForwarderPlan, Idle, Located, Mode, Policy, PortPlan, Release, Role, SchedulerPlan,
+    Fallback, ForwarderPlan, Idle, Located, MeasurePlan, Mode, Policy, PortPlan, Release, Role,
+    SchedulerPlan,
 };
 
 const UPLINK: &str = "[[port]]\nname = \"nic0\"\nrole = \"uplink\"\n";
@@ -28,6 +29,7 @@ fn the_shape_of_the_design_is_read_whole() {
 workers = [0, 1]
 idle = "spin"
 control = "/run/weir/a.sock"
+metrics = "[::1]:9477"
 [container]
 bytes = "2KiB"
 release = "fixed"
@@ -37,6 +39,10 @@ work-conserving = false
 [scheduler]
 policy = "wrr"
 inactive-after = "20ms"
+[measure]
+latency = false
+flows = 65536
+flow-idle = "1.5s"
 [[port]]
 name = "nic0"
 role = "uplink"
@@ -62,7 +68,12 @@ ip-lock = ["10.0.0.1", "fd00::1"]
     let plan = plan(text);
     assert_eq!(
         plan.forwarder,
-        ForwarderPlan { workers: vec![0, 1], idle: Idle::Spin, control: "/run/weir/a.sock".into() }
+        ForwarderPlan {
+            workers: vec![0, 1],
+            idle: Idle::Spin,
+            control: "/run/weir/a.sock".into(),
+            metrics: Some("[::1]:9477".parse().unwrap())
+        }
     );
     assert_eq!(
         plan.container,
@@ -78,6 +89,8 @@ ip-lock = ["10.0.0.1", "fd00::1"]
         plan.scheduler,
         SchedulerPlan { policy: Policy::Wrr, inactive_after_ns: 20_000_000 }
     );
+    let measure = MeasurePlan { latency: false, flows: 65_536, flow_idle_ns: 1_500_000_000 };
+    assert_eq!(plan.measure, measure);
     assert_eq!(plan.bridge, None);
     assert_eq!((plan.ports[0].role, plan.ports[0].mode), (Role::Uplink, Mode::Native));
     assert_eq!(plan.ports[0].rate, Some(Rate::new(200_000_000)));
@@ -101,14 +114,14 @@ ip-lock = ["10.0.0.1", "fd00::1"]
         of_bridge: false,
         at: Some(Located {
             file: "weir.toml".into(),
-            line: 21,
+            line: 26,
             column: 8,
             width: 4,
             source_line: "name = \"v1\"".into(),
         }),
     };
     assert_eq!(plan.ports[1], v1);
-    assert_eq!(plan.ports[1].line(), Some(21));
+    assert_eq!(plan.ports[1].line(), Some(26));
 }
 
 #[test]
@@ -117,6 +130,7 @@ fn all_but_the_ports_is_optional_and_a_port_is_a_vif_unless_it_says_otherwise() 
     assert_eq!(plan.forwarder, ForwarderPlan::on(1));
     assert_eq!(plan.container, ContainerPlan::default());
     assert_eq!(plan.scheduler, SchedulerPlan::default());
+    assert_eq!(plan.measure, MeasurePlan::default());
     let v1 = PortPlan { at: None, ..plan.ports[1].clone() };
     assert_eq!(v1, PortDefaults::default().port("v1", Role::Vif));
     let two = format!("{UPLINK}{}", UPLINK.replace("nic0", "nic1"));
@@ -158,9 +172,10 @@ fn the_example_is_read_and_says_what_holds_without_it() {
     assert_eq!(example.ports.len(), 4);
     assert_eq!(example.container, ContainerPlan::default());
     assert_eq!(example.scheduler, SchedulerPlan::default());
+    assert_eq!(example.measure, MeasurePlan::default());
     let stated = example.port_settings(&example.ports[3]);
     assert_eq!(stated, weir_core::PortSettings::new(weir_core::PortRole::Vif));
-    for keys in [sections::CONTAINER, sections::SCHEDULER, port::KEYS] {
+    for keys in [sections::CONTAINER, sections::SCHEDULER, sections::MEASURE, port::KEYS] {
         for key in keys.valid {
             assert!(text.contains(&format!("\n{key} = ")), "{key} is not in the example");
         }

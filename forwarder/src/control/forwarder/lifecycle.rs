@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use weir_core::{PortId, PortSettings, SchedulerSettings};
+use weir_core::{PortId, PortSettings, Reason, SchedulerSettings};
 use weir_port::{Attach, XskConfig, XskPort, ethtool};
 
 use super::Forwarder;
@@ -55,6 +55,7 @@ impl Forwarder {
         entry.driver = link.driver.clone().unwrap_or_default();
         entry.mtu = link.mtu;
         let slot = entry.slot;
+        self.measured.name(PortId(slot), &plan.name).await?;
 
         let applied = self.settings.apply(&link, Wanted::for_link(&link), self.force)?;
         for change in &applied.changed {
@@ -189,11 +190,13 @@ impl Forwarder {
     pub(super) async fn take_out(&mut self, name: &str, state: State) {
         let Some(entry) = self.roster.get_mut(name) else { return };
         let (slot, id) = (entry.slot, entry.id());
+        let stopping = matches!(state, State::Stopped);
+        let why = if stopping { Reason::Shutdown } else { Reason::PortGone };
         if let Some(mut active) = entry.active.take() {
             let plan = entry.plan.clone();
             self.detach(slot, &mut active);
             self.settle(name, slot).await;
-            if let Ok(Some(taken)) = self.workers.withdraw(id).await {
+            if let Ok(Some(taken)) = self.workers.withdraw(id, why).await {
                 if let Some(entry) = self.roster.get_mut(name) {
                     entry.past.absorb(&taken.last);
                 }

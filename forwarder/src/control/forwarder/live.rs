@@ -259,6 +259,7 @@ impl<'a> Changes<'a> {
 /// `new`, but for what can be had by a restart only.
 fn without_restart(old: &Plan, mut new: Plan) -> Plan {
     new.forwarder = old.forwarder.clone();
+    new.measure = old.measure;
     new.container.bytes = old.container.bytes;
     new.bridge.clone_from(&old.bridge);
     for port in &mut new.ports {
@@ -299,11 +300,14 @@ mod tests {
     fn what_needs_a_restart_stays_as_it_is() {
         let (old, mut new) = (plan(), plan());
         new.forwarder.workers = vec![0, 1];
+        new.forwarder.metrics = Some(([127, 0, 0, 1], 9477).into());
+        new.measure.flows = 0;
         new.container.bytes = 8192;
         new.ports[1].worker = Some(0);
         new.ports[1].weight = 9;
         let real = without_restart(&old, new);
         assert_eq!((&real.forwarder, real.container.bytes), (&old.forwarder, old.container.bytes));
+        assert_eq!(real.measure, old.measure);
         assert_eq!((real.ports[1].worker, real.ports[1].weight), (None, 9));
         let left: Vec<String> = old.differences(&real).iter().map(ToString::to_string).collect();
         assert_eq!(left, ["port v1: weight 1 -> 9"]);

@@ -7,6 +7,7 @@
 //! - [`follow`]: making the ports match the interfaces that are there
 //! - [`live`]: changes of the plan while traffic flows
 //! - [`addresses`]: who is behind which port, for the program and between the workers
+//! - [`watching`]: somebody looks at single packets
 //! - [`tell`]: reports for the API; [`shares`]: what a port is promised, and what it gets
 //!
 //! Invariant: the program is attached to an interface only while a worker serves its sockets.
@@ -20,25 +21,29 @@ mod quota;
 pub mod roster;
 mod shares;
 mod tell;
+mod watching;
 mod workers;
 
 use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use weir_abi::shed;
-use weir_core::{EngineConfig, PortId};
+use weir_core::{EngineConfig, FlowConfig, PortId};
 use weir_port::{Cells, Pool, UmemHandle};
 
 use self::addresses::Addresses;
 use self::workers::{Common, Workers, most_ports};
+use super::api::FlowQuery;
 use super::attach::Steering;
 use super::btf;
 use super::links::Snapshot;
+use super::measure::Measured;
 use super::plan::{Idle, Plan};
-use super::report::StatsReport;
+use super::report::{FlowsReport, LatencyReport, StatsReport};
 use super::settings::HostSettings;
-use crate::worker::{FdbNews, IdlePolicy, WorkerGone};
+use crate::worker::{FdbNews, IdlePolicy, MeasureSettings, WorkerGone};
 pub use lifecycle::PortError;
 pub use live::ApplyError;
 use roster::Roster;
@@ -71,9 +76,19 @@ pub struct Forwarder {
     frames_per_worker: u32,
     workers: Workers,
     addresses: Addresses,
+    measured: Arc<Measured>,
     roster: Roster,
     started: Instant,
     stopping: bool,
+}
+
+/// What a forwarder that has stopped leaves behind.
+#[derive(Clone, Debug)]
+pub struct Last {
+    pub stats: StatsReport,
+    /// With histograms, as are the flows; where they were asked for.
+    pub latency: Option<LatencyReport>,
+    pub flows: Option<FlowsReport>,
 }
 
 /// What the workers say unasked, for [`Forwarder::hear`].
@@ -111,11 +126,21 @@ impl Forwarder {
                 scheduler: plan.scheduler_settings(),
                 ..EngineConfig::default()
             },
+            measure: MeasureSettings {
+                latency: plan.measure.latency,
+                flows: FlowConfig {
+                    capacity: plan.measure.flows,
+                    idle_ns: plan.measure.flow_idle_ns,
+                    seed: random_seed(),
+                },
+            },
             shed,
             news: tell,
         };
         let workers = Workers::spawn(&cores, pool.divide(cores.len()), &common)
             .map_err(StartError::Worker)?;
+        let started = Instant::now();
+        let measured = Measured::new(workers.askers(), plan.measure, started);
         let forwarder = Self {
             plan,
             force,
@@ -125,8 +150,9 @@ impl Forwarder {
             frames_per_worker,
             workers,
             addresses: Addresses::default(),
+            measured,
             roster: Roster::default(),
-            started: Instant::now(),
+            started,
             stopping: false,
         };
         Ok((forwarder, news))
@@ -134,6 +160,11 @@ impl Forwarder {
 
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Latency and flows, which can be asked for without this.
+    pub fn measured(&self) -> Arc<Measured> {
+        Arc::clone(&self.measured)
     }
 
     pub fn workers_live(&self) -> bool {
@@ -146,8 +177,8 @@ impl Forwarder {
     }
 
     /// Detaches everything, lets what is under way arrive, and puts the host back as it was.
-    /// What it gives is the end of the books.
-    pub async fn stop(&mut self) -> Result<StatsReport, WorkerGone> {
+    /// What it gives is the end of the books; with `measured`, of what was measured as well.
+    pub async fn stop(&mut self, measured: bool) -> Result<Last, WorkerGone> {
         self.stopping = true;
         self.silence();
         let until = Instant::now() + DRAIN;
@@ -160,7 +191,13 @@ impl Forwarder {
         for error in self.settings.restore_all() {
             tracing::error!("a setting could not be put back: {error}");
         }
-        self.stats().await
+        let (mut latency, mut flows) = (None, None);
+        if measured {
+            latency = Some(self.measured.latency(true, false).await?);
+            let all = FlowQuery { histograms: true, ..FlowQuery::default() };
+            flows = Some(self.measured.flows(all).await?);
+        }
+        Ok(Last { stats: self.stats().await?, latency, flows })
     }
 }
 

@@ -98,6 +98,7 @@ impl Forwarder {
         let program = self.program_books(slot);
         let elsewhere = books::lost_elsewhere(&snapshots, id);
         self.roster.strike_off(name, &program, &elsewhere);
+        self.measured.strike_off(id).await?;
         if let Err(error) = self.steering.reset_slot(slot) {
             tracing::warn!(port = name, "{error}");
         }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 use weir_core::sched::Caps;
-use weir_core::{EngineConfig, MAX_PORTS, Mac, PortId, PortRole, PortSettings};
+use weir_core::{EngineConfig, MAX_PORTS, Mac, PortId, PortRole, PortSettings, Reason};
 use weir_port::{Cells, Pool, TxFeatures, XskPort};
 
 use crate::worker::{
-    self, Change, FdbNews, IdlePolicy, NewPort, Taken, WorkerGone, WorkerHandle, WorkerSettings,
-    WorkerSnapshot,
+    self, Asker, Change, FdbNews, IdlePolicy, MeasureSettings, NewPort, Taken, WatchSpec, Watched,
+    Watcher, WorkerGone, WorkerHandle, WorkerSettings, WorkerSnapshot,
 };
 
 /// What every worker begins with.
@@ -21,6 +21,7 @@ use crate::worker::{
 pub(super) struct Common {
     pub(super) idle: IdlePolicy,
     pub(super) engine: EngineConfig,
+    pub(super) measure: MeasureSettings,
     pub(super) shed: Cells,
     pub(super) news: UnboundedSender<FdbNews>,
 }
@@ -62,6 +63,7 @@ impl Workers {
                     core,
                     idle: common.idle,
                     engine: common.engine,
+                    measure: common.measure,
                     caps: Arc::clone(&caps),
                     shed: common.shed.clone(),
                     news: common.news.clone(),
@@ -72,6 +74,11 @@ impl Workers {
             .collect::<io::Result<Vec<_>>>()?;
         let past_kicks = vec![0; handles.len()];
         Ok(Self { cores: cores.to_vec(), handles, homes: vec![None; MAX_PORTS], past_kicks })
+    }
+
+    /// For asking beside this, one for each in their order.
+    pub(super) fn askers(&self) -> Vec<Asker<XskPort>> {
+        self.handles.iter().map(WorkerHandle::asker).collect()
     }
 
     pub(super) fn count(&self) -> usize {
@@ -134,16 +141,17 @@ impl Workers {
         Ok(())
     }
 
-    /// Takes a port back: first nobody hands anything over for it any more.
+    /// Takes a port back, what waits is lost under `why`: first nobody hands anything over for it any more.
     pub(super) async fn withdraw(
         &mut self,
         id: PortId,
+        why: Reason,
     ) -> Result<Option<Box<Taken<XskPort>>>, WorkerGone> {
         let Some(worker) = self.home(id) else { return Ok(None) };
         for other in self.others(worker) {
-            other.remove_remote(id).await?;
+            other.remove_remote(id, why).await?;
         }
-        let taken = self.handle(worker)?.take(id).await?;
+        let taken = self.handle(worker)?.take(id, why).await?;
         if let Some(home) = self.homes.get_mut(id.index()) {
             *home = None;
         }
@@ -191,6 +199,24 @@ impl Workers {
     pub(super) fn relay(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), WorkerGone> {
         let Some(worker) = self.home(port) else { return Ok(()) };
         self.others(worker).try_for_each(|other| other.learn(mac, vlan, port))
+    }
+
+    /// Has every worker watch, or none; the other ends, each with its worker's core.
+    pub(super) async fn watch(
+        &self,
+        spec: Option<WatchSpec>,
+    ) -> Result<Vec<(usize, Watched)>, WorkerGone> {
+        let mut ends = Vec::with_capacity(self.count());
+        for (worker, handle) in self.handles.iter().enumerate() {
+            let watcher = spec.map(|spec| {
+                let (watcher, watched) = Watcher::new(spec);
+                ends.push((self.core(worker), watched));
+                watcher
+            });
+            // Who watched before has ended.
+            drop(handle.watch(watcher).await?);
+        }
+        Ok(ends)
     }
 
     /// What each says of itself, in their order, one after the other: see

@@ -115,13 +115,15 @@ impl Plan {
 
 type Key = (&'static str, String, Effect);
 
-fn globals(plan: &Plan) -> [Key; 10] {
+fn globals(plan: &Plan) -> [Key; 14] {
     use Effect::{Live, Restart};
-    let (forwarder, container) = (&plan.forwarder, &plan.container);
+    let (forwarder, container, measure) = (&plan.forwarder, &plan.container, &plan.measure);
+    let metrics = forwarder.metrics.map_or("none".to_owned(), |address| address.to_string());
     [
         ("forwarder.workers", list(&forwarder.workers), Restart),
         ("forwarder.idle", forwarder.idle.to_string(), Restart),
         ("forwarder.control", forwarder.control.display().to_string(), Restart),
+        ("forwarder.metrics", metrics, Restart),
         ("container.bytes", ByteSize::new(container.bytes).to_string(), Restart),
         ("container.release", container.release.to_string(), Live),
         ("container.timeout", span(container.timeout_ns), Live),
@@ -129,6 +131,9 @@ fn globals(plan: &Plan) -> [Key; 10] {
         ("container.work-conserving", container.work_conserving.to_string(), Live),
         ("scheduler.policy", plan.scheduler.policy.to_string(), Live),
         ("scheduler.inactive-after", span(plan.scheduler.inactive_after_ns), Live),
+        ("measure.latency", measure.latency.to_string(), Restart),
+        ("measure.flows", measure.flows.to_string(), Restart),
+        ("measure.flow-idle", span(measure.flow_idle_ns), Restart),
     ]
 }
 

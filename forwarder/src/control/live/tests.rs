@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::control::{
     config::{Host, parse},
-    plan::{ContainerPlan, Fallback, Mode, Plan, Policy, Release, Role},
+    plan::{ContainerPlan, Fallback, MeasurePlan, Mode, Plan, Policy, Release, Role},
 };
 
 const FILE: &str = r#"
@@ -47,6 +47,8 @@ fn a_change_is_said_key_by_key() {
     assert_eq!(old.differences(&new), []);
     new.forwarder.workers = vec![0, 1];
     new.scheduler.policy = Policy::Wrr;
+    new.forwarder.metrics = Some(([127, 0, 0, 1], 9477).into());
+    new.measure = MeasurePlan { latency: false, flows: 0, flow_idle_ns: 5_000_000_000 };
     new.ports[0].release = Some(Release::Fixed);
     new.ports[0].mac_lock = vec![[2, 0, 0, 0, 0, 1]];
     let mut joined = new.port_named("tap7");
@@ -58,16 +60,20 @@ fn a_change_is_said_key_by_key() {
     };
     let expected = [
         "forwarder.workers 1 -> 0,1 (needs a restart)",
+        "forwarder.metrics none -> 127.0.0.1:9477 (needs a restart)",
         "scheduler.policy drr -> wrr",
+        "measure.latency true -> false (needs a restart)",
+        "measure.flows 4096 -> 0 (needs a restart)",
+        "measure.flow-idle 60s -> 5s (needs a restart)",
         "port nic0: release default -> fixed",
         "port nic0: mac-lock none -> 02:00:00:00:00:01 (the port is taken out and in again)",
         "port tap7: weight 1 -> 4",
         "port v9: added",
     ];
     assert_eq!(said(&old, &new), expected);
-    assert_eq!(old.differences(&new)[4].port(), Some("tap7"));
+    assert_eq!(old.differences(&new)[8].port(), Some("tap7"));
     let back = said(&new, &old);
-    assert_eq!(back[4..], ["port tap7: weight 4 -> 1", "port v9: removed"]);
+    assert_eq!(back[8..], ["port tap7: weight 4 -> 1", "port v9: removed"]);
 }
 
 #[test]
@@ -189,6 +195,12 @@ fn what_would_be_no_valid_configuration_is_refused_in_the_words_of_the_file() {
         422,
         "container.bytes: cannot be changed while weir runs; valid: release, timeout, alpha, \
          work-conserving",
+    );
+    refused(
+        &plan,
+        json!({"measure": {"latency": false}}),
+        422,
+        "measure: cannot be changed while weir runs; valid: scheduler, container, ports",
     );
     refused(
         &plan,

@@ -54,7 +54,7 @@ fn a_port_that_leaves_takes_nothing_along() {
     bench.turn();
     let (done, mut answer) = oneshot::channel();
     let now_ns = bench.now_ns;
-    bench.workers[0].take(PortId(2), now_ns, done);
+    bench.workers[0].take(PortId(2), now_ns, Reason::PortGone, done);
     while answer.is_empty() {
         bench.turn();
         let now_ns = bench.now_ns;

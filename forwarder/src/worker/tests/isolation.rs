@@ -2,7 +2,7 @@
 //! link's time, and leaves the queue where the scheduler can see it.
 
 use tokio::sync::oneshot;
-use weir_core::{PortId, PortSettings, Rate, Share};
+use weir_core::{PortId, PortSettings, Rate, Reason, Share};
 use weir_port::Faults;
 
 use super::*;
@@ -16,7 +16,11 @@ fn shaped(slot: u16) -> PortSettings {
 }
 
 /// A bench where everybody knows everybody.
-fn acquainted(workers: usize, ports: u16, settings: impl Fn(u16) -> PortSettings) -> Bench {
+pub(super) fn acquainted(
+    workers: usize,
+    ports: u16,
+    settings: impl Fn(u16) -> PortSettings,
+) -> Bench {
     let mut bench = Bench::with(workers, ports, None, settings);
     for slot in 0..ports {
         let mac = weir_core::Mac::new([2, 0, 0, 0, 0, slot as u8]);
@@ -60,7 +64,7 @@ fn a_shed_port_that_leaves_is_not_shed_when_it_returns() {
     assert!(bench.is_shed(1, 0));
     let (done, _answer) = oneshot::channel();
     let now_ns = bench.now_ns;
-    bench.workers[0].take(PortId(1), now_ns, done);
+    bench.workers[0].take(PortId(1), now_ns, Reason::PortGone, done);
     assert!(!bench.is_shed(1, 0));
 }
 

@@ -3,7 +3,10 @@
 
 mod alone;
 mod isolation;
+mod losses;
+mod measured;
 mod several;
+mod watching;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,12 +15,14 @@ use std::sync::mpsc::{Sender, channel};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 use weir_core::sched::Caps;
-use weir_core::{EngineConfig, PortId, PortRole, PortSettings};
+use weir_core::{EngineConfig, FlowConfig, PortId, PortRole, PortSettings};
 use weir_port::{Cells, Faults, MemPort, Pool};
 
 use super::*;
 
 const TURN_NS: u64 = 10_000;
+/// What the ports need of a turn to send.
+const TX_NS: u64 = 500;
 const FRAMES: u32 = 4096;
 
 /// Workers that are stepped one after the other; port `s` is served by worker `s % workers`.
@@ -62,6 +67,10 @@ impl Bench {
                     core: 0,
                     idle: IdlePolicy::Spin,
                     engine: EngineConfig::default(),
+                    measure: MeasureSettings {
+                        latency: true,
+                        flows: FlowConfig { capacity: 64, idle_ns: 1_000_000_000, seed: 1 },
+                    },
                     caps: Arc::clone(&caps),
                     shed: shed.clone(),
                     news: news.clone(),
@@ -108,6 +117,7 @@ impl Bench {
         self.now_ns += TURN_NS;
         for worker in &mut self.workers {
             worker.turn(self.now_ns);
+            worker.settle(self.now_ns + TX_NS);
         }
         self.assert_census();
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tokio::sync::oneshot;
-use weir_core::PortId;
+use weir_core::{PortId, Reason};
 use weir_port::Faults;
 
 use super::*;
@@ -91,9 +91,10 @@ fn a_remote_port_that_leaves_takes_nothing_along() {
     bench.turn();
     let (done, _) = oneshot::channel();
     let now_ns = bench.now_ns;
-    bench.workers[0].obey(Command::RemoveRemote { id: PortId(3), done }, now_ns);
+    bench.workers[0]
+        .obey(Command::RemoveRemote { id: PortId(3), why: Reason::PortGone, done }, now_ns);
     let (done, mut answer) = oneshot::channel();
-    bench.workers[1].take(PortId(3), now_ns, done);
+    bench.workers[1].take(PortId(3), now_ns, Reason::PortGone, done);
     while answer.is_empty() {
         bench.turn();
         let now_ns = bench.now_ns;

@@ -9,6 +9,7 @@ mod table;
 use anyhow::{Context, Result};
 use clap::Parser;
 use load::Load;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,6 +22,9 @@ struct Args {
     /// How long the traffic runs
     #[arg(long, default_value_t = 10, value_name = "S")]
     seconds: u64,
+    /// Where weir leaves what it measured
+    #[arg(long, value_name = "DIR")]
+    dump_dir: Option<PathBuf>,
 }
 
 const DRAWING: &str = "   VM 1   VM 2   VM 3   VM 4       namespaces, 10.0.0.1-4, fd00::1-4
@@ -61,7 +65,8 @@ fn demo(args: &Args, interrupted: &AtomicBool) -> Result<()> {
     println!("\nmaking the bed ...");
     let bed = BedSpec::vms(4).build()?;
     println!("starting weir ...");
-    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let spec = WeirSpec { dump_dir: args.dump_dir.clone(), ..WeirSpec::default() };
+    let weir = Weir::start(&bed, &spec)?;
     let result = show(args, interrupted, &bed, &weir);
     if interrupted.load(Ordering::SeqCst) {
         // It may have heard the same Ctrl-C; either way it is gone before its interfaces are.
@@ -72,6 +77,9 @@ fn demo(args: &Args, interrupted: &AtomicBool) -> Result<()> {
     weir.stop()?;
     drop(bed);
     println!("\nweir stopped, the bed is removed");
+    if let Some(folder) = &args.dump_dir {
+        println!("latency, losses and flows are in {}", folder.display());
+    }
     Ok(())
 }
 

@@ -9,8 +9,10 @@ use crate::report::{Report, Sample};
 use crate::rig::{Peer, Rig};
 use anyhow::{Context, Result, anyhow, ensure};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+use system_tests::Guest;
 use system_tests::bed::GUEST_IF;
 use system_tests::cpu::{self, Busy};
 use system_tests::observer::Observer;
@@ -26,13 +28,16 @@ const MARGIN: f64 = 1.4;
 const BATCH: u32 = 64;
 const WARM_UP: Duration = Duration::from_millis(500);
 
+/// Starting a call takes a while: fewer are not worth one, and more would be one long burst.
+const CALL: std::ops::RangeInclusive<u64> = 2_000..=20_000;
+
 pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     let peers =
         plan.peers(&[Peer::Weir { idle: "spin", mode: "native" }, Peer::Bare, Peer::Redirect]);
     for round in 1..=plan.rounds {
         for &peer in &peers {
             let rig = Rig::new(peer, 1)?;
-            let values = run(&rig, plan.time)?;
+            let values = run(&rig, plan.time, 1)?;
             rig.finish()?;
             report.add(
                 plan.rounds,
@@ -43,13 +48,13 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn run(rig: &Rig, time: Duration) -> Result<Vec<(&'static str, f64)>> {
+/// So many flows, one after the other.
+pub(crate) fn run(rig: &Rig, time: Duration, flows: u32) -> Result<Vec<(&'static str, f64)>> {
     let (guest, up) = (rig.bed.guest(0)?, &rig.bed.uplink);
     let sink = Observer::drain(&up.ns, GUEST_IF)?;
-    let bounce = Program::always(Action::Tx)?;
+    let bounce = bounce(flows)?;
     let ifindex = guest.ns.ifindex(GUEST_IF)?;
-    let body = raw::udp4(guest, up, (9, 9), &[0; 22]);
-    let frame = raw::frame(up.mac(), guest.mac(), &[], 0x0800, &body);
+    let frame = udp_frame(guest, up);
     let (begun, begins) = mpsc::channel();
     std::thread::scope(|scope| {
         let sender = scope.spawn(|| {
@@ -90,5 +95,51 @@ pub(crate) fn run(rig: &Rig, time: Duration) -> Result<Vec<(&'static str, f64)>>
         let mut values = sampled?;
         values.push(("offered_mpps", sent / lasted.as_secs_f64() / 1e6));
         Ok(values)
+    })
+}
+
+/// What the kernel runs on each frame: back out, as the next of so many flows.
+pub(crate) fn bounce(flows: u32) -> Result<Program> {
+    let program =
+        if flows > 1 { Program::next_flow(flows, Action::Tx) } else { Program::always(Action::Tx) };
+    program.context("the program that sends")
+}
+
+/// 64 bytes without the trailer, and without a checksum, which would be of one flow only.
+pub(crate) fn udp_frame(from: &Guest, to: &Guest) -> Vec<u8> {
+    let mut body = raw::udp4(from, to, (9, 9), &[0; 22]);
+    if let Some(sum) = body.get_mut(26..28) {
+        sum.fill(0);
+    }
+    raw::frame(to.mac(), from.mac(), &[], 0x0800, &body)
+}
+
+/// Sends a frame at a rate, in bursts that hold it over some milliseconds, until told to stop or
+/// `most` are sent; counts into `sent`.
+pub(crate) fn paced(
+    from: &Guest,
+    frame: &[u8],
+    bounce: &Program,
+    pps: u32,
+    most: u64,
+    (over, sent): (&AtomicBool, &AtomicU64),
+) -> Result<()> {
+    let ifindex = from.ns.ifindex(GUEST_IF)?;
+    from.ns.run(|| {
+        cpu::pin(0);
+        let (start, mut own) = (Instant::now(), 0_u64);
+        while !over.load(Ordering::Relaxed) && own < most {
+            let due = ((start.elapsed().as_secs_f64() * f64::from(pps)) as u64).min(most) - own;
+            if due < (*CALL.start()).min(most - own) {
+                std::thread::sleep(Duration::from_millis(1));
+                continue;
+            }
+            let count = due.min(*CALL.end());
+            live_frames(bounce.as_fd(), frame, ifindex, count as u32, BATCH)
+                .context("live frames")?;
+            own += count;
+            sent.fetch_add(count, Ordering::Relaxed);
+        }
+        Ok(())
     })
 }

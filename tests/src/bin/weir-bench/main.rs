@@ -6,12 +6,13 @@
 mod isolate;
 mod latency;
 mod live;
+mod measure;
 mod report;
 mod rig;
 mod tcp;
 mod udp;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::{Parser, ValueEnum};
 use report::Report;
 use rig::Peer;
@@ -27,9 +28,9 @@ struct Args {
     /// What to measure
     #[arg(value_enum, default_value_t = What::All)]
     what: What,
-    /// Which case of isolation [default: all]
-    #[arg(value_enum, value_name = "CASE")]
-    case: Option<isolate::Case>,
+    /// Which case of `isolate` or of `measure` [default: all]
+    #[arg(value_name = "CASE")]
+    case: Option<String>,
     /// How often each peer is measured
     #[arg(long, default_value_t = 5, value_name = "N")]
     rounds: u32,
@@ -37,7 +38,8 @@ struct Args {
     #[arg(long, default_value_t = 3, value_name = "S")]
     seconds: u64,
     /// Only these peers: weir, bridge, bare-xsk, redirect, floor; of `isolate` weir, htb, fifo,
-    /// other; of its `release` adaptive, fixed, eager
+    /// other; of its `release` adaptive, fixed, eager; of `measure` measured, unmeasured; of its
+    /// `synflood` none, one, million
     #[arg(long, value_delimiter = ',', value_name = "PEER")]
     only: Vec<String>,
     /// Write every sample and the medians here
@@ -49,6 +51,9 @@ struct Args {
     /// The other binary of `isolate capacity`
     #[arg(long, value_name = "PATH")]
     against: Option<PathBuf>,
+    /// Flows in the live frames of `measure overhead` [default: 1, and 1000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
+    flows: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -63,7 +68,9 @@ enum What {
     Tcp,
     /// What one VM gets whatever the others do, on a contended link: see CASE
     Isolate,
-    /// All of these but `isolate`
+    /// What measuring costs, and whether it says what is: see CASE
+    Measure,
+    /// All of these but `isolate` and `measure`
     All,
 }
 
@@ -105,8 +112,8 @@ fn run(args: &Args) -> Result<()> {
         eprintln!("weir-bench: this is a debug build; its figures mean nothing");
     }
     ensure!(
-        args.case.is_none() || args.what == What::Isolate,
-        "only `isolate` has cases to choose from"
+        args.case.is_none() || matches!(args.what, What::Isolate | What::Measure),
+        "only `isolate` and `measure` have cases to choose from"
     );
     let plan = Plan {
         rounds: args.rounds.max(1),
@@ -133,8 +140,12 @@ fn run(args: &Args) -> Result<()> {
         tcp::measure(&plan, &mut report)?;
     }
     if args.what == What::Isolate {
-        let case = args.case.unwrap_or(isolate::Case::All);
+        let case = case(args.case.as_deref(), isolate::Case::All)?;
         isolate::measure(case, &plan, args.against.as_deref(), &mut report)?;
+    }
+    if args.what == What::Measure {
+        let case = case(args.case.as_deref(), measure::Case::All)?;
+        measure::measure(case, &plan, args.flows, &mut report)?;
     }
     print!("{}", report.text());
     if let Some(file) = &args.json {
@@ -144,4 +155,14 @@ fn run(args: &Args) -> Result<()> {
         println!("samples: {}", file.display());
     }
     Ok(())
+}
+
+/// The case of this name, or `all`.
+fn case<C: ValueEnum>(name: Option<&str>, all: C) -> Result<C> {
+    let Some(name) = name else { return Ok(all) };
+    C::from_str(name, false).map_err(|_| {
+        let valid = C::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let valid: Vec<String> = valid.map(|value| value.get_name().to_owned()).collect();
+        anyhow!("there is no case `{name}`; valid: {}", valid.join(", "))
+    })
 }

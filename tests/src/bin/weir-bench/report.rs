@@ -22,7 +22,7 @@ pub(crate) struct Sample {
 pub(crate) struct Report {
     samples: Vec<Sample>,
     /// The measured side of cases where it has another name.
-    bases: BTreeMap<&'static str, &'static str>,
+    bases: BTreeMap<String, &'static str>,
 }
 
 /// The middle value; None of nothing.
@@ -53,8 +53,8 @@ impl Report {
     }
 
     /// Ratios of this case are of `peer` over the others.
-    pub(crate) fn base(&mut self, case: &'static str, peer: &'static str) {
-        self.bases.insert(case, peer);
+    pub(crate) fn base(&mut self, case: &str, peer: &'static str) {
+        self.bases.insert(case.to_owned(), peer);
     }
 
     fn base_of(&self, case: &str) -> &'static str {

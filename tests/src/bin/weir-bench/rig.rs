@@ -25,6 +25,13 @@ pub(crate) enum Peer {
         idle: &'static str,
         mode: &'static str,
     },
+    /// The same with everything measured that can be, or nothing.
+    Measured {
+        idle: &'static str,
+        mode: &'static str,
+        /// Flows told apart; 0: no flows and no times.
+        flows: u32,
+    },
     /// Another binary of weir, in the same way: the one before a change.
     Other(&'static Path),
     Bridge,
@@ -40,6 +47,8 @@ impl Peer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Weir { .. } => "weir",
+            Self::Measured { flows: 0, .. } => "unmeasured",
+            Self::Measured { .. } => "measured",
             Self::Other(_) => "other",
             Self::Bridge => "bridge",
             Self::Bare => "bare-xsk",
@@ -70,6 +79,11 @@ impl Rig {
                 let spec = WeirSpec::default().workers(&[WORKER]).idle(idle).mode(mode);
                 Some(Weir::start(&bed, &spec)?)
             }
+            Peer::Measured { idle, mode, flows } => {
+                let lines = format!("latency = {}\nflows = {flows}", flows > 0);
+                let spec = WeirSpec::default().workers(&[WORKER]).idle(idle).mode(mode);
+                Some(Weir::start(&bed, &spec.measure(&lines))?)
+            }
             Peer::Other(binary) => {
                 let spec = WeirSpec::default().workers(&[WORKER]).idle("spin").mode("native");
                 Some(Weir::start(&bed, &WeirSpec { binary: Some(binary.to_path_buf()), ..spec })?)
@@ -83,6 +97,10 @@ impl Rig {
             rig.introduce()?;
         }
         Ok(rig)
+    }
+
+    pub(crate) fn weir(&self) -> Result<&Weir> {
+        self.weir.as_ref().context("this peer is not weir")
     }
 
     /// Neighbours are fixed, and echoes both ways teach the forwarder where everybody is.

@@ -43,14 +43,14 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-struct Run {
-    seconds: f64,
-    sent: f64,
-    delivered: f64,
-    busy_us: f64,
+pub(crate) struct Run {
+    pub(crate) seconds: f64,
+    pub(crate) sent: f64,
+    pub(crate) delivered: f64,
+    pub(crate) busy_us: f64,
 }
 
-fn run(rig: &Rig, time: Duration) -> Result<Run> {
+pub(crate) fn run(rig: &Rig, time: Duration) -> Result<Run> {
     let (guest, up) = (rig.bed.guest(0)?, &rig.bed.uplink);
     // Bound, so that no ICMP comes back; never read.
     let _sink = up.ns.run(|| Ok(UdpSocket::bind(up.socket(Family::V4, 9000))?))?;
@@ -74,7 +74,7 @@ fn run(rig: &Rig, time: Duration) -> Result<Run> {
 }
 
 /// What a packet costs its sender, everything behind its veth left out.
-fn senders_own_us(plan: &Plan) -> Result<f64> {
+pub(crate) fn senders_own_us(plan: &Plan) -> Result<f64> {
     let bed = BedSpec::vms(1).direct().guest_gro(false).build()?;
     let guest = bed.guest(0)?;
     let to = bed.uplink.socket(Family::V4, 9000);

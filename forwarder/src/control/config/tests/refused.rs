@@ -55,7 +55,7 @@ weir.toml:4:1: port.wieght: unknown key; did you mean `weight`?; valid: name, ro
 weir.toml:5:1: port.colour: unknown key; valid: name, role, mode, rate, weight, min-rate, max-rate, burst, queue, release, timeout, work-conserving, worker, fallback, mac-lock, ip-lock
     5 | colour = "red"
       | ^^^^^^
-weir.toml:6:2: containr: unknown key; did you mean `container`?; valid: forwarder, container, scheduler, port
+weir.toml:6:2: containr: unknown key; did you mean `container`?; valid: forwarder, container, scheduler, measure, port
     6 | [containr]
       |  ^^^^^^^^
 "#,
@@ -188,6 +188,11 @@ work-conserving = "no"
 [scheduler]
 policy = "wr"
 inactive-after = "5m"
+[measure]
+latency = "on"
+flows = 65537
+flow-idel = "60s"
+flow-idle = "2h"
 {UPLINK}"#
         ),
         r#"
@@ -227,12 +232,24 @@ weir.toml:13:10: scheduler.policy: unknown "wr"; did you mean "wrr"?; valid: drr
 weir.toml:14:18: scheduler.inactive-after: "5m" is not a time; valid: a number and ns, us, ms or s, from "1us" to "1s"
    14 | inactive-after = "5m"
       |                  ^^^^
+weir.toml:16:11: measure.latency: "on" is neither true nor false; valid: true, false
+   16 | latency = "on"
+      |           ^^^^
+weir.toml:17:9: measure.flows: 65537 is out of range; valid: a whole number from 0 to 65536
+   17 | flows = 65537
+      |         ^^^^^
+weir.toml:18:1: measure.flow-idel: unknown key; did you mean `flow-idle`?; valid: latency, flows, flow-idle
+   18 | flow-idel = "60s"
+      | ^^^^^^^^^
+weir.toml:19:13: measure.flow-idle: "2h" is not a time; valid: a number and ns, us, ms or s, from "1s" to "3600s"
+   19 | flow-idle = "2h"
+      |             ^^^^
 "#,
     );
 }
 
 #[test]
-fn a_worker_for_each_core_and_no_metrics_listener_yet() {
+fn a_worker_for_each_core() {
     let before = |text: &str| format!("[forwarder]\n{text}\n{UPLINK}");
     assert_eq!(plan(&before("workers = [1, 0]")).forwarder.workers, [1, 0]);
     refused(
@@ -242,10 +259,6 @@ fn a_worker_for_each_core_and_no_metrics_listener_yet() {
     refused(
         &before("workers = []"),
         "weir.toml:2:11: forwarder.workers: the list is empty; valid: a list of cores, such as [1]\n    2 | workers = []\n      |           ^^",
-    );
-    refused(
-        &before("metrics = \"127.0.0.1:9477\""),
-        "weir.toml:2:11: forwarder.metrics: not yet: this version has no metrics listener; valid: leave the key out, and ask the control socket: `weir stats --json`\n    2 | metrics = \"127.0.0.1:9477\"\n      |           ^^^^^^^^^^^^^^^^",
     );
 }
 

@@ -15,7 +15,7 @@ pub(super) fn measure(plan: &Plan, against: &Path, report: &mut Report) -> Resul
         for peer in plan.peers(&[Peer::Weir { idle: "spin", mode: "native" }, Peer::Other(binary)])
         {
             let rig = Rig::new(peer, 1)?;
-            let values = live::run(&rig, plan.time)?;
+            let values = live::run(&rig, plan.time, 1)?;
             rig.finish()?;
             let case = "capacity 64 B".into();
             report.add(plan.rounds, Sample { case, peer: peer.name(), round, values });

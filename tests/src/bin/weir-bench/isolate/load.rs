@@ -15,15 +15,15 @@ use system_tests::{Guest, Ns};
 
 /// Bytes of headers in front of a UDP payload, Ethernet's included.
 const HEADERS: usize = 14 + 20 + 8;
-pub(super) const SMALL: usize = 64;
-pub(super) const LARGE: usize = 1458;
+pub(crate) const SMALL: usize = 64;
+pub(crate) const LARGE: usize = 1458;
 const POLITE_FRAME: usize = 200;
-pub(super) const POLITE_RATE: u64 = 1000;
+pub(crate) const POLITE_RATE: u64 = 1000;
 /// Queues fill, and estimates settle.
-pub(super) const WARM_UP: Duration = Duration::from_millis(500);
+pub(crate) const WARM_UP: Duration = Duration::from_millis(500);
 
 /// Frames of this length from one guest to an address, until dropped.
-pub(super) fn flood(ns: &Ns, to: SocketAddr, frame: usize, pace: Pace) -> Result<Sending> {
+pub(crate) fn flood(ns: &Ns, to: SocketAddr, frame: usize, pace: Pace) -> Result<Sending> {
     let size = frame - HEADERS;
     Source { size, pace, core: Some(SENDERS), ..Source::to(to) }.start(ns)
 }
@@ -40,14 +40,14 @@ pub(super) fn floods(
 }
 
 /// The light flow: 1000 datagrams a second in frames of 200 bytes.
-pub(super) struct Polite<'a> {
+pub(crate) struct Polite<'a> {
     guest: &'a Guest,
     sending: Sending,
     first: u64,
 }
 
 impl<'a> Polite<'a> {
-    pub(super) fn start(guest: &'a Guest, to: SocketAddr, time: Duration) -> Result<Self> {
+    pub(crate) fn start(guest: &'a Guest, to: SocketAddr, time: Duration) -> Result<Self> {
         let source = Source {
             size: POLITE_FRAME - HEADERS,
             pace: Pace::Rate(POLITE_RATE),
@@ -60,12 +60,12 @@ impl<'a> Polite<'a> {
     }
 
     /// From now on its datagrams count for the delays.
-    pub(super) fn mark(&mut self) {
+    pub(crate) fn mark(&mut self) {
         self.first = self.sending.so_far();
     }
 
     /// Waits for its end and says how it fared; loss is of all it sent.
-    pub(super) fn finish(self, watch: &Watch, before: u64) -> Result<Fared> {
+    pub(crate) fn finish(self, watch: &Watch, before: u64) -> Result<Fared> {
         let sent = self.sending.finish()?.frames;
         let came = || Ok::<_, anyhow::Error>(watch.from(self.guest)?.frames - before);
         // What still waits in a queue is not lost; a queue of a second would be news.
@@ -80,19 +80,19 @@ impl<'a> Polite<'a> {
 }
 
 /// How the light flow fared.
-pub(super) struct Fared {
+pub(crate) struct Fared {
     pub sent: u64,
     pub came: u64,
     delays: Vec<u64>,
 }
 
 impl Fared {
-    pub(super) fn loss_percent(&self) -> f64 {
+    pub(crate) fn loss_percent(&self) -> f64 {
         self.sent.saturating_sub(self.came) as f64 / self.sent.max(1) as f64 * 100.0
     }
 
     /// In microseconds; not a number if nothing came.
-    pub(super) fn delay_us(&self, quantile: f64) -> f64 {
+    pub(crate) fn delay_us(&self, quantile: f64) -> f64 {
         let last = self.delays.len().saturating_sub(1) as f64;
         let at = (last * quantile).round() as usize;
         self.delays.get(at).map_or(f64::NAN, |ns| *ns as f64 / 1000.0)
@@ -100,7 +100,7 @@ impl Fared {
 }
 
 /// Runs the light flow alone through the stage: the floor of what follows.
-pub(super) fn alone(
+pub(crate) fn alone(
     polite: &Guest,
     to: SocketAddr,
     watch: &Watch,
@@ -114,7 +114,7 @@ pub(super) fn alone(
 }
 
 /// What came from each of these guests during `time`, in Mb/s.
-pub(super) fn rates_mbit(watch: &Watch, guests: &[Guest], time: Duration) -> Result<Vec<f64>> {
+pub(crate) fn rates_mbit(watch: &Watch, guests: &[Guest], time: Duration) -> Result<Vec<f64>> {
     let bytes = || -> Result<Vec<u64>> {
         guests.iter().map(|guest| Ok(watch.from(guest)?.bytes)).collect()
     };
@@ -126,13 +126,13 @@ pub(super) fn rates_mbit(watch: &Watch, guests: &[Guest], time: Duration) -> Res
 }
 
 /// How far the rates are from one another: the worst from their mean, in percent.
-pub(super) fn from_equal_percent(rates: &[f64]) -> f64 {
+pub(crate) fn from_equal_percent(rates: &[f64]) -> f64 {
     let mean = rates.iter().sum::<f64>() / rates.len().max(1) as f64;
     system_tests::fair::worst_percent(rates, &vec![mean; rates.len()])
 }
 
 /// A number deep in weir's statistics.
-pub(super) fn number(stats: &serde_json::Value, path: &str) -> Result<f64> {
+pub(crate) fn number(stats: &serde_json::Value, path: &str) -> Result<f64> {
     let value = stats.pointer(path).and_then(serde_json::Value::as_f64);
     value.with_context(|| format!("the statistics have no {path}"))
 }

@@ -8,7 +8,7 @@
 mod capacity;
 mod connections;
 mod follow;
-mod load;
+pub(crate) mod load;
 mod overload;
 mod polite;
 mod release;

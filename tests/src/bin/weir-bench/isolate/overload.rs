@@ -5,27 +5,22 @@
 //! sockets on one core would not offer as much.
 
 use super::load::{self, Polite, SMALL, WARM_UP};
-use super::stage::{Peer, Promise, SENDERS, Scene, Stage, Towards};
+use super::stage::{Peer, Promise, Scene, Stage, Towards};
 use crate::Plan;
+use crate::live;
 use crate::report::{Report, Sample};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use serde_json::Value;
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use system_tests::bed::{Family, GUEST_IF};
+use system_tests::bed::Family;
 use system_tests::observer::{At, Keep, Watch};
 use system_tests::traffic::raw;
-use system_tests::{Guest, cpu, ledger};
-use weir_port::probe::live_frames;
-use weir_port::rawprog::{Action, Program};
+use system_tests::{Guest, ledger};
 
 const LINK_MBIT: u32 = 200;
 const OFFERED_PPS: u32 = 1_500_000;
 const FLOODS: usize = 3;
-const BATCH: u32 = 64;
-/// Starting a call takes a while: fewer are not worth one, and more would be one long burst.
-const CALL: std::ops::RangeInclusive<u64> = 2_000..=20_000;
 
 pub(super) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     let mut out = Scene::new(plan, LINK_MBIT, &[Promise::EQUAL; FLOODS + 1]);
@@ -145,25 +140,7 @@ fn worker(before: &Value, after: &Value, seconds: f64) -> Result<Vec<(&'static s
 
 /// Live frames at a rate until told to stop.
 fn flood(from: &Guest, to: &Guest, pps: u32, over: &AtomicBool, sent: &AtomicU64) -> Result<()> {
-    let bounce = Program::always(Action::Tx)?;
-    let ifindex = from.ns.ifindex(GUEST_IF)?;
     let body = raw::udp4(from, to, (9, 9), &[0; SMALL - 42]);
     let frame = raw::frame(to.mac(), from.mac(), &[], 0x0800, &body);
-    from.ns.run(|| {
-        cpu::pin(SENDERS);
-        let (start, mut own) = (Instant::now(), 0_u64);
-        while !over.load(Ordering::Relaxed) {
-            let due = (start.elapsed().as_secs_f64() * f64::from(pps)) as u64 - own;
-            if due < *CALL.start() {
-                std::thread::sleep(Duration::from_millis(1));
-                continue;
-            }
-            let count = due.min(*CALL.end());
-            live_frames(bounce.as_fd(), &frame, ifindex, count as u32, BATCH)
-                .context("live frames")?;
-            own += count;
-            sent.fetch_add(count, Ordering::Relaxed);
-        }
-        Ok(())
-    })
+    live::paced(from, &frame, &live::bounce(1)?, pps, u64::MAX, (over, sent))
 }

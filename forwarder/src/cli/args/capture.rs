@@ -1,0 +1,234 @@
+//! What to watch, on the command line. Invariant: what clap accepts the running weir understands;
+//! whether there is such a port is weir's to say.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use weir_core::{ByteSize, Span};
+
+use super::interface;
+use crate::control::watch::Wanted;
+use crate::control::watch::wanted::{BUFFERS, Direction, Kind};
+use crate::worker::Protocol;
+
+/// What `weir capture` and `weir trace` choose packets by.
+#[derive(Clone, Debug, Args)]
+pub struct WatchArgs {
+    /// Only at these ports [default: all]
+    #[arg(value_name = "PORT", value_parser = interface)]
+    pub ports: Vec<String>,
+    /// Only from or to this address, IPv4 or IPv6; ARP's too
+    #[arg(long, value_name = "IP")]
+    pub host: Option<IpAddr>,
+    /// Only from or to this TCP or UDP port
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// Only this protocol
+    #[arg(long, value_enum)]
+    pub proto: Option<ProtocolName>,
+    /// Only with this VLAN in the outermost tag; 0: only without a tag
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(0..=4094))]
+    pub vlan: Option<u16>,
+    /// End after so long, such as 10s
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// What may wait to be read, in each worker; what finds no room is counted as missed
+    #[arg(long, value_name = "BYTES", default_value = "8MiB", value_parser = buffer)]
+    pub buffer: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = CAPTURE_EXAMPLES)]
+pub struct CaptureArgs {
+    #[command(flatten)]
+    pub what: WatchArgs,
+    /// Which frames of a port
+    #[arg(long, value_enum, default_value_t)]
+    pub dir: DirectionName,
+    /// The same as --dir lost
+    #[arg(long, conflicts_with = "dir")]
+    pub lost: bool,
+    /// Where to, as pcapng; - is standard output, for a pipe
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub write: PathBuf,
+    /// End after so many packets
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Bytes of each packet that are kept
+    #[arg(short, long, value_name = "N", default_value_t = 2048)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    pub snaplen: u32,
+}
+
+const CAPTURE_EXAMPLES: &str = "\
+Frames are seen when they come in, when they are handed to a port, and where
+they are lost: then their comment in the file says why. A frame that is flooded
+is handed over more than once. The data path never waits for a capture: what it
+cannot take is counted, and the frame goes its way.
+
+Examples:
+  weir capture -w all.pcapng                      until Ctrl-C
+  weir capture tap7 --proto udp --port 53 | wireshark -k -i -
+  weir capture --lost -w lost.pcapng --duration 1m
+  weir capture tap7 --dir in --count 100 | tshark -r - -V";
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = TRACE_EXAMPLES)]
+pub struct TraceArgs {
+    #[command(flatten)]
+    pub what: WatchArgs,
+    /// End after so many packets
+    #[arg(short, long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: u64,
+    /// Print what the control socket answers: a line of JSON for each packet
+    #[arg(long)]
+    pub json: bool,
+}
+
+const TRACE_EXAMPLES: &str = "\
+Follows the next packets that come in at the ports named: what the XDP program
+made of each, which port it is for, how long it waited in its container, in its
+queue and for the device, or why it was lost.
+
+Examples:
+  weir trace                           the next packet, whoever sends it
+  weir trace tap7 --proto icmp
+  weir trace --host 10.0.0.5 --count 20 --json | jq .outcome";
+
+/// As [`Protocol`], for clap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProtocolName {
+    Tcp,
+    Udp,
+    /// And ICMPv6
+    Icmp,
+    Arp,
+}
+
+/// As [`Direction`], for clap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DirectionName {
+    /// What came in, whatever became of it
+    In,
+    /// What was handed to the port
+    Out,
+    /// What was lost, with the reason as its comment
+    Lost,
+    /// All of these
+    #[default]
+    Both,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: Span = text.parse().map_err(|error| format!("{error}"))?;
+    if span.ns == 0 { Err("valid: more than nothing".to_owned()) } else { Ok(span.into()) }
+}
+
+fn buffer(text: &str) -> Result<u64, String> {
+    let size: ByteSize = text.parse().map_err(|error| format!("{error}"))?;
+    if BUFFERS.contains(&size.bytes) {
+        Ok(size.bytes)
+    } else {
+        Err("valid: 4KiB to 256MiB".to_owned())
+    }
+}
+
+impl WatchArgs {
+    fn wanted(&self, kind: Kind) -> Wanted {
+        Wanted {
+            ports: self.ports.clone(),
+            host: self.host,
+            l4_port: self.port,
+            protocol: self.proto.map(|proto| match proto {
+                ProtocolName::Tcp => Protocol::Tcp,
+                ProtocolName::Udp => Protocol::Udp,
+                ProtocolName::Icmp => Protocol::Icmp,
+                ProtocolName::Arp => Protocol::Arp,
+            }),
+            vlan: self.vlan,
+            duration: self.duration,
+            buffer: self.buffer,
+            ..Wanted::new(kind)
+        }
+    }
+}
+
+impl CaptureArgs {
+    pub fn wanted(&self) -> Wanted {
+        let direction = match self.dir {
+            _ if self.lost => Direction::Lost,
+            DirectionName::In => Direction::In,
+            DirectionName::Out => Direction::Out,
+            DirectionName::Lost => Direction::Lost,
+            DirectionName::Both => Direction::Both,
+        };
+        let (count, snaplen) = (self.count, self.snaplen);
+        Wanted { direction, count, snaplen, ..self.what.wanted(Kind::Capture) }
+    }
+}
+
+impl TraceArgs {
+    pub fn wanted(&self) -> Wanted {
+        Wanted { count: Some(self.count), ..self.what.wanted(Kind::Trace) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Cli, Command};
+    use super::*;
+    use clap::Parser as _;
+
+    fn wanted(line: &str) -> Wanted {
+        match Cli::try_parse_from(line.split(' ')).unwrap().command {
+            Command::Capture(args) => args.wanted(),
+            Command::Trace(args) => args.wanted(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_words_say_what_is_wanted() {
+        assert_eq!(wanted("weir capture"), Wanted::new(Kind::Capture));
+        assert_eq!(wanted("weir trace"), Wanted::new(Kind::Trace));
+        let all = wanted(
+            "weir capture v1 v2 --lost --host fd00::1 --port 53 --proto udp --vlan 0 --count 3 \
+             --duration 10s --snaplen 96 --buffer 64KiB",
+        );
+        let expected = Wanted {
+            ports: vec!["v1".into(), "v2".into()],
+            direction: Direction::Lost,
+            host: "fd00::1".parse().ok(),
+            l4_port: Some(53),
+            protocol: Some(Protocol::Udp),
+            vlan: Some(0),
+            snaplen: 96,
+            count: Some(3),
+            duration: Some(Duration::from_secs(10)),
+            buffer: 65_536,
+            ..Wanted::new(Kind::Capture)
+        };
+        assert_eq!(all, expected);
+        assert_eq!(wanted("weir trace -c 5").count, Some(5));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for line in [
+            "weir capture --dir up",
+            "weir capture --dir in --lost",
+            "weir capture --port 0",
+            "weir capture --snaplen 70000",
+            "weir capture --duration 3",
+            "weir capture --buffer 1KiB",
+            "weir trace --count 0",
+            "weir trace --vlan 4095",
+            "weir trace a/b",
+        ] {
+            assert_eq!(Cli::try_parse_from(line.split(' ')).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The arguments of `weir top`.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use weir_core::units::Span;
+
+/// Shorter ones would measure the asking, longer ones look dead.
+pub const SHORTEST: Duration = Duration::from_millis(100);
+pub const LONGEST: Duration = Duration::from_secs(3600);
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct TopArgs {
+    /// How often weir is asked: 100ms to 3600s
+    #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub interval: Duration,
+    /// What is shown first; Tab shows the next
+    #[arg(long, value_enum, default_value_t = View::Vifs)]
+    pub view: View,
+    /// The column to sort that view by, as its header names it; `s` takes the next
+    #[arg(long, value_name = "COLUMN")]
+    pub sort: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum View {
+    /// The ports: rates, shares of their links, queues, residence times, losses
+    #[default]
+    Vifs,
+    /// Who talks to whom: the 200 largest flows
+    Flows,
+    /// What was lost, by reason, and what to do about it
+    Losses,
+}
+
+const EXAMPLES: &str = "\
+Keys:
+  Tab, 1, 2, 3        the next view; vifs, flows, losses
+  s, S, Left, Right   sort by the next column, or the one before
+  r                   the other way round
+  /                   show only what contains a text; Enter keeps it, Esc clears it
+  Up, Down, PgUp, PgDn, Home, End   scroll
+  space               hold the picture
+  +, -                ask less often, more often
+  ?                   what the columns mean
+  q, Esc, Ctrl-C      quit
+
+Examples:
+  weir top
+  weir top --interval 200ms --sort lost
+  weir top --view flows --sort p99
+  weir stats --watch                      the same for a pipe or a plain terminal";
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let valid = "a time from 100ms to 3600s, e.g. \"1s\" or \"500ms\"";
+    let span: Span = text.parse().map_err(|error| format!("{error}; expected {valid}"))?;
+    let interval = Duration::from(span);
+    if (SHORTEST..=LONGEST).contains(&interval) {
+        Ok(interval)
+    } else {
+        Err(format!("expected {valid}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+
+    fn parsed(line: &str) -> Result<TopArgs, String> {
+        let cli = Cli::try_parse_from(line.split(' ')).map_err(|error| error.to_string())?;
+        let Command::Top(args) = cli.command else { panic!("{:?}", cli.command) };
+        Ok(args)
+    }
+
+    #[test]
+    fn an_interval_has_a_unit_and_bounds() {
+        assert_eq!(parsed("weir top").unwrap().interval, Duration::from_secs(1));
+        let args = parsed("weir top -i 250ms --view flows --sort p99").unwrap();
+        assert_eq!(args.interval, Duration::from_millis(250));
+        assert_eq!((args.view, args.sort.as_deref()), (View::Flows, Some("p99")));
+        for (line, why) in [
+            ("weir top --interval 1", "e.g. \"1s\""),
+            ("weir top --interval 99ms", "from 100ms to 3600s"),
+            ("weir top --interval 3601s", "from 100ms to 3600s"),
+            ("weir top --view ports", "vifs, flows, losses"),
+        ] {
+            let refused = parsed(line).expect_err(line);
+            assert!(refused.contains(why), "{line}: {refused}");
+        }
+    }
+}

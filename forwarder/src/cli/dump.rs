@@ -1,0 +1,153 @@
+//! `weir dump`: once, or interval by interval. Invariant: what is written is whole: a single dump
+//! takes its file's place at once, and intervals are appended one by one, each in one piece.
+
+mod report;
+mod target;
+
+use std::{path::Path, time::Duration};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, sleep_until},
+};
+
+use self::{
+    report::{Question, Report, Source},
+    target::Target,
+};
+use super::{
+    CliError,
+    args::{
+        DumpArgs,
+        dump::{By, Format, What},
+    },
+};
+use crate::control::config::ConfigErrors;
+
+pub async fn run(args: &DumpArgs, control: &Path) -> Result<(), CliError> {
+    let job = Job::new(args)?;
+    match job.every {
+        Some(every) => job.intervals(every, control).await,
+        None => job.once(control).await,
+    }
+}
+
+/// What is to be done, all of it checked.
+#[derive(Debug)]
+struct Job {
+    /// What a file in a folder is called.
+    kind: &'static str,
+    question: Question,
+    by: By,
+    format: Format,
+    target: Target,
+    every: Option<Duration>,
+    count: Option<u64>,
+}
+
+impl Job {
+    fn new(args: &DumpArgs) -> Result<Self, ConfigErrors> {
+        use Format::{Csv, Hgrm, Hlog, Json, Table};
+        let (kind, source, by, asked, common, reset, valid): (_, _, _, _, _, _, &[Format]) =
+            match &args.what {
+                What::Latency(args) => {
+                    let source = if args.by == By::Flow { Source::Flows } else { Source::Latency };
+                    let valid = &[Table, Hgrm, Hlog, Json, Csv];
+                    ("latency", source, args.by, args.format, &args.common, args.reset, valid)
+                }
+                What::Loss(args) => {
+                    let source = if args.by == By::Flow { Source::Flows } else { Source::Losses };
+                    let valid = &[Table, Json, Csv];
+                    ("loss", source, args.by, args.format, &args.common, false, valid)
+                }
+                What::Flows(args) => {
+                    let valid = &[Table, Json, Csv];
+                    ("flows", Source::Flows, args.by, args.format, &args.common, args.reset, valid)
+                }
+            };
+        let format = format(asked, common.output.as_deref(), valid)?;
+        if format == Hgrm && common.interval.is_some() {
+            let wrong = "hgrm is of one time span, and --interval makes many";
+            return Err(ConfigErrors::argument("--format", wrong, "valid: hlog, json, csv, table"));
+        }
+        let whole = matches!(format, Hgrm | Hlog | Json) || by == By::Stage;
+        Ok(Self {
+            kind,
+            question: Question {
+                source,
+                // Differences of times can be taken of whole histograms only.
+                histograms: kind != "loss" && (whole || common.interval.is_some()),
+                vif: common.vif.clone(),
+                reset,
+            },
+            by,
+            format,
+            target: Target::of(common.output.as_deref(), kind, format),
+            every: common.interval.map(Duration::from),
+            count: common.count,
+        })
+    }
+
+    async fn once(&self, control: &Path) -> Result<(), CliError> {
+        let report = self.shaped(self.question.ask(control).await?)?;
+        if let (Format::Hgrm, Target::Folder(folder)) = (self.format, &self.target) {
+            return target::write_each(folder, &report.series()?);
+        }
+        self.target.write(&report.text(self.kind, self.format)?)
+    }
+
+    async fn intervals(&self, every: Duration, control: &Path) -> Result<(), CliError> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut before = self.question.ask(control).await?;
+        let start = before.until();
+        let mut out = self.target.open()?;
+        let mut next = Instant::now();
+        let mut written = 0;
+        loop {
+            // Late is late: intervals are not made up for, or they would be of no length.
+            next = (next + every).max(Instant::now());
+            let ended = tokio::select! {
+                _ = sleep_until(next) => false,
+                _ = interrupt.recv() => true,
+                _ = terminate.recv() => true,
+            };
+            let after = self.question.ask(control).await?;
+            let report = self.shaped(after.since(&before)?)?;
+            out.append(&report.piece(self.kind, self.format, start, written == 0)?)?;
+            written += 1;
+            if ended || self.count.is_some_and(|count| written >= count) {
+                return Ok(());
+            }
+            before = after;
+        }
+    }
+
+    fn shaped(&self, report: Report) -> Result<Report, CliError> {
+        let report = report.of_vif(self.question.vif.as_deref())?;
+        if self.by == By::Stage { Ok(report.by_stage()?) } else { Ok(report) }
+    }
+}
+
+/// What was asked for, or what the file's name says.
+fn format(
+    asked: Option<Format>,
+    output: Option<&Path>,
+    valid: &[Format],
+) -> Result<Format, ConfigErrors> {
+    let Some(path) = output.filter(|_| asked.is_none()) else {
+        return Ok(asked.unwrap_or_default());
+    };
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
+    let named = valid.iter().find(|format| format.name() == ending);
+    named.copied().ok_or_else(|| {
+        let names: Vec<&str> = valid.iter().map(|format| format.name()).collect();
+        let wrong = format!("\"{}\" does not say in which format", path.display());
+        let valid =
+            format!("valid: --format with one of {0}, or a name that ends so", names.join(", "));
+        ConfigErrors::argument("--output", wrong, valid)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+//! What weir is asked for, and what is made of its answer. Invariant: an interval and a whole
+//! recording are the same kind of report, so that every format can say both.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::cli::{CliError, args::dump::Format, client, render};
+use crate::control::{
+    config::ConfigErrors,
+    dump::{
+        DumpError, LossReport, Series,
+        csv::{self, Csv},
+        files::json,
+        hgrm, hlog, series, since,
+    },
+    report::{FlowsReport, LatencyReport},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Latency,
+    Flows,
+    Losses,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    pub(super) source: Source,
+    pub(super) histograms: bool,
+    pub(super) vif: Option<String>,
+    /// Begin anew after it.
+    pub(super) reset: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Report {
+    Latency(LatencyReport),
+    Losses(LossReport),
+    /// With the beginning of the interval; without one, each flow counts since it was seen first.
+    Flows(FlowsReport, Option<u64>),
+}
+
+impl Question {
+    pub(super) async fn ask(&self, control: &Path) -> Result<Report, CliError> {
+        let query = format!("histograms={}", self.histograms);
+        match self.source {
+            Source::Losses => Ok(Report::Losses(LossReport::of(&client::stats(control).await?))),
+            Source::Latency if self.reset => {
+                Ok(Report::Latency(client::reset_latency(control, &query).await?))
+            }
+            Source::Latency => Ok(Report::Latency(client::latency(control, &query).await?)),
+            Source::Flows => {
+                // A vif without flows is no mistake, and one that there is not is.
+                if let Some(vif) = &self.vif {
+                    let ports = client::ports(control).await?.ports;
+                    known(vif, ports.iter().map(|port| port.name.as_str()))?;
+                }
+                let flows = if self.reset {
+                    client::reset_flows(control, &query).await?
+                } else {
+                    client::flows(control, &query).await?
+                };
+                Ok(Report::Flows(flows, None))
+            }
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn until(&self) -> u64 {
+        match self {
+            Self::Latency(report) => report.until_unix_ns,
+            Self::Losses(report) => report.until_unix_ns,
+            Self::Flows(report, _) => report.until_unix_ns,
+        }
+    }
+
+    /// What happened since `before`, the answer to the same question.
+    pub(super) fn since(&self, before: &Self) -> Result<Self, DumpError> {
+        match (before, self) {
+            (Self::Latency(before), Self::Latency(after)) => {
+                since::latency(before, after).map(Self::Latency)
+            }
+            (Self::Losses(before), Self::Losses(after)) => Ok(Self::Losses(after.since(before))),
+            (Self::Flows(before, _), Self::Flows(after, _)) => {
+                let flows = since::flows(before, after)?;
+                Ok(Self::Flows(flows, Some(before.until_unix_ns)))
+            }
+            _ => Ok(self.clone()),
+        }
+    }
+
+    pub(super) fn of_vif(mut self, vif: Option<&str>) -> Result<Self, CliError> {
+        let Some(vif) = vif else { return Ok(self) };
+        match &mut self {
+            Self::Latency(report) => {
+                known(vif, report.vifs.iter().map(|vif| vif.name.as_str()))?;
+                report.vifs.retain(|times| times.name == vif);
+            }
+            Self::Losses(report) => {
+                known(vif, report.ports.iter().map(|port| port.name.as_str()))?;
+                report.ports.retain(|port| port.name == vif);
+                // It is of all ports.
+                report.ledger = None;
+            }
+            Self::Flows(report, _) => {
+                report.flows.retain(|flow| flow.vif == vif);
+                report.sums.retain(|sum| sum.vif == vif);
+            }
+        }
+        Ok(self)
+    }
+
+    pub(super) fn by_stage(self) -> Result<Self, DumpError> {
+        match self {
+            Self::Latency(report) => series::by_stage(&report).map(Self::Latency),
+            other => Ok(other),
+        }
+    }
+
+    pub(super) fn series(&self) -> Result<Vec<Series>, CliError> {
+        self.recorded()?;
+        Ok(match self {
+            Self::Latency(report) => series::of_latency(report)?,
+            Self::Flows(report, _) => series::of_flows(report)?,
+            Self::Losses(_) => Vec::new(),
+        })
+    }
+
+    /// A whole dump.
+    pub(super) fn text(&self, kind: &str, format: Format) -> Result<String, CliError> {
+        Ok(match format {
+            Format::Table => self.table(kind),
+            Format::Json => match self {
+                Self::Latency(report) => json(report),
+                Self::Losses(report) => json(report),
+                Self::Flows(report, _) => json(report),
+            },
+            Format::Csv => self.csv(kind)?.whole(),
+            Format::Hgrm => hgrm::render(&self.series()?),
+            Format::Hlog => {
+                let (since, until) = self.span();
+                hlog::header(since) + &hlog::interval(since, since, until, &self.series()?)
+            }
+        })
+    }
+
+    /// An interval of a dump that began at `start`; the first brings along what comes only once.
+    pub(super) fn piece(
+        &self,
+        kind: &str,
+        format: Format,
+        start: u64,
+        first: bool,
+    ) -> Result<String, CliError> {
+        let once = |header: String| if first { header } else { String::new() };
+        Ok(match format {
+            Format::Table => once_not(first) + &self.table(kind),
+            Format::Json => match self {
+                Self::Latency(report) => json_line(report),
+                Self::Losses(report) => json_line(report),
+                Self::Flows(report, since) => json_line(&FlowInterval { since, report }),
+            },
+            Format::Csv => {
+                let csv = self.csv(kind)?;
+                once(csv.header.to_owned()) + &csv.rows
+            }
+            Format::Hgrm | Format::Hlog => {
+                let (since, until) = self.span();
+                once(hlog::header(start)) + &hlog::interval(start, since, until, &self.series()?)
+            }
+        })
+    }
+
+    fn table(&self, kind: &str) -> String {
+        match self {
+            Self::Latency(report) => render::latency(report),
+            Self::Losses(report) => render::losses(report),
+            Self::Flows(report, _) if kind == "loss" => render::flow_losses(report),
+            Self::Flows(report, _) => render::flows(report),
+        }
+    }
+
+    fn csv(&self, kind: &str) -> Result<Csv, CliError> {
+        self.recorded()?;
+        Ok(match self {
+            Self::Latency(report) => csv::latency(report),
+            Self::Losses(report) => csv::losses(report),
+            Self::Flows(report, since) if kind == "loss" => csv::flow_losses(report, *since),
+            Self::Flows(report, since) => csv::flows(report, *since),
+        })
+    }
+
+    fn span(&self) -> (u64, u64) {
+        match self {
+            Self::Latency(report) => (report.since_unix_ns, report.until_unix_ns),
+            Self::Losses(report) => (report.since_unix_ns, report.until_unix_ns),
+            Self::Flows(report, since) => {
+                let begun = report.until_unix_ns.saturating_sub(report.uptime_ns);
+                (since.unwrap_or(begun), report.until_unix_ns)
+            }
+        }
+    }
+
+    /// An empty file would look as if nothing had been forwarded.
+    fn recorded(&self) -> Result<(), CliError> {
+        match self {
+            Self::Latency(report) if !report.on => Err(CliError::NotRecorded("latency")),
+            Self::Flows(report, _) if report.capacity == 0 => Err(CliError::NotRecorded("flows")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The beginning of an interval, which the report alone does not say.
+#[derive(Serialize)]
+struct FlowInterval<'a> {
+    #[serde(rename = "since_unix_ns", skip_serializing_if = "Option::is_none")]
+    since: &'a Option<u64>,
+    #[serde(flatten)]
+    report: &'a FlowsReport,
+}
+
+fn json_line<T: Serialize>(report: &T) -> String {
+    // A report has nothing that JSON cannot say.
+    serde_json::to_string(report).unwrap_or_default() + "\n"
+}
+
+/// Between two tables.
+fn once_not(first: bool) -> String {
+    if first { String::new() } else { "\n".to_owned() }
+}
+
+fn known<'a>(vif: &str, names: impl Iterator<Item = &'a str>) -> Result<(), ConfigErrors> {
+    let names: Vec<&str> = names.collect();
+    if names.contains(&vif) {
+        return Ok(());
+    }
+    let valid = match names.as_slice() {
+        [] => "there are no ports yet".to_owned(),
+        names => format!("valid: {}", names.join(", ")),
+    };
+    Err(ConfigErrors::argument("--vif", format!("there is no port {vif}"), valid))
+}

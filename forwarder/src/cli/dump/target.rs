@@ -1,0 +1,92 @@
+//! Where a dump goes.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::cli::{CliError, args::dump::Format, print};
+use crate::control::dump::{
+    Series,
+    files::{self, FileError},
+    hgrm,
+};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Stdout,
+    File(PathBuf),
+    /// One file for each histogram.
+    Folder(PathBuf),
+}
+
+impl Target {
+    pub(super) fn of(output: Option<&Path>, kind: &str, format: Format) -> Self {
+        let Some(path) = output else { return Self::Stdout };
+        let folder = path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir();
+        match (folder, format) {
+            (false, _) => Self::File(path.to_owned()),
+            (true, Format::Hgrm) => Self::Folder(path.to_owned()),
+            (true, Format::Table) => Self::File(path.join(format!("{kind}.txt"))),
+            (true, _) => Self::File(path.join(format!("{kind}.{}", format.name()))),
+        }
+    }
+
+    pub(super) fn write(&self, text: &str) -> Result<(), CliError> {
+        match self {
+            Self::Stdout => print(text),
+            Self::File(path) | Self::Folder(path) => {
+                make_parent(path)?;
+                Ok(files::write(path, text)?)
+            }
+        }
+    }
+
+    /// For what is written piece by piece; a file begins empty.
+    pub(super) fn open(&self) -> Result<Open, CliError> {
+        match self {
+            Self::Stdout => Ok(Open::Stdout),
+            Self::File(path) | Self::Folder(path) => {
+                make_parent(path)?;
+                let failed = |source| FileError { path: path.clone(), source };
+                let file = File::create(path).map_err(failed)?;
+                Ok(Open::File(file, path.clone()))
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum Open {
+    Stdout,
+    File(File, PathBuf),
+}
+
+impl Open {
+    pub(super) fn append(&mut self, piece: &str) -> Result<(), CliError> {
+        match self {
+            Self::Stdout => print(piece),
+            Self::File(file, path) => {
+                let written = file.write_all(piece.as_bytes());
+                Ok(written.map_err(|source| FileError { path: path.clone(), source })?)
+            }
+        }
+    }
+}
+
+/// A histogram a file, under its tag: what a plotter can be given.
+pub(super) fn write_each(folder: &Path, series: &[Series]) -> Result<(), CliError> {
+    files::make_folder(folder)?;
+    for one in series {
+        // Addresses and interfaces have no slash, and a file's name must not.
+        let name = format!("{}.hgrm", one.tag.replace('/', "_"));
+        files::write(&folder.join(name), &hgrm::section(&one.tag, &one.times))?;
+    }
+    Ok(())
+}
+
+fn make_parent(path: &Path) -> Result<(), FileError> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => files::make_folder(folder),
+        _ => Ok(()),
+    }
+}

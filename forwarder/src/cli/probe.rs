@@ -1,0 +1,215 @@
+//! `weir probe`: runs the probe on threads of its own, tells it to stop on Ctrl-C, and shows what it
+//! found. Invariant: what was found until then is shown whatever ended it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use weir_port::probe::MAX_TEST_FRAME;
+
+use super::args::ProbeArgs;
+use super::args::probe::{
+    FloorArgs, ListenArgs, OutputArgs, ProbeCommand, ReflectArgs, SendArgs, SinkArgs,
+};
+use super::{CliError, print, print_json, render};
+use crate::control::config::ConfigErrors;
+use crate::control::links::Links;
+use crate::probe::raw::drain::Drain;
+use crate::probe::raw::frame::{self, Addresses};
+use crate::probe::raw::source::{self, RawOrder};
+use crate::probe::report::{Named, SinkReport};
+use crate::probe::sink::Sink;
+use crate::probe::{ProbeError, files, floor, guard, send};
+
+pub async fn run(args: &ProbeArgs, _control: &Path) -> Result<(), CliError> {
+    match &args.command {
+        ProbeCommand::Send(args) if args.raw.is_some() => send_raw(args).await,
+        ProbeCommand::Send(args) => send(args).await,
+        ProbeCommand::Sink(SinkArgs { raw: Some(interface), listen, .. }) => {
+            sink_raw(interface, listen).await
+        }
+        ProbeCommand::Sink(SinkArgs { listen, keep, .. }) => listen_on(listen, false, *keep).await,
+        ProbeCommand::Reflect(ReflectArgs { listen, once }) => {
+            listen_on(listen, true, !*once).await
+        }
+        ProbeCommand::Floor(args) => measure_floor(args).await,
+    }
+}
+
+async fn send(args: &SendArgs) -> Result<(), CliError> {
+    let order = args.order()?;
+    guard::check(&order, args.force).await?;
+    say(&format!("sending to {} at {}", order.target, order.rate));
+    let began = SystemTime::now();
+    let report = until_stopped(move |stop| send::send(&order, stop)).await?;
+    show(&args.output, &report, || render::probe::send(&report))?;
+    save(&args.output, &report.spreads(), began, report.elapsed_ns)?;
+    match (&report.round_trips, args.rtt) {
+        (None, true) => Err(ProbeError::Refused(format!(
+            "no answer came from {}: is `weir probe reflect` running there?",
+            args.target
+        ))
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+async fn listen_on(args: &ListenArgs, reflect: bool, keep: bool) -> Result<(), CliError> {
+    let sink = Sink::open(args.options(reflect, keep))?;
+    say(&format!("listening on {}", sink.address()));
+    let began = SystemTime::now();
+    let (output, by_flow) = (args.output.clone(), args.by_flow);
+    let report = until_stopped(move |stop| {
+        sink.run(stop, &AtomicU64::new(0), |report| {
+            if show_each(&output, by_flow, &report).is_err() {
+                // Nobody reads on.
+                stop.store(true, Ordering::Relaxed);
+            }
+        })
+    })
+    .await?;
+    if keep && report.sessions.is_empty() {
+        return Ok(());
+    }
+    if keep {
+        show_each(&args.output, args.by_flow, &report)?;
+    } else {
+        show(&args.output, &report, || render::probe::sink(&report, args.by_flow))?;
+    }
+    save(&args.output, &report.spreads(), began, report.elapsed_ns)
+}
+
+async fn measure_floor(args: &FloorArgs) -> Result<(), CliError> {
+    let (order, options, v6) = (args.order()?, args.options(), args.ipv6);
+    say(&format!("sending over a bare veth at {}", order.rate));
+    let began = SystemTime::now();
+    let report = until_stopped(move |stop| floor::measure(&order, &options, v6, stop)).await?;
+    show(&args.output, &report, || render::probe::floor(&report))?;
+    save(&args.output, &report.sink.spreads(), began, report.sink.elapsed_ns)
+}
+
+async fn send_raw(args: &SendArgs) -> Result<(), CliError> {
+    let interface = args.raw.clone().unwrap_or_default();
+    guard::check_raw(&interface, args.force).await?;
+    let frame = raw_frame(args, &interface).await?;
+    let order = RawOrder {
+        interface: interface.clone(),
+        frame,
+        rate: args.traffic.rate,
+        count: args.traffic.count,
+        duration: args.raw_time(),
+        core: args.traffic.core,
+        af_xdp: args.af_xdp,
+    };
+    say(&format!("sending frames by {interface} at {}", order.rate));
+    let report = until_stopped(move |stop| source::send(&order, stop)).await?;
+    show(&args.output, &report, || render::probe::raw(&report))
+}
+
+/// The one frame, with the interface's own addresses where none are given.
+async fn raw_frame(args: &SendArgs, interface: &str) -> Result<Vec<u8>, CliError> {
+    let wrong = |key: &str, wrong: String, valid: &str| {
+        CliError::Argument(ConfigErrors::argument(key, wrong, valid))
+    };
+    let Some(dst_mac) = args.dst_mac else {
+        return Err(wrong(
+            "--dst-mac",
+            "past the stack, nobody looks it up".to_owned(),
+            "valid: the address of the target, or of the router to it (ip neighbour)",
+        ));
+    };
+    let refused = |error| ProbeError::Refused(format!("{interface}: {error}"));
+    let links = Links::open().map_err(refused)?.snapshot().await.map_err(refused)?;
+    let link = links.by_name(interface);
+    let own = link.and_then(|link| {
+        let same = |address: &&(_, u8)| {
+            let (ip, _): &(std::net::IpAddr, u8) = address;
+            ip.is_ipv4() == args.target.is_ipv4()
+        };
+        link.addresses.iter().find(same).map(|(ip, _)| *ip)
+    });
+    let Some(src) = args.bind.or(own) else {
+        let none = format!("{interface} has no address of {}'s family", args.target.ip());
+        return Err(wrong("--bind", none, "valid: the address to send from"));
+    };
+    let src_mac = args.src_mac.or_else(|| link.map(|link| weir_core::ids::Mac::new(link.mac)));
+    let addresses =
+        Addresses { src_mac: src_mac.unwrap_or(dst_mac), dst_mac, src, dst: args.target };
+    let frame = frame::build(&addresses, args.traffic.size.smallest() as usize)?;
+    let one = args.traffic.size.smallest() == args.traffic.size.largest();
+    if !one || frame.len() > MAX_TEST_FRAME {
+        let most = MAX_TEST_FRAME - 62;
+        return Err(wrong(
+            "--size",
+            format!("{} is not one size that --raw can send", args.traffic.size),
+            &format!("valid: one, up to {most}"),
+        ));
+    }
+    Ok(frame)
+}
+
+async fn sink_raw(interface: &str, args: &ListenArgs) -> Result<(), CliError> {
+    let drain = Drain::attach(interface, args.port)?;
+    say(&format!("counting frames to port {} at {interface}", args.port));
+    let (duration, count) = (args.duration.map(Duration::from), args.count);
+    let report =
+        until_stopped(move |stop| drain.run(stop, &AtomicU64::new(0), duration, count)).await?;
+    show(&args.output, &report, || render::probe::raw(&report))
+}
+
+/// Runs it on a thread of its own; Ctrl-C and SIGTERM tell it to come to an end.
+async fn until_stopped<T: Send + 'static>(
+    work: impl FnOnce(&AtomicBool) -> Result<T, ProbeError> + Send + 'static,
+) -> Result<T, CliError> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    let mut job = tokio::task::spawn_blocking(move || work(&told));
+    loop {
+        tokio::select! {
+            ended = &mut job => {
+                let panicked = |_| ProbeError::Refused("the probe panicked".to_owned());
+                return Ok(ended.map_err(panicked)??);
+            }
+            _ = interrupt.recv() => stop.store(true, Ordering::Relaxed),
+            _ = terminate.recv() => stop.store(true, Ordering::Relaxed),
+        }
+    }
+}
+
+/// On standard error, for people and for scripts that wait for it; standard output is the report's.
+fn say(what: &str) {
+    let _ = writeln!(std::io::stderr(), "weir: {what}");
+}
+
+fn show<T: Serialize>(
+    output: &OutputArgs,
+    report: &T,
+    picture: impl FnOnce() -> String,
+) -> Result<(), CliError> {
+    if output.json { print_json(report) } else { print(&picture()) }
+}
+
+/// One of several: a line of JSON, or a picture with an empty line behind it.
+fn show_each(output: &OutputArgs, by_flow: bool, report: &SinkReport) -> Result<(), CliError> {
+    if output.json {
+        let line = serde_json::to_string(report).map_err(|e| CliError::Output(e.into()))?;
+        return print(&(line + "\n"));
+    }
+    print(&(render::probe::sink(report, by_flow) + "\n"))
+}
+
+fn save(
+    output: &OutputArgs,
+    named: &[Named<'_>],
+    began: SystemTime,
+    elapsed_ns: u64,
+) -> Result<(), CliError> {
+    let to = (output.hgrm.as_deref(), output.hlog.as_deref());
+    Ok(files::save(named, began, Duration::from_nanos(elapsed_ns), to)?)
+}

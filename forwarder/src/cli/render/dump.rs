@@ -1,0 +1,287 @@
+//! `weir dump` for people. Invariant: what does not fit its line gets one of its own, and nothing
+//! is cut off: a table may be all that is kept.
+
+use super::{
+    Align::{Left, Right},
+    Table, grouped, percent, short,
+};
+use crate::control::{
+    dump::{
+        LossReport,
+        series::{ends, kind_name},
+    },
+    report::{FlowNumbers, FlowReport, FlowsReport, LatencyReport},
+};
+
+/// Room for whom a flow is between, beside its numbers.
+const FLOW: usize = 39;
+
+pub fn latency(report: &LatencyReport) -> String {
+    if !report.on {
+        return "latency is not recorded: the configuration switches it off\n".to_owned();
+    }
+    let mut table = Table::new(&[
+        ("VIF", Left),
+        ("STAGE", Left),
+        ("PACKETS", Right),
+        ("P50", Right),
+        ("P90", Right),
+        ("P99", Right),
+        ("P99.9", Right),
+        ("MAX", Right),
+    ]);
+    for vif in &report.vifs {
+        for at in &vif.stages {
+            let mut cells = vec![vif.name.clone(), at.stage.clone(), short(at.summary.count)];
+            let of = &at.summary;
+            let times = [of.p50_ns, of.p90_ns, of.p99_ns, of.p999_ns, of.max_ns];
+            cells.extend(times.map(|ns| if of.count > 0 { span(ns) } else { "-".to_owned() }));
+            table.row(cells);
+        }
+    }
+    table.render() + &recorded_for(report.since_unix_ns, report.until_unix_ns)
+}
+
+pub fn flows(report: &FlowsReport) -> String {
+    flow_table(
+        report,
+        &[("FRAMES", Right), ("BYTES", Right), ("LOST", Right), ("P50", Right), ("P99", Right)],
+        |counts| {
+            let times = [counts.residence.p50_ns, counts.residence.p99_ns];
+            let mut cells: Vec<String> =
+                [counts.frames, counts.bytes, lost(counts)].map(short).into();
+            let some = counts.residence.count > 0;
+            cells.extend(times.map(|ns| if some { span(ns) } else { "-".to_owned() }));
+            vec![cells]
+        },
+    )
+}
+
+pub fn flow_losses(report: &FlowsReport) -> String {
+    let columns = [("FRAMES", Right), ("LOST", Right), ("REASON", Left)];
+    let text = flow_table(report, &columns, |counts| {
+        let row = |(reason, frames): (&String, &u64)| {
+            vec![short(counts.frames), short(*frames), reason.clone()]
+        };
+        counts.losses.iter().map(row).collect()
+    });
+    text + "what the XDP program drops has no flow: weir dump loss --by vif\n"
+}
+
+/// Each flow, then each sum, with what `cells` says of it.
+fn flow_table(
+    report: &FlowsReport,
+    columns: &[(&'static str, super::Align)],
+    cells: impl Fn(&FlowNumbers) -> Vec<Vec<String>>,
+) -> String {
+    if report.capacity == 0 {
+        return "flows are not told apart: the configuration switches them off\n".to_owned();
+    }
+    let headers: Vec<_> = [("FLOW", Left)].into_iter().chain(columns.iter().copied()).collect();
+    let mut table = Table::new(&headers);
+    let rows = report.flows.iter().map(|flow| (title(flow), &flow.counts));
+    let sums = report.sums.iter().map(|sum| {
+        let many = sum.flows.map(|flows| format!("{} ", grouped(flows))).unwrap_or_default();
+        (format!("{} ({many}{})", sum.vif, kind_name(sum.kind)), &sum.counts)
+    });
+    for (title, counts) in rows.chain(sums) {
+        for cells in cells(counts) {
+            let mut title = title.clone();
+            if title.chars().count() > FLOW {
+                table.row(vec![title]);
+                title = String::new();
+            }
+            table.row([vec![title], cells].concat());
+        }
+    }
+    let (listed, known) = (report.flows.len() as u64, report.known);
+    let text = table.render();
+    text + &format!(
+        "{} of {} flows; up to {} at once are told apart\n",
+        grouped(listed),
+        grouped(known),
+        grouped(report.capacity)
+    )
+}
+
+/// `v1 udp 10.0.0.1:5000 > 10.0.0.2:53`.
+fn title(flow: &FlowReport) -> String {
+    let ends = ends(flow).map(|ends| format!(" {}", ends.replace('>', " > ")));
+    let vlan = flow.vlan.map(|id| format!(" vlan {id}")).unwrap_or_default();
+    format!("{} {}{vlan}{}", flow.vif, flow.proto, ends.unwrap_or_default())
+}
+
+pub fn losses(report: &LossReport) -> String {
+    let mut text = Table::fitting(|number| {
+        let mut table = Table::new(&[
+            ("PORT", Left),
+            ("REASON", Left),
+            ("LOST", Right),
+            ("RECEIVED", Right),
+            ("SHARE", Right),
+        ]);
+        for port in &report.ports {
+            for (reason, frames) in &port.losses {
+                let share =
+                    u128::from(*frames) * 1000 / u128::from(port.received.max(*frames).max(1));
+                table.row(vec![
+                    port.name.clone(),
+                    reason.clone(),
+                    number(*frames),
+                    number(port.received),
+                    percent(share as u64),
+                ]);
+            }
+        }
+        table
+    });
+    if report.lost() == 0 {
+        text = "nothing lost\n".to_owned();
+    } else {
+        text += &format!(
+            "{} lost; what the names mean: weir stats --help-counters\n",
+            grouped(report.lost())
+        );
+    }
+    if let Some(ledger) = &report.ledger {
+        let balanced = if ledger.balanced { "balanced" } else { "NOT BALANCED" };
+        text += &format!("ledger: {balanced}; in full: weir stats --ledger\n");
+    }
+    text + &recorded_for(report.since_unix_ns, report.until_unix_ns)
+}
+
+fn lost(counts: &FlowNumbers) -> u64 {
+    counts.losses.values().fold(0, |sum, frames| sum.saturating_add(*frames))
+}
+
+fn recorded_for(since: u64, until: u64) -> String {
+    format!("in {}\n", span(until.saturating_sub(since)))
+}
+
+/// Three digits and a unit: `1.23us`. Cut off, not rounded, as [`short`] does.
+pub fn span(ns: u64) -> String {
+    let (whole, rest, unit) = match ns {
+        0..1_000 => return format!("{ns}ns"),
+        1_000..1_000_000 => (ns / 1_000, ns % 1_000, "us"),
+        1_000_000..1_000_000_000 => (ns / 1_000_000, ns / 1_000 % 1_000, "ms"),
+        _ => (ns / 1_000_000_000, ns / 1_000_000 % 1_000, "s"),
+    };
+    match whole {
+        0..10 => format!("{whole}.{:02}{unit}", rest / 10),
+        10..100 => format!("{whole}.{}{unit}", rest / 100),
+        _ => format!("{whole}{unit}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cli::render::WIDTH,
+        control::dump::{losses::PortLosses, samples},
+    };
+
+    fn fits(text: &str) {
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+    }
+
+    #[test]
+    fn times_have_three_digits() {
+        for (ns, text) in [
+            (0, "0ns"),
+            (999, "999ns"),
+            (1_000, "1.00us"),
+            (12_345, "12.3us"),
+            (999_999, "999us"),
+            (1_234_567, "1.23ms"),
+            (17_179_869_184, "17.1s"),
+        ] {
+            assert_eq!(span(ns), text);
+        }
+    }
+
+    #[test]
+    fn latency_by_stage() {
+        let mut report = samples::latency();
+        for vif in &mut report.vifs {
+            vif.stages.drain(..4);
+        }
+        let expected = "\
+VIF  STAGE      PACKETS    P50    P90    P99  P99.9     MAX
+v1   residence    1.00k  501us  901us  991us  999us  1.00ms
+v2   residence        0      -      -      -      -       -
+in 2.00s
+";
+        assert_eq!(latency(&report), expected);
+        let mut widest = samples::latency();
+        widest.vifs[0].name = "fifteen-letters".to_owned();
+        for at in &mut widest.vifs[0].stages {
+            at.summary.count = u64::MAX;
+            at.summary.max_ns = 17_179_869_184;
+        }
+        fits(&latency(&widest));
+        report.on = false;
+        assert!(latency(&report).contains("switches it off"));
+    }
+
+    #[test]
+    fn flows_with_long_names_have_a_line_of_their_own() {
+        let text = flows(&samples::flows());
+        let expected = "\
+FLOW                                FRAMES  BYTES  LOST     P50     P99
+v1 udp 10.0.0.1:5000 > 10.0.0.2:53   1.00k   100k     3  1.02us  1.02us
+v2 tcp vlan 7 [fd00::1]:40000 > [fd00::2]:53
+                                         7    700     0  20.0us  20.0us
+v2 arp                                   2    200     0   319ns   447ns
+v1 (other)                               5    500     0   639ns   639ns
+3 of 3 flows; up to 4,096 at once are told apart
+";
+        assert_eq!(text, expected);
+        let mut long = samples::flows();
+        for flow in &mut long.flows {
+            flow.vif = "fifteen-letters".to_owned();
+            (flow.counts.frames, flow.counts.bytes) = (u64::MAX, u64::MAX);
+            flow.counts.losses = [("queue_full".to_owned(), u64::MAX)].into();
+        }
+        fits(&flows(&long));
+        long.capacity = 0;
+        assert!(flows(&long).contains("switches them off"));
+        let text = flow_losses(&samples::flows());
+        assert!(
+            text.contains("v1 udp 10.0.0.1:5000 > 10.0.0.2:53   1.00k     2  queue_full\n"),
+            "{text}"
+        );
+        assert!(!text.contains("arp"), "{text}");
+    }
+
+    #[test]
+    fn losses_by_port_and_reason() {
+        let report = LossReport::of(&crate::cli::render::samples::report());
+        let expected = "\
+PORT             REASON      LOST   RECEIVED  SHARE
+v1               no_egress       7  1,234,567  0.0 %
+v1               queue_full  4,000  1,234,567  0.3 %
+vnet-0123456789  no_egress       1         12  8.3 %
+vnet-0123456789  port_gone       5         12  41.6 %
+4,013 lost; what the names mean: weir stats --help-counters
+ledger: balanced; in full: weir stats --ledger
+in 3723s
+";
+        let text = losses(&report);
+        assert_eq!(
+            text.split_whitespace().collect::<Vec<_>>(),
+            expected.split_whitespace().collect::<Vec<_>>(),
+            "{text}"
+        );
+        let nothing = LossReport {
+            ports: vec![PortLosses {
+                losses: Default::default(),
+                lost: 0,
+                ..report.ports[0].clone()
+            }],
+            ledger: None,
+            ..report
+        };
+        assert!(losses(&nothing).starts_with("nothing lost\nin "));
+    }
+}

@@ -1,0 +1,138 @@
+//! Colour, sparing: only what wants attention has any. Invariant: none where nobody asked for it: not
+//! in a pipe, not with NO_COLOR (no-color.org), not on a terminal that knows none.
+
+use std::io::{self, IsTerminal};
+
+use crate::control::report::State;
+
+/// What a text is to its reader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tone {
+    #[default]
+    Plain,
+    /// Less than the rest.
+    Dim,
+    Warn,
+    Bad,
+}
+
+impl Tone {
+    pub(crate) fn of_state(state: State) -> Self {
+        match state {
+            State::Up => Self::Plain,
+            State::Down | State::Gone => Self::Warn,
+            State::Failed => Self::Bad,
+            State::Stopped => Self::Dim,
+        }
+    }
+
+    /// Of a number of which only 0 is good.
+    pub(crate) fn of_losses(lost: u64) -> Self {
+        if lost > 0 { Self::Warn } else { Self::Plain }
+    }
+
+    fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Dim => Some("2"),
+            Self::Warn => Some("33"),
+            Self::Bad => Some("1;31"),
+        }
+    }
+}
+
+/// Whether texts get their tones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    /// None at all.
+    pub const PLAIN: Self = Self { on: false };
+    #[cfg(test)]
+    pub(crate) const ALWAYS: Self = Self { on: true };
+
+    /// As standard output and the environment want it.
+    pub fn of_stdout() -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { on: !refused && io::stdout().is_terminal() && !dumb_terminal() }
+    }
+
+    pub(crate) fn is_on(self) -> bool {
+        self.on
+    }
+
+    pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
+        match tone.code() {
+            Some(code) if self.on && !text.is_empty() => format!("\x1b[{code}m{text}\x1b[0m"),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+/// Whether the terminal can do nothing but print lines.
+pub(crate) fn dumb_terminal() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
+}
+
+/// What a text takes on the screen: its characters without the colours.
+pub(crate) fn len(text: &str) -> usize {
+    pieces(text).filter(|piece| !piece.starts_with('\x1b')).map(|text| text.chars().count()).sum()
+}
+
+/// The first `columns` characters; every colour is kept, so that none runs on.
+pub(crate) fn cut(text: &str, columns: usize) -> String {
+    let (mut out, mut room) = (String::new(), columns);
+    for piece in pieces(text) {
+        if piece.starts_with('\x1b') {
+            out.push_str(piece);
+        } else {
+            out.extend(piece.chars().take(room));
+            room = room.saturating_sub(piece.chars().count());
+        }
+    }
+    out
+}
+
+/// Alternately plain text and colours, which begin with ESC and end with `m`.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = match rest.find('\x1b') {
+            Some(0) => rest.find('m').map_or(rest.len(), |end| end + 1),
+            Some(start) => start,
+            None => rest.len(),
+        };
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_wants_attention_is_coloured_and_only_if_it_shall_be() {
+        let on = Paint::ALWAYS;
+        assert_eq!(on.paint(Tone::Bad, "NO"), "\x1b[1;31mNO\x1b[0m");
+        assert_eq!(on.paint(Tone::of_state(State::Gone), "gone"), "\x1b[33mgone\x1b[0m");
+        assert_eq!(on.paint(Tone::of_state(State::Up), "up"), "up");
+        assert_eq!(on.paint(Tone::of_losses(0), "0"), "0");
+        assert_eq!(on.paint(Tone::Warn, ""), "");
+        assert_eq!(Paint::PLAIN.paint(Tone::Bad, "NO"), "NO");
+        // Tests do not run on a terminal's standard output, or they run captured.
+        assert!(!Paint::default().is_on());
+    }
+
+    #[test]
+    fn colours_take_no_room() {
+        let text = format!("a {} b", Paint::ALWAYS.paint(Tone::Warn, "äö"));
+        assert_eq!(len(&text), 6);
+        assert_eq!(cut(&text, 3), "a \x1b[33mä\x1b[0m");
+        assert_eq!(cut(&text, 9), text);
+        assert_eq!((len("plain"), cut("plain", 2).as_str()), (5, "pl"));
+    }
+}

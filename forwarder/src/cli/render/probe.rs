@@ -1,0 +1,283 @@
+//! What a probe found, for people.
+
+use super::{Align, Table, grouped, short, wrapped};
+use crate::control::report::Summary;
+use crate::probe::rate::frame_overhead;
+use crate::probe::report::{FloorReport, Named, RawReport, SendReport, SessionReport, SinkReport};
+
+/// Figures in one column, their meaning before and a remark behind.
+#[derive(Default)]
+struct Figures(String);
+
+impl Figures {
+    fn add(&mut self, name: &str, figure: u64, remark: &str) {
+        let line = format!("  {name:<13}{:>15}  {remark}", grouped(figure));
+        self.0.extend([line.trim_end(), "\n"]);
+    }
+}
+
+/// What was sent, and what came back.
+pub(crate) fn send(report: &SendReport) -> String {
+    let flows =
+        if report.flows == 1 { "one flow".into() } else { format!("{} flows", report.flows) };
+    let (target, rate, size) = (&report.target, &report.rate, &report.size);
+    let head = format!("Sent to {target} at {rate}, {size} bytes, {flows}");
+    let mut text = wrapped(&head, 0, super::WIDTH);
+    let mut figures = Figures::default();
+    let bits = report.frame_bytes.saturating_mul(8);
+    figures.add("sent", report.datagrams, &speed(report.datagrams, bits, report.elapsed_ns));
+    let refused: Vec<String> =
+        report.refused.iter().map(|(error, n)| format!("{error} {}", grouped(*n))).collect();
+    if !refused.is_empty() {
+        figures.add(
+            "refused",
+            report.refused.values().sum(),
+            &format!("not sent: {}", refused.join(", ")),
+        );
+    }
+    if report.overdue > 0 {
+        figures.add("overdue", report.overdue, "not sent: more than this machine can");
+    }
+    if report.unreachable > 0 {
+        figures.add("unreachable", report.unreachable, "times: nobody listens there, or no way");
+    }
+    match &report.acknowledged {
+        Some(other) => {
+            let heard = if other.flows < report.flows {
+                format!("of {} flows, the others did not answer", other.flows)
+            } else {
+                "says the other side".to_owned()
+            };
+            figures.add("received", other.received, &heard);
+            figures.add("lost", other.lost, &share(other.lost, other.sent));
+            if other.duplicates + other.reordered > 0 {
+                figures.add("duplicates", other.duplicates, "");
+                figures.add("reordered", other.reordered, &share(other.reordered, other.received));
+            }
+        }
+        None => text.push_str("Nobody said what came: neither sink nor reflector answered.\n"),
+    }
+    if let Some(back) = &report.round_trips {
+        figures.add("answered", back.unique, "");
+        if let Some(lost) = back.lost_on_the_way_back {
+            figures.add("lost back", lost, &share(lost, lost + back.unique));
+        }
+        if back.duplicates + back.reordered + back.late > 0 {
+            let rest = format!("{} twice, {} late, on the way back", back.duplicates, back.late);
+            figures.add("reordered", back.reordered, &rest);
+        }
+    }
+    text.push_str(&figures.0);
+    text.push('\n');
+    text.push_str(&times(&report.spreads()));
+    if let Some(back) = &report.round_trips {
+        text.push_str(&jitter(back.jitter_mean_ns, back.jitter_max_ns, report.flows));
+    }
+    text
+}
+
+/// What came, by session.
+pub(crate) fn sink(report: &SinkReport, by_flow: bool) -> String {
+    let mut text = String::new();
+    if report.sessions.is_empty() {
+        text.push_str(&format!("Nothing came to {}\n", report.listening));
+    }
+    for session in &report.sessions {
+        text.push_str(&one(session, report.kind == "reflect"));
+        if by_flow {
+            text.push('\n');
+            text.push_str(&flows(session));
+        }
+    }
+    let mut figures = Figures::default();
+    for (name, figure, remark) in [
+        ("dropped here", report.socket_dropped, "the socket's buffer was full (net.core.rmem_max)"),
+        ("foreign", report.foreign, "datagrams of others than a probe"),
+        ("not kept", report.unkept, "of more sessions or flows than are told apart"),
+        ("unanswered", report.unanswered, "too short (64 bytes), or could not be sent"),
+    ] {
+        if figure > 0 {
+            figures.add(name, figure, remark);
+        }
+    }
+    text + &figures.0
+}
+
+fn one(session: &SessionReport, reflected: bool) -> String {
+    let mut text = format!("From {} (session {})\n", session.from, session.session);
+    let v6 = !session.from.contains('.');
+    let frames = session.bytes + session.datagrams * u64::from(frame_overhead(v6));
+    let mut figures = Figures::default();
+    let remark = if session.ended { "" } else { "so far as heard: the sender did not say" };
+    figures.add("sent", session.sent, remark);
+    let bits = frames.saturating_mul(8);
+    figures.add("received", session.unique, &speed(session.datagrams, bits, session.elapsed_ns));
+    figures.add("lost", session.lost, &share(session.lost, session.sent));
+    let extent = format!("by up to {}", session.largest_extent);
+    figures.add("reordered", session.reordered, if session.reordered > 0 { &extent } else { "" });
+    figures.add("duplicates", session.duplicates, "");
+    if session.late > 0 {
+        figures.add("late", session.late, "more than 65,536 behind: counted as lost");
+    }
+    if reflected {
+        figures.add("sent back", session.replied, "");
+    }
+    text.push_str(&figures.0);
+    text.push('\n');
+    let waking = session.waking.as_ref().map(|spread| ("waking", spread));
+    let named: Vec<Named<'_>> = [("one way", &session.latency)]
+        .into_iter()
+        .chain(waking)
+        .chain([("interarrival", &session.interarrival)])
+        .collect();
+    text.push_str(&times(&named));
+    text.push_str(&jitter(
+        session.jitter_mean_ns,
+        session.jitter_max_ns,
+        session.flows.len() as u64,
+    ));
+    if !session.same_host {
+        text.push_str(&wrapped(
+            "One way is the difference of two machines' clocks: as good as they agree.",
+            0,
+            super::WIDTH,
+        ));
+    }
+    if session.before_sent > 0 {
+        text.push_str(&wrapped(
+            &format!(
+                "{} came before they were sent, by the clocks: these do not agree.",
+                grouped(session.before_sent)
+            ),
+            0,
+            super::WIDTH,
+        ));
+    }
+    text
+}
+
+fn flows(session: &SessionReport) -> String {
+    Table::fitting(|number| {
+        let mut table = Table::new(&[
+            ("FLOW", Align::Right),
+            ("SENT", Align::Right),
+            ("RECEIVED", Align::Right),
+            ("LOST", Align::Right),
+            ("REORDERED", Align::Right),
+            ("TWICE", Align::Right),
+            ("JITTER us", Align::Right),
+        ]);
+        for flow in &session.flows {
+            let counts =
+                [flow.sent, flow.unique, flow.lost, flow.reordered, flow.duplicates].map(number);
+            let mut row = vec![flow.flow.to_string()];
+            row.extend(counts);
+            row.push(us(flow.jitter_ns));
+            table.row(row);
+        }
+        table
+    })
+}
+
+/// The bare veth: the delay, and how punctual the sender was.
+pub(crate) fn floor(report: &FloorReport) -> String {
+    let mut text = String::from("The probe itself, over a veth with nothing between\n\n");
+    text.push_str(&sink(&report.sink, false));
+    text.push('\n');
+    text.push_str(&times(&[("lateness", &report.send.lateness)]));
+    text
+}
+
+/// Counts of frames.
+pub(crate) fn raw(report: &RawReport) -> String {
+    let mut text = match (report.kind, report.way) {
+        ("raw-sink", _) => format!("Counted at {}, in XDP\n", report.interface),
+        (_, "af-xdp") => format!("Sent by {}, over an AF_XDP socket\n", report.interface),
+        _ => format!("Sent by {}, as XDP live frames\n", report.interface),
+    };
+    if let Some(why) = &report.instead_because {
+        text.push_str(&wrapped(&format!("({why})"), 0, super::WIDTH));
+    }
+    let mut figures = Figures::default();
+    let bits = report.frames.saturating_mul(8 * report.frame_size);
+    figures.add("frames", report.frames, &speed(report.frames, bits, report.elapsed_ns));
+    text.push_str(&figures.0);
+    if report.kind == "raw-send" {
+        text.push_str(&wrapped(
+            "Handed over for sending. All are the same, without numbers and times: \
+             `weir probe sink --raw` at the other end counts what came.",
+            0,
+            super::WIDTH,
+        ));
+    }
+    text
+}
+
+/// A row for each histogram, in microseconds.
+fn times(named: &[Named<'_>]) -> String {
+    let right = |name| (name, Align::Right);
+    let mut table = Table::new(&[
+        ("us", Align::Left),
+        right("MIN"),
+        right("MEAN"),
+        right("P50"),
+        right("P90"),
+        right("P99"),
+        right("P99.9"),
+        right("MAX"),
+    ]);
+    for (name, spread) in named.iter().filter(|(_, spread)| !spread.is_empty()) {
+        let Summary { min_ns, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns, .. } =
+            spread.summary();
+        let mut row = vec![(*name).to_owned()];
+        row.extend([min_ns, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns].map(us));
+        table.row(row);
+    }
+    table.render()
+}
+
+fn jitter(mean_ns: u64, max_ns: u64, flows: u64) -> String {
+    match flows {
+        0 | 1 => format!("jitter (RFC 3550) {} us\n", us(mean_ns)),
+        _ => format!("jitter (RFC 3550) {} us, worst flow {} us\n", us(mean_ns), us(max_ns)),
+    }
+}
+
+/// Microseconds with three significant digits, at least whole ones.
+fn us(ns: u64) -> String {
+    let us = ns as f64 / 1000.0;
+    match ns {
+        0..10_000 => format!("{us:.2}"),
+        10_000..100_000 => format!("{us:.1}"),
+        _ => format!("{us:.0}"),
+    }
+}
+
+/// `in 10.00 s: 2.00k/s, 1.69Mbit/s of frames`.
+fn speed(count: u64, bits: u64, elapsed_ns: u64) -> String {
+    if count == 0 || elapsed_ns == 0 {
+        return String::new();
+    }
+    let per_second = |n: u64| {
+        let rate = u128::from(n) * 1_000_000_000 / u128::from(elapsed_ns);
+        short(u64::try_from(rate).unwrap_or(u64::MAX))
+    };
+    let seconds = elapsed_ns as f64 / 1e9;
+    match bits {
+        0 => format!("in {seconds:.2} s: {}/s", per_second(count)),
+        _ => {
+            let (count, bits) = (per_second(count), per_second(bits));
+            format!("in {seconds:.2} s: {count}/s, {bits}bit/s of frames")
+        }
+    }
+}
+
+fn share(part: u64, whole: u64) -> String {
+    if part == 0 {
+        return String::new();
+    }
+    format!("{:.4} %", part as f64 * 100.0 / whole.max(1) as f64)
+}
+
+#[cfg(test)]
+mod tests;

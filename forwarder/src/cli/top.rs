@@ -1,0 +1,149 @@
+//! `weir top`: what a running weir moves, live, in the whole terminal. Invariants: weir is asked and
+//! never told; however it ends, the terminal is as it was.
+
+mod flows;
+mod grid;
+mod help;
+mod input;
+mod losses;
+mod model;
+mod sample;
+mod screen;
+mod state;
+#[cfg(test)]
+mod tests;
+mod view;
+mod vifs;
+
+use std::{
+    future::{Future, pending},
+    io::{self, IsTerminal},
+    path::Path,
+    pin::Pin,
+    time::Duration,
+};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, sleep_until},
+};
+
+use self::{
+    model::Span,
+    sample::Sample,
+    screen::Screen,
+    state::{State, Then},
+    view::Picture,
+};
+use super::{
+    CliError,
+    args::TopArgs,
+    client::ClientError,
+    render::paint::{Paint, dumb_terminal},
+};
+use crate::control::config::ConfigErrors;
+
+/// Rates need two samples; the first picture with some need not wait a whole interval for them.
+const FIRST: Duration = Duration::from_millis(500);
+
+type Asking<'a> = Pin<Box<dyn Future<Output = Result<Sample, ClientError>> + Send + 'a>>;
+
+pub async fn run(args: &TopArgs, control: &Path) -> Result<(), CliError> {
+    let mut state = State::new(args.view, args.interval);
+    if let Some(column) = &args.sort {
+        state.sort_by(column).map_err(|valid| {
+            let wrong = format!("\"{column}\" is no column of this view");
+            ConfigErrors::argument("--sort", wrong, format!("valid: {valid}"))
+        })?;
+    }
+    if let Some(wrong) = no_terminal() {
+        return Err(ConfigErrors::argument("weir top", wrong, "valid: weir stats --watch").into());
+    }
+    // While the terminal is still the shell's, so that an error is read like any other.
+    let first = Sample::take(control, state.view).await?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut screen = Screen::open()?;
+    // Ending the loop drops the screen, which gives the terminal back.
+    tokio::select! {
+        ended = watch(&mut screen, state, first, control) => ended,
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        _ = hangup.recv() => Ok(()),
+    }
+}
+
+/// What is missing to draw on.
+fn no_terminal() -> Option<&'static str> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        Some("standard input and output are no terminal")
+    } else if dumb_terminal() {
+        Some("this terminal (TERM) can only print lines")
+    } else {
+        None
+    }
+}
+
+async fn watch(
+    screen: &mut Screen,
+    mut state: State,
+    first: Sample,
+    control: &Path,
+) -> Result<(), CliError> {
+    let colour = Paint::of_stdout().is_on();
+    let mut events = input::events();
+    let (mut before, mut after) = (None, first);
+    let mut gone: Option<String> = None;
+    let mut asking: Option<Asking<'_>> = None;
+    let mut asked = Instant::now();
+    let mut next = asked + FIRST.min(state.interval);
+    loop {
+        let span = Span::new(before.as_ref(), &after);
+        let mut grid = span.grid(state.view);
+        grid.arrange(&state.filter, state.order());
+        state.settle(grid.rows.len());
+        let picture = Picture { span, grid: &grid, state: &state, gone: gone.as_deref(), colour };
+        screen.draw(|frame| view::draw(frame, &picture))?;
+        let due = !state.held && asking.is_none();
+        tokio::select! {
+            event = events.recv() => {
+                // The terminal is gone, and nobody looks at it.
+                let Some(event) = event else { return Ok(()) };
+                let Some(action) = input::action(&event, state.editing) else { continue };
+                match state.obey(action) {
+                    Then::Draw => {}
+                    Then::DrawAnew => screen.clear()?,
+                    Then::Ask => next = Instant::now(),
+                    Then::Reschedule => next = asked + state.interval,
+                    Then::Quit => return Ok(()),
+                }
+            }
+            answer = answer(&mut asking) => {
+                asking = None;
+                match answer {
+                    Ok(sample) => {
+                        // After a while without an answer it may be another weir, however long
+                        // it is up.
+                        let known = gone.take().is_none() || sample.stats.uptime_ns < after.stats.uptime_ns;
+                        before = Some(std::mem::replace(&mut after, sample)).filter(|_| known);
+                    }
+                    Err(error) => gone = Some(error.to_string()),
+                }
+            }
+            () = sleep_until(next), if due => {
+                // Late is late: intervals are not made up for, or they would come in a burst.
+                asked = Instant::now();
+                next = asked + state.interval;
+                asking = Some(Box::pin(Sample::take(control, state.view)));
+            }
+        }
+    }
+}
+
+async fn answer(asking: &mut Option<Asking<'_>>) -> Result<Sample, ClientError> {
+    match asking {
+        Some(asking) => asking.await,
+        None => pending().await,
+    }
+}

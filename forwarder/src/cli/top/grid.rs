@@ -1,0 +1,239 @@
+//! A table that is sorted, filtered and fitted into any width. Invariants: what is sorted by is a
+//! cell's value, never its text; a column is there whole or not at all, and the less important go
+//! first.
+
+use std::cmp::Ordering;
+
+use crate::cli::render::paint::Tone;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Column {
+    /// As it is named on the command line.
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    pub(super) kind: Kind,
+    /// Columns are taken in by ascending rank while there is room.
+    pub(super) rank: u8,
+}
+
+/// Columns of this rank and above are in wide windows only, and no filter looks at them.
+pub(super) const WIDE: u8 = 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// To the left, and as wide as its cells; what is sorted by it ascends.
+    Text,
+    /// A text that need not be seen whole: it has to do with this width, and gets what is left over.
+    Address(usize),
+    /// To the right, in this width; what is sorted by it descends.
+    Number(usize),
+    /// To the left, in this width, and not sorted by.
+    Mark(usize),
+}
+
+impl Column {
+    pub(super) fn sortable(&self) -> bool {
+        !matches!(self.kind, Kind::Mark(_))
+    }
+
+    fn descends(&self) -> bool {
+        matches!(self.kind, Kind::Number(_))
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub(super) text: String,
+    pub(super) tone: Tone,
+    /// `None` is what is not known; it comes last.
+    value: Option<u64>,
+}
+
+impl Cell {
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// A dash for what is not known.
+    pub(super) fn number(value: Option<u64>, text: impl Fn(u64) -> String) -> Self {
+        Self { text: value.map_or_else(|| "-".to_owned(), text), value, ..Self::default() }
+    }
+
+    pub(super) fn toned(self, tone: Tone) -> Self {
+        Self { tone, ..self }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) cells: Vec<Cell>,
+    /// A sentence that stands below it.
+    pub(super) note: Option<&'static str>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Grid {
+    pub(super) columns: &'static [Column],
+    pub(super) rows: Vec<Row>,
+    /// What stands there when there are no rows.
+    pub(super) empty: String,
+}
+
+/// What a grid is sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    pub(super) column: usize,
+    pub(super) reversed: bool,
+}
+
+impl Order {
+    /// Whether the least comes first.
+    pub(super) fn ascends(self, columns: &[Column]) -> bool {
+        columns.get(self.column).is_some_and(|column| !column.descends()) != self.reversed
+    }
+}
+
+impl Grid {
+    /// Keeps the rows with `filter` in one of their texts, whatever its case, and sorts them. Rows
+    /// that are equal stay in the order in which they came.
+    pub(super) fn arrange(&mut self, filter: &str, order: Order) {
+        let filter = filter.to_lowercase();
+        let matches = |(column, cell): (&Column, &Cell)| {
+            column.rank < WIDE && cell.text.to_lowercase().contains(&filter)
+        };
+        let columns = self.columns;
+        self.rows.retain(|row| filter.is_empty() || columns.iter().zip(&row.cells).any(matches));
+        let ascends = order.ascends(self.columns);
+        let textual = self.columns.get(order.column).is_some_and(|column| !column.descends());
+        let directed = |ordering: Ordering| if ascends { ordering } else { ordering.reverse() };
+        self.rows.sort_by(|one, other| {
+            let cells = (one.cells.get(order.column), other.cells.get(order.column));
+            let (Some(one), Some(other)) = cells else { return Ordering::Equal };
+            match (one.value, other.value) {
+                (None, None) if textual => directed(natural(&one.text, &other.text)),
+                (Some(one), Some(other)) => directed(one.cmp(&other)),
+                // Not known: below what is, whichever way round.
+                (one, other) => other.is_some().cmp(&one.is_some()),
+            }
+        });
+    }
+
+    /// The columns that fit, with their widths, a space between two.
+    pub(super) fn fit(&self, width: usize) -> Vec<(usize, usize)> {
+        let mut by_rank: Vec<usize> = (0..self.columns.len()).collect();
+        by_rank.sort_by_key(|at| self.columns.get(*at).map(|column| column.rank));
+        let (mut shown, mut used) = (Vec::new(), 0);
+        for at in by_rank {
+            let (least, _) = self.width(at);
+            let gap = usize::from(!shown.is_empty());
+            if used + gap + least > width && !shown.is_empty() {
+                break;
+            }
+            used += gap + least;
+            shown.push((at, least.min(width)));
+        }
+        shown.sort_unstable();
+        let mut left = width.saturating_sub(used);
+        // Those that had to do with less get what is left, each the same.
+        let mut wanting = shown.iter().filter(|(at, has)| self.width(*at).1 > *has).count();
+        for (at, has) in &mut shown {
+            let most = self.width(*at).1;
+            if most > *has {
+                let more = (left / wanting.max(1)).min(most - *has);
+                (*has, left, wanting) = (*has + more, left - more, wanting - 1);
+            }
+        }
+        shown
+    }
+
+    /// The width that a column has to have, and that it would fill.
+    fn width(&self, at: usize) -> (usize, usize) {
+        let Some(column) = self.columns.get(at) else { return (0, 0) };
+        // The title, and beside it the mark of the order.
+        let title = column.title.len() + usize::from(column.sortable());
+        let cells = self.rows.iter().filter_map(|row| row.cells.get(at));
+        let longest = cells.map(|cell| cell.text.chars().count()).max().unwrap_or(0).max(title);
+        match column.kind {
+            Kind::Text => (longest, longest),
+            Kind::Address(least) => (longest.min(least).max(title), longest),
+            Kind::Number(width) | Kind::Mark(width) => (width.max(title), width.max(title)),
+        }
+    }
+}
+
+/// `v2` before `v10`.
+fn natural(one: &str, other: &str) -> Ordering {
+    let split = |text: &str| {
+        let digits = text.chars().rev().take_while(char::is_ascii_digit).count();
+        let (head, tail) = text.split_at(text.len() - digits);
+        (head.to_owned(), tail.parse::<u64>().unwrap_or(0))
+    };
+    split(one).cmp(&split(other)).then_with(|| one.cmp(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: &[Column] = &[
+        Column { id: "name", title: "NAME", kind: Kind::Text, rank: 0 },
+        Column { id: "to", title: "TO", kind: Kind::Address(6), rank: 2 },
+        Column { id: "rx", title: "RX", kind: Kind::Number(5), rank: 1 },
+        Column { id: "shed", title: "SHED", kind: Kind::Mark(4), rank: 3 },
+    ];
+
+    fn grid() -> Grid {
+        let row = |name: &str, to: &str, rx: Option<u64>| Row {
+            cells: vec![
+                Cell::text(name),
+                Cell::text(to),
+                Cell::number(rx, |n| n.to_string()),
+                Cell::text(""),
+            ],
+            note: None,
+        };
+        Grid {
+            columns: COLUMNS,
+            rows: vec![
+                row("v10", "10.0.0.100", Some(9)),
+                row("v2", "10.0.0.2", Some(10)),
+                row("v1", "10.0.0.1", None),
+            ],
+            empty: String::new(),
+        }
+    }
+
+    fn names(filter: &str, column: usize, reversed: bool) -> Vec<String> {
+        let mut grid = grid();
+        grid.arrange(filter, Order { column, reversed });
+        grid.rows.iter().map(|row| row.cells[0].text.clone()).collect()
+    }
+
+    #[test]
+    fn texts_ascend_and_numbers_descend_by_value() {
+        assert_eq!(names("", 0, false), ["v1", "v2", "v10"]);
+        assert_eq!(names("", 0, true), ["v10", "v2", "v1"]);
+        assert_eq!(names("", 2, false), ["v2", "v10", "v1"]);
+        assert_eq!(names("", 2, true), ["v10", "v2", "v1"], "what is not known stays below");
+        assert_eq!(names("", 9, false), ["v10", "v2", "v1"], "no such column: as they came");
+        assert_eq!(names("V1", 0, false), ["v1", "v10"]);
+        assert_eq!(names("0.0.2", 0, false), ["v2"]);
+        assert!(names("nowhere", 0, false).is_empty());
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_by_rank_and_addresses_get_what_is_left() {
+        let grid = grid();
+        // name 5, to 6 to 10, rx 5, shed 4: 23 at least.
+        assert_eq!(grid.fit(80), [(0, 5), (1, 10), (2, 5), (3, 4)]);
+        assert_eq!(grid.fit(25), [(0, 5), (1, 8), (2, 5), (3, 4)]);
+        assert_eq!(grid.fit(22), [(0, 5), (1, 10), (2, 5)]);
+        assert_eq!(grid.fit(17), [(0, 5), (2, 5)]);
+        assert_eq!(grid.fit(3), [(0, 3)]);
+        for width in 1..100 {
+            let fit = grid.fit(width);
+            let used = fit.iter().map(|(_, has)| has).sum::<usize>() + fit.len() - 1;
+            assert!(used <= width, "{width}: {fit:?}");
+        }
+    }
+}

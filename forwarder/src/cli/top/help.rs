@@ -1,0 +1,82 @@
+//! What `?` shows. Invariant: every column and every key is there, and each view explains its own.
+
+use crate::cli::{args::View, render::wrapped};
+
+const KEYS: &[(&str, &str)] = &[
+    ("Tab 1 2 3", "the next view; vifs, flows, losses"),
+    ("s S < >", "sort by the next column, or the one before (arrow keys, too)"),
+    ("r", "the other way round"),
+    ("/", "show only what contains a text; Enter keeps it, Esc clears it"),
+    ("arrows", "scroll; PgUp, PgDn, Home and End, too"),
+    ("space", "hold the picture"),
+    ("+ -", "ask less often, more often"),
+    ("q Esc ^C", "quit"),
+];
+
+const VIFS: &[(&str, &str)] = &[
+    ("RX TX", "bit/s that the port sent, and that were delivered to it"),
+    ("FR/S", "frames a second, both ways; a superframe is one"),
+    ("SHARE", "its part of what went over its most contended link (OF LINK)"),
+    ("DUE", "its part by what it was promised: WEIGHT, MIN and MAX, among those that send"),
+    ("QUEUE", "bytes of it that wait; SHED: more than may, dropped at its own core"),
+    ("P50 P99", "how long its packets stayed, in the last interval"),
+    ("LOST", "frames a second; view 3 says why"),
+];
+
+const FLOWS: &[(&str, &str)] = &[
+    ("VIF", "where it comes from; a tag stands before the source's address"),
+    ("BIT/S FR/S", "what it sent, in the last interval"),
+    ("BYTES", "since its first packet; the 200 largest are shown"),
+    ("P50 P99", "how long its packets stayed, since its first"),
+    ("JITTER", "of that time, as RFC 3550 has it"),
+    ("LOST", "frames since its first packet, after weir took them"),
+    ("*", "the sum of flows that ended, or that had no room in the table"),
+];
+
+const LOSSES: &[(&str, &str)] = &[
+    ("LOST/S", "frames a second"),
+    ("FRAMES", "since weir started"),
+    ("SHARE", "of all that was lost"),
+    ("AT", "the ports that lost most"),
+];
+
+/// As lines of at most `width`.
+pub(super) fn lines(view: View, width: usize) -> Vec<String> {
+    let columns = match view {
+        View::Vifs => VIFS,
+        View::Flows => FLOWS,
+        View::Losses => LOSSES,
+    };
+    let mut lines = Vec::new();
+    for section in [columns, KEYS] {
+        for (name, sentence) in section {
+            let text = wrapped(sentence, 11, width.max(20));
+            let rest = text.get(11..).unwrap_or_default();
+            let entry = format!("{name:<10} {rest}");
+            lines.extend(entry.lines().map(str::to_owned));
+        }
+        lines.push(String::new());
+    }
+    lines.pop();
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::top::state::columns;
+
+    #[test]
+    fn every_number_is_explained_and_it_fits_80_by_24() {
+        for view in [View::Vifs, View::Flows, View::Losses] {
+            let text = lines(view, 80).join("\n");
+            for column in columns(view).iter().filter(|column| column.sortable()) {
+                let known = ["NAME", "PROTO", "SOURCE", "DESTINATION", "REASON"];
+                assert!(known.contains(&column.title) || text.contains(column.title), "{column:?}");
+            }
+            // Below the three lines of the head, above the last.
+            assert!(text.lines().count() <= 20, "{}", text.lines().count());
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        }
+    }
+}

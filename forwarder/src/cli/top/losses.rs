@@ -1,0 +1,68 @@
+//! What was lost, and what to do about it. Invariant: the sentences are the reasons' own.
+
+use std::collections::BTreeMap;
+
+use weir_core::Reason;
+
+use super::{
+    grid::{Cell, Column, Grid, Kind, Row},
+    model::{Span, permille},
+};
+use crate::cli::render::{grouped, paint::Tone, percent, places, short};
+
+pub(super) const COLUMNS: &[Column] = &[
+    Column { id: "reason", title: "REASON", kind: Kind::Text, rank: 0 },
+    Column { id: "lost", title: "LOST/S", kind: Kind::Number(7), rank: 1 },
+    Column { id: "frames", title: "FRAMES", kind: Kind::Number(15), rank: 2 },
+    Column { id: "share", title: "SHARE", kind: Kind::Number(8), rank: 3 },
+    Column { id: "at", title: "AT", kind: Kind::Address(12), rank: 4 },
+];
+
+pub(super) fn grid(span: &Span<'_>) -> Grid {
+    let stats = &span.after.stats;
+    let none = BTreeMap::new();
+    let before = span.stats_before().map_or(&none, |before| &before.ledger.lost_by_reason);
+    let rows = stats.ledger.lost_by_reason.iter().map(|(name, frames)| {
+        let rate = span.per_second(before.get(name).copied().unwrap_or(0), *frames);
+        let cells = vec![
+            Cell::text(name),
+            Cell::number(rate, short).toned(Tone::of_losses(rate.unwrap_or(0))),
+            Cell::number(Some(*frames), grouped),
+            Cell::number(permille(*frames, stats.ledger.lost), percent),
+            Cell::text(places(stats, name)),
+        ];
+        Row { cells, note: Reason::from_name(name).map(Reason::describe) }
+    });
+    Grid { columns: COLUMNS, rows: rows.collect(), empty: "nothing lost".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{render::samples::report, top::sample::Sample};
+
+    #[test]
+    fn every_reason_has_its_rate_its_places_and_its_sentence() {
+        let before = Sample { stats: report(), ..Sample::default() };
+        let mut after = before.clone();
+        after.stats.uptime_ns += 2_000_000_000;
+        after.stats.ledger.lost_by_reason.insert("queue_full".to_owned(), 4_400);
+        after.stats.ledger.lost_by_reason.insert("not_of_this_version".to_owned(), 2);
+        let grid = grid(&Span::new(Some(&before), &after));
+        let row = |name: &str| grid.rows.iter().find(|row| row.cells[0].text == name).unwrap();
+        let texts: Vec<&str> =
+            row("queue_full").cells.iter().map(|cell| cell.text.as_str()).collect();
+        assert_eq!(texts[..3], ["queue_full", "200", "4,400"]);
+        assert_eq!(texts[4], "v1 4,000");
+        assert_eq!(row("queue_full").note, Some(Reason::QueueFull.describe()));
+        assert_eq!(row("port_gone").cells[1].text, "0");
+        assert_eq!(row("not_of_this_version").note, None);
+    }
+
+    #[test]
+    fn nothing_lost_is_said() {
+        let grid = grid(&Span::new(None, &Sample::default()));
+        assert!(grid.rows.is_empty());
+        assert_eq!(grid.empty, "nothing lost");
+    }
+}

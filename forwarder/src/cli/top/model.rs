@@ -1,0 +1,136 @@
+//! From two rounds of answers to what is shown of them. Invariant: pure, and every rate is over
+//! weir's own time between the two, so that a slow answer does not bend it.
+
+use super::{
+    flows,
+    grid::Grid,
+    losses,
+    sample::{Measured, Sample},
+    vifs,
+};
+use crate::{
+    cli::{
+        args::View,
+        render::{Rates, paint::Tone, percent, short, since, uptime},
+    },
+    control::report::{PortReport, StatsReport, Traffic},
+};
+
+/// Two samples, of one and the same weir.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span<'s> {
+    pub(super) before: Option<&'s Sample>,
+    pub(super) after: &'s Sample,
+    /// Another weir than in the sample before.
+    restarted: bool,
+}
+
+impl<'s> Span<'s> {
+    pub(super) fn new(before: Option<&'s Sample>, after: &'s Sample) -> Self {
+        let same = before.filter(|before| before.stats.uptime_ns <= after.stats.uptime_ns);
+        Self { before: same, after, restarted: same.is_none() && before.is_some() }
+    }
+
+    pub(super) fn elapsed_ns(&self) -> Option<u64> {
+        let before = self.before?.stats.uptime_ns;
+        Some(self.after.stats.uptime_ns.saturating_sub(before)).filter(|ns| *ns > 0)
+    }
+
+    /// `None` until there are two samples.
+    pub(super) fn per_second(&self, before: u64, after: u64) -> Option<u64> {
+        per_second(after.saturating_sub(before), self.elapsed_ns()?)
+    }
+
+    pub(super) fn stats_before(&self) -> Option<&'s StatsReport> {
+        self.before.map(|sample| &sample.stats)
+    }
+
+    pub(super) fn rates(&self, port: &PortReport) -> Option<Rates> {
+        let elapsed_ns = self.elapsed_ns()?;
+        let before = self.stats_before()?.ports.iter().find(|earlier| earlier.name == port.name);
+        let new = || PortReport {
+            rx: Traffic::default(),
+            tx: Traffic::default(),
+            losses: Default::default(),
+            ..port.clone()
+        };
+        Some(Rates::between(&before.cloned().unwrap_or_else(new), port, elapsed_ns))
+    }
+
+    pub(super) fn grid(&self, view: View) -> Grid {
+        match view {
+            View::Vifs => vifs::grid(self),
+            View::Flows => flows::grid(self),
+            View::Losses => losses::grid(self),
+        }
+    }
+
+    /// The lines above the table, each of parts of which the first are the most important.
+    pub(super) fn header(&self) -> [Vec<(String, Tone)>; 2] {
+        let stats = &self.after.stats;
+        let plain = |text: String| (text, Tone::Plain);
+        let ledger = match stats.ledger.balanced {
+            true => ("ledger balanced".to_owned(), Tone::Plain),
+            false => ("LEDGER NOT BALANCED".to_owned(), Tone::Bad),
+        };
+        let mut first = vec![plain(format!("weir, up {}", uptime(stats.uptime_ns)))];
+        if self.restarted {
+            first.push(("started anew".to_owned(), Tone::Warn));
+        }
+        if stats.ledger.balanced {
+            first.extend([plain(self.busy()), ledger]);
+        } else {
+            first.extend([ledger, plain(self.busy())]);
+        }
+        first.push(plain(format!("{} in flight", short(stats.ledger.in_flight))));
+        let rates = stats.ports.iter().map(|port| self.rates(port));
+        let total = rates.collect::<Option<Vec<_>>>().filter(|rates| !rates.is_empty());
+        let total = total.map(|rates| rates.into_iter().fold(Rates::default(), Rates::add));
+        let rate =
+            |of: fn(Rates) -> u64| total.map_or_else(|| "-".to_owned(), |sum| short(of(sum)));
+        let lost = total.map_or(0, |sum| sum.lost_ps);
+        let mut second = vec![
+            plain(format!("rx {} bit/s", rate(|r| r.rx_bps))),
+            plain(format!("tx {} bit/s", rate(|r| r.tx_bps))),
+            (format!("lost {}/s", rate(|r| r.lost_ps)), Tone::of_losses(lost)),
+            plain(format!("rx {} frames/s", rate(|r| r.rx_pps))),
+            plain(format!("tx {}", rate(|r| r.tx_pps))),
+        ];
+        let at = 3.min(second.len());
+        match &self.after.latency {
+            Measured::Off => second.insert(at, ("latency is off".to_owned(), Tone::Dim)),
+            Measured::Unavailable(_) => second.insert(at, ("no latency".to_owned(), Tone::Dim)),
+            Measured::NotAsked | Measured::On(_) => {}
+        }
+        [first, second]
+    }
+
+    /// How busy each worker was.
+    fn busy(&self) -> String {
+        let workers = self.after.stats.worker.iter().map(|worker| {
+            let before = self.stats_before().map_or(&[][..], |before| &before.worker);
+            let before = before.iter().find(|before| before.core == worker.core);
+            percent(
+                since(before.map(|before| &before.regimes), &worker.regimes).busy.share_permille,
+            )
+        });
+        let busy: Vec<String> = workers.collect();
+        match busy.as_slice() {
+            [] => "no worker".to_owned(),
+            [one] => format!("worker busy {one}"),
+            many => format!("workers busy {}", many.join(", ")),
+        }
+    }
+}
+
+/// Of what happened in `elapsed_ns`.
+pub(super) fn per_second(happened: u64, elapsed_ns: u64) -> Option<u64> {
+    let rate = (u128::from(happened) * 1_000_000_000).checked_div(elapsed_ns.into())?;
+    Some(u64::try_from(rate).unwrap_or(u64::MAX))
+}
+
+/// `part` of `whole`, in thousandths.
+pub(super) fn permille(part: u64, whole: u64) -> Option<u64> {
+    let permille = (u128::from(part) * 1000).checked_div(whole.into())?;
+    Some(u64::try_from(permille).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,159 @@
+//! What weir is asked for one picture. Invariant: what an older weir does not know, or was told not
+//! to measure, is missing under its name and hides nothing else.
+
+use std::{collections::BTreeMap, path::Path};
+
+use hdrhistogram::Histogram;
+
+use crate::{
+    cli::{
+        args::View,
+        client::{self, ClientError},
+    },
+    control::report::{FlowsReport, LatencyReport, StatsReport, histogram::decode},
+};
+
+/// As many flows as anybody scrolls through.
+const FLOWS: &str = "top=200";
+
+/// The answers to one round of questions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sample {
+    pub(super) stats: StatsReport,
+    pub(super) latency: Measured<Latency>,
+    pub(super) flows: Measured<FlowsReport>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) enum Measured<T> {
+    #[default]
+    NotAsked,
+    /// The configuration has it switched off.
+    Off,
+    /// Why there is no answer.
+    Unavailable(String),
+    On(T),
+}
+
+/// Residence times by source, since `since_unix_ns`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Latency {
+    pub(super) since_unix_ns: u64,
+    pub(super) residence: BTreeMap<String, Histogram<u64>>,
+}
+
+impl<T> Measured<T> {
+    pub(super) fn on(&self) -> Option<&T> {
+        match self {
+            Self::On(report) => Some(report),
+            _ => None,
+        }
+    }
+}
+
+impl Sample {
+    /// Fails if weir is gone; flows are asked for only where they are shown.
+    pub(super) async fn take(socket: &Path, view: View) -> Result<Self, ClientError> {
+        let stats = client::stats(socket).await?;
+        let latency = match measured(client::latency(socket, "histograms=true").await)? {
+            Measured::On(report) if !report.on => Measured::Off,
+            Measured::On(report) => Measured::On(Latency::of(&report)),
+            Measured::Unavailable(why) => Measured::Unavailable(why),
+            Measured::Off | Measured::NotAsked => Measured::NotAsked,
+        };
+        let flows = match view {
+            View::Flows => match measured(client::flows(socket, FLOWS).await)? {
+                Measured::On(report) if report.capacity == 0 => Measured::Off,
+                flows => flows,
+            },
+            View::Vifs | View::Losses => Measured::NotAsked,
+        };
+        Ok(Self { stats, latency, flows })
+    }
+}
+
+fn measured<T>(answer: Result<T, ClientError>) -> Result<Measured<T>, ClientError> {
+    match answer {
+        Ok(report) => Ok(Measured::On(report)),
+        // It is there and says no: it is older than this command, or too busy.
+        Err(
+            error @ (ClientError::Refused(_)
+            | ClientError::Garbled { .. }
+            | ClientError::Late { .. }),
+        ) => Ok(Measured::Unavailable(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+impl Latency {
+    pub(super) fn of(report: &LatencyReport) -> Self {
+        let residence = report.vifs.iter().filter_map(|vif| {
+            let times = vif.stages.iter().find(|times| times.stage == "residence")?;
+            Some((vif.name.clone(), decode(times.histogram.as_deref()?)?))
+        });
+        Self { since_unix_ns: report.since_unix_ns, residence: residence.collect() }
+    }
+
+    /// What was recorded of `vif` since `before`, or at all, where that is of another recording.
+    pub(super) fn since(&self, before: Option<&Self>, vif: &str) -> Option<Histogram<u64>> {
+        let mut now = self.residence.get(vif)?.clone();
+        let before = before.filter(|before| before.since_unix_ns == self.since_unix_ns);
+        if let Some(before) = before.and_then(|before| before.residence.get(vif)) {
+            // A port that went and came again may have recorded less than before.
+            let mut rest = now.clone();
+            if rest.subtract(before).is_ok() {
+                now = rest;
+            }
+        }
+        Some(now)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::control::report::{Times, VifTimes, histogram::encode};
+
+    /// A report of one vif's residence times.
+    pub(crate) fn latency(vif: &str, since_unix_ns: u64, times_ns: &[(u64, u64)]) -> LatencyReport {
+        let mut histogram = weir_core::latency::histogram::<u64>();
+        for (ns, count) in times_ns {
+            histogram.saturating_record_n(*ns, *count);
+        }
+        let times = |stage: &str, encoded: Option<String>| Times {
+            stage: stage.to_owned(),
+            histogram: encoded,
+            ..Times::default()
+        };
+        let stages = vec![times("queue", None), times("residence", Some(encode(&histogram)))];
+        LatencyReport {
+            since_unix_ns,
+            on: true,
+            vifs: vec![VifTimes { name: vif.to_owned(), stages }],
+            ..LatencyReport::default()
+        }
+    }
+
+    #[test]
+    fn the_last_interval_is_what_was_added() {
+        let before = Latency::of(&latency("v1", 7, &[(1_000, 100)]));
+        let after = Latency::of(&latency("v1", 7, &[(1_000, 100), (50_000, 10)]));
+        let last = after.since(Some(&before), "v1").unwrap();
+        assert_eq!(last.len(), 10);
+        assert!(last.value_at_quantile(0.5).abs_diff(50_000) < 500);
+        assert_eq!(after.since(None, "v1").unwrap().len(), 110, "nothing to compare with");
+        assert_eq!(before.since(Some(&after), "v1").unwrap().len(), 100, "counted anew");
+        let reset = Latency::of(&latency("v1", 8, &[(1_000, 100), (50_000, 10)]));
+        assert_eq!(reset.since(Some(&before), "v1").unwrap().len(), 110, "another recording");
+        assert!(after.since(Some(&before), "v2").is_none());
+    }
+
+    #[test]
+    fn what_is_no_histogram_is_not_known() {
+        let mut report = latency("v1", 7, &[(1_000, 1)]);
+        report.vifs[0].stages[1].histogram = Some("!".to_owned());
+        assert!(Latency::of(&report).residence.is_empty());
+        report.vifs[0].stages[1].histogram = None;
+        assert!(Latency::of(&report).residence.is_empty());
+    }
+}

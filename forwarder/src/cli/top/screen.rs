@@ -1,0 +1,66 @@
+//! The terminal while it is ours. Invariant: whatever ends us (a key, a signal, an error, a panic in
+//! any thread), it gets back its cursor, its lines and what stood on it.
+
+use std::{
+    io::{self, stdout},
+    panic,
+};
+
+use ratatui::{
+    DefaultTerminal, Frame, Terminal,
+    backend::CrosstermBackend,
+    crossterm::{
+        cursor::Show,
+        execute,
+        terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+    },
+};
+
+use crate::cli::CliError;
+
+#[derive(Debug)]
+pub(super) struct Screen {
+    terminal: DefaultTerminal,
+}
+
+impl Screen {
+    pub(super) fn open() -> Result<Self, CliError> {
+        let say = panic::take_hook();
+        // Before what it says, or that would vanish with the screen it is written on.
+        panic::set_hook(Box::new(move |panicked| {
+            give_back();
+            say(panicked);
+        }));
+        enable_raw_mode()?;
+        let opened = execute!(stdout(), EnterAlternateScreen)
+            .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
+        match opened {
+            Ok(terminal) => Ok(Self { terminal }),
+            Err(error) => {
+                give_back();
+                Err(error.into())
+            }
+        }
+    }
+
+    pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        self.terminal.draw(draw).map(drop)
+    }
+
+    /// The next picture is drawn whole, whatever stands there.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// Each step is tried whatever became of the others.
+fn give_back() {
+    let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+    let _ = disable_raw_mode();
+}

@@ -1,0 +1,310 @@
+//! What the operator has chosen to see. Invariant: pure; every key's effect is a change of this, and
+//! what it means for the loop is the answer.
+
+use std::time::Duration;
+
+use super::{
+    flows,
+    grid::{Column, Order},
+    input::{Action, Edit, Scroll},
+    losses, vifs,
+};
+use crate::cli::args::{LONGEST, SHORTEST, View};
+
+/// A page, where the window's size is not known here; it is a little less than the smallest.
+const PAGE: usize = 10;
+const FILTER_CHARS: usize = 60;
+const STEPS_MS: [u64; 10] = [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000];
+
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub(super) view: View,
+    orders: [Order; 3],
+    pub(super) filter: String,
+    /// While the filter is being written.
+    pub(super) editing: bool,
+    pub(super) held: bool,
+    pub(super) help: bool,
+    pub(super) interval: Duration,
+    /// Rows above the window.
+    pub(super) scrolled: usize,
+}
+
+/// What the loop has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    Draw,
+    /// Draw everything anew, whatever stands there.
+    DrawAnew,
+    /// Ask weir now.
+    Ask,
+    /// The interval is another.
+    Reschedule,
+    Quit,
+}
+
+impl State {
+    pub(super) fn new(view: View, interval: Duration) -> Self {
+        let by = |view: View, id: &str| Order {
+            column: columns(view).iter().position(|column| column.id == id).unwrap_or(0),
+            reversed: false,
+        };
+        Self {
+            view,
+            orders: [by(View::Vifs, "name"), by(View::Flows, "rate"), by(View::Losses, "frames")],
+            filter: String::new(),
+            editing: false,
+            held: false,
+            help: false,
+            interval,
+            scrolled: 0,
+        }
+    }
+
+    /// Sorts the view by the column `id`; what is no column of it gets the list of those that are.
+    pub(super) fn sort_by(&mut self, id: &str) -> Result<(), String> {
+        let columns = columns(self.view);
+        let found = columns.iter().position(|column| {
+            column.sortable()
+                && [column.id, column.title].iter().any(|n| n.eq_ignore_ascii_case(id))
+        });
+        match found {
+            Some(column) => {
+                self.order_mut().column = column;
+                Ok(())
+            }
+            None => {
+                let valid = columns.iter().filter(|column| column.sortable());
+                Err(valid.map(|column| column.id).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    pub(super) fn order(&self) -> Order {
+        let [vifs, flows, losses] = self.orders;
+        match self.view {
+            View::Vifs => vifs,
+            View::Flows => flows,
+            View::Losses => losses,
+        }
+    }
+
+    fn order_mut(&mut self) -> &mut Order {
+        let [vifs, flows, losses] = &mut self.orders;
+        match self.view {
+            View::Vifs => vifs,
+            View::Flows => flows,
+            View::Losses => losses,
+        }
+    }
+
+    /// There are only so many rows to scroll over.
+    pub(super) fn settle(&mut self, rows: usize) {
+        self.scrolled = self.scrolled.min(rows.saturating_sub(1));
+    }
+
+    pub(super) fn obey(&mut self, action: Action) -> Then {
+        match action {
+            Action::Quit => return Then::Quit,
+            Action::Leave if self.help => self.help = false,
+            Action::Leave => return Then::Quit,
+            Action::NextView => return self.show(next(self.view)),
+            Action::PreviousView => return self.show(next(next(self.view))),
+            Action::Show(view) => return self.show(view),
+            Action::NextColumn => self.turn(1),
+            Action::PreviousColumn => self.turn(columns(self.view).len().saturating_sub(1)),
+            Action::Reverse => {
+                let order = self.order_mut();
+                order.reversed = !order.reversed;
+            }
+            Action::Hold => {
+                self.held = !self.held;
+                return if self.held { Then::Draw } else { Then::Ask };
+            }
+            Action::Slower => {
+                let slower = STEPS_MS.map(Duration::from_millis);
+                let slower = slower.into_iter().find(|step| *step > self.interval);
+                self.interval = slower.unwrap_or(self.interval).min(LONGEST);
+                return Then::Reschedule;
+            }
+            Action::Faster => {
+                let faster = STEPS_MS.map(Duration::from_millis);
+                let faster = faster.into_iter().rev().find(|step| *step < self.interval);
+                self.interval = faster.unwrap_or(self.interval).max(SHORTEST);
+                return Then::Reschedule;
+            }
+            Action::Help => self.help = !self.help,
+            Action::Scroll(scroll) => self.scroll(scroll),
+            Action::Filter(edit) => self.edit(edit),
+            Action::Redraw => return Then::DrawAnew,
+        }
+        Then::Draw
+    }
+
+    fn show(&mut self, view: View) -> Then {
+        (self.view, self.help, self.scrolled) = (view, false, 0);
+        // Flows are asked for only where they are shown.
+        if view == View::Flows && !self.held { Then::Ask } else { Then::Draw }
+    }
+
+    /// To the next column, `step` further on, that can be sorted by.
+    fn turn(&mut self, step: usize) {
+        let columns = columns(self.view);
+        let order = self.order_mut();
+        for _ in columns {
+            order.column = (order.column + step) % columns.len().max(1);
+            if columns.get(order.column).is_some_and(Column::sortable) {
+                break;
+            }
+        }
+        order.reversed = false;
+    }
+
+    fn scroll(&mut self, scroll: Scroll) {
+        self.scrolled = match scroll {
+            Scroll::Up => self.scrolled.saturating_sub(1),
+            Scroll::Down => self.scrolled.saturating_add(1),
+            Scroll::PageUp => self.scrolled.saturating_sub(PAGE),
+            Scroll::PageDown => self.scrolled.saturating_add(PAGE),
+            Scroll::First => 0,
+            Scroll::Last => usize::MAX,
+        };
+    }
+
+    fn edit(&mut self, edit: Edit) {
+        self.scrolled = 0;
+        match edit {
+            Edit::Begin => (self.editing, self.help) = (true, false),
+            Edit::Type(character) => {
+                if self.filter.chars().count() < FILTER_CHARS {
+                    self.filter.push(character);
+                }
+            }
+            Edit::Erase => {
+                self.filter.pop();
+            }
+            Edit::Keep => self.editing = false,
+            Edit::Clear => {
+                self.filter.clear();
+                self.editing = false;
+            }
+        }
+    }
+}
+
+pub(super) fn columns(view: View) -> &'static [Column] {
+    match view {
+        View::Vifs => vifs::COLUMNS,
+        View::Flows => flows::COLUMNS,
+        View::Losses => losses::COLUMNS,
+    }
+}
+
+fn next(view: View) -> View {
+    match view {
+        View::Vifs => View::Flows,
+        View::Flows => View::Losses,
+        View::Losses => View::Vifs,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> State {
+        State::new(View::Vifs, Duration::from_secs(1))
+    }
+
+    fn sorted_by(state: &State) -> &'static str {
+        columns(state.view)[state.order().column].id
+    }
+
+    #[test]
+    fn columns_are_gone_through_both_ways_and_around() {
+        let mut state = state();
+        assert_eq!(sorted_by(&state), "name");
+        state.obey(Action::Reverse);
+        assert!(state.order().reversed);
+        assert_eq!(state.obey(Action::NextColumn), Then::Draw);
+        assert_eq!(sorted_by(&state), "rx", "a state is no order");
+        assert!(!state.order().reversed, "a new column begins with its own order");
+        state.obey(Action::PreviousColumn);
+        state.obey(Action::PreviousColumn);
+        assert_eq!(sorted_by(&state), "max");
+        let mut seen = 0;
+        for _ in 0..vifs::COLUMNS.len() {
+            state.obey(Action::NextColumn);
+            seen += usize::from(sorted_by(&state) == "max");
+        }
+        assert_eq!(seen, 1);
+    }
+
+    #[test]
+    fn every_view_keeps_its_order_and_flows_are_asked_for_at_once() {
+        let mut state = state();
+        state.sort_by("LOST").unwrap();
+        assert_eq!(state.obey(Action::NextView), Then::Ask);
+        assert_eq!((state.view, sorted_by(&state)), (View::Flows, "rate"));
+        state.sort_by("BIT/S").unwrap();
+        let valid = state.sort_by("rx").unwrap_err();
+        assert!(valid.starts_with("vif, proto, source, destination, rate, "), "{valid}");
+        state.obey(Action::PreviousView);
+        assert_eq!((state.view, sorted_by(&state)), (View::Vifs, "lost"));
+        assert_eq!(state.obey(Action::Show(View::Losses)), Then::Draw);
+        assert_eq!(sorted_by(&state), "frames");
+        state.obey(Action::Hold);
+        assert_eq!(state.obey(Action::Show(View::Flows)), Then::Draw, "held is held");
+        assert_eq!(state.obey(Action::Hold), Then::Ask);
+    }
+
+    #[test]
+    fn the_interval_goes_in_steps_between_its_bounds() {
+        let mut state = State::new(View::Vifs, Duration::from_millis(700));
+        assert_eq!(state.obey(Action::Slower), Then::Reschedule);
+        assert_eq!(state.interval, Duration::from_secs(1));
+        state.obey(Action::Faster);
+        assert_eq!(state.interval, Duration::from_millis(500));
+        for _ in 0..20 {
+            state.obey(Action::Faster);
+        }
+        assert_eq!(state.interval, SHORTEST);
+        for _ in 0..20 {
+            state.obey(Action::Slower);
+        }
+        assert_eq!(state.interval, Duration::from_secs(300));
+        state.interval = LONGEST;
+        state.obey(Action::Slower);
+        assert_eq!(state.interval, LONGEST);
+    }
+
+    #[test]
+    fn a_filter_is_written_kept_and_cleared() {
+        let mut state = state();
+        state.scrolled = 3;
+        for edit in [Edit::Begin, Edit::Type('v'), Edit::Type('x'), Edit::Erase, Edit::Keep] {
+            state.obey(Action::Filter(edit));
+        }
+        assert_eq!((state.filter.as_str(), state.editing, state.scrolled), ("v", false, 0));
+        for _ in 0..100 {
+            state.obey(Action::Filter(Edit::Type('y')));
+        }
+        assert_eq!(state.filter.len(), FILTER_CHARS);
+        state.obey(Action::Filter(Edit::Clear));
+        assert!(state.filter.is_empty());
+    }
+
+    #[test]
+    fn esc_leaves_the_help_first_and_scrolling_ends_at_the_last_row() {
+        let mut state = state();
+        state.obey(Action::Help);
+        assert_eq!(state.obey(Action::Leave), Then::Draw);
+        assert_eq!(state.obey(Action::Leave), Then::Quit);
+        state.obey(Action::Scroll(Scroll::Last));
+        state.settle(5);
+        assert_eq!(state.scrolled, 4);
+        state.obey(Action::Scroll(Scroll::PageUp));
+        state.settle(0);
+        assert_eq!(state.scrolled, 0);
+    }
+}

@@ -1,0 +1,219 @@
+//! The picture. Invariants: pure, from what is known to what stands in the buffer; plain ASCII, so
+//! that it is the same on every terminal; whatever the size, nothing is written outside it.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    style::{Color, Modifier, Style},
+    text::{Line, Span as Piece},
+    widgets::Paragraph,
+};
+
+use super::{
+    grid::{Grid, Kind},
+    help,
+    model::Span,
+    state::State,
+};
+use crate::cli::{
+    args::View,
+    render::{paint::Tone, time, wrapped},
+};
+
+/// What is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Picture<'p> {
+    pub(super) span: Span<'p>,
+    /// Already arranged.
+    pub(super) grid: &'p Grid,
+    pub(super) state: &'p State,
+    /// Why nobody answers any more.
+    pub(super) gone: Option<&'p str>,
+    pub(super) colour: bool,
+}
+
+pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {
+    let area = frame.area();
+    let (width, height) = (usize::from(area.width), usize::from(area.height));
+    let mut lines = picture.head(width, height);
+    // The last line is the help's, as long as there is another.
+    let foot = usize::from(height > 1);
+    let room = height.saturating_sub(lines.len() + foot);
+    lines.extend(if picture.state.help {
+        help::lines(picture.state.view, width).into_iter().take(room).map(Line::from).collect()
+    } else {
+        picture.table(width, room)
+    });
+    lines.truncate(height.saturating_sub(foot));
+    frame.render_widget(Paragraph::new(lines), area);
+    if foot > 0 {
+        let last = Rect { y: area.bottom().saturating_sub(1), height: 1, ..area };
+        frame.render_widget(Paragraph::new(picture.foot(width)), last);
+    }
+}
+
+impl Picture<'_> {
+    fn style(&self, tone: Tone) -> Style {
+        let style = Style::new();
+        match tone {
+            Tone::Plain => style,
+            Tone::Dim => style.add_modifier(Modifier::DIM),
+            Tone::Warn if self.colour => style.fg(Color::Yellow),
+            Tone::Bad if self.colour => style.fg(Color::Red).add_modifier(Modifier::BOLD),
+            Tone::Warn | Tone::Bad => style.add_modifier(Modifier::BOLD),
+        }
+    }
+
+    /// What stands above the table; less of it in a low window.
+    fn head(&self, width: usize, height: usize) -> Vec<Line<'static>> {
+        let [mut first, second] = self.span.header();
+        if let Some(why) = self.gone {
+            first = vec![
+                ("weir is gone, waiting...".to_owned(), Tone::Bad),
+                (why.to_owned(), Tone::Dim),
+            ];
+        }
+        let mut lines = vec![self.fitted(&first, width)];
+        if height >= 8 {
+            lines.push(self.fitted(&second, width));
+        }
+        if height >= 6 {
+            lines.push(self.tabs(width));
+        }
+        lines
+    }
+
+    /// The views with the shown one marked, and what is special about it.
+    fn tabs(&self, width: usize) -> Line<'static> {
+        let state = self.state;
+        let mut parts = Vec::new();
+        for (view, name) in
+            [(View::Vifs, "1 vifs"), (View::Flows, "2 flows"), (View::Losses, "3 losses")]
+        {
+            let shown = view == state.view;
+            parts.push(if shown { format!("[{name}]") } else { format!(" {name} ") });
+        }
+        let mut pieces: Vec<(String, Tone)> = vec![(parts.join(" "), Tone::Plain)];
+        if state.held {
+            pieces.push(("held".to_owned(), Tone::Warn));
+        }
+        if !state.filter.is_empty() {
+            pieces.push((format!("only \"{}\"", state.filter), Tone::Warn));
+        }
+        pieces.push((format!("every {}", time(state.interval.as_nanos() as u64)), Tone::Dim));
+        let rows = self.grid.rows.len();
+        if state.scrolled > 0 {
+            pieces.push((format!("from row {} of {rows}", state.scrolled + 1), Tone::Plain));
+        }
+        self.fitted(&pieces, width)
+    }
+
+    /// As many of `parts` as fit, two spaces apart.
+    fn fitted(&self, parts: &[(String, Tone)], width: usize) -> Line<'static> {
+        let (mut line, mut used) = (Line::default(), 0);
+        for (text, tone) in parts {
+            let gap = if used > 0 { 2 } else { 0 };
+            let len = text.chars().count();
+            if used + gap + len > width && used > 0 {
+                continue;
+            }
+            line.push_span(Piece::raw(" ".repeat(gap)));
+            line.push_span(Piece::styled(text.clone(), self.style(*tone)));
+            used += gap + len;
+        }
+        line
+    }
+
+    fn table(&self, width: usize, room: usize) -> Vec<Line<'static>> {
+        let columns = self.grid.fit(width);
+        let mut lines = vec![self.titles(&columns)];
+        if self.grid.rows.is_empty() {
+            let empty = match self.state.filter.is_empty() {
+                true => self.grid.empty.clone(),
+                false => format!("(nothing with \"{}\" in it)", self.state.filter),
+            };
+            lines.extend(wrapped(&empty, 0, width).lines().map(|line| Line::from(line.to_owned())));
+        }
+        let base = if self.gone.is_some() { self.style(Tone::Dim) } else { Style::new() };
+        for row in self.grid.rows.iter().skip(self.state.scrolled) {
+            if lines.len() >= room {
+                break;
+            }
+            let mut line = Line::default().style(base);
+            for (at, has) in &columns {
+                let Some(cell) = row.cells.get(*at) else { continue };
+                if !line.spans.is_empty() {
+                    line.push_span(Piece::raw(" "));
+                }
+                let text = aligned(&cell.text, *has, self.kind(*at));
+                line.push_span(Piece::styled(text, self.style(cell.tone)));
+            }
+            lines.push(line);
+            let note = row.note.map(|note| wrapped(note, 4, width)).unwrap_or_default();
+            let dim = self.style(Tone::Dim);
+            lines.extend(note.lines().map(|line| Line::from(line.to_owned()).style(dim)));
+        }
+        lines.truncate(room);
+        lines
+    }
+
+    fn titles(&self, columns: &[(usize, usize)]) -> Line<'static> {
+        let order = self.state.order();
+        let mut text = String::new();
+        for (at, has) in columns {
+            let title = self.grid.columns.get(*at).map_or("", |column| column.title);
+            let mark = match *at == order.column {
+                true if order.ascends(self.grid.columns) => "^",
+                true => "v",
+                false => "",
+            };
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text += &aligned(&format!("{title}{mark}"), *has, self.kind(*at));
+        }
+        Line::from(Piece::styled(text, Style::new().add_modifier(Modifier::REVERSED)))
+    }
+
+    fn kind(&self, at: usize) -> Kind {
+        self.grid.columns.get(at).map_or(Kind::Text, |column| column.kind)
+    }
+
+    fn foot(&self, width: usize) -> Line<'static> {
+        let state = self.state;
+        if state.editing {
+            let text = format!("/{}_   Enter keeps it, Esc clears it", state.filter);
+            return Line::from(text);
+        }
+        let hold = if state.held { "space go on" } else { "space hold" };
+        let keys = [
+            "q quit",
+            "? help",
+            "Tab view",
+            "s sort",
+            "r reverse",
+            "/ filter",
+            hold,
+            "+- interval",
+        ];
+        let keys = keys.map(|key| (key.to_owned(), Tone::Plain));
+        self.fitted(&keys, width)
+    }
+}
+
+/// Cut in the middle where it is too long, since of an address both ends matter.
+fn aligned(text: &str, width: usize, kind: Kind) -> String {
+    let len = text.chars().count();
+    if len > width {
+        let head = width.saturating_sub(2).div_ceil(2);
+        let tail = width.saturating_sub(2) - head;
+        let dots = "..".chars().take(width);
+        let (first, last) = (text.chars().take(head), text.chars().skip(len - tail));
+        return first.chain(dots).chain(last).collect();
+    }
+    let pad = " ".repeat(width - len);
+    match kind {
+        Kind::Number(_) => pad + text,
+        Kind::Text | Kind::Address(_) | Kind::Mark(_) => text.to_owned() + &pad,
+    }
+}

@@ -1,0 +1,232 @@
+//! The ports: what they move, what they get of a link and what they were promised of it, how long
+//! their packets stay, and what is lost. Invariant: a port's share is that of the link on which it has
+//! the hardest time, so that trouble anywhere shows.
+
+use super::{
+    grid::{Cell, Column, Grid, Kind, Row, WIDE},
+    model::{Span, permille},
+    sample::Measured,
+};
+use crate::{
+    cli::render::{Rates, paint::Tone, short, time},
+    control::report::{LinkShare, PortReport, State},
+};
+
+pub(super) const COLUMNS: &[Column] = &[
+    Column { id: "name", title: "NAME", kind: Kind::Text, rank: 0 },
+    Column { id: "state", title: "STATE", kind: Kind::Mark(5), rank: 6 },
+    Column { id: "rx", title: "RX", kind: Kind::Number(5), rank: 1 },
+    Column { id: "tx", title: "TX", kind: Kind::Number(5), rank: 2 },
+    Column { id: "frames", title: "FR/S", kind: Kind::Number(5), rank: 11 },
+    Column { id: "share", title: "SHARE", kind: Kind::Number(6), rank: 5 },
+    Column { id: "due", title: "DUE", kind: Kind::Number(4), rank: 9 },
+    Column { id: "queue", title: "QUEUE", kind: Kind::Number(6), rank: 7 },
+    Column { id: "shed", title: "SHED", kind: Kind::Mark(4), rank: 8 },
+    Column { id: "p50", title: "P50", kind: Kind::Number(6), rank: 10 },
+    Column { id: "p99", title: "P99", kind: Kind::Number(6), rank: 4 },
+    Column { id: "lost", title: "LOST", kind: Kind::Number(5), rank: 3 },
+    Column { id: "link", title: "OF LINK", kind: Kind::Text, rank: WIDE },
+    Column { id: "weight", title: "WEIGHT", kind: Kind::Number(6), rank: WIDE + 1 },
+    Column { id: "min", title: "MIN", kind: Kind::Number(5), rank: WIDE + 2 },
+    Column { id: "max", title: "MAX", kind: Kind::Number(5), rank: WIDE + 3 },
+    Column { id: "mode", title: "MODE", kind: Kind::Mark(9), rank: WIDE + 4 },
+];
+
+pub(super) fn grid(span: &Span<'_>) -> Grid {
+    let ports = &span.after.stats.ports;
+    let rows = ports.iter().map(|port| row(span, port)).collect();
+    Grid { columns: COLUMNS, rows, empty: "(no ports yet)".to_owned() }
+}
+
+fn row(span: &Span<'_>, port: &PortReport) -> Row {
+    let rates = span.rates(port);
+    let rate = |of: fn(Rates) -> u64| Cell::number(rates.map(of), short);
+    let share = share(span, port);
+    let link = share.as_ref().map(|share| share.link);
+    let part = |of: Option<u64>| Cell::number(of, |permille| format!("{}%", permille / 10));
+    let queued = port.links.iter().map(|link| link.queued.bytes).fold(0, u64::saturating_add);
+    let shed = port.links.iter().any(|link| link.shed);
+    let lost = rates.map_or(0, |rates| rates.lost_ps);
+    let rate_or_dash = |bps: u64| Cell::number((bps > 0).then_some(bps), short);
+    let (p50, p99) = residence(span, port);
+    let cells = vec![
+        Cell::text(&port.name),
+        Cell::text(state(port.state)).toned(Tone::of_state(port.state)),
+        rate(|rates| rates.rx_bps),
+        rate(|rates| rates.tx_bps),
+        rate(|rates| rates.rx_pps.saturating_add(rates.tx_pps)),
+        part(share.as_ref().map(|share| share.permille)),
+        part(share.as_ref().and_then(|share| share.due_permille)),
+        Cell::number(Some(queued), short),
+        Cell::text(if shed { "shed" } else { "" }).toned(Tone::Warn),
+        Cell::number(p50, time),
+        Cell::number(p99, time),
+        rate(|rates| rates.lost_ps).toned(Tone::of_losses(lost)),
+        Cell::text(link.map_or("-", |link| link.to.as_str())),
+        Cell::number(Some(port.promise.weight), |weight| weight.to_string()),
+        rate_or_dash(port.promise.min_rate_bps),
+        rate_or_dash(port.promise.max_rate_bps),
+        Cell::text(port.mode.name()),
+    ];
+    Row { cells, note: None }
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::Failed => "fail",
+        State::Stopped => "stop",
+        state => state.name(),
+    }
+}
+
+/// Of what the port sent and was delivered since the sample before.
+fn residence(span: &Span<'_>, port: &PortReport) -> (Option<u64>, Option<u64>) {
+    let Measured::On(latency) = &span.after.latency else { return (None, None) };
+    let before = span.before.and_then(|before| before.latency.on());
+    let times = latency.since(before, &port.name).filter(|times| !times.is_empty());
+    let at = |quantile: f64| times.as_ref().map(|times| times.value_at_quantile(quantile));
+    (at(0.5), at(0.99))
+}
+
+/// What a port got of a link, and what it was promised of it.
+struct Share<'s> {
+    link: &'s LinkShare,
+    permille: u64,
+    /// `None` where there is nobody to share with and no rate to share.
+    due_permille: Option<u64>,
+}
+
+/// Of the link on which the port is shed, or else has the most waiting, or else sends the most.
+fn share<'s>(span: &Span<'s>, port: &'s PortReport) -> Option<Share<'s>> {
+    let sent = |port: &PortReport, link: &LinkShare| {
+        let before = span.stats_before().and_then(|before| {
+            let port = before.ports.iter().find(|earlier| earlier.name == port.name)?;
+            port.links.iter().find(|earlier| earlier.to == link.to)
+        });
+        link.bytes.saturating_sub(before.map_or(0, |before| before.bytes))
+    };
+    let hardest = |link: &&LinkShare| (link.shed, link.queued.bytes, sent(port, link));
+    let link = port.links.iter().max_by_key(hardest)?;
+    let wants = |port: &PortReport, link: &LinkShare| {
+        link.shed || link.queued.packets > 0 || sent(port, link) > 0
+    };
+    if !wants(port, link) {
+        return None;
+    }
+    let (mut bytes, mut weights, mut sources) = (0_u64, 0_u64, 0);
+    let ports = &span.after.stats.ports;
+    for other in ports {
+        for theirs in other.links.iter().filter(|theirs| theirs.to == link.to) {
+            bytes = bytes.saturating_add(sent(other, theirs));
+            if wants(other, theirs) {
+                weights = weights.saturating_add(other.promise.weight);
+                sources += 1;
+            }
+        }
+    }
+    let to = ports.iter().find(|to| to.name == link.to);
+    let rate_bps = to.map_or(0, |to| to.promise.rate_bps);
+    let promise = &port.promise;
+    let by_weight = permille(promise.weight, weights)?;
+    let of_rate = |bps: u64| permille(bps, rate_bps).filter(|_| bps > 0);
+    let due = by_weight.max(of_rate(promise.min_rate_bps).unwrap_or(0));
+    let due = due.min(of_rate(promise.max_rate_bps).unwrap_or(1000)).min(1000);
+    let due_permille = (sources > 1 || of_rate(promise.max_rate_bps).is_some()).then_some(due);
+    Some(Share { link, permille: permille(sent(port, link), bytes).unwrap_or(0), due_permille })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cli::{
+            render::samples::shared,
+            top::sample::{Latency, Sample, tests::latency},
+        },
+        control::report::Queued,
+    };
+
+    fn cell<'g>(grid: &'g Grid, name: &str, column: &str) -> &'g str {
+        let row = grid.rows.iter().find(|row| row.cells[0].text == name).unwrap();
+        let at = COLUMNS.iter().position(|known| known.id == column).unwrap();
+        assert_eq!(row.cells.len(), COLUMNS.len());
+        &row.cells[at].text
+    }
+
+    fn samples() -> (Sample, Sample) {
+        let before = Sample { stats: shared(), ..Sample::default() };
+        let mut after = before.clone();
+        after.stats.uptime_ns += 2_000_000_000;
+        let v1 = &mut after.stats.ports[1];
+        (v1.rx.bytes, v1.rx.frames) = (v1.rx.bytes + 25_000_000, v1.rx.frames + 20_000);
+        v1.links[0].bytes += 7_500_000;
+        after.stats.ports[2].links[0].bytes += 2_500_000;
+        (before, after)
+    }
+
+    #[test]
+    fn a_share_stands_beside_what_was_promised() {
+        let (before, after) = samples();
+        let grid = grid(&Span::new(Some(&before), &after));
+        let v1 = |column| cell(&grid, "v1", column).to_owned();
+        assert_eq!((v1("rx"), v1("frames")), ("100M".into(), "10.0k".into()));
+        // 4 of 5 by weight; max is more than the whole link.
+        assert_eq!(
+            (v1("share"), v1("due"), v1("link")),
+            ("75%".into(), "80%".into(), "nic0".into())
+        );
+        assert_eq!((v1("queue"), v1("shed")), ("12.3k".into(), "shed".into()));
+        assert_eq!(
+            (v1("weight"), v1("min"), v1("max")),
+            ("4".into(), "20.0M".into(), "500M".into())
+        );
+        assert_eq!(cell(&grid, "vnet-0123456789", "due"), "20%");
+        assert_eq!(cell(&grid, "vnet-0123456789", "state"), "gone");
+        assert_eq!(cell(&grid, "nic0", "share"), "-", "it sent nothing in these two seconds");
+    }
+
+    #[test]
+    fn minimum_and_maximum_bound_what_is_due() {
+        let (before, mut after) = samples();
+        after.stats.ports[1].promise.max_rate_bps = 50_000_000;
+        after.stats.ports[2].promise.min_rate_bps = 120_000_000;
+        let grid = grid(&Span::new(Some(&before), &after));
+        assert_eq!(cell(&grid, "v1", "due"), "25%");
+        assert_eq!(cell(&grid, "vnet-0123456789", "due"), "60%");
+    }
+
+    #[test]
+    fn the_hardest_link_is_the_one_shown() {
+        let (before, mut after) = samples();
+        let v2 = &mut after.stats.ports[2];
+        v2.links[1].queued = Queued { packets: 1, bytes: 5 };
+        let grid = grid(&Span::new(Some(&before), &after));
+        assert_eq!(cell(&grid, "vnet-0123456789", "link"), "v1");
+        assert_eq!(cell(&grid, "vnet-0123456789", "queue"), "5");
+    }
+
+    #[test]
+    fn times_are_those_of_the_last_interval() {
+        let (mut before, mut after) = samples();
+        let dash = |grid: &Grid| cell(grid, "v1", "p99").to_owned();
+        assert_eq!(dash(&grid(&Span::new(Some(&before), &after))), "-");
+        after.latency = Measured::Off;
+        assert_eq!(dash(&grid(&Span::new(Some(&before), &after))), "-");
+        before.latency = Measured::On(Latency::of(&latency("v1", 7, &[(1_000, 1000)])));
+        after.latency =
+            Measured::On(Latency::of(&latency("v1", 7, &[(1_000, 1000), (50_000, 10)])));
+        let grid = grid(&Span::new(Some(&before), &after));
+        assert!(cell(&grid, "v1", "p50").starts_with("50."), "{}", cell(&grid, "v1", "p50"));
+        assert_eq!(cell(&grid, "nic0", "p50"), "-");
+    }
+
+    #[test]
+    fn without_a_sample_before_there_are_no_rates() {
+        let (before, after) = samples();
+        let first = grid(&Span::new(None, &after));
+        assert_eq!((cell(&first, "v1", "rx"), cell(&first, "v1", "lost")), ("-", "-"));
+        assert_eq!(cell(&first, "v1", "share"), "76%", "of all that was sent");
+        let restarted = grid(&Span::new(Some(&after), &before));
+        assert_eq!(cell(&restarted, "v1", "rx"), "-");
+    }
+}

@@ -1,0 +1,196 @@
+//! What was measured: latency and flows. Invariant: asking changes nothing, and what begins
+//! recording anew is a POST of its own; every key of a query is known, or nothing is done.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{Query, State, rejection::QueryRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+
+use super::{Backend, BackendError, RouteInfo, answer, failed, refuse};
+use crate::control::config::nearest;
+
+/// Histograms of every flow of every worker are read in pages.
+const TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 30_000 });
+
+const HISTOGRAMS: &str = "histograms";
+const TOP: &str = "top";
+const VIF: &str = "vif";
+
+pub(super) const ROUTES: [RouteInfo; 4] = [
+    RouteInfo {
+        method: "GET",
+        path: "/v1/latency",
+        what: "where packets' time went, by source and stage; ?histograms=true for whole \
+               histograms",
+    },
+    RouteInfo {
+        method: "POST",
+        path: "/v1/latency/reset",
+        what: "the same, and recording begins anew: what is answered is exactly what is gone",
+    },
+    RouteInfo {
+        method: "GET",
+        path: "/v1/flows",
+        what: "who talks to whom, the largest first; ?top=N for only so many, ?vif=NAME for those \
+               of one source, ?histograms=true for whole histograms",
+    },
+    RouteInfo {
+        method: "POST",
+        path: "/v1/flows/reset",
+        what: "the same for all sources, and all flows are forgotten",
+    },
+];
+
+/// Which flows, and how much of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlowQuery {
+    /// Whole histograms, not only in short.
+    pub histograms: bool,
+    /// Only so many, the largest by bytes; `None`: all.
+    pub top: Option<usize>,
+    /// Only those of this source.
+    pub vif: Option<String>,
+    /// Forget all flows.
+    pub reset: bool,
+}
+
+pub(super) fn routes<B: Backend>() -> Router<Arc<B>> {
+    Router::new()
+        .route("/v1/latency", get(latency::<B>))
+        .route("/v1/latency/reset", post(reset_latency::<B>))
+        .route("/v1/flows", get(flows::<B>))
+        .route("/v1/flows/reset", post(reset_flows::<B>))
+}
+
+type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
+
+async fn latency<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) -> Response {
+    tell_latency(backend, asked, false).await
+}
+
+async fn reset_latency<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) -> Response {
+    tell_latency(backend, asked, true).await
+}
+
+async fn tell_latency<B: Backend>(backend: Arc<B>, asked: Asked, reset: bool) -> Response {
+    let query = match read(asked, &[HISTOGRAMS]) {
+        Ok(query) => query,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
+    };
+    answer(TIMEOUT, backend.latency(query.histograms, reset))
+        .await
+        .map_or_else(failed, |report| Json(report).into_response())
+}
+
+async fn flows<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) -> Response {
+    let query = match read(asked, &[HISTOGRAMS, TOP, VIF]) {
+        Ok(query) => query,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
+    };
+    match unknown_vif(&*backend, query.vif.as_deref()).await {
+        Ok(None) => tell_flows(backend, query).await,
+        Ok(Some(error)) => refuse(StatusCode::NOT_FOUND, error),
+        Err(error) => failed(error),
+    }
+}
+
+async fn reset_flows<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) -> Response {
+    match read(asked, &[HISTOGRAMS, TOP]) {
+        Ok(query) => tell_flows(backend, FlowQuery { reset: true, ..query }).await,
+        Err(error) => refuse(StatusCode::BAD_REQUEST, error),
+    }
+}
+
+async fn tell_flows<B: Backend>(backend: Arc<B>, query: FlowQuery) -> Response {
+    answer(TIMEOUT, backend.flows(query))
+        .await
+        .map_or_else(failed, |report| Json(report).into_response())
+}
+
+async fn unknown_vif<B: Backend>(
+    backend: &B,
+    vif: Option<&str>,
+) -> Result<Option<String>, BackendError> {
+    let Some(vif) = vif else { return Ok(None) };
+    let ports = answer(TIMEOUT, backend.ports()).await?.ports;
+    let names: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
+    let known = names.contains(&vif);
+    Ok((!known).then(|| format!("there is no port \"{vif}\"; valid: {}", names.join(", "))))
+}
+
+/// The query, of which only `keys` may be; or what is wrong with it, and what would be valid.
+fn read(asked: Asked, keys: &[&str]) -> Result<FlowQuery, String> {
+    let Query(pairs) = asked.map_err(|rejection| rejection.body_text())?;
+    let (mut query, mut seen) = (FlowQuery::default(), BTreeSet::new());
+    for (key, value) in pairs {
+        let Some(key) = keys.iter().copied().find(|known| *known == key) else {
+            return Err(unknown_key(&key, keys));
+        };
+        if !seen.insert(key) {
+            return Err(format!("{key}: is there twice; valid: each key once"));
+        }
+        match key {
+            HISTOGRAMS => {
+                query.histograms = value.parse().map_err(|_| {
+                    format!("{key}: \"{value}\" is neither true nor false; valid: true, false")
+                })?;
+            }
+            TOP => {
+                let top = value.parse().ok().filter(|top| *top > 0);
+                query.top = Some(top.ok_or_else(|| {
+                    format!("{key}: \"{value}\" is no number of flows; valid: 1 or more")
+                })?);
+            }
+            _ => query.vif = Some(value),
+        }
+    }
+    Ok(query)
+}
+
+fn unknown_key(key: &str, keys: &[&str]) -> String {
+    let near = match nearest(key, keys) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None if key == "reset" => "; it is a POST to this path and /reset".to_owned(),
+        None => String::new(),
+    };
+    format!("{key}: unknown key{near}; valid: {}", keys.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn asked(query: &str) -> Result<FlowQuery, String> {
+        let uri = format!("http://weir/?{query}").parse().unwrap();
+        read(Ok(Query::try_from_uri(&uri).unwrap()), &[HISTOGRAMS, TOP, VIF])
+    }
+
+    #[test]
+    fn a_query_is_read_whole_or_refused() {
+        assert_eq!(asked(""), Ok(FlowQuery::default()));
+        let all =
+            FlowQuery { histograms: true, top: Some(7), vif: Some("v 1".into()), reset: false };
+        assert_eq!(asked("histograms=true&top=7&vif=v%201"), Ok(all));
+        for (query, wrong) in [
+            ("tpo=3", "tpo: unknown key; did you mean `top`?; valid: histograms, top, vif"),
+            ("colour=", "colour: unknown key; valid: histograms, top, vif"),
+            (
+                "reset=true",
+                "reset: unknown key; it is a POST to this path and /reset; valid: histograms, \
+                 top, vif",
+            ),
+            ("top=0", "top: \"0\" is no number of flows; valid: 1 or more"),
+            ("top=-1", "top: \"-1\" is no number of flows; valid: 1 or more"),
+            ("histograms", "histograms: \"\" is neither true nor false; valid: true, false"),
+            ("top=1&top=2", "top: is there twice; valid: each key once"),
+        ] {
+            assert_eq!(asked(query).unwrap_err(), wrong);
+        }
+    }
+}

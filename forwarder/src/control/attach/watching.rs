@@ -1,0 +1,94 @@
+//! What the program tells of frames that it does not steer.
+//! Invariant: it tells nothing while nobody watches; the ring has one reader.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use aya::maps::{Array, Map, MapData, PerCpuArray, RingBuf};
+use weir_abi::watch::Unsteered;
+use weir_abi::{MAX_PORTS, maps};
+use weir_core::PortId;
+
+use super::{LoadError, MapsError, Steering};
+
+/// The maps, but the ring, which is whoever watches'.
+pub(super) struct Watch {
+    wanted: Array<MapData, u64>,
+    missed: PerCpuArray<MapData, u64>,
+    /// None where this kernel does not share the ring.
+    told: Option<Arc<Mutex<Told>>>,
+}
+
+/// The ring's reader.
+pub struct Told(RingBuf<MapData>);
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Told").finish_non_exhaustive()
+    }
+}
+
+impl Told {
+    /// Hands over what was told since the last time.
+    pub fn each(&mut self, mut heard: impl FnMut(Unsteered, &[u8])) {
+        while let Some(entry) = self.0.next() {
+            if let Some((head, bytes)) = Unsteered::read(&entry) {
+                heard(head, bytes);
+            }
+        }
+    }
+}
+
+impl Watch {
+    pub(super) fn take(
+        mut take: impl FnMut(&'static str) -> Result<Map, LoadError>,
+    ) -> Result<Self, LoadError> {
+        let abi = |name| move |error| LoadError::Abi { name, error };
+        let wanted = Array::try_from(take(maps::WATCH)?).map_err(abi(maps::WATCH))?;
+        let missed =
+            PerCpuArray::try_from(take(maps::WATCH_MISSED)?).map_err(abi(maps::WATCH_MISSED))?;
+        let told = match RingBuf::try_from(take(maps::UNSTEERED)?) {
+            Ok(ring) => Some(Arc::new(Mutex::new(Told(ring)))),
+            Err(error) => {
+                tracing::warn!(%error, "captures and traces will not show what the program drops");
+                None
+            }
+        };
+        Ok(Self { wanted, missed, told })
+    }
+}
+
+impl Steering {
+    /// Has these outcomes (see [`weir_abi::watch::bit`]) told of every port that is chosen, and
+    /// nothing of the others.
+    pub fn tell(
+        &mut self,
+        outcomes: u64,
+        chosen: impl Fn(PortId) -> bool,
+    ) -> Result<(), MapsError> {
+        (0..MAX_PORTS).try_for_each(|slot| {
+            let outcomes = if chosen(PortId(slot as u16)) { outcomes } else { 0 };
+            self.watch
+                .wanted
+                .set(slot, outcomes, 0)
+                .map_err(|error| MapsError::Write { name: maps::WATCH, error })
+        })
+    }
+
+    /// The ring of what is told.
+    pub fn told(&self) -> Option<Arc<Mutex<Told>>> {
+        self.watch.told.clone()
+    }
+
+    /// Frames of each port for which the ring had no room, ever.
+    pub fn untold(&self) -> Result<Vec<u64>, MapsError> {
+        (0..MAX_PORTS)
+            .map(|slot| {
+                let missed = self.watch.missed.get(&slot, 0);
+                let missed =
+                    missed.map_err(|error| MapsError::Read { name: maps::WATCH_MISSED, error })?;
+                Ok(missed.iter().sum())
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,103 @@
+//! Losses as a report of their own. Invariant: every frame that a port's row counts as lost is
+//! under one reason.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::unix_now_ns;
+use crate::control::{
+    plan::Role,
+    report::{LedgerReport, StatsReport, VERSION},
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LossReport {
+    pub version: u64,
+    pub uptime_ns: u64,
+    /// When counting began (weir's start, or the interval's), in Unix time.
+    pub since_unix_ns: u64,
+    pub until_unix_ns: u64,
+    pub ports: Vec<PortLosses>,
+    /// The whole sum; an interval has none, because what is in flight belongs to two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<LedgerReport>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PortLosses {
+    pub name: String,
+    pub role: Role,
+    /// From the port's guest or link.
+    pub received: u64,
+    pub lost: u64,
+    /// By `Reason::name()`; a reason that never occurred is absent.
+    pub losses: BTreeMap<String, u64>,
+}
+
+impl LossReport {
+    pub fn of(stats: &StatsReport) -> Self {
+        let until_unix_ns = unix_now_ns();
+        let ports = stats.ports.iter().map(|port| PortLosses {
+            name: port.name.clone(),
+            role: port.role,
+            received: port.rx.frames,
+            lost: port.lost(),
+            losses: port.losses.clone(),
+        });
+        Self {
+            version: VERSION,
+            uptime_ns: stats.uptime_ns,
+            since_unix_ns: until_unix_ns.saturating_sub(stats.uptime_ns),
+            until_unix_ns,
+            ports: ports.collect(),
+            ledger: Some(stats.ledger.clone()),
+        }
+    }
+
+    /// What was lost since `before`; all of it where weir was started anew meanwhile.
+    pub fn since(&self, before: &Self) -> Self {
+        if self.uptime_ns < before.uptime_ns {
+            return Self { ledger: None, ..self.clone() };
+        }
+        let ports = self.ports.iter().map(|port| {
+            let earlier = before.ports.iter().find(|earlier| earlier.name == port.name);
+            earlier.map_or_else(|| port.clone(), |earlier| port.since(earlier))
+        });
+        Self {
+            since_unix_ns: before.until_unix_ns,
+            ports: ports.collect(),
+            ledger: None,
+            ..self.clone()
+        }
+    }
+
+    pub fn lost(&self) -> u64 {
+        self.ports.iter().fold(0, |sum, port| sum.saturating_add(port.lost))
+    }
+}
+
+impl PortLosses {
+    /// A port that went and came again counts from 0.
+    fn since(&self, before: &Self) -> Self {
+        let losses = change(&self.losses, &before.losses);
+        Self {
+            received: self.received.saturating_sub(before.received),
+            lost: losses.values().sum(),
+            losses,
+            ..self.clone()
+        }
+    }
+}
+
+/// By reason what is more than before, without those that are not.
+pub(super) fn change(
+    after: &BTreeMap<String, u64>,
+    before: &BTreeMap<String, u64>,
+) -> BTreeMap<String, u64> {
+    let more = |(reason, frames): (&String, &u64)| {
+        let more = frames.saturating_sub(before.get(reason).copied().unwrap_or(0));
+        (more > 0).then(|| (reason.clone(), more))
+    };
+    after.iter().filter_map(more).collect()
+}

@@ -1,0 +1,121 @@
+//! The histograms of a report, each under a tag that names it. Invariant: a tag has no comma, no
+//! space and no line end, which would end it in an interval log.
+
+use hdrhistogram::Histogram;
+use weir_core::latency::histogram;
+
+use super::DumpError;
+use crate::control::report::{
+    FlowReport, FlowSumReport, FlowsReport, LatencyReport, SumKind, Summary, Times, VifTimes,
+    histogram::{decode, encode},
+};
+
+/// What all vifs together are called where they are merged.
+pub const ALL: &str = "all";
+
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// `v1.residence`; of a flow `v1.udp.10.0.0.1:5000>10.0.0.2:53`.
+    pub tag: String,
+    pub times: Histogram<u64>,
+}
+
+impl Series {
+    fn read(name: String, encoded: Option<&String>) -> Result<Self, DumpError> {
+        let times = whole(&name, encoded)?;
+        Ok(Self { tag: tag(&name), times })
+    }
+}
+
+/// Every stage of every vif, and the vif's residence.
+pub fn of_latency(report: &LatencyReport) -> Result<Vec<Series>, DumpError> {
+    let stages = report.vifs.iter().flat_map(|vif| vif.stages.iter().map(move |at| (vif, at)));
+    stages
+        .map(|(vif, at)| Series::read(format!("{}.{}", vif.name, at.stage), at.histogram.as_ref()))
+        .collect()
+}
+
+/// The residence of every flow, and of the sums over those that have no row.
+pub fn of_flows(report: &FlowsReport) -> Result<Vec<Series>, DumpError> {
+    let flows = report.flows.iter().map(|flow| (name(flow), &flow.histogram));
+    let sums = report.sums.iter().map(|sum| (sum_name(sum), &sum.histogram));
+    flows.chain(sums).map(|(name, histogram)| Series::read(name, histogram.as_ref())).collect()
+}
+
+/// The same stages, each merged over all vifs: a report of one vif, [`ALL`].
+pub fn by_stage(report: &LatencyReport) -> Result<LatencyReport, DumpError> {
+    let mut merged: Vec<(String, Histogram<u64>)> = Vec::new();
+    for vif in &report.vifs {
+        for at in &vif.stages {
+            let times = whole(&format!("{}.{}", vif.name, at.stage), at.histogram.as_ref())?;
+            match merged.iter_mut().find(|(stage, _)| *stage == at.stage) {
+                Some((_, sum)) => add(sum, &times),
+                None => merged.push((at.stage.clone(), times)),
+            }
+        }
+    }
+    let times = |(stage, times): &(String, Histogram<u64>)| Times {
+        stage: stage.clone(),
+        summary: Summary::of(times),
+        histogram: Some(encode(times)),
+    };
+    let all = VifTimes { name: ALL.to_owned(), stages: merged.iter().map(times).collect() };
+    Ok(LatencyReport { vifs: vec![all], ..report.clone() })
+}
+
+/// Weir's histograms are of one shape, so nothing is ever too long for another.
+pub(super) fn add(sum: &mut Histogram<u64>, times: &Histogram<u64>) {
+    let _ = sum.add(times);
+}
+
+/// What `encoded` holds.
+pub(super) fn whole(name: &str, encoded: Option<&String>) -> Result<Histogram<u64>, DumpError> {
+    let encoded = encoded.ok_or_else(|| DumpError::NoHistogram(name.to_owned()))?;
+    let times = decode(encoded).ok_or_else(|| DumpError::Garbled(name.to_owned()))?;
+    // Of one shape, so that they can be added and subtracted.
+    let mut own = histogram();
+    own.add(&times).map_err(|_| DumpError::Garbled(name.to_owned()))?;
+    Ok(own)
+}
+
+/// `v1.tcp.10.0.0.1:5000>[fd00::1]:80`, with `vlan7` behind the protocol on a VLAN.
+pub fn name(flow: &FlowReport) -> String {
+    let vlan = flow.vlan.map(|id| format!(".vlan{id}")).unwrap_or_default();
+    format!(
+        "{}.{}{vlan}{}",
+        flow.vif,
+        flow.proto,
+        ends(flow).map_or(String::new(), |e| format!(".{e}"))
+    )
+}
+
+/// `10.0.0.1:5000>[fd00::1]:80`; `None` where there are no addresses.
+pub fn ends(flow: &FlowReport) -> Option<String> {
+    let end = |address: &Option<String>, port: Option<u64>| match (address, port) {
+        (None, _) => None,
+        (Some(address), None) => Some(address.clone()),
+        (Some(v6), Some(port)) if v6.contains(':') => Some(format!("[{v6}]:{port}")),
+        (Some(v4), Some(port)) => Some(format!("{v4}:{port}")),
+    };
+    match (end(&flow.src, flow.src_port), end(&flow.dst, flow.dst_port)) {
+        (None, None) => None,
+        (src, dst) => Some(format!("{}>{}", src.unwrap_or_default(), dst.unwrap_or_default())),
+    }
+}
+
+/// `v1.other`.
+pub fn sum_name(sum: &FlowSumReport) -> String {
+    format!("{}.{}", sum.vif, kind_name(sum.kind))
+}
+
+pub fn kind_name(kind: SumKind) -> &'static str {
+    match kind {
+        SumKind::Other => "other",
+        SumKind::Ended => "ended",
+    }
+}
+
+/// The kernel lets interfaces have commas in their names.
+fn tag(name: &str) -> String {
+    name.replace([',', ' ', '\r', '\n'], "_")
+}

@@ -1,0 +1,301 @@
+//! Who talked to whom: the workers' flow tables, put together.
+//!
+//! First all rows are looked at without their histograms, many at a time, to see which are wanted;
+//! then those alone are read whole, few at a time, since each whole row keeps a worker from its
+//! packets for some microseconds.
+//!
+//! Invariant: a flow that ends between the two looks, and is counted among the ended ones then, is
+//! not counted twice: the whole is read again. (After some tries it is believed: where flows end
+//! all the time, their sum is a moment younger than the rows.)
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use weir_core::{FlowKey, FlowRow, FlowSum, PortId};
+use weir_port::clock_monotonic_ns;
+
+use super::tally::{Tally, Teller};
+use super::{Measured, Source, unix_ns};
+use crate::control::api::FlowQuery;
+use crate::control::report::{self, FlowReport, FlowSumReport, FlowsReport, SumKind};
+use crate::worker::{FlowPage, WorkerGone};
+
+/// Rows of a page without histograms.
+const LIGHT_ROWS: usize = 256;
+/// Rows of a page with histograms, of 10 KiB each.
+const WHOLE_ROWS: usize = 16;
+/// How often flows that end meanwhile are a reason to begin again.
+const READINGS: u32 = 3;
+/// Reports made between two occasions for somebody else's work on this thread.
+const AT_ONCE: usize = 32;
+
+/// Where a row was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// Where the page began, and which of its rows it was.
+    page: u32,
+    nth: usize,
+}
+
+/// A flow as the first look found it.
+#[derive(Debug, Default)]
+struct Seen {
+    bytes: u64,
+    /// By worker.
+    places: Vec<(usize, Place)>,
+}
+
+/// All that was read.
+#[derive(Debug, Default)]
+struct Reading {
+    known: usize,
+    flows: HashMap<FlowKey, Tally>,
+    sums: Vec<FlowSum>,
+}
+
+type Names = BTreeMap<PortId, String>;
+
+impl<S: Source> Measured<S> {
+    /// The flows, the largest by bytes first. With `reset` all of them are forgotten right after
+    /// they were read: what is counted between the two is in no report.
+    pub async fn flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, WorkerGone> {
+        let this = Arc::clone(self);
+        // Not dropped half-way: it would have forgotten what nobody was told.
+        let read = tokio::spawn(async move { this.read_flows(query).await });
+        read.await.unwrap_or(Err(WorkerGone))
+    }
+
+    async fn read_flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, WorkerGone> {
+        let _reading = self.reading.lock().await;
+        let on = self.plan.flows > 0;
+        let names: Names = {
+            let ports = self.ports.lock().await;
+            ports.iter().map(|(id, held)| (*id, held.name.clone())).collect()
+        };
+        let mut reading = Reading::default();
+        if on {
+            let mut before = ended(&self.sums().await?);
+            for _ in 0..READINGS {
+                reading = self.read(&query, &names).await?;
+                let now = ended(&reading.sums);
+                if now == std::mem::replace(&mut before, now) {
+                    break;
+                }
+            }
+        }
+        if query.reset && on {
+            for worker in &self.workers {
+                worker.forget_flows().await?;
+            }
+        }
+        let mut teller = Teller::new(clock_monotonic_ns(), query.histograms);
+        let flows = tell_flows(&mut teller, &names, &reading.flows).await;
+        let sums = tell_sums(&mut teller, &names, &query, &reading.sums);
+        Ok(FlowsReport {
+            version: report::VERSION,
+            uptime_ns: self.uptime_ns(),
+            until_unix_ns: unix_ns(),
+            capacity: u64::from(self.plan.flows) * self.workers.len() as u64,
+            known: reading.known as u64,
+            flows,
+            sums,
+        })
+    }
+
+    async fn read(
+        self: &Arc<Self>,
+        query: &FlowQuery,
+        names: &Names,
+    ) -> Result<Reading, WorkerGone> {
+        let mut seen: HashMap<FlowKey, Seen> = HashMap::new();
+        let mut looking = JoinSet::new();
+        for at in 0..self.workers.len() {
+            let this = Arc::clone(self);
+            looking.spawn(async move { Ok((at, this.look(at).await?)) });
+        }
+        while let Some(looked) = looking.join_next().await {
+            let (worker, rows) = looked.unwrap_or(Err(WorkerGone))?;
+            for (key, bytes, place) in rows {
+                if names.contains_key(&key.ingress()) {
+                    let seen = seen.entry(key).or_default();
+                    seen.bytes += bytes;
+                    seen.places.push((worker, place));
+                }
+            }
+        }
+        let known = seen.len();
+        let mut places = vec![Vec::new(); self.workers.len()];
+        for (key, seen) in wanted(seen, query, names) {
+            for (worker, place) in seen.places {
+                if let Some(places) = places.get_mut(worker) {
+                    places.push((place, key));
+                }
+            }
+        }
+        let mut flows: HashMap<FlowKey, Tally> = HashMap::new();
+        let mut picking = JoinSet::new();
+        for (at, places) in places.into_iter().enumerate() {
+            let this = Arc::clone(self);
+            picking.spawn(async move { this.pick(at, places).await });
+        }
+        while let Some(picked) = picking.join_next().await {
+            for (key, tally) in picked.unwrap_or(Err(WorkerGone))? {
+                flows.entry(key).or_default().add(&tally);
+            }
+        }
+        Ok(Reading { known, flows, sums: self.sums().await? })
+    }
+
+    /// Every row of a worker, and where it is.
+    async fn look(&self, worker: usize) -> Result<Vec<(FlowKey, u64, Place)>, WorkerGone> {
+        let mut seen = Vec::new();
+        let mut from = Some(0);
+        while let Some(page) = from {
+            let rows;
+            (rows, from) = self.page(worker, page, false, LIGHT_ROWS).await?;
+            let row =
+                |(nth, row): (usize, &FlowRow)| (row.key, row.counts.bytes, Place { page, nth });
+            seen.extend(rows.iter().enumerate().map(row));
+        }
+        Ok(seen)
+    }
+
+    /// The rows at these places whole, as far as they are still there.
+    async fn pick(
+        &self,
+        worker: usize,
+        mut places: Vec<(Place, FlowKey)>,
+    ) -> Result<HashMap<FlowKey, Tally>, WorkerGone> {
+        places.sort_unstable_by_key(|(place, _)| *place);
+        let keys: HashSet<FlowKey> = places.iter().map(|(_, key)| *key).collect();
+        let mut picked = HashMap::new();
+        for page in places.chunk_by(|(one, _), (next, _)| one.page == next.page) {
+            let Some((Place { page: begin, .. }, _)) = page.first() else { continue };
+            let (mut from, mut passed) = (Some(*begin), 0);
+            let neighbours = page.chunk_by(|(one, _), (next, _)| one.nth + 1 == next.nth);
+            for run in neighbours.flat_map(|run| run.chunks(WHOLE_ROWS)) {
+                let Some((Place { nth, .. }, _)) = run.first() else { continue };
+                (_, from) = self.some(worker, from, false, nth - passed).await?;
+                let rows;
+                (rows, from) = self.some(worker, from, true, run.len()).await?;
+                passed = nth + run.len();
+                for row in rows.into_iter().filter(|row| keys.contains(&row.key)) {
+                    let times = row.latency.as_ref().map(|latency| &latency.0);
+                    // Where rows moved meanwhile one may come again: it is still one row.
+                    picked.insert(row.key, Tally::of(row.counts, times));
+                }
+            }
+        }
+        Ok(picked)
+    }
+
+    /// So many rows from a place on, or fewer at the table's end; a worker may give them in parts.
+    async fn some(
+        &self,
+        worker: usize,
+        mut from: Option<u32>,
+        latency: bool,
+        most: usize,
+    ) -> Result<(Vec<FlowRow>, Option<u32>), WorkerGone> {
+        let mut all = Vec::new();
+        while let Some(at) = from.filter(|_| all.len() < most) {
+            let rows;
+            (rows, from) = self.page(worker, at, latency, most - all.len()).await?;
+            all.extend(rows);
+        }
+        Ok((all, from))
+    }
+
+    async fn page(
+        &self,
+        worker: usize,
+        from: u32,
+        latency: bool,
+        most: usize,
+    ) -> Result<(Vec<FlowRow>, Option<u32>), WorkerGone> {
+        let worker = self.workers.get(worker).ok_or(WorkerGone)?;
+        let page = FlowPage { from: Some(from), latency, rows: Vec::with_capacity(most) };
+        let page = worker.flows(Box::new(page)).await?;
+        Ok((page.rows, page.from))
+    }
+
+    async fn sums(&self) -> Result<Vec<FlowSum>, WorkerGone> {
+        let mut sums = Vec::new();
+        for worker in &self.workers {
+            sums.extend(worker.flow_sums().await?);
+        }
+        Ok(sums)
+    }
+}
+
+fn ended(sums: &[FlowSum]) -> u64 {
+    sums.iter().map(|sum| sum.ended_flows).sum()
+}
+
+fn asks_for(query: &FlowQuery, name: &str) -> bool {
+    query.vif.as_deref().is_none_or(|vif| vif == name)
+}
+
+/// What the query asks for of all flows.
+fn wanted(seen: HashMap<FlowKey, Seen>, query: &FlowQuery, names: &Names) -> Vec<(FlowKey, Seen)> {
+    let of_vif =
+        |key: &FlowKey| names.get(&key.ingress()).is_some_and(|name| asks_for(query, name));
+    let mut all: Vec<(FlowKey, Seen)> = seen.into_iter().filter(|(key, _)| of_vif(key)).collect();
+    if let Some(top) = query.top.filter(|top| *top < all.len()) {
+        all.sort_unstable_by_key(|(key, seen)| rank(seen.bytes, key));
+        all.truncate(top);
+    }
+    all
+}
+
+/// The largest first, and always in the same order.
+fn rank(bytes: u64, key: &FlowKey) -> impl Ord + use<> {
+    let ports = (key.src_port, key.dst_port, key.vlan, key.ethertype, key.proto);
+    (std::cmp::Reverse(bytes), key.ingress, key.src, key.dst, ports)
+}
+
+async fn tell_flows(
+    teller: &mut Teller,
+    names: &Names,
+    flows: &HashMap<FlowKey, Tally>,
+) -> Vec<FlowReport> {
+    let mut all: Vec<(&FlowKey, &Tally)> = flows.iter().collect();
+    all.sort_unstable_by_key(|(key, tally)| rank(tally.counts.bytes, key));
+    let mut told = Vec::with_capacity(all.len());
+    for some in all.chunks(AT_ONCE) {
+        told.extend(some.iter().filter_map(|(key, tally)| {
+            Some(teller.flow(names.get(&key.ingress())?.clone(), key, tally))
+        }));
+        tokio::task::yield_now().await;
+    }
+    told
+}
+
+/// Of each source that is asked for, what is in no row, if there is anything.
+fn tell_sums(
+    teller: &mut Teller,
+    names: &Names,
+    query: &FlowQuery,
+    sums: &[FlowSum],
+) -> Vec<FlowSumReport> {
+    let mut all: BTreeMap<&str, (Tally, Tally, u64)> = BTreeMap::new();
+    for sum in sums {
+        let Some(name) = names.get(&sum.ingress).filter(|name| asks_for(query, name)) else {
+            continue;
+        };
+        let (other, ended, flows) = all.entry(name).or_default();
+        other.add(&Tally::of(sum.other.0, Some(&sum.other.1)));
+        ended.add(&Tally::of(sum.ended.0, Some(&sum.ended.1)));
+        // The worker that serves the source knows all of its flows, others some of the same.
+        *flows = sum.ended_flows.max(*flows);
+    }
+    let mut told = Vec::new();
+    for (name, (other, ended, flows)) in &all {
+        let kinds = [(SumKind::Other, None, other), (SumKind::Ended, Some(*flows), ended)];
+        for (kind, flows, tally) in kinds.into_iter().filter(|(_, _, tally)| !tally.is_empty()) {
+            told.push(teller.sum((*name).to_owned(), kind, flows, tally));
+        }
+    }
+    told
+}

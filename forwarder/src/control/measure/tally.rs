@@ -1,0 +1,200 @@
+//! Rows of one flow, made one.
+//!
+//! Invariant: what several workers counted of a flow adds up, and of a histogram only what is in it
+//! is kept: ten thousand flows are some megabytes, not a hundred.
+
+use hdrhistogram::{Counter, Histogram};
+use weir_core::{FlowCounts, FlowKey};
+
+use crate::control::report::{
+    FlowNumbers, FlowReport, FlowSumReport, SumKind, Summary, by_reason, histogram::encode,
+};
+
+const TCP_FLAGS: [&str; 8] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
+
+/// What all workers counted of a flow, or of several.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) counts: FlowCounts,
+    /// Values and how often each was recorded.
+    times: Vec<(u64, u64)>,
+}
+
+impl Tally {
+    pub(super) fn of<C: Counter>(counts: FlowCounts, times: Option<&Histogram<C>>) -> Self {
+        let recorded = times.into_iter().flat_map(Histogram::iter_recorded);
+        let times = recorded.map(|at| (at.value_iterated_to(), at.count_at_value().as_u64()));
+        Self { counts, times: times.collect() }
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        let (sum, more) = (&mut self.counts, &other.counts);
+        // Jitters do not add up: that of whoever sent more stays.
+        if more.delivered > sum.delivered {
+            sum.jitter_ns = more.jitter_ns;
+        }
+        sum.frames += more.frames;
+        sum.bytes += more.bytes;
+        sum.delivered += more.delivered;
+        sum.delivered_bytes += more.delivered_bytes;
+        sum.first_ns = match (sum.first_ns, more.first_ns) {
+            (0, first) | (first, 0) => first,
+            (one, other) => one.min(other),
+        };
+        sum.last_ns = sum.last_ns.max(more.last_ns);
+        sum.tcp_flags |= more.tcp_flags;
+        sum.losses.merge(&more.losses);
+        self.times.extend(&other.times);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let counts = &self.counts;
+        let lost = counts.losses.iter().any(|(_, frames)| frames > 0);
+        counts.frames == 0 && counts.delivered == 0 && !lost
+    }
+}
+
+/// Makes reports of tallies, all with one histogram: making one costs more than filling it.
+#[derive(Debug)]
+pub(super) struct Teller {
+    now_ns: u64,
+    histograms: bool,
+    times: Histogram<u64>,
+}
+
+impl Teller {
+    pub(super) fn new(now_ns: u64, histograms: bool) -> Self {
+        Self { now_ns, histograms, times: weir_core::latency::histogram() }
+    }
+
+    pub(super) fn flow(&mut self, vif: String, key: &FlowKey, tally: &Tally) -> FlowReport {
+        let (counts, histogram) = self.numbers(tally);
+        let addresses = key.addresses();
+        let ports = (key.src_port != 0 || key.dst_port != 0)
+            .then(|| (u64::from(key.src_port), u64::from(key.dst_port)));
+        FlowReport {
+            vif,
+            proto: proto(key),
+            src: addresses.map(|(src, _)| src.to_string()),
+            dst: addresses.map(|(_, dst)| dst.to_string()),
+            src_port: ports.map(|(src, _)| src),
+            dst_port: ports.map(|(_, dst)| dst),
+            vlan: (key.vlan != 0).then(|| u64::from(key.vlan)),
+            age_ns: self.now_ns.saturating_sub(tally.counts.first_ns),
+            idle_ns: self.now_ns.saturating_sub(tally.counts.last_ns),
+            counts,
+            histogram,
+        }
+    }
+
+    pub(super) fn sum(
+        &mut self,
+        vif: String,
+        kind: SumKind,
+        flows: Option<u64>,
+        tally: &Tally,
+    ) -> FlowSumReport {
+        let (counts, histogram) = self.numbers(tally);
+        FlowSumReport { vif, kind, flows, counts, histogram }
+    }
+
+    fn numbers(&mut self, tally: &Tally) -> (FlowNumbers, Option<String>) {
+        self.times.reset();
+        for (value, count) in &tally.times {
+            self.times.saturating_record_n(*value, *count);
+        }
+        let counts = &tally.counts;
+        let flags = TCP_FLAGS.iter().enumerate();
+        let numbers = FlowNumbers {
+            frames: counts.frames,
+            bytes: counts.bytes,
+            delivered: counts.delivered,
+            delivered_bytes: counts.delivered_bytes,
+            tcp_flags: flags
+                .filter(|(bit, _)| counts.tcp_flags >> bit & 1 == 1)
+                .map(|(_, name)| (*name).to_owned())
+                .collect(),
+            jitter_ns: counts.jitter_ns,
+            losses: by_reason(&counts.losses),
+            residence: Summary::of(&self.times),
+        };
+        (numbers, self.histograms.then(|| encode(&self.times)))
+    }
+}
+
+fn proto(key: &FlowKey) -> String {
+    match (key.ethertype, key.proto) {
+        (0x0800 | 0x86dd, proto) => match proto {
+            1 => "icmp".to_owned(),
+            6 => "tcp".to_owned(),
+            17 => "udp".to_owned(),
+            58 => "icmpv6".to_owned(),
+            other => other.to_string(),
+        },
+        (0x0806, _) => "arp".to_owned(),
+        (ethertype, _) => format!("0x{ethertype:04x}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_core::Reason;
+    use weir_core::latency::histogram;
+
+    #[test]
+    fn what_one_worker_took_and_another_sent_is_one_flow() {
+        let mut arrived = FlowCounts { frames: 10, bytes: 1000, ..FlowCounts::default() };
+        (arrived.first_ns, arrived.last_ns, arrived.tcp_flags) = (50, 90, 0b10);
+        arrived.losses.add(Reason::NoEgress, 1);
+        let mut sent = FlowCounts { delivered: 8, delivered_bytes: 800, ..FlowCounts::default() };
+        (sent.jitter_ns, sent.tcp_flags) = (7, 0b1_0000);
+        sent.losses.add(Reason::QueueFull, 1);
+        let mut times = histogram::<u32>();
+        times.saturating_record_n(1000, 8);
+        let mut both = Tally::of::<u32>(arrived, None);
+        both.add(&Tally::of(sent, Some(&times)));
+        let key = FlowKey { ethertype: 0x0800, proto: 6, ..FlowKey::default() };
+        let told = Teller::new(100, true).flow("v1".into(), &key, &both);
+        assert_eq!((told.age_ns, told.idle_ns), (50, 10));
+        assert_eq!((told.counts.frames, told.counts.delivered), (10, 8));
+        assert_eq!((told.counts.jitter_ns, told.counts.residence.count), (7, 8));
+        assert_eq!(told.counts.tcp_flags, ["SYN", "ACK"]);
+        let losses = [("no_egress".to_owned(), 1), ("queue_full".to_owned(), 1)];
+        assert_eq!(told.counts.losses, losses.into());
+        assert_eq!(told.histogram, Some(encode(&times)));
+    }
+
+    #[test]
+    fn of_two_jitters_that_of_whoever_sent_more_stays() {
+        let sent = |delivered, jitter_ns| {
+            let counts = FlowCounts { delivered, jitter_ns, ..FlowCounts::default() };
+            Tally::of::<u64>(counts, None)
+        };
+        let mut all = Tally::default();
+        assert!(all.is_empty());
+        all.add(&sent(30, 10));
+        all.add(&sent(10, 50));
+        assert_eq!((all.counts.jitter_ns, all.counts.delivered), (10, 40));
+        assert!(!all.is_empty());
+    }
+
+    #[test]
+    fn a_flow_is_called_what_it_is() {
+        let key = |ethertype, proto| FlowKey { ethertype, proto, ..FlowKey::default() };
+        for (ethertype, number, name) in [
+            (0x0800, 17, "udp"),
+            (0x86dd, 58, "icmpv6"),
+            (0x0800, 132, "132"),
+            (0x0806, 0, "arp"),
+            (0x88cc, 0, "0x88cc"),
+        ] {
+            assert_eq!(proto(&key(ethertype, number)), name);
+        }
+        let mut teller = Teller::new(0, false);
+        let fragment = teller.flow("v1".into(), &key(0x86dd, 17), &Tally::default());
+        assert_eq!((fragment.src.as_deref(), fragment.src_port), (Some("::"), None));
+        let arp = teller.flow("v1".into(), &key(0x0806, 0), &Tally::default());
+        assert_eq!((arp.src, arp.vlan, arp.histogram), (None, None, None));
+    }
+}

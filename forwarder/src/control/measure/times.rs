@@ -1,0 +1,45 @@
+//! The histograms themselves, for whoever makes something else of them than a report.
+//!
+//! Invariant: as in [`super::latency`], a task that took something from a worker is never dropped
+//! half-way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use weir_core::{PortId, VifLatency};
+
+use super::latency::AT_ONCE;
+use super::{Measured, Source};
+use crate::worker::WorkerGone;
+
+impl<S: Source> Measured<S> {
+    /// What `of` makes of all that was recorded of each source since the last reset, by name.
+    pub async fn times<T: Send + 'static>(
+        self: &Arc<Self>,
+        of: fn(&str, &VifLatency) -> T,
+    ) -> Result<Vec<T>, WorkerGone> {
+        let this = Arc::clone(self);
+        let read = tokio::spawn(async move { this.read_times(of).await });
+        read.await.unwrap_or(Err(WorkerGone))
+    }
+
+    async fn read_times<T>(&self, of: fn(&str, &VifLatency) -> T) -> Result<Vec<T>, WorkerGone> {
+        if !self.plan.latency {
+            return Ok(Vec::new());
+        }
+        // So that a reset is seen of all sources or of none.
+        let _since = self.since.lock().await;
+        let nothing = VifLatency::default();
+        let mut made = BTreeMap::new();
+        let ids: Vec<PortId> = self.ports.lock().await.keys().copied().collect();
+        for some in ids.chunks(AT_ONCE) {
+            let mut ports = self.ports.lock().await;
+            self.collect(&mut ports, some).await?;
+            for held in some.iter().filter_map(|id| ports.get(id)) {
+                let times = held.times.as_deref().unwrap_or(&nothing);
+                made.insert(held.name.clone(), of(&held.name, times));
+            }
+        }
+        Ok(made.into_values().collect())
+    }
+}

@@ -1,0 +1,138 @@
+//! Every metric: its name, kind, unit, labels, and a sentence. Invariants: names are in base units
+//! and end in them; a sentence holds no quotation mark, backslash or line break, so that it needs
+//! no escaping in any format.
+
+/// What a metric is, in OpenMetrics' words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows; its samples end in `_total`.
+    Counter,
+    Gauge,
+    Histogram,
+    /// Always 1, for its labels; its sample ends in `_info`.
+    Info,
+}
+
+/// A metric with `N` labels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Metric<const N: usize> {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) unit: Option<&'static str>,
+    pub(super) labels: [&'static str; N],
+    pub(super) help: &'static str,
+}
+
+/// The same, whatever the number of its labels.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Of the family, without `_total` or `_info`.
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Info => "info",
+        }
+    }
+
+    /// What the name of a sample has after the family's.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Counter => "_total",
+            Self::Info => "_info",
+            Self::Gauge | Self::Histogram => "",
+        }
+    }
+}
+
+const fn labels_of<const N: usize>(metric: &'static Metric<N>) -> &'static [&'static str] {
+    &metric.labels
+}
+
+macro_rules! metrics {
+    ($($const:ident, $labels:literal: $kind:ident $name:literal $(in $unit:literal)? [$($label:literal)*] $help:literal;)*) => {
+        $(
+            pub(super) static $const: Metric<$labels> = Metric {
+                name: $name,
+                kind: Kind::$kind,
+                unit: metrics!(@unit $($unit)?),
+                labels: [$($label),*],
+                help: $help,
+            };
+        )*
+
+        /// In the order in which they are told.
+        pub static ALL: &[About] = &[$(About {
+            name: $name,
+            kind: Kind::$kind,
+            labels: labels_of(&$const),
+            help: $help,
+        }),*];
+    };
+    (@unit $unit:literal) => { Some($unit) };
+    (@unit) => { None };
+}
+
+metrics! {
+    BUILD, 1: Info "weir_build" ["version"] "The version that runs.";
+    UPTIME, 0: Gauge "weir_uptime_seconds" in "seconds" [] "Since this weir started.";
+
+    PORT, 3: Info "weir_port" ["port" "role" "mode"] "A port, its role (uplink or vif), and how it is attached now (none, skb or native).";
+    PORT_STATE, 2: Gauge "weir_port_state" ["port" "state"] "1 for the state that the port is in, 0 for the others: up, down (without carrier or set down), gone (its interface was deleted), failed (weir stats says why), stopped.";
+    PORT_FRAMES, 2: Counter "weir_port_frames" in "frames" ["port" "direction"] "Frames, a superframe being one: rx were taken from the port's guest or link, tx delivered to it, passed left to the kernel for the host or for lack of a socket.";
+    PORT_BYTES, 2: Counter "weir_port_bytes" in "bytes" ["port" "direction"] "Bytes of the frames in weir_port_frames_total.";
+    PORT_SUPERFRAMES, 2: Counter "weir_port_superframes" ["port" "direction"] "How many of the frames were superframes, up to 64 kB, cut later or never.";
+    PORT_LOST, 2: Counter "weir_port_lost_frames" in "frames" ["port" "reason"] "Frames that came in by this port and were lost, each under one reason; every reason is there, at 0 if need be.";
+    PORT_COPIES, 1: Counter "weir_port_copied_frames" in "frames" ["port"] "Copies and segments made here of what came in by this port, or was overheard for it; each has its own end.";
+    PORT_CHECKSUMS, 1: Counter "weir_port_checksums_completed" ["port"] "Half-done checksums that were completed.";
+    PORT_SEGMENTED, 1: Counter "weir_port_superframes_segmented" ["port"] "Superframes that were cut here because the device does not do it.";
+    PORT_KICKS, 1: Counter "weir_port_kicks" ["port"] "System calls that told the kernel to send.";
+    PORT_KICKS_AGAIN, 1: Counter "weir_port_kicks_pushed_back" ["port"] "Kicks after which the device had not taken everything yet.";
+
+    PORT_QUEUE_BYTES, 1: Gauge "weir_port_queue_bytes" in "bytes" ["port"] "What waits to be sent out of this port now.";
+    PORT_QUEUE_PACKETS, 1: Gauge "weir_port_queue_packets" in "packets" ["port"] "Likewise in packets.";
+    PORT_QUEUE_LIMIT, 1: Gauge "weir_port_queue_limit_bytes" in "bytes" ["port"] "What this port may have waiting for one link before it is shed.";
+    PORT_WEIGHT, 1: Gauge "weir_port_weight" ["port"] "What the port gets as a source of a contended link, compared with the others.";
+    PORT_MIN_RATE, 1: Gauge "weir_port_min_rate_bytes_per_second" in "bytes_per_second" ["port"] "The rate promised to the port as a source; absent where there is none.";
+    PORT_MAX_RATE, 1: Gauge "weir_port_max_rate_bytes_per_second" in "bytes_per_second" ["port"] "The rate that the port as a source is held to; absent where there is none.";
+    PORT_RATE, 1: Gauge "weir_port_rate_bytes_per_second" in "bytes_per_second" ["port"] "The rate of the link towards the port; absent where it is what the device takes.";
+    PORT_SHED_LINKS, 1: Gauge "weir_port_shed_links" ["port"] "For how many links the port is shed now: it sends more for them than may wait, and the XDP program drops that at its own core.";
+
+    LINK_FRAMES, 2: Counter "weir_link_frames" in "frames" ["port" "to"] "Handed to a link by source; of links to uplinks and to ports with a rate.";
+    LINK_BYTES, 2: Counter "weir_link_bytes" in "bytes" ["port" "to"] "Likewise in bytes: a source's share is its part of the sum over a link.";
+    LINK_QUEUE, 2: Gauge "weir_link_queue_bytes" in "bytes" ["port" "to"] "What waits of a source for such a link now.";
+    LINK_SHED, 2: Gauge "weir_link_shed" ["port" "to"] "1 while a source is shed for such a link.";
+
+    RELEASED, 2: Counter "weir_containers_released" ["port" "reason"] "Containers of a source that were let go: full (the next packet did not fit), timeout (open for the longest time allowed), playout (its first packet would have been late), idle (its link had nothing else to send), flush (the burst was over, or the port left).";
+    CONTAINER_PACKETS, 1: Counter "weir_container_packets" in "packets" ["port"] "Packets in those containers.";
+    CONTAINER_BYTES, 1: Counter "weir_container_bytes" in "bytes" ["port"] "Bytes in those containers.";
+    CONTAINER_OPEN, 1: Counter "weir_container_open_seconds" in "seconds" ["port"] "How long they were open, all together.";
+
+    RESIDENCE, 1: Histogram "weir_residence_seconds" in "seconds" ["port"] "From the XDP program's stamp until the kernel had taken the packet at its egress, of delivered packets by source.";
+    STAGE, 2: Histogram "weir_stage_seconds" in "seconds" ["port" "stage"] "The same by stage, which add up to the residence: steer (until the worker took it), container (in an open one), queue (in its link's), tx (until the kernel had taken it).";
+
+    LEDGER_RECEIVED, 0: Counter "weir_ledger_received_frames" in "frames" [] "Every frame that entered a port, whatever became of it, ports that are gone included.";
+    LEDGER_COPIES, 0: Counter "weir_ledger_copied_frames" in "frames" [] "Made here, by flooding and segmentation.";
+    LEDGER_DELIVERED, 0: Counter "weir_ledger_delivered_frames" in "frames" [] "Handed over, and reported done by the device.";
+    LEDGER_PASSED, 0: Counter "weir_ledger_passed_frames" in "frames" [] "Left to the kernel.";
+    LEDGER_LOST, 1: Counter "weir_ledger_lost_frames" in "frames" ["reason"] "Ended under one of these reasons.";
+    LEDGER_IN_FLIGHT, 0: Gauge "weir_ledger_in_flight_frames" in "frames" [] "In a ring or a queue at the moment; 0 soon after traffic stops.";
+    LEDGER_BALANCED, 0: Gauge "weir_ledger_balanced" [] "1 if received + copied = delivered + passed + lost + in flight. If it stays 0, it is a bug: please report it.";
+
+    WORKER_SECONDS, 2: Counter "weir_worker_seconds" in "seconds" ["core" "regime"] "Where the worker's time went: busy (moving frames), idle (nothing to do: polling or asleep), back_pressured (something to send, and no device that takes it).";
+    WORKER_TURNS, 1: Counter "weir_worker_turns" ["core"] "Rounds over all ports.";
+    WORKER_KICKS, 1: Counter "weir_worker_kicks" ["core"] "System calls that told the kernel to send, ports that are gone included.";
+
+    POOL_FRAMES, 1: Gauge "weir_pool_frames" in "frames" ["state"] "The pool's frames by who holds them: free (nobody), fill (the kernel, to receive into), rx (received, not looked at yet), held (in containers and queues), tx (the kernel, being sent).";
+    POOL_SIZE, 0: Gauge "weir_pool_size_frames" in "frames" [] "All frames of the pool: the sum of the states.";
+    FDB_ENTRIES, 0: Gauge "weir_fdb_entries" [] "Addresses in the forwarding table.";
+    FDB_CAPACITY, 0: Gauge "weir_fdb_capacity_entries" [] "Addresses that the forwarding table has room for.";
+}

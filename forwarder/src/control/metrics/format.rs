@@ -1,0 +1,115 @@
+//! OpenMetrics, or the text format from before it, as the client prefers. Invariant: both say the
+//! same; what only OpenMetrics knows is left out of the other or said in its words.
+
+use super::families::{ALL, Kind};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    OpenMetrics,
+    Classic,
+}
+
+const OPEN_METRICS: &str = "application/openmetrics-text";
+const CLASSIC: &str = "text/plain";
+
+impl Format {
+    /// By the request's `Accept`. Who does not ask for OpenMetrics may not know it.
+    pub(super) fn wanted(accept: &str) -> Self {
+        let (mut open, mut classic) = (0.0, 0.0_f64);
+        for range in accept.split(',') {
+            let (media, parameters) = range.split_once(';').unwrap_or((range, ""));
+            let quality = quality(parameters);
+            match media.trim().to_ascii_lowercase().as_str() {
+                OPEN_METRICS => open = quality,
+                CLASSIC => classic = classic.max(quality),
+                _ => {}
+            }
+        }
+        if open > 0.0 && open >= classic { Self::OpenMetrics } else { Self::Classic }
+    }
+
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Classic => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+
+    pub(super) fn of(self, open_metrics: &str) -> String {
+        match self {
+            Self::OpenMetrics => open_metrics.to_owned(),
+            Self::Classic => classic(open_metrics),
+        }
+    }
+}
+
+fn quality(parameters: &str) -> f64 {
+    let quality = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
+    quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0))
+}
+
+/// There, `HELP` and `TYPE` name the samples, not the family; there are no units and no infos.
+fn classic(open_metrics: &str) -> String {
+    let mut text = String::with_capacity(open_metrics.len() + 4096);
+    for line in open_metrics.lines() {
+        let comment = line.strip_prefix("# ").and_then(|rest| rest.split_once(' '));
+        let Some((word, rest)) = comment else {
+            if !line.starts_with('#') {
+                text.extend([line, "\n"]);
+            }
+            continue;
+        };
+        let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let kind = ALL.iter().find(|metric| metric.name == name).map(|metric| metric.kind);
+        let suffix = kind.map_or("", Kind::suffix);
+        match word {
+            "HELP" => text.extend(["# HELP ", name, suffix, " ", rest, "\n"]),
+            "TYPE" if kind == Some(Kind::Info) => {
+                text.extend(["# TYPE ", name, suffix, " gauge\n"]);
+            }
+            "TYPE" => text.extend(["# TYPE ", name, suffix, " ", rest, "\n"]),
+            _ => {}
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_gets_the_format_that_it_prefers_and_knows() {
+        let prometheus = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+                          text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+        assert_eq!(Format::wanted(prometheus), Format::OpenMetrics);
+        assert_eq!(
+            Format::wanted("application/openmetrics-text; version=1.0.0"),
+            Format::OpenMetrics
+        );
+        for classic in [
+            "",
+            "*/*",
+            "text/html,application/xhtml+xml",
+            "text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5",
+            "application/openmetrics-text;q=0",
+            "application/openmetrics-text;q=high",
+        ] {
+            assert_eq!(Format::wanted(classic), Format::Classic, "{classic}");
+        }
+    }
+
+    #[test]
+    fn the_older_format_names_the_samples() {
+        let open = "# HELP weir_build The version.\n# TYPE weir_build info\n\
+                    weir_build_info{version=\"1\"} 1\n\
+                    # HELP weir_port_bytes Bytes.\n# TYPE weir_port_bytes counter\n\
+                    # UNIT weir_port_bytes bytes\nweir_port_bytes_total{port=\"a\"} 5\n# EOF\n";
+        let classic = "# HELP weir_build_info The version.\n# TYPE weir_build_info gauge\n\
+                       weir_build_info{version=\"1\"} 1\n\
+                       # HELP weir_port_bytes_total Bytes.\n\
+                       # TYPE weir_port_bytes_total counter\nweir_port_bytes_total{port=\"a\"} 5\n";
+        assert_eq!(Format::Classic.of(open), classic);
+        assert_eq!(Format::OpenMetrics.of(open), open);
+    }
+}

@@ -1,0 +1,98 @@
+//! Writing metrics down with the `prometheus-client` crate. Invariant: a row has exactly its
+//! metric's labels, which the type says, and a value of its metric's kind, else nothing is told.
+
+use std::fmt;
+
+use prometheus_client::{
+    encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet},
+    metrics::MetricType,
+    registry::Unit,
+};
+
+use super::{
+    families::{Kind, Metric},
+    times::Spread,
+};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'s> {
+    Whole(u64),
+    Real(f64),
+    Spread(&'s Spread),
+}
+
+#[derive(Debug)]
+pub(super) struct Page<'e>(DescriptorEncoder<'e>);
+
+impl<'e> Page<'e> {
+    pub(super) fn new(encoder: DescriptorEncoder<'e>) -> Self {
+        Self(encoder)
+    }
+
+    /// A metric with all its rows, which must not be told again.
+    pub(super) fn family<'r, L: AsRef<str>, const N: usize>(
+        &mut self,
+        metric: &Metric<N>,
+        rows: impl IntoIterator<Item = ([L; N], Value<'r>)>,
+    ) -> fmt::Result {
+        self.with_help(metric, metric.help, rows)
+    }
+
+    /// The same, with more to say of it than the table does.
+    pub(super) fn with_help<'r, L: AsRef<str>, const N: usize>(
+        &mut self,
+        metric: &Metric<N>,
+        help: &str,
+        rows: impl IntoIterator<Item = ([L; N], Value<'r>)>,
+    ) -> fmt::Result {
+        let unit = metric.unit.map(|unit| Unit::Other(unit.to_owned()));
+        // The encoder puts the unit behind the name.
+        let stem = match metric.unit {
+            Some(unit) => metric.name.strip_suffix(unit).and_then(|stem| stem.strip_suffix('_')),
+            None => Some(metric.name),
+        };
+        let kind = match metric.kind {
+            Kind::Counter => MetricType::Counter,
+            Kind::Gauge => MetricType::Gauge,
+            Kind::Histogram => MetricType::Histogram,
+            Kind::Info => MetricType::Info,
+        };
+        let stem = stem.ok_or(fmt::Error)?;
+        let mut encoder = self.0.encode_descriptor(stem, help, unit.as_ref(), kind)?;
+        for (values, value) in rows {
+            let pairs = metric.labels.iter().zip(&values);
+            let labels: Vec<(&str, &str)> =
+                pairs.map(|(name, value)| (*name, value.as_ref())).collect();
+            match (metric.kind, labels.is_empty()) {
+                (Kind::Info, _) => encoder.encode_info(&labels)?,
+                (kind, true) => put(&mut encoder, kind, value)?,
+                (kind, false) => put(&mut encoder.encode_family(&labels)?, kind, value)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A metric without labels.
+    pub(super) fn single(&mut self, metric: &Metric<0>, value: Value<'_>) -> fmt::Result {
+        self.family(metric, [([] as [&str; 0], value)])
+    }
+}
+
+fn put(encoder: &mut MetricEncoder<'_>, kind: Kind, value: Value<'_>) -> fmt::Result {
+    match (kind, value) {
+        (Kind::Counter, Value::Whole(n)) => encoder.encode_counter::<NoLabelSet, _, f64>(&n, None),
+        (Kind::Counter, Value::Real(x)) => encoder.encode_counter::<NoLabelSet, _, f64>(&x, None),
+        (Kind::Gauge, Value::Whole(n)) => encoder.encode_gauge(&n),
+        (Kind::Gauge, Value::Real(x)) => encoder.encode_gauge(&x),
+        (Kind::Histogram, Value::Spread(spread)) => {
+            let buckets = spread.buckets();
+            encoder.encode_histogram::<NoLabelSet>(
+                spread.sum_seconds(),
+                spread.count(),
+                &buckets,
+                None,
+            )
+        }
+        _ => Err(fmt::Error),
+    }
+}

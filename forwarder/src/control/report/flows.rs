@@ -1,0 +1,94 @@
+//! `GET /v1/flows`: who talks to whom. Invariant: every packet that a worker took from a port is in
+//! one flow, or in one of its source's sums.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Summary;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowsReport {
+    pub version: u64,
+    pub uptime_ns: u64,
+    /// Now, in Unix time.
+    pub until_unix_ns: u64,
+    /// Flows that can be told apart at once; 0: switched off.
+    pub capacity: u64,
+    /// Those that are, however many of them are listed here.
+    pub known: u64,
+    /// The largest by bytes first.
+    pub flows: Vec<FlowReport>,
+    /// By source.
+    pub sums: Vec<FlowSumReport>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowReport {
+    /// The source port.
+    pub vif: String,
+    /// `tcp`, `udp`, `icmp`, `icmpv6`, another protocol's number, `arp`, or `0x` and an EtherType.
+    pub proto: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub src: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dst: Option<String>,
+    /// Of TCP and UDP; of an ICMP echo its identifier, in both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub src_port: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dst_port: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u64>,
+    /// Since the first packet, and since the last.
+    pub age_ns: u64,
+    pub idle_ns: u64,
+    #[serde(flatten)]
+    pub counts: FlowNumbers,
+    /// HdrHistogram's V2 encoding, deflated, in base64; where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<String>,
+}
+
+/// What was counted of a flow, or of several.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowNumbers {
+    pub frames: u64,
+    pub bytes: u64,
+    pub delivered: u64,
+    pub delivered_bytes: u64,
+    /// TCP flags seen, in the order of the header: `FIN`, `SYN`, `RST`, `PSH`, `ACK`, `URG`, `ECE`,
+    /// `CWR`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tcp_flags: Vec<String>,
+    /// RFC 3550 jitter of the residence time.
+    pub jitter_ns: u64,
+    /// By `Reason::name()`.
+    pub losses: BTreeMap<String, u64>,
+    /// The residence of what was delivered.
+    pub residence: Summary,
+}
+
+/// Packets of one source that are in no row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowSumReport {
+    pub vif: String,
+    pub kind: SumKind,
+    /// How many flows it sums up; of `other`, nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<u64>,
+    #[serde(flatten)]
+    pub counts: FlowNumbers,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SumKind {
+    /// The table was full.
+    #[default]
+    Other,
+    /// The flows were idle for long.
+    Ended,
+}

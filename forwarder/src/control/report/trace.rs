@@ -1,0 +1,124 @@
+//! `GET /v1/trace`: lines of JSON, one for each packet that was followed, and one at the end.
+//! Invariant: times of the steps count from the packet's arrival at the program.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum TraceLine {
+    Packet(Box<TracedPacket>),
+    End(TraceEnd),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TracedPacket {
+    pub version: u64,
+    /// From 1 on.
+    pub number: u64,
+    /// Where it came in.
+    pub port: String,
+    pub ingress_unix_ns: u64,
+    pub length: u64,
+    /// 0: untagged.
+    pub vlan: u64,
+    /// Payload bytes per segment of a superframe; 0: none.
+    pub segment: u64,
+    /// `weir_abi::meta_flags`, by name.
+    pub flags: Vec<String>,
+    /// Its addresses, for people.
+    pub summary: String,
+    pub outcome: TraceOutcome,
+    pub steps: Vec<TraceStep>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TraceOutcome {
+    /// All of it.
+    Delivered,
+    /// Some copies or pieces were, some were lost.
+    Partly,
+    Lost,
+    /// Left to the kernel, by the program.
+    Passed,
+    /// Its end was not seen: it still waits, or the trace's buffer was full.
+    Unfinished,
+}
+
+impl TraceOutcome {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Partly => "delivered in part",
+            Self::Lost => "lost",
+            Self::Passed => "passed",
+            Self::Unfinished => "unfinished",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceStep {
+    pub at_ns: u64,
+    #[serde(flatten)]
+    pub what: TraceEvent,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum TraceEvent {
+    /// The program redirected it to the worker.
+    Steered,
+    /// The program did something else with it; by its counter.
+    Refused {
+        outcome: String,
+        means: String,
+    },
+    /// Out of the receive ring.
+    Taken {
+        core: u64,
+        waited_ns: u64,
+    },
+    /// By the forwarding table: one port, or all it is flooded to; none if it goes nowhere.
+    Decided {
+        to: Vec<String>,
+        flooded: bool,
+    },
+    /// For a link with a rate.
+    Cut {
+        to: String,
+        pieces: u64,
+    },
+    /// Its container was full, or its time was over.
+    Released {
+        to: String,
+        container_ns: u64,
+    },
+    /// To the port, when the scheduler let it go.
+    Sent {
+        to: String,
+        queue_ns: u64,
+    },
+    /// The kernel has taken it.
+    Delivered {
+        to: String,
+        tx_ns: u64,
+        residence_ns: u64,
+    },
+    Lost {
+        reason: String,
+        means: String,
+    },
+}
+
+/// The last line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceEnd {
+    pub version: u64,
+    pub packets: u64,
+    /// Steps that found no room in the buffer.
+    pub missed: u64,
+    /// What this trace cannot show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}

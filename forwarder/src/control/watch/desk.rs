@@ -1,0 +1,160 @@
+//! One watcher at a time: who it is, and how it is told to end.
+//!
+//! Invariant: the place is free again when its claim is dropped, whatever the reason.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use super::WatchRefused;
+use super::wanted::{Kind, Wanted};
+
+#[derive(Debug)]
+struct Running {
+    id: u64,
+    what: String,
+    since: Instant,
+    stop: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: Option<Running>,
+    last_id: u64,
+    closed: bool,
+}
+
+/// Where whoever wants to watch has to ask.
+#[derive(Debug, Default)]
+pub struct Desk {
+    state: Mutex<State>,
+    /// Rung when a claim is dropped.
+    free: tokio::sync::Notify,
+}
+
+/// The right to watch.
+#[derive(Debug)]
+pub(super) struct Claim {
+    desk: Arc<Desk>,
+    id: u64,
+    stop: watch::Receiver<bool>,
+}
+
+impl Desk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn claim(
+        self: &Arc<Self>,
+        wanted: &Wanted,
+        who: &str,
+    ) -> Result<Claim, WatchRefused> {
+        let mut state = self.state();
+        if state.closed {
+            let error = "weir is stopping".to_owned();
+            return Err(WatchRefused { status: 503, error });
+        }
+        if let Some(running) = &state.running {
+            let Running { what, since, .. } = running;
+            let error = format!(
+                "{what} has been watching for {} s, and one can at a time: end it first (Ctrl-C \
+                 there, or DELETE on this path)",
+                since.elapsed().as_secs()
+            );
+            return Err(WatchRefused { status: 409, error });
+        }
+        state.last_id += 1;
+        let id = state.last_id;
+        let (stop, stopped) = watch::channel(false);
+        let what = describe(wanted, who);
+        state.running = Some(Running { id, what, since: Instant::now(), stop });
+        Ok(Claim { desk: Arc::clone(self), id, stop: stopped })
+    }
+
+    /// Tells whoever watches to end, if it is the one asked for; says who it is.
+    pub fn end(&self, id: Option<u64>) -> Option<String> {
+        let state = self.state();
+        let running = state.running.as_ref()?;
+        if id.is_some_and(|id| id != running.id) {
+            return None;
+        }
+        let _ = running.stop.send(true);
+        Some(running.what.clone())
+    }
+
+    /// The forwarder ends: so does whoever watches it, and nobody begins any more. Returns when
+    /// nobody does.
+    pub async fn close(&self) {
+        self.state().closed = true;
+        self.end(None);
+        loop {
+            let freed = self.free.notified();
+            if self.state().running.is_none() {
+                return;
+            }
+            freed.await;
+        }
+    }
+}
+
+impl Claim {
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Resolves when somebody wants it to end.
+    pub(super) async fn stopped(&self) {
+        let _ = self.stop.clone().wait_for(|stop| *stop).await;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.desk.state().running = None;
+        self.desk.free.notify_one();
+    }
+}
+
+fn describe(wanted: &Wanted, who: &str) -> String {
+    let kind = match wanted.kind {
+        Kind::Capture => "a capture",
+        Kind::Trace => "a trace",
+    };
+    let of = if wanted.ports.is_empty() {
+        String::new()
+    } else {
+        format!(" of {}", wanted.ports.join(", "))
+    };
+    format!("{kind}{of} ({who})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_at_a_time_and_the_second_hears_of_the_first() {
+        let desk = Arc::new(Desk::default());
+        let wanted = Wanted { ports: vec!["v1".into()], ..Wanted::new(Kind::Capture) };
+        let first = desk.claim(&wanted, "curl/8").unwrap();
+        let refused = desk.claim(&Wanted::new(Kind::Trace), "x").unwrap_err();
+        assert_eq!(refused.status, 409);
+        assert!(refused.error.starts_with("a capture of v1 (curl/8) has been watching for 0 s"));
+        assert_eq!(desk.end(Some(first.id() + 1)), None, "another one is meant");
+        assert_eq!(desk.end(Some(first.id())).as_deref(), Some("a capture of v1 (curl/8)"));
+        first.stopped().await;
+        drop(first);
+        assert_eq!(desk.end(None), None);
+        let second = desk.claim(&Wanted::new(Kind::Trace), "x").unwrap();
+        let closing = tokio::spawn({
+            let desk = Arc::clone(&desk);
+            async move { desk.close().await }
+        });
+        second.stopped().await;
+        drop(second);
+        closing.await.unwrap();
+        assert_eq!(desk.claim(&wanted, "x").unwrap_err().status, 503);
+    }
+}

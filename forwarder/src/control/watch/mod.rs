@@ -1,0 +1,142 @@
+//! Watching packets for a client of the control socket: a capture of their bytes, or the ways of
+//! single ones.
+//!
+//! - [`wanted`]: what to watch, as a query says it
+//! - [`desk`]: one watcher at a time, and how it is ended
+//! - [`session`]: from the workers and the program to the client
+//! - [`seen`]: what all of them saw, in order; [`pcapng`], [`story`], [`summary`]: how it is told
+//!
+//! Invariant: a client that is slow or gone costs events, which are counted, and never a frame.
+
+pub mod desk;
+mod pcapng;
+mod seen;
+mod session;
+mod story;
+mod summary;
+pub mod wanted;
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use tokio::sync::{Mutex, mpsc};
+use weir_abi::{Counter, watch::bit};
+use weir_core::PortSet;
+
+use self::desk::Desk;
+pub use self::session::Began;
+use self::session::Session;
+use self::wanted::Kind;
+pub use self::wanted::Wanted;
+use super::books::reason_of;
+use super::forwarder::Forwarder;
+use crate::worker::Points;
+
+/// What a client gets, part by part; dropping it ends the watching.
+#[derive(Debug)]
+pub struct Watching {
+    /// To end it by.
+    pub id: u64,
+    pub parts: mpsc::Receiver<Bytes>,
+}
+
+/// Why nobody watches.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct WatchRefused {
+    /// 404: there is no such port; 409: somebody else watches; 503: it cannot be done now.
+    pub status: u16,
+    pub error: String,
+}
+
+/// Begins to watch, for `who`.
+pub async fn begin(
+    forwarder: Arc<Mutex<Forwarder>>,
+    desk: Arc<Desk>,
+    wanted: Wanted,
+    who: &str,
+) -> Result<Watching, WatchRefused> {
+    let claim = desk.claim(&wanted, who)?;
+    let id = claim.id();
+    let mut locked = forwarder.lock().await;
+    let ports = ports_of(&wanted, &locked.port_names())?;
+    let spec = wanted.spec(ports);
+    let outcomes = outcomes(&wanted);
+    let began = locked
+        .watch(spec, outcomes)
+        .await
+        .map_err(|error| WatchRefused { status: 503, error: error.to_string() })?;
+    drop(locked);
+    let (session, parts) = Session::new(Arc::clone(&forwarder), claim, wanted, spec, began);
+    tokio::spawn(session.run());
+    Ok(Watching { id, parts })
+}
+
+/// The places of the ports that are named; none: all.
+fn ports_of(
+    wanted: &Wanted,
+    names: &[(weir_core::PortId, String)],
+) -> Result<Option<PortSet>, WatchRefused> {
+    if wanted.ports.is_empty() {
+        return Ok(None);
+    }
+    let mut ports = PortSet::EMPTY;
+    for name in &wanted.ports {
+        let Some((port, _)) = names.iter().find(|(_, known)| known == name) else {
+            let known: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).collect();
+            let error = format!("there is no port {name}; valid: {}", known.join(", "));
+            return Err(WatchRefused { status: 404, error });
+        };
+        ports.insert(*port);
+    }
+    Ok(Some(ports))
+}
+
+/// What the program is to tell.
+fn outcomes(wanted: &Wanted) -> u64 {
+    let points = match wanted.kind {
+        Kind::Capture => wanted.direction.points(),
+        Kind::Trace => Points { arrival: true, ..Points::default() },
+    };
+    Counter::all()
+        .filter(|outcome| *outcome != Counter::Steered)
+        .filter(|outcome| points.arrival || points.loss && reason_of(*outcome).is_some())
+        .fold(0, |outcomes, outcome| outcomes | bit(outcome))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wanted::Direction;
+    use super::*;
+    use weir_core::PortId;
+
+    #[test]
+    fn names_become_places_or_are_refused_with_those_that_there_are() {
+        let names = [(PortId(3), "v1".to_owned()), (PortId(0), "nic0".to_owned())];
+        let with = |ports: &[&str]| Wanted {
+            ports: ports.iter().map(|name| (*name).to_owned()).collect(),
+            ..Wanted::new(Kind::Capture)
+        };
+        assert_eq!(ports_of(&with(&[]), &names), Ok(None));
+        let ports = ports_of(&with(&["v1"]), &names).unwrap().unwrap();
+        assert!(ports.contains(PortId(3)) && ports.len() == 1);
+        let refused = ports_of(&with(&["nic0", "v7"]), &names).unwrap_err();
+        assert_eq!(
+            (refused.status, refused.error.as_str()),
+            (404, "there is no port v7; valid: v1, nic0")
+        );
+    }
+
+    #[test]
+    fn the_program_tells_no_more_than_somebody_wants() {
+        let of = |direction| outcomes(&Wanted { direction, ..Wanted::new(Kind::Capture) });
+        let both = of(Direction::Both);
+        assert_eq!(both & bit(Counter::Steered), 0);
+        assert_ne!(both & bit(Counter::PassedHost), 0);
+        assert_eq!(of(Direction::In), both);
+        assert_eq!(of(Direction::Out), 0);
+        assert_eq!(of(Direction::Lost) & bit(Counter::PassedHost), 0);
+        assert_ne!(of(Direction::Lost) & bit(Counter::Spoofed), 0);
+        assert_eq!(outcomes(&Wanted::new(Kind::Trace)), both);
+    }
+}

@@ -1,0 +1,301 @@
+//! What somebody wants to watch, as a query says it.
+//!
+//! Invariant: an unknown key or a value that makes no sense is refused with what would be valid;
+//! what the command line writes with [`Wanted::query`] is read back as it was.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use weir_core::{ByteSize, Span};
+
+use crate::worker::{Filter, Points, Protocol, Purpose, WatchSpec};
+
+/// Bytes of a packet that are taken where nobody says otherwise.
+pub const SNAPLEN: u32 = 2048;
+pub const MAX_SNAPLEN: u32 = 65_535;
+/// Bytes that may wait in each worker.
+pub const BUFFER: u64 = 8 << 20;
+pub const BUFFERS: std::ops::RangeInclusive<u64> = 4096..=256 << 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Capture,
+    Trace,
+}
+
+/// Of a capture: which frames of a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// What came in, whatever became of it.
+    In,
+    /// What was handed to the port.
+    Out,
+    /// What was lost, with its reason.
+    Lost,
+    /// All of these.
+    #[default]
+    Both,
+}
+
+impl Direction {
+    pub const ALL: [Self; 4] = [Self::In, Self::Out, Self::Lost, Self::Both];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+            Self::Lost => "lost",
+            Self::Both => "both",
+        }
+    }
+
+    pub(super) fn points(self) -> Points {
+        let is = |other| self == other || self == Self::Both;
+        Points { arrival: is(Self::In), departure: is(Self::Out), loss: is(Self::Lost) }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub kind: Kind,
+    /// Names; none: all ports.
+    pub ports: Vec<String>,
+    pub direction: Direction,
+    pub host: Option<IpAddr>,
+    pub l4_port: Option<u16>,
+    pub protocol: Option<Protocol>,
+    pub vlan: Option<u16>,
+    pub snaplen: u32,
+    /// Packets after which it ends.
+    pub count: Option<u64>,
+    pub duration: Option<Duration>,
+    pub buffer: u64,
+}
+
+const KEYS: &str = "port, host, portno, proto, vlan, count, duration, buffer";
+const CAPTURE_KEYS: &str = "dir, snaplen";
+
+impl Wanted {
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            ports: Vec::new(),
+            direction: Direction::default(),
+            host: None,
+            l4_port: None,
+            protocol: None,
+            vlan: None,
+            snaplen: SNAPLEN,
+            count: (kind == Kind::Trace).then_some(1),
+            duration: None,
+            buffer: BUFFER,
+        }
+    }
+
+    /// Reads a query; the error is for whoever wrote it.
+    pub fn parse(kind: Kind, query: &[(String, String)]) -> Result<Self, String> {
+        let mut wanted = Self::new(kind);
+        for (key, value) in query {
+            wanted.set(key, value)?;
+        }
+        Ok(wanted)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let refuse = |valid: &str| format!("{key}: \"{value}\" is not valid; valid: {valid}");
+        let capture = self.kind == Kind::Capture;
+        match key {
+            "port" => self.ports.push(value.to_owned()),
+            "dir" if capture => {
+                self.direction = named(&Direction::ALL, Direction::name, value)
+                    .ok_or_else(|| refuse("in, out, lost, both"))?;
+            }
+            "host" => {
+                let host = value.parse().map_err(|_| refuse("an IPv4 or IPv6 address"))?;
+                self.host = Some(host);
+            }
+            "portno" => {
+                self.l4_port =
+                    Some(number(value, 1..=65_535).ok_or_else(|| refuse("1 to 65535"))? as u16)
+            }
+            "proto" => {
+                let protocol = named(&Protocol::ALL, Protocol::name, value)
+                    .ok_or_else(|| refuse("tcp, udp, icmp, arp"))?;
+                self.protocol = Some(protocol);
+            }
+            "vlan" => {
+                let vlan = number(value, 0..=4094);
+                self.vlan =
+                    Some(vlan.ok_or_else(|| refuse("1 to 4094, or 0 for untagged"))? as u16);
+            }
+            "snaplen" if capture => {
+                let snaplen = number(value, 1..=u64::from(MAX_SNAPLEN));
+                self.snaplen = snaplen.ok_or_else(|| refuse("1 to 65535"))? as u32;
+            }
+            "count" => {
+                let count = number(value, 1..=u64::MAX);
+                self.count = Some(count.ok_or_else(|| refuse("1 or more"))?);
+            }
+            "duration" => {
+                let duration = Span::from_str(value).ok().filter(|span| span.ns > 0);
+                self.duration = Some(duration.ok_or_else(|| refuse("such as 10s, 500ms"))?.into());
+            }
+            "buffer" => {
+                let buffer =
+                    ByteSize::from_str(value).ok().filter(|size| BUFFERS.contains(&size.bytes));
+                self.buffer = buffer.ok_or_else(|| refuse("4KiB to 256MiB"))?.bytes;
+            }
+            _ => {
+                let more = if capture { CAPTURE_KEYS } else { "" };
+                let comma = if capture { ", " } else { "" };
+                return Err(format!("there is no key \"{key}\"; valid: {KEYS}{comma}{more}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to stand behind the question mark.
+    pub fn query(&self) -> String {
+        let mut query = String::new();
+        let mut add = |key: &str, value: &str| {
+            let separator = if query.is_empty() { "" } else { "&" };
+            let _ = write!(query, "{separator}{key}={}", encoded(value));
+        };
+        self.ports.iter().for_each(|port| add("port", port));
+        let text = |value: Option<String>| value;
+        let fields = [
+            ("host", text(self.host.map(|host| host.to_string()))),
+            ("portno", self.l4_port.map(|port| port.to_string())),
+            ("proto", self.protocol.map(|protocol| protocol.name().to_owned())),
+            ("vlan", self.vlan.map(|vlan| vlan.to_string())),
+            ("count", self.count.map(|count| count.to_string())),
+            ("duration", self.duration.map(|duration| format!("{}ns", duration.as_nanos()))),
+            ("buffer", Some(format!("{}B", self.buffer))),
+        ];
+        for (key, value) in fields {
+            if let Some(value) = value {
+                add(key, &value);
+            }
+        }
+        if self.kind == Kind::Capture {
+            add("dir", self.direction.name());
+            add("snaplen", &self.snaplen.to_string());
+        }
+        query
+    }
+
+    /// For the workers. Ports by their places.
+    pub(super) fn spec(&self, ports: Option<weir_core::PortSet>) -> WatchSpec {
+        let purpose = match self.kind {
+            Kind::Capture => Purpose::Capture(self.direction.points()),
+            Kind::Trace => Purpose::Trace,
+        };
+        let Self { host, l4_port, protocol, vlan, snaplen, .. } = *self;
+        WatchSpec {
+            purpose,
+            filter: Filter { ports, host, l4_port, protocol, vlan },
+            snaplen,
+            buffer: usize::try_from(self.buffer).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+fn named<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, value: &str) -> Option<T> {
+    all.iter().copied().find(|one| name(*one) == value)
+}
+
+fn number(value: &str, valid: std::ops::RangeInclusive<u64>) -> Option<u64> {
+    value.parse().ok().filter(|number| valid.contains(number))
+}
+
+/// Percent-encoded but for what needs none anywhere.
+fn encoded(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(query: &str) -> Vec<(String, String)> {
+        let plain = |text: &str| text.replace("%3A", ":").replace("%26", "&");
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(key, value)| (plain(key), plain(value)))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let all = Wanted {
+            ports: vec!["v1".into(), "odd&name".into()],
+            direction: Direction::Lost,
+            host: "fd00::1".parse().ok(),
+            l4_port: Some(53),
+            protocol: Some(Protocol::Udp),
+            vlan: Some(7),
+            snaplen: 96,
+            count: Some(10),
+            duration: Some(Duration::from_millis(1500)),
+            buffer: 65_536,
+            ..Wanted::new(Kind::Capture)
+        };
+        let trace = Wanted {
+            snaplen: SNAPLEN,
+            direction: Direction::Both,
+            kind: Kind::Trace,
+            ..all.clone()
+        };
+        for wanted in [all, trace, Wanted::new(Kind::Capture), Wanted::new(Kind::Trace)] {
+            assert_eq!(Wanted::parse(wanted.kind, &pairs(&wanted.query())).as_ref(), Ok(&wanted));
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_what_would() {
+        let error = |kind, query| Wanted::parse(kind, &pairs(query)).unwrap_err();
+        for (query, expected) in [
+            ("dir=up", "dir: \"up\" is not valid; valid: in, out, lost, both"),
+            ("host=me", "host: \"me\" is not valid; valid: an IPv4 or IPv6 address"),
+            ("portno=0", "portno: \"0\" is not valid; valid: 1 to 65535"),
+            ("proto=sctp", "proto: \"sctp\" is not valid; valid: tcp, udp, icmp, arp"),
+            ("vlan=4095", "vlan: \"4095\" is not valid; valid: 1 to 4094, or 0 for untagged"),
+            ("snaplen=70000", "snaplen: \"70000\" is not valid; valid: 1 to 65535"),
+            ("count=0", "count: \"0\" is not valid; valid: 1 or more"),
+            ("duration=3", "duration: \"3\" is not valid; valid: such as 10s, 500ms"),
+            ("buffer=1KiB", "buffer: \"1KiB\" is not valid; valid: 4KiB to 256MiB"),
+            (
+                "hots=1",
+                "there is no key \"hots\"; valid: port, host, portno, proto, vlan, count, \
+                 duration, buffer, dir, snaplen",
+            ),
+        ] {
+            assert_eq!(error(Kind::Capture, query), expected);
+        }
+        assert_eq!(
+            error(Kind::Trace, "snaplen=96"),
+            "there is no key \"snaplen\"; valid: port, host, portno, proto, vlan, count, \
+             duration, buffer"
+        );
+    }
+
+    #[test]
+    fn both_is_everything() {
+        let points = |direction: Direction| direction.points();
+        let Points { arrival, departure, loss } = points(Direction::Both);
+        assert!(arrival && departure && loss);
+        assert_eq!(points(Direction::Lost), Points { loss: true, ..Points::default() });
+        assert_eq!(points(Direction::In), Points { arrival: true, ..Points::default() });
+    }
+}

@@ -1,0 +1,364 @@
+//! What a sink or a reflector has heard, by session and flow. Invariant: every datagram counts in
+//! one session or as `foreign` or `unkept`; sessions and flows are bounded, so that nobody who sends
+//! can make the book grow without end.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::report::{FlowReport, SessionReport};
+use super::sequence::{Arrival, Sequence};
+use super::timing::{Jitter, Spread};
+use super::wire::{Came, Header, Session, Totals};
+
+const MOST_SESSIONS: usize = 64;
+/// Of all sessions together.
+const MOST_FLOWS: usize = 1 << 16;
+
+/// When a datagram came.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// When it was read: CLOCK_MONOTONIC and CLOCK_REALTIME.
+    pub monotonic_ns: u64,
+    pub realtime_ns: u64,
+    /// When the kernel received it, on CLOCK_REALTIME; where it was asked to say.
+    pub kernel_ns: Option<u64>,
+}
+
+#[derive(Debug)]
+pub struct Book {
+    /// This machine, as sessions name it.
+    host: u32,
+    sessions: BTreeMap<Session, Entry>,
+    flows: usize,
+    /// Datagrams that are no probe's.
+    pub foreign: u64,
+    /// A probe's, but there were too many sessions or flows to keep apart.
+    pub unkept: u64,
+    /// `Data` counted in sessions.
+    pub counted: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    from: SocketAddr,
+    same_host: bool,
+    first_ns: u64,
+    last_ns: u64,
+    datagrams: u64,
+    bytes: u64,
+    before_sent: u64,
+    latency: Spread,
+    waking: Spread,
+    interarrival: Spread,
+    last_arrival_ns: Option<u64>,
+    flows: BTreeMap<u16, Flow>,
+    ended: Option<Totals>,
+}
+
+#[derive(Debug, Default)]
+struct Flow {
+    sequence: Sequence,
+    jitter: Jitter,
+    sent: Option<u64>,
+    replied: u64,
+}
+
+impl Book {
+    #[must_use]
+    pub fn new(host: u32) -> Self {
+        Self { host, sessions: BTreeMap::new(), flows: 0, foreign: 0, unkept: 0, counted: 0 }
+    }
+
+    /// Takes a `Data` of so many bytes of payload; None where it was not kept.
+    pub fn take(
+        &mut self,
+        from: SocketAddr,
+        bytes: usize,
+        header: &Header,
+        at: Moment,
+    ) -> Option<Arrival> {
+        if self.find(from, header, at).is_none() {
+            self.unkept += 1;
+            return None;
+        }
+        self.counted += 1;
+        let entry = self.sessions.get_mut(&header.session)?;
+        if entry.datagrams == 0 {
+            entry.first_ns = at.monotonic_ns;
+        }
+        entry.last_ns = at.monotonic_ns;
+        entry.datagrams += 1;
+        entry.bytes += bytes as u64;
+        let flow = entry.flows.get_mut(&header.flow)?;
+        let arrival = flow.sequence.take(header.number);
+        if matches!(arrival, Arrival::Duplicate | Arrival::Late) {
+            return Some(arrival);
+        }
+        let (sent_ns, received_ns) = match at.kernel_ns {
+            Some(kernel_ns) => {
+                entry.waking.record(at.realtime_ns.saturating_sub(kernel_ns));
+                (header.realtime_ns, kernel_ns)
+            }
+            None if entry.same_host => (header.monotonic_ns, at.monotonic_ns),
+            None => (header.realtime_ns, at.realtime_ns),
+        };
+        entry.before_sent += u64::from(received_ns < sent_ns);
+        entry.latency.record(received_ns.saturating_sub(sent_ns));
+        flow.jitter.take(sent_ns, received_ns);
+        if let Some(before) = entry.last_arrival_ns.replace(received_ns) {
+            entry.interarrival.record(received_ns.saturating_sub(before));
+        }
+        Some(arrival)
+    }
+
+    /// How many replies this flow has got, counting one more: the reflector's number for it.
+    pub fn replied(&mut self, header: &Header) -> u64 {
+        let flow =
+            self.sessions.get_mut(&header.session).and_then(|e| e.flows.get_mut(&header.flow));
+        flow.map_or(0, |flow| {
+            flow.replied += 1;
+            flow.replied - 1
+        })
+    }
+
+    /// The reply that was counted could not be sent.
+    pub fn not_replied(&mut self, header: &Header) {
+        let flow =
+            self.sessions.get_mut(&header.session).and_then(|e| e.flows.get_mut(&header.flow));
+        if let Some(flow) = flow {
+            flow.replied -= 1;
+        }
+    }
+
+    /// Takes an `End`; what to acknowledge it with: how many different ones came, and the rest.
+    pub fn end(
+        &mut self,
+        from: SocketAddr,
+        header: &Header,
+        totals: Totals,
+        at: Moment,
+    ) -> Option<(u64, Came)> {
+        self.find(from, header, at)?;
+        let entry = self.sessions.get_mut(&header.session)?;
+        entry.ended = Some(totals);
+        let flow = entry.flows.get_mut(&header.flow)?;
+        flow.sent = Some(header.number);
+        let Sequence { unique, duplicates, reordered, .. } = flow.sequence;
+        Some((unique, Came { duplicates, reordered, replied: flow.replied }))
+    }
+
+    /// Whether all that has begun has ended, and something has.
+    #[must_use]
+    pub fn all_ended(&self) -> bool {
+        !self.sessions.is_empty() && self.sessions.values().all(Entry::has_ended)
+    }
+
+    /// Every session, in the order of their numbers.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<SessionReport> {
+        self.sessions.iter().map(|(session, entry)| entry.report(*session)).collect()
+    }
+
+    /// Forgets all sessions: the next begin anew.
+    pub fn clear(&mut self) {
+        self.sessions.clear();
+        self.flows = 0;
+    }
+
+    fn find(&mut self, from: SocketAddr, header: &Header, at: Moment) -> Option<()> {
+        let sessions = self.sessions.len();
+        if !self.sessions.contains_key(&header.session) && sessions >= MOST_SESSIONS {
+            return None;
+        }
+        let known =
+            self.sessions.get(&header.session).is_some_and(|e| e.flows.contains_key(&header.flow));
+        if !known && self.flows >= MOST_FLOWS {
+            return None;
+        }
+        let same_host = header.session.host() == self.host;
+        let entry = self
+            .sessions
+            .entry(header.session)
+            .or_insert_with(|| Entry::new(from, same_host, at.monotonic_ns));
+        if !known {
+            self.flows += 1;
+            entry.flows.insert(header.flow, Flow::default());
+        }
+        Some(())
+    }
+}
+
+impl Entry {
+    fn new(from: SocketAddr, same_host: bool, now_ns: u64) -> Self {
+        Self {
+            // An IPv4 sender heard over an IPv6 socket is shown as what it is.
+            from: SocketAddr::new(from.ip().to_canonical(), from.port()),
+            same_host,
+            first_ns: now_ns,
+            last_ns: now_ns,
+            datagrams: 0,
+            bytes: 0,
+            before_sent: 0,
+            latency: Spread::default(),
+            waking: Spread::default(),
+            interarrival: Spread::default(),
+            last_arrival_ns: None,
+            flows: BTreeMap::new(),
+            ended: None,
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        let ended = self.flows.values().filter(|flow| flow.sent.is_some()).count() as u64;
+        self.ended.is_some_and(|totals| ended >= totals.flows)
+    }
+
+    fn report(&self, session: Session) -> SessionReport {
+        let flows: Vec<FlowReport> =
+            self.flows.iter().map(|(number, flow)| flow.report(*number)).collect();
+        let sum = |of: fn(&FlowReport) -> u64| flows.iter().map(of).sum::<u64>();
+        let jitters = || self.flows.values().map(|flow| flow.jitter.ns());
+        SessionReport {
+            session: session.to_string(),
+            from: self.from.to_string(),
+            same_host: self.same_host,
+            ended: self.has_ended(),
+            elapsed_ns: self.last_ns - self.first_ns,
+            datagrams: self.datagrams,
+            bytes: self.bytes,
+            // Flows of which nothing was heard are in the sender's total only.
+            sent: sum(|f| f.sent).max(self.ended.map_or(0, |totals| totals.datagrams)),
+            unique: sum(|f| f.unique),
+            lost: self.lost(sum(|f| f.sent), sum(|f| f.lost)),
+            reordered: sum(|f| f.reordered),
+            largest_extent: flows.iter().map(|f| f.largest_extent).max().unwrap_or(0),
+            duplicates: sum(|f| f.duplicates),
+            late: sum(|f| f.late),
+            replied: sum(|f| f.replied),
+            before_sent: self.before_sent,
+            latency: self.latency.clone(),
+            waking: Some(self.waking.clone()).filter(|waking| !waking.is_empty()),
+            interarrival: self.interarrival.clone(),
+            jitter_mean_ns: jitters().sum::<u64>() / self.flows.len().max(1) as u64,
+            jitter_max_ns: jitters().max().unwrap_or(0),
+            flows,
+        }
+    }
+
+    fn lost(&self, heard_of: u64, lost: u64) -> u64 {
+        lost + self.ended.map_or(0, |totals| totals.datagrams.saturating_sub(heard_of))
+    }
+}
+
+impl Flow {
+    fn report(&self, number: u16) -> FlowReport {
+        let all = &self.sequence;
+        FlowReport {
+            flow: number,
+            ended: self.sent.is_some(),
+            sent: all.expected(self.sent),
+            unique: all.unique,
+            lost: all.lost(self.sent),
+            reordered: all.reordered,
+            largest_extent: all.largest_extent,
+            duplicates: all.duplicates,
+            late: all.late,
+            replied: self.replied,
+            jitter_ns: self.jitter.ns(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::Kind;
+    use super::*;
+
+    fn header(session: u64, flow: u16, number: u64) -> Header {
+        let session = Session(session);
+        Header {
+            kind: Kind::Data,
+            flow,
+            session,
+            number,
+            monotonic_ns: 1_000 * number,
+            realtime_ns: 1_000_000 + 1_000 * number,
+        }
+    }
+
+    fn from() -> SocketAddr {
+        "127.0.0.1:7".parse().unwrap()
+    }
+
+    fn at(monotonic_ns: u64) -> Moment {
+        Moment { monotonic_ns, realtime_ns: 1_000_000 + monotonic_ns, kernel_ns: None }
+    }
+
+    #[test]
+    fn tail_losses_show_once_the_sender_has_told_its_totals() {
+        let mut book = Book::new(0);
+        for number in [0, 1, 3] {
+            book.take(from(), 100, &header(1, 0, number), at(1_000 * number + 500));
+        }
+        assert_eq!(book.sessions()[0].lost, 1);
+        assert!(!book.all_ended());
+        let totals = Totals { flows: 1, datagrams: 6 };
+        let acknowledged = book.end(from(), &header(1, 0, 6), totals, at(9_000));
+        assert_eq!(acknowledged, Some((3, Came::default())));
+        let report = &book.sessions()[0];
+        assert_eq!((report.sent, report.unique, report.lost, report.bytes), (6, 3, 3, 300));
+        assert!(report.ended && book.all_ended());
+        assert_eq!(report.latency.summary().count, 3);
+        assert_eq!(report.latency.summary().max_ns, 500);
+        assert_eq!(report.jitter_max_ns, 0);
+    }
+
+    #[test]
+    fn a_flow_of_which_nothing_came_is_lost_all_the_same() {
+        let mut book = Book::new(0);
+        book.take(from(), 64, &header(1, 0, 0), at(0));
+        book.end(from(), &header(1, 0, 1), Totals { flows: 2, datagrams: 5 }, at(1));
+        assert!(!book.all_ended());
+        let report = &book.sessions()[0];
+        assert_eq!((report.sent, report.unique, report.lost), (5, 1, 4));
+        book.end(from(), &header(1, 1, 4), Totals { flows: 2, datagrams: 5 }, at(1));
+        assert!(book.all_ended());
+        assert_eq!(book.sessions()[0].lost, 4);
+    }
+
+    #[test]
+    fn which_clock_measures_the_way() {
+        let host = Session::new(7, 0).0;
+        for (host_here, kernel_ns, latency, waking) in [
+            // Our own machine: monotonic. Another: realtime. The kernel's stamp: realtime.
+            (7, None, 300, 0),
+            (8, None, 1_300, 0),
+            (7, Some(1_000_200), 200, 1_100),
+        ] {
+            let mut book = Book::new(host_here);
+            let moment = Moment { monotonic_ns: 300, realtime_ns: 1_001_300, kernel_ns };
+            book.take(from(), 64, &header(host, 0, 0), moment);
+            let report = &book.sessions()[0];
+            assert_eq!(report.latency.summary().max_ns, latency, "{kernel_ns:?}");
+            let seen = report.waking.as_ref().map_or(0, |waking| waking.summary().max_ns);
+            // Three digits.
+            assert!(seen.abs_diff(waking) <= 1, "{seen}");
+        }
+    }
+
+    #[test]
+    fn nobody_can_make_it_grow_without_end() {
+        let mut book = Book::new(0);
+        for session in 0..100 {
+            book.take(from(), 64, &header(session, 0, 0), at(0));
+        }
+        assert_eq!((book.sessions().len(), book.unkept), (MOST_SESSIONS, 36));
+        for session in 0..2 {
+            for flow in 0..u16::MAX {
+                book.take(from(), 64, &header(session, flow, 1), at(0));
+            }
+        }
+        assert_eq!(book.flows, MOST_FLOWS);
+        assert!(book.unkept > 36);
+    }
+}

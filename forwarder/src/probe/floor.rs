@@ -1,0 +1,214 @@
+//! The probe over a veth with nothing between: what of every measurement is its own.
+//!
+//! Invariant: the two namespaces have no name and no process: they, and the veth with them, are
+//! gone when the last thread and descriptor of ours is, however this process ends.
+
+use std::fs::File;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use nix::sched::{CloneFlags, setns, unshare};
+
+use super::report::{FloorReport, VERSION};
+use super::send::{self, Order};
+use super::sink::{Options, Sink};
+use super::{ProbeError, sizes::LARGEST};
+use crate::control::netlink::{Netlink, Request, attributes};
+
+const OWN: &str = "/proc/thread-self/ns/net";
+const LEFT: &str = "floor0";
+const RIGHT: &str = "floor1";
+/// For documentation only (RFC 5737): nobody's, wherever this runs.
+const LEFT_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const RIGHT_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+const LEFT_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+const RIGHT_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
+const LEFT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const RIGHT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
+/// How long the kernel may take to notice that both ends are up: it looks once a second.
+const UP: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(5);
+
+// linux/veth.h, linux/if_link.h
+const VETH_INFO_PEER: u16 = 1;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IF_OPER_UP: u8 = 6;
+
+/// A network namespace that lives as long as this descriptor.
+#[derive(Debug)]
+struct Space(File);
+
+impl Space {
+    fn new() -> Result<Self, ProbeError> {
+        on_thread(|| {
+            unshare(CloneFlags::CLONE_NEWNET).map_err(|error| match error {
+                nix::Error::EPERM => ProbeError::Refused(
+                    "`weir probe floor` makes two network namespaces and a veth between them: it \
+                     takes root (CAP_SYS_ADMIN and CAP_NET_ADMIN)"
+                        .to_owned(),
+                ),
+                error => ProbeError::io("cannot make a network namespace")(error.into()),
+            })?;
+            File::open(OWN).map(Self).map_err(ProbeError::io(OWN))
+        })
+    }
+
+    /// On a thread of its own inside; sockets made there stay there.
+    fn run<T: Send>(
+        &self,
+        work: impl FnOnce() -> Result<T, ProbeError> + Send,
+    ) -> Result<T, ProbeError> {
+        on_thread(|| {
+            setns(&self.0, CloneFlags::CLONE_NEWNET)
+                .map_err(|error| ProbeError::io("cannot enter a namespace")(error.into()))?;
+            work()
+        })
+    }
+}
+
+/// A thread that changes its namespace does nothing else, and ends.
+fn on_thread<T: Send>(
+    work: impl FnOnce() -> Result<T, ProbeError> + Send,
+) -> Result<T, ProbeError> {
+    let panicked = || ProbeError::Refused("a thread of the probe panicked".to_owned());
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|_| Err(panicked())))
+}
+
+/// Sends as `order` says, but over the bare veth, and sinks there as `options` says.
+pub fn measure(
+    order: &Order,
+    options: &Options,
+    v6: bool,
+    stop: &AtomicBool,
+) -> Result<FloorReport, ProbeError> {
+    let (left, right) = (Space::new()?, Space::new()?);
+    left.run(|| plug(&right))?;
+    let own = [IpAddr::V4(LEFT_V4), IpAddr::V6(LEFT_V6)];
+    let others = [IpAddr::V4(RIGHT_V4), IpAddr::V6(RIGHT_V6)];
+    let failed = || ProbeError::io("cannot set the veth up");
+    left.run(|| set_up(LEFT, own, others, RIGHT_MAC).map_err(failed()))?;
+    right.run(|| set_up(RIGHT, others, own, LEFT_MAC).map_err(failed()))?;
+    left.run(|| wait_up(LEFT).map_err(failed()))?;
+    right.run(|| wait_up(RIGHT).map_err(failed()))?;
+    let to = if v6 { IpAddr::V6(RIGHT_V6) } else { IpAddr::V4(RIGHT_V4) };
+    let sink = right.run(|| Sink::open(Options { bind: Some(to), port: 0, ..options.clone() }))?;
+    let order = Order { target: SocketAddr::new(to, sink.address().port()), ..order.clone() };
+    let sunk_enough = AtomicBool::new(false);
+    let (sent, sunk) = std::thread::scope(|scope| {
+        let (inside, enough) = (&right, &sunk_enough);
+        let sinking =
+            scope.spawn(move || inside.run(|| sink.run(enough, &AtomicU64::new(0), |_| {})));
+        let sent = left.run(|| send::send(&order, stop));
+        // The sink ends by itself with the sender, if that got so far.
+        if !matches!(&sent, Ok(report) if report.acknowledged.is_some()) {
+            sunk_enough.store(true, Ordering::Relaxed);
+        }
+        (sent, sinking.join())
+    });
+    let panicked = |_| ProbeError::Refused("the sink panicked".to_owned());
+    Ok(FloorReport { version: VERSION, kind: "floor", send: sent?, sink: sunk.map_err(panicked)?? })
+}
+
+/// A veth from this thread's namespace to the other.
+fn plug(other: &Space) -> Result<(), ProbeError> {
+    let link = |request: Request, name: &str, mac: &[u8; 6]| {
+        // As large as a datagram may be: nothing is cut into fragments.
+        let mtu = (LARGEST + 28).min(65_535).to_ne_bytes();
+        request
+            .attribute(libc::IFLA_IFNAME, &terminated(name))
+            .attribute(libc::IFLA_ADDRESS, mac)
+            .attribute(libc::IFLA_MTU, &mtu)
+    };
+    let peer = link(Request::about_link(0, 0), RIGHT, &RIGHT_MAC)
+        .attribute(libc::IFLA_NET_NS_FD, &(other.0.as_raw_fd() as u32).to_ne_bytes());
+    let data = Request::new(0, &[]).attribute(VETH_INFO_PEER, peer.payload());
+    let info = Request::new(0, &[])
+        .attribute(IFLA_INFO_KIND, b"veth")
+        .attribute(IFLA_INFO_DATA, data.payload());
+    let request = link(Request::about_link(libc::RTM_NEWLINK, 0), LEFT, &LEFT_MAC)
+        .attribute(libc::IFLA_LINKINFO, info.payload())
+        .flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+    let make = || Netlink::open()?.call(&request).map(drop);
+    make().map_err(ProbeError::io("cannot make a veth"))
+}
+
+fn terminated(name: &str) -> Vec<u8> {
+    [name.as_bytes(), &[0]].concat()
+}
+
+/// Addresses, and up; it polls, as guests of weir should, and nothing has to be looked up.
+fn set_up(name: &str, own: [IpAddr; 2], others: [IpAddr; 2], mac: [u8; 6]) -> io::Result<()> {
+    let mut netlink = Netlink::open()?;
+    let index = weir_port::sys::interface_index(name)?;
+    weir_port::ethtool::set_feature(name, "rx-gro", true)?;
+    netlink.call(&up(index))?;
+    for ip in own {
+        netlink.call(&address(ip, index))?;
+    }
+    for ip in others {
+        netlink.call(&neighbour(ip, index, mac))?;
+    }
+    Ok(())
+}
+
+/// What is sent before the kernel has noticed the other end is lost.
+fn wait_up(name: &str) -> io::Result<()> {
+    let mut netlink = Netlink::open()?;
+    let index = weir_port::sys::interface_index(name)?;
+    let start = Instant::now();
+    while start.elapsed() < UP {
+        let answers = netlink.call(&Request::about_link(libc::RTM_GETLINK, index))?;
+        let up = |(kind, value): (u16, &[u8])| {
+            kind == libc::IFLA_OPERSTATE && value.first() == Some(&IF_OPER_UP)
+        };
+        if answers.iter().any(|(_, payload)| attributes(payload, 16).any(up)) {
+            return Ok(());
+        }
+        std::thread::sleep(LOOK);
+    }
+    Err(io::ErrorKind::TimedOut.into())
+}
+
+fn neighbour(ip: IpAddr, index: u32, mac: [u8; 6]) -> Request {
+    let (family, bytes) = match ip {
+        IpAddr::V4(v4) => (libc::AF_INET, v4.octets().to_vec()),
+        IpAddr::V6(v6) => (libc::AF_INET6, v6.octets().to_vec()),
+    };
+    // struct ndmsg: family, padding, index, state, flags, type.
+    let mut fixed = vec![family as u8, 0, 0, 0];
+    fixed.extend(index.to_ne_bytes());
+    fixed.extend(libc::NUD_PERMANENT.to_ne_bytes());
+    fixed.extend([0, 0]);
+    Request::new(libc::RTM_NEWNEIGH, &fixed)
+        .attribute(libc::NDA_DST, &bytes)
+        .attribute(libc::NDA_LLADDR, &mac)
+        .flags(libc::NLM_F_CREATE | libc::NLM_F_REPLACE)
+}
+
+fn address(ip: IpAddr, index: u32) -> Request {
+    let (family, prefix, bytes) = match ip {
+        IpAddr::V4(v4) => (libc::AF_INET, 24, v4.octets().to_vec()),
+        IpAddr::V6(v6) => (libc::AF_INET6, 64, v6.octets().to_vec()),
+    };
+    // No duplicate address detection: it can be used at once.
+    let mut fixed = vec![family as u8, prefix, libc::IFA_F_NODAD as u8, 0];
+    fixed.extend(index.to_ne_bytes());
+    Request::new(libc::RTM_NEWADDR, &fixed)
+        .attribute(libc::IFA_LOCAL, &bytes)
+        .attribute(libc::IFA_ADDRESS, &bytes)
+        .flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL)
+}
+
+fn up(index: u32) -> Request {
+    let mut fixed = [0; 16];
+    fixed[4..8].copy_from_slice(&index.to_ne_bytes());
+    let flag = (libc::IFF_UP as u32).to_ne_bytes();
+    fixed[8..12].copy_from_slice(&flag);
+    fixed[12..16].copy_from_slice(&flag);
+    Request::new(libc::RTM_NEWLINK, &fixed)
+}

@@ -1,0 +1,153 @@
+//! What is asked for twice before a network is flooded by accident. Invariant: up to the modest
+//! bounds nothing is refused; beyond them only what stays on this machine or on a network that is
+//! directly at one of its interfaces, and not the one that the default route leaves by.
+
+use std::net::IpAddr;
+
+use super::ProbeError;
+use super::rate::Rate;
+use super::send::Order;
+use crate::control::links::{Link, LinkKind, Links, Snapshot};
+
+pub const MODEST_PPS: u64 = 10_000;
+pub const MODEST_BITS_PER_S: u64 = 100_000_000;
+
+/// Refuses what would be too much for whoever is not ours, unless forced.
+pub async fn check(order: &Order, force: bool) -> Result<(), ProbeError> {
+    if force || is_modest(order) {
+        return Ok(());
+    }
+    let failed = |error| ProbeError::Refused(format!("cannot look at the interfaces: {error}"));
+    let links = Links::open().map_err(failed)?.snapshot().await.map_err(failed)?;
+    match why_not(order.target.ip(), &links) {
+        None => Ok(()),
+        Some(why) => {
+            let rate = match order.rate {
+                Rate::Max => "as fast as possible".to_owned(),
+                rate => format!("at {rate}"),
+            };
+            Err(ProbeError::Refused(format!(
+                "{} {why}; sending {rate} could harm others. Valid without --force: up to \
+                 {MODEST_PPS} datagrams and {} Mbit a second",
+                order.target.ip(),
+                MODEST_BITS_PER_S / 1_000_000
+            )))
+        }
+    }
+}
+
+/// The same for frames that are sent past the stack.
+pub async fn check_raw(interface: &str, force: bool) -> Result<(), ProbeError> {
+    let failed = |error| ProbeError::Refused(format!("cannot look at the interfaces: {error}"));
+    let links = Links::open().map_err(failed)?.snapshot().await.map_err(failed)?;
+    match links.by_name(interface) {
+        None => Err(ProbeError::Refused(format!(
+            "there is no interface {interface}; valid: {}",
+            links.iter().map(|link| link.name.as_str()).collect::<Vec<_>>().join(", ")
+        ))),
+        Some(link) if link.is_default_route() && !force => Err(ProbeError::Refused(format!(
+            "the default route leaves by {interface}: a flood there could harm others, and cut \
+             you off. Valid: another interface, or --force"
+        ))),
+        Some(_) => Ok(()),
+    }
+}
+
+fn is_modest(order: &Order) -> bool {
+    let frame = order.sizes.mean() + u64::from(order.overhead());
+    order.rate.packets_per_s(frame) <= MODEST_PPS
+        && order.rate.bits_per_s(frame) <= MODEST_BITS_PER_S
+}
+
+/// Why a flood to the address could reach somebody else; None where it cannot.
+fn why_not(target: IpAddr, links: &Snapshot) -> Option<&'static str> {
+    if target.is_loopback() {
+        return None;
+    }
+    if target.is_multicast() {
+        return Some("is a group's address");
+    }
+    let own = |link: &Link| link.addresses.iter().any(|(address, _)| *address == target);
+    if links.iter().any(own) {
+        return None;
+    }
+    let at: Vec<&Link> = links
+        .iter()
+        .filter(|link| link.kind != LinkKind::Loopback)
+        .filter(|link| link.addresses.iter().any(|(own, prefix)| contains(*own, *prefix, target)))
+        .collect();
+    if at.iter().any(|link| link.is_default_route()) {
+        return Some("is behind the interface of the default route");
+    }
+    // A link-local address names its interface itself; who writes it knows which.
+    let link_local = match target {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    if at.is_empty() && !link_local { Some("is not on a network of this machine") } else { None }
+}
+
+fn contains(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
+    let same = |a: u128, b: u128, bits: u32| {
+        let rest = bits.saturating_sub(prefix.into());
+        a.checked_shr(rest).unwrap_or(0) == b.checked_shr(rest).unwrap_or(0)
+    };
+    match (network, address) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => same(a.to_bits().into(), b.to_bits().into(), 32),
+        (IpAddr::V6(a), IpAddr::V6(b)) => same(a.to_bits(), b.to_bits(), 128),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::links::testing::{link, snapshot};
+
+    fn machine() -> Snapshot {
+        let mut lo = link(1, "lo", LinkKind::Loopback);
+        lo.addresses = vec![("127.0.0.1".parse().unwrap(), 8)];
+        let mut eth0 = link(2, "eth0", LinkKind::Physical);
+        eth0.addresses = vec![("192.168.7.5".parse().unwrap(), 24)];
+        eth0.default_route_v4 = true;
+        let mut v1 = link(3, "v1", LinkKind::Veth);
+        v1.addresses = vec![("10.0.0.1".parse().unwrap(), 24), ("fd00::1".parse().unwrap(), 64)];
+        snapshot([lo, eth0, v1])
+    }
+
+    #[test]
+    fn only_what_cannot_reach_others_may_be_flooded() {
+        for (target, why) in [
+            ("127.0.0.1", None),
+            ("::1", None),
+            ("10.0.0.9", None),
+            ("fd00::9", None),
+            ("192.168.7.5", None),
+            ("fe80::1", None),
+            ("192.168.7.9", Some("is behind the interface of the default route")),
+            ("10.0.1.9", Some("is not on a network of this machine")),
+            ("8.8.8.8", Some("is not on a network of this machine")),
+            ("2001:db8::1", Some("is not on a network of this machine")),
+            ("224.0.0.1", Some("is a group's address")),
+        ] {
+            assert_eq!(why_not(target.parse().unwrap(), &machine()), why, "{target}");
+        }
+    }
+
+    #[test]
+    fn modest_is_by_datagrams_and_by_bits() {
+        let order = Order::to("8.8.8.8:9".parse().unwrap());
+        let with = |rate: &str, size: &str| Order {
+            rate: rate.parse().unwrap(),
+            sizes: size.parse().unwrap(),
+            ..order.clone()
+        };
+        assert!(is_modest(&order));
+        assert!(is_modest(&with("10kpps", "64")));
+        assert!(!is_modest(&with("10.001kpps", "64")));
+        assert!(!is_modest(&with("10kpps", "1400")));
+        assert!(is_modest(&with("100Mbit", "1400")));
+        assert!(!is_modest(&with("100Mbit", "64")));
+        assert!(!is_modest(&with("max", "64")));
+    }
+}

@@ -1,0 +1,8 @@
+//! Frames past the kernel's stack. Invariant: all frames of a run are the same, so that only their
+//! number means anything; the sink takes exactly these frames and lets all others pass.
+//!
+//! - [`frame`]: the one frame; [`source`]: its ways out; [`drain`]: its end
+
+pub mod drain;
+pub mod frame;
+pub mod source;

@@ -1,0 +1,144 @@
+//! What comes back while and after it is sent. Invariant: an answer counts only if it is of this
+//! session; an end is repeated until it is acknowledged or nobody seems to listen.
+
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use weir_port::clock_monotonic_ns;
+
+use super::super::receive::Batch;
+use super::super::report::{Acknowledged, RoundTrips};
+use super::super::trips::Trips;
+use super::super::wire::{Block, Came, FULL_LEN, Header, Kind, Session, Totals, Turned};
+use super::super::{ProbeError, realtime_ns};
+
+/// How often an end is sent, and how long its answer is waited for.
+const ROUNDS: u32 = 5;
+const ROUND: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(5);
+const EVENTS: usize = 64;
+
+pub(super) struct Answers<'a> {
+    sockets: &'a [UdpSocket],
+    session: Session,
+    ready: Epoll,
+    trips: Mutex<Trips>,
+}
+
+impl<'a> Answers<'a> {
+    pub(super) fn new(sockets: &'a [UdpSocket], session: Session) -> Result<Self, ProbeError> {
+        let failed = |error: nix::Error| ProbeError::io("epoll")(error.into());
+        let ready = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed)?;
+        for (flow, socket) in sockets.iter().enumerate() {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, flow as u64);
+            ready.add(socket, event).map_err(failed)?;
+        }
+        let trips = Mutex::new(Trips::new(sockets.len() as u16));
+        Ok(Self { sockets, session, ready, trips })
+    }
+
+    /// Hears until it is told that all is done.
+    pub(super) fn listen(&self, done: &AtomicBool) -> Result<(), ProbeError> {
+        let mut batch = Batch::default();
+        let mut events = vec![EpollEvent::empty(); EVENTS];
+        while !done.load(Ordering::Relaxed) {
+            let timeout = EpollTimeout::try_from(LOOK).unwrap_or(EpollTimeout::ZERO);
+            let ready = self.ready.wait(&mut events, timeout).unwrap_or(0);
+            for event in events.iter().take(ready) {
+                let Some(socket) = self.sockets.get(event.data() as usize) else { continue };
+                let got = batch.receive(socket, u64::MAX);
+                if got.map_err(ProbeError::io("receiving answers"))? > 0 {
+                    self.take(&mut batch);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&self, batch: &mut Batch) {
+        let now = clock_monotonic_ns();
+        let mut trips = self.trips();
+        for (_, datagram) in batch.letters() {
+            match Header::read(datagram) {
+                Some(header) if header.session != self.session => {}
+                Some(header) if header.kind == Kind::Reply => {
+                    trips.reply(&header, Turned::read(datagram), now);
+                }
+                Some(header) if header.kind == Kind::Ack => {
+                    trips.acknowledged(&header, Came::read(datagram));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Tells the other side how much it was and asks what came, when the way has had time to become
+    /// empty; how often the network said that nobody listens there.
+    pub(super) fn ask(&self, numbers: &[u64], settle: Duration) -> u64 {
+        std::thread::sleep(settle);
+        let totals = Totals { flows: numbers.len() as u64, datagrams: numbers.iter().sum() };
+        let mut unreachable = 0;
+        for _ in 0..ROUNDS {
+            let open: Vec<usize> = self.trips().open().collect();
+            let mut told = 0;
+            for flow in &open {
+                let (Some(socket), Some(number)) = (self.sockets.get(*flow), numbers.get(*flow))
+                else {
+                    continue;
+                };
+                told += u64::from(!self.end(socket, *flow, *number, totals));
+            }
+            unreachable += told;
+            if open.is_empty() {
+                break;
+            }
+            self.wait_round();
+        }
+        unreachable
+    }
+
+    fn wait_round(&self) {
+        let start = clock_monotonic_ns();
+        while clock_monotonic_ns() - start < ROUND.as_nanos() as u64
+            && self.trips().open().next().is_some()
+        {
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// False where the socket had heard that nobody listens.
+    fn end(&self, socket: &UdpSocket, flow: usize, number: u64, totals: Totals) -> bool {
+        let mut datagram = [0; FULL_LEN];
+        let header = Header {
+            kind: Kind::End,
+            flow: flow as u16,
+            session: self.session,
+            number,
+            monotonic_ns: clock_monotonic_ns(),
+            realtime_ns: realtime_ns(),
+        };
+        header.write(&mut datagram);
+        totals.write(&mut datagram);
+        let refused = |sent: std::io::Result<usize>| {
+            sent.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+        };
+        // The first call is told of earlier ones, and sends nothing.
+        let told = refused(socket.send(&datagram));
+        if told {
+            let _ = socket.send(&datagram);
+        }
+        !told
+    }
+
+    pub(super) fn report(&self, sent: &[u64]) -> (Option<Acknowledged>, Option<RoundTrips>) {
+        self.trips().report(sent)
+    }
+
+    fn trips(&self) -> MutexGuard<'_, Trips> {
+        // Numbers only: nothing is left half done by a panic.
+        self.trips.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,240 @@
+//! From the schedule into the sockets. Invariant: each turn of the schedule ends as sent, refused or
+//! overdue, and numbers are given only to what was sent.
+
+use std::collections::BTreeMap;
+use std::io::IoSlice;
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+use nix::sys::socket::{MsgFlags, MultiHeaders, sendmmsg};
+use weir_port::clock_monotonic_ns;
+
+use super::super::rate::Rate;
+use super::super::schedule::Schedule;
+use super::super::timing::Spread;
+use super::super::wire::{Header, Kind, Session};
+use super::super::{ProbeError, realtime_ns, socket};
+use super::Order;
+
+/// The longest sleep: how often it looks whether it is to stop.
+const NAP_NS: u64 = 20_000_000;
+/// How long past its time a sender may catch up on what was due within it.
+const GRACE_NS: u64 = 1_000_000_000;
+/// What a socket heard of the network is told once per call, in place of sending.
+const TOLD: u32 = 3;
+/// At rate `max`: for how long room is waited for, and how often at most.
+const ROOM: Duration = Duration::from_millis(10);
+const WAITS: u32 = 10_000;
+
+struct Item {
+    flow: usize,
+    size: usize,
+    due_ns: u64,
+}
+
+pub(super) struct Pump<'a> {
+    order: &'a Order,
+    sockets: &'a [UdpSocket],
+    session: Session,
+    schedule: Schedule,
+    items: Vec<Item>,
+    buffers: Vec<Vec<u8>>,
+    headers: MultiHeaders<()>,
+    began_ns: u64,
+    /// The next of each flow: how many were sent.
+    pub(super) numbers: Vec<u64>,
+    pub(super) datagrams: u64,
+    pub(super) bytes: u64,
+    pub(super) refused: BTreeMap<String, u64>,
+    pub(super) overdue: u64,
+    pub(super) unreachable: u64,
+    pub(super) lateness: Spread,
+}
+
+impl<'a> Pump<'a> {
+    pub(super) fn new(order: &'a Order, sockets: &'a [UdpSocket], session: Session) -> Self {
+        let batch = order.batch.max(1);
+        Self {
+            order,
+            sockets,
+            session,
+            schedule: Schedule::new(order.rate, order.burst),
+            items: Vec::with_capacity(batch),
+            buffers: vec![vec![0; order.sizes.largest() as usize]; batch],
+            headers: MultiHeaders::preallocate(batch, None),
+            began_ns: 0,
+            numbers: vec![0; sockets.len()],
+            datagrams: 0,
+            bytes: 0,
+            refused: BTreeMap::new(),
+            overdue: 0,
+            unreachable: 0,
+            lateness: Spread::default(),
+        }
+    }
+
+    /// Until all is sent, time is over, or it is told to stop; how long that took.
+    pub(super) fn run(&mut self, stop: &AtomicBool) -> Result<u64, ProbeError> {
+        socket::ready_thread(self.order.core)?;
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let end_ns = self.order.duration.map_or(u64::MAX, nanos);
+        self.began_ns = clock_monotonic_ns();
+        while !stop.load(Ordering::Relaxed) && self.wants(end_ns) {
+            let (now, due) = (clock_monotonic_ns() - self.began_ns, self.schedule.due_ns());
+            if self.order.rate == Rate::Max && now >= end_ns {
+                break;
+            }
+            if now < due {
+                self.nap(due - now);
+            } else if now >= end_ns.saturating_add(GRACE_NS) {
+                self.give_up(end_ns);
+                break;
+            } else {
+                self.gather(now, end_ns);
+                self.send_gathered(stop)?;
+            }
+        }
+        Ok(clock_monotonic_ns() - self.began_ns)
+    }
+
+    /// Whether another one is to be sent before the end.
+    fn wants(&self, end_ns: u64) -> bool {
+        let more = self.order.count.is_none_or(|count| self.schedule.turns() < count);
+        more && self.schedule.due_ns() < end_ns
+    }
+
+    fn nap(&self, ns: u64) {
+        if self.order.spin {
+            std::hint::spin_loop();
+        } else {
+            std::thread::sleep(Duration::from_nanos(ns.min(NAP_NS)));
+        }
+    }
+
+    /// What was due within the time and could not be sent within it, nor a second later.
+    fn give_up(&mut self, end_ns: u64) {
+        let frame = self.order.sizes.mean() + u64::from(self.order.overhead());
+        let planned = self.schedule.planned(end_ns, frame);
+        let planned = self.order.count.map_or(planned, |count| count.min(planned));
+        self.overdue = planned.saturating_sub(self.schedule.turns());
+    }
+
+    /// Those that are due now, at most a batch.
+    fn gather(&mut self, now: u64, end_ns: u64) {
+        self.items.clear();
+        while self.items.len() < self.buffers.len() && self.wants(end_ns) {
+            let due_ns = self.schedule.due_ns();
+            if due_ns > now {
+                break;
+            }
+            let turn = self.schedule.turns();
+            let size = self.order.sizes.nth(turn);
+            let flow = (turn % self.sockets.len() as u64) as usize;
+            self.items.push(Item { flow, size: size as usize, due_ns });
+            self.schedule.turn(size + self.order.overhead());
+        }
+    }
+
+    /// Flow by flow: those of one flow stay in order.
+    fn send_gathered(&mut self, stop: &AtomicBool) -> Result<(), ProbeError> {
+        let items = std::mem::take(&mut self.items);
+        let flows = self.sockets.len();
+        for first in 0..flows.min(items.len()) {
+            let of_one: Vec<&Item> = items.iter().skip(first).step_by(flows).collect();
+            self.send_flow(&of_one, stop)?;
+        }
+        self.items = items;
+        Ok(())
+    }
+
+    fn send_flow(&mut self, items: &[&Item], stop: &AtomicBool) -> Result<(), ProbeError> {
+        let (mut rest, mut told, mut waits) = (items, 0, 0);
+        while let Some(first) = rest.first() {
+            let Some(socket) = self.sockets.get(first.flow) else { return Ok(()) };
+            let now = self.stamp(rest);
+            match self.call(socket, rest) {
+                Ok(taken) => {
+                    let (sent, left) = rest.split_at(taken.min(rest.len()));
+                    self.count(sent, now);
+                    (rest, told, waits) = (left, 0, 0);
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH) if told < TOLD => {
+                    self.unreachable += 1;
+                    told += 1;
+                }
+                Err(Errno::EAGAIN | Errno::ENOBUFS)
+                    if self.order.rate == Rate::Max && waits < WAITS =>
+                {
+                    if stop.load(Ordering::Relaxed) {
+                        return Ok(());
+                    }
+                    // ENOBUFS is the device's: poll knows nothing of it.
+                    let ready = socket::wait(socket, PollFlags::POLLOUT, ROOM).unwrap_or(false);
+                    if ready {
+                        std::thread::yield_now();
+                    }
+                    waits += 1;
+                }
+                Err(error @ Errno::EMSGSIZE) => {
+                    let what = format!("{} bytes to {}", first.size, self.order.target);
+                    return Err(ProbeError::io(what)(error.into()));
+                }
+                Err(error) => {
+                    *self.refused.entry(format!("{error:?}")).or_default() += 1;
+                    rest = rest.get(1..).unwrap_or_default();
+                    (told, waits) = (0, 0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the numbers and the time into the buffers; the time since the start.
+    fn stamp(&mut self, items: &[&Item]) -> u64 {
+        let (monotonic_ns, realtime_ns) = (clock_monotonic_ns(), realtime_ns());
+        for (i, (item, buffer)) in items.iter().zip(&mut self.buffers).enumerate() {
+            let next = self.numbers.get(item.flow).copied().unwrap_or(0);
+            let header = Header {
+                kind: Kind::Data,
+                flow: item.flow as u16,
+                session: self.session,
+                number: next + i as u64,
+                monotonic_ns,
+                realtime_ns,
+            };
+            header.write(buffer);
+        }
+        monotonic_ns - self.began_ns
+    }
+
+    /// One call for all of them; how many the kernel took.
+    fn call(&mut self, socket: &UdpSocket, items: &[&Item]) -> Result<usize, Errno> {
+        let slices: Vec<[IoSlice<'_>; 1]> = items
+            .iter()
+            .zip(&self.buffers)
+            .map(|(item, buffer)| [IoSlice::new(buffer.get(..item.size).unwrap_or_default())])
+            .collect();
+        let nowhere = vec![None; slices.len()];
+        let flags = MsgFlags::MSG_DONTWAIT;
+        sendmmsg(socket.as_raw_fd(), &mut self.headers, &slices, &nowhere, [], flags)
+            .map(Iterator::count)
+    }
+
+    fn count(&mut self, sent: &[&Item], now: u64) {
+        for item in sent {
+            self.datagrams += 1;
+            self.bytes += item.size as u64;
+            if let Some(number) = self.numbers.get_mut(item.flow) {
+                *number += 1;
+            }
+            if self.order.rate != Rate::Max {
+                self.lateness.record(now.saturating_sub(item.due_ns));
+            }
+        }
+    }
+}

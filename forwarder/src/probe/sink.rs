@@ -1,0 +1,211 @@
+//! Listens, counts, and answers: a sink acknowledges the end, a reflector everything.
+//!
+//! Invariant: reads until it is told to stop or its end has come, then what is queued; what the
+//! socket itself had to drop is told apart.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use nix::poll::PollFlags;
+use weir_port::clock_monotonic_ns;
+
+use super::book::{Book, Moment};
+use super::receive::{self, Batch, Letter};
+use super::report::{SinkReport, VERSION};
+use super::sequence::Arrival;
+use super::wire::{Block, Header, Kind, Totals, Turned};
+use super::{ProbeError, realtime_ns, reflect, socket};
+
+/// How often it looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(20);
+/// Told to stop, it empties the queue, which under a flood takes for ever.
+const STOPPING_NS: u64 = 200_000_000;
+/// After everybody has ended: for stragglers, and ends that are repeated because their answer was lost.
+const LINGER_NS: u64 = 250_000_000;
+
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub bind: Option<IpAddr>,
+    pub port: u16,
+    pub reflect: bool,
+    /// Time stamps by the kernel.
+    pub kernel_stamps: bool,
+    pub duration: Option<Duration>,
+    pub count: Option<u64>,
+    /// Goes on when the senders have ended.
+    pub keep: bool,
+    pub core: Option<usize>,
+}
+
+/// A socket that listens already.
+#[derive(Debug)]
+pub struct Sink {
+    socket: UdpSocket,
+    at: SocketAddr,
+    options: Options,
+}
+
+struct Run<'a> {
+    sink: &'a Sink,
+    book: Book,
+    batch: Batch,
+    unanswered: u64,
+    began_ns: u64,
+    dropped: u64,
+}
+
+impl Sink {
+    pub fn open(options: Options) -> Result<Self, ProbeError> {
+        let socket = socket::listener(options.bind, options.port)?;
+        let failed = |what: &'static str| ProbeError::io(what);
+        if options.kernel_stamps {
+            receive::stamp(&socket).map_err(failed("cannot have the kernel stamp datagrams"))?;
+        }
+        let at = socket.local_addr().map_err(failed("the socket has no address"))?;
+        Ok(Self { socket, at, options })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.at
+    }
+
+    /// Runs on the calling thread; `each` gets what has been found each time that all senders
+    /// have ended, if it is to go on. `heard` counts along.
+    pub fn run(
+        &self,
+        stop: &AtomicBool,
+        heard: &AtomicU64,
+        mut each: impl FnMut(SinkReport),
+    ) -> Result<SinkReport, ProbeError> {
+        socket::ready_thread(self.options.core)?;
+        let mut run = Run {
+            sink: self,
+            book: Book::new(socket::host()),
+            batch: Batch::default(),
+            unanswered: 0,
+            began_ns: clock_monotonic_ns(),
+            dropped: 0,
+        };
+        let mut quiet_since = run.began_ns;
+        let mut told_ns = None;
+        let failed = || ProbeError::io(format!("receiving on {}", self.at));
+        loop {
+            let left = self.options.count.map_or(u64::MAX, |count| count - run.book.counted);
+            let got = run.batch.receive(&self.socket, left).map_err(failed())?;
+            let now = clock_monotonic_ns();
+            if got > 0 {
+                run.take(now);
+                heard.store(run.book.counted, Ordering::Relaxed);
+                quiet_since = now;
+            }
+            let all_ended = run.book.all_ended() && now - quiet_since >= LINGER_NS;
+            if all_ended && self.options.keep {
+                each(run.report());
+                run.again();
+            }
+            let over = self.options.duration.is_some_and(|time| now - run.began_ns >= nanos(time));
+            let enough = self.options.count.is_some_and(|count| run.book.counted >= count);
+            let done = enough || (all_ended && !self.options.keep);
+            let stopped = stop.load(Ordering::Relaxed) && {
+                let told = *told_ns.get_or_insert(now);
+                got == 0 || now - told >= STOPPING_NS
+            };
+            if done || over || stopped {
+                return Ok(run.report());
+            }
+            if got == 0 {
+                socket::wait(&self.socket, PollFlags::POLLIN, LOOK).map_err(failed())?;
+            }
+        }
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Run<'_> {
+    fn take(&mut self, monotonic_ns: u64) {
+        let realtime_ns = realtime_ns();
+        let Self { sink, book, batch, unanswered, .. } = self;
+        for (letter, datagram) in batch.letters() {
+            let at = Moment { monotonic_ns, realtime_ns, kernel_ns: letter.kernel_ns };
+            match Header::read(datagram) {
+                Some(header) if header.kind == Kind::Data => {
+                    let arrival = book.take(letter.from, letter.len, &header, at);
+                    // A second answer to a second copy would count as a duplicate of the way back.
+                    let new = matches!(arrival, Some(Arrival::InOrder | Arrival::Reordered { .. }));
+                    if sink.options.reflect && new {
+                        let sent = sink.reply(book, &letter, datagram, &header, monotonic_ns);
+                        *unanswered += u64::from(!sent);
+                    }
+                }
+                Some(header) if header.kind == Kind::End => {
+                    let totals = Totals::read(datagram);
+                    if let Some((received, came)) = book.end(letter.from, &header, totals, at) {
+                        reflect::acknowledge(datagram, &header, received, came);
+                        // Lost or refused: the sender asks again.
+                        let _ = sink.socket.send_to(datagram, letter.from);
+                    }
+                }
+                _ => book.foreign += 1,
+            }
+        }
+    }
+
+    fn report(&mut self) -> SinkReport {
+        let dropped = socket::dropped(&self.sink.socket).unwrap_or(0);
+        SinkReport {
+            version: VERSION,
+            kind: if self.sink.options.reflect { "reflect" } else { "sink" },
+            listening: self.sink.at.to_string(),
+            timestamps: if self.sink.options.kernel_stamps { "kernel" } else { "user" },
+            elapsed_ns: clock_monotonic_ns() - self.began_ns,
+            foreign: self.book.foreign,
+            unkept: self.book.unkept,
+            socket_dropped: dropped - std::mem::replace(&mut self.dropped, dropped),
+            unanswered: self.unanswered,
+            sessions: self.book.sessions(),
+        }
+    }
+
+    /// For the senders to come.
+    fn again(&mut self) {
+        self.book.clear();
+        (self.book.foreign, self.book.unkept, self.unanswered) = (0, 0, 0);
+    }
+}
+
+impl Sink {
+    fn reply(
+        &self,
+        book: &mut Book,
+        letter: &Letter,
+        datagram: &mut [u8],
+        header: &Header,
+        received_ns: u64,
+    ) -> bool {
+        let number = book.replied(header);
+        let turned = Turned { received_ns, sent_ns: clock_monotonic_ns(), number };
+        let sent =
+            reflect::reply(datagram, header, turned) && self.send(datagram, letter.from).is_ok();
+        if !sent {
+            book.not_replied(header);
+        }
+        sent
+    }
+
+    fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+        match self.socket.send_to(datagram, to) {
+            // An earlier answer found nobody: the kernel tells it now, and sends nothing.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                self.socket.send_to(datagram, to)
+            }
+            sent => sent,
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What a probe's datagrams carry. Numbers are big endian:
+//!
+//! ```text
+//!  0 "weir"  4 version  5 kind  6 flow: u16  8 session: u64  16 number: u64
+//! 24 monotonic: u64  32 realtime: u64  40 block: 3 x u64     ... filling up to the size
+//! ```
+//!
+//! Invariant: what is not of this version and kind is never taken for a datagram of ours. A
+//! `Data` may end before its block; a reflector leaves such a one unanswered, so that an answer is
+//! never longer than its question.
+
+/// The shortest `Data`.
+pub const DATA_LEN: usize = 40;
+/// With room for what a reflector adds; all other kinds have exactly this or more.
+pub const FULL_LEN: usize = 64;
+const MAGIC: [u8; 4] = *b"weir";
+const VERSION: u8 = 1;
+/// No sender gets so far: a higher number is somebody else's datagram.
+const HIGHEST: u64 = 1 << 62;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Sender to sink or reflector: one of those that are counted.
+    Data = 1,
+    /// Reflector to sender: the `Data` with [`Turned`].
+    Reply = 2,
+    /// Sender to sink or reflector, once it has sent all: number = how many of this flow, with
+    /// [`Totals`].
+    End = 3,
+    /// The answer to an `End`: number = how many different ones of this flow came, with [`Came`].
+    Ack = 4,
+}
+
+/// What every kind begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    pub kind: Kind,
+    pub flow: u16,
+    pub session: Session,
+    /// From 0, in each flow.
+    pub number: u64,
+    /// The sender's CLOCK_MONOTONIC when it was sent.
+    pub monotonic_ns: u64,
+    /// Its CLOCK_REALTIME, likewise.
+    pub realtime_ns: u64,
+}
+
+/// Which run of which sender: the upper half says which machine, since when, so that a receiver
+/// knows whether its monotonic clock is the sender's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Session(pub u64);
+
+impl Session {
+    #[must_use]
+    pub fn new(host: u32, random: u32) -> Self {
+        Self(u64::from(host) << 32 | u64::from(random))
+    }
+
+    #[must_use]
+    pub fn host(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+impl std::fmt::Display for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// What a reflector adds, on its own monotonic clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turned {
+    pub received_ns: u64,
+    pub sent_ns: u64,
+    /// Replies of this flow before this one.
+    pub number: u64,
+}
+
+/// What an `End` says of the whole session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub flows: u64,
+    pub datagrams: u64,
+}
+
+/// What an `Ack` says of its flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Came {
+    pub duplicates: u64,
+    pub reordered: u64,
+    /// How many a reflector has sent back; 0 from a sink.
+    pub replied: u64,
+}
+
+impl Header {
+    /// Writes the front of a datagram; false where it does not fit.
+    pub fn write(&self, datagram: &mut [u8]) -> bool {
+        let Some(front) = datagram.first_chunk_mut::<DATA_LEN>() else { return false };
+        front[..4].copy_from_slice(&MAGIC);
+        front[4] = VERSION;
+        front[5] = self.kind as u8;
+        front[6..8].copy_from_slice(&self.flow.to_be_bytes());
+        let words = [self.session.0, self.number, self.monotonic_ns, self.realtime_ns];
+        for (slot, word) in front[8..].chunks_exact_mut(8).zip(words) {
+            slot.copy_from_slice(&word.to_be_bytes());
+        }
+        true
+    }
+
+    /// None where the datagram is not one of ours.
+    #[must_use]
+    pub fn read(datagram: &[u8]) -> Option<Self> {
+        let front = datagram.first_chunk::<DATA_LEN>()?;
+        if front[..4] != MAGIC || front[4] != VERSION {
+            return None;
+        }
+        let kind = match front[5] {
+            1 => Kind::Data,
+            2 => Kind::Reply,
+            3 => Kind::End,
+            4 => Kind::Ack,
+            _ => return None,
+        };
+        if kind != Kind::Data && datagram.len() < FULL_LEN {
+            return None;
+        }
+        let word = |n: usize| word(front, 8 + 8 * n);
+        if word(1) > HIGHEST {
+            return None;
+        }
+        Some(Self {
+            kind,
+            flow: u16::from_be_bytes([front[6], front[7]]),
+            session: Session(word(0)),
+            number: word(1),
+            monotonic_ns: word(2),
+            realtime_ns: word(3),
+        })
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    let word = bytes.get(at..at + 8).and_then(|word| word.try_into().ok());
+    word.map_or(0, u64::from_be_bytes)
+}
+
+/// What stands behind the header.
+pub trait Block: Sized {
+    fn words(&self) -> [u64; 3];
+    fn of(words: [u64; 3]) -> Self;
+
+    /// False where the datagram has no room for it.
+    fn write(&self, datagram: &mut [u8]) -> bool {
+        let Some(block) = datagram.get_mut(DATA_LEN..FULL_LEN) else { return false };
+        for (slot, word) in block.chunks_exact_mut(8).zip(self.words()) {
+            slot.copy_from_slice(&word.to_be_bytes());
+        }
+        true
+    }
+
+    fn read(datagram: &[u8]) -> Self {
+        Self::of([0, 8, 16].map(|offset| word(datagram, DATA_LEN + offset)))
+    }
+}
+
+impl Block for Turned {
+    fn words(&self) -> [u64; 3] {
+        [self.received_ns, self.sent_ns, self.number]
+    }
+    fn of([received_ns, sent_ns, number]: [u64; 3]) -> Self {
+        Self { received_ns, sent_ns, number }
+    }
+}
+
+impl Block for Totals {
+    fn words(&self) -> [u64; 3] {
+        [self.flows, self.datagrams, 0]
+    }
+    fn of([flows, datagrams, _]: [u64; 3]) -> Self {
+        Self { flows, datagrams }
+    }
+}
+
+impl Block for Came {
+    fn words(&self) -> [u64; 3] {
+        [self.duplicates, self.reordered, self.replied]
+    }
+    fn of([duplicates, reordered, replied]: [u64; 3]) -> Self {
+        Self { duplicates, reordered, replied }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: Header = Header {
+        kind: Kind::Data,
+        flow: 513,
+        session: Session(0x0102_0304_0506_0708),
+        number: 9,
+        monotonic_ns: 10,
+        realtime_ns: u64::MAX - 1,
+    };
+
+    #[test]
+    fn a_header_survives_the_way() {
+        for kind in [Kind::Data, Kind::Reply, Kind::End, Kind::Ack] {
+            let (header, mut datagram) = (Header { kind, ..HEADER }, [0xff; 100]);
+            assert!(header.write(&mut datagram));
+            assert_eq!(Header::read(&datagram), Some(header));
+        }
+        assert_eq!(HEADER.session.host(), 0x0102_0304);
+        assert_eq!(Session::new(0x0102_0304, 0x0506_0708), HEADER.session);
+    }
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let mut datagram = [0; FULL_LEN];
+        HEADER.write(&mut datagram);
+        Turned { received_ns: 1, sent_ns: 2, number: 3 }.write(&mut datagram);
+        assert_eq!(datagram[..8], *b"weir\x01\x01\x02\x01");
+        assert_eq!(datagram[8..16], [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!((datagram[23], datagram[31], datagram[47], datagram[63]), (9, 10, 1, 3));
+    }
+
+    #[test]
+    fn blocks_survive_the_way() {
+        let mut datagram = [0; FULL_LEN];
+        let turned = Turned { received_ns: 1, sent_ns: 2, number: 3 };
+        assert!(turned.write(&mut datagram));
+        assert_eq!(Turned::read(&datagram), turned);
+        let totals = Totals { flows: 4, datagrams: 5 };
+        assert!(totals.write(&mut datagram));
+        assert_eq!(Totals::read(&datagram), totals);
+        let came = Came { duplicates: 6, reordered: 7, replied: 8 };
+        assert!(came.write(&mut datagram));
+        assert_eq!(Came::read(&datagram), came);
+        assert!(!came.write(&mut datagram[..63]));
+    }
+
+    #[test]
+    fn others_datagrams_are_not_ours() {
+        let mut good = [0; FULL_LEN];
+        HEADER.write(&mut good);
+        for (at, byte) in [(0, b'W'), (4, 2), (5, 0), (5, 5), (16, 0x80)] {
+            let mut bad = good;
+            bad[at] = byte;
+            assert_eq!(Header::read(&bad), None, "{at}");
+        }
+        assert_eq!(Header::read(&good[..DATA_LEN]), Some(HEADER));
+        assert_eq!(Header::read(&good[..DATA_LEN - 1]), None);
+        Header { kind: Kind::End, ..HEADER }.write(&mut good);
+        assert_eq!(Header::read(&good[..FULL_LEN - 1]), None);
+        assert!(!HEADER.write(&mut [0; DATA_LEN - 1]));
+    }
+}

@@ -1,0 +1,281 @@
+//! Watching single packets: a capture of their bytes, or a trace of their way.
+//!
+//! - [`filter`]: which packets are wanted; [`ring`]: the way to who wants them
+//!
+//! Invariant: nobody watching costs one branch; a watcher that does not keep up loses events, which
+//! are counted, and never holds up a packet.
+
+mod filter;
+mod ring;
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use weir_core::{Decision, PortId, Reason};
+use weir_port::{Packet, Pool};
+
+pub use self::filter::{Facts, Filter, Protocol};
+pub use self::ring::{Event, Reader, Step};
+use self::ring::{Writer, ring};
+use super::sent::Sent;
+
+/// Of a packet whose way is followed: its headers.
+const HEADERS: u32 = 128;
+/// Packets that are followed at a time have marks from 1 on.
+pub const MARKS: usize = u8::MAX as usize;
+
+/// At which points of a packet's way its bytes are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Points {
+    pub arrival: bool,
+    pub departure: bool,
+    pub loss: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Bytes, at these points.
+    Capture(Points),
+    /// Every step of single packets.
+    Trace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchSpec {
+    pub purpose: Purpose,
+    pub filter: Filter,
+    /// Bytes of a packet that are taken at most.
+    pub snaplen: u32,
+    /// Bytes that may wait to be read.
+    pub buffer: usize,
+}
+
+/// A watcher's end in the worker.
+#[derive(Debug)]
+pub struct Watcher {
+    spec: WatchSpec,
+    ring: Writer,
+    /// Marks for packets that are to be followed: as many as whoever reads has given.
+    marks: Consumer<u8>,
+    /// What is being handed to a port, which may not take it.
+    staged: Option<Event>,
+    staged_bytes: Vec<u8>,
+}
+
+/// A watcher's end on the control side.
+#[derive(Debug)]
+pub struct Watched {
+    pub events: Reader,
+    marks: Producer<u8>,
+}
+
+impl Watched {
+    /// Allows one more packet to be followed, by that mark. Marks of two workers must differ, or
+    /// nobody can tell their packets apart.
+    pub fn follow(&mut self, mark: u8) {
+        // There is room for all marks that there are.
+        let _ = self.marks.push(mark);
+    }
+}
+
+impl Watcher {
+    pub fn new(spec: WatchSpec) -> (Box<Self>, Watched) {
+        let (ring, events) = ring(spec.buffer);
+        let (marks, given) = RingBuffer::new(MARKS);
+        let staged_bytes = Vec::with_capacity(spec.snaplen as usize);
+        let watcher = Self { spec, ring, marks: given, staged: None, staged_bytes };
+        (Box::new(watcher), Watched { events, marks })
+    }
+
+    fn takes(&self, packet: &Packet, pool: &Pool) -> bool {
+        self.spec.filter.takes(&Facts::of(packet), pool.head(packet))
+    }
+
+    fn points(&self) -> Points {
+        match self.spec.purpose {
+            Purpose::Capture(points) => points,
+            Purpose::Trace => Points::default(),
+        }
+    }
+
+    /// Lets go what was staged: the port has taken it.
+    fn commit(&mut self) {
+        if let Some(event) = self.staged.take() {
+            self.ring.put(event, std::iter::once(&self.staged_bytes[..]));
+        }
+    }
+
+    /// A step of a marked packet. An earlier watcher may have marked it.
+    fn step(&mut self, event: Event) {
+        if self.spec.purpose == Purpose::Trace {
+            self.ring.put(event, std::iter::empty());
+        }
+    }
+
+    fn put_with_bytes(&mut self, event: Event, most: u32, packet: &Packet, pool: &Pool) {
+        let captured = packet.len().min(most);
+        self.ring.put(Event { captured, ..event }, pool.chunks(packet));
+    }
+
+    fn arrived(&mut self, now_ns: u64, packet: &mut Packet, pool: &Pool) {
+        let follow = self.spec.purpose == Purpose::Trace && !self.marks.is_empty();
+        if !(self.points().arrival || follow)
+            || !self.spec.filter.takes_port(packet.ingress())
+            || !self.takes(packet, pool)
+        {
+            return;
+        }
+        let mut most = self.spec.snaplen;
+        if follow && let Ok(mark) = self.marks.pop() {
+            packet.set_mark(mark);
+            most = most.min(HEADERS);
+        }
+        let step = Step::Arrived { taken_ns: now_ns };
+        self.put_with_bytes(event(packet.ingress_ns(), packet, step), most, packet, pool);
+    }
+
+    fn sending(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, egress: PortId) {
+        if !self.points().departure
+            || !self.spec.filter.takes_port(egress)
+            || !self.takes(packet, pool)
+        {
+            return;
+        }
+        let captured = packet.len().min(self.spec.snaplen);
+        let mut room = captured as usize;
+        self.staged_bytes.clear();
+        for chunk in pool.chunks(packet) {
+            let part = chunk.get(..room).unwrap_or(chunk);
+            self.staged_bytes.extend_from_slice(part);
+            room -= part.len();
+        }
+        self.staged = Some(Event { captured, ..event(now_ns, packet, Step::Sent(egress)) });
+    }
+
+    fn lost(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, reason: Reason) {
+        let event = event(now_ns, packet, Step::Lost(reason));
+        match self.spec.purpose {
+            Purpose::Trace if packet.mark() != 0 => self.step(event),
+            Purpose::Capture(points)
+                if points.loss
+                    && self.spec.filter.takes_port(packet.ingress())
+                    && self.takes(packet, pool) =>
+            {
+                self.put_with_bytes(event, self.spec.snaplen, packet, pool);
+            }
+            Purpose::Trace | Purpose::Capture(_) => {}
+        }
+    }
+
+    fn settled(&mut self, egress: PortId, sent: &Sent, after_ns: u64) {
+        let Sent { ingress_ns, taken_ns, released_ns, sent_ns, len, mark, .. } = *sent;
+        self.step(Event {
+            at_ns: after_ns,
+            step: Step::Settled { egress, taken_ns, released_ns, sent_ns },
+            ingress_ns,
+            ingress: sent.ingress(),
+            mark,
+            len,
+            captured: 0,
+            facts: Facts::default(),
+        });
+    }
+}
+
+fn event(at_ns: u64, packet: &Packet, step: Step) -> Event {
+    Event {
+        at_ns,
+        step,
+        ingress_ns: packet.ingress_ns(),
+        ingress: packet.ingress(),
+        mark: packet.mark(),
+        len: packet.len(),
+        captured: 0,
+        facts: Facts::of(packet),
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Tap {
+    watcher: Option<Box<Watcher>>,
+}
+
+impl Tap {
+    #[inline]
+    pub(super) fn is_on(&self) -> bool {
+        self.watcher.is_some()
+    }
+
+    /// Begins, changes or ends the watching; what watched before.
+    pub(super) fn set(&mut self, watcher: Option<Box<Watcher>>) -> Option<Box<Watcher>> {
+        self.end_of_turn();
+        std::mem::replace(&mut self.watcher, watcher)
+    }
+
+    /// Who watches, if anybody, with nothing staged any more.
+    fn watcher(&mut self) -> Option<&mut Watcher> {
+        let watcher = self.watcher.as_deref_mut()?;
+        watcher.commit();
+        Some(watcher)
+    }
+
+    /// A packet came in.
+    #[cold]
+    pub(super) fn arrived(&mut self, now_ns: u64, packet: &mut Packet, pool: &Pool) {
+        if let Some(watcher) = self.watcher() {
+            watcher.arrived(now_ns, packet, pool);
+        }
+    }
+
+    #[cold]
+    pub(super) fn decided(&mut self, now_ns: u64, packet: &Packet, decision: &Decision) {
+        if let Some(watcher) = self.watcher() {
+            watcher.step(event(now_ns, packet, Step::Decided(*decision)));
+        }
+    }
+
+    /// A marked superframe became so many packets, of which this is one.
+    #[cold]
+    pub(super) fn cut(&mut self, now_ns: u64, piece: &Packet, egress: PortId, pieces: usize) {
+        if let Some(watcher) = self.watcher() {
+            let pieces = u16::try_from(pieces).unwrap_or(u16::MAX);
+            watcher.step(event(now_ns, piece, Step::Cut { egress, pieces }));
+        }
+    }
+
+    /// A packet is about to be handed to `egress`, or was refused there after all (`Full`).
+    #[cold]
+    pub(super) fn sending(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, egress: PortId) {
+        if let Some(watcher) = self.watcher() {
+            watcher.sending(now_ns, packet, pool, egress);
+        }
+    }
+
+    #[cold]
+    pub(super) fn refused(&mut self) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher.staged = None;
+        }
+    }
+
+    #[cold]
+    pub(super) fn lost(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, reason: Reason) {
+        if let Some(watcher) = self.watcher() {
+            watcher.lost(now_ns, packet, pool, reason);
+        }
+    }
+
+    /// The kernel has taken a marked packet, at `after_ns`.
+    #[cold]
+    pub(super) fn settled(&mut self, egress: PortId, sent: &Sent, after_ns: u64) {
+        if let Some(watcher) = self.watcher() {
+            watcher.settled(egress, sent, after_ns);
+        }
+    }
+
+    /// Nothing more is handed over in this turn.
+    #[cold]
+    pub(super) fn end_of_turn(&mut self) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher.commit();
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Injected losses: one frame is lost in each way there is, and shows up under that way's reason,
+//! once, and under no other.
+//!
+//! Invariant: a reason that is neither injected here nor one of the program's (those are injected in
+//! `tests/tests/losses.rs`) fails a test, so that no name is added under which nothing can be lost.
+
+use tokio::sync::oneshot;
+use weir_abi::gso::gso_kind;
+use weir_abi::{Counter, Meta, classify, meta_flags};
+use weir_core::{Losses, PortId, Reason, ReleasePolicy, ReleaseSettings};
+use weir_port::{Faults, Packet, Port};
+
+use super::isolation::acquainted;
+use super::*;
+use crate::control::books::reason_of;
+
+/// One way to lose one frame. Ports 0 and 2 belong to the first worker; with two workers, port 1 is
+/// the second's.
+struct Way {
+    reason: Reason,
+    how: &'static str,
+    workers: usize,
+    /// Frames that come in, all of which but the lost one are delivered.
+    frames: u64,
+    copies: u64,
+    inject: fn(&mut Bench),
+}
+
+const fn way(reason: Reason, how: &'static str, inject: fn(&mut Bench)) -> Way {
+    Way { reason, how, workers: 1, frames: 1, copies: 0, inject }
+}
+
+const fn between(reason: Reason, how: &'static str, inject: fn(&mut Bench)) -> Way {
+    Way { workers: 2, ..way(reason, how, inject) }
+}
+
+const ALWAYS: u16 = 1000;
+
+static WAYS: &[Way] = &[
+    way(Reason::Malformed, "too short for two addresses", |bench| bench.push(1, &[2; 10])),
+    way(Reason::RxRingFull, "the ring is full", |bench| {
+        faulty(bench, 1, Faults { rx_full: ALWAYS, ..Faults::default() });
+        bench.push(1, &frame(0, 1, 0));
+    }),
+    way(Reason::FillEmpty, "the kernel finds no frame", |bench| {
+        faulty(bench, 1, Faults { fill_empty: ALWAYS, ..Faults::default() });
+        bench.push(1, &frame(0, 1, 0));
+    }),
+    way(Reason::BadDescriptor, "the kernel names a frame that is not ours", |bench| {
+        faulty(bench, 1, Faults { bad_descriptor: ALWAYS, ..Faults::default() });
+        bench.push(1, &frame(0, 1, 0));
+    }),
+    way(Reason::BadDescriptor, "the metadata is of another program", |bench| {
+        let frame = frame(0, 1, 0);
+        push_meta(bench, 1, &frame, &Meta { abi: 0, ..meta_of(&frame) });
+    }),
+    way(Reason::TruncatedChain, "the last part never comes", |bench| {
+        faulty(bench, 1, Faults { truncated_chain: ALWAYS, ..Faults::default() });
+        bench.push(1, &long(5000));
+    }),
+    way(Reason::NoEgress, "it is for the port it came from", |bench| {
+        bench.push(1, &frame(1, 9, 0));
+    }),
+    Way {
+        copies: 1,
+        ..way(Reason::NoFrames, "no frame is left for a copy", |bench| {
+            let hoarded = hoard(bench);
+            bench.push(1, &frame(0xff, 1, 0));
+            bench.turns(3);
+            for packet in hoarded {
+                bench.workers[0].pool.release(packet);
+            }
+        })
+    },
+    Way {
+        copies: 1,
+        ..way(Reason::NoFrames, "no frame is left for a copy, for a group", |bench| {
+            let hoarded = hoard(bench);
+            let mut group = frame(0, 1, 0);
+            group[0] = 3;
+            bench.push(1, &group);
+            bench.turns(3);
+            for packet in hoarded {
+                bench.workers[0].pool.release(packet);
+            }
+        })
+    },
+    Way {
+        frames: 2,
+        ..way(Reason::QueueFull, "its queue has a packet already", |bench| {
+            bench.push(1, &frame(0, 1, 0));
+            bench.push(1, &frame(0, 1, 1));
+        })
+    },
+    way(Reason::MtuExceeded, "it is longer than the egress MTU", |bench| {
+        bench.push(1, &long(1600));
+    }),
+    way(Reason::GsoUnsupported, "nobody can cut it", |bench| {
+        let (frame, meta) = superframe(5000);
+        push_meta(bench, 1, &frame, &Meta { gso_type: 9, ..meta });
+    }),
+    way(Reason::GsoUnsupported, "its segments are more than the ring holds", |bench| {
+        let lane = bench.home(0).lanes.get_mut(PortId(0)).unwrap();
+        lane.port.retune(1500, weir_port::TxFeatures::default());
+        let (frame, meta) = superframe(20_000);
+        push_meta(bench, 1, &frame, &Meta { gso_size: 100, ..meta });
+    }),
+    way(Reason::TxBusy, "the device drops it", |bench| {
+        faulty(bench, 0, Faults { busy: ALWAYS, ..Faults::default() });
+        bench.push(1, &frame(0, 1, 0));
+    }),
+    way(Reason::TxError, "the packet socket refuses it", |bench| {
+        faulty(bench, 0, Faults { tx_error: ALWAYS, ..Faults::default() });
+        let (frame, meta) = superframe(5000);
+        push_meta(bench, 1, &frame, &meta);
+    }),
+    way(Reason::PortGone, "its egress is down", |bench| {
+        bench.home(0).lanes.get_mut(PortId(0)).unwrap().port.set_down(true);
+        bench.push(1, &frame(0, 1, 0));
+    }),
+    way(Reason::PortGone, "its egress is removed while it waits", |bench| {
+        hold_one(bench);
+        take(bench, 0, Reason::PortGone);
+    }),
+    way(Reason::PortGone, "its source is removed while it waits", |bench| {
+        hold_one(bench);
+        take(bench, 1, Reason::PortGone);
+    }),
+    between(Reason::PortGone, "its egress is removed while it is between two workers", |bench| {
+        send_across(bench);
+        take(bench, 0, Reason::PortGone);
+    }),
+    way(Reason::Shutdown, "it still waits when all ports are taken out", |bench| {
+        hold_one(bench);
+        take(bench, 0, Reason::Shutdown);
+    }),
+    way(Reason::Shutdown, "it still waits when the worker stops", |bench| {
+        hold_one(bench);
+        bench.workers[0].finish();
+    }),
+    between(Reason::Shutdown, "it is between two workers when one stops", |bench| {
+        send_across(bench);
+        bench.workers[0].finish();
+    }),
+];
+
+fn faulty(bench: &mut Bench, slot: u16, faults: Faults) {
+    bench.home(slot).lanes.get_mut(PortId(slot)).unwrap().port.set_faults(faults);
+}
+
+fn meta_of(frame: &[u8]) -> Meta {
+    let verdict = classify(frame).unwrap();
+    Meta::new(&verdict, 0, frame.len() as u32, 1)
+}
+
+fn push_meta(bench: &mut Bench, at: u16, frame: &[u8], meta: &Meta) {
+    let Worker { lanes, pool, .. } = bench.home(at);
+    lanes.get_mut(PortId(at)).unwrap().port.push_rx_meta(pool, frame, meta);
+    bench.pushed += 1;
+}
+
+/// From port 1 to port 0.
+fn long(len: usize) -> Vec<u8> {
+    let mut long = frame(0, 1, 0);
+    long.resize(len, 0);
+    long
+}
+
+/// TCP from port 1 to port 0, with so much payload.
+fn superframe(payload: usize) -> (Vec<u8>, Meta) {
+    let mut frame = frame(0, 1, 0);
+    frame.truncate(14);
+    frame[12..14].copy_from_slice(&[0x08, 0x00]);
+    let mut ip = [0_u8; 40];
+    ip[0] = 0x45;
+    ip[2..4].copy_from_slice(&((40 + payload) as u16).to_be_bytes());
+    (ip[8], ip[9], ip[32]) = (64, 6, 0x50);
+    ip[12..20].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+    frame.extend(ip);
+    frame.resize(54 + payload, 7);
+    let mut meta = meta_of(&frame);
+    meta.flags |= meta_flags::GSO | meta_flags::CSUM_PARTIAL;
+    (meta.gso_size, meta.gso_type) = (1448, gso_kind::TCP4);
+    (frame, meta)
+}
+
+/// Everything that is free in the first worker's pool.
+fn hoard(bench: &mut Bench) -> Vec<Packet> {
+    let pool = &mut bench.workers[0].pool;
+    std::iter::from_fn(|| pool.compose(&[0; 60], &Meta::default())).collect()
+}
+
+/// A frame from port 1 to port 0 waits in an open container.
+fn hold_one(bench: &mut Bench) {
+    let release = ReleaseSettings {
+        policy: ReleasePolicy::Fixed,
+        timeout_ns: 1_000_000_000,
+        work_conserving: false,
+        ..ReleaseSettings::default()
+    };
+    let settings = PortSettings { release, ..settings_of(1) };
+    let change = Change { ports: vec![(PortId(1), settings)], scheduler: None };
+    let (done, _) = oneshot::channel();
+    let now_ns = bench.now_ns;
+    bench.workers[0].obey(Command::Reshape { change: Box::new(change), done }, now_ns);
+    bench.push(1, &frame(0, 1, 0));
+    bench.turn();
+    assert_eq!(bench.workers[0].engine.held_packets(), 1);
+}
+
+/// A frame from the second worker to the first has left the one and not reached the other.
+fn send_across(bench: &mut Bench) {
+    bench.push(1, &frame(0, 1, 0));
+    let now_ns = bench.now_ns;
+    bench.workers[1].turn(now_ns);
+    assert_eq!(bench.workers[1].peers.in_transit(), 1);
+}
+
+fn take(bench: &mut Bench, slot: u16, why: Reason) {
+    let (done, mut answer) = oneshot::channel();
+    let now_ns = bench.now_ns;
+    bench.home(slot).take(PortId(slot), now_ns, why, done);
+    let taken = answer.try_recv().unwrap().unwrap();
+    assert!(taken.last.losses.is_empty() && taken.last.stats.losses.is_empty());
+    drop(taken.port);
+    bench.home(slot).pool.reclaim(PortId(slot));
+}
+
+/// By reason, from everywhere a worker writes a loss down.
+fn losses(all: &[WorkerSnapshot]) -> Losses {
+    let mut sum = Losses::default();
+    for worker in all {
+        sum.merge(&worker.orphan_losses);
+        worker.foreign_losses.iter().for_each(|(_, losses)| sum.merge(losses));
+        for port in &worker.ports {
+            sum.merge(&port.losses);
+            sum.merge(&port.stats.losses);
+        }
+    }
+    sum
+}
+
+#[test]
+fn one_lost_frame_is_counted_once_under_its_own_reason() {
+    for way in WAYS {
+        // A queue holds one frame, whatever its length, and no more.
+        let one = |slot| PortSettings { queue_bytes: 64, ..settings_of(slot) };
+        let mut bench = acquainted(way.workers, 3, one);
+        (way.inject)(&mut bench);
+        bench.turns(50);
+        let Way { reason, how, .. } = way;
+        bench.assert_balanced();
+        let now_ns = bench.now_ns;
+        let all: Vec<WorkerSnapshot> =
+            bench.workers.iter_mut().map(|worker| worker.snapshot(now_ns)).collect();
+        let lost: Vec<(Reason, u64)> = losses(&all).iter().collect();
+        assert_eq!(lost, [(*reason, 1)], "{how}");
+        let sum = |of: &dyn Fn(&PortSnapshot) -> u64| {
+            all.iter().flat_map(|worker| &worker.ports).map(of).sum::<u64>()
+        };
+        assert_eq!(sum(&|port| port.copies), way.copies, "{how}");
+        assert_eq!(sum(&|port| port.stats.tx_packets), way.frames + way.copies - 1, "{how}");
+        for worker in &all {
+            let census = worker.census;
+            assert_eq!((census.held, census.rx, census.tx), (0, 0, 0), "{how}: {census:?}");
+        }
+    }
+}
+
+#[test]
+fn every_reason_is_injected_here_or_is_the_programs() {
+    for &reason in Reason::ALL {
+        let here = WAYS.iter().any(|way| way.reason == reason);
+        let programs = Counter::all().any(|counter| reason_of(counter) == Some(reason));
+        assert!(here || programs, "nothing is ever lost under `{reason}`");
+    }
+}

@@ -1,0 +1,74 @@
+//! What measuring costs, and whether what it says is true.
+//!
+//! Senders have core 0, weir's worker core 1; receivers do not run: an XDP program at the far end
+//! counts, and takes the time of the probe's datagrams as they arrive.
+
+mod agree;
+mod memory;
+mod overhead;
+mod synflood;
+
+use crate::Plan;
+use crate::report::Report;
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use serde_json::Value;
+use system_tests::{Weir, http};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Case {
+    /// Delivered rate and processor time with everything measured, and with nothing
+    Overhead,
+    /// A probe's one-way times against weir's own residence and the floor of a bare veth
+    Agree,
+    /// A million flows beside a polite and a bulk flow, against as many packets of one flow
+    Synflood,
+    /// What the histograms of 10 000 flows take
+    Memory,
+    /// All of these
+    All,
+}
+
+/// As many flows as weir tells apart by default.
+const CAPACITY: u32 = 4096;
+
+/// `flows`: in the live frames of `overhead`; none: one, and a thousand.
+pub(crate) fn measure(
+    case: Case,
+    plan: &Plan,
+    flows: Option<u32>,
+    report: &mut Report,
+) -> Result<()> {
+    match case {
+        Case::Overhead => overhead::measure(plan, flows, report),
+        Case::Agree => agree::measure(plan, report),
+        Case::Synflood => synflood::measure(plan, report),
+        Case::Memory => memory::measure(plan, report),
+        Case::All => {
+            for &each in Case::value_variants() {
+                if each != Case::All {
+                    measure(each, plan, flows, report)
+                        .with_context(|| format!("measure {each:?}"))?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// One answer of weir's.
+fn ask(weir: &Weir, method: &str, path: &str) -> Result<Value> {
+    let answer = http::ask_any(weir.socket(), method, path)?;
+    ensure!(answer.status == 200, "this weir does not answer {path}: {}", answer.status);
+    serde_json::from_str(&answer.body).with_context(|| format!("not JSON: {}", answer.body))
+}
+
+/// Flows that weir tells apart at the moment.
+fn known_flows(weir: &Weir) -> Result<f64> {
+    let report = ask(weir, "GET", "/v1/flows?top=1")?;
+    report["known"].as_f64().context("the flows' report has no `known`")
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}

@@ -1,0 +1,70 @@
+//! Other people's implementations of our formats, in Python: what weir writes has to be read by
+//! those who did not write it.
+//!
+//! Invariant: nothing is installed outside the target folder, and the versions are pinned
+//! (`tests/python/requirements.txt`).
+
+use anyhow::{Context, Result, anyhow, bail};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The interpreter that has the packages; the first who asks waits until they are installed.
+pub fn python() -> Result<PathBuf> {
+    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = PYTHON.get_or_init(|| find().map_err(|error| format!("{error:#}")));
+    found.clone().map_err(|error| anyhow!(error))
+}
+
+/// What `script` (its text) writes to its standard output; an error if it fails, with what it said.
+pub fn run_python<S: AsRef<OsStr>>(
+    script: &str,
+    args: impl IntoIterator<Item = S>,
+) -> Result<String> {
+    let mut command = Command::new(python()?);
+    // Isolated: neither the environment nor the current folder changes what is imported.
+    said(command.args(["-I", "-c", script]).args(args), "the script")
+}
+
+fn find() -> Result<PathBuf> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/make_venv.py");
+    let mut command = Command::new("python3");
+    command.arg(script).arg(target_folder()?.join("python"));
+    let path = said(&mut command, "making the tests' Python environment")
+        .context("`cargo xtask setup` installs Python; its packages come from PyPI, by pip")?;
+    Ok(path.trim().into())
+}
+
+/// Ours stands in it, under a profile's folder.
+fn target_folder() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let mut folder = own.parent().context("no folder")?;
+    if folder.ends_with("deps") {
+        folder = folder.parent().context("no folder")?;
+    }
+    Ok(folder.parent().context("no target folder")?.to_path_buf())
+}
+
+fn said(command: &mut Command, what: &str) -> Result<String> {
+    let Output { status, stdout, stderr } =
+        command.output().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    let stdout = String::from_utf8_lossy(&stdout).into_owned();
+    if !status.success() {
+        bail!("{what} failed ({status}):\n{stdout}{}", String::from_utf8_lossy(&stderr).trim_end());
+    }
+    Ok(stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readers_are_there_and_failures_are_told() {
+        let script = "import hdrh.log, prometheus_client.parser, sys; print(sys.argv[1:])";
+        assert_eq!(run_python(script, ["a b", "c"]).unwrap(), "['a b', 'c']\n");
+        let error = run_python("import sys; sys.exit('no such tag')", [""; 0]).unwrap_err();
+        assert!(error.to_string().contains("no such tag"), "{error:#}");
+    }
+}

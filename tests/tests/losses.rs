@@ -1,0 +1,344 @@
+//! Injected losses, on a bed: one frame is lost in each way that can be brought about with a guest,
+//! and shows up in the ledger and at its port under that way's reason, once, and under no other.
+//!
+//! What takes a kernel or a device that misbehaves is injected in the worker's own tests, on ports
+//! without a kernel; what takes a bare program in `program/losses.rs`. [`level`] says which where.
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::UdpSocket;
+use std::time::Duration;
+use system_tests::bed::{GUEST_IF, UPLINK_PORT};
+use system_tests::ns::ip_batch;
+use system_tests::traffic::raw::{self, RawSocket};
+use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip, wait_for};
+use weir_core::Reason;
+
+const SOON: Duration = Duration::from_secs(10);
+/// For experiments only, so that nothing else has it.
+const ETHERTYPE: u16 = 0x88b5;
+
+/// Where a reason's injection is.
+#[derive(Debug, PartialEq, Eq)]
+enum Level {
+    /// Here.
+    Bed,
+    /// `tests/tests/program/losses.rs`: the program run on one frame.
+    Program,
+    /// `forwarder/src/worker/tests/losses.rs`: ports whose kernel misbehaves on demand.
+    Worker,
+}
+
+/// A new reason does not compile until its injection has a place.
+fn level(reason: Reason) -> Level {
+    match reason {
+        Reason::Malformed
+        | Reason::Spoofed
+        | Reason::Shed
+        | Reason::Unsupported
+        | Reason::RxRingFull
+        | Reason::NoEgress
+        | Reason::QueueFull
+        | Reason::MtuExceeded
+        | Reason::TxBusy
+        | Reason::PortGone
+        | Reason::Shutdown => Level::Bed,
+        Reason::Oversize | Reason::NoMeta | Reason::FallbackDrop => Level::Program,
+        Reason::FillEmpty
+        | Reason::BadDescriptor
+        | Reason::TruncatedChain
+        | Reason::NoFrames
+        | Reason::GsoUnsupported
+        | Reason::TxError => Level::Worker,
+    }
+}
+
+/// Lost so far by reason: in all, and at one port.
+fn lost(stats: &Value, port: Option<&str>) -> BTreeMap<String, u64> {
+    let losses = match port {
+        None => &stats["ledger"]["lost_by_reason"],
+        Some(port) => &ledger::port(stats, port)["losses"],
+    };
+    let counts = losses.as_object().into_iter().flatten();
+    counts.filter_map(|(reason, n)| Some((reason.clone(), n.as_u64()?))).collect()
+}
+
+/// What was lost between two looks, by reason.
+fn since(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let more = |(reason, n): (&String, &u64)| {
+        let more = n - before.get(reason).copied().unwrap_or(0);
+        (more > 0).then(|| (reason.clone(), more))
+    };
+    after.iter().filter_map(more).collect()
+}
+
+/// Insists that `inject` loses one frame under `reason`, counted at `port`, and nothing else.
+fn injected(
+    weir: &Weir,
+    reason: Reason,
+    port: Option<&str>,
+    inject: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    ensure!(level(reason) == Level::Bed, "{reason} is said to be injected elsewhere");
+    let before = weir.assert_ledger()?;
+    inject().with_context(|| reason.name())?;
+    wait_for(SOON, &format!("a frame lost under {reason}"), || {
+        weir.stats().is_ok_and(|stats| lost(&stats, None) != lost(&before, None))
+    })
+    .with_context(|| format!("{:#}", weir.stats().unwrap_or_default()))?;
+    check_one(&before, &weir.assert_ledger()?, reason, port)
+}
+
+fn check_one(before: &Value, after: &Value, reason: Reason, port: Option<&str>) -> Result<()> {
+    let one = BTreeMap::from([(reason.name().to_owned(), 1)]);
+    let more = since(&lost(before, None), &lost(after, None));
+    ensure!(more == one, "{reason}: lost {more:?}\n{after:#}");
+    if let Some(port) = port {
+        let more = since(&lost(before, Some(port)), &lost(after, Some(port)));
+        ensure!(more == one, "{reason}: {port} lost {more:?}\n{after:#}");
+    }
+    Ok(())
+}
+
+/// A bed whose guests' kernels say nothing by themselves: what a test sends is all there is.
+fn silent(vms: u8) -> Result<Bed> {
+    let bed = BedSpec::vms(vms).build()?;
+    for guest in bed.guests.iter().chain([&bed.uplink]) {
+        guest.ns.sysctl(&format!("ipv6/conf/{GUEST_IF}/disable_ipv6"), "1")?;
+    }
+    Ok(bed)
+}
+
+/// Everybody says once where he is, so that nothing is flooded from then on.
+fn introduce(weir: &Weir, bed: &Bed) -> Result<()> {
+    let all = || bed.guests.iter().chain([&bed.uplink]);
+    for guest in all() {
+        RawSocket::open(guest)?.send(&plain(guest, [0xff; 6], 60))?;
+    }
+    wait_for(SOON, "all addresses to be learned", || {
+        weir.stats().is_ok_and(|stats| stats["fdb"]["entries"] == all().count())
+    })?;
+    // IPv4 neighbours, for what is sent by sockets.
+    for guest in all() {
+        let lines: Vec<String> = all()
+            .filter(|other| other.number != guest.number)
+            .map(|other| {
+                let (address, mac) = (other.v4(), other.mac_text());
+                format!("neighbour replace {address} lladdr {mac} dev {GUEST_IF} nud permanent")
+            })
+            .collect();
+        ip_batch(Some(guest.ns.name()), &lines)?;
+    }
+    Ok(())
+}
+
+fn plain(from: &Guest, to: [u8; 6], len: usize) -> Vec<u8> {
+    raw::frame(to, from.mac(), &[], ETHERTYPE, &vec![7; len - 14])
+}
+
+/// A superframe inside a tunnel, whose outer headers nobody here can cut.
+fn tunnelled_superframe(from: &Guest, to: &Guest) -> Result<()> {
+    let (name, local, remote) = ("vx0", "10.9.0.1", "10.9.0.2");
+    let peer = to.mac_text();
+    ip_batch(
+        Some(from.ns.name()),
+        &[
+            format!(
+                "link add {name} type vxlan id 7 remote {} dstport 4789 dev {GUEST_IF}",
+                to.v4()
+            ),
+            format!("link set {name} addrgenmode none mtu 1400"),
+            format!("link set {name} up"),
+            format!("address add {local}/24 dev {name}"),
+            format!("neighbour replace {remote} lladdr {peer} dev {name} nud permanent"),
+        ],
+    )?;
+    from.ns.run(|| {
+        let socket = UdpSocket::bind((local, 0))?;
+        setsockopt(&socket, UdpGsoSegment, &1000).context("UDP_SEGMENT")?;
+        ensure!(socket.send_to(&[7; 8000], (remote, 9))? == 8000, "cut short");
+        Ok(())
+    })
+}
+
+fn has_vxlan(guest: &Guest) -> bool {
+    let made = guest.ns.ip("link add vx1 type vxlan id 8 remote 10.8.0.2 dstport 4790");
+    made.is_ok() && guest.ns.ip("link del vx1").is_ok()
+}
+
+#[test]
+fn what_one_guest_does_wrong_is_lost_once_under_its_name() -> Result<()> {
+    root_or_skip!();
+    let bed = silent(2)?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    let lock = format!("mac-lock = [\"{}\"]", one.mac_text());
+    let weir = Weir::start(&bed, &WeirSpec::default().port("v1", &lock))?;
+    introduce(&weir, &bed)?;
+    let socket = RawSocket::open(one)?;
+    let v1 = Some("v1");
+
+    injected(&weir, Reason::Malformed, v1, || {
+        // An IPv4 header of four words is none.
+        let mut body = raw::udp4(one, two, (9, 9), &[0; 22]);
+        body.splice(0..1, [0x44]);
+        socket.send(&raw::frame(two.mac(), one.mac(), &[], 0x0800, &body))
+    })?;
+    injected(&weir, Reason::Spoofed, v1, || socket.send(&plain(two, two.mac(), 60)))?;
+    injected(&weir, Reason::NoEgress, v1, || socket.send(&plain(one, one.mac(), 60)))?;
+    injected(&weir, Reason::MtuExceeded, Some("v2"), || {
+        // The first guest alone believes in longer packets.
+        bed.host.ip("link set dev v1 mtu 3000")?;
+        one.ns.ip(&format!("link set dev {GUEST_IF} mtu 3000"))?;
+        socket.send(&plain(one, two.mac(), 2500))
+    })?;
+    if has_vxlan(one) {
+        injected(&weir, Reason::Unsupported, v1, || tunnelled_superframe(one, two))?;
+    } else {
+        system_tests::say_skipped("losses: unsupported (no vxlan)");
+    }
+    injected(&weir, Reason::TxBusy, Some("v2"), || {
+        two.ns.ip(&format!("link set dev {GUEST_IF} down"))?;
+        socket.send(&plain(one, two.mac(), 60))
+    })?;
+    weir.stop()
+}
+
+/// The uplink's link from now on. So slow, a frame takes it minutes: nothing leaves it while a test
+/// lasts, once it has let go what it may send at once.
+fn set_rate(weir: &Weir, rate: &str) -> Result<()> {
+    weir.patch(&json!({"ports": {UPLINK_PORT: {"rate": rate}}})).map(drop)
+}
+
+const STUCK: &str = "0.1Kbit";
+
+/// Sends frames to the uplink until one waits for the link: how many went before it.
+fn fill_link(weir: &Weir, from: &Guest, socket: &RawSocket, up: &Guest) -> Result<()> {
+    for _ in 0..20 {
+        let before = weir.stats()?;
+        one_more(weir, &before, || socket.send(&plain(from, up.mac(), 1000)))?;
+        if queued(&weir.stats()?) == 1 {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("nothing waits for the slow link\n{:#}", weir.stats()?)
+}
+
+fn queued(stats: &Value) -> u64 {
+    ledger::port(stats, UPLINK_PORT)["queued"]["packets"].as_u64().unwrap_or(0)
+}
+
+/// Waits until the frame that `send` sends is queued for the uplink, sent there, or lost.
+fn one_more(weir: &Weir, before: &Value, send: impl FnOnce() -> Result<()>) -> Result<Value> {
+    let ended = |stats: &Value| {
+        let sent = ledger::port(stats, UPLINK_PORT)["tx"]["frames"].as_u64().unwrap_or(0);
+        sent + queued(stats) + lost(stats, None).values().sum::<u64>()
+    };
+    send()?;
+    wait_for(SOON, "a frame to be queued, sent or lost", || {
+        weir.stats().is_ok_and(|stats| ended(&stats) > ended(before))
+    })?;
+    weir.stats()
+}
+
+#[test]
+fn a_full_queue_loses_one_and_the_program_the_next() -> Result<()> {
+    root_or_skip!();
+    let bed = silent(1)?;
+    let weir = Weir::start(&bed, &WeirSpec::default().port("v1", "queue = \"16KiB\""))?;
+    let (one, up) = (bed.guest(0)?, &bed.uplink);
+    introduce(&weir, &bed)?;
+    set_rate(&weir, STUCK)?;
+    let socket = RawSocket::open(one)?;
+    let mut before = weir.stats()?;
+    // One at a time: of two that are sent at once, both may come before the program knows.
+    for reason in [Reason::QueueFull, Reason::Shed] {
+        let mut frames = 0;
+        loop {
+            let after = one_more(&weir, &before, || socket.send(&plain(one, up.mac(), 1458)))?;
+            if lost(&after, None) == lost(&before, None) {
+                before = after;
+                frames += 1;
+                ensure!(frames < 40, "the queue has no end\n{before:#}");
+                continue;
+            }
+            check_one(&before, &after, reason, Some("v1"))?;
+            before = after;
+            break;
+        }
+        // The bit is set before the worker's next look at its rings, and told of after it.
+        wait_for(SOON, "the flood to be shed", || {
+            weir.stats().is_ok_and(|stats| ledger::port(&stats, "v1")["links"][0]["shed"] == true)
+        })?;
+    }
+    set_rate(&weir, "1Gbit")?;
+    check_sum(&weir.assert_ledger()?, &[(Reason::QueueFull, 1), (Reason::Shed, 1)])?;
+    weir.stop()
+}
+
+/// All that was ever lost.
+fn check_sum(stats: &Value, expected: &[(Reason, u64)]) -> Result<()> {
+    let expected: BTreeMap<String, u64> =
+        expected.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect();
+    ensure!(lost(stats, None) == expected, "{stats:#}");
+    Ok(())
+}
+
+#[test]
+fn what_waits_is_lost_with_its_port_or_with_weir() -> Result<()> {
+    root_or_skip!();
+    let bed = silent(2)?;
+    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let (one, two, up) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink);
+    let sockets = [RawSocket::open(one)?, RawSocket::open(two)?];
+    introduce(&weir, &bed)?;
+    set_rate(&weir, STUCK)?;
+    fill_link(&weir, one, &sockets[0], up)?;
+    let before = weir.stats()?;
+    weir.patch(&json!({"ports": {"v1": null}}))?;
+    let after = weir.assert_ledger()?;
+    check_one(&before, &after, Reason::PortGone, None)?;
+    fill_link(&weir, two, &sockets[1], up)?;
+    let said = weir.stop_and_listen()?;
+    let last = said.lines().find(|line| line.contains("stopped: received")).context("no ledger")?;
+    ensure!(last.contains("port_gone 1") && last.contains("shutdown 1"), "{last}");
+    ensure!(last.contains("lost 2") && !last.contains("NOT balanced"), "{last}");
+    Ok(())
+}
+
+/// A worker that does not look at its rings: what is more than they hold is lost at its door.
+#[test]
+fn one_frame_more_than_the_ring_holds_is_lost_at_the_workers_door() -> Result<()> {
+    root_or_skip!();
+    let bed = silent(2)?;
+    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    introduce(&weir, &bed)?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    let socket = RawSocket::open(one)?;
+    let stopped = |frames: u64| -> Result<BTreeMap<String, u64>> {
+        let before = weir.assert_ledger()?;
+        weir.while_stopped(|| {
+            (0..frames).try_for_each(|_| socket.send(&plain(one, two.mac(), 60)))?;
+            // They pass the program on this core or, on a busy one, a little later.
+            std::thread::sleep(Duration::from_millis(100));
+            Ok(())
+        })?;
+        Ok(since(&lost(&before, None), &lost(&weir.assert_ledger()?, None)))
+    };
+    // What it holds is found out: the size of the ring is nobody's promise.
+    let (flood, name) = (5000, Reason::RxRingFull.name());
+    ensure!(level(Reason::RxRingFull) == Level::Bed);
+    // A machine that delivered late, to a worker that was awake again, has proven nothing.
+    for _ in 0..5 {
+        let lost = stopped(flood)?;
+        ensure!(lost.keys().all(|reason| reason == name), "{lost:?}");
+        let Some(more) = lost.get(name) else { continue };
+        let lost = stopped(flood - more + 1)?;
+        ensure!(lost.keys().all(|reason| reason == name), "{lost:?}");
+        if lost.get(name) == Some(&1) {
+            return weir.stop();
+        }
+    }
+    anyhow::bail!("no run had exactly one frame too many")
+}

@@ -1,0 +1,180 @@
+//! What is measured adds up: every packet is in one flow or one sum, and every delivered one once
+//! in each stage of its source.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::time::Duration;
+use system_tests::bed::{Bed, Family};
+use system_tests::drive::ping_all;
+use system_tests::traffic::{Pace, Sink, Source};
+use system_tests::{BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip};
+
+const SOON: Duration = Duration::from_secs(10);
+const STAGES: [&str; 5] = ["steer", "container", "queue", "tx", "residence"];
+
+fn list<'v>(report: &'v Value, name: &str) -> Result<&'v Vec<Value>> {
+    report[name].as_array().with_context(|| format!("no list of {name}: {report:#}"))
+}
+
+fn number(value: &Value, name: &str) -> Result<u64> {
+    value[name].as_u64().with_context(|| format!("no {name}: {value:#}"))
+}
+
+/// A number of all flows and sums of one source, or of all.
+fn over_all(flows: &Value, vif: Option<&str>, name: &str) -> Result<u64> {
+    let all = list(flows, "flows")?.iter().chain(list(flows, "sums")?);
+    let mine = all.filter(|row| vif.is_none_or(|vif| row["vif"] == vif));
+    mine.map(|row| number(row, name)).sum()
+}
+
+/// Packets of a source that were delivered; all stages must have the same.
+fn timed(latency: &Value, vif: &str) -> Result<u64> {
+    let vifs = list(latency, "vifs")?;
+    let vif = vifs.iter().find(|row| row["name"] == vif).with_context(|| format!("no {vif}"))?;
+    let stages = list(vif, "stages")?;
+    let names: Vec<&str> = stages.iter().filter_map(|times| times["stage"].as_str()).collect();
+    ensure!(names == STAGES, "{names:?}");
+    let counts = stages.iter().map(|times| number(times, "count")).collect::<Result<Vec<_>>>()?;
+    ensure!(counts.iter().all(|count| *count == counts[0]), "the stages differ: {vif:#}");
+    Ok(counts[0])
+}
+
+fn timed_in_all(latency: &Value) -> Result<u64> {
+    let names = list(latency, "vifs")?.iter().filter_map(|vif| vif["name"].as_str());
+    names.map(|name| timed(latency, name)).sum()
+}
+
+/// Sends so many datagrams to a sink that is there and takes them all.
+fn send(from: &Guest, sink: &Sink, count: u64, heard: u64) -> Result<()> {
+    let source = Source { count, size: 200, pace: Pace::Rate(2000), ..Source::to(sink.addr()) };
+    let sent = source.send(&from.ns)?;
+    ensure!(sent.frames == count, "{sent:?}");
+    sink.wait_for(heard + count, SOON)
+}
+
+/// The one flow from a guest to a sink.
+fn flow<'v>(flows: &'v Value, from: &Guest, sink: &Sink) -> Result<&'v Value> {
+    let mut to_it = list(flows, "flows")?.iter().filter(|flow| {
+        flow["vif"] == from.port.as_str()
+            && flow["dst"] == sink.addr().ip().to_string()
+            && flow["dst_port"] == sink.addr().port()
+    });
+    let flow = to_it.next().with_context(|| format!("no flow of {}: {flows:#}", from.port))?;
+    ensure!(to_it.next().is_none(), "two flows of {}: {flows:#}", from.port);
+    Ok(flow)
+}
+
+fn hold_to(flow: &Value, family: Family, from: &Guest, frames: u64) -> Result<()> {
+    for name in ["frames", "delivered"] {
+        ensure!(number(flow, name)? == frames, "{name} is not {frames}: {flow:#}");
+    }
+    ensure!(number(&flow["residence"], "count")? == frames, "{flow:#}");
+    // A frame is its payload and headers, at both ends alike.
+    let headers = if family == Family::V4 { 42 } else { 62 };
+    for name in ["bytes", "delivered_bytes"] {
+        ensure!(number(flow, name)? == frames * (200 + headers), "{name}: {flow:#}");
+    }
+    ensure!(flow["proto"] == "udp" && flow["src"] == from.addr(family).to_string(), "{flow:#}");
+    ensure!(flow["losses"].as_object().is_some_and(serde_json::Map::is_empty), "{flow:#}");
+    ensure!(number(flow, "age_ns")? >= number(flow, "idle_ns")?, "{flow:#}");
+    Ok(())
+}
+
+/// What flows and times must be beside the statistics, while nothing moves.
+fn hold_together(weir: &Weir, bed: &Bed) -> Result<(Value, Value)> {
+    let stats = weir.assert_ledger()?;
+    let (latency, flows) = (weir.measured("latency")?, weir.measured("flows?histograms=true")?);
+    for name in bed.ports() {
+        let received = number(&ledger::port(&stats, &name)["rx"], "frames")?;
+        let counted = over_all(&flows, Some(&name), "frames")?;
+        ensure!(counted == received, "{name}: {counted} of {received} frames are in a flow");
+        let delivered = over_all(&flows, Some(&name), "delivered")?;
+        ensure!(timed(&latency, &name)? == delivered, "{name}: {delivered} {latency:#}");
+    }
+    let delivered = number(&stats["ledger"], "delivered")?;
+    ensure!(timed_in_all(&latency)? == delivered, "not {delivered}: {latency:#}");
+    Ok((latency, flows))
+}
+
+fn everything_adds_up(spec: &WeirSpec) -> Result<()> {
+    let bed = BedSpec::vms(2).build()?;
+    let weir = Weir::start(&bed, spec)?;
+    bed.learn_neighbours()?;
+    ping_all(&bed)?;
+    let (one, two, up) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink);
+    let far = Sink::start(&up.ns, up.socket(Family::V4, 0))?;
+    let near = Sink::start(&one.ns, one.socket(Family::V6, 0))?;
+    send(one, &far, 300, 0)?;
+    send(two, &near, 200, 0)?;
+    let (_, flows) = hold_together(&weir, &bed)?;
+    hold_to(flow(&flows, one, &far)?, Family::V4, one, 300)?;
+    hold_to(flow(&flows, two, &near)?, Family::V6, two, 200)?;
+    let of_one = weir.measured("flows?vif=v1&top=1")?;
+    ensure!(list(&of_one, "flows")?.len() == 1, "{of_one:#}");
+    ensure!(of_one["known"] == flows["known"], "{of_one:#}");
+    ensure!(list(&of_one, "flows")?[0]["vif"] == "v1", "{of_one:#}");
+
+    // What a reset answers is what is gone, and the next packet is in what comes after it.
+    let (past, gone) = (weir.reset("latency")?, weir.reset("flows")?);
+    hold_to(flow(&gone, one, &far)?, Family::V4, one, 300)?;
+    ensure!(flow(&weir.measured("flows")?, one, &far).is_err(), "the flow is still known");
+    send(one, &far, 50, 300)?;
+    let stats = weir.assert_ledger()?;
+    let (latency, flows) = (weir.measured("latency")?, weir.measured("flows")?);
+    hold_to(flow(&flows, one, &far)?, Family::V4, one, 50)?;
+    ensure!(latency["since_unix_ns"] == past["until_unix_ns"], "{latency:#}");
+    let (before, after) = (timed_in_all(&past)?, timed_in_all(&latency)?);
+    ensure!(after >= 50 && after < before, "{before} and then {after}");
+    let delivered = number(&stats["ledger"], "delivered")?;
+    ensure!(before + after == delivered, "{before} and then {after} are not {delivered}");
+    weir.stop()
+}
+
+#[test]
+fn every_packet_is_in_one_flow_and_once_in_every_stage() -> Result<()> {
+    root_or_skip!();
+    everything_adds_up(&WeirSpec::default())
+}
+
+#[test]
+fn what_two_workers_know_of_a_packet_is_one() -> Result<()> {
+    root_or_skip!();
+    everything_adds_up(&WeirSpec::default().workers(&[0, 1]))
+}
+
+#[test]
+fn a_port_that_left_keeps_its_times() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).build()?;
+    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    bed.learn_neighbours()?;
+    ping_all(&bed)?;
+    let (one, up) = (bed.guest(0)?, &bed.uplink);
+    let sink = Sink::start(&up.ns, up.socket(Family::V4, 0))?;
+    send(one, &sink, 100, 0)?;
+    let (latency, _) = hold_together(&weir, &bed)?;
+    let before = timed(&latency, &one.port)?;
+    bed.unplug(0)?;
+    weir.wait_port(&one.port, &["gone"])?;
+    ensure!(timed(&weir.measured("latency")?, &one.port)? >= before, "it lost some by leaving");
+    bed.replug(0)?;
+    weir.wait_port(&one.port, &["up"])?;
+    ensure!(timed(&weir.measured("latency")?, &one.port)? >= before, "it lost some by returning");
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn what_is_switched_off_is_not_measured() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).build()?;
+    let extra = "[measure]\nlatency = false\nflows = 0\n".to_owned();
+    let weir = Weir::start(&bed, &WeirSpec { extra, ..WeirSpec::default() })?;
+    ping_all(&bed)?;
+    let (latency, flows) = (weir.measured("latency")?, weir.measured("flows")?);
+    ensure!(latency["on"] == false && list(&latency, "vifs")?.is_empty(), "{latency:#}");
+    ensure!(flows["capacity"] == 0 && list(&flows, "flows")?.is_empty(), "{flows:#}");
+    ensure!(list(&flows, "sums")?.is_empty(), "{flows:#}");
+    weir.assert_ledger()?;
+    weir.stop()
+}
