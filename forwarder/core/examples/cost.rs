@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use weir_core::{
-    Caps, Decision, Engine, EngineConfig, FlowConfig, FlowKey, FlowTable, Key, Mac, Next, Packet,
-    Policy, PortId, PortRole, PortSettings, SchedulerSettings,
+    Caps, Decision, Engine, EngineConfig, FlowConfig, FlowKey, FlowTable, Key, Mac, Next,
+    PackedKey, Packet, Policy, PortId, PortRole, PortSettings, SchedulerSettings,
 };
 
 /// As large as the real one.
@@ -90,7 +90,7 @@ fn measure(flows: u32, burst: u64) -> f64 {
     let key = |n: u32| {
         let [a, b, c, d] = n.to_be_bytes();
         let src = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d];
-        FlowKey { src, ethertype: 0x0800, proto: 17, ..FlowKey::default() }
+        PackedKey::from(&FlowKey { src, ethertype: 0x0800, proto: 17, ..FlowKey::default() })
     };
     let keys: Vec<_> = (0..flows).map(key).collect();
     let mut now = 1;

@@ -30,7 +30,7 @@ pub mod units;
 pub use container::{CONTAINER_PACKETS, Container};
 pub use engine::{ContainerCounts, Decision, Engine, EngineConfig, Key, PairCounts, PortRole};
 pub use fdb::{Fdb, FdbChange, FdbEntry, Learned};
-pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable};
+pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};
 pub use ids::{MAX_PORTS, Mac, PortId, PortSet};
 pub use latency::{Stage, VifLatency};
 pub use ledger::{Ledger, Losses, Reason};

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use hdrhistogram::{Counter, Histogram};
 use proptest::prelude::*;
 use weir_core::{
-    FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowTable, PortId, Reason, latency,
+    FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowTable, PackedKey, PortId, Reason,
+    latency,
 };
 
 const SOURCES: u16 = 3;
@@ -198,14 +199,14 @@ proptest! {
             match op {
                 Op::Send(source, n, bytes, flags) => {
                     let key = key(source, n);
-                    let flow = table.arrived(now_ns, u32::from(n / 2), &key, bytes, flags);
+                    let flow = table.arrived(now_ns, u32::from(n / 2), &PackedKey::from(&key), bytes, flags);
                     model.found(now_ns, key, flow);
                     model.record(source, flow).arrived(now_ns, bytes, flags);
                     in_flight.push(InFlight { source, flow, bytes });
                 }
                 Op::TakeOver(source, n) => {
                     let key = key(source, n);
-                    let flow = table.find(now_ns, u32::from(n / 2), &key);
+                    let flow = table.find(now_ns, u32::from(n / 2), &PackedKey::from(&key));
                     model.found(now_ns, key, flow);
                     in_flight.push(InFlight { source, flow, bytes: 64 });
                 }

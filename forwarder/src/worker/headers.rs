@@ -5,12 +5,12 @@
 use std::num::NonZeroU16;
 
 use weir_abi::meta_flags as flag;
-use weir_core::FlowKey;
+use weir_core::PackedKey;
 use weir_port::Packet;
 
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
-const V4_MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+const V4_MAPPED: u128 = 0xffff_0000_0000;
 /// Where the EtherType of an untagged frame stands.
 const ETHERTYPE: usize = 12;
 /// Of ICMP's header: type, code, checksum, then the identifier of an echo.
@@ -19,43 +19,31 @@ const TCP_FLAGS: usize = 13;
 
 /// The flow of a packet, and its TCP flags, 0 where it has none. `head` is its first buffer.
 #[inline]
-pub(super) fn flow_key(packet: &Packet, head: &[u8]) -> (FlowKey, u8) {
-    let mut key = FlowKey {
-        vlan: packet.vlan(),
-        ingress: packet.ingress().0,
-        ethertype: ethertype(packet, head),
-        ..FlowKey::default()
-    };
+pub(super) fn flow_key(packet: &Packet, head: &[u8]) -> (PackedKey, u8) {
     let l3 = head.get(usize::from(packet.l3_off())..).unwrap_or_default();
+    let (mut addresses, mut proto) = ((0, 0), 0);
     if packet.has(flag::IPV4) {
         if let Some(header) = l3.first_chunk::<20>() {
             let [.., a, b, c, d, e, f, g, h] = *header;
-            key.proto = header[9];
-            key.src = mapped([a, b, c, d]);
-            key.dst = mapped([e, f, g, h]);
+            addresses = (mapped([a, b, c, d]), mapped([e, f, g, h]));
+            proto = header[9];
         }
-    } else if packet.has(flag::IPV6) {
-        if let Some(header) = l3.first_chunk::<40>() {
-            let (_, addresses) = header.split_at(8);
-            let (src, dst) = addresses.split_at(16);
-            key.src.copy_from_slice(src);
-            key.dst.copy_from_slice(dst);
-            key.proto = protocol_v6(packet, header[6]);
-        }
-    } else {
-        return (key, 0);
+    } else if packet.has(flag::IPV6)
+        && let Some((header, both)) = l3.split_first_chunk::<8>()
+        && let Some((src, rest)) = both.split_first_chunk()
+        && let Some(dst) = rest.first_chunk()
+    {
+        addresses = (u128::from_be_bytes(*src), u128::from_be_bytes(*dst));
+        proto = protocol_v6(packet, header[6]);
     }
-    let tcp_flags = ports(packet, head, &mut key);
-    (key, tcp_flags)
+    let (ports, tcp_flags) = ports(packet, head);
+    let tag = (packet.vlan(), ethertype(packet, head));
+    (PackedKey::new(addresses, ports, tag, packet.ingress().0, proto), tcp_flags)
 }
 
 #[inline]
-fn mapped(address: [u8; 4]) -> [u8; 16] {
-    let mut mapped = [0; 16];
-    let (prefix, v4) = mapped.split_at_mut(12);
-    prefix.copy_from_slice(&V4_MAPPED);
-    v4.copy_from_slice(&address);
-    mapped
+fn mapped(address: [u8; 4]) -> u128 {
+    V4_MAPPED | u128::from(u32::from_be_bytes(address))
 }
 
 /// The metadata says what is behind extension headers, if it is anything known.
@@ -86,21 +74,24 @@ fn ethertype(packet: &Packet, head: &[u8]) -> u16 {
     be16(head, at)
 }
 
-/// Ports, or an echo's identifier; gives the TCP flags.
+/// Ports, or an echo's identifier as both, and the TCP flags.
 #[inline]
-fn ports(packet: &Packet, head: &[u8], key: &mut FlowKey) -> u8 {
+fn ports(packet: &Packet, head: &[u8]) -> (u32, u8) {
     let at = usize::from(packet.l4_off());
+    let l4 = head.get(at..).unwrap_or_default();
     if at == 0 || packet.has(flag::FRAGMENT) {
-        return 0;
+        return (0, 0);
     }
     if packet.has(flag::TCP | flag::UDP) {
-        key.src_port = be16(head, at);
-        key.dst_port = be16(head, at + 2);
-    } else if packet.has(flag::ICMP) && is_echo(packet, head.get(at).copied()) {
-        key.src_port = be16(head, at + ICMP_ID);
-        key.dst_port = key.src_port;
+        let ports = l4.first_chunk().map_or(0, |ports| u32::from_be_bytes(*ports));
+        let tcp_flags = if packet.has(flag::TCP) { l4.get(TCP_FLAGS).copied() } else { None };
+        return (ports, tcp_flags.unwrap_or(0));
     }
-    if packet.has(flag::TCP) { head.get(at + TCP_FLAGS).copied().unwrap_or(0) } else { 0 }
+    if packet.has(flag::ICMP) && is_echo(packet, l4.first().copied()) {
+        let id = u32::from(be16(l4, ICMP_ID));
+        return (id << 16 | id, 0);
+    }
+    (0, 0)
 }
 
 /// Request or reply, of either version.

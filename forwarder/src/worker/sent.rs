@@ -69,19 +69,21 @@ impl SentLog {
         None
     }
 
-    /// Gives the oldest, as long as more than `waiting` are there.
+    /// The oldest, all but so many of the last.
     #[inline]
-    pub(super) fn pop(&mut self, waiting: usize) -> Option<Sent> {
-        if self.entries.len() - self.first <= waiting {
-            return None;
-        }
-        let oldest = self.entries.get(self.first).copied();
-        self.first += 1;
-        if self.first == self.entries.len() {
+    pub(super) fn ready(&self, waiting: usize) -> &[Sent] {
+        let end = self.entries.len().saturating_sub(waiting).max(self.first);
+        self.entries.get(self.first..end).unwrap_or_default()
+    }
+
+    /// So many of the oldest are settled.
+    #[inline]
+    pub(super) fn done(&mut self, count: usize) {
+        self.first += count;
+        if self.first >= self.entries.len() {
             self.entries.clear();
             self.first = 0;
         }
-        oldest
     }
 }
 
@@ -108,11 +110,14 @@ mod tests {
         for n in 0..10 {
             assert!(log.push(sent(n)).is_none());
         }
-        let first: Vec<u64> = std::iter::from_fn(|| log.pop(4)).map(|s| s.sent_ns).collect();
-        assert_eq!(first, [0, 1, 2, 3, 4, 5]);
+        let times = |ready: &[Sent]| ready.iter().map(|s| s.sent_ns).collect::<Vec<_>>();
+        assert_eq!(times(log.ready(4)), [0, 1, 2, 3, 4, 5]);
+        log.done(6);
         log.push(sent(10));
-        let rest: Vec<u64> = std::iter::from_fn(|| log.pop(0)).map(|s| s.sent_ns).collect();
-        assert_eq!(rest, [6, 7, 8, 9, 10]);
+        assert!(log.ready(5).is_empty() && log.ready(100).is_empty());
+        assert_eq!(times(log.ready(0)), [6, 7, 8, 9, 10]);
+        log.done(5);
+        assert!(log.ready(0).is_empty());
     }
 
     #[test]
@@ -123,9 +128,9 @@ mod tests {
             assert!(log.push(sent(n)).is_none());
         }
         assert_eq!(log.push(sent(room)).map(|s| s.sent_ns), Some(room));
-        assert_eq!(log.pop(0).map(|s| s.sent_ns), Some(0));
+        log.done(1);
         assert!(log.push(sent(room)).is_none());
         assert_eq!(log.entries.capacity() as u64, room);
-        assert_eq!(std::iter::from_fn(|| log.pop(0)).count() as u64, room);
+        assert_eq!(log.ready(0).len() as u64, room);
     }
 }

@@ -354,13 +354,15 @@ pub(super) fn settle<P: Port>(
     tap: &mut Tap,
     after_ns: u64,
 ) {
-    let waiting = lane.port.tx_waiting();
-    while let Some(sent) = lane.sent.pop(waiting) {
-        measure.sent(&sent, after_ns);
+    let ready = lane.sent.ready(lane.port.tx_waiting());
+    for sent in ready {
+        measure.sent(sent, after_ns);
         if sent.mark != 0 {
-            tap.settled(id, &sent, after_ns);
+            tap.settled(id, sent, after_ns);
         }
     }
+    let count = ready.len();
+    lane.sent.done(count);
     measure.settled();
 }
 

@@ -7,7 +7,7 @@
 //!
 //! Invariant: a row stands in one way at most.
 
-use super::FlowKey;
+use super::PackedKey;
 
 const WAYS: usize = 8;
 const SHIFT: u32 = WAYS.ilog2();
@@ -24,7 +24,7 @@ const EMPTY: Bucket = Bucket { tags: [0; WAYS], rows: [0; WAYS] };
 
 pub(super) struct Index {
     buckets: Box<[Bucket]>,
-    secrets: [u64; 6],
+    secrets: [u64; 7],
 }
 
 /// Where a flow belongs, and by what it is told from its neighbours.
@@ -50,14 +50,18 @@ impl Index {
         Self { buckets: vec![EMPTY; rows].into_boxed_slice(), secrets }
     }
 
-    /// Three products that do not wait for each other.
+    /// Three products that do not wait for each other, and one over them: addresses that are counted
+    /// up make one product go round in even steps, which may keep to a few buckets.
     #[inline]
-    pub(super) fn home(&self, key: &FlowKey) -> Home {
-        let (src, dst, ports, rest) = key.words();
-        let [a, b, c, d, e, f] = self.secrets;
-        let mixed = fold(src as u64 ^ a, (src >> 64) as u64 ^ b)
-            ^ fold(dst as u64 ^ c, (dst >> 64) as u64 ^ d)
-            ^ fold(ports ^ e, rest ^ f);
+    pub(super) fn home(&self, key: &PackedKey) -> Home {
+        let [a, b, c, d, e, f, last] = self.secrets;
+        let secrets = [[a, b], [c, d], [e, f]];
+        let mixed = key
+            .words()
+            .into_iter()
+            .zip(secrets)
+            .fold(0, |mixed, ([x, y], [a, b])| mixed ^ fold(x ^ a, y ^ b));
+        let mixed = fold(mixed, last | 1);
         let bucket = ((mixed >> 32) * self.buckets.len() as u64) >> 32;
         Home { bucket: bucket as usize, tag: mixed as u32 | 1 }
     }

@@ -7,7 +7,6 @@ use crate::PortId;
 /// A source port with addresses, protocol and ports as the guest sent them. Of what is not IP, the
 /// EtherType only; of a fragment, no ports; of ICMP echo, the identifier as both ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-#[repr(C)]
 pub struct FlowKey {
     /// IPv4 as `::ffff:a.b.c.d`; zero for what is not IP.
     pub src: [u8; 16],
@@ -19,35 +18,9 @@ pub struct FlowKey {
     pub ingress: u16,
     /// IP's protocol number.
     pub proto: u8,
-    pub pad: u8,
 }
 
-const _: () = assert!(size_of::<FlowKey>() == 44);
-
 impl FlowKey {
-    /// `==` without the call to `memcmp` that it would be.
-    #[inline]
-    pub(super) fn same(&self, other: &Self) -> bool {
-        let (mine, theirs) = (self.words(), other.words());
-        let addresses = (mine.0 ^ theirs.0) | (mine.1 ^ theirs.1);
-        let rest = (mine.2 ^ theirs.2) | (mine.3 ^ theirs.3);
-        addresses | u128::from(rest) == 0
-    }
-
-    /// All of it.
-    #[inline]
-    pub(super) fn words(&self) -> (u128, u128, u64, u64) {
-        (
-            u128::from_ne_bytes(self.src),
-            u128::from_ne_bytes(self.dst),
-            u64::from(self.src_port)
-                | u64::from(self.dst_port) << 16
-                | u64::from(self.vlan) << 32
-                | u64::from(self.ethertype) << 48,
-            u64::from(self.ingress) | u64::from(self.proto) << 16 | u64::from(self.pad) << 24,
-        )
-    }
-
     #[must_use]
     pub fn ingress(&self) -> PortId {
         PortId(self.ingress)
@@ -64,6 +37,100 @@ impl FlowKey {
     }
 }
 
+/// A key as the table keeps it. Made of whole words, which are written and read as such: what is
+/// written by the byte and read by the word a moment later has to wait for its way to the cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct PackedKey {
+    src: [u64; 2],
+    dst: [u64; 2],
+    /// Ports, VLAN and EtherType.
+    ports: u64,
+    /// Ingress and protocol.
+    rest: u64,
+}
+
+impl PackedKey {
+    /// Of addresses as big-endian numbers; `FlowKey` says what each is. Ports as `src << 16 | dst`.
+    #[inline]
+    #[must_use]
+    pub fn new(
+        (src, dst): (u128, u128),
+        ports: u32,
+        tag: (u16, u16),
+        ingress: u16,
+        proto: u8,
+    ) -> Self {
+        let (vlan, ethertype) = tag;
+        Self {
+            src: halves(src),
+            dst: halves(dst),
+            ports: u64::from(ports) | u64::from(vlan) << 32 | u64::from(ethertype) << 48,
+            rest: u64::from(ingress) | u64::from(proto) << 16,
+        }
+    }
+
+    /// The source port's slot.
+    #[inline]
+    #[must_use]
+    pub fn ingress(&self) -> u16 {
+        self.rest as u16
+    }
+
+    /// `==` without a branch for each word.
+    #[inline]
+    pub(super) fn same(&self, other: &Self) -> bool {
+        let mut differ = (self.ports ^ other.ports) | (self.rest ^ other.rest);
+        for (mine, theirs) in
+            self.src.iter().chain(&self.dst).zip(other.src.iter().chain(&other.dst))
+        {
+            differ |= mine ^ theirs;
+        }
+        differ == 0
+    }
+
+    /// All of it: source, destination, the rest.
+    #[inline]
+    pub(super) fn words(&self) -> [[u64; 2]; 3] {
+        [self.src, self.dst, [self.ports, self.rest]]
+    }
+}
+
+#[inline]
+const fn halves(number: u128) -> [u64; 2] {
+    [(number >> 64) as u64, number as u64]
+}
+
+impl From<&FlowKey> for PackedKey {
+    fn from(key: &FlowKey) -> Self {
+        Self::new(
+            (u128::from_be_bytes(key.src), u128::from_be_bytes(key.dst)),
+            u32::from(key.src_port) << 16 | u32::from(key.dst_port),
+            (key.vlan, key.ethertype),
+            key.ingress,
+            key.proto,
+        )
+    }
+}
+
+impl From<&PackedKey> for FlowKey {
+    fn from(packed: &PackedKey) -> Self {
+        let address =
+            |[high, low]: [u64; 2]| (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
+        let PackedKey { src, dst, ports, rest } = *packed;
+        Self {
+            src: address(src),
+            dst: address(dst),
+            src_port: (ports >> 16) as u16,
+            dst_port: ports as u16,
+            vlan: (ports >> 32) as u16,
+            ethertype: (ports >> 48) as u16,
+            ingress: rest as u16,
+            proto: (rest >> 16) as u8,
+        }
+    }
+}
+
 fn v4(mapped: [u8; 16]) -> IpAddr {
     let [.., a, b, c, d] = mapped;
     Ipv4Addr::new(a, b, c, d).into()
@@ -75,8 +142,19 @@ mod tests {
 
     #[test]
     fn one_bit_anywhere_makes_it_another_flow() {
-        let key = FlowKey { ethertype: 0x0800, proto: 6, ingress: 3, ..FlowKey::default() };
-        assert!(key.same(&key.clone()));
+        let key = FlowKey {
+            src: [7; 16],
+            dst: [9; 16],
+            src_port: 1,
+            dst_port: 2,
+            vlan: 3,
+            ethertype: 0x0800,
+            proto: 6,
+            ingress: 4,
+        };
+        let packed = PackedKey::from(&key);
+        assert_eq!(FlowKey::from(&packed), key);
+        assert!(packed.same(&packed.clone()));
         let mut others = Vec::new();
         for bit in 0..8 {
             let flip = 1u8 << bit;
@@ -89,7 +167,6 @@ mod tests {
                 others.push(other);
             }
             others.push(FlowKey { proto: key.proto ^ flip, ..key });
-            others.push(FlowKey { pad: key.pad ^ flip, ..key });
         }
         for flip in (0..16).map(|bit| 1u16 << bit) {
             others.push(FlowKey { src_port: key.src_port ^ flip, ..key });
@@ -98,7 +175,10 @@ mod tests {
             others.push(FlowKey { ethertype: key.ethertype ^ flip, ..key });
             others.push(FlowKey { ingress: key.ingress ^ flip, ..key });
         }
-        assert_eq!(others.len(), size_of::<FlowKey>() * 8);
-        assert!(others.iter().all(|other| !key.same(other) && key != *other));
+        assert_eq!(others.len(), 8 * (2 * 16 + 5 * 2 + 1));
+        for other in &others {
+            let other_packed = PackedKey::from(other);
+            assert!(!packed.same(&other_packed) && FlowKey::from(&other_packed) == *other);
+        }
     }
 }

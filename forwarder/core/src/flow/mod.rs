@@ -37,7 +37,7 @@ mod sources;
 mod table;
 
 pub use counts::{FlowCounts, FlowLatency};
-pub use key::FlowKey;
+pub use key::{FlowKey, PackedKey};
 pub use table::FlowTable;
 
 use crate::PortId;

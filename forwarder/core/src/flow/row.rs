@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 
 use super::bins::{Bins, Part};
 use super::index::Way;
-use super::{FlowCounts, FlowKey, FlowRef};
+use super::{FlowCounts, FlowRef, PackedKey};
 use crate::latency::shape::{bin_of, to_histogram};
 use crate::latency::{LONGEST_NS, histogram};
 use crate::{Losses, Reason};
@@ -21,16 +21,17 @@ const ESTABLISHED: u8 = 3;
 #[derive(Default)]
 #[repr(C, align(64))]
 pub(super) struct Row {
-    key: FlowKey,
+    key: PackedKey,
     /// Never 0 in a row that was ever used; another one when a flow ends.
     generation: u16,
     tcp_flags: u8,
     /// Packets that were looked up, as far as it matters.
     met: u8,
-    last_ns: u64,
     /// That of the source when the flow began; 0: the row is vacant.
     epoch: u32,
+    last_ns: u64,
     part: Option<Part>,
+    way: Way,
     frames: u64,
     bytes: u64,
     delivered: u64,
@@ -40,7 +41,6 @@ pub(super) struct Row {
     /// Sixteen times the jitter, as in RFC 3550, A.8.
     jitter16: u64,
     first_ns: u64,
-    way: Way,
     firsts: [u64; FIRSTS],
     losses: Losses,
 }
@@ -55,7 +55,7 @@ pub(super) enum Note {
 }
 
 impl Row {
-    pub(super) fn begin(&mut self, now_ns: u64, key: &FlowKey, epoch: u32, way: Way) {
+    pub(super) fn begin(&mut self, now_ns: u64, key: &PackedKey, epoch: u32, way: Way) {
         *self = Self {
             key: *key,
             generation: self.generation.max(1),
@@ -85,7 +85,7 @@ impl Row {
     }
 
     #[inline]
-    pub(super) fn is_of(&self, key: &FlowKey, epoch: u32) -> bool {
+    pub(super) fn is_of(&self, key: &PackedKey, epoch: u32) -> bool {
         self.epoch == epoch && self.key.same(key)
     }
 
@@ -93,7 +93,7 @@ impl Row {
         self.epoch == 0
     }
 
-    pub(super) fn key(&self) -> &FlowKey {
+    pub(super) fn key(&self) -> &PackedKey {
         &self.key
     }
 
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn what_every_packet_touches_is_in_two_cache_lines() {
         use std::mem::offset_of;
-        assert!(offset_of!(Row, key) == 0 && offset_of!(Row, frames) == 64);
+        assert!(offset_of!(Row, key) == 0 && offset_of!(Row, frames) == 72);
         assert_eq!(offset_of!(Row, firsts), 128);
     }
 }

@@ -78,7 +78,7 @@ impl Sources {
     }
 
     pub(super) fn is_in_use(&self, row: &Row) -> bool {
-        !row.is_vacant() && row.epoch() == self.epoch(row.key().ingress)
+        !row.is_vacant() && row.epoch() == self.epoch(row.key().ingress())
     }
 
     /// Rows in use.

@@ -5,7 +5,7 @@ use super::bins::Bins;
 use super::index::{Home, Index};
 use super::row::{Note, Row};
 use super::sources::{Claim, Sources, Sum};
-use super::{FlowConfig, FlowKey, FlowLatency, FlowRef, FlowRow, FlowSum};
+use super::{FlowConfig, FlowKey, FlowLatency, FlowRef, FlowRow, FlowSum, PackedKey};
 use crate::latency::shape::{BINS, bin_of};
 use crate::{PortId, Reason};
 
@@ -92,8 +92,8 @@ impl FlowTable {
     /// The row of a flow, made if there is room; `hash` is the same for all its packets, and need
     /// not tell flows apart.
     #[inline]
-    pub fn find(&mut self, now_ns: u64, hash: u32, key: &FlowKey) -> FlowRef {
-        let epoch = self.sources.epoch(key.ingress);
+    pub fn find(&mut self, now_ns: u64, hash: u32, key: &PackedKey) -> FlowRef {
+        let epoch = self.sources.epoch(key.ingress());
         if epoch == 0 {
             return FlowRef(0);
         }
@@ -124,7 +124,7 @@ impl FlowTable {
         &mut self,
         now_ns: u64,
         hash: u32,
-        key: &FlowKey,
+        key: &PackedKey,
         bytes: u32,
         tcp_flags: u8,
     ) -> FlowRef {
@@ -134,7 +134,7 @@ impl FlowTable {
             if let Some(row) = self.rows.get_mut(flow.0 as usize & 0xffff) {
                 row.arrived(now_ns, bytes, tcp_flags);
             }
-        } else if let Some(sum) = self.sources.sum(key.ingress(), flow) {
+        } else if let Some(sum) = self.sources.sum(PortId(key.ingress()), flow) {
             sum.arrived(now_ns, bytes, tcp_flags);
         }
         flow
@@ -192,7 +192,7 @@ impl FlowTable {
             }
             if self.sources.is_in_use(row) {
                 rows.push(FlowRow {
-                    key: *row.key(),
+                    key: FlowKey::from(row.key()),
                     counts: row.counts(),
                     latency: latency.then(|| FlowLatency(row.latency(&self.bins))),
                 });
@@ -222,8 +222,8 @@ impl FlowTable {
 
     /// Gives a flow a row, if one is free or can be freed by looking at few.
     #[inline(never)]
-    fn enter(&mut self, now_ns: u64, home: Home, key: &FlowKey, epoch: u32) -> Option<FlowRef> {
-        let claim = self.sources.claim(key.ingress, self.config.capacity);
+    fn enter(&mut self, now_ns: u64, home: Home, key: &PackedKey, epoch: u32) -> Option<FlowRef> {
+        let claim = self.sources.claim(key.ingress(), self.config.capacity);
         let way = match self.index.vacant(home) {
             Some(way) => way,
             None => {
@@ -245,7 +245,7 @@ impl FlowTable {
         let row = self.rows.get_mut(usize::from(place))?;
         row.begin(now_ns, key, epoch, way);
         self.index.put(way, home, place);
-        self.sources.began(key.ingress);
+        self.sources.began(key.ingress());
         Some(row.reference(usize::from(place)))
     }
 
@@ -263,8 +263,8 @@ impl FlowTable {
         let over = rows.clone().find(|(_, row)| self.has_ended(now_ns, row));
         let (place, _) = over.or_else(|| {
             let may_have = rows.by_ref().filter(|(_, row)| {
-                let above = self.sources.is_above(row.key().ingress, claim);
-                let equal = above || row.key().ingress == claim.ingress;
+                let above = self.sources.is_above(row.key().ingress(), claim);
+                let equal = above || row.key().ingress() == claim.ingress;
                 above && claim.below || equal && lucky && !row.is_established()
             });
             may_have.min_by_key(|(_, row)| (row.is_established(), row.last_ns()))
@@ -287,7 +287,7 @@ impl FlowTable {
         let Some(row) = self.rows.get_mut(place) else { return false };
         let mut sum = None;
         if self.sources.is_in_use(row) {
-            sum = self.sources.ended(row.key().ingress);
+            sum = self.sources.ended(row.key().ingress());
         }
         if let Some(sum) = &mut sum {
             sum.add(row);

@@ -28,9 +28,13 @@ fn table(capacity: u32) -> FlowTable {
     table
 }
 
+fn packed(ingress: PortId, n: u32) -> PackedKey {
+    PackedKey::from(&key(ingress, n))
+}
+
 /// A packet of the `n`th flow comes in.
 fn send(table: &mut FlowTable, now_ns: u64, ingress: PortId, n: u32) -> FlowRef {
-    table.arrived(now_ns, n, &key(ingress, n), 100, 0x02)
+    table.arrived(now_ns, n, &packed(ingress, n), 100, 0x02)
 }
 
 fn rows(table: &FlowTable) -> Vec<FlowRow> {
@@ -59,7 +63,7 @@ fn establish(table: &mut FlowTable, now_ns: u64, ingress: PortId, n: u32) -> Flo
 fn a_flow_is_counted_in_its_row() {
     let mut table = table(16);
     let flow = send(&mut table, 10, A, 1);
-    assert_eq!(table.arrived(30, 1, &key(A, 1), 60, 0x10), flow);
+    assert_eq!(table.arrived(30, 1, &packed(A, 1), 60, 0x10), flow);
     table.delivered(A, flow, 100, 5_000);
     table.lost(A, flow, Reason::QueueFull);
     let row = row(&table, A, 1).unwrap();
@@ -84,7 +88,7 @@ fn a_flow_is_counted_in_its_row() {
 fn a_flow_that_came_from_another_worker_is_not_idle_while_it_is_delivered() {
     let mut table = table(16);
     for second in 1..100 {
-        let flow = table.find(second * S, 1, &key(A, 1));
+        let flow = table.find(second * S, 1, &packed(A, 1));
         table.delivered(A, flow, 100, 5_000);
         table.age(second * S, 16);
     }
@@ -96,27 +100,27 @@ fn a_flow_that_came_from_another_worker_is_not_idle_while_it_is_delivered() {
 #[test]
 fn what_meets_in_one_bucket_is_told_apart_and_the_ninth_finds_no_room() {
     let mut table = table(64);
-    let home = table.index.home(&key(A, 0)).bucket();
-    let meet = |n: &u32| table.index.home(&key(A, *n)).bucket() == home;
+    let home = table.index.home(&packed(A, 0)).bucket();
+    let meet = |n: &u32| table.index.home(&packed(A, *n)).bucket() == home;
     let all: Vec<_> = (0..).filter(meet).take(9).collect();
     // Nor does it help that their hashes are equal.
-    let flows: Vec<_> = all.iter().map(|n| table.find(1, 77, &key(A, *n))).collect();
+    let flows: Vec<_> = all.iter().map(|n| table.find(1, 77, &packed(A, *n))).collect();
     assert_eq!(table.len(), 8);
     assert!(flows[..8].iter().all(|flow| *flow != FlowRef(0)));
     assert_eq!(flows[8], FlowRef(0));
     for _ in 0..2 {
         for (n, flow) in all.iter().zip(&flows).take(8) {
-            assert_eq!(table.arrived(2, 77, &key(A, *n), *n, 0), *flow);
+            assert_eq!(table.arrived(2, 77, &packed(A, *n), *n, 0), *flow);
         }
     }
-    assert_eq!(table.arrived(2, 77, &key(A, all[8]), 5, 0), FlowRef(0));
+    assert_eq!(table.arrived(2, 77, &packed(A, all[8]), 5, 0), FlowRef(0));
     assert_eq!(sums(&table, A).other.0.bytes, 5);
     for n in &all[..8] {
         assert_eq!(row(&table, A, *n).unwrap().counts.bytes, 2 * u64::from(*n));
     }
     // All are established, so that luck does not help; when they are idle, time does.
-    assert!((0..1_000).all(|_| table.find(3, 77, &key(A, all[8])) == FlowRef(0)));
-    assert_ne!(table.find(2 + IDLE_NS, 77, &key(A, all[8])), FlowRef(0));
+    assert!((0..1_000).all(|_| table.find(3, 77, &packed(A, all[8])) == FlowRef(0)));
+    assert_ne!(table.find(2 + IDLE_NS, 77, &packed(A, all[8])), FlowRef(0));
     assert_eq!((table.len(), sums(&table, A).ended_flows), (8, 1));
 }
 
