@@ -26,7 +26,10 @@ pub fn reachable(from: &Guest, to: &Guest, deadline: Duration) -> Result<()> {
 /// Sends `count` datagrams at a rate every path takes and insists that each comes once.
 pub fn udp_exact(from: &Guest, to: &Guest, family: Family, size: usize, count: u64) -> Result<()> {
     let sink = Sink::start(&to.ns, to.socket(family, 0))?;
-    let source = Source { size, count, pace: Pace::Rate(5000), ..Source::to(sink.addr()) };
+    // On one core: a sender that is moved has datagrams in the backlogs of two, and which of them the
+    // kernel comes to first nobody knows.
+    let (pace, core) = (Pace::Rate(5000), Some(0));
+    let source = Source { size, count, pace, core, ..Source::to(sink.addr()) };
     let sent = source.send(&from.ns)?;
     sink.wait_for(count, Duration::from_secs(5))?;
     let received = sink.finish()?;
