@@ -29,6 +29,7 @@ pub struct Batch {
     headers: MultiHeaders<SockaddrStorage>,
     buffers: Vec<Vec<u8>>,
     letters: Vec<Letter>,
+    unreachable: u64,
 }
 
 /// Has the kernel stamp what the socket receives.
@@ -43,12 +44,14 @@ impl Default for Batch {
             headers: MultiHeaders::preallocate(BATCH, Some(stamps)),
             buffers: vec![vec![0; LARGEST]; BATCH],
             letters: Vec::with_capacity(BATCH),
+            unreachable: 0,
         }
     }
 }
 
 impl Batch {
-    /// Takes what waits, at most `most`; how many. Errors that the network reported are skipped.
+    /// Takes what waits, at most `most`; how many. What the network reported is
+    /// counted: it is told to one caller only, so whoever sends by this socket will not hear of it.
     pub fn receive(&mut self, socket: &UdpSocket, most: u64) -> io::Result<usize> {
         self.letters.clear();
         let most = usize::try_from(most).unwrap_or(BATCH).min(BATCH);
@@ -57,8 +60,11 @@ impl Batch {
         let flags = MsgFlags::MSG_DONTWAIT;
         let got = match recvmmsg(socket.as_raw_fd(), &mut self.headers, &mut slices, flags, None) {
             Ok(got) => got,
-            Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => return Ok(0),
-            Err(Errno::EHOSTUNREACH | Errno::ENETUNREACH) => return Ok(0),
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(0),
+            Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH) => {
+                self.unreachable += 1;
+                return Ok(0);
+            }
             Err(error) => return Err(error.into()),
         };
         for message in got {
@@ -72,6 +78,11 @@ impl Batch {
             });
         }
         Ok(self.letters.len())
+    }
+
+    /// How often the network said that nobody is there.
+    pub fn unreachable(&self) -> u64 {
+        self.unreachable
     }
 
     /// The last batch.

@@ -85,7 +85,8 @@ pub fn send(order: &Order, stop: &AtomicBool) -> Result<SendReport, ProbeError> 
         }
         done.store(true, Ordering::Relaxed);
         let heard = listening.join();
-        heard.map_err(|_| ProbeError::Refused("the thread that listens panicked".to_owned()))??;
+        let panicked = |_| ProbeError::Refused("the thread that listens panicked".to_owned());
+        pump.unreachable += heard.map_err(panicked)??;
         pumped
     })?;
     let (acknowledged, round_trips) = answers.report(&pump.numbers);

@@ -40,8 +40,8 @@ impl<'a> Answers<'a> {
         Ok(Self { sockets, session, ready, trips })
     }
 
-    /// Hears until it is told that all is done.
-    pub(super) fn listen(&self, done: &AtomicBool) -> Result<(), ProbeError> {
+    /// Hears until it is told that all is done; how often it heard that nobody listens there.
+    pub(super) fn listen(&self, done: &AtomicBool) -> Result<u64, ProbeError> {
         let mut batch = Batch::default();
         let mut events = vec![EpollEvent::empty(); EVENTS];
         while !done.load(Ordering::Relaxed) {
@@ -55,7 +55,7 @@ impl<'a> Answers<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(batch.unreachable())
     }
 
     fn take(&self, batch: &mut Batch) {
