@@ -12,7 +12,8 @@ use weir_port::{Port, clock_monotonic_ns};
 use super::command::{Change, Command, FdbNews, NewPort, Taken};
 use super::lanes::BURST;
 use super::look::port_snapshot;
-use super::turn::{Worker, settle};
+use super::switching::settle;
+use super::turn::Worker;
 
 /// Addresses looked at for their age per round of chores.
 const AGED_PER_ROUND: usize = 64;

@@ -5,7 +5,7 @@
 //! Nothing here allocates on a packet's way.
 //!
 //! Packets of a container share all stages but the first, nearly always, so those are recorded for
-//! a run of packets at once.
+//! a batch of packets at once.
 
 use weir_core::{
     FlowConfig, FlowRef, FlowRow, FlowSum, FlowTable, MAX_PORTS, PortId, Reason, Stage, VifLatency,
@@ -13,7 +13,7 @@ use weir_core::{
 use weir_port::{Packet, Pool};
 
 use super::headers::flow_key;
-use super::sent::Sent;
+use super::sent::{Sent, Times};
 
 /// Rows of the flow table looked at for their age per round of chores.
 const AGED_PER_ROUND: usize = 64;
@@ -30,29 +30,8 @@ pub(super) struct Measure {
     latency: bool,
     /// By source, where the times of its packets are kept.
     vifs: Box<[Option<Box<VifLatency>>]>,
-    run: Run,
     flows: FlowTable,
     keeps_flows: bool,
-}
-
-/// Packets one after the other that spent the same time in the same stages.
-#[derive(Clone, Copy, Debug, Default)]
-struct Run {
-    ingress: u8,
-    packets: u32,
-    container_ns: u64,
-    queue_ns: u64,
-    tx_ns: u64,
-}
-
-impl Run {
-    #[inline]
-    fn is_like(&self, other: &Self) -> bool {
-        self.ingress == other.ingress
-            && self.container_ns == other.container_ns
-            && self.queue_ns == other.queue_ns
-            && self.tx_ns == other.tx_ns
-    }
 }
 
 impl Measure {
@@ -60,7 +39,6 @@ impl Measure {
         Self {
             latency: settings.latency,
             vifs: std::iter::repeat_with(|| None).take(MAX_PORTS).collect(),
-            run: Run::default(),
             keeps_flows: settings.flows.capacity > 0,
             flows: FlowTable::new(settings.flows),
         }
@@ -87,14 +65,14 @@ impl Measure {
     /// with them: so the memory that one needs is fetched while the one before it is looked at.
     #[inline]
     pub(super) fn arrived(&mut self, now_ns: u64, burst: &mut [Packet], pool: &Pool) {
+        for packet in burst.iter_mut() {
+            // A turn's clock is read before it: what came since then was taken when it came.
+            packet.set_taken_ns(now_ns.max(packet.ingress_ns()));
+        }
         if !self.keeps_flows {
-            for packet in burst {
-                packet.set_taken_ns(now_ns);
-            }
             return;
         }
         for packet in burst {
-            packet.set_taken_ns(now_ns);
             let (key, tcp_flags) = flow_key(packet, pool.head(packet));
             let hash = packet.flow_hash();
             let flow = self.flows.arrived(now_ns, hash, &key, packet.len(), tcp_flags);
@@ -118,51 +96,30 @@ impl Measure {
         }
     }
 
-    /// The kernel has taken a packet, at `after_ns`. Call [`Self::settled`] after the last.
+    /// The kernel has taken these packets, at `after_ns`.
     #[inline]
-    pub(super) fn sent(&mut self, sent: &Sent, after_ns: u64) {
-        // A turn's clock is read before it, so a packet may have come a little later than it was
-        // taken; each time is at least the one before.
-        let taken_ns = sent.taken_ns.max(sent.ingress_ns);
-        let released_ns = sent.released_ns.max(taken_ns);
-        let sent_ns = sent.sent_ns.max(released_ns);
-        let after_ns = after_ns.max(sent_ns);
-        let residence_ns = after_ns - sent.ingress_ns;
-        if self.keeps_flows {
-            self.flows.delivered(sent.ingress(), FlowRef(sent.flow), sent.len, residence_ns);
-        }
-        if !self.latency {
-            return;
-        }
-        let run = Run {
-            ingress: sent.ingress,
-            packets: 0,
-            container_ns: released_ns - taken_ns,
-            queue_ns: sent_ns - released_ns,
-            tx_ns: after_ns - sent_ns,
+    pub(super) fn sent(&mut self, times: &Times, packets: &[Sent], after_ns: u64) {
+        let after_ns = after_ns.max(times.sent_ns);
+        let mut vif = match self.vifs.get_mut(times.ingress.index()) {
+            Some(Some(vif)) if self.latency => Some(vif),
+            _ => None,
         };
-        if !self.run.is_like(&run) {
-            self.settled();
-            self.run = run;
+        for sent in packets {
+            let residence_ns = after_ns.saturating_sub(sent.ingress_ns);
+            if self.keeps_flows {
+                let flow = FlowRef(sent.flow);
+                self.flows.delivered(times.ingress, flow, sent.len(), residence_ns);
+            }
+            if let Some(vif) = &mut vif {
+                vif.record(Stage::Steer, times.taken_ns.saturating_sub(sent.ingress_ns), 1);
+                vif.record_residence(residence_ns);
+            }
         }
-        self.run.packets += 1;
-        if let Some(Some(vif)) = self.vifs.get_mut(usize::from(sent.ingress)) {
-            vif.record(Stage::Steer, taken_ns - sent.ingress_ns, 1);
-            vif.record_residence(residence_ns);
-        }
-    }
-
-    /// Writes down what was gathered: nothing is kept back between two turns.
-    #[inline]
-    pub(super) fn settled(&mut self) {
-        let packets = u64::from(std::mem::take(&mut self.run.packets));
-        if packets == 0 {
-            return;
-        }
-        if let Some(Some(vif)) = self.vifs.get_mut(usize::from(self.run.ingress)) {
-            vif.record(Stage::Container, self.run.container_ns, packets);
-            vif.record(Stage::Queue, self.run.queue_ns, packets);
-            vif.record(Stage::Tx, self.run.tx_ns, packets);
+        if let Some(vif) = vif {
+            let count = packets.len() as u64;
+            vif.record(Stage::Container, times.released_ns - times.taken_ns, count);
+            vif.record(Stage::Queue, times.sent_ns - times.released_ns, count);
+            vif.record(Stage::Tx, after_ns - times.sent_ns, count);
         }
     }
 

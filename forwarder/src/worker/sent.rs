@@ -1,88 +1,148 @@
 //! What was handed to a port and is not known to be taken by the kernel yet.
 //!
-//! Invariant: in the order in which it was handed over; each entry is given out once.
+//! Invariant: in the order in which it was handed over; each packet is given out once. Packets of a
+//! container share their times, nearly always, so these are noted once for a batch of packets.
 
 use weir_core::PortId;
 use weir_port::Packet;
 
 /// A packet that was handed over: the packet itself is the port's.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sent {
     pub(super) ingress_ns: u64,
-    pub(super) taken_ns: u64,
-    pub(super) released_ns: u64,
-    pub(super) sent_ns: u64,
     pub(super) flow: u32,
-    pub(super) len: u32,
-    pub(super) ingress: u8,
-    pub(super) mark: u8,
+    /// The mark above the length.
+    len_mark: u32,
 }
+
+const LEN_BITS: u32 = 24;
+const _: () = assert!(
+    weir_port::MAX_FRAMES * weir_abi::FRAME_ROOM as usize <= 1 << LEN_BITS,
+    "every length fits"
+);
 
 impl Sent {
     #[inline]
-    pub(super) fn of(packet: &Packet, released_ns: u64, now_ns: u64) -> Self {
-        Self {
-            ingress_ns: packet.ingress_ns(),
-            taken_ns: packet.taken_ns(),
-            released_ns,
-            sent_ns: now_ns,
-            flow: packet.flow(),
-            len: packet.len(),
-            ingress: packet.ingress().0 as u8,
-            mark: packet.mark(),
-        }
+    pub(super) fn len(&self) -> u32 {
+        self.len_mark & ((1 << LEN_BITS) - 1)
     }
 
     #[inline]
-    pub(super) fn ingress(&self) -> PortId {
-        PortId(self.ingress.into())
+    pub(super) fn mark(&self) -> u8 {
+        (self.len_mark >> LEN_BITS) as u8
     }
+}
+
+/// Whence packets came, and when what happened to them. A turn's clock is read before it, so what
+/// was sent in it can have come a little later; each time is at least the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Times {
+    pub(super) ingress: PortId,
+    pub(super) taken_ns: u64,
+    pub(super) released_ns: u64,
+    pub(super) sent_ns: u64,
+}
+
+/// So many packets with the same times.
+#[derive(Clone, Copy, Debug)]
+struct Batch {
+    times: Times,
+    packets: usize,
 }
 
 /// See the module. Begins at the start of its memory whenever it has run empty, so that a short
 /// turn touches little of it.
 #[derive(Debug)]
 pub(super) struct SentLog {
-    entries: Vec<Sent>,
+    packets: Vec<Sent>,
+    batches: Vec<Batch>,
+    /// The oldest that are not settled.
     first: usize,
+    first_batch: usize,
 }
 
-/// Entries that find room without allocating: twice what a transmit ring holds.
+/// Packets that find room without allocating: twice what a transmit ring holds.
 const ROOM: usize = 4096;
 
 impl SentLog {
     pub(super) fn new() -> Self {
-        Self { entries: Vec::with_capacity(ROOM), first: 0 }
-    }
-
-    /// Hands the entry back where there is no room.
-    #[inline]
-    pub(super) fn push(&mut self, sent: Sent) -> Option<Sent> {
-        if self.entries.len() == self.entries.capacity() {
-            if self.first == 0 {
-                return Some(sent);
-            }
-            self.entries.drain(..self.first);
-            self.first = 0;
+        Self {
+            packets: Vec::with_capacity(ROOM),
+            batches: Vec::with_capacity(ROOM),
+            first: 0,
+            first_batch: 0,
         }
-        self.entries.push(sent);
-        None
     }
 
-    /// The oldest, all but so many of the last.
     #[inline]
-    pub(super) fn ready(&self, waiting: usize) -> &[Sent] {
-        let end = self.entries.len().saturating_sub(waiting).max(self.first);
-        self.entries.get(self.first..end).unwrap_or_default()
+    pub(super) fn is_empty(&self) -> bool {
+        self.packets.is_empty()
     }
 
-    /// So many of the oldest are settled.
+    /// The next one needs memory, unless some are settled before.
     #[inline]
-    pub(super) fn done(&mut self, count: usize) {
-        self.first += count;
-        if self.first >= self.entries.len() {
-            self.entries.clear();
-            self.first = 0;
+    pub(super) fn is_full(&self) -> bool {
+        self.packets.len() == self.packets.capacity()
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, packet: &Packet, released_ns: u64, now_ns: u64) {
+        let taken_ns = packet.taken_ns();
+        let released_ns = released_ns.max(taken_ns);
+        let sent_ns = now_ns.max(released_ns);
+        self.add(
+            Sent {
+                ingress_ns: packet.ingress_ns(),
+                flow: packet.flow(),
+                len_mark: packet.len() | u32::from(packet.mark()) << LEN_BITS,
+            },
+            Times { ingress: packet.ingress(), taken_ns, released_ns, sent_ns },
+        );
+    }
+
+    #[inline]
+    fn add(&mut self, sent: Sent, times: Times) {
+        self.packets.push(sent);
+        match self.batches.last_mut() {
+            Some(batch) if batch.times == times => batch.packets += 1,
+            _ => self.batches.push(Batch { times, packets: 1 }),
+        }
+    }
+
+    /// The last one was not handed over after all.
+    #[cold]
+    pub(super) fn take_back(&mut self) {
+        self.packets.pop();
+        if let Some(batch) = self.batches.last_mut() {
+            batch.packets -= 1;
+            if batch.packets == 0 {
+                self.batches.pop();
+            }
+        }
+    }
+
+    /// Gives out the oldest, all but so many of the last, batch by batch.
+    #[inline]
+    pub(super) fn settle(&mut self, waiting: usize, mut each: impl FnMut(&Times, &[Sent])) {
+        let end = self.packets.len().saturating_sub(waiting);
+        while self.first < end
+            && let Some(batch) = self.batches.get_mut(self.first_batch)
+        {
+            let count = batch.packets.min(end - self.first);
+            let packets = self.packets.get(self.first..self.first + count).unwrap_or_default();
+            each(&batch.times, packets);
+            self.first += count;
+            batch.packets -= count;
+            self.first_batch += usize::from(batch.packets == 0);
+        }
+        if self.first == self.packets.len() {
+            self.packets.clear();
+            self.batches.clear();
+            (self.first, self.first_batch) = (0, 0);
+        } else if self.first >= ROOM / 2 {
+            self.packets.drain(..self.first);
+            self.batches.drain(..self.first_batch);
+            (self.first, self.first_batch) = (0, 0);
         }
     }
 }
@@ -91,46 +151,69 @@ impl SentLog {
 mod tests {
     use super::*;
 
-    fn sent(at_ns: u64) -> Sent {
-        Sent {
-            ingress_ns: at_ns,
-            taken_ns: at_ns,
-            released_ns: at_ns,
-            sent_ns: at_ns,
-            flow: 0,
-            len: 60,
-            ingress: 0,
-            mark: 0,
-        }
+    fn push(log: &mut SentLog, ingress_ns: u64, sent_ns: u64) {
+        let sent = Sent { ingress_ns, flow: 0, len_mark: 60 };
+        log.add(sent, Times { ingress: PortId(0), taken_ns: 0, released_ns: 0, sent_ns });
+    }
+
+    /// When packets were sent and when they came.
+    fn settled(log: &mut SentLog, waiting: usize) -> Vec<(u64, Vec<u64>)> {
+        let mut all = Vec::new();
+        log.settle(waiting, |times, packets| {
+            all.push((times.sent_ns, packets.iter().map(|sent| sent.ingress_ns).collect()));
+        });
+        all
     }
 
     #[test]
-    fn in_order_and_without_those_that_wait() {
+    fn in_order_by_batch_and_without_those_that_wait() {
         let mut log = SentLog::new();
         for n in 0..10 {
-            assert!(log.push(sent(n)).is_none());
+            push(&mut log, n, n / 4);
         }
-        let times = |ready: &[Sent]| ready.iter().map(|s| s.sent_ns).collect::<Vec<_>>();
-        assert_eq!(times(log.ready(4)), [0, 1, 2, 3, 4, 5]);
-        log.done(6);
-        log.push(sent(10));
-        assert!(log.ready(5).is_empty() && log.ready(100).is_empty());
-        assert_eq!(times(log.ready(0)), [6, 7, 8, 9, 10]);
-        log.done(5);
-        assert!(log.ready(0).is_empty());
+        assert_eq!(settled(&mut log, 4), [(0, vec![0, 1, 2, 3]), (1, vec![4, 5])]);
+        push(&mut log, 10, 2);
+        assert!(settled(&mut log, 5).is_empty() && settled(&mut log, 100).is_empty());
+        assert_eq!(settled(&mut log, 1), [(1, vec![6, 7]), (2, vec![8, 9])]);
+        assert_eq!(settled(&mut log, 0), [(2, vec![10])]);
+        assert!(settled(&mut log, 0).is_empty() && log.is_empty());
     }
 
     #[test]
-    fn it_never_grows() {
+    fn what_is_taken_back_is_not_settled() {
         let mut log = SentLog::new();
-        let room = log.entries.capacity() as u64;
-        for n in 0..room {
-            assert!(log.push(sent(n)).is_none());
+        for (ingress_ns, sent_ns) in [(1, 0), (2, 0), (3, 1)] {
+            push(&mut log, ingress_ns, sent_ns);
         }
-        assert_eq!(log.push(sent(room)).map(|s| s.sent_ns), Some(room));
-        log.done(1);
-        assert!(log.push(sent(room)).is_none());
-        assert_eq!(log.entries.capacity() as u64, room);
-        assert_eq!(log.ready(0).len() as u64, room);
+        log.take_back();
+        push(&mut log, 4, 0);
+        log.take_back();
+        push(&mut log, 5, 2);
+        assert_eq!(settled(&mut log, 0), [(0, vec![1, 2]), (2, vec![5])]);
+        push(&mut log, 6, 0);
+        log.take_back();
+        assert!(log.is_empty() && settled(&mut log, 0).is_empty());
+    }
+
+    #[test]
+    fn it_never_grows_while_a_ring_is_settled_in_time() {
+        let mut log = SentLog::new();
+        let (room, mut next) = (log.packets.capacity(), 0);
+        for waiting in [ROOM / 2, ROOM / 2, 1, ROOM / 2 - 1, ROOM / 2] {
+            while !log.is_full() {
+                push(&mut log, next, next);
+                next += 1;
+            }
+            settled(&mut log, waiting);
+            assert!(!log.is_full());
+        }
+        assert_eq!(settled(&mut log, 0).last(), Some(&(next - 1, vec![next - 1])));
+        assert_eq!((log.packets.capacity(), log.batches.capacity()), (room, room));
+    }
+
+    #[test]
+    fn a_length_and_a_mark_share_a_word() {
+        let sent = Sent { ingress_ns: 0, flow: 0, len_mark: 65_550 | 255 << LEN_BITS };
+        assert_eq!((sent.len(), sent.mark()), (65_550, 255));
     }
 }

@@ -8,7 +8,6 @@ use weir_port::{Packet, Pool, Port, Refused};
 
 use super::lanes::Lane;
 use super::measure::Measure;
-use super::sent::Sent;
 use super::tap::Tap;
 
 /// The addresses a frame is switched by.
@@ -127,38 +126,56 @@ impl<P: Port> Way<'_, P> {
         if tap.is_on() {
             tap.sending(*now_ns, &packet, pool, *egress);
         }
-        let sent = Sent::of(&packet, released_ns, *now_ns);
-        match lane.port.send(pool, packet) {
-            Ok(()) => {
-                if (measure.is_on() || tap.is_on())
-                    && let Some(sent) = lane.sent.push(sent)
-                {
-                    // So much in one turn that there is no room to wait for the clock.
-                    measure.sent(&sent, *now_ns);
-                    if sent.mark != 0 {
-                        tap.settled(*egress, &sent, *now_ns);
-                    }
-                }
-                Ok(())
+        let noted = measure.is_on() || tap.is_on();
+        if noted {
+            if lane.sent.is_full() {
+                // So much in one turn that there is no room to wait for the clock.
+                settle(*egress, lane, measure, tap, *now_ns);
             }
-            Err(Refused::Lost(packet, reason)) => {
+            lane.sent.push(&packet, released_ns, *now_ns);
+        }
+        let Err(refused) = lane.port.send(pool, packet) else { return Ok(()) };
+        if noted {
+            lane.sent.take_back();
+        }
+        if tap.is_on() {
+            tap.refused();
+        }
+        match refused {
+            Refused::Lost(packet, reason) => {
                 lane.losses.add(reason, 1);
                 measure.lost(&packet, reason);
                 if tap.is_on() {
-                    tap.refused();
                     tap.lost(*now_ns, &packet, pool, reason);
                 }
                 pool.release(packet);
                 Ok(())
             }
-            Err(Refused::Full(packet)) => {
-                if tap.is_on() {
-                    tap.refused();
-                }
-                Err(packet)
-            }
+            Refused::Full(packet) => Err(packet),
         }
     }
+}
+
+/// Writes down how long what was handed to a port took, as far as the kernel has it.
+#[inline]
+pub(super) fn settle<P: Port>(
+    id: PortId,
+    lane: &mut Lane<P>,
+    measure: &mut Measure,
+    tap: &mut Tap,
+    after_ns: u64,
+) {
+    if lane.sent.is_empty() {
+        return;
+    }
+    lane.sent.settle(lane.port.tx_waiting(), |times, packets| {
+        measure.sent(times, packets, after_ns);
+        if tap.is_on() {
+            for sent in packets.iter().filter(|sent| sent.mark() != 0) {
+                tap.settled(id, times, sent, after_ns);
+            }
+        }
+    });
 }
 
 /// What came of draining a queue.

@@ -14,12 +14,12 @@ use super::chores::Leaving;
 use super::command::{Command, FdbNews};
 use super::handle::WorkerSettings;
 use super::idle::{IdlePolicy, Moment, Wait, wait};
-use super::lanes::{BURST, Lane, Lanes};
+use super::lanes::{BURST, Lanes};
 use super::measure::Measure;
 use super::regimes::{Regime, Regimes};
 use super::remotes::Remotes;
 use super::snapshot::WorkerSnapshot;
-use super::switching::{Intake, Way, drain, key_of, lose_all};
+use super::switching::{Intake, Way, drain, key_of, lose_all, settle};
 use super::tap::Tap;
 use super::transfer::Peers;
 
@@ -180,7 +180,7 @@ impl<P: Port> Worker<P> {
         let (packets, mut bytes) = (burst.len(), 0);
         measure.arrived(now_ns, burst, pool);
         if tap.is_on() {
-            burst.iter_mut().for_each(|packet| tap.arrived(now_ns, packet, pool));
+            burst.iter_mut().for_each(|packet| tap.arrived(packet, pool));
         }
         let mut intake = Intake { engine, pool, lane, pieces, measure, tap, now_ns, ingress };
         for packet in burst.drain(..) {
@@ -343,27 +343,6 @@ impl<P: Port> Worker<P> {
         let _ = poll(&mut watched, Some(&timeout));
         bell.rise();
     }
-}
-
-/// The same for one port.
-#[inline]
-pub(super) fn settle<P: Port>(
-    id: PortId,
-    lane: &mut Lane<P>,
-    measure: &mut Measure,
-    tap: &mut Tap,
-    after_ns: u64,
-) {
-    let ready = lane.sent.ready(lane.port.tx_waiting());
-    for sent in ready {
-        measure.sent(sent, after_ns);
-        if sent.mark != 0 {
-            tap.settled(id, sent, after_ns);
-        }
-    }
-    let count = ready.len();
-    lane.sent.done(count);
-    measure.settled();
 }
 
 /// The earlier of two times, where there are any.

@@ -15,7 +15,7 @@ use weir_port::{Packet, Pool};
 pub use self::filter::{Facts, Filter, Protocol};
 pub use self::ring::{Event, Reader, Step};
 use self::ring::{Writer, ring};
-use super::sent::Sent;
+use super::sent::{Sent, Times};
 
 /// Of a packet whose way is followed: its headers.
 const HEADERS: u32 = 128;
@@ -115,7 +115,7 @@ impl Watcher {
         self.ring.put(Event { captured, ..event }, pool.chunks(packet));
     }
 
-    fn arrived(&mut self, now_ns: u64, packet: &mut Packet, pool: &Pool) {
+    fn arrived(&mut self, packet: &mut Packet, pool: &Pool) {
         let follow = self.spec.purpose == Purpose::Trace && !self.marks.is_empty();
         if !(self.points().arrival || follow)
             || !self.spec.filter.takes_port(packet.ingress())
@@ -128,7 +128,7 @@ impl Watcher {
             packet.set_mark(mark);
             most = most.min(HEADERS);
         }
-        let step = Step::Arrived { taken_ns: now_ns };
+        let step = Step::Arrived { taken_ns: packet.taken_ns() };
         self.put_with_bytes(event(packet.ingress_ns(), packet, step), most, packet, pool);
     }
 
@@ -165,24 +165,26 @@ impl Watcher {
         }
     }
 
-    fn settled(&mut self, egress: PortId, sent: &Sent, after_ns: u64) {
-        let Sent { ingress_ns, taken_ns, released_ns, sent_ns, len, mark, .. } = *sent;
+    fn settled(&mut self, egress: PortId, times: &Times, sent: &Sent, after_ns: u64) {
+        let Times { ingress, taken_ns, released_ns, sent_ns } = *times;
         self.step(Event {
-            at_ns: after_ns,
+            at_ns: after_ns.max(sent_ns),
             step: Step::Settled { egress, taken_ns, released_ns, sent_ns },
-            ingress_ns,
-            ingress: sent.ingress(),
-            mark,
-            len,
+            ingress_ns: sent.ingress_ns,
+            ingress,
+            mark: sent.mark(),
+            len: sent.len(),
             captured: 0,
             facts: Facts::default(),
         });
     }
 }
 
+/// A turn's clock is read before it, so a packet may have come a little later: nothing happened to
+/// it before.
 fn event(at_ns: u64, packet: &Packet, step: Step) -> Event {
     Event {
-        at_ns,
+        at_ns: at_ns.max(packet.ingress_ns()),
         step,
         ingress_ns: packet.ingress_ns(),
         ingress: packet.ingress(),
@@ -219,9 +221,9 @@ impl Tap {
 
     /// A packet came in.
     #[cold]
-    pub(super) fn arrived(&mut self, now_ns: u64, packet: &mut Packet, pool: &Pool) {
+    pub(super) fn arrived(&mut self, packet: &mut Packet, pool: &Pool) {
         if let Some(watcher) = self.watcher() {
-            watcher.arrived(now_ns, packet, pool);
+            watcher.arrived(packet, pool);
         }
     }
 
@@ -265,9 +267,9 @@ impl Tap {
 
     /// The kernel has taken a marked packet, at `after_ns`.
     #[cold]
-    pub(super) fn settled(&mut self, egress: PortId, sent: &Sent, after_ns: u64) {
+    pub(super) fn settled(&mut self, egress: PortId, times: &Times, sent: &Sent, after_ns: u64) {
         if let Some(watcher) = self.watcher() {
-            watcher.settled(egress, sent, after_ns);
+            watcher.settled(egress, times, sent, after_ns);
         }
     }
 
