@@ -12,6 +12,7 @@ use weir::control::run;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    weir_port::sys::keep_heap_small();
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
             Ok(runtime) => runtime,

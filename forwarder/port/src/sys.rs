@@ -18,6 +18,22 @@ pub fn clock_monotonic_ns() -> u64 {
     (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }
 
+/// Keeps a long-lived process from growing in steps: one heap for all threads, and large pieces
+/// apart from it, so that they go back to the system when they are freed. For before the second
+/// thread; threads that must not wait for one another must not allocate.
+pub fn keep_heap_small() {
+    #[cfg(target_env = "gnu")]
+    {
+        const LARGE: libc::c_int = 128 << 10;
+        // SAFETY: sets two numbers of the allocator, which is made for that; no memory is involved.
+        unsafe {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+            // Fixed, or the allocator raises it to the largest piece that was ever freed.
+            libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+        }
+    }
+}
+
 pub(crate) fn check(ret: libc::c_int) -> io::Result<libc::c_int> {
     if ret < 0 { Err(io::Error::last_os_error()) } else { Ok(ret) }
 }

@@ -176,7 +176,9 @@ impl Numbers for Shared {
     async fn sample(&self) -> Result<Sample, BackendError> {
         let times = self.measured.times(PortTimes::new).await;
         let times = times.map_err(|error| BackendError(error.to_string()))?;
-        Ok(Sample { stats: self.stats().await?, times })
+        let flows = self.measured.flow_room().await;
+        let flows = flows.map_err(|error| BackendError(error.to_string()))?;
+        Ok(Sample { stats: self.stats().await?, times, flows })
     }
 }
 

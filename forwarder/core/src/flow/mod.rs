@@ -75,6 +75,8 @@ pub struct FlowSum {
     /// Had a row, and ended; `ended_flows` of them.
     pub ended: (FlowCounts, hdrhistogram::Histogram<u64>),
     pub ended_flows: u64,
+    /// Flows that have a row.
+    pub known: u32,
 }
 
 /// Names a row, or that there is none: the place below, and above it which of the flows is meant

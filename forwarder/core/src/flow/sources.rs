@@ -143,6 +143,7 @@ impl Sources {
                     other: sums.other.copy(),
                     ended: sums.ended.copy(),
                     ended_flows: sums.ended_flows,
+                    known: source.held,
                 })
             })
             .collect()

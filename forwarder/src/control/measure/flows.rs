@@ -220,7 +220,7 @@ impl<S: Source> Measured<S> {
         Ok((page.rows, page.from))
     }
 
-    async fn sums(&self) -> Result<Vec<FlowSum>, WorkerGone> {
+    pub(super) async fn sums(&self) -> Result<Vec<FlowSum>, WorkerGone> {
         let mut sums = Vec::new();
         for worker in &self.workers {
             sums.extend(worker.flow_sums().await?);

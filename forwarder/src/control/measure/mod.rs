@@ -2,7 +2,8 @@
 //!
 //! - [`latency`]: histograms by source, over all workers and all lives of a port;
 //!   [`times`]: for whoever makes something else of them
-//! - [`flows`]: the workers' flow tables, read in pages; [`tally`]: rows of one flow made one
+//! - [`flows`]: the workers' flow tables, read in pages; [`tally`]: rows of one flow made one;
+//!   [`room`]: how full the tables are
 //!
 //! Invariant: whoever asks holds no lock of the forwarder meanwhile, and workers are kept from
 //! packets for one page at a time. A slot's times are never given to a name that got the slot later:
@@ -11,6 +12,7 @@
 
 mod flows;
 mod latency;
+mod room;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,7 @@ use tokio::sync::Mutex;
 use weir_core::{FlowSum, PortId, VifLatency};
 use weir_port::XskPort;
 
+pub use self::room::{FlowRoom, SourceFlows};
 use super::plan::MeasurePlan;
 use crate::worker::{Asker, FlowPage, WorkerGone};
 

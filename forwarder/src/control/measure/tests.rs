@@ -128,7 +128,13 @@ fn ended(id: u16, flows: u64, counts: FlowCounts) -> FlowSum {
     let nothing = || (FlowCounts::default(), histogram());
     let mut times = histogram();
     times.saturating_record_n(1000, counts.delivered);
-    FlowSum { ingress: PortId(id), other: nothing(), ended: (counts, times), ended_flows: flows }
+    FlowSum {
+        ingress: PortId(id),
+        other: nothing(),
+        ended: (counts, times),
+        ended_flows: flows,
+        known: 0,
+    }
 }
 
 /// The packets of each source, which every stage must have.
@@ -282,4 +288,24 @@ async fn the_histograms_are_there_without_a_report_and_go_on_growing() {
     assert_eq!(told().await[1].1, 8);
     assert_eq!(bench.latency(true).await.vifs[1].stages[4].summary.count, 8);
     assert_eq!(told().await[1].1, 0);
+}
+
+#[tokio::test]
+async fn how_full_the_tables_are_is_told_by_source() {
+    let plan = MeasurePlan { flows: 100, ..MeasurePlan::default() };
+    let bench = Bench::new(plan, &["v1", "v2"]).await;
+    // The first worker serves v1 and hands some of its flows to the second.
+    for (worker, id, known, flows) in [(0, 0, 30, 5), (1, 0, 10, 2), (1, 1, 7, 0), (0, 9, 3, 0)] {
+        let sum = FlowSum { known, other: (took(4), histogram()), ..ended(id, flows, took(1)) };
+        bench.workers[worker].sums.lock().unwrap().push(sum);
+    }
+    let room = bench.measured.flow_room().await.unwrap();
+    let of = |port: &str, known, ended, other_frames| SourceFlows {
+        port: port.to_owned(),
+        known,
+        ended,
+        other_frames,
+    };
+    assert_eq!(room.capacity, 200);
+    assert_eq!(room.sources, [of("v1", 30, 5, 8), of("v2", 7, 0, 4)]);
 }

@@ -119,6 +119,11 @@ metrics! {
     RESIDENCE, 1: Histogram "weir_residence_seconds" in "seconds" ["port"] "From the XDP program's stamp until the kernel had taken the packet at its egress, of delivered packets by source.";
     STAGE, 2: Histogram "weir_stage_seconds" in "seconds" ["port" "stage"] "The same by stage, which add up to the residence: steer (until the worker took it), container (in an open one), queue (in its link's), tx (until the kernel had taken it).";
 
+    FLOWS, 1: Gauge "weir_flows" ["port"] "Flows that came in by this port and are told apart now.";
+    FLOWS_ENDED, 1: Counter "weir_flows_ended" ["port"] "Flows that were told apart until they had been idle for long, or had to make room.";
+    FLOWS_OTHER, 1: Counter "weir_flows_other_frames" in "frames" ["port"] "Frames of flows that are not told apart: the table was full when they came.";
+    FLOWS_CAPACITY, 0: Gauge "weir_flows_capacity" [] "Flows that can be told apart at once, of all ports; 0 where flows are not counted.";
+
     LEDGER_RECEIVED, 0: Counter "weir_ledger_received_frames" in "frames" [] "Every frame that entered a port, whatever became of it, ports that are gone included.";
     LEDGER_COPIES, 0: Counter "weir_ledger_copied_frames" in "frames" [] "Made here, by flooding and segmentation.";
     LEDGER_DELIVERED, 0: Counter "weir_ledger_delivered_frames" in "frames" [] "Handed over, and reported done by the device.";

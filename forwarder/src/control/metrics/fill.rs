@@ -13,6 +13,7 @@ use super::{
     times::seconds,
 };
 use crate::control::{
+    measure::SourceFlows,
     plan::Role,
     report::{LinkShare, PortReport, State, Traffic},
 };
@@ -30,6 +31,7 @@ impl Collector for Sample {
         links(&mut page, ports)?;
         containers(&mut page, ports)?;
         self.latency(&mut page)?;
+        self.flows(&mut page)?;
         self.ledger(&mut page)?;
         self.workers(&mut page)?;
         self.tables(&mut page)
@@ -49,6 +51,16 @@ impl Sample {
             times.stages().map(row)
         });
         page.family(&m::STAGE, stages)
+    }
+
+    fn flows(&self, page: &mut Page<'_>) -> fmt::Result {
+        let by_port = |of: fn(&SourceFlows) -> u64| {
+            self.flows.sources.iter().map(move |source| ([&*source.port], Whole(of(source))))
+        };
+        page.family(&m::FLOWS, by_port(|source| source.known))?;
+        page.family(&m::FLOWS_ENDED, by_port(|source| source.ended))?;
+        page.family(&m::FLOWS_OTHER, by_port(|source| source.other_frames))?;
+        page.single(&m::FLOWS_CAPACITY, Whole(self.flows.capacity))
     }
 
     fn ledger(&self, page: &mut Page<'_>) -> fmt::Result {

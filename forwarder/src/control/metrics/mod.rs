@@ -28,7 +28,7 @@ pub use self::{
     server::serve,
     times::{BOUNDS_NS, PortTimes, Spread},
 };
-use crate::control::{api::BackendError, report::StatsReport};
+use crate::control::{api::BackendError, measure::FlowRoom, report::StatsReport};
 
 /// Everything that is told, of one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,7 @@ pub struct Sample {
     pub stats: StatsReport,
     /// By source.
     pub times: Vec<PortTimes>,
+    pub flows: FlowRoom,
 }
 
 /// Who can take a sample.

@@ -17,7 +17,7 @@ use std::{
 use weir_core::{Reason, Stage, VifLatency};
 
 use super::{families::ALL, *};
-use crate::{cli::render::samples, control::report::State};
+use crate::{cli::render::samples, control::measure::SourceFlows, control::report::State};
 
 /// Three ports, one of which is gone and one of which is promised everything, and times of one.
 pub(super) fn sample() -> Sample {
@@ -35,7 +35,9 @@ pub(super) fn sample() -> Sample {
     }
     latency.record(Stage::Container, 0, 100);
     latency.record(Stage::Tx, 0, 100);
-    Sample { stats, times: vec![PortTimes::new("v1", &latency)] }
+    let of_v1 = SourceFlows { port: "v1".into(), known: 41, ended: 7, other_frames: 12 };
+    let flows = FlowRoom { capacity: 4096, sources: vec![of_v1] };
+    Sample { stats, times: vec![PortTimes::new("v1", &latency)], flows }
 }
 
 fn text() -> String {
