@@ -25,6 +25,11 @@ pub fn reachable(from: &Guest, to: &Guest, deadline: Duration) -> Result<()> {
 
 /// Sends `count` datagrams at a rate every path takes and insists that each comes once.
 pub fn udp_exact(from: &Guest, to: &Guest, family: Family, size: usize, count: u64) -> Result<()> {
+    // What waits for a neighbour's answer is sent where the answer comes in, on another core than what
+    // follows, and may come behind it.
+    if !knows(from, to, family)? {
+        wait_ok(Duration::from_secs(10), "the first echo", || ping(&from.ns, to.addr(family), 1))?;
+    }
     let sink = Sink::start(&to.ns, to.socket(family, 0))?;
     // On one core: a sender that is moved has datagrams in the backlogs of two, and which of them the
     // kernel comes to first nobody knows.
@@ -46,4 +51,10 @@ pub fn udp_exact(from: &Guest, to: &Guest, family: Family, size: usize, count: u
         received.foreign
     );
     Ok(())
+}
+
+/// Whether the sender's kernel has the receiver's link address.
+fn knows(from: &Guest, to: &Guest, family: Family) -> Result<bool> {
+    let known = from.ns.ip(&format!("neighbour show {}", to.addr(family)))?;
+    Ok(known.contains("lladdr"))
 }
