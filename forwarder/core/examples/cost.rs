@@ -1,5 +1,6 @@
 //! What the core costs per packet: decide + offer + next, bursts of 64 packets of 64 bytes, four
-//! ports; and beside it what the flow table costs: find + arrived + delivered. Run it with `cargo run --release -p weir-core --example cost`; nothing is asserted.
+//! ports; and beside it what the flow table costs: find + arrived + delivered. Run it with
+//! `cargo run --release -p weir-core --example cost`; nothing is asserted.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -95,7 +96,11 @@ fn measure(flows: u32, burst: u64) -> f64 {
     let keys: Vec<_> = (0..flows).map(key).collect();
     let mut now = 1;
     let mut run = |burst: u64| {
-        for (hash, key) in (0..).zip(&keys) {
+        for (n, key) in (0_u64..).zip(&keys) {
+            // Without any order, as the program's.
+            let hash =
+                ((n + 1).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ (n << 17)).wrapping_mul(n | 1);
+            let hash = (hash >> 32) as u32;
             now += 5_000;
             for at in 0..burst {
                 let flow = table.arrived(now, hash, black_box(key), 64, 0);
@@ -131,6 +136,7 @@ fn main() {
         ("one flow", 1, BURST),
         ("100 flows, bursts of 64", 100, BURST),
         ("100 flows, every packet another one", 100, 1),
+        ("1000 flows, every packet another one", 1000, 1),
         ("4000 flows, every packet another one", 4000, 1),
         ("100,000 flows, nearly all without a row", 100_000, 1),
     ] {
