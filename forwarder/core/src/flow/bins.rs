@@ -4,6 +4,10 @@
 //! rows are one piece of zeroed memory, which the kernel gives page by page as it is touched, a row
 //! takes a part of it only when it needs one, and adding up and clearing is a plain loop.
 //!
+//! Sixteen bins of a part are one cache line, and the same sixteen of all parts stand one behind the
+//! other: times are much alike, so that what a thousand flows touch is a few hundred pages. With
+//! all of a part in one piece it was a page for each flow and more, which no TLB holds.
+//!
 //! Invariant: a part that nobody has is all zeroes, and there are as many as rows.
 
 use crate::latency::shape::BINS;
@@ -11,8 +15,18 @@ use crate::latency::shape::BINS;
 /// Names a part.
 pub(super) type Part = u16;
 
+/// Bins in a line.
+const LINE: usize = 16;
+const LINES: usize = BINS / LINE;
+const _: () = assert!(BINS.is_multiple_of(LINE), "lines are whole");
+
 pub(super) struct Bins {
+    /// By line, then part, then bin, from `first` on, where a cache line begins.
     counts: Box<[u32]>,
+    first: usize,
+    parts: usize,
+    /// Lines in which anything was ever counted: all others are zeroes in every part.
+    used: [bool; LINES],
     /// Given back; never more than there are parts, so that it never grows. The last one is taken
     /// first: no more memory is ever touched than was in use at once.
     free: Vec<Part>,
@@ -22,8 +36,12 @@ pub(super) struct Bins {
 
 impl Bins {
     pub(super) fn new(parts: usize) -> Self {
+        let counts = vec![0_u32; parts * BINS + LINE].into_boxed_slice();
         Self {
-            counts: vec![0; parts * BINS].into_boxed_slice(),
+            first: counts.as_ptr().align_offset(LINE * size_of::<u32>()).min(LINE),
+            counts,
+            parts,
+            used: [false; LINES],
             free: Vec::with_capacity(parts),
             touched: 0,
         }
@@ -42,7 +60,7 @@ impl Bins {
     pub(super) fn give(&mut self, part: Part, sum: Option<&mut [u64]>) {
         match sum {
             Some(sum) => self.pour(part, sum),
-            None => self.part_mut(part).fill(0),
+            None => self.each_line(part, |_, counts| counts.fill(0)),
         }
         self.free.push(part);
     }
@@ -51,7 +69,12 @@ impl Bins {
     #[inline]
     #[must_use]
     pub(super) fn record(&mut self, part: Part, bin: usize) -> bool {
-        match self.counts.get_mut(usize::from(part) * BINS + bin) {
+        let line = bin / LINE;
+        if let Some(used) = self.used.get_mut(line) {
+            *used = true;
+        }
+        let place = self.place(line, part) + bin % LINE;
+        match self.counts.get_mut(place) {
             Some(count) if *count < u32::MAX => {
                 *count += 1;
                 true
@@ -62,19 +85,42 @@ impl Bins {
 
     /// Moves what a part has counted to a sum.
     pub(super) fn pour(&mut self, part: Part, sum: &mut [u64]) {
-        for (count, sum) in self.part_mut(part).iter_mut().zip(sum) {
-            *sum += u64::from(std::mem::take(count));
+        self.each_line(part, |line, counts| {
+            let sums = sum.iter_mut().skip(line * LINE);
+            for (count, sum) in counts.iter_mut().zip(sums) {
+                *sum += u64::from(std::mem::take(count));
+            }
+        });
+    }
+
+    #[inline]
+    fn place(&self, line: usize, part: Part) -> usize {
+        self.first + (line * self.parts + usize::from(part)) * LINE
+    }
+
+    fn each_line(&mut self, part: Part, mut each: impl FnMut(usize, &mut [u32])) {
+        for line in 0..LINES {
+            let from = self.place(line, part);
+            if self.used.get(line) == Some(&true)
+                && let Some(counts) = self.counts.get_mut(from..from + LINE)
+            {
+                each(line, counts);
+            }
         }
     }
 
-    pub(super) fn part(&self, part: Part) -> &[u32] {
-        let from = usize::from(part) * BINS;
-        self.counts.get(from..from + BINS).unwrap_or_default()
-    }
-
-    fn part_mut(&mut self, part: Part) -> &mut [u32] {
-        let from = usize::from(part) * BINS;
-        self.counts.get_mut(from..from + BINS).unwrap_or_default()
+    /// Allocates: cold.
+    pub(super) fn part(&self, part: Part) -> Vec<u32> {
+        let mut all = vec![0; BINS];
+        for (line, mine) in all.chunks_exact_mut(LINE).enumerate() {
+            let from = self.place(line, part);
+            if self.used.get(line) == Some(&true)
+                && let Some(counts) = self.counts.get(from..from + LINE)
+            {
+                mine.copy_from_slice(counts);
+            }
+        }
+        all
     }
 
     #[cfg(test)]
@@ -84,7 +130,8 @@ impl Bins {
 
     #[cfg(test)]
     pub(super) fn set(&mut self, part: Part, bin: usize, count: u32) {
-        self.part_mut(part)[bin] = count;
+        self.used[bin / LINE] = true;
+        self.counts[self.place(bin / LINE, part) + bin % LINE] = count;
     }
 }
 
