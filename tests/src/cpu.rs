@@ -8,21 +8,24 @@ use anyhow::{Context, Result};
 use std::fmt;
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The kernel's unit in /proc/stat; 100 on every architecture Linux exports it to.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Each core's busy ticks at one instant.
+/// Each core's busy ticks at one instant, and those of them that were soft interrupts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Busy {
     cores: Vec<u64>,
+    soft: Vec<u64>,
 }
 
 impl Busy {
     pub fn now() -> Result<Self> {
         let text = fs::read_to_string("/proc/stat").context("/proc/stat")?;
-        Ok(Self { cores: parse(&text) })
+        // user nice system idle iowait irq softirq steal …; steal is others' work.
+        Ok(Self { cores: parse(&text, &[0, 1, 2, 5, 6]), soft: parse(&text, &[6]) })
     }
 
     /// Busy time of all cores since `earlier`.
@@ -40,19 +43,29 @@ impl Busy {
     /// Busy time of one core since `earlier`.
     #[must_use]
     pub fn core_since(&self, earlier: &Self, core: usize) -> Duration {
-        let at = |busy: &Self| busy.cores.get(core).copied().unwrap_or(0);
-        TICK * u32::try_from(at(self).saturating_sub(at(earlier))).unwrap_or(u32::MAX)
+        between(&earlier.cores, &self.cores, core)
+    }
+
+    /// What of it were soft interrupts, in whoever's time they ran.
+    #[must_use]
+    pub fn soft_since(&self, earlier: &Self, core: usize) -> Duration {
+        between(&earlier.soft, &self.soft, core)
     }
 }
 
-fn parse(text: &str) -> Vec<u64> {
+fn between(before: &[u64], after: &[u64], core: usize) -> Duration {
+    let at = |cores: &[u64]| cores.get(core).copied().unwrap_or(0);
+    TICK * u32::try_from(at(after).saturating_sub(at(before))).unwrap_or(u32::MAX)
+}
+
+/// The sum of these columns for each core.
+fn parse(text: &str, columns: &[usize]) -> Vec<u64> {
     text.lines()
         .filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "))
         .map(|line| {
             let n: Vec<u64> =
                 line.split_whitespace().skip(1).filter_map(|w| w.parse().ok()).collect();
-            // user nice system idle iowait irq softirq steal …; steal is others' work.
-            [0, 1, 2, 5, 6].iter().filter_map(|i| n.get(*i)).sum()
+            columns.iter().filter_map(|i| n.get(*i)).sum()
         })
         .collect()
 }
@@ -65,6 +78,48 @@ pub fn process(pid: u32) -> Result<Duration> {
     let fields: Vec<u64> = rest.split_whitespace().map(|word| word.parse().unwrap_or(0)).collect();
     let ticks = fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0);
     Ok(TICK * u32::try_from(ticks).unwrap_or(u32::MAX))
+}
+
+/// The same to the nanosecond, for as long as it has not been waited for.
+pub fn process_exact(pid: u32) -> Result<Duration> {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid)?);
+    let time = nix::time::clock_getcpuclockid(pid)?.now()?;
+    Ok(Duration::from(time))
+}
+
+/// A thread's time, for others to read, also when it has ended.
+#[derive(Debug, Default)]
+pub struct ThreadTime {
+    thread: AtomicI32,
+    /// In nanoseconds; 0 as long as it runs.
+    whole: AtomicU64,
+}
+
+impl ThreadTime {
+    /// From now on it is the calling thread's.
+    pub fn begin(&self) {
+        self.thread.store(this_thread(), Ordering::Relaxed);
+    }
+
+    /// The calling thread will do no more.
+    pub fn end(&self) {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        let ns = now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec);
+        self.whole.store(u64::try_from(ns).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// As of its last tick; nothing before it began.
+    #[must_use]
+    pub fn so_far(&self) -> Duration {
+        let running = || {
+            let thread = self.thread.load(Ordering::Relaxed);
+            let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
+            text.split_whitespace().next()?.parse().ok()
+        };
+        let whole = || Some(self.whole.load(Ordering::Relaxed)).filter(|ns| *ns > 0);
+        // It may end between the two.
+        Duration::from_nanos(whole().or_else(running).or_else(whole).unwrap_or(0))
+    }
 }
 
 /// Resident memory of a process, in bytes.
@@ -151,17 +206,40 @@ mod tests {
     fn busy_leaves_idle_and_stolen_time_out() {
         let text =
             "cpu  9 9 9 9 9 9 9 9\ncpu0 1 2 3 1000 500 10 20 7 0 0\ncpu1 0 0 5 9 0 0 0 0\nintr 5\n";
-        let busy = Busy { cores: parse(text) };
-        assert_eq!(busy.cores, [36, 5]);
-        let none = Busy { cores: vec![0, 0] };
+        let busy = Busy { cores: parse(text, &[0, 1, 2, 5, 6]), soft: parse(text, &[6]) };
+        assert_eq!((&busy.cores[..], &busy.soft[..]), (&[36, 5][..], &[20, 0][..]));
+        let none = Busy { cores: vec![0, 0], soft: vec![0, 0] };
+        assert_eq!(busy.soft_since(&none, 0), TICK * 20);
         assert_eq!(busy.since(&none), TICK * 41);
         assert_eq!(busy.core_since(&none, 1), TICK * 5);
     }
 
     #[test]
     fn this_process_uses_time_and_memory() {
+        let whole = process_exact(std::process::id()).unwrap();
         assert!(process(std::process::id()).is_ok());
+        assert!(process_exact(std::process::id()).unwrap() >= whole);
         let footprint = Footprint::of(std::process::id()).unwrap();
         assert!(footprint.resident > 100_000 && footprint.files > 2 && footprint.threads > 0);
+    }
+
+    #[test]
+    fn a_threads_time_outlives_it() {
+        let time = ThreadTime::default();
+        assert_eq!(time.so_far(), Duration::ZERO);
+        let running = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                time.begin();
+                let start = std::time::Instant::now();
+                while start.elapsed() < Duration::from_millis(20) {
+                    std::hint::spin_loop();
+                }
+                let running = time.so_far();
+                time.end();
+                running
+            });
+            thread.join().unwrap()
+        });
+        assert!(time.so_far() >= running && time.so_far() > Duration::ZERO);
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: `rate = clamp(weight * level, min, min(max, demand))`, with the one level at which
 //! the rates add up to the link's, or all that is asked for if that is less.
 
-/// One sender's promise and what it offers, in bits per second.
+/// One sender's promise and what it offers, in bits per second or any other unit of the link's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sender {
     pub weight: f64,
@@ -22,6 +22,11 @@ impl Sender {
     #[must_use]
     pub fn min(self, min: f64) -> Self {
         Self { min, ..self }
+    }
+
+    #[must_use]
+    pub fn max(self, max: f64) -> Self {
+        Self { max, ..self }
     }
 
     #[must_use]

@@ -13,6 +13,7 @@ pub mod http;
 pub mod ledger;
 pub mod ns;
 pub mod observer;
+pub mod peers;
 pub mod python;
 pub mod signals;
 pub mod traffic;

@@ -92,9 +92,7 @@ impl Ns {
     /// `program`, to be run inside; its pid is the program's own, since `ip` execs it.
     #[must_use]
     pub fn cmd(&self, program: &str) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.name, program]);
-        command
+        cmd_in(&self.name, program)
     }
 
     /// `ip -n NAME WORDS…`, split at blanks.
@@ -190,6 +188,8 @@ fn kill_inside(name: &str) {
 /// Removes every namespace this process made: for a signal handler's thread, before it exits.
 pub fn remove_own() {
     let names = MADE.lock().map(|mut made| std::mem::take(&mut *made)).unwrap_or_default();
+    // First everything that runs: whoever finds one namespace gone finds its programs ended, too.
+    names.iter().for_each(|name| kill_inside(name));
     names.iter().for_each(|name| remove(name));
 }
 
@@ -205,6 +205,14 @@ pub fn remove_stale() {
             remove(&name);
         }
     }
+}
+
+/// The same by the namespace's name, for who cannot hold its handle.
+#[must_use]
+pub fn cmd_in(name: &str, program: &str) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", name, program]);
+    command
 }
 
 /// Runs `ip` and returns what it prints.

@@ -1,13 +1,13 @@
 //! An XDP program at a guest's end that counts frames by their bytes, tags included, as they come;
-//! or by who sent them, with the time each took.
+//! or by who sent them or which way they took, with the time each took.
 
 use crate::bed::GUEST_IF;
 use crate::wait::wait_for;
 use crate::{Guest, Ns};
 use anyhow::{Context, Result};
 use std::time::Duration;
-use weir_port::rawprog::{Action, Attached, Count, Counter, Hook, Program, Tally};
-pub use weir_port::rawprog::{Hook as At, Keep};
+use weir_port::rawprog::{Action, Attached, Counter, Hook, Program, Tally};
+pub use weir_port::rawprog::{By, Count, Hook as At, Keep};
 
 /// Counts while it lives; frames pass on to the guest.
 #[derive(Debug)]
@@ -73,15 +73,35 @@ impl Watch {
         keep: Keep,
         at: At,
     ) -> Result<Self> {
+        Self::start_by(By::SourceMac, ns, interface, timed.map(|guest| guest.number), keep, at)
+    }
+
+    /// The same at any interface, with the senders told apart by what they are numbered by there.
+    pub fn start_by(
+        by: By,
+        ns: &Ns,
+        interface: &str,
+        timed: Option<u8>,
+        keep: Keep,
+        at: At,
+    ) -> Result<Self> {
         let tally = Tally::new()?;
-        let program = Program::tally(&tally, timed.map(|guest| guest.number), keep)?;
+        let mtu = ns.link(interface)?["mtu"].as_u64().context("no MTU")?;
+        // The loopback's is larger than any frame.
+        let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
+        let program = Program::tally(&tally, by, timed, keep, mtu)?;
         let attached = attach(ns, interface, &program, at)?;
         Ok(Self { tally, _attached: attached })
     }
 
     /// What came from a guest so far.
     pub fn from(&self, guest: &Guest) -> Result<Count> {
-        self.tally.from(guest.number).context("the tally")
+        self.of(guest.number)
+    }
+
+    /// What came from the sender of this number so far.
+    pub fn of(&self, number: u8) -> Result<Count> {
+        self.tally.from(number).context("the tally")
     }
 
     /// How long the stamped datagrams with these numbers took from their sender to this end.

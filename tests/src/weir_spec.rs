@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing here touches a file or a process; a spec is text.
 
-use crate::bed::{BRIDGE, Bed, UPLINK_PORT};
+use crate::bed::{BRIDGE, Bed, RIGHT_PORT, UPLINK_PORT};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -131,7 +131,8 @@ impl WeirSpec {
             }
         }
         for port in bed.ports() {
-            let role = if port == UPLINK_PORT { "uplink" } else { "vif" };
+            let uplink = [UPLINK_PORT, RIGHT_PORT].contains(&port.as_str());
+            let role = if uplink { "uplink" } else { "vif" };
             let _ = write!(
                 text,
                 "[[port]]\nname = \"{port}\"\nrole = \"{role}\"\nmode = \"{}\"\n",

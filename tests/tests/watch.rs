@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::time::Duration;
-use system_tests::bed::{Bed, Family, UPLINK_PORT};
+use system_tests::bed::{Bed, FAMILIES, Family, UPLINK_PORT};
 use system_tests::observer::{At, Keep, Watch};
 use system_tests::traffic::{Pace, Sink, Source, ping, tcp};
 use system_tests::{BedSpec, ns, root_or_skip, wait_for};
@@ -12,7 +12,11 @@ use system_tests::{BedSpec, ns, root_or_skip, wait_for};
 const SOON: Duration = Duration::from_secs(5);
 
 fn bed() -> Result<Bed> {
-    let bed = BedSpec::vms(2).bridge().build()?;
+    make(BedSpec::vms(2))
+}
+
+fn make(spec: BedSpec) -> Result<Bed> {
+    let bed = spec.bridge().build()?;
     bed.learn_neighbours()?;
     for guest in &bed.guests {
         ping(&guest.ns, bed.uplink.addr(Family::V4), 1)?;
@@ -54,6 +58,39 @@ fn frames_and_bytes_are_counted_by_sender() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn frames_are_counted_by_what_they_are_for() -> Result<()> {
+    use system_tests::bed::GUEST_IF;
+    use system_tests::observer::By;
+    root_or_skip!();
+    let bed = bed()?;
+    let (one, up) = (bed.guest(0)?, &bed.uplink);
+    // A second address, reached through the same neighbour.
+    let others = ["10.0.0.77", "fd00::4d"];
+    for (other, (bits, nodad)) in others.into_iter().zip([(32, ""), (128, " nodad")]) {
+        up.ns.ip(&format!("address add {other}/{bits} dev {GUEST_IF}{nodad}"))?;
+        let neighbour = format!("lladdr {} dev {GUEST_IF} nud permanent", up.mac_text());
+        one.ns.ip(&format!("neighbour replace {other} {neighbour}"))?;
+    }
+    for at in [At::Native, At::Skb] {
+        for (family, other) in FAMILIES.into_iter().zip(others) {
+            let by = By::DestinationAddress;
+            let watch = Watch::start_by(by, &up.ns, GUEST_IF, None, Keep::Only(77), at)?;
+            let sink = Sink::start(&up.ns, (other.parse::<std::net::IpAddr>()?, 0).into())?;
+            let to = up.socket(family, sink.addr().port());
+            let source = Source { pace: Pace::Rate(5000), size: 100, ..Source::to(to) };
+            Source { count: 50, ..source.clone() }.send(&one.ns)?;
+            Source { to: sink.addr(), count: 30, ..source }.send(&one.ns)?;
+            sink.wait_for(30, SOON)?;
+            let frames =
+                || Ok::<_, anyhow::Error>([watch.of(up.number)?.frames, watch.of(77)?.frames]);
+            wait_for(SOON, "the frames to be counted", || frames().is_ok_and(|n| n == [50, 30]))
+                .with_context(|| format!("{at:?} {family:?}: {:?}", frames()))?;
+        }
+    }
+    Ok(())
+}
+
 /// What a queue has sent; it counts each segment's headers.
 fn through_queue(bed: &Bed) -> Result<u64> {
     let text =
@@ -69,11 +106,33 @@ fn merged_segments_count_with_the_headers_they_had() -> Result<()> {
     let (one, up) = (bed.guest(0)?, &bed.uplink);
     ns::output(bed.host.cmd("tc").args(["qdisc", "add", "dev", UPLINK_PORT, "root", "pfifo"]))?;
     let watch = Watch::start(up, None, Keep::All, At::Skb)?;
-    let before = through_queue(&bed)?;
-    let result = tcp(one, up, Family::V4, 2, Duration::from_secs(1), &[])?;
-    let (queue, counted) = (through_queue(&bed)? - before, watch.from(one)?);
-    ensure!(counted.frames < result.bytes / 5000, "nothing was merged: {counted:?} {result:?}");
-    let off = counted.bytes.abs_diff(queue) as f64 / queue as f64;
-    ensure!(off < 0.002, "{counted:?} for {queue} bytes on the link");
+    for family in FAMILIES {
+        let (before, already) = (through_queue(&bed)?, watch.from(one)?);
+        let result = tcp(one, up, family, 2, Duration::from_secs(1), &[])?;
+        let (queue, counted) = (through_queue(&bed)? - before, watch.from(one)?);
+        let frames = counted.frames - already.frames;
+        ensure!(frames < result.bytes / 5000, "nothing was merged: {counted:?} {result:?}");
+        let off = (counted.bytes - already.bytes).abs_diff(queue) as f64 / queue as f64;
+        ensure!(off < 0.002, "{family:?}: {counted:?} since {already:?} for {queue} bytes");
+        // Nearly all are full ones.
+        let segments = (counted.segments - already.segments) as f64;
+        let per_segment = queue as f64 / segments;
+        ensure!((1400.0..1515.0).contains(&per_segment), "{family:?}: {per_segment} bytes each");
+    }
     Ok(())
+}
+
+#[test]
+fn a_larger_mtu_has_longer_frames_that_are_one() -> Result<()> {
+    root_or_skip!();
+    let bed = make(BedSpec::vms(1).mtu(1600))?;
+    let (one, up) = (bed.guest(0)?, &bed.uplink);
+    let watch = Watch::start(up, None, Keep::None, At::Skb)?;
+    let to = up.socket(Family::V4, 9000);
+    let source = Source { size: 1572, count: 50, pace: Pace::Rate(5000), ..Source::to(to) };
+    source.send(&one.ns)?;
+    wait_for(SOON, "the frames to be counted", || {
+        watch.from(one).is_ok_and(|count| (count.segments, count.bytes) == (50, 50 * 1614))
+    })
+    .with_context(|| format!("{:?}", watch.from(one)))
 }

@@ -26,7 +26,7 @@
 //! - [`bare`]: a forwarding loop without any policy, the peer of the benchmark
 //! - [`cells`]: memory shared with the XDP program
 //! - [`probe`], [`ethtool`], [`sys`]: questions to the kernel
-//! - [`rawprog`]: tiny XDP programs for benches and tests
+//! - [`rawprog`]: tiny programs for benches and tests; [`hardware`]: the processor's own counters
 #![allow(unsafe_code)]
 
 pub mod bare;
@@ -36,6 +36,7 @@ mod egress;
 pub mod ethtool;
 pub mod faults;
 pub mod frame;
+pub mod hardware;
 mod homes;
 pub mod mem_port;
 mod memory;

@@ -1,15 +1,20 @@
 //! Tiny XDP programs, assembled here and loaded as they are: what benches and tests put at a
-//! guest's end to count, match, drop, bounce or redirect frames.
+//! guest's end to count, match, drop, bounce or redirect frames; and such that count what the
+//! kernel's trace points see.
 //!
 //! Invariant: a program is attached as long as its [`Attached`] lives and no longer; the kernel
 //! detaches it when the process dies.
 
+mod events;
 mod tally;
+mod turns;
 
+pub use events::{Event, EventCounter, Seen};
 use std::ffi::c_void;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-pub use tally::{Count, Keep, Tally};
+pub use tally::{By, Count, Keep, Tally};
+pub use turns::FRONT;
 
 /// What becomes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,6 +245,27 @@ fn map_address(reg: u8, map: &OwnedFd) -> [u64; 2] {
     [insn(LOAD_IMM64, reg, MAP_FD, 0, map.as_raw_fd()), 0]
 }
 
+fn load_as(kind: libbpf_sys::bpf_prog_type, code: &[u64], flags: u32) -> io::Result<OwnedFd> {
+    let mut options = libbpf_sys::bpf_prog_load_opts {
+        sz: size_of::<libbpf_sys::bpf_prog_load_opts>() as _,
+        prog_flags: flags,
+        ..Default::default()
+    };
+    // SAFETY: both strings are NUL-terminated constants, an instruction is eight bytes without
+    // alignment beyond that of u64; `code` and `options`, which names its own size, outlive
+    // the call.
+    owned(unsafe {
+        libbpf_sys::bpf_prog_load(
+            kind,
+            c"weir_raw".as_ptr(),
+            c"GPL".as_ptr(),
+            code.as_ptr().cast(),
+            code.len() as _,
+            &raw mut options,
+        )
+    })
+}
+
 /// Adds one to the counter; 10 instructions.
 fn count(counter: &Counter) -> Vec<u64> {
     let mut code = vec![
@@ -378,25 +404,7 @@ impl Program {
     }
 
     fn load_with(code: &[u64], flags: u32) -> io::Result<Self> {
-        let mut options = libbpf_sys::bpf_prog_load_opts {
-            sz: size_of::<libbpf_sys::bpf_prog_load_opts>() as _,
-            prog_flags: flags,
-            ..Default::default()
-        };
-        // SAFETY: both strings are NUL-terminated constants, an instruction is eight bytes without
-        // alignment beyond that of u64; `code` and `options`, which names its own size, outlive
-        // the call.
-        let fd = owned(unsafe {
-            libbpf_sys::bpf_prog_load(
-                libbpf_sys::BPF_PROG_TYPE_XDP,
-                c"weir_raw".as_ptr(),
-                c"GPL".as_ptr(),
-                code.as_ptr().cast(),
-                code.len() as _,
-                &raw mut options,
-            )
-        })?;
-        Ok(Self { fd })
+        Ok(Self { fd: load_as(libbpf_sys::BPF_PROG_TYPE_XDP, code, flags)? })
     }
 
     /// Attaches it to an interface of the calling thread's namespace.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a source reports what the kernel took from it, a sink what came, each exactly.
 
+pub mod bulk;
 pub mod payload;
 pub mod ping;
 pub mod raw;
@@ -9,6 +10,7 @@ pub mod tcp;
 pub mod udp_sink;
 pub mod udp_source;
 
+pub use bulk::{Bulk, BulkSpec, Goodput};
 pub use ping::ping;
 pub use tcp::{TcpResult, tcp};
 pub use udp_sink::{Received, Sink};

@@ -5,11 +5,12 @@
 
 use crate::Guest;
 use crate::bed::GUEST_IF;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send, socket,
 };
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -97,25 +98,56 @@ pub fn frame(
 /// An IPv4/UDP packet with right checksums, as a body for [`frame`].
 #[must_use]
 pub fn udp4(from: &Guest, to: &Guest, ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
-    let udp_len = u16::try_from(8 + payload.len()).unwrap_or(u16::MAX);
-    let (src, dst) = (from.v4().octets(), to.v4().octets());
+    udp_over_v4(from.v4(), to.v4(), ports, payload)
+}
+
+/// The same between any two addresses of one family, with its ethertype.
+pub fn udp(from: IpAddr, to: IpAddr, ports: (u16, u16), payload: &[u8]) -> Result<(u16, Vec<u8>)> {
+    match (from, to) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => Ok((0x0800, udp_over_v4(from, to, ports, payload))),
+        (IpAddr::V6(from), IpAddr::V6(to)) => Ok((0x86dd, udp_over_v6(from, to, ports, payload))),
+        _ => bail!("{from} and {to} are not of one family"),
+    }
+}
+
+fn udp_over_v4(from: Ipv4Addr, to: Ipv4Addr, ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
+    let (src, dst) = (from.octets(), to.octets());
+    let udp = datagram(&[&src, &dst, &[0, 17]], ports, payload);
     let mut ip = vec![0x45, 0];
-    ip.extend((20 + udp_len).to_be_bytes());
+    ip.extend(u16::try_from(20 + udp.len()).unwrap_or(u16::MAX).to_be_bytes());
     ip.extend([0, 1, 0x40, 0, 64, 17, 0, 0]);
     ip.extend(src);
     ip.extend(dst);
     let sum = checksum(&[&ip]);
     ip.splice(10..12, sum.to_be_bytes());
-    let mut udp = Vec::new();
-    for word in [ports.0, ports.1, udp_len, 0] {
+    ip.extend(udp);
+    ip
+}
+
+fn udp_over_v6(from: Ipv6Addr, to: Ipv6Addr, ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
+    let (src, dst) = (from.octets(), to.octets());
+    let udp = datagram(&[&src, &dst, &[0, 17]], ports, payload);
+    let mut ip = vec![0x60, 0, 0, 0];
+    ip.extend(u16::try_from(udp.len()).unwrap_or(u16::MAX).to_be_bytes());
+    ip.extend([17, 64]);
+    ip.extend(src);
+    ip.extend(dst);
+    ip.extend(udp);
+    ip
+}
+
+/// UDP from its header on; `pseudo` is the pseudo-header without the length.
+fn datagram(pseudo: &[&[u8]], ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(8 + payload.len()).unwrap_or(u16::MAX);
+    let mut udp = Vec::with_capacity(usize::from(length));
+    for word in [ports.0, ports.1, length, 0] {
         udp.extend(word.to_be_bytes());
     }
     udp.extend(payload);
-    let length = udp_len.to_be_bytes();
-    let sum = checksum(&[&src, &dst, &[0, 17], &length, &udp]);
+    let length = length.to_be_bytes();
+    let sum = checksum(&[pseudo, &[&length, &udp]].concat());
     udp.splice(6..8, if sum == 0 { [0xff, 0xff] } else { sum.to_be_bytes() });
-    ip.extend(udp);
-    ip
+    udp
 }
 
 /// An IPv4/TCP packet that asks for a connection, as a guest with offloads hands it over: its
@@ -154,7 +186,7 @@ fn checksum(parts: &[&[u8]]) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::{checksum, frame};
+    use super::{checksum, frame, udp};
 
     #[test]
     fn tags_stand_between_addresses_and_type() {
@@ -167,5 +199,20 @@ mod tests {
     fn the_checksum_is_the_internets() {
         // RFC 1071's own example.
         assert_eq!(checksum(&[&[0, 1, 0xf2, 3, 0xf4, 0xf5, 0xf6, 0xf7]]), !0xddf2);
+    }
+
+    #[test]
+    fn udp_is_right_over_either_family() {
+        let (v4, packet) =
+            udp("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap(), (7, 9), b"odd").unwrap();
+        assert_eq!((v4, packet.len()), (0x0800, 20 + 8 + 3));
+        // What is summed with its own checksum comes to nothing.
+        assert_eq!(checksum(&[&packet[..20]]), 0);
+        assert_eq!(checksum(&[&packet[12..20], &[0, 17, 0, 11], &packet[20..]]), 0);
+        let (v6, packet) =
+            udp("fd00::1".parse().unwrap(), "fd00::2".parse().unwrap(), (7, 9), b"odd").unwrap();
+        assert_eq!((v6, packet.len()), (0x86dd, 40 + 8 + 3));
+        assert_eq!(checksum(&[&packet[8..40], &[0, 17, 0, 11], &packet[40..]]), 0);
+        assert!(udp("10.0.0.1".parse().unwrap(), "fd00::2".parse().unwrap(), (7, 9), b"").is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! TCP by iperf3: one client, one server, and what the receiver counted.
 
-use crate::Guest;
 use crate::bed::Family;
 use crate::wait::wait_ok;
+use crate::{Guest, Ns};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::process::{Child, Stdio};
@@ -19,7 +19,9 @@ pub struct TcpResult {
     pub retransmits: u64,
 }
 
-struct Server(Child);
+/// An iperf3 that waits for one test.
+#[derive(Debug)]
+pub(super) struct Server(pub(super) Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -38,19 +40,9 @@ pub fn tcp(
     extra: &[&str],
 ) -> Result<TcpResult> {
     // A port of the sender's own: two senders may share a receiver.
-    let port = (5201 + u16::from(from.number)).to_string();
+    let port = 5201 + u16::from(from.number);
     let addr = to.addr(family).to_string();
-    let server = to
-        .ns
-        .cmd("iperf3")
-        .args(["-s", "-1", "-p", &port])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("cannot start iperf3")?;
-    let _server = Server(server);
-    wait_listening(to, &port)?;
+    let _server = serve(&to.ns, port, &[], Stdio::null())?;
     let seconds = time.as_secs_f64().round().max(1.0).to_string();
     // A client whose path dies would wait for TCP to give up: a quarter of an hour.
     let limit = (time.as_secs() + LATEST.as_secs()).to_string();
@@ -65,7 +57,7 @@ pub fn tcp(
             "-c",
             &addr,
             "-p",
-            &port,
+            &port.to_string(),
             "-J",
             "-t",
             &seconds,
@@ -80,11 +72,27 @@ pub fn tcp(
     parse(&text).with_context(|| format!("iperf3 {} -> {addr}", from.port))
 }
 
+/// Starts a server and waits until it listens; `out` is where it says what it counted.
+pub(super) fn serve(to: &Ns, port: u16, extra: &[&str], out: Stdio) -> Result<Server> {
+    let server = to
+        .cmd("iperf3")
+        .args(["-s", "-1", "-p", &port.to_string()])
+        .args(extra)
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start iperf3")?;
+    let server = Server(server);
+    wait_listening(to, port)?;
+    Ok(server)
+}
+
 /// A connection attempt would use up the server's one test: looks at the socket table instead.
-fn wait_listening(to: &Guest, port: &str) -> Result<()> {
-    let hex = format!(":{:04X} ", port.parse::<u16>()?);
+fn wait_listening(to: &Ns, port: u16) -> Result<()> {
+    let hex = format!(":{port:04X} ");
     wait_ok(Duration::from_secs(5), "iperf3 to listen", || {
-        let table = to.ns.run(|| {
+        let table = to.run(|| {
             let read = |name| std::fs::read_to_string(format!("/proc/thread-self/net/{name}"));
             Ok(read("tcp")? + &read("tcp6")?)
         })?;

@@ -1,4 +1,4 @@
-//! Counts frames and bytes by the last byte of their source address, and how long stamped
+//! Counts frames and bytes by the last byte of one of their addresses, and how long stamped
 //! datagrams took to get here, in the kernel: no receiver has to run to be measured.
 //!
 //! Invariant: every frame for one address is counted once and by its length on the wire, whether it
@@ -18,19 +18,40 @@ const SOURCES: u32 = 256;
 /// Delays kept: by the datagram's number modulo this.
 const DELAYS: u32 = 1 << 16;
 
+/// Where the ethertype stands, those that have a destination address, and where its last byte is.
+const ETHERTYPE_AT: i16 = 12;
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+const LAST_OF_V4: i16 = 14 + 19;
+const LAST_OF_V6: i16 = 14 + 39;
+
 /// Ethernet, IPv4 without options, UDP: where a stamp begins.
 const STAMP_AT: i16 = 14 + 20 + 8;
 const STAMP_LEN: i16 = 16;
 /// `payload::Stamp` begins with this.
 const MAGIC: u16 = 0x7765;
 
-/// The longest single frame; what is longer was merged from TCP segments of `SEGMENT` bytes, each
-/// of which had headers of `HEADERS` bytes (IPv4, TCP with timestamps).
-const FRAME: i32 = 1514;
-const SEGMENT: i32 = 1448;
-const HEADERS: i32 = 66;
+const ETHERNET: i32 = 14;
+/// Of IP without options, and TCP with timestamps.
+const HEADERS_V4: i32 = 20 + 32;
+const HEADERS_V6: i32 = 40 + 32;
+
+/// A frame longer than this MTU allows was merged from TCP segments that filled it, each with
+/// headers of its own. From its length in r1: how many segments besides the first in r1, and their
+/// headers' bytes in r2.
+fn further(mtu: i32, headers: i32) -> [u64; 4] {
+    let segment = (mtu - headers).max(1);
+    let headers = ETHERNET + headers;
+    [
+        insn(ADD_IMM, 1, 0, 0, -(headers + 1)),
+        insn(DIV_IMM, 1, 0, 0, segment),
+        insn(MOV_REG, 2, 1, 0, 0),
+        insn(MUL_IMM, 2, 0, 0, headers),
+    ]
+}
 
 const ADD_REG: u8 = 0x0f;
+const JUMP: u8 = 0x05;
 const MUL_IMM: u8 = 0x27;
 const DIV_IMM: u8 = 0x37;
 const SUB_REG: u8 = 0x1f;
@@ -49,6 +70,8 @@ pub struct Count {
     pub frames: u64,
     /// On the wire, without the trailer.
     pub bytes: u64,
+    /// Frames on the wire: a merged one is as many as it was made of.
+    pub segments: u64,
 }
 
 /// The numbers a [`Program::tally`] keeps.
@@ -57,6 +80,16 @@ pub struct Tally {
     counts: OwnedFd,
     delays: OwnedFd,
     cores: usize,
+}
+
+/// Whose last byte tells the sources apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    SourceMac,
+    /// The IP address that a frame is for: it tells ways apart that end at one host, each at an
+    /// address of its own, and come to it through one neighbour. What is no IP, or has a tag, is
+    /// not counted then, and of no source.
+    DestinationAddress,
 }
 
 /// Which sources' frames go on to the stack; all others end at the program.
@@ -70,7 +103,7 @@ pub enum Keep {
 impl Tally {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
-            counts: create_map(libbpf_sys::BPF_MAP_TYPE_PERCPU_ARRAY, 16, SOURCES)?,
+            counts: create_map(libbpf_sys::BPF_MAP_TYPE_PERCPU_ARRAY, 24, SOURCES)?,
             delays: create_map(libbpf_sys::BPF_MAP_TYPE_ARRAY, 8, DELAYS)?,
             cores: possible_cores()?,
         })
@@ -78,13 +111,14 @@ impl Tally {
 
     /// What has come from the source so far.
     pub fn from(&self, source: u8) -> io::Result<Count> {
-        let mut values = vec![0_u64; 2 * self.cores];
+        let mut values = vec![0_u64; 3 * self.cores];
         read_elem(&self.counts, u32::from(source), &mut values)?;
         let mut count = Count::default();
-        for core in values.chunks_exact(2) {
-            if let [frames, bytes] = core {
+        for core in values.chunks_exact(3) {
+            if let [frames, bytes, segments] = core {
                 count.frames += frames;
                 count.bytes += bytes;
+                count.segments += segments;
             }
         }
         Ok(count)
@@ -131,9 +165,18 @@ impl Code {
 }
 
 impl Program {
-    /// Tallies every frame that is not for a group; of the source `timed` it also notes how long stamped datagrams took.
-    pub fn tally(tally: &Tally, timed: Option<u8>, keep: Keep) -> io::Result<Self> {
-        // r6: the context, r7: the source, r8: bytes on the wire, r9: the time.
+    /// Tallies every frame that is not for a group; of the source `timed` it also notes how long
+    /// stamped datagrams took. What is longer than a frame of this MTU counts as merged.
+    pub fn tally(
+        tally: &Tally,
+        by: By,
+        timed: Option<u8>,
+        keep: Keep,
+        mtu: u16,
+    ) -> io::Result<Self> {
+        let mtu = i32::from(mtu);
+        // r6: the context, r7: the source, r8: bytes on the wire, r9: the type, then the segments,
+        // then the time.
         let mut code = Code::default();
         code.add([
             insn(MOV_REG, 6, 1, 0, 0),
@@ -145,32 +188,48 @@ impl Program {
         ]);
         // Never true: the kernel accepts no shorter frame. The verifier wants to see it checked.
         code.leave(JGT_REG, 4, 3, 0);
-        code.add([insn(LOAD_B, 7, 2, 11, 0), insn(LOAD_B, 1, 2, 0, 0), insn(AND_IMM, 1, 0, 0, 1)]);
+        if by == By::SourceMac {
+            code.add([insn(LOAD_B, 7, 2, 11, 0)]);
+        }
+        code.add([insn(LOAD_B, 1, 2, 0, 0), insn(AND_IMM, 1, 0, 0, 1)]);
         code.leave(JNE_IMM, 1, 0, 0);
+        if by == By::DestinationAddress {
+            destination(&mut code);
+        }
         code.add([
+            insn(LOAD_H, 9, 2, ETHERTYPE_AT, 0),
             insn(STORE_W, 10, 7, -4, 0),
             insn(MOV_REG, 1, 6, 0, 0),
             insn(CALL, 0, 0, 0, HELPER_BUFF_LEN),
             insn(MOV_REG, 8, 0, 0, 0),
-            insn(JLE_IMM, 8, 0, 5, FRAME),
+            insn(MOV_IMM, 1, 0, 0, 0),
+            insn(JLE_IMM, 8, 0, 12, mtu + ETHERNET),
             insn(MOV_REG, 1, 8, 0, 0),
-            insn(ADD_IMM, 1, 0, 0, -(HEADERS + 1)),
-            insn(DIV_IMM, 1, 0, 0, SEGMENT),
-            insn(MUL_IMM, 1, 0, 0, HEADERS),
-            insn(ADD_REG, 8, 1, 0, 0),
+            insn(JEQ_IMM, 9, 0, 5, i32::from(IPV6.to_be())),
+        ]);
+        code.add(further(mtu, HEADERS_V4));
+        code.add([insn(JUMP, 0, 0, 4, 0)]);
+        code.add(further(mtu, HEADERS_V6));
+        code.add([
+            insn(ADD_REG, 8, 2, 0, 0),
+            insn(MOV_REG, 9, 1, 0, 0),
+            insn(ADD_IMM, 9, 0, 0, 1),
             insn(MOV_REG, 2, 10, 0, 0),
             insn(ADD_IMM, 2, 0, 0, -4),
         ]);
         code.add(map_address(1, &tally.counts));
         code.add([
             insn(CALL, 0, 0, 0, HELPER_LOOKUP),
-            insn(JEQ_IMM, 0, 0, 6, 0),
+            insn(JEQ_IMM, 0, 0, 9, 0),
             insn(LOAD_DW, 1, 0, 0, 0),
             insn(ADD_IMM, 1, 0, 0, 1),
             insn(STORE_DW, 0, 1, 0, 0),
             insn(LOAD_DW, 1, 0, 8, 0),
             insn(ADD_REG, 1, 8, 0, 0),
             insn(STORE_DW, 0, 1, 8, 0),
+            insn(LOAD_DW, 1, 0, 16, 0),
+            insn(ADD_REG, 1, 9, 0, 0),
+            insn(STORE_DW, 0, 1, 16, 0),
         ]);
         if let Some(timed) = timed {
             note_delay(&mut code, tally, timed);
@@ -189,6 +248,25 @@ impl Program {
         code.add([insn(EXIT, 0, 0, 0, 0)]);
         Self::load_multi_buffer(&code.insns)
     }
+}
+
+/// Makes the last byte of the IP address that the frame is for the source; leaves if it has none.
+fn destination(code: &mut Code) {
+    // `LOAD` instructions; the frame lies from r2 to r3.
+    let load = |code: &mut Code, at: i16| {
+        code.add([insn(MOV_REG, 4, 2, 0, 0), insn(ADD_IMM, 4, 0, 0, i32::from(at) + 1)]);
+        code.leave(JGT_REG, 4, 3, 0);
+        code.add([insn(LOAD_B, 7, 2, at, 0)]);
+    };
+    const LOAD: i16 = 4;
+    code.add([
+        insn(LOAD_H, 1, 2, ETHERTYPE_AT, 0),
+        insn(JEQ_IMM, 1, 0, 1 + LOAD + 1, i32::from(IPV6.to_be())),
+    ]);
+    code.leave(JNE_IMM, 1, 0, i32::from(IPV4.to_be()));
+    load(code, LAST_OF_V4);
+    code.add([insn(JUMP, 0, 0, LOAD, 0)]);
+    load(code, LAST_OF_V6);
 }
 
 /// Leaves at the first sign that the frame is no stamped datagram of the timed source.

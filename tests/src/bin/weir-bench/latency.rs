@@ -32,7 +32,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
 
 fn run(rig: &Rig, time: Duration) -> Result<Vec<(&'static str, f64)>> {
     let (guest, up) = (rig.bed.guest(0)?, &rig.bed.uplink);
-    if rig.bed.spec.direct {
+    if rig.bed.spec.is_direct() {
         // Without a host the uplink has one interface per guest; nothing to teach.
         rig.bed.learn_neighbours()?;
     }

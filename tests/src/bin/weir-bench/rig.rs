@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use system_tests::bed::{Family, UPLINK_PORT};
-use system_tests::observer::attach;
+use system_tests::peers::redirect;
 use system_tests::traffic::ping;
 use system_tests::{Bed, BedSpec, Ns, Weir, WeirSpec, cpu};
 use weir_port::bare::Bare;
@@ -91,7 +91,7 @@ impl Rig {
             _ => None,
         };
         let bare = if peer == Peer::Bare { Some(BareLoop::start(&bed)?) } else { None };
-        let redirects = if peer == Peer::Redirect { redirects(&bed)? } else { Vec::new() };
+        let redirects = if peer == Peer::Redirect { redirect::make(&bed)? } else { Vec::new() };
         let rig = Self { weir, _bare: bare, _redirects: redirects, bed };
         if peer != Peer::Floor {
             rig.introduce()?;
@@ -120,18 +120,6 @@ impl Rig {
         weir.assert_ledger()?;
         weir.stop()
     }
-}
-
-fn redirects(bed: &Bed) -> Result<Vec<Attached>> {
-    let port = &bed.guest(0)?.port;
-    let pairs = [(port.as_str(), UPLINK_PORT), (UPLINK_PORT, port.as_str())];
-    pairs
-        .into_iter()
-        .map(|(from, to)| {
-            let program = Program::redirect(bed.host.ifindex(to)?)?;
-            attach(&bed.host, from, &program, Hook::Native)
-        })
-        .collect()
 }
 
 /// The bare loop on its own pinned thread inside the host.

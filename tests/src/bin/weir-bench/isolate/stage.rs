@@ -9,14 +9,14 @@ use std::fmt::Write as _;
 use std::time::Duration;
 use system_tests::bed::{Family, UPLINK_PORT};
 use system_tests::fair::{self, Sender};
+use system_tests::peers::fifo;
+use system_tests::peers::htb::{self, Class, Htb};
 use system_tests::traffic::ping;
 use system_tests::wait::wait_ok;
-use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ns};
+use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec};
 
 pub(super) const SENDERS: usize = 0;
 pub(super) const WORKER: usize = 1;
-/// weir's default `queue`.
-const QUEUE: u32 = 512 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
@@ -139,8 +139,11 @@ impl Stage {
         let stage = Self { weir, bed, scene: scene.clone() };
         match peer {
             Peer::Weir => {}
-            Peer::Htb => stage.make_htb()?,
-            Peer::Fifo => stage.make_fifo()?,
+            Peer::Htb => stage.htb().make(&stage.classes(&scene.promises))?,
+            Peer::Fifo => {
+                let (port, mbit) = (scene.shaped(), f64::from(scene.mbit));
+                fifo::make(&stage.bed.host, port, mbit, stage.bed.spec.mtu)?;
+            }
         }
         if peer != Peer::Weir && scene.host_gro {
             for port in stage.bed.ports() {
@@ -165,54 +168,20 @@ impl Stage {
         Ok(())
     }
 
-    fn tc(&self, words: &str) -> Result<()> {
-        ns::output(self.bed.host.cmd("tc").args(words.split_whitespace())).map(drop)
+    fn htb(&self) -> Htb<'_> {
+        let mbit = Some(f64::from(self.scene.mbit));
+        Htb { host: &self.bed.host, port: self.scene.shaped(), mbit }
     }
 
-    fn make_htb(&self) -> Result<()> {
-        let (port, mbit) = (self.scene.shaped(), self.scene.mbit);
-        self.tc(&format!("qdisc add dev {port} root handle 1: htb"))?;
-        self.tc(&format!(
-            "class add dev {port} parent 1: classid 1:1 htb rate {mbit}mbit ceil {mbit}mbit quantum 1514"
-        ))?;
-        self.classes("add", &self.scene.promises)?;
-        for (guest, minor) in self.classified() {
-            // As much as weir lets a VM have waiting, whatever the size of its frames.
-            self.tc(&format!("qdisc add dev {port} parent 1:{minor} bfifo limit {QUEUE}"))?;
-            self.tc(&format!(
-                "filter add dev {port} parent 1: protocol all prio 1 u32 match ether src {} flowid 1:{minor}",
-                guest.mac_text()
-            ))?;
-        }
-        Ok(())
-    }
-
-    /// Everybody whose frames leave by the shaped port, and their classes.
-    fn classified(&self) -> Vec<(&Guest, u32)> {
-        let minor = |guest: &Guest| 10 + u32::from(guest.number);
-        let all = self.bed.guests.iter().chain([&self.bed.uplink]);
-        all.map(|guest| (guest, minor(guest))).collect()
-    }
-
-    /// A class for each VM at the rate it has when all of them send, each up to the link's.
-    fn classes(&self, verb: &str, promises: &[Promise]) -> Result<()> {
-        let (port, mbit) = (self.scene.shaped(), self.scene.mbit);
-        let owed = owed(mbit, promises);
-        let rates = owed.iter().copied().chain([1.0]);
-        for ((_, minor), rate) in self.classified().into_iter().zip(rates) {
-            let kbit = (rate * 1000.0).round();
-            let quantum = (rate / f64::from(mbit) * 15140.0).round().max(1514.0);
-            self.tc(&format!(
-                "class {verb} dev {port} parent 1:1 classid 1:{minor} htb rate {kbit}kbit ceil {mbit}mbit quantum {quantum}"
-            ))?;
-        }
-        Ok(())
-    }
-
-    fn make_fifo(&self) -> Result<()> {
-        let (port, mbit) = (self.scene.shaped(), self.scene.mbit);
-        // A thousand full frames, as long as a device's queue is by default.
-        self.tc(&format!("qdisc add dev {port} root tbf rate {mbit}mbit burst 65536 limit 1514000"))
+    /// A class for each VM, and one for the uplink host, whose frames leave by the shaped port, too,
+    /// where that is a VM's.
+    fn classes(&self, promises: &[Promise]) -> Vec<Class<'_>> {
+        let mbit = f64::from(self.scene.mbit);
+        let senders: Vec<(&Guest, Sender)> =
+            self.bed.guests.iter().zip(promises.iter().map(|promise| promise.sender())).collect();
+        let mut classes = htb::classes(Some(mbit), &senders);
+        classes.push(Class { from: &self.bed.uplink, rate: 1.0, ceil: mbit });
+        classes
     }
 
     /// Other weights, under load.
@@ -231,7 +200,7 @@ impl Stage {
             None => {
                 let promises: Vec<Promise> =
                     weights.iter().map(|weight| Promise::weight(*weight)).collect();
-                self.classes("change", &promises)
+                self.htb().change(&self.classes(&promises))
             }
         }
     }

@@ -82,7 +82,7 @@ impl Times {
 fn probe(rig: &Rig, time: Duration) -> Result<Times> {
     let (guest, up) = (rig.bed.guest(0)?, &rig.bed.uplink);
     rig.bed.learn_neighbours()?;
-    let interface = if rig.bed.spec.direct { guest.port.as_str() } else { GUEST_IF };
+    let interface = if rig.bed.spec.is_direct() { guest.port.as_str() } else { GUEST_IF };
     let watch = Watch::start_on(&up.ns, interface, Some(guest), Keep::None, At::Native)?;
     let count = (time.as_secs_f64() * RATE as f64) as u64;
     ensure!(count <= REMEMBERED, "at most {} seconds", REMEMBERED / RATE);

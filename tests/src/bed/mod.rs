@@ -1,18 +1,23 @@
 //! A bed: guests and an uplink host, each a namespace, on veths of one host namespace.
 //!
-//! Invariant: names and addresses follow from a guest's number alone, so that a bed can be drawn
-//! from its spec, and any number of beds live side by side.
+//! - [`guest`]: a guest, its addresses and its veth; [`routers`]: guests that are routers
+//!
+//! Invariant: names and addresses follow from a guest's number and the layout alone, so that a bed
+//! can be drawn from its spec, and any number of beds live side by side.
+
+pub mod guest;
+pub mod routers;
 
 use crate::ns::{self, Ns, ip_batch, name_of};
 use crate::wait::wait_for;
 use anyhow::{Context, Result};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, Once};
 use std::time::Duration;
 
-/// The guest's end of every veth.
-pub const GUEST_IF: &str = "eth0";
+pub use guest::{FAMILIES, Family, GUEST_IF, Guest, mac_text};
+pub use routers::RIGHT_PORT;
+
 /// The uplink's end in the host.
 pub const UPLINK_PORT: &str = "nic0";
 pub const BRIDGE: &str = "br0";
@@ -33,14 +38,27 @@ pub struct BedSpec {
     pub bridge: bool,
     /// The guests' ends poll (GRO on): without it a burst overruns the per-core backlog.
     pub guest_gro: bool,
+    pub layout: Layout,
+}
+
+/// Who is connected to what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// Guests and the uplink host, all in one network.
+    #[default]
+    Switch,
     /// No host: each guest's veth ends in the uplink host. The floor of any measurement.
-    pub direct: bool,
+    Direct,
+    /// The guests are routers between the uplink host and a second one, see [`routers`].
+    Routers,
+    /// The same without guests: the host routes for all of them.
+    HostRouter,
 }
 
 impl BedSpec {
     #[must_use]
     pub fn vms(vms: u8) -> Self {
-        Self { vms, mtu: 1500, bridge: false, guest_gro: true, direct: false }
+        Self { vms, mtu: 1500, bridge: false, guest_gro: true, layout: Layout::Switch }
     }
 
     #[must_use]
@@ -60,116 +78,28 @@ impl BedSpec {
 
     #[must_use]
     pub fn direct(self) -> Self {
-        Self { direct: true, ..self }
+        self.layout(Layout::Direct)
+    }
+
+    #[must_use]
+    pub fn layout(self, layout: Layout) -> Self {
+        Self { layout, ..self }
+    }
+
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.layout == Layout::Direct
+    }
+
+    /// Whether there is a right host, behind one router or many.
+    #[must_use]
+    pub fn is_routed(&self) -> bool {
+        matches!(self.layout, Layout::Routers | Layout::HostRouter)
     }
 
     pub fn build(self) -> Result<Bed> {
         Bed::new(self)
     }
-}
-
-/// A guest, or the uplink host: a namespace with one interface `eth0`.
-#[derive(Debug)]
-pub struct Guest {
-    pub ns: Ns,
-    /// The other end of its veth, in the host.
-    pub port: String,
-    pub number: u8,
-}
-
-impl Guest {
-    fn create(bed: u32, role: &str, port: &str, number: u8) -> Result<Self> {
-        let ns = Ns::create(&name_of(bed, role))?;
-        Ok(Self { ns, port: port.to_owned(), number })
-    }
-
-    #[must_use]
-    pub fn mac(&self) -> [u8; 6] {
-        [0x02, 0, 0, 0, 0, self.number]
-    }
-
-    #[must_use]
-    pub fn mac_text(&self) -> String {
-        mac_text(self.mac())
-    }
-
-    /// The other end's, in the host.
-    fn port_mac_text(&self) -> String {
-        mac_text([0x02, 0, 0, 0, 1, self.number])
-    }
-
-    #[must_use]
-    pub fn v4(&self) -> Ipv4Addr {
-        Ipv4Addr::new(10, 0, 0, self.number)
-    }
-
-    #[must_use]
-    pub fn v6(&self) -> Ipv6Addr {
-        Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, u16::from(self.number))
-    }
-
-    #[must_use]
-    pub fn addr(&self, family: Family) -> IpAddr {
-        match family {
-            Family::V4 => IpAddr::V4(self.v4()),
-            Family::V6 => IpAddr::V6(self.v6()),
-        }
-    }
-
-    #[must_use]
-    pub fn socket(&self, family: Family, port: u16) -> SocketAddr {
-        SocketAddr::new(self.addr(family), port)
-    }
-
-    /// Makes the veth and everything at the guest's end of it.
-    fn plug(&self, host: &Ns, spec: &BedSpec) -> Result<()> {
-        let (guest, host_name, port, mtu) = (self.ns.name(), host.name(), &self.port, spec.mtu);
-        let one = "numrxqueues 1 numtxqueues 1";
-        // The names are the same in every bed: both ends are born in their namespaces.
-        ip_batch(
-            None,
-            &[format!(
-                "link add {GUEST_IF} netns {guest} mtu {mtu} address {} {one} type veth peer name {port} netns {host_name} mtu {mtu} address {} {one}",
-                self.mac_text(),
-                self.port_mac_text(),
-            )],
-        )?;
-        ip_batch(
-            Some(guest),
-            &[
-                // No link-local address: nothing is then sent that no test has asked for.
-                format!("link set {GUEST_IF} addrgenmode none"),
-                format!("address add {}/24 dev {GUEST_IF}", self.v4()),
-                format!("address add {}/64 dev {GUEST_IF} nodad", self.v6()),
-                format!("link set {GUEST_IF} up"),
-            ],
-        )?;
-        if spec.guest_gro {
-            self.ns.ethtool(&format!("-K {GUEST_IF} gro on"))?;
-        }
-        if spec.direct {
-            return Ok(());
-        }
-        let mut at_host = vec![format!("link set {port} addrgenmode none")];
-        if spec.bridge {
-            at_host.push(format!("link set {port} master {BRIDGE}"));
-        }
-        at_host.push(format!("link set {port} up"));
-        ip_batch(Some(host_name), &at_host)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    V4,
-    V6,
-}
-
-/// Both families, for tests that do the same over each.
-pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
-
-fn mac_text(mac: [u8; 6]) -> String {
-    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 /// Guests 1 to `vms`, the uplink host, and the host between them where weir runs.
@@ -179,7 +109,10 @@ pub struct Bed {
     pub spec: BedSpec,
     // Guests first: they drop before the host, so that nothing sends into a vanishing one.
     pub guests: Vec<Guest>,
+    /// With routers the left host.
     pub uplink: Guest,
+    /// Only with routers.
+    pub right: Option<Guest>,
     pub host: Ns,
 }
 
@@ -207,20 +140,33 @@ impl Bed {
                 ],
             )?;
         }
-        let uplink = Guest::create(id, "up", UPLINK_PORT, UPLINK)?;
-        if !spec.direct {
+        let net = if spec.is_routed() { routers::LEFT_NET } else { 0 };
+        let uplink = Guest::create(id, "up", UPLINK_PORT, UPLINK, net)?;
+        if !spec.is_direct() {
             uplink.plug(&host, &spec)?;
         }
-        let mut bed = Self { id, spec, guests: Vec::new(), uplink, host };
-        for number in 1..=bed.spec.vms {
-            bed.make_guest(number)?;
+        let mut bed = Self { id, spec, guests: Vec::new(), uplink, right: None, host };
+        if bed.spec.is_routed() {
+            let right = routers::right_host(id)?;
+            right.plug(&bed.host, &bed.spec)?;
+            bed.right = Some(right);
+        }
+        if bed.spec.layout != Layout::HostRouter {
+            for number in 1..=bed.spec.vms {
+                bed.make_guest(number)?;
+            }
+        }
+        if bed.spec.is_routed() {
+            bed.connect_routers()?;
         }
         Ok(bed)
     }
 
     fn make_guest(&mut self, number: u8) -> Result<()> {
-        let guest = Guest::create(self.id, &format!("v{number}"), &format!("v{number}"), number)?;
-        if self.spec.direct {
+        let name = format!("v{number}");
+        let net = if self.spec.is_routed() { routers::RIGHT_NET } else { 0 };
+        let guest = Guest::create(self.id, &name, &name, number, net)?;
+        if self.spec.is_direct() {
             guest.plug(&self.uplink.ns, &self.spec)?;
             let port = &guest.port;
             ip_batch(
@@ -236,6 +182,9 @@ impl Bed {
             }
         } else {
             guest.plug(&self.host, &self.spec)?;
+        }
+        if self.spec.layout == Layout::Routers {
+            routers::plug_left(&guest, &self.host, &self.spec)?;
         }
         self.guests.push(guest);
         Ok(())
@@ -266,15 +215,23 @@ impl Bed {
         self.guests.get(index).with_context(|| format!("the bed has no guest {index}"))
     }
 
+    /// Everybody at the far end of a port: the guests, the right host if there is one, the uplink
+    /// host.
+    pub fn everybody(&self) -> impl Iterator<Item = &Guest> {
+        self.guests.iter().chain(&self.right).chain([&self.uplink])
+    }
+
     /// Names of the ports in the host, the uplink's last.
     #[must_use]
     pub fn ports(&self) -> Vec<String> {
-        self.guests.iter().chain([&self.uplink]).map(|guest| guest.port.clone()).collect()
+        let routers = if self.spec.layout == Layout::Routers { &self.guests[..] } else { &[] };
+        let left = routers.iter().map(|router| routers::left_port(router.number));
+        left.chain(self.everybody().map(|guest| guest.port.clone())).collect()
     }
 
     /// Ends the programs of the guests and the uplink host; weir, in the host, goes on.
     pub fn kill_clients(&self) {
-        self.guests.iter().chain([&self.uplink]).for_each(|guest| guest.ns.kill_all());
+        self.everybody().for_each(|guest| guest.ns.kill_all());
     }
 
     /// Waits until the kernel has noticed that every port has a carrier, which it does in its own
@@ -289,8 +246,11 @@ impl Bed {
 
     /// Resolves every neighbour beforehand, so that a measurement does not begin with ARP.
     pub fn learn_neighbours(&self) -> Result<()> {
-        if self.spec.direct {
-            return self.learn_direct();
+        match self.spec.layout {
+            Layout::Switch => {}
+            Layout::Direct => return self.learn_direct(),
+            // They are known from the beginning.
+            Layout::Routers | Layout::HostRouter => return Ok(()),
         }
         let all: Vec<&Guest> = self.guests.iter().chain([&self.uplink]).collect();
         for guest in &all {
@@ -312,7 +272,7 @@ impl Bed {
     fn learn_direct(&self) -> Result<()> {
         for guest in &self.guests {
             for family in FAMILIES {
-                let (port, up) = (guest.port_mac_text(), self.uplink.addr(family));
+                let (port, up) = (mac_text(guest.port_mac()), self.uplink.addr(family));
                 guest.ns.ip(&format!(
                     "neighbour replace {up} lladdr {port} dev {GUEST_IF} nud permanent"
                 ))?;

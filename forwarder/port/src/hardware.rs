@@ -1,0 +1,157 @@
+//! The processor's counters, by `perf_event_open`: cycles, instructions, misses.
+//!
+//! Invariant: what the machine does not count is an error when it is asked for, never a zero. A
+//! counter that had to share the processor's registers is scaled up to the time it stands for.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{FromRawFd, OwnedFd};
+
+const HARDWARE: u32 = 0;
+const CACHE: u32 = 3;
+/// Of `cache | operation << 8 | result << 16`: reads that missed.
+const READ_MISSES: u64 = 1 << 16;
+/// The value is followed by the time the counter was wanted, and the time it ran.
+const TIMES: u64 = 1 | 2;
+/// Threads that a counted one starts are counted with it.
+const INHERIT: u64 = 2;
+const CLOSE_ON_EXEC: libc::c_ulong = 8;
+
+/// What the processor counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quantity {
+    kind: u32,
+    config: u64,
+}
+
+impl Quantity {
+    pub const CYCLES: Self = Self { kind: HARDWARE, config: 0 };
+    pub const INSTRUCTIONS: Self = Self { kind: HARDWARE, config: 1 };
+    /// Of the last level.
+    pub const CACHE_MISSES: Self = Self { kind: HARDWARE, config: 3 };
+    pub const DTLB_MISSES: Self = Self { kind: CACHE, config: 3 | READ_MISSES };
+    pub const ITLB_MISSES: Self = Self { kind: CACHE, config: 4 | READ_MISSES };
+}
+
+/// Of whom it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// A thread and those it starts from now on, wherever they run.
+    Thread(u32),
+    /// Everybody on a core, the kernel included.
+    Core(u32),
+}
+
+/// Version 0 of `struct perf_event_attr`, which every kernel takes.
+#[repr(C)]
+struct Attributes {
+    kind: u32,
+    size: u32,
+    config: u64,
+    sample_period: u64,
+    sample_type: u64,
+    read_format: u64,
+    flags: u64,
+    wakeup: u32,
+    breakpoint: u32,
+    config1: u64,
+}
+
+/// Counts while it lives.
+#[derive(Debug)]
+pub struct HardwareCounter {
+    file: File,
+}
+
+impl HardwareCounter {
+    pub fn start(quantity: Quantity, whose: Whose) -> io::Result<Self> {
+        let (thread, core, flags) = match whose {
+            Whose::Thread(thread) => (thread as libc::pid_t, -1, INHERIT),
+            Whose::Core(core) => (-1, core as libc::c_int, 0),
+        };
+        let attributes = Attributes {
+            kind: quantity.kind,
+            size: size_of::<Attributes>() as u32,
+            config: quantity.config,
+            sample_period: 0,
+            sample_type: 0,
+            read_format: TIMES,
+            flags,
+            wakeup: 0,
+            breakpoint: 0,
+            config1: 0,
+        };
+        let no_group: libc::c_int = -1;
+        // SAFETY: the kernel reads as many bytes of `attributes` as its `size` says, which outlive
+        // the call; the other arguments are numbers.
+        let fd = unsafe {
+            libc::syscall(
+                libc::SYS_perf_event_open,
+                &raw const attributes,
+                thread,
+                core,
+                no_group,
+                CLOSE_ON_EXEC,
+            )
+        };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: just opened, and owned by nobody else.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) };
+        Ok(Self { file: File::from(fd) })
+    }
+
+    /// How much has been counted.
+    pub fn read(&self) -> io::Result<u64> {
+        let mut bytes = [0; 24];
+        (&self.file).read_exact(&mut bytes)?;
+        let mut words = bytes
+            .chunks_exact(8)
+            .map(|word| word.first_chunk().map_or(0, |word| u64::from_ne_bytes(*word)));
+        let mut next = || words.next().unwrap_or(0);
+        Ok(scaled(next(), next(), next()))
+    }
+}
+
+fn scaled(value: u64, wanted: u64, ran: u64) -> u64 {
+    let scaled = u128::from(value) * u128::from(wanted) / u128::from(ran.max(1));
+    u64::try_from(scaled).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel counts these itself, on any machine.
+    const PAGE_FAULTS: Quantity = Quantity { kind: 1, config: 2 };
+
+    #[test]
+    fn what_shared_its_register_is_scaled() {
+        assert_eq!(scaled(10, 100, 50), 20);
+        assert_eq!(scaled(10, 100, 100), 10);
+        assert_eq!(scaled(0, 100, 0), 0);
+    }
+
+    #[test]
+    fn counts_a_thread_and_what_it_starts() {
+        let own = Whose::Thread(rustix::thread::gettid().as_raw_nonzero().get() as u32);
+        let Ok(counter) = HardwareCounter::start(PAGE_FAULTS, own) else {
+            eprintln!("SKIPPED: this user may not count");
+            return;
+        };
+        let touch = || vec![1_u8; 4 << 20].iter().map(|byte| u64::from(*byte)).sum::<u64>();
+        let before = counter.read().unwrap();
+        assert!(touch() > 0);
+        let after = counter.read().unwrap();
+        assert!(after > before, "{before} {after}");
+        std::thread::spawn(touch).join().unwrap();
+        assert!(counter.read().unwrap() > after);
+    }
+
+    #[test]
+    fn what_does_not_exist_is_an_error() {
+        let none = Quantity { kind: HARDWARE, config: 1000 };
+        assert!(HardwareCounter::start(none, Whose::Thread(std::process::id())).is_err());
+    }
+}

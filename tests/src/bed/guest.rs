@@ -1,0 +1,164 @@
+//! Who is at the far end of a port, and the veth in between.
+//!
+//! Invariant: names and addresses follow from a number and its network alone.
+
+use super::{BRIDGE, BedSpec};
+use crate::ns::{Ns, ip_batch, name_of};
+use anyhow::Result;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// The guest's end of every veth.
+pub const GUEST_IF: &str = "eth0";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+/// Both families, for tests that do the same over each.
+pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+
+/// 10.NET.0.NUMBER and fd0NET::NUMBER.
+pub(super) fn address(family: Family, net: u8, number: u8) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::V4(Ipv4Addr::new(10, net, 0, number)),
+        Family::V6 => {
+            let net = 0xfd00 + u16::from(net);
+            IpAddr::V6(Ipv6Addr::new(net, 0, 0, 0, 0, 0, 0, u16::from(number)))
+        }
+    }
+}
+
+/// Of the four ends that a number can have, each is of another kind.
+pub(super) fn mac(kind: u8, number: u8) -> [u8; 6] {
+    [0x02, 0, 0, 0, kind, number]
+}
+
+#[must_use]
+pub fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+/// A guest, or the uplink host: a namespace with an interface `eth0`.
+#[derive(Debug)]
+pub struct Guest {
+    pub ns: Ns,
+    /// The other end of its veth, in the host.
+    pub port: String,
+    pub number: u8,
+    /// 0 where all are in one network.
+    pub net: u8,
+}
+
+impl Guest {
+    pub(super) fn create(bed: u32, role: &str, port: &str, number: u8, net: u8) -> Result<Self> {
+        let ns = Ns::create(&name_of(bed, role))?;
+        Ok(Self { ns, port: port.to_owned(), number, net })
+    }
+
+    #[must_use]
+    pub fn mac(&self) -> [u8; 6] {
+        mac(0, self.number)
+    }
+
+    #[must_use]
+    pub fn mac_text(&self) -> String {
+        mac_text(self.mac())
+    }
+
+    /// The other end's, in the host.
+    #[must_use]
+    pub fn port_mac(&self) -> [u8; 6] {
+        mac(1, self.number)
+    }
+
+    #[must_use]
+    pub fn v4(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, self.net, 0, self.number)
+    }
+
+    #[must_use]
+    pub fn v6(&self) -> Ipv6Addr {
+        Ipv6Addr::new(0xfd00 + u16::from(self.net), 0, 0, 0, 0, 0, 0, u16::from(self.number))
+    }
+
+    #[must_use]
+    pub fn addr(&self, family: Family) -> IpAddr {
+        address(family, self.net, self.number)
+    }
+
+    #[must_use]
+    pub fn socket(&self, family: Family, port: u16) -> SocketAddr {
+        SocketAddr::new(self.addr(family), port)
+    }
+
+    /// Makes its veth and everything at its end of it.
+    pub(super) fn plug(&self, host: &Ns, spec: &BedSpec) -> Result<()> {
+        let addresses = FAMILIES.map(|family| self.addr(family));
+        let (mac, port_mac) = (self.mac(), self.port_mac());
+        let port = &self.port;
+        Veth { ns: &self.ns, interface: GUEST_IF, mac, addresses, port, port_mac }.plug(host, spec)
+    }
+}
+
+/// A veth between a guest and its port.
+pub(super) struct Veth<'a> {
+    pub(super) ns: &'a Ns,
+    pub(super) interface: &'a str,
+    pub(super) mac: [u8; 6],
+    pub(super) addresses: [IpAddr; 2],
+    pub(super) port: &'a str,
+    pub(super) port_mac: [u8; 6],
+}
+
+impl Veth<'_> {
+    pub(super) fn plug(&self, host: &Ns, spec: &BedSpec) -> Result<()> {
+        let (guest, host_name, port, mtu) = (self.ns.name(), host.name(), self.port, spec.mtu);
+        let (interface, one) = (self.interface, "numrxqueues 1 numtxqueues 1");
+        // The names are the same in every bed: both ends are born in their namespaces.
+        ip_batch(
+            None,
+            &[format!(
+                "link add {interface} netns {guest} mtu {mtu} address {} {one} type veth peer name {port} netns {host_name} mtu {mtu} address {} {one}",
+                mac_text(self.mac),
+                mac_text(self.port_mac),
+            )],
+        )?;
+        let [v4, v6] = self.addresses;
+        ip_batch(
+            Some(guest),
+            &[
+                // No link-local address: nothing is then sent that no test has asked for.
+                format!("link set {interface} addrgenmode none"),
+                format!("address add {v4}/24 dev {interface}"),
+                format!("address add {v6}/64 dev {interface} nodad"),
+                format!("link set {interface} up"),
+            ],
+        )?;
+        if spec.guest_gro {
+            self.ns.ethtool(&format!("-K {interface} gro on"))?;
+        }
+        if spec.is_direct() {
+            return Ok(());
+        }
+        let mut at_host = vec![format!("link set {port} addrgenmode none")];
+        if spec.bridge {
+            at_host.push(format!("link set {port} master {BRIDGE}"));
+        }
+        at_host.push(format!("link set {port} up"));
+        ip_batch(Some(host_name), &at_host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_follow_from_number_and_network() {
+        assert_eq!(address(Family::V4, 2, 7).to_string(), "10.2.0.7");
+        assert_eq!(address(Family::V6, 2, 200).to_string(), "fd02::c8");
+        assert_eq!(mac_text(mac(3, 200)), "02:00:00:00:03:c8");
+    }
+}

@@ -1,0 +1,184 @@
+//! Virtual routers in the guests' place, each with a vif in the left host's network and one in the
+//! right host's; or the host alone in place of them all.
+//!
+//! ```text
+//!             10.4.0.N  left host          right host  10.3.0.N
+//!        10.1.0.200 eth0 │                    │ eth0 10.2.0.201
+//!                   nic0 │                    │ nic1
+//!                     ───┴────── switch ──────┴───
+//!                     lN │                    │ vN
+//!          10.1.0.N eth1 └───── router N ─────┘ eth0 10.2.0.N
+//! ```
+//!
+//! The right host has an address for each router, 10.3.0.N, and the left host sends what is for it
+//! to router N; from there the answers go back the same way to 10.4.0.N. IPv6 alike, with fd01 to
+//! fd04. Without routers the host, at the other ends of both veths, takes all of it.
+//!
+//! Invariant: both networks may lie on one switch: every MAC address is another, every neighbour is
+//! known from the beginning, and nobody asks. The last byte of a router's MAC address, on either
+//! side, and of both addresses of a way is the router's number.
+
+use super::guest::{FAMILIES, Family, GUEST_IF, Guest, Veth, address, mac, mac_text};
+use super::{Bed, BedSpec, Layout, UPLINK_PORT};
+use crate::ns::{Ns, ip_batch};
+use anyhow::{Context, Result};
+use std::net::IpAddr;
+
+/// A router's vif towards the left host.
+pub const LEFT_IF: &str = "eth1";
+/// The right host's end in the host.
+pub const RIGHT_PORT: &str = "nic1";
+/// The right host's number.
+const RIGHT: u8 = 201;
+/// The host's own number in both networks, where it is the router.
+const HOST: u8 = 254;
+
+pub(super) const LEFT_NET: u8 = 1;
+pub(super) const RIGHT_NET: u8 = 2;
+const TO_RIGHT_NET: u8 = 3;
+const TO_LEFT_NET: u8 = 4;
+
+/// The right host, as what passes router `number` reaches it.
+#[must_use]
+pub fn right_by(number: u8, family: Family) -> IpAddr {
+    address(family, TO_RIGHT_NET, number)
+}
+
+/// The left host, as what passes router `number` reaches it; and what it sends there comes from.
+#[must_use]
+pub fn left_by(number: u8, family: Family) -> IpAddr {
+    address(family, TO_LEFT_NET, number)
+}
+
+/// The port of a router's left vif.
+pub(super) fn left_port(number: u8) -> String {
+    format!("l{number}")
+}
+
+pub(super) fn right_host(bed: u32) -> Result<Guest> {
+    Guest::create(bed, "rt", RIGHT_PORT, RIGHT, RIGHT_NET)
+}
+
+/// The left vif of a router whose right one it has as a guest.
+pub(super) fn plug_left(router: &Guest, host: &Ns, spec: &BedSpec) -> Result<()> {
+    let number = router.number;
+    Veth {
+        ns: &router.ns,
+        interface: LEFT_IF,
+        mac: mac(2, number),
+        addresses: FAMILIES.map(|family| address(family, LEFT_NET, number)),
+        port: &left_port(number),
+        port_mac: mac(3, number),
+    }
+    .plug(host, spec)
+}
+
+impl Bed {
+    /// Where the left host sends what is to pass router `number`.
+    #[must_use]
+    pub fn gateway_mac(&self, number: u8) -> [u8; 6] {
+        match self.spec.layout {
+            Layout::HostRouter => self.uplink.port_mac(),
+            _ => mac(2, number),
+        }
+    }
+
+    fn right_gateway_mac(&self, right: &Guest, number: u8) -> [u8; 6] {
+        match self.spec.layout {
+            Layout::HostRouter => right.port_mac(),
+            _ => mac(0, number),
+        }
+    }
+
+    /// Routes, neighbours and forwarding, once all veths are there.
+    pub(super) fn connect_routers(&self) -> Result<()> {
+        let right = self.right.as_ref().context("there is no right host")?;
+        let left = &self.uplink;
+        let (mut at_left, mut at_right) = (Vec::new(), Vec::new());
+        for number in 1..=self.spec.vms {
+            let gateway = mac_text(self.gateway_mac(number));
+            at_left.extend(way(LEFT_NET, number, &gateway, left_by, right_by));
+            let gateway = mac_text(self.right_gateway_mac(right, number));
+            at_right.extend(way(RIGHT_NET, number, &gateway, right_by, left_by));
+        }
+        // The hosts' own addresses are reached by the first.
+        for family in FAMILIES {
+            at_left.push(network(family, RIGHT_NET, address(family, LEFT_NET, 1), GUEST_IF));
+            at_right.push(network(family, LEFT_NET, address(family, RIGHT_NET, 1), GUEST_IF));
+        }
+        ip_batch(Some(left.ns.name()), &at_left)?;
+        ip_batch(Some(right.ns.name()), &at_right)?;
+        if self.spec.layout == Layout::HostRouter {
+            return self.connect_host(right);
+        }
+        for router in &self.guests {
+            forward(&router.ns, right, GUEST_IF, left, LEFT_IF)?;
+        }
+        Ok(())
+    }
+
+    fn connect_host(&self, right: &Guest) -> Result<()> {
+        let mut lines = Vec::new();
+        for (net, port) in [(LEFT_NET, UPLINK_PORT), (RIGHT_NET, RIGHT_PORT)] {
+            lines.push(format!("address add {}/24 dev {port}", address(Family::V4, net, HOST)));
+            let v6 = address(Family::V6, net, HOST);
+            lines.push(format!("address add {v6}/64 dev {port} nodad"));
+        }
+        ip_batch(Some(self.host.name()), &lines)?;
+        if self.spec.guest_gro {
+            // They are what a router's vifs are otherwise.
+            for port in [UPLINK_PORT, RIGHT_PORT] {
+                self.host.ethtool(&format!("-K {port} gro on"))?;
+            }
+        }
+        forward(&self.host, right, RIGHT_PORT, &self.uplink, UPLINK_PORT)
+    }
+}
+
+/// An end's own address for a way, its neighbour on that way, and the other end behind it.
+fn way(
+    net: u8,
+    number: u8,
+    gateway_mac: &str,
+    own: fn(u8, Family) -> IpAddr,
+    other: fn(u8, Family) -> IpAddr,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    for family in FAMILIES {
+        let (own, other) = (own(number, family), other(number, family));
+        let gateway = address(family, net, number);
+        let (bits, quick) = if own.is_ipv4() { (32, "") } else { (128, " nodad") };
+        lines.push(format!("address add {own}/{bits} dev {GUEST_IF}{quick}"));
+        lines.push(neighbour(gateway, gateway_mac, GUEST_IF));
+        lines.push(format!("route add {other} via {gateway} dev {GUEST_IF} src {own}"));
+    }
+    lines
+}
+
+/// Makes a namespace pass on what comes from either host to the other.
+fn forward(ns: &Ns, right: &Guest, to_right: &str, left: &Guest, to_left: &str) -> Result<()> {
+    let mut lines = Vec::new();
+    for family in FAMILIES {
+        let ends = [(right, to_right, TO_RIGHT_NET), (left, to_left, TO_LEFT_NET)];
+        for (host, interface, net) in ends {
+            lines.push(neighbour(host.addr(family), &host.mac_text(), interface));
+            lines.push(network(family, net, host.addr(family), interface));
+        }
+    }
+    ip_batch(Some(ns.name()), &lines)?;
+    for setting in ["all", to_right, to_left] {
+        // Ways are where the routes are; what the machine's own settings are does not matter.
+        ns.sysctl(&format!("ipv4/conf/{setting}/rp_filter"), "0")?;
+    }
+    ns.sysctl("ipv4/ip_forward", "1")?;
+    ns.sysctl("ipv6/conf/all/forwarding", "1")
+}
+
+fn neighbour(addr: IpAddr, mac: &str, interface: &str) -> String {
+    format!("neighbour replace {addr} lladdr {mac} dev {interface} nud permanent")
+}
+
+fn network(family: Family, net: u8, via: IpAddr, interface: &str) -> String {
+    let bits = if family == Family::V4 { 24 } else { 64 };
+    format!("route add {}/{bits} via {via} dev {interface}", address(family, net, 0))
+}

@@ -1,0 +1,125 @@
+//! HTB at a port, a class for each sender, chosen by source address.
+//!
+//! Invariant: HTB knows no weights: a class has the rate that its sender's promise comes to when
+//! everybody sends, and may borrow up to its maximum or the link's rate.
+
+use super::{QUEUE, bit, tc};
+use crate::fair::{self, Sender};
+use crate::{Guest, Ns};
+use anyhow::Result;
+
+/// A full frame, the least that HTB hands out at a time.
+const FRAME: f64 = 1514.0;
+
+/// The port, and its link's rate if it has one.
+#[derive(Debug, Clone, Copy)]
+pub struct Htb<'a> {
+    pub host: &'a Ns,
+    pub port: &'a str,
+    pub mbit: Option<f64>,
+}
+
+/// Rates in Mb/s.
+#[derive(Debug, Clone, Copy)]
+pub struct Class<'a> {
+    pub from: &'a Guest,
+    pub rate: f64,
+    pub ceil: f64,
+}
+
+/// `(rate, ceil)` of each sender's class, in the senders' unit; without a link's rate only those
+/// have one that have a maximum.
+#[must_use]
+pub fn rates(link: Option<f64>, senders: &[Sender]) -> Vec<Option<(f64, f64)>> {
+    let Some(link) = link else {
+        let capped = |sender: &Sender| sender.max.is_finite().then_some((sender.max, sender.max));
+        return senders.iter().map(capped).collect();
+    };
+    let owed = fair::rates(link, senders);
+    owed.iter().zip(senders).map(|(rate, sender)| Some((*rate, sender.max.min(link)))).collect()
+}
+
+/// The classes of these guests, each with its promise in Mb/s.
+#[must_use]
+pub fn classes<'a>(mbit: Option<f64>, senders: &[(&'a Guest, Sender)]) -> Vec<Class<'a>> {
+    let promises: Vec<Sender> = senders.iter().map(|(_, sender)| *sender).collect();
+    let class = |(rates, (from, _)): (Option<(f64, f64)>, &(&'a Guest, Sender))| {
+        rates.map(|(rate, ceil)| Class { from, rate, ceil })
+    };
+    rates(mbit, &promises).into_iter().zip(senders).filter_map(class).collect()
+}
+
+impl Htb<'_> {
+    /// Classes and a queue for each: as much as weir lets a VM have waiting, whatever the size of
+    /// its frames. What has no class goes past all of them.
+    pub fn make(&self, classes: &[Class<'_>]) -> Result<()> {
+        let port = self.port;
+        tc(self.host, &format!("qdisc add dev {port} root handle 1: htb"))?;
+        if let Some(mbit) = self.mbit {
+            let rate = bit(mbit);
+            tc(
+                self.host,
+                &format!(
+                    "class add dev {port} parent 1: classid 1:1 htb rate {rate} ceil {rate} quantum {FRAME}"
+                ),
+            )?;
+        }
+        self.set("add", classes)?;
+        for class in classes {
+            let (minor, mac) = (minor(class), class.from.mac_text());
+            tc(self.host, &format!("qdisc add dev {port} parent 1:{minor} bfifo limit {QUEUE}"))?;
+            tc(
+                self.host,
+                &format!(
+                    "filter add dev {port} parent 1: protocol all prio 1 u32 match ether src {mac} flowid 1:{minor}"
+                ),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Other rates for the same senders, under load.
+    pub fn change(&self, classes: &[Class<'_>]) -> Result<()> {
+        self.set("change", classes)
+    }
+
+    fn set(&self, verb: &str, classes: &[Class<'_>]) -> Result<()> {
+        let (port, parent) = (self.port, if self.mbit.is_some() { "1:1" } else { "1:" });
+        for class in classes {
+            // A class of rate 0 is refused.
+            let (rate, ceil) = (class.rate.max(0.001), class.ceil.max(0.001));
+            let quantum = (rate / self.mbit.unwrap_or(rate) * 10.0 * FRAME).round().max(FRAME);
+            let (minor, rate, ceil) = (minor(class), bit(rate), bit(ceil));
+            tc(
+                self.host,
+                &format!(
+                    "class {verb} dev {port} parent {parent} classid 1:{minor} htb rate {rate} ceil {ceil} quantum {quantum}"
+                ),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn minor(class: &Class<'_>) -> u32 {
+    10 + u32::from(class.from.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_have_what_is_owed_and_borrow_up_to_their_maximum() {
+        let one = Sender::greedy(1.0);
+        let all = [one, Sender::greedy(3.0), one.max(10.0), one.min(30.0)];
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-6;
+        let shared = rates(Some(100.0), &all);
+        let wanted = [(15.0, 100.0), (45.0, 100.0), (10.0, 10.0), (30.0, 100.0)];
+        for (shared, wanted) in shared.into_iter().zip(wanted) {
+            let (rate, ceil) = shared.unwrap();
+            assert!(near(rate, wanted.0) && near(ceil, wanted.1), "{rate} {ceil} {wanted:?}");
+        }
+        assert_eq!(rates(None, &all), [None, None, Some((10.0, 10.0)), None]);
+    }
+}

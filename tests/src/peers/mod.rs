@@ -1,0 +1,26 @@
+//! What stands in weir's place to be compared with it: parts of Linux, given the same promises.
+//!
+//! - [`htb`]: a class for each sender at a port; [`fifo`]: one queue for all
+//! - [`redirect`]: XDP redirect, past every queue
+//!
+//! Invariant: what is set up here is gone with the namespace it is in.
+
+pub mod fifo;
+pub mod htb;
+pub mod redirect;
+
+use crate::Ns;
+use crate::ns;
+use anyhow::Result;
+
+/// weir's default `queue`.
+const QUEUE: u32 = 512 << 10;
+
+fn tc(ns: &Ns, words: &str) -> Result<()> {
+    ns::output(ns.cmd("tc").args(words.split_whitespace())).map(drop)
+}
+
+/// Mb/s as tc reads them without rounding.
+fn bit(mbit: f64) -> String {
+    format!("{:.0}bit", mbit * 1e6)
+}

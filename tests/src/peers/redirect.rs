@@ -1,0 +1,29 @@
+//! XDP redirect between the first guest and the uplink host: the way that never leaves the kernel.
+//! Invariant: see the module above.
+
+use crate::bed::{GUEST_IF, UPLINK_PORT};
+use crate::observer::attach;
+use crate::{Bed, Guest};
+use anyhow::Result;
+use weir_port::rawprog::{Attached, Hook, Program};
+
+/// Redirects as long as what it returns lives.
+pub fn make(bed: &Bed) -> Result<Vec<Attached>> {
+    let guest = bed.guest(0)?;
+    // A checksum that the sender leaves to a device is never made here: nobody would accept it.
+    for end in [guest, &bed.uplink] {
+        whole_checksums(end)?;
+    }
+    let port = guest.port.as_str();
+    [(port, UPLINK_PORT), (UPLINK_PORT, port)]
+        .into_iter()
+        .map(|(from, to)| {
+            let program = Program::redirect(bed.host.ifindex(to)?)?;
+            attach(&bed.host, from, &program, Hook::Native)
+        })
+        .collect()
+}
+
+fn whole_checksums(end: &Guest) -> Result<()> {
+    end.ns.ethtool(&format!("-K {GUEST_IF} tx off")).map(drop)
+}

@@ -1,0 +1,238 @@
+//! Bulk TCP by iperf3 that begins and ends when it is told to, with what its receiver got when.
+//!
+//! Invariant: amounts are the receiver's, and their times this machine's: iperf3 counts from its own
+//! beginning, so the earliest that a report can have been made says when that was.
+
+use super::tcp::{Server, serve};
+use crate::ns::cmd_in;
+use crate::{Ns, cpu};
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::{BufRead, BufReader, Read};
+use std::net::IpAddr;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often the receiver reports.
+const EVERY: &str = "0.1";
+/// How long a client that is told to end may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Who sends how.
+#[derive(Debug, Clone)]
+pub struct BulkSpec {
+    pub to: IpAddr,
+    /// At the receiver; every run needs one of its own.
+    pub port: u16,
+    pub connections: u32,
+    /// The core of both ends.
+    pub core: Option<usize>,
+    /// Further words for the client.
+    pub extra: Vec<String>,
+}
+
+/// A server that listens and, once begun, a client. Both end when dropped.
+#[derive(Debug)]
+pub struct Bulk {
+    spec: BulkSpec,
+    server: Server,
+    client: Option<Client>,
+    heard: Arc<Mutex<Vec<Heard>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Client(Child);
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A report, and when it was read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Heard {
+    at: Instant,
+    from_s: f64,
+    to_s: f64,
+    kbit_per_s: f64,
+}
+
+/// What a receiver got, over time.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Goodput {
+    began: Option<Instant>,
+    /// From, to, kbit/s.
+    pieces: Vec<(f64, f64, f64)>,
+}
+
+impl Bulk {
+    /// Starts the server and waits until it listens.
+    pub fn prepare(to: &Ns, spec: BulkSpec) -> Result<Self> {
+        let words = ["--interval", EVERY, "--format", "k", "--forceflush"];
+        let mut server = serve(to, spec.port, &words, Stdio::piped())?;
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let pipe = server.0.stdout.take().context("the server has no pipe")?;
+        let (sink, several) = (Arc::clone(&heard), spec.connections > 1);
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                let report = parse(&line, several, Instant::now());
+                if let (Some(report), Ok(mut heard)) = (report, sink.lock()) {
+                    heard.push(report);
+                }
+            }
+        });
+        Ok(Self { spec, server, client: None, heard, reader: Some(reader) })
+    }
+
+    /// Starts the client in a namespace, by its name; it would go on for a day.
+    pub fn begin(&mut self, from: &str) -> Result<()> {
+        let BulkSpec { to, port, connections, core, extra } = &self.spec;
+        let mut command = cmd_in(from, "iperf3");
+        command
+            .args(["-c", &to.to_string(), "-p", &port.to_string()])
+            .args(["-t", "86400", "-P", &connections.to_string()])
+            .args(["--connect-timeout", "5000"])
+            .args(core.iter().flat_map(|core| ["-A".to_owned(), format!("{core},{core}")]))
+            .args(extra);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        self.client = Some(Client(command.spawn().context("cannot start iperf3")?));
+        Ok(())
+    }
+
+    /// Processor time of both ends so far; of one that is not there, none.
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        let of = |child: &Child| cpu::process_exact(child.id()).unwrap_or_default();
+        of(&self.server.0) + self.client.as_ref().map_or(Duration::ZERO, |client| of(&client.0))
+    }
+
+    /// An error if the client is not at work any more.
+    pub fn check(&mut self) -> Result<()> {
+        let Some(Client(client)) = &mut self.client else { bail!("iperf3 was not begun") };
+        let Some(status) = client.try_wait()? else { return Ok(()) };
+        let mut said = String::new();
+        if let Some(mut pipe) = client.stderr.take() {
+            let _ = pipe.read_to_string(&mut said);
+        }
+        bail!("iperf3 to {} ended early with {status}: {}", self.spec.to, said.trim_end())
+    }
+
+    /// Ends the client and returns what the server has said.
+    pub fn end(mut self) -> Result<Goodput> {
+        self.check()?;
+        if let Some(Client(client)) = &mut self.client {
+            kill(Pid::from_raw(i32::try_from(client.id())?), Signal::SIGTERM)?;
+            let patience = Instant::now() + PATIENCE;
+            while client.try_wait()?.is_none() && Instant::now() < patience {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        // One that still waits for its connections to empty is past helping.
+        drop(self.client.take());
+        drop(self.server);
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        let heard = self.heard.lock().map(|heard| heard.clone()).unwrap_or_default();
+        Ok(Goodput::of(&heard))
+    }
+}
+
+impl Goodput {
+    fn of(heard: &[Heard]) -> Self {
+        // No report is made before its time is over: the least late one is the nearest.
+        let began = heard
+            .iter()
+            .filter_map(|report| {
+                report.at.checked_sub(Duration::try_from_secs_f64(report.to_s).ok()?)
+            })
+            .min();
+        let pieces =
+            heard.iter().map(|report| (report.from_s, report.to_s, report.kbit_per_s)).collect();
+        Self { began, pieces }
+    }
+
+    /// Mb/s between two instants; `None` if there are no reports for a fifth of that time or more.
+    #[must_use]
+    pub fn mbit_between(&self, from: Instant, to: Instant) -> Option<f64> {
+        let began = self.began?;
+        let since = |at: Instant| {
+            let later = at.saturating_duration_since(began).as_secs_f64();
+            later - began.saturating_duration_since(at).as_secs_f64()
+        };
+        let (from, to) = (since(from), since(to));
+        let (mut seconds, mut kbit) = (0.0, 0.0);
+        for &(begin, end, rate) in &self.pieces {
+            let common = (end.min(to) - begin.max(from)).max(0.0);
+            seconds += common;
+            kbit += common * rate;
+        }
+        (seconds > 0.8 * (to - from)).then(|| kbit / 1000.0 / seconds)
+    }
+}
+
+/// A line such as `[  5]   0.10-0.20   sec  1.25 MBytes  104857 Kbits/sec`, or `[SUM]` of several
+/// connections; not one of the whole run, which ends with who counted it.
+fn parse(line: &str, several: bool, at: Instant) -> Option<Heard> {
+    let (id, rest) = line.strip_prefix('[')?.split_once(']')?;
+    if (id == "SUM") != several {
+        return None;
+    }
+    let mut words = rest.split_whitespace();
+    let (from, to) = words.next()?.split_once('-')?;
+    let (from_s, to_s) = (from.parse().ok()?, to.parse().ok()?);
+    let mut words = words.skip_while(|word| word.parse::<f64>().is_err());
+    let _amount = words.next()?;
+    let _unit = words.next()?;
+    let kbit_per_s = words.next()?.parse().ok()?;
+    if words.next()? != "Kbits/sec" || words.any(|word| word == "receiver" || word == "sender") {
+        return None;
+    }
+    Some(Heard { at, from_s, to_s, kbit_per_s })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_reports_that_count() {
+        let now = Instant::now();
+        let one = parse("[  5]   0.10-0.20   sec  1.25 MBytes  104857 Kbits/sec  ", false, now);
+        let one = one.unwrap();
+        assert_eq!((one.from_s, one.to_s, one.kbit_per_s), (0.1, 0.2, 104_857.0));
+        let sum = "[SUM]   0.00-0.10   sec  2.00 MBytes  167772 Kbits/sec  ";
+        assert!(parse(sum, true, now).is_some() && parse(sum, false, now).is_none());
+        let all = "[  5]   0.00-2.04   sec  24.0 MBytes  98765 Kbits/sec                  receiver";
+        assert_eq!(parse(all, false, now), None);
+        assert_eq!(parse("[ ID] Interval           Transfer     Bitrate", false, now), None);
+        assert_eq!(parse("Accepted connection from 10.0.0.1, port 40000", false, now), None);
+    }
+
+    #[test]
+    fn what_came_is_spread_over_the_time_it_was_counted_in() {
+        let began = Instant::now();
+        let heard = |from_s, to_s, kbit_per_s, late_ms| {
+            let at = began + Duration::from_secs_f64(to_s) + Duration::from_millis(late_ms);
+            Heard { at, from_s, to_s, kbit_per_s }
+        };
+        let reports = [heard(0.0, 1.0, 1000.0, 30), heard(1.0, 2.0, 3000.0, 0)];
+        let goodput = Goodput::of(&reports);
+        let at = |ms| began + Duration::from_millis(ms);
+        let near = |from, to, mbit: f64| {
+            let found = goodput.mbit_between(at(from), at(to)).unwrap();
+            assert!((found - mbit).abs() < 1e-6, "{found} is not {mbit}");
+        };
+        near(0, 1000, 1.0);
+        near(500, 1500, 2.0);
+        near(0, 2000, 2.0);
+        assert_eq!(goodput.mbit_between(at(1500), at(3000)), None);
+        assert_eq!(Goodput::default().mbit_between(at(0), at(1)), None);
+    }
+}
