@@ -1,0 +1,67 @@
+//! A cell: one peer under one choice of the variables, once; and what came of it.
+//!
+//! Invariant: a cell's key names it for good, so that an interrupted run finds what is done.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::Scene;
+
+/// What is measured in one go.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    pub place: Place,
+    /// With every variable filled in.
+    pub scene: Scene,
+}
+
+/// Where a cell stands in its experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    pub experiment: String,
+    /// The peer's name.
+    pub peer: String,
+    /// The variant's name; empty where there is one only.
+    pub variant: String,
+    /// The varied quantity; `None` where nothing is varied.
+    pub x: Option<f64>,
+    /// From 0.
+    pub repetition: u32,
+}
+
+impl Place {
+    /// Also a file's name: letters, digits, `.`, `-`, `_`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let mut words = vec![self.peer.clone()];
+        if !self.variant.is_empty() {
+            words.push(self.variant.clone());
+        }
+        words.extend(self.x.map(|x| format!("{x}")));
+        words.push(format!("r{}", self.repetition));
+        let plain = |c: char| if c.is_ascii_alphanumeric() || ".-".contains(c) { c } else { '_' };
+        words.join("_").chars().map(plain).collect()
+    }
+}
+
+/// What was measured. A quantity is named `window.who.what`, such as `both.vm1.mbit`; see
+/// [`crate::scene`] for all names. What could not be measured is absent, never zero.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub values: BTreeMap<String, f64>,
+    /// Over the time of the cell: points of (seconds, value), by `who.what`.
+    pub series: BTreeMap<String, Vec<(f64, f64)>>,
+    /// Sentences about what was not as it should be, or could not be measured.
+    pub notes: Vec<String>,
+}
+
+/// A finished cell, as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    pub place: Place,
+    pub outcome: Outcome,
+    /// When it began, and how long it took with everything around it.
+    pub began_unix_s: u64,
+    pub took_s: f64,
+}

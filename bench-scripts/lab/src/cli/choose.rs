@@ -1,0 +1,173 @@
+//! Which experiments are meant. Invariant: what cannot be meant is said with what could be.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use weir_lab::run::Work;
+use weir_lab::spec::Experiment;
+
+/// Something was asked for that there is not.
+#[derive(Debug)]
+pub(crate) struct Unknown(String);
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unknown {}
+
+/// Those that `words` name, in the order of `all`, each once.
+pub(super) fn experiments(
+    all: Vec<Experiment>,
+    words: &[String],
+) -> Result<Vec<Experiment>, Unknown> {
+    let names = |word: &str, experiment: &Experiment| {
+        word.eq_ignore_ascii_case("all")
+            || word.eq_ignore_ascii_case(&experiment.id)
+            || word.eq_ignore_ascii_case(&experiment.paper)
+    };
+    let nobody = |word: &&String| !all.iter().any(|experiment| names(word, experiment));
+    if let Some(word) = words.iter().find(nobody) {
+        let ids: Vec<&str> = all.iter().map(|experiment| experiment.id.as_str()).collect();
+        return Err(unknown("experiment", word, &ids));
+    }
+    let meant = |experiment: &Experiment| words.iter().any(|word| names(word, experiment));
+    Ok(all.into_iter().filter(meant).collect())
+}
+
+/// Those that have one of the peers at least.
+pub(super) fn with_peers(
+    chosen: Vec<Experiment>,
+    only: &[String],
+) -> Result<Vec<Experiment>, Unknown> {
+    let mut peers: Vec<&str> = Vec::new();
+    for peer in chosen.iter().flat_map(|experiment| &experiment.peer) {
+        if !peers.contains(&peer.name.as_str()) {
+            peers.push(&peer.name);
+        }
+    }
+    if let Some(name) = only.iter().find(|name| !peers.contains(&name.as_str())) {
+        return Err(unknown("peer", name, &peers));
+    }
+    let meant = |experiment: &Experiment| {
+        only.is_empty() || only.iter().any(|name| experiment.peer(name).is_some())
+    };
+    Ok(chosen.into_iter().filter(meant).collect())
+}
+
+/// Each with its file's text.
+pub(super) fn works(chosen: Vec<Experiment>, folder: &Path) -> Result<Vec<Work>> {
+    let with_text = |experiment: Experiment| {
+        let text = text(&experiment, folder)?;
+        Ok(Work { experiment, text })
+    };
+    chosen.into_iter().map(with_text).collect()
+}
+
+pub(super) fn text(experiment: &Experiment, folder: &Path) -> Result<String> {
+    let path = folder.join(format!("{}.toml", experiment.id));
+    std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn unknown(what: &str, word: &str, valid: &[&str]) -> Unknown {
+    let distance = |name: &&str| distance(&word.to_lowercase(), &name.to_lowercase());
+    let nearest = valid.iter().copied().min_by_key(distance);
+    let nearest = nearest.filter(|name| distance(name) <= 1 + name.chars().count() / 3);
+    let meant = nearest.map(|name| format!(" Did you mean `{name}`?")).unwrap_or_default();
+    let valid = if valid.is_empty() { "none".to_owned() } else { valid.join(", ") };
+    Unknown(format!("there is no {what} `{word}`.{meant} There are: {valid}"))
+}
+
+/// How many letters must be put in, left out or changed to come from one to the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut next = vec![i + 1];
+        let mut left = i + 1;
+        for (pair, b) in row.windows(2).zip(&other) {
+            let &[before, above] = pair else { continue };
+            left = (left + 1).min(above + 1).min(before + usize::from(a != *b));
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<Experiment> {
+        let one = |id: &str, peers: &[&str]| {
+            let peers: String = peers
+                .iter()
+                .map(|name| format!("[[peer]]\nname = \"{name}\"\nkind = \"weir\"\n"))
+                .collect();
+            let (paper, _) = id.split_once('-').unwrap();
+            let text = format!(
+                "id = \"{id}\"\ntitle = \"\"\npaper = \"{paper}\"\nclaim = \"\"\n\
+                 their-setup = \"\"\nour-setup = \"\"\n\
+                 full = {{ repetitions = 1, seconds = 1 }}\n\
+                 quick = {{ repetitions = 1, seconds = 1 }}\n[scene]\n{peers}"
+            );
+            toml::from_str(&text).unwrap()
+        };
+        vec![
+            one("A-E1", &["weir", "htb"]),
+            one("A-E2", &["weir"]),
+            one("B-curve", &["fixed"]),
+            one("E-latency", &["weir", "linux"]),
+        ]
+    }
+
+    fn ids(words: &[&str]) -> Result<Vec<String>, String> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let chosen = experiments(all(), &words).map_err(|error| error.to_string())?;
+        Ok(chosen.into_iter().map(|experiment| experiment.id).collect())
+    }
+
+    #[test]
+    fn takes_ids_papers_and_all() {
+        assert_eq!(ids(&["b-curve", "A-E1", "a-e1"]).unwrap(), ["A-E1", "B-curve"]);
+        assert_eq!(ids(&["a"]).unwrap(), ["A-E1", "A-E2"]);
+        assert_eq!(ids(&["all"]).unwrap().len(), 4);
+    }
+
+    #[test]
+    fn says_what_could_be_meant() {
+        insta::assert_snapshot!(
+            ids(&["A-E1", "E-latncy"]).unwrap_err(),
+            @"there is no experiment `E-latncy`. Did you mean `E-latency`? There are: A-E1, A-E2, B-curve, E-latency"
+        );
+        insta::assert_snapshot!(
+            ids(&["something"]).unwrap_err(),
+            @"there is no experiment `something`. There are: A-E1, A-E2, B-curve, E-latency"
+        );
+    }
+
+    #[test]
+    fn keeps_those_with_the_peers() {
+        let only = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            with_peers(all(), &names).map(|left| left.len()).map_err(|error| error.to_string())
+        };
+        assert_eq!(only(&[]), Ok(4));
+        assert_eq!(only(&["htb", "linux"]), Ok(2));
+        insta::assert_snapshot!(
+            only(&["wier"]).unwrap_err(),
+            @"there is no peer `wier`. Did you mean `weir`? There are: weir, htb, fixed, linux"
+        );
+    }
+
+    #[test]
+    fn measures_how_far_words_are_apart() {
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", ""), 3);
+        assert_eq!(distance("latncy", "latency"), 1);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,198 @@
+//! What there is. Invariant: it measures nothing and changes nothing.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use weir_lab::run::{Results, expected, kept, spoken};
+use weir_lab::spec::{self, Experiment};
+
+use super::choose;
+
+#[derive(Debug, Serialize)]
+struct Row {
+    id: String,
+    title: String,
+    paper: String,
+    claim: String,
+    peers: Vec<String>,
+    whole: Amount,
+    quick: Amount,
+    kept: Option<Kept>,
+}
+
+#[derive(Debug, Serialize)]
+struct Amount {
+    cells: usize,
+    /// Estimated.
+    seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Kept {
+    quick: bool,
+    date: String,
+    commit: String,
+    dirty: bool,
+    checks: usize,
+    /// The checks that do not hold.
+    failing: Vec<String>,
+    /// Cells that could not be measured.
+    unmeasured: usize,
+    /// The experiment's file has changed since.
+    outdated: bool,
+}
+
+pub(super) fn list(files: &Path, results: &Path, json: bool) -> Result<()> {
+    let mut rows = Vec::new();
+    for experiment in spec::load_all(files)? {
+        let text = choose::text(&experiment, files)?;
+        rows.push(row(&experiment, &text, kept(results, &experiment.id)?)?);
+    }
+    let text = if json { serde_json::to_string_pretty(&rows)? + "\n" } else { table(&rows) };
+    std::io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")
+}
+
+fn row(experiment: &Experiment, text: &str, kept: Option<Results>) -> Result<Row> {
+    let amount = |quick| -> Result<Amount> {
+        let cells = experiment.cells(quick)?;
+        Ok(Amount { cells: cells.len(), seconds: expected(&cells).as_secs_f64() })
+    };
+    Ok(Row {
+        id: experiment.id.clone(),
+        title: experiment.title.clone(),
+        paper: experiment.paper.clone(),
+        claim: experiment.claim.clone(),
+        peers: experiment.peer.iter().map(|peer| peer.name.clone()).collect(),
+        whole: amount(false)?,
+        quick: amount(true)?,
+        kept: kept.map(|results| Kept::of(results, text)),
+    })
+}
+
+impl Kept {
+    fn of(results: Results, text: &str) -> Self {
+        let judged = || results.verdicts.iter().filter(|verdict| !verdict.report_only);
+        let failing = judged().filter(|verdict| !verdict.holds);
+        let empty = |cell: &&weir_lab::cell::Measured| cell.outcome.values.is_empty();
+        Self {
+            quick: results.quick,
+            checks: judged().count(),
+            failing: failing.map(|verdict| verdict.what.clone()).collect(),
+            unmeasured: results.measured.iter().filter(empty).count(),
+            outdated: results.file != text,
+            date: results.machine.date,
+            commit: results.machine.commit,
+            dirty: results.machine.dirty,
+        }
+    }
+
+    fn line(&self) -> String {
+        let mut line = format!(
+            "{} run of {}: {} of {} checks hold",
+            if self.quick { "quick" } else { "whole" },
+            self.date.split('T').next().unwrap_or_default(),
+            self.checks - self.failing.len(),
+            self.checks,
+        );
+        if self.unmeasured > 0 {
+            let _ = write!(line, ", {} cells not measured", self.unmeasured);
+        }
+        if self.outdated {
+            line.push_str("; its file has changed since");
+        }
+        line
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let width = rows.iter().map(|row| row.id.chars().count()).max().unwrap_or(0) + 2;
+    let mut text = String::new();
+    for row in rows {
+        let Row { id, title, whole, quick, .. } = row;
+        let _ = writeln!(text, "{id:width$}{title}");
+        let (all, short) = (time(whole.seconds), time(quick.seconds));
+        let _ = writeln!(
+            text,
+            "{:width$}{} cells, {all}; quick {}, {short}; {}",
+            "",
+            whole.cells,
+            quick.cells,
+            row.peers.join(", ")
+        );
+        let kept = row.kept.as_ref().map_or_else(|| "not run yet".to_owned(), Kept::line);
+        let _ = writeln!(text, "{:width$}{kept}", "");
+    }
+    let sum = |amount: fn(&Row) -> &Amount| {
+        let cells: usize = rows.iter().map(|row| amount(row).cells).sum();
+        let seconds: f64 = rows.iter().map(|row| amount(row).seconds).sum();
+        format!("{cells} cells, {}", time(seconds))
+    };
+    let _ = writeln!(
+        text,
+        "\n{} {}: {}; quick {}",
+        rows.len(),
+        if rows.len() == 1 { "experiment" } else { "experiments" },
+        sum(|row| &row.whole),
+        sum(|row| &row.quick)
+    );
+    text
+}
+
+fn time(seconds: f64) -> String {
+    spoken(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(quick: bool) -> Kept {
+        Kept {
+            quick,
+            date: "2025-01-02T03:04:05Z".to_owned(),
+            commit: "0123456789ab".to_owned(),
+            dirty: false,
+            checks: 3,
+            failing: vec!["everything arrives".to_owned()],
+            unmeasured: 0,
+            outdated: false,
+        }
+    }
+
+    fn one(id: &str, kept: Option<Kept>) -> Row {
+        Row {
+            id: id.to_owned(),
+            title: "Equal maximum rates".to_owned(),
+            paper: "A".to_owned(),
+            claim: "It is so.".to_owned(),
+            peers: vec!["weir".to_owned(), "bridge".to_owned()],
+            whole: Amount { cells: 160, seconds: 1920.0 },
+            quick: Amount { cells: 8, seconds: 32.0 },
+            kept,
+        }
+    }
+
+    #[test]
+    fn shows_what_there_is() {
+        let bad = Kept { unmeasured: 2, outdated: true, ..kept(true) };
+        let good = Kept { failing: Vec::new(), ..kept(false) };
+        let rows = [one("A-E1", None), one("A-E2", Some(good)), one("E-latency", Some(bad))];
+        insta::assert_snapshot!(table(&rows), @"
+        A-E1       Equal maximum rates
+                   160 cells, 32 min; quick 8, 32 s; weir, bridge
+                   not run yet
+        A-E2       Equal maximum rates
+                   160 cells, 32 min; quick 8, 32 s; weir, bridge
+                   whole run of 2025-01-02: 3 of 3 checks hold
+        E-latency  Equal maximum rates
+                   160 cells, 32 min; quick 8, 32 s; weir, bridge
+                   quick run of 2025-01-02: 2 of 3 checks hold, 2 cells not measured; its file has changed since
+
+        3 experiments: 480 cells, 96 min; quick 24 cells, 96 s
+        ");
+    }
+}

@@ -1,0 +1,223 @@
+//! Groups of bars: standing, or lying where the groups' names have no room under them.
+//!
+//! Invariant: a group has as many places as bars; one that is missing leaves no hole.
+
+use anyhow::Result;
+
+use super::Sheet;
+use super::frame::{self, Frame, Grid, Room};
+use super::scale::{self, Scale};
+use super::text::{self, Anchor, LEADING, wrap};
+use super::{marks, text::width as wide};
+use crate::report::palette::Colour;
+use crate::report::plot::{Curve, Plot, Point};
+use crate::report::{digits, html};
+
+/// Of a group's width, what its bars take together; the rest lies between groups.
+const FILLED: f64 = 0.8;
+/// A bar is no wider than this.
+const WIDEST: f64 = 56.0;
+/// A bar that lies, and what is between groups that lie.
+const THICK: i32 = 18;
+const BETWEEN: i32 = 14;
+/// At most so many lines stand under a group.
+const MOST_LINES: usize = 3;
+
+type Bar<'a> = (&'a Curve, &'a Point);
+
+/// What stands together: its name and its bars.
+struct Group<'a> {
+    name: String,
+    bars: Vec<Bar<'a>>,
+}
+
+fn groups(plot: &Plot) -> Vec<Group<'_>> {
+    let names = plot.labels.clone().unwrap_or_default();
+    let of = |place: usize| {
+        let here = move |point: &&Point| point.x as usize == place;
+        plot.curves
+            .iter()
+            .flat_map(move |curve| {
+                curve.points.iter().filter(here).map(move |point| (curve, point))
+            })
+            .collect()
+    };
+    names.into_iter().enumerate().map(|(place, name)| Group { name, bars: of(place) }).collect()
+}
+
+/// Whether the groups' names, or the bars, have no room side by side.
+pub(super) fn must_lie(plot: &Plot, width: u32) -> bool {
+    let groups = groups(plot);
+    let band = (width as i32 - values(plot).label_width() - 28) / groups.len().max(1) as i32;
+    let most = groups.iter().map(|group| group.bars.len()).max().unwrap_or(1).max(1);
+    let names_fit = groups.iter().all(|group| {
+        let lines = wrap(&group.name, band - 6);
+        lines.len() <= MOST_LINES && lines.iter().all(|line| wide(line) <= band - 6)
+    });
+    !names_fit || f64::from(band) * FILLED / (most as f64) < 7.0
+}
+
+/// The axis of values.
+fn values(plot: &Plot) -> Scale {
+    let (low, high) = plot.span().unwrap_or((0.0, 1.0));
+    if plot.y.log {
+        // The smallest bar is to be seen, too.
+        scale::logarithmic(low / 2.0, high)
+    } else {
+        scale::linear(low, high, plot.y.from, 5)
+    }
+}
+
+/// An axis on which groups stand; nothing is written at it by itself.
+fn bare(from: f64, to: f64) -> Scale {
+    Scale { from, to, log: false, ticks: Vec::new() }
+}
+
+pub(super) fn standing(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
+    let groups = groups(plot);
+    let y = values(plot);
+    let (width, height) = sheet.dim_in_pixel();
+    let mut room = Room::beside(&y);
+    let band = (width as i32 - room.left - room.right) / groups.len().max(1) as i32;
+    let names: Vec<_> = groups.iter().map(|group| wrap(&group.name, band - 6)).collect();
+    let lines = names.iter().map(Vec::len).max().unwrap_or(0) as i32;
+    room.bottom = lines * LEADING + 10;
+    // For the number over a bar that is as high as the axis.
+    room.top += LEADING;
+    let below = wrap(&html::axis(&plot.x), width as i32 - room.left - room.right).len() as i32;
+    let names_at =
+        height as i32 - room.bottom - below * LEADING - if below > 0 { 4 } else { 0 } + 6;
+    let x = bare(-0.5, groups.len() as f64 - 0.5);
+    let frame = frame::draw(sheet, (x, y), (&plot.x, &plot.y), room, Grid::Across)?;
+    let each =
+        |group: &Group<'_>| (f64::from(band) * FILLED / group.bars.len().max(1) as f64).min(WIDEST);
+    // Numbers stand over all bars, or over none.
+    let fits = |group: &Group<'_>, bar: &Bar<'_>| {
+        f64::from(text::digits_width(&shown(bar)) + 2) <= each(group)
+    };
+    let numbers = groups.iter().all(|group| group.bars.iter().all(|bar| fits(group, bar)));
+    for (place, (group, name)) in groups.iter().zip(&names).enumerate() {
+        let (middle, _) = frame.at(place as f64, frame.y.from);
+        text::write_all(sheet, name, (middle, names_at), Anchor::Middle, Colour::Soft)?;
+        let each = each(group);
+        let left = f64::from(middle) - each * group.bars.len() as f64 / 2.0;
+        for (i, bar) in group.bars.iter().enumerate() {
+            let from = (left + each * i as f64) as i32 + 1;
+            let to = (left + each * (i + 1) as f64) as i32 - 1;
+            upright(sheet, &frame, *bar, (from, to), numbers)?;
+        }
+    }
+    Ok(())
+}
+
+fn upright(
+    sheet: &Sheet<'_>,
+    frame: &Frame<'_>,
+    bar: Bar<'_>,
+    (from, to): (i32, i32),
+    number: bool,
+) -> Result<()> {
+    let (curve, point) = bar;
+    let at = |value: f64| frame.at(frame.x.from, value).1;
+    let ground = at(if frame.y.log { frame.y.from } else { 0.0 });
+    let middle = (from + to) / 2;
+    let corners = [(from, at(point.y).min(ground)), (to, at(point.y).max(ground))];
+    marks::bar(sheet, curve.look, corners, (middle, ground - marks::ROOM - 3))?;
+    let mut top = corners[0].1;
+    if let Some((low, high)) = point.spread {
+        let end = |value: f64| ((middle, at(value)), frame.y.holds(value));
+        marks::whisker(sheet, Colour::Ink, [end(low), end(high)])?;
+        top = top.min(at(high));
+    }
+    if number {
+        text::write(sheet, &shown(&bar), (middle, top - 1), Anchor::Above, Colour::Soft)?;
+    }
+    Ok(())
+}
+
+/// What is written at a bar's end.
+fn shown((curve, point): &Bar<'_>) -> String {
+    if curve.published { digits::exact(point.y) } else { digits::plain(point.y) }
+}
+
+/// What is around bars that lie.
+fn around(plot: &Plot) -> Room {
+    let width = |curve: &Curve| {
+        curve.points.iter().map(|point| text::digits_width(&shown(&(curve, point)))).max()
+    };
+    let widest = plot.curves.iter().filter_map(width).max().unwrap_or(0);
+    Room { left: values(plot).label_width() / 2 + 2, right: widest + 12, top: 10, bottom: 24 }
+}
+
+/// Rows of names and bars, from above.
+fn rows(groups: &[Group<'_>], inside: i32) -> i32 {
+    groups.iter().map(|group| row(group, inside)).sum()
+}
+
+fn row(group: &Group<'_>, inside: i32) -> i32 {
+    wrap(&group.name, inside).len() as i32 * LEADING + group.bars.len() as i32 * THICK + BETWEEN
+}
+
+/// How high a sheet must be for bars that lie.
+pub(super) fn lying_height(plot: &Plot, width: u32) -> u32 {
+    let room = around(plot);
+    let inside = width as i32 - room.left - room.right;
+    let above = wrap(&html::axis(&plot.x), width as i32 - 12).len() as i32 * LEADING + room.top;
+    let below = wrap(&html::axis(&plot.y), inside).len() as i32 * LEADING + 4 + room.bottom;
+    (above + rows(&groups(plot), inside) + below) as u32
+}
+
+pub(super) fn lying(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
+    let groups = groups(plot);
+    let room = around(plot);
+    let inside = sheet.dim_in_pixel().0 as i32 - room.left - room.right;
+    let mut x = values(plot);
+    thin(&mut x, inside);
+    let y = bare(f64::from(rows(&groups, inside)), 0.0);
+    let frame = frame::draw(sheet, (x, y), (&plot.y, &plot.x), room, Grid::Upright)?;
+    let mut top = 0;
+    for group in &groups {
+        let (left, at) = frame.at(frame.x.from, f64::from(top));
+        let name = wrap(&group.name, inside);
+        text::write_all(sheet, &name, (left + 4, at + 3), Anchor::Left, Colour::Ink)?;
+        for (i, bar) in (0..).zip(&group.bars) {
+            let above = at + name.len() as i32 * LEADING + 4 + i * THICK;
+            flat(sheet, &frame, *bar, (above, above + THICK - 2))?;
+        }
+        top += row(group, inside);
+    }
+    Ok(())
+}
+
+fn flat(
+    sheet: &Sheet<'_>,
+    frame: &Frame<'_>,
+    bar: Bar<'_>,
+    (above, below): (i32, i32),
+) -> Result<()> {
+    let (curve, point) = bar;
+    let at = |value: f64| frame.at(value, 0.0).0;
+    let ground = at(if frame.x.log { frame.x.from } else { 0.0 });
+    let middle = (above + below) / 2;
+    let corners = [(at(point.y).min(ground), above), (at(point.y).max(ground), below)];
+    marks::bar(sheet, curve.look, corners, (ground + marks::ROOM + 3, middle))?;
+    let mut end = corners[1].0;
+    if let Some((low, high)) = point.spread {
+        let end_of = |value: f64| ((at(value), middle), frame.x.holds(value));
+        marks::whisker(sheet, Colour::Ink, [end_of(low), end_of(high)])?;
+        end = end.max(at(high) + 2);
+    }
+    text::write(sheet, &shown(&bar), (end + 4, middle), Anchor::Beside, Colour::Soft)
+}
+
+/// Leaves out every other tick until the rest have room.
+fn thin(scale: &mut Scale, pixels: i32) {
+    while scale.ticks.len() > 2 && scale.label_width() + 8 > pixels / (scale.ticks.len() as i32 - 1)
+    {
+        let mut keep = false;
+        scale.ticks.retain(|_| {
+            keep = !keep;
+            keep
+        });
+    }
+}

@@ -1,0 +1,239 @@
+//! What an axis shows: from where to where, and at which values something is written.
+//!
+//! Invariant: ticks lie within their scale, in order, and say their value exactly.
+
+use std::ops::Range;
+
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+
+use crate::report::digits;
+use crate::report::plot::same;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Scale {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    pub(super) log: bool,
+    /// Values with what is written there.
+    pub(super) ticks: Vec<(f64, String)>,
+}
+
+impl Scale {
+    /// Where a value is: 0 at the beginning, 1 at the end.
+    pub(super) fn place(&self, value: f64) -> f64 {
+        let even = |value: f64| if self.log { value.max(f64::MIN_POSITIVE).log10() } else { value };
+        let (from, to) = (even(self.from), even(self.to));
+        if from == to { 0.5 } else { (even(value) - from) / (to - from) }
+    }
+
+    pub(super) fn holds(&self, value: f64) -> bool {
+        self.from.min(self.to) <= value && value <= self.from.max(self.to)
+    }
+
+    /// The widest of what is written.
+    pub(super) fn label_width(&self) -> i32 {
+        self.ticks.iter().map(|tick| super::text::width(&tick.1)).max().unwrap_or(0)
+    }
+}
+
+impl Ranged for Scale {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (begin, end): (i32, i32)) -> i32 {
+        begin + (self.place(*value) * f64::from(end - begin)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if hint.weight().allow_light_points() {
+            return Vec::new();
+        }
+        self.ticks.iter().map(|tick| tick.0).collect()
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.from..self.to
+    }
+}
+
+impl ValueFormatter<f64> for Scale {
+    fn format_ext(&self, value: &f64) -> String {
+        self.ticks
+            .iter()
+            .find(|tick| tick.0 == *value)
+            .map(|tick| tick.1.clone())
+            .unwrap_or_default()
+    }
+}
+
+/// Of values between `low` and `high`; from 0 unless another beginning is given, and with `most`
+/// ticks or about as many.
+pub(super) fn linear(low: f64, high: f64, from: Option<f64>, most: usize) -> Scale {
+    let from = from.unwrap_or_else(|| low.min(0.0)).min(low);
+    let high = if high > from { high } else { from + 1.0 };
+    let (step, decimals) = step((high - from) / most.max(1) as f64);
+    let (first, last) = ((from / step + 1e-9).floor(), (high / step - 1e-9).ceil());
+    let short = (last * step).abs() >= 1e6;
+    let ticks = (0..=(last - first) as u32)
+        .map(|i| (first + f64::from(i)) * step)
+        .map(|value| (value, digits::tick(value, decimals, short)))
+        .collect();
+    Scale { from: first * step, to: last * step, log: false, ticks }
+}
+
+/// 1, 2, 2.5 or 5 times a power of ten and no less than asked, and the decimals it needs.
+fn step(least: f64) -> (f64, usize) {
+    let power = least.log10().floor();
+    let unit = 10_f64.powf(power);
+    let times = [1.0, 2.0, 2.5, 5.0].into_iter().find(|times| times * unit >= least * (1.0 - 1e-9));
+    let (times, power) = times.map_or((1.0, power + 1.0), |times| (times, power));
+    let decimals = if times == 2.5 { 1.0 - power } else { -power };
+    (times * 10_f64.powf(power), decimals.max(0.0) as usize)
+}
+
+/// Of values between `low` and `high`: at powers of ten, and in between where there are few.
+pub(super) fn logarithmic(low: f64, high: f64) -> Scale {
+    let low = if low > 0.0 { low } else { (high / 1000.0).max(1e-9) };
+    let high = high.max(low);
+    let candidates = |times: &'static [f64]| {
+        (-12..=15).flat_map(move |power| times.iter().map(move |times| times * 10_f64.powi(power)))
+    };
+    let within = |times: &'static [f64]| {
+        let begin = candidates(times).rfind(|value| *value <= low * (1.0 + 1e-9));
+        let end = candidates(times).find(|value| *value >= high * (1.0 - 1e-9));
+        let (mut begin, end) = (begin.unwrap_or(low), end.unwrap_or(high));
+        if same(begin, end) {
+            begin = candidates(times).rfind(|value| *value < end * (1.0 - 1e-9)).unwrap_or(begin);
+        }
+        (begin, end)
+    };
+    let (from, to) = within(&[1.0, 2.0, 5.0]);
+    let times: &'static [f64] = if to / from > 200.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let short = to >= 1e4;
+    let ticks = candidates(times)
+        .filter(|value| (from * (1.0 - 1e-9)..=to * (1.0 + 1e-9)).contains(value))
+        .map(|value| {
+            (value, digits::tick(value, (-value.log10().floor()).max(0.0) as usize, short))
+        })
+        .collect();
+    Scale { from, to, log: true, ticks }
+}
+
+/// Along the plot: at the values themselves where they all have room within `pixels`, otherwise at
+/// round ones.
+pub(super) fn along(xs: &[f64], log: bool, tight: bool, pixels: i32) -> Scale {
+    let (Some(&low), Some(&high)) = (xs.first(), xs.last()) else {
+        return linear(0.0, 1.0, None, 4);
+    };
+    let log = log && low > 0.0;
+    // A little air, so that markers stand clear of the axis.
+    let air = if tight { 0.0 } else { 0.06 };
+    let mut scale = if log {
+        let factor = if same(low, high) { 2.0 } else { (high / low).powf(air) };
+        Scale { from: low / factor, to: high * factor, log, ticks: Vec::new() }
+    } else {
+        let more = if same(low, high) { low.abs().max(1.0) / 2.0 } else { (high - low) * air };
+        Scale { from: low - more, to: high + more, log, ticks: Vec::new() }
+    };
+    let short = high >= 1e6 || (log && high >= 1e4);
+    let shown =
+        |value: f64| if short { digits::tick(value, 0, true) } else { digits::exact(value) };
+    scale.ticks = xs.iter().map(|x| (*x, shown(*x))).collect();
+    scale.ticks.dedup_by(|a, b| same(a.0, b.0));
+    if same(low, high) || (!tight && fit(&scale, pixels)) {
+        return scale;
+    }
+    for most in (2..=8).rev() {
+        let round = if log { logarithmic(low, high) } else { linear(low, high, Some(low), most) };
+        let inside = |tick: &(f64, String)| (-1e-9..=1.0 + 1e-9).contains(&scale.place(tick.0));
+        scale.ticks = round.ticks.into_iter().filter(inside).collect();
+        while log && scale.ticks.len() > 2 && !fit(&scale, pixels) {
+            let mut keep = false;
+            scale.ticks.retain(|_| {
+                keep = !keep;
+                keep
+            });
+        }
+        if fit(&scale, pixels) {
+            return scale;
+        }
+    }
+    scale.ticks.truncate(1);
+    scale
+}
+
+/// Whether what is written at the ticks stays apart.
+fn fit(scale: &Scale, pixels: i32) -> bool {
+    let at = |value: f64| scale.place(value) * f64::from(pixels);
+    scale.ticks.windows(2).all(|pair| {
+        let apart = at(pair[1].0) - at(pair[0].0);
+        let both = super::text::width(&pair[0].1) + super::text::width(&pair[1].1);
+        apart >= f64::from(both) / 2.0 + 6.0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(scale: &Scale) -> Vec<&str> {
+        scale.ticks.iter().map(|tick| tick.1.as_str()).collect()
+    }
+
+    #[test]
+    fn linear_ticks_are_round() {
+        assert_eq!(shown(&linear(25.0, 93.0, None, 5)), ["0", "20", "40", "60", "80", "100"]);
+        assert_eq!(
+            shown(&linear(0.97, 1.0, Some(0.96), 5)),
+            ["0.96", "0.97", "0.98", "0.99", "1.00"]
+        );
+        assert_eq!(shown(&linear(0.0, 0.0, None, 5)), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+    }
+
+    #[test]
+    fn logarithmic_ticks_are_few() {
+        assert_eq!(shown(&logarithmic(100.0, 1e7)), ["100", "1k", "10k", "100k", "1M", "10M"]);
+        assert_eq!(shown(&logarithmic(0.14, 3.9)), ["0.1", "0.2", "0.5", "1", "2", "5"]);
+        assert_eq!(shown(&logarithmic(3.0, 3.0)), ["2", "5"]);
+    }
+
+    #[test]
+    fn the_values_themselves_are_written_where_there_is_room() {
+        assert_eq!(
+            shown(&along(&[25.0, 30.0, 35.0, 40.0], false, false, 300)),
+            ["25", "30", "35", "40"]
+        );
+        let sizes = [36.0, 60.0, 100.0, 200.0, 400.0, 600.0, 1000.0, 1400.0, 1470.0];
+        assert_eq!(
+            shown(&along(&sizes, false, false, 280)),
+            ["0", "250", "500", "750", "1000", "1250", "1500"]
+        );
+        assert_eq!(shown(&along(&[1.0, 2.0, 4.0, 8.0], true, false, 280)), ["1", "2", "4", "8"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn scales_hold_their_values(a in -1e7..1e7_f64, b in -1e7..1e7_f64, most in 2..8_usize) {
+            let (low, high) = (a.min(b), a.max(b));
+            let scale = linear(low, high, None, most);
+            let air = (scale.to - scale.from) * 1e-6;
+            proptest::prop_assert!(scale.from <= low + air && high <= scale.to + air);
+            proptest::prop_assert!(scale.ticks.len() >= 2 && scale.ticks.len() <= 12);
+        }
+
+        #[test]
+        fn logarithmic_scales_hold_theirs(a in -6.0..8.0_f64, b in -6.0..8.0_f64) {
+            let (low, high) = (10_f64.powf(a.min(b)), 10_f64.powf(a.max(b)));
+            let scale = logarithmic(low, high);
+            proptest::prop_assert!(scale.from <= low * 1.001 && high <= scale.to * 1.001);
+            proptest::prop_assert!(scale.ticks.len() >= 2);
+        }
+
+        #[test]
+        fn labels_along_stay_apart(mut xs in proptest::collection::vec(0.0..1e6_f64, 1..20), log: bool) {
+            xs.sort_by(f64::total_cmp);
+            let scale = along(&xs, log, false, 280);
+            proptest::prop_assert!(fit(&scale, 280));
+        }
+    }
+}

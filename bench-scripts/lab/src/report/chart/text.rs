@@ -1,0 +1,102 @@
+//! Words in a plot. Invariant: widths are estimated from above, since no font is at hand.
+
+use anyhow::Result;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::Sheet;
+use crate::report::palette::Colour;
+
+/// Of names and labels, in pixels.
+pub(super) const SIZE: i32 = 13;
+/// Between the lines of a wrapped text.
+pub(super) const LEADING: i32 = 16;
+
+/// At most this wide.
+pub(super) fn width(text: &str) -> i32 {
+    text.chars().count() as i32 * SIZE * 3 / 5
+}
+
+/// At most this wide, for what consists of digits: these are wider than most letters.
+pub(super) fn digits_width(number: &str) -> i32 {
+    let narrow = number.chars().filter(|c| !c.is_ascii_digit()).count() as i32;
+    let digits = number.chars().count() as i32 - narrow;
+    (digits * 2 + narrow) * SIZE / 3
+}
+
+/// In lines of at most `most` pixels; a single word may be longer.
+pub(super) fn wrap(text: &str, most: i32) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(line) + width(word) + width(" ") <= most => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Where a text stands by its anchor.
+#[derive(Clone, Copy)]
+pub(super) enum Anchor {
+    /// The point is at its left, at the top of the line.
+    Left,
+    /// In the middle, at the top of the line.
+    Middle,
+    /// At its left, halfway up the line.
+    Beside,
+    /// In the middle, at the bottom of the line.
+    Above,
+}
+
+pub(super) fn write(
+    sheet: &Sheet<'_>,
+    text: &str,
+    at: (i32, i32),
+    anchor: Anchor,
+    colour: Colour,
+) -> Result<()> {
+    let pos = match anchor {
+        Anchor::Left => Pos::new(HPos::Left, VPos::Top),
+        Anchor::Middle => Pos::new(HPos::Center, VPos::Top),
+        Anchor::Beside => Pos::new(HPos::Left, VPos::Center),
+        Anchor::Above => Pos::new(HPos::Center, VPos::Bottom),
+    };
+    sheet.draw_text(text, &style(colour).pos(pos), at)?;
+    Ok(())
+}
+
+/// Lines from `at` downwards.
+pub(super) fn write_all(
+    sheet: &Sheet<'_>,
+    lines: &[String],
+    at: (i32, i32),
+    anchor: Anchor,
+    colour: Colour,
+) -> Result<()> {
+    for (i, line) in (0..).zip(lines) {
+        write(sheet, line, (at.0, at.1 + i * LEADING), anchor, colour)?;
+    }
+    Ok(())
+}
+
+/// The backend writes sizes by 1.24 smaller than they are asked for.
+pub(super) fn style(colour: Colour) -> TextStyle<'static> {
+    let colour = colour.rgb();
+    ("system-ui", f64::from(SIZE) * 1.24).into_font().color(&colour)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_as_long_as_they_may_be() {
+        assert_eq!(wrap("VM beside a burner", 80), ["VM beside", "a burner"]);
+        assert_eq!(wrap("extraordinarily long", 40), ["extraordinarily", "long"]);
+        assert!(wrap("", 40).is_empty());
+    }
+}

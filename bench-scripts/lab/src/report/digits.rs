@@ -1,0 +1,149 @@
+//! How numbers are written. Invariant: as many digits as say something, none that were made up.
+
+/// Between groups of three digits: narrow, and no line breaks there.
+const GAP: char = '\u{202f}';
+const MINUS: char = '\u{2212}';
+
+/// A measured number: three significant digits, and never less than its whole part.
+pub(super) fn plain(value: f64) -> String {
+    significant(value, 3)
+}
+
+/// With this many significant digits, and never less than its whole part.
+pub(super) fn significant(value: f64, digits: i32) -> String {
+    if !value.is_finite() {
+        return "not a number".to_owned();
+    }
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if value.abs() < 1e-4 {
+        return format!("{value:.1e}");
+    }
+    let before = value.abs().log10().floor() as i32 + 1;
+    let decimals = (digits - before).max(0) as usize;
+    grouped(&format!("{value:.decimals$}"))
+}
+
+/// A number as somebody wrote it: all its digits.
+pub(super) fn exact(value: f64) -> String {
+    if value != 0.0 && (value.abs() < 1e-4 || value.abs() >= 1e12) {
+        return format!("{value:e}");
+    }
+    grouped(&format!("{value}"))
+}
+
+/// What [`exact`] wrote.
+pub(super) fn read(text: &str) -> Option<f64> {
+    text.replace(GAP, "").replace(MINUS, "-").parse().ok()
+}
+
+/// A number that is held against bounds: with as many digits as show on which side it is.
+pub(super) fn deciding(value: f64, bounds: &[Option<f64>]) -> String {
+    let told = |text: &str| {
+        let shown: f64 = read(text).unwrap_or(value);
+        bounds.iter().flatten().all(|bound| {
+            value == *bound || (shown != *bound && (shown < *bound) == (value < *bound))
+        })
+    };
+    (4..9)
+        .map(|digits| significant(value, digits))
+        .find(|text| told(text))
+        .unwrap_or_else(|| exact(value))
+}
+
+/// "at least 0.98", "0.98 to 1.02": the bounds of a check.
+pub(super) fn bounds(least: Option<f64>, most: Option<f64>) -> String {
+    match (least, most) {
+        (Some(least), Some(most)) => format!("{} to {}", exact(least), exact(most)),
+        (Some(least), None) => format!("at least {}", exact(least)),
+        (None, Some(most)) => format!("at most {}", exact(most)),
+        (None, None) => String::new(),
+    }
+}
+
+/// At an axis: `10k`, `2M` where `short`.
+pub(super) fn tick(value: f64, decimals: usize, short: bool) -> String {
+    if short {
+        for (unit, letter) in [(1e9, "G"), (1e6, "M"), (1e3, "k")] {
+            if value.abs() >= unit {
+                return format!("{}{letter}", exact((value / unit * 1000.0).round() / 1000.0));
+            }
+        }
+        return exact(value);
+    }
+    grouped(&format!("{value:.decimals$}"))
+}
+
+/// From 10 000 on, digits stand in groups of three.
+fn grouped(text: &str) -> String {
+    let minus = text.starts_with('-');
+    let rest = text.trim_start_matches('-');
+    let sign = if minus { MINUS.to_string() } else { String::new() };
+    let (whole, fraction) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
+    if whole.len() < 5 {
+        return format!("{sign}{rest}");
+    }
+    let mut out = sign;
+    for (i, digit) in whole.chars().enumerate() {
+        if i > 0 && (whole.len() - i) % 3 == 0 {
+            out.push(GAP);
+        }
+        out.push(digit);
+    }
+    out + fraction
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measured_numbers_have_three_digits_that_count() {
+        let all: Vec<_> = [0.0, 0.012_345, 0.9934, 3.19, 24.96, 463.4, 1234.5, 356_494.2, -12.34]
+            .map(plain)
+            .into();
+        assert_eq!(
+            all,
+            [
+                "0",
+                "0.0123",
+                "0.993",
+                "3.19",
+                "25.0",
+                "463",
+                "1234",
+                "356\u{202f}494",
+                "\u{2212}12.3"
+            ]
+        );
+    }
+
+    #[test]
+    fn printed_numbers_keep_theirs() {
+        assert_eq!([0.2288, 938.0, 81_277.0].map(exact), ["0.2288", "938", "81\u{202f}277"]);
+    }
+
+    #[test]
+    fn a_number_shows_on_which_side_of_its_bound_it_is() {
+        assert_eq!(deciding(0.9934, &[Some(0.98), None]), "0.9934");
+        assert_eq!(deciding(0.979_996, &[Some(0.98), None]), "0.979996");
+        assert_eq!(deciding(0.98, &[Some(0.98), None]), "0.9800");
+    }
+
+    #[test]
+    fn ticks_are_short_where_asked() {
+        assert_eq!(tick(10_000.0, 0, true), "10k");
+        assert_eq!(tick(2_500_000.0, 0, true), "2.5M");
+        assert_eq!(tick(0.5, 1, false), "0.5");
+        assert_eq!(tick(100_000.0, 0, false), "100\u{202f}000");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_shown_is_on_the_side_of_the_number(value in -1e6..1e6_f64, bound in -1e3..1e3_f64) {
+            let shown = read(&deciding(value, &[Some(bound)])).unwrap();
+            proptest::prop_assert_eq!(shown < bound, value < bound);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! A figure on the page: our plot, the paper's in it or beside it, legend, words, numbers.
+//!
+//! Invariant: everything that the file says was published is shown, with or without results.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+
+use super::chart::{self, Size};
+use super::curves::{self, Ours};
+use super::html::{escape, sentence};
+use super::look::Looks;
+use super::plot::{Curve, Plot};
+use super::{numbers, published};
+use crate::run::Results;
+use crate::spec::{Draw, Experiment, Figure, Published};
+
+/// A plot with the words over it, where there are several.
+struct Titled {
+    title: String,
+    plot: Plot,
+}
+
+pub(super) fn figure(
+    experiment: &Experiment,
+    results: Option<&Results>,
+    figure: &Figure,
+    looks: &Looks,
+) -> Result<String> {
+    let left_out = figure.full_only && results.is_some_and(|results| results.quick);
+    let measured = results.filter(|_| !left_out);
+    let Ours { mut plot, apart, missing, at } = curves::ours(experiment, measured, figure, looks);
+    let papers: Vec<&Published> =
+        experiment.published.iter().filter(|one| figure.published.contains(&one.figure)).collect();
+    let mut beside = Vec::new();
+    for one in &papers {
+        let Some(mut theirs) = published::alone(one, Some(&plot)) else { continue };
+        if published::fits(&theirs, &plot) {
+            published::join(theirs, &mut plot);
+        } else {
+            published::align(&mut plot, &mut theirs);
+            beside.push(Titled { title: paper_title(one), plot: theirs });
+        }
+    }
+    let mut plots = Vec::new();
+    if !plot.curves.is_empty() {
+        plots.push(Titled { title: "Measured here".to_owned(), plot });
+    }
+    plots.extend(apart.into_iter().flatten().map(|(title, plot)| Titled { title, plot }));
+    plots.append(&mut beside);
+
+    let mut words = Vec::new();
+    if results.is_none() {
+        words.push("Not measured yet.".to_owned());
+    } else if left_out {
+        words.push("Left out of quick runs: their windows are too short to show it.".to_owned());
+    } else if !missing.is_empty() {
+        let by =
+            if results.is_some_and(|results| results.quick) { " by this quick run" } else { "" };
+        words.push(sentence(&format!("Not measured{by}: {}", missing.join("; "))));
+    }
+    if measured.is_some() && plots.iter().any(|titled| !only_published(&titled.plot)) {
+        words.push(how_drawn(experiment, figure, measured, at));
+    }
+    if plots.iter().any(|titled| titled.plot.cuts()) {
+        words.push("An interval without a cap goes on beyond the plot.".to_owned());
+    }
+    for one in papers.iter().filter(|one| !one.shape.is_empty()) {
+        words.push(format!("Published ({}): {}", one.figure, sentence(&one.shape)));
+    }
+    html(&figure.title, &plots, &words)
+}
+
+/// What was published and belongs to no figure of ours.
+pub(super) fn unclaimed(experiment: &Experiment) -> Result<String> {
+    let claimed = |one: &Published| {
+        experiment.figure.iter().any(|figure| figure.published.contains(&one.figure))
+    };
+    let mut out = String::new();
+    for one in experiment.published.iter().filter(|one| !claimed(one)) {
+        let plots: Vec<_> = published::alone(one, None)
+            .map(|plot| Titled { title: String::new(), plot })
+            .into_iter()
+            .collect();
+        let shape = (!one.shape.is_empty()).then(|| format!("Published: {}", sentence(&one.shape)));
+        out += &html(&paper_title(one), &plots, &shape.into_iter().collect::<Vec<_>>())?;
+    }
+    Ok(out)
+}
+
+fn paper_title(published: &Published) -> String {
+    format!("The paper's {}: {}", published.figure, published.what)
+}
+
+fn only_published(plot: &Plot) -> bool {
+    plot.curves.iter().all(|curve| curve.published)
+}
+
+/// What points and intervals are.
+fn how_drawn(
+    experiment: &Experiment,
+    figure: &Figure,
+    results: Option<&Results>,
+    at: Option<f64>,
+) -> String {
+    if figure.draw == Draw::Time {
+        let run = curves::run_named(experiment, at);
+        return sentence(&format!(
+            "The first repetition{}",
+            run.map_or_else(String::new, |run| format!(", {run}"))
+        ));
+    }
+    let repetitions = results.map_or(0, repetitions);
+    if repetitions < 2 {
+        "One repetition, so without intervals.".to_owned()
+    } else {
+        format!("Means of {repetitions} repetitions with 0.95 confidence intervals.")
+    }
+}
+
+/// How often cells were repeated, at most.
+pub(super) fn repetitions(results: &Results) -> usize {
+    results.measured.iter().map(|cell| cell.place.repetition as usize + 1).max().unwrap_or(0)
+}
+
+fn html(title: &str, plots: &[Titled], words: &[String]) -> Result<String> {
+    let mut out = String::from("<figure>\n");
+    let _ = writeln!(out, "<figcaption><h4>{}</h4></figcaption>", escape(title));
+    // The paper's few numbers alone need no wide plot.
+    let (size, class) = match plots {
+        [one] if only_published(&one.plot) => (Size::Half, " small"),
+        [_] | [] => (Size::Wide, ""),
+        _ => (Size::Half, " several"),
+    };
+    if !plots.is_empty() {
+        let _ = writeln!(out, "<div class=\"plots{class}\">");
+        for titled in plots {
+            let described = titled.plot.described(title);
+            out += "<div class=\"plot\">\n";
+            if plots.len() > 1 {
+                let _ = writeln!(out, "<p class=\"over\">{}</p>", escape(&titled.title));
+            }
+            out += &chart::svg(&titled.plot, size, &described)?;
+            out += &chart::svg(&titled.plot, Size::Narrow, &described)?;
+            out += "</div>\n";
+        }
+        out += "</div>\n";
+        out += &legend(plots)?;
+    }
+    for word in words {
+        let _ = writeln!(out, "<p class=\"words\">{}</p>", escape(word));
+    }
+    let plots: Vec<&Plot> = plots.iter().map(|titled| &titled.plot).collect();
+    out += &numbers::tables(&plots, title)?;
+    Ok(out + "</figure>\n")
+}
+
+/// Every curve of all plots once.
+fn legend(plots: &[Titled]) -> Result<String> {
+    let mut seen: Vec<(&Curve, Draw)> = Vec::new();
+    for titled in plots {
+        for curve in &titled.plot.curves {
+            let known = seen.iter().any(|(other, draw)| {
+                other.name == curve.name && other.look == curve.look && *draw == titled.plot.draw
+            });
+            if !known {
+                seen.push((curve, titled.plot.draw));
+            }
+        }
+    }
+    let mut out = String::from("<ul class=\"legend\">\n");
+    for (curve, draw) in seen {
+        let key = chart::key(curve.look, draw)?;
+        let _ = writeln!(out, "<li>{key} {}</li>", escape(&curve.name));
+    }
+    Ok(out + "</ul>\n")
+}

@@ -1,0 +1,64 @@
+//! Text as HTML. Invariant: nothing from a file reaches the page but through [`escape`].
+
+use crate::spec::Axis;
+
+/// For text and for attributes in double quotes.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// "throughput (Mb/s)".
+pub(super) fn axis(axis: &Axis) -> String {
+    if axis.unit.is_empty() {
+        axis.name.clone()
+    } else {
+        format!("{} ({})", axis.name, unit(&axis.unit))
+    }
+}
+
+/// As it is printed: files write `us`.
+pub(super) fn unit(unit: &str) -> &str {
+    if unit == "us" { "µs" } else { unit }
+}
+
+/// A sentence begins with a capital and ends with a point, however it came.
+pub(super) fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let end = if text.ends_with(['.', '!', '?', ':', '…']) { "" } else { "." };
+    format!("{}{}{end}", first.to_uppercase(), chars.as_str())
+}
+
+/// "one cell", "3 cells".
+pub(super) fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_escapes_from_a_text() {
+        assert_eq!(escape(r#"<b a="1">&'"#), "&lt;b a=&quot;1&quot;&gt;&amp;&#39;");
+    }
+
+    #[test]
+    fn sentences_begin_and_end() {
+        assert_eq!(sentence("each VM gets its cap"), "Each VM gets its cap.");
+        assert_eq!(sentence("Both do. "), "Both do.");
+        assert_eq!(sentence(" "), "");
+    }
+}

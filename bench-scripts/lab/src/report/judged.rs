@@ -1,0 +1,115 @@
+//! An experiment's verdict, and the number that decides it.
+//!
+//! Invariant: an experiment holds if all holds that is judged, and something is.
+
+use crate::run::Results;
+use crate::spec::Experiment;
+use crate::verdict::{ENDLESS, Verdict};
+
+use super::{digits, look};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Holds,
+    Fails,
+    /// It was run, and the file judges nothing.
+    Unjudged,
+    NotRun,
+}
+
+impl Standing {
+    pub(super) fn of(results: Option<&Results>) -> Self {
+        let Some(results) = results else { return Self::NotRun };
+        let mut judged = results.verdicts.iter().filter(|verdict| !verdict.report_only).peekable();
+        if judged.peek().is_none() {
+            Self::Unjudged
+        } else if judged.all(|verdict| verdict.holds) {
+            Self::Holds
+        } else {
+            Self::Fails
+        }
+    }
+
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Fails => "does not hold",
+            Self::Unjudged => "not judged",
+            Self::NotRun => "not run yet",
+        }
+    }
+
+    /// So that it is not told by colour alone.
+    pub(super) fn sign(self) -> &'static str {
+        match self {
+            Self::Holds => "✓",
+            Self::Fails => "✗",
+            Self::Unjudged | Self::NotRun => "–",
+        }
+    }
+
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Fails => "fails",
+            Self::Unjudged | Self::NotRun => "open",
+        }
+    }
+}
+
+/// What is judged, what fails first; then what is only reported.
+pub(super) fn in_order(results: &Results) -> Vec<&Verdict> {
+    let mut verdicts: Vec<_> = results.verdicts.iter().collect();
+    verdicts.sort_by_key(|verdict| (verdict.report_only, verdict.holds));
+    verdicts
+}
+
+/// The verdict that decides: the first that fails, or of those that hold the one nearest to its
+/// bound.
+pub(super) fn deciding(results: &Results) -> Option<&Verdict> {
+    let judged = || results.verdicts.iter().filter(|verdict| !verdict.report_only);
+    judged()
+        .find(|verdict| !verdict.holds)
+        .or_else(|| judged().min_by(|a, b| margin(a).total_cmp(&margin(b))))
+}
+
+/// How far within its bounds a number is, as a part of them.
+fn margin(verdict: &Verdict) -> f64 {
+    let Some(number) = verdict.number else { return f64::INFINITY };
+    let part = |distance: f64, bound: f64| distance / bound.abs().max(1e-9);
+    let least = verdict.least.map(|least| part(number - least, least));
+    let most = verdict.most.map(|most| part(most - number, most));
+    least.into_iter().chain(most).fold(f64::INFINITY, f64::min)
+}
+
+/// The number by itself.
+pub(super) fn number(verdict: &Verdict) -> Option<String> {
+    verdict.number.map(|number| match number.abs() {
+        ENDLESS.. => "endless".to_owned(),
+        _ => digits::deciding(number, &[verdict.least, verdict.most]),
+    })
+}
+
+/// "0.9934 (0.98 to 1.02 asked; weir, 40 Mb/s)", as plain text.
+pub(super) fn told(verdict: &Verdict) -> String {
+    let bounds = digits::bounds(verdict.least, verdict.most);
+    let asked =
+        if bounds.is_empty() || verdict.report_only { bounds } else { format!("must be {bounds}") };
+    let details = [asked, verdict.at.clone()].into_iter().filter(|word| !word.is_empty());
+    let details = details.collect::<Vec<_>>().join("; ");
+    let number = number(verdict).unwrap_or_else(|| "not measured".to_owned());
+    if details.is_empty() { number } else { format!("{number} ({details})") }
+}
+
+/// Whether a check looks at what weir is compared with.
+pub(super) fn at_baseline(experiment: &Experiment, verdict: &Verdict) -> bool {
+    let check = experiment.check.iter().find(|check| check.what == verdict.what);
+    let judged = check.map(|check| check.value.peer.as_str());
+    judged.is_some() && judged != look::ours(experiment).map(|peer| peer.name.as_str())
+}
+
+/// What the paper has in place of a verdict's number.
+pub(super) fn published(experiment: &Experiment, verdict: &Verdict) -> Option<String> {
+    let check = experiment.check.iter().find(|check| check.what == verdict.what)?;
+    check.published.map(digits::exact)
+}

@@ -1,0 +1,154 @@
+//! Which curve looks how. A peer has a colour and a marker; lines of one peer differ by dash and
+//! filling.
+//!
+//! Invariant: weir is always blue with a circle, the paper always grey with a diamond.
+
+use std::collections::BTreeMap;
+
+use super::palette::Colour;
+use crate::spec::{Experiment, Peer, PeerKind};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    Circle,
+    Triangle,
+    Square,
+    Wedge,
+    Plus,
+    Pentagon,
+    Ex,
+    Diamond,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) colour: Colour,
+    pub(super) mark: Mark,
+    /// Among the lines of the same colour, from 0.
+    pub(super) turn: usize,
+}
+
+impl Look {
+    pub(super) fn paper(turn: usize) -> Self {
+        Self { colour: Colour::Paper, mark: Mark::Diamond, turn }
+    }
+
+    /// Every other line of a peer has hollow markers.
+    pub(super) fn hollow(self) -> bool {
+        self.turn % 2 == 1
+    }
+
+    /// Length of a dash and of the gap after it; `None`: solid.
+    pub(super) fn dash(self) -> Option<(i32, i32)> {
+        [None, Some((7, 4)), Some((2, 3)), Some((12, 4))][self.turn % 4]
+    }
+
+    /// How much of a bar's or thin line's colour is left.
+    pub(super) fn strength(self) -> f64 {
+        [1.0, 0.55, 0.8, 0.35][self.turn % 4]
+    }
+}
+
+/// Each with its own marker, so that they can be told apart without colours.
+const TONES: [(Colour, Mark); 7] = [
+    (Colour::Blue, Mark::Circle),
+    (Colour::Vermilion, Mark::Triangle),
+    (Colour::Green, Mark::Square),
+    (Colour::Purple, Mark::Wedge),
+    (Colour::Amber, Mark::Plus),
+    (Colour::Sky, Mark::Pentagon),
+    (Colour::Olive, Mark::Ex),
+];
+
+/// The peer that the experiment is about: weir by its name, or the one that is judged.
+pub(super) fn ours(experiment: &Experiment) -> Option<&Peer> {
+    let weirs = || experiment.peer.iter().filter(|peer| peer.kind == PeerKind::Weir);
+    let judged = experiment.check.iter().find(|check| !check.report_only);
+    weirs()
+        .find(|peer| peer.name == "weir")
+        .or_else(|| weirs().find(|peer| judged.is_some_and(|check| check.value.peer == peer.name)))
+        .or_else(|| weirs().next())
+}
+
+/// An experiment's peers with their looks.
+pub(super) struct Looks(BTreeMap<String, (Colour, Mark)>);
+
+impl Looks {
+    pub(super) fn of(experiment: &Experiment) -> Self {
+        let peers = &experiment.peer;
+        let weir = ours(experiment);
+        let mut free: Vec<usize> = (1..TONES.len()).collect();
+        let mut looks = BTreeMap::new();
+        for peer in peers {
+            let wanted = match peer.kind {
+                _ if weir.is_some_and(|weir| weir.name == peer.name) => 0,
+                PeerKind::Bridge => 1,
+                PeerKind::Htb => 2,
+                PeerKind::Linux => 3,
+                PeerKind::Redirect => 4,
+                PeerKind::Weir => 5,
+                PeerKind::Direct => 6,
+            };
+            let tone = match free.iter().position(|tone| *tone == wanted) {
+                Some(place) => free.remove(place),
+                None if wanted == 0 || free.is_empty() => wanted,
+                None => free.pop().unwrap_or(wanted),
+            };
+            looks.insert(peer.name.clone(), TONES[tone]);
+        }
+        Self(looks)
+    }
+
+    pub(super) fn peer(&self, name: &str, turn: usize) -> Look {
+        let (colour, mark) = self.0.get(name).copied().unwrap_or((Colour::Ink, Mark::Ex));
+        Look { colour, mark, turn }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(peers: &[(&str, &str)]) -> Looks {
+        let from = "[[peer]]\nname = \"weir\"";
+        let all: String = peers
+            .iter()
+            .map(|(name, kind)| format!("[[peer]]\nname = \"{name}\"\nkind = \"{kind}\"\n"))
+            .collect();
+        let text = crate::report::fake::SAMPLE;
+        let (head, rest) = text.split_once(from).unwrap();
+        let rest = rest.split_once("[vary]").unwrap().1;
+        Looks::of(&toml::from_str(&format!("{head}{all}[vary]{rest}")).unwrap())
+    }
+
+    #[test]
+    fn weir_is_blue_and_no_two_peers_look_alike() {
+        let peers = [
+            ("bridge", "bridge"),
+            ("fifo", "weir"),
+            ("weir", "weir"),
+            ("eager", "weir"),
+            ("htb", "htb"),
+            ("second", "bridge"),
+            ("linux", "linux"),
+        ];
+        let looks = looks(&peers);
+        assert_eq!(looks.peer("weir", 0).colour, Colour::Blue);
+        assert_eq!(looks.peer("bridge", 0).colour, Colour::Vermilion);
+        let mut colours: Vec<_> = peers.map(|(name, _)| looks.peer(name, 0).colour).into();
+        colours.sort();
+        colours.dedup();
+        assert_eq!(colours.len(), peers.len());
+    }
+
+    #[test]
+    fn who_is_judged_is_weir_where_nobody_is_called_so() {
+        let text = crate::report::fake::SAMPLE
+            .replace("name = \"weir\"", "name = \"adaptive\"")
+            .replace("peer = \"weir\"", "peer = \"adaptive\"")
+            .replacen("[[peer]]", "[[peer]]\nname = \"fixed\"\nkind = \"weir\"\n[[peer]]", 1);
+        let looks = Looks::of(&toml::from_str(&text).unwrap());
+        assert_eq!(looks.peer("adaptive", 0).colour, Colour::Blue);
+        assert_eq!(looks.peer("fixed", 0).colour, Colour::Sky);
+    }
+}

@@ -1,0 +1,60 @@
+//! What the results were measured on. Invariant: results of different machines, days or commits
+//! are never said to be of one.
+
+use std::collections::BTreeSet;
+
+use crate::run::{Machine, Results};
+use crate::spec::Experiment;
+
+/// One origin of results, and which experiments come from it.
+pub(super) struct Origin<'a> {
+    pub(super) machine: &'a Machine,
+    pub(super) quick: bool,
+    pub(super) experiments: Vec<&'a str>,
+}
+
+/// All origins, by the first experiment of each.
+pub(super) fn origins(all: &[(Experiment, Option<Results>)]) -> Vec<Origin<'_>> {
+    let mut origins: Vec<Origin<'_>> = Vec::new();
+    for (experiment, results) in all {
+        let Some(Results { machine, quick, .. }) = results else { continue };
+        let same =
+            |origin: &&mut Origin<'_>| origin.quick == *quick && alike(origin.machine, machine);
+        match origins.iter_mut().find(same) {
+            Some(origin) => origin.experiments.push(&experiment.id),
+            None => {
+                origins.push(Origin { machine, quick: *quick, experiments: vec![&experiment.id] })
+            }
+        }
+    }
+    origins
+}
+
+/// Of one day: the time of day does not matter.
+fn alike(a: &Machine, b: &Machine) -> bool {
+    let identity = |machine: &Machine| {
+        let Machine { kernel, cpu, cores, commit, dirty, date } = machine;
+        (kernel.clone(), cpu.clone(), *cores, commit.clone(), *dirty, day(date).to_owned())
+    };
+    identity(a) == identity(b)
+}
+
+pub(super) fn day(date: &str) -> &str {
+    date.split(['T', ' ']).next().unwrap_or(date)
+}
+
+/// "AMD EPYC, 2 cores, Linux 6.8.0; weir at 0123abc, with changes; whole runs of 2026-05-30".
+pub(super) fn line(origin: &Origin<'_>) -> String {
+    let Machine { kernel, cpu, cores, commit, dirty, date } = origin.machine;
+    let commit: String = commit.chars().take(12).collect();
+    let changes = if *dirty { ", with changes" } else { "" };
+    let effort = if origin.quick { "quick runs" } else { "whole runs" };
+    let kernel = kernel.strip_prefix("Linux ").unwrap_or(kernel);
+    let cores = super::html::count(*cores, "core");
+    format!("{cpu}, {cores}, Linux {kernel}; weir at {commit}{changes}; {effort} of {}", day(date))
+}
+
+/// Whether any results are of quick runs, and any of whole ones.
+pub(super) fn efforts(all: &[(Experiment, Option<Results>)]) -> BTreeSet<bool> {
+    all.iter().filter_map(|(_, results)| results.as_ref().map(|results| results.quick)).collect()
+}

@@ -1,0 +1,151 @@
+//! The page around the sections: head, contents, summary.
+//!
+//! Invariant: whole without a script, a font or a picture from anywhere.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+
+use super::html::escape;
+use super::judged::{self, Standing};
+use super::section::{badge, section};
+use super::{machine, palette, papers};
+use crate::run::Results;
+use crate::spec::Experiment;
+
+type One = (Experiment, Option<Results>);
+type All = [One];
+
+/// What makes it all again.
+const AGAIN: &str = "cargo xtask experiment run all &amp;&amp; cargo xtask report";
+
+pub(super) fn page(all: &All) -> Result<String> {
+    let mut out =
+        String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    out += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
+    out += "<title>weir: five papers' experiments</title>\n<style>\n";
+    out += &palette::style();
+    out += "</style>\n</head>\n<body>\n";
+    out += &contents(all);
+    out += "<main>\n";
+    out += &head(all);
+    out += &summary(all);
+    for (letter, experiments) in by_paper(all) {
+        out += &paper_head(letter);
+        for (experiment, results) in experiments {
+            out += &section(experiment, results.as_ref())?;
+        }
+        out += "</section>\n";
+    }
+    Ok(out + "</main>\n</body>\n</html>\n")
+}
+
+/// Experiments by their paper's letter, in the order they came.
+fn by_paper(all: &All) -> Vec<(&str, Vec<&One>)> {
+    let mut papers: Vec<(&str, Vec<_>)> = Vec::new();
+    for one in all {
+        let letter = one.0.paper.as_str();
+        match papers.iter_mut().find(|(known, _)| *known == letter) {
+            Some((_, experiments)) => experiments.push(one),
+            None => papers.push((letter, vec![one])),
+        }
+    }
+    papers
+}
+
+fn contents(all: &All) -> String {
+    let mut out = String::from(
+        "<nav aria-label=\"Contents\">\n<p><a href=\"#summary\">Summary</a></p>\n<ul>\n",
+    );
+    for (letter, experiments) in by_paper(all) {
+        let about = papers::paper(letter).map_or("", |paper| paper.about);
+        let letter = escape(letter);
+        let _ = writeln!(out, "<li><a href=\"#paper-{letter}\">{letter}. {about}</a>\n<ul>");
+        for (experiment, results) in experiments {
+            let standing = Standing::of(results.as_ref());
+            let _ = writeln!(
+                out,
+                "<li><a href=\"#{id}\"><span class=\"{}\" title=\"{}\">{}</span> {id}</a></li>",
+                standing.class(),
+                standing.words(),
+                standing.sign(),
+                id = escape(&experiment.id),
+            );
+        }
+        out += "</ul></li>\n";
+    }
+    out + "</ul>\n</nav>\n"
+}
+
+fn head(all: &All) -> String {
+    let mut out = String::from("<header>\n<h1>Five papers' experiments, on weir</h1>\n");
+    out += "<p>weir is a data-plane forwarder for virtualization hosts. This page repeats the experiments of five papers on network virtualization, on weir and on what it is compared with, and sets the results beside what the papers printed. Absolute numbers are this machine's; only ratios, shares, fairness and orderings are judged.</p>\n";
+    let origins = machine::origins(all);
+    if origins.is_empty() {
+        out += "<p>Nothing has been run yet.</p>\n";
+    } else if let [origin] = &origins[..] {
+        let _ = writeln!(out, "<p class=\"machine\">{}.</p>", escape(&machine::line(origin)));
+    } else {
+        out += "<ul class=\"machine\">\n";
+        for origin in &origins {
+            let _ = writeln!(
+                out,
+                "<li>{} <small>{}</small></li>",
+                escape(&machine::line(origin)),
+                escape(&origin.experiments.join(", "))
+            );
+        }
+        out += "</ul>\n";
+    }
+    if machine::efforts(all).contains(&true) {
+        out += "<p>Quick runs only show that everything works and points the right way: their intervals are wide or missing.</p>\n";
+    }
+    let _ = writeln!(out, "<p>To make it again: <code>{AGAIN}</code></p>\n</header>");
+    out
+}
+
+fn summary(all: &All) -> String {
+    let standings: Vec<_> = all.iter().map(|(_, results)| Standing::of(results.as_ref())).collect();
+    let mut parts = Vec::new();
+    for standing in [Standing::Holds, Standing::Fails, Standing::Unjudged, Standing::NotRun] {
+        let number = standings.iter().filter(|one| **one == standing).count();
+        if number > 0 {
+            let words = match standing {
+                Standing::Holds if number > 1 => "hold",
+                Standing::Fails if number > 1 => "do not hold",
+                one => one.words(),
+            };
+            parts.push(format!("{number} {words}"));
+        }
+    }
+    let mut out = String::from(
+        "<section id=\"summary\" aria-labelledby=\"summary-title\">\n<h2 id=\"summary-title\">Summary</h2>\n",
+    );
+    let _ = writeln!(out, "<p>Of {} experiments: {}.</p>", all.len(), parts.join(", "));
+    out += "<div class=\"scroll\" role=\"region\" aria-label=\"Summary\" tabindex=\"0\"><table class=\"summary\">\n<thead><tr><th scope=\"col\">Experiment</th><th scope=\"col\">The paper's claim</th><th scope=\"col\">Here</th><th scope=\"col\">What decides</th></tr></thead>\n<tbody>\n";
+    for (experiment, results) in all {
+        let decides = results.as_ref().and_then(judged::deciding).map(|verdict| {
+            format!("{}: {}", escape(&verdict.what), escape(&judged::told(verdict)))
+        });
+        let _ = writeln!(
+            out,
+            "<tr><th scope=\"row\"><a href=\"#{id}\">{id}</a><br>{}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
+            escape(&experiment.title),
+            escape(&experiment.claim),
+            badge(Standing::of(results.as_ref())),
+            decides.unwrap_or_default(),
+            id = escape(&experiment.id),
+        );
+    }
+    out + "</tbody></table></div>\n</section>\n"
+}
+
+/// Opens the paper's section.
+fn paper_head(letter: &str) -> String {
+    let (about, citation) =
+        papers::paper(letter).map_or(("", ""), |paper| (paper.about, paper.citation));
+    let letter = escape(letter);
+    format!(
+        "<section id=\"paper-{letter}\" class=\"paper\" aria-labelledby=\"paper-{letter}-title\">\n<h2 id=\"paper-{letter}-title\">{letter}. {about}</h2>\n<p class=\"citation\">{citation}</p>\n"
+    )
+}

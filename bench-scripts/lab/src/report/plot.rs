@@ -1,0 +1,133 @@
+//! What is drawn: curves over one pair of axes.
+//!
+//! Invariant: everything in one plot has the same units.
+
+use super::look::Look;
+use crate::spec::{Axis, Draw};
+
+/// An interval may take this much more room than the values themselves.
+const WIDE: f64 = 3.0;
+
+/// One value with what is known of its spread.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Point {
+    pub(super) x: f64,
+    /// Of repetitions the mean.
+    pub(super) y: f64,
+    /// Ends of the interval.
+    pub(super) spread: Option<(f64, f64)>,
+    /// As a table has it: of repetitions the median.
+    pub(super) number: f64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Curve {
+    pub(super) name: String,
+    pub(super) look: Look,
+    pub(super) published: bool,
+    pub(super) points: Vec<Point>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Plot {
+    pub(super) draw: Draw,
+    pub(super) x: Axis,
+    pub(super) y: Axis,
+    /// Names of x = 0, 1, 2 … where it is no number.
+    pub(super) labels: Option<Vec<String>>,
+    pub(super) curves: Vec<Curve>,
+    /// What the axes show, too, so that plots side by side have the same ones.
+    pub(super) beside_x: Vec<f64>,
+    pub(super) beside_y: Vec<f64>,
+}
+
+impl Plot {
+    pub(super) fn new(draw: Draw, x: Axis, y: Axis, curves: Vec<Curve>) -> Self {
+        Self { draw, x, y, labels: None, curves, beside_x: Vec::new(), beside_y: Vec::new() }
+    }
+
+    /// What the vertical axis has to show: all points, and of their intervals what does not shrink
+    /// the points to nothing.
+    pub(super) fn span(&self) -> Option<(f64, f64)> {
+        // A logarithmic axis has no place for what is not above zero.
+        let shown = |value: &f64| !self.y.log || *value > 0.0;
+        let points = || self.curves.iter().flat_map(|curve| &curve.points);
+        let values = points().map(|point| point.y).chain(self.beside_y.iter().copied());
+        let (low, high) = range(values.filter(shown))?;
+        let ends = points().filter_map(|point| point.spread).flat_map(|ends| [ends.0, ends.1]);
+        let (lowest, highest) = range(ends.filter(shown)).unwrap_or((low, high));
+        let (least, most) = if self.y.log {
+            (low / WIDE, high * WIDE)
+        } else {
+            let ground = self.y.from.unwrap_or(0.0).min(low);
+            let below = if low < 0.0 && self.y.from.is_none() { high - low } else { 0.0 };
+            (ground - below, high + (high - ground))
+        };
+        Some((lowest.max(least).min(low), highest.min(most).max(high)))
+    }
+
+    /// The largest value, without its interval.
+    pub(super) fn largest(&self) -> Option<f64> {
+        let points = self.curves.iter().flat_map(|curve| &curve.points);
+        range(points.map(|point| point.y.abs())).map(|ends| ends.1)
+    }
+
+    /// Whether an interval is longer than what the plot shows of it.
+    pub(super) fn cuts(&self) -> bool {
+        let Some((low, high)) = self.span() else { return false };
+        let mut spreads =
+            self.curves.iter().flat_map(|curve| &curve.points).filter_map(|point| point.spread);
+        spreads.any(|(from, to)| from < low || to > high)
+    }
+
+    /// The largest x.
+    pub(super) fn farthest(&self) -> Option<f64> {
+        self.xs().last().copied()
+    }
+
+    /// All x in order.
+    pub(super) fn xs(&self) -> Vec<f64> {
+        let mut xs: Vec<f64> =
+            self.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.x)).collect();
+        xs.sort_by(f64::total_cmp);
+        xs.dedup_by(|a, b| same(*a, *b));
+        xs
+    }
+
+    /// All x that its axis shows.
+    pub(super) fn shown_xs(&self) -> Vec<f64> {
+        let mut xs = self.xs();
+        xs.extend(&self.beside_x);
+        xs.sort_by(f64::total_cmp);
+        xs.dedup_by(|a, b| same(*a, *b));
+        xs
+    }
+
+    /// For who does not see it.
+    pub(super) fn described(&self, title: &str) -> String {
+        let kind = match self.draw {
+            Draw::Lines => "Lines",
+            Draw::Bars => "Bars",
+            Draw::Time => "Curves over time",
+        };
+        let names: Vec<_> = self.curves.iter().map(|curve| curve.name.as_str()).collect();
+        let over = if self.x.name.is_empty() {
+            String::new()
+        } else {
+            format!(" by {}", super::html::axis(&self.x))
+        };
+        format!("{title}. {kind}: {}{over}, for {}.", super::html::axis(&self.y), names.join("; "))
+    }
+}
+
+fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.filter(|value| value.is_finite()).fold(None, |ends, value| match ends {
+        None => Some((value, value)),
+        Some((low, high)) => Some((value.min(low), value.max(high))),
+    })
+}
+
+/// The same number, maybe written and read in between.
+pub(super) fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
+}

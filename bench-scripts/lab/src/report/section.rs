@@ -1,0 +1,162 @@
+//! An experiment on the page: claim, verdict, figures, set-ups, notes.
+//!
+//! Invariant: its `id` is the experiment's id, so that a link to it stays good.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+
+use super::html::{count, escape, sentence};
+use super::judged::{self, Standing};
+use super::look::Looks;
+use super::{digits, figure};
+use crate::run::Results;
+use crate::spec::Experiment;
+
+pub(super) fn section(experiment: &Experiment, results: Option<&Results>) -> Result<String> {
+    let id = escape(&experiment.id);
+    let mut out = format!(
+        "<section id=\"{id}\" class=\"experiment\" aria-labelledby=\"{id}-title\">\n<h3 id=\"{id}-title\"><a href=\"#{id}\">{id}</a> {}</h3>\n",
+        escape(&experiment.title)
+    );
+    let _ = writeln!(
+        out,
+        "<p class=\"claim\"><b>The paper:</b> {}</p>",
+        escape(&sentence(&experiment.claim))
+    );
+    match results {
+        Some(results) => out += &verdicts(experiment, results),
+        None => {
+            let _ = writeln!(
+                out,
+                "<p class=\"verdict\">{} <code>cargo xtask experiment run {id}</code></p>",
+                badge(Standing::NotRun)
+            );
+        }
+    }
+    let looks = Looks::of(experiment);
+    for one in &experiment.figure {
+        out += &figure::figure(experiment, results, one, &looks)?;
+    }
+    out += &figure::unclaimed(experiment)?;
+    out += &setups(experiment, results);
+    out += &results.map(notes).unwrap_or_default();
+    Ok(out + "</section>\n")
+}
+
+/// "✓ holds".
+pub(super) fn badge(standing: Standing) -> String {
+    format!(
+        "<strong class=\"badge {}\"><span aria-hidden=\"true\">{}</span> {}</strong>",
+        standing.class(),
+        standing.sign(),
+        standing.words()
+    )
+}
+
+fn verdicts(experiment: &Experiment, results: &Results) -> String {
+    let mut out = format!("<p class=\"verdict\">{}", badge(Standing::of(Some(results))));
+    if let Some(verdict) = judged::deciding(results) {
+        let _ = write!(out, " {}", escape(&judged::told(verdict)));
+    }
+    out += "</p>\n";
+    if results.quick {
+        out += "<p class=\"words\">A quick run: short windows and few repetitions; bounds may be wider than a whole run's.</p>\n";
+    }
+    let ordered = judged::in_order(results);
+    if ordered.is_empty() {
+        return out;
+    }
+    out += "<ul class=\"checks\">\n";
+    for verdict in ordered {
+        let (class, word) = match (verdict.report_only, verdict.holds) {
+            (false, true) => ("holds", "✓ holds".to_owned()),
+            (false, false) => ("fails", "✗ does not hold".to_owned()),
+            (true, seen) => {
+                let seen = if seen { "yes" } else { "no" };
+                let at =
+                    if judged::at_baseline(experiment, verdict) { " at the baseline" } else { "" };
+                ("open", format!("seen{at}: {seen}"))
+            }
+        };
+        let theirs = judged::published(experiment, verdict)
+            .map(|number| format!("; the paper's: {number}"))
+            .unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "<li><span class=\"{class}\">{word}</span> {} <span class=\"number\">{}{theirs}</span></li>",
+            escape(&sentence(&verdict.what)),
+            escape(&judged::told(verdict)),
+        );
+    }
+    out + "</ul>\n"
+}
+
+fn setups(experiment: &Experiment, results: Option<&Results>) -> String {
+    let mut out = String::from("<dl class=\"setup\">\n");
+    let mut add = |term: &str, text: &str| {
+        if !text.trim().is_empty() {
+            let _ = writeln!(out, "<dt>{term}</dt><dd>{}</dd>", escape(text));
+        }
+    };
+    add("The paper's set-up", &sentence(&experiment.their_setup));
+    add("What differs here", &sentence(&experiment.our_setup));
+    let peers: Vec<_> =
+        experiment.peer.iter().map(|peer| peer.title.as_deref().unwrap_or(&peer.name)).collect();
+    add("Compared", &peers.join("; "));
+    if let Some(results) = results {
+        add("Run", &effort(experiment, results));
+    }
+    out + "</dl>\n"
+}
+
+/// "10 repetitions of 10 s each; 160 measurements in 35 minutes, seed 7".
+fn effort(experiment: &Experiment, results: &Results) -> String {
+    let seconds = digits::exact(experiment.effort(results.quick).seconds);
+    let took: f64 = results.measured.iter().map(|cell| cell.took_s).sum();
+    let took = if took < 120.0 {
+        format!("{} s", digits::exact(took.round()))
+    } else {
+        format!("{} minutes", digits::exact((took / 60.0).round()))
+    };
+    let kind = if results.quick { "quick: " } else { "" };
+    format!(
+        "{kind}{}, runs of {seconds} s; {} in {took}, order by seed {}",
+        count(figure::repetitions(results), "repetition"),
+        count(results.measured.len(), "measurement"),
+        results.seed,
+    )
+}
+
+/// What the measurements had to remark, each once.
+fn notes(results: &Results) -> String {
+    let mut notes: Vec<(&str, usize, Vec<&str>)> = Vec::new();
+    for cell in &results.measured {
+        for note in &cell.outcome.notes {
+            let at = notes.iter().position(|known| known.0 == note).unwrap_or_else(|| {
+                notes.push((note, 0, Vec::new()));
+                notes.len() - 1
+            });
+            notes[at].1 += 1;
+            if !notes[at].2.contains(&cell.place.peer.as_str()) {
+                notes[at].2.push(&cell.place.peer);
+            }
+        }
+    }
+    if notes.is_empty() {
+        return String::new();
+    }
+    notes.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    let mut out = String::from("<h4>Notes of the runs</h4>\n<ul class=\"notes\">\n");
+    for (note, times, mut peers) in notes {
+        peers.sort_unstable();
+        let _ = writeln!(
+            out,
+            "<li>{} <small>{times} of {} ({})</small></li>",
+            escape(&sentence(note)),
+            count(results.measured.len(), "measurement"),
+            escape(&peers.join(", ")),
+        );
+    }
+    out + "</ul>\n"
+}

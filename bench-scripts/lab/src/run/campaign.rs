@@ -1,0 +1,386 @@
+//! One cell after the other, whatever becomes of each.
+//!
+//! Invariant: who plays the cells is a parameter; nothing here knows what a cell is made of.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use super::estimate::{Overhead, spoken_s};
+use super::machine::unix_now;
+use super::screen::{Screen, named, shortened};
+use super::store::{self, Store};
+use super::{Ended, Failure, Finished, Machine, Orders, Results, Work};
+use crate::cell::{Cell, Measured, Outcome};
+use crate::spec::{Experiment, Peer};
+use crate::verdict::{Verdict, judge_all};
+
+/// What measures a cell.
+pub(super) type Player<'a> = dyn FnMut(&Cell, &Peer) -> Result<Outcome> + 'a;
+
+/// An experiment with all its cells in the order of the file.
+#[derive(Debug)]
+pub(super) struct Planned<'a> {
+    pub(super) work: &'a Work,
+    pub(super) cells: Vec<Cell>,
+}
+
+pub(super) struct Campaign<'a> {
+    pub(super) orders: &'a Orders,
+    /// Where results are.
+    pub(super) folder: &'a Path,
+    pub(super) machine: Machine,
+    /// The fingerprint of weir.
+    pub(super) weir: String,
+    pub(super) interrupted: &'a dyn Fn() -> bool,
+    pub(super) screen: Screen<'a>,
+}
+
+/// A quick run has few repetitions, and one that the machine disturbed can fail a check that holds:
+/// what fails is measured again, up to so many in all, and the medians are judged.
+const QUICK_MOST: u32 = 3;
+
+/// What is left to do of an experiment.
+struct Todo<'a> {
+    work: &'a Work,
+    /// With the repetitions that were added.
+    experiment: Experiment,
+    cells: Vec<Cell>,
+    store: Store,
+    /// By the order of the file.
+    slots: Vec<Slot>,
+    order: Vec<Cell>,
+}
+
+struct Slot {
+    key: String,
+    measured: Option<Measured>,
+    /// It need not be measured again.
+    kept: bool,
+}
+
+/// What came of a cell.
+enum Played {
+    Measured(Measured),
+    Failed(anyhow::Error),
+    Interrupted,
+}
+
+impl Campaign<'_> {
+    pub(super) fn run(&mut self, planned: &[Planned<'_>], play: &mut Player<'_>) -> Result<Ended> {
+        let began = Instant::now();
+        let mut todo: Vec<Todo<'_>> = Vec::new();
+        for planned in planned {
+            todo.push(self.look(planned)?);
+        }
+        let mut overhead = Overhead::default();
+        let mut finished = Vec::new();
+        for at in 0..todo.len() {
+            let (now, later) = todo.split_at_mut(at + 1);
+            let Some(now) = now.last_mut() else { break };
+            let later: Vec<&Cell> = later.iter().flat_map(|todo| &todo.order).collect();
+            let Some(done) = self.experiment(now, &later, &mut overhead, play)? else {
+                let all = todo.iter().map(|todo| todo.slots.len()).sum();
+                let kept = todo.iter().flat_map(|todo| &todo.slots);
+                let kept = kept.filter(|slot| slot.kept).count();
+                self.screen.close();
+                return Ok(Ended {
+                    finished,
+                    interrupted: Some((kept, all)),
+                    seconds: began.elapsed().as_secs_f64(),
+                });
+            };
+            finished.push(done);
+        }
+        self.screen.close();
+        Ok(Ended { finished, interrupted: None, seconds: began.elapsed().as_secs_f64() })
+    }
+
+    /// Finds what is kept already.
+    fn look<'p>(&mut self, planned: &'p Planned<'p>) -> Result<Todo<'p>> {
+        let experiment = &planned.work.experiment;
+        let (id, quick) = (&experiment.id, self.orders.quick);
+        let store = Store::new(self.folder, id, quick, &self.machine, &self.weir);
+        let mut slots = Vec::new();
+        let mut order = Vec::new();
+        let mut taken = 0;
+        for cell in &planned.cells {
+            let wanted = self.orders.wants(&cell.place.peer);
+            let found = store.find(cell, peer_of(experiment, cell)?);
+            let measured = found.filter(|_| !(wanted && self.orders.again));
+            if wanted && measured.is_none() {
+                order.push(cell.clone());
+            }
+            taken += usize::from(wanted && measured.is_some());
+            let kept = measured.is_some();
+            slots.push(Slot { key: cell.place.key(), measured, kept });
+        }
+        if taken > 0 {
+            self.screen.taken(taken);
+            let all = taken + order.len();
+            self.screen
+                .note(&format!("{id}: {taken} of {all} cells are kept and not measured again"));
+        }
+        let order = super::order::fair(order, self.orders.seed);
+        let experiment = experiment.clone();
+        Ok(Todo {
+            work: planned.work,
+            experiment,
+            cells: planned.cells.clone(),
+            store,
+            slots,
+            order,
+        })
+    }
+
+    /// `None`: interrupted.
+    fn experiment(
+        &mut self,
+        todo: &mut Todo<'_>,
+        later: &[&Cell],
+        overhead: &mut Overhead,
+        play: &mut Player<'_>,
+    ) -> Result<Option<Finished>> {
+        let began = Instant::now();
+        let (mut failures, mut cells) = (Vec::new(), 0);
+        loop {
+            cells += todo.order.len();
+            if !self.pass(todo, later, overhead, play, &mut failures)? {
+                return Ok(None);
+            }
+            let finished = self.finish(todo, cells, &failures, began)?;
+            if !self.repeat(todo, &finished)? {
+                self.tell(&todo.experiment, &finished);
+                return Ok(Some(finished));
+            }
+        }
+    }
+
+    /// Plans two repetitions more where a quick run is in doubt; false where it is not, or where
+    /// they have been made.
+    fn repeat(&mut self, todo: &mut Todo<'_>, finished: &Finished) -> Result<bool> {
+        let doubtful = |verdict: &Verdict| !verdict.holds && verdict.number.is_some();
+        let judged = finished.verdicts.iter().filter(|verdict| !verdict.report_only);
+        let effort = &mut todo.experiment.quick;
+        if !self.orders.quick
+            || effort.repetitions >= QUICK_MOST
+            || !finished.failures.is_empty()
+            || finished.results.is_none()
+            || !judged.clone().any(doubtful)
+        {
+            return Ok(false);
+        }
+        effort.repetitions = QUICK_MOST;
+        let all = todo.experiment.cells(true)?;
+        let mut order: Vec<Cell> = Vec::new();
+        for cell in all.iter().filter(|cell| cell.place.repetition > 0) {
+            let key = cell.place.key();
+            if todo.slots.iter().any(|slot| slot.key == key) {
+                continue;
+            }
+            let found = todo.store.find(cell, peer_of(&todo.experiment, cell)?);
+            let measured = found.filter(|_| !self.orders.again);
+            if measured.is_none() {
+                order.push(cell.clone());
+            }
+            todo.slots.push(Slot { key, kept: measured.is_some(), measured });
+        }
+        for verdict in judged.filter(|verdict| doubtful(verdict)) {
+            self.screen.note(&format!("{}: in doubt: {}", todo.experiment.id, verdict.what));
+        }
+        self.screen.more(order.len());
+        todo.cells = all;
+        todo.order = super::order::fair(order, self.orders.seed);
+        Ok(true)
+    }
+
+    /// Plays all that is left; false: interrupted.
+    fn pass(
+        &mut self,
+        todo: &mut Todo<'_>,
+        later: &[&Cell],
+        overhead: &mut Overhead,
+        play: &mut Player<'_>,
+        failures: &mut Vec<Failure>,
+    ) -> Result<bool> {
+        let experiment = &todo.experiment;
+        for (number, cell) in todo.order.iter().enumerate() {
+            let rest = || todo.order.iter().skip(number + 1).chain(later.iter().copied());
+            let name = named(&cell.place, experiment, self.orders.quick);
+            let left = overhead.expected(rest().chain([cell]));
+            self.screen.begin(&name, left);
+            let peer = peer_of(experiment, cell)?;
+            let (measured, kept, how) = match self.cell(cell, peer, &name, play) {
+                Played::Interrupted => return Ok(false),
+                Played::Measured(measured) => {
+                    todo.store.keep(cell, peer, &measured)?;
+                    overhead.learn(&cell.scene, measured.took_s);
+                    let how = format!("{:.1} s", measured.took_s);
+                    (measured, true, how)
+                }
+                Played::Failed(error) => {
+                    todo.store.forget(cell)?;
+                    self.screen.note(&format!("{name} cannot be measured: {error:#}"));
+                    let error = shortened(&format!("{error:#}"), 300);
+                    failures.push(Failure { cell: name.clone(), error: error.clone() });
+                    (failed(cell, error), false, "FAILED twice".to_owned())
+                }
+            };
+            if let Some(slot) = todo.slots.iter_mut().find(|slot| slot.key == cell.place.key()) {
+                (slot.measured, slot.kept) = (Some(measured), kept);
+            }
+            self.screen.over(&name, &how, overhead.expected(rest()));
+        }
+        Ok(true)
+    }
+
+    /// A machine hiccups once; what fails twice is no hiccup.
+    fn cell(&mut self, cell: &Cell, peer: &Peer, name: &str, play: &mut Player<'_>) -> Played {
+        let mut again = true;
+        loop {
+            if (self.interrupted)() {
+                return Played::Interrupted;
+            }
+            let (began_unix_s, began) = (unix_now(), Instant::now());
+            let result = play(cell, peer);
+            // What was measured while everything was taken away is worth nothing.
+            if (self.interrupted)() {
+                return Played::Interrupted;
+            }
+            match result {
+                Ok(outcome) => {
+                    return Played::Measured(Measured {
+                        place: cell.place.clone(),
+                        outcome: finite(outcome),
+                        began_unix_s,
+                        took_s: began.elapsed().as_secs_f64(),
+                    });
+                }
+                Err(error) if again => {
+                    let why = shortened(&format!("{error:#}"), 300);
+                    self.screen.note(&format!("{name} failed, and is tried once more: {why}"));
+                    again = false;
+                }
+                Err(error) => return Played::Failed(error),
+            }
+        }
+    }
+
+    /// Judges what there is, and writes it down if it is everything.
+    fn finish(
+        &self,
+        todo: &Todo<'_>,
+        cells: usize,
+        failures: &[Failure],
+        began: Instant,
+    ) -> Result<Finished> {
+        let (experiment, quick) = (&todo.experiment, self.orders.quick);
+        let measured: Vec<Measured> =
+            todo.slots.iter().filter_map(|slot| slot.measured.clone()).collect();
+        let whole = measured.len() == todo.slots.len();
+        let verdicts = if whole {
+            judge_all(experiment, &measured, quick)
+        } else {
+            judge_some(experiment, todo, &measured, quick)
+        };
+        if whole {
+            let results = Results {
+                version: store::VERSION,
+                id: experiment.id.clone(),
+                quick,
+                seed: self.orders.seed,
+                machine: self.machine.clone(),
+                file: todo.work.text.clone(),
+                measured,
+                verdicts: verdicts.clone(),
+            };
+            store::write_results(self.folder, &results)?;
+        }
+        Ok(Finished {
+            id: experiment.id.clone(),
+            quick,
+            cells,
+            seconds: began.elapsed().as_secs_f64(),
+            results: whole.then(|| store::results_file(self.folder, &experiment.id, quick)),
+            failures: failures.to_vec(),
+            verdicts,
+        })
+    }
+
+    fn tell(&mut self, experiment: &Experiment, finished: &Finished) {
+        let time = spoken_s(finished.seconds);
+        let how = match finished.cells {
+            0 => "everything is kept".to_owned(),
+            1 => format!("1 cell in {time}"),
+            more => format!("{more} cells in {time}"),
+        };
+        self.screen.finding(&format!("\n{} {}: {how}", experiment.id, experiment.title));
+        for verdict in &finished.verdicts {
+            self.screen.finding(&verdict.line());
+        }
+        if finished.results.is_none() {
+            let why = "the other peers' cells are not there: judged is what can be, and no results are written";
+            self.screen.finding(why);
+        }
+    }
+}
+
+/// With some peers left out: only checks of peers of which everything is there.
+fn judge_some(
+    experiment: &Experiment,
+    todo: &Todo<'_>,
+    measured: &[Measured],
+    quick: bool,
+) -> Vec<Verdict> {
+    let lacks = |peer: &str| {
+        let cells = todo.cells.iter().zip(&todo.slots);
+        cells.clone().all(|(cell, _)| cell.place.peer != peer)
+            || cells
+                .into_iter()
+                .any(|(cell, slot)| cell.place.peer == peer && slot.measured.is_none())
+    };
+    let mut some = experiment.clone();
+    some.check.retain(|check| {
+        !lacks(&check.value.peer) && !check.over.as_ref().is_some_and(|over| lacks(&over.peer))
+    });
+    judge_all(&some, measured, quick)
+}
+
+fn peer_of<'e>(experiment: &'e Experiment, cell: &Cell) -> Result<&'e Peer> {
+    let (id, name) = (&experiment.id, &cell.place.peer);
+    experiment
+        .peer(name)
+        .with_context(|| format!("{id} has a cell of a peer `{name}`, which it lacks"))
+}
+
+/// In the place of what could not be measured.
+fn failed(cell: &Cell, error: String) -> Measured {
+    let notes = vec![format!("could not be measured: {error}")];
+    Measured {
+        place: cell.place.clone(),
+        outcome: Outcome { notes, ..Outcome::default() },
+        began_unix_s: unix_now(),
+        took_s: 0.0,
+    }
+}
+
+/// JSON has no other numbers, and none of them would mean anything.
+fn finite(mut outcome: Outcome) -> Outcome {
+    let mut strange = Vec::new();
+    outcome.values.retain(|name, value| {
+        value.is_finite() || {
+            strange.push(name.clone());
+            false
+        }
+    });
+    for (name, points) in &mut outcome.series {
+        let before = points.len();
+        points.retain(|(t, value)| t.is_finite() && value.is_finite());
+        if points.len() < before {
+            strange.push(name.clone());
+        }
+    }
+    outcome.notes.extend(strange.iter().map(|name| format!("{name} came out as no number")));
+    outcome
+}

@@ -1,0 +1,98 @@
+//! How long it takes. Invariant: an estimate, never a bound; every measured cell makes it better.
+
+use std::time::Duration;
+
+use crate::cell::Cell;
+use crate::spec::Scene;
+
+/// What a cell takes beyond its scene, before anything was measured: namespaces, starting and
+/// stopping, waiting until every path works.
+const USUAL_OVERHEAD_S: f64 = 2.0;
+/// How much the last cell's overhead counts; the next experiment's beds may be of another size.
+const NEWEST: f64 = 0.2;
+
+/// Seconds of the scene itself.
+#[must_use]
+pub(super) fn length_s(scene: &Scene) -> f64 {
+    scene.window.iter().map(|window| window.to).fold(0.0, f64::max)
+}
+
+/// Of cells of which nothing was measured yet.
+#[must_use]
+pub fn expected(cells: &[Cell]) -> Duration {
+    Overhead::default().expected(cells)
+}
+
+/// What cells take beyond their scenes, learned from those that are done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Overhead {
+    mean_s: f64,
+}
+
+impl Default for Overhead {
+    fn default() -> Self {
+        Self { mean_s: USUAL_OVERHEAD_S }
+    }
+}
+
+impl Overhead {
+    pub(super) fn learn(&mut self, scene: &Scene, took_s: f64) {
+        let beyond = (took_s - length_s(scene)).max(0.0);
+        self.mean_s += NEWEST * (beyond - self.mean_s);
+    }
+
+    pub(super) fn expected<'a>(&self, cells: impl IntoIterator<Item = &'a Cell>) -> Duration {
+        let all = cells.into_iter().map(|cell| length_s(&cell.scene) + self.mean_s).sum::<f64>();
+        Duration::try_from_secs_f64(all).unwrap_or_default()
+    }
+}
+
+/// `45 s`, `12 min`, `5 h 10 min`.
+#[must_use]
+pub fn spoken(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    // Up, so that the end is never promised too early.
+    let minutes = seconds.div_ceil(60);
+    match (seconds, minutes) {
+        (..100, _) => format!("{seconds} s"),
+        (_, ..100) => format!("{minutes} min"),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
+/// The same of seconds.
+pub(super) fn spoken_s(seconds: f64) -> String {
+    spoken(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::testing;
+
+    #[test]
+    fn speaks_of_time() {
+        let say = |seconds| spoken(Duration::from_secs_f64(seconds));
+        assert_eq!(say(0.4), "0 s");
+        assert_eq!(say(99.4), "99 s");
+        assert_eq!(say(100.0), "2 min");
+        assert_eq!(say(721.0), "13 min");
+        assert_eq!(say(5940.0), "99 min");
+        assert_eq!(say(5941.0), "1 h 40 min");
+    }
+
+    #[test]
+    fn learns_what_cells_take() {
+        let cells = testing::cells(1, 0, 10);
+        let length = length_s(&cells[0].scene);
+        assert_eq!(expected(&cells).as_secs_f64(), 10.0 * (length + USUAL_OVERHEAD_S));
+        let mut overhead = Overhead::default();
+        for _ in 0..50 {
+            overhead.learn(&cells[0].scene, length + 7.0);
+        }
+        let left = overhead.expected(&cells).as_secs_f64();
+        assert!((left - 10.0 * (length + 7.0)).abs() < 0.1, "{left}");
+        // A clock that was set back, or a scene cut short.
+        overhead.learn(&cells[0].scene, 0.0);
+    }
+}

@@ -1,0 +1,43 @@
+//! Ctrl-C and SIGTERM. Invariant: namespaces and what runs in them are gone before the process is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use system_tests::{ns, signals};
+
+/// The exit code of who was interrupted.
+pub const INTERRUPTED: u8 = 130;
+
+/// How soon it is noticed: often enough for who waits, seldom enough for what is measured.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a cell whose namespaces are gone may take to find out.
+const GRACE: Duration = Duration::from_secs(5);
+
+pub(super) const RESUME: &str = "the same command goes on from there";
+
+/// A flag that is set once somebody wants the run to end. What runs in the namespaces is ended
+/// then, so that the cell under way fails soon and everything is taken down in order. To be called
+/// before there is any bed.
+pub(super) fn watch() -> Result<Arc<AtomicBool>> {
+    let flag = signals::flag().context("cannot listen to signals")?;
+    let wanted = Arc::clone(&flag);
+    std::thread::Builder::new()
+        .name("interrupt".to_owned())
+        .spawn(move || {
+            while !wanted.load(Ordering::SeqCst) {
+                sleep(LOOK);
+            }
+            eprintln!("\nstopping; what was measured is kept");
+            ns::remove_own();
+            sleep(GRACE);
+            // Whatever it waits for, it is not worth waiting for.
+            ns::remove_own();
+            eprintln!("interrupted: {RESUME}");
+            std::process::exit(i32::from(INTERRUPTED));
+        })
+        .context("cannot start a thread")?;
+    Ok(flag)
+}

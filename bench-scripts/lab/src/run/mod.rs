@@ -1,0 +1,186 @@
+//! Running experiments: all cells in a fair order, each kept as soon as it is done.
+//!
+//! - `campaign`: one cell after the other; `order`: peers in turn within a repetition
+//! - `store`: what is kept where; `machine`: what it was measured on; `needs`: programs
+//! - `screen`: the bar and the lines; `estimate`: the time left; `summary`: what is said at the end
+//! - `interrupt`: Ctrl-C
+//!
+//! Invariant: a cell that is kept is whole, and of this peer, this scene, this weir and this
+//! machine; everything else is measured again.
+
+mod campaign;
+mod estimate;
+mod interrupt;
+mod machine;
+mod needs;
+mod order;
+mod screen;
+mod store;
+mod summary;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use self::campaign::{Campaign, Planned};
+pub use self::estimate::{expected, spoken};
+pub use self::interrupt::INTERRUPTED;
+use self::screen::Screen;
+pub use self::store::kept;
+use crate::cell::Measured;
+use crate::scene;
+use crate::spec::Experiment;
+use crate::verdict::Verdict;
+
+/// What to run and how.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    pub quick: bool,
+    /// Measure anew what is kept already.
+    pub again: bool,
+    pub seed: u64,
+    /// Only these peers; all if empty.
+    pub only: Vec<String>,
+}
+
+impl Orders {
+    fn wants(&self, peer: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == peer)
+    }
+}
+
+/// An experiment and its file's text.
+#[derive(Clone, Debug)]
+pub struct Work {
+    pub experiment: Experiment,
+    pub text: String,
+}
+
+/// What the results were measured on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    pub kernel: String,
+    pub cpu: String,
+    pub cores: usize,
+    pub commit: String,
+    /// The working tree had changes.
+    pub dirty: bool,
+    pub date: String,
+}
+
+/// An experiment's results, as `target/experiments/ID[.quick].json` has them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    pub version: u32,
+    pub id: String,
+    pub quick: bool,
+    pub seed: u64,
+    pub machine: Machine,
+    /// The experiment file's text.
+    pub file: String,
+    /// In the order of the file. One that could not be measured has a note and nothing else.
+    pub measured: Vec<Measured>,
+    pub verdicts: Vec<Verdict>,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ended {
+    pub finished: Vec<Finished>,
+    /// It was interrupted with so many cells kept, of so many.
+    pub interrupted: Option<(usize, usize)>,
+    pub seconds: f64,
+}
+
+/// An experiment that is through.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finished {
+    pub id: String,
+    pub quick: bool,
+    /// That were measured now.
+    pub cells: usize,
+    pub seconds: f64,
+    /// Where everything is; nowhere if peers were left out.
+    pub results: Option<PathBuf>,
+    pub failures: Vec<Failure>,
+    pub verdicts: Vec<Verdict>,
+}
+
+/// A cell that could not be measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Failure {
+    pub cell: String,
+    pub error: String,
+}
+
+/// Runs experiments one after the other, on this machine, and tells on stdout what came out; as
+/// JSON if asked to. `folder`: where results are kept; `root`: the repository.
+pub fn run(
+    works: &[Work],
+    orders: &Orders,
+    folder: &Path,
+    root: &Path,
+    json: bool,
+) -> Result<Ended> {
+    let planned = plan(works, orders)?;
+    let cells = || planned.iter().flat_map(|planned| &planned.cells);
+    let wanted = || cells().filter(|cell| orders.wants(&cell.place.peer));
+    needs::ensure(&needs::of(wanted()))?;
+    let weir = system_tests::weir::binary().context("there is no weir to measure")?;
+    let _lock = store::lock(folder)?;
+    let interrupted = interrupt::watch()?;
+
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    let mut other = std::io::stderr();
+    // JSON has stdout for itself.
+    let findings: &mut dyn Write = if json { &mut other } else { &mut out };
+    let all = wanted().count();
+    let mut campaign = Campaign {
+        orders,
+        folder,
+        machine: Machine::here(root),
+        weir: store::fingerprint(&weir)?,
+        interrupted: &|| interrupted.load(Ordering::SeqCst),
+        screen: Screen::new(std::io::stderr().is_terminal(), all, &mut err, findings),
+    };
+    let ended = campaign.run(&planned, &mut scene::play)?;
+    let text = if json { ended.json()? } else { ended.summary() };
+    writeln!(std::io::stdout(), "{text}").context("cannot write to stdout")?;
+    Ok(ended)
+}
+
+/// Those with something to measure: an effort may leave the peers out that are wanted.
+fn plan<'a>(works: &'a [Work], orders: &Orders) -> Result<Vec<Planned<'a>>> {
+    let mut planned = Vec::new();
+    for work in works {
+        let cells = work.experiment.cells(orders.quick)?;
+        if cells.iter().any(|cell| orders.wants(&cell.place.peer)) {
+            planned.push(Planned { work, cells });
+        }
+    }
+    let effort = if orders.quick { " with --quick" } else { "" };
+    ensure!(!planned.is_empty(), "nothing is measured of {}{effort}", orders.only.join(" and "));
+    Ok(planned)
+}
+
+/// Whether figures of this build of ours and on this machine mean anything at all.
+pub fn fit() -> Result<()> {
+    ensure!(
+        system_tests::may_run_as_root(),
+        "experiments make network namespaces: run them as root, for instance\n  \
+         sudo -E env PATH=\"$PATH\" cargo xtask experiment run …"
+    );
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    ensure!(cores >= 2, "experiments need two cores: one for the senders and one for the worker");
+    if cfg!(debug_assertions) {
+        eprintln!("weir-lab: this is a debug build; its figures mean nothing");
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! In which order cells are measured.
+//!
+//! What is compared stands together: the peers of one repetition, variant and x are measured one
+//! after the other, so that a machine that is slow for a while is slow for all of them. Who begins
+//! goes round from group to group and from repetition to repetition; the others follow shuffled.
+//!
+//! Invariant: a permutation of the cells, the same for the same seed.
+
+use crate::cell::{Cell, Place};
+
+/// Cells as they come from the file (by repetition, then variant, then x, then peer), in the order
+/// in which they are measured.
+pub(super) fn fair(cells: Vec<Cell>, seed: u64) -> Vec<Cell> {
+    let mut random = Random(seed);
+    let mut done = Vec::with_capacity(cells.len());
+    let mut group = Vec::new();
+    // Of the group in its repetition.
+    let mut number = 0_usize;
+    for cell in cells {
+        if let Some(first) = group.first().map(|first: &Cell| first.place.clone())
+            && !beside(&first, &cell.place)
+        {
+            done.extend(turned(std::mem::take(&mut group), number, seed, &mut random));
+            number = if first.repetition == cell.place.repetition { number + 1 } else { 0 };
+        }
+        group.push(cell);
+    }
+    done.extend(turned(group, number, seed, &mut random));
+    done
+}
+
+/// Whether the two differ in the peer only.
+fn beside(one: &Place, other: &Place) -> bool {
+    one.repetition == other.repetition && one.variant == other.variant && one.x == other.x
+}
+
+fn turned(mut group: Vec<Cell>, number: usize, seed: u64, random: &mut Random) -> Vec<Cell> {
+    let Some(first) = group.first() else { return group };
+    let turn = seed as usize % group.len() + number + first.place.repetition as usize;
+    let start = turn % group.len();
+    group.swap(0, start);
+    // Fisher and Yates, of all but the first.
+    for i in (2..group.len()).rev() {
+        group.swap(i, 1 + random.below(i));
+    }
+    group
+}
+
+/// SplitMix64: small, and the same everywhere for good.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Below `n`, which is above 0; the bias does not matter for so few.
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::run::testing;
+
+    fn keys(cells: &[Cell]) -> Vec<String> {
+        cells.iter().map(|cell| cell.place.key()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_cell_once_and_groups_together(
+            peers in 1_usize..6, xs in 0_usize..4, repetitions in 1_u32..6, seed: u64
+        ) {
+            let cells = testing::cells(peers, xs, repetitions);
+            let order = fair(cells.clone(), seed);
+            prop_assert_eq!(keys(&order), keys(&fair(cells.clone(), seed)));
+            for (was, is) in cells.chunks(peers).zip(order.chunks(peers)) {
+                let (mut was, mut is) = (keys(was), keys(is));
+                was.sort();
+                is.sort();
+                prop_assert_eq!(was, is);
+            }
+        }
+
+        #[test]
+        fn everybody_begins_equally_often_at_each_x(
+            peers in 1_usize..6, xs in 1_usize..4, rounds in 1_u32..3, seed: u64
+        ) {
+            let repetitions = rounds * peers as u32;
+            let order = fair(testing::cells(peers, xs, repetitions), seed);
+            let mut first: BTreeMap<(String, String), u32> = BTreeMap::new();
+            for group in order.chunks(peers) {
+                let place = &group[0].place;
+                *first.entry((place.peer.clone(), format!("{:?}", place.x))).or_default() += 1;
+            }
+            prop_assert_eq!(first.len(), peers * xs);
+            prop_assert!(first.values().all(|times| *times == rounds));
+        }
+    }
+
+    #[test]
+    fn another_seed_gives_another_order() {
+        let cells = testing::cells(4, 3, 3);
+        assert_ne!(keys(&fair(cells.clone(), 1)), keys(&fair(cells, 2)));
+    }
+}

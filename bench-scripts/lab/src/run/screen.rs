@@ -1,0 +1,188 @@
+//! What is seen of a run: a bar on a terminal, a line for each cell elsewhere; and the verdicts.
+//!
+//! Invariant: progress and findings go to two places, so that the findings can be piped away; no
+//! line of progress is longer than a hundred columns, and none holds a number that decides.
+
+use std::io::Write;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::estimate::spoken;
+use crate::cell::Place;
+use crate::spec::Experiment;
+
+const COLUMNS: usize = 100;
+
+pub(super) struct Screen<'a> {
+    bar: Option<ProgressBar>,
+    progress: &'a mut dyn Write,
+    findings: &'a mut dyn Write,
+    done: usize,
+    all: usize,
+}
+
+impl std::fmt::Debug for Screen<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Screen({} of {})", self.done, self.all)
+    }
+}
+
+impl<'a> Screen<'a> {
+    /// `bar`: `progress` is a terminal.
+    pub(super) fn new(
+        bar: bool,
+        all: usize,
+        progress: &'a mut dyn Write,
+        findings: &'a mut dyn Write,
+    ) -> Self {
+        let bar = bar.then(|| {
+            let bar = ProgressBar::with_draw_target(Some(all as u64), ProgressDrawTarget::stderr());
+            // No ticking thread: between two cells is soon enough, and nothing else is to run.
+            match ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len}  {msg}") {
+                Ok(style) => bar.with_style(style),
+                Err(_) => bar,
+            }
+        });
+        Self { bar, progress, findings, done: 0, all }
+    }
+
+    pub(super) fn begin(&mut self, cell: &str, left: Duration) {
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(shortened(cell, COLUMNS / 2));
+            bar.set_message(remaining(left));
+            bar.tick();
+        }
+    }
+
+    /// A cell is over, one way or the other.
+    pub(super) fn over(&mut self, cell: &str, how: &str, left: Duration) {
+        self.taken(1);
+        if self.bar.is_none() {
+            let (done, all) = (self.done, self.all);
+            let before = format!("[{done}/{all}] ");
+            let after = format!(": {how}, {}", remaining(left));
+            let room = COLUMNS.saturating_sub(before.chars().count() + after.chars().count());
+            self.note(&format!("{before}{}{after}", shortened(cell, room)));
+        }
+    }
+
+    /// So many more are to be measured than was said.
+    pub(super) fn more(&mut self, cells: usize) {
+        self.all += cells;
+        if let Some(bar) = &self.bar {
+            bar.set_length(self.all as u64);
+        }
+    }
+
+    /// So many need not be measured.
+    pub(super) fn taken(&mut self, cells: usize) {
+        self.done += cells;
+        if let Some(bar) = &self.bar {
+            bar.set_position(self.done as u64);
+        }
+    }
+
+    /// Something about the run itself.
+    pub(super) fn note(&mut self, text: &str) {
+        let Self { bar, progress, .. } = self;
+        // Who does not want to see it has closed it.
+        beside(bar.as_ref(), || drop(writeln!(progress, "{text}")));
+    }
+
+    /// Something that was found out.
+    pub(super) fn finding(&mut self, text: &str) {
+        let Self { bar, findings, .. } = self;
+        beside(bar.as_ref(), || {
+            drop(writeln!(findings, "{text}"));
+            drop(findings.flush());
+        });
+    }
+
+    /// Takes the bar away.
+    pub(super) fn close(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn beside(bar: Option<&ProgressBar>, write: impl FnOnce()) {
+    match bar {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+fn remaining(left: Duration) -> String {
+    format!("{} left", spoken(left))
+}
+
+/// `A-E1 weir, small, 40 Mb/s, 2 of 10`.
+pub(super) fn named(place: &Place, experiment: &Experiment, quick: bool) -> String {
+    let mut words = vec![format!("{} {}", place.experiment, place.peer)];
+    if !place.variant.is_empty() {
+        words.push(place.variant.clone());
+    }
+    if let Some(x) = place.x {
+        let unit = experiment.vary.as_ref().map_or("", |vary| vary.unit.as_str());
+        words.push(format!("{x} {unit}").trim_end().to_owned());
+    }
+    let times = experiment.effort(quick).repetitions;
+    if times > 1 {
+        words.push(format!("{} of {times}", place.repetition + 1));
+    }
+    words.join(", ")
+}
+
+/// So many columns at most, and one line.
+pub(super) fn shortened(text: &str, columns: usize) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() <= columns {
+        return line.to_owned();
+    }
+    line.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::testing;
+
+    #[test]
+    fn names_cells() {
+        let experiment = testing::experiment(2, 2, 10);
+        let mut place = testing::cells(2, 2, 2)[7].place.clone();
+        assert_eq!(named(&place, &experiment, false), "X-1 peer1, 2 Mb/s, 2 of 10");
+        place.variant = "small".to_owned();
+        place.x = None;
+        assert_eq!(named(&place, &experiment, true), "X-1 peer1, small");
+    }
+
+    #[test]
+    fn lines_are_short() {
+        let (mut progress, mut findings) = (Vec::new(), Vec::new());
+        let mut screen = Screen::new(false, 12, &mut progress, &mut findings);
+        screen.taken(3);
+        screen.begin("X-1 weir", Duration::ZERO);
+        screen.over("X-1 weir", "10.3 s", Duration::from_secs(60));
+        screen.over(&"long ".repeat(40), "10.3 s", Duration::from_secs(20_000));
+        screen.finding("holds");
+        screen.close();
+        let progress = String::from_utf8(progress).unwrap();
+        assert!(progress.lines().all(|line| line.chars().count() <= COLUMNS), "{progress}");
+        insta::assert_snapshot!(progress, @"
+        [4/12] X-1 weir: 10.3 s, 60 s left
+        [5/12] long long long long long long long long long long long long long lo…: 10.3 s, 5 h 34 min left
+        ");
+        assert_eq!(findings, b"holds\n");
+    }
+
+    #[test]
+    fn shortens_to_one_line() {
+        assert_eq!(shortened("as it is\nand more", 100), "as it is");
+        assert_eq!(shortened("äöüß", 4), "äöüß");
+        assert_eq!(shortened("äöüßä", 4), "äöü…");
+        assert_eq!(shortened("", 4), "");
+    }
+}

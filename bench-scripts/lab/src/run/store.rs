@@ -1,0 +1,247 @@
+//! What is kept where: below target/experiments a folder of cells for each experiment and effort,
+//! and beside it one file with the results once all its cells are there.
+//!
+//! Invariant: a file is there as a whole or not at all; a cell is found again only by who would
+//! measure the same thing with the same weir on the same machine.
+
+use std::fs::{self, File};
+use std::hash::Hasher;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use super::{Machine, Results};
+use crate::cell::{Cell, Measured};
+use crate::spec::Peer;
+
+/// Of cells' and results' files; another one's are not read.
+pub(super) const VERSION: u32 = 1;
+
+/// A cell's file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    version: u32,
+    /// Of everything that decides what is measured.
+    stamp: String,
+    measured: Measured,
+}
+
+/// The cells of one experiment at one effort.
+#[derive(Debug)]
+pub(super) struct Store {
+    folder: PathBuf,
+    /// The weir and the machine.
+    here: String,
+}
+
+impl Store {
+    pub(super) fn new(
+        results: &Path,
+        id: &str,
+        quick: bool,
+        machine: &Machine,
+        weir: &str,
+    ) -> Self {
+        let here = format!("{weir} {} {} {}", machine.kernel, machine.cpu, machine.cores);
+        Self { folder: results.join(stem(id, quick)), here }
+    }
+
+    fn path(&self, cell: &Cell) -> PathBuf {
+        self.folder.join(format!("{}.json", cell.place.key()))
+    }
+
+    /// A change of a check, a figure or a title leaves cells what they are: what is filled in of
+    /// the peer and of the scene is all that a player is given.
+    fn stamp(&self, cell: &Cell, peer: &Peer) -> String {
+        let peer = Peer { title: None, ..peer.clone() };
+        digest(format!("{VERSION} {} {peer:?} {:?}", self.here, cell.scene).as_bytes())
+    }
+
+    /// What was measured of this very cell.
+    pub(super) fn find(&self, cell: &Cell, peer: &Peer) -> Option<Measured> {
+        // What cannot be read is measured again.
+        let kept: Kept = serde_json::from_slice(&fs::read(self.path(cell)).ok()?).ok()?;
+        let same = kept.version == VERSION
+            && kept.stamp == self.stamp(cell, peer)
+            && kept.measured.place.key() == cell.place.key();
+        same.then_some(kept.measured)
+    }
+
+    pub(super) fn keep(&self, cell: &Cell, peer: &Peer, measured: &Measured) -> Result<()> {
+        let kept =
+            Kept { version: VERSION, stamp: self.stamp(cell, peer), measured: measured.clone() };
+        write_whole(&self.path(cell), &serde_json::to_vec(&kept)?)
+    }
+
+    /// What was kept of it is no longer what is known of it.
+    pub(super) fn forget(&self, cell: &Cell) -> Result<()> {
+        let path = self.path(cell);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn stem(id: &str, quick: bool) -> String {
+    if quick { format!("{id}.quick") } else { id.to_owned() }
+}
+
+/// The file of an experiment's results.
+pub(super) fn results_file(results: &Path, id: &str, quick: bool) -> PathBuf {
+    results.join(format!("{}.json", stem(id, quick)))
+}
+
+pub(super) fn write_results(folder: &Path, results: &Results) -> Result<()> {
+    let file = results_file(folder, &results.id, results.quick);
+    write_whole(&file, &serde_json::to_vec(results)?)
+}
+
+/// The results of an experiment that are kept: whole ones before quick ones.
+pub fn kept(results: &Path, id: &str) -> Result<Option<Results>> {
+    for quick in [false, true] {
+        let file = results_file(results, id, quick);
+        let bytes = match fs::read(&file) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error).context(format!("cannot read {}", file.display())),
+        };
+        let found: Results = serde_json::from_slice(&bytes).with_context(|| {
+            format!("{} is not a file of results: remove it, or run {id} again", file.display())
+        })?;
+        if found.version != VERSION {
+            bail!(
+                "{} is of another version of weir-lab: remove it, or run {id} again",
+                file.display()
+            );
+        }
+        return Ok(Some(found));
+    }
+    Ok(None)
+}
+
+/// Readable for everybody, since root measures and anybody may look.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let write = || -> Result<()> {
+        let folder = path.parent().context("no folder")?;
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::Builder::new()
+            .permissions(fs::Permissions::from_mode(0o644))
+            .tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Only one run at a time: two would measure each other. Until it is dropped.
+pub(super) fn lock(results: &Path) -> Result<File> {
+    fs::create_dir_all(results).with_context(|| format!("cannot make {}", results.display()))?;
+    let path = results.join(".lock");
+    let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            bail!("another run of experiments is going on; two would measure each other")
+        }
+        Err(fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+/// Of a program, to tell it from another build.
+pub(super) fn fingerprint(program: &Path) -> Result<String> {
+    let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    Ok(digest(&bytes))
+}
+
+/// Not against anybody's will: only to notice a change.
+fn digest(bytes: &[u8]) -> String {
+    let mut hasher = std::hash::DefaultHasher::new();
+    hasher.write(bytes);
+    format!("{:016x}", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::testing;
+
+    fn store(folder: &Path, weir: &str) -> Store {
+        Store::new(folder, "X-1", false, &testing::machine(), weir)
+    }
+
+    #[test]
+    fn finds_what_it_kept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let cells = testing::cells(2, 2, 2);
+        let peers = testing::peers(2);
+        let ours = store(folder.path(), "weir-a");
+        let measured = testing::measured(&cells[0], 3.0);
+        assert_eq!(ours.find(&cells[0], &peers[0]), None);
+        ours.keep(&cells[0], &peers[0], &measured).unwrap();
+        assert_eq!(ours.find(&cells[0], &peers[0]), Some(measured));
+        assert_eq!(ours.find(&cells[1], &peers[1]), None);
+
+        assert_eq!(store(folder.path(), "weir-b").find(&cells[0], &peers[0]), None);
+        let mut changed = cells[0].clone();
+        changed.scene.vms += 1;
+        assert_eq!(ours.find(&changed, &peers[0]), None);
+        let mut peer = peers[0].clone();
+        peer.title = Some("only said otherwise".to_owned());
+        assert!(ours.find(&cells[0], &peer).is_some());
+        peer.scheduler = "policy = \"fifo\"".to_owned();
+        assert_eq!(ours.find(&cells[0], &peer), None);
+        let mut elsewhere = testing::machine();
+        elsewhere.kernel = "7".to_owned();
+        let elsewhere = Store::new(folder.path(), "X-1", false, &elsewhere, "weir-a");
+        assert_eq!(elsewhere.find(&cells[0], &peers[0]), None);
+    }
+
+    #[test]
+    fn measures_again_what_is_torn() {
+        let folder = tempfile::tempdir().unwrap();
+        let cell = testing::cells(1, 0, 1).remove(0);
+        let peer = testing::peers(1).remove(0);
+        let ours = store(folder.path(), "weir-a");
+        ours.keep(&cell, &peer, &testing::measured(&cell, 3.0)).unwrap();
+        let path = ours.path(&cell);
+        let text = fs::read(&path).unwrap();
+        fs::write(&path, &text[..text.len() / 2]).unwrap();
+        assert_eq!(ours.find(&cell, &peer), None);
+    }
+
+    #[test]
+    fn whole_results_come_before_quick_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(kept(folder.path(), "X-1").unwrap(), None);
+        let mut results = testing::results("X-1", true);
+        write_results(folder.path(), &results).unwrap();
+        assert_eq!(kept(folder.path(), "X-1").unwrap(), Some(results.clone()));
+        results.quick = false;
+        write_results(folder.path(), &results).unwrap();
+        assert_eq!(kept(folder.path(), "X-1").unwrap(), Some(results));
+        let mode = fs::metadata(folder.path().join("X-1.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o444, 0o444);
+
+        fs::write(folder.path().join("X-1.json"), "{").unwrap();
+        let error = format!("{:#}", kept(folder.path(), "X-1").unwrap_err());
+        assert!(error.contains("remove it, or run X-1 again"), "{error}");
+    }
+
+    #[test]
+    fn one_run_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = lock(folder.path()).unwrap();
+        assert!(lock(folder.path()).is_err());
+        drop(first);
+        lock(folder.path()).unwrap();
+    }
+}

@@ -1,0 +1,310 @@
+//! Whole runs with a player that measures nothing. Invariant: no root, no kernel, no waiting.
+
+use std::cell::{Cell as Switch, RefCell};
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::campaign::{Campaign, Planned};
+use super::screen::Screen;
+use super::{Ended, Orders, Results, Work, kept, plan, testing};
+use crate::cell::{Cell, Outcome};
+use crate::spec::Peer;
+
+const PEERS: usize = 3;
+const XS: usize = 2;
+const REPETITIONS: u32 = 2;
+const ALL: usize = PEERS * XS * REPETITIONS as usize;
+/// With one repetition.
+const QUICK: usize = PEERS * XS;
+
+/// What a run is given, and what was seen of it.
+struct Trial {
+    folder: tempfile::TempDir,
+    orders: Orders,
+    weir: &'static str,
+    /// Cells as they were played.
+    played: RefCell<Vec<String>>,
+    /// Set once so many cells were played.
+    interrupt_after: Switch<Option<usize>>,
+    progress: RefCell<Vec<u8>>,
+    findings: RefCell<Vec<u8>>,
+    check: bool,
+}
+
+impl Trial {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            orders: Orders { quick: false, again: false, seed: 1, only: Vec::new() },
+            weir: "weir-a",
+            played: RefCell::default(),
+            interrupt_after: Switch::new(None),
+            progress: RefCell::default(),
+            findings: RefCell::default(),
+            check: false,
+        }
+    }
+
+    fn run(&self) -> Ended {
+        self.run_with(|_, _| Ok(testing::outcome(1.0))).unwrap()
+    }
+
+    fn run_with(&self, mut play: impl FnMut(&Cell, &Peer) -> Result<Outcome>) -> Result<Ended> {
+        self.played.borrow_mut().clear();
+        let mut experiment = testing::experiment(PEERS, XS, REPETITIONS);
+        if !self.check {
+            experiment.check.clear();
+        }
+        let cells = match self.orders.quick {
+            true => experiment.cells(true)?,
+            false => testing::cells(PEERS, XS, REPETITIONS),
+        };
+        let work = Work { experiment, text: testing::text(PEERS, XS, REPETITIONS) };
+        let (mut progress, mut findings) = (self.progress.borrow_mut(), self.findings.borrow_mut());
+        let interrupted =
+            || self.interrupt_after.get().is_some_and(|after| self.played.borrow().len() >= after);
+        let mut campaign = Campaign {
+            orders: &self.orders,
+            folder: self.folder.path(),
+            machine: testing::machine(),
+            weir: self.weir.to_owned(),
+            interrupted: &interrupted,
+            screen: Screen::new(false, ALL, &mut *progress, &mut *findings),
+        };
+        campaign.run(&[Planned { work: &work, cells }], &mut |cell, peer| {
+            assert_eq!(cell.place.peer, peer.name);
+            self.played.borrow_mut().push(cell.place.key());
+            play(cell, peer)
+        })
+    }
+
+    fn played(&self) -> usize {
+        self.played.borrow().len()
+    }
+
+    fn results(&self) -> Option<Results> {
+        kept(self.folder.path(), "X-1").unwrap()
+    }
+
+    fn progress(&self) -> String {
+        String::from_utf8(self.progress.borrow().clone()).unwrap()
+    }
+}
+
+fn cell_files(folder: &Path) -> usize {
+    std::fs::read_dir(folder.join("X-1")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn measures_every_cell_once() {
+    let trial = Trial::new();
+    let ended = trial.run();
+    assert!(ended.holds() && ended.interrupted.is_none());
+    assert_eq!((trial.played(), cell_files(trial.folder.path())), (ALL, ALL));
+    let results = trial.results().unwrap();
+    let order: Vec<String> = results.measured.iter().map(|cell| cell.place.key()).collect();
+    let file: Vec<String> =
+        testing::cells(PEERS, XS, REPETITIONS).iter().map(|cell| cell.place.key()).collect();
+    assert_eq!(order, file, "in the order of the file");
+    assert_ne!(order, *trial.played.borrow(), "measured in a fair one");
+    assert_eq!(results.file, testing::text(PEERS, XS, REPETITIONS));
+    let progress = trial.progress();
+    assert_eq!(progress.lines().count(), ALL, "{progress}");
+    assert!(progress.lines().all(|line| line.chars().count() <= 100), "{progress}");
+    assert!(progress.contains("[12/12] X-1 peer"), "{progress}");
+}
+
+#[test]
+fn takes_what_is_kept() {
+    let mut trial = Trial::new();
+    trial.run();
+    trial.run();
+    assert_eq!(trial.played(), 0);
+    assert!(trial.progress().contains("X-1: 12 of 12 cells are kept"));
+    let found = String::from_utf8(trial.findings.borrow().clone()).unwrap();
+    assert!(found.ends_with("\nX-1 Something is tried: everything is kept\n"), "{found}");
+    trial.weir = "weir-b";
+    trial.run();
+    assert_eq!(trial.played(), ALL, "another weir");
+    trial.orders.quick = true;
+    trial.run();
+    assert_eq!(trial.played(), QUICK, "another effort");
+    trial.orders.again = true;
+    trial.run();
+    assert_eq!(trial.played(), QUICK, "asked to");
+}
+
+#[test]
+fn goes_on_where_it_was_interrupted() {
+    let trial = Trial::new();
+    trial.interrupt_after.set(Some(5));
+    let ended = trial.run();
+    // The fifth was under way.
+    assert_eq!(ended.interrupted, Some((4, ALL)));
+    assert_eq!((ended.finished.len(), trial.results()), (0, None));
+    assert_eq!(cell_files(trial.folder.path()), 4);
+    let said = ended.summary();
+    assert_eq!(said, "\ninterrupted: 4 of 12 cells are kept; the same command goes on from there");
+    trial.interrupt_after.set(None);
+    let ended = trial.run();
+    assert_eq!((trial.played(), ended.interrupted), (ALL - 4, None));
+    assert_eq!(trial.results().unwrap().measured.len(), ALL);
+}
+
+#[test]
+fn does_not_try_again_what_was_interrupted() {
+    let trial = Trial::new();
+    trial.interrupt_after.set(Some(1));
+    let ended = trial.run_with(|_, _| bail!("the namespace is gone")).unwrap();
+    assert_eq!((trial.played(), ended.interrupted), (1, Some((0, ALL))));
+    assert_eq!(trial.progress(), "");
+}
+
+#[test]
+fn tries_once_more_what_fails() {
+    let trial = Trial::new();
+    let mut failed = false;
+    let ended = trial.run_with(|_, _| {
+        if std::mem::replace(&mut failed, true) {
+            return Ok(testing::outcome(1.0));
+        }
+        bail!("a hiccup\nand a long log")
+    });
+    assert!(ended.unwrap().holds());
+    assert_eq!(trial.played(), ALL + 1);
+    let progress = trial.progress();
+    assert!(progress.contains("failed, and is tried once more: a hiccup\n"), "{progress}");
+}
+
+#[test]
+fn goes_on_after_what_fails_twice() {
+    let trial = Trial::new();
+    let broken = "peer1_2_r0";
+    let play = |cell: &Cell, _: &Peer| {
+        if cell.place.key() == broken {
+            bail!("no such thing\nit said: nothing");
+        }
+        Ok(testing::outcome(1.0))
+    };
+    let ended = trial.run_with(play).unwrap();
+    assert_eq!(trial.played(), ALL + 1);
+    assert!(!ended.holds());
+    let failure = &ended.finished[0].failures[0];
+    assert_eq!(failure.cell, "X-1 peer1, 2 Mb/s, 1 of 2");
+    assert_eq!(failure.error, "no such thing");
+    assert!(trial.progress().contains("it said: nothing"), "the whole of it is shown");
+    let results = trial.results().unwrap();
+    let cell = results.measured.iter().find(|cell| cell.place.key() == broken).unwrap();
+    assert!(cell.outcome.values.is_empty());
+    assert_eq!(cell.outcome.notes, ["could not be measured: no such thing"]);
+    insta::assert_snapshot!(ended.summary().replace("0 s", "T"), @"
+
+    not measured:
+    X-1 peer1, 2 Mb/s, 1 of 2: no such thing
+
+    1 experiment, 0 of 0 checks hold, 1 cell not measured, in T
+    ");
+
+    assert!(trial.run().holds());
+    assert_eq!(trial.played(), 1, "only what failed");
+}
+
+#[test]
+fn some_peers_alone_make_no_results() {
+    let mut trial = Trial::new();
+    trial.check = true;
+    trial.orders.only = vec!["peer1".to_owned(), "peer2".to_owned()];
+    let ended = trial.run();
+    assert_eq!(trial.played(), ALL * 2 / 3);
+    assert_eq!((ended.finished[0].verdicts.len(), trial.results()), (0, None));
+    assert!(ended.finished[0].results.is_none());
+    trial.orders.only = vec!["peer0".to_owned()];
+    let ended = trial.run();
+    assert_eq!(trial.played(), ALL / 3);
+    assert_eq!(ended.finished[0].verdicts.len(), 1, "now everybody is there");
+    assert_eq!(trial.results().unwrap().measured.len(), ALL);
+}
+
+#[test]
+fn what_does_not_hold_comes_last() {
+    let mut trial = Trial::new();
+    trial.check = true;
+    let ended = trial.run_with(|_, _| Ok(testing::outcome(0.5))).unwrap();
+    assert!(!ended.holds());
+    let verdict = ended.finished[0].verdicts[0].line();
+    let found = String::from_utf8(trial.findings.borrow().clone()).unwrap();
+    assert!(found.starts_with("\nX-1 Something is tried: 12 cells in "), "{found}");
+    assert!(found.contains(&verdict), "{found}");
+    let summary = ended.summary();
+    assert!(summary.contains(&format!("\nX-1 does not hold:\n{verdict}\n")), "{summary}");
+    assert!(
+        summary.contains("1 experiment, 0 of 1 checks hold, no cell not measured"),
+        "{summary}"
+    );
+    assert_eq!(trial.results().unwrap().verdicts.len(), 1);
+    let json: serde_json::Value = serde_json::from_str(&ended.json().unwrap()).unwrap();
+    assert_eq!(json["holds"], false);
+    assert_eq!(json["finished"][0]["verdicts"][0]["number"], 0.5);
+}
+
+#[test]
+fn what_fails_in_a_quick_run_is_measured_twice_more() {
+    let mut trial = Trial::new();
+    (trial.check, trial.orders.quick) = (true, true);
+    // The machine was busy with something else once.
+    let once = |cell: &Cell, _: &Peer| {
+        Ok(testing::outcome(if cell.place.repetition == 0 { 0.5 } else { 1.0 }))
+    };
+    let ended = trial.run_with(once).unwrap();
+    assert!(ended.holds());
+    assert_eq!(trial.played(), 3 * QUICK);
+    assert_eq!(trial.results().unwrap().measured.len(), 3 * QUICK);
+    assert!(trial.progress().contains("X-1: in doubt: everything arrives\n"));
+    assert!(trial.progress().contains("[18/18] "), "{}", trial.progress());
+
+    trial.orders.again = true;
+    let never = trial.run_with(|_, _| Ok(testing::outcome(0.5))).unwrap();
+    assert!(!never.holds());
+    assert_eq!(trial.played(), 3 * QUICK, "but not without end");
+    trial.orders.quick = false;
+    trial.run_with(|_, _| Ok(testing::outcome(0.5))).unwrap();
+    assert_eq!(trial.played(), ALL, "a whole run is what it is");
+}
+
+#[test]
+fn no_number_is_none() {
+    let trial = Trial::new();
+    let strange = |_: &Cell, _: &Peer| {
+        let mut outcome = testing::outcome(f64::NAN);
+        outcome.values.insert("all.vm1.kpps".to_owned(), 2.0);
+        Ok(outcome)
+    };
+    trial.run_with(strange).unwrap();
+    let outcome = &trial.results().unwrap().measured[0].outcome;
+    assert_eq!(outcome.values.keys().collect::<Vec<_>>(), ["all.vm1.kpps"]);
+    assert_eq!(outcome.series["vm1.mbit"], []);
+    assert_eq!(outcome.notes.len(), 2);
+}
+
+#[test]
+fn what_cannot_be_kept_ends_the_run() {
+    let trial = Trial::new();
+    // A file where the folder of cells should be.
+    std::fs::write(trial.folder.path().join("X-1"), "").unwrap();
+    let error = trial.run_with(|_, _| Ok(testing::outcome(1.0))).unwrap_err();
+    assert!(format!("{error:#}").contains("cannot write"), "{error:#}");
+    assert_eq!(trial.played(), 1);
+}
+
+#[test]
+fn plans_what_the_effort_measures() {
+    let mut experiment = testing::experiment(PEERS, XS, REPETITIONS);
+    experiment.quick.peers = Some(vec!["peer0".to_owned()]);
+    let works = [Work { experiment, text: String::new() }];
+    let mut orders = Orders { quick: false, again: false, seed: 1, only: vec!["peer1".to_owned()] };
+    assert_eq!(plan(&works, &orders).unwrap()[0].cells.len(), ALL);
+    orders.quick = true;
+    let error = plan(&works, &orders).unwrap_err();
+    assert_eq!(error.to_string(), "nothing is measured of peer1 with --quick");
+}

@@ -1,0 +1,288 @@
+//! Who takes part: every way from a sender to a receiver, whose it is, and where it is counted.
+//!
+//! Invariant: what arrives is counted once, at the receiving end; whose several ways cannot be told
+//! apart there count for all of them together only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use system_tests::Ns;
+use system_tests::observer::{At, Keep};
+
+use crate::spec::{Kind, Scene, Topology, Traffic};
+use crate::stage::{Spot, Stage};
+
+/// A namespace's interface, by their names.
+pub(crate) type Place = (String, String);
+
+/// A way of a traffic.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Way {
+    pub(crate) from: Place,
+    pub(crate) to: Place,
+    /// As the tally at the receiver's knows what comes this way.
+    pub(crate) number: u8,
+    /// `vm1` and the like.
+    pub(crate) who: Option<String>,
+    /// It leads over the link that has a rate.
+    pub(crate) over_link: bool,
+    /// Index into the scene's traffic.
+    pub(crate) traffic: usize,
+}
+
+/// How what comes to a place is counted.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Counting {
+    pub(crate) place: Place,
+    pub(crate) keep: Keep,
+    pub(crate) at: At,
+}
+
+/// What is counted at a place under one number.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Source {
+    /// Index into `countings`.
+    pub(crate) counting: usize,
+    pub(crate) number: u8,
+    /// Whose it is; of several none can be told.
+    pub(crate) whose: BTreeSet<String>,
+    pub(crate) over_link: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cast<'a> {
+    pub(crate) ways: Vec<Way>,
+    pub(crate) countings: Vec<Counting>,
+    pub(crate) sources: Vec<Source>,
+    namespaces: BTreeMap<String, &'a Ns>,
+}
+
+impl<'a> Cast<'a> {
+    pub(crate) fn of(stage: &'a Stage) -> Result<Self> {
+        let scene = stage.scene();
+        let (mut ways, mut namespaces) = (Vec::new(), BTreeMap::new());
+        for (index, traffic) in scene.traffic.iter().enumerate() {
+            for (from, to) in pairs(stage, traffic)? {
+                for spot in [&from, &to] {
+                    namespaces.insert(spot.ns.name().to_owned(), spot.ns);
+                }
+                ways.push(Way {
+                    number: number(scene, &from, &to),
+                    who: who(scene, from.number, to.number),
+                    over_link: over_link(scene, traffic),
+                    from: place(&from),
+                    to: place(&to),
+                    traffic: index,
+                });
+            }
+        }
+        Ok(Self { namespaces, ..Self::by(scene, ways) })
+    }
+
+    pub(crate) fn by(scene: &Scene, ways: Vec<Way>) -> Self {
+        let (countings, sources) = count(scene, &ways);
+        Self { ways, countings, sources, namespaces: BTreeMap::new() }
+    }
+
+    pub(crate) fn ns(&self, place: &Place) -> Option<&'a Ns> {
+        self.namespaces.get(&place.0).copied()
+    }
+
+    /// What is counted of a way, by its place among the sources.
+    pub(crate) fn source_of(&self, way: &Way) -> Option<usize> {
+        let counting = self.countings.iter().position(|counting| counting.place == way.to)?;
+        let same = |source: &Source| (source.counting, source.number) == (counting, way.number);
+        self.sources.iter().position(same)
+    }
+
+    /// All who are counted for themselves.
+    pub(crate) fn all(&self) -> BTreeSet<&str> {
+        self.sources.iter().filter_map(Source::owner).collect()
+    }
+}
+
+impl Source {
+    pub(crate) fn owner(&self) -> Option<&str> {
+        let mut whose = self.whose.iter();
+        whose.next().filter(|_| self.whose.len() == 1).map(String::as_str)
+    }
+}
+
+/// Everybody who sends by a traffic, with everybody that is sent to.
+pub(crate) fn pairs<'a>(stage: &'a Stage, traffic: &Traffic) -> Result<Vec<(Spot<'a>, Spot<'a>)>> {
+    let mut pairs = Vec::new();
+    let senders = stage.spots(&traffic.from, traffic.family)?.len();
+    for sender in 0..senders {
+        for to in stage.spots(&traffic.to, traffic.family)? {
+            let from = stage.spots(&traffic.from, traffic.family)?.into_iter().nth(sender);
+            let other = |from: &Spot<'_>| place(from) != place(&to);
+            pairs.extend(from.filter(other).map(|from| (from, to)));
+        }
+    }
+    Ok(pairs)
+}
+
+fn place(spot: &Spot<'_>) -> Place {
+    (spot.ns.name().to_owned(), spot.interface.clone())
+}
+
+fn number(scene: &Scene, from: &Spot<'_>, to: &Spot<'_>) -> u8 {
+    match scene.topology {
+        Topology::Vms => from.number,
+        Topology::Routers => to.number,
+    }
+}
+
+/// Whose a way is: the VM's that sends, or else the one's that receives and never sends anything;
+/// with routers the one's that is passed.
+pub(crate) fn who(scene: &Scene, from: u8, to: u8) -> Option<String> {
+    let is_vm = |number: u8| (1..=scene.vms).contains(&number);
+    let name = |number: u8| format!("vm{number}");
+    match scene.topology {
+        Topology::Routers => is_vm(to).then(|| name(to)),
+        Topology::Vms if is_vm(from) => Some(name(from)),
+        Topology::Vms => {
+            let sends = |traffic: &Traffic| match traffic.from.as_str() {
+                "every" => true,
+                "others" => to > 1,
+                seat => seat == name(to),
+            };
+            (is_vm(to) && !scene.traffic.iter().any(sends)).then(|| name(to))
+        }
+    }
+}
+
+fn over_link(scene: &Scene, traffic: &Traffic) -> bool {
+    match scene.topology {
+        Topology::Vms => traffic.to == "uplink",
+        Topology::Routers => traffic.to.starts_with("via") || traffic.to == "right",
+    }
+}
+
+/// Whether a program at the far end has to get what is sent, and answers.
+fn is_received(traffic: &Traffic) -> (bool, bool) {
+    use crate::spec::Probing;
+    match traffic.kind {
+        Kind::Flood | Kind::Live => (false, false),
+        Kind::Probe => (true, traffic.probing == Probing::RoundTrip),
+        Kind::Tcp | Kind::Ask | Kind::Records => (true, true),
+    }
+}
+
+/// Where to count, and what: natively with all of it dropped where nobody has to get anything;
+/// where somebody has to, on finished skbs, so that segments stay merged.
+fn count(scene: &Scene, ways: &[Way]) -> (Vec<Counting>, Vec<Source>) {
+    let mut needed: BTreeMap<&Place, BTreeSet<Option<u8>>> = BTreeMap::new();
+    let mut places: Vec<&Place> = Vec::new();
+    for way in ways {
+        if !places.contains(&&way.to) {
+            places.push(&way.to);
+        }
+        let Some(traffic) = scene.traffic.get(way.traffic) else { continue };
+        let (received, answered) = is_received(traffic);
+        if received {
+            needed.entry(&way.to).or_default().insert(Some(way.number));
+        }
+        if answered {
+            // From whom an answer seems to come is not known here.
+            needed.entry(&way.from).or_default().insert(None);
+        }
+    }
+    let mut sources: Vec<Source> = Vec::new();
+    for way in ways {
+        let Some(counting) = places.iter().position(|place| **place == way.to) else { continue };
+        let same =
+            |source: &&mut Source| (source.counting, source.number) == (counting, way.number);
+        if let Some(source) = sources.iter_mut().find(same) {
+            source.whose.extend(way.who.clone());
+            source.over_link |= way.over_link;
+        } else {
+            let whose = way.who.iter().cloned().collect();
+            let (number, over_link) = (way.number, way.over_link);
+            sources.push(Source { counting, number, whose, over_link });
+        }
+    }
+    let countings = places.into_iter().map(|place| {
+        let needed: Vec<Option<u8>> = needed.get(place).into_iter().flatten().copied().collect();
+        let (keep, at) = match needed.as_slice() {
+            [] => (Keep::None, At::Native),
+            [Some(number)] => (Keep::Only(*number), At::Skb),
+            _ => (Keep::All, At::Skb),
+        };
+        Counting { place: place.clone(), keep, at }
+    });
+    (countings.collect(), sources)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scene(topology: &str, traffic: &str) -> Scene {
+        let text = format!(
+            "topology = '{topology}'\nvms = 2\ntraffic = [{traffic}]
+             window = [{{ name = 'w', from = 0, to = 1 }}]"
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    fn way(traffic: usize, from: &str, to: &str, number: u8, who: &str) -> Way {
+        let place = |name: &str| (name.to_owned(), "eth0".to_owned());
+        let who = Some(who.to_owned()).filter(|who| !who.is_empty());
+        let over_link = to == "up";
+        Way { from: place(from), to: place(to), number, who, over_link, traffic }
+    }
+
+    #[test]
+    fn a_vm_stands_for_what_it_sends_and_only_else_for_what_it_receives() {
+        let receive = scene("vms", "{ kind = 'flood', from = 'uplink', to = 'every' }");
+        assert_eq!(who(&receive, 200, 2).as_deref(), Some("vm2"));
+        let both = scene(
+            "vms",
+            "{ kind = 'flood', from = 'uplink', to = 'vm1' }, { kind = 'flood', from = 'vm1', to = 'vm2' }",
+        );
+        assert_eq!(who(&both, 200, 1), None);
+        assert_eq!(who(&both, 1, 2).as_deref(), Some("vm1"));
+        let routers = scene("routers", "{ kind = 'flood', from = 'uplink', to = 'via-every' }");
+        assert_eq!(who(&routers, 200, 2).as_deref(), Some("vm2"));
+    }
+
+    #[test]
+    fn pure_floods_end_in_the_driver() {
+        let scene = scene("vms", "{ kind = 'flood', from = 'every', to = 'uplink' }");
+        let ways = [way(0, "v1", "up", 1, "vm1"), way(0, "v2", "up", 2, "vm2")];
+        let (countings, sources) = count(&scene, &ways);
+        assert_eq!(countings.len(), 1);
+        assert_eq!((countings[0].keep, countings[0].at), (Keep::None, At::Native));
+        let owners: Vec<_> = sources.iter().map(Source::owner).collect();
+        assert_eq!(owners, [Some("vm1"), Some("vm2")]);
+    }
+
+    #[test]
+    fn what_a_program_has_to_get_passes_beside_floods() {
+        let probe = "{ kind = 'flood', from = 'vm1', to = 'uplink' }, { kind = 'probe', from = 'vm2', to = 'uplink' }";
+        let ways = [way(0, "v1", "up", 1, "vm1"), way(1, "v2", "up", 2, "vm2")];
+        let (countings, _) = count(&scene("vms", probe), &ways);
+        assert_eq!((countings[0].keep, countings[0].at), (Keep::Only(2), At::Skb));
+        let tcp = probe.replace("flood", "tcp");
+        let (countings, _) = count(&scene("vms", &tcp), &ways);
+        assert_eq!(countings[0].keep, Keep::All);
+    }
+
+    #[test]
+    fn answers_pass_where_floods_are_counted() {
+        let traffic = "{ kind = 'tcp', from = 'vm1', to = 'uplink' }, { kind = 'flood', from = 'vm2', to = 'vm1' }";
+        let ways = [way(0, "v1", "up", 1, "vm1"), way(1, "v2", "v1", 2, "vm2")];
+        let (countings, _) = count(&scene("vms", traffic), &ways);
+        assert_eq!((countings[1].keep, countings[1].at), (Keep::All, At::Skb));
+    }
+
+    #[test]
+    fn ways_that_cannot_be_told_apart_are_nobodys_own() {
+        let scene = scene("routers", "{ kind = 'flood', from = 'uplink', to = 'via-every' }");
+        let ways = [way(0, "up", "right", 201, "vm1"), way(0, "up", "right", 201, "vm2")];
+        let (_, sources) = count(&scene, &ways);
+        assert_eq!(sources.len(), 1);
+        assert_eq!(sources[0].owner(), None);
+    }
+}

@@ -1,0 +1,195 @@
+//! Load that is no traffic: a CPU burner (stress-ng), or random reads and writes with sync (fio), in
+//! a namespace of the bed.
+//!
+//! Invariant: a load ends when it is told to or dropped, and its file is gone then. One that ends
+//! by itself before is an error.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use system_tests::ns;
+use tempfile::TempDir;
+
+use crate::spec::{Family, Load, What};
+use crate::stage::Stage;
+
+/// How long one may take to end.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// If nobody tells it to end, it does so by itself after so much more than its time.
+const SPARE_S: f64 = 30.0;
+const FILE_SIZE: &str = "64m";
+
+/// Everything that one load of a scene takes, at every place that its seat stands for.
+#[derive(Debug)]
+pub(super) struct Burden {
+    what: String,
+    /// Namespace and arguments.
+    words: Vec<(String, Vec<String>)>,
+    running: Vec<Running>,
+    _file: Option<TempDir>,
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    told: bool,
+}
+
+impl Burden {
+    /// Everything that takes time is done here, before the scene begins.
+    pub(super) fn prepare(load: &Load, stage: &Stage) -> Result<Self> {
+        let program = match load.what {
+            What::Burn => "stress-ng",
+            What::Disk => "fio",
+        };
+        require(program)?;
+        let places = if load.at == "host" {
+            vec![stage.bed().host.name().to_owned()]
+        } else {
+            let spots = stage.spots(&load.at, Family::V4)?;
+            spots.iter().map(|spot| spot.ns.name().to_owned()).collect()
+        };
+        let lasts = (load.stop - load.start).max(0.0) + SPARE_S;
+        let file = match load.what {
+            What::Burn => None,
+            What::Disk => Some(folder()?),
+        };
+        let mut words = Vec::new();
+        for (at, place) in places.into_iter().enumerate() {
+            let own = match &file {
+                None => burner(lasts),
+                Some(folder) => disk(&folder.path().join(format!("file{at}")), lasts),
+            };
+            if file.is_some() {
+                let own = own.iter().skip(1).map(String::as_str);
+                ns::output(Command::new(program).args(own).arg("--create_only=1"))
+                    .context("laying out fio's file")?;
+            }
+            let pinned =
+                load.core.map(|core| ["taskset", "-c", &core.to_string()].map(str::to_owned));
+            words.push((place, pinned.into_iter().flatten().chain(own).collect()));
+        }
+        let what = format!("{program} at {}", load.at);
+        Ok(Self { what, words, running: Vec::new(), _file: file })
+    }
+
+    pub(super) fn start(&mut self) -> Result<()> {
+        for (place, words) in &self.words {
+            let (program, rest) = words.split_first().context("no program")?;
+            let mut command = ns::cmd_in(place, program);
+            command.args(rest).current_dir(std::env::temp_dir());
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+            let child = command.spawn().with_context(|| format!("cannot start {}", self.what))?;
+            self.running.push(Running { child, told: false });
+        }
+        Ok(())
+    }
+
+    /// Tells it to end, without waiting for that.
+    pub(super) fn stop(&mut self) -> Result<()> {
+        for running in &mut self.running {
+            if let Some(status) = running.child.try_wait()? {
+                let mut said = String::new();
+                if let Some(mut pipe) = running.child.stderr.take() {
+                    let _ = pipe.read_to_string(&mut said);
+                }
+                bail!("{} ended early with {status}: {}", self.what, said.trim_end());
+            }
+            running.tell();
+        }
+        Ok(())
+    }
+}
+
+impl Running {
+    fn tell(&mut self) {
+        self.told = true;
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            // It ends its own children.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.told && matches!(self.child.try_wait(), Ok(None)) {
+            self.tell();
+        }
+        let patience = Instant::now() + PATIENCE;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn burner(lasts_s: f64) -> Vec<String> {
+    let timeout = format!("{}s", lasts_s.ceil());
+    ["stress-ng", "--quiet", "--cpu", "1", "--timeout", &timeout].map(str::to_owned).to_vec()
+}
+
+fn disk(file: &Path, lasts_s: f64) -> Vec<String> {
+    let mut words: Vec<String> = [
+        "fio",
+        "--name=disk",
+        "--ioengine=psync",
+        "--rw=randrw",
+        "--bs=4k",
+        "--fsync=1",
+        "--thread",
+        "--time_based",
+        "--output=/dev/null",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    words.push(format!("--filename={}", file.display()));
+    words.push(format!("--size={FILE_SIZE}"));
+    words.push(format!("--runtime={}", lasts_s.ceil()));
+    words
+}
+
+/// A folder on the disk that holds the builds: /tmp may be memory.
+fn folder() -> Result<TempDir> {
+    let own = std::env::current_exe().context("this program's own path")?;
+    let target = own.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
+    let target = target.or(own.parent()).context("no folder for fio's file")?;
+    let folder = tempfile::Builder::new().prefix("weir-lab-disk-").tempdir_in(target);
+    folder.with_context(|| format!("no folder for fio's file in {}", target.display()))
+}
+
+fn require(program: &str) -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let usual = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
+    if std::env::split_paths(&path).chain(usual).any(|folder| folder.join(program).is_file()) {
+        return Ok(());
+    }
+    bail!("{program} is not installed: `cargo xtask setup` installs it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_missing_is_told_of() {
+        assert!(require("sh").is_ok());
+        let error = require("no-such-program-anywhere").unwrap_err().to_string();
+        assert!(error.contains("cargo xtask setup"), "{error}");
+    }
+
+    #[test]
+    fn the_file_lies_on_the_builds_disk_and_goes() {
+        let folder = folder().unwrap();
+        let path = folder.path().to_owned();
+        assert!(path.is_dir());
+        drop(folder);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,247 @@
+//! System calls, context switches, wake-ups and hardware counters of the forwarding process, or of
+//! the whole machine where the kernel forwards.
+//!
+//! A machine's numbers hold those of the senders and receivers, too, so that a process's cannot be
+//! held against them: they are there for every peer, as `machine_syscalls` and so on, and what a
+//! process has alone besides. A process's wake-ups are its voluntary switches: each of them is a
+//! sleep, and each sleep ends with one.
+//!
+//! System calls and the machine's wake-ups are counted by programs at the kernel's trace points, for
+//! as long as [`Events`] lives; that makes every system call some tens of nanoseconds longer, the
+//! senders' as well, under every peer alike. What else there is costs nobody anything until it is
+//! read.
+//!
+//! Invariant: what this machine does not count is absent, and said once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use weir_port::hardware::{HardwareCounter, Quantity, Whose};
+use weir_port::rawprog::{Event, EventCounter};
+
+use crate::stage::Stage;
+
+const HARDWARE: [(&str, Quantity); 5] = [
+    ("cycles", Quantity::CYCLES),
+    ("instructions", Quantity::INSTRUCTIONS),
+    ("cache_misses", Quantity::CACHE_MISSES),
+    ("dtlb_misses", Quantity::DTLB_MISSES),
+    ("itlb_misses", Quantity::ITLB_MISSES),
+];
+/// What /proc/self/ns/pid is where processes have the numbers that the kernel knows them by.
+const FIRST_PIDS: &str = "pid:[4026531836]";
+
+#[derive(Debug)]
+pub(crate) struct Events {
+    /// weir; none where the kernel forwards.
+    process: Option<u32>,
+    calls: Option<EventCounter>,
+    wake_ups: Option<EventCounter>,
+    /// One for each thread or core.
+    hardware: Vec<(&'static str, Vec<HardwareCounter>)>,
+    /// By thread, of all that ever were there: those of one that has ended stay in the sum.
+    switches: Mutex<BTreeMap<u32, Switches>>,
+}
+
+/// All counters at one instant, by name.
+pub(crate) type Reading = BTreeMap<&'static str, u64>;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Switches {
+    voluntary: u64,
+    involuntary: u64,
+}
+
+impl Events {
+    /// Begins to count; the sentences are about what cannot be counted here.
+    pub(crate) fn start(stage: &Stage) -> Result<(Self, Vec<String>)> {
+        Self::of(stage.weir().map(system_tests::Weir::pid))
+    }
+
+    fn of(process: Option<u32>) -> Result<(Self, Vec<String>)> {
+        let mut notes = Vec::new();
+        let mut counter = |event, what: &str| {
+            let started = EventCounter::start(event, process.unwrap_or(0));
+            started.map_err(|error| notes.push(format!("{what} are not counted: {error}"))).ok()
+        };
+        let mut calls = counter(Event::SystemCall, "system calls");
+        let wake_ups = counter(Event::WakeUp, "the machine's wake-ups");
+        if process.is_some() && calls.is_some() && !pids_are_the_kernels() {
+            calls = None;
+            notes.push(
+                "system calls are not counted: inside a container processes have other \
+                        numbers than the kernel knows"
+                    .to_owned(),
+            );
+        }
+        let whose = match process {
+            Some(process) => threads(process)?.into_iter().map(Whose::Thread).collect(),
+            None => (0..cores()?).map(Whose::Core).collect::<Vec<_>>(),
+        };
+        let mut missing = Vec::new();
+        let mut hardware = Vec::new();
+        for (name, quantity) in HARDWARE {
+            let start = |whose: &Whose| HardwareCounter::start(quantity, *whose);
+            match whose.iter().map(start).collect() {
+                Ok(counters) => hardware.push((name, counters)),
+                Err(_) => missing.push(name),
+            }
+        }
+        notes.extend(not_counted(&missing));
+        Ok((Self { process, calls, wake_ups, hardware, switches: Mutex::default() }, notes))
+    }
+
+    pub(crate) fn read(&self) -> Result<Reading> {
+        let mut reading = Reading::new();
+        let stat = fs::read_to_string("/proc/stat").context("/proc/stat")?;
+        let machine = switches_of_machine(&stat).context("/proc/stat has no ctxt")?;
+        reading.insert("machine_switches", machine);
+        if let Some(calls) = &self.calls {
+            let seen = calls.read().context("the counter of system calls")?;
+            reading.insert("machine_syscalls", seen.everybody);
+            let own = if self.process.is_some() { seen.process } else { seen.everybody };
+            reading.insert("syscalls", own);
+        }
+        if let Some(wake_ups) = &self.wake_ups {
+            let seen = wake_ups.read().context("the counter of wake-ups")?.everybody;
+            reading.insert("machine_wakeups", seen);
+            reading.insert("wakeups", seen);
+        }
+        reading.insert("switches", machine);
+        if let Some(process) = self.process {
+            let own = self.switches_of(process)?;
+            reading.insert("switches", own.voluntary + own.involuntary);
+            reading.insert("wakeups", own.voluntary);
+        }
+        for (name, counters) in &self.hardware {
+            let values = counters.iter().map(HardwareCounter::read);
+            let sum: u64 = values.sum::<std::io::Result<u64>>().context("a hardware counter")?;
+            reading.insert(name, sum);
+        }
+        Ok(reading)
+    }
+
+    fn switches_of(&self, process: u32) -> Result<Switches> {
+        let mut known = self.switches.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads(process)? {
+            // It may have ended meanwhile.
+            let status = fs::read_to_string(format!("/proc/{process}/task/{thread}/status"));
+            if let Some(now) = status.ok().and_then(|status| switches_of_thread(&status)) {
+                known.insert(thread, now);
+            }
+        }
+        let mut sum = Switches::default();
+        for thread in known.values() {
+            sum.voluntary += thread.voluntary;
+            sum.involuntary += thread.involuntary;
+        }
+        Ok(sum)
+    }
+}
+
+fn threads(process: u32) -> Result<Vec<u32>> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).context("the process is gone")?;
+    Ok(tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok()).collect())
+}
+
+fn cores() -> Result<u32> {
+    Ok(u32::try_from(std::thread::available_parallelism()?.get())?)
+}
+
+fn pids_are_the_kernels() -> bool {
+    fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.to_str() == Some(FIRST_PIDS))
+}
+
+/// Of /proc/<pid>/task/<tid>/status.
+fn switches_of_thread(status: &str) -> Option<Switches> {
+    let number = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().parse().ok()
+    };
+    Some(Switches {
+        voluntary: number("voluntary_ctxt_switches:")?,
+        involuntary: number("nonvoluntary_ctxt_switches:")?,
+    })
+}
+
+/// Of /proc/stat.
+fn switches_of_machine(stat: &str) -> Option<u64> {
+    stat.lines().find_map(|line| line.strip_prefix("ctxt "))?.trim().parse().ok()
+}
+
+/// One sentence for all that the processor does not count.
+fn not_counted(missing: &[&str]) -> Option<String> {
+    let all = missing.len() == HARDWARE.len();
+    let which = if all { String::new() } else { format!(" for {}", missing.join(", ")) };
+    let note = format!(
+        "this machine shows no hardware counters{which}: what they would count is left out"
+    );
+    (!missing.is_empty()).then_some(note)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::ensure;
+    use system_tests::root_or_skip;
+
+    #[test]
+    fn reads_what_the_kernel_says_of_a_thread_and_of_the_machine() {
+        let status = "Name:\tweir\nCpus_allowed_list:\t0-1\nMems_allowed_list:\t0\n\
+                      voluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n";
+        let expected = Switches { voluntary: 150, involuntary: 545 };
+        assert_eq!(switches_of_thread(status), Some(expected));
+        assert_eq!(switches_of_thread("Name:\tweir\n"), None);
+        let stat = "cpu  9 9 9\nintr 5 0\nctxt 1990473\nbtime 1062191376\n";
+        assert_eq!(switches_of_machine(stat), Some(1_990_473));
+        assert_eq!(switches_of_machine("cpu 1"), None);
+    }
+
+    #[test]
+    fn what_the_processor_does_not_count_is_said_in_one_sentence() {
+        assert_eq!(not_counted(&[]), None);
+        let names: Vec<&str> = HARDWARE.iter().map(|(name, _)| *name).collect();
+        insta::assert_snapshot!(not_counted(&names).unwrap(), @"this machine shows no hardware counters: what they would count is left out");
+        insta::assert_snapshot!(not_counted(&["dtlb_misses", "itlb_misses"]).unwrap(), @"this machine shows no hardware counters for dtlb_misses, itlb_misses: what they would count is left out");
+    }
+
+    #[test]
+    fn a_process_is_counted_apart_from_the_machine() -> Result<()> {
+        root_or_skip!();
+        let (events, notes) = Events::of(Some(std::process::id()))?;
+        let before = events.read()?;
+        for _ in 0..100 {
+            std::thread::sleep(std::time::Duration::from_micros(100));
+        }
+        let after = events.read()?;
+        let more = |name: &str| after.get(name).zip(before.get(name)).map(|(b, a)| b - a);
+        for name in ["syscalls", "switches", "wakeups"] {
+            let whole = format!("machine_{name}");
+            ensure!(more(name) >= Some(100), "{name}: {before:?} {after:?} {notes:?}");
+            ensure!(more(&whole) >= more(name), "{whole}: {before:?} {after:?} {notes:?}");
+        }
+        // Each is either counted or missed with a word.
+        let counted = HARDWARE.iter().filter(|(name, _)| after.contains_key(name)).count();
+        ensure!(counted == HARDWARE.len() || notes.iter().any(|note| note.contains("hardware")));
+        Ok(())
+    }
+
+    #[test]
+    fn where_the_kernel_forwards_the_machine_is_counted() -> Result<()> {
+        root_or_skip!();
+        let (events, _) = Events::of(None)?;
+        let before = events.read()?;
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        let after = events.read()?;
+        for (name, whole) in [
+            ("syscalls", "machine_syscalls"),
+            ("switches", "machine_switches"),
+            ("wakeups", "machine_wakeups"),
+        ] {
+            ensure!(after.get(name) > before.get(name) && after.get(name) == after.get(whole));
+        }
+        Ok(())
+    }
+}

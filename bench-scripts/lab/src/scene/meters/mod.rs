@@ -1,0 +1,10 @@
+//! What is read at the ends of windows. Invariant: reading changes nothing that is measured.
+//!
+//! - [`rates`]: what came from whom; [`cpu`]: who took how much processor time
+//! - [`events`]: system calls, switches, wake-ups and hardware counters of whoever forwards
+//! - [`releases`]: why weir's containers were released
+
+pub(crate) mod cpu;
+pub(crate) mod events;
+pub(crate) mod rates;
+pub(crate) mod releases;

@@ -1,0 +1,155 @@
+//! What happens in a cell, from its first second to its last, and what was measured of it.
+//!
+//! - [`play`]: the whole of it; `timeline`: what begins, changes and ends when
+//! - `cast`: who takes part, and where it is counted
+//! - `senders/`: one file for each kind of traffic; `loads`: what burns CPU and disk
+//! - `meters/`: rates by sender, CPU, events of the forwarder's process
+//! - `sums/`: what all that comes to
+//!
+//! Names of what is measured, `WINDOW.WHO.WHAT`. WHO is `vm1` and so on for what VM 1 sends (with
+//! routers: what passes router 1; `E-receive` and the like: what VM 1 receives), `all` for all VMs
+//! together, a traffic's own name where it has one, `cpu`, `weir` or `events`.
+//!
+//! | what | of whom | meaning |
+//! |---|---|---|
+//! | `mbit`, `kpps` | vmN, all | received at the far end, whole frames; `tcp` counts payload as iperf3 does under `goodput_mbit`, too |
+//! | `offered_mbit`, `offered_kpps`, `loss` | vmN, all | what floods and probes sent; loss is a fraction, 0 to 1 |
+//! | `owed_mbit`, `of_owed` | vmN | by promises and the link (see `Stage::owed`), and received over owed |
+//! | `least`, `most` | vmN | of the slices in the window: the smallest and largest received over owed; over the window's mean where nothing is owed |
+//! | `jain`, `jain_kpps` | all | Jain's index of the VMs' rates |
+//! | `off_owed` | all | the worst of the VMs' \|received / owed - 1\| |
+//! | `link` | all | received over the link's rate |
+//! | `mean_us`, `sd_us`, `p50_us`, `p99_us`, `p999_us`, `jitter_us`, `jitter_sd_us`, `answers_per_s` | probes, asks, records | delay, round trip or response time; RFC 3550 jitter |
+//! | `total`, `beyond`, `worker`, `senders` | cpu | cores busy: all; all but the senders' own; the worker's; the senders' |
+//! | `us_per_packet` | cpu | `beyond` for each packet that was received |
+//! | `released_full`, `released_timeout`, `released_playout`, `released_idle`, … | weir | containers by why they were released, as parts of 1 |
+//! | `syscalls`, `switches`, `wakeups`, `cycles`, `instructions`, `cache_misses`, `dtlb_misses`, `itlb_misses` | events | of the forwarding process (the machine, where it is the kernel) for each packet received; what the machine does not count is absent, and a note says so |
+//!
+//! Invariant: a window's rates come from counters read at its two ends.
+
+mod cast;
+mod loads;
+mod meters;
+mod senders;
+mod sums;
+mod timeline;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use self::cast::Cast;
+use self::loads::Burden;
+use self::meters::events::Events;
+use self::meters::rates::Rates;
+use self::meters::{cpu, releases};
+use self::senders::Running;
+use self::sums::{Book, Reading};
+use self::timeline::{Due, Edge, Timeline};
+use crate::cell::{Cell, Outcome};
+use crate::spec::{Kind, Peer, Scene};
+use crate::stage::Stage;
+
+/// From when everything else is ready to the scene's beginning, for its senders to get ready: with
+/// threads, and with programs for each way.
+const LEAD: Duration = Duration::from_millis(250);
+const LEAD_FOR_PROGRAMS: Duration = Duration::from_millis(80);
+
+/// Plays one cell on a stage of its own.
+pub fn play(cell: &Cell, peer: &Peer) -> Result<Outcome> {
+    let what = || cell.place.key();
+    let stage = Stage::new(peer, &cell.scene).with_context(what)?;
+    let outcome = perform(&stage).with_context(what)?;
+    stage.finish().with_context(what)?;
+    Ok(outcome)
+}
+
+/// All that reads.
+struct Meters<'a> {
+    stage: &'a Stage,
+    rates: Rates,
+    events: Events,
+}
+
+impl Meters<'_> {
+    /// Rates first and, at once after them, what senders count: time matters to these most.
+    fn read(&self, mark: impl FnOnce()) -> Result<Reading> {
+        let rates = self.rates.read()?;
+        mark();
+        Ok(Reading {
+            rates,
+            cpu: cpu::Reading::now()?,
+            events: self.events.read()?,
+            releases: releases::read(self.stage)?,
+        })
+    }
+}
+
+/// Everything between the stage's being there and its being taken down. Whatever fails, all that was
+/// started ends with what holds it.
+fn perform(stage: &Stage) -> Result<Outcome> {
+    let scene = stage.scene();
+    let cast = Cast::of(stage)?;
+    let rates = Rates::start(stage, &cast).context("counting what arrives")?;
+    let (events, mut notes) = Events::start(stage).context("counting events")?;
+    let meters = Meters { stage, rates, events };
+    let mut loads: Vec<Burden> =
+        scene.load.iter().map(|load| Burden::prepare(load, stage)).collect::<Result<_>>()?;
+    let timeline = Timeline::new(scene, Instant::now() + lead(scene, &cast));
+    let mut running: Vec<Box<dyn Running + '_>> = Vec::new();
+    for traffic in &scene.traffic {
+        let what = || format!("{:?} from {} to {}", traffic.kind, traffic.from, traffic.to);
+        running.push(senders::start(traffic, stage, &timeline).with_context(what)?);
+    }
+    let late = Instant::now().saturating_duration_since(timeline.origin);
+    if late > Duration::ZERO {
+        notes.push(format!("the senders were ready {} ms late", late.as_millis()));
+    }
+    let mut windows = vec![(None, None); timeline.windows.len()];
+    let mut slices = Vec::new();
+    for (since, due) in timeline.agenda(scene) {
+        std::thread::sleep(timeline.at(since).saturating_duration_since(Instant::now()));
+        let mut read = |window: usize, edge: Edge| {
+            meters.read(|| running.iter_mut().for_each(|running| running.mark(window, edge)))
+        };
+        match due {
+            Due::WindowBegins(at) => {
+                windows.get_mut(at).context("no such window")?.0 = Some(read(at, Edge::From)?);
+            }
+            Due::WindowEnds(at) => {
+                windows.get_mut(at).context("no such window")?.1 = Some(read(at, Edge::To)?);
+            }
+            Due::Slice => slices.push(meters.rates.read()?),
+            Due::Step(at) => {
+                let step = scene.step.get(at).context("no such step")?;
+                stage.reweigh(&step.weights).context("changing weights")?;
+            }
+            Due::LoadStarts(at) => loads.get_mut(at).context("no such load")?.start()?,
+            Due::LoadStops(at) => loads.get_mut(at).context("no such load")?.stop()?,
+        }
+    }
+    drop(loads);
+    let told = running.into_iter().map(Running::finish).collect::<Result<_>>()?;
+    let book = Book {
+        scene,
+        cast: &cast,
+        timeline: &timeline,
+        owed: &|weights, demand| stage.owed(weights, demand),
+        has_worker: stage.weir().is_some(),
+        windows,
+        slices,
+        told,
+    };
+    let mut outcome = book.outcome();
+    notes.append(&mut outcome.notes);
+    Ok(Outcome { notes, ..outcome })
+}
+
+fn lead(scene: &Scene, cast: &Cast<'_>) -> Duration {
+    let by_program = |way: &&cast::Way| {
+        let traffic = scene.traffic.get(way.traffic);
+        traffic.is_some_and(|traffic| !matches!(traffic.kind, Kind::Flood | Kind::Live))
+    };
+    let programs = cast.ways.iter().filter(by_program).count();
+    LEAD + LEAD_FOR_PROGRAMS * u32::try_from(programs).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,48 @@
+//! Request and response over TCP, each asked when the last is answered: a closed loop, as clients of
+//! a service are.
+//!
+//! Servers share the senders' core. Only one end of a connection has anything to do at a time, so
+//! that this costs nobody anything; and wherever else they ran, they would now and then have to wait
+//! for a worker that spins there, or take its core from it.
+//!
+//! Invariant: clients are on the senders' core, however many there are.
+
+use anyhow::Result;
+
+use super::Running;
+use super::exchange::{self, Measured, Terms};
+use super::flows::{Times, flows};
+use crate::scene::timeline::Timeline;
+use crate::spec::Traffic;
+use crate::stage::{SENDERS, Stage};
+
+/// Bytes of a request and of its answer.
+const USUAL: u32 = 64;
+
+pub(super) fn start<'a>(
+    traffic: &Traffic,
+    stage: &'a Stage,
+    timeline: &Timeline,
+) -> Result<Box<dyn Running + 'a>> {
+    let times = Times::of(traffic, timeline);
+    exchange::start(traffic, &flows(traffic, stage)?, times, terms(traffic))
+}
+
+pub(super) fn terms(traffic: &Traffic) -> Terms {
+    let size = traffic.size.unwrap_or(USUAL) as usize;
+    Terms {
+        request: size,
+        response: size,
+        server_core: Some(SENDERS),
+        tell,
+        goodput: false,
+        what: "answer",
+    }
+}
+
+/// A kilobyte of answers is 1024 bytes, as load generators for services count them.
+fn tell(measured: &Measured<'_>) -> Vec<(&'static str, f64)> {
+    let answers_per_s = measured.times.len() as f64 / measured.seconds;
+    let kbytes = answers_per_s * measured.terms.response as f64 / 1024.0;
+    vec![("answers_per_s", answers_per_s), ("kbytes_per_s", kbytes)]
+}

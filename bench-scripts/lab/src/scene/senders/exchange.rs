@@ -1,0 +1,328 @@
+//! Requests and responses over TCP, as ask and records have them: each connection asks, and asks
+//! again as soon as it is answered.
+//!
+//! - `line`: one end of a connection; `client` and `server`: the two ends' loops
+//!
+//! Invariant: no thread waits longer for the network than it takes to notice that its time is over.
+//! A path on which nothing comes back any more is an error, told when the traffic is over.
+
+mod client;
+mod line;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use hdrhistogram::Histogram;
+use system_tests::wait::wait_ok;
+use system_tests::{Ns, cpu};
+
+use self::client::Heard;
+use self::server::Served;
+use super::flows::{Flow, Times};
+use super::halt::Halt;
+use super::{Running, Told};
+use crate::scene::timeline::Span;
+use crate::spec::Traffic;
+
+/// A handshake beside floods may have to be repeated; one that takes longer than this fails.
+const CONNECT: Duration = Duration::from_secs(10);
+/// As that of other traffic that does not wait for its neighbours' programs.
+const PRIORITY: u8 = 10;
+
+/// What is exchanged, and what is said of it.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    /// Bytes each way.
+    pub(super) request: usize,
+    pub(super) response: usize,
+    /// Where the servers run; any core where left out.
+    pub(super) server_core: Option<usize>,
+    /// Beside the delays.
+    pub(super) tell: fn(&Measured<'_>) -> Vec<(&'static str, f64)>,
+    /// Whether what servers receive is throughput.
+    pub(super) goodput: bool,
+    /// In a note: "answer".
+    pub(super) what: &'static str,
+}
+
+/// What one window saw.
+#[derive(Debug)]
+pub(super) struct Measured<'a> {
+    pub(super) seconds: f64,
+    /// From the request's first byte until the response's last, in nanoseconds; of those that were
+    /// answered in the window.
+    pub(super) times: &'a Histogram<u64>,
+    /// Bytes of requests that came to the servers.
+    pub(super) received: u64,
+    pub(super) terms: &'a Terms,
+}
+
+/// One flow's connections under way.
+#[derive(Debug)]
+struct Talk {
+    name: String,
+    who: Option<String>,
+    clients: Vec<JoinHandle<Result<Heard>>>,
+    servers: Vec<JoinHandle<Served>>,
+}
+
+#[derive(Debug)]
+struct Exchange {
+    terms: Terms,
+    times: Times,
+    /// Of the traffic.
+    name: Option<String>,
+    talks: Vec<Talk>,
+    halt: Halt,
+}
+
+/// What is known of a flow, or of several together.
+#[derive(Debug)]
+struct Sum {
+    times: Vec<Histogram<u64>>,
+    received: Vec<u64>,
+    cpu: Vec<Duration>,
+}
+
+/// Connects at once, and asks when the time has come.
+pub(super) fn start<'a>(
+    traffic: &Traffic,
+    flows: &[Flow<'_>],
+    times: Times,
+    terms: Terms,
+) -> Result<Box<dyn Running + 'a>> {
+    ensure!(
+        traffic.pps.is_none() && traffic.mbit.is_none(),
+        "who waits for an answer cannot keep a rate: leave out `pps` and `mbit`"
+    );
+    ensure!(terms.request > 0, "an empty request is never sent: give a `size` of at least 1");
+    let mut exchange = Exchange {
+        terms,
+        times,
+        name: traffic.name.clone(),
+        talks: Vec::new(),
+        halt: Halt::default(),
+    };
+    for flow in flows {
+        let name = flow.name(traffic, flows.len());
+        let talk = exchange.talk(traffic, flow, name.clone());
+        exchange.talks.push(talk.with_context(|| format!("{name} to {}", flow.addr))?);
+    }
+    Ok(Box::new(exchange))
+}
+
+impl Exchange {
+    fn talk(&self, traffic: &Traffic, flow: &Flow<'_>, name: String) -> Result<Talk> {
+        let (near, far) = connect(flow, traffic.connections as usize)?;
+        let mut talk =
+            Talk { name, who: flow.who.clone(), clients: Vec::new(), servers: Vec::new() };
+        let urgent = traffic.urgent;
+        for stream in far {
+            let (terms, times, halt) = (self.terms.clone(), self.times.clone(), self.halt.clone());
+            talk.servers.push(std::thread::spawn(move || {
+                // It answers as well as it can without.
+                let _ = ready(terms.server_core, urgent);
+                server::serve(stream, &terms, &times, halt)
+            }));
+        }
+        for stream in near {
+            let (terms, times, halt) = (self.terms.clone(), self.times.clone(), self.halt.clone());
+            talk.clients.push(std::thread::spawn(move || {
+                ready(Some(crate::stage::SENDERS), urgent)?;
+                client::ask(stream, &terms, &times, halt)
+            }));
+        }
+        Ok(talk)
+    }
+}
+
+fn ready(core: Option<usize>, urgent: bool) -> Result<()> {
+    if let Some(core) = core {
+        cpu::pin(core);
+    }
+    if urgent {
+        cpu::urgent(cpu::this_thread(), PRIORITY).context("no right to a real-time priority")?;
+    }
+    Ok(())
+}
+
+/// Both ends of so many connections.
+fn connect(flow: &Flow<'_>, count: usize) -> Result<(Vec<TcpStream>, Vec<TcpStream>)> {
+    let listener = flow.to.run(|| {
+        let listener = TcpListener::bind(SocketAddr::new(flow.addr, 0));
+        let listener = listener.with_context(|| format!("cannot listen at {}", flow.addr))?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    })?;
+    let to = listener.local_addr()?;
+    let near = dial(flow.from, to, count)?;
+    let accept = || Ok(listener.accept()?.0);
+    let far = (0..count).map(|_| wait_ok(CONNECT, "a connection to arrive", accept));
+    Ok((near, far.collect::<Result<_>>()?))
+}
+
+fn dial(from: &Ns, to: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
+    let until = Instant::now() + CONNECT;
+    from.run(|| {
+        let one = |_| {
+            let left = until.saturating_duration_since(Instant::now());
+            // A zero time would be refused as an argument.
+            let stream = TcpStream::connect_timeout(&to, left.max(Duration::from_millis(1)));
+            stream.with_context(|| format!("no connection to {to}"))
+        };
+        (0..count).map(one).collect()
+    })
+}
+
+impl Sum {
+    fn new(windows: usize) -> Result<Self> {
+        let times = (0..windows).map(|_| client::histogram()).collect::<Result<_>>()?;
+        Ok(Self { times, received: vec![0; windows], cpu: vec![Duration::ZERO; windows] })
+    }
+
+    fn add(&mut self, other: &Self) -> Result<()> {
+        add_times(&mut self.times, &other.times)?;
+        self.received.iter_mut().zip(&other.received).for_each(|(sum, more)| *sum += more);
+        add_cpu(&mut self.cpu, &other.cpu);
+        Ok(())
+    }
+}
+
+fn add_times(sums: &mut [Histogram<u64>], more: &[Histogram<u64>]) -> Result<()> {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        sum.add(more).context("histograms of different bounds")?;
+    }
+    Ok(())
+}
+
+fn add_cpu(sums: &mut [Duration], more: &[Duration]) {
+    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += *more);
+}
+
+impl Talk {
+    /// Waits for all connections; the first error is told when none is left.
+    fn finish(&mut self, windows: usize) -> Result<Sum> {
+        let mut sum = Sum::new(windows)?;
+        let mut ended = Ok(());
+        for client in self.clients.drain(..) {
+            match client.join().map_err(|_| anyhow!("a client panicked")).flatten() {
+                Ok(heard) => {
+                    add_times(&mut sum.times, &heard.times)?;
+                    add_cpu(&mut sum.cpu, &heard.cpu);
+                }
+                Err(error) => ended = ended.and(Err(error)),
+            }
+        }
+        for server in self.servers.drain(..) {
+            let served = server.join().map_err(|_| anyhow!("a server panicked"))?;
+            sum.received.iter_mut().zip(&served.received).for_each(|(sum, more)| *sum += more);
+            add_cpu(&mut sum.cpu, &served.cpu);
+        }
+        ended.with_context(|| self.name.clone())?;
+        Ok(sum)
+    }
+}
+
+impl Running for Exchange {
+    fn finish(mut self: Box<Self>) -> Result<Told> {
+        let windows = self.times.windows.len();
+        let (mut told, mut all) = (Told::default(), Sum::new(windows)?);
+        let mut talks = std::mem::take(&mut self.talks);
+        // All are over before one of them complains.
+        let sums: Vec<Result<Sum>> = talks.iter_mut().map(|talk| talk.finish(windows)).collect();
+        let mut named: BTreeMap<&str, Sum> = BTreeMap::new();
+        for (talk, sum) in talks.iter().zip(sums) {
+            let sum = sum?;
+            all.add(&sum)?;
+            if let Some(who) = talk.who.as_ref().filter(|_| self.terms.goodput) {
+                let parts = self.times.windows.iter().zip(&sum.received);
+                told.goodput_mbit.extend(parts.map(|(span, received)| {
+                    (span.name.clone(), who.clone(), goodput_mbit(span, *received))
+                }));
+            }
+            match named.entry(&talk.name) {
+                Entry::Occupied(mut same) => same.get_mut().add(&sum)?,
+                Entry::Vacant(new) => drop(new.insert(sum)),
+            }
+        }
+        for (name, sum) in &named {
+            self.tell(name, sum, &mut told);
+        }
+        if talks.len() > 1 {
+            self.tell(self.name.as_deref().unwrap_or("all"), &all, &mut told);
+        }
+        for (span, cpu) in self.times.windows.iter().zip(&all.cpu) {
+            told.cpu_s.insert(span.name.clone(), cpu.as_secs_f64());
+        }
+        Ok(told)
+    }
+}
+
+impl Exchange {
+    fn tell(&self, name: &str, sum: &Sum, told: &mut Told) {
+        let windows = self.times.windows.iter().zip(&sum.times).zip(&sum.received);
+        for ((span, times), received) in windows {
+            let (seconds, received) = (seconds(span), *received);
+            let measured = Measured { seconds, times, received, terms: &self.terms };
+            let mut values = (self.terms.tell)(&measured);
+            values.extend(delays(times));
+            // That of VMs is added to what else they send.
+            if self.terms.goodput && self.name.as_deref() == Some(name) {
+                values.push(("goodput_mbit", goodput_mbit(span, received)));
+            }
+            if times.is_empty() {
+                told.notes.push(format!("{name} had no {} in `{}`", self.terms.what, span.name));
+            }
+            told.values.extend(quantities(span, name, values));
+        }
+    }
+}
+
+fn seconds(span: &Span) -> f64 {
+    (span.to - span.from).as_secs_f64()
+}
+
+fn goodput_mbit(span: &Span, bytes: u64) -> f64 {
+    bytes as f64 * 8e-6 / seconds(span)
+}
+
+/// With their full names.
+pub(super) fn quantities(
+    span: &Span,
+    name: &str,
+    values: Vec<(&'static str, f64)>,
+) -> impl Iterator<Item = (String, f64)> {
+    values.into_iter().map(move |(what, value)| (format!("{}.{name}.{what}", span.name), value))
+}
+
+/// Of nothing there are none.
+fn delays(times: &Histogram<u64>) -> Vec<(&'static str, f64)> {
+    if times.is_empty() {
+        return Vec::new();
+    }
+    let at = |quantile| times.value_at_quantile(quantile) as f64 / 1000.0;
+    vec![
+        ("mean_us", times.mean() / 1000.0),
+        ("sd_us", times.stdev() / 1000.0),
+        ("p50_us", at(0.5)),
+        ("p99_us", at(0.99)),
+        ("p999_us", at(0.999)),
+    ]
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.halt.say();
+        for talk in &mut self.talks {
+            talk.clients.drain(..).for_each(|client| drop(client.join()));
+            talk.servers.drain(..).for_each(|server| drop(server.join()));
+        }
+    }
+}

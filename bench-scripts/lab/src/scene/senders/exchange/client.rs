@@ -1,0 +1,75 @@
+//! Asks, waits for the whole answer, asks again. Invariant: an answer counts in the window in which
+//! its last byte came.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use hdrhistogram::Histogram;
+
+use super::Terms;
+use super::line::{Line, Step};
+use crate::scene::senders::flows::Times;
+use crate::scene::senders::halt::Halt;
+
+/// A minute; what takes longer counts as that.
+const LONGEST_NS: u64 = 1 << 36;
+const DIGITS: u8 = 3;
+/// TCP tries again sooner, more than once, on a path that only loses much.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// By window.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub(super) times: Vec<Histogram<u64>>,
+    pub(super) cpu: Vec<Duration>,
+}
+
+pub(super) fn histogram() -> Result<Histogram<u64>> {
+    Histogram::new_with_bounds(1, LONGEST_NS, DIGITS).context("the bounds of delays")
+}
+
+pub(super) fn ask(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -> Result<Heard> {
+    let mut line = Line::new(stream, times, times.stop, halt)?;
+    let mut heard = Heard { times: Vec::new(), cpu: Vec::new() };
+    for _ in &times.windows {
+        heard.times.push(histogram()?);
+    }
+    let mut answers = 0_u64;
+    if line.wait_until(times.start) {
+        let mut asked = Instant::now();
+        line.cpu.look(asked);
+        loop {
+            let mut ended = line.all(terms.request, Line::write)?;
+            if ended.is_none() {
+                ended = line.all(terms.response, Line::read)?;
+            }
+            let now = Instant::now();
+            match ended {
+                None => {
+                    let took = u64::try_from((now - asked).as_nanos()).unwrap_or(u64::MAX);
+                    for at in times.around(now) {
+                        if let Some(times) = heard.times.get_mut(at) {
+                            times.saturating_record(took);
+                        }
+                    }
+                    answers += 1;
+                    asked = now;
+                }
+                Some(Step::Closed) => bail!("the server has hung up"),
+                Some(_) => break,
+            }
+            if now >= times.stop || line.is_halted() {
+                break;
+            }
+        }
+    }
+    let silence = Instant::now().saturating_duration_since(line.moved);
+    // Of a long record much may be under way before the first is answered.
+    let in_vain = answers == 0 && silence >= (times.stop - times.start) / 2;
+    if !line.is_halted() && (in_vain || silence >= SILENCE) {
+        bail!("the path is dead: nothing moved in the last {:.1} s", silence.as_secs_f64());
+    }
+    heard.cpu = line.cpu.finish();
+    Ok(heard)
+}

@@ -1,0 +1,127 @@
+//! One end of a connection. Invariant: nothing here blocks for longer than [`LOOK`]; whatever is
+//! noticed is noticed by then.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::libc;
+use nix::sys::socket::{setsockopt, sockopt};
+
+use crate::scene::senders::flows::Times;
+use crate::scene::senders::halt::Halt;
+use crate::scene::senders::own_cpu::OwnCpu;
+
+const LOOK: Duration = Duration::from_millis(50);
+/// Written and read at once.
+const PIECE: usize = 256 << 10;
+
+#[derive(Debug)]
+pub(super) struct Line {
+    stream: TcpStream,
+    halt: Halt,
+    until: Instant,
+    /// The last time that anything moved.
+    pub(super) moved: Instant,
+    pub(super) cpu: OwnCpu,
+    buffer: Vec<u8>,
+}
+
+/// What came of waiting for the network once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Moved(usize),
+    /// The far end has hung up.
+    Closed,
+    /// The time is over.
+    Over,
+}
+
+impl Line {
+    pub(super) fn new(
+        stream: TcpStream,
+        times: &Times,
+        until: Instant,
+        halt: Halt,
+    ) -> Result<Self> {
+        stream.set_nonblocking(false)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(LOOK))?;
+        stream.set_write_timeout(Some(LOOK))?;
+        // What still waits to be sent is not sent when the traffic is over.
+        let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+        setsockopt(&stream, sockopt::Linger, &at_once).context("SO_LINGER")?;
+        let cpu = OwnCpu::new(times);
+        Ok(Self { stream, halt, until, moved: Instant::now(), cpu, buffer: vec![0; PIECE] })
+    }
+
+    /// Waits to read at most so many bytes.
+    pub(super) fn read(&mut self, most: usize) -> Result<Step> {
+        self.step(|stream, buffer| {
+            let most = most.min(buffer.len());
+            stream.read(buffer.get_mut(..most).unwrap_or_default())
+        })
+    }
+
+    /// Waits to write at most so many.
+    pub(super) fn write(&mut self, most: usize) -> Result<Step> {
+        self.step(|stream, buffer| {
+            let most = most.min(buffer.len());
+            stream.write(buffer.get(..most).unwrap_or_default())
+        })
+    }
+
+    fn step(
+        &mut self,
+        mut io: impl FnMut(&mut TcpStream, &mut [u8]) -> std::io::Result<usize>,
+    ) -> Result<Step> {
+        loop {
+            let done = io(&mut self.stream, &mut self.buffer);
+            let now = Instant::now();
+            self.cpu.look(now);
+            match done {
+                Ok(0) => return Ok(Step::Closed),
+                Ok(_) if now >= self.until => return Ok(Step::Over),
+                Ok(bytes) => {
+                    self.moved = now;
+                    return Ok(Step::Moved(bytes));
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
+                        if now >= self.until || self.halt.is_said() {
+                            return Ok(Step::Over);
+                        }
+                    }
+                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => return Ok(Step::Closed),
+                    _ => return Err(error).context("the connection broke"),
+                },
+            }
+        }
+    }
+
+    /// Moves exactly so many bytes; what ended it if that is not all.
+    pub(super) fn all(
+        &mut self,
+        mut left: usize,
+        way: fn(&mut Self, usize) -> Result<Step>,
+    ) -> Result<Option<Step>> {
+        while left > 0 {
+            match way(self, left)? {
+                Step::Moved(bytes) => left -= bytes.min(left),
+                ended => return Ok(Some(ended)),
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn is_halted(&self) -> bool {
+        self.halt.is_said()
+    }
+
+    pub(super) fn wait_until(&mut self, then: Instant) -> bool {
+        let waited = self.halt.wait_until(then);
+        self.moved = Instant::now();
+        waited
+    }
+}

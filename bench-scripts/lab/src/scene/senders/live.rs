@@ -1,0 +1,274 @@
+//! Frames past the sender's stack: XDP live frames at line rate. Several places get them in turn,
+//! from one program.
+//!
+//! Starting a call of the kernel takes tens of milliseconds: one call sends everything, and a signal
+//! ends it.
+//!
+//! Invariant: see the module above. Frames are counted by the program that sends them.
+
+use std::net::{IpAddr, UdpSocket};
+use std::os::fd::AsFd;
+use std::os::unix::thread::JoinHandleExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use nix::sys::pthread::pthread_kill;
+use nix::sys::signal::Signal;
+use system_tests::Ns;
+use system_tests::bed::Layout;
+use system_tests::cpu::{self, ThreadTime};
+use system_tests::traffic::raw;
+use weir_port::probe::live_frames;
+use weir_port::rawprog::{Action, Counter, FRONT, Program};
+
+use super::marks::{Marks, sleep_until};
+use super::{Offered, Running, Told, packets};
+use crate::scene::cast::{pairs, who};
+use crate::scene::timeline::{Edge, Timeline};
+use crate::spec::Traffic;
+use crate::stage::{SENDERS, Spot, Stage};
+
+/// Frames that the kernel sends at a time.
+const BATCH: u32 = 64;
+/// How often a thread is told that does not hear.
+const AGAIN: Duration = Duration::from_millis(5);
+
+/// What a thread sends when.
+struct Order {
+    begin: Instant,
+    end: Instant,
+    frame: Vec<u8>,
+    ifindex: u32,
+    program: Program,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stop: AtomicBool,
+    ended: AtomicBool,
+    time: ThreadTime,
+}
+
+/// A thread that sends, and one that ends it in time.
+#[derive(Debug)]
+struct Beam {
+    whose: Vec<Option<String>>,
+    counter: Counter,
+    state: Arc<State>,
+    watcher: Option<JoinHandle<Result<()>>>,
+}
+
+#[derive(Debug)]
+struct Live {
+    beams: Vec<Beam>,
+    marks: Marks<Vec<(u64, Duration)>>,
+    frame: u32,
+    what: String,
+    /// For an error that a reading met.
+    trouble: Option<anyhow::Error>,
+    _bound: Vec<UdpSocket>,
+}
+
+pub(super) fn start<'a>(
+    traffic: &Traffic,
+    stage: &'a Stage,
+    timeline: &Timeline,
+) -> Result<Box<dyn Running + 'a>> {
+    let scene = stage.scene();
+    let frame = packets::frame(traffic, scene)?;
+    ensure!(
+        traffic.pps.is_none() && traffic.mbit.is_none(),
+        "live frames have no rate: use a flood, or leave it out"
+    );
+    let (mut bound, mut senders): (Vec<UdpSocket>, Vec<(Spot<'_>, Vec<Spot<'_>>)>) =
+        Default::default();
+    for (from, to) in pairs(stage, traffic)? {
+        let known = bound.iter().filter_map(|socket| socket.local_addr().ok());
+        if !known.map(|addr| addr.ip()).any(|addr: IpAddr| addr == to.addr) {
+            let bind = || Ok(UdpSocket::bind((to.addr, PORT))?);
+            bound.push(to.ns.run(bind).context("a sink")?);
+        }
+        match senders.iter_mut().find(|(known, _)| known.ns.name() == from.ns.name()) {
+            Some((_, places)) => places.push(to),
+            None => senders.push((from, vec![to])),
+        }
+    }
+    let mut beams = Vec::new();
+    for (from, places) in &senders {
+        make_heard(stage, from)?;
+        for connection in 0..traffic.connections.max(1) {
+            let ports = (PORT.wrapping_add(1 + connection as u16), PORT);
+            let frames = frames(stage, from, places, ports, frame)?;
+            let whose = places.iter().map(|to| who(scene, from.number, to.number)).collect();
+            beams.push(Beam::start(from, whose, frames, timeline.of(traffic))?);
+        }
+    }
+    let what = format!("live frames from {} to {}", traffic.from, traffic.to);
+    let marks = Marks::new(timeline);
+    Ok(Box::new(Live { beams, marks, frame, what, trouble: None, _bound: bound }))
+}
+
+/// Where the frames are for; where nobody drops them before, somebody has to take them.
+const PORT: u16 = 9;
+
+/// A whole frame for each place.
+fn frames(
+    stage: &Stage,
+    from: &Spot<'_>,
+    places: &[Spot<'_>],
+    ports: (u16, u16),
+    length: u32,
+) -> Result<Vec<Vec<u8>>> {
+    let frame = |to: &Spot<'_>| {
+        let way = stage.way(from, to)?;
+        let empty = if to.addr.is_ipv4() { 42 } else { 62 };
+        let payload = vec![0; (length as usize).saturating_sub(empty)];
+        let (ethertype, body) = raw::udp(way.source, to.addr, ports, &payload)?;
+        Ok(raw::frame(way.next_mac, way.source_mac, &[], ethertype, &body))
+    };
+    places.iter().map(frame).collect()
+}
+
+/// A veth takes frames without a socket behind them only if its other end polls.
+fn make_heard(stage: &Stage, from: &Spot<'_>) -> Result<()> {
+    let bed = stage.bed();
+    let guest = bed.everybody().find(|guest| guest.ns.name() == from.ns.name());
+    let guest = guest.context("nobody on the bed sends these frames")?;
+    let other = if bed.spec.layout == Layout::Direct { &bed.uplink.ns } else { &bed.host };
+    other.ethtool(&format!("-K {} gro on", guest.port)).context("the port's polling").map(drop)
+}
+
+impl Beam {
+    fn start(
+        from: &Spot<'_>,
+        whose: Vec<Option<String>>,
+        frames: Vec<Vec<u8>>,
+        (begin, end): (Instant, Instant),
+    ) -> Result<Self> {
+        hear_signals()?;
+        let counter = Counter::new()?;
+        let program = match frames.as_slice() {
+            [_] => Program::count(&counter, Action::Tx),
+            several => {
+                let short = || format!("frames to several places have {FRONT} bytes at least");
+                let front = |frame: &Vec<u8>| frame.first_chunk().copied().with_context(short);
+                let fronts: Vec<[u8; FRONT]> = several.iter().map(front).collect::<Result<_>>()?;
+                Program::in_turn(&counter, &fronts, Action::Tx)
+            }
+        };
+        let order = Order {
+            begin,
+            end,
+            frame: frames.into_iter().next().context("nobody to send to")?,
+            ifindex: from.ns.ifindex(&from.interface)?,
+            program: program.context("the program that sends")?,
+        };
+        let state = Arc::new(State::default());
+        let (shared, netns) = (Arc::clone(&state), from.ns.path());
+        let sender = std::thread::spawn(move || {
+            let result = Ns::enter(&netns).and_then(|()| send(&order, &shared));
+            shared.time.end();
+            shared.ended.store(true, Ordering::Relaxed);
+            result
+        });
+        let shared = Arc::clone(&state);
+        let watcher = std::thread::spawn(move || {
+            sleep_until(end, &shared.stop);
+            shared.stop.store(true, Ordering::Relaxed);
+            sender.thread().unpark();
+            // A signal that comes just before the call is lost.
+            while !shared.ended.load(Ordering::Relaxed) && !sender.is_finished() {
+                let _ = pthread_kill(sender.as_pthread_t(), Signal::SIGUSR1);
+                std::thread::sleep(AGAIN);
+            }
+            sender.join().map_err(|_| anyhow!("its thread panicked"))?
+        });
+        Ok(Self { whose, counter, state, watcher: Some(watcher) })
+    }
+
+    fn join(&mut self) -> Result<()> {
+        let Some(watcher) = self.watcher.take() else { return Ok(()) };
+        watcher.join().map_err(|_| anyhow!("its thread panicked"))?
+    }
+}
+
+impl Drop for Beam {
+    fn drop(&mut self) {
+        self.state.stop.store(true, Ordering::Relaxed);
+        if let Some(watcher) = &self.watcher {
+            watcher.thread().unpark();
+        }
+        let _ = self.join();
+    }
+}
+
+/// A signal interrupts the kernel's call only if the process has something to do about it.
+fn hear_signals() -> Result<()> {
+    static HEARD: OnceLock<Result<(), String>> = OnceLock::new();
+    let heard = HEARD.get_or_init(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        let heard = signal_hook::flag::register(signal_hook::consts::SIGUSR1, flag);
+        heard.map(drop).map_err(|error| error.to_string())
+    });
+    heard.clone().map_err(|error| anyhow!(error)).context("a signal's handler")
+}
+
+fn send(order: &Order, state: &State) -> Result<()> {
+    cpu::pin(SENDERS);
+    state.time.begin();
+    sleep_until(order.begin, &state.stop);
+    while !state.stop.load(Ordering::Relaxed) && Instant::now() < order.end {
+        let count = i32::MAX.unsigned_abs();
+        match live_frames(order.program.as_fd(), &order.frame, order.ifindex, count, BATCH) {
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
+                return Err(error).context("live frames");
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Running for Live {
+    fn mark(&mut self, window: usize, edge: Edge) {
+        let counted = |beam: &Beam| Ok((beam.counter.total()?, beam.state.time.so_far()));
+        match self.beams.iter().map(counted).collect() {
+            Ok(counted) => self.marks.note(window, edge, counted),
+            Err(error) => self.trouble = Some(error),
+        }
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Told> {
+        let mut told = Told::default();
+        for beam in &mut self.beams {
+            beam.join().with_context(|| self.what.clone())?;
+        }
+        if let Some(error) = self.trouble.take() {
+            return Err(error.context(self.what.clone()));
+        }
+        for (window, from, to) in self.marks.pairs() {
+            let mut cpu = Duration::ZERO;
+            for (beam, (from, to)) in self.beams.iter().zip(from.iter().zip(to)) {
+                cpu += to.1.saturating_sub(from.1);
+                let places = beam.whose.len().max(1) as u64;
+                for (place, who) in (0..).zip(&beam.whose) {
+                    let Some(who) = who else { continue };
+                    // Those before this one in turn are one ahead.
+                    let of = |total: u64| (total + places - 1 - place) / places;
+                    let frames = of(to.0) - of(from.0);
+                    told.offered.push(Offered {
+                        window: window.to_owned(),
+                        who: who.clone(),
+                        frames,
+                        bytes: frames * u64::from(self.frame),
+                    });
+                }
+            }
+            told.cpu_s.insert(window.to_owned(), cpu.as_secs_f64());
+        }
+        Ok(told)
+    }
+}

@@ -1,0 +1,82 @@
+//! Traffic: one file for each kind. Invariant: what is started ends by itself at its `stop`, and at
+//! once when it is dropped.
+
+mod ask;
+mod exchange;
+mod flood;
+mod flows;
+mod halt;
+mod live;
+mod marks;
+mod own_cpu;
+mod packets;
+mod probe;
+mod records;
+mod tcp;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use super::timeline::{Edge, Timeline};
+use crate::spec::{Kind, Traffic};
+use crate::stage::Stage;
+
+pub(crate) use self::packets::rate_mbit;
+
+/// A traffic under way, all its connections together.
+pub(crate) trait Running {
+    /// Called when the meters are read at an end of a window (by its index), for what is counted
+    /// here to be of the same time.
+    fn mark(&mut self, window: usize, edge: Edge) {
+        let _ = (window, edge);
+    }
+
+    /// Waits for its end and says what it found out.
+    fn finish(self: Box<Self>) -> Result<Told>;
+}
+
+/// What a traffic itself has to say. What arrives is counted by the meters, not here.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Told {
+    /// By full name: `both.polite.p99_us`.
+    pub(crate) values: BTreeMap<String, f64>,
+    pub(crate) series: BTreeMap<String, Vec<(f64, f64)>>,
+    /// What it offered.
+    pub(crate) offered: Vec<Offered>,
+    /// Payload in Mb/s that receivers got, by window and `vm1` and the like: of several traffics it
+    /// adds up.
+    pub(crate) goodput_mbit: Vec<(String, String, f64)>,
+    /// CPU time that its senders and receivers took, by window.
+    pub(crate) cpu_s: BTreeMap<String, f64>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Frames that were handed to the sender's kernel in a window.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Offered {
+    pub(crate) window: String,
+    /// `vm1` and the like, as in the names of quantities.
+    pub(crate) who: String,
+    pub(crate) frames: u64,
+    /// Of whole frames with the Ethernet header.
+    pub(crate) bytes: u64,
+}
+
+/// Starts a traffic: it waits for its `start` itself.
+pub(crate) fn start<'a>(
+    traffic: &Traffic,
+    stage: &'a Stage,
+    timeline: &Timeline,
+) -> Result<Box<dyn Running + 'a>> {
+    match traffic.kind {
+        Kind::Flood => flood::start(traffic, stage, timeline),
+        Kind::Live => live::start(traffic, stage, timeline),
+        Kind::Tcp => tcp::start(traffic, stage, timeline),
+        Kind::Probe => probe::start(traffic, stage, timeline),
+        Kind::Ask => ask::start(traffic, stage, timeline),
+        Kind::Records => records::start(traffic, stage, timeline),
+    }
+}

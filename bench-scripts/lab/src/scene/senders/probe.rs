@@ -1,0 +1,130 @@
+//! `weir probe`: delays, jitter and loss of numbered datagrams, one run for each window.
+//!
+//! One way, the time of arrival is the kernel's: its receipt by the far end's stack. When the sink
+//! itself gets to run is a matter of what else its core does, a worker that spins there for one, and
+//! says nothing about the way. A reflector, whose answer is part of what is measured, runs as its
+//! sender does where that is urgent: at the head of the senders' core.
+//!
+//! - `order`: what is asked of `weir probe`; `process`: one that runs; `report`: what it found
+//! - `window`: one run, from the sink's start to both reports
+//!
+//! Invariant: nothing is sent outside windows; the sender begins at a window's beginning, and is
+//! told to stop at its end.
+
+mod order;
+mod process;
+mod report;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::collections::BTreeSet;
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+use self::order::Order;
+use self::report::Found;
+use self::window::Ran;
+use super::exchange::quantities;
+use super::flows::{Flow, Times, flows};
+use super::halt::Halt;
+use super::{Offered, Running, Told};
+use crate::scene::timeline::{Span, Timeline};
+use crate::spec::Traffic;
+use crate::stage::Stage;
+
+/// A probe that could send for less than this part of its window says so.
+const ENOUGH: f64 = 0.9;
+
+pub(super) fn start<'a>(
+    traffic: &Traffic,
+    stage: &'a Stage,
+    timeline: &Timeline,
+) -> Result<Box<dyn Running + 'a>> {
+    Ok(Box::new(start_on(traffic, &flows(traffic, stage)?, &Times::of(traffic, timeline))?))
+}
+
+/// A flow in a window.
+#[derive(Debug)]
+struct Part {
+    span: Span,
+    /// In the names of quantities, and as the meters have it.
+    name: String,
+    who: Option<String>,
+}
+
+#[derive(Debug)]
+struct Probes {
+    /// Nothing comes of one that was told to end.
+    runs: Vec<(Part, JoinHandle<Result<Option<Ran>>>)>,
+    halt: Halt,
+}
+
+fn start_on(traffic: &Traffic, flows: &[Flow<'_>], times: &Times) -> Result<Probes> {
+    let mut probes = Probes { runs: Vec::new(), halt: Halt::default() };
+    let mut names = BTreeSet::new();
+    for flow in flows {
+        let name = flow.name(traffic, flows.len());
+        ensure!(
+            names.insert(name.clone()),
+            "two probes of {name} cannot be told apart: let each sender have one receiver"
+        );
+        for span in &times.windows {
+            let order = Order::new(traffic, flow, span.to - span.from)?;
+            let (from, to) = (times.at(span.from), times.at(span.to));
+            let halt = probes.halt.clone();
+            let part = Part { span: span.clone(), name: name.clone(), who: flow.who.clone() };
+            let thread = std::thread::spawn(move || window::run(&order, from, to, &halt));
+            probes.runs.push((part, thread));
+        }
+    }
+    Ok(probes)
+}
+
+impl Running for Probes {
+    fn finish(mut self: Box<Self>) -> Result<Told> {
+        let (mut told, mut ended) = (Told::default(), Ok(()));
+        // All are over before one of them complains.
+        for (part, thread) in self.runs.drain(..) {
+            match thread.join().map_err(|_| anyhow!("a probe's thread panicked")).flatten() {
+                Ok(Some(ran)) => part.tell(&ran, &mut told),
+                Ok(None) => {}
+                Err(error) => {
+                    let whose = || format!("the probe of {} in `{}`", part.name, part.span.name);
+                    ended = ended.and(Err(error).with_context(whose));
+                }
+            }
+        }
+        ended.map(|()| told)
+    }
+}
+
+impl Part {
+    fn tell(&self, ran: &Ran, told: &mut Told) {
+        let Self { span, name, who } = self;
+        let Found { values, frames, bytes, sent_for } = &ran.found;
+        told.values.extend(quantities(span, name, values.clone()));
+        *told.cpu_s.entry(span.name.clone()).or_default() += ran.cpu.as_secs_f64();
+        told.offered.extend(who.clone().map(|who| Offered {
+            window: span.name.clone(),
+            who,
+            frames: *frames,
+            bytes: *bytes,
+        }));
+        let (sent, wanted) = (sent_for.as_secs_f64(), (span.to - span.from).as_secs_f64());
+        if sent < ENOUGH * wanted {
+            told.notes.push(format!(
+                "the probe of {name} sent for {sent:.2} of the {wanted:.2} s of `{}`",
+                span.name
+            ));
+        }
+    }
+}
+
+impl Drop for Probes {
+    fn drop(&mut self) {
+        self.halt.say();
+        self.runs.drain(..).for_each(|(_, thread)| drop(thread.join()));
+    }
+}

@@ -1,0 +1,133 @@
+//! Real probes over a bridge.
+
+use super::*;
+use std::time::{Duration, Instant};
+use system_tests::bed::{Family, GUEST_IF};
+use system_tests::observer::Observer;
+use system_tests::{Bed, BedSpec, root_or_skip};
+
+fn bed() -> Result<Bed> {
+    let bed = BedSpec::vms(2).bridge().build()?;
+    bed.wait_up()?;
+    bed.learn_neighbours()?;
+    Ok(bed)
+}
+
+fn timeline() -> Timeline {
+    let ms = Duration::from_millis;
+    let span = |name: &str, from, to| Span { name: name.into(), from: ms(from), to: ms(to) };
+    Timeline {
+        origin: Instant::now() + ms(500),
+        windows: vec![span("one", 200, 900), span("two", 900, 1600)],
+        end: ms(1600),
+        slice: ms(1000),
+    }
+}
+
+fn flow(bed: &Bed, vm: usize, family: Family) -> Result<Flow<'_>> {
+    let guest = bed.guest(vm)?;
+    Ok(Flow {
+        who: Some(format!("vm{}", guest.number)),
+        from: &guest.ns,
+        to: &bed.uplink.ns,
+        addr: bed.uplink.addr(family),
+    })
+}
+
+fn run(traffic: &str, flows: &[Flow<'_>]) -> Result<Told> {
+    start(traffic, flows)?.finish()
+}
+
+fn start(traffic: &str, flows: &[Flow<'_>]) -> Result<Box<Probes>> {
+    let traffic: Traffic = toml::from_str(traffic)?;
+    Ok(Box::new(start_on(&traffic, flows, &Times::of(&traffic, &timeline()))?))
+}
+
+fn value(told: &Told, name: &str) -> Result<f64> {
+    told.values.get(name).copied().with_context(|| format!("no {name} in {told:#?}"))
+}
+
+#[test]
+fn each_window_has_its_delays_and_what_was_offered() -> Result<()> {
+    root_or_skip!();
+    let bed = bed()?;
+    let flows = [flow(&bed, 0, Family::V4)?, flow(&bed, 1, Family::V4)?];
+    let told =
+        run("kind = 'probe'\nfrom = 'every'\nto = 'uplink'\npps = 500\nburst = 0.02", &flows)?;
+    for window in ["one", "two"] {
+        for who in ["vm1", "vm2"] {
+            let of = |what: &str| value(&told, &format!("{window}.{who}.{what}"));
+            for what in ["mean_us", "sd_us", "p50_us", "p99_us", "p999_us"] {
+                anyhow::ensure!(of(what)? > 0.0, "{what}: {told:#?}");
+            }
+            anyhow::ensure!(of("jitter_us")? >= 0.0 && of("loss")? == 0.0, "{told:#?}");
+            let same = |offered: &&Offered| offered.window == window && offered.who == who;
+            let offered = told.offered.iter().find(same).context("nothing offered")?;
+            anyhow::ensure!(offered.frames > 0 && offered.bytes == offered.frames * 106);
+        }
+        anyhow::ensure!(told.cpu_s.contains_key(window), "{told:#?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_round_trip_has_its_own_name_and_any_family() -> Result<()> {
+    root_or_skip!();
+    let bed = bed()?;
+    let text = "kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\nname = 'polite'\nfamily = 'v6'
+        probing = 'round-trip'\nurgent = true\nmbit = 1\nsize = 200";
+    let told = run(text, &[flow(&bed, 0, Family::V6)?])?;
+    for what in ["mean_us", "sd_us", "p50_us", "p99_us"] {
+        anyhow::ensure!(value(&told, &format!("two.polite.{what}"))? > 0.0, "{told:#?}");
+    }
+    anyhow::ensure!(told.offered.iter().all(|offered| offered.who == "vm1"), "{told:#?}");
+    Ok(())
+}
+
+#[test]
+fn on_a_dead_path_all_is_lost() -> Result<()> {
+    root_or_skip!();
+    let bed = bed()?;
+    let _drain = Observer::drain(&bed.uplink.ns, GUEST_IF)?;
+    let flows = [flow(&bed, 0, Family::V4)?];
+    let probing = |probing: &str| {
+        let what = "kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\npps = 100\n";
+        start(&format!("{what}probing = '{probing}'"), &flows)
+    };
+    for probes in [probing("one-way")?, probing("round-trip")?] {
+        let told = probes.finish()?;
+        anyhow::ensure!(value(&told, "two.vm1.loss")? == 1.0, "{told:#?}");
+        anyhow::ensure!(!told.values.contains_key("two.vm1.p50_us"), "{told:#?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_dropped_ends_at_once() -> Result<()> {
+    root_or_skip!();
+    let bed = bed()?;
+    let traffic: Traffic = toml::from_str("kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\npps = 9")?;
+    let mut timeline = timeline();
+    timeline.windows =
+        vec![Span { name: "long".into(), from: Duration::ZERO, to: Duration::from_secs(600) }];
+    timeline.end = Duration::from_secs(600);
+    let flows = [flow(&bed, 0, Family::V4)?];
+    let probes = start_on(&traffic, &flows, &Times::of(&traffic, &timeline))?;
+    let began = Instant::now();
+    drop(probes);
+    anyhow::ensure!(began.elapsed() < Duration::from_secs(60));
+    Ok(())
+}
+
+#[test]
+fn a_datagram_without_room_is_refused() -> Result<()> {
+    root_or_skip!();
+    let bed = bed()?;
+    let flows = [flow(&bed, 0, Family::V4)?];
+    for (more, least) in [("frame = 64", "40"), ("size = 63\nprobing = 'round-trip'", "64")] {
+        let text = format!("kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\n{more}");
+        let error = run(&text, &flows).unwrap_err().to_string();
+        anyhow::ensure!(error.contains(&format!("at least {least}")), "{error}");
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! Records of a size over one TCP connection, each acknowledged: throughput and response time.
+//!
+//! Who receives them runs on any core, as it does for other bulk traffic: peers that forward in the
+//! sender's own time leave one free.
+//!
+//! Invariant: throughput is of what came in the window, whole records or not; the response time is
+//! of the records that were acknowledged in it.
+
+use anyhow::Result;
+
+use super::Running;
+use super::exchange::{self, Measured, Terms};
+use super::flows::{Times, flows};
+use crate::scene::timeline::Timeline;
+use crate::spec::Traffic;
+use crate::stage::Stage;
+
+const USUAL: u32 = 1000;
+const ACKNOWLEDGEMENT: usize = 1;
+
+pub(super) fn start<'a>(
+    traffic: &Traffic,
+    stage: &'a Stage,
+    timeline: &Timeline,
+) -> Result<Box<dyn Running + 'a>> {
+    let times = Times::of(traffic, timeline);
+    exchange::start(traffic, &flows(traffic, stage)?, times, terms(traffic))
+}
+
+pub(super) fn terms(traffic: &Traffic) -> Terms {
+    Terms {
+        request: traffic.size.unwrap_or(USUAL) as usize,
+        response: ACKNOWLEDGEMENT,
+        server_core: None,
+        tell,
+        goodput: true,
+        what: "record acknowledged",
+    }
+}
+
+fn tell(measured: &Measured<'_>) -> Vec<(&'static str, f64)> {
+    let bytes_per_s = measured.received as f64 / measured.seconds;
+    vec![("records_per_s", bytes_per_s / measured.terms.request as f64)]
+}

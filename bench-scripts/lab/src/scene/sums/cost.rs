@@ -1,0 +1,68 @@
+//! Processor time, events and releases of a window. Invariant: what a packet costs is told only
+//! where nothing but traffic took processor time.
+
+use std::collections::BTreeSet;
+
+use super::{Book, Piece, Reading, set};
+use crate::cell::Outcome;
+use crate::scene::meters::cpu::spent;
+
+/// A part of none is told of as well.
+const REASONS: [&str; 5] = ["full", "timeout", "playout", "idle", "flush"];
+
+impl Book<'_> {
+    pub(super) fn costs(
+        &self,
+        name: &str,
+        window: &Piece,
+        (from, to): (&Reading, &Reading),
+        outcome: &mut Outcome,
+    ) {
+        let packets: u64 = window.counts.iter().map(|count| count.segments).sum();
+        self.cores(name, window, (from, to), packets, outcome);
+        for (event, count) in &to.events {
+            let Some(earlier) = from.events.get(event).filter(|_| packets > 0) else { continue };
+            let each = count.saturating_sub(*earlier) as f64 / packets as f64;
+            set(outcome, name, &format!("events.{event}"), each);
+        }
+        let released = |why: &str| {
+            let at = |reading: &Reading| reading.releases.get(why).copied().unwrap_or(0);
+            at(to).saturating_sub(at(from)) as f64
+        };
+        let reasons: BTreeSet<&str> =
+            to.releases.keys().map(String::as_str).chain(REASONS).collect();
+        let all: f64 = reasons.iter().map(|why| released(why)).sum();
+        for why in reasons.iter().filter(|_| all > 0.0) {
+            set(outcome, name, &format!("weir.released_{why}"), released(why) / all);
+        }
+    }
+
+    fn cores(
+        &self,
+        name: &str,
+        window: &Piece,
+        (from, to): (&Reading, &Reading),
+        packets: u64,
+        outcome: &mut Outcome,
+    ) {
+        let spent = spent(&from.cpu, &to.cpu);
+        let seconds = spent.seconds.max(1e-6);
+        let threads: f64 = self.told.iter().filter_map(|told| told.cpu_s.get(name)).sum();
+        let senders = threads.min(spent.programs);
+        set(outcome, name, "cpu.total", spent.total / seconds);
+        set(outcome, name, "cpu.senders", senders / seconds);
+        if self.has_worker {
+            set(outcome, name, "cpu.worker", spent.worker / seconds);
+        }
+        let burdened =
+            |load: &crate::spec::Load| load.start < window.to_s && load.stop > window.from_s;
+        if self.scene.load.iter().any(burdened) {
+            return;
+        }
+        let beyond = (spent.total - senders).max(0.0);
+        set(outcome, name, "cpu.beyond", beyond / seconds);
+        if packets > 0 {
+            set(outcome, name, "cpu.us_per_packet", beyond * 1e6 / packets as f64);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Rates, shares, loss and fairness. Invariant: all VMs together are counted from the same numbers
+//! as each of them.
+
+use std::collections::BTreeMap;
+
+use system_tests::observer::Count;
+
+use super::{Book, NEARLY, Piece, add, mbit, set};
+use crate::cell::Outcome;
+use crate::scene::senders::rate_mbit;
+use crate::scene::timeline::weights;
+use crate::spec::{Kind, Traffic};
+use crate::stats::jain;
+
+type Active<'a> = BTreeMap<&'a str, Vec<(&'a Traffic, bool)>>;
+
+impl Book<'_> {
+    pub(super) fn flows(
+        &self,
+        name: &str,
+        window: &Piece,
+        slices: &[Piece],
+        outcome: &mut Outcome,
+    ) {
+        let active = self.active(window);
+        let all = self.sum(window, |_| true);
+        let (mut rates_mbit, mut rates_kpps) = (Vec::new(), Vec::new());
+        for who in active.keys() {
+            let came = self.of(who, window, false);
+            rates_mbit.push(mbit(&came, window.seconds));
+            rates_kpps.push(kpps(came.segments, window.seconds));
+            rates(outcome, name, who, &came, window.seconds);
+        }
+        rates(outcome, name, "all", &all, window.seconds);
+        for (what, rates) in [("jain", &rates_mbit), ("jain_kpps", &rates_kpps)] {
+            if rates.iter().any(|rate| *rate > 0.0) {
+                let index = jain(rates).unwrap_or(f64::NAN);
+                set(outcome, name, &format!("all.{what}"), index);
+            }
+        }
+        if let Some(link) = self.scene.link.filter(|_| self.over_link()) {
+            let over = self.sum(window, |over_link| over_link);
+            set(outcome, name, "all.link", mbit(&over, window.seconds) / link);
+        }
+        let owed = self.owed_to(&active, window);
+        self.shares(name, window, &owed, outcome);
+        for who in active.keys() {
+            self.extremes(name, who, window, slices, owed.get(who), outcome);
+        }
+        self.offered(name, window, &active, outcome);
+    }
+
+    /// Over time: what everybody gets.
+    pub(super) fn series(&self, slices: &[Piece], outcome: &mut Outcome) {
+        let link = self.scene.link.filter(|_| self.over_link());
+        for slice in slices {
+            let middle = f64::midpoint(slice.from_s, slice.to_s);
+            let mut point = |name: String, value: f64| {
+                outcome.series.entry(name).or_default().push((middle, value));
+            };
+            for who in self.cast.all() {
+                point(format!("{who}.mbit"), mbit(&self.of(who, slice, false), slice.seconds));
+                if let Some(link) = link {
+                    let over = mbit(&self.of(who, slice, true), slice.seconds);
+                    point(format!("{who}.of_link"), over / link);
+                }
+            }
+            point("all.mbit".to_owned(), mbit(&self.sum(slice, |_| true), slice.seconds));
+        }
+    }
+
+    fn over_link(&self) -> bool {
+        self.cast.sources.iter().any(|source| source.over_link)
+    }
+
+    /// What came from, or to, one of them.
+    fn of(&self, who: &str, piece: &Piece, over_link: bool) -> Count {
+        let mut sum = Count::default();
+        for (source, count) in self.cast.sources.iter().zip(&piece.counts) {
+            if source.owner() == Some(who) && (source.over_link || !over_link) {
+                add(&mut sum, count);
+            }
+        }
+        sum
+    }
+
+    /// What came that is anybody's.
+    fn sum(&self, piece: &Piece, wanted: impl Fn(bool) -> bool) -> Count {
+        let mut sum = Count::default();
+        for (source, count) in self.cast.sources.iter().zip(&piece.counts) {
+            if !source.whose.is_empty() && wanted(source.over_link) {
+                add(&mut sum, count);
+            }
+        }
+        sum
+    }
+
+    /// What each of those that send over the link may expect, in Mb/s.
+    fn owed_to<'a>(&self, active: &Active<'a>, window: &Piece) -> BTreeMap<&'a str, f64> {
+        let names: Vec<String> = (1..=self.scene.vms).map(|vm| format!("vm{vm}")).collect();
+        let demand: Vec<Option<f64>> =
+            names.iter().map(|name| self.demand(name, active, window)).collect();
+        let owed = (self.owed)(weights(self.scene, window.from_s), &demand).unwrap_or_default();
+        let pairs = names.iter().zip(owed).filter(|(_, owed)| *owed > 0.0);
+        let known =
+            pairs.filter_map(|(name, owed)| Some((active.get_key_value(name.as_str())?, owed)));
+        known
+            .filter(|((_, ways), _)| ways.iter().any(|(_, over_link)| *over_link))
+            .map(|((who, _), owed)| (*who, owed))
+            .collect()
+    }
+
+    /// What a VM asks of the link; none: all it can get.
+    fn demand(&self, who: &str, active: &Active<'_>, window: &Piece) -> Option<f64> {
+        let mut demand = 0.0;
+        // Who sends nothing in this window is owed nothing, and leaves it to the others.
+        let sent = active.get(who).into_iter().flatten();
+        for (traffic, _) in sent.filter(|(_, over_link)| *over_link) {
+            demand += match traffic.kind {
+                Kind::Flood | Kind::Live | Kind::Probe | Kind::Tcp => {
+                    rate_mbit(traffic, self.scene)?
+                }
+                // Who waits for answers asks for what he gets.
+                Kind::Ask | Kind::Records => mbit(&self.of(who, window, true), window.seconds),
+            };
+        }
+        Some(demand)
+    }
+
+    fn shares(
+        &self,
+        name: &str,
+        window: &Piece,
+        owed: &BTreeMap<&str, f64>,
+        outcome: &mut Outcome,
+    ) {
+        let mut worst = None;
+        for (who, owed) in owed {
+            let part = mbit(&self.of(who, window, true), window.seconds) / owed;
+            set(outcome, name, &format!("{who}.owed_mbit"), *owed);
+            set(outcome, name, &format!("{who}.of_owed"), part);
+            worst = Some((part - 1.0).abs().max(worst.unwrap_or(0.0)));
+        }
+        if let Some(worst) = worst {
+            set(outcome, name, "all.off_owed", worst);
+        }
+    }
+
+    /// The best and the worst slice of a window.
+    fn extremes(
+        &self,
+        name: &str,
+        who: &str,
+        window: &Piece,
+        slices: &[Piece],
+        owed: Option<&f64>,
+        outcome: &mut Outcome,
+    ) {
+        let rate = |piece: &Piece| mbit(&self.of(who, piece, owed.is_some()), piece.seconds);
+        let over = owed.copied().unwrap_or_else(|| rate(window));
+        if over <= 0.0 {
+            return;
+        }
+        let inside = |slice: &&Piece| {
+            slice.from_s >= window.from_s - NEARLY && slice.to_s <= window.to_s + NEARLY
+        };
+        let parts: Vec<f64> =
+            slices.iter().filter(inside).map(|slice| rate(slice) / over).collect();
+        if let Some(least) = parts.iter().copied().reduce(f64::min) {
+            set(outcome, name, &format!("{who}.least"), least);
+        }
+        if let Some(most) = parts.iter().copied().reduce(f64::max) {
+            set(outcome, name, &format!("{who}.most"), most);
+        }
+    }
+
+    /// What was offered, and how much of it did not come: of those whose traffic all counts it.
+    fn offered(&self, name: &str, window: &Piece, active: &Active<'_>, outcome: &mut Outcome) {
+        let counts = |kind| matches!(kind, Kind::Flood | Kind::Live | Kind::Probe);
+        let mut offered: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for told in self.told.iter().flat_map(|told| &told.offered) {
+            if told.window == name {
+                let (frames, bytes) = offered.entry(&told.who).or_default();
+                *frames += told.frames;
+                *bytes += told.bytes;
+            }
+        }
+        offered.retain(|who, _| {
+            active.get(who).is_some_and(|all| all.iter().all(|(traffic, _)| counts(traffic.kind)))
+        });
+        let (mut frames, mut bytes, mut came) = (0, 0, 0);
+        for (who, offered) in &offered {
+            let of = self.of(who, window, false).segments;
+            sent(outcome, name, who, *offered, of, window.seconds);
+            frames += offered.0;
+            bytes += offered.1;
+            came += of;
+        }
+        if !offered.is_empty() && offered.len() == active.len() {
+            sent(outcome, name, "all", (frames, bytes), came, window.seconds);
+        }
+    }
+}
+
+fn kpps(frames: u64, seconds: f64) -> f64 {
+    frames as f64 / 1000.0 / seconds
+}
+
+pub(super) fn rates(outcome: &mut Outcome, window: &str, who: &str, came: &Count, seconds: f64) {
+    set(outcome, window, &format!("{who}.mbit"), mbit(came, seconds));
+    set(outcome, window, &format!("{who}.kpps"), kpps(came.segments, seconds));
+}
+
+pub(super) fn sent(
+    outcome: &mut Outcome,
+    window: &str,
+    who: &str,
+    (frames, bytes): (u64, u64),
+    came: u64,
+    seconds: f64,
+) {
+    let as_mbit = bytes as f64 * 8e-6 / seconds;
+    set(outcome, window, &format!("{who}.offered_mbit"), as_mbit);
+    set(outcome, window, &format!("{who}.offered_kpps"), kpps(frames, seconds));
+    if frames > 0 {
+        // What waited in queues when the window began may make more come than was offered.
+        let loss = (1.0 - came as f64 / frames as f64).max(0.0);
+        set(outcome, window, &format!("{who}.loss"), loss);
+    }
+}

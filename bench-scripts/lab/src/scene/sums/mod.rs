@@ -1,0 +1,175 @@
+//! From what was read and told to the quantities that results are made of.
+//!
+//! - `flow`: rates, shares, loss, fairness; `named`: of traffic with a name of its own
+//! - `cost`: processor time, events, releases
+//!
+//! Invariant: pure; what is not known is left out.
+
+mod cost;
+mod flow;
+mod named;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use system_tests::observer::Count;
+
+use super::cast::Cast;
+use super::meters::rates::{Tallied, since};
+use super::meters::{cpu, events};
+use super::senders::Told;
+use super::timeline::Timeline;
+use crate::cell::Outcome;
+use crate::spec::{Scene, Traffic};
+
+/// Times are compared that were calculated.
+const NEARLY: f64 = 1e-6;
+
+/// What is owed to each VM, by weights and demands: [`crate::stage::Stage::owed`].
+pub(super) type Owed<'a> = &'a dyn Fn(&[u32], &[Option<f64>]) -> Option<Vec<f64>>;
+
+/// Everything that was read at one end of a window.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    pub(super) rates: Tallied,
+    pub(super) cpu: cpu::Reading,
+    pub(super) events: events::Reading,
+    /// Containers by why they were released.
+    pub(super) releases: BTreeMap<String, u64>,
+}
+
+/// All that a scene left behind.
+pub(super) struct Book<'a> {
+    pub(super) scene: &'a Scene,
+    pub(super) cast: &'a Cast<'a>,
+    pub(super) timeline: &'a Timeline,
+    pub(super) owed: Owed<'a>,
+    /// The worker's core is weir's.
+    pub(super) has_worker: bool,
+    /// At both ends of each window.
+    pub(super) windows: Vec<(Option<Reading>, Option<Reading>)>,
+    /// At every slice's beginning, and the last one's end.
+    pub(super) slices: Vec<Tallied>,
+    pub(super) told: Vec<Told>,
+}
+
+/// What came in a time, by source.
+struct Piece {
+    /// Seconds of the scene, as planned.
+    from_s: f64,
+    to_s: f64,
+    /// How long it really was.
+    seconds: f64,
+    counts: Vec<Count>,
+}
+
+impl Piece {
+    fn between(earlier: &Tallied, later: &Tallied, from_s: f64, to_s: f64) -> Self {
+        let counts = later.counts.iter().zip(&earlier.counts);
+        Self {
+            from_s,
+            to_s,
+            seconds: length(earlier.at, later.at),
+            counts: counts.map(|(now, earlier)| since(now, earlier)).collect(),
+        }
+    }
+}
+
+fn length(from: Instant, to: Instant) -> f64 {
+    // Never nothing: it is divided by.
+    to.saturating_duration_since(from).max(Duration::from_micros(1)).as_secs_f64()
+}
+
+impl Book<'_> {
+    pub(super) fn outcome(&self) -> Outcome {
+        let mut outcome = Outcome::default();
+        let slices = self.pieces();
+        for (index, (from, to)) in self.windows.iter().enumerate() {
+            let (Some(span), Some(from), Some(to)) = (self.timeline.windows.get(index), from, to)
+            else {
+                continue;
+            };
+            let (from_s, to_s) = (span.from.as_secs_f64(), span.to.as_secs_f64());
+            let window = Piece::between(&from.rates, &to.rates, from_s, to_s);
+            self.flows(&span.name, &window, &slices, &mut outcome);
+            self.named(&span.name, &window, &mut outcome);
+            self.costs(&span.name, &window, (from, to), &mut outcome);
+        }
+        self.series(&slices, &mut outcome);
+        self.told(&mut outcome);
+        outcome
+    }
+
+    /// The slices one after the other.
+    fn pieces(&self) -> Vec<Piece> {
+        let slice = self.timeline.slice.as_secs_f64();
+        let pairs = self.slices.iter().zip(self.slices.iter().skip(1)).enumerate();
+        pairs
+            .map(|(at, (earlier, later))| {
+                let from_s = at as f64 * slice;
+                Piece::between(earlier, later, from_s, from_s + slice)
+            })
+            .collect()
+    }
+
+    /// What senders and probes say themselves goes before what was made of counters here.
+    fn told(&self, outcome: &mut Outcome) {
+        let mut notes: BTreeSet<String> = BTreeSet::new();
+        for told in &self.told {
+            for (name, value) in &told.values {
+                outcome.values.insert(name.clone(), *value);
+            }
+            outcome.series.extend(told.series.clone());
+            notes.extend(told.notes.iter().cloned());
+        }
+        for (window, who, mbit) in self.told.iter().flat_map(|told| &told.goodput_mbit) {
+            for who in [who.as_str(), "all"] {
+                let name = format!("{window}.{who}.goodput_mbit");
+                *outcome.values.entry(name).or_default() += mbit;
+            }
+        }
+        if self.cast.sources.iter().any(|source| source.whose.len() > 1) {
+            notes.insert("what several VMs send comes together and is not told apart".to_owned());
+        }
+        outcome.notes.extend(notes);
+    }
+
+    /// Who sends or is sent to in a time, by what.
+    fn active(&self, window: &Piece) -> BTreeMap<&str, Vec<(&Traffic, bool)>> {
+        let mut active: BTreeMap<&str, Vec<(&Traffic, bool)>> = BTreeMap::new();
+        let all = self.cast.all();
+        for way in &self.cast.ways {
+            let Some(traffic) = self.scene.traffic.get(way.traffic) else { continue };
+            let Some(who) = way.who.as_deref().filter(|who| all.contains(who)) else { continue };
+            if is_active(traffic, window) {
+                active.entry(who).or_default().push((traffic, way.over_link));
+            }
+        }
+        active
+    }
+}
+
+fn is_active(traffic: &Traffic, window: &Piece) -> bool {
+    let stop = traffic.stop.unwrap_or(f64::INFINITY);
+    traffic.start < window.to_s - NEARLY && stop > window.from_s + NEARLY
+}
+
+/// Sets a number that is one.
+fn set(outcome: &mut Outcome, window: &str, name: &str, value: f64) {
+    if value.is_finite() {
+        outcome.values.insert(format!("{window}.{name}"), value);
+    }
+}
+
+fn mbit(count: &Count, seconds: f64) -> f64 {
+    count.bytes as f64 * 8e-6 / seconds
+}
+
+fn add(sum: &mut Count, count: &Count) {
+    sum.frames += count.frames;
+    sum.bytes += count.bytes;
+    sum.segments += count.segments;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! What a traffic with a name of its own comes to. Invariant: where others come the same way at the
+//! same time, what came of it is not known.
+
+use system_tests::observer::Count;
+
+use super::flow::{rates, sent};
+use super::{Book, Piece, add, is_active};
+use crate::cell::Outcome;
+use crate::spec::Traffic;
+
+impl Book<'_> {
+    pub(super) fn named(&self, window_name: &str, window: &Piece, outcome: &mut Outcome) {
+        for (index, traffic) in self.scene.traffic.iter().enumerate() {
+            let Some(name) = traffic.name.as_deref().filter(|_| is_active(traffic, window)) else {
+                continue;
+            };
+            let Some(came) = self.alone(index, traffic, window) else { continue };
+            rates(outcome, window_name, name, &came, window.seconds);
+            let told = self.told.get(index).into_iter().flat_map(|told| &told.offered);
+            let offered = told
+                .filter(|offered| offered.window == window_name)
+                .map(|offered| (offered.frames, offered.bytes))
+                .reduce(|a, b| (a.0 + b.0, a.1 + b.1));
+            if let Some(offered) = offered {
+                sent(outcome, window_name, name, offered, came.segments, window.seconds);
+            }
+        }
+    }
+
+    /// What came by a traffic's ways, if only by it.
+    fn alone(&self, index: usize, traffic: &Traffic, window: &Piece) -> Option<Count> {
+        let mut sources: Vec<usize> = Vec::new();
+        for way in &self.cast.ways {
+            let source = self.cast.source_of(way)?;
+            if way.traffic == index && !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+        let shared = self.cast.ways.iter().any(|way| {
+            let other = self.scene.traffic.get(way.traffic).unwrap_or(traffic);
+            let here = self.cast.source_of(way).is_some_and(|source| sources.contains(&source));
+            way.traffic != index && here && is_active(other, window)
+        });
+        let mut sum = Count::default();
+        for source in sources {
+            add(&mut sum, window.counts.get(source)?);
+        }
+        (!shared).then_some(sum)
+    }
+}

@@ -1,0 +1,175 @@
+//! The times of a cell: when it began, its windows, its end; and what is due when. Invariant: all
+//! who take part count from the same instant.
+
+use std::time::{Duration, Instant};
+
+use crate::spec::{Scene, Traffic};
+
+/// How long traffic that ends with a window goes on after it, so that the window's last readings,
+/// which take their time, find everything under way.
+const RUN_OUT: Duration = Duration::from_millis(100);
+
+/// A window of the scene.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Span {
+    pub(crate) name: String,
+    pub(crate) from: Duration,
+    pub(crate) to: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Timeline {
+    pub(crate) origin: Instant,
+    pub(crate) windows: Vec<Span>,
+    /// The end of the last window: traffic without a `stop` ends soon after.
+    pub(crate) end: Duration,
+    pub(crate) slice: Duration,
+}
+
+/// The two ends of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Edge {
+    From,
+    To,
+}
+
+/// Something to be done at its time. In the order in which things of the same instant are done: what
+/// ends is read before anything changes, what begins after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Due {
+    WindowEnds(usize),
+    Slice,
+    LoadStops(usize),
+    Step(usize),
+    LoadStarts(usize),
+    WindowBegins(usize),
+}
+
+impl Timeline {
+    pub(crate) fn new(scene: &Scene, origin: Instant) -> Self {
+        let span = |window: &crate::spec::Window| Span {
+            name: window.name.clone(),
+            from: seconds(window.from),
+            to: seconds(window.to),
+        };
+        let windows: Vec<Span> = scene.window.iter().map(span).collect();
+        let end = windows.iter().map(|window| window.to).max().unwrap_or_default();
+        // A scene of a thousand points is finer than anybody looks.
+        let slice = seconds(scene.slice).max(end / 1000).max(Duration::from_millis(1));
+        Self { origin, windows, end, slice }
+    }
+
+    /// The instant at which so many seconds of the scene are over.
+    pub(crate) fn at(&self, since: Duration) -> Instant {
+        self.origin + since
+    }
+
+    /// When a traffic begins, and when it ends: a moment later than it is to where a window ends
+    /// with it, and none that follows would see that.
+    pub(crate) fn of(&self, traffic: &Traffic) -> (Instant, Instant) {
+        let stop = traffic.stop.map_or(self.end, |stop| seconds(stop).min(self.end));
+        let ends = self.windows.iter().any(|window| window.to == stop);
+        let seen = |window: &Span| window.from < stop + RUN_OUT && window.to > stop;
+        let more = if ends && !self.windows.iter().any(seen) { RUN_OUT } else { Duration::ZERO };
+        (self.at(seconds(traffic.start)), self.at(stop + more))
+    }
+
+    /// Everything that happens, in order.
+    pub(crate) fn agenda(&self, scene: &Scene) -> Vec<(Duration, Due)> {
+        let mut agenda = Vec::new();
+        for (at, window) in self.windows.iter().enumerate() {
+            agenda.push((window.from, Due::WindowBegins(at)));
+            agenda.push((window.to, Due::WindowEnds(at)));
+        }
+        let points = (0_u32..).map(|point| self.slice * point);
+        agenda.extend(points.take_while(|at| *at <= self.end).map(|at| (at, Due::Slice)));
+        for (at, load) in scene.load.iter().enumerate() {
+            agenda.push((seconds(load.start), Due::LoadStarts(at)));
+            agenda.push((seconds(load.stop).min(self.end), Due::LoadStops(at)));
+        }
+        let steps = scene.step.iter().enumerate();
+        agenda.extend(steps.map(|(at, step)| (seconds(step.at), Due::Step(at))));
+        agenda.sort();
+        agenda
+    }
+}
+
+/// To the microsecond, so that what was calculated in two ways is one time; what is negative or no
+/// number is the beginning.
+pub(crate) fn seconds(seconds: f64) -> Duration {
+    Duration::from_micros((seconds * 1e6).round() as u64)
+}
+
+/// The weights given by the last step up to a time of the scene; none before the first, when the
+/// scene's own hold.
+pub(crate) fn weights(scene: &Scene, from: f64) -> &[u32] {
+    let steps = scene.step.iter().filter(|step| step.at <= from + 1e-6);
+    let last = steps.max_by(|a, b| a.at.total_cmp(&b.at));
+    last.map_or(&[], |step| step.weights.as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scene(text: &str) -> Scene {
+        toml::from_str(text).unwrap()
+    }
+
+    const TEXT: &str = r#"
+        vms = 3
+        vm = [{ number = 2, weight = 5 }]
+        window = [{ name = "a", from = 0.5, to = 1 }, { name = "b", from = 1, to = 2 }]
+        step = [{ at = 1, weights = [30, 1] }, { at = 1.5, weights = [1, 2, 3] }]
+        load = [{ what = "burn", at = "vm1", start = 1, stop = 9 }]
+        slice = 0.5
+    "#;
+
+    #[test]
+    fn what_ends_is_read_before_what_changes_and_what_begins_after() {
+        let scene = scene(TEXT);
+        let timeline = Timeline::new(&scene, Instant::now());
+        assert_eq!(timeline.end, Duration::from_secs(2));
+        let agenda = timeline.agenda(&scene);
+        let at_one: Vec<Due> =
+            agenda.iter().filter(|due| due.0 == Duration::from_secs(1)).map(|due| due.1).collect();
+        let expected = [
+            Due::WindowEnds(0),
+            Due::Slice,
+            Due::Step(0),
+            Due::LoadStarts(0),
+            Due::WindowBegins(1),
+        ];
+        assert_eq!(at_one, expected);
+        assert_eq!(agenda.iter().filter(|due| due.1 == Due::Slice).count(), 5);
+        // The load would have gone on: the scene's end is its end.
+        assert_eq!(agenda.last(), Some(&(timeline.end, Due::LoadStops(0))));
+    }
+
+    #[test]
+    fn traffic_that_ends_with_a_window_goes_on_a_moment_if_nobody_sees_it() {
+        let scene = scene(
+            "vms = 1\nwindow = [{ name = 'a', from = 0, to = 1 }, { name = 'b', from = 1.3, to = 2 },
+             { name = 'c', from = 2.0, to = 3 }]",
+        );
+        let timeline = Timeline::new(&scene, Instant::now());
+        let times = |words: &str| {
+            let text = format!("kind = 'flood'\nfrom = 'vm1'\nto = 'uplink'\n{words}");
+            let (from, to) = timeline.of(&toml::from_str(&text).unwrap());
+            [from, to].map(|at| (at - timeline.origin).as_millis())
+        };
+        assert_eq!(times("stop = 1"), [0, 1100]);
+        assert_eq!(times("start = 0.1\nstop = 1.1"), [100, 1100]);
+        assert_eq!(times("stop = 2"), [0, 2000]);
+        assert_eq!(times("start = 0.6"), [600, 3100]);
+        assert_eq!(times("stop = 99"), [0, 3100]);
+    }
+
+    #[test]
+    fn weights_are_those_of_the_last_step() {
+        let scene = scene(TEXT);
+        assert!(weights(&scene, 0.5).is_empty());
+        assert_eq!(weights(&scene, 1.0), [30, 1]);
+        assert_eq!(weights(&scene, 1.7), [1, 2, 3]);
+    }
+}

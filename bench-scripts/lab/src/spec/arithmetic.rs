@@ -1,0 +1,126 @@
+//! Sums and products of numbers: what a time or a rate in a file may be once its variables are
+//! filled in.
+//!
+//! Invariant: a text is an expression as a whole or not at all; what is none stays text.
+
+/// Parentheses and signs within each other.
+const DEEPEST: u32 = 32;
+
+/// The value of `text`; `None` where it is no expression. Not finite where it divides by zero.
+pub(super) fn value(text: &str) -> Option<f64> {
+    let mut rest = Rest { text: text.trim(), depth: 0 };
+    let value = rest.sum()?;
+    rest.text.is_empty().then_some(value)
+}
+
+/// What is still to be read; never begins with a space.
+struct Rest<'a> {
+    text: &'a str,
+    depth: u32,
+}
+
+impl Rest<'_> {
+    fn take(&mut self, sign: char) -> bool {
+        let behind = self.text.strip_prefix(sign).map(str::trim_start);
+        if let Some(behind) = behind {
+            self.text = behind;
+        }
+        behind.is_some()
+    }
+
+    fn sum(&mut self) -> Option<f64> {
+        let mut sum = self.product()?;
+        loop {
+            if self.take('+') {
+                sum += self.product()?;
+            } else if self.take('-') {
+                sum -= self.product()?;
+            } else {
+                return Some(sum);
+            }
+        }
+    }
+
+    fn product(&mut self) -> Option<f64> {
+        let mut product = self.single()?;
+        loop {
+            if self.take('*') {
+                product *= self.single()?;
+            } else if self.take('/') {
+                product /= self.single()?;
+            } else {
+                return Some(product);
+            }
+        }
+    }
+
+    fn single(&mut self) -> Option<f64> {
+        self.depth = Some(self.depth + 1).filter(|depth| *depth <= DEEPEST)?;
+        let value = if self.take('-') {
+            -self.single()?
+        } else if self.take('(') {
+            let inside = self.sum()?;
+            self.take(')').then_some(inside)?
+        } else {
+            self.number()?
+        };
+        self.depth -= 1;
+        Some(value)
+    }
+
+    /// Digits, a point among them perhaps: no exponents, which no one has to read in a file.
+    fn number(&mut self) -> Option<f64> {
+        let end = self.text.find(|c: char| !c.is_ascii_digit() && c != '.');
+        let (digits, behind) = self.text.split_at(end.unwrap_or(self.text.len()));
+        let value = digits.parse().ok()?;
+        self.text = behind.trim_start();
+        Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn products_before_sums_and_from_left_to_right() {
+        for (text, expected) in [
+            ("7", 7.0),
+            ("10 * 0.5 + 0.5", 5.5),
+            ("1 + 2 * 3", 7.0),
+            ("(1 + 2) * 3", 9.0),
+            ("8 - 3 - 2", 3.0),
+            ("8 / 2 / 2", 2.0),
+            ("-2 + 3", 1.0),
+            ("3 - -2", 5.0),
+            (" 2*( 3+-1 ) ", 4.0),
+        ] {
+            assert_eq!(value(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_stays_text() {
+        for text in ["", "vm1", "40Mbit", "1 +", "1 2", "(1", "1)", "1e3", "inf", ".", "1..2", "+1"]
+        {
+            assert_eq!(value(text), None, "{text}");
+        }
+        assert_eq!(value(&"(".repeat(100_000)), None);
+        assert!(value("1 / 0").is_some_and(f64::is_infinite));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in "[0-9.+*/() -]{0,60}|.{0,40}") {
+            let _ = value(&text);
+        }
+
+        #[test]
+        fn sums_and_products_are_right(a in 0u32..1000, b in 0u32..1000, c in 1u32..1000) {
+            let [x, y, z] = [a, b, c].map(f64::from);
+            prop_assert_eq!(value(&format!("{a}-{b}*{c}")), Some(x - y * z));
+            prop_assert_eq!(value(&format!("({a} + {b}) / {c}")), Some((x + y) / z));
+        }
+    }
+}

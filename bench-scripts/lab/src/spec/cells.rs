@@ -1,0 +1,183 @@
+//! The cells of an effort, each with the scene that its variables make.
+//!
+//! Invariant: within an experiment no two cells have the same place.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use super::problem::Problem;
+use super::variables::Variables;
+use super::{Experiment, Load, Scene, SpecError, Step, Traffic, Variant, Vm, Window};
+use crate::cell::{Cell, Place};
+
+/// Values of the variables: a variant and its index, and x.
+#[derive(Clone, Copy)]
+struct Choice<'a> {
+    variant: Option<(usize, &'a Variant)>,
+    x: Option<f64>,
+}
+
+impl Choice<'_> {
+    fn name(&self) -> &str {
+        self.variant.map_or("", |(_, one)| one.name.as_str())
+    }
+}
+
+impl Experiment {
+    /// Where all cells of an effort stand: by repetition, then variant, then x, then peer.
+    #[must_use]
+    pub fn places(&self, quick: bool) -> Vec<Place> {
+        let mut places = Vec::new();
+        for repetition in 0..self.effort(quick).repetitions {
+            for choice in self.choices(quick) {
+                for peer in &self.peer {
+                    if !self.has_peer(quick, choice, &peer.name) {
+                        continue;
+                    }
+                    places.push(Place {
+                        experiment: self.id.clone(),
+                        peer: peer.name.clone(),
+                        variant: choice.name().to_owned(),
+                        x: choice.x,
+                        repetition,
+                    });
+                }
+            }
+        }
+        places
+    }
+
+    /// All cells of an effort, in the same order.
+    pub fn cells(&self, quick: bool) -> Result<Vec<Cell>, SpecError> {
+        self.all_cells(quick).map_err(|problem| SpecError {
+            path: PathBuf::from(format!("{}.toml", self.id)),
+            what: problem.plain(),
+        })
+    }
+
+    pub(super) fn all_cells(&self, quick: bool) -> Result<Vec<Cell>, Problem> {
+        let mut scenes = BTreeMap::new();
+        for choice in self.choices(quick) {
+            let key = (choice.name().to_owned(), choice.x.map(f64::to_bits));
+            scenes.insert(key, self.scene(choice, quick)?.0);
+        }
+        let cell = |place: Place| {
+            let key = (place.variant.clone(), place.x.map(f64::to_bits));
+            let scene = scenes.get(&key)?.clone();
+            Some(Cell { place, scene })
+        };
+        Ok(self.places(quick).into_iter().filter_map(cell).collect())
+    }
+
+    /// Whether any of an effort's scenes depends on `$x`.
+    pub(super) fn uses_x(&self, quick: bool) -> Result<bool, Problem> {
+        for choice in self.choices(quick) {
+            if self.scene(choice, quick)?.1 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The scene, and whether it depends on `$x`.
+    fn scene(&self, choice: Choice<'_>, quick: bool) -> Result<(Scene, bool), Problem> {
+        let seconds = self.effort(quick).seconds;
+        let mut variables = Variables::new(choice.variant, choice.x, seconds);
+        let read = variables.table(&self.scene, "scene").and_then(read_scene);
+        let scene = read.map_err(|mut problem| {
+            problem.what.push_str(&context(choice.name(), choice.x, seconds));
+            problem
+        })?;
+        variables.all_used()?;
+        Ok((scene, variables.uses_x()))
+    }
+
+    /// Variants and values of x, each with each.
+    fn choices(&self, quick: bool) -> Vec<Choice<'_>> {
+        let effort = self.effort(quick);
+        let wanted = |name: &String| named(effort.variants.as_ref(), name);
+        let variants: Vec<Option<(usize, &Variant)>> = if self.variant.is_empty() {
+            vec![None]
+        } else {
+            self.variant.iter().enumerate().filter(|(_, one)| wanted(&one.name)).map(Some).collect()
+        };
+        let values: Vec<Option<f64>> = match (&self.vary, &effort.values) {
+            (None, _) => vec![None],
+            (Some(_), Some(values)) => values.iter().copied().map(Some).collect(),
+            (Some(vary), None) => vary.values.iter().copied().map(Some).collect(),
+        };
+        variants
+            .iter()
+            .flat_map(|one| values.iter().map(|x| Choice { variant: *one, x: *x }))
+            .collect()
+    }
+
+    fn has_peer(&self, quick: bool, choice: Choice<'_>, peer: &str) -> bool {
+        named(self.effort(quick).peers.as_ref(), peer)
+            && choice.variant.is_none_or(|(_, one)| named(one.peers.as_ref(), peer))
+    }
+}
+
+fn named(only: Option<&Vec<String>>, name: &str) -> bool {
+    only.is_none_or(|only| only.iter().any(|one| one == name))
+}
+
+/// Whether two places differ at most in the repetition.
+pub(crate) fn alike(one: &Place, other: &Place) -> bool {
+    one.peer == other.peer && one.variant == other.variant && same_x(one.x, other.x)
+}
+
+/// As near as a number that was written to a file and read again.
+pub(crate) fn same_x(one: Option<f64>, other: Option<f64>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => (one - other).abs() <= 1e-9 * one.abs().max(other.abs()),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Which choice of variables a sentence is about.
+pub(super) fn context(variant: &str, x: Option<f64>, seconds: f64) -> String {
+    let variant = if variant.is_empty() { String::new() } else { format!("variant {variant}, ") };
+    let x = x.map(|x| format!("$x = {x}, ")).unwrap_or_default();
+    format!(" (with {variant}{x}$seconds = {seconds})")
+}
+
+fn read_scene(table: Table) -> Result<Scene, Problem> {
+    let error = match Value::Table(table.clone()).try_into::<Scene>() {
+        Ok(scene) => return Ok(scene),
+        Err(error) => error,
+    };
+    let found = table.iter().find_map(|(key, value)| {
+        let at = format!("scene.{key}");
+        match key.as_str() {
+            "vm" => odd_one::<Vm>(value, &at),
+            "traffic" => odd_one::<Traffic>(value, &at),
+            "load" => odd_one::<Load>(value, &at),
+            "step" => odd_one::<Step>(value, &at),
+            "window" => odd_one::<Window>(value, &at),
+            _ => None,
+        }
+    });
+    Err(found.unwrap_or_else(|| of_error("scene", &error)))
+}
+
+/// The first of a list that cannot be read.
+fn odd_one<T: DeserializeOwned>(list: &Value, at: &str) -> Option<Problem> {
+    let odd = |(index, item): (usize, &Value)| {
+        let error = item.clone().try_into::<T>().err()?;
+        Some(of_error(&format!("{at}.{index}"), &error))
+    };
+    list.as_array()?.iter().enumerate().find_map(odd)
+}
+
+/// The reader tells the key on a line of its own, and only so.
+fn of_error(at: &str, error: &toml::de::Error) -> Problem {
+    let shown = error.to_string();
+    let key = shown.lines().find_map(|line| line.strip_prefix("in `")?.strip_suffix('`'));
+    let at = key.map_or_else(|| at.to_owned(), |key| format!("{at}.{key}"));
+    Problem::new(at, error.message().trim().replace('\n', ", "))
+}

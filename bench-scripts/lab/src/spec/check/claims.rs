@@ -1,0 +1,214 @@
+//! Checks, figures and published numbers. Invariant: what they name is measured in every cell that
+//! they are about, so that a check fails for what was found and not for its own words.
+
+use std::collections::BTreeSet;
+
+use super::head::{are_peers, are_variants, is_peer, is_variant};
+use crate::cell::{Cell, Place};
+use crate::spec::cells::{alike, same_x};
+use crate::spec::problem::{Checked, Problem, must};
+use crate::spec::quantity::{check_series, check_value, has_any};
+use crate::spec::{Check, Draw, Experiment, Figure, Line, Over, PeerKind, Pick, Published};
+
+/// `cells` of the full and of the quick effort.
+pub(super) fn check(experiment: &Experiment, cells: [&[Cell]; 2]) -> Checked {
+    for (index, check) in experiment.check.iter().enumerate() {
+        let at = format!("check.{index}");
+        bounds(check, &at)?;
+        picks(experiment, &check.value, &format!("{at}.value"))?;
+        if let Some(over) = &check.over {
+            picks(experiment, over, &format!("{at}.over"))?;
+        }
+        for (quick, cells) in [(false, cells[0]), (true, cells[1])] {
+            judged(experiment, check, cells, quick, &at)?;
+        }
+    }
+    published(&experiment.published)?;
+    for (index, figure) in experiment.figure.iter().enumerate() {
+        drawn(experiment, figure, cells[0], &format!("figure.{index}"))?;
+    }
+    Ok(())
+}
+
+fn bounds(check: &Check, at: &str) -> Checked {
+    must(check.least.or(check.most).is_some(), at, || {
+        "nothing is asked: write least or most, or both".to_owned()
+    })?;
+    for quick in [false, true] {
+        let (least, most) = check.bounds(quick);
+        let finite = [least, most].into_iter().flatten().all(f64::is_finite);
+        must(finite, at, || "a bound is no finite number: leave it out".to_owned())?;
+        must(least.zip(most).is_none_or(|(least, most)| least <= most), at, || {
+            let effort = if quick { " with --quick" } else { "" };
+            format!("least is above most{effort}: nothing can be so")
+        })?;
+    }
+    Ok(())
+}
+
+fn picks(experiment: &Experiment, pick: &Pick, at: &str) -> Checked {
+    is_peer(experiment, &pick.peer, &format!("{at}.peer"))?;
+    if let Some(variant) = &pick.variant {
+        is_variant(experiment, variant, &format!("{at}.variant"))?;
+    }
+    let values = experiment.vary.iter().flat_map(|vary| &vary.values);
+    let mut values = values.chain(experiment.full.values.iter().flatten());
+    must(pick.x.is_none() || values.any(|x| same_x(Some(*x), pick.x)), &format!("{at}.x"), || {
+        "this is none of the values of [vary]: write one of them, or take it out".to_owned()
+    })
+}
+
+/// A whole run judges all that a check picks; a quick one what it measures of it.
+fn judged(
+    experiment: &Experiment,
+    check: &Check,
+    cells: &[Cell],
+    quick: bool,
+    at: &str,
+) -> Checked {
+    let (pairs, lacking) = check.pairs(experiment, quick);
+    if !quick {
+        if let Some(over) = lacking.first().and_then(|pair| pair.over.as_ref()) {
+            let what = format!(
+                "{} is not measured, which the value is divided by: name another peer, variant or x",
+                shown(over)
+            );
+            return Err(Problem::new(format!("{at}.over"), what));
+        }
+        must(!pairs.is_empty(), &format!("{at}.value"), || {
+            "no cell is of this peer, variant and x: nothing would be judged".to_owned()
+        })?;
+    }
+    for pair in &pairs {
+        measured(experiment, &pair.value, &check.value.quantity, cells)
+            .map_err(|what| Problem::new(format!("{at}.value.quantity"), what))?;
+        if let (Some(over), Some(pick)) = (&pair.over, &check.over) {
+            measured(experiment, over, &pick.quantity, cells)
+                .map_err(|what| Problem::new(format!("{at}.over.quantity"), what))?;
+        }
+    }
+    Ok(())
+}
+
+fn measured(
+    experiment: &Experiment,
+    place: &Place,
+    quantity: &str,
+    cells: &[Cell],
+) -> Result<(), String> {
+    let Some(cell) = cells.iter().find(|cell| alike(&cell.place, place)) else { return Ok(()) };
+    check_value(quantity, &cell.scene, kind(experiment, place))
+        .map_err(|what| format!("{what} ({})", shown(place)))
+}
+
+fn kind(experiment: &Experiment, place: &Place) -> PeerKind {
+    experiment.peer(&place.peer).map_or(PeerKind::Bridge, |peer| peer.kind)
+}
+
+fn shown(place: &Place) -> String {
+    let mut words = vec![place.peer.clone()];
+    if !place.variant.is_empty() {
+        words.push(place.variant.clone());
+    }
+    words.extend(place.x.map(|x| format!("$x = {x}")));
+    words.join(", ")
+}
+
+fn drawn(experiment: &Experiment, figure: &Figure, cells: &[Cell], at: &str) -> Checked {
+    let varied = experiment.vary.is_some();
+    must(figure.draw != Draw::Lines || varied, &format!("{at}.draw"), || {
+        "lines are drawn over what [vary] varies, and it is not there: write draw = \"bars\""
+            .to_owned()
+    })?;
+    must(!figure.line.is_empty(), at, || "nothing is drawn: add a line".to_owned())?;
+    for (index, line) in figure.line.iter().enumerate() {
+        drawn_line(experiment, figure.draw, line, cells, &format!("{at}.line.{index}"))?;
+    }
+    for (index, name) in figure.published.iter().enumerate() {
+        let known = experiment.published.iter().any(|published| published.figure == *name);
+        must(known, &format!("{at}.published.{index}"), || {
+            format!("no [[published]] has figure = \"{name}\": add it, or take this out")
+        })?;
+    }
+    Ok(())
+}
+
+/// Some of a line's cells must have it: that of the eighth VM is there with eight VMs only.
+fn drawn_line(
+    experiment: &Experiment,
+    draw: Draw,
+    line: &Line,
+    cells: &[Cell],
+    at: &str,
+) -> Checked {
+    are_peers(experiment, Some(&line.peers), &format!("{at}.peers"))?;
+    are_variants(experiment, line.variants.as_ref(), &format!("{at}.variants"))?;
+    must(draw == Draw::Time || !has_any(&line.quantity), &format!("{at}.quantity"), || {
+        format!("`{}`: a line needs one name in place of `*`", line.quantity)
+    })?;
+    for peer in &line.peers {
+        let mut why = Err(format!("no cell is of {peer} and these variants"));
+        for cell in cells.iter().filter(|cell| cell.place.peer == *peer) {
+            let variant = &cell.place.variant;
+            if why.is_ok() || line.variants.as_ref().is_some_and(|only| !only.contains(variant)) {
+                continue;
+            }
+            let check = if draw == Draw::Time { check_series } else { check_value };
+            why = check(&line.quantity, &cell.scene, kind(experiment, &cell.place));
+        }
+        why.map_err(|what| Problem::new(format!("{at}.quantity"), what))?;
+    }
+    line.over.as_ref().map_or(Ok(()), |over| {
+        must(draw != Draw::Time, &format!("{at}.over"), || {
+            "a series over time is not divided: take this out".to_owned()
+        })?;
+        divided(experiment, line, over, cells, &format!("{at}.over"))
+    })
+}
+
+/// What a line is divided by: some cell must have that, too.
+fn divided(experiment: &Experiment, line: &Line, over: &Over, cells: &[Cell], at: &str) -> Checked {
+    let peers = over.peer.as_ref().map_or_else(|| line.peers.clone(), |peer| vec![peer.clone()]);
+    for peer in peers {
+        let quantity = over.quantity.as_ref().unwrap_or(&line.quantity).clone();
+        let pick = Pick { quantity, peer, variant: over.variant.clone(), x: over.x };
+        picks(experiment, &pick, at)?;
+        must(!has_any(&pick.quantity), &format!("{at}.quantity"), || {
+            format!("`{}`: a line needs one name in place of `*`", pick.quantity)
+        })?;
+        let mut why = Err(format!("no cell is of {}, this variant and x", pick.peer));
+        for cell in cells.iter().filter(|cell| pick.picks(&cell.place)) {
+            if why.is_err() {
+                why = check_value(&pick.quantity, &cell.scene, kind(experiment, &cell.place));
+            }
+        }
+        why.map_err(|what| Problem::new(at, what))?;
+    }
+    Ok(())
+}
+
+fn published(all: &[Published]) -> Checked {
+    let mut known = BTreeSet::new();
+    for (index, published) in all.iter().enumerate() {
+        let at = format!("published.{index}");
+        must(known.insert(&published.figure), &format!("{at}.figure"), || {
+            format!("\"{}\" is there twice: rename one", published.figure)
+        })?;
+        for (index, line) in published.line.iter().enumerate() {
+            let at = format!("{at}.line.{index}.points");
+            for (index, point) in line.points.iter().enumerate() {
+                let good = match point.as_slice() {
+                    [x, y] => x.is_finite() && y.is_finite(),
+                    [x, y, low, high] => {
+                        [x, y].iter().all(|value| value.is_finite()) && low <= high
+                    }
+                    _ => false,
+                };
+                must(good, &format!("{at}.{index}"), || {
+                    "write [x, y] or [x, y, low, high] with low <= high".to_owned()
+                })?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! A file's head: its id, its peers, its efforts and its variables.
+//!
+//! Invariant: names that make up the name of a cell are told apart in it.
+
+use std::collections::BTreeSet;
+
+use super::is_plain;
+use crate::spec::problem::{Checked, must};
+use crate::spec::{Effort, Experiment, Peer, PeerKind};
+
+const PAPERS: [&str; 5] = ["A", "B", "C", "D", "E"];
+const IDLE: [&str; 3] = ["spin", "adaptive", "sleep"];
+const MODES: [&str; 3] = ["auto", "skb", "native"];
+/// Bounds on what a slip of the pen may cost.
+const MOST_REPETITIONS: u32 = 1000;
+const MOST_SECONDS: f64 = 3600.0;
+
+pub(super) fn check(experiment: &Experiment, stem: &str) -> Checked {
+    let Experiment { id, paper, .. } = experiment;
+    must(id == stem, "id", || {
+        format!("the file is called {stem}.toml: rename it, or write id = \"{stem}\"")
+    })?;
+    must(PAPERS.contains(&paper.as_str()), "paper", || {
+        format!("there is no paper \"{paper}\": write one of {}", PAPERS.join(", "))
+    })?;
+    let rest = id.strip_prefix(paper.as_str());
+    let of_paper = rest.is_some_and(|rest| {
+        rest.is_empty() || rest.strip_prefix('-').is_some_and(|name| is_plain(name, "-"))
+    });
+    must(of_paper, "id", || {
+        format!("an experiment of paper {paper} is called {paper}, or {paper}- and a name")
+    })?;
+    peers(experiment)?;
+    variants(experiment)?;
+    if let Some(vary) = &experiment.vary {
+        values(&vary.values, "vary.values")?;
+    }
+    effort(experiment, &experiment.full, "full")?;
+    effort(experiment, &experiment.quick, "quick")
+}
+
+fn peers(experiment: &Experiment) -> Checked {
+    must(!experiment.peer.is_empty(), "peer", || "there is no peer: add a [[peer]]".to_owned())?;
+    let mut known = BTreeSet::new();
+    for (index, peer) in experiment.peer.iter().enumerate() {
+        let at = format!("peer.{index}");
+        name(&peer.name, &mut known, &at)?;
+        if peer.kind == PeerKind::Weir {
+            weir(peer, &at)?;
+            continue;
+        }
+        let none = peer.idle.is_none()
+            && peer.mode.is_none()
+            && peer.container.is_empty()
+            && peer.scheduler.is_empty();
+        must(none, &at, || {
+            "idle, mode, container and scheduler are weir's: take them out".to_owned()
+        })?;
+    }
+    Ok(())
+}
+
+fn weir(peer: &Peer, at: &str) -> Checked {
+    for (key, value, valid) in [("idle", &peer.idle, IDLE), ("mode", &peer.mode, MODES)] {
+        let known = value.as_ref().is_none_or(|value| valid.contains(&value.as_str()));
+        must(known, &format!("{at}.{key}"), || format!("write one of {}", valid.join(", ")))?;
+    }
+    for (key, lines) in [("container", &peer.container), ("scheduler", &peer.scheduler)] {
+        must(toml::from_str::<toml::Table>(lines).is_ok(), &format!("{at}.{key}"), || {
+            format!("these are no lines of weir's [{key}]: write key = value, one in a line")
+        })?;
+    }
+    Ok(())
+}
+
+fn variants(experiment: &Experiment) -> Checked {
+    let mut known = BTreeSet::new();
+    for (index, variant) in experiment.variant.iter().enumerate() {
+        let at = format!("variant.{index}");
+        name(&variant.name, &mut known, &at)?;
+        are_peers(experiment, variant.peers.as_ref(), &format!("{at}.peers"))?;
+    }
+    Ok(())
+}
+
+fn name<'a>(name: &'a str, known: &mut BTreeSet<&'a str>, at: &str) -> Checked {
+    let at = format!("{at}.name");
+    must(is_plain(name, ".-"), &at, || {
+        format!("\"{name}\" is no name for results: use letters, digits, . and -")
+    })?;
+    must(known.insert(name), &at, || format!("\"{name}\" is there twice: rename one"))
+}
+
+pub(super) fn is_peer(experiment: &Experiment, name: &str, at: &str) -> Checked {
+    is(name, at, "peer", &peer_names(experiment))
+}
+
+pub(super) fn is_variant(experiment: &Experiment, name: &str, at: &str) -> Checked {
+    is(name, at, "variant", &variant_names(experiment))
+}
+
+/// A list that is there has a name at least, and all of them are known.
+pub(super) fn are_peers(experiment: &Experiment, names: Option<&Vec<String>>, at: &str) -> Checked {
+    are(names, at, "peer", &peer_names(experiment))
+}
+
+pub(super) fn are_variants(
+    experiment: &Experiment,
+    names: Option<&Vec<String>>,
+    at: &str,
+) -> Checked {
+    are(names, at, "variant", &variant_names(experiment))
+}
+
+fn peer_names(experiment: &Experiment) -> BTreeSet<&str> {
+    experiment.peer.iter().map(|one| one.name.as_str()).collect()
+}
+
+fn variant_names(experiment: &Experiment) -> BTreeSet<&str> {
+    experiment.variant.iter().map(|one| one.name.as_str()).collect()
+}
+
+fn is(name: &str, at: &str, what: &str, known: &BTreeSet<&str>) -> Checked {
+    must(known.contains(name), at, || {
+        let valid: Vec<&str> = known.iter().copied().collect();
+        let valid = if valid.is_empty() { "there are none".into() } else { valid.join(", ") };
+        format!("there is no {what} \"{name}\", valid: {valid}")
+    })
+}
+
+fn are(names: Option<&Vec<String>>, at: &str, what: &str, known: &BTreeSet<&str>) -> Checked {
+    let Some(names) = names else { return Ok(()) };
+    must(!names.is_empty(), at, || format!("name one {what} at least"))?;
+    for (index, name) in names.iter().enumerate() {
+        is(name, &format!("{at}.{index}"), what, known)?;
+        must(!names[..index].contains(name), &format!("{at}.{index}"), || {
+            format!("\"{name}\" is there twice: take one out")
+        })?;
+    }
+    Ok(())
+}
+
+fn effort(experiment: &Experiment, effort: &Effort, at: &str) -> Checked {
+    let Effort { repetitions, seconds, .. } = *effort;
+    must((1..=MOST_REPETITIONS).contains(&repetitions), &format!("{at}.repetitions"), || {
+        format!("write a number from 1 to {MOST_REPETITIONS}")
+    })?;
+    must(seconds > 0.0 && seconds <= MOST_SECONDS, &format!("{at}.seconds"), || {
+        format!("write a time above 0 and up to {MOST_SECONDS}")
+    })?;
+    if let Some(list) = &effort.values {
+        let at = format!("{at}.values");
+        must(experiment.vary.is_some(), &at, || {
+            "values are those of [vary], which is not there: add it".to_owned()
+        })?;
+        values(list, &at)?;
+    }
+    are_peers(experiment, effort.peers.as_ref(), &format!("{at}.peers"))?;
+    are_variants(experiment, effort.variants.as_ref(), &format!("{at}.variants"))?;
+    let some = !experiment.places(at == "quick").is_empty();
+    must(some, at, || "its peers have none of its variants: nothing is measured".to_owned())
+}
+
+fn values(list: &[f64], at: &str) -> Checked {
+    must(!list.is_empty(), at, || "there is no value: write one at least".to_owned())?;
+    for (index, value) in list.iter().enumerate() {
+        let at = format!("{at}.{index}");
+        must(value.is_finite(), &at, || format!("{value} is no value: write a finite number"))?;
+        must(!list[..index].contains(value), &at, || format!("{value} is there twice"))?;
+    }
+    Ok(())
+}
+
+/// What is varied must make a difference.
+pub(super) fn check_x(experiment: &Experiment) -> Checked {
+    if experiment.vary.is_none() {
+        return Ok(());
+    }
+    let used = experiment.uses_x(false)?;
+    must(used, "vary", || "nothing in [scene] depends on $x: use it, or take this out".to_owned())
+}

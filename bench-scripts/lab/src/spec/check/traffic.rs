@@ -1,0 +1,218 @@
+//! Who sends what to whom. Invariant: every seat stands for someone, and what two kinds of traffic
+//! find out in one window has two names.
+
+use super::is_plain;
+use super::scene::{above_zero, is_vm, span};
+use crate::spec::problem::{Checked, Problem, must};
+use crate::spec::quantity::{RESERVED, tells_delays, whose};
+use crate::spec::{Family, Kind, Probing, Scene, Topology, Traffic, Window};
+
+const MOST_CONNECTIONS: u32 = 1000;
+const LEAST_FRAME: u32 = 60;
+const ETHERNET: u32 = 14;
+/// What a probe has to tell takes so many bytes: one way, and with the answer.
+const LEAST_PROBE: u32 = 40;
+const LEAST_ROUND_TRIP: u32 = 64;
+/// A record that is longer is a mistake.
+const MOST_RECORD: u32 = 1 << 30;
+
+/// Seconds from one burst to the next.
+const MOST_BURST: f64 = 1.0;
+
+/// What a seat stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    Vm(u8),
+    Every,
+    Uplink,
+    Right,
+    Via(u8),
+    ViaEvery,
+    /// All but router 1.
+    ViaOthers,
+}
+
+impl Who {
+    fn is_way(self) -> bool {
+        matches!(self, Self::Via(_) | Self::ViaEvery | Self::ViaOthers)
+    }
+}
+
+pub(super) fn check(scene: &Scene, end: f64) -> Checked {
+    for (index, traffic) in scene.traffic.iter().enumerate() {
+        let at = format!("scene.traffic.{index}");
+        seats(traffic, scene, &at)?;
+        span(traffic.start, traffic.stop.unwrap_or(f64::MAX), end, &at)?;
+        name(traffic, &at)?;
+        must((1..=MOST_CONNECTIONS).contains(&traffic.connections), &at, || {
+            format!("{} connections: write 1 to {MOST_CONNECTIONS}", traffic.connections)
+        })?;
+        rate(traffic, &at)?;
+        length(traffic, scene, &at)?;
+        must(traffic.probing == Probing::OneWay || traffic.kind == Kind::Probe, &at, || {
+            "only a probe has `probing`: take it out".to_owned()
+        })?;
+        for before in &scene.traffic[..index] {
+            told_apart(before, traffic, scene, end, &at)?;
+        }
+    }
+    Ok(())
+}
+
+fn who(seat: &str) -> Option<Who> {
+    Some(match seat {
+        "every" => Who::Every,
+        "uplink" => Who::Uplink,
+        "right" => Who::Right,
+        "via-every" => Who::ViaEvery,
+        "via-others" => Who::ViaOthers,
+        _ => match (seat.strip_prefix("vm"), seat.strip_prefix("via")) {
+            (Some(digits), _) => Who::Vm(number(digits)?),
+            (_, Some(digits)) => Who::Via(number(digits)?),
+            _ => return None,
+        },
+    })
+}
+
+/// `01` and `+1` are other names for VM 1, which nobody looks for.
+pub(super) fn number(digits: &str) -> Option<u8> {
+    digits.parse().ok().filter(|_| !digits.starts_with(['0', '+']))
+}
+
+fn seat(text: &str, scene: &Scene, at: &str) -> Result<Who, Problem> {
+    let routers = scene.topology == Topology::Routers;
+    let found = who(text).filter(|who| match who {
+        Who::Vm(_) | Who::Every => !routers,
+        Who::Uplink => true,
+        Who::Right | Who::Via(_) | Who::ViaEvery | Who::ViaOthers => routers,
+    });
+    let Some(found) = found else {
+        let (with, valid) = match scene.topology {
+            Topology::Vms => ("without", "vm1 …, every, uplink"),
+            Topology::Routers => ("with", "uplink, right, via1 …, via-every, via-others"),
+        };
+        let what = format!("\"{text}\" is no seat {with} routers: write one of {valid}");
+        return Err(Problem::new(at, what));
+    };
+    if let Who::Vm(number) | Who::Via(number) = found {
+        is_vm(number, scene, at)?;
+    }
+    Ok(found)
+}
+
+fn seats(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
+    let from = seat(&traffic.from, scene, &format!("{at}.from"))?;
+    let to = seat(&traffic.to, scene, &format!("{at}.to"))?;
+    must(!from.is_way(), &format!("{at}.from"), || {
+        "a way by a router is for `to` only: send from uplink or right".to_owned()
+    })?;
+    let vm = |who| matches!(who, Who::Vm(_) | Who::Every);
+    let self_sent = from == to || (vm(from) && vm(to) && [from, to].contains(&Who::Every));
+    must(!self_sent, at, || {
+        format!("\"{}\" would send to itself: choose another `to`", traffic.from)
+    })?;
+    must(!(to.is_way() && from == Who::Right), at, || {
+        "via1 and so on lead to right: send from uplink".to_owned()
+    })
+}
+
+fn name(traffic: &Traffic, at: &str) -> Checked {
+    let Some(name) = &traffic.name else { return Ok(()) };
+    let at = format!("{at}.name");
+    must(is_plain(name, "_-"), &at, || {
+        format!("\"{name}\" is no name of traffic: use letters, digits, _ and -")
+    })?;
+    must(who(name).is_none() && !RESERVED.contains(&name.as_str()), &at, || {
+        format!("\"{name}\" is the name of something else: choose another, or leave it out")
+    })
+}
+
+fn rate(traffic: &Traffic, at: &str) -> Checked {
+    above_zero(traffic.pps, &format!("{at}.pps"), "packets a second, or take it out")?;
+    above_zero(traffic.mbit, &format!("{at}.mbit"), "a rate in Mb/s, or take it out")?;
+    must(traffic.pps.is_none() || traffic.mbit.is_none(), at, || {
+        "it has pps and mbit: take one out".to_owned()
+    })?;
+    let (pps, any) = match traffic.kind {
+        Kind::Flood | Kind::Probe => (true, true),
+        Kind::Tcp => (false, true),
+        Kind::Live | Kind::Ask | Kind::Records => (false, false),
+    };
+    must(any || traffic.mbit.is_none(), at, || {
+        "this kind goes as fast as it can: take mbit out".to_owned()
+    })?;
+    must(pps || traffic.pps.is_none(), at, || {
+        "this kind has no packets a second: take pps out".to_owned()
+    })?;
+    let paced = traffic.kind == Kind::Probe && traffic.pps.or(traffic.mbit).is_some();
+    must(traffic.burst == 0.0 || paced, &format!("{at}.burst"), || {
+        "only a probe with pps or mbit comes in bursts: take it out".to_owned()
+    })?;
+    must((0.0..=MOST_BURST).contains(&traffic.burst), &format!("{at}.burst"), || {
+        format!("write a time in seconds from 0 to {MOST_BURST}")
+    })
+}
+
+fn length(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
+    let Traffic { kind, size, frame, .. } = *traffic;
+    must(size.is_none() || frame.is_none(), at, || {
+        "it has size and frame: take one out".to_owned()
+    })?;
+    let datagrams = matches!(kind, Kind::Flood | Kind::Live | Kind::Probe);
+    must(datagrams || frame.is_none(), at, || {
+        "TCP makes its frames as it likes: give a size in place of frame".to_owned()
+    })?;
+    must(size.is_some() || frame.is_some() || kind == Kind::Tcp, at, || {
+        format!("it has no length: give it a size{}", if datagrams { " or a frame" } else { "" })
+    })?;
+    if !datagrams {
+        let good = size.is_none_or(|size| (1..=MOST_RECORD).contains(&size));
+        return must(good, &format!("{at}.size"), || format!("write 1 to {MOST_RECORD} bytes"));
+    }
+    let headers = ETHERNET + headers(traffic.family);
+    let most = scene.mtu + ETHERNET;
+    let least = match (kind, traffic.probing) {
+        (Kind::Probe, Probing::OneWay) => headers + LEAST_PROBE,
+        (Kind::Probe, Probing::RoundTrip) => headers + LEAST_ROUND_TRIP,
+        _ => headers + 1,
+    };
+    if let Some(size) = size {
+        let (least, most) = (least - headers, most - headers);
+        must((least..=most).contains(&size), &format!("{at}.size"), || {
+            format!("{size} bytes: write {least} to {most}, which is what a datagram has room for")
+        })?;
+    }
+    let least = least.max(LEAST_FRAME);
+    must(frame.is_none_or(|frame| (least..=most).contains(&frame)), &format!("{at}.frame"), || {
+        format!("{} bytes: write {least} to {most}", frame.unwrap_or_default())
+    })
+}
+
+/// Of IP and UDP.
+fn headers(family: Family) -> u32 {
+    match family {
+        Family::V4 => 28,
+        Family::V6 => 48,
+    }
+}
+
+/// Two that tell something of the same window must not tell it under the same name.
+fn told_apart(one: &Traffic, other: &Traffic, scene: &Scene, end: f64, at: &str) -> Checked {
+    let within = |traffic: &Traffic, window: &Window| {
+        traffic.start < window.to && traffic.stop.unwrap_or(end) > window.from
+    };
+    if !scene.window.iter().any(|window| within(one, window) && within(other, window)) {
+        return Ok(());
+    }
+    let names = |traffic: &Traffic| {
+        let own = traffic.name.clone().into_iter();
+        let told = if tells_delays(traffic) { whose(traffic, scene) } else { Vec::new() };
+        own.chain(told).collect::<Vec<String>>()
+    };
+    let others = names(one);
+    let twice = names(other).into_iter().find(|name| others.contains(name));
+    must(twice.is_none(), at, || {
+        let name = twice.unwrap_or_default();
+        format!("another traffic of the same window tells of \"{name}\", too: give each a name")
+    })
+}

@@ -1,0 +1,112 @@
+//! What must hold. Invariant: only ratios, shares, fairness and orderings are judged.
+
+use serde::Deserialize;
+
+use super::Experiment;
+use super::cells::{alike, same_x};
+use crate::cell::Place;
+
+/// A claim about results: `value`, or `value / over`, lies between `least` and `most`. A quick run
+/// judges what it measures of it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Check {
+    /// What holds then, as a sentence: "no VM is ever below 90 % of its share".
+    pub what: String,
+    pub value: Pick,
+    /// The value is divided by this: of the same variant and x where these are left out.
+    pub over: Option<Pick>,
+    /// Of repetitions (ratios are taken within a repetition) the median is judged; then of all
+    /// that `value` picks: each (the default), or one number made of them.
+    #[serde(default)]
+    pub squeeze: Squeeze,
+    pub least: Option<f64>,
+    pub most: Option<f64>,
+    /// In place of `least` and `most` with `--quick`, where short windows say less.
+    pub quick_least: Option<f64>,
+    pub quick_most: Option<f64>,
+    /// It only decides what the page says: whether the paper's problem is seen at a baseline.
+    #[serde(default)]
+    pub report_only: bool,
+    /// The paper's number in place of ours, where it printed one: it is shown, not judged.
+    pub published: Option<f64>,
+}
+
+/// A quantity of some cells. `quantity` may hold `*` in place of its window or of who (but not of
+/// `all`): `both.*.of_owed`; a `*` of `over` stands for what is in its place in `value`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pick {
+    pub quantity: String,
+    pub peer: String,
+    /// All variants where left out.
+    pub variant: Option<String>,
+    /// All of them where left out.
+    pub x: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Squeeze {
+    #[default]
+    Each,
+    Least,
+    Most,
+    Median,
+    Sum,
+    /// The largest over the smallest.
+    Spread,
+}
+
+/// Two cells of a check, of their first repetition: whose value is judged, and by whose it is
+/// divided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    pub value: Place,
+    pub over: Option<Place>,
+}
+
+impl Pick {
+    pub(super) fn picks(&self, place: &Place) -> bool {
+        self.peer == place.peer
+            && self.variant.as_ref().is_none_or(|variant| *variant == place.variant)
+            && (self.x.is_none() || same_x(self.x, place.x))
+    }
+
+    /// The cell that belongs to `place`: of its variant and x where these are left out.
+    fn beside(&self, place: &Place) -> Place {
+        Place {
+            peer: self.peer.clone(),
+            variant: self.variant.clone().unwrap_or_else(|| place.variant.clone()),
+            x: self.x.or(place.x),
+            ..place.clone()
+        }
+    }
+}
+
+impl Check {
+    /// What an effort measures of this check, and of what it picks those pairs whose divisor the
+    /// effort leaves out: these are not judged.
+    #[must_use]
+    pub fn pairs(&self, experiment: &Experiment, quick: bool) -> (Vec<Pair>, Vec<Pair>) {
+        let mut places = experiment.places(quick);
+        places.retain(|place| place.repetition == 0);
+        let pair = |place: &Place| Pair {
+            value: place.clone(),
+            over: self.over.as_ref().map(|over| over.beside(place)),
+        };
+        let there = |over: &Place| places.iter().any(|place| alike(place, over));
+        places
+            .iter()
+            .filter(|place| self.value.picks(place))
+            .map(pair)
+            .partition(|pair| pair.over.as_ref().is_none_or(there))
+    }
+
+    /// `least` and `most` of an effort.
+    #[must_use]
+    pub fn bounds(&self, quick: bool) -> (Option<f64>, Option<f64>) {
+        let (least, most) = if quick { (self.quick_least, self.quick_most) } else { (None, None) };
+        (least.or(self.least), most.or(self.most))
+    }
+}

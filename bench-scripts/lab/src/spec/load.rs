@@ -1,0 +1,61 @@
+//! From a file's text to an experiment. Invariant: what is returned can be run; an error is one
+//! sentence with its file and, where there is one, its line.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::problem::{Problem, line_at};
+use super::{Experiment, SpecError, check, order};
+
+/// A file that is longer is no experiment.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Reads a file and all its cells of both efforts.
+pub fn load(path: &Path) -> Result<Experiment, SpecError> {
+    let of_path = |what: String| SpecError { path: path.to_owned(), what };
+    let unreadable = |error: std::io::Error| of_path(format!("cannot be read: {error}"));
+    let length = fs::metadata(path).map_err(unreadable)?.len();
+    if length > MAX_FILE_BYTES {
+        return Err(of_path("is longer than 1 MiB: this is no experiment".to_owned()));
+    }
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    read(&text, &stem).map_err(of_path)
+}
+
+/// All `*.toml` of a folder, by id in the papers' order (A-E1 … E-latency).
+pub fn load_all(folder: &Path) -> Result<Vec<Experiment>, SpecError> {
+    let of_folder = |what: String| SpecError { path: folder.to_owned(), what };
+    let unreadable = |error: std::io::Error| of_folder(format!("cannot be read: {error}"));
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut paths: Vec<PathBuf> =
+        entries.map_err(unreadable)?.iter().map(fs::DirEntry::path).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    let mut all = paths.iter().map(|path| load(path)).collect::<Result<Vec<Experiment>, _>>()?;
+    if all.is_empty() {
+        return Err(of_folder("has no experiments: they are files called ID.toml".to_owned()));
+    }
+    all.sort_by(|one, other| order::by_paper(&one.id, &other.id));
+    Ok(all)
+}
+
+/// `stem` is the file's name without its ending.
+pub(super) fn read(text: &str, stem: &str) -> Result<Experiment, String> {
+    let experiment: Experiment = toml::from_str(text).map_err(|error| of_text(text, &error))?;
+    check::whole(&experiment, stem).map_err(|problem: Problem| problem.shown(text))?;
+    Ok(experiment)
+}
+
+fn of_text(text: &str, error: &toml::de::Error) -> String {
+    let what = error.message().trim().replace('\n', ", ");
+    match error.span() {
+        Some(span) => format!("line {}: {what}", line_at(text, span.start)),
+        None => what,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod sample;
+#[cfg(test)]
+mod tests;

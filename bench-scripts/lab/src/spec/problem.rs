@@ -1,0 +1,127 @@
+//! What is wrong with a file, and where in it.
+//!
+//! Invariant: a place is a path of keys and indices, `scene.traffic.1.stop`; lines are looked up
+//! only where the text is at hand.
+
+use toml::de::{DeTable, DeValue};
+
+/// A sentence and its place, empty where it is about the whole file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Problem {
+    pub(super) at: String,
+    pub(super) what: String,
+}
+
+pub(super) type Checked = Result<(), Problem>;
+
+/// A problem unless `holds`.
+pub(super) fn must(holds: bool, at: &str, what: impl FnOnce() -> String) -> Checked {
+    if holds { Ok(()) } else { Err(Problem::new(at, what())) }
+}
+
+impl Problem {
+    pub(super) fn new(at: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { at: at.into(), what: what.into() }
+    }
+
+    /// With the line of its place in `text`, or of as much of the place as stands there.
+    pub(super) fn shown(&self, text: &str) -> String {
+        let line = line_of(text, &self.at).map(|line| format!("line {line}: ")).unwrap_or_default();
+        format!("{line}{}", self.plain())
+    }
+
+    /// Without a line: people count from 1.
+    pub(super) fn plain(&self) -> String {
+        let mut place = String::new();
+        for word in self.at.split('.').filter(|word| !word.is_empty()) {
+            match word.parse::<usize>() {
+                Ok(index) => place.push_str(&format!(" {}", index + 1)),
+                Err(_) if place.is_empty() => place.push_str(word),
+                Err(_) => place.push_str(&format!(".{word}")),
+            }
+        }
+        if place.is_empty() { self.what.clone() } else { format!("{place}: {}", self.what) }
+    }
+}
+
+/// The line in which `offset` lies, from 1.
+pub(super) fn line_at(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+fn line_of(text: &str, at: &str) -> Option<usize> {
+    let root = DeTable::parse(text).ok()?;
+    let mut words = at.split('.');
+    let (key, mut here) = root.get_ref().get_key_value(words.next()?)?;
+    let mut offset = key.span().start;
+    for word in words {
+        let (start, next) = match here.get_ref() {
+            DeValue::Table(table) => match table.get_key_value(word) {
+                Some((key, value)) => (key.span().start, value),
+                None => break,
+            },
+            DeValue::Array(items) => match word.parse().ok().and_then(|at: usize| items.get(at)) {
+                Some(item) => (item.span().start, item),
+                None => break,
+            },
+            _ => break,
+        };
+        (offset, here) = (start, next);
+    }
+    Some(line_at(text, offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+id = "A-E1"
+
+[scene]
+vms = 2
+traffic = [
+    { from = "vm1" },
+    { from = "vm2",
+      stop = 3 },
+]
+
+[[check]]
+what = "one"
+
+[[check]]
+what = "two"
+value = { peer = "weir" }
+"#;
+
+    #[test]
+    fn a_place_has_a_line() {
+        for (at, line) in [
+            ("id", 2),
+            ("scene", 4),
+            ("scene.vms", 5),
+            ("scene.traffic.0", 7),
+            ("scene.traffic.1.stop", 9),
+            ("scene.traffic.1.start", 8),
+            ("scene.traffic.7", 6),
+            ("scene.vms.0.weight", 5),
+            ("check.0", 12),
+            ("check.1.value.peer", 17),
+        ] {
+            assert_eq!(line_of(TEXT, at), Some(line), "{at}");
+        }
+        assert_eq!(line_of(TEXT, ""), None);
+        assert_eq!(line_of(TEXT, "figure.0"), None);
+        assert_eq!(line_of("no toml", "id"), None);
+    }
+
+    #[test]
+    fn a_problem_is_a_sentence() {
+        let problem = Problem::new("scene.traffic.1.stop", "is before its start");
+        insta::assert_snapshot!(
+            problem.shown(TEXT),
+            @"line 9: scene.traffic 2.stop: is before its start"
+        );
+        assert_eq!(Problem::new("", "is odd").shown(TEXT), "is odd");
+    }
+}

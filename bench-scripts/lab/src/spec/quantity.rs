@@ -1,0 +1,311 @@
+//! Names of what is measured: `WINDOW.WHO.WHAT` of a value, `WHO.WHAT` of a series, and `*` in
+//! place of a window or of who. [`crate::scene`] says what each of them means.
+//!
+//! Invariant: `*` never stands for `all`: a sum is not one more of its parts.
+
+use std::collections::BTreeMap;
+
+use super::{Kind, PeerKind, Scene, Traffic};
+
+const ANY: &str = "*";
+const ALL: &str = "all";
+/// Where who stands in the name of a value.
+const WHO: usize = 1;
+
+/// What adding and multiplying seconds may be off by.
+const ROUNDING: f64 = 1e-6;
+
+/// Names that no traffic may have, besides `vm1` and so on.
+pub(super) const RESERVED: [&str; 5] = [ALL, "cpu", "weir", "events", "host"];
+
+/// Of VMs, of all together and of traffic that has a name.
+const RATES: [&str; 6] = ["mbit", "kpps", "goodput_mbit", "offered_mbit", "offered_kpps", "loss"];
+const OF_VM: [&str; 2] = ["least", "most"];
+const OF_ALL: [&str; 2] = ["jain", "jain_kpps"];
+/// Only where a VM can be owed anything: the link has a rate, or every VM a maximum.
+const OWED: [&str; 2] = ["owed_mbit", "of_owed"];
+const OWED_ALL: [&str; 1] = ["off_owed"];
+const LINK: [&str; 1] = ["link"];
+const DELAYS: [&str; 10] = [
+    "mean_us",
+    "sd_us",
+    "p50_us",
+    "p99_us",
+    "p999_us",
+    "jitter_us",
+    "jitter_sd_us",
+    "answers_per_s",
+    "records_per_s",
+    "kbytes_per_s",
+];
+const CPU: [&str; 5] = ["total", "beyond", "worker", "senders", "us_per_packet"];
+const WEIR: [&str; 5] =
+    ["released_full", "released_timeout", "released_playout", "released_idle", "released_flush"];
+const EVENTS: [&str; 8] = [
+    "syscalls",
+    "switches",
+    "wakeups",
+    "cycles",
+    "instructions",
+    "cache_misses",
+    "dtlb_misses",
+    "itlb_misses",
+];
+
+/// Whether the name of a value is one of those that `pattern` stands for.
+#[must_use]
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let same = |(index, (pattern, part)): (usize, (&str, &str))| {
+        pattern == part || (pattern == ANY && (index != WHO || part != ALL))
+    };
+    pattern.split('.').count() == name.split('.').count()
+        && pattern.split('.').zip(name.split('.')).enumerate().all(same)
+}
+
+/// `pattern` with the parts of `name` in place of each `*`: what belongs to `name`.
+#[must_use]
+pub fn bind(pattern: &str, name: &str) -> String {
+    let part = |(pattern, part)| if pattern == ANY { part } else { pattern };
+    pattern.split('.').zip(name.split('.')).map(part).collect::<Vec<&str>>().join(".")
+}
+
+/// The parts of `name` that `pattern` leaves open: `vm2`.
+#[must_use]
+pub fn open_parts(pattern: &str, name: &str) -> String {
+    let open = pattern.split('.').zip(name.split('.')).filter(|(pattern, _)| *pattern == ANY);
+    open.map(|(_, part)| part).collect::<Vec<&str>>().join(".")
+}
+
+/// Whether a cell comes to a value of this name, or why not.
+pub(super) fn check_value(quantity: &str, scene: &Scene, kind: PeerKind) -> Result<(), String> {
+    let parts: Vec<&str> = quantity.split('.').collect();
+    let &[window, who, what] = parts.as_slice() else {
+        return Err(format!("`{quantity}` is no quantity: write `window.who.what`"));
+    };
+    let windows = || scene.window.iter().map(|window| window.name.as_str());
+    if window != ANY && !windows().any(|name| name == window) {
+        return Err(format!(
+            "`{quantity}`: there is no window `{window}`, valid: {}",
+            list(windows())
+        ));
+    }
+    check_who(quantity, who, what, &measured(scene, kind, window))
+}
+
+/// The same for a series.
+pub(super) fn check_series(quantity: &str, scene: &Scene, kind: PeerKind) -> Result<(), String> {
+    let parts: Vec<&str> = quantity.split('.').collect();
+    let &[who, what] = parts.as_slice() else {
+        return Err(format!("`{quantity}` is no series over time: write `who.what`"));
+    };
+    if who == ANY {
+        return Err(format!("`{quantity}`: a line needs one name in place of `*`"));
+    }
+    if OF_VM.contains(&what) {
+        return Err(format!("`{quantity}` is of a whole window and has no series"));
+    }
+    check_who(quantity, who, what, &measured(scene, kind, ANY))
+}
+
+pub(super) fn has_any(quantity: &str) -> bool {
+    quantity.split('.').any(|part| part == ANY)
+}
+
+type Names = BTreeMap<String, Vec<&'static str>>;
+
+fn check_who(quantity: &str, who: &str, what: &str, names: &Names) -> Result<(), String> {
+    if who == ANY {
+        let known = names.iter().any(|(who, whats)| who != ALL && whats.contains(&what));
+        return if known { Ok(()) } else { Err(format!("`{quantity}`: nobody has `{what}` here")) };
+    }
+    let Some(whats) = names.get(who) else {
+        let valid = list(names.keys().map(String::as_str));
+        return Err(format!("`{quantity}`: nobody is called `{who}` here, valid: {valid}"));
+    };
+    if whats.contains(&what) {
+        return Ok(());
+    }
+    let valid = list(whats.iter().copied());
+    Err(format!("`{quantity}`: `{who}` has no `{what}` here, valid: {valid}"))
+}
+
+/// Everything that is measured of whom in a window.
+fn measured(scene: &Scene, kind: PeerKind, window: &str) -> Names {
+    let mut names = Names::new();
+    let mut add = |who: &str, whats: &[&'static str]| {
+        let known = names.entry(who.to_owned()).or_default();
+        known
+            .extend(whats.iter().filter(|what| !known.contains(what)).copied().collect::<Vec<_>>());
+    };
+    let limited = |number| scene.vm.iter().any(|vm| vm.number == number && vm.max.is_some());
+    let owed = scene.link.is_some() || (1..=scene.vms).all(limited);
+    for who in (1..=scene.vms).map(|number| format!("vm{number}")) {
+        add(&who, &RATES);
+        add(&who, &OF_VM);
+        if owed {
+            add(&who, &OWED);
+        }
+    }
+    add(ALL, &RATES);
+    add(ALL, &OF_ALL);
+    if owed {
+        add(ALL, &OWED_ALL);
+    }
+    if scene.link.is_some() {
+        add(ALL, &LINK);
+    }
+    add("cpu", &CPU);
+    add("events", &EVENTS);
+    if kind == PeerKind::Weir {
+        add("weir", &WEIR);
+    }
+    for traffic in &scene.traffic {
+        if let Some(name) = &traffic.name {
+            add(name, &RATES);
+        }
+        if tells_delays(traffic) && goes_on(traffic, scene, window) {
+            whose(traffic, scene).iter().for_each(|who| add(who, &DELAYS));
+        }
+    }
+    names
+}
+
+pub(super) fn tells_delays(traffic: &Traffic) -> bool {
+    matches!(traffic.kind, Kind::Probe | Kind::Ask | Kind::Records)
+}
+
+/// Whether it is sent all through the window: what it finds out is of whole windows.
+fn goes_on(traffic: &Traffic, scene: &Scene, window: &str) -> bool {
+    let within = |from: f64, to: f64| {
+        from >= traffic.start - ROUNDING && traffic.stop.is_none_or(|stop| to <= stop + ROUNDING)
+    };
+    let mut windows = scene.window.iter().filter(|one| window == ANY || one.name == window);
+    windows.any(|one| within(one.from, one.to))
+}
+
+/// Under which names a traffic tells what it found out: its own, or its VMs' and that of all of
+/// them where they are several.
+pub(super) fn whose(traffic: &Traffic, scene: &Scene) -> Vec<String> {
+    let vms = |seat: &str| match seat {
+        "every" | "via-every" => (1..=scene.vms).map(|number| format!("vm{number}")).collect(),
+        "via-others" => (2..=scene.vms).map(|number| format!("vm{number}")).collect(),
+        _ if seat.starts_with("vm") || seat.starts_with("via") => vec![seat.replace("via", "vm")],
+        _ => Vec::new(),
+    };
+    let (from, to) = (vms(&traffic.from), vms(&traffic.to));
+    let flows = from.len().max(to.len());
+    let mut names = if from.is_empty() { to } else { from };
+    match &traffic.name {
+        Some(name) if flows > 1 => names.push(name.clone()),
+        Some(name) => names = vec![name.clone()],
+        None if flows > 1 => names.push(ALL.to_owned()),
+        None if names.is_empty() => names.push(traffic.from.clone()),
+        None => {}
+    }
+    names
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<&str>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_one_part_but_not_all() {
+        assert!(matches("both.vm1.mbit", "both.vm1.mbit"));
+        assert!(matches("both.*.mbit", "both.vm1.mbit"));
+        assert!(matches("*.*.of_owed", "one.vm1.of_owed"));
+        assert!(matches("*.vm1.mbit", "all.vm1.mbit"));
+        for (pattern, name) in [
+            ("both.*.mbit", "both.all.mbit"),
+            ("both.*.mbit", "alone.vm1.mbit"),
+            ("both.*.mbit", "both.vm1.kpps"),
+            ("both.vm1.mbit", "both.vm12.mbit"),
+            ("*.mbit", "both.vm1.mbit"),
+        ] {
+            assert!(!matches(pattern, name), "{pattern}, {name}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_open_is_bound_by_place() {
+        assert_eq!(bind("alone.*.mbit", "both.vm2.mbit"), "alone.vm2.mbit");
+        assert_eq!(bind("alone.vm1.kpps", "both.vm2.mbit"), "alone.vm1.kpps");
+        assert_eq!(open_parts("both.*.mbit", "both.vm2.mbit"), "vm2");
+        assert_eq!(open_parts("*.*.mbit", "both.vm2.mbit"), "both.vm2");
+        assert_eq!(open_parts("both.vm2.mbit", "both.vm2.mbit"), "");
+    }
+
+    fn scene(link: &str) -> Scene {
+        let text = format!(
+            r#"vms = 2
+            {link}
+            traffic = [
+                {{ kind = "flood", from = "vm1", to = "uplink", size = 100 }},
+                {{ kind = "probe", from = "vm2", to = "uplink", size = 100, name = "polite" }},
+                {{ kind = "ask", from = "uplink", to = "vm2", size = 100 }},
+            ]
+            window = [{{ name = "both", from = 0, to = 1 }}]"#
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn known_names() {
+        for name in [
+            "both.vm1.mbit",
+            "both.*.of_owed",
+            "*.vm2.least",
+            "both.all.jain",
+            "both.polite.p99_us",
+            "both.polite.loss",
+            "both.vm2.answers_per_s",
+            "both.vm2.records_per_s",
+            "both.cpu.us_per_packet",
+            "both.weir.released_playout",
+            "both.events.dtlb_misses",
+        ] {
+            assert_eq!(check_value(name, &scene("link = 100"), PeerKind::Weir), Ok(()));
+        }
+        for name in ["vm1.mbit", "polite.p99_us", "cpu.worker"] {
+            assert_eq!(check_series(name, &scene(""), PeerKind::Bridge), Ok(()));
+        }
+    }
+
+    #[test]
+    fn unknown_names() {
+        let value = |name, link| check_value(name, &scene(link), PeerKind::Bridge).unwrap_err();
+        let series = |name| check_series(name, &scene(""), PeerKind::Bridge).unwrap_err();
+        let all = [
+            value("vm1.mbit", ""),
+            value("alone.vm1.mbit", ""),
+            value("both.vm3.mbit", ""),
+            value("both.vm1.mbits", ""),
+            value("both.vm1.p99_us", ""),
+            value("both.vm1.of_owed", ""),
+            value("both.*.of_owed", ""),
+            value("both.*.jain", "link = 100"),
+            value("both.weir.released_full", ""),
+            series("both.vm1.mbit"),
+            series("*.mbit"),
+            series("vm1.least"),
+        ];
+        insta::assert_snapshot!(all.join("\n"), @r"
+        `vm1.mbit` is no quantity: write `window.who.what`
+        `alone.vm1.mbit`: there is no window `alone`, valid: both
+        `both.vm3.mbit`: nobody is called `vm3` here, valid: all, cpu, events, polite, vm1, vm2
+        `both.vm1.mbits`: `vm1` has no `mbits` here, valid: mbit, kpps, goodput_mbit, offered_mbit, offered_kpps, loss, least, most
+        `both.vm1.p99_us`: `vm1` has no `p99_us` here, valid: mbit, kpps, goodput_mbit, offered_mbit, offered_kpps, loss, least, most
+        `both.vm1.of_owed`: `vm1` has no `of_owed` here, valid: mbit, kpps, goodput_mbit, offered_mbit, offered_kpps, loss, least, most
+        `both.*.of_owed`: nobody has `of_owed` here
+        `both.*.jain`: nobody has `jain` here
+        `both.weir.released_full`: nobody is called `weir` here, valid: all, cpu, events, polite, vm1, vm2
+        `both.vm1.mbit` is no series over time: write `who.what`
+        `*.mbit`: a line needs one name in place of `*`
+        `vm1.least` is of a whole window and has no series
+        ");
+    }
+}

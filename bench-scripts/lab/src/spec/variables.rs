@@ -1,0 +1,289 @@
+//! Variables of a scene: `$x`, `$seconds`, and those of the variant, which may be made of others.
+//!
+//! Invariant: what comes out holds no `$`; a variable that nobody knows, that is made of itself, or
+//! that nobody uses is an error, since each of them is a slip of the pen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::{Table, Value};
+
+use super::Variant;
+use super::arithmetic;
+use super::problem::{Checked, Problem, must};
+
+const X: &str = "x";
+const SECONDS: &str = "seconds";
+/// Whole numbers up to here are the same as integers and as floats.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+pub(super) struct Variables<'a> {
+    /// By name: the value, and where it stands in the file.
+    known: BTreeMap<&'a str, (Value, String)>,
+    used: BTreeSet<String>,
+    /// Being filled in, the outermost first.
+    open: Vec<String>,
+}
+
+impl<'a> Variables<'a> {
+    pub(super) fn new(variant: Option<(usize, &'a Variant)>, x: Option<f64>, seconds: f64) -> Self {
+        let mut known = BTreeMap::new();
+        if let Some((index, variant)) = variant {
+            for (name, value) in &variant.set {
+                let at = format!("variant.{index}.set.{name}");
+                known.insert(name.as_str(), (value.clone(), at));
+            }
+        }
+        known.insert(SECONDS, (number(seconds), String::new()));
+        if let Some(x) = x {
+            known.insert(X, (number(x), String::new()));
+        }
+        Self { known, used: BTreeSet::new(), open: Vec::new() }
+    }
+
+    /// All of a table with every variable filled in.
+    pub(super) fn table(&mut self, table: &Table, at: &str) -> Result<Table, Problem> {
+        table
+            .iter()
+            .map(|(key, value)| Ok((key.clone(), self.value(value, &format!("{at}.{key}"))?)))
+            .collect()
+    }
+
+    fn value(&mut self, value: &Value, at: &str) -> Result<Value, Problem> {
+        Ok(match value {
+            Value::String(text) if text.contains('$') => self.text(text, at)?,
+            Value::Array(items) => {
+                let item = |(index, item)| self.value(item, &format!("{at}.{index}"));
+                Value::Array(items.iter().enumerate().map(item).collect::<Result<_, _>>()?)
+            }
+            Value::Table(table) => Value::Table(self.table(table, at)?),
+            other => other.clone(),
+        })
+    }
+
+    fn text(&mut self, text: &str, at: &str) -> Result<Value, Problem> {
+        if let Some(name) = text.strip_prefix('$').filter(|name| is_name(name)) {
+            return self.variable(name, at);
+        }
+        let mut filled = String::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once('$') {
+            filled.push_str(before);
+            let (name, behind) = split_name(behind).ok_or_else(|| {
+                Problem::new(
+                    at,
+                    format!("in \"{text}\" no name follows a `$`: write `$name` or `${{name}}`"),
+                )
+            })?;
+            match self.variable(name, at)? {
+                Value::String(text) => filled.push_str(&text),
+                Value::Integer(number) => filled.push_str(&number.to_string()),
+                Value::Float(number) => filled.push_str(&number.to_string()),
+                Value::Boolean(flag) => filled.push_str(&flag.to_string()),
+                _ => {
+                    let what = format!(
+                        "${name} is a list or a table, which cannot be put into a text: use it as \
+                         \"${name}\" alone"
+                    );
+                    return Err(Problem::new(at, what));
+                }
+            }
+            rest = behind;
+        }
+        filled.push_str(rest);
+        match arithmetic::value(&filled) {
+            Some(value) if value.is_finite() => Ok(number(value)),
+            Some(_) => {
+                let what = format!("\"{text}\" comes to {filled}, which has no finite value");
+                Err(Problem::new(at, what))
+            }
+            None => Ok(Value::String(filled)),
+        }
+    }
+
+    fn variable(&mut self, name: &str, at: &str) -> Result<Value, Problem> {
+        let Some((value, place)) = self.known.get(name).cloned() else {
+            return Err(Problem::new(at, self.unknown(name)));
+        };
+        if self.open.iter().any(|open| open == name) {
+            let way: Vec<String> = self
+                .open
+                .iter()
+                .map(|open| format!("${open}"))
+                .chain([format!("${name}")])
+                .collect();
+            let what =
+                format!("a variable is made of itself, {}: break the circle", way.join(" of "));
+            return Err(Problem::new(at, what));
+        }
+        self.used.insert(name.to_owned());
+        self.open.push(name.to_owned());
+        let filled = self.value(&value, &place);
+        self.open.pop();
+        filled
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        if name == X {
+            return "$x is what `vary` varies, and there is no [vary]: add it".to_owned();
+        }
+        let known: Vec<String> = self.known.keys().map(|known| format!("${known}")).collect();
+        format!(
+            "there is no variable ${name}: set it in every variant, or use {}",
+            known.join(", ")
+        )
+    }
+
+    pub(super) fn uses_x(&self) -> bool {
+        self.used.contains(X)
+    }
+
+    /// After all has been filled in: every variable of the variant was needed.
+    pub(super) fn all_used(&self) -> Checked {
+        for (name, (_, at)) in self.known.iter().filter(|(_, (_, at))| !at.is_empty()) {
+            must(self.used.contains(*name), at, || {
+                format!("nothing in [scene] uses ${name}: use it, or take it out")
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What a variant may set.
+pub(super) fn check_names(variants: &[Variant]) -> Checked {
+    for (index, variant) in variants.iter().enumerate() {
+        for name in variant.set.keys() {
+            let at = format!("variant.{index}.set");
+            must(is_name(name), &at, || {
+                format!("\"{name}\" is no variable's name: use letters, digits and underscores")
+            })?;
+            must(![X, SECONDS].contains(&name.as_str()), &at, || {
+                format!("${name} has its meaning already: choose another name")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// An integer where it is whole: so that it fits wherever a number is expected.
+fn number(value: f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < EXACT {
+        Value::Integer(value as i64)
+    } else {
+        Value::Float(value)
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.chars().all(of_name)
+}
+
+fn of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// The name behind a `$` and what follows it.
+fn split_name(behind: &str) -> Option<(&str, &str)> {
+    let (name, rest) = match behind.strip_prefix('{') {
+        Some(inside) => inside.split_once('}')?,
+        None => behind.split_at(behind.find(|c| !of_name(c)).unwrap_or(behind.len())),
+    };
+    is_name(name).then_some((name, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn variant(set: &str) -> Variant {
+        Variant {
+            name: "one".to_owned(),
+            title: None,
+            set: toml::from_str(set).unwrap(),
+            peers: None,
+        }
+    }
+
+    fn fill(set: &str, x: Option<f64>, scene: &str) -> Result<String, String> {
+        let variant = variant(set);
+        let mut variables = Variables::new(Some((0, &variant)), x, 10.0);
+        let filled = variables
+            .table(&toml::from_str(scene).unwrap(), "scene")
+            .and_then(|filled| variables.all_used().map(|()| filled))
+            .map_err(|problem| problem.plain())?;
+        Ok(toml::to_string(&filled).unwrap().trim().replace('\n', "; "))
+    }
+
+    #[test]
+    fn variables_have_types() {
+        for (set, scene, filled) in [
+            ("", "vms = '$x'", "vms = 4"),
+            ("", "to = '$seconds * 0.5 + 0.5'", "to = 5.5"),
+            ("", "to = '$seconds * 0.5'", "to = 5"),
+            ("", "rate = '${x}Mbit'", "rate = \"4Mbit\""),
+            ("", "to = 'vm$x'", "to = \"vm4\""),
+            ("", "weights = ['$x', 1]", "weights = [4, 1]"),
+            ("", "plain = '1 + 1'", "plain = \"1 + 1\""),
+            ("who = 'vm2'", "to = '$who'", "to = \"vm2\""),
+            ("half = 0.5", "at = '$half'", "at = 0.5"),
+            ("half = '$seconds / 2'", "at = '$half - 1'", "at = 4"),
+            ("gap = '1 - $x'", "at = '2 - $gap'", "at = 5"),
+            ("weights = ['$x', 2]", "weights = '$weights'", "weights = [4, 2]"),
+            ("on = true", "urgent = '$on'", "urgent = true"),
+            ("load = [{ at = 'vm$x' }]", "load = '$load'", "[[load]]; at = \"vm4\""),
+        ] {
+            assert_eq!(fill(set, Some(4.0), scene), Ok(filled.to_owned()), "{set}, {scene}");
+        }
+    }
+
+    #[test]
+    fn slips_of_the_pen_are_told() {
+        let told = |set, x, scene| fill(set, x, scene).unwrap_err();
+        let all = [
+            told("", Some(1.0), "vms = '$n'"),
+            told("", None, "vms = '$x'"),
+            told("", None, "traffic = [{ to = 'vm$' }]"),
+            told("", None, "to = '${seconds'"),
+            told("a = '$b + 1'\nb = '$a'", None, "at = '$a'"),
+            told("a = 1", None, "vms = 2"),
+            told("a = '$b'\nb = 1", None, "at = '$b'"),
+            told("a = [1]", None, "at = '$a + 1'"),
+            told("a = 0", None, "at = '1 / $a'"),
+        ];
+        insta::assert_snapshot!(all.join("\n"), @r#"
+        scene.vms: there is no variable $n: set it in every variant, or use $seconds, $x
+        scene.vms: $x is what `vary` varies, and there is no [vary]: add it
+        scene.traffic 1.to: in "vm$" no name follows a `$`: write `$name` or `${name}`
+        scene.to: in "${seconds" no name follows a `$`: write `$name` or `${name}`
+        variant 1.set.b: a variable is made of itself, $a of $b of $a: break the circle
+        variant 1.set.a: nothing in [scene] uses $a: use it, or take it out
+        variant 1.set.a: nothing in [scene] uses $a: use it, or take it out
+        scene.at: $a is a list or a table, which cannot be put into a text: use it as "$a" alone
+        scene.at: "1 / $a" comes to 1 / 0, which has no finite value
+        "#);
+    }
+
+    #[test]
+    fn names_of_variables() {
+        let told = |set| check_names(&[variant(set)]).unwrap_err().plain();
+        let all = [told("max-rate = 1"), told("2x = 1"), told("x = 1"), told("seconds = 1")];
+        insta::assert_snapshot!(all.join("\n"), @r#"
+        variant 1.set: "max-rate" is no variable's name: use letters, digits and underscores
+        variant 1.set: "2x" is no variable's name: use letters, digits and underscores
+        variant 1.set: $x has its meaning already: choose another name
+        variant 1.set: $seconds has its meaning already: choose another name
+        "#);
+        assert_eq!(check_names(&[variant("max_rate2 = 1")]), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in ".{0,30}|[$x{} +0-9a-z]{0,20}") {
+            let scene = Table::from_iter([("key".to_owned(), Value::String(text))]);
+            let filled = Variables::new(None, Some(2.0), 10.0).table(&scene, "scene");
+            if let Ok(filled) = filled {
+                prop_assert!(filled["key"].as_str().is_none_or(|text| !text.contains('$')));
+            }
+        }
+    }
+}

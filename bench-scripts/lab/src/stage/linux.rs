@@ -1,0 +1,63 @@
+//! The same promises to Linux's own parts. Invariant: a link's rate holds for whoever forwards;
+//! shares and maximum rates are kept by HTB alone.
+
+use anyhow::{Context, Result};
+use system_tests::Guest;
+use system_tests::bed::GUEST_IF;
+use system_tests::fair::Sender;
+use system_tests::peers::fifo;
+use system_tests::peers::htb::{self, Class, Htb};
+
+use super::Stage;
+use crate::spec::{Kind, PeerKind};
+
+impl Stage {
+    /// The link's queues, where they are not weir's.
+    pub(super) fn shape(&self) -> Result<()> {
+        let (host, port, mtu) = (&self.bed.host, self.link_port(), self.scene.mtu);
+        match (self.peer.kind, self.scene.link) {
+            (PeerKind::Bridge | PeerKind::Linux, Some(link)) => fifo::make(host, port, link, mtu)?,
+            // There is no host: the VM's own end is the link's.
+            (PeerKind::Direct, Some(link)) => fifo::make(&self.vm(1)?.ns, GUEST_IF, link, mtu)?,
+            (PeerKind::Htb, _) => {
+                let classes = self.classes(&self.scene.all_weights(&[])?);
+                if self.scene.link.is_some() || !classes.is_empty() {
+                    self.htb().make(&classes)?;
+                }
+            }
+            _ => {}
+        }
+        self.poll_ports()
+    }
+
+    /// Frames without a socket behind them are dropped at ports that do not poll.
+    fn poll_ports(&self) -> Result<()> {
+        let live = self.scene.traffic.iter().any(|traffic| traffic.kind == Kind::Live);
+        let by_linux = matches!(self.peer.kind, PeerKind::Bridge | PeerKind::Htb | PeerKind::Linux);
+        if live && by_linux {
+            for port in self.bed.ports() {
+                let on = self.bed.host.ethtool(&format!("-K {port} gro on"));
+                on.with_context(|| format!("polling at {port}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn reweigh_classes(&self, weights: &[u32]) -> Result<()> {
+        // Without a link's rate there are no shares of it.
+        if self.scene.link.is_none() {
+            return Ok(());
+        }
+        self.htb().change(&self.classes(weights))
+    }
+
+    fn htb(&self) -> Htb<'_> {
+        Htb { host: &self.bed.host, port: self.link_port(), mbit: self.scene.link }
+    }
+
+    fn classes(&self, weights: &[u32]) -> Vec<Class<'_>> {
+        let senders: Vec<(&Guest, Sender)> =
+            self.bed.guests.iter().zip(self.scene.senders(weights)).collect();
+        htb::classes(self.scene.link, &senders)
+    }
+}

@@ -1,0 +1,139 @@
+//! One peer on one bed, ready for a scene, and taken down afterwards.
+//!
+//! - [`seats`]: who is where; `owed`: what each VM may expect; `ready`: that every path works
+//! - `fits`: which peer can do what a scene asks for; `weir`, `linux`: the promises in their words
+//!
+//! With routers `vmN` is router N, its promise is that of its right vif, and the link that has a
+//! rate is the one to the right host. Which router a frame passed is told by the address that it is
+//! for, since plain Linux forwarding has but one MAC address: see [`Stage::tells_apart_by`].
+//!
+//! Invariant: each cell has a bed of its own, so that no peer inherits another's queues; every peer
+//! is given the same promises, each in its own words. Senders have core 0, weir's worker core 1.
+
+mod fits;
+mod linux;
+mod owed;
+mod ready;
+mod seats;
+mod weir;
+
+use anyhow::{Context, Result};
+use system_tests::bed::{Layout, RIGHT_PORT, UPLINK_PORT};
+use system_tests::observer::By;
+use system_tests::peers::redirect;
+use system_tests::{Bed, BedSpec, Guest, Weir};
+use weir_port::rawprog::Attached;
+
+use crate::spec::{Peer, PeerKind, Scene, Topology};
+
+pub use self::fits::fits;
+pub use self::seats::{Spot, Way};
+
+pub const SENDERS: usize = 0;
+pub const WORKER: usize = 1;
+
+/// Drops from the top: what forwards goes before what it forwards between.
+#[derive(Debug)]
+pub struct Stage {
+    weir: Option<Weir>,
+    _redirects: Vec<Attached>,
+    bed: Bed,
+    scene: Scene,
+    peer: Peer,
+}
+
+impl Stage {
+    /// Builds the bed, starts the peer, waits until every path works.
+    pub fn new(peer: &Peer, scene: &Scene) -> Result<Self> {
+        fits(peer, scene)?;
+        let bed = layout(peer.kind, scene).build().context("the bed")?;
+        let (mut weir, mut redirects) = (None, Vec::new());
+        match peer.kind {
+            PeerKind::Weir => weir = Some(Weir::start(&bed, &weir::spec(peer, scene)?)?),
+            PeerKind::Redirect => redirects = redirect::make(&bed).context("XDP redirect")?,
+            _ => {}
+        }
+        let stage =
+            Self { weir, _redirects: redirects, bed, scene: scene.clone(), peer: peer.clone() };
+        stage.shape().context("the link's queues")?;
+        stage.make_ready()?;
+        Ok(stage)
+    }
+
+    pub fn scene(&self) -> &Scene {
+        &self.scene
+    }
+
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    pub fn weir(&self) -> Option<&Weir> {
+        self.weir.as_ref()
+    }
+
+    pub fn bed(&self) -> &Bed {
+        &self.bed
+    }
+
+    pub fn vm(&self, number: u8) -> Result<&Guest> {
+        // Counted from 1: 0 is nobody, not the first.
+        let at = usize::from(number).checked_sub(1).context("VMs are counted from 1")?;
+        self.bed.guest(at)
+    }
+
+    /// How a tally of what arrives knows whose it is: gives [`Spot::number`] at either end.
+    pub fn tells_apart_by(&self) -> By {
+        match self.scene.topology {
+            Topology::Vms => By::SourceMac,
+            Topology::Routers => By::DestinationAddress,
+        }
+    }
+
+    /// The port of the link that has a rate, if any has.
+    pub fn link_port(&self) -> &'static str {
+        link_port(self.scene.topology)
+    }
+
+    /// Gives the VMs, from the first on, other weights.
+    pub fn reweigh(&self, weights: &[u32]) -> Result<()> {
+        let weights = self.scene.all_weights(weights)?;
+        match (&self.weir, self.peer.kind) {
+            (Some(weir), _) => weir::reweigh(weir, &weights),
+            (None, PeerKind::Htb) => self.reweigh_classes(&weights),
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// What each VM may expect in Mb/s of frames when it sends all it can or, where that is given,
+    /// its demand in Mb/s, with these weights (those of the scene where they end): by promises and
+    /// the link's rate. `None` where the link has no rate, unless every VM has a maximum.
+    pub fn owed(&self, weights: &[u32], demand: &[Option<f64>]) -> Option<Vec<f64>> {
+        owed::owed(&self.scene, weights, demand)
+    }
+
+    /// The ledger must balance after every cell, and the process must end well.
+    pub fn finish(mut self) -> Result<()> {
+        let Some(weir) = self.weir.take() else { return Ok(()) };
+        weir.assert_ledger().context("after the scene")?;
+        weir.stop()
+    }
+}
+
+fn link_port(topology: Topology) -> &'static str {
+    match topology {
+        Topology::Vms => UPLINK_PORT,
+        Topology::Routers => RIGHT_PORT,
+    }
+}
+
+fn layout(kind: PeerKind, scene: &Scene) -> BedSpec {
+    let spec = BedSpec::vms(scene.vms).mtu(scene.mtu);
+    let spec = match (scene.topology, kind) {
+        (Topology::Vms, PeerKind::Direct) => spec.direct(),
+        (Topology::Vms, _) => spec,
+        (Topology::Routers, PeerKind::Linux) => spec.layout(Layout::HostRouter),
+        (Topology::Routers, _) => spec.layout(Layout::Routers),
+    };
+    if matches!(kind, PeerKind::Bridge | PeerKind::Htb) { spec.bridge() } else { spec }
+}

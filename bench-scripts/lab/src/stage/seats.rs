@@ -1,0 +1,184 @@
+//! Who is where: the seats of a scene on the bed. Invariant: a seat that is not there is an error
+//! that says which are.
+
+use std::net::IpAddr;
+
+use anyhow::{Context, Result, bail, ensure};
+use system_tests::bed::{self, GUEST_IF, Layout, routers};
+use system_tests::{Guest, Ns};
+
+use super::Stage;
+use crate::spec::{Family, PeerKind, Topology};
+
+/// Where something is sent from or to.
+#[derive(Debug)]
+pub struct Spot<'a> {
+    pub ns: &'a Ns,
+    /// The interface of the namespace by which it is reached.
+    pub interface: String,
+    pub addr: IpAddr,
+    /// The sender's number, as the tallies of [`system_tests::observer::Watch`] know it by
+    /// [`Stage::tells_apart_by`]: the last byte of its MAC address on the observed link. With
+    /// routers the router's number: the last byte of the address that the frames are for.
+    pub number: u8,
+    /// Of that interface.
+    pub mac: [u8; 6],
+}
+
+/// What a frame from one spot to another has in its headers, for those who make frames themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    pub source: IpAddr,
+    pub source_mac: [u8; 6],
+    pub next_mac: [u8; 6],
+}
+
+/// A seat's name, read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Vm(u8),
+    Every,
+    Uplink,
+    Right,
+    Via(u8),
+    ViaEvery,
+    ViaOthers,
+}
+
+pub(super) fn read(seat: &str) -> Option<Place> {
+    let number = |text: &str| text.parse().ok().filter(|_| !text.starts_with(['0', '+']));
+    match seat {
+        "every" => Some(Place::Every),
+        "uplink" => Some(Place::Uplink),
+        "right" => Some(Place::Right),
+        "via-every" => Some(Place::ViaEvery),
+        "via-others" => Some(Place::ViaOthers),
+        _ => match (seat.strip_prefix("vm"), seat.strip_prefix("via")) {
+            (Some(vm), _) => number(vm).map(Place::Vm),
+            (None, Some(via)) => number(via).map(Place::Via),
+            (None, None) => None,
+        },
+    }
+}
+
+pub(super) fn bed_family(family: Family) -> bed::Family {
+    match family {
+        Family::V4 => bed::Family::V4,
+        Family::V6 => bed::Family::V6,
+    }
+}
+
+impl Stage {
+    /// All that a seat stands for, in order: several for `every` and `via-every`, perhaps nobody for
+    /// `via-others`.
+    pub fn spots(&self, seat: &str, family: Family) -> Result<Vec<Spot<'_>>> {
+        let there = |number: u8| (1..=self.scene.vms).contains(&number);
+        let routers = self.scene.topology == Topology::Routers;
+        let own = self.peer.kind != PeerKind::Linux;
+        let place = read(seat);
+        let spots = match place {
+            Some(Place::Vm(number)) if own && there(number) => vec![self.vm(number)?],
+            Some(Place::Every) if own => self.bed.guests.iter().collect(),
+            Some(Place::Uplink) => return Ok(vec![self.uplink_spot(family)?]),
+            Some(Place::Right) if routers => vec![self.right()?],
+            Some(Place::Via(number)) if routers && there(number) => {
+                return Ok(vec![self.via(number, family)?]);
+            }
+            Some(place @ (Place::ViaEvery | Place::ViaOthers)) if routers => {
+                let first = if place == Place::ViaEvery { 1 } else { 2 };
+                return (first..=self.scene.vms).map(|number| self.via(number, family)).collect();
+            }
+            _ => bail!("there is no seat `{seat}` here; valid: {}", self.seats()),
+        };
+        Ok(spots.into_iter().map(|guest| self.spot(guest, family)).collect())
+    }
+
+    /// The headers of frames from one spot to another.
+    pub fn way(&self, from: &Spot<'_>, to: &Spot<'_>) -> Result<Way> {
+        let plain = Way { source: from.addr, source_mac: from.mac, next_mac: to.mac };
+        let Topology::Routers = self.scene.topology else {
+            ensure!(from.ns.name() != to.ns.name(), "a frame from {} to itself", from.addr);
+            return Ok(plain);
+        };
+        let family = if to.addr.is_ipv4() { bed::Family::V4 } else { bed::Family::V6 };
+        let leaves_left = from.ns.name() == self.bed.uplink.ns.name();
+        let is_way = to.addr == routers::right_by(to.number, family);
+        ensure!(
+            leaves_left && is_way,
+            "frames by hand pass a router from the left host: use \"uplink\" and \"viaN\""
+        );
+        Ok(Way {
+            source: routers::left_by(to.number, family),
+            next_mac: self.bed.gateway_mac(to.number),
+            ..plain
+        })
+    }
+
+    fn spot<'a>(&'a self, guest: &'a Guest, family: Family) -> Spot<'a> {
+        Spot {
+            ns: &guest.ns,
+            interface: GUEST_IF.to_owned(),
+            addr: guest.addr(bed_family(family)),
+            number: guest.number,
+            mac: guest.mac(),
+        }
+    }
+
+    fn uplink_spot(&self, family: Family) -> Result<Spot<'_>> {
+        let spot = self.spot(&self.bed.uplink, family);
+        if self.bed.spec.layout != Layout::Direct {
+            return Ok(spot);
+        }
+        // Its end of the VM's own veth.
+        let vm = self.vm(1)?;
+        Ok(Spot { interface: vm.port.clone(), mac: vm.port_mac(), number: vm.number, ..spot })
+    }
+
+    fn right(&self) -> Result<&Guest> {
+        self.bed.right.as_ref().context("there is no right host")
+    }
+
+    fn via(&self, number: u8, family: Family) -> Result<Spot<'_>> {
+        let addr = routers::right_by(number, bed_family(family));
+        Ok(Spot { addr, number, ..self.spot(self.right()?, family) })
+    }
+
+    /// All seats there are, for errors.
+    fn seats(&self) -> String {
+        let n = self.scene.vms;
+        let mut seats = vec!["uplink".to_owned()];
+        if self.peer.kind != PeerKind::Linux {
+            seats.extend([format!("vm1 to vm{n}"), "every".to_owned()]);
+        }
+        if self.scene.topology == Topology::Routers {
+            let ways = ["right", &format!("via1 to via{n}"), "via-every", "via-others"];
+            seats.extend(ways.map(str::to_owned));
+        }
+        seats.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_are_read_by_their_names() {
+        let read = |seats: &[&str]| seats.iter().map(|seat| read(seat)).collect::<Vec<_>>();
+        assert_eq!(
+            read(&["vm1", "vm12", "every", "uplink", "right", "via3", "via-every", "via-others"]),
+            [
+                Some(Place::Vm(1)),
+                Some(Place::Vm(12)),
+                Some(Place::Every),
+                Some(Place::Uplink),
+                Some(Place::Right),
+                Some(Place::Via(3)),
+                Some(Place::ViaEvery),
+                Some(Place::ViaOthers),
+            ]
+        );
+        let none = ["vm", "vm0", "vm01", "vm+1", "vm256", "via", "via0", "via-2", "host", ""];
+        assert_eq!(read(&none), none.map(|_| None));
+    }
+}

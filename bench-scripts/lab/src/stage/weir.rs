@@ -1,0 +1,116 @@
+//! A scene's promises as weir's configuration. Invariant: only what the scene and the peer say
+//! differs from weir's defaults.
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, bail};
+use serde_json::{Map, Value, json};
+use system_tests::{Weir, WeirSpec};
+
+use super::WORKER;
+use crate::spec::{Peer, Scene};
+
+/// The bed's name of the port whose weight is VM `number`'s.
+fn port(number: usize) -> String {
+    format!("v{number}")
+}
+
+pub(super) fn spec(peer: &Peer, scene: &Scene) -> Result<WeirSpec> {
+    let mut spec = WeirSpec::default().workers(&[WORKER]);
+    if let Some(idle) = &peer.idle {
+        spec = spec.idle(one_of("idle", idle, &["spin", "adaptive", "sleep"])?);
+    }
+    if let Some(mode) = &peer.mode {
+        spec = spec.mode(one_of("mode", mode, &["auto", "skb", "native"])?);
+    }
+    if !peer.container.is_empty() {
+        spec = spec.container(&peer.container);
+    }
+    if !peer.scheduler.is_empty() {
+        spec = spec.scheduler(&peer.scheduler);
+    }
+    if let Some(link) = scene.link {
+        spec = spec.port(super::link_port(scene.topology), &rate("rate", link));
+    }
+    for vm in &scene.vm {
+        let mut lines = format!("weight = {}\n", vm.weight);
+        for (key, mbit) in [("min-rate", vm.min), ("max-rate", vm.max)] {
+            if let Some(mbit) = mbit {
+                let _ = writeln!(lines, "{}", rate(key, mbit));
+            }
+        }
+        spec = spec.port(&port(vm.number.into()), &lines);
+    }
+    Ok(spec)
+}
+
+/// Bits, so that no fraction of a Mb/s is lost.
+fn rate(key: &str, mbit: f64) -> String {
+    format!("{key} = \"{:.0}bit\"", mbit * 1e6)
+}
+
+fn one_of(key: &str, word: &str, valid: &[&'static str]) -> Result<&'static str> {
+    match valid.iter().find(|one| **one == word) {
+        Some(one) => Ok(one),
+        None => bail!("{key} = \"{word}\" is not known; valid: {}", valid.join(", ")),
+    }
+}
+
+pub(super) fn reweigh(weir: &Weir, weights: &[u32]) -> Result<()> {
+    weir.patch(&change(weights)).map(drop)
+}
+
+fn change(weights: &[u32]) -> Value {
+    let ports: Map<String, Value> = weights
+        .iter()
+        .enumerate()
+        .map(|(at, weight)| (port(at + 1), json!({ "weight": weight })))
+        .collect();
+    json!({ "ports": ports })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::owed::tests::scene;
+    use super::*;
+
+    #[test]
+    fn promises_become_lines_of_ports() {
+        let peer = toml::from_str(
+            "name = 'it'\nkind = 'weir'\nidle = 'spin'\nmode = 'native'\nscheduler = 'policy = \"fifo\"'",
+        )
+        .unwrap();
+        let scene = scene(
+            "vms = 3\nlink = 100.5\nvm = [{ number = 1, weight = 4, min = 2.5 }, { number = 3, max = 33.3333333 }]",
+        );
+        let spec = spec(&peer, &scene).unwrap();
+        assert_eq!((spec.idle, spec.mode, &spec.workers[..]), ("spin", "native", &[1][..]));
+        assert_eq!((&spec.container[..], &spec.scheduler[..]), ("", "policy = \"fifo\"\n"));
+        let ports: Vec<String> =
+            spec.ports.iter().map(|(name, lines)| format!("{name}\n{lines}")).collect();
+        insta::assert_snapshot!(ports.join("\n"), @r#"
+        nic0
+        rate = "100500000bit"
+        v1
+        weight = 4
+        min-rate = "2500000bit"
+
+        v3
+        weight = 1
+        max-rate = "33333333bit"
+        "#);
+    }
+
+    #[test]
+    fn words_that_weir_does_not_know_are_refused() {
+        let peer = toml::from_str("name = 'it'\nkind = 'weir'\nidle = 'lazy'").unwrap();
+        let error = spec(&peer, &scene("vms = 1")).unwrap_err();
+        insta::assert_snapshot!(error, @r#"idle = "lazy" is not known; valid: spin, adaptive, sleep"#);
+    }
+
+    #[test]
+    fn new_weights_are_a_change_of_the_vms_ports() {
+        let change = change(&[30, 1]).to_string();
+        assert_eq!(change, r#"{"ports":{"v1":{"weight":30},"v2":{"weight":1}}}"#);
+    }
+}

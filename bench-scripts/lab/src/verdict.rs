@@ -1,0 +1,121 @@
+//! Checks against what was measured. Invariant: what was not measured fails its check.
+//!
+//! - [`numbers`]: the number of each cell that a check picks; [`line`]: a verdict for people
+
+mod line;
+mod numbers;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::numbers::ENDLESS;
+use self::numbers::{Found, ratio};
+use crate::cell::Measured;
+use crate::spec::{Check, Experiment, Squeeze};
+use crate::stats::median;
+
+/// What came of one check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub what: String,
+    pub holds: bool,
+    /// The number that decides: the one furthest on the wrong side, or nearest to it. `None` where
+    /// nothing was measured.
+    pub number: Option<f64>,
+    pub least: Option<f64>,
+    pub most: Option<f64>,
+    /// Which cells the number is of: "weir, 40 Mb/s"; where there is none, what is missing.
+    pub at: String,
+    pub report_only: bool,
+}
+
+impl Verdict {
+    /// `holds`, or what was found in place of what had to be. Wrapped to 100 columns.
+    #[must_use]
+    pub fn line(&self) -> String {
+        line::of(self)
+    }
+}
+
+#[must_use]
+pub fn judge(
+    check: &Check,
+    experiment: &Experiment,
+    measured: &[Measured],
+    quick: bool,
+) -> Verdict {
+    let (least, most) = check.bounds(quick);
+    let bounds = Bounds { least, most };
+    let found = numbers::all(check, experiment, measured, quick);
+    let (number, at) = match found.and_then(|all| squeeze(&all, check.squeeze, bounds)) {
+        Ok(found) => (Some(found.number), found.at.join(", ")),
+        Err(why) => (None, why),
+    };
+    Verdict {
+        what: check.what.clone(),
+        holds: number.is_some_and(|number| bounds.room(number) >= 0.0),
+        number,
+        least,
+        most,
+        at,
+        report_only: check.report_only,
+    }
+}
+
+/// All of an experiment. A quick run does not judge a check of which it measures nothing.
+#[must_use]
+pub fn judge_all(experiment: &Experiment, measured: &[Measured], quick: bool) -> Vec<Verdict> {
+    let judged = |check: &&Check| !check.pairs(experiment, quick).0.is_empty();
+    let checks = experiment.check.iter().filter(judged);
+    checks.map(|check| judge(check, experiment, measured, quick)).collect()
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    least: Option<f64>,
+    most: Option<f64>,
+}
+
+impl Bounds {
+    /// How far a number is from the nearer bound; below zero on its wrong side.
+    fn room(self, number: f64) -> f64 {
+        let above = self.least.map_or(f64::INFINITY, |least| number - least);
+        let below = self.most.map_or(f64::INFINITY, |most| most - number);
+        above.min(below)
+    }
+}
+
+/// One number of all, or why there is none.
+fn squeeze(all: &[Found], how: Squeeze, bounds: Bounds) -> Result<Found, String> {
+    let lowest = |rank: &dyn Fn(f64) -> f64| {
+        let ranks = |one: &&Found, other: &&Found| rank(one.number).total_cmp(&rank(other.number));
+        all.iter().min_by(ranks).cloned()
+    };
+    let numbers: Vec<f64> = all.iter().map(|found| found.number).collect();
+    let together = |number: Option<f64>| number.map(|number| Found { number, at: common(all) });
+    let found = match how {
+        Squeeze::Each => lowest(&|number| bounds.room(number)),
+        Squeeze::Least => lowest(&|number| number),
+        Squeeze::Most => lowest(&|number| -number),
+        Squeeze::Median => together(median(&numbers)),
+        Squeeze::Sum => together((!all.is_empty()).then(|| numbers.iter().sum())),
+        Squeeze::Spread => {
+            let (most, least) = (numbers.iter().copied(), numbers.iter().copied());
+            let ends = most.reduce(f64::max).zip(least.reduce(f64::min));
+            together(ends.and_then(|(most, least)| ratio(most, least)))
+        }
+    };
+    found.ok_or_else(|| format!("{}: nothing to judge", common(all).join(", ")))
+}
+
+/// The words that all numbers share, and how many they are.
+fn common(all: &[Found]) -> Vec<String> {
+    let Some(first) = all.first() else { return Vec::new() };
+    let mut words = first.at.clone();
+    words.retain(|word| all.iter().all(|found| found.at.contains(word)));
+    if all.len() > 1 {
+        words.push(format!("{} together", all.len()));
+    }
+    words
+}

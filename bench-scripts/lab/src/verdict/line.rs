@@ -1,0 +1,71 @@
+//! A verdict as people read it. Invariant: no line is longer than a terminal of 100 columns, unless
+//! one word is; a number that fails never looks as if it did not.
+
+use super::Verdict;
+use super::numbers::ENDLESS;
+
+const COLUMNS: usize = 100;
+/// Lines go on below the number, not below the word that says whether it holds.
+const INDENT: usize = 9;
+
+pub(super) fn of(verdict: &Verdict) -> String {
+    let word = match (verdict.holds, verdict.report_only) {
+        (true, false) => "holds",
+        (false, false) => "FAILS",
+        (true, true) => "seen",
+        (false, true) => "unseen",
+    };
+    let Verdict { what, at, number, .. } = verdict;
+    let number = number.map_or_else(|| "not measured,".to_owned(), |number| shown(number, verdict));
+    let head = format!("{word:<INDENT$}{number} {}", bounds(verdict));
+    wrapped(&head, &format!("{what} ({at})"))
+}
+
+fn bounds(verdict: &Verdict) -> String {
+    match (verdict.least, verdict.most) {
+        (Some(least), Some(most)) => format!("in {least}..{most}"),
+        (Some(least), None) => format!("at least {least}"),
+        (None, Some(most)) => format!("at most {most}"),
+        (None, None) => "of anything".to_owned(),
+    }
+}
+
+/// With so many digits that it stays on its side of both bounds.
+fn shown(number: f64, verdict: &Verdict) -> String {
+    if number.abs() >= ENDLESS {
+        return "endless".to_owned();
+    }
+    let side = |number: f64| {
+        (verdict.least.map(|least| number < least), verdict.most.map(|most| number > most))
+    };
+    let few: usize = match number.abs() {
+        1000.0.. => 0,
+        100.0.. => 1,
+        10.0.. => 2,
+        _ => 3,
+    };
+    let texts = (few..few + 9).map(|digits| format!("{number:.digits$}"));
+    let kept = |text: &String| text.parse().is_ok_and(|rounded| side(rounded) == side(number));
+    let text = texts.into_iter().find(kept).unwrap_or_else(|| number.to_string());
+    if !text.contains('.') {
+        return text;
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn wrapped(head: &str, body: &str) -> String {
+    let mut text = format!("{head} ");
+    let mut column = text.chars().count();
+    for word in body.split_whitespace() {
+        let length = word.chars().count();
+        if column + 1 + length > COLUMNS {
+            text.truncate(text.trim_end().len());
+            text.push_str(&format!("\n{:INDENT$}{word}", ""));
+            column = INDENT + length;
+        } else {
+            text.push_str(&format!(" {word}"));
+            column += 1 + length;
+        }
+    }
+    text
+}
