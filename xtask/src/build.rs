@@ -60,7 +60,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
         let words = [OsString::from("run")].into_iter().chain(args.iter().cloned()).chain(own);
         return become_program(&bin, words);
     }
-    need_root("the demo makes network namespaces")?;
+    need_root("the demo makes network namespaces", "run")?;
     setup::ensure(Purpose::Test)?;
     let folder = release(&["weir", "system-tests"], &["weir", "weir-bed"])?;
     become_program(&folder.join("weir-bed"), dump_dir()?.into_iter())
@@ -81,12 +81,38 @@ pub(crate) fn bench(args: &[OsString]) -> Result<()> {
     become_program(&folder.join("weir-bench"), args.iter())
 }
 
-fn need_root(why: &str) -> Result<()> {
+/// `weir-lab` with weir beside it where something is going to be measured.
+pub(crate) fn experiment(args: &[OsString]) -> Result<()> {
+    let measures = args.first().is_some_and(|word| word == "run") && !asks_for_help(args);
+    if !measures {
+        setup::ensure(Purpose::Build)?;
+        let folder = release(&["weir-lab"], &["weir-lab"])?;
+        return become_program(&folder.join("weir-lab"), args.iter());
+    }
+    // Before minutes of building.
+    need_root("experiments make network namespaces", "experiment run …")?;
+    setup::ensure(Purpose::Test)?;
+    let folder = release(&["weir", "weir-lab"], &["weir", "weir-lab"])?;
+    become_program(&folder.join("weir-lab"), args.iter())
+}
+
+pub(crate) fn report(args: &[OsString]) -> Result<()> {
+    setup::ensure(Purpose::Build)?;
+    let folder = release(&["weir-lab"], &["weir-lab"])?;
+    let words = [OsString::from("report")].into_iter().chain(args.iter().cloned());
+    become_program(&folder.join("weir-lab"), words)
+}
+
+fn asks_for_help(args: &[OsString]) -> bool {
+    args.iter().any(|arg| arg == "--help" || arg == "-h")
+}
+
+fn need_root(why: &str, task: &str) -> Result<()> {
     if setup::is_root() {
         return Ok(());
     }
     bail!(
-        "{why}, which needs root: run it as root, for instance `sudo -E env PATH=\"$PATH\" cargo xtask run`"
+        "{why}, which needs root: run it as root, for instance `sudo -E env PATH=\"$PATH\" cargo xtask {task}`"
     )
 }
 

@@ -1,4 +1,5 @@
-//! What the project does with itself: set-up, run, test, build-ebpf, bench, dist.
+//! What the project does with itself: set-up, run, test, build-ebpf, bench, experiment,
+//! report, dist.
 //!
 //! Invariant: builds with the Rust toolchain alone, since it is what installs everything else.
 
@@ -90,6 +91,41 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         args: Vec<OsString>,
     },
+    /// Run the papers' experiments against weir and its peers, and judge them
+    #[command(
+        long_about = "Builds release and runs the papers' experiments, each a file in \
+        bench-scripts/experiments, against weir and the peers that make its point: a Linux bridge, \
+        a bridge with HTB, plain Linux forwarding, weir with one queue.\n\n\
+        Everything after `experiment` goes to weir-lab:\n  \
+        list [--json]                    what there is, how long it takes, what came out\n  \
+        run ID…|all [--quick] [--again] [--only PEER,…] [--seed N] [--json]\n\n\
+        ID is `A-E1` and the like, or a paper's letter for all of its experiments. Every cell is kept \
+        in target/experiments as soon as it is measured: Ctrl-C, and the same command goes on from \
+        there. `run` prints what each file says must hold, those that fail at the end again, and \
+        exits with 1 if there are any, or anything could not be measured.\n\n\
+        `run` takes root and an otherwise idle machine with two cores; `all` takes hours, `all \
+        --quick` about ten minutes. See bench-scripts/README.md for the files.",
+        disable_help_flag = true
+    )]
+    Experiment {
+        /// What to hand to `weir-lab` (`cargo xtask experiment --help` for its own help)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<OsString>,
+    },
+    /// Draw what the experiments measured beside what was published: one page, and RESULTS.md
+    #[command(
+        long_about = "Builds release and writes what `cargo xtask experiment run` measured: \
+        target/experiments/report.html, one page that needs no network and no other file, with our \
+        figures and the papers' in the same plots; and RESULTS.md, the short table.\n\n\
+        Everything after `report` goes to weir-lab: [--page FILE] [--table FILE] [--open-nothing]. \
+        It measures nothing and takes no root.",
+        disable_help_flag = true
+    )]
+    Report {
+        /// What to hand to `weir-lab report` (`cargo xtask report --help` for its own help)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<OsString>,
+    },
     /// Pack the release binary, manual, completions, licences and examples, below target/dist
     Dist,
 }
@@ -101,6 +137,8 @@ fn main() -> Result<()> {
         Task::Test { no_root, filter } => test::run(no_root, filter.as_deref()),
         Task::BuildEbpf { check } => build_ebpf(check),
         Task::Bench { args } => build::bench(&args),
+        Task::Experiment { args } => build::experiment(&args),
+        Task::Report { args } => build::report(&args),
         Task::Dist => dist::run(),
     }
 }

@@ -76,6 +76,9 @@ const NEEDS: &[Need] = &[
     need!(Program("tmux"), Test, "a terminal to show full-screen commands in", "tmux", "tmux", "tmux", "tmux"),
     need!(Program("tshark"), Test, "reads captures back", "tshark", "wireshark-cli", "wireshark-cli", "wireshark"),
     need!(Program("iperf3"), Test, "the test bed's TCP traffic", "iperf3", "iperf3", "iperf3", "iperf"),
+    need!(Program("tc"), Test, "peers' queues, shaped by the kernel", "iproute2", "iproute-tc", "iproute2", "iproute2"),
+    need!(Program("stress-ng"), Test, "the experiments' CPU burner", "stress-ng", "stress-ng", "stress-ng", "stress-ng"),
+    need!(Program("fio"), Test, "the experiments' disk load", "fio", "fio", "fio", "fio"),
     need!(Program("python3"), Test, "other implementations of weir's formats", "python3", "python3", "python", "python3"),
     need!(PythonVenv, Test, "a folder of their own for Python packages", "python3-venv", "python3", "python", "python3"),
 ];

@@ -74,7 +74,7 @@ pub(crate) fn run(no_root: bool, filter: Option<&str>) -> Result<()> {
         &target,
         root,
         filter,
-        &["--workspace", "--exclude", "system-tests"],
+        &["--workspace", "--exclude", "system-tests", "--exclude", "weir-lab"],
         &[],
     )?;
     tier(
@@ -83,7 +83,7 @@ pub(crate) fn run(no_root: bool, filter: Option<&str>) -> Result<()> {
         &target,
         root,
         filter,
-        &["--package", "system-tests", "--lib", "--bins"],
+        &["--package", "system-tests", "--package", "weir-lab", "--lib", "--bins"],
         &[],
     )?;
 
@@ -106,7 +106,7 @@ pub(crate) fn run(no_root: bool, filter: Option<&str>) -> Result<()> {
         &target,
         root,
         filter,
-        &["--package", "system-tests", "--test", "*"],
+        &["--package", "system-tests", "--package", "weir-lab", "--test", "*"],
         &serial,
     )?;
     finish(sum, root)
