@@ -9,63 +9,73 @@ use std::fmt;
 use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The kernel's unit in /proc/stat; 100 on every architecture Linux exports it to.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Each core's busy ticks at one instant, and those of them that were soft interrupts.
+/// What each core did until one instant.
+///
+/// Busy is what is left of the time: the kernel times idleness exactly, and everything else by
+/// looking at what runs when it ticks, which never sees work that timers begin and that is done
+/// before the next tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Busy {
-    cores: Vec<u64>,
-    soft: Vec<u64>,
+    at: Instant,
+    cores: Vec<Core>,
+}
+
+/// In ticks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Core {
+    /// Idle, waiting for a disk, or taken by other machines on the same host.
+    away: u64,
+    soft: u64,
 }
 
 impl Busy {
     pub fn now() -> Result<Self> {
         let text = fs::read_to_string("/proc/stat").context("/proc/stat")?;
-        // user nice system idle iowait irq softirq steal …; steal is others' work.
-        Ok(Self { cores: parse(&text, &[0, 1, 2, 5, 6]), soft: parse(&text, &[6]) })
+        Ok(Self { at: Instant::now(), cores: parse(&text) })
     }
 
     /// Busy time of all cores since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Duration {
-        let ticks: u64 = self
-            .cores
-            .iter()
-            .zip(&earlier.cores)
-            .map(|(now, then)| now.saturating_sub(*then))
-            .sum();
-        TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
+        (0..self.cores.len()).map(|core| self.core_since(earlier, core)).sum()
     }
 
     /// Busy time of one core since `earlier`.
     #[must_use]
     pub fn core_since(&self, earlier: &Self, core: usize) -> Duration {
-        between(&earlier.cores, &self.cores, core)
+        if core >= self.cores.len() {
+            return Duration::ZERO;
+        }
+        let away = self.ticks_since(earlier, core, |core| core.away);
+        self.at.saturating_duration_since(earlier.at).saturating_sub(away)
     }
 
-    /// What of it were soft interrupts, in whoever's time they ran.
+    /// What of it were soft interrupts, in whoever's time they ran, as far as ticks saw them.
     #[must_use]
     pub fn soft_since(&self, earlier: &Self, core: usize) -> Duration {
-        between(&earlier.soft, &self.soft, core)
+        self.ticks_since(earlier, core, |core| core.soft)
+    }
+
+    fn ticks_since(&self, earlier: &Self, core: usize, of: impl Fn(&Core) -> u64) -> Duration {
+        let at = |busy: &Self| busy.cores.get(core).map_or(0, &of);
+        TICK * u32::try_from(at(self).saturating_sub(at(earlier))).unwrap_or(u32::MAX)
     }
 }
 
-fn between(before: &[u64], after: &[u64], core: usize) -> Duration {
-    let at = |cores: &[u64]| cores.get(core).copied().unwrap_or(0);
-    TICK * u32::try_from(at(after).saturating_sub(at(before))).unwrap_or(u32::MAX)
-}
-
-/// The sum of these columns for each core.
-fn parse(text: &str, columns: &[usize]) -> Vec<u64> {
+fn parse(text: &str) -> Vec<Core> {
     text.lines()
         .filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "))
         .map(|line| {
             let n: Vec<u64> =
                 line.split_whitespace().skip(1).filter_map(|w| w.parse().ok()).collect();
-            columns.iter().filter_map(|i| n.get(*i)).sum()
+            // user nice system idle iowait irq softirq steal …
+            let of = |columns: &[usize]| columns.iter().filter_map(|i| n.get(*i)).sum();
+            Core { away: of(&[3, 4, 7]), soft: of(&[6]) }
         })
         .collect()
 }
@@ -205,13 +215,24 @@ mod tests {
     #[test]
     fn busy_leaves_idle_and_stolen_time_out() {
         let text =
-            "cpu  9 9 9 9 9 9 9 9\ncpu0 1 2 3 1000 500 10 20 7 0 0\ncpu1 0 0 5 9 0 0 0 0\nintr 5\n";
-        let busy = Busy { cores: parse(text, &[0, 1, 2, 5, 6]), soft: parse(text, &[6]) };
-        assert_eq!((&busy.cores[..], &busy.soft[..]), (&[36, 5][..], &[20, 0][..]));
-        let none = Busy { cores: vec![0, 0], soft: vec![0, 0] };
+            "cpu  9 9 9 9 9 9 9 9\ncpu0 1 2 3 60 10 10 20 7 0 0\ncpu1 0 0 5 9 0 0 0 0\nintr 5\n";
+        let at = Instant::now();
+        let busy = Busy { at: at + TICK * 100, cores: parse(text) };
+        assert_eq!(busy.cores, [Core { away: 77, soft: 20 }, Core { away: 9, soft: 0 }]);
+        let none = Busy { at, cores: vec![Core::default(); 2] };
+        assert_eq!(busy.since(&none), TICK * (23 + 91));
+        assert_eq!(busy.core_since(&none, 1), TICK * 91);
+        assert_eq!(busy.core_since(&none, 2), Duration::ZERO);
         assert_eq!(busy.soft_since(&none, 0), TICK * 20);
-        assert_eq!(busy.since(&none), TICK * 41);
-        assert_eq!(busy.core_since(&none, 1), TICK * 5);
+    }
+
+    #[test]
+    fn work_between_two_ticks_is_seen() {
+        let (before, start) = (Busy::now().unwrap(), Instant::now());
+        while start.elapsed() < TICK * 20 {
+            std::hint::spin_loop();
+        }
+        assert!(Busy::now().unwrap().since(&before) >= TICK * 10);
     }
 
     #[test]
@@ -230,7 +251,7 @@ mod tests {
         let running = std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
                 time.begin();
-                let start = std::time::Instant::now();
+                let start = Instant::now();
                 while start.elapsed() < Duration::from_millis(20) {
                     std::hint::spin_loop();
                 }
