@@ -155,13 +155,29 @@ fn disk(file: &Path, lasts_s: f64) -> Vec<String> {
     words
 }
 
+const PREFIX: &str = "weir-lab-disk-";
+
 /// A folder on the disk that holds the builds: /tmp may be memory.
 fn folder() -> Result<TempDir> {
     let own = std::env::current_exe().context("this program's own path")?;
     let target = own.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
     let target = target.or(own.parent()).context("no folder for fio's file")?;
-    let folder = tempfile::Builder::new().prefix("weir-lab-disk-").tempdir_in(target);
+    remove_stale(target);
+    let prefix = format!("{PREFIX}{}-", std::process::id());
+    let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(target);
     folder.with_context(|| format!("no folder for fio's file in {}", target.display()))
+}
+
+/// What those left behind that were ended in the middle of a scene.
+fn remove_stale(target: &Path) {
+    for entry in std::fs::read_dir(target).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
+        let is_gone = |pid: &str| !Path::new("/proc").join(pid).exists();
+        if pid.is_some_and(is_gone) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn require(program: &str) -> Result<()> {
@@ -186,10 +202,14 @@ mod tests {
 
     #[test]
     fn the_file_lies_on_the_builds_disk_and_goes() {
-        let folder = folder().unwrap();
-        let path = folder.path().to_owned();
-        assert!(path.is_dir());
-        drop(folder);
+        let own = folder().unwrap();
+        let path = own.path().to_owned();
+        // No process has such a number.
+        let stale = path.with_file_name(format!("{PREFIX}4999999-left"));
+        std::fs::create_dir(&stale).unwrap();
+        let other = folder().unwrap();
+        assert!(path.is_dir() && other.path().is_dir() && !stale.exists());
+        drop(own);
         assert!(!path.exists());
     }
 }

@@ -8,20 +8,22 @@
 //!
 //! Names of what is measured, `WINDOW.WHO.WHAT`. WHO is `vm1` and so on for what VM 1 sends (with
 //! routers: what passes router 1; `E-receive` and the like: what VM 1 receives), `all` for all VMs
-//! together, a traffic's own name where it has one, `cpu`, `weir` or `events`.
+//! together, a traffic's own name where it has one, `cpu`, `weir` or `events`. VMs count in the
+//! windows in which they send or are sent to.
 //!
 //! | what | of whom | meaning |
 //! |---|---|---|
-//! | `mbit`, `kpps` | vmN, all | received at the far end, whole frames; `tcp` counts payload as iperf3 does under `goodput_mbit`, too |
-//! | `offered_mbit`, `offered_kpps`, `loss` | vmN, all | what floods and probes sent; loss is a fraction, 0 to 1 |
-//! | `owed_mbit`, `of_owed` | vmN | by promises and the link (see `Stage::owed`), and received over owed |
+//! | `mbit`, `kpps` | vmN, all, own names | received at the far end, whole frames, merged segments as they were on the wire; of an own name only where nothing else comes the same way |
+//! | `goodput_mbit` | vmN, all, own names | payload of `tcp`, as iperf3's receivers count it |
+//! | `offered_mbit`, `offered_kpps`, `loss` | vmN, all, own names | what floods and probes sent; loss is a fraction, 0 to 1; absent beside traffic that does not count what it offers |
+//! | `owed_mbit`, `of_owed` | vmN | by promises and the link (see `Stage::owed`), and received over owed; who waits for answers asks for what it gets |
 //! | `least`, `most` | vmN | of the slices in the window: the smallest and largest received over owed; over the window's mean where nothing is owed |
 //! | `jain`, `jain_kpps` | all | Jain's index of the VMs' rates |
 //! | `off_owed` | all | the worst of the VMs' \|received / owed - 1\| |
 //! | `link` | all | received over the link's rate |
 //! | `mean_us`, `sd_us`, `p50_us`, `p99_us`, `p999_us`, `jitter_us`, `jitter_sd_us`, `answers_per_s` | probes, asks, records | delay, round trip or response time; RFC 3550 jitter |
 //! | `total`, `beyond`, `worker`, `senders` | cpu | cores busy: all; all but the senders' own; the worker's; the senders' |
-//! | `us_per_packet` | cpu | `beyond` for each packet that was received |
+//! | `us_per_packet` | cpu | `beyond` for each packet that was received; like it, absent beside a load |
 //! | `released_full`, `released_timeout`, `released_playout`, `released_idle`, … | weir | containers by why they were released, as parts of 1 |
 //! | `syscalls`, `switches`, `wakeups`, `cycles`, `instructions`, `cache_misses`, `dtlb_misses`, `itlb_misses` | events | of the forwarding process (the machine, where it is the kernel) for each packet received; what the machine does not count is absent, and a note says so |
 //!

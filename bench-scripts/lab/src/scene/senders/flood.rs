@@ -20,8 +20,8 @@ use system_tests::Ns;
 use system_tests::cpu::{self, ThreadTime};
 
 use super::marks::{Marks, sleep_until};
+use super::places::{Sender, Sinks, senders};
 use super::{Offered, Running, Told, packets};
-use crate::scene::cast::{pairs, who};
 use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::Traffic;
 use crate::stage::{SENDERS, Stage};
@@ -71,8 +71,7 @@ struct Flood {
     marks: Marks<Vec<(Vec<u64>, Duration)>>,
     frame: u32,
     what: String,
-    /// Somebody has to take the datagrams, or ICMP would come back; nobody has to read them.
-    _bound: Vec<UdpSocket>,
+    _sinks: Sinks,
 }
 
 pub(super) fn start<'a>(
@@ -90,33 +89,16 @@ pub(super) fn start<'a>(
         pps: packets::pps(traffic, frame),
         urgent: traffic.urgent,
     };
-    let mut bound: Vec<UdpSocket> = Vec::new();
-    let mut senders: Vec<(&Ns, Vec<(SocketAddr, Option<String>)>)> = Vec::new();
-    for (from, to) in pairs(stage, traffic)? {
-        let known = bound.iter().filter_map(|socket| socket.local_addr().ok());
-        let to_addr = match known.into_iter().find(|addr| addr.ip() == to.addr) {
-            Some(addr) => addr,
-            None => {
-                let socket = to.ns.run(|| Ok(UdpSocket::bind((to.addr, 0))?)).context("a sink")?;
-                let addr = socket.local_addr()?;
-                bound.push(socket);
-                addr
-            }
-        };
-        let way = (to_addr, who(scene, from.number, to.number));
-        match senders.iter_mut().find(|(ns, _)| ns.name() == from.ns.name()) {
-            Some((_, ways)) => ways.push(way),
-            None => senders.push((from.ns, vec![way])),
-        }
-    }
+    let senders = senders(stage, traffic)?;
+    let sinks = Sinks::open(&senders, 0)?;
     let mut streams = Vec::new();
-    for (ns, ways) in &senders {
+    for sender in &senders {
         for _ in 0..traffic.connections.max(1) {
-            streams.push(Stream::start(ns, ways, &order)?);
+            streams.push(Stream::start(sender, &sinks, &order)?);
         }
     }
     let what = format!("the flood from {} to {}", traffic.from, traffic.to);
-    Ok(Box::new(Flood { streams, marks: Marks::new(timeline), frame, what, _bound: bound }))
+    Ok(Box::new(Flood { streams, marks: Marks::new(timeline), frame, what, _sinks: sinks }))
 }
 
 impl Running for Flood {
@@ -156,10 +138,10 @@ impl Running for Flood {
 }
 
 impl Stream {
-    fn start(ns: &Ns, ways: &[(SocketAddr, Option<String>)], order: &Order) -> Result<Self> {
-        let sockets: Vec<UdpSocket> =
-            ways.iter().map(|(to, _)| open(ns, *to)).collect::<Result<_>>()?;
-        let frames = ways.iter().map(|_| AtomicU64::new(0)).collect();
+    fn start(sender: &Sender<'_>, sinks: &Sinks, order: &Order) -> Result<Self> {
+        let open = |to| open(sender.from.ns, sinks.at(to).context("nobody takes it")?);
+        let sockets: Vec<UdpSocket> = sender.to.iter().map(open).collect::<Result<_>>()?;
+        let frames = sockets.iter().map(|_| AtomicU64::new(0)).collect();
         let done = Arc::new(Done { frames, ..Done::default() });
         let (order, shared) = (order.clone(), Arc::clone(&done));
         let thread = std::thread::spawn(move || {
@@ -168,8 +150,7 @@ impl Stream {
             shared.time.end();
             result
         });
-        let whose = ways.iter().map(|(_, who)| who.clone()).collect();
-        Ok(Self { whose, done, thread: Some(thread) })
+        Ok(Self { whose: sender.whose.clone(), done, thread: Some(thread) })
     }
 
     fn counted(&self) -> (Vec<u64>, Duration) {

@@ -6,7 +6,6 @@
 //!
 //! Invariant: see the module above. Frames are counted by the program that sends them.
 
-use std::net::{IpAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,8 +24,8 @@ use weir_port::probe::live_frames;
 use weir_port::rawprog::{Action, Counter, FRONT, Program};
 
 use super::marks::{Marks, sleep_until};
+use super::places::{Sender, Sinks, senders};
 use super::{Offered, Running, Told, packets};
-use crate::scene::cast::{pairs, who};
 use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::Traffic;
 use crate::stage::{SENDERS, Spot, Stage};
@@ -69,7 +68,7 @@ struct Live {
     what: String,
     /// For an error that a reading met.
     trouble: Option<anyhow::Error>,
-    _bound: Vec<UdpSocket>,
+    _sinks: Sinks,
 }
 
 pub(super) fn start<'a>(
@@ -83,32 +82,20 @@ pub(super) fn start<'a>(
         traffic.pps.is_none() && traffic.mbit.is_none(),
         "live frames have no rate: use a flood, or leave it out"
     );
-    let (mut bound, mut senders): (Vec<UdpSocket>, Vec<(Spot<'_>, Vec<Spot<'_>>)>) =
-        Default::default();
-    for (from, to) in pairs(stage, traffic)? {
-        let known = bound.iter().filter_map(|socket| socket.local_addr().ok());
-        if !known.map(|addr| addr.ip()).any(|addr: IpAddr| addr == to.addr) {
-            let bind = || Ok(UdpSocket::bind((to.addr, PORT))?);
-            bound.push(to.ns.run(bind).context("a sink")?);
-        }
-        match senders.iter_mut().find(|(known, _)| known.ns.name() == from.ns.name()) {
-            Some((_, places)) => places.push(to),
-            None => senders.push((from, vec![to])),
-        }
-    }
+    let senders = senders(stage, traffic)?;
+    let sinks = Sinks::open(&senders, PORT)?;
     let mut beams = Vec::new();
-    for (from, places) in &senders {
-        make_heard(stage, from)?;
+    for sender in &senders {
+        make_heard(stage, &sender.from)?;
         for connection in 0..traffic.connections.max(1) {
             let ports = (PORT.wrapping_add(1 + connection as u16), PORT);
-            let frames = frames(stage, from, places, ports, frame)?;
-            let whose = places.iter().map(|to| who(scene, from.number, to.number)).collect();
-            beams.push(Beam::start(from, whose, frames, timeline.of(traffic))?);
+            let frames = frames(stage, sender, ports, frame)?;
+            beams.push(Beam::start(sender, frames, timeline.of(traffic))?);
         }
     }
     let what = format!("live frames from {} to {}", traffic.from, traffic.to);
     let marks = Marks::new(timeline);
-    Ok(Box::new(Live { beams, marks, frame, what, trouble: None, _bound: bound }))
+    Ok(Box::new(Live { beams, marks, frame, what, trouble: None, _sinks: sinks }))
 }
 
 /// Where the frames are for; where nobody drops them before, somebody has to take them.
@@ -117,19 +104,18 @@ const PORT: u16 = 9;
 /// A whole frame for each place.
 fn frames(
     stage: &Stage,
-    from: &Spot<'_>,
-    places: &[Spot<'_>],
+    sender: &Sender<'_>,
     ports: (u16, u16),
     length: u32,
 ) -> Result<Vec<Vec<u8>>> {
     let frame = |to: &Spot<'_>| {
-        let way = stage.way(from, to)?;
+        let way = stage.way(&sender.from, to)?;
         let empty = if to.addr.is_ipv4() { 42 } else { 62 };
         let payload = vec![0; (length as usize).saturating_sub(empty)];
         let (ethertype, body) = raw::udp(way.source, to.addr, ports, &payload)?;
         Ok(raw::frame(way.next_mac, way.source_mac, &[], ethertype, &body))
     };
-    places.iter().map(frame).collect()
+    sender.to.iter().map(frame).collect()
 }
 
 /// A veth takes frames without a socket behind them only if its other end polls.
@@ -143,12 +129,12 @@ fn make_heard(stage: &Stage, from: &Spot<'_>) -> Result<()> {
 
 impl Beam {
     fn start(
-        from: &Spot<'_>,
-        whose: Vec<Option<String>>,
+        sender: &Sender<'_>,
         frames: Vec<Vec<u8>>,
         (begin, end): (Instant, Instant),
     ) -> Result<Self> {
         hear_signals()?;
+        let (from, whose) = (&sender.from, sender.whose.clone());
         let counter = Counter::new()?;
         let program = match frames.as_slice() {
             [_] => Program::count(&counter, Action::Tx),
@@ -168,7 +154,7 @@ impl Beam {
         };
         let state = Arc::new(State::default());
         let (shared, netns) = (Arc::clone(&state), from.ns.path());
-        let sender = std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             let result = Ns::enter(&netns).and_then(|()| send(&order, &shared));
             shared.time.end();
             shared.ended.store(true, Ordering::Relaxed);
@@ -178,13 +164,13 @@ impl Beam {
         let watcher = std::thread::spawn(move || {
             sleep_until(end, &shared.stop);
             shared.stop.store(true, Ordering::Relaxed);
-            sender.thread().unpark();
+            thread.thread().unpark();
             // A signal that comes just before the call is lost.
-            while !shared.ended.load(Ordering::Relaxed) && !sender.is_finished() {
-                let _ = pthread_kill(sender.as_pthread_t(), Signal::SIGUSR1);
+            while !shared.ended.load(Ordering::Relaxed) && !thread.is_finished() {
+                let _ = pthread_kill(thread.as_pthread_t(), Signal::SIGUSR1);
                 std::thread::sleep(AGAIN);
             }
-            sender.join().map_err(|_| anyhow!("its thread panicked"))?
+            thread.join().map_err(|_| anyhow!("its thread panicked"))?
         });
         Ok(Self { whose, counter, state, watcher: Some(watcher) })
     }

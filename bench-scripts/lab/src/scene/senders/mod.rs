@@ -10,6 +10,7 @@ mod live;
 mod marks;
 mod own_cpu;
 mod packets;
+mod places;
 mod probe;
 mod records;
 mod tcp;

@@ -1,0 +1,67 @@
+//! Who sends datagrams to whom. Invariant: wherever they are sent there is a socket for them.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, UdpSocket};
+
+use anyhow::{Context, Result};
+
+use crate::scene::cast::{pairs, who};
+use crate::spec::Traffic;
+use crate::stage::{Spot, Stage};
+
+/// One that sends, and all the places that it sends to.
+#[derive(Debug)]
+pub(super) struct Sender<'a> {
+    pub(super) from: Spot<'a>,
+    pub(super) to: Vec<Spot<'a>>,
+    /// Whose frames they are, for each place.
+    pub(super) whose: Vec<Option<String>>,
+}
+
+pub(super) fn senders<'a>(stage: &'a Stage, traffic: &Traffic) -> Result<Vec<Sender<'a>>> {
+    let mut senders: Vec<Sender<'a>> = Vec::new();
+    for (from, to) in pairs(stage, traffic)? {
+        let who = who(stage.scene(), from.number, to.number);
+        let same = |sender: &&mut Sender<'_>| sender.from.ns.name() == from.ns.name();
+        match senders.iter_mut().find(same) {
+            Some(sender) => {
+                sender.to.push(to);
+                sender.whose.push(who);
+            }
+            None => senders.push(Sender { from, to: vec![to], whose: vec![who] }),
+        }
+    }
+    Ok(senders)
+}
+
+/// Somebody has to take the datagrams where they are not dropped before, or ICMP would come back;
+/// nobody has to read them.
+#[derive(Debug, Default)]
+pub(super) struct Sinks {
+    sockets: Vec<(SocketAddr, UdpSocket)>,
+}
+
+impl Sinks {
+    /// At a port of every place, any one if it is 0; one that another traffic has already will do.
+    pub(super) fn open(senders: &[Sender<'_>], port: u16) -> Result<Self> {
+        let mut sinks = Self::default();
+        for to in senders.iter().flat_map(|sender| &sender.to) {
+            if sinks.at(to).is_none() {
+                let socket = to.ns.run(|| match UdpSocket::bind((to.addr, port)) {
+                    Err(error) if port > 0 && error.kind() == ErrorKind::AddrInUse => Ok(None),
+                    bound => Ok(Some(bound?)),
+                });
+                let socket = socket.with_context(|| format!("a socket at {}", to.addr))?;
+                if let Some(socket) = socket {
+                    sinks.sockets.push((socket.local_addr()?, socket));
+                }
+            }
+        }
+        Ok(sinks)
+    }
+
+    pub(super) fn at(&self, place: &Spot<'_>) -> Option<SocketAddr> {
+        let mut all = self.sockets.iter().map(|(addr, _)| *addr);
+        all.find(|addr| addr.ip() == place.addr)
+    }
+}
