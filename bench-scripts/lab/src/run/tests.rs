@@ -70,7 +70,7 @@ impl Trial {
             machine: testing::machine(),
             weir: self.weir.to_owned(),
             interrupted: &interrupted,
-            screen: Screen::new(false, ALL, &mut *progress, &mut *findings),
+            screen: Screen::new(false, cells.len(), &mut *progress, &mut *findings),
         };
         campaign.run(&[Planned { work: &work, cells }], &mut |cell, peer| {
             assert_eq!(cell.place.peer, peer.name);
