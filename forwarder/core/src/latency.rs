@@ -51,6 +51,18 @@ pub fn histogram<C: Counter>() -> Histogram<C> {
     Histogram::new_with_bounds(SHORTEST_NS, LONGEST_NS, DIGITS).expect("the bounds are valid")
 }
 
+/// Where a time is counted: worked out once for all that count it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bin(pub(crate) usize);
+
+impl Bin {
+    #[inline]
+    #[must_use]
+    pub fn of(ns: u64) -> Self {
+        Self(bin_of(ns))
+    }
+}
+
 /// Where the residence stands, behind the stages.
 const RESIDENCE: usize = Stage::COUNT;
 
@@ -70,17 +82,21 @@ impl Default for VifLatency {
 impl VifLatency {
     #[inline]
     pub fn record(&mut self, stage: Stage, ns: u64, packets: u64) {
-        self.count(stage as usize, ns, packets);
+        self.count(stage as usize, Bin::of(ns), packets);
     }
 
-    #[inline]
     pub fn record_residence(&mut self, ns: u64) {
-        self.count(RESIDENCE, ns, 1);
+        self.record_residence_in(Bin::of(ns));
     }
 
     #[inline]
-    fn count(&mut self, row: usize, ns: u64, packets: u64) {
-        if let Some(count) = self.counts.get_mut(row * BINS + bin_of(ns)) {
+    pub fn record_residence_in(&mut self, bin: Bin) {
+        self.count(RESIDENCE, bin, 1);
+    }
+
+    #[inline]
+    fn count(&mut self, row: usize, bin: Bin, packets: u64) {
+        if let Some(count) = self.counts.get_mut(row * BINS + bin.0) {
             *count += packets;
         }
     }

@@ -32,7 +32,7 @@ pub use engine::{ContainerCounts, Decision, Engine, EngineConfig, Key, PairCount
 pub use fdb::{Fdb, FdbChange, FdbEntry, Learned};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};
 pub use ids::{MAX_PORTS, Mac, PortId, PortSet};
-pub use latency::{Stage, VifLatency};
+pub use latency::{Bin, Stage, VifLatency};
 pub use ledger::{Ledger, Losses, Reason};
 pub use release::{Estimate, ReleasePolicy, ReleaseReason};
 pub use sched::{AnyScheduler, Caps, Next, Scheduler};

@@ -8,7 +8,8 @@
 //! a batch of packets at once.
 
 use weir_core::{
-    FlowConfig, FlowRef, FlowRow, FlowSum, FlowTable, MAX_PORTS, PortId, Reason, Stage, VifLatency,
+    Bin, FlowConfig, FlowRef, FlowRow, FlowSum, FlowTable, MAX_PORTS, PortId, Reason, Stage,
+    VifLatency,
 };
 use weir_port::{Packet, Pool};
 
@@ -65,14 +66,12 @@ impl Measure {
     /// with them: so the memory that one needs is fetched while the one before it is looked at.
     #[inline]
     pub(super) fn arrived(&mut self, now_ns: u64, burst: &mut [Packet], pool: &Pool) {
-        for packet in burst.iter_mut() {
+        for packet in burst {
             // A turn's clock is read before it: what came since then was taken when it came.
             packet.set_taken_ns(now_ns.max(packet.ingress_ns()));
-        }
-        if !self.keeps_flows {
-            return;
-        }
-        for packet in burst {
+            if !self.keeps_flows {
+                continue;
+            }
             let (key, tcp_flags) = flow_key(packet, pool.head(packet));
             let hash = packet.flow_hash();
             let flow = self.flows.arrived(now_ns, hash, &key, packet.len(), tcp_flags);
@@ -106,13 +105,14 @@ impl Measure {
         };
         for sent in packets {
             let residence_ns = after_ns.saturating_sub(sent.ingress_ns);
+            let bin = Bin::of(residence_ns);
             if self.keeps_flows {
                 let flow = FlowRef(sent.flow);
-                self.flows.delivered(times.ingress, flow, sent.len(), residence_ns);
+                self.flows.delivered_in(times.ingress, flow, sent.len(), residence_ns, bin);
             }
             if let Some(vif) = &mut vif {
                 vif.record(Stage::Steer, times.taken_ns.saturating_sub(sent.ingress_ns), 1);
-                vif.record_residence(residence_ns);
+                vif.record_residence_in(bin);
             }
         }
         if let Some(vif) = vif {

@@ -6,6 +6,7 @@ use super::index::{Home, Index};
 use super::row::{Note, Row};
 use super::sources::{Claim, Sources, Sum};
 use super::{FlowConfig, FlowKey, FlowLatency, FlowRef, FlowRow, FlowSum, PackedKey};
+use crate::latency::Bin;
 use crate::latency::shape::{BINS, bin_of};
 use crate::{PortId, Reason};
 
@@ -149,13 +150,25 @@ impl FlowTable {
     }
 
     /// A packet was delivered, `residence_ns` after the program saw it.
-    #[inline]
     pub fn delivered(&mut self, ingress: PortId, flow: FlowRef, bytes: u32, residence_ns: u64) {
+        self.delivered_in(ingress, flow, bytes, residence_ns, Bin::of(residence_ns));
+    }
+
+    /// The same where its bin is known.
+    #[inline]
+    pub fn delivered_in(
+        &mut self,
+        ingress: PortId,
+        flow: FlowRef,
+        bytes: u32,
+        residence_ns: u64,
+        bin: Bin,
+    ) {
         if let Some(row) = self.named(ingress, flow) {
             match row.delivered(bytes, residence_ns) {
                 Note::Kept => {}
                 Note::In(part) => {
-                    if !self.bins.record(part, bin_of(residence_ns)) {
+                    if !self.bins.record(part, bin.0) {
                         self.overflow(ingress, flow, residence_ns);
                     }
                 }
