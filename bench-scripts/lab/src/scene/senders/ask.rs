@@ -7,26 +7,12 @@
 //!
 //! Invariant: clients are on the senders' core, however many there are.
 
-use anyhow::Result;
-
-use super::Running;
-use super::exchange::{self, Measured, Terms};
-use super::flows::{Times, flows};
-use crate::scene::timeline::Timeline;
+use super::exchange::{Measured, Terms};
 use crate::spec::Traffic;
-use crate::stage::{SENDERS, Stage};
+use crate::stage::SENDERS;
 
 /// Bytes of a request and of its answer.
 const USUAL: u32 = 64;
-
-pub(super) fn start<'a>(
-    traffic: &Traffic,
-    stage: &'a Stage,
-    timeline: &Timeline,
-) -> Result<Box<dyn Running + 'a>> {
-    let times = Times::of(traffic, timeline);
-    exchange::start(traffic, &flows(traffic, stage)?, times, terms(traffic))
-}
 
 pub(super) fn terms(traffic: &Traffic) -> Terms {
     let size = traffic.size.unwrap_or(USUAL) as usize;

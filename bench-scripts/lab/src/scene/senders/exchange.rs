@@ -25,11 +25,12 @@ use system_tests::{Ns, cpu};
 
 use self::client::Heard;
 use self::server::Served;
-use super::flows::{Flow, Times};
+use super::flows::{Flow, Times, flows};
 use super::halt::Halt;
 use super::{Running, Told};
-use crate::scene::timeline::Span;
+use crate::scene::timeline::{Span, Timeline};
 use crate::spec::Traffic;
+use crate::stage::Stage;
 
 /// A handshake beside floods may have to be repeated; one that takes longer than this fails.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -93,6 +94,15 @@ struct Sum {
 
 /// Connects at once, and asks when the time has come.
 pub(super) fn start<'a>(
+    traffic: &Traffic,
+    stage: &'a Stage,
+    timeline: &Timeline,
+    terms: Terms,
+) -> Result<Box<dyn Running + 'a>> {
+    begin(traffic, &flows(traffic, stage)?, Times::of(traffic, timeline), terms)
+}
+
+fn begin<'a>(
     traffic: &Traffic,
     flows: &[Flow<'_>],
     times: Times,

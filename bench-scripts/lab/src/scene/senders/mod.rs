@@ -77,7 +77,7 @@ pub(crate) fn start<'a>(
         Kind::Live => live::start(traffic, stage, timeline),
         Kind::Tcp => tcp::start(traffic, stage, timeline),
         Kind::Probe => probe::start(traffic, stage, timeline),
-        Kind::Ask => ask::start(traffic, stage, timeline),
-        Kind::Records => records::start(traffic, stage, timeline),
+        Kind::Ask => exchange::start(traffic, stage, timeline, ask::terms(traffic)),
+        Kind::Records => exchange::start(traffic, stage, timeline, records::terms(traffic)),
     }
 }

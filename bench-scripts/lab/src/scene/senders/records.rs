@@ -6,26 +6,11 @@
 //! Invariant: throughput is of what came in the window, whole records or not; the response time is
 //! of the records that were acknowledged in it.
 
-use anyhow::Result;
-
-use super::Running;
-use super::exchange::{self, Measured, Terms};
-use super::flows::{Times, flows};
-use crate::scene::timeline::Timeline;
+use super::exchange::{Measured, Terms};
 use crate::spec::Traffic;
-use crate::stage::Stage;
 
 const USUAL: u32 = 1000;
 const ACKNOWLEDGEMENT: usize = 1;
-
-pub(super) fn start<'a>(
-    traffic: &Traffic,
-    stage: &'a Stage,
-    timeline: &Timeline,
-) -> Result<Box<dyn Running + 'a>> {
-    let times = Times::of(traffic, timeline);
-    exchange::start(traffic, &flows(traffic, stage)?, times, terms(traffic))
-}
 
 pub(super) fn terms(traffic: &Traffic) -> Terms {
     Terms {

@@ -1,0 +1,133 @@
+//! The configuration, and what changes it.
+
+use super::*;
+
+#[tokio::test]
+async fn the_configuration_is_shown_and_changed() {
+    let weir = start(Twin::default());
+    let before = client::config(&weir.path).await.unwrap();
+    assert_eq!(before["ports"]["v1"]["weight"], 1);
+    let after = client::patch(&weir.path, &json!({"ports": {"v1": {"weight": 4}}})).await.unwrap();
+    assert_eq!(after["ports"]["v1"]["weight"], 4);
+    assert_eq!(client::config(&weir.path).await.unwrap(), after);
+    let body = r#"{"ports":{"v1":{"weight":null}}}"#;
+    for kind in ["application/json", "Application/Merge-Patch+JSON; charset=utf-8"] {
+        let (status, answer) = patch_as(&weir.path, kind, body).await;
+        assert_eq!((status.as_str(), &answer), ("200", &before));
+    }
+    weir.stop().await;
+}
+
+#[tokio::test]
+async fn the_commands_change_what_they_name() {
+    use crate::cli::{CliError, args, change, port};
+    use clap::Parser as _;
+
+    let weir = start(Twin::default());
+    let obey = async |line: &str| -> Result<(), CliError> {
+        let cli = args::Cli::try_parse_from(line.split(' ')).unwrap();
+        match cli.command {
+            args::Command::Port(command) => port::run(&command, &weir.path).await,
+            args::Command::Set(args) => change::set(&args, &weir.path).await,
+            args::Command::Config(args) => change::config(&args, &weir.path).await,
+            other => panic!("{other:?}"),
+        }
+    };
+    obey("weir port set v1 --weight 4 --max-rate 5Mbit").await.unwrap();
+    obey("weir port add v9 --weight 2").await.unwrap();
+    obey("weir set scheduler.policy fifo").await.unwrap();
+    obey("weir config").await.unwrap();
+    let now = client::config(&weir.path).await.unwrap();
+    assert_eq!(
+        (&now["ports"]["v1"]["weight"], &now["ports"]["v9"]["weight"]),
+        (&json!(4), &json!(2))
+    );
+    assert_eq!(now["scheduler"]["policy"], "fifo");
+    let again = obey("weir port add nic0").await.unwrap_err();
+    let expected = "port nic0 is there already; to change it: weir port set nic0";
+    assert_eq!((again.to_string().as_str(), again.exit_code()), (expected, 1));
+    let refused = obey("weir port set v1 --min-rate 6Mbit").await.unwrap_err();
+    let expected = "weir refused: ports.v1.min-rate: 6Mbit is above max-rate, 5Mbit; valid: at \
+                    most 5Mbit";
+    assert_eq!((refused.to_string().as_str(), refused.exit_code()), (expected, 1));
+    let senseless = obey("weir set container.alpha much").await.unwrap_err();
+    let expected = "container.alpha: \"much\" is no value of it; expected a fraction, such as 0.99";
+    assert_eq!((senseless.to_string().as_str(), senseless.exit_code()), (expected, 2));
+    assert_eq!(client::config(&weir.path).await.unwrap(), now);
+    obey("weir port del v9").await.unwrap();
+    assert_eq!(client::config(&weir.path).await.unwrap()["ports"].get("v9"), None);
+    weir.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_changes_nothing() {
+    let weir = start(Twin::default());
+    let before = client::config(&weir.path).await.unwrap();
+    let kind = "application/merge-patch+json";
+    let long = format!("{{\"x\":\"{}\"}}", "x".repeat(1 << 20));
+    for (kind, body, status, error) in [
+        (
+            "application/x-www-form-urlencoded",
+            "{}",
+            "415",
+            "content-type \"application/x-www-form-urlencoded\" is no patch; valid: \
+             application/merge-patch+json, application/json",
+        ),
+        (
+            kind,
+            "{\"ports\": ",
+            "400",
+            "the body is no JSON: EOF while parsing a value at line 1 column 10",
+        ),
+        (kind, "", "400", "the body is no JSON: EOF while parsing a value at line 1 column 0"),
+        (kind, &long, "413", "a patch has at most 1048576 bytes"),
+        (
+            kind,
+            r#"{"scheduler":{"policy":"fifo"},"ports":{"v1":{"weight":"4"}}}"#,
+            "422",
+            "ports.v1.weight: \"4\" is not a whole number; valid: a whole number from 1 to 1000",
+        ),
+        (
+            kind,
+            r#"{"ports":{"v1":{"min-rate":"11Mbit"}}}"#,
+            "422",
+            "ports.nic0.rate: 10Mbit is less than the sum of the other ports' min-rate, 11Mbit; \
+             valid: at least 11Mbit",
+        ),
+        (
+            kind,
+            r#"{"ports":{"v1":{"weight":4},"v9":{"weight":4}}}"#,
+            "404",
+            "ports.v9: there is no such port; valid: a port that `weir port list` shows, or a \
+             role for a new one",
+        ),
+    ] {
+        let (answered, answer) = patch_as(&weir.path, kind, body).await;
+        assert_eq!((answered.as_str(), answer["error"].as_str()), (status, Some(error)));
+        assert_eq!(client::config(&weir.path).await.unwrap(), before, "{body}");
+    }
+    let refused = client::patch(&weir.path, &json!({"ports": 3})).await.unwrap_err();
+    assert!(refused.to_string().starts_with("weir refused: ports: 3 is not a table"), "{refused}");
+    weir.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_that_nobody_waits_for_is_carried_to_its_end() {
+    let twin = Twin { stuck: true, ..Twin::default() };
+    let (go_on, plan) = (Arc::clone(&twin.reached), Arc::clone(&twin.plan));
+    let weir = start(twin);
+    let patch = r#"{"ports":{"v1":{"weight":4}}}"#;
+    let (status, answer) = patch_as(&weir.path, "application/json", patch).await;
+    assert_eq!(status, "504");
+    assert!(answer["error"].as_str().unwrap().contains("goes on"), "{answer}");
+    assert_eq!(plan.lock().unwrap().port_named("v1").weight, 1);
+    go_on.notify_one();
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while plan.lock().unwrap().port_named("v1").weight != 4 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    weir.stop().await;
+}
