@@ -31,8 +31,11 @@
 //!   1 - a of that gap and 4V grows by four times as much, so the deadline moves out again.
 //!
 //! With no estimate yet the deadline is T0. The first observation gives D = n, V = n / 2, as TCP
-//! does for its retransmission timer. Containers that were let go because the link was idle are
-//! not observed: nobody waited to see what would have come.
+//! does for its retransmission timer. After that, 1 - a is 1 / k for the k-th one as long as that
+//! is more: D is the mean of all there were, until there are enough for *a*. Otherwise the first
+//! one, which is often some guest's greeting, would hold the deadline up for 550 containers at
+//! a = 0.99. Containers that were let go because the link was idle are not observed: nobody waited
+//! to see what would have come.
 //!
 //! # Out of zero, and other limits
 //!
@@ -46,8 +49,9 @@
 //!
 //! - A stream of medium rate that follows single packets is treated as `eager` would for up to
 //!   `PROBE_EVERY` containers.
-//! - The reverse takes longer: from D = T0, single packets wait for some 700 containers at
-//!   a = 0.99, because V grows at first. A smaller `alpha` forgets faster.
+//! - The reverse is slow once there were 1 / (1 - a) containers: from D = T0, single packets wait
+//!   for T0 for some 230 containers at a = 0.99, because V grows at first, and for a tenth of it
+//!   after 540. A smaller `alpha` forgets faster.
 //! - Times are read once a turn, so n is no finer than that.
 
 use std::fmt;
@@ -136,7 +140,8 @@ pub struct Estimate {
     /// D and V in 1/65536 ns, so that they come to rest at the value and not below it.
     mean_q16: u64,
     variation_q16: u64,
-    known: bool,
+    /// Containers behind it, as far as they are counted: until `alpha` weighs more than one of them.
+    seen: u16,
     /// Containers in a row that had nothing to wait for; at `PROBE_EVERY` the next one is a look.
     quiet: u16,
     /// What the last look gained, if another is to confirm it.
@@ -144,14 +149,13 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    pub const NONE: Self =
-        Self { mean_q16: 0, variation_q16: 0, known: false, quiet: 0, gained_ns: 0 };
+    pub const NONE: Self = Self { mean_q16: 0, variation_q16: 0, seen: 0, quiet: 0, gained_ns: 0 };
 
     /// D + 4V; `None` where it is T0 that counts: before the first observation, and for a look.
     #[inline]
     #[must_use]
     pub fn playout_ns(&self) -> Option<u64> {
-        (self.known && self.quiet < PROBE_EVERY).then(|| self.sum_ns())
+        (self.seen > 0 && self.quiet < PROBE_EVERY).then(|| self.sum_ns())
     }
 
     /// (D, V), to the nearest nanosecond.
@@ -169,17 +173,29 @@ impl Estimate {
     #[inline]
     pub fn observe(&mut self, alpha_q16: u32, useful_ns: u64) {
         let n = useful_ns.min(LONGEST_NS);
-        if !self.known {
+        if self.seen == 0 {
             self.restart(n);
         } else if self.quiet >= PROBE_EVERY {
             self.looked(n);
         } else {
             let n_q16 = n * ONE_Q16;
-            self.mean_q16 = blend(alpha_q16, self.mean_q16, n_q16);
-            self.variation_q16 =
-                blend(alpha_q16, self.variation_q16, self.mean_q16.abs_diff(n_q16));
+            let keep_q16 = self.keep_q16(alpha_q16);
+            self.mean_q16 = blend(keep_q16, self.mean_q16, n_q16);
+            self.variation_q16 = blend(keep_q16, self.variation_q16, self.mean_q16.abs_diff(n_q16));
             self.quiet = if self.sum_ns() == 0 { self.quiet + 1 } else { 0 };
         }
+    }
+
+    /// `alpha`, or while there are few observations what makes a plain mean of them, if that is less.
+    #[inline]
+    fn keep_q16(&mut self, alpha_q16: u32) -> u64 {
+        let alpha_q16 = u64::from(alpha_q16).min(ONE_Q16);
+        let mean_q16 = ONE_Q16 - ONE_Q16 / (u64::from(self.seen) + 1);
+        if mean_q16 >= alpha_q16 {
+            return alpha_q16;
+        }
+        self.seen = self.seen.saturating_add(1);
+        mean_q16
     }
 
     fn looked(&mut self, n: u64) {
@@ -191,19 +207,14 @@ impl Estimate {
     }
 
     fn restart(&mut self, n: u64) {
-        *self = Self {
-            mean_q16: n * ONE_Q16,
-            variation_q16: n * ONE_Q16 / 2,
-            known: true,
-            ..Self::NONE
-        };
+        *self =
+            Self { mean_q16: n * ONE_Q16, variation_q16: n * ONE_Q16 / 2, seen: 1, ..Self::NONE };
     }
 }
 
 /// `a * old + (1 - a) * new`. Both are below 2^48, so neither product passes 2^64.
 #[inline]
-fn blend(alpha_q16: u32, old: u64, new: u64) -> u64 {
-    let a = u64::from(alpha_q16).min(ONE_Q16);
+fn blend(a: u64, old: u64, new: u64) -> u64 {
     (a * old + (ONE_Q16 - a) * new) / ONE_Q16
 }
 

@@ -38,18 +38,46 @@ fn estimates_follow_the_formulas() {
     estimate.observe(THREE_QUARTERS, 16_000);
     assert_eq!(estimate.mean_and_variation_ns(), (16_000, 8_000));
     assert_eq!(settings.stay(&estimate), (48_000, ReleaseReason::Playout));
-    // D = 0.75 * 16000 + 0.25 * 24000 = 18000; V = 0.75 * 8000 + 0.25 * 6000 = 7500.
+    // Two: half each. D = 20000; V = (8000 + 4000) / 2.
     estimate.observe(THREE_QUARTERS, 24_000);
-    assert_eq!(estimate.mean_and_variation_ns(), (18_000, 7_500));
-    assert_eq!(settings.stay(&estimate), (48_000, ReleaseReason::Playout));
-    // D = 0.75 * 18000 + 0 = 13500; V = 0.75 * 7500 + 0.25 * 13500 = 9000.
+    assert_eq!(estimate.mean_and_variation_ns(), (20_000, 6_000));
+    assert_eq!(settings.stay(&estimate), (44_000, ReleaseReason::Playout));
+    // Three: a third. D = (2 * 20000 + 2000) / 3 = 14000; V = (2 * 6000 + 12000) / 3 = 8000.
+    estimate.observe(THREE_QUARTERS, 2_000);
+    assert_eq!(estimate.mean_and_variation_ns(), (14_000, 8_000));
+    // From here on a quarter. D = 0.75 * 14000 + 0 = 10500; V = 0.75 * 8000 + 0.25 * 10500 = 8625.
     estimate.observe(THREE_QUARTERS, 0);
-    assert_eq!(estimate.mean_and_variation_ns(), (13_500, 9_000));
-    assert_eq!(settings.stay(&estimate), (49_500, ReleaseReason::Playout));
-    // D = 10125 + 0.25 * 180000 = 55125; V = 6750 + 0.25 * 124875 = 37968.75: past T0.
+    assert_eq!(estimate.mean_and_variation_ns(), (10_500, 8_625));
+    assert_eq!(settings.stay(&estimate), (45_000, ReleaseReason::Playout));
+    // D = 7875 + 0.25 * 180000 = 52875; V = 6468.75 + 0.25 * 127125 = 38250: past T0.
     estimate.observe(THREE_QUARTERS, 180_000);
-    assert_eq!(estimate.mean_and_variation_ns(), (55_125, 37_969));
+    assert_eq!(estimate.mean_and_variation_ns(), (52_875, 38_250));
     assert_eq!(settings.stay(&estimate), (T0, ReleaseReason::Timeout));
+}
+
+/// A guest's greeting, its first two packets nearly T0 apart, must not tell how long all others wait.
+#[test]
+fn the_first_observation_is_one_of_many() {
+    let settings = adaptive(PAPER);
+    let mut estimate = Estimate::NONE;
+    estimate.observe(PAPER, T0 * 9 / 10);
+    for _ in 0..25 {
+        estimate.observe(PAPER, 0);
+    }
+    let early = settings.stay(&estimate).0;
+    assert!(early < T0 * 6 / 10, "{early}");
+    for _ in 25..100 {
+        estimate.observe(PAPER, 0);
+    }
+    let hundred = settings.stay(&estimate).0;
+    assert!(hundred < T0 * 2 / 10, "{hundred}");
+    // The same among many is one in a hundred.
+    for _ in 0..2_000 {
+        estimate.observe(PAPER, 0);
+    }
+    estimate.observe(PAPER, T0 * 9 / 10);
+    let late = settings.stay(&estimate).0;
+    assert!(late < T0 / 20, "{late}");
 }
 
 #[test]
