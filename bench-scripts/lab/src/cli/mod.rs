@@ -20,7 +20,7 @@ pub(crate) use self::choose::Unknown;
     name = "weir-lab",
     after_help = "Examples:\n  \
         weir-lab list                      what there is, how long it takes, what came out\n  \
-        weir-lab run A-E1 B-E1 --quick     two of them, in short\n  \
+        weir-lab run A-E1 B --quick        one, and all of paper B, in short\n  \
         weir-lab run all                   everything; Ctrl-C, and the same command goes on\n  \
         weir-lab report                    one page of all that was measured"
 )]

@@ -1,4 +1,6 @@
-//! Text as HTML. Invariant: nothing from a file reaches the page but through [`escape`].
+//! Text as HTML. Invariant: nothing from a file reaches the page but through [`escape`], of which [`marked`] is one.
+
+use std::fmt::Write as _;
 
 use crate::spec::Axis;
 
@@ -16,6 +18,20 @@ pub(super) fn escape(text: &str) -> String {
         }
     }
     out
+}
+
+/// A text in which names stand in backticks, as files write them.
+pub(super) fn marked(text: &str) -> String {
+    let text = escape(text);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some((before, name, after)) = rest.split_once('`').and_then(|(before, after)| {
+        after.split_once('`').map(|(name, after)| (before, name, after))
+    }) {
+        let _ = write!(out, "{before}<code>{name}</code>");
+        rest = after;
+    }
+    out + rest
 }
 
 /// "throughput (Mb/s)".
@@ -53,6 +69,16 @@ mod tests {
     #[test]
     fn nothing_escapes_from_a_text() {
         assert_eq!(escape(r#"<b a="1">&'"#), "&lt;b a=&quot;1&quot;&gt;&amp;&#39;");
+    }
+
+    #[test]
+    fn names_in_backticks_are_marked() {
+        assert_eq!(
+            marked("the default `idle` <here>"),
+            "the default <code>idle</code> &lt;here&gt;"
+        );
+        assert_eq!(marked("`wrr`"), "<code>wrr</code>");
+        assert_eq!(marked("one ` alone"), "one ` alone");
     }
 
     #[test]

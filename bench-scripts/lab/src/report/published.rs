@@ -11,7 +11,7 @@ use crate::spec::{Axis, Draw, Published};
 /// Up to this ratio two scales are read in one plot.
 const APART: f64 = 5.0;
 /// With a logarithmic axis.
-const APART_LOG: f64 = 100.0;
+const APART_LOG: f64 = 1000.0;
 
 /// The paper's plot on its own; `None` where no numbers were printed. Axes that it does not give
 /// are those of `ours`.
@@ -83,7 +83,9 @@ pub(super) fn fits(paper: &Plot, ours: &Plot) -> bool {
     let (Some(our_y), Some(our_x)) = ends(ours) else { return false };
     let near =
         |a: f64, b: f64, log: bool| a.max(b) <= a.min(b) * if log { APART_LOG } else { APART };
-    let along = ours.labels.is_some() || near(their_x.abs(), our_x.abs(), ours.x.log);
+    let places = ours.xs();
+    let among = || paper.xs().iter().all(|x| places.iter().any(|place| same(*place, *x)));
+    let along = ours.labels.is_some() || near(their_x.abs(), our_x.abs(), ours.x.log) || among();
     paper.draw == ours.draw && units && along && near(their_y, our_y, ours.y.log)
 }
 
@@ -194,6 +196,21 @@ mod tests {
             grow(experiment, 10.0);
         });
         assert!(fits(&paper, &ours), "a logarithmic axis shows both");
+    }
+
+    #[test]
+    fn a_single_number_at_a_place_of_ours_needs_no_plot_of_its_own() {
+        let (mut paper, mut ours) = both(|_| {});
+        for curve in &mut ours.curves {
+            curve.points[0].x = 1.0;
+        }
+        for curve in &mut paper.curves {
+            curve.points.truncate(1);
+            curve.points[0].x = 1.0;
+        }
+        assert!(fits(&paper, &ours));
+        paper.curves[0].points[0].x = 2.0;
+        assert!(!fits(&paper, &ours));
     }
 
     #[test]

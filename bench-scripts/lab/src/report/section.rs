@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use super::html::{count, escape, sentence};
+use super::html::{count, escape, marked, sentence};
 use super::judged::{self, Standing};
 use super::look::Looks;
 use super::{digits, figure};
@@ -96,7 +96,7 @@ fn setups(experiment: &Experiment, results: Option<&Results>) -> String {
     let mut out = String::from("<dl class=\"setup\">\n");
     let mut add = |term: &str, text: &str| {
         if !text.trim().is_empty() {
-            let _ = writeln!(out, "<dt>{term}</dt><dd>{}</dd>", escape(text));
+            let _ = writeln!(out, "<dt>{term}</dt><dd>{}</dd>", marked(text));
         }
     };
     add("The paper's set-up", &sentence(&experiment.their_setup));
