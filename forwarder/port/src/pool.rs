@@ -37,6 +37,9 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// Some four batches of a refill.
+    const ORDERED: usize = 256;
+
     /// A pool in plain memory, for ports without a kernel.
     pub fn heap(frames: u32) -> Self {
         Self::over(Memory::heap(frames))
@@ -83,6 +86,18 @@ impl Pool {
         let idx = self.free.pop()?;
         self.table.set(idx, Slot::new(NONE, 0, Owner::Held));
         Some(Frame::new(idx))
+    }
+
+    /// Orders what is allocated next, up to [`Self::ORDERED`] frames, by its place in memory. Frames come back
+    /// in whatever order guests and devices had them; a core that goes through a fill ring in the order
+    /// of memory is spared much of the waiting for it (docs/journal/reproduce.md).
+    #[inline]
+    pub(crate) fn order_next(&mut self) {
+        let from = self.free.len().saturating_sub(Self::ORDERED);
+        if let Some(next) = self.free.get_mut(from..) {
+            // Stable, because that one merges the runs it finds: mostly two. So few take no heap.
+            next.sort_by(|a, b| b.cmp(a));
+        }
     }
 
     #[inline]
@@ -282,6 +297,22 @@ mod tests {
             pool.free(frame);
         }
         assert_eq!(pool.census(), Census { total: 3, free: 3, ..Census::default() });
+    }
+
+    #[test]
+    fn what_comes_next_is_put_in_order() {
+        let mut pool = Pool::heap(600);
+        let mut frames: Vec<Frame> = (0..500).filter_map(|_| pool.alloc()).collect();
+        // As two guests' frames come back, in turn and backwards.
+        while !frames.is_empty() {
+            let middle = frames.swap_remove(frames.len() / 2);
+            pool.free(middle);
+        }
+        pool.order_next();
+        let mut next: Vec<Frame> = (0..Pool::ORDERED).filter_map(|_| pool.alloc()).collect();
+        assert!(next.is_sorted_by_key(Frame::index));
+        next.drain(..).for_each(|frame| pool.free(frame));
+        assert_eq!(pool.census(), Census { total: 600, free: 600, ..Census::default() });
     }
 
     #[test]

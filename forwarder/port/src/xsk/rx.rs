@@ -24,6 +24,9 @@ impl XskPort {
             while quota.saturating_sub(queue.level) >= worth_it {
                 let missing = (quota - queue.level) as usize;
                 let wanted = missing.min(BATCH).min(pool.available_to_fill());
+                if wanted > 0 {
+                    pool.order_next();
+                }
                 let mut count = 0;
                 for place in self.scratch.iter_mut().take(wanted) {
                     let Some(frame) = pool.alloc() else { break };
