@@ -1,5 +1,9 @@
-//! The XDP program: each frame of a port is classified once and goes to user space with metadata
-//! in front, to the kernel, or nowhere. Entry point and maps; the steps are in the modules.
+//! The programs: entry points and maps; the steps are in the modules.
+//!
+//! - [`gate`]: at a port's tcx hook; decides what becomes of each frame, once
+//! - [`behind`]: on weir's own pair; puts the gate's verdict in front of the frame, and hands it to
+//!   a worker
+//! - [`steer`]: in the driver (XDP); decides and hands over in one
 //!
 //! Invariant: every frame of a configured port increments exactly one counter.
 #![no_std]
@@ -7,22 +11,29 @@
 #![feature(asm_experimental_arch, asm_goto_with_outputs)]
 
 mod admission;
+mod behind;
 mod checksum;
+mod gate;
 mod gso;
 mod packet;
+mod skb;
 mod steer;
+mod tables;
 mod watch;
 
 use aya_ebpf::{
     Global,
     bindings::BPF_F_MMAPABLE,
-    macros::{map, xdp},
+    macros::{classifier, map, xdp},
     maps::{Array, HashMap, PerCpuArray, RingBuf, XskMap},
-    programs::XdpContext,
+    programs::{TcContext, XdpContext},
 };
 use weir_abi::{
-    FdbKey, GsoOffsets, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortConfig, PortCounters,
+    FdbKey, GatePort, GsoOffsets, IpLockKey, MAX_PORTS, MAX_QUEUES, MAX_WORKERS, MacLockKey,
+    PortConfig, PortCounters, SkbOffsets,
+    gate::{Cell, Vlans},
     maps, shed,
+    table::{self, Bucket, Seed, Seen},
     watch::{RING_BYTES, Record},
 };
 
@@ -50,6 +61,42 @@ static WATCH_MISSED: PerCpuArray<u64> = PerCpuArray::with_max_entries(MAX_PORTS,
 #[map]
 static WATCH_RECORD: PerCpuArray<Record> = PerCpuArray::with_max_entries(1, 0);
 
+#[map]
+static SLOTS: HashMap<u32, u32> = HashMap::with_max_entries(2 * MAX_PORTS, 0);
+#[map]
+static GATE_PORTS: Array<GatePort> = Array::with_max_entries(MAX_PORTS, BPF_F_MMAPABLE);
+#[map]
+static ADDRESSES: Array<Bucket> = Array::with_max_entries(table::BUCKETS, BPF_F_MMAPABLE);
+#[map]
+static LAST_SEEN: Array<Seen> = Array::with_max_entries(table::BUCKETS, BPF_F_MMAPABLE);
+#[map]
+static VLANS: Array<Vlans> = Array::with_max_entries(MAX_PORTS, BPF_F_MMAPABLE);
+#[map]
+static TAKEN: Array<[u64; 8]> = Array::with_max_entries(MAX_PORTS + MAX_WORKERS, BPF_F_MMAPABLE);
+#[map]
+static GIVEN_BACK: Array<[u64; 8]> =
+    Array::with_max_entries(MAX_PORTS + MAX_WORKERS, BPF_F_MMAPABLE);
+#[map]
+static WORKERS: XskMap = XskMap::with_max_entries(MAX_WORKERS, 0);
+#[map]
+static CELLS: PerCpuArray<Cell> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static STRAYS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+#[unsafe(no_mangle)]
+static TABLE_SEED: Global<Seed> = Global::new(Seed { xor: 0, multiply: 0 });
+#[unsafe(no_mangle)]
+static PAIR: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static SKB_OFFSETS: Global<SkbOffsets> = Global::new(SkbOffsets {
+    head: 0,
+    end: 0,
+    redirected: 0,
+    redirected_mask: 0,
+    gso_type: 0,
+    shinfo_type: 0,
+});
+
 #[unsafe(no_mangle)]
 static GSO_OFFSETS: Global<GsoOffsets> = Global::new(GsoOffsets {
     valid: 0,
@@ -64,6 +111,23 @@ static GSO_OFFSETS: Global<GsoOffsets> = Global::new(GsoOffsets {
 #[xdp(frags)]
 pub fn weir_steer(ctx: XdpContext) -> u32 {
     steer::steer(&ctx)
+}
+
+#[classifier]
+pub fn weir_gate(ctx: TcContext) -> i32 {
+    gate::gate(&ctx)
+}
+
+#[xdp(frags)]
+pub fn weir_behind(ctx: XdpContext) -> u32 {
+    behind::behind(&ctx)
+}
+
+/// Behind the XDP program of the pair: what comes here slipped past it.
+#[classifier]
+pub fn weir_catch_all(_ctx: TcContext) -> i32 {
+    behind::count_stray();
+    aya_ebpf::bindings::TC_ACT_SHOT
 }
 
 /// A panic that can be reached is an endless loop, which the verifier refuses.

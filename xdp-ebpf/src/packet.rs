@@ -4,7 +4,10 @@
 
 use core::arch::asm;
 
-use aya_ebpf::{helpers::generated::bpf_xdp_get_buff_len, programs::XdpContext};
+use aya_ebpf::{
+    helpers::generated::bpf_xdp_get_buff_len,
+    programs::{TcContext, XdpContext},
+};
 use weir_abi::Bytes;
 
 /// Headers lie well below this; also bounds what the verifier must assume of an offset.
@@ -21,6 +24,14 @@ impl Packet {
     pub(crate) fn of(ctx: &XdpContext) -> Self {
         // SAFETY: `ctx` is the context this program was called with.
         let len = unsafe { bpf_xdp_get_buff_len(ctx.ctx) } as u32;
+        Self { data: ctx.data(), end: ctx.data_end(), len }
+    }
+
+    /// The linear part of a packet at a tcx hook.
+    #[inline(always)]
+    pub(crate) fn of_skb(ctx: &TcContext) -> Self {
+        // SAFETY: `ctx` is the context this program was called with.
+        let len = unsafe { (*ctx.skb.skb).len };
         Self { data: ctx.data(), end: ctx.data_end(), len }
     }
 

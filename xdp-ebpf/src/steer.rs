@@ -32,7 +32,7 @@ pub(crate) fn steer(ctx: &XdpContext) -> u32 {
     let packet = Packet::of(ctx);
     let mut extra = Extra::default();
     let outcome = decide(ctx, config, &packet, &mut extra);
-    count(counters, outcome, packet.frame_len(), &extra);
+    count(counters, outcome, packet.frame_len(), extra.flags);
     #[cfg(feature = "debug-log")]
     aya_log_ebpf::debug!(
         ctx,
@@ -148,7 +148,7 @@ fn redirect(
     let meta = Meta {
         flags,
         gso_size: superframe.size,
-        gso_type: kind,
+        gso_type: kind as u8,
         ..Meta::new(verdict, now_ns, packet.frame_len(), config.slot)
     };
     let words: [u64; META_LEN / 8] = zerocopy::transmute!(meta);
@@ -173,7 +173,7 @@ fn redirect(
 }
 
 #[inline(always)]
-fn count(counters: *mut PortCounters, outcome: Counter, len: u32, extra: &Extra) {
+pub(crate) fn count(counters: *mut PortCounters, outcome: Counter, len: u32, flags: u16) {
     let mut index = outcome as u64;
     // The compiler knows the range, the verifier does not: hide it, then check.
     // SAFETY: gives the value back as it is.
@@ -188,17 +188,17 @@ fn count(counters: *mut PortCounters, outcome: Counter, len: u32, extra: &Extra)
         let bytes = (&raw mut (*counters).bytes).cast::<u64>().add(index as usize);
         *frames += 1;
         *bytes += u64::from(len);
-        if extra.flags & (meta_flags::CSUM_PARTIAL | meta_flags::CSUM_COMPLETED) != 0 {
-            if extra.flags & meta_flags::CSUM_COMPLETED != 0 {
+        if flags & (meta_flags::CSUM_PARTIAL | meta_flags::CSUM_COMPLETED) != 0 {
+            if flags & meta_flags::CSUM_COMPLETED != 0 {
                 (*counters).partial_completed += 1;
             } else {
                 (*counters).partial_left += 1;
             }
-            if extra.flags & meta_flags::GSO != 0 {
-                (*counters).superframes += 1;
-            }
+        }
+        if flags & meta_flags::GSO != 0 {
+            (*counters).superframes += 1;
         }
     }
 }
 
-const _: () = assert!(MAX_PORTS <= 256 && FRAME_ROOM < MAX_FRAME_LEN);
+const _: () = assert!(MAX_PORTS <= 0x1000 && FRAME_ROOM < MAX_FRAME_LEN);

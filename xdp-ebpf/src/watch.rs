@@ -4,11 +4,13 @@
 
 use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
-    helpers::generated::{bpf_ktime_get_ns, bpf_ringbuf_output, bpf_xdp_load_bytes},
-    programs::XdpContext,
+    helpers::generated::{
+        bpf_ktime_get_ns, bpf_ringbuf_output, bpf_skb_load_bytes, bpf_xdp_load_bytes,
+    },
+    programs::{TcContext, XdpContext},
 };
 use weir_abi::{
-    ABI_VERSION, Counter,
+    ABI_VERSION, Counter, Tag,
     watch::{self, UNSTEERED_LEN, Unsteered, WATCH_BYTES},
 };
 
@@ -16,12 +18,60 @@ use crate::{UNSTEERED, WATCH, WATCH_MISSED, WATCH_RECORD, packet::Packet};
 
 #[inline(always)]
 pub(crate) fn tell(ctx: &XdpContext, slot: u16, outcome: Counter, packet: &Packet) {
+    let load = |bytes: *mut u8, len: u32| {
+        // SAFETY: `bytes` has room for `len`; the helper checks the frame's end itself.
+        unsafe { bpf_xdp_load_bytes(ctx.ctx, 0, bytes.cast(), len) == 0 }
+    };
+    tell_of(slot, outcome, packet, load);
+}
+
+/// The same at a tcx hook. A tag that travels beside the frame is put where it belongs.
+#[inline(always)]
+pub(crate) fn tell_skb(
+    ctx: &TcContext,
+    slot: u16,
+    outcome: Counter,
+    packet: &Packet,
+    tag: Option<Tag>,
+) {
+    let load = |bytes: *mut u8, len: u32| {
+        let skb = ctx.skb.skb.cast_const().cast();
+        // SAFETY: `bytes` has room for `len`; the helper checks the frame's end itself.
+        let part = |off: u32, at: *mut u8, len: u32| unsafe {
+            bpf_skb_load_bytes(skb, off, at.cast(), len) == 0
+        };
+        let Some(tag) = tag.filter(|_| len > ADDRESSES) else { return part(0, bytes, len) };
+        // The record is cut by four bytes for it.
+        let rest = (len - ADDRESSES) & 0x7ff;
+        if rest <= 4 || rest as usize > WATCH_BYTES - 16 {
+            return part(0, bytes, len);
+        }
+        // SAFETY: `bytes` has room for `WATCH_BYTES`.
+        let (at, behind) = unsafe { (bytes.add(ADDRESSES as usize), bytes.add(16)) };
+        let [a, b] = tag.proto.to_be_bytes();
+        let [c, d] = tag.tci.to_be_bytes();
+        // SAFETY: as above.
+        unsafe { at.cast::<[u8; 4]>().write_unaligned([a, b, c, d]) };
+        part(0, bytes, ADDRESSES) && part(ADDRESSES, behind, rest - 4)
+    };
+    tell_of(slot, outcome, packet, load);
+}
+
+const ADDRESSES: u32 = 12;
+
+#[inline(always)]
+fn tell_of(
+    slot: u16,
+    outcome: Counter,
+    packet: &Packet,
+    load: impl FnOnce(*mut u8, u32) -> bool,
+) {
     let Some(wanted) = WATCH.get_ptr(slot.into()) else { return };
     // SAFETY: a map value, which user space replaces whole.
     if unsafe { wanted.read_volatile() } & watch::bit(outcome) == 0 {
         return;
     }
-    if record(ctx, slot, outcome, packet).is_none()
+    if record(slot, outcome, packet, load).is_none()
         && let Some(missed) = WATCH_MISSED.get_ptr_mut(slot.into())
     {
         // SAFETY: a per-CPU value of the map, and no other program of this CPU runs meanwhile.
@@ -32,7 +82,12 @@ pub(crate) fn tell(ctx: &XdpContext, slot: u16, outcome: Counter, packet: &Packe
 /// The kernel reads the ring in its own time: a wake-up for each record would cost the sender more
 /// than all of this.
 #[inline(always)]
-fn record(ctx: &XdpContext, slot: u16, outcome: Counter, packet: &Packet) -> Option<()> {
+fn record(
+    slot: u16,
+    outcome: Counter,
+    packet: &Packet,
+    load: impl FnOnce(*mut u8, u32) -> bool,
+) -> Option<()> {
     let record = WATCH_RECORD.get_ptr_mut(0)?;
     let mut captured = u64::from(packet.frame_len());
     // The verifier has to see the bound on the very register that the helpers get.
@@ -44,12 +99,9 @@ fn record(ctx: &XdpContext, slot: u16, outcome: Counter, packet: &Packet) -> Opt
     if captured > WATCH_BYTES as u64 {
         captured = WATCH_BYTES as u64;
     }
-    // SAFETY: a per-CPU value of the map with room for `WATCH_BYTES`; the helper checks the frame's
-    // end itself.
-    let loaded = unsafe {
-        bpf_xdp_load_bytes(ctx.ctx, 0, (&raw mut (*record).bytes).cast(), captured as u32)
-    };
-    if loaded != 0 {
+    // SAFETY: a per-CPU value of the map with room for `WATCH_BYTES`.
+    let bytes = unsafe { (&raw mut (*record).bytes).cast() };
+    if !load(bytes, captured as u32) {
         return None;
     }
     // SAFETY: takes no argument.

@@ -37,6 +37,9 @@ reasons! {
     Unsupported, "unsupported", "A superframe of a kind that cannot be forwarded, such as a tunnel's; turn that segmentation offload off in the guest.";
     NoMeta, "no_meta", "There was no room for the metadata in front of the frame; the driver gives too little headroom (try mode = \"skb\").";
     FallbackDrop, "fallback_drop", "No socket was bound for the port and its fallback is to drop; it ends when the worker is back, or set the fallback to pass.";
+    Reserved, "reserved", "The frame was for a reserved group (01:80:c2:00:00:0x), to which guests may not send; switch off what speaks spanning tree or LLDP there.";
+    Storm, "storm", "The port sent more group frames, or frames for unknown addresses, than its limit lets through; find the loop or the scanner, or raise `storm`.";
+    RxShare, "rx_share", "The source had its share of the worker's receive ring waiting; the worker is overloaded: give it a core of its own or more workers.";
     RxRingFull, "rx_ring_full", "The worker did not empty the receive ring in time; it is overloaded: give it a core of its own or more workers.";
     FillEmpty, "fill_empty", "The kernel had no free frame to receive into; raise the port's number of frames.";
     BadDescriptor, "bad_descriptor", "The kernel returned a descriptor that was not ours; please report it with the kernel's version.";

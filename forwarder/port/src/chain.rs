@@ -4,12 +4,16 @@
 //! that is not ours moves no frame; a chain with one bad link is dropped whole, counted once.
 
 use weir_abi::{ABI_VERSION, META_LEN, Meta};
-use weir_core::{PortId, Reason};
+use weir_core::{MAX_PORTS, PortId, Reason};
 use zerocopy::FromBytes;
 
 use crate::frame::Frame;
 use crate::packet::{MAX_FRAMES, Packet};
 use crate::pool::{HEADROOM, NONE, Owner, Pool};
+
+/// Stands for a port whose ring has packets of all ports.
+pub const SHARED_RING: PortId = PortId(0xfff);
+const _: () = assert!(MAX_PORTS <= SHARED_RING.0 as usize);
 
 /// What a descriptor led to.
 #[derive(Debug)]
@@ -90,10 +94,11 @@ impl Assembler {
     fn finish(&self, pool: &mut Pool, head: u32, frames: u16, len: u32) -> Step {
         let meta = pool.headroom(head).get(HEADROOM - META_LEN..);
         let meta = meta.and_then(|bytes| Meta::read_from_bytes(bytes).ok());
-        let ours = meta.filter(|meta| meta.abi == ABI_VERSION && meta.port == self.slot.0);
+        let ours = meta.filter(|meta| meta.abi == ABI_VERSION && self.is_for(meta.port));
         let reason = match ours {
             Some(meta) if meta.len == len => {
-                return Step::Packet(Packet::new(Frame::new(head), frames, self.slot, &meta));
+                let ingress = PortId(meta.port);
+                return Step::Packet(Packet::new(Frame::new(head), frames, ingress, &meta));
             }
             // The program saw more of it than came.
             Some(meta) if meta.len > len => Reason::TruncatedChain,
@@ -101,6 +106,12 @@ impl Assembler {
         };
         free_chain(pool, head);
         Step::Lost(reason)
+    }
+
+    /// Whether a packet of that port may come by this ring.
+    #[inline]
+    fn is_for(&self, port: u16) -> bool {
+        if self.slot == SHARED_RING { usize::from(port) < MAX_PORTS } else { port == self.slot.0 }
     }
 
     fn lose(&mut self, pool: &mut Pool, more: bool, reason: Reason) -> Step {

@@ -56,6 +56,7 @@ mod vnet;
 pub mod xsk;
 
 pub use cells::Cells;
+pub use chain::SHARED_RING;
 pub use egress::TxFeatures;
 pub use faults::Faults;
 pub use frame::Frame;

@@ -27,18 +27,38 @@ pub struct Packet {
     flags: u16,
     l4_off: u16,
     gso_size: u16,
-    gso_type: u16,
     vlan: u16,
     /// What a superframe takes on the wire beyond its length: headers of all segments but the
     /// first. Known once it was looked at for a shaped link; zero before.
     more_on_wire: u16,
-    ingress: u8,
-    frames: u8,
-    l3_off: u8,
+    ingress: u16,
+    /// [`weir_abi::NO_EGRESS`]: nobody has decided yet.
+    egress: u16,
+    shape: Shape,
     mark: u8,
 }
 
-const _: () = assert!(weir_core::MAX_PORTS <= 256 && MAX_FRAMES < 256, "they fit into a byte");
+/// Frames in the chain (five bits) and the kind of superframe (three).
+#[derive(Clone, Copy, Debug)]
+struct Shape(u8);
+
+impl Shape {
+    const fn new(frames: u16, gso_type: u8) -> Self {
+        Self((frames as u8) << 3 | gso_type & 7)
+    }
+
+    const fn frames(self) -> u16 {
+        (self.0 >> 3) as u16
+    }
+
+    const fn gso_type(self) -> u8 {
+        self.0 & 7
+    }
+}
+
+const _: () = assert!(MAX_FRAMES < 1 << 5 && weir_abi::gso_kind::UDP_L4 < 1 << 3);
+const ETHERNET: u16 = 14;
+const TAG: u16 = 4;
 const _: () = assert!(size_of::<Packet>() <= 48, "a packet is moved several times on its way");
 
 /// Packets go from worker to worker.
@@ -61,12 +81,11 @@ impl Packet {
             flags: meta.flags,
             l4_off: meta.l4_off,
             gso_size: meta.gso_size,
-            gso_type: meta.gso_type,
             vlan: meta.vlan,
             more_on_wire: 0,
-            ingress: ingress.0 as u8,
-            frames: frames as u8,
-            l3_off: meta.l3_off as u8,
+            ingress: ingress.0,
+            egress: meta.egress,
+            shape: Shape::new(frames, meta.gso_type),
             mark: 0,
         }
     }
@@ -85,12 +104,18 @@ impl Packet {
     /// UMEM frames in the chain.
     #[inline]
     pub fn frames(&self) -> u16 {
-        self.frames.into()
+        self.shape.frames()
     }
 
     #[inline]
     pub fn ingress(&self) -> PortId {
-        PortId(self.ingress.into())
+        PortId(self.ingress)
+    }
+
+    /// Where the gate sends it; `None`: nobody has decided yet.
+    #[inline]
+    pub fn egress(&self) -> Option<PortId> {
+        (self.egress != weir_abi::NO_EGRESS).then_some(PortId(self.egress))
     }
 
     /// When the program saw it, on CLOCK_MONOTONIC.
@@ -156,7 +181,7 @@ impl Packet {
         piece.gso_size = gso_size;
         piece.flags |= meta_flags::CSUM_PARTIAL;
         if gso_size == 0 {
-            piece.gso_type = 0;
+            piece.shape = Shape::new(frames, 0);
             piece.clear(meta_flags::GSO);
         }
         piece
@@ -175,9 +200,15 @@ impl Packet {
         self.flags &= !flag;
     }
 
+    /// Offset of the IP or ARP header; 0: none.
     #[inline]
     pub fn l3_off(&self) -> u16 {
-        self.l3_off.into()
+        if self.flags & (meta_flags::IPV4 | meta_flags::IPV6 | meta_flags::ARP) == 0 {
+            return 0;
+        }
+        let tags =
+            u16::from(self.has(meta_flags::TAGGED)) + u16::from(self.has(meta_flags::TAGGED2));
+        ETHERNET + TAG * tags
     }
 
     #[inline]
@@ -191,10 +222,10 @@ impl Packet {
         self.gso_size
     }
 
-    /// The low 16 bits of the kernel's `gso_type`.
+    /// [`weir_abi::gso_kind`].
     #[inline]
     pub fn gso_type(&self) -> u16 {
-        self.gso_type
+        self.shape.gso_type().into()
     }
 
     #[inline]
@@ -212,7 +243,7 @@ impl Packet {
     #[inline]
     pub(crate) fn with_chain(&self, head: Frame, frames: u16) -> Self {
         let Self { ingress_ns, taken_ns, len, flow_hash, flow, flags, l4_off, .. } = *self;
-        let Self { gso_size, gso_type, vlan, more_on_wire, ingress, l3_off, mark, .. } = *self;
+        let Self { gso_size, vlan, more_on_wire, ingress, egress, shape, mark, .. } = *self;
         Self {
             ingress_ns,
             taken_ns,
@@ -223,12 +254,11 @@ impl Packet {
             flags,
             l4_off,
             gso_size,
-            gso_type,
             vlan,
             more_on_wire,
             ingress,
-            frames: frames as u8,
-            l3_off,
+            egress,
+            shape: Shape::new(frames, shape.gso_type()),
             mark,
         }
     }
@@ -259,7 +289,7 @@ impl weir_core::Packet for Packet {
 
     #[inline]
     fn frames(&self) -> u32 {
-        u32::from(self.frames)
+        u32::from(self.shape.frames())
     }
 }
 
@@ -314,7 +344,7 @@ impl Pool {
 
     /// A second packet with the same bytes; `None` if there are not enough free frames.
     pub fn copy(&mut self, packet: &Packet) -> Option<Packet> {
-        if self.available() < usize::from(packet.frames) {
+        if self.available() < usize::from(packet.frames()) {
             return None;
         }
         let mut from = packet.head_index();

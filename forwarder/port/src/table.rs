@@ -29,25 +29,29 @@ pub(crate) enum Owner {
     Away,
 }
 
+const PORT_BITS: u32 = 12;
+const PORT_MASK: u16 = (1 << PORT_BITS) - 1;
+const _: () = assert!(weir_core::MAX_PORTS <= PORT_MASK as usize);
+
 impl Owner {
-    /// Kind in the high byte, port in the low one: [`weir_core::MAX_PORTS`] is 256.
+    /// Kind in the high four bits, port in the others.
     const fn pack(self) -> u16 {
         const fn with(kind: u16, port: PortId) -> u16 {
-            kind << 8 | (port.0 & 0xff)
+            kind << PORT_BITS | (port.0 & PORT_MASK)
         }
         match self {
             Self::Free => 0,
-            Self::Held => 1 << 8,
+            Self::Held => 1 << PORT_BITS,
             Self::Fill(port) => with(2, port),
             Self::Rx(port) => with(3, port),
             Self::Tx(port) => with(4, port),
-            Self::Away => 5 << 8,
+            Self::Away => 5 << PORT_BITS,
         }
     }
 
     const fn unpack(packed: u16) -> Self {
-        let port = PortId(packed & 0xff);
-        match packed >> 8 {
+        let port = PortId(packed & PORT_MASK);
+        match packed >> PORT_BITS {
             0 => Self::Free,
             1 => Self::Held,
             2 => Self::Fill(port),

@@ -69,7 +69,7 @@ fn superframe(payload: usize, gso_size: u16, port: PortId) -> (Vec<u8>, Meta) {
     let mut meta = Meta::new(&verdict, 1, frame.len() as u32, port.0);
     meta.flags |= meta_flags::GSO | meta_flags::CSUM_PARTIAL;
     meta.gso_size = gso_size;
-    meta.gso_type = gso_kind::TCP4;
+    meta.gso_type = gso_kind::TCP4 as u8;
     (frame, meta)
 }
 
@@ -345,7 +345,7 @@ fn what_no_device_can_take_is_refused_by_name() {
     let tagged = Meta { flags: meta_flags::TAGGED | meta_flags::TAGGED2, ..plain };
     assert_eq!(refuse(&[0; 1523], &tagged), Reason::MtuExceeded);
     let (frame, meta) = superframe(20_000, 1448, PortId(1));
-    let tunnel = Meta { gso_type: 9, ..meta };
+    let tunnel = Meta { gso_type: 7, ..meta };
     assert_eq!(refuse(&frame, &tunnel), Reason::GsoUnsupported);
     // 14 segments, and a ring of 8 that will never hold them.
     assert_eq!(refuse(&frame, &meta), Reason::GsoUnsupported);

@@ -18,7 +18,12 @@ use crate::worker::{ContainerStats, PortSnapshot, WorkerSnapshot};
 /// The reason under which a frame is lost that the program dropped, if it did.
 pub fn reason_of(counter: Counter) -> Option<Reason> {
     match counter {
-        Counter::Steered | Counter::PassedHost | Counter::PassedFallback => None,
+        Counter::Steered
+        | Counter::PassedHost
+        | Counter::PassedFallback
+        | Counter::PassedGroup
+        | Counter::PassedUnknown
+        | Counter::PassedBridge => None,
         Counter::DroppedFallback => Some(Reason::FallbackDrop),
         Counter::Malformed => Some(Reason::Malformed),
         Counter::Oversize => Some(Reason::Oversize),
@@ -26,6 +31,9 @@ pub fn reason_of(counter: Counter) -> Option<Reason> {
         Counter::Shed => Some(Reason::Shed),
         Counter::Unsupported => Some(Reason::Unsupported),
         Counter::NoMeta => Some(Reason::NoMeta),
+        Counter::Reserved => Some(Reason::Reserved),
+        Counter::Storm => Some(Reason::Storm),
+        Counter::RxShare => Some(Reason::RxShare),
     }
 }
 
@@ -63,6 +71,14 @@ impl From<&PortCounters> for ProgramBooks {
                     books.passed_bytes += counters.bytes[counter as usize];
                 }
             }
+        }
+        // Counted as steered, and then lost behind the gate.
+        for (reason, frames) in [
+            (Reason::NoMeta, counters.behind_no_meta),
+            (Reason::FallbackDrop, counters.behind_no_socket),
+        ] {
+            books.steered = books.steered.saturating_sub(frames);
+            books.lost.add(reason, frames);
         }
         books
     }

@@ -20,6 +20,9 @@ const AGED_PER_ROUND: usize = 64;
 /// How long a leaving port may wait for the kernel to complete what it was given.
 const LEAVING_NS: u64 = 20_000_000;
 
+/// As many bursts as a full shared ring has.
+const SHARED_RING_BURSTS: usize = weir_abi::RX_PLACES as usize / BURST;
+
 /// A port that is asked back and still waits for completions.
 #[derive(Debug)]
 pub(super) struct Leaving<P> {
@@ -35,6 +38,9 @@ impl<P: Port> Worker<P> {
     pub(super) fn chores(&mut self, now_ns: u64) {
         self.engine.fdb_mut().age(now_ns, AGED_PER_ROUND);
         self.measure.chores(now_ns);
+        if let Some(gathering) = &mut self.gathering {
+            gathering.chores(now_ns, self.lanes.ids());
+        }
         self.tell_news();
         self.spread_spares();
         self.let_go(now_ns);
@@ -55,6 +61,13 @@ impl<P: Port> Worker<P> {
             Command::Add { new, done } => {
                 self.add(*new, now_ns);
                 let _ = done.send(());
+            }
+            Command::Gather { gathering, done } => {
+                let before = std::mem::replace(&mut self.gathering, gathering.map(|new| *new));
+                if let Some(gathering) = &mut self.gathering {
+                    gathering.port.refill(&mut self.pool);
+                }
+                let _ = done.send(before.map(Box::new));
             }
             Command::AddRemote { id, settings, worker, done } => {
                 let settings = PortSettings { remote: true, ..settings };
@@ -195,6 +208,11 @@ impl<P: Port> Worker<P> {
         {
             self.forward(now_ns, id);
         }
+        for _ in 0..SHARED_RING_BURSTS {
+            if !self.gather(now_ns) {
+                break;
+            }
+        }
         self.engine.end_of_turn(now_ns);
         self.drop_port(now_ns, id, why);
         self.leaving.push(Leaving { id, until_ns: now_ns + LEAVING_NS, why, done });
@@ -218,7 +236,7 @@ impl<P: Port> Worker<P> {
             let leaving = self.leaving.swap_remove(at);
             let taken = self.lanes.remove(id).map(|mut lane| {
                 lane.losses.add(leaving.why, lane.port.tx_outstanding() as u64);
-                let mut last = port_snapshot(&self.engine, id, &mut lane);
+                let mut last = port_snapshot(&self.engine, id, &mut lane, 0);
                 last.tx_outstanding = 0;
                 Box::new(Taken { port: lane.port, last })
             });

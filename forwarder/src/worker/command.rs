@@ -9,6 +9,7 @@ use weir_core::{
 };
 use weir_port::TxFeatures;
 
+use super::gathering::Gathering;
 use super::snapshot::{PortSnapshot, WorkerSnapshot};
 use super::tap::Watcher;
 
@@ -60,6 +61,12 @@ pub struct Change {
 pub enum Command<P> {
     /// Serve this port from now on.
     Add { new: Box<NewPort<P>>, done: oneshot::Sender<()> },
+    /// Take frames from this ring, which ports share, or from none any more; what was there before
+    /// is handed back.
+    Gather {
+        gathering: Option<Box<Gathering<P>>>,
+        done: oneshot::Sender<Option<Box<Gathering<P>>>>,
+    },
     /// Another worker serves this port: what is for it is handed over there.
     AddRemote { id: PortId, settings: PortSettings, worker: usize, done: oneshot::Sender<()> },
     /// The other worker is about to stop serving the port; what is queued for it here is lost under

@@ -14,6 +14,7 @@ use weir_core::{EngineConfig, FlowSum, Mac, PortId, PortSettings, Reason, VifLat
 use weir_port::{Cells, Pool, Port, TxFeatures};
 
 use super::command::{Change, Command, FdbNews, FlowPage, NewPort, Taken};
+use super::gathering::Gathering;
 use super::idle::IdlePolicy;
 use super::measure::MeasureSettings;
 use super::snapshot::WorkerSnapshot;
@@ -142,6 +143,16 @@ impl<P> Asker<P> {
     /// Hands a port to the worker; it is served when this returns.
     pub async fn add(&self, new: NewPort<P>) -> Result<(), WorkerGone> {
         self.ask(|done| Command::Add { new: Box::new(new), done }).await
+    }
+
+    /// Has frames taken from a ring that ports share, or from none any more; gives back the ring of
+    /// before.
+    pub async fn gather(
+        &self,
+        gathering: Option<Gathering<P>>,
+    ) -> Result<Option<Box<Gathering<P>>>, WorkerGone> {
+        let gathering = gathering.map(Box::new);
+        self.ask(|done| Command::Gather { gathering, done }).await
     }
 
     /// Makes known a port that another worker serves.

@@ -15,9 +15,20 @@ pub(super) struct Lane<P> {
     pub(super) copies: u64,
     /// The device took nothing at the last attempt.
     pub(super) refused: bool,
-    /// Packets to take from here in the next turn.
-    pub(super) budget: usize,
+    /// For the next turn.
+    pub(super) budget: Budget,
+    /// What came in here by the shared ring.
+    pub(super) shared: Received,
     pub(super) sent: SentLog,
+}
+
+/// Packets that a port sent and that came by the worker's shared receive ring, which has numbers of
+/// all ports together only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Received {
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+    pub(super) superframes: u64,
 }
 
 /// Packets taken in a turn, from one port or from several together.
@@ -28,8 +39,18 @@ const BURST_LEAST: usize = 16;
 /// everybody else's frames would wait behind them.
 const BURST_BYTES: u64 = 256 << 10;
 
-impl<P> Lane<P> {
-    /// Sets the budget of the next turn by what came in this one, and from how many ports something
+/// Packets to take from a ring in the next turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Budget(pub(super) usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(BURST)
+    }
+}
+
+impl Budget {
+    /// Sets the budget of the next turn by what came in this one, and from how many rings something
     /// came in the one before: a turn is what a single frame waits for.
     #[inline]
     pub(super) fn spend(&mut self, packets: usize, bytes: u64, busy_ports: usize) {
@@ -37,7 +58,7 @@ impl<P> Lane<P> {
             0 | 1 => BURST,
             several => (BURST / several).max(BURST_LEAST),
         };
-        self.budget = match bytes / (packets as u64).max(1) {
+        self.0 = match bytes / (packets as u64).max(1) {
             0..2048 => burst,
             mean => ((BURST_BYTES / mean) as usize).clamp(4, burst),
         };
@@ -75,7 +96,15 @@ impl<P> Lanes<P> {
         if let Some(slot) = self.slots.get_mut(usize::from(id.0)) {
             let losses = Losses::default();
             let sent = SentLog::new();
-            *slot = Some(Lane { port, losses, copies: 0, refused: false, budget: BURST, sent });
+            *slot = Some(Lane {
+                port,
+                losses,
+                copies: 0,
+                refused: false,
+                budget: Budget::default(),
+                shared: Received::default(),
+                sent,
+            });
             self.serving.push(id);
         }
         before.map(|lane| lane.port)
@@ -143,9 +172,7 @@ mod tests {
 
     #[test]
     fn long_packets_are_taken_in_smaller_numbers() {
-        let mut lanes = Lanes::new();
-        lanes.insert(PortId(1), ());
-        let lane = lanes.get_mut(PortId(1)).unwrap();
+        let mut spent = Budget::default();
         for (packets, bytes, budget) in [
             (128, 128 * 64, BURST),
             (128, 128 * 1514, BURST),
@@ -153,19 +180,17 @@ mod tests {
             (1, 9_000, 29),
             (0, 0, BURST),
         ] {
-            lane.spend(packets, bytes, 1);
-            assert_eq!(lane.budget, budget, "{packets} packets, {bytes} bytes");
+            spent.spend(packets, bytes, 1);
+            assert_eq!(spent.0, budget, "{packets} packets, {bytes} bytes");
         }
     }
 
     #[test]
     fn several_busy_ports_share_a_turn() {
-        let mut lanes = Lanes::new();
-        lanes.insert(PortId(1), ());
-        let lane = lanes.get_mut(PortId(1)).unwrap();
+        let mut spent = Budget::default();
         for (ports, budget) in [(1, 128), (2, 64), (3, 42), (8, 16), (100, 16)] {
-            lane.spend(10, 640, ports);
-            assert_eq!(lane.budget, budget, "{ports} ports");
+            spent.spend(10, 640, ports);
+            assert_eq!(spent.0, budget, "{ports} ports");
         }
     }
 

@@ -14,10 +14,16 @@ impl<P: Port> Worker<P> {
         let served: Vec<PortId> = self.lanes.ids().collect();
         let queues = self.queues(&served);
         let queued = served.iter().map(|&egress| sum(egress, &queues)).collect();
+        let (mut orphan_losses, mut waiting) = (self.orphan_losses, 0);
+        if let Some(gathering) = &mut self.gathering {
+            // What is lost at the ring that all share is nobody's in particular.
+            orphan_losses.merge(&gathering.port.stats().losses);
+            waiting = gathering.port.rx_waiting() as u64;
+        }
         let ports = served
             .into_iter()
             .filter_map(|id| {
-                self.lanes.get_mut(id).map(|lane| port_snapshot(&self.engine, id, lane))
+                self.lanes.get_mut(id).map(|lane| port_snapshot(&self.engine, id, lane, waiting))
             })
             .collect();
         WorkerSnapshot {
@@ -37,7 +43,7 @@ impl<P: Port> Worker<P> {
             census: self.pool.census(),
             fdb_entries: self.engine.fdb().len(),
             fdb_capacity: self.fdb_capacity,
-            orphan_losses: self.orphan_losses,
+            orphan_losses,
         }
     }
 
@@ -79,14 +85,22 @@ pub(super) fn port_snapshot<P: Port>(
     engine: &Engine<Packet>,
     id: PortId,
     lane: &mut Lane<P>,
+    in_shared_ring: u64,
 ) -> PortSnapshot {
     let containers = engine.container_stats(id);
+    let mut stats = lane.port.stats();
+    stats.rx_packets += lane.shared.packets;
+    stats.rx_bytes += lane.shared.bytes;
+    stats.rx_superframes += lane.shared.superframes;
+    // Of the shared ring it is known only how much waits there of all ports together.
+    let shares = lane.port.fds().next().is_none();
+    let rx_waiting = if shares { in_shared_ring } else { lane.port.rx_waiting() as u64 };
     PortSnapshot {
         id,
-        stats: lane.port.stats(),
+        stats,
         losses: lane.losses,
         copies: lane.copies,
-        rx_waiting: lane.port.rx_waiting() as u64,
+        rx_waiting,
         tx_outstanding: lane.port.tx_outstanding() as u64,
         containers: ContainerStats {
             released: containers.released,

@@ -1,6 +1,7 @@
 //! The hot side: one pinned thread per core that moves frames, run to completion.
 //!
 //! - [`turn`]: the loop itself; receive, switch, queue, send
+//! - [`gathering`]: the receive ring that ports share
 //! - [`switching`]: what happens to one packet
 //! - [`chores`]: what is not done for every frame
 //! - [`transfer`], [`remotes`]: what passes between workers
@@ -18,6 +19,7 @@
 
 mod chores;
 pub mod command;
+mod gathering;
 pub mod handle;
 mod headers;
 pub mod idle;
@@ -37,6 +39,7 @@ mod turn;
 mod tests;
 
 pub use command::{Change, Command, FdbNews, FlowPage, NewPort, Taken};
+pub use gathering::{Gathering, ROOM_WORDS, Room};
 pub use handle::{Asker, WorkerGone, WorkerHandle, WorkerSettings};
 pub use idle::IdlePolicy;
 pub use measure::MeasureSettings;

@@ -3,7 +3,7 @@
 //! Invariant: each function leaves its packet in exactly one place: in the engine, in the port, or
 //! released and counted under a reason.
 
-use weir_core::{Container, Engine, Key, Mac, Next, PortId, PortSet, Reason};
+use weir_core::{Container, Decision, Engine, Key, Losses, Mac, Next, PortId, PortSet, Reason};
 use weir_port::{Packet, Pool, Port, Refused};
 
 use super::lanes::Lane;
@@ -22,6 +22,7 @@ pub(super) fn key_of(head: &[u8], vlan: u16) -> Option<Key> {
 pub(super) struct Intake<'a, P> {
     pub(super) engine: &'a mut Engine<Packet>,
     pub(super) pool: &'a mut Pool,
+    /// That of the port the packet came in by.
     pub(super) lane: &'a mut Lane<P>,
     /// Room for the pieces of one superframe.
     pub(super) pieces: &'a mut Vec<Packet>,
@@ -32,6 +33,29 @@ pub(super) struct Intake<'a, P> {
 }
 
 impl<P> Intake<'_, P> {
+    /// Sends a packet on its way: where the gate has decided, there; else where the addresses say.
+    #[inline]
+    pub(super) fn take(&mut self, packet: Packet) {
+        if let Some(egress) = packet.egress() {
+            if packet.mark() != 0 {
+                self.tap.decided(self.now_ns, &packet, &Decision::To(egress));
+            }
+            return self.offer(egress, packet);
+        }
+        let Some(key) = key_of(self.pool.head(&packet), packet.vlan()) else {
+            return self.lose(packet, Reason::Malformed);
+        };
+        let decision = self.engine.decide(self.now_ns, self.ingress, &key);
+        if packet.mark() != 0 {
+            self.tap.decided(self.now_ns, &packet, &decision);
+        }
+        match decision {
+            Decision::To(egress) => self.offer(egress, packet),
+            Decision::Flood(egresses) => self.flood(egresses, packet),
+            Decision::Drop(reason) => self.lose(packet, reason),
+        }
+    }
+
     /// Queues a packet for one port; a superframe that would hold a slow link for long is cut.
     #[inline]
     pub(super) fn offer(&mut self, egress: PortId, packet: Packet) {
@@ -246,4 +270,22 @@ pub(super) fn lose_all(
         lost += 1;
     }
     lost
+}
+
+/// Ends a packet that came in by a port which is no more.
+#[cold]
+pub(super) fn lose_orphan(
+    pool: &mut Pool,
+    measure: &mut Measure,
+    tap: &mut Tap,
+    losses: &mut Losses,
+    now_ns: u64,
+    packet: Packet,
+) {
+    losses.add(Reason::PortGone, 1);
+    measure.lost(&packet, Reason::PortGone);
+    if tap.is_on() {
+        tap.lost(now_ns, &packet, pool, Reason::PortGone);
+    }
+    pool.release(packet);
 }

@@ -7,11 +7,12 @@ use std::sync::mpsc::Receiver;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
-use weir_core::{Container, Decision, Engine, FdbChange, Losses, PortId, Reason};
+use weir_core::{Container, Engine, FdbChange, Losses, PortId, Reason};
 use weir_port::{Cells, Kick, Packet, Pool, Port, clock_monotonic_ns};
 
 use super::chores::Leaving;
 use super::command::{Command, FdbNews};
+use super::gathering::Gathering;
 use super::handle::WorkerSettings;
 use super::idle::{IdlePolicy, Moment, Wait, wait};
 use super::lanes::{BURST, Lanes};
@@ -19,7 +20,7 @@ use super::measure::Measure;
 use super::regimes::{Regime, Regimes};
 use super::remotes::Remotes;
 use super::snapshot::WorkerSnapshot;
-use super::switching::{Intake, Way, drain, key_of, lose_all, settle};
+use super::switching::{Intake, Way, drain, lose_all, lose_orphan, settle};
 use super::tap::Tap;
 use super::transfer::Peers;
 
@@ -47,6 +48,8 @@ pub struct Worker<P> {
     pub(super) started_at_ns: u64,
     pub(super) inbox: Receiver<Command<P>>,
     pub(super) pieces: Vec<Packet>,
+    /// The ring that ports share whose frames come by way of the gate.
+    pub(super) gathering: Option<Gathering<P>>,
     /// Ports from which something came in the last turn.
     pub(super) busy_ports: usize,
     pub(super) peers: Peers,
@@ -81,6 +84,7 @@ impl<P: Port> Worker<P> {
             started_at_ns: now_ns,
             inbox,
             pieces: Vec::with_capacity(PIECES),
+            gathering: None,
             busy_ports: 0,
             peers: settings.peers,
             remotes: Remotes::new(),
@@ -154,12 +158,15 @@ impl<P: Port> Worker<P> {
             let Some(lane) = self.lanes.get_mut(id) else { continue };
             progress |= lane.port.complete(&mut self.pool) > 0;
             lane.port.refill(&mut self.pool);
-            let budget = lane.budget;
+            let budget = lane.budget.0;
             if lane.port.receive(&mut self.pool, &mut self.burst, budget) > 0 {
                 progress = true;
                 busy_ports += 1;
                 self.forward(now_ns, id);
             }
+        }
+        if self.gathering.is_some() {
+            progress |= self.gather(now_ns);
         }
         self.busy_ports = busy_ports;
         self.engine.end_of_turn(now_ns);
@@ -185,21 +192,46 @@ impl<P: Port> Worker<P> {
         let mut intake = Intake { engine, pool, lane, pieces, measure, tap, now_ns, ingress };
         for packet in burst.drain(..) {
             bytes += u64::from(packet.len());
-            let Some(key) = key_of(intake.pool.head(&packet), packet.vlan()) else {
-                intake.lose(packet, Reason::Malformed);
+            intake.take(packet);
+        }
+        lane.budget.spend(packets, bytes, *busy_ports);
+    }
+
+    /// Switches what came by the shared ring, in the order in which it came.
+    pub(super) fn gather(&mut self, now_ns: u64) -> bool {
+        let Self { gathering, pool, burst, .. } = self;
+        let Some(gathering) = gathering else { return false };
+        gathering.port.refill(pool);
+        let received = gathering.port.receive(pool, burst, gathering.budget.0);
+        if received == 0 {
+            return false;
+        }
+        let Self { engine, lanes, gathering, pieces, measure, tap, orphan_losses, .. } = self;
+        let (pool, burst) = (&mut self.pool, &mut self.burst);
+        let Some(gathering) = gathering else { return false };
+        measure.arrived(now_ns, burst, pool);
+        if tap.is_on() {
+            burst.iter_mut().for_each(|packet| tap.arrived(packet, pool));
+        }
+        let mut bytes = 0;
+        for packet in burst.drain(..) {
+            let (ingress, len) = (packet.ingress(), u64::from(packet.len()));
+            bytes += len;
+            gathering.room.give_back(ingress, packet.frames());
+            let Some(lane) = lanes.get_mut(ingress) else {
+                // The port was taken out while its frame was on the way.
+                lose_orphan(pool, measure, tap, orphan_losses, now_ns, packet);
                 continue;
             };
-            let decision = intake.engine.decide(now_ns, ingress, &key);
-            if packet.mark() != 0 {
-                intake.tap.decided(now_ns, &packet, &decision);
-            }
-            match decision {
-                Decision::To(egress) => intake.offer(egress, packet),
-                Decision::Flood(egresses) => intake.flood(egresses, packet),
-                Decision::Drop(reason) => intake.lose(packet, reason),
-            }
+            lane.shared.packets += 1;
+            lane.shared.bytes += len;
+            lane.shared.superframes += u64::from(packet.is_superframe());
+            let mut intake = Intake { engine, pool, lane, pieces, measure, tap, now_ns, ingress };
+            intake.take(packet);
         }
-        lane.spend(packets, bytes, *busy_ports);
+        gathering.room.publish();
+        gathering.budget.spend(received, bytes, 1);
+        true
     }
 
     /// Sends what is queued, as far as rates and devices allow. True if anything was taken.
@@ -331,9 +363,9 @@ impl<P: Port> Worker<P> {
         }
         let mut watched = Vec::with_capacity(self.lanes.len() + 1);
         watched.push(PollFd::from_borrowed_fd(bell.fd(), PollFlags::IN));
-        for lane in self.lanes.ids().filter_map(|id| self.lanes.get(id)) {
-            let fds = lane.port.fds();
-            watched.extend(fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let lanes = self.lanes.ids().filter_map(|id| self.lanes.get(id)).map(|lane| &lane.port);
+        for port in lanes.chain(self.gathering.iter().map(|gathering| &gathering.port)) {
+            watched.extend(port.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         }
         let timeout = Timespec {
             tv_sec: i64::try_from(at_most_ns / 1_000_000_000).unwrap_or(i64::MAX),

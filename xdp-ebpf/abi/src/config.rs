@@ -180,3 +180,38 @@ impl GsoOffsets {
             && self.shinfo_len <= 4096
     }
 }
+
+/// Where the running kernel keeps what the gate reads of a `sk_buff`, from its BTF. All zero:
+/// unknown, and then the gate is not loaded.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct SkbOffsets {
+    /// `sk_buff::head`.
+    pub head: u32,
+    /// `sk_buff::end`, an offset from `head`.
+    pub end: u32,
+    /// The byte of `sk_buff::redirected`, and its bit there.
+    pub redirected: u32,
+    pub redirected_mask: u32,
+    /// `skb_shared_info::gso_type`.
+    pub gso_type: u32,
+    /// BTF identifier of `skb_shared_info`; 0: nothing here is known.
+    pub shinfo_type: u32,
+}
+
+const _: () = assert!(size_of::<SkbOffsets>() == 4 * SkbOffsets::WORDS);
+
+impl SkbOffsets {
+    pub const WORDS: usize = 6;
+
+    /// As a loader hands it to the global `SKB_OFFSETS`.
+    pub fn to_words(self) -> [u32; Self::WORDS] {
+        zerocopy::transmute!(self)
+    }
+
+    pub const fn usable(&self) -> bool {
+        self.shinfo_type != 0 && self.redirected_mask != 0 && self.head != 0 && self.end != 0
+    }
+}

@@ -41,6 +41,12 @@ counters! {
     Shed "shed" "Dropped at the sender's core because the port's queue for that destination was over its bound."
     Unsupported "unsupported" "A superframe that cannot be sent on (tunnel, UFO or fragment list): turn that offload off at the sender."
     NoMeta "no_meta" "The driver leaves no room for metadata in front of a frame: use skb mode for the port."
+    PassedGroup "passed_group" "For a group: left to the bridge, which floods it to the ports that want it."
+    PassedUnknown "passed_unknown" "From or for an address that the bridge has yet to learn: left to the bridge."
+    PassedBridge "passed_bridge" "Left to the bridge, because a setting of the bridge or a kind of frame takes its own handling; `weir port list` says which setting."
+    Reserved "reserved" "For a reserved group (01:80:c2:00:00:0x: spanning tree, LLDP, pause), which guests may not send to."
+    Storm "storm" "Beyond the port's limit of group frames and of frames for unknown addresses."
+    RxShare "rx_share" "The source had its share of the worker's receive ring waiting: the worker is overloaded; give it a core of its own, or more workers."
 }
 
 impl Counter {
@@ -63,13 +69,17 @@ pub struct PortCounters {
     pub partial_left: u64,
     /// and steered superframes.
     pub superframes: u64,
+    /// Steered, and then lost behind the gate: no room for the metadata,
+    pub behind_no_meta: u64,
+    /// and no socket any more.
+    pub behind_no_socket: u64,
 }
 
 const _: () = assert!(size_of::<PortCounters>() == 8 * PortCounters::WORDS);
 
 impl PortCounters {
     /// Its length in 64-bit words: the map value for a reader without `unsafe`.
-    pub const WORDS: usize = 2 * Counter::COUNT + 3;
+    pub const WORDS: usize = 2 * Counter::COUNT + 5;
 
     pub fn from_words(words: [u64; Self::WORDS]) -> Self {
         zerocopy::transmute!(words)
@@ -99,5 +109,7 @@ impl PortCounters {
         self.partial_completed = self.partial_completed.wrapping_add(other.partial_completed);
         self.partial_left = self.partial_left.wrapping_add(other.partial_left);
         self.superframes = self.superframes.wrapping_add(other.superframes);
+        self.behind_no_meta = self.behind_no_meta.wrapping_add(other.behind_no_meta);
+        self.behind_no_socket = self.behind_no_socket.wrapping_add(other.behind_no_socket);
     }
 }

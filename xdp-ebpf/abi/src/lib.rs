@@ -9,29 +9,36 @@ pub mod bytes;
 pub mod checksum;
 pub mod config;
 pub mod counters;
+pub mod gate;
 pub mod gso;
 pub mod kfunc;
 pub mod meta;
 pub mod parse;
 pub mod shed;
+pub mod table;
 pub mod verdict;
 pub mod watch;
 
 pub use bytes::{Bytes, Head};
 pub use checksum::{fold, pseudo_sum_v4, pseudo_sum_v6};
-pub use config::{FdbKey, GsoOffsets, IpLockKey, MacLockKey, PortConfig, port_flags};
+pub use config::{FdbKey, GsoOffsets, IpLockKey, MacLockKey, PortConfig, SkbOffsets, port_flags};
 pub use counters::{Counter, PortCounters};
+pub use gate::{Decision, Frame, GatePort, Storm, Tables, Tag, decide, gate_flags};
 pub use gso::gso_kind;
-pub use meta::{META_LEN, Meta, meta_flags};
+pub use meta::{META_LEN, Meta, NO_EGRESS, meta_flags};
 pub use parse::{Ethernet, classify, classify_from, ethernet};
 pub use verdict::{Malformed, Verdict};
 
 /// Changes with any shared type; user space refuses frames whose [`Meta::abi`] differs.
-pub const ABI_VERSION: u16 = 3;
+pub const ABI_VERSION: u16 = 4;
 /// Port slots.
 pub const MAX_PORTS: u32 = 256;
 /// Receive queues per port; a socket stands at `slot * MAX_QUEUES + rx_queue_index` in the XSKMAP.
 pub const MAX_QUEUES: u32 = 16;
+/// Receive queues of weir's own pair, one for each worker.
+pub const MAX_WORKERS: u32 = 64;
+/// Places in a worker's receive ring that the gate gives out.
+pub const RX_PLACES: u64 = 2048;
 /// Payload room of one UMEM frame: 4096 less the headroom that the kernel keeps for XDP.
 pub const FRAME_ROOM: u32 = 3840;
 /// Frames of the longest chain: a linear part and `MAX_SKB_FRAGS` (17) fragments.
@@ -65,6 +72,39 @@ pub mod maps {
     pub const UNSTEERED: &str = "UNSTEERED";
     /// `PerCpuArray<u64>` by slot: records for which the ring had no room, ever.
     pub const WATCH_MISSED: &str = "WATCH_MISSED";
+    /// The gate: a tcx ingress program.
+    pub const GATE: &str = "weir_gate";
+    /// The XDP program behind it, on weir's own pair.
+    pub const BEHIND: &str = "weir_behind";
+    /// The tcx program behind that, which counts and drops what slipped past.
+    pub const CATCH_ALL: &str = "weir_catch_all";
+    /// `HashMap<u32 ifindex, u32 slot>`: a device that is not in it is left alone.
+    pub const SLOTS: &str = "SLOTS";
+    /// `Array<GatePort>` by slot, to be mapped into memory.
+    pub const GATE_PORTS: &str = "GATE_PORTS";
+    /// `Array<table::Bucket>`, to be mapped into memory: see [`table`](crate::table).
+    pub const ADDRESSES: &str = "ADDRESSES";
+    /// `Array<table::Seen>`, beside it.
+    pub const LAST_SEEN: &str = "LAST_SEEN";
+    /// `Array<gate::Vlans>` by slot, to be mapped into memory.
+    pub const VLANS: &str = "VLANS";
+    /// `Array<[u64; 8]>` by slot, then by queue: places ever taken in receive rings (first word);
+    /// of a slot also when its next group frame is due (second word).
+    pub const TAKEN: &str = "TAKEN";
+    /// `Array<[u64; 8]>` likewise, to be mapped into memory: places ever given back (first word).
+    pub const GIVEN_BACK: &str = "GIVEN_BACK";
+    /// `XskMap` by the worker's queue.
+    pub const WORKERS: &str = "WORKERS";
+    /// `PerCpuArray<Cell>`: what the gate hands to the program behind it.
+    pub const CELLS: &str = "CELLS";
+    /// `PerCpuArray<u64>`: frames that came behind the gate without a verdict, or slipped past XDP.
+    pub const STRAYS: &str = "STRAYS";
+    /// Global of type [`table::Seed`](crate::table::Seed), set before loading.
+    pub const TABLE_SEED: &str = "TABLE_SEED";
+    /// Global of type [`SkbOffsets`](crate::SkbOffsets), set before loading.
+    pub const SKB_OFFSETS: &str = "SKB_OFFSETS";
+    /// Global `u32`, set before loading: the index of the pair's outer end.
+    pub const PAIR: &str = "PAIR";
     /// Global of type [`GsoOffsets`](crate::GsoOffsets), set before loading.
     pub const GSO_OFFSETS: &str = "GSO_OFFSETS";
     /// Entries in each lock map.

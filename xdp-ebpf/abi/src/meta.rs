@@ -3,16 +3,14 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{ABI_VERSION, Verdict};
+use crate::{ABI_VERSION, Verdict, gso_kind};
 
 /// Length of [`Meta`]; the kernel wants a multiple of 4, at most 32 on older drivers.
 pub const META_LEN: usize = 32;
 
 /// Stands immediately in front of a steered frame; of a chain, in front of its first buffer only.
 #[repr(C)]
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Meta {
     /// `bpf_ktime_get_ns` at ingress, comparable with `CLOCK_MONOTONIC`.
     pub ingress_ns: u64,
@@ -22,23 +20,35 @@ pub struct Meta {
     pub len: u32,
     /// Slot of the ingress port.
     pub port: u16,
+    /// Slot of the egress port, or [`NO_EGRESS`].
+    pub egress: u16,
     /// [`meta_flags`].
     pub flags: u16,
-    /// Offset of the IP or ARP header; 0: none.
-    pub l3_off: u16,
     /// Offset of what IP carries; 0: none, or a fragment.
     pub l4_off: u16,
     /// Payload bytes per segment; 0: not a superframe.
     pub gso_size: u16,
-    /// [`gso_kind`](crate::gso_kind).
-    pub gso_type: u16,
     /// VLAN identifier of the outer tag; 0: untagged.
     pub vlan: u16,
+    /// Offset of the IP or ARP header; 0: none.
+    pub l3_off: u8,
+    /// [`gso_kind`](crate::gso_kind).
+    pub gso_type: u8,
     /// [`ABI_VERSION`] of the program.
     pub abi: u16,
 }
 
+/// In [`Meta::egress`]: nobody has decided yet.
+pub const NO_EGRESS: u16 = u16::MAX;
+
 const _: () = assert!(size_of::<Meta>() == META_LEN && align_of::<Meta>() == 8);
+
+impl Default for Meta {
+    /// Of nothing in particular, and on its way nowhere yet.
+    fn default() -> Self {
+        Self { abi: 0, ..Self::new(&Verdict::default(), 0, 0, 0) }
+    }
+}
 
 impl Meta {
     /// What a parse says about a frame of `len` bytes that entered at slot `port`.
@@ -49,12 +59,13 @@ impl Meta {
             flow_hash: verdict.flow_hash,
             len,
             port,
+            egress: NO_EGRESS,
             flags: verdict.flags,
-            l3_off: verdict.l3_off,
             l4_off: verdict.l4_off,
             gso_size: 0,
-            gso_type: 0,
             vlan: verdict.vlan,
+            l3_off: verdict.l3_off as u8,
+            gso_type: gso_kind::NONE as u8,
             abi: ABI_VERSION,
         }
     }

@@ -5,7 +5,7 @@
 use std::ffi::{CStr, c_char};
 
 use libbpf_sys::{btf, btf_member, btf_type};
-use weir_abi::{GsoOffsets, kfunc::Kfuncs};
+use weir_abi::{GsoOffsets, SkbOffsets, kfunc::Kfuncs};
 
 /// `SMP_CACHE_BYTES`, to which the kernel aligns `skb_shared_info`; not in BTF.
 const CACHE_LINE: u32 = if cfg!(target_arch = "s390x") {
@@ -21,6 +21,8 @@ const CACHE_LINE: u32 = if cfg!(target_arch = "s390x") {
 pub struct KernelFacts {
     /// For the program's global `GSO_OFFSETS`.
     pub offsets: GsoOffsets,
+    /// For the gate's global `SKB_OFFSETS`.
+    pub skb: SkbOffsets,
     kfuncs: Option<Kfuncs>,
 }
 
@@ -29,7 +31,10 @@ impl KernelFacts {
     pub fn read() -> Self {
         let Some(btf) = Vmlinux::load() else { return Self::default() };
         let offsets = btf.offsets().filter(GsoOffsets::usable).unwrap_or_default();
-        Self { offsets, kfuncs: btf.kfuncs() }
+        let kfuncs = btf.kfuncs();
+        // Without the kernel's functions the gate reads nothing of a packet.
+        let skb = kfuncs.and_then(|_| btf.skb()).filter(SkbOffsets::usable).unwrap_or_default();
+        Self { offsets, skb, kfuncs }
     }
 
     /// Makes the compiled object ready for this kernel; gives what to load and what to write into
@@ -71,6 +76,21 @@ impl Vmlinux {
             shinfo_len: shared.size().next_multiple_of(CACHE_LINE),
             gso_size: shared.offset(c"gso_size")?,
             gso_type: shared.offset(c"gso_type")?,
+            shinfo_type: self.id(c"skb_shared_info", libbpf_sys::BTF_KIND_STRUCT)?,
+        })
+    }
+
+    fn skb(&self) -> Option<SkbOffsets> {
+        let skb = self.structure(c"sk_buff")?;
+        let redirected = skb.bit_offset(c"redirected")?;
+        // Bits count from the low end of a byte where the machine is little-endian.
+        let bit = if cfg!(target_endian = "little") { redirected % 8 } else { 7 - redirected % 8 };
+        Some(SkbOffsets {
+            head: skb.offset(c"head")?,
+            end: skb.offset(c"end")?,
+            redirected: redirected / 8,
+            redirected_mask: 1 << bit,
+            gso_type: self.structure(c"skb_shared_info")?.offset(c"gso_type")?,
             shinfo_type: self.id(c"skb_shared_info", libbpf_sys::BTF_KIND_STRUCT)?,
         })
     }
@@ -119,6 +139,11 @@ impl<'a> Struct<'a> {
 
     /// Byte offset of a member, also of one inside anonymous structs and unions.
     fn offset(&self, member: &CStr) -> Option<u32> {
+        self.bit_offset(member).map(|bits| bits / 8)
+    }
+
+    /// The same in bits, for a member that is a part of a byte.
+    fn bit_offset(&self, member: &CStr) -> Option<u32> {
         self.offset_in(member, MAX_DEPTH)
     }
 
@@ -127,10 +152,10 @@ impl<'a> Struct<'a> {
         self.members().iter().find_map(|m| {
             let bits = if has_bitfields { m.offset & 0xff_ffff } else { m.offset };
             match self.name(m) {
-                Some(name) if name == member => Some(bits / 8),
+                Some(name) if name == member => Some(bits),
                 Some(name) if name.is_empty() && depth > 0 => {
                     let inner = self.inner(m.type_)?.offset_in(member, depth - 1)?;
-                    Some(bits / 8 + inner)
+                    Some(bits + inner)
                 }
                 _ => None,
             }

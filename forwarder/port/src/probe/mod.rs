@@ -15,5 +15,6 @@ pub use btf::{KernelFacts, gso_offsets};
 pub use query::{AttachedMode, XdpFeatures, xdp_query};
 pub use run::{
     MAX_TEST_FRAME, TestCtx, TestRun, live_frames, test_run, test_run_behind, test_run_repeat,
+    test_run_skb,
 };
 pub use slot::SlotSocket;

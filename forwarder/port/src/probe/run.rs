@@ -105,6 +105,39 @@ fn run(
     Ok(TestRun { action: opts.retval, meta: out, data, duration_ns: opts.duration })
 }
 
+/// Runs a tcx program on a frame that pretends to have come in at `ifindex`, as a superframe if
+/// `gso_size` is not 0; gives its return value and what it left of the frame.
+pub fn test_run_skb(
+    prog: BorrowedFd<'_>,
+    frame: &[u8],
+    ifindex: u32,
+    gso_size: u32,
+) -> io::Result<(i32, Vec<u8>)> {
+    // `struct __sk_buff` of linux/bpf.h, with the two fields that are given.
+    let mut ctx = [0_u32; 48];
+    ctx[10] = ifindex;
+    ctx[44] = gso_size;
+    let mut out = vec![0u8; frame.len() + 256];
+    let mut opts = bpf_test_run_opts {
+        sz: size_of::<bpf_test_run_opts>() as _,
+        data_in: frame.as_ptr().cast(),
+        data_size_in: frame.len() as u32,
+        data_out: out.as_mut_ptr().cast(),
+        data_size_out: out.len() as u32,
+        ctx_in: ctx.as_ptr().cast(),
+        ctx_size_in: size_of_val(&ctx) as u32,
+        repeat: 1,
+        ..Default::default()
+    };
+    // SAFETY: all pointers are to live buffers of the sizes given beside them.
+    let result = unsafe { bpf_prog_test_run_opts(prog.as_raw_fd(), &raw mut opts) };
+    if result < 0 {
+        return Err(io::Error::from_raw_os_error(-result));
+    }
+    out.truncate(opts.data_size_out as usize);
+    Ok((opts.retval.cast_signed(), out))
+}
+
 /// Sends a frame `repeat` times through the program as if it had come in from `ifindex`; what it
 /// redirects or transmits goes out, what it passes enters the kernel there. Returns when all are
 /// through; `batch` (at most 256) is how many the kernel handles at a time.

@@ -97,7 +97,7 @@ static WAYS: &[Way] = &[
     }),
     way(Reason::GsoUnsupported, "nobody can cut it", |bench| {
         let (frame, meta) = superframe(5000);
-        push_meta(bench, 1, &frame, &Meta { gso_type: 9, ..meta });
+        push_meta(bench, 1, &frame, &Meta { gso_type: 7, ..meta });
     }),
     way(Reason::GsoUnsupported, "its segments are more than the ring holds", |bench| {
         let lane = bench.home(0).lanes.get_mut(PortId(0)).unwrap();
@@ -180,7 +180,7 @@ fn superframe(payload: usize) -> (Vec<u8>, Meta) {
     frame.resize(54 + payload, 7);
     let mut meta = meta_of(&frame);
     meta.flags |= meta_flags::GSO | meta_flags::CSUM_PARTIAL;
-    (meta.gso_size, meta.gso_type) = (1448, gso_kind::TCP4);
+    (meta.gso_size, meta.gso_type) = (1448, gso_kind::TCP4 as u8);
     (frame, meta)
 }
 

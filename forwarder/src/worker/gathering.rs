@@ -1,0 +1,151 @@
+//! The worker's shared receive ring: frames of all ports whose frames come by way of the gate.
+//!
+//! Invariant: what is taken out of the ring is given back to the gate's count of the source and of
+//! the ring, so that neither is ever charged for a frame that is not in the ring or on its way there.
+//! A count is written by one worker only: the one that serves the source.
+
+use std::sync::atomic::Ordering;
+
+use weir_abi::MAX_PORTS;
+use weir_core::PortId;
+use weir_port::{Cells, Port};
+
+use super::lanes::Budget;
+
+/// Words of a count in the maps: a cache line each.
+const STRIDE: usize = 8;
+/// Words of the maps `TAKEN` and `GIVEN_BACK`.
+pub const ROOM_WORDS: usize = (MAX_PORTS + weir_abi::MAX_WORKERS) as usize * STRIDE;
+/// The ring has been empty, and nothing was steered, for so long: what was taken and not given back
+/// by then never arrived.
+const QUIET_NS: u64 = 20_000_000;
+
+#[derive(Debug)]
+pub struct Gathering<P> {
+    pub(super) port: P,
+    pub(super) room: Room,
+    pub(super) budget: Budget,
+}
+
+impl<P: Port> Gathering<P> {
+    pub fn new(port: P, room: Room) -> Self {
+        Self { port, room, budget: Budget::default() }
+    }
+
+    /// Sets counts right that lost frames have left too high.
+    pub(super) fn chores(&mut self, now_ns: u64, sources: impl Iterator<Item = PortId>) {
+        let empty = self.port.rx_waiting() == 0;
+        self.room.correct(now_ns, empty, sources);
+    }
+}
+
+/// The gate's counts of places in the ring, as this worker sees them.
+#[derive(Debug)]
+pub struct Room {
+    /// Of the gate.
+    taken: Cells,
+    /// Of the workers.
+    given_back: Cells,
+    queue: usize,
+    /// Places given back in this turn, over all sources.
+    pending: u64,
+    /// When the ring's count of places taken was last seen to change, and the count.
+    quiet_since_ns: u64,
+    taken_then: u64,
+}
+
+impl Room {
+    /// `taken` and `given_back` are the maps of these names; `queue` is the worker's.
+    pub fn new(taken: Cells, given_back: Cells, queue: usize) -> Self {
+        let queue = MAX_PORTS as usize + queue;
+        Self { taken, given_back, queue, pending: 0, quiet_since_ns: 0, taken_then: 0 }
+    }
+
+    /// A packet of so many places was taken out of the ring.
+    #[inline]
+    pub(super) fn give_back(&mut self, source: PortId, places: u16) {
+        self.pending += u64::from(places);
+        add(&self.given_back, source.index(), places.into());
+    }
+
+    /// At the end of a turn.
+    #[inline]
+    pub(super) fn publish(&mut self) {
+        add(&self.given_back, self.queue, std::mem::take(&mut self.pending));
+    }
+
+    /// A frame that the kernel lost between the gate and the ring stays in the counts. When nothing
+    /// has been on its way for a while, what is taken is what was given back.
+    fn correct(&mut self, now_ns: u64, ring_is_empty: bool, sources: impl Iterator<Item = PortId>) {
+        let taken = load(&self.taken, self.queue);
+        if taken != self.taken_then || !ring_is_empty {
+            (self.taken_then, self.quiet_since_ns) = (taken, now_ns);
+            return;
+        }
+        let quiet = now_ns.saturating_sub(self.quiet_since_ns) >= QUIET_NS;
+        if !quiet || load(&self.given_back, self.queue) == taken {
+            return;
+        }
+        store(&self.given_back, self.queue, taken);
+        for source in sources {
+            store(&self.given_back, source.index(), load(&self.taken, source.index()));
+        }
+    }
+}
+
+fn load(cells: &Cells, at: usize) -> u64 {
+    cells.get(at * STRIDE).map_or(0, |word| word.load(Ordering::Relaxed))
+}
+
+fn store(cells: &Cells, at: usize, value: u64) {
+    if let Some(word) = cells.get(at * STRIDE) {
+        word.store(value, Ordering::Relaxed);
+    }
+}
+
+/// The count has one writer, so nothing is lost between the two halves.
+#[inline]
+fn add(cells: &Cells, at: usize, n: u64) {
+    store(cells, at, load(cells, at).wrapping_add(n));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: PortId = PortId(3);
+    const QUEUE: usize = MAX_PORTS as usize + 1;
+
+    fn room() -> (Room, Cells, Cells) {
+        let (taken, back) = (Cells::heap(ROOM_WORDS), Cells::heap(ROOM_WORDS));
+        (Room::new(taken.clone(), back.clone(), 1), taken, back)
+    }
+
+    #[test]
+    fn what_is_taken_out_is_given_back_to_the_source_and_to_the_ring() {
+        let (mut room, _, back) = room();
+        room.give_back(SOURCE, 1);
+        room.give_back(SOURCE, 18);
+        assert_eq!((load(&back, 3), load(&back, QUEUE)), (19, 0));
+        room.publish();
+        assert_eq!((load(&back, 3), load(&back, QUEUE)), (19, 19));
+        room.publish();
+        assert_eq!(load(&back, QUEUE), 19);
+    }
+
+    #[test]
+    fn what_never_arrives_is_forgiven_once_nothing_is_on_its_way() {
+        let (mut room, taken, back) = room();
+        store(&taken, 3, 7);
+        store(&taken, QUEUE, 7);
+        let mut look = |now_ns, empty| room.correct(now_ns, empty, [SOURCE].into_iter());
+        look(1, true);
+        look(QUIET_NS, true);
+        assert_eq!(load(&back, 3), 0, "it may still arrive");
+        look(QUIET_NS + 1, false);
+        look(2 * QUIET_NS, true);
+        assert_eq!(load(&back, 3), 0, "something did");
+        look(2 * QUIET_NS + 1, true);
+        assert_eq!((load(&back, 3), load(&back, QUEUE)), (7, 7));
+    }
+}

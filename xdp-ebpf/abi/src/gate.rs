@@ -1,0 +1,459 @@
+//! The decision: what becomes of a frame that enters a port. One core for the gate (tcx), the
+//! native program (XDP) and user space's tests; what they see differs, what they decide does not.
+//!
+//! Invariant: a frame is dropped only by a lock, a limit or a missing worker, and goes to a worker
+//! only if all that the bridge would have done with it is understood here; everything else is the
+//! bridge's. So weir is never a worse bridge than the kernel's.
+//!
+//! ```text
+//!   locks ─► group? ─► address table ─► VLAN ─► shed? ─► superframe? ─► socket? ─► room? ─► worker
+//!     │        │            │             │       │          │            │          │
+//!   spoofed  bridge,     bridge        bridge    shed      bridge     fallback   rx_share
+//!            storm
+//! ```
+
+use crate::table::{self, Entry, Place};
+use crate::{Bytes, Ethernet, Malformed, classify_from, ethernet, gso, gso_kind, meta_flags};
+use crate::{Counter, FRAME_ROOM, MAX_FRAME_LEN, MAX_PORTS, META_LEN, Verdict, verdict};
+
+/// A VLAN tag: its protocol (EtherType) and its control information (priority and identifier).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    pub proto: u16,
+    pub tci: u16,
+}
+
+impl Tag {
+    pub const DOT1Q: u16 = 0x8100;
+
+    #[inline(always)]
+    pub const fn vid(self) -> u16 {
+        self.tci & 0xfff
+    }
+}
+
+/// A frame as the decision sees it; its bytes are those without the outer tag where that travels
+/// beside the frame.
+pub trait Frame: Bytes {
+    /// The outermost tag.
+    fn tag(&self) -> Option<Tag>;
+    /// The tag is among the bytes, not beside them.
+    fn tag_is_inside(&self) -> bool;
+    /// The kernel's XDP hook would let the frame pass, because it was redirected before.
+    fn slips_past_xdp(&self) -> bool;
+    /// Payload bytes of a segment; 0: no superframe.
+    fn gso_size(&self) -> u16;
+    /// The kernel's `SKB_GSO_*` bits; asked for superframes only.
+    fn gso_type(&self) -> u32;
+}
+
+/// What user space tells the programs of a port, by slot in the map `GATE_PORTS`. Each word is
+/// written whole and holds by itself; a frame's decision reads each word once.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GatePort {
+    /// Low half: the interface's index, 0: the slot is vacant. High half: [`gate_flags`].
+    pub identity: u64,
+    /// Bits 0 to 15: the VLAN of untagged frames, 0: none. 16 to 31: the worker's receive queue.
+    pub numbers: u64,
+    /// Group frames and frames for unknown addresses: nanoseconds for each (low half), and how many
+    /// may come at once (high half); 0: no limit.
+    pub storm: u64,
+    pub reserved: [u64; 5],
+}
+
+impl GatePort {
+    pub const WORDS: usize = 8;
+
+    pub const fn new(ifindex: u32, flags: u32, pvid: u16, queue: u16, storm: Storm) -> Self {
+        Self {
+            identity: ifindex as u64 | (flags as u64) << 32,
+            numbers: pvid as u64 | (queue as u64) << 16,
+            storm: storm.frame_ns as u64 | (storm.burst as u64) << 32,
+            reserved: [0; 5],
+        }
+    }
+
+    /// In the order in which they stand in the map.
+    pub const fn words(&self) -> [u64; Self::WORDS] {
+        [self.identity, self.numbers, self.storm, 0, 0, 0, 0, 0]
+    }
+
+    pub const fn of_words(words: [u64; 3]) -> Self {
+        let [identity, numbers, storm] = words;
+        Self { identity, numbers, storm, reserved: [0; 5] }
+    }
+
+    #[inline(always)]
+    pub const fn ifindex(&self) -> u32 {
+        self.identity as u32
+    }
+
+    #[inline(always)]
+    pub const fn flags(&self) -> u32 {
+        (self.identity >> 32) as u32
+    }
+
+    #[inline(always)]
+    pub const fn has(&self, flags: u32) -> bool {
+        self.flags() & flags == flags
+    }
+
+    #[inline(always)]
+    pub const fn pvid(&self) -> u16 {
+        (self.numbers & 0xfff) as u16
+    }
+
+    #[inline(always)]
+    pub const fn queue(&self) -> u16 {
+        (self.numbers >> 16) as u16
+    }
+}
+
+/// How many group and unknown frames a port may send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Storm {
+    /// Nanoseconds for each; 0: no limit.
+    pub frame_ns: u32,
+    /// Frames at once after a pause.
+    pub burst: u32,
+}
+
+impl Storm {
+    /// For a due time (of the next frame that would be on time): whether a frame may go now, and
+    /// the due time from then on.
+    #[inline(always)]
+    pub const fn admit(self, due_ns: u64, now_ns: u64) -> (bool, u64) {
+        if self.frame_ns == 0 {
+            return (true, due_ns);
+        }
+        let ahead_ns = self.frame_ns as u64 * self.burst as u64;
+        let from_ns = if due_ns > now_ns { due_ns } else { now_ns };
+        if from_ns - now_ns > ahead_ns {
+            (false, due_ns)
+        } else {
+            (true, from_ns + self.frame_ns as u64)
+        }
+    }
+}
+
+/// Bits of [`GatePort::flags`].
+pub mod gate_flags {
+    /// With no worker there, drop instead of leaving the frame to the bridge.
+    pub const FALLBACK_DROP: u32 = 1 << 0;
+    /// Only sources in `MAC_LOCK`.
+    pub const MAC_LOCK: u32 = 1 << 1;
+    /// Only sources in `IP_LOCK`.
+    pub const IP_LOCK: u32 = 1 << 2;
+    /// Frames of the port, and to it, may be decided here: the bridge forwards them by rules that
+    /// are known.
+    pub const OFFLOAD: u32 = 1 << 3;
+    /// The bridge filters VLANs.
+    pub const VLAN_AWARE: u32 = 1 << 4;
+    /// Does not talk to other isolated ports.
+    pub const ISOLATED: u32 = 1 << 5;
+    /// Frames to 01:80:c2:00:00:0x may come from here.
+    pub const RESERVED_OK: u32 = 1 << 6;
+    /// The bridge learns no addresses here: what it does not know of a source it never will.
+    pub const NO_LEARNING: u32 = 1 << 7;
+    /// The bridge drops frames from sources that it does not know.
+    pub const LOCKED: u32 = 1 << 8;
+}
+
+/// Which VLANs a port is in: a bit for each, then a bit for each of those that leave it untagged.
+pub type Vlans = [u64; VLAN_WORDS];
+pub const VLAN_WORDS: usize = 2 * UNTAGGED;
+/// Where the untagged ones begin.
+pub const UNTAGGED: usize = 4096 / 64;
+
+/// The maps as the decision asks them.
+pub trait Tables {
+    fn mac_allowed(&self, slot: u16, mac: u64) -> bool;
+    fn ip_allowed(&self, slot: u16, address: [u8; 16]) -> bool;
+    /// Where an address stands.
+    fn place(&self, key: u64) -> Place;
+    /// The entry of the address at that place; empty where there is none.
+    fn find(&self, place: Place) -> Entry;
+    /// The same for a frame's source, which is marked as seen.
+    fn find_source(&self, place: Place) -> Entry;
+    fn port(&self, slot: u16) -> Option<GatePort>;
+    /// A word of [`Vlans`].
+    fn vlans(&self, slot: u16, word: usize) -> u64;
+    fn is_shed(&self, ingress: u16, egress: u16) -> bool;
+    /// Whether the port may send one more group or unknown frame.
+    fn storm_allows(&self, slot: u16, storm: Storm) -> bool;
+    /// Whether a worker's socket stands at that queue.
+    fn has_worker(&self, queue: u16) -> bool;
+    /// Takes so many places in the queue's ring for the source; false: it has its share.
+    fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool;
+}
+
+/// What the gate hands to the program behind it, by way of a per-CPU map: both run in the same soft
+/// interrupt, one after the other. (With a preemptible soft interrupt, as on a PREEMPT_RT kernel,
+/// that does not hold.)
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cell {
+    /// [`Meta`](crate::Meta) as words, as it is to stand in front of the frame; a word 3 of 0: the
+    /// cell is empty.
+    pub meta: [u64; META_LEN / 8],
+    /// Bytes that the checksum covers which is to be completed; 0: none is.
+    pub csum_len: u32,
+    /// The tag to put into the frame: protocol in the high half; 0: none.
+    pub tag: u32,
+    /// Places taken in the receive ring.
+    pub places: u64,
+}
+
+/// What becomes of a frame; the rest is meaningful where that is [`Counter::Steered`].
+#[derive(Clone, Copy, Debug)]
+pub struct Decision {
+    pub outcome: Counter,
+    pub verdict: Verdict,
+    /// The egress port's slot.
+    pub egress: u16,
+    /// The receive queue of the worker that serves the source.
+    pub queue: u16,
+    /// The tag with which the frame leaves.
+    pub tag: Option<Tag>,
+    pub gso_size: u16,
+    /// [`gso_kind`].
+    pub gso_kind: u16,
+    /// Places in the receive ring that were taken for it.
+    pub places: u32,
+}
+
+impl Decision {
+    #[inline(always)]
+    fn of(outcome: Counter) -> Self {
+        Self {
+            outcome,
+            verdict: Verdict::default(),
+            egress: 0,
+            queue: 0,
+            tag: None,
+            gso_size: 0,
+            gso_kind: gso_kind::NONE,
+            places: 0,
+        }
+    }
+}
+
+/// Decides. `port` is what is known of the port in `slot`.
+#[inline(always)]
+pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables: &T) -> Decision {
+    let Ok(eth) = ethernet(frame) else {
+        return Decision::of(Counter::Malformed);
+    };
+    if port.has(gate_flags::MAC_LOCK) && !tables.mac_allowed(slot, eth.src) {
+        return Decision::of(Counter::Spoofed);
+    }
+    let parsed = if port.has(gate_flags::IP_LOCK) {
+        match classify_from(frame, eth) {
+            // What cannot be read cannot be held against a lock.
+            Err(_) => return Decision::of(Counter::Malformed),
+            Ok(v) => {
+                if let Some(address) = verdict::source_address(frame, v.flags, v.l3_off)
+                    && !tables.ip_allowed(slot, address)
+                {
+                    return Decision::of(Counter::Spoofed);
+                }
+                Some(v)
+            }
+        }
+    } else {
+        None
+    };
+    if eth.is_group() {
+        return Decision::of(group(&eth, slot, port, tables));
+    }
+    let (egress, tag) = match route(frame, &eth, slot, port, tables) {
+        Route::To(egress, tag) => (egress, tag),
+        Route::Other(outcome) => return Decision::of(outcome),
+    };
+    if tables.is_shed(slot, egress) {
+        return Decision::of(Counter::Shed);
+    }
+    let verdict = match parsed.map_or_else(|| classify_from(frame, eth), Ok::<_, Malformed>) {
+        Ok(verdict) => verdict,
+        Err(_) => return Decision::of(Counter::PassedBridge),
+    };
+    steer(frame, slot, port, tables, verdict, egress, tag)
+}
+
+/// A frame for several: the bridge floods it, within the port's limit.
+#[inline(always)]
+fn group<T: Tables>(eth: &Ethernet, slot: u16, port: &GatePort, tables: &T) -> Counter {
+    const RESERVED: u64 = 0x0180_c200_0000;
+    if eth.dst & !0xf == RESERVED {
+        return if port.has(gate_flags::RESERVED_OK) {
+            Counter::PassedGroup
+        } else {
+            Counter::Reserved
+        };
+    }
+    flooded(slot, port, tables, Counter::PassedGroup)
+}
+
+#[inline(always)]
+fn flooded<T: Tables>(slot: u16, port: &GatePort, tables: &T, outcome: Counter) -> Counter {
+    let storm = Storm { frame_ns: port.storm as u32, burst: (port.storm >> 32) as u32 };
+    if tables.storm_allows(slot, storm) { outcome } else { Counter::Storm }
+}
+
+enum Route {
+    /// The egress port, and the tag with which the frame leaves it.
+    To(u16, Option<Tag>),
+    Other(Counter),
+}
+
+/// Where the bridge would send a frame for one station, if that is known.
+#[inline(always)]
+fn route<F: Frame, T: Tables>(
+    frame: &F,
+    eth: &Ethernet,
+    slot: u16,
+    port: &GatePort,
+    tables: &T,
+) -> Route {
+    let tag = frame.tag();
+    let mut vid = 0;
+    if port.has(gate_flags::VLAN_AWARE) {
+        vid = match tag {
+            None => port.pvid(),
+            Some(tag) if tag.proto == Tag::DOT1Q => tag.vid(),
+            // To such a bridge it is an untagged frame with a tag inside.
+            Some(_) => 0,
+        };
+        if vid == 0 || !in_vlan(tables, slot, vid, 0) {
+            return Route::Other(Counter::PassedBridge);
+        }
+    }
+    let to = tables.find(tables.place(table::key(eth.dst, vid)));
+    if to.has(table::entry_flags::LOCAL) {
+        return Route::Other(Counter::PassedHost);
+    }
+    let from = tables.find_source(tables.place(table::key(eth.src, vid)));
+    if to.is_empty() {
+        return Route::Other(flooded(slot, port, tables, Counter::PassedUnknown));
+    }
+    // The bridge has to hear of a source that it does not know, or that has moved, unless it never
+    // listens on this port; a locked port's unknown sources are the bridge's to refuse.
+    let known = from.port() == slot && !from.is_empty() && !from.has(table::entry_flags::LOCAL);
+    let listens = !port.has(gate_flags::NO_LEARNING) || port.has(gate_flags::LOCKED);
+    if !known && (listens || !from.is_empty()) {
+        return Route::Other(Counter::PassedUnknown);
+    }
+    let egress = to.port();
+    if egress == slot || egress == table::ELSEWHERE || !port.has(gate_flags::OFFLOAD) {
+        return Route::Other(Counter::PassedBridge);
+    }
+    let Some(other) = tables.port(egress) else {
+        return Route::Other(Counter::PassedBridge);
+    };
+    let both_isolated = port.has(gate_flags::ISOLATED) && other.has(gate_flags::ISOLATED);
+    let same_bridge = (port.flags() ^ other.flags()) & gate_flags::VLAN_AWARE == 0;
+    if !other.has(gate_flags::OFFLOAD) || both_isolated || !same_bridge || frame.slips_past_xdp() {
+        return Route::Other(Counter::PassedBridge);
+    }
+    if !port.has(gate_flags::VLAN_AWARE) {
+        return Route::To(egress, tag);
+    }
+    if !in_vlan(tables, egress, vid, 0) {
+        return Route::Other(Counter::PassedBridge);
+    }
+    if in_vlan(tables, egress, vid, UNTAGGED) {
+        return Route::To(egress, None);
+    }
+    Route::To(egress, Some(tag.unwrap_or(Tag { proto: Tag::DOT1Q, tci: vid })))
+}
+
+#[inline(always)]
+fn in_vlan<T: Tables>(tables: &T, slot: u16, vid: u16, set: usize) -> bool {
+    let word = set + (vid as usize >> 6 & (UNTAGGED - 1));
+    tables.vlans(slot, word) >> (vid & 63) & 1 != 0
+}
+
+/// The last questions before a frame goes to a worker.
+#[inline(always)]
+fn steer<F: Frame, T: Tables>(
+    frame: &F,
+    slot: u16,
+    port: &GatePort,
+    tables: &T,
+    mut verdict: Verdict,
+    egress: u16,
+    tag: Option<Tag>,
+) -> Decision {
+    let bridge = Decision::of(Counter::PassedBridge);
+    let len = frame.len() as u32;
+    if len + 4 > MAX_FRAME_LEN {
+        return bridge;
+    }
+    let gso_size = frame.gso_size();
+    let mut kind = gso_kind::NONE;
+    if gso_size != 0 {
+        // The kernel keeps a superframe's checksum partial; one that is not is of a kind that cannot
+        // be told to the device that has to cut it.
+        match gso::kind(frame.gso_type(), verdict.flags) {
+            Some(known) if verdict.looks_partial() => kind = known,
+            _ => return bridge,
+        }
+        verdict.flags |= meta_flags::GSO | meta_flags::CSUM_PARTIAL;
+    }
+    let queue = port.queue();
+    if !tables.has_worker(queue) {
+        let drop = port.has(gate_flags::FALLBACK_DROP);
+        return Decision::of(if drop { Counter::DroppedFallback } else { Counter::PassedFallback });
+    }
+    let inside = frame.tag_is_inside();
+    let leaves = len - if inside { 4 } else { 0 } + if tag.is_some() { 4 } else { 0 };
+    let places = leaves.div_ceil(FRAME_ROOM);
+    if !tables.take_room(slot, queue, places) {
+        return Decision::of(Counter::RxShare);
+    }
+    shift(&mut verdict, inside, tag);
+    Decision {
+        outcome: Counter::Steered,
+        verdict,
+        egress,
+        queue,
+        tag,
+        gso_size,
+        gso_kind: kind,
+        places,
+    }
+}
+
+/// Makes the verdict that of the frame as it leaves: the outer tag among its bytes, or gone.
+#[inline(always)]
+fn shift(v: &mut Verdict, was_inside: bool, tag: Option<Tag>) {
+    let one = v.flags & meta_flags::TAGGED != 0;
+    let two = v.flags & meta_flags::TAGGED2 != 0;
+    let (mut tags, mut by) = (one as i32 + two as i32, 0i32);
+    if was_inside {
+        tags -= 1;
+        by -= 4;
+    }
+    if let Some(tag) = tag {
+        tags += 1;
+        by += 4;
+        v.vlan = tag.vid();
+    } else if was_inside {
+        // What stands inside was not looked at as an outer tag; whoever wants it reads the bytes.
+        v.vlan = 0;
+    }
+    v.flags &= !(meta_flags::TAGGED | meta_flags::TAGGED2);
+    if tags > 0 {
+        v.flags |= meta_flags::TAGGED;
+    }
+    if tags > 1 {
+        v.flags |= meta_flags::TAGGED2;
+    }
+    let moved = |off: u16| if off == 0 { 0 } else { (off as i32 + by) as u16 };
+    v.l3_off = moved(v.l3_off);
+    v.l4_off = moved(v.l4_off);
+}
+
+const _: () = assert!(size_of::<GatePort>() == 8 * GatePort::WORDS);
+const _: () = assert!(MAX_PORTS <= 0xfff);

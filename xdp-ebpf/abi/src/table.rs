@@ -1,0 +1,225 @@
+//! Who is behind which port: one aligned 64-bit word per address, in buckets of a cache line, in
+//! an array that user space maps into memory.
+//!
+//! Invariant: a word is read and written whole, and holds all that is known of one address, so a
+//! reader never takes one address's port for another's; only user space writes. (A BPF hash map
+//! will not do: it uses a replaced element again at once, while a program still reads it. A key that
+//! is compared again after the value is not enough either, on machines that reorder loads.)
+//!
+//! ```text
+//!   key (60 bits) = MAC, VLAN ──seeded bijection──► bucket (14 bits) + tag (46 bits)
+//!   word          = tag (46) | port (12) | flags (6); 0: empty
+//! ```
+//! The mapping from keys to (bucket, tag) is one to one, so an equal tag in the right bucket is the
+//! same address: no key needs to be stored or compared.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Buckets of the table.
+pub const BUCKETS: u32 = 1 << BUCKET_BITS;
+const BUCKET_BITS: u32 = 14;
+/// Addresses in a bucket: one cache line.
+pub const WAYS: usize = 8;
+/// Words of the whole table, as user space maps it.
+pub const WORDS: usize = BUCKETS as usize * WAYS;
+
+/// The value of the map `ADDRESSES`.
+pub type Bucket = [u64; WAYS];
+/// The value of the map `LAST_SEEN`: for each way, when the address was last seen behind its port,
+/// in units of [`SEEN_UNIT_NS`] on the clock of `bpf_ktime_get_ns`; 0: never.
+pub type Seen = [u32; WAYS];
+
+/// About half a second: often enough to keep an address alive, seldom enough that hardly any frame
+/// writes.
+pub const SEEN_UNIT_NS: u64 = 1 << SEEN_SHIFT;
+pub const SEEN_SHIFT: u32 = 29;
+
+const KEY_BITS: u32 = 60;
+const KEY_MASK: u64 = (1 << KEY_BITS) - 1;
+const TAG_SHIFT: u32 = 18;
+const PORT_SHIFT: u32 = 6;
+const PORT_MASK: u64 = 0xfff;
+const FLAGS_MASK: u64 = 0x3f;
+
+/// Stands for a port of the bridge that weir does not serve: what is for such an address is the
+/// bridge's.
+pub const ELSEWHERE: u16 = PORT_MASK as u16;
+
+/// Bits of [`Entry::flags`].
+pub mod entry_flags {
+    /// Set in every entry, so that none is 0.
+    pub const VALID: u8 = 1 << 0;
+    /// An address of the host itself: the port's own, or the bridge's.
+    pub const LOCAL: u8 = 1 << 1;
+    /// Never evicted: an address that a lock names.
+    pub const PINNED: u8 = 1 << 2;
+}
+
+/// A random number of the loader, so that outsiders cannot choose addresses that share a bucket.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct Seed {
+    pub xor: u64,
+    pub multiply: u64,
+}
+
+/// Where an address stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    pub bucket: u32,
+    tag: u64,
+}
+
+/// The key of an address: MAC in the high 48 of 60 bits, VLAN below. A bridge that does not filter
+/// VLANs keeps all addresses under VLAN 0.
+#[inline(always)]
+pub const fn key(mac: u64, vlan: u16) -> u64 {
+    (mac << 12 | (vlan & 0xfff) as u64) & KEY_MASK
+}
+
+impl Seed {
+    /// As a loader hands it to the global `TABLE_SEED`.
+    pub fn to_words(self) -> [u64; 2] {
+        zerocopy::transmute!(self)
+    }
+
+    /// Each step is one to one on 60 bits: exclusive or, multiplication with an odd number, and
+    /// exclusive or with the number's own high half.
+    #[inline(always)]
+    pub const fn place(&self, key: u64) -> Place {
+        let mut x = (key ^ self.xor) & KEY_MASK;
+        x = x.wrapping_mul(self.multiply | 1) & KEY_MASK;
+        x ^= x >> 31;
+        x = x.wrapping_mul(0x9e37_79b9_7f4a_7c15) & KEY_MASK;
+        x ^= x >> 30;
+        Place { bucket: (x >> (KEY_BITS - BUCKET_BITS)) as u32, tag: x & TAG_MASK }
+    }
+}
+
+const TAG_MASK: u64 = (1 << (KEY_BITS - BUCKET_BITS)) - 1;
+
+/// A word of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry(u64);
+
+impl Entry {
+    pub const EMPTY: Self = Self(0);
+
+    /// `flags` without [`entry_flags::VALID`] too: it is set here.
+    #[inline(always)]
+    pub const fn new(place: Place, port: u16, flags: u8) -> Self {
+        let flags = (flags | entry_flags::VALID) as u64 & FLAGS_MASK;
+        Self(place.tag << TAG_SHIFT | (port as u64 & PORT_MASK) << PORT_SHIFT | flags)
+    }
+
+    #[inline(always)]
+    pub const fn of_word(word: u64) -> Self {
+        Self(word)
+    }
+
+    #[inline(always)]
+    pub const fn word(self) -> u64 {
+        self.0
+    }
+
+    #[inline(always)]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether it is the entry of the address that stands at `place`, in whose bucket it was found.
+    #[inline(always)]
+    pub const fn is_of(self, place: Place) -> bool {
+        self.0 >> TAG_SHIFT == place.tag && self.0 & entry_flags::VALID as u64 != 0
+    }
+
+    #[inline(always)]
+    pub const fn port(self) -> u16 {
+        (self.0 >> PORT_SHIFT & PORT_MASK) as u16
+    }
+
+    #[inline(always)]
+    pub const fn flags(self) -> u8 {
+        (self.0 & FLAGS_MASK) as u8
+    }
+
+    #[inline(always)]
+    pub const fn has(self, flags: u8) -> bool {
+        self.flags() & flags == flags
+    }
+}
+
+const _: () = assert!(crate::MAX_PORTS < ELSEWHERE as u32, "a slot fits into twelve bits");
+const _: () = assert!(KEY_BITS - BUCKET_BITS + TAG_SHIFT == 64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The number whose product with `odd` is 1, modulo 2^60.
+    fn inverse(odd: u64) -> u64 {
+        let mut x = odd;
+        for _ in 0..6 {
+            x = x.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(x)));
+        }
+        x & KEY_MASK
+    }
+
+    /// Undoes `x ^= x >> by` for `by` of at least half the bits.
+    fn unshift(x: u64, by: u32) -> u64 {
+        x ^ x >> by
+    }
+
+    fn key_at(seed: &Seed, place: Place) -> u64 {
+        let x = u64::from(place.bucket) << (KEY_BITS - BUCKET_BITS) | place.tag;
+        let x = unshift(x, 30);
+        let x = x.wrapping_mul(inverse(0x9e37_79b9_7f4a_7c15)) & KEY_MASK;
+        let x = unshift(x, 31);
+        let x = x.wrapping_mul(inverse(seed.multiply | 1)) & KEY_MASK;
+        (x ^ seed.xor) & KEY_MASK
+    }
+
+    proptest! {
+        #[test]
+        fn every_address_has_a_place_of_its_own(mac in 0u64..1 << 48, vlan in 0u16..4096, xor: u64, multiply: u64) {
+            let seed = Seed { xor, multiply };
+            let place = seed.place(key(mac, vlan));
+            prop_assert!(place.bucket < BUCKETS);
+            prop_assert_eq!(key_at(&seed, place), key(mac, vlan));
+        }
+
+        #[test]
+        fn a_word_keeps_what_it_was_made_of(mac in 0u64..1 << 48, port in 0u16..4096, flags in 0u8..64) {
+            let seed = Seed { xor: 7, multiply: 9 };
+            let place = seed.place(key(mac, 1));
+            let entry = Entry::of_word(Entry::new(place, port, flags).word());
+            prop_assert!(entry.is_of(place) && !entry.is_empty());
+            prop_assert_eq!((entry.port(), entry.flags()), (port, flags | entry_flags::VALID));
+            let other = seed.place(key(mac ^ 1, 1));
+            prop_assert!(other.bucket != place.bucket || !entry.is_of(other));
+        }
+    }
+
+    #[test]
+    fn an_empty_word_is_of_no_address() {
+        let seed = Seed::default();
+        // The key whose tag is 0, which an empty word would match if only tags were compared.
+        let place = seed.place(0);
+        assert_eq!(place.tag, 0);
+        assert!(!Entry::EMPTY.is_of(place));
+    }
+
+    #[test]
+    fn addresses_that_count_up_are_spread() {
+        let seed = Seed { xor: 0x1234_5678_9abc, multiply: 0xdead_beef_cafe_f00d };
+        let mut most = [0u8; BUCKETS as usize];
+        for n in 0..65_536u64 {
+            most[seed.place(key(0x0200_0000_0000 + n, 0)).bucket as usize] += 1;
+        }
+        // Four to a bucket on the average; more than twenty would be a pattern.
+        assert!(most.iter().all(|n| *n <= 20), "{:?}", most.iter().max());
+    }
+}

@@ -1,0 +1,165 @@
+//! Behind the gate, on weir's own pair: puts the verdict in front of the frame, the tag that
+//! travelled beside it into it, completes a left-over checksum, and hands the frame to the worker.
+//!
+//! Invariant: a frame without a verdict of the gate is a stray; it is counted and goes nowhere.
+
+use core::arch::asm;
+
+use aya_ebpf::{
+    bindings::xdp_action::{XDP_DROP, XDP_REDIRECT},
+    helpers::generated::{bpf_xdp_adjust_head, bpf_xdp_adjust_meta, bpf_xdp_get_buff_len},
+    programs::XdpContext,
+};
+use weir_abi::{META_LEN, PortCounters, Verdict, gate::Cell, meta_flags};
+
+use crate::{
+    CELLS, COUNTERS, STRAYS, WORKERS, checksum,
+    packet::{Packet, with_checked},
+    tables::Maps,
+};
+
+#[inline(always)]
+pub(crate) fn behind(ctx: &XdpContext) -> u32 {
+    let Some(cell) = CELLS.get_ptr_mut(0) else { return stray() };
+    // SAFETY: a per-CPU value of the map, and no other program of this CPU runs meanwhile.
+    let cell = unsafe {
+        let filled = cell.read();
+        (*cell).meta = [0; META_LEN / 8];
+        filled
+    };
+    let [_, lengths, ids, last] = cell.meta;
+    let tagged = if cell.tag != 0 { 4 } else { 0 };
+    // SAFETY: `ctx` is the context this program was called with.
+    let len = unsafe { bpf_xdp_get_buff_len(ctx.ctx) } + tagged;
+    // The last word holds the version, so a filled cell is not 0 there.
+    if last == 0 || lengths >> 32 != len {
+        return stray();
+    }
+    let slot = ids as u16;
+    // SAFETY: `ctx` is the context this program was called with.
+    let queue = unsafe { (*ctx.ctx).rx_queue_index };
+    let Some(counters) = COUNTERS.get_ptr_mut(slot.into()) else { return stray() };
+    let lost = |which: fn(*mut PortCounters) -> *mut u64| {
+        // SAFETY: a per-CPU value of the map, and no other program of this CPU runs meanwhile.
+        unsafe { *which(counters) += 1 };
+        Maps::give_room_back(slot, queue, cell.places);
+        XDP_DROP
+    };
+    if prepare(ctx, &cell, counters).is_none() {
+        // SAFETY: gives an address only.
+        return lost(|counters| unsafe { &raw mut (*counters).behind_no_meta });
+    }
+    if WORKERS.redirect(queue, XDP_DROP.into()).is_err() {
+        // SAFETY: gives an address only.
+        return lost(|counters| unsafe { &raw mut (*counters).behind_no_socket });
+    }
+    XDP_REDIRECT
+}
+
+/// Makes the frame what the worker is to get.
+#[inline(always)]
+fn prepare(ctx: &XdpContext, cell: &Cell, counters: *mut PortCounters) -> Option<()> {
+    if cell.tag != 0 {
+        insert_tag(ctx, cell.tag)?;
+    }
+    let [first, lengths, mut ids, last] = cell.meta;
+    if cell.csum_len != 0 {
+        let packet = Packet::of(ctx);
+        let v = Verdict {
+            flags: (ids >> 32) as u16,
+            l4_off: (ids >> 48) as u16,
+            csum_len: packet_opaque(&packet, cell.csum_len),
+            ..Verdict::default()
+        };
+        let completed = checksum::complete(&packet, &v).is_some();
+        let flag = if completed { meta_flags::CSUM_COMPLETED } else { meta_flags::CSUM_PARTIAL };
+        ids |= u64::from(flag) << 32;
+        // SAFETY: a per-CPU value of the map, and no other program of this CPU runs meanwhile.
+        unsafe {
+            if completed {
+                (*counters).partial_completed += 1;
+            } else {
+                (*counters).partial_left += 1;
+            }
+        }
+    }
+    // SAFETY: `ctx` is the context this program was called with.
+    if unsafe { bpf_xdp_adjust_meta(ctx.ctx, -(META_LEN as i32)) } != 0 {
+        return None;
+    }
+    let (start, end) = (ctx.metadata(), ctx.data());
+    if start + META_LEN > end {
+        return None;
+    }
+    // Rust would store bytes, as the frame need not begin at a multiple of 8; the machine need not.
+    // SAFETY: `META_LEN` bytes at `start` lie before `end`.
+    unsafe {
+        asm!(
+            "*(u64 *)({at} + 0) = {a}",
+            "*(u64 *)({at} + 8) = {b}",
+            "*(u64 *)({at} + 16) = {c}",
+            "*(u64 *)({at} + 24) = {d}",
+            at = in(reg) start,
+            a = in(reg) first,
+            b = in(reg) lengths,
+            c = in(reg) ids,
+            d = in(reg) last,
+            options(nostack),
+        );
+    }
+    Some(())
+}
+
+#[inline(always)]
+fn packet_opaque(packet: &Packet, n: u32) -> u32 {
+    weir_abi::Bytes::opaque(packet, n)
+}
+
+/// Puts a tag between the addresses and the EtherType.
+#[inline(always)]
+fn insert_tag(ctx: &XdpContext, tag: u32) -> Option<()> {
+    // SAFETY: `ctx` is the context this program was called with.
+    if unsafe { bpf_xdp_adjust_head(ctx.ctx, -4) } != 0 {
+        return None;
+    }
+    let packet = Packet::of(ctx);
+    let at: u64;
+    with_checked!(
+        packet, 0usize, "16",
+        "/* the addresses and room for the tag */",
+        return None,
+        at = out(reg) at,
+    );
+    // SAFETY: sixteen bytes at `at` are the frame's, as was just checked: four that were put in
+    // front, and the addresses, which move there.
+    unsafe {
+        asm!(
+            "{word} = *(u32 *)({at} + 4)",
+            "*(u32 *)({at} + 0) = {word}",
+            "{word} = *(u32 *)({at} + 8)",
+            "*(u32 *)({at} + 4) = {word}",
+            "{word} = *(u32 *)({at} + 12)",
+            "*(u32 *)({at} + 8) = {word}",
+            "*(u32 *)({at} + 12) = {tag}",
+            at = in(reg) at,
+            tag = in(reg) u64::from(tag.swap_bytes()),
+            word = out(reg) _,
+            options(nostack),
+        );
+    }
+    Some(())
+}
+
+#[inline(always)]
+fn stray() -> u32 {
+    count_stray();
+    XDP_DROP
+}
+
+#[inline(always)]
+pub(crate) fn count_stray() {
+    if let Some(strays) = STRAYS.get_ptr_mut(0) {
+        // SAFETY: a per-CPU value of the map, and no other program of this CPU runs meanwhile.
+        unsafe { *strays += 1 };
+    }
+}
