@@ -9,5 +9,6 @@ mod host {
     mod attach;
     mod doctor;
     mod links;
+    mod pair;
     mod settings;
 }
