@@ -11,4 +11,5 @@ mod host {
     mod links;
     mod pair;
     mod settings;
+    mod umem;
 }
