@@ -1,10 +1,11 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::time::timeout;
 use weir::control::pair::{End, Identity, Pair, PairEvent, PairWatch, remove_leftovers};
 
@@ -191,7 +192,8 @@ fn somebody_elses_interface_of_that_name_is_left_alone() {
 fn a_child_makes_a_pair() {
     let Ok(control) = std::env::var(CHILD) else { return };
     let pair = Pair::ensure(identity(&control), 2).unwrap();
-    println!("\nMADE {} {:?}", pair.outer().ifindex, pair.warning());
+    let (pid, ifindex) = (std::process::id(), pair.outer().ifindex);
+    println!("\nMADE {pid} {ifindex} {}", pair.warning().unwrap_or("None"));
     // Until it is killed.
     let _ = std::io::stdin().read_line(&mut String::new());
 }
@@ -199,41 +201,49 @@ fn a_child_makes_a_pair() {
 /// A weir that has made its pair, in a mount namespace of its own as `ip netns exec` gives one.
 struct Maker {
     child: Child,
+    pid: Pid,
     ifindex: u32,
     warning: String,
-    /// Open, because the child goes on writing.
+    /// Open, because the program goes on writing.
     _output: BufReader<ChildStdout>,
 }
 
 impl Maker {
     fn start(bed: &Bed) -> Self {
+        Self::start_by(bed, &[])
+    }
+
+    /// With a command in front, which starts the program.
+    fn start_by(bed: &Bed, command: &[&str]) -> Self {
         let program = std::env::current_exe().unwrap();
         let mut child = Command::new("ip")
             .args(["netns", "exec", &bed.namespace("host")])
+            .args(command)
             .arg(program)
             .args(["--exact", "host::pair::a_child_makes_a_pair", "--nocapture"])
             .env(CHILD, CONTROL)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .process_group(0)
             .spawn()
             .unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut lines = output.by_ref().lines().map_while(Result::ok);
         let made = lines.find_map(|line| line.strip_prefix("MADE ").map(str::to_owned));
         let made = made.expect("the child made a pair");
-        let (ifindex, warning) = made.split_once(' ').unwrap();
-        let (ifindex, warning) = (ifindex.parse().unwrap(), warning.to_owned());
-        Self { child, ifindex, warning, _output: output }
+        let mut words = made.splitn(3, ' ');
+        let pid = Pid::from_raw(words.next().unwrap().parse().unwrap());
+        let ifindex = words.next().unwrap().parse().unwrap();
+        let warning = words.next().unwrap().to_owned();
+        Self { child, pid, ifindex, warning, _output: output }
     }
 
-    fn end(mut self, kill: bool) {
-        if kill {
-            self.child.kill().unwrap();
-        } else {
-            drop(self.child.stdin.take());
+    fn end(mut self, by_kill: bool) {
+        if by_kill {
+            kill(self.pid, Signal::SIGKILL).unwrap();
         }
-        assert_eq!(self.child.wait().unwrap().success(), !kill);
+        drop(self.child.stdin.take());
+        self.child.wait().unwrap();
+        wait_for("the process to be gone", || kill(self.pid, None).is_err());
     }
 }
 
@@ -257,6 +267,28 @@ fn the_pair_outlives_who_made_it_in_a_mount_namespace_of_its_own() {
             assert_eq!(pair.outer().ifindex, ifindex);
             pair.remove().unwrap();
             assert_nothing_left(&identity);
+        }
+    });
+}
+
+/// Process 1 may not be entered everywhere, and an orphan has no other ancestor. Either way the pair
+/// lasts as long as it says.
+#[test]
+fn an_orphans_pair_lasts_as_long_as_it_says() {
+    in_host(|bed| {
+        let identity = identity(CONTROL);
+        let _cleanup = Cleanup(identity.clone());
+        let maker = Maker::start_by(bed, &["setsid", "--fork"]);
+        let warning = maker.warning.clone();
+        assert!(snapshot().by_name(&identity.outer_name()).is_some());
+        maker.end(true);
+        if warning == "None" {
+            assert!(Pair::ensure(identity, 2).unwrap().adopted());
+        } else {
+            assert!(warning.contains("lives only as long as weir"), "{warning}");
+            wait_for("the pair to end with its mount namespace", || {
+                snapshot().by_name(&identity.outer_name()).is_none()
+            });
         }
     });
 }

@@ -263,3 +263,51 @@ fn cost_of_a_hundred_send_only_ports() {
         }
     });
 }
+
+/// What a frame costs that leaves by a ring, and one that leaves by a line: likewise.
+#[test]
+#[ignore = "a measurement: --ignored --nocapture, with nothing else running"]
+fn cost_of_a_frame_by_ring_and_by_line() {
+    use nix::time::{ClockId, clock_gettime};
+    const BATCHES: u32 = 2000;
+    const BATCH: u32 = 64;
+    in_host(|bed| {
+        bed.add_guest("vm1", "v1");
+        bed.add_guest("vm2", "v2");
+        let guests = [counting(bed, "vm1"), counting(bed, "vm2")];
+        let (mut pool, umem) = Pool::umem(FRAMES).unwrap();
+        let mut ports =
+            [send_only(&umem, "v1", 1, Transmit::Ring), send_only(&umem, "v2", 2, Transmit::Line)];
+        for len in [60, 1458] {
+            let mut ratios = Vec::new();
+            for _ in 0..7 {
+                let mut costs = ports.each_mut().map(|port| {
+                    let before = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
+                    for _ in 0..BATCHES {
+                        for _ in 0..BATCH {
+                            let packet = pool.compose(&vec![0xff; len], &Meta::default()).unwrap();
+                            port.send(&mut pool, packet).unwrap();
+                        }
+                        while port.tx_outstanding() > 0 {
+                            port.kick(&mut pool);
+                            port.complete(&mut pool);
+                        }
+                    }
+                    let after = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
+                    Duration::from(after - before) / (BATCHES * BATCH)
+                });
+                ratios.push(costs[1].as_secs_f64() / costs[0].as_secs_f64());
+                costs.sort();
+                println!(
+                    "{len} bytes: {costs:?} a frame, line / ring {:.3}",
+                    ratios.last().unwrap()
+                );
+            }
+            ratios.sort_by(f64::total_cmp);
+            println!("{len} bytes: median of line / ring {:.3}", ratios[3]);
+        }
+        for (counter, _) in &guests {
+            println!("{} arrived", counter.total().unwrap());
+        }
+    });
+}

@@ -153,7 +153,7 @@ impl XskPort {
         let mut queues = Vec::with_capacity(config.queues as usize);
         for nth in 0..config.queues {
             let tx_ring = if nth == 0 { config.tx_ring } else { UNUSED_RING };
-            let id = config.first_queue + nth;
+            let id = config.first_queue.saturating_add(nth);
             let rings = bind_queue(umem, &config, id, [config.rx_ring, tx_ring])?;
             queues.push(Queue { id, rings, level: 0, chain: Assembler::new(config.slot) });
         }
