@@ -9,5 +9,7 @@ mod host {
     mod attach;
     mod doctor;
     mod links;
+    mod pair;
     mod settings;
+    mod umem;
 }

@@ -66,4 +66,4 @@ pub use pool::{Census, Pool};
 pub use port::{Kick, Port, PortStats, Refused};
 pub use sys::clock_monotonic_ns;
 pub use umem::{UmemError, UmemHandle};
-pub use xsk::{Attach, BindError, XskConfig, XskPort};
+pub use xsk::{Attach, BindError, Transmit, XskConfig, XskPort};

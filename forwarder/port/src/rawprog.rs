@@ -6,6 +6,7 @@
 //! detaches it when the process dies.
 
 mod events;
+mod receive;
 mod tally;
 mod turns;
 

@@ -127,21 +127,20 @@ pub fn interface_index(name: &str) -> io::Result<u32> {
     Ok(rustix::net::netdevice::name_to_index(&socket, name)?)
 }
 
-/// Whether the device is up and somebody is at the other end, as of the last second at most. (The
-/// exact answer takes a lock that anybody who configures a device may hold for long.) An interface
-/// that is gone has none.
-pub(crate) fn has_carrier(name: &str) -> bool {
-    let flags = || -> io::Result<libc::c_short> {
-        let socket = any_socket()?;
-        let mut request = interface_request(name)?;
-        // SAFETY: SIOCGIFFLAGS reads the name and writes the flags of the `ifreq` pointed at.
-        check(unsafe {
-            libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &raw mut request)
-        })?;
-        // SAFETY: the call above has filled in the flags.
-        Ok(unsafe { request.ifr_ifru.ifru_flags })
-    };
-    flags().is_ok_and(|flags| i32::from(flags) & libc::IFF_RUNNING != 0)
+/// The flags (IFF_UP, ...) of an interface in the network namespace in which `socket` was made,
+/// whichever the calling thread is in. IFF_RUNNING, that somebody is at the other end, is as of the
+/// last second at most: the exact answer takes a lock that anybody who configures a device may hold
+/// for long.
+pub(crate) fn interface_flags(socket: BorrowedFd<'_>, ifindex: u32) -> io::Result<i32> {
+    // SAFETY: an `ifreq` of zeros is valid: a name and a union of plain numbers.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_ifru.ifru_ifindex = libc::c_int::try_from(ifindex).map_err(io::Error::other)?;
+    // SAFETY: SIOCGIFNAME reads the index and writes the name of the `ifreq` pointed at.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFNAME as _, &raw mut request) })?;
+    // SAFETY: SIOCGIFFLAGS reads the name and writes the flags of the `ifreq` pointed at.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &raw mut request) })?;
+    // SAFETY: the call above has filled in the flags.
+    Ok(i32::from(unsafe { request.ifr_ifru.ifru_flags }))
 }
 
 /// A socket to address ioctls about network devices to.
@@ -199,6 +198,8 @@ pub(crate) fn prefetch(at: *const u8) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd as _;
+
     use super::*;
 
     #[test]
@@ -216,7 +217,11 @@ mod tests {
 
     #[test]
     fn the_loopback_device_has_an_index() {
-        assert!(interface_index("lo").unwrap() > 0);
+        let lo = interface_index("lo").unwrap();
+        let socket = any_socket().unwrap();
+        let flags = interface_flags(socket.as_fd(), lo).unwrap();
+        assert!(flags & libc::IFF_LOOPBACK != 0, "{flags:x}");
+        assert!(interface_flags(socket.as_fd(), u32::MAX).is_err());
         assert!(interface_index("no-such-device").is_err());
     }
 }

@@ -3,7 +3,13 @@
 //! Invariant: the socket that registered the UMEM is bound to a device nobody takes away, because
 //! sockets can join a UMEM only while that first socket is bound. It is an anchor: no program
 //! stands there and no frame passes. On `lo`, or, where somebody else has anchored there, on a tap
-//! of our own.
+//! of our own; in the network namespace of the calling thread. In a namespace of weir's own nobody
+//! else anchors on `lo`, and it stays as long as the UMEM does: the socket holds its namespace. Not
+//! on a device that can be deleted: its sockets go on, but none could join them any more.
+//!
+//! Sockets of other namespaces may share it. Each (device, queue) costs the kernel 128 bytes for
+//! every frame of the UMEM, whatever the size of its rings; those of fill and completion rings are
+//! the UMEM's (libxdp), the same for every socket.
 
 use std::error::Error;
 use std::io;

@@ -35,7 +35,10 @@ pub(crate) enum Outcome {
 }
 
 #[derive(Debug)]
-pub(crate) struct VnetSocket(OwnedFd);
+pub(crate) struct VnetSocket {
+    fd: OwnedFd,
+    ifindex: u32,
+}
 
 impl VnetSocket {
     /// Opens a socket that only sends, to this interface.
@@ -45,7 +48,22 @@ impl VnetSocket {
         sys::set_int(fd.as_fd(), SOL_PACKET, PACKET_QDISC_BYPASS, 1)?;
         sys::set_send_buffer(fd.as_fd(), SEND_BUFFER)?;
         sys::bind_packet_socket(fd.as_fd(), ifindex, 0)?;
-        Ok(Self(fd))
+        Ok(Self { fd, ifindex })
+    }
+
+    /// Whether the device is up and somebody is at the other end, as of the last second at most.
+    /// An interface that is gone has nobody.
+    pub(crate) fn has_carrier(&self) -> bool {
+        self.has_flag(libc::IFF_RUNNING)
+    }
+
+    /// Whether the device is there and up.
+    pub(crate) fn is_up(&self) -> bool {
+        self.has_flag(libc::IFF_UP)
+    }
+
+    fn has_flag(&self, flag: libc::c_int) -> bool {
+        sys::interface_flags(self.fd.as_fd(), self.ifindex).is_ok_and(|flags| flags & flag != 0)
     }
 
     pub(crate) fn send(&self, pool: &Pool, packet: &Packet, header: &VnetHeader) -> Outcome {
@@ -67,7 +85,7 @@ impl VnetSocket {
         // SAFETY: the parts point at the header and at frames of a packet that we hold, all alive
         // during the call, and none is written to.
         let sent =
-            unsafe { libc::sendmsg(self.0.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
+            unsafe { libc::sendmsg(self.fd.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
         if sent >= 0 { Outcome::Sent } else { outcome(sys::last_errno()) }
     }
 
@@ -97,7 +115,7 @@ impl VnetSocket {
         // alive during the call, and none is written to; `count` messages are filled in.
         let sent = unsafe {
             libc::sendmmsg(
-                self.0.as_raw_fd(),
+                self.fd.as_raw_fd(),
                 messages.as_mut_ptr(),
                 count,
                 libc::MSG_DONTWAIT as _,

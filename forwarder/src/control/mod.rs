@@ -2,6 +2,7 @@
 //!
 //! - [`config`]: the file into a validated [`plan`]; [`live`]: what of it can be changed
 //! - [`privileges`], [`links`], [`netns`]: what this host is and has
+//! - [`pair`]: weir's own pair of devices
 //! - [`settings`], [`state`]: what is changed on it, and how it is put back
 //! - [`attach`], [`btf`]: the XDP program
 //! - [`forwarder`]: the program, the worker, and the ports between them
@@ -24,6 +25,7 @@ pub mod measure;
 pub mod metrics;
 pub(crate) mod netlink;
 pub mod netns;
+pub mod pair;
 pub mod plan;
 pub mod privileges;
 pub mod report;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use nix::libc;
-use nix::sched::{CloneFlags, setns};
+use nix::sched::{CloneFlags, setns, unshare};
 use serde::{Deserialize, Serialize};
 
 use super::netlink::{Netlink, Request, attributes, u32_at};
@@ -53,21 +53,35 @@ pub struct Netns {
 
 impl Netns {
     fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        Self::from_file(File::open(path)?, path)
+    }
+
+    /// One that was opened elsewhere, and the path that leads to it.
+    pub(super) fn from_file(file: File, path: &Path) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let id = NetnsId { device: metadata.dev(), inode: metadata.ino() };
         Ok(Self { id, path: path.to_owned(), file })
     }
 
+    /// A new one, which lasts as long as something holds it: at first this handle alone. `path`
+    /// is where the caller is going to mount it.
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
+        let file = on_own_thread(|| {
+            unshare(CloneFlags::CLONE_NEWNET)?;
+            File::open(OWN)
+        })?;
+        Self::from_file(file, path)
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Runs `work` in this namespace, on a thread of its own, and waits for it.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
-        thread::scope(|scope| {
-            let worker =
-                thread::Builder::new().name("netns".to_owned()).spawn_scoped(scope, || {
-                    setns(&self.file, CloneFlags::CLONE_NEWNET)?;
-                    Ok(work())
-                })?;
-            worker.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
+        on_own_thread(|| {
+            setns(&self.file, CloneFlags::CLONE_NEWNET)?;
+            Ok(work())
         })
     }
 
@@ -80,6 +94,14 @@ impl Netns {
             _ => format!("nsenter --net={}", self.path.display()),
         }
     }
+}
+
+/// Runs `work` on a thread that may change its namespaces, because it ends afterwards.
+pub(super) fn on_own_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    thread::scope(|scope| {
+        let worker = thread::Builder::new().name("netns".to_owned()).spawn_scoped(scope, work)?;
+        worker.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
+    })
 }
 
 /// The namespace that this one knows as `netns_id`; `None`: no file and no process shows it.
@@ -117,7 +139,7 @@ fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// The id that the namespace of `netlink` has given to another, if any.
-fn id_as_seen(netlink: &mut Netlink, netns: &File) -> io::Result<Option<i32>> {
+pub(super) fn id_as_seen(netlink: &mut Netlink, netns: &File) -> io::Result<Option<i32>> {
     let request = Request::new(libc::RTM_GETNSID, &[0; 4])
         .attribute(NETNSA_FD, &netns.as_raw_fd().to_ne_bytes());
     let answers = netlink.call(&request)?;

@@ -9,14 +9,14 @@ use weir_core::{MAX_PORTS, PortId};
 use xsk_rs::FrameDesc;
 
 use super::line::{self, Line};
-use super::{BATCH, Queue, XskPort};
+use super::{BATCH, Queue, XskPort, sending};
 use crate::chain::Assembler;
 use crate::egress::{Egress, TxFeatures};
 use crate::ethtool;
 use crate::overheard::Overheard;
 use crate::port::PortStats;
 use crate::sys;
-use crate::umem::{FILL_RING, UmemHandle, hint};
+use crate::umem::{FILL_RING, Rings, UmemHandle, hint};
 use crate::vnet::VnetSocket;
 
 /// How the program is attached to the device; the sockets do not differ.
@@ -28,16 +28,29 @@ pub enum Attach {
     Native,
 }
 
+/// How single frames leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transmit {
+    /// By a transmit ring; where the device cannot push back, as [`Self::Line`].
+    Ring,
+    /// By the packet socket, many to a call. A port that only sends then needs no AF_XDP socket,
+    /// each of which costs the kernel an entry for every frame of the UMEM.
+    Line,
+}
+
 /// What a port is bound with.
 #[derive(Clone, Debug)]
 pub struct XskConfig {
     pub name: String,
     pub ifindex: u32,
     pub slot: PortId,
-    /// Receive queues of the device, each with a socket.
+    /// The receive queues of the device that are this port's, each with a socket: so many from
+    /// `first_queue` on. With 0 the port only sends.
+    pub first_queue: u32,
     pub queues: u32,
+    pub transmit: Transmit,
     pub mode: Attach,
-    /// Powers of two.
+    /// Powers of two. The first is of no use to a port that only sends.
     pub rx_ring: u32,
     pub tx_ring: u32,
     /// Frames kept in each queue's fill ring: twice the receive ring, less where ports are many.
@@ -55,7 +68,9 @@ impl XskConfig {
             name: name.into(),
             ifindex,
             slot,
+            first_queue: 0,
             queues: 1,
+            transmit: Transmit::Ring,
             mode: Attach::Skb,
             rx_ring: 2048,
             tx_ring: 2048,
@@ -64,6 +79,11 @@ impl XskConfig {
             tx_features: TxFeatures::default(),
             overhear: false,
         }
+    }
+
+    /// A port that only sends.
+    pub fn send_only(name: impl Into<String>, ifindex: u32, slot: PortId, by: Transmit) -> Self {
+        Self { queues: 0, transmit: by, ..Self::new(name, ifindex, slot) }
     }
 }
 
@@ -90,7 +110,8 @@ pub enum BindError {
 const STILL_TAKEN: Duration = Duration::from_millis(500);
 /// What one socket may have in devices: the ring's worth of full-sized frames.
 const SEND_BUFFER: libc::c_int = 16 << 20;
-/// Sockets beyond the first do not send; libxdp wants a ring nevertheless.
+/// Sockets beyond the first do not send, and those of a port that only sends do not receive; libxdp
+/// wants a ring nevertheless.
 const UNUSED_RING: u32 = 2;
 
 fn check(config: &XskConfig) -> Result<(), BindError> {
@@ -104,9 +125,9 @@ fn check(config: &XskConfig) -> Result<(), BindError> {
     if config.slot.index() >= MAX_PORTS {
         return wrong(format!("slot {} is not below {MAX_PORTS}", config.slot));
     }
-    if !(1..=weir_abi::MAX_QUEUES).contains(&config.queues) {
+    if config.queues > weir_abi::MAX_QUEUES {
         let (most, queues) = (weir_abi::MAX_QUEUES, config.queues);
-        return wrong(format!("{queues} receive queues; 1 to {most} are possible (ethtool -L)"));
+        return wrong(format!("{queues} receive queues; up to {most} are possible (ethtool -L)"));
     }
     for (ring, frames) in [("receive", config.rx_ring), ("transmit", config.tx_ring)] {
         if !frames.is_power_of_two() || !(64..=FILL_RING).contains(&frames) {
@@ -130,9 +151,18 @@ impl XskPort {
     pub fn bind(umem: &UmemHandle, config: XskConfig) -> Result<Self, BindError> {
         check(&config)?;
         let mut queues = Vec::with_capacity(config.queues as usize);
-        for id in 0..config.queues {
-            queues.push(bind_queue(umem, &config, id)?);
+        for nth in 0..config.queues {
+            let tx_ring = if nth == 0 { config.tx_ring } else { UNUSED_RING };
+            let id = config.first_queue.saturating_add(nth);
+            let rings = bind_queue(umem, &config, id, [config.rx_ring, tx_ring])?;
+            queues.push(Queue { id, rings, level: 0, chain: Assembler::new(config.slot) });
         }
+        // A device that does not say what drives it is not one that is known to drop.
+        let drops = ethtool::driver(&config.name).is_ok_and(|driver| line::drops(&driver));
+        let in_line = drops || config.transmit == Transmit::Line;
+        let mut sender = (queues.is_empty() && !in_line)
+            .then(|| bind_queue(umem, &config, 0, [UNUSED_RING, config.tx_ring]))
+            .transpose()?;
         let (name, mtu, features) = (config.name, config.mtu, config.tx_features);
         let vnet = VnetSocket::open(config.ifindex)
             .map_err(|source| BindError::PacketSocket { name: name.clone(), source })?;
@@ -141,11 +171,9 @@ impl XskPort {
             .then(|| Overheard::open(config.ifindex, config.slot))
             .transpose()
             .map_err(|source| BindError::PacketSocket { name: name.clone(), source })?;
-        // A device that does not say what drives it is not one that is known to drop.
-        let drops = ethtool::driver(&name).is_ok_and(|driver| line::drops(&driver));
         let mut whole_ring_kicks = false;
-        if let Some(queue) = queues.first() {
-            let fd = queue.rings.fd();
+        if let Some(rings) = sending(&mut sender, &mut queues) {
+            let fd = rings.fd();
             let socket = |source| BindError::Socket { name: name.clone(), queue: 0, source };
             sys::set_send_buffer(fd, SEND_BUFFER).map_err(socket)?;
             whole_ring_kicks = sys::raise_tx_budget(fd, config.tx_ring);
@@ -155,6 +183,7 @@ impl XskPort {
             slot: config.slot,
             egress: Egress { mtu, features },
             queues,
+            sender,
             vnet,
             overheard,
             quota: config.fill_quota,
@@ -162,7 +191,7 @@ impl XskPort {
             tx_size: config.tx_ring,
             tx_room: config.tx_ring,
             staged: Vec::with_capacity(BATCH),
-            line: drops.then(|| Line::new(config.tx_ring)),
+            line: in_line.then(|| Line::new(config.tx_ring)),
             outstanding: 0,
             dropped: 0,
             whole_ring_kicks,
@@ -175,15 +204,17 @@ impl XskPort {
     }
 }
 
-fn bind_queue(umem: &UmemHandle, config: &XskConfig, id: u32) -> Result<Queue, BindError> {
+fn bind_queue(
+    umem: &UmemHandle,
+    config: &XskConfig,
+    id: u32,
+    [rx_ring, tx_ring]: [u32; 2],
+) -> Result<Rings, BindError> {
     let name = &config.name;
-    let tx_ring = if id == 0 { config.tx_ring } else { UNUSED_RING };
     let give_up = Instant::now() + STILL_TAKEN;
     loop {
-        match umem.bind(name, id, config.rx_ring, tx_ring) {
-            Ok(rings) => {
-                return Ok(Queue { id, rings, level: 0, chain: Assembler::new(config.slot) });
-            }
+        match umem.bind(name, id, rx_ring, tx_ring) {
+            Ok(rings) => return Ok(rings),
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
                 if Instant::now() >= give_up {
                     return Err(BindError::Taken { name: name.clone(), queue: id });

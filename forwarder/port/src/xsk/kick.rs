@@ -5,7 +5,7 @@
 
 use weir_core::Reason;
 
-use super::XskPort;
+use super::{XskPort, sending};
 use crate::pool::Pool;
 use crate::port::Kick;
 use crate::sys;
@@ -63,7 +63,8 @@ impl XskPort {
             self.tx_room = self.tx_size.saturating_sub(line.len());
             return line.len();
         }
-        let free = self.queues.first_mut().map_or(0, |queue| queue.rings.tx.nb_free_exact());
+        let rings = sending(&mut self.sender, &mut self.queues);
+        let free = rings.map_or(0, |rings| rings.tx.nb_free_exact());
         self.tx_room = free;
         self.tx_size.saturating_sub(free)
     }
@@ -84,8 +85,8 @@ impl XskPort {
         let mut left = waiting;
         let mut dropped = 0;
         for _ in 0..MOST_CALLS {
-            let Some(queue) = self.queues.first() else { break };
-            let answer = Answer::of(sys::kick(queue.rings.fd()));
+            let Some(rings) = sending(&mut self.sender, &mut self.queues) else { break };
+            let answer = Answer::of(sys::kick(rings.fd()));
             let before = left;
             left = self.waiting();
             dropped += u32::from(answer == Answer::Dropped);

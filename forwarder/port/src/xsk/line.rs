@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use weir_core::Reason;
 
 use super::kick::Answer;
-use super::{BATCH, XskPort};
+use super::{BATCH, XskPort, sending};
 use crate::pool::Pool;
 use crate::port::Kick;
 use crate::sys;
@@ -88,9 +88,13 @@ impl XskPort {
 
     /// Nothing is in the ring of this port, so the call does nothing but tell.
     fn is_still_down(&mut self) -> bool {
-        let Some(queue) = self.queues.first() else { return true };
-        let answer = Answer::of(sys::kick(queue.rings.fd()));
-        self.note(answer);
+        match sending(&mut self.sender, &mut self.queues) {
+            Some(rings) => {
+                let answer = Answer::of(sys::kick(rings.fd()));
+                self.note(answer);
+            }
+            None => self.down = !self.vnet.is_up(),
+        }
         self.down
     }
 
@@ -118,7 +122,7 @@ impl XskPort {
                 self.stats.vnet_refused += 1;
                 self.stats.kick_again += 1;
                 line.refused = line.refused.wrapping_add(1);
-                if line.refused % ASK_EVERY == 1 && !sys::has_carrier(&self.name) {
+                if line.refused % ASK_EVERY == 1 && !self.vnet.has_carrier() {
                     // Nobody is there to take them, and nobody comes for what is old.
                     self.lose(pool, line, Reason::TxBusy, usize::MAX);
                     return Outcome::Sent;

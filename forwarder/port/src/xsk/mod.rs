@@ -22,7 +22,7 @@ use std::os::fd::BorrowedFd;
 use weir_core::{PortId, Reason};
 use xsk_rs::FrameDesc;
 
-pub use bind::{Attach, BindError, XskConfig};
+pub use bind::{Attach, BindError, Transmit, XskConfig};
 
 use crate::chain::Assembler;
 use crate::egress::{Egress, TxFeatures};
@@ -52,8 +52,11 @@ pub struct XskPort {
     name: String,
     slot: PortId,
     egress: Egress,
-    /// Never empty. The first one's transmit ring is the port's: one ring, one order.
+    /// Those it receives from; none if the port only sends. The first one's transmit ring is the
+    /// port's, unless there is a `sender`: one ring, one order.
     queues: Vec<Queue>,
+    /// The socket of a port that only sends, if it does so by a ring.
+    sender: Option<Rings>,
     vnet: VnetSocket,
     overheard: Option<Overheard>,
     /// Frames that each queue's fill ring is kept at.
@@ -80,6 +83,15 @@ pub struct XskPort {
     stats: PortStats,
     /// Keeps the shared memory and its anchor.
     _umem: UmemHandle,
+}
+
+/// The rings that a port sends by; `None` if it has a line only.
+#[inline]
+fn sending<'a>(sender: &'a mut Option<Rings>, queues: &'a mut [Queue]) -> Option<&'a mut Rings> {
+    match sender {
+        Some(rings) => Some(rings),
+        None => queues.first_mut().map(|queue| &mut queue.rings),
+    }
 }
 
 impl XskPort {

@@ -6,7 +6,7 @@
 use weir_core::Reason;
 use weir_core::offload::{GsoKind, Layout, VnetHeader};
 
-use super::{BATCH, XskPort};
+use super::{BATCH, XskPort, sending};
 use crate::egress::Way;
 use crate::packet::Packet;
 use crate::pool::{Owner, Pool};
@@ -102,10 +102,10 @@ impl XskPort {
         if self.staged.is_empty() {
             return;
         }
-        if let Some(queue) = self.queues.first_mut() {
+        if let Some(rings) = sending(&mut self.sender, &mut self.queues) {
             // SAFETY: the frames belong to this UMEM and are written down as this port's to send:
             // nobody touches them until they are completed.
-            let put = unsafe { queue.rings.tx.produce(&self.staged) };
+            let put = unsafe { rings.tx.produce(&self.staged) };
             self.staged.drain(..put);
         }
     }
@@ -152,7 +152,7 @@ impl XskPort {
         refusing.times = refusing.times.saturating_add(1);
         if refusing.times % ASK_EVERY == 1 {
             let waited_ns = now_ns.saturating_sub(refusing.since_ns);
-            refusing.hopeless = if !sys::has_carrier(&self.name) {
+            refusing.hopeless = if !self.vnet.has_carrier() {
                 Some(Reason::TxBusy)
             } else if waited_ns > REFUSED_NS && refusing.times > REFUSED_TIMES {
                 Some(Reason::TxError)
@@ -217,13 +217,13 @@ impl XskPort {
         if self.outstanding == 0 {
             return 0;
         }
-        let Self { queues, scratch, stats, .. } = self;
-        let Some(queue) = queues.first_mut() else { return 0 };
+        let Self { sender, queues, scratch, stats, .. } = self;
+        let Some(rings) = sending(sender, queues) else { return 0 };
         let mut reaped = 0;
         loop {
             // SAFETY: these descriptors are overwritten with what the kernel completed; they name
             // no frame that anybody holds.
-            let got = unsafe { queue.rings.completion.consume(&mut scratch[..]) };
+            let got = unsafe { rings.completion.consume(&mut scratch[..]) };
             for desc in scratch.iter().take(got) {
                 let Some(len) = pool.complete(self.slot, desc.addr() as u64) else {
                     stats.bad_completions += 1;

@@ -1,0 +1,381 @@
+//! weir's own pair of devices: a veth whose outer end, `w0-…`, stands in the network namespace
+//! that weir runs in, and whose inner end, `w1-…`, in a namespace of weir's own. What is to be
+//! scheduled goes in at the outer end and is received by AF_XDP at the inner one.
+//!
+//! ```text
+//!   weir's network namespace        weir's own
+//!   w0-1f3a9c02 ────── veth ─────── w1-1f3a9c02      (/run/weir/netns/w1-1f3a9c02)
+//! ```
+//!
+//! Invariant: the pair is whole or it is made anew; no end ever shows traffic of its own accord.
+//! It outlives the process, and the next weir with the same control socket finds it by its name.
+//!
+//! - [`place`]: the mount that keeps the namespace
+//! - [`devices`]: the veth, by rtnetlink
+//! - [`watch`]: what happens to the pair
+
+mod devices;
+mod place;
+mod watch;
+
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::place::{Kept, Place};
+pub use self::watch::{End, PairEvent, PairWatch};
+use super::links::{Link, LinkKind};
+use super::netlink::Netlink;
+use super::netns::{Netns, NetnsId, id_as_seen};
+
+/// As many as a veth can have.
+const MOST_QUEUES: u32 = 4096;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PairError {
+    #[error(
+        "cannot make a network namespace for weir's own pair: {0} (it takes root, or CAP_SYS_ADMIN)"
+    )]
+    Namespace(io::Error),
+    #[error("cannot {action} weir's own pair {name}: {error}")]
+    Device { action: &'static str, name: String, error: io::Error },
+    #[error("{name} is an interface of another kind ({kind}); rename or remove it")]
+    Foreign { name: String, kind: LinkKind },
+    #[error("{0} queues; weir's own pair can have 1 to {MOST_QUEUES}")]
+    Queues(u32),
+    #[error("cannot remove the network namespace {path}: {error}")]
+    Mount { path: String, error: io::Error },
+    #[error("weir's own pair cannot be watched: {0}")]
+    Watch(io::Error),
+}
+
+/// Which weir a pair belongs to: its control socket, and the network namespace it runs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    control: PathBuf,
+    digest: u32,
+}
+
+impl Identity {
+    /// Of a weir in the network namespace of the calling thread.
+    pub fn new(control: &Path) -> io::Result<Self> {
+        Ok(Self::of(std::path::absolute(control)?, NetnsId::of_this_thread()?))
+    }
+
+    fn of(control: PathBuf, netns: NetnsId) -> Self {
+        let path = control.as_os_str().as_encoded_bytes();
+        let (device, inode) = (netns.device.to_le_bytes(), netns.inode.to_le_bytes());
+        // FNV-1a, 64 bits folded: the same in every version of weir and of its compiler.
+        let hash =
+            device.iter().chain(&inode).chain(path).fold(0xcbf2_9ce4_8422_2325, |hash, b| {
+                (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+            });
+        Self { control, digest: (hash ^ hash >> 32) as u32 }
+    }
+
+    pub fn outer_name(&self) -> String {
+        format!("w0-{:08x}", self.digest)
+    }
+
+    pub fn inner_name(&self) -> String {
+        format!("w1-{:08x}", self.digest)
+    }
+
+    /// The control socket it is made from.
+    pub fn control(&self) -> &Path {
+        &self.control
+    }
+}
+
+/// One end's name and index, in its own network namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub name: String,
+    pub ifindex: u32,
+    pub mtu: u32,
+}
+
+impl From<&Link> for Device {
+    fn from(link: &Link) -> Self {
+        Self { name: link.name.clone(), ifindex: link.ifindex, mtu: link.mtu }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Pair {
+    identity: Identity,
+    outer: Device,
+    inner: Device,
+    netns: Arc<Netns>,
+    kept: Option<Arc<Kept>>,
+    adopted: bool,
+    warning: Option<String>,
+}
+
+/// A namespace that was found, in the place where it is kept.
+type Found = (Netns, Kept, bool);
+
+impl Pair {
+    /// Adopts the pair of an earlier weir, or makes one. It waits for the kernel: not for an
+    /// async thread.
+    pub fn ensure(identity: Identity, queues: u32) -> Result<Self, PairError> {
+        if !(1..=MOST_QUEUES).contains(&queues) {
+            return Err(PairError::Queues(queues));
+        }
+        let mut netlink = open(&identity)?;
+        if let Some((netns, kept, lasting)) = find_namespace(&identity) {
+            match whole(&mut netlink, &identity, &netns, queues) {
+                Ok(Some((outer, inner))) => {
+                    let warning = (!lasting)
+                        .then(|| short_lived(&identity, "it is in a mount namespace of its own"));
+                    let kept = Some(Arc::new(kept));
+                    return Self::finish(identity, &mut netlink, (outer, inner), netns, kept)
+                        .map(|pair| Self { adopted: true, warning, ..pair });
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "the pair that is there cannot be looked at");
+                }
+            }
+        }
+        remove(&mut netlink, &identity)?;
+        Self::make(identity, &mut netlink, queues)
+    }
+
+    fn make(identity: Identity, netlink: &mut Netlink, queues: u32) -> Result<Self, PairError> {
+        let (outer, inner) = (identity.outer_name(), identity.inner_name());
+        let netns = Netns::create(&place::path_of(&inner)).map_err(PairError::Namespace)?;
+        devices::create(netlink, [&outer, &inner], netns.file().as_raw_fd(), queues)
+            .map_err(failed("make", &identity))?;
+        let ends = ends(netlink, &identity, &netns)
+            .and_then(|ends| ends.ok_or_else(|| io::Error::other("it vanished while it was made")));
+        // Mounted last: a weir that is killed before leaves a namespace that ends with it.
+        let (kept, warning) = match keep(&identity, &netns) {
+            Ok((kept, true)) => (Some(kept), None),
+            Ok((kept, false)) => {
+                let why = "the host's mount namespace may not be entered";
+                (Some(kept), Some(short_lived(&identity, why)))
+            }
+            Err(error) => (None, Some(short_lived(&identity, &error.to_string()))),
+        };
+        let kept = kept.map(Arc::new);
+        let made = ends
+            .map_err(failed("find", &identity))
+            .and_then(|ends| Self::finish(identity.clone(), netlink, ends, netns, kept))
+            .map(|pair| Self { warning, ..pair });
+        if made.is_err() {
+            // What is left is half a pair, which the next start removes if this does not.
+            let _ = remove(netlink, &identity);
+        }
+        made
+    }
+
+    /// Sets what both ends need, whether they are new or old.
+    fn finish(
+        identity: Identity,
+        netlink: &mut Netlink,
+        (outer, inner): (Link, Link),
+        netns: Netns,
+        kept: Option<Arc<Kept>>,
+    ) -> Result<Self, PairError> {
+        let set = |netlink: &mut Netlink, link: &Link| {
+            devices::set(netlink, link)?;
+            devices::get(netlink, link.ifindex)?
+                .ok_or_else(|| io::Error::other("it vanished while it was set up"))
+        };
+        let failed = failed("set up", &identity);
+        // The inner end first: the outer one is then only up when there is a carrier.
+        let inner = netns.enter(|| set(&mut Netlink::open()?, &inner)).flatten();
+        let (outer, inner) = match (set(netlink, &outer), inner) {
+            (Ok(outer), Ok(inner)) => (Device::from(&outer), Device::from(&inner)),
+            (Err(error), _) | (_, Err(error)) => return Err(failed(error)),
+        };
+        let netns = Arc::new(netns);
+        Ok(Self { identity, outer, inner, netns, kept, adopted: false, warning: None })
+    }
+
+    /// `w0`, in the network namespace that weir runs in.
+    pub fn outer(&self) -> &Device {
+        &self.outer
+    }
+
+    /// `w1`, in [`Self::netns`].
+    pub fn inner(&self) -> &Device {
+        &self.inner
+    }
+
+    /// The namespace of the inner end; sockets on it are made there.
+    pub fn netns(&self) -> &Arc<Netns> {
+        &self.netns
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// It was there already.
+    pub fn adopted(&self) -> bool {
+        self.adopted
+    }
+
+    /// Why the pair will not outlive the process, if so.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// Follows what happens to the pair.
+    pub async fn watch(&self) -> Result<PairWatch, PairError> {
+        PairWatch::open(self).await.map_err(PairError::Watch)
+    }
+
+    /// Removes devices, mount and file. Sockets on the inner end should be closed before.
+    pub fn remove(self) -> Result<(), PairError> {
+        let Self { identity, netns, kept, .. } = self;
+        // They keep the folder busy and the namespace alive.
+        drop((netns, kept));
+        remove_leftovers(&identity).map(drop)
+    }
+}
+
+/// Removes what a weir has left behind, without one that runs; whether there was anything.
+pub fn remove_leftovers(identity: &Identity) -> Result<bool, PairError> {
+    remove(&mut open(identity)?, identity)
+}
+
+fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError> {
+    let name = identity.outer_name();
+    let outer = devices::find(netlink, &name).map_err(failed("find", identity))?;
+    if let Some(outer) = &outer {
+        if outer.kind != LinkKind::Veth {
+            return Err(PairError::Foreign { name, kind: outer.kind.clone() });
+        }
+        devices::delete(netlink, outer.ifindex).map_err(failed("remove", identity))?;
+    }
+    let inner = identity.inner_name();
+    let mut removed = outer.is_some();
+    for place in place::places() {
+        // The outer end may have been moved or renamed; the inner one is then still there.
+        if let Ok(Some((netns, _))) = place.find(&inner) {
+            let gone = netns.enter(|| -> io::Result<()> {
+                let mut netlink = Netlink::open()?;
+                match devices::find(&mut netlink, &inner)? {
+                    Some(link) => devices::delete(&mut netlink, link.ifindex),
+                    None => Ok(()),
+                }
+            });
+            if let Err(error) = gone.flatten() {
+                tracing::debug!(%error, inner, "cannot be looked for in its namespace");
+            }
+        }
+        match place.remove(&inner) {
+            Ok(there) => removed |= there,
+            // What may not be entered cannot hold anything that weir put there.
+            Err(error) if !place.lasting => tracing::debug!(%error, "a place that is not ours"),
+            Err(error) => {
+                let path = place::path_of(&inner).display().to_string();
+                return Err(PairError::Mount { path, error });
+            }
+        }
+    }
+    Ok(removed)
+}
+
+fn find_namespace(identity: &Identity) -> Option<Found> {
+    let name = identity.inner_name();
+    place::places().iter().find_map(|place: &Place| {
+        let (netns, kept) = place.find(&name).ok().flatten()?;
+        Some((netns, kept, place.lasting))
+    })
+}
+
+fn keep(identity: &Identity, netns: &Netns) -> io::Result<(Kept, bool)> {
+    let name = identity.inner_name();
+    let mut last = io::Error::from(io::ErrorKind::PermissionDenied);
+    for place in place::places() {
+        match place.keep(&name, netns) {
+            Ok(kept) => return Ok((kept, place.lasting)),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn short_lived(identity: &Identity, why: &str) -> String {
+    let path = place::path_of(&identity.inner_name());
+    format!(
+        "weir's own pair lives only as long as weir: its network namespace cannot be kept at {} \
+         ({why})",
+        path.display()
+    )
+}
+
+/// Both ends, if they are there and belong together.
+fn ends(
+    netlink: &mut Netlink,
+    identity: &Identity,
+    netns: &Netns,
+) -> io::Result<Option<(Link, Link)>> {
+    let Some(outer) = devices::find(netlink, &identity.outer_name())? else { return Ok(None) };
+    let name = identity.inner_name();
+    let inner = netns.enter(|| devices::find(&mut Netlink::open()?, &name)).flatten()?;
+    let Some(inner) = inner else { return Ok(None) };
+    let namespace = id_as_seen(netlink, netns.file())?;
+    let together = outer.peer.is_some_and(|peer| {
+        peer.ifindex == inner.ifindex && namespace.is_some() && peer.netns_id == namespace
+    });
+    Ok(together.then_some((outer, inner)))
+}
+
+/// As [`ends`], if they have the right number of queues as well.
+fn whole(
+    netlink: &mut Netlink,
+    identity: &Identity,
+    netns: &Netns,
+    queues: u32,
+) -> io::Result<Option<(Link, Link)>> {
+    let Some((outer, inner)) = ends(netlink, identity, netns)? else { return Ok(None) };
+    let fit = devices::fits(&outer, queues) && netns.enter(|| devices::fits(&inner, queues))?;
+    Ok(fit.then_some((outer, inner)))
+}
+
+fn open(identity: &Identity) -> Result<Netlink, PairError> {
+    Netlink::open().map_err(failed("reach", identity))
+}
+
+fn failed(action: &'static str, identity: &Identity) -> impl Fn(io::Error) -> PairError + use<> {
+    let name = identity.outer_name();
+    move |error| PairError::Device { action, name: name.clone(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(control: &str, inode: u64) -> Identity {
+        Identity::of(control.into(), NetnsId { device: 4, inode })
+    }
+
+    #[test]
+    fn names_fit_and_tell_weirs_apart() {
+        let one = identity("/run/weir.sock", 40);
+        assert_eq!(one, identity("/run/weir.sock", 40));
+        assert!(one.outer_name().len() <= 15 && one.inner_name().len() <= 15);
+        assert_eq!(one.outer_name()[3..], one.inner_name()[3..]);
+        for other in [identity("/run/weir2.sock", 40), identity("/run/weir.sock", 41)] {
+            assert_ne!(one.outer_name(), other.outer_name());
+        }
+    }
+
+    #[test]
+    fn names_stay_the_same_from_version_to_version() {
+        assert_eq!(identity("/run/weir.sock", 40).outer_name(), "w0-37ac9e6c");
+    }
+
+    #[test]
+    fn a_pair_without_queues_is_refused() {
+        let refused = Pair::ensure(identity("/run/weir.sock", 40), 0);
+        assert!(matches!(refused, Err(PairError::Queues(0))));
+    }
+}
