@@ -1,5 +1,7 @@
 //! Several workers with the ports divided between them.
 
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 use tokio::sync::oneshot;
 use weir_core::{PortId, Reason};
@@ -108,6 +110,54 @@ fn a_remote_port_that_leaves_takes_nothing_along() {
         let census = worker.pool.census();
         assert_eq!((census.held, census.tx), (0, 0), "{census:?}");
     }
+}
+
+/// Takes all frames from a worker's pool, as if they waited in queues and devices of the other.
+fn run_dry(worker: &mut Worker<MemPort>) -> Vec<weir_port::Frame> {
+    std::iter::from_fn(|| worker.pool.alloc()).collect()
+}
+
+#[test]
+fn a_worker_without_frames_wakes_when_they_come_home() {
+    const LONG: Duration = Duration::from_secs(20);
+    let mut bench = Bench::with(2, 2, None, settings_of);
+    let away = run_dry(&mut bench.workers[0]);
+    assert!(away.len() > 256);
+    let (dry, other) = bench.workers.split_at_mut(1);
+    let (dry, other) = (&mut dry[0], &mut other[0]);
+    let bells = other.peers.bells();
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let sleeper = scope.spawn(|| {
+            dry.sleep(LONG.as_nanos() as u64);
+            dry
+        });
+        while !bells[0].is_asleep() {
+            assert!(began.elapsed() < LONG, "it never slept");
+            std::thread::yield_now();
+        }
+        for frame in away {
+            other.pool.free(frame);
+        }
+        other.turn(0);
+        let dry = sleeper.join().unwrap();
+        assert!(began.elapsed() < LONG / 2, "nobody rang");
+        dry.turn(0);
+        let census = dry.pool.census();
+        assert!(census.free > 256, "{census:?}");
+    });
+}
+
+#[test]
+fn a_worker_without_frames_looks_for_single_ones() {
+    let mut bench = Bench::with(2, 2, None, settings_of);
+    assert!(bench.workers[0].chore_gap() > 50_000_000);
+    let away = run_dry(&mut bench.workers[0]);
+    assert!(bench.workers[0].chore_gap() <= 1_000_000);
+    for frame in away {
+        bench.workers[0].pool.free(frame);
+    }
+    settle(&mut bench);
 }
 
 proptest! {
