@@ -11,6 +11,7 @@
 //!            (and the same the other way round)
 //! ```
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use rustix::event::{EventfdFlags, eventfd};
-use weir_core::Container;
+use weir_core::{Container, Handed, PortId};
 use weir_port::{Packet, Pool};
 
 /// Containers on their way in one direction: a few turns' worth of a worker at full speed.
@@ -105,6 +106,9 @@ struct Line {
     returned: Consumer<Container<Packet>>,
     frames: Producer<u32>,
     coming_home: Consumer<u32>,
+    /// What is in `containers`, as far as it is known here, oldest first. Nothing for those of ports
+    /// that are gone.
+    on_the_way: VecDeque<Option<Handed>>,
     /// Packets put into `containers`, ever.
     handed_over: u64,
     /// Of those, what the other worker has taken out.
@@ -166,6 +170,7 @@ fn line_pair() -> (Line, Line) {
         returned,
         frames,
         coming_home,
+        on_the_way: VecDeque::with_capacity(CONTAINERS),
         handed_over: 0,
         taken_by_them: them,
         taken_by_us: us,
@@ -230,14 +235,34 @@ impl Peers {
         container: Container<Packet>,
     ) -> Result<(), Container<Packet>> {
         let Some(line) = self.line(other) else { return Err(container) };
-        let packets = container.len() as u64;
+        let (packets, handed) = (container.len() as u64, Handed::of(&container));
         match line.containers.push(container) {
             Ok(()) => {
+                line.on_the_way.push_back(Some(handed));
                 line.handed_over += packets;
                 line.news = true;
                 Ok(())
             }
             Err(PushError::Full(container)) => Err(container),
+        }
+    }
+
+    /// Calls `taken` for each container that the other workers have taken since the last call.
+    #[inline]
+    pub(super) fn look_what_was_taken(&mut self, mut taken: impl FnMut(&Handed)) {
+        for line in self.lines.iter_mut().flatten().filter(|line| !line.on_the_way.is_empty()) {
+            let waiting = CONTAINERS - line.containers.slots();
+            while line.on_the_way.len() > waiting {
+                line.on_the_way.pop_front().flatten().iter().for_each(&mut taken);
+            }
+        }
+    }
+
+    /// Likewise for each that came from this port or is for it, taken or not: the port goes, and
+    /// nobody is charged for them any more.
+    pub(super) fn forget(&mut self, port: PortId, mut taken: impl FnMut(&Handed)) {
+        for handed in self.lines.iter_mut().flatten().flat_map(|line| &mut line.on_the_way) {
+            handed.take_if(|handed| handed.names(port)).iter().for_each(&mut taken);
         }
     }
 

@@ -151,6 +151,8 @@ impl<P: Port> Worker<P> {
         if !self.peers.is_alone() {
             // Before the receive rings are filled, which may wait for these frames.
             self.peers.welcome_home(&mut self.pool);
+            let engine = &mut self.engine;
+            self.peers.look_what_was_taken(|handed| engine.taken(handed));
             progress = self.take_over(now_ns);
         }
         let mut busy_ports = 0;

@@ -112,6 +112,38 @@ fn a_remote_port_that_leaves_takes_nothing_along() {
     }
 }
 
+#[test]
+fn a_worker_that_stands_still_does_not_fill_up_with_anothers_frames() {
+    let bounded =
+        |slot| PortSettings { queue_bytes: 64 * 1024, queue_frames: 600, ..settings_of(slot) };
+    let mut bench = Bench::with(2, 4, None, bounded);
+    // Everybody knows where port 1 is, which the second worker serves.
+    bench.push(1, &frame(0xff, 1, 0));
+    bench.turns(3);
+    let mac = weir_core::Mac::new([2, 0, 0, 0, 0, 1]);
+    bench.workers[0].obey(Command::Learn { mac, vlan: 0, port: PortId(1) }, bench.now_ns);
+    for slot in 0..4 {
+        bench.sent(slot);
+    }
+    for round in 0..100_u64 {
+        for tag in 0..40 {
+            bench.push(0, &frame(1, 9, tag));
+        }
+        bench.now_ns += TURN_NS;
+        let now_ns = bench.now_ns;
+        bench.workers[0].turn(now_ns);
+        let snapshot = bench.workers[0].snapshot(now_ns);
+        let there = snapshot.held_packets + snapshot.in_transit_packets;
+        assert!(there <= 600, "{there} packets in round {round}");
+        assert!(bench.workers[0].pool.can_fill());
+    }
+    // What comes from elsewhere still finds its way.
+    bench.push(2, &frame(9, 2, 7));
+    bench.turns(3);
+    assert!(bench.sent(0).contains(&frame(9, 2, 7)));
+    settle(&mut bench);
+}
+
 /// Takes all frames from a worker's pool, as if they waited in queues and devices of the other.
 fn run_dry(worker: &mut Worker<MemPort>) -> Vec<weir_port::Frame> {
     std::iter::from_fn(|| worker.pool.alloc()).collect()
