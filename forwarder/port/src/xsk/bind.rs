@@ -36,6 +36,8 @@ pub struct XskConfig {
     pub slot: PortId,
     /// Receive queues of the device, each with a socket.
     pub queues: u32,
+    /// Transmit queues of the device: of several, the kernel's two ways out may choose different ones.
+    pub tx_queues: u32,
     pub mode: Attach,
     /// Powers of two.
     pub rx_ring: u32,
@@ -56,6 +58,7 @@ impl XskConfig {
             ifindex,
             slot,
             queues: 1,
+            tx_queues: 1,
             mode: Attach::Skb,
             rx_ring: 2048,
             tx_ring: 2048,
@@ -143,6 +146,7 @@ impl XskPort {
             .map_err(|source| BindError::PacketSocket { name: name.clone(), source })?;
         // A device that does not say what drives it is not one that is known to drop.
         let drops = ethtool::driver(&name).is_ok_and(|driver| line::drops(&driver));
+        let by_socket_only = drops || config.tx_queues > 1;
         let mut whole_ring_kicks = false;
         if let Some(queue) = queues.first() {
             let fd = queue.rings.fd();
@@ -162,7 +166,7 @@ impl XskPort {
             tx_size: config.tx_ring,
             tx_room: config.tx_ring,
             staged: Vec::with_capacity(BATCH),
-            line: drops.then(|| Line::new(config.tx_ring)),
+            line: by_socket_only.then(|| Line::new(config.tx_ring)),
             outstanding: 0,
             dropped: 0,
             whole_ring_kicks,
