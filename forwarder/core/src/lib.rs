@@ -28,7 +28,9 @@ pub mod sim;
 pub mod units;
 
 pub use container::{CONTAINER_PACKETS, Container};
-pub use engine::{ContainerCounts, Decision, Engine, EngineConfig, Key, PairCounts, PortRole};
+pub use engine::{
+    ContainerCounts, Decision, Engine, EngineConfig, Handed, Key, PairCounts, PortRole,
+};
 pub use fdb::{Fdb, FdbChange, FdbEntry, Learned};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};
 pub use ids::{MAX_PORTS, Mac, PortId, PortSet};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use weir_core::{
-    CONTAINER_PACKETS, Caps, Container, Engine, EngineConfig, Next, Packet, Policy, PortId,
+    CONTAINER_PACKETS, Caps, Container, Engine, EngineConfig, Handed, Next, Packet, Policy, PortId,
     PortRole, PortSettings, Rate, Reason, ReleasePolicy, ReleaseReason, ReleaseSettings,
     SchedulerSettings,
 };
@@ -293,6 +293,7 @@ fn containers_pass_from_worker_to_worker() {
         assert_eq!(offer(&mut here, id, B, id, 1000), None);
         here.end_of_turn(id);
         while let Some(container) = next(&mut here, id, B) {
+            here.taken(&Handed::of(&container));
             if let Err((container, reason)) = there.accept(id, container) {
                 assert_eq!(reason, Reason::QueueFull);
                 assert!(there.is_shed(A, B) && !here.is_shed(A, B));

@@ -12,7 +12,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
+use aya::maps::{HashMap, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
 use aya::programs::links::{FdLink, Link as _};
 use aya::programs::{ProgramError, ProgramFd, Xdp, XdpMode};
 use aya::util::nr_cpus;
@@ -20,9 +20,10 @@ use aya::{Ebpf, EbpfLoader};
 use nix::libc;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use weir_abi::{
-    FdbKey, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortConfig, PortCounters, maps, shed,
+    FdbKey, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortConfig, PortCounters, maps,
 };
 
+use weir_port::Cells;
 use weir_port::probe::KernelFacts;
 
 pub use self::occupant::{Occupant, occupant};
@@ -116,8 +117,7 @@ pub struct Steering {
     mac_lock: HashMap<MapData, [u8; MacLockKey::LEN], u8>,
     ip_lock: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
     fdb: HashMap<MapData, [u8; FdbKey::LEN], u32>,
-    shed: Array<MapData, shed::Row>,
-    // aya keeps that of a map it has typed to itself.
+    shed: Cells,
     shed_fd: OwnedFd,
     watch: Watch,
     cpus: usize,
@@ -285,7 +285,7 @@ impl Steering {
             .set(u32::from(slot), zeroes, 0)
             .map_err(|error| MapsError::Write { name: maps::COUNTERS, error })?;
         self.fdb_clear_port(slot)?;
-        self.clear_shed(slot)?;
+        self.clear_shed(slot);
         (0..MAX_QUEUES).try_for_each(|queue| self.clear_socket(slot, queue))
     }
 

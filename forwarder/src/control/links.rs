@@ -4,6 +4,7 @@
 mod decode;
 mod fdb;
 mod guard;
+mod overrun;
 mod watch;
 
 use std::collections::BTreeMap;

@@ -17,7 +17,7 @@ use super::api::{self, Backend, BackendError, ControlSocket, FlowQuery, PatchRef
 use super::config::ConfigErrors;
 use super::dump::files;
 use super::forwarder::{ApplyError, Forwarder, Last, News};
-use super::links::{GuardError, Links, Watch, check_bridge};
+use super::links::{Event, GuardError, Links, LinksError, Watch, check_bridge};
 use super::live::Difference;
 use super::measure::Measured;
 use super::metrics::{self, MetricsListener, Numbers, PortTimes, Sample};
@@ -26,6 +26,7 @@ use super::privileges::check_privileges;
 use super::report::{FlowsReport, LatencyReport, PortList, StatsReport};
 use super::settings::HostSettings;
 use super::watch::{self, Wanted, WatchRefused, Watching, desk::Desk};
+use crate::worker::FdbNews;
 
 /// Events are followed as they come; this often the whole is compared, in case one was missed and
 /// to try again what failed.
@@ -224,40 +225,62 @@ async fn follow(
     spread.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut settled = true;
     loop {
-        // In order: what is compared is what all events so far have told, and learned addresses,
-        // of which guests can make many, come last.
-        tokio::select! {
+        // Signals first. Of the rest, guests can make as many events and learned addresses as they
+        // like, so neither comes before the other, and the comparison, which is rare, before both.
+        let rest = async {
+            tokio::select! {
+                event = watch.next() => Rest::Event(event),
+                Some(heard) = news.recv() => Rest::Heard(heard),
+                _ = spread.tick(), if !settled => Rest::Spread,
+            }
+        };
+        let rest = tokio::select! {
             biased;
             asked = signals.next() => match asked {
                 Asked::End(signal) => {
                     tracing::info!("{signal}: letting what is under way arrive");
                     return Ok(());
                 }
-                Asked::Reread => reload(forwarder, reread, links).await,
+                Asked::Reread => {
+                    reload(forwarder, reread, links).await;
+                    continue;
+                }
             },
-            event = watch.next() => {
+            _ = compare.tick() => Rest::Compare,
+            rest = rest => rest,
+        };
+        match rest {
+            Rest::Event(event) => {
                 let event = event.context("the interfaces cannot be followed any more")?;
                 forwarder.lock().await.heed(&event, watch.snapshot()).await;
             }
-            _ = compare.tick() => {
+            Rest::Compare => {
                 let mut forwarder = forwarder.lock().await;
                 if !forwarder.workers_live() {
                     bail!("a worker has ended; see the messages above");
                 }
                 forwarder.reconcile(watch.snapshot()).await;
             }
-            _ = spread.tick(), if !settled => {
+            Rest::Spread => {
                 let mut forwarder = forwarder.lock().await;
                 forwarder.spread_addresses();
                 settled = forwarder.is_settled();
             }
-            Some(heard) = news.recv() => {
+            Rest::Heard(heard) => {
                 let mut forwarder = forwarder.lock().await;
                 forwarder.hear(&heard);
                 settled = forwarder.is_settled();
             }
         }
     }
+}
+
+/// What `follow` hears beside signals.
+enum Rest {
+    Event(Result<Event, LinksError>),
+    Compare,
+    Spread,
+    Heard(FdbNews),
 }
 
 /// Makes the file's plan the forwarder's, and says of each change what became of it.

@@ -11,32 +11,44 @@
 //!            (and the same the other way round)
 //! ```
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use rustix::event::{EventfdFlags, eventfd};
-use weir_core::Container;
+use weir_core::{Container, Handed, PortId};
 use weir_port::{Packet, Pool};
 
 /// Containers on their way in one direction: a few turns' worth of a worker at full speed.
 const CONTAINERS: usize = 512;
 /// Freed frames on their way home; what does not fit waits with who freed them.
 const FRAMES: usize = 32 * 1024;
+/// Frames that must have come home before a worker without frames is woken for them: a batch of a
+/// refill. For fewer it looks by itself, within a round of chores, so no frame costs a bell.
+const WORTH_A_BELL: usize = 64;
 
-/// Wakes a worker that sleeps: the control side with a command, another worker with containers.
+/// Wakes a worker that sleeps: the control side with a command, another worker with containers, or
+/// with frames for a worker that has none.
 #[derive(Debug)]
 pub struct Doorbell {
     fd: OwnedFd,
-    asleep: AtomicBool,
+    state: AtomicU8,
 }
+
+/// A worker that looks at its rings by itself.
+const AWAKE: u8 = 0;
+/// One that sleeps until something comes.
+const ASLEEP: u8 = 1;
+/// One that sleeps although it has no frames to fill its rings with.
+const ASLEEP_IN_NEED: u8 = 2;
 
 impl Doorbell {
     fn new() -> io::Result<Self> {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { fd, asleep: AtomicBool::new(false) })
+        Ok(Self { fd, state: AtomicU8::new(AWAKE) })
     }
 
     /// Whoever listens wakes, or does not fall asleep. A full counter means that it is about to be
@@ -45,22 +57,37 @@ impl Doorbell {
         let _ = rustix::io::write(&self.fd, &1_u64.to_ne_bytes());
     }
 
-    /// Rings if somebody sleeps. What was put into a ring before is seen by who does not.
+    /// Rings if the worker sleeps. A worker that is awake sees what was put into a ring before.
     fn ring_if_asleep(&self) {
         fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::Relaxed) {
+        if self.state.load(Ordering::Relaxed) != AWAKE {
             self.ring();
         }
     }
 
-    /// To be said before the last look at the rings.
-    pub(super) fn lie_down(&self) {
-        self.asleep.store(true, Ordering::Relaxed);
+    /// Rings if the worker sleeps and has no frames.
+    fn ring_if_in_need(&self) {
+        fence(Ordering::SeqCst);
+        if self.state.load(Ordering::Relaxed) == ASLEEP_IN_NEED {
+            self.ring();
+        }
+    }
+
+    /// To be called before the last look at the rings. `in_need`: there are no frames to fill
+    /// receive rings with.
+    pub(super) fn lie_down(&self, in_need: bool) {
+        let state = if in_need { ASLEEP_IN_NEED } else { ASLEEP };
+        self.state.store(state, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
+    #[cfg(test)]
+    pub(super) fn is_asleep(&self) -> bool {
+        self.state.load(Ordering::Relaxed) != AWAKE
+    }
+
     pub(super) fn rise(&self) {
-        self.asleep.store(false, Ordering::Relaxed);
+        self.state.store(AWAKE, Ordering::Relaxed);
         let mut count = [0_u8; 8];
         let _ = rustix::io::read(&self.fd, &mut count);
     }
@@ -79,13 +106,19 @@ struct Line {
     returned: Consumer<Container<Packet>>,
     frames: Producer<u32>,
     coming_home: Consumer<u32>,
+    /// What is in `containers`, as far as it is known here, oldest first. Nothing for those of ports
+    /// that are gone.
+    on_the_way: VecDeque<Option<Handed>>,
     /// Packets put into `containers`, ever.
     handed_over: u64,
     /// Of those, what the other worker has taken out.
     taken_by_them: Arc<AtomicU64>,
     taken_by_us: Arc<AtomicU64>,
-    /// Something was put into a ring since the other's bell was looked at.
+    /// A container was handed over since the other's bell was looked at.
     news: bool,
+    /// Frames were sent home since then. Emptied containers ring no bell: a worker that sleeps
+    /// fills none.
+    sent_home: bool,
 }
 
 /// One worker's ends of all rings.
@@ -137,10 +170,12 @@ fn line_pair() -> (Line, Line) {
         returned,
         frames,
         coming_home,
+        on_the_way: VecDeque::with_capacity(CONTAINERS),
         handed_over: 0,
         taken_by_them: them,
         taken_by_us: us,
         news: false,
+        sent_home: false,
     };
     (
         line(
@@ -200,14 +235,34 @@ impl Peers {
         container: Container<Packet>,
     ) -> Result<(), Container<Packet>> {
         let Some(line) = self.line(other) else { return Err(container) };
-        let packets = container.len() as u64;
+        let (packets, handed) = (container.len() as u64, Handed::of(&container));
         match line.containers.push(container) {
             Ok(()) => {
+                line.on_the_way.push_back(Some(handed));
                 line.handed_over += packets;
                 line.news = true;
                 Ok(())
             }
             Err(PushError::Full(container)) => Err(container),
+        }
+    }
+
+    /// Calls `taken` for each container that the other workers have taken since the last call.
+    #[inline]
+    pub(super) fn look_what_was_taken(&mut self, mut taken: impl FnMut(&Handed)) {
+        for line in self.lines.iter_mut().flatten().filter(|line| !line.on_the_way.is_empty()) {
+            let waiting = CONTAINERS - line.containers.slots();
+            while line.on_the_way.len() > waiting {
+                line.on_the_way.pop_front().flatten().iter().for_each(&mut taken);
+            }
+        }
+    }
+
+    /// Likewise for each that came from this port or is for it, taken or not: the port goes, and
+    /// nobody is charged for them any more.
+    pub(super) fn forget(&mut self, port: PortId, mut taken: impl FnMut(&Handed)) {
+        for handed in self.lines.iter_mut().flatten().flat_map(|line| &mut line.on_the_way) {
+            handed.take_if(|handed| handed.names(port)).iter().for_each(&mut taken);
         }
     }
 
@@ -236,32 +291,47 @@ impl Peers {
         self.line(other)?.returned.pop().ok()
     }
 
-    /// Sends frames of other pools that were freed here home, and takes in those that come home.
-    pub(super) fn exchange_frames(&mut self, pool: &mut Pool) {
+    /// Sends frames of other pools that were freed here home.
+    pub(super) fn send_home(&mut self, pool: &mut Pool) {
         for other in self.others() {
             let Some(line) = self.line(other) else { continue };
-            pool.take_away(other, &mut |idx| line.frames.push(idx).is_ok());
+            pool.take_away(other, &mut |idx| {
+                let sent = line.frames.push(idx).is_ok();
+                line.sent_home |= sent;
+                sent
+            });
+        }
+    }
+
+    /// Takes in the frames that come home.
+    pub(super) fn welcome_home(&mut self, pool: &mut Pool) {
+        for line in self.lines.iter_mut().flatten() {
             while let Ok(idx) = line.coming_home.pop() {
                 pool.come_home(idx);
             }
         }
     }
 
-    /// Wakes whoever sleeps and was handed something.
+    /// Wakes the workers that sleep and were handed containers, or the frames that they need.
     #[inline]
     pub(super) fn ring_bells(&mut self) {
         for (line, bell) in self.lines.iter_mut().zip(self.bells.iter()) {
-            if let Some(line) = line
-                && std::mem::take(&mut line.news)
-            {
+            let Some(line) = line else { continue };
+            let sent_home = std::mem::take(&mut line.sent_home);
+            if std::mem::take(&mut line.news) {
                 bell.ring_if_asleep();
+            } else if sent_home && FRAMES - line.frames.slots() >= WORTH_A_BELL {
+                bell.ring_if_in_need();
             }
         }
     }
 
-    /// Whether something has arrived that nobody has looked at.
-    pub(super) fn has_mail(&self) -> bool {
-        self.lines.iter().flatten().any(|line| !line.arriving.is_empty())
+    /// Whether containers have arrived that nobody has looked at, or frames that are needed.
+    pub(super) fn has_mail(&self, in_need: bool) -> bool {
+        self.lines
+            .iter()
+            .flatten()
+            .any(|line| !line.arriving.is_empty() || (in_need && !line.coming_home.is_empty()))
     }
 
     /// Packets handed over to all others, ever.
@@ -308,10 +378,10 @@ mod tests {
         }
         assert_eq!(one.room(2), 0);
         assert!(one.hand_over(2, Container::new(64)).is_err());
-        assert!(other.has_mail());
+        assert!(other.has_mail(false));
         let taken: Vec<_> = std::iter::from_fn(|| other.take_over(0)).collect();
         assert_eq!(taken.len(), CONTAINERS);
-        assert!(!other.has_mail());
+        assert!(!other.has_mail(false));
         for container in taken {
             other.give_back(0, container).unwrap();
         }
@@ -319,24 +389,59 @@ mod tests {
         assert_eq!(one.in_transit(), 0);
     }
 
+    fn rung(peers: &Peers) -> bool {
+        let mut count = [0_u8; 8];
+        rustix::io::read(peers.bell().unwrap().fd(), &mut count).is_ok()
+    }
+
     #[test]
     fn a_sleeper_is_woken_and_nobody_else() {
         let mut all = peers(2).unwrap();
         let (one, other) = all.split_at_mut(1);
         let (one, other) = (&mut one[0], &mut other[0]);
-        let rung = |peers: &Peers| {
-            let mut count = [0_u8; 8];
-            rustix::io::read(peers.bell().unwrap().fd(), &mut count).is_ok()
-        };
         one.hand_over(1, Container::new(64)).unwrap();
         one.ring_bells();
         assert!(!rung(other), "it is awake and will look");
-        other.bell().unwrap().lie_down();
+        other.bell().unwrap().lie_down(false);
         one.ring_bells();
         assert!(!rung(other), "there is nothing new");
         one.hand_over(1, Container::new(64)).unwrap();
         one.ring_bells();
         assert!(rung(other));
         other.bell().unwrap().rise();
+    }
+    /// Has `one` send so many frames of `other` home.
+    fn send_home(one: &mut Peers, pools: &mut [Pool], frames: usize) {
+        for _ in 0..frames {
+            let frame = pools[1].alloc().unwrap();
+            pools[0].free(frame);
+        }
+        one.send_home(&mut pools[0]);
+        one.ring_bells();
+    }
+
+    #[test]
+    fn who_needs_frames_is_woken_for_a_batch_of_them() {
+        let mut pools = Pool::heap(1024).divide(2);
+        let mut all = peers(2).unwrap();
+        let (one, other) = all.split_at_mut(1);
+        let (one, other) = (&mut one[0], &mut other[0]);
+        send_home(one, &mut pools, 2 * WORTH_A_BELL);
+        assert!(!rung(other), "it is awake and will look");
+        other.bell().unwrap().lie_down(false);
+        send_home(one, &mut pools, WORTH_A_BELL);
+        assert!(!rung(other), "it has frames enough");
+        assert!(!other.has_mail(false) && other.has_mail(true));
+        other.welcome_home(&mut pools[1]);
+        assert_eq!(pools[1].available(), 512);
+        assert!(!other.has_mail(true));
+
+        other.bell().unwrap().lie_down(true);
+        send_home(one, &mut pools, WORTH_A_BELL - 1);
+        assert!(!rung(other), "not for every frame");
+        send_home(one, &mut pools, 1);
+        assert!(rung(other));
+        one.ring_bells();
+        assert!(!rung(other), "once");
     }
 }

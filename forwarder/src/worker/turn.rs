@@ -151,7 +151,14 @@ impl<P: Port> Worker<P> {
 
     /// One round over all ports. True if any frame moved.
     pub fn turn(&mut self, now_ns: u64) -> bool {
-        let mut progress = !self.peers.is_alone() && self.take_over(now_ns);
+        let mut progress = false;
+        if !self.peers.is_alone() {
+            // Before the receive rings are filled, which may wait for these frames.
+            self.peers.welcome_home(&mut self.pool);
+            let engine = &mut self.engine;
+            self.peers.look_what_was_taken(|handed| engine.taken(handed));
+            progress = self.take_over(now_ns);
+        }
         let mut busy_ports = 0;
         for nth in 0..self.lanes.len() {
             let Some(id) = self.lanes.nth(nth) else { continue };
@@ -173,7 +180,7 @@ impl<P: Port> Worker<P> {
         progress |= self.send_backlog(now_ns);
         self.tell_program();
         if !self.peers.is_alone() {
-            self.peers.exchange_frames(&mut self.pool);
+            self.peers.send_home(&mut self.pool);
             self.peers.ring_bells();
         }
         self.lanes.rotate();
@@ -341,9 +348,16 @@ impl<P: Port> Worker<P> {
         self.lanes.ids().any(|id| self.lanes.get(id).is_some_and(|lane| lane.refused))
     }
 
-    /// How long the worker may sleep: completions do not wake it, so it looks for them itself.
-    fn chore_gap(&self) -> u64 {
+    /// The receive rings cannot be filled: other workers have the frames, and send them home.
+    fn is_in_need(&self) -> bool {
+        !self.peers.is_alone() && !self.pool.can_fill()
+    }
+
+    /// How long the worker may sleep: completions and single frames that come home do not wake it,
+    /// so it looks for them itself.
+    pub(super) fn chore_gap(&self) -> u64 {
         let awaited = !self.leaving.is_empty()
+            || self.is_in_need()
             || self
                 .lanes
                 .ids()
@@ -354,10 +368,11 @@ impl<P: Port> Worker<P> {
     /// Waits until a frame or a command arrives. The sockets are named to the kernel here and not
     /// once for all: a socket that somebody waits on costs a wake-up for every frame that is sent,
     /// and for every one that comes in, whether the waiter sleeps or not.
-    fn sleep(&self, at_most_ns: u64) {
+    pub(super) fn sleep(&self, at_most_ns: u64) {
         let Some(bell) = self.peers.bell() else { return };
-        bell.lie_down();
-        if self.peers.has_mail() {
+        let in_need = self.is_in_need();
+        bell.lie_down(in_need);
+        if self.peers.has_mail(in_need) {
             bell.rise();
             return;
         }

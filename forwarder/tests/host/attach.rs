@@ -1,8 +1,11 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use aya::maps::{Array, Map, MapData};
 use weir::control::attach::{AttachError, Mode, Steering, WantedMode};
 use weir::control::btf;
 use weir_abi::{Counter, PortConfig, shed};
 use weir_core::Mac;
+use weir_port::Cells;
 use weir_port::probe::{TestCtx, test_run};
 
 use super::bed::{in_host, link};
@@ -186,5 +189,41 @@ fn a_slot_that_is_used_again_is_shed_neither_as_sender_nor_as_receiver() {
         assert!(!world.drops(gone, 0), "who was behind the slot is forgotten");
         assert!(world.drops(kept, 0));
         assert!(world.steering.reset_slot(256).is_err());
+    });
+}
+
+#[test]
+fn a_slot_that_is_cleared_takes_nothing_from_its_neighbours() {
+    in_host(|_| {
+        const ROUNDS: u32 = 200;
+        let mut world = Shedding::at_slot(7);
+        let bits = Cells::map(world.steering.shed_fd(), shed::WORDS).unwrap();
+        // In the word of the bit that is cleared, in the same row, and in another.
+        let neighbours = [(7, 65), (7, 8), (9, 71)];
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                let mut lost = 0;
+                while !done.load(Ordering::Relaxed) {
+                    for (ingress, egress) in neighbours {
+                        let (word, mask) = shed::cell(ingress, egress).unwrap();
+                        let word = bits.get(word).unwrap();
+                        word.fetch_or(mask, Ordering::Relaxed);
+                        std::thread::yield_now();
+                        lost += u32::from(word.fetch_and(!mask, Ordering::Relaxed) & mask == 0);
+                    }
+                }
+                lost
+            });
+            let (word, mask) = shed::cell(7, 70).unwrap();
+            for _ in 0..ROUNDS {
+                bits.get(word).unwrap().fetch_or(mask, Ordering::Relaxed);
+                world.steering.reset_slot(70).unwrap();
+                assert_eq!(bits.get(word).unwrap().load(Ordering::Relaxed) & mask, 0);
+            }
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(worker.join().unwrap(), 0, "bits lost in {ROUNDS} rounds");
+        });
+        assert_eq!(world.row(7), [0; shed::ROW_WORDS]);
     });
 }

@@ -1,4 +1,8 @@
-use std::time::Duration;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 use weir::control::links::{Event, FdbKind, LinkKind, Links, Watch};
@@ -166,6 +170,81 @@ fn lost_notifications_are_made_good() {
                 _ => None,
             })
             .await;
+        });
+    });
+}
+
+/// Address changes as fast as the kernel makes them, from several sides, until it is dropped.
+struct Flood {
+    done: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Flood {
+    fn on(bed: &Bed, interface: &str) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let flooder = |nth: usize| {
+            let (done, namespace) = (Arc::clone(&done), bed.namespace("host"));
+            let mut batch = String::new();
+            for address in 0..200 {
+                batch += &format!("addr add 10.{nth}.0.{address}/32 dev {interface}\n");
+                batch += &format!("addr del 10.{nth}.0.{address}/32 dev {interface}\n");
+            }
+            std::thread::spawn(move || {
+                let file = tempfile::NamedTempFile::new().unwrap();
+                std::fs::write(file.path(), batch).unwrap();
+                let path = file.path().to_str().unwrap();
+                while !done.load(Ordering::Relaxed) {
+                    let ip = ["-n", &namespace, "-batch", path];
+                    assert!(Command::new("ip").args(ip).status().unwrap().success());
+                }
+            })
+        };
+        let threads = (1..=3).map(flooder).collect();
+        Self { done, threads }
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_changes_leaves_time_for_everything_else() {
+    in_host(|bed| {
+        bed.host("ip link add v1 type veth peer name v2");
+        block_on(async {
+            let links = Links::open().unwrap();
+            let mut watch = links.watch().await.unwrap();
+            let flood = Flood::on(bed, "v2");
+            // As the forwarder does it: what is cancelled by a tick goes on at the next call.
+            let mut tick = tokio::time::interval(Duration::from_millis(1));
+            let (mut ticks, mut resynced) = (0, 0);
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while resynced < 3 || ticks < 100 {
+                assert!(Instant::now() < deadline, "{ticks} ticks, {resynced} times read afresh");
+                // Slower than the flood, so that it overruns.
+                std::thread::sleep(Duration::from_millis(2));
+                tokio::select! {
+                    event = watch.next() => resynced += u32::from(event.unwrap() == Event::Resynced),
+                    _ = tick.tick() => ticks += 1,
+                }
+            }
+            drop(flood);
+            bed.host("ip link set v1 mtu 1234");
+            let what = "the state of now";
+            let found = timeout(Duration::from_secs(20), async {
+                while watch.snapshot() != &links.snapshot().await.unwrap() {
+                    watch.next().await.unwrap();
+                }
+            });
+            assert!(found.await.is_ok(), "{what}: {:?}", watch.snapshot());
+            assert_eq!(watch.snapshot().by_name("v1").unwrap().mtu, 1234);
         });
     });
 }

@@ -9,8 +9,10 @@
 //! ```
 //! Each worker has an engine of its own, and all of them know all ports. A port that another worker
 //! serves is `remote` here: what is queued for it waits in a plain hand-over queue, `next` gives it
-//! out for the way to that worker, and the engine there `accept`s it into the real scheduler.
+//! out for the way to that worker, the engine there `accept`s it into the real scheduler, and
+//! `taken` ends what it is charged for here.
 
+mod handed;
 mod live;
 mod ports;
 mod queue;
@@ -20,6 +22,7 @@ mod state;
 
 use std::sync::Arc;
 
+pub use handed::Handed;
 pub use route::{Decision, Key};
 pub use state::{ContainerCounts, PairCounts};
 
@@ -153,7 +156,8 @@ impl<P: Packet> Engine<P> {
         self.held_bytes
     }
 
-    /// What waits from `ingress` for `egress`, open container included: (bytes, packets).
+    /// What waits from `ingress` for `egress`: (bytes, packets), with the open container and what is
+    /// on its way to the worker that serves `egress`.
     #[inline]
     #[must_use]
     pub fn port_depth(&self, egress: PortId, ingress: PortId) -> (u64, u64) {
@@ -173,7 +177,8 @@ impl<P: Packet> Engine<P> {
         self.sources.get(ingress.index()).map_or_else(ContainerCounts::default, |it| it.counts)
     }
 
-    /// Frames of the pool in which packets from `ingress` wait here.
+    /// Frames of the pool in which packets from `ingress` wait here or are on their way to another
+    /// worker.
     #[must_use]
     pub fn held_frames(&self, ingress: PortId) -> u64 {
         self.sources.get(ingress.index()).map_or(0, |source| source.frames)

@@ -143,7 +143,8 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    /// Everything that is held, for a forwarder that stops. The ports stay. Cold.
+    /// Everything that is held, for a forwarder that stops. The ports stay; nothing may be on its
+    /// way to another worker. Cold.
     #[must_use]
     pub fn drain(&mut self) -> Vec<P> {
         let mut out = Vec::new();

@@ -156,7 +156,8 @@ impl<P: Packet> Engine<P> {
         self.backlogged
     }
 
-    /// The next container for a link. What is in it is no longer held here.
+    /// The next container for a link. What is in it is no longer held here; for another worker's
+    /// link it still counts towards the bounds, until it is `taken`.
     #[inline]
     pub fn next(&mut self, now: u64, egress: PortId) -> Next<P> {
         let Some(Some(link)) = self.links.get_mut(egress.index()) else { return Next::Empty };
@@ -176,10 +177,13 @@ impl<P: Packet> Engine<P> {
         self.held_packets -= packets;
         let pair = link.pairs.get_mut(ingress.index());
         if let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) {
-            pair.bytes -= bytes;
-            pair.packets -= packets;
             pair.counts.sent_bytes += bytes;
             pair.counts.sent_packets += packets;
+            if link.remote {
+                return Next::Container(container);
+            }
+            pair.bytes -= bytes;
+            pair.packets -= packets;
             let frames = container.frames();
             pair.frames -= frames;
             source.frames -= frames;
@@ -214,14 +218,17 @@ impl<P: Packet> Engine<P> {
             return Err((container, Reason::PortGone));
         };
         let (packets, bytes) = (container.len() as u64, container.bytes());
-        pair.bytes += bytes;
-        pair.packets += packets;
         // Of a pair that came to be anew meanwhile they were never counted.
         pair.counts.sent_bytes = pair.counts.sent_bytes.saturating_sub(bytes);
         pair.counts.sent_packets = pair.counts.sent_packets.saturating_sub(packets);
-        let frames = container.frames();
-        pair.frames += frames;
-        source.frames += frames;
+        // What is for another worker was never taken off.
+        if !link.remote {
+            let frames = container.frames();
+            pair.bytes += bytes;
+            pair.packets += packets;
+            pair.frames += frames;
+            source.frames += frames;
+        }
         self.held_bytes += bytes;
         self.held_packets += packets;
         link.scheduler.put_back(now, container);

@@ -28,7 +28,7 @@ pub struct ContainerCounts {
 /// What one ingress port has waiting for one egress port.
 pub(super) struct Pair<P> {
     pub(super) open: Option<Container<P>>,
-    /// Open and queued.
+    /// Open, queued, and on their way to the worker that serves the link.
     pub(super) bytes: u64,
     pub(super) packets: u64,
     /// Of the pool, in which they are.
@@ -150,7 +150,7 @@ impl<P: Packet> Link<P> {
 pub(super) struct Source {
     /// `None`: the port is not there.
     pub(super) settings: Option<PortSettings>,
-    /// In which its packets wait here, over all links.
+    /// In which its packets wait here or are on their way to another worker, over all links.
     pub(super) frames: u64,
     pub(super) frames_bound: u64,
     /// The links it is shed for because of `frames_bound`.

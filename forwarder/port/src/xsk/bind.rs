@@ -10,7 +10,7 @@ use xsk_rs::FrameDesc;
 
 use super::line::{self, Line};
 use super::{BATCH, Queue, XskPort, sending};
-use crate::chain::Assembler;
+use crate::chain::{Assembler, SHARED_RING};
 use crate::egress::{Egress, TxFeatures};
 use crate::ethtool;
 use crate::overheard::Overheard;
@@ -49,6 +49,8 @@ pub struct XskConfig {
     pub first_queue: u32,
     pub queues: u32,
     pub transmit: Transmit,
+    /// Transmit queues of the device: of several, the kernel's two ways out may choose different ones.
+    pub tx_queues: u32,
     pub mode: Attach,
     /// Powers of two. The first is of no use to a port that only sends.
     pub rx_ring: u32,
@@ -71,6 +73,7 @@ impl XskConfig {
             first_queue: 0,
             queues: 1,
             transmit: Transmit::Ring,
+            tx_queues: 1,
             mode: Attach::Skb,
             rx_ring: 2048,
             tx_ring: 2048,
@@ -122,7 +125,7 @@ fn check(config: &XskConfig) -> Result<(), BindError> {
         let name = config.name.clone();
         return Err(BindError::Replaced { name, before: config.ifindex, now });
     }
-    if config.slot.index() >= MAX_PORTS {
+    if config.slot.index() >= MAX_PORTS && config.slot != SHARED_RING {
         return wrong(format!("slot {} is not below {MAX_PORTS}", config.slot));
     }
     if config.queues > weir_abi::MAX_QUEUES {
@@ -159,7 +162,7 @@ impl XskPort {
         }
         // A device that does not say what drives it is not one that is known to drop.
         let drops = ethtool::driver(&config.name).is_ok_and(|driver| line::drops(&driver));
-        let in_line = drops || config.transmit == Transmit::Line;
+        let in_line = drops || config.tx_queues > 1 || config.transmit == Transmit::Line;
         let mut sender = (queues.is_empty() && !in_line)
             .then(|| bind_queue(umem, &config, 0, [UNUSED_RING, config.tx_ring]))
             .transpose()?;

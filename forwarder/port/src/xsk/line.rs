@@ -1,13 +1,22 @@
-//! Single frames for a device that cannot push back: they stand in a line here, not in a transmit
-//! ring, and leave by the packet socket, many to a call.
+//! Single frames for a device whose transmit ring will not do: they stand in a line here, and leave
+//! by the packet socket, many to a call.
 //!
 //! Invariant: a frame leaves the line only when the device has taken it, or when nothing ever will;
 //! what stands in the line is this port's to send, as the pool's table says.
 //!
-//! A tap (and a tun) has no way to stop its queue: `tun_net_xmit` drops what its ring has no room
-//! for. A transmit ring reports that when the frame is gone: it is completed, and the call says
-//! EBUSY. A packet socket reports it (ENOBUFS) while the frame's bytes are still ours, so that it
-//! can wait for room like any other. That costs a little more for each frame, and loses none.
+//! Two kinds of device have one:
+//!
+//! - A tap (and a tun) has no way to stop its queue: `tun_net_xmit` drops what its ring has no room
+//!   for. A transmit ring reports that when the frame is gone: it is completed, and the call says
+//!   EBUSY. A packet socket reports it (ENOBUFS) while the frame's bytes are still ours, so that it
+//!   can wait for room like any other.
+//! - A device with several transmit queues. A ring's frames take the queue that its socket is bound to
+//!   (`__xsk_generic_xmit`). A packet socket's take what the driver or XPS chooses for the sending
+//!   core, or the core's number modulo the queues (`packet_pick_tx_queue`, `skb_tx_hash`). What
+//!   leaves by the two would overtake each other, so everything takes the socket: for the packets of
+//!   one flow, sent from one core, the choice is always the same.
+//!
+//! That costs a little more for each frame.
 
 use std::collections::VecDeque;
 

@@ -9,7 +9,8 @@
 //! - [`kick`]: what the kernel's answer to "send" means
 //! - [`rx`]: fill rings and receive rings
 //! - [`tx`]: the transmit ring, the packet socket, and the order between them
-//! - [`line`]: what stands in for the ring where a device drops instead of pushing back
+//! - [`line`]: what stands in for the ring where a device drops instead of pushing back, or has
+//!   several transmit queues
 
 mod bind;
 mod kick;
@@ -68,7 +69,7 @@ pub struct XskPort {
     tx_room: u32,
     /// Given to `send`, not in the ring yet.
     staged: Vec<FrameDesc>,
-    /// Instead of the ring, where the device cannot push back.
+    /// Instead of the ring, where the device cannot push back or has several transmit queues.
     line: Option<line::Line>,
     /// In the ring (or the line) or with the kernel, not completed.
     outstanding: u32,

@@ -1,7 +1,8 @@
 //! The transmit ring, the packet socket, and the order between them.
 //!
 //! Invariant: a packet leaves by the packet socket only when the kernel has taken everything that
-//! was put into the ring before it, so packets leave in the order they were sent.
+//! was put into the ring before it, and a ring is used on devices with one transmit queue only (see
+//! [`super::line`]), so packets leave in the order they were sent.
 
 use weir_core::Reason;
 use weir_core::offload::{GsoKind, Layout, VnetHeader};

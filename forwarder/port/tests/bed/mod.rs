@@ -54,7 +54,9 @@ pub(crate) fn veth(a: &str, b: &str, mtu: u32) {
 
 pub(crate) fn config(name: &str) -> XskConfig {
     let ifindex = sys::interface_index(name).unwrap();
+    let (_, tx, combined) = ethtool::channels(name).unwrap_or((0, 1, 0));
     XskConfig {
+        tx_queues: tx + combined,
         fill_quota: 512,
         tx_features: ethtool::tx_features(name).unwrap(),
         ..XskConfig::new(name, ifindex, PortId(1))
@@ -192,6 +194,13 @@ pub(crate) fn without_tso(sender: &str) {
 
 /// Has the device's poll done by a thread, on core 0.
 pub(crate) fn polled_on_core_0(name: &str) {
+    for thread in polled_by_threads(name) {
+        on_core(0, thread);
+    }
+}
+
+/// Has the device's poll done by threads, one for each of its queues; these.
+pub(crate) fn polled_by_threads(name: &str) -> Vec<i32> {
     // SAFETY: the strings are constants, and only this thread's mounts change.
     unsafe {
         assert_eq!(libc::unshare(libc::CLONE_NEWNS), 0);
@@ -202,16 +211,15 @@ pub(crate) fn polled_on_core_0(name: &str) {
     }
     ethtool::set_feature(name, "rx-gro", true).unwrap();
     std::fs::write(format!("/sys/class/net/{name}/threaded"), "1").unwrap();
-    let mut found = false;
+    let mut threads = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let comm = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
         if comm.starts_with(&format!("napi/{name}-")) {
-            let pid: i32 = entry.file_name().into_string().unwrap().parse().unwrap();
-            on_core(0, pid);
-            found = true;
+            threads.push(entry.file_name().into_string().unwrap().parse().unwrap());
         }
     }
-    assert!(found, "no thread polls {name}");
+    assert!(!threads.is_empty(), "no thread polls {name}");
+    threads
 }
 
 /// Packets the kernel has received on an interface.

@@ -1,25 +1,42 @@
 //! What the program sheds by: who is behind which slot, and the bits of who may not send to whom.
-//! Invariant: the bits are the workers', who reach them through [`Steering::shed_fd`]; here they
-//! are only taken away, from a slot that belongs to no port.
+//! Invariant: the bits are the workers', who reach them through [`Steering::shed_bits`]; here they
+//! are only cleared, of a slot that belongs to no port, each by an atomic write: a worker may be
+//! changing the bits beside it.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering;
 
-use aya::maps::{Array, Map, MapData};
+use aya::maps::Map;
 use weir_abi::{FdbKey, MAX_PORTS, maps, shed};
 use weir_core::Mac;
+use weir_port::Cells;
 
 use super::{LoadError, MapsError, Steering, absent_is_fine};
 
-/// The map of bits, and a descriptor of it to map into memory.
-pub(super) fn shared(map: Map) -> Result<(Array<MapData, shed::Row>, OwnedFd), LoadError> {
+/// The bits in memory, and a descriptor of their map.
+pub(super) fn shared(map: Map) -> Result<(Cells, OwnedFd), LoadError> {
     let name = maps::SHED;
     let Map::Array(data) = map else {
         return Err(LoadError::Missing(name));
     };
-    let fd =
-        data.fd().as_fd().try_clone_to_owned().map_err(|error| LoadError::Share { name, error })?;
-    let bits = Array::try_from(Map::Array(data)).map_err(|error| LoadError::Abi { name, error })?;
-    Ok((bits, fd))
+    let share = |error| LoadError::Share { name, error };
+    let fd = data.fd().as_fd().try_clone_to_owned().map_err(share)?;
+    Ok((Cells::map(fd.as_fd(), shed::WORDS).map_err(share)?, fd))
+}
+
+/// Clears what is shed from a slot and for it.
+fn clear(bits: &Cells, slot: u16) {
+    let clear = |ingress: u16, egress: u16| {
+        let Some((word, mask)) = shed::cell(ingress, egress) else { return };
+        // Most bits are clear, and a write to each would take the line from who writes beside it.
+        if let Some(word) = bits.get(word).filter(|word| word.load(Ordering::Relaxed) & mask != 0) {
+            word.fetch_and(!mask, Ordering::Relaxed);
+        }
+    };
+    for other in 0..MAX_PORTS as u16 {
+        clear(slot, other);
+        clear(other, slot);
+    }
 }
 
 impl Steering {
@@ -52,31 +69,19 @@ impl Steering {
             .map_err(|error| MapsError::Write { name: maps::FDB, error })
     }
 
-    /// The map of bits, [`shed::WORDS`] words when mapped into memory; [`shed::cell`] says which.
+    /// The bits, [`shed::WORDS`] words; [`shed::cell`] says which is whose.
+    pub fn shed_bits(&self) -> Cells {
+        self.shed.clone()
+    }
+
+    /// Their map.
     pub fn shed_fd(&self) -> BorrowedFd<'_> {
         self.shed_fd.as_fd()
     }
 
-    /// Takes away what is shed from a slot and for it. Workers clear the bits they set, so there
-    /// should be none; one left behind would silence the slot's next port for no reason. Another
-    /// port's row is written only where it has one, as the kernel writes a row whole and a worker
-    /// may be changing the bits beside it.
-    pub(super) fn clear_shed(&mut self, slot: u16) -> Result<(), MapsError> {
-        let name = maps::SHED;
-        let (word, mask) = shed::bit(slot);
-        for ingress in 0..MAX_PORTS {
-            let mut row =
-                self.shed.get(&ingress, 0).map_err(|error| MapsError::Read { name, error })?;
-            let before = row;
-            if ingress == u32::from(slot) {
-                row = shed::Row::default();
-            } else if let Some(word) = row.get_mut(word) {
-                *word &= !mask;
-            }
-            if row != before {
-                self.shed.set(ingress, row, 0).map_err(|error| MapsError::Write { name, error })?;
-            }
-        }
-        Ok(())
+    /// Clears what is shed from a slot and for it. Workers clear the bits they set, so there should
+    /// be none; one left behind would silence the slot's next port for no reason.
+    pub(super) fn clear_shed(&self, slot: u16) {
+        clear(&self.shed, slot);
     }
 }

@@ -96,6 +96,7 @@ impl Forwarder {
         let fill_quota = fill_quota(part, &plan.name, queues);
         let config = XskConfig {
             queues,
+            tx_queues: link.tx_queues,
             mode: match mode {
                 attach::Mode::Skb => Attach::Skb,
                 attach::Mode::Native => Attach::Native,

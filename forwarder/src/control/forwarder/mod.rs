@@ -29,9 +29,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use weir_abi::shed;
 use weir_core::{EngineConfig, FlowConfig, PortId};
-use weir_port::{Cells, Pool, UmemHandle};
+use weir_port::{Pool, UmemHandle};
 
 use self::addresses::Addresses;
 use self::workers::{Common, Workers, most_ports};
@@ -59,8 +58,6 @@ pub enum StartError {
     Pool(#[from] weir_port::UmemError),
     #[error("the XDP program could not be loaded: {0}")]
     Steering(#[from] super::attach::LoadError),
-    #[error("the XDP program's memory could not be shared: {0}")]
-    Shed(#[source] std::io::Error),
     #[error("the workers could not be started: {0}")]
     Worker(#[source] std::io::Error),
 }
@@ -103,7 +100,6 @@ impl Forwarder {
         force: bool,
     ) -> Result<(Self, News), StartError> {
         let steering = Steering::load(&btf::facts_or_none())?;
-        let shed = Cells::map(steering.shed_fd(), shed::WORDS).map_err(StartError::Shed)?;
         let members = plan
             .bridge
             .as_deref()
@@ -134,7 +130,7 @@ impl Forwarder {
                     seed: random_seed(),
                 },
             },
-            shed,
+            shed: steering.shed_bits(),
             news: tell,
         };
         let workers = Workers::spawn(&cores, pool.divide(cores.len()), &common)

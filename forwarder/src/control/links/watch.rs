@@ -5,17 +5,22 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 
 use nix::libc;
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
+use tokio::time::{Duration, Instant, sleep_until};
 
-use super::{FdbEntry, Link, Links, LinksError, Snapshot, decode, fdb};
+use super::{FdbEntry, Link, Links, LinksError, Snapshot, decode, fdb, overrun};
 use crate::control::netlink::{RawMessage, messages};
 
 /// Asked for as receive buffer, so that a burst of new VMs does not overrun the socket; the
 /// kernel caps it at net.core.rmem_max.
 const RECEIVE_BUFFER_BYTES: u32 = 1 << 20;
+/// Between two readings of everything: a guest can overrun the socket again and again, by what the
+/// bridge learns from it, and the rest of the control side has to get its turn.
+const RESYNC_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -96,7 +101,13 @@ pub struct Watch {
     snapshot: Snapshot,
     pending: VecDeque<Event>,
     overrun: bool,
+    /// Not before this is everything read again.
+    resync_at: Instant,
+    /// The reading that is under way: kept, so that it ends although `next` is cancelled.
+    reading: Option<Reading>,
 }
+
+type Reading = Pin<Box<dyn Future<Output = Result<Snapshot, LinksError>> + Send>>;
 
 impl std::fmt::Debug for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -121,7 +132,8 @@ impl Watch {
         socket.socket_mut().bind(&SocketAddr::new(0, groups as u32))?;
         // Subscribed first and read then, so that nothing falls between the two.
         let snapshot = links.snapshot().await?;
-        Ok(Self { links, socket, snapshot, pending: VecDeque::new(), overrun: false })
+        let (pending, resync_at) = (VecDeque::new(), Instant::now());
+        Ok(Self { links, socket, snapshot, pending, overrun: false, resync_at, reading: None })
     }
 
     /// The interfaces as they were after the last event that [`Watch::next`] returned was made.
@@ -135,7 +147,7 @@ impl Watch {
             if let Some(event) = self.pending.pop_front() {
                 return Ok(event);
             }
-            if self.overrun {
+            if self.overrun || self.reading.is_some() {
                 self.resync().await?;
                 continue;
             }
@@ -158,21 +170,25 @@ impl Watch {
     }
 
     async fn resync(&mut self) -> Result<(), LinksError> {
-        // What still waits in the socket is older than what is read now. It must be emptied
-        // wholly: until then the kernel drops notifications without another ENOBUFS. Hence not
-        // through tokio, which makes a busy task pause.
-        loop {
-            match self.socket.socket_ref().recv_from_full() {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => self.failed(error)?,
-            }
+        if self.reading.is_none() {
+            sleep_until(self.resync_at).await;
+            // Not through tokio, which makes a busy task pause. What is left in a socket that is
+            // flooded is older or newer than what is read now; to follow it leads to the same end.
+            let socket = self.socket.socket_ref();
+            let buffer = socket.get_rx_buf_sz()?;
+            overrun::empty(buffer, || socket.recv_from_full().map(|(bytes, _)| bytes.len()))?;
+            self.overrun = false;
+            let links = self.links.clone();
+            self.reading = Some(Box::pin(async move { links.snapshot().await }));
         }
-        let fresh = self.links.snapshot().await?;
+        let Some(reading) = &mut self.reading else { return Ok(()) };
+        let read = reading.await;
+        self.reading = None;
+        self.resync_at = Instant::now() + RESYNC_PAUSE;
+        let fresh = read?;
         self.pending.extend(difference(&self.snapshot, &fresh));
         self.pending.push_back(Event::Resynced);
         self.snapshot = fresh;
-        self.overrun = false;
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Several workers with the ports divided between them.
 
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 use tokio::sync::oneshot;
 use weir_core::{PortId, Reason};
@@ -108,6 +110,86 @@ fn a_remote_port_that_leaves_takes_nothing_along() {
         let census = worker.pool.census();
         assert_eq!((census.held, census.tx), (0, 0), "{census:?}");
     }
+}
+
+#[test]
+fn a_worker_that_stands_still_does_not_fill_up_with_anothers_frames() {
+    let bounded =
+        |slot| PortSettings { queue_bytes: 64 * 1024, queue_frames: 600, ..settings_of(slot) };
+    let mut bench = Bench::with(2, 4, None, bounded);
+    // Everybody knows where port 1 is, which the second worker serves.
+    bench.push(1, &frame(0xff, 1, 0));
+    bench.turns(3);
+    let mac = weir_core::Mac::new([2, 0, 0, 0, 0, 1]);
+    bench.workers[0].obey(Command::Learn { mac, vlan: 0, port: PortId(1) }, bench.now_ns);
+    for slot in 0..4 {
+        bench.sent(slot);
+    }
+    for round in 0..100_u64 {
+        for tag in 0..40 {
+            bench.push(0, &frame(1, 9, tag));
+        }
+        bench.now_ns += TURN_NS;
+        let now_ns = bench.now_ns;
+        bench.workers[0].turn(now_ns);
+        let snapshot = bench.workers[0].snapshot(now_ns);
+        let there = snapshot.held_packets + snapshot.in_transit_packets;
+        assert!(there <= 600, "{there} packets in round {round}");
+        assert!(bench.workers[0].pool.can_fill());
+    }
+    // What comes from elsewhere still finds its way.
+    bench.push(2, &frame(9, 2, 7));
+    bench.turns(3);
+    assert!(bench.sent(0).contains(&frame(9, 2, 7)));
+    settle(&mut bench);
+}
+
+/// Takes all frames from a worker's pool, as if they waited in queues and devices of the other.
+fn run_dry(worker: &mut Worker<MemPort>) -> Vec<weir_port::Frame> {
+    std::iter::from_fn(|| worker.pool.alloc()).collect()
+}
+
+#[test]
+fn a_worker_without_frames_wakes_when_they_come_home() {
+    const LONG: Duration = Duration::from_secs(20);
+    let mut bench = Bench::with(2, 2, None, settings_of);
+    let away = run_dry(&mut bench.workers[0]);
+    assert!(away.len() > 256);
+    let (dry, other) = bench.workers.split_at_mut(1);
+    let (dry, other) = (&mut dry[0], &mut other[0]);
+    let bells = other.peers.bells();
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let sleeper = scope.spawn(|| {
+            dry.sleep(LONG.as_nanos() as u64);
+            dry
+        });
+        while !bells[0].is_asleep() {
+            assert!(began.elapsed() < LONG, "it never slept");
+            std::thread::yield_now();
+        }
+        for frame in away {
+            other.pool.free(frame);
+        }
+        other.turn(0);
+        let dry = sleeper.join().unwrap();
+        assert!(began.elapsed() < LONG / 2, "nobody rang");
+        dry.turn(0);
+        let census = dry.pool.census();
+        assert!(census.free > 256, "{census:?}");
+    });
+}
+
+#[test]
+fn a_worker_without_frames_looks_for_single_ones() {
+    let mut bench = Bench::with(2, 2, None, settings_of);
+    assert!(bench.workers[0].chore_gap() > 50_000_000);
+    let away = run_dry(&mut bench.workers[0]);
+    assert!(bench.workers[0].chore_gap() <= 1_000_000);
+    for frame in away {
+        bench.workers[0].pool.free(frame);
+    }
+    settle(&mut bench);
 }
 
 proptest! {

@@ -1,0 +1,56 @@
+//! What is on its way to another worker, and who is charged for it.
+//!
+//! Invariant: a container that `next` gave out for another worker's port counts towards the bounds of
+//! its pair and its source here until `taken` says that the other worker has it; from then on it
+//! counts there. So what a source has in both engines and between them is never more than what the
+//! two engines allow it.
+
+use super::{Engine, pair_mut};
+use crate::{Container, Packet, PortId};
+
+/// A container on its way to another worker, as far as it is charged for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Handed {
+    ingress: PortId,
+    egress: PortId,
+    bytes: u64,
+    packets: u64,
+    frames: u64,
+}
+
+impl Handed {
+    #[must_use]
+    pub fn of<P: Packet>(container: &Container<P>) -> Self {
+        Self {
+            ingress: container.ingress(),
+            egress: container.egress(),
+            bytes: container.bytes(),
+            packets: container.len() as u64,
+            frames: container.frames(),
+        }
+    }
+
+    /// Whether it came from this port, or is for it.
+    #[must_use]
+    pub fn names(&self, port: PortId) -> bool {
+        self.ingress == port || self.egress == port
+    }
+}
+
+impl<P: Packet> Engine<P> {
+    /// The other worker has taken a container. Of a port that is about to be removed, say so of all
+    /// that are still on their way, before `remove_port`: nobody is charged for them afterwards.
+    pub fn taken(&mut self, handed: &Handed) {
+        let Handed { ingress, egress, bytes, packets, frames } = *handed;
+        let Some(pair) = pair_mut(&mut self.links, ingress, egress) else { return };
+        let Some(source) = self.sources.get_mut(ingress.index()) else { return };
+        debug_assert!(pair.bytes >= bytes && pair.packets >= packets && pair.frames >= frames);
+        pair.bytes = pair.bytes.saturating_sub(bytes);
+        pair.packets = pair.packets.saturating_sub(packets);
+        pair.frames = pair.frames.saturating_sub(frames);
+        source.frames = source.frames.saturating_sub(frames);
+        if !source.starved.is_empty() {
+            self.relieve(ingress, egress);
+        }
+    }
+}

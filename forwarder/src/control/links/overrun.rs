@@ -1,0 +1,68 @@
+//! Emptying a socket that the kernel has dropped notifications of.
+//! Invariant: it ends, however fast notifications come.
+//!
+//! From an overrun on, the kernel drops everything for that socket, without another ENOBUFS, until
+//! the socket has been empty once (`NETLINK_S_CONGESTED` in af_netlink.c). So it has to be emptied
+//! before everything is read afresh. Where notifications come as fast as they are taken out, it never
+//! looks empty; but nothing was added while the kernel dropped, so after a receive buffer's worth it
+//! has been empty in between, and what is found from there on is not lost.
+
+use std::io;
+
+use nix::libc;
+
+/// Takes out what is there, at most a buffer of so many bytes and a message. `receive` gives the
+/// bytes of one datagram.
+pub(super) fn empty(
+    buffer_bytes: usize,
+    mut receive: impl FnMut() -> io::Result<usize>,
+) -> io::Result<()> {
+    let mut taken = 0;
+    while taken <= buffer_bytes {
+        match receive() {
+            // The buffer's size counts more than the bytes, so this is late rather than early.
+            Ok(bytes) => taken += bytes.max(1),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ENOBUFS | libc::EINTR) => taken += 1,
+                _ => return Err(error),
+            },
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_empty_is_left_at_once() {
+        let mut left = 3;
+        empty(1 << 20, || {
+            left -= 1;
+            if left < 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(100) }
+        })
+        .unwrap();
+        assert_eq!(left, -1);
+    }
+
+    #[test]
+    fn a_flood_ends_after_a_buffer_of_it() {
+        let mut taken = 0;
+        empty(10_000, || {
+            taken += 1;
+            if taken % 3 == 0 { Err(io::Error::from_raw_os_error(libc::ENOBUFS)) } else { Ok(100) }
+        })
+        .unwrap();
+        assert!((100..=200).contains(&taken), "{taken}");
+        // Whatever the datagrams are like.
+        empty(10_000, || Ok(0)).unwrap();
+        empty(10_000, || Err(io::Error::from_raw_os_error(libc::EINTR))).unwrap();
+    }
+
+    #[test]
+    fn a_socket_that_is_broken_is_not_empty() {
+        assert!(empty(100, || Err(io::ErrorKind::NotConnected.into())).is_err());
+    }
+}
