@@ -2,6 +2,7 @@
 //! Invariant: an attachment is a bpf_link whose only holder is this process, so that whatever ends
 //! the process, kill -9 included, gives the interface back to the kernel.
 
+mod gate;
 mod occupant;
 mod refusal;
 mod shedding;
@@ -14,7 +15,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
 use aya::programs::links::{FdLink, Link as _};
-use aya::programs::{ProgramError, ProgramFd, Xdp, XdpMode};
+use aya::programs::{ProgramError, ProgramFd, SchedClassifier, Xdp, XdpMode};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use nix::libc;
@@ -26,6 +27,7 @@ use weir_abi::{
 use weir_port::Cells;
 use weir_port::probe::KernelFacts;
 
+pub use self::gate::{GateGlobals, GateMaps};
 pub use self::occupant::{Occupant, occupant};
 pub use self::refusal::AttachError;
 use self::refusal::{refusal, take_off};
@@ -41,11 +43,14 @@ pub enum Mode {
     Skb,
     /// In the driver.
     Native,
+    /// At the tcx hook: what needs no worker is the bridge's.
+    Gate,
 }
 
 impl Mode {
     pub fn name(self) -> &'static str {
         match self {
+            Self::Gate => "gate",
             Self::Skb => "skb",
             Self::Native => "native",
         }
@@ -76,6 +81,11 @@ pub enum LoadError {
     Missing(&'static str),
     #[error("the XDP program's `{name}` is not of this version of weir: {error}")]
     Abi { name: &'static str, error: MapError },
+    #[error(
+        "this kernel does not say how it keeps packets (no BTF): mode = \"gate\" takes a kernel with \
+         CONFIG_DEBUG_INFO_BTF, Linux 6.6 or later"
+    )]
+    NoBtf,
     #[error("the XDP program has room for {found} sockets instead of {expected}")]
     Sockets { found: u32, expected: u32 },
     #[error("cannot share the XDP program's `{name}`: {error}")]
@@ -120,6 +130,7 @@ pub struct Steering {
     shed: Cells,
     shed_fd: OwnedFd,
     watch: Watch,
+    gate: Option<GateMaps>,
     cpus: usize,
 }
 
@@ -132,7 +143,7 @@ impl fmt::Debug for Steering {
 impl Steering {
     /// Loads the committed program, made to fit this kernel: how it finds a superframe's segment
     /// size depends on it.
-    pub fn load(kernel: &KernelFacts) -> Result<Self, LoadError> {
+    pub fn load(kernel: &KernelFacts, gate: Option<GateGlobals>) -> Result<Self, LoadError> {
         if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
             // Only kernels before 5.11 count maps against it.
             tracing::debug!(%error, "RLIMIT_MEMLOCK stays as it is");
@@ -140,7 +151,25 @@ impl Steering {
         let (object, words) = kernel.link(OBJECT);
         let mut loader = EbpfLoader::new();
         loader.override_global(maps::GSO_OFFSETS, &words, true);
+        let skb = kernel.skb.to_words();
+        loader.override_global(maps::SKB_OFFSETS, &skb, true);
+        let (pair, seed) = gate.map_or((0, [0; 2]), |gate| (gate.pair, gate.seed.to_words()));
+        loader.override_global(maps::PAIR, &pair, true);
+        loader.override_global(maps::TABLE_SEED, &seed, true);
         let mut ebpf = loader.load(&object)?;
+        if gate.is_some() {
+            if !kernel.skb.usable() {
+                return Err(LoadError::NoBtf);
+            }
+            for name in [maps::GATE, maps::CATCH_ALL] {
+                let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
+                let program: &mut SchedClassifier = program.try_into()?;
+                program.load()?;
+            }
+            let behind = ebpf.program_mut(maps::BEHIND).ok_or(LoadError::Missing(maps::BEHIND))?;
+            let behind: &mut Xdp = behind.try_into()?;
+            behind.load()?;
+        }
         let program = ebpf.program_mut(maps::PROGRAM).ok_or(LoadError::Missing(maps::PROGRAM))?;
         let program: &mut Xdp = program.try_into()?;
         program.load()?;
@@ -155,6 +184,7 @@ impl Steering {
         let fdb = HashMap::try_from(take(maps::FDB)?).map_err(abi(maps::FDB))?;
         let (shed, shed_fd) = shedding::shared(take(maps::SHED)?)?;
         let watch = Watch::take(&mut take)?;
+        let gate = gate.map(|_| GateMaps::take(&mut take)).transpose()?;
         let (found, expected) = (sockets.len(), MAX_PORTS * MAX_QUEUES);
         if found != expected {
             return Err(LoadError::Sockets { found, expected });
@@ -171,8 +201,14 @@ impl Steering {
             shed,
             shed_fd,
             watch,
+            gate,
             cpus,
         })
+    }
+
+    /// The gate's maps, where the gate is loaded.
+    pub fn gate(&mut self) -> Option<&mut GateMaps> {
+        self.gate.as_mut()
     }
 
     /// Tells the program about a port; without this it leaves the interface's frames alone.
@@ -222,6 +258,7 @@ impl Steering {
         let flags = match mode {
             Mode::Skb => XdpMode::Skb,
             Mode::Native => XdpMode::Driver,
+            Mode::Gate => return self.attach_gate(ifindex, name),
         };
         let id = xdp
             .attach_to_if_index(ifindex, flags)

@@ -1,0 +1,196 @@
+//! The gate: its programs attached, and what they are told of ports and addresses.
+//! Invariant: every word that the gate reads is stored whole, so it never sees half a change; a
+//! port's identity is written last when it comes, and cleared first when it goes.
+
+use std::fmt;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::sync::atomic::Ordering;
+
+use aya::maps::{HashMap, Map, MapData, PerCpuArray, XskMap};
+use aya::programs::links::FdLink;
+use aya::programs::tc::TcAttachOptions;
+use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
+use weir_abi::gate::{VLAN_WORDS, Vlans};
+use weir_abi::{GatePort, MAX_PORTS, maps, table};
+use weir_port::Cells;
+
+use super::{AttachError, Attached, LoadError, MapsError, Mode, Steering, absent_is_fine};
+use crate::worker::ROOM_WORDS;
+
+/// What the gate's programs are told before they are loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct GateGlobals {
+    /// The outer end of weir's own pair.
+    pub pair: u32,
+    pub seed: table::Seed,
+}
+
+/// The gate's maps.
+pub struct GateMaps {
+    slots: HashMap<MapData, u32, u32>,
+    ports: Cells,
+    vlans: Cells,
+    addresses: Cells,
+    last_seen: Cells,
+    taken: Cells,
+    given_back: Cells,
+    workers: XskMap<MapData>,
+    strays: PerCpuArray<MapData, u64>,
+}
+
+impl fmt::Debug for GateMaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GateMaps").finish_non_exhaustive()
+    }
+}
+
+/// An array map as words in memory.
+fn words(map: Map, name: &'static str, words: usize) -> Result<Cells, LoadError> {
+    let Map::Array(data) = map else { return Err(LoadError::Missing(name)) };
+    Cells::map(data.fd().as_fd(), words).map_err(|error| LoadError::Share { name, error })
+}
+
+impl GateMaps {
+    pub(super) fn take(
+        mut take: impl FnMut(&'static str) -> Result<Map, LoadError>,
+    ) -> Result<Self, LoadError> {
+        let abi = |name| move |error| LoadError::Abi { name, error };
+        let ports = MAX_PORTS as usize;
+        let mut mapped = |name, count| words(take(name)?, name, count);
+        let (gate_ports, vlans) = (
+            mapped(maps::GATE_PORTS, ports * GatePort::WORDS)?,
+            mapped(maps::VLANS, ports * VLAN_WORDS)?,
+        );
+        let addresses = mapped(maps::ADDRESSES, table::WORDS)?;
+        let last_seen = mapped(maps::LAST_SEEN, table::WORDS / 2)?;
+        let taken = mapped(maps::TAKEN, ROOM_WORDS)?;
+        let given_back = mapped(maps::GIVEN_BACK, ROOM_WORDS)?;
+        Ok(Self {
+            slots: HashMap::try_from(take(maps::SLOTS)?).map_err(abi(maps::SLOTS))?,
+            ports: gate_ports,
+            vlans,
+            addresses,
+            last_seen,
+            taken,
+            given_back,
+            workers: XskMap::try_from(take(maps::WORKERS)?).map_err(abi(maps::WORKERS))?,
+            strays: PerCpuArray::try_from(take(maps::STRAYS)?).map_err(abi(maps::STRAYS))?,
+        })
+    }
+
+    /// Tells the gate of a port; from here on it decides about the interface's frames.
+    pub fn set_port(
+        &mut self,
+        slot: u16,
+        port: &GatePort,
+        vlans: &Vlans,
+    ) -> Result<(), MapsError> {
+        let at = usize::from(slot) * VLAN_WORDS;
+        for (n, word) in vlans.iter().enumerate() {
+            store(&self.vlans, at + n, *word);
+        }
+        let at = usize::from(slot) * GatePort::WORDS;
+        // The identity last: what it makes valid is there by then.
+        for (n, word) in port.words().iter().enumerate().rev() {
+            store(&self.ports, at + n, *word);
+        }
+        self.slots
+            .insert(port.ifindex(), u32::from(slot), 0)
+            .map_err(|error| MapsError::Write { name: maps::SLOTS, error })
+    }
+
+    /// From here on the interface's frames are the bridge's.
+    pub fn forget_port(&mut self, slot: u16, ifindex: u32) -> Result<(), MapsError> {
+        store(&self.ports, usize::from(slot) * GatePort::WORDS, 0);
+        absent_is_fine(self.slots.remove(&ifindex))
+            .map_err(|error| MapsError::Write { name: maps::SLOTS, error })
+    }
+
+    /// Puts a worker's receive socket where the program behind the gate sends a queue's frames.
+    pub fn set_worker(&mut self, queue: u32, socket: BorrowedFd<'_>) -> Result<(), MapsError> {
+        self.workers
+            .set(queue, socket, 0)
+            .map_err(|error| MapsError::Write { name: maps::WORKERS, error })
+    }
+
+    /// From here on the fallback of the ports of that queue applies.
+    pub fn clear_worker(&mut self, queue: u32) -> Result<(), MapsError> {
+        absent_is_fine(self.workers.unset(queue))
+            .map_err(|error| MapsError::Write { name: maps::WORKERS, error })
+    }
+
+    /// The words of the address table.
+    pub fn addresses(&self) -> &Cells {
+        &self.addresses
+    }
+
+    /// Two ways to a word: see [`table::Seen`].
+    pub fn last_seen(&self) -> &Cells {
+        &self.last_seen
+    }
+
+    /// Places taken in the workers' rings, and given back.
+    pub fn room(&self) -> (Cells, Cells) {
+        (self.taken.clone(), self.given_back.clone())
+    }
+
+    /// Frames that came behind the gate without a verdict, or slipped past it.
+    pub fn strays(&self) -> Result<u64, MapsError> {
+        let values = self.strays.get(&0, 0);
+        let values = values.map_err(|error| MapsError::Read { name: maps::STRAYS, error })?;
+        Ok(values.iter().sum())
+    }
+}
+
+fn store(cells: &Cells, at: usize, word: u64) {
+    if let Some(cell) = cells.get(at) {
+        cell.store(word, Ordering::Release);
+    }
+}
+
+impl Steering {
+    /// Attaches the gate to a port, before all other programs there. It does nothing until it is
+    /// told of the port.
+    pub fn attach_gate(&mut self, ifindex: u32, name: &str) -> Result<Attached, AttachError> {
+        let link = self.attach_tcx(maps::GATE, name)?;
+        Ok(Attached { link, ifindex, mode: Mode::Gate })
+    }
+
+    /// Attaches what stands behind the gate: to be called in the namespace of the pair's inner end.
+    pub fn attach_behind(&mut self, ifindex: u32, name: &str) -> Result<[FdLink; 2], AttachError> {
+        let failed = |error| AttachError::Program { name: name.to_owned(), error };
+        let catch_all = self.attach_tcx(maps::CATCH_ALL, name)?;
+        let program = self.ebpf.program_mut(maps::BEHIND).ok_or(ProgramError::NotLoaded);
+        let xdp: &mut Xdp = program.map_err(failed)?.try_into().map_err(failed)?;
+        let id = xdp.attach_to_if_index(ifindex, XdpMode::Skb).map_err(failed)?;
+        let link = xdp.take_link(id).map_err(failed)?;
+        let behind = FdLink::try_from(link)
+            .map_err(|_| AttachError::NoLink { name: name.to_owned() })?;
+        Ok([behind, catch_all])
+    }
+
+    fn attach_tcx(&mut self, program: &str, name: &str) -> Result<FdLink, AttachError> {
+        let failed = |error| AttachError::Program { name: name.to_owned(), error };
+        let program = self.ebpf.program_mut(program).ok_or(ProgramError::NotLoaded);
+        let tcx: &mut SchedClassifier = program.map_err(failed)?.try_into().map_err(failed)?;
+        let first = TcAttachOptions::TcxOrder(LinkOrder::first());
+        let id = tcx
+            .attach_with_options(name, TcAttachType::Ingress, first)
+            .map_err(|error| refused(error, name))?;
+        let link = tcx.take_link(id).map_err(failed)?;
+        FdLink::try_from(link).map_err(|_| AttachError::NoTcx { name: name.to_owned() })
+    }
+}
+
+fn refused(error: ProgramError, name: &str) -> AttachError {
+    let name = name.to_owned();
+    match &error {
+        ProgramError::SyscallError(call) if call.io_error.raw_os_error() == Some(nix::libc::EINVAL) => {
+            AttachError::NoTcx { name }
+        }
+        ProgramError::SyscallError(call) if call.io_error.raw_os_error() == Some(nix::libc::ENODEV) => {
+            AttachError::Gone { name }
+        }
+        _ => AttachError::Program { name, error },
+    }
+}
