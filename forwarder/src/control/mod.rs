@@ -3,6 +3,7 @@
 //! - [`config`]: the file into a validated [`plan`]; [`live`]: what of it can be changed
 //! - [`privileges`], [`links`], [`netns`]: what this host is and has
 //! - [`settings`], [`state`]: what is changed on it, and how it is put back
+//! - [`bridge`]: what the kernel's bridge knows, and what of it the gate may decide
 //! - [`attach`], [`btf`]: the XDP program
 //! - [`forwarder`]: the program, the worker, and the ports between them
 //! - [`books`]: the ledger, checked; [`measure`]: latency and flows, put together
@@ -14,6 +15,7 @@
 pub mod api;
 pub mod attach;
 pub mod books;
+pub mod bridge;
 pub mod btf;
 pub mod config;
 pub mod dump;
