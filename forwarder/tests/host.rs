@@ -7,6 +7,7 @@ mod host {
     pub(crate) mod bed;
 
     mod attach;
+    mod bridge;
     mod doctor;
     mod links;
     mod pair;

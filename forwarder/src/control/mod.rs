@@ -4,6 +4,7 @@
 //! - [`privileges`], [`links`], [`netns`]: what this host is and has
 //! - [`pair`]: weir's own pair of devices
 //! - [`settings`], [`state`]: what is changed on it, and how it is put back
+//! - [`bridge`]: what the kernel's bridge knows, and what of it the gate may decide
 //! - [`attach`], [`btf`]: the XDP program
 //! - [`forwarder`]: the program, the worker, and the ports between them
 //! - [`books`]: the ledger, checked; [`measure`]: latency and flows, put together
@@ -15,6 +16,7 @@
 pub mod api;
 pub mod attach;
 pub mod books;
+pub mod bridge;
 pub mod btf;
 pub mod config;
 pub mod dump;

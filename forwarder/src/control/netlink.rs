@@ -52,7 +52,7 @@ impl Request {
         self
     }
 
-    fn encode(&self, sequence: u32) -> Vec<u8> {
+    pub(crate) fn encode(&self, sequence: u32) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER_LEN + self.payload.len());
         bytes.extend_from_slice(&((HEADER_LEN + self.payload.len()) as u32).to_ne_bytes());
         bytes.extend_from_slice(&self.kind.to_ne_bytes());

@@ -1,0 +1,161 @@
+use super::super::decode::Message;
+use super::super::state::{VlanFlags, VlanOptions, VlanRange, VlanSet};
+use super::*;
+
+const BRIDGE: u32 = 10;
+
+fn range(first: u16, last: u16, pvid: bool, untagged: bool) -> VlanRange {
+    let options = VlanOptions::default();
+    VlanRange { first, last, flags: VlanFlags { pvid, untagged, options } }
+}
+
+/// A bridge with the ports 1 and 2, both members of VLAN 1 (untagged) and 10 to 19 (tagged).
+fn bed(
+    bridge: impl FnOnce(&mut Settings),
+    port: impl FnOnce(&mut PortSettings, &mut VlanSet),
+) -> BridgeState {
+    let mut state = BridgeState::new(BRIDGE);
+    let mut settings = Settings { name: "br0".to_owned(), up: true, ..Settings::default() };
+    bridge(&mut settings);
+    state.apply(Message::Bridge { ifindex: BRIDGE, settings });
+    let plain = || {
+        let vlans = VlanSet::from_iter([range(1, 1, true, true), range(10, 19, false, false)]);
+        (PortSettings { name: "v1".to_owned(), ..PortSettings::default() }, vlans)
+    };
+    let (mut settings, mut vlans) = plain();
+    port(&mut settings, &mut vlans);
+    let add = |state: &mut BridgeState, ifindex, settings, vlans: VlanSet| {
+        state.apply(Message::Port { bridge: BRIDGE, ifindex, settings, vlans: None });
+        state.apply(Message::Vlans { ifindex, ranges: vlans.ranges().to_vec() });
+    };
+    add(&mut state, 1, settings, vlans);
+    let (settings, vlans) = plain();
+    add(&mut state, 2, settings, vlans);
+    state
+}
+
+fn ports(state: &BridgeState) -> (PortView, PortView) {
+    (view(state, 1, Vec::new()).unwrap(), view(state, 2, Vec::new()).unwrap())
+}
+
+#[test]
+fn a_plain_port_is_the_gates() {
+    let state = bed(|_| {}, |_, _| {});
+    let (one, two) = ports(&state);
+    assert_eq!(one.offload, Ok(()));
+    assert!(may_carry(&one, &two, 0));
+    assert!(!may_carry(&one, &one, 0), "a frame to where it came from is the bridge's");
+    assert_eq!(view(&state, 3, Vec::new()), None);
+    assert_eq!(view(&BridgeState::new(BRIDGE), 1, Vec::new()), None);
+}
+
+/// Each setting by itself keeps a port, or a bridge, from the gate, and says so.
+#[test]
+fn what_is_not_understood_is_the_bridges() {
+    type Set = fn(&mut Settings, &mut PortSettings, &mut VlanSet);
+    let cases: [(Set, &str, &str); 15] = [
+        (|b, _, _| b.up = false, "`br0` is down", "br0 up"),
+        (|b, _, _| b.promiscuous = true, "promiscuous", "promisc off"),
+        (|b, _, _| b.vlan_protocol = 0x88a8, "0x88a8", "vlan_protocol 802.1Q"),
+        (|b, _, _| b.vlan_statistics = true, "counts", "vlan_stats_enabled 0"),
+        (|b, _, _| b.mst = true, "MST", "mst_enabled 0"),
+        (|_, p, _| p.stp_state = StpState::Blocking, "STP state blocking", "state 3"),
+        (|_, p, _| p.stp_state = StpState::Disabled, "disabled", "v1 up"),
+        (|_, p, _| p.neigh_suppress = true, "neigh_suppress", "neigh_suppress off"),
+        (|_, p, _| p.proxy_arp = true, "proxy_arp", "proxy_arp off"),
+        (|_, p, _| p.proxy_arp_wifi = true, "proxy_arp_wifi", "proxy_arp_wifi off"),
+        (|_, p, _| p.vlan_tunnel = true, "vlan_tunnel", "vlan_tunnel off"),
+        (|_, p, _| p.mab = true, "mab", "mab off"),
+        (|_, p, _| p.backup_port = Some(9), "backup port", "nobackup_port"),
+        (
+            |_, _, vlans| {
+                let mut blocked = range(12, 13, false, false);
+                blocked.flags.options.state = StpState::Blocking;
+                vlans.set(blocked);
+            },
+            "VLAN 12 of `v1` is in the state blocking",
+            "vid 12 state forwarding",
+        ),
+        (
+            |_, _, vlans| {
+                let mut quiet = range(15, 15, false, false);
+                quiet.flags.options.neigh_suppress = true;
+                vlans.set(quiet);
+            },
+            "neigh_suppress on in VLAN 15",
+            "vid 15 neigh_suppress off",
+        ),
+    ];
+    for (set, found, to_do) in cases {
+        let state = bed(
+            |bridge| {
+                bridge.vlan_filtering = true;
+                set(bridge, &mut PortSettings::default(), &mut VlanSet::default());
+            },
+            |port, vlans| set(&mut Settings::default(), port, vlans),
+        );
+        let (one, two) = ports(&state);
+        let reasons = one.offload.clone().unwrap_err();
+        assert_eq!(reasons.len(), 1, "{reasons:?}");
+        assert!(reasons[0].found().contains(found), "{reasons:?}");
+        assert!(reasons[0].to_do().contains(to_do), "{}", reasons[0].to_do());
+        assert!(!may_carry(&one, &two, 1) && !may_carry(&two, &one, 1));
+    }
+}
+
+#[test]
+fn vlans_count_only_where_they_are_filtered() {
+    let odd = |b: &mut Settings| {
+        b.vlan_protocol = 0x88a8;
+        b.vlan_statistics = true;
+    };
+    let (one, two) = ports(&bed(odd, |_, vlans| vlans.remove(0, 4095)));
+    assert_eq!(one.offload, Ok(()));
+    assert_eq!((one.classify(None), one.classify(Some(77))), (Some(0), Some(0)));
+    assert!(may_carry(&one, &two, 0) && !one.is_untagged(1));
+}
+
+#[test]
+fn a_vlan_goes_where_both_are_members() {
+    let state = bed(|b| b.vlan_filtering = true, |_, vlans| vlans.remove(15, 19));
+    let (one, two) = ports(&state);
+    assert_eq!(one.classify(None), Some(1));
+    assert_eq!(one.classify(Some(0)), Some(1));
+    assert_eq!(one.classify(Some(12)), Some(12));
+    assert_eq!(one.classify(Some(15)), None);
+    assert!(may_carry(&one, &two, 12) && !may_carry(&one, &two, 15) && !may_carry(&two, &one, 15));
+    assert!(two.is_untagged(1) && !two.is_untagged(12));
+    let (untagged, _) = ports(&bed(|b| b.vlan_filtering = true, |_, vlans| vlans.remove(1, 1)));
+    assert_eq!(untagged.classify(None), None);
+}
+
+#[test]
+fn what_the_gate_carries_out_is_no_reason() {
+    let (one, mut two) = ports(&bed(
+        |_| {},
+        |port, _| {
+            port.isolated = true;
+            port.locked = true;
+            port.learning = false;
+            port.hairpin = true;
+            port.flood = false;
+            port.bpdu_guard = true;
+            port.group_fwd_mask = 0x8;
+        },
+    ));
+    assert_eq!(one.offload, Ok(()));
+    assert!(one.locked && !one.learning && one.hairpin && !one.flood && one.bpdu_guard);
+    assert_eq!(one.group_fwd_mask, 0x8);
+    assert!(may_carry(&one, &two, 0));
+    two.isolated = true;
+    assert!(!may_carry(&one, &two, 0));
+    assert!(!may_carry(&one, &one, 0), "hairpin is left to the bridge");
+}
+
+#[test]
+fn a_reason_from_outside_counts_as_one_from_inside() {
+    let why = WhyNot::Foreign { found: "a rule".to_owned(), to_do: "remove it".to_owned() };
+    let view = view(&bed(|_| {}, |_, _| {}), 1, vec![why.clone()]).unwrap();
+    assert_eq!(view.offload, Err(vec![why.clone()]));
+    assert!(why.to_string().starts_with("a rule; its frames go by the bridge"));
+}

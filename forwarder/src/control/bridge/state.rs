@@ -1,0 +1,292 @@
+//! What is known of one bridge: its settings, its ports and their VLANs, and its two tables.
+//! Invariant: pure; the state depends only on the messages that were applied, and applying one
+//! that says nothing new changes nothing and yields no change.
+
+mod difference;
+mod entries;
+mod settings;
+mod vlans;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+pub use self::entries::{
+    Address, AddressKey, AddressKind, GroupAddress, GroupKey, GroupMember, Seen,
+};
+pub use self::settings::{PortSettings, Settings, Stp, StpState, VLAN_PROTOCOL_8021Q};
+pub use self::vlans::{VlanFlags, VlanOptions, VlanRange, VlanSet};
+use super::decode::Message;
+
+/// A port of the bridge.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Port {
+    pub settings: PortSettings,
+    pub vlans: VlanSet,
+}
+
+/// One difference between what was known and what is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    SettingsChanged,
+    /// The bridge does not exist any more; nothing else is known of it.
+    BridgeRemoved,
+    PortAdded {
+        ifindex: u32,
+    },
+    /// Other than its VLANs.
+    PortChanged {
+        ifindex: u32,
+    },
+    PortRemoved {
+        ifindex: u32,
+    },
+    /// Of a port, or of the bridge itself.
+    VlansChanged {
+        ifindex: u32,
+    },
+    /// `age`: how long ago the bridge had seen a frame from it.
+    AddressAdded {
+        address: Address,
+        age: Duration,
+    },
+    AddressMoved {
+        address: Address,
+        from: u32,
+        age: Duration,
+    },
+    /// It is where it was, but of another kind or with other flags.
+    AddressChanged {
+        address: Address,
+        age: Duration,
+    },
+    AddressRemoved {
+        address: Address,
+    },
+    GroupsChanged {
+        key: GroupKey,
+    },
+    /// The ports behind which multicast routers are.
+    RoutersChanged,
+}
+
+/// The members of a group, by port.
+pub type Members = BTreeMap<u32, GroupMember>;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BridgeState {
+    ifindex: u32,
+    settings: Option<Settings>,
+    ports: BTreeMap<u32, Port>,
+    own_vlans: VlanSet,
+    addresses: BTreeMap<AddressKey, Seen>,
+    groups: BTreeMap<GroupKey, Members>,
+    routers: BTreeSet<u32>,
+}
+
+impl BridgeState {
+    /// Nothing is known yet of the bridge with that interface index.
+    pub fn new(ifindex: u32) -> Self {
+        Self {
+            ifindex,
+            settings: None,
+            ports: BTreeMap::new(),
+            own_vlans: VlanSet::default(),
+            addresses: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            routers: BTreeSet::new(),
+        }
+    }
+
+    pub fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
+    /// `None`: the bridge does not exist, or nothing has been heard of it.
+    pub fn settings(&self) -> Option<&Settings> {
+        self.settings.as_ref()
+    }
+
+    pub fn ports(&self) -> impl Iterator<Item = (u32, &Port)> {
+        self.ports.iter().map(|(ifindex, port)| (*ifindex, port))
+    }
+
+    pub fn port(&self, ifindex: u32) -> Option<&Port> {
+        self.ports.get(&ifindex)
+    }
+
+    /// The VLANs of the bridge device itself, by which the host takes part.
+    pub fn own_vlans(&self) -> &VlanSet {
+        &self.own_vlans
+    }
+
+    pub fn addresses(&self) -> impl Iterator<Item = &Seen> {
+        self.addresses.values()
+    }
+
+    pub fn address(&self, key: AddressKey) -> Option<&Address> {
+        self.addresses.get(&key).map(|seen| &seen.address)
+    }
+
+    pub fn groups(&self) -> impl Iterator<Item = (&GroupKey, &Members)> {
+        self.groups.iter()
+    }
+
+    pub fn group(&self, key: &GroupKey) -> Option<&Members> {
+        self.groups.get(key)
+    }
+
+    pub fn routers(&self) -> impl Iterator<Item = u32> {
+        self.routers.iter().copied()
+    }
+
+    /// Takes a message in; the changes that it made, none if it is about something else.
+    pub fn apply(&mut self, message: Message) -> Vec<Change> {
+        let mut changes = Vec::new();
+        match message {
+            Message::Bridge { ifindex, settings } if ifindex == self.ifindex => {
+                if self.settings.as_ref() != Some(&settings) {
+                    self.settings = Some(settings);
+                    changes.push(Change::SettingsChanged);
+                }
+            }
+            Message::Port { bridge, ifindex, settings, vlans } if bridge == self.ifindex => {
+                self.port_is(ifindex, settings, vlans, &mut changes);
+            }
+            // It is a port of another bridge now.
+            Message::Port { ifindex, .. } => self.remove_port(ifindex, &mut changes),
+            Message::NotAPort { bridge, ifindex } => {
+                if bridge.is_none_or(|bridge| bridge == self.ifindex) {
+                    self.remove_port(ifindex, &mut changes);
+                }
+            }
+            Message::Gone { ifindex } if ifindex == self.ifindex => {
+                if self.settings.is_some() {
+                    *self = Self::new(ifindex);
+                    changes.push(Change::BridgeRemoved);
+                }
+            }
+            Message::Gone { ifindex } => self.remove_port(ifindex, &mut changes),
+            Message::OwnVlans { ifindex, vlans } => {
+                self.edit_vlans(ifindex, &mut changes, |held| *held = held.with_members(&vlans));
+            }
+            Message::Vlans { ifindex, ranges } => self.edit_vlans(ifindex, &mut changes, |held| {
+                ranges.into_iter().for_each(|range| held.set(range));
+            }),
+            Message::VlansGone { ifindex, ranges } => {
+                self.edit_vlans(ifindex, &mut changes, |held| {
+                    ranges.iter().for_each(|range| held.remove(range.first, range.last));
+                });
+            }
+            Message::Address { bridge, seen } if bridge == self.ifindex => {
+                let old = self.addresses.insert(seen.address.key, seen);
+                changes.extend(difference::address(old.as_ref(), Some(&seen)));
+            }
+            Message::AddressGone { bridge, key, ifindex } if bridge == self.ifindex => {
+                // One that has moved meanwhile is not gone.
+                if self.address(key).is_some_and(|held| held.ifindex == ifindex) {
+                    let old = self.addresses.remove(&key);
+                    changes.extend(difference::address(old.as_ref(), None));
+                }
+            }
+            Message::Groups { bridge, members, routers } if bridge == self.ifindex => {
+                for member in members {
+                    let held = self.groups.entry(member.key).or_default();
+                    if held.insert(member.ifindex, member) != Some(member) {
+                        changes.push(Change::GroupsChanged { key: member.key });
+                    }
+                }
+                let before = self.routers.len();
+                self.routers.extend(routers);
+                changes.extend((self.routers.len() != before).then_some(Change::RoutersChanged));
+            }
+            Message::GroupsGone { bridge, members, routers } if bridge == self.ifindex => {
+                for GroupMember { key, ifindex, .. } in members {
+                    self.leave_groups(ifindex, |group| *group == key, &mut changes);
+                }
+                let before = self.routers.len();
+                self.routers.retain(|port| !routers.contains(port));
+                changes.extend((self.routers.len() != before).then_some(Change::RoutersChanged));
+            }
+            // Of another bridge.
+            Message::Bridge { .. }
+            | Message::Address { .. }
+            | Message::AddressGone { .. }
+            | Message::Groups { .. }
+            | Message::GroupsGone { .. } => {}
+        }
+        changes
+    }
+
+    fn port_is(
+        &mut self,
+        ifindex: u32,
+        settings: PortSettings,
+        vlans: Option<VlanSet>,
+        changes: &mut Vec<Change>,
+    ) {
+        match self.ports.get_mut(&ifindex) {
+            Some(port) if port.settings != settings => {
+                port.settings = settings;
+                changes.push(Change::PortChanged { ifindex });
+            }
+            Some(_) => {}
+            None => {
+                self.ports.insert(ifindex, Port { settings, vlans: VlanSet::default() });
+                changes.push(Change::PortAdded { ifindex });
+            }
+        }
+        if let Some(vlans) = vlans {
+            self.edit_vlans(ifindex, changes, |held| *held = held.with_members(&vlans));
+        }
+    }
+
+    /// The kernel removes what a port had in the tables; its messages may come later or be lost.
+    fn remove_port(&mut self, ifindex: u32, changes: &mut Vec<Change>) {
+        if self.ports.remove(&ifindex).is_none() {
+            return;
+        }
+        self.addresses.retain(|_, seen| {
+            let stays = seen.address.ifindex != ifindex;
+            changes.extend((!stays).then_some(Change::AddressRemoved { address: seen.address }));
+            stays
+        });
+        self.leave_groups(ifindex, |_| true, changes);
+        changes.extend(self.routers.remove(&ifindex).then_some(Change::RoutersChanged));
+        changes.push(Change::PortRemoved { ifindex });
+    }
+
+    fn leave_groups(
+        &mut self,
+        ifindex: u32,
+        which: impl Fn(&GroupKey) -> bool,
+        changes: &mut Vec<Change>,
+    ) {
+        self.groups.retain(|key, members| {
+            if which(key) && members.remove(&ifindex).is_some() {
+                changes.push(Change::GroupsChanged { key: *key });
+            }
+            !members.is_empty()
+        });
+    }
+
+    fn edit_vlans(
+        &mut self,
+        ifindex: u32,
+        changes: &mut Vec<Change>,
+        edit: impl FnOnce(&mut VlanSet),
+    ) {
+        let held = if ifindex == self.ifindex {
+            &mut self.own_vlans
+        } else if let Some(port) = self.ports.get_mut(&ifindex) {
+            &mut port.vlans
+        } else {
+            return;
+        };
+        let before = held.clone();
+        edit(held);
+        changes.extend((*held != before).then_some(Change::VlansChanged { ifindex }));
+    }
+}
+
+#[cfg(test)]
+mod tests;

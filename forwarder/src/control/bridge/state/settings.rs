@@ -1,0 +1,187 @@
+//! The settings of a bridge and of its ports, as far as they bear on forwarding.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The TPID of a customer's VLAN tag, 802.1Q.
+pub const VLAN_PROTOCOL_8021Q: u16 = 0x8100;
+
+/// What a spanning tree lets a port, or a VLAN of a port, do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StpState {
+    Disabled,
+    Listening,
+    Learning,
+    Forwarding,
+    Blocking,
+    /// A state that this version does not know.
+    Other(u8),
+}
+
+impl From<u8> for StpState {
+    fn from(state: u8) -> Self {
+        match state {
+            0 => Self::Disabled,
+            1 => Self::Listening,
+            2 => Self::Learning,
+            3 => Self::Forwarding,
+            4 => Self::Blocking,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl fmt::Display for StpState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disabled => f.write_str("disabled"),
+            Self::Listening => f.write_str("listening"),
+            Self::Learning => f.write_str("learning"),
+            Self::Forwarding => f.write_str("forwarding"),
+            Self::Blocking => f.write_str("blocking"),
+            Self::Other(state) => write!(f, "{state}"),
+        }
+    }
+}
+
+/// Who runs the spanning tree protocol.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stp {
+    #[default]
+    Off,
+    Kernel,
+    /// A daemon; the kernel only obeys it.
+    User,
+}
+
+/// The bridge itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub name: String,
+    pub mac: [u8; 6],
+    pub mtu: u32,
+    pub up: bool,
+    /// Somebody wants to see every frame on the bridge device.
+    pub promiscuous: bool,
+    pub ageing: Duration,
+    /// Takes the place of `ageing` while `topology_change` is set.
+    pub forward_delay: Duration,
+    pub topology_change: bool,
+    pub stp: Stp,
+    pub vlan_filtering: bool,
+    /// The TPID in host order.
+    pub vlan_protocol: u16,
+    pub vlan_statistics: bool,
+    pub vlan_statistics_per_port: bool,
+    /// Multiple spanning trees: each VLAN may have a state of its own.
+    pub mst: bool,
+    pub multicast_snooping: bool,
+    /// Which of the groups 01:80:c2:00:00:0x are forwarded, a bit for each.
+    pub group_fwd_mask: u16,
+    /// The group that the bridge takes spanning tree frames by.
+    pub group_address: [u8; 6],
+    /// This bridge alone hands frames to iptables, ip6tables, arptables.
+    pub nf_call_iptables: bool,
+    pub nf_call_ip6tables: bool,
+    pub nf_call_arptables: bool,
+}
+
+impl Default for Settings {
+    /// A bridge as the kernel makes it.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            mac: [0; 6],
+            mtu: 1500,
+            up: false,
+            promiscuous: false,
+            ageing: Duration::from_secs(300),
+            forward_delay: Duration::from_secs(15),
+            topology_change: false,
+            stp: Stp::Off,
+            vlan_filtering: false,
+            vlan_protocol: VLAN_PROTOCOL_8021Q,
+            vlan_statistics: false,
+            vlan_statistics_per_port: false,
+            mst: false,
+            multicast_snooping: true,
+            group_fwd_mask: 0,
+            group_address: [0x01, 0x80, 0xc2, 0, 0, 0],
+            nf_call_iptables: false,
+            nf_call_ip6tables: false,
+            nf_call_arptables: false,
+        }
+    }
+}
+
+impl Settings {
+    /// After how long without a frame the bridge forgets an address; zero: it learns none.
+    pub fn hold_time(&self) -> Duration {
+        if self.topology_change { self.forward_delay } else { self.ageing }
+    }
+}
+
+/// One port of a bridge, without its VLANs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortSettings {
+    pub name: String,
+    pub mac: [u8; 6],
+    pub mtu: u32,
+    pub stp_state: StpState,
+    pub learning: bool,
+    /// Unknown unicast is sent here.
+    pub flood: bool,
+    pub mcast_flood: bool,
+    pub bcast_flood: bool,
+    /// A frame may leave by the port by which it came.
+    pub hairpin: bool,
+    /// A spanning tree frame from here shuts the port.
+    pub bpdu_guard: bool,
+    pub root_block: bool,
+    pub fast_leave: bool,
+    pub mcast_to_unicast: bool,
+    pub isolated: bool,
+    pub locked: bool,
+    /// MAC authentication bypass: a locked port reports unknown sources.
+    pub mab: bool,
+    pub neigh_suppress: bool,
+    /// Neighbour suppression is decided for each VLAN.
+    pub neigh_vlan_suppress: bool,
+    pub proxy_arp: bool,
+    pub proxy_arp_wifi: bool,
+    pub vlan_tunnel: bool,
+    pub group_fwd_mask: u16,
+    /// Where frames go when this port has no carrier.
+    pub backup_port: Option<u32>,
+}
+
+impl Default for PortSettings {
+    /// A port as the kernel makes it, in a bridge that is up.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            mac: [0; 6],
+            mtu: 1500,
+            stp_state: StpState::Forwarding,
+            learning: true,
+            flood: true,
+            mcast_flood: true,
+            bcast_flood: true,
+            hairpin: false,
+            bpdu_guard: false,
+            root_block: false,
+            fast_leave: false,
+            mcast_to_unicast: false,
+            isolated: false,
+            locked: false,
+            mab: false,
+            neigh_suppress: false,
+            neigh_vlan_suppress: false,
+            proxy_arp: false,
+            proxy_arp_wifi: false,
+            vlan_tunnel: false,
+            group_fwd_mask: 0,
+            backup_port: None,
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The VLANs of which a port is a member.
+//! Invariant: the ranges are sorted, disjoint and as few as possible, so that equal memberships
+//! compare equal; at most one VLAN is the PVID.
+
+use super::settings::StpState;
+
+/// What a port does with a VLAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VlanFlags {
+    /// Untagged frames that arrive belong to this VLAN.
+    pub pvid: bool,
+    /// Frames of this VLAN leave without a tag.
+    pub untagged: bool,
+    pub options: VlanOptions,
+}
+
+/// What is set for a VLAN of a port beside its membership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VlanOptions {
+    pub state: StpState,
+    pub neigh_suppress: bool,
+}
+
+impl Default for VlanOptions {
+    fn default() -> Self {
+        Self { state: StpState::Forwarding, neigh_suppress: false }
+    }
+}
+
+/// VLANs `first` to `last`, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VlanRange {
+    pub first: u16,
+    pub last: u16,
+    pub flags: VlanFlags,
+}
+
+impl VlanRange {
+    fn part(&self, first: u16, last: u16) -> Option<Self> {
+        let (first, last) = (first.max(self.first), last.min(self.last));
+        (first <= last).then_some(Self { first, last, flags: self.flags })
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VlanSet {
+    ranges: Vec<VlanRange>,
+}
+
+impl FromIterator<VlanRange> for VlanSet {
+    fn from_iter<T: IntoIterator<Item = VlanRange>>(ranges: T) -> Self {
+        let mut set = Self::default();
+        for range in ranges {
+            set.set(range);
+        }
+        set
+    }
+}
+
+impl VlanSet {
+    pub fn ranges(&self) -> &[VlanRange] {
+        &self.ranges
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    pub fn get(&self, vid: u16) -> Option<VlanFlags> {
+        let at = self.ranges.partition_point(|range| range.last < vid);
+        self.ranges.get(at).filter(|range| range.first <= vid).map(|range| range.flags)
+    }
+
+    pub fn pvid(&self) -> Option<u16> {
+        self.ranges.iter().find(|range| range.flags.pvid).map(|range| range.first)
+    }
+
+    /// The members, or those whose frames leave untagged, as few ranges as possible.
+    pub fn spans(&self, wanted: impl Fn(&VlanFlags) -> bool) -> Vec<(u16, u16)> {
+        let mut spans: Vec<(u16, u16)> = Vec::new();
+        for range in self.ranges.iter().filter(|range| wanted(&range.flags)) {
+            match spans.last_mut() {
+                Some((_, last)) if *last + 1 == range.first => *last = range.last,
+                _ => spans.push((range.first, range.last)),
+            }
+        }
+        spans
+    }
+
+    /// Makes the VLANs of a range members, or changes what is known of them.
+    pub fn set(&mut self, range: VlanRange) {
+        if range.first > range.last {
+            return;
+        }
+        if range.flags.pvid {
+            // The kernel says nothing of the VLAN that has just ceased to be the PVID.
+            for other in &mut self.ranges {
+                other.flags.pvid = false;
+            }
+        }
+        self.cut(range.first, range.last);
+        self.ranges.push(range);
+        self.tidy();
+    }
+
+    pub fn remove(&mut self, first: u16, last: u16) {
+        self.cut(first, last);
+        self.tidy();
+    }
+
+    /// The complete membership as a message gave it that says nothing of options: they are taken
+    /// over from `self` where the VLAN was a member before.
+    pub fn with_members(&self, members: &Self) -> Self {
+        let mut merged = members.clone();
+        let plain = VlanOptions::default();
+        for old in self.ranges.iter().filter(|range| range.flags.options != plain) {
+            let shared: Vec<_> =
+                members.ranges.iter().filter_map(|new| new.part(old.first, old.last)).collect();
+            for mut part in shared {
+                part.flags.options = old.flags.options;
+                merged.set(part);
+            }
+        }
+        merged
+    }
+
+    fn cut(&mut self, first: u16, last: u16) {
+        let mut kept = Vec::with_capacity(self.ranges.len() + 1);
+        for range in &self.ranges {
+            if range.last < first || range.first > last {
+                kept.push(*range);
+                continue;
+            }
+            kept.extend(first.checked_sub(1).and_then(|end| range.part(0, end)));
+            kept.extend(last.checked_add(1).and_then(|start| range.part(start, u16::MAX)));
+        }
+        self.ranges = kept;
+    }
+
+    fn tidy(&mut self) {
+        self.ranges.sort_unstable_by_key(|range| range.first);
+        self.ranges.dedup_by(|next, range| {
+            let joins = range.last.checked_add(1) == Some(next.first) && range.flags == next.flags;
+            if joins {
+                range.last = next.last;
+            }
+            joins
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(first: u16, last: u16, untagged: bool) -> VlanRange {
+        let flags = VlanFlags { pvid: false, untagged, options: VlanOptions::default() };
+        VlanRange { first, last, flags }
+    }
+
+    fn pvid(vid: u16) -> VlanRange {
+        let mut range = range(vid, vid, true);
+        range.flags.pvid = true;
+        range
+    }
+
+    #[test]
+    fn equal_memberships_are_equal_however_they_came_to_be() {
+        let mut one = VlanSet::from_iter([range(10, 20, false)]);
+        let mut other: VlanSet = (10..=20).rev().map(|vid| range(vid, vid, false)).collect();
+        assert_eq!(one, other);
+        one.remove(12, 14);
+        other.remove(14, 14);
+        assert_ne!(one, other);
+        other.remove(12, 13);
+        assert_eq!(one, other);
+        assert_eq!(one.spans(|_| true), [(10, 11), (15, 20)]);
+        one.set(range(12, 14, true));
+        assert_eq!(one.ranges().len(), 3);
+        assert_eq!(one.spans(|_| true), [(10, 20)]);
+        assert_eq!(one.spans(|flags| flags.untagged), [(12, 14)]);
+        assert!(one.get(13).unwrap().untagged && !one.get(15).unwrap().untagged);
+        assert_eq!((one.get(9), one.get(21)), (None, None));
+    }
+
+    #[test]
+    fn there_is_one_pvid() {
+        let mut set = VlanSet::from_iter([pvid(1), range(5, 9, false)]);
+        assert_eq!(set.pvid(), Some(1));
+        set.set(pvid(7));
+        assert_eq!(set.pvid(), Some(7));
+        assert!(set.get(1).is_some_and(|flags| !flags.pvid && flags.untagged));
+        set.remove(0, 4095);
+        assert!(set.is_empty());
+        assert_eq!(set.pvid(), None);
+    }
+
+    #[test]
+    fn options_outlive_a_list_that_does_not_carry_them() {
+        let mut blocked = range(10, 12, false);
+        blocked.flags.options.state = StpState::Blocking;
+        let old = VlanSet::from_iter([pvid(1), blocked]);
+        let new = old.with_members(&VlanSet::from_iter([pvid(1), range(11, 14, true)]));
+        assert_eq!(new.get(10), None);
+        assert_eq!(new.get(12).unwrap().options.state, StpState::Blocking);
+        assert!(new.get(12).unwrap().untagged);
+        assert_eq!(new.get(13).unwrap().options, VlanOptions::default());
+        assert_eq!(new.pvid(), Some(1));
+        assert_eq!(new.with_members(&new), new);
+    }
+
+    #[test]
+    fn the_ends_of_the_range_do_not_overflow() {
+        let mut set = VlanSet::from_iter([range(0, u16::MAX, false)]);
+        set.remove(0, 0);
+        set.remove(u16::MAX, u16::MAX);
+        assert_eq!(set.spans(|_| true), [(1, u16::MAX - 1)]);
+        set.set(range(9, 3, true));
+        assert_eq!(set.spans(|flags| flags.untagged), []);
+    }
+}

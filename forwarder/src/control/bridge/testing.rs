@@ -1,0 +1,39 @@
+//! What a kernel (Linux 6.12) said while a bridge was set up, used and removed, recorded from the
+//! groups that [`watch`](super::watch) subscribes to. Attributes of AF_UNSPEC link messages that
+//! nothing here reads are left out.
+
+use super::decode::{self, Message};
+
+const RECORDED: &str = include_str!("testing/recorded-6.12.txt");
+
+pub(crate) const BRIDGE: u32 = 2;
+pub(crate) const PORT: u32 = 4;
+
+/// A command, and what the kernel said to it: kind and payload of each message.
+pub(crate) struct Step {
+    pub(crate) command: &'static str,
+    pub(crate) said: Vec<(u16, Vec<u8>)>,
+}
+
+impl Step {
+    pub(crate) fn messages(&self) -> impl Iterator<Item = Message> {
+        self.said.iter().filter_map(|(kind, payload)| decode::message(*kind, payload))
+    }
+}
+
+pub(crate) fn recorded() -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for line in RECORDED.lines() {
+        if let Some(command) = line.strip_prefix("# ") {
+            steps.push(Step { command, said: Vec::new() });
+        } else if let (Some(step), Some((kind, hex))) = (steps.last_mut(), line.split_once(' ')) {
+            step.said.push((kind.parse().unwrap(), bytes(hex)));
+        }
+    }
+    steps
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}

@@ -1,0 +1,43 @@
+//! The mirror of a bridge, against the kernel's own.
+
+mod watch;
+
+use std::io::Write as _;
+use std::process::Command;
+
+use nix::net::if_::if_nametoindex;
+use weir::control::bridge::state::AddressKey;
+
+use super::bed::Bed;
+
+/// `br0`, up, with the guests' ports as members; its interface index.
+fn bridge(bed: &mut Bed, settings: &str, ports: &[&str]) -> u32 {
+    bed.host(&format!("ip link add br0 type bridge {settings}"));
+    bed.host("ip link set br0 up");
+    for port in ports {
+        bed.add_guest(&format!("vm-{port}"), port);
+        bed.host(&format!("ip link set {port} master br0"));
+    }
+    ifindex("br0")
+}
+
+fn ifindex(name: &str) -> u32 {
+    if_nametoindex(name).unwrap()
+}
+
+fn key(last: u8) -> AddressKey {
+    AddressKey { mac: [2, 0, 0, 0, 0, last], vid: 0 }
+}
+
+fn skipped(why: &str) {
+    // Past the test harness, which would swallow it.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
+/// Whether a command that makes a situation works here; it may be beyond this kernel or this tool.
+fn can(bed: &Bed, command: &str) -> bool {
+    let host = bed.namespace("host");
+    let words = command.split_whitespace();
+    let status = Command::new("ip").args(["netns", "exec", &host]).args(words).output();
+    status.is_ok_and(|output| output.status.success())
+}
