@@ -155,6 +155,8 @@ pub enum Mode {
     Skb,
     /// In the driver, with zero-copy where it has it
     Native,
+    /// At the tcx hook of a bridge's port: what needs no scheduling is left to the bridge
+    Gate,
 }
 
 /// What the worker does when there is nothing to do.
@@ -264,6 +266,11 @@ impl Plan {
             },
             inactive_after_ns: self.scheduler.inactive_after_ns,
         }
+    }
+
+    /// Whether any port is to be served at the gate.
+    pub fn wants_gate(&self) -> bool {
+        self.defaults.mode == Mode::Gate || self.ports.iter().any(|port| port.mode == Mode::Gate)
     }
 
     /// One mode for every port, as the command line asks.
@@ -415,7 +422,7 @@ mod tests {
 
     #[test]
     fn choices_are_written_as_the_operator_writes_them() {
-        assert_eq!(names_of::<Mode>(), "auto | skb | native");
+        assert_eq!(names_of::<Mode>(), "auto | skb | native | gate");
         assert_eq!(format!("{:<7}|", Role::Vif), "vif    |");
     }
 }

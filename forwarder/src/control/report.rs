@@ -110,6 +110,8 @@ pub enum Attached {
     Native,
     #[serde(rename = "native-zc")]
     NativeZeroCopy,
+    #[serde(rename = "gate")]
+    Gate,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -237,6 +239,7 @@ impl Attached {
             Self::Skb => "skb",
             Self::Native => "native",
             Self::NativeZeroCopy => "native-zc",
+            Self::Gate => "gate",
         }
     }
 }

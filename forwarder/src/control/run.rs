@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
 use super::api::{self, Backend, BackendError, ControlSocket, FlowQuery, PatchRefused};
+use super::bridge::{state::Change, watch::BridgeWatch};
 use super::config::ConfigErrors;
 use super::dump::files;
 use super::forwarder::{ApplyError, Forwarder, Last, News};
@@ -73,9 +74,19 @@ pub async fn run(
             .map_err(|error| ConfigErrors::argument("--bridge", error.to_string(), ""))?;
     }
     let settings = HostSettings::open(&control)?;
+    let plan_bridge = plan
+        .bridge
+        .as_deref()
+        .filter(|_| plan.wants_gate())
+        .and_then(|name| watch.snapshot().by_name(name))
+        .map(|bridge| bridge.ifindex);
     let (mut forwarder, mut news) = Forwarder::start(plan, settings, watch.snapshot(), force)?;
+    let mut bridge = match plan_bridge {
+        Some(bridge) => Some(BridgeWatch::open(bridge).await.context("the bridge cannot be read")?),
+        None => None,
+    };
     // Not dropped half-way: what was begun is ended by `stop`, which undoes it.
-    let begun = begin(&mut forwarder, &links, &watch).await;
+    let begun = begin(&mut forwarder, &links, &watch, bridge.as_ref()).await;
     if let Err(error) = begun {
         let _ = forwarder.stop(false).await;
         return Err(error);
@@ -97,7 +108,9 @@ pub async fn run(
     let server = tokio::spawn(api::serve(socket, shared, async {
         let _ = closed.await;
     }));
-    let ended = follow(&forwarder, &mut watch, &mut news, &mut signals, &reread, &links).await;
+    let ended =
+        follow(&forwarder, (&mut watch, &mut bridge), &mut news, &mut signals, &reread, &links)
+            .await;
     let last = forwarder.lock().await.stop(dumps.is_some()).await;
     // Whoever watches has seen the end, and gets a whole file.
     let _ = tokio::time::timeout(WATCH_ENDS, desk.close()).await;
@@ -196,12 +209,21 @@ fn scrape(
     (close, server)
 }
 
-async fn begin(forwarder: &mut Forwarder, links: &Links, watch: &Watch) -> anyhow::Result<()> {
+async fn begin(
+    forwarder: &mut Forwarder,
+    links: &Links,
+    watch: &Watch,
+    bridge: Option<&BridgeWatch>,
+) -> anyhow::Result<()> {
+    forwarder.open_gate().await?;
     if let Some(errors) = located(forwarder.check(watch.snapshot())) {
         bail!(errors);
     }
     if let Err((port, error)) = forwarder.take_in_all(watch.snapshot()).await {
         return Err(anyhow::Error::new(error).context(format!("port `{}`", port.name)));
+    }
+    if let Some(bridge) = bridge {
+        forwarder.mirror(bridge.state());
     }
     // What the bridge knows already spares the first frames a flood.
     for entry in links.fdb().await.unwrap_or_default() {
@@ -213,7 +235,7 @@ async fn begin(forwarder: &mut Forwarder, links: &Links, watch: &Watch) -> anyho
 /// Follows the interfaces, the workers and the operator until a signal comes.
 async fn follow(
     forwarder: &Mutex<Forwarder>,
-    watch: &mut Watch,
+    (watch, bridge): (&mut Watch, &mut Option<BridgeWatch>),
     news: &mut News,
     signals: &mut Signals,
     reread: &Reread,
@@ -230,6 +252,7 @@ async fn follow(
         let rest = async {
             tokio::select! {
                 event = watch.next() => Rest::Event(event),
+                changes = next_of(bridge) => Rest::Bridge(changes),
                 Some(heard) = news.recv() => Rest::Heard(heard),
                 _ = spread.tick(), if !settled => Rest::Spread,
             }
@@ -252,7 +275,17 @@ async fn follow(
         match rest {
             Rest::Event(event) => {
                 let event = event.context("the interfaces cannot be followed any more")?;
-                forwarder.lock().await.heed(&event, watch.snapshot()).await;
+                let mut forwarder = forwarder.lock().await;
+                forwarder.heed(&event, watch.snapshot()).await;
+                if let Some(bridge) = bridge {
+                    forwarder.mirror(bridge.state());
+                }
+            }
+            Rest::Bridge(changes) => {
+                let changes = changes.context("the bridge cannot be followed any more")?;
+                if let Some(bridge) = bridge {
+                    forwarder.lock().await.heed_bridge(&changes, bridge.state());
+                }
             }
             Rest::Compare => {
                 let mut forwarder = forwarder.lock().await;
@@ -278,9 +311,18 @@ async fn follow(
 /// What `follow` hears beside signals.
 enum Rest {
     Event(Result<Event, LinksError>),
+    Bridge(Result<Vec<Change>, LinksError>),
     Compare,
     Spread,
     Heard(FdbNews),
+}
+
+/// What changes on the bridge; for ever nothing, where there is none to follow.
+async fn next_of(bridge: &mut Option<BridgeWatch>) -> Result<Vec<Change>, LinksError> {
+    match bridge {
+        Some(bridge) => bridge.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Makes the file's plan the forwarder's, and says of each change what became of it.

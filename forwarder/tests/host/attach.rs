@@ -15,8 +15,8 @@ fn a_program_in_the_way_is_named() {
     in_host(|bed| {
         bed.add_guest("vm1", "v1");
         let v1 = link("v1");
-        let mut first = Steering::load(&btf::facts_or_none()).unwrap();
-        let mut second = Steering::load(&btf::facts_or_none()).unwrap();
+        let mut first = Steering::load(&btf::facts_or_none(), None).unwrap();
+        let mut second = Steering::load(&btf::facts_or_none(), None).unwrap();
         let attached = first.attach(v1.ifindex, "v1", Mode::Skb).unwrap();
         let (id, mode) = link("v1").xdp.program().unwrap();
         assert_eq!(mode, "xdpgeneric");
@@ -55,7 +55,7 @@ fn a_program_in_the_way_is_named() {
 fn a_driver_without_xdp_gets_skb_mode() {
     in_host(|_| {
         let lo = link("lo");
-        let mut steering = Steering::load(&btf::facts_or_none()).unwrap();
+        let mut steering = Steering::load(&btf::facts_or_none(), None).unwrap();
         let refused = steering.attach(lo.ifindex, "lo", Mode::Native).unwrap_err();
         assert!(refused.to_string().contains("mode = \"auto\""), "{refused}");
         let attached = steering.attach_as(lo.ifindex, "lo", WantedMode::Auto, false).unwrap();
@@ -68,7 +68,7 @@ fn maps_are_written_and_counters_read() {
     in_host(|bed| {
         bed.add_guest("vm1", "v1");
         let v1 = link("v1");
-        let mut steering = Steering::load(&btf::facts_or_none()).unwrap();
+        let mut steering = Steering::load(&btf::facts_or_none(), None).unwrap();
         steering.reset_slot(7).unwrap();
         steering.configure_port(v1.ifindex, PortConfig::new(7, 0, v1.mac, [0; 6])).unwrap();
         steering.allow_mac(7, [2, 0, 0, 0, 0, 1]).unwrap();
@@ -109,7 +109,7 @@ impl Shedding {
     const LO: u32 = 1;
 
     fn at_slot(slot: u16) -> Self {
-        let mut steering = Steering::load(&btf::facts_or_none()).unwrap();
+        let mut steering = Steering::load(&btf::facts_or_none(), None).unwrap();
         steering.configure_port(Self::LO, PortConfig::new(slot, 0, [0; 6], [0; 6])).unwrap();
         let fd = steering.shed_fd().try_clone_to_owned().unwrap();
         let map = MapData::from_fd(fd).unwrap();

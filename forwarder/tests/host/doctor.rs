@@ -65,7 +65,7 @@ fn what_is_in_the_way_fails() {
         let control = dir.path().join("weir.sock");
         bed.add_guest("vm1", "v1");
         let v1 = link("v1");
-        let mut other = Steering::load(&btf::facts_or_none()).unwrap();
+        let mut other = Steering::load(&btf::facts_or_none(), None).unwrap();
         let _attached = other.attach(v1.ifindex, "v1", Mode::Skb).unwrap();
         let report = look(&["v1", "v9"], None, control.clone());
         assert!(report.fails());

@@ -23,7 +23,7 @@ pub(super) fn examine(report: &mut Report) {
     let privileged = privileges(report);
     let facts = kernel_facts(report);
     if privileged {
-        match Steering::load(&facts) {
+        match Steering::load(&facts, None) {
             Ok(_) => report.add(Level::Ok, "program", "the XDP program loads"),
             Err(error) => report.add(Level::Fail, "program", error.to_string()),
         }

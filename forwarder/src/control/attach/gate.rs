@@ -79,12 +79,7 @@ impl GateMaps {
     }
 
     /// Tells the gate of a port; from here on it decides about the interface's frames.
-    pub fn set_port(
-        &mut self,
-        slot: u16,
-        port: &GatePort,
-        vlans: &Vlans,
-    ) -> Result<(), MapsError> {
+    pub fn set_port(&mut self, slot: u16, port: &GatePort, vlans: &Vlans) -> Result<(), MapsError> {
         let at = usize::from(slot) * VLAN_WORDS;
         for (n, word) in vlans.iter().enumerate() {
             store(&self.vlans, at + n, *word);
@@ -164,8 +159,8 @@ impl Steering {
         let xdp: &mut Xdp = program.map_err(failed)?.try_into().map_err(failed)?;
         let id = xdp.attach_to_if_index(ifindex, XdpMode::Skb).map_err(failed)?;
         let link = xdp.take_link(id).map_err(failed)?;
-        let behind = FdLink::try_from(link)
-            .map_err(|_| AttachError::NoLink { name: name.to_owned() })?;
+        let behind =
+            FdLink::try_from(link).map_err(|_| AttachError::NoLink { name: name.to_owned() })?;
         Ok([behind, catch_all])
     }
 
@@ -185,10 +180,14 @@ impl Steering {
 fn refused(error: ProgramError, name: &str) -> AttachError {
     let name = name.to_owned();
     match &error {
-        ProgramError::SyscallError(call) if call.io_error.raw_os_error() == Some(nix::libc::EINVAL) => {
+        ProgramError::SyscallError(call)
+            if call.io_error.raw_os_error() == Some(nix::libc::EINVAL) =>
+        {
             AttachError::NoTcx { name }
         }
-        ProgramError::SyscallError(call) if call.io_error.raw_os_error() == Some(nix::libc::ENODEV) => {
+        ProgramError::SyscallError(call)
+            if call.io_error.raw_os_error() == Some(nix::libc::ENODEV) =>
+        {
             AttachError::Gone { name }
         }
         _ => AttachError::Program { name, error },

@@ -26,7 +26,9 @@ pub enum AttachError {
          leave `{name}` cut off: it takes Linux 5.9 or later"
     )]
     NoLink { name: String },
-    #[error("this kernel has no tcx, the hook of the gate, for `{name}`: it takes Linux 6.6 or later")]
+    #[error(
+        "this kernel has no tcx, the hook of the gate, for `{name}`: it takes Linux 6.6 or later"
+    )]
     NoTcx { name: String },
     #[error("cannot attach the XDP program to `{name}` in {mode} mode: {error}")]
     Kernel { name: String, mode: Mode, error: io::Error },

@@ -6,15 +6,16 @@
 use std::time::{Duration, Instant};
 
 use weir_core::{PortId, PortSettings, Reason, SchedulerSettings};
-use weir_port::{Attach, XskConfig, XskPort, ethtool};
+use weir_port::{Attach, Transmit, XskConfig, XskPort, ethtool};
 
 use super::Forwarder;
+use super::gate;
 use super::program::{is_shared, port_config};
 use super::quota::{FILL_SCARCE, Part};
 use super::roster::{Active, State};
 use crate::control::attach::{self, AttachError, Attached, MapsError};
 use crate::control::links::{GuardError, Link, Snapshot, check_port};
-use crate::control::plan::PortPlan;
+use crate::control::plan::{Mode, PortPlan};
 use crate::control::settings::{SettingsError, Wanted};
 use crate::worker::{Change, NewPort, WorkerGone};
 
@@ -57,12 +58,14 @@ impl Forwarder {
         let slot = entry.slot;
         self.measured.name(PortId(slot), &plan.name).await?;
 
-        let applied = self.settings.apply(&link, Wanted::for_link(&link), self.force)?;
-        for change in &applied.changed {
-            tracing::debug!(port = plan.name, "{change}");
-        }
-        for warning in &applied.warnings {
-            tracing::warn!(port = plan.name, "{}; {}", warning.text, warning.fix);
+        if plan.mode != Mode::Gate {
+            let applied = self.settings.apply(&link, Wanted::for_link(&link), self.force)?;
+            for change in &applied.changed {
+                tracing::debug!(port = plan.name, "{change}");
+            }
+            for warning in &applied.warnings {
+                tracing::warn!(port = plan.name, "{}; {}", warning.text, warning.fix);
+            }
         }
         // So what mode the driver takes is found out without a frame being touched.
         let served = match self.probe_mode(plan.mode, &link) {
@@ -89,21 +92,24 @@ impl Forwarder {
         let id = PortId(slot);
         let mode = attached.mode;
         let features = ethtool::tx_features(&link.name).unwrap_or_default();
-        let queues = link.rx_queues.clamp(1, weir_abi::MAX_QUEUES);
+        let at_the_gate = mode == attach::Mode::Gate;
+        let queues = if at_the_gate { 0 } else { link.rx_queues.clamp(1, weir_abi::MAX_QUEUES) };
         let promised = self.plan.port_settings(plan);
         let worker = self.workers.place(plan.worker, promised.role);
         let part = self.part_of(worker);
-        let fill_quota = fill_quota(part, &plan.name, queues);
+        let fill_quota =
+            if at_the_gate { FILL_SCARCE } else { fill_quota(part, &plan.name, queues) };
         let config = XskConfig {
             queues,
+            transmit: if at_the_gate { Transmit::Line } else { Transmit::Ring },
             tx_queues: link.tx_queues,
             mode: match mode {
-                attach::Mode::Skb => Attach::Skb,
+                attach::Mode::Skb | attach::Mode::Gate => Attach::Skb,
                 attach::Mode::Native => Attach::Native,
             },
             mtu: link.mtu,
             tx_features: features,
-            overhear: is_shared(link),
+            overhear: is_shared(link) && !at_the_gate,
             fill_quota,
             ..XskConfig::new(&link.name, link.ifindex, id)
         };
@@ -133,6 +139,12 @@ impl Forwarder {
             });
             entry.state = State::Up;
         }
+        if at_the_gate {
+            self.tell_gate(link.ifindex);
+            let core = self.workers.core(worker);
+            tracing::info!(port = plan.name, role = %plan.role, %mode, core, "in service");
+            return Ok(());
+        }
         let config = port_config(plan, link, links, slot, mode);
         if let Err(error) = self.steering.configure_port(link.ifindex, config) {
             self.take_out(&plan.name, State::Failed(error.to_string())).await;
@@ -146,7 +158,8 @@ impl Forwarder {
     /// A worker's frames, and what its ports were promised of them.
     fn part_of(&self, worker: usize) -> Part {
         let served = self.roster.active().filter(|(_, active)| active.worker == worker);
-        let promised = served.map(|(_, active)| active.fill_frames).sum();
+        let shared = if self.gate.is_some() { gate::FILL } else { 0 };
+        let promised = shared + served.map(|(_, active)| active.fill_frames).sum::<u32>();
         Part { frames: self.frames_per_worker, promised }
     }
 
@@ -246,7 +259,11 @@ impl Forwarder {
         let features = ethtool::tx_features(&link.name).unwrap_or_default();
         active.superframes = features.tso4;
         let config = port_config(&entry.plan, link, links, entry.slot, active.mode);
-        let id = entry.id();
+        let (id, at_the_gate) = (PortId(entry.slot), active.mode == attach::Mode::Gate);
+        if at_the_gate {
+            let _ = self.workers.retune(id, link.mtu, features);
+            return self.tell_gate(link.ifindex);
+        }
         if let Err(error) = self.steering.configure_port(link.ifindex, config) {
             tracing::warn!(port = name, "{error}");
         }

@@ -14,6 +14,8 @@
 
 mod addresses;
 mod follow;
+mod gate;
+mod gate_table;
 mod lifecycle;
 mod live;
 mod program;
@@ -33,16 +35,21 @@ use weir_core::{EngineConfig, FlowConfig, PortId};
 use weir_port::{Pool, UmemHandle};
 
 use self::addresses::Addresses;
+use self::gate::Gate;
 use self::workers::{Common, Workers, most_ports};
 use super::api::FlowQuery;
-use super::attach::Steering;
+use weir_abi::table;
+
+use super::attach::{GateGlobals, Steering};
 use super::btf;
 use super::links::Snapshot;
 use super::measure::Measured;
+use super::pair::{Identity, Pair, PairError};
 use super::plan::{Idle, Plan};
 use super::report::{FlowsReport, LatencyReport, StatsReport};
 use super::settings::HostSettings;
 use crate::worker::{FdbNews, IdlePolicy, MeasureSettings, WorkerGone};
+pub use gate::GateError;
 pub use lifecycle::PortError;
 pub use live::ApplyError;
 use roster::Roster;
@@ -58,6 +65,10 @@ pub enum StartError {
     Pool(#[from] weir_port::UmemError),
     #[error("the XDP program could not be loaded: {0}")]
     Steering(#[from] super::attach::LoadError),
+    #[error("weir's own pair of devices cannot be named: {0}")]
+    Identity(#[source] std::io::Error),
+    #[error(transparent)]
+    Pair(PairError),
     #[error("the workers could not be started: {0}")]
     Worker(#[source] std::io::Error),
 }
@@ -75,6 +86,8 @@ pub struct Forwarder {
     addresses: Addresses,
     measured: Arc<Measured>,
     roster: Roster,
+    /// Where any port is to be served at the gate.
+    gate: Option<Gate>,
     started: Instant,
     stopping: bool,
 }
@@ -99,16 +112,30 @@ impl Forwarder {
         links: &Snapshot,
         force: bool,
     ) -> Result<(Self, News), StartError> {
-        let steering = Steering::load(&btf::facts_or_none())?;
+        let cores = plan.forwarder.workers.clone();
+        let count = u32::try_from(cores.len()).unwrap_or(u32::MAX);
+        let pair = plan.wants_gate().then(|| {
+            let identity = Identity::new(&plan.forwarder.control).map_err(StartError::Identity)?;
+            Pair::ensure(identity, count).map_err(StartError::Pair)
+        });
+        let pair = pair.transpose()?;
+        if let Some(warning) = pair.as_ref().and_then(Pair::warning) {
+            tracing::warn!("{warning}");
+        }
+        let seed = table::Seed { xor: random_seed(), multiply: random_seed() };
+        let globals = pair.as_ref().map(|pair| GateGlobals { pair: pair.outer().ifindex, seed });
+        let steering = Steering::load(&btf::facts_or_none(), globals)?;
         let members = plan
             .bridge
             .as_deref()
             .and_then(|name| links.by_name(name))
             .map_or(0, |bridge| links.ports_of(bridge.ifindex).count());
-        let cores = plan.forwarder.workers.clone();
-        let count = u32::try_from(cores.len()).unwrap_or(u32::MAX);
         let frames_per_worker = quota::frames_per_worker(busiest(&plan, members), count);
-        let (pool, umem) = Pool::umem(frames_per_worker * count)?;
+        let frames = frames_per_worker * count;
+        let (pool, umem) = match &pair {
+            Some(pair) => Gate::pool(pair, frames)?,
+            None => Pool::umem(frames)?,
+        };
         let (tell, news) = unbounded_channel();
         let common = Common {
             idle: match plan.forwarder.idle {
@@ -148,6 +175,7 @@ impl Forwarder {
             addresses: Addresses::default(),
             measured,
             roster: Roster::default(),
+            gate: pair.map(|pair| Gate::new(pair, seed)),
             started,
             stopping: false,
         };
@@ -184,6 +212,7 @@ impl Forwarder {
         for name in self.roster.names() {
             self.take_out(&name, roster::State::Stopped).await;
         }
+        self.close_gate().await;
         for error in self.settings.restore_all() {
             tracing::error!("a setting could not be put back: {error}");
         }

@@ -21,6 +21,7 @@ impl Forwarder {
             Mode::Auto => WantedMode::Auto,
             Mode::Skb => WantedMode::Only(attach::Mode::Skb),
             Mode::Native => WantedMode::Only(attach::Mode::Native),
+            Mode::Gate => WantedMode::Only(attach::Mode::Gate),
         };
         self.steering.attach_as(link.ifindex, &link.name, wanted, link.prefers_skb_mode())
     }
@@ -53,6 +54,14 @@ impl Forwarder {
         {
             tracing::debug!(ifindex, "detaching: {error}");
         }
+        if let Some(maps) = self.steering.gate()
+            && active.mode == attach::Mode::Gate
+        {
+            if let Err(error) = maps.forget_port(slot, ifindex) {
+                tracing::debug!(ifindex, "{error}");
+            }
+            return;
+        }
         let forgotten = self.steering.forget_port(ifindex);
         let cleared =
             (0..active.queues).try_for_each(|queue| self.steering.clear_socket(slot, queue));
@@ -77,6 +86,7 @@ impl Forwarder {
     /// Frames for the addresses behind a port that is gone are for nobody in particular.
     pub(super) fn forget_addresses(&mut self, slot: u16) {
         self.addresses.forget_port(weir_core::PortId(slot));
+        self.forget_gate_addresses(weir_core::PortId(slot));
         if let Err(error) = self.steering.fdb_clear_port(slot) {
             tracing::warn!("{error}");
         }

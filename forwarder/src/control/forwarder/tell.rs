@@ -240,6 +240,7 @@ fn attached(active: Option<&Active>) -> Attached {
         Some(active) => match active.mode {
             Mode::Skb => Attached::Skb,
             Mode::Native => Attached::Native,
+            Mode::Gate => Attached::Gate,
         },
     }
 }

@@ -12,8 +12,8 @@ use weir_core::{EngineConfig, MAX_PORTS, Mac, PortId, PortRole, PortSettings, Re
 use weir_port::{Cells, Pool, TxFeatures, XskPort};
 
 use crate::worker::{
-    self, Asker, Change, FdbNews, IdlePolicy, MeasureSettings, NewPort, Taken, WatchSpec, Watched,
-    Watcher, WorkerGone, WorkerHandle, WorkerSettings, WorkerSnapshot,
+    self, Asker, Change, FdbNews, Gathering, IdlePolicy, MeasureSettings, NewPort, Taken,
+    WatchSpec, Watched, Watcher, WorkerGone, WorkerHandle, WorkerSettings, WorkerSnapshot,
 };
 
 /// What every worker begins with.
@@ -159,6 +159,15 @@ impl Workers {
             *past += taken.last.stats.kicks;
         }
         Ok(taken)
+    }
+
+    /// Has a worker take frames from a ring that ports share.
+    pub(super) async fn gather(
+        &self,
+        worker: usize,
+        gathering: Option<Gathering<XskPort>>,
+    ) -> Result<Option<Box<Gathering<XskPort>>>, WorkerGone> {
+        self.handle(worker)?.gather(gathering).await
     }
 
     /// Gives the frames back that a closed port's sockets held.

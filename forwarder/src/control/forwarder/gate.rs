@@ -1,0 +1,261 @@
+//! The gate's side of the forwarder: weir's own pair, the workers' rings on it, and what the gate is
+//! told of ports, VLANs and addresses.
+//!
+//! Invariant: the gate decides about a port only while a worker serves it, and sends to a port only
+//! by an address that the bridge has behind it.
+
+use std::collections::HashMap;
+use std::io;
+
+use aya::programs::links::FdLink;
+use weir_abi::gate::{UNTAGGED, VLAN_WORDS, Vlans};
+use weir_abi::{GatePort, RX_PLACES, Storm, gate_flags, table};
+use weir_core::{Mac, PortId};
+use weir_port::{Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort};
+
+use super::Forwarder;
+use super::gate_table::{GateTable, Where};
+use super::roster::Active;
+use crate::control::attach::{self, AttachError, MapsError};
+use crate::control::bridge::offload::{PortView, VidSpan, view};
+use crate::control::bridge::state::{Address, AddressKind, BridgeState, Change};
+use crate::control::pair::{Pair, PairError};
+use crate::control::plan::{Fallback, PortPlan, Role};
+use crate::worker::{Gathering, Room, WorkerGone};
+
+/// Group frames, and frames for unknown addresses, that a guest may send: more than any protocol
+/// needs, and too few to be felt by the others.
+const STORM_PER_S: u32 = 10_000;
+const STORM_BURST: u32 = 4096;
+/// Frames of a worker's fill ring: twice what the gate lets into the receive ring.
+pub(super) const FILL: u32 = 2 * RX_PLACES as u32;
+
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    #[error("weir's own network namespace cannot be entered: {0}")]
+    Namespace(#[from] io::Error),
+    #[error("the workers' sockets on weir's own pair could not be bound: {0}")]
+    Bind(#[from] weir_port::BindError),
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    #[error(transparent)]
+    Maps(#[from] MapsError),
+    #[error(transparent)]
+    Worker(#[from] WorkerGone),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pair: Pair,
+    /// The programs behind the gate, on the pair's inner end.
+    behind: Option<[FdLink; 2]>,
+    table: GateTable,
+    /// The bridge's ports as it last told of them, by interface index.
+    views: HashMap<u32, PortView>,
+}
+
+impl Gate {
+    pub(super) fn new(pair: Pair, seed: table::Seed) -> Self {
+        Self { pair, behind: None, table: GateTable::new(seed), views: HashMap::new() }
+    }
+
+    /// Frames that all workers share, made where their receive rings will be.
+    pub(super) fn pool(pair: &Pair, frames: u32) -> Result<(Pool, UmemHandle), UmemError> {
+        pair.netns().enter(|| Pool::umem(frames)).unwrap_or_else(|source| {
+            Err(UmemError::Anchor { device: pair.inner().name.clone(), source })
+        })
+    }
+}
+
+impl Forwarder {
+    /// Opens the way from the gate to the workers. Without a gate there is nothing to do.
+    pub async fn open_gate(&mut self) -> Result<(), GateError> {
+        let Some(gate) = &self.gate else { return Ok(()) };
+        let (netns, inner) = (gate.pair.netns().clone(), gate.pair.inner().clone());
+        for worker in 0..self.workers.count() {
+            let queue = worker as u32;
+            let config = XskConfig {
+                first_queue: queue,
+                rx_ring: RX_PLACES as u32,
+                tx_ring: 64,
+                fill_quota: FILL,
+                ..XskConfig::new(&inner.name, inner.ifindex, SHARED_RING)
+            };
+            let (umem, netns) = (self.umem.clone(), netns.clone());
+            let bound =
+                tokio::task::spawn_blocking(move || netns.enter(|| XskPort::bind(&umem, config)));
+            let port = bound.await.map_err(|_| WorkerGone)???;
+            let Some(maps) = self.steering.gate() else { return Ok(()) };
+            for (_, socket) in port.xsk_fds() {
+                maps.set_worker(queue, socket)?;
+            }
+            let (taken, given_back) = maps.room();
+            let room = Room::new(taken, given_back, worker);
+            self.workers.gather(worker, Some(Gathering::new(port, room))).await?;
+        }
+        let steering = &mut self.steering;
+        let behind = netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name))??;
+        if let Some(gate) = &mut self.gate {
+            gate.behind = Some(behind);
+        }
+        Ok(())
+    }
+
+    /// Closes it again, when no port is at the gate any more.
+    pub(super) async fn close_gate(&mut self) {
+        if self.gate.is_none() {
+            return;
+        }
+        for worker in 0..self.workers.count() {
+            if let Some(maps) = self.steering.gate()
+                && let Err(error) = maps.clear_worker(worker as u32)
+            {
+                tracing::debug!("{error}");
+            }
+            // Its sockets are closed when the workers have ended: until then they count frames.
+        }
+        if let Some(gate) = &mut self.gate {
+            gate.behind = None;
+        }
+    }
+
+    /// What has changed on the bridge.
+    pub fn heed_bridge(&mut self, changes: &[Change], state: &BridgeState) {
+        for change in changes {
+            match *change {
+                Change::SettingsChanged | Change::BridgeRemoved => self.mirror_ports(state),
+                Change::PortAdded { ifindex }
+                | Change::PortChanged { ifindex }
+                | Change::PortRemoved { ifindex }
+                | Change::VlansChanged { ifindex } => self.mirror_port(ifindex, state),
+                Change::AddressAdded { address, .. }
+                | Change::AddressMoved { address, .. }
+                | Change::AddressChanged { address, .. } => self.mirror_address(&address),
+                Change::AddressRemoved { address } => self.forget_address(&address),
+                Change::GroupsChanged { .. } | Change::RoutersChanged => {}
+            }
+        }
+    }
+
+    /// Tells the gate all that is known of the bridge: after its ports have changed hands.
+    pub fn mirror(&mut self, state: &BridgeState) {
+        if self.gate.is_none() {
+            return;
+        }
+        self.mirror_ports(state);
+        for seen in state.addresses() {
+            self.mirror_address(&seen.address);
+        }
+    }
+
+    fn mirror_ports(&mut self, state: &BridgeState) {
+        let Some(gate) = &mut self.gate else { return };
+        let known = |(ifindex, _)| Some((ifindex, view(state, ifindex, Vec::new())?));
+        gate.views = state.ports().filter_map(known).collect();
+        for ifindex in self.at_the_gate() {
+            self.tell_gate(ifindex);
+        }
+    }
+
+    fn mirror_port(&mut self, ifindex: u32, state: &BridgeState) {
+        let Some(gate) = &mut self.gate else { return };
+        match view(state, ifindex, Vec::new()) {
+            Some(view) => gate.views.insert(ifindex, view),
+            None => gate.views.remove(&ifindex),
+        };
+        self.tell_gate(ifindex);
+    }
+
+    fn at_the_gate(&self) -> Vec<u32> {
+        let served = self.roster.active().filter(|(_, active)| active.mode == attach::Mode::Gate);
+        served.map(|(_, active)| active.ifindex).collect()
+    }
+
+    /// Tells the gate of a port that is served there.
+    pub(super) fn tell_gate(&mut self, ifindex: u32) {
+        let found = self.roster.active().find(|(_, active)| active.ifindex == ifindex);
+        let Some((entry, active)) = found else { return };
+        let (Some(gate), true) = (&self.gate, active.mode == attach::Mode::Gate) else { return };
+        let (name, slot) = (entry.plan.name.clone(), entry.slot);
+        let (port, vlans) = gate_port(&entry.plan, active, gate.views.get(&ifindex));
+        if let Some(maps) = self.steering.gate()
+            && let Err(error) = maps.set_port(slot, &port, &vlans)
+        {
+            tracing::warn!(port = name, "{error}");
+        }
+    }
+
+    fn mirror_address(&mut self, address: &Address) {
+        let place = match address.kind {
+            _ if address.locked => return self.forget_address(address),
+            AddressKind::Local => Where::Host,
+            AddressKind::Static | AddressKind::Learned => {
+                let served = self.roster.active_at(address.ifindex);
+                served.map_or(Where::Elsewhere, |port| Where::Slot(port.0))
+            }
+        };
+        let now = self.started.elapsed();
+        self.write_addresses(|table, cells| {
+            table.learn(cells, now, Mac::from(address.key.mac), address.key.vid, place);
+        });
+    }
+
+    fn forget_address(&mut self, address: &Address) {
+        self.write_addresses(|table, cells| {
+            table.forget(cells, Mac::from(address.key.mac), address.key.vid);
+        });
+    }
+
+    /// Nobody is behind a port that is gone.
+    pub(super) fn forget_gate_addresses(&mut self, port: PortId) {
+        self.write_addresses(|table, cells| table.clear_port(cells, port.0));
+    }
+
+    fn write_addresses(&mut self, write: impl FnOnce(&mut GateTable, &weir_port::Cells)) {
+        if let (Some(gate), Some(maps)) = (&mut self.gate, self.steering.gate()) {
+            write(&mut gate.table, maps.addresses());
+        }
+    }
+}
+
+/// What the gate is told of a port: what it was promised, and what the bridge says of it.
+fn gate_port(plan: &PortPlan, active: &Active, view: Option<&PortView>) -> (GatePort, Vlans) {
+    let mut flags = 0;
+    let mut set = |on: bool, flag: u32| flags |= if on { flag } else { 0 };
+    set(plan.fallback == Fallback::Drop, gate_flags::FALLBACK_DROP);
+    set(!plan.mac_lock.is_empty(), gate_flags::MAC_LOCK);
+    set(!plan.ip_lock.is_empty(), gate_flags::IP_LOCK);
+    set(plan.role == Role::Uplink, gate_flags::RESERVED_OK);
+    let mut pvid = 0;
+    let mut vlans = [0; VLAN_WORDS];
+    if let Some(view) = view {
+        set(view.offload.is_ok(), gate_flags::OFFLOAD);
+        set(view.vlan_aware, gate_flags::VLAN_AWARE);
+        set(view.isolated, gate_flags::ISOLATED);
+        set(!view.learning, gate_flags::NO_LEARNING);
+        set(view.locked, gate_flags::LOCKED);
+        pvid = view.pvid.unwrap_or(0);
+        set_bits(&mut vlans, 0, &view.members);
+        set_bits(&mut vlans, UNTAGGED, &view.untagged);
+    }
+    let storm = match plan.role {
+        // What comes from outside is for everybody here.
+        Role::Uplink => Storm::default(),
+        Role::Vif => Storm { frame_ns: PER_S_NS / STORM_PER_S, burst: STORM_BURST },
+    };
+    let queue = u16::try_from(active.worker).unwrap_or(u16::MAX);
+    (GatePort::new(active.ifindex, flags, pvid, queue, storm), vlans)
+}
+
+const PER_S_NS: u32 = 1_000_000_000;
+
+fn set_bits(vlans: &mut Vlans, from: usize, spans: &[VidSpan]) {
+    for vid in spans.iter().flat_map(|(first, last)| *first..=*last) {
+        if let Some(word) = vlans.get_mut(from + usize::from(vid / 64)) {
+            *word |= 1 << (vid % 64);
+        }
+    }
+}
