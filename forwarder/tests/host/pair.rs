@@ -330,7 +330,8 @@ fn what_happens_to_the_ends_is_seen() {
 #[test]
 fn the_inner_end_deleted_is_both_ends_gone() {
     with_pair(1, |_, pair| {
-        block_on(async {
+        let identity = pair.identity().clone();
+        let _watch = block_on(async {
             let mut watch = pair.watch().await.unwrap();
             inside(&pair, &format!("ip link del {}", pair.inner().name));
             let first = watch.next().await.unwrap();
@@ -338,7 +339,11 @@ fn the_inner_end_deleted_is_both_ends_gone() {
             let mut both = [first, second];
             both.sort_by_key(|event| *event != PairEvent::Gone(End::Outer));
             assert_eq!(both, [PairEvent::Gone(End::Outer), PairEvent::Gone(End::Inner)]);
+            watch
         });
+        // What still watches keeps nothing.
+        pair.remove().unwrap();
+        assert_nothing_left(&identity);
     });
 }
 
@@ -349,7 +354,6 @@ fn the_namespace_taken_away_is_seen() {
         block_on(async {
             let mut watch = pair.watch().await.unwrap();
             run(&format!("umount -l {}", mount.display()));
-            fs::remove_file(&mount).unwrap();
             expect(&mut watch, PairEvent::NotKept).await;
         });
         // The sockets in it keep it for now; nothing keeps it for the next weir.

@@ -153,8 +153,9 @@ impl Place {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            // Another weir may have its file there; then both refuse, and it stays.
-            if umount2(DIR, MntFlags::empty()).is_ok() || is_empty(Path::new(DIR)) {
+            // Another weir may have its file there.
+            if is_empty(Path::new(DIR)) {
+                let _ = umount2(DIR, MntFlags::MNT_DETACH);
                 let _ = fs::remove_dir(DIR);
             }
             Ok(true)
