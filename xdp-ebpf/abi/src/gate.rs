@@ -13,7 +13,7 @@
 //! ```
 
 use crate::table::{self, Entry, Place};
-use crate::{Bytes, Ethernet, Malformed, classify_from, ethernet, gso, gso_kind, meta_flags};
+use crate::{Bytes, Ethernet, classify_from, ethernet, gso, gso_kind, meta_flags};
 use crate::{Counter, FRAME_ROOM, MAX_FRAME_LEN, MAX_PORTS, META_LEN, Verdict, verdict};
 
 /// A VLAN tag: its protocol (EtherType) and its control information (priority and identifier).
@@ -248,24 +248,26 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
     if port.has(gate_flags::MAC_LOCK) && !tables.mac_allowed(slot, eth.src) {
         return Decision::of(Counter::Spoofed);
     }
-    let parsed = if port.has(gate_flags::IP_LOCK) {
-        match classify_from(frame, eth) {
-            // What cannot be read cannot be held against a lock.
-            Err(_) => return Decision::of(Counter::Malformed),
-            Ok(v) => {
-                if let Some(address) = verdict::source_address(frame, v.flags, v.l3_off)
-                    && !tables.ip_allowed(slot, address)
-                {
-                    return Decision::of(Counter::Spoofed);
-                }
-                Some(v)
-            }
-        }
-    } else {
-        None
-    };
-    if eth.is_group() {
+    let ip_lock = port.has(gate_flags::IP_LOCK);
+    if eth.is_group() && !ip_lock {
         return Decision::of(group(&eth, slot, port, tables));
+    }
+    // Parsed once, here: a second copy of the parser for frames that are for nobody in particular
+    // would make the program twice as long.
+    let parsed = classify_from(frame, eth);
+    if ip_lock {
+        // What cannot be read cannot be held against a lock.
+        let Ok(v) = parsed else {
+            return Decision::of(Counter::Malformed);
+        };
+        if let Some(address) = verdict::source_address(frame, v.flags, v.l3_off)
+            && !tables.ip_allowed(slot, address)
+        {
+            return Decision::of(Counter::Spoofed);
+        }
+        if eth.is_group() {
+            return Decision::of(group(&eth, slot, port, tables));
+        }
     }
     let (egress, tag) = match route(frame, &eth, slot, port, tables) {
         Route::To(egress, tag) => (egress, tag),
@@ -274,9 +276,8 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
     if tables.is_shed(slot, egress) {
         return Decision::of(Counter::Shed);
     }
-    let verdict = match parsed.map_or_else(|| classify_from(frame, eth), Ok::<_, Malformed>) {
-        Ok(verdict) => verdict,
-        Err(_) => return Decision::of(Counter::PassedBridge),
+    let Ok(verdict) = parsed else {
+        return Decision::of(Counter::PassedBridge);
     };
     steer(frame, slot, port, tables, verdict, egress, tag)
 }
