@@ -1,6 +1,6 @@
 //! A bridge that looks at VLANs: what the gate decides is what the bridge would have done.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use std::time::Duration;
 use system_tests::bed::{BRIDGE, Family};
 use system_tests::drive::udp_exact;
@@ -224,7 +224,8 @@ fn filtering_switched_on_and_off_under_traffic() -> Result<()> {
     }
     for (sink, sending) in flows {
         let sent = sending.stop()?;
-        sink.wait_for(sent.frames, gate::SOON)?;
+        let all = sink.wait_for(sent.frames, gate::SOON);
+        all.with_context(|| format!("{:#}", weir.stats().unwrap_or_default()))?;
         let received = sink.finish()?;
         let once = received.unique(0) == sent.frames && received.duplicates == 0;
         ensure!(once, "{} of {}, {} twice", received.unique(0), sent.frames, received.duplicates);
