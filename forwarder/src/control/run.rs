@@ -1,7 +1,12 @@
 //! A forwarder's life: checks, start, follow what changes, stop.
 //!
 //! Invariant: whatever ends the life, but a kill, ends it through [`Forwarder::stop`], so that
-//! nothing is left attached and no setting changed.
+//! nothing is left attached and no setting changed. A signal to end is heard at any time, and from
+//! then on nothing is waited for without a bound: a worker that stands still, or who holds the
+//! forwarder's lock, makes the end a few seconds later, and not impossible.
+
+mod ending;
+mod roll;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +17,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, MissedTickBehavior, interval};
+use weir_port::XskPort;
 
+use self::ending::{End, WORK_ENDS};
+use self::roll::RollCall;
 use super::api::{self, Backend, BackendError, ControlSocket, FlowQuery, PatchRefused};
 use super::bridge::{state::Change, watch::BridgeWatch};
 use super::config::ConfigErrors;
@@ -37,6 +45,8 @@ const SPREAD_EVERY: Duration = Duration::from_millis(5);
 
 /// How long whoever watches may take to end when the forwarder does.
 const WATCH_ENDS: Duration = Duration::from_secs(2);
+/// How long the forwarder's end waits for who holds its lock: changes have ended by then, or given up.
+const LOCK_WITHIN: Duration = WORK_ENDS.saturating_add(Duration::from_secs(2));
 
 /// Reads the configuration file again; `None` where there is none.
 pub type Reread = Option<Box<ReadPlan>>;
@@ -60,7 +70,8 @@ pub async fn run(
             ConfigErrors::argument("--dump-dir", error.to_string(), valid)
         })?;
     }
-    let mut signals = Signals::listen()?;
+    let end = End::listen()?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let control = plan.forwarder.control.clone();
     let socket = ControlSocket::claim(&control)?;
     let scraped = match plan.forwarder.metrics {
@@ -85,11 +96,11 @@ pub async fn run(
         Some(bridge) => Some(BridgeWatch::open(bridge).await.context("the bridge cannot be read")?),
         None => None,
     };
-    // Not dropped half-way: what was begun is ended by `stop`, which undoes it.
-    let begun = begin(&mut forwarder, &links, &watch, bridge.as_ref()).await;
-    if let Err(error) = begun {
+    // What was begun is ended by `stop`, which undoes it.
+    let begun = end.bound(begin(&mut forwarder, &links, &watch, bridge.as_ref())).await;
+    if let None | Some(Err(_)) = begun {
         let _ = forwarder.stop(false).await;
-        return Err(error);
+        return begun.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS);
     }
     let (vifs, uplinks) = forwarder.counts();
     tracing::info!("forwarding between {vifs} vifs and {uplinks} uplinks");
@@ -101,6 +112,7 @@ pub async fn run(
         measured,
         links: links.clone(),
         desk: Arc::clone(&desk),
+        end: end.clone(),
     };
     let shared = Arc::new(shared);
     let (close, closed) = oneshot::channel::<()>();
@@ -108,10 +120,25 @@ pub async fn run(
     let server = tokio::spawn(api::serve(socket, shared, async {
         let _ = closed.await;
     }));
-    let ended =
-        follow(&forwarder, (&mut watch, &mut bridge), &mut news, &mut signals, &reread, &links)
-            .await;
-    let last = forwarder.lock().await.stop(dumps.is_some()).await;
+    let follow = follow(
+        &forwarder,
+        (&mut watch, &mut bridge),
+        &mut news,
+        &end,
+        &mut hangup,
+        &reread,
+        &links,
+    );
+    let ended = end.bound(follow).await.unwrap_or(Ok(()));
+    let Ok(mut locked) = tokio::time::timeout(LOCK_WITHIN, forwarder.lock()).await else {
+        bail!(
+            "a change has not ended within {LOCK_WITHIN:?}: weir ends without its books; the \
+             programs go with it, and what it changed of the host's settings is put back when it \
+             is started again"
+        );
+    };
+    let last = locked.stop(dumps.is_some()).await;
+    drop(locked);
     // Whoever watches has seen the end, and gets a whole file.
     let _ = tokio::time::timeout(WATCH_ENDS, desk.close()).await;
     let _ = close.send(());
@@ -129,7 +156,7 @@ pub async fn run(
             }
         }
         (Err(error), Some(_)) => tracing::error!("nothing is dumped: {error}"),
-        (Err(_), None) => {}
+        (Err(error), None) => tracing::error!("stopped without the end of the books: {error}"),
     }
     ended.map(|()| ExitCode::SUCCESS)
 }
@@ -140,6 +167,7 @@ struct Shared {
     measured: Arc<Measured>,
     links: Links,
     desk: Arc<Desk>,
+    end: End,
 }
 
 impl Backend for Shared {
@@ -169,10 +197,15 @@ impl Backend for Shared {
     async fn patch(&self, patch: serde_json::Value) -> Result<serde_json::Value, PatchRefused> {
         let failed = |error: String| PatchRefused { status: 503, error };
         let (forwarder, links) = (Arc::clone(&self.forwarder), self.links.clone());
+        let end = self.end.clone();
         let patched = tokio::spawn(async move {
-            let mut forwarder = forwarder.lock().await;
-            let links = links.snapshot().await.map_err(|error| failed(error.to_string()))?;
-            forwarder.patch(&patch, &links).await
+            let change = async {
+                let mut forwarder = forwarder.lock().await;
+                let links = links.snapshot().await.map_err(|error| failed(error.to_string()))?;
+                forwarder.patch(&patch, &links).await
+            };
+            let given_up = || Err(failed(ApplyError::Stopping.to_string()));
+            end.bound(change).await.unwrap_or_else(given_up)
         });
         patched.await.unwrap_or_else(|error| Err(failed(error.to_string())))
     }
@@ -232,12 +265,13 @@ async fn begin(
     Ok(())
 }
 
-/// Follows the interfaces, the workers and the operator until a signal comes.
+/// Follows the interfaces, the workers and the operator until a signal says to end.
 async fn follow(
     forwarder: &Mutex<Forwarder>,
     (watch, bridge): (&mut Watch, &mut Option<BridgeWatch>),
     news: &mut News,
-    signals: &mut Signals,
+    end: &End,
+    hangup: &mut Signal,
     reread: &Reread,
     links: &Links,
 ) -> anyhow::Result<()> {
@@ -246,6 +280,7 @@ async fn follow(
     let mut spread = interval(SPREAD_EVERY);
     spread.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut settled = true;
+    let mut workers = RollCall::<XskPort>::of(forwarder.lock().await.askers());
     loop {
         // Signals first. Of the rest, guests can make as many events and learned addresses as they
         // like, so neither comes before the other, and the comparison, which is rare, before both.
@@ -259,20 +294,13 @@ async fn follow(
         };
         let rest = tokio::select! {
             biased;
-            asked = signals.next() => match asked {
-                Asked::End(signal) => {
-                    tracing::info!("{signal}: letting what is under way arrive");
-                    return Ok(());
-                }
-                Asked::Reread => {
-                    reload(forwarder, reread, links).await;
-                    continue;
-                }
-            },
+            () = end.told() => return Ok(()),
+            _ = hangup.recv() => Rest::Reread,
             _ = compare.tick() => Rest::Compare,
             rest = rest => rest,
         };
         match rest {
+            Rest::Reread => reload(forwarder, reread, links).await,
             Rest::Event(event) => {
                 let event = event.context("the interfaces cannot be followed any more")?;
                 let mut forwarder = forwarder.lock().await;
@@ -288,6 +316,7 @@ async fn follow(
                 }
             }
             Rest::Compare => {
+                workers.call().await;
                 let mut forwarder = forwarder.lock().await;
                 if !forwarder.workers_live() {
                     bail!("a worker has ended; see the messages above");
@@ -310,6 +339,8 @@ async fn follow(
 
 /// What `follow` hears beside signals.
 enum Rest {
+    /// The operator has changed the file.
+    Reread,
     Event(Result<Event, LinksError>),
     Bridge(Result<Vec<Change>, LinksError>),
     Compare,
@@ -398,36 +429,4 @@ fn reasons(ledger: &super::report::LedgerReport) -> String {
     let each: Vec<String> =
         ledger.lost_by_reason.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
     if each.is_empty() { String::new() } else { format!(" ({})", each.join(", ")) }
-}
-
-/// What a signal asks for.
-enum Asked {
-    /// An orderly end, which takes a second at most.
-    End(&'static str),
-    /// The operator has changed the file.
-    Reread,
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.interrupt.recv() => Asked::End("SIGINT"),
-            _ = self.terminate.recv() => Asked::End("SIGTERM"),
-            _ = self.hangup.recv() => Asked::Reread,
-        }
-    }
 }

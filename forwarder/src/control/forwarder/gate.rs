@@ -21,7 +21,7 @@ use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKind, BridgeState, Change};
 use crate::control::pair::{Pair, PairError};
 use crate::control::plan::{Fallback, PortPlan, Role};
-use crate::worker::{Gathering, Room, WorkerGone};
+use crate::worker::{Gathering, NoAnswer, Room};
 
 /// Group frames, and frames for unknown addresses, that a guest may send: more than any protocol
 /// needs, and too few to be felt by the others.
@@ -43,7 +43,7 @@ pub enum GateError {
     #[error(transparent)]
     Maps(#[from] MapsError),
     #[error(transparent)]
-    Worker(#[from] WorkerGone),
+    Worker(#[from] NoAnswer),
 }
 
 /// See the module.
@@ -87,7 +87,7 @@ impl Forwarder {
             let (umem, netns) = (self.umem.clone(), netns.clone());
             let bound =
                 tokio::task::spawn_blocking(move || netns.enter(|| XskPort::bind(&umem, config)));
-            let port = bound.await.map_err(|_| WorkerGone)???;
+            let port = bound.await.map_err(|_| NoAnswer::Ended)???;
             let Some(maps) = self.steering.gate() else { return Ok(()) };
             for (_, socket) in port.xsk_fds() {
                 maps.set_worker(queue, socket)?;
@@ -105,7 +105,7 @@ impl Forwarder {
     }
 
     /// Closes it again, when no port is at the gate any more.
-    pub(super) async fn close_gate(&mut self) {
+    pub(super) fn close_gate(&mut self) {
         if self.gate.is_none() {
             return;
         }

@@ -69,6 +69,9 @@ pub struct Entry {
     pub slot: u16,
     pub state: State,
     pub active: Option<Active>,
+    /// Out of service, but its worker has not given it back yet: it did not answer. Until it has, the
+    /// slot cannot be served again.
+    pub leaving: Option<Active>,
     /// The worker's numbers of the port's earlier lives.
     pub past: WorkerBooks,
     /// For the list of ports.
@@ -164,6 +167,7 @@ impl Roster {
                 slot,
                 state: State::Gone,
                 active: None,
+                leaving: None,
                 past: WorkerBooks::default(),
                 driver: String::new(),
                 mtu: 0,

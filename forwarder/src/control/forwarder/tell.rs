@@ -17,7 +17,7 @@ use crate::control::report::{
     PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
 };
 use crate::worker::regimes::Regime;
-use crate::worker::{WorkerGone, WorkerSnapshot};
+use crate::worker::{NoAnswer, WorkerSnapshot};
 
 /// How often the numbers of several workers are taken before it is believed that they do not
 /// balance: of copies that one makes while another is asked, nobody can tell when they came in.
@@ -35,7 +35,7 @@ struct Row<'a> {
 
 impl Forwarder {
     /// Everything, in one consistent look.
-    pub async fn stats(&self) -> Result<StatsReport, WorkerGone> {
+    pub async fn stats(&self) -> Result<StatsReport, NoAnswer> {
         let readings = if self.workers.count() > 1 { READINGS } else { 1 };
         let mut report = self.look().await?;
         for _ in 1..readings {
@@ -47,7 +47,7 @@ impl Forwarder {
         Ok(report)
     }
 
-    async fn look(&self) -> Result<StatsReport, WorkerGone> {
+    async fn look(&self) -> Result<StatsReport, NoAnswer> {
         let before: Vec<ProgramBooks> =
             self.roster.iter().map(|(_, entry)| self.program_books(entry.slot)).collect();
         let snapshots = self.workers.snapshots().await?;
@@ -212,7 +212,7 @@ impl Forwarder {
     pub(super) async fn is_drained(&self) -> bool {
         match self.stats().await {
             Ok(report) => report.ledger.in_flight == 0 && report.ledger.balanced,
-            Err(WorkerGone) => true,
+            Err(_) => true,
         }
     }
 }
