@@ -1,6 +1,7 @@
 //! The mirror of a bridge, against the kernel's own.
 
 mod make;
+mod refresh;
 mod watch;
 
 use std::io::Write as _;

@@ -5,6 +5,7 @@
 //! - [`watch`]: reads a bridge from the kernel and follows it, also when messages are lost
 //! - [`make`]: weir's own bridge, from ports that a file names
 //! - [`offload`]: which frames of which ports the gate may decide, and why not the others
+//! - [`refresh`]: keeps addresses alive that the bridge no longer sees
 //!
 //! The model is a switchdev driver: the bridge keeps control and the slow path, and weir takes over
 //! what it fully understands.
@@ -15,6 +16,7 @@
 pub mod decode;
 pub mod make;
 pub mod offload;
+pub mod refresh;
 pub mod state;
 pub mod watch;
 
