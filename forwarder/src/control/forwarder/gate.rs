@@ -17,8 +17,10 @@ use super::Forwarder;
 use super::gate_table::{GateTable, Where};
 use super::roster::Active;
 use crate::control::attach::{self, AttachError, MapsError};
+use crate::control::bridge::make::{self, MakeError};
 use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKind, BridgeState, Change};
+use crate::control::links::Link;
 use crate::control::pair::{Pair, PairError};
 use crate::control::plan::{Fallback, PortPlan, Role};
 use crate::worker::{Gathering, NoAnswer, Room};
@@ -46,9 +48,18 @@ pub enum GateError {
     Worker(#[from] NoAnswer),
 }
 
+/// The bridge whose ports are served at the gate.
+#[derive(Clone, Debug)]
+pub struct Bridge {
+    pub ifindex: u32,
+    /// How it was made, where weir made it: ports that come later are to join it.
+    pub own: Option<make::Wanted>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Gate {
+    bridge: Option<Bridge>,
     pair: Pair,
     /// The programs behind the gate, on the pair's inner end.
     behind: Option<[FdLink; 2]>,
@@ -59,7 +70,13 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn new(pair: Pair, seed: table::Seed) -> Self {
-        Self { pair, behind: None, table: GateTable::new(seed), views: HashMap::new() }
+        Self {
+            bridge: None,
+            pair,
+            behind: None,
+            table: GateTable::new(seed),
+            views: HashMap::new(),
+        }
     }
 
     /// Frames that all workers share, made where their receive rings will be.
@@ -71,6 +88,26 @@ impl Gate {
 }
 
 impl Forwarder {
+    /// The bridge that is mirrored from here on.
+    pub fn take_bridge(&mut self, bridge: &Bridge) {
+        if let Some(gate) = &mut self.gate {
+            gate.bridge = Some(bridge.clone());
+        }
+    }
+
+    /// Puts an interface that has come (back) into weir's own bridge.
+    pub(super) async fn join_own_bridge(&self, link: &Link) -> Result<(), MakeError> {
+        let own = self.gate.as_ref().and_then(|gate| gate.bridge.as_ref()?.own.clone());
+        let Some(own) = own.filter(|own| link.master.is_none() && own.ports.contains(&link.name))
+        else {
+            return Ok(());
+        };
+        let wanted = make::Wanted { ports: vec![link.name.clone()], ..own };
+        let made = tokio::task::spawn_blocking(move || make::make(&wanted)).await;
+        // Only a panic or the end of the runtime keeps the task from its end.
+        made.map_or(Ok(()), |made| made.map(drop))
+    }
+
     /// Opens the way from the gate to the workers. Without a gate there is nothing to do.
     pub async fn open_gate(&mut self) -> Result<(), GateError> {
         let Some(gate) = &self.gate else { return Ok(()) };

@@ -14,6 +14,7 @@ use super::program::{is_shared, port_config};
 use super::quota::{FILL_SCARCE, Part};
 use super::roster::{Active, State};
 use crate::control::attach::{self, AttachError, Attached, MapsError};
+use crate::control::bridge::make::MakeError;
 use crate::control::links::{GuardError, Link, Snapshot, check_port};
 use crate::control::plan::{Mode, PortPlan};
 use crate::control::settings::{SettingsError, Wanted};
@@ -30,6 +31,8 @@ pub enum PortError {
     Attach(#[from] AttachError),
     #[error(transparent)]
     Maps(#[from] MapsError),
+    #[error(transparent)]
+    Bridge(#[from] MakeError),
     #[error("its sockets could not be bound: {0}")]
     Bind(#[from] weir_port::BindError),
     #[error(transparent)]
@@ -59,7 +62,9 @@ impl Forwarder {
         let slot = entry.slot;
         self.measured.name(PortId(slot), &plan.name).await?;
 
-        if plan.mode != Mode::Gate {
+        if plan.mode == Mode::Gate {
+            self.join_own_bridge(&link).await?;
+        } else {
             let applied = self.settings.apply(&link, Wanted::for_link(&link), self.force)?;
             for change in &applied.changed {
                 tracing::debug!(port = plan.name, "{change}");

@@ -49,7 +49,7 @@ use super::plan::{Idle, Plan};
 use super::report::{FlowsReport, LatencyReport, StatsReport};
 use super::settings::HostSettings;
 use crate::worker::{Asker, FdbNews, IdlePolicy, MeasureSettings, NoAnswer};
-pub use gate::GateError;
+pub use gate::{Bridge, GateError};
 pub use lifecycle::PortError;
 pub use live::ApplyError;
 use roster::Roster;
