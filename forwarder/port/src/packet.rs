@@ -32,13 +32,20 @@ pub struct Packet {
     /// What a superframe takes on the wire beyond its length: headers of all segments but the
     /// first. Known once it was looked at for a shaped link; zero before.
     more_on_wire: u16,
-    ingress: u8,
-    frames: u8,
+    /// Number of frames above the port that it came in by.
+    frames_ingress: u16,
     l3_off: u8,
     mark: u8,
 }
 
-const _: () = assert!(weir_core::MAX_PORTS <= 256 && MAX_FRAMES < 256, "they fit into a byte");
+const INGRESS_BITS: u32 = 11;
+const _: () = assert!(weir_core::MAX_PORTS <= 1 << INGRESS_BITS, "every port fits");
+const _: () = assert!(MAX_FRAMES < 1 << (u16::BITS - INGRESS_BITS), "every chain fits");
+
+const fn frames_ingress(frames: u16, ingress: PortId) -> u16 {
+    frames << INGRESS_BITS | ingress.0 & ((1 << INGRESS_BITS) - 1)
+}
+
 const _: () = assert!(size_of::<Packet>() <= 48, "a packet is moved several times on its way");
 
 /// Packets go from worker to worker.
@@ -64,8 +71,7 @@ impl Packet {
             gso_type: meta.gso_type,
             vlan: meta.vlan,
             more_on_wire: 0,
-            ingress: ingress.0 as u8,
-            frames: frames as u8,
+            frames_ingress: frames_ingress(frames, ingress),
             l3_off: meta.l3_off as u8,
             mark: 0,
         }
@@ -85,12 +91,12 @@ impl Packet {
     /// UMEM frames in the chain.
     #[inline]
     pub fn frames(&self) -> u16 {
-        self.frames.into()
+        self.frames_ingress >> INGRESS_BITS
     }
 
     #[inline]
     pub fn ingress(&self) -> PortId {
-        PortId(self.ingress.into())
+        PortId(self.frames_ingress & ((1 << INGRESS_BITS) - 1))
     }
 
     /// When the program saw it, on CLOCK_MONOTONIC.
@@ -212,7 +218,7 @@ impl Packet {
     #[inline]
     pub(crate) fn with_chain(&self, head: Frame, frames: u16) -> Self {
         let Self { ingress_ns, taken_ns, len, flow_hash, flow, flags, l4_off, .. } = *self;
-        let Self { gso_size, gso_type, vlan, more_on_wire, ingress, l3_off, mark, .. } = *self;
+        let Self { gso_size, gso_type, vlan, more_on_wire, l3_off, mark, .. } = *self;
         Self {
             ingress_ns,
             taken_ns,
@@ -226,8 +232,7 @@ impl Packet {
             gso_type,
             vlan,
             more_on_wire,
-            ingress,
-            frames: frames as u8,
+            frames_ingress: frames_ingress(frames, self.ingress()),
             l3_off,
             mark,
         }
@@ -259,7 +264,7 @@ impl weir_core::Packet for Packet {
 
     #[inline]
     fn frames(&self) -> u32 {
-        u32::from(self.frames)
+        Self::frames(self).into()
     }
 }
 
@@ -314,7 +319,7 @@ impl Pool {
 
     /// A second packet with the same bytes; `None` if there are not enough free frames.
     pub fn copy(&mut self, packet: &Packet) -> Option<Packet> {
-        if self.available() < usize::from(packet.frames) {
+        if self.available() < usize::from(packet.frames()) {
             return None;
         }
         let mut from = packet.head_index();
@@ -409,6 +414,21 @@ mod tests {
             pool.release(copy);
             pool.release(packet);
             assert_eq!(pool.census().free, 40);
+        }
+    }
+
+    #[test]
+    fn every_port_and_every_chain_fits() {
+        for port in [0, 255, 256, weir_core::MAX_PORTS as u16 - 1] {
+            let mut pool = Pool::heap(2 * MAX_FRAMES as u32);
+            let meta = Meta { port, ..Meta::default() };
+            let packet = pool.compose(&bytes(MAX_FRAMES * ROOM), &meta).unwrap();
+            let copy = pool.copy(&packet).unwrap();
+            for packet in [packet, copy] {
+                assert_eq!(packet.ingress(), PortId(port));
+                assert_eq!(usize::from(packet.frames()), MAX_FRAMES);
+                pool.release(packet);
+            }
         }
     }
 

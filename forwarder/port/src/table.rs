@@ -13,6 +13,11 @@ use weir_core::PortId;
 /// End of a chain.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// Beside the three bits that a kind needs.
+const PORT_BITS: u32 = 13;
+const PORT_MASK: u16 = (1 << PORT_BITS) - 1;
+const _: () = assert!(weir_core::MAX_PORTS <= 1 << PORT_BITS, "every port fits");
+
 /// Who has a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
@@ -30,24 +35,24 @@ pub(crate) enum Owner {
 }
 
 impl Owner {
-    /// Kind in the high byte, port in the low one: [`weir_core::MAX_PORTS`] is 256.
+    /// Kind above the port.
     const fn pack(self) -> u16 {
         const fn with(kind: u16, port: PortId) -> u16 {
-            kind << 8 | (port.0 & 0xff)
+            kind << PORT_BITS | (port.0 & PORT_MASK)
         }
         match self {
             Self::Free => 0,
-            Self::Held => 1 << 8,
+            Self::Held => 1 << PORT_BITS,
             Self::Fill(port) => with(2, port),
             Self::Rx(port) => with(3, port),
             Self::Tx(port) => with(4, port),
-            Self::Away => 5 << 8,
+            Self::Away => 5 << PORT_BITS,
         }
     }
 
     const fn unpack(packed: u16) -> Self {
-        let port = PortId(packed & 0xff);
-        match packed >> 8 {
+        let port = PortId(packed & PORT_MASK);
+        match packed >> PORT_BITS {
             0 => Self::Free,
             1 => Self::Held,
             2 => Self::Fill(port),
@@ -201,7 +206,7 @@ mod tests {
     use super::*;
 
     fn owners() -> Vec<Owner> {
-        let ports = [PortId(0), PortId(1), PortId(255)];
+        let ports = [0, 1, 255, 256, weir_core::MAX_PORTS as u16 - 1].map(PortId);
         let with = |port| [Owner::Fill(port), Owner::Rx(port), Owner::Tx(port)];
         let mut owners: Vec<Owner> = ports.into_iter().flat_map(with).collect();
         owners.extend([Owner::Free, Owner::Held, Owner::Away]);
