@@ -164,6 +164,7 @@ impl<P: Port> Worker<P> {
     /// Takes a port out of the engine; what it had queued, and what was queued for it, is lost.
     fn drop_port(&mut self, now_ns: u64, id: PortId, reason: Reason) {
         let dropped = self.engine.remove_port(id);
+        self.measure.remove_port(id);
         self.orphan_losses.add(reason, dropped.len() as u64);
         for packet in dropped {
             self.measure.lost(&packet, reason);
