@@ -201,4 +201,4 @@ fn count(counters: *mut PortCounters, outcome: Counter, len: u32, extra: &Extra)
     }
 }
 
-const _: () = assert!(MAX_PORTS <= 256 && FRAME_ROOM < MAX_FRAME_LEN);
+const _: () = assert!(MAX_PORTS <= 1 << 16 && FRAME_ROOM < MAX_FRAME_LEN);

@@ -1,6 +1,7 @@
 //! The pure core of weir: no clock, no I/O, no `unsafe`; time enters as an argument.
 //!
 //! - [`ids`]: ports, sets of ports, MAC addresses
+//! - [`by_port`]: a table that takes memory for the ports in it
 //! - [`units`]: rates, sizes and times as people write them
 //! - [`ledger`]: every name by which a frame can be lost, and the sum that must come out
 //! - [`fdb`]: who is behind which port
@@ -13,6 +14,7 @@
 //! - [`sim`]: whole scenarios without a kernel
 #![forbid(unsafe_code)]
 
+pub mod by_port;
 pub mod container;
 pub mod engine;
 pub mod fdb;
@@ -27,8 +29,11 @@ pub mod settings;
 pub mod sim;
 pub mod units;
 
+pub use by_port::ByPort;
 pub use container::{CONTAINER_PACKETS, Container};
-pub use engine::{ContainerCounts, Decision, Engine, EngineConfig, Key, PairCounts, PortRole};
+pub use engine::{
+    ContainerCounts, Decision, Engine, EngineConfig, EngineMemory, Key, PairCounts, PortRole,
+};
 pub use fdb::{Fdb, FdbChange, FdbEntry, Learned};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};
 pub use ids::{MAX_PORTS, Mac, PortId, PortSet};

@@ -27,9 +27,9 @@ pub use parse::{Ethernet, classify, classify_from, ethernet};
 pub use verdict::{Malformed, Verdict};
 
 /// Changes with any shared type; user space refuses frames whose [`Meta::abi`] differs.
-pub const ABI_VERSION: u16 = 3;
+pub const ABI_VERSION: u16 = 4;
 /// Port slots.
-pub const MAX_PORTS: u32 = 256;
+pub const MAX_PORTS: u32 = 1024;
 /// Receive queues per port; a socket stands at `slot * MAX_QUEUES + rx_queue_index` in the XSKMAP.
 pub const MAX_QUEUES: u32 = 16;
 /// Payload room of one UMEM frame: 4096 less the headroom that the kernel keeps for XDP.
