@@ -1,6 +1,7 @@
 //! The pure core of weir: no clock, no I/O, no `unsafe`; time enters as an argument.
 //!
 //! - [`ids`]: ports, sets of ports, MAC addresses
+//! - [`by_port`]: a table that takes memory for the ports in it
 //! - [`units`]: rates, sizes and times as people write them
 //! - [`ledger`]: every name by which a frame can be lost, and the sum that must come out
 //! - [`fdb`]: who is behind which port
@@ -13,6 +14,7 @@
 //! - [`sim`]: whole scenarios without a kernel
 #![forbid(unsafe_code)]
 
+pub mod by_port;
 pub mod container;
 pub mod engine;
 pub mod fdb;
@@ -27,9 +29,10 @@ pub mod settings;
 pub mod sim;
 pub mod units;
 
+pub use by_port::ByPort;
 pub use container::{CONTAINER_PACKETS, Container};
 pub use engine::{
-    ContainerCounts, Decision, Engine, EngineConfig, Handed, Key, PairCounts, PortRole,
+    ContainerCounts, Decision, Engine, EngineConfig, EngineMemory, Handed, Key, PairCounts, PortRole,
 };
 pub use fdb::{Fdb, FdbChange, FdbEntry, Learned};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};

@@ -396,8 +396,8 @@ mod tests {
     #[test]
     fn sockets_stand_by_slot_and_queue() {
         assert_eq!(socket_index(0, 0).unwrap(), 0);
-        assert_eq!(socket_index(255, 15).unwrap(), 4095);
-        assert!(socket_index(256, 0).is_err());
+        assert_eq!(socket_index(1023, 15).unwrap(), 16_383);
+        assert!(socket_index(1024, 0).is_err());
         assert!(socket_index(0, 16).is_err());
     }
 

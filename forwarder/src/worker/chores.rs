@@ -183,6 +183,7 @@ impl<P: Port> Worker<P> {
         let engine = &mut self.engine;
         self.peers.forget(id, |handed| engine.taken(handed));
         let dropped = self.engine.remove_port(id);
+        self.measure.remove_port(id);
         self.orphan_losses.add(reason, dropped.len() as u64);
         for packet in dropped {
             self.measure.lost(&packet, reason);

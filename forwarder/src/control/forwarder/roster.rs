@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use weir_abi::MAX_PORTS;
-use weir_core::{Losses, PortId, PortSettings};
+use weir_core::{Losses, PortId, PortSet, PortSettings};
 
 use crate::control::attach::{Attached, Mode};
 use crate::control::books::{ProgramBooks, WorkerBooks};
@@ -183,7 +183,8 @@ impl Roster {
     }
 
     fn free_slot(&self) -> Option<u16> {
-        (0..MAX_PORTS as u16).find(|slot| self.entries.values().all(|e| e.slot != *slot))
+        let taken: PortSet = self.entries.values().map(|entry| PortId(entry.slot)).collect();
+        (0..MAX_PORTS as u16).find(|slot| !taken.contains(PortId(*slot)))
     }
 
     /// Notes when a port went out of service, so that the longest gone is forgotten first.

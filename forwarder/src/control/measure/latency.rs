@@ -13,7 +13,7 @@ use crate::control::report::{self, LatencyReport, Summary, Times, VifTimes, hist
 use crate::worker::NoAnswer;
 
 /// Ports asked for at once: one round of a worker's chores answers all of them, and what they
-/// answer, a tenth of a megabyte each, is not all in memory at the same time.
+/// answer, up to a tenth of a megabyte each, is not all in memory at the same time.
 pub(super) const AT_ONCE: usize = 16;
 
 impl<S: Source> Measured<S> {
