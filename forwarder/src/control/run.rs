@@ -333,6 +333,9 @@ async fn follow(
             Rest::Event(event) => {
                 let event = event.context("the interfaces cannot be followed any more")?;
                 let mut forwarder = forwarder.lock().await;
+                if matches!(event, Event::XdpChanged { .. }) {
+                    keep_attached(&mut forwarder, links).await;
+                }
                 forwarder.heed(&event, watch.snapshot()).await;
                 if let Some(bridge) = bridge {
                     forwarder.mirror(bridge.state());
@@ -350,6 +353,7 @@ async fn follow(
                 if !forwarder.workers_live() {
                     bail!("a worker has ended; see the messages above");
                 }
+                keep_attached(&mut forwarder, links).await;
                 forwarder.reconcile(watch.snapshot()).await;
             }
             Rest::Spread => {
@@ -363,6 +367,14 @@ async fn follow(
                 settled = forwarder.is_settled();
             }
         }
+    }
+}
+
+/// Looks whether the programs are still there: the kernel does not tell when one is detached.
+async fn keep_attached(forwarder: &mut Forwarder, links: &Links) {
+    match links.programs().await {
+        Ok(programs) => forwarder.keep_attached(&programs).await,
+        Err(error) => tracing::debug!("{error}"),
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`lifecycle`]: taking a port into service and out of it, in the order that loses nothing;
 //!   [`program`]: what the program is told of it
 //! - [`follow`]: making the ports match the interfaces that are there
+//! - [`reattach`]: programs of ours that somebody took off
 //! - [`live`]: changes of the plan while traffic flows
 //! - [`addresses`]: who is behind which port, for the program and between the workers
 //! - [`watching`]: somebody looks at single packets
@@ -20,6 +21,7 @@ mod lifecycle;
 mod live;
 mod program;
 mod quota;
+mod reattach;
 pub mod roster;
 mod shares;
 mod tell;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use weir_abi::MAX_PORTS;
 use weir_core::{Losses, PortId, PortSet, PortSettings};
 
+use super::reattach::TakenOff;
 use crate::control::attach::{Attached, Mode};
 use crate::control::books::{ProgramBooks, WorkerBooks};
 use crate::control::plan::PortPlan;
@@ -53,7 +54,7 @@ pub struct Active {
     pub shared: bool,
     /// Superframes leave here whole.
     pub superframes: bool,
-    /// Dropped first when the port is taken out.
+    /// Dropped first when the port is taken out. `None`: somebody took it off, see `taken_off`.
     pub attached: Option<Attached>,
     /// The one that serves it, by its place.
     pub worker: usize,
@@ -72,6 +73,8 @@ pub struct Entry {
     /// Out of service, but its worker has not given it back yet: it did not answer. Until it has, the
     /// slot cannot be served again.
     pub leaving: Option<Active>,
+    /// How often its program was taken off lately.
+    pub taken_off: TakenOff,
     /// The worker's numbers of the port's earlier lives.
     pub past: WorkerBooks,
     /// For the list of ports.
@@ -168,6 +171,7 @@ impl Roster {
                 state: State::Gone,
                 active: None,
                 leaving: None,
+                taken_off: TakenOff::default(),
                 past: WorkerBooks::default(),
                 driver: String::new(),
                 mtu: 0,

@@ -235,7 +235,7 @@ fn problem(state: &State) -> Option<String> {
 }
 
 fn attached(active: Option<&Active>) -> Attached {
-    match active {
+    match active.filter(|active| active.attached.is_some()) {
         None => Attached::None,
         Some(active) => match active.mode {
             Mode::Skb => Attached::Skb,
