@@ -20,6 +20,11 @@ use crate::control::plan::PortPlan;
 use crate::control::settings::{SettingsError, Wanted};
 use crate::worker::{Change, NewPort, NoAnswer};
 
+/// Ports at the gate that have a transmit ring of their own. Each costs the kernel some 128 bytes for
+/// every frame of the pool, and 10 to 30 ms to bind; the others send by their packet socket, which
+/// costs a worker a quarter more for each frame and takes nothing.
+const RINGS: usize = 32;
+
 /// How long a port that is taken out waits for what was steered to reach the worker.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -107,7 +112,11 @@ impl Forwarder {
             if at_the_gate { FILL_SCARCE } else { fill_quota(part, &plan.name, queues) };
         let config = XskConfig {
             queues,
-            transmit: if at_the_gate { Transmit::Line } else { Transmit::Ring },
+            transmit: if at_the_gate && self.roster.active().count() >= RINGS {
+                Transmit::Line
+            } else {
+                Transmit::Ring
+            },
             tx_queues: link.tx_queues,
             mode: match mode {
                 attach::Mode::Skb | attach::Mode::Gate => Attach::Skb,

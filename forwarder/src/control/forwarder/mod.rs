@@ -147,7 +147,10 @@ impl Forwarder {
             .as_deref()
             .and_then(|name| links.by_name(name))
             .map_or(0, |bridge| links.ports_of(bridge.ifindex).count());
-        let frames_per_worker = quota::frames_per_worker(busiest(&plan, members), count);
+        let frames_per_worker = match pair {
+            Some(_) => quota::frames_at_the_gate(busiest(&plan, members), count),
+            None => quota::frames_per_worker(busiest(&plan, members), count),
+        };
         let frames = frames_per_worker * count;
         let (pool, umem) = match &pair {
             Some(pair) => Gate::pool(pair, frames)?,
