@@ -152,6 +152,15 @@ fn many_claimants_do_not_push_out_the_owner_or_each_other() {
 }
 
 #[test]
+fn an_owner_is_remembered_however_many_claim_its_address_meanwhile() {
+    let mut table = owned();
+    let thieves: Vec<_> = (0..120).map(|tenth| (tenth, 2 + (tenth % 3) as u16)).collect();
+    assert_ne!(named(&mut table, &thieves), Some(port(OWNER)), "silent for twelve seconds");
+    assert_ne!(named(&mut table, &[(121, 5), (122, 6)]), Some(port(OWNER)));
+    assert_eq!(named(&mut table, &[(123, OWNER), (124, 2), (125, 5)]), Some(port(OWNER)));
+}
+
+#[test]
 fn a_port_that_is_gone_has_no_claims() {
     let mut table = owned();
     named(&mut table, &[(0, 3), (1, OWNER), (2, 3)]);
@@ -159,6 +168,11 @@ fn a_port_that_is_gone_has_no_claims() {
     table.check();
     assert_eq!(table.view(address(1)), None);
     assert_eq!(named(&mut table, &[(3, 3)]), Some(port(3)), "nobody else is left");
+    // Nor has whoever gets its slot afterwards.
+    let mut table = owned();
+    named(&mut table, &[(0, 3)]);
+    assert_eq!(table.remove_port(PortId(OWNER)), 0);
+    assert_eq!(named(&mut table, &[(1, OWNER), (2, 3), (3, OWNER)]), Some(port(3)));
 }
 
 #[test]
