@@ -5,6 +5,7 @@
 //! - [`units`]: rates, sizes and times as people write them
 //! - [`ledger`]: every name by which a frame can be lost, and the sum that must come out
 //! - [`fdb`]: who is behind which port
+//! - [`addresses`]: the same for the gate, as the bridge says it
 //! - [`flow`], [`latency`]: what is measured of every packet
 //! - [`container`], [`release`]: the unit of scheduling, and when it is let go
 //! - [`settings`]: what an operator promises
@@ -14,6 +15,7 @@
 //! - [`sim`]: whole scenarios without a kernel
 #![forbid(unsafe_code)]
 
+pub mod addresses;
 pub mod by_port;
 pub mod container;
 pub mod engine;
