@@ -23,8 +23,7 @@ impl Packet for Token {
 fn main() {
     println!("ports  pairs  by port  by pair  containers  addresses    total  histograms");
     for ports in [4_u16, 100, 1000] {
-        let mut engine: Engine<Token> =
-            Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
+        let mut engine: Engine<Token> = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
         for id in 0..ports {
             assert!(engine.add_port(0, PortId(id), &PortSettings::new(PortRole::Vif)));
         }

@@ -34,7 +34,8 @@ pub mod units;
 pub use by_port::ByPort;
 pub use container::{CONTAINER_PACKETS, Container};
 pub use engine::{
-    ContainerCounts, Decision, Engine, EngineConfig, EngineMemory, Handed, Key, PairCounts, PortRole,
+    ContainerCounts, Decision, Engine, EngineConfig, EngineMemory, Handed, Key, PairCounts,
+    PortRole,
 };
 pub use fdb::{Fdb, FdbChange, FdbEntry, Learned};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};

@@ -355,6 +355,9 @@ async fn follow(
                 }
                 keep_attached(&mut forwarder, links).await;
                 forwarder.reconcile(watch.snapshot()).await;
+                if let Some(bridge) = bridge {
+                    forwarder.review_addresses(bridge.state());
+                }
             }
             Rest::Spread => {
                 let mut forwarder = forwarder.lock().await;

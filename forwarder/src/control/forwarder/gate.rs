@@ -10,16 +10,18 @@ use std::io;
 use aya::programs::links::FdLink;
 use weir_abi::gate::{UNTAGGED, VLAN_WORDS, Vlans};
 use weir_abi::{GatePort, RX_PLACES, Storm, gate_flags, table};
+use weir_core::addresses::{self, AddressTable, Location, UPLINK_QUOTA};
 use weir_core::{Mac, PortId};
-use weir_port::{Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort};
+use weir_port::{
+    AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort, clock_monotonic_ns,
+};
 
 use super::Forwarder;
-use super::gate_table::{GateTable, Where};
 use super::roster::Active;
 use crate::control::attach::{self, AttachError, MapsError};
 use crate::control::bridge::make::{self, MakeError};
 use crate::control::bridge::offload::{PortView, VidSpan, view};
-use crate::control::bridge::state::{Address, AddressKind, BridgeState, Change};
+use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
 use crate::control::links::Link;
 use crate::control::pair::{Pair, PairError};
 use crate::control::plan::{Fallback, PortPlan, Role};
@@ -63,7 +65,9 @@ pub(super) struct Gate {
     pair: Pair,
     /// The programs behind the gate, on the pair's inner end.
     behind: Option<[FdLink; 2]>,
-    table: GateTable,
+    /// Who is behind which port, as far as the gate is told; there once the gate is open.
+    table: Option<AddressTable<AddressWords>>,
+    seed: table::Seed,
     /// The bridge's ports as it last told of them, by interface index.
     views: HashMap<u32, PortView>,
 }
@@ -74,7 +78,8 @@ impl Gate {
             bridge: None,
             pair,
             behind: None,
-            table: GateTable::new(seed),
+            table: None,
+            seed,
             views: HashMap::new(),
         }
     }
@@ -133,6 +138,10 @@ impl Forwarder {
             let room = Room::new(taken, given_back, worker);
             self.workers.gather(worker, Some(Gathering::new(port, room))).await?;
         }
+        if let (Some(gate), Some(maps)) = (&mut self.gate, self.steering.gate()) {
+            let (addresses, seen) = (maps.addresses().clone(), maps.last_seen().clone());
+            gate.table = Some(AddressTable::new(AddressWords::new(addresses, seen, gate.seed)));
+        }
         let steering = &mut self.steering;
         let behind = netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name))??;
         if let Some(gate) = &mut self.gate {
@@ -171,7 +180,7 @@ impl Forwarder {
                 Change::AddressAdded { address, .. }
                 | Change::AddressMoved { address, .. }
                 | Change::AddressChanged { address, .. } => self.mirror_address(&address),
-                Change::AddressRemoved { address } => self.forget_address(&address),
+                Change::AddressRemoved { address } => self.forget_address(address.key),
                 Change::GroupsChanged { .. } | Change::RoutersChanged => {}
             }
         }
@@ -211,6 +220,12 @@ impl Forwarder {
         served.map(|(_, active)| active.ifindex).collect()
     }
 
+    /// A port is served from now on; what it had said before was of another.
+    pub(super) fn admit_to_gate(&mut self, plan: &PortPlan, ifindex: u32, port: PortId) {
+        self.limit_addresses(plan, port);
+        self.tell_gate(ifindex);
+    }
+
     /// Tells the gate of a port that is served there.
     pub(super) fn tell_gate(&mut self, ifindex: u32) {
         let found = self.roster.active().find(|(_, active)| active.ifindex == ifindex);
@@ -226,36 +241,68 @@ impl Forwarder {
     }
 
     fn mirror_address(&mut self, address: &Address) {
-        let place = match address.kind {
-            _ if address.locked => return self.forget_address(address),
-            AddressKind::Local => Where::Host,
+        let location = match address.kind {
+            _ if address.locked => return self.forget_address(address.key),
+            AddressKind::Local => Location::Host,
             AddressKind::Static | AddressKind::Learned => {
                 let served = self.roster.active_at(address.ifindex);
-                served.map_or(Where::Elsewhere, |port| Where::Slot(port.0))
+                served.map_or(Location::Elsewhere, Location::Port)
             }
         };
-        let now = self.started.elapsed();
-        self.write_addresses(|table, cells| {
-            table.learn(cells, now, Mac::from(address.key.mac), address.key.vid, place);
-        });
+        if let Some(table) = self.table() {
+            table.learn(clock_monotonic_ns(), station(address.key), location);
+        }
     }
 
-    fn forget_address(&mut self, address: &Address) {
-        self.write_addresses(|table, cells| {
-            table.forget(cells, Mac::from(address.key.mac), address.key.vid);
-        });
+    fn forget_address(&mut self, key: AddressKey) {
+        if let Some(table) = self.table() {
+            table.forget(station(key));
+        }
     }
 
     /// Nobody is behind a port that is gone.
     pub(super) fn forget_gate_addresses(&mut self, port: PortId) {
-        self.write_addresses(|table, cells| table.clear_port(cells, port.0));
-    }
-
-    fn write_addresses(&mut self, write: impl FnOnce(&mut GateTable, &weir_port::Cells)) {
-        if let (Some(gate), Some(maps)) = (&mut self.gate, self.steering.gate()) {
-            write(&mut gate.table, maps.addresses());
+        if let Some(table) = self.table() {
+            table.remove_port(port);
         }
     }
+
+    /// What a port's addresses are held to, from its promises: to be said when it is served.
+    fn limit_addresses(&mut self, plan: &PortPlan, port: PortId) {
+        let Some(table) = self.table() else { return };
+        if plan.role == Role::Uplink {
+            table.set_quota(Location::Port(port), UPLINK_QUOTA);
+        }
+        for &mac in &plan.mac_lock {
+            // Of the VLANs that a trunk has, the gate finds the bridge's entries as they come.
+            let address = addresses::Address { mac: Mac::from(mac), vlan: 0 };
+            if let Err(error) = table.pin(clock_monotonic_ns(), address, port) {
+                tracing::warn!(port = plan.name, "{error}");
+            }
+        }
+    }
+
+    /// Looks again at what the table has refused, or does not believe yet.
+    pub fn review_addresses(&mut self, state: &BridgeState) {
+        let mut due = Vec::new();
+        let Some(table) = self.table() else { return };
+        table.retry(clock_monotonic_ns(), &mut due);
+        for station in due {
+            let key = AddressKey { mac: station.mac.octets(), vid: station.vlan };
+            match state.address(key) {
+                Some(address) => self.mirror_address(address),
+                None => self.forget_address(key),
+            }
+        }
+    }
+
+    fn table(&mut self) -> Option<&mut AddressTable<AddressWords>> {
+        self.gate.as_mut()?.table.as_mut()
+    }
+}
+
+fn station(key: AddressKey) -> addresses::Address {
+    addresses::Address { mac: Mac::from(key.mac), vlan: key.vid }
 }
 
 /// What the gate is told of a port: what it was promised, and what the bridge says of it.

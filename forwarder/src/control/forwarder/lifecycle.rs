@@ -163,7 +163,7 @@ impl Forwarder {
             entry.state = State::Up;
         }
         if at_the_gate {
-            self.tell_gate(link.ifindex);
+            self.admit_to_gate(plan, link.ifindex, id);
             let core = self.workers.core(worker);
             tracing::info!(port = plan.name, role = %plan.role, %mode, core, "in service");
             return Ok(());

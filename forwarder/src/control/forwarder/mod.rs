@@ -16,7 +16,6 @@
 mod addresses;
 mod follow;
 mod gate;
-mod gate_table;
 mod lifecycle;
 mod live;
 mod program;
