@@ -1,7 +1,8 @@
 //! What most tests do on a bed: everybody talks to everybody.
 
 use crate::bed::{Bed, FAMILIES, Family};
-use crate::traffic::{Pace, Sink, Source, ping};
+use crate::traffic::ping::echo;
+use crate::traffic::{Pace, Sink, Source, ping, tcp};
 use crate::{Guest, wait::wait_ok};
 use anyhow::{Result, ensure};
 use std::time::Duration;
@@ -12,6 +13,43 @@ pub fn ping_all(bed: &Bed) -> Result<()> {
     for other in bed.guests.iter().skip(1).chain([&bed.uplink]) {
         for family in FAMILIES {
             ping(&first.ns, other.addr(family), 3)?;
+        }
+    }
+    Ok(())
+}
+
+/// Echoes, exact UDP and TCP between two guests, and between a guest and the uplink host.
+pub fn everybody_talks(bed: &Bed) -> Result<()> {
+    let (one, two, up) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink);
+    ping_all(bed)?;
+    for family in FAMILIES {
+        for (from, to) in [(one, two), (one, up), (up, one)] {
+            for size in [16, 200, 1400] {
+                udp_exact(from, to, family, size, 300)?;
+            }
+            let result = tcp(from, to, family, 1, Duration::from_secs(1), &[])?;
+            ensure!(result.bytes > 1_000_000, "{} -> {}: {result:?}", from.port, to.port);
+        }
+    }
+    Ok(())
+}
+
+/// Frames of exactly the bed's MTU, and TCP, from the first guest to the second and to the uplink
+/// host; datagrams both ways.
+pub fn largest_frames(bed: &Bed) -> Result<()> {
+    let (one, two, up, mtu) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink, bed.spec.mtu);
+    for family in FAMILIES {
+        let headers = if family == Family::V4 { 28 } else { 48 };
+        let largest = mtu - headers;
+        for to in [two, up] {
+            // `-M do`: the echo is one frame of exactly the MTU, or it fails.
+            let whole = ["-M", "do", "-s", &largest.to_string()];
+            let echo = echo(&one.ns, to.addr(family), 3, &whole)?;
+            ensure!(echo.received == echo.sent, "{mtu}: {echo:?}");
+            udp_exact(one, to, family, largest as usize, 200)?;
+            udp_exact(to, one, family, largest as usize - 1, 200)?;
+            let result = tcp(one, to, family, 1, Duration::from_secs(1), &[])?;
+            ensure!(result.bytes > 1_000_000, "{mtu}: {result:?}");
         }
     }
     Ok(())

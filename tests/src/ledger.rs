@@ -88,6 +88,18 @@ pub fn port<'a>(stats: &'a Value, name: &str) -> &'a Value {
     ports.and_then(|ports| ports.iter().find(|port| port["name"] == name)).unwrap_or(&NONE)
 }
 
+/// A number of one port, such as `/rx/frames`; 0 where there is none.
+#[must_use]
+pub fn number(stats: &Value, name: &str, path: &str) -> u64 {
+    port(stats, name).pointer(path).and_then(Value::as_u64).unwrap_or(0)
+}
+
+/// Frames that a port's guest sent and that were lost under `reason`.
+#[must_use]
+pub fn port_lost(stats: &Value, name: &str, reason: &str) -> u64 {
+    port(stats, name)["losses"][reason].as_u64().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::check;

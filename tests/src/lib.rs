@@ -9,6 +9,7 @@ pub mod consumer;
 pub mod cpu;
 pub mod drive;
 pub mod fair;
+pub mod gate;
 pub mod http;
 pub mod ledger;
 pub mod ns;
@@ -35,21 +36,29 @@ pub fn may_run_as_root() -> bool {
     nix::unistd::geteuid().is_root() && std::env::var_os("WEIR_NO_ROOT").is_none()
 }
 
-/// Says, past the test harness's capture, that the test `name` did not run.
-pub fn say_skipped(name: &str) {
+/// Says, past the test harness's capture, that the test `name` did not run, and why.
+pub fn say_skipped(name: &str, why: &str) {
     // `eprintln!` would be captured and never seen of a test that "passes".
-    let _ = writeln!(std::io::stderr(), "SKIPPED (needs root): {name}");
+    let _ = writeln!(std::io::stderr(), "SKIPPED ({why}): {name}");
+}
+
+/// Returns from a test where what it needs is not there, loudly.
+#[macro_export]
+macro_rules! need_or_skip {
+    ($there:expr, $why:expr) => {
+        if !$there {
+            let thread = std::thread::current();
+            let name = thread.name().unwrap_or("?");
+            $crate::say_skipped(&format!("{}::{name}", module_path!()), $why);
+            return Ok(());
+        }
+    };
 }
 
 /// Returns from a test that needs root where there is none, loudly.
 #[macro_export]
 macro_rules! root_or_skip {
     () => {
-        if !$crate::may_run_as_root() {
-            let thread = std::thread::current();
-            let name = thread.name().unwrap_or("?");
-            $crate::say_skipped(&format!("{}::{name}", module_path!()));
-            return Ok(());
-        }
+        $crate::need_or_skip!($crate::may_run_as_root(), "needs root");
     };
 }

@@ -102,6 +102,16 @@ impl Ns {
         ip(&args)
     }
 
+    /// `bridge WORDS…`, inside.
+    pub fn bridge(&self, words: &str) -> Result<String> {
+        output(Command::new("bridge").args(["-n", &self.name]).args(words.split_whitespace()))
+    }
+
+    /// `tc WORDS…`, inside.
+    pub fn tc(&self, words: &str) -> Result<String> {
+        output(Command::new("tc").args(["-n", &self.name]).args(words.split_whitespace()))
+    }
+
     /// `ethtool WORDS…`, inside.
     pub fn ethtool(&self, words: &str) -> Result<String> {
         output(self.cmd("ethtool").args(words.split_whitespace()))

@@ -54,6 +54,12 @@ impl WeirSpec {
         Self { takes_bridge: true, ..Self::default() }
     }
 
+    /// On a bridge's ports, at the gate.
+    #[must_use]
+    pub fn gate() -> Self {
+        Self::bridge().mode("gate")
+    }
+
     #[must_use]
     pub fn idle(self, idle: &'static str) -> Self {
         Self { idle, ..self }

@@ -1,12 +1,11 @@
 //! Frames of every kind between VMs and the uplink, with the guests' default offloads.
 
 use anyhow::{Result, ensure};
-use std::time::Duration;
 use system_tests::bed::{FAMILIES, Family};
-use system_tests::drive::{ping_all, udp_exact};
+use system_tests::drive::{everybody_talks, largest_frames, udp_exact};
 use system_tests::observer::Observer;
+use system_tests::traffic::ping;
 use system_tests::traffic::raw::{self, RawSocket};
-use system_tests::traffic::{ping, tcp};
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};
 
 /// An EtherType for local experiments: nobody else's frames are counted.
@@ -15,17 +14,7 @@ const MARK: [u8; 4] = [0x88, 0xb5, 0xab, 0xcd];
 
 fn everything(bed: &Bed, spec: &WeirSpec) -> Result<()> {
     let weir = Weir::start(bed, spec)?;
-    let (one, two, up) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink);
-    ping_all(bed)?;
-    for family in FAMILIES {
-        for (from, to) in [(one, two), (one, up), (up, one)] {
-            for size in [16, 200, 1400] {
-                udp_exact(from, to, family, size, 300)?;
-            }
-            let result = tcp(from, to, family, 1, Duration::from_secs(1), &[])?;
-            ensure!(result.bytes > 1_000_000, "{} -> {}: {result:?}", from.port, to.port);
-        }
-    }
+    everybody_talks(bed)?;
     let stats = weir.assert_ledger()?;
     ensure!(ledger::lost_under(&stats, "malformed") == 0, "{stats:#}");
     weir.stop()
@@ -63,25 +52,7 @@ fn ping_udp_tcp_over_a_bridges_ports() -> Result<()> {
 fn with_mtu(mtu: u32) -> Result<()> {
     let bed = BedSpec::vms(2).mtu(mtu).build()?;
     let weir = Weir::start(&bed, &WeirSpec::default())?;
-    let (one, two, up) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink);
-    for family in FAMILIES {
-        let headers = if family == Family::V4 { 28 } else { 48 };
-        let largest = mtu - headers;
-        for to in [two, up] {
-            // `-M do`: the echo is one frame of exactly the MTU, or it fails.
-            let echo = system_tests::traffic::ping::echo(
-                &one.ns,
-                to.addr(family),
-                3,
-                &["-M", "do", "-s", &largest.to_string()],
-            )?;
-            ensure!(echo.received == echo.sent, "{mtu}: {echo:?}");
-            udp_exact(one, to, family, largest as usize, 200)?;
-            udp_exact(to, one, family, largest as usize - 1, 200)?;
-            let result = tcp(one, to, family, 1, Duration::from_secs(1), &[])?;
-            ensure!(result.bytes > 1_000_000, "{mtu}: {result:?}");
-        }
-    }
+    largest_frames(&bed)?;
     weir.assert_ledger()?;
     weir.stop()
 }

@@ -40,24 +40,32 @@ pub(crate) fn tell_skb(
         let part = |off: u32, at: *mut u8, len: u32| unsafe {
             bpf_skb_load_bytes(skb, off, at.cast(), len) == 0
         };
-        let Some(tag) = tag.filter(|_| len > ADDRESSES) else { return part(0, bytes, len) };
+        let Some(tag) = tag.filter(|_| len > FRONT) else { return part(0, bytes, len) };
         // The record is cut by four bytes for it.
-        let rest = (len - ADDRESSES) & 0x7ff;
-        if rest <= 4 || rest as usize > WATCH_BYTES - 16 {
-            return part(0, bytes, len);
+        let mut rest = u64::from(len - FRONT);
+        // The verifier has to see the bounds on the very register that the helper gets.
+        // SAFETY: gives the value back as it is.
+        unsafe { core::arch::asm!("/* {0} */", inout(reg) rest) };
+        if rest == 0 {
+            return false;
+        }
+        if rest > WATCH_BYTES as u64 - u64::from(FRONT) {
+            rest = WATCH_BYTES as u64 - u64::from(FRONT);
         }
         // SAFETY: `bytes` has room for `WATCH_BYTES`.
-        let (at, behind) = unsafe { (bytes.add(ADDRESSES as usize), bytes.add(16)) };
+        let (at, behind) = unsafe { (bytes.add(ADDRESSES as usize), bytes.add(FRONT as usize)) };
         let [a, b] = tag.proto.to_be_bytes();
         let [c, d] = tag.tci.to_be_bytes();
         // SAFETY: as above.
         unsafe { at.cast::<[u8; 4]>().write_unaligned([a, b, c, d]) };
-        part(0, bytes, ADDRESSES) && part(ADDRESSES, behind, rest - 4)
+        part(0, bytes, ADDRESSES) && part(ADDRESSES, behind, rest as u32)
     };
     tell_of(slot, outcome, packet, load);
 }
 
 const ADDRESSES: u32 = 12;
+/// The addresses and a tag.
+const FRONT: u32 = 16;
 
 #[inline(always)]
 fn tell_of(

@@ -1,0 +1,116 @@
+//! What tests of the gate share: ports whose frames are steered, what was passed to the bridge, and
+//! marked frames that are counted where they come.
+//!
+//! Invariant: nothing here judges by time; what takes effect in its own time is waited for.
+
+use crate::bed::{BRIDGE, Family};
+use crate::ledger;
+use crate::observer::Observer;
+use crate::traffic::ping;
+use crate::traffic::raw::{self, RawSocket};
+use crate::wait::wait_ok;
+use crate::{Bed, BedSpec, Guest, Weir, WeirSpec};
+use anyhow::{Result, ensure};
+use std::time::Duration;
+
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// An EtherType for local experiments: nobody else's frames are counted.
+pub const OURS: u16 = 0x88b5;
+/// What a marked frame without a tag has behind its addresses.
+pub const MARK: [u8; 4] = [0x88, 0xb5, 0xab, 0xcd];
+
+/// weir on the bed's bridge, every port of it at the gate.
+pub fn start(bed: &Bed) -> Result<Weir> {
+    start_with(bed, &WeirSpec::gate())
+}
+
+pub fn start_with(bed: &Bed, spec: &WeirSpec) -> Result<Weir> {
+    let weir = Weir::start(bed, spec)?;
+    for port in bed.ports() {
+        weir.wait_port(&port, &["up"])?;
+    }
+    Ok(weir)
+}
+
+/// Whether this kernel's bridges can look at VLANs.
+pub fn filters_vlans() -> Result<bool> {
+    let bed = BedSpec::vms(0).bridge().build()?;
+    Ok(bed.host.ip(&format!("link set dev {BRIDGE} type bridge vlan_filtering 1")).is_ok())
+}
+
+pub const NO_VLANS: &str = "this kernel's bridge has no VLAN filtering";
+
+/// Frames of a port that the gate gave to a worker, and the worker received.
+pub fn steered(weir: &Weir, port: &str) -> Result<u64> {
+    Ok(ledger::number(&weir.stats()?, port, "/rx/frames"))
+}
+
+/// Frames of a port that were left to the bridge.
+pub fn passed(weir: &Weir, port: &str) -> Result<u64> {
+    Ok(ledger::number(&weir.stats()?, port, "/passed/frames"))
+}
+
+/// Waits until the gate knows two guests and gives their echoes to a worker, both ways.
+pub fn wait_steered(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
+    let what = format!("frames between {} and {} to be steered", one.port, two.port);
+    wait_ok(SOON, &what, || {
+        let before = (steered(weir, &one.port)?, steered(weir, &two.port)?);
+        ping(&one.ns, two.addr(Family::V4), 1)?;
+        let (from, to) = (steered(weir, &one.port)?, steered(weir, &two.port)?);
+        ensure!(from > before.0 && to > before.1, "they are left to the bridge");
+        Ok(())
+    })
+}
+
+/// A frame with the mark, and with these tags (TPID, TCI).
+#[must_use]
+pub fn marked(from: [u8; 6], to: [u8; 6], tags: &[(u16, u16)]) -> Vec<u8> {
+    raw::frame(to, from, tags, OURS, &MARK[2..])
+}
+
+/// Sends a frame so often, from a guest's interface.
+pub fn send(from: &Guest, frame: &[u8], count: usize) -> Result<()> {
+    let socket = RawSocket::open(from)?;
+    (0..count).try_for_each(|_| socket.send(frame))
+}
+
+/// Marked frames that go out once: who is to have them, and who is not.
+#[derive(Debug, Clone, Copy)]
+pub struct Marked<'a> {
+    pub from: &'a Guest,
+    pub frame: &'a [u8],
+    /// What stands behind the addresses where they come.
+    pub seen: Seen,
+}
+
+/// Four bytes, and where they stand.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen(pub u8, pub [u8; 4]);
+
+/// A marked frame without a tag.
+pub const PLAIN: Seen = Seen(12, MARK);
+
+impl Marked<'_> {
+    /// Sends ten, and insists that each comes once to all of `there`, and none to any of `not_there`.
+    pub fn reach(&self, weir: &Weir, there: &[&Guest], not_there: &[&Guest]) -> Result<()> {
+        const COUNT: u64 = 10;
+        let watch = |to: &&Guest| Observer::matching(to, self.seen.0, self.seen.1);
+        let wanted: Vec<Observer> = there.iter().map(watch).collect::<Result<_>>()?;
+        let unwanted: Vec<Observer> = not_there.iter().map(watch).collect::<Result<_>>()?;
+        send(self.from, self.frame, COUNT as usize)?;
+        for (observer, to) in wanted.iter().zip(there) {
+            let what = format!("frames of {} at {}", self.from.port, to.port);
+            observer.wait_exactly(COUNT, &what)?;
+        }
+        if !unwanted.is_empty() {
+            // Nobody says that nothing comes: what weir and the bridge were given has gone by then.
+            weir.assert_ledger()?;
+        }
+        for (observer, to) in unwanted.iter().zip(not_there) {
+            let came = observer.total()?;
+            ensure!(came == 0, "{came} frames of {} came to {}", self.from.port, to.port);
+        }
+        Ok(())
+    }
+}
