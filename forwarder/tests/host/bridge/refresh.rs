@@ -21,6 +21,12 @@ async fn keeper(br0: u32) -> (BridgeWatch, Refresher) {
     (watch, refresher)
 }
 
+/// Tells the keeper what has happened, as soon as it has: the ageing time is short.
+async fn hear(watch: &mut BridgeWatch, refresher: &mut Refresher) {
+    assert!(watch.drained().unwrap());
+    refresher.keeper.note(&watch.next().await.unwrap(), now_ns());
+}
+
 /// Runs rounds as if the gate had seen every address just now, until `done`; how many addresses
 /// were refreshed, and how many changes put back.
 async fn rounds(
@@ -51,9 +57,11 @@ fn an_address_outlives_the_ageing_time_while_it_is_seen() {
         block_on(async {
             let (mut watch, mut refresher) = keeper(br0).await;
             bed.host("bridge fdb add 02:00:00:00:00:07 dev v1 master dynamic");
-            bed.host("bridge fdb add 02:00:00:00:00:09 dev v1 master dynamic");
+            hear(&mut watch, &mut refresher).await;
             // With VLANs, the command enters it into each of the port's.
             can(bed, "bridge fdb del 02:00:00:00:00:07 dev v1 master vlan 1");
+            bed.host("bridge fdb add 02:00:00:00:00:09 dev v1 master dynamic");
+            hear(&mut watch, &mut refresher).await;
             let start = Instant::now();
             let mut refreshed = 0;
             while start.elapsed() < Duration::from_secs(7) {
@@ -89,9 +97,10 @@ fn a_revoked_address_stays_revoked() {
         block_on(async {
             let (mut watch, mut refresher) = keeper(br0).await;
             bed.host("bridge fdb add 02:00:00:00:00:07 dev v1 master dynamic");
-            bed.host("bridge fdb add 02:00:00:00:00:09 dev v2 master dynamic");
-            watch.drained().unwrap();
+            hear(&mut watch, &mut refresher).await;
             bed.host("bridge fdb del 02:00:00:00:00:07 dev v1 master");
+            bed.host("bridge fdb add 02:00:00:00:00:09 dev v2 master dynamic");
+            hear(&mut watch, &mut refresher).await;
             let start = Instant::now();
             let past = |_: &BridgeWatch| start.elapsed() > Duration::from_secs(4);
             let (refreshed, _) = rounds(&mut watch, &mut refresher, past).await;
@@ -142,8 +151,7 @@ fn a_moved_address_is_not_taken_back() {
         block_on(async {
             let (mut watch, mut refresher) = keeper(br0).await;
             bed.host("bridge fdb add 02:00:00:00:00:07 dev v1 master dynamic");
-            assert!(watch.drained().unwrap());
-            refresher.keeper.note(&watch.next().await.unwrap(), now_ns());
+            hear(&mut watch, &mut refresher).await;
             // Time is what makes it due.
             tokio::time::sleep(Duration::from_millis(1600)).await;
             let seen = |address: &Address| (address.key == key(7)).then(now_ns);
