@@ -1,5 +1,6 @@
 //! The mirror of a bridge, against the kernel's own.
 
+mod foreign;
 mod make;
 mod refresh;
 mod watch;
