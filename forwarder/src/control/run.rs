@@ -9,6 +9,7 @@ mod ending;
 mod roll;
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -16,13 +17,15 @@ use anyhow::{Context as _, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Duration, MissedTickBehavior, interval};
-use weir_port::XskPort;
+use tokio::time::{Duration, MissedTickBehavior, Sleep, interval, sleep};
+use weir_port::{XskPort, clock_monotonic_ns};
 
 use self::ending::{End, WORK_ENDS};
 use self::roll::RollCall;
 use super::api::{self, Backend, BackendError, ControlSocket, FlowQuery, PatchRefused};
-use super::bridge::{make, state::Change, watch::BridgeWatch};
+use super::bridge::refresh::{Refresher, period};
+use super::bridge::state::{Address, Change};
+use super::bridge::{make, watch::BridgeWatch};
 use super::config::ConfigErrors;
 use super::dump::files;
 use super::forwarder::{ApplyError, Bridge, Forwarder, Last, News};
@@ -102,6 +105,14 @@ pub async fn run(
         None => None,
     };
     // What was begun is ended by `stop`, which undoes it.
+    let mut keeper = match &bridge {
+        Some(bridge) => {
+            let mut refresher = Refresher::open()?;
+            refresher.keeper.begin(bridge.state(), clock_monotonic_ns());
+            Some(refresher)
+        }
+        None => None,
+    };
     let begun = end.bound(begin(&mut forwarder, &links, &watch, bridge.as_ref())).await;
     if let None | Some(Err(_)) = begun {
         let _ = forwarder.stop(false).await;
@@ -127,7 +138,7 @@ pub async fn run(
     }));
     let follow = follow(
         &forwarder,
-        (&mut watch, &mut bridge),
+        (&mut watch, &mut bridge, &mut keeper),
         &mut news,
         &end,
         &mut hangup,
@@ -285,6 +296,7 @@ async fn begin(
         return Err(anyhow::Error::new(error).context(format!("port `{}`", port.name)));
     }
     if let Some(bridge) = bridge {
+        forwarder.look_for_foreign_rules(bridge.state()).await;
         forwarder.mirror(bridge.state());
     }
     // What the bridge knows already spares the first frames a flood.
@@ -297,7 +309,7 @@ async fn begin(
 /// Follows the interfaces, the workers and the operator until a signal says to end.
 async fn follow(
     forwarder: &Mutex<Forwarder>,
-    (watch, bridge): (&mut Watch, &mut Option<BridgeWatch>),
+    (watch, bridge, keeper): (&mut Watch, &mut Option<BridgeWatch>, &mut Option<Refresher>),
     news: &mut News,
     end: &End,
     hangup: &mut Signal,
@@ -309,6 +321,7 @@ async fn follow(
     let mut spread = interval(SPREAD_EVERY);
     spread.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut settled = true;
+    let mut refresh = after(bridge.as_ref().map_or(COMPARE_EVERY, |it| period(it.state())));
     let mut workers = RollCall::<XskPort>::of(forwarder.lock().await.askers());
     loop {
         // Signals first. Of the rest, guests can make as many events and learned addresses as they
@@ -326,6 +339,7 @@ async fn follow(
             () = end.told() => return Ok(()),
             _ = hangup.recv() => Rest::Reread,
             _ = compare.tick() => Rest::Compare,
+            () = &mut refresh => Rest::Refresh,
             rest = rest => rest,
         };
         match rest {
@@ -343,6 +357,9 @@ async fn follow(
             }
             Rest::Bridge(changes) => {
                 let changes = changes.context("the bridge cannot be followed any more")?;
+                if let Some(keeper) = keeper {
+                    keeper.keeper.note(&changes, clock_monotonic_ns());
+                }
                 if let Some(bridge) = bridge {
                     forwarder.lock().await.heed_bridge(&changes, bridge.state());
                 }
@@ -357,6 +374,16 @@ async fn follow(
                 forwarder.reconcile(watch.snapshot()).await;
                 if let Some(bridge) = bridge {
                     forwarder.review_addresses(bridge.state());
+                    forwarder.look_for_foreign_rules(bridge.state()).await;
+                }
+            }
+            Rest::Refresh => {
+                if let (Some(bridge), Some(keeper)) = (bridge.as_mut(), keeper.as_mut()) {
+                    refresh = after(period(bridge.state()));
+                    let forwarder = forwarder.lock().await;
+                    let seen = |address: &Address| forwarder.last_seen_ns(address);
+                    let round = keeper.run(bridge, clock_monotonic_ns(), seen)?;
+                    tracing::trace!(?round, "addresses are kept alive");
                 }
             }
             Rest::Spread => {
@@ -388,8 +415,14 @@ enum Rest {
     Event(Result<Event, LinksError>),
     Bridge(Result<Vec<Change>, LinksError>),
     Compare,
+    /// What the bridge no longer sees is to be kept alive.
+    Refresh,
     Spread,
     Heard(FdbNews),
+}
+
+fn after(time: Duration) -> Pin<Box<Sleep>> {
+    Box::pin(sleep(time))
 }
 
 /// What changes on the bridge; for ever nothing, where there is none to follow.

@@ -4,21 +4,22 @@
 //! Invariant: the gate decides about a port only while a worker serves it, and sends to a port only
 //! by an address that the bridge has behind it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 
 use aya::programs::links::FdLink;
 use weir_abi::gate::{UNTAGGED, VLAN_WORDS, Vlans};
 use weir_abi::{GatePort, RX_PLACES, Storm, gate_flags, table};
-use weir_core::addresses::{self, AddressTable, Location, UPLINK_QUOTA};
+use weir_core::addresses::{self, AddressTable, Location, PortAddresses, UPLINK_QUOTA};
 use weir_core::{Mac, PortId};
 use weir_port::{
     AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort, clock_monotonic_ns,
 };
 
 use super::Forwarder;
-use super::roster::Active;
+use super::roster::{Active, Entry};
 use crate::control::attach::{self, AttachError, MapsError};
+use crate::control::bridge::foreign::{self, Device, Findings};
 use crate::control::bridge::make::{self, MakeError};
 use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
@@ -70,6 +71,8 @@ pub(super) struct Gate {
     seed: table::Seed,
     /// The bridge's ports as it last told of them, by interface index.
     views: HashMap<u32, PortView>,
+    /// Rules of the host that frames would pass by at the gate.
+    foreign: Findings,
 }
 
 impl Gate {
@@ -81,6 +84,7 @@ impl Gate {
             table: None,
             seed,
             views: HashMap::new(),
+            foreign: Findings::default(),
         }
     }
 
@@ -199,7 +203,8 @@ impl Forwarder {
 
     fn mirror_ports(&mut self, state: &BridgeState) {
         let Some(gate) = &mut self.gate else { return };
-        let known = |(ifindex, _)| Some((ifindex, view(state, ifindex, Vec::new())?));
+        let foreign = &gate.foreign;
+        let known = |(at, _)| Some((at, view(state, at, foreign.of_port(at))?));
         gate.views = state.ports().filter_map(known).collect();
         for ifindex in self.at_the_gate() {
             self.tell_gate(ifindex);
@@ -208,7 +213,7 @@ impl Forwarder {
 
     fn mirror_port(&mut self, ifindex: u32, state: &BridgeState) {
         let Some(gate) = &mut self.gate else { return };
-        match view(state, ifindex, Vec::new()) {
+        match view(state, ifindex, gate.foreign.of_port(ifindex)) {
             Some(view) => gate.views.insert(ifindex, view),
             None => gate.views.remove(&ifindex),
         };
@@ -258,6 +263,62 @@ impl Forwarder {
         if let Some(table) = self.table() {
             table.forget(station(key));
         }
+    }
+
+    /// Looks for rules of the host that the gate does not know; ports that have some are left to the
+    /// bridge.
+    pub async fn look_for_foreign_rules(&mut self, state: &BridgeState) {
+        let (Some(settings), true) = (state.settings(), self.gate.is_some()) else { return };
+        let settings = settings.clone();
+        let served = self.roster.active().filter(|(_, active)| active.mode == attach::Mode::Gate);
+        let device = |(entry, active): (&Entry, &Active)| Device {
+            ifindex: active.ifindex,
+            name: entry.plan.name.clone(),
+        };
+        let ports: Vec<Device> = served.map(device).collect();
+        let own = self.steering.gate_program_ids();
+        let found =
+            tokio::task::spawn_blocking(move || foreign::find(&settings, &ports, &own)).await;
+        let (Ok(found), Some(gate)) = (found, &mut self.gate) else { return };
+        if found == gate.foreign {
+            return;
+        }
+        let all = |findings: &Findings| {
+            let each = findings.ports.values().flatten().chain(&findings.bridge);
+            each.map(ToString::to_string).collect::<BTreeSet<String>>()
+        };
+        for new in all(&found).difference(&all(&gate.foreign)) {
+            tracing::warn!("left to the bridge: {new}");
+        }
+        gate.foreign = found;
+        self.mirror_ports(state);
+    }
+
+    /// Why a port's frames are left to the bridge, each reason with what to do; none where they are
+    /// not.
+    pub(super) fn left_to_bridge(&self, active: &Active) -> Vec<String> {
+        let Some(gate) = self.gate.as_ref().filter(|_| active.mode == attach::Mode::Gate) else {
+            return Vec::new();
+        };
+        match gate.views.get(&active.ifindex).map(|view| &view.offload) {
+            Some(Ok(())) => Vec::new(),
+            Some(Err(reasons)) => reasons.iter().map(ToString::to_string).collect(),
+            None => vec!["it is not a port of the bridge that weir follows".to_owned()],
+        }
+    }
+
+    /// When the gate last saw a frame from an address at the port where the bridge has it.
+    pub fn last_seen_ns(&self, address: &Address) -> Option<u64> {
+        let table = self.gate.as_ref()?.table.as_ref()?;
+        let port = self.roster.active_at(address.ifindex)?;
+        let at = station(address.key);
+        (table.location(at) == Some(Location::Port(port))).then(|| table.last_seen(at))?
+    }
+
+    /// A port's addresses in the gate's table.
+    pub(super) fn addresses_of(&self, port: PortId) -> PortAddresses {
+        let table = self.gate.as_ref().and_then(|gate| gate.table.as_ref());
+        table.map(|table| table.port(Location::Port(port))).unwrap_or_default()
     }
 
     /// Nobody is behind a port that is gone.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use weir_abi::PortCounters;
+use weir_abi::{Counter, PortCounters};
 
 use super::Forwarder;
 use super::roster::{Active, Entry, State};
@@ -135,7 +135,7 @@ impl Forwarder {
                     name: name.clone(),
                     role: entry.plan.role,
                     state: state(&entry.state),
-                    problem: problem(&entry.state),
+                    problem: problem(&entry.state).or_else(|| self.left(active)),
                     mode: attached(active),
                     driver: entry.driver.clone(),
                     ifindex: active.map_or(0, |active| u64::from(active.ifindex)),
@@ -164,6 +164,23 @@ impl Forwarder {
             ("kicks", worker.kicks),
             ("kick_again", worker.kick_again),
         ];
+        let addresses = self.addresses_of(entry.id());
+        let of_gate = [
+            ("addresses", u64::from(addresses.entries)),
+            ("addresses_refused", addresses.refused),
+            ("addresses_evicted", addresses.evicted),
+            ("addresses_against_lock", addresses.against_lock),
+            ("moves", addresses.moves),
+            ("moves_damped", addresses.damped),
+        ];
+        let passed = [
+            Counter::PassedHost,
+            Counter::PassedGroup,
+            Counter::PassedUnknown,
+            Counter::PassedBridge,
+            Counter::PassedFallback,
+        ];
+        let passed = passed.map(|counter| (counter.name(), counters.frames(counter)));
         let mut queued = Queued::default();
         let all = snapshots.iter().flat_map(|snapshot| &snapshot.queued);
         for waiting in all.filter(|waiting| waiting.egress == entry.id()) {
@@ -174,7 +191,7 @@ impl Forwarder {
             name: (*name).to_owned(),
             role: entry.plan.role,
             state: state(&entry.state),
-            problem: problem(&entry.state),
+            problem: problem(&entry.state).or_else(|| self.left(entry.active.as_ref())),
             mode: attached(entry.active.as_ref()),
             rx: Traffic {
                 frames: worker.rx_packets,
@@ -194,10 +211,18 @@ impl Forwarder {
             containers: containers(&worker.containers),
             counters: counts
                 .iter()
+                .chain(&of_gate)
+                .chain(&passed)
                 .filter(|(_, count)| *count > 0)
                 .map(|(name, count)| ((*name).to_owned(), *count))
                 .collect::<BTreeMap<_, _>>(),
         }
+    }
+
+    /// What keeps the frames of a port at the gate from it.
+    fn left(&self, active: Option<&Active>) -> Option<String> {
+        let reasons = self.left_to_bridge(active?);
+        (!reasons.is_empty()).then(|| format!("left to the bridge: {}", reasons.join("; ")))
     }
 
     /// The worker that serves a port, or would serve it now.
