@@ -1,6 +1,7 @@
 //! The `weir` command: parses the command line and hands over.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use weir::cli::args::{Cli, Command};
@@ -9,6 +10,9 @@ use weir::cli::{
 };
 use weir::control::config::{ConfigErrors, Host};
 use weir::control::run;
+
+/// How long threads that are under way when all is done may take.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -21,7 +25,10 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-    match runtime.block_on(obey(cli)) {
+    let outcome = runtime.block_on(obey(cli));
+    // What still waits for the kernel on a thread of its own is not worth waiting for.
+    runtime.shutdown_timeout(ENDS_WITHIN);
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             // A file's errors begin with its name and line, so that an editor can jump there.

@@ -45,7 +45,12 @@ fn level(reason: Reason) -> Level {
         | Reason::TxBusy
         | Reason::PortGone
         | Reason::Shutdown => Level::Bed,
-        Reason::Oversize | Reason::NoMeta | Reason::FallbackDrop => Level::Program,
+        Reason::Oversize
+        | Reason::NoMeta
+        | Reason::FallbackDrop
+        | Reason::Reserved
+        | Reason::Storm
+        | Reason::RxShare => Level::Program,
         Reason::FillEmpty
         | Reason::BadDescriptor
         | Reason::TruncatedChain

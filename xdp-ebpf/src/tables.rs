@@ -92,9 +92,10 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn find_source(&self, place: Place) -> Entry {
+    fn find_source(&self, place: Place, slot: u16) -> Entry {
         let Some((way, entry)) = Self::search(place) else { return Entry::EMPTY };
-        if let Some(seen) = LAST_SEEN.get_ptr_mut(place.bucket) {
+        if entry.port() == slot
+            && let Some(seen) = LAST_SEEN.get_ptr_mut(place.bucket) {
             mark_seen(seen, way);
         }
         entry

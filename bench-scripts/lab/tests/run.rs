@@ -38,10 +38,10 @@ value = { quantity = "all.vm1.kpps", peer = "bridge" }
 least = 0.000001
 "#;
 
-fn start(folder: &Path) -> Result<Child> {
+fn start(folder: &Path, id: &str) -> Result<Child> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_weir-lab"));
     command.arg("--experiments").arg(folder).arg("--results").arg(folder.join("results"));
-    command.args(["run", "A-E1"]).stdin(Stdio::null());
+    command.args(["run", id]).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().context("cannot start weir-lab")
 }
@@ -65,7 +65,7 @@ fn an_interrupted_run_goes_on_where_it_was() -> Result<()> {
     root_or_skip!();
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("A-E1.toml"), EXPERIMENT)?;
-    let child = start(folder.path())?;
+    let child = start(folder.path(), "A-E1")?;
     let pid = child.id();
     wait_for(LONG, "a cell to be kept", || cells(folder.path()) > 0)?;
     kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGINT)?;
@@ -78,12 +78,47 @@ fn an_interrupted_run_goes_on_where_it_was() -> Result<()> {
         ensure!(!name.to_string_lossy().starts_with(&prefix), "{name:?} is left behind");
     }
 
-    let (code, said) = end(start(folder.path())?)?;
+    let (code, said) = end(start(folder.path(), "A-E1")?)?;
     ensure!(code == Some(0), "it ended with {code:?}:\n{said}");
     ensure!(said.contains(&format!("{kept} of {CELLS} cells are kept")), "{said}");
     let text = fs::read_to_string(folder.path().join("results/A-E1.json"))?;
     let results: Value = serde_json::from_str(&text)?;
     ensure!(results["measured"].as_array().is_some_and(|all| all.len() == CELLS), "{results:#}");
     ensure!(results["verdicts"][0]["holds"] == true, "{results:#}");
+    Ok(())
+}
+
+/// What the worker manages is measured with weir itself, whatever is compared then.
+#[test]
+fn rates_are_lowered_to_what_the_worker_manages() -> Result<()> {
+    root_or_skip!();
+    let folder = tempfile::tempdir()?;
+    // More than any machine has.
+    for (id, asks) in [("A-E1", "pps = 1e8"), ("A-E2", "mbit = 1e6")] {
+        let text = EXPERIMENT
+            .replace("\"A-E1\"", &format!("\"{id}\""))
+            .replace("repetitions = 3", "repetitions = 1")
+            .replace("pps = 1000", "pps = 100_000")
+            .replace(
+                "[scene]",
+                &format!("[scale]\n{asks}\nshare = 0.5\n\n[scene]\nlink = 1_000_000"),
+            );
+        fs::write(folder.path().join(format!("{id}.toml")), text)?;
+    }
+    let (code, said) = end(start(folder.path(), "all")?)?;
+    ensure!(code == Some(0), "it ended with {code:?}:\n{said}");
+    if std::env::var_os("SHOW").is_some() {
+        eprintln!("{said}");
+    }
+    ensure!(said.contains("this machine's worker forwards "), "{said}");
+    for (id, managed, most) in [("A-E1", "pps", 1e8), ("A-E2", "mbit", 1e6)] {
+        let text = fs::read_to_string(folder.path().join(format!("results/{id}.json")))?;
+        let results: Value = serde_json::from_str(&text)?;
+        let number = |name: &str| results["scale"][name].as_f64().context(said.clone());
+        let (factor, managed) = (number("factor")?, number(managed)?);
+        let fits = 0.5 * managed / most;
+        ensure!(factor <= fits && factor > 0.9 * fits, "{factor} of {managed}: {said}");
+        ensure!(said.contains(&format!("scaled to {factor} of the file's rates")), "{said}");
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Port slots in the whole forwarder, the same as in the XDP program's maps.
-pub const MAX_PORTS: usize = 256;
+pub const MAX_PORTS: usize = 1024;
 
 /// A port's slot: assigned when the port is added, reused when it is gone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -27,22 +27,35 @@ impl fmt::Display for PortId {
 }
 
 const WORDS: usize = MAX_PORTS / 64;
+const _: () = assert!(MAX_PORTS.is_multiple_of(64) && WORDS <= u16::BITS as usize);
 
-/// A set of ports, one bit each: four words, so copying and scanning it costs next to nothing.
+/// A set of ports, one bit each, and a summary of which words have any: asking whether it is empty,
+/// and going through it, touches only words with members in them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct PortSet([u64; WORDS]);
+pub struct PortSet {
+    words: [u64; WORDS],
+    /// A bit for each word that is not zero.
+    used: u16,
+}
+
+/// A number from its word and the bit in it.
+#[inline]
+const fn id(word: usize, bit: u32) -> PortId {
+    PortId((word * 64) as u16 + bit as u16)
+}
 
 impl PortSet {
-    pub const EMPTY: Self = Self([0; WORDS]);
+    pub const EMPTY: Self = Self { words: [0; WORDS], used: 0 };
 
     /// True when it was not in the set before. An id out of range is never a member.
     #[inline]
     pub fn insert(&mut self, port: PortId) -> bool {
-        let bit = 1u64 << (port.0 & 63);
-        match self.0.get_mut(port.index() / 64) {
+        let (at, bit) = (port.index() / 64, 1u64 << (port.0 & 63));
+        match self.words.get_mut(at) {
             Some(word) => {
                 let new = *word & bit == 0;
                 *word |= bit;
+                self.used |= 1 << at;
                 new
             }
             None => false,
@@ -52,60 +65,66 @@ impl PortSet {
     /// True when it was in the set.
     #[inline]
     pub fn remove(&mut self, port: PortId) -> bool {
-        let bit = 1u64 << (port.0 & 63);
-        match self.0.get_mut(port.index() / 64) {
-            Some(word) => {
-                let was = *word & bit != 0;
+        let (at, bit) = (port.index() / 64, 1u64 << (port.0 & 63));
+        match self.words.get_mut(at) {
+            Some(word) if *word & bit != 0 => {
                 *word &= !bit;
-                was
+                if *word == 0 {
+                    self.used &= !(1 << at);
+                }
+                true
             }
-            None => false,
+            _ => false,
         }
     }
 
     #[inline]
     #[must_use]
     pub fn contains(&self, port: PortId) -> bool {
-        self.0.get(port.index() / 64).is_some_and(|word| word >> (port.0 & 63) & 1 == 1)
+        self.words.get(port.index() / 64).is_some_and(|word| word >> (port.0 & 63) & 1 == 1)
     }
 
     #[inline]
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0 == [0; WORDS]
+    pub const fn is_empty(&self) -> bool {
+        self.used == 0
     }
 
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.iter().map(|word| word.count_ones() as usize).sum()
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The lowest member.
+    #[inline]
+    #[must_use]
+    pub fn first(&self) -> Option<PortId> {
+        let at = self.used.trailing_zeros() as usize;
+        self.words.get(at).map(|word| id(at, word.trailing_zeros()))
     }
 
     /// The first member at or after `start`, going around: one step of a round robin.
     #[inline]
     #[must_use]
     pub fn next_from(&self, start: PortId) -> Option<PortId> {
-        let first = start.index() / 64 % WORDS;
-        let above = u64::MAX << (start.0 & 63);
-        // The first word is looked at twice: above `start` first, below it last.
-        for step in 0..=WORDS {
-            let at = (first + step) % WORDS;
-            let mask = match step {
-                0 => above,
-                WORDS => !above,
-                _ => u64::MAX,
-            };
-            let word = self.0.get(at).map_or(0, |word| word & mask);
-            if word != 0 {
-                return Some(PortId((at * 64) as u16 + word.trailing_zeros() as u16));
-            }
+        let at = start.index() / 64 % WORDS;
+        let above = self.words.get(at).map_or(0, |word| word & u64::MAX << (start.0 & 63));
+        if above != 0 {
+            return Some(id(at, above.trailing_zeros()));
         }
-        None
+        let later = self.used & !1 << at;
+        if later == 0 {
+            // None is above `start`, so the lowest of all is the next.
+            return self.first();
+        }
+        let at = later.trailing_zeros() as usize;
+        self.words.get(at).map(|word| id(at, word.trailing_zeros()))
     }
 
     /// Members in ascending order.
     #[inline]
-    pub fn iter(&self) -> PortSetIter {
-        PortSetIter { words: self.0, at: 0 }
+    pub const fn iter(&self) -> PortSetIter<'_> {
+        PortSetIter { words: &self.words, cursor: Cursor::new(self.used) }
     }
 }
 
@@ -127,41 +146,75 @@ impl FromIterator<PortId> for PortSet {
 
 impl IntoIterator for PortSet {
     type Item = PortId;
-    type IntoIter = PortSetIter;
-    fn into_iter(self) -> PortSetIter {
-        self.iter()
+    type IntoIter = PortSetIntoIter;
+    fn into_iter(self) -> PortSetIntoIter {
+        PortSetIntoIter { words: self.words, cursor: Cursor::new(self.used) }
     }
 }
 
-impl IntoIterator for &PortSet {
+impl<'a> IntoIterator for &'a PortSet {
     type Item = PortId;
-    type IntoIter = PortSetIter;
-    fn into_iter(self) -> PortSetIter {
+    type IntoIter = PortSetIter<'a>;
+    fn into_iter(self) -> PortSetIter<'a> {
         self.iter()
     }
 }
 
-/// Owns its copy of the set, so that the set may change while it is walked.
-#[derive(Clone, Debug)]
-pub struct PortSetIter {
-    words: [u64; WORDS],
+/// Which words are still to be looked at, and what is left of the one that is looked at now.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    used: u16,
     at: usize,
+    word: u64,
 }
 
-impl Iterator for PortSetIter {
+impl Cursor {
+    const fn new(used: u16) -> Self {
+        Self { used, at: 0, word: 0 }
+    }
+
+    #[inline]
+    fn next(&mut self, words: &[u64; WORDS]) -> Option<PortId> {
+        if self.word == 0 {
+            self.at = self.used.trailing_zeros() as usize;
+            self.word = *words.get(self.at)?;
+            self.used &= self.used - 1;
+        }
+        let bit = self.word.trailing_zeros();
+        self.word &= self.word - 1;
+        Some(id(self.at, bit))
+    }
+}
+
+/// Goes through a set that stays as it is meanwhile.
+#[derive(Clone, Debug)]
+pub struct PortSetIter<'a> {
+    words: &'a [u64; WORDS],
+    cursor: Cursor,
+}
+
+impl Iterator for PortSetIter<'_> {
     type Item = PortId;
 
     #[inline]
     fn next(&mut self) -> Option<PortId> {
-        while let Some(word) = self.words.get_mut(self.at) {
-            if *word != 0 {
-                let bit = word.trailing_zeros();
-                *word &= *word - 1;
-                return Some(PortId((self.at * 64) as u16 + bit as u16));
-            }
-            self.at += 1;
-        }
-        None
+        self.cursor.next(self.words)
+    }
+}
+
+/// Owns its copy of the set, so that the set may change while it is gone through.
+#[derive(Clone, Debug)]
+pub struct PortSetIntoIter {
+    words: [u64; WORDS],
+    cursor: Cursor,
+}
+
+impl Iterator for PortSetIntoIter {
+    type Item = PortId;
+
+    #[inline]
+    fn next(&mut self) -> Option<PortId> {
+        self.cursor.next(&self.words)
     }
 }
 
@@ -289,6 +342,11 @@ mod tests {
         assert!(!Mac::new([2, 1, 1, 1, 1, 1]).is_multicast());
     }
 
+    /// Some close together, as slots are, some all over and beyond the last.
+    fn ids() -> impl Strategy<Value = u16> {
+        prop_oneof![0u16..70, 960u16..1100, 0u16..1024]
+    }
+
     proptest! {
         #[test]
         fn mac_round_trips(octets: [u8; 6]) {
@@ -298,11 +356,11 @@ mod tests {
         }
 
         #[test]
-        fn port_set_is_a_set(ops in prop::collection::vec((any::<bool>(), 0u16..300), 0..200), start in 0u16..256) {
+        fn port_set_is_a_set(ops in prop::collection::vec((any::<bool>(), ids()), 0..200), start in 0u16..1024) {
             let (mut set, mut model) = (PortSet::EMPTY, HashSet::new());
             for (insert, id) in ops {
                 if insert {
-                    prop_assert_eq!(set.insert(PortId(id)), id < 256 && model.insert(id));
+                    prop_assert_eq!(set.insert(PortId(id)), id < 1024 && model.insert(id));
                 } else {
                     prop_assert_eq!(set.remove(PortId(id)), model.remove(&id));
                 }
@@ -311,6 +369,8 @@ mod tests {
             let mut sorted: Vec<u16> = model.iter().copied().collect();
             sorted.sort_unstable();
             prop_assert_eq!(set.iter().map(|port| port.0).collect::<Vec<_>>(), sorted.clone());
+            prop_assert_eq!(set.into_iter().map(|port| port.0).collect::<Vec<_>>(), sorted.clone());
+            prop_assert_eq!(set.first().map(|port| port.0), sorted.first().copied());
             prop_assert_eq!(set.len(), model.len());
             prop_assert_eq!(set.is_empty(), model.is_empty());
             prop_assert_eq!(set, sorted.iter().map(|&id| PortId(id)).collect::<PortSet>());

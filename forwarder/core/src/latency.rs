@@ -1,13 +1,16 @@
-//! How long packets took: histograms of a fixed size. Invariant: recording never allocates, and
-//! what is longer than the longest time is counted there, so that counts are exact.
+//! How long packets took: histograms of a fixed shape, of which only the parts that were ever used
+//! take memory. Invariant: what is longer than the longest time is counted there, so that counts are
+//! exact.
 //!
 //! Resolution: 64 ns or 1 in 128, whichever is coarser, up to 17 s.
 
+pub(crate) mod counts;
 pub(crate) mod shape;
 
 use hdrhistogram::{Counter, Histogram};
 
-use self::shape::{BINS, bin_of, to_histogram};
+use self::counts::Counts;
+use self::shape::bin_of;
 
 /// Shorter times are told apart no further than this.
 pub const SHORTEST_NS: u64 = 64;
@@ -67,16 +70,10 @@ impl Bin {
 const RESIDENCE: usize = Stage::COUNT;
 
 /// The times of the packets of one source that were delivered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct VifLatency {
-    /// Bins of each stage, and of the residence.
-    counts: Box<[u64]>,
-}
-
-impl Default for VifLatency {
-    fn default() -> Self {
-        Self { counts: vec![0; BINS * (RESIDENCE + 1)].into_boxed_slice() }
-    }
+    /// Of each stage, and of the residence.
+    counts: [Counts; RESIDENCE + 1],
 }
 
 impl VifLatency {
@@ -96,39 +93,45 @@ impl VifLatency {
 
     #[inline]
     fn count(&mut self, row: usize, bin: Bin, packets: u64) {
-        if let Some(count) = self.counts.get_mut(row * BINS + bin.0) {
-            *count += packets;
+        if let Some(counts) = self.counts.get_mut(row) {
+            counts.add(bin.0, packets);
         }
     }
 
-    fn counts(&self, row: usize) -> &[u64] {
-        self.counts.get(row * BINS..(row + 1) * BINS).unwrap_or_default()
+    fn histogram(&self, row: usize) -> Histogram<u64> {
+        self.counts.get(row).map_or_else(histogram, Counts::to_histogram)
     }
 
     /// Allocates: cold, as all of the rest.
     #[must_use]
     pub fn stage(&self, stage: Stage) -> Histogram<u64> {
-        to_histogram(self.counts(stage as usize))
+        self.histogram(stage as usize)
     }
 
     #[must_use]
     pub fn residence(&self) -> Histogram<u64> {
-        to_histogram(self.counts(RESIDENCE))
+        self.histogram(RESIDENCE)
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.counts(RESIDENCE).iter().all(|count| *count == 0)
+        self.counts.get(RESIDENCE).is_none_or(Counts::is_empty)
     }
 
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
-            *mine += theirs;
+            mine.merge(theirs);
         }
     }
 
     pub fn clear(&mut self) {
-        self.counts.fill(0);
+        self.counts.iter_mut().for_each(Counts::clear);
+    }
+
+    /// Bytes set aside.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.counts.iter().map(Counts::bytes).sum()
     }
 }
 

@@ -1,9 +1,11 @@
 //! The pure core of weir: no clock, no I/O, no `unsafe`; time enters as an argument.
 //!
 //! - [`ids`]: ports, sets of ports, MAC addresses
+//! - [`by_port`]: a table that takes memory for the ports in it
 //! - [`units`]: rates, sizes and times as people write them
 //! - [`ledger`]: every name by which a frame can be lost, and the sum that must come out
 //! - [`fdb`]: who is behind which port
+//! - [`addresses`]: the same for the gate, as the bridge says it
 //! - [`flow`], [`latency`]: what is measured of every packet
 //! - [`container`], [`release`]: the unit of scheduling, and when it is let go
 //! - [`settings`]: what an operator promises
@@ -13,6 +15,8 @@
 //! - [`sim`]: whole scenarios without a kernel
 #![forbid(unsafe_code)]
 
+pub mod addresses;
+pub mod by_port;
 pub mod container;
 pub mod engine;
 pub mod fdb;
@@ -27,9 +31,11 @@ pub mod settings;
 pub mod sim;
 pub mod units;
 
+pub use by_port::ByPort;
 pub use container::{CONTAINER_PACKETS, Container};
 pub use engine::{
-    ContainerCounts, Decision, Engine, EngineConfig, Handed, Key, PairCounts, PortRole,
+    ContainerCounts, Decision, Engine, EngineConfig, EngineMemory, Handed, Key, PairCounts,
+    PortRole,
 };
 pub use fdb::{Fdb, FdbChange, FdbEntry, Learned};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};

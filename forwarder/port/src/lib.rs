@@ -24,11 +24,12 @@
 //! - [`overheard`]: group frames of an uplink that is the host's own as well
 //! - [`mem_port`]: the kernel-free twin, with [`faults`]
 //! - [`bare`]: a forwarding loop without any policy, the peer of the benchmark
-//! - [`cells`]: memory shared with the XDP program
+//! - [`cells`]: memory shared with the XDP program; [`addresses`]: the gate's address table in it
 //! - [`probe`], [`ethtool`], [`sys`]: questions to the kernel
 //! - [`rawprog`]: tiny programs for benches and tests; [`hardware`]: the processor's own counters
 #![allow(unsafe_code)]
 
+pub mod addresses;
 pub mod bare;
 pub mod cells;
 mod chain;
@@ -55,6 +56,7 @@ pub mod umem;
 mod vnet;
 pub mod xsk;
 
+pub use addresses::AddressWords;
 pub use cells::Cells;
 pub use chain::SHARED_RING;
 pub use egress::TxFeatures;

@@ -6,11 +6,13 @@
 //! detaches it when the process dies.
 
 mod events;
+mod links;
 mod receive;
 mod tally;
 mod turns;
 
 pub use events::{Event, EventCounter, Seen};
+pub use links::take_off;
 use std::ffi::c_void;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};

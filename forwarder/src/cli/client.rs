@@ -26,7 +26,7 @@ pub const DEADLINE: Duration = Duration::from_secs(5);
 const CHANGE_DEADLINE: Duration = Duration::from_secs(15);
 /// For every flow of every worker, read in pages.
 const MEASURED_DEADLINE: Duration = Duration::from_secs(35);
-/// 256 ports need about 200 KiB.
+/// 1024 ports need about 800 KiB, and what each has sent to others some 150 bytes for each of them.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 /// A flow with its histogram needs one or two KiB, and four workers have 65,536 of them each.
 const MAX_MEASURED_BYTES: usize = 512 << 20;

@@ -132,6 +132,7 @@ pub struct Steering {
     watch: Watch,
     gate: Option<GateMaps>,
     cpus: usize,
+    id: u32,
 }
 
 impl fmt::Debug for Steering {
@@ -173,6 +174,7 @@ impl Steering {
         let program = ebpf.program_mut(maps::PROGRAM).ok_or(LoadError::Missing(maps::PROGRAM))?;
         let program: &mut Xdp = program.try_into()?;
         program.load()?;
+        let id = program.info()?.id();
 
         let mut take = |name| ebpf.take_map(name).ok_or(LoadError::Missing(name));
         let abi = |name| move |error| LoadError::Abi { name, error };
@@ -203,6 +205,7 @@ impl Steering {
             watch,
             gate,
             cpus,
+            id,
         })
     }
 
@@ -293,6 +296,11 @@ impl Steering {
                 other => other,
             },
         }
+    }
+
+    /// By what number the kernel knows the program.
+    pub fn program_id(&self) -> u32 {
+        self.id
     }
 
     /// Gives the interface back to the kernel.
@@ -396,8 +404,8 @@ mod tests {
     #[test]
     fn sockets_stand_by_slot_and_queue() {
         assert_eq!(socket_index(0, 0).unwrap(), 0);
-        assert_eq!(socket_index(255, 15).unwrap(), 4095);
-        assert!(socket_index(256, 0).is_err());
+        assert_eq!(socket_index(1023, 15).unwrap(), 16_383);
+        assert!(socket_index(1024, 0).is_err());
         assert!(socket_index(0, 16).is_err());
     }
 

@@ -76,6 +76,10 @@ pub struct XdpAttached {
 }
 
 impl XdpAttached {
+    pub fn has(&self, id: u32) -> bool {
+        [self.native, self.skb, self.hardware].contains(&id)
+    }
+
     /// The program that runs, and its mode as `ip link set dev X <mode> off` spells it.
     pub fn program(&self) -> Option<(u32, &'static str)> {
         [(self.native, "xdpdrv"), (self.skb, "xdpgeneric"), (self.hardware, "xdpoffload")]
@@ -197,6 +201,11 @@ impl Links {
         self.ask(read_snapshot).await
     }
 
+    /// The XDP programs on all interfaces, by interface index, and nothing else: that takes little.
+    pub async fn programs(&self) -> Result<BTreeMap<u32, XdpAttached>, LinksError> {
+        self.ask(read_programs).await
+    }
+
     /// The FDB entries of all bridges.
     pub async fn fdb(&self) -> Result<Vec<FdbEntry>, LinksError> {
         self.ask(fdb::read).await
@@ -223,6 +232,12 @@ impl Links {
 /// One interface from an answer to RTM_GETLINK, without what only the driver knows.
 pub(crate) fn decode_link(payload: &[u8]) -> Option<Link> {
     decode::link(payload)
+}
+
+fn read_programs(netlink: &mut Netlink) -> io::Result<BTreeMap<u32, XdpAttached>> {
+    let links = netlink.dump(&Request::new(libc::RTM_GETLINK, &[0; 16]))?;
+    let links = links.iter().filter_map(|(_, payload)| decode::link(payload));
+    Ok(links.map(|link| (link.ifindex, link.xdp)).collect())
 }
 
 /// The snapshot, read on this thread and in the network namespace of `netlink`.

@@ -1,11 +1,11 @@
-//! Requests to rtnetlink, one at a time over a blocking socket, and the reading of its attributes.
+//! Requests to netlink, mostly rtnetlink, one at a time over a blocking socket, and the reading of its attributes.
 //! Invariant: only attributes that weir uses are looked at, so that nothing a newer kernel adds
 //! can make a link unreadable.
 
 use std::io;
 
 use nix::libc;
-use rtnetlink::sys::protocols::NETLINK_ROUTE;
+use rtnetlink::sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
 use rtnetlink::sys::{Socket, SocketAddr};
 
 const HEADER_LEN: usize = 16;
@@ -118,7 +118,7 @@ pub(crate) fn text(value: &[u8]) -> String {
 /// Answers, each as kind and payload.
 pub(crate) type Answers = Vec<(u16, Vec<u8>)>;
 
-/// A connection to the rtnetlink of the network namespace in which it was opened.
+/// A connection to the netlink of the network namespace in which it was opened.
 #[derive(Debug)]
 pub(crate) struct Netlink {
     socket: Socket,
@@ -126,8 +126,18 @@ pub(crate) struct Netlink {
 }
 
 impl Netlink {
+    /// To rtnetlink.
     pub(crate) fn open() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        Self::open_family(NETLINK_ROUTE)
+    }
+
+    /// To nfnetlink, where nftables are.
+    pub(crate) fn open_netfilter() -> io::Result<Self> {
+        Self::open_family(NETLINK_NETFILTER)
+    }
+
+    fn open_family(family: isize) -> io::Result<Self> {
+        let mut socket = Socket::new(family)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
         // An error otherwise comes back with the whole request; the code is enough.

@@ -159,6 +159,12 @@ pub enum Mode {
     Gate,
 }
 
+impl Mode {
+    pub fn is_gate(self) -> bool {
+        matches!(self, Self::Auto | Self::Gate)
+    }
+}
+
 /// What the worker does when there is nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Idle {
@@ -270,7 +276,8 @@ impl Plan {
 
     /// Whether any port is to be served at the gate.
     pub fn wants_gate(&self) -> bool {
-        self.defaults.mode == Mode::Gate || self.ports.iter().any(|port| port.mode == Mode::Gate)
+        let followed = self.bridge.is_some() && self.defaults.mode.is_gate();
+        followed || self.ports.iter().any(|port| port.mode.is_gate())
     }
 
     /// One mode for every port, as the command line asks.

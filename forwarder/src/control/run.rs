@@ -1,9 +1,15 @@
 //! A forwarder's life: checks, start, follow what changes, stop.
 //!
 //! Invariant: whatever ends the life, but a kill, ends it through [`Forwarder::stop`], so that
-//! nothing is left attached and no setting changed.
+//! nothing is left attached and no setting changed. A signal to end is heard at any time, and from
+//! then on nothing is waited for without a bound: a worker that stands still, or who holds the
+//! forwarder's lock, makes the end a few seconds later, and not impossible.
+
+mod ending;
+mod roll;
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,14 +17,19 @@ use anyhow::{Context as _, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Duration, MissedTickBehavior, interval};
+use tokio::time::{Duration, MissedTickBehavior, Sleep, interval, sleep};
+use weir_port::{XskPort, clock_monotonic_ns};
 
+use self::ending::{End, WORK_ENDS};
+use self::roll::RollCall;
 use super::api::{self, Backend, BackendError, ControlSocket, FlowQuery, PatchRefused};
-use super::bridge::{state::Change, watch::BridgeWatch};
+use super::bridge::refresh::{Refresher, period};
+use super::bridge::state::{Address, Change};
+use super::bridge::{make, watch::BridgeWatch};
 use super::config::ConfigErrors;
 use super::dump::files;
-use super::forwarder::{ApplyError, Forwarder, Last, News};
-use super::links::{Event, GuardError, Links, LinksError, Watch, check_bridge};
+use super::forwarder::{ApplyError, Bridge, Forwarder, Last, News};
+use super::links::{Event, GuardError, Link, Links, LinksError, Snapshot, Watch, check_bridge};
 use super::live::Difference;
 use super::measure::Measured;
 use super::metrics::{self, MetricsListener, Numbers, PortTimes, Sample};
@@ -35,8 +46,13 @@ const COMPARE_EVERY: Duration = Duration::from_secs(2);
 /// The pace at which learned addresses are spread, some at a time.
 const SPREAD_EVERY: Duration = Duration::from_millis(5);
 
+/// The bridge that weir makes of ports that are in none.
+const OWN_BRIDGE: &str = "weir0";
+
 /// How long whoever watches may take to end when the forwarder does.
 const WATCH_ENDS: Duration = Duration::from_secs(2);
+/// How long the forwarder's end waits for who holds its lock: changes have ended by then, or given up.
+const LOCK_WITHIN: Duration = WORK_ENDS.saturating_add(Duration::from_secs(2));
 
 /// Reads the configuration file again; `None` where there is none.
 pub type Reread = Option<Box<ReadPlan>>;
@@ -60,7 +76,8 @@ pub async fn run(
             ConfigErrors::argument("--dump-dir", error.to_string(), valid)
         })?;
     }
-    let mut signals = Signals::listen()?;
+    let end = End::listen()?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let control = plan.forwarder.control.clone();
     let socket = ControlSocket::claim(&control)?;
     let scraped = match plan.forwarder.metrics {
@@ -74,22 +91,32 @@ pub async fn run(
             .map_err(|error| ConfigErrors::argument("--bridge", error.to_string(), ""))?;
     }
     let settings = HostSettings::open(&control)?;
-    let plan_bridge = plan
-        .bridge
-        .as_deref()
-        .filter(|_| plan.wants_gate())
-        .and_then(|name| watch.snapshot().by_name(name))
-        .map(|bridge| bridge.ifindex);
+    let bridge = match plan.wants_gate() {
+        true => Some(bridge_for(&plan, watch.snapshot(), force).await?),
+        false => None,
+    };
     let (mut forwarder, mut news) = Forwarder::start(plan, settings, watch.snapshot(), force)?;
-    let mut bridge = match plan_bridge {
-        Some(bridge) => Some(BridgeWatch::open(bridge).await.context("the bridge cannot be read")?),
+    let mut bridge = match bridge {
+        Some(bridge) => {
+            forwarder.take_bridge(&bridge);
+            let ifindex = bridge.ifindex;
+            Some(BridgeWatch::open(ifindex).await.context("the bridge cannot be read")?)
+        }
         None => None,
     };
-    // Not dropped half-way: what was begun is ended by `stop`, which undoes it.
-    let begun = begin(&mut forwarder, &links, &watch, bridge.as_ref()).await;
-    if let Err(error) = begun {
+    // What was begun is ended by `stop`, which undoes it.
+    let mut keeper = match &bridge {
+        Some(bridge) => {
+            let mut refresher = Refresher::open()?;
+            refresher.keeper.begin(bridge.state(), clock_monotonic_ns());
+            Some(refresher)
+        }
+        None => None,
+    };
+    let begun = end.bound(begin(&mut forwarder, &links, &watch, bridge.as_ref())).await;
+    if let None | Some(Err(_)) = begun {
         let _ = forwarder.stop(false).await;
-        return Err(error);
+        return begun.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS);
     }
     let (vifs, uplinks) = forwarder.counts();
     tracing::info!("forwarding between {vifs} vifs and {uplinks} uplinks");
@@ -101,6 +128,7 @@ pub async fn run(
         measured,
         links: links.clone(),
         desk: Arc::clone(&desk),
+        end: end.clone(),
     };
     let shared = Arc::new(shared);
     let (close, closed) = oneshot::channel::<()>();
@@ -108,10 +136,25 @@ pub async fn run(
     let server = tokio::spawn(api::serve(socket, shared, async {
         let _ = closed.await;
     }));
-    let ended =
-        follow(&forwarder, (&mut watch, &mut bridge), &mut news, &mut signals, &reread, &links)
-            .await;
-    let last = forwarder.lock().await.stop(dumps.is_some()).await;
+    let follow = follow(
+        &forwarder,
+        (&mut watch, &mut bridge, &mut keeper),
+        &mut news,
+        &end,
+        &mut hangup,
+        &reread,
+        &links,
+    );
+    let ended = end.bound(follow).await.unwrap_or(Ok(()));
+    let Ok(mut locked) = tokio::time::timeout(LOCK_WITHIN, forwarder.lock()).await else {
+        bail!(
+            "a change has not ended within {LOCK_WITHIN:?}: weir ends without its books; the \
+             programs go with it, and what it changed of the host's settings is put back when it \
+             is started again"
+        );
+    };
+    let last = locked.stop(dumps.is_some()).await;
+    drop(locked);
     // Whoever watches has seen the end, and gets a whole file.
     let _ = tokio::time::timeout(WATCH_ENDS, desk.close()).await;
     let _ = close.send(());
@@ -129,9 +172,33 @@ pub async fn run(
             }
         }
         (Err(error), Some(_)) => tracing::error!("nothing is dumped: {error}"),
-        (Err(_), None) => {}
+        (Err(error), None) => tracing::error!("stopped without the end of the books: {error}"),
     }
     ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// The bridge whose ports are served at the gate: the one that is named, or that all ports are in
+/// already; else weir's own, made now or found again.
+async fn bridge_for(plan: &Plan, links: &Snapshot, force: bool) -> anyhow::Result<Bridge> {
+    let ports = plan.ports.iter().filter(|port| !port.of_bridge).map(|port| port.name.clone());
+    let ports: Vec<String> = ports.collect();
+    let of_all = || {
+        let mut bridges = ports.iter().map(|name| links.by_name(name)?.bridge());
+        let first = bridges.next()??;
+        bridges.all(|bridge| bridge == Some(first)).then(|| links.get(first))?
+    };
+    let named = plan.bridge.as_deref().map(|name| links.by_name(name));
+    let existing = named.unwrap_or_else(of_all);
+    let own = |link: &Link| plan.bridge.is_none() && link.name == OWN_BRIDGE;
+    if let Some(link) = existing.filter(|link| !own(link)) {
+        return Ok(Bridge { ifindex: link.ifindex, own: None });
+    }
+    let wanted = make::Wanted { name: OWN_BRIDGE.to_owned(), ports, force };
+    let own = Some(wanted.clone());
+    let made = tokio::task::spawn_blocking(move || make::make(&wanted)).await??;
+    let was = if made.adopted { "found again" } else { "made" };
+    tracing::info!("bridge `{OWN_BRIDGE}` was {was}; it stays when weir ends");
+    Ok(Bridge { ifindex: made.ifindex, own })
 }
 
 /// What the API asks, it asks of the forwarder that `follow` changes.
@@ -140,6 +207,7 @@ struct Shared {
     measured: Arc<Measured>,
     links: Links,
     desk: Arc<Desk>,
+    end: End,
 }
 
 impl Backend for Shared {
@@ -169,10 +237,15 @@ impl Backend for Shared {
     async fn patch(&self, patch: serde_json::Value) -> Result<serde_json::Value, PatchRefused> {
         let failed = |error: String| PatchRefused { status: 503, error };
         let (forwarder, links) = (Arc::clone(&self.forwarder), self.links.clone());
+        let end = self.end.clone();
         let patched = tokio::spawn(async move {
-            let mut forwarder = forwarder.lock().await;
-            let links = links.snapshot().await.map_err(|error| failed(error.to_string()))?;
-            forwarder.patch(&patch, &links).await
+            let change = async {
+                let mut forwarder = forwarder.lock().await;
+                let links = links.snapshot().await.map_err(|error| failed(error.to_string()))?;
+                forwarder.patch(&patch, &links).await
+            };
+            let given_up = || Err(failed(ApplyError::Stopping.to_string()));
+            end.bound(change).await.unwrap_or_else(given_up)
         });
         patched.await.unwrap_or_else(|error| Err(failed(error.to_string())))
     }
@@ -223,6 +296,7 @@ async fn begin(
         return Err(anyhow::Error::new(error).context(format!("port `{}`", port.name)));
     }
     if let Some(bridge) = bridge {
+        forwarder.look_for_foreign_rules(bridge.state()).await;
         forwarder.mirror(bridge.state());
     }
     // What the bridge knows already spares the first frames a flood.
@@ -232,12 +306,13 @@ async fn begin(
     Ok(())
 }
 
-/// Follows the interfaces, the workers and the operator until a signal comes.
+/// Follows the interfaces, the workers and the operator until a signal says to end.
 async fn follow(
     forwarder: &Mutex<Forwarder>,
-    (watch, bridge): (&mut Watch, &mut Option<BridgeWatch>),
+    (watch, bridge, keeper): (&mut Watch, &mut Option<BridgeWatch>, &mut Option<Refresher>),
     news: &mut News,
-    signals: &mut Signals,
+    end: &End,
+    hangup: &mut Signal,
     reread: &Reread,
     links: &Links,
 ) -> anyhow::Result<()> {
@@ -246,6 +321,8 @@ async fn follow(
     let mut spread = interval(SPREAD_EVERY);
     spread.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut settled = true;
+    let mut refresh = after(bridge.as_ref().map_or(COMPARE_EVERY, |it| period(it.state())));
+    let mut workers = RollCall::<XskPort>::of(forwarder.lock().await.askers());
     loop {
         // Signals first. Of the rest, guests can make as many events and learned addresses as they
         // like, so neither comes before the other, and the comparison, which is rare, before both.
@@ -259,23 +336,20 @@ async fn follow(
         };
         let rest = tokio::select! {
             biased;
-            asked = signals.next() => match asked {
-                Asked::End(signal) => {
-                    tracing::info!("{signal}: letting what is under way arrive");
-                    return Ok(());
-                }
-                Asked::Reread => {
-                    reload(forwarder, reread, links).await;
-                    continue;
-                }
-            },
+            () = end.told() => return Ok(()),
+            _ = hangup.recv() => Rest::Reread,
             _ = compare.tick() => Rest::Compare,
+            () = &mut refresh => Rest::Refresh,
             rest = rest => rest,
         };
         match rest {
+            Rest::Reread => reload(forwarder, reread, links).await,
             Rest::Event(event) => {
                 let event = event.context("the interfaces cannot be followed any more")?;
                 let mut forwarder = forwarder.lock().await;
+                if matches!(event, Event::XdpChanged { .. }) {
+                    keep_attached(&mut forwarder, links).await;
+                }
                 forwarder.heed(&event, watch.snapshot()).await;
                 if let Some(bridge) = bridge {
                     forwarder.mirror(bridge.state());
@@ -283,16 +357,34 @@ async fn follow(
             }
             Rest::Bridge(changes) => {
                 let changes = changes.context("the bridge cannot be followed any more")?;
+                if let Some(keeper) = keeper {
+                    keeper.keeper.note(&changes, clock_monotonic_ns());
+                }
                 if let Some(bridge) = bridge {
                     forwarder.lock().await.heed_bridge(&changes, bridge.state());
                 }
             }
             Rest::Compare => {
+                workers.call().await;
                 let mut forwarder = forwarder.lock().await;
                 if !forwarder.workers_live() {
                     bail!("a worker has ended; see the messages above");
                 }
+                keep_attached(&mut forwarder, links).await;
                 forwarder.reconcile(watch.snapshot()).await;
+                if let Some(bridge) = bridge {
+                    forwarder.review_addresses(bridge.state());
+                    forwarder.look_for_foreign_rules(bridge.state()).await;
+                }
+            }
+            Rest::Refresh => {
+                if let (Some(bridge), Some(keeper)) = (bridge.as_mut(), keeper.as_mut()) {
+                    refresh = after(period(bridge.state()));
+                    let forwarder = forwarder.lock().await;
+                    let seen = |address: &Address| forwarder.last_seen_ns(address);
+                    let round = keeper.run(bridge, clock_monotonic_ns(), seen)?;
+                    tracing::trace!(?round, "addresses are kept alive");
+                }
             }
             Rest::Spread => {
                 let mut forwarder = forwarder.lock().await;
@@ -308,13 +400,29 @@ async fn follow(
     }
 }
 
+/// Looks whether the programs are still there: the kernel does not tell when one is detached.
+async fn keep_attached(forwarder: &mut Forwarder, links: &Links) {
+    match links.programs().await {
+        Ok(programs) => forwarder.keep_attached(&programs).await,
+        Err(error) => tracing::debug!("{error}"),
+    }
+}
+
 /// What `follow` hears beside signals.
 enum Rest {
+    /// The operator has changed the file.
+    Reread,
     Event(Result<Event, LinksError>),
     Bridge(Result<Vec<Change>, LinksError>),
     Compare,
+    /// What the bridge no longer sees is to be kept alive.
+    Refresh,
     Spread,
     Heard(FdbNews),
+}
+
+fn after(time: Duration) -> Pin<Box<Sleep>> {
+    Box::pin(sleep(time))
 }
 
 /// What changes on the bridge; for ever nothing, where there is none to follow.
@@ -398,36 +506,4 @@ fn reasons(ledger: &super::report::LedgerReport) -> String {
     let each: Vec<String> =
         ledger.lost_by_reason.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
     if each.is_empty() { String::new() } else { format!(" ({})", each.join(", ")) }
-}
-
-/// What a signal asks for.
-enum Asked {
-    /// An orderly end, which takes a second at most.
-    End(&'static str),
-    /// The operator has changed the file.
-    Reread,
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.interrupt.recv() => Asked::End("SIGINT"),
-            _ = self.terminate.recv() => Asked::End("SIGTERM"),
-            _ = self.hangup.recv() => Asked::Reread,
-        }
-    }
 }

@@ -46,6 +46,7 @@ impl<P: Port> Worker<P> {
         self.let_go(now_ns);
         loop {
             match self.inbox.try_recv() {
+                Ok(command) if command.is_abandoned() => {}
                 Ok(command) => self.obey(command, now_ns),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
@@ -101,6 +102,9 @@ impl<P: Port> Worker<P> {
                 if self.engine.ports().contains(port) {
                     self.engine.fdb_mut().learn(now_ns, mac, vlan, port);
                 }
+            }
+            Command::Ping { done } => {
+                let _ = done.send(());
             }
             Command::Snapshot { done } => {
                 let _ = done.send(Box::new(self.snapshot(now_ns)));
@@ -179,6 +183,7 @@ impl<P: Port> Worker<P> {
         let engine = &mut self.engine;
         self.peers.forget(id, |handed| engine.taken(handed));
         let dropped = self.engine.remove_port(id);
+        self.measure.remove_port(id);
         self.orphan_losses.add(reason, dropped.len() as u64);
         for packet in dropped {
             self.measure.lost(&packet, reason);

@@ -1,7 +1,8 @@
 //! What the control side may ask of a worker.
 //!
 //! Commands are taken in housekeeping, between two turns, so a frame never sees half a change.
-//! Every command that changes something answers when it is done.
+//! Every command that changes something answers when it is done; one whose answer is not waited for
+//! any more is not carried out, so that nothing changes that the control side does not know of.
 
 use tokio::sync::oneshot;
 use weir_core::{
@@ -84,6 +85,8 @@ pub enum Command<P> {
     Retune { id: PortId, mtu: u32, features: TxFeatures },
     /// Somebody else (a bridge's table) knows where this address is.
     Learn { mac: Mac, vlan: u16, port: PortId },
+    /// Say that you are there.
+    Ping { done: oneshot::Sender<()> },
     /// Everything the worker knows of itself.
     Snapshot { done: oneshot::Sender<Box<WorkerSnapshot>> },
     /// Hand out what was recorded of a source's packets, and go on with this empty set.
@@ -98,4 +101,28 @@ pub enum Command<P> {
     Watch { watcher: Option<Box<Watcher>>, done: oneshot::Sender<Option<Box<Watcher>>> },
     /// End the thread. Frames that are still held are lost under `shutdown`.
     Stop { done: oneshot::Sender<Box<WorkerSnapshot>> },
+}
+
+impl<P> Command<P> {
+    /// Whoever asked has given up waiting.
+    pub fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Add { done, .. }
+            | Self::AddRemote { done, .. }
+            | Self::RemoveRemote { done, .. }
+            | Self::Reshape { done, .. }
+            | Self::Ping { done }
+            | Self::ForgetFlows { done } => done.is_closed(),
+            Self::Take { done, .. } => done.is_closed(),
+            Self::Gather { done, .. } => done.is_closed(),
+            Self::Reclaim { done, .. } => done.is_closed(),
+            Self::Snapshot { done } => done.is_closed(),
+            Self::SwapLatency { done, .. } => done.is_closed(),
+            Self::Flows { done, .. } => done.is_closed(),
+            Self::FlowSums { done } => done.is_closed(),
+            Self::Watch { done, .. } => done.is_closed(),
+            // These nobody waits for.
+            Self::Retune { .. } | Self::Learn { .. } | Self::Stop { .. } => false,
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
@@ -17,15 +18,14 @@ use super::command::{Change, Command, FdbNews, FlowPage, NewPort, Taken};
 use super::gathering::Gathering;
 use super::idle::IdlePolicy;
 use super::measure::MeasureSettings;
+use super::patience::{NoAnswer, Patience};
 use super::snapshot::WorkerSnapshot;
 use super::tap::Watcher;
 use super::transfer::{Doorbell, Peers};
 use super::turn::Worker;
 
-/// The worker's thread has ended, so it cannot answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the worker has stopped")]
-pub struct WorkerGone;
+/// How long the end of a worker's thread is waited for; one that stands still then is left behind.
+const ENDS_WITHIN: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub struct WorkerSettings {
@@ -49,6 +49,7 @@ pub struct Asker<P> {
     commands: Sender<Command<P>>,
     bells: Arc<[Doorbell]>,
     index: usize,
+    patience: Patience,
 }
 
 #[derive(Debug)]
@@ -79,11 +80,22 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
             })?;
         match is_pinned.recv() {
             Ok(Ok(())) => {
-                Ok(Self { asker: Asker { commands, bells, index }, thread: Some(thread) })
+                let patience = Patience::with(core);
+                let asker = Asker { commands, bells, index, patience };
+                Ok(Self { asker, thread: Some(thread) })
             }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(io::Error::other("the worker's thread ended before it began")),
         }
+    }
+
+    /// A worker that never answers, and who would hear the questions.
+    #[cfg(test)]
+    pub(crate) fn mute(core: usize) -> (Self, std::sync::mpsc::Receiver<Command<P>>) {
+        let (commands, inbox) = channel();
+        let patience = Patience::with(core);
+        let asker = Asker { commands, bells: Arc::from([]), index: 0, patience };
+        (Self { asker, thread: None }, inbox)
     }
 
     /// For asking beside this handle's owner.
@@ -95,32 +107,30 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
     pub fn lives(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
-
-    /// Ends the thread and waits for it.
-    pub async fn stop(mut self) -> Result<Box<WorkerSnapshot>, WorkerGone> {
-        let last = self.ask(|done| Command::Stop { done }).await?;
-        if let Some(thread) = self.thread.take() {
-            // It has answered its last command: joining takes no time worth yielding for.
-            let _ = thread.join();
-        }
-        Ok(last)
-    }
 }
 
 impl<P> Drop for WorkerHandle<P> {
     fn drop(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            let (done, _) = oneshot::channel();
-            let _ = self.commands.send(Command::Stop { done });
-            self.ring();
+        let Some(thread) = self.thread.take() else { return };
+        let (done, _) = oneshot::channel();
+        let _ = self.commands.send(Command::Stop { done });
+        self.ring();
+        let until = Instant::now() + ENDS_WITHIN;
+        while !thread.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if thread.is_finished() {
             let _ = thread.join();
+        } else {
+            let name = thread.thread().name().unwrap_or_default();
+            tracing::error!("the worker {name} does not end, and is left behind");
         }
     }
 }
 
 impl<P> Asker<P> {
-    fn send(&self, command: Command<P>) -> Result<(), WorkerGone> {
-        self.commands.send(command).map_err(|_| WorkerGone)?;
+    fn send(&self, command: Command<P>) -> Result<(), NoAnswer> {
+        self.commands.send(command).map_err(|_| NoAnswer::Ended)?;
         self.ring();
         Ok(())
     }
@@ -134,14 +144,23 @@ impl<P> Asker<P> {
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command<P>,
-    ) -> Result<T, WorkerGone> {
+    ) -> Result<T, NoAnswer> {
         let (done, answer) = oneshot::channel();
         self.send(command(done))?;
-        answer.await.map_err(|_| WorkerGone)
+        self.patience.wait(answer).await
+    }
+
+    pub fn core(&self) -> usize {
+        self.patience.core()
+    }
+
+    /// Whether it answers at all.
+    pub async fn ping(&self) -> Result<(), NoAnswer> {
+        self.ask(|done| Command::Ping { done }).await
     }
 
     /// Hands a port to the worker; it is served when this returns.
-    pub async fn add(&self, new: NewPort<P>) -> Result<(), WorkerGone> {
+    pub async fn add(&self, new: NewPort<P>) -> Result<(), NoAnswer> {
         self.ask(|done| Command::Add { new: Box::new(new), done }).await
     }
 
@@ -150,7 +169,7 @@ impl<P> Asker<P> {
     pub async fn gather(
         &self,
         gathering: Option<Gathering<P>>,
-    ) -> Result<Option<Box<Gathering<P>>>, WorkerGone> {
+    ) -> Result<Option<Box<Gathering<P>>>, NoAnswer> {
         let gathering = gathering.map(Box::new);
         self.ask(|done| Command::Gather { gathering, done }).await
     }
@@ -161,35 +180,38 @@ impl<P> Asker<P> {
         id: PortId,
         settings: PortSettings,
         worker: usize,
-    ) -> Result<(), WorkerGone> {
+    ) -> Result<(), NoAnswer> {
         self.ask(|done| Command::AddRemote { id, settings, worker, done }).await
     }
 
     /// Nothing more is handed over for this port when this returns.
-    pub async fn remove_remote(&self, id: PortId, why: Reason) -> Result<(), WorkerGone> {
+    pub async fn remove_remote(&self, id: PortId, why: Reason) -> Result<(), NoAnswer> {
         self.ask(|done| Command::RemoveRemote { id, why, done }).await
     }
 
     /// New promises; they hold when this returns.
-    pub async fn reshape(&self, change: Change) -> Result<(), WorkerGone> {
+    pub async fn reshape(&self, change: Change) -> Result<(), NoAnswer> {
         self.ask(|done| Command::Reshape { change: Box::new(change), done }).await
     }
 
     /// Takes a port away from the worker; what still waits for it, or from it, is lost under `why`.
-    pub async fn take(&self, id: PortId, why: Reason) -> Result<Option<Box<Taken<P>>>, WorkerGone> {
+    pub async fn take(&self, id: PortId, why: Reason) -> Result<Option<Box<Taken<P>>>, NoAnswer> {
         self.ask(|done| Command::Take { id, why, done }).await
     }
 
     /// Gives the frames back that a closed port's sockets held.
-    pub async fn reclaim(&self, id: PortId) -> Result<usize, WorkerGone> {
+    pub async fn reclaim(&self, id: PortId) -> Result<usize, NoAnswer> {
         self.ask(|done| Command::Reclaim { id, done }).await
     }
 
-    pub fn retune(&self, id: PortId, mtu: u32, features: TxFeatures) -> Result<(), WorkerGone> {
+    pub fn retune(&self, id: PortId, mtu: u32, features: TxFeatures) -> Result<(), NoAnswer> {
         self.send(Command::Retune { id, mtu, features })
     }
 
-    pub fn learn(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), WorkerGone> {
+    /// A worker that owes an answer is told nothing: guests can make as many addresses as they like,
+    /// and frames for what it does not know are flooded.
+    pub fn learn(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), NoAnswer> {
+        self.patience.check()?;
         self.send(Command::Learn { mac, vlan, port })
     }
 
@@ -198,25 +220,26 @@ impl<P> Asker<P> {
     pub fn take_latency(
         &self,
         id: PortId,
-    ) -> impl Future<Output = Result<Box<VifLatency>, WorkerGone>> + Send + use<P> {
+    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send + use<P> {
         let (done, answer) = oneshot::channel();
         let sent = self.send(Command::SwapLatency { id, fresh: Box::default(), done });
+        let patience = self.patience.clone();
         async move {
             sent?;
-            answer.await.map_err(|_| WorkerGone)
+            patience.wait(answer).await
         }
     }
 
     /// Has a page of the flow table filled.
-    pub async fn flows(&self, page: Box<FlowPage>) -> Result<Box<FlowPage>, WorkerGone> {
+    pub async fn flows(&self, page: Box<FlowPage>) -> Result<Box<FlowPage>, NoAnswer> {
         self.ask(|done| Command::Flows { page, done }).await
     }
 
-    pub async fn flow_sums(&self) -> Result<Vec<FlowSum>, WorkerGone> {
+    pub async fn flow_sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
         self.ask(|done| Command::FlowSums { done }).await
     }
 
-    pub async fn forget_flows(&self) -> Result<(), WorkerGone> {
+    pub async fn forget_flows(&self) -> Result<(), NoAnswer> {
         self.ask(|done| Command::ForgetFlows { done }).await
     }
 
@@ -224,19 +247,20 @@ impl<P> Asker<P> {
     pub async fn watch(
         &self,
         watcher: Option<Box<Watcher>>,
-    ) -> Result<Option<Box<Watcher>>, WorkerGone> {
+    ) -> Result<Option<Box<Watcher>>, NoAnswer> {
         self.ask(|done| Command::Watch { watcher, done }).await
     }
 
-    pub async fn snapshot(&self) -> Result<Box<WorkerSnapshot>, WorkerGone> {
+    pub async fn snapshot(&self) -> Result<Box<WorkerSnapshot>, NoAnswer> {
         self.ask(|done| Command::Snapshot { done }).await
     }
 }
 
 impl<P> Clone for Asker<P> {
     fn clone(&self) -> Self {
-        let Self { commands, bells, index } = self;
-        Self { commands: commands.clone(), bells: Arc::clone(bells), index: *index }
+        let Self { commands, bells, index, patience } = self;
+        let (commands, patience) = (commands.clone(), patience.clone());
+        Self { commands, bells: Arc::clone(bells), index: *index, patience }
     }
 }
 

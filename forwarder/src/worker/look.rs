@@ -12,8 +12,7 @@ use super::turn::Worker;
 impl<P: Port> Worker<P> {
     pub(super) fn snapshot(&mut self, now_ns: u64) -> WorkerSnapshot {
         let served: Vec<PortId> = self.lanes.ids().collect();
-        let queues = self.queues(&served);
-        let queued = served.iter().map(|&egress| sum(egress, &queues)).collect();
+        let (queued, queues) = self.queues(&served);
         let (mut orphan_losses, mut waiting) = (self.orphan_losses, 0);
         if let Some(gathering) = &mut self.gathering {
             // What is lost at the ring that all share is nobody's in particular.
@@ -47,16 +46,19 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// Every pair towards a port served here that has something to tell.
-    fn queues(&self, served: &[PortId]) -> Vec<VifQueue> {
-        let mut queues = Vec::new();
+    /// What waits for each port served here, and every pair towards one that has something to tell.
+    fn queues(&self, served: &[PortId]) -> (Vec<QueueSnapshot>, Vec<VifQueue>) {
+        let (mut sums, mut queues) = (Vec::with_capacity(served.len()), Vec::new());
         for &egress in served {
-            for ingress in self.engine.ports() {
+            let mut sum = QueueSnapshot { egress, packets: 0, bytes: 0 };
+            for ingress in self.engine.sources_of(egress) {
                 let (bytes, packets) = self.engine.port_depth(egress, ingress);
                 let sent = self.engine.pair_stats(egress, ingress);
                 if packets == 0 && sent.sent_packets == 0 {
                     continue;
                 }
+                sum.bytes += bytes;
+                sum.packets += packets;
                 queues.push(VifQueue {
                     ingress,
                     egress,
@@ -67,18 +69,10 @@ impl<P: Port> Worker<P> {
                     shed: self.engine.is_shed(ingress, egress),
                 });
             }
+            sums.push(sum);
         }
-        queues
+        (sums, queues)
     }
-}
-
-fn sum(egress: PortId, queues: &[VifQueue]) -> QueueSnapshot {
-    let mut queued = QueueSnapshot { egress, packets: 0, bytes: 0 };
-    for queue in queues.iter().filter(|queue| queue.egress == egress) {
-        queued.bytes += queue.bytes;
-        queued.packets += queue.packets;
-    }
-    queued
 }
 
 pub(super) fn port_snapshot<P: Port>(

@@ -2,14 +2,14 @@
 //!
 //! Invariant: a packet that came in is counted in one row of the flow table or one sum, and when
 //! the kernel has taken it its residence is recorded once; its stages add up to its residence.
-//! Nothing here allocates on a packet's way.
+//! Nothing here allocates on a packet's way, but for the first time of each magnitude.
 //!
 //! Packets of a container share all stages but the first, nearly always, so those are recorded for
 //! a batch of packets at once.
 
 use weir_core::{
-    Bin, FlowConfig, FlowRef, FlowRow, FlowSum, FlowTable, MAX_PORTS, PortId, Reason, Stage,
-    VifLatency,
+    Bin, FlowConfig, FlowRef, FlowRow, FlowSum, FlowTable, MAX_PORTS, PortId, PortSet, Reason,
+    Stage, VifLatency,
 };
 use weir_port::{Packet, Pool};
 
@@ -31,6 +31,8 @@ pub(super) struct Measure {
     latency: bool,
     /// By source, where the times of its packets are kept.
     vifs: Box<[Option<Box<VifLatency>>]>,
+    /// Sources that have gone, of which only what was recorded is still to be taken.
+    gone: PortSet,
     flows: FlowTable,
     keeps_flows: bool,
 }
@@ -40,6 +42,7 @@ impl Measure {
         Self {
             latency: settings.latency,
             vifs: std::iter::repeat_with(|| None).take(MAX_PORTS).collect(),
+            gone: PortSet::EMPTY,
             keeps_flows: settings.flows.capacity > 0,
             flows: FlowTable::new(settings.flows),
         }
@@ -57,9 +60,15 @@ impl Measure {
         {
             vif.get_or_insert_default();
         }
+        self.gone.remove(id);
         if self.keeps_flows {
             self.flows.add_port(id);
         }
+    }
+
+    /// Nothing more comes from there.
+    pub(super) fn remove_port(&mut self, id: PortId) {
+        self.gone.insert(id);
     }
 
     /// Packets came out of a receive ring. All of a burst in a row, before anything else is done
@@ -123,9 +132,11 @@ impl Measure {
         }
     }
 
-    /// Gives what was recorded of a source for an empty set.
+    /// Gives what was recorded of a source for an empty set, which a source that has gone does not
+    /// need.
     pub(super) fn swap_latency(&mut self, id: PortId, fresh: Box<VifLatency>) -> Box<VifLatency> {
         match self.vifs.get_mut(id.index()) {
+            Some(vif) if self.gone.contains(id) => vif.take().unwrap_or(fresh),
             Some(Some(vif)) => std::mem::replace(vif, fresh),
             _ => fresh,
         }

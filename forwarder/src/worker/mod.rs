@@ -10,7 +10,7 @@
 //! - [`idle`]: when to look again and when to sleep
 //! - [`regimes`]: where the worker's own time goes
 //! - [`command`]: what the control side may ask, answered between turns
-//! - [`handle`]: the control side's end of it
+//! - [`handle`]: the control side's end of it; [`patience`]: how long it waits
 //! - [`snapshot`], [`look`]: what a worker says of itself
 //!
 //! Architecture invariant: nothing here locks, allocates or makes a system call on the way of a
@@ -26,6 +26,7 @@ pub mod idle;
 mod lanes;
 mod look;
 mod measure;
+mod patience;
 pub mod regimes;
 mod remotes;
 mod sent;
@@ -40,9 +41,10 @@ mod tests;
 
 pub use command::{Change, Command, FdbNews, FlowPage, NewPort, Taken};
 pub use gathering::{Gathering, ROOM_WORDS, Room};
-pub use handle::{Asker, WorkerGone, WorkerHandle, WorkerSettings};
+pub use handle::{Asker, WorkerHandle, WorkerSettings};
 pub use idle::IdlePolicy;
 pub use measure::MeasureSettings;
+pub use patience::{ANSWER_WITHIN, NoAnswer};
 pub use snapshot::{ContainerStats, PortSnapshot, VifQueue, WorkerSnapshot};
 pub use tap::{
     Event, Facts, Filter, MARKS, Points, Protocol, Purpose, Reader, Step, WatchSpec, Watched,

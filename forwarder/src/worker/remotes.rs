@@ -4,7 +4,7 @@
 //! Invariant: a container that came from another worker goes back there when it is empty, so that
 //! no worker runs out of containers while another gathers them.
 
-use weir_core::{Container, Engine, Losses, MAX_PORTS, Next, PortId, Reason};
+use weir_core::{ByPort, Container, Engine, Losses, MAX_PORTS, Next, PortId, Reason};
 use weir_port::{Packet, Pool};
 
 use super::measure::Measure;
@@ -20,15 +20,12 @@ pub(super) struct Remotes {
     /// The worker of each port, [`NOBODY`] where it is ours or nobody's.
     worker: Box<[u16]>,
     /// Losses here of frames that came in there.
-    losses: Box<[Losses]>,
+    losses: ByPort<Losses>,
 }
 
 impl Remotes {
     pub(super) fn new() -> Self {
-        Self {
-            worker: vec![NOBODY; MAX_PORTS].into(),
-            losses: vec![Losses::default(); MAX_PORTS].into(),
-        }
+        Self { worker: vec![NOBODY; MAX_PORTS].into(), losses: ByPort::default() }
     }
 
     pub(super) fn insert(&mut self, port: PortId, worker: usize) {
@@ -48,17 +45,18 @@ impl Remotes {
     }
 
     pub(super) fn lose(&mut self, ingress: PortId, reason: Reason, packets: u64) {
-        if let Some(losses) = self.losses.get_mut(ingress.index()) {
+        if !self.losses.contains(ingress) {
+            self.losses.insert(ingress, Losses::default());
+        }
+        if let Some(losses) = self.losses.get_mut(ingress) {
             losses.add(reason, packets);
         }
     }
 
     /// What was lost here of other workers' ports.
     pub(super) fn losses(&self) -> Vec<(PortId, Losses)> {
-        let lost = |(at, losses): (usize, &Losses)| {
-            (losses.total() > 0).then_some((PortId(at as u16), *losses))
-        };
-        self.losses.iter().enumerate().filter_map(lost).collect()
+        let lost = self.losses.iter().filter(|(_, losses)| losses.total() > 0);
+        lost.map(|(ingress, losses)| (ingress, *losses)).collect()
     }
 
     /// Gives what is queued for another worker's port to that worker, as far as there is room.

@@ -77,7 +77,7 @@ fn maps_are_written_and_counters_read() {
         steering.allow_ip(7, "192.0.2.1".parse().unwrap()).unwrap();
         steering.revoke_ip(7, "192.0.2.1".parse().unwrap()).unwrap();
         assert_eq!(steering.counters(7).unwrap().received(), 0);
-        assert!(steering.counters(256).is_err());
+        assert!(steering.counters(1024).is_err());
 
         let attached = steering.attach(v1.ifindex, "v1", Mode::Skb).unwrap();
         bed.inside("vm1", "ip addr add 192.0.2.2/24 dev eth0");
@@ -114,7 +114,7 @@ impl Shedding {
         let fd = steering.shed_fd().try_clone_to_owned().unwrap();
         let map = MapData::from_fd(fd).unwrap();
         let info = map.info().unwrap();
-        assert_eq!((info.value_size(), info.max_entries()), (32, 256), "row after row");
+        assert_eq!((info.value_size(), info.max_entries()), (128, 1024), "row after row");
         assert_ne!(info.map_flags() & 1 << 10, 0, "BPF_F_MMAPABLE");
         let bits = Array::try_from(Map::Array(map)).unwrap();
         Self { steering, bits }
@@ -141,12 +141,17 @@ impl Shedding {
     }
 }
 
+/// These words, and nothing after them.
+fn row<const N: usize>(words: [u64; N]) -> shed::Row {
+    std::array::from_fn(|at| words.get(at).copied().unwrap_or_default())
+}
+
 #[test]
 fn the_program_sheds_by_where_it_was_told_that_addresses_are() {
     in_host(|_| {
         let mut world = Shedding::at_slot(7);
         let (one, two) = (Mac::new([2, 0, 0, 0, 0, 8]), Mac::new([2, 0, 0, 0, 0, 9]));
-        world.bits.set(7, [1 << 8 | 1 << 9, 0, 0, 0], 0).unwrap();
+        world.bits.set(7, row([1 << 8 | 1 << 9]), 0).unwrap();
         assert!(!world.drops(one, 0), "nobody is known");
         world.steering.fdb_set(one, 0, 8).unwrap();
         world.steering.fdb_set(two, 0, 9).unwrap();
@@ -165,7 +170,7 @@ fn the_program_sheds_by_where_it_was_told_that_addresses_are() {
         world.steering.fdb_clear_port(9).unwrap();
         assert!(!world.drops(two, 0) && !world.drops(two, 100));
         assert!(world.drops(one, 0), "it is behind another port");
-        assert_eq!(world.row(7), [1 << 8 | 1 << 9, 0, 0, 0], "nobody touched the bits");
+        assert_eq!(world.row(7), row([1 << 8 | 1 << 9]), "nobody touched the bits");
     });
 }
 
@@ -176,19 +181,19 @@ fn a_slot_that_is_used_again_is_shed_neither_as_sender_nor_as_receiver() {
         let (kept, gone) = (Mac::new([2, 0, 0, 0, 0, 8]), Mac::new([2, 0, 0, 0, 0, 0x46]));
         world.steering.fdb_set(kept, 0, 8).unwrap();
         world.steering.fdb_set(gone, 0, 70).unwrap();
-        world.bits.set(7, [1 << 8, 1 << 6, 0, 0], 0).unwrap();
+        world.bits.set(7, row([1 << 8, 1 << 6]), 0).unwrap();
         world.bits.set(70, [u64::MAX; shed::ROW_WORDS], 0).unwrap();
-        world.bits.set(255, [0, 3 << 6, 0, 1], 0).unwrap();
+        world.bits.set(1023, row([0, 3 << 6, 0, 1]), 0).unwrap();
         assert!(world.drops(gone, 0) && world.drops(kept, 0));
 
         world.steering.reset_slot(70).unwrap();
         assert_eq!(world.row(70), [0; shed::ROW_WORDS]);
-        assert_eq!(world.row(7), [1 << 8, 0, 0, 0]);
-        assert_eq!(world.row(255), [0, 2 << 6, 0, 1]);
-        world.bits.set(7, [1 << 8, 1 << 6, 0, 0], 0).unwrap();
+        assert_eq!(world.row(7), row([1 << 8]));
+        assert_eq!(world.row(1023), row([0, 2 << 6, 0, 1]));
+        world.bits.set(7, row([1 << 8, 1 << 6]), 0).unwrap();
         assert!(!world.drops(gone, 0), "who was behind the slot is forgotten");
         assert!(world.drops(kept, 0));
-        assert!(world.steering.reset_slot(256).is_err());
+        assert!(world.steering.reset_slot(1024).is_err());
     });
 }
 

@@ -1,14 +1,18 @@
 //! The mirror of a bridge, against the kernel's own.
 
+mod foreign;
+mod make;
+mod refresh;
 mod watch;
 
 use std::io::Write as _;
 use std::process::Command;
 
 use nix::net::if_::if_nametoindex;
-use weir::control::bridge::state::AddressKey;
+use weir::control::bridge::state::{AddressKey, BridgeState};
+use weir::control::bridge::watch::BridgeWatch;
 
-use super::bed::Bed;
+use super::bed::{Bed, block_on};
 
 /// `br0`, up, with the guests' ports as members; its interface index.
 fn bridge(bed: &mut Bed, settings: &str, ports: &[&str]) -> u32 {
@@ -23,6 +27,15 @@ fn bridge(bed: &mut Bed, settings: &str, ports: &[&str]) -> u32 {
 
 fn ifindex(name: &str) -> u32 {
     if_nametoindex(name).unwrap()
+}
+
+/// The bridge as it is now.
+async fn read(bridge: u32) -> BridgeState {
+    BridgeWatch::open(bridge).await.unwrap().state().clone()
+}
+
+fn read_now(bridge: u32) -> BridgeState {
+    block_on(read(bridge))
 }
 
 fn key(last: u8) -> AddressKey {

@@ -174,8 +174,9 @@ pub trait Tables {
     fn place(&self, key: u64) -> Place;
     /// The entry of the address at that place; empty where there is none.
     fn find(&self, place: Place) -> Entry;
-    /// The same for a frame's source, which is marked as seen.
-    fn find_source(&self, place: Place) -> Entry;
+    /// The same for a frame's source, which is marked as seen if it is known behind that port: only
+    /// there, or a station that sends from elsewhere would keep an old entry alive.
+    fn find_source(&self, place: Place, slot: u16) -> Entry;
     fn port(&self, slot: u16) -> Option<GatePort>;
     /// A word of [`Vlans`].
     fn vlans(&self, slot: u16, word: usize) -> u64;
@@ -334,7 +335,7 @@ fn route<F: Frame, T: Tables>(
     if to.has(table::entry_flags::LOCAL) {
         return Route::Other(Counter::PassedHost);
     }
-    let from = tables.find_source(tables.place(table::key(eth.src, vid)));
+    let from = tables.find_source(tables.place(table::key(eth.src, vid)), slot);
     if to.is_empty() {
         return Route::Other(flooded(slot, port, tables, Counter::PassedUnknown));
     }

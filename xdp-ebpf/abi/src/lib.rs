@@ -32,7 +32,7 @@ pub use verdict::{Malformed, Verdict};
 /// Changes with any shared type; user space refuses frames whose [`Meta::abi`] differs.
 pub const ABI_VERSION: u16 = 4;
 /// Port slots.
-pub const MAX_PORTS: u32 = 256;
+pub const MAX_PORTS: u32 = 1024;
 /// Receive queues per port; a socket stands at `slot * MAX_QUEUES + rx_queue_index` in the XSKMAP.
 pub const MAX_QUEUES: u32 = 16;
 /// Receive queues of weir's own pair, one for each worker.

@@ -20,9 +20,11 @@ fn every_pair_has_a_bit_of_its_own() {
 
 #[test]
 fn a_pair_stands_in_the_row_of_its_ingress() {
-    for (egress, word, mask) in [(0, 0, 1), (63, 0, 1 << 63), (64, 1, 1), (255, 3, 1 << 63)] {
+    for (egress, word, mask) in
+        [(0, 0, 1), (63, 0, 1 << 63), (64, 1, 1), (255, 3, 1 << 63), (1023, 15, 1 << 63)]
+    {
         assert_eq!(shed::bit(egress), (word, mask), "{egress}");
-        for ingress in [0, 7, 255] {
+        for ingress in [0, 7, 255, 1023] {
             let at = usize::from(ingress) * shed::ROW_WORDS + word;
             assert_eq!(shed::cell(ingress, egress), Some((at, mask)));
         }
@@ -31,7 +33,7 @@ fn a_pair_stands_in_the_row_of_its_ingress() {
 
 #[test]
 fn a_slot_that_cannot_be_has_no_bit() {
-    for slot in [256, 257, 0x8000, u16::MAX] {
+    for slot in [1024, 1025, 0x8000, u16::MAX] {
         let (word, mask) = shed::bit(slot);
         assert!(word < shed::ROW_WORDS && mask == 0, "{slot}");
         assert_eq!(shed::cell(slot, 0), None);

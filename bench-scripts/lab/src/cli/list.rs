@@ -44,6 +44,9 @@ struct Kept {
     unmeasured: usize,
     /// The experiment's file has changed since.
     outdated: bool,
+    /// Of the file's rates, where they were lowered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scale: Option<f64>,
 }
 
 pub(super) fn list(files: &Path, results: &Path, json: bool) -> Result<()> {
@@ -84,6 +87,7 @@ impl Kept {
             failing: failing.map(|verdict| verdict.what.clone()).collect(),
             unmeasured: results.measured.iter().filter(empty).count(),
             outdated: results.file != text,
+            scale: results.lowered().map(|scale| scale.factor),
             date: results.machine.date,
             commit: results.machine.commit,
             dirty: results.machine.dirty,
@@ -98,6 +102,9 @@ impl Kept {
             self.checks - self.failing.len(),
             self.checks,
         );
+        if let Some(scale) = self.scale {
+            let _ = write!(line, " at {scale} of the file's rates");
+        }
         if self.unmeasured > 0 {
             let _ = write!(line, ", {} cells not measured", self.unmeasured);
         }
@@ -160,6 +167,7 @@ mod tests {
             failing: vec!["everything arrives".to_owned()],
             unmeasured: 0,
             outdated: false,
+            scale: None,
         }
     }
 
@@ -178,7 +186,7 @@ mod tests {
 
     #[test]
     fn shows_what_there_is() {
-        let bad = Kept { unmeasured: 2, outdated: true, ..kept(true) };
+        let bad = Kept { unmeasured: 2, outdated: true, scale: Some(0.43), ..kept(true) };
         let good = Kept { failing: Vec::new(), ..kept(false) };
         let rows = [one("A-E1", None), one("A-E2", Some(good)), one("E-latency", Some(bad))];
         insta::assert_snapshot!(table(&rows), @"
@@ -190,7 +198,7 @@ mod tests {
                    whole run of 2025-01-02: 3 of 3 checks hold
         E-latency  Equal maximum rates
                    160 cells, 32 min; quick 8, 32 s; weir, bridge
-                   quick run of 2025-01-02: 2 of 3 checks hold, 2 cells not measured; its file has changed since
+                   quick run of 2025-01-02: 2 of 3 checks hold at 0.43 of the file's rates, 2 cells not measured; its file has changed since
 
         3 experiments: 480 cells, 96 min; quick 24 cells, 96 s
         ");

@@ -54,7 +54,8 @@ enum Command {
         long_about = "Measures experiments against their peers and says what holds.\n\n\
         An experiment comes to cells: one peer under one choice of its variables, once. Each has a \
         test bed of its own out of network namespaces. Repetition by repetition, the peers are \
-        measured in turn, another one first each time.\n\n\
+        measured in turn, another one first each time. Where files ask for it, rates are first \
+        fitted to what weir's worker manages on this machine.\n\n\
         Each cell is kept as soon as it is measured. Whatever ends a run, the same command goes on \
         from there. A kept cell is measured again if what its file says of it, weir's binary or \
         the machine has changed, or with --again. A cell that fails is tried once more.\n\n\

@@ -80,6 +80,7 @@ pub(super) fn results(experiment: &Experiment, quick: bool) -> Results {
         quick,
         seed: 7,
         machine: machine(),
+        scale: None,
         file: String::new(),
         measured,
         verdicts,

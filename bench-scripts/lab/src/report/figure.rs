@@ -13,7 +13,8 @@ use super::look::Looks;
 use super::plot::{Curve, Plot};
 use super::{numbers, published};
 use crate::run::Results;
-use crate::spec::{Draw, Experiment, Figure, Published};
+use crate::spec::quantity::is_rate;
+use crate::spec::{Draw, Experiment, Figure, Line, Published};
 
 /// A plot with the words over it, where there are several.
 struct Titled {
@@ -62,6 +63,7 @@ pub(super) fn figure(
     if measured.is_some() && plots.iter().any(|titled| !only_published(&titled.plot)) {
         words.push(how_drawn(experiment, figure, measured, at));
     }
+    words.extend(measured.and_then(|results| at_scale(figure, results, &papers)));
     if plots.iter().any(|titled| titled.plot.cuts()) {
         words.push("An interval without a cap goes on beyond the plot.".to_owned());
     }
@@ -90,6 +92,22 @@ pub(super) fn unclaimed(experiment: &Experiment) -> Result<String> {
 
 fn paper_title(published: &Published) -> String {
     format!("The paper's {}: {}", published.figure, published.what)
+}
+
+/// Of a figure of rates that were lowered; ratios are what they are.
+fn at_scale(figure: &Figure, results: &Results, papers: &[&Published]) -> Option<String> {
+    let scale = results.lowered()?;
+    let of_rates = |line: &Line| {
+        let over = line.over.as_ref();
+        is_rate(&line.quantity)
+            && !over.is_some_and(|over| over.quantity.as_ref().is_none_or(|over| is_rate(over)))
+    };
+    if !figure.line.iter().any(of_rates) {
+        return None;
+    }
+    let theirs = papers.iter().any(|one| !one.line.is_empty());
+    let theirs = if theirs { "; the paper's are as they were printed" } else { "" };
+    Some(format!("Our rates are those of a scene at {} of the file's{theirs}.", scale.factor))
 }
 
 fn only_published(plot: &Plot) -> bool {

@@ -63,6 +63,13 @@ fn verdicts(experiment: &Experiment, results: &Results) -> String {
     if results.quick {
         out += "<p class=\"words\">A quick run: short windows and few repetitions; bounds may be wider than a whole run's.</p>\n";
     }
+    if let Some(scale) = results.lowered() {
+        let _ = writeln!(
+            out,
+            "<p class=\"words\">{} Rates below are as measured at this scale; ratios do not depend on it.</p>",
+            escape(&sentence(&scale.sentence())),
+        );
+    }
     let ordered = judged::in_order(results);
     if ordered.is_empty() {
         return out;

@@ -20,6 +20,11 @@ pub(super) fn table(all: &[(Experiment, Option<Results>)]) -> String {
             if several { format!(" ({})", origin.experiments.join(", ")) } else { String::new() };
         let _ = writeln!(out, "- {}", plain(&(machine::line(origin) + &of)));
     }
+    for (experiment, results) in all {
+        if let Some(scale) = results.as_ref().and_then(Results::lowered) {
+            let _ = writeln!(out, "- {}: {}", plain(&experiment.id), plain(&scale.sentence()));
+        }
+    }
     if !origins.is_empty() {
         out.push('\n');
     }

@@ -7,7 +7,7 @@ use super::curves::{Ours, ours};
 use super::look::Looks;
 use super::{fake, published, report};
 use crate::run::Results;
-use crate::spec::Experiment;
+use crate::spec::{Experiment, Over, Scaled};
 
 type All = Vec<(Experiment, Option<Results>)>;
 
@@ -67,6 +67,35 @@ fn results_of_several_machines_are_told_apart() {
     assert!(made.html.contains("A quick run: short windows"));
     assert!(made.html.contains("Left out of quick runs"));
     assert!(made.html.contains("Not measured by this quick run: Linux bridge, VM 1."));
+}
+
+#[test]
+fn a_scale_is_told_wherever_its_rates_are() {
+    let mut all = two();
+    let told = |all: &All| {
+        let made = report(all).unwrap();
+        let words = made.html.split("<p class=\"words\">").skip(1);
+        let words = words.map(|rest| rest.split("</p>").next().unwrap().to_owned());
+        let lines = made.markdown.lines().filter(|line| line.starts_with("- ")).map(str::to_owned);
+        let scale = |text: &String| text.contains("caled") || text.contains("of the file");
+        words.chain(lines).filter(scale).collect::<Vec<String>>().join("\n")
+    };
+    assert_eq!(told(&all), "", "nothing is said of who has no scale");
+    all[0].1.as_mut().unwrap().scale =
+        Some(Scaled { factor: 1.0, mbit: Some(80_000.0), pps: None });
+    assert_eq!(told(&all), "", "nor of the file's own rates");
+    all[0].1.as_mut().unwrap().scale =
+        Some(Scaled { factor: 0.43, mbit: None, pps: Some(412_345.6) });
+    // Of the figures the first and the last are of rates, and the paper has numbers of the first.
+    insta::assert_snapshot!(told(&all), @r"
+    Scaled to 0.43 of the file&#39;s rates: this machine&#39;s worker forwards 412000 frames/s. Rates below are as measured at this scale; ratios do not depend on it.
+    Our rates are those of a scene at 0.43 of the file&#39;s; the paper&#39;s are as they were printed.
+    Our rates are those of a scene at 0.43 of the file&#39;s.
+    - A-E1: scaled to 0.43 of the file's rates: this machine's worker forwards 412000 frames/s
+    ");
+    all[0].0.figure[0].line[0].over = Some(Over::default());
+    all[0].0.figure[0].line.truncate(1);
+    assert_eq!(told(&all).matches("Our rates").count(), 1, "a ratio has no scale");
 }
 
 /// The page's elements without style, drawings' insides and numbers in tables.

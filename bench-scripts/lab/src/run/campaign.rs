@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use super::capacity;
 use super::estimate::{Overhead, spoken_s};
 use super::machine::unix_now;
 use super::screen::{Screen, named, shortened};
 use super::store::{self, Store};
 use super::{Ended, Failure, Finished, Machine, Orders, Results, Work};
 use crate::cell::{Cell, Measured, Outcome};
-use crate::spec::{Experiment, Peer};
+use crate::spec::{Capacity, Experiment, Peer, Scaled};
 use crate::verdict::{Verdict, judge_all};
 
 /// What measures a cell.
@@ -44,8 +45,9 @@ const QUICK_MOST: u32 = 3;
 /// What is left to do of an experiment.
 struct Todo<'a> {
     work: &'a Work,
-    /// With the repetitions that were added.
+    /// At its scale, and with the repetitions that were added.
     experiment: Experiment,
+    scale: Option<Scaled>,
     cells: Vec<Cell>,
     store: Store,
     /// By the order of the file.
@@ -61,7 +63,7 @@ struct Slot {
 }
 
 /// What came of a cell.
-enum Played {
+pub(super) enum Played {
     Measured(Measured),
     Failed(anyhow::Error),
     Interrupted,
@@ -70,9 +72,10 @@ enum Played {
 impl Campaign<'_> {
     pub(super) fn run(&mut self, planned: &[Planned<'_>], play: &mut Player<'_>) -> Result<Ended> {
         let began = Instant::now();
+        let capacity = self.measure(planned, play)?;
         let mut todo: Vec<Todo<'_>> = Vec::new();
         for planned in planned {
-            todo.push(self.look(planned)?);
+            todo.push(self.look(planned, &capacity)?);
         }
         let mut overhead = Overhead::default();
         let mut finished = Vec::new();
@@ -98,17 +101,19 @@ impl Campaign<'_> {
     }
 
     /// Finds what is kept already.
-    fn look<'p>(&mut self, planned: &'p Planned<'p>) -> Result<Todo<'p>> {
+    fn look<'p>(&mut self, planned: &'p Planned<'p>, capacity: &Capacity) -> Result<Todo<'p>> {
         let experiment = &planned.work.experiment;
-        let (id, quick) = (&experiment.id, self.orders.quick);
+        let (id, quick, again) = (&experiment.id, self.orders.quick, self.orders.again);
         let store = Store::new(self.folder, id, quick, &self.machine, &self.weir);
+        let (experiment, scale) = capacity::fitted(experiment, capacity, &store, again)?;
+        let cells = if scale.is_some() { experiment.cells(quick)? } else { planned.cells.clone() };
         let mut slots = Vec::new();
         let mut order = Vec::new();
         let mut taken = 0;
-        for cell in &planned.cells {
+        for cell in &cells {
             let wanted = self.orders.wants(&cell.place.peer);
-            let found = store.find(cell, peer_of(experiment, cell)?);
-            let measured = found.filter(|_| !(wanted && self.orders.again));
+            let found = store.find(cell, peer_of(&experiment, cell)?);
+            let measured = found.filter(|_| !(wanted && again));
             if wanted && measured.is_none() {
                 order.push(cell.clone());
             }
@@ -123,15 +128,7 @@ impl Campaign<'_> {
                 .note(&format!("{id}: {taken} of {all} cells are kept and not measured again"));
         }
         let order = super::order::fair(order, self.orders.seed);
-        let experiment = experiment.clone();
-        Ok(Todo {
-            work: planned.work,
-            experiment,
-            cells: planned.cells.clone(),
-            store,
-            slots,
-            order,
-        })
+        Ok(Todo { work: planned.work, experiment, scale, cells, store, slots, order })
     }
 
     /// `None`: interrupted.
@@ -236,7 +233,13 @@ impl Campaign<'_> {
     }
 
     /// A machine hiccups once; what fails twice is no hiccup.
-    fn cell(&mut self, cell: &Cell, peer: &Peer, name: &str, play: &mut Player<'_>) -> Played {
+    pub(super) fn cell(
+        &mut self,
+        cell: &Cell,
+        peer: &Peer,
+        name: &str,
+        play: &mut Player<'_>,
+    ) -> Played {
         let mut again = true;
         loop {
             if (self.interrupted)() {
@@ -291,6 +294,7 @@ impl Campaign<'_> {
                 quick,
                 seed: self.orders.seed,
                 machine: self.machine.clone(),
+                scale: todo.scale,
                 file: todo.work.text.clone(),
                 measured,
                 verdicts: verdicts.clone(),
@@ -300,6 +304,7 @@ impl Campaign<'_> {
         Ok(Finished {
             id: experiment.id.clone(),
             quick,
+            scale: todo.scale,
             cells,
             seconds: began.elapsed().as_secs_f64(),
             results: whole.then(|| store::results_file(self.folder, &experiment.id, quick)),
@@ -316,6 +321,9 @@ impl Campaign<'_> {
             more => format!("{more} cells in {time}"),
         };
         self.screen.finding(&format!("\n{} {}: {how}", experiment.id, experiment.title));
+        if let Some(scale) = finished.scale.filter(Scaled::is_lower) {
+            self.screen.finding(&scale.sentence());
+        }
         for verdict in &finished.verdicts {
             self.screen.finding(&verdict.line());
         }

@@ -1,14 +1,16 @@
 //! Running experiments: all cells in a fair order, each kept as soon as it is done.
 //!
 //! - `campaign`: one cell after the other; `order`: peers in turn within a repetition
+//! - `capacity`: what weir's worker manages here, for who fits its rates to that
 //! - `store`: what is kept where; `machine`: what it was measured on; `needs`: programs
 //! - `screen`: the bar and the lines; `estimate`: the time left; `summary`: what is said at the end
 //! - `interrupt`: Ctrl-C
 //!
-//! Invariant: a cell that is kept is whole, and of this peer, this scene, this weir and this
-//! machine; everything else is measured again.
+//! Invariant: a cell that is kept is whole, and of this peer, this scene at this scale, this weir and
+//! this machine; everything else is measured again.
 
 mod campaign;
+mod capacity;
 mod estimate;
 mod interrupt;
 mod machine;
@@ -36,7 +38,7 @@ use self::screen::Screen;
 pub use self::store::kept;
 use crate::cell::Measured;
 use crate::scene;
-use crate::spec::Experiment;
+use crate::spec::{Experiment, Scaled};
 use crate::verdict::Verdict;
 
 /// What to run and how.
@@ -83,11 +85,22 @@ pub struct Results {
     pub quick: bool,
     pub seed: u64,
     pub machine: Machine,
+    /// Where the file's rates fit themselves to the machine: at which scale this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scaled>,
     /// The experiment file's text.
     pub file: String,
     /// In the order of the file. One that could not be measured has a note and nothing else.
     pub measured: Vec<Measured>,
     pub verdicts: Vec<Verdict>,
+}
+
+impl Results {
+    /// The scale, where any rate is not that of the file.
+    #[must_use]
+    pub fn lowered(&self) -> Option<Scaled> {
+        self.scale.filter(Scaled::is_lower)
+    }
 }
 
 /// What came of a run.
@@ -104,6 +117,9 @@ pub struct Ended {
 pub struct Finished {
     pub id: String,
     pub quick: bool,
+    /// Where the file's rates fit themselves to the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scaled>,
     /// That were measured now.
     pub cells: usize,
     pub seconds: f64,
@@ -132,7 +148,9 @@ pub fn run(
     let planned = plan(works, orders)?;
     let cells = || planned.iter().flat_map(|planned| &planned.cells);
     let wanted = || cells().filter(|cell| orders.wants(&cell.place.peer));
-    needs::ensure(&needs::of(wanted()))?;
+    let scales = planned.iter().filter_map(|planned| planned.work.experiment.scale.as_ref());
+    let measuring = capacity::cells(scales)?;
+    needs::ensure(&needs::of(wanted().chain(&measuring)))?;
     let weir = system_tests::weir::binary().context("there is no weir to measure")?;
     let _lock = store::lock(folder)?;
     let interrupted = interrupt::watch()?;

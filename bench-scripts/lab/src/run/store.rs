@@ -15,10 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Machine, Results};
 use crate::cell::{Cell, Measured};
-use crate::spec::Peer;
+use crate::spec::{Peer, Scaled};
 
 /// Of cells' and results' files; another one's are not read.
 pub(super) const VERSION: u32 = 1;
+
+/// Two measurements of the same machine are apart by so much of either: what is kept at a scale that
+/// differs by less is not measured again for it.
+const NEAR: f64 = 0.1;
 
 /// A cell's file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,6 +62,26 @@ impl Store {
     fn stamp(&self, cell: &Cell, peer: &Peer) -> String {
         let peer = Peer { title: None, ..peer.clone() };
         digest(format!("{VERSION} {} {peer:?} {:?}", self.here, cell.scene).as_bytes())
+    }
+
+    /// The scale to go on at: the one at which cells are kept, if it is nearly what is wanted, so that
+    /// all of an experiment is at one scale; and so if nothing is known of what is wanted.
+    pub(super) fn settle(&self, wanted: Option<Scaled>, again: bool) -> Result<Option<Scaled>> {
+        let path = self.folder.join("scale.json");
+        let kept = fs::read(&path).ok();
+        let kept: Option<Scaled> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let near = |kept: &Scaled| {
+            let off = |wanted: Scaled| (kept.factor - wanted.factor).abs() / wanted.factor;
+            wanted.is_none_or(|wanted| !again && off(wanted) <= NEAR)
+        };
+        let sound = |kept: &Scaled| kept.factor > 0.0 && kept.factor <= 1.0;
+        if let Some(kept) = kept.filter(sound).filter(near) {
+            return Ok(Some(kept));
+        }
+        if let Some(wanted) = &wanted {
+            write_whole(&path, &serde_json::to_vec(wanted)?)?;
+        }
+        Ok(wanted)
     }
 
     /// What was measured of this very cell.

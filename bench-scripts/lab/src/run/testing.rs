@@ -109,6 +109,7 @@ pub(super) fn results(id: &str, quick: bool) -> Results {
         quick,
         seed: 1,
         machine: machine(),
+        scale: None,
         file: text(2, 2, 1),
         measured: cells(2, 2, 1).iter().map(|cell| measured(cell, 0.25)).collect(),
         verdicts: Vec::new(),

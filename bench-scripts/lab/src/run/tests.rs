@@ -9,7 +9,7 @@ use super::campaign::{Campaign, Planned};
 use super::screen::Screen;
 use super::{Ended, Orders, Results, Work, kept, plan, testing};
 use crate::cell::{Cell, Outcome};
-use crate::spec::Peer;
+use crate::spec::{Peer, Scale, Scaled};
 
 const PEERS: usize = 3;
 const XS: usize = 2;
@@ -30,6 +30,9 @@ struct Trial {
     progress: RefCell<Vec<u8>>,
     findings: RefCell<Vec<u8>>,
     check: bool,
+    /// What the file's rates ask of a worker, if they fit themselves to it; and what it manages.
+    scale: Option<f64>,
+    manages: Switch<f64>,
 }
 
 impl Trial {
@@ -43,6 +46,8 @@ impl Trial {
             progress: RefCell::default(),
             findings: RefCell::default(),
             check: false,
+            scale: None,
+            manages: Switch::new(500.0),
         }
     }
 
@@ -56,8 +61,12 @@ impl Trial {
         if !self.check {
             experiment.check.clear();
         }
-        let cells = match self.orders.quick {
-            true => experiment.cells(true)?,
+        if let Some(mbit) = self.scale {
+            experiment.scale = Some(Scale { mbit: Some(mbit), pps: None, share: 0.5 });
+            experiment.scene.insert("link".to_owned(), 100.into());
+        }
+        let cells = match self.orders.quick || self.scale.is_some() {
+            true => experiment.cells(self.orders.quick)?,
             false => testing::cells(PEERS, XS, REPETITIONS),
         };
         let work = Work { experiment, text: testing::text(PEERS, XS, REPETITIONS) };
@@ -73,6 +82,11 @@ impl Trial {
             screen: Screen::new(false, cells.len(), &mut *progress, &mut *findings),
         };
         campaign.run(&[Planned { work: &work, cells }], &mut |cell, peer| {
+            if cell.place.experiment == "capacity" {
+                let windows = cell.scene.window.iter();
+                let mbit = windows.map(|it| (format!("{}.all.mbit", it.name), self.manages.get()));
+                return Ok(Outcome { values: mbit.collect(), ..Outcome::default() });
+            }
             assert_eq!(cell.place.peer, peer.name);
             self.played.borrow_mut().push(cell.place.key());
             play(cell, peer)
@@ -307,4 +321,73 @@ fn plans_what_the_effort_measures() {
     orders.quick = true;
     let error = plan(&works, &orders).unwrap_err();
     assert_eq!(error.to_string(), "nothing is measured of peer1 with --quick");
+}
+
+#[test]
+fn rates_are_fitted_to_what_the_worker_manages() {
+    let mut trial = Trial::new();
+    (trial.check, trial.scale) = (true, Some(500.0));
+    let links = RefCell::new(Vec::new());
+    let run = |trial: &Trial| {
+        links.borrow_mut().clear();
+        let ended = trial.run_with(|cell, _| {
+            links.borrow_mut().push(cell.scene.link.unwrap());
+            Ok(testing::outcome(0.5))
+        });
+        assert!(links.borrow().windows(2).all(|two| two[0] == two[1]), "{links:?}");
+        let link = links.borrow().first().copied();
+        (ended.unwrap(), link)
+    };
+    let (ended, link) = run(&trial);
+    assert_eq!((trial.played(), link), (ALL, Some(50.0)));
+    let half = Scaled { factor: 0.5, mbit: Some(500.0), pps: None };
+    assert_eq!((ended.finished[0].scale, trial.results().unwrap().scale), (Some(half), Some(half)));
+    let verdict = &ended.finished[0].verdicts[0];
+    assert_eq!((verdict.least, verdict.holds), (Some(0.5), true), "half of the file's bound");
+    let found = String::from_utf8(trial.findings.borrow().clone()).unwrap();
+    assert!(found.starts_with("this machine's worker cuts 500 Mb/s of TCP\n"), "{found}");
+    let told = "scaled to 0.5 of the file's rates: this machine's worker cuts 500 Mb/s of TCP\n";
+    assert!(found.contains(told), "{found}");
+    let json: serde_json::Value = serde_json::from_str(&ended.json().unwrap()).unwrap();
+    assert_eq!(json["finished"][0]["scale"]["factor"], 0.5);
+
+    trial.manages.set(540.0);
+    let (ended, _) = run(&trial);
+    assert_eq!((trial.played(), ended.finished[0].scale), (0, Some(half)), "nearly the same");
+    trial.manages.set(800.0);
+    let (ended, link) = run(&trial);
+    assert_eq!((trial.played(), link), (ALL, Some(80.0)), "kept at another scale");
+    assert_eq!(ended.finished[0].scale.unwrap().factor, 0.8);
+    trial.manages.set(5000.0);
+    let (ended, link) = run(&trial);
+    assert_eq!((trial.played(), link), (ALL, Some(100.0)), "never above the file's rates");
+    assert_eq!(ended.finished[0].scale.unwrap().factor, 1.0);
+    trial.manages.set(960.0);
+    trial.orders.again = true;
+    assert_eq!(run(&trial).1, Some(96.0), "asked to measure anew");
+}
+
+#[test]
+fn a_scale_goes_on_where_it_was_interrupted() {
+    let mut trial = Trial::new();
+    trial.scale = Some(500.0);
+    trial.interrupt_after.set(Some(5));
+    assert_eq!(trial.run().interrupted, Some((4, ALL)));
+    // While the machine was measured, of which nothing is known then.
+    trial.interrupt_after.set(Some(0));
+    assert_eq!((trial.run().interrupted, trial.played()), (Some((4, ALL)), 0));
+    trial.interrupt_after.set(None);
+    trial.manages.set(470.0);
+    assert!(trial.run().interrupted.is_none());
+    assert_eq!(trial.played(), ALL - 4);
+}
+
+#[test]
+fn a_worker_that_moves_nothing_ends_the_run() {
+    let mut trial = Trial::new();
+    trial.scale = Some(500.0);
+    trial.manages.set(0.0);
+    let error = trial.run_with(|_, _| Ok(testing::outcome(1.0))).unwrap_err();
+    insta::assert_snapshot!(format!("{error:#}"), @"what weir's worker manages, tcp: nothing came through weir: no rate can be fitted to that");
+    assert_eq!(trial.played(), 0);
 }

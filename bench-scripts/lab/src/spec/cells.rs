@@ -92,7 +92,7 @@ impl Experiment {
             problem
         })?;
         variables.all_used()?;
-        Ok((scene, variables.uses_x()))
+        Ok((scene.at_scale(self.factor), variables.uses_x()))
     }
 
     /// Variants and values of x, each with each.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Check, Figure, Published};
+use super::{Check, Figure, Published, Scale};
 
 /// An experiment of a paper.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,6 +29,8 @@ pub struct Experiment {
     pub vary: Option<Vary>,
     #[serde(default)]
     pub variant: Vec<Variant>,
+    /// Where its rates fit themselves to the machine.
+    pub scale: Option<Scale>,
     /// See [`super::Scene`]: read once its variables are known.
     pub scene: toml::Table,
     #[serde(default)]
@@ -37,6 +39,13 @@ pub struct Experiment {
     pub figure: Vec<Figure>,
     #[serde(default)]
     pub published: Vec<Published>,
+    /// What all rates are multiplied by: [`Experiment::at_scale`].
+    #[serde(skip, default = "whole")]
+    pub(super) factor: f64,
+}
+
+fn whole() -> f64 {
+    1.0
 }
 
 /// How much is done.

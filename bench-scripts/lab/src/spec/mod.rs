@@ -1,7 +1,7 @@
 //! Experiment files: what they say, and the cells they come to.
 //!
 //! - [`file`]: a file as a whole; [`scene`]: what happens in one cell
-//! - [`judge`]: what must hold; [`figure`]: what is drawn, and what was published
+//! - [`scale`]: rates that fit the machine; [`judge`]: what must hold; [`figure`]: what is drawn, and what was published
 //! - [`mod@load`]: from a file's text to an experiment; [`order`]: the papers' order
 //! - [`variables`] and [`arithmetic`] make scenes of the file's words; [`cells`]: all of them
 //! - [`check`]: what a file may not say, in words of [`problem`]; [`quantity`]: names of results
@@ -18,6 +18,7 @@ mod load;
 mod order;
 mod problem;
 pub mod quantity;
+mod scale;
 mod scene;
 mod variables;
 
@@ -26,6 +27,7 @@ pub use self::figure::{Axis, Draw, Figure, Line, Over, Published, PublishedLine}
 pub use self::file::{Effort, Experiment, Peer, PeerKind, SpecError, Variant, Vary};
 pub use self::judge::{Check, Pair, Pick, Squeeze};
 pub use self::load::{load, load_all};
+pub use self::scale::{Capacity, Scale, Scaled};
 pub use self::scene::{
     Family, Kind, Load, Probing, Scene, Seat, Step, Topology, Traffic, Vm, What, Window,
 };

@@ -19,11 +19,13 @@ const ROUNDING: f64 = 1e-6;
 pub(super) const RESERVED: [&str; 5] = [ALL, "cpu", "weir", "events", "host"];
 
 /// Of VMs, of all together and of traffic that has a name.
-const RATES: [&str; 6] = ["mbit", "kpps", "goodput_mbit", "offered_mbit", "offered_kpps", "loss"];
+const RATES: [&str; 6] = ["mbit", "kpps", "goodput_mbit", "offered_mbit", "offered_kpps", LOSS];
+const LOSS: &str = "loss";
 const OF_VM: [&str; 2] = ["least", "most"];
 const OF_ALL: [&str; 2] = ["jain", "jain_kpps"];
 /// Only where a VM can be owed anything: the link has a rate, or every VM a maximum.
-const OWED: [&str; 2] = ["owed_mbit", "of_owed"];
+const OWED: [&str; 2] = [OWED_RATE, "of_owed"];
+const OWED_RATE: &str = "owed_mbit";
 const OWED_ALL: [&str; 1] = ["off_owed"];
 const LINK: [&str; 1] = ["link"];
 const DELAYS: [&str; 10] = [
@@ -51,6 +53,13 @@ const EVENTS: [&str; 8] = [
     "dtlb_misses",
     "itlb_misses",
 ];
+
+/// Whether it is a rate of traffic, of a value or of a series.
+#[must_use]
+pub fn is_rate(quantity: &str) -> bool {
+    let what = quantity.rsplit('.').next().unwrap_or_default();
+    what == OWED_RATE || (what != LOSS && RATES.contains(&what))
+}
 
 /// Whether the name of a value is one of those that `pattern` stands for.
 #[must_use]
@@ -227,6 +236,16 @@ mod tests {
             ("*.mbit", "both.vm1.mbit"),
         ] {
             assert!(!matches(pattern, name), "{pattern}, {name}");
+        }
+    }
+
+    #[test]
+    fn rates_are_told_from_shares_and_times() {
+        for rate in ["both.vm1.mbit", "*.*.owed_mbit", "run.all.goodput_mbit", "vm1.mbit"] {
+            assert!(is_rate(rate), "{rate}");
+        }
+        for other in ["run.all.loss", "run.all.link", "run.vm1.of_owed", "run.ask.answers_per_s"] {
+            assert!(!is_rate(other), "{other}");
         }
     }
 

@@ -27,9 +27,7 @@ impl<P: Packet> Engine<P> {
             link.scheduler.set_link_rate(now, settings.link_rate);
         }
         for link in self.links.iter_mut().flatten() {
-            let Some(pair) = link.pairs.get_mut(port.index()).filter(|pair| pair.live) else {
-                continue;
-            };
+            let Some(pair) = link.pairs.get_mut(port) else { continue };
             pair.bound = settings.queue_bytes;
             if settings.release != before.release {
                 pair.release = settings.release;
@@ -56,6 +54,12 @@ impl<P: Packet> Engine<P> {
             };
             let mut scheduler = self.scheduler_for(now, &of_port);
             let Some(Some(link)) = self.links.get_mut(port.index()) else { continue };
+            for ingress in link.pairs.ports() {
+                let source = self.sources.get(ingress.index());
+                if let Some(settings) = source.and_then(|source| source.settings.as_ref()) {
+                    scheduler.set_share(now, ingress, &settings.share);
+                }
+            }
             while let Some(container) = link.scheduler.drain() {
                 if let Some(spare) = scheduler.enqueue(now, container, false) {
                     self.spares.put(spare);

@@ -14,6 +14,7 @@
 
 mod handed;
 mod live;
+mod memory;
 mod ports;
 mod queue;
 mod route;
@@ -23,6 +24,7 @@ mod state;
 use std::sync::Arc;
 
 pub use handed::Handed;
+pub use memory::EngineMemory;
 pub use route::{Decision, Key};
 pub use state::{ContainerCounts, PairCounts};
 
@@ -79,9 +81,11 @@ pub struct Engine<P> {
     ports: PortSet,
     /// The ports as destinations.
     links: Box<[Option<Box<Link<P>>>]>,
-    /// The ports as origins.
-    sources: Box<[Source]>,
-    last: Box<[Last]>,
+    /// The ports as origins, up to the last slot that was ever used.
+    sources: Vec<Source>,
+    last: Vec<Last>,
+    /// How many pairs there are.
+    pairs: usize,
     /// The pairs (ingress, egress) that have an open container, each once, oldest first.
     open: Vec<(PortId, PortId)>,
     spares: Spares<P>,
@@ -104,8 +108,9 @@ impl<P: Packet> Engine<P> {
             fdb: Fdb::new(config.fdb_capacity, config.fdb_ageing_ns, config.fdb_seed),
             ports: PortSet::EMPTY,
             links: (0..MAX_PORTS).map(|_| None).collect(),
-            sources: (0..MAX_PORTS).map(|_| Source::VACANT).collect(),
-            last: vec![Last::NEVER; MAX_PORTS].into_boxed_slice(),
+            sources: Vec::new(),
+            last: Vec::new(),
+            pairs: 0,
             open: Vec::new(),
             spares: Spares::new(config.container_bytes, config.container_stock),
             backlogged: PortSet::EMPTY,
@@ -213,8 +218,24 @@ impl<P: Packet> Engine<P> {
         }
     }
 
+    /// The pairs that have come to be, in no particular order: (ingress, egress).
+    pub fn pairs(&self) -> impl Iterator<Item = (PortId, PortId)> {
+        let links = self.ports.iter().filter_map(|egress| {
+            let link = self.links.get(egress.index())?.as_ref()?;
+            Some((egress, link))
+        });
+        links.flat_map(|(egress, link)| link.pairs.ports().map(move |ingress| (ingress, egress)))
+    }
+
+    /// The sources that have sent to a link, in no particular order.
+    pub fn sources_of(&self, egress: PortId) -> impl Iterator<Item = PortId> {
+        let link = self.links.get(egress.index()).and_then(Option::as_ref);
+        link.into_iter().flat_map(|link| link.pairs.ports())
+    }
+
+    #[inline]
     fn pair(&self, egress: PortId, ingress: PortId) -> Option<&Pair<P>> {
-        self.links.get(egress.index())?.as_ref()?.pairs.get(ingress.index())
+        self.links.get(egress.index())?.as_ref()?.pairs.get(ingress)
     }
 }
 
@@ -223,5 +244,5 @@ fn pair_mut<P>(
     ingress: PortId,
     egress: PortId,
 ) -> Option<&mut Pair<P>> {
-    links.get_mut(egress.index())?.as_mut()?.pairs.get_mut(ingress.index())
+    links.get_mut(egress.index())?.as_mut()?.pairs.get_mut(ingress)
 }

@@ -1,20 +1,26 @@
 //! Ports that come and go, and what they leave behind. Cold.
-//! Invariant: a pair is live exactly while both its ports are there, and holds nothing otherwise.
+//! Invariant: there is a pair only while both its ports are there, and no more than one; a link's
+//! scheduler knows of no source that has no pair with it.
 
 use std::fmt;
 
+use super::Engine;
+use super::route::Last;
 use super::state::{Link, Pair, Source};
-use super::{Engine, pair_mut};
 use crate::sched::{AnyScheduler, Scheduler};
-use crate::{Container, MAX_PORTS, Packet, PortId, PortSet, PortSettings, Share};
+use crate::{Container, Packet, PortId, PortSet, PortSettings, Share};
 
 impl<P: Packet> Engine<P> {
     /// Adds a port. False when the slot is out of range or taken. Cold.
     pub fn add_port(&mut self, now: u64, port: PortId, settings: &PortSettings) -> bool {
-        let free = self.links.get(port.index()).is_some_and(Option::is_none);
-        let Some(source) = self.sources.get_mut(port.index()).filter(|_| free) else {
+        if !self.links.get(port.index()).is_some_and(Option::is_none) {
             return false;
-        };
+        }
+        if self.sources.len() <= port.index() {
+            self.sources.resize_with(port.index() + 1, || Source::VACANT);
+            self.last.resize(port.index() + 1, Last::NEVER);
+        }
+        let Some(source) = self.sources.get_mut(port.index()) else { return false };
         for (past, count) in self.past_releases.iter_mut().zip(source.counts.released) {
             *past += count;
         }
@@ -23,45 +29,45 @@ impl<P: Packet> Engine<P> {
             frames_bound: settings.queue_frames.into(),
             ..Source::VACANT
         };
-        let pairs = (0..MAX_PORTS).map(|ingress| {
-            let from = PortId(ingress as u16);
-            let present = self.ports.contains(from);
-            Pair::new(self.settings(from).filter(|_| present), present)
-        });
-        let pairs = pairs.collect();
         let scheduler = self.scheduler_for(now, settings);
-        let link = Link::new(settings, scheduler, pairs, self.container_bytes);
+        let link = Link::new(settings, scheduler, self.container_bytes);
         if let Some(slot) = self.links.get_mut(port.index()) {
             *slot = Some(Box::new(link));
         }
-        for other in self.ports {
-            if let Some(pair) = pair_mut(&mut self.links, port, other) {
-                *pair = Pair::new(Some(settings), true);
-            }
-        }
         self.ports.insert(port);
         self.cap(now, port, settings);
-        self.share(now, port, &settings.share);
-        let pairs = self.ports.len() * self.ports.len();
-        self.open.reserve(pairs.saturating_sub(self.open.len()));
-        self.shed.reserve(pairs);
         // Whom to flood to has changed, and static entries may point here already.
         self.fdb.invalidate();
         true
     }
 
-    /// The scheduler of a link, told of everybody's share.
+    /// The first packet from `ingress` to `egress`: makes the pair where there can be one, and tells
+    /// the link's scheduler what the source is promised. True if it made one. Allocates: cold.
+    #[cold]
+    pub(super) fn open_pair(&mut self, now: u64, ingress: PortId, egress: PortId) -> bool {
+        let source = self.sources.get(ingress.index()).filter(|_| ingress != egress);
+        let Some(settings) = source.and_then(|source| source.settings.as_ref()) else {
+            return false;
+        };
+        let Some(Some(link)) = self.links.get_mut(egress.index()) else { return false };
+        if link.pairs.contains(ingress) {
+            return false;
+        }
+        link.pairs.insert(ingress, Pair::new(settings));
+        link.scheduler.set_share(now, ingress, &settings.share);
+        self.pairs += 1;
+        self.open.reserve(self.pairs.saturating_sub(self.open.len()));
+        self.shed.reserve(self.pairs);
+        true
+    }
+
+    /// The scheduler of a link to which nobody has sent yet.
     pub(super) fn scheduler_for(&self, now: u64, settings: &PortSettings) -> AnyScheduler<P> {
         if settings.remote {
             return AnyScheduler::handover();
         }
         let mut scheduler = AnyScheduler::new(&self.scheduler, self.caps.clone());
         scheduler.set_link_rate(now, settings.link_rate);
-        for port in self.ports {
-            if let Some(settings) = self.settings(port) {
-                scheduler.set_share(now, port, &settings.share);
-            }
-        }
         scheduler
     }
 
@@ -73,9 +79,11 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    /// Tells all links of a port's share.
+    /// Tells the links of a port's share, those that it has sent to. The others are told when it
+    /// does.
     pub(super) fn share(&mut self, now: u64, port: PortId, share: &Share) {
-        for link in self.links.iter_mut().flatten().filter(|link| !link.remote) {
+        let links = self.links.iter_mut().flatten();
+        for link in links.filter(|link| link.pairs.contains(port)) {
             link.scheduler.set_share(now, port, share);
         }
     }
@@ -96,11 +104,12 @@ impl<P: Packet> Engine<P> {
             while let Some(container) = gone.scheduler.drain() {
                 self.empty(container, &mut out);
             }
-            for (ingress, pair) in gone.pairs.iter_mut().enumerate() {
+            self.pairs -= gone.pairs.len();
+            for (ingress, pair) in gone.pairs.iter_mut() {
                 if let Some(container) = pair.open.take() {
                     self.empty(container, &mut out);
                 }
-                self.shed.forget(pair, (PortId(ingress as u16), port));
+                self.shed.forget(pair, (ingress, port));
             }
         }
         self.backlogged.remove(port);
@@ -118,7 +127,6 @@ impl<P: Packet> Engine<P> {
         for source in &mut self.sources {
             source.starved.remove(port);
         }
-        self.share(0, port, &Share::default());
         self.relieve_all();
         out
     }
@@ -133,10 +141,11 @@ impl<P: Packet> Engine<P> {
         if link.scheduler.backlog_packets() == 0 {
             self.backlogged.remove(to);
         }
-        if let Some(pair) = link.pairs.get_mut(from.index()) {
+        link.scheduler.forget(from);
+        if let Some(mut pair) = link.pairs.remove(from) {
             found.extend(pair.open.take());
-            self.shed.forget(pair, (from, to));
-            *pair = Pair::new(None, false);
+            self.shed.forget(&pair, (from, to));
+            self.pairs -= 1;
         }
         for container in found {
             self.empty(container, out);
@@ -153,7 +162,7 @@ impl<P: Packet> Engine<P> {
             while let Some(container) = link.scheduler.drain() {
                 self.empty(container, &mut out);
             }
-            for pair in &mut link.pairs {
+            for (_, pair) in link.pairs.iter_mut() {
                 if let Some(container) = pair.open.take() {
                     self.empty(container, &mut out);
                 }
@@ -191,16 +200,14 @@ impl<P: Packet> fmt::Debug for Engine<P> {
             .field("backlogged", &self.backlogged)
             .field("held_packets", &self.held_packets)
             .field("held_bytes", &self.held_bytes);
-        for to in self.ports {
-            for from in self.ports {
-                let (bytes, packets) = self.port_depth(to, from);
-                let shed = if self.is_shed(from, to) { ", shed" } else { "" };
-                if packets != 0 {
-                    out.field(
-                        &format!("{from} -> {to}"),
-                        &format_args!("{packets} packets, {bytes} bytes{shed}"),
-                    );
-                }
+        for (from, to) in self.pairs() {
+            let (bytes, packets) = self.port_depth(to, from);
+            let shed = if self.is_shed(from, to) { ", shed" } else { "" };
+            if packets != 0 {
+                out.field(
+                    &format!("{from} -> {to}"),
+                    &format_args!("{packets} packets, {bytes} bytes{shed}"),
+                );
             }
         }
         out.finish()

@@ -1,10 +1,10 @@
 //! The way of a packet: offered, gathered, let go, queued, given to a link.
 //! Invariant: `held_*`, a pair's bytes and packets and a source's frames change together, and no
-//! call here allocates, except for a container when all are in use.
+//! call here allocates, except for a pair's first packet, and a container when all are in use.
 
 use super::Engine;
 use super::state::{Link, Pair};
-use crate::sched::{Caps, Next, Scheduler};
+use crate::sched::{AnyScheduler, Caps, Next, Scheduler};
 use crate::{Container, Packet, PortId, PortSet, Reason, ReleaseReason};
 
 impl<P: Packet> Engine<P> {
@@ -19,13 +19,20 @@ impl<P: Packet> Engine<P> {
         egress: PortId,
         packet: P,
     ) -> Result<(), (P, Reason)> {
-        let Some(Some(link)) = self.links.get_mut(egress.index()) else {
-            return Err((packet, Reason::PortGone));
+        let (scheduler, pair) = loop {
+            let Some(Some(link)) = self.links.get_mut(egress.index()) else {
+                return Err((packet, Reason::PortGone));
+            };
+            if let Some(pair) = link.pairs.get_mut(ingress) {
+                break (&mut link.scheduler, pair);
+            }
+            if !self.open_pair(now, ingress, egress) {
+                let hairpin = ingress == egress;
+                return Err((packet, if hairpin { Reason::NoEgress } else { Reason::PortGone }));
+            }
         };
-        let pair = link.pairs.get_mut(ingress.index()).filter(|pair| pair.live);
-        let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) else {
-            let hairpin = ingress == egress;
-            return Err((packet, if hairpin { Reason::NoEgress } else { Reason::PortGone }));
+        let Some(source) = self.sources.get_mut(ingress.index()) else {
+            return Err((packet, Reason::PortGone));
         };
         let bytes = u64::from(packet.len());
         let frames = u64::from(packet.frames());
@@ -54,7 +61,7 @@ impl<P: Packet> Engine<P> {
             Some(mut full) => {
                 pair.let_go(&mut full, &mut source.counts, now, ReleaseReason::Full);
                 self.backlogged.insert(egress);
-                if let Some(spare) = link.scheduler.enqueue(now, full, pair.joins()) {
+                if let Some(spare) = scheduler.enqueue(now, full, pair.joins()) {
                     self.spares.put(spare);
                 }
             }
@@ -76,12 +83,15 @@ impl<P: Packet> Engine<P> {
             return Ok(());
         }
         let (ingress, egress) = (container.ingress(), container.egress());
+        if self.pair(egress, ingress).is_none() {
+            self.open_pair(now, ingress, egress);
+        }
         // What came from another worker is never sent on to a third.
         let link = self.links.get_mut(egress.index()).and_then(Option::as_mut);
         let Some(link) = link.filter(|link| !link.remote) else {
             return Err((container, Reason::PortGone));
         };
-        let pair = link.pairs.get_mut(ingress.index()).filter(|pair| pair.live);
+        let pair = link.pairs.get_mut(ingress);
         let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) else {
             return Err((container, Reason::PortGone));
         };
@@ -113,19 +123,23 @@ impl<P: Packet> Engine<P> {
         open.retain(|&(from, to)| {
             let Some(Some(link)) = links.get_mut(to.index()) else { return false };
             let Some(source) = sources.get_mut(from.index()) else { return false };
-            let Some(pair) = link.pairs.get(from.index()) else { return false };
+            let Link { scheduler, pairs, rate, remote, .. } = &mut **link;
+            let Some(pair) = pairs.get_mut(from) else { return false };
+            let shaped_elsewhere = *remote && rate.is_some();
             let reason = if now >= pair.deadline_ns {
                 pair.at_deadline
-            } else if pair.release.work_conserving && free_at(link, caps, now, pair) <= now {
+            } else if pair.release.work_conserving
+                && !shaped_elsewhere
+                && free_at(scheduler, caps, now, pair) <= now
+            {
                 ReleaseReason::Idle
             } else {
                 return true;
             };
-            let Some(pair) = link.pairs.get_mut(from.index()) else { return false };
             if let Some(mut container) = pair.open.take() {
                 pair.let_go(&mut container, &mut source.counts, now, reason);
                 backlogged.insert(to);
-                if let Some(spare) = link.scheduler.enqueue(now, container, pair.joins()) {
+                if let Some(spare) = scheduler.enqueue(now, container, pair.joins()) {
                     spares.put(spare);
                 }
             }
@@ -139,9 +153,9 @@ impl<P: Packet> Engine<P> {
     pub fn wakes_at(&self) -> Option<u64> {
         let due = |&(from, to): &(PortId, PortId)| {
             let link = self.links.get(to.index())?.as_ref()?;
-            let pair = link.pairs.get(from.index())?;
-            Some(if pair.release.work_conserving {
-                pair.deadline_ns.min(free_at(link, &self.caps, 0, pair))
+            let pair = link.pairs.get(from)?;
+            Some(if pair.release.work_conserving && !(link.remote && link.rate.is_some()) {
+                pair.deadline_ns.min(free_at(&link.scheduler, &self.caps, 0, pair))
             } else {
                 pair.deadline_ns
             })
@@ -175,7 +189,7 @@ impl<P: Packet> Engine<P> {
         }
         self.held_bytes -= bytes;
         self.held_packets -= packets;
-        let pair = link.pairs.get_mut(ingress.index());
+        let pair = link.pairs.get_mut(ingress);
         if let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) {
             pair.counts.sent_bytes += bytes;
             pair.counts.sent_packets += packets;
@@ -208,12 +222,16 @@ impl<P: Packet> Engine<P> {
             self.spares.put(container);
             return Ok(());
         }
+        let ingress = container.ingress();
+        if self.pair(egress, ingress).is_none() {
+            // Its port went and came back meanwhile.
+            self.open_pair(now, ingress, egress);
+        }
         let Some(Some(link)) = self.links.get_mut(egress.index()) else {
             return Err((container, Reason::PortGone));
         };
-        let ingress = container.ingress();
-        let pair = link.pairs.get_mut(ingress.index());
-        let pair = pair.filter(|pair| pair.live && container.egress() == egress);
+        let pair = link.pairs.get_mut(ingress);
+        let pair = pair.filter(|_| container.egress() == egress);
         let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) else {
             return Err((container, Reason::PortGone));
         };
@@ -252,12 +270,12 @@ impl<P: Packet> Engine<P> {
 }
 
 /// When the link would take the pair's open container at once; never, while others wait for it. Of a
-/// link that another worker serves only so much is known: one with a rate may well be busy.
+/// link with a rate that another worker serves it is not known: it may well be busy.
 #[inline]
-fn free_at<P: Packet>(link: &Link<P>, caps: &Caps, now: u64, pair: &Pair<P>) -> u64 {
+fn free_at<P: Packet>(scheduler: &AnyScheduler<P>, caps: &Caps, now: u64, pair: &Pair<P>) -> u64 {
     let Some(open) = &pair.open else { return u64::MAX };
-    if link.scheduler.backlog_packets() != 0 || (link.remote && link.rate.is_some()) {
+    if scheduler.backlog_packets() != 0 {
         return u64::MAX;
     }
-    link.scheduler.opens_at(now).max(caps.ready_at(now, open.ingress(), open.bytes()))
+    scheduler.opens_at(now).max(caps.ready_at(now, open.ingress(), open.bytes()))
 }

@@ -8,7 +8,7 @@
 
 use super::state::Pair;
 use super::{Engine, pair_mut};
-use crate::{Packet, PortId};
+use crate::{Packet, PortId, PortSet};
 
 #[derive(Debug, Default)]
 pub(super) struct ShedChanges {
@@ -22,6 +22,10 @@ impl ShedChanges {
     pub(super) fn reserve(&mut self, pairs: usize) {
         self.noted.reserve(pairs.saturating_sub(self.noted.len()));
         self.vanished.reserve(pairs.saturating_sub(self.vanished.len()));
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        (self.noted.capacity() + self.vanished.capacity()) * size_of::<(PortId, PortId)>()
     }
 
     pub(super) fn set<P>(&mut self, pair: &mut Pair<P>, way: (PortId, PortId), shed: bool) {
@@ -90,7 +94,7 @@ impl<P: Packet> Engine<P> {
         if link.remote {
             return;
         }
-        let Some(pair) = link.pairs.get_mut(ingress.index()) else { return };
+        let Some(pair) = link.pairs.get_mut(ingress) else { return };
         self.shed.set(pair, (ingress, egress), true);
         if for_frames && let Some(source) = self.sources.get_mut(ingress.index()) {
             source.starved.insert(egress);
@@ -102,20 +106,21 @@ impl<P: Packet> Engine<P> {
     #[cold]
     pub(super) fn relieve(&mut self, ingress: PortId, egress: PortId) {
         let Some(source) = self.sources.get_mut(ingress.index()) else { return };
-        let mut candidates = crate::PortSet::EMPTY;
+        let mut candidates = PortSet::EMPTY;
         candidates.insert(egress);
-        for starved in source.starved {
-            let held = pair_mut(&mut self.links, ingress, starved).map_or(0, |pair| pair.frames);
-            if source.is_well_below(held) {
-                source.starved.remove(starved);
-                candidates.insert(starved);
+        if !source.starved.is_empty() {
+            for starved in source.starved {
+                let pair = pair_mut(&mut self.links, ingress, starved);
+                if source.is_well_below(pair.map_or(0, |pair| pair.frames)) {
+                    source.starved.remove(starved);
+                    candidates.insert(starved);
+                }
             }
         }
-        let starved = source.starved;
-        for egress in candidates {
+        for egress in &candidates {
             if let Some(pair) = pair_mut(&mut self.links, ingress, egress)
                 && pair.bytes <= low_water(pair.bound)
-                && !starved.contains(egress)
+                && !source.starved.contains(egress)
             {
                 self.shed.set(pair, (ingress, egress), false);
             }
@@ -124,12 +129,12 @@ impl<P: Packet> Engine<P> {
 
     /// Likewise for every pair: after something larger happened. Cold.
     pub(super) fn relieve_all(&mut self) {
-        for ingress in self.ports {
-            for egress in self.ports {
-                if self.is_shed(ingress, egress) {
-                    self.relieve(ingress, egress);
-                }
-            }
+        let shed = |&(ingress, egress): &(PortId, PortId)| self.is_shed(ingress, egress);
+        let mut shed: Vec<_> = self.pairs().filter(shed).collect();
+        // Whatever order they came to be in, they are looked at in the same one.
+        shed.sort_unstable();
+        for (ingress, egress) in shed {
+            self.relieve(ingress, egress);
         }
     }
 }

@@ -4,7 +4,8 @@
 use crate::release::Estimate;
 use crate::sched::AnyScheduler;
 use crate::{
-    Container, Packet, PortSet, PortSettings, Rate, ReleasePolicy, ReleaseReason, ReleaseSettings,
+    ByPort, Container, Packet, PortSet, PortSettings, Rate, ReleasePolicy, ReleaseReason,
+    ReleaseSettings,
 };
 
 /// Handed to a link.
@@ -25,7 +26,8 @@ pub struct ContainerCounts {
     pub wait_ns: u64,
 }
 
-/// What one ingress port has waiting for one egress port.
+/// What one ingress port has waiting for one egress port. It comes to be with the first packet, and
+/// is there as long as both ports are.
 pub(super) struct Pair<P> {
     pub(super) open: Option<Container<P>>,
     /// Open, queued, and on their way to the worker that serves the link.
@@ -42,8 +44,6 @@ pub(super) struct Pair<P> {
     pub(super) release: ReleaseSettings,
     pub(super) estimate: Estimate,
     pub(super) counts: PairCounts,
-    /// Both ports are there.
-    pub(super) live: bool,
     pub(super) shed: bool,
     /// What the caller was told last about `shed`.
     pub(super) shed_told: bool,
@@ -52,21 +52,19 @@ pub(super) struct Pair<P> {
 }
 
 impl<P: Packet> Pair<P> {
-    /// A way from a port that is there, or is not.
-    pub(super) fn new(from: Option<&PortSettings>, live: bool) -> Self {
+    pub(super) fn new(from: &PortSettings) -> Self {
         Self {
             open: None,
             bytes: 0,
             packets: 0,
             frames: 0,
-            bound: from.map_or(0, |settings| settings.queue_bytes),
+            bound: from.queue_bytes,
             deadline_ns: 0,
             at_deadline: ReleaseReason::Flush,
             last_ns: 0,
-            release: from.map_or_else(ReleaseSettings::default, |settings| settings.release),
+            release: from.release,
             estimate: Estimate::NONE,
             counts: PairCounts::default(),
-            live,
             shed: false,
             shed_told: false,
             shed_noted: false,
@@ -116,8 +114,8 @@ impl<P: Packet> Pair<P> {
 /// A port as a destination.
 pub(super) struct Link<P> {
     pub(super) scheduler: AnyScheduler<P>,
-    /// Indexed by the ingress port.
-    pub(super) pairs: Box<[Pair<P>]>,
+    /// By the ingress port: of those that have sent here.
+    pub(super) pairs: ByPort<Pair<P>>,
     pub(super) rate: Option<Rate>,
     pub(super) remote: bool,
     pub(super) piece_bytes: u32,
@@ -127,11 +125,15 @@ impl<P: Packet> Link<P> {
     pub(super) fn new(
         settings: &PortSettings,
         scheduler: AnyScheduler<P>,
-        pairs: Box<[Pair<P>]>,
         container_bytes: u32,
     ) -> Self {
-        let mut link =
-            Self { scheduler, pairs, rate: None, remote: settings.remote, piece_bytes: u32::MAX };
+        let mut link = Self {
+            scheduler,
+            pairs: ByPort::default(),
+            rate: None,
+            remote: settings.remote,
+            piece_bytes: u32::MAX,
+        };
         link.set_rate(settings.link_rate, container_bytes);
         link
     }

@@ -81,6 +81,12 @@ impl Fdb {
     pub const DEFAULT_CAPACITY: usize = 16_384;
     pub const DEFAULT_AGEING_NS: u64 = 300_000_000_000;
 
+    /// Bytes set aside.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        size_of_val(&*self.slots) + self.journal.capacity() * size_of::<u64>()
+    }
+
     /// Learns at most `capacity` addresses and forgets each `ageing_ns` after it was last heard.
     /// `seed` must not be guessable by guests.
     #[must_use]

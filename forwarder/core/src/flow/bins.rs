@@ -10,6 +10,7 @@
 //!
 //! Invariant: a part that nobody has is all zeroes, and there are as many as rows.
 
+use crate::latency::counts::Counts;
 use crate::latency::shape::BINS;
 
 /// Names a part.
@@ -57,7 +58,7 @@ impl Bins {
     }
 
     /// Takes a part back, and adds what it has counted to a sum, if to any.
-    pub(super) fn give(&mut self, part: Part, sum: Option<&mut [u64]>) {
+    pub(super) fn give(&mut self, part: Part, sum: Option<&mut Counts>) {
         match sum {
             Some(sum) => self.pour(part, sum),
             None => self.each_line(part, |_, counts| counts.fill(0)),
@@ -84,11 +85,13 @@ impl Bins {
     }
 
     /// Moves what a part has counted to a sum.
-    pub(super) fn pour(&mut self, part: Part, sum: &mut [u64]) {
+    pub(super) fn pour(&mut self, part: Part, sum: &mut Counts) {
         self.each_line(part, |line, counts| {
-            let sums = sum.iter_mut().skip(line * LINE);
-            for (count, sum) in counts.iter_mut().zip(sums) {
-                *sum += u64::from(std::mem::take(count));
+            for (bin, count) in (line * LINE..).zip(counts.iter_mut()) {
+                match std::mem::take(count) {
+                    0 => {}
+                    count => sum.add(bin, count.into()),
+                }
             }
         });
     }
@@ -158,11 +161,11 @@ mod tests {
         let part = bins.take().unwrap();
         bins.set(part, 3, u32::MAX);
         assert!(!bins.record(part, 3), "it is full");
-        let mut sum = vec![0; BINS];
+        let mut sum = Counts::default();
         bins.pour(part, &mut sum);
         assert!(bins.record(part, 3));
         bins.pour(part, &mut sum);
-        assert_eq!(sum[3], u64::from(u32::MAX) + 1);
-        assert_eq!(sum.iter().sum::<u64>(), sum[3]);
+        assert_eq!(sum.count(3), u64::from(u32::MAX) + 1);
+        assert_eq!(sum.to_histogram().len(), sum.count(3));
     }
 }

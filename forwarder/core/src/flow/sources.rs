@@ -5,7 +5,8 @@
 
 use super::row::Row;
 use super::{FlowCounts, FlowRef, FlowSum};
-use crate::latency::shape::{BINS, bin_of, to_histogram};
+use crate::latency::counts::Counts;
+use crate::latency::shape::bin_of;
 use crate::{MAX_PORTS, PortId, Reason};
 
 #[derive(Default)]
@@ -24,9 +25,10 @@ struct Sums {
     ended_flows: u64,
 }
 
+#[derive(Default)]
 pub(super) struct Sum {
     counts: FlowCounts,
-    bins: Box<[u64]>,
+    bins: Counts,
 }
 
 pub(super) struct Sources {
@@ -158,12 +160,6 @@ pub(super) struct Claim {
     pub(super) below: bool,
 }
 
-impl Default for Sum {
-    fn default() -> Self {
-        Self { counts: FlowCounts::default(), bins: vec![0; BINS].into_boxed_slice() }
-    }
-}
-
 impl Sum {
     #[inline]
     pub(super) fn arrived(&mut self, now_ns: u64, bytes: u32, tcp_flags: u8) {
@@ -190,23 +186,21 @@ impl Sum {
         row.firsts().iter().for_each(|first| self.count(*first));
     }
 
-    pub(super) fn bins_mut(&mut self) -> &mut [u64] {
+    pub(super) fn bins_mut(&mut self) -> &mut Counts {
         &mut self.bins
     }
 
     #[inline]
     pub(super) fn count(&mut self, residence_ns: u64) {
-        if let Some(count) = self.bins.get_mut(bin_of(residence_ns)) {
-            *count += 1;
-        }
+        self.bins.add(bin_of(residence_ns), 1);
     }
 
     fn clear(&mut self) {
         self.counts = FlowCounts::default();
-        self.bins.fill(0);
+        self.bins.clear();
     }
 
     fn copy(&self) -> (FlowCounts, hdrhistogram::Histogram<u64>) {
-        (self.counts, to_histogram(&self.bins))
+        (self.counts, self.bins.to_histogram())
     }
 }

@@ -25,7 +25,8 @@ const GOLDEN: u32 = 0x9e37_79b9;
 /// Rows that one call of `copy_rows` passes over.
 const PASSED: usize = 4096;
 
-// What ten thousand flows with their histograms take, to which each source adds 47 KB.
+// What ten thousand flows with their histograms take, to which each source adds a kilobyte, and as
+// much for each doubling of its times.
 const _: () = assert!(10_000 * FlowTable::BYTES_PER_FLOW < 128 << 20);
 
 /// See the module above.

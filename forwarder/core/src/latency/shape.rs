@@ -27,7 +27,7 @@ pub(crate) fn bin_of(ns: u64) -> usize {
 }
 
 /// The shortest time that a bin counts, but for the first, of which 0 would not count as a maximum.
-fn time_of(bin: usize) -> u64 {
+pub(super) fn time_of(bin: usize) -> u64 {
     let octave = (bin / PER_OCTAVE).saturating_sub(1);
     (((bin - octave * PER_OCTAVE) as u64 * SHORTEST_NS) << octave).max(1)
 }

@@ -72,6 +72,14 @@ impl<P: Packet> Scheduler<P> for AnyScheduler<P> {
         each!(self, s => s.set_share(now, ingress, share));
     }
 
+    fn forget(&mut self, ingress: PortId) {
+        each!(self, s => s.forget(ingress));
+    }
+
+    fn memory(&self) -> usize {
+        each!(self, s => size_of_val(&**s) + s.memory())
+    }
+
     fn set_link_rate(&mut self, now: u64, rate: Option<Rate>) {
         each!(self, s => s.set_link_rate(now, rate));
     }

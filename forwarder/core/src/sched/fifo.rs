@@ -107,6 +107,12 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
 
     fn set_share(&mut self, _now: u64, _ingress: PortId, _share: &Share) {}
 
+    fn forget(&mut self, _ingress: PortId) {}
+
+    fn memory(&self) -> usize {
+        self.queue.capacity() * size_of::<Container<P>>()
+    }
+
     fn set_link_rate(&mut self, now: u64, rate: Option<Rate>) {
         self.link.set(now, rate);
     }

@@ -62,6 +62,13 @@ pub trait Scheduler<P: Packet> {
     /// `Caps` and is changed there before: this looks at it anew. Cold.
     fn set_share(&mut self, now: u64, ingress: PortId, share: &Share);
 
+    /// A vif has gone away, and what was queued was taken: all that is known of it is forgotten.
+    /// Cold.
+    fn forget(&mut self, ingress: PortId);
+
+    /// Bytes set aside beside the scheduler itself, without the containers. Cold.
+    fn memory(&self) -> usize;
+
     /// What may leave from now on; `None`, as at first: whatever is asked for. Cold.
     fn set_link_rate(&mut self, now: u64, rate: Option<Rate>);
 

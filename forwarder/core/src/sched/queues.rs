@@ -1,10 +1,11 @@
-//! The queues that every policy with a queue per vif has.
+//! The queues that every policy with a queue per vif has, and what the policy knows of the vif.
 //! Invariant: a vif's bit in `ready` is set exactly while its queue is not empty, and no queued
-//! container is empty; `bytes` and `packets` are the sums of what is queued.
+//! container is empty; `bytes` and `packets` are the sums of what is queued. A vif that never sent
+//! to the link, and of which nothing was said, takes no memory.
 
 use std::collections::VecDeque;
 
-use crate::{Container, MAX_PORTS, Packet, PortId, PortSet};
+use crate::{ByPort, Container, MAX_PORTS, Packet, PortId, PortSet};
 
 /// What became of a container that was to be queued.
 #[derive(Debug)]
@@ -22,28 +23,44 @@ pub(super) enum Pushed<P> {
     Refused(Container<P>),
 }
 
+/// One vif's queue, behind what the policy looks at more often. It begins where a cache line does.
 #[derive(Debug)]
-pub(super) struct Queues<P> {
-    /// Indexed by the ingress port. An unused queue owns no memory.
-    queues: Box<[VecDeque<Container<P>>]>,
+#[repr(C, align(64))]
+pub(super) struct Queue<P, V> {
+    pub(super) vif: V,
+    containers: VecDeque<Container<P>>,
+}
+
+impl<P, V: Default> Default for Queue<P, V> {
+    fn default() -> Self {
+        Self { vif: V::default(), containers: VecDeque::new() }
+    }
+}
+
+impl<P: Packet, V> Queue<P, V> {
+    #[inline]
+    pub(super) fn head(&self) -> Option<&Container<P>> {
+        self.containers.front()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Queues<P, V = ()> {
+    /// By the ingress port.
+    queues: ByPort<Queue<P, V>>,
     ready: PortSet,
     bytes: u64,
     packets: u64,
 }
 
-impl<P: Packet> Queues<P> {
+impl<P: Packet, V: Default> Queues<P, V> {
     pub(super) fn new() -> Self {
-        Self {
-            queues: (0..MAX_PORTS).map(|_| VecDeque::new()).collect(),
-            ready: PortSet::EMPTY,
-            bytes: 0,
-            packets: 0,
-        }
+        Self { queues: ByPort::default(), ready: PortSet::EMPTY, bytes: 0, packets: 0 }
     }
 
     #[inline]
-    pub(super) fn ready(&self) -> PortSet {
-        self.ready
+    pub(super) fn ready(&self) -> &PortSet {
+        &self.ready
     }
 
     #[inline]
@@ -57,16 +74,53 @@ impl<P: Packet> Queues<P> {
     }
 
     #[inline]
-    pub(super) fn head(&self, vif: PortId) -> Option<&Container<P>> {
-        self.queues.get(vif.index())?.front()
+    pub(super) fn get_mut(&mut self, vif: PortId) -> Option<&mut Queue<P, V>> {
+        self.queues.get_mut(vif)
+    }
+
+    /// What the policy knows of a vif; `None`: nothing yet.
+    #[inline]
+    pub(super) fn vif(&self, id: PortId) -> Option<&V> {
+        self.queues.get(id).map(|queue| &queue.vif)
+    }
+
+    #[inline]
+    pub(super) fn vif_mut(&mut self, id: PortId) -> Option<&mut V> {
+        self.queues.get_mut(id).map(|queue| &mut queue.vif)
+    }
+
+    /// Makes room for a vif; `None` where there is no such port. Allocates: cold.
+    #[cold]
+    pub(super) fn make(&mut self, vif: PortId) -> Option<&mut Queue<P, V>> {
+        if vif.index() < MAX_PORTS && !self.queues.contains(vif) {
+            self.queues.insert(vif, Queue::default());
+        }
+        self.queues.get_mut(vif)
+    }
+
+    /// Gives up a vif's memory, unless something is queued for it. Cold.
+    pub(super) fn forget(&mut self, vif: PortId) {
+        if !self.ready.contains(vif) {
+            self.queues.remove(vif);
+        }
+    }
+
+    /// Bytes set aside, without the containers themselves.
+    pub(super) fn memory(&self) -> usize {
+        let queued = self.queues.iter().map(|(_, queue)| queue.containers.capacity());
+        self.queues.bytes() + queued.sum::<usize>() * size_of::<Container<P>>()
     }
 
     #[inline]
     pub(super) fn push(&mut self, mut container: Container<P>, join: bool) -> Pushed<P> {
         let vif = container.ingress();
-        let Some(queue) = self.queues.get_mut(vif.index()).filter(|_| !container.is_empty()) else {
-            return Pushed::Refused(container);
+        let Some(queue) = self.queues.get_mut(vif) else {
+            return self.push_first(container);
         };
+        if container.is_empty() {
+            return Pushed::Refused(container);
+        }
+        let queue = &mut queue.containers;
         self.bytes += container.bytes();
         self.packets += container.len() as u64;
         let at_head = queue.len() == 1;
@@ -81,23 +135,41 @@ impl<P: Packet> Queues<P> {
         if self.ready.insert(vif) { Pushed::First } else { Pushed::Behind }
     }
 
+    /// As `push`, for a vif that has no queue yet.
+    #[cold]
+    fn push_first(&mut self, container: Container<P>) -> Pushed<P> {
+        let vif = container.ingress();
+        let Some(queue) = self.make(vif).filter(|_| !container.is_empty()) else {
+            return Pushed::Refused(container);
+        };
+        let (bytes, packets) = (container.bytes(), container.len() as u64);
+        queue.containers.push_back(container);
+        self.bytes += bytes;
+        self.packets += packets;
+        self.ready.insert(vif);
+        Pushed::First
+    }
+
     /// Back to the head of its queue; false where there is nothing in it, or no such vif.
     #[inline]
     pub(super) fn push_front(&mut self, container: Container<P>) -> bool {
         let vif = container.ingress();
-        let Some(queue) = self.queues.get_mut(vif.index()).filter(|_| !container.is_empty()) else {
+        if !self.queues.contains(vif) {
+            self.make(vif);
+        }
+        let Some(queue) = self.queues.get_mut(vif).filter(|_| !container.is_empty()) else {
             return false;
         };
         self.bytes += container.bytes();
         self.packets += container.len() as u64;
-        queue.push_front(container);
+        queue.containers.push_front(container);
         self.ready.insert(vif);
         true
     }
 
     #[inline]
     pub(super) fn pop(&mut self, vif: PortId) -> Option<Container<P>> {
-        let queue = self.queues.get_mut(vif.index())?;
+        let queue = &mut self.queues.get_mut(vif)?.containers;
         let container = queue.pop_front()?;
         if queue.is_empty() {
             self.ready.remove(vif);

@@ -31,7 +31,7 @@ impl<P: Packet> RoundRobin<P> {
     /// The ingress ports that wait here.
     #[must_use]
     pub fn ready(&self) -> PortSet {
-        self.queues.ready()
+        *self.queues.ready()
     }
 }
 
@@ -71,12 +71,20 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
     }
 
     fn drain(&mut self) -> Option<Container<P>> {
-        let vif = self.queues.ready().iter().next()?;
+        let vif = self.queues.ready().first()?;
         self.queues.pop(vif)
     }
 
     /// Shares are kept where the link is.
     fn set_share(&mut self, _now: u64, _ingress: PortId, _share: &Share) {}
+
+    fn forget(&mut self, ingress: PortId) {
+        self.queues.forget(ingress);
+    }
+
+    fn memory(&self) -> usize {
+        self.queues.memory()
+    }
 
     /// So is its rate.
     fn set_link_rate(&mut self, _now: u64, _rate: Option<Rate>) {}

@@ -6,7 +6,7 @@
     clippy::panic,
     reason = "a bed that cannot be made fails the test"
 )]
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test program uses its own part")]
 
 pub(crate) mod consumer;
 mod frames;

@@ -2,6 +2,7 @@
 //! Invariant: every word that the gate reads is stored whole, so it never sees half a change; a
 //! port's identity is written last when it comes, and cleared first when it goes.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::Ordering;
@@ -162,6 +163,15 @@ impl Steering {
         let behind =
             FdLink::try_from(link).map_err(|_| AttachError::NoLink { name: name.to_owned() })?;
         Ok([behind, catch_all])
+    }
+
+    /// The ids of the programs at tcx hooks, by which others' are told from them.
+    pub fn gate_program_ids(&self) -> BTreeSet<u32> {
+        let programs = [maps::GATE, maps::CATCH_ALL].iter().filter_map(|name| {
+            let program = self.ebpf.program(name)?;
+            Some(program.info().ok()?.id())
+        });
+        programs.collect()
     }
 
     fn attach_tcx(&mut self, program: &str, name: &str) -> Result<FdLink, AttachError> {

@@ -51,7 +51,8 @@ pub struct PortView {
 }
 
 impl PortView {
-    /// The VLAN of a frame that arrives with this tag, or none; `None`: the bridge drops it.
+    /// The VLAN of a frame that arrives with this tag, or without; `None`: the bridge drops it.
+    /// How a tag with VID 0 is rewritten depends on both ports: the bridge is to do that.
     pub fn classify(&self, tag: Option<u16>) -> Option<u16> {
         if !self.vlan_aware {
             return Some(0);

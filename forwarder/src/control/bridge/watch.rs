@@ -145,6 +145,16 @@ impl BridgeWatch {
         Ok(!self.stale)
     }
 
+    /// How many changes wait for [`BridgeWatch::next`]: a mark for [`BridgeWatch::told_since`].
+    pub fn told(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// The changes that came up since the mark was taken, which stay for [`BridgeWatch::next`].
+    pub fn told_since(&self, mark: usize) -> &[Change] {
+        self.pending.get(mark..).unwrap_or_default()
+    }
+
     /// One datagram, if there is one.
     fn receive_now(&mut self) -> Result<bool, LinksError> {
         self.buffer.clear();

@@ -3,7 +3,7 @@
 //! Invariant: `reconcile` depends on nothing but the present state of links and roster, so an event
 //! that is missed, doubled or out of order changes nothing in the end.
 
-use weir_core::Mac;
+use weir_core::{Mac, Reason};
 
 use super::Forwarder;
 use super::lifecycle::PortError;
@@ -13,7 +13,7 @@ use crate::control::links::{
     Event, FdbEntry, FdbKind, GuardError, Link, PortUse, Snapshot, check_port,
 };
 use crate::control::plan::{PortPlan, Role};
-use crate::worker::FdbNews;
+use crate::worker::{FdbNews, NoAnswer};
 
 /// Addresses that are written and relayed at a time, each a system call or two: so many, and the
 /// control side looks after everything else first.
@@ -91,6 +91,8 @@ impl Forwarder {
         }
         let wanted = self.wanted(links);
         for name in self.roster.names() {
+            // What a worker owes since it did not answer.
+            let _ = self.give_back(&name, Reason::PortGone).await;
             if wanted.iter().all(|(plan, _)| plan.name != name) {
                 self.drop_out(&name, State::Gone).await;
             }
@@ -144,7 +146,12 @@ impl Forwarder {
     pub(super) fn give_up(&mut self, plan: &PortPlan, transient: bool, error: &PortError) {
         let why = error.to_string();
         let known = self.roster.get(&plan.name).map(|entry| entry.state.clone());
-        if known != Some(State::Failed(why.clone())) {
+        let repeated = match error {
+            // For how long, is another text every time.
+            PortError::Worker(NoAnswer::Late { .. }) => matches!(known, Some(State::Failed(_))),
+            _ => known == Some(State::Failed(why.clone())),
+        };
+        if !repeated {
             tracing::warn!(port = plan.name, "not in service: {why}");
         }
         self.roster.enlist(plan, transient);

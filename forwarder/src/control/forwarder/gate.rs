@@ -4,24 +4,29 @@
 //! Invariant: the gate decides about a port only while a worker serves it, and sends to a port only
 //! by an address that the bridge has behind it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 
 use aya::programs::links::FdLink;
 use weir_abi::gate::{UNTAGGED, VLAN_WORDS, Vlans};
 use weir_abi::{GatePort, RX_PLACES, Storm, gate_flags, table};
+use weir_core::addresses::{self, AddressTable, Location, PortAddresses, UPLINK_QUOTA};
 use weir_core::{Mac, PortId};
-use weir_port::{Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort};
+use weir_port::{
+    AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort, clock_monotonic_ns,
+};
 
 use super::Forwarder;
-use super::gate_table::{GateTable, Where};
-use super::roster::Active;
+use super::roster::{Active, Entry};
 use crate::control::attach::{self, AttachError, MapsError};
+use crate::control::bridge::foreign::{self, Device, Findings};
+use crate::control::bridge::make::{self, MakeError};
 use crate::control::bridge::offload::{PortView, VidSpan, view};
-use crate::control::bridge::state::{Address, AddressKind, BridgeState, Change};
+use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
+use crate::control::links::Link;
 use crate::control::pair::{Pair, PairError};
 use crate::control::plan::{Fallback, PortPlan, Role};
-use crate::worker::{Gathering, Room, WorkerGone};
+use crate::worker::{Gathering, NoAnswer, Room};
 
 /// Group frames, and frames for unknown addresses, that a guest may send: more than any protocol
 /// needs, and too few to be felt by the others.
@@ -43,23 +48,44 @@ pub enum GateError {
     #[error(transparent)]
     Maps(#[from] MapsError),
     #[error(transparent)]
-    Worker(#[from] WorkerGone),
+    Worker(#[from] NoAnswer),
+}
+
+/// The bridge whose ports are served at the gate.
+#[derive(Clone, Debug)]
+pub struct Bridge {
+    pub ifindex: u32,
+    /// How it was made, where weir made it: ports that come later are to join it.
+    pub own: Option<make::Wanted>,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Gate {
+    bridge: Option<Bridge>,
     pair: Pair,
     /// The programs behind the gate, on the pair's inner end.
     behind: Option<[FdLink; 2]>,
-    table: GateTable,
+    /// Who is behind which port, as far as the gate is told; there once the gate is open.
+    table: Option<AddressTable<AddressWords>>,
+    seed: table::Seed,
     /// The bridge's ports as it last told of them, by interface index.
     views: HashMap<u32, PortView>,
+    /// Rules of the host that frames would pass by at the gate.
+    foreign: Findings,
 }
 
 impl Gate {
     pub(super) fn new(pair: Pair, seed: table::Seed) -> Self {
-        Self { pair, behind: None, table: GateTable::new(seed), views: HashMap::new() }
+        Self {
+            bridge: None,
+            pair,
+            behind: None,
+            table: None,
+            seed,
+            views: HashMap::new(),
+            foreign: Findings::default(),
+        }
     }
 
     /// Frames that all workers share, made where their receive rings will be.
@@ -71,6 +97,26 @@ impl Gate {
 }
 
 impl Forwarder {
+    /// The bridge that is mirrored from here on.
+    pub fn take_bridge(&mut self, bridge: &Bridge) {
+        if let Some(gate) = &mut self.gate {
+            gate.bridge = Some(bridge.clone());
+        }
+    }
+
+    /// Puts an interface that has come (back) into weir's own bridge.
+    pub(super) async fn join_own_bridge(&self, link: &Link) -> Result<(), MakeError> {
+        let own = self.gate.as_ref().and_then(|gate| gate.bridge.as_ref()?.own.clone());
+        let Some(own) = own.filter(|own| link.master.is_none() && own.ports.contains(&link.name))
+        else {
+            return Ok(());
+        };
+        let wanted = make::Wanted { ports: vec![link.name.clone()], ..own };
+        let made = tokio::task::spawn_blocking(move || make::make(&wanted)).await;
+        // Only a panic or the end of the runtime keeps the task from its end.
+        made.map_or(Ok(()), |made| made.map(drop))
+    }
+
     /// Opens the way from the gate to the workers. Without a gate there is nothing to do.
     pub async fn open_gate(&mut self) -> Result<(), GateError> {
         let Some(gate) = &self.gate else { return Ok(()) };
@@ -87,7 +133,7 @@ impl Forwarder {
             let (umem, netns) = (self.umem.clone(), netns.clone());
             let bound =
                 tokio::task::spawn_blocking(move || netns.enter(|| XskPort::bind(&umem, config)));
-            let port = bound.await.map_err(|_| WorkerGone)???;
+            let port = bound.await.map_err(|_| NoAnswer::Ended)???;
             let Some(maps) = self.steering.gate() else { return Ok(()) };
             for (_, socket) in port.xsk_fds() {
                 maps.set_worker(queue, socket)?;
@@ -95,6 +141,10 @@ impl Forwarder {
             let (taken, given_back) = maps.room();
             let room = Room::new(taken, given_back, worker);
             self.workers.gather(worker, Some(Gathering::new(port, room))).await?;
+        }
+        if let (Some(gate), Some(maps)) = (&mut self.gate, self.steering.gate()) {
+            let (addresses, seen) = (maps.addresses().clone(), maps.last_seen().clone());
+            gate.table = Some(AddressTable::new(AddressWords::new(addresses, seen, gate.seed)));
         }
         let steering = &mut self.steering;
         let behind = netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name))??;
@@ -105,7 +155,7 @@ impl Forwarder {
     }
 
     /// Closes it again, when no port is at the gate any more.
-    pub(super) async fn close_gate(&mut self) {
+    pub(super) fn close_gate(&mut self) {
         if self.gate.is_none() {
             return;
         }
@@ -134,7 +184,7 @@ impl Forwarder {
                 Change::AddressAdded { address, .. }
                 | Change::AddressMoved { address, .. }
                 | Change::AddressChanged { address, .. } => self.mirror_address(&address),
-                Change::AddressRemoved { address } => self.forget_address(&address),
+                Change::AddressRemoved { address } => self.forget_address(address.key),
                 Change::GroupsChanged { .. } | Change::RoutersChanged => {}
             }
         }
@@ -153,7 +203,8 @@ impl Forwarder {
 
     fn mirror_ports(&mut self, state: &BridgeState) {
         let Some(gate) = &mut self.gate else { return };
-        let known = |(ifindex, _)| Some((ifindex, view(state, ifindex, Vec::new())?));
+        let foreign = &gate.foreign;
+        let known = |(at, _)| Some((at, view(state, at, foreign.of_port(at))?));
         gate.views = state.ports().filter_map(known).collect();
         for ifindex in self.at_the_gate() {
             self.tell_gate(ifindex);
@@ -162,7 +213,7 @@ impl Forwarder {
 
     fn mirror_port(&mut self, ifindex: u32, state: &BridgeState) {
         let Some(gate) = &mut self.gate else { return };
-        match view(state, ifindex, Vec::new()) {
+        match view(state, ifindex, gate.foreign.of_port(ifindex)) {
             Some(view) => gate.views.insert(ifindex, view),
             None => gate.views.remove(&ifindex),
         };
@@ -172,6 +223,12 @@ impl Forwarder {
     fn at_the_gate(&self) -> Vec<u32> {
         let served = self.roster.active().filter(|(_, active)| active.mode == attach::Mode::Gate);
         served.map(|(_, active)| active.ifindex).collect()
+    }
+
+    /// A port is served from now on; what it had said before was of another.
+    pub(super) fn admit_to_gate(&mut self, plan: &PortPlan, ifindex: u32, port: PortId) {
+        self.limit_addresses(plan, port);
+        self.tell_gate(ifindex);
     }
 
     /// Tells the gate of a port that is served there.
@@ -189,36 +246,124 @@ impl Forwarder {
     }
 
     fn mirror_address(&mut self, address: &Address) {
-        let place = match address.kind {
-            _ if address.locked => return self.forget_address(address),
-            AddressKind::Local => Where::Host,
+        let location = match address.kind {
+            _ if address.locked => return self.forget_address(address.key),
+            AddressKind::Local => Location::Host,
             AddressKind::Static | AddressKind::Learned => {
                 let served = self.roster.active_at(address.ifindex);
-                served.map_or(Where::Elsewhere, |port| Where::Slot(port.0))
+                served.map_or(Location::Elsewhere, Location::Port)
             }
         };
-        let now = self.started.elapsed();
-        self.write_addresses(|table, cells| {
-            table.learn(cells, now, Mac::from(address.key.mac), address.key.vid, place);
-        });
+        if let Some(table) = self.table() {
+            table.learn(clock_monotonic_ns(), station(address.key), location);
+        }
     }
 
-    fn forget_address(&mut self, address: &Address) {
-        self.write_addresses(|table, cells| {
-            table.forget(cells, Mac::from(address.key.mac), address.key.vid);
-        });
+    fn forget_address(&mut self, key: AddressKey) {
+        if let Some(table) = self.table() {
+            table.forget(station(key));
+        }
+    }
+
+    /// Looks for rules of the host that the gate does not know; ports that have some are left to the
+    /// bridge.
+    pub async fn look_for_foreign_rules(&mut self, state: &BridgeState) {
+        let (Some(settings), true) = (state.settings(), self.gate.is_some()) else { return };
+        let settings = settings.clone();
+        let served = self.roster.active().filter(|(_, active)| active.mode == attach::Mode::Gate);
+        let device = |(entry, active): (&Entry, &Active)| Device {
+            ifindex: active.ifindex,
+            name: entry.plan.name.clone(),
+        };
+        let ports: Vec<Device> = served.map(device).collect();
+        let own = self.steering.gate_program_ids();
+        let found =
+            tokio::task::spawn_blocking(move || foreign::find(&settings, &ports, &own)).await;
+        let (Ok(found), Some(gate)) = (found, &mut self.gate) else { return };
+        if found == gate.foreign {
+            return;
+        }
+        let all = |findings: &Findings| {
+            let each = findings.ports.values().flatten().chain(&findings.bridge);
+            each.map(ToString::to_string).collect::<BTreeSet<String>>()
+        };
+        for new in all(&found).difference(&all(&gate.foreign)) {
+            tracing::warn!("left to the bridge: {new}");
+        }
+        gate.foreign = found;
+        self.mirror_ports(state);
+    }
+
+    /// Why a port's frames are left to the bridge, each reason with what to do; none where they are
+    /// not.
+    pub(super) fn left_to_bridge(&self, active: &Active) -> Vec<String> {
+        let Some(gate) = self.gate.as_ref().filter(|_| active.mode == attach::Mode::Gate) else {
+            return Vec::new();
+        };
+        match gate.views.get(&active.ifindex).map(|view| &view.offload) {
+            Some(Ok(())) => Vec::new(),
+            Some(Err(reasons)) => reasons.iter().map(ToString::to_string).collect(),
+            None => vec!["it is not a port of the bridge that weir follows".to_owned()],
+        }
+    }
+
+    /// When the gate last saw a frame from an address at the port where the bridge has it.
+    pub fn last_seen_ns(&self, address: &Address) -> Option<u64> {
+        let table = self.gate.as_ref()?.table.as_ref()?;
+        let port = self.roster.active_at(address.ifindex)?;
+        let at = station(address.key);
+        (table.location(at) == Some(Location::Port(port))).then(|| table.last_seen(at))?
+    }
+
+    /// A port's addresses in the gate's table.
+    pub(super) fn addresses_of(&self, port: PortId) -> PortAddresses {
+        let table = self.gate.as_ref().and_then(|gate| gate.table.as_ref());
+        table.map(|table| table.port(Location::Port(port))).unwrap_or_default()
     }
 
     /// Nobody is behind a port that is gone.
     pub(super) fn forget_gate_addresses(&mut self, port: PortId) {
-        self.write_addresses(|table, cells| table.clear_port(cells, port.0));
-    }
-
-    fn write_addresses(&mut self, write: impl FnOnce(&mut GateTable, &weir_port::Cells)) {
-        if let (Some(gate), Some(maps)) = (&mut self.gate, self.steering.gate()) {
-            write(&mut gate.table, maps.addresses());
+        if let Some(table) = self.table() {
+            table.remove_port(port);
         }
     }
+
+    /// What a port's addresses are held to, from its promises: to be said when it is served.
+    fn limit_addresses(&mut self, plan: &PortPlan, port: PortId) {
+        let Some(table) = self.table() else { return };
+        if plan.role == Role::Uplink {
+            table.set_quota(Location::Port(port), UPLINK_QUOTA);
+        }
+        for &mac in &plan.mac_lock {
+            // Of the VLANs that a trunk has, the gate finds the bridge's entries as they come.
+            let address = addresses::Address { mac: Mac::from(mac), vlan: 0 };
+            if let Err(error) = table.pin(clock_monotonic_ns(), address, port) {
+                tracing::warn!(port = plan.name, "{error}");
+            }
+        }
+    }
+
+    /// Looks again at what the table has refused, or does not believe yet.
+    pub fn review_addresses(&mut self, state: &BridgeState) {
+        let mut due = Vec::new();
+        let Some(table) = self.table() else { return };
+        table.retry(clock_monotonic_ns(), &mut due);
+        for station in due {
+            let key = AddressKey { mac: station.mac.octets(), vid: station.vlan };
+            match state.address(key) {
+                Some(address) => self.mirror_address(address),
+                None => self.forget_address(key),
+            }
+        }
+    }
+
+    fn table(&mut self) -> Option<&mut AddressTable<AddressWords>> {
+        self.gate.as_mut()?.table.as_mut()
+    }
+}
+
+fn station(key: AddressKey) -> addresses::Address {
+    addresses::Address { mac: Mac::from(key.mac), vlan: key.vid }
 }
 
 /// What the gate is told of a port: what it was promised, and what the bridge says of it.

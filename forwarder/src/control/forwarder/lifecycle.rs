@@ -14,10 +14,16 @@ use super::program::{is_shared, port_config};
 use super::quota::{FILL_SCARCE, Part};
 use super::roster::{Active, State};
 use crate::control::attach::{self, AttachError, Attached, MapsError};
+use crate::control::bridge::make::MakeError;
 use crate::control::links::{GuardError, Link, Snapshot, check_port};
-use crate::control::plan::{Mode, PortPlan};
+use crate::control::plan::PortPlan;
 use crate::control::settings::{SettingsError, Wanted};
-use crate::worker::{Change, NewPort, WorkerGone};
+use crate::worker::{Change, NewPort, NoAnswer};
+
+/// Ports at the gate that have a transmit ring of their own. Each costs the kernel some 128 bytes for
+/// every frame of the pool, and 10 to 30 ms to bind; the others send by their packet socket, which
+/// costs a worker a quarter more for each frame and takes nothing.
+const RINGS: usize = 32;
 
 /// How long a port that is taken out waits for what was steered to reach the worker.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -30,12 +36,14 @@ pub enum PortError {
     Attach(#[from] AttachError),
     #[error(transparent)]
     Maps(#[from] MapsError),
+    #[error(transparent)]
+    Bridge(#[from] MakeError),
     #[error("its sockets could not be bound: {0}")]
     Bind(#[from] weir_port::BindError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error(transparent)]
-    Worker(#[from] WorkerGone),
+    Worker(#[from] NoAnswer),
     #[error("`{name}`: all {max} places for ports are taken")]
     Full { name: String, max: u32 },
 }
@@ -50,6 +58,7 @@ impl Forwarder {
         transient: bool,
     ) -> Result<(), PortError> {
         let link = check_port(links, &plan.name, plan.role.into(), self.force)?.clone();
+        self.give_back(&plan.name, Reason::PortGone).await?;
         self.make_room().await?;
         let full = || PortError::Full { name: plan.name.clone(), max: weir_abi::MAX_PORTS };
         let entry = self.roster.enlist(plan, transient).ok_or_else(full)?;
@@ -58,7 +67,9 @@ impl Forwarder {
         let slot = entry.slot;
         self.measured.name(PortId(slot), &plan.name).await?;
 
-        if plan.mode != Mode::Gate {
+        if plan.mode.is_gate() {
+            self.join_own_bridge(&link).await?;
+        } else {
             let applied = self.settings.apply(&link, Wanted::for_link(&link), self.force)?;
             for change in &applied.changed {
                 tracing::debug!(port = plan.name, "{change}");
@@ -101,7 +112,11 @@ impl Forwarder {
             if at_the_gate { FILL_SCARCE } else { fill_quota(part, &plan.name, queues) };
         let config = XskConfig {
             queues,
-            transmit: if at_the_gate { Transmit::Line } else { Transmit::Ring },
+            transmit: if at_the_gate && self.roster.active().count() >= RINGS {
+                Transmit::Line
+            } else {
+                Transmit::Ring
+            },
             tx_queues: link.tx_queues,
             mode: match mode {
                 attach::Mode::Skb | attach::Mode::Gate => Attach::Skb,
@@ -116,7 +131,7 @@ impl Forwarder {
         let umem = self.umem.clone();
         let port = tokio::task::spawn_blocking(move || XskPort::bind(&umem, config))
             .await
-            .map_err(|_| WorkerGone)??;
+            .map_err(|_| NoAnswer::Ended)??;
         for (queue, socket) in port.xsk_fds() {
             self.steering.set_socket(slot, queue, socket)?;
         }
@@ -124,23 +139,31 @@ impl Forwarder {
         let fill_frames = fill_quota * queues;
         let part = Part { promised: part.promised + fill_frames, ..part };
         let settings = self.with_quota(promised, part, self.workers.ports_of(worker) + 1);
-        self.workers.serve(worker, NewPort { id, settings, port }).await?;
+        let mut active = Active {
+            ifindex: link.ifindex,
+            mode,
+            queues,
+            superframes: features.tso4,
+            shared: is_shared(link),
+            attached: None,
+            worker,
+            fill_frames,
+            settings,
+        };
+        if let Err(error) = self.workers.serve(worker, NewPort { id, settings, port }).await {
+            if let Some(entry) = self.roster.get_mut(&plan.name) {
+                // How much of it the workers have done, nobody knows.
+                entry.leaving = Some(active);
+            }
+            return Err(error.into());
+        }
+        active.attached = Some(attached);
         if let Some(entry) = self.roster.get_mut(&plan.name) {
-            entry.active = Some(Active {
-                ifindex: link.ifindex,
-                mode,
-                queues,
-                superframes: features.tso4,
-                shared: is_shared(link),
-                attached: Some(attached),
-                worker,
-                fill_frames,
-                settings,
-            });
+            entry.active = Some(active);
             entry.state = State::Up;
         }
         if at_the_gate {
-            self.tell_gate(link.ifindex);
+            self.admit_to_gate(plan, link.ifindex, id);
             let core = self.workers.core(worker);
             tracing::info!(port = plan.name, role = %plan.role, %mode, core, "in service");
             return Ok(());
@@ -173,7 +196,7 @@ impl Forwarder {
     pub(super) async fn reshape(
         &mut self,
         scheduler: Option<SchedulerSettings>,
-    ) -> Result<(), WorkerGone> {
+    ) -> Result<(), NoAnswer> {
         let ports: Vec<(PortId, PortSettings)> = self
             .roster
             .active()
@@ -186,11 +209,15 @@ impl Forwarder {
             .filter(|(_, told, wanted)| told != wanted)
             .map(|(id, _, wanted)| (id, wanted))
             .collect();
+        let scheduler = scheduler.or(self.owed.take());
         if ports.is_empty() && scheduler.is_none() {
             return Ok(());
         }
         let change = Change { ports, scheduler };
-        self.workers.reshape(&change).await?;
+        if let Err(error) = self.workers.reshape(&change).await {
+            self.owed = scheduler;
+            return Err(error);
+        }
         for entry in self.roster.entries_mut() {
             let told = change.ports.iter().find(|(id, _)| *id == entry.id());
             if let (Some((_, told)), Some(active)) = (told, entry.active.as_mut()) {
@@ -203,27 +230,59 @@ impl Forwarder {
     /// Takes a port out of service, whatever state its interface is in.
     pub(super) async fn take_out(&mut self, name: &str, state: State) {
         let Some(entry) = self.roster.get_mut(name) else { return };
-        let (slot, id) = (entry.slot, entry.id());
+        let slot = entry.slot;
         let stopping = matches!(state, State::Stopped);
         let why = if stopping { Reason::Shutdown } else { Reason::PortGone };
         if let Some(mut active) = entry.active.take() {
             let plan = entry.plan.clone();
+            let ifindex = active.ifindex;
             self.detach(slot, &mut active);
+            if let Some(entry) = self.roster.get_mut(name) {
+                entry.leaving = Some(active);
+            }
             self.settle(name, slot).await;
-            if let Ok(Some(taken)) = self.workers.withdraw(id, why).await {
-                if let Some(entry) = self.roster.get_mut(name) {
-                    entry.past.absorb(&taken.last);
-                }
-                // Closing waits for the kernel's grace period: not on this thread.
-                let _ = tokio::task::spawn_blocking(move || taken.port.close()).await;
-                let _ = self.workers.reclaim(active.worker, id).await;
+            if let Err(error) = self.give_back(name, why).await {
+                tracing::warn!(port = name, "it is detached, but its worker still has it: {error}");
             }
             self.unlock(slot, &plan);
             self.forget_addresses(slot);
-            self.put_back_settings(name, active.ifindex);
+            self.put_back_settings(name, ifindex);
             tracing::info!(port = name, state = state.name(), "out of service");
         }
         self.roster.mark_gone(name, state);
+    }
+
+    /// Has a port that is out of service given back by its worker, and its sockets closed. Where the
+    /// worker does not answer, it can be tried again.
+    pub(super) async fn give_back(&mut self, name: &str, why: Reason) -> Result<(), NoAnswer> {
+        let Some(entry) = self.roster.get(name) else { return Ok(()) };
+        let Some(leaving) = &entry.leaving else { return Ok(()) };
+        let (worker, id) = (leaving.worker, entry.id());
+        let given = self.end_service(name, worker, id, why).await;
+        // A worker that has ended gives nothing back, ever.
+        if !matches!(given, Err(NoAnswer::Late { .. }))
+            && let Some(entry) = self.roster.get_mut(name)
+        {
+            entry.leaving = None;
+        }
+        given
+    }
+
+    async fn end_service(
+        &mut self,
+        name: &str,
+        worker: usize,
+        id: PortId,
+        why: Reason,
+    ) -> Result<(), NoAnswer> {
+        if let Some(taken) = self.workers.withdraw(id, why).await? {
+            if let Some(entry) = self.roster.get_mut(name) {
+                entry.past.absorb(&taken.last);
+            }
+            // Closing waits for the kernel's grace period: not on this thread.
+            let _ = tokio::task::spawn_blocking(move || taken.port.close()).await;
+        }
+        self.workers.reclaim(worker, id).await.map(drop)
     }
 
     /// Waits until the worker has seen what the program had steered: a frame may be on its way

@@ -1,8 +1,9 @@
 //! Changes of the plan while traffic flows.
 //!
 //! Invariant: a change is made as a whole or not at all. What can be refused is looked at before
-//! anything is touched; then comes what can fail, taking ports in, and is undone if it does; then
-//! ports leave, and last come the promises, which every worker takes between two of its turns.
+//! anything is touched, and whether all workers answer; then comes what can fail, taking ports in,
+//! and is undone if it does; then ports leave, and last come the promises, which every worker takes
+//! between two of its turns.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +16,7 @@ use crate::control::api::PatchRefused;
 use crate::control::links::{GuardError, Snapshot, check_port};
 use crate::control::live::{Difference, Effect, What};
 use crate::control::plan::{Plan, PortPlan};
-use crate::worker::WorkerGone;
+use crate::worker::NoAnswer;
 
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +33,7 @@ pub enum ApplyError {
     #[error("port `{name}`: {error}")]
     Port { name: String, error: Box<PortError> },
     #[error(transparent)]
-    Worker(#[from] WorkerGone),
+    Worker(#[from] NoAnswer),
 }
 
 fn lines(wrong: &[(PortPlan, GuardError)]) -> String {
@@ -115,9 +116,10 @@ impl Forwarder {
         let new = without_restart(&self.plan, new);
         let changes = Changes::of(&differences);
         self.refuse(&changes, &new, links)?;
+        self.workers.ping().await?;
 
-        let scheduler = new.scheduler_settings();
-        let scheduler = (self.plan.scheduler_settings() != scheduler).then_some(scheduler);
+        let before = self.plan.scheduler_settings();
+        let scheduler = Some(new.scheduler_settings()).filter(|new| *new != before);
         let old = std::mem::replace(&mut self.plan, new);
         if let Err(error) = self.take_in_changed(&changes, &old, links).await {
             self.plan = old;
@@ -130,7 +132,12 @@ impl Forwarder {
         for entry in self.roster.entries_mut() {
             entry.plan = self.plan.port_named(&entry.plan.name);
         }
-        self.reshape(scheduler).await?;
+        if let Err(error) = self.reshape(scheduler).await {
+            // It answered a moment ago. The ports follow the plan at the next comparison.
+            self.plan = old;
+            let _ = self.reshape(scheduler.map(|_| before)).await;
+            return Err(error.into());
+        }
         Ok(differences)
     }
 

@@ -5,6 +5,7 @@
 //! - [`lifecycle`]: taking a port into service and out of it, in the order that loses nothing;
 //!   [`program`]: what the program is told of it
 //! - [`follow`]: making the ports match the interfaces that are there
+//! - [`reattach`]: programs of ours that somebody took off
 //! - [`live`]: changes of the plan while traffic flows
 //! - [`addresses`]: who is behind which port, for the program and between the workers
 //! - [`watching`]: somebody looks at single packets
@@ -15,11 +16,11 @@
 mod addresses;
 mod follow;
 mod gate;
-mod gate_table;
 mod lifecycle;
 mod live;
 mod program;
 mod quota;
+mod reattach;
 pub mod roster;
 mod shares;
 mod tell;
@@ -31,8 +32,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use weir_core::{EngineConfig, FlowConfig, PortId};
-use weir_port::{Pool, UmemHandle};
+use weir_core::{EngineConfig, FlowConfig, PortId, Reason, SchedulerSettings};
+use weir_port::{Pool, UmemHandle, XskPort};
 
 use self::addresses::Addresses;
 use self::gate::Gate;
@@ -48,8 +49,8 @@ use super::pair::{Identity, Pair, PairError};
 use super::plan::{Idle, Plan};
 use super::report::{FlowsReport, LatencyReport, StatsReport};
 use super::settings::HostSettings;
-use crate::worker::{FdbNews, IdlePolicy, MeasureSettings, WorkerGone};
-pub use gate::GateError;
+use crate::worker::{Asker, FdbNews, IdlePolicy, MeasureSettings, NoAnswer};
+pub use gate::{Bridge, GateError};
 pub use lifecycle::PortError;
 pub use live::ApplyError;
 use roster::Roster;
@@ -58,6 +59,10 @@ use roster::Roster;
 const FOLLOWED_PORTS: u32 = 8;
 /// How long a stopping forwarder waits for queues and devices to empty.
 const DRAIN: Duration = Duration::from_secs(1);
+/// How long it waits for workers to give back their ports, and then for their last numbers: longer
+/// than one takes to drain, and than one that does not answer is waited for.
+const WIND_DOWN: Duration = Duration::from_secs(5);
+const LAST_NUMBERS: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -71,6 +76,15 @@ pub enum StartError {
     Pair(PairError),
     #[error("the workers could not be started: {0}")]
     Worker(#[source] std::io::Error),
+}
+
+/// Why a forwarder that has stopped does not know the end of its books.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    #[error(transparent)]
+    Worker(#[from] NoAnswer),
+    #[error("the workers' last numbers were not there within {LAST_NUMBERS:?}")]
+    Slow,
 }
 
 /// See the module.
@@ -89,6 +103,8 @@ pub struct Forwarder {
     /// Where any port is to be served at the gate.
     gate: Option<Gate>,
     started: Instant,
+    /// The links' scheduler, where a worker that did not answer may not have been told.
+    owed: Option<SchedulerSettings>,
     stopping: bool,
 }
 
@@ -130,7 +146,10 @@ impl Forwarder {
             .as_deref()
             .and_then(|name| links.by_name(name))
             .map_or(0, |bridge| links.ports_of(bridge.ifindex).count());
-        let frames_per_worker = quota::frames_per_worker(busiest(&plan, members), count);
+        let frames_per_worker = match pair {
+            Some(_) => quota::frames_at_the_gate(busiest(&plan, members), count),
+            None => quota::frames_per_worker(busiest(&plan, members), count),
+        };
         let frames = frames_per_worker * count;
         let (pool, umem) = match &pair {
             Some(pair) => Gate::pool(pair, frames)?,
@@ -177,6 +196,7 @@ impl Forwarder {
             roster: Roster::default(),
             gate: pair.map(|pair| Gate::new(pair, seed)),
             started,
+            owed: None,
             stopping: false,
         };
         Ok((forwarder, news))
@@ -200,22 +220,45 @@ impl Forwarder {
         self.roster.active_at(ifindex)
     }
 
+    /// For asking the workers beside this.
+    pub fn askers(&self) -> Vec<Asker<XskPort>> {
+        self.workers.askers()
+    }
+
     /// Detaches everything, lets what is under way arrive, and puts the host back as it was.
     /// What it gives is the end of the books; with `measured`, of what was measured as well.
-    pub async fn stop(&mut self, measured: bool) -> Result<Last, WorkerGone> {
+    ///
+    /// The programs are detached and the settings put back whether workers answer or not, and the
+    /// whole takes no longer than [`WIND_DOWN`] and [`LAST_NUMBERS`].
+    pub async fn stop(&mut self, measured: bool) -> Result<Last, StopError> {
         self.stopping = true;
         self.silence();
+        if tokio::time::timeout(WIND_DOWN, self.wind_down()).await.is_err() {
+            tracing::error!(
+                "not all ports were given back within {WIND_DOWN:?}; they are detached"
+            );
+        }
+        for error in self.settings.restore_all() {
+            tracing::error!("a setting could not be put back: {error}");
+        }
+        let numbers = tokio::time::timeout(LAST_NUMBERS, self.last(measured));
+        Ok(numbers.await.map_err(|_| StopError::Slow)??)
+    }
+
+    async fn wind_down(&mut self) {
         let until = Instant::now() + DRAIN;
         while !self.is_drained().await && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         for name in self.roster.names() {
             self.take_out(&name, roster::State::Stopped).await;
+            // What an earlier end of its service left to be done.
+            let _ = self.give_back(&name, Reason::Shutdown).await;
         }
-        self.close_gate().await;
-        for error in self.settings.restore_all() {
-            tracing::error!("a setting could not be put back: {error}");
-        }
+        self.close_gate();
+    }
+
+    async fn last(&self, measured: bool) -> Result<Last, NoAnswer> {
         let (mut latency, mut flows) = (None, None);
         if measured {
             latency = Some(self.measured.latency(true, false).await?);

@@ -4,6 +4,7 @@
 //! counters, which are the name's until that is struck off.
 
 use weir_abi::{PortConfig, port_flags};
+use weir_core::Reason;
 
 use super::Forwarder;
 use super::roster::Active;
@@ -11,17 +12,16 @@ use crate::control::attach::{self, AttachError, Attached, MapsError, WantedMode}
 use crate::control::books;
 use crate::control::links::{Link, Snapshot};
 use crate::control::plan::{Fallback, Mode, PortPlan};
-use crate::worker::WorkerGone;
+use crate::worker::NoAnswer;
 
 impl Forwarder {
     /// Attaches the program in the mode asked for. It does nothing yet: attached before its
     /// configuration is known, it leaves every frame alone.
     pub(super) fn probe_mode(&mut self, mode: Mode, link: &Link) -> Result<Attached, AttachError> {
         let wanted = match mode {
-            Mode::Auto => WantedMode::Auto,
             Mode::Skb => WantedMode::Only(attach::Mode::Skb),
             Mode::Native => WantedMode::Only(attach::Mode::Native),
-            Mode::Gate => WantedMode::Only(attach::Mode::Gate),
+            Mode::Auto | Mode::Gate => WantedMode::Only(attach::Mode::Gate),
         };
         self.steering.attach_as(link.ifindex, &link.name, wanted, link.prefers_skb_mode())
     }
@@ -93,7 +93,7 @@ impl Forwarder {
     }
 
     /// Forgets ports that are long gone, so that their slots can be used again.
-    pub(super) async fn make_room(&mut self) -> Result<(), WorkerGone> {
+    pub(super) async fn make_room(&mut self) -> Result<(), NoAnswer> {
         while let Some(name) = self.roster.to_strike_off() {
             self.strike_off(&name).await?;
         }
@@ -101,7 +101,8 @@ impl Forwarder {
     }
 
     /// Forgets a port that is not served; its books are closed, and its slot is free.
-    pub(super) async fn strike_off(&mut self, name: &str) -> Result<(), WorkerGone> {
+    pub(super) async fn strike_off(&mut self, name: &str) -> Result<(), NoAnswer> {
+        self.give_back(name, Reason::PortGone).await?;
         let snapshots = self.workers.snapshots().await?;
         let Some(entry) = self.roster.get(name) else { return Ok(()) };
         let (slot, id) = (entry.slot, entry.id());

@@ -15,6 +15,11 @@ const PER_PORT: u32 = 10 * 1024;
 const WORKER_MIN: u32 = 16 * 1024;
 /// Of all workers together.
 const POOL_MAX: u32 = 256 * 1024;
+/// At the gate: a worker's shared fill ring, and a flood's worth of waiting packets; some more for
+/// each port.
+const GATE_WORKER_MIN: u32 = 12 * 1024;
+const GATE_PER_PORT: u32 = 256;
+const GATE_POOL_MAX: u32 = 96 * 1024;
 /// Twice a receive ring.
 const FILL_MAX: u32 = 4096;
 const FILL_MIN: u32 = 64;
@@ -31,6 +36,13 @@ pub(super) fn frames_per_worker(ports: u32, workers: u32) -> u32 {
         .checked_next_power_of_two()
         .unwrap_or(most)
         .clamp(WORKER_MIN.min(most), most)
+}
+
+/// The same where ports are served at the gate: they have no fill rings of their own, so a port only
+/// needs what its packets wait in. The kernel keeps all of it resident.
+pub(super) fn frames_at_the_gate(ports: u32, workers: u32) -> u32 {
+    let most = (GATE_POOL_MAX / workers.max(1)).max(1);
+    ports.saturating_mul(GATE_PER_PORT).saturating_add(GATE_WORKER_MIN).min(most)
 }
 
 /// A worker's part of the pool, and what of it is promised to fill rings.
@@ -70,6 +82,14 @@ mod tests {
             part.promised += part.fill(queues) * queues;
         }
         part
+    }
+
+    #[test]
+    fn the_gates_pool_grows_with_the_ports() {
+        assert_eq!(frames_at_the_gate(4, 1), 13 * 1024);
+        assert_eq!(frames_at_the_gate(100, 1), 37 * 1024);
+        assert_eq!(frames_at_the_gate(1024, 1), 96 * 1024);
+        assert_eq!(frames_at_the_gate(u32::MAX, 2), 48 * 1024);
     }
 
     #[test]

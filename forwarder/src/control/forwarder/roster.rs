@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use weir_abi::MAX_PORTS;
-use weir_core::{Losses, PortId, PortSettings};
+use weir_core::{Losses, PortId, PortSet, PortSettings};
 
+use super::reattach::TakenOff;
 use crate::control::attach::{Attached, Mode};
 use crate::control::books::{ProgramBooks, WorkerBooks};
 use crate::control::plan::PortPlan;
@@ -53,7 +54,7 @@ pub struct Active {
     pub shared: bool,
     /// Superframes leave here whole.
     pub superframes: bool,
-    /// Dropped first when the port is taken out.
+    /// Dropped first when the port is taken out. `None`: somebody took it off, see `taken_off`.
     pub attached: Option<Attached>,
     /// The one that serves it, by its place.
     pub worker: usize,
@@ -69,6 +70,11 @@ pub struct Entry {
     pub slot: u16,
     pub state: State,
     pub active: Option<Active>,
+    /// Out of service, but its worker has not given it back yet: it did not answer. Until it has, the
+    /// slot cannot be served again.
+    pub leaving: Option<Active>,
+    /// How often its program was taken off lately.
+    pub taken_off: TakenOff,
     /// The worker's numbers of the port's earlier lives.
     pub past: WorkerBooks,
     /// For the list of ports.
@@ -164,6 +170,8 @@ impl Roster {
                 slot,
                 state: State::Gone,
                 active: None,
+                leaving: None,
+                taken_off: TakenOff::default(),
                 past: WorkerBooks::default(),
                 driver: String::new(),
                 mtu: 0,
@@ -179,7 +187,8 @@ impl Roster {
     }
 
     fn free_slot(&self) -> Option<u16> {
-        (0..MAX_PORTS as u16).find(|slot| self.entries.values().all(|e| e.slot != *slot))
+        let taken: PortSet = self.entries.values().map(|entry| PortId(entry.slot)).collect();
+        (0..MAX_PORTS as u16).find(|slot| !taken.contains(PortId(*slot)))
     }
 
     /// Notes when a port went out of service, so that the longest gone is forgotten first.

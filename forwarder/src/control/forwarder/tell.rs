@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use weir_abi::PortCounters;
+use weir_abi::{Counter, PortCounters};
 
 use super::Forwarder;
 use super::roster::{Active, Entry, State};
@@ -17,7 +17,7 @@ use crate::control::report::{
     PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
 };
 use crate::worker::regimes::Regime;
-use crate::worker::{WorkerGone, WorkerSnapshot};
+use crate::worker::{NoAnswer, WorkerSnapshot};
 
 /// How often the numbers of several workers are taken before it is believed that they do not
 /// balance: of copies that one makes while another is asked, nobody can tell when they came in.
@@ -35,7 +35,7 @@ struct Row<'a> {
 
 impl Forwarder {
     /// Everything, in one consistent look.
-    pub async fn stats(&self) -> Result<StatsReport, WorkerGone> {
+    pub async fn stats(&self) -> Result<StatsReport, NoAnswer> {
         let readings = if self.workers.count() > 1 { READINGS } else { 1 };
         let mut report = self.look().await?;
         for _ in 1..readings {
@@ -47,7 +47,7 @@ impl Forwarder {
         Ok(report)
     }
 
-    async fn look(&self) -> Result<StatsReport, WorkerGone> {
+    async fn look(&self) -> Result<StatsReport, NoAnswer> {
         let before: Vec<ProgramBooks> =
             self.roster.iter().map(|(_, entry)| self.program_books(entry.slot)).collect();
         let snapshots = self.workers.snapshots().await?;
@@ -135,7 +135,7 @@ impl Forwarder {
                     name: name.clone(),
                     role: entry.plan.role,
                     state: state(&entry.state),
-                    problem: problem(&entry.state),
+                    problem: problem(&entry.state).or_else(|| self.left(active)),
                     mode: attached(active),
                     driver: entry.driver.clone(),
                     ifindex: active.map_or(0, |active| u64::from(active.ifindex)),
@@ -164,6 +164,23 @@ impl Forwarder {
             ("kicks", worker.kicks),
             ("kick_again", worker.kick_again),
         ];
+        let addresses = self.addresses_of(entry.id());
+        let of_gate = [
+            ("addresses", u64::from(addresses.entries)),
+            ("addresses_refused", addresses.refused),
+            ("addresses_evicted", addresses.evicted),
+            ("addresses_against_lock", addresses.against_lock),
+            ("moves", addresses.moves),
+            ("moves_damped", addresses.damped),
+        ];
+        let passed = [
+            Counter::PassedHost,
+            Counter::PassedGroup,
+            Counter::PassedUnknown,
+            Counter::PassedBridge,
+            Counter::PassedFallback,
+        ];
+        let passed = passed.map(|counter| (counter.name(), counters.frames(counter)));
         let mut queued = Queued::default();
         let all = snapshots.iter().flat_map(|snapshot| &snapshot.queued);
         for waiting in all.filter(|waiting| waiting.egress == entry.id()) {
@@ -174,7 +191,7 @@ impl Forwarder {
             name: (*name).to_owned(),
             role: entry.plan.role,
             state: state(&entry.state),
-            problem: problem(&entry.state),
+            problem: problem(&entry.state).or_else(|| self.left(entry.active.as_ref())),
             mode: attached(entry.active.as_ref()),
             rx: Traffic {
                 frames: worker.rx_packets,
@@ -194,10 +211,18 @@ impl Forwarder {
             containers: containers(&worker.containers),
             counters: counts
                 .iter()
+                .chain(&of_gate)
+                .chain(&passed)
                 .filter(|(_, count)| *count > 0)
                 .map(|(name, count)| ((*name).to_owned(), *count))
                 .collect::<BTreeMap<_, _>>(),
         }
+    }
+
+    /// What keeps the frames of a port at the gate from it.
+    fn left(&self, active: Option<&Active>) -> Option<String> {
+        let reasons = self.left_to_bridge(active?);
+        (!reasons.is_empty()).then(|| format!("left to the bridge: {}", reasons.join("; ")))
     }
 
     /// The worker that serves a port, or would serve it now.
@@ -212,7 +237,7 @@ impl Forwarder {
     pub(super) async fn is_drained(&self) -> bool {
         match self.stats().await {
             Ok(report) => report.ledger.in_flight == 0 && report.ledger.balanced,
-            Err(WorkerGone) => true,
+            Err(_) => true,
         }
     }
 }
@@ -235,7 +260,7 @@ fn problem(state: &State) -> Option<String> {
 }
 
 fn attached(active: Option<&Active>) -> Attached {
-    match active {
+    match active.filter(|active| active.attached.is_some()) {
         None => Attached::None,
         Some(active) => match active.mode {
             Mode::Skb => Attached::Skb,

@@ -9,11 +9,11 @@ use weir_core::PortId;
 
 use super::Forwarder;
 use crate::control::watch::Began;
-use crate::worker::{WatchSpec, WorkerGone};
+use crate::worker::{NoAnswer, WatchSpec};
 
 impl Forwarder {
     /// Begins to watch; `outcomes` are those that the program is to tell.
-    pub async fn watch(&mut self, spec: WatchSpec, outcomes: u64) -> Result<Began, WorkerGone> {
+    pub async fn watch(&mut self, spec: WatchSpec, outcomes: u64) -> Result<Began, NoAnswer> {
         let program = self.steering.told();
         if let Some(told) = &program {
             // What the last one left there.

@@ -12,8 +12,8 @@ use weir_core::{EngineConfig, MAX_PORTS, Mac, PortId, PortRole, PortSettings, Re
 use weir_port::{Cells, Pool, TxFeatures, XskPort};
 
 use crate::worker::{
-    self, Asker, Change, FdbNews, Gathering, IdlePolicy, MeasureSettings, NewPort, Taken,
-    WatchSpec, Watched, Watcher, WorkerGone, WorkerHandle, WorkerSettings, WorkerSnapshot,
+    self, Asker, Change, FdbNews, Gathering, IdlePolicy, MeasureSettings, NewPort, NoAnswer, Taken,
+    WatchSpec, Watched, Watcher, WorkerHandle, WorkerSettings, WorkerSnapshot,
 };
 
 /// What every worker begins with.
@@ -115,38 +115,47 @@ impl Workers {
         self.homes.iter().flatten().fold(0, |sum, home| sum + u32::from(home.worker == worker))
     }
 
-    fn handle(&self, worker: usize) -> Result<&WorkerHandle<XskPort>, WorkerGone> {
-        self.handles.get(worker).ok_or(WorkerGone)
+    fn handle(&self, worker: usize) -> Result<&WorkerHandle<XskPort>, NoAnswer> {
+        self.handles.get(worker).ok_or(NoAnswer::Ended)
     }
 
     fn others(&self, worker: usize) -> impl Iterator<Item = &WorkerHandle<XskPort>> {
         self.handles.iter().enumerate().filter(move |(at, _)| *at != worker).map(|(_, h)| h)
     }
 
+    /// Whether all of them answer.
+    pub(super) async fn ping(&self) -> Result<(), NoAnswer> {
+        for handle in &self.handles {
+            handle.ping().await?;
+        }
+        Ok(())
+    }
+
     /// Hands a port to its worker and makes it known to the others. When this returns, all of them
-    /// can send to it.
+    /// can send to it; with an error, it has to be withdrawn.
     pub(super) async fn serve(
         &mut self,
         worker: usize,
         new: NewPort<XskPort>,
-    ) -> Result<(), WorkerGone> {
+    ) -> Result<(), NoAnswer> {
         let (id, settings) = (new.id, new.settings);
-        self.handle(worker)?.add(new).await?;
         if let Some(home) = self.homes.get_mut(id.index()) {
             *home = Some(Home { worker, role: settings.role });
         }
+        self.handle(worker)?.add(new).await?;
         for other in self.others(worker) {
             other.add_remote(id, PortSettings { remote: true, ..settings }, worker).await?;
         }
         Ok(())
     }
 
-    /// Takes a port back, what waits is lost under `why`: first nobody hands anything over for it any more.
+    /// Takes a port back, what waits is lost under `why`: first nobody hands anything over for it any
+    /// more. With an error it can be tried again, and `None` is what a port gives that is back already.
     pub(super) async fn withdraw(
         &mut self,
         id: PortId,
         why: Reason,
-    ) -> Result<Option<Box<Taken<XskPort>>>, WorkerGone> {
+    ) -> Result<Option<Box<Taken<XskPort>>>, NoAnswer> {
         let Some(worker) = self.home(id) else { return Ok(None) };
         for other in self.others(worker) {
             other.remove_remote(id, why).await?;
@@ -166,17 +175,17 @@ impl Workers {
         &self,
         worker: usize,
         gathering: Option<Gathering<XskPort>>,
-    ) -> Result<Option<Box<Gathering<XskPort>>>, WorkerGone> {
+    ) -> Result<Option<Box<Gathering<XskPort>>>, NoAnswer> {
         self.handle(worker)?.gather(gathering).await
     }
 
     /// Gives the frames back that a closed port's sockets held.
-    pub(super) async fn reclaim(&self, worker: usize, id: PortId) -> Result<usize, WorkerGone> {
+    pub(super) async fn reclaim(&self, worker: usize, id: PortId) -> Result<usize, NoAnswer> {
         self.handle(worker)?.reclaim(id).await
     }
 
     /// New promises, to every worker in one piece.
-    pub(super) async fn reshape(&self, change: &Change) -> Result<(), WorkerGone> {
+    pub(super) async fn reshape(&self, change: &Change) -> Result<(), NoAnswer> {
         for (worker, handle) in self.handles.iter().enumerate() {
             let seen = |(id, settings): &(PortId, PortSettings)| {
                 let remote = self.home(*id).is_some_and(|home| home != worker);
@@ -193,19 +202,19 @@ impl Workers {
         id: PortId,
         mtu: u32,
         features: TxFeatures,
-    ) -> Result<(), WorkerGone> {
+    ) -> Result<(), NoAnswer> {
         let Some(worker) = self.home(id) else { return Ok(()) };
         self.handle(worker)?.retune(id, mtu, features)
     }
 
     /// Tells the port's own worker, which tells the others by way of its news.
-    pub(super) fn hint(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), WorkerGone> {
+    pub(super) fn hint(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), NoAnswer> {
         let Some(worker) = self.home(port) else { return Ok(()) };
         self.handle(worker)?.learn(mac, vlan, port)
     }
 
     /// Tells everybody but the port's own worker, who knows best.
-    pub(super) fn relay(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), WorkerGone> {
+    pub(super) fn relay(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), NoAnswer> {
         let Some(worker) = self.home(port) else { return Ok(()) };
         self.others(worker).try_for_each(|other| other.learn(mac, vlan, port))
     }
@@ -214,7 +223,7 @@ impl Workers {
     pub(super) async fn watch(
         &self,
         spec: Option<WatchSpec>,
-    ) -> Result<Vec<(usize, Watched)>, WorkerGone> {
+    ) -> Result<Vec<(usize, Watched)>, NoAnswer> {
         let mut ends = Vec::with_capacity(self.count());
         for (worker, handle) in self.handles.iter().enumerate() {
             let watcher = spec.map(|spec| {
@@ -230,7 +239,7 @@ impl Workers {
 
     /// What each says of itself, in their order, one after the other: see
     /// [`crate::control::books::Inside`] for what moves meanwhile.
-    pub(super) async fn snapshots(&self) -> Result<Vec<WorkerSnapshot>, WorkerGone> {
+    pub(super) async fn snapshots(&self) -> Result<Vec<WorkerSnapshot>, NoAnswer> {
         let mut all = Vec::with_capacity(self.count());
         for handle in &self.handles {
             all.push(*handle.snapshot().await?);
@@ -239,8 +248,8 @@ impl Workers {
     }
 
     /// What a port's own worker says.
-    pub(super) async fn snapshot_of(&self, id: PortId) -> Result<WorkerSnapshot, WorkerGone> {
-        let worker = self.home(id).ok_or(WorkerGone)?;
+    pub(super) async fn snapshot_of(&self, id: PortId) -> Result<WorkerSnapshot, NoAnswer> {
+        let worker = self.home(id).ok_or(NoAnswer::Ended)?;
         Ok(*self.handle(worker)?.snapshot().await?)
     }
 
@@ -290,6 +299,8 @@ pub(super) fn most_ports(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
     use PortRole::{Uplink, Vif};
 
@@ -324,5 +335,32 @@ mod tests {
         assert_eq!(most_ports(&[4, 5], ports), 3);
         assert_eq!(most_ports(&[4], ports), 4);
         assert_eq!(most_ports(&[], []), 0);
+    }
+    #[tokio::test]
+    async fn one_that_stands_still_is_named_and_costs_one_long_wait() {
+        let id = PortId(3);
+        let (mute, inbox) = WorkerHandle::mute(5);
+        let mut homes = vec![None; MAX_PORTS];
+        homes[id.index()] = Some(Home { worker: 0, role: Vif });
+        let mut workers =
+            Workers { cores: vec![5], handles: vec![mute], homes, past_kicks: vec![0] };
+        let began = Instant::now();
+        let mut late = vec![workers.ping().await.unwrap_err()];
+        late.push(workers.snapshots().await.unwrap_err());
+        late.push(workers.reshape(&Change::default()).await.unwrap_err());
+        late.push(workers.withdraw(id, Reason::PortGone).await.unwrap_err());
+        late.push(workers.reclaim(0, id).await.unwrap_err());
+        late.push(workers.watch(None).await.unwrap_err());
+        assert!(began.elapsed() < 2 * worker::ANSWER_WITHIN, "{:?}", began.elapsed());
+        for late in late {
+            let text = late.to_string();
+            assert!(text.starts_with("the worker on core 5 has not answered for "), "{text}");
+        }
+        assert_eq!(workers.home(id), Some(0), "it still has it");
+        let asked = inbox.try_iter().count();
+        for address in 0..100 {
+            let _ = workers.hint(Mac::new([2, 0, 0, 0, 0, address]), 0, id);
+        }
+        assert_eq!((asked, inbox.try_iter().count()), (6, 0), "addresses do not pile up");
     }
 }

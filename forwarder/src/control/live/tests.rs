@@ -216,7 +216,7 @@ fn what_would_be_no_valid_configuration_is_refused_in_the_words_of_the_file() {
         "ports.a b: \"a b\" cannot be an interface's name; valid: an interface's name, such as \
          \"eth1\": 1 to 15 characters without spaces, slashes and colons",
     );
-    refused(&plan, json!({"ports": null}), 422, "ports: 0 ports are listed; valid: 1 to 256");
+    refused(&plan, json!({"ports": null}), 422, "ports: 0 ports are listed; valid: 1 to 1024");
     refused(
         &plan,
         json!([1]),

@@ -19,7 +19,7 @@ use super::tally::{Tally, Teller};
 use super::{Measured, Source, unix_ns};
 use crate::control::api::FlowQuery;
 use crate::control::report::{self, FlowReport, FlowSumReport, FlowsReport, SumKind};
-use crate::worker::{FlowPage, WorkerGone};
+use crate::worker::{FlowPage, NoAnswer};
 
 /// Rows of a page without histograms.
 const LIGHT_ROWS: usize = 256;
@@ -59,14 +59,14 @@ type Names = BTreeMap<PortId, String>;
 impl<S: Source> Measured<S> {
     /// The flows, the largest by bytes first. With `reset` all of them are forgotten right after
     /// they were read: what is counted between the two is in no report.
-    pub async fn flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, WorkerGone> {
+    pub async fn flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, NoAnswer> {
         let this = Arc::clone(self);
         // Not dropped half-way: it would have forgotten what nobody was told.
         let read = tokio::spawn(async move { this.read_flows(query).await });
-        read.await.unwrap_or(Err(WorkerGone))
+        read.await.unwrap_or(Err(NoAnswer::Ended))
     }
 
-    async fn read_flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, WorkerGone> {
+    async fn read_flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, NoAnswer> {
         let _reading = self.reading.lock().await;
         let on = self.plan.flows > 0;
         let names: Names = {
@@ -103,11 +103,7 @@ impl<S: Source> Measured<S> {
         })
     }
 
-    async fn read(
-        self: &Arc<Self>,
-        query: &FlowQuery,
-        names: &Names,
-    ) -> Result<Reading, WorkerGone> {
+    async fn read(self: &Arc<Self>, query: &FlowQuery, names: &Names) -> Result<Reading, NoAnswer> {
         let mut seen: HashMap<FlowKey, Seen> = HashMap::new();
         let mut looking = JoinSet::new();
         for at in 0..self.workers.len() {
@@ -115,7 +111,7 @@ impl<S: Source> Measured<S> {
             looking.spawn(async move { Ok((at, this.look(at).await?)) });
         }
         while let Some(looked) = looking.join_next().await {
-            let (worker, rows) = looked.unwrap_or(Err(WorkerGone))?;
+            let (worker, rows) = looked.unwrap_or(Err(NoAnswer::Ended))?;
             for (key, bytes, place) in rows {
                 if names.contains_key(&key.ingress()) {
                     let seen = seen.entry(key).or_default();
@@ -140,7 +136,7 @@ impl<S: Source> Measured<S> {
             picking.spawn(async move { this.pick(at, places).await });
         }
         while let Some(picked) = picking.join_next().await {
-            for (key, tally) in picked.unwrap_or(Err(WorkerGone))? {
+            for (key, tally) in picked.unwrap_or(Err(NoAnswer::Ended))? {
                 flows.entry(key).or_default().add(&tally);
             }
         }
@@ -148,7 +144,7 @@ impl<S: Source> Measured<S> {
     }
 
     /// Every row of a worker, and where it is.
-    async fn look(&self, worker: usize) -> Result<Vec<(FlowKey, u64, Place)>, WorkerGone> {
+    async fn look(&self, worker: usize) -> Result<Vec<(FlowKey, u64, Place)>, NoAnswer> {
         let mut seen = Vec::new();
         let mut from = Some(0);
         while let Some(page) = from {
@@ -166,7 +162,7 @@ impl<S: Source> Measured<S> {
         &self,
         worker: usize,
         mut places: Vec<(Place, FlowKey)>,
-    ) -> Result<HashMap<FlowKey, Tally>, WorkerGone> {
+    ) -> Result<HashMap<FlowKey, Tally>, NoAnswer> {
         places.sort_unstable_by_key(|(place, _)| *place);
         let keys: HashSet<FlowKey> = places.iter().map(|(_, key)| *key).collect();
         let mut picked = HashMap::new();
@@ -197,7 +193,7 @@ impl<S: Source> Measured<S> {
         mut from: Option<u32>,
         latency: bool,
         most: usize,
-    ) -> Result<(Vec<FlowRow>, Option<u32>), WorkerGone> {
+    ) -> Result<(Vec<FlowRow>, Option<u32>), NoAnswer> {
         let mut all = Vec::new();
         while let Some(at) = from.filter(|_| all.len() < most) {
             let rows;
@@ -213,14 +209,14 @@ impl<S: Source> Measured<S> {
         from: u32,
         latency: bool,
         most: usize,
-    ) -> Result<(Vec<FlowRow>, Option<u32>), WorkerGone> {
-        let worker = self.workers.get(worker).ok_or(WorkerGone)?;
+    ) -> Result<(Vec<FlowRow>, Option<u32>), NoAnswer> {
+        let worker = self.workers.get(worker).ok_or(NoAnswer::Ended)?;
         let page = FlowPage { from: Some(from), latency, rows: Vec::with_capacity(most) };
         let page = worker.flows(Box::new(page)).await?;
         Ok((page.rows, page.from))
     }
 
-    pub(super) async fn sums(&self) -> Result<Vec<FlowSum>, WorkerGone> {
+    pub(super) async fn sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
         let mut sums = Vec::new();
         for worker in &self.workers {
             sums.extend(worker.flow_sums().await?);

@@ -10,10 +10,10 @@ use weir_core::{PortId, Stage, VifLatency};
 
 use super::{Measured, Ports, Source, unix_ns};
 use crate::control::report::{self, LatencyReport, Summary, Times, VifTimes, histogram::encode};
-use crate::worker::WorkerGone;
+use crate::worker::NoAnswer;
 
 /// Ports asked for at once: one round of a worker's chores answers all of them, and what they
-/// answer, a tenth of a megabyte each, is not all in memory at the same time.
+/// answer, up to a tenth of a megabyte each, is not all in memory at the same time.
 pub(super) const AT_ONCE: usize = 16;
 
 impl<S: Source> Measured<S> {
@@ -22,17 +22,13 @@ impl<S: Source> Measured<S> {
         self: &Arc<Self>,
         histograms: bool,
         reset: bool,
-    ) -> Result<LatencyReport, WorkerGone> {
+    ) -> Result<LatencyReport, NoAnswer> {
         let this = Arc::clone(self);
         let read = tokio::spawn(async move { this.read_latency(histograms, reset).await });
-        read.await.unwrap_or(Err(WorkerGone))
+        read.await.unwrap_or(Err(NoAnswer::Ended))
     }
 
-    async fn read_latency(
-        &self,
-        histograms: bool,
-        reset: bool,
-    ) -> Result<LatencyReport, WorkerGone> {
+    async fn read_latency(&self, histograms: bool, reset: bool) -> Result<LatencyReport, NoAnswer> {
         let mut since = self.since.lock().await;
         let mut vifs = Vec::new();
         if self.plan.latency {
@@ -64,7 +60,7 @@ impl<S: Source> Measured<S> {
         &self,
         ids: &[PortId],
         reset: bool,
-    ) -> Result<Vec<(String, Box<VifLatency>)>, WorkerGone> {
+    ) -> Result<Vec<(String, Box<VifLatency>)>, NoAnswer> {
         let mut ports = self.ports.lock().await;
         self.collect(&mut ports, ids).await?;
         let given = ids.iter().filter_map(|id| {
@@ -76,11 +72,7 @@ impl<S: Source> Measured<S> {
     }
 
     /// Adds what the workers have recorded since the last time.
-    pub(super) async fn collect(
-        &self,
-        ports: &mut Ports,
-        ids: &[PortId],
-    ) -> Result<(), WorkerGone> {
+    pub(super) async fn collect(&self, ports: &mut Ports, ids: &[PortId]) -> Result<(), NoAnswer> {
         if !self.plan.latency {
             return Ok(());
         }

@@ -29,7 +29,7 @@ use weir_port::XskPort;
 
 pub use self::room::{FlowRoom, SourceFlows};
 use super::plan::MeasurePlan;
-use crate::worker::{Asker, FlowPage, WorkerGone};
+use crate::worker::{Asker, FlowPage, NoAnswer};
 
 /// A worker, as far as it measures.
 pub trait Source: Send + Sync + 'static {
@@ -37,32 +37,32 @@ pub trait Source: Send + Sync + 'static {
     fn take_latency(
         &self,
         id: PortId,
-    ) -> impl Future<Output = Result<Box<VifLatency>, WorkerGone>> + Send;
+    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send;
     fn flows(
         &self,
         page: Box<FlowPage>,
-    ) -> impl Future<Output = Result<Box<FlowPage>, WorkerGone>> + Send;
-    fn flow_sums(&self) -> impl Future<Output = Result<Vec<FlowSum>, WorkerGone>> + Send;
-    fn forget_flows(&self) -> impl Future<Output = Result<(), WorkerGone>> + Send;
+    ) -> impl Future<Output = Result<Box<FlowPage>, NoAnswer>> + Send;
+    fn flow_sums(&self) -> impl Future<Output = Result<Vec<FlowSum>, NoAnswer>> + Send;
+    fn forget_flows(&self) -> impl Future<Output = Result<(), NoAnswer>> + Send;
 }
 
 impl Source for Asker<XskPort> {
     fn take_latency(
         &self,
         id: PortId,
-    ) -> impl Future<Output = Result<Box<VifLatency>, WorkerGone>> + Send {
+    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send {
         Self::take_latency(self, id)
     }
 
-    async fn flows(&self, page: Box<FlowPage>) -> Result<Box<FlowPage>, WorkerGone> {
+    async fn flows(&self, page: Box<FlowPage>) -> Result<Box<FlowPage>, NoAnswer> {
         Self::flows(self, page).await
     }
 
-    async fn flow_sums(&self) -> Result<Vec<FlowSum>, WorkerGone> {
+    async fn flow_sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
         Self::flow_sums(self).await
     }
 
-    async fn forget_flows(&self) -> Result<(), WorkerGone> {
+    async fn forget_flows(&self) -> Result<(), NoAnswer> {
         Self::forget_flows(self).await
     }
 }
@@ -99,7 +99,7 @@ impl<S: Source> Measured<S> {
     }
 
     /// A slot is this name's from now on, or again: its port is about to be served.
-    pub async fn name(&self, id: PortId, name: &str) -> Result<(), WorkerGone> {
+    pub async fn name(&self, id: PortId, name: &str) -> Result<(), NoAnswer> {
         let mut ports = self.ports.lock().await;
         if ports.get(&id).is_none_or(|held| held.name != name) {
             ports.insert(id, Held { name: name.to_owned(), times: None });
@@ -109,7 +109,7 @@ impl<S: Source> Measured<S> {
     }
 
     /// A slot is free: what was recorded of it goes with its name.
-    pub async fn strike_off(&self, id: PortId) -> Result<(), WorkerGone> {
+    pub async fn strike_off(&self, id: PortId) -> Result<(), NoAnswer> {
         let mut ports = self.ports.lock().await;
         let taken = self.collect(&mut ports, &[id]).await;
         ports.remove(&id);

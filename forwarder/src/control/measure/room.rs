@@ -9,7 +9,7 @@ use std::sync::Arc;
 use weir_core::FlowSum;
 
 use super::{Measured, Source};
-use crate::worker::WorkerGone;
+use crate::worker::NoAnswer;
 
 /// Of all sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct SourceFlows {
 }
 
 impl<S: Source> Measured<S> {
-    pub async fn flow_room(self: &Arc<Self>) -> Result<FlowRoom, WorkerGone> {
+    pub async fn flow_room(self: &Arc<Self>) -> Result<FlowRoom, NoAnswer> {
         if self.plan.flows == 0 {
             return Ok(FlowRoom::default());
         }

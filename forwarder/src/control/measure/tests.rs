@@ -32,12 +32,12 @@ impl Source for Arc<Twin> {
     fn take_latency(
         &self,
         id: PortId,
-    ) -> impl Future<Output = Result<Box<VifLatency>, WorkerGone>> + Send {
+    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send {
         let taken = self.latency.lock().unwrap().remove(&id).unwrap_or_default();
         async move { Ok(taken) }
     }
 
-    async fn flows(&self, mut page: Box<FlowPage>) -> Result<Box<FlowPage>, WorkerGone> {
+    async fn flows(&self, mut page: Box<FlowPage>) -> Result<Box<FlowPage>, NoAnswer> {
         if page.latency
             && let Some(sum) = self.ending.lock().unwrap().pop()
         {
@@ -57,11 +57,11 @@ impl Source for Arc<Twin> {
         Ok(page)
     }
 
-    async fn flow_sums(&self) -> Result<Vec<FlowSum>, WorkerGone> {
+    async fn flow_sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
         Ok(self.sums.lock().unwrap().clone())
     }
 
-    async fn forget_flows(&self) -> Result<(), WorkerGone> {
+    async fn forget_flows(&self) -> Result<(), NoAnswer> {
         self.rows.lock().unwrap().clear();
         self.sums.lock().unwrap().clear();
         Ok(())

@@ -10,20 +10,20 @@ use weir_core::{PortId, VifLatency};
 
 use super::latency::AT_ONCE;
 use super::{Measured, Source};
-use crate::worker::WorkerGone;
+use crate::worker::NoAnswer;
 
 impl<S: Source> Measured<S> {
     /// What `of` makes of all that was recorded of each source since the last reset, by name.
     pub async fn times<T: Send + 'static>(
         self: &Arc<Self>,
         of: fn(&str, &VifLatency) -> T,
-    ) -> Result<Vec<T>, WorkerGone> {
+    ) -> Result<Vec<T>, NoAnswer> {
         let this = Arc::clone(self);
         let read = tokio::spawn(async move { this.read_times(of).await });
-        read.await.unwrap_or(Err(WorkerGone))
+        read.await.unwrap_or(Err(NoAnswer::Ended))
     }
 
-    async fn read_times<T>(&self, of: fn(&str, &VifLatency) -> T) -> Result<Vec<T>, WorkerGone> {
+    async fn read_times<T>(&self, of: fn(&str, &VifLatency) -> T) -> Result<Vec<T>, NoAnswer> {
         if !self.plan.latency {
             return Ok(Vec::new());
         }

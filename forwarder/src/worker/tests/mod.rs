@@ -2,6 +2,7 @@
 //! and without faults, when ports come and go, and between workers.
 
 mod alone;
+mod commands;
 mod isolation;
 mod losses;
 mod measured;
@@ -29,7 +30,7 @@ const FRAMES: u32 = 4096;
 struct Bench {
     workers: Vec<Worker<MemPort>>,
     shed: Cells,
-    _commands: Vec<Sender<Command<MemPort>>>,
+    commands: Vec<Sender<Command<MemPort>>>,
     _news: UnboundedReceiver<FdbNews>,
     now_ns: u64,
     pushed: u64,
@@ -97,7 +98,7 @@ impl Bench {
             }
         }
         let (now_ns, pushed) = (0, 0);
-        Self { workers: all, shed, _commands: commands, _news: heard, now_ns, pushed }
+        Self { workers: all, shed, commands, _news: heard, now_ns, pushed }
     }
 
     fn home(&mut self, slot: u16) -> &mut Worker<MemPort> {

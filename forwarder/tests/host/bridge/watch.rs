@@ -9,7 +9,7 @@ use weir::control::bridge::state::{AddressKind, BridgeState, Change, GroupAddres
 use weir::control::bridge::watch::BridgeWatch;
 
 use super::super::bed::{Bed, block_on, in_host, link, wait_for};
-use super::{bridge, can, ifindex, key, skipped};
+use super::{bridge, can, ifindex, key, read, skipped};
 
 /// More notifications than the watch's receive buffer holds.
 const FLOOD: usize = 60_000;
@@ -97,11 +97,6 @@ fn a_bridge_is_followed() {
             assert_eq!(watch.state().settings(), None);
         });
     });
-}
-
-/// The bridge as it is now.
-async fn read(bridge: u32) -> BridgeState {
-    BridgeWatch::open(bridge).await.unwrap().state().clone()
 }
 
 /// What the watch knows becomes the truth. Guests speak of their own accord, so the truth may

@@ -2,10 +2,11 @@
 //! there, and what is asked for is measured.
 //!
 //! - [`head`]: peers, efforts, variables; [`scene`] and [`traffic`]: what happens in each cell
-//! - [`claims`]: checks, figures and published numbers
+//! - [`claims`]: checks, figures and published numbers; [`scale`]: rates that fit the machine
 
 mod claims;
 mod head;
+mod scale;
 mod scene;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,8 @@ pub(super) fn whole(experiment: &Experiment, stem: &str) -> Checked {
     variables::check_names(&experiment.variant)?;
     let cells = [once(experiment, false)?, once(experiment, true)?];
     head::check_x(experiment)?;
-    claims::check(experiment, [&cells[0], &cells[1]])
+    claims::check(experiment, [&cells[0], &cells[1]])?;
+    scale::check(experiment, [&cells[0], &cells[1]])
 }
 
 /// The cells of an effort's first repetition, each of them checked.

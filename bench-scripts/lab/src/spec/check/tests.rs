@@ -315,3 +315,49 @@ fn what_a_peer_cannot_play() {
     line 26: peer 2.kind: redirect goes past every queue: leave this peer out, or the `link`
     "#);
 }
+
+#[test]
+fn what_is_wrong_with_a_scale() {
+    // A rate that is not varied, and two things that may be divided.
+    let good = GOOD
+        .replace("max = \"$x\"", "weight = \"$x\"")
+        .replace("[scene]", "[scale]\npps = 100000\nshare = 0.5\n\n[scene]");
+    assert!(read(&good, "A-E9").is_ok());
+    let told = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from}");
+        refused(&good.replacen(from, to, 1))
+    };
+    let all = [
+        told("pps = 100000\n", ""),
+        told("share = 0.5", "share = 0.5\nmbit = 1000"),
+        told("pps = 100000", "pps = 0"),
+        told("pps = 100000", "mbit = inf"),
+        told("pps = 100000", "kpps = 100"),
+        told("share = 0.5", "share = 0"),
+        told("share = 0.5", "share = 1.5"),
+        told("share = 0.5\n", ""),
+        told("link = 100\n", ""),
+        told("weight = \"$x\"", "max = \"$x\""),
+        told("frame = 1514", "frame = 1514, pps = \"$x\""),
+        told("\"alone.vm1.mbit\", peer", "\"alone.cpu.total\", peer"),
+        told(
+            "\"both.vm1.mbit\", peer = \"weir\" }\nover",
+            "\"both.cpu.total\", peer = \"weir\" }\nover",
+        ),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @r"
+    line 41: scale: write what the rates ask of weir's worker: mbit of TCP that it cuts, or pps that it forwards, one of both
+    line 41: scale: write what the rates ask of weir's worker: mbit of TCP that it cuts, or pps that it forwards, one of both
+    line 42: scale.pps: 0 is not above 0: write frames a second
+    line 42: scale.mbit: inf is not above 0: write a rate in Mb/s
+    line 42: unknown field `kpps`, expected one of `mbit`, `pps`, `share`
+    line 43: scale.share: 0 is no share: write a part of what the worker manages, above 0 and up to 1
+    line 43: scale.share: 1.5 is no share: write a part of what the worker manages, above 0 and up to 1
+    line 41: missing field `share`
+    line 41: scale: no scene here has a rate: take this out
+    line 41: scale: $x makes a rate here, and the axis would not show which one: take this out, or vary something else
+    line 41: scale: $x makes a rate here, and the axis would not show which one: take this out, or vary something else
+    line 65: check 1.over: with [scale] a rate is divided by a rate, and nothing else is: choose another quantity
+    line 65: check 1.over: with [scale] a rate is divided by a rate, and nothing else is: choose another quantity
+    ");
+}

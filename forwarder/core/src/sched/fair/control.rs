@@ -6,7 +6,13 @@ use crate::{Packet, PortId, Share};
 impl<P: Packet, M: Measure> Fair<P, M> {
     /// The cap itself is in `Caps`, and is to be changed before this is called.
     pub(super) fn change_share(&mut self, now: u64, id: PortId, share: &Share) {
-        let Some(vif) = self.vifs.get_mut(id.index()) else { return };
+        if self.queues.vif(id).is_none() {
+            if *share == Share::default() {
+                return;
+            }
+            self.queues.make(id);
+        }
+        let Some(vif) = self.queues.vif_mut(id) else { return };
         let virtual_now = self.mean.now();
         let competes = self.competing.contains(id);
         if competes {

@@ -68,10 +68,9 @@ use std::sync::Arc;
 use self::mean::Mean;
 use self::vif::Vif;
 use super::link::Link;
-use super::queues::{Pushed, Queues};
-use super::time::Time;
+use super::queues::{Pushed, Queue, Queues};
 use super::{Caps, Next, Scheduler};
-use crate::{Container, MAX_PORTS, Packet, PortId, PortSet, Rate, SchedulerSettings, Share};
+use crate::{Container, Packet, PortId, PortSet, Rate, SchedulerSettings, Share};
 
 /// What a weight is a share of.
 pub trait Measure {
@@ -82,12 +81,11 @@ pub trait Measure {
 /// See the module.
 #[derive(Debug)]
 pub struct Fair<P, M> {
-    queues: Queues<P>,
+    /// With what is known of each vif.
+    queues: Queues<P, Vif>,
     link: Link,
     caps: Arc<Caps>,
     mean: Mean,
-    /// Indexed by the ingress port.
-    vifs: Box<[Vif]>,
     /// Who is counted in `mean`.
     competing: PortSet,
     /// Who is ahead of virtual time by its minimum rate.
@@ -119,7 +117,6 @@ impl<P: Packet, M: Measure> Fair<P, M> {
             link: Link::default(),
             caps,
             mean: Mean::default(),
-            vifs: (0..MAX_PORTS).map(|_| Vif::default()).collect(),
             competing: PortSet::EMPTY,
             ahead: PortSet::EMPTY,
             aside: PortSet::EMPTY,
@@ -136,18 +133,14 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     /// Looks at a vif's first container anew.
     #[inline]
     fn see_head(&mut self, id: PortId) {
-        if let Some(vif) = self.vifs.get_mut(id.index())
-            && let Some(head) = self.queues.head(id)
-        {
-            let cost = M::cost(head);
-            self.largest_cost = self.largest_cost.max(cost);
-            vif.see_head(head.bytes(), cost);
+        if let Some(queue) = self.queues.get_mut(id) {
+            see_head::<P, M>(queue, &mut self.largest_cost);
         }
     }
 
     #[inline]
     fn compete(&mut self, id: PortId) {
-        if let Some(vif) = self.vifs.get(id.index()) {
+        if let Some(vif) = self.queues.vif(id) {
             self.mean.add(vif.tag, vif.weight);
             self.competing.insert(id);
             if vif.has_min() {
@@ -159,26 +152,27 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     /// Its queue was empty until now.
     #[inline]
     fn arrive(&mut self, now: u64, id: PortId) {
-        self.see_head(id);
         let remembered_ns = self.inactive_after_ns.max(self.link.time_of_largest_ns(REMEMBERED));
-        let Some(vif) = self.vifs.get_mut(id.index()) else { return };
+        let Some(queue) = self.queues.get_mut(id) else { return };
+        see_head::<P, M>(queue, &mut self.largest_cost);
+        let vif = &mut queue.vif;
         let forget = now.saturating_sub(vif.seen_ns) >= remembered_ns;
         vif.arrive(now, self.mean.now(), forget);
         vif.seen_ns = now;
-        self.compete(id);
-        if self.is_owed(now, id) {
+        self.mean.add(vif.tag, vif.weight);
+        self.competing.insert(id);
+        if vif.has_min() {
+            self.promised.insert(id);
+        }
+        if vif.is_owed(now, self.mean.now(), self.largest_cost, self.link.has_rate()) {
             self.prompt.insert(id);
         }
     }
 
-    /// Whether its first container would leave it no more than one of the largest ahead, or is due
-    /// by its minimum rate.
     #[inline]
     fn is_owed(&self, now: u64, id: PortId) -> bool {
-        self.vifs.get(id.index()).is_some_and(|vif| {
-            let ahead = vif.tag.wrapping_sub(self.mean.now());
-            ahead.wrapping_add(vif.head_step) <= vif.step(self.largest_cost)
-                || (vif.has_min() && self.link.has_rate() && vif.is_due(Time::at(now)))
+        self.queues.vif(id).is_some_and(|vif| {
+            vif.is_owed(now, self.mean.now(), self.largest_cost, self.link.has_rate())
         })
     }
 
@@ -186,7 +180,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     #[inline]
     fn leave(&mut self, id: PortId) {
         if self.competing.remove(id) {
-            if let Some(vif) = self.vifs.get(id.index()) {
+            if let Some(vif) = self.queues.vif(id) {
                 self.mean.remove(vif.tag, vif.weight);
             }
             self.prompt.remove(id);
@@ -215,6 +209,16 @@ impl<P: Packet, M: Measure> Fair<P, M> {
             self.resume = None;
         }
         Some(container)
+    }
+}
+
+/// What a queue's first container costs is what its vif pays next.
+#[inline]
+fn see_head<P: Packet, M: Measure>(queue: &mut Queue<P, Vif>, largest_cost: &mut u64) {
+    if let Some(head) = queue.head() {
+        let (bytes, cost) = (head.bytes(), M::cost(head));
+        *largest_cost = cost.max(*largest_cost);
+        queue.vif.see_head(bytes, cost);
     }
 }
 
@@ -281,7 +285,7 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
         }
         self.link.refund(bytes);
         self.caps.refund(id, bytes);
-        if let Some(vif) = self.vifs.get_mut(id.index()) {
+        if let Some(vif) = self.queues.vif_mut(id) {
             let step = vif.refund(bytes, cost);
             vif.seen_ns = now;
             if self.competing.contains(id) {
@@ -302,12 +306,20 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
     }
 
     fn drain(&mut self) -> Option<Container<P>> {
-        let id = self.queues.ready().iter().next()?;
+        let id = self.queues.ready().first()?;
         self.out_of_turn(id)
     }
 
     fn set_share(&mut self, now: u64, ingress: PortId, share: &Share) {
         self.change_share(now, ingress, share);
+    }
+
+    fn forget(&mut self, ingress: PortId) {
+        self.queues.forget(ingress);
+    }
+
+    fn memory(&self) -> usize {
+        self.queues.memory()
     }
 
     fn set_link_rate(&mut self, now: u64, rate: Option<Rate>) {

@@ -1,8 +1,8 @@
 //! Whose turn it is, and what that costs it. The order is the module's: minimum rates, prompt
 //! containers, weights.
 
-use super::vif::How;
-use super::{Fair, Measure};
+use super::vif::{How, Vif};
+use super::{Fair, Measure, see_head};
 use crate::sched::time::Time;
 use crate::{Container, Packet, PortId};
 
@@ -27,15 +27,12 @@ impl<P: Packet, M: Measure> Fair<P, M> {
             self.by_minimum(now)
         };
         if opens_at == 0 {
-            let prompt = || self.prompt.iter().next();
+            let prompt = || self.prompt.first();
             return Ok(due.or_else(prompt).or_else(|| self.by_weight()));
         }
         // Nobody delays who is late by its minimum rate, but that one may be prompt itself.
-        let prompt = if late {
-            due.filter(|&id| self.prompt.contains(id))
-        } else {
-            self.prompt.iter().next()
-        };
+        let prompt =
+            if late { due.filter(|&id| self.prompt.contains(id)) } else { self.prompt.first() };
         let Some(prompt) = prompt else { return Err(opens_at) };
         match self.link.opens_early_at(now) {
             0 => Ok(Some(prompt)),
@@ -49,8 +46,8 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     fn by_minimum(&self, now: u64) -> (Option<PortId>, bool) {
         let now = Time::at(now);
         let mut first: Option<(Time, PortId)> = None;
-        for id in self.promised {
-            if let Some(vif) = self.vifs.get(id.index())
+        for id in &self.promised {
+            if let Some(vif) = self.queues.vif(id)
                 && vif.is_due(now)
                 && first.is_none_or(|(earliest, _)| vif.deadline() < earliest)
             {
@@ -68,8 +65,8 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         }
         let virtual_now = self.mean.now();
         let mut first: Option<(i64, PortId)> = None;
-        for id in self.competing {
-            let Some(vif) = self.vifs.get(id.index()) else { continue };
+        for id in &self.competing {
+            let Some(vif) = self.queues.vif(id) else { continue };
             let ahead = vif.tag.wrapping_sub(virtual_now);
             let end = ahead.wrapping_add(vif.head_step);
             if ahead <= 0 && first.is_none_or(|(earliest, _)| end < earliest) {
@@ -85,7 +82,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         let virtual_now = self.mean.now();
         let mut least: Option<(i64, PortId)> = None;
         for id in self.ahead {
-            let Some(vif) = self.vifs.get(id.index()) else { continue };
+            let Some(vif) = self.queues.vif(id) else { continue };
             let ahead = vif.tag.wrapping_sub(virtual_now);
             if ahead <= 0 {
                 self.ahead.remove(id);
@@ -109,10 +106,13 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         let resumed = self.resume.take() == Some(id);
         let (bytes, cost) = (container.bytes(), M::cost(&container));
         self.link.charge(now, bytes);
-        // Anew, from now: nothing is saved up by going later than was reserved.
-        self.give_up(id);
-        self.caps.charge(now, id, bytes);
-        if let Some(vif) = self.vifs.get_mut(id.index()) {
+        if let Some(queue) = self.queues.get_mut(id) {
+            let vif = &mut queue.vif;
+            if vif.reserved != 0 {
+                // Anew, from now: nothing is saved up by going later than was reserved.
+                self.caps.refund(id, std::mem::take(&mut vif.reserved));
+            }
+            self.caps.charge(now, id, bytes);
             let virtual_now = self.mean.now();
             let by_minimum = self.link.has_rate()
                 && vif.has_min()
@@ -126,11 +126,23 @@ impl<P: Packet, M: Measure> Fair<P, M> {
             let most = virtual_now.wrapping_add(2 * vif.step(self.largest_cost));
             let how = How { most: by_minimum.then_some(most), resumed };
             let step = vif.serve(now, bytes, cost, how);
-            if self.competing.contains(id) {
-                self.mean.shift(step, vif.weight);
+            let competes = self.competing.contains(id);
+            if queue.head().is_some() {
+                if competes {
+                    self.mean.shift(step, queue.vif.weight);
+                }
+                see_head::<P, M>(queue, &mut self.largest_cost);
+            } else if competes {
+                let Vif { tag, weight, .. } = queue.vif;
+                self.mean.shift(step, weight);
+                self.mean.remove(tag, weight);
+                self.competing.remove(id);
+                self.prompt.remove(id);
+                self.promised.remove(id);
+            } else {
+                self.leave(id);
             }
         }
-        self.after_pop(id);
         self.link.leave_behind(!self.competing.is_empty() || !self.ahead.is_empty());
         Some(container)
     }
@@ -138,7 +150,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     /// When its first container may go by its cap; 0: now.
     #[inline]
     pub(super) fn allowed_at(&self, now: u64, id: PortId) -> u64 {
-        match self.vifs.get(id.index()) {
+        match self.queues.vif(id) {
             // Its time was fixed when it was set aside, and has come.
             Some(vif) if vif.reserved == 0 => self.caps.ready_at(now, id, vif.head_bytes),
             _ => 0,
@@ -155,7 +167,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     }
 
     fn reserve(&mut self, now: u64, id: PortId, until: u64) {
-        if let Some(vif) = self.vifs.get_mut(id.index()) {
+        if let Some(vif) = self.queues.vif_mut(id) {
             vif.aside_until = until;
             vif.reserved = vif.head_bytes;
             self.caps.charge(now, id, vif.head_bytes);
@@ -164,7 +176,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
 
     /// What was reserved for it is not needed.
     pub(super) fn give_up(&mut self, id: PortId) {
-        if let Some(vif) = self.vifs.get_mut(id.index())
+        if let Some(vif) = self.queues.vif_mut(id)
             && vif.reserved != 0
         {
             self.caps.refund(id, std::mem::take(&mut vif.reserved));
@@ -173,7 +185,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
 
     /// Its cap may have changed.
     pub(super) fn look_again(&mut self, id: PortId) {
-        if let Some(vif) = self.vifs.get_mut(id.index()) {
+        if let Some(vif) = self.queues.vif_mut(id) {
             vif.aside_until = 0;
             self.aside_until = 0;
         }
@@ -183,7 +195,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     pub(super) fn release(&mut self, now: u64) {
         self.aside_until = u64::MAX;
         for id in self.aside {
-            let until = self.vifs.get(id.index()).map_or(0, |vif| vif.aside_until);
+            let until = self.queues.vif(id).map_or(0, |vif| vif.aside_until);
             let until = if until == 0 {
                 self.give_up(id);
                 let until = self.allowed_at(now, id);
@@ -195,7 +207,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
                 until
             };
             if until <= now {
-                if let Some(vif) = self.vifs.get_mut(id.index()) {
+                if let Some(vif) = self.queues.vif_mut(id) {
                     vif.arrive(now, self.mean.now(), false);
                 }
                 self.aside.remove(id);

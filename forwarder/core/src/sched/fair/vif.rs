@@ -15,9 +15,9 @@ const LARGEST: i64 = 1 << 42;
 const LAG_NS: u64 = 10_000_000;
 const LAG_CONTAINERS: u64 = 4;
 
-/// The first cache line is what a decision looks at.
+/// The first 64 bytes, a cache line where it stands in a queue, are what a decision looks at.
 #[derive(Debug)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub(super) struct Vif {
     /// Service received, divided by the weight.
     pub(super) tag: i64,
@@ -89,6 +89,21 @@ impl Vif {
     #[inline]
     pub(super) fn is_due(&self, now: Time) -> bool {
         self.due <= now
+    }
+
+    /// Whether its first container would leave it no more than one of the largest ahead, or is due
+    /// by its minimum rate.
+    #[inline]
+    pub(super) fn is_owed(
+        &self,
+        now: u64,
+        virtual_now: i64,
+        largest_cost: u64,
+        link_has_rate: bool,
+    ) -> bool {
+        let ahead = self.tag.wrapping_sub(virtual_now);
+        ahead.wrapping_add(self.head_step) <= self.step(largest_cost)
+            || (self.has_min() && link_has_rate && self.is_due(Time::at(now)))
     }
 
     /// When its first container should be gone by the minimum rate.

@@ -1,0 +1,156 @@
+//! What weir's worker manages on this machine: measured once in a run, before the first experiment
+//! that fits its rates to it.
+//!
+//! Invariant: measured as cells are: two scenes, by who plays all others. The worst of several windows
+//! counts: rates have to fit whatever else the machine does meanwhile.
+
+use anyhow::{Context, Result, ensure};
+
+use super::campaign::{Campaign, Planned, Played, Player};
+use super::estimate::Overhead;
+use super::store::Store;
+use crate::cell::{Cell, Outcome, Place};
+use crate::spec::{Capacity, Experiment, Peer, PeerKind, Scale, Scaled, Scene};
+
+/// Single frames, from more than any worker takes.
+const FRAMES: &str = r#"
+vms = 1
+traffic = [{ kind = "live", from = "vm1", to = "uplink", frame = 64 }]
+window = [
+    { name = "w1", from = 0.3, to = 0.7 },
+    { name = "w2", from = 0.7, to = 1.1 },
+    { name = "w3", from = 1.1, to = 1.5 },
+    { name = "w4", from = 1.5, to = 1.9 },
+    { name = "w5", from = 1.9, to = 2.3 },
+]
+"#;
+
+/// Superframes towards a link whose rate nothing here reaches: a link without one is not cut for.
+const TCP: &str = r#"
+vms = 1
+link = 100_000
+traffic = [{ kind = "tcp", from = "vm1", to = "uplink" }]
+window = [
+    { name = "w1", from = 0.6, to = 1.1 },
+    { name = "w2", from = 1.1, to = 1.6 },
+    { name = "w3", from = 1.6, to = 2.1 },
+    { name = "w4", from = 2.1, to = 2.6 },
+    { name = "w5", from = 2.6, to = 3.1 },
+]
+"#;
+
+/// Both scenes' cells, in the order of being asked for.
+pub(super) fn cells<'s>(scales: impl Iterator<Item = &'s Scale> + Clone) -> Result<Vec<Cell>> {
+    let asked = [
+        ("frames", FRAMES, scales.clone().any(|scale| scale.pps.is_some())),
+        ("tcp", TCP, scales.clone().any(|scale| scale.mbit.is_some())),
+    ];
+    let cell = |(name, scene, _): (&str, &str, bool)| {
+        let scene: Scene = toml::from_str(scene).context("a scene of this program's own")?;
+        let place = Place {
+            experiment: "capacity".to_owned(),
+            peer: name.to_owned(),
+            variant: String::new(),
+            x: None,
+            repetition: 0,
+        };
+        Ok(Cell { place, scene })
+    };
+    asked.into_iter().filter(|(_, _, asked)| *asked).map(cell).collect()
+}
+
+/// As it is without any wish.
+fn weir() -> Peer {
+    Peer {
+        name: "weir".to_owned(),
+        title: None,
+        kind: PeerKind::Weir,
+        idle: None,
+        mode: None,
+        container: String::new(),
+        scheduler: String::new(),
+    }
+}
+
+impl Campaign<'_> {
+    /// What the experiments that are planned need to know; interrupted, less.
+    pub(super) fn measure(
+        &mut self,
+        planned: &[Planned<'_>],
+        play: &mut Player<'_>,
+    ) -> Result<Capacity> {
+        let scales = planned.iter().filter_map(|planned| planned.work.experiment.scale.as_ref());
+        let mut capacity = Capacity::default();
+        for cell in cells(scales)? {
+            let name = format!("what weir's worker manages, {}", cell.place.peer);
+            self.screen.begin(&name, Overhead::default().expected([&cell]));
+            let outcome = match self.cell(&cell, &weir(), &name, play) {
+                Played::Measured(measured) => measured.outcome,
+                Played::Failed(error) => return Err(error.context(name)),
+                Played::Interrupted => return Ok(capacity),
+            };
+            let scene = &cell.scene;
+            if scene.link.is_some() {
+                capacity.mbit = Some(least(&outcome, scene, "mbit").context(name)?);
+            } else {
+                capacity.pps = Some(least(&outcome, scene, "kpps").context(name)? * 1000.0);
+            }
+        }
+        if capacity != Capacity::default() {
+            self.screen.finding(&format!("this machine's worker {capacity}"));
+        }
+        Ok(capacity)
+    }
+}
+
+/// An experiment at the scale that fits, and that scale; at its file's rates where it asks for none.
+pub(super) fn fitted(
+    experiment: &Experiment,
+    capacity: &Capacity,
+    store: &Store,
+    again: bool,
+) -> Result<(Experiment, Option<Scaled>)> {
+    let Some(scale) = &experiment.scale else { return Ok((experiment.clone(), None)) };
+    let settled = store.settle(scale.fitted(capacity), again)?;
+    let factor = settled.map_or(1.0, |settled| settled.factor);
+    Ok((experiment.at_scale(factor), settled))
+}
+
+fn least(outcome: &Outcome, scene: &Scene, what: &str) -> Result<f64> {
+    let names = scene.window.iter().map(|window| format!("{}.all.{what}", window.name));
+    let values = names.map(|name| outcome.values.get(&name).copied().unwrap_or_default());
+    let least = values.reduce(f64::min).unwrap_or_default();
+    ensure!(least > 0.0, "nothing came through weir: no rate can be fitted to that");
+    Ok(least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(scales: &[&str]) -> Vec<String> {
+        let scales: Vec<Scale> = scales.iter().map(|text| toml::from_str(text).unwrap()).collect();
+        cells(scales.iter()).unwrap().into_iter().map(|cell| cell.place.peer).collect()
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_measured() {
+        let (mbit, pps) = ("mbit = 1\nshare = 1", "pps = 1\nshare = 1");
+        assert_eq!(names(&[]), [""; 0]);
+        assert_eq!(names(&[mbit, mbit]), ["tcp"]);
+        assert_eq!(names(&[mbit, pps]), ["frames", "tcp"]);
+    }
+
+    #[test]
+    fn the_worst_window_counts() {
+        let scene: Scene = toml::from_str(FRAMES).unwrap();
+        let mut outcome = Outcome::default();
+        for (window, kpps) in scene.window.iter().zip([300.0, 320.0, 150.0, 310.0, 330.0]) {
+            outcome.values.insert(format!("{}.all.kpps", window.name), kpps);
+        }
+        assert_eq!(least(&outcome, &scene, "kpps").unwrap(), 150.0);
+        outcome.values.remove("w3.all.kpps");
+        let error = least(&outcome, &scene, "kpps").unwrap_err();
+        assert_eq!(error.to_string(), "nothing came through weir: no rate can be fitted to that");
+    }
+}

@@ -1,0 +1,142 @@
+//! What each port has in the table, and may have.
+//!
+//! A quota is also a port's weight: the fullest port is the one with the largest part of its own
+//! quota. Were it the one with most entries, an uplink with thousands of stations behind it would
+//! pay for every guest that makes up addresses.
+
+use super::Location;
+
+/// Addresses that a port may have unless it is told otherwise: enough for a guest with containers
+/// or guests of its own, and a thirty-second of the table.
+pub const VIF_QUOTA: u32 = 4096;
+/// The same for a port with a network behind it: half of the table.
+pub const UPLINK_QUOTA: u32 = 65_536;
+
+/// What a port has, and what became of its addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortAddresses {
+    /// Entries in the table now, pinned ones too.
+    pub entries: u32,
+    /// How many it may have; pinned ones are never refused.
+    pub quota: u32,
+    /// Not taken: the quota was used up, or the bucket was full of what may not be evicted.
+    pub refused: u64,
+    /// Lost its place to an address of a port that had less.
+    pub evicted: u64,
+    /// Took the place of an address of a port that had more, or of any port for a lock.
+    pub displaced: u64,
+    /// Came here from another place.
+    pub moves: u64,
+    /// Claimed by this port and not believed, because the address moved too often.
+    pub damped: u64,
+    /// Claimed by this port against another port's lock.
+    pub against_lock: u64,
+}
+
+impl PortAddresses {
+    const fn with_quota(quota: u32) -> Self {
+        Self {
+            entries: 0,
+            quota,
+            refused: 0,
+            evicted: 0,
+            displaced: 0,
+            moves: 0,
+            damped: 0,
+            against_lock: 0,
+        }
+    }
+
+    /// Whether this port has a larger part of its quota than `other` would have with one more.
+    fn is_fuller_than_with_one_more(&self, other: &Self) -> bool {
+        let with_one_more = u64::from(other.entries) + 1;
+        u64::from(self.entries) * u64::from(other.quota) > with_one_more * u64::from(self.quota)
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.entries += other.entries;
+        self.quota = self.quota.saturating_add(other.quota);
+        self.refused += other.refused;
+        self.evicted += other.evicted;
+        self.displaced += other.displaced;
+        self.moves += other.moves;
+        self.damped += other.damped;
+        self.against_lock += other.against_lock;
+    }
+}
+
+/// One [`PortAddresses`] for each place an address can be at. Grows to the highest slot that was
+/// ever named.
+#[derive(Debug)]
+pub(super) struct Ports(Vec<PortAddresses>);
+
+impl Ports {
+    pub(super) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    fn index(location: Location) -> usize {
+        match location {
+            Location::Elsewhere => 0,
+            Location::Host => 1,
+            Location::Port(port) => 2 + port.index(),
+        }
+    }
+
+    fn default_of(index: usize) -> PortAddresses {
+        PortAddresses::with_quota(match index {
+            0 => UPLINK_QUOTA,
+            1 => u32::MAX,
+            _ => VIF_QUOTA,
+        })
+    }
+
+    pub(super) fn get(&self, location: Location) -> PortAddresses {
+        let index = Self::index(location);
+        self.0.get(index).copied().unwrap_or_else(|| Self::default_of(index))
+    }
+
+    /// Applies a change to a port's numbers.
+    pub(super) fn with(&mut self, location: Location, change: impl FnOnce(&mut PortAddresses)) {
+        let index = Self::index(location);
+        while self.0.len() <= index {
+            self.0.push(Self::default_of(self.0.len()));
+        }
+        if let Some(port) = self.0.get_mut(index) {
+            change(port);
+        }
+    }
+
+    /// As if it had never been.
+    pub(super) fn reset(&mut self, location: Location) {
+        let index = Self::index(location);
+        if let Some(port) = self.0.get_mut(index) {
+            *port = Self::default_of(index);
+        }
+    }
+
+    pub(super) fn has_room(&self, location: Location) -> bool {
+        let port = self.get(location);
+        location == Location::Host || port.entries < port.quota
+    }
+
+    pub(super) fn total(&self) -> PortAddresses {
+        let mut total = PortAddresses::default();
+        self.0.iter().for_each(|port| total.add(port));
+        total
+    }
+
+    /// Whether an entry of `loser` may make room for one more of `winner`.
+    pub(super) fn must_yield(&self, loser: Location, winner: Location) -> bool {
+        self.get(loser).is_fuller_than_with_one_more(&self.get(winner))
+    }
+
+    /// Orders by the part of its quota that a port has, the fullest last.
+    pub(super) fn compare(&self, a: Location, b: Location) -> std::cmp::Ordering {
+        let (a, b) = (self.get(a), self.get(b));
+        let part = |one: PortAddresses, other: PortAddresses| {
+            u64::from(one.entries) * u64::from(other.quota)
+        };
+        part(a, b).cmp(&part(b, a))
+    }
+}

@@ -1,0 +1,72 @@
+//! Addresses that found no place, to be looked up again.
+//! Invariant: at most [`PER_PORT`] for each port; of more, the first are remembered, and the others
+//! are the bridge's until it names them again.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::Location;
+
+/// Remembered of a port.
+pub const PER_PORT: usize = 64;
+/// When one is looked up again.
+pub const RETRY_NS: u64 = 10_000_000_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    /// Where it would have stood, and when it is due.
+    of: HashMap<u64, (Location, u64)>,
+    due: BTreeSet<(u64, u64)>,
+    per_port: HashMap<Location, usize>,
+}
+
+impl Refused {
+    pub(super) fn len(&self) -> usize {
+        self.of.len()
+    }
+
+    pub(super) fn next_due(&self) -> Option<u64> {
+        self.due.first().map(|&(due_ns, _)| due_ns)
+    }
+
+    pub(super) fn remember(&mut self, now: u64, key: u64, location: Location) {
+        self.remove(key);
+        let held = self.per_port.entry(location).or_default();
+        if *held < PER_PORT {
+            *held += 1;
+            self.of.insert(key, (location, now + RETRY_NS));
+            self.due.insert((now + RETRY_NS, key));
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: u64) {
+        let Some((location, due_ns)) = self.of.remove(&key) else { return };
+        self.due.remove(&(due_ns, key));
+        if let Some(held) = self.per_port.get_mut(&location) {
+            *held -= 1;
+            if *held == 0 {
+                self.per_port.remove(&location);
+            }
+        }
+    }
+
+    /// The next that is due, which is forgotten here.
+    pub(super) fn take_due(&mut self, now: u64) -> Option<(u64, Location)> {
+        let &(due_ns, key) = self.due.first()?;
+        if due_ns > now {
+            return None;
+        }
+        let &(location, _) = self.of.get(&key)?;
+        self.remove(key);
+        Some((key, location))
+    }
+
+    pub(super) fn remove_port(&mut self, location: Location) {
+        let of_port = self.of.iter().filter(|(_, (other, _))| *other == location);
+        let keys: Vec<u64> = of_port.map(|(&key, _)| key).collect();
+        keys.into_iter().for_each(|key| self.remove(key));
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

@@ -1,0 +1,230 @@
+//! How rows come, move and go: every change of the table's words and of a port's count is here.
+//! Invariant: a port's `entries` is the number of present rows that stand there, and each history
+//! has one place in the calendar.
+
+use super::{AddressTable, At, History, Learned, Location, PortId, Review, Row, Words};
+use crate::addresses::Address;
+
+impl<W: Words> AddressTable<W> {
+    /// An address that has no row.
+    pub(super) fn insert(&mut self, now: u64, key: u64, location: Location) -> Learned {
+        if !self.ports.has_room(location) {
+            return self.refuse(now, key, location, Learned::OverQuota);
+        }
+        let row = Row { key, location, present: true, pinned: false, history: None };
+        match self.place(now, row) {
+            true => Learned::New,
+            false => self.refuse(now, key, location, Learned::NoRoom),
+        }
+    }
+
+    /// Writes a row that is present into its bucket, if there is a way for it.
+    fn place(&mut self, now: u64, row: Row) -> bool {
+        let bucket = self.words.bucket(Address::of_key(row.key));
+        let Some(at) = self.rows.free_way(bucket).or_else(|| self.evict(now, bucket, &row)) else {
+            return false;
+        };
+        // A row without a word may stand there, for its history.
+        self.remove_row(at);
+        self.ports.with(row.location, |port| port.entries += 1);
+        let word = row.word();
+        self.rows.put(at, row);
+        self.words.store(at, word);
+        self.words.reset_seen(at);
+        true
+    }
+
+    /// Takes the place of the fullest port's least recently seen entry in a full bucket. Its word
+    /// stays until the new one is stored over it.
+    fn evict(&mut self, now: u64, bucket: usize, winner: &Row) -> Option<At> {
+        let candidates = self.rows.in_bucket(bucket).filter(|(_, row)| row.may_be_evicted());
+        let (at, loser) = candidates.max_by(|(a_at, a), (b_at, b)| {
+            let seen = || self.words.last_seen(*b_at).cmp(&self.words.last_seen(*a_at));
+            self.ports.compare(a.location, b.location).then_with(seen)
+        })?;
+        let unconditional = winner.pinned || winner.location == Location::Host;
+        if !unconditional && !self.ports.must_yield(loser.location, winner.location) {
+            return None;
+        }
+        let (key, from) = (loser.key, loser.location);
+        self.remove_row(at);
+        self.ports.with(from, |port| port.evicted += 1);
+        self.ports.with(winner.location, |port| port.displaced += 1);
+        self.refused.remember(now, key, from);
+        Some(at)
+    }
+
+    fn refuse(&mut self, now: u64, key: u64, location: Location, why: Learned) -> Learned {
+        self.ports.with(location, |port| port.refused += 1);
+        self.refused.remember(now, key, location);
+        why
+    }
+
+    /// The bridge names another place than the one where a row stands, or stood last.
+    pub(super) fn contest(&mut self, now: u64, at: At, to: Location) -> Learned {
+        let seen_ns = self.words.last_seen(at);
+        let Some(row) = self.rows.get_mut(at) else { return Learned::Ignored };
+        let (key, from, present) = (row.key, row.location, row.present);
+        let mut history = row.history.take().unwrap_or_default();
+        self.calendar.remove(&(history.due_ns, key));
+        if history.is_settled(now) {
+            *history = History::default();
+        }
+        let belongs = history.claim(now, from, present.then_some(seen_ns), to);
+        self.calendar.insert((history.due_ns, key));
+        row.history = Some(history);
+        self.ports.with(to, |port| match belongs == to {
+            true => port.moves += 1,
+            false => port.damped += 1,
+        });
+        match self.stand(now, at, belongs) {
+            Err(refused) => refused,
+            Ok(()) if belongs != to => Learned::Damped { at: belongs },
+            Ok(()) if present => Learned::Moved { from },
+            Ok(()) => Learned::New,
+        }
+    }
+
+    /// Lets a row stand at a place, in the way that it has. Over the place's quota it stands nowhere:
+    /// the bridge knows where the address is, and the old place is not it.
+    pub(super) fn stand(&mut self, now: u64, at: At, to: Location) -> Result<(), Learned> {
+        let Some(row) = self.rows.get(at) else { return Err(Learned::Ignored) };
+        let (key, from, present) = (row.key, row.location, row.present);
+        if present && from == to {
+            return Ok(());
+        }
+        if !self.ports.has_room(to) {
+            self.blank(at);
+            if let Some(row) = self.rows.get_mut(at) {
+                row.location = to;
+            }
+            return Err(self.refuse(now, key, to, Learned::OverQuota));
+        }
+        self.write(at, to, false);
+        Ok(())
+    }
+
+    /// Moves a row without asking for room.
+    fn write(&mut self, at: At, to: Location, pinned: bool) {
+        let Some(row) = self.rows.get_mut(at) else { return };
+        let from = row.present.then_some(row.location);
+        (row.location, row.present, row.pinned) = (to, true, pinned);
+        let word = row.word();
+        if let Some(from) = from {
+            self.ports.with(from, |port| port.entries -= 1);
+        }
+        self.ports.with(to, |port| port.entries += 1);
+        self.words.store(at, word);
+        if from != Some(to) {
+            self.words.reset_seen(at);
+        }
+    }
+
+    /// Takes a row's word away; the row stays for the sake of its history, or goes.
+    fn blank(&mut self, at: At) {
+        let Some(row) = self.rows.get_mut(at) else { return };
+        if row.history.is_none() {
+            self.remove(at);
+        } else if row.present {
+            (row.present, row.pinned) = (false, false);
+            let from = row.location;
+            self.ports.with(from, |port| port.entries -= 1);
+            self.words.store(at, None);
+            self.words.reset_seen(at);
+        }
+    }
+
+    /// The bridge has forgotten what it said of a row.
+    pub(super) fn unlearn(&mut self, at: At) {
+        if let Some(row) = self.rows.get_mut(at)
+            && let Some(history) = &mut row.history
+        {
+            history.unhear();
+        }
+        self.blank(at);
+    }
+
+    /// Takes a row and its word away.
+    pub(super) fn remove(&mut self, at: At) {
+        self.remove_row(at);
+        self.words.store(at, None);
+        self.words.reset_seen(at);
+    }
+
+    /// Takes a row away whose word is about to be replaced.
+    fn remove_row(&mut self, at: At) {
+        let Some(row) = self.rows.take(at) else { return };
+        if row.present {
+            self.ports.with(row.location, |port| port.entries -= 1);
+        }
+        if let Some(history) = row.history {
+            self.calendar.remove(&(history.due_ns, row.key));
+        }
+    }
+
+    pub(super) fn drop_history(&mut self, at: At) {
+        if let Some(row) = self.rows.get_mut(at)
+            && let Some(history) = row.history.take()
+        {
+            self.calendar.remove(&(history.due_ns, row.key));
+        }
+    }
+
+    /// Sees to it that a locked address stands where its lock says; `over_host`: also if the host
+    /// has it.
+    pub(super) fn settle_pin(
+        &mut self,
+        now: u64,
+        key: u64,
+        pin: Location,
+        over_host: bool,
+    ) -> Learned {
+        let Some(at) = self.find(key) else {
+            let row = Row { key, location: pin, present: true, pinned: true, history: None };
+            if self.place(now, row) {
+                return Learned::New;
+            }
+            self.ports.with(pin, |port| port.refused += 1);
+            return Learned::NoRoom;
+        };
+        let Some(row) = self.rows.get(at) else { return Learned::Ignored };
+        let (from, present) = (row.location, row.present);
+        let host = present && from == Location::Host;
+        if row.pinned || host && !over_host {
+            return Learned::Known;
+        }
+        self.drop_history(at);
+        self.write(at, pin, true);
+        match present {
+            true if from == pin => Learned::Known,
+            true => Learned::Moved { from },
+            false => Learned::New,
+        }
+    }
+
+    /// Lets a row stand where a lock says.
+    pub(super) fn pin_at(&mut self, at: At, port: PortId) {
+        self.drop_history(at);
+        self.write(at, Location::Port(port), true);
+    }
+
+    /// A history is due.
+    pub(super) fn review(&mut self, now: u64, key: u64, out: &mut Vec<Address>) {
+        let Some(at) = self.find(key) else { return };
+        let seen_ns = self.words.last_seen(at);
+        let Some(row) = self.rows.get_mut(at) else { return };
+        let Some(history) = &mut row.history else { return };
+        match history.review(now, seen_ns) {
+            Review::Settled => {
+                row.history = None;
+                if !row.present {
+                    self.remove(at);
+                }
+                return;
+            }
+            Review::Calm(ask) if ask || !row.present => out.push(Address::of_key(key)),
+            Review::Calm(_) | Review::Wait => {}
+        }
+        self.calendar.insert((history.due_ns, key));
+    }
+}

@@ -1,0 +1,102 @@
+//! The writer's own copy of the table: what the words say, and what only the writer needs to know.
+//! A bucket takes memory when its first address comes.
+
+use super::moves::History;
+use super::words::{At, WAYS};
+use super::{Address, Location, Word};
+
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) key: u64,
+    /// Where the address stands; where it stood last, if it is not present.
+    pub(super) location: Location,
+    /// The word is written. A row that is not present keeps the history of an address that the
+    /// bridge has forgotten, until that is settled or the way is needed.
+    pub(super) present: bool,
+    pub(super) pinned: bool,
+    pub(super) history: Option<Box<History>>,
+}
+
+impl Row {
+    pub(super) fn word(&self) -> Option<Word> {
+        self.present.then(|| Word {
+            address: Address::of_key(self.key),
+            location: self.location,
+            pinned: self.pinned,
+        })
+    }
+
+    /// Whether another address may take its place.
+    pub(super) fn may_be_evicted(&self) -> bool {
+        self.present && !self.pinned && self.location != Location::Host
+    }
+}
+
+type Bucket = [Option<Row>; WAYS];
+
+#[derive(Debug)]
+pub(super) struct Rows(Vec<Option<Box<Bucket>>>);
+
+impl Rows {
+    pub(super) fn new(buckets: usize) -> Self {
+        Self((0..buckets).map(|_| None).collect())
+    }
+
+    pub(super) fn find(&self, bucket: usize, key: u64) -> Option<At> {
+        let rows = self.0.get(bucket)?.as_deref()?;
+        let way = rows.iter().position(|row| row.as_ref().is_some_and(|row| row.key == key))?;
+        Some(At { bucket, way })
+    }
+
+    pub(super) fn get(&self, at: At) -> Option<&Row> {
+        self.0.get(at.bucket)?.as_deref()?.get(at.way)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, at: At) -> Option<&mut Row> {
+        self.0.get_mut(at.bucket)?.as_deref_mut()?.get_mut(at.way)?.as_mut()
+    }
+
+    pub(super) fn put(&mut self, at: At, row: Row) {
+        let bucket = self.0.get_mut(at.bucket).map(Option::get_or_insert_default);
+        if let Some(place) = bucket.and_then(|bucket| bucket.get_mut(at.way)) {
+            *place = Some(row);
+        }
+    }
+
+    pub(super) fn take(&mut self, at: At) -> Option<Row> {
+        let place = self.0.get_mut(at.bucket)?;
+        let rows = place.as_deref_mut()?;
+        let row = rows.get_mut(at.way)?.take();
+        if rows.iter().all(Option::is_none) {
+            *place = None;
+        }
+        row
+    }
+
+    /// A way without a row, or else one whose row is not present.
+    pub(super) fn free_way(&self, bucket: usize) -> Option<At> {
+        let Some(rows) = self.0.get(bucket)?.as_deref() else { return Some(At { bucket, way: 0 }) };
+        let absent = |row: &Option<Row>| row.as_ref().is_some_and(|row| !row.present);
+        let way = rows.iter().position(Option::is_none).or_else(|| rows.iter().position(absent))?;
+        Some(At { bucket, way })
+    }
+
+    pub(super) fn in_bucket(&self, bucket: usize) -> impl Iterator<Item = (At, &Row)> {
+        let rows = self.0.get(bucket).and_then(Option::as_deref).into_iter().flatten();
+        rows.enumerate().filter_map(move |(way, row)| Some((At { bucket, way }, row.as_ref()?)))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (At, &Row)> {
+        (0..self.0.len()).flat_map(|bucket| self.in_bucket(bucket))
+    }
+
+    /// The places of the rows that `which` names.
+    pub(super) fn places(&self, which: impl Fn(&Row) -> bool) -> Vec<At> {
+        self.iter().filter(|(_, row)| which(row)).map(|(at, _)| at).collect()
+    }
+
+    pub(super) fn histories(&mut self) -> impl Iterator<Item = &mut History> {
+        let rows = self.0.iter_mut().flatten().flat_map(|bucket| bucket.iter_mut());
+        rows.flatten().filter_map(|row| row.history.as_deref_mut())
+    }
+}

@@ -1,0 +1,166 @@
+//! A table by port that takes memory where there are ports: what a link keeps of those that send to
+//! it. Neighbouring ports share a piece of memory, so that finding one costs no more than in a table
+//! of all ports: one pointer is followed.
+//!
+//! Invariant: a group without values is not there, and `len` is the number of values.
+
+use crate::{MAX_PORTS, PortId};
+
+/// Ports that share a piece of memory.
+const GROUP: usize = 8;
+const GROUPS: usize = MAX_PORTS / GROUP;
+const _: () = assert!(MAX_PORTS.is_multiple_of(GROUP));
+
+type Group<T> = Box<[Option<T>; GROUP]>;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct ByPort<T> {
+    groups: [Option<Group<T>>; GROUPS],
+    len: usize,
+}
+
+impl<T> Default for ByPort<T> {
+    fn default() -> Self {
+        Self { groups: [const { None }; GROUPS], len: 0 }
+    }
+}
+
+impl<T> ByPort<T> {
+    #[inline]
+    #[must_use]
+    pub fn get(&self, port: PortId) -> Option<&T> {
+        let group = self.groups.get(port.index() / GROUP)?.as_ref()?;
+        group.get(port.index() % GROUP)?.as_ref()
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn get_mut(&mut self, port: PortId) -> Option<&mut T> {
+        let group = self.groups.get_mut(port.index() / GROUP)?.as_mut()?;
+        group.get_mut(port.index() % GROUP)?.as_mut()
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, port: PortId) -> bool {
+        self.get(port).is_some()
+    }
+
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Puts a value in a port's place; gives back the one that was there, or the new one where the
+    /// port is out of range. May allocate: cold.
+    #[cold]
+    pub fn insert(&mut self, port: PortId, value: T) -> Option<T> {
+        let Some(group) = self.groups.get_mut(port.index() / GROUP) else { return Some(value) };
+        let group = group.get_or_insert_with(|| Box::new([const { None }; GROUP]));
+        let before = group.get_mut(port.index() % GROUP)?.replace(value);
+        self.len += usize::from(before.is_none());
+        before
+    }
+
+    /// Takes a port's value out, and gives back memory that nobody needs any more. Cold.
+    #[cold]
+    pub fn remove(&mut self, port: PortId) -> Option<T> {
+        let place = self.groups.get_mut(port.index() / GROUP)?;
+        let group = place.as_mut()?;
+        let value = group.get_mut(port.index() % GROUP)?.take()?;
+        if group.iter().all(Option::is_none) {
+            *place = None;
+        }
+        self.len -= 1;
+        Some(value)
+    }
+
+    /// In the order of the ports, as all of the following.
+    pub fn iter(&self) -> impl Iterator<Item = (PortId, &T)> {
+        let groups = self.groups.iter().enumerate();
+        groups.filter_map(|(at, group)| Some((at, group.as_ref()?))).flat_map(|(at, group)| {
+            let values = (at * GROUP..).zip(group.iter());
+            values.filter_map(|(id, value)| Some((PortId(id as u16), value.as_ref()?)))
+        })
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (PortId, &mut T)> {
+        let groups = self.groups.iter_mut().enumerate();
+        groups.filter_map(|(at, group)| Some((at, group.as_mut()?))).flat_map(|(at, group)| {
+            let values = (at * GROUP..).zip(group.iter_mut());
+            values.filter_map(|(id, value)| Some((PortId(id as u16), value.as_mut()?)))
+        })
+    }
+
+    pub fn ports(&self) -> impl Iterator<Item = PortId> {
+        self.iter().map(|(port, _)| port)
+    }
+
+    /// Bytes set aside beside the table itself, without what the values own.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.groups.iter().flatten().count() * size_of::<[Option<T>; GROUP]>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn it_is_a_map(ops in prop::collection::vec((0u8..4, 0u16..40, any::<u32>()), 0..300)) {
+            let (mut table, mut model) = (ByPort::default(), BTreeMap::new());
+            for (op, id, value) in ops {
+                // Some at the end of the range, and some beyond.
+                let port = PortId(if id < 20 { id } else { id + MAX_PORTS as u16 - 35 });
+                let fits = port.index() < MAX_PORTS;
+                match op {
+                    0 => prop_assert_eq!(table.remove(port), model.remove(&port)),
+                    1 => {
+                        if let Some(at) = table.get_mut(port) {
+                            *at = value;
+                        }
+                        model.entry(port).and_modify(|at| *at = value);
+                    }
+                    _ if fits => prop_assert_eq!(table.insert(port, value), model.insert(port, value)),
+                    _ => prop_assert_eq!(table.insert(port, value), Some(value)),
+                }
+                prop_assert_eq!(table.get(port), model.get(&port));
+                prop_assert_eq!(table.contains(port), model.contains_key(&port));
+                prop_assert_eq!((table.len(), table.is_empty()), (model.len(), model.is_empty()));
+            }
+            let all: Vec<_> = table.iter().map(|(port, value)| (port, *value)).collect();
+            let again = table.iter_mut().map(|(port, value)| (port, *value));
+            prop_assert_eq!(&all, &again.collect::<Vec<_>>());
+            prop_assert_eq!(all, model.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn memory_is_taken_for_who_is_there() {
+        let mut table = ByPort::default();
+        for id in 0..MAX_PORTS as u16 {
+            assert!(table.insert(PortId(id), [0_u64; 8]).is_none());
+        }
+        let group = table.bytes() / GROUPS;
+        assert!(group >= GROUP * 64);
+        for id in (0..MAX_PORTS as u16).filter(|id| ![3, 5, 1000].contains(id)) {
+            assert!(table.remove(PortId(id)).is_some());
+        }
+        assert_eq!((table.len(), table.bytes()), (3, 2 * group));
+        for id in [3, 5, 1000] {
+            assert!(table.remove(PortId(id)).is_some());
+        }
+        assert_eq!((table.len(), table.bytes()), (0, 0));
+    }
+}

@@ -1,0 +1,114 @@
+//! Counts by bin, in pieces that take memory once something is counted there: a source's times lie
+//! in a few of them, and a source that sends nothing has none.
+//!
+//! Invariant: a piece that is not there is all zeroes.
+
+use hdrhistogram::Histogram;
+
+use super::histogram;
+use super::shape::{BINS, time_of};
+
+/// Bins of a piece: those of one doubling of the time, or a part of the finest.
+const PIECE: usize = 128;
+const PIECES: usize = BINS / PIECE;
+const _: () = assert!(BINS.is_multiple_of(PIECE), "pieces are whole");
+
+#[derive(Clone, Debug)]
+pub(crate) struct Counts {
+    pieces: [Option<Box<[u64; PIECE]>>; PIECES],
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { pieces: [const { None }; PIECES] }
+    }
+}
+
+impl Counts {
+    /// Allocates only for the first of a piece.
+    #[inline]
+    pub(crate) fn add(&mut self, bin: usize, count: u64) {
+        let Some(place) = self.pieces.get_mut(bin / PIECE) else { return };
+        let piece = match place {
+            Some(piece) => piece,
+            none => begin(none),
+        };
+        if let Some(sum) = piece.get_mut(bin % PIECE) {
+            *sum += count;
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.iter().flatten().all(|piece| piece.iter().all(|count| *count == 0))
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.pieces.iter_mut().zip(&other.pieces) {
+            let Some(theirs) = theirs else { continue };
+            match mine {
+                Some(mine) => {
+                    for (mine, theirs) in mine.iter_mut().zip(theirs.iter()) {
+                        *mine += theirs;
+                    }
+                }
+                none => *none = Some(theirs.clone()),
+            }
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// As everybody else reads it. Allocates: cold.
+    pub(crate) fn to_histogram(&self) -> Histogram<u64> {
+        let mut all = histogram();
+        for (nth, piece) in self.pieces.iter().enumerate() {
+            for (at, &count) in piece.iter().flat_map(|piece| piece.iter()).enumerate() {
+                if count != 0 {
+                    all.saturating_record_n(time_of(nth * PIECE + at), count);
+                }
+            }
+        }
+        all
+    }
+
+    #[cfg(test)]
+    pub(crate) fn count(&self, bin: usize) -> u64 {
+        self.pieces[bin / PIECE].as_ref().map_or(0, |piece| piece[bin % PIECE])
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.pieces.iter().flatten().count() * PIECE * size_of::<u64>()
+    }
+}
+
+#[cold]
+fn begin(piece: &mut Option<Box<[u64; PIECE]>>) -> &mut Box<[u64; PIECE]> {
+    piece.get_or_insert_with(|| Box::new([0; PIECE]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::latency::shape::{bin_of, to_histogram};
+
+    #[test]
+    fn it_holds_what_bare_counts_would_and_takes_memory_for_what_is_there() {
+        let (mut counts, mut bare) = (Counts::default(), vec![0_u64; BINS]);
+        let none = counts.bytes();
+        for ns in [0, 64, 9_000, 9_000, 200_000, u64::MAX] {
+            counts.add(bin_of(ns), 3);
+            bare[bin_of(ns)] += 3;
+        }
+        assert!(counts.to_histogram() == to_histogram(&bare));
+        assert_eq!(counts.bytes() - none, 4 * PIECE * 8, "0 to 64 ns, 9 us, 200 us, the longest");
+        let mut twice = Counts::default();
+        twice.merge(&counts);
+        twice.merge(&counts);
+        assert_eq!(twice.count(bin_of(9_000)), 12);
+        assert!(!twice.is_empty());
+        twice.clear();
+        assert!(twice.is_empty() && twice.bytes() == none);
+    }
+}

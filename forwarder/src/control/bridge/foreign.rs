@@ -1,0 +1,118 @@
+//! Rules of the host that frames would pass by if the gate decided them: what the bridge honours and
+//! the gate does not know.
+//!
+//! - nftables: chains of the bridge family, and of devices (`netdev`, and `inet` at ingress)
+//! - iptables, ip6tables, arptables, and nftables of those families, where br_netfilter hands them
+//!   bridged frames; ebtables
+//! - tc: filters at ingress and egress, queueing disciplines; tcx programs of others
+//! - VLAN devices on a port, which take their frames before the bridge sees them
+//!
+//! Invariant: read only, and no other program is needed. What this kernel does not have is not
+//! found; what could not be looked at is said.
+
+mod netfilter;
+mod nft;
+mod tc;
+mod uppers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
+
+use nix::libc;
+
+use super::super::netlink::Netlink;
+use super::offload::WhyNot;
+use super::state::Settings;
+
+/// An interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub ifindex: u32,
+    pub name: String,
+}
+
+/// One thing that keeps frames from the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where it was looked for: `nftables`, `iptables`, `ebtables`, `tc`, `tcx`, `vlan`.
+    pub check: &'static str,
+    /// The device that it is about: a port, or the bridge for all of its ports.
+    pub device: String,
+    /// What was found.
+    pub found: String,
+    /// What the operator can do if it is not needed.
+    pub to_do: String,
+}
+
+impl From<Finding> for WhyNot {
+    fn from(finding: Finding) -> Self {
+        Self::Foreign { found: finding.found, to_do: finding.to_do }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; if it is not needed: {}", self.found, self.to_do)
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// For every port of the bridge.
+    pub bridge: Vec<Finding>,
+    pub ports: BTreeMap<u32, Vec<Finding>>,
+    /// What could not be looked at, and why.
+    pub unknown: Vec<String>,
+}
+
+impl Findings {
+    /// Everything that keeps the frames of a port from the gate.
+    pub fn of_port(&self, ifindex: u32) -> Vec<WhyNot> {
+        let port = self.ports.get(&ifindex).into_iter().flatten();
+        self.bridge.iter().chain(port).cloned().map(Into::into).collect()
+    }
+
+    fn on_port(&mut self, ifindex: u32, finding: Finding) {
+        self.ports.entry(ifindex).or_default().push(finding);
+    }
+
+    /// The answer to one of the looks; a kernel without the thing has none of it.
+    fn look<T: Default>(&mut self, at: &str, answer: io::Result<T>) -> T {
+        answer.unwrap_or_else(|error| {
+            let missing = [
+                libc::EOPNOTSUPP,
+                libc::EPROTONOSUPPORT,
+                libc::EAFNOSUPPORT,
+                libc::ENOENT,
+                libc::EINVAL,
+            ];
+            if !error.raw_os_error().is_some_and(|code| missing.contains(&code)) {
+                self.unknown.push(format!("{at}: {error}"));
+            }
+            T::default()
+        })
+    }
+}
+
+/// Looks at everything that concerns a bridge and some of its ports, in the network namespace of
+/// this thread. `own` are the ids of the programs that weir has loaded. It blocks for milliseconds.
+pub fn find(bridge: &Settings, ports: &[Device], own: &BTreeSet<u32>) -> Findings {
+    let mut findings = Findings::default();
+    let chains = findings.look("nftables", nft::chains());
+    nft::judge(&chains, &bridge.name, ports, &mut findings);
+    netfilter::judge(&netfilter::read(bridge), &chains, &bridge.name, &mut findings);
+    match Netlink::open() {
+        Ok(mut netlink) => {
+            tc::find(&mut netlink, ports, &mut findings);
+            let stacked = findings.look("interfaces", uppers::read(&mut netlink));
+            uppers::judge(&stacked, ports, &mut findings);
+        }
+        Err(error) => findings.unknown.push(format!("rtnetlink: {error}")),
+    }
+    tc::find_programs(ports, own, &mut findings);
+    findings
+}
+
+#[cfg(test)]
+mod tests;

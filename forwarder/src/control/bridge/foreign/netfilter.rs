@@ -1,0 +1,101 @@
+//! br_netfilter, which hands bridged frames to the IP firewall, and the tables of the tools from
+//! before nftables.
+
+use std::fs;
+use std::path::Path;
+
+use super::super::state::Settings;
+use super::nft::{ARP, Chain, INET, IPV4, IPV6};
+use super::{Finding, Findings};
+
+const SYSCTL: &str = "/proc/sys/net/bridge";
+/// Of the network namespace of this thread, unlike /proc/net.
+const TABLES: &str = "/proc/thread-self/net";
+const MODULES: &str = "/proc/modules";
+
+/// A switch of br_netfilter, what it hands frames to, and where the older tool's tables are listed.
+struct Switch {
+    sysctl: &'static str,
+    tool: &'static str,
+    families: &'static [u8],
+    tables: &'static str,
+}
+
+const SWITCHES: [Switch; 3] = [
+    Switch {
+        sysctl: "bridge-nf-call-iptables",
+        tool: "iptables",
+        families: &[IPV4, INET],
+        tables: "ip_tables_names",
+    },
+    Switch {
+        sysctl: "bridge-nf-call-ip6tables",
+        tool: "ip6tables",
+        families: &[IPV6, INET],
+        tables: "ip6_tables_names",
+    },
+    Switch {
+        sysctl: "bridge-nf-call-arptables",
+        tool: "arptables",
+        families: &[ARP],
+        tables: "arp_tables_names",
+    },
+];
+
+/// What the files of this host say.
+#[derive(Debug, Default)]
+pub(super) struct Host {
+    /// The switches that are on, by the name of their sysctl, for the host or for this bridge.
+    pub(super) on: Vec<&'static str>,
+    /// The tables of older tools that somebody has used, with the file that lists them.
+    pub(super) tables: Vec<(&'static str, String)>,
+    pub(super) modules: Vec<String>,
+}
+
+pub(super) fn read(bridge: &Settings) -> Host {
+    let mut host = Host::default();
+    // Either the host hands the frames of every bridge over, or this bridge its own.
+    let own = [bridge.nf_call_iptables, bridge.nf_call_ip6tables, bridge.nf_call_arptables];
+    for (switch, own) in SWITCHES.iter().zip(own) {
+        let all = fs::read_to_string(Path::new(SYSCTL).join(switch.sysctl));
+        // Without br_netfilter there is no such file, and the bridge's own switch does nothing.
+        if all.is_ok_and(|text| own || text.trim() == "1") {
+            host.on.push(switch.sysctl);
+        }
+        let tables = fs::read_to_string(Path::new(TABLES).join(switch.tables)).unwrap_or_default();
+        host.tables.extend(tables.lines().map(|table| (switch.tables, table.to_owned())));
+    }
+    let modules = fs::read_to_string(MODULES).unwrap_or_default();
+    let names = modules.lines().filter_map(|line| line.split_whitespace().next());
+    host.modules = names.map(str::to_owned).collect();
+    host
+}
+
+pub(super) fn judge(host: &Host, chains: &[Chain], bridge: &str, into: &mut Findings) {
+    let device = || bridge.to_owned();
+    for switch in SWITCHES.iter().filter(|switch| host.on.contains(&switch.sysctl)) {
+        let hands = format!("br_netfilter hands bridged frames to {}", switch.tool);
+        let to_do = format!("sysctl -w net.bridge.{}=0", switch.sysctl);
+        let chain = chains
+            .iter()
+            .find(|chain| switch.families.iter().any(|family| chain.sees_forwarded(*family)));
+        let mut tables = host.tables.iter().filter(|(file, _)| *file == switch.tables);
+        let found = match (chain, tables.next()) {
+            (Some(chain), _) => format!("{hands}: {}", chain.describe()),
+            (None, Some((_, table))) => format!("{hands}: its table `{table}` is in use"),
+            (None, None) => continue,
+        };
+        into.bridge.push(Finding { check: switch.tool, device: device(), found, to_do });
+    }
+    // Loaded when somebody first asks for the table; whether it has rules is not said.
+    for table in ["ebtable_filter", "ebtable_nat", "ebtable_broute"] {
+        if host.modules.iter().any(|module| module == table) {
+            into.bridge.push(Finding {
+                check: "ebtables",
+                device: device(),
+                found: format!("the module `{table}` is loaded: ebtables may have rules"),
+                to_do: format!("modprobe -r {table}"),
+            });
+        }
+    }
+}

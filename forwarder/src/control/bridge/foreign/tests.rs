@@ -1,0 +1,132 @@
+use super::netfilter::Host;
+use super::nft::{Chain, judge};
+use super::*;
+
+const FORWARD: u32 = 2;
+
+fn device(ifindex: u32, name: &str) -> Device {
+    Device { ifindex, name: name.to_owned() }
+}
+
+fn chain(family: u8, hook: u32, rules: usize) -> Chain {
+    Chain {
+        family,
+        table: "t".to_owned(),
+        name: "c".to_owned(),
+        hook,
+        devices: Vec::new(),
+        prefixes: Vec::new(),
+        drops: false,
+        rules,
+    }
+}
+
+fn judged(chains: &[Chain]) -> Findings {
+    let mut findings = Findings::default();
+    judge(chains, "br0", &[device(2, "v1"), device(3, "vm-a")], &mut findings);
+    findings
+}
+
+#[test]
+fn chains_that_bridged_frames_pass_are_found() {
+    let found = judged(&[chain(7, FORWARD, 3)]);
+    assert_eq!(found.bridge.len(), 1);
+    let finding = &found.bridge[0];
+    assert_eq!((finding.device.as_str(), finding.check), ("br0", "nftables"));
+    assert_eq!(finding.found, "the nftables chain `bridge t c` has 3 rules");
+    assert_eq!(finding.to_do, "nft delete table bridge t");
+    assert_eq!(found.of_port(2), found.of_port(3));
+    assert!(found.of_port(2)[0].to_string().contains("go by the bridge"));
+    let dropping = Chain { drops: true, ..chain(7, FORWARD, 0) };
+    assert!(judged(&[dropping]).bridge[0].found.contains("drops everything"));
+}
+
+#[test]
+fn chains_that_do_nothing_to_them_are_not() {
+    // Empty; for the host's own frames; of a family that sees none.
+    let others = [chain(7, FORWARD, 0), chain(7, 1, 3), chain(7, 3, 3), chain(2, FORWARD, 3)];
+    assert_eq!(judged(&others), Findings::default());
+}
+
+#[test]
+fn chains_at_devices_are_found_at_theirs() {
+    let at = |family, hook, device: &str| Chain {
+        devices: vec![device.to_owned()],
+        ..chain(family, hook, 1)
+    };
+    let wildcard = Chain { prefixes: vec!["vm-".to_owned()], ..chain(5, 1, 1) };
+    let found = judged(&[at(5, 0, "v1"), at(1, 5, "v1"), at(5, 0, "eth0"), wildcard]);
+    assert!(found.bridge.is_empty());
+    assert_eq!(found.ports[&2].len(), 2);
+    assert_eq!(found.ports[&3].len(), 1);
+    assert!(found.ports[&2][0].found.ends_with("has 1 rule on `v1`"));
+    assert_eq!((found.of_port(2).len(), found.of_port(9).len()), (2, 0));
+}
+
+#[test]
+fn the_ip_firewall_counts_where_it_sees_bridged_frames() {
+    let judged = |on: &[&'static str], tables: &[(&'static str, &str)], chains: &[Chain]| {
+        let mut findings = Findings::default();
+        let tables = tables.iter().map(|(file, table)| (*file, (*table).to_owned())).collect();
+        let host = Host { on: on.to_vec(), tables, modules: vec!["ebtables".to_owned()] };
+        netfilter::judge(&host, chains, "br0", &mut findings);
+        findings.bridge
+    };
+    let rules = [chain(1, FORWARD, 1)];
+    assert_eq!(judged(&[], &[("ip_tables_names", "filter")], &rules), []);
+    assert_eq!(judged(&["bridge-nf-call-iptables"], &[], &[chain(10, FORWARD, 1)]), []);
+    assert_eq!(judged(&["bridge-nf-call-iptables"], &[("arp_tables_names", "filter")], &[]), []);
+    let both = judged(&["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"], &[], &rules);
+    assert_eq!(both.len(), 2);
+    assert_eq!(both[1].to_do, "sysctl -w net.bridge.bridge-nf-call-ip6tables=0");
+    assert!(both[0].found.contains("`inet t c` has 1 rule"), "{}", both[0].found);
+    let legacy = judged(&["bridge-nf-call-iptables"], &[("ip_tables_names", "nat")], &[]);
+    assert!(legacy[0].found.contains("its table `nat` is in use"));
+    let arp = judged(&["bridge-nf-call-arptables"], &[], &[chain(3, 2, 1)]);
+    assert_eq!((arp.len(), arp[0].check), (1, "arptables"));
+}
+
+#[test]
+fn a_loaded_ebtables_table_is_found() {
+    let mut findings = Findings::default();
+    let modules = vec!["ebtable_filter".to_owned(), "ebtables".to_owned()];
+    let host = Host { modules, ..Host::default() };
+    netfilter::judge(&host, &[], "br0", &mut findings);
+    assert_eq!(findings.bridge.len(), 1);
+    assert_eq!(findings.bridge[0].to_do, "modprobe -r ebtable_filter");
+}
+
+#[test]
+fn what_a_kernel_does_not_have_is_nothing_and_what_it_refuses_is_told() {
+    let mut findings = Findings::default();
+    let fail = |code| -> io::Result<u32> { Err(io::Error::from_raw_os_error(code)) };
+    assert_eq!(findings.look("nftables", fail(libc::EOPNOTSUPP)), 0);
+    assert!(findings.unknown.is_empty());
+    findings.look("nftables", fail(libc::EPERM));
+    assert!(findings.unknown[0].starts_with("nftables: "), "{:?}", findings.unknown);
+}
+
+#[test]
+fn truncated_messages_say_nothing() {
+    // A chain `bridge t c` at the hook forward, as the kernel lays it out.
+    let mut payload = vec![7, 0, 0, 0];
+    let attribute = |into: &mut Vec<u8>, kind: u16, value: &[u8]| {
+        into.extend_from_slice(&(value.len() as u16 + 4).to_ne_bytes());
+        into.extend_from_slice(&kind.to_ne_bytes());
+        into.extend_from_slice(value);
+        into.resize(into.len().next_multiple_of(4), 0);
+    };
+    attribute(&mut payload, 1, b"t\0");
+    attribute(&mut payload, 3, b"c\0");
+    let mut hook = Vec::new();
+    attribute(&mut hook, 1, &2_u32.to_be_bytes());
+    attribute(&mut payload, 4, &hook);
+    attribute(&mut payload, 5, &1_u32.to_be_bytes());
+    assert_eq!(nft::chain(&payload), Some(chain(7, 2, 0)));
+    for len in 0..payload.len() {
+        let _ = nft::chain(&payload[..len]);
+        let _ = tc::decode(&payload[..len]);
+        let _ = uppers::decode(&payload[..len]);
+    }
+    assert_eq!(nft::chain(&payload[..12]), None);
+}

@@ -1,0 +1,225 @@
+//! weir's own bridge: made from the ports that a file names, found again at the next start, and left
+//! in place when weir ends, so that the guests stay connected without it.
+//!
+//! Invariant: a bridge that weir did not make is never changed, and a failure leaves the host as it
+//! was. The bridge's MAC address and MTU do not change when ports come and go.
+
+mod request;
+
+use std::io;
+use std::net::IpAddr;
+
+use super::super::links::{
+    GuardError, Link, LinkKind, Snapshot, could_be_port, read_snapshot, refuse_default_route,
+};
+use super::super::netlink::Netlink;
+
+/// By this alias weir knows its own bridge again; `ip -d link` shows it.
+pub const ALIAS: &str = "made by weir";
+
+/// What shall be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub name: String,
+    pub ports: Vec<String>,
+    /// Takes the interface of the default route as well.
+    pub force: bool,
+}
+
+/// What is there now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    pub ifindex: u32,
+    /// It was there already, from an earlier run.
+    pub adopted: bool,
+    /// Ports that became members just now.
+    pub joined: Vec<String>,
+    /// Members that nobody asked for; they were left as they are.
+    pub others: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    #[error("a bridge needs at least one port; name one")]
+    NoPorts,
+    #[error("there is no interface `{name}` to make a port of")]
+    Missing { name: String },
+    #[error("`{name}` is {kind} and cannot be a member of a bridge")]
+    WrongKind { name: String, kind: LinkKind },
+    #[error(transparent)]
+    Refused(#[from] GuardError),
+    #[error(
+        "`{name}` carries the host's address {address}/{prefix}, which a member of a bridge cannot \
+         answer for; move it to the bridge: `ip addr del {address}/{prefix} dev {name}` before weir \
+         starts, and `ip addr add {address}/{prefix} dev {bridge}` when it runs"
+    )]
+    HostAddress { name: String, bridge: String, address: IpAddr, prefix: u8 },
+    #[error(
+        "`{name}` is a member of `{master}`; use that bridge (--bridge {master}), or take it out \
+         (ip link set dev {name} nomaster)"
+    )]
+    MemberElsewhere { name: String, master: String },
+    #[error(
+        "there is a bridge `{name}` that weir did not make; use it (--bridge {name}), or let weir \
+         take another name"
+    )]
+    NotOurs { name: String },
+    #[error("`{name}` is {kind}, not a bridge; let weir take another name for its own")]
+    NotABridge { name: String, kind: LinkKind },
+    #[error("cannot {action}: {error}")]
+    Kernel { action: String, error: io::Error },
+}
+
+/// Makes the bridge or adopts it, in the network namespace of this thread. It blocks for
+/// milliseconds.
+pub fn make(wanted: &Wanted) -> Result<Made, MakeError> {
+    let failed = |error| kernel("read the interfaces from the kernel (rtnetlink)", error);
+    let mut netlink = Netlink::open().map_err(failed)?;
+    let snapshot = read_snapshot(&mut netlink).map_err(failed)?;
+    let existing = existing(&mut netlink, &snapshot, &wanted.name)?;
+    let ports = check(&snapshot, wanted, existing)?;
+    let mut steps = Steps { netlink: &mut netlink, undo: Vec::new() };
+    match steps.establish(wanted, existing, &ports) {
+        Ok(ifindex) => {
+            let member = |link: &&Link| link.bridge() == Some(ifindex);
+            let joined = ports.iter().filter(|link| !member(link)).map(|link| link.name.clone());
+            let others = snapshot
+                .ports_of(ifindex)
+                .filter(|link| !wanted.ports.contains(&link.name))
+                .map(|link| link.name.clone());
+            let adopted = existing.is_some();
+            let (joined, others) = (joined.collect(), others.collect());
+            Ok(Made { ifindex, adopted, joined, others })
+        }
+        Err(error) => {
+            steps.undo();
+            Err(error)
+        }
+    }
+}
+
+fn kernel(action: impl Into<String>, error: io::Error) -> MakeError {
+    MakeError::Kernel { action: action.into(), error }
+}
+
+/// The bridge of an earlier run.
+fn existing(
+    netlink: &mut Netlink,
+    snapshot: &Snapshot,
+    name: &str,
+) -> Result<Option<u32>, MakeError> {
+    let Some(link) = snapshot.by_name(name) else { return Ok(None) };
+    let name = name.to_owned();
+    if link.kind != LinkKind::Bridge {
+        return Err(MakeError::NotABridge { name, kind: link.kind.clone() });
+    }
+    let alias = request::alias(netlink, link.ifindex)
+        .map_err(|error| kernel(format!("read the alias of `{name}`"), error))?;
+    if alias.as_deref() != Some(ALIAS) {
+        return Err(MakeError::NotOurs { name });
+    }
+    Ok(Some(link.ifindex))
+}
+
+/// The ports, if all of them may become members.
+fn check<'a>(
+    snapshot: &'a Snapshot,
+    wanted: &Wanted,
+    bridge: Option<u32>,
+) -> Result<Vec<&'a Link>, MakeError> {
+    if wanted.ports.is_empty() {
+        return Err(MakeError::NoPorts);
+    }
+    let ports = wanted.ports.iter().map(|name| {
+        let name = name.clone();
+        let Some(link) = snapshot.by_name(&name) else { return Err(MakeError::Missing { name }) };
+        if !could_be_port(link) {
+            return Err(MakeError::WrongKind { name, kind: link.kind.clone() });
+        }
+        if let Some(master) = link.master.filter(|master| Some(*master) != bridge) {
+            let master = snapshot.get(master).map_or(master.to_string(), |link| link.name.clone());
+            return Err(MakeError::MemberElsewhere { name, master });
+        }
+        if link.master.is_none() {
+            refuse_default_route(link, wanted.force)?;
+            if let Some((address, prefix)) = link.addresses.first().copied() {
+                let bridge = wanted.name.clone();
+                return Err(MakeError::HostAddress { name, bridge, address, prefix });
+            }
+        }
+        Ok(link)
+    });
+    ports.collect()
+}
+
+/// One thing that was done, to be undone.
+enum Done {
+    Made { ifindex: u32, name: String },
+    Joined { ifindex: u32, name: String },
+}
+
+struct Steps<'a> {
+    netlink: &'a mut Netlink,
+    undo: Vec<Done>,
+}
+
+impl Steps<'_> {
+    fn establish(
+        &mut self,
+        wanted: &Wanted,
+        existing: Option<u32>,
+        ports: &[&Link],
+    ) -> Result<u32, MakeError> {
+        let name = &wanted.name;
+        let bridge = match existing {
+            Some(bridge) => bridge,
+            None => self.create(name, ports)?,
+        };
+        for link in ports.iter().filter(|link| link.bridge() != Some(bridge)) {
+            request::set_master(self.netlink, link.ifindex, bridge).map_err(|error| {
+                kernel(format!("make `{}` a member of `{name}`", link.name), error)
+            })?;
+            self.undo.push(Done::Joined { ifindex: link.ifindex, name: link.name.clone() });
+        }
+        if existing.is_none() {
+            // Once it has been set, it does not follow the ports. It follows them until then, and
+            // setting what is there already is not noticed: hence another value first.
+            let mtu = ports.iter().map(|link| link.mtu).min().unwrap_or(1500);
+            for mtu in [mtu ^ 1, mtu] {
+                request::set_mtu(self.netlink, bridge, mtu)
+                    .map_err(|error| kernel(format!("set the MTU of `{name}` to {mtu}"), error))?;
+            }
+        }
+        request::set_up(self.netlink, bridge)
+            .map_err(|error| kernel(format!("set `{name}` up"), error))?;
+        Ok(bridge)
+    }
+
+    fn create(&mut self, name: &str, ports: &[&Link]) -> Result<u32, MakeError> {
+        // A MAC address that was given does not change with the ports.
+        let mac = ports.first().map_or([0; 6], |link| link.mac);
+        let failed = |error| kernel(format!("make the bridge `{name}`"), error);
+        let ifindex = request::create(self.netlink, name, mac).map_err(failed)?;
+        self.undo.push(Done::Made { ifindex, name: name.to_owned() });
+        request::describe(self.netlink, ifindex, ALIAS).map_err(failed)?;
+        request::refuse_autoconfiguration(name);
+        Ok(ifindex)
+    }
+
+    fn undo(&mut self) {
+        while let Some(done) = self.undo.pop() {
+            let (name, undone) = match &done {
+                Done::Made { ifindex, name } => (name, request::delete(self.netlink, *ifindex)),
+                Done::Joined { ifindex, name } => {
+                    (name, request::set_master(self.netlink, *ifindex, 0))
+                }
+            };
+            if let Err(error) = undone {
+                tracing::error!(%name, %error, "could not be put back");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

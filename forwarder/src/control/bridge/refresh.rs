@@ -1,0 +1,200 @@
+//! Keeps those addresses alive that the bridge no longer sees, because the gate carries their
+//! frames past it.
+//!
+//! A refresh is a write: the kernel puts the address at the port that it names, whatever is there.
+//! It must therefore be right when it is made. An address is refreshed only if
+//!
+//! - it is a dynamic one, at a port that learns and is not locked: at a locked port somebody
+//!   authorises addresses, and a refresh would authorise one that has just been revoked;
+//! - the gate has seen a frame from it at that port since the bridge heard of it last;
+//! - the bridge would soon forget it;
+//! - all that the kernel has said until then is known ([`BridgeWatch::drained`]).
+//!
+//! Between the last look and the write remains a moment. What happened in it shows in what the
+//! kernel says afterwards, and is put back ([`repairs`]).
+//!
+//! Invariant: after [`Refresher::run`] no address is at a port, and none is new in a VLAN, where the
+//! bridge by itself would not have it.
+//!
+//! [`BridgeWatch::drained`]: super::watch::BridgeWatch::drained
+
+mod write;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use self::write::{RefreshError, Refresher, Round};
+use super::state::{Address, AddressKey, BridgeState, Change, StpState};
+
+/// When the bridge last heard of an address, as far as weir knows: it may have been later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Heard {
+    ifindex: u32,
+    at_ns: u64,
+}
+
+/// What is to be refreshed, and where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refresh {
+    pub key: AddressKey,
+    pub ifindex: u32,
+}
+
+/// What a refresh did wrong because something happened at the same moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repair {
+    /// The address had just moved: put it where it was.
+    MoveBack { key: AddressKey, ifindex: u32 },
+    /// It had just been removed, or was never there.
+    Remove { key: AddressKey, ifindex: u32 },
+}
+
+/// Decides what to refresh. Times are of CLOCK_MONOTONIC, as the gate's.
+#[derive(Debug, Default)]
+pub struct Keeper {
+    heard: BTreeMap<AddressKey, Heard>,
+}
+
+impl Keeper {
+    /// Takes in everything that is known of a bridge.
+    pub fn begin(&mut self, state: &BridgeState, now_ns: u64) {
+        self.heard.clear();
+        for seen in state.addresses() {
+            self.hear(&seen.address, seen.age, now_ns);
+        }
+    }
+
+    /// Takes in what has changed since.
+    pub fn note(&mut self, changes: &[Change], now_ns: u64) {
+        for change in changes {
+            match change {
+                Change::AddressAdded { address, age }
+                | Change::AddressMoved { address, age, .. }
+                | Change::AddressChanged { address, age } => self.hear(address, *age, now_ns),
+                Change::AddressRemoved { address } => {
+                    self.heard.remove(&address.key);
+                }
+                Change::BridgeRemoved => self.heard.clear(),
+                _ => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, address: &Address, age: Duration, now_ns: u64) {
+        let at_ns = now_ns.saturating_sub(nanoseconds(age));
+        self.heard.insert(address.key, Heard { ifindex: address.ifindex, at_ns });
+    }
+
+    /// A refresh was written.
+    pub fn refreshed(&mut self, refresh: &Refresh, now_ns: u64) {
+        let heard = Heard { ifindex: refresh.ifindex, at_ns: now_ns };
+        self.heard.insert(refresh.key, heard);
+    }
+
+    /// What should be refreshed now. `last_seen_ns` is when the gate last saw a frame from an
+    /// address at the port where the bridge has it.
+    pub fn due(
+        &self,
+        state: &BridgeState,
+        now_ns: u64,
+        last_seen_ns: impl Fn(&Address) -> Option<u64>,
+    ) -> Vec<Refresh> {
+        let addresses = state.addresses().map(|seen| &seen.address);
+        let due = addresses.filter(|address| {
+            self.is_near_expiry(state, address, now_ns)
+                && may_refresh(state, address)
+                && last_seen_ns(address).is_some_and(|at_ns| self.is_newer(address, at_ns))
+        });
+        due.map(|address| Refresh { key: address.key, ifindex: address.ifindex }).collect()
+    }
+
+    fn is_near_expiry(&self, state: &BridgeState, address: &Address, now_ns: u64) -> bool {
+        let hold = state.settings().map_or(Duration::ZERO, |settings| settings.hold_time());
+        let soon = nanoseconds(hold - hold / 4);
+        // One whose place is not the one it was heard at has just moved.
+        self.heard.get(&address.key).is_some_and(|heard| {
+            heard.ifindex == address.ifindex && now_ns.saturating_sub(heard.at_ns) >= soon
+        })
+    }
+
+    fn is_newer(&self, address: &Address, at_ns: u64) -> bool {
+        self.heard.get(&address.key).is_some_and(|heard| at_ns > heard.at_ns)
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How often [`Refresher::run`] must be called, so that nothing is forgotten in between.
+pub fn period(state: &BridgeState) -> Duration {
+    let hold = state.settings().map_or(Duration::ZERO, |settings| settings.hold_time());
+    (hold / 16).clamp(Duration::from_millis(50), Duration::from_secs(10))
+}
+
+/// Whether a refresh of the address would be the bridge's own doing if it saw the frame.
+pub fn may_refresh(state: &BridgeState, address: &Address) -> bool {
+    let (Some(bridge), Some(port)) = (state.settings(), state.port(address.ifindex)) else {
+        return false;
+    };
+    let vid = address.key.vid;
+    let vlan = if bridge.vlan_filtering {
+        let member = port.vlans.get(vid);
+        member.is_some_and(|flags| flags.options.state == StpState::Forwarding)
+    } else {
+        vid == 0
+    };
+    address.ages()
+        && !address.locked
+        && vlan
+        // Zero: the bridge learns nothing.
+        && !bridge.hold_time().is_zero()
+        && port.settings.learning
+        && !port.settings.locked
+        && port.settings.stp_state == StpState::Forwarding
+}
+
+/// What to put back after a refresh. `told` is what changed from the last look before the write to
+/// the first look after it.
+pub fn repairs(refresh: &Refresh, told: &[Change]) -> Vec<Repair> {
+    let Refresh { key, ifindex } = *refresh;
+    let mut repairs = Vec::new();
+    // Where it was before the kernel did what the refresh asked for; `None`: nowhere.
+    let mut before = Some(ifindex);
+    let mut written = None;
+    for change in told {
+        match change {
+            Change::AddressAdded { address, .. } if address.key == key => {
+                written = (address.ifindex == ifindex && before.is_none()).then_some(None);
+                before = Some(address.ifindex);
+            }
+            Change::AddressMoved { address, from, .. } if address.key == key => {
+                written = (address.ifindex == ifindex).then_some(Some(*from));
+                before = Some(address.ifindex);
+            }
+            Change::AddressRemoved { address } if address.key == key => {
+                written = None;
+                before = None;
+            }
+            // Without a VLAN, the kernel also enters it into every VLAN of the port.
+            Change::AddressAdded { address, .. }
+                if key.vid == 0
+                    && address.key.mac == key.mac
+                    && address.ifindex == ifindex
+                    && address.ages() =>
+            {
+                repairs.push(Repair::Remove { key: address.key, ifindex });
+            }
+            _ => {}
+        }
+    }
+    match written {
+        Some(Some(elsewhere)) => repairs.push(Repair::MoveBack { key, ifindex: elsewhere }),
+        Some(None) => repairs.push(Repair::Remove { key, ifindex }),
+        None => {}
+    }
+    repairs
+}
+
+#[cfg(test)]
+mod tests;

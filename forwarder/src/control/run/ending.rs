@@ -1,0 +1,95 @@
+//! The signals, and what is under way when one says to end.
+//!
+//! Invariant: SIGINT and SIGTERM are heard at any time, whatever is waited for, and what is under way
+//! then is waited for no longer than [`WORK_ENDS`]; what is not done by then is given up where it
+//! waits, and undone by the forwarder's end.
+
+use std::io;
+use std::pin::pin;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{Duration, timeout};
+
+/// Longer than a worker may take to answer.
+pub(super) const WORK_ENDS: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 3000 });
+
+/// Tells whoever asks that weir is to end. Cloning it shares it.
+#[derive(Clone, Debug)]
+pub(super) struct End(watch::Receiver<bool>);
+
+impl End {
+    /// Listens from now on.
+    pub(super) fn listen() -> io::Result<Self> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let (tell, told) = watch::channel(false);
+        tokio::spawn(async move {
+            let signal = tokio::select! {
+                _ = interrupt.recv() => "SIGINT",
+                _ = terminate.recv() => "SIGTERM",
+            };
+            tracing::info!("{signal}: letting what is under way arrive");
+            let _ = tell.send(true);
+            // Whoever looks later is told as well.
+            tell.closed().await;
+        });
+        Ok(Self(told))
+    }
+
+    /// Resolves when weir is to end.
+    pub(super) async fn told(&self) {
+        if self.0.clone().wait_for(|told| *told).await.is_err() {
+            // Nobody listens to signals any more: the runtime is ending, and this with it.
+            std::future::pending().await
+        }
+    }
+
+    /// Carries `work` on until it is done, or until weir was to end and waited for it in vain.
+    pub(super) async fn bound<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => return Some(done),
+            () = self.told() => {}
+        }
+        let done = timeout(WORK_ENDS, work).await;
+        if done.is_err() {
+            tracing::warn!(
+                "what was under way has not ended within {WORK_ENDS:?}, and is given up"
+            );
+        }
+        done.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_goes_on_until_it_is_done() {
+        let (_tell, told) = watch::channel(false);
+        assert_eq!(End(told).bound(async { 3 }).await, Some(3));
+    }
+
+    #[tokio::test]
+    async fn who_is_told_to_end_ends() {
+        let (tell, told) = watch::channel(false);
+        let end = End(told);
+        let other = end.clone();
+        let began = Instant::now();
+        let stuck = tokio::spawn(async move { other.bound(pending::<()>()).await });
+        tell.send(true).unwrap();
+        assert_eq!(stuck.await.unwrap(), None);
+        assert!(began.elapsed() >= WORK_ENDS && began.elapsed() < 50 * WORK_ENDS);
+        // What begins later ends as well, and what takes no time is done.
+        assert_eq!(end.bound(pending::<()>()).await, None);
+        assert_eq!(end.bound(async { 3 }).await, Some(3));
+        end.told().await;
+    }
+}

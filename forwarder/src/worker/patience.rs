@@ -1,0 +1,118 @@
+//! How long a worker is waited for.
+//!
+//! Invariant: no wait for a worker's answer is longer than [`ANSWER_WITHIN`], and while it owes an
+//! answer, everybody who asks it meanwhile waits for [`NEXT_WITHIN`] at most: a worker that stands
+//! still costs whoever asks it several times, or for many ports, one long wait and not many. What is
+//! not waited for any more is not carried out either (`Command::is_abandoned`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+
+/// A worker answers between two turns, within milliseconds.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Enough for one that is on its feet again: taking a port away lasts 20 ms.
+pub(super) const NEXT_WITHIN: Duration = Duration::from_millis(100);
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// Its thread has ended.
+    #[error("the worker has stopped")]
+    Ended,
+    #[error("the worker on core {core} has not answered for {:.1} s", .waited.as_secs_f32())]
+    Late { core: usize, waited: Duration },
+}
+
+/// Shared by all who ask one worker.
+#[derive(Clone, Debug)]
+pub(super) struct Patience {
+    core: usize,
+    began: Instant,
+    /// Since when it owes an answer, in nanoseconds after `began`; 0: it owes none.
+    owes_since_ns: Arc<AtomicU64>,
+}
+
+impl Patience {
+    pub(super) fn with(core: usize) -> Self {
+        Self { core, began: Instant::now(), owes_since_ns: Arc::default() }
+    }
+
+    pub(super) fn core(&self) -> usize {
+        self.core
+    }
+
+    /// `Late`, if it was so the last time, and nothing was heard since.
+    pub(super) fn check(&self) -> Result<(), NoAnswer> {
+        match self.owes_since_ns.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            since_ns => Err(self.late(since_ns)),
+        }
+    }
+
+    pub(super) async fn wait<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, NoAnswer> {
+        let asked_ns = self.now_ns();
+        let within = if self.check().is_ok() { ANSWER_WITHIN } else { NEXT_WITHIN };
+        match timeout(within, answer).await {
+            Ok(answer) => {
+                self.owes_since_ns.store(0, Ordering::Relaxed);
+                answer.map_err(|_| NoAnswer::Ended)
+            }
+            Err(_) => {
+                // Whoever asked first has waited the longest.
+                let (new, relaxed) = (asked_ns.max(1), Ordering::Relaxed);
+                let first = self.owes_since_ns.compare_exchange(0, new, relaxed, relaxed);
+                Err(self.late(first.err().unwrap_or(new)))
+            }
+        }
+    }
+
+    fn late(&self, since_ns: u64) -> NoAnswer {
+        let waited = Duration::from_nanos(self.now_ns().saturating_sub(since_ns));
+        NoAnswer::Late { core: self.core, waited }
+    }
+
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_long_wait_and_then_short_ones() {
+        let patience = Patience::with(7);
+        let began = Instant::now();
+        let (_owing, answer) = oneshot::channel::<()>();
+        let late = patience.wait(answer).await.unwrap_err();
+        assert!((ANSWER_WITHIN..2 * ANSWER_WITHIN).contains(&began.elapsed()), "{late}");
+        assert!(late.to_string().starts_with("the worker on core 7 has not answered for 2."));
+        for _ in 0..3 {
+            let began = Instant::now();
+            let (_owing, answer) = oneshot::channel::<()>();
+            let other = patience.clone();
+            let late = other.wait(answer).await.unwrap_err();
+            assert!(began.elapsed() < ANSWER_WITHIN / 2, "{late}");
+            assert!(matches!(late, NoAnswer::Late { core: 7, waited } if waited > ANSWER_WITHIN));
+            assert!(matches!(patience.check(), Err(NoAnswer::Late { .. })));
+        }
+        let (done, answer) = oneshot::channel();
+        done.send(3).unwrap();
+        assert_eq!(patience.wait(answer).await, Ok(3));
+        assert_eq!(patience.check(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_has_ended_is_not_waited_for() {
+        let patience = Patience::with(0);
+        let (done, answer) = oneshot::channel::<()>();
+        drop(done);
+        assert_eq!(patience.wait(answer).await, Err(NoAnswer::Ended));
+        assert_eq!(patience.check(), Ok(()));
+    }
+}

@@ -1,0 +1,41 @@
+//! What the control side asks, and does not wait for any more.
+
+use tokio::sync::oneshot;
+use weir_core::{PortId, Reason};
+
+use super::*;
+
+#[test]
+fn what_nobody_waits_for_any_more_is_not_done() {
+    let mut bench = Bench::with(1, 3, None, settings_of);
+    let id = PortId(1);
+    let (done, gone) = oneshot::channel();
+    drop(gone);
+    bench.commands[0].send(Command::Take { id, why: Reason::PortGone, done }).unwrap();
+    let (done, gone) = oneshot::channel();
+    drop(gone);
+    let port = MemPort::new(PortId(7), 64);
+    let new = Box::new(NewPort { id: PortId(7), settings: settings_of(7), port });
+    bench.commands[0].send(Command::Add { new, done }).unwrap();
+    let (done, mut pong) = oneshot::channel();
+    bench.commands[0].send(Command::Ping { done }).unwrap();
+    bench.workers[0].chores(bench.now_ns);
+    assert_eq!(pong.try_recv(), Ok(()), "the next in line is answered");
+    let ids: Vec<PortId> = bench.workers[0].lanes.ids().collect();
+    assert_eq!(ids, [PortId(0), PortId(1), PortId(2)]);
+
+    let (done, mut taken) = oneshot::channel();
+    bench.commands[0].send(Command::Take { id, why: Reason::PortGone, done }).unwrap();
+    bench.workers[0].chores(bench.now_ns);
+    assert!(taken.try_recv().unwrap().is_some(), "tried again it is there");
+}
+
+#[test]
+fn the_end_is_for_every_worker() {
+    let mut bench = Bench::with(1, 1, None, settings_of);
+    let (done, gone) = oneshot::channel();
+    drop(gone);
+    bench.commands[0].send(Command::Stop { done }).unwrap();
+    bench.workers[0].chores(bench.now_ns);
+    assert!(!bench.workers[0].running);
+}
