@@ -11,7 +11,7 @@ use system_tests::observer::Observer;
 use system_tests::traffic::ping::echo;
 use system_tests::traffic::raw::{self, RawSocket};
 use system_tests::traffic::{Pace, Sink, Source};
-use system_tests::{Bed, BedSpec, Guest, Weir, root_or_skip};
+use system_tests::{Bed, BedSpec, Guest, Weir, root_or_skip, wait_for};
 
 /// Runs `attack` while datagrams go from one to another, and insists that each comes once.
 fn undisturbed(from: &Guest, to: &Guest, attack: impl FnOnce() -> Result<()>) -> Result<()> {
@@ -219,30 +219,30 @@ fn an_address_lock_holds_for_packets_of_every_shape() -> Result<()> {
         ensure!(large.received == large.sent, "its own fragments: {large:?}");
     }
     let host = bridge_mac(&bed)?;
-    let spoofed = |weir: &Weir| -> Result<u64> {
-        Ok(ledger::port_lost(&weir.assert_ledger()?, &one.port, "spoofed"))
-    };
+    let spoofed =
+        || weir.stats().map_or(0, |stats| ledger::port_lost(&stats, &one.port, "spoofed"));
     // To a guest, to the host, to all.
-    for to in [two.mac(), host, [0xff; 6]] {
-        for (what, ethertype, packet) in shapes(one, two, one.number) {
-            let before = spoofed(&weir)?;
+    let targets = [two.mac(), host, [0xff; 6]];
+    for to in targets {
+        for (_, ethertype, packet) in shapes(one, two, one.number) {
             gate::send(one, &raw::frame(to, one.mac(), &[], ethertype, &packet), FRAMES)?;
-            let refused = spoofed(&weir)? - before;
-            ensure!(refused == 0, "{what} to {}: {refused} of its own", mac_text(to));
-        }
-        for (what, ethertype, packet) in shapes(one, two, 99) {
-            let before = spoofed(&weir)?;
-            let seen = Observer::matching(two, 6, one.mac()[..4].try_into()?)?;
-            gate::send(one, &raw::frame(to, one.mac(), &[], ethertype, &packet), FRAMES)?;
-            let refused = spoofed(&weir)? - before;
-            let came = seen.total()?;
-            ensure!(
-                refused == FRAMES as u64 && came == 0,
-                "{what} to {}: {refused} of {FRAMES} refused, {came} came",
-                mac_text(to)
-            );
         }
     }
+    weir.assert_ledger()?;
+    ensure!(spoofed() == 0, "{} of its own", spoofed());
+    let seen = Observer::matching(two, 6, one.mac()[..4].try_into()?)?;
+    for to in targets {
+        for (what, ethertype, packet) in shapes(one, two, 99) {
+            let wanted = spoofed() + FRAMES as u64;
+            gate::send(one, &raw::frame(to, one.mac(), &[], ethertype, &packet), FRAMES)?;
+            let what = format!("{what} to {} to be refused", mac_text(to));
+            wait_for(gate::SOON, &what, || spoofed() >= wanted)?;
+        }
+    }
+    weir.assert_ledger()?;
+    let (refused, came) = (spoofed(), seen.total()?);
+    let sent = targets.len() * shapes(one, two, 99).len() * FRAMES;
+    ensure!(refused == sent as u64 && came == 0, "{refused} of {sent} refused, {came} came");
     weir.stop()
 }
 
@@ -277,6 +277,7 @@ fn storm(to: [u8; 6]) -> Result<()> {
     ensure!(flooded as f64 >= BURST, "{flooded} flooded: even the burst was held");
     let came = seen.total()?;
     ensure!(came <= flooded, "{came} came of {flooded}");
+    drop(seen);
     // Later it may again.
     let frame = marked(attacker.mac(), to, &[]);
     Marked { from: attacker, frame: &frame, seen: PLAIN }.reach(&weir, &[two, three], &[])?;
