@@ -48,6 +48,7 @@ pub mod pool;
 pub mod port;
 pub mod probe;
 pub mod rawprog;
+pub mod rawtap;
 pub mod rawtc;
 mod segment;
 pub mod sys;

@@ -136,7 +136,7 @@ fn anchor(umem: &Umem) -> Result<Anchor, UmemError> {
         Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
         Err(error) => return Err(failed("lo")(error)),
     }
-    let (tap, name) = sys::tap("weirumem%d").map_err(UmemError::Tap)?;
+    let (tap, name) = sys::tap("weirumem%d", 0).map_err(UmemError::Tap)?;
     let rings = bind(umem, &name, 0, ANCHOR_RING, ANCHOR_RING).map_err(failed(&name))?;
     Ok(Anchor { _rings: rings, _tap: Some(tap) })
 }

@@ -3,8 +3,8 @@
 //! Invariant: a frame leaves byte for byte as given. On the way in the kernel takes the outermost
 //! VLAN tag out of the bytes before a packet socket sees them; use an XDP observer to see it.
 
-use crate::Guest;
 use crate::bed::GUEST_IF;
+use crate::{Guest, Ns};
 use anyhow::{Context, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
@@ -22,7 +22,12 @@ pub struct RawSocket {
 impl RawSocket {
     /// Opens a packet socket on the guest's interface, for all protocols.
     pub fn open(guest: &Guest) -> Result<Self> {
-        guest.ns.run(|| {
+        Self::open_on(&guest.ns, GUEST_IF)
+    }
+
+    /// The same on any interface.
+    pub fn open_on(ns: &Ns, interface: &str) -> Result<Self> {
+        ns.run(|| {
             let fd = socket(
                 AddressFamily::Packet,
                 SockType::Raw,
@@ -30,7 +35,7 @@ impl RawSocket {
                 SockProtocol::EthAll,
             )
             .context("a packet socket")?;
-            bind(fd.as_raw_fd(), &link_addr()?).context("bind")?;
+            bind(fd.as_raw_fd(), &link_addr(interface)?).context("bind")?;
             Ok(Self { fd })
         })
     }
@@ -66,11 +71,11 @@ impl RawSocket {
 }
 
 /// The interface's own address from the kernel: the only safe way to a `sockaddr_ll`.
-fn link_addr() -> Result<LinkAddr> {
+fn link_addr(interface: &str) -> Result<LinkAddr> {
     nix::ifaddrs::getifaddrs()?
-        .filter(|entry| entry.interface_name == GUEST_IF)
+        .filter(|entry| entry.interface_name == interface)
         .find_map(|entry| entry.address?.as_link_addr().copied())
-        .with_context(|| format!("{GUEST_IF} has no link address"))
+        .with_context(|| format!("{interface} has no link address"))
 }
 
 /// A frame with the given tags (TPID, TCI), outermost first, padded to 60 bytes.
