@@ -219,7 +219,7 @@ pub struct Decision {
     pub tag: Option<Tag>,
     pub gso_size: u16,
     /// [`gso_kind`].
-    pub gso_kind: u16,
+    pub gso_kind: u8,
     /// Places in the receive ring that were taken for it.
     pub places: u32,
 }

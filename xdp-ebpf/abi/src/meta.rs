@@ -65,7 +65,7 @@ impl Meta {
             gso_size: 0,
             vlan: verdict.vlan,
             l3_off: verdict.l3_off as u8,
-            gso_type: gso_kind::NONE as u8,
+            gso_type: gso_kind::NONE,
             abi: ABI_VERSION,
         }
     }
