@@ -74,6 +74,10 @@ impl Meta {
     pub fn from_bytes(bytes: [u8; META_LEN]) -> Self {
         zerocopy::transmute!(bytes)
     }
+
+    pub fn to_bytes(self) -> [u8; META_LEN] {
+        zerocopy::transmute!(self)
+    }
 }
 
 /// Bits of [`Meta::flags`] and [`Verdict::flags`].
