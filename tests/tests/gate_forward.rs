@@ -95,9 +95,8 @@ fn one_and_two_tags_stay_on_the_frame() -> Result<()> {
     let (one, two, up) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink);
     wait_steered(&weir, one, two)?;
     wait_steered(&weir, one, up)?;
-    type Case<'a> = (&'a [(u16, u16)], [u8; 4]);
-    let cases: [Case<'_>; 4] = [
-        (&[(CTAG, 0x2005)], [0x81, 0, 0x20, 5]),
+    let cases = [
+        (&[(CTAG, 0x2005)][..], [0x81, 0, 0x20, 5]),
         (&[(STAG, 0x0007)], [0x88, 0xa8, 0, 7]),
         (&[(STAG, 7), (CTAG, 9)], [0x88, 0xa8, 0, 7]),
         (&[(CTAG, 7), (CTAG, 9)], [0x81, 0, 0, 7]),

@@ -7,7 +7,7 @@ use system_tests::drive::udp_exact;
 use system_tests::gate::{self, Marked, PLAIN, Seen, marked, passed, steered, wait_steered};
 use system_tests::traffic::ping::echo;
 use system_tests::traffic::{Pace, Sink, Source};
-use system_tests::{Bed, BedSpec, Weir, need_or_skip, root_or_skip, wait_for};
+use system_tests::{Bed, BedSpec, Weir, ledger, need_or_skip, root_or_skip, wait_for};
 
 const CTAG: u16 = 0x8100;
 const STAG: u16 = 0x88a8;
@@ -222,13 +222,21 @@ fn filtering_switched_on_and_off_under_traffic() -> Result<()> {
             sink.wait_for(sink.so_far() + 200, gate::SOON)?;
         }
     }
+    let (mut sent, mut came) = (0, 0);
+    let mut sinking = Vec::new();
     for (sink, sending) in flows {
-        let sent = sending.stop()?;
-        sink.wait_for(sent.frames, gate::SOON)?;
-        let received = sink.finish()?;
-        let once = received.unique(0) == sent.frames && received.duplicates == 0;
-        ensure!(once, "{} of {}, {} twice", received.unique(0), sent.frames, received.duplicates);
+        sent += sending.stop()?.frames;
+        sinking.push(sink);
     }
+    // On a machine that is too slow the worker's ring overflows; that has a name.
+    let stats = weir.assert_ledger()?;
+    for sink in sinking {
+        let received = sink.finish()?;
+        came += received.unique(0);
+        ensure!(received.duplicates == 0, "{} came twice", received.duplicates);
+    }
+    let lost = ledger::lost_under(&stats, "rx_share");
+    ensure!(came + lost == sent, "{came} of {sent} came, {lost} were counted\n{stats:#}");
     wait_steered(&weir, one, two)?;
     weir.assert_ledger()?;
     weir.stop()

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, MissedTickBehavior, Sleep, interval, sleep};
 use weir_port::{XskPort, clock_monotonic_ns};
@@ -323,6 +323,7 @@ async fn follow(
     let mut settled = true;
     let mut refresh = after(bridge.as_ref().map_or(COMPARE_EVERY, |it| period(it.state())));
     let mut workers = RollCall::<XskPort>::of(forwarder.lock().await.askers());
+    let newcomers = forwarder.lock().await.newcomers();
     loop {
         // Signals first. Of the rest, guests can make as many events and learned addresses as they
         // like, so neither comes before the other, and the comparison, which is rare, before both.
@@ -332,6 +333,7 @@ async fn follow(
                 changes = next_of(bridge) => Rest::Bridge(changes),
                 Some(heard) = news.recv() => Rest::Heard(heard),
                 _ = spread.tick(), if !settled => Rest::Spread,
+                () = told(newcomers.as_deref()) => Rest::Newcomer,
             }
         };
         let rest = tokio::select! {
@@ -362,6 +364,13 @@ async fn follow(
                 }
                 if let Some(bridge) = bridge {
                     forwarder.lock().await.heed_bridge(&changes, bridge.state());
+                }
+            }
+            Rest::Newcomer => {
+                if let Some(bridge) = bridge {
+                    let mut forwarder = forwarder.lock().await;
+                    forwarder.look_for_foreign_rules(bridge.state()).await;
+                    forwarder.mirror(bridge.state());
                 }
             }
             Rest::Compare => {
@@ -419,6 +428,8 @@ enum Rest {
     Refresh,
     Spread,
     Heard(FdbNews),
+    /// A port is served from now on that the bridge knows more of.
+    Newcomer,
 }
 
 fn after(time: Duration) -> Pin<Box<Sleep>> {
@@ -429,6 +440,14 @@ fn after(time: Duration) -> Pin<Box<Sleep>> {
 async fn next_of(bridge: &mut Option<BridgeWatch>) -> Result<Vec<Change>, LinksError> {
     match bridge {
         Some(bridge) => bridge.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits to be told; for ever, where nobody will.
+async fn told(by: Option<&Notify>) {
+    match by {
+        Some(by) => by.notified().await,
         None => std::future::pending().await,
     }
 }

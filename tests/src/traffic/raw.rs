@@ -170,7 +170,8 @@ pub fn syn4(from: &Guest, to: &Guest, ports: (u16, u16)) -> Vec<u8> {
 }
 
 /// The Internet checksum; every part but the last has an even length.
-fn checksum(parts: &[&[u8]]) -> u16 {
+#[must_use]
+pub fn checksum(parts: &[&[u8]]) -> u16 {
     let words = parts.iter().flat_map(|part| part.chunks(2));
     let mut sum: u32 = words
         .map(|pair| {

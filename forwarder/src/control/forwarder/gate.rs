@@ -6,8 +6,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::sync::Arc;
 
 use aya::programs::links::FdLink;
+use tokio::sync::Notify;
 use weir_abi::gate::{UNTAGGED, VLAN_WORDS, Vlans};
 use weir_abi::{GatePort, RX_PLACES, Storm, gate_flags, table};
 use weir_core::addresses::{self, AddressTable, Location, PortAddresses, UPLINK_QUOTA};
@@ -73,6 +75,8 @@ pub(super) struct Gate {
     views: HashMap<u32, PortView>,
     /// Rules of the host that frames would pass by at the gate.
     foreign: Findings,
+    /// A port has come that the bridge is to be asked about.
+    newcomers: Arc<Notify>,
 }
 
 impl Gate {
@@ -85,6 +89,7 @@ impl Gate {
             seed,
             views: HashMap::new(),
             foreign: Findings::default(),
+            newcomers: Arc::new(Notify::new()),
         }
     }
 
@@ -229,6 +234,14 @@ impl Forwarder {
     pub(super) fn admit_to_gate(&mut self, plan: &PortPlan, ifindex: u32, port: PortId) {
         self.limit_addresses(plan, port);
         self.tell_gate(ifindex);
+        if let Some(gate) = &self.gate {
+            gate.newcomers.notify_one();
+        }
+    }
+
+    /// Says when a port has come: whoever has the bridge's state is to call [`Self::mirror`] then.
+    pub fn newcomers(&self) -> Option<Arc<Notify>> {
+        self.gate.as_ref().map(|gate| Arc::clone(&gate.newcomers))
     }
 
     /// Tells the gate of a port that is served there.

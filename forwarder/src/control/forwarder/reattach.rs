@@ -9,11 +9,14 @@
 //! meanwhile, and what is sent to it is sent. One that has somebody else's program is taken out of
 //! service, and in again when that is gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+
+use aya::programs::{SchedClassifier, TcAttachType};
 
 use super::Forwarder;
 use super::roster::State;
+use crate::control::attach::Mode;
 use crate::control::links::XdpAttached;
 
 /// The second wait; each is twice the one before.
@@ -56,23 +59,28 @@ impl Forwarder {
             return;
         }
         let (ours, now) = (self.steering.program_id(), Instant::now());
+        let at_the_gate = self.steering.gate_program_ids();
         let mut due = Vec::new();
         for entry in self.roster.entries_mut() {
             let Some(active) = entry.active.as_mut() else { continue };
             // An interface that is gone is not this one's to notice.
             let Some(program) = programs.get(&active.ifindex) else { continue };
             if active.attached.is_some() {
-                if program.has(ours) {
+                let attached = match active.mode {
+                    Mode::Gate => has_any(&entry.plan.name, &at_the_gate),
+                    Mode::Skb | Mode::Native => program.has(ours),
+                };
+                if attached {
                     continue;
                 }
                 // Closing the link is all that is left to do.
                 active.attached = None;
                 let (name, wait) = (&entry.plan.name, entry.taken_off.note(now));
-                let times = entry.taken_off.times;
-                tracing::warn!(port = name, times, "somebody took its XDP program off");
+                let (times, what) = (entry.taken_off.times, kind(active.mode));
+                tracing::warn!(port = name, times, "somebody took its {what} program off");
                 entry.state = State::Failed(format!(
-                    "somebody took its XDP program off, {times} times by now; it is attached again \
-                     within {} s",
+                    "somebody took its {what} program off, {times} times by now; it is attached \
+                     again within {} s",
                     wait.as_secs().max(1)
                 ));
             }
@@ -81,9 +89,14 @@ impl Forwarder {
             }
         }
         for (name, ifindex, mode) in due {
-            match self.steering.attach(ifindex, &name, mode) {
+            let attached = match mode {
+                Mode::Gate => self.steering.attach_gate(ifindex, &name),
+                Mode::Skb | Mode::Native => self.steering.attach(ifindex, &name, mode),
+            };
+            let what = kind(mode);
+            match attached {
                 Ok(attached) => {
-                    tracing::warn!(port = name, "its XDP program is attached again");
+                    tracing::warn!(port = name, "its {what} program is attached again");
                     let Some(entry) = self.roster.get_mut(&name) else { continue };
                     entry.state = State::Up;
                     if let Some(active) = entry.active.as_mut() {
@@ -93,13 +106,27 @@ impl Forwarder {
                 Err(error) => {
                     tracing::warn!(
                         port = name,
-                        "its XDP program cannot be attached again: {error}"
+                        "its {what} program cannot be attached again: {error}"
                     );
                     self.take_out(&name, State::Failed(error.to_string())).await;
                 }
             }
         }
     }
+}
+
+const fn kind(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Gate => "gate",
+        Mode::Skb | Mode::Native => "XDP",
+    }
+}
+
+/// Whether one of these programs is attached to the interface, which is believed where the kernel
+/// does not say.
+fn has_any(name: &str, ids: &BTreeSet<u32>) -> bool {
+    SchedClassifier::query_tcx(name, TcAttachType::Ingress)
+        .map_or(true, |(_, programs)| programs.iter().any(|program| ids.contains(&program.id())))
 }
 
 #[cfg(test)]
