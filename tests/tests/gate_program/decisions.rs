@@ -35,7 +35,7 @@ fn same(rig: &mut Rig, world: &World, shot: &Shot) -> Result<Counter> {
     let expected = Meta {
         egress: decision.egress,
         gso_size: decision.gso_size,
-        gso_type: decision.gso_kind as u8,
+        gso_type: decision.gso_kind,
         ..Meta::new(v, meta.ingress_ns, len, IN)
     };
     let csum_len = if v.looks_partial() { v.csum_len } else { 0 };
