@@ -201,7 +201,7 @@ fn what_one_guest_does_wrong_is_lost_once_under_its_name() -> Result<()> {
     if has_vxlan(one) {
         injected(&weir, Reason::Unsupported, v1, || tunnelled_superframe(one, two))?;
     } else {
-        system_tests::say_skipped("losses: unsupported (no vxlan)");
+        system_tests::say_skipped("losses: unsupported", "no vxlan");
     }
     injected(&weir, Reason::TxBusy, Some("v2"), || {
         two.ns.ip(&format!("link set dev {GUEST_IF} down"))?;

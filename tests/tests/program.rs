@@ -287,7 +287,7 @@ fn a_guests_partial_checksums_are_completed_in_both_modes() -> Result<()> {
 fn superframes_are_told_from_long_frames() -> Result<()> {
     root_or_skip!();
     if KernelFacts::read().offsets.valid == 0 {
-        system_tests::say_skipped("superframes_are_told_from_long_frames (no BTF)");
+        system_tests::say_skipped("superframes_are_told_from_long_frames", "no BTF");
         return Ok(());
     }
     let object = object()?;

@@ -87,7 +87,7 @@ fn hand_over(ctx: &TcContext, slot: u16, decision: &Decision, len: u32) -> Optio
     let meta = Meta {
         egress: decision.egress,
         gso_size: decision.gso_size,
-        gso_type: decision.gso_kind as u8,
+        gso_type: decision.gso_kind,
         ..Meta::new(v, now_ns, len, slot)
     };
     let words: [u64; META_LEN / 8] = zerocopy::transmute!(meta);

@@ -11,6 +11,10 @@ use crate::{SKB_OFFSETS, packet::Packet};
 
 /// An Ethernet, an IPv4 and a TCP header: what nearly every packet has in its linear part.
 const HEADERS: u32 = 54;
+/// The same with IPv6. A driver that leaves the linear part to GRO fills it up to the end of the
+/// IPv6 header only, which is as long as the above.
+const HEADERS_V6: u32 = 74;
+const ETHERTYPE_IPV6: u32 = 0x86dd_u16.to_be() as u32;
 /// What is asked for where they are not: options and an IPv6 header as well.
 const PULLED: u32 = 128;
 
@@ -26,7 +30,10 @@ impl<'a> Skb<'a> {
     pub(crate) fn of(ctx: &'a TcContext) -> Self {
         let mut packet = Packet::of_skb(ctx);
         let linear = (packet.end - packet.data) as u32;
-        if linear < HEADERS && linear < packet.frame_len() {
+        // SAFETY: `ctx` is the context this program was called with.
+        let v6 = unsafe { (*ctx.skb.skb).protocol } == ETHERTYPE_IPV6;
+        let headers = if v6 { HEADERS_V6 } else { HEADERS };
+        if linear < headers && linear < packet.frame_len() {
             let wanted = if packet.frame_len() < PULLED { packet.frame_len() } else { PULLED };
             // SAFETY: `ctx` is the context this program was called with. Where it fails, what
             // cannot be read is the bridge's.

@@ -148,7 +148,7 @@ fn redirect(
     let meta = Meta {
         flags,
         gso_size: superframe.size,
-        gso_type: kind as u8,
+        gso_type: kind,
         ..Meta::new(verdict, now_ns, packet.frame_len(), config.slot)
     };
     let words: [u64; META_LEN / 8] = zerocopy::transmute!(meta);

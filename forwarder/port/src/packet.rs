@@ -224,8 +224,8 @@ impl Packet {
 
     /// [`weir_abi::gso_kind`].
     #[inline]
-    pub fn gso_type(&self) -> u16 {
-        self.shape.gso_type().into()
+    pub fn gso_type(&self) -> u8 {
+        self.shape.gso_type()
     }
 
     #[inline]

@@ -69,7 +69,7 @@ fn superframe(payload: usize, gso_size: u16, port: PortId) -> (Vec<u8>, Meta) {
     let mut meta = Meta::new(&verdict, 1, frame.len() as u32, port.0);
     meta.flags |= meta_flags::GSO | meta_flags::CSUM_PARTIAL;
     meta.gso_size = gso_size;
-    meta.gso_type = gso_kind::TCP4 as u8;
+    meta.gso_type = gso_kind::TCP4;
     (frame, meta)
 }
 

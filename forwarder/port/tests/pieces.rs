@@ -156,14 +156,14 @@ fn what_cannot_be_cut_comes_back_untouched() {
     assert_eq!(refuse(&mut pool, packet, 3), Reason::GsoUnsupported);
     // No superframe; a tunnel's; one kind with the headers of another.
     let plain = Meta::new(&classify(&bytes[..]).unwrap(), 1, bytes.len() as u32, 3);
-    let tcp6 = Meta { gso_size: 1400, gso_type: gso_kind::TCP6 as u8, ..plain };
+    let tcp6 = Meta { gso_size: 1400, gso_type: gso_kind::TCP6, ..plain };
     let tunnel = Meta { gso_size: 1400, gso_type: 7, ..plain };
     for meta in [plain, tcp6, tunnel] {
         let packet = pool.compose(&bytes, &meta).unwrap();
         assert_eq!(refuse(&mut pool, packet, 16), Reason::GsoUnsupported);
     }
     // Headers that lie about where they are.
-    let meta = Meta { l4_off: 40, gso_size: 1400, gso_type: gso_kind::TCP4 as u8, ..plain };
+    let meta = Meta { l4_off: 40, gso_size: 1400, gso_type: gso_kind::TCP4, ..plain };
     let packet = pool.compose(&bytes, &meta).unwrap();
     assert_eq!(refuse(&mut pool, packet, 16), Reason::GsoUnsupported);
     assert_eq!(pool.census().free, 64);

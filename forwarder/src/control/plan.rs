@@ -161,7 +161,7 @@ pub enum Mode {
 
 impl Mode {
     pub fn is_gate(self) -> bool {
-        matches!(self, Self::Auto | Self::Gate)
+        self == Self::Gate
     }
 }
 

@@ -15,13 +15,14 @@ use weir_core::{EngineConfig, FlowSum, Mac, PortId, PortSettings, Reason, VifLat
 use weir_port::{Cells, Pool, Port, TxFeatures};
 
 use super::command::{Change, Command, FdbNews, FlowPage, NewPort, Taken};
+use super::doorbell::Doorbell;
 use super::gathering::Gathering;
 use super::idle::IdlePolicy;
 use super::measure::MeasureSettings;
 use super::patience::{NoAnswer, Patience};
 use super::snapshot::WorkerSnapshot;
 use super::tap::Watcher;
-use super::transfer::{Doorbell, Peers};
+use super::transfer::Peers;
 use super::turn::Worker;
 
 /// How long the end of a worker's thread is waited for; one that stands still then is left behind.

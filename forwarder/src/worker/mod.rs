@@ -4,7 +4,7 @@
 //! - [`gathering`]: the receive ring that ports share
 //! - [`switching`]: what happens to one packet
 //! - [`chores`]: what is not done for every frame
-//! - [`transfer`], [`remotes`]: what passes between workers
+//! - [`transfer`], [`remotes`]: what passes between workers; [`doorbell`]: waking one that sleeps
 //! - [`measure`], [`headers`], [`sent`]: flows and times of every packet; [`tap`]: watching single ones
 //! - [`lanes`]: the worker's ports, and the order in which they are served
 //! - [`idle`]: when to look again and when to sleep
@@ -19,6 +19,7 @@
 
 mod chores;
 pub mod command;
+mod doorbell;
 mod gathering;
 pub mod handle;
 mod headers;

@@ -13,14 +13,14 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
-use rustix::event::{EventfdFlags, eventfd};
 use weir_core::{Container, Handed, PortId};
 use weir_port::{Packet, Pool};
+
+use super::doorbell::Doorbell;
 
 /// Containers on their way in one direction: a few turns' worth of a worker at full speed.
 const CONTAINERS: usize = 512;
@@ -29,73 +29,6 @@ const FRAMES: usize = 32 * 1024;
 /// Frames that must have come home before a worker without frames is woken for them: a batch of a
 /// refill. For fewer it looks by itself, within a round of chores, so no frame costs a bell.
 const WORTH_A_BELL: usize = 64;
-
-/// Wakes a worker that sleeps: the control side with a command, another worker with containers, or
-/// with frames for a worker that has none.
-#[derive(Debug)]
-pub struct Doorbell {
-    fd: OwnedFd,
-    state: AtomicU8,
-}
-
-/// A worker that looks at its rings by itself.
-const AWAKE: u8 = 0;
-/// One that sleeps until something comes.
-const ASLEEP: u8 = 1;
-/// One that sleeps although it has no frames to fill its rings with.
-const ASLEEP_IN_NEED: u8 = 2;
-
-impl Doorbell {
-    fn new() -> io::Result<Self> {
-        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { fd, state: AtomicU8::new(AWAKE) })
-    }
-
-    /// Whoever listens wakes, or does not fall asleep. A full counter means that it is about to be
-    /// woken anyway.
-    pub(super) fn ring(&self) {
-        let _ = rustix::io::write(&self.fd, &1_u64.to_ne_bytes());
-    }
-
-    /// Rings if the worker sleeps. A worker that is awake sees what was put into a ring before.
-    fn ring_if_asleep(&self) {
-        fence(Ordering::SeqCst);
-        if self.state.load(Ordering::Relaxed) != AWAKE {
-            self.ring();
-        }
-    }
-
-    /// Rings if the worker sleeps and has no frames.
-    fn ring_if_in_need(&self) {
-        fence(Ordering::SeqCst);
-        if self.state.load(Ordering::Relaxed) == ASLEEP_IN_NEED {
-            self.ring();
-        }
-    }
-
-    /// To be called before the last look at the rings. `in_need`: there are no frames to fill
-    /// receive rings with.
-    pub(super) fn lie_down(&self, in_need: bool) {
-        let state = if in_need { ASLEEP_IN_NEED } else { ASLEEP };
-        self.state.store(state, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-    }
-
-    #[cfg(test)]
-    pub(super) fn is_asleep(&self) -> bool {
-        self.state.load(Ordering::Relaxed) != AWAKE
-    }
-
-    pub(super) fn rise(&self) {
-        self.state.store(AWAKE, Ordering::Relaxed);
-        let mut count = [0_u8; 8];
-        let _ = rustix::io::read(&self.fd, &mut count);
-    }
-
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
 
 /// One worker's ends of the rings that it shares with another.
 #[derive(Debug)]

@@ -127,7 +127,8 @@ impl Storm {
         if self.frame_ns == 0 {
             return (true, due_ns);
         }
-        let ahead_ns = self.frame_ns as u64 * self.burst as u64;
+        // The one that is due is itself of the burst; without any burst it still goes.
+        let ahead_ns = self.frame_ns as u64 * self.burst.saturating_sub(1) as u64;
         let from_ns = if due_ns > now_ns { due_ns } else { now_ns };
         if from_ns - now_ns > ahead_ns {
             (false, due_ns)
@@ -219,7 +220,7 @@ pub struct Decision {
     pub tag: Option<Tag>,
     pub gso_size: u16,
     /// [`gso_kind`].
-    pub gso_kind: u16,
+    pub gso_kind: u8,
     /// Places in the receive ring that were taken for it.
     pub places: u32,
 }
@@ -340,10 +341,11 @@ fn route<F: Frame, T: Tables>(
         return Route::Other(flooded(slot, port, tables, Counter::PassedUnknown));
     }
     // The bridge has to hear of a source that it does not know, or that has moved, unless it never
-    // listens on this port; a locked port's unknown sources are the bridge's to refuse.
+    // listens on this port; a locked port's unknown sources are the bridge's to refuse, and so is
+    // everywhere a source that is no station's address.
     let known = from.port() == slot && !from.is_empty() && !from.has(table::entry_flags::LOCAL);
     let listens = !port.has(gate_flags::NO_LEARNING) || port.has(gate_flags::LOCKED);
-    if !known && (listens || !from.is_empty()) {
+    if !known && (listens || !from.is_empty() || !eth.has_valid_source()) {
         return Route::Other(Counter::PassedUnknown);
     }
     let egress = to.port();
@@ -389,7 +391,8 @@ fn steer<F: Frame, T: Tables>(
 ) -> Decision {
     let bridge = Decision::of(Counter::PassedBridge);
     let len = frame.len() as u32;
-    if len + 4 > MAX_FRAME_LEN {
+    let inside = frame.tag_is_inside() && frame.tag().is_some();
+    if len + 4 > MAX_FRAME_LEN || is_too_deep(&verdict, inside, tag) {
         return bridge;
     }
     let gso_size = frame.gso_size();
@@ -408,13 +411,12 @@ fn steer<F: Frame, T: Tables>(
         let drop = port.has(gate_flags::FALLBACK_DROP);
         return Decision::of(if drop { Counter::DroppedFallback } else { Counter::PassedFallback });
     }
-    let inside = frame.tag_is_inside();
     let leaves = len - if inside { 4 } else { 0 } + if tag.is_some() { 4 } else { 0 };
     let places = leaves.div_ceil(FRAME_ROOM);
     if !tables.take_room(slot, queue, places) {
         return Decision::of(Counter::RxShare);
     }
-    shift(&mut verdict, inside, tag);
+    shift(frame, &mut verdict, inside, tag);
     Decision {
         outcome: Counter::Steered,
         verdict,
@@ -427,24 +429,37 @@ fn steer<F: Frame, T: Tables>(
     }
 }
 
-/// Makes the verdict that of the frame as it leaves: the outer tag among its bytes, or gone.
+/// The parser looks behind two tags. Where one is put in front of two, or taken away from as many
+/// and more may follow, it would say something else of the frame that leaves.
 #[inline(always)]
-fn shift(v: &mut Verdict, was_inside: bool, tag: Option<Tag>) {
+fn is_too_deep(v: &Verdict, was_inside: bool, tag: Option<Tag>) -> bool {
+    v.is(meta_flags::TAGGED2)
+        && match tag {
+            Some(_) => !was_inside,
+            None => was_inside && v.is(meta_flags::OTHER),
+        }
+}
+
+/// Makes the verdict that of the frame as it leaves: the outer tag among its bytes, or gone. It is
+/// what the parser says of those bytes.
+#[inline(always)]
+fn shift<F: Frame>(frame: &F, v: &mut Verdict, was_inside: bool, tag: Option<Tag>) {
+    const INNER_TCI: usize = 18;
     let one = v.flags & meta_flags::TAGGED != 0;
     let two = v.flags & meta_flags::TAGGED2 != 0;
     let (mut tags, mut by) = (one as i32 + two as i32, 0i32);
+    let mut vlan = v.vlan;
     if was_inside {
         tags -= 1;
         by -= 4;
+        vlan = if tags > 0 { frame.be16(INNER_TCI).unwrap_or(0) & 0xfff } else { 0 };
     }
     if let Some(tag) = tag {
         tags += 1;
         by += 4;
-        v.vlan = tag.vid();
-    } else if was_inside {
-        // What stands inside was not looked at as an outer tag; whoever wants it reads the bytes.
-        v.vlan = 0;
+        vlan = tag.vid();
     }
+    v.set_vlan(vlan);
     v.flags &= !(meta_flags::TAGGED | meta_flags::TAGGED2);
     if tags > 0 {
         v.flags |= meta_flags::TAGGED;

@@ -6,11 +6,11 @@ use crate::meta::meta_flags;
 
 /// Values of [`Meta::gso_type`](crate::Meta::gso_type). The kernel's own bits do not fit 16.
 pub mod gso_kind {
-    pub const NONE: u16 = 0;
-    pub const TCP4: u16 = 1;
-    pub const TCP6: u16 = 2;
+    pub const NONE: u8 = 0;
+    pub const TCP4: u8 = 1;
+    pub const TCP6: u8 = 2;
     /// UDP datagrams of `gso_size` bytes each, IPv4 or IPv6 (see the `IPV4`/`IPV6` flags).
-    pub const UDP_L4: u16 = 3;
+    pub const UDP_L4: u8 = 3;
 }
 
 /// Bits of the kernel's `skb_shared_info::gso_type` (`SKB_GSO_*`).
@@ -33,7 +33,7 @@ pub mod skb_gso {
 /// The kind for the kernel's bits on a frame with these [`meta_flags`]; `None`: cannot be carried
 /// (tunnels, UFO, fragment lists, or bits that contradict the headers).
 #[inline(always)]
-pub const fn kind(skb_gso_type: u32, flags: u16) -> Option<u16> {
+pub const fn kind(skb_gso_type: u32, flags: u16) -> Option<u8> {
     if flags & meta_flags::FRAGMENT != 0 {
         return None;
     }

@@ -65,7 +65,7 @@ impl Meta {
             gso_size: 0,
             vlan: verdict.vlan,
             l3_off: verdict.l3_off as u8,
-            gso_type: gso_kind::NONE as u8,
+            gso_type: gso_kind::NONE,
             abi: ABI_VERSION,
         }
     }
@@ -73,6 +73,10 @@ impl Meta {
     /// As it stands in front of a frame, at an address that need not be aligned.
     pub fn from_bytes(bytes: [u8; META_LEN]) -> Self {
         zerocopy::transmute!(bytes)
+    }
+
+    pub fn to_bytes(self) -> [u8; META_LEN] {
+        zerocopy::transmute!(self)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::bytes::mac_bytes;
 use crate::checksum::{pseudo_sum_v4, pseudo_sum_v6};
-use crate::{Bytes, Malformed, Verdict, meta_flags};
+use crate::{Bytes, Malformed, Verdict, meta_flags, verdict};
 
 /// IPv6 extension headers looked through; behind more of them L4 stays unknown.
 pub const MAX_EXTENSIONS: usize = 8;
@@ -52,6 +52,12 @@ impl Ethernet {
     pub const fn is_group(&self) -> bool {
         self.dst >> 40 & 1 != 0
     }
+
+    /// The source is one station's address, as a bridge wants it: neither a group's nor zero.
+    #[inline(always)]
+    pub const fn has_valid_source(&self) -> bool {
+        self.src >> 40 & 1 == 0 && self.src != 0
+    }
 }
 
 /// Parses a frame. What is unknown is [`meta_flags::OTHER`] or has no L4; an error is a header that
@@ -94,22 +100,21 @@ pub fn classify_from<B: Bytes + ?Sized>(b: &B, eth: Ethernet) -> Result<Verdict,
         }
     }
     let off = b.opaque(off as u32) as usize;
-    let hash = mix(0, u64::from(v.vlan));
     // What follows works in 32 bits: a frame is far shorter, and the verifier keeps such bounds.
     let room = (b.len() as u32).saturating_sub(off as u32);
     let hash = match kind {
-        ethertype::IPV4 => ipv4(b, off, room, hash, &mut v)?,
-        ethertype::IPV6 => ipv6(b, off, room, hash, &mut v)?,
+        ethertype::IPV4 => ipv4(b, off, room, &mut v)?,
+        ethertype::IPV6 => ipv6(b, off, room, &mut v)?,
         ethertype::ARP => {
             arp(b, off, room, &mut v)?;
-            mix(mix(hash, eth.dst << 16 | u64::from(kind)), eth.src)
+            mix(mix(0, eth.dst << 16 | u64::from(kind)), eth.src)
         }
         _ => {
             v.flags |= meta_flags::OTHER;
-            mix(mix(hash, eth.dst << 16 | u64::from(kind)), eth.src)
+            mix(mix(0, eth.dst << 16 | u64::from(kind)), eth.src)
         }
     };
-    v.flow_hash = (hash ^ hash >> 32) as u32;
+    v.flow_hash = (hash ^ hash >> 32) as u32 ^ verdict::vlan_hash(v.vlan);
     v.flags = b.opaque(u32::from(v.flags)) as u16;
     Ok(v)
 }
@@ -132,7 +137,6 @@ fn ipv4<B: Bytes + ?Sized>(
     b: &B,
     off: usize,
     room: u32,
-    hash: u64,
     v: &mut Verdict,
 ) -> Result<u64, Malformed> {
     let (Some(first), Some(second), Some(dst)) = (b.be64(off), b.be64(off + 8), b.be32(off + 16))
@@ -152,7 +156,7 @@ fn ipv4<B: Bytes + ?Sized>(
     v.l3_off = off as u16;
     v.proto = (second >> 48) as u8;
     v.l4_len = total - header;
-    let hash = mix(mix(hash, u64::from(src) << 32 | u64::from(dst)), u64::from(v.proto));
+    let hash = mix(mix(0, u64::from(src) << 32 | u64::from(dst)), u64::from(v.proto));
     if first & 0x3fff != 0 {
         v.flags |= meta_flags::FRAGMENT;
         return Ok(hash);
@@ -168,7 +172,6 @@ fn ipv6<B: Bytes + ?Sized>(
     b: &B,
     off: usize,
     room: u32,
-    hash: u64,
     v: &mut Verdict,
 ) -> Result<u64, Malformed> {
     let word = |n: usize| b.be64(off + 8 * n).ok_or(Malformed::Ipv6);
@@ -217,7 +220,7 @@ fn ipv6<B: Bytes + ?Sized>(
     }
     v.proto = next;
     v.l4_len = left;
-    let hash = mix(mix(mix(mix(hash, src[0]), src[1]), dst[0]), dst[1]);
+    let hash = mix(mix(mix(mix(0, src[0]), src[1]), dst[0]), dst[1]);
     let hash = mix(hash, u64::from(next));
     if !whole || is_extension(next) {
         return Ok(hash);

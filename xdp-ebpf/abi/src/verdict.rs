@@ -48,6 +48,13 @@ impl Verdict {
         self.csum_len != 0 && self.csum == self.pseudo
     }
 
+    /// Puts the frame into another VLAN, as if it had been parsed with that one's tag.
+    #[inline(always)]
+    pub const fn set_vlan(&mut self, vlan: u16) {
+        self.flow_hash ^= vlan_hash(self.vlan) ^ vlan_hash(vlan);
+        self.vlan = vlan;
+    }
+
     /// Offset of the L4 checksum field; meaningful where `csum_len` is not 0.
     #[inline(always)]
     pub const fn csum_off(&self) -> u16 {
@@ -55,9 +62,17 @@ impl Verdict {
     }
 }
 
+/// What the VLAN contributes to [`Verdict::flow_hash`], by exclusive or, so that it can be taken out
+/// again: the outer tag may travel beside the bytes that are parsed. 0 for none.
+#[inline(always)]
+pub(crate) const fn vlan_hash(vlan: u16) -> u32 {
+    (vlan as u32).wrapping_mul(0x9e37_79b1)
+}
+
 /// Source address that an address lock is about, IPv4 as `::ffff:a.b.c.d`: of IPv4, of IPv6, or the
 /// sender's of ARP. `None`: no such address, or one that anybody may use before he has his own
-/// (ARP's 0.0.0.0, IPv6's unspecified) or that never leaves the link (fe80::/10).
+/// (ARP's 0.0.0.0, IPv6's unspecified) or that never leaves the link (fe80::/10). An ARP sender that
+/// cannot be read is one that no lock allows: 255.255.255.255.
 #[inline(always)]
 pub fn source_address<B: Bytes + ?Sized>(b: &B, flags: u16, l3_off: u16) -> Option<[u8; 16]> {
     let l3 = l3_off as usize;
@@ -70,7 +85,7 @@ pub fn source_address<B: Bytes + ?Sized>(b: &B, flags: u16, l3_off: u16) -> Opti
         }
         (high, low)
     } else if flags & meta_flags::ARP != 0 && b.be32(l3)? == ARP_ETHERNET_IPV4 {
-        let sender = b.be32(l3 + 14)?;
+        let sender = b.be32(l3 + 14).unwrap_or(u32::MAX);
         if sender == 0 {
             return None;
         }

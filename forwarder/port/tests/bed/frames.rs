@@ -51,10 +51,11 @@ pub(crate) fn superframe(pool: &mut Pool, bytes: &[u8], gso_size: u16) -> Packet
     let mut meta = Meta::new(&verdict, 1, bytes.len() as u32, 3);
     meta.flags |= meta_flags::GSO | meta_flags::CSUM_PARTIAL;
     meta.gso_size = gso_size;
-    meta.gso_type = match (verdict.is(meta_flags::UDP), verdict.is(meta_flags::IPV6)) {
+    let kind = match (verdict.is(meta_flags::UDP), verdict.is(meta_flags::IPV6)) {
         (true, _) => gso_kind::UDP_L4,
         (false, true) => gso_kind::TCP6,
         (false, false) => gso_kind::TCP4,
     };
+    meta.gso_type = kind as u8;
     pool.compose(bytes, &meta).unwrap()
 }

@@ -19,9 +19,10 @@ impl Forwarder {
     /// configuration is known, it leaves every frame alone.
     pub(super) fn probe_mode(&mut self, mode: Mode, link: &Link) -> Result<Attached, AttachError> {
         let wanted = match mode {
+            Mode::Auto => WantedMode::Auto,
             Mode::Skb => WantedMode::Only(attach::Mode::Skb),
             Mode::Native => WantedMode::Only(attach::Mode::Native),
-            Mode::Auto | Mode::Gate => WantedMode::Only(attach::Mode::Gate),
+            Mode::Gate => WantedMode::Only(attach::Mode::Gate),
         };
         self.steering.attach_as(link.ifindex, &link.name, wanted, link.prefers_skb_mode())
     }

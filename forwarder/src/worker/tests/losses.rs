@@ -180,7 +180,7 @@ fn superframe(payload: usize) -> (Vec<u8>, Meta) {
     frame.resize(54 + payload, 7);
     let mut meta = meta_of(&frame);
     meta.flags |= meta_flags::GSO | meta_flags::CSUM_PARTIAL;
-    (meta.gso_size, meta.gso_type) = (1448, gso_kind::TCP4 as u8);
+    (meta.gso_size, meta.gso_type) = (1448, gso_kind::TCP4);
     (frame, meta)
 }
 

@@ -1,0 +1,79 @@
+//! What the gate bounds: places in the receive ring, and frames that the bridge floods.
+
+use anyhow::{Result, ensure};
+use system_tests::root_or_skip;
+use weir_abi::{Counter, MAX_PORTS, RX_PLACES, Storm};
+
+use crate::harness::{DST, SRC, build};
+use crate::rig::Rig;
+use crate::worlds::{IN, QUEUE, base};
+
+#[test]
+fn a_source_may_hold_what_is_left_for_the_others() -> Result<()> {
+    root_or_skip!();
+    let mut rig = Rig::load()?;
+    rig.publish(&base())?;
+    let frame = build(0, false, false, &[1; 40])?;
+    rig.gate(&frame, None, 0)?;
+    let (own, all) = (u32::from(IN), MAX_PORTS + u32::from(QUEUE));
+    let ring = RX_PLACES as i64;
+    let (half, third) = (ring / 2, ring / 3);
+    // What the source holds, and all hold; whether there is one more for it.
+    let cases = [
+        (0, 0, true),
+        (half - 1, half, true),
+        (half, half, false),
+        (third - 1, 2 * third, true),
+        (third + 1, 2 * third + 1, false),
+        (0, ring - 1, true),
+        (0, ring, false),
+        (ring - 1, 0, true),
+        (ring, 0, false),
+        // Corrections of a worker's that were ahead: nothing is held, not more than ever was.
+        (-1, -1, true),
+        (-5, ring - 1, true),
+        (-5, ring, false),
+        (0, ring + 7, false),
+    ];
+    for (held, total, room) in cases {
+        rig.set_room(own, held)?;
+        rig.set_room(all, total)?;
+        let (outcome, _) = rig.gate_again(&frame, None, 0)?;
+        let expected = if room { Counter::Steered } else { Counter::RxShare };
+        ensure!(outcome == expected, "{held} of {total}: {outcome:?}");
+        let more = i64::from(room);
+        ensure!(rig.room(own)? == held + more && rig.room(all)? == total + more);
+    }
+    Ok(())
+}
+
+#[test]
+fn floods_pass_by_their_burst_and_are_dropped_beyond() -> Result<()> {
+    root_or_skip!();
+    let mut rig = Rig::load()?;
+    let mut world = base();
+    // One a second: none falls due while this runs.
+    let storm = Storm { frame_ns: 1_000_000_000, burst: 4 };
+    world.ports.entry(IN).and_modify(|port| port.storm = storm);
+    world.addresses.remove(&(DST, 0));
+    rig.publish(&world)?;
+    let unknown = build(0, false, false, &[1; 40])?;
+    let group = [&[0xff; 6], &unknown[6..]].concat();
+    ensure!(rig.gate(&unknown, None, 0)?.0 == Counter::PassedUnknown, "1");
+    for n in 2..=8 {
+        let (frame, open) = match n % 2 {
+            0 => (&group, Counter::PassedGroup),
+            _ => (&unknown, Counter::PassedUnknown),
+        };
+        let expected = if n <= storm.burst { open } else { Counter::Storm };
+        let (outcome, _) = rig.gate_again(frame, None, 0)?;
+        ensure!(outcome == expected, "{n}: {outcome:?}");
+    }
+    // Those for known stations are none of it.
+    world.addresses.insert((SRC, 0), (IN, 0));
+    world.addresses.insert((DST, 0), (IN, 0));
+    rig.publish(&world)?;
+    ensure!(rig.gate_again(&unknown, None, 0)?.0 == Counter::PassedBridge);
+    ensure!(rig.gate_again(&group, None, 0)?.0 == Counter::Storm);
+    Ok(())
+}

@@ -1,0 +1,381 @@
+//! The gate and the program behind it, loaded as weir loads them, and their maps.
+//! Invariant: each run of the gate is checked to have had exactly one outcome, the answer that
+//! belongs to it, and no effect on the frame; the thread stays on one CPU.
+
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering::Relaxed;
+
+use anyhow::{Context, Result, bail, ensure};
+use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuValues, XskMap};
+use aya::programs::{SchedClassifier, Xdp};
+use aya::util::nr_cpus;
+use aya::{Ebpf, EbpfLoader};
+use system_tests::cpu;
+use weir_abi::gate::VLAN_WORDS;
+use weir_abi::table::{self, Place, WAYS};
+use weir_abi::{
+    Counter, GatePort, IpLockKey, MAX_PORTS, MAX_WORKERS, META_LEN, MacLockKey, Meta, PortCounters,
+    RX_PLACES, Tables, Tag, maps, shed,
+};
+use weir_port::Cells;
+use weir_port::probe::{KernelFacts, SlotSocket, TestCtx, TestRun, test_run, test_run_skb};
+use weir_port::rawtc::TagThen;
+
+use crate::harness::{LO, XDP_REDIRECT, monotonic_ns, object};
+use crate::world::{SEED, World};
+use crate::worlds::{IN, QUEUE};
+
+const TCX_NEXT: i32 = -1;
+const TCX_DROP: i32 = 2;
+const TCX_REDIRECT: i32 = 7;
+/// What the books of room begin with: they only ever rise, and come round.
+const BOOKS: u64 = u64::MAX - 1;
+const HOUR_NS: u64 = 3_600_000_000_000;
+
+/// `weir_abi::gate::Cell` as the map has it.
+pub(crate) const CELL_WORDS: usize = META_LEN / 8 + 2;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CellWords(pub(crate) [u64; CELL_WORDS]);
+
+impl CellWords {
+    pub(crate) fn new(meta: &Meta, csum_len: u32, tag: Option<Tag>, places: u64) -> Self {
+        let mut words = [0; CELL_WORDS];
+        for (word, bytes) in words.iter_mut().zip(meta.to_bytes().as_chunks::<8>().0) {
+            *word = u64::from_ne_bytes(*bytes);
+        }
+        let tag = tag.map_or(0, |tag| u64::from(tag.proto) << 16 | u64::from(tag.tci));
+        words[META_LEN / 8] = u64::from(csum_len) | tag << 32;
+        words[META_LEN / 8 + 1] = places;
+        Self(words)
+    }
+
+    pub(crate) fn meta(&self) -> Meta {
+        let mut bytes = [0; META_LEN];
+        for (bytes, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(self.0) {
+            *bytes = word.to_ne_bytes();
+        }
+        Meta::from_bytes(bytes)
+    }
+}
+
+pub(crate) struct Rig {
+    _ebpf: Ebpf,
+    gate: OwnedFd,
+    behind: OwnedFd,
+    slots: HashMap<MapData, u32, u32>,
+    macs: HashMap<MapData, [u8; MacLockKey::LEN], u8>,
+    ips: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
+    ports: Cells,
+    vlans: Cells,
+    addresses: Cells,
+    seen: Cells,
+    taken: Cells,
+    given_back: Cells,
+    shed: Cells,
+    workers: XskMap<MapData>,
+    counters: PerCpuArray<MapData, [u64; PortCounters::WORDS]>,
+    cells: PerCpuArray<MapData, [u64; CELL_WORDS]>,
+    strays: PerCpuArray<MapData, u64>,
+    socket: SlotSocket,
+    /// By tag: a way into the gate with that tag beside the frame.
+    tagged: Vec<(Tag, TagThen)>,
+    /// What is to be taken out again.
+    published: World,
+}
+
+fn words(map: Map, words: usize) -> Result<Cells> {
+    let Map::Array(data) = map else { bail!("not an array") };
+    Ok(Cells::map(data.fd().as_fd(), words)?)
+}
+
+fn get(cells: &Cells, at: usize) -> Result<u64> {
+    Ok(cells.get(at).context("beyond the map")?.load(Relaxed))
+}
+
+fn set(cells: &Cells, at: usize, word: u64) -> Result<()> {
+    cells.get(at).context("beyond the map")?.store(word, Relaxed);
+    Ok(())
+}
+
+/// Where a place of the table stands; the test's few addresses get whichever way.
+fn word_of(place: Place) -> usize {
+    let way = place.bucket as usize % WAYS;
+    place.bucket as usize * WAYS + way
+}
+
+impl Rig {
+    /// As `forwarder/src/control/attach.rs` does it.
+    pub(crate) fn load() -> Result<Self> {
+        let facts = KernelFacts::read();
+        ensure!(facts.skb.usable(), "this kernel has no BTF: no gate");
+        let (object, gso) = facts.link(&object()?);
+        let (skb, seed) = (facts.skb.to_words(), SEED.to_words());
+        let mut ebpf = EbpfLoader::new()
+            .override_global(maps::GSO_OFFSETS, &gso, true)
+            .override_global(maps::SKB_OFFSETS, &skb, true)
+            .override_global(maps::PAIR, &LO, true)
+            .override_global(maps::TABLE_SEED, &seed, true)
+            .load(&object)?;
+        let gate: &mut SchedClassifier =
+            ebpf.program_mut(maps::GATE).context("gate")?.try_into()?;
+        gate.load()?;
+        let gate = gate.fd()?.as_fd().try_clone_to_owned()?;
+        let behind: &mut Xdp = ebpf.program_mut(maps::BEHIND).context("behind")?.try_into()?;
+        behind.load()?;
+        let behind = behind.fd()?.as_fd().try_clone_to_owned()?;
+        let mut take = |name: &str| ebpf.take_map(name).with_context(|| format!("no map {name}"));
+        let ports = MAX_PORTS as usize;
+        let room = 8 * (MAX_PORTS + MAX_WORKERS) as usize;
+        let rig = Self {
+            gate,
+            behind,
+            slots: take(maps::SLOTS)?.try_into()?,
+            macs: take(maps::MAC_LOCK)?.try_into()?,
+            ips: take(maps::IP_LOCK)?.try_into()?,
+            ports: words(take(maps::GATE_PORTS)?, ports * GatePort::WORDS)?,
+            vlans: words(take(maps::VLANS)?, ports * VLAN_WORDS)?,
+            addresses: words(take(maps::ADDRESSES)?, table::WORDS)?,
+            seen: words(take(maps::LAST_SEEN)?, table::WORDS / 2)?,
+            taken: words(take(maps::TAKEN)?, room)?,
+            given_back: words(take(maps::GIVEN_BACK)?, room)?,
+            shed: words(take(maps::SHED)?, shed::WORDS)?,
+            workers: take(maps::WORKERS)?.try_into()?,
+            counters: take(maps::COUNTERS)?.try_into()?,
+            cells: take(maps::CELLS)?.try_into()?,
+            strays: take(maps::STRAYS)?.try_into()?,
+            socket: SlotSocket::new()?,
+            tagged: Vec::new(),
+            published: World::default(),
+            _ebpf: ebpf,
+        };
+        cpu::pin(0);
+        Ok(rig)
+    }
+
+    /// Puts a world into the maps, in place of the one before.
+    pub(crate) fn publish(&mut self, world: &World) -> Result<()> {
+        let before = std::mem::take(&mut self.published);
+        self.write(&before, false)?;
+        self.write(world, true)?;
+        self.slots.insert(LO, u32::from(IN), 0)?;
+        self.published = World {
+            ports: world.ports.clone(),
+            addresses: world.addresses.clone(),
+            macs: world.macs.clone(),
+            ips: world.ips.clone(),
+            shed: world.shed.clone(),
+            workers: world.workers.clone(),
+            storm: world.storm,
+            full: world.full,
+            ..World::default()
+        };
+        Ok(())
+    }
+
+    fn write(&mut self, world: &World, there: bool) -> Result<()> {
+        let when = |word: u64| if there { word } else { 0 };
+        for slot in world.ports.keys() {
+            let port = world.gate_port(*slot).unwrap_or_default();
+            let at = usize::from(*slot) * GatePort::WORDS;
+            for (n, word) in port.words().into_iter().enumerate() {
+                set(&self.ports, at + n, when(word))?;
+            }
+            for n in 0..VLAN_WORDS {
+                let word = when(world.vlans(*slot, n));
+                set(&self.vlans, usize::from(*slot) * VLAN_WORDS + n, word)?;
+            }
+        }
+        self.set_ifindex(IN, if there { LO } else { 0 });
+        for (place, entry) in world.entries() {
+            set(&self.addresses, word_of(place), when(entry.word()))?;
+        }
+        for (slot, mac) in &world.macs {
+            let key = MacLockKey { slot: *slot, mac: *mac }.to_bytes();
+            if there { self.macs.insert(key, 1, 0)? } else { self.macs.remove(&key)? }
+        }
+        for (slot, address) in &world.ips {
+            let key = IpLockKey::new(*slot, *address).to_bytes();
+            if there { self.ips.insert(key, 1, 0)? } else { self.ips.remove(&key)? }
+        }
+        for (ingress, egress) in &world.shed {
+            let (at, mask) = shed::cell(*ingress, *egress).context("no such pair")?;
+            let word = get(&self.shed, at)?;
+            set(&self.shed, at, if there { word | mask } else { word & !mask })?;
+        }
+        for queue in &world.workers {
+            if there {
+                self.workers.set(u32::from(*queue), self.socket.as_raw_fd(), 0)?;
+            } else {
+                self.workers.unset(u32::from(*queue))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The limits and the room as the world has them, and nobody seen, whatever ran before.
+    fn refill(&self) -> Result<()> {
+        for place in self.published.entries().keys() {
+            set(&self.seen, word_of(*place) / 2, 0)?;
+        }
+        let queue = self.published.ports.get(&IN).map_or(0, |port| port.queue);
+        let full = if self.published.full { RX_PLACES } else { 0 };
+        for (index, more) in [(u32::from(IN), 0), (MAX_PORTS + u32::from(queue), full)] {
+            if index < MAX_PORTS + MAX_WORKERS {
+                set(&self.taken, 8 * index as usize, BOOKS.wrapping_add(more))?;
+                set(&self.given_back, 8 * index as usize, BOOKS)?;
+            }
+        }
+        let due = if self.published.storm { monotonic_ns()? + HOUR_NS } else { 0 };
+        set(&self.taken, 8 * usize::from(IN) + 1, due)
+    }
+
+    /// Places that are taken, of a slot or a queue; negative: more were given back.
+    pub(crate) fn room(&self, index: u32) -> Result<i64> {
+        let at = 8 * index as usize;
+        Ok(get(&self.taken, at)?.wrapping_sub(get(&self.given_back, at)?).cast_signed())
+    }
+
+    pub(crate) fn set_room(&self, index: u32, taken: i64) -> Result<()> {
+        let at = 8 * index as usize;
+        set(&self.given_back, at, BOOKS)?;
+        set(&self.taken, at, BOOKS.wrapping_add_signed(taken))
+    }
+
+    pub(crate) fn set_ifindex(&self, slot: u16, ifindex: u32) {
+        if let Some(cell) = self.ports.get(usize::from(slot) * GatePort::WORDS) {
+            let flags = cell.load(Relaxed) & !u64::from(u32::MAX);
+            cell.store(flags | u64::from(ifindex), Relaxed);
+        }
+    }
+
+    pub(crate) fn forget(&mut self) -> Result<()> {
+        Ok(self.slots.remove(&LO)?)
+    }
+
+    /// Which of the addresses the gate has marked.
+    pub(crate) fn marked(&self) -> Result<BTreeSet<usize>> {
+        let mut marked = BTreeSet::new();
+        for place in self.published.entries().keys() {
+            let at = word_of(*place);
+            let both = get(&self.seen, at / 2)?;
+            if both >> (32 * (at % 2)) & u64::from(u32::MAX) != 0 {
+                marked.insert(at);
+            }
+        }
+        Ok(marked)
+    }
+
+    /// The words of places, as `marked` gives them.
+    pub(crate) fn words_of(places: &[Place]) -> BTreeSet<usize> {
+        places.iter().map(|place| word_of(*place)).collect()
+    }
+
+    pub(crate) fn counters(&self) -> Result<PortCounters> {
+        let mut sum = PortCounters::default();
+        for cpu in self.counters.get(&IN.into(), 0)?.iter() {
+            sum.merge(&PortCounters::from_words(*cpu));
+        }
+        Ok(sum)
+    }
+
+    pub(crate) fn strays(&self) -> Result<u64> {
+        Ok(self.strays.get(&0, 0)?.iter().sum())
+    }
+
+    pub(crate) fn cell(&self) -> Result<CellWords> {
+        Ok(CellWords(*self.cells.get(&0, 0)?.first().context("no CPU")?))
+    }
+
+    pub(crate) fn fill(&mut self, cell: CellWords) -> Result<()> {
+        let cpus = nr_cpus().map_err(|(_, error)| error)?;
+        let mut values = vec![[0; CELL_WORDS]; cpus];
+        *values.first_mut().context("no CPU")? = cell.0;
+        Ok(self.cells.set(0, PerCpuValues::try_from(values)?, 0)?)
+    }
+
+    fn enter(&mut self, beside: Option<Tag>) -> Result<BorrowedFd<'_>> {
+        let Some(tag) = beside else { return Ok(self.gate.as_fd()) };
+        let known = self.tagged.iter().position(|(known, _)| *known == tag);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let way = TagThen::new(tag.proto, tag.tci, self.gate.as_fd())?;
+                self.tagged.push((tag, way));
+                self.tagged.len() - 1
+            }
+        };
+        Ok(self.tagged[at].1.as_fd())
+    }
+
+    /// Runs a frame through the gate; gives its one outcome, and the cell.
+    pub(crate) fn gate(
+        &mut self,
+        frame: &[u8],
+        beside: Option<Tag>,
+        gso_size: u16,
+    ) -> Result<(Counter, CellWords)> {
+        self.refill()?;
+        self.gate_again(frame, beside, gso_size)
+    }
+
+    /// The same with limits and room as they are.
+    pub(crate) fn gate_again(
+        &mut self,
+        frame: &[u8],
+        beside: Option<Tag>,
+        gso_size: u16,
+    ) -> Result<(Counter, CellWords)> {
+        self.fill(CellWords::default())?;
+        let before = self.counters()?;
+        let way = self.enter(beside)?;
+        let (answer, data) = test_run_skb(way, frame, LO, gso_size.into())?;
+        ensure!(data == frame, "the gate changed the frame");
+        let after = self.counters()?;
+        let mut risen = Counter::all().filter(|c| after.frames(*c) != before.frames(*c));
+        let outcome = risen.next().context("no outcome")?;
+        let mut expected = before;
+        expected.frames[outcome as usize] += 1;
+        expected.bytes[outcome as usize] += frame.len() as u64;
+        ensure!(after == expected, "{after:?}, expected {expected:?}");
+        let name = outcome.name();
+        let expected = match outcome {
+            Counter::Steered => TCX_REDIRECT,
+            _ if name.starts_with("passed") => TCX_NEXT,
+            _ => TCX_DROP,
+        };
+        ensure!(answer == expected, "{name} with answer {answer}");
+        Ok((outcome, self.cell()?))
+    }
+
+    /// Runs a frame that the gate must not look at.
+    pub(crate) fn untouched(&self, frame: &[u8]) -> Result<()> {
+        let before = self.counters()?;
+        let (answer, data) = test_run_skb(self.gate.as_fd(), frame, LO, 0)?;
+        ensure!(answer == TCX_NEXT && data == frame && self.counters()? == before);
+        Ok(())
+    }
+
+    /// Runs a frame through what is behind the gate, with the cell as it is.
+    pub(crate) fn behind(&self, frame: &[u8]) -> Result<TestRun> {
+        Ok(test_run(self.behind.as_fd(), frame, Some(Self::ctx()))?)
+    }
+
+    pub(crate) fn ctx() -> TestCtx {
+        TestCtx { ingress_ifindex: LO, rx_queue_index: QUEUE.into() }
+    }
+
+    pub(crate) fn behind_fd(&self) -> BorrowedFd<'_> {
+        self.behind.as_fd()
+    }
+
+    /// The same for one that must reach its worker; gives what the worker gets.
+    pub(crate) fn behind_steered(&self, frame: &[u8]) -> Result<(Meta, Vec<u8>)> {
+        let strays = self.strays()?;
+        let run = self.behind(frame)?;
+        ensure!(run.action == XDP_REDIRECT, "action {}", run.action);
+        ensure!(self.strays()? == strays && self.cell()?.meta().abi == 0, "the cell is taken");
+        Ok((Meta::from_bytes(run.meta.as_slice().try_into()?), run.data))
+    }
+}
