@@ -314,6 +314,20 @@ impl Weir {
         said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))
     }
 
+    /// Waits until it ends by itself, with an error; returns all that it said.
+    pub fn wait_end(mut self) -> Result<String> {
+        let child = &mut self.child;
+        let ended = wait_ok(STOP, "weir to end", || child.try_wait()?.context("it still runs"));
+        let status = ended.with_context(|| self.said())?;
+        if status.success() {
+            bail!("weir ended without an error:\n{}", self.said());
+        }
+        let said = Arc::clone(&self.said);
+        drop(self);
+        wait_for(Duration::from_secs(5), "its last word", || Arc::strong_count(&said) == 1)?;
+        said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))
+    }
+
     pub fn stop_with(mut self, signal: Signal) -> Result<()> {
         let status = self.end_with(signal)?;
         if !status.success() {

@@ -100,6 +100,8 @@ pub struct WorkerBooks {
     pub kicks: u64,
     pub kick_again: u64,
     pub containers: ContainerStats,
+    /// Steered frames that weir's own pair lost before anybody could count them; also in `lost`.
+    pub never_came: u64,
     /// Now, not ever.
     pub rx_waiting: u64,
     pub tx_outstanding: u64,
@@ -142,16 +144,28 @@ impl WorkerBooks {
         self.kick_again += other.kick_again;
         self.lost.merge(&other.lost);
         merge_containers(&mut self.containers, &other.containers);
+        self.never_came += other.never_came;
         self.rx_waiting += other.rx_waiting;
         self.tx_outstanding += other.tx_outstanding;
     }
 
     /// Steered frames that the worker knows the end of: received, or lost at its door.
     pub fn arrived(&self) -> u64 {
-        let at_the_door =
-            [Reason::RxRingFull, Reason::FillEmpty, Reason::BadDescriptor, Reason::TruncatedChain];
-        self.rx_packets + at_the_door.iter().map(|&reason| self.lost.get(reason)).sum::<u64>()
+        self.rx_packets + self.never_came + at_the_door(&self.lost)
     }
+
+    /// Steered frames that will not come any more, for who waits for them.
+    pub fn give_up(&mut self, frames: u64) {
+        self.never_came += frames;
+        self.lost.add(Reason::FallbackDrop, frames);
+    }
+}
+
+/// What was lost on the way from the program into the worker.
+pub fn at_the_door(lost: &Losses) -> u64 {
+    let reasons =
+        [Reason::RxRingFull, Reason::FillEmpty, Reason::BadDescriptor, Reason::TruncatedChain];
+    reasons.iter().map(|&reason| lost.get(reason)).sum()
 }
 
 fn merge_containers(sum: &mut ContainerStats, other: &ContainerStats) {

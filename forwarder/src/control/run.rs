@@ -6,6 +6,7 @@
 //! forwarder's lock, makes the end a few seconds later, and not impossible.
 
 mod ending;
+mod pair;
 mod roll;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ use super::links::{Event, GuardError, Link, Links, LinksError, Snapshot, Watch, 
 use super::live::Difference;
 use super::measure::Measured;
 use super::metrics::{self, MetricsListener, Numbers, PortTimes, Sample};
+use super::pair::{PairError, PairEvent};
 use super::plan::{Plan, PortPlan};
 use super::privileges::check_privileges;
 use super::report::{FlowsReport, LatencyReport, PortList, StatsReport};
@@ -324,12 +326,15 @@ async fn follow(
     let mut refresh = after(bridge.as_ref().map_or(COMPARE_EVERY, |it| period(it.state())));
     let mut workers = RollCall::<XskPort>::of(forwarder.lock().await.askers());
     let newcomers = forwarder.lock().await.newcomers();
+    let mut own_pair =
+        forwarder.lock().await.watch_pair().await.context("weir's own pair cannot be followed")?;
     loop {
         // Signals first. Of the rest, guests can make as many events and learned addresses as they
         // like, so neither comes before the other, and the comparison, which is rare, before both.
         let rest = async {
             tokio::select! {
                 event = watch.next() => Rest::Event(event),
+                event = pair::next_of(&mut own_pair) => Rest::Pair(event),
                 changes = next_of(bridge) => Rest::Bridge(changes),
                 Some(heard) = news.recv() => Rest::Heard(heard),
                 _ = spread.tick(), if !settled => Rest::Spread,
@@ -365,6 +370,10 @@ async fn follow(
                 if let Some(bridge) = bridge {
                     forwarder.lock().await.heed_bridge(&changes, bridge.state());
                 }
+            }
+            Rest::Pair(event) => {
+                let event = event.context("weir's own pair cannot be followed any more")?;
+                pair::heed(event, forwarder).await?;
             }
             Rest::Newcomer => {
                 if let Some(bridge) = bridge {
@@ -430,6 +439,7 @@ enum Rest {
     Heard(FdbNews),
     /// A port is served from now on that the bridge knows more of.
     Newcomer,
+    Pair(Result<PairEvent, PairError>),
 }
 
 fn after(time: Duration) -> Pin<Box<Sleep>> {

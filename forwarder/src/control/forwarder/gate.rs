@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aya::programs::links::FdLink;
 use tokio::sync::Notify;
@@ -21,12 +22,13 @@ use weir_port::{
 use super::Forwarder;
 use super::roster::{Active, Entry};
 use crate::control::attach::{self, AttachError, MapsError};
+use crate::control::books::{self, Inside};
 use crate::control::bridge::foreign::{self, Device, Findings};
 use crate::control::bridge::make::{self, MakeError};
 use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
 use crate::control::links::Link;
-use crate::control::pair::{Pair, PairError};
+use crate::control::pair::{Pair, PairError, PairWatch};
 use crate::control::plan::{Fallback, PortPlan, Role};
 use crate::worker::{Gathering, NoAnswer, Room};
 
@@ -34,6 +36,8 @@ use crate::worker::{Gathering, NoAnswer, Room};
 /// needs, and too few to be felt by the others.
 const STORM_PER_S: u32 = 10_000;
 const STORM_BURST: u32 = 4096;
+/// How long frames may be on their way into the workers' rings.
+const SETTLE: Duration = Duration::from_millis(50);
 /// Frames of a worker's fill ring: twice what the gate lets into the receive ring.
 pub(super) const FILL: u32 = 2 * RX_PLACES as u32;
 
@@ -164,16 +168,56 @@ impl Forwarder {
         if self.gate.is_none() {
             return;
         }
+        // The sockets are closed when the workers have ended: until then they count frames.
+        self.clear_workers();
+        if let Some(gate) = &mut self.gate {
+            gate.behind = None;
+        }
+    }
+
+    /// Follows what happens to weir's own pair, where there is one.
+    pub async fn watch_pair(&self) -> Result<Option<PairWatch>, PairError> {
+        match &self.gate {
+            Some(gate) => gate.pair.watch().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The pair is not there any more: all ports are left to the bridge from here on, and what was on
+    /// its way is lost under its name.
+    pub async fn abandon_pair(&mut self) -> Result<(), NoAnswer> {
+        self.clear_workers();
+        tokio::time::sleep(SETTLE).await;
+        let snapshots = self.workers.snapshots().await?;
+        // Those are nobody's in particular, and named already.
+        let mut named = books::at_the_door(&Inside::of(&snapshots).orphans);
+        let mut missing = Vec::new();
+        for (name, entry) in self.roster.iter() {
+            let mut known = entry.past.clone();
+            let mut ports = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
+            if let Some(port) = ports.find(|port| port.id == entry.id()) {
+                known.absorb(port);
+            }
+            let lost = self.program_books(entry.slot).steered.saturating_sub(known.arrived());
+            let taken = lost.min(named);
+            named -= taken;
+            missing.push((name.clone(), lost - taken));
+        }
+        for (name, lost) in missing {
+            if let Some(entry) = self.roster.get_mut(&name) {
+                entry.past.give_up(lost);
+            }
+        }
+        Ok(())
+    }
+
+    fn clear_workers(&mut self) {
         for worker in 0..self.workers.count() {
             if let Some(maps) = self.steering.gate()
                 && let Err(error) = maps.clear_worker(worker as u32)
             {
                 tracing::debug!("{error}");
             }
-            // Its sockets are closed when the workers have ended: until then they count frames.
-        }
-        if let Some(gate) = &mut self.gate {
-            gate.behind = None;
         }
     }
 

@@ -1,0 +1,302 @@
+//! Things come to an end while frames are under way: weir, the bridge, ports, weir's own pair. What is
+//! lost has a name, what is left forwards, and what was said is clear.
+
+use anyhow::{Context, Result, ensure};
+use std::time::Duration;
+use system_tests::bed::{BRIDGE, Family, GUEST_IF};
+use system_tests::drive::{ping_all, reachable, udp_exact};
+use system_tests::gate::{self, start, steered, wait_steered};
+use system_tests::traffic::udp_source::Sending;
+use system_tests::traffic::{Pace, Sink, Source, ping};
+use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip, wait_for};
+
+/// Datagrams from one to another that go on until they are stopped.
+struct Flow {
+    sink: Sink,
+    sending: Sending,
+}
+
+impl Flow {
+    fn start(from: &Guest, to: &Guest, rate: u64) -> Result<Self> {
+        let sink = Sink::start(&to.ns, to.socket(Family::V4, 0))?;
+        let source = Source { pace: Pace::Rate(rate), ..Source::to(sink.addr()) };
+        let sending = source.start(&from.ns)?;
+        sink.wait_for(200, gate::SOON)?;
+        Ok(Self { sink, sending })
+    }
+
+    /// Waits for more of them.
+    fn goes_on(&self) -> Result<()> {
+        self.sink.wait_for(self.sink.so_far() + 500, gate::SOON)
+    }
+
+    /// How many were sent, and how many came once.
+    fn stop(self) -> Result<(u64, u64)> {
+        let sent = self.sending.stop()?.frames;
+        // What is missing by then is lost.
+        let _ = self.sink.wait_for(sent, Duration::from_secs(1));
+        let received = self.sink.finish()?;
+        ensure!(received.duplicates == 0, "{} came twice", received.duplicates);
+        Ok((sent, received.unique(0)))
+    }
+
+    fn lost_nothing(self) -> Result<()> {
+        let (sent, came) = self.stop()?;
+        ensure!(sent == came, "{came} of {sent} came");
+        Ok(())
+    }
+}
+
+/// The outer end of weir's own pair.
+fn outer(bed: &Bed) -> Result<String> {
+    let links = bed.host.ip("-br link show type veth")?;
+    let mut names = links.lines().filter_map(|line| line.split(['@', ' ']).next());
+    names.find(|name| name.starts_with("w0-")).map(str::to_owned).context("there is no pair")
+}
+
+/// Whether anything of weir is attached to a port.
+fn attached(bed: &Bed, port: &str) -> Result<bool> {
+    let ids = bed.host.run(|| {
+        let query =
+            aya::programs::SchedClassifier::query_tcx(port, aya::programs::TcAttachType::Ingress);
+        Ok(query.map(|(_, programs)| programs.len())?)
+    })?;
+    Ok(ids > 0)
+}
+
+#[test]
+fn a_stop_under_load_loses_nothing_that_is_not_named() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(3).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_steered(&weir, one, two)?;
+    ensure!(attached(&bed, "v1")?, "the gate is not there");
+    let settings = bed.host.ethtool("-k v1")? + &one.ns.ethtool(&format!("-k {GUEST_IF}"))?;
+    let flow = Flow::start(one, two, 5000)?;
+    let said = weir.stop_and_listen()?;
+    flow.goes_on()?;
+    let (sent, came) = flow.stop()?;
+    let stopped = said.lines().find(|line| line.contains("stopped: received")).context("no sum")?;
+    ensure!(!stopped.contains("NOT balanced"), "{stopped}");
+    let lost = number(stopped, "lost ").context("no loss is told")?;
+    ensure!(sent - came == lost, "{came} of {sent} came, but\n{stopped}");
+    // The ports are the bridge's; the pair waits for the next.
+    for port in bed.ports() {
+        ensure!(!attached(&bed, &port)?, "something is left on {port}");
+    }
+    let now = bed.host.ethtool("-k v1")? + &one.ns.ethtool(&format!("-k {GUEST_IF}"))?;
+    ensure!(settings == now, "settings were changed");
+    let pair = bed.host.ifindex(&outer(&bed)?)?;
+    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    wait_steered(&weir, one, two)?;
+    ensure!(bed.host.ifindex(&outer(&bed)?)? == pair, "the pair was made anew");
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+fn number(text: &str, before: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(before)?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[test]
+fn killed_under_load_and_started_again() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_steered(&weir, one, two)?;
+    let pair = bed.host.ifindex(&outer(&bed)?)?;
+    let flow = Flow::start(one, two, 2000)?;
+    weir.kill9()?;
+    // By the bridge.
+    flow.goes_on()?;
+    ping_all(&bed)?;
+    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    flow.goes_on()?;
+    wait_steered(&weir, one, two)?;
+    ensure!(bed.host.ifindex(&outer(&bed)?)? == pair, "the pair was made anew");
+    let (sent, came) = flow.stop()?;
+    // What was in its rings, and no more: half a second at the very most.
+    ensure!(sent - came < 1000, "{came} of {sent} came");
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+/// weir has to say so and to end; its ports forward, and the next one makes the pair anew.
+fn without_the_pair(harm: impl FnOnce(&Bed) -> Result<()>, told: &str) -> Result<()> {
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_steered(&weir, one, two)?;
+    let flow = Flow::start(one, two, 2000)?;
+    harm(&bed)?;
+    let said = weir.wait_end()?;
+    ensure!(said.contains(told), "no `{told}`:\n{said}");
+    let stopped = said.lines().find(|line| line.contains("stopped: received")).context("no sum")?;
+    ensure!(!stopped.contains("NOT balanced"), "{stopped}");
+    flow.goes_on()?;
+    let (sent, came) = flow.stop()?;
+    let lost = number(stopped, "lost ").context("no loss is told")?;
+    ensure!(sent - came <= lost, "{came} of {sent} came, but\n{stopped}");
+    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    wait_steered(&weir, one, two)?;
+    udp_exact(one, two, Family::V6, 500, 300)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn the_pair_deleted_under_load() -> Result<()> {
+    root_or_skip!();
+    let delete = |bed: &Bed| bed.host.ip(&format!("link del {}", outer(bed)?)).map(drop);
+    without_the_pair(delete, "of weir's own pair of devices is gone")
+}
+
+#[test]
+fn the_pair_set_down_under_load() -> Result<()> {
+    root_or_skip!();
+    let down = |bed: &Bed| bed.host.ip(&format!("link set {} down", outer(bed)?)).map(drop);
+    without_the_pair(down, "of weir's own pair of devices was set down")
+}
+
+/// Without its mount the namespace lives as long as weir: it goes on, and says so.
+#[test]
+fn the_pairs_namespace_unmounted_under_load() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_steered(&weir, one, two)?;
+    let flow = Flow::start(one, two, 2000)?;
+    let mount = format!("/run/weir/netns/{}", outer(&bed)?.replacen("w0", "w1", 1));
+    nix::mount::umount2(mount.as_str(), nix::mount::MntFlags::MNT_DETACH)?;
+    weir.wait_said("took away the mount")?;
+    flow.goes_on()?;
+    flow.lost_nothing()?;
+    weir.assert_ledger()?;
+    weir.stop()?;
+    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    wait_steered(&weir, one, two)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn a_port_moved_to_another_bridge() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(3).bridge().build()?;
+    bed.host.ip("link add br1 type bridge mcast_snooping 0")?;
+    bed.host.ip("link set br1 up")?;
+    let weir = start(&bed)?;
+    let (one, two, three) = (bed.guest(0)?, bed.guest(1)?, bed.guest(2)?);
+    wait_steered(&weir, one, two)?;
+    wait_steered(&weir, one, three)?;
+    let flow = Flow::start(one, &bed.uplink, 2000)?;
+    for _ in 0..2 {
+        let towards = Flow::start(one, three, 1000)?;
+        bed.host.ip("link set dev v3 master br1")?;
+        weir.wait_port("v3", &["absent", "gone"])?;
+        towards.stop()?;
+        ensure!(!attached(&bed, "v3")?, "its program is still there");
+        // In another network now: nobody here reaches it.
+        ensure!(ping(&one.ns, three.addr(Family::V4), 1).is_err(), "it still answers");
+        bed.host.ip(&format!("link set dev v3 master {BRIDGE}"))?;
+        weir.wait_port("v3", &["up"])?;
+        reachable(one, three, gate::SOON)?;
+        wait_steered(&weir, one, three)?;
+    }
+    flow.lost_nothing()?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn a_members_namespace_removed_under_load() -> Result<()> {
+    root_or_skip!();
+    let mut bed = BedSpec::vms(3).bridge().build()?;
+    let weir = start(&bed)?;
+    wait_steered(&weir, bed.guest(0)?, bed.guest(1)?)?;
+    wait_steered(&weir, bed.guest(0)?, bed.guest(2)?)?;
+    let flow = Flow::start(bed.guest(0)?, bed.guest(1)?, 2000)?;
+    let to = bed.guest(2)?.socket(Family::V4, 9000);
+    let towards = Source { pace: Pace::Rate(5000), ..Source::to(to) }.start(&bed.guest(0)?.ns)?;
+    let from = bed.guest(1)?.socket(Family::V4, 9001);
+    let backwards =
+        Source { pace: Pace::Rate(5000), ..Source::to(from) }.start(&bed.guest(2)?.ns)?;
+    wait_for(gate::SOON, "load", || towards.so_far() > 500 && backwards.so_far() > 500)?;
+    // Its sockets hold the namespace: they go with it.
+    drop(backwards);
+    drop(bed.guests.pop());
+    weir.wait_port("v3", &["absent", "gone"])?;
+    flow.goes_on()?;
+    drop(towards);
+    flow.lost_nothing()?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn a_bridge_deleted_under_load() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_steered(&weir, one, two)?;
+    let flow = Flow::start(one, two, 2000)?;
+    bed.host.ip(&format!("link del {BRIDGE}"))?;
+    for port in bed.ports() {
+        weir.wait_port(&port, &["absent", "gone"])?;
+    }
+    weir.wait_said(BRIDGE)?;
+    for port in bed.ports() {
+        ensure!(!attached(&bed, &port)?, "something is left on {port}");
+    }
+    let stats = weir.assert_ledger()?;
+    ensure!(stats["ledger"]["balanced"] == true, "{stats:#}");
+    flow.stop()?;
+    // It comes again.
+    bed.host.ip(&format!("link add {BRIDGE} type bridge mcast_snooping 0"))?;
+    bed.host.ip(&format!("link set {BRIDGE} up"))?;
+    for port in bed.ports() {
+        bed.host.ip(&format!("link set dev {port} master {BRIDGE}"))?;
+    }
+    wait_for(gate::SOON, "the ports to be served again", || {
+        bed.ports().iter().all(|port| weir.port_state(port).is_ok_and(|state| state == "up"))
+    })
+    .with_context(|| weir.said())?;
+    wait_steered(&weir, one, two).with_context(|| weir.said())?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+/// A worker that stands still: what it has not taken is bounded, and nobody's frames are lost unnamed.
+#[test]
+fn a_weir_that_stands_still() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let weir = start(&bed)?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_steered(&weir, one, two)?;
+    let before = weir.assert_ledger()?;
+    let to = two.socket(Family::V4, 9);
+    let sent = weir.while_stopped(|| {
+        Source { pace: Pace::FlatOut, count: 20_000, ..Source::to(to) }.send(&one.ns)
+    })?;
+    let stats = weir.assert_ledger()?;
+    let grown =
+        |path: &str| ledger::number(&stats, "v1", path) - ledger::number(&before, "v1", path);
+    let held = ledger::port_lost(&stats, "v1", "rx_share");
+    ensure!(held > 0 && grown("/rx/frames") + held >= sent.frames, "{held} held\n{stats:#}");
+    let before = steered(&weir, "v1")?;
+    udp_exact(one, two, Family::V4, 300, 200)?;
+    ensure!(steered(&weir, "v1")? >= before + 200);
+    weir.assert_ledger()?;
+    weir.stop()
+}
