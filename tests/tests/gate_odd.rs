@@ -237,6 +237,43 @@ fn ufo_goes_by_the_bridge_and_uso_by_the_worker() -> Result<()> {
     weir.stop()
 }
 
+/// A checksum that the device is to complete, and that is not the one of the datagram's own header:
+/// inside a tunnel, say. Only the kernel knows where it is.
+#[test]
+fn a_checksum_elsewhere_goes_by_the_bridge() -> Result<()> {
+    root_or_skip!();
+    need_or_skip!(has_taps(), "no taps here");
+    let (bed, tap, mac) = with_tap()?;
+    let weir = gate::start(&bed)?;
+    let two = bed.guest(1)?;
+    steer_tap(&weir, &tap, mac, two)?;
+    let receiver = two.ns.run(|| Ok(UdpSocket::bind(two.socket(Family::V4, 0))?))?;
+    receiver.set_read_timeout(Some(Duration::from_secs(3)))?;
+    let port = receiver.local_addr()?.port();
+    let from = IpAddr::from([10, 0, 0, 9]);
+    let (ethertype, mut packet) = raw::udp(from, two.addr(Family::V4), (9, port), &[7; 100])?;
+    let own = Super { kind: 0, header_len: 0, segment: 0, csum_start: 34, csum_off: 6 };
+    let inner = Super { csum_start: 58, ..own };
+    let good = raw::frame(two.mac(), mac, &[], ethertype, &packet);
+    let pseudo = !raw::checksum(&[&packet[12..20], &[0, 17], &108_u16.to_be_bytes()]);
+    packet.splice(26..28, pseudo.to_be_bytes());
+    let partial = raw::frame(two.mac(), mac, &[], ethertype, &packet);
+    for (what, frame, header, by_worker) in
+        [("its own", &partial, own, true), ("an inner one", &good, inner, false)]
+    {
+        let before = (steered(&weir, "t9")?, passed(&weir, "t9")?);
+        tap.send(frame, Some(header))?;
+        let mut buffer = [0; 200];
+        let len = receiver.recv(&mut buffer).with_context(|| what.to_owned())?;
+        ensure!(len == 100, "{what}: {len} bytes came");
+        let (taken, left) = (steered(&weir, "t9")? - before.0, passed(&weir, "t9")? - before.1);
+        let way = if by_worker { (1, 0) } else { (0, 1) };
+        ensure!((taken, left) == way, "{what}: {taken} steered, {left} passed");
+    }
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
 /// A tap whose reader stands still loses what its ring does not hold, by name, and nobody else does.
 #[test]
 fn a_tap_whose_reader_stands_still() -> Result<()> {

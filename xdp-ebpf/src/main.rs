@@ -95,6 +95,10 @@ static SKB_OFFSETS: Global<SkbOffsets> = Global::new(SkbOffsets {
     redirected_mask: 0,
     gso_type: 0,
     shinfo_type: 0,
+    data: 0,
+    csum_start: 0,
+    ip_summed: 0,
+    ip_summed_shift: 0,
 });
 
 #[unsafe(no_mangle)]

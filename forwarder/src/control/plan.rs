@@ -369,7 +369,7 @@ pub fn name_of<T: ValueEnum>(choice: &T) -> String {
     choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-/// All names of a choice: `auto | skb | native`.
+/// All names of a choice: `drr | wrr | fifo`.
 pub fn names_of<T: ValueEnum>() -> String {
     T::value_variants().iter().map(name_of).collect::<Vec<_>>().join(" | ")
 }

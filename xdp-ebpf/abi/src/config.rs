@@ -199,12 +199,19 @@ pub struct SkbOffsets {
     pub gso_type: u32,
     /// BTF identifier of `skb_shared_info`; 0: nothing here is known.
     pub shinfo_type: u32,
+    /// `sk_buff::data`.
+    pub data: u32,
+    /// `sk_buff::csum_start`, an offset from `head`.
+    pub csum_start: u32,
+    /// The byte of `sk_buff::ip_summed`, and how far its two bits are shifted there.
+    pub ip_summed: u32,
+    pub ip_summed_shift: u32,
 }
 
 const _: () = assert!(size_of::<SkbOffsets>() == 4 * SkbOffsets::WORDS);
 
 impl SkbOffsets {
-    pub const WORDS: usize = 6;
+    pub const WORDS: usize = 10;
 
     /// As a loader hands it to the global `SKB_OFFSETS`.
     pub fn to_words(self) -> [u32; Self::WORDS] {
@@ -212,6 +219,13 @@ impl SkbOffsets {
     }
 
     pub const fn usable(&self) -> bool {
-        self.shinfo_type != 0 && self.redirected_mask != 0 && self.head != 0 && self.end != 0
+        self.shinfo_type != 0
+            && self.redirected_mask != 0
+            && self.head != 0
+            && self.end != 0
+            && self.data != 0
+            && self.csum_start != 0
+            && self.ip_summed != 0
+            && self.ip_summed_shift <= 6
     }
 }

@@ -45,6 +45,13 @@ pub trait Frame: Bytes {
     fn gso_size(&self) -> u16;
     /// The kernel's `SKB_GSO_*` bits; asked for superframes only.
     fn gso_type(&self) -> u32;
+    /// The kernel has yet to complete a checksum, and not that of the L4 header at `l4_off`: one
+    /// inside a tunnel, or of a protocol that is not known here. Where the kernel keeps no note of
+    /// checksums there is none to complete.
+    #[inline(always)]
+    fn awaits_other_checksum(&self, _l4_off: u16) -> bool {
+        false
+    }
 }
 
 /// What user space tells the programs of a port, by slot in the map `GATE_PORTS`. Each word is
@@ -393,6 +400,9 @@ fn steer<F: Frame, T: Tables>(
     let len = frame.len() as u32;
     let inside = frame.tag_is_inside() && frame.tag().is_some();
     if len + 4 > MAX_FRAME_LEN || is_too_deep(&verdict, inside, tag) {
+        return bridge;
+    }
+    if frame.awaits_other_checksum(verdict.l4_off) {
         return bridge;
     }
     let gso_size = frame.gso_size();

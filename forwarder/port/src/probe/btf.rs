@@ -85,7 +85,13 @@ impl Vmlinux {
         let redirected = skb.bit_offset(c"redirected")?;
         // Bits count from the low end of a byte where the machine is little-endian.
         let bit = if cfg!(target_endian = "little") { redirected % 8 } else { 7 - redirected % 8 };
+        let summed = skb.bit_offset(c"ip_summed")?;
+        let shift = if cfg!(target_endian = "little") { summed % 8 } else { 6 - summed % 8 };
         Some(SkbOffsets {
+            data: skb.offset(c"data")?,
+            csum_start: skb.offset(c"csum_start")?,
+            ip_summed: summed / 8,
+            ip_summed_shift: shift,
             head: skb.offset(c"head")?,
             end: skb.offset(c"end")?,
             redirected: redirected / 8,

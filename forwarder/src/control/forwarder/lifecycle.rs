@@ -23,10 +23,18 @@ use crate::worker::{Change, NewPort, NoAnswer};
 /// Ports at the gate that have a transmit ring of their own. Each costs the kernel some 128 bytes for
 /// every frame of the pool, and 10 to 30 ms to bind; the others send by their packet socket, which
 /// costs a worker a quarter more for each frame and takes nothing.
-const RINGS: usize = 32;
+const RINGS: usize = 8;
 
 /// How long a port that is taken out waits for what was steered to reach the worker.
 const SETTLE: Duration = Duration::from_millis(50);
+
+/// A port whose sockets are being closed.
+#[derive(Debug)]
+pub(super) struct Closing {
+    worker: usize,
+    id: PortId,
+    closing: tokio::task::JoinHandle<()>,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
@@ -279,10 +287,24 @@ impl Forwarder {
             if let Some(entry) = self.roster.get_mut(name) {
                 entry.past.absorb(&taken.last);
             }
-            // Closing waits for the kernel's grace period: not on this thread.
-            let _ = tokio::task::spawn_blocking(move || taken.port.close()).await;
+            // Closing waits for the kernel's grace period: not on this thread, and not for one port
+            // after the other when all of them go.
+            let closing = tokio::task::spawn_blocking(move || taken.port.close());
+            if self.stopping {
+                self.closing.push(Closing { worker, id, closing });
+                return Ok(());
+            }
+            let _ = closing.await;
         }
         self.workers.reclaim(worker, id).await.map(drop)
+    }
+
+    /// Waits until the sockets of ports that left together are closed, and takes their frames back.
+    pub(super) async fn end_closings(&mut self) {
+        for Closing { worker, id, closing } in std::mem::take(&mut self.closing) {
+            let _ = closing.await;
+            let _ = self.workers.reclaim(worker, id).await;
+        }
     }
 
     /// Waits until the worker has seen what the program had steered: a frame may be on its way

@@ -37,6 +37,7 @@ use weir_port::{Pool, UmemHandle, XskPort};
 
 use self::addresses::Addresses;
 use self::gate::Gate;
+use self::lifecycle::Closing;
 use self::workers::{Common, Workers, most_ports};
 use super::api::FlowQuery;
 use weir_abi::table;
@@ -106,6 +107,8 @@ pub struct Forwarder {
     /// The links' scheduler, where a worker that did not answer may not have been told.
     owed: Option<SchedulerSettings>,
     stopping: bool,
+    /// Ports that left since the forwarder began to stop.
+    closing: Vec<Closing>,
 }
 
 /// What a forwarder that has stopped leaves behind.
@@ -197,6 +200,7 @@ impl Forwarder {
             gate: pair.map(|pair| Gate::new(pair, seed)),
             started,
             owed: None,
+            closing: Vec::new(),
             stopping: false,
         };
         Ok((forwarder, news))
@@ -255,6 +259,7 @@ impl Forwarder {
             // What an earlier end of its service left to be done.
             let _ = self.give_back(&name, Reason::Shutdown).await;
         }
+        self.end_closings().await;
         self.close_gate();
     }
 

@@ -84,7 +84,7 @@ weir.toml:5:8: port.name: "eth1/0" cannot be an interface's name; valid: an inte
 weir.toml:6:8: port.role: unknown "viff"; did you mean "vif"?; valid: uplink | vif
     6 | role = "viff"
       |        ^^^^^^
-weir.toml:7:8: port.mode: 3 is a bare number, not text in quotes; valid: auto | skb | native
+weir.toml:7:8: port.mode: 3 is a bare number, not text in quotes; valid: auto | skb | native | gate
     7 | mode = 3
       |        ^
 weir.toml:8:10: port.weight: 0 is out of range; valid: a whole number from 1 to 1000
