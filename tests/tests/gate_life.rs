@@ -251,15 +251,12 @@ fn a_bridge_deleted_under_load() -> Result<()> {
     wait_steered(&weir, one, two)?;
     let flow = Flow::start(one, two, 2000)?;
     bed.host.ip(&format!("link del {BRIDGE}"))?;
-    for port in bed.ports() {
-        weir.wait_port(&port, &["absent", "gone"])?;
+    weir.wait_said("the bridge was deleted")?;
+    for port in ["v1", "v2"] {
+        weir.wait_port(port, &["absent", "gone"])?;
+        ensure!(!attached(&bed, port)?, "something is left on {port}");
     }
-    weir.wait_said(BRIDGE)?;
-    for port in bed.ports() {
-        ensure!(!attached(&bed, &port)?, "something is left on {port}");
-    }
-    let stats = weir.assert_ledger()?;
-    ensure!(stats["ledger"]["balanced"] == true, "{stats:#}");
+    weir.assert_ledger()?;
     flow.stop()?;
     // It comes again.
     bed.host.ip(&format!("link add {BRIDGE} type bridge mcast_snooping 0"))?;

@@ -5,6 +5,7 @@
 //! then on nothing is waited for without a bound: a worker that stands still, or who holds the
 //! forwarder's lock, makes the end a few seconds later, and not impossible.
 
+mod bridge;
 mod ending;
 mod pair;
 mod roll;
@@ -26,11 +27,11 @@ use self::roll::RollCall;
 use super::api::{self, Backend, BackendError, ControlSocket, FlowQuery, PatchRefused};
 use super::bridge::refresh::{Refresher, period};
 use super::bridge::state::{Address, Change};
-use super::bridge::{make, watch::BridgeWatch};
+use super::bridge::watch::BridgeWatch;
 use super::config::ConfigErrors;
 use super::dump::files;
-use super::forwarder::{ApplyError, Bridge, Forwarder, Last, News};
-use super::links::{Event, GuardError, Link, Links, LinksError, Snapshot, Watch, check_bridge};
+use super::forwarder::{ApplyError, Forwarder, Last, News};
+use super::links::{Event, GuardError, Links, LinksError, Watch, check_bridge};
 use super::live::Difference;
 use super::measure::Measured;
 use super::metrics::{self, MetricsListener, Numbers, PortTimes, Sample};
@@ -47,9 +48,6 @@ use crate::worker::FdbNews;
 const COMPARE_EVERY: Duration = Duration::from_secs(2);
 /// The pace at which learned addresses are spread, some at a time.
 const SPREAD_EVERY: Duration = Duration::from_millis(5);
-
-/// The bridge that weir makes of ports that are in none.
-const OWN_BRIDGE: &str = "weir0";
 
 /// How long whoever watches may take to end when the forwarder does.
 const WATCH_ENDS: Duration = Duration::from_secs(2);
@@ -94,7 +92,7 @@ pub async fn run(
     }
     let settings = HostSettings::open(&control)?;
     let bridge = match plan.wants_gate() {
-        true => Some(bridge_for(&plan, watch.snapshot(), force).await?),
+        true => Some(bridge::bridge_for(&plan, watch.snapshot(), force).await?),
         false => None,
     };
     let (mut forwarder, mut news) = Forwarder::start(plan, settings, watch.snapshot(), force)?;
@@ -177,30 +175,6 @@ pub async fn run(
         (Err(error), None) => tracing::error!("stopped without the end of the books: {error}"),
     }
     ended.map(|()| ExitCode::SUCCESS)
-}
-
-/// The bridge whose ports are served at the gate: the one that is named, or that all ports are in
-/// already; else weir's own, made now or found again.
-async fn bridge_for(plan: &Plan, links: &Snapshot, force: bool) -> anyhow::Result<Bridge> {
-    let ports = plan.ports.iter().filter(|port| !port.of_bridge).map(|port| port.name.clone());
-    let ports: Vec<String> = ports.collect();
-    let of_all = || {
-        let mut bridges = ports.iter().map(|name| links.by_name(name)?.bridge());
-        let first = bridges.next()??;
-        bridges.all(|bridge| bridge == Some(first)).then(|| links.get(first))?
-    };
-    let named = plan.bridge.as_deref().map(|name| links.by_name(name));
-    let existing = named.unwrap_or_else(of_all);
-    let own = |link: &Link| plan.bridge.is_none() && link.name == OWN_BRIDGE;
-    if let Some(link) = existing.filter(|link| !own(link)) {
-        return Ok(Bridge { ifindex: link.ifindex, own: None });
-    }
-    let wanted = make::Wanted { name: OWN_BRIDGE.to_owned(), ports, force };
-    let own = Some(wanted.clone());
-    let made = tokio::task::spawn_blocking(move || make::make(&wanted)).await??;
-    let was = if made.adopted { "found again" } else { "made" };
-    tracing::info!("bridge `{OWN_BRIDGE}` was {was}; it stays when weir ends");
-    Ok(Bridge { ifindex: made.ifindex, own })
 }
 
 /// What the API asks, it asks of the forwarder that `follow` changes.
@@ -358,6 +332,7 @@ async fn follow(
                     keep_attached(&mut forwarder, links).await;
                 }
                 forwarder.heed(&event, watch.snapshot()).await;
+                bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, keeper).await;
                 if let Some(bridge) = bridge {
                     forwarder.mirror(bridge.state());
                 }
@@ -390,6 +365,7 @@ async fn follow(
                 }
                 keep_attached(&mut forwarder, links).await;
                 forwarder.reconcile(watch.snapshot()).await;
+                bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, keeper).await;
                 if let Some(bridge) = bridge {
                     forwarder.review_addresses(bridge.state());
                     forwarder.look_for_foreign_rules(bridge.state()).await;

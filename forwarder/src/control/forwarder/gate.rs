@@ -27,7 +27,7 @@ use crate::control::bridge::foreign::{self, Device, Findings};
 use crate::control::bridge::make::{self, MakeError};
 use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
-use crate::control::links::Link;
+use crate::control::links::{Link, Snapshot};
 use crate::control::pair::{Pair, PairError, PairWatch};
 use crate::control::plan::{Fallback, PortPlan, Role};
 use crate::worker::{Gathering, NoAnswer, Room};
@@ -111,6 +111,12 @@ impl Forwarder {
         if let Some(gate) = &mut self.gate {
             gate.bridge = Some(bridge.clone());
         }
+    }
+
+    /// Whether the bridge that is mirrored is among the interfaces.
+    pub fn bridge_is_there(&self, links: &Snapshot) -> bool {
+        let bridge = self.gate.as_ref().and_then(|gate| gate.bridge.as_ref());
+        bridge.is_none_or(|bridge| links.get(bridge.ifindex).is_some())
     }
 
     /// Puts an interface that has come (back) into weir's own bridge.
@@ -225,7 +231,17 @@ impl Forwarder {
     pub fn heed_bridge(&mut self, changes: &[Change], state: &BridgeState) {
         for change in changes {
             match *change {
-                Change::SettingsChanged | Change::BridgeRemoved => self.mirror_ports(state),
+                Change::SettingsChanged => self.mirror_ports(state),
+                Change::BridgeRemoved => {
+                    tracing::warn!(
+                        "the bridge was deleted: what it forwarded is nobody's now; its ports are \
+                         served again when it is there again and they are in it"
+                    );
+                    self.mirror_ports(state);
+                    if let Some(table) = self.table() {
+                        table.clear();
+                    }
+                }
                 Change::PortAdded { ifindex }
                 | Change::PortChanged { ifindex }
                 | Change::PortRemoved { ifindex }

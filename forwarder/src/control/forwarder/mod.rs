@@ -210,6 +210,11 @@ impl Forwarder {
         &self.plan
     }
 
+    /// Whether the operator has said `--force`.
+    pub fn is_forced(&self) -> bool {
+        self.force
+    }
+
     /// Latency and flows, which can be asked for without this.
     pub fn measured(&self) -> Arc<Measured> {
         Arc::clone(&self.measured)

@@ -1,0 +1,134 @@
+//! A guest that holds back everything that is sent to it: frames that wait inside it stay charged to
+//! whoever sent them on, and must not keep weir from sending to the others.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::time::Duration;
+use system_tests::bed::{Family, GUEST_IF, UPLINK_PORT};
+use system_tests::gate::{self, marked, wait_steered};
+use system_tests::traffic::{Bulk, BulkSpec, Pace, Sink, Source};
+use system_tests::{BedSpec, Guest, Weir, ledger, root_or_skip, wait_for};
+
+/// Sources of floods; of connections is one more.
+const FLOODS: usize = 4;
+/// Each could fill three fifths of the link.
+const RATE: &str = "50Mbit";
+const EACH: u64 = 2700;
+const SIZE: usize = 1400;
+const WINDOW: Duration = Duration::from_secs(6);
+
+/// A bridge inside the guest, and behind it a device that lets next to nothing through.
+fn hold(guest: &Guest) -> Result<()> {
+    let ns = &guest.ns;
+    for line in [
+        "link add hb type bridge mcast_snooping 0",
+        "link add h0 type veth peer name h1",
+        "link set hb addrgenmode none up",
+        "link set h0 addrgenmode none master hb up",
+        "link set h1 addrgenmode none up",
+    ] {
+        ns.ip(line)?;
+    }
+    ns.ip(&format!("address flush dev {GUEST_IF}"))?;
+    ns.ip(&format!("link set {GUEST_IF} master hb"))?;
+    ns.tc("qdisc add dev h0 root tbf rate 8kbit burst 1600 limit 500mb").map(drop)
+}
+
+/// Bytes that each source has got onto the link so far.
+fn on_the_link(stats: &Value, ports: &[String]) -> Vec<f64> {
+    let of = |port: &String| {
+        let links = ledger::port(stats, port)["links"].as_array();
+        let mut links = links.into_iter().flatten();
+        let link = links.find(|link| link["to"] == UPLINK_PORT);
+        link.and_then(|link| link["bytes"].as_f64()).unwrap_or(0.0)
+    };
+    ports.iter().map(of).collect()
+}
+
+fn held(guest: &Guest) -> Result<u64> {
+    let said = guest.ns.tc("-s qdisc show dev h0")?;
+    let (_, rest) = said.split_once("backlog").context("no backlog")?;
+    let packets = rest.split_whitespace().nth(1).context("no packets")?;
+    Ok(packets.trim_end_matches('p').parse()?)
+}
+
+#[test]
+fn a_guest_that_holds_frames_back_stops_nobody() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(7).bridge().build()?;
+    bed.learn_neighbours()?;
+    let weir = gate::start(&bed)?;
+    let (up, holder, polite) = (&bed.uplink, bed.guest(5)?, bed.guest(6)?);
+    for guest in &bed.guests {
+        wait_steered(&weir, guest, up)?;
+    }
+    weir.cli_ok(&bed, &format!("port set {UPLINK_PORT} --rate {RATE}"))?;
+    hold(holder)?;
+    // Somebody behind the holder's bridge; from now on frames for it wait there.
+    let behind = [0x02, 0xdd, 0, 0, 0, 1];
+    let socket = system_tests::traffic::raw::RawSocket::open_on(&holder.ns, "h1")?;
+    socket.send(&marked(behind, [0xff; 6], &[]))?;
+
+    let sources = bed.guests.get(..=FLOODS).context("too few guests")?;
+    let (floods, connected) = (&sources[..FLOODS], &sources[FLOODS]);
+    let mut sending = Vec::new();
+    for guest in floods {
+        let to = up.socket(Family::V4, 9);
+        let source = Source { pace: Pace::Rate(EACH), size: SIZE, ..Source::to(to) };
+        sending.push(source.start(&guest.ns)?);
+        // The same to the holder, from every one of them.
+        let (v4, mac) = ("10.0.0.99", system_tests::bed::mac_text(behind));
+        guest
+            .ns
+            .ip(&format!("neighbour replace {v4} lladdr {mac} dev {GUEST_IF} nud permanent"))?;
+        let to = (v4.parse::<std::net::IpAddr>()?, 9).into();
+        let source = Source { pace: Pace::Rate(500), size: SIZE, ..Source::to(to) };
+        sending.push(source.start(&guest.ns)?);
+    }
+    let to = up.addr(Family::V4);
+    let spec = BulkSpec { to, port: 5301, connections: 4, core: None, extra: Vec::new() };
+    let mut bulk = Bulk::prepare(&up.ns, spec)?;
+    bulk.begin(connected.ns.name())?;
+    let sink = Sink::start(&up.ns, up.socket(Family::V4, 0))?;
+    let small = Source { pace: Pace::Rate(100), ..Source::to(sink.addr()) }.start(&polite.ns)?;
+
+    let ports: Vec<String> = sources.iter().map(|guest| guest.port.clone()).collect();
+    // The holder holds, and everybody is at it.
+    wait_for(gate::SOON, "frames to be held", || held(holder).is_ok_and(|held| held > 50))?;
+    wait_for(gate::SOON, "everybody to send", || {
+        weir.stats()
+            .is_ok_and(|stats| on_the_link(&stats, &ports).iter().all(|bytes| *bytes > 1_000_000.0))
+    })?;
+    let before = on_the_link(&weir.stats()?, &ports);
+    std::thread::sleep(WINDOW);
+    let after = weir.stats()?;
+    bulk.check()?;
+    let now = on_the_link(&after, &ports);
+    let got: Vec<f64> = now.iter().zip(&before).map(|(now, then)| now - then).collect();
+    let sum: f64 = got.iter().sum();
+    println!(
+        "shares: {:.4?}, {} frames held",
+        got.iter().map(|x| x / sum).collect::<Vec<_>>(),
+        held(holder)?
+    );
+    for (bytes, port) in got.iter().zip(&ports) {
+        let share = bytes / sum * ports.len() as f64;
+        ensure!(share > 0.99, "{port} has {share:.4} of its share\n{got:?}\n{after:#}");
+    }
+    // And they got the link, not a part of it.
+    let (rate, least) = (sum * 8.0 / WINDOW.as_secs_f64(), 50e6 * 0.9);
+    ensure!(rate > least, "{rate} bit/s in all");
+    let sent = small.stop()?;
+    sink.wait_for(sent.frames, gate::SOON)?;
+    ensure!(sink.finish()?.unique(0) == sent.frames, "a polite sender lost something");
+    drop(sending);
+    bulk.end()?;
+    finish(&weir, holder)?;
+    weir.stop()
+}
+
+/// What the holder has is let go: nothing is under way any more.
+fn finish(weir: &Weir, holder: &Guest) -> Result<()> {
+    holder.ns.tc("qdisc del dev h0 root")?;
+    weir.assert_ledger().map(drop)
+}
