@@ -2,6 +2,7 @@
 //! lost has a name, what is left forwards, and what was said is clear.
 
 use anyhow::{Context, Result, ensure};
+use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType};
 use std::time::Duration;
 use system_tests::bed::{BRIDGE, Family, GUEST_IF};
 use system_tests::drive::{ping_all, reachable, udp_exact};
@@ -54,14 +55,17 @@ fn outer(bed: &Bed) -> Result<String> {
     names.find(|name| name.starts_with("w0-")).map(str::to_owned).context("there is no pair")
 }
 
+/// The programs at a port's tcx hook.
+fn programs(bed: &Bed, port: &str) -> Result<Vec<u32>> {
+    bed.host.run(|| {
+        let (_, programs) = SchedClassifier::query_tcx(port, TcAttachType::Ingress)?;
+        Ok(programs.iter().map(ProgramInfo::id).collect())
+    })
+}
+
 /// Whether anything of weir is attached to a port.
 fn attached(bed: &Bed, port: &str) -> Result<bool> {
-    let ids = bed.host.run(|| {
-        let query =
-            aya::programs::SchedClassifier::query_tcx(port, aya::programs::TcAttachType::Ingress);
-        Ok(query.map(|(_, programs)| programs.len())?)
-    })?;
-    Ok(ids > 0)
+    Ok(!programs(bed, port)?.is_empty())
 }
 
 #[test]
@@ -294,6 +298,32 @@ fn a_weir_that_stands_still() -> Result<()> {
     let before = steered(&weir, "v1")?;
     udp_exact(one, two, Family::V4, 300, 200)?;
     ensure!(steered(&weir, "v1")? >= before + 200);
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+/// Somebody takes the gate off a port: its frames go by the bridge until it is attached again.
+#[test]
+fn a_gate_that_was_taken_off_is_attached_again() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let weir = start(&bed)?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_steered(&weir, one, two)?;
+    let ours = programs(&bed, "v1")?;
+    let flow = Flow::start(one, two, 2000)?;
+    let ifindex = bed.host.ifindex("v1")?;
+    let ours_id = *ours.first().context("nothing is attached")?;
+    bed.host.run(|| Ok(weir_port::rawprog::take_off_tcx(ifindex, ours_id)?))?;
+    weir.wait_said("somebody took its gate program off")?;
+    wait_for(gate::SOON, "the gate", || programs(&bed, "v1").is_ok_and(|now| now == ours))?;
+    weir.wait_port("v1", &["up"])?;
+    flow.goes_on()?;
+    flow.lost_nothing()?;
+    wait_steered(&weir, one, two)?;
+    // Nobody else is said to have lost anything.
+    let said = weir.said();
+    ensure!(said.matches("program off").count() == 1, "{said}");
     weir.assert_ledger()?;
     weir.stop()
 }

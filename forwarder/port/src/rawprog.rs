@@ -12,7 +12,7 @@ mod tally;
 mod turns;
 
 pub use events::{Event, EventCounter, Seen};
-pub use links::take_off;
+pub use links::{take_off, take_off_tcx};
 use std::ffi::c_void;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};

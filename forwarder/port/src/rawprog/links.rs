@@ -12,6 +12,23 @@ use crate::probe::xdp_query;
 pub fn take_off(ifindex: u32) -> io::Result<()> {
     // The index alone may be another namespace's.
     let program = xdp_query(ifindex)?.prog_id;
+    detach(program, |info| {
+        // SAFETY: the kernel fills this part for links of this type; it is a number.
+        let at = unsafe { info.__bindgen_anon_1.xdp.ifindex };
+        info.type_ == libbpf_sys::BPF_LINK_TYPE_XDP && at == ifindex
+    })
+}
+
+/// The same with a program at tcx, by its identifier.
+pub fn take_off_tcx(ifindex: u32, program: u32) -> io::Result<()> {
+    detach(program, |info| {
+        // SAFETY: the kernel fills this part for links of this type; it is a number.
+        let at = unsafe { info.__bindgen_anon_1.tcx.ifindex };
+        info.type_ == libbpf_sys::BPF_LINK_TYPE_TCX && at == ifindex
+    })
+}
+
+fn detach(program: u32, wanted: impl Fn(&libbpf_sys::bpf_link_info) -> bool) -> io::Result<()> {
     let mut id = 0;
     loop {
         // SAFETY: the number is written before the call returns.
@@ -27,11 +44,7 @@ pub fn take_off(ifindex: u32) -> io::Result<()> {
         checked(unsafe {
             libbpf_sys::bpf_link_get_info_by_fd(link.as_raw_fd(), &raw mut info, &raw mut len)
         })?;
-        if info.type_ != libbpf_sys::BPF_LINK_TYPE_XDP || info.prog_id != program {
-            continue;
-        }
-        // SAFETY: the kernel fills this part for links of this type; it is a number.
-        if unsafe { info.__bindgen_anon_1.xdp.ifindex } == ifindex {
+        if info.prog_id == program && wanted(&info) {
             // SAFETY: the descriptor is open.
             return checked(unsafe { libbpf_sys::bpf_link_detach(link.as_raw_fd()) }).map(drop);
         }
