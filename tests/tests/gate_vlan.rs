@@ -210,7 +210,7 @@ fn filtering_switched_on_and_off_under_traffic() -> Result<()> {
     let mut flows = Vec::new();
     for (from, to) in sinks {
         let sink = Sink::start(&to.ns, to.socket(Family::V4, 0))?;
-        let source = Source { pace: Pace::Rate(2000), ..Source::to(sink.addr()) };
+        let source = Source { pace: Pace::Rate(500), ..Source::to(sink.addr()) };
         let sending = source.start(&from.ns)?;
         sink.wait_for(200, gate::SOON)?;
         flows.push((sink, sending));
@@ -219,7 +219,7 @@ fn filtering_switched_on_and_off_under_traffic() -> Result<()> {
         let on = (round + 1) % 2;
         bed.host.ip(&format!("link set dev {BRIDGE} type bridge vlan_filtering {on}"))?;
         for (sink, _) in &flows {
-            sink.wait_for(sink.so_far() + 200, gate::SOON)?;
+            sink.wait_for(sink.so_far() + 100, gate::SOON)?;
         }
     }
     let (mut sent, mut came) = (0, 0);
