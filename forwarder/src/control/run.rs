@@ -372,8 +372,9 @@ async fn follow(
                 }
             }
             Rest::Refresh => {
+                // Always: a sleep that is over would be ready again at once, for ever.
+                refresh = after(bridge.as_ref().map_or(COMPARE_EVERY, |it| period(it.state())));
                 if let (Some(bridge), Some(keeper)) = (bridge.as_mut(), keeper.as_mut()) {
-                    refresh = after(period(bridge.state()));
                     let forwarder = forwarder.lock().await;
                     let seen = |address: &Address| forwarder.last_seen_ns(address);
                     let round = keeper.run(bridge, clock_monotonic_ns(), seen)?;
