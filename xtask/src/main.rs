@@ -1,4 +1,4 @@
-//! What the project does with itself: set-up, run, test, build-ebpf, bench, experiment,
+//! What the project does with itself: set-up, run, test, judge, build-ebpf, bench, experiment,
 //! report, dist.
 //!
 //! Invariant: builds with the Rust toolchain alone, since it is what installs everything else.
@@ -7,6 +7,7 @@ mod build;
 #[allow(unreachable_pub)] // written to be usable as a library, too
 mod build_ebpf;
 mod dist;
+mod judge;
 mod setup;
 mod test;
 
@@ -60,6 +61,9 @@ enum Task {
         #[arg(value_name = "FILTER")]
         filter: Option<String>,
     },
+    /// Run tests by others, which say whether weir is right
+    #[command(subcommand)]
+    Judge(Judge),
     /// Compile the XDP program into the committed object (nightly Rust and bpf-linker)
     #[command(
         long_about = "Compiles the XDP program into xdp-ebpf/prebuilt/, installing bpf-linker if \
@@ -130,11 +134,40 @@ enum Task {
     Dist,
 }
 
+#[derive(Subcommand)]
+enum Judge {
+    /// Run the kernel's own tests of bridges, on the plain bridge and with weir on it
+    #[command(
+        long_about = "Runs the kernel's tests (tools/testing/selftests/net/forwarding), unmodified, \
+        in a guest with Debian's Linux 6.12: first on the plain bridge, then with `weir run --bridge \
+        B --uplink P --mode gate` on every bridge B that a test makes. Prints what came out of each, \
+        and how many ports weir had and how many frames it saw. Exit 1 if the plain bridge gives \
+        something that weir does not, or weir was not there.\n\n\
+        The guest is emulated and slow: some half an hour for all. It has no network device of this \
+        machine, and reads this machine's files without writing to them. Debian's packages are kept \
+        below $XDG_CACHE_HOME/weir-judge, or target/judge."
+    )]
+    Kselftest {
+        /// Only on the plain bridge
+        #[arg(long)]
+        plain: bool,
+        /// How long a test may take
+        #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+        seconds: u32,
+        /// Names as in tools/testing/selftests/net/forwarding; without any, those of bridges
+        #[arg(value_name = "TEST")]
+        tests: Vec<String>,
+    },
+}
+
 fn main() -> Result<()> {
     match Cli::parse().task {
         Task::Setup { check } => setup::run(check),
         Task::Run { args } => build::run(&args),
         Task::Test { no_root, filter } => test::run(no_root, filter.as_deref()),
+        Task::Judge(Judge::Kselftest { plain, seconds, tests }) => {
+            judge::kselftest(plain, seconds, &tests)
+        }
         Task::BuildEbpf { check } => build_ebpf(check),
         Task::Bench { args } => build::bench(&args),
         Task::Experiment { args } => build::experiment(&args),

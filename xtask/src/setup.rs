@@ -13,6 +13,8 @@ use std::process::{Command, Stdio};
 pub(crate) enum Purpose {
     Build,
     Test,
+    /// The tests of others, in a guest with another kernel.
+    Judge,
 }
 
 enum Probe {
@@ -28,6 +30,8 @@ enum Probe {
     Libclang,
     /// What `python3 -m venv` needs; Debian leaves a part of it out of Python's own package.
     PythonVenv,
+    /// A busybox that runs where there is no library.
+    StaticBusybox,
 }
 
 struct Need {
@@ -54,7 +58,7 @@ macro_rules! need {
     };
 }
 
-use Probe::{Header, Libclang, Library, Program, PythonVenv};
+use Probe::{Header, Libclang, Library, Program, PythonVenv, StaticBusybox};
 
 /// Found by building on a bare Debian and looking at what stopped it; each names who asks for it.
 #[rustfmt::skip]
@@ -81,6 +85,16 @@ const NEEDS: &[Need] = &[
     need!(Program("fio"), Test, "the experiments' disk load", "fio", "fio", "fio", "fio"),
     need!(Program("python3"), Test, "other implementations of weir's formats", "python3", "python3", "python", "python3"),
     need!(PythonVenv, Test, "a folder of their own for Python packages", "python3-venv", "python3", "python", "python3"),
+    need!(Program("qemu-system-x86_64"), Judge, "boots the guest", "qemu-system-x86", "qemu-system-x86", "qemu-system-x86", "qemu-x86"),
+    need!(StaticBusybox, Judge, "the guest's first program", "busybox-static", "busybox", "busybox", "busybox-static"),
+    need!(Program("cpio"), Judge, "packs the guest's first file system", "cpio", "cpio", "cpio", "cpio"),
+    need!(Program("xz"), Judge, "unpacks the kernel's modules", "xz-utils", "xz", "xz", "xz"),
+    need!(Program("modprobe"), Judge, "finds the guest's first modules", "kmod", "kmod", "kmod", "kmod"),
+    need!(Program("setpriv"), Judge, "ends the guest with xtask", "util-linux", "util-linux", "util-linux", "util-linux"),
+    need!(Program("jq"), Judge, "the kernel's tests read tools' answers with it", "jq", "jq", "jq", "jq"),
+    need!(Program("mausezahn"), Judge, "the kernel's tests send with it", "netsniff-ng", "netsniff-ng", "netsniff-ng", "netsniff-ng"),
+    need!(Program("tcpdump"), Judge, "the kernel's tests look with it", "tcpdump", "tcpdump", "tcpdump", "tcpdump"),
+    need!(Program("arping"), Judge, "the kernel's tests send with it", "iputils-arping", "iputils", "iputils", "iputils"),
 ];
 
 impl Need {
@@ -90,6 +104,7 @@ impl Need {
             PythonVenv => "ensurepip of Python",
             Library { header, .. } => header,
             Libclang => "libclang.so",
+            StaticBusybox => "busybox, linked statically",
         }
     }
 
@@ -102,6 +117,7 @@ impl Need {
             }
             Libclang => libclang_exists(),
             PythonVenv => python_makes_venvs(),
+            StaticBusybox => busybox_is_static(),
         }
     }
 }
@@ -124,6 +140,15 @@ fn python_makes_venvs() -> bool {
     python.args(["-c", "import venv, ensurepip; ensurepip.version()"]);
     let status = python.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
+}
+
+/// A static program names no interpreter, by which the kernel would start it.
+fn busybox_is_static() -> bool {
+    let found = ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| fs::read(path).ok());
+    found.is_some_and(|bytes| {
+        let head = bytes.get(..4096).unwrap_or(&bytes);
+        !head.windows(7).any(|window| window == b"/ld-lin")
+    })
 }
 
 fn header_exists(name: &str) -> bool {
@@ -176,7 +201,11 @@ pub(crate) fn is_root() -> bool {
 fn missing(purpose: Purpose) -> Vec<&'static Need> {
     NEEDS
         .iter()
-        .filter(|need| need.purpose == Purpose::Build || purpose == Purpose::Test)
+        .filter(|need| match purpose {
+            Purpose::Build => need.purpose == Purpose::Build,
+            Purpose::Test => need.purpose != Purpose::Judge,
+            Purpose::Judge => true,
+        })
         .filter(|need| !need.is_met())
         .collect()
 }

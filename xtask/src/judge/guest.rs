@@ -1,0 +1,159 @@
+//! Boots the guest, and listens to what it says.
+//!
+//! Invariant: the guest ends with this process, however that ends, and has no network of the host.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::image::{Image, run};
+use super::verdict::{Outcome, Said, Story};
+
+const SCRIPT: &str = include_str!("guest.sh");
+const MULTICAST: &str = include_str!("multicast.py");
+/// Booting, and all that is done around a test.
+const GRACE: Duration = Duration::from_secs(240);
+
+#[derive(Debug)]
+pub(super) struct Guest<'a> {
+    pub(super) image: &'a Image,
+    pub(super) sources: &'a Path,
+    /// Unpacked programs that stand in front of the machine's own.
+    pub(super) tools: Option<&'a Path>,
+    pub(super) weir: Option<&'a Path>,
+}
+
+impl Guest<'_> {
+    /// Runs the tests one after the other, each for so many seconds at most; `shared` is what the
+    /// guest sees as /run/judge.
+    pub(super) fn run(
+        &self,
+        shared: &Path,
+        tests: &[String],
+        seconds: u32,
+    ) -> Result<Vec<Outcome>> {
+        self.share(shared, tests, seconds).context("cannot prepare what the guest is to see")?;
+        let name = if self.weir.is_some() { "weir.log" } else { "plain.log" };
+        let path = shared.with_file_name(name);
+        let mut log =
+            fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let mut machine = self.boot(shared)?;
+        let heard = listen(&mut machine.0)?;
+        let mut story = Story::default();
+        let patience = GRACE + Duration::from_secs(seconds.into());
+        loop {
+            let line = match heard.recv_timeout(patience) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    bail!("the guest has not said anything for {} s", patience.as_secs())
+                }
+            };
+            writeln!(log, "{line}").context("cannot write the guest's log")?;
+            match story.hear(&line) {
+                Some(Said::Begins(test)) => show(&format!("judge:   {test} "))?,
+                Some(Said::Part(mark)) => show(&mark.to_string())?,
+                Some(Said::Ended(outcome)) => {
+                    println!(" {} ({} s)", outcome.sum(), outcome.seconds);
+                }
+                Some(Said::Broken(why)) => bail!("the guest does not work: {why}"),
+                None => {}
+            }
+        }
+        machine.0.wait().context("cannot wait for the guest")?;
+        let outcomes = story.outcomes();
+        if outcomes.len() < tests.len() {
+            bail!("the guest ended before its tests did; see {}", path.display());
+        }
+        println!("judge: all that the guest said is in {}", path.display());
+        Ok(outcomes)
+    }
+
+    fn share(&self, shared: &Path, tests: &[String], seconds: u32) -> Result<()> {
+        let _ = fs::remove_dir_all(shared);
+        let bin = shared.join("bin");
+        fs::create_dir_all(&bin)?;
+        run(Command::new("cp").arg("-a").arg(self.sources).arg(shared.join("selftests")))?;
+        fs::write(shared.join("guest.sh"), SCRIPT)?;
+        fs::write(shared.join("tests"), tests.join("\n") + "\n")?;
+        fs::write(shared.join("seconds"), seconds.to_string())?;
+        for name in ["msend", "mreceive"] {
+            let path = bin.join(name);
+            fs::write(&path, MULTICAST)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        }
+        for folder in ["bin", "sbin", "usr/bin", "usr/sbin"] {
+            for name in ["ip", "bridge", "tc"] {
+                let Some(path) = self.tools.map(|tools| tools.join(folder).join(name)) else {
+                    continue;
+                };
+                // Some are links to others, by where they will be when installed.
+                if path.symlink_metadata().is_ok_and(|found| found.is_file()) {
+                    fs::copy(&path, bin.join(name))?;
+                }
+            }
+        }
+        if let Some(weir) = self.weir {
+            fs::copy(weir, shared.join("weir"))?;
+        }
+        Ok(())
+    }
+
+    fn boot(&self, shared: &Path) -> Result<Machine> {
+        let folder = |tag: &str, path: &Path| {
+            let path = path.display().to_string().replace(',', ",,");
+            let how = "security_model=none,readonly=on,multidevs=remap";
+            format!("local,path={path},mount_tag={tag},{how}")
+        };
+        // Ends with this process, whatever ends that one.
+        let mut machine = Command::new("setpriv");
+        machine.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
+        machine.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3072"]);
+        machine.args(["-nographic", "-no-reboot", "-nic", "none"]);
+        machine.arg("-kernel").arg(&self.image.kernel).arg("-initrd").arg(&self.image.initrd);
+        machine.args(["-append", "console=ttyS0 quiet panic=-1 mitigations=off"]);
+        machine.args(["-virtfs", &folder("root", Path::new("/"))]);
+        machine.args(["-virtfs", &folder("judge", shared)]);
+        machine.args(["-virtfs", &folder("modules", &self.image.modules)]);
+        machine.stdin(Stdio::null()).stdout(Stdio::piped());
+        machine.spawn().map(Machine).context("cannot start the guest")
+    }
+}
+
+/// Without waiting for the line's end.
+fn show(text: &str) -> Result<()> {
+    print!("{text}");
+    std::io::stdout().flush().context("cannot write")
+}
+
+/// Killed where it is given up.
+struct Machine(Child);
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Without effect on one that has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The guest's console, line by line; the other end hangs up when the guest is off.
+fn listen(machine: &mut Child) -> Result<Receiver<String>> {
+    let console = machine.stdout.take().context("the guest has no console")?;
+    let (tell, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(console).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if tell.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    Ok(heard)
+}

@@ -1,0 +1,313 @@
+//! What came out of the tests, and whether weir gives what the plain bridge gives.
+//!
+//! Invariant: pure. A test holds only if weir was shown to be at the gate of its bridge: one that
+//! passed beside weir says nothing.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+/// One test: a script of the kernel's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) test: String,
+    pub(super) seconds: u64,
+    /// The script's own verdict: 0 holds, 4 skipped.
+    code: i32,
+    /// Its parts in order.
+    parts: Vec<(String, Mark)>,
+    weir: Account,
+    /// How weir ended where it should not have.
+    died: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    Ok,
+    Fail,
+    /// The kernel's tests expect it to fail.
+    Expected,
+    Skip,
+}
+
+impl Mark {
+    fn letter(self) -> char {
+        match self {
+            Self::Ok => '.',
+            Self::Fail => 'F',
+            Self::Expected => 'x',
+            Self::Skip => 's',
+        }
+    }
+}
+
+/// What weir did in a test, over all bridges that the test made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Account {
+    bridges: u64,
+    /// The most that it had in `mode = "gate"` on one bridge.
+    ports: u64,
+    received: u64,
+    /// Of those, left to the bridge.
+    passed: u64,
+    lost: u64,
+}
+
+/// What the guest says, as it comes.
+#[derive(Debug, Default)]
+pub(super) struct Story {
+    outcomes: Vec<Outcome>,
+    current: Outcome,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Begins(String),
+    /// A part has ended, with this mark.
+    Part(char),
+    Ended(Outcome),
+    Broken(String),
+}
+
+impl Story {
+    /// Takes a line of the guest's console.
+    pub(super) fn hear(&mut self, line: &str) -> Option<Said> {
+        // What a program has written last on the console may lack its end.
+        let (_, line) = line.split_once("JUDGE ")?;
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let current = &mut self.current;
+        match word {
+            "begin" => {
+                *current = Outcome { test: rest.to_owned(), ..Outcome::default() };
+                return Some(Said::Begins(rest.to_owned()));
+            }
+            "line" => {
+                let (name, mark) = part(rest)?;
+                current.parts.push((name, mark));
+                return Some(Said::Part(mark.letter()));
+            }
+            "weir" => current.weir.add(rest),
+            "died" => current.died.push(rest.to_owned()),
+            "end" => {
+                let mut words = rest.split_whitespace().skip(1);
+                current.code = words.next().and_then(|word| word.parse().ok()).unwrap_or(-1);
+                current.seconds = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+                self.outcomes.push(current.clone());
+                return Some(Said::Ended(std::mem::take(current)));
+            }
+            "broken" => return Some(Said::Broken(rest.to_owned())),
+            _ => {}
+        }
+        None
+    }
+
+    pub(super) fn outcomes(self) -> Vec<Outcome> {
+        self.outcomes
+    }
+}
+
+/// `TEST: Locked port ipv4      [ OK ]`, or `SKIP: iproute2 too old`.
+fn part(line: &str) -> Option<(String, Mark)> {
+    if let Some(why) = line.strip_prefix("SKIP: ") {
+        return Some((why.trim().to_owned(), Mark::Skip));
+    }
+    let (name, mark) = line.strip_prefix("TEST: ")?.rsplit_once('[')?;
+    let mark = match mark.trim_end().trim_end_matches(']').trim() {
+        "OK" => Mark::Ok,
+        "XFAIL" => Mark::Expected,
+        "SKIP" => Mark::Skip,
+        _ => Mark::Fail,
+    };
+    Some((name.trim().to_owned(), mark))
+}
+
+impl Account {
+    fn add(&mut self, line: &str) {
+        let numbers: Vec<u64> = line.split_whitespace().filter_map(|w| w.parse().ok()).collect();
+        let [ports, received, passed, lost] = numbers[..] else { return };
+        self.bridges += 1;
+        self.ports = self.ports.max(ports);
+        self.received += received;
+        self.passed += passed;
+        self.lost += lost;
+    }
+
+    /// weir had the bridge's ports, and frames went by it.
+    fn was_there(&self) -> bool {
+        self.ports > 0 && self.received > 0
+    }
+}
+
+impl Outcome {
+    fn count(&self, mark: Mark) -> usize {
+        self.parts.iter().filter(|(_, it)| *it == mark).count()
+    }
+
+    /// In a few words.
+    pub(super) fn sum(&self) -> String {
+        const TIMEOUT: i32 = 124;
+        let words = [
+            (self.count(Mark::Ok), "ok"),
+            (self.count(Mark::Fail), "failed"),
+            (self.count(Mark::Expected), "xfail"),
+            (self.count(Mark::Skip), "skipped"),
+        ];
+        let some = words.iter().filter(|(count, _)| *count > 0);
+        let mut said: Vec<String> = some.map(|(count, word)| format!("{count} {word}")).collect();
+        match self.code {
+            0 | 4 => {}
+            TIMEOUT => said.push("not in time".to_owned()),
+            _ if self.count(Mark::Fail) == 0 => said.push(format!("exit code {}", self.code)),
+            _ => {}
+        }
+        if said.is_empty() { "nothing".to_owned() } else { said.join(", ") }
+    }
+
+    fn holds(&self) -> bool {
+        matches!(self.code, 0 | 4)
+    }
+
+    /// Parts that hold, each as often as it was run.
+    fn good(&self) -> HashMap<&str, usize> {
+        let mut good = HashMap::new();
+        for (name, _) in self.parts.iter().filter(|(_, mark)| *mark == Mark::Ok) {
+            *good.entry(name.as_str()).or_default() += 1;
+        }
+        good
+    }
+
+    /// What is missing with weir that the plain bridge has.
+    fn worse_than(&self, plain: &Self) -> Vec<String> {
+        let (good, mut worse) = (self.good(), Vec::new());
+        for (name, _) in &plain.parts {
+            let (there, here) = (plain.good(), good.get(name.as_str()).copied().unwrap_or(0));
+            if there.get(name.as_str()).is_some_and(|there| *there > here) && !worse.contains(name)
+            {
+                worse.push(name.clone());
+            }
+        }
+        if worse.is_empty() && plain.holds() && !self.holds() {
+            worse.push(format!("exit code {}", self.code));
+        }
+        worse.extend(self.died.iter().map(|how| format!("weir died: {how}")));
+        let skipped = self.code == 4 && self.good().is_empty();
+        if !self.weir.was_there() && !skipped {
+            worse.push("weir was not at the gate".to_owned());
+        }
+        worse
+    }
+}
+
+/// The table, and whether all holds.
+pub(super) fn compare(
+    tests: &[String],
+    plain: &[Outcome],
+    weir: Option<&[Outcome]>,
+) -> (String, bool) {
+    let mut rows =
+        vec![["test", "plain bridge", "with weir", "at the gate", ""].map(str::to_owned)];
+    let (mut notes, mut all) = (String::new(), true);
+    for test in tests {
+        let of = |outcomes: &[Outcome]| outcomes.iter().find(|it| it.test == *test).cloned();
+        let plain = of(plain).unwrap_or_default();
+        let Some(weir) = weir else {
+            all &= plain.holds();
+            rows.push([test.clone(), plain.sum(), String::new(), String::new(), String::new()]);
+            continue;
+        };
+        let weir = of(weir).unwrap_or_default();
+        let worse = weir.worse_than(&plain);
+        all &= worse.is_empty();
+        for what in &worse {
+            let _ = writeln!(notes, "{test}: {what}");
+        }
+        let Account { ports, received, passed, lost, .. } = weir.weir;
+        let mut gate = format!("{ports} ports, {received} frames, {passed} to the bridge");
+        if lost > 0 {
+            let _ = write!(gate, ", {lost} dropped");
+        }
+        let verdict = if worse.is_empty() { "holds" } else { "WORSE" };
+        rows.push([test.clone(), plain.sum(), weir.sum(), gate, verdict.to_owned()]);
+    }
+    let mut table = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (at, cell) in row.iter().enumerate() {
+            let width = rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        let _ = writeln!(table, "{}", line.trim_end());
+    }
+    if !notes.is_empty() {
+        let _ = write!(table, "\n{notes}");
+    }
+    (table, all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Said, Story, compare};
+
+    fn story(lines: &[&str]) -> Story {
+        let mut story = Story::default();
+        for line in lines {
+            story.hear(line);
+        }
+        story
+    }
+
+    const PLAIN: [&str; 4] = [
+        "JUDGE begin bridge_a",
+        "JUDGE line TEST: ping                                [ OK ]",
+        "JUDGE line TEST: ping                                [ OK ]",
+        "JUDGE end bridge_a 0 12",
+    ];
+
+    fn judged(weir: &[&str]) -> (String, bool) {
+        let (plain, weir) = (story(&PLAIN).outcomes(), story(weir).outcomes());
+        compare(&["bridge_a".to_owned()], &plain, Some(&weir))
+    }
+
+    #[test]
+    fn the_same_with_weir_at_the_gate_holds() {
+        let mut lines = PLAIN.to_vec();
+        lines.insert(3, "JUDGE weir 2 66 15 0");
+        let (table, holds) = judged(&lines);
+        assert!(holds, "{table}");
+        assert!(table.contains("2 ports, 66 frames, 15 to the bridge"), "{table}");
+    }
+
+    #[test]
+    fn a_pass_beside_weir_does_not_hold() {
+        let mut lines = PLAIN.to_vec();
+        assert!(!judged(&lines).1, "weir was never there");
+        lines.insert(3, "JUDGE weir 0 0 0 0");
+        assert!(!judged(&lines).1, "it had no port");
+        lines[3] = "JUDGE weir 2 0 0 0";
+        assert!(!judged(&lines).1, "it saw no frame");
+    }
+
+    #[test]
+    fn one_of_two_parts_of_a_name_that_fails_is_worse() {
+        let mut lines = PLAIN.to_vec();
+        lines[2] = "JUDGE line TEST: ping                       [FAIL]";
+        lines.insert(3, "JUDGE weir 2 66 15 0");
+        let (table, holds) = judged(&lines);
+        assert!(!holds && table.contains("bridge_a: ping"), "{table}");
+    }
+
+    #[test]
+    fn a_weir_that_died_and_a_test_that_did_not_end_are_worse() {
+        let mut lines = PLAIN.to_vec();
+        lines.insert(3, "JUDGE weir 2 66 15 0");
+        assert!(judged(&lines).1);
+        lines.insert(4, "JUDGE died of a fault");
+        assert!(!judged(&lines).1);
+        assert!(!judged(&lines[..2]).1, "no end");
+    }
+
+    #[test]
+    fn what_stands_before_the_word_on_a_line_is_no_part_of_it() {
+        let said = story(&[]).hear("[    1.2] x JUDGE broken no disk");
+        assert_eq!(said, Some(Said::Broken("no disk".to_owned())));
+    }
+}
