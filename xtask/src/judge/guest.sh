@@ -4,8 +4,6 @@
 # Tells the host, a line each, by "JUDGE": of a test (end), of its parts (line), of weir (weir).
 # The host reads nothing else; other lines are for people.
 
-modprobe -a veth vrf bridge 8021q macvlan cls_flower act_gact act_police sch_ingress 2>/dev/null
-
 cp -r /run/judge/selftests /root/net
 cd /root/net/forwarding || exit
 for end in 0 2 4 6 8; do

@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 const INIT: &str = include_str!("init.sh");
+const MODPROBE: &str = include_str!("modprobe.sh");
 /// What has to be there before the modules' folder can be mounted.
 const EARLY: [&str; 4] = ["virtio_pci", "9p", "9pnet_virtio", "overlay"];
 
@@ -61,15 +62,17 @@ fn numbers(name: &str) -> Vec<u64> {
 
 fn make_initrd(folder: &Path, image: &Image, tree: &Path) -> Result<()> {
     let _ = fs::remove_dir_all(tree);
-    for part in ["bin", "modules", "proc", "sys", "dev", "host", "layer", "guest"] {
+    for part in ["bin", "sbin", "modules", "proc", "sys", "dev", "host", "layer", "guest"] {
         fs::create_dir_all(tree.join(part)).context("cannot make the initial file system")?;
     }
     let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from);
     let busybox = busybox.iter().find(|path| path.is_file()).context("busybox is missing")?;
     fs::copy(busybox, tree.join("bin/busybox")).context("cannot copy busybox")?;
-    let init = tree.join("init");
-    fs::write(&init, INIT).context("cannot write the first program")?;
-    fs::set_permissions(&init, fs::Permissions::from_mode(0o755)).context("cannot mark it")?;
+    for (name, text) in [("init", INIT), ("sbin/modprobe", MODPROBE)] {
+        let path = tree.join(name);
+        fs::write(&path, text).context("cannot write the first program")?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).context("cannot mark it")?;
+    }
 
     run(Command::new("depmod").arg("-b").arg(folder).arg(&image.version))?;
     let mut files: Vec<PathBuf> = Vec::new();
