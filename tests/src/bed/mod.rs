@@ -1,11 +1,13 @@
 //! A bed: guests and an uplink host, each a namespace, on veths of one host namespace.
 //!
 //! - [`guest`]: a guest, its addresses and its veth; [`routers`]: guests that are routers
+//! - [`pairs`]: what weir keeps beyond its end
 //!
 //! Invariant: names and addresses follow from a guest's number and the layout alone, so that a bed
 //! can be drawn from its spec, and any number of beds live side by side.
 
 pub mod guest;
+mod pairs;
 pub mod routers;
 
 use crate::ns::{self, Ns, ip_batch, name_of};
@@ -119,7 +121,10 @@ pub struct Bed {
 impl Bed {
     pub fn new(spec: BedSpec) -> Result<Self> {
         crate::signals::exit_on_signal();
-        SWEPT.call_once(ns::remove_stale);
+        SWEPT.call_once(|| {
+            ns::remove_stale();
+            pairs::remove_stale();
+        });
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let _one_at_a_time = MAKING.lock();
         let host = Ns::create(&name_of(id, "h"))?;
@@ -285,5 +290,11 @@ impl Bed {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        pairs::remove_of(&self.host);
     }
 }
