@@ -7,10 +7,12 @@
 
 mod bridge;
 mod ending;
+mod goodbye;
 mod pair;
 mod roll;
+mod shared;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,24 +25,24 @@ use tokio::time::{Duration, MissedTickBehavior, Sleep, interval, sleep};
 use weir_port::{XskPort, clock_monotonic_ns};
 
 use self::ending::{End, WORK_ENDS};
+use self::goodbye::{leave, say_goodbye};
 use self::roll::RollCall;
-use super::api::{self, Backend, BackendError, ControlSocket, FlowQuery, PatchRefused};
+use self::shared::Shared;
+use super::api::{self, ControlSocket};
 use super::bridge::refresh::{Refresher, period};
 use super::bridge::state::{Address, Change};
 use super::bridge::watch::BridgeWatch;
 use super::config::ConfigErrors;
 use super::dump::files;
-use super::forwarder::{ApplyError, Forwarder, Last, News};
+use super::forwarder::{ApplyError, Forwarder, News};
 use super::links::{Event, GuardError, Links, LinksError, Watch, check_bridge};
 use super::live::Difference;
-use super::measure::Measured;
-use super::metrics::{self, MetricsListener, Numbers, PortTimes, Sample};
+use super::metrics::{self, MetricsListener};
 use super::pair::{PairError, PairEvent};
 use super::plan::{Plan, PortPlan};
 use super::privileges::check_privileges;
-use super::report::{FlowsReport, LatencyReport, PortList, StatsReport};
 use super::settings::HostSettings;
-use super::watch::{self, Wanted, WatchRefused, Watching, desk::Desk};
+use super::watch::desk::Desk;
 use crate::worker::FdbNews;
 
 /// Events are followed as they come; this often the whole is compared, in case one was missed and
@@ -175,74 +177,6 @@ pub async fn run(
         (Err(error), None) => tracing::error!("stopped without the end of the books: {error}"),
     }
     ended.map(|()| ExitCode::SUCCESS)
-}
-
-/// What the API asks, it asks of the forwarder that `follow` changes.
-struct Shared {
-    forwarder: Arc<Mutex<Forwarder>>,
-    measured: Arc<Measured>,
-    links: Links,
-    desk: Arc<Desk>,
-    end: End,
-}
-
-impl Backend for Shared {
-    async fn stats(&self) -> Result<StatsReport, BackendError> {
-        self.forwarder.lock().await.stats().await.map_err(|error| BackendError(error.to_string()))
-    }
-
-    async fn ports(&self) -> Result<PortList, BackendError> {
-        Ok(self.forwarder.lock().await.ports())
-    }
-
-    async fn latency(&self, histograms: bool, reset: bool) -> Result<LatencyReport, BackendError> {
-        let report = self.measured.latency(histograms, reset).await;
-        report.map_err(|error| BackendError(error.to_string()))
-    }
-
-    async fn flows(&self, query: FlowQuery) -> Result<FlowsReport, BackendError> {
-        let report = self.measured.flows(query).await;
-        report.map_err(|error| BackendError(error.to_string()))
-    }
-
-    async fn config(&self) -> Result<serde_json::Value, BackendError> {
-        Ok(self.forwarder.lock().await.document())
-    }
-
-    /// On a task of its own: a client that does not wait for the answer leaves nothing half done.
-    async fn patch(&self, patch: serde_json::Value) -> Result<serde_json::Value, PatchRefused> {
-        let failed = |error: String| PatchRefused { status: 503, error };
-        let (forwarder, links) = (Arc::clone(&self.forwarder), self.links.clone());
-        let end = self.end.clone();
-        let patched = tokio::spawn(async move {
-            let change = async {
-                let mut forwarder = forwarder.lock().await;
-                let links = links.snapshot().await.map_err(|error| failed(error.to_string()))?;
-                forwarder.patch(&patch, &links).await
-            };
-            let given_up = || Err(failed(ApplyError::Stopping.to_string()));
-            end.bound(change).await.unwrap_or_else(given_up)
-        });
-        patched.await.unwrap_or_else(|error| Err(failed(error.to_string())))
-    }
-
-    async fn watch(&self, wanted: Wanted, who: String) -> Result<Watching, WatchRefused> {
-        watch::begin(Arc::clone(&self.forwarder), Arc::clone(&self.desk), wanted, &who).await
-    }
-
-    fn end_watch(&self, id: Option<u64>) -> Option<String> {
-        self.desk.end(id)
-    }
-}
-
-impl Numbers for Shared {
-    async fn sample(&self) -> Result<Sample, BackendError> {
-        let times = self.measured.times(PortTimes::new).await;
-        let times = times.map_err(|error| BackendError(error.to_string()))?;
-        let flows = self.measured.flow_room().await;
-        let flows = flows.map_err(|error| BackendError(error.to_string()))?;
-        Ok(Sample { stats: self.stats().await?, times, flows })
-    }
 }
 
 /// Lets Prometheus ask, until what it gives is used.
@@ -479,37 +413,4 @@ fn located(wrong: Vec<(PortPlan, GuardError)>) -> Option<ConfigErrors> {
     let errors =
         wrong.into_iter().map(|(port, error)| ConfigErrors::port(&port, error.to_string(), ""));
     errors.reduce(ConfigErrors::and)
-}
-
-fn leave(last: &Last, folder: &Path) {
-    let (Some(latency), Some(flows)) = (&last.latency, &last.flows) else { return };
-    let wrong = files::write_last(folder, &last.stats, latency, flows);
-    for wrong in &wrong {
-        tracing::error!("not dumped: {wrong}");
-    }
-    if wrong.is_empty() {
-        tracing::info!("dumped what was measured into {}", folder.display());
-    }
-}
-
-fn say_goodbye(last: &StatsReport) {
-    let ledger = &last.ledger;
-    tracing::info!(
-        "stopped: received {} + copies {} = delivered {} + passed {} + lost {}{} + in flight {}{}",
-        ledger.received,
-        ledger.copies,
-        ledger.delivered,
-        ledger.passed,
-        ledger.lost,
-        reasons(ledger),
-        ledger.in_flight,
-        if ledger.balanced { "" } else { " (NOT balanced: please report it)" }
-    );
-}
-
-/// ` (shed 3, shutdown 1)`; nothing where nothing was lost.
-fn reasons(ledger: &super::report::LedgerReport) -> String {
-    let each: Vec<String> =
-        ledger.lost_by_reason.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
-    if each.is_empty() { String::new() } else { format!(" ({})", each.join(", ")) }
 }

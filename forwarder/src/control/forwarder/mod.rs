@@ -6,6 +6,7 @@
 //!   [`program`]: what the program is told of it
 //! - [`follow`]: making the ports match the interfaces that are there
 //! - [`reattach`]: programs of ours that somebody took off
+//! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge
 //! - [`live`]: changes of the plan while traffic flows
 //! - [`addresses`]: who is behind which port, for the program and between the workers
 //! - [`watching`]: somebody looks at single packets
@@ -18,6 +19,7 @@ mod follow;
 mod gate;
 mod lifecycle;
 mod live;
+mod mirroring;
 mod program;
 mod quota;
 mod reattach;
