@@ -62,7 +62,7 @@ at_the_gate() {
 serve() {
     local pid= on= ports= index name port seen
     while sleep 0.2; do
-        read -r index name port < <(bridges | head -n 1; echo)
+        read -r index name port <<< "$(bridges | head -n 1)"
         if [ -n "$pid" ] && ! kill -0 $pid 2>/dev/null; then
             echo "JUDGE died $(tail -n 1 $log)"
             pid=

@@ -16,6 +16,7 @@ for mount in proc:proc sysfs:sys devtmpfs:dev tmpfs:tmp tmpfs:run tmpfs:root; do
     $b mkdir -p "/guest/${mount#*:}"
     $b mount -t "${mount%%:*}" none "/guest/${mount#*:}"
 done
+$b ln -s /proc/self/fd /guest/dev/fd
 modules=/guest/lib/modules/$($b uname -r)
 $b mkdir -p /guest/dev/shm /guest/run/netns /guest/run/lock /guest/run/judge "$modules"
 $b mount -t 9p -o $how judge /guest/run/judge || echo "JUDGE broken the shared folder is missing"

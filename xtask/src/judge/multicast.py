@@ -40,6 +40,8 @@ def main():
             member = struct.pack("=4s4si", group.packed, bytes(4), index)
             link.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
         signal.pause()
+    # What `ip vrf exec` has bound the socket to is a device that has no way to an IPv6 group.
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, args.I.encode())
     if six:
         link.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
     else:
