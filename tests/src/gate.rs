@@ -22,7 +22,7 @@ pub const MARK: [u8; 4] = [0x88, 0xb5, 0xab, 0xcd];
 
 /// weir on the bed's bridge, every port of it at the gate.
 pub fn start(bed: &Bed) -> Result<Weir> {
-    start_with(bed, &WeirSpec::gate())
+    start_with(bed, &WeirSpec::bridge())
 }
 
 pub fn start_with(bed: &Bed, spec: &WeirSpec) -> Result<Weir> {

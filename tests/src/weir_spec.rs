@@ -35,7 +35,7 @@ impl Default for WeirSpec {
         Self {
             takes_bridge: false,
             idle: "adaptive",
-            mode: "auto",
+            mode: "gate",
             workers: vec![1],
             forwarder: String::new(),
             container: String::new(),
@@ -52,12 +52,6 @@ impl WeirSpec {
     #[must_use]
     pub fn bridge() -> Self {
         Self { takes_bridge: true, ..Self::default() }
-    }
-
-    /// On a bridge's ports, at the gate.
-    #[must_use]
-    pub fn gate() -> Self {
-        Self::bridge().mode("gate")
     }
 
     #[must_use]

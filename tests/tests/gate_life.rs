@@ -73,7 +73,7 @@ fn a_stop_under_load_loses_nothing_that_is_not_named() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(3).bridge().build()?;
     let dir = tempfile::tempdir()?;
-    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_steered(&weir, one, two)?;
     ensure!(attached(&bed, "v1")?, "the gate is not there");
@@ -93,7 +93,7 @@ fn a_stop_under_load_loses_nothing_that_is_not_named() -> Result<()> {
     let now = bed.host.ethtool("-k v1")? + &one.ns.ethtool(&format!("-k {GUEST_IF}"))?;
     ensure!(settings == now, "settings were changed");
     let pair = bed.host.ifindex(&outer(&bed)?)?;
-    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     wait_steered(&weir, one, two)?;
     ensure!(bed.host.ifindex(&outer(&bed)?)? == pair, "the pair was made anew");
     weir.assert_ledger()?;
@@ -110,7 +110,7 @@ fn killed_under_load_and_started_again() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).bridge().build()?;
     let dir = tempfile::tempdir()?;
-    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_steered(&weir, one, two)?;
     let pair = bed.host.ifindex(&outer(&bed)?)?;
@@ -119,7 +119,7 @@ fn killed_under_load_and_started_again() -> Result<()> {
     // By the bridge.
     flow.goes_on()?;
     ping_all(&bed)?;
-    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     flow.goes_on()?;
     wait_steered(&weir, one, two)?;
     ensure!(bed.host.ifindex(&outer(&bed)?)? == pair, "the pair was made anew");
@@ -134,7 +134,7 @@ fn killed_under_load_and_started_again() -> Result<()> {
 fn without_the_pair(harm: impl FnOnce(&Bed) -> Result<()>, told: &str) -> Result<()> {
     let bed = BedSpec::vms(2).bridge().build()?;
     let dir = tempfile::tempdir()?;
-    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_steered(&weir, one, two)?;
     let flow = Flow::start(one, two, 2000)?;
@@ -147,7 +147,7 @@ fn without_the_pair(harm: impl FnOnce(&Bed) -> Result<()>, told: &str) -> Result
     let (sent, came) = flow.stop()?;
     let lost = number(stopped, "lost ").context("no loss is told")?;
     ensure!(sent - came <= lost, "{came} of {sent} came, but\n{stopped}");
-    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     wait_steered(&weir, one, two)?;
     udp_exact(one, two, Family::V6, 500, 300)?;
     weir.assert_ledger()?;
@@ -174,7 +174,7 @@ fn the_pairs_namespace_unmounted_under_load() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).bridge().build()?;
     let dir = tempfile::tempdir()?;
-    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_steered(&weir, one, two)?;
     let flow = Flow::start(one, two, 2000)?;
@@ -185,7 +185,7 @@ fn the_pairs_namespace_unmounted_under_load() -> Result<()> {
     flow.lost_nothing()?;
     weir.assert_ledger()?;
     weir.stop()?;
-    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     wait_steered(&weir, one, two)?;
     weir.assert_ledger()?;
     weir.stop()
@@ -250,7 +250,7 @@ fn a_bridge_deleted_under_load() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).bridge().build()?;
     let dir = tempfile::tempdir()?;
-    let weir = Weir::start_in(&bed, &WeirSpec::gate(), dir.path())?;
+    let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_steered(&weir, one, two)?;
     let flow = Flow::start(one, two, 2000)?;

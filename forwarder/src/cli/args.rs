@@ -110,7 +110,7 @@ pub struct RunArgs {
     /// The core, or cores, of the workers [default: one on the last]
     #[arg(long, value_name = "CORE", num_args = 1.., value_delimiter = ',')]
     pub worker: Vec<u64>,
-    /// How the program is attached, for all ports [default: auto]
+    /// How the program is attached, for all ports [default: gate]
     #[arg(long, value_enum)]
     pub mode: Option<Mode>,
     /// Take over the interface of the default route, too
@@ -355,7 +355,7 @@ mod tests {
         let line = format!("{line} --worker 1 --mode skb --control /tmp/x.sock");
         let plan = plan(&line).unwrap();
         assert_eq!(plan.forwarder.workers, [1]);
-        assert_eq!(plan.ports[0].mode, Mode::Skb);
+        assert_eq!(plan.ports[0].mode, Mode::Gate);
         assert_eq!(plan.forwarder.control, PathBuf::from("/tmp/x.sock"));
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, text + "worker = 0\n").unwrap();

@@ -149,19 +149,24 @@ pub enum Role {
 /// How the program is attached and the socket bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// skb on veth and tap, native on NICs whose driver can
-    Auto,
-    /// Generic XDP: works on every driver, superframes stay whole
-    Skb,
-    /// In the driver, with zero-copy where it has it
-    Native,
-    /// At the tcx hook of a bridge's port: what needs no scheduling is left to the bridge
+    /// At the port's tcx hook: what needs no scheduling is left to the bridge
+    #[value(alias = "auto")]
     Gate,
+    /// In the driver (XDP), steered to a socket of the port's own
+    Native,
+    /// Of the first version of weir, which attached generic XDP
+    #[value(hide = true)]
+    Skb,
 }
 
 impl Mode {
-    pub fn is_gate(self) -> bool {
-        self == Self::Gate
+    /// What is meant by it today.
+    pub fn settled(self) -> Self {
+        if self != Self::Skb {
+            return self;
+        }
+        tracing::warn!("mode \"skb\" is now \"gate\", the default: nothing needs to be said for it");
+        Self::Gate
     }
 }
 
@@ -274,14 +279,9 @@ impl Plan {
         }
     }
 
-    /// Whether any port is to be served at the gate.
-    pub fn wants_gate(&self) -> bool {
-        let followed = self.bridge.is_some() && self.defaults.mode.is_gate();
-        followed || self.ports.iter().any(|port| port.mode.is_gate())
-    }
-
     /// One mode for every port, as the command line asks.
     pub fn set_mode(&mut self, mode: Mode) {
+        let mode = mode.settled();
         self.defaults.mode = mode;
         for port in &mut self.ports {
             port.mode = mode;
@@ -328,7 +328,7 @@ impl Default for SchedulerPlan {
 
 impl Default for PortDefaults {
     fn default() -> Self {
-        Self { mode: Mode::Auto, queue_bytes: DEFAULT_QUEUE_BYTES, fallback: Fallback::Pass }
+        Self { mode: Mode::Gate, queue_bytes: DEFAULT_QUEUE_BYTES, fallback: Fallback::Pass }
     }
 }
 
@@ -371,7 +371,9 @@ pub fn name_of<T: ValueEnum>(choice: &T) -> String {
 
 /// All names of a choice: `drr | wrr | fifo`.
 pub fn names_of<T: ValueEnum>() -> String {
-    T::value_variants().iter().map(name_of).collect::<Vec<_>>().join(" | ")
+    let hidden = |choice: &&T| choice.to_possible_value().is_some_and(|value| value.is_hide_set());
+    let shown = T::value_variants().iter().filter(|choice| !hidden(choice));
+    shown.map(name_of).collect::<Vec<_>>().join(" | ")
 }
 
 macro_rules! display_as_named {
@@ -395,9 +397,9 @@ mod tests {
         assert_eq!(plan.forwarder.workers, [1]);
         assert_eq!(plan.port_named("eth1").role, Role::Uplink);
         assert_eq!(plan.port_named("tap7"), PortDefaults::default().port("tap7", Role::Vif));
-        plan.set_mode(Mode::Skb);
-        assert_eq!(plan.port_named("eth1").mode, Mode::Skb);
-        assert_eq!(plan.port_named("tap7").mode, Mode::Skb);
+        plan.set_mode(Mode::Native);
+        assert_eq!(plan.port_named("eth1").mode, Mode::Native);
+        assert_eq!(plan.port_named("tap7").mode, Mode::Native);
     }
 
     #[test]

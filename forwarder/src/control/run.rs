@@ -93,10 +93,7 @@ pub async fn run(
             .map_err(|error| ConfigErrors::argument("--bridge", error.to_string(), ""))?;
     }
     let settings = HostSettings::open(&control)?;
-    let bridge = match plan.wants_gate() {
-        true => Some(bridge::bridge_for(&plan, watch.snapshot(), force).await?),
-        false => None,
-    };
+    let bridge = Some(bridge::bridge_for(&plan, watch.snapshot(), force).await?);
     let (mut forwarder, mut news) = Forwarder::start(plan, settings, watch.snapshot(), force)?;
     let mut bridge = match bridge {
         Some(bridge) => {

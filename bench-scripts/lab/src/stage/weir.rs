@@ -21,7 +21,7 @@ pub(super) fn spec(peer: &Peer, scene: &Scene) -> Result<WeirSpec> {
         spec = spec.idle(one_of("idle", idle, &["spin", "adaptive", "sleep"])?);
     }
     if let Some(mode) = &peer.mode {
-        spec = spec.mode(one_of("mode", mode, &["auto", "skb", "native"])?);
+        spec = spec.mode(one_of("mode", mode, &["gate", "native"])?);
     }
     if !peer.container.is_empty() {
         spec = spec.container(&peer.container);

@@ -14,7 +14,7 @@ use super::{
     section::{Fault, Field, Keys, Kind, Section, choice, fault, flag, integer, quantity, text},
     sections::TIMEOUT,
 };
-use crate::control::plan::{PortDefaults, PortPlan, Role};
+use crate::control::plan::{Mode, PortDefaults, PortPlan, Role};
 
 /// In the file.
 pub(super) const KEYS: Keys = Keys::of(&[
@@ -117,7 +117,7 @@ pub(super) fn read(
         burst_bytes: size("burst", &BURST, defaults.burst_bytes),
         queue_bytes: size("queue", &QUEUE, defaults.queue_bytes),
         role: role.unwrap_or(defaults.role),
-        mode: s.read_or(problems, "mode", base.mode, choice),
+        mode: s.read_or(problems, "mode", base.mode, choice::<Mode>).settled(),
         weight: weight.map_or(defaults.weight, |field| field.value as u32),
         min_rate: min.as_ref().map(|field| field.value),
         max_rate: max.as_ref().map(|field| field.value),

@@ -176,10 +176,10 @@ pub(super) fn text<'v>(value: &'v Value, valid: &str) -> Result<&'v str, Fault> 
 pub(super) fn choice<T: ValueEnum>(value: &Value) -> Result<T, Fault> {
     let valid = format!("valid: {}", names_of::<T>());
     let word = text(value, &valid)?;
-    let names: Vec<String> = T::value_variants().iter().map(name_of).collect();
-    match names.iter().position(|name| name == word).and_then(|i| T::value_variants().get(i)) {
-        Some(choice) => Ok(choice.clone()),
-        None => {
+    match T::from_str(word, false) {
+        Ok(choice) => Ok(choice),
+        Err(_) => {
+            let names: Vec<String> = T::value_variants().iter().map(name_of).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             match nearest(word, &names) {
                 Some(near) => fault(format!("unknown \"{word}\"; did you mean \"{near}\"?"), valid),

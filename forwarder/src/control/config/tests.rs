@@ -51,7 +51,7 @@ rate = "200Mbit"
 [[port]]
 name = "v1"
 role = "vif"
-mode = "skb"
+mode = "auto"
 weight = 4
 min-rate = "20Mbit"
 max-rate = "1.5Gbit"
@@ -97,7 +97,7 @@ ip-lock = ["10.0.0.1", "fd00::1"]
     let v1 = PortPlan {
         name: "v1".into(),
         role: Role::Vif,
-        mode: Mode::Skb,
+        mode: Mode::Gate,
         weight: 4,
         min_rate: Some(Rate::new(20_000_000)),
         max_rate: Some(Rate::new(1_500_000_000)),

@@ -16,7 +16,7 @@ use super::roster::{Active, State};
 use crate::control::attach::{self, AttachError, Attached, MapsError};
 use crate::control::bridge::make::MakeError;
 use crate::control::links::{GuardError, Link, Snapshot, check_port};
-use crate::control::plan::PortPlan;
+use crate::control::plan::{Mode, PortPlan};
 use crate::control::settings::{SettingsError, Wanted};
 use crate::worker::{Change, NewPort, NoAnswer};
 
@@ -75,9 +75,8 @@ impl Forwarder {
         let slot = entry.slot;
         self.measured.name(PortId(slot), &plan.name).await?;
 
-        if plan.mode.is_gate() {
-            self.join_own_bridge(&link).await?;
-        } else {
+        self.join_own_bridge(&link).await?;
+        if plan.mode == Mode::Native {
             let applied = self.settings.apply(&link, Wanted::for_link(&link), self.force)?;
             for change in &applied.changed {
                 tracing::debug!(port = plan.name, "{change}");

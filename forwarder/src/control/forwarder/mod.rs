@@ -135,11 +135,8 @@ impl Forwarder {
     ) -> Result<(Self, News), StartError> {
         let cores = plan.forwarder.workers.clone();
         let count = u32::try_from(cores.len()).unwrap_or(u32::MAX);
-        let pair = plan.wants_gate().then(|| {
-            let identity = Identity::new(&plan.forwarder.control).map_err(StartError::Identity)?;
-            Pair::ensure(identity, count).map_err(StartError::Pair)
-        });
-        let pair = pair.transpose()?;
+        let identity = Identity::new(&plan.forwarder.control).map_err(StartError::Identity)?;
+        let pair = Some(Pair::ensure(identity, count).map_err(StartError::Pair)?);
         if let Some(warning) = pair.as_ref().and_then(Pair::warning) {
             tracing::warn!("{warning}");
         }

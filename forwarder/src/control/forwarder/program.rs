@@ -8,7 +8,7 @@ use weir_core::Reason;
 
 use super::Forwarder;
 use super::roster::Active;
-use crate::control::attach::{self, AttachError, Attached, MapsError, WantedMode};
+use crate::control::attach::{self, AttachError, Attached, MapsError};
 use crate::control::books;
 use crate::control::links::{Link, Snapshot};
 use crate::control::plan::{Fallback, Mode, PortPlan};
@@ -18,13 +18,11 @@ impl Forwarder {
     /// Attaches the program in the mode asked for. It does nothing yet: attached before its
     /// configuration is known, it leaves every frame alone.
     pub(super) fn probe_mode(&mut self, mode: Mode, link: &Link) -> Result<Attached, AttachError> {
-        let wanted = match mode {
-            Mode::Auto => WantedMode::Auto,
-            Mode::Skb => WantedMode::Only(attach::Mode::Skb),
-            Mode::Native => WantedMode::Only(attach::Mode::Native),
-            Mode::Gate => WantedMode::Only(attach::Mode::Gate),
+        let mode = match mode {
+            Mode::Gate | Mode::Skb => attach::Mode::Gate,
+            Mode::Native => attach::Mode::Native,
         };
-        self.steering.attach_as(link.ifindex, &link.name, wanted, link.prefers_skb_mode())
+        self.steering.attach(link.ifindex, &link.name, mode)
     }
 
     pub(super) fn lock(&mut self, slot: u16, plan: &PortPlan) -> Result<(), MapsError> {

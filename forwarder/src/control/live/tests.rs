@@ -17,7 +17,7 @@ role = "uplink"
 rate = "100Mbit"
 [[port]]
 name = "v2"
-mode = "skb"
+mode = "native"
 fallback = "drop"
 worker = 1
 [[port]]
@@ -133,7 +133,7 @@ fn a_patch_changes_what_it_names_and_keeps_what_it_cannot_tell() {
     assert_eq!(said, expected);
     assert_eq!(new.container.bytes, 2048);
     let v2 = new.port_named("v2");
-    assert_eq!((v2.mode, v2.fallback, v2.worker), (Mode::Skb, Fallback::Drop, Some(1)));
+    assert_eq!((v2.mode, v2.fallback, v2.worker), (Mode::Native, Fallback::Drop, Some(1)));
     assert_eq!(v2.line(), old.port_named("v2").line());
     assert_eq!(new.container, ContainerPlan { bytes: 2048, alpha: 0.5, ..Default::default() });
 

@@ -10,7 +10,7 @@ use crate::spec::{Effort, Experiment, Peer, PeerKind};
 
 const PAPERS: [&str; 5] = ["A", "B", "C", "D", "E"];
 const IDLE: [&str; 3] = ["spin", "adaptive", "sleep"];
-const MODES: [&str; 3] = ["auto", "skb", "native"];
+const MODES: [&str; 2] = ["gate", "native"];
 /// Bounds on what a slip of the pen may cost.
 const MOST_REPETITIONS: u32 = 1000;
 const MOST_SECONDS: f64 = 3600.0;
