@@ -94,6 +94,10 @@ pub async fn run(
     }
     let settings = HostSettings::open(&control)?;
     let bridge = Some(bridge::bridge_for(&plan, watch.snapshot(), force).await?);
+    if bridge.as_ref().is_some_and(|bridge| bridge.own.is_some()) {
+        // It may have been made just now, and the ports' place in it with it.
+        watch = links.watch().await.context("the interfaces cannot be followed")?;
+    }
     let (mut forwarder, mut news) = Forwarder::start(plan, settings, watch.snapshot(), force)?;
     let mut bridge = match bridge {
         Some(bridge) => {

@@ -15,7 +15,7 @@ use super::quota::{FILL_SCARCE, Part};
 use super::roster::{Active, State};
 use crate::control::attach::{self, AttachError, Attached, MapsError};
 use crate::control::bridge::make::MakeError;
-use crate::control::links::{GuardError, Link, Snapshot, check_port};
+use crate::control::links::{GuardError, Link, Snapshot, check_port, tx_dropped};
 use crate::control::plan::{Mode, PortPlan};
 use crate::control::settings::{SettingsError, Wanted};
 use crate::worker::{Change, NewPort, NoAnswer};
@@ -75,7 +75,7 @@ impl Forwarder {
         let slot = entry.slot;
         self.measured.name(PortId(slot), &plan.name).await?;
 
-        self.join_own_bridge(&link).await?;
+        self.join_own_bridge(plan, &link).await?;
         if plan.mode == Mode::Native {
             let applied = self.settings.apply(&link, Wanted::for_link(&link), self.force)?;
             for change in &applied.changed {
@@ -151,6 +151,7 @@ impl Forwarder {
             mode,
             queues,
             superframes: features.tso4,
+            dropped_before: dropped_by(link.ifindex),
             shared: is_shared(link),
             attached: None,
             worker,
@@ -349,6 +350,12 @@ impl Forwarder {
         }
         let _ = self.workers.retune(id, link.mtu, features);
     }
+}
+
+/// Frames that a device has dropped so far; 0 where it does not say.
+fn dropped_by(ifindex: u32) -> u64 {
+    let all = tx_dropped(Some(ifindex)).unwrap_or_default();
+    all.get(&ifindex).copied().unwrap_or(0)
 }
 
 fn fill_quota(part: Part, name: &str, queues: u32) -> u32 {
