@@ -85,13 +85,13 @@ fn flow(weir: &Weir, from: &Guest) -> Result<Value> {
 fn what_a_guest_that_stands_still_does_not_take_is_counted() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
+    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    gate::acquaint(&weir, &bed)?;
+    bed.learn_neighbours()?;
     // Nothing but the flood meets the full device.
     for guest in bed.everybody() {
         guest.ns.sysctl(&format!("ipv6/conf/{GUEST_IF}/disable_ipv6"), "1")?;
     }
-    let weir = Weir::start(&bed, &WeirSpec::default())?;
-    gate::acquaint(&weir, &bed)?;
-    bed.learn_neighbours()?;
     every_frame_is_accounted_for(&weir, bed.guest(0)?, bed.guest(1)?, 3)?;
     weir.stop()
 }

@@ -19,7 +19,7 @@ use nix::libc;
 pub(crate) use self::dropped::tx_dropped;
 pub use self::fdb::{FdbEntry, FdbKind};
 pub use self::guard::{
-    GuardError, PortUse, check_bridge, check_port, could_be_port, refuse_default_route,
+    GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port, refuse_default_route,
 };
 pub use self::watch::{Event, Watch};
 use super::netlink::{Netlink, Request};

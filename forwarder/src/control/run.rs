@@ -415,7 +415,7 @@ async fn apply_file(
 fn check(plan: &Plan, links: &Snapshot, force: bool) -> Option<ConfigErrors> {
     let named = plan.ports.iter().filter(|port| !port.of_bridge);
     let wrong = named.filter_map(|port| {
-        let error = check_port(links, &port.name, port.role.into(), force).err()?;
+        let error = check_port(links, &port.name, force).err()?;
         Some((port.clone(), error))
     });
     located(wrong.collect())

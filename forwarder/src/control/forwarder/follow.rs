@@ -9,7 +9,7 @@ use super::Forwarder;
 use super::lifecycle::PortError;
 use super::program::is_shared;
 use super::roster::State;
-use crate::control::links::{Event, FdbEntry, FdbKind, Link, PortUse, Snapshot};
+use crate::control::links::{Event, FdbEntry, FdbKind, Link, Snapshot};
 use crate::control::plan::{PortPlan, Role};
 use crate::worker::{FdbNews, NoAnswer};
 
@@ -243,14 +243,5 @@ impl Forwarder {
             self.roster.iter().filter(|(_, e)| e.plan.role == role && e.active.is_some()).count()
         };
         (up(Role::Vif), up(Role::Uplink))
-    }
-}
-
-impl From<Role> for PortUse {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Uplink => Self::Uplink,
-            Role::Vif => Self::Vif,
-        }
     }
 }

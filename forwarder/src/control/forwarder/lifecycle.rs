@@ -65,7 +65,7 @@ impl Forwarder {
         links: &Snapshot,
         transient: bool,
     ) -> Result<(), PortError> {
-        let link = check_port(links, &plan.name, plan.role.into(), self.force)?.clone();
+        let link = check_port(links, &plan.name, self.force)?.clone();
         self.give_back(&plan.name, Reason::PortGone).await?;
         self.make_room().await?;
         let full = || PortError::Full { name: plan.name.clone(), max: weir_abi::MAX_PORTS };
