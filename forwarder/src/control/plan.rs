@@ -20,6 +20,9 @@ use weir_core::{
 pub const DEFAULT_CONTROL: &str = "/run/weir.sock";
 /// What one vif may have queued towards one link.
 pub const DEFAULT_QUEUE_BYTES: u64 = 512 * 1024;
+/// Group frames, and frames for unknown addresses, of a vif: more than any protocol needs, and too
+/// few to be felt by the others.
+const DEFAULT_STORM_PER_S: u32 = 10_000;
 /// One page: what a container holds.
 pub const DEFAULT_CONTAINER_BYTES: u64 = 4096;
 
@@ -105,6 +108,13 @@ pub struct PortPlan {
     pub worker: Option<usize>,
     /// What the program does with a frame when no worker listens.
     pub fallback: Fallback,
+    /// Group and unknown frames that it may send in a second, 0: any number. `None`, here and in the
+    /// next: as its role has it.
+    pub storm: Option<u32>,
+    /// Frames from it to 01:80:c2:00:00:0x.
+    pub reserved: Option<Reserved>,
+    /// Where rules of the host were found that the gate does not know.
+    pub foreign_rules: ForeignRules,
     /// Source addresses the port may use; empty: any.
     pub mac_lock: Vec<[u8; 6]>,
     pub ip_lock: Vec<IpAddr>,
@@ -206,6 +216,24 @@ pub enum Fallback {
     Pass,
     /// Nowhere: an isolated port stays isolated.
     Drop,
+}
+
+/// What becomes of frames that bridges do not forward: of spanning trees, LLDP, pauses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reserved {
+    /// Nothing: no guest takes part in them.
+    Drop,
+    /// The bridge has them.
+    Pass,
+}
+
+/// Who forwards where rules of the host were found that the gate cannot honour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ForeignRules {
+    /// The bridge: the rules hold.
+    Bridge,
+    /// The gate nevertheless: they hold for what it leaves to the bridge only.
+    Ignore,
 }
 
 impl Plan {
@@ -351,6 +379,9 @@ impl PortDefaults {
             work_conserving: None,
             worker: None,
             fallback: self.fallback,
+            storm: None,
+            reserved: None,
+            foreign_rules: ForeignRules::Bridge,
             mac_lock: Vec::new(),
             ip_lock: Vec::new(),
             of_bridge: false,
@@ -360,6 +391,22 @@ impl PortDefaults {
 }
 
 impl PortPlan {
+    /// Group and unknown frames in a second; 0: any number. What comes from outside is for everybody
+    /// here.
+    pub fn storm_per_s(&self) -> u32 {
+        self.storm.unwrap_or(match self.role {
+            Role::Uplink => 0,
+            Role::Vif => DEFAULT_STORM_PER_S,
+        })
+    }
+
+    pub fn passes_reserved(&self) -> bool {
+        match self.reserved {
+            Some(reserved) => reserved == Reserved::Pass,
+            None => self.role == Role::Uplink,
+        }
+    }
+
     /// The line of the configuration that names the port.
     pub fn line(&self) -> Option<usize> {
         self.at.as_ref().map(|at| at.line)
@@ -387,7 +434,7 @@ macro_rules! display_as_named {
         }
     )*};
 }
-display_as_named!(Role, Mode, Idle, Release, Policy, Fallback);
+display_as_named!(Role, Mode, Idle, Release, Policy, Fallback, Reserved, ForeignRules);
 
 #[cfg(test)]
 mod tests {
@@ -432,8 +479,22 @@ mod tests {
     }
 
     #[test]
+    fn guests_are_held_and_the_way_out_is_not() {
+        let defaults = PortDefaults::default();
+        let told = |port: &PortPlan| (port.storm_per_s(), port.passes_reserved());
+        assert_eq!(told(&defaults.port("v1", Role::Vif)), (10_000, false));
+        assert_eq!(told(&defaults.port("nic0", Role::Uplink)), (0, true));
+        let own = |role| PortPlan {
+            storm: Some(7),
+            reserved: Some(Reserved::Pass),
+            ..defaults.port("x", role)
+        };
+        assert_eq!((told(&own(Role::Vif)), told(&own(Role::Uplink))), ((7, true), (7, true)));
+    }
+
+    #[test]
     fn choices_are_written_as_the_operator_writes_them() {
-        assert_eq!(names_of::<Mode>(), "auto | skb | native | gate");
+        assert_eq!(names_of::<Mode>(), "gate | native");
         assert_eq!(format!("{:<7}|", Role::Vif), "vif    |");
     }
 }

@@ -12,10 +12,10 @@ use weir_core::{
 };
 
 use super::interface;
-use crate::control::plan::{Policy, Release, Role};
+use crate::control::plan::{ForeignRules, Policy, Release, Reserved, Role};
 
 /// The ids of all that `PortOptions` offers.
-const OPTIONS: [&str; 11] = [
+const OPTIONS: [&str; 14] = [
     "weight",
     "min_rate",
     "max_rate",
@@ -25,6 +25,9 @@ const OPTIONS: [&str; 11] = [
     "release",
     "timeout",
     "work_conserving",
+    "storm",
+    "reserved",
+    "foreign_rules",
     "mac_lock",
     "ip_lock",
 ];
@@ -103,7 +106,7 @@ Examples:
 #[derive(Clone, Debug, Default, Args)]
 pub struct PortOptions {
     /// Its part of every contended link, as a source: 1 to 1000 [default: 1]
-    #[arg(long, value_name = "N|none", value_parser = weight)]
+    #[arg(long, value_name = "N|none", value_parser = whole)]
     pub weight: Option<Value>,
     /// What it gets before anybody gets more, on every link that has a rate
     #[arg(long, value_name = "RATE|none", value_parser = quantity::<Rate>)]
@@ -131,6 +134,18 @@ pub struct PortOptions {
     /// [default: container.work-conserving]
     #[arg(long, value_name = "true|false|none", value_parser = flag)]
     pub work_conserving: Option<Value>,
+    /// Group and unknown frames that it may send in a second; 0: any number
+    /// [default: 10000 for a vif, 0 for an uplink]
+    #[arg(long, value_name = "N|none", value_parser = whole)]
+    pub storm: Option<Value>,
+    /// Its frames to 01:80:c2:00:00:0x (spanning trees, LLDP): drop or pass
+    /// [default: drop for a vif, pass for an uplink]
+    #[arg(long, value_name = "WHAT|none", value_parser = named::<Reserved>)]
+    pub reserved: Option<Value>,
+    /// Where the host has rules that the gate does not know (weir port list):
+    /// bridge (leave its frames to the bridge) or ignore [default: bridge]
+    #[arg(long, value_name = "WHAT|none", value_parser = named::<ForeignRules>)]
+    pub foreign_rules: Option<Value>,
     /// The source addresses it may use [default: any]
     #[arg(long, value_name = "MAC[,MAC]|none", value_parser = list::<Mac>)]
     pub mac_lock: Option<Value>,
@@ -235,6 +250,9 @@ impl PortOptions {
             ("release", &self.release),
             ("timeout", &self.timeout),
             ("work-conserving", &self.work_conserving),
+            ("storm", &self.storm),
+            ("reserved", &self.reserved),
+            ("foreign-rules", &self.foreign_rules),
             ("mac-lock", &self.mac_lock),
             ("ip-lock", &self.ip_lock),
         ];
@@ -267,7 +285,7 @@ fn or_none(text: &str, parse: impl FnOnce(&str) -> Result<Value, String>) -> Res
     if text == "none" { Ok(Value::Null) } else { parse(text) }
 }
 
-fn weight(text: &str) -> Result<Value, String> {
+fn whole(text: &str) -> Result<Value, String> {
     or_none(text, |text| {
         let number = text.parse::<u64>();
         number.map(Value::from).map_err(|_| "expected a whole number, such as 4".to_owned())
@@ -335,10 +353,12 @@ mod tests {
     fn a_command_is_a_patch() {
         let set = "weir port set v1 --weight 4 --min-rate 20Mbit --max-rate none --burst 8KiB \
                    --rate 1Gbit --queue 4KiB --release fixed --timeout 1ms --work-conserving false \
+                   --storm 500 --reserved pass --foreign-rules ignore \
                    --mac-lock 02:00:00:00:00:01,02:00:00:00:00:02 --ip-lock none";
         let expected = json!({"ports": {"v1": {
             "weight": 4, "min-rate": "20Mbit", "max-rate": null, "burst": "8KiB", "rate": "1Gbit",
             "queue": "4KiB", "release": "fixed", "timeout": "1ms", "work-conserving": false,
+            "storm": 500, "reserved": "pass", "foreign-rules": "ignore",
             "mac-lock": ["02:00:00:00:00:01", "02:00:00:00:00:02"], "ip-lock": null,
         }}});
         assert_eq!(patch(set).unwrap(), expected);
@@ -366,6 +386,9 @@ mod tests {
             ("weir port set v1 --weight four", "expected a whole number"),
             ("weir port set v1 --max-rate 10Mb", "e.g. \"100Mbit\""),
             ("weir port set v1 --release late", "expected eager | fixed | adaptive"),
+            ("weir port set v1 --storm fast", "expected a whole number"),
+            ("weir port set v1 --reserved keep", "expected drop | pass"),
+            ("weir port set v1 --foreign-rules obey", "expected bridge | ignore"),
             ("weir port set v1 --mac-lock 02:00", "\"02:00\" is no such address"),
             ("weir port set a/b --weight 1", "no interface can have this name"),
             ("weir set scheduler.polcy wrr", "scheduler.policy"),
