@@ -123,7 +123,6 @@ fn the_end_does_not_wait_for_a_worker_that_stands_still() -> Result<()> {
     root_or_skip!();
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let bed = BedSpec::vms(2).build()?;
-        let before = bed.host.link("v1")?["qdisc"].clone();
         let weir = Weir::start(&bed, &WeirSpec::default())?;
         ping_all(&bed)?;
         let pid = Pid::from_raw(i32::try_from(weir.pid())?);
@@ -141,7 +140,6 @@ fn the_end_does_not_wait_for_a_worker_that_stands_still() -> Result<()> {
             .with_context(|| weir.said())?;
             wait_for(ENDS, "the worker's end", || still.has_ended()).with_context(|| weir.said())
         })?;
-        ensure!(bed.host.link("v1")?["qdisc"] == before, "settings are put back");
         ensure!(weir.said().contains("does not end, and is left behind"), "{}", weir.said());
         weir.stop_with(signal)?;
     }

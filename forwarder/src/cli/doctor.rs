@@ -1,6 +1,7 @@
 //! `weir doctor`: what on this host is missing or in the way, each finding with its fix.
 //! Invariant: it only looks; nothing is changed, and a weir that runs does not notice.
 
+mod bridges;
 mod finding;
 mod host;
 mod interface;
@@ -9,13 +10,12 @@ mod leftovers;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use self::bridges::Bridges;
 pub use self::finding::{Finding, Level, Report};
 use super::args::DoctorArgs;
 use crate::control::config::{self, Host};
 use crate::control::links::{Links, PortUse, Snapshot, check_bridge, check_port, could_be_port};
-use crate::control::netlink::Netlink;
-use crate::control::plan::{DEFAULT_CONTROL, Role};
-use crate::control::settings::qdisc;
+use crate::control::plan::{DEFAULT_CONTROL, PortPlan};
 
 /// Looks at the host and at the interfaces that were asked for, and prints what it found. The exit
 /// code is 1 when something fails.
@@ -34,8 +34,8 @@ pub async fn run(args: DoctorArgs, control: PathBuf) -> anyhow::Result<ExitCode>
 #[derive(Debug)]
 struct Patients {
     control: PathBuf,
-    /// With the use that the operator has for them, as far as it is known.
-    interfaces: Vec<(String, Option<PortUse>)>,
+    /// With what the operator's file says of them.
+    interfaces: Vec<(String, Option<PortPlan>)>,
     /// The operator named them, so that what is in their way is a failure.
     asked_for: bool,
 }
@@ -46,7 +46,7 @@ pub async fn examine(args: &DoctorArgs, control: PathBuf) -> anyhow::Result<Repo
     let snapshot = Links::open()?.snapshot().await?;
     let mut patients = choose(args, control, &snapshot, &mut report);
     patients.interfaces.dedup();
-    // What follows blocks, on netlink and on the guests' namespaces.
+    // What follows blocks, on netlink and on loading the programs.
     let looked = tokio::task::spawn_blocking(move || {
         look(&patients, &snapshot, &mut report);
         report
@@ -56,16 +56,13 @@ pub async fn examine(args: &DoctorArgs, control: PathBuf) -> anyhow::Result<Repo
 
 fn look(patients: &Patients, snapshot: &Snapshot, report: &mut Report) {
     host::examine(report);
-    let weir = leftovers::examine(&patients.control, report);
-    let roots = Netlink::open().and_then(|mut netlink| qdisc::roots(&mut netlink));
-    let roots = roots.unwrap_or_default();
-    for (name, wanted) in &patients.interfaces {
-        let root = snapshot
-            .by_name(name)
-            .and_then(|link| roots.iter().find(|(ifindex, _)| *ifindex == link.ifindex))
-            .map(|(_, root)| root);
-        let case = interface::Case { snapshot, root, weir: &weir, asked_for: patients.asked_for };
-        match check_port(snapshot, name, wanted.unwrap_or(PortUse::Vif), false) {
+    let alive = leftovers::examine(&patients.control, report);
+    let looked_at = patients.interfaces.iter().filter_map(|(name, _)| snapshot.by_name(name));
+    let bridges = Bridges::read(looked_at, alive, report);
+    for (name, plan) in &patients.interfaces {
+        let case = interface::Case { snapshot, bridges: &bridges, alive, plan: plan.as_ref() };
+        let wanted = plan.as_ref().map_or(PortUse::Vif, |plan| plan.role.into());
+        match check_port(snapshot, name, wanted, false) {
             Ok(link) => interface::examine(&case, link, report),
             Err(error) => {
                 report.section(name);
@@ -102,21 +99,12 @@ fn choose(
         match config::load(file, &Host::detect()) {
             Ok(plan) => {
                 report.add(Level::Ok, "file", format!("{} is valid", file.display()));
-                patients.interfaces = plan
-                    .ports
-                    .iter()
-                    .map(|port| {
-                        let wanted = match port.role {
-                            Role::Uplink => PortUse::Uplink,
-                            Role::Vif => PortUse::Vif,
-                        };
-                        (port.name.clone(), Some(wanted))
-                    })
-                    .collect();
                 // A path on the command line goes before the file's, as with `weir run`.
                 if patients.control.as_os_str() == DEFAULT_CONTROL {
                     patients.control = plan.forwarder.control;
                 }
+                let ports = plan.ports.into_iter();
+                patients.interfaces = ports.map(|port| (port.name.clone(), Some(port))).collect();
             }
             Err(errors) => {
                 for problem in errors.problems() {
