@@ -14,7 +14,7 @@ use self::bridges::Bridges;
 pub use self::finding::{Finding, Level, Report};
 use super::args::DoctorArgs;
 use crate::control::config::{self, Host};
-use crate::control::links::{Links, PortUse, Snapshot, check_bridge, check_port, could_be_port};
+use crate::control::links::{Links, Snapshot, check_bridge, check_port, could_be_port};
 use crate::control::plan::{DEFAULT_CONTROL, PortPlan};
 
 /// Looks at the host and at the interfaces that were asked for, and prints what it found. The exit
@@ -34,8 +34,9 @@ pub async fn run(args: DoctorArgs, control: PathBuf) -> anyhow::Result<ExitCode>
 #[derive(Debug)]
 struct Patients {
     control: PathBuf,
-    /// With what the operator's file says of them.
-    interfaces: Vec<(String, Option<PortPlan>)>,
+    interfaces: Vec<String>,
+    /// What the operator's file says of them.
+    plans: Vec<PortPlan>,
     /// The operator named them, so that what is in their way is a failure.
     asked_for: bool,
 }
@@ -57,12 +58,12 @@ pub async fn examine(args: &DoctorArgs, control: PathBuf) -> anyhow::Result<Repo
 fn look(patients: &Patients, snapshot: &Snapshot, report: &mut Report) {
     host::examine(report);
     let alive = leftovers::examine(&patients.control, report);
-    let looked_at = patients.interfaces.iter().filter_map(|(name, _)| snapshot.by_name(name));
+    let looked_at = patients.interfaces.iter().filter_map(|name| snapshot.by_name(name));
     let bridges = Bridges::read(looked_at, alive, report);
-    for (name, plan) in &patients.interfaces {
-        let case = interface::Case { snapshot, bridges: &bridges, alive, plan: plan.as_ref() };
-        let wanted = plan.as_ref().map_or(PortUse::Vif, |plan| plan.role.into());
-        match check_port(snapshot, name, wanted, false) {
+    for name in &patients.interfaces {
+        let plan = patients.plans.iter().find(|plan| plan.name == *name);
+        let case = interface::Case { snapshot, bridges: &bridges, alive, plan };
+        match check_port(snapshot, name, false) {
             Ok(link) => interface::examine(&case, link, report),
             Err(error) => {
                 report.section(name);
@@ -84,16 +85,17 @@ fn choose(
     snapshot: &Snapshot,
     report: &mut Report,
 ) -> Patients {
-    let named = |names: &[String]| names.iter().map(|name| (name.clone(), None)).collect();
+    let named = |names: &[String]| names.to_vec();
     let members = |bridge: &str, report: &mut Report| match check_bridge(snapshot, bridge) {
-        Ok(link) => snapshot.ports_of(link.ifindex).map(|port| (port.name.clone(), None)).collect(),
+        Ok(link) => snapshot.ports_of(link.ifindex).map(|port| port.name.clone()).collect(),
         Err(error) => {
             report.section(bridge);
             report.add(Level::Fail, "bridge", error.to_string());
             Vec::new()
         }
     };
-    let mut patients = Patients { control, interfaces: Vec::new(), asked_for: true };
+    let mut patients =
+        Patients { control, interfaces: Vec::new(), plans: Vec::new(), asked_for: true };
     if let Some(file) = &args.config {
         report.section("configuration");
         match config::load(file, &Host::detect()) {
@@ -103,8 +105,8 @@ fn choose(
                 if patients.control.as_os_str() == DEFAULT_CONTROL {
                     patients.control = plan.forwarder.control;
                 }
-                let ports = plan.ports.into_iter();
-                patients.interfaces = ports.map(|port| (port.name.clone(), Some(port))).collect();
+                patients.interfaces = plan.ports.iter().map(|port| port.name.clone()).collect();
+                patients.plans = plan.ports;
             }
             Err(errors) => {
                 for problem in errors.problems() {
@@ -118,7 +120,7 @@ fn choose(
         patients.interfaces = named(&args.interfaces);
     } else {
         let all = snapshot.iter().filter(|link| could_be_port(link));
-        patients.interfaces = all.map(|link| (link.name.clone(), None)).collect();
+        patients.interfaces = all.map(|link| link.name.clone()).collect();
         patients.asked_for = false;
     }
     patients

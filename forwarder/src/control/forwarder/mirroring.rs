@@ -106,7 +106,8 @@ impl Forwarder {
         let Some((entry, active)) = found else { return };
         let (Some(gate), true) = (&self.gate, active.mode == attach::Mode::Gate) else { return };
         let (name, slot) = (entry.plan.name.clone(), entry.slot);
-        let (port, vlans) = gate_port(&entry.plan, active, gate.views.get(&ifindex));
+        let (port, vlans) =
+            gate_port(&entry.plan, ifindex, active.worker, gate.views.get(&ifindex));
         if let Some(maps) = self.steering.gate()
             && let Err(error) = maps.set_port(slot, &port, &vlans)
         {
@@ -232,7 +233,12 @@ fn station(key: AddressKey) -> addresses::Address {
 }
 
 /// What the gate is told of a port: what it was promised, and what the bridge says of it.
-fn gate_port(plan: &PortPlan, active: &Active, view: Option<&PortView>) -> (GatePort, Vlans) {
+fn gate_port(
+    plan: &PortPlan,
+    ifindex: u32,
+    worker: usize,
+    view: Option<&PortView>,
+) -> (GatePort, Vlans) {
     let mut flags = 0;
     let mut set = |on: bool, flag: u32| flags |= if on { flag } else { 0 };
     set(plan.fallback == Fallback::Drop, gate_flags::FALLBACK_DROP);
@@ -251,8 +257,8 @@ fn gate_port(plan: &PortPlan, active: &Active, view: Option<&PortView>) -> (Gate
         set_bits(&mut vlans, 0, &view.members);
         set_bits(&mut vlans, UNTAGGED, &view.untagged);
     }
-    let queue = u16::try_from(active.worker).unwrap_or(u16::MAX);
-    (GatePort::new(active.ifindex, flags, pvid, queue, storm(plan.storm_per_s())), vlans)
+    let queue = u16::try_from(worker).unwrap_or(u16::MAX);
+    (GatePort::new(ifindex, flags, pvid, queue, storm(plan.storm_per_s())), vlans)
 }
 
 /// A limit in frames per second, as the gate is told it: of what comes in 0.41 s, 4096 for 10,000,
@@ -275,8 +281,6 @@ fn set_bits(vlans: &mut Vlans, from: usize, spans: &[VidSpan]) {
 
 #[cfg(test)]
 mod tests {
-    use weir_core::{PortRole, PortSettings};
-
     use super::*;
     use crate::control::bridge::decode::Message;
     use crate::control::bridge::offload::WhyNot;
@@ -284,18 +288,7 @@ mod tests {
     use crate::control::plan::{ForeignRules, PortDefaults, Reserved};
 
     fn told(plan: &PortPlan, view: Option<&PortView>) -> GatePort {
-        let active = Active {
-            ifindex: 7,
-            mode: attach::Mode::Gate,
-            queues: 0,
-            shared: false,
-            superframes: false,
-            attached: None,
-            worker: 1,
-            fill_frames: 0,
-            settings: PortSettings::new(PortRole::Vif),
-        };
-        gate_port(plan, &active, view).0
+        gate_port(plan, 7, 1, view).0
     }
 
     fn plan(role: Role) -> PortPlan {
