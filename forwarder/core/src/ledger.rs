@@ -37,7 +37,7 @@ reasons! {
     Unsupported, "unsupported", "A superframe of a kind that cannot be forwarded, such as a tunnel's; turn that segmentation offload off in the guest.";
     NoMeta, "no_meta", "There was no room for the metadata in front of the frame; the driver gives too little headroom (try mode = \"skb\").";
     FallbackDrop, "fallback_drop", "No socket was bound for the port and its fallback is to drop; it ends when the worker is back, or set the fallback to pass.";
-    Reserved, "reserved", "The frame was for a reserved group (01:80:c2:00:00:0x), to which guests may not send; switch off what speaks spanning tree or LLDP there.";
+    Reserved, "reserved", "The frame was for a reserved group (01:80:c2:00:00:0x), to which guests may not send; switch off what speaks spanning tree or LLDP there, or set the port's `reserved` to pass.";
     Storm, "storm", "The port sent more group frames, or frames for unknown addresses, than its limit lets through; find the loop or the scanner, or raise `storm`.";
     RxShare, "rx_share", "The source had its share of the worker's receive ring waiting; the worker is overloaded: give it a core of its own or more workers.";
     RxRingFull, "rx_ring_full", "The worker did not empty the receive ring in time; it is overloaded: give it a core of its own or more workers.";
@@ -49,7 +49,7 @@ reasons! {
     QueueFull, "queue_full", "The vif's queue towards a contended link was at its bound; the sender offers more than its share, or raise `queue`.";
     MtuExceeded, "mtu_exceeded", "The packet is longer than the egress port's MTU and cannot be cut; make the MTUs equal.";
     GsoUnsupported, "gso_unsupported", "The egress device cannot take a superframe of this kind and it could not be segmented here; turn that offload off in the guest.";
-    TxBusy, "tx_busy", "The egress device dropped the frame when it was handed over (EBUSY); give the device a qdisc or a longer queue.";
+    TxBusy, "tx_busy", "The egress device dropped the frame when it was handed over (EBUSY): its ring or backlog was full; give the port a `rate` that its guest keeps up with.";
     TxError, "tx_error", "The kernel refused to send the frame for good; see the worker's log for the error.";
     PortGone, "port_gone", "The port was removed or went down while the packet waited for it.";
     Shutdown, "shutdown", "The packet still waited when the forwarder stopped and its drain time was over.";

@@ -40,7 +40,7 @@ impl Super {
 impl RawTap {
     /// Makes it in the network namespace of the calling thread.
     pub fn create(name: &str) -> io::Result<Self> {
-        let (fd, _) = sys::tap(name, libc::IFF_VNET_HDR)?;
+        let fd = sys::tap(name, libc::IFF_VNET_HDR)?;
         // SAFETY: the request takes a number.
         let set = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD as _, OFFLOADS) };
         if set < 0 {

@@ -92,21 +92,19 @@ pub(crate) fn last_errno() -> i32 {
     unsafe { *libc::__errno_location() }
 }
 
-/// Makes a tap device with a free name of this pattern (`weir%d`). It is gone with the descriptor.
-/// `flags` are further `IFF_` ones.
-pub(crate) fn tap(pattern: &str, flags: libc::c_int) -> io::Result<(OwnedFd, String)> {
+/// Makes a tap device, which is gone with the descriptor. `flags` are further `IFF_` ones.
+pub(crate) fn tap(name: &str, flags: libc::c_int) -> io::Result<OwnedFd> {
     // SAFETY: the path is a C string; a new descriptor or -1 comes back.
     let fd = check(unsafe {
         libc::open(c"/dev/net/tun".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK)
     })?;
     // SAFETY: just opened, and owned by nobody else.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    let mut request = interface_request(pattern)?;
+    let mut request = interface_request(name)?;
     request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | flags) as libc::c_short;
     // SAFETY: TUNSETIFF reads and writes the `ifreq` pointed at.
     check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request) })?;
-    let name = request.ifr_name.iter().take_while(|&&c| c != 0).map(|&c| c as u8).collect();
-    String::from_utf8(name).map(|name| (fd, name)).map_err(io::Error::other)
+    Ok(fd)
 }
 
 pub(crate) fn interface_request(name: &str) -> io::Result<libc::ifreq> {

@@ -2,10 +2,9 @@
 //!
 //! Invariant: the socket that registered the UMEM is bound to a device nobody takes away, because
 //! sockets can join a UMEM only while that first socket is bound. It is an anchor: no program
-//! stands there and no frame passes. On `lo`, or, where somebody else has anchored there, on a tap
-//! of our own; in the network namespace of the calling thread. In a namespace of weir's own nobody
-//! else anchors on `lo`, and it stays as long as the UMEM does: the socket holds its namespace. Not
-//! on a device that can be deleted: its sockets go on, but none could join them any more.
+//! stands there and no frame passes. It is on `lo`, in the network namespace of the calling thread:
+//! in the one of weir's own pair nobody else binds there, and the socket holds its namespace. Not on
+//! a device that can be deleted: its sockets go on, but none could join them any more.
 //!
 //! Sockets of other namespaces may share it. Each (device, queue) costs the kernel 128 bytes for
 //! every frame of the UMEM, whatever the size of its rings; those of fill and completion rings are
@@ -14,7 +13,7 @@
 use std::error::Error;
 use std::io;
 use std::num::NonZeroU32;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
 
 use xsk_rs::config::{
@@ -30,6 +29,7 @@ use crate::sys;
 pub const FILL_RING: u32 = 4096;
 /// Completions that the kernel can report before it has to wait: more than a transmit ring holds.
 const COMPLETION_RING: u32 = 4096;
+const ANCHOR: &str = "lo";
 /// The anchor's rings are never used.
 const ANCHOR_RING: u32 = 2;
 
@@ -41,10 +41,8 @@ pub enum UmemError {
         hint(source)
     )]
     Create { frames: u32, source: io::Error },
-    #[error("cannot anchor the AF_XDP memory on {device}: {source}{}", hint(source))]
-    Anchor { device: String, source: io::Error },
-    #[error("lo is taken (by another weir?), and no tap device can be made instead: {0}")]
-    Tap(io::Error),
+    #[error("cannot anchor the AF_XDP memory on {ANCHOR}: {source}{}", hint(source))]
+    Anchor { source: io::Error },
     #[error("libxdp laid the AF_XDP memory out in a way we do not know")]
     Layout,
 }
@@ -56,6 +54,7 @@ pub(crate) fn hint(error: &io::Error) -> &'static str {
             " (the locked-memory limit is too low: it takes CAP_IPC_LOCK, or a higher `ulimit -l`)"
         }
         Some(libc::EAFNOSUPPORT) => " (this kernel has no AF_XDP: CONFIG_XDP_SOCKETS)",
+        Some(libc::EBUSY) => " (another AF_XDP socket is bound there)",
         _ => "",
     }
 }
@@ -77,17 +76,11 @@ impl Rings {
     }
 }
 
-#[derive(Debug)]
-struct Anchor {
-    _rings: Rings,
-    _tap: Option<OwnedFd>,
-}
-
 /// What ports are bound with. Cloning shares it; the UMEM lives as long as any clone, pool or port.
 #[derive(Clone, Debug)]
 pub struct UmemHandle {
     umem: Umem,
-    _anchor: Arc<Mutex<Anchor>>,
+    _anchor: Arc<Mutex<Rings>>,
 }
 
 impl UmemHandle {
@@ -110,7 +103,8 @@ impl UmemHandle {
             .map_err(|_| invalid())?;
         let (umem, descs) =
             Umem::new(config, count, false).map_err(|error| create(os_error(&error)))?;
-        let anchor = anchor(&umem)?;
+        let anchor = bind(&umem, ANCHOR, 0, ANCHOR_RING, ANCHOR_RING)
+            .map_err(|source| UmemError::Anchor { source })?;
         Ok((Self { umem, _anchor: Arc::new(Mutex::new(anchor)) }, descs))
     }
 
@@ -124,21 +118,6 @@ impl UmemHandle {
     ) -> io::Result<Rings> {
         bind(&self.umem, name, queue, rx_ring, tx_ring)
     }
-}
-
-fn anchor(umem: &Umem) -> Result<Anchor, UmemError> {
-    let failed = |device: &str| {
-        let device = device.to_owned();
-        move |source| UmemError::Anchor { device, source }
-    };
-    match bind(umem, "lo", 0, ANCHOR_RING, ANCHOR_RING) {
-        Ok(rings) => return Ok(Anchor { _rings: rings, _tap: None }),
-        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
-        Err(error) => return Err(failed("lo")(error)),
-    }
-    let (tap, name) = sys::tap("weirumem%d", 0).map_err(UmemError::Tap)?;
-    let rings = bind(umem, &name, 0, ANCHOR_RING, ANCHOR_RING).map_err(failed(&name))?;
-    Ok(Anchor { _rings: rings, _tap: Some(tap) })
 }
 
 fn bind(umem: &Umem, name: &str, queue: u32, rx_ring: u32, tx_ring: u32) -> io::Result<Rings> {

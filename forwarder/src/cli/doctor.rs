@@ -1,6 +1,7 @@
 //! `weir doctor`: what on this host is missing or in the way, each finding with its fix.
 //! Invariant: it only looks; nothing is changed, and a weir that runs does not notice.
 
+mod bridges;
 mod finding;
 mod host;
 mod interface;
@@ -9,13 +10,12 @@ mod leftovers;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use self::bridges::Bridges;
 pub use self::finding::{Finding, Level, Report};
 use super::args::DoctorArgs;
 use crate::control::config::{self, Host};
 use crate::control::links::{Links, Snapshot, check_bridge, check_port, could_be_port};
-use crate::control::netlink::Netlink;
-use crate::control::plan::DEFAULT_CONTROL;
-use crate::control::settings::qdisc;
+use crate::control::plan::{DEFAULT_CONTROL, PortPlan};
 
 /// Looks at the host and at the interfaces that were asked for, and prints what it found. The exit
 /// code is 1 when something fails.
@@ -35,6 +35,8 @@ pub async fn run(args: DoctorArgs, control: PathBuf) -> anyhow::Result<ExitCode>
 struct Patients {
     control: PathBuf,
     interfaces: Vec<String>,
+    /// What the operator's file says of them.
+    plans: Vec<PortPlan>,
     /// The operator named them, so that what is in their way is a failure.
     asked_for: bool,
 }
@@ -45,7 +47,7 @@ pub async fn examine(args: &DoctorArgs, control: PathBuf) -> anyhow::Result<Repo
     let snapshot = Links::open()?.snapshot().await?;
     let mut patients = choose(args, control, &snapshot, &mut report);
     patients.interfaces.dedup();
-    // What follows blocks, on netlink and on the guests' namespaces.
+    // What follows blocks, on netlink and on loading the programs.
     let looked = tokio::task::spawn_blocking(move || {
         look(&patients, &snapshot, &mut report);
         report
@@ -55,15 +57,12 @@ pub async fn examine(args: &DoctorArgs, control: PathBuf) -> anyhow::Result<Repo
 
 fn look(patients: &Patients, snapshot: &Snapshot, report: &mut Report) {
     host::examine(report);
-    let weir = leftovers::examine(&patients.control, report);
-    let roots = Netlink::open().and_then(|mut netlink| qdisc::roots(&mut netlink));
-    let roots = roots.unwrap_or_default();
+    let alive = leftovers::examine(&patients.control, report);
+    let looked_at = patients.interfaces.iter().filter_map(|name| snapshot.by_name(name));
+    let bridges = Bridges::read(looked_at, alive, report);
     for name in &patients.interfaces {
-        let root = snapshot
-            .by_name(name)
-            .and_then(|link| roots.iter().find(|(ifindex, _)| *ifindex == link.ifindex))
-            .map(|(_, root)| root);
-        let case = interface::Case { snapshot, root, weir: &weir, asked_for: patients.asked_for };
+        let plan = patients.plans.iter().find(|plan| plan.name == *name);
+        let case = interface::Case { snapshot, bridges: &bridges, alive, plan };
         match check_port(snapshot, name, false) {
             Ok(link) => interface::examine(&case, link, report),
             Err(error) => {
@@ -95,17 +94,19 @@ fn choose(
             Vec::new()
         }
     };
-    let mut patients = Patients { control, interfaces: Vec::new(), asked_for: true };
+    let mut patients =
+        Patients { control, interfaces: Vec::new(), plans: Vec::new(), asked_for: true };
     if let Some(file) = &args.config {
         report.section("configuration");
         match config::load(file, &Host::detect()) {
             Ok(plan) => {
                 report.add(Level::Ok, "file", format!("{} is valid", file.display()));
-                patients.interfaces = plan.ports.iter().map(|port| port.name.clone()).collect();
                 // A path on the command line goes before the file's, as with `weir run`.
                 if patients.control.as_os_str() == DEFAULT_CONTROL {
                     patients.control = plan.forwarder.control;
                 }
+                patients.interfaces = plan.ports.iter().map(|port| port.name.clone()).collect();
+                patients.plans = plan.ports;
             }
             Err(errors) => {
                 for problem in errors.problems() {

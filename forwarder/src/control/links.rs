@@ -113,7 +113,6 @@ pub struct Link {
     /// Queues in use, not those merely allocated.
     pub rx_queues: u32,
     pub tx_queues: u32,
-    pub qdisc: String,
     pub xdp: XdpAttached,
     /// Addresses of the host on this interface, link-local ones left out.
     pub addresses: Vec<(IpAddr, u8)>,
@@ -130,11 +129,6 @@ impl Link {
 
     pub fn is_default_route(&self) -> bool {
         self.default_route_v4 || self.default_route_v6
-    }
-
-    /// Whether XDP is better attached in skb mode: where a guest's superframes arrive (DESIGN 3.2).
-    pub fn prefers_skb_mode(&self) -> bool {
-        matches!(self.kind, LinkKind::Veth | LinkKind::Tap)
     }
 
     /// What only the driver can tell. An interface that cannot answer keeps what netlink said.
@@ -298,7 +292,6 @@ pub(crate) mod testing {
             speed_mbit: None,
             rx_queues: 1,
             tx_queues: 1,
-            qdisc: "noqueue".to_owned(),
             xdp: XdpAttached::default(),
             addresses: Vec::new(),
             default_route_v4: false,

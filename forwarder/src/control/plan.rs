@@ -2,15 +2,17 @@
 //! ports and workers. Invariant: a `Plan` holds no contradiction that could be seen without
 //! asking the kernel; whether an interface exists is found out when it is attached.
 
+mod choices;
+
 use std::{
-    fmt,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::Arc,
 };
 
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+pub use choices::{
+    Fallback, ForeignRules, Idle, Mode, Policy, Release, Reserved, Role, name_of, names_of,
+};
 use weir_core::{
     PortRole, PortSettings, Rate, ReleasePolicy, ReleaseSettings, SchedulerSettings, Share,
     settings,
@@ -20,6 +22,9 @@ use weir_core::{
 pub const DEFAULT_CONTROL: &str = "/run/weir.sock";
 /// What one vif may have queued towards one link.
 pub const DEFAULT_QUEUE_BYTES: u64 = 512 * 1024;
+/// Group frames, and frames for unknown addresses, of a vif: more than any protocol needs, and too
+/// few to be felt by the others.
+const DEFAULT_STORM_PER_S: u32 = 10_000;
 /// One page: what a container holds.
 pub const DEFAULT_CONTAINER_BYTES: u64 = 4096;
 
@@ -105,6 +110,13 @@ pub struct PortPlan {
     pub worker: Option<usize>,
     /// What the program does with a frame when no worker listens.
     pub fallback: Fallback,
+    /// Group and unknown frames that it may send in a second, 0: any number. `None`, here and in the
+    /// next: as its role has it.
+    pub storm: Option<u32>,
+    /// Frames from it to 01:80:c2:00:00:0x.
+    pub reserved: Option<Reserved>,
+    /// Where rules of the host were found that the gate does not know.
+    pub foreign_rules: ForeignRules,
     /// Source addresses the port may use; empty: any.
     pub mac_lock: Vec<[u8; 6]>,
     pub ip_lock: Vec<IpAddr>,
@@ -134,78 +146,6 @@ pub struct Located {
     /// How many characters the caret underlines.
     pub width: usize,
     pub source_line: String,
-}
-
-/// What a port is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// The way out: unknown destinations go there.
-    Uplink,
-    /// A virtual machine's interface.
-    Vif,
-}
-
-/// How the program is attached and the socket bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Mode {
-    /// At the port's tcx hook: what needs no scheduling is left to the bridge
-    #[value(alias = "auto")]
-    Gate,
-    /// In the driver (XDP), steered to a socket of the port's own
-    Native,
-    /// Of the first version of weir, which attached generic XDP
-    #[value(hide = true)]
-    Skb,
-}
-
-impl Mode {
-    /// What is meant by it today.
-    pub fn settled(self) -> Self {
-        if self != Self::Skb {
-            return self;
-        }
-        tracing::warn!(
-            "mode \"skb\" is now \"gate\", the default: nothing needs to be said for it"
-        );
-        Self::Gate
-    }
-}
-
-/// What the worker does when there is nothing to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Idle {
-    /// Poll without end: the lowest latency, a whole core
-    Spin,
-    /// Poll for a while, then sleep until a frame arrives
-    Adaptive,
-    /// Sleep at once: the least CPU
-    Sleep,
-}
-
-/// When a container is handed to its scheduler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Release {
-    Eager,
-    Fixed,
-    Adaptive,
-}
-
-/// How a link is shared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Policy {
-    Drr,
-    Wrr,
-    Fifo,
-}
-
-/// Where a frame goes when nobody listens on the port's socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Fallback {
-    /// To the kernel: a bridge below carries on.
-    Pass,
-    /// Nowhere: an isolated port stays isolated.
-    Drop,
 }
 
 impl Plan {
@@ -351,6 +291,9 @@ impl PortDefaults {
             work_conserving: None,
             worker: None,
             fallback: self.fallback,
+            storm: None,
+            reserved: None,
+            foreign_rules: ForeignRules::Bridge,
             mac_lock: Vec::new(),
             ip_lock: Vec::new(),
             of_bridge: false,
@@ -360,34 +303,27 @@ impl PortDefaults {
 }
 
 impl PortPlan {
+    /// Group and unknown frames in a second; 0: any number. What comes from outside is for everybody
+    /// here.
+    pub fn storm_per_s(&self) -> u32 {
+        self.storm.unwrap_or(match self.role {
+            Role::Uplink => 0,
+            Role::Vif => DEFAULT_STORM_PER_S,
+        })
+    }
+
+    pub fn passes_reserved(&self) -> bool {
+        match self.reserved {
+            Some(reserved) => reserved == Reserved::Pass,
+            None => self.role == Role::Uplink,
+        }
+    }
+
     /// The line of the configuration that names the port.
     pub fn line(&self) -> Option<usize> {
         self.at.as_ref().map(|at| at.line)
     }
 }
-
-/// The name of a choice as the configuration and the command line write it.
-pub fn name_of<T: ValueEnum>(choice: &T) -> String {
-    choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-}
-
-/// All names of a choice: `drr | wrr | fifo`.
-pub fn names_of<T: ValueEnum>() -> String {
-    let hidden = |choice: &&T| choice.to_possible_value().is_some_and(|value| value.is_hide_set());
-    let shown = T::value_variants().iter().filter(|choice| !hidden(choice));
-    shown.map(name_of).collect::<Vec<_>>().join(" | ")
-}
-
-macro_rules! display_as_named {
-    ($($choice:ty),*) => {$(
-        impl fmt::Display for $choice {
-            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.pad(&name_of(self))
-            }
-        }
-    )*};
-}
-display_as_named!(Role, Mode, Idle, Release, Policy, Fallback);
 
 #[cfg(test)]
 mod tests {
@@ -432,8 +368,16 @@ mod tests {
     }
 
     #[test]
-    fn choices_are_written_as_the_operator_writes_them() {
-        assert_eq!(names_of::<Mode>(), "auto | skb | native | gate");
-        assert_eq!(format!("{:<7}|", Role::Vif), "vif    |");
+    fn guests_are_held_and_the_way_out_is_not() {
+        let defaults = PortDefaults::default();
+        let told = |port: &PortPlan| (port.storm_per_s(), port.passes_reserved());
+        assert_eq!(told(&defaults.port("v1", Role::Vif)), (10_000, false));
+        assert_eq!(told(&defaults.port("nic0", Role::Uplink)), (0, true));
+        let own = |role| PortPlan {
+            storm: Some(7),
+            reserved: Some(Reserved::Pass),
+            ..defaults.port("x", role)
+        };
+        assert_eq!((told(&own(Role::Vif)), told(&own(Role::Uplink))), ((7, true), (7, true)));
     }
 }

@@ -43,7 +43,7 @@ impl Capability {
             Self::NetAdmin => "attaching programs and changing interface settings",
             Self::NetRaw => "AF_XDP and packet sockets",
             Self::IpcLock => "locking the frames' memory beyond RLIMIT_MEMLOCK",
-            Self::SysAdmin => "entering the network namespaces of guests",
+            Self::SysAdmin => "a network namespace of weir's own",
             Self::Perfmon => "loading a program that reads kernel structures",
             Self::Bpf => "loading programs and maps",
         }
@@ -75,14 +75,8 @@ impl Privileges {
 
     /// Without these nothing can be forwarded.
     pub fn missing(&self) -> Vec<Capability> {
-        use Capability::{Bpf, IpcLock, NetAdmin, NetRaw, Perfmon};
-        let needed = [NetAdmin, Bpf, NetRaw, IpcLock, Perfmon];
-        needed.into_iter().filter(|capability| !self.has(*capability)).collect()
-    }
-
-    /// Without these forwarding works, but a veth's other end stays as it is.
-    pub fn missing_for_peers(&self) -> Vec<Capability> {
-        let needed = [Capability::SysAdmin];
+        use Capability::{Bpf, IpcLock, NetAdmin, NetRaw, Perfmon, SysAdmin};
+        let needed = [NetAdmin, SysAdmin, Bpf, NetRaw, IpcLock, Perfmon];
         needed.into_iter().filter(|capability| !self.has(*capability)).collect()
     }
 
@@ -143,7 +137,7 @@ mod tests {
         assert_eq!(with("000001ffffffffff").missing(), []);
         assert_eq!(with("000001fffeffffff").missing(), []);
         let missing = with("0000000000000000").missing();
-        assert_eq!(missing.len(), 5);
+        assert_eq!(missing.len(), 6);
         let message = PrivilegeError { root: false, missing }.to_string();
         assert!(message.starts_with("not root, and lacking CAP_NET_ADMIN ("), "{message}");
         assert!(message.ends_with("run weir as root (sudo)"), "{message}");
@@ -154,7 +148,6 @@ mod tests {
         let old_style = with("0000000000207000");
         assert_eq!(old_style.missing(), []);
         let new_style = with("000000c000007000");
-        assert_eq!(new_style.missing(), []);
-        assert_eq!(new_style.missing_for_peers(), [Capability::SysAdmin]);
+        assert_eq!(new_style.missing(), [Capability::SysAdmin]);
     }
 }

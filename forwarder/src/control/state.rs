@@ -20,8 +20,8 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 pub enum Before {
     /// An offload by its ethtool name, and whether it was on.
     Feature { feature: String, on: bool },
-    /// There was no qdisc (noqueue). The kernel sets an empty tx_queue_len when one is added, so
-    /// that is put back as well.
+    /// There was no qdisc (noqueue), and weir 1 added one: only read. The kernel sets an empty
+    /// tx_queue_len when a qdisc is added, so that is put back as well.
     NoQdisc { tx_queue_len: u32 },
 }
 
@@ -123,11 +123,13 @@ impl StateFile {
         })
     }
 
-    /// Forgets the changes for which `gone` holds.
+    /// Forgets the changes for which `gone` holds. With none left there is no file either, also
+    /// where one was found that says nothing of this boot.
     pub fn forget(&mut self, gone: impl Fn(&Change) -> bool) -> Result<(), StateError> {
         let before = self.changes.len();
         self.changes.retain(|change| !gone(change));
-        if self.changes.len() == before { Ok(()) } else { self.save() }
+        let is_right = before > 0 || !self.path.exists();
+        if self.changes.len() == before && is_right { Ok(()) } else { self.save() }
     }
 
     /// An interface has a new name.
@@ -144,14 +146,18 @@ impl StateFile {
 
     fn save(&self) -> Result<(), StateError> {
         let done = if self.changes.is_empty() {
-            match fs::remove_file(&self.path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            }
+            remove(&self.aside()).and_then(|()| remove(&self.path))
         } else {
             self.write()
         };
         done.map_err(|error| StateError::Write { path: display(&self.path), error })
+    }
+
+    /// What is written before it takes the file's place; a writer that was killed may have left it.
+    fn aside(&self) -> PathBuf {
+        let mut aside = self.path.as_os_str().to_owned();
+        aside.push(".new");
+        aside.into()
     }
 
     fn write(&self) -> io::Result<()> {
@@ -159,19 +165,21 @@ impl StateFile {
             Document { version: VERSION, boot_id: boot_id(), changes: self.changes.clone() };
         let mut text = serde_json::to_vec_pretty(&document)?;
         text.push(b'\n');
-        let mut aside = self.path.as_os_str().to_owned();
-        aside.push(".new");
-        let aside = PathBuf::from(aside);
-        // Left by a writer that was killed; opened anew so that nobody else's file is written to.
-        match fs::remove_file(&aside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        let aside = self.aside();
+        // Opened anew, so that nobody else's file is written to.
+        remove(&aside)?;
         let mut file =
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
         // Not synced to disk: the settings themselves do not outlive the kernel either.
         file.write_all(&text)?;
         fs::rename(&aside, &self.path)
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -197,13 +205,13 @@ mod tests {
 
     use super::*;
 
-    fn gro(ifindex: u32, on: bool) -> Change {
+    fn tags(ifindex: u32, on: bool) -> Change {
         Change {
             netns: NetnsId { device: 4, inode: 40 },
             ifindex,
             name: format!("v{ifindex}"),
             port: ifindex,
-            before: Before::Feature { feature: "rx-gro".into(), on },
+            before: Before::Feature { feature: "rx-vlan-hw-parse".into(), on },
         }
     }
 
@@ -213,9 +221,9 @@ mod tests {
         let control = dir.path().join("weir.sock");
         let mut state = StateFile::open(&control).unwrap();
         assert!(!state.path().exists());
-        state.record(gro(1, false)).unwrap();
+        state.record(tags(1, false)).unwrap();
         state
-            .record(Change { before: Before::NoQdisc { tx_queue_len: 0 }, ..gro(1, false) })
+            .record(Change { before: Before::NoQdisc { tx_queue_len: 0 }, ..tags(1, false) })
             .unwrap();
         let mode = fs::metadata(state.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -223,8 +231,8 @@ mod tests {
 
         let mut state = StateFile::open(&control).unwrap();
         // The second run finds it switched on, by the first one.
-        state.record(gro(1, true)).unwrap();
-        assert_eq!(state.changes()[0], gro(1, false));
+        state.record(tags(1, true)).unwrap();
+        assert_eq!(state.changes()[0], tags(1, false));
         assert_eq!(state.changes().len(), 2);
         state.rename(NetnsId { device: 4, inode: 40 }, 1, "lan1").unwrap();
         drop(state);
@@ -237,12 +245,25 @@ mod tests {
     }
 
     #[test]
+    fn what_says_nothing_of_this_boot_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let control = dir.path().join("weir.sock");
+        let document = Document { version: 1, boot_id: "x".into(), changes: vec![tags(1, true)] };
+        fs::write(StateFile::path_for(&control), serde_json::to_vec(&document).unwrap()).unwrap();
+        fs::write(dir.path().join("weir.sock.state.new"), "{").unwrap();
+        let mut state = StateFile::open(&control).unwrap();
+        assert_eq!(state.changes(), []);
+        state.forget(|_| true).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn another_boot_or_version_is_not_this_one() {
         let text = |version, boot: &str| {
-            let document = Document { version, boot_id: boot.into(), changes: vec![gro(1, true)] };
+            let document = Document { version, boot_id: boot.into(), changes: vec![tags(1, true)] };
             serde_json::to_string(&document).unwrap()
         };
-        assert_eq!(parse(&text(1, "a"), "a").unwrap(), [gro(1, true)]);
+        assert_eq!(parse(&text(1, "a"), "a").unwrap(), [tags(1, true)]);
         assert_eq!(parse(&text(1, "a"), "b").unwrap(), []);
         assert!(parse(&text(2, "a"), "a").unwrap_err().contains("version 2"));
         assert!(parse("{", "a").is_err());
@@ -251,7 +272,7 @@ mod tests {
     #[test]
     fn a_directory_that_is_not_there_is_named() {
         let mut state = StateFile::open(Path::new("/nonexistent/weir.sock")).unwrap();
-        let error = state.record(gro(1, true)).unwrap_err().to_string();
+        let error = state.record(tags(1, true)).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/weir.sock.state"), "{error}");
         assert!(state.changes().is_empty());
     }

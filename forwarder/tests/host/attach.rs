@@ -37,7 +37,7 @@ fn a_program_in_the_way_is_named() {
         assert_eq!(link("v1").xdp.program(), None);
 
         let wanted = WantedMode::Auto;
-        let attached = second.attach_as(v1.ifindex, "v1", wanted, v1.prefers_skb_mode()).unwrap();
+        let attached = second.attach_as(v1.ifindex, "v1", wanted, true).unwrap();
         assert_eq!(attached.mode, Mode::Skb);
         // What happens when the process dies: the descriptor is closed, and that is all.
         drop(attached);

@@ -4,13 +4,23 @@ use weir::cli::args::DoctorArgs;
 use weir::cli::doctor::{Finding, Level, Report, examine};
 use weir::control::attach::{Mode, Steering};
 use weir::control::btf;
-use weir::control::settings::{HostSettings, Wanted};
+use weir::control::netns::NetnsId;
+use weir::control::state::{Before, Change, StateFile};
 
 use super::bed::{block_on, in_host, link};
 
 fn look(interfaces: &[&str], bridge: Option<&str>, control: PathBuf) -> Report {
+    look_with(None, interfaces, bridge, control)
+}
+
+fn look_with(
+    config: Option<PathBuf>,
+    interfaces: &[&str],
+    bridge: Option<&str>,
+    control: PathBuf,
+) -> Report {
     let args = DoctorArgs {
-        config: None,
+        config,
         bridge: bridge.map(str::to_owned),
         interfaces: interfaces.iter().map(|name| (*name).to_owned()).collect(),
         json: false,
@@ -32,28 +42,41 @@ fn a_bridge_with_a_guest_is_healthy() {
         bed.host("ip link add br0 type bridge");
         bed.add_guest("vm1", "v1");
         bed.host("ip link set v1 master br0");
+        bed.host("ip link set br0 up");
         let report = look(&[], Some("br0"), control.clone());
         assert!(!report.fails(), "{report:#?}");
-        assert_eq!(find(&report, "host", "program").level, Level::Ok);
+        assert_eq!(find(&report, "host", "programs").level, Level::Ok);
         assert_eq!(find(&report, "v1", "bridge").level, Level::Ok);
-        assert_eq!(find(&report, "v1", "qdisc").level, Level::Note);
-        let peer = find(&report, "v1", "peer");
-        assert_eq!(peer.level, Level::Note);
-        let command =
-            format!("ip netns exec {} ethtool -K eth0 gro on txvlan off", bed.namespace("vm1"));
-        assert_eq!(peer.fix.as_deref(), Some(command.as_str()));
+        assert_eq!(find(&report, "host", "btf").level, Level::Ok);
+        assert_eq!(find(&report, "host", "tcx").level, Level::Ok);
+        assert_eq!(find(&report, "v1", "gate").level, Level::Ok);
+        assert!(find(&report, "v1", "native").text.contains("is possible"));
 
-        // What a killed weir leaves is found, with and without its record.
-        let mut settings = HostSettings::open(&control).unwrap();
+        // What leaves its frames to the bridge is said, and what a killed weir left.
+        bed.host("ip link set v1 type bridge_slave neigh_suppress on");
+        bed.host("tc qdisc add dev v1 root handle 7765: pfifo");
+        let mut state = StateFile::open(&control).unwrap();
         let v1 = link("v1");
-        settings.apply(&v1, Wanted::for_link(&v1), false).unwrap();
+        state
+            .record(Change {
+                netns: NetnsId::of_this_thread().unwrap(),
+                ifindex: v1.ifindex,
+                name: v1.name.clone(),
+                port: v1.ifindex,
+                before: Before::NoQdisc { tx_queue_len: 1000 },
+            })
+            .unwrap();
         let report = look(&["v1"], None, control.clone());
         assert_eq!(find(&report, "host", "settings").level, Level::Warn);
-        assert!(find(&report, "v1", "qdisc").text.contains("killed"));
-        assert_eq!(find(&report, "v1", "peer").level, Level::Ok);
-        std::fs::remove_file(dir.path().join("weir.sock.state")).unwrap();
-        let report = look(&["v1"], None, control);
-        assert!(find(&report, "v1", "qdisc").text.contains("record is lost"));
+        let mut gate = report.findings().iter().filter(|finding| finding.check == "gate");
+        let (suppress, qdisc) = (gate.next().unwrap(), gate.next().unwrap());
+        assert_eq!(suppress.level, Level::Warn);
+        assert_eq!(suppress.text, "left to the bridge: `v1` has neigh_suppress on");
+        assert_eq!(
+            suppress.fix.as_deref(),
+            Some("ip link set dev v1 type bridge_slave neigh_suppress off")
+        );
+        assert!(qdisc.text.contains("pfifo"), "{qdisc:?}");
         assert!(!report.fails());
     });
 }
@@ -69,14 +92,17 @@ fn what_is_in_the_way_fails() {
         let _attached = other.attach(v1.ifindex, "v1", Mode::Skb).unwrap();
         let report = look(&["v1", "v9"], None, control.clone());
         assert!(report.fails());
+        // In the way of the program in native mode only.
+        assert_eq!(find(&report, "v1", "program").level, Level::Note);
+        assert!(find(&report, "v9", "port").text.contains("it could be: v1"));
+        let file = dir.path().join("weir.toml");
+        let ports = "[[port]]\nname = \"v1\"\nmode = \"native\"\nrole = \"uplink\"\n";
+        std::fs::write(&file, ports).unwrap();
+        let report = look_with(Some(file), &[], None, control);
+        assert!(report.fails());
         let program = find(&report, "v1", "program");
         assert_eq!(program.level, Level::Fail);
         let id = link("v1").xdp.program().unwrap().0;
         assert!(program.text.contains(&format!("id {id}")), "{program:?}");
-        assert!(find(&report, "v9", "port").text.contains("it could be: v1"));
-        // Nobody asked for it: it may be somebody's program on purpose.
-        let report = look(&[], None, control);
-        assert_eq!(find(&report, "v1", "program").level, Level::Warn);
-        assert!(!report.fails());
     });
 }

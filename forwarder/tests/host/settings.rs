@@ -1,10 +1,14 @@
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
 
-use weir::control::links::GuardError;
-use weir::control::settings::{HostSettings, SettingsError, Wanted};
-use weir::control::state::StateFile;
+use serde_json::json;
+use weir::control::netns::NetnsId;
+use weir::control::settings::{HostSettings, SettingsError};
+use weir::control::state::{Change, StateFile};
 
 use super::bed::{Bed, in_host, link, run, wait_for};
 
@@ -18,69 +22,57 @@ impl Dir {
     fn control(&self) -> PathBuf {
         self.0.path().join("weir.sock")
     }
+
+    fn recorded(&self) -> Vec<Change> {
+        StateFile::open(&self.control()).unwrap().changes().to_vec()
+    }
+
+    fn is_empty(&self) -> bool {
+        fs::read_dir(self.0.path()).unwrap().count() == 0
+    }
 }
 
-fn apply(settings: &mut HostSettings, name: &str) -> weir::control::settings::Applied {
-    let link = link(name);
-    settings.apply(&link, Wanted::for_link(&link), false).unwrap()
+/// What could not be set.
+fn apply(settings: &mut HostSettings, name: &str) -> Vec<String> {
+    settings.apply(&link(name)).unwrap()
 }
 
 fn both_ends(bed: &Bed) -> (String, String) {
     (bed.settings_of("host", "v1"), bed.settings_of("vm1", "eth0"))
 }
 
-fn assert_prepared(bed: &Bed) {
+/// Tags stay in the guest's frames, and nothing else is different.
+fn assert_prepared(bed: &Bed, before: &(String, String)) {
     let (here, there) = both_ends(bed);
-    assert!(here.contains("generic-receive-offload: on"), "{here}");
-    assert!(here.contains("qdisc pfifo 7765: root"), "{here}");
-    assert!(there.contains("generic-receive-offload: on"), "{there}");
+    assert_eq!(here, before.0);
     assert!(there.contains("tx-vlan-offload: off"), "{there}");
     assert!(there.contains("tx-vlan-stag-hw-insert: off"), "{there}");
-    assert!(there.contains("noqueue"), "the guest's qdisc is the guest's: {there}");
+    let different = there.lines().zip(before.1.lines()).filter(|(now, was)| now != was);
+    assert_eq!(different.count(), 2, "{there}");
 }
 
 #[test]
-fn both_ends_of_a_veth_are_prepared_and_put_back() {
+fn a_veths_other_end_is_prepared_and_put_back() {
     in_host(|bed| {
         bed.add_guest("vm1", "v1");
         let before = both_ends(bed);
-        let dir = Dir::new();
-        let mut settings = HostSettings::open(&dir.control()).unwrap();
-        let applied = apply(&mut settings, "v1");
-        assert_eq!(applied.warnings, []);
-        assert_eq!(applied.changed.len(), 5, "{applied:?}");
-        assert_prepared(bed);
-        // Again: nothing left to do.
-        assert_eq!(apply(&mut settings, "v1"), Default::default());
-        assert_eq!(settings.pending().len(), 5);
-
-        assert!(settings.restore_port(link("v1").ifindex).is_empty());
-        assert_eq!(both_ends(bed), before);
-        assert!(settings.pending().is_empty());
-        assert!(!StateFile::path_for(&dir.control()).exists());
-    });
-}
-
-#[test]
-fn a_queue_length_of_zero_comes_back() {
-    in_host(|bed| {
-        bed.add_guest("vm1", "v1");
-        bed.host("ip link set v1 txqueuelen 0");
-        let before = both_ends(bed);
+        // The directory is gone: nothing is changed that could not be recorded.
         let mut settings =
             HostSettings::open(&Dir::new().control()).unwrap_or_else(|e| panic!("{e}"));
-        // The directory is gone: nothing is changed that could not be recorded.
-        let v1 = link("v1");
-        let error = settings.apply(&v1, Wanted::for_link(&v1), false).unwrap_err();
+        let error = settings.apply(&link("v1")).unwrap_err();
         assert!(matches!(error, SettingsError::State(_)), "{error}");
         assert_eq!(both_ends(bed), before);
 
         let dir = Dir::new();
         let mut settings = HostSettings::open(&dir.control()).unwrap();
-        apply(&mut settings, "v1");
-        assert_prepared(bed);
-        assert!(settings.restore_all().is_empty());
+        assert_eq!(apply(&mut settings, "v1"), [""; 0]);
+        assert_prepared(bed, &before);
+        // Again: nothing left to do.
+        assert_eq!(apply(&mut settings, "v1"), [""; 0]);
+        assert_eq!(dir.recorded().len(), 2);
+        assert!(settings.restore_port(link("v1").ifindex).is_empty());
         assert_eq!(both_ends(bed), before);
+        assert!(dir.is_empty());
     });
 }
 
@@ -95,67 +87,134 @@ fn what_a_killed_run_changed_the_next_one_puts_back() {
         apply(&mut killed, "v1");
         apply(&mut killed, "v2");
         drop(killed);
-        assert_prepared(bed);
+        assert_prepared(bed, &before);
 
         bed.host("ip link del v2");
         let mut next = HostSettings::open(&dir.control()).unwrap();
-        let v1 = link("v1").ifindex;
-        assert!(next.pending().iter().all(|change| change.port == v1), "v2 is gone");
-        assert_eq!(next.pending().len(), 5);
+        assert_eq!(both_ends(bed), before);
+        assert!(dir.is_empty());
         apply(&mut next, "v1");
+        assert_prepared(bed, &before);
         assert!(next.restore_all().is_empty());
         assert_eq!(both_ends(bed), before);
     });
 }
 
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// What opening the settings logs, a line each.
+    fn of_opening(dir: &Dir) -> Vec<String> {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .without_time()
+            .with_target(false)
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            HostSettings::open(&dir.control()).unwrap();
+        });
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| line.trim().to_owned()).collect()
+    }
+}
+
+/// A journal as the first version of weir wrote it.
+fn write_old_journal(dir: &Dir, changes: &[serde_json::Value]) {
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let journal = json!({"version": 1, "boot_id": boot_id.trim(), "changes": changes});
+    fs::write(StateFile::path_for(&dir.control()), journal.to_string()).unwrap();
+}
+
 #[test]
-fn an_operators_qdisc_is_left_alone() {
+fn what_the_first_version_changed_is_undone_once() {
     in_host(|bed| {
         bed.add_guest("vm1", "v1");
-        bed.host("tc qdisc add dev v1 root handle 5: pfifo limit 77");
-        let before = both_ends(bed);
-        let dir = Dir::new();
-        let mut settings = HostSettings::open(&dir.control()).unwrap();
-        apply(&mut settings, "v1");
-        assert!(both_ends(bed).0.contains("pfifo 5: root"));
-        assert!(settings.restore_all().is_empty());
-        assert_eq!(both_ends(bed), before);
+        bed.add_guest("vm2", "v2");
+        bed.host("ip link set v1 txqueuelen 0");
+        let (before, v2) = (both_ends(bed), bed.settings_of("host", "v2"));
+        bed.host("tc qdisc add dev v1 root handle 7765: pfifo limit 1000");
+        bed.host("ethtool -K v1 gro on");
+        bed.inside("vm1", "ethtool -K eth0 gro on txvlan off");
+        // The operator has put another in the place of weir's.
+        bed.host("tc qdisc add dev v2 root handle 6: pfifo limit 78");
 
-        // And one that the operator puts in the place of ours.
-        bed.host("tc qdisc del dev v1 root");
-        apply(&mut settings, "v1");
-        bed.host("tc qdisc replace dev v1 root handle 6: pfifo limit 78");
-        assert!(settings.restore_all().is_empty());
-        assert!(both_ends(bed).0.contains("pfifo 6: root"));
+        let host = NetnsId::of_this_thread().unwrap();
+        let guest = fs::metadata(format!("/run/netns/{}", bed.namespace("vm1"))).unwrap();
+        let guest = NetnsId { device: guest.dev(), inode: guest.ino() };
+        let there =
+            run(&format!("ip netns exec {} cat /sys/class/net/eth0/ifindex", bed.namespace("vm1")));
+        let there: u32 = there.trim().parse().unwrap();
+        let port = |name| link(name).ifindex;
+        let change = |netns: NetnsId, ifindex: u32, name: &str, port: u32, before: &str| {
+            let start = format!(
+                r#"{{"netns": {{"device": {}, "inode": {}}}, "ifindex": {ifindex}, "name": "{name}",
+                "port": {port}, {before}}}"#,
+                netns.device, netns.inode
+            );
+            serde_json::from_str::<serde_json::Value>(&start).unwrap()
+        };
+        let feature = |name: &str, on: bool| {
+            format!(r#""setting": "feature", "feature": "{name}", "on": {on}"#)
+        };
+        let no_qdisc = |len: u32| format!(r#""setting": "no_qdisc", "tx_queue_len": {len}"#);
+        let dir = Dir::new();
+        write_old_journal(
+            &dir,
+            &[
+                change(host, port("v1"), "v1", port("v1"), &no_qdisc(0)),
+                change(host, port("v1"), "v1", port("v1"), &feature("rx-gro", false)),
+                change(guest, there, "eth0", port("v1"), &feature("rx-gro", false)),
+                change(guest, there, "eth0", port("v1"), &feature("tx-vlan-hw-insert", true)),
+                change(host, port("v2"), "v2", port("v2"), &no_qdisc(1000)),
+                change(host, 9999, "v9", 9999, &feature("rx-gro", false)),
+            ],
+        );
+        let expected = [
+            "INFO left by an earlier run: v9: it is gone, and what was changed with it",
+            "INFO left by an earlier run: v2: it has no qdisc of weir's any more",
+            "INFO left by an earlier run: eth0: tx-vlan-hw-insert is on again",
+            "INFO left by an earlier run: eth0: rx-gro is off again",
+            "INFO left by an earlier run: v1: rx-gro is off again",
+            "INFO left by an earlier run: v1: weir's qdisc is removed",
+        ];
+        assert_eq!(Log::of_opening(&dir), expected);
+        assert_eq!(both_ends(bed), before);
+        assert!(bed.settings_of("host", "v2").contains("pfifo 6: root"));
+        bed.host("tc qdisc del dev v2 root");
+        assert_eq!(bed.settings_of("host", "v2"), v2);
+        assert!(dir.is_empty());
+        assert_eq!(Log::of_opening(&dir), [""; 0]);
     });
 }
 
 #[test]
 fn a_renamed_port_is_still_put_back() {
     in_host(|bed| {
-        bed.add_guest("vm1", "v1");
-        let before = both_ends(bed);
-        let dir = Dir::new();
-        let mut settings = HostSettings::open(&dir.control()).unwrap();
-        apply(&mut settings, "v1");
-        bed.host("ip link set v1 name lan1");
-        settings.renamed(link("lan1").ifindex, "lan1").unwrap();
-        assert!(settings.restore_all().is_empty());
-        bed.host("ip link set lan1 name v1");
-        assert_eq!(both_ends(bed), before);
-    });
-}
-
-#[test]
-fn a_peer_in_the_same_namespace_is_prepared_too() {
-    in_host(|bed| {
         bed.host("ip link add v1 type veth peer name v1p");
         let before = bed.settings_of("host", "v1p");
         let dir = Dir::new();
         let mut settings = HostSettings::open(&dir.control()).unwrap();
-        assert_eq!(apply(&mut settings, "v1").warnings, []);
+        apply(&mut settings, "v1");
         assert!(bed.settings_of("host", "v1p").contains("tx-vlan-offload: off"));
+        bed.host("ip link set v1p name lan1");
+        settings.renamed(link("lan1").ifindex, "lan1").unwrap();
         assert!(settings.restore_all().is_empty());
+        bed.host("ip link set lan1 name v1p");
         assert_eq!(bed.settings_of("host", "v1p"), before);
     });
 }
@@ -196,7 +255,7 @@ fn a_peer_is_found_by_its_process_or_the_line_to_type_is_told() {
         let before = features();
         let dir = Dir::new();
         let mut settings = HostSettings::open(&dir.control()).unwrap();
-        assert_eq!(apply(&mut settings, "v1").warnings, []);
+        assert_eq!(apply(&mut settings, "v1"), [""; 0]);
         assert!(features().contains("tx-vlan-offload: off"));
         assert!(settings.restore_all().is_empty());
         assert_eq!(features(), before);
@@ -204,34 +263,10 @@ fn a_peer_is_found_by_its_process_or_the_line_to_type_is_told() {
         // Now only a descriptor keeps the namespace alive, and nobody shows it.
         let kept = File::open(container.path()).unwrap();
         drop(container);
-        let applied = apply(&mut settings, "v1");
-        assert_eq!(applied.warnings.len(), 1, "{applied:?}");
-        assert!(applied.warnings[0].fix.contains("ethtool -K DEV gro on txvlan off"));
+        let refused = apply(&mut settings, "v1");
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].contains("ethtool -K DEV txvlan off"), "{refused:?}");
         assert!(settings.restore_all().is_empty());
         drop(kept);
-    });
-}
-
-#[test]
-fn the_default_route_is_taken_by_force_only() {
-    in_host(|bed| {
-        bed.add_guest("vm1", "v1");
-        bed.host("ip addr add 192.0.2.1/24 dev v1");
-        bed.host("ip route add default via 192.0.2.254 dev v1");
-        let before = both_ends(bed);
-        let v1 = link("v1");
-        assert!(v1.default_route_v4 && !v1.default_route_v6);
-        assert_eq!(v1.addresses, [("192.0.2.1".parse().unwrap(), 24)]);
-        let dir = Dir::new();
-        let mut settings = HostSettings::open(&dir.control()).unwrap();
-        let wanted = Wanted::for_link(&v1);
-        let refused = settings.apply(&v1, wanted, false).unwrap_err();
-        assert!(matches!(refused, SettingsError::Refused(GuardError::DefaultRoute { .. })));
-        assert_eq!(both_ends(bed), before);
-        settings.apply(&v1, wanted, true).unwrap();
-        assert_prepared(bed);
-        assert!(settings.restore_all().is_empty());
-        assert_eq!(both_ends(bed), before);
-        assert!(!Path::new(&StateFile::path_for(&dir.control())).exists());
     });
 }

@@ -12,10 +12,10 @@ use weir_core::{
 };
 
 use super::interface;
-use crate::control::plan::{Policy, Release, Role};
+use crate::control::plan::{ForeignRules, Policy, Release, Reserved, Role};
 
 /// The ids of all that `PortOptions` offers.
-const OPTIONS: [&str; 11] = [
+const OPTIONS: [&str; 14] = [
     "weight",
     "min_rate",
     "max_rate",
@@ -25,6 +25,9 @@ const OPTIONS: [&str; 11] = [
     "release",
     "timeout",
     "work_conserving",
+    "storm",
+    "reserved",
+    "foreign_rules",
     "mac_lock",
     "ip_lock",
 ];
@@ -103,7 +106,7 @@ Examples:
 #[derive(Clone, Debug, Default, Args)]
 pub struct PortOptions {
     /// Its part of every contended link, as a source: 1 to 1000 [default: 1]
-    #[arg(long, value_name = "N|none", value_parser = weight)]
+    #[arg(long, value_name = "N|none", value_parser = whole)]
     pub weight: Option<Value>,
     /// What it gets before anybody gets more, on every link that has a rate
     #[arg(long, value_name = "RATE|none", value_parser = quantity::<Rate>)]
@@ -131,6 +134,18 @@ pub struct PortOptions {
     /// [default: container.work-conserving]
     #[arg(long, value_name = "true|false|none", value_parser = flag)]
     pub work_conserving: Option<Value>,
+    /// Group and unknown frames that it may send in a second; 0: any number
+    /// [default: 10000 for a vif, 0 for an uplink]
+    #[arg(long, value_name = "N|none", value_parser = whole)]
+    pub storm: Option<Value>,
+    /// Its frames to 01:80:c2:00:00:0x (spanning trees, LLDP): drop or pass
+    /// [default: drop for a vif, pass for an uplink]
+    #[arg(long, value_name = "WHAT|none", value_parser = named::<Reserved>)]
+    pub reserved: Option<Value>,
+    /// Where the host has rules that the gate does not know (weir port list):
+    /// bridge (leave its frames to the bridge) or ignore [default: bridge]
+    #[arg(long, value_name = "WHAT|none", value_parser = named::<ForeignRules>)]
+    pub foreign_rules: Option<Value>,
     /// The source addresses it may use [default: any]
     #[arg(long, value_name = "MAC[,MAC]|none", value_parser = list::<Mac>)]
     pub mac_lock: Option<Value>,
@@ -235,6 +250,9 @@ impl PortOptions {
             ("release", &self.release),
             ("timeout", &self.timeout),
             ("work-conserving", &self.work_conserving),
+            ("storm", &self.storm),
+            ("reserved", &self.reserved),
+            ("foreign-rules", &self.foreign_rules),
             ("mac-lock", &self.mac_lock),
             ("ip-lock", &self.ip_lock),
         ];
@@ -267,7 +285,7 @@ fn or_none(text: &str, parse: impl FnOnce(&str) -> Result<Value, String>) -> Res
     if text == "none" { Ok(Value::Null) } else { parse(text) }
 }
 
-fn weight(text: &str) -> Result<Value, String> {
+fn whole(text: &str) -> Result<Value, String> {
     or_none(text, |text| {
         let number = text.parse::<u64>();
         number.map(Value::from).map_err(|_| "expected a whole number, such as 4".to_owned())
@@ -315,66 +333,4 @@ fn list<T: FromStr + Display>(text: &str) -> Result<Value, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-    use crate::cli::args::{Cli, Command, PortCommand};
-
-    fn patch(line: &str) -> Result<Value, String> {
-        match Cli::try_parse_from(line.split(' ')).map_err(|error| error.to_string())?.command {
-            Command::Port(PortCommand::Set(args)) => Ok(args.patch()),
-            Command::Port(PortCommand::Add(args)) => Ok(args.patch()),
-            Command::Port(PortCommand::Del(args)) => Ok(args.patch()),
-            Command::Set(args) => args.patch(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_command_is_a_patch() {
-        let set = "weir port set v1 --weight 4 --min-rate 20Mbit --max-rate none --burst 8KiB \
-                   --rate 1Gbit --queue 4KiB --release fixed --timeout 1ms --work-conserving false \
-                   --mac-lock 02:00:00:00:00:01,02:00:00:00:00:02 --ip-lock none";
-        let expected = json!({"ports": {"v1": {
-            "weight": 4, "min-rate": "20Mbit", "max-rate": null, "burst": "8KiB", "rate": "1Gbit",
-            "queue": "4KiB", "release": "fixed", "timeout": "1ms", "work-conserving": false,
-            "mac-lock": ["02:00:00:00:00:01", "02:00:00:00:00:02"], "ip-lock": null,
-        }}});
-        assert_eq!(patch(set).unwrap(), expected);
-        let added = json!({"ports": {"v9": {"role": "vif"}}});
-        assert_eq!(patch("weir port add v9").unwrap(), added);
-        let added = json!({"ports": {"e2": {"role": "uplink", "rate": "1Gbit"}}});
-        assert_eq!(patch("weir port add e2 --role uplink --rate 1Gbit").unwrap(), added);
-        assert_eq!(patch("weir port del v9").unwrap(), json!({"ports": {"v9": null}}));
-        for (line, expected) in [
-            ("scheduler.policy wrr", json!({"scheduler": {"policy": "wrr"}})),
-            ("scheduler.inactive-after 1ms", json!({"scheduler": {"inactive-after": "1ms"}})),
-            ("container.alpha 0.5", json!({"container": {"alpha": 0.5}})),
-            ("container.work-conserving true", json!({"container": {"work-conserving": true}})),
-            ("container.release none", json!({"container": {"release": null}})),
-        ] {
-            assert_eq!(patch(&format!("weir set {line}")).unwrap(), expected);
-        }
-    }
-
-    #[test]
-    fn what_is_no_value_is_no_patch() {
-        for (line, why) in [
-            ("weir port set v1", "required"),
-            ("weir port set v1 --weight 1.5", "expected a whole number"),
-            ("weir port set v1 --weight four", "expected a whole number"),
-            ("weir port set v1 --max-rate 10Mb", "e.g. \"100Mbit\""),
-            ("weir port set v1 --release late", "expected eager | fixed | adaptive"),
-            ("weir port set v1 --mac-lock 02:00", "\"02:00\" is no such address"),
-            ("weir port set a/b --weight 1", "no interface can have this name"),
-            ("weir set scheduler.polcy wrr", "scheduler.policy"),
-            ("weir set scheduler.policy rr", "expected drr | wrr | fifo"),
-            ("weir set container.alpha NaN", "expected a fraction"),
-            ("weir set container.timeout 5m", "e.g. \"200us\""),
-        ] {
-            let refused = patch(line).expect_err(line);
-            assert!(refused.contains(why), "{line}: {refused}");
-        }
-    }
-}
+mod tests;

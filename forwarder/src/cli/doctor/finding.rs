@@ -201,9 +201,9 @@ mod tests {
         report.section("v1");
         report.with_fix(
             Level::Warn,
-            "peer",
-            "the other end cannot be reached, and this sentence is long enough to need two lines",
-            "ethtool -K eth0 gro on txvlan off",
+            "gate",
+            "left to the bridge: `v1` has mab on, and this sentence is long enough for two lines",
+            "ip link set dev v1 type bridge_slave mab off",
         );
         report
     }
@@ -215,9 +215,9 @@ host
   ok    kernel  Linux 6.18.0
 
 v1
-  warn  peer    the other end cannot be reached, and this sentence is long
-                enough to need two lines
-                -> ethtool -K eth0 gro on txvlan off
+  warn  gate    left to the bridge: `v1` has mab on, and this sentence is long
+                enough for two lines
+                -> ip link set dev v1 type bridge_slave mab off
 
 no failure, 1 warning, no note
 ";
@@ -229,12 +229,12 @@ no failure, 1 warning, no note
     fn a_failure_shows_in_json_and_in_the_exit_code() {
         let mut report = sample();
         assert!(!report.fails());
-        report.add(Level::Fail, "xdp", "occupied");
+        report.add(Level::Fail, "native", "occupied");
         assert!(report.fails());
         let json: serde_json::Value = serde_json::from_str(&report.json().unwrap()).unwrap();
         assert_eq!((&json["ok"], &json["version"]), (&false.into(), &VERSION.into()));
-        assert!(report.text(Paint::ALWAYS).contains("\x1b[1;31mFAIL\x1b[0m  xdp "));
-        assert_eq!(json["findings"][1]["fix"], "ethtool -K eth0 gro on txvlan off");
+        assert!(report.text(Paint::ALWAYS).contains("\x1b[1;31mFAIL\x1b[0m  native"));
+        assert_eq!(json["findings"][1]["fix"], "ip link set dev v1 type bridge_slave mab off");
         assert_eq!(json["findings"][2]["level"], "fail");
         assert!(json["findings"][2].get("fix").is_none());
     }

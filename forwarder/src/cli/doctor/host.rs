@@ -1,32 +1,42 @@
-//! What the host as a whole must have: kernel, privileges, BPF, AF_XDP.
+//! What the host as a whole must have: kernel, privileges, BPF, tcx, AF_XDP.
 
 use std::fs;
 use std::thread;
 
+use aya::programs::tc::TcAttachType;
+use aya::programs::{ProgramError, SchedClassifier};
 use aya::util::KernelVersion;
+use nix::libc;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, socket};
 
+use weir_abi::table::Seed;
 use weir_port::probe::KernelFacts;
 
 use super::finding::{Level, Report};
-use crate::control::attach::Steering;
-use crate::control::btf;
-use crate::control::privileges::{Privileges, check_privileges};
+use crate::control::attach::{AttachError, GateGlobals, LoadError, Steering};
+use crate::control::privileges::check_privileges;
 
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
+const LOOPBACK: u32 = 1;
 const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
 
 pub(super) fn examine(report: &mut Report) {
     report.section("host");
     kernel(report);
     let privileged = privileges(report);
-    let facts = kernel_facts(report);
+    let facts = KernelFacts::read();
+    let usable = facts.skb.usable();
+    if usable {
+        report.add(Level::Ok, "btf", "tells how the kernel keeps packets");
+    } else {
+        report.add(Level::Fail, "btf", LoadError::NoBtf.to_string());
+    }
+    if privileged && usable {
+        programs(&facts, report);
+    }
     if privileged {
-        match Steering::load(&facts, None) {
-            Ok(_) => report.add(Level::Ok, "program", "the XDP program loads"),
-            Err(error) => report.add(Level::Fail, "program", error.to_string()),
-        }
+        tcx(report);
     }
     af_xdp(report);
     jit(fs::read_to_string(JIT).ok().as_deref(), report);
@@ -34,18 +44,8 @@ pub(super) fn examine(report: &mut Report) {
 }
 
 /// What came with which kernel, for what weir loses without it.
-const MILESTONES: [(KernelVersion, Level, &str); 4] = [
-    (KernelVersion::new(5, 18, 0), Level::Fail, "XDP programs cannot take superframes before 5.18"),
-    (
-        KernelVersion::new(6, 6, 0),
-        Level::Warn,
-        "AF_XDP cannot receive superframes before 6.6: turn TSO off in the guests",
-    ),
-    (
-        KernelVersion::new(6, 16, 0),
-        Level::Note,
-        "a veth drops when its ring is full instead of pushing back before 6.16",
-    ),
+const MILESTONES: [(KernelVersion, Level, &str); 2] = [
+    (KernelVersion::new(6, 6, 0), Level::Fail, "there is no tcx, the hook of the gate, before 6.6"),
     (
         KernelVersion::new(6, 17, 0),
         Level::Note,
@@ -70,33 +70,42 @@ fn judge_kernel(release: &str, version: KernelVersion, report: &mut Report) {
 }
 
 fn privileges(report: &mut Report) -> bool {
-    if let Err(error) = check_privileges() {
-        report.add(Level::Fail, "privileges", error.to_string());
-        return false;
-    }
-    let lacking = Privileges::of_this_process().map(|held| held.missing_for_peers());
-    match lacking.unwrap_or_default().as_slice() {
-        [] => report.add(Level::Ok, "privileges", "all that is needed"),
-        [capability, ..] => report.add(
-            Level::Warn,
-            "privileges",
-            format!("{} is missing: no {}", capability.name(), capability.purpose()),
-        ),
+    match check_privileges() {
+        Ok(()) => report.add(Level::Ok, "privileges", "all that is needed"),
+        Err(error) => {
+            report.add(Level::Fail, "privileges", error.to_string());
+            return false;
+        }
     }
     true
 }
 
-fn kernel_facts(report: &mut Report) -> KernelFacts {
-    match btf::facts() {
-        Ok(facts) => {
-            report.add(Level::Ok, "btf", "tells where a superframe's segment size is");
-            facts
+fn programs(facts: &KernelFacts, report: &mut Report) {
+    // Loaded and not attached, so it does not matter which device the pair would be.
+    let gate = GateGlobals { pair: LOOPBACK, seed: Seed { xor: 0, multiply: 1 } };
+    match Steering::load(facts, Some(gate)) {
+        Ok(_) => report.add(Level::Ok, "programs", "all of them load"),
+        Err(error) => report.add(Level::Fail, "programs", error.to_string()),
+    }
+}
+
+/// Asking what stands at the hook tells whether there is one.
+fn tcx(report: &mut Report) {
+    let asked = SchedClassifier::query_tcx("lo", TcAttachType::Ingress);
+    let lacks = |error: &ProgramError| {
+        matches!(error, ProgramError::SyscallError(call)
+            if call.io_error.raw_os_error() == Some(libc::EINVAL))
+    };
+    match asked {
+        Ok(_) => report.add(Level::Ok, "tcx", "there, the hook of the gate"),
+        Err(error) if lacks(&error) => {
+            report.add(
+                Level::Fail,
+                "tcx",
+                AttachError::NoTcx { name: "lo".to_owned() }.to_string(),
+            );
         }
-        Err(error) => {
-            let fix = "in each guest: ethtool -K DEV tso off gso off";
-            report.with_fix(Level::Warn, "btf", error.to_string(), fix);
-            KernelFacts::default()
-        }
+        Err(error) => report.add(Level::Note, "tcx", format!("cannot be asked for: {error}")),
     }
 }
 
@@ -144,8 +153,8 @@ mod tests {
         };
         assert_eq!((judge(18).level, judge(18).text.as_str()), (Level::Ok, "Linux x"));
         assert_eq!(judge(16).level, Level::Note);
-        assert_eq!(judge(1).level, Level::Warn);
-        assert!(judge(1).text.contains("turn TSO off") && judge(1).text.contains("6.17"));
+        assert_eq!(judge(1).level, Level::Fail);
+        assert!(judge(1).text.contains("no tcx") && judge(1).text.contains("6.17"));
     }
 
     #[test]

@@ -1,46 +1,40 @@
 //! One interface as a port: what weir will find there, and what stands in its way.
 
+use super::bridges::Bridges;
 use super::finding::{Level, Report};
-use super::leftovers::Weir;
 use crate::control::attach::occupant;
-use crate::control::links::{Link, LinkKind, Peer, Snapshot};
-use crate::control::netns::Netns;
-use crate::control::settings::qdisc::Root;
-use crate::control::settings::{FoundPeer, GRO, VLAN_INSERT, VLAN_PARSE, find_peer, peer_command};
+use crate::control::links::{Link, LinkKind, Snapshot};
+use crate::control::plan::{ForeignRules, Mode, PortPlan};
 
 const MAX_QUEUES: u32 = weir_abi::MAX_QUEUES;
 const TSO: [&str; 2] = ["tx-tcp-segmentation", "tx-tcp6-segmentation"];
-const LRO: &str = "rx-lro";
 
 /// What an interface is judged by, besides itself.
 #[derive(Debug)]
 pub(super) struct Case<'a> {
     pub(super) snapshot: &'a Snapshot,
-    pub(super) root: Option<&'a Root>,
-    pub(super) weir: &'a Weir,
-    pub(super) asked_for: bool,
+    pub(super) bridges: &'a Bridges,
+    /// A weir runs.
+    pub(super) alive: bool,
+    /// What the operator's file says of it.
+    pub(super) plan: Option<&'a PortPlan>,
+}
+
+impl Case<'_> {
+    fn is_native(&self) -> bool {
+        self.plan.is_some_and(|plan| plan.mode == Mode::Native)
+    }
 }
 
 pub(super) fn examine(case: &Case<'_>, link: &Link, report: &mut Report) {
     report.section(&link.name);
     device(link, report);
     bridge(case, link, report);
-    xdp(case, link, report);
+    gate(case, link, report);
+    native(case, link, report);
+    program(case, link, report);
     let features = weir_port::ethtool::features(&link.name).unwrap_or_default();
-    offloads(link, &Features(&features), report);
-    queueing(case, link, report);
-    if let Some(peer) = link.peer {
-        other_end(link, peer, report);
-    }
-}
-
-/// An interface's offloads by name.
-struct Features<'a>(&'a [(String, bool)]);
-
-impl Features<'_> {
-    fn is(&self, feature: &str, on: bool) -> bool {
-        self.0.iter().any(|(name, now)| name == feature && *now == on)
-    }
+    superframes(link, &features, report);
 }
 
 fn device(link: &Link, report: &mut Report) {
@@ -63,25 +57,17 @@ fn device(link: &Link, report: &mut Report) {
             format!("ip link set dev {} up", link.name),
         ),
     }
-    if link.rx_queues > MAX_QUEUES {
-        report.with_fix(
-            Level::Warn,
-            "queues",
-            format!("frames beyond queue {} take the kernel's path", MAX_QUEUES - 1),
-            format!("ethtool -L {} combined {MAX_QUEUES}", link.name),
-        );
-    }
 }
 
 fn bridge(case: &Case<'_>, link: &Link, report: &mut Report) {
     let Some(bridge) = link.bridge().and_then(|bridge| case.snapshot.get(bridge)) else {
-        let text = "in none: if weir is killed, nothing carries its traffic";
+        let text = "in none; with a file whose ports are not all in one, weir makes weir0 of them";
         if link.addresses.is_empty() && !link.is_default_route() {
             let fix = format!("ip link set dev {} master BRIDGE", link.name);
             report.with_fix(Level::Note, "bridge", text, fix);
         } else {
             // That line alone would cut the host off.
-            let text = format!("{text}; a bridge would have to take over its addresses and routes");
+            let text = format!("{text}; a bridge has to take over its addresses and routes");
             report.add(Level::Note, "bridge", text);
         }
         return;
@@ -102,46 +88,66 @@ fn bridge(case: &Case<'_>, link: &Link, report: &mut Report) {
     }
 }
 
-fn xdp(case: &Case<'_>, link: &Link, report: &mut Report) {
+/// What `weir port list` would say.
+fn gate(case: &Case<'_>, link: &Link, report: &mut Report) {
+    let Some(view) = case.bridges.port(link.ifindex).filter(|_| !case.is_native()) else { return };
+    let (left, ignored) =
+        view.reasons(case.plan.map_or(ForeignRules::Bridge, |plan| plan.foreign_rules));
+    for why in &ignored {
+        report.add(Level::Note, "gate", format!("ignored, as the file says: {}", why.found()));
+    }
+    for why in &left {
+        let text = format!("left to the bridge: {}", why.found());
+        report.with_fix(Level::Warn, "gate", text, why.to_do());
+    }
+    if left.is_empty() {
+        report.add(Level::Ok, "gate", "decides what the bridge would do with its frames");
+    }
+}
+
+fn native(case: &Case<'_>, link: &Link, report: &mut Report) {
+    let queues = if link.rx_queues > MAX_QUEUES {
+        format!("; frames beyond queue {} take the kernel's path", MAX_QUEUES - 1)
+    } else {
+        String::new()
+    };
     match weir_port::probe::xdp_query(link.ifindex) {
-        Ok(can) => {
-            let mode = match (link.prefers_skb_mode(), can.native()) {
-                (true, _) => "skb, which keeps guests' TSO",
-                (false, true) => "native",
-                (false, false) => "skb, as the driver has no XDP",
-            };
-            let copy = if can.zero_copy() { "zero-copy" } else { "no zero-copy" };
-            let native = match (can.native(), can.multi_buffer()) {
-                (true, true) => ", native possible with long frames",
-                (true, false) => ", native possible without long frames",
-                (false, _) => "",
-            };
-            report.add(Level::Ok, "xdp", format!("mode auto is {mode}; {copy}{native}"));
+        Ok(can) if can.native() => {
+            let long = if can.multi_buffer() { "" } else { ", but for frames longer than a page" };
+            let text = format!("mode \"native\" is possible{long}{queues}");
+            report.add(Level::Ok, "native", text);
+        }
+        Ok(_) => {
+            let level = if case.is_native() { Level::Fail } else { Level::Note };
+            let text = "mode \"native\" is not possible: the driver has no XDP";
+            report.add(level, "native", text);
         }
         Err(error) => {
             let text = format!("the kernel does not tell what the driver can: {error}");
-            report.add(Level::Note, "xdp", text);
+            report.add(Level::Note, "native", text);
         }
     }
+}
+
+fn program(case: &Case<'_>, link: &Link, report: &mut Report) {
     if link.xdp.program().is_none() {
         return;
     }
     let Some(occupant) = occupant(link.ifindex, &link.name) else { return };
-    if occupant.is_weir() && case.weir.alive {
+    if occupant.is_weir() && case.alive {
         let text = format!("weir's, id {}, {}", occupant.program_id, occupant.mode);
         report.add(Level::Ok, "program", text);
-    } else {
-        let level = if case.asked_for { Level::Fail } else { Level::Warn };
-        let fix = occupant.fix();
+    } else if case.is_native() {
         let text = format!("another XDP program is in the way: {}", occupant.summary());
-        report.with_fix(level, "program", text, fix);
+        report.with_fix(Level::Fail, "program", text, occupant.fix());
+    } else {
+        let text = format!("an XDP program has its frames before the gate: {}", occupant.summary());
+        report.add(Level::Note, "program", text);
     }
 }
 
-fn offloads(link: &Link, features: &Features<'_>, report: &mut Report) {
-    let mut fine = true;
-    if TSO.iter().any(|tso| features.is(tso, false)) {
-        fine = false;
+fn superframes(link: &Link, features: &[(String, bool)], report: &mut Report) {
+    if features.iter().any(|(name, on)| TSO.contains(&name.as_str()) && !on) {
         report.with_fix(
             Level::Note,
             "tso",
@@ -149,142 +155,16 @@ fn offloads(link: &Link, features: &Features<'_>, report: &mut Report) {
             format!("ethtool -K {} tso on", link.name),
         );
     }
-    if features.is(LRO, true) {
-        fine = false;
-        report.with_fix(
-            Level::Warn,
-            "lro",
-            "on: what it merges cannot be sent on unchanged, and drivers refuse XDP beside it",
-            format!("ethtool -K {} lro off", link.name),
-        );
-    }
-    if link.kind == LinkKind::Physical && VLAN_PARSE.iter().any(|parse| features.is(parse, true)) {
-        fine = false;
-        report.add(
-            Level::Note,
-            "vlan",
-            "tags are taken out of the frames; weir switches that off while it runs",
-        );
-    }
-    if link.kind == LinkKind::Veth && features.is(GRO, false) {
-        fine = false;
-        report.add(
-            Level::Note,
-            "gro",
-            "off: frames that XDP redirects here vanish; weir switches it on while it runs",
-        );
-    }
-    if fine {
-        report.add(Level::Ok, "offloads", "as they should be");
-    }
-}
-
-fn queueing(case: &Case<'_>, link: &Link, report: &mut Report) {
-    let recorded = case.weir.changes.iter().any(|change| change.ifindex == link.ifindex);
-    match case.root {
-        Some(root) if root.is_ours() && case.weir.alive => {
-            report.add(Level::Ok, "qdisc", "weir's pfifo");
-        }
-        Some(root) if root.is_ours() => {
-            let text = if recorded {
-                "pfifo 7765:, left by a weir that was killed; the next one removes it"
-            } else {
-                "pfifo 7765:, left by a weir whose record is lost"
-            };
-            let fix = format!("tc qdisc del dev {} root", link.name);
-            report.with_fix(Level::Warn, "qdisc", text, fix);
-        }
-        Some(root) if root.is_none() && matches!(link.kind, LinkKind::Veth | LinkKind::Tap) => {
-            report.add(
-                Level::Note,
-                "qdisc",
-                "none, so a full ring drops; weir adds a pfifo while it runs",
-            );
-        }
-        Some(root) => report.add(Level::Ok, "qdisc", root.kind.clone()),
-        None => report.add(Level::Ok, "qdisc", link.qdisc.clone()),
-    }
-}
-
-fn other_end(link: &Link, peer: Peer, report: &mut Report) {
-    let found = match find_peer(link, peer) {
-        Ok(found) => found,
-        Err(reason) => {
-            let text = format!(
-                "cannot be reached ({reason}): without GRO it drops above 1000 waiting frames, and \
-                 VLAN tags beside its frames are lost"
-            );
-            let fix = format!("in the guest: {}", peer_command("", "DEV"));
-            report.with_fix(Level::Warn, "peer", text, fix);
-            return;
-        }
-    };
-    let prefix = found.netns.as_ref().map(Netns::command_prefix).unwrap_or_default();
-    let place = match &found.netns {
-        None => found.name.clone(),
-        Some(netns) => format!("{} in {}", found.name, netns.path.display()),
-    };
-    match peer_features(&found) {
-        Ok(features) => {
-            let features = Features(&features);
-            let mut wrong = Vec::new();
-            if features.is(GRO, false) {
-                wrong.push("GRO off, so it has no NAPI and drops above 1000 waiting frames");
-            }
-            if VLAN_INSERT.iter().any(|insert| features.is(insert, true)) {
-                wrong.push("VLAN tags beside the frame, where XDP cannot see them");
-            }
-            if wrong.is_empty() {
-                report.add(Level::Ok, "peer", place);
-            } else {
-                let text =
-                    format!("{place}: {}; weir changes that while it runs", wrong.join(", "));
-                report.with_fix(Level::Note, "peer", text, peer_command(&prefix, &found.name));
-            }
-        }
-        Err(error) => {
-            let text = format!("{place}: its offloads cannot be read: {error}");
-            report.with_fix(Level::Warn, "peer", text, peer_command(&prefix, &found.name));
-        }
-    }
-}
-
-fn peer_features(peer: &FoundPeer) -> std::io::Result<Vec<(String, bool)>> {
-    match &peer.netns {
-        None => weir_port::ethtool::features(&peer.name),
-        Some(netns) => netns.enter(|| weir_port::ethtool::features(&peer.name))?,
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::control::links::testing::{link, member, snapshot};
-    use crate::control::settings::qdisc::HANDLE;
 
     fn levels(report: &Report, check: &str) -> Vec<Level> {
         let found = report.findings().iter().filter(|finding| finding.check == check);
         found.map(|finding| finding.level).collect()
-    }
-
-    #[test]
-    fn our_qdisc_is_a_leftover_unless_weir_lives() {
-        let v1 = link(5, "v1", LinkKind::Veth);
-        let snapshot = snapshot([v1.clone()]);
-        let root = Root { kind: "pfifo".into(), handle: HANDLE };
-        let judge = |root, alive| {
-            let weir = Weir { alive, changes: Vec::new() };
-            let case = Case { snapshot: &snapshot, root, weir: &weir, asked_for: true };
-            let mut report = Report::default();
-            queueing(&case, &v1, &mut report);
-            levels(&report, "qdisc")
-        };
-        assert_eq!(judge(Some(&root), true), [Level::Ok]);
-        assert_eq!(judge(Some(&root), false), [Level::Warn]);
-        let none = Root { kind: "noqueue".into(), handle: 0 };
-        assert_eq!(judge(Some(&none), false), [Level::Note]);
-        let htb = Root { kind: "htb".into(), handle: 0x1_0000 };
-        assert_eq!(judge(Some(&htb), false), [Level::Ok]);
     }
 
     #[test]
@@ -293,8 +173,8 @@ mod tests {
         big.mtu = 9000;
         let small = member(link(6, "v2", LinkKind::Veth), 3);
         let snapshot = snapshot([link(3, "br0", LinkKind::Bridge), big.clone(), small.clone()]);
-        let weir = Weir::default();
-        let case = Case { snapshot: &snapshot, root: None, weir: &weir, asked_for: true };
+        let bridges = Bridges::default();
+        let case = Case { snapshot: &snapshot, bridges: &bridges, alive: false, plan: None };
         let mut report = Report::default();
         bridge(&case, &big, &mut report);
         assert_eq!(levels(&report, "mtu"), [Level::Note]);
@@ -305,19 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn offloads_are_judged_by_the_kind_of_device() {
-        let features = |list: &[(&str, bool)]| {
-            list.iter().map(|(name, on)| ((*name).to_owned(), *on)).collect()
-        };
-        let bad: Vec<_> =
-            features(&[(GRO, false), (LRO, true), (VLAN_PARSE[0], true), (TSO[0], false)]);
-        let judge = |kind, known: &[(String, bool)]| {
+    fn cutting_superframes_is_noted() {
+        let judge = |tso: bool| {
             let mut report = Report::default();
-            offloads(&link(1, "x", kind), &Features(known), &mut report);
-            report.findings().iter().map(|finding| finding.check).collect::<Vec<_>>()
+            let known = [(TSO[0].to_owned(), true), (TSO[1].to_owned(), tso)];
+            superframes(&link(1, "x", LinkKind::Physical), &known, &mut report);
+            levels(&report, "tso")
         };
-        assert_eq!(judge(LinkKind::Physical, &bad), ["tso", "lro", "vlan"]);
-        assert_eq!(judge(LinkKind::Veth, &bad), ["tso", "lro", "gro"]);
-        assert_eq!(judge(LinkKind::Tap, &[]), ["offloads"]);
+        assert_eq!((judge(true), judge(false)), (vec![], vec![Level::Note]));
     }
 }

@@ -5,16 +5,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::finding::{Level, Report};
-use crate::control::state::{Change, StateFile};
+use crate::control::state::StateFile;
 
-/// What is known of a weir on this control socket.
-#[derive(Debug, Default)]
-pub(super) struct Weir {
-    pub(super) alive: bool,
-    pub(super) changes: Vec<Change>,
-}
-
-pub(super) fn examine(control: &Path, report: &mut Report) -> Weir {
+/// Whether a weir runs on this control socket.
+pub(super) fn examine(control: &Path, report: &mut Report) -> bool {
     let shown = control.display();
     let alive = match UnixStream::connect(control) {
         Ok(_) => {
@@ -40,14 +34,14 @@ pub(super) fn examine(control: &Path, report: &mut Report) -> Weir {
         }
     };
     let changes = match StateFile::open(control) {
-        Ok(state) => state.changes().to_vec(),
+        Ok(state) => state.changes().len(),
         Err(error) => {
             report.add(Level::Fail, "settings", error.to_string());
-            Vec::new()
+            0
         }
     };
     let file = StateFile::path_for(control);
-    match changes.len() {
+    match changes {
         0 => {}
         count if alive => {
             let text = format!("{count} changed; put back when weir ends");
@@ -56,18 +50,18 @@ pub(super) fn examine(control: &Path, report: &mut Report) -> Weir {
         count => report.with_fix(
             Level::Warn,
             "settings",
-            format!("{count} were changed by a weir that was killed ({})", file.display()),
-            format!("the next weir run --control {shown} puts them back when it ends"),
+            format!("{count} were left changed by an earlier weir ({})", file.display()),
+            format!("the next weir run --control {shown} puts them back when it starts"),
         ),
     }
-    Weir { alive, changes }
+    alive
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::control::netns::NetnsId;
-    use crate::control::state::Before;
+    use crate::control::state::{Before, Change};
 
     #[test]
     fn tells_a_living_weir_from_a_dead_one() {
@@ -75,9 +69,9 @@ mod tests {
         let control = dir.path().join("weir.sock");
         let look = || {
             let mut report = Report::default();
-            let weir = examine(&control, &mut report);
+            let alive = examine(&control, &mut report);
             let levels: Vec<_> = report.findings().iter().map(|finding| finding.level).collect();
-            (weir.alive, levels)
+            (alive, levels)
         };
         assert_eq!(look(), (false, vec![Level::Ok]));
         let listener = std::os::unix::net::UnixListener::bind(&control).unwrap();

@@ -92,9 +92,12 @@ fn different<'v>(
         .collect()
 }
 
+/// Keys of a port without which something else decides: `[container]`, or its role.
+const DEFAULTED: [&str; 5] = ["release", "timeout", "work-conserving", "storm", "reserved"];
+
 fn shown(key: &str, value: &Value) -> String {
     match value {
-        Value::Null if ["release", "timeout", "work-conserving"].contains(&key) => "default".into(),
+        Value::Null if DEFAULTED.contains(&key) => "default".into(),
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
@@ -125,6 +128,7 @@ name = "v1"
 weight = 4
 max-rate = "20Mbit"
 work-conserving = false
+storm = 500
 mac-lock = ["02:00:00:00:00:01"]
 [[port]]
 name = "e\"1\\"
@@ -154,6 +158,7 @@ role = "uplink"
 weight = 1
 burst = "64KiB"
 queue = "512KiB"
+foreign-rules = "bridge"
 
 [[port]]
 name = "v1"
@@ -163,6 +168,8 @@ max-rate = "20Mbit"
 burst = "64KiB"
 queue = "512KiB"
 work-conserving = false
+storm = 500
+foreign-rules = "bridge"
 mac-lock = ["02:00:00:00:00:01"]
 "#;
         assert_eq!(text, expected);
@@ -175,7 +182,8 @@ mac-lock = ["02:00:00:00:00:01"]
         let patch = json!({
             "scheduler": {"policy": "wrr"},
             "ports": {
-                "v1": {"max-rate": null, "work-conserving": null, "min-rate": "1Mbit"},
+                "v1": {"max-rate": null, "work-conserving": null, "min-rate": "1Mbit", "storm": null,
+                       "reserved": "pass"},
                 "v2": {"role": "vif"},
             },
         });
@@ -184,9 +192,9 @@ mac-lock = ["02:00:00:00:00:01"]
         let said = changes(&documents.0, &documents.1);
         let logged = old.differences(&new);
         assert_eq!(said, logged.iter().map(|change| format!("{change}\n")).collect::<String>());
-        assert_eq!(said.lines().count(), 5);
+        assert_eq!(said.lines().count(), 7);
         let back = changes(&documents.1, &documents.0);
-        assert!(back.ends_with("port v1: work-conserving default -> false\nport v2: removed\n"));
+        assert!(back.ends_with("port v1: reserved pass -> default\nport v2: removed\n"));
         assert_eq!(changes(&documents.0, &documents.0), "nothing to change: it is so already\n");
     }
 }

@@ -11,6 +11,7 @@ mod why_not;
 
 pub use self::why_not::WhyNot;
 use super::state::{BridgeState, Port, PortSettings, Settings, StpState, VLAN_PROTOCOL_8021Q};
+use crate::control::plan::ForeignRules;
 
 /// First and last VLAN of a range, both included.
 pub type VidSpan = (u16, u16);
@@ -65,6 +66,30 @@ impl PortView {
     /// Whether frames of this VLAN leave here.
     pub fn is_member(&self, vid: u16) -> bool {
         !self.vlan_aware || holds(&self.members, vid)
+    }
+
+    /// Whether the gate decides, with rules of the host kept or ignored.
+    pub fn is_decided(&self, rules: ForeignRules) -> bool {
+        self.reasons(rules).0.is_empty()
+    }
+
+    /// What leaves the port to the bridge, and what of it is ignored.
+    pub fn reasons(&self, rules: ForeignRules) -> (Vec<&WhyNot>, Vec<&WhyNot>) {
+        let reasons = self.offload.as_ref().err().into_iter().flatten();
+        reasons.partition(|why| rules == ForeignRules::Bridge || !why.is_foreign())
+    }
+
+    /// The same in words; none where the gate decides and ignores nothing.
+    pub fn remark(&self, rules: ForeignRules) -> Option<String> {
+        let (left, ignored) = self.reasons(rules);
+        let left = left.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let ignored = ignored.iter().map(|why| why.found()).collect::<Vec<_>>();
+        let said: Vec<String> = [("left to the bridge", left), ("ignored, as it is told", ignored)]
+            .into_iter()
+            .filter(|(_, reasons)| !reasons.is_empty())
+            .map(|(what, reasons)| format!("{what}: {}", reasons.join("; ")))
+            .collect();
+        (!said.is_empty()).then(|| said.join("; "))
     }
 
     /// Whether they leave without a tag.

@@ -32,6 +32,9 @@ pub(super) const KEYS: Keys = Keys::of(&[
     "work-conserving",
     "worker",
     "fallback",
+    "storm",
+    "reserved",
+    "foreign-rules",
     "mac-lock",
     "ip-lock",
 ]);
@@ -47,6 +50,9 @@ pub(crate) const CHANGEABLE: &[&str] = &[
     "release",
     "timeout",
     "work-conserving",
+    "storm",
+    "reserved",
+    "foreign-rules",
     "mac-lock",
     "ip-lock",
 ];
@@ -54,6 +60,9 @@ pub(crate) const CHANGEABLE: &[&str] = &[
 pub(super) const LIVE_KEYS: Keys =
     Keys { valid: CHANGEABLE, fixed: &["name", "mode", "worker", "fallback"] };
 const MAX_LOCKS: usize = 256;
+/// Frames in a second: more than one core sends, and a hundred nanoseconds for each, which is what
+/// the gate is told.
+const MAX_STORM: u64 = 10_000_000;
 /// IFNAMSIZ less the closing zero.
 const MAX_NAME_LEN: usize = 15;
 
@@ -131,6 +140,11 @@ pub(super) fn read(
             .read(problems, "worker", |v| worker(v, workers))
             .map_or(base.worker, |field| Some(field.value)),
         fallback: s.read_or(problems, "fallback", base.fallback, choice),
+        storm: s
+            .read(problems, "storm", |v| integer(v, 0, MAX_STORM))
+            .and_then(|field| u32::try_from(field.value).ok()),
+        reserved: s.read(problems, "reserved", choice).map(|field| field.value),
+        foreign_rules: s.read_or(problems, "foreign-rules", defaults.foreign_rules, choice),
         mac_lock: locks(problems, s, "mac-lock", MAC, mac),
         ip_lock: locks(problems, s, "ip-lock", IP, ip),
         ..base.clone()

@@ -8,8 +8,8 @@ use weir_core::Rate;
 
 use super::*;
 use crate::control::plan::{
-    Fallback, ForwarderPlan, Idle, Located, MeasurePlan, Mode, Policy, PortPlan, Release, Role,
-    SchedulerPlan,
+    Fallback, ForeignRules, ForwarderPlan, Idle, Located, MeasurePlan, Mode, Policy, PortPlan,
+    Release, Reserved, Role, SchedulerPlan,
 };
 
 const UPLINK: &str = "[[port]]\nname = \"nic0\"\nrole = \"uplink\"\n";
@@ -62,6 +62,9 @@ timeout = "50us"
 work-conserving = true
 worker = 0
 fallback = "drop"
+storm = 500
+reserved = "pass"
+foreign-rules = "ignore"
 mac-lock = ["02:00:00:00:00:01", "02:00:00:00:00:01"]
 ip-lock = ["10.0.0.1", "fd00::1"]
 "#;
@@ -109,6 +112,9 @@ ip-lock = ["10.0.0.1", "fd00::1"]
         work_conserving: Some(true),
         worker: Some(0),
         fallback: Fallback::Drop,
+        storm: Some(500),
+        reserved: Some(Reserved::Pass),
+        foreign_rules: ForeignRules::Ignore,
         mac_lock: vec![[2, 0, 0, 0, 0, 1]],
         ip_lock: ["10.0.0.1", "fd00::1"].map(|ip| ip.parse::<IpAddr>().unwrap()).to_vec(),
         of_bridge: false,

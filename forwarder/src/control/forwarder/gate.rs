@@ -89,9 +89,8 @@ impl Gate {
 
     /// Frames that all workers share, made where their receive rings will be.
     pub(super) fn pool(pair: &Pair, frames: u32) -> Result<(Pool, UmemHandle), UmemError> {
-        pair.netns().enter(|| Pool::umem(frames)).unwrap_or_else(|source| {
-            Err(UmemError::Anchor { device: pair.inner().name.clone(), source })
-        })
+        let made = pair.netns().enter(|| Pool::umem(frames));
+        made.unwrap_or_else(|source| Err(UmemError::Anchor { source }))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::control::attach::{self, AttachError, Attached, MapsError};
 use crate::control::bridge::make::MakeError;
 use crate::control::links::{GuardError, Link, Snapshot, check_port, tx_dropped};
 use crate::control::plan::{Mode, PortPlan};
-use crate::control::settings::{SettingsError, Wanted};
+use crate::control::settings::SettingsError;
 use crate::worker::{Change, NewPort, NoAnswer};
 
 /// Ports at the gate that have a transmit ring of their own. Each costs the kernel some 128 bytes for
@@ -77,12 +77,8 @@ impl Forwarder {
 
         self.join_own_bridge(plan, &link).await?;
         if plan.mode == Mode::Native {
-            let applied = self.settings.apply(&link, Wanted::for_link(&link), self.force)?;
-            for change in &applied.changed {
-                tracing::debug!(port = plan.name, "{change}");
-            }
-            for warning in &applied.warnings {
-                tracing::warn!(port = plan.name, "{}; {}", warning.text, warning.fix);
+            for refused in self.settings.apply(&link)? {
+                tracing::warn!(port = plan.name, "{refused}");
             }
         }
         // So what mode the driver takes is found out without a frame being touched.

@@ -138,7 +138,19 @@ impl Forwarder {
             let _ = self.reshape(scheduler.map(|_| before)).await;
             return Err(error.into());
         }
+        self.tell_gate_of(&differences);
         Ok(differences)
+    }
+
+    /// What the gate itself keeps of the promises.
+    fn tell_gate_of(&mut self, differences: &[Difference]) {
+        let changed: BTreeSet<&str> = differences.iter().filter_map(Difference::port).collect();
+        for name in changed {
+            let active = self.roster.get(name).and_then(|entry| entry.active.as_ref());
+            if let Some(ifindex) = active.map(|active| active.ifindex) {
+                self.tell_gate(ifindex);
+            }
+        }
     }
 
     /// What the host does not allow.

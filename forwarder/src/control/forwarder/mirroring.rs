@@ -22,11 +22,6 @@ use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
 use crate::control::plan::{Fallback, PortPlan, Role};
 
-/// Group frames, and frames for unknown addresses, that a guest may send: more than any protocol
-/// needs, and too few to be felt by the others.
-const STORM_PER_S: u32 = 10_000;
-const STORM_BURST: u32 = 4096;
-
 impl Forwarder {
     /// What has changed on the bridge.
     pub fn heed_bridge(&mut self, changes: &[Change], state: &BridgeState) {
@@ -111,7 +106,8 @@ impl Forwarder {
         let Some((entry, active)) = found else { return };
         let (Some(gate), true) = (&self.gate, active.mode == attach::Mode::Gate) else { return };
         let (name, slot) = (entry.plan.name.clone(), entry.slot);
-        let (port, vlans) = gate_port(&entry.plan, active, gate.views.get(&ifindex));
+        let (port, vlans) =
+            gate_port(&entry.plan, ifindex, active.worker, gate.views.get(&ifindex));
         if let Some(maps) = self.steering.gate()
             && let Err(error) = maps.set_port(slot, &port, &vlans)
         {
@@ -162,22 +158,18 @@ impl Forwarder {
             each.map(ToString::to_string).collect::<BTreeSet<String>>()
         };
         for new in all(&found).difference(&all(&gate.foreign)) {
-            tracing::warn!("left to the bridge: {new}");
+            tracing::warn!("the gate does not know this: {new}");
         }
         gate.foreign = found;
         self.mirror_ports(state);
     }
 
-    /// Why a port's frames are left to the bridge, each reason with what to do; none where they are
-    /// not.
-    pub(super) fn left_to_bridge(&self, active: &Active) -> Vec<String> {
-        let Some(gate) = self.gate.as_ref().filter(|_| active.mode == attach::Mode::Gate) else {
-            return Vec::new();
-        };
-        match gate.views.get(&active.ifindex).map(|view| &view.offload) {
-            Some(Ok(())) => Vec::new(),
-            Some(Err(reasons)) => reasons.iter().map(ToString::to_string).collect(),
-            None => vec!["it is not a port of the bridge that weir follows".to_owned()],
+    /// Why a port's frames are left to the bridge, each reason with what to do, and what it ignores.
+    pub(super) fn remark(&self, entry: &Entry) -> Option<String> {
+        let active = entry.active.as_ref().filter(|active| active.mode == attach::Mode::Gate)?;
+        match self.gate.as_ref()?.views.get(&active.ifindex) {
+            Some(view) => view.remark(entry.plan.foreign_rules),
+            None => Some("left to the bridge: it is in none that weir follows".to_owned()),
         }
     }
 
@@ -241,17 +233,22 @@ fn station(key: AddressKey) -> addresses::Address {
 }
 
 /// What the gate is told of a port: what it was promised, and what the bridge says of it.
-fn gate_port(plan: &PortPlan, active: &Active, view: Option<&PortView>) -> (GatePort, Vlans) {
+fn gate_port(
+    plan: &PortPlan,
+    ifindex: u32,
+    worker: usize,
+    view: Option<&PortView>,
+) -> (GatePort, Vlans) {
     let mut flags = 0;
     let mut set = |on: bool, flag: u32| flags |= if on { flag } else { 0 };
     set(plan.fallback == Fallback::Drop, gate_flags::FALLBACK_DROP);
     set(!plan.mac_lock.is_empty(), gate_flags::MAC_LOCK);
     set(!plan.ip_lock.is_empty(), gate_flags::IP_LOCK);
-    set(plan.role == Role::Uplink, gate_flags::RESERVED_OK);
+    set(plan.passes_reserved(), gate_flags::RESERVED_OK);
     let mut pvid = 0;
     let mut vlans = [0; VLAN_WORDS];
     if let Some(view) = view {
-        set(view.offload.is_ok(), gate_flags::OFFLOAD);
+        set(view.is_decided(plan.foreign_rules), gate_flags::OFFLOAD);
         set(view.vlan_aware, gate_flags::VLAN_AWARE);
         set(view.isolated, gate_flags::ISOLATED);
         set(!view.learning, gate_flags::NO_LEARNING);
@@ -260,13 +257,16 @@ fn gate_port(plan: &PortPlan, active: &Active, view: Option<&PortView>) -> (Gate
         set_bits(&mut vlans, 0, &view.members);
         set_bits(&mut vlans, UNTAGGED, &view.untagged);
     }
-    let storm = match plan.role {
-        // What comes from outside is for everybody here.
-        Role::Uplink => Storm::default(),
-        Role::Vif => Storm { frame_ns: PER_S_NS / STORM_PER_S, burst: STORM_BURST },
-    };
-    let queue = u16::try_from(active.worker).unwrap_or(u16::MAX);
-    (GatePort::new(active.ifindex, flags, pvid, queue, storm), vlans)
+    let queue = u16::try_from(worker).unwrap_or(u16::MAX);
+    (GatePort::new(ifindex, flags, pvid, queue, storm(plan.storm_per_s())), vlans)
+}
+
+/// A limit in frames per second, as the gate is told it: of what comes in 0.41 s, 4096 for 10,000,
+/// all may come at once.
+fn storm(per_s: u32) -> Storm {
+    let Some(frame_ns) = PER_S_NS.checked_div(per_s) else { return Storm::default() };
+    let burst = u64::from(per_s) * 4096 / 10_000;
+    Storm { frame_ns: frame_ns.max(1), burst: u32::try_from(burst).unwrap_or(u32::MAX).max(64) }
 }
 
 const PER_S_NS: u32 = 1_000_000_000;
@@ -276,5 +276,62 @@ fn set_bits(vlans: &mut Vlans, from: usize, spans: &[VidSpan]) {
         if let Some(word) = vlans.get_mut(from + usize::from(vid / 64)) {
             *word |= 1 << (vid % 64);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::bridge::decode::Message;
+    use crate::control::bridge::offload::WhyNot;
+    use crate::control::bridge::state::Settings;
+    use crate::control::plan::{ForeignRules, PortDefaults, Reserved};
+
+    fn told(plan: &PortPlan, view: Option<&PortView>) -> GatePort {
+        gate_port(plan, 7, 1, view).0
+    }
+
+    fn plan(role: Role) -> PortPlan {
+        PortDefaults::default().port("v1", role)
+    }
+
+    #[test]
+    fn a_limit_has_a_burst_with_it() {
+        let words = |per_s| {
+            let port = told(&PortPlan { storm: per_s, ..plan(Role::Vif) }, None);
+            (port.storm as u32, port.storm >> 32)
+        };
+        assert_eq!(words(None), (100_000, 4096));
+        assert_eq!(words(Some(0)), (0, 0));
+        assert_eq!(words(Some(1)), (1_000_000_000, 64));
+        assert_eq!(words(Some(1000)), (1_000_000, 409));
+        assert_eq!(words(Some(10_000_000)), (100, 4_096_000));
+        assert_eq!(told(&plan(Role::Uplink), None).storm, 0);
+    }
+
+    #[test]
+    fn reserved_groups_pass_where_the_role_or_the_port_says_so() {
+        let passes = |role, reserved| {
+            told(&PortPlan { reserved, ..plan(role) }, None).has(gate_flags::RESERVED_OK)
+        };
+        assert!(!passes(Role::Vif, None) && passes(Role::Uplink, None));
+        assert!(passes(Role::Vif, Some(Reserved::Pass)));
+        assert!(!passes(Role::Uplink, Some(Reserved::Drop)));
+    }
+
+    #[test]
+    fn rules_of_the_host_leave_a_port_to_the_bridge_unless_it_ignores_them() {
+        let rule = WhyNot::Foreign { found: "a rule".to_owned(), to_do: "remove it".to_owned() };
+        let mut state = BridgeState::new(1);
+        let settings = Settings { up: true, ..Settings::default() };
+        state.apply(Message::Bridge { ifindex: 1, settings });
+        let settings = Default::default();
+        state.apply(Message::Port { bridge: 1, ifindex: 7, settings, vlans: None });
+        let ruled = view(&state, 7, vec![rule]).unwrap();
+        let is_gates = |foreign_rules| {
+            let plan = PortPlan { foreign_rules, ..plan(Role::Vif) };
+            told(&plan, Some(&ruled)).has(gate_flags::OFFLOAD)
+        };
+        assert!(!is_gates(ForeignRules::Bridge) && is_gates(ForeignRules::Ignore));
     }
 }

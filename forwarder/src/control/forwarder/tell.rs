@@ -137,7 +137,7 @@ impl Forwarder {
                     name: name.clone(),
                     role: entry.plan.role,
                     state: state(&entry.state),
-                    problem: problem(&entry.state).or_else(|| self.left(active)),
+                    problem: problem(&entry.state).or_else(|| self.remark(entry)),
                     mode: attached(active),
                     driver: entry.driver.clone(),
                     ifindex: active.map_or(0, |active| u64::from(active.ifindex)),
@@ -198,7 +198,7 @@ impl Forwarder {
             name: (*name).to_owned(),
             role: entry.plan.role,
             state: state(&entry.state),
-            problem: problem(&entry.state).or_else(|| self.left(entry.active.as_ref())),
+            problem: problem(&entry.state).or_else(|| self.remark(entry)),
             mode: attached(entry.active.as_ref()),
             rx: Traffic {
                 frames: worker.rx_packets,
@@ -224,12 +224,6 @@ impl Forwarder {
                 .map(|(name, count)| ((*name).to_owned(), *count))
                 .collect::<BTreeMap<_, _>>(),
         }
-    }
-
-    /// What keeps the frames of a port at the gate from it.
-    fn left(&self, active: Option<&Active>) -> Option<String> {
-        let reasons = self.left_to_bridge(active?);
-        (!reasons.is_empty()).then(|| format!("left to the bridge: {}", reasons.join("; ")))
     }
 
     /// The worker that serves a port, or would serve it now.

@@ -44,7 +44,6 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
         speed_mbit: None,
         rx_queues: 1,
         tx_queues: 1,
-        qdisc: String::new(),
         xdp: XdpAttached::default(),
         addresses: Vec::new(),
         default_route_v4: false,
@@ -63,7 +62,6 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
             libc::IFLA_LINK_NETNSID => lower_netns = u32_at(value, 0).map(|id| id as i32),
             libc::IFLA_NUM_RX_QUEUES => link.rx_queues = u32_at(value, 0)?,
             libc::IFLA_NUM_TX_QUEUES => link.tx_queues = u32_at(value, 0)?,
-            libc::IFLA_QDISC => link.qdisc = text(value),
             libc::IFLA_XDP => link.xdp = xdp(value),
             libc::IFLA_LINKINFO => {
                 for (attribute, value) in attributes(value, 0) {

@@ -137,7 +137,7 @@ fn globals(plan: &Plan) -> [Key; 14] {
     ]
 }
 
-fn keys(port: &PortPlan) -> [Key; 15] {
+fn keys(port: &PortPlan) -> [Key; 18] {
     use Effect::{Anew, Live, Restart};
     let rate = |rate: Option<Rate>| rate.map_or("none".to_owned(), |rate| rate.to_string());
     let macs: Vec<Mac> = port.mac_lock.iter().map(|octets| Mac::from(*octets)).collect();
@@ -155,6 +155,9 @@ fn keys(port: &PortPlan) -> [Key; 15] {
         ("work-conserving", or_default(port.work_conserving), Live),
         ("worker", port.worker.map_or("any".to_owned(), |core| core.to_string()), Restart),
         ("fallback", port.fallback.to_string(), Anew),
+        ("storm", or_default(port.storm), Live),
+        ("reserved", or_default(port.reserved), Live),
+        ("foreign-rules", port.foreign_rules.to_string(), Live),
         ("mac-lock", list(&macs), Anew),
         ("ip-lock", list(&port.ip_lock), Anew),
     ]
@@ -170,7 +173,7 @@ fn between(old: &PortPlan, new: &PortPlan) -> impl Iterator<Item = Difference> {
     )
 }
 
-/// Of what `[container]` says unless the port says otherwise.
+/// Of what `[container]`, or the port's role, says unless the port says otherwise.
 fn or_default(own: Option<impl ToString>) -> String {
     own.map_or("default".to_owned(), |own| own.to_string())
 }

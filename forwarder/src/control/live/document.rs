@@ -10,7 +10,8 @@ use crate::control::plan::{Plan, PortPlan};
 
 impl Plan {
     /// What can be changed while traffic flows. `known` names the ports that there are
-    /// because they joined the bridge. `null` on a key of a port: what `[container]` says, or none.
+    /// because they joined the bridge. `null` on a key of a port: what `[container]` or its role
+    /// says, or none.
     pub fn document(&self, known: &[String]) -> Value {
         let listed = self.ports.iter().map(|port| (port.name.clone(), document(port)));
         let others = known
@@ -50,6 +51,9 @@ fn document(port: &PortPlan) -> Value {
         "release": port.release.map(|release| release.to_string()),
         "timeout": port.timeout_ns.map(span),
         "work-conserving": port.work_conserving,
+        "storm": port.storm,
+        "reserved": port.reserved.map(|reserved| reserved.to_string()),
+        "foreign-rules": port.foreign_rules.to_string(),
         "mac-lock": macs,
         "ip-lock": ips,
     })

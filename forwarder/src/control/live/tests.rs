@@ -24,6 +24,7 @@ worker = 1
 name = "v1"
 weight = 4
 min-rate = "20Mbit"
+storm = 500
 ip-lock = ["10.0.0.1"]
 "#;
 
@@ -87,18 +88,21 @@ fn the_document_is_the_one_promised() {
             "nic0": {
                 "role": "uplink", "weight": 1, "min-rate": null, "max-rate": null,
                 "burst": "64KiB", "rate": "100Mbit", "queue": "512KiB", "release": null,
-                "timeout": null, "work-conserving": null, "mac-lock": [], "ip-lock": [],
+                "timeout": null, "work-conserving": null, "storm": null, "reserved": null,
+                "foreign-rules": "bridge", "mac-lock": [], "ip-lock": [],
             },
             "v1": {
                 "role": "vif", "weight": 4, "min-rate": "20Mbit", "max-rate": null,
                 "burst": "64KiB", "rate": null, "queue": "512KiB", "release": null,
-                "timeout": null, "work-conserving": null, "mac-lock": [],
+                "timeout": null, "work-conserving": null, "storm": 500, "reserved": null,
+                "foreign-rules": "bridge", "mac-lock": [],
                 "ip-lock": ["10.0.0.1"],
             },
             "v2": {
                 "role": "vif", "weight": 1, "min-rate": null, "max-rate": null,
                 "burst": "64KiB", "rate": null, "queue": "512KiB", "release": null,
-                "timeout": null, "work-conserving": null, "mac-lock": [], "ip-lock": [],
+                "timeout": null, "work-conserving": null, "storm": null, "reserved": null,
+                "foreign-rules": "bridge", "mac-lock": [], "ip-lock": [],
             },
         },
     });
@@ -112,8 +116,9 @@ fn a_patch_changes_what_it_names_and_keeps_what_it_cannot_tell() {
         "scheduler": {"policy": "fifo"},
         "container": {"alpha": 0.5, "timeout": null},
         "ports": {
-            "v1": {"weight": null, "max-rate": "30Mbit", "ip-lock": null},
-            "v2": {"release": "adaptive", "timeout": "1ms", "work-conserving": false},
+            "v1": {"weight": null, "max-rate": "30Mbit", "storm": null, "ip-lock": null},
+            "v2": {"release": "adaptive", "timeout": "1ms", "work-conserving": false,
+                   "storm": 0, "reserved": "drop", "foreign-rules": "ignore"},
             "v3": {"role": "vif", "min-rate": "80Mbit"},
         },
     });
@@ -125,8 +130,12 @@ fn a_patch_changes_what_it_names_and_keeps_what_it_cannot_tell() {
         "port v2: release default -> adaptive",
         "port v2: timeout default -> 1ms",
         "port v2: work-conserving default -> false",
+        "port v2: storm default -> 0",
+        "port v2: reserved default -> drop",
+        "port v2: foreign-rules bridge -> ignore",
         "port v1: weight 4 -> 1",
         "port v1: max-rate none -> 30Mbit",
+        "port v1: storm 500 -> default",
         "port v1: ip-lock 10.0.0.1 -> none (the port is taken out and in again)",
         "port v3: added",
     ];
@@ -187,7 +196,8 @@ fn what_would_be_no_valid_configuration_is_refused_in_the_words_of_the_file() {
         port("v2", json!({"wieght": 2})),
         422,
         "ports.v2.wieght: unknown key; did you mean `weight`?; valid: role, rate, weight, \
-         min-rate, max-rate, burst, queue, release, timeout, work-conserving, mac-lock, ip-lock",
+         min-rate, max-rate, burst, queue, release, timeout, work-conserving, storm, reserved, \
+         foreign-rules, mac-lock, ip-lock",
     );
     refused(
         &plan,
@@ -261,13 +271,19 @@ fn some_port() -> impl Strategy<Value = Value> {
         proptest::option::of(sample(&["eager", "fixed", "adaptive"])),
         proptest::option::of((1_000u64..1_000_000_000).prop_map(|ns| format!("{ns}ns"))),
         proptest::option::of(any::<bool>()),
+        (
+            proptest::option::of(0u32..=10_000_000),
+            proptest::option::of(sample(&["drop", "pass"])),
+            sample(&["bridge", "ignore"]),
+        ),
         proptest::collection::vec(sample(&["02:00:00:00:00:01", "02:00:00:00:00:02"]), 0..3),
     );
-    all.prop_map(|(weight, min, max, burst, rate, release, timeout, conserving, macs)| {
+    all.prop_map(|(weight, min, max, burst, rate, release, timeout, conserving, gate, macs)| {
+        let (storm, reserved, foreign) = gate;
         json!({
             "role": "vif", "weight": weight, "min-rate": min, "max-rate": max, "burst": burst,
             "rate": rate, "release": release, "timeout": timeout, "work-conserving": conserving,
-            "mac-lock": macs,
+            "storm": storm, "reserved": reserved, "foreign-rules": foreign, "mac-lock": macs,
         })
     })
 }

@@ -6,7 +6,7 @@ use std::io;
 
 use weir_port::ethtool;
 
-use super::{Applied, SettingsError, Warning};
+use super::SettingsError;
 use crate::control::netns::NetnsId;
 use crate::control::state::{Before, Change, StateFile};
 
@@ -22,83 +22,62 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Switches features, each recorded before.
-    pub(super) fn switch(
+    /// Switches features off, each recorded before. Gives what could not be, and what to do.
+    pub(super) fn switch_off(
         &self,
-        wanted: &[(&str, bool)],
+        features: &[&str],
         state: &mut StateFile,
-        applied: &mut Applied,
-    ) -> Result<(), SettingsError> {
-        if wanted.is_empty() {
-            return Ok(());
-        }
+    ) -> Result<Vec<String>, SettingsError> {
+        let mut refused = Vec::new();
         let known = match ethtool::features(&self.name) {
             Ok(known) => known,
             Err(error) => {
                 // Drivers without the question have nothing to answer it with either.
                 tracing::debug!(name = %self.name, %error, "offload features cannot be read");
-                return Ok(());
+                return Ok(refused);
             }
         };
-        for (feature, on) in wanted {
-            let Some((_, was_on)) = known.iter().find(|(name, _)| name == feature) else {
-                continue;
-            };
-            if was_on == on {
-                continue;
-            }
+        let is_on = |feature: &&&str| known.iter().any(|(name, on)| name == **feature && *on);
+        for feature in features.iter().filter(is_on) {
             let change = Change {
                 netns: self.netns,
                 ifindex: self.ifindex,
                 name: self.name.clone(),
                 port: self.port,
-                before: Before::Feature { feature: (*feature).to_owned(), on: *was_on },
+                before: Before::Feature { feature: (*feature).to_owned(), on: true },
             };
             state.record(change.clone())?;
-            match self.set(feature, *on) {
-                Ok(()) => applied.changed.push(format!(
-                    "{}: {feature} {} instead of {}",
-                    self.name,
-                    word(*on),
-                    word(*was_on)
-                )),
+            match self.set_off(feature) {
+                Ok(()) => tracing::debug!("{}: {feature} off instead of on", self.name),
                 Err(error) => {
                     // The wish was noted even where it was not granted.
-                    let undone = ethtool::set_feature(&self.name, feature, *was_on);
-                    if undone.is_ok() {
+                    if ethtool::set_feature(&self.name, feature, true).is_ok() {
                         state.forget(|recorded| *recorded == change)?;
                     }
-                    self.warn(feature, *on, &error, applied);
+                    refused.push(self.refusal(feature, &error));
                 }
             }
         }
-        Ok(())
+        Ok(refused)
     }
 
-    fn set(&self, feature: &str, on: bool) -> io::Result<()> {
-        ethtool::set_feature(&self.name, feature, on)?;
+    fn set_off(&self, feature: &str) -> io::Result<()> {
+        ethtool::set_feature(&self.name, feature, false)?;
         // The kernel may accept the wish and not grant it.
-        match is_on(&self.name, feature)? {
-            Some(now) if now == on => Ok(()),
-            _ => Err(io::Error::other("the kernel did not grant it")),
+        let now = ethtool::features(&self.name)?;
+        if now.iter().any(|(name, on)| name == feature && !on) {
+            return Ok(());
         }
+        Err(io::Error::other("the kernel did not grant it"))
     }
 
-    fn warn(&self, feature: &str, on: bool, reason: &io::Error, applied: &mut Applied) {
+    fn refusal(&self, feature: &str, reason: &io::Error) -> String {
         let space = if self.prefix.is_empty() { "" } else { " " };
-        applied.warnings.push(Warning {
-            text: format!("{feature} of {} cannot be set {}: {reason}", self.name, word(on)),
-            fix: format!("{}{space}ethtool -K {} {feature} {}", self.prefix, self.name, word(on)),
-        });
+        format!(
+            "{feature} of {name} cannot be set off: {reason}; {prefix}{space}ethtool -K {name} \
+             {feature} off",
+            name = self.name,
+            prefix = self.prefix
+        )
     }
-}
-
-/// Whether a feature is on; `None`: the interface does not know it.
-pub(crate) fn is_on(name: &str, feature: &str) -> io::Result<Option<bool>> {
-    let known = ethtool::features(name)?;
-    Ok(known.into_iter().find(|(name, _)| name == feature).map(|(_, on)| on))
-}
-
-fn word(on: bool) -> &'static str {
-    if on { "on" } else { "off" }
 }

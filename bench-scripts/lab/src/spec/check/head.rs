@@ -61,7 +61,7 @@ fn peers(experiment: &Experiment) -> Checked {
 }
 
 fn weir(peer: &Peer, at: &str) -> Checked {
-    for (key, value, valid) in [("idle", &peer.idle, IDLE), ("mode", &peer.mode, MODES)] {
+    for (key, value, valid) in [("idle", &peer.idle, &IDLE[..]), ("mode", &peer.mode, &MODES[..])] {
         let known = value.as_ref().is_none_or(|value| valid.contains(&value.as_str()));
         must(known, &format!("{at}.{key}"), || format!("write one of {}", valid.join(", ")))?;
     }

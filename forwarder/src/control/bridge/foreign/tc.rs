@@ -9,7 +9,6 @@ use nix::libc;
 
 use super::{Device, Finding, Findings};
 use crate::control::netlink::{Netlink, Request, attributes, text, u32_at};
-use crate::control::settings::qdisc;
 
 const HEADER_LEN: usize = 20;
 // linux/pkt_sched.h
@@ -44,7 +43,7 @@ pub(super) fn decode(payload: &[u8]) -> Option<Qdisc> {
 impl Qdisc {
     /// One that somebody put there: what the kernel makes by itself has no handle.
     pub(super) fn is_foreign_root(&self) -> bool {
-        self.parent == TC_H_ROOT && self.handle != 0 && self.handle != qdisc::HANDLE
+        self.parent == TC_H_ROOT && self.handle != 0
     }
 
     /// One that only filters hang on.

@@ -159,3 +159,22 @@ fn a_reason_from_outside_counts_as_one_from_inside() {
     assert_eq!(view.offload, Err(vec![why.clone()]));
     assert!(why.to_string().starts_with("a rule; its frames go by the bridge"));
 }
+
+#[test]
+fn rules_of_the_host_can_be_ignored_and_nothing_else() {
+    use ForeignRules::{Bridge, Ignore};
+    let why = WhyNot::Foreign { found: "a rule".to_owned(), to_do: "remove it".to_owned() };
+    let of = |state: BridgeState| view(&state, 1, vec![why.clone()]).unwrap();
+    let ruled = of(bed(|_| {}, |_, _| {}));
+    assert!(!ruled.is_decided(Bridge) && ruled.is_decided(Ignore));
+    let said = ruled.remark(Bridge).unwrap();
+    assert_eq!(said, format!("left to the bridge: {why}"));
+    assert_eq!(ruled.remark(Ignore).unwrap(), "ignored, as it is told: a rule");
+    let blocked = of(bed(|_| {}, |port, _| port.mab = true));
+    assert!(!blocked.is_decided(Ignore));
+    let said = blocked.remark(Ignore).unwrap();
+    assert!(said.starts_with("left to the bridge: `v1` has mab on"), "{said}");
+    assert!(said.ends_with("; ignored, as it is told: a rule"), "{said}");
+    let (plain, _) = ports(&bed(|_| {}, |_, _| {}));
+    assert!(plain.is_decided(Bridge) && plain.remark(Bridge).is_none());
+}

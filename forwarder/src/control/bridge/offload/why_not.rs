@@ -50,6 +50,11 @@ pub enum WhyNot {
 }
 
 impl WhyNot {
+    /// Whether a port can be told to ignore it.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self, Self::Foreign { .. })
+    }
+
     /// What was found.
     pub fn found(&self) -> String {
         match self {

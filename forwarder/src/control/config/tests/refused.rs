@@ -49,10 +49,10 @@ fn unknown_keys_and_sections() {
     with_uplink(
         "wieght = 2\ncolour = \"red\"\n[containr]\n",
         r#"
-weir.toml:4:1: port.wieght: unknown key; did you mean `weight`?; valid: name, role, mode, rate, weight, min-rate, max-rate, burst, queue, release, timeout, work-conserving, worker, fallback, mac-lock, ip-lock
+weir.toml:4:1: port.wieght: unknown key; did you mean `weight`?; valid: name, role, mode, rate, weight, min-rate, max-rate, burst, queue, release, timeout, work-conserving, worker, fallback, storm, reserved, foreign-rules, mac-lock, ip-lock
     4 | wieght = 2
       | ^^^^^^
-weir.toml:5:1: port.colour: unknown key; valid: name, role, mode, rate, weight, min-rate, max-rate, burst, queue, release, timeout, work-conserving, worker, fallback, mac-lock, ip-lock
+weir.toml:5:1: port.colour: unknown key; valid: name, role, mode, rate, weight, min-rate, max-rate, burst, queue, release, timeout, work-conserving, worker, fallback, storm, reserved, foreign-rules, mac-lock, ip-lock
     5 | colour = "red"
       | ^^^^^^
 weir.toml:6:2: containr: unknown key; did you mean `container`?; valid: forwarder, container, scheduler, measure, port
@@ -76,6 +76,9 @@ ip-lock = "10.0.0.1/24"
 [[port]]
 name = "nic0"
 fallback = "pas"
+storm = "10000/s"
+reserved = "forward"
+foreign-rules = "bridg"
 "#,
         r#"
 weir.toml:5:8: port.name: "eth1/0" cannot be an interface's name; valid: an interface's name, such as "eth1": 1 to 15 characters without spaces, slashes and colons
@@ -84,7 +87,7 @@ weir.toml:5:8: port.name: "eth1/0" cannot be an interface's name; valid: an inte
 weir.toml:6:8: port.role: unknown "viff"; did you mean "vif"?; valid: uplink | vif
     6 | role = "viff"
       |        ^^^^^^
-weir.toml:7:8: port.mode: 3 is a bare number, not text in quotes; valid: auto | skb | native | gate
+weir.toml:7:8: port.mode: 3 is a bare number, not text in quotes; valid: gate | native
     7 | mode = 3
       |        ^
 weir.toml:8:10: port.weight: 0 is out of range; valid: a whole number from 1 to 1000
@@ -108,6 +111,15 @@ weir.toml:13:8: port.name: "nic0" is listed twice, first in line 2; valid: each 
 weir.toml:14:12: port.fallback: unknown "pas"; did you mean "pass"?; valid: pass | drop
    14 | fallback = "pas"
       |            ^^^^^
+weir.toml:15:9: port.storm: "10000/s" is not a whole number; valid: a whole number from 0 to 10000000
+   15 | storm = "10000/s"
+      |         ^^^^^^^^^
+weir.toml:16:12: port.reserved: unknown "forward"; valid: drop | pass
+   16 | reserved = "forward"
+      |            ^^^^^^^^^
+weir.toml:17:17: port.foreign-rules: unknown "bridg"; did you mean "bridge"?; valid: bridge | ignore
+   17 | foreign-rules = "bridg"
+      |                 ^^^^^^^
 "#,
     );
 }

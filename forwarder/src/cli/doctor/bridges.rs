@@ -1,0 +1,74 @@
+//! What the kernel says of the bridges that interfaces are in, seen as the gate would see it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aya::programs::loaded_programs;
+use weir_abi::maps;
+
+use super::finding::{Level, Report};
+use crate::control::bridge::foreign::{self, Device};
+use crate::control::bridge::offload::{PortView, view};
+use crate::control::bridge::watch;
+use crate::control::links::Link;
+use crate::control::netlink::Netlink;
+
+/// Ports of bridges by interface index.
+#[derive(Debug, Default)]
+pub(super) struct Bridges {
+    views: BTreeMap<u32, PortView>,
+}
+
+impl Bridges {
+    /// Reads the bridges of these interfaces. What cannot be looked at is a finding.
+    pub(super) fn read<'a>(
+        links: impl Iterator<Item = &'a Link>,
+        weir_is_alive: bool,
+        report: &mut Report,
+    ) -> Self {
+        let mut by_bridge: BTreeMap<u32, Vec<Device>> = BTreeMap::new();
+        for link in links {
+            if let Some(bridge) = link.bridge() {
+                let device = Device { ifindex: link.ifindex, name: link.name.clone() };
+                by_bridge.entry(bridge).or_default().push(device);
+            }
+        }
+        let own = if weir_is_alive { gates() } else { BTreeSet::new() };
+        let mut bridges = Self::default();
+        for (bridge, ports) in by_bridge {
+            let read = Netlink::open().and_then(|mut netlink| watch::read(&mut netlink, bridge));
+            let state = match read {
+                Ok(state) => state,
+                Err(error) => {
+                    report.add(Level::Warn, "bridge", format!("cannot be read: {error}"));
+                    continue;
+                }
+            };
+            let Some(settings) = state.settings() else { continue };
+            let foreign = foreign::find(settings, &ports, &own);
+            for unknown in &foreign.unknown {
+                let text = format!("rules of {} cannot be looked at: {unknown}", settings.name);
+                report.add(Level::Note, "rules", text);
+            }
+            let views = ports.iter().filter_map(|port| {
+                let at = port.ifindex;
+                Some((at, view(&state, at, foreign.of_port(at))?))
+            });
+            bridges.views.extend(views);
+        }
+        bridges
+    }
+
+    pub(super) fn port(&self, ifindex: u32) -> Option<&PortView> {
+        self.views.get(&ifindex)
+    }
+}
+
+/// The programs of weirs that run.
+fn gates() -> BTreeSet<u32> {
+    let is_gate = |name: Option<&str>| {
+        // The kernel keeps 15 characters of a program's name.
+        name.is_some_and(|name| !name.is_empty() && maps::GATE.starts_with(name))
+    };
+    let programs = loaded_programs().flatten();
+    programs.filter(|program| is_gate(program.name_as_str())).map(|program| program.id()).collect()
+}
