@@ -130,11 +130,6 @@ impl Link {
         self.default_route_v4 || self.default_route_v6
     }
 
-    /// Whether XDP is better attached in skb mode: where a guest's superframes arrive (DESIGN 3.2).
-    pub fn prefers_skb_mode(&self) -> bool {
-        matches!(self.kind, LinkKind::Veth | LinkKind::Tap)
-    }
-
     /// What only the driver can tell. An interface that cannot answer keeps what netlink said.
     fn ask_driver(&mut self) {
         if matches!(self.kind, LinkKind::Loopback | LinkKind::Bridge) {

@@ -7,10 +7,11 @@ use aya::util::KernelVersion;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, socket};
 
+use weir_abi::table::Seed;
 use weir_port::probe::KernelFacts;
 
 use super::finding::{Level, Report};
-use crate::control::attach::Steering;
+use crate::control::attach::{GateGlobals, Steering};
 use crate::control::btf;
 use crate::control::privileges::{Privileges, check_privileges};
 
@@ -22,9 +23,10 @@ pub(super) fn examine(report: &mut Report) {
     kernel(report);
     let privileged = privileges(report);
     let facts = kernel_facts(report);
-    if privileged {
-        match Steering::load(&facts, None) {
-            Ok(_) => report.add(Level::Ok, "program", "the XDP program loads"),
+    if privileged && let Some(facts) = facts {
+        let globals = GateGlobals { pair: 0, seed: Seed::default() };
+        match Steering::load(&facts, globals) {
+            Ok(_) => report.add(Level::Ok, "program", "the programs load"),
             Err(error) => report.add(Level::Fail, "program", error.to_string()),
         }
     }
@@ -86,16 +88,15 @@ fn privileges(report: &mut Report) -> bool {
     true
 }
 
-fn kernel_facts(report: &mut Report) -> KernelFacts {
+fn kernel_facts(report: &mut Report) -> Option<KernelFacts> {
     match btf::facts() {
         Ok(facts) => {
-            report.add(Level::Ok, "btf", "tells where a superframe's segment size is");
-            facts
+            report.add(Level::Ok, "btf", "tells how this kernel keeps packets");
+            Some(facts)
         }
         Err(error) => {
-            let fix = "in each guest: ethtool -K DEV tso off gso off";
-            report.with_fix(Level::Warn, "btf", error.to_string(), fix);
-            KernelFacts::default()
+            report.add(Level::Fail, "btf", error.to_string());
+            None
         }
     }
 }

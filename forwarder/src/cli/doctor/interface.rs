@@ -105,18 +105,12 @@ fn bridge(case: &Case<'_>, link: &Link, report: &mut Report) {
 fn xdp(case: &Case<'_>, link: &Link, report: &mut Report) {
     match weir_port::probe::xdp_query(link.ifindex) {
         Ok(can) => {
-            let mode = match (link.prefers_skb_mode(), can.native()) {
-                (true, _) => "skb, which keeps guests' TSO",
-                (false, true) => "native",
-                (false, false) => "skb, as the driver has no XDP",
+            let text = match (can.native(), can.multi_buffer()) {
+                (true, true) => "mode native is possible, with long frames",
+                (true, false) => "mode native is possible, without long frames",
+                (false, _) => "the driver has no XDP: mode native is not possible",
             };
-            let copy = if can.zero_copy() { "zero-copy" } else { "no zero-copy" };
-            let native = match (can.native(), can.multi_buffer()) {
-                (true, true) => ", native possible with long frames",
-                (true, false) => ", native possible without long frames",
-                (false, _) => "",
-            };
-            report.add(Level::Ok, "xdp", format!("mode auto is {mode}; {copy}{native}"));
+            report.add(Level::Ok, "xdp", text);
         }
         Err(error) => {
             let text = format!("the kernel does not tell what the driver can: {error}");

@@ -138,7 +138,7 @@ impl Forwarder {
             let bound =
                 tokio::task::spawn_blocking(move || netns.enter(|| XskPort::bind(&umem, config)));
             let port = bound.await.map_err(|_| NoAnswer::Ended)???;
-            let Some(maps) = self.steering.gate() else { return Ok(()) };
+            let maps = self.steering.gate();
             for (_, socket) in port.xsk_fds() {
                 maps.set_worker(queue, socket)?;
             }
@@ -146,7 +146,8 @@ impl Forwarder {
             let room = Room::new(taken, given_back, worker);
             self.workers.gather(worker, Some(Gathering::new(port, room))).await?;
         }
-        if let (Some(gate), Some(maps)) = (&mut self.gate, self.steering.gate()) {
+        if let Some(gate) = &mut self.gate {
+            let maps = self.steering.gate();
             let (addresses, seen) = (maps.addresses().clone(), maps.last_seen().clone());
             gate.table = Some(AddressTable::new(AddressWords::new(addresses, seen, gate.seed)));
         }
@@ -208,9 +209,7 @@ impl Forwarder {
 
     fn clear_workers(&mut self) {
         for worker in 0..self.workers.count() {
-            if let Some(maps) = self.steering.gate()
-                && let Err(error) = maps.clear_worker(worker as u32)
-            {
+            if let Err(error) = self.steering.gate().clear_worker(worker as u32) {
                 tracing::debug!("{error}");
             }
         }

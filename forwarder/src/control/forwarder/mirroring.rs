@@ -1,4 +1,4 @@
-//! What the gate is told of the bridge: its ports and their VLANs, who is behind which of them, and
+//! What the gate, and the native program, are told of the bridge: its ports and their VLANs, who is behind which of them, and
 //! which of them have rules that the gate does not know.
 //!
 //! Invariant: the gate decides about a port only what the bridge has said of it, or leaves its
@@ -16,9 +16,9 @@ use weir_port::{AddressWords, clock_monotonic_ns};
 
 use super::Forwarder;
 use super::roster::{Active, Entry};
-use crate::control::attach;
+use crate::control::attach::Mode;
 use crate::control::bridge::foreign::{self, Device, Findings};
-use crate::control::bridge::offload::{PortView, VidSpan, view};
+use crate::control::bridge::offload::{PortView, VidSpan, WhyNot, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
 use crate::control::plan::{Fallback, PortPlan, Role};
 
@@ -72,7 +72,8 @@ impl Forwarder {
         let foreign = &gate.foreign;
         let known = |(at, _)| Some((at, view(state, at, foreign.of_port(at))?));
         gate.views = state.ports().filter_map(known).collect();
-        for ifindex in self.at_the_gate() {
+        let served: Vec<u32> = self.roster.active().map(|(_, active)| active.ifindex).collect();
+        for ifindex in served {
             self.tell_gate(ifindex);
         }
     }
@@ -84,11 +85,6 @@ impl Forwarder {
             None => gate.views.remove(&ifindex),
         };
         self.tell_gate(ifindex);
-    }
-
-    fn at_the_gate(&self) -> Vec<u32> {
-        let served = self.roster.active().filter(|(_, active)| active.mode == attach::Mode::Gate);
-        served.map(|(_, active)| active.ifindex).collect()
     }
 
     /// A port is served from now on; what it had said before was of another.
@@ -105,16 +101,14 @@ impl Forwarder {
         self.gate.as_ref().map(|gate| Arc::clone(&gate.newcomers))
     }
 
-    /// Tells the gate of a port that is served there.
+    /// Tells the gate of a port that is served.
     pub(super) fn tell_gate(&mut self, ifindex: u32) {
         let found = self.roster.active().find(|(_, active)| active.ifindex == ifindex);
         let Some((entry, active)) = found else { return };
-        let (Some(gate), true) = (&self.gate, active.mode == attach::Mode::Gate) else { return };
+        let Some(gate) = &self.gate else { return };
         let (name, slot) = (entry.plan.name.clone(), entry.slot);
         let (port, vlans) = gate_port(&entry.plan, active, gate.views.get(&ifindex));
-        if let Some(maps) = self.steering.gate()
-            && let Err(error) = maps.set_port(slot, &port, &vlans)
-        {
+        if let Err(error) = self.steering.gate().set_port(slot, &port, &vlans) {
             tracing::warn!(port = name, "{error}");
         }
     }
@@ -144,12 +138,11 @@ impl Forwarder {
     pub async fn look_for_foreign_rules(&mut self, state: &BridgeState) {
         let (Some(settings), true) = (state.settings(), self.gate.is_some()) else { return };
         let settings = settings.clone();
-        let served = self.roster.active().filter(|(_, active)| active.mode == attach::Mode::Gate);
         let device = |(entry, active): (&Entry, &Active)| Device {
             ifindex: active.ifindex,
             name: entry.plan.name.clone(),
         };
-        let ports: Vec<Device> = served.map(device).collect();
+        let ports: Vec<Device> = self.roster.active().map(device).collect();
         let own = self.steering.gate_program_ids();
         let found =
             tokio::task::spawn_blocking(move || foreign::find(&settings, &ports, &own)).await;
@@ -171,12 +164,9 @@ impl Forwarder {
     /// Why a port's frames are left to the bridge, each reason with what to do; none where they are
     /// not.
     pub(super) fn left_to_bridge(&self, active: &Active) -> Vec<String> {
-        let Some(gate) = self.gate.as_ref().filter(|_| active.mode == attach::Mode::Gate) else {
-            return Vec::new();
-        };
-        match gate.views.get(&active.ifindex).map(|view| &view.offload) {
-            Some(Ok(())) => Vec::new(),
-            Some(Err(reasons)) => reasons.iter().map(ToString::to_string).collect(),
+        let Some(gate) = &self.gate else { return Vec::new() };
+        match gate.views.get(&active.ifindex) {
+            Some(view) => why_not(active, view).iter().map(ToString::to_string).collect(),
             None => vec!["it is not a port of the bridge that weir follows".to_owned()],
         }
     }
@@ -240,6 +230,15 @@ fn station(key: AddressKey) -> addresses::Address {
     addresses::Address { mac: Mac::from(key.mac), vlan: key.vid }
 }
 
+/// Why a port's frames are left to the bridge.
+fn why_not(active: &Active, view: &PortView) -> Vec<WhyNot> {
+    let mut reasons = view.offload.clone().err().unwrap_or_default();
+    if active.mode == Mode::Native && view.vlan_aware {
+        reasons.push(WhyNot::UnseenTags { port: view.name.clone() });
+    }
+    reasons
+}
+
 /// What the gate is told of a port: what it was promised, and what the bridge says of it.
 fn gate_port(plan: &PortPlan, active: &Active, view: Option<&PortView>) -> (GatePort, Vlans) {
     let mut flags = 0;
@@ -251,7 +250,7 @@ fn gate_port(plan: &PortPlan, active: &Active, view: Option<&PortView>) -> (Gate
     let mut pvid = 0;
     let mut vlans = [0; VLAN_WORDS];
     if let Some(view) = view {
-        set(view.offload.is_ok(), gate_flags::OFFLOAD);
+        set(why_not(active, view).is_empty(), gate_flags::OFFLOAD);
         set(view.vlan_aware, gate_flags::VLAN_AWARE);
         set(view.isolated, gate_flags::ISOLATED);
         set(!view.learning, gate_flags::NO_LEARNING);
