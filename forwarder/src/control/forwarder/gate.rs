@@ -16,7 +16,7 @@ use weir_core::addresses::AddressTable;
 use weir_port::{AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort};
 
 use super::Forwarder;
-use crate::control::attach::{AttachError, MapsError};
+use crate::control::attach::{AttachError, MapsError, Mode};
 use crate::control::books::{self, Inside};
 use crate::control::bridge::foreign::Findings;
 use crate::control::bridge::make::{self, MakeError};
@@ -189,6 +189,10 @@ impl Forwarder {
         let mut named = books::at_the_door(&Inside::of(&snapshots).orphans);
         let mut missing = Vec::new();
         for (name, entry) in self.roster.iter() {
+            // A native port's frames have another way.
+            if entry.active.as_ref().is_some_and(|active| active.mode == Mode::Native) {
+                continue;
+            }
             let mut known = entry.past.clone();
             let mut ports = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
             if let Some(port) = ports.find(|port| port.id == entry.id()) {

@@ -166,7 +166,7 @@ impl Forwarder {
     pub(super) fn left_to_bridge(&self, active: &Active) -> Vec<String> {
         let Some(gate) = &self.gate else { return Vec::new() };
         match gate.views.get(&active.ifindex) {
-            Some(view) => why_not(active, view).iter().map(ToString::to_string).collect(),
+            Some(view) => why_not(active.mode, view).iter().map(ToString::to_string).collect(),
             None => vec!["it is not a port of the bridge that weir follows".to_owned()],
         }
     }
@@ -231,9 +231,9 @@ fn station(key: AddressKey) -> addresses::Address {
 }
 
 /// Why a port's frames are left to the bridge.
-fn why_not(active: &Active, view: &PortView) -> Vec<WhyNot> {
+fn why_not(mode: Mode, view: &PortView) -> Vec<WhyNot> {
     let mut reasons = view.offload.clone().err().unwrap_or_default();
-    if active.mode == Mode::Native && view.vlan_aware {
+    if mode == Mode::Native && view.vlan_aware {
         reasons.push(WhyNot::UnseenTags { port: view.name.clone() });
     }
     reasons
@@ -250,7 +250,7 @@ fn gate_port(plan: &PortPlan, active: &Active, view: Option<&PortView>) -> (Gate
     let mut pvid = 0;
     let mut vlans = [0; VLAN_WORDS];
     if let Some(view) = view {
-        set(why_not(active, view).is_empty(), gate_flags::OFFLOAD);
+        set(why_not(active.mode, view).is_empty(), gate_flags::OFFLOAD);
         set(view.vlan_aware, gate_flags::VLAN_AWARE);
         set(view.isolated, gate_flags::ISOLATED);
         set(!view.learning, gate_flags::NO_LEARNING);
@@ -275,5 +275,39 @@ fn set_bits(vlans: &mut Vlans, from: usize, spans: &[VidSpan]) {
         if let Some(word) = vlans.get_mut(from + usize::from(vid / 64)) {
             *word |= 1 << (vid % 64);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_that_may_hide_tags_decides_nothing_where_vlans_count() {
+        let plain = PortView {
+            ifindex: 1,
+            name: "nic0".into(),
+            mac: [0; 6],
+            mtu: 1500,
+            offload: Ok(()),
+            vlan_aware: false,
+            pvid: None,
+            members: Vec::new(),
+            untagged: Vec::new(),
+            isolated: false,
+            learning: true,
+            locked: false,
+            hairpin: false,
+            bpdu_guard: false,
+            group_fwd_mask: 0,
+            flood: true,
+            mcast_flood: true,
+            bcast_flood: true,
+        };
+        let filters = PortView { vlan_aware: true, ..plain.clone() };
+        assert_eq!(why_not(Mode::Native, &plain), []);
+        assert_eq!(why_not(Mode::Gate, &filters), []);
+        let reason = why_not(Mode::Native, &filters).first().unwrap().to_string();
+        assert!(reason.starts_with("the bridge filters VLANs") && reason.contains("`nic0`"));
     }
 }
