@@ -165,6 +165,19 @@ impl Footprint {
     }
 }
 
+/// What all threads of a process have run so far, those that have ended left out.
+pub fn cpu_time(pid: u32) -> Result<Duration> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")?;
+    let mut sum = 0;
+    for task in tasks.flatten() {
+        // Nanoseconds on a core, waiting for one, and how often.
+        let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        let ran = text.split_whitespace().next().and_then(|ns| ns.parse::<u64>().ok());
+        sum += ran.unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(sum))
+}
+
 impl fmt::Display for Footprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { resident, files, threads } = self;

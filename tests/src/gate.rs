@@ -63,6 +63,11 @@ pub fn wait_steered(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
     })
 }
 
+/// Waits until everybody's address is known at the gate: from then on no unicast frame is the bridge's.
+pub fn acquaint(weir: &Weir, bed: &Bed) -> Result<()> {
+    bed.guests.iter().try_for_each(|guest| wait_steered(weir, guest, &bed.uplink))
+}
+
 /// A frame with the mark, and with these tags (TPID, TCI).
 #[must_use]
 pub fn marked(from: [u8; 6], to: [u8; 6], tags: &[(u16, u16)]) -> Vec<u8> {

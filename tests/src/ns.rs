@@ -4,6 +4,7 @@
 //! that those of a process that died without dropping are found and removed.
 
 use anyhow::{Context, Result, anyhow, bail};
+use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -130,6 +131,20 @@ impl Ns {
         let text = self.ip(&format!("-j -d link show dev {interface}"))?;
         let links: Value = serde_json::from_str(&text).context("ip -j")?;
         Ok(links.get(0).cloned().unwrap_or(Value::Null))
+    }
+
+    /// The programs at an interface's tcx ingress hook.
+    pub fn tcx_programs(&self, interface: &str) -> Result<Vec<u32>> {
+        self.run(|| {
+            let (_, programs) = SchedClassifier::query_tcx(interface, TcAttachType::Ingress)?;
+            Ok(programs.iter().map(ProgramInfo::id).collect())
+        })
+    }
+
+    /// Whether a program is attached to an interface, at tcx or as XDP.
+    pub fn is_attached(&self, interface: &str) -> Result<bool> {
+        let xdp = &self.link(interface)?["xdp"];
+        Ok(!xdp.is_null() || !self.tcx_programs(interface)?.is_empty())
     }
 
     pub fn ifindex(&self, interface: &str) -> Result<u32> {

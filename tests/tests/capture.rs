@@ -10,11 +10,11 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use system_tests::bed::Family;
+use system_tests::bed::{Family, GUEST_IF};
 use system_tests::drive::ping_all;
 use system_tests::traffic::raw::{self, RawSocket};
 use system_tests::wait::wait_ok;
-use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, http, ledger, root_or_skip};
+use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, gate, http, ledger, root_or_skip};
 
 const SOON: Duration = Duration::from_secs(10);
 /// Nobody listens there, and nobody answers.
@@ -126,17 +126,18 @@ fn tshark_reads_each_frame_with_its_way_and_its_fate() -> Result<()> {
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     let lock = format!("mac-lock = [\"{}\"]", one.mac_text());
     let weir = Weir::start(&bed, &WeirSpec::default().port("v1", &lock))?;
-    ping_all(&bed)?;
+    gate::acquaint(&weir, &bed)?;
     let all = Capture::start(&weir, &bed, "--proto udp --port 7002", &dir.path().join("all"))?;
     send(one, &udp(one, two, 500), 30)?;
     // By the program: somebody else's address.
     let mut spoofed = udp(one, two, 100);
     spoofed[6..12].copy_from_slice(&[2, 0, 0, 0, 9, 9]);
     send(one, &spoofed, 7)?;
-    // By the worker: the destination is behind the port that it comes from.
-    let mut back = udp(one, two, 200);
-    back[..6].copy_from_slice(&one.mac());
-    send(one, &back, 5)?;
+    // By the worker: too long for the way out.
+    let long = udp(one, two, 2000);
+    bed.host.ip("link set dev v1 mtu 3000")?;
+    one.ns.ip(&format!("link set dev {GUEST_IF} mtu 3000"))?;
+    send(one, &long, 5)?;
     let stats = weir.assert_ledger()?;
     ensure!(ledger::lost_under(&stats, "spoofed") == 7, "{stats:#}");
     let said = all.stop()?;
@@ -148,7 +149,7 @@ fn tshark_reads_each_frame_with_its_way_and_its_fate() -> Result<()> {
     ensure!(count(&rows, "v1", IN, "") == 35, "{}", shown());
     ensure!(count(&rows, "v2", OUT, "") == 30, "{}", shown());
     ensure!(count(&rows, "v1", IN, "lost: spoofed - The source") == 7, "{}", shown());
-    ensure!(count(&rows, "v1", IN, "lost: no_egress - The destination") == 5, "{}", shown());
+    ensure!(count(&rows, "v1", IN, "lost: mtu_exceeded - ") == 5, "{}", shown());
     ensure!(rows.iter().all(|row| row[2] == row[3] && row[4] == "7002"), "{}", shown());
     // The comments are all that it has to remark.
     ensure!(rows.iter().all(|row| row[6] == row[5]), "{}", shown());
@@ -257,7 +258,7 @@ fn a_trace_tells_a_packets_way_to_its_end() -> Result<()> {
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     let lock = format!("mac-lock = [\"{}\"]", two.mac_text());
     let weir = Weir::start(&bed, &WeirSpec::default().port("v2", &lock))?;
-    ping_all(&bed)?;
+    gate::acquaint(&weir, &bed)?;
     let filter = format!("v1 --proto udp --host {}", two.addr(Family::V4));
     let lines =
         trace(&weir, &bed, &format!("{filter} --count 2"), || send(one, &udp(one, two, 300), 1))?;
@@ -276,15 +277,16 @@ fn a_trace_tells_a_packets_way_to_its_end() -> Result<()> {
 
     // Nothing of that is under way any more.
     weir.assert_ledger()?;
-    let mut back = udp(one, two, 200);
-    back[..6].copy_from_slice(&one.mac());
-    let lines = trace(&weir, &bed, &filter, || send(one, &back, 1))?;
+    bed.host.ip("link set dev v1 mtu 3000")?;
+    one.ns.ip(&format!("link set dev {GUEST_IF} mtu 3000"))?;
+    let long = udp(one, two, 2000);
+    let lines = trace(&weir, &bed, &filter, || send(one, &long, 1))?;
     let lost = &lines[0];
     ensure!(
         lost["outcome"] == "lost" && steps(lost) == ["steered", "taken", "decided", "lost"],
         "{lost:#}"
     );
-    ensure!(lost["steps"][3]["reason"] == "no_egress", "{lost:#}");
+    ensure!(lost["steps"][3]["reason"] == "mtu_exceeded", "{lost:#}");
 
     // And one that the program drops.
     let mut spoofed = udp(two, one, 100);

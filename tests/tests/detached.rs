@@ -1,4 +1,5 @@
-//! Somebody takes weir's program off an interface, or puts another there.
+//! Somebody takes weir's program off an interface in native mode, or puts another there. (The gate is
+//! one of several at its hook: `gate_life`.)
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -32,7 +33,7 @@ fn state(weir: &Weir, name: &str) -> Result<(String, String)> {
 fn a_program_that_was_taken_off_is_attached_again() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
-    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let weir = Weir::start(&bed, &WeirSpec::default().mode("native"))?;
     ping_all(&bed)?;
     let ours = program_on(&bed, "v1")?;
     ensure!(ours.is_u64(), "{ours}");
@@ -64,14 +65,14 @@ fn a_program_that_was_taken_off_is_attached_again() -> Result<()> {
 fn a_port_with_another_program_is_failed_until_that_is_gone() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
-    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let weir = Weir::start(&bed, &WeirSpec::default().mode("native"))?;
     ping_all(&bed)?;
     let ours = program_on(&bed, "v1")?;
     let ifindex = bed.host.ifindex("v1")?;
     let program = Program::always(Action::Pass)?;
     let attached: Attached = bed.host.run(|| {
         take_off(ifindex)?;
-        Ok(program.attach(ifindex, Hook::Skb)?)
+        Ok(program.attach(ifindex, Hook::Native)?)
     })?;
     let theirs = program_on(&bed, "v1")?;
     ensure!(theirs != ours);

@@ -13,7 +13,7 @@ use system_tests::drive::udp_exact;
 use system_tests::python::run_python;
 use system_tests::traffic::{Pace, Sink, Source};
 use system_tests::wait::wait_ok;
-use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip, wait_for, weir};
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, gate, ledger, root_or_skip, wait_for, weir};
 
 const READ_HISTOGRAMS: &str = include_str!("../python/read_histograms.py");
 const READ_CSV: &str = include_str!("../python/read_csv.py");
@@ -66,6 +66,7 @@ fn what_a_weir_leaves_equals_its_ledger() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let bed = BedSpec::vms(2).build()?;
     let weir = Weir::start(&bed, &WeirSpec::default().dump_dir(dir.path()))?;
+    gate::acquaint(&weir, &bed)?;
     traffic(&bed)?;
     weir.assert_ledger()?;
     weir.stop()?;

@@ -139,6 +139,7 @@ fn one_and_two_tags_stay_on_the_frame() -> Result<()> {
     let (one, two, up) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink);
     let body = raw::udp4(one, two, (7, 9), b"tagged, and checked to the last byte");
     for to in [two, up] {
+        gate::wait_steered(&weir, one, to)?;
         let socket = RawSocket::open(one)?;
         let single = raw::frame(to.mac(), one.mac(), &[(0x8100, 0x2005)], 0x0800, &body);
         let double = raw::frame(to.mac(), one.mac(), &[(0x88a8, 7), (0x8100, 9)], 0x0800, &body);
@@ -162,7 +163,7 @@ fn broadcast_reaches_everybody_else_once() -> Result<()> {
     let weir = Weir::start(&bed, &WeirSpec::default())?;
     let sender = bed.guest(0)?;
     let others = [bed.guest(1)?, bed.guest(2)?, &bed.uplink];
-    let before = weir.assert_ledger()?["ledger"]["copies"].as_u64();
+    let before = gate::passed(&weir, &sender.port)?;
     let all = others.into_iter().chain([sender]);
     let seen: Vec<Observer> =
         all.map(|to| Observer::matching(to, 12, MARK)).collect::<Result<_>>()?;
@@ -175,10 +176,9 @@ fn broadcast_reaches_everybody_else_once() -> Result<()> {
         observer.wait_exactly(30, &format!("flooded frames at {}", to.port))?;
     }
     ensure!(seen[3].total()? == 0, "the sender heard itself");
+    // The bridge floods; each was passed to it once. IPv6 may add a few of its own.
     let stats = weir.assert_ledger()?;
-    let copies = stats["ledger"]["copies"].as_u64().zip(before).map(|(now, then)| now - then);
-    // One delivery is the frame itself; the two others are copies. IPv6 may add a few of its own.
-    ensure!(copies.is_some_and(|copies| copies >= 60), "copies: {copies:?}\n{stats:#}");
+    ensure!(gate::passed(&weir, &sender.port)? >= before + 30, "{stats:#}");
     weir.stop()
 }
 
@@ -202,11 +202,12 @@ fn a_learned_address_is_not_flooded() -> Result<()> {
 }
 
 #[test]
-fn malformed_frames_are_counted_and_harm_nobody() -> Result<()> {
+fn malformed_frames_are_held_against_an_ip_lock_and_harm_nobody() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
-    let weir = Weir::start(&bed, &WeirSpec::default())?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    let lock = format!("ip-lock = [\"{}\"]", one.v4());
+    let weir = Weir::start(&bed, &WeirSpec::default().port("v1", &lock))?;
     let socket = RawSocket::open(one)?;
     let good = raw::frame(two.mac(), one.mac(), &[], 0x0800, &raw::udp4(one, two, (7, 9), b"x"));
     let mut short_header = good.clone();

@@ -2,7 +2,6 @@
 //! lost has a name, what is left forwards, and what was said is clear.
 
 use anyhow::{Context, Result, ensure};
-use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType};
 use std::time::Duration;
 use system_tests::bed::{BRIDGE, Family, GUEST_IF};
 use system_tests::drive::{ping_all, reachable, udp_exact};
@@ -55,19 +54,6 @@ fn outer(bed: &Bed) -> Result<String> {
     names.find(|name| name.starts_with("w0-")).map(str::to_owned).context("there is no pair")
 }
 
-/// The programs at a port's tcx hook.
-fn programs(bed: &Bed, port: &str) -> Result<Vec<u32>> {
-    bed.host.run(|| {
-        let (_, programs) = SchedClassifier::query_tcx(port, TcAttachType::Ingress)?;
-        Ok(programs.iter().map(ProgramInfo::id).collect())
-    })
-}
-
-/// Whether anything of weir is attached to a port.
-fn attached(bed: &Bed, port: &str) -> Result<bool> {
-    Ok(!programs(bed, port)?.is_empty())
-}
-
 #[test]
 fn a_stop_under_load_loses_nothing_that_is_not_named() -> Result<()> {
     root_or_skip!();
@@ -76,7 +62,7 @@ fn a_stop_under_load_loses_nothing_that_is_not_named() -> Result<()> {
     let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_steered(&weir, one, two)?;
-    ensure!(attached(&bed, "v1")?, "the gate is not there");
+    ensure!(bed.host.is_attached("v1")?, "the gate is not there");
     let settings = bed.host.ethtool("-k v1")? + &one.ns.ethtool(&format!("-k {GUEST_IF}"))?;
     let flow = Flow::start(one, two, 5000)?;
     let said = weir.stop_and_listen()?;
@@ -88,7 +74,7 @@ fn a_stop_under_load_loses_nothing_that_is_not_named() -> Result<()> {
     ensure!(sent - came == lost, "{came} of {sent} came, but\n{stopped}");
     // The ports are the bridge's; the pair waits for the next.
     for port in bed.ports() {
-        ensure!(!attached(&bed, &port)?, "something is left on {port}");
+        ensure!(!bed.host.is_attached(&port)?, "something is left on {port}");
     }
     let now = bed.host.ethtool("-k v1")? + &one.ns.ethtool(&format!("-k {GUEST_IF}"))?;
     ensure!(settings == now, "settings were changed");
@@ -207,7 +193,7 @@ fn a_port_moved_to_another_bridge() -> Result<()> {
         bed.host.ip("link set dev v3 master br1")?;
         weir.wait_port("v3", &["absent", "gone"])?;
         towards.stop()?;
-        ensure!(!attached(&bed, "v3")?, "its program is still there");
+        ensure!(!bed.host.is_attached("v3")?, "its program is still there");
         // In another network now: nobody here reaches it.
         ensure!(ping(&one.ns, three.addr(Family::V4), 1).is_err(), "it still answers");
         bed.host.ip(&format!("link set dev v3 master {BRIDGE}"))?;
@@ -258,7 +244,7 @@ fn a_bridge_deleted_under_load() -> Result<()> {
     weir.wait_said("the bridge was deleted")?;
     for port in ["v1", "v2"] {
         weir.wait_port(port, &["absent", "gone"])?;
-        ensure!(!attached(&bed, port)?, "something is left on {port}");
+        ensure!(!bed.host.is_attached(port)?, "something is left on {port}");
     }
     weir.assert_ledger()?;
     flow.stop()?;
@@ -310,13 +296,13 @@ fn a_gate_that_was_taken_off_is_attached_again() -> Result<()> {
     let weir = start(&bed)?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_steered(&weir, one, two)?;
-    let ours = programs(&bed, "v1")?;
+    let ours = bed.host.tcx_programs("v1")?;
     let flow = Flow::start(one, two, 2000)?;
     let ifindex = bed.host.ifindex("v1")?;
     let ours_id = *ours.first().context("nothing is attached")?;
     bed.host.run(|| Ok(weir_port::rawprog::take_off_tcx(ifindex, ours_id)?))?;
     weir.wait_said("somebody took its gate program off")?;
-    wait_for(gate::SOON, "the gate", || programs(&bed, "v1").is_ok_and(|now| now == ours))?;
+    wait_for(gate::SOON, "the gate", || bed.host.tcx_programs("v1").is_ok_and(|now| now == ours))?;
     weir.wait_port("v1", &["up"])?;
     flow.goes_on()?;
     flow.lost_nothing()?;

@@ -8,7 +8,7 @@ use system_tests::fair::{Sender, rates, worst_percent};
 use system_tests::observer::{At, Keep, Watch};
 use system_tests::traffic::udp_source::Sending;
 use system_tests::traffic::{Pace, Sink, Source};
-use system_tests::{BedSpec, Weir, WeirSpec, root_or_skip, wait_for};
+use system_tests::{BedSpec, Weir, WeirSpec, gate, root_or_skip, wait_for};
 
 const SOON: Duration = Duration::from_secs(10);
 /// Long against a queue's length, so that what begins and ends a window does not matter.
@@ -22,6 +22,15 @@ fn flood_all(bed: &Bed) -> Result<Vec<Sending>> {
         Source { size: 1400, pace: FLOOD, ..Source::to(to) }.start(&guest.ns)
     };
     bed.guests.iter().map(flood).collect()
+}
+
+/// Starts weir on all ports. The bridge has heard everybody before a flood begins: a flood for an address
+/// that it does not know goes by no link's queue.
+fn start(bed: &Bed, spec: &WeirSpec) -> Result<Weir> {
+    let weir = Weir::start(bed, spec)?;
+    gate::acquaint(&weir, bed)?;
+    bed.learn_neighbours()?;
+    Ok(weir)
 }
 
 /// Bytes from each guest so far.
@@ -57,8 +66,7 @@ fn two_floods_share_a_link_by_their_weights() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
     let spec = WeirSpec::default().uplink_rate("50Mbit").port("v2", "weight = 3");
-    let weir = Weir::start(&bed, &spec)?;
-    bed.learn_neighbours()?;
+    let weir = start(&bed, &spec)?;
     let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
     let floods = flood_all(&bed)?;
     let measured = measured(&bed, &watch)?;
@@ -77,8 +85,7 @@ fn a_minimum_rate_goes_before_weights() -> Result<()> {
         .port("v1", "weight = 5")
         .port("v2", "weight = 5")
         .port("v3", "min-rate = \"30Mbit\"");
-    let weir = Weir::start(&bed, &spec)?;
-    bed.learn_neighbours()?;
+    let weir = start(&bed, &spec)?;
     let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
     let floods = flood_all(&bed)?;
     let measured = measured(&bed, &watch)?;
@@ -93,8 +100,7 @@ fn a_minimum_rate_goes_before_weights() -> Result<()> {
 fn a_maximum_rate_is_kept_on_a_link_without_a_rate() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
-    let weir = Weir::start(&bed, &WeirSpec::default().port("v1", "max-rate = \"20Mbit\""))?;
-    bed.learn_neighbours()?;
+    let weir = start(&bed, &WeirSpec::default().port("v1", "max-rate = \"20Mbit\""))?;
     let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
     let floods = flood_all(&bed)?;
     let measured = measured(&bed, &watch)?;
@@ -110,8 +116,7 @@ fn a_maximum_rate_is_kept_on_a_link_without_a_rate() -> Result<()> {
 fn other_weights_hold_from_then_on() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
-    let weir = Weir::start(&bed, &WeirSpec::default().uplink_rate("50Mbit"))?;
-    bed.learn_neighbours()?;
+    let weir = start(&bed, &WeirSpec::default().uplink_rate("50Mbit"))?;
     let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
     let floods = flood_all(&bed)?;
     for weights in [[1, 1], [4, 1], [1, 8]] {
@@ -133,8 +138,7 @@ fn a_light_flow_notices_nothing(
     change: impl Fn(&Bed, &Weir, u32) -> Result<()>,
 ) -> Result<()> {
     let bed = BedSpec::vms(2).build()?;
-    let weir = Weir::start(&bed, &spec.clone().uplink_rate("50Mbit"))?;
-    bed.learn_neighbours()?;
+    let weir = start(&bed, &spec.clone().uplink_rate("50Mbit"))?;
     let (light, heavy) = (bed.guest(0)?, bed.guest(1)?);
     let watch = Watch::start(&bed.uplink, None, Keep::Only(light.number), At::Native)?;
     let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 0))?;

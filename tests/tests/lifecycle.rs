@@ -6,22 +6,32 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::Output;
 use std::time::Duration;
-use system_tests::bed::{FAMILIES, Family, GUEST_IF, UPLINK_PORT};
+use system_tests::bed::{Family, UPLINK_PORT};
 use system_tests::drive::{ping_all, reachable};
 use system_tests::traffic::ping;
 use system_tests::weir::{binary, run_to_end};
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, ns, root_or_skip};
 use weir_port::rawprog::{Action, Hook, Program};
 
-/// Everything about the host that weir might touch, as text to compare.
+/// Everything about the host that weir might touch, as text to compare: all interfaces but weir's own
+/// pair, which stays for the next weir.
 fn settings(bed: &Bed) -> Result<String> {
     bed.wait_up()?;
-    let mut text = without_timers(&bed.host.ip("-d link show")?);
-    text += &ns::output(bed.host.cmd("tc").args(["qdisc", "show"]))?;
-    for port in bed.ports() {
-        text += &bed.host.ethtool(&format!("-k {port}"))?;
+    let links = bed.host.ip("-o link show")?;
+    let names = links.lines().filter_map(|line| line.split([':', '@']).nth(1));
+    let mut text = String::new();
+    for name in names.map(str::trim).filter(|name| !name.starts_with("w0-")) {
+        text += &without_timers(&bed.host.ip(&format!("-d link show dev {name}"))?);
+        text += &ns::output(bed.host.cmd("tc").args(["qdisc", "show", "dev", name]))?;
+        text += &bed.host.ethtool(&format!("-k {name}"))?;
     }
     Ok(text)
+}
+
+/// The same with the bridge that weir makes of ports that are in none, and leaves behind.
+fn settings_with_own_bridge(bed: &Bed) -> Result<String> {
+    Weir::start(bed, &WeirSpec::default())?.stop()?;
+    settings(bed)
 }
 
 /// A bridge's timers run by themselves: each word that names one goes, with its value.
@@ -73,11 +83,12 @@ fn refused(bed: &Bed, config: &str, code: i32) -> Result<String> {
     Ok(said)
 }
 
-fn leaves_nothing(bed: &Bed, spec: &WeirSpec, signal: Signal) -> Result<()> {
-    let before = settings(bed)?;
+/// Insists that after a whole life the host is as it was `before`.
+fn leaves(before: &str, bed: &Bed, spec: &WeirSpec, signal: Signal) -> Result<()> {
     let weir = Weir::start(bed, spec)?;
-    let during = settings(bed)?;
-    ensure!(during.contains("xdp"), "no program is attached:\n{during}");
+    for port in bed.ports() {
+        ensure!(bed.host.is_attached(&port)?, "no program is attached to {port}");
+    }
     ping_all(bed)?;
     weir.assert_ledger()?;
     let socket = weir.socket().to_path_buf();
@@ -85,27 +96,31 @@ fn leaves_nothing(bed: &Bed, spec: &WeirSpec, signal: Signal) -> Result<()> {
     ensure!(mode == 0o600, "the socket's mode is {mode:o}");
     weir.stop_with(signal)?;
     ensure!(!socket.exists(), "the socket is left");
-    let after = settings(bed)?;
-    unchanged(&before, &after)
+    for port in bed.ports() {
+        ensure!(!bed.host.is_attached(&port)?, "a program is still attached to {port}");
+    }
+    unchanged(before, &settings(bed)?)
 }
 
 #[test]
 fn sigterm_leaves_nothing_behind() -> Result<()> {
     root_or_skip!();
-    leaves_nothing(&BedSpec::vms(2).build()?, &WeirSpec::default(), Signal::SIGTERM)
+    let bed = BedSpec::vms(2).build()?;
+    leaves(&settings_with_own_bridge(&bed)?, &bed, &WeirSpec::default(), Signal::SIGTERM)
 }
 
 #[test]
 fn sigint_leaves_nothing_behind() -> Result<()> {
     root_or_skip!();
-    leaves_nothing(&BedSpec::vms(2).build()?, &WeirSpec::default(), Signal::SIGINT)
+    let bed = BedSpec::vms(2).build()?;
+    leaves(&settings_with_own_bridge(&bed)?, &bed, &WeirSpec::default(), Signal::SIGINT)
 }
 
 #[test]
 fn a_bridge_is_handed_back_as_it_was() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).bridge().build()?;
-    leaves_nothing(&bed, &WeirSpec::bridge(), Signal::SIGTERM)?;
+    leaves(&settings(&bed)?, &bed, &WeirSpec::bridge(), Signal::SIGTERM)?;
     ping_all(&bed)
 }
 
@@ -114,7 +129,7 @@ fn stops_under_load() -> Result<()> {
     root_or_skip!();
     use system_tests::traffic::{Pace, Source};
     let bed = BedSpec::vms(2).build()?;
-    let before = settings(&bed)?;
+    let before = settings_with_own_bridge(&bed)?;
     let weir = Weir::start(&bed, &WeirSpec::default())?;
     let to = bed.uplink.socket(Family::V4, 9000);
     let _load = Source { pace: Pace::FlatOut, ..Source::to(to) }.start(&bed.guest(0)?.ns)?;
@@ -183,8 +198,7 @@ fn bad_configurations_name_file_and_line() -> Result<()> {
 fn the_default_route_is_refused_without_force() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(1).build()?;
-    bed.host.ip(&format!("address add 10.0.0.254/24 dev {UPLINK_PORT}"))?;
-    bed.host.ip("route add default via 10.0.0.200")?;
+    bed.host.ip(&format!("route add default dev {UPLINK_PORT}"))?;
     let dir = tempfile::tempdir()?;
     let (file, socket) = (dir.path().join("weir.toml"), dir.path().join("weir.sock"));
     std::fs::write(&file, WeirSpec::default().config(&bed, &socket))?;
@@ -196,13 +210,35 @@ fn the_default_route_is_refused_without_force() -> Result<()> {
     let args = ["--config", file, "--force"].map(str::to_owned);
     let weir = Weir::spawn(&bed, &args, socket)?;
     weir.wait_port(UPLINK_PORT, &["up"])?;
-    // Frames to the interface's own address belong to the host and still pass; broadcasts, by which
-    // it is found at first, reach the host and the guests.
-    bed.uplink.ns.ip(&format!("neighbour flush dev {GUEST_IF}"))?;
-    ping(&bed.uplink.ns, "10.0.0.254".parse()?, 3)?;
-    bed.uplink.ns.ip(&format!("neighbour flush dev {GUEST_IF}"))?;
-    for family in FAMILIES {
-        ping(&bed.uplink.ns, bed.guest(0)?.addr(family), 3)?;
+    ping_all(&bed)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn the_hosts_own_address_is_moved_to_the_bridge_as_weir_says() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(1).build()?;
+    let address = "10.0.0.254/24";
+    bed.host.ip(&format!("address add {address} dev {UPLINK_PORT}"))?;
+    let dir = tempfile::tempdir()?;
+    let (file, socket) = (dir.path().join("weir.toml"), dir.path().join("weir.sock"));
+    std::fs::write(&file, WeirSpec::default().config(&bed, &socket))?;
+    let output = run_to_end(&bed, &["run", "--config", file.to_str().context("path")?])?;
+    let said = said(&output);
+    let before = format!("address del {address} dev {UPLINK_PORT}");
+    let after = format!("address add {address} dev weir0");
+    for command in [&before, &after] {
+        let short = command.replacen("address", "ip addr", 1);
+        ensure!(!output.status.success() && said.contains(&short), "no `{short}`: {said}");
+    }
+    ensure!(!bed.host.is_attached("v1")?, "something was done all the same");
+    bed.host.ip(&before)?;
+    let weir = Weir::start_in(&bed, &WeirSpec::default(), dir.path())?;
+    bed.host.ip(&after)?;
+    // The host is found and answers, from the uplink's side and from a guest's.
+    for from in [&bed.uplink, bed.guest(0)?] {
+        ping(&from.ns, "10.0.0.254".parse()?, 3)?;
     }
     ping_all(&bed)?;
     weir.assert_ledger()?;
@@ -215,9 +251,9 @@ fn another_program_is_named_by_its_id() -> Result<()> {
     let bed = BedSpec::vms(1).build()?;
     let program = Program::always(Action::Pass)?;
     let ifindex = bed.host.ifindex("v1")?;
-    let attached = bed.host.run(|| Ok(program.attach(ifindex, Hook::Skb)?))?;
+    let attached = bed.host.run(|| Ok(program.attach(ifindex, Hook::Native)?))?;
     let id = bed.host.link("v1")?["xdp"]["prog"]["id"].as_u64().context("no id")?;
-    let config = WeirSpec::default().config(&bed, "SOCKET".as_ref());
+    let config = WeirSpec::default().mode("native").config(&bed, "SOCKET".as_ref());
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("weir.toml");
     std::fs::write(&file, config.replace("SOCKET", &dir.path().join("s").display().to_string()))?;

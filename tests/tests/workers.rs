@@ -157,7 +157,7 @@ fn both_stop_under_load() -> Result<()> {
     })?;
     weir.stop()?;
     for port in bed.ports() {
-        ensure!(bed.host.link(&port)?["xdp"].is_null(), "{port} has a program still");
+        ensure!(!bed.host.is_attached(&port)?, "{port} has a program still");
     }
     Ok(())
 }

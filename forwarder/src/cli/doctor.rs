@@ -12,9 +12,9 @@ use std::process::ExitCode;
 pub use self::finding::{Finding, Level, Report};
 use super::args::DoctorArgs;
 use crate::control::config::{self, Host};
-use crate::control::links::{Links, PortUse, Snapshot, check_bridge, check_port, could_be_port};
+use crate::control::links::{Links, Snapshot, check_bridge, check_port, could_be_port};
 use crate::control::netlink::Netlink;
-use crate::control::plan::{DEFAULT_CONTROL, Role};
+use crate::control::plan::DEFAULT_CONTROL;
 use crate::control::settings::qdisc;
 
 /// Looks at the host and at the interfaces that were asked for, and prints what it found. The exit
@@ -34,8 +34,7 @@ pub async fn run(args: DoctorArgs, control: PathBuf) -> anyhow::Result<ExitCode>
 #[derive(Debug)]
 struct Patients {
     control: PathBuf,
-    /// With the use that the operator has for them, as far as it is known.
-    interfaces: Vec<(String, Option<PortUse>)>,
+    interfaces: Vec<String>,
     /// The operator named them, so that what is in their way is a failure.
     asked_for: bool,
 }
@@ -59,13 +58,13 @@ fn look(patients: &Patients, snapshot: &Snapshot, report: &mut Report) {
     let weir = leftovers::examine(&patients.control, report);
     let roots = Netlink::open().and_then(|mut netlink| qdisc::roots(&mut netlink));
     let roots = roots.unwrap_or_default();
-    for (name, wanted) in &patients.interfaces {
+    for name in &patients.interfaces {
         let root = snapshot
             .by_name(name)
             .and_then(|link| roots.iter().find(|(ifindex, _)| *ifindex == link.ifindex))
             .map(|(_, root)| root);
         let case = interface::Case { snapshot, root, weir: &weir, asked_for: patients.asked_for };
-        match check_port(snapshot, name, wanted.unwrap_or(PortUse::Vif), false) {
+        match check_port(snapshot, name, false) {
             Ok(link) => interface::examine(&case, link, report),
             Err(error) => {
                 report.section(name);
@@ -87,9 +86,9 @@ fn choose(
     snapshot: &Snapshot,
     report: &mut Report,
 ) -> Patients {
-    let named = |names: &[String]| names.iter().map(|name| (name.clone(), None)).collect();
+    let named = |names: &[String]| names.to_vec();
     let members = |bridge: &str, report: &mut Report| match check_bridge(snapshot, bridge) {
-        Ok(link) => snapshot.ports_of(link.ifindex).map(|port| (port.name.clone(), None)).collect(),
+        Ok(link) => snapshot.ports_of(link.ifindex).map(|port| port.name.clone()).collect(),
         Err(error) => {
             report.section(bridge);
             report.add(Level::Fail, "bridge", error.to_string());
@@ -102,17 +101,7 @@ fn choose(
         match config::load(file, &Host::detect()) {
             Ok(plan) => {
                 report.add(Level::Ok, "file", format!("{} is valid", file.display()));
-                patients.interfaces = plan
-                    .ports
-                    .iter()
-                    .map(|port| {
-                        let wanted = match port.role {
-                            Role::Uplink => PortUse::Uplink,
-                            Role::Vif => PortUse::Vif,
-                        };
-                        (port.name.clone(), Some(wanted))
-                    })
-                    .collect();
+                patients.interfaces = plan.ports.iter().map(|port| port.name.clone()).collect();
                 // A path on the command line goes before the file's, as with `weir run`.
                 if patients.control.as_os_str() == DEFAULT_CONTROL {
                     patients.control = plan.forwarder.control;
@@ -130,7 +119,7 @@ fn choose(
         patients.interfaces = named(&args.interfaces);
     } else {
         let all = snapshot.iter().filter(|link| could_be_port(link));
-        patients.interfaces = all.map(|link| (link.name.clone(), None)).collect();
+        patients.interfaces = all.map(|link| link.name.clone()).collect();
         patients.asked_for = false;
     }
     patients

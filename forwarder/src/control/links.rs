@@ -2,6 +2,7 @@
 //! and who may become a port. Invariant: read only; nothing in here changes a setting.
 
 mod decode;
+mod dropped;
 mod fdb;
 mod guard;
 mod overrun;
@@ -15,9 +16,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::libc;
 
+pub(crate) use self::dropped::tx_dropped;
 pub use self::fdb::{FdbEntry, FdbKind};
 pub use self::guard::{
-    GuardError, PortUse, check_bridge, check_port, could_be_port, refuse_default_route,
+    GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port, refuse_default_route,
 };
 pub use self::watch::{Event, Watch};
 use super::netlink::{Netlink, Request};

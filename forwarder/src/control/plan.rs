@@ -165,7 +165,9 @@ impl Mode {
         if self != Self::Skb {
             return self;
         }
-        tracing::warn!("mode \"skb\" is now \"gate\", the default: nothing needs to be said for it");
+        tracing::warn!(
+            "mode \"skb\" is now \"gate\", the default: nothing needs to be said for it"
+        );
         Self::Gate
     }
 }

@@ -35,7 +35,9 @@ use super::bridge::watch::BridgeWatch;
 use super::config::ConfigErrors;
 use super::dump::files;
 use super::forwarder::{ApplyError, Forwarder, News};
-use super::links::{Event, GuardError, Links, LinksError, Watch, check_bridge};
+use super::links::{
+    Event, GuardError, Links, LinksError, Snapshot, Watch, check_bridge, check_port,
+};
 use super::live::Difference;
 use super::metrics::{self, MetricsListener};
 use super::pair::{PairError, PairEvent};
@@ -93,7 +95,14 @@ pub async fn run(
             .map_err(|error| ConfigErrors::argument("--bridge", error.to_string(), ""))?;
     }
     let settings = HostSettings::open(&control)?;
+    if let Some(errors) = check(&plan, watch.snapshot(), force) {
+        bail!(errors);
+    }
     let bridge = Some(bridge::bridge_for(&plan, watch.snapshot(), force).await?);
+    if bridge.as_ref().is_some_and(|bridge| bridge.own.is_some()) {
+        // It may have been made just now, and the ports' place in it with it.
+        watch = links.watch().await.context("the interfaces cannot be followed")?;
+    }
     let (mut forwarder, mut news) = Forwarder::start(plan, settings, watch.snapshot(), force)?;
     let mut bridge = match bridge {
         Some(bridge) => {
@@ -196,9 +205,6 @@ async fn begin(
     bridge: Option<&BridgeWatch>,
 ) -> anyhow::Result<()> {
     forwarder.open_gate().await?;
-    if let Some(errors) = located(forwarder.check(watch.snapshot())) {
-        bail!(errors);
-    }
     if let Err((port, error)) = forwarder.take_in_all(watch.snapshot()).await {
         return Err(anyhow::Error::new(error).context(format!("port `{}`", port.name)));
     }
@@ -403,6 +409,16 @@ async fn apply_file(
         },
         applied => Ok(applied?),
     }
+}
+
+/// What is wrong with the ports that are named, before anything is touched.
+fn check(plan: &Plan, links: &Snapshot, force: bool) -> Option<ConfigErrors> {
+    let named = plan.ports.iter().filter(|port| !port.of_bridge);
+    let wrong = named.filter_map(|port| {
+        let error = check_port(links, &port.name, force).err()?;
+        Some((port.clone(), error))
+    });
+    located(wrong.collect())
 }
 
 /// Interfaces that cannot be ports: shown where the file names them, all at once.

@@ -164,6 +164,10 @@ impl Bed {
         if bed.spec.is_routed() {
             bed.connect_routers()?;
         }
+        if !bed.spec.is_direct() {
+            // A bridge leaves out a port until the kernel has noticed its carrier.
+            bed.wait_up()?;
+        }
         Ok(bed)
     }
 

@@ -154,6 +154,8 @@ answer. Frames have 42 bytes more (IPv4) or 62 (IPv6), which rates in bits count
 More than 10kpps or 100Mbit to others than this machine and its own networks, or
 by the interface of the default route, takes --force.
 --raw sends the same frame always: there are counts, but no numbers and times.
+Live frames get into a veth only where its other end polls (ethtool -K PORT gro
+on); elsewhere use --af-xdp.
 
 Examples:
   weir probe send 10.0.0.2:9000 --rate 10kpps --duration 30s

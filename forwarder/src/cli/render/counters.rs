@@ -21,6 +21,10 @@ const FIELDS: &[(&str, &[(&str, &str)])] = &[
             ("queued", "What waits to be sent out of the port now."),
             ("checksums_completed", "Frames whose checksum a guest had left to its device."),
             ("superframes_segmented", "Chains cut here, for a device that cannot do it."),
+            (
+                "device_dropped",
+                "Frames that the port's device dropped on their way to the guest, weir's and others'.",
+            ),
             ("kick_again", "Kicks that were answered with: call again (EAGAIN)."),
         ],
     ),

@@ -7,10 +7,9 @@
 mod request;
 
 use std::io;
-use std::net::IpAddr;
 
 use super::super::links::{
-    GuardError, Link, LinkKind, Snapshot, could_be_port, read_snapshot, refuse_default_route,
+    GuardError, Link, LinkKind, Snapshot, check_port, could_be_port, read_snapshot,
 };
 use super::super::netlink::Netlink;
 
@@ -48,12 +47,6 @@ pub enum MakeError {
     WrongKind { name: String, kind: LinkKind },
     #[error(transparent)]
     Refused(#[from] GuardError),
-    #[error(
-        "`{name}` carries the host's address {address}/{prefix}, which a member of a bridge cannot \
-         answer for; move it to the bridge: `ip addr del {address}/{prefix} dev {name}` before weir \
-         starts, and `ip addr add {address}/{prefix} dev {bridge}` when it runs"
-    )]
-    HostAddress { name: String, bridge: String, address: IpAddr, prefix: u8 },
     #[error(
         "`{name}` is a member of `{master}`; use that bridge (--bridge {master}), or take it out \
          (ip link set dev {name} nomaster)"
@@ -141,11 +134,7 @@ fn check<'a>(
             return Err(MakeError::MemberElsewhere { name, master });
         }
         if link.master.is_none() {
-            refuse_default_route(link, wanted.force)?;
-            if let Some((address, prefix)) = link.addresses.first().copied() {
-                let bridge = wanted.name.clone();
-                return Err(MakeError::HostAddress { name, bridge, address, prefix });
-            }
+            check_port(snapshot, &name, wanted.force)?;
         }
         Ok(link)
     });

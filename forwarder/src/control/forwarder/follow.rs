@@ -9,9 +9,7 @@ use super::Forwarder;
 use super::lifecycle::PortError;
 use super::program::is_shared;
 use super::roster::State;
-use crate::control::links::{
-    Event, FdbEntry, FdbKind, GuardError, Link, PortUse, Snapshot, check_port,
-};
+use crate::control::links::{Event, FdbEntry, FdbKind, Link, Snapshot};
 use crate::control::plan::{PortPlan, Role};
 use crate::worker::{FdbNews, NoAnswer};
 
@@ -33,17 +31,6 @@ impl Forwarder {
             }
         }
         wanted
-    }
-
-    /// What is wrong with the ports that were named, before any of them is touched.
-    pub fn check(&self, links: &Snapshot) -> Vec<(PortPlan, GuardError)> {
-        let named = self.wanted(links).into_iter().filter(|(_, transient)| !transient);
-        named
-            .filter_map(|(plan, _)| {
-                let error = check_port(links, &plan.name, plan.role.into(), self.force).err()?;
-                Some((plan, error))
-            })
-            .collect()
     }
 
     /// Takes every port in that should be, in the order given, and fails with the first that
@@ -247,14 +234,5 @@ impl Forwarder {
             self.roster.iter().filter(|(_, e)| e.plan.role == role && e.active.is_some()).count()
         };
         (up(Role::Vif), up(Role::Uplink))
-    }
-}
-
-impl From<Role> for PortUse {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Uplink => Self::Uplink,
-            Role::Vif => Self::Vif,
-        }
     }
 }

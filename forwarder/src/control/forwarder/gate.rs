@@ -23,6 +23,7 @@ use crate::control::bridge::make::{self, MakeError};
 use crate::control::bridge::offload::PortView;
 use crate::control::links::{Link, Snapshot};
 use crate::control::pair::{Pair, PairError, PairWatch};
+use crate::control::plan::PortPlan;
 use crate::worker::{Gathering, NoAnswer, Room};
 
 /// How long frames may be on their way into the workers' rings.
@@ -108,11 +109,14 @@ impl Forwarder {
         bridge.is_none_or(|bridge| links.get(bridge.ifindex).is_some())
     }
 
-    /// Puts an interface that has come (back) into weir's own bridge.
-    pub(super) async fn join_own_bridge(&self, link: &Link) -> Result<(), MakeError> {
+    /// Puts the interface of a port that has come (back) into weir's own bridge, where it is in none.
+    pub(super) async fn join_own_bridge(
+        &self,
+        plan: &PortPlan,
+        link: &Link,
+    ) -> Result<(), MakeError> {
         let own = self.gate.as_ref().and_then(|gate| gate.bridge.as_ref()?.own.clone());
-        let Some(own) = own.filter(|own| link.master.is_none() && own.ports.contains(&link.name))
-        else {
+        let Some(own) = own.filter(|_| link.master.is_none() && !plan.of_bridge) else {
             return Ok(());
         };
         let wanted = make::Wanted { ports: vec![link.name.clone()], ..own };

@@ -15,7 +15,7 @@ use super::quota::{FILL_SCARCE, Part};
 use super::roster::{Active, State};
 use crate::control::attach::{self, AttachError, Attached, MapsError};
 use crate::control::bridge::make::MakeError;
-use crate::control::links::{GuardError, Link, Snapshot, check_port};
+use crate::control::links::{GuardError, Link, Snapshot, check_port, tx_dropped};
 use crate::control::plan::{Mode, PortPlan};
 use crate::control::settings::{SettingsError, Wanted};
 use crate::worker::{Change, NewPort, NoAnswer};
@@ -65,7 +65,7 @@ impl Forwarder {
         links: &Snapshot,
         transient: bool,
     ) -> Result<(), PortError> {
-        let link = check_port(links, &plan.name, plan.role.into(), self.force)?.clone();
+        let link = check_port(links, &plan.name, self.force)?.clone();
         self.give_back(&plan.name, Reason::PortGone).await?;
         self.make_room().await?;
         let full = || PortError::Full { name: plan.name.clone(), max: weir_abi::MAX_PORTS };
@@ -75,7 +75,7 @@ impl Forwarder {
         let slot = entry.slot;
         self.measured.name(PortId(slot), &plan.name).await?;
 
-        self.join_own_bridge(&link).await?;
+        self.join_own_bridge(plan, &link).await?;
         if plan.mode == Mode::Native {
             let applied = self.settings.apply(&link, Wanted::for_link(&link), self.force)?;
             for change in &applied.changed {
@@ -150,6 +150,7 @@ impl Forwarder {
             mode,
             queues,
             superframes: features.tso4,
+            dropped_before: dropped_by(link.ifindex),
             shared: is_shared(link),
             attached: None,
             worker,
@@ -331,6 +332,12 @@ impl Forwarder {
         let _ = self.workers.retune(id, link.mtu, features);
         self.tell_gate(link.ifindex);
     }
+}
+
+/// Frames that a device has dropped so far; 0 where it does not say.
+fn dropped_by(ifindex: u32) -> u64 {
+    let all = tx_dropped(Some(ifindex)).unwrap_or_default();
+    all.get(&ifindex).copied().unwrap_or(0)
 }
 
 fn fill_quota(part: Part, name: &str, queues: u32) -> u32 {

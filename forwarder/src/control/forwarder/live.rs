@@ -159,7 +159,7 @@ impl Forwarder {
             .into_iter()
             .chain(there)
             .filter_map(|plan| {
-                let error = check_port(links, &plan.name, plan.role.into(), self.force).err()?;
+                let error = check_port(links, &plan.name, self.force).err()?;
                 Some((plan, error))
             })
             .collect();

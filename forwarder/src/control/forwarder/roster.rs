@@ -54,6 +54,8 @@ pub struct Active {
     pub shared: bool,
     /// Superframes leave here whole.
     pub superframes: bool,
+    /// What the device had dropped before it was served.
+    pub dropped_before: u64,
     /// Dropped first when the port is taken out. `None`: somebody took it off, see `taken_off`.
     pub attached: Option<Attached>,
     /// The one that serves it, by its place.

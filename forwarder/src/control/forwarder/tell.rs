@@ -3,7 +3,7 @@
 //! Invariant: the program's counters are read before and after the workers' numbers are taken, so
 //! that traffic between the readings cannot be mistaken for frames that vanished.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use weir_abi::{Counter, PortCounters};
 
@@ -12,6 +12,7 @@ use super::roster::{Active, Entry, State};
 use super::shares::{containers, links, promise};
 use crate::control::attach::Mode;
 use crate::control::books::{self, Inside, Page, ProgramBooks, WorkerBooks};
+use crate::control::links::tx_dropped;
 use crate::control::report::{
     self, Attached, CensusReport, FdbReport, LedgerReport, LinkShare, PortInfo, PortList,
     PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
@@ -82,11 +83,12 @@ impl Forwarder {
             }]);
         let ledger = books::ledger(pages, &Inside::of(snapshots));
         let mut shares = links(&self.roster, snapshots);
+        let dropped = tx_dropped(None).unwrap_or_default();
         let ports = rows
             .iter()
             .map(|row| {
                 let links = shares.remove(&row.entry.id()).unwrap_or_default();
-                self.port_report(row, links, snapshots)
+                self.port_report(row, links, snapshots, &dropped)
             })
             .collect();
         let workers = snapshots.iter().enumerate();
@@ -153,6 +155,7 @@ impl Forwarder {
         row: &Row<'_>,
         links: Vec<LinkShare>,
         snapshots: &[WorkerSnapshot],
+        dropped: &HashMap<u32, u64>,
     ) -> PortReport {
         let Row { name, entry, counters, after, worker, .. } = row;
         let mut losses = after.lost;
@@ -164,8 +167,12 @@ impl Forwarder {
             ("kicks", worker.kicks),
             ("kick_again", worker.kick_again),
         ];
+        let active = entry.active.as_ref();
+        let dropped = active
+            .and_then(|active| dropped.get(&active.ifindex)?.checked_sub(active.dropped_before));
         let addresses = self.addresses_of(entry.id());
         let of_gate = [
+            ("device_dropped", dropped.unwrap_or(0)),
             ("addresses", u64::from(addresses.entries)),
             ("addresses_refused", addresses.refused),
             ("addresses_evicted", addresses.evicted),

@@ -5,12 +5,8 @@ use std::net::IpAddr;
 
 use super::{Link, LinkKind, Snapshot};
 
-/// For what an interface is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PortUse {
-    Vif,
-    Uplink,
-}
+/// The bridge that weir makes of ports that are in none.
+pub const OWN_BRIDGE: &str = "weir0";
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GuardError {
@@ -26,11 +22,11 @@ pub enum GuardError {
     )]
     DefaultRoute { name: String },
     #[error(
-        "`{name}` carries the host's address {address}: the host would lose it to the forwarder; \
-         put `{name}` into a bridge and the address on the bridge (ip link set dev {name} master \
-         BRIDGE), or use --force"
+        "`{name}` carries the host's address {address}/{prefix}, which a member of a bridge cannot \
+         answer for; move it to the bridge: `ip addr del {address}/{prefix} dev {name}` before weir \
+         starts, and `ip addr add {address}/{prefix} dev {OWN_BRIDGE}` when it runs"
     )]
-    HostAddress { name: String, address: IpAddr },
+    HostAddress { name: String, address: IpAddr, prefix: u8 },
 }
 
 fn hint(lead: &str, candidates: &[String]) -> String {
@@ -50,11 +46,10 @@ pub fn could_be_port(link: &Link) -> bool {
     unfit(link).is_none()
 }
 
-/// The interface by that name, if it may be taken as a port for `wanted`.
+/// The interface by that name, if it may be taken as a port.
 pub fn check_port<'a>(
     snapshot: &'a Snapshot,
     name: &str,
-    wanted: PortUse,
     force: bool,
 ) -> Result<&'a Link, GuardError> {
     let candidates = || {
@@ -72,12 +67,10 @@ pub fn check_port<'a>(
         });
     }
     refuse_default_route(link, force)?;
-    if let Some((address, _)) = link.addresses.first()
-        && wanted == PortUse::Uplink
+    if let Some((address, prefix)) = link.addresses.first().copied()
         && link.bridge().is_none()
-        && !force
     {
-        return Err(GuardError::HostAddress { name: name.to_owned(), address: *address });
+        return Err(GuardError::HostAddress { name: name.to_owned(), address, prefix });
     }
     Ok(link)
 }
@@ -133,18 +126,15 @@ mod tests {
         ])
     }
 
-    fn refused(name: &str, wanted: PortUse) -> String {
-        check_port(&host(), name, wanted, false).unwrap_err().to_string()
+    fn refused(name: &str) -> String {
+        check_port(&host(), name, false).unwrap_err().to_string()
     }
 
     #[test]
     fn says_what_would_be_valid() {
-        assert_eq!(
-            refused("v9", PortUse::Vif),
-            "there is no interface `v9`; it could be: nic1, v1"
-        );
-        assert!(refused("lo", PortUse::Vif).contains("the loopback interface"));
-        assert!(refused("br0", PortUse::Uplink).contains("use --bridge"));
+        assert_eq!(refused("v9"), "there is no interface `v9`; it could be: nic1, v1");
+        assert!(refused("lo").contains("the loopback interface"));
+        assert!(refused("br0").contains("use --bridge"));
         assert_eq!(
             check_bridge(&host(), "v1").unwrap_err().to_string(),
             "`v1` is not a bridge but veth; the bridges are: br0"
@@ -154,12 +144,16 @@ mod tests {
 
     #[test]
     fn the_way_to_the_host_is_taken_by_force_only() {
-        assert!(refused("eth0", PortUse::Vif).contains("--force"));
-        assert_eq!(check_port(&host(), "eth0", PortUse::Uplink, true).unwrap().ifindex, 2);
-        let refused = refused("nic1", PortUse::Uplink);
-        assert!(refused.contains("198.51.100.7") && refused.contains("into a bridge"), "{refused}");
-        assert!(check_port(&host(), "nic1", PortUse::Vif, false).is_ok());
-        assert!(check_port(&host(), "nic1", PortUse::Uplink, true).is_ok());
-        assert!(check_port(&host(), "v1", PortUse::Uplink, false).is_ok());
+        assert!(refused("eth0").contains("--force"));
+        assert!(check_port(&host(), "v1", false).is_ok());
+    }
+
+    #[test]
+    fn an_address_of_the_host_is_to_be_moved_whatever_is_forced() {
+        for (name, force) in [("nic1", false), ("nic1", true), ("eth0", true)] {
+            let refused = check_port(&host(), name, force).unwrap_err().to_string();
+            assert!(refused.contains(&format!("/24 dev {name}`")), "{refused}");
+            assert!(refused.contains("/24 dev weir0`"), "{refused}");
+        }
     }
 }

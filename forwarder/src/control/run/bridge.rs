@@ -11,11 +11,8 @@ use crate::control::bridge::make;
 use crate::control::bridge::refresh::Refresher;
 use crate::control::bridge::watch::BridgeWatch;
 use crate::control::forwarder::{Bridge, Forwarder};
-use crate::control::links::{Link, Snapshot};
+use crate::control::links::{Link, OWN_BRIDGE, Snapshot};
 use crate::control::plan::Plan;
-
-/// The bridge that weir makes of ports that are in none.
-const OWN_BRIDGE: &str = "weir0";
 
 /// The bridge whose ports are served at the gate: the one that is named, or that all ports are in
 /// already; else weir's own, made now or found again.

@@ -1,5 +1,5 @@
 use weir::control::bridge::make::{Made, MakeError, Wanted, make};
-use weir::control::links::Link;
+use weir::control::links::{GuardError, Link};
 
 use super::super::bed::{in_host, link, snapshot, wait_for};
 use super::read_now;
@@ -113,7 +113,10 @@ fn a_bridge_of_somebody_else_is_not_touched() {
         assert!(error.contains("`weir0` is veth, not a bridge"), "{error}");
         bed.host("ip link del weir0");
         bed.host("ip addr add 192.0.2.1/24 dev v1");
-        assert!(matches!(make(&wanted(&["v1"])), Err(MakeError::HostAddress { .. })));
+        assert!(matches!(
+            make(&wanted(&["v1"])),
+            Err(MakeError::Refused(GuardError::HostAddress { .. }))
+        ));
         assert!(snapshot().by_name("weir0").is_none());
     });
 }

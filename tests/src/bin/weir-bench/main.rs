@@ -16,7 +16,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::{Parser, ValueEnum};
 use report::Report;
 use rig::Peer;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ struct Args {
     /// How weir's worker waits in `isolate`: spin, adaptive, sleep
     #[arg(long, default_value = "adaptive", value_parser = ["spin", "adaptive", "sleep"])]
     idle: String,
-    /// The other binary of `isolate capacity`
+    /// Another binary of weir as one more peer, `other`, of `udp`, `tcp` and `isolate capacity`
     #[arg(long, value_name = "PATH")]
     against: Option<PathBuf>,
     /// Flows in the live frames of `measure overhead` [default: 1, and 1000]
@@ -80,6 +80,7 @@ pub(crate) struct Plan {
     time: Duration,
     /// Empty: all.
     only: Vec<String>,
+    against: Option<&'static Path>,
     idle: &'static str,
 }
 
@@ -87,6 +88,14 @@ impl Plan {
     /// The peers of `all` that were asked for.
     fn peers(&self, all: &[Peer]) -> Vec<Peer> {
         all.iter().filter(|peer| self.wants(peer.name())).copied().collect()
+    }
+
+    /// weir, the other binary where one is given, and these.
+    fn weirs_and(&self, idle: &'static str, mode: &'static str, others: &[Peer]) -> Vec<Peer> {
+        let other = self.against.map(|binary| Peer::Other { binary, idle, mode });
+        let weir = [Peer::Weir { idle, mode }];
+        let all: Vec<Peer> = weir.into_iter().chain(other).chain(others.iter().copied()).collect();
+        self.peers(&all)
     }
 
     fn wants(&self, peer: &str) -> bool {
@@ -115,10 +124,15 @@ fn run(args: &Args) -> Result<()> {
         args.case.is_none() || matches!(args.what, What::Isolate | What::Measure),
         "only `isolate` and `measure` have cases to choose from"
     );
+    if let Some(path) = &args.against {
+        ensure!(path.exists(), "there is no {}", path.display());
+    }
     let plan = Plan {
         rounds: args.rounds.max(1),
         time: Duration::from_secs(args.seconds.max(1)),
         only: args.only.clone(),
+        // Once for the process: peers are plain values.
+        against: args.against.clone().map(|path| &*Box::leak(path.into_boxed_path())),
         idle: match args.idle.as_str() {
             "spin" => "spin",
             "sleep" => "sleep",
@@ -141,7 +155,7 @@ fn run(args: &Args) -> Result<()> {
     }
     if args.what == What::Isolate {
         let case = case(args.case.as_deref(), isolate::Case::All)?;
-        isolate::measure(case, &plan, args.against.as_deref(), &mut report)?;
+        isolate::measure(case, &plan, &mut report)?;
     }
     if args.what == What::Measure {
         let case = case(args.case.as_deref(), measure::Case::All)?;

@@ -33,7 +33,11 @@ pub(crate) enum Peer {
         flows: u32,
     },
     /// Another binary of weir, in the same way: the one before a change.
-    Other(&'static Path),
+    Other {
+        binary: &'static Path,
+        idle: &'static str,
+        mode: &'static str,
+    },
     Bridge,
     /// A bare AF_XDP loop in native mode, without any policy.
     Bare,
@@ -49,7 +53,7 @@ impl Peer {
             Self::Weir { .. } => "weir",
             Self::Measured { flows: 0, .. } => "unmeasured",
             Self::Measured { .. } => "measured",
-            Self::Other(_) => "other",
+            Self::Other { .. } => "other",
             Self::Bridge => "bridge",
             Self::Bare => "bare-xsk",
             Self::Redirect => "redirect",
@@ -84,8 +88,8 @@ impl Rig {
                 let spec = WeirSpec::default().workers(&[WORKER]).idle(idle).mode(mode);
                 Some(Weir::start(&bed, &spec.measure(&lines))?)
             }
-            Peer::Other(binary) => {
-                let spec = WeirSpec::default().workers(&[WORKER]).idle("spin").mode("native");
+            Peer::Other { binary, idle, mode } => {
+                let spec = WeirSpec::default().workers(&[WORKER]).idle(idle).mode(mode);
                 Some(Weir::start(&bed, &WeirSpec { binary: Some(binary.to_path_buf()), ..spec })?)
             }
             _ => None,

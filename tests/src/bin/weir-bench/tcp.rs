@@ -8,7 +8,7 @@ use system_tests::bed::{FAMILIES, Family};
 use system_tests::traffic::tcp;
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
-    let peers = plan.peers(&[Peer::Weir { idle: "adaptive", mode: "auto" }, Peer::Bridge]);
+    let peers = plan.weirs_and("adaptive", "auto", &[Peer::Bridge]);
     for round in 1..=plan.rounds {
         for family in FAMILIES {
             for way in ["VM -> uplink", "uplink -> VM", "VM -> VM"] {

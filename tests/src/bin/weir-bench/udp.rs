@@ -12,7 +12,7 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 use system_tests::BedSpec;
 use system_tests::bed::{Family, GUEST_IF};
-use system_tests::cpu::Busy;
+use system_tests::cpu::{Busy, cpu_time};
 use system_tests::traffic::{Pace, Source};
 
 /// 14 + 20 + 8 bytes of headers: 64 bytes in all without the trailer.
@@ -20,7 +20,7 @@ const PAYLOAD: usize = 22;
 const WARM_UP: Duration = Duration::from_millis(300);
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
-    let peers = plan.peers(&[Peer::Weir { idle: "adaptive", mode: "auto" }, Peer::Bridge]);
+    let peers = plan.weirs_and("adaptive", "auto", &[Peer::Bridge]);
     for round in 1..=plan.rounds {
         let own_us = senders_own_us(plan)?;
         for &peer in &peers {
@@ -33,6 +33,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
                 ("offered_mpps", run.sent / run.seconds / 1e6),
                 ("cpu_us_per_packet", cpu_us),
                 ("senders_own_us", own_us),
+                ("process_us_per_packet", run.process_us / run.delivered.max(1.0)),
             ];
             report.add(
                 plan.rounds,
@@ -48,6 +49,8 @@ pub(crate) struct Run {
     pub(crate) sent: f64,
     pub(crate) delivered: f64,
     pub(crate) busy_us: f64,
+    /// Of weir's process; 0 for other peers.
+    pub(crate) process_us: f64,
 }
 
 pub(crate) fn run(rig: &Rig, time: Duration) -> Result<Run> {
@@ -61,7 +64,10 @@ pub(crate) fn run(rig: &Rig, time: Duration) -> Result<Run> {
     let arrived = || Ok::<_, anyhow::Error>(up.ns.counter(GUEST_IF)?.rx_packets as f64);
     let (start, arrived_0, sent_0, busy_0) =
         (Instant::now(), arrived()?, sending.so_far(), Busy::now()?);
+    let process = || rig.weir().ok().map(|weir| cpu_time(weir.pid())).transpose();
+    let process_0 = process()?;
     std::thread::sleep(time);
+    let process_1 = process()?;
     let (seconds, arrived_1, sent_1, busy_1) =
         (start.elapsed().as_secs_f64(), arrived()?, sending.so_far(), Busy::now()?);
     sending.stop()?;
@@ -70,6 +76,9 @@ pub(crate) fn run(rig: &Rig, time: Duration) -> Result<Run> {
         sent: (sent_1 - sent_0) as f64,
         delivered: arrived_1 - arrived_0,
         busy_us: busy_1.since(&busy_0).as_secs_f64() * 1e6,
+        process_us: process_1
+            .zip(process_0)
+            .map_or(0.0, |(now, then)| (now - then).as_secs_f64() * 1e6),
     })
 }
 

@@ -3,17 +3,16 @@
 use crate::Plan;
 use crate::live;
 use crate::report::{Report, Sample};
-use crate::rig::{Peer, Rig};
+use crate::rig::Rig;
 use anyhow::{Result, ensure};
-use std::path::Path;
 
-pub(super) fn measure(plan: &Plan, against: &Path, report: &mut Report) -> Result<()> {
-    ensure!(against.exists(), "there is no {}", against.display());
-    // Once for the process: peers are plain values.
-    let binary: &'static Path = Box::leak(against.to_path_buf().into_boxed_path());
+pub(super) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
+    ensure!(
+        plan.against.is_some(),
+        "`isolate capacity` compares with the binary given by --against PATH"
+    );
     for round in 1..=plan.rounds {
-        for peer in plan.peers(&[Peer::Weir { idle: "spin", mode: "native" }, Peer::Other(binary)])
-        {
+        for peer in plan.weirs_and("spin", "native", &[]) {
             let rig = Rig::new(peer, 1)?;
             let values = live::run(&rig, plan.time, 1)?;
             rig.finish()?;

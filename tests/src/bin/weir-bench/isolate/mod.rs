@@ -18,9 +18,8 @@ mod tcp;
 
 use crate::Plan;
 use crate::report::Report;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
-use std::path::Path;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Case {
@@ -46,12 +45,7 @@ pub(crate) enum Case {
     All,
 }
 
-pub(crate) fn measure(
-    case: Case,
-    plan: &Plan,
-    against: Option<&Path>,
-    report: &mut Report,
-) -> Result<()> {
+pub(crate) fn measure(case: Case, plan: &Plan, report: &mut Report) -> Result<()> {
     match case {
         Case::Shares => shares::measure(plan, report),
         Case::E6 => follow::measure(plan, report),
@@ -61,15 +55,11 @@ pub(crate) fn measure(
         Case::Connections => connections::measure(plan, report),
         Case::Release => release::measure(plan, report),
         Case::Overload => overload::measure(plan, report),
-        Case::Capacity => match against {
-            Some(path) => capacity::measure(plan, path, report),
-            None => bail!("`isolate capacity` compares with the binary given by --against PATH"),
-        },
+        Case::Capacity => capacity::measure(plan, report),
         Case::All => {
             for &each in Case::value_variants() {
-                if each != Case::All && (each != Case::Capacity || against.is_some()) {
-                    measure(each, plan, against, report)
-                        .with_context(|| format!("isolate {each:?}"))?;
+                if each != Case::All && (each != Case::Capacity || plan.against.is_some()) {
+                    measure(each, plan, report).with_context(|| format!("isolate {each:?}"))?;
                 }
             }
             Ok(())
