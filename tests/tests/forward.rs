@@ -1,12 +1,13 @@
 //! Frames of every kind between VMs and the uplink, with the guests' default offloads.
 
 use anyhow::{Result, ensure};
-use system_tests::bed::{FAMILIES, Family};
+use system_tests::bed::{BRIDGE, FAMILIES, Family};
 use system_tests::drive::{everybody_talks, largest_frames, udp_exact};
+use system_tests::gate::{self, steered, wait_steered};
 use system_tests::observer::Observer;
 use system_tests::traffic::ping;
 use system_tests::traffic::raw::{self, RawSocket};
-use system_tests::{Bed, BedSpec, Weir, WeirSpec, gate, ledger, root_or_skip};
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, need_or_skip, root_or_skip, wait_for};
 
 /// An EtherType for local experiments: nobody else's frames are counted.
 const OURS: u16 = 0x88b5;
@@ -39,7 +40,46 @@ fn ping_udp_tcp_with_gro_guests() -> Result<()> {
 fn ping_udp_tcp_in_native_mode() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
-    everything(&bed, &WeirSpec::default().mode("native"))
+    let weir = Weir::start(&bed, &WeirSpec::default().mode("native"))?;
+    for (from, to) in [(bed.guest(0)?, bed.guest(1)?), (bed.guest(0)?, &bed.uplink)] {
+        wait_steered(&weir, from, to)?;
+    }
+    everybody_talks(&bed)?;
+    let list = weir.ports()?;
+    ensure!(
+        list["ports"].as_array().is_some_and(|ports| {
+            ports.iter().all(|port| port["mode"] == "native" && port["problem"].is_null())
+        }),
+        "{list:#}"
+    );
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+/// A driver may take the tag out of a frame before its program sees it.
+#[test]
+fn a_bridge_that_filters_vlans_has_native_ports_to_itself() -> Result<()> {
+    root_or_skip!();
+    need_or_skip!(gate::filters_vlans()?, gate::NO_VLANS);
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let weir = gate::start_with(&bed, &WeirSpec::bridge().mode("native"))?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    let says_why = || {
+        let list = weir.cli_ok(&bed, "port list")?;
+        anyhow::Ok(list.contains("which the driver's program cannot see"))
+    };
+    for _ in 0..2 {
+        wait_steered(&weir, one, two)?;
+        ensure!(!says_why()?, "a reason while none is left to the bridge");
+        bed.host.ip(&format!("link set dev {BRIDGE} type bridge vlan_filtering 1"))?;
+        wait_for(gate::SOON, "the ports to be left to the bridge", || says_why().unwrap_or(false))?;
+        let before = steered(&weir, &one.port)?;
+        udp_exact(one, two, Family::V4, 300, 100)?;
+        ensure!(steered(&weir, &one.port)? == before, "decided by a program that sees no tags");
+        bed.host.ip(&format!("link set dev {BRIDGE} type bridge vlan_filtering 0"))?;
+    }
+    weir.assert_ledger()?;
+    weir.stop()
 }
 
 #[test]

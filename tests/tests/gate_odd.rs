@@ -155,8 +155,6 @@ fn big_tcp_is_left_to_the_bridge() -> Result<()> {
             && frames > 100
             && bytes > 60_000 * frames
     })?;
-    let after = weir.assert_ledger()?;
-    ensure!(ledger::lost_under(&after, "oversize") == 0, "{after:#}");
     udp_exact(one, two, Family::V6, 1000, 300)?;
     weir.assert_ledger()?;
     weir.stop()

@@ -8,12 +8,16 @@
 mod behind;
 #[path = "gate_program/decisions.rs"]
 mod decisions;
-#[path = "program/harness.rs"]
+#[path = "program/frames.rs"]
 #[allow(dead_code, reason = "the native program's as well")]
-mod harness;
+mod frames;
 #[path = "gate_program/limits.rs"]
 mod limits;
+#[path = "program/nic.rs"]
+#[allow(dead_code, reason = "the native program's own tests' as well")]
+mod nic;
 #[path = "gate_program/rig.rs"]
+#[allow(dead_code, reason = "the native program's as well")]
 mod rig;
 #[path = "../../xdp-ebpf/abi/tests/gate/world.rs"]
 #[allow(dead_code, reason = "the decision's own tests' as well")]
@@ -23,9 +27,10 @@ mod worlds;
 
 use anyhow::{Result, ensure};
 use system_tests::root_or_skip;
-use weir_abi::{Counter, Meta, NO_EGRESS, Tag, classify, gate_flags as g, meta_flags as f};
+use weir_abi::{Counter, Meta, Tag, classify, gate_flags as g, meta_flags as f};
 
-use harness::{Program, check_steered, corpus};
+use frames::{check_steered, corpus};
+use nic::Nic;
 use rig::Rig;
 use world::{Shot, with_tag};
 use worlds::{IN, OUT, base, vlans};
@@ -35,10 +40,8 @@ use worlds::{IN, OUT, base, vlans};
 #[test]
 fn gate_native_program_and_parser_give_one_verdict() -> Result<()> {
     root_or_skip!();
-    let native = Program::load()?;
-    let mut rig = Rig::load()?;
-    let world = base();
-    rig.publish(&world)?;
+    let (native, mut rig) = (Nic::load()?, Rig::load()?);
+    rig.publish(&base())?;
     let mut compared = 0;
     for (name, frame) in corpus()? {
         let Ok(v) = classify(&frame[..]) else { continue };
@@ -57,9 +60,8 @@ fn gate_native_program_and_parser_give_one_verdict() -> Result<()> {
                 }
         );
         let (meta, data) = rig.behind_steered(&frame)?;
-        ensure!(meta.egress == OUT && meta.ingress_ns == at_gate.ingress_ns, "{}", what());
-        let meta = Meta { egress: NO_EGRESS, ..meta };
-        check_steered(&frame, &v, &meta, &data)?;
+        ensure!(meta.ingress_ns == at_gate.ingress_ns, "{}", what());
+        check_steered(&frame, &v, OUT, (&meta, &data))?;
         let (natives, native_data) = native.steered(&frame)?;
         ensure!(Meta { ingress_ns: meta.ingress_ns, ..natives } == meta, "{}", what());
         ensure!(native_data == data, "{}", what());
@@ -100,8 +102,7 @@ fn the_worker_gets_the_frame_with_the_tag_it_leaves_with() -> Result<()> {
             let wire = with_tag(&frame, leaves);
             let Ok(v) = classify(&wire[..]) else { anyhow::bail!("{name}: malformed by its tag") };
             let (meta, data) = rig.behind_steered(&frame)?;
-            ensure!(meta.egress == OUT, "{name}");
-            check_steered(&wire, &v, &Meta { egress: NO_EGRESS, ..meta }, &data)?;
+            check_steered(&wire, &v, OUT, (&meta, &data))?;
             compared += 1;
         }
     }
@@ -115,7 +116,7 @@ fn only_frames_of_ports_are_looked_at() -> Result<()> {
     let mut rig = Rig::load()?;
     let mut world = base();
     rig.publish(&world)?;
-    let shot = Shot::of(&harness::build(0, false, false, &[1; 40])?);
+    let shot = Shot::of(&frames::build(0, false, false, &[1; 40])?);
     ensure!(rig.gate(&shot.linear, None, 0)?.0 == Counter::Steered);
     // The slot is another interface's meanwhile; it is vacant; the interface has no slot.
     rig.set_ifindex(IN, 77);

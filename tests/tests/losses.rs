@@ -5,10 +5,8 @@
 //! without a kernel; what takes a bare program in `program/losses.rs`. [`level`] says which where.
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::net::UdpSocket;
 use std::time::Duration;
 use system_tests::bed::{GUEST_IF, UPLINK_PORT};
 use system_tests::ns::ip_batch;
@@ -37,7 +35,6 @@ fn level(reason: Reason) -> Level {
         Reason::Malformed
         | Reason::Spoofed
         | Reason::Shed
-        | Reason::Unsupported
         | Reason::RxRingFull
         | Reason::NoEgress
         | Reason::QueueFull
@@ -45,8 +42,7 @@ fn level(reason: Reason) -> Level {
         | Reason::TxBusy
         | Reason::PortGone
         | Reason::Shutdown => Level::Bed,
-        Reason::Oversize
-        | Reason::NoMeta
+        Reason::NoMeta
         | Reason::FallbackDrop
         | Reason::Reserved
         | Reason::Storm
@@ -143,36 +139,6 @@ fn plain(from: &Guest, to: [u8; 6], len: usize) -> Vec<u8> {
     raw::frame(to, from.mac(), &[], ETHERTYPE, &vec![7; len - 14])
 }
 
-/// A superframe inside a tunnel, whose outer headers nobody here can cut.
-fn tunnelled_superframe(from: &Guest, to: &Guest) -> Result<()> {
-    let (name, local, remote) = ("vx0", "10.9.0.1", "10.9.0.2");
-    let peer = to.mac_text();
-    ip_batch(
-        Some(from.ns.name()),
-        &[
-            format!(
-                "link add {name} type vxlan id 7 remote {} dstport 4789 dev {GUEST_IF}",
-                to.v4()
-            ),
-            format!("link set {name} addrgenmode none mtu 1400"),
-            format!("link set {name} up"),
-            format!("address add {local}/24 dev {name}"),
-            format!("neighbour replace {remote} lladdr {peer} dev {name} nud permanent"),
-        ],
-    )?;
-    from.ns.run(|| {
-        let socket = UdpSocket::bind((local, 0))?;
-        setsockopt(&socket, UdpGsoSegment, &1000).context("UDP_SEGMENT")?;
-        ensure!(socket.send_to(&[7; 8000], (remote, 9))? == 8000, "cut short");
-        Ok(())
-    })
-}
-
-fn has_vxlan(guest: &Guest) -> bool {
-    let made = guest.ns.ip("link add vx1 type vxlan id 8 remote 10.8.0.2 dstport 4790");
-    made.is_ok() && guest.ns.ip("link del vx1").is_ok()
-}
-
 #[test]
 fn what_one_guest_does_wrong_is_lost_once_under_its_name() -> Result<()> {
     root_or_skip!();
@@ -198,11 +164,6 @@ fn what_one_guest_does_wrong_is_lost_once_under_its_name() -> Result<()> {
         one.ns.ip(&format!("link set dev {GUEST_IF} mtu 3000"))?;
         socket.send(&plain(one, two.mac(), 2500))
     })?;
-    if has_vxlan(one) {
-        injected(&weir, Reason::Unsupported, v1, || tunnelled_superframe(one, two))?;
-    } else {
-        system_tests::say_skipped("losses: unsupported", "no vxlan");
-    }
     injected(&weir, Reason::TxBusy, Some("v2"), || {
         two.ns.ip(&format!("link set dev {GUEST_IF} down"))?;
         socket.send(&plain(one, two.mac(), 60))

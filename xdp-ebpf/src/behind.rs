@@ -7,15 +7,15 @@ use core::arch::asm;
 
 use aya_ebpf::{
     bindings::xdp_action::{XDP_DROP, XDP_REDIRECT},
-    helpers::generated::{bpf_xdp_adjust_head, bpf_xdp_adjust_meta, bpf_xdp_get_buff_len},
+    helpers::generated::{bpf_xdp_adjust_head, bpf_xdp_get_buff_len},
     programs::XdpContext,
 };
-use weir_abi::{META_LEN, PortCounters, Verdict, gate::Cell, meta_flags};
+use weir_abi::{Bytes as _, META_LEN, PortCounters, Verdict, gate::Cell};
 
 use crate::{
-    CELLS, COUNTERS, STRAYS, WORKERS, checksum,
+    CELLS, COUNTERS, STRAYS, WORKERS, front,
     packet::{Packet, with_checked},
-    tables::Maps,
+    tables::Shared,
 };
 
 #[inline(always)]
@@ -42,7 +42,7 @@ pub(crate) fn behind(ctx: &XdpContext) -> u32 {
     let lost = |which: fn(*mut PortCounters) -> *mut u64| {
         // SAFETY: a per-CPU value of the map, and no other program of this CPU runs meanwhile.
         unsafe { *which(counters) += 1 };
-        Maps::give_room_back(slot, queue, cell.places);
+        Shared::give_room_back(slot, queue, cell.places);
         XDP_DROP
     };
     if prepare(ctx, &cell, counters).is_none() {
@@ -68,51 +68,12 @@ fn prepare(ctx: &XdpContext, cell: &Cell, counters: *mut PortCounters) -> Option
         let v = Verdict {
             flags: (ids >> 32) as u16,
             l4_off: (ids >> 48) as u16,
-            csum_len: packet_opaque(&packet, cell.csum_len),
+            csum_len: packet.opaque(cell.csum_len),
             ..Verdict::default()
         };
-        let completed = checksum::complete(&packet, &v).is_some();
-        let flag = if completed { meta_flags::CSUM_COMPLETED } else { meta_flags::CSUM_PARTIAL };
-        ids |= u64::from(flag) << 32;
-        // SAFETY: a per-CPU value of the map, and no other program of this CPU runs meanwhile.
-        unsafe {
-            if completed {
-                (*counters).partial_completed += 1;
-            } else {
-                (*counters).partial_left += 1;
-            }
-        }
+        ids |= u64::from(front::complete(&packet, &v, counters)) << 32;
     }
-    // SAFETY: `ctx` is the context this program was called with.
-    if unsafe { bpf_xdp_adjust_meta(ctx.ctx, -(META_LEN as i32)) } != 0 {
-        return None;
-    }
-    let (start, end) = (ctx.metadata(), ctx.data());
-    if start + META_LEN > end {
-        return None;
-    }
-    // Rust would store bytes, as the frame need not begin at a multiple of 8; the machine need not.
-    // SAFETY: `META_LEN` bytes at `start` lie before `end`.
-    unsafe {
-        asm!(
-            "*(u64 *)({at} + 0) = {a}",
-            "*(u64 *)({at} + 8) = {b}",
-            "*(u64 *)({at} + 16) = {c}",
-            "*(u64 *)({at} + 24) = {d}",
-            at = in(reg) start,
-            a = in(reg) first,
-            b = in(reg) lengths,
-            c = in(reg) ids,
-            d = in(reg) last,
-            options(nostack),
-        );
-    }
-    Some(())
-}
-
-#[inline(always)]
-fn packet_opaque(packet: &Packet, n: u32) -> u32 {
-    weir_abi::Bytes::opaque(packet, n)
+    front::put(ctx, [first, lengths, ids, last])
 }
 
 /// Puts a tag between the addresses and the EtherType.

@@ -3,21 +3,21 @@
 //! - [`gate`]: at a port's tcx hook; decides what becomes of each frame, once
 //! - [`behind`]: on weir's own pair; puts the gate's verdict in front of the frame, and hands it to
 //!   a worker
-//! - [`steer`]: in the driver (XDP); decides and hands over in one
+//! - [`nic`]: in the driver (XDP); decides by the same core and hands over in one
 //!
 //! Invariant: every frame of a configured port increments exactly one counter.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch, asm_goto_with_outputs)]
 
-mod admission;
 mod behind;
 mod checksum;
+mod front;
 mod gate;
-mod gso;
+mod nic;
 mod packet;
+mod port;
 mod skb;
-mod steer;
 mod tables;
 mod watch;
 
@@ -29,16 +29,13 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use weir_abi::{
-    FdbKey, GatePort, GsoOffsets, IpLockKey, MAX_PORTS, MAX_QUEUES, MAX_WORKERS, MacLockKey,
-    PortConfig, PortCounters, SkbOffsets,
+    GatePort, IpLockKey, MAX_PORTS, MAX_QUEUES, MAX_WORKERS, MacLockKey, PortCounters, SkbOffsets,
     gate::{Cell, Vlans},
     maps, shed,
     table::{self, Bucket, Seed, Seen},
     watch::{RING_BYTES, Record},
 };
 
-#[map]
-static PORTS: HashMap<u32, PortConfig> = HashMap::with_max_entries(MAX_PORTS, 0);
 #[map]
 static XSKS: XskMap = XskMap::with_max_entries(MAX_PORTS * MAX_QUEUES, 0);
 #[map]
@@ -47,8 +44,6 @@ static COUNTERS: PerCpuArray<PortCounters> = PerCpuArray::with_max_entries(MAX_P
 static MAC_LOCK: HashMap<MacLockKey, u8> = HashMap::with_max_entries(maps::LOCK_ENTRIES, 0);
 #[map]
 static IP_LOCK: HashMap<IpLockKey, u8> = HashMap::with_max_entries(maps::LOCK_ENTRIES, 0);
-#[map]
-static FDB: HashMap<FdbKey, u32> = HashMap::with_max_entries(maps::FDB_ENTRIES, 0);
 #[map]
 static SHED: Array<shed::Row> = Array::with_max_entries(MAX_PORTS, BPF_F_MMAPABLE);
 #[map]
@@ -101,20 +96,9 @@ static SKB_OFFSETS: Global<SkbOffsets> = Global::new(SkbOffsets {
     ip_summed_shift: 0,
 });
 
-#[unsafe(no_mangle)]
-static GSO_OFFSETS: Global<GsoOffsets> = Global::new(GsoOffsets {
-    valid: 0,
-    hard_start: 0,
-    frame_sz: 0,
-    shinfo_len: 0,
-    gso_size: 0,
-    gso_type: 0,
-    shinfo_type: 0,
-});
-
 #[xdp(frags)]
-pub fn weir_steer(ctx: XdpContext) -> u32 {
-    steer::steer(&ctx)
+pub fn weir_nic(ctx: XdpContext) -> u32 {
+    nic::nic(&ctx)
 }
 
 #[classifier]

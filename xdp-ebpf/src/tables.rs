@@ -13,13 +13,32 @@ use weir_abi::{
 };
 
 use crate::{
-    ADDRESSES, GATE_PORTS, GIVEN_BACK, IP_LOCK, LAST_SEEN, MAC_LOCK, SHED, TABLE_SEED, TAKEN, VLANS,
-    WORKERS,
+    ADDRESSES, GATE_PORTS, GIVEN_BACK, IP_LOCK, LAST_SEEN, MAC_LOCK, SHED, TABLE_SEED, TAKEN,
+    VLANS, WORKERS,
 };
 
-pub(crate) struct Maps;
+/// A port's words; `None`: the slot is vacant.
+#[inline(always)]
+pub(crate) fn port(slot: u16) -> Option<GatePort> {
+    let words = GATE_PORTS.get_ptr(slot.into())?.cast::<u64>();
+    // SAFETY: words of the value, which user space stores whole.
+    let word = |n: usize| unsafe { words.add(n).read_volatile() };
+    let port = GatePort::of_words([word(0), word(1), word(2)]);
+    (port.ifindex() != 0).then_some(port)
+}
 
-impl Maps {
+/// The receive ring that a frame is for: what differs between the programs that decide.
+pub(crate) trait Ring {
+    fn has_worker(&self, queue: u16) -> bool;
+    fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool;
+}
+
+pub(crate) struct Maps<R>(pub(crate) R);
+
+/// The workers' rings, on weir's own pair.
+pub(crate) struct Shared;
+
+impl<R> Maps<R> {
     /// The way of an address in its bucket, and its entry.
     #[inline(always)]
     fn search(place: Place) -> Option<(usize, Entry)> {
@@ -33,7 +52,9 @@ impl Maps {
         }
         None
     }
+}
 
+impl Shared {
     /// What a slot's or queue's share of the ring comes to: taken and not given back.
     #[inline(always)]
     fn outstanding(index: u32) -> Option<(*mut u64, u64)> {
@@ -70,7 +91,7 @@ fn add(word: *mut u64, n: u64) {
     }
 }
 
-impl Tables for Maps {
+impl<R: Ring> Tables for Maps<R> {
     #[inline(always)]
     fn mac_allowed(&self, slot: u16, mac: u64) -> bool {
         MAC_LOCK.get_ptr(MacLockKey { slot, mac: mac_bytes(mac) }).is_some()
@@ -95,7 +116,8 @@ impl Tables for Maps {
     fn find_source(&self, place: Place, slot: u16) -> Entry {
         let Some((way, entry)) = Self::search(place) else { return Entry::EMPTY };
         if entry.port() == slot
-            && let Some(seen) = LAST_SEEN.get_ptr_mut(place.bucket) {
+            && let Some(seen) = LAST_SEEN.get_ptr_mut(place.bucket)
+        {
             mark_seen(seen, way);
         }
         entry
@@ -103,11 +125,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn port(&self, slot: u16) -> Option<GatePort> {
-        let words = GATE_PORTS.get_ptr(slot.into())?.cast::<u64>();
-        // SAFETY: words of the value, which user space stores whole.
-        let word = |n: usize| unsafe { words.add(n).read_volatile() };
-        let port = GatePort::of_words([word(0), word(1), word(2)]);
-        (port.ifindex() != 0).then_some(port)
+        port(slot)
     }
 
     #[inline(always)]
@@ -150,6 +168,18 @@ impl Tables for Maps {
         allowed
     }
 
+    #[inline(always)]
+    fn has_worker(&self, queue: u16) -> bool {
+        self.0.has_worker(queue)
+    }
+
+    #[inline(always)]
+    fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool {
+        self.0.take_room(slot, queue, places)
+    }
+}
+
+impl Ring for Shared {
     #[inline(always)]
     fn has_worker(&self, queue: u16) -> bool {
         WORKERS.get(queue.into()).is_some()

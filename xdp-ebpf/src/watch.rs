@@ -68,12 +68,7 @@ const ADDRESSES: u32 = 12;
 const FRONT: u32 = 16;
 
 #[inline(always)]
-fn tell_of(
-    slot: u16,
-    outcome: Counter,
-    packet: &Packet,
-    load: impl FnOnce(*mut u8, u32) -> bool,
-) {
+fn tell_of(slot: u16, outcome: Counter, packet: &Packet, load: impl FnOnce(*mut u8, u32) -> bool) {
     let Some(wanted) = WATCH.get_ptr(slot.into()) else { return };
     // SAFETY: a map value, which user space replaces whole.
     if unsafe { wanted.read_volatile() } & watch::bit(outcome) == 0 {

@@ -31,11 +31,9 @@ macro_rules! reasons {
 
 reasons! {
     Malformed, "malformed", "A header was cut short or impossible; look at what the sender emits (a capture on its interface shows it).";
-    Oversize, "oversize", "The frame was longer than any this forwarder takes; lower the sender's MTU or its GSO size.";
     Spoofed, "spoofed", "The source address is not one the port may use; correct the guest, or the port's mac-lock or ip-lock.";
     Shed, "shed", "The vif's queue was over its bound, so the program dropped on the sender's own core; the sender offers more than its share.";
-    Unsupported, "unsupported", "A superframe of a kind that cannot be forwarded, such as a tunnel's; turn that segmentation offload off in the guest.";
-    NoMeta, "no_meta", "There was no room for the metadata in front of the frame; the driver gives too little headroom (try mode = \"skb\").";
+    NoMeta, "no_meta", "There was no room for the metadata in front of the frame; the driver gives too little headroom: use mode = \"gate\" for the port.";
     FallbackDrop, "fallback_drop", "No socket was bound for the port and its fallback is to drop; it ends when the worker is back, or set the fallback to pass.";
     Reserved, "reserved", "The frame was for a reserved group (01:80:c2:00:00:0x), to which guests may not send; switch off what speaks spanning tree or LLDP there, or set the port's `reserved` to pass.";
     Storm, "storm", "The port sent more group frames, or frames for unknown addresses, than its limit lets through; find the loop or the scanner, or raise `storm`.";

@@ -1,4 +1,4 @@
-//! The XDP program: loaded once, attached to ports, its maps written and its counters read.
+//! The programs: loaded once, attached to ports, their maps written and their counters read.
 //! Invariant: an attachment is a bpf_link whose only holder is this process, so that whatever ends
 //! the process, kill -9 included, gives the interface back to the kernel.
 
@@ -20,9 +20,7 @@ use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use nix::libc;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
-use weir_abi::{
-    FdbKey, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortConfig, PortCounters, maps,
-};
+use weir_abi::{IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortCounters, maps};
 
 use weir_port::Cells;
 use weir_port::probe::KernelFacts;
@@ -33,15 +31,14 @@ pub use self::refusal::AttachError;
 use self::refusal::{refusal, take_off};
 pub use self::watching::Told;
 use self::watching::Watch;
+use super::btf::BtfError;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../xdp-ebpf/prebuilt/weir-steer.o");
 
 /// How a program is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Generic: after the kernel has made an skb; guests keep TSO (DESIGN 3.2).
-    Skb,
-    /// In the driver.
+    /// In the driver (XDP).
     Native,
     /// At the tcx hook: what needs no worker is the bridge's.
     Gate,
@@ -51,7 +48,6 @@ impl Mode {
     pub fn name(self) -> &'static str {
         match self {
             Self::Gate => "gate",
-            Self::Skb => "skb",
             Self::Native => "native",
         }
     }
@@ -61,14 +57,6 @@ impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// How the configuration wants it attached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WantedMode {
-    /// skb where guests' superframes arrive, native elsewhere, skb where native is refused.
-    Auto,
-    Only(Mode),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -81,11 +69,8 @@ pub enum LoadError {
     Missing(&'static str),
     #[error("the XDP program's `{name}` is not of this version of weir: {error}")]
     Abi { name: &'static str, error: MapError },
-    #[error(
-        "this kernel does not say how it keeps packets (no BTF): mode = \"gate\" takes a kernel with \
-         CONFIG_DEBUG_INFO_BTF, Linux 6.6 or later"
-    )]
-    NoBtf,
+    #[error(transparent)]
+    Btf(#[from] BtfError),
     #[error("the XDP program has room for {found} sockets instead of {expected}")]
     Sockets { found: u32, expected: u32 },
     #[error("cannot share the XDP program's `{name}`: {error}")]
@@ -121,16 +106,14 @@ type CounterWords = [u64; PortCounters::WORDS];
 pub struct Steering {
     // Holds the program; the maps below are taken out of it.
     ebpf: Ebpf,
-    ports: HashMap<MapData, u32, [u8; PortConfig::LEN]>,
     sockets: XskMap<MapData>,
     counters: PerCpuArray<MapData, CounterWords>,
     mac_lock: HashMap<MapData, [u8; MacLockKey::LEN], u8>,
     ip_lock: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
-    fdb: HashMap<MapData, [u8; FdbKey::LEN], u32>,
     shed: Cells,
     shed_fd: OwnedFd,
     watch: Watch,
-    gate: Option<GateMaps>,
+    gate: GateMaps,
     cpus: usize,
     id: u32,
 }
@@ -142,51 +125,41 @@ impl fmt::Debug for Steering {
 }
 
 impl Steering {
-    /// Loads the committed program, made to fit this kernel: how it finds a superframe's segment
-    /// size depends on it.
-    pub fn load(kernel: &KernelFacts, gate: Option<GateGlobals>) -> Result<Self, LoadError> {
+    /// Loads the committed programs, made to fit this kernel.
+    pub fn load(kernel: &KernelFacts, gate: GateGlobals) -> Result<Self, LoadError> {
         if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
             // Only kernels before 5.11 count maps against it.
             tracing::debug!(%error, "RLIMIT_MEMLOCK stays as it is");
         }
-        let (object, words) = kernel.link(OBJECT);
-        let mut loader = EbpfLoader::new();
-        loader.override_global(maps::GSO_OFFSETS, &words, true);
-        let skb = kernel.skb.to_words();
-        loader.override_global(maps::SKB_OFFSETS, &skb, true);
-        let (pair, seed) = gate.map_or((0, [0; 2]), |gate| (gate.pair, gate.seed.to_words()));
-        loader.override_global(maps::PAIR, &pair, true);
-        loader.override_global(maps::TABLE_SEED, &seed, true);
-        let mut ebpf = loader.load(&object)?;
-        if gate.is_some() {
-            if !kernel.skb.usable() {
-                return Err(LoadError::NoBtf);
-            }
-            for name in [maps::GATE, maps::CATCH_ALL] {
-                let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
-                let program: &mut SchedClassifier = program.try_into()?;
-                program.load()?;
-            }
-            let behind = ebpf.program_mut(maps::BEHIND).ok_or(LoadError::Missing(maps::BEHIND))?;
-            let behind: &mut Xdp = behind.try_into()?;
-            behind.load()?;
+        let (skb, seed) = (kernel.skb.to_words(), gate.seed.to_words());
+        let mut ebpf = EbpfLoader::new()
+            .override_global(maps::SKB_OFFSETS, &skb, true)
+            .override_global(maps::PAIR, &gate.pair, true)
+            .override_global(maps::TABLE_SEED, &seed, true)
+            .load(&kernel.link(OBJECT))?;
+        for name in [maps::GATE, maps::CATCH_ALL] {
+            let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
+            let program: &mut SchedClassifier = program.try_into()?;
+            program.load()?;
         }
-        let program = ebpf.program_mut(maps::PROGRAM).ok_or(LoadError::Missing(maps::PROGRAM))?;
-        let program: &mut Xdp = program.try_into()?;
-        program.load()?;
+        for name in [maps::BEHIND, maps::PROGRAM] {
+            let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
+            let program: &mut Xdp = program.try_into()?;
+            program.load()?;
+        }
+        let program = ebpf.program(maps::PROGRAM).ok_or(LoadError::Missing(maps::PROGRAM))?;
+        let program: &Xdp = program.try_into()?;
         let id = program.info()?.id();
 
         let mut take = |name| ebpf.take_map(name).ok_or(LoadError::Missing(name));
         let abi = |name| move |error| LoadError::Abi { name, error };
-        let ports = HashMap::try_from(take(maps::PORTS)?).map_err(abi(maps::PORTS))?;
         let sockets = XskMap::try_from(take(maps::XSKS)?).map_err(abi(maps::XSKS))?;
         let counters = PerCpuArray::try_from(take(maps::COUNTERS)?).map_err(abi(maps::COUNTERS))?;
         let mac_lock = HashMap::try_from(take(maps::MAC_LOCK)?).map_err(abi(maps::MAC_LOCK))?;
         let ip_lock = HashMap::try_from(take(maps::IP_LOCK)?).map_err(abi(maps::IP_LOCK))?;
-        let fdb = HashMap::try_from(take(maps::FDB)?).map_err(abi(maps::FDB))?;
         let (shed, shed_fd) = shedding::shared(take(maps::SHED)?)?;
         let watch = Watch::take(&mut take)?;
-        let gate = gate.map(|_| GateMaps::take(&mut take)).transpose()?;
+        let gate = GateMaps::take(&mut take)?;
         let (found, expected) = (sockets.len(), MAX_PORTS * MAX_QUEUES);
         if found != expected {
             return Err(LoadError::Sockets { found, expected });
@@ -194,12 +167,10 @@ impl Steering {
         let cpus = nr_cpus().map_err(|(_, error)| LoadError::Cpus(error))?;
         Ok(Self {
             ebpf,
-            ports,
             sockets,
             counters,
             mac_lock,
             ip_lock,
-            fdb,
             shed,
             shed_fd,
             watch,
@@ -209,21 +180,9 @@ impl Steering {
         })
     }
 
-    /// The gate's maps, where the gate is loaded.
-    pub fn gate(&mut self) -> Option<&mut GateMaps> {
-        self.gate.as_mut()
-    }
-
-    /// Tells the program about a port; without this it leaves the interface's frames alone.
-    pub fn configure_port(&mut self, ifindex: u32, config: PortConfig) -> Result<(), MapsError> {
-        self.ports
-            .insert(ifindex, config.to_bytes(), 0)
-            .map_err(|error| MapsError::Write { name: maps::PORTS, error })
-    }
-
-    pub fn forget_port(&mut self, ifindex: u32) -> Result<(), MapsError> {
-        absent_is_fine(self.ports.remove(&ifindex))
-            .map_err(|error| MapsError::Write { name: maps::PORTS, error })
+    /// What the programs are told of ports and addresses.
+    pub fn gate(&mut self) -> &mut GateMaps {
+        &mut self.gate
     }
 
     /// Puts a bound AF_XDP socket where the program redirects a port's frames to.
@@ -244,61 +203,37 @@ impl Steering {
             .map_err(|error| MapsError::Write { name: maps::XSKS, error })
     }
 
-    /// Attaches in exactly that mode.
+    /// Attaches a port's program, which does nothing until it is told of the port.
     pub fn attach(
         &mut self,
         ifindex: u32,
         name: &str,
         mode: Mode,
     ) -> Result<Attached, AttachError> {
-        let program = |error| AttachError::Program { name: name.to_owned(), error };
-        let xdp: &mut Xdp = self
-            .ebpf
-            .program_mut(maps::PROGRAM)
-            .ok_or_else(|| program(ProgramError::NotLoaded))?
-            .try_into()
-            .map_err(program)?;
-        let flags = match mode {
-            Mode::Skb => XdpMode::Skb,
-            Mode::Native => XdpMode::Driver,
-            Mode::Gate => return self.attach_gate(ifindex, name),
-        };
+        match mode {
+            Mode::Native => self.attach_native(ifindex, name),
+            Mode::Gate => self.attach_gate(ifindex, name),
+        }
+    }
+
+    fn attach_native(&mut self, ifindex: u32, name: &str) -> Result<Attached, AttachError> {
+        let failed = |error| AttachError::Program { name: name.to_owned(), error };
+        let program = self.ebpf.program_mut(maps::PROGRAM).ok_or(ProgramError::NotLoaded);
+        let xdp: &mut Xdp = program.map_err(failed)?.try_into().map_err(failed)?;
         let id = xdp
-            .attach_to_if_index(ifindex, flags)
-            .map_err(|error| refusal(error, ifindex, name, mode))?;
-        let link = xdp.take_link(id).map_err(program)?;
-        match FdLink::try_from(link) {
-            Ok(link) => Ok(Attached { link, ifindex, mode }),
+            .attach_to_if_index(ifindex, XdpMode::Driver)
+            .map_err(|error| refusal(error, ifindex, name))?;
+        match FdLink::try_from(xdp.take_link(id).map_err(failed)?) {
+            Ok(link) => Ok(Attached { link, ifindex, mode: Mode::Native }),
             Err(_) => {
                 // aya fell back to an attachment that would outlive this process.
-                take_off(ifindex, flags);
+                take_off(ifindex);
                 Err(AttachError::NoLink { name: name.to_owned() })
             }
         }
     }
 
-    /// Attaches as configured; `prefers_skb` is what `auto` begins with.
-    pub fn attach_as(
-        &mut self,
-        ifindex: u32,
-        name: &str,
-        wanted: WantedMode,
-        prefers_skb: bool,
-    ) -> Result<Attached, AttachError> {
-        match wanted {
-            WantedMode::Only(mode) => self.attach(ifindex, name, mode),
-            WantedMode::Auto if prefers_skb => self.attach(ifindex, name, Mode::Skb),
-            WantedMode::Auto => match self.attach(ifindex, name, Mode::Native) {
-                Err(AttachError::NativeRefused { error, .. }) => {
-                    tracing::info!(name, %error, "no XDP in this driver: attaching in skb mode");
-                    self.attach(ifindex, name, Mode::Skb)
-                }
-                other => other,
-            },
-        }
-    }
-
-    /// By what number the kernel knows the program.
+    /// By what number the kernel knows the native program.
     pub fn program_id(&self) -> u32 {
         self.id
     }
@@ -321,15 +256,13 @@ impl Steering {
         Ok(sum)
     }
 
-    /// Makes a slot ready for another port: counters at zero, nobody behind it, nothing shed, no
-    /// sockets.
+    /// Makes a slot ready for another port: counters at zero, nothing shed, no sockets.
     pub fn reset_slot(&mut self, slot: u16) -> Result<(), MapsError> {
         let zeroes = vec![[0; PortCounters::WORDS]; self.cpus];
         let zeroes = PerCpuValues::try_from(zeroes).map_err(MapsError::Counters)?;
         self.counters
             .set(u32::from(slot), zeroes, 0)
             .map_err(|error| MapsError::Write { name: maps::COUNTERS, error })?;
-        self.fdb_clear_port(slot)?;
         self.clear_shed(slot);
         (0..MAX_QUEUES).try_for_each(|queue| self.clear_socket(slot, queue))
     }
@@ -358,7 +291,7 @@ impl Steering {
             .map_err(|error| MapsError::Write { name: maps::IP_LOCK, error })
     }
 
-    /// The program itself, for test runs and live frames.
+    /// The native program itself, for test runs.
     pub fn program_fd(&self) -> Result<OwnedFd, LoadError> {
         let program = self.ebpf.program(maps::PROGRAM).ok_or(LoadError::Missing(maps::PROGRAM))?;
         let program: &Xdp = program.try_into()?;

@@ -104,12 +104,8 @@ pub enum State {
 pub enum Attached {
     #[serde(rename = "none")]
     None,
-    #[serde(rename = "skb")]
-    Skb,
     #[serde(rename = "native")]
     Native,
-    #[serde(rename = "native-zc")]
-    NativeZeroCopy,
     #[serde(rename = "gate")]
     Gate,
 }
@@ -236,9 +232,7 @@ impl Attached {
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
-            Self::Skb => "skb",
             Self::Native => "native",
-            Self::NativeZeroCopy => "native-zc",
             Self::Gate => "gate",
         }
     }
@@ -345,7 +339,7 @@ mod tests {
                 role: Role::Vif,
                 state: State::Up,
                 problem: None,
-                mode: Attached::Skb,
+                mode: Attached::Gate,
                 rx: Traffic { frames: 5, bytes: 320, superframes: 1 },
                 tx: Traffic::default(),
                 passed: Traffic::default(),
@@ -370,7 +364,7 @@ mod tests {
             "version": 1,
             "uptime_ns": 7,
             "ports": [{
-                "name": "v1", "role": "vif", "state": "up", "mode": "skb",
+                "name": "v1", "role": "vif", "state": "up", "mode": "gate",
                 "rx": {"frames": 5, "bytes": 320, "superframes": 1},
                 "tx": {"frames": 0, "bytes": 0, "superframes": 0},
                 "passed": {"frames": 0, "bytes": 0, "superframes": 0},

@@ -2,8 +2,7 @@ use std::path::PathBuf;
 
 use weir::cli::args::DoctorArgs;
 use weir::cli::doctor::{Finding, Level, Report, examine};
-use weir::control::attach::{Mode, Steering};
-use weir::control::btf;
+use weir::control::attach::Mode;
 use weir::control::netns::NetnsId;
 use weir::control::state::{Before, Change, StateFile};
 
@@ -88,8 +87,8 @@ fn what_is_in_the_way_fails() {
         let control = dir.path().join("weir.sock");
         bed.add_guest("vm1", "v1");
         let v1 = link("v1");
-        let mut other = Steering::load(&btf::facts_or_none(), None).unwrap();
-        let _attached = other.attach(v1.ifindex, "v1", Mode::Skb).unwrap();
+        let mut other = super::attach::load();
+        let _attached = other.attach(v1.ifindex, "v1", Mode::Native).unwrap();
         let report = look(&["v1", "v9"], None, control.clone());
         assert!(report.fails());
         // In the way of the program in native mode only.

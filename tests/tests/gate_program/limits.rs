@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use system_tests::root_or_skip;
 use weir_abi::{Counter, MAX_PORTS, RX_PLACES, Storm};
 
-use crate::harness::{DST, SRC, build};
+use crate::frames::{DST, SRC, build};
 use crate::rig::Rig;
 use crate::worlds::{IN, QUEUE, base};
 

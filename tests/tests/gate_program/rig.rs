@@ -1,4 +1,4 @@
-//! The gate and the program behind it, loaded as weir loads them, and their maps.
+//! The gate and the program behind it, loaded as weir loads them, and the maps of all programs.
 //! Invariant: each run of the gate is checked to have had exactly one outcome, the answer that
 //! belongs to it, and no effect on the frame; the thread stays on one CPU.
 
@@ -22,7 +22,7 @@ use weir_port::Cells;
 use weir_port::probe::{KernelFacts, SlotSocket, TestCtx, TestRun, test_run, test_run_skb};
 use weir_port::rawtc::TagThen;
 
-use crate::harness::{LO, XDP_REDIRECT, monotonic_ns, object};
+use crate::frames::{LO, XDP_REDIRECT, monotonic_ns, object};
 use crate::world::{SEED, World};
 use crate::worlds::{IN, QUEUE};
 
@@ -61,9 +61,10 @@ impl CellWords {
 }
 
 pub(crate) struct Rig {
-    _ebpf: Ebpf,
+    pub(crate) ebpf: Ebpf,
     gate: OwnedFd,
     behind: OwnedFd,
+    pub(crate) native: OwnedFd,
     slots: HashMap<MapData, u32, u32>,
     macs: HashMap<MapData, [u8; MacLockKey::LEN], u8>,
     ips: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
@@ -108,12 +109,10 @@ fn word_of(place: Place) -> usize {
 impl Rig {
     /// As `forwarder/src/control/attach.rs` does it.
     pub(crate) fn load() -> Result<Self> {
-        let facts = KernelFacts::read();
-        ensure!(facts.skb.usable(), "this kernel has no BTF: no gate");
-        let (object, gso) = facts.link(&object()?);
+        let facts = KernelFacts::read().context("this kernel has no BTF: no gate")?;
+        let object = facts.link(&object()?);
         let (skb, seed) = (facts.skb.to_words(), SEED.to_words());
         let mut ebpf = EbpfLoader::new()
-            .override_global(maps::GSO_OFFSETS, &gso, true)
             .override_global(maps::SKB_OFFSETS, &skb, true)
             .override_global(maps::PAIR, &LO, true)
             .override_global(maps::TABLE_SEED, &seed, true)
@@ -122,15 +121,19 @@ impl Rig {
             ebpf.program_mut(maps::GATE).context("gate")?.try_into()?;
         gate.load()?;
         let gate = gate.fd()?.as_fd().try_clone_to_owned()?;
-        let behind: &mut Xdp = ebpf.program_mut(maps::BEHIND).context("behind")?.try_into()?;
-        behind.load()?;
-        let behind = behind.fd()?.as_fd().try_clone_to_owned()?;
+        let mut xdp = |name: &'static str| {
+            let program: &mut Xdp = ebpf.program_mut(name).context(name)?.try_into()?;
+            program.load()?;
+            anyhow::Ok(program.fd()?.as_fd().try_clone_to_owned()?)
+        };
+        let (behind, native) = (xdp(maps::BEHIND)?, xdp(maps::PROGRAM)?);
         let mut take = |name: &str| ebpf.take_map(name).with_context(|| format!("no map {name}"));
         let ports = MAX_PORTS as usize;
         let room = 8 * (MAX_PORTS + MAX_WORKERS) as usize;
         let rig = Self {
             gate,
             behind,
+            native,
             slots: take(maps::SLOTS)?.try_into()?,
             macs: take(maps::MAC_LOCK)?.try_into()?,
             ips: take(maps::IP_LOCK)?.try_into()?,
@@ -148,7 +151,7 @@ impl Rig {
             socket: SlotSocket::new()?,
             tagged: Vec::new(),
             published: World::default(),
-            _ebpf: ebpf,
+            ebpf,
         };
         cpu::pin(0);
         Ok(rig)
@@ -215,7 +218,7 @@ impl Rig {
     }
 
     /// The limits and the room as the world has them, and nobody seen, whatever ran before.
-    fn refill(&self) -> Result<()> {
+    pub(crate) fn refill(&self) -> Result<()> {
         for place in self.published.entries().keys() {
             set(&self.seen, word_of(*place) / 2, 0)?;
         }
@@ -248,6 +251,12 @@ impl Rig {
             let flags = cell.load(Relaxed) & !u64::from(u32::MAX);
             cell.store(flags | u64::from(ifindex), Relaxed);
         }
+    }
+
+    /// The port is at that interface from now on.
+    pub(crate) fn stand_at(&mut self, ifindex: u32) -> Result<()> {
+        self.set_ifindex(IN, ifindex);
+        Ok(self.slots.insert(ifindex, u32::from(IN), 0)?)
     }
 
     pub(crate) fn forget(&mut self) -> Result<()> {

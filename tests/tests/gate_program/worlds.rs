@@ -1,12 +1,13 @@
 //! What the gate is told in these tests: a bridge of two ports, and variations of it.
 //! Invariant: frames enter at [`IN`]; the corpus's destination is behind [`OUT`].
 
+use weir_abi::table::{ELSEWHERE, entry_flags};
 use weir_abi::{Storm, gate_flags as g};
 
-use crate::harness::{DST, SLOT, SRC};
+use crate::frames::{DST, SRC};
 use crate::world::{PortSpec, World};
 
-pub(crate) const IN: u16 = SLOT;
+pub(crate) const IN: u16 = 3;
 pub(crate) const OUT: u16 = 700;
 pub(crate) const THIRD: u16 = 64;
 /// A frame that runs behind the gate comes in by `lo`'s only queue.
@@ -51,4 +52,73 @@ pub(crate) fn own_addresses(mut world: World) -> World {
     v6[15] = 5;
     world.ips.extend([(IN, v4), (IN, v6)]);
     world
+}
+
+/// Numbers that are the same every time.
+pub(crate) struct Noise(pub(crate) u64);
+
+impl Noise {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.0 >> 33) % n
+    }
+
+    pub(crate) fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
+    pub(crate) fn of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len() as u64) as usize]
+    }
+}
+
+const VLANS: [u16; 4] = [63, 100, 200, 4094];
+
+pub(crate) fn random_world(noise: &mut Noise) -> World {
+    let filters = noise.one_in(2);
+    let mut world = World { storm: noise.one_in(4), full: noise.one_in(16), ..World::default() };
+    for slot in [IN, OUT, THIRD] {
+        let rare = (0..9).filter(|_| noise.one_in(12)).fold(0, |flags, bit| flags | 1 << bit);
+        let other = if noise.one_in(12) { 0 } else { g::OFFLOAD };
+        let aware = if filters { g::VLAN_AWARE } else { 0 };
+        let spec = PortSpec {
+            flags: rare ^ other ^ aware,
+            pvid: noise.of(&[0, 100, 100, 200, 63]),
+            queue: noise.of(&[QUEUE, QUEUE, 63, 64]),
+            // A rate that no test run reaches, so that only the world's own limit holds.
+            storm: Storm { frame_ns: 1, burst: 1000 },
+        };
+        world.ports.insert(slot, spec);
+        for vlan in VLANS {
+            if !noise.one_in(5) {
+                world.vlans.insert((slot, vlan), noise.one_in(2));
+            }
+        }
+    }
+    for (mac, slot) in [(SRC, IN), (DST, OUT), ([2, 0, 0, 0, 0, 9], THIRD)] {
+        for vlan in [0, 63, 100, 200, 4094] {
+            let port = if noise.one_in(8) { noise.of(&[IN, OUT, ELSEWHERE, 900]) } else { slot };
+            let flags = if noise.one_in(12) { entry_flags::LOCAL } else { 0 };
+            if !noise.one_in(12) {
+                world.addresses.insert((mac, vlan), (port, flags));
+            }
+        }
+    }
+    if noise.one_in(2) {
+        world.macs.insert((IN, SRC));
+    }
+    if noise.one_in(2) {
+        world = own_addresses(world);
+    }
+    if noise.one_in(8) {
+        world.shed.insert((IN, noise.of(&[OUT, THIRD])));
+    }
+    world.workers.extend([QUEUE, 63].into_iter().filter(|_| !noise.one_in(8)));
+    world
+}
+
+/// Lengths to cut a frame to: of a long payload each 13th, so that every remainder still comes up.
+pub(crate) fn lengths(frame: &[u8]) -> impl Iterator<Item = usize> {
+    let whole = frame.len();
+    (0..=whole).filter(move |n| *n < 200 || n.is_multiple_of(13) || *n == whole)
 }

@@ -1,73 +1,87 @@
 //! Injected losses in the program: one frame for each outcome it can have, counted once, under that
 //! outcome and under no other.
 
-use anyhow::{Context, Result, ensure};
 use std::os::fd::AsFd;
-use system_tests::root_or_skip;
-use weir_abi::{Counter, MAX_FRAME_LEN, port_flags};
-use weir_core::Reason;
-use weir_port::probe::{TestCtx, test_run_behind};
 
-use crate::harness::*;
-use crate::shedding::Maps;
+use anyhow::{Context, Result, ensure};
+use system_tests::root_or_skip;
+use weir_abi::table::entry_flags;
+use weir_abi::{Counter, Storm, gate_flags as g};
+use weir_core::Reason;
+use weir_port::probe::test_run_behind;
+
+use crate::frames::*;
+use crate::nic::Nic;
+use crate::rig::Rig;
+use crate::worlds::{IN, OUT, base, with};
 
 /// As much metadata as the kernel lets stand in front of a frame.
 const MOST_META: usize = 216;
 
 /// Runs one frame that must have this outcome. A new outcome does not compile until it is injected.
-fn injected(program: &mut Program, counter: Counter) -> Result<()> {
+fn injected(nic: &mut Nic, counter: Counter) -> Result<()> {
     let frame = build(0, false, false, &[1; 40])?;
+    let to = |dst: [u8; 6]| [&dst[..], &frame[6..]].concat();
+    let mut world = base();
     let frame = match counter {
         Counter::Steered => frame,
-        Counter::PassedHost => [&HOST[..], &frame[6..]].concat(),
+        Counter::PassedHost => {
+            world.addresses.insert((DST, 0), (OUT, entry_flags::LOCAL));
+            frame
+        }
+        Counter::PassedGroup => to([0xff; 6]),
+        Counter::PassedUnknown => {
+            world.addresses.remove(&(DST, 0));
+            frame
+        }
+        Counter::PassedBridge => {
+            world.ports.entry(OUT).and_modify(|port| port.flags = 0);
+            frame
+        }
         Counter::PassedFallback => {
-            program.close_slot()?;
+            world.workers.clear();
             frame
         }
         Counter::DroppedFallback => {
-            program.set_port(LO, port_flags::FALLBACK_DROP)?;
-            program.close_slot()?;
+            world = with(world, g::FALLBACK_DROP);
+            world.workers.clear();
             frame
         }
-        Counter::Malformed => frame[..20].to_vec(),
-        Counter::Oversize => {
-            let mut long = [&DST[..], &SRC, &[0x88, 0xb5]].concat();
-            long.resize(MAX_FRAME_LEN as usize + 1, 0);
-            long
+        Counter::Malformed => {
+            world = with(world, g::IP_LOCK);
+            frame[..20].to_vec()
         }
         Counter::Spoofed => {
-            program.set_port(LO, port_flags::MAC_LOCK)?;
+            world = with(world, g::MAC_LOCK);
             frame
         }
         Counter::Shed => {
-            let mut maps = Maps::of(program)?;
-            maps.place(DST, 0, 9)?;
-            maps.set(SLOT, 9, true)?;
+            world.shed.insert((IN, OUT));
             frame
         }
-        // Takes what stands behind a frame in the kernel: `tests/tests/losses.rs`.
-        Counter::Unsupported => return Ok(()),
-        Counter::NoMeta => return no_meta(program, &frame),
-        // The gate's alone: `tests/tests/gate_program.rs`.
-        Counter::PassedGroup
-        | Counter::PassedUnknown
-        | Counter::PassedBridge
-        | Counter::Reserved
-        | Counter::Storm
-        | Counter::RxShare => return Ok(()),
+        Counter::Reserved => to([1, 0x80, 0xc2, 0, 0, 2]),
+        Counter::Storm => {
+            world.storm = true;
+            let storm = Storm { frame_ns: 1_000_000_000, burst: 1 };
+            world.ports.entry(IN).and_modify(|port| port.storm = storm);
+            to([0xff; 6])
+        }
+        Counter::NoMeta => return no_meta(nic, &frame),
+        // Of the ring that the gate's ports share: `tests/tests/gate_program/limits.rs`.
+        Counter::RxShare => return Ok(()),
     };
+    nic.publish(&world)?;
     // `outcome` insists that one counter rose, by one.
-    let outcome = program.outcome(&frame)?;
+    let outcome = nic.outcome(&frame)?;
     ensure!(outcome == counter, "{} in place of {}", outcome.name(), counter.name());
     Ok(())
 }
 
 /// Another program has filled the room in front of the frame.
-fn no_meta(program: &Program, frame: &[u8]) -> Result<()> {
-    let before = program.counters()?;
-    let ctx = TestCtx { ingress_ifindex: LO, rx_queue_index: 0 };
-    let run = test_run_behind(program.fd.as_fd(), &[0; MOST_META], frame, ctx)?;
-    let after = program.counters()?;
+fn no_meta(nic: &Nic, frame: &[u8]) -> Result<()> {
+    let before = nic.rig.counters()?;
+    let run = test_run_behind(nic.rig.native.as_fd(), &[0; MOST_META], frame, Rig::ctx())?;
+    let after = nic.rig.counters()?;
     ensure!(run.action == XDP_DROP, "action {}", run.action);
     for counter in Counter::all() {
         let more = after.frames(counter) - before.frames(counter);
@@ -80,8 +94,8 @@ fn no_meta(program: &Program, frame: &[u8]) -> Result<()> {
 fn every_outcome_is_counted_once_under_its_own_name() -> Result<()> {
     root_or_skip!();
     for counter in Counter::all() {
-        let mut program = Program::load()?;
-        injected(&mut program, counter).with_context(|| counter.name())?;
+        let mut nic = Nic::load()?;
+        injected(&mut nic, counter).with_context(|| counter.name())?;
     }
     Ok(())
 }

@@ -31,16 +31,14 @@ macro_rules! counters {
 }
 
 counters! {
-    Steered "steered" "Redirected to the port's AF_XDP socket."
-    PassedHost "passed_host" "For the host itself, or a group frame on a bridged port: left to the kernel."
-    PassedFallback "passed_fallback" "No socket in the port's slot: left to the kernel, which is the fail-open; normal while weir starts or stops."
-    DroppedFallback "fallback_drop" "No socket in the port's slot and the port's fallback is drop: start weir, or set the fallback to pass."
+    Steered "steered" "Sent to the worker that serves the port."
+    PassedHost "passed_host" "For the host itself: left to the kernel."
+    PassedFallback "passed_fallback" "No socket of a worker there: left to the kernel, which is the fail-open; normal while weir starts or stops."
+    DroppedFallback "fallback_drop" "No socket of a worker there and the port's fallback is drop: start weir, or set the fallback to pass."
     Malformed "malformed" "A header was cut off or impossible; capture at the sender to see what makes such frames."
-    Oversize "oversize" "Longer than a chain of frames can carry: lower gso_max_size (BIG TCP) at the sender."
     Spoofed "spoofed" "The source address is not one of the port's mac-lock or ip-lock."
     Shed "shed" "Dropped at the sender's core because the port's queue for that destination was over its bound."
-    Unsupported "unsupported" "A superframe that cannot be sent on (tunnel, UFO or fragment list): turn that offload off at the sender."
-    NoMeta "no_meta" "The driver leaves no room for metadata in front of a frame: use skb mode for the port."
+    NoMeta "no_meta" "The driver leaves no room for metadata in front of a frame: use mode = \"gate\" for the port."
     PassedGroup "passed_group" "For a group: left to the bridge, which floods it to the ports that want it."
     PassedUnknown "passed_unknown" "From or for an address that the bridge has yet to learn: left to the bridge."
     PassedBridge "passed_bridge" "Left to the bridge, because a setting of the bridge or a kind of frame takes its own handling; `weir port list` says which setting."

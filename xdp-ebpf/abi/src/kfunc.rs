@@ -1,9 +1,9 @@
-//! Links the program to two functions of the running kernel, which the object format cannot name.
-//! Invariant: the object loads unlinked too; its placeholders are instructions that do nothing, and
-//! [`GsoOffsets::shinfo_type`](crate::GsoOffsets::shinfo_type) tells the program which it is.
+//! Links the gate to two functions of the running kernel, which the object format cannot name.
+//! Invariant: in the object their placeholders are instructions that do nothing; the gate is loaded
+//! only where they have become calls.
 //!
-//! Reading a superframe's size with `bpf_probe_read_kernel` takes two calls, 25 ns each; with
-//! `bpf_cast_to_kern_ctx` and `bpf_rdonly_cast`, which the verifier turns into moves, it is plain
+//! What the gate reads of a `sk_buff` would take a `bpf_probe_read_kernel` for each field, 25 ns each;
+//! with `bpf_cast_to_kern_ctx` and `bpf_rdonly_cast`, which the verifier turns into moves, it is plain
 //! loads. Both are in kernels since 6.2.
 
 /// Loaded into r0 where `bpf_cast_to_kern_ctx` is to be called.

@@ -9,6 +9,7 @@ pub mod bytes;
 pub mod checksum;
 pub mod config;
 pub mod counters;
+pub mod decide;
 pub mod gate;
 pub mod gso;
 pub mod kfunc;
@@ -21,16 +22,17 @@ pub mod watch;
 
 pub use bytes::{Bytes, Head};
 pub use checksum::{fold, pseudo_sum_v4, pseudo_sum_v6};
-pub use config::{FdbKey, GsoOffsets, IpLockKey, MacLockKey, PortConfig, SkbOffsets, port_flags};
+pub use config::{IpLockKey, MacLockKey, SkbOffsets};
 pub use counters::{Counter, PortCounters};
-pub use gate::{Decision, Frame, GatePort, Storm, Tables, Tag, decide, gate_flags};
+pub use decide::{Decision, decide};
+pub use gate::{Frame, GatePort, Storm, Tables, Tag, gate_flags};
 pub use gso::gso_kind;
 pub use meta::{META_LEN, Meta, NO_EGRESS, meta_flags};
 pub use parse::{Ethernet, classify, classify_from, ethernet};
 pub use verdict::{Malformed, Verdict};
 
 /// Changes with any shared type; user space refuses frames whose [`Meta::abi`] differs.
-pub const ABI_VERSION: u16 = 4;
+pub const ABI_VERSION: u16 = 5;
 /// Port slots.
 pub const MAX_PORTS: u32 = 1024;
 /// Receive queues per port; a socket stands at `slot * MAX_QUEUES + rx_queue_index` in the XSKMAP.
@@ -43,15 +45,13 @@ pub const RX_PLACES: u64 = 2048;
 pub const FRAME_ROOM: u32 = 3840;
 /// Frames of the longest chain: a linear part and `MAX_SKB_FRAGS` (17) fragments.
 pub const MAX_CHAIN: u32 = 18;
-/// Anything longer cannot reach user space and is counted as [`Counter::Oversize`].
+/// Anything longer cannot reach user space and is left to the bridge.
 pub const MAX_FRAME_LEN: u32 = FRAME_ROOM * MAX_CHAIN;
 
 /// Names under which the loader finds things in the compiled object.
 pub mod maps {
-    /// The XDP program.
-    pub const PROGRAM: &str = "weir_steer";
-    /// `HashMap<u32 ifindex, PortConfig>`: a device that is not in it is left alone.
-    pub const PORTS: &str = "PORTS";
+    /// The native program: XDP in the driver of a port.
+    pub const PROGRAM: &str = "weir_nic";
     /// `XskMap`, [`MAX_PORTS`](crate::MAX_PORTS) × [`MAX_QUEUES`](crate::MAX_QUEUES).
     pub const XSKS: &str = "XSKS";
     /// `PerCpuArray<PortCounters>`, by slot.
@@ -60,9 +60,6 @@ pub mod maps {
     pub const MAC_LOCK: &str = "MAC_LOCK";
     /// `HashMap<IpLockKey, u8>`: likewise for IPv4 (mapped), IPv6 and ARP senders.
     pub const IP_LOCK: &str = "IP_LOCK";
-    /// `HashMap<FdbKey, u32>`: the slot behind which an address is, kept by user space. Looked at
-    /// only where something is shed.
-    pub const FDB: &str = "FDB";
     /// `Array<shed::Row>` by ingress slot, to be mapped into memory: see [`shed`](crate::shed).
     pub const SHED: &str = "SHED";
     /// `Array<u64>` by slot: which outcomes of the port's frames are told, see
@@ -105,10 +102,6 @@ pub mod maps {
     pub const SKB_OFFSETS: &str = "SKB_OFFSETS";
     /// Global `u32`, set before loading: the index of the pair's outer end.
     pub const PAIR: &str = "PAIR";
-    /// Global of type [`GsoOffsets`](crate::GsoOffsets), set before loading.
-    pub const GSO_OFFSETS: &str = "GSO_OFFSETS";
     /// Entries in each lock map.
     pub const LOCK_ENTRIES: u32 = 4096;
-    /// Addresses in `FDB`; one that finds no room is never shed.
-    pub const FDB_ENTRIES: u32 = 16_384;
 }

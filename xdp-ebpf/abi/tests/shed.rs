@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use weir_abi::{FdbKey, MAX_PORTS, shed};
+use weir_abi::{MAX_PORTS, shed};
 
 #[test]
 fn every_pair_has_a_bit_of_its_own() {
@@ -39,13 +39,4 @@ fn a_slot_that_cannot_be_has_no_bit() {
         assert_eq!(shed::cell(slot, 0), None);
         assert_eq!(shed::cell(0, slot), None);
     }
-}
-
-#[test]
-fn a_place_is_kept_by_the_identifier_alone() {
-    let mac = [2, 0, 0, 0, 0, 1];
-    // Priority and drop eligibility are not part of a VLAN's name.
-    assert_eq!(FdbKey::new(mac, 0xf064), FdbKey::new(mac, 100));
-    let bytes = FdbKey::new(mac, 100).to_bytes();
-    assert_eq!((&bytes[..6], &bytes[6..]), (&mac[..], &100_u16.to_ne_bytes()[..]));
 }

@@ -1,60 +1,34 @@
-//! Where the running kernel keeps what the XDP program reads of a superframe, from its BTF.
-//! Invariant: all offsets or none; a kernel that cannot say, or says something implausible, gives
-//! [`GsoOffsets::default`], with which the program reads nothing.
+//! Where the running kernel keeps what the gate reads of a packet, from its BTF.
+//! Invariant: all offsets or none: a kernel that cannot say, or says something implausible, gives no
+//! facts.
 
 use std::ffi::{CStr, c_char};
 
 use libbpf_sys::{btf, btf_member, btf_type};
-use weir_abi::{GsoOffsets, SkbOffsets, kfunc::Kfuncs};
+use weir_abi::{SkbOffsets, kfunc::Kfuncs};
 
-/// `SMP_CACHE_BYTES`, to which the kernel aligns `skb_shared_info`; not in BTF.
-const CACHE_LINE: u32 = if cfg!(target_arch = "s390x") {
-    256
-} else if cfg!(target_arch = "powerpc64") {
-    128
-} else {
-    64
-};
-
-/// What a loader needs to make the program see superframes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a loader needs to make the gate see packets as this kernel keeps them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelFacts {
-    /// For the program's global `GSO_OFFSETS`.
-    pub offsets: GsoOffsets,
     /// For the gate's global `SKB_OFFSETS`.
     pub skb: SkbOffsets,
-    kfuncs: Option<Kfuncs>,
+    kfuncs: Kfuncs,
 }
 
 impl KernelFacts {
     /// Reads the running kernel's BTF. Cold: milliseconds.
-    pub fn read() -> Self {
-        let Some(btf) = Vmlinux::load() else { return Self::default() };
-        let offsets = btf.offsets().filter(GsoOffsets::usable).unwrap_or_default();
-        let kfuncs = btf.kfuncs();
-        // Without the kernel's functions the gate reads nothing of a packet.
-        let skb = kfuncs.and_then(|_| btf.skb()).filter(SkbOffsets::usable).unwrap_or_default();
-        Self { offsets, skb, kfuncs }
+    pub fn read() -> Option<Self> {
+        let btf = Vmlinux::load()?;
+        let skb = btf.skb().filter(SkbOffsets::usable)?;
+        Some(Self { skb, kfuncs: btf.kfuncs()? })
     }
 
-    /// Makes the compiled object ready for this kernel; gives what to load and what to write into
-    /// `GSO_OFFSETS` (as `EbpfLoader::override_global` takes it). Without the kernel's functions
-    /// the program still works, and takes 50 ns longer for a partial checksum in skb mode.
-    pub fn link(&self, object: &[u8]) -> (Vec<u8>, [u32; GsoOffsets::WORDS]) {
+    /// Makes the compiled object ready for this kernel.
+    pub fn link(&self, object: &[u8]) -> Vec<u8> {
         let mut linked = object.to_vec();
-        let mut offsets = self.offsets;
-        let calls = self.kfuncs.map_or([0, 0], |kfuncs| weir_abi::kfunc::link(&mut linked, kfuncs));
-        if calls.contains(&0) {
-            offsets.shinfo_type = 0;
-            linked.copy_from_slice(object);
-        }
-        (linked, offsets.to_words())
+        weir_abi::kfunc::link(&mut linked, self.kfuncs);
+        linked
     }
-}
-
-/// The offsets alone, for an object that is loaded as it is.
-pub fn gso_offsets() -> GsoOffsets {
-    GsoOffsets { shinfo_type: 0, ..KernelFacts::read().offsets }
 }
 
 struct Vmlinux(*mut btf);
@@ -64,20 +38,6 @@ impl Vmlinux {
         // SAFETY: no argument; gives null on failure.
         let btf = unsafe { libbpf_sys::btf__load_vmlinux_btf() };
         (!btf.is_null()).then_some(Self(btf))
-    }
-
-    fn offsets(&self) -> Option<GsoOffsets> {
-        let buff = self.structure(c"xdp_buff")?;
-        let shared = self.structure(c"skb_shared_info")?;
-        Some(GsoOffsets {
-            valid: 1,
-            hard_start: buff.offset(c"data_hard_start")?,
-            frame_sz: buff.offset(c"frame_sz")?,
-            shinfo_len: shared.size().next_multiple_of(CACHE_LINE),
-            gso_size: shared.offset(c"gso_size")?,
-            gso_type: shared.offset(c"gso_type")?,
-            shinfo_type: self.id(c"skb_shared_info", libbpf_sys::BTF_KIND_STRUCT)?,
-        })
     }
 
     fn skb(&self) -> Option<SkbOffsets> {
@@ -138,11 +98,6 @@ struct Struct<'a> {
 const MAX_DEPTH: u32 = 4;
 
 impl<'a> Struct<'a> {
-    fn size(&self) -> u32 {
-        // SAFETY: of a struct type it is the size that is set.
-        unsafe { self.found.__bindgen_anon_1.size }
-    }
-
     /// Byte offset of a member, also of one inside anonymous structs and unions.
     fn offset(&self, member: &CStr) -> Option<u32> {
         self.bit_offset(member).map(|bits| bits / 8)
@@ -200,11 +155,7 @@ mod tests {
 
     #[test]
     fn offsets_are_plausible_or_absent() {
-        let at = gso_offsets();
-        assert!(at == GsoOffsets::default() || at.usable(), "{at:?}");
-        if at.valid != 0 {
-            assert!(at.frame_sz > at.hard_start, "{at:?}");
-            assert!(at.gso_type > at.gso_size, "{at:?}");
-        }
+        let Some(facts) = KernelFacts::read() else { return };
+        assert!(facts.skb.usable() && facts.skb.head != facts.skb.data, "{facts:?}");
     }
 }

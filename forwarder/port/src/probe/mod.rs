@@ -3,7 +3,7 @@
 //!
 //! - [`query`]: which program is attached to a device, and what the device can do
 //! - [`run`]: one frame through a loaded program; live frames from one
-//! - [`btf`]: where the running kernel keeps what the program reads of a superframe
+//! - [`btf`]: where the running kernel keeps what the gate reads of a packet
 //! - [`slot`]: a socket that only fills a slot of an XSKMAP
 
 pub mod btf;
@@ -11,7 +11,7 @@ pub mod query;
 pub mod run;
 pub mod slot;
 
-pub use btf::{KernelFacts, gso_offsets};
+pub use btf::KernelFacts;
 pub use query::{AttachedMode, XdpFeatures, xdp_query};
 pub use run::{
     MAX_TEST_FRAME, TestCtx, TestRun, live_frames, test_run, test_run_behind, test_run_repeat,

@@ -10,7 +10,6 @@ mod act {
     pub(super) const BASIC: u64 = 1;
     pub(super) const REDIRECT: u64 = 2;
     pub(super) const NDO_XMIT: u64 = 4;
-    pub(super) const XSK_ZEROCOPY: u64 = 8;
     pub(super) const RX_SG: u64 = 32;
     pub(super) const NDO_XMIT_SG: u64 = 64;
 }
@@ -38,18 +37,12 @@ pub struct XdpFeatures {
     pub hardware_prog_id: u32,
     /// `NETDEV_XDP_ACT_*`; 0: the driver has no native XDP, or the kernel cannot say (before 6.3).
     pub features: u64,
-    /// Frames a zero-copy chain may have; 0 or 1: no chains.
-    pub zc_max_segs: u32,
 }
 
 impl XdpFeatures {
     /// The driver runs programs itself, with redirect.
     pub const fn native(&self) -> bool {
         self.features & (act::BASIC | act::REDIRECT) == act::BASIC | act::REDIRECT
-    }
-    /// It takes AF_XDP frames without copying them.
-    pub const fn zero_copy(&self) -> bool {
-        self.features & act::XSK_ZEROCOPY != 0
     }
     /// It hands over frames in several buffers.
     pub const fn multi_buffer(&self) -> bool {
@@ -94,7 +87,6 @@ pub fn xdp_query(ifindex: u32) -> io::Result<XdpFeatures> {
         skb_prog_id: opts.skb_prog_id,
         hardware_prog_id: opts.hw_prog_id,
         features: opts.feature_flags,
-        zc_max_segs: opts.xdp_zc_max_segs,
     })
 }
 

@@ -14,7 +14,8 @@ use weir_abi::table::Seed;
 use weir_port::probe::KernelFacts;
 
 use super::finding::{Level, Report};
-use crate::control::attach::{AttachError, GateGlobals, LoadError, Steering};
+use crate::control::attach::{AttachError, GateGlobals, Steering};
+use crate::control::btf;
 use crate::control::privileges::check_privileges;
 
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
@@ -25,15 +26,14 @@ pub(super) fn examine(report: &mut Report) {
     report.section("host");
     kernel(report);
     let privileged = privileges(report);
-    let facts = KernelFacts::read();
-    let usable = facts.skb.usable();
-    if usable {
-        report.add(Level::Ok, "btf", "tells how the kernel keeps packets");
-    } else {
-        report.add(Level::Fail, "btf", LoadError::NoBtf.to_string());
-    }
-    if privileged && usable {
-        programs(&facts, report);
+    match btf::facts() {
+        Ok(facts) => {
+            report.add(Level::Ok, "btf", "tells how the kernel keeps packets");
+            if privileged {
+                programs(&facts, report);
+            }
+        }
+        Err(error) => report.add(Level::Fail, "btf", error.to_string()),
     }
     if privileged {
         tcx(report);
@@ -83,7 +83,7 @@ fn privileges(report: &mut Report) -> bool {
 fn programs(facts: &KernelFacts, report: &mut Report) {
     // Loaded and not attached, so it does not matter which device the pair would be.
     let gate = GateGlobals { pair: LOOPBACK, seed: Seed { xor: 0, multiply: 1 } };
-    match Steering::load(facts, Some(gate)) {
+    match Steering::load(facts, gate) {
         Ok(_) => report.add(Level::Ok, "programs", "all of them load"),
         Err(error) => report.add(Level::Fail, "programs", error.to_string()),
     }

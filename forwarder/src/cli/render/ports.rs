@@ -151,8 +151,8 @@ mod tests {
     fn totals() {
         let expected = "\
 PORT             ROLE    STATE  MODE  RX FRAMES  TX FRAMES   LOST
-nic0             uplink  up     skb   1,000,000  1,230,560      0
-v1               vif     up     skb   1,234,567  1,000,000  4,007
+nic0             uplink  up     gate  1,000,000  1,230,560      0
+v1               vif     up     gate  1,234,567  1,000,000  4,007
 vnet-0123456789  vif     gone   none         12          0      6
 
 ledger: balanced, 4,013 lost (queue_full 4,000, no_egress 8, port_gone 5)
@@ -195,7 +195,7 @@ pool: 6,100 of 8,192 frames free; known addresses: 3 of 16,384; up 01:02:03
             role: Role::Uplink,
             state: State::Stopped,
             problem: None,
-            mode: Attached::NativeZeroCopy,
+            mode: Attached::Native,
             driver: "mlx5_core_and_more".into(),
             ifindex: 12_345,
             mtu: 65_535,
@@ -216,9 +216,9 @@ pool: 6,100 of 8,192 frames free; known addresses: 3 of 16,384; up 01:02:03
         };
         let list = PortList { version: VERSION, ports: vec![nic, veth] };
         let expected = "\
-PORT             ROLE    STATE    MODE       DRIVER    INDEX    MTU  QUEUES  GSO
-enp0s31f6np0v15  uplink  stopped  native-zc  mlx5_cor  12345  65535      16  no
-v1               vif     failed   none       -             7   1500       1  yes
+PORT             ROLE    STATE    MODE    DRIVER    INDEX    MTU  QUEUES  GSO
+enp0s31f6np0v15  uplink  stopped  native  mlx5_cor  12345  65535      16  no
+v1               vif     failed   none    -             7   1500       1  yes
 v1: bind: another program holds queue 0
 ";
         assert_eq!(port_list(&list, Paint::PLAIN), expected);

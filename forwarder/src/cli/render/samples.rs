@@ -20,7 +20,7 @@ pub(crate) fn port(name: &str, role: Role, rx: u64, tx: u64) -> PortReport {
         role,
         state: State::Up,
         problem: None,
-        mode: Attached::Skb,
+        mode: Attached::Gate,
         rx: Traffic { frames: rx, bytes: rx * 1000, superframes: 0 },
         tx: Traffic { frames: tx, bytes: tx * 1000, superframes: 0 },
         passed: Traffic::default(),

@@ -125,7 +125,7 @@ fn port() -> PortInfo {
         role: Role::Vif,
         state: report::State::Up,
         problem: None,
-        mode: Attached::Skb,
+        mode: Attached::Gate,
         driver: String::new(),
         ifindex: 0,
         mtu: 1500,

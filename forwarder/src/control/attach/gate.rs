@@ -1,5 +1,6 @@
-//! The gate: its programs attached, and what they are told of ports and addresses.
-//! Invariant: every word that the gate reads is stored whole, so it never sees half a change; a
+//! The gate: its programs attached, and what they, and the native program, are told of ports and
+//! addresses.
+//! Invariant: every word that they read is stored whole, so they never see half a change; a
 //! port's identity is written last when it comes, and cleared first when it goes.
 
 use std::collections::BTreeSet;
@@ -79,7 +80,7 @@ impl GateMaps {
         })
     }
 
-    /// Tells the gate of a port; from here on it decides about the interface's frames.
+    /// Tells the programs of a port; from here on its own decides about the interface's frames.
     pub fn set_port(&mut self, slot: u16, port: &GatePort, vlans: &Vlans) -> Result<(), MapsError> {
         let at = usize::from(slot) * VLAN_WORDS;
         for (n, word) in vlans.iter().enumerate() {
@@ -145,9 +146,12 @@ fn store(cells: &Cells, at: usize, word: u64) {
 }
 
 impl Steering {
-    /// Attaches the gate to a port, before all other programs there. It does nothing until it is
-    /// told of the port.
-    pub fn attach_gate(&mut self, ifindex: u32, name: &str) -> Result<Attached, AttachError> {
+    /// Attaches the gate to a port, before all other programs there.
+    pub(super) fn attach_gate(
+        &mut self,
+        ifindex: u32,
+        name: &str,
+    ) -> Result<Attached, AttachError> {
         let link = self.attach_tcx(maps::GATE, name)?;
         Ok(Attached { link, ifindex, mode: Mode::Gate })
     }

@@ -144,7 +144,7 @@ mod tests {
              stop cilium (process 7), or ip link set dev v1 xdpgeneric off"
         );
         let mut ours = sample(vec![]);
-        ours.program_name = Some("weir_steer".into());
+        ours.program_name = Some("weir_nic".into());
         assert!(ours.to_string().contains("of another weir"));
     }
 

@@ -2,11 +2,10 @@
 
 use std::io;
 
+use aya::programs::ProgramError;
 use aya::programs::xdp::XdpError;
-use aya::programs::{ProgramError, XdpMode};
 use nix::libc;
 
-use super::Mode;
 use super::occupant::{Occupant, occupant};
 use crate::control::netlink::{Netlink, Request};
 
@@ -15,8 +14,7 @@ pub enum AttachError {
     #[error("`{name}` has another XDP program: {occupant}")]
     Occupied { name: String, occupant: Occupant },
     #[error(
-        "the driver of `{name}` does not take XDP in native mode ({error}): use mode = \"skb\" or \
-         mode = \"auto\""
+        "the driver of `{name}` does not take XDP in native mode ({error}): use mode = \"gate\""
     )]
     NativeRefused { name: String, error: io::Error },
     #[error("`{name}` is gone")]
@@ -30,20 +28,20 @@ pub enum AttachError {
         "this kernel has no tcx, the hook of the gate, for `{name}`: it takes Linux 6.6 or later"
     )]
     NoTcx { name: String },
-    #[error("cannot attach the XDP program to `{name}` in {mode} mode: {error}")]
-    Kernel { name: String, mode: Mode, error: io::Error },
     #[error("cannot attach the XDP program to `{name}`: {error}")]
+    Kernel { name: String, error: io::Error },
+    #[error("cannot attach the program to `{name}`: {error}")]
     Program { name: String, error: ProgramError },
 }
 
 /// Removes a program that was attached without a bpf_link.
-pub(super) fn take_off(ifindex: u32, mode: XdpMode) {
+pub(super) fn take_off(ifindex: u32) {
     const IFLA_XDP_FD: u16 = 1;
     const IFLA_XDP_FLAGS: u16 = 3;
-    let flags: u32 = if matches!(mode, XdpMode::Skb) { 1 << 1 } else { 1 << 2 };
+    const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
     let xdp = Request::new(0, &[])
         .attribute(IFLA_XDP_FD, &(-1_i32).to_ne_bytes())
-        .attribute(IFLA_XDP_FLAGS, &flags.to_ne_bytes());
+        .attribute(IFLA_XDP_FLAGS, &XDP_FLAGS_DRV_MODE.to_ne_bytes());
     let request = Request::about_link(libc::RTM_SETLINK, ifindex)
         .attribute(libc::IFLA_XDP | libc::NLA_F_NESTED as u16, xdp.payload());
     if let Err(error) = Netlink::open().and_then(|mut netlink| netlink.call(&request)) {
@@ -52,7 +50,7 @@ pub(super) fn take_off(ifindex: u32, mode: XdpMode) {
 }
 
 /// From errno to what the operator can do.
-pub(super) fn refusal(error: ProgramError, ifindex: u32, name: &str, mode: Mode) -> AttachError {
+pub(super) fn refusal(error: ProgramError, ifindex: u32, name: &str) -> AttachError {
     let name = name.to_owned();
     let error = match error {
         ProgramError::SyscallError(call) => call.io_error,
@@ -68,7 +66,7 @@ pub(super) fn refusal(error: ProgramError, ifindex: u32, name: &str, mode: Mode)
         // EBUSY: one in the same mode; EEXIST: one in the other mode.
         Some(libc::EBUSY | libc::EEXIST) => match occupant(ifindex, &name) {
             Some(occupant) => AttachError::Occupied { name, occupant },
-            None => AttachError::Kernel { name, mode, error },
+            None => AttachError::Kernel { name, error },
         },
         // What drivers answer that have no XDP, or not with this MTU or this many queues.
         Some(
@@ -78,8 +76,8 @@ pub(super) fn refusal(error: ProgramError, ifindex: u32, name: &str, mode: Mode)
             | libc::E2BIG
             | libc::ENOSPC
             | libc::ENOMEM,
-        ) if mode == Mode::Native => AttachError::NativeRefused { name, error },
-        _ => AttachError::Kernel { name, mode, error },
+        ) => AttachError::NativeRefused { name, error },
+        _ => AttachError::Kernel { name, error },
     }
 }
 
@@ -97,11 +95,11 @@ mod tests {
                 io_error: io::Error::from_raw_os_error(errno),
             })
         };
-        let text = refusal(failed(libc::EOPNOTSUPP), 1, "nic0", Mode::Native).to_string();
-        assert!(text.contains("mode = \"skb\" or mode = \"auto\""), "{text}");
-        let gone = refusal(failed(libc::ENODEV), 1, "v1", Mode::Skb);
+        let text = refusal(failed(libc::EOPNOTSUPP), 1, "nic0").to_string();
+        assert!(text.contains("mode = \"gate\""), "{text}");
+        let gone = refusal(failed(libc::ENODEV), 1, "v1");
         assert!(matches!(gone, AttachError::Gone { .. }));
-        let other = refusal(failed(libc::EPERM), 1, "v1", Mode::Skb).to_string();
-        assert!(other.contains("in skb mode"), "{other}");
+        let other = refusal(failed(libc::EPERM), 1, "v1");
+        assert!(matches!(other, AttachError::Kernel { .. }), "{other}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the program sheds by: who is behind which slot, and the bits of who may not send to whom.
+//! What the programs shed by: the bits of who may not send to whom.
 //! Invariant: the bits are the workers', who reach them through [`Steering::shed_bits`]; here they
 //! are only cleared, of a slot that belongs to no port, each by an atomic write: a worker may be
 //! changing the bits beside it.
@@ -7,11 +7,10 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
 
 use aya::maps::Map;
-use weir_abi::{FdbKey, MAX_PORTS, maps, shed};
-use weir_core::Mac;
+use weir_abi::{MAX_PORTS, maps, shed};
 use weir_port::Cells;
 
-use super::{LoadError, MapsError, Steering, absent_is_fine};
+use super::{LoadError, Steering};
 
 /// The bits in memory, and a descriptor of their map.
 pub(super) fn shared(map: Map) -> Result<(Cells, OwnedFd), LoadError> {
@@ -40,35 +39,6 @@ fn clear(bits: &Cells, slot: u16) {
 }
 
 impl Steering {
-    /// Tells where an address is now. An error where the table is full: what is for that address is
-    /// then never shed, only refused by the worker.
-    pub fn fdb_set(&mut self, mac: Mac, vlan: u16, slot: u16) -> Result<(), MapsError> {
-        self.fdb
-            .insert(FdbKey::new(mac.octets(), vlan).to_bytes(), u32::from(slot), 0)
-            .map_err(|error| MapsError::Write { name: maps::FDB, error })
-    }
-
-    pub fn fdb_remove(&mut self, mac: Mac, vlan: u16) -> Result<(), MapsError> {
-        absent_is_fine(self.fdb.remove(&FdbKey::new(mac.octets(), vlan).to_bytes()))
-            .map_err(|error| MapsError::Write { name: maps::FDB, error })
-    }
-
-    /// Forgets everyone behind a slot. Walks the whole table.
-    pub fn fdb_clear_port(&mut self, slot: u16) -> Result<(), MapsError> {
-        // Taken out only after the walk: the kernel begins it again when it finds its place gone.
-        let mut gone = Vec::new();
-        for entry in self.fdb.iter() {
-            let (key, behind) =
-                entry.map_err(|error| MapsError::Read { name: maps::FDB, error })?;
-            if behind == u32::from(slot) {
-                gone.push(key);
-            }
-        }
-        gone.iter()
-            .try_for_each(|key| absent_is_fine(self.fdb.remove(key)))
-            .map_err(|error| MapsError::Write { name: maps::FDB, error })
-    }
-
     /// The bits, [`shed::WORDS`] words; [`shed::cell`] says which is whose.
     pub fn shed_bits(&self) -> Cells {
         self.shed.clone()

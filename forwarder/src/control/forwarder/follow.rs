@@ -182,7 +182,7 @@ impl Forwarder {
         if self.port_at(ifindex).is_some()
             && let Some(link) = links.get(ifindex)
         {
-            self.retune(&link.name.clone(), link, links);
+            self.retune(&link.name, link);
         }
     }
 
@@ -190,7 +190,7 @@ impl Forwarder {
         let served: Vec<&Link> =
             links.iter().filter(|l| self.port_at(l.ifindex).is_some()).collect();
         for link in served {
-            self.retune(&link.name, link, links);
+            self.retune(&link.name, link);
         }
     }
 
@@ -222,17 +222,8 @@ impl Forwarder {
             if let Some(port) = step.port {
                 let _ = self.workers.relay(mac, vlan, port);
             }
-            if !step.write {
-                continue;
-            }
-            let written = match step.port {
-                Some(port) => self.steering.fdb_set(mac, vlan, port.0),
-                None => self.steering.fdb_remove(mac, vlan),
-            };
-            match written {
-                Ok(()) => self.addresses.wrote(&step),
-                // What the program does not know it does not shed: no harm but work.
-                Err(error) => tracing::debug!(%mac, vlan, "{error}"),
+            if step.write {
+                self.addresses.wrote(&step);
             }
         }
     }

@@ -16,7 +16,7 @@ use weir_core::addresses::AddressTable;
 use weir_port::{AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort};
 
 use super::Forwarder;
-use crate::control::attach::{AttachError, MapsError};
+use crate::control::attach::{AttachError, MapsError, Mode};
 use crate::control::books::{self, Inside};
 use crate::control::bridge::foreign::Findings;
 use crate::control::bridge::make::{self, MakeError};
@@ -141,7 +141,7 @@ impl Forwarder {
             let bound =
                 tokio::task::spawn_blocking(move || netns.enter(|| XskPort::bind(&umem, config)));
             let port = bound.await.map_err(|_| NoAnswer::Ended)???;
-            let Some(maps) = self.steering.gate() else { return Ok(()) };
+            let maps = self.steering.gate();
             for (_, socket) in port.xsk_fds() {
                 maps.set_worker(queue, socket)?;
             }
@@ -149,7 +149,8 @@ impl Forwarder {
             let room = Room::new(taken, given_back, worker);
             self.workers.gather(worker, Some(Gathering::new(port, room))).await?;
         }
-        if let (Some(gate), Some(maps)) = (&mut self.gate, self.steering.gate()) {
+        if let Some(gate) = &mut self.gate {
+            let maps = self.steering.gate();
             let (addresses, seen) = (maps.addresses().clone(), maps.last_seen().clone());
             gate.table = Some(AddressTable::new(AddressWords::new(addresses, seen, gate.seed)));
         }
@@ -191,6 +192,10 @@ impl Forwarder {
         let mut named = books::at_the_door(&Inside::of(&snapshots).orphans);
         let mut missing = Vec::new();
         for (name, entry) in self.roster.iter() {
+            // A native port's frames have another way.
+            if entry.active.as_ref().is_some_and(|active| active.mode == Mode::Native) {
+                continue;
+            }
             let mut known = entry.past.clone();
             let mut ports = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
             if let Some(port) = ports.find(|port| port.id == entry.id()) {
@@ -211,9 +216,7 @@ impl Forwarder {
 
     fn clear_workers(&mut self) {
         for worker in 0..self.workers.count() {
-            if let Some(maps) = self.steering.gate()
-                && let Err(error) = maps.clear_worker(worker as u32)
-            {
+            if let Err(error) = self.steering.gate().clear_worker(worker as u32) {
                 tracing::debug!("{error}");
             }
         }

@@ -10,7 +10,7 @@ use weir_port::{Attach, Transmit, XskConfig, XskPort, ethtool};
 
 use super::Forwarder;
 use super::gate;
-use super::program::{is_shared, port_config};
+use super::program::is_shared;
 use super::quota::{FILL_SCARCE, Part};
 use super::roster::{Active, State};
 use crate::control::attach::{self, AttachError, Attached, MapsError};
@@ -83,7 +83,7 @@ impl Forwarder {
         }
         // So what mode the driver takes is found out without a frame being touched.
         let served = match self.probe_mode(plan.mode, &link) {
-            Ok(attached) => self.serve(plan, &link, links, slot, attached).await,
+            Ok(attached) => self.serve(plan, &link, slot, attached).await,
             Err(error) => Err(error.into()),
         };
         if let Err(error) = served {
@@ -99,7 +99,6 @@ impl Forwarder {
         &mut self,
         plan: &PortPlan,
         link: &Link,
-        links: &Snapshot,
         slot: u16,
         attached: Attached,
     ) -> Result<(), PortError> {
@@ -122,7 +121,7 @@ impl Forwarder {
             },
             tx_queues: link.tx_queues,
             mode: match mode {
-                attach::Mode::Skb | attach::Mode::Gate => Attach::Skb,
+                attach::Mode::Gate => Attach::Skb,
                 attach::Mode::Native => Attach::Native,
             },
             mtu: link.mtu,
@@ -166,19 +165,9 @@ impl Forwarder {
             entry.active = Some(active);
             entry.state = State::Up;
         }
-        if at_the_gate {
-            self.admit_to_gate(plan, link.ifindex, id);
-            let core = self.workers.core(worker);
-            tracing::info!(port = plan.name, role = %plan.role, %mode, core, "in service");
-            return Ok(());
-        }
-        let config = port_config(plan, link, links, slot, mode);
-        if let Err(error) = self.steering.configure_port(link.ifindex, config) {
-            self.take_out(&plan.name, State::Failed(error.to_string())).await;
-            return Err(error.into());
-        }
+        self.admit_to_gate(plan, link.ifindex, id);
         let core = self.workers.core(worker);
-        tracing::info!(port = plan.name, role = %plan.role, %mode, queues, core, "in service");
+        tracing::info!(port = plan.name, role = %plan.role, %mode, core, "in service");
         Ok(())
     }
 
@@ -329,22 +318,15 @@ impl Forwarder {
     }
 
     /// The device changed: what the worker and the program know of it is renewed.
-    pub(super) fn retune(&mut self, name: &str, link: &Link, links: &Snapshot) {
+    pub(super) fn retune(&mut self, name: &str, link: &Link) {
         let Some(entry) = self.roster.get_mut(name) else { return };
         entry.mtu = link.mtu;
         let Some(active) = entry.active.as_mut() else { return };
         let features = ethtool::tx_features(&link.name).unwrap_or_default();
         active.superframes = features.tso4;
-        let config = port_config(&entry.plan, link, links, entry.slot, active.mode);
-        let (id, at_the_gate) = (PortId(entry.slot), active.mode == attach::Mode::Gate);
-        if at_the_gate {
-            let _ = self.workers.retune(id, link.mtu, features);
-            return self.tell_gate(link.ifindex);
-        }
-        if let Err(error) = self.steering.configure_port(link.ifindex, config) {
-            tracing::warn!(port = name, "{error}");
-        }
+        let id = PortId(entry.slot);
         let _ = self.workers.retune(id, link.mtu, features);
+        self.tell_gate(link.ifindex);
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the gate is told of the bridge: its ports and their VLANs, who is behind which of them, and
-//! which of them have rules that the gate does not know.
+//! What the gate, and the native program, are told of the bridge: its ports and their VLANs, who is
+//! behind which of them, and which of them have rules that the gate does not know.
 //!
 //! Invariant: the gate decides about a port only what the bridge has said of it, or leaves its
 //! frames to the bridge.
@@ -16,9 +16,9 @@ use weir_port::{AddressWords, clock_monotonic_ns};
 
 use super::Forwarder;
 use super::roster::{Active, Entry};
-use crate::control::attach;
+use crate::control::attach::Mode;
 use crate::control::bridge::foreign::{self, Device, Findings};
-use crate::control::bridge::offload::{PortView, VidSpan, view};
+use crate::control::bridge::offload::{PortView, VidSpan, WhyNot, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
 use crate::control::plan::{Fallback, PortPlan, Role};
 
@@ -64,26 +64,23 @@ impl Forwarder {
 
     fn mirror_ports(&mut self, state: &BridgeState) {
         let Some(gate) = &mut self.gate else { return };
-        let foreign = &gate.foreign;
-        let known = |(at, _)| Some((at, view(state, at, foreign.of_port(at))?));
+        let (foreign, roster) = (&gate.foreign, &self.roster);
+        let known = |(at, _)| Some((at, look(state, at, roster.mode_at(at), foreign.of_port(at))?));
         gate.views = state.ports().filter_map(known).collect();
-        for ifindex in self.at_the_gate() {
+        let served: Vec<u32> = self.roster.active().map(|(_, active)| active.ifindex).collect();
+        for ifindex in served {
             self.tell_gate(ifindex);
         }
     }
 
     fn mirror_port(&mut self, ifindex: u32, state: &BridgeState) {
         let Some(gate) = &mut self.gate else { return };
-        match view(state, ifindex, gate.foreign.of_port(ifindex)) {
+        let mode = self.roster.mode_at(ifindex);
+        match look(state, ifindex, mode, gate.foreign.of_port(ifindex)) {
             Some(view) => gate.views.insert(ifindex, view),
             None => gate.views.remove(&ifindex),
         };
         self.tell_gate(ifindex);
-    }
-
-    fn at_the_gate(&self) -> Vec<u32> {
-        let served = self.roster.active().filter(|(_, active)| active.mode == attach::Mode::Gate);
-        served.map(|(_, active)| active.ifindex).collect()
     }
 
     /// A port is served from now on; what it had said before was of another.
@@ -100,17 +97,15 @@ impl Forwarder {
         self.gate.as_ref().map(|gate| Arc::clone(&gate.newcomers))
     }
 
-    /// Tells the gate of a port that is served there.
+    /// Tells the gate of a port that is served.
     pub(super) fn tell_gate(&mut self, ifindex: u32) {
         let found = self.roster.active().find(|(_, active)| active.ifindex == ifindex);
         let Some((entry, active)) = found else { return };
-        let (Some(gate), true) = (&self.gate, active.mode == attach::Mode::Gate) else { return };
+        let Some(gate) = &self.gate else { return };
         let (name, slot) = (entry.plan.name.clone(), entry.slot);
-        let (port, vlans) =
-            gate_port(&entry.plan, ifindex, active.worker, gate.views.get(&ifindex));
-        if let Some(maps) = self.steering.gate()
-            && let Err(error) = maps.set_port(slot, &port, &vlans)
-        {
+        let view = gate.views.get(&ifindex);
+        let (port, vlans) = gate_port(&entry.plan, ifindex, active.worker, view);
+        if let Err(error) = self.steering.gate().set_port(slot, &port, &vlans) {
             tracing::warn!(port = name, "{error}");
         }
     }
@@ -140,12 +135,11 @@ impl Forwarder {
     pub async fn look_for_foreign_rules(&mut self, state: &BridgeState) {
         let (Some(settings), true) = (state.settings(), self.gate.is_some()) else { return };
         let settings = settings.clone();
-        let served = self.roster.active().filter(|(_, active)| active.mode == attach::Mode::Gate);
         let device = |(entry, active): (&Entry, &Active)| Device {
             ifindex: active.ifindex,
             name: entry.plan.name.clone(),
         };
-        let ports: Vec<Device> = served.map(device).collect();
+        let ports: Vec<Device> = self.roster.active().map(device).collect();
         let own = self.steering.gate_program_ids();
         let found =
             tokio::task::spawn_blocking(move || foreign::find(&settings, &ports, &own)).await;
@@ -166,7 +160,7 @@ impl Forwarder {
 
     /// Why a port's frames are left to the bridge, each reason with what to do, and what it ignores.
     pub(super) fn remark(&self, entry: &Entry) -> Option<String> {
-        let active = entry.active.as_ref().filter(|active| active.mode == attach::Mode::Gate)?;
+        let active = entry.active.as_ref()?;
         match self.gate.as_ref()?.views.get(&active.ifindex) {
             Some(view) => view.remark(entry.plan.foreign_rules),
             None => Some("left to the bridge: it is in none that weir follows".to_owned()),
@@ -232,6 +226,22 @@ fn station(key: AddressKey) -> addresses::Address {
     addresses::Address { mac: Mac::from(key.mac), vlan: key.vid }
 }
 
+/// A port as the bridge sees it. While the bridge filters VLANs nothing is decided for a native port:
+/// its driver may keep the tag beside the frame.
+fn look(
+    state: &BridgeState,
+    ifindex: u32,
+    mode: Option<Mode>,
+    mut foreign: Vec<WhyNot>,
+) -> Option<PortView> {
+    let filters = state.settings().is_some_and(|bridge| bridge.vlan_filtering);
+    if filters && mode == Some(Mode::Native) {
+        let port = state.port(ifindex)?.settings.name.clone();
+        foreign.push(WhyNot::UnseenTags { port });
+    }
+    view(state, ifindex, foreign)
+}
+
 /// What the gate is told of a port: what it was promised, and what the bridge says of it.
 fn gate_port(
     plan: &PortPlan,
@@ -283,7 +293,6 @@ fn set_bits(vlans: &mut Vlans, from: usize, spans: &[VidSpan]) {
 mod tests {
     use super::*;
     use crate::control::bridge::decode::Message;
-    use crate::control::bridge::offload::WhyNot;
     use crate::control::bridge::state::Settings;
     use crate::control::plan::{ForeignRules, PortDefaults, Reserved};
 
@@ -333,5 +342,21 @@ mod tests {
             told(&plan, Some(&ruled)).has(gate_flags::OFFLOAD)
         };
         assert!(!is_gates(ForeignRules::Bridge) && is_gates(ForeignRules::Ignore));
+    }
+
+    #[test]
+    fn a_driver_that_may_hide_tags_decides_nothing_where_vlans_count() {
+        let hides = |mode, vlan_filtering| {
+            let mut state = BridgeState::new(1);
+            let settings = Settings { up: true, vlan_filtering, ..Settings::default() };
+            state.apply(Message::Bridge { ifindex: 1, settings });
+            let settings = Default::default();
+            state.apply(Message::Port { bridge: 1, ifindex: 7, settings, vlans: None });
+            let view = look(&state, 7, Some(mode), Vec::new()).unwrap();
+            let reasons = view.offload.err().unwrap_or_default();
+            reasons.iter().any(|why| matches!(why, WhyNot::UnseenTags { .. }))
+        };
+        assert!(hides(Mode::Native, true));
+        assert!(!hides(Mode::Native, false) && !hides(Mode::Gate, true));
     }
 }

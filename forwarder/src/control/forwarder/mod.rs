@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use weir_core::{EngineConfig, FlowConfig, PortId, Reason, SchedulerSettings};
-use weir_port::{Pool, UmemHandle, XskPort};
+use weir_port::{UmemHandle, XskPort};
 
 use self::addresses::Addresses;
 use self::gate::Gate;
@@ -136,27 +136,22 @@ impl Forwarder {
         let cores = plan.forwarder.workers.clone();
         let count = u32::try_from(cores.len()).unwrap_or(u32::MAX);
         let identity = Identity::new(&plan.forwarder.control).map_err(StartError::Identity)?;
-        let pair = Some(Pair::ensure(identity, count).map_err(StartError::Pair)?);
-        if let Some(warning) = pair.as_ref().and_then(Pair::warning) {
+        let pair = Pair::ensure(identity, count).map_err(StartError::Pair)?;
+        if let Some(warning) = pair.warning() {
             tracing::warn!("{warning}");
         }
         let seed = table::Seed { xor: random_seed(), multiply: random_seed() };
-        let globals = pair.as_ref().map(|pair| GateGlobals { pair: pair.outer().ifindex, seed });
-        let steering = Steering::load(&btf::facts_or_none(), globals)?;
+        let globals = GateGlobals { pair: pair.outer().ifindex, seed };
+        let facts = btf::facts().map_err(super::attach::LoadError::from)?;
+        let steering = Steering::load(&facts, globals)?;
         let members = plan
             .bridge
             .as_deref()
             .and_then(|name| links.by_name(name))
             .map_or(0, |bridge| links.ports_of(bridge.ifindex).count());
-        let frames_per_worker = match pair {
-            Some(_) => quota::frames_at_the_gate(busiest(&plan, members), count),
-            None => quota::frames_per_worker(busiest(&plan, members), count),
-        };
+        let frames_per_worker = quota::frames_per_worker(busiest(&plan, members), count);
         let frames = frames_per_worker * count;
-        let (pool, umem) = match &pair {
-            Some(pair) => Gate::pool(pair, frames)?,
-            None => Pool::umem(frames)?,
-        };
+        let (pool, umem) = Gate::pool(&pair, frames)?;
         let (tell, news) = unbounded_channel();
         let common = Common {
             idle: match plan.forwarder.idle {
@@ -196,7 +191,7 @@ impl Forwarder {
             addresses: Addresses::default(),
             measured,
             roster: Roster::default(),
-            gate: pair.map(|pair| Gate::new(pair, seed)),
+            gate: Some(Gate::new(pair, seed)),
             started,
             owed: None,
             closing: Vec::new(),

@@ -3,25 +3,22 @@
 //! Invariant: what the program was told of a port is undone when the port is taken out, but its
 //! counters, which are the name's until that is struck off.
 
-use weir_abi::{PortConfig, port_flags};
 use weir_core::Reason;
 
 use super::Forwarder;
 use super::roster::Active;
 use crate::control::attach::{self, AttachError, Attached, MapsError};
 use crate::control::books;
-use crate::control::links::{Link, Snapshot};
-use crate::control::plan::{Fallback, Mode, PortPlan};
+use crate::control::links::Link;
+use crate::control::plan::{Mode, PortPlan};
 use crate::worker::NoAnswer;
 
 impl Forwarder {
     /// Attaches the program in the mode asked for. It does nothing yet: attached before its
     /// configuration is known, it leaves every frame alone.
     pub(super) fn probe_mode(&mut self, mode: Mode, link: &Link) -> Result<Attached, AttachError> {
-        let mode = match mode {
-            Mode::Gate | Mode::Skb => attach::Mode::Gate,
-            Mode::Native => attach::Mode::Native,
-        };
+        let native = mode == Mode::Native;
+        let mode = if native { attach::Mode::Native } else { attach::Mode::Gate };
         self.steering.attach(link.ifindex, &link.name, mode)
     }
 
@@ -53,15 +50,7 @@ impl Forwarder {
         {
             tracing::debug!(ifindex, "detaching: {error}");
         }
-        if let Some(maps) = self.steering.gate()
-            && active.mode == attach::Mode::Gate
-        {
-            if let Err(error) = maps.forget_port(slot, ifindex) {
-                tracing::debug!(ifindex, "{error}");
-            }
-            return;
-        }
-        let forgotten = self.steering.forget_port(ifindex);
+        let forgotten = self.steering.gate().forget_port(slot, ifindex);
         let cleared =
             (0..active.queues).try_for_each(|queue| self.steering.clear_socket(slot, queue));
         if let Err(error) = forgotten.and(cleared) {
@@ -86,9 +75,6 @@ impl Forwarder {
     pub(super) fn forget_addresses(&mut self, slot: u16) {
         self.addresses.forget_port(weir_core::PortId(slot));
         self.forget_gate_addresses(weir_core::PortId(slot));
-        if let Err(error) = self.steering.fdb_clear_port(slot) {
-            tracing::warn!("{error}");
-        }
     }
 
     /// Forgets ports that are long gone, so that their slots can be used again.
@@ -120,22 +106,4 @@ impl Forwarder {
 /// left the group frames, and the guests get copies.
 pub(super) fn is_shared(link: &Link) -> bool {
     link.bridge().is_none() && !link.addresses.is_empty()
-}
-
-pub(super) fn port_config(
-    plan: &PortPlan,
-    link: &Link,
-    links: &Snapshot,
-    slot: u16,
-    mode: attach::Mode,
-) -> PortConfig {
-    let bridge = link.bridge().and_then(|bridge| links.get(bridge));
-    let mut flags = 0;
-    let mut set = |on: bool, flag: u16| flags |= if on { flag } else { 0 };
-    set(plan.fallback == Fallback::Drop, port_flags::FALLBACK_DROP);
-    set(mode == attach::Mode::Skb, port_flags::SKB_MODE);
-    set(!plan.mac_lock.is_empty(), port_flags::MAC_LOCK);
-    set(!plan.ip_lock.is_empty(), port_flags::IP_LOCK);
-    set(bridge.is_some() || is_shared(link), port_flags::BRIDGED);
-    PortConfig::new(slot, flags, link.mac, bridge.map_or([0; 6], |bridge| bridge.mac))
 }

@@ -9,17 +9,12 @@
 //! Invariant: `reserve + promised + what every port may hold` is never more than the worker's part,
 //! while [`queue`] gives more than [`QUEUE_MIN`].
 
-/// Frames per port, 4 KiB each: what its fill ring takes, and as much and half again for what is
-/// held and sent: a queue of half a megabyte is 8192 frames when they are small.
-const PER_PORT: u32 = 10 * 1024;
-const WORKER_MIN: u32 = 16 * 1024;
+/// Of a worker, 4 KiB each: its shared fill ring, and a flood's worth of waiting packets; some more
+/// for each port.
+const WORKER_MIN: u32 = 12 * 1024;
+const PER_PORT: u32 = 256;
 /// Of all workers together.
-const POOL_MAX: u32 = 256 * 1024;
-/// At the gate: a worker's shared fill ring, and a flood's worth of waiting packets; some more for
-/// each port.
-const GATE_WORKER_MIN: u32 = 12 * 1024;
-const GATE_PER_PORT: u32 = 256;
-const GATE_POOL_MAX: u32 = 96 * 1024;
+const POOL_MAX: u32 = 96 * 1024;
 /// Twice a receive ring.
 const FILL_MAX: u32 = 4096;
 const FILL_MIN: u32 = 64;
@@ -28,21 +23,11 @@ pub(super) const FILL_SCARCE: u32 = 256;
 /// What a port may hold however crowded the pool is: less would make bursts losses.
 pub(super) const QUEUE_MIN: u32 = 1024;
 
-/// Frames for each worker, when the one with the most ports has so many.
+/// Frames for each worker, when the one with the most ports has so many. The kernel keeps all of them
+/// resident.
 pub(super) fn frames_per_worker(ports: u32, workers: u32) -> u32 {
     let most = (POOL_MAX / workers.max(1)).max(1);
-    ports
-        .saturating_mul(PER_PORT)
-        .checked_next_power_of_two()
-        .unwrap_or(most)
-        .clamp(WORKER_MIN.min(most), most)
-}
-
-/// The same where ports are served at the gate: they have no fill rings of their own, so a port only
-/// needs what its packets wait in. The kernel keeps all of it resident.
-pub(super) fn frames_at_the_gate(ports: u32, workers: u32) -> u32 {
-    let most = (GATE_POOL_MAX / workers.max(1)).max(1);
-    ports.saturating_mul(GATE_PER_PORT).saturating_add(GATE_WORKER_MIN).min(most)
+    ports.saturating_mul(PER_PORT).saturating_add(WORKER_MIN).min(most)
 }
 
 /// A worker's part of the pool, and what of it is promised to fill rings.
@@ -85,21 +70,11 @@ mod tests {
     }
 
     #[test]
-    fn the_gates_pool_grows_with_the_ports() {
-        assert_eq!(frames_at_the_gate(4, 1), 13 * 1024);
-        assert_eq!(frames_at_the_gate(100, 1), 37 * 1024);
-        assert_eq!(frames_at_the_gate(1024, 1), 96 * 1024);
-        assert_eq!(frames_at_the_gate(u32::MAX, 2), 48 * 1024);
-    }
-
-    #[test]
-    fn the_pool_fits_its_ports() {
-        assert_eq!(frames_per_worker(1, 1), 16 * 1024);
-        assert_eq!(frames_per_worker(4, 1), 64 * 1024);
-        assert_eq!(frames_per_worker(4, 2), 64 * 1024);
-        assert_eq!(frames_per_worker(256, 1), 256 * 1024);
-        assert_eq!(frames_per_worker(256, 4), 64 * 1024);
-        assert_eq!(frames_per_worker(u32::MAX, 1), 256 * 1024);
+    fn the_pool_grows_with_the_ports() {
+        assert_eq!(frames_per_worker(4, 1), 13 * 1024);
+        assert_eq!(frames_per_worker(100, 1), 37 * 1024);
+        assert_eq!(frames_per_worker(1024, 1), 96 * 1024);
+        assert_eq!(frames_per_worker(u32::MAX, 2), 48 * 1024);
     }
 
     #[test]
@@ -114,15 +89,6 @@ mod tests {
                     "{ports} ports, {workers} workers: {part:?}, {queue} each"
                 );
             }
-        }
-    }
-
-    #[test]
-    fn a_pool_that_fits_gives_everybody_a_whole_ring_and_room_to_wait() {
-        for ports in 1..=8 {
-            let part = crowd(frames_per_worker(ports, 1), ports, 1);
-            assert_eq!(part.promised, ports * FILL_MAX, "{ports} ports");
-            assert!(part.queue(ports, 1) >= QUEUE_MIN);
         }
     }
 

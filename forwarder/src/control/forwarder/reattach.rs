@@ -68,7 +68,7 @@ impl Forwarder {
             if active.attached.is_some() {
                 let attached = match active.mode {
                     Mode::Gate => has_any(&entry.plan.name, &at_the_gate),
-                    Mode::Skb | Mode::Native => program.has(ours),
+                    Mode::Native => program.has(ours),
                 };
                 if attached {
                     continue;
@@ -89,12 +89,8 @@ impl Forwarder {
             }
         }
         for (name, ifindex, mode) in due {
-            let attached = match mode {
-                Mode::Gate => self.steering.attach_gate(ifindex, &name),
-                Mode::Skb | Mode::Native => self.steering.attach(ifindex, &name, mode),
-            };
             let what = kind(mode);
-            match attached {
+            match self.steering.attach(ifindex, &name, mode) {
                 Ok(attached) => {
                     tracing::warn!(port = name, "its {what} program is attached again");
                     let Some(entry) = self.roster.get_mut(&name) else { continue };
@@ -118,7 +114,7 @@ impl Forwarder {
 const fn kind(mode: Mode) -> &'static str {
     match mode {
         Mode::Gate => "gate",
-        Mode::Skb | Mode::Native => "XDP",
+        Mode::Native => "XDP",
     }
 }
 

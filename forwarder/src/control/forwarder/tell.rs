@@ -264,7 +264,6 @@ fn attached(active: Option<&Active>) -> Attached {
     match active.filter(|active| active.attached.is_some()) {
         None => Attached::None,
         Some(active) => match active.mode {
-            Mode::Skb => Attached::Skb,
             Mode::Native => Attached::Native,
             Mode::Gate => Attached::Gate,
         },

@@ -42,6 +42,10 @@ pub enum WhyNot {
         vid: u16,
         state: StpState,
     },
+    /// The driver may take a tag out of a frame before its program sees it.
+    UnseenTags {
+        port: String,
+    },
     /// A rule of the host, found outside the bridge.
     Foreign {
         found: String,
@@ -81,6 +85,10 @@ impl WhyNot {
             Self::VlanOption { port, vid, state } => {
                 format!("VLAN {vid} of `{port}` is in the state {state}")
             }
+            Self::UnseenTags { .. } => {
+                "the bridge filters VLANs, which the driver's program cannot see (mode = \"native\")"
+                    .to_owned()
+            }
             Self::Foreign { found, .. } => found.clone(),
         }
     }
@@ -119,6 +127,7 @@ impl WhyNot {
             Self::VlanOption { port, vid, .. } => {
                 format!("bridge vlan set dev {port} vid {vid} state forwarding")
             }
+            Self::UnseenTags { port } => format!("mode = \"gate\" for `{port}`"),
             Self::Foreign { to_do, .. } => to_do.clone(),
         }
     }

@@ -1,0 +1,286 @@
+//! The decision: what becomes of a frame that enters a port. One core for the gate (tcx), the
+//! native program (XDP) and user space's tests; what they see differs, what they decide does not.
+//!
+//! Invariant: a frame is dropped only by a lock, a limit or a missing worker, and goes to a worker
+//! only if all that the bridge would have done with it is understood here; everything else is the
+//! bridge's. So weir is never a worse bridge than the kernel's.
+//!
+//! ```text
+//!   locks ─► group? ─► address table ─► VLAN ─► shed? ─► superframe? ─► socket? ─► room? ─► worker
+//!     │        │            │             │       │          │            │          │
+//!   spoofed  bridge,     bridge        bridge    shed      bridge     fallback   rx_share
+//!            storm
+//! ```
+
+use crate::gate::{Frame, GatePort, Storm, Tables, Tag, UNTAGGED};
+use crate::table;
+use crate::{Counter, FRAME_ROOM, MAX_FRAME_LEN, Verdict, verdict};
+use crate::{Ethernet, classify_from, ethernet, gate_flags, gso, gso_kind, meta_flags};
+
+/// What becomes of a frame; the rest is meaningful where that is [`Counter::Steered`].
+#[derive(Clone, Copy, Debug)]
+pub struct Decision {
+    pub outcome: Counter,
+    pub verdict: Verdict,
+    /// The egress port's slot.
+    pub egress: u16,
+    /// The receive queue of the worker that serves the source.
+    pub queue: u16,
+    /// The tag with which the frame leaves.
+    pub tag: Option<Tag>,
+    pub gso_size: u16,
+    /// [`gso_kind`].
+    pub gso_kind: u8,
+    /// Places in the receive ring that were taken for it.
+    pub places: u32,
+}
+
+impl Decision {
+    #[inline(always)]
+    fn of(outcome: Counter) -> Self {
+        Self {
+            outcome,
+            verdict: Verdict::default(),
+            egress: 0,
+            queue: 0,
+            tag: None,
+            gso_size: 0,
+            gso_kind: gso_kind::NONE,
+            places: 0,
+        }
+    }
+}
+
+/// Decides. `port` is what is known of the port in `slot`.
+#[inline(always)]
+pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables: &T) -> Decision {
+    let Ok(eth) = ethernet(frame) else {
+        return Decision::of(Counter::Malformed);
+    };
+    if port.has(gate_flags::MAC_LOCK) && !tables.mac_allowed(slot, eth.src) {
+        return Decision::of(Counter::Spoofed);
+    }
+    let ip_lock = port.has(gate_flags::IP_LOCK);
+    if eth.is_group() && !ip_lock {
+        return Decision::of(group(&eth, slot, port, tables));
+    }
+    // Parsed once, here: a second copy of the parser for frames that are for nobody in particular
+    // would make the program twice as long.
+    let parsed = classify_from(frame, eth);
+    if ip_lock {
+        // What cannot be read cannot be held against a lock.
+        let Ok(v) = parsed else {
+            return Decision::of(Counter::Malformed);
+        };
+        if let Some(address) = verdict::source_address(frame, v.flags, v.l3_off)
+            && !tables.ip_allowed(slot, address)
+        {
+            return Decision::of(Counter::Spoofed);
+        }
+        if eth.is_group() {
+            return Decision::of(group(&eth, slot, port, tables));
+        }
+    }
+    let (egress, tag) = match route(frame, &eth, slot, port, tables) {
+        Route::To(egress, tag) => (egress, tag),
+        Route::Other(outcome) => return Decision::of(outcome),
+    };
+    if tables.is_shed(slot, egress) {
+        return Decision::of(Counter::Shed);
+    }
+    let Ok(verdict) = parsed else {
+        return Decision::of(Counter::PassedBridge);
+    };
+    steer(frame, slot, port, tables, verdict, egress, tag)
+}
+
+/// A frame for several: the bridge floods it, within the port's limit.
+#[inline(always)]
+fn group<T: Tables>(eth: &Ethernet, slot: u16, port: &GatePort, tables: &T) -> Counter {
+    const RESERVED: u64 = 0x0180_c200_0000;
+    if eth.dst & !0xf == RESERVED {
+        return if port.has(gate_flags::RESERVED_OK) {
+            Counter::PassedGroup
+        } else {
+            Counter::Reserved
+        };
+    }
+    flooded(slot, port, tables, Counter::PassedGroup)
+}
+
+#[inline(always)]
+fn flooded<T: Tables>(slot: u16, port: &GatePort, tables: &T, outcome: Counter) -> Counter {
+    let storm = Storm { frame_ns: port.storm as u32, burst: (port.storm >> 32) as u32 };
+    if tables.storm_allows(slot, storm) { outcome } else { Counter::Storm }
+}
+
+enum Route {
+    /// The egress port, and the tag with which the frame leaves it.
+    To(u16, Option<Tag>),
+    Other(Counter),
+}
+
+/// Where the bridge would send a frame for one station, if that is known.
+#[inline(always)]
+fn route<F: Frame, T: Tables>(
+    frame: &F,
+    eth: &Ethernet,
+    slot: u16,
+    port: &GatePort,
+    tables: &T,
+) -> Route {
+    let tag = frame.tag();
+    let mut vid = 0;
+    if port.has(gate_flags::VLAN_AWARE) {
+        vid = match tag {
+            None => port.pvid(),
+            Some(tag) if tag.proto == Tag::DOT1Q => tag.vid(),
+            // To such a bridge it is an untagged frame with a tag inside.
+            Some(_) => 0,
+        };
+        if vid == 0 || !in_vlan(tables, slot, vid, 0) {
+            return Route::Other(Counter::PassedBridge);
+        }
+    }
+    let to = tables.find(tables.place(table::key(eth.dst, vid)));
+    if to.has(table::entry_flags::LOCAL) {
+        return Route::Other(Counter::PassedHost);
+    }
+    let from = tables.find_source(tables.place(table::key(eth.src, vid)), slot);
+    if to.is_empty() {
+        return Route::Other(flooded(slot, port, tables, Counter::PassedUnknown));
+    }
+    // The bridge has to hear of a source that it does not know, or that has moved, unless it never
+    // listens on this port; a locked port's unknown sources are the bridge's to refuse, and so is
+    // everywhere a source that is no station's address.
+    let known = from.port() == slot && !from.is_empty() && !from.has(table::entry_flags::LOCAL);
+    let listens = !port.has(gate_flags::NO_LEARNING) || port.has(gate_flags::LOCKED);
+    if !known && (listens || !from.is_empty() || !eth.has_valid_source()) {
+        return Route::Other(Counter::PassedUnknown);
+    }
+    let egress = to.port();
+    if egress == slot || egress == table::ELSEWHERE || !port.has(gate_flags::OFFLOAD) {
+        return Route::Other(Counter::PassedBridge);
+    }
+    let Some(other) = tables.port(egress) else {
+        return Route::Other(Counter::PassedBridge);
+    };
+    let both_isolated = port.has(gate_flags::ISOLATED) && other.has(gate_flags::ISOLATED);
+    let same_bridge = (port.flags() ^ other.flags()) & gate_flags::VLAN_AWARE == 0;
+    if !other.has(gate_flags::OFFLOAD) || both_isolated || !same_bridge || frame.slips_past_xdp() {
+        return Route::Other(Counter::PassedBridge);
+    }
+    if !port.has(gate_flags::VLAN_AWARE) {
+        return Route::To(egress, tag);
+    }
+    if !in_vlan(tables, egress, vid, 0) {
+        return Route::Other(Counter::PassedBridge);
+    }
+    if in_vlan(tables, egress, vid, UNTAGGED) {
+        return Route::To(egress, None);
+    }
+    Route::To(egress, Some(tag.unwrap_or(Tag { proto: Tag::DOT1Q, tci: vid })))
+}
+
+#[inline(always)]
+fn in_vlan<T: Tables>(tables: &T, slot: u16, vid: u16, set: usize) -> bool {
+    let word = set + (vid as usize >> 6 & (UNTAGGED - 1));
+    tables.vlans(slot, word) >> (vid & 63) & 1 != 0
+}
+
+/// The last questions before a frame goes to a worker.
+#[inline(always)]
+fn steer<F: Frame, T: Tables>(
+    frame: &F,
+    slot: u16,
+    port: &GatePort,
+    tables: &T,
+    mut verdict: Verdict,
+    egress: u16,
+    tag: Option<Tag>,
+) -> Decision {
+    let bridge = Decision::of(Counter::PassedBridge);
+    let len = frame.len() as u32;
+    let inside = frame.tag_is_inside() && frame.tag().is_some();
+    if len + 4 > MAX_FRAME_LEN || is_too_deep(&verdict, inside, tag) {
+        return bridge;
+    }
+    if frame.awaits_other_checksum(verdict.l4_off) {
+        return bridge;
+    }
+    let gso_size = frame.gso_size();
+    let mut kind = gso_kind::NONE;
+    if gso_size != 0 {
+        // The kernel keeps a superframe's checksum partial; one that is not is of a kind that cannot
+        // be told to the device that has to cut it.
+        match gso::kind(frame.gso_type(), verdict.flags) {
+            Some(known) if verdict.looks_partial() => kind = known,
+            _ => return bridge,
+        }
+        verdict.flags |= meta_flags::GSO | meta_flags::CSUM_PARTIAL;
+    }
+    let queue = port.queue();
+    if !tables.has_worker(queue) {
+        let drop = port.has(gate_flags::FALLBACK_DROP);
+        return Decision::of(if drop { Counter::DroppedFallback } else { Counter::PassedFallback });
+    }
+    let leaves = len - if inside { 4 } else { 0 } + if tag.is_some() { 4 } else { 0 };
+    let places = leaves.div_ceil(FRAME_ROOM);
+    if !tables.take_room(slot, queue, places) {
+        return Decision::of(Counter::RxShare);
+    }
+    shift(frame, &mut verdict, inside, tag);
+    Decision {
+        outcome: Counter::Steered,
+        verdict,
+        egress,
+        queue,
+        tag,
+        gso_size,
+        gso_kind: kind,
+        places,
+    }
+}
+
+/// The parser looks behind two tags. Where one is put in front of two, or taken away from as many
+/// and more may follow, it would say something else of the frame that leaves.
+#[inline(always)]
+fn is_too_deep(v: &Verdict, was_inside: bool, tag: Option<Tag>) -> bool {
+    v.is(meta_flags::TAGGED2)
+        && match tag {
+            Some(_) => !was_inside,
+            None => was_inside && v.is(meta_flags::OTHER),
+        }
+}
+
+/// Makes the verdict that of the frame as it leaves: the outer tag among its bytes, or gone. It is
+/// what the parser says of those bytes.
+#[inline(always)]
+fn shift<F: Frame>(frame: &F, v: &mut Verdict, was_inside: bool, tag: Option<Tag>) {
+    const INNER_TCI: usize = 18;
+    let one = v.flags & meta_flags::TAGGED != 0;
+    let two = v.flags & meta_flags::TAGGED2 != 0;
+    let (mut tags, mut by) = (one as i32 + two as i32, 0i32);
+    let mut vlan = v.vlan;
+    if was_inside {
+        tags -= 1;
+        by -= 4;
+        vlan = if tags > 0 { frame.be16(INNER_TCI).unwrap_or(0) & 0xfff } else { 0 };
+    }
+    if let Some(tag) = tag {
+        tags += 1;
+        by += 4;
+        vlan = tag.vid();
+    }
+    v.set_vlan(vlan);
+    v.flags &= !(meta_flags::TAGGED | meta_flags::TAGGED2);
+    if tags > 0 {
+        v.flags |= meta_flags::TAGGED;
+    }
+    if tags > 1 {
+        v.flags |= meta_flags::TAGGED2;
+    }
+    let moved = |off: u16| if off == 0 { 0 } else { (off as i32 + by) as u16 };
+    v.l3_off = moved(v.l3_off);
+    v.l4_off = moved(v.l4_off);
+}

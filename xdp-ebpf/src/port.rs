@@ -1,0 +1,86 @@
+//! A port as the programs find it by its interface, and what they count there.
+//! Invariant: a frame of a port is counted under exactly one outcome.
+
+use core::arch::asm;
+
+use weir_abi::{Counter, GatePort, PortCounters};
+
+use crate::{COUNTERS, SLOTS, tables};
+
+/// Touches the stack below everything that the compiler puts there, before anything else is done.
+///
+/// A verifier that carries a demand for precision over from an earlier path (Linux 6.18 does) looks
+/// for the stack slot in states that may not have reached so deep, and then gives the program up with
+/// "verifier bug: stack slot …". With the whole stack in use from the first instruction on there are
+/// no such states.
+#[inline(always)]
+pub(crate) fn use_whole_stack() {
+    // SAFETY: the frame ends above: a program may use 512 bytes, and each takes some 270.
+    unsafe {
+        asm!(
+            "*(u64 *)(r10 - 504) = {zero}",
+            zero = in(reg) 0_u64,
+        );
+    }
+}
+
+pub(crate) struct Port {
+    pub(crate) slot: u16,
+    pub(crate) told: GatePort,
+    counters: *mut PortCounters,
+}
+
+impl Port {
+    /// `None`: the interface is not a port (any more).
+    #[inline(always)]
+    pub(crate) fn at(ifindex: u32) -> Option<Self> {
+        // SAFETY: an element that user space replaces meanwhile may be another port's: see below.
+        let slot = unsafe { *SLOTS.get(ifindex)? } as u16;
+        let told = tables::port(slot).filter(|port| port.ifindex() == ifindex)?;
+        Some(Self { slot, told, counters: COUNTERS.get_ptr_mut(slot.into())? })
+    }
+
+    #[inline(always)]
+    pub(crate) fn count(&self, outcome: Counter, len: u32) {
+        let mut index = outcome as u64;
+        // The compiler knows the range, the verifier does not: hide it, then check.
+        // SAFETY: gives the value back as it is.
+        unsafe { asm!("/* {0} */", inout(reg) index) };
+        if index >= Counter::COUNT as u64 {
+            return;
+        }
+        let counters = self.counters;
+        // SAFETY: a per-CPU value of the map, and no other program of this CPU runs meanwhile; the
+        // index is checked above.
+        unsafe {
+            let frames = (&raw mut (*counters).frames).cast::<u64>().add(index as usize);
+            let bytes = (&raw mut (*counters).bytes).cast::<u64>().add(index as usize);
+            *frames += 1;
+            *bytes += u64::from(len);
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_superframe(&self) {
+        // SAFETY: a per-CPU value of the map, and no other program of this CPU runs meanwhile.
+        unsafe { (*self.counters).superframes += 1 };
+    }
+
+    #[inline(always)]
+    pub(crate) fn counters(&self) -> *mut PortCounters {
+        self.counters
+    }
+}
+
+/// Whether the frame goes on to the kernel.
+#[inline(always)]
+pub(crate) fn is_passed(outcome: Counter) -> bool {
+    matches!(
+        outcome,
+        Counter::PassedHost
+            | Counter::PassedGroup
+            | Counter::PassedUnknown
+            | Counter::PassedBridge
+            | Counter::PassedFallback
+    )
+}
