@@ -10,7 +10,7 @@ use weir_port::{Attach, Transmit, XskConfig, XskPort, ethtool};
 
 use super::Forwarder;
 use super::gate;
-use super::program::{is_shared, port_config};
+use super::program::port_config;
 use super::quota::{FILL_SCARCE, Part};
 use super::roster::{Active, State};
 use crate::control::attach::{self, AttachError, Attached, MapsError};
@@ -127,7 +127,6 @@ impl Forwarder {
             },
             mtu: link.mtu,
             tx_features: features,
-            overhear: is_shared(link) && !at_the_gate,
             fill_quota,
             ..XskConfig::new(&link.name, link.ifindex, id)
         };
@@ -148,7 +147,6 @@ impl Forwarder {
             queues,
             superframes: features.tso4,
             dropped_before: dropped_by(link.ifindex),
-            shared: is_shared(link),
             attached: None,
             worker,
             fill_frames,
@@ -249,7 +247,7 @@ impl Forwarder {
                 tracing::warn!(port = name, "it is detached, but its worker still has it: {error}");
             }
             self.unlock(slot, &plan);
-            self.forget_addresses(slot);
+            self.forget_addresses(PortId(slot));
             self.put_back_settings(name, ifindex);
             tracing::info!(port = name, state = state.name(), "out of service");
         }

@@ -82,15 +82,6 @@ impl Forwarder {
         }
     }
 
-    /// Frames for the addresses behind a port that is gone are for nobody in particular.
-    pub(super) fn forget_addresses(&mut self, slot: u16) {
-        self.addresses.forget_port(weir_core::PortId(slot));
-        self.forget_gate_addresses(weir_core::PortId(slot));
-        if let Err(error) = self.steering.fdb_clear_port(slot) {
-            tracing::warn!("{error}");
-        }
-    }
-
     /// Forgets ports that are long gone, so that their slots can be used again.
     pub(super) async fn make_room(&mut self) -> Result<(), NoAnswer> {
         while let Some(name) = self.roster.to_strike_off() {
@@ -116,12 +107,6 @@ impl Forwarder {
     }
 }
 
-/// Whether the interface is the host's own as well, with no bridge to serve both: then the host is
-/// left the group frames, and the guests get copies.
-pub(super) fn is_shared(link: &Link) -> bool {
-    link.bridge().is_none() && !link.addresses.is_empty()
-}
-
 pub(super) fn port_config(
     plan: &PortPlan,
     link: &Link,
@@ -136,6 +121,6 @@ pub(super) fn port_config(
     set(mode == attach::Mode::Skb, port_flags::SKB_MODE);
     set(!plan.mac_lock.is_empty(), port_flags::MAC_LOCK);
     set(!plan.ip_lock.is_empty(), port_flags::IP_LOCK);
-    set(bridge.is_some() || is_shared(link), port_flags::BRIDGED);
+    set(bridge.is_some(), port_flags::BRIDGED);
     PortConfig::new(slot, flags, link.mac, bridge.map_or([0; 6], |bridge| bridge.mac))
 }
