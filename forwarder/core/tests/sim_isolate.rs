@@ -14,7 +14,7 @@ fn mbit(n: u64) -> Rate {
 }
 
 fn source(from: usize, to: usize, bytes: u32, pattern: Pattern) -> Source {
-    Source { from, to: to, size: Size::Fixed(bytes), pattern }
+    Source { from, to, size: Size::Fixed(bytes), pattern }
 }
 
 fn scheduler(policy: Policy) -> SchedulerSettings {

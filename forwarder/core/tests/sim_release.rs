@@ -15,7 +15,7 @@ fn release(policy: ReleasePolicy, work_conserving: bool) -> ReleaseSettings {
 }
 
 fn source(from: usize, to: usize, bytes: u32, pattern: Pattern) -> Source {
-    Source { from, to: to, size: Size::Fixed(bytes), pattern }
+    Source { from, to, size: Size::Fixed(bytes), pattern }
 }
 
 fn run(scenario: &Scenario) -> Report {

@@ -121,10 +121,10 @@ impl World<'_> {
         device.free_ns = now;
         let port = PortId(at as u16);
         let past = self.engine.container_stats(port);
-        if self.engine.add_port(now, port, &device.spec.settings) {
-            if let Some(sum) = self.past.get_mut(at) {
-                *sum = plus(sum, &past);
-            }
+        if self.engine.add_port(now, port, &device.spec.settings)
+            && let Some(sum) = self.past.get_mut(at)
+        {
+            *sum = plus(sum, &past);
         }
     }
 
