@@ -106,12 +106,6 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    #[inline]
-    #[must_use]
-    pub fn ports(&self) -> PortSet {
-        self.ports
-    }
-
     #[must_use]
     pub fn settings(&self, port: PortId) -> Option<&PortSettings> {
         self.sources.get(port.index())?.settings.as_ref()
