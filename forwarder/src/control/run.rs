@@ -49,7 +49,6 @@ use super::watch::desk::Desk;
 /// Events are followed as they come; this often the whole is compared, in case one was missed and
 /// to try again what failed.
 const COMPARE_EVERY: Duration = Duration::from_secs(2);
-
 /// How long whoever watches may take to end when the forwarder does.
 const WATCH_ENDS: Duration = Duration::from_secs(2);
 /// How long the forwarder's end waits for who holds its lock: changes have ended by then, or given up.
@@ -104,8 +103,7 @@ pub async fn run(
     let mut bridge = match bridge {
         Some(bridge) => {
             forwarder.take_bridge(&bridge);
-            let ifindex = bridge.ifindex;
-            Some(BridgeWatch::open(ifindex).await.context("the bridge cannot be read")?)
+            Some(BridgeWatch::open(bridge.ifindex).await.context("the bridge cannot be read")?)
         }
         None => None,
     };
