@@ -36,7 +36,6 @@ fn level(reason: Reason) -> Level {
         | Reason::Spoofed
         | Reason::Shed
         | Reason::RxRingFull
-        | Reason::NoEgress
         | Reason::QueueFull
         | Reason::MtuExceeded
         | Reason::TxBusy
@@ -50,6 +49,7 @@ fn level(reason: Reason) -> Level {
         Reason::FillEmpty
         | Reason::BadDescriptor
         | Reason::TruncatedChain
+        | Reason::NoEgress
         | Reason::NoFrames
         | Reason::GsoUnsupported
         | Reason::TxError => Level::Worker,
@@ -157,7 +157,6 @@ fn what_one_guest_does_wrong_is_lost_once_under_its_name() -> Result<()> {
         socket.send(&raw::frame(two.mac(), one.mac(), &[], 0x0800, &body))
     })?;
     injected(&weir, Reason::Spoofed, v1, || socket.send(&plain(two, two.mac(), 60)))?;
-    injected(&weir, Reason::NoEgress, v1, || socket.send(&plain(one, one.mac(), 60)))?;
     injected(&weir, Reason::MtuExceeded, Some("v2"), || {
         // The first guest alone believes in longer packets.
         bed.host.ip("link set dev v1 mtu 3000")?;

@@ -21,7 +21,7 @@ impl Packet for Token {
 }
 
 fn main() {
-    println!("ports  pairs  by port  by pair  containers  addresses    total  histograms");
+    println!("ports  pairs  by port  by pair  containers    total  histograms");
     for ports in [4_u16, 100, 1000] {
         let mut engine: Engine<Token> = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
         for id in 0..ports {
@@ -50,12 +50,11 @@ fn main() {
         let memory = engine.memory();
         let kib = |bytes: usize| bytes.div_ceil(1024);
         println!(
-            "{ports:5}  {:5}  {:3} KiB  {:4} KiB  {:6} KiB  {:5} KiB  {:4} KiB  {:6} KiB",
+            "{ports:5}  {:5}  {:3} KiB  {:4} KiB  {:6} KiB  {:4} KiB  {:6} KiB",
             engine.pairs().count(),
             kib(memory.ports),
             kib(memory.pairs),
             kib(memory.containers),
-            kib(memory.addresses),
             kib(memory.total()),
             kib(times.bytes() * usize::from(ports)),
         );

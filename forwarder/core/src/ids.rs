@@ -223,7 +223,6 @@ impl Iterator for PortSetIntoIter {
 pub struct Mac(u64);
 
 impl Mac {
-    pub const BROADCAST: Self = Self(0xffff_ffff_ffff);
     pub const ZERO: Self = Self(0);
 
     #[inline]
@@ -251,12 +250,6 @@ impl Mac {
     #[must_use]
     pub const fn is_multicast(self) -> bool {
         self.0 >> 40 & 1 == 1
-    }
-
-    #[inline]
-    #[must_use]
-    pub const fn is_broadcast(self) -> bool {
-        self.0 == Self::BROADCAST.0
     }
 }
 
@@ -337,7 +330,7 @@ mod tests {
 
     #[test]
     fn mac_group() {
-        assert!(Mac::BROADCAST.is_multicast() && Mac::BROADCAST.is_broadcast());
+        assert!(Mac::new([0xff; 6]).is_multicast());
         assert!(Mac::new([1, 0, 0x5e, 0, 0, 1]).is_multicast());
         assert!(!Mac::new([2, 1, 1, 1, 1, 1]).is_multicast());
     }

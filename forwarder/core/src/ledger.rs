@@ -42,14 +42,14 @@ reasons! {
     FillEmpty, "fill_empty", "The kernel had no free frame to receive into; raise the port's number of frames.";
     BadDescriptor, "bad_descriptor", "The kernel returned a descriptor that was not ours; please report it with the kernel's version.";
     TruncatedChain, "truncated_chain", "A chain of fragments ended too early or was too long; the driver's multi-buffer support is in doubt.";
-    NoEgress, "no_egress", "The destination is behind the port it came from, or there is no other port to flood to; usually harmless.";
-    NoFrames, "no_frames", "No free frame was left for a copy or a segment; raise the worker's number of frames.";
+    NoEgress, "no_egress", "The program named no port for it to leave by, or the one it came by; please report it.";
+    NoFrames, "no_frames", "No free frame was left for a segment; raise the worker's number of frames.";
     QueueFull, "queue_full", "The vif's queue towards a contended link was at its bound; the sender offers more than its share, or raise `queue`.";
     MtuExceeded, "mtu_exceeded", "The packet is longer than the egress port's MTU and cannot be cut; make the MTUs equal.";
     GsoUnsupported, "gso_unsupported", "The egress device cannot take a superframe of this kind and it could not be segmented here; turn that offload off in the guest.";
     TxBusy, "tx_busy", "The egress device dropped the frame when it was handed over (EBUSY): its ring or backlog was full; give the port a `rate` that its guest keeps up with.";
     TxError, "tx_error", "The kernel refused to send the frame for good; see the worker's log for the error.";
-    PortGone, "port_gone", "The port was removed or went down while the packet waited for it.";
+    PortGone, "port_gone", "The port it was for, or came from, was removed or down.";
     Shutdown, "shutdown", "The packet still waited when the forwarder stopped and its drain time was over.";
 }
 
@@ -133,7 +133,7 @@ impl fmt::Debug for Losses {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Ledger {
     pub received: u64,
-    /// Made here by flooding; each goes its own way.
+    /// Made here by cutting superframes; each goes its own way.
     pub copies: u64,
     pub delivered: u64,
     /// Left to the kernel, for the host.

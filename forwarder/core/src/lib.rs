@@ -4,8 +4,7 @@
 //! - [`by_port`]: a table that takes memory for the ports in it
 //! - [`units`]: rates, sizes and times as people write them
 //! - [`ledger`]: every name by which a frame can be lost, and the sum that must come out
-//! - [`fdb`]: who is behind which port
-//! - [`addresses`]: the same for the gate, as the bridge says it
+//! - [`addresses`]: who is behind which port, for the gate, as the bridge says it
 //! - [`flow`], [`latency`]: what is measured of every packet
 //! - [`container`], [`release`]: the unit of scheduling, and when it is let go
 //! - [`settings`]: what an operator promises
@@ -19,7 +18,6 @@ pub mod addresses;
 pub mod by_port;
 pub mod container;
 pub mod engine;
-pub mod fdb;
 pub mod flow;
 pub mod ids;
 pub mod latency;
@@ -34,10 +32,8 @@ pub mod units;
 pub use by_port::ByPort;
 pub use container::{CONTAINER_PACKETS, Container};
 pub use engine::{
-    ContainerCounts, Decision, Engine, EngineConfig, EngineMemory, Handed, Key, PairCounts,
-    PortRole,
+    ContainerCounts, Engine, EngineConfig, EngineMemory, Handed, PairCounts, PortRole,
 };
-pub use fdb::{Fdb, FdbChange, FdbEntry, Learned};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};
 pub use ids::{MAX_PORTS, Mac, PortId, PortSet};
 pub use latency::{Bin, Stage, VifLatency};

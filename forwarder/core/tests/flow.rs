@@ -19,7 +19,7 @@ enum Op {
     Send(u16, u8, u32, u8),
     /// One comes from another worker, which has counted it.
     TakeOver(u16, u8),
-    /// Of packets on their way, the one at this place is delivered (and goes on: it is flooded).
+    /// Of packets on their way, the one at this place is delivered (and goes on: it was cut).
     Copy(usize, u64),
     Deliver(usize, u64),
     Lose(usize, usize),

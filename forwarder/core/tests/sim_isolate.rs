@@ -2,9 +2,7 @@
 //! whoever floods beside it. `INSTA_UPDATE=always cargo test -p weir-core --test sim_isolate` writes
 //! the tables anew.
 
-use weir_core::sim::{
-    Change, Fault, Pattern, Report, Scenario, SimPort, Size, Source, Step, Target,
-};
+use weir_core::sim::{Change, Fault, Pattern, Report, Scenario, SimPort, Size, Source, Step};
 use weir_core::{Policy, PortSettings, Rate, Reason, SchedulerSettings, Span};
 
 const MS: u64 = 1_000_000;
@@ -16,7 +14,7 @@ fn mbit(n: u64) -> Rate {
 }
 
 fn source(from: usize, to: usize, bytes: u32, pattern: Pattern) -> Source {
-    Source { from, to: Target::Port(to), size: Size::Fixed(bytes), pattern }
+    Source { from, to, size: Size::Fixed(bytes), pattern }
 }
 
 fn scheduler(policy: Policy) -> SchedulerSettings {

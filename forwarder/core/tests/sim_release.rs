@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use weir_core::sim::{Pattern, Report, Scenario, SimPort, Size, Source, Target};
+use weir_core::sim::{Pattern, Report, Scenario, SimPort, Size, Source};
 use weir_core::{Rate, ReleasePolicy, ReleaseReason, ReleaseSettings, Span};
 
 const MS: u64 = 1_000_000;
@@ -15,7 +15,7 @@ fn release(policy: ReleasePolicy, work_conserving: bool) -> ReleaseSettings {
 }
 
 fn source(from: usize, to: usize, bytes: u32, pattern: Pattern) -> Source {
-    Source { from, to: Target::Port(to), size: Size::Fixed(bytes), pattern }
+    Source { from, to, size: Size::Fixed(bytes), pattern }
 }
 
 fn run(scenario: &Scenario) -> Report {

@@ -21,7 +21,6 @@
 //! - [`pieces`]: superframes into smaller ones, for a link that others wait for
 //! - [`egress`]: which way a packet leaves; [`segment`]: superframes cut in software
 //! - [`xsk`]: the port over AF_XDP; [`vnet`]: its packet socket for chains and superframes
-//! - [`overheard`]: group frames of an uplink that is the host's own as well
 //! - [`mem_port`]: the kernel-free twin, with [`faults`]
 //! - [`bare`]: a forwarding loop without any policy, the peer of the benchmark
 //! - [`cells`]: memory shared with the XDP program; [`addresses`]: the gate's address table in it
@@ -41,7 +40,6 @@ pub mod hardware;
 mod homes;
 pub mod mem_port;
 mod memory;
-mod overheard;
 pub mod packet;
 mod pieces;
 pub mod pool;

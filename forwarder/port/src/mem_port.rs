@@ -4,19 +4,19 @@
 //! Invariant: the "kernel" here touches only frames that were given to it, and each frame it got
 //! comes back by a ring, or stays with it until it is reclaimed.
 
+mod kernel;
+
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
 
-use weir_abi::{ABI_VERSION, META_LEN, Meta, meta_flags};
 use weir_core::offload::VnetHeader;
 use weir_core::{PortId, Reason};
-use zerocopy::IntoBytes;
 
 use crate::chain::{Assembler, Step};
 use crate::egress::{Egress, TxFeatures, Way};
 use crate::faults::{Dice, Faults};
-use crate::packet::{MAX_FRAMES, Packet};
-use crate::pool::{CHUNK, HEADROOM, Owner, Pool, ROOM};
+use crate::packet::Packet;
+use crate::pool::{CHUNK, HEADROOM, Owner, Pool};
 use crate::port::{Kick, Port, PortStats, Refused};
 use crate::segment::Cutter;
 
@@ -57,6 +57,8 @@ pub struct MemPort {
     dropped: usize,
     /// While set, the device takes nothing, and says so as a device does that is down.
     down: bool,
+    receives: bool,
+    visits: u64,
     stats: PortStats,
 }
 
@@ -81,6 +83,8 @@ impl MemPort {
             outstanding: 0,
             dropped: 0,
             down: false,
+            receives: true,
+            visits: 0,
             stats: PortStats::default(),
         }
     }
@@ -98,8 +102,19 @@ impl MemPort {
         self
     }
 
+    /// A port whose frames come in by another's ring.
+    pub fn send_only(slot: PortId, ring: usize) -> Self {
+        Self { receives: false, ..Self::new(slot, ring) }
+    }
+
     pub fn slot(&self) -> PortId {
         self.slot
+    }
+
+    /// How often it was looked after, whether it had anything to do or not: each call of `refill`,
+    /// `receive`, `kick` and `complete`.
+    pub fn visits(&self) -> u64 {
+        self.visits
     }
 
     pub fn set_faults(&mut self, faults: Faults) {
@@ -110,74 +125,6 @@ impl MemPort {
     /// As `ip link set down` and `up`.
     pub fn set_down(&mut self, down: bool) {
         self.down = down;
-    }
-
-    /// A frame arrives, parsed as the program does it. False if it was lost before the ring.
-    pub fn push_rx(&mut self, pool: &mut Pool, bytes: &[u8], ingress_ns: u64) -> bool {
-        let meta = match weir_abi::classify(bytes) {
-            Ok(verdict) => Meta::new(&verdict, ingress_ns, bytes.len() as u32, self.slot.0),
-            Err(_) => Meta {
-                ingress_ns,
-                len: bytes.len() as u32,
-                port: self.slot.0,
-                flags: meta_flags::OTHER,
-                abi: ABI_VERSION,
-                ..Meta::default()
-            },
-        };
-        self.push_rx_meta(pool, bytes, &meta)
-    }
-
-    /// As [`Self::push_rx`], with metadata as given: for superframes.
-    pub fn push_rx_meta(&mut self, pool: &mut Pool, bytes: &[u8], meta: &Meta) -> bool {
-        let count = bytes.len().div_ceil(ROOM).max(1);
-        let starved = self.dice.hits(self.faults.fill_empty);
-        if starved || count > self.fill.len() || count > MAX_FRAMES {
-            self.stats.losses.add(Reason::FillEmpty, 1);
-            return false;
-        }
-        if self.rx.len() + count > self.ring || self.dice.hits(self.faults.rx_full) {
-            self.stats.losses.add(Reason::RxRingFull, 1);
-            return false;
-        }
-        let cut_short = count > 1 && self.dice.hits(self.faults.truncated_chain);
-        for (nth, part) in bytes.chunks(ROOM).enumerate() {
-            let Some(idx) = self.fill.pop_front() else { break };
-            pool.set_len_of(idx, part.len() as u16);
-            pool.bytes_of_mut(idx).copy_from_slice(part);
-            if nth == 0 {
-                let room = pool.headroom_mut(idx);
-                if let Some(place) = room.get_mut(HEADROOM - META_LEN..) {
-                    place.copy_from_slice(meta.as_bytes());
-                }
-            }
-            let mut addr = u64::from(idx) * CHUNK as u64 + HEADROOM as u64;
-            if self.dice.hits(self.faults.bad_descriptor) {
-                // The frame itself stays with the kernel until it is reclaimed. (A kernel that names
-                // another frame it has to fill cannot be told from an honest one.)
-                addr ^= 1 << ((self.dice.below(44) + 32) % 64);
-            }
-            let more = nth + 1 < count;
-            self.rx.push_back(Desc { addr, len: part.len() as u32, more });
-            if cut_short && nth + 2 == count {
-                // The chain ends without its last part, and its length gives it away.
-                if let Some(last) = self.rx.back_mut() {
-                    last.more = false;
-                }
-                return true;
-            }
-        }
-        true
-    }
-
-    /// The next frame that left.
-    pub fn take_tx(&mut self) -> Option<Sent> {
-        self.wire.pop_front()
-    }
-
-    /// Frames that left and were not taken from here yet.
-    pub fn sent(&self) -> usize {
-        self.wire.len()
     }
 
     fn has_room(&self, frames: usize) -> bool {
@@ -241,26 +188,11 @@ impl MemPort {
         pool.release(packet);
         Ok(())
     }
-
-    /// The device drops the first frame in the ring, or sends it.
-    fn transmit(&mut self, pool: &Pool, idx: u32, drop: bool) {
-        if drop {
-            self.stats.kick_busy += 1;
-            self.stats.losses.add(Reason::TxBusy, 1);
-            self.dropped += 1;
-        } else {
-            self.wire.push_back(Sent { bytes: pool.bytes_of(idx).to_vec(), vnet: None });
-        }
-        if self.dice.hits(self.faults.late_completion) {
-            self.late.push_back(idx);
-        } else {
-            self.completion.push_back(idx);
-        }
-    }
 }
 
 impl Port for MemPort {
     fn refill(&mut self, pool: &mut Pool) {
+        self.visits += 1;
         let wanted = (self.quota - self.level.min(self.quota)).min(pool.available_to_fill());
         for _ in 0..wanted {
             let Some(frame) = pool.alloc() else { break };
@@ -272,6 +204,7 @@ impl Port for MemPort {
     }
 
     fn receive(&mut self, pool: &mut Pool, out: &mut Vec<Packet>, max: usize) -> usize {
+        self.visits += 1;
         let max = max.min(out.capacity() - out.len());
         let before = out.len();
         while out.len() - before < max {
@@ -290,6 +223,10 @@ impl Port for MemPort {
             }
         }
         out.len() - before
+    }
+
+    fn receives(&self) -> bool {
+        self.receives
     }
 
     fn send(&mut self, pool: &mut Pool, mut packet: Packet) -> Result<(), Refused> {
@@ -318,6 +255,7 @@ impl Port for MemPort {
     }
 
     fn kick(&mut self, pool: &mut Pool) -> Kick {
+        self.visits += 1;
         if self.down {
             self.stats.kick_down += 1;
             return Kick::Down;
@@ -345,6 +283,7 @@ impl Port for MemPort {
     }
 
     fn complete(&mut self, pool: &mut Pool) -> usize {
+        self.visits += 1;
         if self.completion.is_empty() {
             std::mem::swap(&mut self.completion, &mut self.late);
         }

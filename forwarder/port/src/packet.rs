@@ -32,7 +32,7 @@ pub struct Packet {
     /// first. Known once it was looked at for a shaped link; zero before.
     more_on_wire: u16,
     ingress: u16,
-    /// [`weir_abi::NO_EGRESS`]: nobody has decided yet.
+    /// [`weir_abi::NO_EGRESS`]: the program named none.
     egress: u16,
     shape: Shape,
     mark: u8,
@@ -112,7 +112,7 @@ impl Packet {
         PortId(self.ingress)
     }
 
-    /// Where the gate sends it; `None`: nobody has decided yet.
+    /// The port that it leaves by, as the program has decided; `None`: it named none.
     #[inline]
     pub fn egress(&self) -> Option<PortId> {
         (self.egress != weir_abi::NO_EGRESS).then_some(PortId(self.egress))
@@ -173,18 +173,33 @@ impl Packet {
         self.flags & flag != 0
     }
 
-    /// Describes a piece of this packet: in a chain of its own, of another length. Without a
-    /// segment size it is no superframe any more. Its checksum is partial.
+    /// Describes a piece of this packet: in a chain of its own, of another length, of the same flow
+    /// and as old. Without a segment size it is no superframe any more. Its checksum is partial.
     pub(crate) fn piece(&self, head: Frame, frames: u16, len: u32, gso_size: u16) -> Self {
-        let mut piece = self.with_chain(head, frames);
-        piece.len = len;
-        piece.gso_size = gso_size;
-        piece.flags |= meta_flags::CSUM_PARTIAL;
+        let Self { ingress_ns, taken_ns, flow_hash, flow, flags, l4_off, .. } = *self;
+        let Self { vlan, ingress, egress, shape, mark, .. } = *self;
+        let (mut flags, mut gso_type) = (flags | meta_flags::CSUM_PARTIAL, shape.gso_type());
         if gso_size == 0 {
-            piece.shape = Shape::new(frames, 0);
-            piece.clear(meta_flags::GSO);
+            flags &= !meta_flags::GSO;
+            gso_type = 0;
         }
-        piece
+        Self {
+            ingress_ns,
+            taken_ns,
+            head,
+            len,
+            flow_hash,
+            flow,
+            flags,
+            l4_off,
+            gso_size,
+            vlan,
+            more_on_wire: 0,
+            ingress,
+            egress,
+            shape: Shape::new(frames, gso_type),
+            mark,
+        }
     }
 
     /// Reckons what all the segments take on the wire, from the length of their headers.
@@ -237,30 +252,6 @@ impl Packet {
     #[inline]
     pub fn vlan(&self) -> u16 {
         self.vlan
-    }
-
-    /// As described here, in another chain. It is of the same flow, and as old.
-    #[inline]
-    pub(crate) fn with_chain(&self, head: Frame, frames: u16) -> Self {
-        let Self { ingress_ns, taken_ns, len, flow_hash, flow, flags, l4_off, .. } = *self;
-        let Self { gso_size, vlan, more_on_wire, ingress, egress, shape, mark, .. } = *self;
-        Self {
-            ingress_ns,
-            taken_ns,
-            head,
-            len,
-            flow_hash,
-            flow,
-            flags,
-            l4_off,
-            gso_size,
-            vlan,
-            more_on_wire,
-            ingress,
-            egress,
-            shape: Shape::new(frames, shape.gso_type()),
-            mark,
-        }
     }
 
     #[inline]
@@ -342,39 +333,6 @@ impl Pool {
         }
     }
 
-    /// A second packet with the same bytes; `None` if there are not enough free frames.
-    pub fn copy(&mut self, packet: &Packet) -> Option<Packet> {
-        if self.available() < usize::from(packet.frames()) {
-            return None;
-        }
-        let mut from = packet.head_index();
-        let head = self.copy_frame(from)?;
-        let mut last = head.index();
-        loop {
-            from = self.next(from);
-            if from == NONE {
-                break;
-            }
-            let Some(frame) = self.copy_frame(from) else { break };
-            let idx = frame.into_index();
-            self.set_next(last, idx);
-            last = idx;
-        }
-        Some(packet.with_chain(head, packet.frames()))
-    }
-
-    fn copy_frame(&mut self, from: u32) -> Option<Frame> {
-        let frame = self.alloc()?;
-        let len = self.len_of(from);
-        // SAFETY: two different frames, each with `ROOM` bytes from `data` on, of which `len` are
-        // in use; the pool is borrowed exclusively and the caller holds `from`.
-        unsafe {
-            self.data(frame.index()).copy_from_nonoverlapping(self.data(from), usize::from(len));
-        }
-        self.set_len(&frame, len);
-        Some(frame)
-    }
-
     /// A packet with these bytes, described by `meta`; `None` if there are not enough frames, or
     /// the chain would be too long.
     pub fn compose(&mut self, bytes: &[u8], meta: &Meta) -> Option<Packet> {
@@ -414,41 +372,5 @@ impl Pool {
             self.set_owner(at, owner);
             at = self.next(at);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bytes(len: usize) -> Vec<u8> {
-        (0..len).map(|i| (i * 7 % 251) as u8).collect()
-    }
-
-    #[test]
-    fn a_copy_has_the_same_bytes_and_its_own_frames() {
-        for len in [1, 60, ROOM, ROOM + 1, 65_550] {
-            let mut pool = Pool::heap(40);
-            let mut packet = pool.compose(&bytes(len), &Meta::default()).unwrap();
-            assert_eq!(usize::from(packet.frames()), len.div_ceil(ROOM));
-            let copy = pool.copy(&packet).unwrap();
-            pool.head_mut(&mut packet).fill(0);
-            assert_eq!(pool.chunks(&copy).collect::<Vec<_>>().concat(), bytes(len));
-            assert_eq!(copy.len() as usize, len);
-            assert_eq!(pool.census().held, 2 * len.div_ceil(ROOM));
-            pool.release(copy);
-            pool.release(packet);
-            assert_eq!(pool.census().free, 40);
-        }
-    }
-
-    #[test]
-    fn a_copy_that_does_not_fit_takes_nothing() {
-        let mut pool = Pool::heap(5);
-        let packet = pool.compose(&bytes(3 * ROOM), &Meta::default()).unwrap();
-        assert!(pool.copy(&packet).is_none());
-        assert_eq!(pool.census().free, 2);
-        pool.release(packet);
-        assert_eq!(pool.census().free, 5);
     }
 }

@@ -65,8 +65,8 @@ impl Pool {
         }
     }
 
-    /// Frames that fill rings leave in the pool, so that copies and segments can be made even
-    /// while every port fills its quota.
+    /// Frames that fill rings leave in the pool, so that pieces and segments can be made
+    /// even while every port fills its quota.
     pub fn set_reserve(&mut self, frames: usize) {
         self.reserve = frames.min(self.count as usize);
     }

@@ -49,8 +49,6 @@ pub struct PortStats {
     /// Packets that software segmentation made beyond the superframes themselves: to the ledger
     /// they are copies.
     pub segments_made: u64,
-    /// Copies of group frames that the program left to the host: to the ledger they are copies.
-    pub overheard: u64,
     /// Superframes segmented in software.
     pub segmented: u64,
     /// Partial checksums completed here, not in the program.
@@ -78,6 +76,10 @@ pub trait Port {
 
     /// Appends at most `max` packets to `out`, and never makes it grow: no allocation.
     fn receive(&mut self, pool: &mut Pool, out: &mut Vec<Packet>, max: usize) -> usize;
+
+    /// Whether it has receive queues of its own. One that has none is to be looked after only while
+    /// something it was given is under way.
+    fn receives(&self) -> bool;
 
     /// Takes a packet, in order. It may not have left before the next [`Self::kick`].
     fn send(&mut self, pool: &mut Pool, packet: Packet) -> Result<(), Refused>;

@@ -152,7 +152,7 @@ pub(crate) fn any_socket() -> io::Result<OwnedFd> {
     )?)
 }
 
-/// A packet socket that neither blocks nor hears anything before [`bind_packet_socket`].
+/// A packet socket that neither blocks nor hears anything.
 pub(crate) fn packet_socket() -> io::Result<OwnedFd> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: a new descriptor or -1 comes back.
@@ -161,16 +161,11 @@ pub(crate) fn packet_socket() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Binds a packet socket to an interface. With protocol 0 it only sends.
-pub(crate) fn bind_packet_socket(
-    fd: BorrowedFd<'_>,
-    ifindex: u32,
-    protocol: u16,
-) -> io::Result<()> {
+/// Binds a packet socket to an interface, to which it only sends: its protocol is none.
+pub(crate) fn bind_packet_socket(fd: BorrowedFd<'_>, ifindex: u32) -> io::Result<()> {
     // SAFETY: zeros are a valid address structure.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as libc::c_ushort;
-    address.sll_protocol = protocol.to_be();
     address.sll_ifindex = libc::c_int::try_from(ifindex).map_err(io::Error::other)?;
     // SAFETY: the address is alive during the call and its length is right.
     check(unsafe {

@@ -47,7 +47,7 @@ impl VnetSocket {
         sys::set_int(fd.as_fd(), SOL_PACKET, PACKET_VNET_HDR, 1)?;
         sys::set_int(fd.as_fd(), SOL_PACKET, PACKET_QDISC_BYPASS, 1)?;
         sys::set_send_buffer(fd.as_fd(), SEND_BUFFER)?;
-        sys::bind_packet_socket(fd.as_fd(), ifindex, 0)?;
+        sys::bind_packet_socket(fd.as_fd(), ifindex)?;
         Ok(Self { fd, ifindex })
     }
 

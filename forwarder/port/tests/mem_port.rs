@@ -22,7 +22,6 @@ enum Op {
     Refill,
     Receive { max: usize },
     Send { count: usize },
-    Copy,
     Release,
     Kick,
     Complete,
@@ -37,7 +36,6 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Refill),
         3 => (1_usize..20).prop_map(|max| Op::Receive { max }),
         3 => (1_usize..20).prop_map(|count| Op::Send { count }),
-        1 => Just(Op::Copy),
         1 => Just(Op::Release),
         2 => Just(Op::Kick),
         2 => Just(Op::Complete),
@@ -80,7 +78,6 @@ struct World {
     tx: MemPort,
     held: Vec<Packet>,
     pushed: u64,
-    copies: u64,
     released: u64,
     lost: u64,
 }
@@ -95,7 +92,6 @@ impl World {
             tx: MemPort::new(PortId(2), 64).with_faults(faults.clone()).with_egress(9000, features),
             held: Vec::with_capacity(64),
             pushed: 0,
-            copies: 0,
             released: 0,
             lost: 0,
         }
@@ -125,15 +121,6 @@ impl World {
                 assert_eq!(self.held.capacity(), 64, "receive must not allocate");
             }
             Op::Send { count } => self.send(count),
-            Op::Copy => {
-                if self.held.len() < 64
-                    && let Some(packet) = self.held.first()
-                    && let Some(copy) = self.pool.copy(packet)
-                {
-                    self.held.push(copy);
-                    self.copies += 1;
-                }
-            }
             Op::Release => {
                 if let Some(packet) = self.held.pop() {
                     self.pool.release(packet);
@@ -166,7 +153,7 @@ impl World {
         }
     }
 
-    /// received + copies = delivered + lost + in flight, on each side of the ports.
+    /// received + segments = delivered + lost + in flight, on each side of the ports.
     fn check(&mut self) {
         let census = self.pool.census();
         assert!(census.adds_up(), "{census:?}");
@@ -174,7 +161,7 @@ impl World {
         if self.rx.rx_waiting() == 0 && census.rx == 0 {
             assert_eq!(self.pushed, rx.rx_packets + rx.losses.total(), "{rx:?}");
         }
-        let came = rx.rx_packets + self.copies + tx.segments_made;
+        let came = rx.rx_packets + tx.segments_made;
         let went = tx.tx_packets + tx.losses.get(Reason::TxBusy) + self.lost + self.released;
         let there = (self.held.len() + self.tx.tx_outstanding()) as u64;
         assert_eq!(came, went + there, "{tx:?}");

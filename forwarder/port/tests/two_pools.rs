@@ -30,7 +30,6 @@ enum Op {
     Send {
         count: usize,
     },
-    Copy,
     Release,
     Kick,
     Complete,
@@ -48,7 +47,6 @@ fn op() -> impl Strategy<Value = (usize, Op)> {
         3 => (1_usize..20).prop_map(|max| Op::Receive { max }),
         4 => (1_usize..20).prop_map(|count| Op::HandOver { count }),
         3 => (1_usize..20).prop_map(|count| Op::Send { count }),
-        1 => Just(Op::Copy),
         1 => Just(Op::Release),
         2 => Just(Op::Kick),
         2 => Just(Op::Complete),
@@ -135,14 +133,6 @@ fn run(here: &mut Side, there: &mut Side, faults: &Faults, op: &Op) {
             there.held.extend(here.held.drain(..count));
         }
         Op::Send { count } => here.send(count),
-        Op::Copy => {
-            if let Some(packet) = here.held.first()
-                && here.held.len() < here.held.capacity()
-                && let Some(copy) = here.pool.copy(packet)
-            {
-                here.held.push(copy);
-            }
-        }
         Op::Release => {
             if let Some(packet) = here.held.pop() {
                 here.pool.release(packet);

@@ -118,11 +118,7 @@ fn told(what: &TraceEvent) -> (&'static str, String) {
             let waited = us(*waited_ns);
             ("taken", format!("by the worker on core {core}, {} in the ring", waited.trim()))
         }
-        TraceEvent::Decided { to, .. } if to.is_empty() => ("decided", "for no port".to_owned()),
-        TraceEvent::Decided { to, flooded: true } => {
-            ("decided", format!("flooded to {}", to.join(", ")))
-        }
-        TraceEvent::Decided { to, flooded: false } => ("decided", format!("to {}", to.join(", "))),
+        TraceEvent::Decided { to } => ("decided", format!("to {to}")),
         TraceEvent::Cut { to, pieces } => ("cut", format!("into {pieces} pieces for {to}")),
         TraceEvent::Released { to, container_ns } => {
             ("released", format!("for {to}, {} in its container", us(*container_ns).trim()))
@@ -179,7 +175,7 @@ mod tests {
             &[
                 (0, TraceEvent::Steered),
                 (12_340, TraceEvent::Taken { core: 1, waited_ns: 12_340 }),
-                (12_340, TraceEvent::Decided { to: vec![to()], flooded: false }),
+                (12_340, TraceEvent::Decided { to: to() }),
                 (15_000, TraceEvent::Released { to: to(), container_ns: 2660 }),
                 (1_015_000, TraceEvent::Sent { to: to(), queue_ns: 1_000_000 }),
                 (

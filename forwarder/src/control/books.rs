@@ -91,6 +91,7 @@ pub struct WorkerBooks {
     pub tx_packets: u64,
     pub tx_bytes: u64,
     pub tx_superframes: u64,
+    /// Made here by cutting superframes, beyond the superframes themselves.
     pub copies: u64,
     pub lost: Losses,
     pub checksums_completed: u64,
@@ -115,7 +116,7 @@ impl WorkerBooks {
         self.tx_packets += stats.tx_packets;
         self.tx_bytes += stats.tx_bytes;
         self.tx_superframes += stats.tx_superframes;
-        self.copies += port.copies + stats.segments_made + stats.overheard;
+        self.copies += port.copies + stats.segments_made;
         self.checksums_completed += stats.checksums_completed;
         self.segmented += stats.segmented;
         self.kicks += stats.kicks;

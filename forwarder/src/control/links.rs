@@ -1,9 +1,8 @@
-//! The interfaces of the host as weir sees them: a snapshot, a stream of changes, the bridge's FDB,
-//! and who may become a port. Invariant: read only; nothing in here changes a setting.
+//! The interfaces of the host as weir sees them: a snapshot, a stream of changes, and who may become a
+//! port. Invariant: read only; nothing in here changes a setting.
 
 mod decode;
 mod dropped;
-mod fdb;
 mod guard;
 mod overrun;
 mod watch;
@@ -17,7 +16,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::libc;
 
 pub(crate) use self::dropped::tx_dropped;
-pub use self::fdb::{FdbEntry, FdbKind};
 pub use self::guard::{
     GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port, refuse_default_route,
 };
@@ -200,11 +198,6 @@ impl Links {
     /// The XDP programs on all interfaces, by interface index, and nothing else: that takes little.
     pub async fn programs(&self) -> Result<BTreeMap<u32, XdpAttached>, LinksError> {
         self.ask(read_programs).await
-    }
-
-    /// The FDB entries of all bridges.
-    pub async fn fdb(&self) -> Result<Vec<FdbEntry>, LinksError> {
-        self.ask(fdb::read).await
     }
 
     /// Follows what happens from now on.

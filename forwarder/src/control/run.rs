@@ -34,7 +34,7 @@ use super::bridge::state::{Address, Change};
 use super::bridge::watch::BridgeWatch;
 use super::config::ConfigErrors;
 use super::dump::files;
-use super::forwarder::{ApplyError, Forwarder, News};
+use super::forwarder::{ApplyError, Forwarder};
 use super::links::{
     Event, GuardError, Links, LinksError, Snapshot, Watch, check_bridge, check_port,
 };
@@ -45,14 +45,10 @@ use super::plan::{Plan, PortPlan};
 use super::privileges::check_privileges;
 use super::settings::HostSettings;
 use super::watch::desk::Desk;
-use crate::worker::FdbNews;
 
 /// Events are followed as they come; this often the whole is compared, in case one was missed and
 /// to try again what failed.
 const COMPARE_EVERY: Duration = Duration::from_secs(2);
-/// The pace at which learned addresses are spread, some at a time.
-const SPREAD_EVERY: Duration = Duration::from_millis(5);
-
 /// How long whoever watches may take to end when the forwarder does.
 const WATCH_ENDS: Duration = Duration::from_secs(2);
 /// How long the forwarder's end waits for who holds its lock: changes have ended by then, or given up.
@@ -103,12 +99,11 @@ pub async fn run(
         // It may have been made just now, and the ports' place in it with it.
         watch = links.watch().await.context("the interfaces cannot be followed")?;
     }
-    let (mut forwarder, mut news) = Forwarder::start(plan, settings, watch.snapshot(), force)?;
+    let mut forwarder = Forwarder::start(plan, settings, watch.snapshot(), force)?;
     let mut bridge = match bridge {
         Some(bridge) => {
             forwarder.take_bridge(&bridge);
-            let ifindex = bridge.ifindex;
-            Some(BridgeWatch::open(ifindex).await.context("the bridge cannot be read")?)
+            Some(BridgeWatch::open(bridge.ifindex).await.context("the bridge cannot be read")?)
         }
         None => None,
     };
@@ -121,7 +116,7 @@ pub async fn run(
         }
         None => None,
     };
-    let begun = end.bound(begin(&mut forwarder, &links, &watch, bridge.as_ref())).await;
+    let begun = end.bound(begin(&mut forwarder, &watch, bridge.as_ref())).await;
     if let None | Some(Err(_)) = begun {
         let _ = forwarder.stop(false).await;
         return begun.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS);
@@ -147,7 +142,6 @@ pub async fn run(
     let follow = follow(
         &forwarder,
         (&mut watch, &mut bridge, &mut keeper),
-        &mut news,
         &end,
         &mut hangup,
         &reread,
@@ -200,7 +194,6 @@ fn scrape(
 
 async fn begin(
     forwarder: &mut Forwarder,
-    links: &Links,
     watch: &Watch,
     bridge: Option<&BridgeWatch>,
 ) -> anyhow::Result<()> {
@@ -212,10 +205,6 @@ async fn begin(
         forwarder.look_for_foreign_rules(bridge.state()).await;
         forwarder.mirror(bridge.state());
     }
-    // What the bridge knows already spares the first frames a flood.
-    for entry in links.fdb().await.unwrap_or_default() {
-        forwarder.hint(&entry);
-    }
     Ok(())
 }
 
@@ -223,7 +212,6 @@ async fn begin(
 async fn follow(
     forwarder: &Mutex<Forwarder>,
     (watch, bridge, keeper): (&mut Watch, &mut Option<BridgeWatch>, &mut Option<Refresher>),
-    news: &mut News,
     end: &End,
     hangup: &mut Signal,
     reread: &Reread,
@@ -231,24 +219,19 @@ async fn follow(
 ) -> anyhow::Result<()> {
     let mut compare = interval(COMPARE_EVERY);
     compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut spread = interval(SPREAD_EVERY);
-    spread.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut settled = true;
     let mut refresh = after(bridge.as_ref().map_or(COMPARE_EVERY, |it| period(it.state())));
     let mut workers = RollCall::<XskPort>::of(forwarder.lock().await.askers());
     let newcomers = forwarder.lock().await.newcomers();
     let mut own_pair =
         forwarder.lock().await.watch_pair().await.context("weir's own pair cannot be followed")?;
     loop {
-        // Signals first. Of the rest, guests can make as many events and learned addresses as they
-        // like, so neither comes before the other, and the comparison, which is rare, before both.
+        // Signals first. Of the rest, guests can make as many addresses for the bridge to learn as they
+        // like, so none comes before another, and the comparison, which is rare, before all.
         let rest = async {
             tokio::select! {
                 event = watch.next() => Rest::Event(event),
                 event = pair::next_of(&mut own_pair) => Rest::Pair(event),
                 changes = next_of(bridge) => Rest::Bridge(changes),
-                Some(heard) = news.recv() => Rest::Heard(heard),
-                _ = spread.tick(), if !settled => Rest::Spread,
                 () = told(newcomers.as_deref()) => Rest::Newcomer,
             }
         };
@@ -318,16 +301,6 @@ async fn follow(
                     tracing::trace!(?round, "addresses are kept alive");
                 }
             }
-            Rest::Spread => {
-                let mut forwarder = forwarder.lock().await;
-                forwarder.spread_addresses();
-                settled = forwarder.is_settled();
-            }
-            Rest::Heard(heard) => {
-                let mut forwarder = forwarder.lock().await;
-                forwarder.hear(&heard);
-                settled = forwarder.is_settled();
-            }
         }
     }
 }
@@ -349,8 +322,6 @@ enum Rest {
     Compare,
     /// What the bridge no longer sees is to be kept alive.
     Refresh,
-    Spread,
-    Heard(FdbNews),
     /// A port is served from now on that the bridge knows more of.
     Newcomer,
     Pair(Result<PairEvent, PairError>),

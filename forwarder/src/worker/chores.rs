@@ -1,4 +1,4 @@
-//! What is not done for every frame: commands, ageing, ports that leave, numbers.
+//! What is not done for every frame: commands, ports that leave, numbers.
 //!
 //! Invariant: a port that is asked back is handed over once the kernel has completed what it was
 //! given, or after a bound; it is never handed over while the worker still queues for it.
@@ -9,14 +9,12 @@ use tokio::sync::oneshot;
 use weir_core::{PortId, PortSettings, Reason};
 use weir_port::{Port, clock_monotonic_ns};
 
-use super::command::{Change, Command, FdbNews, NewPort, Taken};
+use super::command::{Change, Command, NewPort, Taken};
 use super::lanes::BURST;
 use super::look::port_snapshot;
 use super::switching::settle;
 use super::turn::Worker;
 
-/// Addresses looked at for their age per round of chores.
-const AGED_PER_ROUND: usize = 64;
 /// How long a leaving port may wait for the kernel to complete what it was given.
 const LEAVING_NS: u64 = 20_000_000;
 
@@ -34,14 +32,12 @@ pub(super) struct Leaving<P> {
 }
 
 impl<P: Port> Worker<P> {
-    /// What is not done for every frame: commands, ageing, ports that leave.
+    /// What is not done for every frame: commands, ports that leave.
     pub(super) fn chores(&mut self, now_ns: u64) {
-        self.engine.fdb_mut().age(now_ns, AGED_PER_ROUND);
         self.measure.chores(now_ns);
         if let Some(gathering) = &mut self.gathering {
             gathering.chores(now_ns, self.lanes.ids());
         }
-        self.tell_news();
         self.spread_spares();
         self.let_go(now_ns);
         loop {
@@ -98,11 +94,6 @@ impl<P: Port> Worker<P> {
                     lane.port.retune(mtu, features);
                 }
             }
-            Command::Learn { mac, vlan, port } => {
-                if self.engine.ports().contains(port) {
-                    self.engine.fdb_mut().learn(now_ns, mac, vlan, port);
-                }
-            }
             Command::Ping { done } => {
                 let _ = done.send(());
             }
@@ -138,11 +129,12 @@ impl<P: Port> Worker<P> {
     pub(super) fn add(&mut self, new: NewPort<P>, now_ns: u64) {
         let NewPort { id, settings, mut port } = new;
         port.refill(&mut self.pool);
-        // The control side keeps slots apart; were it to fail to, the newcomer is served and floods
-        // no one: its frames are lost under `port_gone`.
+        // The control side keeps slots apart; were it to fail to, the newcomer is served as the port
+        // that was there.
         let _ = self.engine.add_port(now_ns, id, &settings);
         self.measure.add_port(id);
-        self.lanes.insert(id, port);
+        let receives = port.receives();
+        self.lanes.insert(id, port, receives);
     }
 
     /// New promises, all of them between the same two turns.
@@ -155,15 +147,6 @@ impl<P: Port> Worker<P> {
             self.engine.set_scheduler(now_ns, scheduler);
         }
         self.tell_program();
-    }
-
-    /// Passes on what was learned. Whoever listens is gone only when the forwarder ends.
-    fn tell_news(&mut self) {
-        let whole = self.engine.fdb_mut().take_changes(&mut self.changes);
-        if whole || !self.changes.is_empty() {
-            let changes = std::mem::take(&mut self.changes);
-            let _ = self.news.send(FdbNews { worker: self.peers.index(), changes, whole });
-        }
     }
 
     /// Empty containers that gathered here go to who has to make new ones otherwise.

@@ -5,9 +5,7 @@
 //! any more is not carried out, so that nothing changes that the control side does not know of.
 
 use tokio::sync::oneshot;
-use weir_core::{
-    FdbChange, FlowRow, FlowSum, Mac, PortId, PortSettings, Reason, SchedulerSettings, VifLatency,
-};
+use weir_core::{FlowRow, FlowSum, PortId, PortSettings, Reason, SchedulerSettings, VifLatency};
 use weir_port::TxFeatures;
 
 use super::gathering::Gathering;
@@ -42,15 +40,6 @@ pub struct Taken<P> {
     pub last: PortSnapshot,
 }
 
-/// What a worker learned or forgot, for the program's table and for the other workers.
-#[derive(Debug)]
-pub struct FdbNews {
-    pub worker: usize,
-    pub changes: Vec<FdbChange>,
-    /// More changed than could be noted: `changes` is the whole table.
-    pub whole: bool,
-}
-
 /// What changes while traffic flows. Ports that the worker does not know are passed over.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
@@ -83,8 +72,6 @@ pub enum Command<P> {
     Reclaim { id: PortId, done: oneshot::Sender<usize> },
     /// The device changed.
     Retune { id: PortId, mtu: u32, features: TxFeatures },
-    /// Somebody else (a bridge's table) knows where this address is.
-    Learn { mac: Mac, vlan: u16, port: PortId },
     /// Say that you are there.
     Ping { done: oneshot::Sender<()> },
     /// Everything the worker knows of itself.
@@ -122,7 +109,7 @@ impl<P> Command<P> {
             Self::FlowSums { done } => done.is_closed(),
             Self::Watch { done, .. } => done.is_closed(),
             // These nobody waits for.
-            Self::Retune { .. } | Self::Learn { .. } | Self::Stop { .. } => false,
+            Self::Retune { .. } | Self::Stop { .. } => false,
         }
     }
 }

@@ -9,12 +9,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
-use tokio::sync::{mpsc::UnboundedSender, oneshot};
+use tokio::sync::oneshot;
 use weir_core::sched::Caps;
-use weir_core::{EngineConfig, FlowSum, Mac, PortId, PortSettings, Reason, VifLatency};
+use weir_core::{EngineConfig, FlowSum, PortId, PortSettings, Reason, VifLatency};
 use weir_port::{Cells, Pool, Port, TxFeatures};
 
-use super::command::{Change, Command, FdbNews, FlowPage, NewPort, Taken};
+use super::command::{Change, Command, FlowPage, NewPort, Taken};
 use super::doorbell::Doorbell;
 use super::gathering::Gathering;
 use super::idle::IdlePolicy;
@@ -38,8 +38,6 @@ pub struct WorkerSettings {
     pub caps: Arc<Caps>,
     /// The program's shed bits, shared by all workers.
     pub shed: Cells,
-    /// Who listens to what is learned.
-    pub news: UnboundedSender<FdbNews>,
     /// Its ends of the rings to the other workers.
     pub peers: Peers,
 }
@@ -207,13 +205,6 @@ impl<P> Asker<P> {
 
     pub fn retune(&self, id: PortId, mtu: u32, features: TxFeatures) -> Result<(), NoAnswer> {
         self.send(Command::Retune { id, mtu, features })
-    }
-
-    /// A worker that owes an answer is told nothing: guests can make as many addresses as they like,
-    /// and frames for what it does not know are flooded.
-    pub fn learn(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), NoAnswer> {
-        self.patience.check()?;
-        self.send(Command::Learn { mac, vlan, port })
     }
 
     /// Takes what was recorded of a source's packets since the last time.

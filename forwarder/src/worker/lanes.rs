@@ -1,9 +1,12 @@
-//! The worker's ports, by slot, and the order in which they are served.
+//! The worker's ports, by slot: which of them a turn looks after, and in what order.
 //!
-//! Invariant: `serving` lists exactly the occupied slots, each once. Serving starts one port later
-//! every turn, so that no port's frames always reach the queues first.
+//! Invariant: `all` has exactly the occupied slots, `receiving` those of them whose port has receive
+//! queues of its own, each once. A port without is in `tended` from when something is to be sent to it
+//! until all of that has been sent: a turn costs nothing for ports that have nothing. Receiving starts
+//! one port later every turn, so that no port's frames always reach the queues first.
 
-use weir_core::{Losses, MAX_PORTS, PortId};
+use weir_core::{Losses, MAX_PORTS, PortId, PortSet};
+use weir_port::Port;
 
 use super::sent::SentLog;
 
@@ -68,7 +71,9 @@ impl Budget {
 #[derive(Debug)]
 pub(super) struct Lanes<P> {
     slots: Vec<Option<Lane<P>>>,
-    serving: Vec<PortId>,
+    all: PortSet,
+    receiving: Vec<PortId>,
+    tended: PortSet,
     first: usize,
 }
 
@@ -76,7 +81,9 @@ impl<P> Lanes<P> {
     pub(super) fn new() -> Self {
         Self {
             slots: std::iter::repeat_with(|| None).take(MAX_PORTS).collect(),
-            serving: Vec::with_capacity(MAX_PORTS),
+            all: PortSet::EMPTY,
+            receiving: Vec::with_capacity(MAX_PORTS),
+            tended: PortSet::EMPTY,
             first: 0,
         }
     }
@@ -90,8 +97,9 @@ impl<P> Lanes<P> {
         self.slots.get(usize::from(id.0)).and_then(Option::as_ref)
     }
 
-    /// Puts a port into its slot; gives back one that was there.
-    pub(super) fn insert(&mut self, id: PortId, port: P) -> Option<P> {
+    /// Puts a port into its slot; gives back one that was there. `receives`: it has receive queues of
+    /// its own.
+    pub(super) fn insert(&mut self, id: PortId, port: P, receives: bool) -> Option<P> {
         let before = self.remove(id);
         if let Some(slot) = self.slots.get_mut(usize::from(id.0)) {
             let losses = Losses::default();
@@ -105,44 +113,86 @@ impl<P> Lanes<P> {
                 shared: Received::default(),
                 sent,
             });
-            self.serving.push(id);
+            self.all.insert(id);
+            if receives {
+                self.receiving.push(id);
+                self.tended.insert(id);
+            }
         }
         before.map(|lane| lane.port)
     }
 
     pub(super) fn remove(&mut self, id: PortId) -> Option<Lane<P>> {
         let lane = self.slots.get_mut(usize::from(id.0)).and_then(Option::take)?;
-        self.serving.retain(|&served| served != id);
+        self.all.remove(id);
+        self.receiving.retain(|&receiving| receiving != id);
+        self.tended.remove(id);
         Some(lane)
     }
 
+    /// Ports with receive queues of their own.
     #[inline]
-    pub(super) fn len(&self) -> usize {
-        self.serving.len()
+    pub(super) fn receiving(&self) -> usize {
+        self.receiving.len()
     }
 
-    /// The `nth` port to serve in this turn.
+    /// The `nth` of them in this turn.
     #[inline]
     pub(super) fn nth(&self, nth: usize) -> Option<PortId> {
-        let count = self.serving.len();
+        let count = self.receiving.len();
         let mut at = self.first + nth;
         if at >= count {
             at -= count;
         }
-        self.serving.get(at).copied()
+        self.receiving.get(at).copied()
     }
 
     /// The next turn begins with another port.
     #[inline]
     pub(super) fn rotate(&mut self) {
         self.first += 1;
-        if self.first >= self.serving.len() {
+        if self.first >= self.receiving.len() {
             self.first = 0;
         }
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = PortId> + '_ {
-        self.serving.iter().copied()
+        self.all.iter()
+    }
+
+    /// The ports to be looked after: those that receive, and those with something under way.
+    #[inline]
+    pub(super) fn tended(&self) -> PortSet {
+        self.tended
+    }
+
+    pub(super) fn any_tended(&self, is: impl Fn(&Lane<P>) -> bool) -> bool {
+        self.tended.iter().any(|id| self.get(id).is_some_and(&is))
+    }
+
+    /// Something is to be sent to this port.
+    #[inline]
+    pub(super) fn tend(&mut self, id: PortId) {
+        if self.all.contains(id) {
+            self.tended.insert(id);
+        }
+    }
+
+    /// Nothing is under way at a port that only sends.
+    #[inline]
+    pub(super) fn let_be(&mut self, id: PortId) {
+        self.tended.remove(id);
+    }
+}
+
+impl<P: Port> Lane<P> {
+    /// A port that only sends has sent everything that it was given, and is known to be up.
+    #[inline]
+    pub(super) fn is_at_rest(&self) -> bool {
+        !self.port.receives()
+            && !self.refused
+            && self.port.tx_outstanding() == 0
+            && self.sent.is_empty()
     }
 }
 
@@ -154,12 +204,12 @@ mod tests {
     fn every_port_is_served_once_a_turn_and_each_is_first_in_its_turn() {
         let mut lanes = Lanes::new();
         for id in [3, 7, 200] {
-            assert!(lanes.insert(PortId(id), id).is_none());
+            assert!(lanes.insert(PortId(id), id, true).is_none());
         }
         let mut firsts = Vec::new();
         for _ in 0..3 {
             let served: Vec<u16> =
-                (0..lanes.len()).filter_map(|n| lanes.nth(n)).map(|id| id.0).collect();
+                (0..lanes.receiving()).filter_map(|n| lanes.nth(n)).map(|id| id.0).collect();
             let mut sorted = served.clone();
             sorted.sort_unstable();
             assert_eq!(sorted, [3, 7, 200]);
@@ -197,12 +247,30 @@ mod tests {
     #[test]
     fn a_removed_port_is_served_no_more() {
         let mut lanes = Lanes::new();
-        lanes.insert(PortId(1), 'a');
-        lanes.insert(PortId(2), 'b');
+        lanes.insert(PortId(1), 'a', true);
+        lanes.insert(PortId(2), 'b', true);
         lanes.rotate();
         assert_eq!(lanes.remove(PortId(2)).map(|lane| lane.port), Some('b'));
         assert_eq!(lanes.ids().collect::<Vec<_>>(), [PortId(1)]);
         assert_eq!(lanes.nth(0), Some(PortId(1)));
         assert!(lanes.get_mut(PortId(2)).is_none());
+    }
+
+    #[test]
+    fn a_port_that_only_sends_is_looked_after_while_it_has_something() {
+        let mut lanes = Lanes::new();
+        lanes.insert(PortId(1), 'a', true);
+        lanes.insert(PortId(2), 'b', false);
+        let tended = |lanes: &Lanes<char>| lanes.tended().iter().collect::<Vec<_>>();
+        assert_eq!((lanes.receiving(), tended(&lanes)), (1, vec![PortId(1)]));
+        lanes.tend(PortId(2));
+        lanes.tend(PortId(9));
+        assert_eq!((lanes.receiving(), tended(&lanes)), (1, vec![PortId(1), PortId(2)]));
+        assert!(lanes.any_tended(|lane| lane.port == 'b'));
+        lanes.let_be(PortId(2));
+        assert_eq!(tended(&lanes), [PortId(1)]);
+        lanes.tend(PortId(2));
+        lanes.remove(PortId(2));
+        assert_eq!(tended(&lanes), [PortId(1)]);
     }
 }

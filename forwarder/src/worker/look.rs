@@ -40,8 +40,6 @@ impl<P: Port> Worker<P> {
             handed_over: self.peers.handed_over(),
             taken_over: self.peers.taken_over(),
             census: self.pool.census(),
-            fdb_entries: self.engine.fdb().len(),
-            fdb_capacity: self.fdb_capacity,
             orphan_losses,
         }
     }
@@ -87,8 +85,8 @@ pub(super) fn port_snapshot<P: Port>(
     stats.rx_bytes += lane.shared.bytes;
     stats.rx_superframes += lane.shared.superframes;
     // Of the shared ring it is known only how much waits there of all ports together.
-    let shares = lane.port.fds().next().is_none();
-    let rx_waiting = if shares { in_shared_ring } else { lane.port.rx_waiting() as u64 };
+    let rx_waiting =
+        if lane.port.receives() { lane.port.rx_waiting() as u64 } else { in_shared_ring };
     PortSnapshot {
         id,
         stats,

@@ -1,13 +1,13 @@
 //! The hot side: one pinned thread per core that moves frames, run to completion.
 //!
-//! - [`turn`]: the loop itself; receive, switch, queue, send
+//! - [`turn`]: the loop itself; receive, queue, send
 //! - [`gathering`]: the receive ring that ports share
 //! - [`switching`]: what happens to one packet
 //! - [`chores`]: what is not done for every frame
 //! - [`transfer`], [`remotes`]: what passes between workers; [`doorbell`]: waking one that sleeps
 //! - [`measure`], [`headers`], [`sent`]: flows and times of every packet; [`tap`]: watching single ones
 //! - [`lanes`]: the worker's ports, and the order in which they are served
-//! - [`idle`]: when to look again and when to sleep
+//! - [`idle`]: when to look again and when to sleep; [`sleep`]: sleeping
 //! - [`regimes`]: where the worker's own time goes
 //! - [`command`]: what the control side may ask, answered between turns
 //! - [`handle`]: the control side's end of it; [`patience`]: how long it waits
@@ -31,6 +31,7 @@ mod patience;
 pub mod regimes;
 mod remotes;
 mod sent;
+mod sleep;
 pub mod snapshot;
 mod switching;
 mod tap;
@@ -40,7 +41,7 @@ mod turn;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Change, Command, FdbNews, FlowPage, NewPort, Taken};
+pub use command::{Change, Command, FlowPage, NewPort, Taken};
 pub use gathering::{Gathering, ROOM_WORDS, Room};
 pub use handle::{Asker, WorkerHandle, WorkerSettings};
 pub use idle::IdlePolicy;

@@ -46,7 +46,7 @@ impl Patience {
     }
 
     /// `Late`, if it was so the last time, and nothing was heard since.
-    pub(super) fn check(&self) -> Result<(), NoAnswer> {
+    fn check(&self) -> Result<(), NoAnswer> {
         match self.owes_since_ns.load(Ordering::Relaxed) {
             0 => Ok(()),
             since_ns => Err(self.late(since_ns)),

@@ -12,7 +12,8 @@ pub struct PortSnapshot {
     pub stats: PortStats,
     /// Losses of frames that came in here, decided by the worker.
     pub losses: Losses,
-    /// Copies made of frames that came in here (floods).
+    /// Pieces made of superframes that came in here, beyond the superframes themselves: to the ledger
+    /// they are copies.
     pub copies: u64,
     /// Steered frames that still wait in the receive ring.
     pub rx_waiting: u64,
@@ -78,8 +79,6 @@ pub struct WorkerSnapshot {
     pub held_packets: u64,
     pub held_bytes: u64,
     pub census: Census,
-    pub fdb_entries: usize,
-    pub fdb_capacity: usize,
     /// Losses that no port of now can be charged with: frames of ports that are gone.
     pub orphan_losses: Losses,
 }

@@ -3,20 +3,12 @@
 //! Invariant: each function leaves its packet in exactly one place: in the engine, in the port, or
 //! released and counted under a reason.
 
-use weir_core::{Container, Decision, Engine, Key, Losses, Mac, Next, PortId, PortSet, Reason};
+use weir_core::{Container, Engine, Losses, Next, PortId, Reason};
 use weir_port::{Packet, Pool, Port, Refused};
 
 use super::lanes::Lane;
 use super::measure::Measure;
 use super::tap::Tap;
-
-/// The addresses a frame is switched by.
-#[inline]
-pub(super) fn key_of(head: &[u8], vlan: u16) -> Option<Key> {
-    let (dst, rest) = head.split_first_chunk::<6>()?;
-    let (src, rest) = rest.split_first_chunk::<6>()?;
-    (rest.len() >= 2).then(|| Key { dst: Mac::from(*dst), src: Mac::from(*src), vlan })
-}
 
 /// What a packet needs on its way into the engine.
 pub(super) struct Intake<'a, P> {
@@ -33,32 +25,14 @@ pub(super) struct Intake<'a, P> {
 }
 
 impl<P> Intake<'_, P> {
-    /// Sends a packet on its way: where the gate has decided, there; else where the addresses say.
+    /// Queues a packet for the port that the program has named; a superframe that would hold a slow
+    /// link for long is cut.
     #[inline]
     pub(super) fn take(&mut self, packet: Packet) {
-        if let Some(egress) = packet.egress() {
-            if packet.mark() != 0 {
-                self.tap.decided(self.now_ns, &packet, &Decision::To(egress));
-            }
-            return self.offer(egress, packet);
-        }
-        let Some(key) = key_of(self.pool.head(&packet), packet.vlan()) else {
-            return self.lose(packet, Reason::Malformed);
-        };
-        let decision = self.engine.decide(self.now_ns, self.ingress, &key);
+        let Some(egress) = packet.egress() else { return self.lose(packet, Reason::NoEgress) };
         if packet.mark() != 0 {
-            self.tap.decided(self.now_ns, &packet, &decision);
+            self.tap.decided(self.now_ns, &packet, egress);
         }
-        match decision {
-            Decision::To(egress) => self.offer(egress, packet),
-            Decision::Flood(egresses) => self.flood(egresses, packet),
-            Decision::Drop(reason) => self.lose(packet, reason),
-        }
-    }
-
-    /// Queues a packet for one port; a superframe that would hold a slow link for long is cut.
-    #[inline]
-    pub(super) fn offer(&mut self, egress: PortId, packet: Packet) {
         if packet.is_superframe() {
             let most = self.engine.piece_bytes(egress);
             if most != u32::MAX {
@@ -97,31 +71,8 @@ impl<P> Intake<'_, P> {
         *self.pieces = pieces;
     }
 
-    /// One copy per port; the last gets the frame itself.
-    pub(super) fn flood(&mut self, egresses: PortSet, packet: Packet) {
-        let mut left = egresses.len();
-        for egress in egresses.iter() {
-            left -= 1;
-            if left == 0 {
-                self.offer(egress, packet);
-                return;
-            }
-            self.lane.copies += 1;
-            match self.pool.copy(&packet) {
-                Some(copy) => self.offer(egress, copy),
-                None => {
-                    self.lane.losses.add(Reason::NoFrames, 1);
-                    if self.tap.is_on() {
-                        self.tap.lost(self.now_ns, &packet, self.pool, Reason::NoFrames);
-                    }
-                }
-            }
-        }
-        self.lose(packet, Reason::NoEgress);
-    }
-
     #[inline]
-    pub(super) fn lose(&mut self, packet: Packet, reason: Reason) {
+    fn lose(&mut self, packet: Packet, reason: Reason) {
         self.lane.losses.add(reason, 1);
         self.measure.lost(&packet, reason);
         if self.tap.is_on() {

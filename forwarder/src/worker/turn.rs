@@ -1,17 +1,16 @@
-//! The loop: receive from every port, switch, queue, send to every port that has something.
+//! The loop: receive from every ring, queue, send to every port that has something.
 //!
 //! Invariant: a packet that leaves `receive` ends in exactly one place: handed to a port, held by
 //! the engine, or released and counted under a reason. The clock is read once a turn.
 
 use std::sync::mpsc::Receiver;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::sync::{mpsc::UnboundedSender, oneshot};
-use weir_core::{Container, Engine, FdbChange, Losses, PortId, Reason};
+use tokio::sync::oneshot;
+use weir_core::{Container, Engine, Losses, PortId, Reason};
 use weir_port::{Cells, Kick, Packet, Pool, Port, clock_monotonic_ns};
 
 use super::chores::Leaving;
-use super::command::{Command, FdbNews};
+use super::command::Command;
 use super::gathering::Gathering;
 use super::handle::WorkerSettings;
 use super::idle::{IdlePolicy, Moment, Wait, wait};
@@ -29,9 +28,7 @@ const PIECES: usize = 128;
 /// Containers taken from one other worker in a turn.
 const HANDED: usize = 64;
 /// How often the worker looks after its house while it is awake.
-const CHORES_EVERY_NS: u64 = 1_000_000;
-/// The longest sleep: commands end it at once, so this only bounds the ageing of addresses.
-const LONGEST_SLEEP_NS: u64 = 100_000_000;
+pub(super) const CHORES_EVERY_NS: u64 = 1_000_000;
 
 #[derive(Debug)]
 pub struct Worker<P> {
@@ -56,20 +53,16 @@ pub struct Worker<P> {
     pub(super) remotes: Remotes,
     /// The program's shed bits.
     pub(super) shed: Cells,
-    pub(super) news: UnboundedSender<FdbNews>,
-    pub(super) changes: Vec<FdbChange>,
     /// When something that waits here may go, as of the last turn.
     pub(super) due_ns: Option<u64>,
     pub(super) orphan_losses: Losses,
     pub(super) stopping: Option<oneshot::Sender<Box<WorkerSnapshot>>>,
     pub(super) running: bool,
-    pub(super) fdb_capacity: usize,
 }
 
 impl<P: Port> Worker<P> {
     pub fn new(settings: WorkerSettings, pool: Pool, inbox: Receiver<Command<P>>) -> Self {
         let now_ns = clock_monotonic_ns();
-        let fdb_capacity = settings.engine.fdb_capacity;
         Self {
             core: settings.core,
             idle: settings.idle,
@@ -89,13 +82,10 @@ impl<P: Port> Worker<P> {
             peers: settings.peers,
             remotes: Remotes::new(),
             shed: settings.shed,
-            news: settings.news,
-            changes: Vec::new(),
             due_ns: None,
             orphan_losses: Losses::default(),
             stopping: None,
             running: true,
-            fdb_capacity,
         }
     }
 
@@ -149,7 +139,7 @@ impl<P: Port> Worker<P> {
         self.finish();
     }
 
-    /// One round over all ports. True if any frame moved.
+    /// One round over the ports that have something. True if any frame moved.
     pub fn turn(&mut self, now_ns: u64) -> bool {
         let mut progress = false;
         if !self.peers.is_alone() {
@@ -159,8 +149,9 @@ impl<P: Port> Worker<P> {
             self.peers.look_what_was_taken(|handed| engine.taken(handed));
             progress = self.take_over(now_ns);
         }
+        progress |= self.reap();
         let mut busy_ports = 0;
-        for nth in 0..self.lanes.len() {
+        for nth in 0..self.lanes.receiving() {
             let Some(id) = self.lanes.nth(nth) else { continue };
             let Some(lane) = self.lanes.get_mut(id) else { continue };
             progress |= lane.port.complete(&mut self.pool) > 0;
@@ -187,7 +178,22 @@ impl<P: Port> Worker<P> {
         progress
     }
 
-    /// Switches what the burst holds, all of which came in at `ingress`.
+    /// Frees what the ports that only send have sent; those with nothing more are let be.
+    fn reap(&mut self) -> bool {
+        let mut progress = false;
+        for id in self.lanes.tended() {
+            let Some(lane) = self.lanes.get_mut(id).filter(|lane| !lane.port.receives()) else {
+                continue;
+            };
+            progress |= lane.port.complete(&mut self.pool) > 0;
+            if lane.is_at_rest() && !self.engine.backlogged().contains(id) {
+                self.lanes.let_be(id);
+            }
+        }
+        progress
+    }
+
+    /// Queues what the burst holds, all of which came in at `ingress`.
     pub(super) fn forward(&mut self, now_ns: u64, ingress: PortId) {
         let Self { pool, engine, lanes, burst, pieces, busy_ports, measure, tap, .. } = self;
         let Some(lane) = lanes.get_mut(ingress) else { return };
@@ -204,7 +210,7 @@ impl<P: Port> Worker<P> {
         lane.budget.spend(packets, bytes, *busy_ports);
     }
 
-    /// Switches what came by the shared ring, in the order in which it came.
+    /// Queues what came by the shared ring, in the order in which it came.
     pub(super) fn gather(&mut self, now_ns: u64) -> bool {
         let Self { gathering, pool, burst, .. } = self;
         let Some(gathering) = gathering else { return false };
@@ -247,6 +253,7 @@ impl<P: Port> Worker<P> {
         self.due_ns = self.engine.wakes_at();
         let Self { engine, pool, lanes, peers, remotes, due_ns, measure, tap, .. } = self;
         for egress in engine.backlogged().iter() {
+            lanes.tend(egress);
             let Some(lane) = lanes.get_mut(egress) else {
                 progress |= remotes.hand_over(engine, pool, peers, (measure, tap), now_ns, egress);
                 if engine.backlogged().contains(egress) {
@@ -262,8 +269,7 @@ impl<P: Port> Worker<P> {
             progress |= drained.taken;
             *due_ns = earlier(*due_ns, drained.not_before_ns);
         }
-        for nth in 0..self.lanes.len() {
-            let Some(id) = self.lanes.nth(nth) else { continue };
+        for id in self.lanes.tended() {
             let Some(lane) = self.lanes.get_mut(id) else { continue };
             match lane.port.kick(&mut self.pool) {
                 Kick::Idle => lane.refused = false,
@@ -311,14 +317,10 @@ impl<P: Port> Worker<P> {
     #[inline]
     pub(super) fn settle(&mut self, after_ns: u64) {
         let Self { lanes, measure, tap, .. } = self;
-        if !measure.is_on() && !tap.is_on() {
-            return;
-        }
         if tap.is_on() {
             tap.end_of_turn();
         }
-        for nth in 0..lanes.len() {
-            let Some(id) = lanes.nth(nth) else { continue };
+        for id in lanes.tended() {
             if let Some(lane) = lanes.get_mut(id) {
                 settle(id, lane, measure, tap, after_ns);
             }
@@ -341,54 +343,6 @@ impl<P: Port> Worker<P> {
                 cell.fetch_and(!bit, std::sync::atomic::Ordering::Relaxed);
             }
         }
-    }
-
-    /// A device takes nothing now, and something waits for it.
-    fn device_pushes_back(&self) -> bool {
-        self.lanes.ids().any(|id| self.lanes.get(id).is_some_and(|lane| lane.refused))
-    }
-
-    /// The receive rings cannot be filled: other workers have the frames, and send them home.
-    fn is_in_need(&self) -> bool {
-        !self.peers.is_alone() && !self.pool.can_fill()
-    }
-
-    /// How long the worker may sleep: completions and single frames that come home do not wake it,
-    /// so it looks for them itself.
-    pub(super) fn chore_gap(&self) -> u64 {
-        let awaited = !self.leaving.is_empty()
-            || self.is_in_need()
-            || self
-                .lanes
-                .ids()
-                .any(|id| self.lanes.get(id).is_some_and(|lane| lane.port.tx_outstanding() > 0));
-        if awaited { CHORES_EVERY_NS } else { LONGEST_SLEEP_NS }
-    }
-
-    /// Waits until a frame or a command arrives. The sockets are named to the kernel here and not
-    /// once for all: a socket that somebody waits on costs a wake-up for every frame that is sent,
-    /// and for every one that comes in, whether the waiter sleeps or not.
-    pub(super) fn sleep(&self, at_most_ns: u64) {
-        let Some(bell) = self.peers.bell() else { return };
-        let in_need = self.is_in_need();
-        bell.lie_down(in_need);
-        if self.peers.has_mail(in_need) {
-            bell.rise();
-            return;
-        }
-        let mut watched = Vec::with_capacity(self.lanes.len() + 1);
-        watched.push(PollFd::from_borrowed_fd(bell.fd(), PollFlags::IN));
-        let lanes = self.lanes.ids().filter_map(|id| self.lanes.get(id)).map(|lane| &lane.port);
-        for port in lanes.chain(self.gathering.iter().map(|gathering| &gathering.port)) {
-            watched.extend(port.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-        }
-        let timeout = Timespec {
-            tv_sec: i64::try_from(at_most_ns / 1_000_000_000).unwrap_or(i64::MAX),
-            tv_nsec: i64::from((at_most_ns % 1_000_000_000) as u32),
-        };
-        // An interrupted or failed wait is a short one: the loop looks at its rings either way.
-        let _ = poll(&mut watched, Some(&timeout));
-        bell.rise();
     }
 }
 

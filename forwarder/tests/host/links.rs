@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
-use weir::control::links::{Event, FdbKind, LinkKind, Links, Watch};
+use weir::control::links::{Event, LinkKind, Links, Watch};
 
 use super::bed::{Bed, block_on, in_host, link, snapshot};
 
@@ -112,34 +112,6 @@ fn ports_that_come_and_go_are_seen() {
             expect(&mut watch, left).await;
             expect(&mut watch, Event::Vanished { ifindex, name }).await;
             assert_eq!(*watch.snapshot(), links.snapshot().await.unwrap());
-        });
-    });
-}
-
-#[test]
-fn what_a_bridge_learned_is_a_hint() {
-    in_host(|bed| {
-        let br0 = bridge(bed);
-        bed.add_guest("vm1", "v1");
-        bed.host("ip link set v1 master br0");
-        let v1 = link("v1").ifindex;
-        block_on(async {
-            let links = Links::open().unwrap();
-            let mut watch = links.watch().await.unwrap();
-            let mac = [2, 0, 0, 0, 0, 0x77];
-            bed.host("bridge fdb add 02:00:00:00:00:77 dev v1 master dynamic");
-            let entry = next(&mut watch, "FdbLearned", |event| match event {
-                Event::FdbLearned { entry } if entry.mac == mac => Some(*entry),
-                _ => None,
-            })
-            .await;
-            assert_eq!((entry.ifindex, entry.bridge, entry.vlan), (v1, br0, 0));
-            assert_eq!(entry.kind, FdbKind::Learned);
-            let all = links.fdb().await.unwrap();
-            assert!(all.contains(&entry), "{all:?}");
-            assert!(all.iter().any(|other| other.ifindex == v1 && other.kind == FdbKind::Local));
-            bed.host("bridge fdb del 02:00:00:00:00:77 dev v1 master");
-            expect(&mut watch, Event::FdbForgotten { entry }).await;
         });
     });
 }

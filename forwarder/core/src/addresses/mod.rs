@@ -317,6 +317,11 @@ impl<W: Words> AddressTable<W> {
         self.ports.total()
     }
 
+    /// Entries that there is room for.
+    pub fn capacity(&self) -> usize {
+        self.words.buckets() * WAYS
+    }
+
     /// Refused addresses that are remembered.
     pub fn waiting(&self) -> usize {
         self.refused.len()

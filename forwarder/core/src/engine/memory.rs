@@ -2,7 +2,6 @@
 //! the number of ports; what is kept by pair is kept of pairs that have come to be.
 
 use super::Engine;
-use super::route::Last;
 use super::state::{Link, Source};
 use crate::sched::Scheduler;
 use crate::{Packet, PortId};
@@ -16,13 +15,12 @@ pub struct EngineMemory {
     pub pairs: usize,
     /// Containers that lie ready.
     pub containers: usize,
-    pub addresses: usize,
 }
 
 impl EngineMemory {
     #[must_use]
     pub const fn total(&self) -> usize {
-        self.ports + self.pairs + self.containers + self.addresses
+        self.ports + self.pairs + self.containers
     }
 }
 
@@ -32,12 +30,9 @@ impl<P: Packet> Engine<P> {
     pub fn memory(&self) -> EngineMemory {
         let open = self.open.capacity() * size_of::<(PortId, PortId)>();
         let mut memory = EngineMemory {
-            ports: size_of_val(&*self.links)
-                + self.sources.capacity() * size_of::<Source>()
-                + self.last.capacity() * size_of::<Last>(),
+            ports: size_of_val(&*self.links) + self.sources.capacity() * size_of::<Source>(),
             pairs: open + self.shed.memory(),
             containers: self.spares.memory(),
-            addresses: self.fdb.memory(),
         };
         for link in self.links.iter().flatten() {
             memory.ports += size_of::<Link<P>>();

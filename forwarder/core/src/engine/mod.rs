@@ -1,11 +1,12 @@
-//! The switch: decides where a packet goes, gathers packets into containers, and hands them out
-//! link by link. Invariant: every packet that `offer` or `accept` took is in exactly one container,
-//! open or queued, until `next`, `remove_port` or `drain` gives it out; none is dropped in here.
+//! From ports to links: gathers packets into containers, and hands them out link by link. Where a
+//! packet goes was decided before. Invariant: every packet that `offer` or `accept` took is in exactly
+//! one container, open or queued, until `next`, `remove_port` or `drain` gives it out; none is dropped
+//! in here.
 //!
 //! ```text
-//!  decide ─► To / Flood / Drop        offer ─► open container ─► scheduler ─► next ─► the device
-//!   (FDB, learns)                    (bounds)   per pair      end_of_turn      ◄─ put_back
-//!                            from another worker:  accept ─►
+//!   offer ─► open container ─► scheduler ─► next ─► the device
+//!  (bounds)     per pair     end_of_turn      ◄─ put_back
+//!   from another worker:  accept ─►
 //! ```
 //! Each worker has an engine of its own, and all of them know all ports. A port that another worker
 //! serves is `remote` here: what is queued for it waits in a plain hand-over queue, `next` gives it
@@ -17,7 +18,6 @@ mod live;
 mod memory;
 mod ports;
 mod queue;
-mod route;
 mod shed;
 mod state;
 
@@ -25,24 +25,16 @@ use std::sync::Arc;
 
 pub use handed::Handed;
 pub use memory::EngineMemory;
-pub use route::{Decision, Key};
 pub use state::{ContainerCounts, PairCounts};
 
-use self::route::Last;
 use self::shed::ShedChanges;
 use self::state::{Link, Pair, Source};
 use crate::container::Spares;
 use crate::sched::Caps;
-use crate::{
-    Fdb, MAX_PORTS, Packet, PortId, PortSet, PortSettings, ReleaseReason, SchedulerSettings,
-};
+use crate::{MAX_PORTS, Packet, PortId, PortSet, PortSettings, ReleaseReason, SchedulerSettings};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
-    pub fdb_capacity: usize,
-    pub fdb_ageing_ns: u64,
-    /// Drawn at random by the caller, see [`Fdb`].
-    pub fdb_seed: u64,
     pub container_bytes: u32,
     /// Containers allocated up front; more are when they run out, and stay.
     pub container_stock: usize,
@@ -57,9 +49,6 @@ impl EngineConfig {
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
-            fdb_capacity: Fdb::DEFAULT_CAPACITY,
-            fdb_ageing_ns: Fdb::DEFAULT_AGEING_NS,
-            fdb_seed: 0,
             container_bytes: 4096,
             container_stock: 256,
             scheduler: SchedulerSettings::default(),
@@ -77,13 +66,11 @@ pub struct Engine<P> {
     container_bytes: u32,
     scheduler: SchedulerSettings,
     caps: Arc<Caps>,
-    fdb: Fdb,
     ports: PortSet,
     /// The ports as destinations.
     links: Box<[Option<Box<Link<P>>>]>,
     /// The ports as origins, up to the last slot that was ever used.
     sources: Vec<Source>,
-    last: Vec<Last>,
     /// How many pairs there are.
     pairs: usize,
     /// The pairs (ingress, egress) that have an open container, each once, oldest first.
@@ -105,11 +92,9 @@ impl<P: Packet> Engine<P> {
             container_bytes: config.container_bytes,
             scheduler: config.scheduler,
             caps,
-            fdb: Fdb::new(config.fdb_capacity, config.fdb_ageing_ns, config.fdb_seed),
             ports: PortSet::EMPTY,
             links: (0..MAX_PORTS).map(|_| None).collect(),
             sources: Vec::new(),
-            last: Vec::new(),
             pairs: 0,
             open: Vec::new(),
             spares: Spares::new(config.container_bytes, config.container_stock),
@@ -121,31 +106,9 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    #[inline]
-    #[must_use]
-    pub fn ports(&self) -> PortSet {
-        self.ports
-    }
-
     #[must_use]
     pub fn settings(&self, port: PortId) -> Option<&PortSettings> {
         self.sources.get(port.index())?.settings.as_ref()
-    }
-
-    #[must_use]
-    pub fn role(&self, port: PortId) -> Option<PortRole> {
-        self.settings(port).map(|settings| settings.role)
-    }
-
-    /// For `weir dump` and for static entries; what it answers is always asked anew after a change.
-    #[must_use]
-    pub fn fdb(&self) -> &Fdb {
-        &self.fdb
-    }
-
-    #[must_use]
-    pub fn fdb_mut(&mut self) -> &mut Fdb {
-        &mut self.fdb
     }
 
     /// Packets inside, open and queued.

@@ -5,7 +5,6 @@
 use std::fmt;
 
 use super::Engine;
-use super::route::Last;
 use super::state::{Link, Pair, Source};
 use crate::sched::{AnyScheduler, Scheduler};
 use crate::{Container, Packet, PortId, PortSet, PortSettings, Share};
@@ -18,7 +17,6 @@ impl<P: Packet> Engine<P> {
         }
         if self.sources.len() <= port.index() {
             self.sources.resize_with(port.index() + 1, || Source::VACANT);
-            self.last.resize(port.index() + 1, Last::NEVER);
         }
         let Some(source) = self.sources.get_mut(port.index()) else { return false };
         for (past, count) in self.past_releases.iter_mut().zip(source.counts.released) {
@@ -36,8 +34,6 @@ impl<P: Packet> Engine<P> {
         }
         self.ports.insert(port);
         self.cap(now, port, settings);
-        // Whom to flood to has changed, and static entries may point here already.
-        self.fdb.invalidate();
         true
     }
 
@@ -88,17 +84,14 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    /// Takes a port away with all it learned; what waited for it or came from it is returned, in
-    /// order per pair, for the caller to account for and free. What it was promised is forgotten.
-    /// Cold.
+    /// Takes a port away; what waited for it or came from it is returned, in order per pair, for the
+    /// caller to account for and free. What it was promised is forgotten. Cold.
     #[must_use]
     pub fn remove_port(&mut self, port: PortId) -> Vec<P> {
         let mut out = Vec::new();
         if !self.ports.remove(port) {
             return out;
         }
-        self.fdb.remove_port(port);
-        self.fdb.invalidate();
         self.open.retain(|&(ingress, egress)| ingress != port && egress != port);
         if let Some(mut gone) = self.links.get_mut(port.index()).and_then(Option::take) {
             while let Some(container) = gone.scheduler.drain() {

@@ -9,7 +9,7 @@ pub struct FlowCounts {
     /// Came in, superframes counted as one.
     pub frames: u64,
     pub bytes: u64,
-    /// Went out; a flooded frame once for every copy.
+    /// Went out; a superframe that was cut once for every piece.
     pub delivered: u64,
     pub delivered_bytes: u64,
     pub first_ns: u64,

@@ -3,19 +3,18 @@
 
 use std::collections::VecDeque;
 
-use super::source::{Pattern, Random, Target};
+use super::source::{Pattern, Random};
 use super::world::{World, plus};
-use super::{Fault, SimPort, mac_of};
-use crate::{Key, Mac, Packet, PortId, Reason};
+use super::{Fault, SimPort};
+use crate::{Packet, PortId, Reason};
 
 #[derive(Clone, Debug)]
 pub(super) struct SimPacket {
     pub(super) len: u32,
     pub(super) arrived_ns: u64,
     pub(super) from: usize,
-    pub(super) dst: Mac,
-    /// Where it goes, once that is decided, and its place in that row.
     pub(super) to: usize,
+    /// Its place among those of this way.
     pub(super) seq: u64,
     /// Which source made it, or asked for it.
     pub(super) source: usize,
@@ -109,10 +108,10 @@ impl World<'_> {
         let received: Vec<_> = device.rx.drain(..).collect();
         let waiting: Vec<_> = device.tx.drain(..).collect();
         for packet in received {
-            self.losses(packet.from, None).add(Reason::PortGone, 1);
+            self.lose_early(&packet, Reason::PortGone);
         }
         for packet in waiting.into_iter().chain(self.engine.remove_port(PortId(at as u16))) {
-            self.losses(packet.from, Some(packet.to)).add(Reason::PortGone, 1);
+            self.losses(&packet).add(Reason::PortGone, 1);
         }
     }
 
@@ -122,13 +121,10 @@ impl World<'_> {
         device.free_ns = now;
         let port = PortId(at as u16);
         let past = self.engine.container_stats(port);
-        if self.engine.add_port(now, port, &device.spec.settings) {
-            if let Some(sum) = self.past.get_mut(at) {
-                *sum = plus(sum, &past);
-            }
-            // A machine that comes up announces itself, as ARP does.
-            let hello = Key { dst: Mac::BROADCAST, src: mac_of(at), vlan: 0 };
-            let _ = self.engine.decide(now, port, &hello);
+        if self.engine.add_port(now, port, &device.spec.settings)
+            && let Some(sum) = self.past.get_mut(at)
+        {
+            *sum = plus(sum, &past);
         }
     }
 
@@ -143,38 +139,26 @@ impl World<'_> {
                 if !device.present {
                     return;
                 }
-                let target = running.source.to;
+                let to = running.source.to;
                 let leg = match running.source.pattern {
                     Pattern::Requests { answer, .. } => Leg::Request { answer },
                     _ => Leg::Only,
                 };
                 let len = running.size();
                 ledger.received += 1;
-                if let Target::Port(to) = target {
-                    phases.now.entry((from, to)).or_default().generated += u64::from(len);
-                    if shed.contains(&(from, to)) {
-                        let row = rows.entry((from, Some(to))).or_default();
-                        row.offered += 1;
-                        row.losses.add(Reason::Shed, 1);
-                        return;
-                    }
-                }
-                let dst = target.mac();
-                let packet = SimPacket {
-                    len,
-                    arrived_ns: at_ns,
-                    from,
-                    dst,
-                    to: 0,
-                    seq: 0,
-                    source: nth,
-                    leg,
-                };
-                if device.rx.len() < device.spec.rx_packets {
-                    device.rx.push_back(packet);
+                phases.now.entry((from, to)).or_default().generated += u64::from(len);
+                let lost = if shed.contains(&(from, to)) {
+                    Reason::Shed
+                } else if device.rx.len() >= device.spec.rx_packets {
+                    Reason::RxRingFull
                 } else {
-                    rows.entry((from, None)).or_default().losses.add(Reason::RxRingFull, 1);
-                }
+                    let packet =
+                        SimPacket { len, arrived_ns: at_ns, from, to, seq: 0, source: nth, leg };
+                    return device.rx.push_back(packet);
+                };
+                let row = rows.entry((from, to)).or_default();
+                row.offered += 1;
+                row.losses.add(lost, 1);
             });
         }
     }
@@ -192,7 +176,7 @@ impl World<'_> {
                 && let Some((sent_ns, packet)) = device.sent(now)
             {
                 let dropped = device.random.below(1_000_000) < device.spec.device_drops_ppm.into();
-                let row = self.rows.entry((packet.from, Some(packet.to))).or_default();
+                let row = self.rows.entry((packet.from, packet.to)).or_default();
                 if dropped {
                     row.losses.add(Reason::TxBusy, 1);
                     continue;

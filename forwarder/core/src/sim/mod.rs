@@ -3,9 +3,9 @@
 //! on any machine.
 //!
 //! ```text
-//!  sources ─► rx ring ─► decide, offer ─► containers ─► next ─► device queue ─► link at its rate
-//!     ▲      (bounded)         the real Engine         (shaped)   (refuses)     (drops, stalls)
-//!     └────────────── shed: dropped at the source ──┘
+//!  sources ─► rx ring ─► offer ─► containers ─► next ─► device queue ─► link at its rate
+//!     ▲      (bounded)      the real Engine    (shaped)   (refuses)     (drops, stalls)
+//!     └─────────── shed: dropped at the source ──┘
 //! ```
 //! Virtual time advances a turn at a time; in every turn the worker serves each port once.
 //!
@@ -22,11 +22,9 @@ mod world;
 
 pub use phases::{LinkShare, Phase};
 pub use report::{Report, Row};
-pub use source::{Pattern, Size, Source, Target};
+pub use source::{Pattern, Size, Source};
 
-use crate::{
-    ByteSize, Mac, PortRole, PortSettings, Rate, ReleaseSettings, SchedulerSettings, Span,
-};
+use crate::{ByteSize, PortRole, PortSettings, Rate, ReleaseSettings, SchedulerSettings, Span};
 
 /// A port and the device behind it.
 #[derive(Clone, Debug)]
@@ -166,9 +164,4 @@ impl Scenario {
     pub fn run(&self) -> Report {
         world::World::new(self).run()
     }
-}
-
-/// The address of the machine behind a port.
-fn mac_of(port: usize) -> Mac {
-    Mac::new([2, 0, 0, 0, (port >> 8) as u8, port as u8])
 }

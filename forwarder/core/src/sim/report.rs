@@ -7,8 +7,7 @@ use std::fmt;
 use super::Phase;
 use crate::{ContainerCounts, Ledger, Losses, Rate, ReleaseReason};
 
-/// One way through: packets from one port for another. Losses before a destination was known
-/// stand in a row without one.
+/// One way through: packets from one port for another.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
     pub offered: u64,
@@ -30,7 +29,7 @@ pub struct Row {
 #[derive(Clone, Debug)]
 pub struct Report {
     pub name: &'static str,
-    pub rows: BTreeMap<(usize, Option<usize>), Row>,
+    pub rows: BTreeMap<(usize, usize), Row>,
     pub port_names: Vec<&'static str>,
     pub ledger: Ledger,
     pub span_ns: u64,
@@ -45,18 +44,18 @@ pub struct Report {
 impl Report {
     #[must_use]
     pub fn row(&self, from: usize, to: usize) -> Row {
-        self.rows.get(&(from, Some(to))).cloned().unwrap_or_default()
+        self.rows.get(&(from, to)).cloned().unwrap_or_default()
     }
 
     fn name_of(&self, port: usize) -> &'static str {
         self.port_names.get(port).copied().unwrap_or("?")
     }
 
-    fn cells(&self, from: usize, to: Option<usize>, row: &Row) -> Vec<String> {
+    fn cells(&self, from: usize, to: usize, row: &Row) -> Vec<String> {
         let lost: Vec<String> = row.losses.iter().map(|(why, n)| format!("{why} {n}")).collect();
         vec![
             self.name_of(from).to_owned(),
-            to.map_or("-", |to| self.name_of(to)).to_owned(),
+            self.name_of(to).to_owned(),
             row.offered.to_string(),
             row.delivered.to_string(),
             // Bits per microsecond are Mbit/s; tenths without floating point.

@@ -1,7 +1,7 @@
 //! What sends, how much, and when. Invariant: a source depends on its own random numbers only, so
 //! adding one leaves the others as they were.
 
-use crate::{Mac, Span};
+use crate::Span;
 
 /// splitmix64: small, and good enough to spread sizes and times.
 #[derive(Clone, Debug)]
@@ -25,25 +25,6 @@ impl Random {
     /// Below `end`; 0 when that is 0.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-pub enum Target {
-    /// The machine behind this port.
-    Port(usize),
-    /// An address nobody has.
-    Unknown,
-    Broadcast,
-}
-
-impl Target {
-    pub(super) fn mac(self) -> Mac {
-        match self {
-            Self::Port(port) => super::mac_of(port),
-            Self::Unknown => Mac::new([2, 0xff, 0, 0, 0, 1]),
-            Self::Broadcast => Mac::BROADCAST,
-        }
     }
 }
 
@@ -72,7 +53,7 @@ pub enum Pattern {
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
     pub from: usize,
-    pub to: Target,
+    pub to: usize,
     pub size: Size,
     pub pattern: Pattern,
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::device::{Device, Leg, SimPacket};
 use super::phases::Phases;
 use super::source::Running;
-use super::{Change, Report, Row, Scenario, mac_of};
+use super::{Change, Report, Row, Scenario};
 use crate::{
-    Caps, ContainerCounts, Decision, Engine, EngineConfig, Key, Ledger, Losses, Next, PortId,
-    Reason, ReleaseReason,
+    Caps, ContainerCounts, Engine, EngineConfig, Ledger, Losses, Next, PortId, Reason,
+    ReleaseReason,
 };
 
 /// Packets taken from one port in a turn.
@@ -21,7 +21,7 @@ pub(super) struct World<'a> {
     pub(super) engine: Engine<SimPacket>,
     pub(super) devices: Vec<Device<'a>>,
     pub(super) sources: Vec<Running>,
-    pub(super) rows: BTreeMap<(usize, Option<usize>), Row>,
+    pub(super) rows: BTreeMap<(usize, usize), Row>,
     pub(super) ledger: Ledger,
     pub(super) phases: Phases,
     /// What the program was told: (from, to).
@@ -42,7 +42,6 @@ impl<'a> World<'a> {
             engine: Engine::new(
                 EngineConfig {
                     container_bytes: scenario.container.bytes as u32,
-                    fdb_seed: scenario.seed,
                     scheduler: scenario.scheduler,
                     ..EngineConfig::default()
                 },
@@ -126,8 +125,15 @@ impl<'a> World<'a> {
         around as u64 + self.engine.held_packets()
     }
 
-    pub(super) fn losses(&mut self, from: usize, to: Option<usize>) -> &mut Losses {
-        &mut self.rows.entry((from, to)).or_default().losses
+    pub(super) fn losses(&mut self, packet: &SimPacket) -> &mut Losses {
+        &mut self.rows.entry((packet.from, packet.to)).or_default().losses
+    }
+
+    /// A packet that the engine was not offered any more.
+    pub(super) fn lose_early(&mut self, packet: &SimPacket, reason: Reason) {
+        let row = self.rows.entry((packet.from, packet.to)).or_default();
+        row.offered += 1;
+        row.losses.add(reason, 1);
     }
 
     fn end_phase(&mut self, now: u64) {
@@ -158,17 +164,7 @@ impl<'a> World<'a> {
         for _ in 0..BURST {
             let packet = self.devices.get_mut(port).and_then(|device| device.rx.pop_front());
             let Some(packet) = packet else { break };
-            let key = Key { dst: packet.dst, src: mac_of(port), vlan: 0 };
-            match self.engine.decide(now, PortId(port as u16), &key) {
-                Decision::To(to) => self.cut(now, to, packet),
-                Decision::Drop(reason) => self.losses(port, None).add(reason, 1),
-                Decision::Flood(to) => {
-                    self.ledger.copies += to.len() as u64 - 1;
-                    for to in to {
-                        self.cut(now, to, packet.clone());
-                    }
-                }
-            }
+            self.cut(now, PortId(packet.to as u16), packet);
         }
     }
 
@@ -185,15 +181,14 @@ impl<'a> World<'a> {
     }
 
     fn offer(&mut self, now: u64, to: PortId, mut packet: SimPacket) {
-        let row = self.rows.entry((packet.from, Some(to.index()))).or_default();
+        let row = self.rows.entry((packet.from, packet.to)).or_default();
         row.offered += 1;
         row.next_seq += 1;
-        packet.to = to.index();
         packet.seq = row.next_seq;
         if let Err((packet, reason)) =
             self.engine.offer(now, PortId(packet.from as u16), to, packet)
         {
-            self.losses(packet.from, Some(packet.to)).add(reason, 1);
+            self.losses(&packet).add(reason, 1);
         }
     }
 
@@ -209,14 +204,14 @@ impl<'a> World<'a> {
                         let returned = self.engine.put_back(now, egress, container);
                         if let Err((container, reason)) = returned {
                             for packet in container.iter() {
-                                let row = self.rows.entry((packet.from, Some(packet.to)));
+                                let row = self.rows.entry((packet.from, packet.to));
                                 row.or_default().losses.add(reason, 1);
                             }
                         }
                         break 'link;
                     }
                     let wait_ns = now - packet.arrived_ns;
-                    let row = self.rows.entry((packet.from, Some(packet.to))).or_default();
+                    let row = self.rows.entry((packet.from, packet.to)).or_default();
                     row.wait_sum_ns += wait_ns;
                     row.wait_max_ns = row.wait_max_ns.max(wait_ns);
                     row.handed_over += 1;
@@ -235,20 +230,20 @@ impl<'a> World<'a> {
             Leg::Request { answer } => {
                 let Some(device) = self.devices.get_mut(packet.to) else { return };
                 self.ledger.received += 1;
-                if device.rx.len() >= device.spec.rx_packets {
-                    self.losses(packet.to, None).add(Reason::RxRingFull, 1);
-                    return;
-                }
-                device.rx.push_back(SimPacket {
+                let answer = SimPacket {
                     len: answer,
                     arrived_ns: at_ns,
                     from: packet.to,
-                    dst: mac_of(packet.from),
-                    to: 0,
+                    to: packet.from,
                     seq: 0,
                     source,
                     leg: Leg::Answer,
-                });
+                };
+                if device.rx.len() < device.spec.rx_packets {
+                    device.rx.push_back(answer);
+                } else {
+                    self.lose_early(&answer, Reason::RxRingFull);
+                }
             }
             Leg::Answer => {
                 if let Some(running) = self.sources.get_mut(source) {

@@ -13,7 +13,6 @@ use super::{BATCH, Queue, XskPort, sending};
 use crate::chain::{Assembler, SHARED_RING};
 use crate::egress::{Egress, TxFeatures};
 use crate::ethtool;
-use crate::overheard::Overheard;
 use crate::port::PortStats;
 use crate::sys;
 use crate::umem::{FILL_RING, Rings, UmemHandle, hint};
@@ -59,8 +58,6 @@ pub struct XskConfig {
     pub fill_quota: u32,
     pub mtu: u32,
     pub tx_features: TxFeatures,
-    /// The program leaves group frames to the host, and they are wanted here as well.
-    pub overhear: bool,
 }
 
 impl XskConfig {
@@ -80,7 +77,6 @@ impl XskConfig {
             fill_quota: 4096,
             mtu: 1500,
             tx_features: TxFeatures::default(),
-            overhear: false,
         }
     }
 
@@ -169,11 +165,6 @@ impl XskPort {
         let (name, mtu, features) = (config.name, config.mtu, config.tx_features);
         let vnet = VnetSocket::open(config.ifindex)
             .map_err(|source| BindError::PacketSocket { name: name.clone(), source })?;
-        let overheard = config
-            .overhear
-            .then(|| Overheard::open(config.ifindex, config.slot))
-            .transpose()
-            .map_err(|source| BindError::PacketSocket { name: name.clone(), source })?;
         let mut whole_ring_kicks = false;
         if let Some(rings) = sending(&mut sender, &mut queues) {
             let fd = rings.fd();
@@ -188,7 +179,6 @@ impl XskPort {
             queues,
             sender,
             vnet,
-            overheard,
             quota: config.fill_quota,
             next_queue: 0,
             tx_size: config.tx_ring,

@@ -27,7 +27,6 @@ pub use bind::{Attach, BindError, Transmit, XskConfig};
 
 use crate::chain::Assembler;
 use crate::egress::{Egress, TxFeatures};
-use crate::overheard::Overheard;
 use crate::packet::Packet;
 use crate::pool::Pool;
 use crate::port::{Kick, Port, PortStats, Refused};
@@ -59,7 +58,6 @@ pub struct XskPort {
     /// The socket of a port that only sends, if it does so by a ring.
     sender: Option<Rings>,
     vnet: VnetSocket,
-    overheard: Option<Overheard>,
     /// Frames that each queue's fill ring is kept at.
     quota: u32,
     /// The queue to receive from first.
@@ -114,14 +112,6 @@ impl XskPort {
     pub fn close(self) {
         drop(self);
     }
-
-    pub fn set_mtu(&mut self, mtu: u32) {
-        self.egress.mtu = mtu;
-    }
-
-    pub fn set_features(&mut self, features: TxFeatures) {
-        self.egress.features = features;
-    }
 }
 
 impl Port for XskPort {
@@ -133,6 +123,11 @@ impl Port for XskPort {
     #[inline]
     fn receive(&mut self, pool: &mut Pool, out: &mut Vec<Packet>, max: usize) -> usize {
         self.receive_some(pool, out, max)
+    }
+
+    #[inline]
+    fn receives(&self) -> bool {
+        !self.queues.is_empty()
     }
 
     #[inline]
@@ -186,7 +181,6 @@ impl Port for XskPort {
     }
 
     fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let heard = self.overheard.iter().map(Overheard::fd);
-        self.queues.iter().map(|queue| queue.rings.fd()).chain(heard)
+        self.queues.iter().map(|queue| queue.rings.fd())
     }
 }

@@ -54,7 +54,7 @@ impl XskPort {
         out: &mut Vec<Packet>,
         max: usize,
     ) -> usize {
-        let Self { queues, scratch, stats, next_queue, overheard, .. } = self;
+        let Self { queues, scratch, stats, next_queue, .. } = self;
         let max = max.min(out.capacity() - out.len());
         let before = out.len();
         let count = queues.len();
@@ -82,9 +82,6 @@ impl XskPort {
                     break;
                 }
             }
-        }
-        if let Some(overheard) = overheard {
-            stats.overheard += overheard.receive(pool, out);
         }
         // Full or not, another queue is first next time.
         *next_queue = (*next_queue + 1) % count.max(1);

@@ -64,8 +64,8 @@ pub struct CaptureArgs {
 
 const CAPTURE_EXAMPLES: &str = "\
 Frames are seen when they come in, when they are handed to a port, and where
-they are lost: then their comment in the file says why. A frame that is flooded
-is handed over more than once. The data path never waits for a capture: what it
+they are lost: then their comment in the file says why. A superframe that is cut
+is handed over piece by piece. The data path never waits for a capture: what it
 cannot take is counted, and the frame goes its way.
 
 Examples:

@@ -77,7 +77,10 @@ const FIELDS: &[(&str, &[(&str, &str)])] = &[
         "LEDGER (received + copies = delivered + passed + lost + in flight)",
         &[
             ("received", "Every frame that entered a port, whatever became of it."),
-            ("copies", "Made here by flooding; each copy has its own end."),
+            (
+                "copies",
+                "Made here by cutting superframes, beyond the superframes themselves; each has its own end.",
+            ),
             ("delivered", "Handed over, and reported done by the device."),
             ("lost", "Ended under one of the reasons below."),
             ("in_flight", "In a ring or a queue at the moment; 0 soon after traffic stops."),

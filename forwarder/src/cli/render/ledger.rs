@@ -27,7 +27,7 @@ pub fn ledger(report: &StatsReport, paint: Paint) -> String {
     let ledger = &report.ledger;
     let mut text = line("LEDGER", "FRAMES");
     text += &sum(
-        &[("  received", ledger.received), ("+ copied by flooding", ledger.copies)],
+        &[("  received", ledger.received), ("+ cut from superframes", ledger.copies)],
         "= to account for",
     );
     text.push('\n');
@@ -115,7 +115,7 @@ mod tests {
         let expected = "\
 LEDGER                                        FRAMES
   received                                 2,234,579
-+ copied by flooding                               3
++ cut from superframes                             3
                                            ---------
 = to account for                           2,234,582
 

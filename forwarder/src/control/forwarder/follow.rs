@@ -3,19 +3,14 @@
 //! Invariant: `reconcile` depends on nothing but the present state of links and roster, so an event
 //! that is missed, doubled or out of order changes nothing in the end.
 
-use weir_core::{Mac, Reason};
+use weir_core::Reason;
 
 use super::Forwarder;
 use super::lifecycle::PortError;
-use super::program::is_shared;
 use super::roster::State;
-use crate::control::links::{Event, FdbEntry, FdbKind, Link, Snapshot};
+use crate::control::links::{Event, Link, Snapshot};
 use crate::control::plan::{PortPlan, Role};
-use crate::worker::{FdbNews, NoAnswer};
-
-/// Addresses that are written and relayed at a time, each a system call or two: so many, and the
-/// control side looks after everything else first.
-const ADDRESSES_AT_A_TIME: usize = 256;
+use crate::worker::NoAnswer;
 
 impl Forwarder {
     /// Every port that should be served, and whether it comes from the bridge.
@@ -95,11 +90,7 @@ impl Forwarder {
         let served = self.served_ifindex(&plan.name);
         match link {
             Some(link) if link.up => {
-                let other = served.is_some_and(|ifindex| ifindex != link.ifindex);
-                // Whether group frames go to the host is settled when the sockets are bound.
-                let otherwise =
-                    self.served_shared(&plan.name).is_some_and(|s| s != is_shared(link));
-                if other || otherwise {
+                if served.is_some_and(|ifindex| ifindex != link.ifindex) {
                     self.take_out(&plan.name, State::Gone).await;
                 }
                 if self.served_ifindex(&plan.name) != Some(link.ifindex)
@@ -115,10 +106,6 @@ impl Forwarder {
 
     fn served_ifindex(&self, name: &str) -> Option<u32> {
         self.roster.get(name)?.active.as_ref().map(|active| active.ifindex)
-    }
-
-    fn served_shared(&self, name: &str) -> Option<bool> {
-        self.roster.get(name)?.active.as_ref().map(|active| active.shared)
     }
 
     async fn drop_out(&mut self, name: &str, state: State) {
@@ -148,8 +135,7 @@ impl Forwarder {
     /// What an event asks for beyond reconciling.
     pub async fn heed(&mut self, event: &Event, links: &Snapshot) {
         match event {
-            Event::FdbLearned { entry } => self.hint(entry),
-            Event::FdbForgotten { .. } | Event::Carrier { .. } => {}
+            Event::Carrier { .. } => {}
             Event::MtuChanged { ifindex, .. } | Event::FeaturesChanged { ifindex } => {
                 self.retune_at(*ifindex, links);
             }
@@ -191,40 +177,6 @@ impl Forwarder {
             links.iter().filter(|l| self.port_at(l.ifindex).is_some()).collect();
         for link in served {
             self.retune(&link.name, link);
-        }
-    }
-
-    /// What the bridge has learned from the frames that pass by the kernel.
-    pub fn hint(&mut self, entry: &FdbEntry) {
-        if entry.kind == FdbKind::Local {
-            return;
-        }
-        if let Some(port) = self.port_at(entry.ifindex) {
-            let _ = self.workers.hint(Mac::from(entry.mac), entry.vlan, port);
-        }
-    }
-
-    /// What a worker has learned. It is carried out by [`Self::spread_addresses`].
-    pub fn hear(&mut self, news: &FdbNews) {
-        self.addresses.hear(news, |port| self.workers.home(port));
-    }
-
-    /// Whether there are addresses to spread.
-    pub fn is_settled(&self) -> bool {
-        self.addresses.is_settled()
-    }
-
-    /// Brings some of what was heard to the program, and to the workers that did not hear it.
-    pub fn spread_addresses(&mut self) {
-        for _ in 0..ADDRESSES_AT_A_TIME {
-            let Some(step) = self.addresses.next() else { return };
-            let (mac, vlan) = (step.address.mac, step.address.vlan);
-            if let Some(port) = step.port {
-                let _ = self.workers.relay(mac, vlan, port);
-            }
-            if step.write {
-                self.addresses.wrote(&step);
-            }
         }
     }
 

@@ -10,7 +10,6 @@ use weir_port::{Attach, Transmit, XskConfig, XskPort, ethtool};
 
 use super::Forwarder;
 use super::gate;
-use super::program::is_shared;
 use super::quota::{FILL_SCARCE, Part};
 use super::roster::{Active, State};
 use crate::control::attach::{self, AttachError, Attached, MapsError};
@@ -126,7 +125,6 @@ impl Forwarder {
             },
             mtu: link.mtu,
             tx_features: features,
-            overhear: is_shared(link) && !at_the_gate,
             fill_quota,
             ..XskConfig::new(&link.name, link.ifindex, id)
         };
@@ -147,7 +145,6 @@ impl Forwarder {
             queues,
             superframes: features.tso4,
             dropped_before: dropped_by(link.ifindex),
-            shared: is_shared(link),
             attached: None,
             worker,
             fill_frames,
@@ -238,7 +235,7 @@ impl Forwarder {
                 tracing::warn!(port = name, "it is detached, but its worker still has it: {error}");
             }
             self.unlock(slot, &plan);
-            self.forget_addresses(slot);
+            self.forget_addresses(PortId(slot));
             self.put_back_settings(name, ifindex);
             tracing::info!(port = name, state = state.name(), "out of service");
         }

@@ -21,6 +21,7 @@ use crate::control::bridge::foreign::{self, Device, Findings};
 use crate::control::bridge::offload::{PortView, VidSpan, WhyNot, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
 use crate::control::plan::{Fallback, PortPlan, Role};
+use crate::control::report::FdbReport;
 
 impl Forwarder {
     /// What has changed on the bridge.
@@ -175,6 +176,15 @@ impl Forwarder {
         (table.location(at) == Some(Location::Port(port))).then(|| table.last_seen(at))?
     }
 
+    /// How full the gate's table is.
+    pub(super) fn table_report(&self) -> FdbReport {
+        let table = self.gate.as_ref().and_then(|gate| gate.table.as_ref());
+        table.map_or_else(FdbReport::default, |table| FdbReport {
+            entries: table.total().entries.into(),
+            capacity: table.capacity() as u64,
+        })
+    }
+
     /// A port's addresses in the gate's table.
     pub(super) fn addresses_of(&self, port: PortId) -> PortAddresses {
         let table = self.gate.as_ref().and_then(|gate| gate.table.as_ref());
@@ -182,7 +192,7 @@ impl Forwarder {
     }
 
     /// Nobody is behind a port that is gone.
-    pub(super) fn forget_gate_addresses(&mut self, port: PortId) {
+    pub(super) fn forget_addresses(&mut self, port: PortId) {
         if let Some(table) = self.table() {
             table.remove_port(port);
         }

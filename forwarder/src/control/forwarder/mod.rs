@@ -8,13 +8,11 @@
 //! - [`reattach`]: programs of ours that somebody took off
 //! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge
 //! - [`live`]: changes of the plan while traffic flows
-//! - [`addresses`]: who is behind which port, for the program and between the workers
 //! - [`watching`]: somebody looks at single packets
 //! - [`tell`]: reports for the API; [`shares`]: what a port is promised, and what it gets
 //!
 //! Invariant: the program is attached to an interface only while a worker serves its sockets.
 
-mod addresses;
 mod follow;
 mod gate;
 mod lifecycle;
@@ -33,11 +31,9 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use weir_core::{EngineConfig, FlowConfig, PortId, Reason, SchedulerSettings};
 use weir_port::{UmemHandle, XskPort};
 
-use self::addresses::Addresses;
 use self::gate::Gate;
 use self::lifecycle::Closing;
 use self::workers::{Common, Workers, most_ports};
@@ -52,7 +48,7 @@ use super::pair::{Identity, Pair, PairError};
 use super::plan::{Idle, Plan};
 use super::report::{FlowsReport, LatencyReport, StatsReport};
 use super::settings::HostSettings;
-use crate::worker::{Asker, FdbNews, IdlePolicy, MeasureSettings, NoAnswer};
+use crate::worker::{Asker, IdlePolicy, MeasureSettings, NoAnswer};
 pub use gate::{Bridge, GateError};
 pub use lifecycle::PortError;
 pub use live::ApplyError;
@@ -100,7 +96,6 @@ pub struct Forwarder {
     umem: UmemHandle,
     frames_per_worker: u32,
     workers: Workers,
-    addresses: Addresses,
     measured: Arc<Measured>,
     roster: Roster,
     /// Where any port is to be served at the gate.
@@ -122,9 +117,6 @@ pub struct Last {
     pub flows: Option<FlowsReport>,
 }
 
-/// What the workers say unasked, for [`Forwarder::hear`].
-pub type News = UnboundedReceiver<FdbNews>;
-
 impl Forwarder {
     /// Loads the program and starts the workers; takes no port into service yet.
     pub fn start(
@@ -132,7 +124,7 @@ impl Forwarder {
         settings: HostSettings,
         links: &Snapshot,
         force: bool,
-    ) -> Result<(Self, News), StartError> {
+    ) -> Result<Self, StartError> {
         let cores = plan.forwarder.workers.clone();
         let count = u32::try_from(cores.len()).unwrap_or(u32::MAX);
         let identity = Identity::new(&plan.forwarder.control).map_err(StartError::Identity)?;
@@ -152,7 +144,6 @@ impl Forwarder {
         let frames_per_worker = quota::frames_per_worker(busiest(&plan, members), count);
         let frames = frames_per_worker * count;
         let (pool, umem) = Gate::pool(&pair, frames)?;
-        let (tell, news) = unbounded_channel();
         let common = Common {
             idle: match plan.forwarder.idle {
                 Idle::Spin => IdlePolicy::Spin,
@@ -161,7 +152,6 @@ impl Forwarder {
             },
             engine: EngineConfig {
                 container_bytes: u32::try_from(plan.container.bytes).unwrap_or(u32::MAX),
-                fdb_seed: random_seed(),
                 scheduler: plan.scheduler_settings(),
                 ..EngineConfig::default()
             },
@@ -174,13 +164,12 @@ impl Forwarder {
                 },
             },
             shed: steering.shed_bits(),
-            news: tell,
         };
         let workers = Workers::spawn(&cores, pool.divide(cores.len()), &common)
             .map_err(StartError::Worker)?;
         let started = Instant::now();
         let measured = Measured::new(workers.askers(), plan.measure, started);
-        let forwarder = Self {
+        Ok(Self {
             plan,
             force,
             steering,
@@ -188,7 +177,6 @@ impl Forwarder {
             umem,
             frames_per_worker,
             workers,
-            addresses: Addresses::default(),
             measured,
             roster: Roster::default(),
             gate: Some(Gate::new(pair, seed)),
@@ -196,8 +184,7 @@ impl Forwarder {
             owed: None,
             closing: Vec::new(),
             stopping: false,
-        };
-        Ok((forwarder, news))
+        })
     }
 
     pub fn plan(&self) -> &Plan {

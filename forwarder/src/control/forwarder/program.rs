@@ -71,12 +71,6 @@ impl Forwarder {
         }
     }
 
-    /// Frames for the addresses behind a port that is gone are for nobody in particular.
-    pub(super) fn forget_addresses(&mut self, slot: u16) {
-        self.addresses.forget_port(weir_core::PortId(slot));
-        self.forget_gate_addresses(weir_core::PortId(slot));
-    }
-
     /// Forgets ports that are long gone, so that their slots can be used again.
     pub(super) async fn make_room(&mut self) -> Result<(), NoAnswer> {
         while let Some(name) = self.roster.to_strike_off() {
@@ -100,10 +94,4 @@ impl Forwarder {
         }
         Ok(())
     }
-}
-
-/// Whether the interface is the host's own as well, with no bridge to serve both: then the host is
-/// left the group frames, and the guests get copies.
-pub(super) fn is_shared(link: &Link) -> bool {
-    link.bridge().is_none() && !link.addresses.is_empty()
 }

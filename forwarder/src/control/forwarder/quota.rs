@@ -1,7 +1,7 @@
 //! How the frames of the pool are divided: between workers, fill rings, and what waits.
 //!
 //! Every worker has its own part of the pool, and frames return to the part they came from. Of a
-//! part, an eighth is kept back from fill rings for copies and segments, each port's fill rings are
+//! part, an eighth is kept back from fill rings for pieces and segments, each port's fill rings are
 //! promised some when the port is taken in, and the rest is what packets may wait in. Of that rest
 //! every port of the worker has an equal share, so that no flood can take what another port needs
 //! to receive into; a port that is alone has half, so that there is something for the next.

@@ -50,8 +50,6 @@ pub struct Active {
     pub ifindex: u32,
     pub mode: Mode,
     pub queues: u32,
-    /// The host has addresses here, and no bridge.
-    pub shared: bool,
     /// Superframes leave here whole.
     pub superframes: bool,
     /// What the device had dropped before it was served.

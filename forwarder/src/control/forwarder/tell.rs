@@ -14,14 +14,14 @@ use crate::control::attach::Mode;
 use crate::control::books::{self, Inside, Page, ProgramBooks, WorkerBooks};
 use crate::control::links::tx_dropped;
 use crate::control::report::{
-    self, Attached, CensusReport, FdbReport, LedgerReport, LinkShare, PortInfo, PortList,
-    PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
+    self, Attached, CensusReport, LedgerReport, LinkShare, PortInfo, PortList, PortReport, Queued,
+    Regimes, StatsReport, Traffic, WorkerReport, by_reason,
 };
 use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
 
 /// How often the numbers of several workers are taken before it is believed that they do not
-/// balance: of copies that one makes while another is asked, nobody can tell when they came in.
+/// balance: of pieces that one makes while another is asked, nobody can tell when they came in.
 const READINGS: u32 = 3;
 
 /// One port's numbers from all who count.
@@ -99,11 +99,7 @@ impl Forwarder {
             ledger: LedgerReport::from(&ledger),
             worker: workers.map(|(at, snapshot)| self.worker_report(at, snapshot)).collect(),
             frames: census(snapshots),
-            fdb: FdbReport {
-                // Each has all addresses, its own as they are heard and the others' soon after.
-                entries: snapshots.iter().map(|s| s.fdb_entries as u64).max().unwrap_or_default(),
-                capacity: snapshots.iter().map(|s| s.fdb_capacity as u64).max().unwrap_or_default(),
-            },
+            fdb: self.table_report(),
         }
     }
 

@@ -6,13 +6,12 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::sync::mpsc::UnboundedSender;
 use weir_core::sched::Caps;
-use weir_core::{EngineConfig, MAX_PORTS, Mac, PortId, PortRole, PortSettings, Reason};
+use weir_core::{EngineConfig, MAX_PORTS, PortId, PortRole, PortSettings, Reason};
 use weir_port::{Cells, Pool, TxFeatures, XskPort};
 
 use crate::worker::{
-    self, Asker, Change, FdbNews, Gathering, IdlePolicy, MeasureSettings, NewPort, NoAnswer, Taken,
+    self, Asker, Change, Gathering, IdlePolicy, MeasureSettings, NewPort, NoAnswer, Taken,
     WatchSpec, Watched, Watcher, WorkerHandle, WorkerSettings, WorkerSnapshot,
 };
 
@@ -23,7 +22,6 @@ pub(super) struct Common {
     pub(super) engine: EngineConfig,
     pub(super) measure: MeasureSettings,
     pub(super) shed: Cells,
-    pub(super) news: UnboundedSender<FdbNews>,
 }
 
 #[derive(Debug)]
@@ -66,7 +64,6 @@ impl Workers {
                     measure: common.measure,
                     caps: Arc::clone(&caps),
                     shed: common.shed.clone(),
-                    news: common.news.clone(),
                     peers,
                 };
                 WorkerHandle::spawn(settings, pool)
@@ -207,18 +204,6 @@ impl Workers {
         self.handle(worker)?.retune(id, mtu, features)
     }
 
-    /// Tells the port's own worker, which tells the others by way of its news.
-    pub(super) fn hint(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), NoAnswer> {
-        let Some(worker) = self.home(port) else { return Ok(()) };
-        self.handle(worker)?.learn(mac, vlan, port)
-    }
-
-    /// Tells everybody but the port's own worker, who knows best.
-    pub(super) fn relay(&self, mac: Mac, vlan: u16, port: PortId) -> Result<(), NoAnswer> {
-        let Some(worker) = self.home(port) else { return Ok(()) };
-        self.others(worker).try_for_each(|other| other.learn(mac, vlan, port))
-    }
-
     /// Has every worker watch, or none; the other ends, each with its worker's core.
     pub(super) async fn watch(
         &self,
@@ -357,10 +342,6 @@ mod tests {
             assert!(text.starts_with("the worker on core 5 has not answered for "), "{text}");
         }
         assert_eq!(workers.home(id), Some(0), "it still has it");
-        let asked = inbox.try_iter().count();
-        for address in 0..100 {
-            let _ = workers.hint(Mac::new([2, 0, 0, 0, 0, address]), 0, id);
-        }
-        assert_eq!((asked, inbox.try_iter().count()), (6, 0), "addresses do not pile up");
+        assert_eq!(inbox.try_iter().count(), 6);
     }
 }

@@ -12,14 +12,14 @@ use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use tokio::time::{Duration, Instant, sleep_until};
 
-use super::{FdbEntry, Link, Links, LinksError, Snapshot, decode, fdb, overrun};
+use super::{Link, Links, LinksError, Snapshot, decode, overrun};
 use crate::control::netlink::{RawMessage, messages};
 
 /// Asked for as receive buffer, so that a burst of new VMs does not overrun the socket; the
 /// kernel caps it at net.core.rmem_max.
 const RECEIVE_BUFFER_BYTES: u32 = 1 << 20;
-/// Between two readings of everything: a guest can overrun the socket again and again, by what the
-/// bridge learns from it, and the rest of the control side has to get its turn.
+/// Between two readings of everything: many changes can overrun the socket again and again, and the
+/// rest of the control side has to get its turn.
 const RESYNC_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,13 +84,7 @@ pub enum Event {
     AddressesChanged {
         ifindex: u32,
     },
-    FdbLearned {
-        entry: FdbEntry,
-    },
-    FdbForgotten {
-        entry: FdbEntry,
-    },
-    /// Notifications were lost and everything was read again; FDB hints may have been among them.
+    /// Notifications were lost and everything was read again.
     Resynced,
 }
 
@@ -122,10 +116,7 @@ impl std::fmt::Debug for Watch {
 impl Watch {
     pub(super) async fn open(links: Links) -> Result<Self, LinksError> {
         let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
-        let groups = libc::RTMGRP_LINK
-            | libc::RTMGRP_NEIGH
-            | libc::RTMGRP_IPV4_IFADDR
-            | libc::RTMGRP_IPV6_IFADDR;
+        let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
         // Not the route groups: a host that speaks BGP would wake us for every prefix. Default
         // routes are looked at when a port is taken.
         socket.socket_ref().set_rx_buf_sz(RECEIVE_BUFFER_BYTES)?;
@@ -233,13 +224,6 @@ impl Watch {
                 if link.addresses.len() != before {
                     self.pending.push_back(Event::AddressesChanged { ifindex });
                 }
-            }
-            libc::RTM_NEWNEIGH => {
-                self.pending.extend(fdb::decode(payload).map(|entry| Event::FdbLearned { entry }));
-            }
-            libc::RTM_DELNEIGH => {
-                let entry = fdb::decode(payload);
-                self.pending.extend(entry.map(|entry| Event::FdbForgotten { entry }));
             }
             _ => {}
         }

@@ -91,7 +91,7 @@ metrics! {
     PORT_BYTES, 2: Counter "weir_port_bytes" in "bytes" ["port" "direction"] "Bytes of the frames in weir_port_frames_total.";
     PORT_SUPERFRAMES, 2: Counter "weir_port_superframes" ["port" "direction"] "How many of the frames were superframes, up to 64 kB, cut later or never.";
     PORT_LOST, 2: Counter "weir_port_lost_frames" in "frames" ["port" "reason"] "Frames that came in by this port and were lost, each under one reason; every reason is there, at 0 if need be.";
-    PORT_COPIES, 1: Counter "weir_port_copied_frames" in "frames" ["port"] "Copies and segments made here of what came in by this port, or was overheard for it; each has its own end.";
+    PORT_COPIES, 1: Counter "weir_port_copied_frames" in "frames" ["port"] "Pieces and segments made here of superframes that came in by this port, beyond the superframes themselves; each has its own end.";
     PORT_CHECKSUMS, 1: Counter "weir_port_checksums_completed" ["port"] "Half-done checksums that were completed.";
     PORT_SEGMENTED, 1: Counter "weir_port_superframes_segmented" ["port"] "Superframes that were cut here because the device does not do it.";
     PORT_KICKS, 1: Counter "weir_port_kicks" ["port"] "System calls that told the kernel to send.";
@@ -125,7 +125,7 @@ metrics! {
     FLOWS_CAPACITY, 0: Gauge "weir_flows_capacity" [] "Flows that can be told apart at once, of all ports; 0 where flows are not counted.";
 
     LEDGER_RECEIVED, 0: Counter "weir_ledger_received_frames" in "frames" [] "Every frame that entered a port, whatever became of it, ports that are gone included.";
-    LEDGER_COPIES, 0: Counter "weir_ledger_copied_frames" in "frames" [] "Made here, by flooding and segmentation.";
+    LEDGER_COPIES, 0: Counter "weir_ledger_copied_frames" in "frames" [] "Made here, by cutting superframes.";
     LEDGER_DELIVERED, 0: Counter "weir_ledger_delivered_frames" in "frames" [] "Handed over, and reported done by the device.";
     LEDGER_PASSED, 0: Counter "weir_ledger_passed_frames" in "frames" [] "Left to the kernel.";
     LEDGER_LOST, 1: Counter "weir_ledger_lost_frames" in "frames" ["reason"] "Ended under one of these reasons.";
@@ -138,6 +138,6 @@ metrics! {
 
     POOL_FRAMES, 1: Gauge "weir_pool_frames" in "frames" ["state"] "The pool's frames by who holds them: free (nobody), fill (the kernel, to receive into), rx (received, not looked at yet), held (in containers and queues), tx (the kernel, being sent).";
     POOL_SIZE, 0: Gauge "weir_pool_size_frames" in "frames" [] "All frames of the pool: the sum of the states.";
-    FDB_ENTRIES, 0: Gauge "weir_fdb_entries" [] "Addresses in the forwarding table.";
-    FDB_CAPACITY, 0: Gauge "weir_fdb_capacity_entries" [] "Addresses that the forwarding table has room for.";
+    FDB_ENTRIES, 0: Gauge "weir_fdb_entries" [] "Addresses in the gate's table.";
+    FDB_CAPACITY, 0: Gauge "weir_fdb_capacity_entries" [] "Addresses that the gate's table has room for.";
 }

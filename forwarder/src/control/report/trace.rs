@@ -36,7 +36,7 @@ pub struct TracedPacket {
 pub enum TraceOutcome {
     /// All of it.
     Delivered,
-    /// Some copies or pieces were, some were lost.
+    /// Some pieces were, some were lost.
     Partly,
     Lost,
     /// Left to the kernel, by the program.
@@ -79,10 +79,9 @@ pub enum TraceEvent {
         core: u64,
         waited_ns: u64,
     },
-    /// By the forwarding table: one port, or all it is flooded to; none if it goes nowhere.
+    /// By the program: the port that it leaves by.
     Decided {
-        to: Vec<String>,
-        flooded: bool,
+        to: String,
     },
     /// For a link with a rate.
     Cut {

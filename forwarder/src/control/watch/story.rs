@@ -1,6 +1,6 @@
 //! Followed packets: what was seen of each, put together into its way from end to end.
 //!
-//! Invariant: a packet is told once, when as many of its copies and pieces have ended as were made,
+//! Invariant: a packet is told once, when as many of its pieces have ended as were made,
 //! or when nothing was seen of it for too long; then its mark is free for another.
 
 #[cfg(test)]
@@ -9,7 +9,7 @@ mod tests;
 use std::collections::HashMap;
 
 use weir_abi::{Counter, meta_flags};
-use weir_core::{Decision, PortId};
+use weir_core::PortId;
 
 use super::seen::Sight;
 use super::summary::summary;
@@ -132,8 +132,7 @@ impl Stories {
         let since = |ns: u64| ns.saturating_sub(event.ingress_ns);
         let mut steps: Vec<(u64, TraceEvent)> = Vec::new();
         let mut begun = None;
-        let (mut expected, mut delivered, mut lost) = (None, 0, 0);
-        let mut more = 0;
+        let (mut more, mut delivered, mut lost) = (0, 0, 0);
         match event.step {
             Step::Arrived { taken_ns } => {
                 self.begun += 1;
@@ -146,16 +145,8 @@ impl Stories {
                 steps.push((event.ingress_ns, TraceEvent::Steered));
                 steps.push((taken_ns, TraceEvent::Taken { core, waited_ns: since(taken_ns) }));
             }
-            Step::Decided(decision) => {
-                let (to, flooded) = match decision {
-                    Decision::To(port) => (vec![self.named(port)], false),
-                    Decision::Flood(ports) => {
-                        expected = Some(ports.len());
-                        (ports.iter().map(|port| self.named(port)).collect(), true)
-                    }
-                    Decision::Drop(_) => (Vec::new(), false),
-                };
-                steps.push((event.at_ns, TraceEvent::Decided { to, flooded }));
+            Step::Decided(egress) => {
+                steps.push((event.at_ns, TraceEvent::Decided { to: self.named(egress) }));
             }
             Step::Cut { egress, pieces } => {
                 more = usize::from(pieces).saturating_sub(1);
@@ -198,7 +189,7 @@ impl Stories {
         }
         let steps = steps.into_iter().map(|(at_ns, what)| TraceStep { at_ns: since(at_ns), what });
         story.steps.extend(steps);
-        story.expected = expected.unwrap_or(story.expected) + more;
+        story.expected += more;
         story.delivered += delivered;
         story.lost += lost;
         story.seen_ns = event.at_ns;

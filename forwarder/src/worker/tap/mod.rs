@@ -9,7 +9,7 @@ mod filter;
 mod ring;
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use weir_core::{Decision, PortId, Reason};
+use weir_core::{PortId, Reason};
 use weir_port::{Packet, Pool};
 
 pub use self::filter::{Facts, Filter, Protocol};
@@ -228,9 +228,9 @@ impl Tap {
     }
 
     #[cold]
-    pub(super) fn decided(&mut self, now_ns: u64, packet: &Packet, decision: &Decision) {
+    pub(super) fn decided(&mut self, now_ns: u64, packet: &Packet, egress: PortId) {
         if let Some(watcher) = self.watcher() {
-            watcher.step(event(now_ns, packet, Step::Decided(*decision)));
+            watcher.step(event(now_ns, packet, Step::Decided(egress)));
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use weir_core::{Decision, MAX_PORTS, PortId, Reason};
+use weir_core::{MAX_PORTS, PortId, Reason};
 
 use super::filter::Facts;
 
@@ -21,7 +21,8 @@ pub enum Step {
     Arrived {
         taken_ns: u64,
     },
-    Decided(Decision),
+    /// The program has named the port that it leaves by.
+    Decided(PortId),
     /// A superframe became so many packets for a link with a rate.
     Cut {
         egress: PortId,

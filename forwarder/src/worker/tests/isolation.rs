@@ -15,22 +15,6 @@ fn shaped(slot: u16) -> PortSettings {
     PortSettings { queue_bytes: 16 * 1024, link_rate, ..settings_of(slot) }
 }
 
-/// A bench where everybody knows everybody.
-pub(super) fn acquainted(
-    workers: usize,
-    ports: u16,
-    settings: impl Fn(u16) -> PortSettings,
-) -> Bench {
-    let mut bench = Bench::with(workers, ports, None, settings);
-    for slot in 0..ports {
-        let mac = weir_core::Mac::new([2, 0, 0, 0, 0, slot as u8]);
-        for worker in &mut bench.workers {
-            worker.obey(Command::Learn { mac, vlan: 0, port: PortId(slot) }, 0);
-        }
-    }
-    bench
-}
-
 /// Offers a flood from port 1 to port 0 for so many turns.
 fn flood(bench: &mut Bench, turns: usize) {
     for _ in 0..turns {
@@ -44,7 +28,7 @@ fn flood(bench: &mut Bench, turns: usize) {
 #[test]
 fn a_flood_is_shed_for_its_link_alone_and_for_as_long_as_it_lasts() {
     for workers in [1, 2] {
-        let mut bench = acquainted(workers, 3, shaped);
+        let mut bench = Bench::with(workers, 3, None, shaped);
         assert!(!bench.is_shed(1, 0));
         flood(&mut bench, 40);
         assert!(bench.is_shed(1, 0), "{workers} workers");
@@ -59,7 +43,7 @@ fn a_flood_is_shed_for_its_link_alone_and_for_as_long_as_it_lasts() {
 
 #[test]
 fn a_shed_port_that_leaves_is_not_shed_when_it_returns() {
-    let mut bench = acquainted(1, 3, shaped);
+    let mut bench = Bench::with(1, 3, None, shaped);
     flood(&mut bench, 40);
     assert!(bench.is_shed(1, 0));
     let (done, _answer) = oneshot::channel();
@@ -70,7 +54,7 @@ fn a_shed_port_that_leaves_is_not_shed_when_it_returns() {
 
 #[test]
 fn the_worker_knows_when_the_link_is_free() {
-    let mut bench = acquainted(1, 2, shaped);
+    let mut bench = Bench::with(1, 2, None, shaped);
     flood(&mut bench, 20);
     let due_ns = bench.workers[0].due_ns.expect("something waits for its time");
     assert!(due_ns > bench.now_ns && due_ns < bench.now_ns + 5_000_000, "{due_ns}");
@@ -81,7 +65,8 @@ fn the_worker_knows_when_the_link_is_free() {
 
 #[test]
 fn weights_change_between_two_turns_without_loss_or_reordering() {
-    let mut bench = acquainted(1, 3, |slot| PortSettings { queue_bytes: 1 << 20, ..shaped(slot) });
+    let mut bench =
+        Bench::with(1, 3, None, |slot| PortSettings { queue_bytes: 1 << 20, ..shaped(slot) });
     let mut tags = [0_u8; 3];
     for turn in 0..200_u32 {
         for slot in [1_u16, 2] {
@@ -115,7 +100,7 @@ fn weights_change_between_two_turns_without_loss_or_reordering() {
 #[test]
 fn a_device_that_takes_nothing_loses_nothing() {
     let roomy = |slot| PortSettings { queue_bytes: 1 << 20, ..settings_of(slot) };
-    let mut bench = acquainted(1, 2, roomy);
+    let mut bench = Bench::with(1, 2, None, roomy);
     let down = Faults { seed: 1, again: 1000, ..Faults::default() };
     bench.workers[0].lanes.get_mut(PortId(0)).unwrap().port.set_faults(down);
     for tag in 0..200 {

@@ -6,11 +6,10 @@
 
 use tokio::sync::oneshot;
 use weir_abi::gso::gso_kind;
-use weir_abi::{Counter, Meta, classify, meta_flags};
+use weir_abi::{Counter, Meta, NO_EGRESS, meta_flags};
 use weir_core::{Losses, PortId, Reason, ReleasePolicy, ReleaseSettings};
 use weir_port::{Faults, Packet, Port};
 
-use super::isolation::acquainted;
 use super::*;
 use crate::control::books::reason_of;
 
@@ -22,12 +21,11 @@ struct Way {
     workers: usize,
     /// Frames that come in, all of which but the lost one are delivered.
     frames: u64,
-    copies: u64,
     inject: fn(&mut Bench),
 }
 
 const fn way(reason: Reason, how: &'static str, inject: fn(&mut Bench)) -> Way {
-    Way { reason, how, workers: 1, frames: 1, copies: 0, inject }
+    Way { reason, how, workers: 1, frames: 1, inject }
 }
 
 const fn between(reason: Reason, how: &'static str, inject: fn(&mut Bench)) -> Way {
@@ -37,7 +35,6 @@ const fn between(reason: Reason, how: &'static str, inject: fn(&mut Bench)) -> W
 const ALWAYS: u16 = 1000;
 
 static WAYS: &[Way] = &[
-    way(Reason::Malformed, "too short for two addresses", |bench| bench.push(1, &[2; 10])),
     way(Reason::RxRingFull, "the ring is full", |bench| {
         faulty(bench, 1, Faults { rx_full: ALWAYS, ..Faults::default() });
         bench.push(1, &frame(0, 1, 0));
@@ -52,7 +49,8 @@ static WAYS: &[Way] = &[
     }),
     way(Reason::BadDescriptor, "the metadata is of another program", |bench| {
         let frame = frame(0, 1, 0);
-        push_meta(bench, 1, &frame, &Meta { abi: 0, ..meta_of(&frame) });
+        let meta = Meta { abi: 0, ..bench.meta(1, &frame) };
+        bench.push_meta(1, &frame, &meta);
     }),
     way(Reason::TruncatedChain, "the last part never comes", |bench| {
         faulty(bench, 1, Faults { truncated_chain: ALWAYS, ..Faults::default() });
@@ -61,30 +59,21 @@ static WAYS: &[Way] = &[
     way(Reason::NoEgress, "it is for the port it came from", |bench| {
         bench.push(1, &frame(1, 9, 0));
     }),
-    Way {
-        copies: 1,
-        ..way(Reason::NoFrames, "no frame is left for a copy", |bench| {
-            let hoarded = hoard(bench);
-            bench.push(1, &frame(0xff, 1, 0));
-            bench.turns(3);
-            for packet in hoarded {
-                bench.workers[0].pool.release(packet);
-            }
-        })
-    },
-    Way {
-        copies: 1,
-        ..way(Reason::NoFrames, "no frame is left for a copy, for a group", |bench| {
-            let hoarded = hoard(bench);
-            let mut group = frame(0, 1, 0);
-            group[0] = 3;
-            bench.push(1, &group);
-            bench.turns(3);
-            for packet in hoarded {
-                bench.workers[0].pool.release(packet);
-            }
-        })
-    },
+    way(Reason::NoEgress, "it is for no port", |bench| {
+        let frame = frame(0, 1, 0);
+        let meta = Meta { egress: NO_EGRESS, ..bench.meta(1, &frame) };
+        bench.push_meta(1, &frame, &meta);
+    }),
+    way(Reason::NoFrames, "no frame is left for its segments", |bench| {
+        cut_here(bench);
+        let (frame, meta) = superframe(bench, 5000);
+        bench.push_meta(1, &frame, &meta);
+        let hoarded = hoard(bench);
+        bench.turns(3);
+        for packet in hoarded {
+            bench.workers[0].pool.release(packet);
+        }
+    }),
     Way {
         frames: 2,
         ..way(Reason::QueueFull, "its queue has a packet already", |bench| {
@@ -96,14 +85,13 @@ static WAYS: &[Way] = &[
         bench.push(1, &long(1600));
     }),
     way(Reason::GsoUnsupported, "nobody can cut it", |bench| {
-        let (frame, meta) = superframe(5000);
-        push_meta(bench, 1, &frame, &Meta { gso_type: 7, ..meta });
+        let (frame, meta) = superframe(bench, 5000);
+        bench.push_meta(1, &frame, &Meta { gso_type: 7, ..meta });
     }),
     way(Reason::GsoUnsupported, "its segments are more than the ring holds", |bench| {
-        let lane = bench.home(0).lanes.get_mut(PortId(0)).unwrap();
-        lane.port.retune(1500, weir_port::TxFeatures::default());
-        let (frame, meta) = superframe(20_000);
-        push_meta(bench, 1, &frame, &Meta { gso_size: 100, ..meta });
+        cut_here(bench);
+        let (frame, meta) = superframe(bench, 20_000);
+        bench.push_meta(1, &frame, &Meta { gso_size: 100, ..meta });
     }),
     way(Reason::TxBusy, "the device drops it", |bench| {
         faulty(bench, 0, Faults { busy: ALWAYS, ..Faults::default() });
@@ -111,8 +99,14 @@ static WAYS: &[Way] = &[
     }),
     way(Reason::TxError, "the packet socket refuses it", |bench| {
         faulty(bench, 0, Faults { tx_error: ALWAYS, ..Faults::default() });
-        let (frame, meta) = superframe(5000);
-        push_meta(bench, 1, &frame, &meta);
+        let (frame, meta) = superframe(bench, 5000);
+        bench.push_meta(1, &frame, &meta);
+    }),
+    way(Reason::PortGone, "its egress is not there", |bench| bench.push(1, &frame(7, 1, 0))),
+    way(Reason::PortGone, "its egress is no port at all", |bench| {
+        let frame = frame(0, 1, 0);
+        let meta = Meta { egress: 0xfffe, ..bench.meta(1, &frame) };
+        bench.push_meta(1, &frame, &meta);
     }),
     way(Reason::PortGone, "its egress is down", |bench| {
         bench.home(0).lanes.get_mut(PortId(0)).unwrap().port.set_down(true);
@@ -148,15 +142,10 @@ fn faulty(bench: &mut Bench, slot: u16, faults: Faults) {
     bench.home(slot).lanes.get_mut(PortId(slot)).unwrap().port.set_faults(faults);
 }
 
-fn meta_of(frame: &[u8]) -> Meta {
-    let verdict = classify(frame).unwrap();
-    Meta::new(&verdict, 0, frame.len() as u32, 1)
-}
-
-fn push_meta(bench: &mut Bench, at: u16, frame: &[u8], meta: &Meta) {
-    let Worker { lanes, pool, .. } = bench.home(at);
-    lanes.get_mut(PortId(at)).unwrap().port.push_rx_meta(pool, frame, meta);
-    bench.pushed += 1;
+/// The device of port 0 cuts nothing by itself.
+fn cut_here(bench: &mut Bench) {
+    let lane = bench.home(0).lanes.get_mut(PortId(0)).unwrap();
+    lane.port.retune(1500, weir_port::TxFeatures::default());
 }
 
 /// From port 1 to port 0.
@@ -167,7 +156,7 @@ fn long(len: usize) -> Vec<u8> {
 }
 
 /// TCP from port 1 to port 0, with so much payload.
-fn superframe(payload: usize) -> (Vec<u8>, Meta) {
+fn superframe(bench: &Bench, payload: usize) -> (Vec<u8>, Meta) {
     let mut frame = frame(0, 1, 0);
     frame.truncate(14);
     frame[12..14].copy_from_slice(&[0x08, 0x00]);
@@ -178,7 +167,7 @@ fn superframe(payload: usize) -> (Vec<u8>, Meta) {
     ip[12..20].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
     frame.extend(ip);
     frame.resize(54 + payload, 7);
-    let mut meta = meta_of(&frame);
+    let mut meta = bench.meta(1, &frame);
     meta.flags |= meta_flags::GSO | meta_flags::CSUM_PARTIAL;
     (meta.gso_size, meta.gso_type) = (1448, gso_kind::TCP4);
     (frame, meta)
@@ -245,7 +234,7 @@ fn one_lost_frame_is_counted_once_under_its_own_reason() {
     for way in WAYS {
         // A queue holds one frame, whatever its length, and no more.
         let one = |slot| PortSettings { queue_bytes: 64, ..settings_of(slot) };
-        let mut bench = acquainted(way.workers, 3, one);
+        let mut bench = Bench::with(way.workers, 3, None, one);
         (way.inject)(&mut bench);
         bench.turns(50);
         let Way { reason, how, .. } = way;
@@ -258,8 +247,8 @@ fn one_lost_frame_is_counted_once_under_its_own_reason() {
         let sum = |of: &dyn Fn(&PortSnapshot) -> u64| {
             all.iter().flat_map(|worker| &worker.ports).map(of).sum::<u64>()
         };
-        assert_eq!(sum(&|port| port.copies), way.copies, "{how}");
-        assert_eq!(sum(&|port| port.stats.tx_packets), way.frames + way.copies - 1, "{how}");
+        assert_eq!(sum(&|port| port.copies + port.stats.segments_made), 0, "{how}");
+        assert_eq!(sum(&|port| port.stats.tx_packets), way.frames - 1, "{how}");
         for worker in &all {
             let census = worker.census;
             assert_eq!((census.held, census.rx, census.tx), (0, 0, 0), "{how}: {census:?}");

@@ -7,14 +7,15 @@ mod isolation;
 mod losses;
 mod measured;
 mod several;
+mod tended;
 mod watching;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
+use weir_abi::{Meta, classify};
 use weir_core::sched::Caps;
 use weir_core::{EngineConfig, FlowConfig, PortId, PortRole, PortSettings};
 use weir_port::{Cells, Faults, MemPort, Pool};
@@ -26,12 +27,12 @@ const TURN_NS: u64 = 10_000;
 const TX_NS: u64 = 500;
 const FRAMES: u32 = 4096;
 
-/// Workers that are stepped one after the other; port `s` is served by worker `s % workers`.
+/// Workers that are stepped one after the other; port `s` is served by worker `s % workers`. Whose
+/// address ends with `s` is behind port `s`.
 struct Bench {
     workers: Vec<Worker<MemPort>>,
     shed: Cells,
     commands: Vec<Sender<Command<MemPort>>>,
-    _news: UnboundedReceiver<FdbNews>,
     now_ns: u64,
     pushed: u64,
 }
@@ -54,7 +55,6 @@ impl Bench {
     ) -> Self {
         let caps = Arc::new(Caps::new());
         let shed = Cells::heap(weir_abi::shed::WORDS);
-        let (news, heard) = unbounded_channel();
         let pools = Pool::heap(FRAMES * workers as u32).divide(workers);
         let mut commands = Vec::new();
         let mut all: Vec<_> = peers(workers)
@@ -74,7 +74,6 @@ impl Bench {
                     },
                     caps: Arc::clone(&caps),
                     shed: shed.clone(),
-                    news: news.clone(),
                     peers,
                 };
                 Worker::new(settings, pool, inbox)
@@ -98,7 +97,7 @@ impl Bench {
             }
         }
         let (now_ns, pushed) = (0, 0);
-        Self { workers: all, shed, commands, _news: heard, now_ns, pushed }
+        Self { workers: all, shed, commands, now_ns, pushed }
     }
 
     fn home(&mut self, slot: u16) -> &mut Worker<MemPort> {
@@ -106,11 +105,20 @@ impl Bench {
         &mut self.workers[home]
     }
 
+    /// What the program says of a frame that comes in now.
+    fn meta(&self, at: u16, frame: &[u8]) -> Meta {
+        let verdict = classify(frame).unwrap();
+        let meta = Meta::new(&verdict, self.now_ns, frame.len() as u32, at);
+        Meta { egress: frame[5].into(), ..meta }
+    }
+
     fn push(&mut self, at: u16, frame: &[u8]) {
-        let now_ns = self.now_ns;
+        self.push_meta(at, frame, &self.meta(at, frame));
+    }
+
+    fn push_meta(&mut self, at: u16, frame: &[u8], meta: &Meta) {
         let Worker { lanes, pool, .. } = self.home(at);
-        let lane = lanes.get_mut(PortId(at)).unwrap();
-        lane.port.push_rx(pool, frame, now_ns);
+        lanes.get_mut(PortId(at)).unwrap().port.push_rx_meta(pool, frame, meta);
         self.pushed += 1;
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::worker::{Filter, Purpose, WatchSpec, Watcher};
-use weir_core::{PortSet, Reason};
+use weir_core::Reason;
 
 fn event(mark: u8, at_ns: u64, step: Step) -> Sight {
     Sight::Worker(
@@ -44,7 +44,7 @@ fn packet(line: Option<TraceLine>) -> TracedPacket {
 fn a_delivered_packets_stages_add_up_to_its_residence() {
     let mut stories = stories(1);
     assert_eq!(stories.see(&event(7, 1000, Step::Arrived { taken_ns: 1200 }), &[0; 60]), None);
-    let decided = Step::Decided(Decision::To(PortId(2)));
+    let decided = Step::Decided(PortId(2));
     assert_eq!(stories.see(&event(7, 1200, decided), &[]), None);
     let told = packet(stories.see(&event(7, 2300, settled(2)), &[]));
     assert_eq!((told.number, told.port.as_str()), (1, "v1"));
@@ -53,7 +53,7 @@ fn a_delivered_packets_stages_add_up_to_its_residence() {
     let expected = [
         (0, TraceEvent::Steered),
         (200, TraceEvent::Taken { core: 4, waited_ns: 200 }),
-        (200, TraceEvent::Decided { to: vec![to()], flooded: false }),
+        (200, TraceEvent::Decided { to: to() }),
         (500, TraceEvent::Released { to: to(), container_ns: 300 }),
         (900, TraceEvent::Sent { to: to(), queue_ns: 400 }),
         (1300, TraceEvent::Delivered { to: to(), tx_ns: 400, residence_ns: 1300 }),
@@ -63,24 +63,16 @@ fn a_delivered_packets_stages_add_up_to_its_residence() {
 }
 
 #[test]
-fn copies_and_pieces_are_waited_for() {
+fn pieces_are_waited_for() {
     let mut stories = stories(5);
-    let mut both = PortSet::EMPTY;
-    both.insert(PortId(2));
-    both.insert(PortId(3));
     stories.see(&event(1, 1000, Step::Arrived { taken_ns: 1200 }), &[]);
-    stories.see(&event(1, 1200, Step::Decided(Decision::Flood(both))), &[]);
+    stories.see(&event(1, 1200, Step::Decided(PortId(3))), &[]);
     stories.see(&event(1, 1200, Step::Cut { egress: PortId(3), pieces: 3 }), &[]);
-    for egress in [2, 3, 3] {
-        assert_eq!(stories.see(&event(1, 2000, settled(egress)), &[]), None);
+    for _ in 0..2 {
+        assert_eq!(stories.see(&event(1, 2000, settled(3)), &[]), None);
     }
     let told = packet(stories.see(&event(1, 2000, Step::Lost(Reason::QueueFull)), &[]));
     assert_eq!(told.outcome, TraceOutcome::Partly);
-    let decided = told.steps.iter().find_map(|step| match &step.what {
-        TraceEvent::Decided { to, flooded: true } => Some(to.join(" ")),
-        _ => None,
-    });
-    assert_eq!(decided.as_deref(), Some("v2 nic0"));
     assert!(!stories.is_done());
 }
 

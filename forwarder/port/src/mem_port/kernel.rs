@@ -1,0 +1,97 @@
+//! The "kernel" of a port without one: frames arrive, and leave.
+//!
+//! Invariant: what it cannot take is counted as the real one counts it.
+
+use weir_abi::{ABI_VERSION, META_LEN, Meta, meta_flags};
+use weir_core::Reason;
+use zerocopy::IntoBytes;
+
+use super::{Desc, MemPort, Sent};
+use crate::packet::MAX_FRAMES;
+use crate::pool::{CHUNK, HEADROOM, Pool, ROOM};
+
+impl MemPort {
+    /// A frame arrives, parsed as the program does it. False if it was lost before the ring.
+    pub fn push_rx(&mut self, pool: &mut Pool, bytes: &[u8], ingress_ns: u64) -> bool {
+        let meta = match weir_abi::classify(bytes) {
+            Ok(verdict) => Meta::new(&verdict, ingress_ns, bytes.len() as u32, self.slot.0),
+            Err(_) => Meta {
+                ingress_ns,
+                len: bytes.len() as u32,
+                port: self.slot.0,
+                flags: meta_flags::OTHER,
+                abi: ABI_VERSION,
+                ..Meta::default()
+            },
+        };
+        self.push_rx_meta(pool, bytes, &meta)
+    }
+
+    /// As [`Self::push_rx`], with metadata as given: for superframes.
+    pub fn push_rx_meta(&mut self, pool: &mut Pool, bytes: &[u8], meta: &Meta) -> bool {
+        let count = bytes.len().div_ceil(ROOM).max(1);
+        let starved = self.dice.hits(self.faults.fill_empty);
+        if starved || count > self.fill.len() || count > MAX_FRAMES {
+            self.stats.losses.add(Reason::FillEmpty, 1);
+            return false;
+        }
+        if self.rx.len() + count > self.ring || self.dice.hits(self.faults.rx_full) {
+            self.stats.losses.add(Reason::RxRingFull, 1);
+            return false;
+        }
+        let cut_short = count > 1 && self.dice.hits(self.faults.truncated_chain);
+        for (nth, part) in bytes.chunks(ROOM).enumerate() {
+            let Some(idx) = self.fill.pop_front() else { break };
+            pool.set_len_of(idx, part.len() as u16);
+            pool.bytes_of_mut(idx).copy_from_slice(part);
+            if nth == 0 {
+                let room = pool.headroom_mut(idx);
+                if let Some(place) = room.get_mut(HEADROOM - META_LEN..) {
+                    place.copy_from_slice(meta.as_bytes());
+                }
+            }
+            let mut addr = u64::from(idx) * CHUNK as u64 + HEADROOM as u64;
+            if self.dice.hits(self.faults.bad_descriptor) {
+                // The frame itself stays with the kernel until it is reclaimed. (A kernel that names
+                // another frame it has to fill cannot be told from an honest one.)
+                addr ^= 1 << ((self.dice.below(44) + 32) % 64);
+            }
+            let more = nth + 1 < count;
+            self.rx.push_back(Desc { addr, len: part.len() as u32, more });
+            if cut_short && nth + 2 == count {
+                // The chain ends without its last part, and its length gives it away.
+                if let Some(last) = self.rx.back_mut() {
+                    last.more = false;
+                }
+                return true;
+            }
+        }
+        true
+    }
+
+    /// The next frame that left.
+    pub fn take_tx(&mut self) -> Option<Sent> {
+        self.wire.pop_front()
+    }
+
+    /// Frames that left and were not taken from here yet.
+    pub fn sent(&self) -> usize {
+        self.wire.len()
+    }
+
+    /// The device drops the first frame in the ring, or sends it.
+    pub(super) fn transmit(&mut self, pool: &Pool, idx: u32, drop: bool) {
+        if drop {
+            self.stats.kick_busy += 1;
+            self.stats.losses.add(Reason::TxBusy, 1);
+            self.dropped += 1;
+        } else {
+            self.wire.push_back(Sent { bytes: pool.bytes_of(idx).to_vec(), vnet: None });
+        }
+        if self.dice.hits(self.faults.late_completion) {
+            self.late.push_back(idx);
+        } else {
+            self.completion.push_back(idx);
+        }
+    }
+}

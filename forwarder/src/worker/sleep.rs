@@ -1,0 +1,60 @@
+//! How long a worker may sleep, and what wakes it.
+//!
+//! Invariant: whatever a worker waits for either wakes it or is looked for at least as often as its
+//! other chores.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use weir_port::Port;
+
+use super::turn::{CHORES_EVERY_NS, Worker};
+
+/// The longest sleep: commands end it at once, so this only bounds the ageing of flows.
+const LONGEST_SLEEP_NS: u64 = 100_000_000;
+
+impl<P: Port> Worker<P> {
+    /// A device takes nothing now, and something waits for it.
+    pub(super) fn device_pushes_back(&self) -> bool {
+        self.lanes.any_tended(|lane| lane.refused)
+    }
+
+    /// The receive rings cannot be filled: other workers have the frames, and send them home.
+    fn is_in_need(&self) -> bool {
+        !self.peers.is_alone() && !self.pool.can_fill()
+    }
+
+    /// How long the worker may sleep: completions and single frames that come home do not wake it,
+    /// so it looks for them itself.
+    pub(super) fn chore_gap(&self) -> u64 {
+        let awaited = !self.leaving.is_empty()
+            || self.is_in_need()
+            || self.lanes.any_tended(|lane| lane.port.tx_outstanding() > 0);
+        if awaited { CHORES_EVERY_NS } else { LONGEST_SLEEP_NS }
+    }
+
+    /// Waits until a frame or a command arrives. The sockets are named to the kernel here and not
+    /// once for all: a socket that somebody waits on costs a wake-up for every frame that is sent,
+    /// and for every one that comes in, whether the waiter sleeps or not.
+    pub(super) fn sleep(&self, at_most_ns: u64) {
+        let Some(bell) = self.peers.bell() else { return };
+        let in_need = self.is_in_need();
+        bell.lie_down(in_need);
+        if self.peers.has_mail(in_need) {
+            bell.rise();
+            return;
+        }
+        let mut watched = Vec::with_capacity(self.lanes.receiving() + 2);
+        watched.push(PollFd::from_borrowed_fd(bell.fd(), PollFlags::IN));
+        let lanes = (0..self.lanes.receiving()).filter_map(|nth| self.lanes.nth(nth));
+        let ports = lanes.filter_map(|id| self.lanes.get(id)).map(|lane| &lane.port);
+        for port in ports.chain(self.gathering.iter().map(|gathering| &gathering.port)) {
+            watched.extend(port.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        }
+        let timeout = Timespec {
+            tv_sec: i64::try_from(at_most_ns / 1_000_000_000).unwrap_or(i64::MAX),
+            tv_nsec: i64::from((at_most_ns % 1_000_000_000) as u32),
+        };
+        // An interrupted or failed wait is a short one: the loop looks at its rings either way.
+        let _ = poll(&mut watched, Some(&timeout));
+        bell.rise();
+    }
+}
