@@ -55,17 +55,6 @@ impl<R> Maps<R> {
 }
 
 impl Shared {
-    /// What a slot's or queue's share of the ring comes to: taken and not given back.
-    #[inline(always)]
-    fn outstanding(index: u32) -> Option<(*mut u64, u64)> {
-        let taken = TAKEN.get_ptr_mut(index)?.cast::<u64>();
-        let back = GIVEN_BACK.get_ptr(index)?.cast::<u64>();
-        // SAFETY: words of the maps' values.
-        let out = unsafe { taken.read_volatile().wrapping_sub(back.read_volatile()) };
-        // More given back than taken: a correction of the worker's was a few frames ahead.
-        Some((taken, if out >> 63 != 0 { 0 } else { out }))
-    }
-
     /// Takes back what was taken for a frame that does not reach the ring.
     #[inline(always)]
     pub(crate) fn give_room_back(slot: u16, queue: u32, places: u64) {
@@ -187,17 +176,58 @@ impl Ring for Shared {
 
     #[inline(always)]
     fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool {
-        let own = Self::outstanding(slot.into());
-        let all = Self::outstanding(MAX_PORTS + u32::from(queue));
-        let (Some((own, held)), Some((all, total))) = (own, all) else { return false };
+        let all = MAX_PORTS + u32::from(queue);
+        let (Some(own), Some(all)) = (Room::of(slot.into()), Room::of(all)) else { return false };
         // A source may hold as much as is left for the others: one flood at most half of the ring,
         // two a third each, and whoever comes then still finds as much.
-        if held + u64::from(places) > RX_PLACES.saturating_sub(total) {
-            return false;
+        let fits = || own.held() + u64::from(places) <= RX_PLACES.saturating_sub(all.held());
+        if !fits() {
+            own.look();
+            all.look();
+            if !fits() {
+                return false;
+            }
         }
-        add(own, places.into());
-        add(all, places.into());
+        add(own.taken, places.into());
+        add(all.taken, places.into());
         true
+    }
+}
+
+/// A source's or a queue's places in a ring. How many were given back is read from the worker's cache
+/// line only when all seem to be taken, and kept beside those taken: a look at every frame would take
+/// the line from the worker's core each time. What is kept is never more than was given back.
+struct Room {
+    /// Words: taken, when the next group's frame is due, given back as of the last look.
+    taken: *mut u64,
+    back: *const u64,
+}
+
+impl Room {
+    #[inline(always)]
+    fn of(index: u32) -> Option<Self> {
+        let taken = TAKEN.get_ptr_mut(index)?.cast();
+        Some(Self { taken, back: GIVEN_BACK.get_ptr(index)?.cast() })
+    }
+
+    #[inline(always)]
+    fn held(&self) -> u64 {
+        // SAFETY: words of the map's value.
+        let held = unsafe { self.taken.read_volatile().wrapping_sub(self.seen().read_volatile()) };
+        // More given back than taken: a correction of the worker's was a few frames ahead.
+        if held >> 63 != 0 { 0 } else { held }
+    }
+
+    #[inline(always)]
+    fn look(&self) {
+        // SAFETY: words of the maps' values.
+        unsafe { self.seen().write_volatile(self.back.read_volatile()) };
+    }
+
+    #[inline(always)]
+    fn seen(&self) -> *mut u64 {
+        // SAFETY: the third word of the value.
+        unsafe { self.taken.add(2) }
     }
 }
 

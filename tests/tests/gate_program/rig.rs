@@ -29,6 +29,8 @@ use crate::worlds::{IN, QUEUE};
 const TCX_NEXT: i32 = -1;
 const TCX_DROP: i32 = 2;
 const TCX_REDIRECT: i32 = 7;
+/// Where, beside the places taken, stands how many were given back as of the gate's last look.
+const SEEN: usize = 2;
 /// What the books of room begin with: they only ever rise, and come round.
 const BOOKS: u64 = u64::MAX - 1;
 const HOUR_NS: u64 = 3_600_000_000_000;
@@ -228,6 +230,7 @@ impl Rig {
             if index < MAX_PORTS + MAX_WORKERS {
                 set(&self.taken, 8 * index as usize, BOOKS.wrapping_add(more))?;
                 set(&self.given_back, 8 * index as usize, BOOKS)?;
+                set(&self.taken, 8 * index as usize + SEEN, BOOKS)?;
             }
         }
         let due = if self.published.storm { monotonic_ns()? + HOUR_NS } else { 0 };
@@ -243,6 +246,8 @@ impl Rig {
     pub(crate) fn set_room(&self, index: u32, taken: i64) -> Result<()> {
         let at = 8 * index as usize;
         set(&self.given_back, at, BOOKS)?;
+        // The gate's last look was before the ring went round: it has to look again.
+        set(&self.taken, at + SEEN, BOOKS - RX_PLACES)?;
         set(&self.taken, at, BOOKS.wrapping_add_signed(taken))
     }
 
