@@ -36,16 +36,13 @@ fn level(reason: Reason) -> Level {
         | Reason::Spoofed
         | Reason::Shed
         | Reason::RxRingFull
+        | Reason::RxShare
         | Reason::QueueFull
         | Reason::MtuExceeded
         | Reason::TxBusy
         | Reason::PortGone
         | Reason::Shutdown => Level::Bed,
-        Reason::NoMeta
-        | Reason::FallbackDrop
-        | Reason::Reserved
-        | Reason::Storm
-        | Reason::RxShare => Level::Program,
+        Reason::NoMeta | Reason::FallbackDrop | Reason::Reserved | Reason::Storm => Level::Program,
         Reason::FillEmpty
         | Reason::BadDescriptor
         | Reason::TruncatedChain
@@ -118,8 +115,9 @@ fn introduce(weir: &Weir, bed: &Bed) -> Result<()> {
     for guest in all() {
         RawSocket::open(guest)?.send(&plain(guest, [0xff; 6], 60))?;
     }
-    wait_for(SOON, "all addresses to be learned", || {
-        weir.stats().is_ok_and(|stats| stats["fdb"]["entries"] == all().count())
+    wait_for(SOON, "all addresses to be known at the gate", || {
+        let known = |stats: &Value, port: &str| ledger::number(stats, port, "/counters/addresses");
+        weir.stats().is_ok_and(|stats| all().all(|guest| known(&stats, &guest.port) == 1))
     })?;
     // IPv4 neighbours, for what is sent by sockets.
     for guest in all() {
@@ -144,8 +142,8 @@ fn what_one_guest_does_wrong_is_lost_once_under_its_name() -> Result<()> {
     root_or_skip!();
     let bed = silent(2)?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
-    let lock = format!("mac-lock = [\"{}\"]", one.mac_text());
-    let weir = Weir::start(&bed, &WeirSpec::default().port("v1", &lock))?;
+    let locks = format!("mac-lock = [\"{}\"]\nip-lock = [\"{}\"]", one.mac_text(), one.v4());
+    let weir = Weir::start(&bed, &WeirSpec::default().port("v1", &locks))?;
     introduce(&weir, &bed)?;
     let socket = RawSocket::open(one)?;
     let v1 = Some("v1");
@@ -272,12 +270,11 @@ fn what_waits_is_lost_with_its_port_or_with_weir() -> Result<()> {
     Ok(())
 }
 
-/// A worker that does not look at its rings: what is more than they hold is lost at its door.
-#[test]
-fn one_frame_more_than_the_ring_holds_is_lost_at_the_workers_door() -> Result<()> {
-    root_or_skip!();
+/// A worker that does not look at its rings: what is more than they hold is lost at its door. At the
+/// gate a source has a part of the ring that ports share; in native mode the port's own is full.
+fn one_more_than_fits(mode: &'static str, reason: Reason) -> Result<()> {
     let bed = silent(2)?;
-    let weir = Weir::start(&bed, &WeirSpec::default())?;
+    let weir = Weir::start(&bed, &WeirSpec::default().mode(mode))?;
     introduce(&weir, &bed)?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     let socket = RawSocket::open(one)?;
@@ -292,8 +289,8 @@ fn one_frame_more_than_the_ring_holds_is_lost_at_the_workers_door() -> Result<()
         Ok(since(&lost(&before, None), &lost(&weir.assert_ledger()?, None)))
     };
     // What it holds is found out: the size of the ring is nobody's promise.
-    let (flood, name) = (5000, Reason::RxRingFull.name());
-    ensure!(level(Reason::RxRingFull) == Level::Bed);
+    let (flood, name) = (5000, reason.name());
+    ensure!(level(reason) == Level::Bed);
     // A machine that delivered late, to a worker that was awake again, has proven nothing.
     for _ in 0..5 {
         let lost = stopped(flood)?;
@@ -306,4 +303,16 @@ fn one_frame_more_than_the_ring_holds_is_lost_at_the_workers_door() -> Result<()
         }
     }
     anyhow::bail!("no run had exactly one frame too many")
+}
+
+#[test]
+fn one_frame_more_than_a_sources_share_is_lost_at_the_gate() -> Result<()> {
+    root_or_skip!();
+    one_more_than_fits("gate", Reason::RxShare)
+}
+
+#[test]
+fn one_frame_more_than_the_ring_holds_is_lost_at_the_workers_door() -> Result<()> {
+    root_or_skip!();
+    one_more_than_fits("native", Reason::RxRingFull)
 }
