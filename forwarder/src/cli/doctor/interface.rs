@@ -90,7 +90,8 @@ fn bridge(case: &Case<'_>, link: &Link, report: &mut Report) {
 
 /// What `weir port list` would say.
 fn gate(case: &Case<'_>, link: &Link, report: &mut Report) {
-    let Some(view) = case.bridges.port(link.ifindex).filter(|_| !case.is_native()) else { return };
+    let Some(view) = case.bridges.port(link.ifindex).cloned() else { return };
+    let view = if case.is_native() { view.in_driver() } else { view };
     let (left, ignored) =
         view.reasons(case.plan.map_or(ForeignRules::Bridge, |plan| plan.foreign_rules));
     for why in &ignored {

@@ -68,6 +68,16 @@ impl PortView {
         !self.vlan_aware || holds(&self.members, vid)
     }
 
+    /// The same for a program in the port's driver, which may take a tag out before the program looks.
+    pub fn in_driver(mut self) -> Self {
+        if self.vlan_aware {
+            let mut reasons = self.offload.err().unwrap_or_default();
+            reasons.push(WhyNot::UnseenTags { port: self.name.clone() });
+            self.offload = Err(reasons);
+        }
+        self
+    }
+
     /// Whether the gate decides, with rules of the host kept or ignored.
     pub fn is_decided(&self, rules: ForeignRules) -> bool {
         self.reasons(rules).0.is_empty()

@@ -16,11 +16,10 @@ use weir_port::{AddressWords, clock_monotonic_ns};
 
 use super::Forwarder;
 use super::roster::{Active, Entry};
-use crate::control::attach::Mode;
 use crate::control::bridge::foreign::{self, Device, Findings};
-use crate::control::bridge::offload::{PortView, VidSpan, WhyNot, view};
+use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
-use crate::control::plan::{Fallback, PortPlan, Role};
+use crate::control::plan::{Fallback, Mode, PortPlan, Role};
 use crate::control::report::FdbReport;
 
 impl Forwarder {
@@ -65,8 +64,8 @@ impl Forwarder {
 
     fn mirror_ports(&mut self, state: &BridgeState) {
         let Some(gate) = &mut self.gate else { return };
-        let (foreign, roster) = (&gate.foreign, &self.roster);
-        let known = |(at, _)| Some((at, look(state, at, roster.mode_at(at), foreign.of_port(at))?));
+        let foreign = &gate.foreign;
+        let known = |(at, _)| Some((at, view(state, at, foreign.of_port(at))?));
         gate.views = state.ports().filter_map(known).collect();
         let served: Vec<u32> = self.roster.active().map(|(_, active)| active.ifindex).collect();
         for ifindex in served {
@@ -76,8 +75,7 @@ impl Forwarder {
 
     fn mirror_port(&mut self, ifindex: u32, state: &BridgeState) {
         let Some(gate) = &mut self.gate else { return };
-        let mode = self.roster.mode_at(ifindex);
-        match look(state, ifindex, mode, gate.foreign.of_port(ifindex)) {
+        match view(state, ifindex, gate.foreign.of_port(ifindex)) {
             Some(view) => gate.views.insert(ifindex, view),
             None => gate.views.remove(&ifindex),
         };
@@ -163,7 +161,7 @@ impl Forwarder {
     pub(super) fn remark(&self, entry: &Entry) -> Option<String> {
         let active = entry.active.as_ref()?;
         match self.gate.as_ref()?.views.get(&active.ifindex) {
-            Some(view) => view.remark(entry.plan.foreign_rules),
+            Some(view) => seen(&entry.plan, view).remark(entry.plan.foreign_rules),
             None => Some("left to the bridge: it is in none that weir follows".to_owned()),
         }
     }
@@ -236,20 +234,11 @@ fn station(key: AddressKey) -> addresses::Address {
     addresses::Address { mac: Mac::from(key.mac), vlan: key.vid }
 }
 
-/// A port as the bridge sees it. While the bridge filters VLANs nothing is decided for a native port:
-/// its driver may keep the tag beside the frame.
-fn look(
-    state: &BridgeState,
-    ifindex: u32,
-    mode: Option<Mode>,
-    mut foreign: Vec<WhyNot>,
-) -> Option<PortView> {
-    let filters = state.settings().is_some_and(|bridge| bridge.vlan_filtering);
-    if filters && mode == Some(Mode::Native) {
-        let port = state.port(ifindex)?.settings.name.clone();
-        foreign.push(WhyNot::UnseenTags { port });
-    }
-    view(state, ifindex, foreign)
+/// A port of the bridge, as the program sees it that decides about it. Asked when it is told, not when
+/// the bridge speaks: a port may be served only after that.
+fn seen(plan: &PortPlan, view: &PortView) -> PortView {
+    let view = view.clone();
+    if plan.mode == Mode::Native { view.in_driver() } else { view }
 }
 
 /// What the gate is told of a port: what it was promised, and what the bridge says of it.
@@ -268,7 +257,7 @@ fn gate_port(
     let mut pvid = 0;
     let mut vlans = [0; VLAN_WORDS];
     if let Some(view) = view {
-        set(view.is_decided(plan.foreign_rules), gate_flags::OFFLOAD);
+        set(seen(plan, view).is_decided(plan.foreign_rules), gate_flags::OFFLOAD);
         set(view.vlan_aware, gate_flags::VLAN_AWARE);
         set(view.isolated, gate_flags::ISOLATED);
         set(!view.learning, gate_flags::NO_LEARNING);
@@ -303,6 +292,7 @@ fn set_bits(vlans: &mut Vlans, from: usize, spans: &[VidSpan]) {
 mod tests {
     use super::*;
     use crate::control::bridge::decode::Message;
+    use crate::control::bridge::offload::WhyNot;
     use crate::control::bridge::state::Settings;
     use crate::control::plan::{ForeignRules, PortDefaults, Reserved};
 
@@ -356,17 +346,17 @@ mod tests {
 
     #[test]
     fn a_driver_that_may_hide_tags_decides_nothing_where_vlans_count() {
-        let hides = |mode, vlan_filtering| {
+        let decides = |mode, vlan_filtering| {
             let mut state = BridgeState::new(1);
-            let settings = Settings { up: true, vlan_filtering, ..Settings::default() };
+            let settings =
+                Settings { up: true, vlan_filtering, vlan_protocol: 0x8100, ..Settings::default() };
             state.apply(Message::Bridge { ifindex: 1, settings });
             let settings = Default::default();
             state.apply(Message::Port { bridge: 1, ifindex: 7, settings, vlans: None });
-            let view = look(&state, 7, Some(mode), Vec::new()).unwrap();
-            let reasons = view.offload.err().unwrap_or_default();
-            reasons.iter().any(|why| matches!(why, WhyNot::UnseenTags { .. }))
+            let plan = PortPlan { mode, ..plan(Role::Vif) };
+            told(&plan, view(&state, 7, Vec::new()).as_ref()).has(gate_flags::OFFLOAD)
         };
-        assert!(hides(Mode::Native, true));
-        assert!(!hides(Mode::Native, false) && !hides(Mode::Gate, true));
+        assert!(decides(Mode::Native, false) && decides(Mode::Gate, true));
+        assert!(!decides(Mode::Native, true));
     }
 }

@@ -140,11 +140,6 @@ impl Roster {
             .map(Entry::id)
     }
 
-    /// How the port of an interface is served.
-    pub fn mode_at(&self, ifindex: u32) -> Option<Mode> {
-        self.active().find_map(|(_, active)| (active.ifindex == ifindex).then_some(active.mode))
-    }
-
     /// The ports that are served.
     pub fn active(&self) -> impl Iterator<Item = (&Entry, &Active)> {
         self.entries.values().filter_map(|entry| Some((entry, entry.active.as_ref()?)))
