@@ -39,7 +39,6 @@ fn level(reason: Reason) -> Level {
         | Reason::RxShare
         | Reason::QueueFull
         | Reason::MtuExceeded
-        | Reason::TxBusy
         | Reason::PortGone
         | Reason::Shutdown => Level::Bed,
         Reason::NoMeta | Reason::FallbackDrop | Reason::Reserved | Reason::Storm => Level::Program,
@@ -49,6 +48,7 @@ fn level(reason: Reason) -> Level {
         | Reason::NoEgress
         | Reason::NoFrames
         | Reason::GsoUnsupported
+        | Reason::TxBusy
         | Reason::TxError => Level::Worker,
     }
 }
@@ -160,10 +160,6 @@ fn what_one_guest_does_wrong_is_lost_once_under_its_name() -> Result<()> {
         bed.host.ip("link set dev v1 mtu 3000")?;
         one.ns.ip(&format!("link set dev {GUEST_IF} mtu 3000"))?;
         socket.send(&plain(one, two.mac(), 2500))
-    })?;
-    injected(&weir, Reason::TxBusy, Some("v2"), || {
-        two.ns.ip(&format!("link set dev {GUEST_IF} down"))?;
-        socket.send(&plain(one, two.mac(), 60))
     })?;
     weir.stop()
 }

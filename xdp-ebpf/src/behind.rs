@@ -18,20 +18,23 @@ use crate::{
     tables::Shared,
 };
 
+/// The word of a cell that is not 0 while it is filled: it holds the version.
+const LAST: usize = META_LEN / 8 - 1;
+
 #[inline(always)]
 pub(crate) fn behind(ctx: &XdpContext) -> u32 {
     let Some(cell) = CELLS.get_ptr_mut(0) else { return stray() };
     // SAFETY: a per-CPU value of the map, and no other program of this CPU runs meanwhile.
     let cell = unsafe {
         let filled = cell.read();
-        (*cell).meta = [0; META_LEN / 8];
+        // Empty from here on.
+        (*cell).meta[LAST] = 0;
         filled
     };
     let [_, lengths, ids, last] = cell.meta;
     let tagged = if cell.tag != 0 { 4 } else { 0 };
     // SAFETY: `ctx` is the context this program was called with.
     let len = unsafe { bpf_xdp_get_buff_len(ctx.ctx) } + tagged;
-    // The last word holds the version, so a filled cell is not 0 there.
     if last == 0 || lengths >> 32 != len {
         return stray();
     }

@@ -7,7 +7,7 @@ use aya_ebpf::{
     helpers::generated::{bpf_ktime_get_ns, bpf_redirect_peer},
     programs::TcContext,
 };
-use weir_abi::{Counter, Decision, Frame as _, META_LEN, Meta, decide, gate::Cell};
+use weir_abi::{Counter, Decision, Frame as _, Meta, decide, gate::Cell};
 
 use crate::{
     CELLS, PAIR,
@@ -63,10 +63,9 @@ fn hand_over(ctx: &TcContext, slot: u16, decision: &Decision, len: u32) -> Optio
         gso_type: decision.gso_kind,
         ..Meta::new(v, now_ns, len, slot)
     };
-    let words: [u64; META_LEN / 8] = zerocopy::transmute!(meta);
     let complete = decision.gso_size == 0 && v.looks_partial();
     let filled = Cell {
-        meta: words,
+        meta: meta.to_words(),
         csum_len: if complete { v.csum_len } else { 0 },
         tag,
         places: decision.places.into(),

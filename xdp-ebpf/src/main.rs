@@ -29,7 +29,8 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use weir_abi::{
-    GatePort, IpLockKey, MAX_PORTS, MAX_QUEUES, MAX_WORKERS, MacLockKey, PortCounters, SkbOffsets,
+    GatePort, IpLockKey, MAX_PORTS, MAX_QUEUES, MAX_WORKERS, MacLockKey, NEAR_SLOTS_LEN, PortCounters,
+    SkbOffsets,
     gate::{Cell, Vlans},
     maps, shed,
     table::{self, Bucket, Seed, Seen},
@@ -58,6 +59,8 @@ static WATCH_RECORD: PerCpuArray<Record> = PerCpuArray::with_max_entries(1, 0);
 
 #[map]
 static SLOTS: HashMap<u32, u32> = HashMap::with_max_entries(2 * MAX_PORTS, 0);
+#[map]
+static NEAR_SLOTS: Array<u64> = Array::with_max_entries(NEAR_SLOTS_LEN, BPF_F_MMAPABLE);
 #[map]
 static GATE_PORTS: Array<GatePort> = Array::with_max_entries(MAX_PORTS, BPF_F_MMAPABLE);
 #[map]

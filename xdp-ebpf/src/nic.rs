@@ -15,7 +15,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use weir_abi::{
-    Bytes, Counter, Decision, Frame, MAX_QUEUES, META_LEN, Meta, Tag, decide, gate_flags,
+    Bytes, Counter, Decision, Frame, MAX_QUEUES, Meta, Tag, decide, gate_flags,
 };
 
 use crate::{
@@ -124,6 +124,5 @@ fn hand_over(
         egress: decision.egress,
         ..Meta::new(v, now_ns, packet.frame_len(), port.slot)
     };
-    let words: [u64; META_LEN / 8] = zerocopy::transmute!(meta);
-    if front::put(ctx, words).is_some() { Counter::Steered } else { Counter::NoMeta }
+    if front::put(ctx, meta.to_words()).is_some() { Counter::Steered } else { Counter::NoMeta }
 }

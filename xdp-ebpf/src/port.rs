@@ -3,9 +3,9 @@
 
 use core::arch::asm;
 
-use weir_abi::{Counter, GatePort, PortCounters};
+use weir_abi::{Counter, GatePort, NEAR_SLOTS_LEN, PortCounters};
 
-use crate::{COUNTERS, SLOTS, tables};
+use crate::{COUNTERS, NEAR_SLOTS, SLOTS, tables};
 
 /// Touches the stack below everything that the compiler puts there, before anything else is done.
 ///
@@ -34,9 +34,17 @@ impl Port {
     /// `None`: the interface is not a port (any more).
     #[inline(always)]
     pub(crate) fn at(ifindex: u32) -> Option<Self> {
-        // SAFETY: an element that user space replaces meanwhile may be another port's: see below.
-        let slot = unsafe { *SLOTS.get(ifindex)? } as u16;
-        let told = tables::port(slot).filter(|port| port.ifindex() == ifindex)?;
+        let near = NEAR_SLOTS.get(ifindex % NEAR_SLOTS_LEN).map(|&slot| slot as u16);
+        let told = |slot: u16| tables::port(slot).filter(|port| port.ifindex() == ifindex);
+        let (slot, told) = match near.and_then(|slot| Some((slot, told(slot)?))) {
+            Some(found) => found,
+            None => {
+                // SAFETY: an element that user space replaces meanwhile may be another port's, which
+                // is seen by what that port was told.
+                let slot = unsafe { *SLOTS.get(ifindex)? } as u16;
+                (slot, told(slot)?)
+            }
+        };
         Some(Self { slot, told, counters: COUNTERS.get_ptr_mut(slot.into())? })
     }
 

@@ -41,6 +41,8 @@ pub const MAX_QUEUES: u32 = 16;
 pub const MAX_WORKERS: u32 = 64;
 /// Places in a worker's receive ring that the gate gives out.
 pub const RX_PLACES: u64 = 2048;
+/// Entries of [`maps::NEAR_SLOTS`].
+pub const NEAR_SLOTS_LEN: u32 = 4096;
 /// Payload room of one UMEM frame: 4096 less the headroom that the kernel keeps for XDP.
 pub const FRAME_ROOM: u32 = 3840;
 /// Frames of the longest chain: a linear part and `MAX_SKB_FRAGS` (17) fragments.
@@ -77,6 +79,9 @@ pub mod maps {
     pub const CATCH_ALL: &str = "weir_catch_all";
     /// `HashMap<u32 ifindex, u32 slot>`: a device that is not in it is left alone.
     pub const SLOTS: &str = "SLOTS";
+    /// `Array<u64 slot>` by the last bits of the ifindex, to be mapped into memory: found without a hash,
+    /// and believed only if the port of that slot has this very ifindex.
+    pub const NEAR_SLOTS: &str = "NEAR_SLOTS";
     /// `Array<GatePort>` by slot, to be mapped into memory.
     pub const GATE_PORTS: &str = "GATE_PORTS";
     /// `Array<table::Bucket>`, to be mapped into memory: see [`table`](crate::table).
@@ -86,7 +91,8 @@ pub mod maps {
     /// `Array<gate::Vlans>` by slot, to be mapped into memory.
     pub const VLANS: &str = "VLANS";
     /// `Array<[u64; 8]>` by slot, then by queue: places ever taken in receive rings (first word);
-    /// of a slot also when its next group frame is due (second word).
+    /// of a slot also when its next group frame is due (second word); how many were given back when
+    /// the gate looked last (third word).
     pub const TAKEN: &str = "TAKEN";
     /// `Array<[u64; 8]>` likewise, to be mapped into memory: places ever given back (first word).
     pub const GIVEN_BACK: &str = "GIVEN_BACK";

@@ -13,7 +13,7 @@ use aya::programs::links::FdLink;
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
 use weir_abi::gate::{VLAN_WORDS, Vlans};
-use weir_abi::{GatePort, MAX_PORTS, maps, table};
+use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, maps, table};
 use weir_port::Cells;
 
 use super::{AttachError, Attached, LoadError, MapsError, Mode, Steering, absent_is_fine};
@@ -30,6 +30,7 @@ pub struct GateGlobals {
 /// The gate's maps.
 pub struct GateMaps {
     slots: HashMap<MapData, u32, u32>,
+    near_slots: Cells,
     ports: Cells,
     vlans: Cells,
     addresses: Cells,
@@ -63,12 +64,14 @@ impl GateMaps {
             mapped(maps::GATE_PORTS, ports * GatePort::WORDS)?,
             mapped(maps::VLANS, ports * VLAN_WORDS)?,
         );
+        let near_slots = mapped(maps::NEAR_SLOTS, NEAR_SLOTS_LEN as usize)?;
         let addresses = mapped(maps::ADDRESSES, table::WORDS)?;
         let last_seen = mapped(maps::LAST_SEEN, table::WORDS / 2)?;
         let taken = mapped(maps::TAKEN, ROOM_WORDS)?;
         let given_back = mapped(maps::GIVEN_BACK, ROOM_WORDS)?;
         Ok(Self {
             slots: HashMap::try_from(take(maps::SLOTS)?).map_err(abi(maps::SLOTS))?,
+            near_slots,
             ports: gate_ports,
             vlans,
             addresses,
@@ -91,6 +94,7 @@ impl GateMaps {
         for (n, word) in port.words().iter().enumerate().rev() {
             store(&self.ports, at + n, *word);
         }
+        store(&self.near_slots, (port.ifindex() % NEAR_SLOTS_LEN) as usize, slot.into());
         self.slots
             .insert(port.ifindex(), u32::from(slot), 0)
             .map_err(|error| MapsError::Write { name: maps::SLOTS, error })
