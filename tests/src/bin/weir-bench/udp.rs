@@ -17,15 +17,19 @@ use system_tests::traffic::{Pace, Source};
 
 /// 14 + 20 + 8 bytes of headers: 64 bytes in all without the trailer.
 const PAYLOAD: usize = 22;
+/// Flat out the sender is the limit and the worker spins; at a rate it costs what it needs.
+const CASES: [(&str, Pace); 2] =
+    [("udp 64 B", Pace::FlatOut), ("udp 64 B at 100 kpps", Pace::Rate(100_000))];
 const WARM_UP: Duration = Duration::from_millis(300);
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     let peers = plan.weirs_and("adaptive", "auto", &[Peer::Bridge]);
     for round in 1..=plan.rounds {
         let own_us = senders_own_us(plan)?;
-        for &peer in &peers {
+        let both = CASES.iter().flat_map(|case| peers.iter().map(move |peer| (case, *peer)));
+        for ((case, pace), peer) in both {
             let rig = Rig::new(peer, 1)?;
-            let run = run(&rig, plan.time)?;
+            let run = run(&rig, *pace, plan.time)?;
             rig.finish()?;
             let cpu_us = (run.busy_us - own_us * run.sent) / run.delivered.max(1.0);
             let values = vec![
@@ -37,7 +41,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
             ];
             report.add(
                 plan.rounds,
-                Sample { case: "udp 64 B".into(), peer: peer.name(), round, values },
+                Sample { case: (*case).into(), peer: peer.name(), round, values },
             );
         }
     }
@@ -53,12 +57,12 @@ pub(crate) struct Run {
     pub(crate) process_us: f64,
 }
 
-pub(crate) fn run(rig: &Rig, time: Duration) -> Result<Run> {
+pub(crate) fn run(rig: &Rig, pace: Pace, time: Duration) -> Result<Run> {
     let (guest, up) = (rig.bed.guest(0)?, &rig.bed.uplink);
     // Bound, so that no ICMP comes back; never read.
     let _sink = up.ns.run(|| Ok(UdpSocket::bind(up.socket(Family::V4, 9000))?))?;
     let to = up.socket(Family::V4, 9000);
-    let source = Source { size: PAYLOAD, pace: Pace::FlatOut, core: Some(0), ..Source::to(to) };
+    let source = Source { size: PAYLOAD, pace, core: Some(0), ..Source::to(to) };
     let sending = source.start(&guest.ns)?;
     std::thread::sleep(WARM_UP);
     let arrived = || Ok::<_, anyhow::Error>(up.ns.counter(GUEST_IF)?.rx_packets as f64);

@@ -26,7 +26,7 @@ pub(super) fn measure(plan: &Plan, flows: Option<u32>, report: &mut Report) -> R
         let own_us = udp::senders_own_us(plan)?;
         for peer in peers(plan, round, "adaptive", "auto") {
             let rig = Rig::new(peer, 1)?;
-            let run = udp::run(&rig, plan.time)?;
+            let run = udp::run(&rig, system_tests::traffic::Pace::FlatOut, plan.time)?;
             rig.finish()?;
             let values = vec![
                 ("mpps", run.delivered / run.seconds / 1e6),
