@@ -87,7 +87,8 @@ enum Task {
         against a bridge with HTB: shares, e6, polite, polite-paced, tcp, connections, release, \
         overload, capacity (with --against PATH), or all.\n\
         `bench measure CASE` measures what measuring costs and whether it is right: overhead \
-        (--flows N), agree, synflood, memory, or all.",
+        (--flows N), agree, synflood, memory, or all.\n\
+        `bench ways` measures the ways out of a worker.",
         disable_help_flag = true
     )]
     Bench {

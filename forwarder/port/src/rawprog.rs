@@ -8,6 +8,7 @@
 mod events;
 mod links;
 mod receive;
+mod tagged;
 mod tally;
 mod turns;
 

@@ -11,6 +11,7 @@ mod report;
 mod rig;
 mod tcp;
 mod udp;
+mod ways;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::{Parser, ValueEnum};
@@ -39,7 +40,7 @@ struct Args {
     seconds: u64,
     /// Only these peers: weir, bridge, bare-xsk, redirect, floor; of `isolate` weir, htb, fifo,
     /// other; of its `release` adaptive, fixed, eager; of `measure` measured, unmeasured; of its
-    /// `synflood` none, one, million
+    /// `synflood` none, one, million; of `ways` ring, packet, pair, pair-peer
     #[arg(long, value_delimiter = ',', value_name = "PEER")]
     only: Vec<String>,
     /// Write every sample and the medians here
@@ -70,7 +71,9 @@ enum What {
     Isolate,
     /// What measuring costs, and whether it says what is: see CASE
     Measure,
-    /// All of these but `isolate` and `measure`
+    /// Ways out of a worker, flat out to one guest and to eight: rate and CPU per packet
+    Ways,
+    /// All of these but `isolate`, `measure` and `ways`
     All,
 }
 
@@ -160,6 +163,9 @@ fn run(args: &Args) -> Result<()> {
     if args.what == What::Measure {
         let case = case(args.case.as_deref(), measure::Case::All)?;
         measure::measure(case, &plan, args.flows, &mut report)?;
+    }
+    if args.what == What::Ways {
+        ways::measure(&plan, &mut report)?;
     }
     print!("{}", report.text());
     if let Some(file) = &args.json {
