@@ -54,7 +54,7 @@ pub use lifecycle::PortError;
 pub use live::ApplyError;
 use roster::Roster;
 
-/// A bridge may have this many ports before the pool gets scarce, or twice those of now.
+/// A bridge may get this many ports more, and a quarter of those of now, before the pool gets scarce.
 const FOLLOWED_PORTS: u32 = 8;
 /// How long a stopping forwarder waits for queues and devices to empty.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -275,5 +275,6 @@ fn busiest(plan: &Plan, members: usize) -> u32 {
     }
     let members = u32::try_from(members).unwrap_or(u32::MAX);
     let workers = u32::try_from(cores.len()).unwrap_or(u32::MAX);
-    members.saturating_mul(2).max(FOLLOWED_PORTS).div_ceil(workers.max(1)).max(listed)
+    let expected = members.saturating_add(members / 4).saturating_add(FOLLOWED_PORTS);
+    expected.div_ceil(workers.max(1)).max(listed)
 }
