@@ -85,7 +85,7 @@ metrics! {
     BUILD, 1: Info "weir_build" ["version"] "The version that runs.";
     UPTIME, 0: Gauge "weir_uptime_seconds" in "seconds" [] "Since this weir started.";
 
-    PORT, 3: Info "weir_port" ["port" "role" "mode"] "A port, its role (uplink or vif), and how it is attached now (none, skb or native).";
+    PORT, 3: Info "weir_port" ["port" "role" "mode"] "A port, its role (uplink or vif), and how it is attached now (none, native or gate).";
     PORT_STATE, 2: Gauge "weir_port_state" ["port" "state"] "1 for the state that the port is in, 0 for the others: up, down (without carrier or set down), gone (its interface was deleted), failed (weir stats says why), stopped.";
     PORT_FRAMES, 2: Counter "weir_port_frames" in "frames" ["port" "direction"] "Frames, a superframe being one: rx were taken from the port's guest or link, tx delivered to it, passed left to the kernel for the host or for lack of a socket.";
     PORT_BYTES, 2: Counter "weir_port_bytes" in "bytes" ["port" "direction"] "Bytes of the frames in weir_port_frames_total.";
