@@ -10,7 +10,7 @@ use weir_abi::MAX_PORTS;
 use weir_core::PortId;
 use weir_port::{Cells, Port};
 
-use super::lanes::Budget;
+use super::lanes::BURST_LEAST;
 
 /// Words of a count in the maps: a cache line each.
 const STRIDE: usize = 8;
@@ -24,18 +24,33 @@ const QUIET_NS: u64 = 20_000_000;
 pub struct Gathering<P> {
     pub(super) port: P,
     pub(super) room: Room,
-    pub(super) budget: Budget,
 }
 
 impl<P: Port> Gathering<P> {
     pub fn new(port: P, room: Room) -> Self {
-        Self { port, room, budget: Budget::default() }
+        Self { port, room }
     }
 
     /// Sets counts right that lost frames have left too high.
     pub(super) fn chores(&mut self, now_ns: u64, sources: impl Iterator<Item = PortId>) {
         let empty = self.port.rx_waiting() == 0;
         self.room.correct(now_ns, empty, sources);
+    }
+}
+
+/// What was taken out of the ring at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Handful {
+    pub(super) packets: usize,
+    pub(super) bytes: u64,
+}
+
+impl Handful {
+    /// How many to take next: few where there are superframes among them. A source may have some 512 KiB
+    /// waiting for a link, which eight of them are.
+    pub(super) fn next_handful(self) -> usize {
+        const LONG: u64 = 4096;
+        if self.bytes > self.packets as u64 * LONG { 4 } else { BURST_LEAST }
     }
 }
 
@@ -119,6 +134,16 @@ mod tests {
     fn room() -> (Room, Cells, Cells) {
         let (taken, back) = (Cells::heap(ROOM_WORDS), Cells::heap(ROOM_WORDS));
         (Room::new(taken.clone(), back.clone(), 1), taken, back)
+    }
+
+    #[test]
+    fn a_superframe_among_acknowledgements_makes_the_next_handful_small() {
+        let next = |packets, bytes| Handful { packets, bytes }.next_handful();
+        assert_eq!(next(16, 16 * 60), BURST_LEAST);
+        assert_eq!(next(16, 16 * 1514), BURST_LEAST);
+        assert_eq!(next(16, 15 * 60 + 65_000), 4);
+        assert_eq!(next(4, 4 * 65_000), 4);
+        assert_eq!(next(4, 4 * 1514), BURST_LEAST);
     }
 
     #[test]

@@ -37,10 +37,10 @@ pub(super) struct Received {
 /// Packets taken in a turn, from one port or from several together.
 pub(super) const BURST: usize = 128;
 /// Fewer from one port would cost more than they spare the others.
-const BURST_LEAST: usize = 16;
+pub(super) const BURST_LEAST: usize = 16;
 /// Bytes that one port's turn may come to, more or less: 128 superframes would be 8 MB, and
 /// everybody else's frames would wait behind them.
-const BURST_BYTES: u64 = 256 << 10;
+pub(super) const BURST_BYTES: u64 = 256 << 10;
 
 /// Packets to take from a ring in the next turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use weir_port::{Cells, Kick, Packet, Pool, Port, clock_monotonic_ns};
 
 use super::chores::Leaving;
 use super::command::Command;
-use super::gathering::Gathering;
+use super::gathering::{Gathering, Handful};
 use super::handle::WorkerSettings;
 use super::idle::{IdlePolicy, Moment, Wait, wait};
-use super::lanes::{BURST, Lanes};
+use super::lanes::{BURST, BURST_BYTES, BURST_LEAST, Lanes};
 use super::measure::Measure;
 use super::regimes::{Regime, Regimes};
 use super::remotes::Remotes;
@@ -210,18 +210,34 @@ impl<P: Port> Worker<P> {
         lane.budget.spend(packets, bytes, *busy_ports);
     }
 
-    /// Queues what came by the shared ring, in the order in which it came.
+    /// Queues what came by the shared ring, in the order in which it came: a few packets at a time, of
+    /// which any may be a superframe, until they are many enough or long enough together.
     pub(super) fn gather(&mut self, now_ns: u64) -> bool {
+        if let Some(gathering) = &mut self.gathering {
+            gathering.port.refill(&mut self.pool);
+        }
+        let (mut packets, mut bytes, mut handful) = (0, 0, BURST_LEAST);
+        while packets < BURST && bytes < BURST_BYTES {
+            let Some(taken) = self.gather_some(now_ns, handful) else { break };
+            packets += taken.packets;
+            bytes += taken.bytes;
+            handful = taken.next_handful();
+        }
+        if let Some(gathering) = &mut self.gathering {
+            gathering.room.publish();
+        }
+        packets > 0
+    }
+
+    fn gather_some(&mut self, now_ns: u64, most: usize) -> Option<Handful> {
         let Self { gathering, pool, burst, .. } = self;
-        let Some(gathering) = gathering else { return false };
-        gathering.port.refill(pool);
-        let received = gathering.port.receive(pool, burst, gathering.budget.0);
-        if received == 0 {
-            return false;
+        let packets = gathering.as_mut()?.port.receive(pool, burst, most);
+        if packets == 0 {
+            return None;
         }
         let Self { engine, lanes, gathering, pieces, measure, tap, orphan_losses, .. } = self;
         let (pool, burst) = (&mut self.pool, &mut self.burst);
-        let Some(gathering) = gathering else { return false };
+        let gathering = gathering.as_mut()?;
         measure.arrived(now_ns, burst, pool);
         if tap.is_on() {
             burst.iter_mut().for_each(|packet| tap.arrived(packet, pool));
@@ -242,9 +258,7 @@ impl<P: Port> Worker<P> {
             let mut intake = Intake { engine, pool, lane, pieces, measure, tap, now_ns, ingress };
             intake.take(packet);
         }
-        gathering.room.publish();
-        gathering.budget.spend(received, bytes, 1);
-        true
+        Some(Handful { packets, bytes })
     }
 
     /// Sends what is queued, as far as rates and devices allow. True if anything was taken.

@@ -31,7 +31,7 @@ const DRAWING: &str = "   VM 1   VM 2   VM 3   VM 4       namespaces, 10.0.0.1-4
     |      |      |      |
     v1     v2     v3     v4        veths, offloads at their defaults
     +------+--+---+------+
-             weir                  XDP -> AF_XDP -> one worker on core 1
+             weir                  gate -> AF_XDP -> one worker on core 1
               |
              nic0                  veth
               |
