@@ -2,9 +2,10 @@
 //!
 //! Invariant: the socket that registered the UMEM is bound to a device nobody takes away, because
 //! sockets can join a UMEM only while that first socket is bound. It is an anchor: no program
-//! stands there and no frame passes. It is on `lo`, in the network namespace of the calling thread:
-//! in the one of weir's own pair nobody else binds there, and the socket holds its namespace. Not on
-//! a device that can be deleted: its sockets go on, but none could join them any more.
+//! stands there and no frame passes. It is `lo` in the network namespace of the calling thread. weir
+//! calls this in the namespace of its own pair, where nobody else binds to `lo`; the socket keeps
+//! that namespace alive. A device that can be deleted would not do: the sockets would go on, but no
+//! further socket could join the UMEM.
 //!
 //! Sockets of other namespaces may share it. Each (device, queue) costs the kernel 128 bytes for
 //! every frame of the UMEM, whatever the size of its rings; those of fill and completion rings are

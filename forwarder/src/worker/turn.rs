@@ -223,7 +223,7 @@ impl<P: Port> Worker<P> {
             bytes += taken.bytes;
             handful = taken.next_handful();
         }
-        if let Some(gathering) = &mut self.gathering {
+        if let Some(gathering) = self.gathering.as_mut().filter(|_| packets > 0) {
             gathering.room.publish();
         }
         packets > 0

@@ -30,8 +30,8 @@ impl Forwarder {
                 Change::SettingsChanged => self.mirror_ports(state),
                 Change::BridgeRemoved => {
                     tracing::warn!(
-                        "the bridge was deleted: what it forwarded is nobody's now; its ports are \
-                         served again when it is there again and they are in it"
+                        "the bridge was deleted: frames that are left to it are lost; its ports are \
+                         served again once it exists again and they are in it"
                     );
                     self.mirror_ports(state);
                     if let Some(table) = self.table() {
@@ -91,7 +91,8 @@ impl Forwarder {
         }
     }
 
-    /// Says when a port has come: whoever has the bridge's state is to call [`Self::mirror`] then.
+    /// Notified when a port has been taken in. The caller, who has the bridge's state, then calls
+    /// [`Self::mirror`].
     pub fn newcomers(&self) -> Option<Arc<Notify>> {
         self.gate.as_ref().map(|gate| Arc::clone(&gate.newcomers))
     }
@@ -189,7 +190,7 @@ impl Forwarder {
         table.map(|table| table.port(Location::Port(port))).unwrap_or_default()
     }
 
-    /// Nobody is behind a port that is gone.
+    /// Removes the addresses of a port that is gone from the gate's table.
     pub(super) fn forget_addresses(&mut self, port: PortId) {
         if let Some(table) = self.table() {
             table.remove_port(port);

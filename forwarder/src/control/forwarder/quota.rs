@@ -23,8 +23,8 @@ pub(super) const FILL_SCARCE: u32 = 256;
 /// What a port may hold however crowded the pool is: less would make bursts losses.
 pub(super) const QUEUE_MIN: u32 = 1024;
 
-/// Frames for each worker, when the one with the most ports has so many. The kernel keeps all of them
-/// resident.
+/// How many frames each worker gets; `ports` is how many the busiest worker serves. All of them stay
+/// in memory.
 pub(super) fn frames_per_worker(ports: u32, workers: u32) -> u32 {
     let most = (POOL_MAX / workers.max(1)).max(1);
     ports.saturating_mul(PER_PORT).saturating_add(WORKER_MIN).min(most)

@@ -20,8 +20,8 @@ use crate::control::report::{
 use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
 
-/// How often the numbers of several workers are taken before it is believed that they do not
-/// balance: of pieces that one makes while another is asked, nobody can tell when they came in.
+/// How often the numbers of several workers are read before an unbalanced ledger is reported. Workers
+/// are asked one after the other, so pieces that one cuts meanwhile can be missing from a reading.
 const READINGS: u32 = 3;
 
 /// One port's numbers from all who count.

@@ -68,7 +68,7 @@ pub enum Policy {
     Fifo,
 }
 
-/// Where a frame goes when nobody listens on the port's socket.
+/// Where a frame goes while no worker takes the port's frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Fallback {
     /// To the kernel: a bridge below carries on.
