@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Mutex, Notify, oneshot};
+use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, MissedTickBehavior, Sleep, interval, sleep};
 use weir_port::{XskPort, clock_monotonic_ns};
@@ -94,29 +94,18 @@ pub async fn run(
     if let Some(errors) = check(&plan, watch.snapshot(), force) {
         bail!(errors);
     }
-    let bridge = Some(bridge::bridge_for(&plan, watch.snapshot(), force).await?);
-    if bridge.as_ref().is_some_and(|bridge| bridge.own.is_some()) {
+    let bridge = bridge::bridge_for(&plan, watch.snapshot(), force).await?;
+    if bridge.own.is_some() {
         // It may have been made just now, and the ports' place in it with it.
         watch = links.watch().await.context("the interfaces cannot be followed")?;
     }
-    let mut forwarder = Forwarder::start(plan, settings, watch.snapshot(), force)?;
-    let mut bridge = match bridge {
-        Some(bridge) => {
-            forwarder.take_bridge(&bridge);
-            Some(BridgeWatch::open(bridge.ifindex).await.context("the bridge cannot be read")?)
-        }
-        None => None,
-    };
+    let mut bridge_watch =
+        BridgeWatch::open(bridge.ifindex).await.context("the bridge cannot be read")?;
+    let mut refresher = Refresher::open()?;
+    refresher.keeper.begin(bridge_watch.state(), clock_monotonic_ns());
+    let mut forwarder = Forwarder::start(plan, settings, bridge, watch.snapshot(), force)?;
     // What was begun is ended by `stop`, which undoes it.
-    let mut keeper = match &bridge {
-        Some(bridge) => {
-            let mut refresher = Refresher::open()?;
-            refresher.keeper.begin(bridge.state(), clock_monotonic_ns());
-            Some(refresher)
-        }
-        None => None,
-    };
-    let begun = end.bound(begin(&mut forwarder, &watch, bridge.as_ref())).await;
+    let begun = end.bound(begin(&mut forwarder, &watch, &bridge_watch)).await;
     if let None | Some(Err(_)) = begun {
         let _ = forwarder.stop(false).await;
         return begun.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS);
@@ -141,7 +130,7 @@ pub async fn run(
     }));
     let follow = follow(
         &forwarder,
-        (&mut watch, &mut bridge, &mut keeper),
+        (&mut watch, &mut bridge_watch, &mut refresher),
         &end,
         &mut hangup,
         &reread,
@@ -195,23 +184,21 @@ fn scrape(
 async fn begin(
     forwarder: &mut Forwarder,
     watch: &Watch,
-    bridge: Option<&BridgeWatch>,
+    bridge: &BridgeWatch,
 ) -> anyhow::Result<()> {
     forwarder.open_gate().await?;
     if let Err((port, error)) = forwarder.take_in_all(watch.snapshot()).await {
         return Err(anyhow::Error::new(error).context(format!("port `{}`", port.name)));
     }
-    if let Some(bridge) = bridge {
-        forwarder.look_for_foreign_rules(bridge.state()).await;
-        forwarder.mirror(bridge.state());
-    }
+    forwarder.look_for_foreign_rules(bridge.state()).await;
+    forwarder.mirror(bridge.state());
     Ok(())
 }
 
 /// Follows the interfaces, the workers and the operator until a signal says to end.
 async fn follow(
     forwarder: &Mutex<Forwarder>,
-    (watch, bridge, keeper): (&mut Watch, &mut Option<BridgeWatch>, &mut Option<Refresher>),
+    (watch, bridge, refresher): (&mut Watch, &mut BridgeWatch, &mut Refresher),
     end: &End,
     hangup: &mut Signal,
     reread: &Reread,
@@ -219,7 +206,7 @@ async fn follow(
 ) -> anyhow::Result<()> {
     let mut compare = interval(COMPARE_EVERY);
     compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut refresh = after(bridge.as_ref().map_or(COMPARE_EVERY, |it| period(it.state())));
+    let mut refresh = after(period(bridge.state()));
     let mut workers = RollCall::<XskPort>::of(forwarder.lock().await.askers());
     let newcomers = forwarder.lock().await.newcomers();
     let mut own_pair =
@@ -230,9 +217,9 @@ async fn follow(
         let rest = async {
             tokio::select! {
                 event = watch.next() => Rest::Event(event),
-                event = pair::next_of(&mut own_pair) => Rest::Pair(event),
-                changes = next_of(bridge) => Rest::Bridge(changes),
-                () = told(newcomers.as_deref()) => Rest::Newcomer,
+                event = own_pair.next() => Rest::Pair(event),
+                changes = bridge.next() => Rest::Bridge(changes),
+                () = newcomers.notified() => Rest::Newcomer,
             }
         };
         let rest = tokio::select! {
@@ -252,30 +239,22 @@ async fn follow(
                     keep_attached(&mut forwarder, links).await;
                 }
                 forwarder.heed(&event, watch.snapshot()).await;
-                bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, keeper).await;
-                if let Some(bridge) = bridge {
-                    forwarder.mirror(bridge.state());
-                }
+                bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, refresher).await;
+                forwarder.mirror(bridge.state());
             }
             Rest::Bridge(changes) => {
                 let changes = changes.context("the bridge cannot be followed any more")?;
-                if let Some(keeper) = keeper {
-                    keeper.keeper.note(&changes, clock_monotonic_ns());
-                }
-                if let Some(bridge) = bridge {
-                    forwarder.lock().await.heed_bridge(&changes, bridge.state());
-                }
+                refresher.keeper.note(&changes, clock_monotonic_ns());
+                forwarder.lock().await.heed_bridge(&changes, bridge.state());
             }
             Rest::Pair(event) => {
                 let event = event.context("weir's own pair cannot be followed any more")?;
                 pair::heed(event, forwarder).await?;
             }
             Rest::Newcomer => {
-                if let Some(bridge) = bridge {
-                    let mut forwarder = forwarder.lock().await;
-                    forwarder.look_for_foreign_rules(bridge.state()).await;
-                    forwarder.mirror(bridge.state());
-                }
+                let mut forwarder = forwarder.lock().await;
+                forwarder.look_for_foreign_rules(bridge.state()).await;
+                forwarder.mirror(bridge.state());
             }
             Rest::Compare => {
                 workers.call().await;
@@ -285,21 +264,17 @@ async fn follow(
                 }
                 keep_attached(&mut forwarder, links).await;
                 forwarder.reconcile(watch.snapshot()).await;
-                bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, keeper).await;
-                if let Some(bridge) = bridge {
-                    forwarder.review_addresses(bridge.state());
-                    forwarder.look_for_foreign_rules(bridge.state()).await;
-                }
+                bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, refresher).await;
+                forwarder.review_addresses(bridge.state());
+                forwarder.look_for_foreign_rules(bridge.state()).await;
             }
             Rest::Refresh => {
                 // Always: a sleep that is over would be ready again at once, for ever.
-                refresh = after(bridge.as_ref().map_or(COMPARE_EVERY, |it| period(it.state())));
-                if let (Some(bridge), Some(keeper)) = (bridge.as_mut(), keeper.as_mut()) {
-                    let forwarder = forwarder.lock().await;
-                    let seen = |address: &Address| forwarder.last_seen_ns(address);
-                    let round = keeper.run(bridge, clock_monotonic_ns(), seen)?;
-                    tracing::trace!(?round, "addresses are kept alive");
-                }
+                refresh = after(period(bridge.state()));
+                let forwarder = forwarder.lock().await;
+                let seen = |address: &Address| forwarder.last_seen_ns(address);
+                let round = refresher.run(bridge, clock_monotonic_ns(), seen)?;
+                tracing::trace!(?round, "addresses are kept alive");
             }
         }
     }
@@ -329,22 +304,6 @@ enum Rest {
 
 fn after(time: Duration) -> Pin<Box<Sleep>> {
     Box::pin(sleep(time))
-}
-
-/// What changes on the bridge; for ever nothing, where there is none to follow.
-async fn next_of(bridge: &mut Option<BridgeWatch>) -> Result<Vec<Change>, LinksError> {
-    match bridge {
-        Some(bridge) => bridge.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits to be told; for ever, where nobody will.
-async fn told(by: Option<&Notify>) {
-    match by {
-        Some(by) => by.notified().await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Makes the file's plan the forwarder's, and says of each change what became of it.

@@ -16,7 +16,7 @@ use weir_core::addresses::AddressTable;
 use weir_port::{AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort};
 
 use super::Forwarder;
-use crate::control::attach::{AttachError, MapsError, Mode};
+use crate::control::attach::{AttachError, GateMaps, MapsError, Mode};
 use crate::control::books::{self, Inside};
 use crate::control::bridge::foreign::Findings;
 use crate::control::bridge::make::{self, MakeError};
@@ -58,13 +58,12 @@ pub struct Bridge {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Gate {
-    pub(super) bridge: Option<Bridge>,
+    pub(super) bridge: Bridge,
     pub(super) pair: Pair,
     /// The programs behind the gate, on the pair's inner end.
     pub(super) behind: Option<[FdLink; 2]>,
-    /// Who is behind which port, as far as the gate is told; there once the gate is open.
-    pub(super) table: Option<AddressTable<AddressWords>>,
-    pub(super) seed: table::Seed,
+    /// Who is behind which port, as far as the gate is told.
+    pub(super) table: AddressTable<AddressWords>,
     /// The bridge's ports as it last told of them, by interface index.
     pub(super) views: HashMap<u32, PortView>,
     /// Rules of the host that frames would pass by at the gate.
@@ -74,13 +73,13 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(pair: Pair, seed: table::Seed) -> Self {
+    pub(super) fn new(bridge: Bridge, pair: Pair, maps: &GateMaps, seed: table::Seed) -> Self {
+        let (addresses, seen) = (maps.addresses().clone(), maps.last_seen().clone());
         Self {
-            bridge: None,
+            bridge,
             pair,
             behind: None,
-            table: None,
-            seed,
+            table: AddressTable::new(AddressWords::new(addresses, seen, seed)),
             views: HashMap::new(),
             foreign: Findings::default(),
             newcomers: Arc::new(Notify::new()),
@@ -97,15 +96,12 @@ impl Gate {
 impl Forwarder {
     /// The bridge that is mirrored from here on.
     pub fn take_bridge(&mut self, bridge: &Bridge) {
-        if let Some(gate) = &mut self.gate {
-            gate.bridge = Some(bridge.clone());
-        }
+        self.gate.bridge = bridge.clone();
     }
 
     /// Whether the bridge that is mirrored is among the interfaces.
     pub fn bridge_is_there(&self, links: &Snapshot) -> bool {
-        let bridge = self.gate.as_ref().and_then(|gate| gate.bridge.as_ref());
-        bridge.is_none_or(|bridge| links.get(bridge.ifindex).is_some())
+        links.get(self.gate.bridge.ifindex).is_some()
     }
 
     /// Puts the interface of a port that has come (back) into weir's own bridge, where it is in none.
@@ -114,7 +110,7 @@ impl Forwarder {
         plan: &PortPlan,
         link: &Link,
     ) -> Result<(), MakeError> {
-        let own = self.gate.as_ref().and_then(|gate| gate.bridge.as_ref()?.own.clone());
+        let own = self.gate.bridge.own.clone();
         let Some(own) = own.filter(|_| link.master.is_none() && !plan.of_bridge) else {
             return Ok(());
         };
@@ -124,10 +120,10 @@ impl Forwarder {
         made.map_or(Ok(()), |made| made.map(drop))
     }
 
-    /// Opens the way from the gate to the workers. Without a gate there is nothing to do.
+    /// Opens the way from the gate to the workers.
     pub async fn open_gate(&mut self) -> Result<(), GateError> {
-        let Some(gate) = &self.gate else { return Ok(()) };
-        let (netns, inner) = (gate.pair.netns().clone(), gate.pair.inner().clone());
+        let pair = &self.gate.pair;
+        let (netns, inner) = (pair.netns().clone(), pair.inner().clone());
         for worker in 0..self.workers.count() {
             let queue = worker as u32;
             let config = XskConfig {
@@ -149,37 +145,22 @@ impl Forwarder {
             let room = Room::new(taken, given_back, worker);
             self.workers.gather(worker, Some(Gathering::new(port, room))).await?;
         }
-        if let Some(gate) = &mut self.gate {
-            let maps = self.steering.gate();
-            let (addresses, seen) = (maps.addresses().clone(), maps.last_seen().clone());
-            gate.table = Some(AddressTable::new(AddressWords::new(addresses, seen, gate.seed)));
-        }
         let steering = &mut self.steering;
         let behind = netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name))??;
-        if let Some(gate) = &mut self.gate {
-            gate.behind = Some(behind);
-        }
+        self.gate.behind = Some(behind);
         Ok(())
     }
 
     /// Closes it again, when no port is at the gate any more.
     pub(super) fn close_gate(&mut self) {
-        if self.gate.is_none() {
-            return;
-        }
         // The sockets are closed when the workers have ended: until then they count frames.
         self.clear_workers();
-        if let Some(gate) = &mut self.gate {
-            gate.behind = None;
-        }
+        self.gate.behind = None;
     }
 
-    /// Follows what happens to weir's own pair, where there is one.
-    pub async fn watch_pair(&self) -> Result<Option<PairWatch>, PairError> {
-        match &self.gate {
-            Some(gate) => gate.pair.watch().await.map(Some),
-            None => Ok(None),
-        }
+    /// Follows what happens to weir's own pair.
+    pub async fn watch_pair(&self) -> Result<PairWatch, PairError> {
+        self.gate.pair.watch().await
     }
 
     /// The pair is not there any more: all ports are left to the bridge from here on, and what was on

@@ -171,8 +171,7 @@ impl Forwarder {
     /// A worker's frames, and what its ports were promised of them.
     fn part_of(&self, worker: usize) -> Part {
         let served = self.roster.active().filter(|(_, active)| active.worker == worker);
-        let shared = if self.gate.is_some() { gate::FILL } else { 0 };
-        let promised = shared + served.map(|(_, active)| active.fill_frames).sum::<u32>();
+        let promised = gate::FILL + served.map(|(_, active)| active.fill_frames).sum::<u32>();
         Part { frames: self.frames_per_worker, promised }
     }
 

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use weir_abi::gate::{UNTAGGED, VLAN_WORDS, Vlans};
 use weir_abi::{GatePort, Storm, gate_flags};
-use weir_core::addresses::{self, AddressTable, Location, PortAddresses, UPLINK_QUOTA};
+use weir_core::addresses::{self, Location, PortAddresses, UPLINK_QUOTA};
 use weir_core::{Mac, PortId};
-use weir_port::{AddressWords, clock_monotonic_ns};
+use weir_port::clock_monotonic_ns;
 
 use super::Forwarder;
 use super::roster::{Active, Entry};
@@ -34,9 +34,7 @@ impl Forwarder {
                          served again once it exists again and they are in it"
                     );
                     self.mirror_ports(state);
-                    if let Some(table) = self.table() {
-                        table.clear();
-                    }
+                    self.gate.table.clear();
                 }
                 Change::PortAdded { ifindex }
                 | Change::PortChanged { ifindex }
@@ -53,9 +51,6 @@ impl Forwarder {
 
     /// Tells the gate all that is known of the bridge: after its ports have changed hands.
     pub fn mirror(&mut self, state: &BridgeState) {
-        if self.gate.is_none() {
-            return;
-        }
         self.mirror_ports(state);
         for seen in state.addresses() {
             self.mirror_address(&seen.address);
@@ -63,10 +58,9 @@ impl Forwarder {
     }
 
     fn mirror_ports(&mut self, state: &BridgeState) {
-        let Some(gate) = &mut self.gate else { return };
-        let foreign = &gate.foreign;
+        let foreign = &self.gate.foreign;
         let known = |(at, _)| Some((at, view(state, at, foreign.of_port(at))?));
-        gate.views = state.ports().filter_map(known).collect();
+        self.gate.views = state.ports().filter_map(known).collect();
         let served: Vec<u32> = self.roster.active().map(|(_, active)| active.ifindex).collect();
         for ifindex in served {
             self.tell_gate(ifindex);
@@ -74,7 +68,7 @@ impl Forwarder {
     }
 
     fn mirror_port(&mut self, ifindex: u32, state: &BridgeState) {
-        let Some(gate) = &mut self.gate else { return };
+        let gate = &mut self.gate;
         match view(state, ifindex, gate.foreign.of_port(ifindex)) {
             Some(view) => gate.views.insert(ifindex, view),
             None => gate.views.remove(&ifindex),
@@ -86,24 +80,21 @@ impl Forwarder {
     pub(super) fn admit_to_gate(&mut self, plan: &PortPlan, ifindex: u32, port: PortId) {
         self.limit_addresses(plan, port);
         self.tell_gate(ifindex);
-        if let Some(gate) = &self.gate {
-            gate.newcomers.notify_one();
-        }
+        self.gate.newcomers.notify_one();
     }
 
     /// Notified when a port has been taken in. The caller, who has the bridge's state, then calls
     /// [`Self::mirror`].
-    pub fn newcomers(&self) -> Option<Arc<Notify>> {
-        self.gate.as_ref().map(|gate| Arc::clone(&gate.newcomers))
+    pub fn newcomers(&self) -> Arc<Notify> {
+        Arc::clone(&self.gate.newcomers)
     }
 
     /// Tells the gate of a port that is served.
     pub(super) fn tell_gate(&mut self, ifindex: u32) {
         let found = self.roster.active().find(|(_, active)| active.ifindex == ifindex);
         let Some((entry, active)) = found else { return };
-        let Some(gate) = &self.gate else { return };
         let (name, slot) = (entry.plan.name.clone(), entry.slot);
-        let view = gate.views.get(&ifindex);
+        let view = self.gate.views.get(&ifindex);
         let (port, vlans) = gate_port(&entry.plan, ifindex, active.worker, view);
         if let Err(error) = self.steering.gate().set_port(slot, &port, &vlans) {
             tracing::warn!(port = name, "{error}");
@@ -119,21 +110,17 @@ impl Forwarder {
                 served.map_or(Location::Elsewhere, Location::Port)
             }
         };
-        if let Some(table) = self.table() {
-            table.learn(clock_monotonic_ns(), station(address.key), location);
-        }
+        self.gate.table.learn(clock_monotonic_ns(), station(address.key), location);
     }
 
     fn forget_address(&mut self, key: AddressKey) {
-        if let Some(table) = self.table() {
-            table.forget(station(key));
-        }
+        self.gate.table.forget(station(key));
     }
 
     /// Looks for rules of the host that the gate does not know; ports that have some are left to the
     /// bridge.
     pub async fn look_for_foreign_rules(&mut self, state: &BridgeState) {
-        let (Some(settings), true) = (state.settings(), self.gate.is_some()) else { return };
+        let Some(settings) = state.settings() else { return };
         let settings = settings.clone();
         let device = |(entry, active): (&Entry, &Active)| Device {
             ifindex: active.ifindex,
@@ -143,7 +130,8 @@ impl Forwarder {
         let own = self.steering.gate_program_ids();
         let found =
             tokio::task::spawn_blocking(move || foreign::find(&settings, &ports, &own)).await;
-        let (Ok(found), Some(gate)) = (found, &mut self.gate) else { return };
+        let Ok(found) = found else { return };
+        let gate = &mut self.gate;
         if found == gate.foreign {
             return;
         }
@@ -161,7 +149,7 @@ impl Forwarder {
     /// Why a port's frames are left to the bridge, each reason with what to do, and what it ignores.
     pub(super) fn remark(&self, entry: &Entry) -> Option<String> {
         let active = entry.active.as_ref()?;
-        match self.gate.as_ref()?.views.get(&active.ifindex) {
+        match self.gate.views.get(&active.ifindex) {
             Some(view) => seen(&entry.plan, view).remark(entry.plan.foreign_rules),
             None => Some("left to the bridge: it is in none that weir follows".to_owned()),
         }
@@ -169,7 +157,7 @@ impl Forwarder {
 
     /// When the gate last saw a frame from an address at the port where the bridge has it.
     pub fn last_seen_ns(&self, address: &Address) -> Option<u64> {
-        let table = self.gate.as_ref()?.table.as_ref()?;
+        let table = &self.gate.table;
         let port = self.roster.active_at(address.ifindex)?;
         let at = station(address.key);
         (table.location(at) == Some(Location::Port(port))).then(|| table.last_seen(at))?
@@ -177,29 +165,23 @@ impl Forwarder {
 
     /// How full the gate's table is.
     pub(super) fn table_report(&self) -> FdbReport {
-        let table = self.gate.as_ref().and_then(|gate| gate.table.as_ref());
-        table.map_or_else(FdbReport::default, |table| FdbReport {
-            entries: table.total().entries.into(),
-            capacity: table.capacity() as u64,
-        })
+        let table = &self.gate.table;
+        FdbReport { entries: table.total().entries.into(), capacity: table.capacity() as u64 }
     }
 
     /// A port's addresses in the gate's table.
     pub(super) fn addresses_of(&self, port: PortId) -> PortAddresses {
-        let table = self.gate.as_ref().and_then(|gate| gate.table.as_ref());
-        table.map(|table| table.port(Location::Port(port))).unwrap_or_default()
+        self.gate.table.port(Location::Port(port))
     }
 
     /// Removes the addresses of a port that is gone from the gate's table.
     pub(super) fn forget_addresses(&mut self, port: PortId) {
-        if let Some(table) = self.table() {
-            table.remove_port(port);
-        }
+        self.gate.table.remove_port(port);
     }
 
     /// What a port's addresses are held to, from its promises: to be said when it is served.
     fn limit_addresses(&mut self, plan: &PortPlan, port: PortId) {
-        let Some(table) = self.table() else { return };
+        let table = &mut self.gate.table;
         if plan.role == Role::Uplink {
             table.set_quota(Location::Port(port), UPLINK_QUOTA);
         }
@@ -215,8 +197,7 @@ impl Forwarder {
     /// Looks again at what the table has refused, or does not believe yet.
     pub fn review_addresses(&mut self, state: &BridgeState) {
         let mut due = Vec::new();
-        let Some(table) = self.table() else { return };
-        table.retry(clock_monotonic_ns(), &mut due);
+        self.gate.table.retry(clock_monotonic_ns(), &mut due);
         for station in due {
             let key = AddressKey { mac: station.mac.octets(), vid: station.vlan };
             match state.address(key) {
@@ -224,10 +205,6 @@ impl Forwarder {
                 None => self.forget_address(key),
             }
         }
-    }
-
-    fn table(&mut self) -> Option<&mut AddressTable<AddressWords>> {
-        self.gate.as_mut()?.table.as_mut()
     }
 }
 

@@ -99,7 +99,7 @@ pub struct Forwarder {
     measured: Arc<Measured>,
     roster: Roster,
     /// Where any port is to be served at the gate.
-    gate: Option<Gate>,
+    gate: Gate,
     started: Instant,
     /// The links' scheduler, where a worker that did not answer may not have been told.
     owed: Option<SchedulerSettings>,
@@ -122,6 +122,7 @@ impl Forwarder {
     pub fn start(
         plan: Plan,
         settings: HostSettings,
+        bridge: Bridge,
         links: &Snapshot,
         force: bool,
     ) -> Result<Self, StartError> {
@@ -135,7 +136,7 @@ impl Forwarder {
         let seed = table::Seed { xor: random_seed(), multiply: random_seed() };
         let globals = GateGlobals { pair: pair.outer().ifindex, seed };
         let facts = btf::facts().map_err(super::attach::LoadError::from)?;
-        let steering = Steering::load(&facts, globals)?;
+        let mut steering = Steering::load(&facts, globals)?;
         let members = plan
             .bridge
             .as_deref()
@@ -169,6 +170,7 @@ impl Forwarder {
             .map_err(StartError::Worker)?;
         let started = Instant::now();
         let measured = Measured::new(workers.askers(), plan.measure, started);
+        let gate = Gate::new(bridge, pair, steering.gate(), seed);
         Ok(Self {
             plan,
             force,
@@ -179,7 +181,7 @@ impl Forwarder {
             workers,
             measured,
             roster: Roster::default(),
-            gate: Some(Gate::new(pair, seed)),
+            gate,
             started,
             owed: None,
             closing: Vec::new(),

@@ -46,17 +46,17 @@ pub(super) async fn bridge_for(
 pub(super) async fn keep_up(
     forwarder: &mut Forwarder,
     links: &Snapshot,
-    watch: &mut Option<BridgeWatch>,
-    keeper: &mut Option<Refresher>,
+    watch: &mut BridgeWatch,
+    refresher: &mut Refresher,
 ) {
-    if watch.is_none() || forwarder.bridge_is_there(links) {
+    if forwarder.bridge_is_there(links) {
         return;
     }
     let named = forwarder.plan().bridge.clone();
     if named.as_deref().is_some_and(|name| links.by_name(name).is_none()) {
         return;
     }
-    if let Err(error) = take_up(forwarder, links, watch, keeper).await {
+    if let Err(error) = take_up(forwarder, links, watch, refresher).await {
         // Tried again as often as the links are looked at.
         tracing::warn!("the bridge cannot be taken up again: {error:#}");
     }
@@ -65,16 +65,14 @@ pub(super) async fn keep_up(
 async fn take_up(
     forwarder: &mut Forwarder,
     links: &Snapshot,
-    watch: &mut Option<BridgeWatch>,
-    keeper: &mut Option<Refresher>,
+    watch: &mut BridgeWatch,
+    refresher: &mut Refresher,
 ) -> anyhow::Result<()> {
     let bridge = bridge_for(forwarder.plan(), links, forwarder.is_forced()).await?;
     let followed = BridgeWatch::open(bridge.ifindex).await?;
-    if let Some(refresher) = keeper {
-        refresher.keeper.begin(followed.state(), clock_monotonic_ns());
-    }
+    refresher.keeper.begin(followed.state(), clock_monotonic_ns());
     forwarder.take_bridge(&bridge);
-    *watch = Some(followed);
+    *watch = followed;
     tracing::info!(ifindex = bridge.ifindex, "the bridge is there again");
     Ok(())
 }

@@ -7,15 +7,7 @@ use anyhow::bail;
 use tokio::sync::Mutex;
 
 use crate::control::forwarder::Forwarder;
-use crate::control::pair::{End, PairError, PairEvent, PairWatch};
-
-/// What happens next; for ever nothing, where there is no pair.
-pub(super) async fn next_of(watch: &mut Option<PairWatch>) -> Result<PairEvent, PairError> {
-    match watch {
-        Some(watch) => watch.next().await,
-        None => std::future::pending().await,
-    }
-}
+use crate::control::pair::{End, PairEvent};
 
 /// Carries out what an event asks for; an error ends weir.
 pub(super) async fn heed(event: PairEvent, forwarder: &Mutex<Forwarder>) -> anyhow::Result<()> {
