@@ -1,7 +1,8 @@
 //! The gate: a port's tcx ingress hook, on the sender's core. Decides what becomes of each frame;
-//! what needs a worker goes to weir's own pair, with the verdict in a per-CPU cell.
+//! what nothing schedules goes to its port, and what needs a worker to weir's own pair, with the verdict
+//! in a per-CPU cell.
 //!
-//! Invariant: nothing of a frame is changed here; it goes on to the bridge as it came.
+//! Invariant: a frame goes on to the bridge as it came.
 
 use aya_ebpf::{
     helpers::generated::{bpf_ktime_get_ns, bpf_redirect_peer},
@@ -10,7 +11,7 @@ use aya_ebpf::{
 use weir_abi::{Counter, Decision, Frame as _, Meta, decide, gate::Cell};
 
 use crate::{
-    CELLS, PAIR,
+    CELLS, PAIR, express,
     port::{self, Port},
     skb::Skb,
     tables::{Maps, Shared},
@@ -31,7 +32,13 @@ pub(crate) fn gate(ctx: &TcContext) -> i32 {
     let len = skb.packet.frame_len();
     let decision = decide(&skb, port.slot, &port.told, &Maps(Shared));
     let mut outcome = decision.outcome;
-    if outcome == Counter::Steered {
+    if outcome == Counter::Express {
+        if let Some(action) = express::express(ctx, &decision, skb.tag(), len) {
+            port.count(outcome, len);
+            return action;
+        }
+        outcome = Counter::PassedBridge;
+    } else if outcome == Counter::Steered {
         if hand_over(ctx, port.slot, &decision, len).is_some() {
             port.count(outcome, len);
             if decision.gso_size != 0 {
@@ -42,6 +49,9 @@ pub(crate) fn gate(ctx: &TcContext) -> i32 {
         }
         Shared::give_room_back(port.slot, decision.queue.into(), decision.places.into());
         outcome = Counter::PassedBridge;
+    }
+    if decision.for_now || outcome != decision.outcome {
+        Shared::count_bridged(port.slot);
     }
     port.count(outcome, len);
     watch::tell_skb(ctx, port.slot, outcome, &skb.packet, skb.tag());

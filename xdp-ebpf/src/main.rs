@@ -1,6 +1,8 @@
 //! The programs: entry points and maps; the steps are in the modules.
 //!
 //! - [`gate`]: at a port's tcx hook; decides what becomes of each frame, once
+//! - [`express`]: hands a frame to the port that it is for
+//! - [`fence`]: counts what user space sends through a CPU's backlog
 //! - [`behind`]: on weir's own pair; puts the gate's verdict in front of the frame, and hands it to
 //!   a worker
 //! - [`nic`]: in the driver (XDP); decides by the same core and hands over in one
@@ -12,6 +14,8 @@
 
 mod behind;
 mod checksum;
+mod express;
+mod fence;
 mod front;
 mod gate;
 mod nic;
@@ -75,6 +79,10 @@ static TAKEN: Array<[u64; 8]> = Array::with_max_entries(MAX_PORTS + MAX_WORKERS,
 static GIVEN_BACK: Array<[u64; 8]> =
     Array::with_max_entries(MAX_PORTS + MAX_WORKERS, BPF_F_MMAPABLE);
 #[map]
+static EXPRESSED: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(MAX_PORTS, 0);
+#[map]
+static FENCES: Array<u64> = Array::with_max_entries(maps::FENCE_ROUNDS, BPF_F_MMAPABLE);
+#[map]
 static WORKERS: XskMap = XskMap::with_max_entries(MAX_WORKERS, 0);
 #[map]
 static CELLS: PerCpuArray<Cell> = PerCpuArray::with_max_entries(1, 0);
@@ -112,6 +120,13 @@ pub fn weir_gate(ctx: TcContext) -> i32 {
 #[xdp(frags)]
 pub fn weir_behind(ctx: XdpContext) -> u32 {
     behind::behind(&ctx)
+}
+
+/// At the pair's outer end, where nothing comes but user space's fences: a fence that has come was behind
+/// whatever stood in the backlog of the CPU that sent it.
+#[classifier]
+pub fn weir_fence(ctx: TcContext) -> i32 {
+    fence::fence(&ctx)
 }
 
 /// Behind the XDP program of the pair: what comes here slipped past it.

@@ -3,11 +3,11 @@
 
 use core::arch::asm;
 
-use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
+use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
 use weir_abi::{
     GatePort, IpLockKey, MAX_PORTS, MacLockKey, RX_PLACES, Storm, Tables,
     bytes::mac_bytes,
-    gate::VLAN_WORDS,
+    gate::{VLAN_WORDS, home, out},
     shed,
     table::{Entry, Place, SEEN_SHIFT, Seen, WAYS},
 };
@@ -23,7 +23,7 @@ pub(crate) fn port(slot: u16) -> Option<GatePort> {
     let words = GATE_PORTS.get_ptr(slot.into())?.cast::<u64>();
     // SAFETY: words of the value, which user space stores whole.
     let word = |n: usize| unsafe { words.add(n).read_volatile() };
-    let port = GatePort::of_words([word(0), word(1), word(2)]);
+    let port = GatePort::of_words([word(0), word(1), word(2), word(3), word(4)]);
     (port.ifindex() != 0).then_some(port)
 }
 
@@ -31,7 +31,14 @@ pub(crate) fn port(slot: u16) -> Option<GatePort> {
 pub(crate) trait Ring {
     fn has_worker(&self, queue: u16) -> bool;
     fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool;
+    fn is_settled(&self, slot: u16) -> bool;
 }
+
+/// How often the gate looks whether a source's last frames have left their worker, before it gives up:
+/// a look takes some 20 ns, and a worker that is awake some microseconds.
+const LOOKS: u32 = 400;
+/// More frames than this are not waited for.
+const FEW: u64 = 8;
 
 pub(crate) struct Maps<R>(pub(crate) R);
 
@@ -63,12 +70,35 @@ impl Shared {
                 add(taken.cast(), places.wrapping_neg());
             }
         }
+        if let Some(taken) = TAKEN.get_ptr_mut(slot.into()) {
+            add(word(taken, out::STEERED), u64::MAX);
+        }
     }
+
+    /// A frame was passed to the bridge whose followers may take another way.
+    #[inline(always)]
+    pub(crate) fn count_bridged(slot: u16) {
+        if let Some(taken) = TAKEN.get_ptr_mut(slot.into()) {
+            add(word(taken, out::BRIDGED), 1);
+        }
+    }
+}
+
+#[inline(always)]
+fn word(line: *mut [u64; 8], n: usize) -> *mut u64 {
+    // SAFETY: callers name one of the eight words.
+    unsafe { line.cast::<u64>().add(n) }
+}
+
+#[inline(always)]
+fn read(line: *mut [u64; 8], n: usize) -> u64 {
+    // SAFETY: one of the eight words of a map's value.
+    unsafe { word(line, n).read_volatile() }
 }
 
 /// Adds to a word that other CPUs add to as well.
 #[inline(always)]
-fn add(word: *mut u64, n: u64) {
+pub(crate) fn add(word: *mut u64, n: u64) {
     // SAFETY: a word of a map's value.
     unsafe {
         asm!(
@@ -142,8 +172,7 @@ impl<R: Ring> Tables for Maps<R> {
             return true;
         }
         let Some(due) = TAKEN.get_ptr_mut(slot.into()) else { return true };
-        // SAFETY: the second word of the value.
-        let due = unsafe { due.cast::<u64>().add(1) };
+        let due = word(due, out::STORM_DUE);
         // SAFETY: takes no argument.
         let now_ns = unsafe { bpf_ktime_get_coarse_ns() };
         // Two CPUs that send for one port at the same instant may both pass: a limit on floods,
@@ -165,6 +194,11 @@ impl<R: Ring> Tables for Maps<R> {
     #[inline(always)]
     fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool {
         self.0.take_room(slot, queue, places)
+    }
+
+    #[inline(always)]
+    fn is_settled(&self, slot: u16) -> bool {
+        self.0.is_settled(slot)
     }
 }
 
@@ -188,9 +222,47 @@ impl Ring for Shared {
                 return false;
             }
         }
-        add(own.taken, places.into());
-        add(all.taken, places.into());
+        add(word(own.taken, out::TAKEN), places.into());
+        add(word(own.taken, out::STEERED), 1);
+        add(word(all.taken, out::TAKEN), places.into());
         true
+    }
+
+    /// What is done is read before what was steered: so frames of another CPU can only make the answer
+    /// "no".
+    #[inline(always)]
+    fn is_settled(&self, slot: u16) -> bool {
+        let Some(home) = GIVEN_BACK.get_ptr_mut(slot.into()) else { return false };
+        let Some(out) = TAKEN.get_ptr_mut(slot.into()) else { return false };
+        let cleared = read(home, home::CLEARED);
+        let done = read(home, home::DONE);
+        let steered = read(out, out::STEERED);
+        if read(out, out::BRIDGED) != cleared {
+            return false;
+        }
+        if steered == done {
+            return true;
+        }
+        if steered.wrapping_sub(done) > FEW {
+            return false;
+        }
+        // A source that sends without a pause would never find its last frame delivered: so it is held
+        // here for a moment, at most once in a tick of the kernel's clock.
+        // SAFETY: takes no argument.
+        let now = unsafe { bpf_ktime_get_coarse_ns() };
+        if read(out, out::WAITED) == now {
+            return false;
+        }
+        // SAFETY: a word of the map's value.
+        unsafe { word(out, out::WAITED).write_volatile(now) };
+        for _ in 0..LOOKS {
+            if read(home, home::DONE) == steered {
+                return read(out, out::STEERED) == steered;
+            }
+            // SAFETY: takes no argument. Asked for the time that it takes.
+            unsafe { bpf_ktime_get_ns() };
+        }
+        false
     }
 }
 
@@ -198,36 +270,28 @@ impl Ring for Shared {
 /// line only when all seem to be taken, and kept beside those taken: a look at every frame would take
 /// the line from the worker's core each time. What is kept is never more than was given back.
 struct Room {
-    /// Words: taken, when the next group's frame is due, given back as of the last look.
-    taken: *mut u64,
-    back: *const u64,
+    taken: *mut [u64; 8],
+    back: *mut [u64; 8],
 }
 
 impl Room {
     #[inline(always)]
     fn of(index: u32) -> Option<Self> {
-        let taken = TAKEN.get_ptr_mut(index)?.cast();
-        Some(Self { taken, back: GIVEN_BACK.get_ptr(index)?.cast() })
+        Some(Self { taken: TAKEN.get_ptr_mut(index)?, back: GIVEN_BACK.get_ptr_mut(index)? })
     }
 
     #[inline(always)]
     fn held(&self) -> u64 {
-        // SAFETY: words of the map's value.
-        let held = unsafe { self.taken.read_volatile().wrapping_sub(self.seen().read_volatile()) };
+        let held = read(self.taken, out::TAKEN).wrapping_sub(read(self.taken, out::SEEN_BACK));
         // More given back than taken: a correction of the worker's was a few frames ahead.
         if held >> 63 != 0 { 0 } else { held }
     }
 
     #[inline(always)]
     fn look(&self) {
-        // SAFETY: words of the maps' values.
-        unsafe { self.seen().write_volatile(self.back.read_volatile()) };
-    }
-
-    #[inline(always)]
-    fn seen(&self) -> *mut u64 {
-        // SAFETY: the third word of the value.
-        unsafe { self.taken.add(2) }
+        let back = read(self.back, home::BACK);
+        // SAFETY: a word of the map's value.
+        unsafe { word(self.taken, out::SEEN_BACK).write_volatile(back) };
     }
 }
 

@@ -136,6 +136,8 @@ pub struct Ledger {
     /// Made here by cutting superframes; each goes its own way.
     pub copies: u64,
     pub delivered: u64,
+    /// Of those, by the gate itself, without a worker.
+    pub express: u64,
     /// Left to the kernel, for the host.
     pub passed: u64,
     pub lost: Losses,
@@ -164,6 +166,7 @@ impl Ledger {
         self.received += other.received;
         self.copies += other.copies;
         self.delivered += other.delivered;
+        self.express += other.express;
         self.passed += other.passed;
         self.lost.merge(&other.lost);
         self.in_flight += other.in_flight;

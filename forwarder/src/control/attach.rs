@@ -137,7 +137,7 @@ impl Steering {
             .override_global(maps::PAIR, &gate.pair, true)
             .override_global(maps::TABLE_SEED, &seed, true)
             .load(&kernel.link(OBJECT))?;
-        for name in [maps::GATE, maps::CATCH_ALL] {
+        for name in [maps::GATE, maps::CATCH_ALL, maps::FENCE] {
             let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
             let program: &mut SchedClassifier = program.try_into()?;
             program.load()?;
@@ -264,6 +264,7 @@ impl Steering {
             .set(u32::from(slot), zeroes, 0)
             .map_err(|error| MapsError::Write { name: maps::COUNTERS, error })?;
         self.clear_shed(slot);
+        self.gate.reset_slot(slot, self.cpus)?;
         (0..MAX_QUEUES).try_for_each(|queue| self.clear_socket(slot, queue))
     }
 

@@ -19,6 +19,7 @@ use crate::worker::{ContainerStats, PortSnapshot, WorkerSnapshot};
 pub fn reason_of(counter: Counter) -> Option<Reason> {
     match counter {
         Counter::Steered
+        | Counter::Express
         | Counter::PassedHost
         | Counter::PassedFallback
         | Counter::PassedGroup
@@ -40,6 +41,9 @@ pub fn reason_of(counter: Counter) -> Option<Reason> {
 pub struct ProgramBooks {
     pub received: u64,
     pub steered: u64,
+    /// Delivered by the gate itself.
+    pub express: u64,
+    pub express_bytes: u64,
     pub passed: u64,
     pub passed_bytes: u64,
     pub lost: Losses,
@@ -49,6 +53,8 @@ impl ProgramBooks {
     pub fn merge(&mut self, other: &Self) {
         self.received += other.received;
         self.steered += other.steered;
+        self.express += other.express;
+        self.express_bytes += other.express_bytes;
         self.passed += other.passed;
         self.passed_bytes += other.passed_bytes;
         self.lost.merge(&other.lost);
@@ -64,6 +70,10 @@ impl From<&PortCounters> for ProgramBooks {
             match (counter, reason_of(counter)) {
                 (_, Some(reason)) => books.lost.add(reason, frames),
                 (Counter::Steered, None) => books.steered += frames,
+                (Counter::Express, None) => {
+                    books.express += frames;
+                    books.express_bytes += counters.bytes[counter as usize];
+                }
                 (_, None) => {
                     books.passed += frames;
                     books.passed_bytes += counters.bytes[counter as usize];
@@ -241,7 +251,8 @@ pub fn ledger<'a>(pages: impl IntoIterator<Item = Page<'a>>, inside: &Inside) ->
         ledger.lost.merge(&after.lost);
         ledger.lost.merge(&worker.lost);
         ledger.copies += worker.copies;
-        ledger.delivered += worker.tx_packets;
+        ledger.delivered += worker.tx_packets + after.express;
+        ledger.express += after.express;
         in_flight += in_ring + worker.tx_outstanding;
     }
     // More was taken over than there was to take: by workers that were asked after the givers, of
@@ -352,6 +363,6 @@ mod tests {
         let total: u64 = counters.frames.iter().sum();
         let lost: u64 = books.lost.iter().map(|(_, frames)| frames).sum();
         assert_eq!(books.received, total);
-        assert_eq!(books.steered + books.passed + lost, total);
+        assert_eq!(books.steered + books.express + books.passed + lost, total);
     }
 }

@@ -115,6 +115,8 @@ pub struct LedgerReport {
     pub received: u64,
     pub copies: u64,
     pub delivered: u64,
+    /// Of those, by the gate itself, without a worker.
+    pub express: u64,
     pub passed: u64,
     pub lost: u64,
     pub in_flight: u64,
@@ -298,6 +300,7 @@ impl From<&Ledger> for LedgerReport {
             received: ledger.received,
             copies: ledger.copies,
             delivered: ledger.delivered,
+            express: ledger.express,
             passed: ledger.passed,
             lost: ledger.lost.total(),
             in_flight: ledger.in_flight,

@@ -36,7 +36,7 @@ impl<P: Port> Worker<P> {
     pub(super) fn chores(&mut self, now_ns: u64) {
         self.measure.chores(now_ns);
         if let Some(gathering) = &mut self.gathering {
-            gathering.chores(now_ns, self.lanes.ids());
+            gathering.chores(now_ns, self.lanes.all());
         }
         self.spread_spares();
         self.let_go(now_ns);
@@ -133,6 +133,9 @@ impl<P: Port> Worker<P> {
         // that was there.
         let _ = self.engine.add_port(now_ns, id, &settings);
         self.measure.add_port(id);
+        if let Some(gathering) = &mut self.gathering {
+            gathering.room.welcome(id);
+        }
         let receives = port.receives();
         self.lanes.insert(id, port, receives);
     }

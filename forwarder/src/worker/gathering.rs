@@ -7,13 +7,14 @@
 use std::sync::atomic::Ordering;
 
 use weir_abi::MAX_PORTS;
-use weir_core::PortId;
+use weir_abi::gate::{home, out};
+use weir_core::{PortId, PortSet};
 use weir_port::{Cells, Port};
 
 use super::lanes::BURST_LEAST;
 
-/// Words of a count in the maps: a cache line each.
-const STRIDE: usize = 8;
+/// Words of a port, or of a queue, in the maps: a cache line each.
+pub(super) const STRIDE: usize = 8;
 /// Words of the maps `TAKEN` and `GIVEN_BACK`.
 pub const ROOM_WORDS: usize = (MAX_PORTS + weir_abi::MAX_WORKERS) as usize * STRIDE;
 /// The ring has been empty, and nothing was steered, for so long: what was taken and not given back
@@ -32,9 +33,12 @@ impl<P: Port> Gathering<P> {
     }
 
     /// Sets counts right that lost frames have left too high.
-    pub(super) fn chores(&mut self, now_ns: u64, sources: impl Iterator<Item = PortId>) {
+    pub(super) fn chores(&mut self, now_ns: u64, sources: PortSet) {
         let empty = self.port.rx_waiting() == 0;
-        self.room.correct(now_ns, empty, sources);
+        self.room.correct(now_ns, empty, sources.iter());
+        for source in sources.iter() {
+            self.room.forgive(now_ns, empty, source);
+        }
     }
 }
 
@@ -67,19 +71,45 @@ pub struct Room {
     /// When the ring's count of places taken was last seen to change, and the count.
     quiet_since_ns: u64,
     taken_then: u64,
+    /// By source.
+    sources: Box<[Source]>,
+}
+
+/// A source's frames, by which those are found that were steered and never came.
+#[derive(Clone, Copy, Debug, Default)]
+struct Source {
+    /// Steered frames that came, or are known not to.
+    came: u64,
+    /// As of the last change that was seen, when that was, and whether the ring has been empty since.
+    steered_then: u64,
+    since_ns: u64,
+    was_empty: bool,
 }
 
 impl Room {
     /// `taken` and `given_back` are the maps of these names; `queue` is the worker's.
     pub fn new(taken: Cells, given_back: Cells, queue: usize) -> Self {
         let queue = MAX_PORTS as usize + queue;
-        Self { taken, given_back, queue, pending: 0, quiet_since_ns: 0, taken_then: 0 }
+        let sources = vec![Source::default(); MAX_PORTS as usize].into_boxed_slice();
+        Self { taken, given_back, queue, pending: 0, quiet_since_ns: 0, taken_then: 0, sources }
+    }
+
+    /// A port comes: what was steered in its slot before is none of its.
+    pub(super) fn welcome(&mut self, source: PortId) {
+        let steered = word(&self.taken, source.index(), out::STEERED);
+        set(&self.given_back, source.index(), home::DONE, steered);
+        if let Some(known) = self.sources.get_mut(source.index()) {
+            *known = Source { came: steered, ..Source::default() };
+        }
     }
 
     /// A packet of so many places was taken out of the ring.
     #[inline]
     pub(super) fn give_back(&mut self, source: PortId, places: u16) {
         self.pending += u64::from(places);
+        if let Some(source) = self.sources.get_mut(source.index()) {
+            source.came += 1;
+        }
         add(&self.given_back, source.index(), places.into());
     }
 
@@ -87,6 +117,29 @@ impl Room {
     #[inline]
     pub(super) fn publish(&mut self) {
         add(&self.given_back, self.queue, std::mem::take(&mut self.pending));
+    }
+
+    /// Likewise for a source's frames, whatever the others do: when it has sent nothing for a while in
+    /// which the ring was empty once, what has not come was lost, and nobody waits for it.
+    fn forgive(&mut self, now_ns: u64, ring_is_empty: bool, source: PortId) {
+        let steered = word(&self.taken, source.index(), out::STEERED);
+        let Some(known) = self.sources.get_mut(source.index()) else { return };
+        if steered != known.steered_then {
+            (known.steered_then, known.since_ns) = (steered, now_ns);
+            known.was_empty = false;
+            return;
+        }
+        let quiet = now_ns.saturating_sub(known.since_ns) >= QUIET_NS;
+        // Once it is quiet: what was steered last has reached the ring by then.
+        known.was_empty |= quiet && ring_is_empty;
+        let lost = steered.wrapping_sub(known.came);
+        if !known.was_empty || lost == 0 {
+            return;
+        }
+        known.came = steered;
+        if let Some(done) = self.given_back.get(source.index() * STRIDE + home::DONE) {
+            done.fetch_add(lost, Ordering::Release);
+        }
     }
 
     /// A frame that the kernel lost between the gate and the ring stays in the counts. When nothing
@@ -108,14 +161,22 @@ impl Room {
     }
 }
 
+fn word(cells: &Cells, at: usize, n: usize) -> u64 {
+    cells.get(at * STRIDE + n).map_or(0, |word| word.load(Ordering::Relaxed))
+}
+
+fn set(cells: &Cells, at: usize, n: usize, value: u64) {
+    if let Some(word) = cells.get(at * STRIDE + n) {
+        word.store(value, Ordering::Relaxed);
+    }
+}
+
 fn load(cells: &Cells, at: usize) -> u64 {
-    cells.get(at * STRIDE).map_or(0, |word| word.load(Ordering::Relaxed))
+    word(cells, at, 0)
 }
 
 fn store(cells: &Cells, at: usize, value: u64) {
-    if let Some(word) = cells.get(at * STRIDE) {
-        word.store(value, Ordering::Relaxed);
-    }
+    set(cells, at, 0, value);
 }
 
 /// The count has one writer, so nothing is lost between the two halves.
@@ -156,6 +217,27 @@ mod tests {
         assert_eq!((load(&back, 3), load(&back, QUEUE)), (19, 19));
         room.publish();
         assert_eq!(load(&back, QUEUE), 19);
+    }
+
+    #[test]
+    fn a_source_is_done_when_what_was_lost_before_the_ring_is_forgiven() {
+        let (mut room, taken, back) = room();
+        let done = || word(&back, 3, home::DONE);
+        set(&taken, 3, out::STEERED, 40);
+        room.welcome(SOURCE);
+        assert_eq!(done(), 40, "of another port that had the slot");
+        set(&taken, 3, out::STEERED, 45);
+        for _ in 0..3 {
+            room.give_back(SOURCE, 1);
+        }
+        room.forgive(1, true, SOURCE);
+        room.forgive(QUIET_NS, true, SOURCE);
+        assert_eq!(done(), 40, "they may still come");
+        room.forgive(2 * QUIET_NS, false, SOURCE);
+        assert_eq!(done(), 40, "they may be in the ring");
+        room.forgive(2 * QUIET_NS + 1, true, SOURCE);
+        room.forgive(2 * QUIET_NS + 2, true, SOURCE);
+        assert_eq!(done(), 42, "two never came, and three are still to end");
     }
 
     #[test]

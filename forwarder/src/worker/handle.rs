@@ -38,6 +38,8 @@ pub struct WorkerSettings {
     pub caps: Arc<Caps>,
     /// The program's shed bits, shared by all workers.
     pub shed: Cells,
+    /// What the gate is told of frames that have come to their end: the map `GIVEN_BACK`.
+    pub home: Cells,
     /// Its ends of the rings to the other workers.
     pub peers: Peers,
 }

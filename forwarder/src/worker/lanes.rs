@@ -160,6 +160,10 @@ impl<P> Lanes<P> {
         self.all.iter()
     }
 
+    pub(super) fn all(&self) -> PortSet {
+        self.all
+    }
+
     /// The ports to be looked after: those that receive, and those with something under way.
     #[inline]
     pub(super) fn tended(&self) -> PortSet {

@@ -13,6 +13,7 @@ use weir_core::{
 };
 use weir_port::{Packet, Pool};
 
+use super::ended::Ended;
 use super::headers::flow_key;
 use super::sent::{Sent, Times};
 
@@ -35,23 +36,19 @@ pub(super) struct Measure {
     gone: PortSet,
     flows: FlowTable,
     keeps_flows: bool,
+    ended: Ended,
 }
 
 impl Measure {
-    pub(super) fn new(settings: MeasureSettings) -> Self {
+    pub(super) fn new(settings: MeasureSettings, ended: Ended) -> Self {
         Self {
             latency: settings.latency,
             vifs: std::iter::repeat_with(|| None).take(MAX_PORTS).collect(),
             gone: PortSet::EMPTY,
             keeps_flows: settings.flows.capacity > 0,
             flows: FlowTable::new(settings.flows),
+            ended,
         }
-    }
-
-    /// Whether anybody wants to know about sent packets.
-    #[inline]
-    pub(super) fn is_on(&self) -> bool {
-        self.latency || self.keeps_flows
     }
 
     pub(super) fn add_port(&mut self, id: PortId) {
@@ -97,8 +94,15 @@ impl Measure {
         }
     }
 
+    /// A superframe of the source goes on as so many packets.
+    #[inline]
+    pub(super) fn cut(&mut self, source: PortId, pieces: u64) {
+        self.ended.expect(source, pieces.saturating_sub(1));
+    }
+
     #[cold]
     pub(super) fn lost(&mut self, packet: &Packet, reason: Reason) {
+        self.ended.add(packet.ingress(), 1);
         if self.keeps_flows {
             self.flows.lost(packet.ingress(), FlowRef(packet.flow()), reason);
         }
@@ -107,6 +111,10 @@ impl Measure {
     /// The kernel has taken these packets, at `after_ns`.
     #[inline]
     pub(super) fn sent(&mut self, times: &Times, packets: &[Sent], after_ns: u64) {
+        self.ended.add(times.ingress, packets.len() as u64);
+        if !self.latency && !self.keeps_flows {
+            return;
+        }
         let after_ns = after_ns.max(times.sent_ns);
         let mut vif = match self.vifs.get_mut(times.ingress.index()) {
             Some(Some(vif)) if self.latency => Some(vif),

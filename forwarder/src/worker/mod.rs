@@ -6,6 +6,7 @@
 //! - [`chores`]: what is not done for every frame
 //! - [`transfer`], [`remotes`]: what passes between workers; [`doorbell`]: waking one that sleeps
 //! - [`measure`], [`headers`], [`sent`]: flows and times of every packet; [`tap`]: watching single ones
+//! - [`ended`]: tells the gate what has come to its end
 //! - [`lanes`]: the worker's ports, and the order in which they are served
 //! - [`idle`]: when to look again and when to sleep; [`sleep`]: sleeping
 //! - [`regimes`]: where the worker's own time goes
@@ -20,6 +21,7 @@
 mod chores;
 pub mod command;
 mod doorbell;
+mod ended;
 mod gathering;
 pub mod handle;
 mod headers;

@@ -58,7 +58,9 @@ impl<P> Intake<'_, P> {
             return self.offer_whole(egress, packet);
         }
         // To the ledger they are copies: one frame came in, so many go out.
-        self.lane.copies += (self.pieces.len() as u64).saturating_sub(1);
+        let pieces = self.pieces.len() as u64;
+        self.lane.copies += pieces.saturating_sub(1);
+        self.measure.cut(self.ingress, pieces);
         let mut pieces = std::mem::take(self.pieces);
         if let Some(piece) = pieces.first()
             && piece.mark() != 0
@@ -101,18 +103,13 @@ impl<P: Port> Way<'_, P> {
         if tap.is_on() {
             tap.sending(*now_ns, &packet, pool, *egress);
         }
-        let noted = measure.is_on() || tap.is_on();
-        if noted {
-            if lane.sent.is_full() {
-                // So much in one turn that there is no room to wait for the clock.
-                settle(*egress, lane, measure, tap, *now_ns);
-            }
-            lane.sent.push(&packet, released_ns, *now_ns);
+        if lane.sent.is_full() {
+            // So much in one turn that there is no room to wait for the clock.
+            settle(*egress, lane, measure, tap, *now_ns);
         }
+        lane.sent.push(&packet, released_ns, *now_ns);
         let Err(refused) = lane.port.send(pool, packet) else { return Ok(()) };
-        if noted {
-            lane.sent.take_back();
-        }
+        lane.sent.take_back();
         if tap.is_on() {
             tap.refused();
         }

@@ -11,6 +11,7 @@ use weir_port::{Cells, Kick, Packet, Pool, Port, clock_monotonic_ns};
 
 use super::chores::Leaving;
 use super::command::Command;
+use super::ended::Ended;
 use super::gathering::{Gathering, Handful};
 use super::handle::WorkerSettings;
 use super::idle::{IdlePolicy, Moment, Wait, wait};
@@ -71,7 +72,7 @@ impl<P: Port> Worker<P> {
             lanes: Lanes::new(),
             leaving: Vec::new(),
             burst: Vec::with_capacity(BURST),
-            measure: Measure::new(settings.measure),
+            measure: Measure::new(settings.measure, Ended::new(settings.home)),
             tap: Tap::default(),
             regimes: Regimes::new(now_ns),
             started_at_ns: now_ns,

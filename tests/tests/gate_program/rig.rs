@@ -12,7 +12,8 @@ use aya::programs::{SchedClassifier, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use system_tests::cpu;
-use weir_abi::gate::VLAN_WORDS;
+
+use weir_abi::gate::{VLAN_WORDS, home, out};
 use weir_abi::table::{self, Place, WAYS};
 use weir_abi::{
     Counter, GatePort, IpLockKey, MAX_PORTS, MAX_WORKERS, META_LEN, MacLockKey, Meta, PortCounters,
@@ -171,6 +172,8 @@ impl Rig {
             macs: world.macs.clone(),
             ips: world.ips.clone(),
             shed: world.shed.clone(),
+            ways: world.ways.clone(),
+            unsettled: world.unsettled,
             workers: world.workers.clone(),
             storm: world.storm,
             full: world.full,
@@ -233,6 +236,12 @@ impl Rig {
                 set(&self.taken, 8 * index as usize + SEEN, BOOKS)?;
             }
         }
+        // A source whose last frame the bridge has not delivered yet, or one that steers nothing.
+        let unsettled = u64::from(self.published.unsettled);
+        set(&self.given_back, 8 * usize::from(IN) + home::CLEARED, 0)?;
+        set(&self.given_back, 8 * usize::from(IN) + home::DONE, 0)?;
+        set(&self.taken, 8 * usize::from(IN) + out::STEERED, 0)?;
+        set(&self.taken, 8 * usize::from(IN) + out::BRIDGED, unsettled)?;
         let due = if self.published.storm { monotonic_ns()? + HOUR_NS } else { 0 };
         set(&self.taken, 8 * usize::from(IN) + 1, due)
     }
@@ -355,7 +364,7 @@ impl Rig {
         ensure!(after == expected, "{after:?}, expected {expected:?}");
         let name = outcome.name();
         let expected = match outcome {
-            Counter::Steered => TCX_REDIRECT,
+            Counter::Steered | Counter::Express => TCX_REDIRECT,
             _ if name.starts_with("passed") => TCX_NEXT,
             _ => TCX_DROP,
         };

@@ -2,7 +2,7 @@
 //! Invariant: frames enter at [`IN`]; the corpus's destination is behind [`OUT`].
 
 use weir_abi::table::{ELSEWHERE, entry_flags};
-use weir_abi::{Storm, gate_flags as g};
+use weir_abi::{Method, Storm, gate_flags as g};
 
 use crate::frames::{DST, SRC};
 use crate::world::{PortSpec, World};
@@ -76,13 +76,23 @@ const VLANS: [u16; 4] = [63, 100, 200, 4094];
 
 pub(crate) fn random_world(noise: &mut Noise) -> World {
     let filters = noise.one_in(2);
-    let mut world = World { storm: noise.one_in(4), full: noise.one_in(16), ..World::default() };
+    let mut world = World {
+        storm: noise.one_in(4),
+        full: noise.one_in(16),
+        unsettled: noise.one_in(3),
+        ..World::default()
+    };
     for slot in [IN, OUT, THIRD] {
         let rare = (0..9).filter(|_| noise.one_in(12)).fold(0, |flags, bit| flags | 1 << bit);
         let other = if noise.one_in(12) { 0 } else { g::OFFLOAD };
         let aware = if filters { g::VLAN_AWARE } else { 0 };
+        let express = noise.of(&[0, g::EXPRESS_FROM | g::EXPRESS_TO]);
+        if !noise.one_in(3) {
+            let method = noise.of(&[Method::Peer, Method::Redirect]);
+            world.ways.insert(slot, (method, noise.of(&[SRC, DST]), noise.of(&[60, 1514])));
+        }
         let spec = PortSpec {
-            flags: rare ^ other ^ aware,
+            flags: rare ^ other ^ aware | express,
             pvid: noise.of(&[0, 100, 100, 200, 63]),
             queue: noise.of(&[QUEUE, QUEUE, 63, 64]),
             // A rate that no test run reaches, so that only the world's own limit holds.

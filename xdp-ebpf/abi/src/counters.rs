@@ -44,6 +44,7 @@ counters! {
     PassedBridge "passed_bridge" "Left to the bridge, because a setting of the bridge or a kind of frame takes its own handling; `weir port list` says which setting."
     Reserved "reserved" "For a reserved group (01:80:c2:00:00:0x: spanning tree, LLDP, pause), which guests may not send to."
     Storm "storm" "Beyond the port's limit of group frames and of frames for unknown addresses."
+    Express "express" "Handed to the port it is for by the gate itself: nothing there is scheduled."
     RxShare "rx_share" "The source had its share of the worker's receive ring waiting: the worker is overloaded; give it a core of its own, or more workers."
 }
 

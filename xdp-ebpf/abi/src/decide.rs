@@ -6,18 +6,22 @@
 //! bridge's. So weir is never a worse bridge than the kernel's.
 //!
 //! ```text
-//!   locks ─► group? ─► address table ─► VLAN ─► shed? ─► superframe? ─► socket? ─► room? ─► worker
-//!     │        │            │             │       │          │            │          │
-//!   spoofed  bridge,     bridge        bridge    shed      bridge     fallback   rx_share
+//!   locks ─► group? ─► address table ─► VLAN ─► open? ─► shed? ─► superframe? ─► socket? ─► room? ─► worker
+//!     │        │            │             │       │        │          │            │          │
+//!   spoofed  bridge,     bridge        bridge  express   shed      bridge     fallback   rx_share
 //!            storm
 //! ```
+//!
+//! A frame takes the express lane only if nothing that its source sent is under way by a worker or by
+//! the bridge: so no frame overtakes another of its flow.
 
-use crate::gate::{Frame, GatePort, Storm, Tables, Tag, UNTAGGED};
+use crate::gate::{Frame, GatePort, Method, Storm, Tables, Tag, UNTAGGED};
 use crate::table;
-use crate::{Counter, FRAME_ROOM, MAX_FRAME_LEN, Verdict, verdict};
-use crate::{Ethernet, classify_from, ethernet, gate_flags, gso, gso_kind, meta_flags};
+use crate::{Counter, FRAME_ROOM, MAX_FRAME_LEN, Verdict};
+use crate::{Ethernet, classify_from, ethernet, gate_flags, gso, gso_kind, meta_flags, parse};
 
-/// What becomes of a frame; the rest is meaningful where that is [`Counter::Steered`].
+/// What becomes of a frame; the rest is meaningful where that is [`Counter::Steered`], and `egress`
+/// and `tag` also where it is [`Counter::Express`].
 #[derive(Clone, Copy, Debug)]
 pub struct Decision {
     pub outcome: Counter,
@@ -33,6 +37,10 @@ pub struct Decision {
     pub gso_kind: u8,
     /// Places in the receive ring that were taken for it.
     pub places: u32,
+    /// How it gets to the egress port by the express lane, whose interface this is.
+    pub express: Option<(Method, u32)>,
+    /// It is passed to the bridge, and the next of its flow may take another way.
+    pub for_now: bool,
 }
 
 impl Decision {
@@ -47,7 +55,15 @@ impl Decision {
             gso_size: 0,
             gso_kind: gso_kind::NONE,
             places: 0,
+            express: None,
+            for_now: false,
         }
+    }
+
+    /// For a reason that may be gone for the next frame.
+    #[inline(always)]
+    fn passed_for_now(outcome: Counter) -> Self {
+        Self { for_now: true, ..Self::of(outcome) }
     }
 }
 
@@ -60,36 +76,43 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
     if port.has(gate_flags::MAC_LOCK) && !tables.mac_allowed(slot, eth.src) {
         return Decision::of(Counter::Spoofed);
     }
-    let ip_lock = port.has(gate_flags::IP_LOCK);
-    if eth.is_group() && !ip_lock {
-        return Decision::of(group(&eth, slot, port, tables));
-    }
-    // Parsed once, here: a second copy of the parser for frames that are for nobody in particular
-    // would make the program twice as long.
-    let parsed = classify_from(frame, eth);
-    if ip_lock {
+    if port.has(gate_flags::IP_LOCK) {
         // What cannot be read cannot be held against a lock.
-        let Ok(v) = parsed else {
+        let Ok(source) = parse::source(frame, &eth) else {
             return Decision::of(Counter::Malformed);
         };
-        if let Some(address) = verdict::source_address(frame, v.flags, v.l3_off)
+        if let Some(address) = source
             && !tables.ip_allowed(slot, address)
         {
             return Decision::of(Counter::Spoofed);
         }
-        if eth.is_group() {
-            return Decision::of(group(&eth, slot, port, tables));
-        }
     }
-    let (egress, tag) = match route(frame, &eth, slot, port, tables) {
-        Route::To(egress, tag) => (egress, tag),
+    if eth.is_group() {
+        return Decision::of(group(&eth, slot, port, tables));
+    }
+    let (egress, other, tag) = match route(frame, &eth, slot, port, tables) {
+        Route::To(egress, other, tag) => (egress, other, tag),
+        Route::Other(outcome) if matches!(outcome, Counter::PassedUnknown) => {
+            return Decision::passed_for_now(outcome);
+        }
         Route::Other(outcome) => return Decision::of(outcome),
     };
+    let open = port.has(gate_flags::EXPRESS_FROM) && other.has(gate_flags::EXPRESS_TO);
+    if open && let Some(method) = other.method_for(eth.dst) {
+        // Superframes are as long as they are: the bridge does not look at their length either.
+        if frame.len() as u32 > other.most() && frame.gso_size() == 0 {
+            return Decision::of(Counter::PassedBridge);
+        }
+        if tables.is_settled(slot) {
+            let express = Some((method, other.ifindex()));
+            return Decision { egress, tag, express, ..Decision::of(Counter::Express) };
+        }
+    }
     if tables.is_shed(slot, egress) {
         return Decision::of(Counter::Shed);
     }
-    let Ok(verdict) = parsed else {
-        return Decision::of(Counter::PassedBridge);
+    let Ok(verdict) = classify_from(frame, eth) else {
+        return Decision::passed_for_now(Counter::PassedBridge);
     };
     steer(frame, slot, port, tables, verdict, egress, tag)
 }
@@ -115,8 +138,8 @@ fn flooded<T: Tables>(slot: u16, port: &GatePort, tables: &T, outcome: Counter) 
 }
 
 enum Route {
-    /// The egress port, and the tag with which the frame leaves it.
-    To(u16, Option<Tag>),
+    /// The egress port, what is known of it, and the tag with which the frame leaves it.
+    To(u16, GatePort, Option<Tag>),
     Other(Counter),
 }
 
@@ -171,15 +194,15 @@ fn route<F: Frame, T: Tables>(
         return Route::Other(Counter::PassedBridge);
     }
     if !port.has(gate_flags::VLAN_AWARE) {
-        return Route::To(egress, tag);
+        return Route::To(egress, other, tag);
     }
     if !in_vlan(tables, egress, vid, 0) {
         return Route::Other(Counter::PassedBridge);
     }
     if in_vlan(tables, egress, vid, UNTAGGED) {
-        return Route::To(egress, None);
+        return Route::To(egress, other, None);
     }
-    Route::To(egress, Some(tag.unwrap_or(Tag { proto: Tag::DOT1Q, tci: vid })))
+    Route::To(egress, other, Some(tag.unwrap_or(Tag { proto: Tag::DOT1Q, tci: vid })))
 }
 
 #[inline(always)]
@@ -199,7 +222,7 @@ fn steer<F: Frame, T: Tables>(
     egress: u16,
     tag: Option<Tag>,
 ) -> Decision {
-    let bridge = Decision::of(Counter::PassedBridge);
+    let bridge = Decision::passed_for_now(Counter::PassedBridge);
     let len = frame.len() as u32;
     let inside = frame.tag_is_inside() && frame.tag().is_some();
     if len + 4 > MAX_FRAME_LEN || is_too_deep(&verdict, inside, tag) {
@@ -222,7 +245,8 @@ fn steer<F: Frame, T: Tables>(
     let queue = port.queue();
     if !tables.has_worker(queue) {
         let drop = port.has(gate_flags::FALLBACK_DROP);
-        return Decision::of(if drop { Counter::DroppedFallback } else { Counter::PassedFallback });
+        let outcome = if drop { Counter::DroppedFallback } else { Counter::PassedFallback };
+        return Decision::passed_for_now(outcome);
     }
     let leaves = len - if inside { 4 } else { 0 } + if tag.is_some() { 4 } else { 0 };
     let places = leaves.div_ceil(FRAME_ROOM);
@@ -231,7 +255,6 @@ fn steer<F: Frame, T: Tables>(
     }
     shift(frame, &mut verdict, inside, tag);
     Decision {
-        outcome: Counter::Steered,
         verdict,
         egress,
         queue,
@@ -239,6 +262,7 @@ fn steer<F: Frame, T: Tables>(
         gso_size,
         gso_kind: kind,
         places,
+        ..Decision::of(Counter::Steered)
     }
 }
 

@@ -56,7 +56,12 @@ pub struct GatePort {
     /// Group frames and frames for unknown addresses: nanoseconds for each (low half), and how many
     /// may come at once (high half); 0: no limit.
     pub storm: u64,
-    pub reserved: [u64; 5],
+    /// How a frame gets to the port by the express lane. Bits 0 to 47: the address of the device's
+    /// other end; 48 and 49: [`Method`].
+    pub way: u64,
+    /// Low half: the longest frame that the bridge would forward to the port.
+    pub most: u64,
+    pub reserved: [u64; 3],
 }
 
 impl GatePort {
@@ -67,18 +72,29 @@ impl GatePort {
             identity: ifindex as u64 | (flags as u64) << 32,
             numbers: pvid as u64 | (queue as u64) << 16,
             storm: storm.frame_ns as u64 | (storm.burst as u64) << 32,
-            reserved: [0; 5],
+            way: 0,
+            most: 0,
+            reserved: [0; 3],
         }
+    }
+
+    /// The same port, with a way of its own by the express lane: its other end's address, and the
+    /// longest frame.
+    #[must_use]
+    pub const fn with_way(mut self, method: Method, peer_mac: u64, most: u32) -> Self {
+        self.way = peer_mac & MAC_MASK | (method as u64) << METHOD_SHIFT;
+        self.most = most as u64;
+        self
     }
 
     /// In the order in which they stand in the map.
     pub const fn words(&self) -> [u64; Self::WORDS] {
-        [self.identity, self.numbers, self.storm, 0, 0, 0, 0, 0]
+        [self.identity, self.numbers, self.storm, self.way, self.most, 0, 0, 0]
     }
 
-    pub const fn of_words(words: [u64; 3]) -> Self {
-        let [identity, numbers, storm] = words;
-        Self { identity, numbers, storm, reserved: [0; 5] }
+    pub const fn of_words(words: [u64; 5]) -> Self {
+        let [identity, numbers, storm, way, most] = words;
+        Self { identity, numbers, storm, way, most, reserved: [0; 3] }
     }
 
     #[inline(always)]
@@ -105,6 +121,34 @@ impl GatePort {
     pub const fn queue(&self) -> u16 {
         (self.numbers >> 16) as u16
     }
+
+    /// How the gate itself gets a frame for this address to the port; `None`: it cannot.
+    #[inline(always)]
+    pub const fn method_for(&self, dst: u64) -> Option<Method> {
+        match self.way >> METHOD_SHIFT & 3 {
+            // Whatever comes in that way is taken for the other end's own.
+            1 if self.way & MAC_MASK == dst => Some(Method::Peer),
+            1 | 2 => Some(Method::Redirect),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    pub const fn most(&self) -> u32 {
+        self.most as u32
+    }
+}
+
+const MAC_MASK: u64 = (1 << 48) - 1;
+const METHOD_SHIFT: u32 = 48;
+
+/// How the gate hands a frame to a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `bpf_redirect_peer`: into the device's other end, at once.
+    Peer = 1,
+    /// `bpf_redirect`: to the device, as the bridge would.
+    Redirect = 2,
 }
 
 /// How many group and unknown frames a port may send.
@@ -156,6 +200,10 @@ pub mod gate_flags {
     pub const NO_LEARNING: u32 = 1 << 7;
     /// The bridge drops frames from sources that it does not know.
     pub const LOCKED: u32 = 1 << 8;
+    /// Its frames may go by the express lane.
+    pub const EXPRESS_FROM: u32 = 1 << 9;
+    /// Frames to it may: nothing schedules what leaves by it.
+    pub const EXPRESS_TO: u32 = 1 << 10;
 }
 
 /// Which VLANs a port is in: a bit for each, then a bit for each of those that leave it untagged.
@@ -163,6 +211,32 @@ pub type Vlans = [u64; VLAN_WORDS];
 pub const VLAN_WORDS: usize = 2 * UNTAGGED;
 /// Where the untagged ones begin.
 pub const UNTAGGED: usize = 4096 / 64;
+
+/// Words of a slot in the map `TAKEN`: what the gate let out. Of a queue only the first and the third.
+pub mod out {
+    /// Places ever taken in the receive ring.
+    pub const TAKEN: usize = 0;
+    /// When the next group frame is due.
+    pub const STORM_DUE: usize = 1;
+    /// Places given back, when the gate looked last.
+    pub const SEEN_BACK: usize = 2;
+    /// Frames ever steered.
+    pub const STEERED: usize = 3;
+    /// Frames ever passed to the bridge that others like them might have left by another way.
+    pub const BRIDGED: usize = 4;
+    /// When the gate last waited for frames at a worker.
+    pub const WAITED: usize = 5;
+}
+
+/// Words of a slot in the map `GIVEN_BACK`: what has come to its end.
+pub mod home {
+    /// Places ever given back.
+    pub const BACK: usize = 0;
+    /// Of the steered frames, those that are delivered or lost.
+    pub const DONE: usize = 3;
+    /// Of those passed to the bridge, those that have left every backlog.
+    pub const CLEARED: usize = 4;
+}
 
 /// The maps as the decision asks them.
 pub trait Tables {
@@ -185,6 +259,9 @@ pub trait Tables {
     fn has_worker(&self, queue: u16) -> bool;
     /// Takes so many places in the queue's ring for the source; false: it has its share.
     fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool;
+    /// Whether nothing that the source sent is still on its way by a worker or by the bridge; waits for
+    /// the last frames at a worker, now and then, if they are few.
+    fn is_settled(&self, slot: u16) -> bool;
 }
 
 /// What the gate hands to the program behind it, by way of a per-CPU map: both run in the same soft

@@ -25,14 +25,14 @@ pub use checksum::{fold, pseudo_sum_v4, pseudo_sum_v6};
 pub use config::{IpLockKey, MacLockKey, SkbOffsets};
 pub use counters::{Counter, PortCounters};
 pub use decide::{Decision, decide};
-pub use gate::{Frame, GatePort, Storm, Tables, Tag, gate_flags};
+pub use gate::{Frame, GatePort, Method, Storm, Tables, Tag, gate_flags};
 pub use gso::gso_kind;
 pub use meta::{META_LEN, Meta, NO_EGRESS, meta_flags};
 pub use parse::{Ethernet, classify, classify_from, ethernet};
 pub use verdict::{Malformed, Verdict};
 
 /// Changes with any shared type; user space refuses frames whose [`Meta::abi`] differs.
-pub const ABI_VERSION: u16 = 5;
+pub const ABI_VERSION: u16 = 6;
 /// Port slots.
 pub const MAX_PORTS: u32 = 1024;
 /// Receive queues per port; a socket stands at `slot * MAX_QUEUES + rx_queue_index` in the XSKMAP.
@@ -90,12 +90,22 @@ pub mod maps {
     pub const LAST_SEEN: &str = "LAST_SEEN";
     /// `Array<gate::Vlans>` by slot, to be mapped into memory.
     pub const VLANS: &str = "VLANS";
-    /// `Array<[u64; 8]>` by slot, then by queue: places ever taken in receive rings (first word);
-    /// of a slot also when its next group frame is due (second word); how many were given back when
-    /// the gate looked last (third word).
+    /// `Array<[u64; 8]>` by slot, then by queue, to be mapped into memory, written by the programs:
+    /// see [`out`](crate::gate::out).
     pub const TAKEN: &str = "TAKEN";
-    /// `Array<[u64; 8]>` likewise, to be mapped into memory: places ever given back (first word).
+    /// `Array<[u64; 8]>` likewise, written by user space: see [`home`](crate::gate::home).
     pub const GIVEN_BACK: &str = "GIVEN_BACK";
+    /// `PerCpuArray<[u64; 2]>` by the egress port's slot: frames and bytes that came by the express
+    /// lane.
+    pub const EXPRESSED: &str = "EXPRESSED";
+    /// The tcx program on the pair's outer end: counts the fences that user space sends.
+    pub const FENCE: &str = "weir_fence";
+    /// `Array<u64>` by round, to be mapped into memory: fences that have come.
+    pub const FENCES: &str = "FENCES";
+    /// Rounds of fences that are told apart: one that failed may still be under way.
+    pub const FENCE_ROUNDS: u32 = 64;
+    /// The EtherType of fences: one for local experiments.
+    pub const FENCE_ETHERTYPE: u16 = 0x88b5;
     /// `XskMap` by the worker's queue.
     pub const WORKERS: &str = "WORKERS";
     /// `PerCpuArray<Cell>`: what the gate hands to the program behind it.

@@ -119,6 +119,30 @@ pub fn classify_from<B: Bytes + ?Sized>(b: &B, eth: Ethernet) -> Result<Verdict,
     Ok(v)
 }
 
+/// The address that an address lock is about: see [`verdict::source_address`]. Behind the same tags as
+/// [`classify`] looks, and nothing but the address is asked for; an error is one that is cut off.
+#[inline(always)]
+pub fn source<B: Bytes + ?Sized>(b: &B, eth: &Ethernet) -> Result<Option<[u8; 16]>, Malformed> {
+    let (mut kind, mut off) = (eth.kind, ETH_LEN);
+    for _ in 0..2 {
+        if is_tag(kind) {
+            kind = b.be32(off).ok_or(Malformed::Vlan)? as u16;
+            off += 4;
+        }
+    }
+    let off = b.opaque(off as u32) as usize;
+    let (flags, last, malformed) = match kind {
+        ethertype::IPV4 => (meta_flags::IPV4, 16, Malformed::Ipv4),
+        ethertype::IPV6 => (meta_flags::IPV6, 36, Malformed::Ipv6),
+        ethertype::ARP => (meta_flags::ARP, 4, Malformed::Arp),
+        _ => return Ok(None),
+    };
+    if b.be32(off + last).is_none() {
+        return Err(malformed);
+    }
+    Ok(verdict::source_address(b, flags, off as u16))
+}
+
 #[inline(always)]
 const fn is_tag(kind: u16) -> bool {
     kind == ethertype::VLAN || kind == ethertype::QINQ

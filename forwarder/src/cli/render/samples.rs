@@ -48,6 +48,7 @@ pub(crate) fn report() -> StatsReport {
             received: 2_234_579,
             copies: 3,
             delivered: 2_230_560,
+            express: 0,
             passed: 2,
             lost: 4_013,
             in_flight: 7,

@@ -8,7 +8,7 @@ use std::fmt;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::Ordering;
 
-use aya::maps::{HashMap, Map, MapData, PerCpuArray, XskMap};
+use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuValues, XskMap};
 use aya::programs::links::FdLink;
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
@@ -39,6 +39,8 @@ pub struct GateMaps {
     given_back: Cells,
     workers: XskMap<MapData>,
     strays: PerCpuArray<MapData, u64>,
+    expressed: PerCpuArray<MapData, [u64; 2]>,
+    fences: Cells,
 }
 
 impl fmt::Debug for GateMaps {
@@ -69,6 +71,7 @@ impl GateMaps {
         let last_seen = mapped(maps::LAST_SEEN, table::WORDS / 2)?;
         let taken = mapped(maps::TAKEN, ROOM_WORDS)?;
         let given_back = mapped(maps::GIVEN_BACK, ROOM_WORDS)?;
+        let fences = mapped(maps::FENCES, maps::FENCE_ROUNDS as usize)?;
         Ok(Self {
             slots: HashMap::try_from(take(maps::SLOTS)?).map_err(abi(maps::SLOTS))?,
             near_slots,
@@ -80,6 +83,9 @@ impl GateMaps {
             given_back,
             workers: XskMap::try_from(take(maps::WORKERS)?).map_err(abi(maps::WORKERS))?,
             strays: PerCpuArray::try_from(take(maps::STRAYS)?).map_err(abi(maps::STRAYS))?,
+            expressed: PerCpuArray::try_from(take(maps::EXPRESSED)?)
+                .map_err(abi(maps::EXPRESSED))?,
+            fences,
         })
     }
 
@@ -135,6 +141,27 @@ impl GateMaps {
         (self.taken.clone(), self.given_back.clone())
     }
 
+    /// Fences that have come through the CPUs' backlogs, by round.
+    pub fn fences(&self) -> Cells {
+        self.fences.clone()
+    }
+
+    /// Frames and bytes that reached a port by the express lane.
+    pub fn expressed(&self, slot: u16) -> Result<[u64; 2], MapsError> {
+        let values = self.expressed.get(&slot.into(), 0);
+        let values = values.map_err(|error| MapsError::Read { name: maps::EXPRESSED, error })?;
+        let sum = |n: usize| values.iter().filter_map(|words| words.get(n)).sum();
+        Ok([sum(0), sum(1)])
+    }
+
+    /// Makes a slot ready for another port.
+    pub(super) fn reset_slot(&mut self, slot: u16, cpus: usize) -> Result<(), MapsError> {
+        let zeroes = PerCpuValues::try_from(vec![[0; 2]; cpus]).map_err(MapsError::Counters)?;
+        self.expressed
+            .set(slot.into(), zeroes, 0)
+            .map_err(|error| MapsError::Write { name: maps::EXPRESSED, error })
+    }
+
     /// Frames that came behind the gate without a verdict, or slipped past it.
     pub fn strays(&self) -> Result<u64, MapsError> {
         let values = self.strays.get(&0, 0);
@@ -173,9 +200,14 @@ impl Steering {
         Ok([behind, catch_all])
     }
 
+    /// Attaches what counts the fences that are sent to the pair's outer end.
+    pub fn attach_fence(&mut self, name: &str) -> Result<FdLink, AttachError> {
+        self.attach_tcx(maps::FENCE, name)
+    }
+
     /// The ids of the programs at tcx hooks, by which others' are told from them.
     pub fn gate_program_ids(&self) -> BTreeSet<u32> {
-        let programs = [maps::GATE, maps::CATCH_ALL].iter().filter_map(|name| {
+        let programs = [maps::GATE, maps::CATCH_ALL, maps::FENCE].iter().filter_map(|name| {
             let program = self.ebpf.program(name)?;
             Some(program.info().ok()?.id())
         });

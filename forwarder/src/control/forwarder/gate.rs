@@ -16,6 +16,7 @@ use weir_core::addresses::AddressTable;
 use weir_port::{AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort};
 
 use super::Forwarder;
+use super::clearing::{Clearing, Words};
 use crate::control::attach::{AttachError, GateMaps, MapsError, Mode};
 use crate::control::books::{self, Inside};
 use crate::control::bridge::foreign::Findings;
@@ -60,8 +61,8 @@ pub struct Bridge {
 pub(super) struct Gate {
     pub(super) bridge: Bridge,
     pub(super) pair: Pair,
-    /// The programs behind the gate, on the pair's inner end.
-    pub(super) behind: Option<[FdLink; 2]>,
+    /// What stands behind the gate, while it is open.
+    pub(super) behind: Option<Behind>,
     /// Who is behind which port, as far as the gate is told.
     pub(super) table: AddressTable<AddressWords>,
     /// The bridge's ports as it last told of them, by interface index.
@@ -70,6 +71,13 @@ pub(super) struct Gate {
     pub(super) foreign: Findings,
     /// A port has come that the bridge is to be asked about.
     pub(super) newcomers: Arc<Notify>,
+}
+
+/// The programs on the pair, and the thread that sends fences through it: it ends first.
+#[derive(Debug)]
+pub(super) struct Behind {
+    _clearing: Clearing,
+    _links: [FdLink; 3],
 }
 
 impl Gate {
@@ -146,8 +154,14 @@ impl Forwarder {
             self.workers.gather(worker, Some(Gathering::new(port, room))).await?;
         }
         let steering = &mut self.steering;
-        let behind = netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name))??;
-        self.gate.behind = Some(behind);
+        let [behind, catch_all] =
+            netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name))??;
+        let fence = steering.attach_fence(&self.gate.pair.outer().name)?;
+        let maps = steering.gate();
+        let (out, home) = maps.room();
+        let words = Words { out, home, fences: maps.fences() };
+        let clearing = Clearing::start(&netns, inner.ifindex, words)?;
+        self.gate.behind = Some(Behind { _clearing: clearing, _links: [behind, catch_all, fence] });
         Ok(())
     }
 

@@ -6,13 +6,15 @@
 //!   [`program`]: what the program is told of it
 //! - [`follow`]: making the ports match the interfaces that are there
 //! - [`reattach`]: programs of ours that somebody took off
-//! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge
+//! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge;
+//!   [`clearing`]: when what went by the bridge has arrived
 //! - [`live`]: changes of the plan while traffic flows
 //! - [`watching`]: somebody looks at single packets
 //! - [`tell`]: reports for the API; [`shares`]: what a port is promised, and what it gets
 //!
 //! Invariant: the program is attached to an interface only while a worker serves its sockets.
 
+mod clearing;
 mod follow;
 mod gate;
 mod lifecycle;
@@ -165,6 +167,7 @@ impl Forwarder {
                 },
             },
             shed: steering.shed_bits(),
+            home: steering.gate().room().1,
         };
         let workers = Workers::spawn(&cores, pool.divide(cores.len()), &common)
             .map_err(StartError::Worker)?;

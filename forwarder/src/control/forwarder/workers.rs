@@ -22,6 +22,7 @@ pub(super) struct Common {
     pub(super) engine: EngineConfig,
     pub(super) measure: MeasureSettings,
     pub(super) shed: Cells,
+    pub(super) home: Cells,
 }
 
 #[derive(Debug)]
@@ -64,6 +65,7 @@ impl Workers {
                     measure: common.measure,
                     caps: Arc::clone(&caps),
                     shed: common.shed.clone(),
+                    home: common.home.clone(),
                     peers,
                 };
                 WorkerHandle::spawn(settings, pool)

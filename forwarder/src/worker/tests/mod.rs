@@ -55,6 +55,7 @@ impl Bench {
     ) -> Self {
         let caps = Arc::new(Caps::new());
         let shed = Cells::heap(weir_abi::shed::WORDS);
+        let home = Cells::heap(ROOM_WORDS);
         let pools = Pool::heap(FRAMES * workers as u32).divide(workers);
         let mut commands = Vec::new();
         let mut all: Vec<_> = peers(workers)
@@ -74,6 +75,7 @@ impl Bench {
                     },
                     caps: Arc::clone(&caps),
                     shed: shed.clone(),
+                    home: home.clone(),
                     peers,
                 };
                 Worker::new(settings, pool, inbox)

@@ -10,7 +10,7 @@ use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 use weir_abi::gso::skb_gso;
 use weir_abi::table::ELSEWHERE;
-use weir_abi::{Malformed, classify, meta_flags as f, verdict};
+use weir_abi::{Bytes as _, Malformed, Method, classify, ethernet, meta_flags as f, parse};
 
 use super::bridge::{Bridge, BridgePort, Fate, Mac, Station, split};
 use super::world::with_tag;
@@ -41,6 +41,9 @@ struct Case {
     native: bool,
     redirected: bool,
     gso: Option<u32>,
+    /// Of the ports: how the gate gets a frame there, and the longest.
+    ways: Vec<Option<(Method, Mac, u32)>>,
+    unsettled: bool,
 }
 
 fn port() -> impl Strategy<Value = BridgePort> {
@@ -108,7 +111,8 @@ fn wire() -> impl Strategy<Value = Vec<u8>> {
 fn case() -> impl Strategy<Value = Case> {
     let rare = || prop::bool::weighted(0.1);
     let flags = (any::<u32>(), any::<u32>()).prop_map(|(a, b)| {
-        let more = g::FALLBACK_DROP | g::MAC_LOCK | g::IP_LOCK | g::RESERVED_OK;
+        let express = g::EXPRESS_FROM | g::EXPRESS_TO;
+        let more = g::FALLBACK_DROP | g::MAC_LOCK | g::IP_LOCK | g::RESERVED_OK | express;
         // Mostly understood, seldom locked.
         a & b & more & 0xffff | if a >> 16 & 7 != 0 { g::OFFLOAD } else { 0 }
     });
@@ -116,8 +120,12 @@ fn case() -> impl Strategy<Value = Case> {
     let shed = prop_oneof![8 => Just(None), 1 => select(&PORTS).prop_map(Some)];
     let tables = (vec(flags, 3), vec(select(&MACS), 0..4), any::<bool>(), shed);
     let frame = (wire(), any::<bool>(), rare(), gso);
-    (bridge(), tables, (rare(), rare(), prop::bool::weighted(0.9)), frame).prop_map(
-        |(bridge, (flags, allowed, ip_allowed, shed), (storm, full, worker), frame)| {
+    let method = select(&[Method::Peer, Method::Redirect]);
+    let way = prop::option::of((method, select(&MACS), select(&[60, 1514])));
+    let express = (vec(way, 3), prop::bool::weighted(0.3));
+    (bridge(), tables, (rare(), rare(), prop::bool::weighted(0.9)), frame, express).prop_map(
+        |(bridge, (flags, allowed, ip_allowed, shed), (storm, full, worker), frame, express)| {
+            let (ways, unsettled) = express;
             let (wire, native, redirected, gso) = frame;
             Case {
                 bridge,
@@ -132,6 +140,8 @@ fn case() -> impl Strategy<Value = Case> {
                 native,
                 redirected,
                 gso,
+                ways,
+                unsettled,
             }
         },
     )
@@ -140,7 +150,13 @@ fn case() -> impl Strategy<Value = Case> {
 impl Case {
     /// What the control side publishes of such a bridge.
     fn world(&self) -> World {
-        let mut world = World { storm: self.storm, full: self.full, ..World::default() };
+        let (storm, full, unsettled) = (self.storm, self.full, self.unsettled);
+        let mut world = World { storm, full, unsettled, ..World::default() };
+        world.ways = PORTS
+            .into_iter()
+            .zip(self.ways.iter().copied())
+            .filter_map(|(slot, way)| Some((slot, way?)))
+            .collect();
         for (slot, more) in PORTS.into_iter().zip(&self.flags) {
             let port = &self.bridge.ports[&slot];
             let flag = |is: bool, flag: u32| if is { flag } else { 0 };
@@ -187,20 +203,16 @@ impl Case {
         }
     }
 
-    /// Who the parser says sent it.
+    /// Who it says sent it, if that can be read.
     fn sender(&self) -> Result<Option<[u8; 16]>, Malformed> {
         let shot = self.shot();
-        let v = classify(&shot)?;
-        Ok(verdict::source_address(&shot, v.flags, v.l3_off))
+        parse::source(&shot, &ethernet(&shot)?)
     }
 
     /// Nothing about it is odd, so it must not be left to the bridge.
     fn is_plain(&self, fate: &Fate, learned: bool) -> bool {
         let Fate::Sent(to, _) = fate else { return false };
-        let offload = |port: &u16| {
-            let at = PORTS.iter().position(|other| other == port);
-            at.and_then(|at| self.flags.get(at)).is_some_and(|flags| flags & g::OFFLOAD != 0)
-        };
+        let offload = |port: &u16| self.flags_of(*port) & g::OFFLOAD != 0;
         let src: Mac = self.wire[6..12].try_into().unwrap();
         let hosts =
             |(&(mac, _), station): (&(Mac, u16), &Station)| mac == src && *station == Station::Host;
@@ -215,7 +227,33 @@ impl Case {
             && !self.bridge.stations.iter().any(hosts)
             && (offload(&IN) && offload(to))
             && (usual_tag || !self.bridge.filters)
+            && !self.is_too_long(*to)
             && (readable && !self.redirected && self.gso.is_none())
+    }
+
+    /// Longer than the bridge forwards, where the gate looks at that.
+    fn is_too_long(&self, to: u16) -> bool {
+        let open = self.flags[0] & g::EXPRESS_FROM != 0;
+        open && self.flags_of(to) & g::EXPRESS_TO != 0
+            && self.gso.is_none()
+            && self.way(to).is_some_and(|(_, _, most)| self.shot().len() > most as usize)
+    }
+
+    fn flags_of(&self, port: u16) -> u32 {
+        let at = PORTS.iter().position(|other| *other == port);
+        at.and_then(|at| self.flags.get(at)).copied().unwrap_or(0)
+    }
+
+    fn way(&self, port: u16) -> Option<(Method, Mac, u32)> {
+        let at = PORTS.iter().position(|other| *other == port)?;
+        self.ways.get(at).copied().flatten()
+    }
+
+    /// How it may be handed to the port by the gate itself.
+    fn express(&self, to: u16) -> Option<Method> {
+        let open = self.flags[0] & g::EXPRESS_FROM != 0 && self.flags_of(to) & g::EXPRESS_TO != 0;
+        let (method, mac, _) = self.way(to).filter(|_| open && !self.is_too_long(to))?;
+        Some(if mac[..] == self.wire[..6] { method } else { Method::Redirect })
     }
 
     /// Whether a lock of the port stops it, and under which name.
@@ -263,6 +301,10 @@ fn check(
         Counter::DroppedFallback => !case.worker && has(g::FALLBACK_DROP),
         Counter::RxShare => case.full && case.worker,
         Counter::Steered => case.worker && !case.full && !case.redirected,
+        Counter::Express => {
+            let method = decision.express.map(|(method, _)| method);
+            !case.unsettled && !case.redirected && case.express(decision.egress) == method
+        }
         Counter::NoMeta => false,
     };
     prop_assert!(right, "{:?}, but the bridge: {:?}", decision, fate);
@@ -270,11 +312,16 @@ fn check(
         decision.outcome,
         Counter::Shed | Counter::PassedFallback | Counter::DroppedFallback | Counter::RxShare
     );
+    let known = matches!(decision.outcome, Counter::Steered | Counter::Express);
     if routed || decision.outcome == Counter::Steered {
+        let express = case.express(if let Fate::Sent(to, _) = fate { *to } else { ELSEWHERE });
+        prop_assert!(case.unsettled || express.is_none(), "nothing kept it from the express lane");
+    }
+    if routed || known {
         prop_assert!(matches!(fate, Fate::Sent(..)), "the bridge: {:?}", fate);
         prop_assert!(!learned, "the bridge would have learned the source");
     }
-    if decision.outcome != Counter::Steered {
+    if !known {
         return Ok(());
     }
     let bytes = split(&case.wire).1;
@@ -283,6 +330,11 @@ fn check(
     prop_assert!(
         case.flags[PORTS.iter().position(|p| *p == decision.egress).unwrap()] & g::OFFLOAD != 0
     );
+    if decision.outcome == Counter::Express {
+        let ifindex = 1000 + u32::from(decision.egress);
+        prop_assert_eq!(decision.express.map(|(_, ifindex)| ifindex), Some(ifindex));
+        return Ok(());
+    }
     // And the verdict is the parser's of just those bytes.
     let mut v = decision.verdict;
     prop_assert_eq!(v.is(f::GSO | f::CSUM_PARTIAL), case.gso.is_some());

@@ -1,19 +1,20 @@
 //! The order of the rules: where a frame breaks two of them, the earlier one says what becomes of it.
 
-use super::*;
-
+use weir_abi::Method;
 use weir_abi::table::ELSEWHERE;
+
+use super::*;
 
 type Offence = (&'static str, fn(&mut World, &mut Shot), Counter);
 
 /// Each alone has its outcome; the earlier, the stronger.
-const OFFENCES: [Offence; 17] = [
+const OFFENCES: [Offence; 18] = [
     ("a MAC address not its own", |world, _| set(world, IN, g::MAC_LOCK), Counter::Spoofed),
     (
         "headers that a lock cannot read",
         |world, shot| {
             set(world, IN, g::IP_LOCK);
-            shot.linear[14] = 0x60;
+            shot.linear.truncate(30);
         },
         Counter::Malformed,
     ),
@@ -70,6 +71,15 @@ const OFFENCES: [Offence; 17] = [
             world.vlans.remove(&(OUT, 100));
         },
         Counter::PassedBridge,
+    ),
+    (
+        "express",
+        |world, _| {
+            set(world, IN, g::EXPRESS_FROM);
+            set(world, OUT, g::EXPRESS_TO);
+            world.ways.insert(OUT, (Method::Peer, DST, 1514));
+        },
+        Counter::Express,
     ),
     (
         "shed",

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use weir_abi::gate::UNTAGGED;
 use weir_abi::table::{self, Entry, Place, Seed};
-use weir_abi::{Bytes, Decision, Frame, GatePort, Storm, Tables, Tag, decide};
+use weir_abi::{Bytes, Decision, Frame, GatePort, Method, Storm, Tables, Tag, decide};
 
 pub(crate) const SEED: Seed = Seed { xor: 0x5eed_0000_1234, multiply: 0x9e37_79b9_7f4a_7c15 };
 
@@ -28,6 +28,8 @@ pub(crate) struct PortSpec {
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) ports: BTreeMap<u16, PortSpec>,
+    /// By slot: how the gate gets a frame there, the other end's address, and the longest frame.
+    pub(crate) ways: BTreeMap<u16, (Method, [u8; 6], u32)>,
     /// By address and VLAN: the port, and flags of `entry_flags`.
     pub(crate) addresses: BTreeMap<([u8; 6], u16), (u16, u8)>,
     /// By slot and VLAN: whether frames leave untagged.
@@ -39,6 +41,8 @@ pub(crate) struct World {
     /// The limits have been reached.
     pub(crate) storm: bool,
     pub(crate) full: bool,
+    /// Something of the source is under way by another lane.
+    pub(crate) unsettled: bool,
     /// What was asked for.
     pub(crate) asked: Asked,
 }
@@ -55,7 +59,12 @@ pub(crate) struct Asked {
 impl World {
     pub(crate) fn gate_port(&self, slot: u16) -> Option<GatePort> {
         let spec = self.ports.get(&slot)?;
-        Some(GatePort::new(1000 + u32::from(slot), spec.flags, spec.pvid, spec.queue, spec.storm))
+        let ifindex = 1000 + u32::from(slot);
+        let port = GatePort::new(ifindex, spec.flags, spec.pvid, spec.queue, spec.storm);
+        Some(match self.ways.get(&slot) {
+            Some(&(method, mac, most)) => port.with_way(method, mac_number(mac), most),
+            None => port,
+        })
     }
 
     pub(crate) fn place_of(mac: [u8; 6], vlan: u16) -> Place {
@@ -126,6 +135,9 @@ impl Tables for World {
             self.asked.room.borrow_mut().push((slot, queue, places));
         }
         !self.full
+    }
+    fn is_settled(&self, _slot: u16) -> bool {
+        !self.unsettled
     }
 }
 
