@@ -14,7 +14,7 @@ use weir_port::{Cells, Port};
 use super::lanes::BURST_LEAST;
 
 /// Words of a port, or of a queue, in the maps: a cache line each.
-pub(super) const STRIDE: usize = 8;
+pub const STRIDE: usize = 8;
 /// Words of the maps `TAKEN` and `GIVEN_BACK`.
 pub const ROOM_WORDS: usize = (MAX_PORTS + weir_abi::MAX_WORKERS) as usize * STRIDE;
 /// The ring has been empty, and nothing was steered, for so long: what was taken and not given back

@@ -44,7 +44,7 @@ mod turn;
 mod tests;
 
 pub use command::{Change, Command, FlowPage, NewPort, Taken};
-pub use gathering::{Gathering, ROOM_WORDS, Room};
+pub use gathering::{Gathering, ROOM_WORDS, Room, STRIDE};
 pub use handle::{Asker, WorkerHandle, WorkerSettings};
 pub use idle::IdlePolicy;
 pub use measure::MeasureSettings;

@@ -12,12 +12,12 @@ use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuValues, XskMap};
 use aya::programs::links::FdLink;
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
-use weir_abi::gate::{VLAN_WORDS, Vlans};
+use weir_abi::gate::{VLAN_WORDS, Vlans, out};
 use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, maps, table};
 use weir_port::Cells;
 
 use super::{AttachError, Attached, LoadError, MapsError, Mode, Steering, absent_is_fine};
-use crate::worker::ROOM_WORDS;
+use crate::worker::{ROOM_WORDS, STRIDE};
 
 /// What the gate's programs are told before they are loaded.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +91,9 @@ impl GateMaps {
 
     /// Tells the programs of a port; from here on its own decides about the interface's frames.
     pub fn set_port(&mut self, slot: u16, port: &GatePort, vlans: &Vlans) -> Result<(), MapsError> {
+        if self.differs(slot, port, vlans) {
+            self.hold_express();
+        }
         let at = usize::from(slot) * VLAN_WORDS;
         for (n, word) in vlans.iter().enumerate() {
             store(&self.vlans, at + n, *word);
@@ -104,6 +107,26 @@ impl GateMaps {
         self.slots
             .insert(port.ifindex(), u32::from(slot), 0)
             .map_err(|error| MapsError::Write { name: maps::SLOTS, error })
+    }
+
+    fn differs(&self, slot: u16, port: &GatePort, vlans: &Vlans) -> bool {
+        let same = |cells: &Cells, words: &[u64]| {
+            let at = usize::from(slot) * words.len();
+            words.iter().enumerate().all(|(n, word)| {
+                cells.get(at + n).is_some_and(|cell| cell.load(Ordering::Relaxed) == *word)
+            })
+        };
+        !same(&self.ports, &port.words()) || !same(&self.vlans, vlans)
+    }
+
+    /// Keeps all frames from the express lane until what has gone by the bridge so far has arrived: to be
+    /// called before frames that went by the bridge may go by the gate.
+    pub fn hold_express(&self) {
+        for slot in 0..MAX_PORTS as usize {
+            if let Some(bridged) = self.taken.get(slot * STRIDE + out::BRIDGED) {
+                bridged.fetch_add(1, Ordering::Release);
+            }
+        }
     }
 
     /// From here on the interface's frames are the bridge's.

@@ -24,6 +24,7 @@ use weir_port::{Cells, FenceSocket};
 
 use crate::control::config::Host;
 use crate::control::netns::Netns;
+use crate::worker::STRIDE;
 
 /// With nothing to clear, how often it is looked whether there is.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -31,7 +32,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const ROUND: Duration = Duration::from_millis(200);
 /// In a CPU that this process may not run on, what was there a while ago is gone.
 const UNVISITED: Duration = Duration::from_millis(200);
-const STRIDE: usize = 8;
 
 /// The maps that tell of it.
 #[derive(Debug)]

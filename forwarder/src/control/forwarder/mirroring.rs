@@ -40,8 +40,11 @@ impl Forwarder {
                 | Change::PortChanged { ifindex }
                 | Change::PortRemoved { ifindex }
                 | Change::VlansChanged { ifindex } => self.mirror_port(ifindex, state),
+                Change::AddressMoved { address, .. } => {
+                    self.steering.gate().hold_express();
+                    self.mirror_address(&address);
+                }
                 Change::AddressAdded { address, .. }
-                | Change::AddressMoved { address, .. }
                 | Change::AddressChanged { address, .. } => self.mirror_address(&address),
                 Change::AddressRemoved { address } => self.forget_address(address.key),
                 Change::GroupsChanged { .. } | Change::RoutersChanged => {}
