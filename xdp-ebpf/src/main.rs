@@ -81,6 +81,8 @@ static GIVEN_BACK: Array<[u64; 8]> =
 #[map]
 static EXPRESSED: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(MAX_PORTS, 0);
 #[map]
+static DOORS: Array<[u64; 8]> = Array::with_max_entries(MAX_PORTS, BPF_F_MMAPABLE);
+#[map]
 static FENCES: Array<u64> = Array::with_max_entries(maps::FENCE_ROUNDS, BPF_F_MMAPABLE);
 #[map]
 static WORKERS: XskMap = XskMap::with_max_entries(MAX_WORKERS, 0);

@@ -7,13 +7,13 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
 use weir_abi::{
     GatePort, IpLockKey, MAX_PORTS, MacLockKey, RX_PLACES, Storm, Tables,
     bytes::mac_bytes,
-    gate::{VLAN_WORDS, home, out},
+    gate::{Door, VLAN_WORDS, home, out},
     shed,
     table::{Entry, Place, SEEN_SHIFT, Seen, WAYS},
 };
 
 use crate::{
-    ADDRESSES, GATE_PORTS, GIVEN_BACK, IP_LOCK, LAST_SEEN, MAC_LOCK, SHED, TABLE_SEED, TAKEN,
+    ADDRESSES, DOORS, GATE_PORTS, GIVEN_BACK, IP_LOCK, LAST_SEEN, MAC_LOCK, SHED, TABLE_SEED, TAKEN,
     VLANS, WORKERS,
 };
 
@@ -23,7 +23,7 @@ pub(crate) fn port(slot: u16) -> Option<GatePort> {
     let words = GATE_PORTS.get_ptr(slot.into())?.cast::<u64>();
     // SAFETY: words of the value, which user space stores whole.
     let word = |n: usize| unsafe { words.add(n).read_volatile() };
-    let port = GatePort::of_words([word(0), word(1), word(2), word(3), word(4)]);
+    let port = GatePort::of_words([word(0), word(1), word(2), word(3), word(4), word(5)]);
     (port.ifindex() != 0).then_some(port)
 }
 
@@ -37,6 +37,8 @@ pub(crate) trait Ring {
 /// How often the gate looks whether a source's last frames have left their worker, before it gives up:
 /// a look takes some 20 ns, and a worker that is awake some microseconds.
 const LOOKS: u32 = 400;
+/// How often a link's cell is tried while other CPUs draw on it as well.
+const DRAWS: u32 = 4;
 /// More frames than this are not waited for.
 const FEW: u64 = 8;
 
@@ -108,6 +110,37 @@ pub(crate) fn add(word: *mut u64, n: u64) {
             options(nostack),
         );
     }
+}
+
+/// Sets bits of a word that others change as well.
+#[inline(always)]
+fn or(word: *mut u64, bits: u64) {
+    // SAFETY: a word of a map's value.
+    unsafe {
+        asm!(
+            "lock *(u64 *)({at} + 0) |= {bits}",
+            at = in(reg) word,
+            bits = in(reg) bits,
+            options(nostack),
+        );
+    }
+}
+
+/// Replaces a word if it still is what was seen.
+#[inline(always)]
+fn exchange(word: *mut u64, seen: u64, new: u64) -> bool {
+    let found: u64;
+    // SAFETY: a word of a map's value.
+    unsafe {
+        asm!(
+            "r0 = cmpxchg_64({at} + 0, r0, {new})",
+            at = in(reg) word,
+            new = in(reg) new,
+            inlateout("r0") seen => found,
+            options(nostack),
+        );
+    }
+    found == seen
 }
 
 impl<R: Ring> Tables for Maps<R> {
@@ -199,6 +232,34 @@ impl<R: Ring> Tables for Maps<R> {
     #[inline(always)]
     fn is_settled(&self, slot: u16) -> bool {
         self.0.is_settled(slot)
+    }
+
+    #[inline(always)]
+    fn draw(&self, egress: u16, bytes: u32, per_byte: u64) -> bool {
+        let Some(door) = DOORS.get_ptr_mut(egress.into()) else { return false };
+        for _ in 0..DRAWS {
+            let seen = Door::of_word(read(door, 0));
+            if seen.is_closed() {
+                return false;
+            }
+            // SAFETY: takes no argument.
+            let now_ns = unsafe { bpf_ktime_get_ns() };
+            let Some(drawn) = seen.drawn(now_ns, bytes, per_byte) else { break };
+            if exchange(word(door, 0), seen.word(), drawn.word()) {
+                return true;
+            }
+        }
+        self.close(egress);
+        false
+    }
+
+    #[inline(always)]
+    fn close(&self, egress: u16) {
+        let Some(door) = DOORS.get_ptr_mut(egress.into()) else { return };
+        let seen = Door::of_word(read(door, 0));
+        if !seen.is_closed() {
+            or(word(door, 0), seen.closed().word() ^ seen.word());
+        }
     }
 }
 

@@ -38,6 +38,7 @@ impl<P: Port> Worker<P> {
         if let Some(gathering) = &mut self.gathering {
             gathering.chores(now_ns, self.lanes.all());
         }
+        self.doors.chores(now_ns, &mut self.engine);
         self.spread_spares();
         self.let_go(now_ns);
         loop {
@@ -132,6 +133,7 @@ impl<P: Port> Worker<P> {
         // The control side keeps slots apart; were it to fail to, the newcomer is served as the port
         // that was there.
         let _ = self.engine.add_port(now_ns, id, &settings);
+        self.doors.set(id, self.engine.is_shaped(id));
         self.measure.add_port(id);
         if let Some(gathering) = &mut self.gathering {
             gathering.room.welcome(id);
@@ -145,6 +147,9 @@ impl<P: Port> Worker<P> {
         for (id, settings) in &change.ports {
             let remote = self.remotes.worker_of(*id).is_some();
             self.engine.set_port(now_ns, *id, &PortSettings { remote, ..*settings });
+            if !remote && self.lanes.get(*id).is_some() {
+                self.doors.set(*id, self.engine.is_shaped(*id));
+            }
         }
         if let Some(scheduler) = change.scheduler {
             self.engine.set_scheduler(now_ns, scheduler);
@@ -169,6 +174,9 @@ impl<P: Port> Worker<P> {
         let engine = &mut self.engine;
         self.peers.forget(id, |handed| engine.taken(handed));
         let dropped = self.engine.remove_port(id);
+        if self.lanes.get(id).is_some() {
+            self.doors.set(id, false);
+        }
         self.measure.remove_port(id);
         self.orphan_losses.add(reason, dropped.len() as u64);
         for packet in dropped {
@@ -229,7 +237,7 @@ impl<P: Port> Worker<P> {
             let leaving = self.leaving.swap_remove(at);
             let taken = self.lanes.remove(id).map(|mut lane| {
                 lane.losses.add(leaving.why, lane.port.tx_outstanding() as u64);
-                let mut last = port_snapshot(&self.engine, id, &mut lane, 0);
+                let mut last = port_snapshot(&self.engine, &self.doors, id, &mut lane, 0);
                 last.tx_outstanding = 0;
                 Box::new(Taken { port: lane.port, last })
             });

@@ -40,6 +40,8 @@ pub struct WorkerSettings {
     pub shed: Cells,
     /// What the gate is told of frames that have come to their end: the map `GIVEN_BACK`.
     pub home: Cells,
+    /// The cells of links with a rate, which gates and workers share: the map `DOORS`.
+    pub doors: Cells,
     /// Its ends of the rings to the other workers.
     pub peers: Peers,
 }

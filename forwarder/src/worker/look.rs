@@ -5,6 +5,7 @@
 use weir_core::{Engine, PortId};
 use weir_port::{Packet, Port};
 
+use super::doors::Doors;
 use super::lanes::Lane;
 use super::snapshot::{ContainerStats, PortSnapshot, QueueSnapshot, VifQueue, WorkerSnapshot};
 use super::turn::Worker;
@@ -22,7 +23,9 @@ impl<P: Port> Worker<P> {
         let ports = served
             .into_iter()
             .filter_map(|id| {
-                self.lanes.get_mut(id).map(|lane| port_snapshot(&self.engine, id, lane, waiting))
+                self.lanes
+                    .get_mut(id)
+                    .map(|lane| port_snapshot(&self.engine, &self.doors, id, lane, waiting))
             })
             .collect();
         WorkerSnapshot {
@@ -75,6 +78,7 @@ impl<P: Port> Worker<P> {
 
 pub(super) fn port_snapshot<P: Port>(
     engine: &Engine<Packet>,
+    doors: &Doors,
     id: PortId,
     lane: &mut Lane<P>,
     in_shared_ring: u64,
@@ -100,5 +104,6 @@ pub(super) fn port_snapshot<P: Port>(
             bytes: containers.bytes,
             wait_ns: containers.wait_ns,
         },
+        door: doors.look(id),
     }
 }

@@ -6,6 +6,7 @@
 //! - [`chores`]: what is not done for every frame
 //! - [`transfer`], [`remotes`]: what passes between workers; [`doorbell`]: waking one that sleeps
 //! - [`measure`], [`headers`], [`sent`]: flows and times of every packet; [`tap`]: watching single ones
+//! - [`doors`]: links with a rate that pass between the gates and this worker
 //! - [`ended`]: tells the gate what has come to its end
 //! - [`lanes`]: the worker's ports, and the order in which they are served
 //! - [`idle`]: when to look again and when to sleep; [`sleep`]: sleeping
@@ -21,6 +22,7 @@
 mod chores;
 pub mod command;
 mod doorbell;
+mod doors;
 mod ended;
 mod gathering;
 pub mod handle;
@@ -44,6 +46,7 @@ mod turn;
 mod tests;
 
 pub use command::{Change, Command, FlowPage, NewPort, Taken};
+pub use doors::{DOOR_WORDS, DoorLook};
 pub use gathering::{Gathering, ROOM_WORDS, Room, STRIDE};
 pub use handle::{Asker, WorkerHandle, WorkerSettings};
 pub use idle::IdlePolicy;

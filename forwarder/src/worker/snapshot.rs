@@ -3,6 +3,7 @@
 use weir_core::{Losses, PortId, ReleaseReason};
 use weir_port::{Census, PortStats};
 
+use super::doors::DoorLook;
 use super::regimes::Regimes;
 
 /// One port's numbers, as the worker that serves it sees them.
@@ -21,6 +22,8 @@ pub struct PortSnapshot {
     pub tx_outstanding: u64,
     /// Containers filled by packets that came in here.
     pub containers: ContainerStats,
+    /// Of a link with a rate.
+    pub door: Option<DoorLook>,
 }
 
 /// What became of the containers of one source.

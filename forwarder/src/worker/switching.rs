@@ -6,6 +6,7 @@
 use weir_core::{Container, Engine, Losses, Next, PortId, Reason};
 use weir_port::{Packet, Pool, Port, Refused};
 
+use super::doors::Doors;
 use super::lanes::Lane;
 use super::measure::Measure;
 use super::tap::Tap;
@@ -20,6 +21,7 @@ pub(super) struct Intake<'a, P> {
     pub(super) pieces: &'a mut Vec<Packet>,
     pub(super) measure: &'a mut Measure,
     pub(super) tap: &'a mut Tap,
+    pub(super) doors: &'a mut Doors,
     pub(super) now_ns: u64,
     pub(super) ingress: PortId,
 }
@@ -30,6 +32,7 @@ impl<P> Intake<'_, P> {
     #[inline]
     pub(super) fn take(&mut self, packet: Packet) {
         let Some(egress) = packet.egress() else { return self.lose(packet, Reason::NoEgress) };
+        self.doors.enter(self.engine, egress);
         if packet.mark() != 0 {
             self.tap.decided(self.now_ns, &packet, egress);
         }

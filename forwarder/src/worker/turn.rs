@@ -11,6 +11,7 @@ use weir_port::{Cells, Kick, Packet, Pool, Port, clock_monotonic_ns};
 
 use super::chores::Leaving;
 use super::command::Command;
+use super::doors::Doors;
 use super::ended::Ended;
 use super::gathering::{Gathering, Handful};
 use super::handle::WorkerSettings;
@@ -54,6 +55,7 @@ pub struct Worker<P> {
     pub(super) remotes: Remotes,
     /// The program's shed bits.
     pub(super) shed: Cells,
+    pub(super) doors: Doors,
     /// When something that waits here may go, as of the last turn.
     pub(super) due_ns: Option<u64>,
     pub(super) orphan_losses: Losses,
@@ -83,6 +85,7 @@ impl<P: Port> Worker<P> {
             peers: settings.peers,
             remotes: Remotes::new(),
             shed: settings.shed,
+            doors: Doors::new(settings.doors),
             due_ns: None,
             orphan_losses: Losses::default(),
             stopping: None,
@@ -196,14 +199,15 @@ impl<P: Port> Worker<P> {
 
     /// Queues what the burst holds, all of which came in at `ingress`.
     pub(super) fn forward(&mut self, now_ns: u64, ingress: PortId) {
-        let Self { pool, engine, lanes, burst, pieces, busy_ports, measure, tap, .. } = self;
+        let Self { pool, engine, lanes, burst, pieces, busy_ports, measure, tap, doors, .. } = self;
         let Some(lane) = lanes.get_mut(ingress) else { return };
         let (packets, mut bytes) = (burst.len(), 0);
         measure.arrived(now_ns, burst, pool);
         if tap.is_on() {
             burst.iter_mut().for_each(|packet| tap.arrived(packet, pool));
         }
-        let mut intake = Intake { engine, pool, lane, pieces, measure, tap, now_ns, ingress };
+        let mut intake =
+            Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
         for packet in burst.drain(..) {
             bytes += u64::from(packet.len());
             intake.take(packet);
@@ -236,7 +240,8 @@ impl<P: Port> Worker<P> {
         if packets == 0 {
             return None;
         }
-        let Self { engine, lanes, gathering, pieces, measure, tap, orphan_losses, .. } = self;
+        let Self { engine, lanes, gathering, pieces, measure, tap, doors, orphan_losses, .. } =
+            self;
         let (pool, burst) = (&mut self.pool, &mut self.burst);
         let gathering = gathering.as_mut()?;
         measure.arrived(now_ns, burst, pool);
@@ -256,7 +261,8 @@ impl<P: Port> Worker<P> {
             lane.shared.packets += 1;
             lane.shared.bytes += len;
             lane.shared.superframes += u64::from(packet.is_superframe());
-            let mut intake = Intake { engine, pool, lane, pieces, measure, tap, now_ns, ingress };
+            let mut intake =
+                Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
             intake.take(packet);
         }
         Some(Handful { packets, bytes })
@@ -308,6 +314,7 @@ impl<P: Port> Worker<P> {
                 for packet in container.iter_mut() {
                     self.measure.taken_over(now_ns, packet, &self.pool);
                 }
+                self.doors.enter(&mut self.engine, container.egress());
                 if let Err((container, reason)) = self.engine.accept(now_ns, container) {
                     self.refuse(now_ns, container, reason);
                 }

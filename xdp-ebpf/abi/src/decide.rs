@@ -16,9 +16,9 @@
 //! the bridge: so no frame overtakes another of its flow.
 
 use crate::gate::{Frame, GatePort, Method, Storm, Tables, Tag, UNTAGGED};
-use crate::table;
 use crate::{Counter, FRAME_ROOM, MAX_FRAME_LEN, Verdict};
 use crate::{Ethernet, classify_from, ethernet, gate_flags, gso, gso_kind, meta_flags, parse};
+use crate::{gate, table};
 
 /// What becomes of a frame; the rest is meaningful where that is [`Counter::Steered`], and `egress`
 /// and `tag` also where it is [`Counter::Express`].
@@ -103,7 +103,8 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
         if frame.len() as u32 > other.most() && frame.gso_size() == 0 {
             return Decision::of(Counter::PassedBridge);
         }
-        if tables.is_settled(slot) {
+        let settled = tables.is_settled(slot);
+        if settled && (other.per_byte == 0 || draws(frame, tables, egress, &other, tag)) {
             let express = Some((method, other.ifindex()));
             return Decision { egress, tag, express, ..Decision::of(Counter::Express) };
         }
@@ -114,7 +115,24 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
     let Ok(verdict) = classify_from(frame, eth) else {
         return Decision::passed_for_now(Counter::PassedBridge);
     };
-    steer(frame, slot, port, tables, verdict, egress, tag)
+    let decision = steer(frame, slot, port, tables, verdict, egress, tag);
+    if other.per_byte != 0 && matches!(decision.outcome, Counter::Steered) {
+        tables.close(egress);
+    }
+    decision
+}
+
+/// Whether the link's rate allows the frame now.
+#[inline(always)]
+fn draws<F: Frame, T: Tables>(
+    frame: &F,
+    tables: &T,
+    egress: u16,
+    other: &GatePort,
+    tag: Option<Tag>,
+) -> bool {
+    let len = frame.len() as u32 + if tag.is_some() && !frame.tag_is_inside() { 4 } else { 0 };
+    tables.draw(egress, gate::bytes_on_link(len, frame.gso_size()), other.per_byte)
 }
 
 /// A frame for several: the bridge floods it, within the port's limit.

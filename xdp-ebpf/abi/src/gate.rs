@@ -61,7 +61,9 @@ pub struct GatePort {
     pub way: u64,
     /// Low half: the longest frame that the bridge would forward to the port.
     pub most: u64,
-    pub reserved: [u64; 3],
+    /// What a byte takes on the link, in 2^-20 ns; 0: it has no rate.
+    pub per_byte: u64,
+    pub reserved: [u64; 2],
 }
 
 impl GatePort {
@@ -74,7 +76,8 @@ impl GatePort {
             storm: storm.frame_ns as u64 | (storm.burst as u64) << 32,
             way: 0,
             most: 0,
-            reserved: [0; 3],
+            per_byte: 0,
+            reserved: [0; 2],
         }
     }
 
@@ -89,12 +92,19 @@ impl GatePort {
 
     /// In the order in which they stand in the map.
     pub const fn words(&self) -> [u64; Self::WORDS] {
-        [self.identity, self.numbers, self.storm, self.way, self.most, 0, 0, 0]
+        [self.identity, self.numbers, self.storm, self.way, self.most, self.per_byte, 0, 0]
     }
 
-    pub const fn of_words(words: [u64; 5]) -> Self {
-        let [identity, numbers, storm, way, most] = words;
-        Self { identity, numbers, storm, way, most, reserved: [0; 3] }
+    pub const fn of_words(words: [u64; 6]) -> Self {
+        let [identity, numbers, storm, way, most, per_byte] = words;
+        Self { identity, numbers, storm, way, most, per_byte, reserved: [0; 2] }
+    }
+
+    /// The same port, with a rate: what a byte takes, in 2^-20 ns.
+    #[must_use]
+    pub const fn with_rate(mut self, per_byte: u64) -> Self {
+        self.per_byte = per_byte;
+        self
     }
 
     #[inline(always)]
@@ -141,6 +151,72 @@ impl GatePort {
 
 const MAC_MASK: u64 = (1 << 48) - 1;
 const METHOD_SHIFT: u32 = 48;
+
+/// A link's cell: until when what was sent keeps the link, and whether its worker alone may send. One
+/// word, changed as a whole: while it is open every gate draws on it before it hands a frame over, and
+/// whoever finds it full closes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Door(u64);
+
+/// How far ahead of its rate a link may be while its cell is open.
+pub const DOOR_AHEAD_NS: u64 = 2_000_000;
+/// Fractions of a nanosecond in [`GatePort::per_byte`].
+pub const PER_BYTE_BITS: u32 = 20;
+/// Headers of a segment: what each but the first of a superframe's adds to the link. Of IPv6 with a tag
+/// and TCP's timestamps; others have less.
+const SEGMENT_HEADERS: u32 = 90;
+
+impl Door {
+    const CLOSED: u64 = 1;
+    /// Above that bit, sixteenths of a nanosecond.
+    const SUB_NS_BITS: u32 = 4;
+
+    pub const fn new(due_ns: u64, closed: bool) -> Self {
+        Self(due_ns << (Self::SUB_NS_BITS + 1) | closed as u64)
+    }
+
+    #[inline(always)]
+    pub const fn of_word(word: u64) -> Self {
+        Self(word)
+    }
+
+    #[inline(always)]
+    pub const fn word(self) -> u64 {
+        self.0
+    }
+
+    #[inline(always)]
+    pub const fn is_closed(self) -> bool {
+        self.0 & Self::CLOSED != 0
+    }
+
+    /// When the link is free.
+    #[inline(always)]
+    pub const fn due_ns(self) -> u64 {
+        (self.0 >> 1).div_ceil(1 << Self::SUB_NS_BITS)
+    }
+
+    #[inline(always)]
+    pub const fn closed(self) -> Self {
+        Self(self.0 | Self::CLOSED)
+    }
+
+    /// What an open door is after so many bytes went through; `None`: they would be too early.
+    #[inline(always)]
+    pub const fn drawn(self, now_ns: u64, bytes: u32, per_byte: u64) -> Option<Self> {
+        let (due, now) = (self.0 >> 1, now_ns << Self::SUB_NS_BITS);
+        let cost = (bytes as u64 * per_byte >> (PER_BYTE_BITS - Self::SUB_NS_BITS)) + 1;
+        let due = if due > now { due } else { now } + cost;
+        let most = now + (DOOR_AHEAD_NS << Self::SUB_NS_BITS);
+        if due > most { None } else { Some(Self(due << 1)) }
+    }
+}
+
+/// Bytes that a packet comes to on a link, once it is cut into segments of this size.
+#[inline(always)]
+pub const fn bytes_on_link(len: u32, gso_size: u16) -> u32 {
+    if gso_size == 0 { len } else { len + len / gso_size as u32 * SEGMENT_HEADERS }
+}
 
 /// How the gate hands a frame to a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,6 +338,11 @@ pub trait Tables {
     /// Whether nothing that the source sent is still on its way by a worker or by the bridge; waits for
     /// the last frames at a worker, now and then, if they are few.
     fn is_settled(&self, slot: u16) -> bool;
+    /// Draws so many bytes on a rated link's cell; false: its worker has to send them, and the cell is
+    /// closed.
+    fn draw(&self, egress: u16, bytes: u32, per_byte: u64) -> bool;
+    /// From here on a rated link is its worker's.
+    fn close(&self, egress: u16);
 }
 
 /// What the gate hands to the program behind it, by way of a per-CPU map: both run in the same soft

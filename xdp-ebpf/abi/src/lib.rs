@@ -100,6 +100,9 @@ pub mod maps {
     pub const EXPRESSED: &str = "EXPRESSED";
     /// The tcx program on the pair's outer end: counts the fences that user space sends.
     pub const FENCE: &str = "weir_fence";
+    /// `Array<[u64; 8]>` by slot, to be mapped into memory: in the first word the link's
+    /// [`Door`](crate::gate::Door).
+    pub const DOORS: &str = "DOORS";
     /// `Array<u64>` by round, to be mapped into memory: fences that have come.
     pub const FENCES: &str = "FENCES";
     /// Rounds of fences that are told apart: one that failed may still be under way.

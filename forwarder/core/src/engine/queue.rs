@@ -163,6 +163,30 @@ impl<P: Packet> Engine<P> {
         self.open.iter().filter_map(due).min()
     }
 
+    /// A link with a rate that is served here is taken until then by what does not pass here.
+    pub fn occupy(&mut self, egress: PortId, until: u64) {
+        if let Some(Some(link)) = self.links.get_mut(egress.index()) {
+            link.scheduler.occupy(until);
+        }
+    }
+
+    /// When a link for which nothing waits here is free again. Cold: it looks at every source.
+    #[must_use]
+    pub fn idle_from(&self, egress: PortId) -> Option<u64> {
+        let link = self.links.get(egress.index())?.as_ref()?;
+        let waits =
+            link.pairs.ports().any(|from| link.pairs.get(from).is_some_and(|it| it.packets > 0));
+        (!waits).then(|| link.scheduler.opens_at(0))
+    }
+
+    /// Whether a link has a rate, and is served here.
+    #[inline]
+    #[must_use]
+    pub fn is_shaped(&self, egress: PortId) -> bool {
+        let link = self.links.get(egress.index()).and_then(Option::as_ref);
+        link.is_some_and(|link| link.rate.is_some() && !link.remote)
+    }
+
     /// Egress ports with something to send.
     #[inline]
     #[must_use]

@@ -98,4 +98,8 @@ impl<P: Packet> Scheduler<P> for AnyScheduler<P> {
     fn opens_at(&self, now: u64) -> u64 {
         each!(self, s => s.opens_at(now))
     }
+
+    fn occupy(&mut self, until: u64) {
+        each!(self, s => s.occupy(until));
+    }
 }

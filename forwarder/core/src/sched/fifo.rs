@@ -131,6 +131,10 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
     fn opens_at(&self, now: u64) -> u64 {
         self.link.opens_at(now)
     }
+
+    fn occupy(&mut self, until: u64) {
+        self.link.occupy(until);
+    }
 }
 
 #[cfg(test)]

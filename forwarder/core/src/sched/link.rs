@@ -82,6 +82,14 @@ impl Link {
         self.free = self.free.max(fine(now).saturating_sub(slack)) + cost;
     }
 
+    /// What else was sent keeps it until then at least.
+    #[inline]
+    pub(super) fn occupy(&mut self, until: u64) {
+        if self.has_rate() {
+            self.free = self.free.max(fine(until));
+        }
+    }
+
     /// After a container went: whether others wait.
     #[inline]
     pub(super) fn leave_behind(&mut self, others: bool) {
@@ -194,6 +202,19 @@ mod tests {
             let at_100_us = mbit * 100 / 8;
             assert!(ahead <= (3 * 4096).max(at_100_us + 4096), "{mbit} Mbit: {ahead}");
         }
+    }
+
+    #[test]
+    fn what_others_sent_keeps_the_link_and_is_not_owed_again() {
+        let mut link = Link::default();
+        link.occupy(70);
+        assert_eq!(link.opens_at(0), 0, "without a rate there is nothing to keep");
+        link.set(0, Some(Rate::new(GBIT)));
+        link.occupy(1_000);
+        link.occupy(500);
+        assert_eq!((link.opens_at(999), link.opens_at(1_000)), (1_000, 0));
+        link.charge(1_000, 125);
+        assert_eq!(link.opens_at(1_000), 2_000);
     }
 
     #[test]

@@ -78,4 +78,7 @@ pub trait Scheduler<P: Packet> {
 
     /// When the link would take a container, by its rate alone; 0: now.
     fn opens_at(&self, now: u64) -> u64;
+
+    /// The link is taken until then at least, by what does not pass here.
+    fn occupy(&mut self, until: u64);
 }

@@ -103,6 +103,9 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
     fn opens_at(&self, _now: u64) -> u64 {
         0
     }
+
+    /// It has no rate.
+    fn occupy(&mut self, _until: u64) {}
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, maps, table};
 use weir_port::Cells;
 
 use super::{AttachError, Attached, LoadError, MapsError, Mode, Steering, absent_is_fine};
-use crate::worker::{ROOM_WORDS, STRIDE};
+use crate::worker::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
 /// What the gate's programs are told before they are loaded.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,7 @@ pub struct GateMaps {
     strays: PerCpuArray<MapData, u64>,
     expressed: PerCpuArray<MapData, [u64; 2]>,
     fences: Cells,
+    doors: Cells,
 }
 
 impl fmt::Debug for GateMaps {
@@ -71,6 +72,7 @@ impl GateMaps {
         let last_seen = mapped(maps::LAST_SEEN, table::WORDS / 2)?;
         let taken = mapped(maps::TAKEN, ROOM_WORDS)?;
         let given_back = mapped(maps::GIVEN_BACK, ROOM_WORDS)?;
+        let doors = mapped(maps::DOORS, DOOR_WORDS)?;
         let fences = mapped(maps::FENCES, maps::FENCE_ROUNDS as usize)?;
         Ok(Self {
             slots: HashMap::try_from(take(maps::SLOTS)?).map_err(abi(maps::SLOTS))?,
@@ -86,6 +88,7 @@ impl GateMaps {
             expressed: PerCpuArray::try_from(take(maps::EXPRESSED)?)
                 .map_err(abi(maps::EXPRESSED))?,
             fences,
+            doors,
         })
     }
 
@@ -162,6 +165,11 @@ impl GateMaps {
     /// Places taken in the workers' rings, and given back.
     pub fn room(&self) -> (Cells, Cells) {
         (self.taken.clone(), self.given_back.clone())
+    }
+
+    /// The cells of links with a rate.
+    pub fn doors(&self) -> Cells {
+        self.doors.clone()
     }
 
     /// Fences that have come through the CPUs' backlogs, by round.

@@ -44,8 +44,9 @@ impl Forwarder {
                     self.steering.gate().hold_express();
                     self.mirror_address(&address);
                 }
-                Change::AddressAdded { address, .. }
-                | Change::AddressChanged { address, .. } => self.mirror_address(&address),
+                Change::AddressAdded { address, .. } | Change::AddressChanged { address, .. } => {
+                    self.mirror_address(&address)
+                }
                 Change::AddressRemoved { address } => self.forget_address(address.key),
                 Change::GroupsChanged { .. } | Change::RoutersChanged => {}
             }

@@ -168,6 +168,7 @@ impl Forwarder {
             },
             shed: steering.shed_bits(),
             home: steering.gate().room().1,
+            doors: steering.gate().doors(),
         };
         let workers = Workers::spawn(&cores, pool.divide(cores.len()), &common)
             .map_err(StartError::Worker)?;

@@ -23,6 +23,7 @@ pub(super) struct Common {
     pub(super) measure: MeasureSettings,
     pub(super) shed: Cells,
     pub(super) home: Cells,
+    pub(super) doors: Cells,
 }
 
 #[derive(Debug)]
@@ -66,6 +67,7 @@ impl Workers {
                     caps: Arc::clone(&caps),
                     shed: common.shed.clone(),
                     home: common.home.clone(),
+                    doors: common.doors.clone(),
                     peers,
                 };
                 WorkerHandle::spawn(settings, pool)

@@ -56,6 +56,7 @@ impl Bench {
         let caps = Arc::new(Caps::new());
         let shed = Cells::heap(weir_abi::shed::WORDS);
         let home = Cells::heap(ROOM_WORDS);
+        let doors = Cells::heap(DOOR_WORDS);
         let pools = Pool::heap(FRAMES * workers as u32).divide(workers);
         let mut commands = Vec::new();
         let mut all: Vec<_> = peers(workers)
@@ -76,6 +77,7 @@ impl Bench {
                     caps: Arc::clone(&caps),
                     shed: shed.clone(),
                     home: home.clone(),
+                    doors: doors.clone(),
                     peers,
                 };
                 Worker::new(settings, pool, inbox)

@@ -6,11 +6,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use weir_abi::gate::UNTAGGED;
+use weir_abi::gate::{PER_BYTE_BITS, UNTAGGED};
 use weir_abi::table::{self, Entry, Place, Seed};
 use weir_abi::{Bytes, Decision, Frame, GatePort, Method, Storm, Tables, Tag, decide};
 
 pub(crate) const SEED: Seed = Seed { xor: 0x5eed_0000_1234, multiply: 0x9e37_79b9_7f4a_7c15 };
+
+/// Of 1 Gbit/s.
+pub(crate) const PER_BYTE: u64 = 8 << PER_BYTE_BITS;
 
 pub(crate) fn mac_number(mac: [u8; 6]) -> u64 {
     mac.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
@@ -43,6 +46,8 @@ pub(crate) struct World {
     pub(crate) full: bool,
     /// Something of the source is under way by another lane.
     pub(crate) unsettled: bool,
+    /// Rated links, and whether a frame may go there now.
+    pub(crate) rated: BTreeMap<u16, bool>,
     /// What was asked for.
     pub(crate) asked: Asked,
 }
@@ -54,6 +59,8 @@ pub(crate) struct Asked {
     pub(crate) seen: RefCell<Vec<Place>>,
     /// Slot, queue, places.
     pub(crate) room: RefCell<Vec<(u16, u16, u32)>>,
+    /// Links that were left to their workers.
+    pub(crate) closed: RefCell<Vec<u16>>,
 }
 
 impl World {
@@ -61,6 +68,7 @@ impl World {
         let spec = self.ports.get(&slot)?;
         let ifindex = 1000 + u32::from(slot);
         let port = GatePort::new(ifindex, spec.flags, spec.pvid, spec.queue, spec.storm);
+        let port = port.with_rate(if self.rated.contains_key(&slot) { PER_BYTE } else { 0 });
         Some(match self.ways.get(&slot) {
             Some(&(method, mac, most)) => port.with_way(method, mac_number(mac), most),
             None => port,
@@ -85,6 +93,7 @@ impl World {
         self.asked.storms.set(0);
         self.asked.seen.borrow_mut().clear();
         self.asked.room.borrow_mut().clear();
+        self.asked.closed.borrow_mut().clear();
         decide(frame, slot, &self.gate_port(slot).unwrap_or_default(), self)
     }
 }
@@ -138,6 +147,13 @@ impl Tables for World {
     }
     fn is_settled(&self, _slot: u16) -> bool {
         !self.unsettled
+    }
+    fn draw(&self, egress: u16, bytes: u32, per_byte: u64) -> bool {
+        assert!(bytes > 0 && per_byte > 0, "drawn on for rated links only");
+        self.rated.get(&egress).copied().unwrap_or(false)
+    }
+    fn close(&self, egress: u16) {
+        self.asked.closed.borrow_mut().push(egress);
     }
 }
 

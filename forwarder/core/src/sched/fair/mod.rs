@@ -340,4 +340,8 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
     fn opens_at(&self, now: u64) -> u64 {
         self.link.opens_at(now)
     }
+
+    fn occupy(&mut self, until: u64) {
+        self.link.occupy(until);
+    }
 }

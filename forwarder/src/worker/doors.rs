@@ -1,0 +1,254 @@
+//! The cells of links with a rate that this worker serves: while one is open the gates send by it, each
+//! frame drawn on it before; once one is closed, only this worker does, and draws on nothing.
+//!
+//! Invariant: the worker sends to a link only while its cell is closed, and from the time on until which
+//! the gates have taken the link; it opens the cell with the time until which it has taken it itself. So
+//! both together never send more than the rate, however often the link passes from one to the other.
+//!
+//! A gate closes a cell when a frame would be too early, or has to be steered for another reason. The
+//! worker opens it when nothing has waited for the link, and the link has been below its rate, for
+//! [`HOLD_NS`].
+
+use std::sync::atomic::Ordering;
+
+use weir_abi::MAX_PORTS;
+use weir_abi::gate::Door;
+use weir_core::{Engine, Packet, PortId, PortSet};
+use weir_port::Cells;
+
+use super::gathering::STRIDE;
+
+/// Words of the map `DOORS`.
+pub const DOOR_WORDS: usize = MAX_PORTS as usize * STRIDE;
+/// Long enough that a link at its limit is not passed to and fro with every frame.
+const HOLD_NS: u64 = 5_000_000;
+/// A link is below its rate if it is free by then: one that is half full is taken half the time.
+const AHEAD_NS: u64 = 500_000;
+
+#[derive(Debug)]
+pub(super) struct Doors {
+    /// The map `DOORS`.
+    cells: Cells,
+    /// Links with a rate, as far as they are served here.
+    shaped: PortSet,
+    /// Those of them that are this worker's now.
+    closed: PortSet,
+    /// By egress.
+    links: Box<[Watched]>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Watched {
+    /// Nothing has waited since then; 0: something does.
+    idle_since_ns: u64,
+    closings: u64,
+}
+
+/// What is said of a link with a rate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DoorLook {
+    pub closed: bool,
+    /// How often the link has become the worker's.
+    pub closings: u64,
+}
+
+impl Doors {
+    pub(super) fn new(cells: Cells) -> Self {
+        let links = vec![Watched::default(); MAX_PORTS as usize].into_boxed_slice();
+        Self { cells, shaped: PortSet::EMPTY, closed: PortSet::EMPTY, links }
+    }
+
+    /// The port's link has a rate from now on, or has none.
+    pub(super) fn set(&mut self, egress: PortId, shaped: bool) {
+        if shaped {
+            self.shaped.insert(egress);
+            return;
+        }
+        self.shaped.remove(egress);
+        self.closed.remove(egress);
+        self.put(egress, Door::new(0, false));
+    }
+
+    /// A packet is about to be queued for the link.
+    #[inline]
+    pub(super) fn enter<P: Packet>(&mut self, engine: &mut Engine<P>, egress: PortId) {
+        if self.shaped.contains(egress) && !self.closed.contains(egress) {
+            self.close(engine, egress);
+        }
+    }
+
+    #[cold]
+    fn close<P: Packet>(&mut self, engine: &mut Engine<P>, egress: PortId) {
+        let Some(cell) = self.cells.get(egress.index() * STRIDE) else { return };
+        let bit = Door::new(0, true).word();
+        let door = Door::of_word(cell.fetch_or(bit, Ordering::AcqRel));
+        engine.occupy(egress, door.due_ns());
+        self.closed.insert(egress);
+        if let Some(link) = self.links.get_mut(egress.index()) {
+            link.idle_since_ns = 0;
+            link.closings += 1;
+        }
+    }
+
+    /// Opens what may be opened.
+    pub(super) fn chores<P: Packet>(&mut self, now_ns: u64, engine: &mut Engine<P>) {
+        let shaped = self.shaped;
+        for egress in shaped.iter() {
+            if !self.closed.contains(egress) {
+                // Closed by a gate whose frame has not come, or never will.
+                if self.seen(egress).is_closed() {
+                    self.close(engine, egress);
+                }
+                continue;
+            }
+            let free_ns = engine.idle_from(egress).filter(|at| *at <= now_ns + AHEAD_NS);
+            let Some(link) = self.links.get_mut(egress.index()) else { continue };
+            let Some(free_ns) = free_ns else {
+                link.idle_since_ns = 0;
+                continue;
+            };
+            if link.idle_since_ns == 0 {
+                link.idle_since_ns = now_ns;
+            } else if now_ns.saturating_sub(link.idle_since_ns) >= HOLD_NS {
+                self.closed.remove(egress);
+                self.put(egress, Door::new(free_ns, false));
+            }
+        }
+    }
+
+    pub(super) fn look(&self, egress: PortId) -> Option<DoorLook> {
+        let link = self.links.get(egress.index()).filter(|_| self.shaped.contains(egress))?;
+        Some(DoorLook { closed: self.closed.contains(egress), closings: link.closings })
+    }
+
+    fn seen(&self, egress: PortId) -> Door {
+        let cell = self.cells.get(egress.index() * STRIDE);
+        Door::of_word(cell.map_or(0, |cell| cell.load(Ordering::Acquire)))
+    }
+
+    /// A closed cell is nobody else's to write, but for the bit that says so.
+    fn put(&self, egress: PortId, door: Door) {
+        if let Some(cell) = self.cells.get(egress.index() * STRIDE) {
+            cell.store(door.word(), Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use weir_core::sched::{Caps, Next};
+    use weir_core::{EngineConfig, PortRole, PortSettings, Rate};
+
+    use super::*;
+
+    const FROM: PortId = PortId(1);
+    const TO: PortId = PortId(2);
+    const MS: u64 = 1_000_000;
+
+    #[derive(Debug)]
+    struct Sized(u32);
+
+    impl Packet for Sized {
+        fn len(&self) -> u32 {
+            self.0
+        }
+        fn arrived_ns(&self) -> u64 {
+            0
+        }
+    }
+
+    /// A link of 1 Gbit/s: a microsecond for 125 bytes.
+    fn bed() -> (Doors, Engine<Sized>, Cells) {
+        let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
+        engine.add_port(0, FROM, &PortSettings::new(PortRole::Vif));
+        let rate = Some(Rate::new(1_000_000_000));
+        let link = PortSettings { link_rate: rate, ..PortSettings::new(PortRole::Uplink) };
+        engine.add_port(0, TO, &link);
+        let cells = Cells::heap(DOOR_WORDS);
+        let mut doors = Doors::new(cells.clone());
+        doors.set(TO, engine.is_shaped(TO));
+        (doors, engine, cells)
+    }
+
+    fn word(cells: &Cells) -> &std::sync::atomic::AtomicU64 {
+        cells.get(TO.index() * STRIDE).unwrap()
+    }
+
+    fn door(cells: &Cells) -> Door {
+        Door::of_word(word(cells).load(Ordering::Relaxed))
+    }
+
+    fn sent(engine: &mut Engine<Sized>, now_ns: u64) -> bool {
+        engine.end_of_turn(now_ns);
+        match engine.next(now_ns, TO) {
+            Next::Container(mut container) => {
+                while container.pop().is_some() {}
+                engine.recycle(container);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn what_the_gates_sent_is_waited_for_and_what_the_worker_sent_is_told() {
+        let (mut doors, mut engine, cells) = bed();
+        let now = 100 * MS;
+        // The gates have taken the link for two milliseconds.
+        word(&cells).store(Door::new(now + 2 * MS, false).word(), Ordering::Relaxed);
+        doors.enter(&mut engine, TO);
+        assert!(door(&cells).is_closed());
+        engine.offer(now, FROM, TO, Sized(1250)).unwrap();
+        assert!(!sent(&mut engine, now), "the link is taken");
+        assert!(sent(&mut engine, now + 2 * MS));
+        // Ten microseconds for that; and then nothing waits.
+        doors.chores(now + 3 * MS, &mut engine);
+        doors.chores(now + 3 * MS + HOLD_NS - 1, &mut engine);
+        assert!(door(&cells).is_closed());
+        doors.chores(now + 3 * MS + HOLD_NS, &mut engine);
+        assert_eq!(door(&cells), Door::new(now + 2 * MS + 10_000, false));
+        assert_eq!(doors.look(TO), Some(DoorLook { closed: false, closings: 1 }));
+    }
+
+    #[test]
+    fn a_link_for_which_something_waits_stays_the_workers() {
+        let (mut doors, mut engine, cells) = bed();
+        doors.enter(&mut engine, TO);
+        for n in 1..100 {
+            engine.offer(n * MS, FROM, TO, Sized(1250)).unwrap();
+            doors.chores(n * MS, &mut engine);
+            assert!(door(&cells).is_closed());
+            assert!(sent(&mut engine, n * MS));
+        }
+        doors.set(TO, false);
+        assert_eq!((door(&cells), doors.look(TO)), (Door::new(0, false), None));
+    }
+
+    /// The frame for which a gate has closed the cell is lost before it is here.
+    #[test]
+    fn a_cell_that_was_closed_for_nothing_is_opened_again() {
+        let (mut doors, mut engine, cells) = bed();
+        word(&cells).store(Door::new(7, true).word(), Ordering::Relaxed);
+        for n in 1..9 {
+            doors.chores(n * MS, &mut engine);
+        }
+        assert!(!door(&cells).is_closed());
+    }
+
+    #[test]
+    fn a_gate_draws_no_more_than_the_rate_and_a_little_ahead() {
+        let per_byte = 8 << weir_abi::gate::PER_BYTE_BITS;
+        let (mut seen, mut bytes) = (Door::new(0, false), 0u64);
+        let start = 50 * MS;
+        for step in 0..20_000 {
+            let now = start + step * 1_000;
+            while let Some(drawn) = seen.drawn(now, 125, per_byte) {
+                (seen, bytes) = (drawn, bytes + 125);
+            }
+        }
+        let may = (20_000 * 1_000 + weir_abi::gate::DOOR_AHEAD_NS) / 8;
+        assert!((may - 1_000..=may).contains(&bytes), "{bytes} of {may}");
+    }
+}
