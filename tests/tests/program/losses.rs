@@ -106,6 +106,7 @@ fn what_the_program_drops_has_the_same_name_everywhere() -> Result<()> {
         let steered_or_passed = matches!(
             counter,
             Counter::Steered
+                | Counter::Express
                 | Counter::PassedHost
                 | Counter::PassedFallback
                 | Counter::PassedGroup

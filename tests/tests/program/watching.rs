@@ -55,8 +55,7 @@ fn what_is_not_steered_is_told_to_who_asked_for_it() -> Result<()> {
     world.addresses.insert((HOST, 0), (OUT, entry_flags::LOCAL));
     nic.publish(&world)?;
     let good = build(1, false, true, &[7; 300])?;
-    let mut malformed = good.clone();
-    malformed[18] = 0x41;
+    let malformed = good[..30].to_vec();
     let mut for_host = good.clone();
     for_host[..6].copy_from_slice(&HOST);
     for frame in [&good, &malformed, &for_host] {
