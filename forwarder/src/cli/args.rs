@@ -22,7 +22,7 @@ pub use self::probe::ProbeArgs;
 pub use self::top::{LONGEST, SHORTEST, TopArgs, View};
 use crate::control::{
     config::{self, ConfigErrors, Host, is_interface_name},
-    plan::{DEFAULT_CONTROL, Idle, Mode, Plan, PortPlan},
+    plan::{DEFAULT_CONTROL, Idle, Lane, Mode, Plan, PortPlan},
 };
 
 /// Forwards frames between virtual machines and the network, in fair shares
@@ -113,6 +113,9 @@ pub struct RunArgs {
     /// How the program is attached, for all ports [default: gate]
     #[arg(long, value_enum)]
     pub mode: Option<Mode>,
+    /// By which way frames go, for all ports [default: auto]
+    #[arg(long, value_enum)]
+    pub lane: Option<Lane>,
     /// Take over the interface of the default route, too
     ///
     /// Without it, weir refuses: a mistake there cuts off whoever is logged in over it. Frames
@@ -285,6 +288,9 @@ impl RunArgs {
         }
         if let Some(mode) = self.mode {
             plan.set_mode(mode);
+        }
+        if let Some(lane) = self.lane {
+            plan.set_lane(lane);
         }
         if let Some(path) = control {
             config::check_control(path).map_err(|wrong| {

@@ -14,24 +14,32 @@ fn plan(line: &str) -> Result<Plan, String> {
 
 #[test]
 fn a_bridge_and_its_uplinks() {
-    let plan = plan("weir run --bridge br0 --uplink eth1,eth2 --idle spin --worker 0").unwrap();
+    let words = "weir run --bridge br0 --uplink eth1,eth2 --idle spin --worker 0";
+    let plan = plan(words).unwrap();
     assert_eq!(plan.bridge.as_deref(), Some("br0"));
     assert_eq!(plan.ports.len(), 2);
-    assert_eq!((plan.forwarder.idle, plan.forwarder.workers), (Idle::Spin, vec![0]));
+    assert_eq!((plan.forwarder.idle, &plan.forwarder.workers[..]), (Idle::Spin, &[0][..]));
+    let lanes = |plan: &Plan| ["eth2", "tap0"].map(|name| plan.port_named(name).lane);
+    assert_eq!(lanes(&plan), [Lane::Auto; 2]);
+    let plan = self::plan(&format!("{words} --lane scheduled")).unwrap();
+    assert_eq!(lanes(&plan), [Lane::Scheduled; 2]);
 }
 
 #[test]
 fn options_override_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("weir.toml");
-    std::fs::write(&file, "[forwarder]\nworkers = [0]\n[[port]]\nname='e'\nrole='uplink'\n")
-        .unwrap();
+    std::fs::write(
+        &file,
+        "[forwarder]\nworkers = [0]\n[[port]]\nname='e'\nrole='uplink'\nlane='auto'\n",
+    )
+    .unwrap();
     let line = format!("weir run --config {}", file.display());
     assert_eq!(plan(&line).unwrap().forwarder.workers, [0]);
-    let line = format!("{line} --worker 1 --mode skb --control /tmp/x.sock");
+    let line = format!("{line} --worker 1 --mode skb --lane scheduled --control /tmp/x.sock");
     let plan = plan(&line).unwrap();
     assert_eq!(plan.forwarder.workers, [1]);
-    assert_eq!(plan.ports[0].mode, Mode::Gate);
+    assert_eq!((plan.ports[0].mode, plan.ports[0].lane), (Mode::Gate, Lane::Scheduled));
     assert_eq!(plan.forwarder.control, PathBuf::from("/tmp/x.sock"));
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text + "worker = 0\n").unwrap();
@@ -66,6 +74,7 @@ fn clap_refuses_the_rest() {
         "weir run --config a --bridge br0 --uplink e",
         "weir run --bridge br/0 --uplink e",
         "weir run --config a --idle nap",
+        "weir run --config a --lane fast",
         "weir stats --watch 0",
         "weir stats --json --help-counters",
         "weir doctor --config a eth0",
