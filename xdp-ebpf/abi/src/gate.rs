@@ -156,6 +156,10 @@ pub mod gate_flags {
     pub const NO_LEARNING: u32 = 1 << 7;
     /// The bridge drops frames from sources that it does not know.
     pub const LOCKED: u32 = 1 << 8;
+    /// Its frames may go by the express lane.
+    pub const EXPRESS_FROM: u32 = 1 << 9;
+    /// Frames to it may: nothing schedules what leaves by it.
+    pub const EXPRESS_TO: u32 = 1 << 10;
 }
 
 /// Which VLANs a port is in: a bit for each, then a bit for each of those that leave it untagged.

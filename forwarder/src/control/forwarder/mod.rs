@@ -7,12 +7,14 @@
 //! - [`follow`]: making the ports match the interfaces that are there
 //! - [`reattach`]: programs of ours that somebody took off
 //! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge
+//! - [`express`]: which frames the gate may forward by itself
 //! - [`live`]: changes of the plan while traffic flows
 //! - [`watching`]: somebody looks at single packets
 //! - [`tell`]: reports for the API; [`shares`]: what a port is promised, and what it gets
 //!
 //! Invariant: the program is attached to an interface only while a worker serves its sockets.
 
+mod express;
 mod follow;
 mod gate;
 mod lifecycle;
