@@ -11,7 +11,7 @@ use std::{
 };
 
 pub use choices::{
-    Fallback, ForeignRules, Idle, Mode, Policy, Release, Reserved, Role, name_of, names_of,
+    Fallback, ForeignRules, Idle, Lane, Mode, Policy, Release, Reserved, Role, name_of, names_of,
 };
 use weir_core::{
     PortRole, PortSettings, Rate, ReleasePolicy, ReleaseSettings, SchedulerSettings, Share,
@@ -106,6 +106,8 @@ pub struct PortPlan {
     pub release: Option<Release>,
     pub timeout_ns: Option<u64>,
     pub work_conserving: Option<bool>,
+    /// Whether the gate may hand its frames on by itself.
+    pub lane: Lane,
     /// The core of the worker that serves it, one of the forwarder's; `None`: any.
     pub worker: Option<usize>,
     /// What the program does with a frame when no worker listens.
@@ -130,6 +132,7 @@ pub struct PortPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortDefaults {
     pub mode: Mode,
+    pub lane: Lane,
     pub queue_bytes: u64,
     pub fallback: Fallback,
 }
@@ -196,7 +199,7 @@ impl Plan {
             },
             link_rate: port.rate,
             release: ReleaseSettings {
-                policy: match port.release.unwrap_or(self.container.release) {
+                policy: match self.release_of(port) {
                     Release::Eager => ReleasePolicy::Eager,
                     Release::Fixed => ReleasePolicy::Fixed,
                     Release::Adaptive => ReleasePolicy::Adaptive,
@@ -207,6 +210,11 @@ impl Plan {
             },
             remote: false,
         }
+    }
+
+    /// When a port's containers are let go.
+    pub fn release_of(&self, port: &PortPlan) -> Release {
+        port.release.unwrap_or(self.container.release)
     }
 
     /// How all links are shared, as the engine takes it.
@@ -228,6 +236,12 @@ impl Plan {
         for port in &mut self.ports {
             port.mode = mode;
         }
+    }
+
+    /// The same for the lane; it may be changed while weir runs.
+    pub fn set_lane(&mut self, lane: Lane) {
+        self.defaults.lane = lane;
+        self.ports.iter_mut().for_each(|port| port.lane = lane);
     }
 }
 
@@ -270,7 +284,12 @@ impl Default for SchedulerPlan {
 
 impl Default for PortDefaults {
     fn default() -> Self {
-        Self { mode: Mode::Gate, queue_bytes: DEFAULT_QUEUE_BYTES, fallback: Fallback::Pass }
+        Self {
+            mode: Mode::Gate,
+            lane: Lane::Auto,
+            queue_bytes: DEFAULT_QUEUE_BYTES,
+            fallback: Fallback::Pass,
+        }
     }
 }
 
@@ -289,6 +308,7 @@ impl PortDefaults {
             release: None,
             timeout_ns: None,
             work_conserving: None,
+            lane: self.lane,
             worker: None,
             fallback: self.fallback,
             storm: None,
@@ -326,58 +346,4 @@ impl PortPlan {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bridge_plan_knows_its_uplinks_and_makes_vifs_of_the_rest() {
-        let mut plan = Plan::for_bridge("br0", &["eth1".into()], 1);
-        assert_eq!(plan.forwarder.workers, [1]);
-        assert_eq!(plan.port_named("eth1").role, Role::Uplink);
-        assert_eq!(plan.port_named("tap7"), PortDefaults::default().port("tap7", Role::Vif));
-        plan.set_mode(Mode::Native);
-        assert_eq!(plan.port_named("eth1").mode, Mode::Native);
-        assert_eq!(plan.port_named("tap7").mode, Mode::Native);
-    }
-
-    #[test]
-    fn a_ports_own_promises_come_before_those_for_all() {
-        let mut plan = Plan::for_bridge("br0", &["eth1".into()], 1);
-        let plain = plan.port_named("tap7");
-        assert_eq!(plan.port_settings(&plain), PortSettings::new(PortRole::Vif));
-        assert_eq!(plan.scheduler_settings(), SchedulerSettings::default());
-        plan.container.release = Release::Adaptive;
-        plan.container.timeout_ns = 1_000;
-        plan.container.alpha = 1e-9;
-        let own = PortPlan {
-            weight: 4,
-            max_rate: Some(Rate::new(7)),
-            timeout_ns: Some(2_000),
-            work_conserving: Some(false),
-            ..plain
-        };
-        let settings = plan.port_settings(&own);
-        assert_eq!((settings.share.weight, settings.share.max_rate), (4, Some(Rate::new(7))));
-        let release = ReleaseSettings {
-            policy: ReleasePolicy::Adaptive,
-            timeout_ns: 2_000,
-            alpha_q16: 1,
-            work_conserving: false,
-        };
-        assert_eq!(settings.release, release);
-    }
-
-    #[test]
-    fn guests_are_held_and_the_way_out_is_not() {
-        let defaults = PortDefaults::default();
-        let told = |port: &PortPlan| (port.storm_per_s(), port.passes_reserved());
-        assert_eq!(told(&defaults.port("v1", Role::Vif)), (10_000, false));
-        assert_eq!(told(&defaults.port("nic0", Role::Uplink)), (0, true));
-        let own = |role| PortPlan {
-            storm: Some(7),
-            reserved: Some(Reserved::Pass),
-            ..defaults.port("x", role)
-        };
-        assert_eq!((told(&own(Role::Vif)), told(&own(Role::Uplink))), ((7, true), (7, true)));
-    }
-}
+mod tests;

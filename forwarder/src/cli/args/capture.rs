@@ -66,7 +66,8 @@ const CAPTURE_EXAMPLES: &str = "\
 Frames are seen when they come in, when they are handed to a port, and where
 they are lost: then their comment in the file says why. A superframe that is cut
 is handed over piece by piece. The data path never waits for a capture: what it
-cannot take is counted, and the frame goes its way.
+cannot take is counted, and the frame goes its way. While a capture runs, every
+frame goes by a worker, whatever the ports' `lane` is.
 
 Examples:
   weir capture -w all.pcapng                      until Ctrl-C
@@ -91,7 +92,8 @@ pub struct TraceArgs {
 const TRACE_EXAMPLES: &str = "\
 Follows the next packets that come in at the ports named: what the XDP program
 made of each, which port it is for, how long it waited in its container, in its
-queue and for the device, or why it was lost.
+queue and for the device, or why it was lost. While a trace runs, every frame
+goes by a worker, whatever the ports' `lane` is.
 
 Examples:
   weir trace                           the next packet, whoever sends it

@@ -12,10 +12,10 @@ use weir_core::{
 };
 
 use super::interface;
-use crate::control::plan::{ForeignRules, Policy, Release, Reserved, Role};
+use crate::control::plan::{ForeignRules, Lane, Policy, Release, Reserved, Role};
 
 /// The ids of all that `PortOptions` offers.
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
     "weight",
     "min_rate",
     "max_rate",
@@ -25,6 +25,7 @@ const OPTIONS: [&str; 14] = [
     "release",
     "timeout",
     "work_conserving",
+    "lane",
     "storm",
     "reserved",
     "foreign_rules",
@@ -56,6 +57,7 @@ Examples:
   weir port set tap7 --max-rate none
   weir port set eth1 --rate 1Gbit           what the link towards eth1 takes
   weir port set tap7 --release adaptive --timeout 100us
+  weir port set tap7 --lane scheduled       measure each of its frames
 It lasts until weir ends, or reads its file again (SIGHUP); to keep it, write it
 into the file.
 
@@ -134,6 +136,11 @@ pub struct PortOptions {
     /// [default: container.work-conserving]
     #[arg(long, value_name = "true|false|none", value_parser = flag)]
     pub work_conserving: Option<Value>,
+    /// auto: frames that need no scheduling are handed to their port by the gate,
+    /// in the kernel; scheduled: every frame goes by a worker, which measures each
+    /// of them [default: auto]
+    #[arg(long, value_name = "LANE|none", value_parser = named::<Lane>)]
+    pub lane: Option<Value>,
     /// Group and unknown frames that it may send in a second; 0: any number
     /// [default: 10000 for a vif, 0 for an uplink]
     #[arg(long, value_name = "N|none", value_parser = whole)]
@@ -250,6 +257,7 @@ impl PortOptions {
             ("release", &self.release),
             ("timeout", &self.timeout),
             ("work-conserving", &self.work_conserving),
+            ("lane", &self.lane),
             ("storm", &self.storm),
             ("reserved", &self.reserved),
             ("foreign-rules", &self.foreign_rules),

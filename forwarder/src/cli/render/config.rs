@@ -158,6 +158,7 @@ role = "uplink"
 weight = 1
 burst = "64KiB"
 queue = "512KiB"
+lane = "auto"
 foreign-rules = "bridge"
 
 [[port]]
@@ -168,6 +169,7 @@ max-rate = "20Mbit"
 burst = "64KiB"
 queue = "512KiB"
 work-conserving = false
+lane = "auto"
 storm = 500
 foreign-rules = "bridge"
 mac-lock = ["02:00:00:00:00:01"]

@@ -30,6 +30,7 @@ pub(super) const KEYS: Keys = Keys::of(&[
     "release",
     "timeout",
     "work-conserving",
+    "lane",
     "worker",
     "fallback",
     "storm",
@@ -50,6 +51,7 @@ pub(crate) const CHANGEABLE: &[&str] = &[
     "release",
     "timeout",
     "work-conserving",
+    "lane",
     "storm",
     "reserved",
     "foreign-rules",
@@ -96,14 +98,15 @@ pub(super) struct Facts {
 }
 
 /// A port without its name. What the table cannot tell is taken from `base`; what it can and does
-/// not has its default.
+/// not has its default, of which `defaults` says what the command line may have changed.
 pub(super) fn read(
     problems: &mut Problems<'_>,
     s: &Section<'_>,
     base: &PortPlan,
+    defaults: &PortDefaults,
     workers: &[usize],
 ) -> (PortPlan, Facts) {
-    let defaults = PortDefaults::default().port(&base.name, Role::Vif);
+    let defaults = defaults.port(&base.name, Role::Vif);
     let written = s.read::<Role>(problems, "role", choice);
     let role = match written {
         Some(field) => Some(field.value),
@@ -136,6 +139,7 @@ pub(super) fn read(
             .read(problems, "timeout", |v| quantity(v, &TIMEOUT))
             .map(|field| field.value.ns),
         work_conserving: s.read(problems, "work-conserving", flag).map(|field| field.value),
+        lane: s.read_or(problems, "lane", defaults.lane, choice),
         worker: s
             .read(problems, "worker", |v| worker(v, workers))
             .map_or(base.worker, |field| Some(field.value)),

@@ -51,8 +51,9 @@ pub(super) fn of_file(
         if !section.has("name") {
             problems.add(&section.span, section.path("name"), "is missing", port::NAME);
         }
-        let base = PortDefaults::default().port("", Role::Vif);
-        let (plan, fact) = port::read(problems, &section, &base, workers);
+        let defaults = PortDefaults::default();
+        let base = defaults.port("", Role::Vif);
+        let (plan, fact) = port::read(problems, &section, &base, &defaults, workers);
         plans.extend(name.map(|name| PortPlan {
             at: problems.locate(&name.span),
             name: name.value,
@@ -112,7 +113,7 @@ pub(super) fn of_document(
         }
         let section = Section::open(problems, path, node.span.clone(), table, port::LIVE_KEYS);
         let old = base.port_named(name);
-        let (mut plan, fact) = port::read(problems, &section, &old, &[]);
+        let (mut plan, fact) = port::read(problems, &section, &old, &base.defaults, &[]);
         facts.push(fact);
         let of_bridge = old.of_bridge || (follows(name) && !base.lists(name));
         plan.of_bridge = of_bridge;

@@ -8,8 +8,8 @@ use weir_core::Rate;
 
 use super::*;
 use crate::control::plan::{
-    Fallback, ForeignRules, ForwarderPlan, Idle, Located, MeasurePlan, Mode, Policy, PortPlan,
-    Release, Reserved, Role, SchedulerPlan,
+    Fallback, ForeignRules, ForwarderPlan, Idle, Lane, Located, MeasurePlan, Mode, Policy,
+    PortPlan, Release, Reserved, Role, SchedulerPlan,
 };
 
 const UPLINK: &str = "[[port]]\nname = \"nic0\"\nrole = \"uplink\"\n";
@@ -60,6 +60,7 @@ queue = "256KiB"
 release = "adaptive"
 timeout = "50us"
 work-conserving = true
+lane = "scheduled"
 worker = 0
 fallback = "drop"
 storm = 500
@@ -110,6 +111,7 @@ ip-lock = ["10.0.0.1", "fd00::1"]
         release: Some(Release::Adaptive),
         timeout_ns: Some(50_000),
         work_conserving: Some(true),
+        lane: Lane::Scheduled,
         worker: Some(0),
         fallback: Fallback::Drop,
         storm: Some(500),

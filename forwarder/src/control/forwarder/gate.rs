@@ -69,6 +69,8 @@ pub(super) struct Gate {
     pub(super) views: HashMap<u32, PortView>,
     /// Rules of the host that frames would pass by at the gate.
     pub(super) foreign: Findings,
+    /// Somebody looks at single packets: no frame may go by the express lane.
+    pub(super) watched: bool,
     /// A port has come that the bridge is to be asked about.
     pub(super) newcomers: Arc<Notify>,
 }
@@ -90,6 +92,7 @@ impl Gate {
             table: AddressTable::new(AddressWords::new(addresses, seen, seed)),
             views: HashMap::new(),
             foreign: Findings::default(),
+            watched: false,
             newcomers: Arc::new(Notify::new()),
         }
     }

@@ -62,6 +62,11 @@ fn deletes<'a>(patch: &Value, names: &'a [String]) -> Option<&'a str> {
     names.iter().find(deleted).map(String::as_str)
 }
 
+/// The ports that are promised something else; `None`: any may be, by what holds for all of them.
+fn changed_ports(differences: &[Difference]) -> Option<BTreeSet<&str>> {
+    differences.iter().map(Difference::port).collect()
+}
+
 /// What was done to a port and can be undone.
 #[derive(Debug)]
 enum Done {
@@ -144,7 +149,7 @@ impl Forwarder {
 
     /// What the gate itself keeps of the promises.
     fn tell_gate_of(&mut self, differences: &[Difference]) {
-        let changed: BTreeSet<&str> = differences.iter().filter_map(Difference::port).collect();
+        let Some(changed) = changed_ports(differences) else { return self.tell_gate_of_all() };
         for name in changed {
             let active = self.roster.get(name).and_then(|entry| entry.active.as_ref());
             if let Some(ifindex) = active.map(|active| active.ifindex) {
@@ -292,7 +297,7 @@ fn without_restart(old: &Plan, mut new: Plan) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::plan::Role;
+    use crate::control::plan::{Lane, Release, Role};
 
     fn plan() -> Plan {
         let mut plan = Plan::for_bridge("br0", &["nic0".into()], 1);
@@ -313,6 +318,21 @@ mod tests {
         let expected =
             Changes { added: ["v2"].into(), removed: ["v1"].into(), renewed: ["nic0"].into() };
         assert_eq!(changes, expected);
+    }
+
+    #[test]
+    fn the_gate_hears_of_each_change_of_a_port_and_of_those_for_all() {
+        let (old, mut new) = (plan(), plan());
+        new.ports[1].max_rate = Some(weir_core::Rate::new(7));
+        let differences = old.differences(&new);
+        assert_eq!(changed_ports(&differences), Some(["v1"].into()));
+        new.ports[0].rate = new.ports[1].max_rate;
+        new.ports[1] = PortPlan { lane: Lane::Scheduled, ..old.ports[1].clone() };
+        let differences = old.differences(&new);
+        assert_eq!(changed_ports(&differences), Some(["nic0", "v1"].into()));
+        new.container.release = Release::Fixed;
+        assert_eq!(changed_ports(&old.differences(&new)), None);
+        assert_eq!(changed_ports(&[]), Some(BTreeSet::new()));
     }
 
     #[test]

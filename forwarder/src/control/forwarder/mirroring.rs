@@ -14,8 +14,8 @@ use weir_core::addresses::{self, Location, PortAddresses, UPLINK_QUOTA};
 use weir_core::{Mac, PortId};
 use weir_port::clock_monotonic_ns;
 
-use super::Forwarder;
 use super::roster::{Active, Entry};
+use super::{Forwarder, express};
 use crate::control::bridge::foreign::{self, Device, Findings};
 use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
@@ -65,6 +65,11 @@ impl Forwarder {
         let foreign = &self.gate.foreign;
         let known = |(at, _)| Some((at, view(state, at, foreign.of_port(at))?));
         self.gate.views = state.ports().filter_map(known).collect();
+        self.tell_gate_of_all();
+    }
+
+    /// Tells the gate of every port that is served.
+    pub(super) fn tell_gate_of_all(&mut self) {
         let served: Vec<u32> = self.roster.active().map(|(_, active)| active.ifindex).collect();
         for ifindex in served {
             self.tell_gate(ifindex);
@@ -99,7 +104,9 @@ impl Forwarder {
         let Some((entry, active)) = found else { return };
         let (name, slot) = (entry.plan.name.clone(), entry.slot);
         let view = self.gate.views.get(&ifindex);
-        let (port, vlans) = gate_port(&entry.plan, ifindex, active.worker, view);
+        let release = self.plan.release_of(&entry.plan);
+        let lanes = express::flags(&entry.plan, release, self.gate.watched);
+        let (port, vlans) = gate_port(&entry.plan, lanes, ifindex, active.worker, view);
         if let Err(error) = self.steering.gate().set_port(slot, &port, &vlans) {
             tracing::warn!(port = name, "{error}");
         }
@@ -223,14 +230,16 @@ fn seen(plan: &PortPlan, view: &PortView) -> PortView {
     if plan.mode == Mode::Native { view.in_driver() } else { view }
 }
 
-/// What the gate is told of a port: what it was promised, and what the bridge says of it.
+/// What the gate is told of a port: what it was promised, and what the bridge says of it; `lanes` are
+/// the flags that [`express`] gives.
 fn gate_port(
     plan: &PortPlan,
+    lanes: u32,
     ifindex: u32,
     worker: usize,
     view: Option<&PortView>,
 ) -> (GatePort, Vlans) {
-    let mut flags = 0;
+    let mut flags = lanes;
     let mut set = |on: bool, flag: u32| flags |= if on { flag } else { 0 };
     set(plan.fallback == Fallback::Drop, gate_flags::FALLBACK_DROP);
     set(!plan.mac_lock.is_empty(), gate_flags::MAC_LOCK);
@@ -279,7 +288,7 @@ mod tests {
     use crate::control::plan::{ForeignRules, PortDefaults, Reserved};
 
     fn told(plan: &PortPlan, view: Option<&PortView>) -> GatePort {
-        gate_port(plan, 7, 1, view).0
+        gate_port(plan, 0, 7, 1, view).0
     }
 
     fn plan(role: Role) -> PortPlan {

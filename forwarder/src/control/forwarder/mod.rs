@@ -6,8 +6,9 @@
 //!   [`program`]: what the program is told of it
 //! - [`follow`]: making the ports match the interfaces that are there
 //! - [`reattach`]: programs of ours that somebody took off
-//! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge;
-//!   [`clearing`]: when what went by the bridge has arrived
+//! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge
+//! - [`express`]: which frames the gate may forward by itself; [`clearing`]: when what went by the bridge
+//!   has arrived
 //! - [`live`]: changes of the plan while traffic flows
 //! - [`watching`]: somebody looks at single packets
 //! - [`tell`]: reports for the API; [`shares`]: what a port is promised, and what it gets
@@ -15,6 +16,7 @@
 //! Invariant: the program is attached to an interface only while a worker serves its sockets.
 
 mod clearing;
+mod express;
 mod follow;
 mod gate;
 mod lifecycle;

@@ -59,14 +59,13 @@ fn gather<'a>(
 pub(super) fn promise(plan: &Plan, entry: &Entry, core: usize) -> Promise {
     let settings = plan.port_settings(&entry.plan);
     let bps = |rate: Option<Rate>| rate.map_or(0, |rate| rate.bits_per_s);
-    let release = entry.plan.release.unwrap_or(plan.container.release);
     Promise {
         weight: u64::from(settings.share.weight),
         min_rate_bps: bps(settings.share.min_rate),
         max_rate_bps: bps(settings.share.max_rate),
         rate_bps: bps(settings.link_rate),
         queue_bytes: settings.queue_bytes,
-        release: release.to_string(),
+        release: plan.release_of(&entry.plan).to_string(),
         timeout_ns: settings.release.timeout_ns,
         work_conserving: settings.release.work_conserving,
         worker: core as u64,

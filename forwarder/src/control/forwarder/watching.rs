@@ -1,6 +1,6 @@
-//! Somebody looks at single packets: all workers and the program are told.
+//! Somebody looks at single packets: the gate, all workers and the program are told.
 //!
-//! Invariant: the workers watch before the program tells, and the program is told to be silent
+//! Invariant: while anybody watches, every frame goes by a worker. The workers watch before the program tells, and the program is told to be silent
 //! first, so that whoever gives up half-way leaves nothing switched on.
 
 use std::sync::PoisonError;
@@ -20,7 +20,15 @@ impl Forwarder {
             told.lock().unwrap_or_else(PoisonError::into_inner).each(|_, _| {});
         }
         let untold = self.untold();
-        let workers = self.workers.watch(Some(spec)).await?;
+        // Before the workers watch: of what comes from then on they are to see all.
+        self.set_watched(true);
+        let workers = match self.workers.watch(Some(spec)).await {
+            Ok(workers) => workers,
+            Err(error) => {
+                self.set_watched(false);
+                return Err(error);
+            }
+        };
         self.tell_outcomes(outcomes, |port| spec.filter.takes_port(port));
         Ok(Began { workers, program, untold, names: self.port_names() })
     }
@@ -30,6 +38,13 @@ impl Forwarder {
         if let Err(error) = self.workers.watch(None).await {
             tracing::debug!("{error}");
         }
+        self.set_watched(false);
+    }
+
+    /// Whether frames may go where no worker sees them.
+    fn set_watched(&mut self, watched: bool) {
+        self.gate.watched = watched;
+        self.tell_gate_of_all();
     }
 
     fn tell_outcomes(&mut self, outcomes: u64, chosen: impl Fn(PortId) -> bool) {

@@ -137,7 +137,7 @@ fn globals(plan: &Plan) -> [Key; 14] {
     ]
 }
 
-fn keys(port: &PortPlan) -> [Key; 18] {
+fn keys(port: &PortPlan) -> [Key; 19] {
     use Effect::{Anew, Live, Restart};
     let rate = |rate: Option<Rate>| rate.map_or("none".to_owned(), |rate| rate.to_string());
     let macs: Vec<Mac> = port.mac_lock.iter().map(|octets| Mac::from(*octets)).collect();
@@ -153,6 +153,7 @@ fn keys(port: &PortPlan) -> [Key; 18] {
         ("release", or_default(port.release), Live),
         ("timeout", or_default(port.timeout_ns.map(Span::new)), Live),
         ("work-conserving", or_default(port.work_conserving), Live),
+        ("lane", port.lane.to_string(), Live),
         ("worker", port.worker.map_or("any".to_owned(), |core| core.to_string()), Restart),
         ("fallback", port.fallback.to_string(), Anew),
         ("storm", or_default(port.storm), Live),

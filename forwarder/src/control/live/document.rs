@@ -51,6 +51,7 @@ fn document(port: &PortPlan) -> Value {
         "release": port.release.map(|release| release.to_string()),
         "timeout": port.timeout_ns.map(span),
         "work-conserving": port.work_conserving,
+        "lane": port.lane.to_string(),
         "storm": port.storm,
         "reserved": port.reserved.map(|reserved| reserved.to_string()),
         "foreign-rules": port.foreign_rules.to_string(),

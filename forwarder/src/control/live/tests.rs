@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::control::{
     config::{Host, parse},
-    plan::{ContainerPlan, Fallback, MeasurePlan, Mode, Plan, Policy, Release, Role},
+    plan::{ContainerPlan, Fallback, Lane, MeasurePlan, Mode, Plan, Policy, Release, Role},
 };
 
 const FILE: &str = r#"
@@ -24,6 +24,7 @@ worker = 1
 name = "v1"
 weight = 4
 min-rate = "20Mbit"
+lane = "scheduled"
 storm = 500
 ip-lock = ["10.0.0.1"]
 "#;
@@ -88,21 +89,21 @@ fn the_document_is_the_one_promised() {
             "nic0": {
                 "role": "uplink", "weight": 1, "min-rate": null, "max-rate": null,
                 "burst": "64KiB", "rate": "100Mbit", "queue": "512KiB", "release": null,
-                "timeout": null, "work-conserving": null, "storm": null, "reserved": null,
-                "foreign-rules": "bridge", "mac-lock": [], "ip-lock": [],
+                "timeout": null, "work-conserving": null, "lane": "auto", "storm": null,
+                "reserved": null, "foreign-rules": "bridge", "mac-lock": [], "ip-lock": [],
             },
             "v1": {
                 "role": "vif", "weight": 4, "min-rate": "20Mbit", "max-rate": null,
                 "burst": "64KiB", "rate": null, "queue": "512KiB", "release": null,
-                "timeout": null, "work-conserving": null, "storm": 500, "reserved": null,
-                "foreign-rules": "bridge", "mac-lock": [],
+                "timeout": null, "work-conserving": null, "lane": "scheduled", "storm": 500,
+                "reserved": null, "foreign-rules": "bridge", "mac-lock": [],
                 "ip-lock": ["10.0.0.1"],
             },
             "v2": {
                 "role": "vif", "weight": 1, "min-rate": null, "max-rate": null,
                 "burst": "64KiB", "rate": null, "queue": "512KiB", "release": null,
-                "timeout": null, "work-conserving": null, "storm": null, "reserved": null,
-                "foreign-rules": "bridge", "mac-lock": [], "ip-lock": [],
+                "timeout": null, "work-conserving": null, "lane": "auto", "storm": null,
+                "reserved": null, "foreign-rules": "bridge", "mac-lock": [], "ip-lock": [],
             },
         },
     });
@@ -116,9 +117,10 @@ fn a_patch_changes_what_it_names_and_keeps_what_it_cannot_tell() {
         "scheduler": {"policy": "fifo"},
         "container": {"alpha": 0.5, "timeout": null},
         "ports": {
-            "v1": {"weight": null, "max-rate": "30Mbit", "storm": null, "ip-lock": null},
+            "v1": {"weight": null, "max-rate": "30Mbit", "lane": null, "storm": null,
+                   "ip-lock": null},
             "v2": {"release": "adaptive", "timeout": "1ms", "work-conserving": false,
-                   "storm": 0, "reserved": "drop", "foreign-rules": "ignore"},
+                   "lane": "scheduled", "storm": 0, "reserved": "drop", "foreign-rules": "ignore"},
             "v3": {"role": "vif", "min-rate": "80Mbit"},
         },
     });
@@ -130,11 +132,13 @@ fn a_patch_changes_what_it_names_and_keeps_what_it_cannot_tell() {
         "port v2: release default -> adaptive",
         "port v2: timeout default -> 1ms",
         "port v2: work-conserving default -> false",
+        "port v2: lane auto -> scheduled",
         "port v2: storm default -> 0",
         "port v2: reserved default -> drop",
         "port v2: foreign-rules bridge -> ignore",
         "port v1: weight 4 -> 1",
         "port v1: max-rate none -> 30Mbit",
+        "port v1: lane scheduled -> auto",
         "port v1: storm 500 -> default",
         "port v1: ip-lock 10.0.0.1 -> none (the port is taken out and in again)",
         "port v3: added",
@@ -169,6 +173,20 @@ fn a_port_of_the_bridge_is_planned_while_it_is_promised_more_than_the_others() {
 }
 
 #[test]
+fn the_lane_of_the_command_line_is_what_a_port_goes_back_to() {
+    for mut plan in [listed(), bridge()] {
+        plan.set_lane(Lane::Scheduled);
+        let known = ["tap7".to_owned()];
+        let patch = json!({"ports": {"nic0": {"lane": "auto"}, "v9": {"role": "vif"}}});
+        let lanes = |plan: &Plan| ["nic0", "tap7", "v9"].map(|name| plan.port_named(name).lane);
+        let changed = plan.patch(&patch, &known).unwrap();
+        assert_eq!(lanes(&changed), [Lane::Auto, Lane::Scheduled, Lane::Scheduled]);
+        let back = changed.patch(&json!({"ports": {"nic0": {"lane": null}}}), &known).unwrap();
+        assert_eq!(lanes(&back), [Lane::Scheduled; 3]);
+    }
+}
+
+#[test]
 fn what_would_be_no_valid_configuration_is_refused_in_the_words_of_the_file() {
     let plan = listed();
     let port = |name: &str, patch: Value| json!({"ports": {name: patch}});
@@ -196,8 +214,8 @@ fn what_would_be_no_valid_configuration_is_refused_in_the_words_of_the_file() {
         port("v2", json!({"wieght": 2})),
         422,
         "ports.v2.wieght: unknown key; did you mean `weight`?; valid: role, rate, weight, \
-         min-rate, max-rate, burst, queue, release, timeout, work-conserving, storm, reserved, \
-         foreign-rules, mac-lock, ip-lock",
+         min-rate, max-rate, burst, queue, release, timeout, work-conserving, lane, storm, \
+         reserved, foreign-rules, mac-lock, ip-lock",
     );
     refused(
         &plan,
@@ -275,15 +293,17 @@ fn some_port() -> impl Strategy<Value = Value> {
             proptest::option::of(0u32..=10_000_000),
             proptest::option::of(sample(&["drop", "pass"])),
             sample(&["bridge", "ignore"]),
+            sample(&["auto", "scheduled"]),
         ),
         proptest::collection::vec(sample(&["02:00:00:00:00:01", "02:00:00:00:00:02"]), 0..3),
     );
     all.prop_map(|(weight, min, max, burst, rate, release, timeout, conserving, gate, macs)| {
-        let (storm, reserved, foreign) = gate;
+        let (storm, reserved, foreign, lane) = gate;
         json!({
             "role": "vif", "weight": weight, "min-rate": min, "max-rate": max, "burst": burst,
             "rate": rate, "release": release, "timeout": timeout, "work-conserving": conserving,
-            "storm": storm, "reserved": reserved, "foreign-rules": foreign, "mac-lock": macs,
+            "storm": storm, "reserved": reserved, "foreign-rules": foreign, "lane": lane,
+            "mac-lock": macs,
         })
     })
 }

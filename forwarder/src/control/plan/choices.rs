@@ -60,6 +60,15 @@ pub enum Release {
     Adaptive,
 }
 
+/// By which way a port's frames go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Lane {
+    /// Frames that need no scheduling are handed to their port by the gate, in the kernel
+    Auto,
+    /// Every frame goes by a worker, which measures each of them
+    Scheduled,
+}
+
 /// How a link is shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Policy {
@@ -116,7 +125,7 @@ macro_rules! display_as_named {
         }
     )*};
 }
-display_as_named!(Role, Mode, Idle, Release, Policy, Fallback, Reserved, ForeignRules);
+display_as_named!(Role, Mode, Idle, Release, Lane, Policy, Fallback, Reserved, ForeignRules);
 
 #[cfg(test)]
 mod tests {

@@ -17,12 +17,12 @@ fn patch(line: &str) -> Result<Value, String> {
 fn a_command_is_a_patch() {
     let set = "weir port set v1 --weight 4 --min-rate 20Mbit --max-rate none --burst 8KiB \
                --rate 1Gbit --queue 4KiB --release fixed --timeout 1ms --work-conserving false \
-               --storm 500 --reserved pass --foreign-rules ignore \
+               --lane scheduled --storm 500 --reserved pass --foreign-rules ignore \
                --mac-lock 02:00:00:00:00:01,02:00:00:00:00:02 --ip-lock none";
     let expected = json!({"ports": {"v1": {
         "weight": 4, "min-rate": "20Mbit", "max-rate": null, "burst": "8KiB", "rate": "1Gbit",
         "queue": "4KiB", "release": "fixed", "timeout": "1ms", "work-conserving": false,
-        "storm": 500, "reserved": "pass", "foreign-rules": "ignore",
+        "lane": "scheduled", "storm": 500, "reserved": "pass", "foreign-rules": "ignore",
         "mac-lock": ["02:00:00:00:00:01", "02:00:00:00:00:02"], "ip-lock": null,
     }}});
     assert_eq!(patch(set).unwrap(), expected);
@@ -50,6 +50,7 @@ fn what_is_no_value_is_no_patch() {
         ("weir port set v1 --weight four", "expected a whole number"),
         ("weir port set v1 --max-rate 10Mb", "e.g. \"100Mbit\""),
         ("weir port set v1 --release late", "expected eager | fixed | adaptive"),
+        ("weir port set v1 --lane express", "expected auto | scheduled"),
         ("weir port set v1 --storm fast", "expected a whole number"),
         ("weir port set v1 --reserved keep", "expected drop | pass"),
         ("weir port set v1 --foreign-rules obey", "expected bridge | ignore"),

@@ -49,10 +49,10 @@ fn unknown_keys_and_sections() {
     with_uplink(
         "wieght = 2\ncolour = \"red\"\n[containr]\n",
         r#"
-weir.toml:4:1: port.wieght: unknown key; did you mean `weight`?; valid: name, role, mode, rate, weight, min-rate, max-rate, burst, queue, release, timeout, work-conserving, worker, fallback, storm, reserved, foreign-rules, mac-lock, ip-lock
+weir.toml:4:1: port.wieght: unknown key; did you mean `weight`?; valid: name, role, mode, rate, weight, min-rate, max-rate, burst, queue, release, timeout, work-conserving, lane, worker, fallback, storm, reserved, foreign-rules, mac-lock, ip-lock
     4 | wieght = 2
       | ^^^^^^
-weir.toml:5:1: port.colour: unknown key; valid: name, role, mode, rate, weight, min-rate, max-rate, burst, queue, release, timeout, work-conserving, worker, fallback, storm, reserved, foreign-rules, mac-lock, ip-lock
+weir.toml:5:1: port.colour: unknown key; valid: name, role, mode, rate, weight, min-rate, max-rate, burst, queue, release, timeout, work-conserving, lane, worker, fallback, storm, reserved, foreign-rules, mac-lock, ip-lock
     5 | colour = "red"
       | ^^^^^^
 weir.toml:6:2: containr: unknown key; did you mean `container`?; valid: forwarder, container, scheduler, measure, port
@@ -79,6 +79,10 @@ fallback = "pas"
 storm = "10000/s"
 reserved = "forward"
 foreign-rules = "bridg"
+lane = "schedule"
+[[port]]
+name = "v2"
+lane = true
 "#,
         r#"
 weir.toml:5:8: port.name: "eth1/0" cannot be an interface's name; valid: an interface's name, such as "eth1": 1 to 15 characters without spaces, slashes and colons
@@ -120,6 +124,12 @@ weir.toml:16:12: port.reserved: unknown "forward"; valid: drop | pass
 weir.toml:17:17: port.foreign-rules: unknown "bridg"; did you mean "bridge"?; valid: bridge | ignore
    17 | foreign-rules = "bridg"
       |                 ^^^^^^^
+weir.toml:18:8: port.lane: unknown "schedule"; did you mean "scheduled"?; valid: auto | scheduled
+   18 | lane = "schedule"
+      |        ^^^^^^^^^^
+weir.toml:21:8: port.lane: true is not text in quotes; valid: auto | scheduled
+   21 | lane = true
+      |        ^^^^
 "#,
     );
 }
