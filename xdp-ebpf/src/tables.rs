@@ -23,7 +23,7 @@ pub(crate) fn port(slot: u16) -> Option<GatePort> {
     let words = GATE_PORTS.get_ptr(slot.into())?.cast::<u64>();
     // SAFETY: words of the value, which user space stores whole.
     let word = |n: usize| unsafe { words.add(n).read_volatile() };
-    let port = GatePort::of_words([word(0), word(1), word(2)]);
+    let port = GatePort::of_words([word(0), word(1), word(2), word(3), word(4)]);
     (port.ifindex() != 0).then_some(port)
 }
 

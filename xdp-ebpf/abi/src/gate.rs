@@ -56,29 +56,61 @@ pub struct GatePort {
     /// Group frames and frames for unknown addresses: nanoseconds for each (low half), and how many
     /// may come at once (high half); 0: no limit.
     pub storm: u64,
-    pub reserved: [u64; 5],
+    /// How the gate can hand frames to the port itself. Bits 0 to 47: the MAC of the port's other end,
+    /// first byte highest. 48 and 49: a [`method`].
+    pub way: u64,
+    /// Low half: the longest frame that the bridge would forward to the port.
+    pub most: u64,
+    pub reserved: [u64; 3],
+}
+
+/// How the gate can hand a frame to a port itself: bits 48 and 49 of [`GatePort::way`].
+pub mod method {
+    /// Not at all, or it is not known.
+    pub const NONE: u64 = 0;
+    /// `bpf_redirect_peer`: for frames to the MAC of the other end only, since it delivers every frame
+    /// as one for that host.
+    pub const PEER: u64 = 1;
+    /// `bpf_redirect`.
+    pub const REDIRECT: u64 = 2;
 }
 
 impl GatePort {
     pub const WORDS: usize = 8;
+    /// Of `way`: the MAC, below the method.
+    const MAC_BITS: u32 = 48;
 
     pub const fn new(ifindex: u32, flags: u32, pvid: u16, queue: u16, storm: Storm) -> Self {
         Self {
             identity: ifindex as u64 | (flags as u64) << 32,
             numbers: pvid as u64 | (queue as u64) << 16,
             storm: storm.frame_ns as u64 | (storm.burst as u64) << 32,
-            reserved: [0; 5],
+            way: method::NONE,
+            most: 0,
+            reserved: [0; 3],
         }
+    }
+
+    /// The same with a way to the port ([`Self::way_word`]) for frames of up to `most` bytes.
+    pub const fn with_way(self, way: u64, most: u32) -> Self {
+        Self { way, most: most as u64, ..self }
+    }
+
+    /// A [`method`], and with [`method::PEER`] the MAC of the other end, in the form of
+    /// [`Ethernet::dst`](crate::Ethernet::dst).
+    pub const fn way_word(method: u64, peer_mac: u64) -> u64 {
+        (method & 0b11) << Self::MAC_BITS | peer_mac & ((1 << Self::MAC_BITS) - 1)
     }
 
     /// In the order in which they stand in the map.
     pub const fn words(&self) -> [u64; Self::WORDS] {
-        [self.identity, self.numbers, self.storm, 0, 0, 0, 0, 0]
+        [self.identity, self.numbers, self.storm, self.way, self.most, 0, 0, 0]
     }
 
-    pub const fn of_words(words: [u64; 3]) -> Self {
-        let [identity, numbers, storm] = words;
-        Self { identity, numbers, storm, reserved: [0; 5] }
+    #[inline(always)]
+    pub const fn of_words(words: [u64; 5]) -> Self {
+        let [identity, numbers, storm, way, most] = words;
+        Self { identity, numbers, storm, way, most, reserved: [0; 3] }
     }
 
     #[inline(always)]
@@ -104,6 +136,24 @@ impl GatePort {
     #[inline(always)]
     pub const fn queue(&self) -> u16 {
         (self.numbers >> 16) as u16
+    }
+
+    /// A [`method`].
+    #[inline(always)]
+    pub const fn method(&self) -> u64 {
+        self.way >> Self::MAC_BITS & 0b11
+    }
+
+    /// In the form of [`Ethernet::dst`](crate::Ethernet::dst); with [`method::PEER`] only.
+    #[inline(always)]
+    pub const fn peer_mac(&self) -> u64 {
+        self.way & ((1 << Self::MAC_BITS) - 1)
+    }
+
+    /// The longest frame that may be handed to the port, Ethernet header included.
+    #[inline(always)]
+    pub const fn most(&self) -> u32 {
+        self.most as u32
     }
 }
 
@@ -206,3 +256,33 @@ pub struct Cell {
 
 const _: () = assert!(size_of::<GatePort>() == 8 * GatePort::WORDS);
 const _: () = assert!(MAX_PORTS <= 0xfff);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_reads_back_from_its_words() {
+        let storm = Storm { frame_ns: 100_000, burst: 4096 };
+        let mac = 0x0200_0000_00fe;
+        let way = GatePort::way_word(method::PEER, mac);
+        let port = GatePort::new(7, gate_flags::OFFLOAD, 5, 3, storm).with_way(way, 1514);
+        let [identity, numbers, storm, way, most, 0, 0, 0] = port.words() else {
+            panic!("{:?}", port.words())
+        };
+        assert_eq!(GatePort::of_words([identity, numbers, storm, way, most]), port);
+        assert_eq!((port.method(), port.peer_mac(), port.most()), (method::PEER, mac, 1514));
+        assert_eq!((port.ifindex(), port.pvid(), port.queue()), (7, 5, 3));
+    }
+
+    #[test]
+    fn a_port_of_which_nothing_more_is_known_has_no_way() {
+        let port = GatePort::new(7, 0, 0, 0, Storm::default());
+        assert_eq!((port.method(), port.peer_mac(), port.most()), (method::NONE, 0, 0));
+        let redirected = port.with_way(GatePort::way_word(method::REDIRECT, 0), u32::MAX);
+        assert_eq!((redirected.method(), redirected.most()), (method::REDIRECT, u32::MAX));
+        // Neither spills into the other.
+        let torn = port.with_way(GatePort::way_word(u64::MAX, u64::MAX), 0);
+        assert_eq!((torn.method(), torn.peer_mac(), torn.way >> 50), (3, (1 << 48) - 1, 0));
+    }
+}

@@ -25,14 +25,14 @@ pub use checksum::{fold, pseudo_sum_v4, pseudo_sum_v6};
 pub use config::{IpLockKey, MacLockKey, SkbOffsets};
 pub use counters::{Counter, PortCounters};
 pub use decide::{Decision, decide};
-pub use gate::{Frame, GatePort, Storm, Tables, Tag, gate_flags};
+pub use gate::{Frame, GatePort, Storm, Tables, Tag, gate_flags, method};
 pub use gso::gso_kind;
 pub use meta::{META_LEN, Meta, NO_EGRESS, meta_flags};
 pub use parse::{Ethernet, classify, classify_from, ethernet};
 pub use verdict::{Malformed, Verdict};
 
 /// Changes with any shared type; user space refuses frames whose [`Meta::abi`] differs.
-pub const ABI_VERSION: u16 = 5;
+pub const ABI_VERSION: u16 = 6;
 /// Port slots.
 pub const MAX_PORTS: u32 = 1024;
 /// Receive queues per port; a socket stands at `slot * MAX_QUEUES + rx_queue_index` in the XSKMAP.
