@@ -19,6 +19,7 @@ use super::roster::{Active, Entry};
 use crate::control::bridge::foreign::{self, Device, Findings};
 use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
+use crate::control::links::Way;
 use crate::control::plan::{Fallback, Mode, PortPlan, Role};
 use crate::control::report::FdbReport;
 
@@ -95,7 +96,8 @@ impl Forwarder {
         let Some((entry, active)) = found else { return };
         let (name, slot) = (entry.plan.name.clone(), entry.slot);
         let view = self.gate.views.get(&ifindex);
-        let (port, vlans) = gate_port(&entry.plan, ifindex, active.worker, view);
+        let way = self.gate.ways.get(&ifindex);
+        let (port, vlans) = gate_port(&entry.plan, ifindex, active.worker, view, way);
         if let Err(error) = self.steering.gate().set_port(slot, &port, &vlans) {
             tracing::warn!(port = name, "{error}");
         }
@@ -219,12 +221,14 @@ fn seen(plan: &PortPlan, view: &PortView) -> PortView {
     if plan.mode == Mode::Native { view.in_driver() } else { view }
 }
 
-/// What the gate is told of a port: what it was promised, and what the bridge says of it.
+/// What the gate is told of a port: what it was promised, what the bridge says of it, and how frames
+/// can be handed to it.
 fn gate_port(
     plan: &PortPlan,
     ifindex: u32,
     worker: usize,
     view: Option<&PortView>,
+    way: Option<&Way>,
 ) -> (GatePort, Vlans) {
     let mut flags = 0;
     let mut set = |on: bool, flag: u32| flags |= if on { flag } else { 0 };
@@ -245,7 +249,12 @@ fn gate_port(
         set_bits(&mut vlans, UNTAGGED, &view.untagged);
     }
     let queue = u16::try_from(worker).unwrap_or(u16::MAX);
-    (GatePort::new(ifindex, flags, pvid, queue, storm(plan.storm_per_s())), vlans)
+    let port = GatePort::new(ifindex, flags, pvid, queue, storm(plan.storm_per_s()));
+    let port = match way {
+        Some(way) => port.with_way(way.word(), way.most),
+        None => port,
+    };
+    (port, vlans)
 }
 
 /// A limit in frames per second, as the gate is told it: of what comes in 0.41 s, 4096 for 10,000,
@@ -268,14 +277,17 @@ fn set_bits(vlans: &mut Vlans, from: usize, spans: &[VidSpan]) {
 
 #[cfg(test)]
 mod tests {
+    use weir_abi::method;
+
     use super::*;
     use crate::control::bridge::decode::Message;
     use crate::control::bridge::offload::WhyNot;
     use crate::control::bridge::state::Settings;
+    use crate::control::links::Method;
     use crate::control::plan::{ForeignRules, PortDefaults, Reserved};
 
     fn told(plan: &PortPlan, view: Option<&PortView>) -> GatePort {
-        gate_port(plan, 7, 1, view).0
+        gate_port(plan, 7, 1, view, None).0
     }
 
     fn plan(role: Role) -> PortPlan {
@@ -294,6 +306,16 @@ mod tests {
         assert_eq!(words(Some(1000)), (1_000_000, 409));
         assert_eq!(words(Some(10_000_000)), (100, 4_096_000));
         assert_eq!(told(&plan(Role::Uplink), None).storm, 0);
+    }
+
+    #[test]
+    fn frames_are_handed_to_a_port_only_in_a_way_that_is_known() {
+        let port = |way| gate_port(&plan(Role::Vif), 7, 1, None, way).0;
+        assert_eq!((port(None).method(), port(None).most()), (method::NONE, 0));
+        let mac = Mac::new([2, 0, 0, 0, 0, 9]);
+        let told = port(Some(&Way { method: Method::Peer { mac }, most: 1518 }));
+        assert_eq!(told.method(), method::PEER);
+        assert_eq!((told.peer_mac(), told.most(), told.ifindex()), (mac.to_u64(), 1518, 7));
     }
 
     #[test]

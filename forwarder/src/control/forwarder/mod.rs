@@ -6,7 +6,8 @@
 //!   [`program`]: what the program is told of it
 //! - [`follow`]: making the ports match the interfaces that are there
 //! - [`reattach`]: programs of ours that somebody took off
-//! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge
+//! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge;
+//!   [`ways`]: how it can hand frames to the ports itself
 //! - [`live`]: changes of the plan while traffic flows
 //! - [`watching`]: somebody looks at single packets
 //! - [`tell`]: reports for the API; [`shares`]: what a port is promised, and what it gets
@@ -25,6 +26,7 @@ pub mod roster;
 mod shares;
 mod tell;
 mod watching;
+mod ways;
 mod workers;
 
 use std::hash::{BuildHasher as _, Hasher as _};
