@@ -13,4 +13,5 @@ mod host {
     mod pair;
     mod settings;
     mod umem;
+    mod ways;
 }

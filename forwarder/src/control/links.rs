@@ -6,6 +6,8 @@ mod dropped;
 mod guard;
 mod overrun;
 mod watch;
+mod way;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +22,8 @@ pub use self::guard::{
     GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port, refuse_default_route,
 };
 pub use self::watch::{Event, Watch};
+pub use self::way::{Method, NotPeer, Way};
+pub use self::ways::{Heard, WayWatch};
 use super::netlink::{Netlink, Request};
 
 #[derive(Debug, thiserror::Error)]

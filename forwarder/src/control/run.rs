@@ -11,6 +11,7 @@ mod goodbye;
 mod pair;
 mod roll;
 mod shared;
+mod ways;
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -36,7 +37,8 @@ use super::config::ConfigErrors;
 use super::dump::files;
 use super::forwarder::{ApplyError, Forwarder};
 use super::links::{
-    Event, GuardError, Links, LinksError, Snapshot, Watch, check_bridge, check_port,
+    Event, GuardError, Heard, Links, LinksError, Snapshot, Watch, WayWatch, check_bridge,
+    check_port,
 };
 use super::live::Difference;
 use super::metrics::{self, MetricsListener};
@@ -101,6 +103,7 @@ pub async fn run(
     }
     let mut bridge_watch =
         BridgeWatch::open(bridge.ifindex).await.context("the bridge cannot be read")?;
+    let mut ways = WayWatch::open().context("the ports' other ends cannot be followed")?;
     let mut refresher = Refresher::open()?;
     refresher.keeper.begin(bridge_watch.state(), clock_monotonic_ns());
     let mut forwarder = Forwarder::start(plan, settings, bridge, watch.snapshot(), force)?;
@@ -130,7 +133,7 @@ pub async fn run(
     }));
     let follow = follow(
         &forwarder,
-        (&mut watch, &mut bridge_watch, &mut refresher),
+        (&mut watch, &mut bridge_watch, &mut ways, &mut refresher),
         &end,
         &mut hangup,
         &reread,
@@ -198,7 +201,7 @@ async fn begin(
 /// Follows the interfaces, the workers and the operator until a signal says to end.
 async fn follow(
     forwarder: &Mutex<Forwarder>,
-    (watch, bridge, refresher): (&mut Watch, &mut BridgeWatch, &mut Refresher),
+    (watch, bridge, ways, refresher): (&mut Watch, &mut BridgeWatch, &mut WayWatch, &mut Refresher),
     end: &End,
     hangup: &mut Signal,
     reread: &Reread,
@@ -219,6 +222,7 @@ async fn follow(
                 event = watch.next() => Rest::Event(event),
                 event = own_pair.next() => Rest::Pair(event),
                 changes = bridge.next() => Rest::Bridge(changes),
+                heard = ways.next() => Rest::Ways(heard),
                 () = newcomers.notified() => Rest::Newcomer,
             }
         };
@@ -251,13 +255,19 @@ async fn follow(
                 let event = event.context("weir's own pair cannot be followed any more")?;
                 pair::heed(event, forwarder).await?;
             }
+            Rest::Ways(heard) => {
+                let heard = heard.context("the ports' other ends cannot be followed any more")?;
+                ways::look(forwarder, ways, &heard).await;
+            }
             Rest::Newcomer => {
+                ways::look(forwarder, ways, &Heard::default()).await;
                 let mut forwarder = forwarder.lock().await;
                 forwarder.look_for_foreign_rules(bridge.state()).await;
                 forwarder.mirror(bridge.state());
             }
             Rest::Compare => {
                 workers.call().await;
+                ways::look(forwarder, ways, &Heard::all()).await;
                 let mut forwarder = forwarder.lock().await;
                 if !forwarder.workers_live() {
                     bail!("a worker has ended; see the messages above");
@@ -294,6 +304,8 @@ enum Rest {
     Reread,
     Event(Result<Event, LinksError>),
     Bridge(Result<Vec<Change>, LinksError>),
+    /// Frames may reach ports in another way now.
+    Ways(std::io::Result<Heard>),
     Compare,
     /// What the bridge no longer sees is to be kept alive.
     Refresh,

@@ -70,6 +70,19 @@ impl Bed {
         run(&format!("ip netns exec {} {command}", self.namespace(name)))
     }
 
+    /// Does something in a namespace of the bed, on a thread of its own.
+    pub(crate) fn enter<T: Send>(&self, name: &str, work: impl FnOnce() -> T + Send) -> T {
+        let path = format!("/run/netns/{}", self.namespace(name));
+        let there = thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                setns(File::open(path).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
+                work()
+            });
+            worker.join()
+        });
+        there.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
     /// Everything that weir could have changed on an interface, as the tools show it.
     pub(crate) fn settings_of(&self, name: &str, interface: &str) -> String {
         let mut text = self.inside(name, &format!("ethtool -k {interface}"));

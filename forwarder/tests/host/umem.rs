@@ -1,7 +1,5 @@
-use std::fs::File;
 use std::time::{Duration, Instant};
 
-use nix::sched::{CloneFlags, setns};
 use weir::control::pair::{Identity, Pair, remove_leftovers};
 use weir_abi::Meta;
 use weir_core::PortId;
@@ -81,16 +79,11 @@ impl Inside {
 
 /// Counts broadcasts that arrive at a guest.
 fn counting(bed: &Bed, guest: &str) -> (Counter, Attached) {
-    let path = format!("/run/netns/{}", bed.namespace(guest));
-    std::thread::scope(|scope| {
-        let there = scope.spawn(|| {
-            setns(File::open(path).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
-            let counter = Counter::new().unwrap();
-            let program = Program::count_matching(&counter, 0, BROADCAST, Action::Drop).unwrap();
-            let attached = program.attach(link("eth0").ifindex, Hook::Skb).unwrap();
-            (counter, attached)
-        });
-        there.join().unwrap()
+    bed.enter(guest, || {
+        let counter = Counter::new().unwrap();
+        let program = Program::count_matching(&counter, 0, BROADCAST, Action::Drop).unwrap();
+        let attached = program.attach(link("eth0").ifindex, Hook::Skb).unwrap();
+        (counter, attached)
     })
 }
 

@@ -1,9 +1,12 @@
 //! Which frames need no worker: for them the gate may use the express lane, in the kernel.
 //!
-//! Invariant: whatever a worker would do with a frame beyond sending it (keep a rate, hold it back,
-//! show it to a capture or a trace) keeps the frame out of that lane.
+//! Invariant: whatever a worker would do with a frame beyond sending it (keep the source's rate, hold it
+//! back, show it to a capture or a trace) keeps the frame out of that lane. A link's rate the gate keeps
+//! itself, as long as nobody has to wait for it.
 
+use weir_abi::gate::PER_BYTE_BITS;
 use weir_abi::gate_flags::{EXPRESS_FROM, EXPRESS_TO};
+use weir_core::Rate;
 
 use crate::control::plan::{Lane, PortPlan, Release};
 
@@ -12,14 +15,20 @@ use crate::control::plan::{Lane, PortPlan, Release};
 pub(super) fn flags(plan: &PortPlan, release: Release, watched: bool) -> u32 {
     let from =
         plan.lane == Lane::Auto && release == Release::Eager && plan.max_rate.is_none() && !watched;
-    let to = plan.rate.is_none();
-    (if from { EXPRESS_FROM } else { 0 }) | (if to { EXPRESS_TO } else { 0 })
+    if from { EXPRESS_FROM | EXPRESS_TO } else { EXPRESS_TO }
+}
+
+/// What a byte takes on a link, as the gate is told it; 0: it has no rate.
+pub(super) fn per_byte(rate: Option<Rate>) -> u64 {
+    /// Beyond it a frame takes longer than anybody waits, and a product of it would not fit.
+    const MOST: u128 = 1 << 40;
+    let fine = 8_000_000_000_u128 << PER_BYTE_BITS;
+    let of = |rate: Rate| fine.div_ceil(u128::from(rate.bits_per_s.max(1))).min(MOST) as u64;
+    rate.map_or(0, of)
 }
 
 #[cfg(test)]
 mod tests {
-    use weir_core::Rate;
-
     use super::*;
     use crate::control::plan::{PortDefaults, Role};
 
@@ -51,13 +60,14 @@ mod tests {
     }
 
     #[test]
-    fn only_its_own_rate_keeps_frames_for_a_port_out() {
+    fn a_links_rate_is_the_gates_to_keep() {
         let rated = PortPlan { rate: Some(Rate::new(1_000_000)), ..plain() };
-        assert_eq!(flags(&rated, Release::Eager, false), EXPRESS_FROM);
+        assert_eq!(flags(&rated, Release::Eager, false), EXPRESS_FROM | EXPRESS_TO);
         // As a source it is owed a part of others' links, which is theirs to schedule.
         let owed = PortPlan { weight: 7, min_rate: rated.rate, ..plain() };
         assert_eq!(flags(&owed, Release::Eager, false), EXPRESS_FROM | EXPRESS_TO);
-        let all = PortPlan { max_rate: rated.rate, ..rated };
-        assert_eq!(flags(&all, Release::Fixed, true), 0);
+        assert_eq!(per_byte(None), 0);
+        assert_eq!(per_byte(Some(Rate::new(1_000_000_000))), 8 << PER_BYTE_BITS);
+        assert_eq!(per_byte(Some(Rate::new(0))), 1 << 40);
     }
 }

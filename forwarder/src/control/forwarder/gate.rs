@@ -22,7 +22,7 @@ use crate::control::books::{self, Inside};
 use crate::control::bridge::foreign::Findings;
 use crate::control::bridge::make::{self, MakeError};
 use crate::control::bridge::offload::PortView;
-use crate::control::links::{Link, Snapshot};
+use crate::control::links::{Link, Snapshot, Way};
 use crate::control::pair::{Pair, PairError, PairWatch};
 use crate::control::plan::PortPlan;
 use crate::worker::{Gathering, NoAnswer, Room};
@@ -67,6 +67,8 @@ pub(super) struct Gate {
     pub(super) table: AddressTable<AddressWords>,
     /// The bridge's ports as it last told of them, by interface index.
     pub(super) views: HashMap<u32, PortView>,
+    /// How the gate can hand frames to the ports itself, by interface index.
+    pub(super) ways: HashMap<u32, Way>,
     /// Rules of the host that frames would pass by at the gate.
     pub(super) foreign: Findings,
     /// Somebody looks at single packets: no frame may go by the express lane.
@@ -91,6 +93,7 @@ impl Gate {
             behind: None,
             table: AddressTable::new(AddressWords::new(addresses, seen, seed)),
             views: HashMap::new(),
+            ways: HashMap::new(),
             foreign: Findings::default(),
             watched: false,
             newcomers: Arc::new(Notify::new()),

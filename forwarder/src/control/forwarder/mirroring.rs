@@ -19,6 +19,7 @@ use super::{Forwarder, express};
 use crate::control::bridge::foreign::{self, Device, Findings};
 use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
+use crate::control::links::Way;
 use crate::control::plan::{Fallback, Mode, PortPlan, Role};
 use crate::control::report::FdbReport;
 
@@ -106,7 +107,8 @@ impl Forwarder {
         let view = self.gate.views.get(&ifindex);
         let release = self.plan.release_of(&entry.plan);
         let lanes = express::flags(&entry.plan, release, self.gate.watched);
-        let (port, vlans) = gate_port(&entry.plan, lanes, ifindex, active.worker, view);
+        let way = self.gate.ways.get(&ifindex);
+        let (port, vlans) = gate_port(&entry.plan, lanes, ifindex, active.worker, view, way);
         if let Err(error) = self.steering.gate().set_port(slot, &port, &vlans) {
             tracing::warn!(port = name, "{error}");
         }
@@ -230,14 +232,15 @@ fn seen(plan: &PortPlan, view: &PortView) -> PortView {
     if plan.mode == Mode::Native { view.in_driver() } else { view }
 }
 
-/// What the gate is told of a port: what it was promised, and what the bridge says of it; `lanes` are
-/// the flags that [`express`] gives.
+/// What the gate is told of a port: what it was promised, what the bridge says of it, and how frames
+/// can be handed to it; `lanes` are the flags that [`express`] gives.
 fn gate_port(
     plan: &PortPlan,
     lanes: u32,
     ifindex: u32,
     worker: usize,
     view: Option<&PortView>,
+    way: Option<&Way>,
 ) -> (GatePort, Vlans) {
     let mut flags = lanes;
     let mut set = |on: bool, flag: u32| flags |= if on { flag } else { 0 };
@@ -258,7 +261,9 @@ fn gate_port(
         set_bits(&mut vlans, UNTAGGED, &view.untagged);
     }
     let queue = u16::try_from(worker).unwrap_or(u16::MAX);
-    (GatePort::new(ifindex, flags, pvid, queue, storm(plan.storm_per_s())), vlans)
+    let port = GatePort::new(ifindex, flags, pvid, queue, storm(plan.storm_per_s()));
+    let port = port.with_rate(express::per_byte(plan.rate));
+    (way.map_or(port, |way| way.told(port)), vlans)
 }
 
 /// A limit in frames per second, as the gate is told it: of what comes in 0.41 s, 4096 for 10,000,
@@ -281,14 +286,16 @@ fn set_bits(vlans: &mut Vlans, from: usize, spans: &[VidSpan]) {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
     use crate::control::bridge::decode::Message;
     use crate::control::bridge::offload::WhyNot;
     use crate::control::bridge::state::Settings;
+    use crate::control::links::Method;
     use crate::control::plan::{ForeignRules, PortDefaults, Reserved};
 
     fn told(plan: &PortPlan, view: Option<&PortView>) -> GatePort {
-        gate_port(plan, 0, 7, 1, view).0
+        gate_port(plan, 0, 7, 1, view, None).0
     }
 
     fn plan(role: Role) -> PortPlan {
@@ -307,6 +314,16 @@ mod tests {
         assert_eq!(words(Some(1000)), (1_000_000, 409));
         assert_eq!(words(Some(10_000_000)), (100, 4_096_000));
         assert_eq!(told(&plan(Role::Uplink), None).storm, 0);
+    }
+
+    #[test]
+    fn frames_are_handed_to_a_port_only_in_a_way_that_is_known() {
+        let port = |way| gate_port(&plan(Role::Vif), 0, 7, 1, None, way).0;
+        assert_eq!((port(None).method_for(9), port(None).most()), (None, 0));
+        let mac = Mac::new([2, 0, 0, 0, 0, 9]);
+        let told = port(Some(&Way { method: Method::Peer { mac }, most: 1518 }));
+        assert_eq!(told.method_for(mac.to_u64()), Some(weir_abi::Method::Peer));
+        assert_eq!((told.most(), told.ifindex()), (1518, 7));
     }
 
     #[test]

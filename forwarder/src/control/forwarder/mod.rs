@@ -7,8 +7,8 @@
 //! - [`follow`]: making the ports match the interfaces that are there
 //! - [`reattach`]: programs of ours that somebody took off
 //! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge
-//! - [`express`]: which frames the gate may forward by itself; [`clearing`]: when what went by the bridge
-//!   has arrived
+//! - [`express`]: which frames the gate may forward by itself; [`ways`]: how it hands them to the ports;
+//!   [`clearing`]: when what went by the bridge has arrived
 //! - [`live`]: changes of the plan while traffic flows
 //! - [`watching`]: somebody looks at single packets
 //! - [`tell`]: reports for the API; [`shares`]: what a port is promised, and what it gets
@@ -29,6 +29,7 @@ pub mod roster;
 mod shares;
 mod tell;
 mod watching;
+mod ways;
 mod workers;
 
 use std::hash::{BuildHasher as _, Hasher as _};

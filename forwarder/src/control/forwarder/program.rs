@@ -51,6 +51,7 @@ impl Forwarder {
             tracing::debug!(ifindex, "detaching: {error}");
         }
         let forgotten = self.steering.gate().forget_port(slot, ifindex);
+        self.gate.ways.remove(&ifindex);
         let cleared =
             (0..active.queues).try_for_each(|queue| self.steering.clear_socket(slot, queue));
         if let Err(error) = forgotten.and(cleared) {

@@ -91,6 +91,17 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
     Some(link)
 }
 
+/// Of a message about any interface, its index and that of the one it is linked to, if there is one:
+/// of a veth, the other end.
+pub(super) fn ends(payload: &[u8]) -> Option<(u32, Option<u32>)> {
+    if i32::from(*payload.first()?) != libc::AF_UNSPEC {
+        return None;
+    }
+    let mut all = attributes(payload, LINK_HEADER_LEN);
+    let linked = all.find(|(attribute, _)| *attribute == libc::IFLA_LINK);
+    Some((u32_at(payload, 4)?, linked.and_then(|(_, value)| u32_at(value, 0))))
+}
+
 /// The index of a deleted interface; `None` when it merely left a bridge.
 pub(super) fn deleted_link(payload: &[u8]) -> Option<u32> {
     (i32::from(*payload.first()?) == libc::AF_UNSPEC).then(|| u32_at(payload, 4))?
@@ -227,6 +238,7 @@ mod tests {
         assert_eq!(link.bridge(), Some(3));
         assert_eq!(link.peer, Some(Peer { ifindex: 2, netns_id: Some(5) }));
         assert_eq!(link.xdp.program(), Some((44, "xdpgeneric")));
+        assert_eq!(ends(&veth()), Some((7, Some(2))));
     }
 
     #[test]
@@ -234,6 +246,7 @@ mod tests {
         let payload = veth();
         for len in 0..payload.len() {
             let _ = link(&payload[..len]);
+            let _ = ends(&payload[..len]);
             let _ = address(&payload[..len]);
             let _ = default_route(&payload[..len]);
             let _ = deleted_link(&payload[..len]);
@@ -245,6 +258,7 @@ mod tests {
         let mut payload = veth();
         payload[0] = libc::AF_BRIDGE as u8;
         assert_eq!(link(&payload), None);
+        assert_eq!(ends(&payload), None);
         assert_eq!(deleted_link(&payload), None);
     }
 

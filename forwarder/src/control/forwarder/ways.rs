@@ -1,0 +1,34 @@
+//! The ways to the ports, as the gate is told them.
+//!
+//! Invariant: the gate knows a way only to a port that was looked at since it is served.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::Forwarder;
+use crate::control::links::{Heard, Way};
+
+impl Forwarder {
+    /// The ports that are to be looked at, by interface index: those that something was heard of, and
+    /// those of which nothing is known yet.
+    pub fn ways_to_look_at(&self, heard: &Heard) -> BTreeSet<u32> {
+        let served = self.roster.active().map(|(_, active)| active.ifindex);
+        let known = |ifindex: &u32| self.gate.ways.contains_key(ifindex);
+        served.filter(|ifindex| heard.concerns(*ifindex) || !known(ifindex)).collect()
+    }
+
+    /// What a look at these ports has shown.
+    pub fn heed_ways(&mut self, looked_at: &BTreeSet<u32>, mut found: HashMap<u32, Way>) {
+        for &ifindex in looked_at {
+            let new = found.remove(&ifindex);
+            if self.gate.ways.get(&ifindex) == new.as_ref() || self.port_at(ifindex).is_none() {
+                continue;
+            }
+            tracing::debug!(ifindex, way = ?new, "frames reach the port in another way");
+            match new {
+                Some(way) => self.gate.ways.insert(ifindex, way),
+                None => self.gate.ways.remove(&ifindex),
+            };
+            self.tell_gate(ifindex);
+        }
+    }
+}
