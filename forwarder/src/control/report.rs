@@ -7,6 +7,7 @@ mod documented;
 mod flows;
 pub mod histogram;
 mod latency;
+mod ports;
 mod shares;
 mod trace;
 
@@ -17,6 +18,7 @@ use weir_core::{Ledger, Losses};
 
 pub use self::flows::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKind};
 pub use self::latency::{LatencyReport, Summary, Times, VifTimes};
+pub use self::ports::{Express, PortInfo, PortList};
 pub use self::shares::{Containers, LinkShare, Promise};
 pub use self::trace::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket};
 use crate::control::plan::Role;
@@ -176,31 +178,6 @@ pub struct CensusReport {
 pub struct FdbReport {
     pub entries: u64,
     pub capacity: u64,
-}
-
-/// `GET /v1/ports`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PortList {
-    pub version: u64,
-    pub ports: Vec<PortInfo>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PortInfo {
-    pub name: String,
-    pub role: Role,
-    pub state: State,
-    /// Why the port has failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub problem: Option<String>,
-    pub mode: Attached,
-    /// As ethtool names it; empty while the interface is gone.
-    pub driver: String,
-    pub ifindex: u64,
-    pub mtu: u64,
-    pub queues: u64,
-    /// Whether superframes can leave by this port whole.
-    pub superframes: bool,
 }
 
 /// `GET /v1/health`.

@@ -8,7 +8,7 @@ use super::{
     shares::contended,
     uptime, wrapped,
 };
-use crate::control::report::{PortList, Regimes, StatsReport, WorkerReport};
+use crate::control::report::{Express, PortInfo, PortList, Regimes, StatsReport, WorkerReport};
 
 /// Totals since weir started.
 pub fn stats(report: &StatsReport, paint: Paint) -> String {
@@ -132,8 +132,32 @@ pub fn port_list(list: &PortList, paint: Paint) -> String {
     if list.ports.is_empty() {
         text.push_str("(no ports yet)\n");
     }
+    text += &express(&list.ports);
     let ports = list.ports.iter();
     text + &problems(ports.map(|port| (port.name.as_str(), port.problem.as_deref())))
+}
+
+/// How the gate can hand frames to the ports itself: who is reached in which way, and why not in a
+/// better one.
+fn express(ports: &[PortInfo]) -> String {
+    let reached = |way: Express| {
+        let by = ports.iter().filter(|port| port.express == Some(way));
+        let names: Vec<&str> = by.map(|port| port.name.as_str()).collect();
+        (!names.is_empty()).then(|| format!("{} {}", way.name(), names.join(", ")))
+    };
+    let ways: Vec<String> =
+        [Express::Peer, Express::Redirect].into_iter().filter_map(reached).collect();
+    let mut text = String::new();
+    if !ways.is_empty() {
+        text += &wrapped(&format!("express: {}", ways.join("; ")), 0, WIDTH);
+    }
+    for port in ports {
+        if let Some(remark) = &port.express_remark {
+            let way = port.express.map_or("not express", |_| "not by peer");
+            text += &wrapped(&format!("{} {way}: {remark}", port.name), 0, WIDTH);
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -201,6 +225,8 @@ pool: 6,100 of 8,192 frames free; known addresses: 3 of 16,384; up 01:02:03
             mtu: 65_535,
             queues: 16,
             superframes: false,
+            express: None,
+            express_remark: None,
         };
         let veth = PortInfo {
             name: "v1".into(),
@@ -213,6 +239,8 @@ pool: 6,100 of 8,192 frames free; known addresses: 3 of 16,384; up 01:02:03
             mtu: 1500,
             queues: 1,
             superframes: true,
+            express: None,
+            express_remark: None,
         };
         let list = PortList { version: VERSION, ports: vec![nic, veth] };
         let expected = "\
@@ -224,5 +252,38 @@ v1: bind: another program holds queue 0
         assert_eq!(port_list(&list, Paint::PLAIN), expected);
         assert!(expected.lines().all(|line| line.len() <= WIDTH));
         assert!(port_list(&PortList::default(), Paint::PLAIN).ends_with("(no ports yet)\n"));
+    }
+
+    #[test]
+    fn ways_to_the_ports_are_shown_under_them() {
+        let port = |name: &str, express, remark: Option<&str>| PortInfo {
+            name: name.into(),
+            role: Role::Vif,
+            state: State::Up,
+            problem: None,
+            mode: Attached::Gate,
+            driver: "veth".into(),
+            ifindex: 7,
+            mtu: 1500,
+            queues: 0,
+            superframes: true,
+            express,
+            express_remark: remark.map(str::to_owned),
+        };
+        let (peer, redirect) = (Some(Express::Peer), Some(Express::Redirect));
+        let ports = vec![
+            port("v1", peer, None),
+            port("v2", redirect, Some("its other end has a native XDP program")),
+            port("v3", peer, None),
+            port("v4", None, Some("its interface has not answered yet")),
+            port("tap5", redirect, None),
+        ];
+        let text = port_list(&PortList { version: VERSION, ports }, Paint::PLAIN);
+        let expected = "\
+express: peer v1, v3; redirect v2, tap5
+v2 not by peer: its other end has a native XDP program
+v4 not express: its interface has not answered yet
+";
+        assert_eq!(text.lines().skip(6).collect::<Vec<_>>().join("\n") + "\n", expected);
     }
 }

@@ -131,6 +131,8 @@ fn port() -> PortInfo {
         mtu: 1500,
         queues: 1,
         superframes: false,
+        express: None,
+        express_remark: None,
     }
 }
 

@@ -129,6 +129,7 @@ impl Forwarder {
             .iter()
             .map(|(name, entry)| {
                 let active = entry.active.as_ref();
+                let (express, express_remark) = self.express(entry);
                 PortInfo {
                     name: name.clone(),
                     role: entry.plan.role,
@@ -140,6 +141,8 @@ impl Forwarder {
                     mtu: u64::from(entry.mtu),
                     queues: active.map_or(0, |active| u64::from(active.queues)),
                     superframes: active.is_some_and(|active| active.superframes),
+                    express,
+                    express_remark,
                 }
             })
             .collect();

@@ -1,11 +1,13 @@
-//! The ways to the ports, as the gate is told them.
+//! The ways to the ports: what the gate is told of them, and what a report says.
 //!
 //! Invariant: the gate knows a way only to a port that was looked at since it is served.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::Forwarder;
-use crate::control::links::{Heard, Way};
+use super::roster::Entry;
+use crate::control::links::{Heard, Method, Way};
+use crate::control::report::Express;
 
 impl Forwarder {
     /// The ports that are to be looked at, by interface index: those that something was heard of, and
@@ -29,6 +31,18 @@ impl Forwarder {
                 None => self.gate.ways.remove(&ifindex),
             };
             self.tell_gate(ifindex);
+        }
+    }
+
+    /// How the gate can hand frames to a port, and why not better.
+    pub(super) fn express(&self, entry: &Entry) -> (Option<Express>, Option<String>) {
+        let Some(active) = entry.active.as_ref() else { return (None, None) };
+        match self.gate.ways.get(&active.ifindex).map(|way| &way.method) {
+            Some(Method::Peer { .. }) => (Some(Express::Peer), None),
+            Some(Method::Redirect(why)) => {
+                (Some(Express::Redirect), why.as_ref().map(ToString::to_string))
+            }
+            None => (None, Some("its interface has not answered yet".to_owned())),
         }
     }
 }

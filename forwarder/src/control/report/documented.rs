@@ -80,7 +80,7 @@ fn every_field_is_in_its_example_and_every_example_is_what_is_answered() {
     let rest: Vec<&String> = all.difference(&shown).collect();
     assert_eq!(rest, ["problem"]);
     let (ports, _) = exact::<PortList>("GET /v1/ports");
-    assert_eq!((ports.version, ports.ports.len()), (VERSION, 1));
+    assert_eq!((ports.version, ports.ports.len()), (VERSION, 2));
     let (latency, _) = exact::<LatencyReport>("GET /v1/latency");
     assert!(latency.vifs[0].stages[0].histogram.is_some());
     let (flows, _) = exact::<FlowsReport>("GET /v1/flows");

@@ -1,0 +1,109 @@
+//! How the gate can hand frames to the ports itself: the gate is told, the operator can read it, and
+//! both follow what guests change.
+
+use anyhow::{Context, Result, ensure};
+use aya::maps::{Array, Map, MapData};
+use aya::programs::loaded_programs;
+use serde_json::{Value, json};
+use system_tests::bed::GUEST_IF;
+use system_tests::drive::ping_all;
+use system_tests::gate;
+use system_tests::observer::attach;
+use system_tests::wait::wait_ok;
+use system_tests::{Bed, BedSpec, Weir, root_or_skip};
+use weir_abi::{GatePort, maps, method};
+use weir_port::rawprog::{Action, Hook, Program};
+
+/// What the gate is told of its ports, by slot.
+struct Told(Array<MapData, [u64; GatePort::WORDS]>);
+
+impl Told {
+    fn at(bed: &Bed, port: &str) -> Result<Self> {
+        let attached = bed.host.tcx_programs(port)?;
+        let programs =
+            loaded_programs().flatten().filter(|program| attached.contains(&program.id()));
+        for id in programs.filter_map(|program| program.map_ids().ok()?).flatten() {
+            let map = MapData::from_id(id)?;
+            if map.info()?.name_as_str() == Some(maps::GATE_PORTS) {
+                return Ok(Self(Array::try_from(Map::Array(map))?));
+            }
+        }
+        anyhow::bail!("no program at {port} has a map of that name")
+    }
+
+    /// What it is told of an interface of the host.
+    fn port(&self, bed: &Bed, name: &str) -> Result<GatePort> {
+        let ifindex = bed.host.ifindex(name)?;
+        for words in self.0.iter() {
+            let [identity, numbers, storm, way, most, ..] = words?;
+            let port = GatePort::of_words([identity, numbers, storm, way, most]);
+            if port.ifindex() == ifindex {
+                return Ok(port);
+            }
+        }
+        anyhow::bail!("the gate does not know {name}")
+    }
+}
+
+/// `express` and `express_remark` of a port.
+fn listed(weir: &Weir, name: &str) -> Result<[Value; 2]> {
+    let ports = weir.ports()?;
+    let mut all = ports["ports"].as_array().into_iter().flatten();
+    let port = all.find(|port| port["name"] == name).context("no such port")?;
+    Ok([port["express"].clone(), port["express_remark"].clone()])
+}
+
+#[test]
+fn the_gate_follows_what_guests_change() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let weir = gate::start(&bed)?;
+    let told = Told::at(&bed, &bed.guest(0)?.port)?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    let is = |name: &str, listing: [Value; 2], (by, mac, most): (u64, u64, u32)| {
+        wait_ok(gate::SOON, &format!("{name} to be reached by {listing:?}"), || {
+            let (says, port) = (listed(&weir, name)?, told.port(&bed, name)?);
+            ensure!(says == listing, "{says:?}");
+            let known = (port.method(), port.peer_mac(), port.most());
+            ensure!(known == (by, mac, most), "{known:x?}");
+            Ok(())
+        })
+    };
+    let number = |mac: [u8; 6]| mac.into_iter().fold(0, |all, byte| all << 8 | u64::from(byte));
+    let peer = || [json!("peer"), Value::Null];
+    for port in bed.everybody() {
+        is(&port.port, peer(), (method::PEER, number(port.mac()), 1518))?;
+    }
+    ping_all(&bed)?;
+
+    two.ns.ip(&format!("link set {GUEST_IF} address 02:00:00:00:77:02"))?;
+    is(&two.port, peer(), (method::PEER, 0x0200_0000_7702, 1518))?;
+    two.ns.ip(&format!("link set {GUEST_IF} mtu 1400"))?;
+    is(&two.port, peer(), (method::PEER, 0x0200_0000_7702, 1418))?;
+    two.ns.ip(&format!("link set {GUEST_IF} address {}", two.mac_text()))?;
+    two.ns.ip(&format!("link set {GUEST_IF} mtu 1500"))?;
+    is(&two.port, peer(), (method::PEER, number(two.mac()), 1518))?;
+
+    let program = attach(&one.ns, GUEST_IF, &Program::always(Action::Pass)?, Hook::Native)?;
+    let native = || [json!("redirect"), json!("its other end has a native XDP program")];
+    is(&one.port, native(), (method::REDIRECT, 0, 1518))?;
+    let text = weir.cli_ok(&bed, "port list")?;
+    for line in [
+        "express: peer nic0, v2; redirect v1\n",
+        "v1 not by peer: its other end has a native XDP program\n",
+    ] {
+        ensure!(text.contains(line), "{text}");
+    }
+    drop(program);
+    is(&one.port, peer(), (method::PEER, number(one.mac()), 1518))?;
+
+    // A port that comes back is another's as long as it has not been looked at.
+    bed.unplug(0)?;
+    weir.wait_port(&one.port, &["gone"])?;
+    ensure!(listed(&weir, &one.port)? == [Value::Null, Value::Null]);
+    bed.replug(0)?;
+    is(&one.port, peer(), (method::PEER, number(one.mac()), 1518))?;
+    ping_all(&bed)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
