@@ -11,7 +11,7 @@ use system_tests::gate;
 use system_tests::observer::attach;
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Weir, root_or_skip};
-use weir_abi::{GatePort, maps, method};
+use weir_abi::{GatePort, Method, maps};
 use weir_port::rawprog::{Action, Hook, Program};
 
 /// What the gate is told of its ports, by slot.
@@ -35,8 +35,8 @@ impl Told {
     fn port(&self, bed: &Bed, name: &str) -> Result<GatePort> {
         let ifindex = bed.host.ifindex(name)?;
         for words in self.0.iter() {
-            let [identity, numbers, storm, way, most, ..] = words?;
-            let port = GatePort::of_words([identity, numbers, storm, way, most]);
+            let [identity, numbers, storm, way, most, rate, ..] = words?;
+            let port = GatePort::of_words([identity, numbers, storm, way, most, rate]);
             if port.ifindex() == ifindex {
                 return Ok(port);
             }
@@ -60,33 +60,33 @@ fn the_gate_follows_what_guests_change() -> Result<()> {
     let weir = gate::start(&bed)?;
     let told = Told::at(&bed, &bed.guest(0)?.port)?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
-    let is = |name: &str, listing: [Value; 2], (by, mac, most): (u64, u64, u32)| {
+    let is = |name: &str, listing: [Value; 2], (by, mac, most): (Method, u64, u32)| {
         wait_ok(gate::SOON, &format!("{name} to be reached by {listing:?}"), || {
             let (says, port) = (listed(&weir, name)?, told.port(&bed, name)?);
             ensure!(says == listing, "{says:?}");
-            let known = (port.method(), port.peer_mac(), port.most());
-            ensure!(known == (by, mac, most), "{known:x?}");
+            let wanted = GatePort::default().with_way(by, mac, most);
+            ensure!((port.way, port.most) == (wanted.way, wanted.most), "{port:x?}");
             Ok(())
         })
     };
     let number = |mac: [u8; 6]| mac.into_iter().fold(0, |all, byte| all << 8 | u64::from(byte));
     let peer = || [json!("peer"), Value::Null];
     for port in bed.everybody() {
-        is(&port.port, peer(), (method::PEER, number(port.mac()), 1518))?;
+        is(&port.port, peer(), (Method::Peer, number(port.mac()), 1518))?;
     }
     ping_all(&bed)?;
 
     two.ns.ip(&format!("link set {GUEST_IF} address 02:00:00:00:77:02"))?;
-    is(&two.port, peer(), (method::PEER, 0x0200_0000_7702, 1518))?;
+    is(&two.port, peer(), (Method::Peer, 0x0200_0000_7702, 1518))?;
     two.ns.ip(&format!("link set {GUEST_IF} mtu 1400"))?;
-    is(&two.port, peer(), (method::PEER, 0x0200_0000_7702, 1418))?;
+    is(&two.port, peer(), (Method::Peer, 0x0200_0000_7702, 1418))?;
     two.ns.ip(&format!("link set {GUEST_IF} address {}", two.mac_text()))?;
     two.ns.ip(&format!("link set {GUEST_IF} mtu 1500"))?;
-    is(&two.port, peer(), (method::PEER, number(two.mac()), 1518))?;
+    is(&two.port, peer(), (Method::Peer, number(two.mac()), 1518))?;
 
     let program = attach(&one.ns, GUEST_IF, &Program::always(Action::Pass)?, Hook::Native)?;
     let native = || [json!("redirect"), json!("its other end has a native XDP program")];
-    is(&one.port, native(), (method::REDIRECT, 0, 1518))?;
+    is(&one.port, native(), (Method::Redirect, 0, 1518))?;
     let text = weir.cli_ok(&bed, "port list")?;
     for line in [
         "express: peer nic0, v2; redirect v1\n",
@@ -95,14 +95,14 @@ fn the_gate_follows_what_guests_change() -> Result<()> {
         ensure!(text.contains(line), "{text}");
     }
     drop(program);
-    is(&one.port, peer(), (method::PEER, number(one.mac()), 1518))?;
+    is(&one.port, peer(), (Method::Peer, number(one.mac()), 1518))?;
 
     // A port that comes back is another's as long as it has not been looked at.
     bed.unplug(0)?;
     weir.wait_port(&one.port, &["gone"])?;
     ensure!(listed(&weir, &one.port)? == [Value::Null, Value::Null]);
     bed.replug(0)?;
-    is(&one.port, peer(), (method::PEER, number(one.mac()), 1518))?;
+    is(&one.port, peer(), (Method::Peer, number(one.mac()), 1518))?;
     ping_all(&bed)?;
     weir.assert_ledger()?;
     weir.stop()
