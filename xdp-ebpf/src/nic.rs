@@ -43,7 +43,12 @@ impl Ring for Own {
         true
     }
 
-    /// Nothing counts here what is under way.
+    /// Nothing counts here what is under way, and there is no express lane.
+    #[inline(always)]
+    fn is_at_bridge(&self, _slot: u16) -> bool {
+        false
+    }
+
     #[inline(always)]
     fn is_settled(&self, _slot: u16) -> bool {
         false

@@ -31,6 +31,7 @@ pub(crate) fn port(slot: u16) -> Option<GatePort> {
 pub(crate) trait Ring {
     fn has_worker(&self, queue: u16) -> bool;
     fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool;
+    fn is_at_bridge(&self, slot: u16) -> bool;
     fn is_settled(&self, slot: u16) -> bool;
 }
 
@@ -230,6 +231,11 @@ impl<R: Ring> Tables for Maps<R> {
     }
 
     #[inline(always)]
+    fn is_at_bridge(&self, slot: u16) -> bool {
+        self.0.is_at_bridge(slot)
+    }
+
+    #[inline(always)]
     fn is_settled(&self, slot: u16) -> bool {
         self.0.is_settled(slot)
     }
@@ -289,18 +295,21 @@ impl Ring for Shared {
         true
     }
 
+    #[inline(always)]
+    fn is_at_bridge(&self, slot: u16) -> bool {
+        let Some(out) = TAKEN.get_ptr_mut(slot.into()) else { return true };
+        let cleared = read(out, out::CLEARED);
+        read(out, out::BRIDGED) != cleared
+    }
+
     /// What is done is read before what was steered: so frames of another CPU can only make the answer
     /// "no".
     #[inline(always)]
     fn is_settled(&self, slot: u16) -> bool {
         let Some(home) = GIVEN_BACK.get_ptr_mut(slot.into()) else { return false };
         let Some(out) = TAKEN.get_ptr_mut(slot.into()) else { return false };
-        let cleared = read(home, home::CLEARED);
         let done = read(home, home::DONE);
         let steered = read(out, out::STEERED);
-        if read(out, out::BRIDGED) != cleared {
-            return false;
-        }
         if steered == done {
             return true;
         }

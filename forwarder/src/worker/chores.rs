@@ -173,7 +173,14 @@ impl<P: Port> Worker<P> {
     fn drop_port(&mut self, now_ns: u64, id: PortId, reason: Reason) {
         let engine = &mut self.engine;
         self.peers.forget(id, |handed| engine.taken(handed));
-        let dropped = self.engine.remove_port(id);
+        let mut dropped = self.engine.remove_port(id);
+        if let Some(gathering) = &mut self.gathering {
+            while let Some(packet) = gathering.holding.take(id) {
+                gathering.room.give_back(id, packet.frames());
+                dropped.push(packet);
+            }
+            gathering.room.publish();
+        }
         if self.lanes.get(id).is_some() {
             self.doors.set(id, false);
         }

@@ -5,12 +5,14 @@
 //! A count is written by one worker only: the one that serves the source.
 
 use std::sync::atomic::Ordering;
+use std::thread::Thread;
 
 use weir_abi::MAX_PORTS;
 use weir_abi::gate::{home, out};
 use weir_core::{PortId, PortSet};
 use weir_port::{Cells, Port};
 
+use super::holding::Holding;
 use super::lanes::BURST_LEAST;
 
 /// Words of a port, or of a queue, in the maps: a cache line each.
@@ -25,11 +27,14 @@ const QUIET_NS: u64 = 20_000_000;
 pub struct Gathering<P> {
     pub(super) port: P,
     pub(super) room: Room,
+    pub(super) holding: Holding,
 }
 
 impl<P: Port> Gathering<P> {
-    pub fn new(port: P, room: Room) -> Self {
-        Self { port, room }
+    /// `clearing`: the thread that finds out what has arrived by the bridge.
+    pub fn new(port: P, room: Room, clearing: Option<Thread>) -> Self {
+        let holding = Holding::new(room.taken.clone(), clearing);
+        Self { port, room, holding }
     }
 
     /// Sets counts right that lost frames have left too high.
@@ -103,13 +108,18 @@ impl Room {
         }
     }
 
-    /// A packet of so many places was taken out of the ring.
+    /// A packet was taken out of the ring.
     #[inline]
-    pub(super) fn give_back(&mut self, source: PortId, places: u16) {
-        self.pending += u64::from(places);
+    pub(super) fn came(&mut self, source: PortId) {
         if let Some(source) = self.sources.get_mut(source.index()) {
             source.came += 1;
         }
+    }
+
+    /// So many places of the ring are the source's no longer.
+    #[inline]
+    pub(super) fn give_back(&mut self, source: PortId, places: u16) {
+        self.pending += u64::from(places);
         add(&self.given_back, source.index(), places.into());
     }
 
@@ -228,7 +238,7 @@ mod tests {
         assert_eq!(done(), 40, "of another port that had the slot");
         set(&taken, 3, out::STEERED, 45);
         for _ in 0..3 {
-            room.give_back(SOURCE, 1);
+            room.came(SOURCE);
         }
         room.forgive(1, true, SOURCE);
         room.forgive(QUIET_NS, true, SOURCE);

@@ -37,7 +37,8 @@ impl<P: Port> Worker<P> {
             queued,
             queues,
             foreign_losses: self.remotes.losses(),
-            held_packets: self.engine.held_packets(),
+            held_packets: self.engine.held_packets()
+                + self.gathering.as_ref().map_or(0, |it| it.holding.packets()),
             held_bytes: self.engine.held_bytes(),
             in_transit_packets: self.peers.in_transit(),
             handed_over: self.peers.handed_over(),

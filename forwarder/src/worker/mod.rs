@@ -2,6 +2,7 @@
 //!
 //! - [`turn`]: the loop itself; receive, queue, send
 //! - [`gathering`]: the receive ring that ports share
+//! - [`holding`]: packets that wait for what went by the bridge before them
 //! - [`switching`]: what happens to one packet
 //! - [`chores`]: what is not done for every frame
 //! - [`transfer`], [`remotes`]: what passes between workers; [`doorbell`]: waking one that sleeps
@@ -27,6 +28,7 @@ mod ended;
 mod gathering;
 pub mod handle;
 mod headers;
+mod holding;
 pub mod idle;
 mod lanes;
 mod look;

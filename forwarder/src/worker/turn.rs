@@ -29,6 +29,8 @@ use super::transfer::Peers;
 const PIECES: usize = 128;
 /// Containers taken from one other worker in a turn.
 const HANDED: usize = 64;
+/// How soon it is looked again whether what went by the bridge has arrived.
+const HELD_LOOK_NS: u64 = 20_000;
 /// How often the worker looks after its house while it is awake.
 pub(super) const CHORES_EVERY_NS: u64 = 1_000_000;
 
@@ -170,6 +172,9 @@ impl<P: Port> Worker<P> {
         if self.gathering.is_some() {
             progress |= self.gather(now_ns);
         }
+        if self.holds() {
+            progress |= self.release_held(now_ns);
+        }
         self.busy_ports = busy_ports;
         self.engine.end_of_turn(now_ns);
         progress |= self.send_backlog(now_ns);
@@ -252,15 +257,19 @@ impl<P: Port> Worker<P> {
         for packet in burst.drain(..) {
             let (ingress, len) = (packet.ingress(), u64::from(packet.len()));
             bytes += len;
+            gathering.room.came(ingress);
+            if let Some(lane) = lanes.get_mut(ingress) {
+                lane.shared.packets += 1;
+                lane.shared.bytes += len;
+                lane.shared.superframes += u64::from(packet.is_superframe());
+            }
+            let Some(packet) = gathering.holding.pass(packet) else { continue };
             gathering.room.give_back(ingress, packet.frames());
             let Some(lane) = lanes.get_mut(ingress) else {
                 // The port was taken out while its frame was on the way.
                 lose_orphan(pool, measure, tap, orphan_losses, now_ns, packet);
                 continue;
             };
-            lane.shared.packets += 1;
-            lane.shared.bytes += len;
-            lane.shared.superframes += u64::from(packet.is_superframe());
             let mut intake =
                 Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
             intake.take(packet);
@@ -268,10 +277,40 @@ impl<P: Port> Worker<P> {
         Some(Handful { packets, bytes })
     }
 
+    /// Whether packets wait for what went by the bridge.
+    #[inline]
+    fn holds(&self) -> bool {
+        self.gathering.as_ref().is_some_and(|gathering| !gathering.holding.is_empty())
+    }
+
+    /// Queues what waited for the bridge and need not any longer. True if anything was.
+    #[cold]
+    fn release_held(&mut self, now_ns: u64) -> bool {
+        let Self { engine, lanes, gathering, pieces, measure, tap, doors, pool, .. } = self;
+        let Some(gathering) = gathering else { return false };
+        let mut any = false;
+        while let Some(packet) = gathering.holding.next() {
+            any = true;
+            let ingress = packet.ingress();
+            gathering.room.give_back(ingress, packet.frames());
+            // Those of a port that goes are taken out before it is.
+            let Some(lane) = lanes.get_mut(ingress) else { continue };
+            let mut intake =
+                Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
+            intake.take(packet);
+        }
+        gathering.room.publish();
+        any
+    }
+
     /// Sends what is queued, as far as rates and devices allow. True if anything was taken.
     fn send_backlog(&mut self, now_ns: u64) -> bool {
         let mut progress = false;
         self.due_ns = self.engine.wakes_at();
+        if self.holds() {
+            // Nobody tells when the bridge has delivered.
+            self.due_ns = earlier(self.due_ns, Some(now_ns + HELD_LOOK_NS));
+        }
         let Self { engine, pool, lanes, peers, remotes, due_ns, measure, tap, .. } = self;
         for egress in engine.backlogged().iter() {
             lanes.tend(egress);

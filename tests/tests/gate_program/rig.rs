@@ -174,6 +174,7 @@ impl Rig {
             shed: world.shed.clone(),
             ways: world.ways.clone(),
             unsettled: world.unsettled,
+            at_bridge: world.at_bridge,
             workers: world.workers.clone(),
             storm: world.storm,
             full: world.full,
@@ -236,12 +237,13 @@ impl Rig {
                 set(&self.taken, 8 * index as usize + SEEN, BOOKS)?;
             }
         }
-        // A source whose last frame the bridge has not delivered yet, or one that steers nothing.
-        let unsettled = u64::from(self.published.unsettled);
-        set(&self.given_back, 8 * usize::from(IN) + home::CLEARED, 0)?;
+        // More of them than the gate waits for.
+        let steered = if self.published.unsettled { 100 } else { 0 };
         set(&self.given_back, 8 * usize::from(IN) + home::DONE, 0)?;
-        set(&self.taken, 8 * usize::from(IN) + out::STEERED, 0)?;
-        set(&self.taken, 8 * usize::from(IN) + out::BRIDGED, unsettled)?;
+        set(&self.taken, 8 * usize::from(IN) + out::STEERED, steered)?;
+        set(&self.taken, 8 * usize::from(IN) + out::CLEARED, 0)?;
+        let bridged = self.published.at_bridge.into();
+        set(&self.taken, 8 * usize::from(IN) + out::BRIDGED, bridged)?;
         let due = if self.published.storm { monotonic_ns()? + HOUR_NS } else { 0 };
         set(&self.taken, 8 * usize::from(IN) + 1, due)
     }

@@ -79,7 +79,8 @@ pub(crate) fn random_world(noise: &mut Noise) -> World {
     let mut world = World {
         storm: noise.one_in(4),
         full: noise.one_in(16),
-        unsettled: noise.one_in(3),
+        unsettled: noise.one_in(4),
+        at_bridge: noise.one_in(4),
         ..World::default()
     };
     for slot in [IN, OUT, THIRD] {

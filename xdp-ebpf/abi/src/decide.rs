@@ -13,7 +13,8 @@
 //! ```
 //!
 //! A frame takes the express lane only if nothing that its source sent is under way by a worker or by
-//! the bridge: so no frame overtakes another of its flow.
+//! the bridge, and its worker holds a frame back for as long as something is under way by the bridge: so
+//! no frame overtakes another of its flow.
 
 use crate::gate::{Frame, GatePort, Method, Storm, Tables, Tag, UNTAGGED};
 use crate::{Counter, FRAME_ROOM, MAX_FRAME_LEN, Verdict};
@@ -103,7 +104,7 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
         if frame.len() as u32 > other.most() && frame.gso_size() == 0 {
             return Decision::of(Counter::PassedBridge);
         }
-        let settled = tables.is_settled(slot);
+        let settled = !tables.is_at_bridge(slot) && tables.is_settled(slot);
         if settled && (other.per_byte == 0 || draws(frame, tables, egress, &other, tag)) {
             let express = Some((method, other.ifindex()));
             return Decision { egress, tag, express, ..Decision::of(Counter::Express) };
@@ -272,6 +273,9 @@ fn steer<F: Frame, T: Tables>(
         return Decision::of(Counter::RxShare);
     }
     shift(frame, &mut verdict, inside, tag);
+    if tables.is_at_bridge(slot) {
+        verdict.flags |= meta_flags::AT_BRIDGE;
+    }
     Decision {
         verdict,
         egress,

@@ -303,6 +303,9 @@ pub mod out {
     pub const BRIDGED: usize = 4;
     /// When the gate last waited for frames at a worker.
     pub const WAITED: usize = 5;
+    /// Of those passed to the bridge, the ones that have left every backlog; written by user space, here
+    /// because the gate reads it for every frame, and the words below are other CPUs' all the time.
+    pub const CLEARED: usize = 6;
 }
 
 /// Words of a slot in the map `GIVEN_BACK`: what has come to its end.
@@ -311,8 +314,6 @@ pub mod home {
     pub const BACK: usize = 0;
     /// Of the steered frames, those that are delivered or lost.
     pub const DONE: usize = 3;
-    /// Of those passed to the bridge, those that have left every backlog.
-    pub const CLEARED: usize = 4;
 }
 
 /// The maps as the decision asks them.
@@ -336,8 +337,10 @@ pub trait Tables {
     fn has_worker(&self, queue: u16) -> bool;
     /// Takes so many places in the queue's ring for the source; false: it has its share.
     fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool;
-    /// Whether nothing that the source sent is still on its way by a worker or by the bridge; waits for
-    /// the last frames at a worker, now and then, if they are few.
+    /// Whether something that the source sent may still be on its way by the bridge.
+    fn is_at_bridge(&self, slot: u16) -> bool;
+    /// Whether nothing that it sent is still on its way by a worker; waits for the last frames there, now
+    /// and then, if they are few.
     fn is_settled(&self, slot: u16) -> bool;
     /// Draws so many bytes on a rated link's cell; false: its worker has to send them, and the cell is
     /// closed.

@@ -125,9 +125,11 @@ pub mod meta_flags {
     pub const GSO: u16 = 1 << 12;
     /// The destination has the group bit (multicast or broadcast).
     pub const MULTICAST: u16 = 1 << 13;
+    /// What the source sent before may still be on its way by the bridge.
+    pub const AT_BRIDGE: u16 = 1 << 14;
 
     /// Names for people, lowest bit first.
-    pub const NAMES: [(u16, &str); 14] = [
+    pub const NAMES: [(u16, &str); 15] = [
         (IPV4, "ipv4"),
         (IPV6, "ipv6"),
         (ARP, "arp"),
@@ -142,6 +144,7 @@ pub mod meta_flags {
         (CSUM_COMPLETED, "csum_completed"),
         (GSO, "gso"),
         (MULTICAST, "multicast"),
+        (AT_BRIDGE, "at_bridge"),
     ];
 }
 

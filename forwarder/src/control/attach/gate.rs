@@ -13,7 +13,7 @@ use aya::programs::links::FdLink;
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
 use weir_abi::gate::{VLAN_WORDS, Vlans, out};
-use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, maps, table};
+use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, gate_flags, maps, table};
 use weir_port::Cells;
 
 use super::{AttachError, Attached, LoadError, MapsError, Mode, Steering, absent_is_fine};
@@ -94,9 +94,7 @@ impl GateMaps {
 
     /// Tells the programs of a port; from here on its own decides about the interface's frames.
     pub fn set_port(&mut self, slot: u16, port: &GatePort, vlans: &Vlans) -> Result<(), MapsError> {
-        if self.differs(slot, port, vlans) {
-            self.hold_express();
-        }
+        self.hold_newly_offloaded(slot, port, vlans);
         let at = usize::from(slot) * VLAN_WORDS;
         for (n, word) in vlans.iter().enumerate() {
             store(&self.vlans, at + n, *word);
@@ -112,24 +110,37 @@ impl GateMaps {
             .map_err(|error| MapsError::Write { name: maps::SLOTS, error })
     }
 
-    fn differs(&self, slot: u16, port: &GatePort, vlans: &Vlans) -> bool {
-        let same = |cells: &Cells, words: &[u64]| {
-            let at = usize::from(slot) * words.len();
-            words.iter().enumerate().all(|(n, word)| {
-                cells.get(at + n).is_some_and(|cell| cell.load(Ordering::Relaxed) == *word)
-            })
-        };
-        !same(&self.ports, &port.words()) || !same(&self.vlans, vlans)
+    /// Where frames went by the bridge until now, and may go by the gate from here on, they have to wait
+    /// for those.
+    fn hold_newly_offloaded(&self, slot: u16, port: &GatePort, vlans: &Vlans) {
+        let word =
+            |cells: &Cells, at: usize| cells.get(at).map_or(0, |cell| cell.load(Ordering::Relaxed));
+        let at = usize::from(slot) * GatePort::WORDS;
+        let before = GatePort::of_words(std::array::from_fn(|n| word(&self.ports, at + n)));
+        if before.ifindex() != port.ifindex() {
+            return self.hold(slot);
+        }
+        let at = usize::from(slot) * VLAN_WORDS;
+        let same_vlans =
+            vlans.iter().enumerate().all(|(n, vlan)| word(&self.vlans, at + n) == *vlan);
+        const LANES: u32 = gate_flags::EXPRESS_FROM | gate_flags::EXPRESS_TO;
+        let same = (before.flags() ^ port.flags()) & !LANES == 0
+            && (before.pvid(), before.way) == (port.pvid(), port.way);
+        if !same || !same_vlans {
+            self.hold_all();
+        }
     }
 
-    /// Keeps all frames from the express lane until what has gone by the bridge so far has arrived: to be
-    /// called before frames that went by the bridge may go by the gate.
-    pub fn hold_express(&self) {
-        for slot in 0..MAX_PORTS as usize {
-            if let Some(bridged) = self.taken.get(slot * STRIDE + out::BRIDGED) {
-                bridged.fetch_add(1, Ordering::Release);
-            }
+    fn hold(&self, slot: u16) {
+        if let Some(bridged) = self.taken.get(usize::from(slot) * STRIDE + out::BRIDGED) {
+            bridged.fetch_add(1, Ordering::Release);
         }
+    }
+
+    /// Keeps frames of all ports until what has gone by the bridge so far has arrived: to be called before
+    /// those that went by the bridge may go by the gate.
+    pub fn hold_all(&self) {
+        (0..MAX_PORTS as u16).for_each(|slot| self.hold(slot));
     }
 
     /// From here on the interface's frames are the bridge's.

@@ -6,7 +6,7 @@
 //! what its sender sent just before.
 //!
 //! Invariant: a source's frames are cleared only if, after they were counted, two rounds of fences have
-//! come back from every CPU. The first is behind what stood in the port's own backlog, and once a CPU
+//! come back from every CPU (or did not within [`LONGEST`]). The first is behind what stood in the port's own backlog, and once a CPU
 //! runs this thread, the soft interrupt that counted them is over. The second is behind what the bridge
 //! has then put into any CPU's backlog, which need not be its own where the receiver spreads what it
 //! gets (RPS).
@@ -14,11 +14,11 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_setaffinity};
-use weir_abi::gate::{home, out};
+use weir_abi::gate::out;
 use weir_abi::{MAX_PORTS, maps};
 use weir_port::{Cells, FenceSocket};
 
@@ -28,18 +28,15 @@ use crate::worker::STRIDE;
 
 /// With nothing to clear, how often it is looked whether there is.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How long a round may take; what has not come back by then is asked for again.
-const ROUND: Duration = Duration::from_millis(200);
-/// In a CPU that this process may not run on, what was there a while ago is gone.
-const UNVISITED: Duration = Duration::from_millis(200);
+/// What stood in a backlog so long ago has left it: a round whose fences have not all come back by then, as
+/// this process may not run on some CPU, or the pair is gone, is over.
+const LONGEST: Duration = Duration::from_millis(200);
 
 /// The maps that tell of it.
 #[derive(Debug)]
 pub(super) struct Words {
     /// `TAKEN`.
     pub(super) out: Cells,
-    /// `GIVEN_BACK`.
-    pub(super) home: Cells,
     /// `FENCES`.
     pub(super) fences: Cells,
 }
@@ -65,6 +62,13 @@ impl Clearing {
     }
 }
 
+impl Clearing {
+    /// To be woken where somebody waits for what it finds out.
+    pub(super) fn thread(&self) -> Option<Thread> {
+        self.thread.as_ref().map(|thread| thread.thread().clone())
+    }
+}
+
 impl Drop for Clearing {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -86,9 +90,11 @@ impl Rounds {
     fn run(&mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             let passed = self.passed();
-            if !passed.is_empty() && self.round() && self.round() {
+            if !passed.is_empty() {
+                self.round();
+                self.round();
                 for (slot, bridged) in passed {
-                    if let Some(cleared) = self.words.home.get(slot * STRIDE + home::CLEARED) {
+                    if let Some(cleared) = self.words.out.get(slot * STRIDE + out::CLEARED) {
                         cleared.store(bridged, Ordering::Release);
                     }
                 }
@@ -104,40 +110,31 @@ impl Rounds {
             |cells: &Cells, at: usize| cells.get(at).map_or(0, |word| word.load(Ordering::Acquire));
         let slots = (0..MAX_PORTS as usize).filter_map(|slot| {
             let bridged = word(&self.words.out, slot * STRIDE + out::BRIDGED);
-            let cleared = word(&self.words.home, slot * STRIDE + home::CLEARED);
+            let cleared = word(&self.words.out, slot * STRIDE + out::CLEARED);
             (bridged != cleared).then_some((slot, bridged))
         });
         slots.collect()
     }
 
-    /// Sends a fence through every CPU's backlog; whether all have come back.
-    fn round(&mut self) -> bool {
+    /// Sends a fence through every CPU's backlog, and waits for all of them.
+    fn round(&mut self) {
         self.round = (self.round + 1) % maps::FENCE_ROUNDS;
-        let Some(come) = self.words.fences.get(self.round as usize) else { return false };
+        let Some(come) = self.words.fences.get(self.round as usize) else { return };
         come.store(0, Ordering::Release);
         let mut sent = 0;
-        let mut unvisited = false;
+        let until = Instant::now() + LONGEST;
         for &cpu in &self.cpus {
             let mut only = CpuSet::new();
             only.set(cpu);
-            if sched_setaffinity(None, &only).is_err() {
-                unvisited = true;
-            } else if self.socket.send(self.round).is_ok() {
-                sent += 1;
-            } else {
-                return false;
+            let visits = sched_setaffinity(None, &only).is_ok();
+            // One that cannot be sent is never seen to come.
+            sent += 1;
+            if visits && let Err(error) = self.socket.send(self.round) {
+                tracing::trace!(%error, cpu, "no fence");
             }
         }
-        let until = Instant::now() + ROUND;
-        while come.load(Ordering::Acquire) < sent {
-            if Instant::now() > until {
-                return false;
-            }
+        while come.load(Ordering::Acquire) < sent && Instant::now() < until {
             thread::park_timeout(Duration::from_micros(50));
         }
-        if unvisited {
-            thread::park_timeout(UNVISITED);
-        }
-        true
     }
 }

@@ -138,6 +138,10 @@ impl Forwarder {
     pub async fn open_gate(&mut self) -> Result<(), GateError> {
         let pair = &self.gate.pair;
         let (netns, inner) = (pair.netns().clone(), pair.inner().clone());
+        let fence = self.steering.attach_fence(&pair.outer().name)?;
+        let maps = self.steering.gate();
+        let words = Words { out: maps.room().0, fences: maps.fences() };
+        let clearing = Clearing::start(&netns, inner.ifindex, words)?;
         for worker in 0..self.workers.count() {
             let queue = worker as u32;
             let config = XskConfig {
@@ -157,16 +161,13 @@ impl Forwarder {
             }
             let (taken, given_back) = maps.room();
             let room = Room::new(taken, given_back, worker);
-            self.workers.gather(worker, Some(Gathering::new(port, room))).await?;
+            self.workers
+                .gather(worker, Some(Gathering::new(port, room, clearing.thread())))
+                .await?;
         }
         let steering = &mut self.steering;
         let [behind, catch_all] =
             netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name))??;
-        let fence = steering.attach_fence(&self.gate.pair.outer().name)?;
-        let maps = steering.gate();
-        let (out, home) = maps.room();
-        let words = Words { out, home, fences: maps.fences() };
-        let clearing = Clearing::start(&netns, inner.ifindex, words)?;
         self.gate.behind = Some(Behind { _clearing: clearing, _links: [behind, catch_all, fence] });
         Ok(())
     }

@@ -42,7 +42,7 @@ impl Forwarder {
                 | Change::PortRemoved { ifindex }
                 | Change::VlansChanged { ifindex } => self.mirror_port(ifindex, state),
                 Change::AddressMoved { address, .. } => {
-                    self.steering.gate().hold_express();
+                    self.steering.gate().hold_all();
                     self.mirror_address(&address);
                 }
                 Change::AddressAdded { address, .. } | Change::AddressChanged { address, .. } => {

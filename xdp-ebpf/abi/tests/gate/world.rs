@@ -44,8 +44,9 @@ pub(crate) struct World {
     /// The limits have been reached.
     pub(crate) storm: bool,
     pub(crate) full: bool,
-    /// Something of the source is under way by another lane.
+    /// Something of the source is under way by a worker; by the bridge.
     pub(crate) unsettled: bool,
+    pub(crate) at_bridge: bool,
     /// Rated links, and whether a frame may go there now.
     pub(crate) rated: BTreeMap<u16, bool>,
     /// What was asked for.
@@ -144,6 +145,9 @@ impl Tables for World {
             self.asked.room.borrow_mut().push((slot, queue, places));
         }
         !self.full
+    }
+    fn is_at_bridge(&self, _slot: u16) -> bool {
+        self.at_bridge
     }
     fn is_settled(&self, _slot: u16) -> bool {
         !self.unsettled

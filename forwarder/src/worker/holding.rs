@@ -1,0 +1,108 @@
+//! Packets that wait in front of their queues, because what their source sent before them is still on its
+//! way by the bridge: they would overtake it.
+//!
+//! Invariant: of each source in the order in which they came; whoever waits keeps its places in the ring, so
+//! that a source never has more here than the gate grants it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::Ordering;
+use std::thread::Thread;
+
+use weir_abi::gate::out;
+use weir_abi::meta_flags;
+use weir_core::PortId;
+use weir_port::{Cells, Packet};
+
+use super::gathering::STRIDE;
+
+#[derive(Debug)]
+pub(super) struct Holding {
+    /// The map `TAKEN`.
+    out: Cells,
+    /// Sends fences through the backlogs, and is told when somebody waits for them.
+    clearing: Option<Thread>,
+    waiting: BTreeMap<PortId, VecDeque<Held>>,
+    packets: u64,
+}
+
+/// A packet, and how many of its source's frames must have left the backlogs before.
+#[derive(Debug)]
+struct Held {
+    bridged: u64,
+    packet: Packet,
+}
+
+impl Holding {
+    pub(super) fn new(out: Cells, clearing: Option<Thread>) -> Self {
+        Self { out, clearing, waiting: BTreeMap::new(), packets: 0 }
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// Gives the packet back, unless it has to wait.
+    #[inline]
+    pub(super) fn pass(&mut self, packet: Packet) -> Option<Packet> {
+        let at_bridge = packet.has(meta_flags::AT_BRIDGE);
+        if !at_bridge && (self.waiting.is_empty() || !self.waiting.contains_key(&packet.ingress()))
+        {
+            return Some(packet);
+        }
+        self.hold(packet)
+    }
+
+    #[cold]
+    fn hold(&mut self, packet: Packet) -> Option<Packet> {
+        let source = packet.ingress();
+        let (bridged, cleared) = self.words(source);
+        if bridged == cleared && !self.waiting.contains_key(&source) {
+            return Some(packet);
+        }
+        if let Some(thread) = self.clearing.as_ref().filter(|_| self.waiting.is_empty()) {
+            thread.unpark();
+        }
+        self.waiting.entry(source).or_default().push_back(Held { bridged, packet });
+        self.packets += 1;
+        None
+    }
+
+    /// The next packet that need not wait any longer.
+    pub(super) fn next(&mut self) -> Option<Packet> {
+        let may_go = |(source, queue): (&PortId, &VecDeque<Held>)| {
+            let (_, cleared) = self.words(*source);
+            let first = queue.front()?;
+            // Both only ever rise.
+            (first.bridged.wrapping_sub(cleared).cast_signed() <= 0).then_some(*source)
+        };
+        let source = self.waiting.iter().find_map(may_go)?;
+        self.take(source)
+    }
+
+    /// The next packet of a source that goes away.
+    pub(super) fn take(&mut self, source: PortId) -> Option<Packet> {
+        let queue = self.waiting.get_mut(&source)?;
+        let held = queue.pop_front();
+        if queue.is_empty() {
+            self.waiting.remove(&source);
+        }
+        let held = held?;
+        self.packets -= 1;
+        Some(held.packet)
+    }
+
+    /// Frames of the source that were passed to the bridge, and those of them that have left every backlog.
+    fn words(&self, source: PortId) -> (u64, u64) {
+        let word = |n: usize| {
+            let cell = self.out.get(source.index() * STRIDE + n);
+            cell.map_or(0, |cell| cell.load(Ordering::Acquire))
+        };
+        let bridged = word(out::BRIDGED);
+        (bridged, word(out::CLEARED))
+    }
+}

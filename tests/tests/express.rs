@@ -1,0 +1,155 @@
+//! The express lane: frames that nothing schedules stay in the kernel, and whatever lane a frame takes,
+//! it arrives once and in its order.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use system_tests::bed::{FAMILIES, Family};
+use system_tests::drive::{everybody_talks, largest_frames, ping_all};
+use system_tests::gate::{self, SOON};
+use system_tests::traffic::{Pace, Sink, Source, ping};
+use system_tests::wait::wait_ok;
+use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, root_or_skip};
+
+/// weir on the bed's bridge, which chooses the lanes by itself.
+fn start(bed: &Bed) -> Result<Weir> {
+    let weir = gate::start_with(bed, &WeirSpec::bridge())?;
+    for port in bed.ports() {
+        set_lane(&weir, &port, "auto")?;
+    }
+    Ok(weir)
+}
+
+fn set_lane(weir: &Weir, port: &str, lane: &str) -> Result<()> {
+    weir.patch(&json!({ "ports": { port: { "lane": lane } } })).map(drop)
+}
+
+fn express(stats: &Value) -> u64 {
+    stats["ledger"]["express"].as_u64().unwrap_or(0)
+}
+
+/// Waits until the gate hands over what two guests say to each other.
+fn wait_express(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
+    let what = format!("frames between {} and {} by the express lane", one.port, two.port);
+    wait_ok(SOON, &what, || {
+        let before = express(&weir.stats()?);
+        ping(&one.ns, two.addr(Family::V4), 1)?;
+        let after = express(&weir.stats()?);
+        ensure!(after >= before + 2, "{before} before, {after} after a ping");
+        Ok(())
+    })
+}
+
+#[test]
+fn what_nothing_schedules_stays_in_the_kernel() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let weir = start(&bed)?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_express(&weir, one, two)?;
+    wait_express(&weir, one, &bed.uplink)?;
+    for (from, to) in [(one, two), (one, &bed.uplink), (&bed.uplink, two)] {
+        for family in FAMILIES {
+            let before = express(&weir.assert_ledger()?);
+            let sink = Sink::start(&to.ns, to.socket(family, 4000))?;
+            let source =
+                Source { count: 5000, pace: Pace::Rate(20_000), ..Source::to(sink.addr()) };
+            let sent = source.send(&from.ns)?;
+            sink.wait_for(sent.frames, SOON)?;
+            let got = sink.finish()?;
+            ensure!((got.frames, got.duplicates, got.reordered) == (5000, 0, 0), "{got:?}");
+            let stats = weir.assert_ledger()?;
+            ensure!(express(&stats) - before >= 5000, "{stats:#}");
+        }
+    }
+    ping_all(&bed)?;
+    everybody_talks(&bed)?;
+    largest_frames(&bed)?;
+    let stats = weir.assert_ledger()?;
+    ensure!(stats["ledger"]["lost"] == 0, "{stats:#}");
+    let (all, express) = (stats["ledger"]["delivered"].as_u64().unwrap_or(0), express(&stats));
+    ensure!(10 * express > 9 * all, "{express} of {all}");
+    weir.stop()
+}
+
+/// What a flow of a test has sent, and what must not be said of it.
+fn flow_while(
+    weir: &Weir,
+    (from, to): (&Guest, &Guest),
+    rate: u64,
+    mut disturb: impl FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    let sink = Sink::start_on(&to.ns, to.socket(Family::V4, 4000), Some(1))?;
+    let source = Source { pace: Pace::Rate(rate), core: Some(0), ..Source::to(sink.addr()) };
+    let sending = source.start(&from.ns)?;
+    let until = Instant::now() + Duration::from_secs(5);
+    let mut round = 0;
+    while Instant::now() < until {
+        disturb(round)?;
+        round += 1;
+    }
+    let sent = sending.stop()?;
+    // A worker that is kept from its core loses what has no room, by name; nothing else is lost.
+    let lost = || Ok::<_, anyhow::Error>(weir.stats()?["ledger"]["lost"].as_u64().unwrap_or(0));
+    let what = format!("{round} rounds, {sent:?} to have come");
+    let came = wait_ok(SOON, &what, || {
+        let (came, lost) = (sink.so_far(), lost()?);
+        ensure!(came + lost == sent.frames, "{came} came, {lost} were lost");
+        Ok(())
+    });
+    let got = sink.finish()?;
+    let stats = weir.assert_ledger()?;
+    came.with_context(|| format!("{stats:#}"))?;
+    let (twice, late) = (got.duplicates, got.reordered);
+    ensure!((twice, late) == (0, 0), "{round} rounds: {twice} twice, {late} late\n{stats:#}");
+    Ok(())
+}
+
+#[test]
+fn no_frame_overtakes_another_when_the_lane_is_changed() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let weir = start(&bed)?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_express(&weir, one, two)?;
+    let before = weir.stats()?;
+    flow_while(&weir, (one, two), 5_000, |round| {
+        set_lane(&weir, &one.port, if round % 2 == 0 { "scheduled" } else { "auto" })
+    })?;
+    let after = weir.stats()?;
+    let scheduled =
+        |stats: &Value| stats["ledger"]["delivered"].as_u64().unwrap_or(0) - express(stats);
+    ensure!(express(&after) > express(&before) + 1000, "{after:#}");
+    ensure!(scheduled(&after) > scheduled(&before) + 1000, "{after:#}");
+    weir.stop()
+}
+
+/// The bridge forgets a station again and again, floods what is for it, and learns it anew.
+#[test]
+fn no_frame_overtakes_another_when_the_bridge_learns() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let weir = start(&bed)?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_express(&weir, one, two)?;
+    let passed = |stats: &Value| stats["ledger"]["passed"].as_u64().unwrap_or(0);
+    let rose = |what: &str, of: &dyn Fn(&Value) -> u64| {
+        let before = of(&weir.stats()?);
+        wait_ok(SOON, what, || {
+            ensure!(of(&weir.stats()?) > before + 10);
+            Ok(())
+        })
+    };
+    let mut forgotten = 0;
+    flow_while(&weir, (one, two), 5_000, |_| {
+        rose("the express lane", &express)?;
+        let forget = format!("fdb del {} dev {} master", two.mac_text(), two.port);
+        bed.host.bridge(&forget)?;
+        rose("the bridge", &passed)?;
+        ping(&two.ns, one.addr(Family::V4), 1)?;
+        forgotten += 1;
+        Ok(())
+    })?;
+    ensure!(forgotten > 10, "forgotten {forgotten} times");
+    weir.stop()
+}
