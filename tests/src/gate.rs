@@ -1,5 +1,5 @@
-//! What tests of the gate share: ports whose frames are steered, what was passed to the bridge, and
-//! marked frames that are counted where they come.
+//! What tests of the gate share: what it is told of a port, ports whose frames are steered, what was
+//! passed to the bridge, and marked frames that are counted where they come.
 //!
 //! Invariant: nothing here judges by time; what takes effect in its own time is waited for.
 
@@ -10,8 +10,11 @@ use crate::traffic::ping;
 use crate::traffic::raw::{self, RawSocket};
 use crate::wait::wait_ok;
 use crate::{Bed, BedSpec, Guest, Weir, WeirSpec};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use aya::maps::{Array, Map, MapData, MapInfo};
+use aya::programs::{SchedClassifier, TcAttachType};
 use std::time::Duration;
+use weir_abi::{GatePort, maps};
 
 pub const SOON: Duration = Duration::from_secs(10);
 
@@ -40,6 +43,28 @@ pub fn filters_vlans() -> Result<bool> {
 }
 
 pub const NO_VLANS: &str = "this kernel's bridge has no VLAN filtering";
+
+/// What the gate is told of a port, as it stands in the kernel.
+pub fn told(bed: &Bed, port: &str) -> Result<GatePort> {
+    let ifindex = bed.host.ifindex(port)?;
+    let (_, programs) =
+        bed.host.run(|| Ok(SchedClassifier::query_tcx(port, TcAttachType::Ingress)?))?;
+    let gate = programs.first().with_context(|| format!("no program at {port}"))?;
+    let of_gate = gate.map_ids()?.unwrap_or_default();
+    let ports = of_gate.into_iter().find(|id| {
+        MapInfo::from_id(*id).is_ok_and(|map| map.name_as_str() == Some(maps::GATE_PORTS))
+    });
+    let ports = MapData::from_id(ports.context("the program has no ports")?)?;
+    let ports: Array<_, [u64; GatePort::WORDS]> = Array::try_from(Map::Array(ports))?;
+    for words in ports.iter() {
+        let [identity, numbers, storm, way, most, per_byte, ..] = words?;
+        let told = GatePort::of_words([identity, numbers, storm, way, most, per_byte]);
+        if told.ifindex() == ifindex {
+            return Ok(told);
+        }
+    }
+    bail!("the gate is told nothing of {port}")
+}
 
 /// Frames of a port that the gate gave to a worker, and the worker received.
 pub fn steered(weir: &Weir, port: &str) -> Result<u64> {

@@ -14,6 +14,9 @@ pub struct WeirSpec {
     pub idle: &'static str,
     /// Attach mode of every port.
     pub mode: &'static str,
+    /// Lane of every port whose lines do not name one. Empty: nothing is said of it, for binaries from
+    /// before there were lanes.
+    pub lane: &'static str,
     /// The workers' cores; none leaves the choice to weir.
     pub workers: Vec<usize>,
     /// Further lines of `[forwarder]`; lines of `[container]` and of `[scheduler]`.
@@ -36,6 +39,7 @@ impl Default for WeirSpec {
             takes_bridge: false,
             idle: "adaptive",
             mode: "gate",
+            lane: "scheduled",
             workers: vec![1],
             forwarder: String::new(),
             container: String::new(),
@@ -62,6 +66,11 @@ impl WeirSpec {
     #[must_use]
     pub fn mode(self, mode: &'static str) -> Self {
         Self { mode, ..self }
+    }
+
+    #[must_use]
+    pub fn lane(self, lane: &'static str) -> Self {
+        Self { lane, ..self }
     }
 
     #[must_use]
@@ -138,7 +147,18 @@ impl WeirSpec {
                 "[[port]]\nname = \"{port}\"\nrole = \"{role}\"\nmode = \"{}\"\n",
                 self.mode
             );
-            for (_, lines) in self.ports.iter().filter(|(name, _)| *name == port) {
+            let own: Vec<&str> = self
+                .ports
+                .iter()
+                .filter(|(name, _)| *name == port)
+                .map(|(_, lines)| lines.as_str())
+                .collect();
+            let names_lane =
+                |lines: &str| lines.lines().any(|line| line.trim_start().starts_with("lane "));
+            if !self.lane.is_empty() && !own.iter().any(|lines| names_lane(lines)) {
+                let _ = writeln!(text, "lane = \"{}\"", self.lane);
+            }
+            for lines in own {
                 add_lines(&mut text, lines);
             }
         }
@@ -164,6 +184,9 @@ impl WeirSpec {
             .map(str::to_owned)
             .into();
             words.extend(["--control".to_owned(), path(socket)]);
+            if !self.lane.is_empty() {
+                words.extend(["--lane", self.lane].map(str::to_owned));
+            }
             words.extend(
                 self.workers.iter().flat_map(|core| ["--worker".to_owned(), core.to_string()]),
             );

@@ -26,12 +26,13 @@ fn ports_are_added_changed_and_deleted_by_command() -> Result<()> {
     ping_all(&bed)?;
     let three = bed.add_guest()?;
     bed.learn_neighbours()?;
-    weir.cli_ok(&bed, "port add v3 --role vif --weight 2 --max-rate 300Mbit")?;
+    weir.cli_ok(&bed, "port add v3 --role vif --weight 2 --max-rate 300Mbit --lane scheduled")?;
     weir.wait_port("v3", &["up"])?;
     reachable(bed.guest(three)?, &bed.uplink, SOON)?;
     let config = weir.config()?;
     same(&config, "/ports/v3/weight", &json!(2))?;
     same(&config, "/ports/v3/max-rate", &json!("300Mbit"))?;
+    same(&config, "/ports/v3/lane", &json!("scheduled"))?;
     same(&config, "/ports/v1/weight", &json!(1))?;
 
     weir.cli_ok(&bed, "port set v3 --weight 5 --max-rate none --min-rate 10Mbit --burst 128KiB")?;
@@ -47,7 +48,7 @@ fn ports_are_added_changed_and_deleted_by_command() -> Result<()> {
     same(&weir.config()?, "/ports/v3", &Value::Null)?;
     ensure!(!bed.host.is_attached("v3")?, "its program is still there");
     // Again under the same name: nothing of it was left.
-    weir.cli_ok(&bed, "port add v3")?;
+    weir.cli_ok(&bed, "port add v3 --lane scheduled")?;
     weir.wait_port("v3", &["up"])?;
     same(&weir.config()?, "/ports/v3/weight", &json!(1))?;
     reachable(bed.guest(three)?, bed.guest(0)?, SOON)?;
@@ -65,7 +66,7 @@ fn ports_are_added_changed_and_deleted_by_document() -> Result<()> {
     let three = bed.add_guest()?;
     let config = weir.patch(&json!({
         "scheduler": {"policy": "wrr"},
-        "ports": {"v3": {"role": "vif", "weight": 9}, "v1": {"weight": 3}}
+        "ports": {"v3": {"role": "vif", "weight": 9, "lane": "scheduled"}, "v1": {"weight": 3}}
     }))?;
     same(&config, "/ports/v3/weight", &json!(9))?;
     same(&config, "/ports/v1/weight", &json!(3))?;
@@ -105,6 +106,7 @@ fn what_is_refused_changes_nothing_and_says_why() -> Result<()> {
         (json!({"ports": {"v1": {"weight": 0}}}), "weight"),
         (json!({"ports": {"v1": {"weight": 1001}}}), "weight"),
         (json!({"ports": {"v1": {"weight": "heavy"}}}), "weight"),
+        (json!({"ports": {"v1": {"lane": "express"}}}), "lane"),
         (json!({"ports": {"v1": {"colour": 3}}}), "colour"),
         (json!({"ports": {"v1": {"burst": "1KiB"}}}), "burst"),
         (json!({"scheduler": {"policy": "lottery"}}), "lottery"),

@@ -2,48 +2,15 @@
 //! both follow what guests change.
 
 use anyhow::{Context, Result, ensure};
-use aya::maps::{Array, Map, MapData};
-use aya::programs::loaded_programs;
 use serde_json::{Value, json};
 use system_tests::bed::GUEST_IF;
 use system_tests::drive::ping_all;
 use system_tests::gate;
 use system_tests::observer::attach;
 use system_tests::wait::wait_ok;
-use system_tests::{Bed, BedSpec, Weir, root_or_skip};
-use weir_abi::{GatePort, Method, maps};
+use system_tests::{BedSpec, Weir, root_or_skip};
+use weir_abi::{GatePort, Method};
 use weir_port::rawprog::{Action, Hook, Program};
-
-/// What the gate is told of its ports, by slot.
-struct Told(Array<MapData, [u64; GatePort::WORDS]>);
-
-impl Told {
-    fn at(bed: &Bed, port: &str) -> Result<Self> {
-        let attached = bed.host.tcx_programs(port)?;
-        let programs =
-            loaded_programs().flatten().filter(|program| attached.contains(&program.id()));
-        for id in programs.filter_map(|program| program.map_ids().ok()?).flatten() {
-            let map = MapData::from_id(id)?;
-            if map.info()?.name_as_str() == Some(maps::GATE_PORTS) {
-                return Ok(Self(Array::try_from(Map::Array(map))?));
-            }
-        }
-        anyhow::bail!("no program at {port} has a map of that name")
-    }
-
-    /// What it is told of an interface of the host.
-    fn port(&self, bed: &Bed, name: &str) -> Result<GatePort> {
-        let ifindex = bed.host.ifindex(name)?;
-        for words in self.0.iter() {
-            let [identity, numbers, storm, way, most, rate, ..] = words?;
-            let port = GatePort::of_words([identity, numbers, storm, way, most, rate]);
-            if port.ifindex() == ifindex {
-                return Ok(port);
-            }
-        }
-        anyhow::bail!("the gate does not know {name}")
-    }
-}
 
 /// `express` and `express_remark` of a port.
 fn listed(weir: &Weir, name: &str) -> Result<[Value; 2]> {
@@ -58,11 +25,10 @@ fn the_gate_follows_what_guests_change() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).bridge().build()?;
     let weir = gate::start(&bed)?;
-    let told = Told::at(&bed, &bed.guest(0)?.port)?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     let is = |name: &str, listing: [Value; 2], (by, mac, most): (Method, u64, u32)| {
         wait_ok(gate::SOON, &format!("{name} to be reached by {listing:?}"), || {
-            let (says, port) = (listed(&weir, name)?, told.port(&bed, name)?);
+            let (says, port) = (listed(&weir, name)?, gate::told(&bed, name)?);
             ensure!(says == listing, "{says:?}");
             let wanted = GatePort::default().with_way(by, mac, most);
             ensure!((port.way, port.most) == (wanted.way, wanted.most), "{port:x?}");

@@ -82,7 +82,7 @@ enum Task {
         long_about = "Builds release and measures weir against its peers, interleaved over \
         several rounds on one bed; prints medians and the medians of per-round ratios.\n\
         Everything after `bench` goes to weir-bench: [udp|live|latency|tcp|all] [--rounds N] \
-        [--seconds S] [--json FILE].\n\
+        [--seconds S] [--lane auto|scheduled] [--json FILE].\n\
         `bench isolate CASE` measures what one VM gets on a contended link whatever the others do, \
         against a bridge with HTB: shares, e6, polite, polite-paced, tcp, connections, release, \
         overload, capacity (with --against PATH), or all.\n\

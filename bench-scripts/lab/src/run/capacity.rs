@@ -59,7 +59,7 @@ pub(super) fn cells<'s>(scales: impl Iterator<Item = &'s Scale> + Clone) -> Resu
     asked.into_iter().filter(|(_, _, asked)| *asked).map(cell).collect()
 }
 
-/// As it is without any wish.
+/// As it is without any wish, but that its worker has every frame: what that can do is asked.
 fn weir() -> Peer {
     Peer {
         name: "weir".to_owned(),
@@ -67,6 +67,7 @@ fn weir() -> Peer {
         kind: PeerKind::Weir,
         idle: None,
         mode: None,
+        lane: Some("scheduled".to_owned()),
         container: String::new(),
         scheduler: String::new(),
     }

@@ -75,6 +75,8 @@ pub struct Peer {
     pub idle: Option<String>,
     /// weir: attach mode of every port.
     pub mode: Option<String>,
+    /// weir: by which way frames go, `auto` or `scheduled`; has to be said.
+    pub lane: Option<String>,
     /// weir: lines of `[container]` and `[scheduler]`.
     #[serde(default)]
     pub container: String,

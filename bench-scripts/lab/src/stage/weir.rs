@@ -23,6 +23,9 @@ pub(super) fn spec(peer: &Peer, scene: &Scene) -> Result<WeirSpec> {
     if let Some(mode) = &peer.mode {
         spec = spec.mode(one_of("mode", mode, &["gate", "native"])?);
     }
+    if let Some(lane) = &peer.lane {
+        spec = spec.lane(one_of("lane", lane, &["scheduled", "auto"])?);
+    }
     if !peer.container.is_empty() {
         spec = spec.container(&peer.container);
     }
@@ -77,14 +80,15 @@ mod tests {
     #[test]
     fn promises_become_lines_of_ports() {
         let peer = toml::from_str(
-            "name = 'it'\nkind = 'weir'\nidle = 'spin'\nmode = 'native'\nscheduler = 'policy = \"fifo\"'",
+            "name = 'it'\nkind = 'weir'\nidle = 'spin'\nmode = 'native'\nlane = 'auto'\nscheduler = 'policy = \"fifo\"'",
         )
         .unwrap();
         let scene = scene(
             "vms = 3\nlink = 100.5\nvm = [{ number = 1, weight = 4, min = 2.5 }, { number = 3, max = 33.3333333 }]",
         );
         let spec = spec(&peer, &scene).unwrap();
-        assert_eq!((spec.idle, spec.mode, &spec.workers[..]), ("spin", "native", &[1][..]));
+        assert_eq!((spec.idle, spec.mode, spec.lane), ("spin", "native", "auto"));
+        assert_eq!(spec.workers, [1]);
         assert_eq!((&spec.container[..], &spec.scheduler[..]), ("", "policy = \"fifo\"\n"));
         let ports: Vec<String> =
             spec.ports.iter().map(|(name, lines)| format!("{name}\n{lines}")).collect();
@@ -106,6 +110,9 @@ mod tests {
         let peer = toml::from_str("name = 'it'\nkind = 'weir'\nidle = 'lazy'").unwrap();
         let error = spec(&peer, &scene("vms = 1")).unwrap_err();
         insta::assert_snapshot!(error, @r#"idle = "lazy" is not known; valid: spin, adaptive, sleep"#);
+        let peer = toml::from_str("name = 'it'\nkind = 'weir'\nlane = 'express'").unwrap();
+        let error = spec(&peer, &scene("vms = 1")).unwrap_err();
+        insta::assert_snapshot!(error, @r#"lane = "express" is not known; valid: scheduled, auto"#);
     }
 
     #[test]

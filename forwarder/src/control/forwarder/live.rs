@@ -134,17 +134,23 @@ impl Forwarder {
         for name in &changes.removed {
             self.remove(name).await;
         }
-        for entry in self.roster.entries_mut() {
-            entry.plan = self.plan.port_named(&entry.plan.name);
-        }
+        self.hand_out_plan();
         if let Err(error) = self.reshape(scheduler).await {
             // It answered a moment ago. The ports follow the plan at the next comparison.
             self.plan = old;
+            self.hand_out_plan();
             let _ = self.reshape(scheduler.map(|_| before)).await;
             return Err(error.into());
         }
         self.tell_gate_of(&differences);
         Ok(differences)
+    }
+
+    /// Each port has its part of the plan.
+    fn hand_out_plan(&mut self) {
+        for entry in self.roster.entries_mut() {
+            entry.plan = self.plan.port_named(&entry.plan.name);
+        }
     }
 
     /// What the gate itself keeps of the promises.

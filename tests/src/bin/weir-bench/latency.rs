@@ -17,7 +17,7 @@ const RATE: u64 = 50_000;
 const PAYLOAD: usize = 22;
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
-    let peers = plan.peers(&[Peer::Weir { idle: "spin", mode: "auto" }, Peer::Bridge, Peer::Floor]);
+    let peers = plan.peers(&[plan.weir("spin", "auto"), Peer::Bridge, Peer::Floor]);
     for round in 1..=plan.rounds {
         for &peer in &peers {
             let rig = Rig::new(peer, 1)?;

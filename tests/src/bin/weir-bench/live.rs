@@ -32,8 +32,7 @@ const WARM_UP: Duration = Duration::from_millis(500);
 const CALL: std::ops::RangeInclusive<u64> = 2_000..=20_000;
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
-    let peers =
-        plan.peers(&[Peer::Weir { idle: "spin", mode: "native" }, Peer::Bare, Peer::Redirect]);
+    let peers = plan.peers(&[plan.weir("spin", "native"), Peer::Bare, Peer::Redirect]);
     for round in 1..=plan.rounds {
         for &peer in &peers {
             let rig = Rig::new(peer, 1)?;

@@ -18,7 +18,7 @@ use clap::{Parser, ValueEnum};
 use report::Report;
 use rig::Peer;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 /// Measures weir against its peers, interleaved over several rounds
@@ -49,6 +49,10 @@ struct Args {
     /// How weir's worker waits in `isolate`: spin, adaptive, sleep
     #[arg(long, default_value = "adaptive", value_parser = ["spin", "adaptive", "sleep"])]
     idle: String,
+    /// By which way weir's frames go: scheduled (a worker schedules and measures each) or auto (the
+    /// gate hands on what needs no scheduling)
+    #[arg(long, default_value = "scheduled", value_parser = ["auto", "scheduled"])]
+    lane: String,
     /// Another binary of weir as one more peer, `other`, of `udp`, `tcp` and `isolate capacity`
     #[arg(long, value_name = "PATH")]
     against: Option<PathBuf>,
@@ -77,14 +81,23 @@ enum What {
     All,
 }
 
+/// Another binary of weir.
+#[derive(Clone, Copy)]
+struct Against {
+    binary: &'static Path,
+    /// Empty: it is from before there were lanes, and a worker has every frame.
+    lane: &'static str,
+}
+
 /// What every measurement is told.
 pub(crate) struct Plan {
     rounds: u32,
     time: Duration,
     /// Empty: all.
     only: Vec<String>,
-    against: Option<&'static Path>,
+    against: Option<Against>,
     idle: &'static str,
+    lane: &'static str,
 }
 
 impl Plan {
@@ -93,10 +106,15 @@ impl Plan {
         all.iter().filter(|peer| self.wants(peer.name())).copied().collect()
     }
 
+    fn weir(&self, idle: &'static str, mode: &'static str) -> Peer {
+        Peer::Weir { idle, mode, lane: self.lane }
+    }
+
     /// weir, the other binary where one is given, and these.
     fn weirs_and(&self, idle: &'static str, mode: &'static str, others: &[Peer]) -> Vec<Peer> {
-        let other = self.against.map(|binary| Peer::Other { binary, idle, mode });
-        let weir = [Peer::Weir { idle, mode }];
+        let other =
+            self.against.map(|Against { binary, lane }| Peer::Other { binary, idle, mode, lane });
+        let weir = [self.weir(idle, mode)];
         let all: Vec<Peer> = weir.into_iter().chain(other).chain(others.iter().copied()).collect();
         self.peers(&all)
     }
@@ -127,20 +145,22 @@ fn run(args: &Args) -> Result<()> {
         args.case.is_none() || matches!(args.what, What::Isolate | What::Measure),
         "only `isolate` and `measure` have cases to choose from"
     );
-    if let Some(path) = &args.against {
-        ensure!(path.exists(), "there is no {}", path.display());
-    }
+    let lane = if args.lane == "auto" { "auto" } else { "scheduled" };
+    ensure!(
+        lane == "scheduled" || args.what != What::Measure,
+        "`measure` is about what a worker measures: it takes no `--lane auto`"
+    );
     let plan = Plan {
         rounds: args.rounds.max(1),
         time: Duration::from_secs(args.seconds.max(1)),
         only: args.only.clone(),
-        // Once for the process: peers are plain values.
-        against: args.against.clone().map(|path| &*Box::leak(path.into_boxed_path())),
+        against: args.against.as_deref().map(|path| against(path, lane)).transpose()?,
         idle: match args.idle.as_str() {
             "spin" => "spin",
             "sleep" => "sleep",
             _ => "adaptive",
         },
+        lane,
     };
     let mut report = Report::default();
     let wants = |what| args.what == what || args.what == What::All;
@@ -175,6 +195,17 @@ fn run(args: &Args) -> Result<()> {
         println!("samples: {}", file.display());
     }
     Ok(())
+}
+
+/// Another binary, which may be older than the lane that is asked for.
+fn against(path: &Path, lane: &'static str) -> Result<Against> {
+    ensure!(path.exists(), "there is no {}", path.display());
+    let help = Command::new(path).args(["run", "--help"]).output();
+    let help = help.with_context(|| format!("cannot start {}", path.display()))?;
+    let knows_lanes = String::from_utf8_lossy(&help.stdout).contains("--lane");
+    // Once for the process: peers are plain values.
+    let binary = Box::leak(path.to_path_buf().into_boxed_path());
+    Ok(Against { binary, lane: if knows_lanes { lane } else { "" } })
 }
 
 /// The case of this name, or `all`.

@@ -24,8 +24,9 @@ pub(crate) enum Peer {
     Weir {
         idle: &'static str,
         mode: &'static str,
+        lane: &'static str,
     },
-    /// The same with everything measured that can be, or nothing.
+    /// The same with everything measured that can be, or nothing; a worker has every frame.
     Measured {
         idle: &'static str,
         mode: &'static str,
@@ -37,6 +38,7 @@ pub(crate) enum Peer {
         binary: &'static Path,
         idle: &'static str,
         mode: &'static str,
+        lane: &'static str,
     },
     Bridge,
     /// A bare AF_XDP loop in native mode, without any policy.
@@ -79,18 +81,19 @@ impl Rig {
             _ => spec.build()?,
         };
         let weir = match peer {
-            Peer::Weir { idle, mode } => {
+            Peer::Weir { idle, mode, lane } => {
                 let spec = WeirSpec::default().workers(&[WORKER]).idle(idle).mode(mode);
-                Some(Weir::start(&bed, &spec)?)
+                Some(Weir::start(&bed, &spec.lane(lane))?)
             }
             Peer::Measured { idle, mode, flows } => {
                 let lines = format!("latency = {}\nflows = {flows}", flows > 0);
                 let spec = WeirSpec::default().workers(&[WORKER]).idle(idle).mode(mode);
                 Some(Weir::start(&bed, &spec.measure(&lines))?)
             }
-            Peer::Other { binary, idle, mode } => {
+            Peer::Other { binary, idle, mode, lane } => {
                 let spec = WeirSpec::default().workers(&[WORKER]).idle(idle).mode(mode);
-                Some(Weir::start(&bed, &WeirSpec { binary: Some(binary.to_path_buf()), ..spec })?)
+                let binary = Some(binary.to_path_buf());
+                Some(Weir::start(&bed, &WeirSpec { binary, lane, ..spec })?)
             }
             _ => None,
         };

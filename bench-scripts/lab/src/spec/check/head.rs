@@ -11,6 +11,7 @@ use crate::spec::{Effort, Experiment, Peer, PeerKind};
 const PAPERS: [&str; 5] = ["A", "B", "C", "D", "E"];
 const IDLE: [&str; 3] = ["spin", "adaptive", "sleep"];
 const MODES: [&str; 2] = ["gate", "native"];
+const LANES: [&str; 2] = ["scheduled", "auto"];
 /// Bounds on what a slip of the pen may cost.
 const MOST_REPETITIONS: u32 = 1000;
 const MOST_SECONDS: f64 = 3600.0;
@@ -51,17 +52,28 @@ fn peers(experiment: &Experiment) -> Checked {
         }
         let none = peer.idle.is_none()
             && peer.mode.is_none()
+            && peer.lane.is_none()
             && peer.container.is_empty()
             && peer.scheduler.is_empty();
         must(none, &at, || {
-            "idle, mode, container and scheduler are weir's: take them out".to_owned()
+            "idle, mode, lane, container and scheduler are weir's: take them out".to_owned()
         })?;
     }
     Ok(())
 }
 
 fn weir(peer: &Peer, at: &str) -> Checked {
-    for (key, value, valid) in [("idle", &peer.idle, &IDLE[..]), ("mode", &peer.mode, &MODES[..])] {
+    must(peer.lane.is_some(), at, || {
+        "which lane weir's frames go by is not said: write lane = \"scheduled\", by which a worker \
+         schedules and measures each, or lane = \"auto\""
+            .to_owned()
+    })?;
+    let words = [
+        ("idle", &peer.idle, &IDLE[..]),
+        ("mode", &peer.mode, &MODES[..]),
+        ("lane", &peer.lane, &LANES[..]),
+    ];
+    for (key, value, valid) in words {
         let known = value.as_ref().is_none_or(|value| valid.contains(&value.as_str()));
         must(known, &format!("{at}.{key}"), || format!("write one of {}", valid.join(", ")))?;
     }

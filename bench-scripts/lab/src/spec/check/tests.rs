@@ -20,7 +20,10 @@ fn what_is_wrong_with_the_head() {
         told("name = \"bridge\"", "name = \"weir\""),
         told("name = \"bridge\"", "name = \"a bridge\""),
         told("kind = \"bridge\"", "kind = \"bridge\"\nidle = \"spin\""),
+        told("kind = \"bridge\"", "kind = \"bridge\"\nlane = \"auto\""),
         told("idle = \"spin\"", "idle = \"busy\""),
+        told("lane = \"scheduled\"\n", ""),
+        told("lane = \"scheduled\"", "lane = \"express\""),
         told("'policy = \"fifo\"'", "'policy fifo'"),
         told("name = \"v6\"", "name = \"v4\""),
         told("peers = [\"weir\"]\nset", "peers = []\nset"),
@@ -33,18 +36,21 @@ fn what_is_wrong_with_the_head() {
     line 9: full.repetitions: write a number from 1 to 1000
     line 14: quick.seconds: write a time above 0 and up to 3600
     line 15: quick.values: there is no value: write one at least
-    line 30: vary.values 2: 40 is there twice
+    line 31: vary.values 2: 40 is there twice
     line 16: quick.peers 1: there is no peer "wier", valid: bridge, weir
     line 16: quick.peers 2: "weir" is there twice: take one out
     line 16: quick.variants 1: there is no variant "v5", valid: v4, v6
     line 12: quick: its peers have none of its variants: nothing is measured
-    line 25: peer 2.name: "weir" is there twice: rename one
-    line 25: peer 2.name: "a bridge" is no name for results: use letters, digits, . and -
-    line 24: peer 2: idle, mode, container and scheduler are weir's: take them out
+    line 26: peer 2.name: "weir" is there twice: rename one
+    line 26: peer 2.name: "a bridge" is no name for results: use letters, digits, . and -
+    line 25: peer 2: idle, mode, lane, container and scheduler are weir's: take them out
+    line 25: peer 2: idle, mode, lane, container and scheduler are weir's: take them out
     line 21: peer 1.idle: write one of spin, adaptive, sleep
-    line 22: peer 1.scheduler: these are no lines of weir's [scheduler]: write key = value, one in a line
-    line 37: variant 2.name: "v4" is there twice: rename one
-    line 38: variant 2.peers: name one peer at least
+    line 18: peer 1: which lane weir's frames go by is not said: write lane = "scheduled", by which a worker schedules and measures each, or lane = "auto"
+    line 22: peer 1.lane: write one of scheduled, auto
+    line 23: peer 1.scheduler: these are no lines of weir's [scheduler]: write key = value, one in a line
+    line 38: variant 2.name: "v4" is there twice: rename one
+    line 39: variant 2.peers: name one peer at least
     line 15: quick.values: values are those of [vary], which is not there: add it
     "#);
 }
@@ -81,40 +87,40 @@ fn what_is_wrong_with_a_scene() {
         told("kind = \"bridge\"", "kind = \"redirect\""),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
-    line 42: scene.vms: 0 VMs: write a number from 1 to 100
-    line 42: scene.vms: invalid type: string "two", expected u8
-    line 42: scene.vms: invalid type: floating point `30.5`, expected u8
-    line 43: scene.slice: 0 is not above 0: write a time in seconds
-    line 43: scene.link: 0 is not above 0: write a rate in Mb/s
-    line 43: scene.link: there is no variable $rate: set it in every variant, or use $family, $first, $seconds, $weights, $x
-    line 43: scene.mtu: 576 is no MTU here: write 1280 to 65535
-    line 45: scene.vm 1.number: there is no VM 3: `vms` makes 2 VMs, counted from 1
-    line 45: scene.vm 1: the minimum is above the maximum: lower it
-    line 44: scene.vm: the minimums come to 101 Mb/s, which the link does not have: lower them
-    line 45: scene.vm 2: VM 1 is there twice: write its promises together
-    line 45: scene.vm 1.weight: 0 is no weight: write a number from 1 to 1000
-    line 55: scene.window 2: the window "alone" is there twice: rename one
-    line 55: scene.window 2.name: "both.of" is no name of a window: use letters, digits, _ and -
-    line 55: scene.window 2: the window "both" is from 5.5 to 5 s: let it end after it begins
-    line 55: scene.window 2: the window "both" begins at 4 s, before 5 s: windows follow each other from 0 on
-    line 51: scene.load 1.stop: it goes on from 1 to 1 s: let it stop after its start
-    line 51: scene.load 1.at: there is no VM 3: `vms` makes 2 VMs, counted from 1
-    line 51: scene.load 1.at: "uplink" has no load: write vm1 and so on, or host
-    line 52: scene.step 1.at: a step at 20 s: write them in order, from 0 to the end of the windows, 10 s
-    line 52: scene.step 1.weights: 3 weights: write one at least, and at most one for each VM
-    line 52: scene.step 1.weights: 0 is no weight: write a number from 1 to 1000
-    line 34: variant 1.set.first: a variable is made of itself, $weights of $first of $weights: break the circle
-    line 34: variant 1.set.second: nothing in [scene] uses $second: use it, or take it out
-    line 52: scene.step 1.weights: invalid type: floating point `3.75`, expected u32
-    line 26: peer 2.kind: linux stands for virtual routers: write topology = "routers" in [scene]
-    line 26: peer 2.kind: redirect connects one VM and the uplink host, and here are 2 VMs: leave this peer out, by a variant's `peers` perhaps
+    line 43: scene.vms: 0 VMs: write a number from 1 to 100
+    line 43: scene.vms: invalid type: string "two", expected u8
+    line 43: scene.vms: invalid type: floating point `30.5`, expected u8
+    line 44: scene.slice: 0 is not above 0: write a time in seconds
+    line 44: scene.link: 0 is not above 0: write a rate in Mb/s
+    line 44: scene.link: there is no variable $rate: set it in every variant, or use $family, $first, $seconds, $weights, $x
+    line 44: scene.mtu: 576 is no MTU here: write 1280 to 65535
+    line 46: scene.vm 1.number: there is no VM 3: `vms` makes 2 VMs, counted from 1
+    line 46: scene.vm 1: the minimum is above the maximum: lower it
+    line 45: scene.vm: the minimums come to 101 Mb/s, which the link does not have: lower them
+    line 46: scene.vm 2: VM 1 is there twice: write its promises together
+    line 46: scene.vm 1.weight: 0 is no weight: write a number from 1 to 1000
+    line 56: scene.window 2: the window "alone" is there twice: rename one
+    line 56: scene.window 2.name: "both.of" is no name of a window: use letters, digits, _ and -
+    line 56: scene.window 2: the window "both" is from 5.5 to 5 s: let it end after it begins
+    line 56: scene.window 2: the window "both" begins at 4 s, before 5 s: windows follow each other from 0 on
+    line 52: scene.load 1.stop: it goes on from 1 to 1 s: let it stop after its start
+    line 52: scene.load 1.at: there is no VM 3: `vms` makes 2 VMs, counted from 1
+    line 52: scene.load 1.at: "uplink" has no load: write vm1 and so on, or host
+    line 53: scene.step 1.at: a step at 20 s: write them in order, from 0 to the end of the windows, 10 s
+    line 53: scene.step 1.weights: 3 weights: write one at least, and at most one for each VM
+    line 53: scene.step 1.weights: 0 is no weight: write a number from 1 to 1000
+    line 35: variant 1.set.first: a variable is made of itself, $weights of $first of $weights: break the circle
+    line 35: variant 1.set.second: nothing in [scene] uses $second: use it, or take it out
+    line 53: scene.step 1.weights: invalid type: floating point `3.75`, expected u32
+    line 27: peer 2.kind: linux stands for virtual routers: write topology = "routers" in [scene]
+    line 27: peer 2.kind: redirect connects one VM and the uplink host, and here are 2 VMs: leave this peer out, by a variant's `peers` perhaps
     "#);
 }
 
 #[test]
 fn a_variable_that_makes_no_difference() {
     let text = GOOD.replace("max = \"$x\"", "max = 40").replace("\"$x / 10\"", "4");
-    insta::assert_snapshot!(refused(&text), @"line 28: vary: nothing in [scene] depends on $x: use it, or take this out");
+    insta::assert_snapshot!(refused(&text), @"line 29: vary: nothing in [scene] depends on $x: use it, or take this out");
 }
 
 #[test]
@@ -150,31 +156,31 @@ fn what_is_wrong_with_traffic() {
         ),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
-    line 48: scene.traffic 1.frame: 1515 bytes: write 60 to 1514
-    line 48: scene.traffic 1.frame: 59 bytes: write 60 to 1514
-    line 48: scene.traffic 1: it has size and frame: take one out
-    line 48: scene.traffic 1: it has no length: give it a size or a frame
-    line 48: scene.traffic 1: TCP makes its frames as it likes: give a size in place of frame
-    line 48: scene.traffic 1.kind: unknown variant `floods`, expected one of `flood`, `live`, `probe`, `tcp`, `ask`, `records`
-    line 48: scene.traffic 1: it has pps and mbit: take one out
-    line 48: scene.traffic 1: this kind goes as fast as it can: take mbit out
-    line 48: scene.traffic 1: 0 connections: write 1 to 1000
-    line 48: scene.traffic 1: only a probe has `probing`: take it out
-    line 49: scene.traffic 2.size: 39 bytes: write 40 to 1472, which is what a datagram has room for
-    line 49: scene.traffic 2.size: 1473 bytes: write 40 to 1472, which is what a datagram has room for
-    line 49: scene.traffic 2.pps: -1 is not above 0: write packets a second, or take it out
-    line 49: scene.traffic 2.size: 63 bytes: write 64 to 1472, which is what a datagram has room for
-    line 48: scene.traffic 1.from: there is no VM 3: `vms` makes 2 VMs, counted from 1
-    line 48: scene.traffic 1.from: "guest" is no seat without routers: write one of vm1 …, every, uplink
-    line 48: scene.traffic 1: "uplink" would send to itself: choose another `to`
-    line 48: scene.traffic 1: "every" would send to itself: choose another `to`
-    line 48: scene.traffic 1.to: "via1" is no seat without routers: write one of vm1 …, every, uplink
-    line 49: scene.traffic 2.name: "vm2" is the name of something else: choose another, or leave it out
-    line 49: scene.traffic 2.name: "cpu" is the name of something else: choose another, or leave it out
-    line 49: scene.traffic 2.start: it begins at 10 s: write a time from 0 to the end of the windows, 10 s
-    line 49: scene.traffic 2.stop: it goes on from 1 to 1 s: let it stop after its start
-    line 49: scene.traffic 2: another traffic of the same window tells of "polite", too: give each a name
-    line 49: scene.traffic 3: another traffic of the same window tells of "vm2", too: give each a name
+    line 49: scene.traffic 1.frame: 1515 bytes: write 60 to 1514
+    line 49: scene.traffic 1.frame: 59 bytes: write 60 to 1514
+    line 49: scene.traffic 1: it has size and frame: take one out
+    line 49: scene.traffic 1: it has no length: give it a size or a frame
+    line 49: scene.traffic 1: TCP makes its frames as it likes: give a size in place of frame
+    line 49: scene.traffic 1.kind: unknown variant `floods`, expected one of `flood`, `live`, `probe`, `tcp`, `ask`, `records`
+    line 49: scene.traffic 1: it has pps and mbit: take one out
+    line 49: scene.traffic 1: this kind goes as fast as it can: take mbit out
+    line 49: scene.traffic 1: 0 connections: write 1 to 1000
+    line 49: scene.traffic 1: only a probe has `probing`: take it out
+    line 50: scene.traffic 2.size: 39 bytes: write 40 to 1472, which is what a datagram has room for
+    line 50: scene.traffic 2.size: 1473 bytes: write 40 to 1472, which is what a datagram has room for
+    line 50: scene.traffic 2.pps: -1 is not above 0: write packets a second, or take it out
+    line 50: scene.traffic 2.size: 63 bytes: write 64 to 1472, which is what a datagram has room for
+    line 49: scene.traffic 1.from: there is no VM 3: `vms` makes 2 VMs, counted from 1
+    line 49: scene.traffic 1.from: "guest" is no seat without routers: write one of vm1 …, every, uplink
+    line 49: scene.traffic 1: "uplink" would send to itself: choose another `to`
+    line 49: scene.traffic 1: "every" would send to itself: choose another `to`
+    line 49: scene.traffic 1.to: "via1" is no seat without routers: write one of vm1 …, every, uplink
+    line 50: scene.traffic 2.name: "vm2" is the name of something else: choose another, or leave it out
+    line 50: scene.traffic 2.name: "cpu" is the name of something else: choose another, or leave it out
+    line 50: scene.traffic 2.start: it begins at 10 s: write a time from 0 to the end of the windows, 10 s
+    line 50: scene.traffic 2.stop: it goes on from 1 to 1 s: let it stop after its start
+    line 50: scene.traffic 2: another traffic of the same window tells of "polite", too: give each a name
+    line 50: scene.traffic 3: another traffic of the same window tells of "vm2", too: give each a name
     "#);
 }
 
@@ -202,11 +208,11 @@ fn seats_with_routers() {
     ];
     let all = all.map(Result::unwrap_err);
     insta::assert_snapshot!(all.join("\n"), @r#"
-    line 49: scene.traffic 1.from: "vm1" is no seat with routers: write one of uplink, right, via1 …, via-every, via-others
-    line 49: scene.traffic 1.to: there is no VM 3: `vms` makes 2 VMs, counted from 1
-    line 49: scene.traffic 1.from: a way by a router is for `to` only: send from uplink or right
-    line 49: scene.traffic 1: via1 and so on lead to right: send from uplink
-    line 49: scene.traffic 1: "right" would send to itself: choose another `to`
+    line 50: scene.traffic 1.from: "vm1" is no seat with routers: write one of uplink, right, via1 …, via-every, via-others
+    line 50: scene.traffic 1.to: there is no VM 3: `vms` makes 2 VMs, counted from 1
+    line 50: scene.traffic 1.from: a way by a router is for `to` only: send from uplink or right
+    line 50: scene.traffic 1: via1 and so on lead to right: send from uplink
+    line 50: scene.traffic 1: "right" would send to itself: choose another `to`
     "#);
 }
 
@@ -220,9 +226,9 @@ fn bursts() {
         told("size = 200", "size = 200, pps = 100, burst = -1"),
     ];
     insta::assert_snapshot!(all.join("\n"), @r"
-    line 49: scene.traffic 2.burst: only a probe with pps or mbit comes in bursts: take it out
-    line 48: scene.traffic 1.burst: only a probe with pps or mbit comes in bursts: take it out
-    line 49: scene.traffic 2.burst: write a time in seconds from 0 to 1
+    line 50: scene.traffic 2.burst: only a probe with pps or mbit comes in bursts: take it out
+    line 49: scene.traffic 1.burst: only a probe with pps or mbit comes in bursts: take it out
+    line 50: scene.traffic 2.burst: write a time in seconds from 0 to 1
     ");
 }
 
@@ -254,26 +260,26 @@ fn what_is_wrong_with_checks_and_figures() {
         told("[40, 38, 35, 41]", "[40, 38, 41, 35]"),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
-    line 58: check 1: nothing is asked: write least or most, or both
-    line 58: check 1: least is above most with --quick: nothing can be so
-    line 60: check 1.value.peer: there is no peer "weird", valid: bridge, weir
-    line 60: check 1.value.x: this is none of the values of [vary]: write one of them, or take it out
-    line 60: check 1.value.quantity: `both.vm3.mbit`: nobody is called `vm3` here, valid: all, cpu, events, polite, vm1, vm2, weir (weir, v4, $x = 30)
-    line 60: check 1.value.quantity: `vm1.mbit` is no quantity: write `window.who.what` (weir, v4, $x = 30)
-    line 61: check 1.over: bridge, v6, $x = 30 is not measured, which the value is divided by: name another peer, variant or x
-    line 61: check 1.over.quantity: `before.vm1.mbit`: there is no window `before`, valid: alone, both (weir, v4, $x = 30)
-    line 60: check 1.value: no cell is of this peer, variant and x: nothing would be judged
-    line 68: figure 1.line 1.quantity: `both.vm1.mbit` is no series over time: write `who.what`
-    line 67: figure 1.line 1.quantity: no cell is of bridge and these variants
-    line 67: figure 1.line 1.peers: name one peer at least
-    line 67: figure 1.line 1.quantity: `both.*.mbit`: a line needs one name in place of `*`
-    line 67: figure 1.line 1.over.peer: there is no peer "htb", valid: bridge, weir
-    line 67: figure 1.line 1.over.x: this is none of the values of [vary]: write one of them, or take it out
-    line 67: figure 1.line 1.over: `both.vm3.mbit`: nobody is called `vm3` here, valid: all, cpu, events, polite, vm1, vm2, weir
-    line 67: figure 1.line 1.quantity: `alone.polite.p50_us`: `polite` has no `p50_us` here, valid: mbit, kpps, goodput_mbit, offered_mbit, offered_kpps, loss
-    line 68: figure 1.published 1: no [[published]] has figure = "Figure 5": add it, or take this out
-    line 73: published 1.line 1.points 1: write [x, y] or [x, y, low, high] with low <= high
-    line 73: published 1.line 1.points 2: write [x, y] or [x, y, low, high] with low <= high
+    line 59: check 1: nothing is asked: write least or most, or both
+    line 59: check 1: least is above most with --quick: nothing can be so
+    line 61: check 1.value.peer: there is no peer "weird", valid: bridge, weir
+    line 61: check 1.value.x: this is none of the values of [vary]: write one of them, or take it out
+    line 61: check 1.value.quantity: `both.vm3.mbit`: nobody is called `vm3` here, valid: all, cpu, events, polite, vm1, vm2, weir (weir, v4, $x = 30)
+    line 61: check 1.value.quantity: `vm1.mbit` is no quantity: write `window.who.what` (weir, v4, $x = 30)
+    line 62: check 1.over: bridge, v6, $x = 30 is not measured, which the value is divided by: name another peer, variant or x
+    line 62: check 1.over.quantity: `before.vm1.mbit`: there is no window `before`, valid: alone, both (weir, v4, $x = 30)
+    line 61: check 1.value: no cell is of this peer, variant and x: nothing would be judged
+    line 69: figure 1.line 1.quantity: `both.vm1.mbit` is no series over time: write `who.what`
+    line 68: figure 1.line 1.quantity: no cell is of bridge and these variants
+    line 68: figure 1.line 1.peers: name one peer at least
+    line 68: figure 1.line 1.quantity: `both.*.mbit`: a line needs one name in place of `*`
+    line 68: figure 1.line 1.over.peer: there is no peer "htb", valid: bridge, weir
+    line 68: figure 1.line 1.over.x: this is none of the values of [vary]: write one of them, or take it out
+    line 68: figure 1.line 1.over: `both.vm3.mbit`: nobody is called `vm3` here, valid: all, cpu, events, polite, vm1, vm2, weir
+    line 68: figure 1.line 1.quantity: `alone.polite.p50_us`: `polite` has no `p50_us` here, valid: mbit, kpps, goodput_mbit, offered_mbit, offered_kpps, loss
+    line 69: figure 1.published 1: no [[published]] has figure = "Figure 5": add it, or take this out
+    line 74: published 1.line 1.points 1: write [x, y] or [x, y, low, high] with low <= high
+    line 74: published 1.line 1.points 2: write [x, y] or [x, y, low, high] with low <= high
     "#);
 }
 
@@ -284,7 +290,7 @@ fn lines_need_something_varied() {
         .replace("values = [40]", "")
         .replace("\"$x / 10\"", "4")
         .replace("\"$x\"", "40");
-    insta::assert_snapshot!(refused(&text), @r#"line 62: figure 1.draw: lines are drawn over what [vary] varies, and it is not there: write draw = "bars""#);
+    insta::assert_snapshot!(refused(&text), @r#"line 63: figure 1.draw: lines are drawn over what [vary] varies, and it is not there: write draw = "bars""#);
     assert!(read(&text.replace("A figure\"", "A figure\"\ndraw = \"bars\""), "A-E9").is_ok());
 }
 
@@ -310,9 +316,9 @@ fn what_a_peer_cannot_play() {
         refused(&one),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
-    line 26: peer 2.kind: direct leaves nothing between a VM and the uplink host, and here are routers: leave this peer out
-    line 26: peer 2.kind: redirect connects one VM and the uplink host, and here are 2 VMs behind routers: leave this peer out, by a variant's `peers` perhaps
-    line 26: peer 2.kind: redirect goes past every queue: leave this peer out, or the `link`
+    line 27: peer 2.kind: direct leaves nothing between a VM and the uplink host, and here are routers: leave this peer out
+    line 27: peer 2.kind: redirect connects one VM and the uplink host, and here are 2 VMs behind routers: leave this peer out, by a variant's `peers` perhaps
+    line 27: peer 2.kind: redirect goes past every queue: leave this peer out, or the `link`
     "#);
 }
 
@@ -346,18 +352,18 @@ fn what_is_wrong_with_a_scale() {
         ),
     ];
     insta::assert_snapshot!(all.join("\n"), @r"
-    line 41: scale: write what the rates ask of weir's worker: mbit of TCP that it cuts, or pps that it forwards, one of both
-    line 41: scale: write what the rates ask of weir's worker: mbit of TCP that it cuts, or pps that it forwards, one of both
-    line 42: scale.pps: 0 is not above 0: write frames a second
-    line 42: scale.mbit: inf is not above 0: write a rate in Mb/s
-    line 42: unknown field `kpps`, expected one of `mbit`, `pps`, `share`
-    line 43: scale.share: 0 is no share: write a part of what the worker manages, above 0 and up to 1
-    line 43: scale.share: 1.5 is no share: write a part of what the worker manages, above 0 and up to 1
-    line 41: missing field `share`
-    line 41: scale: no scene here has a rate: take this out
-    line 41: scale: $x makes a rate here, and the axis would not show which one: take this out, or vary something else
-    line 41: scale: $x makes a rate here, and the axis would not show which one: take this out, or vary something else
-    line 65: check 1.over: with [scale] a rate is divided by a rate, and nothing else is: choose another quantity
-    line 65: check 1.over: with [scale] a rate is divided by a rate, and nothing else is: choose another quantity
+    line 42: scale: write what the rates ask of weir's worker: mbit of TCP that it cuts, or pps that it forwards, one of both
+    line 42: scale: write what the rates ask of weir's worker: mbit of TCP that it cuts, or pps that it forwards, one of both
+    line 43: scale.pps: 0 is not above 0: write frames a second
+    line 43: scale.mbit: inf is not above 0: write a rate in Mb/s
+    line 43: unknown field `kpps`, expected one of `mbit`, `pps`, `share`
+    line 44: scale.share: 0 is no share: write a part of what the worker manages, above 0 and up to 1
+    line 44: scale.share: 1.5 is no share: write a part of what the worker manages, above 0 and up to 1
+    line 42: missing field `share`
+    line 42: scale: no scene here has a rate: take this out
+    line 42: scale: $x makes a rate here, and the axis would not show which one: take this out, or vary something else
+    line 42: scale: $x makes a rate here, and the axis would not show which one: take this out, or vary something else
+    line 66: check 1.over: with [scale] a rate is divided by a rate, and nothing else is: choose another quantity
+    line 66: check 1.over: with [scale] a rate is divided by a rate, and nothing else is: choose another quantity
     ");
 }

@@ -24,6 +24,7 @@ peers = ["weir"]
 name = "weir"
 kind = "weir"
 idle = "spin"
+lane = "scheduled"
 scheduler = 'policy = "fifo"'
 
 [[peer]]

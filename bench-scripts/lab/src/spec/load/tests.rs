@@ -114,8 +114,8 @@ fn what_is_no_experiment() {
     line 2: unknown field `titel`
     line 2: key with no value, expected `=`
     line 9: invalid type: string "two", expected u32
-    line 26: unknown variant `switch`
-    line 62: unknown field `at-least`
+    line 27: unknown variant `switch`
+    line 63: unknown field `at-least`
     "#);
 }
 

@@ -35,7 +35,8 @@ pub(super) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     for round in 1..=plan.rounds {
         for policy in POLICIES.into_iter().filter(|policy| plan.wants(policy)) {
             let bed = BedSpec::vms(2).build()?;
-            let spec = WeirSpec::default().workers(&[WORKER]).idle(plan.idle).container(&format!(
+            let spec = WeirSpec::default().workers(&[WORKER]).idle(plan.idle).lane(plan.lane);
+            let spec = spec.container(&format!(
                 "release = \"{policy}\"\ntimeout = \"10ms\"\nwork-conserving = false\n"
             ));
             let weir = Weir::start(&bed, &spec)?;

@@ -85,7 +85,7 @@ impl Scene {
             towards: Towards::Uplink,
             mbit,
             promises: promises.to_vec(),
-            weir: WeirSpec::default().workers(&[WORKER]).idle(plan.idle),
+            weir: WeirSpec::default().workers(&[WORKER]).idle(plan.idle).lane(plan.lane),
             host_gro: false,
         }
     }

@@ -1,0 +1,153 @@
+//! Which frames the gate may forward by itself: what it is told of it when settings change, and while
+//! somebody watches.
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use system_tests::bed::UPLINK_PORT;
+use system_tests::drive::reachable;
+use system_tests::gate::{self, SOON};
+use system_tests::wait::wait_ok;
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
+use weir_abi::gate_flags::{EXPRESS_FROM, EXPRESS_TO};
+
+/// What the gate is told of a port: whether it may hand on what the port sends, and whether it keeps a
+/// rate towards the port.
+type Lanes = (bool, bool);
+
+const OPEN: Lanes = (true, false);
+const RATED: Lanes = (true, true);
+/// A worker has all that the port sends.
+const SCHEDULED: Lanes = (false, false);
+
+/// Insists on what the gate is told of each port.
+fn told(bed: &Bed, when: &str, expected: &[(&str, Lanes)]) -> Result<()> {
+    for (port, expected) in expected {
+        let told = gate::told(bed, port)?;
+        let lanes = (told.has(EXPRESS_FROM), told.per_byte > 0);
+        ensure!(told.has(EXPRESS_TO), "{when}: {port} cannot be sent to");
+        ensure!(lanes == *expected, "{when}: {port} is told {lanes:?}, not {expected:?}");
+    }
+    Ok(())
+}
+
+/// Waits until each port is told so.
+fn wait_told(bed: &Bed, when: &str, expected: &[(&str, Lanes)]) -> Result<()> {
+    wait_ok(SOON, "the gate to be told", || told(bed, when, expected))
+}
+
+/// Frames of both guests, by whichever lane.
+fn talk(bed: &Bed) -> Result<()> {
+    reachable(bed.guest(0)?, bed.guest(1)?, SOON)?;
+    reachable(bed.guest(1)?, &bed.uplink, SOON)
+}
+
+#[test]
+fn each_setting_that_counts_reaches_the_gate() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).build()?;
+    let weir = gate::start_with(&bed, &WeirSpec::default().lane("auto"))?;
+    told(&bed, "by default", &[("v1", OPEN), ("v2", OPEN), (UPLINK_PORT, OPEN)])?;
+    let of_v1 = |key: &str, value: Value| json!({"ports": {"v1": {key: value}}});
+    for (key, value, expected) in [
+        ("lane", "scheduled", SCHEDULED),
+        ("max-rate", "100Mbit", SCHEDULED),
+        ("release", "adaptive", SCHEDULED),
+        ("rate", "100Mbit", RATED),
+        ("min-rate", "1Mbit", OPEN),
+    ] {
+        weir.patch(&of_v1(key, json!(value)))?;
+        told(&bed, key, &[("v1", expected), ("v2", OPEN), (UPLINK_PORT, OPEN)])?;
+        weir.patch(&of_v1(key, Value::Null))?;
+        told(&bed, &format!("{key} back"), &[("v1", OPEN)])?;
+    }
+    // What holds for all ports, but for one that says otherwise.
+    weir.patch(&of_v1("release", json!("eager")))?;
+    weir.patch(&json!({"container": {"release": "fixed"}}))?;
+    told(&bed, "container", &[("v1", OPEN), ("v2", SCHEDULED), (UPLINK_PORT, SCHEDULED)])?;
+    weir.cli_ok(&bed, "set container.release none")?;
+    weir.cli_ok(&bed, "port set v2 --lane scheduled")?;
+    told(&bed, "by command", &[("v1", OPEN), ("v2", SCHEDULED), (UPLINK_PORT, OPEN)])?;
+    talk(&bed)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn the_file_that_is_read_again_reaches_the_gate() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).build()?;
+    let dir = tempfile::tempdir()?;
+    // Of the two spellings the file has, one for all ports and one of its own.
+    let spec = WeirSpec::default().port("v2", "lane = \"auto\"");
+    let weir = Weir::start_in(&bed, &spec, dir.path())?;
+    told(&bed, "at the start", &[("v1", SCHEDULED), ("v2", OPEN), (UPLINK_PORT, SCHEDULED)])?;
+    let again = |spec: &WeirSpec, expected: &[(&str, Lanes)]| -> Result<()> {
+        std::fs::write(dir.path().join("weir.toml"), spec.config(&bed, weir.socket()))?;
+        weir.reload()?;
+        wait_told(&bed, "read again", expected)
+    };
+    let spec = WeirSpec::default().lane("auto");
+    again(&spec, &[("v1", OPEN), ("v2", OPEN), (UPLINK_PORT, OPEN)])?;
+    let ports = spec.clone().uplink_rate("1Gbit").port("v1", "max-rate = \"1Gbit\"");
+    again(&ports, &[("v1", SCHEDULED), ("v2", OPEN), (UPLINK_PORT, RATED)])?;
+    let all = spec.clone().container("release = \"adaptive\"").port("v1", "release = \"eager\"");
+    again(&all, &[("v1", OPEN), ("v2", SCHEDULED), (UPLINK_PORT, SCHEDULED)])?;
+    talk(&bed)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn all_ports_of_a_bridge_have_the_lane_of_the_command_line() -> Result<()> {
+    root_or_skip!();
+    let mut bed = BedSpec::vms(1).bridge().build()?;
+    let weir = gate::start(&bed)?;
+    told(&bed, "at the start", &[("v1", SCHEDULED), (UPLINK_PORT, SCHEDULED)])?;
+    bed.add_guest()?;
+    weir.wait_port("v2", &["up"])?;
+    told(&bed, "of a newcomer", &[("v2", SCHEDULED)])?;
+    weir.patch(&json!({"ports": {"v2": {"lane": "auto"}}}))?;
+    told(&bed, "of its own", &[("v1", SCHEDULED), ("v2", OPEN)])?;
+    weir.patch(&json!({"ports": {"v2": {"lane": null}}}))?;
+    told(&bed, "back", &[("v2", SCHEDULED)])?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn while_somebody_watches_every_frame_goes_by_a_worker() -> Result<()> {
+    root_or_skip!();
+    let mut bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let weir = gate::start_with(&bed, &WeirSpec::bridge().lane("auto"))?;
+    let ports = |lanes| [("v1", lanes), ("v2", lanes), (UPLINK_PORT, lanes)];
+    told(&bed, "before", &ports(OPEN))?;
+    let file = dir.path().join("all.pcapng");
+    let capture = format!("capture v1 -w {}", file.display());
+    for words in [capture.as_str(), "trace --count 1000000"] {
+        let mut watcher = weir.cli_start(&bed, words)?;
+        // Also those that it does not look at: what they send may leave by one that it does.
+        if let Err(error) = wait_told(&bed, words, &ports(SCHEDULED)) {
+            watcher.kill()?;
+            let output = watcher.wait_with_output()?;
+            return Err(error.context(format!("`weir {words}` gave {output:?}")));
+        }
+        talk(&bed)?;
+        // Neither a setting nor a port that comes opens the lane meanwhile.
+        weir.patch(&json!({"ports": {"v2": {"weight": 2}}}))?;
+        let index = bed.add_guest()?;
+        let newcomer = bed.guest(index)?.port.clone();
+        weir.wait_port(&newcomer, &["up"])?;
+        told(&bed, words, &ports(SCHEDULED))?;
+        told(&bed, words, &[(newcomer.as_str(), SCHEDULED)])?;
+        kill(Pid::from_raw(i32::try_from(watcher.id())?), Signal::SIGINT)?;
+        watcher.wait()?;
+        wait_told(&bed, "afterwards", &ports(OPEN))?;
+        told(&bed, "afterwards", &[(newcomer.as_str(), OPEN)])?;
+    }
+    talk(&bed)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
