@@ -1,13 +1,14 @@
 //! Which frames the gate may forward by itself: what it is told of it when settings change, and while
 //! somebody watches.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use system_tests::bed::UPLINK_PORT;
 use system_tests::drive::reachable;
 use system_tests::gate::{self, SOON};
+use system_tests::traffic::raw;
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
 use weir_abi::gate_flags::{EXPRESS_FROM, EXPRESS_TO};
@@ -134,7 +135,7 @@ fn while_somebody_watches_every_frame_goes_by_a_worker() -> Result<()> {
             let output = watcher.wait_with_output()?;
             return Err(error.context(format!("`weir {words}` gave {output:?}")));
         }
-        talk(&bed)?;
+        gate::wait_steered(&weir, bed.guest(0)?, bed.guest(1)?)?;
         // Neither a setting nor a port that comes opens the lane meanwhile.
         weir.patch(&json!({"ports": {"v2": {"weight": 2}}}))?;
         let index = bed.add_guest()?;
@@ -148,6 +149,40 @@ fn while_somebody_watches_every_frame_goes_by_a_worker() -> Result<()> {
         told(&bed, "afterwards", &[(newcomer.as_str(), OPEN)])?;
     }
     talk(&bed)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn a_capture_sees_every_frame_whatever_the_lane() -> Result<()> {
+    root_or_skip!();
+    const FRAMES: usize = 40;
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let weir = gate::start_with(&bed, &WeirSpec::bridge().lane("auto"))?;
+    talk(&bed)?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    let payload = raw::udp4(one, two, (7001, 7002), &[0x5a; 100]);
+    let frame = raw::frame(two.mac(), one.mac(), &[], 0x0800, &payload);
+    for round in 0..2 {
+        // By the express lane, if by any: they are not in the file.
+        gate::send(one, &frame, FRAMES)?;
+        let file = dir.path().join(round.to_string());
+        let words = format!("capture v1 --dir in --proto udp --port 7002 -w {}", file.display());
+        let watcher = weir.cli_start(&bed, &words)?;
+        let began = wait_ok(SOON, "the capture to begin", || {
+            // Its head is the first that weir sends, once all its workers watch.
+            ensure!(std::fs::metadata(&file)?.len() > 0, "an empty file");
+            gate::send(one, &frame, FRAMES)?;
+            weir.assert_ledger().map(drop)
+        });
+        kill(Pid::from_raw(i32::try_from(watcher.id())?), Signal::SIGINT)?;
+        let output = watcher.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        began.with_context(|| said.clone().into_owned())?;
+        let expected = format!("{FRAMES} packets, ");
+        ensure!(said.contains(&expected) && said.contains(" 0 missed"), "{said}");
+    }
     weir.assert_ledger()?;
     weir.stop()
 }
