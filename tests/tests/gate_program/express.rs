@@ -12,8 +12,8 @@ use crate::rig::Rig;
 use crate::worlds::{IN, OUT, base, with};
 
 #[test]
-fn an_express_frame_is_counted_by_port_and_by_pair_and_goes_on_where_pairs_have_no_room() -> Result<()>
-{
+fn an_express_frame_is_counted_by_port_and_by_pair_and_goes_on_where_pairs_have_no_room()
+-> Result<()> {
     root_or_skip!();
     let mut rig = Rig::load()?;
     let mut take = |name| rig.ebpf.take_map(name).context(name);

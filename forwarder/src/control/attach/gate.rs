@@ -224,6 +224,16 @@ impl Steering {
         Ok([behind, catch_all])
     }
 
+    /// See [`GateMaps::expressed`].
+    pub fn expressed(&self, slot: u16) -> Result<[u64; 2], MapsError> {
+        self.gate.expressed(slot)
+    }
+
+    /// See [`GateMaps::express_pairs`].
+    pub fn express_pairs(&self) -> Result<BTreeMap<(u16, u16), [u64; 2]>, MapsError> {
+        self.gate.express_pairs()
+    }
+
     /// Attaches what counts the fences that are sent to the pair's outer end.
     pub fn attach_fence(&mut self, name: &str) -> Result<FdLink, AttachError> {
         self.attach_tcx(maps::FENCE, name)
