@@ -16,10 +16,11 @@ const KEYS: &[(&str, &str)] = &[
 const VIFS: &[(&str, &str)] = &[
     ("RX TX", "bit/s that the port sent, and that were delivered to it"),
     ("FR/S", "frames a second, both ways; a superframe is one"),
+    ("EXPR", "the part of what it sent that the gate handed over, without a worker"),
     ("SHARE", "its part of what went over its most contended link (OF LINK)"),
     ("DUE", "its part by what it was promised: WEIGHT, MIN and MAX, among those that send"),
     ("QUEUE", "bytes of it that wait; SHED: more than may, dropped at its own core"),
-    ("P50 P99", "how long its packets stayed, in the last interval"),
+    ("P50 P99", "how long its packets stayed at a worker, in the last interval"),
     ("LOST", "frames a second; view 3 says why"),
 ];
 
