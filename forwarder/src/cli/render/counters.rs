@@ -56,12 +56,15 @@ const FIELDS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
-        "FLOWS (every packet that a worker took is in one of them, or in a sum)",
+        "FLOWS (every frame of a source's rx is in one of them, or in a sum)",
         &[
             ("capacity", "Flows that can be told apart at once. More needs a larger `flows`."),
             ("known", "Flows that are."),
             ("jitter", "How much the residence changes from packet to packet (RFC 3550)."),
-            ("other", "Of one source: packets of flows for which there was no room."),
+            (
+                "other",
+                "Of one source: packets of flows for which there was no room, and all that the gate handed over itself (`express`).",
+            ),
             ("ended", "Of one source: flows without packets for longer than `flow-idle`."),
         ],
     ),

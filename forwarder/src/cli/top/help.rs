@@ -28,10 +28,13 @@ const FLOWS: &[(&str, &str)] = &[
     ("VIF", "where it comes from; a tag stands before the source's address"),
     ("BIT/S FR/S", "what it sent, in the last interval"),
     ("BYTES", "since its first packet; the 200 largest are shown"),
-    ("P50 P99", "how long its packets stayed, since its first"),
+    ("P50 P99", "how long its packets stayed at a worker, since its first"),
     ("JITTER", "of that time, as RFC 3550 has it"),
     ("LOST", "frames since its first packet, after weir took them"),
-    ("*", "the sum of flows that ended, or that had no room in the table"),
+    (
+        "*",
+        "the sum of flows that ended or had no room in the table, and of what the gate handed over",
+    ),
 ];
 
 const LOSSES: &[(&str, &str)] = &[
