@@ -8,6 +8,8 @@
 mod behind;
 #[path = "gate_program/decisions.rs"]
 mod decisions;
+#[path = "gate_program/express.rs"]
+mod express;
 #[path = "program/frames.rs"]
 #[allow(dead_code, reason = "the native program's as well")]
 mod frames;

@@ -10,25 +10,28 @@ use aya_ebpf::{
     },
     programs::TcContext,
 };
-use weir_abi::{Decision, Method, Tag};
+use weir_abi::{Decision, Method, Tag, gate::pair_key};
 
-use crate::EXPRESSED;
+use crate::{EXPRESS_PAIRS, EXPRESSED};
 
 /// What the program returns; `None`: the frame is the bridge's.
 #[inline(always)]
-pub(crate) fn express(ctx: &TcContext, decision: &Decision, tag: Option<Tag>, len: u32) -> Option<i32> {
+pub(crate) fn express(
+    ctx: &TcContext,
+    slot: u16,
+    decision: &Decision,
+    tag: Option<Tag>,
+    len: u32,
+) -> Option<i32> {
     const PACKET_HOST: u32 = 0;
     let (method, ifindex) = decision.express?;
     if tag != decision.tag {
         retag(ctx, tag, decision.tag)?;
     }
-    let counters = EXPRESSED.get_ptr_mut(decision.egress.into())?.cast::<u64>();
+    let counters = EXPRESSED.get_ptr_mut(decision.egress.into())?;
     let len = if decision.tag.is_some() { len + 4 } else { len };
-    // SAFETY: a per-CPU value of two words, and no other program of this CPU runs meanwhile.
-    unsafe {
-        *counters += 1;
-        *counters.add(1) += u64::from(len);
-    }
+    count(counters, len);
+    count_pair(slot, decision.egress, len);
     // SAFETY: helpers that take the context, and numbers.
     let action = unsafe {
         match method {
@@ -42,6 +45,27 @@ pub(crate) fn express(ctx: &TcContext, decision: &Decision, tag: Option<Tag>, le
         }
     };
     Some(action as i32)
+}
+
+#[inline(always)]
+fn count(counters: *mut [u64; 2], len: u32) {
+    let counters = counters.cast::<u64>();
+    // SAFETY: a per-CPU value of two words, and no other program of this CPU runs meanwhile.
+    unsafe {
+        *counters += 1;
+        *counters.add(1) += u64::from(len);
+    }
+}
+
+/// Where the map is full, or there is no memory for another pair, nothing is counted: the frame goes on.
+#[inline(always)]
+fn count_pair(ingress: u16, egress: u16, len: u32) {
+    let key = pair_key(ingress, egress);
+    match EXPRESS_PAIRS.get_ptr_mut(key) {
+        Some(counters) => count(counters, len),
+        // Where another CPU was first, this one's value alone is set.
+        None => _ = EXPRESS_PAIRS.insert(key, [1, u64::from(len)], 0),
+    }
 }
 
 /// Takes the tag off, or puts one on: a bridge changes neither into another.

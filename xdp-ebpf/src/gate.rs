@@ -33,7 +33,7 @@ pub(crate) fn gate(ctx: &TcContext) -> i32 {
     let decision = decide(&skb, port.slot, &port.told, &Maps(Shared));
     let mut outcome = decision.outcome;
     if outcome == Counter::Express {
-        if let Some(action) = express::express(ctx, &decision, skb.tag(), len) {
+        if let Some(action) = express::express(ctx, port.slot, &decision, skb.tag(), len) {
             port.count(outcome, len);
             return action;
         }

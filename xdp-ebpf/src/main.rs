@@ -27,9 +27,9 @@ mod watch;
 
 use aya_ebpf::{
     Global,
-    bindings::BPF_F_MMAPABLE,
+    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
     macros::{classifier, map, xdp},
-    maps::{Array, HashMap, PerCpuArray, RingBuf, XskMap},
+    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf, XskMap},
     programs::{TcContext, XdpContext},
 };
 use weir_abi::{
@@ -80,6 +80,10 @@ static GIVEN_BACK: Array<[u64; 8]> =
     Array::with_max_entries(MAX_PORTS + MAX_WORKERS, BPF_F_MMAPABLE);
 #[map]
 static EXPRESSED: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(MAX_PORTS, 0);
+/// Not allocated beforehand: with 64 CPUs, which have a value each, that would be 17 MiB.
+#[map]
+static EXPRESS_PAIRS: PerCpuHashMap<u32, [u64; 2]> =
+    PerCpuHashMap::with_max_entries(maps::EXPRESS_PAIR_ENTRIES, BPF_F_NO_PREALLOC);
 #[map]
 static DOORS: Array<[u64; 8]> = Array::with_max_entries(MAX_PORTS, BPF_F_MMAPABLE);
 #[map]

@@ -4,6 +4,7 @@
 mod config;
 mod counters;
 mod dump;
+mod lanes;
 mod ledger;
 pub(crate) mod paint;
 mod ports;

@@ -3,6 +3,7 @@
 //! the process, kill -9 included, gives the interface back to the kernel.
 
 mod gate;
+mod handed;
 mod occupant;
 mod refusal;
 mod shedding;
@@ -26,6 +27,7 @@ use weir_port::Cells;
 use weir_port::probe::KernelFacts;
 
 pub use self::gate::{GateGlobals, GateMaps};
+pub use self::handed::Handed;
 pub use self::occupant::{Occupant, occupant};
 pub use self::refusal::AttachError;
 use self::refusal::{refusal, take_off};
@@ -108,6 +110,7 @@ pub struct Steering {
     ebpf: Ebpf,
     sockets: XskMap<MapData>,
     counters: PerCpuArray<MapData, CounterWords>,
+    handed: Handed,
     mac_lock: HashMap<MapData, [u8; MacLockKey::LEN], u8>,
     ip_lock: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
     shed: Cells,
@@ -154,7 +157,9 @@ impl Steering {
         let mut take = |name| ebpf.take_map(name).ok_or(LoadError::Missing(name));
         let abi = |name| move |error| LoadError::Abi { name, error };
         let sockets = XskMap::try_from(take(maps::XSKS)?).map_err(abi(maps::XSKS))?;
-        let counters = PerCpuArray::try_from(take(maps::COUNTERS)?).map_err(abi(maps::COUNTERS))?;
+        let counters = take(maps::COUNTERS)?;
+        let handed = Handed::of(&counters)?;
+        let counters = PerCpuArray::try_from(counters).map_err(abi(maps::COUNTERS))?;
         let mac_lock = HashMap::try_from(take(maps::MAC_LOCK)?).map_err(abi(maps::MAC_LOCK))?;
         let ip_lock = HashMap::try_from(take(maps::IP_LOCK)?).map_err(abi(maps::IP_LOCK))?;
         let (shed, shed_fd) = shedding::shared(take(maps::SHED)?)?;
@@ -169,6 +174,7 @@ impl Steering {
             ebpf,
             sockets,
             counters,
+            handed,
             mac_lock,
             ip_lock,
             shed,
@@ -245,15 +251,7 @@ impl Steering {
 
     /// A port's counters, summed over the CPUs.
     pub fn counters(&self, slot: u16) -> Result<PortCounters, MapsError> {
-        let values = self
-            .counters
-            .get(&u32::from(slot), 0)
-            .map_err(|error| MapsError::Read { name: maps::COUNTERS, error })?;
-        let mut sum = PortCounters::default();
-        for words in values.iter() {
-            sum.merge(&PortCounters::from_words(*words));
-        }
-        Ok(sum)
+        over_cpus(&self.counters, slot)
     }
 
     /// Makes a slot ready for another port: counters at zero, nothing shed, no sockets.
@@ -301,6 +299,20 @@ impl Steering {
             .try_clone_to_owned()
             .map_err(|io_error| LoadError::Program(ProgramError::IOError(io_error)))
     }
+}
+
+fn over_cpus(
+    counters: &PerCpuArray<MapData, CounterWords>,
+    slot: u16,
+) -> Result<PortCounters, MapsError> {
+    let values = counters
+        .get(&u32::from(slot), 0)
+        .map_err(|error| MapsError::Read { name: maps::COUNTERS, error })?;
+    let mut sum = PortCounters::default();
+    for words in values.iter() {
+        sum.merge(&PortCounters::from_words(*words));
+    }
+    Ok(sum)
 }
 
 fn ip_key(slot: u16, address: IpAddr) -> [u8; IpLockKey::LEN] {

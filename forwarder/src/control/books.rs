@@ -13,6 +13,7 @@
 use weir_abi::{Counter, PortCounters};
 use weir_core::{Ledger, Losses, PortId, Reason};
 
+use crate::control::report::{Amount, Lanes, TxLanes};
 use crate::worker::{ContainerStats, PortSnapshot, WorkerSnapshot};
 
 /// The reason under which a frame is lost that the program dropped, if it did.
@@ -41,9 +42,12 @@ pub fn reason_of(counter: Counter) -> Option<Reason> {
 pub struct ProgramBooks {
     pub received: u64,
     pub steered: u64,
-    /// Delivered by the gate itself.
+    /// Delivered by the gate itself, to whichever port.
     pub express: u64,
     pub express_bytes: u64,
+    /// Delivered to this port by the gate itself: other ports' `express`.
+    pub reached: u64,
+    pub reached_bytes: u64,
     pub passed: u64,
     pub passed_bytes: u64,
     pub lost: Losses,
@@ -55,9 +59,18 @@ impl ProgramBooks {
         self.steered += other.steered;
         self.express += other.express;
         self.express_bytes += other.express_bytes;
+        self.reached += other.reached;
+        self.reached_bytes += other.reached_bytes;
         self.passed += other.passed;
         self.passed_bytes += other.passed_bytes;
         self.lost.merge(&other.lost);
+    }
+}
+
+impl ProgramBooks {
+    /// `reached`: frames and bytes that came to the port by the express lane.
+    pub fn new(counters: &PortCounters, [reached, reached_bytes]: [u64; 2]) -> Self {
+        Self { reached, reached_bytes, ..Self::from(counters) }
     }
 }
 
@@ -186,6 +199,20 @@ fn merge_containers(sum: &mut ContainerStats, other: &ContainerStats) {
     sum.wait_ns += other.wait_ns;
 }
 
+/// By which lane a port's frames went: those it sent, and those it was delivered.
+pub fn lanes(program: &ProgramBooks, worker: &WorkerBooks) -> (Lanes, TxLanes) {
+    let sent = Lanes {
+        express: Amount::new(program.express, program.express_bytes),
+        scheduled: Amount::new(worker.rx_packets, worker.rx_bytes),
+        bridge: Amount::new(program.passed, program.passed_bytes),
+    };
+    let delivered = TxLanes {
+        express: Amount::new(program.reached, program.reached_bytes),
+        scheduled: Amount::new(worker.tx_packets, worker.tx_bytes),
+    };
+    (sent, delivered)
+}
+
 /// What the workers hold that is no port's, and what passed between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Inside {
@@ -264,105 +291,4 @@ pub fn ledger<'a>(pages: impl IntoIterator<Item = Page<'a>>, inside: &Inside) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn program(steered: u64, passed: u64) -> ProgramBooks {
-        ProgramBooks { received: steered + passed, steered, passed, ..ProgramBooks::default() }
-    }
-
-    fn worker(rx_packets: u64, tx_packets: u64, rx_waiting: u64) -> WorkerBooks {
-        WorkerBooks { rx_packets, tx_packets, rx_waiting, ..WorkerBooks::default() }
-    }
-
-    fn one(before: &ProgramBooks, after: &ProgramBooks, books: &WorkerBooks, held: u64) -> Ledger {
-        let inside = Inside { held_packets: held, ..Inside::default() };
-        ledger([Page { before, after, worker: books }], &inside)
-    }
-
-    /// Two workers: what came in at one goes out at the other.
-    fn two(after: u64, rx: u64, tx: u64, inside: Inside) -> Ledger {
-        let (before, after) = (program(100, 0), program(after, 0));
-        let (from, to) = (worker(rx, 0, 0), worker(0, tx, 0));
-        let quiet = ProgramBooks::default();
-        let pages = [
-            Page { before: &before, after: &after, worker: &from },
-            Page { before: &quiet, after: &quiet, worker: &to },
-        ];
-        ledger(pages, &inside)
-    }
-
-    fn between(held_packets: u64, handed_over: u64, taken_over: u64) -> Inside {
-        Inside { held_packets, handed_over, taken_over, ..Inside::default() }
-    }
-
-    #[test]
-    fn what_is_between_two_workers_is_in_flight() {
-        let ledger = two(100, 100, 60, between(10, 90, 60));
-        assert_eq!((ledger.in_flight, ledger.balanced()), (40, true));
-    }
-
-    #[test]
-    fn a_frame_that_vanished_between_two_workers_shows() {
-        // Never taken: in flight for ever.
-        assert_eq!(two(100, 100, 99, between(0, 100, 99)).in_flight, 1);
-        // Taken and gone.
-        assert_eq!(two(100, 100, 99, between(0, 100, 100)).balance(), 1);
-        // Made out of nothing.
-        assert_eq!(two(100, 100, 101, between(0, 100, 100)).balance(), -1);
-    }
-
-    #[test]
-    fn a_worker_that_is_asked_later_may_have_taken_what_the_first_did_not_have_yet() {
-        let ledger = two(150, 100, 120, between(0, 100, 120));
-        assert_eq!((ledger.received, ledger.in_flight, ledger.balanced()), (120, 0, true));
-        // But not more than has come in.
-        assert_eq!(two(110, 100, 120, between(0, 100, 120)).balance(), -10);
-    }
-
-    #[test]
-    fn a_worker_that_is_asked_later_may_hold_what_the_first_took_before() {
-        // The giver was asked after the taker: what it handed over meanwhile is in flight.
-        let ledger = two(150, 140, 100, between(0, 140, 100));
-        assert_eq!((ledger.in_flight, ledger.balanced()), (40, true));
-    }
-
-    #[test]
-    fn quiet_books_balance_exactly() {
-        let quiet = program(100, 7);
-        assert!(one(&quiet, &quiet, &worker(100, 90, 0), 10).balanced());
-    }
-
-    #[test]
-    fn a_single_missing_frame_shows() {
-        let quiet = program(100, 7);
-        assert_eq!(one(&quiet, &quiet, &worker(99, 99, 0), 0).balance(), 1);
-        assert_eq!(one(&quiet, &quiet, &worker(100, 99, 0), 0).balance(), 1);
-        assert_eq!(one(&quiet, &quiet, &worker(101, 101, 0), 0).balance(), -1);
-    }
-
-    #[test]
-    fn traffic_between_the_two_readings_is_no_imbalance() {
-        assert!(one(&program(100, 0), &program(150, 3), &worker(120, 120, 10), 0).balanced());
-    }
-
-    #[test]
-    fn a_superframe_in_the_ring_is_one_frame() {
-        let quiet = program(101, 0);
-        let ledger = one(&quiet, &quiet, &worker(100, 100, 17), 0);
-        assert_eq!((ledger.in_flight, ledger.balanced()), (1, true));
-    }
-
-    #[test]
-    fn what_the_program_dropped_is_lost_under_its_reason() {
-        let mut counters = PortCounters::default();
-        for (n, counter) in Counter::all().enumerate() {
-            counters.frames[counter as usize] = n as u64 + 1;
-        }
-        let books = ProgramBooks::from(&counters);
-        let total: u64 = counters.frames.iter().sum();
-        let lost: u64 = books.lost.iter().map(|(_, frames)| frames).sum();
-        assert_eq!(books.received, total);
-        assert_eq!(books.steered + books.express + books.passed + lost, total);
-    }
-}
+mod tests;

@@ -6,9 +6,12 @@
 mod documented;
 mod flows;
 pub mod histogram;
+mod lanes;
 mod latency;
 mod ports;
 mod shares;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -17,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use weir_core::{Ledger, Losses};
 
 pub use self::flows::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKind};
+pub use self::lanes::{Amount, Lanes, TxLanes};
 pub use self::latency::{LatencyReport, Summary, Times, VifTimes};
 pub use self::ports::{Express, PortInfo, PortList};
 pub use self::shares::{Containers, LinkShare, Promise};
@@ -54,6 +58,10 @@ pub struct PortReport {
     pub tx: Traffic,
     /// What the program left to the kernel, for the host.
     pub passed: Traffic,
+    #[serde(default)]
+    pub lanes: Lanes,
+    #[serde(default)]
+    pub tx_lanes: TxLanes,
     /// By `Reason::name()`; a reason that never occurred is absent.
     pub losses: BTreeMap<String, u64>,
     /// What waits to be sent out of this port now.
@@ -76,7 +84,7 @@ pub struct Traffic {
     /// A superframe is one frame.
     pub frames: u64,
     pub bytes: u64,
-    /// How many of the frames were superframes.
+    /// How many of the frames that a worker took or sent were superframes.
     #[serde(default)]
     pub superframes: u64,
 }
@@ -118,6 +126,7 @@ pub struct LedgerReport {
     pub copies: u64,
     pub delivered: u64,
     /// Of those, by the gate itself, without a worker.
+    #[serde(default)]
     pub express: u64,
     pub passed: u64,
     pub lost: u64,
@@ -299,94 +308,5 @@ impl LedgerReport {
         let sum = |parts: &[u64]| parts.iter().map(|part| i128::from(*part)).sum::<i128>();
         sum(&[self.received, self.copies])
             - sum(&[self.delivered, self.passed, self.lost, self.in_flight])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use weir_core::Reason;
-
-    #[test]
-    fn the_json_is_the_one_promised() {
-        let mut ledger = Ledger { received: 5, delivered: 3, ..Ledger::default() };
-        ledger.lost.add(Reason::QueueFull, 2);
-        let report = StatsReport {
-            version: VERSION,
-            uptime_ns: 7,
-            ports: vec![PortReport {
-                name: "v1".into(),
-                role: Role::Vif,
-                state: State::Up,
-                problem: None,
-                mode: Attached::Gate,
-                rx: Traffic { frames: 5, bytes: 320, superframes: 1 },
-                tx: Traffic::default(),
-                passed: Traffic::default(),
-                losses: by_reason(&ledger.lost),
-                queued: Queued::default(),
-                promise: Promise { weight: 4, release: "eager".into(), ..Promise::default() },
-                links: vec![LinkShare { to: "nic0".into(), frames: 3, ..LinkShare::default() }],
-                containers: Containers {
-                    released: [("full".to_owned(), 2)].into(),
-                    packets: 3,
-                    bytes: 192,
-                    wait_ns: 0,
-                },
-                counters: BTreeMap::new(),
-            }],
-            ledger: LedgerReport::from(&ledger),
-            worker: vec![WorkerReport { regimes: Regimes::of(1, 2, 1), ..Default::default() }],
-            ..StatsReport::default()
-        };
-        let json = serde_json::to_value(&report).unwrap();
-        let expected = serde_json::json!({
-            "version": 1,
-            "uptime_ns": 7,
-            "ports": [{
-                "name": "v1", "role": "vif", "state": "up", "mode": "gate",
-                "rx": {"frames": 5, "bytes": 320, "superframes": 1},
-                "tx": {"frames": 0, "bytes": 0, "superframes": 0},
-                "passed": {"frames": 0, "bytes": 0, "superframes": 0},
-                "losses": {"queue_full": 2},
-                "queued": {"packets": 0, "bytes": 0},
-                "promise": {
-                    "weight": 4, "min_rate_bps": 0, "max_rate_bps": 0, "rate_bps": 0,
-                    "queue_bytes": 0, "release": "eager", "timeout_ns": 0,
-                    "work_conserving": false, "worker": 0,
-                },
-                "links": [{
-                    "to": "nic0", "frames": 3, "bytes": 0,
-                    "queued": {"packets": 0, "bytes": 0}, "shed": false,
-                }],
-                "containers": {
-                    "released": {"full": 2}, "packets": 3, "bytes": 192, "wait_ns": 0,
-                },
-                "counters": {},
-            }],
-            "ledger": {
-                "received": 5, "copies": 0, "delivered": 3, "passed": 0, "lost": 2,
-                "in_flight": 0, "balanced": true, "lost_by_reason": {"queue_full": 2},
-            },
-            "worker": [{
-                "core": 0, "idle": "adaptive", "turns": 0, "kicks": 0,
-                "regimes": {
-                    "busy": {"ns": 1, "share_permille": 250},
-                    "idle": {"ns": 2, "share_permille": 500},
-                    "back_pressured": {"ns": 1, "share_permille": 250},
-                },
-            }],
-            "frames": {"total": 0, "free": 0, "fill": 0, "rx": 0, "held": 0, "tx": 0},
-            "fdb": {"entries": 0, "capacity": 0},
-        });
-        assert_eq!(json, expected);
-        assert_eq!(serde_json::from_value::<StatsReport>(json).unwrap(), report);
-    }
-
-    #[test]
-    fn a_ledger_that_does_not_balance_says_by_how_much() {
-        let report = LedgerReport { received: 3, delivered: 5, ..LedgerReport::default() };
-        assert_eq!(report.balance(), -2);
-        assert_eq!(Regimes::of(0, 0, 0), Regimes::default());
     }
 }

@@ -4,8 +4,8 @@ use aya::maps::{Array, Map, MapData};
 use weir::control::attach::{AttachError, GateGlobals, Mode, Steering};
 use weir::control::btf;
 use weir_abi::gate::VLAN_WORDS;
-use weir_abi::table::Seed;
-use weir_abi::{Counter, GatePort, Storm, shed};
+use weir_abi::table::{self, Seed};
+use weir_abi::{Counter, GatePort, Method, Storm, gate_flags, shed};
 use weir_port::Cells;
 
 use super::bed::{in_host, link};
@@ -99,6 +99,56 @@ fn maps_are_written_and_counters_read() {
             assert_eq!(steering.counters(7).unwrap().received(), 0);
         });
     }
+}
+
+/// Ping by a guest's frames to another, which nothing but the gate forwards.
+#[test]
+fn express_frames_are_read_by_port_and_by_pair_and_cleared_with_either_slot() {
+    in_host(|bed| {
+        const FLAGS: u32 = gate_flags::OFFLOAD | gate_flags::EXPRESS_FROM | gate_flags::EXPRESS_TO;
+        let seed = Seed { xor: 5, multiply: 7 };
+        let mut steering =
+            Steering::load(&btf::facts().unwrap(), GateGlobals { pair: 0, seed }).unwrap();
+        for (n, slot) in [(1, 7), (2, 70)] {
+            let (guest, port) = (format!("vm{n}"), format!("v{n}"));
+            bed.add_guest(&guest, &port);
+            bed.inside(&guest, &format!("ip link set eth0 address 02:00:00:00:00:0{n}"));
+            let place = seed.place(table::key(0x0200_0000_0000 + n, 0));
+            let word = table::Entry::new(place, slot, 0).word();
+            let at = place.bucket as usize * table::WAYS;
+            steering.gate().addresses().get(at).unwrap().store(word, Ordering::Relaxed);
+            let told = GatePort::new(link(&port).ifindex, FLAGS, 0, 0, Storm::default());
+            let told = told.with_way(Method::Redirect, 0, 1514);
+            steering.gate().set_port(slot, &told, &[0; VLAN_WORDS]).unwrap();
+        }
+        let handed = steering.handed();
+        assert_eq!(steering.express_pairs().unwrap(), [].into());
+        let attached = steering.attach(link("v1").ifindex, "v1", Mode::Gate).unwrap();
+        bed.inside("vm1", "ip addr add 192.0.2.1/24 dev eth0");
+        bed.inside("vm1", "ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev eth0");
+        super::bed::wait_for("an express frame", || {
+            let _ = std::process::Command::new("ip")
+                .args(["netns", "exec", &bed.namespace("vm1")])
+                .args(["ping", "-c1", "-W1", "192.0.2.2"])
+                .output();
+            handed.by(7).unwrap()[0] > 0
+        });
+        steering.detach(attached).unwrap();
+        let [frames, bytes] = handed.by(7).unwrap();
+        assert_eq!(frames, steering.counters(7).unwrap().frames(Counter::Express));
+        // 56 bytes of ping's, and headers.
+        assert_eq!(bytes, frames * 98);
+        assert_eq!(steering.expressed(70).unwrap(), [frames, bytes]);
+        assert_eq!(steering.expressed(7).unwrap(), [0, 0]);
+        assert_eq!(steering.express_pairs().unwrap(), [((7, 70), [frames, bytes])].into());
+
+        steering.reset_slot(70).unwrap();
+        assert_eq!(steering.express_pairs().unwrap(), [].into());
+        assert_eq!(steering.expressed(70).unwrap(), [0, 0]);
+        assert_eq!(handed.by(7).unwrap(), [frames, bytes], "the other name's");
+        steering.reset_slot(7).unwrap();
+        assert_eq!(handed.by(7).unwrap(), [0, 0]);
+    });
 }
 
 /// The bits of who may not send to whom, as whoever has the map sees them.

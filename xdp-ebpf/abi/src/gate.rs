@@ -316,6 +316,17 @@ pub mod home {
     pub const DONE: usize = 3;
 }
 
+/// The key of a pair of slots in the map `EXPRESS_PAIRS`.
+#[inline(always)]
+pub const fn pair_key(ingress: u16, egress: u16) -> u32 {
+    (ingress as u32) << 16 | egress as u32
+}
+
+/// The ingress and the egress of a key.
+pub const fn pair_of_key(key: u32) -> (u16, u16) {
+    ((key >> 16) as u16, key as u16)
+}
+
 /// The maps as the decision asks them.
 pub trait Tables {
     fn mac_allowed(&self, slot: u16, mac: u64) -> bool;

@@ -98,6 +98,11 @@ pub mod maps {
     /// `PerCpuArray<[u64; 2]>` by the egress port's slot: frames and bytes that came by the express
     /// lane.
     pub const EXPRESSED: &str = "EXPRESSED";
+    /// `PerCpuHashMap<u32, [u64; 2]>` by [`pair_key`](crate::gate::pair_key): frames and bytes that went
+    /// from one port to another by the express lane.
+    pub const EXPRESS_PAIRS: &str = "EXPRESS_PAIRS";
+    /// Pairs that are told apart. Of a pair beyond them the frames are counted by port only.
+    pub const EXPRESS_PAIR_ENTRIES: u32 = 16_384;
     /// The tcx program on the pair's outer end: counts the fences that user space sends.
     pub const FENCE: &str = "weir_fence";
     /// `Array<[u64; 8]>` by slot, to be mapped into memory: in the first word the link's

@@ -32,10 +32,16 @@ What every column means: docs/dumps.md";
 #[derive(Clone, Debug, Subcommand)]
 pub enum What {
     /// How long packets took, and where: HdrHistograms by vif and stage, or by flow
+    ///
+    /// Of the packets that workers delivered. What the gate hands over itself, by the express lane, is
+    /// not timed.
     Latency(LatencyDump),
     /// What was lost, by port and reason
     Loss(LossDump),
     /// Who talks to whom, and what came of it
+    ///
+    /// What the gate hands over itself, by the express lane, is in no flow: it is in its source's sum
+    /// (other), so that a source's rows and sums are all that it sent.
     Flows(FlowsDump),
 }
 

@@ -12,12 +12,26 @@ const FIELDS: &[(&str, &[(&str, &str)])] = &[
         "PORTS",
         &[
             ("rx", "What the port's guest or link sent; a superframe is one frame."),
-            ("tx", "What was delivered to it: the device has taken it and reported it done."),
+            (
+                "tx",
+                "What was delivered to it: the device has taken it and reported it done, or the gate has handed it over.",
+            ),
             (
                 "passed",
                 "What the program left to the kernel, for the host or for lack of a socket.",
             ),
-            ("superframes", "How many of the frames were chains, up to 64 kB, cut later or never."),
+            (
+                "superframes",
+                "How many of the frames that workers took or sent were chains, up to 64 kB, cut later or never.",
+            ),
+            (
+                "lanes",
+                "What it sent, by the lane that it went: express (the gate handed it to its port), scheduled (a worker took it), bridge (left to the kernel). Express and scheduled are in rx.",
+            ),
+            (
+                "tx_lanes",
+                "What was delivered to it, by lane. What the bridge delivers is in no count of weir's.",
+            ),
             ("queued", "What waits to be sent out of the port now."),
             ("checksums_completed", "Frames whose checksum a guest had left to its device."),
             ("superframes_segmented", "Chains cut here, for a device that cannot do it."),
@@ -29,22 +43,28 @@ const FIELDS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
-        "LATENCY (of delivered packets: steer + container + queue + tx = residence)",
+        "LATENCY (of scheduled packets: steer + container + queue + tx = residence)",
         &[
             ("steer", "From the program until the worker took the packet."),
             ("container", "In an open container."),
             ("queue", "In its link's queue."),
             ("tx", "From being handed over until the kernel had taken it."),
-            ("residence", "All of it. Resolution: 64 ns or 1 in 128, up to 17 s."),
+            (
+                "residence",
+                "All of it; of what the gate handed over itself nobody measures it. Resolution: 64 ns or 1 in 128, up to 17 s.",
+            ),
         ],
     ),
     (
-        "FLOWS (every packet that a worker took is in one of them, or in a sum)",
+        "FLOWS (every frame of a source's rx is in one of them, or in a sum)",
         &[
             ("capacity", "Flows that can be told apart at once. More needs a larger `flows`."),
             ("known", "Flows that are."),
             ("jitter", "How much the residence changes from packet to packet (RFC 3550)."),
-            ("other", "Of one source: packets of flows for which there was no room."),
+            (
+                "other",
+                "Of one source: packets of flows for which there was no room, and all that the gate handed over itself (`express`).",
+            ),
             ("ended", "Of one source: flows without packets for longer than `flow-idle`."),
         ],
     ),
@@ -81,7 +101,11 @@ const FIELDS: &[(&str, &[(&str, &str)])] = &[
                 "copies",
                 "Made here by cutting superframes, beyond the superframes themselves; each has its own end.",
             ),
-            ("delivered", "Handed over, and reported done by the device."),
+            ("delivered", "Handed over: to a device that has reported it done, or by the gate."),
+            (
+                "express",
+                "How many of those the gate handed over itself. What their device drops afterwards is in its device_dropped.",
+            ),
             ("lost", "Ended under one of the reasons below."),
             ("in_flight", "In a ring or a queue at the moment; 0 soon after traffic stops."),
             (

@@ -82,7 +82,11 @@ fn flow_table(
     let rows = report.flows.iter().map(|flow| (title(flow), &flow.counts));
     let sums = report.sums.iter().map(|sum| {
         let many = sum.flows.map(|flows| format!("{} ", grouped(flows))).unwrap_or_default();
-        (format!("{} ({many}{})", sum.vif, kind_name(sum.kind)), &sum.counts)
+        let express = match sum.express {
+            0 => String::new(),
+            express => format!(", {} express", short(express)),
+        };
+        (format!("{} ({many}{}{express})", sum.vif, kind_name(sum.kind)), &sum.counts)
     });
     for (title, counts) in rows.chain(sums) {
         for cells in cells(counts) {
@@ -237,6 +241,10 @@ v1 (other)                               5    500     0   639ns   639ns
 3 of 3 flows; up to 4,096 at once are told apart
 ";
         assert_eq!(text, expected);
+        let mut express = samples::flows();
+        express.sums[0].express = 2_000;
+        let told = "v1 (other, 2.00k express)                5    500     0   639ns   639ns\n";
+        assert!(flows(&express).contains(told), "{}", flows(&express));
         let mut long = samples::flows();
         for flow in &mut long.flows {
             flow.vif = "fifteen-letters".to_owned();

@@ -15,8 +15,13 @@ fn line(label: &str, figure: &str) -> String {
 }
 
 fn sum(parts: &[(&str, u64)], total: &str) -> String {
+    sum_after(0, parts, total)
+}
+
+/// The same, where something stands above it already.
+fn sum_after(above: u64, parts: &[(&str, u64)], total: &str) -> String {
     let mut text: String = parts.iter().map(|(name, part)| line(name, &grouped(*part))).collect();
-    let all: u128 = parts.iter().map(|(_, part)| u128::from(*part)).sum();
+    let all = parts.iter().fold(u128::from(above), |all, (_, part)| all + u128::from(*part));
     let all = u64::try_from(all).unwrap_or(u64::MAX);
     text.push_str(&line("", &"-".repeat(grouped(all).len())));
     text + &line(total, &grouped(all))
@@ -31,15 +36,15 @@ pub fn ledger(report: &StatsReport, paint: Paint) -> String {
         "= to account for",
     );
     text.push('\n');
-    text += &sum(
-        &[
-            ("  delivered", ledger.delivered),
-            ("+ passed to the host", ledger.passed),
-            ("+ lost", ledger.lost),
-            ("+ in flight", ledger.in_flight),
-        ],
-        "= accounted for",
-    );
+    text += &line("  delivered", &grouped(ledger.delivered));
+    // Not in the column of what is added up: it is in the line above.
+    text += &format!("    of them {} by the express lane\n", grouped(ledger.express));
+    let rest = [
+        ("+ passed to the host", ledger.passed),
+        ("+ lost", ledger.lost),
+        ("+ in flight", ledger.in_flight),
+    ];
+    text += &sum_after(ledger.delivered, &rest, "= accounted for");
     text += &format!("balanced: {}\n\n", verdict(ledger.balanced, ledger.balance(), paint));
     text += &lost(report);
     let pool = &report.frames;
@@ -108,7 +113,7 @@ pub(crate) fn places(report: &StatsReport, reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::render::samples::report;
+    use crate::cli::render::samples::{express, report};
 
     #[test]
     fn a_balanced_ledger() {
@@ -120,6 +125,7 @@ LEDGER                                        FRAMES
 = to account for                           2,234,582
 
   delivered                                2,230,560
+    of them 0 by the express lane
 + passed to the host                               2
 + lost                                         4,013
 + in flight                                        7
@@ -144,6 +150,24 @@ POOL                                          FRAMES
 of 8,192: yes
 ";
         assert_eq!(ledger(&report(), Paint::PLAIN), expected);
+    }
+
+    #[test]
+    fn the_express_lane_is_told_of_what_was_delivered_and_added_up_once() {
+        let expected = "
+  delivered                                2,530,560
+    of them 300,000 by the express lane
++ passed to the host                              14
++ lost                                         4,013
++ in flight                                        7
+                                           ---------
+= accounted for                            2,534,594
+balanced: yes
+";
+        let report = express();
+        let text = ledger(&report, Paint::PLAIN);
+        assert!(text.contains(expected), "{text}");
+        assert_eq!(report.ledger.balance(), 0);
     }
 
     #[test]

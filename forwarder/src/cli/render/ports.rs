@@ -3,6 +3,7 @@
 use super::{
     Align::{Left, Right},
     Table, WIDTH, grouped,
+    lanes::lanes,
     paint::{Paint, Tone},
     percent,
     shares::contended,
@@ -41,9 +42,10 @@ pub fn stats(report: &StatsReport, paint: Paint) -> String {
     let ports = report.ports.iter();
     text += &problems(ports.map(|port| (port.name.as_str(), port.problem.as_deref())));
     text.push('\n');
-    let shares = contended(report, paint);
-    if !shares.is_empty() {
-        text.extend([&shares, "\n"]);
+    for table in [lanes(report), contended(report, paint)] {
+        if !table.is_empty() {
+            text.extend([&table, "\n"]);
+        }
     }
     text.push_str(&summary(report, paint));
     text
@@ -71,7 +73,15 @@ fn summary(report: &StatsReport, paint: Paint) -> String {
         true => "balanced".to_owned(),
         false => paint.paint(Tone::Bad, "NOT BALANCED"),
     };
-    let mut text = wrapped(&format!("ledger: {balanced}, {lost}"), 0, WIDTH);
+    let express = match ledger.express {
+        0 => String::new(),
+        express => format!(
+            ", {} delivered ({} by the express lane)",
+            grouped(ledger.delivered),
+            grouped(express)
+        ),
+    };
+    let mut text = wrapped(&format!("ledger: {balanced}{express}, {lost}"), 0, WIDTH);
     text.push_str(&workers(report));
     let (pool, fdb) = (&report.frames, &report.fdb);
     let line = format!(
@@ -164,7 +174,7 @@ fn express(ports: &[PortInfo]) -> String {
 mod tests {
     use super::*;
     use crate::{
-        cli::render::samples::{report, shared},
+        cli::render::samples::{express, report, shared},
         control::{
             plan::Role,
             report::{Attached, PortInfo, State, VERSION},
@@ -184,6 +194,24 @@ worker on core 1 (adaptive): busy 12.3 %, idle 87.6 %, back-pressured 0.1 %
 pool: 6,100 of 8,192 frames free; known addresses: 3 of 16,384; up 01:02:03
 ";
         assert_eq!(stats(&report(), Paint::PLAIN), expected);
+    }
+
+    #[test]
+    fn what_went_by_the_express_lane_is_in_the_totals_and_told_by_lane() {
+        let text = stats(&express(), Paint::PLAIN);
+        let tables: Vec<&str> = text.split("\n\n").collect();
+        let expected = "\
+PORT             ROLE    STATE  MODE  RX FRAMES  TX FRAMES   LOST
+nic0             uplink  up     gate  1,000,000  1,430,560      0
+v1               vif     up     gate  1,534,567  1,000,000  4,007
+vnet-0123456789  vif     gone   none         12    100,000      6";
+        assert_eq!(tables[0], expected);
+        assert!(tables[1].starts_with("LANES ") && tables[1].contains("\nv1 "), "{text}");
+        let expected = "\
+ledger: balanced, 2,530,560 delivered (300,000 by the express lane), 4,013 lost
+(queue_full 4,000, no_egress 8, port_gone 5)
+";
+        assert!(tables[2].starts_with(expected), "{text}");
     }
 
     #[test]

@@ -116,7 +116,11 @@ fn summed(sum: &FlowSumReport) -> String {
     match (sum.kind, sum.flows) {
         (SumKind::Ended, Some(flows)) => format!("({} ended)", short(flows)),
         (SumKind::Ended, None) => "(ended)".to_owned(),
-        (SumKind::Other, _) => "(table was full)".to_owned(),
+        (SumKind::Other, _) => match sum.counts.frames.saturating_sub(sum.express) {
+            0 => "(express)".to_owned(),
+            _ if sum.express == 0 => "(table was full)".to_owned(),
+            _ => "(express, table was full)".to_owned(),
+        },
     }
 }
 
@@ -157,6 +161,7 @@ pub(super) mod tests {
             vif: "v1".to_owned(),
             kind: SumKind::Ended,
             flows: Some(12),
+            express: 0,
             counts: FlowNumbers { frames: 24, bytes: 2_400, ..FlowNumbers::default() },
             histogram: None,
         }];
@@ -192,6 +197,21 @@ pub(super) mod tests {
             "v1 * (12 ended) * - - 2.40k - - - 0",
         ];
         assert_eq!(texts(&grid(&Span::new(Some(&before), &after))), expected);
+    }
+
+    #[test]
+    fn a_sum_says_what_it_is_of() {
+        let mut sum = FlowSumReport {
+            counts: FlowNumbers { frames: 10, ..FlowNumbers::default() },
+            ..FlowSumReport::default()
+        };
+        let mut of = |express| {
+            sum.express = express;
+            summed(&sum)
+        };
+        assert_eq!(of(0), "(table was full)");
+        assert_eq!(of(10), "(express)");
+        assert_eq!(of(4), "(express, table was full)");
     }
 
     #[test]

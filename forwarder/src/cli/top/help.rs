@@ -16,10 +16,11 @@ const KEYS: &[(&str, &str)] = &[
 const VIFS: &[(&str, &str)] = &[
     ("RX TX", "bit/s that the port sent, and that were delivered to it"),
     ("FR/S", "frames a second, both ways; a superframe is one"),
+    ("EXPR", "the part of what it sent that the gate handed over, without a worker"),
     ("SHARE", "its part of what went over its most contended link (OF LINK)"),
     ("DUE", "its part by what it was promised: WEIGHT, MIN and MAX, among those that send"),
     ("QUEUE", "bytes of it that wait; SHED: more than may, dropped at its own core"),
-    ("P50 P99", "how long its packets stayed, in the last interval"),
+    ("P50 P99", "how long its packets stayed at a worker, in the last interval"),
     ("LOST", "frames a second; view 3 says why"),
 ];
 
@@ -27,10 +28,13 @@ const FLOWS: &[(&str, &str)] = &[
     ("VIF", "where it comes from; a tag stands before the source's address"),
     ("BIT/S FR/S", "what it sent, in the last interval"),
     ("BYTES", "since its first packet; the 200 largest are shown"),
-    ("P50 P99", "how long its packets stayed, since its first"),
+    ("P50 P99", "how long its packets stayed at a worker, since its first"),
     ("JITTER", "of that time, as RFC 3550 has it"),
     ("LOST", "frames since its first packet, after weir took them"),
-    ("*", "the sum of flows that ended, or that had no room in the table"),
+    (
+        "*",
+        "the sum of flows that ended or had no room in the table, and of what the gate handed over",
+    ),
 ];
 
 const LOSSES: &[(&str, &str)] = &[

@@ -14,7 +14,10 @@ use super::{
     view::{Picture, draw},
 };
 use crate::{
-    cli::{args::View, render::samples::shared},
+    cli::{
+        args::View,
+        render::samples::{sent_express, shared},
+    },
     control::report::Regimes,
 };
 
@@ -29,8 +32,10 @@ fn samples() -> (Sample, Sample) {
     let ports = after.stats.ports.as_mut_slice();
     ports[0].tx.bytes += 50_000_000;
     ports[0].tx.frames += 41_000;
-    ports[1].rx.bytes += 60_000_000;
-    ports[1].rx.frames += 50_000;
+    ports[1].lanes.scheduled.bytes += 45_000_000;
+    ports[1].rx.bytes += 45_000_000;
+    ports[1].rx.frames += 35_000;
+    sent_express(&mut ports[1], 15_000);
     ports[1].losses.insert("queue_full".to_owned(), 4_400);
     ports[1].links[0].bytes += 40_000_000;
     ports[2].links[0].bytes += 10_000_000;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cli::render::{Rates, paint::Tone, short, time},
-    control::report::{LinkShare, PortReport, State},
+    control::report::{Amount, Lanes, LinkShare, PortReport, State},
 };
 
 pub(super) const COLUMNS: &[Column] = &[
@@ -18,6 +18,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column { id: "rx", title: "RX", kind: Kind::Number(5), rank: 1 },
     Column { id: "tx", title: "TX", kind: Kind::Number(5), rank: 2 },
     Column { id: "frames", title: "FR/S", kind: Kind::Number(5), rank: 11 },
+    Column { id: "express", title: "EXPR", kind: Kind::Number(5), rank: 12 },
     Column { id: "share", title: "SHARE", kind: Kind::Number(6), rank: 5 },
     Column { id: "due", title: "DUE", kind: Kind::Number(4), rank: 9 },
     Column { id: "queue", title: "QUEUE", kind: Kind::Number(6), rank: 7 },
@@ -55,6 +56,7 @@ fn row(span: &Span<'_>, port: &PortReport) -> Row {
         rate(|rates| rates.rx_bps),
         rate(|rates| rates.tx_bps),
         rate(|rates| rates.rx_pps.saturating_add(rates.tx_pps)),
+        part(express(span, port)),
         part(share.as_ref().map(|share| share.permille)),
         part(share.as_ref().and_then(|share| share.due_permille)),
         Cell::number(Some(queued), short),
@@ -86,6 +88,17 @@ fn residence(span: &Span<'_>, port: &PortReport) -> (Option<u64>, Option<u64>) {
     let times = latency.since(before, &port.name).filter(|times| !times.is_empty());
     let at = |quantile: f64| times.as_ref().map(|times| times.value_at_quantile(quantile));
     (at(0.5), at(0.99))
+}
+
+/// Of the bytes that the port sent since the sample before, those by the express lane; `None` where it
+/// sent none.
+fn express(span: &Span<'_>, port: &PortReport) -> Option<u64> {
+    let before = span.stats_before()?.ports.iter().find(|earlier| earlier.name == port.name);
+    let before = before.map_or_else(Lanes::default, |before| before.lanes);
+    let sent = |of: fn(&Lanes) -> Amount| of(&port.lanes).bytes.saturating_sub(of(&before).bytes);
+    let express = sent(|lanes| lanes.express);
+    let others = [sent(|lanes| lanes.scheduled), sent(|lanes| lanes.bridge)];
+    permille(express, others.into_iter().fold(express, u64::saturating_add))
 }
 
 /// What a port got of a link, and what it was promised of it.
@@ -140,7 +153,7 @@ mod tests {
     use super::*;
     use crate::{
         cli::{
-            render::samples::shared,
+            render::samples::{sent_express, shared},
             top::sample::{Latency, Sample, tests::latency},
         },
         control::report::Queued,
@@ -186,6 +199,21 @@ mod tests {
     }
 
     #[test]
+    fn the_express_part_is_of_the_last_interval_and_in_the_rates() {
+        let (before, mut after) = samples();
+        let v1 = &mut after.stats.ports[1];
+        // Beside what the workers took: 25 MB.
+        v1.lanes.scheduled.bytes += 25_000_000;
+        sent_express(v1, 74_000);
+        v1.lanes.bridge.bytes += 1_000_000;
+        let grid = grid(&Span::new(Some(&before), &after));
+        assert_eq!(cell(&grid, "v1", "express"), "74%");
+        // 25 MB and 74 MB in two seconds; what the bridge took is not in it.
+        assert_eq!((cell(&grid, "v1", "rx"), cell(&grid, "v1", "frames")), ("396M", "47.0k"));
+        assert_eq!(cell(&grid, "nic0", "express"), "-", "it sent nothing");
+    }
+
+    #[test]
     fn minimum_and_maximum_bound_what_is_due() {
         let (before, mut after) = samples();
         after.stats.ports[1].promise.max_rate_bps = 50_000_000;
@@ -225,6 +253,7 @@ mod tests {
         let (before, after) = samples();
         let first = grid(&Span::new(None, &after));
         assert_eq!((cell(&first, "v1", "rx"), cell(&first, "v1", "lost")), ("-", "-"));
+        assert_eq!(cell(&first, "v1", "express"), "-");
         assert_eq!(cell(&first, "v1", "share"), "76%", "of all that was sent");
         let restarted = grid(&Span::new(Some(&after), &before));
         assert_eq!(cell(&restarted, "v1", "rx"), "-");

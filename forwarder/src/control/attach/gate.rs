@@ -3,16 +3,16 @@
 //! Invariant: every word that they read is stored whole, so they never see half a change; a
 //! port's identity is written last when it comes, and cleared first when it goes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::Ordering;
 
-use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuValues, XskMap};
+use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, XskMap};
 use aya::programs::links::FdLink;
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
-use weir_abi::gate::{VLAN_WORDS, Vlans, out};
+use weir_abi::gate::{VLAN_WORDS, Vlans, out, pair_key, pair_of_key};
 use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, gate_flags, maps, table};
 use weir_port::Cells;
 
@@ -40,6 +40,7 @@ pub struct GateMaps {
     workers: XskMap<MapData>,
     strays: PerCpuArray<MapData, u64>,
     expressed: PerCpuArray<MapData, [u64; 2]>,
+    express_pairs: PerCpuHashMap<MapData, u32, [u64; 2]>,
     fences: Cells,
     doors: Cells,
 }
@@ -87,6 +88,8 @@ impl GateMaps {
             strays: PerCpuArray::try_from(take(maps::STRAYS)?).map_err(abi(maps::STRAYS))?,
             expressed: PerCpuArray::try_from(take(maps::EXPRESSED)?)
                 .map_err(abi(maps::EXPRESSED))?,
+            express_pairs: PerCpuHashMap::try_from(take(maps::EXPRESS_PAIRS)?)
+                .map_err(abi(maps::EXPRESS_PAIRS))?,
             fences,
             doors,
         })
@@ -192,8 +195,18 @@ impl GateMaps {
     pub fn expressed(&self, slot: u16) -> Result<[u64; 2], MapsError> {
         let values = self.expressed.get(&slot.into(), 0);
         let values = values.map_err(|error| MapsError::Read { name: maps::EXPRESSED, error })?;
-        let sum = |n: usize| values.iter().filter_map(|words| words.get(n)).sum();
-        Ok([sum(0), sum(1)])
+        Ok(over_cpus(&values))
+    }
+
+    /// The same by the slots of ingress and egress, as far as the map had room for them.
+    pub fn express_pairs(&self) -> Result<BTreeMap<(u16, u16), [u64; 2]>, MapsError> {
+        let mut pairs = BTreeMap::new();
+        for entry in self.express_pairs.iter() {
+            let read = |error| MapsError::Read { name: maps::EXPRESS_PAIRS, error };
+            let (key, values) = entry.map_err(read)?;
+            pairs.insert(pair_of_key(key), over_cpus(&values));
+        }
+        Ok(pairs)
     }
 
     /// Makes a slot ready for another port.
@@ -201,7 +214,14 @@ impl GateMaps {
         let zeroes = PerCpuValues::try_from(vec![[0; 2]; cpus]).map_err(MapsError::Counters)?;
         self.expressed
             .set(slot.into(), zeroes, 0)
-            .map_err(|error| MapsError::Write { name: maps::EXPRESSED, error })
+            .map_err(|error| MapsError::Write { name: maps::EXPRESSED, error })?;
+        for (ingress, egress) in self.express_pairs()?.into_keys() {
+            if ingress == slot || egress == slot {
+                absent_is_fine(self.express_pairs.remove(&pair_key(ingress, egress)))
+                    .map_err(|error| MapsError::Write { name: maps::EXPRESS_PAIRS, error })?;
+            }
+        }
+        Ok(())
     }
 
     /// Frames that came behind the gate without a verdict, or slipped past it.
@@ -210,6 +230,10 @@ impl GateMaps {
         let values = values.map_err(|error| MapsError::Read { name: maps::STRAYS, error })?;
         Ok(values.iter().sum())
     }
+}
+
+fn over_cpus(values: &PerCpuValues<[u64; 2]>) -> [u64; 2] {
+    values.iter().fold([0; 2], |[frames, bytes], cpu| [frames + cpu[0], bytes + cpu[1]])
 }
 
 fn store(cells: &Cells, at: usize, word: u64) {
@@ -240,6 +264,16 @@ impl Steering {
         let behind =
             FdLink::try_from(link).map_err(|_| AttachError::NoLink { name: name.to_owned() })?;
         Ok([behind, catch_all])
+    }
+
+    /// See [`GateMaps::expressed`].
+    pub fn expressed(&self, slot: u16) -> Result<[u64; 2], MapsError> {
+        self.gate.expressed(slot)
+    }
+
+    /// See [`GateMaps::express_pairs`].
+    pub fn express_pairs(&self) -> Result<BTreeMap<(u16, u16), [u64; 2]>, MapsError> {
+        self.gate.express_pairs()
     }
 
     /// Attaches what counts the fences that are sent to the pair's outer end.

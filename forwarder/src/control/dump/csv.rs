@@ -10,7 +10,7 @@ const LATENCY: &str = "since_unix_ns,until_unix_ns,vif,stage,\
 const FLOWS: &str = "since_unix_ns,until_unix_ns,vif,kind,flows,\
     proto,src,src_port,dst,dst_port,vlan,age_ns,idle_ns,\
     frames,bytes,delivered,delivered_bytes,lost,losses,tcp_flags,jitter_ns,\
-    count,min_ns,mean_ns,p50_ns,p90_ns,p99_ns,p999_ns,max_ns\n";
+    count,min_ns,mean_ns,p50_ns,p90_ns,p99_ns,p999_ns,max_ns,express\n";
 const LOSSES: &str = "since_unix_ns,until_unix_ns,vif,role,received,reason,frames\n";
 const FLOW_LOSSES: &str = "since_unix_ns,until_unix_ns,vif,kind,\
     proto,src,src_port,dst,dst_port,vlan,received,reason,frames\n";
@@ -55,6 +55,8 @@ pub fn flows(report: &FlowsReport, since: Option<u64>) -> Csv {
         cells.extend(key(flow));
         cells.extend([flow.age_ns, flow.idle_ns].map(|ns| ns.to_string()));
         cells.extend(numbers(&flow.counts));
+        // No table has seen a frame of the express lane.
+        cells.push("0".to_owned());
         cells
     });
     let sums = report.sums.iter().map(|sum| {
@@ -62,6 +64,7 @@ pub fn flows(report: &FlowsReport, since: Option<u64>) -> Csv {
         cells.extend([sum.vif.clone(), kind_name(sum.kind).to_owned(), number(sum.flows)]);
         cells.extend(std::iter::repeat_n(String::new(), 8));
         cells.extend(numbers(&sum.counts));
+        cells.push(sum.express.to_string());
         cells
     });
     Csv::of(FLOWS, flows.chain(sums))

@@ -70,7 +70,7 @@ pub(crate) fn udp(vif: &str, port: u64, frames: u64, recorded: &[u64]) -> FlowRe
 pub(crate) fn sum(vif: &str, kind: SumKind, frames: u64, recorded: &[u64]) -> FlowSumReport {
     let (counts, histogram) = numbers(frames, recorded);
     let flows = (kind == SumKind::Ended).then_some(1);
-    FlowSumReport { vif: vif.to_owned(), kind, flows, counts, histogram }
+    FlowSumReport { vif: vif.to_owned(), kind, flows, express: 0, counts, histogram }
 }
 
 /// A flow of v1 that lost three of its packets, one of v2 over IPv6, one that is no IP, and a sum.

@@ -86,11 +86,13 @@ pub fn flows(before: &FlowsReport, after: &FlowsReport) -> Result<FlowsReport, D
         }
         if !changed.is_nothing() {
             let more = |all: u64| all.saturating_sub(same.and_then(|s| s.flows).unwrap_or(0));
+            let express = sum.express.saturating_sub(same.map_or(0, |same| same.express));
             let (counts, histogram) = changed.told();
             sums.push(FlowSumReport {
                 counts,
                 histogram,
                 flows: sum.flows.map(more),
+                express,
                 ..sum.clone()
             });
         }

@@ -10,7 +10,9 @@ use super::samples::{SECOND, START, flows as sample_flows, latency, sum, times, 
 use super::series::{by_stage, of_flows, of_latency};
 use super::{csv, hgrm, hlog, since};
 use crate::cli::render::samples::report as stats;
-use crate::control::report::{FlowsReport, LatencyReport, SumKind, Summary, histogram::decode};
+use crate::control::report::{
+    FlowSumReport, FlowsReport, LatencyReport, SumKind, Summary, histogram::decode,
+};
 
 const READ_HISTOGRAMS: &str = include_str!("../../../../tests/python/read_histograms.py");
 const READ_CSV: &str = include_str!("../../../../tests/python/read_csv.py");
@@ -166,6 +168,22 @@ fn flows_that_ended_are_not_counted_twice() {
 }
 
 #[test]
+fn an_intervals_express_frames_are_those_of_the_interval() {
+    let with = |frames, express| {
+        let other = FlowSumReport { express, ..sum("v1", SumKind::Other, frames, &[600; 5]) };
+        FlowsReport { sums: vec![other], ..sample_flows() }
+    };
+    let told = |before: &FlowsReport, after: &FlowsReport| -> Vec<(u64, u64)> {
+        let interval = since::flows(before, after).unwrap();
+        interval.sums.iter().map(|sum| (sum.counts.frames, sum.express)).collect()
+    };
+    assert_eq!(told(&with(105, 100), &with(165, 160)), [(60, 60)]);
+    assert_eq!(told(&with(105, 100), &with(105, 100)), []);
+    // All were forgotten meanwhile.
+    assert_eq!(told(&with(105, 100), &with(7, 2)), [(7, 2)]);
+}
+
+#[test]
 fn tags_name_flows_and_cannot_end_early() {
     let mut report = sample_flows();
     report.flows[2].vif = "v,2".to_owned();
@@ -200,7 +218,9 @@ fn the_python_csv_module_reads_latency_and_losses() {
 
 #[test]
 fn the_python_csv_module_reads_flows() {
-    let read = rows(&csv::flows(&sample_flows(), None).whole());
+    let mut report = sample_flows();
+    report.sums[0].express = 3;
+    let read = rows(&csv::flows(&report, None).whole());
     let column =
         |name: &str| -> Vec<&str> { read.iter().map(|row| row[name].as_str().unwrap()).collect() };
     assert_eq!(column("kind"), ["flow", "flow", "flow", "other"]);
@@ -210,6 +230,7 @@ fn the_python_csv_module_reads_flows() {
     assert_eq!(column("losses"), ["queue_full=2;shed=1", "", "", ""]);
     assert_eq!(column("tcp_flags"), ["", "SYN|ACK", "", ""]);
     assert_eq!(column("count"), ["1000", "7", "2", "5"]);
+    assert_eq!(column("express"), ["0", "0", "0", "3"]);
     let seen_first = (START + SECOND).to_string();
     assert_eq!(column("since_unix_ns"), [&seen_first, &seen_first, &seen_first, ""]);
     let read = rows(&csv::flow_losses(&sample_flows(), Some(START)).whole());

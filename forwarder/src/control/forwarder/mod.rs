@@ -176,7 +176,8 @@ impl Forwarder {
         let workers = Workers::spawn(&cores, pool.divide(cores.len()), &common)
             .map_err(StartError::Worker)?;
         let started = Instant::now();
-        let measured = Measured::new(workers.askers(), plan.measure, started);
+        let measured =
+            Measured::new(workers.askers(), Box::new(steering.handed()), plan.measure, started);
         let gate = Gate::new(bridge, pair, steering.gate(), seed);
         Ok(Self {
             plan,

@@ -256,10 +256,17 @@ mod tests {
             roster.mark_gone(&name, State::Gone);
         }
         assert_eq!(roster.to_strike_off().as_deref(), Some("tap0"));
-        let program = ProgramBooks { received: 10, steered: 10, ..ProgramBooks::default() };
+        let program = ProgramBooks {
+            received: 15,
+            steered: 10,
+            express: 5,
+            reached: 7,
+            ..ProgramBooks::default()
+        };
         assert_eq!(roster.strike_off("tap0", &program, &Losses::default()), Some(0));
         assert_eq!(roster.closed.worker.rx_packets, 10);
-        assert_eq!(roster.closed.program.steered, 10);
+        let closed = &roster.closed.program;
+        assert_eq!((closed.steered, closed.express, closed.reached), (10, 5, 7));
         assert_eq!(roster.to_strike_off(), None);
         assert_eq!(roster.enlist(&vif("new"), true).map(|e| e.slot), Some(0));
     }

@@ -1,7 +1,7 @@
 //! What a port is promised as a source, and what it gets of each link.
 //!
-//! Invariant: what a link carried is told by the worker that serves it, and what waits for it by
-//! all workers together: a hand-over between two of them is no delivery.
+//! Invariant: what a link carried is told by the worker that serves it and by the gate, and what waits
+//! for it by all workers together: a hand-over between two of them is no delivery.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,14 @@ use crate::control::plan::Plan;
 use crate::control::report::{Containers, LinkShare, Promise};
 use crate::worker::{ContainerStats, VifQueue, WorkerSnapshot};
 
+/// Frames and bytes that the gate handed over, by the slots of ingress and egress.
+pub(super) type ExpressPairs = BTreeMap<(u16, u16), [u64; 2]>;
+
 /// Every port's links, by the port as a source; of each, the links in the order of their names.
 pub(super) fn links(
     roster: &Roster,
     snapshots: &[WorkerSnapshot],
+    express: &ExpressPairs,
 ) -> BTreeMap<PortId, Vec<LinkShare>> {
     let destinations: BTreeMap<PortId, (&str, Option<usize>)> = roster
         .iter()
@@ -28,12 +32,13 @@ pub(super) fn links(
         .iter()
         .enumerate()
         .flat_map(|(worker, snapshot)| snapshot.queues.iter().map(move |queue| (worker, queue)));
-    gather(&destinations, queues)
+    gather(&destinations, queues, express)
 }
 
 fn gather<'a>(
     destinations: &BTreeMap<PortId, (&str, Option<usize>)>,
     queues: impl IntoIterator<Item = (usize, &'a VifQueue)>,
+    express: &ExpressPairs,
 ) -> BTreeMap<PortId, Vec<LinkShare>> {
     let mut pairs: BTreeMap<(PortId, &str), LinkShare> = BTreeMap::new();
     for (worker, queue) in queues {
@@ -46,6 +51,12 @@ fn gather<'a>(
             share.frames += queue.sent_packets;
             share.bytes += queue.sent_bytes;
         }
+    }
+    for (&(ingress, egress), &[frames, bytes]) in express {
+        let Some(&(to, _)) = destinations.get(&PortId(egress)) else { continue };
+        let share = pairs.entry((PortId(ingress), to)).or_default();
+        share.frames += frames;
+        share.bytes += bytes;
     }
     let mut links: BTreeMap<PortId, Vec<LinkShare>> = BTreeMap::new();
     let idle = LinkShare::default();
@@ -99,6 +110,26 @@ mod tests {
         }
     }
 
+    fn told(queues: &[(usize, VifQueue)]) -> impl Iterator<Item = (usize, &VifQueue)> {
+        queues.iter().map(|(worker, queue)| (*worker, queue))
+    }
+
+    #[test]
+    fn what_the_gate_handed_over_went_over_the_link_as_well() {
+        // The second is of no worker: it is gone, or was never served by one.
+        let destinations = [(PortId(1), ("nic0", Some(0))), (PortId(3), ("v3", None))].into();
+        let queues = [(0, queue(2, 1, 3, 40, false))];
+        let express =
+            [((2, 1), [5, 700]), ((2, 3), [6, 800]), ((7, 1), [1, 60]), ((2, 99), [9, 9])].into();
+        let links = gather(&destinations, told(&queues), &express);
+        let brief = |id: u16| -> Vec<(&str, u64, u64)> {
+            links[&PortId(id)].iter().map(|link| (&*link.to, link.frames, link.bytes)).collect()
+        };
+        assert_eq!(brief(2), [("nic0", 45, 4700), ("v3", 6, 800)]);
+        assert_eq!(brief(7), [("nic0", 1, 60)]);
+        assert_eq!((links[&PortId(2)][0].queued.packets, links.len()), (3, 2));
+    }
+
     #[test]
     fn a_link_carried_what_its_own_worker_sent_and_holds_what_waits_anywhere() {
         let destinations = [(PortId(1), ("nic0", Some(1))), (PortId(2), ("v2", Some(0)))].into();
@@ -109,7 +140,7 @@ mod tests {
             (0, queue(1, 2, 0, 7, false)),
             (0, queue(1, 99, 5, 5, true)),
         ];
-        let links = gather(&destinations, queues.iter().map(|(worker, queue)| (*worker, queue)));
+        let links = gather(&destinations, told(&queues), &ExpressPairs::new());
         let expected = LinkShare {
             to: "nic0".to_owned(),
             frames: 40,

@@ -14,8 +14,8 @@ use crate::control::attach::Mode;
 use crate::control::books::{self, Inside, Page, ProgramBooks, WorkerBooks};
 use crate::control::links::tx_dropped;
 use crate::control::report::{
-    self, Attached, CensusReport, LedgerReport, LinkShare, PortInfo, PortList, PortReport, Queued,
-    Regimes, StatsReport, Traffic, WorkerReport, by_reason,
+    self, Amount, Attached, CensusReport, LedgerReport, LinkShare, PortInfo, PortList, PortReport,
+    Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
 };
 use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
@@ -68,7 +68,7 @@ impl Forwarder {
                 if let Some(port) = ports.find(|port| port.id == entry.id()) {
                     worker.absorb(port);
                 }
-                let after = ProgramBooks::from(&counters);
+                let after = ProgramBooks::new(&counters, self.reached(entry.slot));
                 Row { name, entry, before, counters, after, worker }
             })
             .collect();
@@ -82,7 +82,8 @@ impl Forwarder {
                 worker: &closed.worker,
             }]);
         let ledger = books::ledger(pages, &Inside::of(snapshots));
-        let mut shares = links(&self.roster, snapshots);
+        let express = self.steering.express_pairs().unwrap_or_default();
+        let mut shares = links(&self.roster, snapshots, &express);
         let dropped = tx_dropped(None).unwrap_or_default();
         let ports = rows
             .iter()
@@ -104,7 +105,13 @@ impl Forwarder {
     }
 
     pub(super) fn program_books(&self, slot: u16) -> ProgramBooks {
-        self.steering.counters(slot).map(|c| ProgramBooks::from(&c)).unwrap_or_default()
+        let counters = self.steering.counters(slot).unwrap_or_default();
+        ProgramBooks::new(&counters, self.reached(slot))
+    }
+
+    /// What came to a port by the express lane.
+    fn reached(&self, slot: u16) -> [u64; 2] {
+        self.steering.expressed(slot).unwrap_or_default()
     }
 
     fn worker_report(&self, worker: usize, snapshot: &WorkerSnapshot) -> WorkerReport {
@@ -157,6 +164,7 @@ impl Forwarder {
         dropped: &HashMap<u32, u64>,
     ) -> PortReport {
         let Row { name, entry, counters, after, worker, .. } = row;
+        let (lanes, tx_lanes) = books::lanes(after, worker);
         let mut losses = after.lost;
         losses.merge(&worker.lost);
         let counts = [
@@ -199,17 +207,11 @@ impl Forwarder {
             state: state(&entry.state),
             problem: problem(&entry.state).or_else(|| self.remark(entry)),
             mode: attached(entry.active.as_ref()),
-            rx: Traffic {
-                frames: worker.rx_packets,
-                bytes: worker.rx_bytes,
-                superframes: worker.rx_superframes,
-            },
-            tx: Traffic {
-                frames: worker.tx_packets,
-                bytes: worker.tx_bytes,
-                superframes: worker.tx_superframes,
-            },
-            passed: Traffic { frames: after.passed, bytes: after.passed_bytes, superframes: 0 },
+            rx: traffic(lanes.express + lanes.scheduled, worker.rx_superframes),
+            tx: traffic(tx_lanes.express + tx_lanes.scheduled, worker.tx_superframes),
+            passed: traffic(lanes.bridge, 0),
+            lanes,
+            tx_lanes,
             losses: by_reason(&losses),
             queued,
             promise: promise(&self.plan, entry, self.workers.core(self.worker_of(entry))),
@@ -240,6 +242,10 @@ impl Forwarder {
             Err(_) => true,
         }
     }
+}
+
+fn traffic(amount: Amount, superframes: u64) -> Traffic {
+    Traffic { frames: amount.frames, bytes: amount.bytes, superframes }
 }
 
 fn state(state: &State) -> report::State {

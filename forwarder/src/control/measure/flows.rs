@@ -18,7 +18,7 @@ use weir_port::clock_monotonic_ns;
 use super::tally::{Tally, Teller};
 use super::{Measured, Source, unix_ns};
 use crate::control::api::FlowQuery;
-use crate::control::report::{self, FlowReport, FlowSumReport, FlowsReport, SumKind};
+use crate::control::report::{self, Amount, FlowReport, FlowSumReport, FlowsReport, SumKind};
 use crate::worker::{FlowPage, NoAnswer};
 
 /// Rows of a page without histograms.
@@ -84,6 +84,7 @@ impl<S: Source> Measured<S> {
                 }
             }
         }
+        let express = if on { self.express_since(query.reset).await } else { BTreeMap::new() };
         if query.reset && on {
             for worker in &self.workers {
                 worker.forget_flows().await?;
@@ -91,7 +92,7 @@ impl<S: Source> Measured<S> {
         }
         let mut teller = Teller::new(clock_monotonic_ns(), query.histograms);
         let flows = tell_flows(&mut teller, &names, &reading.flows).await;
-        let sums = tell_sums(&mut teller, &names, &query, &reading.sums);
+        let sums = tell_sums(&mut teller, &names, &query, &reading.sums, &express);
         Ok(FlowsReport {
             version: report::VERSION,
             uptime_ns: self.uptime_ns(),
@@ -101,6 +102,19 @@ impl<S: Source> Measured<S> {
             flows,
             sums,
         })
+    }
+
+    /// What each source sent by the express lane since its flows began; with `reset` that is now.
+    async fn express_since(&self, reset: bool) -> BTreeMap<PortId, Amount> {
+        let mut ports = self.ports.lock().await;
+        let since = ports.iter_mut().map(|(id, held)| {
+            let (now, before) = (self.express.sent_by(*id), held.express_before);
+            if reset {
+                held.express_before = now;
+            }
+            (*id, now.since(before))
+        });
+        since.collect()
     }
 
     async fn read(self: &Arc<Self>, query: &FlowQuery, names: &Names) -> Result<Reading, NoAnswer> {
@@ -268,29 +282,49 @@ async fn tell_flows(
     told
 }
 
-/// Of each source that is asked for, what is in no row, if there is anything.
+/// What a source sent that is in no row.
+#[derive(Debug, Default)]
+struct Unlisted {
+    other: Tally,
+    ended: Tally,
+    ended_flows: u64,
+    express: Amount,
+}
+
+/// Of each source that is asked for, what is in no row, if there is anything. What the gate handed over
+/// is in `other`: no table has seen it.
 fn tell_sums(
     teller: &mut Teller,
     names: &Names,
     query: &FlowQuery,
     sums: &[FlowSum],
+    express: &BTreeMap<PortId, Amount>,
 ) -> Vec<FlowSumReport> {
-    let mut all: BTreeMap<&str, (Tally, Tally, u64)> = BTreeMap::new();
+    let asked = |id: &PortId| names.get(id).filter(|name| asks_for(query, name));
+    let mut all: BTreeMap<&str, Unlisted> = BTreeMap::new();
     for sum in sums {
-        let Some(name) = names.get(&sum.ingress).filter(|name| asks_for(query, name)) else {
-            continue;
-        };
-        let (other, ended, flows) = all.entry(name).or_default();
-        other.add(&Tally::of(sum.other.0, Some(&sum.other.1)));
-        ended.add(&Tally::of(sum.ended.0, Some(&sum.ended.1)));
+        let Some(name) = asked(&sum.ingress) else { continue };
+        let unlisted = all.entry(name).or_default();
+        unlisted.other.add(&Tally::of(sum.other.0, Some(&sum.other.1)));
+        unlisted.ended.add(&Tally::of(sum.ended.0, Some(&sum.ended.1)));
         // The worker that serves the source knows all of its flows, others some of the same.
-        *flows = sum.ended_flows.max(*flows);
+        unlisted.ended_flows = sum.ended_flows.max(unlisted.ended_flows);
+    }
+    for (id, amount) in express {
+        let Some(name) = asked(id) else { continue };
+        let unlisted = all.entry(name).or_default();
+        unlisted.express = *amount;
+        unlisted.other.add_delivered(*amount);
     }
     let mut told = Vec::new();
-    for (name, (other, ended, flows)) in &all {
-        let kinds = [(SumKind::Other, None, other), (SumKind::Ended, Some(*flows), ended)];
-        for (kind, flows, tally) in kinds.into_iter().filter(|(_, _, tally)| !tally.is_empty()) {
-            told.push(teller.sum((*name).to_owned(), kind, flows, tally));
+    for (name, Unlisted { other, ended, ended_flows, express }) in &all {
+        let name = || (*name).to_owned();
+        if !other.is_empty() {
+            let sum = teller.sum(name(), SumKind::Other, None, other);
+            told.push(FlowSumReport { express: express.frames, ..sum });
+        }
+        if !ended.is_empty() {
+            told.push(teller.sum(name(), SumKind::Ended, Some(*ended_flows), ended));
         }
     }
     told

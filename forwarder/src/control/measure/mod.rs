@@ -19,6 +19,7 @@ mod tests;
 mod times;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -28,7 +29,9 @@ use weir_core::{FlowSum, PortId, VifLatency};
 use weir_port::XskPort;
 
 pub use self::room::{FlowRoom, SourceFlows};
+use super::attach::Handed;
 use super::plan::MeasurePlan;
+use super::report::Amount;
 use crate::worker::{Asker, FlowPage, NoAnswer};
 
 /// A worker, as far as it measures.
@@ -67,6 +70,19 @@ impl Source for Asker<XskPort> {
     }
 }
 
+/// The gate, as far as it forwards what no worker measures.
+pub trait Express: fmt::Debug + Send + Sync + 'static {
+    /// What the port sent by the express lane, since its slot is its name's.
+    fn sent_by(&self, id: PortId) -> Amount;
+}
+
+impl Express for Handed {
+    fn sent_by(&self, id: PortId) -> Amount {
+        let [frames, bytes] = self.by(id.0).unwrap_or_default();
+        Amount::new(frames, bytes)
+    }
+}
+
 /// The slots that have names.
 type Ports = BTreeMap<PortId, Held>;
 
@@ -76,6 +92,7 @@ pub struct Measured<S = Asker<XskPort>> {
     workers: Vec<S>,
     plan: MeasurePlan,
     started: Instant,
+    express: Box<dyn Express>,
     /// Locked for as long as a few ports are asked for; ports that come and go wait for it.
     ports: Mutex<Ports>,
     /// When recording of latency began, in Unix time; held by whoever reads all of it.
@@ -90,19 +107,33 @@ struct Held {
     name: String,
     /// `None`: nothing yet.
     times: Option<Box<VifLatency>>,
+    /// What it had sent by the express lane when its flows began anew.
+    express_before: Amount,
 }
 
 impl<S: Source> Measured<S> {
-    pub fn new(workers: Vec<S>, plan: MeasurePlan, started: Instant) -> Arc<Self> {
+    pub fn new(
+        workers: Vec<S>,
+        express: Box<dyn Express>,
+        plan: MeasurePlan,
+        started: Instant,
+    ) -> Arc<Self> {
         let (ports, reading) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { workers, plan, started, ports, since: Mutex::new(unix_ns()), reading })
+        let since = Mutex::new(unix_ns());
+        Arc::new(Self { workers, plan, started, express, ports, since, reading })
     }
 
     /// A slot is this name's from now on, or again: its port is about to be served.
     pub async fn name(&self, id: PortId, name: &str) -> Result<(), NoAnswer> {
         let mut ports = self.ports.lock().await;
-        if ports.get(&id).is_none_or(|held| held.name != name) {
-            ports.insert(id, Held { name: name.to_owned(), times: None });
+        // As the workers begin its flows anew.
+        let express_before = self.express.sent_by(id);
+        match ports.get_mut(&id).filter(|held| held.name == name) {
+            Some(held) => held.express_before = express_before,
+            None => {
+                let held = Held { name: name.to_owned(), times: None, express_before };
+                ports.insert(id, held);
+            }
         }
         // What the workers have of the name's earlier lives, before they begin anew.
         self.collect(&mut ports, &[id]).await

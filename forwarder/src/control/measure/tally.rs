@@ -7,7 +7,7 @@ use hdrhistogram::{Counter, Histogram};
 use weir_core::{FlowCounts, FlowKey};
 
 use crate::control::report::{
-    FlowNumbers, FlowReport, FlowSumReport, SumKind, Summary, by_reason, histogram::encode,
+    Amount, FlowNumbers, FlowReport, FlowSumReport, SumKind, Summary, by_reason, histogram::encode,
 };
 
 const TCP_FLAGS: [&str; 8] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
@@ -45,6 +45,15 @@ impl Tally {
         sum.tcp_flags |= more.tcp_flags;
         sum.losses.merge(&more.losses);
         self.times.extend(&other.times);
+    }
+
+    /// What was taken and delivered at once, and not timed.
+    pub(super) fn add_delivered(&mut self, amount: Amount) {
+        let sum = &mut self.counts;
+        sum.frames += amount.frames;
+        sum.bytes += amount.bytes;
+        sum.delivered += amount.frames;
+        sum.delivered_bytes += amount.bytes;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -95,7 +104,7 @@ impl Teller {
         tally: &Tally,
     ) -> FlowSumReport {
         let (counts, histogram) = self.numbers(tally);
-        FlowSumReport { vif, kind, flows, counts, histogram }
+        FlowSumReport { vif, kind, flows, express: 0, counts, histogram }
     }
 
     fn numbers(&mut self, tally: &Tally) -> (FlowNumbers, Option<String>) {

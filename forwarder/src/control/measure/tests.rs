@@ -1,5 +1,7 @@
 //! Workers that never forwarded a packet, and what is put together of what they say.
 
+mod express;
+
 use std::sync::Mutex as Lock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -68,19 +70,37 @@ impl Source for Arc<Twin> {
     }
 }
 
+/// What ports sent by the express lane, by slot.
+#[derive(Clone, Debug, Default)]
+struct Lane(Arc<Lock<BTreeMap<PortId, Amount>>>);
+
+impl Express for Lane {
+    fn sent_by(&self, id: PortId) -> Amount {
+        self.0.lock().unwrap().get(&id).copied().unwrap_or_default()
+    }
+}
+
 struct Bench {
     workers: [Arc<Twin>; 2],
+    lane: Lane,
     measured: Arc<Measured<Arc<Twin>>>,
 }
 
 impl Bench {
     async fn new(plan: MeasurePlan, names: &[&str]) -> Self {
         let workers = [Arc::default(), Arc::default()];
-        let measured = Measured::new(workers.to_vec(), plan, Instant::now());
+        let lane = Lane::default();
+        let express = Box::new(lane.clone());
+        let measured = Measured::new(workers.to_vec(), express, plan, Instant::now());
         for (id, name) in names.iter().enumerate() {
             measured.name(PortId(id as u16), name).await.unwrap();
         }
-        Self { workers, measured }
+        Self { workers, lane, measured }
+    }
+
+    /// A port has sent so many frames by the express lane.
+    fn express(&self, id: u16, frames: u64) {
+        self.lane.0.lock().unwrap().insert(PortId(id), Amount::new(frames, frames * 100));
     }
 
     /// A worker has recorded so many packets.

@@ -87,9 +87,11 @@ metrics! {
 
     PORT, 3: Info "weir_port" ["port" "role" "mode"] "A port, its role (uplink or vif), and how it is attached now (none, native or gate).";
     PORT_STATE, 2: Gauge "weir_port_state" ["port" "state"] "1 for the state that the port is in, 0 for the others: up, down (without carrier or set down), gone (its interface was deleted), failed (weir stats says why), stopped.";
-    PORT_FRAMES, 2: Counter "weir_port_frames" in "frames" ["port" "direction"] "Frames, a superframe being one: rx were taken from the port's guest or link, tx delivered to it, passed left to the kernel for the host or for lack of a socket.";
+    PORT_FRAMES, 2: Counter "weir_port_frames" in "frames" ["port" "direction"] "Frames, a superframe being one: rx were taken from the port's guest or link, tx delivered to it, both by workers and by the gate itself; passed were left to the kernel, for the bridge or the host.";
     PORT_BYTES, 2: Counter "weir_port_bytes" in "bytes" ["port" "direction"] "Bytes of the frames in weir_port_frames_total.";
-    PORT_SUPERFRAMES, 2: Counter "weir_port_superframes" ["port" "direction"] "How many of the frames were superframes, up to 64 kB, cut later or never.";
+    PORT_SUPERFRAMES, 2: Counter "weir_port_superframes" ["port" "direction"] "How many of the frames that workers took or sent were superframes, up to 64 kB, cut later or never.";
+    PORT_LANE_FRAMES, 2: Counter "weir_port_lane_frames" in "frames" ["port" "lane"] "Frames that the port sent, by the lane that they went: express (the gate handed them to their port), scheduled (a worker took them), bridge (left to the kernel, for the bridge or the host).";
+    PORT_LANE_BYTES, 2: Counter "weir_port_lane_bytes" in "bytes" ["port" "lane"] "Bytes of the frames in weir_port_lane_frames_total.";
     PORT_LOST, 2: Counter "weir_port_lost_frames" in "frames" ["port" "reason"] "Frames that came in by this port and were lost, each under one reason; every reason is there, at 0 if need be.";
     PORT_COPIES, 1: Counter "weir_port_copied_frames" in "frames" ["port"] "Pieces and segments made here of superframes that came in by this port, beyond the superframes themselves; each has its own end.";
     PORT_CHECKSUMS, 1: Counter "weir_port_checksums_completed" ["port"] "Half-done checksums that were completed.";
@@ -106,7 +108,7 @@ metrics! {
     PORT_RATE, 1: Gauge "weir_port_rate_bytes_per_second" in "bytes_per_second" ["port"] "The rate of the link towards the port; absent where it is what the device takes.";
     PORT_SHED_LINKS, 1: Gauge "weir_port_shed_links" ["port"] "For how many links the port is shed now: it sends more for them than may wait, and the XDP program drops that at its own core.";
 
-    LINK_FRAMES, 2: Counter "weir_link_frames" in "frames" ["port" "to"] "Handed to a link by source; of links to uplinks and to ports with a rate.";
+    LINK_FRAMES, 2: Counter "weir_link_frames" in "frames" ["port" "to"] "Handed to a link by source, by workers and by the gate; of links to uplinks and to ports with a rate.";
     LINK_BYTES, 2: Counter "weir_link_bytes" in "bytes" ["port" "to"] "Likewise in bytes: a source's share is its part of the sum over a link.";
     LINK_QUEUE, 2: Gauge "weir_link_queue_bytes" in "bytes" ["port" "to"] "What waits of a source for such a link now.";
     LINK_SHED, 2: Gauge "weir_link_shed" ["port" "to"] "1 while a source is shed for such a link.";
@@ -116,17 +118,18 @@ metrics! {
     CONTAINER_BYTES, 1: Counter "weir_container_bytes" in "bytes" ["port"] "Bytes in those containers.";
     CONTAINER_OPEN, 1: Counter "weir_container_open_seconds" in "seconds" ["port"] "How long they were open, all together.";
 
-    RESIDENCE, 1: Histogram "weir_residence_seconds" in "seconds" ["port"] "From the XDP program's stamp until the kernel had taken the packet at its egress, of delivered packets by source.";
+    RESIDENCE, 1: Histogram "weir_residence_seconds" in "seconds" ["port"] "From the XDP program's stamp until the kernel had taken the packet at its egress, of the packets that workers delivered, by source; what the gate hands over itself is not timed.";
     STAGE, 2: Histogram "weir_stage_seconds" in "seconds" ["port" "stage"] "The same by stage, which add up to the residence: steer (until the worker took it), container (in an open one), queue (in its link's), tx (until the kernel had taken it).";
 
     FLOWS, 1: Gauge "weir_flows" ["port"] "Flows that came in by this port and are told apart now.";
     FLOWS_ENDED, 1: Counter "weir_flows_ended" ["port"] "Flows that were told apart until they had been idle for long, or had to make room.";
-    FLOWS_OTHER, 1: Counter "weir_flows_other_frames" in "frames" ["port"] "Frames of flows that are not told apart: the table was full when they came.";
+    FLOWS_OTHER, 1: Counter "weir_flows_other_frames" in "frames" ["port"] "Frames of flows that are not told apart: the table was full when they came. Express frames, which no table sees, are not among them.";
     FLOWS_CAPACITY, 0: Gauge "weir_flows_capacity" [] "Flows that can be told apart at once, of all ports; 0 where flows are not counted.";
 
     LEDGER_RECEIVED, 0: Counter "weir_ledger_received_frames" in "frames" [] "Every frame that entered a port, whatever became of it, ports that are gone included.";
     LEDGER_COPIES, 0: Counter "weir_ledger_copied_frames" in "frames" [] "Made here, by cutting superframes.";
-    LEDGER_DELIVERED, 0: Counter "weir_ledger_delivered_frames" in "frames" [] "Handed over, and reported done by the device.";
+    LEDGER_DELIVERED, 0: Counter "weir_ledger_delivered_frames" in "frames" [] "Handed over: to a device that has reported it done, or by the gate.";
+    LEDGER_EXPRESS, 0: Counter "weir_ledger_express_frames" in "frames" [] "How many of the delivered frames the gate handed over itself, without a worker.";
     LEDGER_PASSED, 0: Counter "weir_ledger_passed_frames" in "frames" [] "Left to the kernel.";
     LEDGER_LOST, 1: Counter "weir_ledger_lost_frames" in "frames" ["reason"] "Ended under one of these reasons.";
     LEDGER_IN_FLIGHT, 0: Gauge "weir_ledger_in_flight_frames" in "frames" [] "In a ring or a queue at the moment; 0 soon after traffic stops.";

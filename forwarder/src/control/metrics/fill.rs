@@ -15,7 +15,7 @@ use super::{
 use crate::control::{
     measure::SourceFlows,
     plan::Role,
-    report::{LinkShare, PortReport, State, Traffic},
+    report::{Amount, Lanes, LinkShare, PortReport, State, Traffic},
 };
 
 const STATES: [State; 5] = [State::Up, State::Down, State::Gone, State::Failed, State::Stopped];
@@ -68,6 +68,7 @@ impl Sample {
         page.single(&m::LEDGER_RECEIVED, Whole(ledger.received))?;
         page.single(&m::LEDGER_COPIES, Whole(ledger.copies))?;
         page.single(&m::LEDGER_DELIVERED, Whole(ledger.delivered))?;
+        page.single(&m::LEDGER_EXPRESS, Whole(ledger.express))?;
         page.single(&m::LEDGER_PASSED, Whole(ledger.passed))?;
         let lost = Reason::ALL.iter().map(|reason| {
             let frames = ledger.lost_by_reason.get(reason.name()).copied().unwrap_or(0);
@@ -133,6 +134,15 @@ fn traffic(page: &mut Page<'_>, ports: &[PortReport]) -> fmt::Result {
     let superframes = directions(|traffic| traffic.superframes)
         .filter(|([_, direction], _)| *direction != "passed");
     page.family(&m::PORT_SUPERFRAMES, superframes)?;
+    let lanes = |of: fn(&Amount) -> u64| {
+        ports.iter().flat_map(move |port| {
+            let Lanes { express, scheduled, bridge } = &port.lanes;
+            [("express", express), ("scheduled", scheduled), ("bridge", bridge)]
+                .map(|(lane, amount)| ([&*port.name, lane], Whole(of(amount))))
+        })
+    };
+    page.family(&m::PORT_LANE_FRAMES, lanes(|amount| amount.frames))?;
+    page.family(&m::PORT_LANE_BYTES, lanes(|amount| amount.bytes))?;
     let lost = ports.iter().flat_map(|port| {
         Reason::ALL.iter().map(|reason| {
             let frames = port.losses.get(reason.name()).copied().unwrap_or(0);

@@ -1,5 +1,5 @@
-//! `GET /v1/flows`: who talks to whom. Invariant: every packet that a worker took from a port is in
-//! one flow, or in one of its source's sums.
+//! `GET /v1/flows`: who talks to whom. Invariant: every packet that a worker took from a port, or the
+//! gate handed over itself, is in one flow, or in one of its source's sums.
 
 use std::collections::BTreeMap;
 
@@ -77,6 +77,9 @@ pub struct FlowSumReport {
     /// How many flows it sums up; of `other`, nobody can tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flows: Option<u64>,
+    /// How many of the frames the gate handed over itself: they are in `other`, and have no times.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub express: u64,
     #[serde(flatten)]
     pub counts: FlowNumbers,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,9 +89,13 @@ pub struct FlowSumReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SumKind {
-    /// The table was full.
+    /// What no row was told of: the table was full, or the gate handed it over itself.
     #[default]
     Other,
     /// The flows were idle for long.
     Ended,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

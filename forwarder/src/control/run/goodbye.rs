@@ -19,9 +19,16 @@ pub(super) fn leave(last: &Last, folder: &Path) {
 }
 
 pub(super) fn say_goodbye(last: &StatsReport) {
-    let ledger = &last.ledger;
-    tracing::info!(
-        "stopped: received {} + copies {} = delivered {} + passed {} + lost {}{} + in flight {}{}",
+    tracing::info!("stopped: {}", sum(&last.ledger));
+}
+
+fn sum(ledger: &LedgerReport) -> String {
+    let express = match ledger.express {
+        0 => String::new(),
+        express => format!(" ({express} by the express lane)"),
+    };
+    format!(
+        "received {} + copies {} = delivered {}{express} + passed {} + lost {}{} + in flight {}{}",
         ledger.received,
         ledger.copies,
         ledger.delivered,
@@ -30,7 +37,7 @@ pub(super) fn say_goodbye(last: &StatsReport) {
         reasons(ledger),
         ledger.in_flight,
         if ledger.balanced { "" } else { " (NOT balanced: please report it)" }
-    );
+    )
 }
 
 /// ` (shed 3, shutdown 1)`; nothing where nothing was lost.
@@ -38,4 +45,28 @@ fn reasons(ledger: &LedgerReport) -> String {
     let each: Vec<String> =
         ledger.lost_by_reason.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
     if each.is_empty() { String::new() } else { format!(" ({})", each.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_says_what_went_by_the_express_lane_and_why_frames_were_lost() {
+        let mut ledger = LedgerReport { received: 9, delivered: 9, ..LedgerReport::default() };
+        let expected = "received 9 + copies 0 = delivered 9 + passed 0 + lost 0 + in flight 0";
+        assert_eq!(sum(&ledger), expected);
+        ledger = LedgerReport {
+            received: 12,
+            delivered: 8,
+            express: 7,
+            lost: 3,
+            balanced: false,
+            lost_by_reason: [("shed".to_owned(), 2), ("shutdown".to_owned(), 1)].into(),
+            ..ledger
+        };
+        let expected = "received 12 + copies 0 = delivered 8 (7 by the express lane) + passed 0 \
+                        + lost 3 (shed 2, shutdown 1) + in flight 0 (NOT balanced: please report it)";
+        assert_eq!(sum(&ledger), expected);
+    }
 }

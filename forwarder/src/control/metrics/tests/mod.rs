@@ -24,6 +24,8 @@ pub(super) fn sample() -> Sample {
     let mut stats = samples::shared();
     stats.ports[1].counters = samples::losses(&[("copies", 3), ("kicks", 7), ("kick_again", 2)]);
     stats.ports[1].rx.superframes = 5;
+    samples::sent_express(&mut stats.ports[1], 300_000);
+    stats.ledger.express = 300_000;
     stats.ports[1].promise.queue_bytes = 512 * 1024;
     let mut latency = VifLatency::default();
     for (ns, packets) in [(7_000, 90), (180_000, 9), (2_500_000_000, 1)] {
@@ -171,6 +173,20 @@ fn a_port_that_failed_says_so_and_one_without_promises_has_none() {
     assert!(!text.contains("min_rate_bytes_per_second{port=\"nic0\"}"));
     // Between two vifs without a rate there is nothing to share.
     assert!(!text.contains("to=\"v1\""));
+}
+
+#[test]
+fn lanes_add_up_to_what_a_port_sent() {
+    let text = text();
+    let frames = |metric: &str, label: &str| -> u64 {
+        value(&text, &format!("weir_port_{metric}_total{{port=\"v1\",{label}}}")).parse().unwrap()
+    };
+    let lane = |lane: &str| frames("lane_frames", &format!("lane=\"{lane}\""));
+    assert_eq!((lane("express"), lane("bridge")), (300_000, 0));
+    let rx = frames("frames", "direction=\"rx\"");
+    assert_eq!(lane("express") + lane("scheduled"), rx);
+    assert_eq!(frames("lane_bytes", "lane=\"express\""), 300_000_000);
+    assert_eq!(value(&text, "weir_ledger_express_frames_total"), "300000");
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! By which lane each port's frames went. Invariant: told where there is more than one lane: with
+//! everything scheduled, RX and TX say it all.
+
+use super::{
+    Align::{Left, Right},
+    Table,
+};
+use crate::control::report::{Amount, PortReport, StatsReport};
+
+/// For `weir stats`: what ports sent (RX) and what they were delivered (TX), by lane; empty where the
+/// workers did it all.
+pub(super) fn lanes(report: &StatsReport) -> String {
+    let told: Vec<&PortReport> = report.ports.iter().filter(|port| has_others(port)).collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    Table::fitting(|number| {
+        let mut table = Table::new(&[
+            ("LANES", Left),
+            ("RX EXPRESS", Right),
+            ("RX SCHEDULED", Right),
+            ("RX BRIDGE", Right),
+            ("TX EXPRESS", Right),
+            ("TX SCHEDULED", Right),
+        ]);
+        for port in &told {
+            let (rx, tx) = (&port.lanes, &port.tx_lanes);
+            let lanes = [rx.express, rx.scheduled, rx.bridge, tx.express, tx.scheduled];
+            let frames = lanes.map(|amount| number(amount.frames));
+            table.row([port.name.clone()].into_iter().chain(frames).collect());
+        }
+        table
+    })
+}
+
+/// Whether anything went by another lane than a worker's.
+fn has_others(port: &PortReport) -> bool {
+    let others = [port.lanes.express, port.lanes.bridge, port.tx_lanes.express];
+    others.iter().any(|amount| *amount != Amount::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::{
+        WIDTH,
+        samples::{express, report},
+    };
+
+    #[test]
+    fn every_port_with_more_than_one_lane_is_told() {
+        let expected = "\
+LANES            RX EXPRESS  RX SCHEDULED  RX BRIDGE  TX EXPRESS  TX SCHEDULED
+nic0                      0     1,000,000          0     200,000     1,230,560
+v1                  300,000     1,234,567         12           0     1,000,000
+vnet-0123456789           0            12          0     100,000             0
+";
+        assert_eq!(lanes(&express()), expected);
+        let mut one = express();
+        one.ports[1].lanes.express = Amount::default();
+        one.ports[1].lanes.bridge = Amount::default();
+        assert!(!lanes(&one).contains("\nv1 "));
+        assert_eq!(lanes(&report()), "");
+    }
+
+    #[test]
+    fn the_greatest_numbers_still_fit() {
+        let most = Amount::new(u64::MAX, u64::MAX);
+        let mut report = express();
+        for port in &mut report.ports {
+            let (rx, tx) = (&mut port.lanes, &mut port.tx_lanes);
+            for lane in [&mut rx.express, &mut rx.scheduled, &mut rx.bridge] {
+                *lane = most;
+            }
+            (tx.express, tx.scheduled) = (most, most);
+        }
+        let text = lanes(&report);
+        assert!(text.contains("18.4E"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+    }
+}

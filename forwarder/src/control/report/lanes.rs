@@ -1,0 +1,53 @@
+//! By which lane frames went. Invariant: of what a port sent, `express` and `scheduled` add up to its
+//! `rx`, and `bridge` is its `passed`; of what it was delivered, `express` and `scheduled` are its `tx`.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amount {
+    pub frames: u64,
+    pub bytes: u64,
+}
+
+/// What a port sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lanes {
+    /// Handed to its destination by the gate.
+    pub express: Amount,
+    /// Taken by a worker.
+    pub scheduled: Amount,
+    /// Left to the kernel, for the bridge or the host.
+    pub bridge: Amount,
+}
+
+/// What a port was delivered. What the bridge delivers to it, weir does not see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TxLanes {
+    pub express: Amount,
+    pub scheduled: Amount,
+}
+
+impl Amount {
+    pub(crate) fn new(frames: u64, bytes: u64) -> Self {
+        Self { frames, bytes }
+    }
+
+    /// What came since `before`; nothing where that was more.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            frames: self.frames.saturating_sub(before.frames),
+            bytes: self.bytes.saturating_sub(before.bytes),
+        }
+    }
+}
+
+impl std::ops::Add for Amount {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            frames: self.frames.saturating_add(other.frames),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+}
