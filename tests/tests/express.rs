@@ -9,15 +9,11 @@ use system_tests::drive::{everybody_talks, largest_frames, ping_all};
 use system_tests::gate::{self, SOON};
 use system_tests::traffic::{Pace, Sink, Source, ping};
 use system_tests::wait::wait_ok;
-use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, root_or_skip};
+use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip};
 
 /// weir on the bed's bridge, which chooses the lanes by itself.
 fn start(bed: &Bed) -> Result<Weir> {
-    let weir = gate::start_with(bed, &WeirSpec::bridge())?;
-    for port in bed.ports() {
-        set_lane(&weir, &port, "auto")?;
-    }
-    Ok(weir)
+    gate::start_with(bed, &WeirSpec::bridge().lane("auto"))
 }
 
 fn set_lane(weir: &Weir, port: &str, lane: &str) -> Result<()> {
@@ -151,5 +147,74 @@ fn no_frame_overtakes_another_when_the_bridge_learns() -> Result<()> {
         Ok(())
     })?;
     ensure!(forgotten > 10, "forgotten {forgotten} times");
+    weir.stop()
+}
+
+/// A guest that holds the link's rate by itself is left to the gate; two that want more than the link are
+/// scheduled, and then the link is the gate's again.
+#[test]
+fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
+    root_or_skip!();
+    const RATE: u64 = 20_000_000;
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let weir = start(&bed)?;
+    weir.patch(&json!({ "ports": { bed.uplink.port.clone(): { "rate": "20Mbit" } } }))?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_express(&weir, one, &bed.uplink)?;
+    wait_express(&weir, two, &bed.uplink)?;
+    let link =
+        || Ok::<_, anyhow::Error>(ledger::port(&weir.stats()?, &bed.uplink.port)["link"].clone());
+    let is = |lane: &str| {
+        wait_ok(SOON, &format!("the link to be {lane}"), || {
+            let link = link()?;
+            ensure!(link["lane"] == lane, "{link}");
+            Ok(())
+        })
+    };
+    is("express")?;
+    let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 4000))?;
+    let flow =
+        |flow, rate| Source { flow, size: 1200, pace: Pace::Rate(rate), ..Source::to(sink.addr()) };
+    // A tenth of the link.
+    let before = express(&weir.stats()?);
+    let light = Source { count: 500, ..flow(1, 200) }.send(&one.ns)?;
+    wait_ok(SOON, "the light flow", || {
+        ensure!(sink.so_far() >= light.frames);
+        Ok(())
+    })?;
+    let stats = weir.assert_ledger()?;
+    ensure!(express(&stats) - before >= light.frames * 9 / 10, "{stats:#}");
+    // Together three times what it takes.
+    let start = Instant::now();
+    let floods = [flow(2, 3_000).start(&one.ns)?, flow(3, 3_000).start(&two.ns)?];
+    is("scheduled")?;
+    let so_far = sink.so_far();
+    wait_ok(SOON, "the link to be full for a while", || {
+        ensure!(sink.so_far() > so_far + 2_000, "{}", sink.so_far());
+        ensure!(link()?["lane"] == "scheduled", "{}", link()?);
+        Ok(())
+    })?;
+    for flood in floods {
+        flood.stop()?;
+    }
+    wait_ok(SOON, "the queues to drain", || {
+        let stats = weir.stats()?;
+        let queued = ledger::number(&stats, &bed.uplink.port, "/queued/packets");
+        ensure!(queued == 0, "{queued}");
+        Ok(())
+    })?;
+    let took = start.elapsed();
+    is("express")?;
+    let got = sink.finish()?;
+    let of = |flow| got.unique(flow);
+    let (a, b) = (of(2), of(3));
+    ensure!(a.abs_diff(b) * 50 < a + b, "equal weights: {a} and {b}");
+    ensure!((got.duplicates, got.reordered) == (0, 0), "{got:?}");
+    // With headers, over the whole time: the rate, and ten milliseconds of it ahead.
+    let bits = (a + b) * (1200 + 42) * 8;
+    let may = RATE as f64 * (took.as_secs_f64() + 0.010);
+    ensure!((bits as f64) < may, "{bits} bits in {took:?}");
+    let stats = weir.assert_ledger()?;
+    ensure!(link()?["closings"].as_u64() > Some(0), "{stats:#}");
     weir.stop()
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use weir_core::{Ledger, Losses};
 
 pub use self::flows::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKind};
-pub use self::lanes::{Amount, Lanes, TxLanes};
+pub use self::lanes::{Amount, LaneNow, Lanes, LinkLane, TxLanes};
 pub use self::latency::{LatencyReport, Summary, Times, VifTimes};
 pub use self::ports::{Express, PortInfo, PortList};
 pub use self::shares::{Containers, LinkShare, Promise};
@@ -62,6 +62,9 @@ pub struct PortReport {
     pub lanes: Lanes,
     #[serde(default)]
     pub tx_lanes: TxLanes,
+    /// Of a link with a rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkLane>,
     /// By `Reason::name()`; a reason that never occurred is absent.
     pub losses: BTreeMap<String, u64>,
     /// What waits to be sent out of this port now.

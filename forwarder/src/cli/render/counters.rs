@@ -32,6 +32,10 @@ const FIELDS: &[(&str, &[(&str, &str)])] = &[
                 "tx_lanes",
                 "What was delivered to it, by lane. What the bridge delivers is in no count of weir's.",
             ),
+            (
+                "link",
+                "Of a port with a rate: by which lane frames reach it now (express until somebody has to wait, then scheduled), and how often it passed to the scheduler.",
+            ),
             ("queued", "What waits to be sent out of the port now."),
             ("checksums_completed", "Frames whose checksum a guest had left to its device."),
             ("superframes_segmented", "Chains cut here, for a device that cannot do it."),

@@ -14,7 +14,7 @@ pub(super) fn lanes(report: &StatsReport) -> String {
     if told.is_empty() {
         return String::new();
     }
-    Table::fitting(|number| {
+    let table = Table::fitting(|number| {
         let mut table = Table::new(&[
             ("LANES", Left),
             ("RX EXPRESS", Right),
@@ -30,7 +30,21 @@ pub(super) fn lanes(report: &StatsReport) -> String {
             table.row([port.name.clone()].into_iter().chain(frames).collect());
         }
         table
-    })
+    });
+    let links: String = report.ports.iter().filter_map(link).collect();
+    table + &links
+}
+
+/// By which lane frames reach a link with a rate.
+fn link(port: &PortReport) -> Option<String> {
+    let link = port.link?;
+    let times = if link.closings == 1 { "once" } else { "times" };
+    let often = if link.closings == 1 { String::new() } else { format!("{} ", link.closings) };
+    Some(format!(
+        "link {}: {} now, passed to the scheduler {often}{times}\n",
+        port.name,
+        link.lane.name()
+    ))
 }
 
 /// Whether anything went by another lane than a worker's.
@@ -46,6 +60,7 @@ mod tests {
         WIDTH,
         samples::{express, report},
     };
+    use crate::control::report::{LaneNow, LinkLane};
 
     #[test]
     fn every_port_with_more_than_one_lane_is_told() {
@@ -56,6 +71,10 @@ v1                  300,000     1,234,567         12           0     1,000,000
 vnet-0123456789           0            12          0     100,000             0
 ";
         assert_eq!(lanes(&express()), expected);
+        let mut rated = express();
+        rated.ports[0].link = Some(LinkLane { lane: LaneNow::Scheduled, closings: 12 });
+        let link = "link nic0: scheduled now, passed to the scheduler 12 times\n";
+        assert_eq!(lanes(&rated), expected.to_owned() + link);
         let mut one = express();
         one.ports[1].lanes.express = Amount::default();
         one.ports[1].lanes.bridge = Amount::default();

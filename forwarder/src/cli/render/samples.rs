@@ -27,6 +27,7 @@ pub(crate) fn port(name: &str, role: Role, rx: u64, tx: u64) -> PortReport {
         passed: Traffic::default(),
         lanes: Lanes { scheduled: Amount::new(rx, rx * 1000), ..Lanes::default() },
         tx_lanes: TxLanes { scheduled: Amount::new(tx, tx * 1000), ..TxLanes::default() },
+        link: None,
         losses: BTreeMap::new(),
         queued: Queued::default(),
         promise: Promise { weight: 1, release: "eager".to_owned(), ..Promise::default() },

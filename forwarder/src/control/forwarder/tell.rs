@@ -14,8 +14,8 @@ use crate::control::attach::Mode;
 use crate::control::books::{self, Inside, Page, ProgramBooks, WorkerBooks};
 use crate::control::links::tx_dropped;
 use crate::control::report::{
-    self, Amount, Attached, CensusReport, LedgerReport, LinkShare, PortInfo, PortList, PortReport,
-    Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
+    self, Amount, Attached, CensusReport, LaneNow, LedgerReport, LinkLane, LinkShare, PortInfo,
+    PortList, PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
 };
 use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
@@ -201,6 +201,12 @@ impl Forwarder {
             queued.packets += waiting.packets;
             queued.bytes += waiting.bytes;
         }
+        let mut served = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
+        let link = served.find(|port| port.id == entry.id()).and_then(|port| port.door);
+        let link = link.map(|door| LinkLane {
+            lane: if door.closed { LaneNow::Scheduled } else { LaneNow::Express },
+            closings: door.closings,
+        });
         PortReport {
             name: (*name).to_owned(),
             role: entry.plan.role,
@@ -212,6 +218,7 @@ impl Forwarder {
             passed: traffic(lanes.bridge, 0),
             lanes,
             tx_lanes,
+            link,
             losses: by_reason(&losses),
             queued,
             promise: promise(&self.plan, entry, self.workers.core(self.worker_of(entry))),

@@ -27,6 +27,31 @@ pub struct TxLanes {
     pub scheduled: Amount,
 }
 
+/// By which lane frames reach a link with a rate now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkLane {
+    pub lane: LaneNow,
+    /// How often somebody had to wait, so that the link was scheduled from then on.
+    pub closings: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LaneNow {
+    #[serde(rename = "express")]
+    Express,
+    #[serde(rename = "scheduled")]
+    Scheduled,
+}
+
+impl LaneNow {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Express => "express",
+            Self::Scheduled => "scheduled",
+        }
+    }
+}
+
 impl Amount {
     pub(crate) fn new(frames: u64, bytes: u64) -> Self {
         Self { frames, bytes }

@@ -25,6 +25,7 @@ fn the_json_is_the_one_promised() {
                 bridge: Amount::default(),
             },
             tx_lanes: TxLanes::default(),
+            link: Some(LinkLane { lane: LaneNow::Scheduled, closings: 3 }),
             losses: by_reason(&ledger.lost),
             queued: Queued::default(),
             promise: Promise { weight: 4, release: "eager".into(), ..Promise::default() },
@@ -59,6 +60,7 @@ fn the_json_is_the_one_promised() {
                 "express": {"frames": 0, "bytes": 0},
                 "scheduled": {"frames": 0, "bytes": 0},
             },
+            "link": {"lane": "scheduled", "closings": 3},
             "losses": {"queue_full": 2},
             "queued": {"packets": 0, "bytes": 0},
             "promise": {
