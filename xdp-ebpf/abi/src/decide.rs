@@ -98,8 +98,13 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
         }
         Route::Other(outcome) => return Decision::of(outcome),
     };
+    // The kernel would put a tag that stands behind one that is taken off beside the frame, or fail half-way.
+    let uncovers = tag.is_none() && frame.tag().is_some() && eth.has_tag();
     let open = port.has(gate_flags::EXPRESS_FROM) && other.has(gate_flags::EXPRESS_TO);
-    if open && let Some(method) = other.method_for(eth.dst) {
+    if open
+        && !uncovers
+        && let Some(method) = other.method_for(eth.dst)
+    {
         // Superframes are as long as they are: the bridge does not look at their length either.
         if frame.len() as u32 > other.most() && frame.gso_size() == 0 {
             return Decision::of(Counter::PassedBridge);

@@ -205,7 +205,7 @@ impl Door {
     #[inline(always)]
     pub const fn drawn(self, now_ns: u64, bytes: u32, per_byte: u64) -> Option<Self> {
         let (due, now) = (self.0 >> 1, now_ns << Self::SUB_NS_BITS);
-        let cost = (bytes as u64 * per_byte >> (PER_BYTE_BITS - Self::SUB_NS_BITS)) + 1;
+        let cost = ((bytes as u64 * per_byte) >> (PER_BYTE_BITS - Self::SUB_NS_BITS)) + 1;
         let from = if due > now { due } else { now };
         let due = from + cost;
         let most = now + (DOOR_AHEAD_NS << Self::SUB_NS_BITS);

@@ -53,6 +53,12 @@ impl Ethernet {
         self.dst >> 40 & 1 != 0
     }
 
+    /// The bytes begin with a tag.
+    #[inline(always)]
+    pub const fn has_tag(&self) -> bool {
+        is_tag(self.kind)
+    }
+
     /// The source is one station's address, as a bridge wants it: neither a group's nor zero.
     #[inline(always)]
     pub const fn has_valid_source(&self) -> bool {

@@ -1,18 +1,19 @@
 //! 64-byte frames from a UDP socket, flat out, VM to uplink: what is delivered, and what it costs.
 //!
-//! The sender has core 0. Delivered is what the sink's interface received; its socket is not read,
-//! so that no reader takes the worker's core. CPU per packet is the machine's busy time less the
-//! sender's own (measured on a veth whose far end drops at the first look), over what was delivered.
+//! The sender has core 0. Delivered is what the sink's interface received; a classifier drops it there, so
+//! that what the guest would do with it is in nobody's figures. CPU per packet is the machine's busy time
+//! less the sender's own (measured on a veth whose far end drops at the first look), over what was
+//! delivered.
 
 use crate::Plan;
 use crate::report::{Report, Sample};
 use crate::rig::{Peer, Rig};
 use anyhow::Result;
-use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 use system_tests::BedSpec;
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::cpu::{Busy, cpu_time};
+use system_tests::ns::output;
 use system_tests::traffic::{Pace, Source};
 
 /// 14 + 20 + 8 bytes of headers: 64 bytes in all without the trailer.
@@ -59,8 +60,10 @@ pub(crate) struct Run {
 
 pub(crate) fn run(rig: &Rig, pace: Pace, time: Duration) -> Result<Run> {
     let (guest, up) = (rig.bed.guest(0)?, &rig.bed.uplink);
-    // Bound, so that no ICMP comes back; never read.
-    let _sink = up.ns.run(|| Ok(UdpSocket::bind(up.socket(Family::V4, 9000))?))?;
+    up.ns.tc(&format!("qdisc replace dev {GUEST_IF} clsact"))?;
+    // Classic BPF: return TC_ACT_SHOT.
+    let filter = ["filter", "replace", "dev", GUEST_IF, "ingress", "prio", "1", "bpf", "da"];
+    output(up.ns.cmd("tc").args(filter).args(["bytecode", "1,6 0 0 2"]))?;
     let to = up.socket(Family::V4, 9000);
     let source = Source { size: PAYLOAD, pace, core: Some(0), ..Source::to(to) };
     let sending = source.start(&guest.ns)?;

@@ -252,9 +252,19 @@ impl Case {
         self.ways.get(at).copied().flatten()
     }
 
+    /// A tag is taken off, and the bytes begin with one.
+    fn uncovers(&self, to: u16) -> bool {
+        let shot = self.shot();
+        let inner = shot.be16(12).is_some_and(|kind| [0x8100, 0x88a8].contains(&kind));
+        let vlan = split(&self.wire).0.map(|[_, _, c, d]| u16::from_be_bytes([c, d]) & 0xfff);
+        let untagged = |vlan: &u16| self.bridge.ports[&to].member.get(vlan) == Some(&true);
+        self.bridge.filters && inner && vlan.is_some_and(|vlan| untagged(&vlan))
+    }
+
     /// How it may be handed to the port by the gate itself.
     fn express(&self, to: u16) -> Option<Method> {
         let open = self.flags[0] & g::EXPRESS_FROM != 0 && self.flags_of(to) & g::EXPRESS_TO != 0;
+        let open = open && !self.uncovers(to);
         let (method, mac, _) = self.way(to).filter(|_| open && !self.is_too_long(to))?;
         Some(if mac[..] == self.wire[..6] { method } else { Method::Redirect })
     }
