@@ -6,6 +6,8 @@
 
 #[path = "gate_program/behind.rs"]
 mod behind;
+#[path = "gate_program/cell.rs"]
+mod cell;
 #[path = "gate_program/decisions.rs"]
 mod decisions;
 #[path = "gate_program/express.rs"]

@@ -4,6 +4,9 @@
 //! Most frames enter through `BPF_PROG_TEST_RUN`, which says what became of them; the counters say
 //! under which name. They pretend to come from `lo`, which nothing is attached to.
 
+#[path = "gate_program/cell.rs"]
+#[allow(dead_code, reason = "the gate's own tests' as well")]
+mod cell;
 #[path = "program/frames.rs"]
 mod frames;
 #[path = "program/losses.rs"]

@@ -277,32 +277,6 @@ impl<P: Port> Worker<P> {
         Some(Handful { packets, bytes })
     }
 
-    /// Whether packets wait for what went by the bridge.
-    #[inline]
-    fn holds(&self) -> bool {
-        self.gathering.as_ref().is_some_and(|gathering| !gathering.holding.is_empty())
-    }
-
-    /// Queues what waited for the bridge and need not any longer. True if anything was.
-    #[cold]
-    fn release_held(&mut self, now_ns: u64) -> bool {
-        let Self { engine, lanes, gathering, pieces, measure, tap, doors, pool, .. } = self;
-        let Some(gathering) = gathering else { return false };
-        let mut any = false;
-        while let Some(packet) = gathering.holding.next() {
-            any = true;
-            let ingress = packet.ingress();
-            gathering.room.give_back(ingress, packet.frames());
-            // Those of a port that goes are taken out before it is.
-            let Some(lane) = lanes.get_mut(ingress) else { continue };
-            let mut intake =
-                Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
-            intake.take(packet);
-        }
-        gathering.room.publish();
-        any
-    }
-
     /// Sends what is queued, as far as rates and devices allow. True if anything was taken.
     fn send_backlog(&mut self, now_ns: u64) -> bool {
         let mut progress = false;

@@ -6,8 +6,9 @@ use system_tests::root_or_skip;
 use weir_abi::{MAX_PORTS, Meta, PortCounters, Tag, Verdict, classify, meta_flags as f};
 use weir_port::probe::test_run_behind;
 
+use crate::cell::CellWords;
 use crate::frames::{XDP_DROP, build, combinations, make_partial};
-use crate::rig::{CellWords, Rig};
+use crate::rig::Rig;
 use crate::world::with_tag;
 use crate::worlds::{IN, OUT, QUEUE, base};
 

@@ -5,8 +5,9 @@ use anyhow::{Context, Result, ensure};
 use system_tests::root_or_skip;
 use weir_abi::{Counter, MAX_PORTS, Meta, Tag, gate_flags as g};
 
+use crate::cell::CellWords;
 use crate::frames::{DST, SRC, corpus, monotonic_ns};
-use crate::rig::{CellWords, Rig};
+use crate::rig::Rig;
 use crate::world::{Shot, World};
 use crate::worlds::{IN, Noise, OUT, base, lengths, own_addresses, random_world, vlans, with};
 

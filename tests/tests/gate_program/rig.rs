@@ -16,13 +16,14 @@ use system_tests::cpu;
 use weir_abi::gate::{VLAN_WORDS, home, out};
 use weir_abi::table::{self, Place, WAYS};
 use weir_abi::{
-    Counter, GatePort, IpLockKey, MAX_PORTS, MAX_WORKERS, META_LEN, MacLockKey, Meta, PortCounters,
+    Counter, GatePort, IpLockKey, MAX_PORTS, MAX_WORKERS, MacLockKey, Meta, PortCounters,
     RX_PLACES, Tables, Tag, maps, shed,
 };
 use weir_port::Cells;
 use weir_port::probe::{KernelFacts, SlotSocket, TestCtx, TestRun, test_run, test_run_skb};
 use weir_port::rawtc::TagThen;
 
+use crate::cell::{CELL_WORDS, CellWords};
 use crate::frames::{LO, XDP_REDIRECT, monotonic_ns, object};
 use crate::world::{SEED, World};
 use crate::worlds::{IN, QUEUE};
@@ -35,33 +36,6 @@ const SEEN: usize = 2;
 /// What the books of room begin with: they only ever rise, and come round.
 const BOOKS: u64 = u64::MAX - 1;
 const HOUR_NS: u64 = 3_600_000_000_000;
-
-/// `weir_abi::gate::Cell` as the map has it.
-pub(crate) const CELL_WORDS: usize = META_LEN / 8 + 2;
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CellWords(pub(crate) [u64; CELL_WORDS]);
-
-impl CellWords {
-    pub(crate) fn new(meta: &Meta, csum_len: u32, tag: Option<Tag>, places: u64) -> Self {
-        let mut words = [0; CELL_WORDS];
-        for (word, bytes) in words.iter_mut().zip(meta.to_bytes().as_chunks::<8>().0) {
-            *word = u64::from_ne_bytes(*bytes);
-        }
-        let tag = tag.map_or(0, |tag| u64::from(tag.proto) << 16 | u64::from(tag.tci));
-        words[META_LEN / 8] = u64::from(csum_len) | tag << 32;
-        words[META_LEN / 8 + 1] = places;
-        Self(words)
-    }
-
-    pub(crate) fn meta(&self) -> Meta {
-        let mut bytes = [0; META_LEN];
-        for (bytes, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(self.0) {
-            *bytes = word.to_ne_bytes();
-        }
-        Meta::from_bytes(bytes)
-    }
-}
 
 pub(crate) struct Rig {
     pub(crate) ebpf: Ebpf,
