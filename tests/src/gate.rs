@@ -57,8 +57,7 @@ pub fn told(bed: &Bed, port: &str) -> Result<GatePort> {
     let ports = MapData::from_id(ports.context("the program has no ports")?)?;
     let ports: Array<_, [u64; GatePort::WORDS]> = Array::try_from(Map::Array(ports))?;
     for words in ports.iter() {
-        let [identity, numbers, storm, way, most, per_byte, ..] = words?;
-        let told = GatePort::of_words([identity, numbers, storm, way, most, per_byte]);
+        let told = GatePort::of_words(words?);
         if told.ifindex() == ifindex {
             return Ok(told);
         }

@@ -218,3 +218,58 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     ensure!(link()?["closings"].as_u64() > Some(0), "{stats:#}");
     weir.stop()
 }
+
+/// A guest that keeps to its own rate is left to the gate; one that wants more gets its rate from a worker,
+/// and is the gate's again when it wants less.
+#[test]
+fn a_source_with_a_rate_is_scheduled_while_it_has_to_wait() -> Result<()> {
+    root_or_skip!();
+    const RATE: u64 = 20_000_000;
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let weir = start(&bed)?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    let rate = json!({ "max-rate": "20Mbit", "burst": "16KiB" });
+    weir.patch(&json!({ "ports": { one.port.clone(): rate } }))?;
+    wait_express(&weir, one, two)?;
+    let sink = Sink::start(&two.ns, two.socket(Family::V4, 4000))?;
+    let flow = |flow, pps, count| Source {
+        flow,
+        size: 1200,
+        pace: Pace::Rate(pps),
+        count,
+        ..Source::to(sink.addr())
+    };
+    // A tenth of its rate.
+    let before = express(&weir.stats()?);
+    let light = flow(1, 200, 500).send(&one.ns)?;
+    wait_ok(SOON, "the light flow", || {
+        ensure!(sink.so_far() >= light.frames);
+        Ok(())
+    })?;
+    let stats = weir.assert_ledger()?;
+    ensure!(express(&stats) - before >= light.frames * 9 / 10, "{stats:#}");
+    // Three times its rate.
+    let (start, before) = (Instant::now(), sink.so_far());
+    let flood = flow(2, 6_000, u64::MAX).start(&one.ns)?;
+    wait_ok(SOON, "the flood", || {
+        ensure!(sink.so_far() > before + 4_000, "{}", sink.so_far());
+        Ok(())
+    })?;
+    flood.stop()?;
+    wait_ok(SOON, "the queue to drain", || {
+        let queued = ledger::number(&weir.stats()?, &two.port, "/queued/packets");
+        ensure!(queued == 0, "{queued}");
+        Ok(())
+    })?;
+    let took = start.elapsed();
+    wait_express(&weir, one, two)?;
+    let got = sink.finish()?;
+    ensure!((got.duplicates, got.reordered) == (0, 0), "{got:?}");
+    // With headers: the rate, and the burst on either way.
+    let bits = got.unique(2) * (1200 + 42) * 8;
+    let may = RATE as f64 * took.as_secs_f64() + 2.0 * 16.0 * 1024.0 * 8.0;
+    ensure!((bits as f64) < may, "{bits} bits in {took:?}");
+    ensure!(bits as f64 > 0.9 * may, "{bits} bits in {took:?}");
+    weir.assert_ledger()?;
+    weir.stop()
+}

@@ -209,14 +209,12 @@ fn malformed_frames_are_held_against_an_ip_lock_and_harm_nobody() -> Result<()> 
     let lock = format!("ip-lock = [\"{}\"]", one.v4());
     let weir = Weir::start(&bed, &WeirSpec::default().port("v1", &lock))?;
     let socket = RawSocket::open(one)?;
-    let good = raw::frame(two.mac(), one.mac(), &[], 0x0800, &raw::udp4(one, two, (7, 9), b"x"));
-    let mut short_header = good.clone();
-    short_header[14] = 0x41;
-    let mut too_long = good.clone();
-    too_long[16..18].copy_from_slice(&1400_u16.to_be_bytes());
+    // They end before the address that the lock asks for, by IPv4 and by ARP.
+    let cut = |kind, len| raw::frame(two.mac(), one.mac(), &[], kind, &[0x45; 46])[..len].to_vec();
+    let (no_address, no_sender) = (cut(0x0800, 14 + 19), cut(0x0806, 14 + 7));
     for _ in 0..10 {
-        socket.send(&short_header)?;
-        socket.send(&too_long)?;
+        socket.send(&no_address)?;
+        socket.send(&no_sender)?;
     }
     ping(&one.ns, two.addr(Family::V4), 3)?;
     let stats = weir.assert_ledger()?;

@@ -149,10 +149,9 @@ fn what_one_guest_does_wrong_is_lost_once_under_its_name() -> Result<()> {
     let v1 = Some("v1");
 
     injected(&weir, Reason::Malformed, v1, || {
-        // An IPv4 header of four words is none.
-        let mut body = raw::udp4(one, two, (9, 9), &[0; 22]);
-        body.splice(0..1, [0x44]);
-        socket.send(&raw::frame(two.mac(), one.mac(), &[], 0x0800, &body))
+        // It ends before the address that the lock asks for.
+        let whole = raw::frame(two.mac(), one.mac(), &[], 0x0800, &[0x45; 46]);
+        socket.send(&whole[..14 + 19])
     })?;
     injected(&weir, Reason::Spoofed, v1, || socket.send(&plain(two, two.mac(), 60)))?;
     injected(&weir, Reason::MtuExceeded, Some("v2"), || {

@@ -85,7 +85,7 @@ static EXPRESSED: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(MAX_PORT
 static EXPRESS_PAIRS: PerCpuHashMap<u32, [u64; 2]> =
     PerCpuHashMap::with_max_entries(maps::EXPRESS_PAIR_ENTRIES, BPF_F_NO_PREALLOC);
 #[map]
-static DOORS: Array<[u64; 8]> = Array::with_max_entries(MAX_PORTS, BPF_F_MMAPABLE);
+static DOORS: Array<[u64; 8]> = Array::with_max_entries(2 * MAX_PORTS, BPF_F_MMAPABLE);
 #[map]
 static FENCES: Array<u64> = Array::with_max_entries(maps::FENCE_ROUNDS, BPF_F_MMAPABLE);
 #[map]

@@ -23,7 +23,9 @@ pub(crate) fn port(slot: u16) -> Option<GatePort> {
     let words = GATE_PORTS.get_ptr(slot.into())?.cast::<u64>();
     // SAFETY: words of the value, which user space stores whole.
     let word = |n: usize| unsafe { words.add(n).read_volatile() };
-    let port = GatePort::of_words([word(0), word(1), word(2), word(3), word(4), word(5)]);
+    let port = GatePort::of_words([
+        word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7),
+    ]);
     (port.ifindex() != 0).then_some(port)
 }
 
@@ -241,8 +243,8 @@ impl<R: Ring> Tables for Maps<R> {
     }
 
     #[inline(always)]
-    fn draw(&self, egress: u16, bytes: u32, per_byte: u64) -> bool {
-        let Some(door) = DOORS.get_ptr_mut(egress.into()) else { return false };
+    fn draw(&self, cell: u32, bytes: u32, per_byte: u64, ahead_ns: u64) -> bool {
+        let Some(door) = DOORS.get_ptr_mut(cell) else { return false };
         for _ in 0..DRAWS {
             let seen = Door::of_word(read(door, 0));
             if seen.is_closed() {
@@ -250,18 +252,18 @@ impl<R: Ring> Tables for Maps<R> {
             }
             // SAFETY: takes no argument.
             let now_ns = unsafe { bpf_ktime_get_ns() };
-            let Some(drawn) = seen.drawn(now_ns, bytes, per_byte) else { break };
+            let Some(drawn) = seen.drawn(now_ns, bytes, per_byte, ahead_ns) else { break };
             if exchange(word(door, 0), seen.word(), drawn.word()) {
                 return true;
             }
         }
-        self.close(egress);
+        self.close(cell);
         false
     }
 
     #[inline(always)]
-    fn close(&self, egress: u16) {
-        let Some(door) = DOORS.get_ptr_mut(egress.into()) else { return };
+    fn close(&self, cell: u32) {
+        let Some(door) = DOORS.get_ptr_mut(cell) else { return };
         let seen = Door::of_word(read(door, 0));
         if !seen.is_closed() {
             or(word(door, 0), seen.closed().word() ^ seen.word());

@@ -6,8 +6,8 @@
 use std::sync::mpsc::TryRecvError;
 
 use tokio::sync::oneshot;
-use weir_core::{PortId, PortSettings, Reason};
-use weir_port::{Port, clock_monotonic_ns};
+use weir_core::{Engine, PortId, PortSettings, Reason};
+use weir_port::{Packet, Port, clock_monotonic_ns};
 
 use super::command::{Change, Command, NewPort, Taken};
 use super::lanes::BURST;
@@ -38,7 +38,7 @@ impl<P: Port> Worker<P> {
         if let Some(gathering) = &mut self.gathering {
             gathering.chores(now_ns, self.lanes.all());
         }
-        self.doors.chores(now_ns, &mut self.engine);
+        self.open_doors(now_ns);
         self.spread_spares();
         self.let_go(now_ns);
         loop {
@@ -133,7 +133,7 @@ impl<P: Port> Worker<P> {
         // The control side keeps slots apart; were it to fail to, the newcomer is served as the port
         // that was there.
         let _ = self.engine.add_port(now_ns, id, &settings);
-        self.doors.set(id, self.engine.is_shaped(id));
+        self.set_doors(id);
         self.measure.add_port(id);
         if let Some(gathering) = &mut self.gathering {
             gathering.room.welcome(id);
@@ -142,13 +142,36 @@ impl<P: Port> Worker<P> {
         self.lanes.insert(id, port, receives);
     }
 
+    /// What the gates may send by themselves again.
+    fn open_doors(&mut self, now_ns: u64) {
+        let engine = &mut self.engine;
+        self.doors.links.chores(
+            now_ns,
+            engine,
+            |engine, link| engine.idle_from(link),
+            Engine::occupy,
+        );
+        let Some(gathering) = &self.gathering else { return };
+        // Other workers may still have something of a source.
+        let look = |engine: &Engine<Packet>, source| {
+            gathering.room.is_done(source).then(|| engine.source_due(source))
+        };
+        self.doors.sources.chores(now_ns, engine, look, Engine::occupy_source);
+    }
+
+    fn set_doors(&mut self, id: PortId) {
+        self.doors.links.set(id, self.engine.is_shaped(id));
+        let settings = self.engine.settings(id);
+        self.doors.sources.set(id, settings.is_some_and(|it| it.share.max_rate.is_some()));
+    }
+
     /// New promises, all of them between the same two turns.
     fn reshape(&mut self, now_ns: u64, change: &Change) {
         for (id, settings) in &change.ports {
             let remote = self.remotes.worker_of(*id).is_some();
             self.engine.set_port(now_ns, *id, &PortSettings { remote, ..*settings });
             if !remote && self.lanes.get(*id).is_some() {
-                self.doors.set(*id, self.engine.is_shaped(*id));
+                self.set_doors(*id);
             }
         }
         if let Some(scheduler) = change.scheduler {
@@ -182,7 +205,8 @@ impl<P: Port> Worker<P> {
             gathering.room.publish();
         }
         if self.lanes.get(id).is_some() {
-            self.doors.set(id, false);
+            self.doors.links.set(id, false);
+            self.doors.sources.set(id, false);
         }
         self.measure.remove_port(id);
         self.orphan_losses.add(reason, dropped.len() as u64);

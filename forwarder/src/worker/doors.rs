@@ -1,40 +1,48 @@
-//! The cells of links with a rate that this worker serves: while one is open the gates send by it, each
-//! frame drawn on it before; once one is closed, only this worker does, and draws on nothing.
+//! The cells of links and of sources with a rate that this worker serves: while one is open the gates send
+//! by it, each frame drawn on it before; once one is closed, only this worker does, and draws on nothing.
 //!
-//! Invariant: the worker sends to a link only while its cell is closed, and from the time on until which
-//! the gates have taken the link; it opens the cell with the time until which it has taken it itself. So
-//! both together never send more than the rate, however often the link passes from one to the other.
+//! Invariant: the worker sends to a link, or for a source, only while its cell is closed, and from the time
+//! on until which the gates have taken it; it opens the cell with the time until which it has taken it
+//! itself. So both together never send more than the rate, however often it passes from one to the other.
 //!
 //! A gate closes a cell when a frame would be too early, or has to be steered for another reason. The
-//! worker opens it when nothing has waited for the link, and the link has been below its rate, for
-//! [`HOLD_NS`].
+//! worker opens it when nothing has waited, and the rate has not been reached, for [`HOLD_NS`].
 
 use std::sync::atomic::Ordering;
 
 use weir_abi::MAX_PORTS;
-use weir_abi::gate::Door;
+use weir_abi::gate::{Door, SOURCE_DOORS};
 use weir_core::{Engine, Packet, PortId, PortSet};
 use weir_port::Cells;
 
 use super::gathering::STRIDE;
 
 /// Words of the map `DOORS`.
-pub const DOOR_WORDS: usize = MAX_PORTS as usize * STRIDE;
+pub const DOOR_WORDS: usize = 2 * MAX_PORTS as usize * STRIDE;
 /// Long enough that a link at its limit is not passed to and fro with every frame.
 const HOLD_NS: u64 = 5_000_000;
 /// A link is below its rate if it is free by then: one that is half full is taken half the time.
 const AHEAD_NS: u64 = 500_000;
 
+/// Of both kinds.
 #[derive(Debug)]
 pub(super) struct Doors {
+    pub(super) links: Side,
+    pub(super) sources: Side,
+}
+
+/// Those of links, or those of sources.
+#[derive(Debug)]
+pub(super) struct Side {
     /// The map `DOORS`.
     cells: Cells,
-    /// Links with a rate, as far as they are served here.
+    /// Where the cells of this kind begin in it.
+    base: usize,
+    /// Ports with a rate, as far as they are served here.
     shaped: PortSet,
     /// Those of them that are this worker's now.
     closed: PortSet,
-    /// By egress.
-    links: Box<[Watched]>,
+    watched: Box<[Watched]>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,81 +62,113 @@ pub struct DoorLook {
 
 impl Doors {
     pub(super) fn new(cells: Cells) -> Self {
-        let links = vec![Watched::default(); MAX_PORTS as usize].into_boxed_slice();
-        Self { cells, shaped: PortSet::EMPTY, closed: PortSet::EMPTY, links }
+        Self {
+            links: Side::new(cells.clone(), 0),
+            sources: Side::new(cells, SOURCE_DOORS as usize * STRIDE),
+        }
     }
 
-    /// The port's link has a rate from now on, or has none.
-    pub(super) fn set(&mut self, egress: PortId, shaped: bool) {
+    /// A packet of the source is about to be queued for the link.
+    #[inline]
+    pub(super) fn enter<P: Packet>(
+        &mut self,
+        engine: &mut Engine<P>,
+        source: PortId,
+        link: PortId,
+    ) {
+        self.links.enter(link, |until_ns| engine.occupy(link, until_ns));
+        self.sources.enter(source, |until_ns| engine.occupy_source(source, until_ns));
+    }
+}
+
+impl Side {
+    fn new(cells: Cells, base: usize) -> Self {
+        let watched = vec![Watched::default(); MAX_PORTS as usize].into_boxed_slice();
+        Self { cells, base, shaped: PortSet::EMPTY, closed: PortSet::EMPTY, watched }
+    }
+
+    /// The port has a rate from now on, or has none.
+    pub(super) fn set(&mut self, port: PortId, shaped: bool) {
         if shaped {
-            self.shaped.insert(egress);
+            self.shaped.insert(port);
             return;
         }
-        self.shaped.remove(egress);
-        self.closed.remove(egress);
-        self.put(egress, Door::new(0, false));
+        self.shaped.remove(port);
+        self.closed.remove(port);
+        self.put(port, Door::new(0, false));
     }
 
-    /// A packet is about to be queued for the link.
+    /// A packet is about to be queued; `occupy` is told until when the gates have taken the link, or the
+    /// source.
     #[inline]
-    pub(super) fn enter<P: Packet>(&mut self, engine: &mut Engine<P>, egress: PortId) {
-        if self.shaped.contains(egress) && !self.closed.contains(egress) {
-            self.close(engine, egress);
+    pub(super) fn enter(&mut self, port: PortId, occupy: impl FnOnce(u64)) {
+        if self.shaped.contains(port) && !self.closed.contains(port) {
+            self.close(port, occupy);
         }
     }
 
     #[cold]
-    fn close<P: Packet>(&mut self, engine: &mut Engine<P>, egress: PortId) {
-        let Some(cell) = self.cells.get(egress.index() * STRIDE) else { return };
+    fn close(&mut self, port: PortId, occupy: impl FnOnce(u64)) {
+        let Some(cell) = self.cells.get(self.at(port)) else { return };
         let bit = Door::new(0, true).word();
         let door = Door::of_word(cell.fetch_or(bit, Ordering::AcqRel));
-        engine.occupy(egress, door.due_ns());
-        self.closed.insert(egress);
-        if let Some(link) = self.links.get_mut(egress.index()) {
-            link.idle_since_ns = 0;
-            link.closings += 1;
+        occupy(door.due_ns());
+        self.closed.insert(port);
+        if let Some(watched) = self.watched.get_mut(port.index()) {
+            watched.idle_since_ns = 0;
+            watched.closings += 1;
         }
     }
 
-    /// Opens what may be opened.
-    pub(super) fn chores<P: Packet>(&mut self, now_ns: u64, engine: &mut Engine<P>) {
+    /// Opens what may be opened. `look` tells whose nothing waits, and until when it is taken.
+    pub(super) fn chores<T>(
+        &mut self,
+        now_ns: u64,
+        all: &mut T,
+        look: impl Fn(&T, PortId) -> Option<u64>,
+        occupy: impl Fn(&mut T, PortId, u64),
+    ) {
         let shaped = self.shaped;
-        for egress in shaped.iter() {
-            if !self.closed.contains(egress) {
+        for port in shaped.iter() {
+            if !self.closed.contains(port) {
                 // Closed by a gate whose frame has not come, or never will.
-                if self.seen(egress).is_closed() {
-                    self.close(engine, egress);
+                if self.seen(port).is_closed() {
+                    self.close(port, |until_ns| occupy(all, port, until_ns));
                 }
                 continue;
             }
-            let free_ns = engine.idle_from(egress).filter(|at| *at <= now_ns + AHEAD_NS);
-            let Some(link) = self.links.get_mut(egress.index()) else { continue };
+            let free_ns = look(all, port).filter(|at| *at <= now_ns + AHEAD_NS);
+            let Some(watched) = self.watched.get_mut(port.index()) else { continue };
             let Some(free_ns) = free_ns else {
-                link.idle_since_ns = 0;
+                watched.idle_since_ns = 0;
                 continue;
             };
-            if link.idle_since_ns == 0 {
-                link.idle_since_ns = now_ns;
-            } else if now_ns.saturating_sub(link.idle_since_ns) >= HOLD_NS {
-                self.closed.remove(egress);
-                self.put(egress, Door::new(free_ns, false));
+            if watched.idle_since_ns == 0 {
+                watched.idle_since_ns = now_ns;
+            } else if now_ns.saturating_sub(watched.idle_since_ns) >= HOLD_NS {
+                self.closed.remove(port);
+                self.put(port, Door::new(free_ns, false));
             }
         }
     }
 
-    pub(super) fn look(&self, egress: PortId) -> Option<DoorLook> {
-        let link = self.links.get(egress.index()).filter(|_| self.shaped.contains(egress))?;
-        Some(DoorLook { closed: self.closed.contains(egress), closings: link.closings })
+    pub(super) fn look(&self, port: PortId) -> Option<DoorLook> {
+        let watched = self.watched.get(port.index()).filter(|_| self.shaped.contains(port))?;
+        Some(DoorLook { closed: self.closed.contains(port), closings: watched.closings })
     }
 
-    fn seen(&self, egress: PortId) -> Door {
-        let cell = self.cells.get(egress.index() * STRIDE);
+    fn at(&self, port: PortId) -> usize {
+        self.base + port.index() * STRIDE
+    }
+
+    fn seen(&self, port: PortId) -> Door {
+        let cell = self.cells.get(self.at(port));
         Door::of_word(cell.map_or(0, |cell| cell.load(Ordering::Acquire)))
     }
 
     /// A closed cell is nobody else's to write, but for the bit that says so.
-    fn put(&self, egress: PortId, door: Door) {
-        if let Some(cell) = self.cells.get(egress.index() * STRIDE) {
+    fn put(&self, port: PortId, door: Door) {
+        if let Some(cell) = self.cells.get(self.at(port)) {
             cell.store(door.word(), Ordering::Release);
         }
     }
@@ -146,6 +186,18 @@ mod tests {
     const FROM: PortId = PortId(1);
     const TO: PortId = PortId(2);
     const MS: u64 = 1_000_000;
+    const AHEAD: u64 = weir_abi::gate::DOOR_AHEAD_NS;
+
+    fn chores(doors: &mut Side, now_ns: u64, engine: &mut Engine<Sized>) {
+        doors.chores(
+            now_ns,
+            engine,
+            |engine, port| engine.idle_from(port),
+            |engine, port, at| {
+                engine.occupy(port, at);
+            },
+        );
+    }
 
     #[derive(Debug)]
     struct Sized(u32);
@@ -160,14 +212,14 @@ mod tests {
     }
 
     /// A link of 1 Gbit/s: a microsecond for 125 bytes.
-    fn bed() -> (Doors, Engine<Sized>, Cells) {
+    fn bed() -> (Side, Engine<Sized>, Cells) {
         let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
         engine.add_port(0, FROM, &PortSettings::new(PortRole::Vif));
         let rate = Some(Rate::new(1_000_000_000));
         let link = PortSettings { link_rate: rate, ..PortSettings::new(PortRole::Uplink) };
         engine.add_port(0, TO, &link);
         let cells = Cells::heap(DOOR_WORDS);
-        let mut doors = Doors::new(cells.clone());
+        let mut doors = Side::new(cells.clone(), 0);
         doors.set(TO, engine.is_shaped(TO));
         (doors, engine, cells)
     }
@@ -198,16 +250,16 @@ mod tests {
         let now = 100 * MS;
         // The gates have taken the link for two milliseconds.
         word(&cells).store(Door::new(now + 2 * MS, false).word(), Ordering::Relaxed);
-        doors.enter(&mut engine, TO);
+        doors.enter(TO, |until| engine.occupy(TO, until));
         assert!(door(&cells).is_closed());
         engine.offer(now, FROM, TO, Sized(1250)).unwrap();
         assert!(!sent(&mut engine, now), "the link is taken");
         assert!(sent(&mut engine, now + 2 * MS));
         // Ten microseconds for that; and then nothing waits.
-        doors.chores(now + 3 * MS, &mut engine);
-        doors.chores(now + 3 * MS + HOLD_NS - 1, &mut engine);
+        chores(&mut doors, now + 3 * MS, &mut engine);
+        chores(&mut doors, now + 3 * MS + HOLD_NS - 1, &mut engine);
         assert!(door(&cells).is_closed());
-        doors.chores(now + 3 * MS + HOLD_NS, &mut engine);
+        chores(&mut doors, now + 3 * MS + HOLD_NS, &mut engine);
         assert_eq!(door(&cells), Door::new(now + 2 * MS + 10_000, false));
         assert_eq!(doors.look(TO), Some(DoorLook { closed: false, closings: 1 }));
     }
@@ -215,10 +267,10 @@ mod tests {
     #[test]
     fn a_link_for_which_something_waits_stays_the_workers() {
         let (mut doors, mut engine, cells) = bed();
-        doors.enter(&mut engine, TO);
+        doors.enter(TO, |until| engine.occupy(TO, until));
         for n in 1..100 {
             engine.offer(n * MS, FROM, TO, Sized(1250)).unwrap();
-            doors.chores(n * MS, &mut engine);
+            chores(&mut doors, n * MS, &mut engine);
             assert!(door(&cells).is_closed());
             assert!(sent(&mut engine, n * MS));
         }
@@ -232,7 +284,7 @@ mod tests {
         let (mut doors, mut engine, cells) = bed();
         word(&cells).store(Door::new(7, true).word(), Ordering::Relaxed);
         for n in 1..9 {
-            doors.chores(n * MS, &mut engine);
+            chores(&mut doors, n * MS, &mut engine);
         }
         assert!(!door(&cells).is_closed());
     }
@@ -244,11 +296,11 @@ mod tests {
         let start = 50 * MS;
         for step in 0..20_000 {
             let now = start + step * 1_000;
-            while let Some(drawn) = seen.drawn(now, 125, per_byte) {
+            while let Some(drawn) = seen.drawn(now, 125, per_byte, AHEAD) {
                 (seen, bytes) = (drawn, bytes + 125);
             }
         }
-        let may = (20_000 * 1_000 + weir_abi::gate::DOOR_AHEAD_NS) / 8;
+        let may = (20_000 * 1_000 + AHEAD) / 8;
         assert!((may - 1_000..=may).contains(&bytes), "{bytes} of {may}");
     }
 }

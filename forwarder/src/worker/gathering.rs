@@ -108,6 +108,12 @@ impl Room {
         }
     }
 
+    /// Whether all of a source's steered frames have come to their end.
+    pub(super) fn is_done(&self, source: PortId) -> bool {
+        let done = word(&self.given_back, source.index(), home::DONE);
+        done == word(&self.taken, source.index(), out::STEERED)
+    }
+
     /// A packet was taken out of the ring.
     #[inline]
     pub(super) fn came(&mut self, source: PortId) {

@@ -32,7 +32,7 @@ impl<P> Intake<'_, P> {
     #[inline]
     pub(super) fn take(&mut self, packet: Packet) {
         let Some(egress) = packet.egress() else { return self.lose(packet, Reason::NoEgress) };
-        self.doors.enter(self.engine, egress);
+        self.doors.enter(self.engine, self.ingress, egress);
         if packet.mark() != 0 {
             self.tap.decided(self.now_ns, &packet, egress);
         }

@@ -327,7 +327,8 @@ impl<P: Port> Worker<P> {
                 for packet in container.iter_mut() {
                     self.measure.taken_over(now_ns, packet, &self.pool);
                 }
-                self.doors.enter(&mut self.engine, container.egress());
+                let (engine, egress) = (&mut self.engine, container.egress());
+                self.doors.links.enter(egress, |until_ns| engine.occupy(egress, until_ns));
                 if let Err((container, reason)) = self.engine.accept(now_ns, container) {
                     self.refuse(now_ns, container, reason);
                 }

@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aya::maps::{Array, Map, MapData};
 use weir::control::attach::{AttachError, GateGlobals, Mode, Steering};
 use weir::control::btf;
-use weir_abi::gate::VLAN_WORDS;
+use weir::worker::STRIDE;
+use weir_abi::gate::{VLAN_WORDS, out};
 use weir_abi::table::{self, Seed};
 use weir_abi::{Counter, GatePort, Method, Storm, gate_flags, shed};
 use weir_port::Cells;
@@ -120,6 +121,12 @@ fn express_frames_are_read_by_port_and_by_pair_and_cleared_with_either_slot() {
             let told = GatePort::new(link(&port).ifindex, FLAGS, 0, 0, Storm::default());
             let told = told.with_way(Method::Redirect, 0, 1514);
             steering.gate().set_port(slot, &told, &[0; VLAN_WORDS]).unwrap();
+        }
+        // Nothing stands in a backlog from before.
+        let (told, _) = steering.gate().room();
+        for at in [7, 70].map(|slot| slot * STRIDE) {
+            let bridged = told.get(at + out::BRIDGED).unwrap().load(Ordering::Relaxed);
+            told.get(at + out::CLEARED).unwrap().store(bridged, Ordering::Relaxed);
         }
         let handed = steering.handed();
         assert_eq!(steering.express_pairs().unwrap(), [].into());

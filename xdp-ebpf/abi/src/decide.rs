@@ -16,7 +16,9 @@
 //! the bridge, and its worker holds a frame back for as long as something is under way by the bridge: so
 //! no frame overtakes another of its flow.
 
-use crate::gate::{Frame, GatePort, Method, Storm, Tables, Tag, UNTAGGED};
+use crate::gate::{
+    DOOR_AHEAD_NS, Frame, GatePort, Method, SOURCE_DOORS, Storm, Tables, Tag, UNTAGGED,
+};
 use crate::{Counter, FRAME_ROOM, MAX_FRAME_LEN, Verdict};
 use crate::{Ethernet, classify_from, ethernet, gate_flags, gso, gso_kind, meta_flags, parse};
 use crate::{gate, table};
@@ -110,7 +112,7 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
             return Decision::of(Counter::PassedBridge);
         }
         let settled = !tables.is_at_bridge(slot) && tables.is_settled(slot);
-        if settled && (other.per_byte == 0 || draws(frame, tables, egress, &other, tag)) {
+        if settled && draws(frame, slot, port, tables, egress, &other, tag) {
             let express = Some((method, other.ifindex()));
             return Decision { egress, tag, express, ..Decision::of(Counter::Express) };
         }
@@ -122,23 +124,35 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
         return Decision::passed_for_now(Counter::PassedBridge);
     };
     let decision = steer(frame, slot, port, tables, verdict, egress, tag);
-    if other.per_byte != 0 && matches!(decision.outcome, Counter::Steered) {
-        tables.close(egress);
+    if matches!(decision.outcome, Counter::Steered) {
+        if other.per_byte != 0 {
+            tables.close(egress.into());
+        }
+        if port.own_per_byte != 0 {
+            tables.close(SOURCE_DOORS + u32::from(slot));
+        }
     }
     decision
 }
 
-/// Whether the link's rate allows the frame now.
+/// Whether the rates of the link and of the source, as far as they have one, allow the frame now. The link
+/// first, whose cell is closed while others wait: then nothing is drawn on the source's.
 #[inline(always)]
 fn draws<F: Frame, T: Tables>(
     frame: &F,
+    slot: u16,
+    port: &GatePort,
     tables: &T,
     egress: u16,
     other: &GatePort,
     tag: Option<Tag>,
 ) -> bool {
     let len = frame.len() as u32 + if tag.is_some() && !frame.tag_is_inside() { 4 } else { 0 };
-    tables.draw(egress, gate::bytes_on_link(len, frame.gso_size()), other.per_byte)
+    let bytes = gate::bytes_on_link(len, frame.gso_size());
+    let source = SOURCE_DOORS + u32::from(slot);
+    (other.per_byte == 0 || tables.draw(egress.into(), bytes, other.per_byte, DOOR_AHEAD_NS))
+        && (port.own_per_byte == 0
+            || tables.draw(source, bytes, port.own_per_byte, port.own_ahead_ns))
 }
 
 /// A frame for several: the bridge floods it, within the port's limit.

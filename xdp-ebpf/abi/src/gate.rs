@@ -63,7 +63,10 @@ pub struct GatePort {
     pub most: u64,
     /// What a byte takes on the link, in 2^-20 ns; 0: it has no rate.
     pub per_byte: u64,
-    pub reserved: [u64; 2],
+    /// What a byte from the port takes at its own rate, likewise; 0: it has none.
+    pub own_per_byte: u64,
+    /// How far ahead of that it may be.
+    pub own_ahead_ns: u64,
 }
 
 impl GatePort {
@@ -77,7 +80,8 @@ impl GatePort {
             way: 0,
             most: 0,
             per_byte: 0,
-            reserved: [0; 2],
+            own_per_byte: 0,
+            own_ahead_ns: 0,
         }
     }
 
@@ -92,18 +96,27 @@ impl GatePort {
 
     /// In the order in which they stand in the map.
     pub const fn words(&self) -> [u64; Self::WORDS] {
-        [self.identity, self.numbers, self.storm, self.way, self.most, self.per_byte, 0, 0]
+        let Self { identity, numbers, storm, way, most, per_byte, own_per_byte, own_ahead_ns } =
+            *self;
+        [identity, numbers, storm, way, most, per_byte, own_per_byte, own_ahead_ns]
     }
 
-    pub const fn of_words(words: [u64; 6]) -> Self {
-        let [identity, numbers, storm, way, most, per_byte] = words;
-        Self { identity, numbers, storm, way, most, per_byte, reserved: [0; 2] }
+    pub const fn of_words(words: [u64; Self::WORDS]) -> Self {
+        let [identity, numbers, storm, way, most, per_byte, own_per_byte, own_ahead_ns] = words;
+        Self { identity, numbers, storm, way, most, per_byte, own_per_byte, own_ahead_ns }
     }
 
     /// The same port, with a rate: what a byte takes, in 2^-20 ns.
     #[must_use]
     pub const fn with_rate(mut self, per_byte: u64) -> Self {
         self.per_byte = per_byte;
+        self
+    }
+
+    /// The same port, with a rate of its own as a source, and how far ahead of it the port may be.
+    #[must_use]
+    pub const fn with_own_rate(mut self, per_byte: u64, ahead_ns: u64) -> Self {
+        (self.own_per_byte, self.own_ahead_ns) = (per_byte, ahead_ns);
         self
     }
 
@@ -152,12 +165,14 @@ impl GatePort {
 const MAC_MASK: u64 = (1 << 48) - 1;
 const METHOD_SHIFT: u32 = 48;
 
-/// A link's cell: until when what was sent keeps the link, and whether its worker alone may send. One
-/// word, changed as a whole: while it is open every gate draws on it before it hands a frame over, and
+/// The cell of a link with a rate, or of a source with one: until when what was sent keeps it, and whether
+/// its worker alone may send. One word, changed as a whole: while it is open every gate draws on it before it hands a frame over, and
 /// whoever finds it full closes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Door(u64);
 
+/// Where the cells of sources begin; those of links stand before, by slot.
+pub const SOURCE_DOORS: u32 = MAX_PORTS;
 /// How far ahead of its rate a link may be while its cell is open.
 pub const DOOR_AHEAD_NS: u64 = 2_000_000;
 /// Fractions of a nanosecond in [`GatePort::per_byte`].
@@ -203,12 +218,18 @@ impl Door {
 
     /// What an open door is after so many bytes went through; `None`: they would be too early.
     #[inline(always)]
-    pub const fn drawn(self, now_ns: u64, bytes: u32, per_byte: u64) -> Option<Self> {
+    pub const fn drawn(
+        self,
+        now_ns: u64,
+        bytes: u32,
+        per_byte: u64,
+        ahead_ns: u64,
+    ) -> Option<Self> {
         let (due, now) = (self.0 >> 1, now_ns << Self::SUB_NS_BITS);
         let cost = ((bytes as u64 * per_byte) >> (PER_BYTE_BITS - Self::SUB_NS_BITS)) + 1;
         let from = if due > now { due } else { now };
         let due = from + cost;
-        let most = now + (DOOR_AHEAD_NS << Self::SUB_NS_BITS);
+        let most = now + (ahead_ns << Self::SUB_NS_BITS);
         if due > most { None } else { Some(Self(due << 1)) }
     }
 }
@@ -353,11 +374,10 @@ pub trait Tables {
     /// Whether nothing that it sent is still on its way by a worker; waits for the last frames there, now
     /// and then, if they are few.
     fn is_settled(&self, slot: u16) -> bool;
-    /// Draws so many bytes on a rated link's cell; false: its worker has to send them, and the cell is
-    /// closed.
-    fn draw(&self, egress: u16, bytes: u32, per_byte: u64) -> bool;
-    /// From here on a rated link is its worker's.
-    fn close(&self, egress: u16);
+    /// Draws so many bytes on a cell; false: a worker has to send them, and the cell is closed.
+    fn draw(&self, cell: u32, bytes: u32, per_byte: u64, ahead_ns: u64) -> bool;
+    /// From here on the link, or the source, is its worker's.
+    fn close(&self, cell: u32);
 }
 
 /// What the gate hands to the program behind it, by way of a per-CPU map: both run in the same soft

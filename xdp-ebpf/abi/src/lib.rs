@@ -105,8 +105,8 @@ pub mod maps {
     pub const EXPRESS_PAIR_ENTRIES: u32 = 16_384;
     /// The tcx program on the pair's outer end: counts the fences that user space sends.
     pub const FENCE: &str = "weir_fence";
-    /// `Array<[u64; 8]>` by slot, to be mapped into memory: in the first word the link's
-    /// [`Door`](crate::gate::Door).
+    /// `Array<[u64; 8]>` by the slot of a link, then by that of a source, to be mapped into memory: in the
+    /// first word its [`Door`](crate::gate::Door).
     pub const DOORS: &str = "DOORS";
     /// `Array<u64>` by round, to be mapped into memory: fences that have come.
     pub const FENCES: &str = "FENCES";

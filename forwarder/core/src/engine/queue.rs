@@ -170,6 +170,17 @@ impl<P: Packet> Engine<P> {
         }
     }
 
+    /// A source with a rate of its own has sent so much by another way.
+    pub fn occupy_source(&mut self, ingress: PortId, until: u64) {
+        self.caps.occupy(ingress, until);
+    }
+
+    /// When what a source with a rate of its own has sent would have been sent at that rate.
+    #[must_use]
+    pub fn source_due(&self, ingress: PortId) -> u64 {
+        self.caps.due_ns(ingress)
+    }
+
     /// When a link for which nothing waits here is free again. Cold: it looks at every source.
     #[must_use]
     pub fn idle_from(&self, egress: PortId) -> Option<u64> {

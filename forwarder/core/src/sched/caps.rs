@@ -73,6 +73,19 @@ impl Caps {
         if at <= Time::at(now) { 0 } else { at.ceil_ns() }
     }
 
+    /// What the port sent by another way counts until then.
+    pub fn occupy(&self, port: PortId, until: u64) {
+        if let Some(cell) = self.cells.get(port.index()) {
+            cell.due.fetch_max(Time::at(until).0, Relaxed);
+        }
+    }
+
+    /// When what the port has sent would have been sent at its rate.
+    #[must_use]
+    pub fn due_ns(&self, port: PortId) -> u64 {
+        self.cells.get(port.index()).map_or(0, |cell| Time(cell.due.load(Relaxed)).ceil_ns())
+    }
+
     /// A container went.
     #[inline]
     pub fn charge(&self, now: u64, port: PortId, bytes: u64) {
@@ -102,6 +115,22 @@ impl Caps {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_went_by_another_way_is_not_owed_again() {
+        let caps = Caps::new();
+        caps.set(0, V, Some(Rate::new(8_000_000_000)), 0);
+        caps.occupy(V, 5_000);
+        caps.occupy(V, 4_000);
+        assert_eq!(caps.due_ns(V), 5_000);
+        assert_eq!(
+            caps.ready_at(3_000, V, 1_000),
+            4_000,
+            "two of them ahead, at a byte a nanosecond"
+        );
+        caps.charge(4_000, V, 1_000);
+        assert_eq!(caps.due_ns(V), 6_000);
+    }
 
     const V: PortId = PortId(3);
 

@@ -91,8 +91,11 @@ impl Rounds {
         while !stop.load(Ordering::Relaxed) {
             let passed = self.passed();
             if !passed.is_empty() {
+                let start = Instant::now();
                 self.round();
+                let first = start.elapsed();
                 self.round();
+                tracing::debug!(ports = passed.len(), ?first, both = ?start.elapsed(), "cleared");
                 for (slot, bridged) in passed {
                     if let Some(cleared) = self.words.out.get(slot * STRIDE + out::CLEARED) {
                         cleared.store(bridged, Ordering::Release);

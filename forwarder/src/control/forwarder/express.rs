@@ -1,8 +1,8 @@
 //! Which frames need no worker: for them the gate may use the express lane, in the kernel.
 //!
-//! Invariant: whatever a worker would do with a frame beyond sending it (keep the source's rate, hold it
-//! back, show it to a capture or a trace) keeps the frame out of that lane. A link's rate the gate keeps
-//! itself, as long as nobody has to wait for it.
+//! Invariant: whatever a worker would do with a frame beyond sending it (hold it back, show it to a capture
+//! or a trace) keeps the frame out of that lane. The rates of links and sources the gate keeps itself, as
+//! long as nothing has to wait for them.
 
 use weir_abi::gate::PER_BYTE_BITS;
 use weir_abi::gate_flags::{EXPRESS_FROM, EXPRESS_TO};
@@ -13,8 +13,7 @@ use crate::control::plan::{Lane, PortPlan, Release};
 /// The gate's flags for a port as a source and as a destination. `release` is the one in force for
 /// the port; `watched`: a capture or a trace is on.
 pub(super) fn flags(plan: &PortPlan, release: Release, watched: bool) -> u32 {
-    let from =
-        plan.lane == Lane::Auto && release == Release::Eager && plan.max_rate.is_none() && !watched;
+    let from = plan.lane == Lane::Auto && release == Release::Eager && !watched;
     if from { EXPRESS_FROM | EXPRESS_TO } else { EXPRESS_TO }
 }
 
@@ -26,6 +25,17 @@ pub(super) fn per_byte(rate: Option<Rate>) -> u64 {
     let of = |rate: Rate| fine.div_ceil(u128::from(rate.bits_per_s.max(1))).min(MOST) as u64;
     rate.map_or(0, of)
 }
+
+/// How far ahead of its own rate a source may be, which is its burst.
+pub(super) fn ahead_ns(per_byte: u64, burst_bytes: u64) -> u64 {
+    // A packet of any size goes, as it does by a worker: two of them are ahead there.
+    const LEAST: u64 = 2 * 1514;
+    let fine = u128::from(burst_bytes.max(LEAST)) * u128::from(per_byte);
+    u64::try_from(fine >> PER_BYTE_BITS).unwrap_or(u64::MAX).min(MOST_AHEAD_NS)
+}
+
+/// Far beyond any burst that makes sense, and no trouble to add to a time.
+const MOST_AHEAD_NS: u64 = 1 << 40;
 
 #[cfg(test)]
 mod tests {
@@ -46,11 +56,6 @@ mod tests {
 
     #[test]
     fn a_source_is_scheduled_for_each_reason_alone() {
-        let rate = Some(Rate::new(1_000_000));
-        assert_eq!(
-            flags(&PortPlan { max_rate: rate, ..plain() }, Release::Eager, false),
-            EXPRESS_TO
-        );
         let scheduled = PortPlan { lane: Lane::Scheduled, ..plain() };
         assert_eq!(flags(&scheduled, Release::Eager, false), EXPRESS_TO);
         for release in [Release::Fixed, Release::Adaptive] {
@@ -69,5 +74,8 @@ mod tests {
         assert_eq!(per_byte(None), 0);
         assert_eq!(per_byte(Some(Rate::new(1_000_000_000))), 8 << PER_BYTE_BITS);
         assert_eq!(per_byte(Some(Rate::new(0))), 1 << 40);
+        assert_eq!(ahead_ns(8 << PER_BYTE_BITS, 65_536), 8 * 65_536);
+        assert_eq!(ahead_ns(8 << PER_BYTE_BITS, 0), 8 * 3028);
+        assert_eq!(ahead_ns(1 << 40, u64::MAX), MOST_AHEAD_NS);
     }
 }

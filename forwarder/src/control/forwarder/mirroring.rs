@@ -262,7 +262,10 @@ fn gate_port(
     }
     let queue = u16::try_from(worker).unwrap_or(u16::MAX);
     let port = GatePort::new(ifindex, flags, pvid, queue, storm(plan.storm_per_s()));
-    let port = port.with_rate(express::per_byte(plan.rate));
+    let own = express::per_byte(plan.max_rate);
+    let port = port
+        .with_rate(express::per_byte(plan.rate))
+        .with_own_rate(own, express::ahead_ns(own, plan.burst_bytes));
     (way.map_or(port, |way| way.told(port)), vlans)
 }
 

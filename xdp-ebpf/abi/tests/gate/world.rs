@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use weir_abi::gate::{PER_BYTE_BITS, UNTAGGED};
+use weir_abi::gate::{PER_BYTE_BITS, SOURCE_DOORS, UNTAGGED};
 use weir_abi::table::{self, Entry, Place, Seed};
 use weir_abi::{Bytes, Decision, Frame, GatePort, Method, Storm, Tables, Tag, decide};
 
@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) at_bridge: bool,
     /// Rated links, and whether a frame may go there now.
     pub(crate) rated: BTreeMap<u16, bool>,
+    /// Likewise of sources with a rate of their own.
+    pub(crate) capped: BTreeMap<u16, bool>,
     /// What was asked for.
     pub(crate) asked: Asked,
 }
@@ -61,7 +63,7 @@ pub(crate) struct Asked {
     /// Slot, queue, places.
     pub(crate) room: RefCell<Vec<(u16, u16, u32)>>,
     /// Links that were left to their workers.
-    pub(crate) closed: RefCell<Vec<u16>>,
+    pub(crate) closed: RefCell<Vec<u32>>,
 }
 
 impl World {
@@ -70,6 +72,8 @@ impl World {
         let ifindex = 1000 + u32::from(slot);
         let port = GatePort::new(ifindex, spec.flags, spec.pvid, spec.queue, spec.storm);
         let port = port.with_rate(if self.rated.contains_key(&slot) { PER_BYTE } else { 0 });
+        let own = if self.capped.contains_key(&slot) { (PER_BYTE, 1_000_000) } else { (0, 0) };
+        let port = port.with_own_rate(own.0, own.1);
         Some(match self.ways.get(&slot) {
             Some(&(method, mac, most)) => port.with_way(method, mac_number(mac), most),
             None => port,
@@ -152,12 +156,13 @@ impl Tables for World {
     fn is_settled(&self, _slot: u16) -> bool {
         !self.unsettled
     }
-    fn draw(&self, egress: u16, bytes: u32, per_byte: u64) -> bool {
-        assert!(bytes > 0 && per_byte > 0, "drawn on for rated links only");
-        self.rated.get(&egress).copied().unwrap_or(false)
+    fn draw(&self, cell: u32, bytes: u32, per_byte: u64, ahead_ns: u64) -> bool {
+        assert!(bytes > 0 && per_byte > 0 && ahead_ns > 0, "drawn on where there is a rate");
+        let of = if cell < SOURCE_DOORS { &self.rated } else { &self.capped };
+        of.get(&((cell % SOURCE_DOORS) as u16)).copied().unwrap_or(false)
     }
-    fn close(&self, egress: u16) {
-        self.asked.closed.borrow_mut().push(egress);
+    fn close(&self, cell: u32) {
+        self.asked.closed.borrow_mut().push(cell);
     }
 }
 
