@@ -224,6 +224,46 @@ fn a_weir_that_hangs_under_load() -> Result<()> {
     weir.stop()
 }
 
+/// Of two workers one stands still: what it would send and what comes to it by the other goes by the bridge,
+/// and what both hold of it is lost.
+#[test]
+fn one_worker_of_two_that_hangs_under_load() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(4).bridge().build()?;
+    let weir = start_with(&bed, &WeirSpec::bridge().workers(&[0, 1]))?;
+    let guests: Vec<_> = bed.guests.iter().collect();
+    let pairs = [(0, 1), (1, 2), (2, 0), (3, 1)].map(|(from, to)| (guests[from], guests[to]));
+    pairs.iter().try_for_each(|(from, to)| wait_steered(&weir, from, to))?;
+    let before = weir.assert_ledger()?;
+    let flows = pairs.map(|(from, to)| Flow::start(from, to, 2000));
+    let flows = flows.into_iter().collect::<Result<Vec<_>>>()?;
+    for _ in 0..2 {
+        let still = Still::worker(&weir)?;
+        flows.iter().try_for_each(|flow| flow.comes(3000))?;
+        still.release()?;
+        let froms = pairs.map(|(from, _)| from.port.clone());
+        let then: Vec<u64> =
+            froms.iter().map(|port| steered(&weir, port)).collect::<Result<_>>()?;
+        wait_for(SOON, "frames to be steered again", || {
+            let more = |(port, then): (&String, &u64)| {
+                steered(&weir, port).is_ok_and(|now| now > then + 500)
+            };
+            froms.iter().zip(&then).all(more)
+        })?;
+    }
+    let mut missing = 0;
+    for flow in flows {
+        let (sent, received) = flow.end()?;
+        ensure!(received.reordered == 0, "{} came late", received.reordered);
+        missing += sent - received.unique(0);
+    }
+    let stats = weir.assert_ledger()?;
+    let lost = lost(&stats) - lost(&before);
+    ensure!(missing == lost, "{missing} are missing, and {lost} were lost\n{stats:#}");
+    ensure!(ledger::lost_under(&stats, "stalled") > 0, "{stats:#}");
+    weir.stop()
+}
+
 /// What would be scheduled is dropped by name where the port says so, and a hung weir is no way round it.
 #[test]
 fn a_weir_that_hangs_and_a_port_that_then_drops() -> Result<()> {
