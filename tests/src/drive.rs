@@ -1,7 +1,10 @@
 //! What most tests do on a bed: everybody talks to everybody.
 
 use crate::bed::{Bed, FAMILIES, Family};
+use crate::gate::SOON;
 use crate::traffic::ping::echo;
+use crate::traffic::udp_sink::Received;
+use crate::traffic::udp_source::Sending;
 use crate::traffic::{Pace, Sink, Source, ping, tcp};
 use crate::{Guest, wait::wait_ok};
 use anyhow::{Result, ensure};
@@ -95,4 +98,59 @@ pub fn udp_exact(from: &Guest, to: &Guest, family: Family, size: usize, count: u
 fn knows(from: &Guest, to: &Guest, family: Family) -> Result<bool> {
     let known = from.ns.ip(&format!("neighbour show {}", to.addr(family)))?;
     Ok(known.contains("lladdr"))
+}
+
+/// Datagrams from one to another that go on until they are stopped.
+#[derive(Debug)]
+pub struct Flow {
+    sink: Sink,
+    sending: Sending,
+}
+
+impl Flow {
+    pub fn start(from: &Guest, to: &Guest, rate: u64) -> Result<Self> {
+        let sink = Sink::start(&to.ns, to.socket(Family::V4, 0))?;
+        let source = Source { pace: Pace::Rate(rate), ..Source::to(sink.addr()) };
+        let sending = source.start(&from.ns)?;
+        sink.wait_for(200, SOON)?;
+        Ok(Self { sink, sending })
+    }
+
+    /// Datagrams sent so far.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sending.so_far()
+    }
+
+    /// Waits for so many more of them.
+    pub fn comes(&self, more: u64) -> Result<()> {
+        self.sink.wait_for(self.sink.so_far() + more, SOON)
+    }
+
+    /// Waits for more of them.
+    pub fn goes_on(&self) -> Result<()> {
+        self.sink.wait_for(self.sink.so_far() + 500, SOON)
+    }
+
+    /// How many were sent, and how many came once.
+    pub fn stop(self) -> Result<(u64, u64)> {
+        let (sent, received) = self.end()?;
+        Ok((sent, received.unique(0)))
+    }
+
+    /// How many were sent, and what came.
+    pub fn end(self) -> Result<(u64, Received)> {
+        let sent = self.sending.stop()?.frames;
+        // What is missing by then is lost.
+        let _ = self.sink.wait_for(sent, Duration::from_secs(1));
+        let received = self.sink.finish()?;
+        ensure!(received.duplicates == 0, "{} came twice", received.duplicates);
+        Ok((sent, received))
+    }
+
+    pub fn lost_nothing(self) -> Result<()> {
+        let (sent, came) = self.stop()?;
+        ensure!(sent == came, "{came} of {sent} came");
+        Ok(())
+    }
 }

@@ -87,6 +87,7 @@ impl Weir {
             None => command(bed)?,
         };
         command.arg("run").args(spec.args(&config, &socket));
+        command.envs(spec.environment.iter().map(|(name, value)| (name, value)));
         Self::launch(command, socket)?.wait_ready()
     }
 

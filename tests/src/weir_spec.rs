@@ -29,6 +29,8 @@ pub struct WeirSpec {
     pub dump_dir: Option<PathBuf>,
     /// Appended to the configuration.
     pub extra: String,
+    /// Variables of its environment.
+    pub environment: Vec<(String, String)>,
     /// Another binary than the one under test.
     pub binary: Option<PathBuf>,
 }
@@ -47,6 +49,7 @@ impl Default for WeirSpec {
             ports: Vec::new(),
             dump_dir: None,
             extra: String::new(),
+            environment: Vec::new(),
             binary: None,
         }
     }
@@ -117,6 +120,12 @@ impl WeirSpec {
     #[must_use]
     pub fn dump_dir(self, folder: &Path) -> Self {
         Self { dump_dir: Some(folder.to_owned()), ..self }
+    }
+
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
     }
 
     /// The link towards the uplink host has this rate.

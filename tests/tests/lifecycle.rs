@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process::Output;
 use std::time::Duration;
 use system_tests::bed::{Family, UPLINK_PORT};
@@ -305,4 +305,48 @@ fn a_killed_weir_leaves_a_working_bridge_and_a_restart_takes_over() -> Result<()
     );
     weir.stop()?;
     unchanged(&before, &settings(&bed)?)
+}
+
+/// The next datagram that begins with `what`; others are passed over.
+fn hear(socket: &UnixDatagram, what: &str) -> Result<String> {
+    let mut bytes = [0; 256];
+    loop {
+        let len = socket.recv(&mut bytes).with_context(|| format!("no `{what}` was heard"))?;
+        let heard = String::from_utf8_lossy(bytes.get(..len).unwrap_or_default());
+        if heard.starts_with(what) {
+            return Ok(heard.into_owned());
+        }
+    }
+}
+
+#[test]
+fn a_service_manager_hears_of_its_life() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).build()?;
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("notify");
+    let socket = UnixDatagram::bind(&path)?;
+    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let spec = WeirSpec::default()
+        .variable("NOTIFY_SOCKET", path.to_string_lossy())
+        .variable("WATCHDOG_USEC", "1000000");
+    let weir = Weir::start_in(&bed, &spec, dir.path())?;
+    let forwarding = "STATUS=forwarding between 2 vifs and 1 uplinks";
+    ensure!(hear(&socket, "READY=1")? == format!("READY=1\n{forwarding}"));
+    for port in bed.ports() {
+        ensure!(weir.port_state(&port)? == "up", "{port} is not in service yet");
+    }
+    (0..3).try_for_each(|_| hear(&socket, "WATCHDOG=1").map(drop))?;
+    weir.reload()?;
+    let reloading = hear(&socket, "RELOADING=1\nMONOTONIC_USEC=")?;
+    let time =
+        reloading.lines().nth(1).and_then(|line| line.split_once('=')?.1.parse::<u64>().ok());
+    ensure!(time.is_some_and(|time| time > 0), "{reloading}");
+    hear(&socket, "READY=1")?;
+    ping_all(&bed)?;
+    weir.assert_ledger()?;
+    let said = weir.stop_and_listen()?;
+    hear(&socket, "STOPPING=1")?;
+    ensure!(said.contains("stopped: received"), "{said}");
+    Ok(())
 }

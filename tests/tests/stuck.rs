@@ -1,5 +1,6 @@
-//! A worker that stands still: whoever asks it is told so, the rest of weir goes on, and weir ends
-//! when it is told to. The worker's thread alone is stopped, by a tracer: this test.
+//! A worker that stands still: its frames go by the bridge, whoever asks it is told so, the rest of weir
+//! goes on, and weir ends when it is told to. The worker's thread alone is stopped, by a tracer: this test;
+//! or all of weir, by SIGSTOP.
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::ptrace;
@@ -8,8 +9,11 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use system_tests::drive::{ping_all, reachable};
-use system_tests::{BedSpec, Weir, WeirSpec, http, root_or_skip, wait_for};
+use system_tests::bed::Family;
+use system_tests::drive::{Flow, ping_all, reachable, udp_exact};
+use system_tests::gate::{start, start_with, steered, wait_steered};
+use system_tests::traffic::{Pace, Source};
+use system_tests::{BedSpec, Weir, WeirSpec, http, ledger, root_or_skip, wait_for};
 
 const SOON: Duration = Duration::from_secs(5);
 /// A worker's answer is waited for 2 s once, then 100 ms at a time.
@@ -86,6 +90,8 @@ fn a_change_is_refused_while_a_worker_stands_still_and_made_when_it_does_not() -
     ensure!(weir.config()? == before, "nothing has changed");
     ensure!(port(&weir.ports()?, "v1")["state"] == "up");
     weir.wait_said(&late)?;
+    // So is traffic: by the bridge.
+    ping_all(&bed)?;
 
     still.release()?;
     weir.wait_said(&format!("the worker on {core} answers again"))?;
@@ -143,4 +149,143 @@ fn the_end_does_not_wait_for_a_worker_that_stands_still() -> Result<()> {
         weir.stop_with(signal)?;
     }
     Ok(())
+}
+
+fn lost(stats: &Value) -> u64 {
+    stats["ledger"]["lost"].as_u64().unwrap_or(0)
+}
+
+/// For less than the gate finds out: what is not taken is bounded, and nobody's frames are lost unnamed.
+#[test]
+fn a_weir_that_stands_still_for_a_moment() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let weir = start(&bed)?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_steered(&weir, one, two)?;
+    let before = weir.assert_ledger()?;
+    let to = two.socket(Family::V4, 9);
+    let sent = weir.while_stopped(|| {
+        Source { pace: Pace::FlatOut, count: 20_000, ..Source::to(to) }.send(&one.ns)
+    })?;
+    let stats = weir.assert_ledger()?;
+    let grown = |path: &str| -> Result<u64> {
+        Ok(ledger::number(&stats, "v1", path) - ledger::number(&before, "v1", path))
+    };
+    let held = ledger::port_lost(&stats, "v1", "rx_share");
+    let passed = grown("/passed/frames")?;
+    // On a busy machine that takes longer than half a second.
+    ensure!(held > 0 && grown("/rx/frames")? + held + passed >= sent.frames, "{stats:#}");
+    let before = steered(&weir, "v1")?;
+    udp_exact(one, two, Family::V4, 300, 200)?;
+    ensure!(steered(&weir, "v1")? >= before + 200);
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+/// For longer: frames go by the bridge, and none of those that waited at the worker comes after them.
+#[test]
+fn a_weir_that_hangs_under_load() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(3).bridge().build()?;
+    let weir = start(&bed)?;
+    let (one, two, three) = (bed.guest(0)?, bed.guest(1)?, bed.guest(2)?);
+    wait_steered(&weir, one, two)?;
+    wait_steered(&weir, three, &bed.uplink)?;
+    let before = weir.assert_ledger()?;
+    let flows = [Flow::start(one, two, 10_000)?, Flow::start(three, &bed.uplink, 3000)?];
+    const TIMES: u64 = 4;
+    for _ in 0..TIMES {
+        // What comes by then has come by the bridge: the worker's frames are less than that.
+        weir.while_stopped(|| flows.iter().try_for_each(|flow| flow.comes(5_000)))?;
+        // By the worker again.
+        let (v1, v3) = (steered(&weir, "v1")?, steered(&weir, "v3")?);
+        wait_for(SOON, "frames to be steered again", || {
+            steered(&weir, "v1").is_ok_and(|now| now > v1 + 2000)
+                && steered(&weir, "v3").is_ok_and(|now| now > v3 + 500)
+        })?;
+    }
+    let mut missing = 0;
+    for flow in flows {
+        let (sent, received) = flow.end()?;
+        ensure!(received.reordered == 0, "{} came late", received.reordered);
+        let gap = Duration::from_nanos(received.longest_gap_ns);
+        ensure!(gap < Duration::from_secs(1), "nothing came for {gap:?}\n{}", weir.said());
+        missing += sent - received.unique(0);
+    }
+    let stats = weir.assert_ledger()?;
+    let lost = lost(&stats) - lost(&before);
+    ensure!(missing == lost, "{missing} are missing, and {lost} were lost\n{stats:#}");
+    ensure!(ledger::lost_under(&stats, "stalled") > 0, "{stats:#}");
+    let passed = |stats| ledger::number(stats, "v1", "/passed/frames");
+    ensure!(passed(&stats) >= passed(&before) + TIMES * 4000, "{stats:#}");
+    let said = weir.said();
+    ensure!(said.matches("the worker has stood still for").count() as u64 >= TIMES, "{said}");
+    weir.stop()
+}
+
+/// Of two workers one stands still: what it would send and what comes to it by the other goes by the bridge,
+/// and what both hold of it is lost.
+#[test]
+fn one_worker_of_two_that_hangs_under_load() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(4).bridge().build()?;
+    let weir = start_with(&bed, &WeirSpec::bridge().workers(&[0, 1]))?;
+    let guests: Vec<_> = bed.guests.iter().collect();
+    let pairs = [(0, 1), (1, 2), (2, 0), (3, 1)].map(|(from, to)| (guests[from], guests[to]));
+    pairs.iter().try_for_each(|(from, to)| wait_steered(&weir, from, to))?;
+    let before = weir.assert_ledger()?;
+    let flows = pairs.map(|(from, to)| Flow::start(from, to, 2000));
+    let flows = flows.into_iter().collect::<Result<Vec<_>>>()?;
+    for _ in 0..2 {
+        let still = Still::worker(&weir)?;
+        flows.iter().try_for_each(|flow| flow.comes(3000))?;
+        still.release()?;
+        let froms = pairs.map(|(from, _)| from.port.clone());
+        let then: Vec<u64> =
+            froms.iter().map(|port| steered(&weir, port)).collect::<Result<_>>()?;
+        wait_for(SOON, "frames to be steered again", || {
+            let more = |(port, then): (&String, &u64)| {
+                steered(&weir, port).is_ok_and(|now| now > then + 500)
+            };
+            froms.iter().zip(&then).all(more)
+        })?;
+    }
+    let mut missing = 0;
+    for flow in flows {
+        let (sent, received) = flow.end()?;
+        ensure!(received.reordered == 0, "{} came late", received.reordered);
+        missing += sent - received.unique(0);
+    }
+    let stats = weir.assert_ledger()?;
+    let lost = lost(&stats) - lost(&before);
+    ensure!(missing == lost, "{missing} are missing, and {lost} were lost\n{stats:#}");
+    ensure!(ledger::lost_under(&stats, "stalled") > 0, "{stats:#}");
+    weir.stop()
+}
+
+/// What would be scheduled is dropped by name where the port says so, and a hung weir is no way round it.
+#[test]
+fn a_weir_that_hangs_and_a_port_that_then_drops() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).build()?;
+    let weir = start_with(&bed, &WeirSpec::default().port("v1", "fallback = \"drop\""))?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_steered(&weir, one, two)?;
+    let before = weir.assert_ledger()?;
+    let flow = Flow::start(one, two, 2000)?;
+    weir.while_stopped(|| {
+        let sent = flow.sent();
+        wait_for(SOON, "two seconds of it", || flow.sent() > sent + 4000)
+    })?;
+    flow.goes_on()?;
+    let (sent, received) = flow.end()?;
+    ensure!(received.reordered == 0, "{} came late", received.reordered);
+    let stats = weir.assert_ledger()?;
+    let lost = lost(&stats) - lost(&before);
+    ensure!(sent - received.unique(0) == lost, "{lost} were lost\n{stats:#}");
+    ensure!(ledger::port_lost(&stats, "v1", "fallback_drop") > 2000, "{stats:#}");
+    let passed = |stats| ledger::number(stats, "v1", "/passed/frames");
+    ensure!(passed(&stats) < passed(&before) + 100, "it went by the bridge\n{stats:#}");
+    weir.stop()
 }

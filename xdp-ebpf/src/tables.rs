@@ -7,7 +7,7 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
 use weir_abi::{
     GatePort, IpLockKey, MAX_PORTS, MacLockKey, RX_PLACES, Storm, Tables,
     bytes::mac_bytes,
-    gate::{Door, VLAN_WORDS, home, out},
+    gate::{Door, VLAN_WORDS, home, is_stale, out},
     shed,
     table::{Entry, Place, SEEN_SHIFT, Seen, WAYS},
 };
@@ -225,6 +225,13 @@ impl<R: Ring> Tables for Maps<R> {
     #[inline(always)]
     fn has_worker(&self, queue: u16) -> bool {
         self.0.has_worker(queue)
+    }
+
+    #[inline(always)]
+    fn is_awake(&self, queue: u16) -> bool {
+        let Some(line) = TAKEN.get_ptr_mut(MAX_PORTS + u32::from(queue)) else { return false };
+        // SAFETY: takes no argument.
+        !is_stale(read(line, out::BEAT), unsafe { bpf_ktime_get_coarse_ns() })
     }
 
     #[inline(always)]

@@ -142,13 +142,21 @@ impl World {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Offer { to: PortId, len: u32, times: usize },
+    Offer {
+        to: PortId,
+        len: u32,
+        times: usize,
+    },
     EndOfTurn,
     HandOver(PortId),
     PutBack(PortId),
     Take(usize),
     Send(PortId),
     Renew(PortId),
+    /// Either worker loses all that it holds.
+    Drain {
+        here: bool,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -162,6 +170,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (1_usize..4).prop_map(Op::Take),
         3 => to().prop_map(Op::Send),
         1 => prop_oneof![to(), Just(FROM)].prop_map(Op::Renew),
+        1 => any::<bool>().prop_map(|here| Op::Drain { here }),
     ]
 }
 
@@ -188,6 +197,10 @@ fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
             Op::Take(times) => (0..times).for_each(|_| world.take()),
             Op::Send(to) => world.send(to),
             Op::Renew(port) => world.renew(port),
+            Op::Drain { here } => {
+                let engine = if here { &mut world.here } else { &mut world.there };
+                world.out += engine.drain().len() as u64;
+            }
         }
         world.check()?;
     }

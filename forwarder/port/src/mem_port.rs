@@ -254,7 +254,8 @@ impl Port for MemPort {
         }
     }
 
-    fn kick(&mut self, pool: &mut Pool) -> Kick {
+    /// Its kernel is not asked more than once.
+    fn kick_until(&mut self, pool: &mut Pool, _until_ns: u64) -> Kick {
         self.visits += 1;
         if self.down {
             self.stats.kick_down += 1;
@@ -280,6 +281,15 @@ impl Port for MemPort {
             return Kick::Again;
         }
         Kick::Progress(budget)
+    }
+
+    /// Its kernel looks at the ring only when it is kicked.
+    fn recall(&mut self, pool: &mut Pool) -> usize {
+        let taken = self.tx.len();
+        self.tx.drain(..).for_each(|idx| pool.free_index(idx));
+        self.outstanding -= taken;
+        self.stats.losses.add(Reason::Stalled, taken as u64);
+        taken
     }
 
     fn complete(&mut self, pool: &mut Pool) -> usize {

@@ -84,8 +84,18 @@ pub trait Port {
     /// Takes a packet, in order. It may not have left before the next [`Self::kick`].
     fn send(&mut self, pool: &mut Pool, packet: Packet) -> Result<(), Refused>;
 
-    /// Makes the device take what is in the transmit ring; a bounded number of calls.
-    fn kick(&mut self, pool: &mut Pool) -> Kick;
+    /// Makes the device take what is in the transmit ring; a bounded number of calls, none of them after
+    /// `until_ns` by the monotonic clock, but the first.
+    fn kick_until(&mut self, pool: &mut Pool, until_ns: u64) -> Kick;
+
+    /// The same, however long it takes.
+    fn kick(&mut self, pool: &mut Pool) -> Kick {
+        self.kick_until(pool, u64::MAX)
+    }
+
+    /// Takes back what `send` was given last and the kernel has not been asked to take: how many single
+    /// frames, which are lost here as `stalled`.
+    fn recall(&mut self, pool: &mut Pool) -> usize;
 
     /// Frees the frames that the kernel is done with; how many.
     fn complete(&mut self, pool: &mut Pool) -> usize;

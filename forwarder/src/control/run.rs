@@ -8,6 +8,7 @@
 mod bridge;
 mod ending;
 mod goodbye;
+mod notify;
 mod pair;
 mod roll;
 mod shared;
@@ -27,6 +28,7 @@ use weir_port::{XskPort, clock_monotonic_ns};
 
 use self::ending::{End, WORK_ENDS};
 use self::goodbye::{leave, say_goodbye};
+use self::notify::Notifier;
 use self::roll::RollCall;
 use self::shared::Shared;
 use super::api::{self, ControlSocket};
@@ -115,6 +117,7 @@ pub async fn run(
     }
     let (vifs, uplinks) = forwarder.counts();
     tracing::info!("forwarding between {vifs} vifs and {uplinks} uplinks");
+    let pulses = forwarder.pulses();
     let forwarder = Arc::new(Mutex::new(forwarder));
     let measured = forwarder.lock().await.measured();
     let desk = Arc::new(Desk::default());
@@ -131,15 +134,20 @@ pub async fn run(
     let server = tokio::spawn(api::serve(socket, shared, async {
         let _ = closed.await;
     }));
+    let manager = Arc::new(Notifier::of_environment());
+    manager.ready((vifs, uplinks));
+    let alive = tokio::spawn(Arc::clone(&manager).keep_alive(pulses));
     let follow = follow(
         &forwarder,
         (&mut watch, &mut bridge_watch, &mut ways, &mut refresher),
         &end,
         &mut hangup,
         &reread,
-        &links,
+        (&links, &manager),
     );
     let ended = end.bound(follow).await.unwrap_or(Ok(()));
+    alive.abort();
+    manager.stopping();
     let Ok(mut locked) = tokio::time::timeout(LOCK_WITHIN, forwarder.lock()).await else {
         bail!(
             "a change has not ended within {LOCK_WITHIN:?}: weir ends without its books; the \
@@ -205,7 +213,7 @@ async fn follow(
     end: &End,
     hangup: &mut Signal,
     reread: &Reread,
-    links: &Links,
+    (links, manager): (&Links, &Notifier),
 ) -> anyhow::Result<()> {
     let mut compare = interval(COMPARE_EVERY);
     compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -235,7 +243,11 @@ async fn follow(
             rest = rest => rest,
         };
         match rest {
-            Rest::Reread => reload(forwarder, reread, links).await,
+            Rest::Reread => {
+                manager.reloading();
+                reload(forwarder, reread, links).await;
+                manager.ready(forwarder.lock().await.counts());
+            }
             Rest::Event(event) => {
                 let event = event.context("the interfaces cannot be followed any more")?;
                 let mut forwarder = forwarder.lock().await;

@@ -34,6 +34,10 @@ pub(super) struct Leaving<P> {
 impl<P: Port> Worker<P> {
     /// What is not done for every frame: commands, ports that leave.
     pub(super) fn chores(&mut self, now_ns: u64) {
+        // Before a port that leaves has anything sent.
+        if self.heart.is_due(now_ns) {
+            self.keep_beating(now_ns);
+        }
         self.measure.chores(now_ns);
         if let Some(gathering) = &mut self.gathering {
             gathering.chores(now_ns, self.lanes.all());

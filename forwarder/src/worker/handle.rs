@@ -40,6 +40,10 @@ pub struct WorkerSettings {
     pub shed: Cells,
     /// What the gate is told of frames that have come to their end: the map `GIVEN_BACK`.
     pub home: Cells,
+    /// What the gate lets out, and where each worker says that it runs: the map `TAKEN`.
+    pub out: Cells,
+    /// The monotonic clock.
+    pub clock: fn() -> u64,
     /// The cells of links with a rate, which gates and workers share: the map `DOORS`.
     pub doors: Cells,
     /// Its ends of the rings to the other workers.

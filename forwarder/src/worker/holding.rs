@@ -11,11 +11,9 @@ use std::thread::Thread;
 use weir_abi::gate::out;
 use weir_abi::meta_flags;
 use weir_core::PortId;
-use weir_port::{Cells, Packet, Port};
+use weir_port::{Cells, Packet};
 
 use super::gathering::STRIDE;
-use super::switching::Intake;
-use super::turn::Worker;
 
 #[derive(Debug)]
 pub(super) struct Holding {
@@ -106,33 +104,5 @@ impl Holding {
         };
         let bridged = word(out::BRIDGED);
         (bridged, word(out::CLEARED))
-    }
-}
-
-impl<P: Port> Worker<P> {
-    /// Whether packets wait for what went by the bridge.
-    #[inline]
-    pub(super) fn holds(&self) -> bool {
-        self.gathering.as_ref().is_some_and(|gathering| !gathering.holding.is_empty())
-    }
-
-    /// Queues what waited for the bridge and need not any longer. True if anything was.
-    #[cold]
-    pub(super) fn release_held(&mut self, now_ns: u64) -> bool {
-        let Self { engine, lanes, gathering, pieces, measure, tap, doors, pool, .. } = self;
-        let Some(gathering) = gathering else { return false };
-        let mut any = false;
-        while let Some(packet) = gathering.holding.next() {
-            any = true;
-            let ingress = packet.ingress();
-            gathering.room.give_back(ingress, packet.frames());
-            // Those of a port that goes are taken out before it is.
-            let Some(lane) = lanes.get_mut(ingress) else { continue };
-            let mut intake =
-                Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
-            intake.take(packet);
-        }
-        gathering.room.publish();
-        any
     }
 }

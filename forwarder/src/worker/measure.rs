@@ -108,6 +108,15 @@ impl Measure {
         }
     }
 
+    /// A packet that was handed to a port was taken back from there, and is lost.
+    #[cold]
+    pub(super) fn recalled(&mut self, times: &Times, sent: &Sent, reason: Reason) {
+        self.ended.add(times.ingress, 1);
+        if self.keeps_flows {
+            self.flows.lost(times.ingress, FlowRef(sent.flow), reason);
+        }
+    }
+
     /// The kernel has taken these packets, at `after_ns`.
     #[inline]
     pub(super) fn sent(&mut self, times: &Times, packets: &[Sent], after_ns: u64) {

@@ -1,11 +1,13 @@
 //! The hot side: one pinned thread per core that moves frames, run to completion.
 //!
 //! - [`turn`]: the loop itself; receive, queue, send
+//! - [`receiving`]: from the rings into the queues
 //! - [`gathering`]: the receive ring that ports share
 //! - [`holding`]: packets that wait for what went by the bridge before them
 //! - [`switching`]: what happens to one packet
 //! - [`chores`]: what is not done for every frame
 //! - [`transfer`], [`remotes`]: what passes between workers; [`doorbell`]: waking one that sleeps
+//! - [`heartbeat`]: whether the workers run; [`stalled`]: what one does that comes back after it stood still
 //! - [`measure`], [`headers`], [`sent`]: flows and times of every packet; [`tap`]: watching single ones
 //! - [`doors`]: links with a rate that pass between the gates and this worker
 //! - [`ended`]: tells the gate what has come to its end
@@ -28,17 +30,20 @@ mod ended;
 mod gathering;
 pub mod handle;
 mod headers;
+pub mod heartbeat;
 mod holding;
 pub mod idle;
 mod lanes;
 mod look;
 mod measure;
 mod patience;
+mod receiving;
 pub mod regimes;
 mod remotes;
 mod sent;
 mod sleep;
 pub mod snapshot;
+mod stalled;
 mod switching;
 mod tap;
 mod transfer;
@@ -51,6 +56,7 @@ pub use command::{Change, Command, FlowPage, NewPort, Taken};
 pub use doors::{DOOR_WORDS, DoorLook};
 pub use gathering::{Gathering, ROOM_WORDS, Room, STRIDE};
 pub use handle::{Asker, WorkerHandle, WorkerSettings};
+pub use heartbeat::Pulses;
 pub use idle::IdlePolicy;
 pub use measure::MeasureSettings;
 pub use patience::{ANSWER_WITHIN, NoAnswer};

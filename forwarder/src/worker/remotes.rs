@@ -4,9 +4,10 @@
 //! Invariant: a container that came from another worker goes back there when it is empty, so that
 //! no worker runs out of containers while another gathers them.
 
-use weir_core::{ByPort, Container, Engine, Losses, MAX_PORTS, Next, PortId, Reason};
+use weir_core::{ByPort, Container, Engine, Handed, Losses, MAX_PORTS, Next, PortId, Reason};
 use weir_port::{Packet, Pool};
 
+use super::heartbeat::Heartbeat;
 use super::measure::Measure;
 use super::switching::lose_all;
 use super::tap::Tap;
@@ -66,12 +67,25 @@ impl Remotes {
         engine: &mut Engine<Packet>,
         pool: &mut Pool,
         peers: &mut Peers,
-        (measure, tap): (&mut Measure, &mut Tap),
+        (measure, tap, heart): (&mut Measure, &mut Tap, &Heartbeat),
         now_ns: u64,
         egress: PortId,
     ) -> bool {
         let Some(worker) = self.worker_of(egress) else { return false };
         let mut given = false;
+        if heart.stands_still(worker, now_ns) {
+            // The gate has the next ones go by the bridge.
+            while let Next::Container(mut container) = engine.next(now_ns, egress) {
+                let (ingress, handed) = (container.ingress(), Handed::of(&container));
+                let reason = Reason::Stalled;
+                let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
+                self.lose(ingress, reason, lost);
+                engine.taken(&handed);
+                engine.recycle(container);
+                given = true;
+            }
+            return given;
+        }
         while peers.room(worker) > 0 {
             let Next::Container(container) = engine.next(now_ns, egress) else { break };
             match peers.hand_over(worker, container) {

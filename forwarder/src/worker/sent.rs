@@ -121,6 +121,19 @@ impl SentLog {
         }
     }
 
+    /// Gives out the last so many, the latest first: they were taken back from the port.
+    #[cold]
+    pub(super) fn recall(&mut self, count: usize, mut each: impl FnMut(&Times, &Sent)) {
+        for _ in 0..count.min(self.packets.len() - self.first) {
+            let (Some(sent), Some(batch)) = (self.packets.last(), self.batches.last()) else {
+                return;
+            };
+            each(&batch.times, sent);
+            self.take_back();
+        }
+        self.settle(self.packets.len(), |_, _| {});
+    }
+
     /// Gives out the oldest, all but so many of the last, batch by batch.
     #[inline]
     pub(super) fn settle(&mut self, waiting: usize, mut each: impl FnMut(&Times, &[Sent])) {

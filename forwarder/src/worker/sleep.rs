@@ -6,10 +6,14 @@
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use weir_port::Port;
 
+use super::heartbeat::LATE_NS;
 use super::turn::{CHORES_EVERY_NS, Worker};
 
-/// The longest sleep: commands end it at once, so this only bounds the ageing of flows.
-const LONGEST_SLEEP_NS: u64 = 100_000_000;
+/// The longest sleep: commands end it at once, so this bounds the ageing of flows, and how long the worker
+/// may go without saying that it runs.
+pub(super) const LONGEST_SLEEP_NS: u64 = 100_000_000;
+
+const _: () = assert!(4 * LONGEST_SLEEP_NS <= LATE_NS, "a sleeper is not taken for one that hangs");
 
 impl<P: Port> Worker<P> {
     /// A device takes nothing now, and something waits for it.

@@ -7,9 +7,17 @@ use weir_core::{Container, Engine, Losses, Next, PortId, Reason};
 use weir_port::{Packet, Pool, Port, Refused};
 
 use super::doors::Doors;
+use super::heartbeat::Heartbeat;
 use super::lanes::Lane;
 use super::measure::Measure;
 use super::tap::Tap;
+
+/// What becomes of what comes in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fate {
+    Queued,
+    Lost(Reason),
+}
 
 /// What a packet needs on its way into the engine.
 pub(super) struct Intake<'a, P> {
@@ -27,6 +35,14 @@ pub(super) struct Intake<'a, P> {
 }
 
 impl<P> Intake<'_, P> {
+    #[inline]
+    pub(super) fn end(&mut self, packet: Packet, fate: Fate) {
+        match fate {
+            Fate::Queued => self.take(packet),
+            Fate::Lost(reason) => self.lose(packet, reason),
+        }
+    }
+
     /// Queues a packet for the port that the program has named; a superframe that would hold a slow
     /// link for long is cut.
     #[inline]
@@ -93,6 +109,7 @@ pub(super) struct Way<'a, P> {
     pub(super) lane: &'a mut Lane<P>,
     pub(super) measure: &'a mut Measure,
     pub(super) tap: &'a mut Tap,
+    pub(super) heart: &'a Heartbeat,
     pub(super) now_ns: u64,
     pub(super) egress: PortId,
 }
@@ -102,7 +119,7 @@ impl<P: Port> Way<'_, P> {
     /// is counted.
     #[inline]
     fn send(&mut self, packet: Packet, released_ns: u64) -> Result<(), Packet> {
-        let Self { pool, lane, measure, tap, now_ns, egress } = self;
+        let Self { pool, lane, measure, tap, now_ns, egress, .. } = self;
         if tap.is_on() {
             tap.sending(*now_ns, &packet, pool, *egress);
         }
@@ -159,6 +176,8 @@ pub(super) struct Drained {
     pub(super) taken: bool,
     /// Something waits whose time has not come.
     pub(super) not_before_ns: Option<u64>,
+    /// The worker has stood still: what waits here is not to be sent.
+    pub(super) late: bool,
 }
 
 /// Hands a port what is queued for it, until either is out or its time has not come. What is
@@ -173,6 +192,10 @@ pub(super) fn drain<P: Port>(
     // A device that pushes back still has frames in its ring: more of them there would only be out
     // of the scheduler's hands.
     while !way.lane.refused && way.lane.port.tx_room() > 0 {
+        drained.late = way.heart.is_late();
+        if drained.late {
+            break;
+        }
         let mut container = match engine.next(now_ns, egress) {
             Next::Container(container) => container,
             Next::NotBefore(at_ns) => {
@@ -183,7 +206,10 @@ pub(super) fn drain<P: Port>(
         };
         let released_ns = container.released_ns();
         while let Some(packet) = container.pop() {
-            let Err(packet) = way.send(packet, released_ns) else {
+            // A superframe leaves at once, and may take the kernel a while.
+            drained.late = packet.is_superframe() && way.heart.is_late();
+            let sent = if drained.late { Err(packet) } else { way.send(packet, released_ns) };
+            let Err(packet) = sent else {
                 drained.taken = true;
                 continue;
             };

@@ -6,22 +6,23 @@
 use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
-use weir_core::{Container, Engine, Losses, PortId, Reason};
+use weir_core::{Container, Engine, Losses, Reason};
 use weir_port::{Cells, Kick, Packet, Pool, Port, clock_monotonic_ns};
 
 use super::chores::Leaving;
 use super::command::Command;
 use super::doors::Doors;
 use super::ended::Ended;
-use super::gathering::{Gathering, Handful};
+use super::gathering::Gathering;
 use super::handle::WorkerSettings;
+use super::heartbeat::Heartbeat;
 use super::idle::{IdlePolicy, Moment, Wait, wait};
-use super::lanes::{BURST, BURST_BYTES, BURST_LEAST, Lanes};
+use super::lanes::{BURST, Lanes};
 use super::measure::Measure;
 use super::regimes::{Regime, Regimes};
 use super::remotes::Remotes;
 use super::snapshot::WorkerSnapshot;
-use super::switching::{Intake, Way, drain, lose_all, lose_orphan, settle};
+use super::switching::{Way, drain, lose_all, settle};
 use super::tap::Tap;
 use super::transfer::Peers;
 
@@ -58,6 +59,7 @@ pub struct Worker<P> {
     /// The program's shed bits.
     pub(super) shed: Cells,
     pub(super) doors: Doors,
+    pub(super) heart: Heartbeat,
     /// When something that waits here may go, as of the last turn.
     pub(super) due_ns: Option<u64>,
     pub(super) orphan_losses: Losses,
@@ -67,7 +69,9 @@ pub struct Worker<P> {
 
 impl<P: Port> Worker<P> {
     pub fn new(settings: WorkerSettings, pool: Pool, inbox: Receiver<Command<P>>) -> Self {
-        let now_ns = clock_monotonic_ns();
+        let clock = settings.clock;
+        let now_ns = clock();
+        let heart = Heartbeat::begin(settings.out, settings.peers.index(), clock);
         Self {
             core: settings.core,
             idle: settings.idle,
@@ -88,6 +92,7 @@ impl<P: Port> Worker<P> {
             remotes: Remotes::new(),
             shed: settings.shed,
             doors: Doors::new(settings.doors),
+            heart,
             due_ns: None,
             orphan_losses: Losses::default(),
             stopping: None,
@@ -148,6 +153,9 @@ impl<P: Port> Worker<P> {
     /// One round over the ports that have something. True if any frame moved.
     pub fn turn(&mut self, now_ns: u64) -> bool {
         let mut progress = false;
+        if self.heart.is_due(now_ns) {
+            self.keep_beating(now_ns);
+        }
         if !self.peers.is_alone() {
             // Before the receive rings are filled, which may wait for these frames.
             self.peers.welcome_home(&mut self.pool);
@@ -202,81 +210,6 @@ impl<P: Port> Worker<P> {
         progress
     }
 
-    /// Queues what the burst holds, all of which came in at `ingress`.
-    pub(super) fn forward(&mut self, now_ns: u64, ingress: PortId) {
-        let Self { pool, engine, lanes, burst, pieces, busy_ports, measure, tap, doors, .. } = self;
-        let Some(lane) = lanes.get_mut(ingress) else { return };
-        let (packets, mut bytes) = (burst.len(), 0);
-        measure.arrived(now_ns, burst, pool);
-        if tap.is_on() {
-            burst.iter_mut().for_each(|packet| tap.arrived(packet, pool));
-        }
-        let mut intake =
-            Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
-        for packet in burst.drain(..) {
-            bytes += u64::from(packet.len());
-            intake.take(packet);
-        }
-        lane.budget.spend(packets, bytes, *busy_ports);
-    }
-
-    /// Queues what came by the shared ring, in the order in which it came: a few packets at a time, of
-    /// which any may be a superframe, until they are many enough or long enough together.
-    pub(super) fn gather(&mut self, now_ns: u64) -> bool {
-        if let Some(gathering) = &mut self.gathering {
-            gathering.port.refill(&mut self.pool);
-        }
-        let (mut packets, mut bytes, mut handful) = (0, 0, BURST_LEAST);
-        while packets < BURST && bytes < BURST_BYTES {
-            let Some(taken) = self.gather_some(now_ns, handful) else { break };
-            packets += taken.packets;
-            bytes += taken.bytes;
-            handful = taken.next_handful();
-        }
-        if let Some(gathering) = self.gathering.as_mut().filter(|_| packets > 0) {
-            gathering.room.publish();
-        }
-        packets > 0
-    }
-
-    fn gather_some(&mut self, now_ns: u64, most: usize) -> Option<Handful> {
-        let Self { gathering, pool, burst, .. } = self;
-        let packets = gathering.as_mut()?.port.receive(pool, burst, most);
-        if packets == 0 {
-            return None;
-        }
-        let Self { engine, lanes, gathering, pieces, measure, tap, doors, orphan_losses, .. } =
-            self;
-        let (pool, burst) = (&mut self.pool, &mut self.burst);
-        let gathering = gathering.as_mut()?;
-        measure.arrived(now_ns, burst, pool);
-        if tap.is_on() {
-            burst.iter_mut().for_each(|packet| tap.arrived(packet, pool));
-        }
-        let mut bytes = 0;
-        for packet in burst.drain(..) {
-            let (ingress, len) = (packet.ingress(), u64::from(packet.len()));
-            bytes += len;
-            gathering.room.came(ingress);
-            if let Some(lane) = lanes.get_mut(ingress) {
-                lane.shared.packets += 1;
-                lane.shared.bytes += len;
-                lane.shared.superframes += u64::from(packet.is_superframe());
-            }
-            let Some(packet) = gathering.holding.pass(packet) else { continue };
-            gathering.room.give_back(ingress, packet.frames());
-            let Some(lane) = lanes.get_mut(ingress) else {
-                // The port was taken out while its frame was on the way.
-                lose_orphan(pool, measure, tap, orphan_losses, now_ns, packet);
-                continue;
-            };
-            let mut intake =
-                Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
-            intake.take(packet);
-        }
-        Some(Handful { packets, bytes })
-    }
-
     /// Sends what is queued, as far as rates and devices allow. True if anything was taken.
     fn send_backlog(&mut self, now_ns: u64) -> bool {
         let mut progress = false;
@@ -285,27 +218,38 @@ impl<P: Port> Worker<P> {
             // Nobody tells when the bridge has delivered.
             self.due_ns = earlier(self.due_ns, Some(now_ns + HELD_LOOK_NS));
         }
-        let Self { engine, pool, lanes, peers, remotes, due_ns, measure, tap, .. } = self;
+        let mut late = false;
+        let Self { engine, pool, lanes, peers, remotes, due_ns, measure, tap, heart, .. } = self;
         for egress in engine.backlogged().iter() {
             lanes.tend(egress);
             let Some(lane) = lanes.get_mut(egress) else {
-                progress |= remotes.hand_over(engine, pool, peers, (measure, tap), now_ns, egress);
+                let with = (&mut *measure, &mut *tap, &*heart);
+                progress |= remotes.hand_over(engine, pool, peers, with, now_ns, egress);
                 if engine.backlogged().contains(egress) {
                     // The ring is full: look again soon, nobody tells when it is not.
                     *due_ns = Some(now_ns);
                 }
                 continue;
             };
-            let mut way = Way { pool, lane, measure, tap, now_ns, egress };
+            let mut way = Way { pool, lane, measure, tap, heart, now_ns, egress };
             let drained = drain(engine, &mut way, |engine, container| {
                 remotes.recycle(engine, peers, container);
             });
             progress |= drained.taken;
             *due_ns = earlier(*due_ns, drained.not_before_ns);
+            late |= drained.late;
+            if late {
+                break;
+            }
         }
+        let until_ns = self.heart.until_ns();
         for id in self.lanes.tended() {
             let Some(lane) = self.lanes.get_mut(id) else { continue };
-            match lane.port.kick(&mut self.pool) {
+            late |= lane.port.tx_waiting() > 0 && self.heart.is_late();
+            if late {
+                break;
+            }
+            match lane.port.kick_until(&mut self.pool, until_ns) {
                 Kick::Idle => lane.refused = false,
                 Kick::Progress(_) => {
                     lane.refused = false;
@@ -314,7 +258,10 @@ impl<P: Port> Worker<P> {
                 Kick::Again | Kick::Down => lane.refused = true,
             }
         }
-        progress
+        if late {
+            self.keep_beating(self.heart.now_ns());
+        }
+        progress | late
     }
 
     /// Takes in what other workers have for ports served here. True if anything came.

@@ -2,11 +2,11 @@
 
 use anyhow::{Result, ensure};
 use system_tests::root_or_skip;
-use weir_abi::{Counter, MAX_PORTS, RX_PLACES, Storm};
+use weir_abi::{Counter, MAX_PORTS, RX_PLACES, Storm, gate_flags as g};
 
-use crate::frames::{DST, SRC, build};
+use crate::frames::{DST, SRC, build, monotonic_ns};
 use crate::rig::Rig;
-use crate::worlds::{IN, QUEUE, base};
+use crate::worlds::{IN, OUT, QUEUE, base};
 
 #[test]
 fn a_source_may_hold_what_is_left_for_the_others() -> Result<()> {
@@ -43,6 +43,42 @@ fn a_source_may_hold_what_is_left_for_the_others() -> Result<()> {
         ensure!(outcome == expected, "{held} of {total}: {outcome:?}");
         let more = i64::from(room);
         ensure!(rig.room(own)? == held + more && rig.room(all)? == total + more);
+    }
+    Ok(())
+}
+
+/// By the time in the map, of the worker that serves the source and of the one that serves the link.
+#[test]
+fn a_worker_that_has_said_nothing_for_half_a_second_gets_nothing() -> Result<()> {
+    root_or_skip!();
+    let mut rig = Rig::load()?;
+    let mut world = base();
+    world.ports.entry(OUT).and_modify(|port| port.queue = 5);
+    let frame = build(0, false, false, &[1; 40])?;
+    const MS: u64 = 1_000_000;
+    for fallback in [Counter::PassedFallback, Counter::DroppedFallback] {
+        rig.publish(&world)?;
+        for queue in [QUEUE, 5] {
+            // The gate's clock is a few milliseconds behind, and this machine may be busy.
+            for (ago_ms, fresh) in [(0, true), (200, true), (600, false), (5000, false)] {
+                let outcome = loop {
+                    let now = monotonic_ns()?;
+                    rig.set_beat(queue, now - ago_ms * MS)?;
+                    let outcome = rig.gate(&frame, None, 0)?.0;
+                    if monotonic_ns()? - now < 200 * MS {
+                        break outcome;
+                    }
+                };
+                let expected = if fresh { Counter::Steered } else { fallback };
+                ensure!(outcome == expected, "{ago_ms} ms ago, queue {queue}: {outcome:?}");
+                ensure!(fresh || rig.room(IN.into())? == 0, "room for {outcome:?}");
+            }
+            rig.set_beat(queue, 0)?;
+            ensure!(rig.gate(&frame, None, 0)?.0 == fallback, "it is gone");
+            rig.set_beat(queue, monotonic_ns()? + 60_000 * MS)?;
+            ensure!(rig.gate(&frame, None, 0)?.0 == Counter::Steered, "ahead of the gate's clock");
+        }
+        world.ports.entry(IN).and_modify(|port| port.flags |= g::FALLBACK_DROP);
     }
     Ok(())
 }

@@ -124,6 +124,7 @@ pub(crate) fn random_world(noise: &mut Noise) -> World {
     if noise.one_in(8) {
         world.shed.insert((IN, noise.of(&[OUT, THIRD])));
     }
+    world.still.extend([QUEUE, 63].into_iter().filter(|_| noise.one_in(8)));
     world.workers.extend([QUEUE, 63].into_iter().filter(|_| !noise.one_in(8)));
     world
 }

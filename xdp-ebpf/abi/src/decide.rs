@@ -123,7 +123,7 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
     let Ok(verdict) = classify_from(frame, eth) else {
         return Decision::passed_for_now(Counter::PassedBridge);
     };
-    let decision = steer(frame, slot, port, tables, verdict, egress, tag);
+    let decision = steer(frame, slot, port, tables, verdict, egress, &other, tag);
     if matches!(decision.outcome, Counter::Steered) {
         if other.per_byte != 0 {
             tables.close(egress.into());
@@ -251,6 +251,7 @@ fn in_vlan<T: Tables>(tables: &T, slot: u16, vid: u16, set: usize) -> bool {
 
 /// The last questions before a frame goes to a worker.
 #[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "inlined: each is in a register already")]
 fn steer<F: Frame, T: Tables>(
     frame: &F,
     slot: u16,
@@ -258,6 +259,7 @@ fn steer<F: Frame, T: Tables>(
     tables: &T,
     mut verdict: Verdict,
     egress: u16,
+    other: &GatePort,
     tag: Option<Tag>,
 ) -> Decision {
     let bridge = Decision::passed_for_now(Counter::PassedBridge);
@@ -281,7 +283,7 @@ fn steer<F: Frame, T: Tables>(
         verdict.flags |= meta_flags::GSO | meta_flags::CSUM_PARTIAL;
     }
     let queue = port.queue();
-    if !tables.has_worker(queue) {
+    if !tables.has_worker(queue) || !are_awake(tables, queue, other.queue()) {
         let drop = port.has(gate_flags::FALLBACK_DROP);
         let outcome = if drop { Counter::DroppedFallback } else { Counter::PassedFallback };
         return Decision::passed_for_now(outcome);
@@ -305,6 +307,12 @@ fn steer<F: Frame, T: Tables>(
         places,
         ..Decision::of(Counter::Steered)
     }
+}
+
+/// Whether both workers run: the one that serves the source, and the one that serves the link.
+#[inline(always)]
+fn are_awake<T: Tables>(tables: &T, queue: u16, links: u16) -> bool {
+    tables.is_awake(queue) && (links == queue || tables.is_awake(links))
 }
 
 /// The parser looks behind two tags. Where one is put in front of two, or taken away from as many

@@ -310,7 +310,7 @@ pub const VLAN_WORDS: usize = 2 * UNTAGGED;
 /// Where the untagged ones begin.
 pub const UNTAGGED: usize = 4096 / 64;
 
-/// Words of a slot in the map `TAKEN`: what the gate let out. Of a queue only the first and the third.
+/// Words of a slot in the map `TAKEN`: what the gate let out. Of a queue only the first, the third and the last.
 pub mod out {
     /// Places ever taken in the receive ring.
     pub const TAKEN: usize = 0;
@@ -327,6 +327,19 @@ pub mod out {
     /// Of those passed to the bridge, the ones that have left every backlog; written by user space, here
     /// because the gate reads it for every frame, and the words below are other CPUs' all the time.
     pub const CLEARED: usize = 6;
+    /// Of a queue: when its worker last said that it runs, by the monotonic clock; 0: it is gone. Written by
+    /// user space, here because the gate reads it for every frame that it steers, and writes to the line
+    /// of the queue anyway.
+    pub const BEAT: usize = 7;
+}
+
+/// A worker that has not said for so long that it runs stands still: its ports' fallback applies.
+pub const STALE_NS: u64 = 500_000_000;
+
+/// Whether a worker that last said so then stands still, or is gone.
+#[inline(always)]
+pub const fn is_stale(beat_ns: u64, now_ns: u64) -> bool {
+    beat_ns == 0 || now_ns.saturating_sub(beat_ns) > STALE_NS
 }
 
 /// Words of a slot in the map `GIVEN_BACK`: what has come to its end.
@@ -367,6 +380,8 @@ pub trait Tables {
     fn storm_allows(&self, slot: u16, storm: Storm) -> bool;
     /// Whether a worker's socket stands at that queue.
     fn has_worker(&self, queue: u16) -> bool;
+    /// Whether the worker of that queue has said lately that it runs.
+    fn is_awake(&self, queue: u16) -> bool;
     /// Takes so many places in the queue's ring for the source; false: it has its share.
     fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool;
     /// Whether something that the source sent may still be on its way by the bridge.

@@ -145,23 +145,23 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    /// Everything that is held, for a forwarder that stops. The ports stay; nothing may be on its
-    /// way to another worker. Cold.
+    /// Everything that is held here; what is on its way to another worker is not. The ports stay. Cold.
     #[must_use]
     pub fn drain(&mut self) -> Vec<P> {
         let mut out = Vec::new();
         let mut links = std::mem::take(&mut self.links);
         for link in links.iter_mut().flatten() {
             while let Some(container) = link.scheduler.drain() {
+                if let Some(pair) = link.pairs.get_mut(container.ingress()) {
+                    pair.count_out(&container);
+                }
                 self.empty(container, &mut out);
             }
             for (_, pair) in link.pairs.iter_mut() {
                 if let Some(container) = pair.open.take() {
+                    pair.count_out(&container);
                     self.empty(container, &mut out);
                 }
-                pair.bytes = 0;
-                pair.packets = 0;
-                pair.frames = 0;
             }
         }
         self.links = links;

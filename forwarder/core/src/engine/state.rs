@@ -78,6 +78,13 @@ impl<P: Packet> Pair<P> {
         self.release.policy == ReleasePolicy::Eager
     }
 
+    /// What is in the container does not wait here any longer.
+    pub(super) fn count_out(&mut self, container: &Container<P>) {
+        self.bytes -= container.bytes();
+        self.packets -= container.len() as u64;
+        self.frames -= container.frames();
+    }
+
     /// When the container that is opened at `opened_ns` is let go.
     #[inline]
     pub(super) fn plan_release(&mut self, opened_ns: u64) {

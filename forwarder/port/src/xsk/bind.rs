@@ -183,7 +183,7 @@ impl XskPort {
             next_queue: 0,
             tx_size: config.tx_ring,
             tx_room: config.tx_ring,
-            staged: Vec::with_capacity(BATCH),
+            staged: Vec::with_capacity(config.tx_ring as usize),
             line: in_line.then(|| Line::new(config.tx_ring)),
             outstanding: 0,
             dropped: 0,

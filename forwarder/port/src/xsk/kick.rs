@@ -70,12 +70,12 @@ impl XskPort {
     }
 
     #[inline]
-    pub(super) fn kick_any(&mut self, pool: &mut Pool) -> Kick {
-        if self.line.is_some() { self.kick_line(pool) } else { self.kick_ring() }
+    pub(super) fn kick_any(&mut self, pool: &mut Pool, until_ns: u64) -> Kick {
+        if self.line.is_some() { self.kick_line(pool, until_ns) } else { self.kick_ring(until_ns) }
     }
 
     #[inline]
-    fn kick_ring(&mut self) -> Kick {
+    fn kick_ring(&mut self, until_ns: u64) -> Kick {
         self.flush();
         let waiting = self.waiting();
         // A port that was down is asked even if nothing waits: that is how it is found up again.
@@ -92,6 +92,9 @@ impl XskPort {
             dropped += u32::from(answer == Answer::Dropped);
             self.note(answer);
             if !answer.call_again(left < before, left > 0, self.whole_ring_kicks) {
+                break;
+            }
+            if sys::clock_monotonic_ns() > until_ns {
                 break;
             }
         }

@@ -64,7 +64,7 @@ impl Line {
 
 impl XskPort {
     /// As [`Self::kick_ring`], for the line.
-    pub(super) fn kick_line(&mut self, pool: &mut Pool) -> Kick {
+    pub(super) fn kick_line(&mut self, pool: &mut Pool, until_ns: u64) -> Kick {
         if self.down && self.is_still_down() {
             return Kick::Down;
         }
@@ -77,6 +77,9 @@ impl XskPort {
         for _ in 0..MOST_CALLS {
             outcome = self.send_some(pool, &mut line);
             if line.frames.is_empty() || matches!(outcome, Outcome::Busy | Outcome::Down) {
+                break;
+            }
+            if sys::clock_monotonic_ns() > until_ns {
                 break;
             }
         }
@@ -148,6 +151,15 @@ impl XskPort {
                 Outcome::Sent
             }
         }
+    }
+
+    /// Loses all that stands in the line, if there is one; how much that is.
+    pub(super) fn empty_line(&mut self, pool: &mut Pool, reason: Reason) -> usize {
+        let Some(mut line) = self.line.take() else { return 0 };
+        let frames = line.frames.len();
+        self.lose(pool, &mut line, reason, usize::MAX);
+        self.line = Some(line);
+        frames
     }
 
     fn lose(&mut self, pool: &mut Pool, line: &mut Line, reason: Reason, most: usize) {

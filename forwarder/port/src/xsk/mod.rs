@@ -136,8 +136,12 @@ impl Port for XskPort {
     }
 
     #[inline]
-    fn kick(&mut self, pool: &mut Pool) -> Kick {
-        self.kick_any(pool)
+    fn kick_until(&mut self, pool: &mut Pool, until_ns: u64) -> Kick {
+        self.kick_any(pool, until_ns)
+    }
+
+    fn recall(&mut self, pool: &mut Pool) -> usize {
+        self.take_back(pool)
     }
 
     #[inline]

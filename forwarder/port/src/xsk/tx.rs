@@ -92,12 +92,10 @@ impl XskPort {
         self.staged.push(desc);
         self.tx_room -= 1;
         self.outstanding += 1;
-        if self.staged.len() == BATCH {
-            self.flush();
-        }
     }
 
-    /// Puts what is staged into the ring, where there is room for it.
+    /// Puts what is staged into the ring, where there is room for it. What stands there the kernel
+    /// takes when it is asked next, so it is staged until then.
     #[inline]
     pub(super) fn flush(&mut self) {
         if self.staged.is_empty() {
@@ -119,7 +117,7 @@ impl XskPort {
     ) -> Result<(), Refused> {
         self.flush();
         if self.waiting() > 0 {
-            self.kick_any(pool);
+            self.kick_any(pool, u64::MAX);
             if self.waiting() > 0 {
                 return Err(Refused::Full(packet));
             }
@@ -211,6 +209,21 @@ impl XskPort {
         self.stats.segments_made += count as u64 - 1;
         pool.release(packet);
         Ok(())
+    }
+
+    /// See [`Port::recall`](crate::Port::recall).
+    #[cold]
+    pub(super) fn take_back(&mut self, pool: &mut Pool) -> usize {
+        let mut taken = self.empty_line(pool, Reason::Stalled);
+        while let Some(desc) = self.staged.pop() {
+            if pool.complete(self.slot, desc.addr() as u64).is_some() {
+                self.outstanding = self.outstanding.saturating_sub(1);
+                self.stats.losses.add(Reason::Stalled, 1);
+                taken += 1;
+            }
+        }
+        self.waiting();
+        taken
     }
 
     #[inline]

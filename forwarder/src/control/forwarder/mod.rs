@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_core::{EngineConfig, FlowConfig, PortId, Reason, SchedulerSettings};
-use weir_port::{UmemHandle, XskPort};
+use weir_port::{UmemHandle, XskPort, clock_monotonic_ns};
 
 use self::gate::Gate;
 use self::lifecycle::Closing;
@@ -53,7 +53,7 @@ use super::pair::{Identity, Pair, PairError};
 use super::plan::{Idle, Plan};
 use super::report::{FlowsReport, LatencyReport, StatsReport};
 use super::settings::HostSettings;
-use crate::worker::{Asker, IdlePolicy, MeasureSettings, NoAnswer};
+use crate::worker::{Asker, IdlePolicy, MeasureSettings, NoAnswer, Pulses};
 pub use gate::{Bridge, GateError};
 pub use lifecycle::PortError;
 pub use live::ApplyError;
@@ -103,6 +103,8 @@ pub struct Forwarder {
     workers: Workers,
     measured: Arc<Measured>,
     roster: Roster,
+    /// Whether the workers run, as they tell the gate.
+    pulses: Pulses,
     /// Where any port is to be served at the gate.
     gate: Gate,
     started: Instant,
@@ -171,6 +173,7 @@ impl Forwarder {
             },
             shed: steering.shed_bits(),
             home: steering.gate().room().1,
+            out: steering.gate().room().0,
             doors: steering.gate().doors(),
         };
         let workers = Workers::spawn(&cores, pool.divide(cores.len()), &common)
@@ -178,6 +181,7 @@ impl Forwarder {
         let started = Instant::now();
         let measured =
             Measured::new(workers.askers(), Box::new(steering.handed()), plan.measure, started);
+        let pulses = Pulses::new(steering.gate().room().0, cores.len());
         let gate = Gate::new(bridge, pair, steering.gate(), seed);
         Ok(Self {
             plan,
@@ -189,6 +193,7 @@ impl Forwarder {
             workers,
             measured,
             roster: Roster::default(),
+            pulses,
             gate,
             started,
             owed: None,
@@ -211,6 +216,11 @@ impl Forwarder {
         Arc::clone(&self.measured)
     }
 
+    /// For looking whether the workers run, without this.
+    pub fn pulses(&self) -> Pulses {
+        self.pulses.clone()
+    }
+
     pub fn workers_live(&self) -> bool {
         self.workers.live()
     }
@@ -225,13 +235,20 @@ impl Forwarder {
         self.workers.askers()
     }
 
-    /// Detaches everything, lets what is under way arrive, and puts the host back as it was.
-    /// What it gives is the end of the books; with `measured`, of what was measured as well.
+    /// Steers nothing more, lets what is under way arrive, detaches everything, and puts the host back as
+    /// it was. What it gives is the end of the books; with `measured`, of what was measured as well.
     ///
     /// The programs are detached and the settings put back whether workers answer or not, and the
-    /// whole takes no longer than [`WIND_DOWN`] and [`LAST_NUMBERS`].
+    /// whole takes no longer than [`DRAIN`], [`WIND_DOWN`] and [`LAST_NUMBERS`].
     pub async fn stop(&mut self, measured: bool) -> Result<Last, StopError> {
         self.stopping = true;
+        let stuck = self.pulses.still(clock_monotonic_ns()).is_some();
+        // From here on the ports' fallback applies to what would be steered; what the gate hands over
+        // itself it goes on to.
+        self.pulses.say_gone();
+        if !stuck {
+            let _ = tokio::time::timeout(DRAIN, self.drained()).await;
+        }
         self.silence();
         if tokio::time::timeout(WIND_DOWN, self.wind_down()).await.is_err() {
             tracing::error!(
@@ -245,11 +262,16 @@ impl Forwarder {
         Ok(numbers.await.map_err(|_| StopError::Slow)??)
     }
 
-    async fn wind_down(&mut self) {
-        let until = Instant::now() + DRAIN;
-        while !self.is_drained().await && Instant::now() < until {
+    /// Waits until nothing is under way.
+    async fn drained(&self) {
+        while !self.is_drained().await {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+    }
+
+    async fn wind_down(&mut self) {
+        // What was steered right before, on another core.
+        let _ = tokio::time::timeout(DRAIN, self.drained()).await;
         for name in self.roster.names() {
             self.take_out(&name, roster::State::Stopped).await;
             // What an earlier end of its service left to be done.

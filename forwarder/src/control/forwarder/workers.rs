@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use weir_core::sched::Caps;
 use weir_core::{EngineConfig, MAX_PORTS, PortId, PortRole, PortSettings, Reason};
-use weir_port::{Cells, Pool, TxFeatures, XskPort};
+use weir_port::{Cells, Pool, TxFeatures, XskPort, clock_monotonic_ns};
 
 use crate::worker::{
     self, Asker, Change, Gathering, IdlePolicy, MeasureSettings, NewPort, NoAnswer, Taken,
@@ -23,6 +23,7 @@ pub(super) struct Common {
     pub(super) measure: MeasureSettings,
     pub(super) shed: Cells,
     pub(super) home: Cells,
+    pub(super) out: Cells,
     pub(super) doors: Cells,
 }
 
@@ -67,6 +68,8 @@ impl Workers {
                     caps: Arc::clone(&caps),
                     shed: common.shed.clone(),
                     home: common.home.clone(),
+                    out: common.out.clone(),
+                    clock: clock_monotonic_ns,
                     doors: common.doors.clone(),
                     peers,
                 };

@@ -22,7 +22,7 @@ impl<P: Port + Send + 'static> RollCall<P> {
             let late = matches!(answer, Err(NoAnswer::Late { .. }));
             match answer {
                 Err(error) if late && !*was_late => {
-                    tracing::error!("{error}: what its ports receive waits, and then is lost");
+                    tracing::error!("{error}: the fallback of its ports applies");
                 }
                 Ok(()) if *was_late => {
                     tracing::warn!("the worker on core {} answers again", asker.core());

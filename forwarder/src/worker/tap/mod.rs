@@ -166,12 +166,16 @@ impl Watcher {
     }
 
     fn settled(&mut self, egress: PortId, times: &Times, sent: &Sent, after_ns: u64) {
-        let Times { ingress, taken_ns, released_ns, sent_ns } = *times;
+        let Times { taken_ns, released_ns, sent_ns, .. } = *times;
+        self.end(times, sent, after_ns, Step::Settled { egress, taken_ns, released_ns, sent_ns });
+    }
+
+    fn end(&mut self, times: &Times, sent: &Sent, at_ns: u64, step: Step) {
         self.step(Event {
-            at_ns: after_ns.max(sent_ns),
-            step: Step::Settled { egress, taken_ns, released_ns, sent_ns },
+            at_ns: at_ns.max(times.sent_ns),
+            step,
             ingress_ns: sent.ingress_ns,
-            ingress,
+            ingress: times.ingress,
             mark: sent.mark(),
             len: sent.len(),
             captured: 0,
@@ -270,6 +274,14 @@ impl Tap {
     pub(super) fn settled(&mut self, egress: PortId, times: &Times, sent: &Sent, after_ns: u64) {
         if let Some(watcher) = self.watcher() {
             watcher.settled(egress, times, sent, after_ns);
+        }
+    }
+
+    /// A marked packet was handed over, and taken back and lost.
+    #[cold]
+    pub(super) fn recalled(&mut self, times: &Times, sent: &Sent, now_ns: u64, reason: Reason) {
+        if let Some(watcher) = self.watcher() {
+            watcher.end(times, sent, now_ns, Step::Lost(reason));
         }
     }
 

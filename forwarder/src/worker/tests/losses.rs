@@ -120,6 +120,19 @@ static WAYS: &[Way] = &[
         hold_one(bench);
         take(bench, 1, Reason::PortGone);
     }),
+    way(Reason::Stalled, "it waits while the worker stands still", |bench| {
+        hold_one(bench);
+        bench.now_ns += heartbeat::LATE_NS;
+    }),
+    between(Reason::Stalled, "it is for a worker that stands still", |bench| {
+        // The second worker, which serves port 1, goes on.
+        bench.now_ns += heartbeat::LATE_NS + heartbeat::EVERY_NS;
+        clock::set(bench.now_ns);
+        let now_ns = bench.now_ns;
+        bench.workers[1].heart.beat(now_ns);
+        bench.push(1, &frame(0, 1, 0));
+        bench.workers[1].turn(now_ns);
+    }),
     between(Reason::PortGone, "its egress is removed while it is between two workers", |bench| {
         send_across(bench);
         take(bench, 0, Reason::PortGone);

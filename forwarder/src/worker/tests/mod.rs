@@ -7,6 +7,7 @@ mod isolation;
 mod losses;
 mod measured;
 mod several;
+mod stalled;
 mod tended;
 mod watching;
 
@@ -22,6 +23,39 @@ use weir_port::{Cells, Faults, MemPort, Pool};
 
 use super::*;
 
+/// The workers' clock, as the test's thread has set it.
+pub(super) mod clock {
+    use std::cell::Cell;
+
+    thread_local! {
+        static NOW_NS: Cell<u64> = const { Cell::new(0) };
+        /// After so many looks at it, it is so much later.
+        static JUMP: Cell<Option<(usize, u64)>> = const { Cell::new(None) };
+    }
+
+    pub(in crate::worker) fn now_ns() -> u64 {
+        match JUMP.take() {
+            Some((0, by_ns)) => NOW_NS.set(NOW_NS.get() + by_ns),
+            Some((looks, by_ns)) => JUMP.set(Some((looks - 1, by_ns))),
+            None => {}
+        }
+        NOW_NS.get()
+    }
+
+    pub(in crate::worker) fn set(now_ns: u64) {
+        NOW_NS.set(now_ns);
+    }
+
+    pub(super) fn jump_after(looks: usize, by_ns: u64) {
+        JUMP.set(Some((looks, by_ns)));
+    }
+
+    /// Whether it has not jumped; from now on it does not.
+    pub(super) fn jump_is_off() -> bool {
+        JUMP.take().is_some()
+    }
+}
+
 const TURN_NS: u64 = 10_000;
 /// What the ports need of a turn to send.
 const TX_NS: u64 = 500;
@@ -32,6 +66,9 @@ const FRAMES: u32 = 4096;
 struct Bench {
     workers: Vec<Worker<MemPort>>,
     shed: Cells,
+    /// The maps `TAKEN` and `GIVEN_BACK`.
+    out: Cells,
+    given_back: Cells,
     commands: Vec<Sender<Command<MemPort>>>,
     now_ns: u64,
     pushed: u64,
@@ -55,7 +92,8 @@ impl Bench {
     ) -> Self {
         let caps = Arc::new(Caps::new());
         let shed = Cells::heap(weir_abi::shed::WORDS);
-        let home = Cells::heap(ROOM_WORDS);
+        let (given_back, out) = (Cells::heap(ROOM_WORDS), Cells::heap(ROOM_WORDS));
+        clock::set(0);
         let doors = Cells::heap(DOOR_WORDS);
         let pools = Pool::heap(FRAMES * workers as u32).divide(workers);
         let mut commands = Vec::new();
@@ -76,7 +114,9 @@ impl Bench {
                     },
                     caps: Arc::clone(&caps),
                     shed: shed.clone(),
-                    home: home.clone(),
+                    home: given_back.clone(),
+                    out: out.clone(),
+                    clock: clock::now_ns,
                     doors: doors.clone(),
                     peers,
                 };
@@ -101,7 +141,7 @@ impl Bench {
             }
         }
         let (now_ns, pushed) = (0, 0);
-        Self { workers: all, shed, commands, now_ns, pushed }
+        Self { workers: all, shed, out, given_back, commands, now_ns, pushed }
     }
 
     fn home(&mut self, slot: u16) -> &mut Worker<MemPort> {
@@ -128,6 +168,7 @@ impl Bench {
 
     fn turn(&mut self) {
         self.now_ns += TURN_NS;
+        clock::set(self.now_ns);
         for worker in &mut self.workers {
             worker.turn(self.now_ns);
             worker.settle(self.now_ns + TX_NS);

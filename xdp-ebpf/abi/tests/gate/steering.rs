@@ -140,6 +140,20 @@ fn without_a_worker_the_ports_fallback_says_what_becomes_of_it() {
 }
 
 #[test]
+fn a_worker_that_stands_still_is_none_whether_the_sources_or_the_links() {
+    let mut world = world();
+    world.still = [QUEUE + 2].into();
+    steered(&world, &udp(), None);
+    // That of the link.
+    world.still = [QUEUE + 1].into();
+    outcome(&world, &udp(), Counter::PassedFallback);
+    world.still = [QUEUE].into();
+    outcome(&world, &udp(), Counter::PassedFallback);
+    set(&mut world, IN, g::FALLBACK_DROP);
+    outcome(&world, &udp(), Counter::DroppedFallback);
+}
+
+#[test]
 fn who_has_its_share_of_the_ring_gets_no_more() {
     let mut world = world();
     world.full = true;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use weir_abi::gate::{PER_BYTE_BITS, SOURCE_DOORS, UNTAGGED};
 use weir_abi::table::{self, Entry, Place, Seed};
-use weir_abi::{Bytes, Decision, Frame, GatePort, Method, Storm, Tables, Tag, decide};
+use weir_abi::{Bytes, Decision, Frame, GatePort, MAX_WORKERS, Method, Storm, Tables, Tag, decide};
 
 pub(crate) const SEED: Seed = Seed { xor: 0x5eed_0000_1234, multiply: 0x9e37_79b9_7f4a_7c15 };
 
@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) ips: BTreeSet<(u16, [u8; 16])>,
     pub(crate) shed: BTreeSet<(u16, u16)>,
     pub(crate) workers: BTreeSet<u16>,
+    /// Queues whose workers stand still.
+    pub(crate) still: BTreeSet<u16>,
     /// The limits have been reached.
     pub(crate) storm: bool,
     pub(crate) full: bool,
@@ -143,6 +145,9 @@ impl Tables for World {
     }
     fn has_worker(&self, queue: u16) -> bool {
         self.workers.contains(&queue)
+    }
+    fn is_awake(&self, queue: u16) -> bool {
+        u32::from(queue) < MAX_WORKERS && !self.still.contains(&queue)
     }
     fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool {
         if !self.full {

@@ -1,0 +1,194 @@
+//! Whether the workers run: each says so in a word that the gate and the other workers read.
+//!
+//! While a worker's word is older than [`STALE_NS`], the gate leaves its frames to their ports' fallback: to
+//! the bridge, mostly. What waited at the worker has then been overtaken, and is not to be sent any more.
+//!
+//! Invariant: a worker takes itself for one that stood still earlier than the gate does
+//! ([`LATE_NS`]), and looks at the clock right before it has something sent; so what it sends was not
+//! overtaken, unless it is stopped just then for as long as the two differ.
+
+use std::sync::atomic::Ordering;
+
+use weir_abi::gate::{STALE_NS, out};
+use weir_abi::{MAX_PORTS, MAX_WORKERS};
+use weir_port::Cells;
+
+use super::gathering::STRIDE;
+
+/// How often a worker that is awake says so. One that sleeps wakes for it, see
+/// [`LONGEST_SLEEP_NS`](super::sleep::LONGEST_SLEEP_NS).
+pub const EVERY_NS: u64 = 20_000_000;
+/// A worker that has said nothing for so long has stood still: earlier than the gate finds it to.
+pub const LATE_NS: u64 = 400_000_000;
+
+const _: () = assert!(LATE_NS + 2 * EVERY_NS < STALE_NS);
+
+/// One worker's word, and its look at those of the others.
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    /// The map `TAKEN`.
+    words: Cells,
+    index: usize,
+    clock: fn() -> u64,
+    said_ns: u64,
+    /// A bit for each of the other workers that stood still when this one last said that it runs.
+    still: u64,
+}
+
+impl Heartbeat {
+    /// Of the worker with that number; from here on it runs.
+    pub(super) fn begin(words: Cells, index: usize, clock: fn() -> u64) -> Self {
+        let said_ns = clock();
+        if let Some(word) = beat_word(&words, index) {
+            word.store(said_ns, Ordering::Release);
+        }
+        Self { words, index, clock, said_ns, still: 0 }
+    }
+
+    pub(super) fn now_ns(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// When it last said that it runs.
+    pub(super) fn said_ns(&self) -> u64 {
+        self.said_ns
+    }
+
+    /// Whether it is time to say so again.
+    #[inline]
+    pub(super) fn is_due(&self, now_ns: u64) -> bool {
+        now_ns.saturating_sub(self.said_ns) >= EVERY_NS
+    }
+
+    /// Whether the gate may take this worker for one that stands still, by the clock of now.
+    #[inline]
+    pub(super) fn is_late(&self) -> bool {
+        is_late(self.said_ns, self.now_ns())
+    }
+
+    /// Nothing is to be sent any more after that, unless the worker says again that it runs.
+    #[inline]
+    pub(super) fn until_ns(&self) -> u64 {
+        self.said_ns.saturating_add(LATE_NS)
+    }
+
+    /// Says that the worker runs, and looks who else does. What the control side has written in its
+    /// place stays: the worker is gone then, to the gate.
+    pub(super) fn beat(&mut self, now_ns: u64) {
+        if let Some(word) = beat_word(&self.words, self.index) {
+            let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
+            let _ = word.compare_exchange(self.said_ns, now_ns, release, relaxed);
+        }
+        self.said_ns = now_ns;
+        let others = (0..MAX_WORKERS as usize).filter(|&other| other != self.index);
+        let still = others.filter(|&other| {
+            let said_ns = said_ns(&self.words, other);
+            said_ns != 0 && is_late(said_ns, now_ns)
+        });
+        self.still = still.fold(0, |bits, other| bits | 1 << other);
+    }
+
+    /// Whether another worker stands still, and the gate may know.
+    #[inline]
+    pub(super) fn stands_still(&self, other: usize, now_ns: u64) -> bool {
+        self.still >> other & 1 != 0 && is_late(said_ns(&self.words, other), now_ns)
+    }
+}
+
+/// What a worker that last said so then has to think of itself.
+#[inline]
+pub(super) const fn is_late(said_ns: u64, now_ns: u64) -> bool {
+    now_ns.saturating_sub(said_ns) > LATE_NS
+}
+
+fn beat_word(words: &Cells, index: usize) -> Option<&std::sync::atomic::AtomicU64> {
+    words.get((MAX_PORTS as usize + index) * STRIDE + out::BEAT)
+}
+
+fn said_ns(words: &Cells, index: usize) -> u64 {
+    beat_word(words, index).map_or(0, |word| word.load(Ordering::Acquire))
+}
+
+/// What the workers say, for the control side.
+#[derive(Clone, Debug)]
+pub struct Pulses {
+    words: Cells,
+    workers: usize,
+}
+
+impl Pulses {
+    /// `words` is the map `TAKEN`.
+    pub fn new(words: Cells, workers: usize) -> Self {
+        Self { words, workers }
+    }
+
+    /// The first worker that stands still, if any does.
+    pub fn still(&self, now_ns: u64) -> Option<usize> {
+        (0..self.workers)
+            .find(|&worker| weir_abi::gate::is_stale(said_ns(&self.words, worker), now_ns))
+    }
+
+    /// Has the gate leave all workers' frames to their ports' fallback, whatever the workers say.
+    pub fn say_gone(&self) {
+        for worker in 0..self.workers {
+            if let Some(word) = beat_word(&self.words, worker) {
+                word.store(0, Ordering::Release);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::ROOM_WORDS;
+    use crate::worker::tests::clock;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn a_word_is_written_every_so_often_and_says_when() {
+        let words = Cells::heap(ROOM_WORDS);
+        clock::set(7 * MS);
+        let mut heart = Heartbeat::begin(words.clone(), 3, clock::now_ns);
+        assert_eq!(said_ns(&words, 3), 7 * MS);
+        assert!(!heart.is_due(7 * MS + EVERY_NS - 1));
+        assert!(heart.is_due(7 * MS + EVERY_NS));
+        heart.beat(30 * MS);
+        assert_eq!((said_ns(&words, 3), heart.said_ns()), (30 * MS, 30 * MS));
+        clock::set(30 * MS + LATE_NS);
+        assert!(!heart.is_late());
+        clock::set(30 * MS + LATE_NS + 1);
+        assert!(heart.is_late());
+    }
+
+    #[test]
+    fn who_is_said_to_be_gone_stays_gone() {
+        let words = Cells::heap(ROOM_WORDS);
+        clock::set(MS);
+        let mut hearts = [0, 1].map(|at| Heartbeat::begin(words.clone(), at, clock::now_ns));
+        let pulses = Pulses::new(words.clone(), 2);
+        assert_eq!(pulses.still(MS + STALE_NS), None);
+        hearts[0].beat(2 * MS);
+        assert_eq!(pulses.still(MS + STALE_NS + 1), Some(1), "the other said nothing since");
+        pulses.say_gone();
+        assert_eq!(pulses.still(3 * MS), Some(0));
+        hearts.iter_mut().for_each(|heart| heart.beat(40 * MS));
+        assert_eq!((said_ns(&words, 0), said_ns(&words, 1)), (0, 0));
+        assert!(!hearts[0].stands_still(1, 600 * MS), "it ends, and takes what it is given");
+    }
+
+    #[test]
+    fn a_worker_sees_which_of_the_others_stand_still() {
+        let words = Cells::heap(ROOM_WORDS);
+        clock::set(MS);
+        let mut hearts = [0, 1].map(|at| Heartbeat::begin(words.clone(), at, clock::now_ns));
+        hearts[0].beat(MS + LATE_NS);
+        assert!(!hearts[0].stands_still(1, MS + LATE_NS));
+        let late = MS + LATE_NS + EVERY_NS;
+        hearts[0].beat(late);
+        assert!(hearts[0].stands_still(1, late));
+        hearts[1].beat(late);
+        assert!(!hearts[0].stands_still(1, late), "it is back");
+    }
+}

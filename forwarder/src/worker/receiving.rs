@@ -1,0 +1,125 @@
+//! From the receive rings into the queues.
+//!
+//! Invariant: what was taken out of the ring that ports share is given back to the gate's counts, whatever
+//! becomes of it.
+
+use weir_core::PortId;
+use weir_port::Port;
+
+use super::gathering::Handful;
+use super::lanes::{BURST, BURST_BYTES, BURST_LEAST};
+use super::switching::{Fate, Intake, lose_orphan};
+use super::turn::Worker;
+
+impl<P: Port> Worker<P> {
+    /// Queues what the burst holds, all of which came in at `ingress`.
+    pub(super) fn forward(&mut self, now_ns: u64, ingress: PortId) {
+        self.end_burst(now_ns, ingress, Fate::Queued);
+    }
+
+    /// Likewise, or loses it.
+    pub(super) fn end_burst(&mut self, now_ns: u64, ingress: PortId, fate: Fate) {
+        let Self { pool, engine, lanes, burst, pieces, busy_ports, measure, tap, doors, .. } = self;
+        let Some(lane) = lanes.get_mut(ingress) else { return };
+        let (packets, mut bytes) = (burst.len(), 0);
+        measure.arrived(now_ns, burst, pool);
+        if tap.is_on() {
+            burst.iter_mut().for_each(|packet| tap.arrived(packet, pool));
+        }
+        let mut intake =
+            Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
+        for packet in burst.drain(..) {
+            bytes += u64::from(packet.len());
+            intake.end(packet, fate);
+        }
+        lane.budget.spend(packets, bytes, *busy_ports);
+    }
+
+    /// Queues what came by the shared ring, in the order in which it came: a few packets at a time, of
+    /// which any may be a superframe, until they are many enough or long enough together.
+    pub(super) fn gather(&mut self, now_ns: u64) -> bool {
+        if let Some(gathering) = &mut self.gathering {
+            gathering.port.refill(&mut self.pool);
+        }
+        let (mut packets, mut bytes, mut handful) = (0, 0, BURST_LEAST);
+        while packets < BURST && bytes < BURST_BYTES {
+            let Some(taken) = self.gather_some(now_ns, handful, Fate::Queued) else { break };
+            packets += taken.packets;
+            bytes += taken.bytes;
+            handful = taken.next_handful();
+        }
+        if let Some(gathering) = self.gathering.as_mut().filter(|_| packets > 0) {
+            gathering.room.publish();
+        }
+        packets > 0
+    }
+
+    /// What came by the shared ring is queued, or lost, without a look at what went by the bridge before.
+    pub(super) fn gather_some(&mut self, now_ns: u64, most: usize, fate: Fate) -> Option<Handful> {
+        let Self { gathering, pool, burst, .. } = self;
+        let packets = gathering.as_mut()?.port.receive(pool, burst, most);
+        if packets == 0 {
+            return None;
+        }
+        let Self { engine, lanes, gathering, pieces, measure, tap, doors, orphan_losses, .. } =
+            self;
+        let (pool, burst) = (&mut self.pool, &mut self.burst);
+        let gathering = gathering.as_mut()?;
+        measure.arrived(now_ns, burst, pool);
+        if tap.is_on() {
+            burst.iter_mut().for_each(|packet| tap.arrived(packet, pool));
+        }
+        let mut bytes = 0;
+        for packet in burst.drain(..) {
+            let (ingress, len) = (packet.ingress(), u64::from(packet.len()));
+            bytes += len;
+            gathering.room.came(ingress);
+            if let Some(lane) = lanes.get_mut(ingress) {
+                lane.shared.packets += 1;
+                lane.shared.bytes += len;
+                lane.shared.superframes += u64::from(packet.is_superframe());
+            }
+            let packet = match fate {
+                Fate::Queued => gathering.holding.pass(packet),
+                Fate::Lost(_) => Some(packet),
+            };
+            let Some(packet) = packet else { continue };
+            gathering.room.give_back(ingress, packet.frames());
+            let Some(lane) = lanes.get_mut(ingress) else {
+                // The port was taken out while its frame was on the way.
+                lose_orphan(pool, measure, tap, orphan_losses, now_ns, packet);
+                continue;
+            };
+            let mut intake =
+                Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
+            intake.end(packet, fate);
+        }
+        Some(Handful { packets, bytes })
+    }
+
+    /// Whether packets wait for what went by the bridge.
+    #[inline]
+    pub(super) fn holds(&self) -> bool {
+        self.gathering.as_ref().is_some_and(|gathering| !gathering.holding.is_empty())
+    }
+
+    /// Queues what waited for the bridge and need not any longer. True if anything was.
+    #[cold]
+    pub(super) fn release_held(&mut self, now_ns: u64) -> bool {
+        let Self { engine, lanes, gathering, pieces, measure, tap, doors, pool, .. } = self;
+        let Some(gathering) = gathering else { return false };
+        let mut any = false;
+        while let Some(packet) = gathering.holding.next() {
+            any = true;
+            let ingress = packet.ingress();
+            gathering.room.give_back(ingress, packet.frames());
+            // Those of a port that goes are taken out before it is.
+            let Some(lane) = lanes.get_mut(ingress) else { continue };
+            let mut intake =
+                Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
+            intake.take(packet);
+        }
+        gathering.room.publish();
+        any
+    }
+}

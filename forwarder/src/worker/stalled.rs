@@ -1,0 +1,116 @@
+//! What a worker does that comes back after it stood still: whatever waited at it is lost, by name, since
+//! the gate may have let later frames go by the bridge.
+//!
+//! Invariant: nothing is sent, and the gate is not told that the worker runs, before that is done. What the
+//! kernel was asked to take and has not taken yet cannot be taken back, and is sent.
+
+use weir_core::{PortId, Reason};
+use weir_port::{Packet, Port};
+
+use super::heartbeat::is_late;
+use super::lanes::BURST;
+use super::switching::Fate;
+use super::turn::Worker;
+
+const LOST: Fate = Fate::Lost(Reason::Stalled);
+/// As many bursts as a full receive ring has: more than that came since.
+const RING_BURSTS: usize = weir_abi::RX_PLACES as usize / BURST;
+
+impl<P: Port> Worker<P> {
+    /// Says that the worker runs. If it has not said so for long, what waited is lost before.
+    #[cold]
+    pub(super) fn keep_beating(&mut self, now_ns: u64) {
+        let mut since_ns = self.heart.said_ns();
+        if is_late(since_ns, now_ns) {
+            self.lose_what_waited(since_ns, now_ns);
+            since_ns = now_ns;
+        }
+        self.heart.beat(now_ns);
+        // It may have stood still between the look at the clock and the word.
+        let now_ns = self.heart.now_ns();
+        if is_late(since_ns, now_ns) {
+            self.lose_what_waited(since_ns, now_ns);
+        }
+    }
+
+    fn lose_what_waited(&mut self, since_ns: u64, now_ns: u64) {
+        let mut lost = 0;
+        for id in self.lanes.tended().iter() {
+            lost += self.recall(now_ns, id);
+        }
+        lost += self.lose_received(now_ns);
+        for other in self.peers.others() {
+            while let Some(container) = self.peers.take_over(other) {
+                lost += container.len();
+                self.refuse(now_ns, container, Reason::Stalled);
+            }
+        }
+        let mut waited = self.engine.drain();
+        if let Some(gathering) = &mut self.gathering {
+            for source in self.lanes.ids() {
+                while let Some(packet) = gathering.holding.take(source) {
+                    gathering.room.give_back(source, packet.frames());
+                    waited.push(packet);
+                }
+            }
+            gathering.room.publish();
+        }
+        lost += waited.len();
+        waited.into_iter().for_each(|packet| self.lose_stalled(now_ns, packet));
+        self.tell_program();
+        let stood_ms = now_ns.saturating_sub(since_ns) / 1_000_000;
+        tracing::warn!(
+            core = self.core,
+            "the worker has stood still for {stood_ms} ms: what waited at it is lost ({lost} packets)"
+        );
+    }
+
+    /// Takes back what a port was given and the kernel has not been asked to take.
+    fn recall(&mut self, now_ns: u64, id: PortId) -> usize {
+        let Self { lanes, pool, measure, tap, .. } = self;
+        let Some(lane) = lanes.get_mut(id) else { return 0 };
+        let recalled = lane.port.recall(pool);
+        lane.sent.recall(recalled, |times, sent| {
+            measure.recalled(times, sent, Reason::Stalled);
+            if sent.mark() != 0 {
+                tap.recalled(times, sent, now_ns, Reason::Stalled);
+            }
+        });
+        recalled
+    }
+
+    /// Loses what stands in the receive rings.
+    fn lose_received(&mut self, now_ns: u64) -> usize {
+        let mut lost = 0;
+        for nth in 0..self.lanes.receiving() {
+            let Some(id) = self.lanes.nth(nth) else { continue };
+            for _ in 0..RING_BURSTS {
+                let Some(lane) = self.lanes.get_mut(id) else { break };
+                let packets = lane.port.receive(&mut self.pool, &mut self.burst, BURST);
+                if packets == 0 {
+                    break;
+                }
+                lost += packets;
+                self.end_burst(now_ns, id, LOST);
+            }
+        }
+        for _ in 0..RING_BURSTS {
+            let Some(taken) = self.gather_some(now_ns, BURST, LOST) else { break };
+            lost += taken.packets;
+        }
+        lost
+    }
+
+    fn lose_stalled(&mut self, now_ns: u64, packet: Packet) {
+        let (ingress, reason) = (packet.ingress(), Reason::Stalled);
+        self.measure.lost(&packet, reason);
+        if self.tap.is_on() {
+            self.tap.lost(now_ns, &packet, &self.pool, reason);
+        }
+        self.pool.release(packet);
+        match self.lanes.get_mut(ingress) {
+            Some(lane) => lane.losses.add(reason, 1),
+            None => self.remotes.lose(ingress, reason, 1),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! A worker that stands still and comes back: what waited is lost by name, whatever it waited in, before
+//! anything is sent and before the gate hears of it.
+
+use weir_abi::gate::{home, out};
+use weir_abi::{MAX_PORTS, Meta};
+use weir_core::{Rate, Reason};
+use weir_port::{Port as _, SHARED_RING};
+
+use super::heartbeat::{EVERY_NS, LATE_NS};
+use super::*;
+
+fn stalled(bench: &mut Bench) -> u64 {
+    let now_ns = bench.now_ns;
+    let mut lost = 0;
+    for worker in &mut bench.workers {
+        let snapshot = worker.snapshot(now_ns);
+        for losses in snapshot.foreign_losses.iter().map(|(_, losses)| losses) {
+            lost += losses.get(Reason::Stalled);
+        }
+        for port in &snapshot.ports {
+            lost += port.losses.get(Reason::Stalled) + port.stats.losses.get(Reason::Stalled);
+        }
+    }
+    lost
+}
+
+fn word(cells: &Cells, at: usize, n: usize) -> u64 {
+    cells.get(at * STRIDE + n).unwrap().load(Ordering::Relaxed)
+}
+
+fn beat(bench: &Bench, worker: usize) -> u64 {
+    word(&bench.out, MAX_PORTS as usize + worker, out::BEAT)
+}
+
+fn done(bench: &Bench, slot: usize) -> u64 {
+    word(&bench.given_back, slot, home::DONE)
+}
+
+/// Nothing happens for so long.
+fn stand_still(bench: &mut Bench, for_ns: u64) {
+    bench.now_ns += for_ns;
+    clock::set(bench.now_ns);
+}
+
+#[test]
+fn what_waited_in_rings_and_queues_is_lost_and_what_comes_then_goes_on() {
+    // A frame takes 200 us.
+    let slow = |slot| PortSettings { link_rate: Some(Rate::new(40_000_000)), ..settings_of(slot) };
+    let frame = |src, tag| {
+        let mut frame = frame(0, src, tag);
+        frame.resize(1000, 0);
+        frame
+    };
+    for (for_ns, lost) in [(LATE_NS - 2 * TURN_NS, false), (LATE_NS, true), (100 * LATE_NS, true)] {
+        let mut bench = Bench::with(1, 3, None, slow);
+        for tag in 0..40 {
+            bench.push(1, &frame(1, tag));
+        }
+        bench.turn();
+        for tag in 40..60 {
+            bench.push(2, &frame(2, tag));
+        }
+        let sent = bench.sent(0).len() as u64;
+        assert!(sent < 10, "{sent} left before");
+        stand_still(&mut bench, for_ns);
+        let expected = if lost { 60 - sent } else { 0 };
+        bench.turn();
+        assert_eq!(stalled(&mut bench), expected, "after {for_ns} ns");
+        bench.assert_balanced();
+        assert_eq!(bench.sent(0).is_empty(), lost);
+        assert_eq!(beat(&bench, 0), bench.now_ns, "the gate hears of it");
+        assert!(!lost || done(&bench, 1) + done(&bench, 2) == 60);
+        bench.push(1, &frame(1, 99));
+        bench.turns(2000);
+        let last = bench.sent(0).pop().unwrap();
+        assert_eq!(last, frame(1, 99));
+        assert_eq!((stalled(&mut bench), done(&bench, 1) + done(&bench, 2)), (expected, 61));
+        bench.assert_balanced();
+    }
+}
+
+#[test]
+fn what_a_port_was_given_and_nobody_asked_to_take_is_taken_back() {
+    let mut bench = Bench::new(3, None);
+    let port = &mut bench.home(0).lanes.get_mut(PortId(0)).unwrap().port;
+    port.set_faults(Faults { again: 1000, ..Faults::default() });
+    for tag in 0..10 {
+        bench.push(1, &frame(0, 1, tag));
+    }
+    bench.turn();
+    assert_eq!(done(&bench, 1), 0);
+    let port = &mut bench.home(0).lanes.get_mut(PortId(0)).unwrap().port;
+    assert_eq!(port.tx_waiting(), 10);
+    port.set_faults(Faults::default());
+    stand_still(&mut bench, LATE_NS);
+    bench.turn();
+    assert_eq!((bench.sent(0).len(), stalled(&mut bench), done(&bench, 1)), (0, 10, 10));
+    bench.push(1, &frame(0, 1, 11));
+    bench.turns(2);
+    assert_eq!((bench.sent(0).len(), done(&bench, 1)), (1, 11));
+    bench.assert_balanced();
+}
+
+/// The ring that ports share, and its places.
+#[test]
+fn places_in_the_shared_ring_are_given_back() {
+    let mut bench = Bench::new(0, None);
+    let (out, given_back) = (bench.out.clone(), bench.given_back.clone());
+    let room = Room::new(out.clone(), given_back.clone(), 0);
+    let gathering = Gathering::new(MemPort::new(SHARED_RING, 64), room, None);
+    let (done_with, _) = oneshot::channel();
+    let gathering = Some(Box::new(gathering));
+    let worker = &mut bench.workers[0];
+    worker.obey(Command::Gather { gathering, done: done_with }, 0);
+    for slot in [0, 1] {
+        let (id, settings) = (PortId(slot), settings_of(slot));
+        worker.add(NewPort { id, settings, port: MemPort::send_only(id, 64) }, 0);
+    }
+    // What its source sent before is still on its way by the bridge: the first ones are held.
+    out.get(STRIDE + out::BRIDGED).unwrap().store(3, Ordering::Relaxed);
+    let push = |bench: &mut Bench, held: bool| {
+        let frame = frame(0, 1, 1);
+        let mut meta: Meta = bench.meta(1, &frame);
+        meta.flags |= if held { weir_abi::meta_flags::AT_BRIDGE } else { 0 };
+        let Worker { gathering, pool, .. } = &mut bench.workers[0];
+        gathering.as_mut().unwrap().port.push_rx_meta(pool, &frame, &meta);
+        bench.pushed += 1;
+    };
+    (0..5).for_each(|_| push(&mut bench, true));
+    bench.turn();
+    assert_eq!(bench.workers[0].gathering.as_ref().unwrap().holding.packets(), 5);
+    (0..7).for_each(|_| push(&mut bench, false));
+    stand_still(&mut bench, LATE_NS);
+    bench.turn();
+    let queue = MAX_PORTS as usize;
+    let back = |at| word(&given_back, at, home::BACK);
+    assert_eq!((stalled(&mut bench), back(1), back(queue)), (12, 12, 12));
+    assert_eq!((bench.sent(0).len(), done(&bench, 1)), (0, 12));
+    out.get(STRIDE + out::CLEARED).unwrap().store(3, Ordering::Relaxed);
+    push(&mut bench, true);
+    bench.turns(3);
+    assert_eq!((bench.sent(0).len(), done(&bench, 1), back(1)), (1, 13, 13));
+    bench.assert_balanced();
+}
+
+/// Wherever in a turn it stands still, nothing is sent from then on that was there before.
+#[test]
+fn a_worker_that_stands_still_in_the_middle_of_a_turn_sends_nothing_of_it() {
+    let mut jumped = 0;
+    for looks in 0..40 {
+        let mut bench = Bench::new(4, None);
+        bench.turns(3);
+        for tag in 0..30 {
+            bench.push(1, &frame(0, 1, tag));
+            bench.push(2, &frame(0, 2, tag));
+            bench.push(2, &frame(3, 2, tag));
+        }
+        clock::jump_after(looks, 2 * LATE_NS);
+        bench.turn();
+        if clock::jump_is_off() {
+            continue;
+        }
+        jumped += 1;
+        bench.now_ns += 2 * LATE_NS;
+        let before = [0, 3].map(|slot| bench.sent(slot).len() as u64);
+        let lost = stalled(&mut bench);
+        assert_eq!(lost + before[0] + before[1], 90, "after {looks} looks");
+        assert!(lost > 0);
+        bench.turns(3);
+        assert_eq!([0, 3].map(|slot| bench.sent(slot).len()), [0, 0], "after {looks} looks");
+        bench.push(2, &frame(0, 2, 1));
+        bench.turns(2);
+        assert_eq!(bench.sent(0).len(), 1);
+        assert_eq!(done(&bench, 1) + done(&bench, 2), 91);
+        bench.assert_balanced();
+    }
+    assert!(jumped >= 3, "{jumped}");
+}
+
+/// Ports 0 and 2 are the first worker's, 1 and 3 the second's, which stands still.
+#[test]
+fn a_worker_sends_nothing_to_another_that_stands_still() {
+    let mut bench = Bench::with(2, 4, None, settings_of);
+    bench.turns(2);
+    bench.push(0, &frame(1, 9, 1));
+    // Handed over just before.
+    let now_ns = bench.now_ns;
+    bench.workers[0].turn(now_ns);
+    let mut sent = 1;
+    let since = bench.now_ns;
+    while bench.now_ns < since + 2 * LATE_NS {
+        stand_still(&mut bench, EVERY_NS);
+        for slot in [0, 2] {
+            bench.push(slot, &frame(1, 9, 2));
+            bench.push(slot, &frame(2 - slot as u8, 9, 3));
+        }
+        sent += 4;
+        let now_ns = bench.now_ns;
+        bench.workers[0].turn(now_ns);
+        bench.workers[0].settle(now_ns);
+    }
+    let own = bench.sent(0).len() + bench.sent(2).len();
+    assert_eq!(own, (sent - 1) / 2, "its own links are not concerned");
+    let held = bench.workers[0].engine.held_packets();
+    assert_eq!(held, 0, "it keeps nothing for the other");
+    bench.turn();
+    assert_eq!(bench.sent(1).len(), 0);
+    assert_eq!(stalled(&mut bench), (sent - own) as u64);
+    bench.turns(5);
+    bench.assert_balanced();
+    bench.push(0, &frame(1, 9, 4));
+    bench.turns(5);
+    assert_eq!(bench.sent(1), [frame(1, 9, 4)]);
+    assert_eq!(done(&bench, 0) + done(&bench, 2), sent as u64 + 1);
+}
