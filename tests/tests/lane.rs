@@ -53,13 +53,15 @@ fn each_setting_that_counts_reaches_the_gate() -> Result<()> {
     let of_v1 = |key: &str, value: Value| json!({"ports": {"v1": {key: value}}});
     for (key, value, expected) in [
         ("lane", "scheduled", SCHEDULED),
-        ("max-rate", "100Mbit", SCHEDULED),
+        ("max-rate", "100Mbit", OPEN),
         ("release", "adaptive", SCHEDULED),
         ("rate", "100Mbit", RATED),
         ("min-rate", "1Mbit", OPEN),
     ] {
         weir.patch(&of_v1(key, json!(value)))?;
         told(&bed, key, &[("v1", expected), ("v2", OPEN), (UPLINK_PORT, OPEN)])?;
+        let own = gate::told(&bed, "v1")?.own_per_byte;
+        ensure!((own != 0) == (key == "max-rate"), "{key}: {own}");
         weir.patch(&of_v1(key, Value::Null))?;
         told(&bed, &format!("{key} back"), &[("v1", OPEN)])?;
     }
@@ -91,7 +93,7 @@ fn the_file_that_is_read_again_reaches_the_gate() -> Result<()> {
     };
     let spec = WeirSpec::default().lane("auto");
     again(&spec, &[("v1", OPEN), ("v2", OPEN), (UPLINK_PORT, OPEN)])?;
-    let ports = spec.clone().uplink_rate("1Gbit").port("v1", "max-rate = \"1Gbit\"");
+    let ports = spec.clone().uplink_rate("1Gbit").port("v1", "lane = \"scheduled\"");
     again(&ports, &[("v1", SCHEDULED), ("v2", OPEN), (UPLINK_PORT, RATED)])?;
     let all = spec.clone().container("release = \"adaptive\"").port("v1", "release = \"eager\"");
     again(&all, &[("v1", OPEN), ("v2", SCHEDULED), (UPLINK_PORT, SCHEDULED)])?;

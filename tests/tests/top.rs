@@ -7,10 +7,11 @@ use nix::unistd::Pid;
 use std::process::Command;
 use std::time::Duration;
 use system_tests::bed::{Bed, Family};
+use system_tests::drive::reachable;
 use system_tests::traffic::udp_source::Sending;
 use system_tests::traffic::{Pace, Sink, Source};
 use system_tests::weir::binary;
-use system_tests::{BedSpec, Weir, WeirSpec, ns, root_or_skip, wait_for};
+use system_tests::{BedSpec, Weir, WeirSpec, gate, ns, root_or_skip, wait_for};
 
 const SOON: Duration = Duration::from_secs(20);
 /// What the shell says when it waits for a command.
@@ -124,6 +125,8 @@ fn stage() -> Result<(Bed, Weir, Sink, Sending)> {
     let bed = BedSpec::vms(2).build()?;
     bed.learn_neighbours()?;
     let weir = Weir::start(&bed, &WeirSpec::default())?;
+    // Who never says anything is nobody that the bridge knows.
+    reachable(&bed.uplink, bed.guest(0)?, gate::SOON)?;
     let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 0))?;
     let source = Source { pace: Pace::Rate(2000), size: 400, ..Source::to(sink.addr()) };
     let sending = source.start(&bed.guest(0)?.ns)?;
