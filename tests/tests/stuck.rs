@@ -55,6 +55,13 @@ impl Still {
     }
 }
 
+/// Where a test fails meanwhile: a process ends only with the threads that somebody traces.
+impl Drop for Still {
+    fn drop(&mut self) {
+        let _ = ptrace::detach(self.thread, None);
+    }
+}
+
 fn asked<T>(what: &str, ask: impl FnOnce() -> Result<T>) -> Result<T> {
     let began = Instant::now();
     let answer = ask()?;
