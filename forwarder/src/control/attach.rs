@@ -2,6 +2,7 @@
 //! Invariant: an attachment is a bpf_link whose only holder is this process, so that whatever ends
 //! the process, kill -9 included, gives the interface back to the kernel.
 
+mod changes;
 mod gate;
 mod handed;
 mod occupant;
@@ -26,6 +27,7 @@ use weir_abi::{IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortCounters, maps}
 use weir_port::Cells;
 use weir_port::probe::KernelFacts;
 
+pub use self::changes::{Changes, Changing};
 pub use self::gate::{GateGlobals, GateMaps};
 pub use self::handed::Handed;
 pub use self::occupant::{Occupant, occupant};

@@ -4,7 +4,7 @@ use aya::maps::{Array, Map, MapData};
 use weir::control::attach::{AttachError, GateGlobals, Mode, Steering};
 use weir::control::btf;
 use weir::worker::STRIDE;
-use weir_abi::gate::{VLAN_WORDS, out};
+use weir_abi::gate::{VLAN_WORDS, Vlans, out};
 use weir_abi::table::{self, Seed};
 use weir_abi::{Counter, GatePort, Method, Storm, gate_flags, shed};
 use weir_port::Cells;
@@ -155,6 +155,36 @@ fn express_frames_are_read_by_port_and_by_pair_and_cleared_with_either_slot() {
         assert_eq!(handed.by(7).unwrap(), [frames, bytes], "the other name's");
         steering.reset_slot(7).unwrap();
         assert_eq!(handed.by(7).unwrap(), [0, 0]);
+    });
+}
+
+/// What went by the bridge to a port that comes, or changes, was not counted; so every source is held.
+#[test]
+fn sources_are_held_where_the_gate_takes_something_from_the_bridge() {
+    in_host(|bed| {
+        bed.add_guest("vm1", "v1");
+        let v1 = link("v1");
+        let mut steering = load();
+        let gate = steering.gate();
+        let (taken, changes) = (gate.room().0, gate.changes());
+        let held =
+            |slot: usize| taken.get(STRIDE * slot + out::BRIDGED).unwrap().load(Ordering::Relaxed);
+        let mut tell = |flags, vlans: &Vlans| {
+            let port = GatePort::new(v1.ifindex, flags, 0, 0, Storm::default());
+            gate.set_port(7, &port, vlans).unwrap();
+            assert!(changes.are_stored());
+            [held(7), held(3), held(1023)]
+        };
+        let none = [0; VLAN_WORDS];
+        assert_eq!(tell(0, &none), [1; 3], "a port has come");
+        assert_eq!(tell(0, &none), [1; 3], "no change");
+        assert_eq!(tell(gate_flags::EXPRESS_TO, &none), [1; 3], "another lane");
+        assert_eq!(tell(gate_flags::OFFLOAD, &none), [2; 3], "it is understood now");
+        assert_eq!(tell(gate_flags::OFFLOAD, &[1; VLAN_WORDS]), [3; 3], "other VLANs");
+        let changing = gate.hold_all();
+        assert_eq!((held(7), changes.are_stored()), (4, false));
+        drop(changing);
+        assert!(changes.are_stored());
     });
 }
 

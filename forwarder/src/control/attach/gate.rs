@@ -16,7 +16,9 @@ use weir_abi::gate::{VLAN_WORDS, Vlans, out, pair_key, pair_of_key};
 use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, gate_flags, maps, table};
 use weir_port::Cells;
 
-use super::{AttachError, Attached, LoadError, MapsError, Mode, Steering, absent_is_fine};
+use super::{
+    AttachError, Attached, Changes, Changing, LoadError, MapsError, Mode, Steering, absent_is_fine,
+};
 use crate::worker::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
 /// What the gate's programs are told before they are loaded.
@@ -43,6 +45,7 @@ pub struct GateMaps {
     express_pairs: PerCpuHashMap<MapData, u32, [u64; 2]>,
     fences: Cells,
     doors: Cells,
+    changes: Changes,
 }
 
 impl fmt::Debug for GateMaps {
@@ -92,12 +95,13 @@ impl GateMaps {
                 .map_err(abi(maps::EXPRESS_PAIRS))?,
             fences,
             doors,
+            changes: Changes::default(),
         })
     }
 
     /// Tells the programs of a port; from here on its own decides about the interface's frames.
     pub fn set_port(&mut self, slot: u16, port: &GatePort, vlans: &Vlans) -> Result<(), MapsError> {
-        self.hold_newly_offloaded(slot, port, vlans);
+        let _changing = self.hold_newly_offloaded(slot, port, vlans);
         let at = usize::from(slot) * VLAN_WORDS;
         for (n, word) in vlans.iter().enumerate() {
             store(&self.vlans, at + n, *word);
@@ -114,36 +118,37 @@ impl GateMaps {
     }
 
     /// Where frames went by the bridge until now, and may go by the gate from here on, they have to wait
-    /// for those.
-    fn hold_newly_offloaded(&self, slot: u16, port: &GatePort, vlans: &Vlans) {
+    /// for those: to a port that comes, those of all others.
+    fn hold_newly_offloaded(&self, slot: u16, port: &GatePort, vlans: &Vlans) -> Option<Changing> {
         let word =
             |cells: &Cells, at: usize| cells.get(at).map_or(0, |cell| cell.load(Ordering::Relaxed));
         let at = usize::from(slot) * GatePort::WORDS;
         let before = GatePort::of_words(std::array::from_fn(|n| word(&self.ports, at + n)));
-        if before.ifindex() != port.ifindex() {
-            return self.hold(slot);
-        }
         let at = usize::from(slot) * VLAN_WORDS;
         let same_vlans =
             vlans.iter().enumerate().all(|(n, vlan)| word(&self.vlans, at + n) == *vlan);
         const LANES: u32 = gate_flags::EXPRESS_FROM | gate_flags::EXPRESS_TO;
         let same = (before.flags() ^ port.flags()) & !LANES == 0
-            && (before.pvid(), before.way) == (port.pvid(), port.way);
-        if !same || !same_vlans {
-            self.hold_all();
-        }
-    }
-
-    fn hold(&self, slot: u16) {
-        if let Some(bridged) = self.taken.get(usize::from(slot) * STRIDE + out::BRIDGED) {
-            bridged.fetch_add(1, Ordering::Release);
-        }
+            && (before.ifindex(), before.pvid(), before.way)
+                == (port.ifindex(), port.pvid(), port.way);
+        (!same || !same_vlans).then(|| self.hold_all())
     }
 
     /// Keeps frames of all ports until what has gone by the bridge so far has arrived: to be called before
-    /// those that went by the bridge may go by the gate.
-    pub fn hold_all(&self) {
-        (0..MAX_PORTS as u16).for_each(|slot| self.hold(slot));
+    /// those that went by the bridge may go by the gate. Once they may, the answer is to be dropped.
+    pub fn hold_all(&self) -> Changing {
+        let changing = self.changes.begin();
+        for slot in 0..MAX_PORTS as usize {
+            if let Some(bridged) = self.taken.get(slot * STRIDE + out::BRIDGED) {
+                bridged.fetch_add(1, Ordering::Release);
+            }
+        }
+        changing
+    }
+
+    /// What is changed while nothing may be cleared.
+    pub fn changes(&self) -> Changes {
+        self.changes.clone()
     }
 
     /// From here on the interface's frames are the bridge's.

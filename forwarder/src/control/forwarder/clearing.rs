@@ -6,10 +6,11 @@
 //! what its sender sent just before.
 //!
 //! Invariant: a source's frames are cleared only if, after they were counted, two rounds of fences have
-//! come back from every CPU (or did not within [`LONGEST`]). The first is behind what stood in the port's own backlog, and once a CPU
-//! runs this thread, the soft interrupt that counted them is over. The second is behind what the bridge
-//! has then put into any CPU's backlog, which need not be its own where the receiver spreads what it
-//! gets (RPS).
+//! come back from every CPU (or did not within [`LONGEST`]). Once a CPU runs this thread, the soft interrupt
+//! that counted them is over, and the first fence is behind what it has put into the CPU's own backlog. The
+//! second is behind what it has put into another's, which may have been visited before: so where the
+//! receiver spreads what it gets (RPS). Nothing is cleared around a change after which the gate forwards what
+//! was left to the bridge, and not counted ([`Changes`]). A model of all that: `xdp-ebpf/abi/tests/lanes.rs`.
 
 use std::io;
 use std::sync::Arc;
@@ -22,12 +23,15 @@ use weir_abi::gate::out;
 use weir_abi::{MAX_PORTS, maps};
 use weir_port::{Cells, FenceSocket};
 
+use crate::control::attach::Changes;
 use crate::control::config::Host;
 use crate::control::netns::Netns;
 use crate::worker::STRIDE;
 
 /// With nothing to clear, how often it is looked whether there is.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How soon it is looked again while a change is stored, and whether fences have come.
+const AGAIN: Duration = Duration::from_micros(50);
 /// What stood in a backlog so long ago has left it: a round whose fences have not all come back by then, as
 /// this process may not run on some CPU, or the pair is gone, is over.
 const LONGEST: Duration = Duration::from_millis(200);
@@ -39,6 +43,35 @@ pub(super) struct Words {
     pub(super) out: Cells,
     /// `FENCES`.
     pub(super) fences: Cells,
+    pub(super) changes: Changes,
+}
+
+/// Slots some of whose frames may still be on their way by the bridge, and the gate's count of those that it
+/// passed.
+type Passed = Vec<(usize, u64)>;
+
+impl Words {
+    /// `None`: what they are is being changed.
+    fn passed(&self) -> Option<Passed> {
+        let word =
+            |cells: &Cells, at: usize| cells.get(at).map_or(0, |word| word.load(Ordering::Acquire));
+        let slots = (0..MAX_PORTS as usize).filter_map(|slot| {
+            let bridged = word(&self.out, slot * STRIDE + out::BRIDGED);
+            let cleared = word(&self.out, slot * STRIDE + out::CLEARED);
+            (bridged != cleared).then_some((slot, bridged))
+        });
+        let passed: Passed = slots.collect();
+        // After the counts: a change that has raised one of them is seen here.
+        (passed.is_empty() || self.changes.are_stored()).then_some(passed)
+    }
+
+    fn clear(&self, passed: Passed) {
+        for (slot, bridged) in passed {
+            if let Some(cleared) = self.out.get(slot * STRIDE + out::CLEARED) {
+                cleared.store(bridged, Ordering::Release);
+            }
+        }
+    }
 }
 
 /// The thread, which ends with this.
@@ -89,34 +122,25 @@ struct Rounds {
 impl Rounds {
     fn run(&mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
-            let passed = self.passed();
-            if !passed.is_empty() {
-                let start = Instant::now();
-                self.round();
-                let first = start.elapsed();
-                self.round();
-                tracing::debug!(ports = passed.len(), ?first, both = ?start.elapsed(), "cleared");
-                for (slot, bridged) in passed {
-                    if let Some(cleared) = self.words.out.get(slot * STRIDE + out::CLEARED) {
-                        cleared.store(bridged, Ordering::Release);
+            match self.words.passed() {
+                None => thread::park_timeout(AGAIN),
+                Some(passed) => {
+                    if !passed.is_empty() {
+                        self.clear(passed);
                     }
+                    thread::park_timeout(LOOK_EVERY);
                 }
             }
-            thread::park_timeout(LOOK_EVERY);
         }
     }
 
-    /// The slots some of whose frames may still be on their way by the bridge, and the gate's count of
-    /// those that it passed.
-    fn passed(&self) -> Vec<(usize, u64)> {
-        let word =
-            |cells: &Cells, at: usize| cells.get(at).map_or(0, |word| word.load(Ordering::Acquire));
-        let slots = (0..MAX_PORTS as usize).filter_map(|slot| {
-            let bridged = word(&self.words.out, slot * STRIDE + out::BRIDGED);
-            let cleared = word(&self.words.out, slot * STRIDE + out::CLEARED);
-            (bridged != cleared).then_some((slot, bridged))
-        });
-        slots.collect()
+    fn clear(&mut self, passed: Passed) {
+        let start = Instant::now();
+        self.round();
+        let first = start.elapsed();
+        self.round();
+        tracing::debug!(ports = passed.len(), ?first, both = ?start.elapsed(), "cleared");
+        self.words.clear(passed);
     }
 
     /// Sends a fence through every CPU's backlog, and waits for all of them.
@@ -137,7 +161,43 @@ impl Rounds {
             }
         }
         while come.load(Ordering::Acquire) < sent && Instant::now() < until {
-            thread::park_timeout(Duration::from_micros(50));
+            thread::park_timeout(AGAIN);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::attach::Changes;
+    use crate::worker::ROOM_WORDS;
+
+    fn set(words: &Words, slot: usize, word: usize, value: u64) {
+        words.out.get(slot * STRIDE + word).unwrap().store(value, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn what_is_raised_for_a_change_is_cleared_after_it() {
+        let changes = Changes::default();
+        let (out, fences) = (Cells::heap(ROOM_WORDS), Cells::heap(1));
+        let words = Words { out, fences, changes: changes.clone() };
+        assert_eq!(words.passed(), Some(vec![]));
+        set(&words, 3, out::BRIDGED, 7);
+        set(&words, 3, out::CLEARED, 5);
+        assert_eq!(words.passed(), Some(vec![(3, 7)]));
+        let changing = changes.begin();
+        set(&words, 9, out::BRIDGED, 1);
+        assert_eq!(
+            words.passed(),
+            None,
+            "a frame may still go by the bridge, and nobody counts it"
+        );
+        drop(changing);
+        let passed = words.passed().unwrap();
+        assert_eq!(passed, [(3, 7), (9, 1)]);
+        // One more, while fences are under way.
+        set(&words, 3, out::BRIDGED, 8);
+        words.clear(passed);
+        assert_eq!(words.passed(), Some(vec![(3, 8)]));
     }
 }

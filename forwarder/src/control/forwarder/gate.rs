@@ -140,7 +140,7 @@ impl Forwarder {
         let (netns, inner) = (pair.netns().clone(), pair.inner().clone());
         let fence = self.steering.attach_fence(&pair.outer().name)?;
         let maps = self.steering.gate();
-        let words = Words { out: maps.room().0, fences: maps.fences() };
+        let words = Words { out: maps.room().0, fences: maps.fences(), changes: maps.changes() };
         let clearing = Clearing::start(&netns, inner.ifindex, words)?;
         for worker in 0..self.workers.count() {
             let queue = worker as u32;

@@ -16,6 +16,7 @@ use weir_port::clock_monotonic_ns;
 
 use super::roster::{Active, Entry};
 use super::{Forwarder, express};
+use crate::control::attach::Changing;
 use crate::control::bridge::foreign::{self, Device, Findings};
 use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
@@ -41,12 +42,10 @@ impl Forwarder {
                 | Change::PortChanged { ifindex }
                 | Change::PortRemoved { ifindex }
                 | Change::VlansChanged { ifindex } => self.mirror_port(ifindex, state),
-                Change::AddressMoved { address, .. } => {
-                    self.steering.gate().hold_all();
-                    self.mirror_address(&address);
-                }
-                Change::AddressAdded { address, .. } | Change::AddressChanged { address, .. } => {
-                    self.mirror_address(&address)
+                Change::AddressAdded { address, .. }
+                | Change::AddressMoved { address, .. }
+                | Change::AddressChanged { address, .. } => {
+                    self.mirror_address(&address, &mut None)
                 }
                 Change::AddressRemoved { address } => self.forget_address(address.key),
                 Change::GroupsChanged { .. } | Change::RoutersChanged => {}
@@ -57,8 +56,9 @@ impl Forwarder {
     /// Tells the gate all that is known of the bridge: after its ports have changed hands.
     pub fn mirror(&mut self, state: &BridgeState) {
         self.mirror_ports(state);
+        let mut changing = None;
         for seen in state.addresses() {
-            self.mirror_address(&seen.address);
+            self.mirror_address(&seen.address, &mut changing);
         }
     }
 
@@ -114,7 +114,9 @@ impl Forwarder {
         }
     }
 
-    fn mirror_address(&mut self, address: &Address) {
+    /// Where the address stood elsewhere until now, what was sent to it may still be on its way by the bridge;
+    /// `changing`: from the first of several such on.
+    fn mirror_address(&mut self, address: &Address, changing: &mut Option<Changing>) {
         let location = match address.kind {
             _ if address.locked => return self.forget_address(address.key),
             AddressKind::Local => Location::Host,
@@ -123,7 +125,12 @@ impl Forwarder {
                 served.map_or(Location::Elsewhere, Location::Port)
             }
         };
-        self.gate.table.learn(clock_monotonic_ns(), station(address.key), location);
+        let station = station(address.key);
+        let before = self.gate.table.location(station);
+        if before.is_some_and(|before| before != location) {
+            changing.get_or_insert_with(|| self.steering.gate().hold_all());
+        }
+        self.gate.table.learn(clock_monotonic_ns(), station, location);
     }
 
     fn forget_address(&mut self, key: AddressKey) {
@@ -209,12 +216,12 @@ impl Forwarder {
 
     /// Looks again at what the table has refused, or does not believe yet.
     pub fn review_addresses(&mut self, state: &BridgeState) {
-        let mut due = Vec::new();
+        let (mut due, mut changing) = (Vec::new(), None);
         self.gate.table.retry(clock_monotonic_ns(), &mut due);
         for station in due {
             let key = AddressKey { mac: station.mac.octets(), vid: station.vlan };
             match state.address(key) {
-                Some(address) => self.mirror_address(address),
+                Some(address) => self.mirror_address(address, &mut changing),
                 None => self.forget_address(key),
             }
         }
