@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const AGAIN: Duration = Duration::from_micros(50);
 /// What stood in a backlog so long ago has left it: a round whose fences have not all come back by then, as
 /// this process may not run on some CPU, or the pair is gone, is over.
-const LONGEST: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_millis(50);
 
 /// The maps that tell of it.
 #[derive(Debug)]
@@ -143,25 +143,25 @@ impl Rounds {
         self.words.clear(passed);
     }
 
-    /// Sends a fence through every CPU's backlog, and waits for all of them.
+    /// Sends a fence through every CPU's backlog, and waits for each. A backlog that is full drops it: so it
+    /// is sent again until one comes.
     fn round(&mut self) {
-        self.round = (self.round + 1) % maps::FENCE_ROUNDS;
-        let Some(come) = self.words.fences.get(self.round as usize) else { return };
-        come.store(0, Ordering::Release);
-        let mut sent = 0;
         let until = Instant::now() + LONGEST;
-        for &cpu in &self.cpus {
+        for at in 0..self.cpus.len() {
+            self.round = (self.round + 1) % maps::FENCE_ROUNDS;
+            let Some(come) = self.words.fences.get(self.round as usize) else { return };
+            come.store(0, Ordering::Release);
             let mut only = CpuSet::new();
-            only.set(cpu);
+            self.cpus.get(at).iter().for_each(|cpu| only.set(**cpu));
             let visits = sched_setaffinity(None, &only).is_ok();
-            // One that cannot be sent is never seen to come.
-            sent += 1;
-            if visits && let Err(error) = self.socket.send(self.round) {
-                tracing::trace!(%error, cpu, "no fence");
+            while come.load(Ordering::Acquire) == 0 && Instant::now() < until {
+                if visits && let Err(error) = self.socket.send(self.round) {
+                    tracing::trace!(%error, at, "no fence");
+                }
+                if come.load(Ordering::Acquire) == 0 {
+                    thread::park_timeout(AGAIN);
+                }
             }
-        }
-        while come.load(Ordering::Acquire) < sent && Instant::now() < until {
-            thread::park_timeout(AGAIN);
         }
     }
 }
