@@ -7,7 +7,8 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
 use weir_abi::{
     GatePort, IpLockKey, MAX_PORTS, MacLockKey, RX_PLACES, Storm, Tables,
     bytes::mac_bytes,
-    gate::{Door, VLAN_WORDS, home, is_stale, out},
+    door::Door,
+    gate::{VLAN_WORDS, home, is_stale, out},
     shed,
     table::{Entry, Place, SEEN_SHIFT, Seen, WAYS},
 };
@@ -40,7 +41,7 @@ pub(crate) trait Ring {
 /// How often the gate looks whether a source's last frames have left their worker, before it gives up:
 /// a look takes some 20 ns, and a worker that is awake some microseconds.
 const LOOKS: u32 = 400;
-/// How often a link's cell is tried while other CPUs draw on it as well.
+/// How often a door is tried while other CPUs draw on it as well.
 const DRAWS: u32 = 4;
 /// More frames than this are not waited for.
 const FEW: u64 = 8;
@@ -250,27 +251,33 @@ impl<R: Ring> Tables for Maps<R> {
     }
 
     #[inline(always)]
-    fn draw(&self, cell: u32, bytes: u32, per_byte: u64, ahead_ns: u64) -> bool {
-        let Some(door) = DOORS.get_ptr_mut(cell) else { return false };
+    fn is_open(&self, door: u32) -> bool {
+        let Some(door) = DOORS.get_ptr_mut(door) else { return false };
+        !Door::of_word(read(door, 0)).is_closed()
+    }
+
+    #[inline(always)]
+    fn draw(&self, door: u32, bytes: u32, per_byte: u64, ahead_ns: u64) -> bool {
+        let Some(line) = DOORS.get_ptr_mut(door) else { return false };
         for _ in 0..DRAWS {
-            let seen = Door::of_word(read(door, 0));
+            let seen = Door::of_word(read(line, 0));
             if seen.is_closed() {
                 return false;
             }
             // SAFETY: takes no argument.
             let now_ns = unsafe { bpf_ktime_get_ns() };
             let Some(drawn) = seen.drawn(now_ns, bytes, per_byte, ahead_ns) else { break };
-            if exchange(word(door, 0), seen.word(), drawn.word()) {
+            if exchange(word(line, 0), seen.word(), drawn.word()) {
                 return true;
             }
         }
-        self.close(cell);
+        self.close(door);
         false
     }
 
     #[inline(always)]
-    fn close(&self, cell: u32) {
-        let Some(door) = DOORS.get_ptr_mut(cell) else { return };
+    fn close(&self, door: u32) {
+        let Some(door) = DOORS.get_ptr_mut(door) else { return };
         let seen = Door::of_word(read(door, 0));
         if !seen.is_closed() {
             or(word(door, 0), seen.closed().word() ^ seen.word());

@@ -1,17 +1,16 @@
-//! The cells of links and of sources with a rate that this worker serves: while one is open the gates send
-//! by it, each frame drawn on it before; once one is closed, only this worker does, and draws on nothing.
+//! The doors of links and of sources with a rate that this worker serves (`weir_abi::door`): open, the gates
+//! send through them; closed, this worker alone does.
 //!
-//! Invariant: the worker sends to a link, or for a source, only while its cell is closed, and from the time
-//! on until which the gates have taken it; it opens the cell with the time until which it has taken it
+//! Invariant: the worker sends to a link, or for a source, only while its door is closed, and from the time
+//! on until which the gates have taken it; it opens the door with the time until which it has taken it
 //! itself. So both together never send more than the rate, however often it passes from one to the other.
 //!
-//! A gate closes a cell when a frame would be too early, or has to be steered for another reason. The
-//! worker opens it when nothing has waited, and the rate has not been reached, for [`HOLD_NS`].
+//! The worker opens a door when nothing has waited, and the rate has not been reached, for [`HOLD_NS`].
 
 use std::sync::atomic::Ordering;
 
 use weir_abi::MAX_PORTS;
-use weir_abi::gate::{Door, SOURCE_DOORS};
+use weir_abi::door::{Door, SOURCE_DOORS};
 use weir_core::{Engine, Packet, PortId, PortSet};
 use weir_port::Cells;
 
@@ -36,7 +35,7 @@ pub(super) struct Doors {
 pub(super) struct Side {
     /// The map `DOORS`.
     cells: Cells,
-    /// Where the cells of this kind begin in it.
+    /// Where the doors of this kind begin in it.
     base: usize,
     /// Ports with a rate, as far as they are served here.
     shaped: PortSet,
@@ -166,7 +165,7 @@ impl Side {
         Door::of_word(cell.map_or(0, |cell| cell.load(Ordering::Acquire)))
     }
 
-    /// A closed cell is nobody else's to write, but for the bit that says so.
+    /// A closed door is nobody else's to write, but for the bit that says so.
     fn put(&self, port: PortId, door: Door) {
         if let Some(cell) = self.cells.get(self.at(port)) {
             cell.store(door.word(), Ordering::Release);
@@ -186,7 +185,7 @@ mod tests {
     const FROM: PortId = PortId(1);
     const TO: PortId = PortId(2);
     const MS: u64 = 1_000_000;
-    const AHEAD: u64 = weir_abi::gate::DOOR_AHEAD_NS;
+    const AHEAD: u64 = weir_abi::door::DOOR_AHEAD_NS;
 
     fn chores(doors: &mut Side, now_ns: u64, engine: &mut Engine<Sized>) {
         doors.chores(
@@ -278,9 +277,9 @@ mod tests {
         assert_eq!((door(&cells), doors.look(TO)), (Door::new(0, false), None));
     }
 
-    /// The frame for which a gate has closed the cell is lost before it is here.
+    /// The frame for which a gate has closed the door is lost before it is here.
     #[test]
-    fn a_cell_that_was_closed_for_nothing_is_opened_again() {
+    fn a_door_that_was_closed_for_nothing_is_opened_again() {
         let (mut doors, mut engine, cells) = bed();
         word(&cells).store(Door::new(7, true).word(), Ordering::Relaxed);
         for n in 1..9 {
@@ -291,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_gate_draws_no_more_than_the_rate_and_a_little_ahead() {
-        let per_byte = 8 << weir_abi::gate::PER_BYTE_BITS;
+        let per_byte = 8 << weir_abi::door::PER_BYTE_BITS;
         let (mut seen, mut bytes) = (Door::new(0, false), 0u64);
         let start = 50 * MS;
         for step in 0..20_000 {

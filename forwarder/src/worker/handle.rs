@@ -44,7 +44,7 @@ pub struct WorkerSettings {
     pub out: Cells,
     /// The monotonic clock.
     pub clock: fn() -> u64,
-    /// The cells of links with a rate, which gates and workers share: the map `DOORS`.
+    /// The doors of links and sources with a rate, which gates and workers share: the map `DOORS`.
     pub doors: Cells,
     /// Its ends of the rings to the other workers.
     pub peers: Peers,

@@ -19,7 +19,7 @@ fn an_express_frame_is_counted_by_port_and_by_pair_and_goes_on_where_pairs_have_
     let mut take = |name| rig.ebpf.take_map(name).context(name);
     let reached = PerCpuArray::<_, [u64; 2]>::try_from(take(maps::EXPRESSED)?)?;
     let mut pairs = PerCpuHashMap::<_, u32, [u64; 2]>::try_from(take(maps::EXPRESS_PAIRS)?)?;
-    let mut world = with(base(), g::EXPRESS_FROM | g::EXPRESS_TO);
+    let mut world = with(base(), g::EXPRESS_FROM);
     world.ways.insert(OUT, (Method::Redirect, DST, 1514));
     rig.publish(&world)?;
     let frame = build(0, false, false, &[1; 40])?;

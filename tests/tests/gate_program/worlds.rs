@@ -87,7 +87,7 @@ pub(crate) fn random_world(noise: &mut Noise) -> World {
         let rare = (0..9).filter(|_| noise.one_in(12)).fold(0, |flags, bit| flags | 1 << bit);
         let other = if noise.one_in(12) { 0 } else { g::OFFLOAD };
         let aware = if filters { g::VLAN_AWARE } else { 0 };
-        let express = noise.of(&[0, g::EXPRESS_FROM | g::EXPRESS_TO]);
+        let express = noise.of(&[0, g::EXPRESS_FROM]);
         if !noise.one_in(3) {
             let method = noise.of(&[Method::Peer, Method::Redirect]);
             world.ways.insert(slot, (method, noise.of(&[SRC, DST]), noise.of(&[60, 1514])));

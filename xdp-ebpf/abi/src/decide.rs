@@ -13,15 +13,14 @@
 //! ```
 //!
 //! A frame takes the express lane only if nothing that its source sent is under way by a worker or by
-//! the bridge, and its worker holds a frame back for as long as something is under way by the bridge: so
-//! no frame overtakes another of its flow.
+//! the bridge, and a worker holds a frame back while something of its source is under way by the bridge. So
+//! frames of a flow keep their order; ARCHITECTURE.md ("Order across the lanes") names the exceptions.
 
-use crate::gate::{
-    DOOR_AHEAD_NS, Frame, GatePort, Method, SOURCE_DOORS, Storm, Tables, Tag, UNTAGGED,
-};
+use crate::door::{self, DOOR_AHEAD_NS, SOURCE_DOORS};
+use crate::gate::{Frame, GatePort, Method, Storm, Tables, Tag, UNTAGGED};
+use crate::table;
 use crate::{Counter, FRAME_ROOM, MAX_FRAME_LEN, Verdict};
 use crate::{Ethernet, classify_from, ethernet, gate_flags, gso, gso_kind, meta_flags, parse};
-use crate::{gate, table};
 
 /// What becomes of a frame; the rest is meaningful where that is [`Counter::Steered`], and `egress`
 /// and `tag` also where it is [`Counter::Express`].
@@ -102,8 +101,7 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
     };
     // The kernel would put a tag that stands behind one that is taken off beside the frame, or fail half-way.
     let uncovers = tag.is_none() && frame.tag().is_some() && eth.has_tag();
-    let open = port.has(gate_flags::EXPRESS_FROM) && other.has(gate_flags::EXPRESS_TO);
-    if open
+    if port.has(gate_flags::EXPRESS_FROM)
         && !uncovers
         && let Some(method) = other.method_for(eth.dst)
     {
@@ -111,7 +109,9 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
         if frame.len() as u32 > other.most() && frame.gso_size() == 0 {
             return Decision::of(Counter::PassedBridge);
         }
-        let settled = !tables.is_at_bridge(slot) && tables.is_settled(slot);
+        // The doors first: nobody waits for the last frames at a worker where the next is the worker's too.
+        let open = are_open(slot, port, tables, egress, &other);
+        let settled = open && !tables.is_at_bridge(slot) && tables.is_settled(slot);
         if settled && draws(frame, slot, port, tables, egress, &other, tag) {
             let express = Some((method, other.ifindex()));
             return Decision { egress, tag, express, ..Decision::of(Counter::Express) };
@@ -135,8 +135,20 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
     decision
 }
 
-/// Whether the rates of the link and of the source, as far as they have one, allow the frame now. The link
-/// first, whose cell is closed while others wait: then nothing is drawn on the source's.
+/// Whether the doors of the link and of the source are open, as far as they have one.
+#[inline(always)]
+fn are_open<T: Tables>(
+    slot: u16,
+    port: &GatePort,
+    tables: &T,
+    egress: u16,
+    other: &GatePort,
+) -> bool {
+    (other.per_byte == 0 || tables.is_open(egress.into()))
+        && (port.own_per_byte == 0 || tables.is_open(SOURCE_DOORS + u32::from(slot)))
+}
+
+/// Whether the rates of the link and of the source, as far as they have one, allow the frame now.
 #[inline(always)]
 fn draws<F: Frame, T: Tables>(
     frame: &F,
@@ -148,7 +160,7 @@ fn draws<F: Frame, T: Tables>(
     tag: Option<Tag>,
 ) -> bool {
     let len = frame.len() as u32 + if tag.is_some() && !frame.tag_is_inside() { 4 } else { 0 };
-    let bytes = gate::bytes_on_link(len, frame.gso_size());
+    let bytes = door::bytes_on_link(len, frame.gso_size());
     let source = SOURCE_DOORS + u32::from(slot);
     (other.per_byte == 0 || tables.draw(egress.into(), bytes, other.per_byte, DOOR_AHEAD_NS))
         && (port.own_per_byte == 0

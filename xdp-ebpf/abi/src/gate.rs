@@ -61,7 +61,7 @@ pub struct GatePort {
     pub way: u64,
     /// Low half: the longest frame that the bridge would forward to the port.
     pub most: u64,
-    /// What a byte takes on the link, in 2^-20 ns; 0: it has no rate.
+    /// What a byte takes on the link ([`PER_BYTE_BITS`](crate::door::PER_BYTE_BITS)); 0: it has no rate.
     pub per_byte: u64,
     /// What a byte from the port takes at its own rate, likewise; 0: it has none.
     pub own_per_byte: u64,
@@ -165,81 +165,6 @@ impl GatePort {
 const MAC_MASK: u64 = (1 << 48) - 1;
 const METHOD_SHIFT: u32 = 48;
 
-/// The cell of a link with a rate, or of a source with one: until when what was sent keeps it, and whether
-/// its worker alone may send. One word, changed as a whole: while it is open every gate draws on it before it hands a frame over, and
-/// whoever finds it full closes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Door(u64);
-
-/// Where the cells of sources begin; those of links stand before, by slot.
-pub const SOURCE_DOORS: u32 = MAX_PORTS;
-/// How far ahead of its rate a link may be while its cell is open.
-pub const DOOR_AHEAD_NS: u64 = 2_000_000;
-/// Fractions of a nanosecond in [`GatePort::per_byte`].
-pub const PER_BYTE_BITS: u32 = 20;
-/// Headers of a segment: what each but the first of a superframe's adds to the link. Of IPv6 with a tag
-/// and TCP's timestamps; others have less.
-const SEGMENT_HEADERS: u32 = 90;
-
-impl Door {
-    const CLOSED: u64 = 1;
-    /// Above that bit, sixteenths of a nanosecond.
-    const SUB_NS_BITS: u32 = 4;
-
-    pub const fn new(due_ns: u64, closed: bool) -> Self {
-        Self(due_ns << (Self::SUB_NS_BITS + 1) | closed as u64)
-    }
-
-    #[inline(always)]
-    pub const fn of_word(word: u64) -> Self {
-        Self(word)
-    }
-
-    #[inline(always)]
-    pub const fn word(self) -> u64 {
-        self.0
-    }
-
-    #[inline(always)]
-    pub const fn is_closed(self) -> bool {
-        self.0 & Self::CLOSED != 0
-    }
-
-    /// When the link is free.
-    #[inline(always)]
-    pub const fn due_ns(self) -> u64 {
-        (self.0 >> 1).div_ceil(1 << Self::SUB_NS_BITS)
-    }
-
-    #[inline(always)]
-    pub const fn closed(self) -> Self {
-        Self(self.0 | Self::CLOSED)
-    }
-
-    /// What an open door is after so many bytes went through; `None`: they would be too early.
-    #[inline(always)]
-    pub const fn drawn(
-        self,
-        now_ns: u64,
-        bytes: u32,
-        per_byte: u64,
-        ahead_ns: u64,
-    ) -> Option<Self> {
-        let (due, now) = (self.0 >> 1, now_ns << Self::SUB_NS_BITS);
-        let cost = ((bytes as u64 * per_byte) >> (PER_BYTE_BITS - Self::SUB_NS_BITS)) + 1;
-        let from = if due > now { due } else { now };
-        let due = from + cost;
-        let most = now + (ahead_ns << Self::SUB_NS_BITS);
-        if due > most { None } else { Some(Self(due << 1)) }
-    }
-}
-
-/// Bytes that a packet comes to on a link, once it is cut into segments of this size.
-#[inline(always)]
-pub const fn bytes_on_link(len: u32, gso_size: u16) -> u32 {
-    if gso_size == 0 { len } else { len + len / gso_size as u32 * SEGMENT_HEADERS }
-}
-
 /// How the gate hands a frame to a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -298,10 +223,8 @@ pub mod gate_flags {
     pub const NO_LEARNING: u32 = 1 << 7;
     /// The bridge drops frames from sources that it does not know.
     pub const LOCKED: u32 = 1 << 8;
-    /// Its frames may go by the express lane.
+    /// Its frames may take the express lane.
     pub const EXPRESS_FROM: u32 = 1 << 9;
-    /// Frames to it may: nothing schedules what leaves by it.
-    pub const EXPRESS_TO: u32 = 1 << 10;
 }
 
 /// Which VLANs a port is in: a bit for each, then a bit for each of those that leave it untagged.
@@ -310,7 +233,8 @@ pub const VLAN_WORDS: usize = 2 * UNTAGGED;
 /// Where the untagged ones begin.
 pub const UNTAGGED: usize = 4096 / 64;
 
-/// Words of a slot in the map `TAKEN`: what the gate let out. Of a queue only the first, the third and the last.
+/// Words of a slot in the map `TAKEN`: what the gate let out. A queue has only the first, the third and the
+/// last.
 pub mod out {
     /// Places ever taken in the receive ring.
     pub const TAKEN: usize = 0;
@@ -389,10 +313,12 @@ pub trait Tables {
     /// Whether nothing that it sent is still on its way by a worker; waits for the last frames there, now
     /// and then, if they are few.
     fn is_settled(&self, slot: u16) -> bool;
-    /// Draws so many bytes on a cell; false: a worker has to send them, and the cell is closed.
-    fn draw(&self, cell: u32, bytes: u32, per_byte: u64, ahead_ns: u64) -> bool;
+    /// Whether a door is open: see [`Door`](crate::door::Door).
+    fn is_open(&self, door: u32) -> bool;
+    /// Takes so many bytes through a door; false: a worker has to send them, and the door is closed.
+    fn draw(&self, door: u32, bytes: u32, per_byte: u64, ahead_ns: u64) -> bool;
     /// From here on the link, or the source, is its worker's.
-    fn close(&self, cell: u32);
+    fn close(&self, door: u32);
 }
 
 /// What the gate hands to the program behind it, by way of a per-CPU map: both run in the same soft

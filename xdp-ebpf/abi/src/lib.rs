@@ -10,6 +10,7 @@ pub mod checksum;
 pub mod config;
 pub mod counters;
 pub mod decide;
+pub mod door;
 pub mod gate;
 pub mod gso;
 pub mod kfunc;
@@ -106,7 +107,7 @@ pub mod maps {
     /// The tcx program on the pair's outer end: counts the fences that user space sends.
     pub const FENCE: &str = "weir_fence";
     /// `Array<[u64; 8]>` by the slot of a link, then by that of a source, to be mapped into memory: in the
-    /// first word its [`Door`](crate::gate::Door).
+    /// first word its [`Door`](crate::door::Door).
     pub const DOORS: &str = "DOORS";
     /// `Array<u64>` by round, to be mapped into memory: fences that have come.
     pub const FENCES: &str = "FENCES";

@@ -127,8 +127,7 @@ impl GateMaps {
         let at = usize::from(slot) * VLAN_WORDS;
         let same_vlans =
             vlans.iter().enumerate().all(|(n, vlan)| word(&self.vlans, at + n) == *vlan);
-        const LANES: u32 = gate_flags::EXPRESS_FROM | gate_flags::EXPRESS_TO;
-        let same = (before.flags() ^ port.flags()) & !LANES == 0
+        let same = (before.flags() ^ port.flags()) & !gate_flags::EXPRESS_FROM == 0
             && (before.ifindex(), before.pvid(), before.way)
                 == (port.ifindex(), port.pvid(), port.way);
         (!same || !same_vlans).then(|| self.hold_all())
@@ -186,7 +185,7 @@ impl GateMaps {
         (self.taken.clone(), self.given_back.clone())
     }
 
-    /// The cells of links with a rate.
+    /// The doors of links and of sources with a rate.
     pub fn doors(&self) -> Cells {
         self.doors.clone()
     }

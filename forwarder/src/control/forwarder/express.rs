@@ -4,17 +4,17 @@
 //! or a trace) keeps the frame out of that lane. The rates of links and sources the gate keeps itself, as
 //! long as nothing has to wait for them.
 
-use weir_abi::gate::PER_BYTE_BITS;
-use weir_abi::gate_flags::{EXPRESS_FROM, EXPRESS_TO};
+use weir_abi::door::PER_BYTE_BITS;
+use weir_abi::gate_flags::EXPRESS_FROM;
 use weir_core::Rate;
 
 use crate::control::plan::{Lane, PortPlan, Release};
 
-/// The gate's flags for a port as a source and as a destination. `release` is the one in force for
+/// The gate's flag for a port as a source. `release` is the one in force for
 /// the port; `watched`: a capture or a trace is on.
 pub(super) fn flags(plan: &PortPlan, release: Release, watched: bool) -> u32 {
     let from = plan.lane == Lane::Auto && release == Release::Eager && !watched;
-    if from { EXPRESS_FROM | EXPRESS_TO } else { EXPRESS_TO }
+    if from { EXPRESS_FROM } else { 0 }
 }
 
 /// What a byte takes on a link, as the gate is told it; 0: it has no rate.
@@ -50,27 +50,27 @@ mod tests {
     fn by_default_nothing_needs_a_worker() {
         for role in [Role::Vif, Role::Uplink] {
             let plan = PortDefaults::default().port("v1", role);
-            assert_eq!(flags(&plan, Release::Eager, false), EXPRESS_FROM | EXPRESS_TO);
+            assert_eq!(flags(&plan, Release::Eager, false), EXPRESS_FROM);
         }
     }
 
     #[test]
     fn a_source_is_scheduled_for_each_reason_alone() {
         let scheduled = PortPlan { lane: Lane::Scheduled, ..plain() };
-        assert_eq!(flags(&scheduled, Release::Eager, false), EXPRESS_TO);
+        assert_eq!(flags(&scheduled, Release::Eager, false), 0);
         for release in [Release::Fixed, Release::Adaptive] {
-            assert_eq!(flags(&plain(), release, false), EXPRESS_TO);
+            assert_eq!(flags(&plain(), release, false), 0);
         }
-        assert_eq!(flags(&plain(), Release::Eager, true), EXPRESS_TO, "somebody watches");
+        assert_eq!(flags(&plain(), Release::Eager, true), 0, "somebody watches");
     }
 
     #[test]
     fn a_links_rate_is_the_gates_to_keep() {
         let rated = PortPlan { rate: Some(Rate::new(1_000_000)), ..plain() };
-        assert_eq!(flags(&rated, Release::Eager, false), EXPRESS_FROM | EXPRESS_TO);
+        assert_eq!(flags(&rated, Release::Eager, false), EXPRESS_FROM);
         // As a source it is owed a part of others' links, which is theirs to schedule.
         let owed = PortPlan { weight: 7, min_rate: rated.rate, ..plain() };
-        assert_eq!(flags(&owed, Release::Eager, false), EXPRESS_FROM | EXPRESS_TO);
+        assert_eq!(flags(&owed, Release::Eager, false), EXPRESS_FROM);
         assert_eq!(per_byte(None), 0);
         assert_eq!(per_byte(Some(Rate::new(1_000_000_000))), 8 << PER_BYTE_BITS);
         assert_eq!(per_byte(Some(Rate::new(0))), 1 << 40);

@@ -114,8 +114,9 @@ impl Forwarder {
         }
     }
 
-    /// Where the address stood elsewhere until now, what was sent to it may still be on its way by the bridge;
-    /// `changing`: from the first of several such on.
+    /// Where the station was behind a port that weir does not serve, what was sent to it may still be on its
+    /// way by the bridge, and was not counted; `changing`: from the first of several such on. From one port
+    /// of weir's to another nobody is held: a guest can make addresses move as often as it likes.
     fn mirror_address(&mut self, address: &Address, changing: &mut Option<Changing>) {
         let location = match address.kind {
             _ if address.locked => return self.forget_address(address.key),
@@ -127,7 +128,7 @@ impl Forwarder {
         };
         let station = station(address.key);
         let before = self.gate.table.location(station);
-        if before.is_some_and(|before| before != location) {
+        if before == Some(Location::Elsewhere) && location != Location::Elsewhere {
             changing.get_or_insert_with(|| self.steering.gate().hold_all());
         }
         self.gate.table.learn(clock_monotonic_ns(), station, location);

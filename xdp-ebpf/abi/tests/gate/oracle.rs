@@ -112,8 +112,7 @@ fn wire() -> impl Strategy<Value = Vec<u8>> {
 fn case() -> impl Strategy<Value = Case> {
     let rare = || prop::bool::weighted(0.1);
     let flags = (any::<u32>(), any::<u32>()).prop_map(|(a, b)| {
-        let express = g::EXPRESS_FROM | g::EXPRESS_TO;
-        let more = g::FALLBACK_DROP | g::MAC_LOCK | g::IP_LOCK | g::RESERVED_OK | express;
+        let more = g::FALLBACK_DROP | g::MAC_LOCK | g::IP_LOCK | g::RESERVED_OK | g::EXPRESS_FROM;
         // Mostly understood, seldom locked.
         a & b & more & 0xffff | if a >> 16 & 7 != 0 { g::OFFLOAD } else { 0 }
     });
@@ -236,8 +235,7 @@ impl Case {
 
     /// Longer than the bridge forwards, where the gate looks at that.
     fn is_too_long(&self, to: u16) -> bool {
-        let open = self.flags[0] & g::EXPRESS_FROM != 0;
-        open && self.flags_of(to) & g::EXPRESS_TO != 0
+        self.flags[0] & g::EXPRESS_FROM != 0
             && self.gso.is_none()
             && self.way(to).is_some_and(|(_, _, most)| self.shot().len() > most as usize)
     }
@@ -263,8 +261,7 @@ impl Case {
 
     /// How it may be handed to the port by the gate itself.
     fn express(&self, to: u16) -> Option<Method> {
-        let open = self.flags[0] & g::EXPRESS_FROM != 0 && self.flags_of(to) & g::EXPRESS_TO != 0;
-        let open = open && !self.uncovers(to);
+        let open = self.flags[0] & g::EXPRESS_FROM != 0 && !self.uncovers(to);
         let (method, mac, _) = self.way(to).filter(|_| open && !self.is_too_long(to))?;
         Some(if mac[..] == self.wire[..6] { method } else { Method::Redirect })
     }

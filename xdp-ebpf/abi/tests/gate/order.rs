@@ -76,7 +76,6 @@ const OFFENCES: [Offence; 18] = [
         "express",
         |world, _| {
             set(world, IN, g::EXPRESS_FROM);
-            set(world, OUT, g::EXPRESS_TO);
             world.ways.insert(OUT, (Method::Peer, DST, 1514));
         },
         Counter::Express,
@@ -124,4 +123,25 @@ fn what_a_lock_stops_leaves_no_trace() {
         outcome(&world, &shot, Counter::Spoofed);
         assert!(world.asked.seen.borrow().is_empty() && world.asked.storms.get() == 0);
     }
+}
+
+/// The gate waits there for the last frames at a worker: in vain, where the next is the worker's too.
+#[test]
+fn a_closed_door_is_seen_before_what_is_under_way_is_asked_for() {
+    let mut world = world();
+    set(&mut world, IN, g::EXPRESS_FROM);
+    world.ways.insert(OUT, (Method::Peer, DST, 1514));
+    world.rated.insert(OUT, true);
+    outcome(&world, &udp(), Counter::Express);
+    assert!(world.asked.settled.get() == 1 && world.asked.closed.borrow().is_empty());
+    world.early = true;
+    outcome(&world, &udp(), Counter::Steered);
+    world.rated.insert(OUT, false);
+    outcome(&world, &udp(), Counter::Steered);
+    assert_eq!(world.asked.settled.get(), 0);
+    assert_eq!(*world.asked.closed.borrow(), [u32::from(OUT)]);
+    world.rated.insert(OUT, true);
+    (world.early, world.capped) = (false, [(IN, false)].into());
+    outcome(&world, &udp(), Counter::Steered);
+    assert_eq!(world.asked.settled.get(), 0);
 }

@@ -6,7 +6,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use weir_abi::gate::{PER_BYTE_BITS, SOURCE_DOORS, UNTAGGED};
+use weir_abi::door::{PER_BYTE_BITS, SOURCE_DOORS};
+use weir_abi::gate::UNTAGGED;
 use weir_abi::table::{self, Entry, Place, Seed};
 use weir_abi::{Bytes, Decision, Frame, GatePort, MAX_WORKERS, Method, Storm, Tables, Tag, decide};
 
@@ -53,6 +54,8 @@ pub(crate) struct World {
     pub(crate) rated: BTreeMap<u16, bool>,
     /// Likewise of sources with a rate of their own.
     pub(crate) capped: BTreeMap<u16, bool>,
+    /// What goes through a door would be too early.
+    pub(crate) early: bool,
     /// What was asked for.
     pub(crate) asked: Asked,
 }
@@ -61,6 +64,7 @@ pub(crate) struct World {
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) storms: Cell<u32>,
+    pub(crate) settled: Cell<u32>,
     pub(crate) seen: RefCell<Vec<Place>>,
     /// Slot, queue, places.
     pub(crate) room: RefCell<Vec<(u16, u16, u32)>>,
@@ -95,9 +99,16 @@ impl World {
         self.addresses.iter().map(entry).collect()
     }
 
+    /// Whether a link's or a source's door is open.
+    fn door(&self, door: u32) -> bool {
+        let of = if door < SOURCE_DOORS { &self.rated } else { &self.capped };
+        of.get(&((door % SOURCE_DOORS) as u16)).copied().unwrap_or(false)
+    }
+
     /// Decides on a frame that entered at `slot`.
     pub(crate) fn decide(&self, slot: u16, frame: &Shot) -> Decision {
         self.asked.storms.set(0);
+        self.asked.settled.set(0);
         self.asked.seen.borrow_mut().clear();
         self.asked.room.borrow_mut().clear();
         self.asked.closed.borrow_mut().clear();
@@ -159,15 +170,19 @@ impl Tables for World {
         self.at_bridge
     }
     fn is_settled(&self, _slot: u16) -> bool {
+        self.asked.settled.set(self.asked.settled.get() + 1);
         !self.unsettled
     }
-    fn draw(&self, cell: u32, bytes: u32, per_byte: u64, ahead_ns: u64) -> bool {
-        assert!(bytes > 0 && per_byte > 0 && ahead_ns > 0, "drawn on where there is a rate");
-        let of = if cell < SOURCE_DOORS { &self.rated } else { &self.capped };
-        of.get(&((cell % SOURCE_DOORS) as u16)).copied().unwrap_or(false)
+    fn is_open(&self, door: u32) -> bool {
+        self.door(door)
     }
-    fn close(&self, cell: u32) {
-        self.asked.closed.borrow_mut().push(cell);
+    fn draw(&self, door: u32, bytes: u32, per_byte: u64, ahead_ns: u64) -> bool {
+        assert!(bytes > 0 && per_byte > 0 && ahead_ns > 0, "drawn on where there is a rate");
+        assert!(self.door(door), "asked of an open one only");
+        !self.early
+    }
+    fn close(&self, door: u32) {
+        self.asked.closed.borrow_mut().push(door);
     }
 }
 

@@ -113,10 +113,9 @@ impl Tables for Asked {
         self.find(place)
     }
     fn port(&self, slot: u16) -> Option<GatePort> {
+        let port = GatePort::new(slot.into(), gate_flags::OFFLOAD, 0, 0, Storm::default());
         let lane = slot == TARGET && self.told == Told::Express;
-        let flags = gate_flags::OFFLOAD | if lane { gate_flags::EXPRESS_TO } else { 0 };
-        let port = GatePort::new(slot.into(), flags, 0, 0, Storm::default());
-        Some(port.with_way(Method::Peer, address(slot), 1514))
+        Some(if lane { port.with_way(Method::Peer, address(slot), 1514) } else { port })
     }
     fn vlans(&self, _slot: u16, _word: usize) -> u64 {
         0
@@ -142,10 +141,13 @@ impl Tables for Asked {
     fn is_settled(&self, _slot: u16) -> bool {
         self.ask(Question::IsSettled)
     }
-    fn draw(&self, _cell: u32, _bytes: u32, _per_byte: u64, _ahead_ns: u64) -> bool {
+    fn is_open(&self, _door: u32) -> bool {
         true
     }
-    fn close(&self, _cell: u32) {}
+    fn draw(&self, _door: u32, _bytes: u32, _per_byte: u64, _ahead_ns: u64) -> bool {
+        true
+    }
+    fn close(&self, _door: u32) {}
 }
 
 /// A frame of a protocol that is nobody's.
