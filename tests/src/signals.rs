@@ -10,6 +10,13 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static WATCHED: Once = Once::new();
+static CAME: AtomicBool = AtomicBool::new(false);
+
+/// Whether a program that ends in its own order was told to: no wait is worth going on with, since
+/// what it waits for has been taken down.
+pub(crate) fn came() -> bool {
+    CAME.load(Ordering::SeqCst)
+}
 
 /// Cleans up and exits on the first signal; the first caller in a process decides.
 pub(crate) fn exit_on_signal() {
@@ -33,6 +40,7 @@ pub fn flag() -> Result<Arc<AtomicBool>> {
     WATCHED.call_once(|| {
         std::thread::spawn(move || {
             for signal in signals.forever() {
+                CAME.store(true, Ordering::SeqCst);
                 if set.swap(true, Ordering::SeqCst) {
                     crate::ns::remove_own();
                     std::process::exit(128 + signal);

@@ -1,17 +1,20 @@
 //! Waiting for a condition, with a deadline: no test sleeps and hopes.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
+
+use crate::signals;
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Waits until `condition` holds; the error names `what` was awaited.
+/// Waits until `condition` holds; the error names `what` was awaited. Ctrl-C ends the wait.
 pub fn wait_for(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool) -> Result<()> {
     let start = Instant::now();
     loop {
         if condition() {
             return Ok(());
         }
+        ensure!(!signals::came(), "interrupted while waiting for: {what}");
         if start.elapsed() > deadline {
             bail!("waited {} s in vain for: {what}", deadline.as_secs_f64());
         }

@@ -14,7 +14,7 @@ pub const INTERRUPTED: u8 = 130;
 /// How soon it is noticed: often enough for who waits, seldom enough for what is measured.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a cell whose namespaces are gone may take to find out.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(10);
 
 pub(super) const RESUME: &str = "the same command goes on from there";
 
