@@ -9,7 +9,7 @@
 pub enum IdlePolicy {
     /// Never sleeps: the lowest latency, one whole core.
     Spin,
-    /// Spins for a while after the last frame, then sleeps until the next.
+    /// Looks for the next frame for as long as that pays, then sleeps until it comes.
     Adaptive,
     /// Sleeps whenever there is nothing to do.
     Sleep,
@@ -26,12 +26,6 @@ pub enum Wait {
     Nap { for_ns: u64 },
 }
 
-/// How long `adaptive` spins after the last frame before it sleeps. A sleep and the wake-up that
-/// ends it cost some 5 us of latency and CPU (several times that where a core that sleeps has been
-/// given away, as in a virtual machine); spinning five times that long after each burst keeps a flow
-/// of 50 k frames/s out of the kernel and still leaves an idle host idle. Twice as long, beside floods
-/// that are shed, costs half as much again of a core.
-pub const SPIN_NS: u64 = 25_000;
 /// How long a nap lasts while devices are full: about the time a veth needs to empty half its ring.
 pub const NAP_NS: u64 = 50_000;
 /// Back-pressure is spun through for this long before the worker naps.
@@ -42,6 +36,8 @@ const PRESSURE_SPIN_NS: u64 = 20_000;
 pub struct Moment {
     /// Since the last frame moved.
     pub idle_for_ns: u64,
+    /// How long it pays to look for the next one (`gaps`).
+    pub look_ns: u64,
     /// A device holds frames that it does not take.
     pub tx_pending: bool,
     /// Until something that waits for its time may go.
@@ -56,7 +52,7 @@ const SHORT_NS: u64 = 5_000;
 /// Decides what to do after a turn without progress.
 #[inline]
 pub const fn wait(policy: IdlePolicy, moment: Moment) -> Wait {
-    let Moment { idle_for_ns, tx_pending, due_in_ns, chores_in_ns } = moment;
+    let Moment { idle_for_ns, look_ns, tx_pending, due_in_ns, chores_in_ns } = moment;
     let at_most_ns = match due_in_ns {
         Some(due) if due < chores_in_ns => due,
         _ => chores_in_ns,
@@ -70,7 +66,7 @@ pub const fn wait(policy: IdlePolicy, moment: Moment) -> Wait {
                 Wait::Nap { for_ns: NAP_NS }
             }
         }
-        IdlePolicy::Adaptive if idle_for_ns < SPIN_NS => Wait::Again,
+        IdlePolicy::Adaptive if idle_for_ns < look_ns => Wait::Again,
         _ if at_most_ns < SHORT_NS => Wait::Again,
         IdlePolicy::Adaptive | IdlePolicy::Sleep => Wait::Readable { at_most_ns },
     }
@@ -81,9 +77,16 @@ mod tests {
     use super::*;
 
     const LONG: u64 = 1_000_000;
+    const SPIN_NS: u64 = 25_000;
 
     fn idle_for(idle_for_ns: u64) -> Moment {
-        Moment { idle_for_ns, tx_pending: false, due_in_ns: None, chores_in_ns: LONG }
+        Moment {
+            idle_for_ns,
+            look_ns: SPIN_NS,
+            tx_pending: false,
+            due_in_ns: None,
+            chores_in_ns: LONG,
+        }
     }
 
     #[test]
@@ -95,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn adaptive_spins_first() {
+    fn adaptive_looks_first() {
         assert_eq!(wait(IdlePolicy::Adaptive, idle_for(0)), Wait::Again);
         let asleep = Wait::Readable { at_most_ns: LONG };
         assert_eq!(wait(IdlePolicy::Adaptive, idle_for(SPIN_NS)), asleep);

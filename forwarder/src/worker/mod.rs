@@ -27,6 +27,7 @@ pub mod command;
 mod doorbell;
 mod doors;
 mod ended;
+mod gaps;
 mod gathering;
 pub mod handle;
 mod headers;

@@ -13,6 +13,7 @@ use super::chores::Leaving;
 use super::command::Command;
 use super::doors::Doors;
 use super::ended::Ended;
+use super::gaps::Gaps;
 use super::gathering::Gathering;
 use super::handle::WorkerSettings;
 use super::heartbeat::Heartbeat;
@@ -105,6 +106,9 @@ impl<P: Port> Worker<P> {
         let mut now_ns = clock_monotonic_ns();
         let mut chores_at_ns = now_ns;
         let mut busy_at_ns = now_ns;
+        let mut gaps = Gaps::new();
+        // Since the last frame.
+        let (mut looked, mut slept) = (false, false);
         while self.running {
             if now_ns >= chores_at_ns {
                 self.chores(now_ns);
@@ -122,11 +126,17 @@ impl<P: Port> Worker<P> {
             };
             self.regimes.charge(regime, now_ns);
             if progress {
+                if looked {
+                    gaps.came(before_ns.saturating_sub(busy_at_ns), slept);
+                    (looked, slept) = (false, false);
+                }
                 busy_at_ns = now_ns;
                 continue;
             }
+            looked = true;
             let moment = Moment {
                 idle_for_ns: before_ns.saturating_sub(busy_at_ns),
+                look_ns: gaps.look_ns(),
                 tx_pending: pending,
                 due_in_ns: self.due_ns.map(|due_ns| due_ns.saturating_sub(now_ns)),
                 chores_in_ns: self.chore_gap(),
@@ -140,6 +150,7 @@ impl<P: Port> Worker<P> {
                 }
                 Wait::Readable { at_most_ns } => {
                     self.sleep(at_most_ns);
+                    slept = true;
                     now_ns = clock_monotonic_ns();
                     self.regimes.charge(Regime::Asleep, now_ns);
                     // Whoever woke us may have left a command.
