@@ -3,7 +3,7 @@
 //!
 //! Invariant: nothing here judges by time; what takes effect in its own time is waited for.
 
-use crate::bed::{BRIDGE, Family};
+use crate::bed::{BRIDGE, Family, GUEST_IF};
 use crate::ledger;
 use crate::observer::Observer;
 use crate::traffic::ping;
@@ -142,4 +142,21 @@ impl Marked<'_> {
         }
         Ok(())
     }
+}
+
+/// A bridge inside the guest, and behind it a device that lets next to nothing through.
+pub fn hold(guest: &Guest) -> Result<()> {
+    let ns = &guest.ns;
+    for line in [
+        "link add hb type bridge mcast_snooping 0",
+        "link add h0 type veth peer name h1",
+        "link set hb addrgenmode none up",
+        "link set h0 addrgenmode none master hb up",
+        "link set h1 addrgenmode none up",
+    ] {
+        ns.ip(line)?;
+    }
+    ns.ip(&format!("address flush dev {GUEST_IF}"))?;
+    ns.ip(&format!("link set {GUEST_IF} master hb"))?;
+    ns.tc("qdisc add dev h0 root tbf rate 8kbit burst 1600 limit 500mb").map(drop)
 }

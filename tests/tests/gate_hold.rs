@@ -20,23 +20,6 @@ const SIZE: usize = 1400;
 const FREE: Duration = Duration::from_secs(2);
 const WINDOW: Duration = Duration::from_secs(6);
 
-/// A bridge inside the guest, and behind it a device that lets next to nothing through.
-fn hold(guest: &Guest) -> Result<()> {
-    let ns = &guest.ns;
-    for line in [
-        "link add hb type bridge mcast_snooping 0",
-        "link add h0 type veth peer name h1",
-        "link set hb addrgenmode none up",
-        "link set h0 addrgenmode none master hb up",
-        "link set h1 addrgenmode none up",
-    ] {
-        ns.ip(line)?;
-    }
-    ns.ip(&format!("address flush dev {GUEST_IF}"))?;
-    ns.ip(&format!("link set {GUEST_IF} master hb"))?;
-    ns.tc("qdisc add dev h0 root tbf rate 8kbit burst 1600 limit 500mb").map(drop)
-}
-
 /// Bytes that each source has got onto the link so far.
 fn on_the_link(stats: &Value, ports: &[String]) -> Vec<f64> {
     let of = |port: &String| {
@@ -78,7 +61,7 @@ fn a_guest_that_holds_frames_back_stops_nobody() -> Result<()> {
         wait_steered(&weir, guest, up)?;
     }
     weir.cli_ok(&bed, &format!("port set {UPLINK_PORT} --rate {RATE}"))?;
-    hold(holder)?;
+    gate::hold(holder)?;
     // Somebody behind the holder's bridge; from now on frames for it wait there.
     let behind = [0x02, 0xdd, 0, 0, 0, 1];
     let socket = RawSocket::open_on(&holder.ns, "h1")?;

@@ -1,0 +1,104 @@
+//! A link that changes between the lanes all the time: whatever lane a frame takes, none is lost and none
+//! overtakes another. With `WEIR_FLIPS` it goes on for so many changes.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use std::time::Duration;
+use system_tests::bed::{Family, GUEST_IF, mac_text};
+use system_tests::gate::{self, SOON, marked};
+use system_tests::traffic::raw::RawSocket;
+use system_tests::traffic::{Pace, Sink, Source, ping};
+use system_tests::wait::wait_ok;
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};
+
+const FLIPS: u64 = 100;
+/// More than the link takes at once, and less than it takes until the next.
+const BURST: u64 = 60;
+/// Every so many bursts the bridge forgets who is behind the uplink.
+const FORGET: u64 = 7;
+/// A burst and the link's way back to the gate.
+const LONG: Duration = Duration::from_secs(2);
+/// Behind the guest that holds frames.
+const BEHIND: [u8; 6] = [0x02, 0xdd, 0, 0, 0, 1];
+
+fn flips() -> u64 {
+    std::env::var("WEIR_FLIPS").ok().and_then(|text| text.parse().ok()).unwrap_or(FLIPS)
+}
+
+fn link(bed: &Bed, weir: &Weir) -> Result<Value> {
+    Ok(ledger::port(&weir.stats()?, &bed.uplink.port)["link"].clone())
+}
+
+fn wait_lane(bed: &Bed, weir: &Weir, lane: &str) -> Result<()> {
+    wait_ok(LONG, &format!("the link to be {lane}"), || {
+        let link = link(bed, weir)?;
+        ensure!(link["lane"] == lane, "{link}");
+        Ok(())
+    })
+}
+
+/// Every port's frames are spread over all CPUs, by flow.
+fn spread(bed: &Bed) -> Result<()> {
+    for port in bed.ports() {
+        let line = format!("echo 3 > /sys/class/net/{port}/queues/rx-0/rps_cpus");
+        ensure!(bed.host.cmd("sh").args(["-c", &line]).status()?.success(), "no RPS at {port}");
+    }
+    Ok(())
+}
+
+#[test]
+fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(4).bridge().build()?;
+    bed.learn_neighbours()?;
+    spread(&bed)?;
+    let weir = gate::start_with(&bed, &WeirSpec::bridge().lane("auto"))?;
+    weir.patch(&json!({ "ports": { bed.uplink.port.clone(): { "rate": "100Mbit" } } }))?;
+    let (steady, bursty, other) = (bed.guest(0)?, bed.guest(1)?, bed.guest(2)?);
+    let (holder, up) = (bed.guest(3)?, &bed.uplink);
+    gate::hold(holder)?;
+    RawSocket::open_on(&holder.ns, "h1")?.send(&marked(BEHIND, [0xff; 6], &[]))?;
+    let mac = mac_text(BEHIND);
+    let neighbour =
+        format!("neighbour replace 10.0.0.99 lladdr {mac} dev {GUEST_IF} nud permanent");
+    other.ns.ip(&neighbour)?;
+    let held = Source {
+        pace: Pace::Rate(50),
+        ..Source::to(("10.0.0.99".parse::<std::net::IpAddr>()?, 9).into())
+    };
+    let held = held.start(&other.ns)?;
+
+    let sink = Sink::start(&up.ns, up.socket(Family::V4, 4000))?;
+    let flow = |flow| Source { flow, pace: Pace::Rate(1_000), ..Source::to(sink.addr()) };
+    let steady_one = flow(0).start(&steady.ns)?;
+    let before = link(&bed, &weir)?["closings"].as_u64().context("no closings")?;
+    let wanted = flips();
+    let (mut rounds, mut sent) = (0, 0);
+    loop {
+        wait_lane(&bed, &weir, "express")?;
+        let closed = link(&bed, &weir)?["closings"].as_u64().unwrap_or(0) - before;
+        if 2 * closed >= wanted {
+            break;
+        }
+        let burst = Source { count: BURST, size: 1200, pace: Pace::FlatOut, ..flow(1 + rounds) };
+        sent += burst.send(&bursty.ns)?.frames;
+        rounds += 1;
+        if u64::from(rounds) % FORGET == 0 {
+            let forget = format!("fdb del {} dev {} master", up.mac_text(), up.port);
+            bed.host.bridge(&forget)?;
+            ping(&up.ns, steady.addr(Family::V4), 1)?;
+        }
+    }
+    let steady_sent = steady_one.stop()?;
+    sent += steady_sent.frames;
+    held.stop()?;
+    sink.wait_for(sent, SOON)?;
+    let got = sink.finish()?;
+    println!("{rounds} bursts, {sent} frames, {} late, {} twice", got.reordered, got.duplicates);
+    let stats = weir.stats()?;
+    ensure!((got.frames, got.duplicates, got.reordered) == (sent, 0, 0), "{got:?}\n{stats:#}");
+    // What the holder has is let go.
+    holder.ns.tc("qdisc del dev h0 root")?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
