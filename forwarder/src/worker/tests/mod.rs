@@ -3,6 +3,7 @@
 
 mod alone;
 mod commands;
+mod contended;
 mod isolation;
 mod losses;
 mod measured;
