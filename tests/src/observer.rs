@@ -1,4 +1,4 @@
-//! An XDP program at a guest's end that counts frames by their bytes, tags included, as they come;
+//! A program at a guest's end (XDP or tcx) that counts frames by their bytes, tags included, as they come;
 //! or by who sent them or which way they took, with the time each took.
 
 use crate::bed::GUEST_IF;
@@ -60,7 +60,8 @@ pub struct Watch {
 impl Watch {
     /// Frames from senders that `keep` leaves out are counted and dropped there: whoever receives
     /// them does not have to run. Natively it is cheapest, and turns segmentation off towards the
-    /// guest; on finished skbs (`At::Skb`) it does not.
+    /// guest; on finished skbs (`At::Skb`) it does not. What `bpf_redirect_peer` brings passes neither
+    /// of the two: it is counted at tcx (`At::Tcx`).
     pub fn start(guest: &Guest, timed: Option<&Guest>, keep: Keep, at: At) -> Result<Self> {
         Self::start_on(&guest.ns, GUEST_IF, timed, keep, at)
     }
@@ -89,7 +90,7 @@ impl Watch {
         let mtu = ns.link(interface)?["mtu"].as_u64().context("no MTU")?;
         // The loopback's is larger than any frame.
         let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
-        let program = Program::tally(&tally, by, timed, keep, mtu)?;
+        let program = Program::tally(&tally, by, timed, keep, mtu, at)?;
         let attached = attach(ns, interface, &program, at)?;
         Ok(Self { tally, _attached: attached })
     }

@@ -29,7 +29,7 @@ fn frames_and_bytes_are_counted_by_sender() -> Result<()> {
     root_or_skip!();
     let bed = bed()?;
     let (one, two, up) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink);
-    for at in [At::Native, At::Skb] {
+    for at in [At::Native, At::Skb, At::Tcx] {
         let watch = Watch::start(up, Some(one), Keep::Only(one.number), at)?;
         let sink = Sink::start(&up.ns, up.socket(Family::V4, 0))?;
         let source = Source { pace: Pace::Rate(5000), ..Source::to(sink.addr()) };
@@ -72,7 +72,7 @@ fn frames_are_counted_by_what_they_are_for() -> Result<()> {
         let neighbour = format!("lladdr {} dev {GUEST_IF} nud permanent", up.mac_text());
         one.ns.ip(&format!("neighbour replace {other} {neighbour}"))?;
     }
-    for at in [At::Native, At::Skb] {
+    for at in [At::Native, At::Skb, At::Tcx] {
         for (family, other) in FAMILIES.into_iter().zip(others) {
             let by = By::DestinationAddress;
             let watch = Watch::start_by(by, &up.ns, GUEST_IF, None, Keep::Only(77), at)?;
@@ -105,15 +105,15 @@ fn merged_segments_count_with_the_headers_they_had() -> Result<()> {
     let bed = bed()?;
     let (one, up) = (bed.guest(0)?, &bed.uplink);
     ns::output(bed.host.cmd("tc").args(["qdisc", "add", "dev", UPLINK_PORT, "root", "pfifo"]))?;
-    let watch = Watch::start(up, None, Keep::All, At::Skb)?;
-    for family in FAMILIES {
+    for (at, family) in [At::Skb, At::Tcx].into_iter().flat_map(|at| FAMILIES.map(|it| (at, it))) {
+        let watch = Watch::start(up, None, Keep::All, at)?;
         let (before, already) = (through_queue(&bed)?, watch.from(one)?);
         let result = tcp(one, up, family, 2, Duration::from_secs(1), &[])?;
         let (queue, counted) = (through_queue(&bed)? - before, watch.from(one)?);
         let frames = counted.frames - already.frames;
         ensure!(frames < result.bytes / 5000, "nothing was merged: {counted:?} {result:?}");
         let off = (counted.bytes - already.bytes).abs_diff(queue) as f64 / queue as f64;
-        ensure!(off < 0.002, "{family:?}: {counted:?} since {already:?} for {queue} bytes");
+        ensure!(off < 0.002, "{at:?} {family:?}: {counted:?} since {already:?} for {queue} bytes");
         // Nearly all are full ones.
         let segments = (counted.segments - already.segments) as f64;
         let per_segment = queue as f64 / segments;

@@ -28,9 +28,24 @@ pub struct Verdict {
     /// Which cells the number is of: "weir, 40 Mb/s"; where there is none, what is missing.
     pub at: String,
     pub report_only: bool,
+    /// What nothing can exceed on this machine, where that is below `least`: nothing is judged then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<f64>,
 }
 
 impl Verdict {
+    /// Whether it says if the experiment holds.
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        !self.report_only && self.ceiling.is_none()
+    }
+
+    /// Whether it says that the experiment does not hold.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.is_judged() && !self.holds
+    }
+
     /// `holds`, or what was found in place of what had to be. Wrapped to 100 columns.
     #[must_use]
     pub fn line(&self) -> String {
@@ -48,19 +63,31 @@ pub fn judge(
     let (least, most) = check.bounds(quick);
     let bounds = Bounds { least, most };
     let found = numbers::all(check, experiment, measured, quick);
+    let ceiling = found.as_ref().ok().and_then(|all| ceiling(all, check.squeeze, bounds));
     let (number, at) = match found.and_then(|all| squeeze(&all, check.squeeze, bounds)) {
         Ok(found) => (Some(found.number), found.at.join(", ")),
         Err(why) => (None, why),
     };
+    let holds = number.is_some_and(|number| bounds.room(number) >= 0.0);
     Verdict {
         what: check.what.clone(),
-        holds: number.is_some_and(|number| bounds.room(number) >= 0.0),
+        holds,
         number,
         least,
         most,
         at,
         report_only: check.report_only,
+        // What holds is judged, whatever noise says of the ceiling.
+        ceiling: ceiling.filter(|_| !holds),
     }
+}
+
+/// The number that would be judged if everything reached its ceiling, where that is below `least`.
+fn ceiling(all: &[Found], how: Squeeze, bounds: Bounds) -> Option<f64> {
+    let lifted = |found: &Found| Some(Found { number: found.ceiling?, ..found.clone() });
+    let all: Vec<Found> = all.iter().map(lifted).collect::<Option<_>>()?;
+    let most = squeeze(&all, how, bounds).ok()?.number;
+    bounds.least.filter(|least| most < *least).map(|_| most)
 }
 
 /// All of an experiment. A quick run does not judge a check of which it measures nothing.
@@ -93,7 +120,8 @@ fn squeeze(all: &[Found], how: Squeeze, bounds: Bounds) -> Result<Found, String>
         all.iter().min_by(ranks).cloned()
     };
     let numbers: Vec<f64> = all.iter().map(|found| found.number).collect();
-    let together = |number: Option<f64>| number.map(|number| Found { number, at: common(all) });
+    let together =
+        |number: Option<f64>| number.map(|number| Found { number, ceiling: None, at: common(all) });
     let found = match how {
         Squeeze::Each => lowest(&|number| bounds.room(number)),
         Squeeze::Least => lowest(&|number| number),

@@ -78,3 +78,62 @@ fn a_probe_beside_a_flood_is_timed_by_its_own_name() -> Result<()> {
     ensure!(value(&outcome, "run.polite.loss")? < 1.0, "{outcome:#?}");
     Ok(())
 }
+
+/// What `peers` do with the same flood, counted where all ways into a guest lead.
+#[test]
+fn floods_and_timed_datagrams_are_counted_at_tcx_over_every_peer() -> Result<()> {
+    root_or_skip!();
+    for kind in ["weir", "bridge", "redirect", "direct", "sender"] {
+        let flood = "{ kind = 'flood', from = 'vm1', to = 'uplink', frame = 64, pps = 5000 }";
+        let outcome = outcome(kind, &format!("vms = 1\ncount = 'tcx'\ntraffic = [{flood}]"))?;
+        positive(&outcome, &["vm1.kpps", "vm1.mbit", "cpu.busy_us_per_packet"])?;
+        let (came, sent) =
+            (value(&outcome, "run.vm1.kpps")?, value(&outcome, "run.vm1.offered_kpps")?);
+        ensure!((came - sent).abs() < sent * 0.2, "{kind}: {came} of {sent}");
+        let each = value(&outcome, "run.vm1.mbit")? * 1000.0 / 8.0 / came;
+        ensure!((each - 64.0).abs() < 0.1, "{kind}: frames of {each} bytes");
+        let of_weir = ["cpu.process", "cpu.process_us_per_packet"];
+        ensure!(
+            of_weir.map(|name| value(&outcome, &format!("run.{name}")).is_ok())
+                == [kind == "weir"; 2]
+        );
+    }
+    for kind in ["weir", "bridge", "direct"] {
+        let timed =
+            "{ name = 'it', kind = 'timed', from = 'vm1', to = 'uplink', frame = 64, pps = 2000 }";
+        let outcome = outcome(kind, &format!("vms = 1\ncount = 'tcx'\ntraffic = [{timed}]"))?;
+        positive(&outcome, &["it.p50_us", "it.p99_us", "it.kpps", "it.offered_kpps"])?;
+        ensure!(
+            value(&outcome, "run.it.p50_us")? <= value(&outcome, "run.it.p99_us")?,
+            "{outcome:#?}"
+        );
+        ensure!(value(&outcome, "run.it.loss")? < 0.2, "{outcome:#?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn superframes_go_by_tcx_in_one_piece_and_without_offloads_there_are_none() -> Result<()> {
+    root_or_skip!();
+    for offloads in [true, false] {
+        let tcp = "{ kind = 'tcp', from = 'vm1', to = 'vm2', connections = 2, mbit = 50 }";
+        let scene = format!("vms = 2\ncount = 'tcx'\noffloads = {offloads}\ntraffic = [{tcp}]");
+        let outcome = outcome("weir", &scene)?;
+        positive(&outcome, &["vm1.goodput_mbit", "vm1.mbit", "vm1.kpps"])?;
+        let each =
+            value(&outcome, "run.vm1.mbit")? / value(&outcome, "run.vm1.kpps")? / 8.0 * 1000.0;
+        ensure!((100.0..1515.0).contains(&each), "segments of {each} bytes");
+    }
+    Ok(())
+}
+
+#[test]
+fn one_byte_is_asked_and_answered() -> Result<()> {
+    root_or_skip!();
+    let ask = "{ kind = 'ask', from = 'vm1', to = 'uplink', size = 1 }";
+    for kind in ["weir", "bridge", "direct"] {
+        let outcome = outcome(kind, &format!("vms = 1\ncount = 'tcx'\ntraffic = [{ask}]"))?;
+        positive(&outcome, &["vm1.answers_per_s", "vm1.p99_us"])?;
+    }
+    Ok(())
+}

@@ -36,6 +36,9 @@ pub enum Hook {
     Skb,
     /// In the driver.
     Native,
+    /// At tcx ingress, which a frame that `bpf_redirect_peer` brings passes as well, merged segments in
+    /// one piece.
+    Tcx,
 }
 
 /// A loaded program.
@@ -416,6 +419,7 @@ impl Program {
         let flags = match hook {
             Hook::Skb => libbpf_sys::XDP_FLAGS_SKB_MODE,
             Hook::Native => libbpf_sys::XDP_FLAGS_DRV_MODE,
+            Hook::Tcx => return tagged::at_tcx(&self.fd, ifindex),
         };
         let options = libbpf_sys::bpf_link_create_opts {
             sz: size_of::<libbpf_sys::bpf_link_create_opts>() as _,

@@ -14,4 +14,4 @@ pub use bulk::{Bulk, BulkSpec, Goodput};
 pub use ping::ping;
 pub use tcp::{TcpResult, tcp};
 pub use udp_sink::{Received, Sink};
-pub use udp_source::{Pace, Sent, Source};
+pub use udp_source::{Pace, Sending, Sent, Source};

@@ -78,7 +78,7 @@ fn row(experiment: &Experiment, text: &str, kept: Option<Results>) -> Result<Row
 
 impl Kept {
     fn of(results: Results, text: &str) -> Self {
-        let judged = || results.verdicts.iter().filter(|verdict| !verdict.report_only);
+        let judged = || results.verdicts.iter().filter(|verdict| verdict.is_judged());
         let failing = judged().filter(|verdict| !verdict.holds);
         let empty = |cell: &&weir_lab::cell::Measured| cell.outcome.values.is_empty();
         Self {

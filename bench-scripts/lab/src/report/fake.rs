@@ -131,6 +131,7 @@ fn verdict(experiment: &Experiment, check: &crate::spec::Check) -> Verdict {
         most: check.most,
         at: format!("{}, made up", check.value.peer),
         report_only: check.report_only,
+        ceiling: None,
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) enum Standing {
 impl Standing {
     pub(super) fn of(results: Option<&Results>) -> Self {
         let Some(results) = results else { return Self::NotRun };
-        let mut judged = results.verdicts.iter().filter(|verdict| !verdict.report_only).peekable();
+        let mut judged = results.verdicts.iter().filter(|verdict| verdict.is_judged()).peekable();
         if judged.peek().is_none() {
             Self::Unjudged
         } else if judged.all(|verdict| verdict.holds) {
@@ -60,14 +60,14 @@ impl Standing {
 /// What is judged, what fails first; then what is only reported.
 pub(super) fn in_order(results: &Results) -> Vec<&Verdict> {
     let mut verdicts: Vec<_> = results.verdicts.iter().collect();
-    verdicts.sort_by_key(|verdict| (verdict.report_only, verdict.holds));
+    verdicts.sort_by_key(|verdict| (!verdict.is_judged(), verdict.holds));
     verdicts
 }
 
 /// The verdict that decides: the first that fails, or of those that hold the one nearest to its
 /// bound.
 pub(super) fn deciding(results: &Results) -> Option<&Verdict> {
-    let judged = || results.verdicts.iter().filter(|verdict| !verdict.report_only);
+    let judged = || results.verdicts.iter().filter(|verdict| verdict.is_judged());
     judged()
         .find(|verdict| !verdict.holds)
         .or_else(|| judged().min_by(|a, b| margin(a).total_cmp(&margin(b))))
@@ -95,7 +95,10 @@ pub(super) fn told(verdict: &Verdict) -> String {
     let bounds = digits::bounds(verdict.least, verdict.most);
     let asked =
         if bounds.is_empty() || verdict.report_only { bounds } else { format!("must be {bounds}") };
-    let details = [asked, verdict.at.clone()].into_iter().filter(|word| !word.is_empty());
+    let ceiling = verdict.ceiling.map(|most| format!("nothing here could exceed {most:.2}"));
+    let details = [asked, ceiling.unwrap_or_default(), verdict.at.clone()]
+        .into_iter()
+        .filter(|word| !word.is_empty());
     let details = details.collect::<Vec<_>>().join("; ");
     let number = number(verdict).unwrap_or_else(|| "not measured".to_owned());
     if details.is_empty() { number } else { format!("{number} ({details})") }

@@ -87,7 +87,7 @@ impl Looks {
                 PeerKind::Linux => 3,
                 PeerKind::Redirect => 4,
                 PeerKind::Weir => 5,
-                PeerKind::Direct => 6,
+                PeerKind::Direct | PeerKind::Sender => 6,
             };
             let tone = match free.iter().position(|tone| *tone == wanted) {
                 Some(place) => free.remove(place),

@@ -11,7 +11,12 @@ pub(super) fn paper(letter: &str) -> Option<&'static Paper> {
     PAPERS.iter().find(|(name, _)| *name == letter).map(|(_, paper)| paper)
 }
 
-const PAPERS: [(&str, Paper); 5] = [
+/// Whether an experiment is a paper's; weir's comparisons with its peers are not.
+pub(super) fn is_paper(letter: &str) -> bool {
+    letter != "W"
+}
+
+const PAPERS: [(&str, Paper); 6] = [
     (
         "A",
         Paper {
@@ -56,6 +61,14 @@ const PAPERS: [(&str, Paper); 5] = [
             citation: "Fabienne Anhalt and Pascale Vicat-Blanc Primet (INRIA, ENS Lyon), “Analysis \
                        and Experimental Evaluation of Network Data-Plane Virtualization Mechanisms”: \
                        one to eight virtual hosts or routers, how much they carry and how fairly.",
+        },
+    ),
+    (
+        "W",
+        Paper {
+            about: "weir against its peers",
+            citation: "No paper's: what weir costs and how fast it is beside a Linux bridge, a bridge \
+                       with HTB, and XDP redirect.",
         },
     ),
 ];

@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::html::{count, escape, marked, sentence};
 use super::judged::{self, Standing};
 use super::look::Looks;
-use super::{digits, figure};
+use super::{digits, figure, papers};
 use crate::run::Results;
 use crate::spec::Experiment;
 
@@ -19,9 +19,10 @@ pub(super) fn section(experiment: &Experiment, results: Option<&Results>) -> Res
         "<section id=\"{id}\" class=\"experiment\" aria-labelledby=\"{id}-title\">\n<h3 id=\"{id}-title\"><a href=\"#{id}\">{id}</a> {}</h3>\n",
         escape(&experiment.title)
     );
+    let whose = if papers::is_paper(&experiment.paper) { "The paper" } else { "The aim" };
     let _ = writeln!(
         out,
-        "<p class=\"claim\"><b>The paper:</b> {}</p>",
+        "<p class=\"claim\"><b>{whose}:</b> {}</p>",
         escape(&sentence(&experiment.claim))
     );
     match results {
@@ -78,6 +79,9 @@ fn verdicts(experiment: &Experiment, results: &Results) -> String {
     for verdict in ordered {
         let (class, word) = match (verdict.report_only, verdict.holds) {
             (false, true) => ("holds", "✓ holds".to_owned()),
+            (false, false) if !verdict.is_judged() => {
+                ("open", "– cannot be judged here".to_owned())
+            }
             (false, false) => ("fails", "✗ does not hold".to_owned()),
             (true, seen) => {
                 let seen = if seen { "yes" } else { "no" };

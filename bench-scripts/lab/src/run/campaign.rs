@@ -157,8 +157,8 @@ impl Campaign<'_> {
     /// Plans two repetitions more where a quick run is in doubt; false where it is not, or where
     /// they have been made.
     fn repeat(&mut self, todo: &mut Todo<'_>, finished: &Finished) -> Result<bool> {
-        let doubtful = |verdict: &Verdict| !verdict.holds && verdict.number.is_some();
-        let judged = finished.verdicts.iter().filter(|verdict| !verdict.report_only);
+        let doubtful = |verdict: &Verdict| verdict.fails() && verdict.number.is_some();
+        let judged = finished.verdicts.iter().filter(|verdict| verdict.is_judged());
         let effort = &mut todo.experiment.quick;
         if !self.orders.quick
             || effort.repetitions >= QUICK_MOST
@@ -349,9 +349,7 @@ fn judge_some(
                 .any(|(cell, slot)| cell.place.peer == peer && slot.measured.is_none())
     };
     let mut some = experiment.clone();
-    some.check.retain(|check| {
-        !lacks(&check.value.peer) && !check.over.as_ref().is_some_and(|over| lacks(&over.peer))
-    });
+    some.check.retain(|check| !check.picks().any(|(_, pick)| lacks(&pick.peer)));
     judge_all(&some, measured, quick)
 }
 

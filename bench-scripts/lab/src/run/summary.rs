@@ -55,11 +55,18 @@ impl Ended {
     fn counted(&self, failures: usize) -> String {
         let judged: usize = self.finished.iter().map(|done| done.judged().count()).sum();
         let wrong: usize = self.finished.iter().map(|done| done.wrong().count()).sum();
+        let all = self.finished.iter().flat_map(|done| &done.verdicts);
+        let unjudged =
+            all.filter(|verdict| verdict.ceiling.is_some() && !verdict.report_only).count();
         let number = self.finished.len();
         format!(
-            "\n{number} {}, {} of {judged} checks hold, {} not measured, in {}",
+            "\n{number} {}, {} of {judged} checks hold{}, {} not measured, in {}",
             if number == 1 { "experiment" } else { "experiments" },
             judged - wrong,
+            match unjudged {
+                0 => String::new(),
+                more => format!(" and {more} cannot be judged here"),
+            },
             match failures {
                 0 => "no cell".to_owned(),
                 1 => "1 cell".to_owned(),
@@ -77,7 +84,7 @@ impl Finished {
     }
 
     fn judged(&self) -> impl Iterator<Item = &Verdict> {
-        self.verdicts.iter().filter(|verdict| !verdict.report_only)
+        self.verdicts.iter().filter(|verdict| verdict.is_judged())
     }
 
     fn wrong(&self) -> impl Iterator<Item = &Verdict> {

@@ -9,7 +9,7 @@ use anyhow::Result;
 use system_tests::Ns;
 use system_tests::observer::{At, Keep};
 
-use crate::spec::{Kind, Scene, Topology, Traffic};
+use crate::spec::{CountAt, Kind, Scene, Topology, Traffic};
 use crate::stage::{Spot, Stage};
 
 /// A namespace's interface, by their names.
@@ -36,6 +36,8 @@ pub(crate) struct Counting {
     pub(crate) place: Place,
     pub(crate) keep: Keep,
     pub(crate) at: At,
+    /// Whose stamped datagrams are timed there.
+    pub(crate) timed: Option<u8>,
 }
 
 /// What is counted at a place under one number.
@@ -163,7 +165,7 @@ fn over_link(scene: &Scene, traffic: &Traffic) -> bool {
 fn is_received(traffic: &Traffic) -> (bool, bool) {
     use crate::spec::Probing;
     match traffic.kind {
-        Kind::Flood | Kind::Live => (false, false),
+        Kind::Flood | Kind::Live | Kind::Timed => (false, false),
         Kind::Probe => (true, traffic.probing == Probing::RoundTrip),
         Kind::Tcp | Kind::Ask | Kind::Records => (true, true),
     }
@@ -209,7 +211,13 @@ fn count(scene: &Scene, ways: &[Way]) -> (Vec<Counting>, Vec<Source>) {
             [Some(number)] => (Keep::Only(*number), At::Skb),
             _ => (Keep::All, At::Skb),
         };
-        Counting { place: place.clone(), keep, at }
+        let at = if scene.count == CountAt::Tcx { At::Tcx } else { at };
+        let is_timed = |way: &&Way| {
+            let traffic = scene.traffic.get(way.traffic);
+            way.to == *place && traffic.is_some_and(|traffic| traffic.kind == Kind::Timed)
+        };
+        let timed = ways.iter().find(is_timed).map(|way| way.number);
+        Counting { place: place.clone(), keep, at, timed }
     });
     (countings.collect(), sources)
 }
@@ -256,6 +264,19 @@ mod tests {
         assert_eq!((countings[0].keep, countings[0].at), (Keep::None, At::Native));
         let owners: Vec<_> = sources.iter().map(Source::owner).collect();
         assert_eq!(owners, [Some("vm1"), Some("vm2")]);
+    }
+
+    #[test]
+    fn files_choose_where_it_is_counted_and_one_flow_is_timed() {
+        let mut scene = scene(
+            "vms",
+            "{ kind = 'flood', from = 'vm1', to = 'uplink' }, { kind = 'timed', from = 'vm2', to = 'uplink' }",
+        );
+        scene.count = CountAt::Tcx;
+        let ways = [way(0, "v1", "up", 1, "vm1"), way(1, "v2", "up", 2, "vm2")];
+        let (countings, _) = count(&scene, &ways);
+        let counting = &countings[0];
+        assert_eq!((counting.keep, counting.at, counting.timed), (Keep::None, At::Tcx, Some(2)));
     }
 
     #[test]

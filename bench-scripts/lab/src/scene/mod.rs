@@ -22,8 +22,9 @@
 //! | `off_owed` | all | the worst of the VMs' \|received / owed - 1\| |
 //! | `link` | all | received over the link's rate |
 //! | `mean_us`, `sd_us`, `p50_us`, `p99_us`, `p999_us`, `jitter_us`, `jitter_sd_us`, `answers_per_s` | probes, asks, records | delay, round trip or response time; RFC 3550 jitter |
-//! | `total`, `beyond`, `worker`, `senders` | cpu | cores busy: all; all but the senders' own; the worker's; the senders' |
+//! | `total`, `beyond`, `worker`, `senders`, `process` | cpu | cores busy: all; all but the senders' own; the worker's; the senders'; weir's process |
 //! | `us_per_packet` | cpu | `beyond` for each packet that was received; like it, absent beside a load |
+//! | `busy_us_per_packet`, `process_us_per_packet` | cpu | `total` and `process` for each packet that was received; the first, less that of a peer of kind `sender`, is what forwarding costs however the kernel divides a sender's time |
 //! | `released_full`, `released_timeout`, `released_playout`, `released_idle`, … | weir | containers by why they were released, as parts of 1 |
 //! | `syscalls`, `switches`, `wakeups`, `cycles`, `instructions`, `cache_misses`, `dtlb_misses`, `itlb_misses` | events | of the forwarding process (the machine, where it is the kernel) for each packet received; what the machine does not count is absent, and a note says so |
 //!
@@ -51,6 +52,7 @@ use self::timeline::{Due, Edge, Timeline};
 use crate::cell::{Cell, Outcome};
 use crate::spec::{Kind, Peer, Scene};
 use crate::stage::Stage;
+use system_tests::Weir;
 
 /// From when everything else is ready to the scene's beginning, for its senders to get ready: with
 /// threads, and with programs for each way.
@@ -80,7 +82,7 @@ impl Meters<'_> {
         mark();
         Ok(Reading {
             rates,
-            cpu: cpu::Reading::now()?,
+            cpu: cpu::Reading::now(self.stage.weir().map(Weir::pid))?,
             events: self.events.read()?,
             releases: releases::read(self.stage)?,
         })
@@ -101,7 +103,7 @@ fn perform(stage: &Stage) -> Result<Outcome> {
     let mut running: Vec<Box<dyn Running + '_>> = Vec::new();
     for traffic in &scene.traffic {
         let what = || format!("{:?} from {} to {}", traffic.kind, traffic.from, traffic.to);
-        running.push(senders::start(traffic, stage, &timeline).with_context(what)?);
+        running.push(senders::start(traffic, stage, &timeline, &meters.rates).with_context(what)?);
     }
     let late = Instant::now().saturating_duration_since(timeline.origin);
     if late > Duration::ZERO {
@@ -150,7 +152,8 @@ fn perform(stage: &Stage) -> Result<Outcome> {
 fn lead(scene: &Scene, cast: &Cast<'_>) -> Duration {
     let by_program = |way: &&cast::Way| {
         let traffic = scene.traffic.get(way.traffic);
-        traffic.is_some_and(|traffic| !matches!(traffic.kind, Kind::Flood | Kind::Live))
+        traffic
+            .is_some_and(|traffic| !matches!(traffic.kind, Kind::Flood | Kind::Live | Kind::Timed))
     };
     let programs = cast.ways.iter().filter(by_program).count();
     LEAD + LEAD_FOR_PROGRAMS * u32::try_from(programs).unwrap_or(u32::MAX)

@@ -18,7 +18,8 @@ pub struct Experiment {
     pub paper: String,
     /// What the paper claims, in one sentence.
     pub claim: String,
-    /// What the paper's set-up was.
+    /// What the paper's set-up was; of W, which is no paper, there is none.
+    #[serde(default)]
     pub their_setup: String,
     /// What differs in ours, and how rates are scaled.
     pub our_setup: String,
@@ -98,6 +99,9 @@ pub enum PeerKind {
     Redirect,
     /// The VM's veth ends in the uplink host: nothing in between.
     Direct,
+    /// The same, and what arrives is dropped at first sight: what the sender alone costs. It has no link
+    /// and no receiver.
+    Sender,
 }
 
 /// The varied quantity: `$x`, the horizontal axis.

@@ -7,7 +7,7 @@ use super::cells::{alike, same_x};
 use crate::cell::Place;
 
 /// A claim about results: `value`, or `value / over`, lies between `least` and `most`. A quick run
-/// judges what it measures of it.
+/// judges what it measures of it. A machine on which nothing could reach `least` judges nothing.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Check {
@@ -16,6 +16,12 @@ pub struct Check {
     pub value: Pick,
     /// The value is divided by this: of the same variant and x where these are left out.
     pub over: Option<Pick>,
+    /// Taken from both before: what they have in common, of the same variant and x where these are
+    /// left out.
+    pub less: Option<Pick>,
+    /// What no forwarder can exceed on this machine, in the place of the value: where even this is below
+    /// `least`, nothing is judged.
+    pub ceiling: Option<Pick>,
     /// Of repetitions (ratios are taken within a repetition) the median is judged; then of all
     /// that `value` picks: each (the default), or one number made of them.
     #[serde(default)]
@@ -64,6 +70,17 @@ pub enum Squeeze {
 pub struct Pair {
     pub value: Place,
     pub over: Option<Place>,
+    pub less: Option<Place>,
+    pub ceiling: Option<Place>,
+}
+
+impl Pair {
+    /// The value and all that it takes besides itself, by their keys.
+    pub fn places(&self) -> impl Iterator<Item = (&'static str, &Place)> {
+        let others = [("over", &self.over), ("less", &self.less), ("ceiling", &self.ceiling)];
+        let others = others.into_iter().filter_map(|(key, place)| Some((key, place.as_ref()?)));
+        std::iter::once(("value", &self.value)).chain(others)
+    }
 }
 
 impl Pick {
@@ -91,16 +108,27 @@ impl Check {
     pub fn pairs(&self, experiment: &Experiment, quick: bool) -> (Vec<Pair>, Vec<Pair>) {
         let mut places = experiment.places(quick);
         places.retain(|place| place.repetition == 0);
+        let beside =
+            |pick: &Option<Pick>, place: &Place| pick.as_ref().map(|pick| pick.beside(place));
         let pair = |place: &Place| Pair {
             value: place.clone(),
-            over: self.over.as_ref().map(|over| over.beside(place)),
+            over: beside(&self.over, place),
+            less: beside(&self.less, place),
+            ceiling: beside(&self.ceiling, place),
         };
         let there = |over: &Place| places.iter().any(|place| alike(place, over));
         places
             .iter()
             .filter(|place| self.value.picks(place))
             .map(pair)
-            .partition(|pair| pair.over.as_ref().is_none_or(there))
+            .partition(|pair| pair.places().all(|(_, place)| there(place)))
+    }
+
+    /// Every quantity that it takes, with its key.
+    pub fn picks(&self) -> impl Iterator<Item = (&'static str, &Pick)> {
+        let others = [("over", &self.over), ("less", &self.less), ("ceiling", &self.ceiling)];
+        let others = others.into_iter().filter_map(|(key, pick)| Some((key, pick.as_ref()?)));
+        std::iter::once(("value", &self.value)).chain(others)
     }
 
     /// `least` and `most` of an effort.

@@ -29,5 +29,5 @@ pub use self::judge::{Check, Pair, Pick, Squeeze};
 pub use self::load::{load, load_all};
 pub use self::scale::{Capacity, Scale, Scaled};
 pub use self::scene::{
-    Family, Kind, Load, Probing, Scene, Seat, Step, Topology, Traffic, Vm, What, Window,
+    CountAt, Family, Kind, Load, Probing, Scene, Seat, Step, Topology, Traffic, Vm, What, Window,
 };

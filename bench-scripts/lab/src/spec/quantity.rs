@@ -40,7 +40,9 @@ const DELAYS: [&str; 10] = [
     "records_per_s",
     "kbytes_per_s",
 ];
-const CPU: [&str; 5] = ["total", "beyond", "worker", "senders", "us_per_packet"];
+const CPU: [&str; 6] =
+    ["total", "beyond", "worker", "senders", "us_per_packet", "busy_us_per_packet"];
+const CPU_OF_WEIR: [&str; 2] = ["process", "process_us_per_packet"];
 const WEIR: [&str; 5] =
     ["released_full", "released_timeout", "released_playout", "released_idle", "released_flush"];
 const EVENTS: [&str; 8] = [
@@ -167,6 +169,7 @@ fn measured(scene: &Scene, kind: PeerKind, window: &str) -> Names {
     add("events", &EVENTS);
     if kind == PeerKind::Weir {
         add("weir", &WEIR);
+        add("cpu", &CPU_OF_WEIR);
     }
     for traffic in &scene.traffic {
         if let Some(name) = &traffic.name {
@@ -180,7 +183,7 @@ fn measured(scene: &Scene, kind: PeerKind, window: &str) -> Names {
 }
 
 pub(super) fn tells_delays(traffic: &Traffic) -> bool {
-    matches!(traffic.kind, Kind::Probe | Kind::Ask | Kind::Records)
+    matches!(traffic.kind, Kind::Timed | Kind::Probe | Kind::Ask | Kind::Records)
 }
 
 /// Whether it is sent all through the window: what it finds out is of whole windows.

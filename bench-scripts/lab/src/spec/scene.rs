@@ -21,6 +21,13 @@ pub struct Scene {
     /// Interface MTU everywhere.
     #[serde(default = "mtu")]
     pub mtu: u32,
+    /// Where arriving frames are counted.
+    #[serde(default)]
+    pub count: CountAt,
+    /// Whether guests and the uplink host leave segmentation, merging and checksums to their devices,
+    /// as they do by default.
+    #[serde(default = "yes")]
+    pub offloads: bool,
     /// What single VMs are promised; the others have weight 1.
     #[serde(default)]
     pub vm: Vec<Vm>,
@@ -36,6 +43,18 @@ pub struct Scene {
     /// Seconds between the points of the series, and the "second" of `least`.
     #[serde(default = "one")]
     pub slice: f64,
+}
+
+/// Where at a receiver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CountAt {
+    /// In the driver where nobody has to get anything, else behind it: as cheap as can be, but it has a
+    /// forwarder go the longer way past it, and superframes copied.
+    #[default]
+    Xdp,
+    /// At tcx ingress, by which all ways into a guest lead, and superframes go as they are.
+    Tcx,
 }
 
 /// Who is connected to what.
@@ -114,6 +133,9 @@ pub enum Kind {
     Live,
     /// `weir probe`: numbered, timed datagrams, open loop.
     Probe,
+    /// Stamped datagrams at a rate by a sender that spins, timed by the program that counts them: up to
+    /// where they arrive, without anybody's waking up. The last 65,536 of a window count.
+    Timed,
     /// Bulk TCP by iperf3.
     Tcp,
     /// Request and response over one TCP connection, each asked when the last is answered;
@@ -179,6 +201,10 @@ pub struct Window {
     pub name: String,
     pub from: f64,
     pub to: f64,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn mtu() -> u32 {

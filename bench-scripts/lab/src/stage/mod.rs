@@ -18,7 +18,7 @@ mod seats;
 mod weir;
 
 use anyhow::{Context, Result};
-use system_tests::bed::{Layout, RIGHT_PORT, UPLINK_PORT};
+use system_tests::bed::{GUEST_IF, Layout, RIGHT_PORT, UPLINK_PORT};
 use system_tests::observer::By;
 use system_tests::peers::redirect;
 use system_tests::{Bed, BedSpec, Guest, Weir};
@@ -47,6 +47,9 @@ impl Stage {
     pub fn new(peer: &Peer, scene: &Scene) -> Result<Self> {
         fits(peer, scene)?;
         let bed = layout(peer.kind, scene).build().context("the bed")?;
+        if !scene.offloads {
+            without_offloads(&bed)?;
+        }
         let (mut weir, mut redirects) = (None, Vec::new());
         match peer.kind {
             PeerKind::Weir => weir = Some(Weir::start(&bed, &weir::spec(peer, scene)?)?),
@@ -120,6 +123,18 @@ impl Stage {
     }
 }
 
+/// Everybody makes their frames and checksums themselves.
+fn without_offloads(bed: &Bed) -> Result<()> {
+    for end in bed.everybody() {
+        let off = format!("-K {GUEST_IF} tx off tso off gso off gro off");
+        // With a direct veth the uplink host has no such interface; what it sends nobody looks at.
+        if end.ns.ifindex(GUEST_IF).is_ok() {
+            end.ns.ethtool(&off).with_context(|| format!("the offloads of {}", end.port))?;
+        }
+    }
+    Ok(())
+}
+
 fn link_port(topology: Topology) -> &'static str {
     match topology {
         Topology::Vms => UPLINK_PORT,
@@ -131,6 +146,8 @@ fn layout(kind: PeerKind, scene: &Scene) -> BedSpec {
     let spec = BedSpec::vms(scene.vms).mtu(scene.mtu);
     let spec = match (scene.topology, kind) {
         (Topology::Vms, PeerKind::Direct) => spec.direct(),
+        // No polling either: the frame is looked at where its sender's core leaves it.
+        (Topology::Vms, PeerKind::Sender) => spec.direct().guest_gro(false),
         (Topology::Vms, _) => spec,
         (Topology::Routers, PeerKind::Linux) => spec.layout(Layout::HostRouter),
         (Topology::Routers, _) => spec.layout(Layout::Routers),

@@ -11,6 +11,7 @@ const INDENT: usize = 9;
 pub(super) fn of(verdict: &Verdict) -> String {
     let word = match (verdict.holds, verdict.report_only) {
         (true, false) => "holds",
+        (false, false) if !verdict.is_judged() => "unjudged",
         (false, false) => "FAILS",
         (true, true) => "seen",
         (false, true) => "unseen",
@@ -18,7 +19,10 @@ pub(super) fn of(verdict: &Verdict) -> String {
     let Verdict { what, at, number, .. } = verdict;
     let number = number.map_or_else(|| "not measured,".to_owned(), |number| shown(number, verdict));
     let head = format!("{word:<INDENT$}{number} {}", bounds(verdict));
-    wrapped(&head, &format!("{what} ({at})"))
+    let why = verdict.ceiling.map(|ceiling| {
+        format!("; not judged here: on this machine nothing could exceed {ceiling:.2}")
+    });
+    wrapped(&head, &format!("{what} ({at}){}", why.unwrap_or_default()))
 }
 
 fn bounds(verdict: &Verdict) -> String {

@@ -15,6 +15,8 @@ use crate::stats::median;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Found {
     pub(super) number: f64,
+    /// In its place, what nothing can exceed.
+    pub(super) ceiling: Option<f64>,
     pub(super) at: Vec<String>,
 }
 
@@ -55,12 +57,22 @@ struct Case<'a> {
 impl Case<'_> {
     fn of_pair(&self, pair: &Pair) -> Result<Vec<Found>, String> {
         let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        let mut ceilings: BTreeMap<String, Vec<f64>> = BTreeMap::new();
         for repetition in 0..self.repetitions {
             for (name, value) in self.run(pair, repetition)? {
+                if let (Some(place), Some(pick)) = (&pair.ceiling, &self.check.ceiling) {
+                    let most = self.beside(place, &pick.quantity, &name, repetition)?;
+                    let most = self.judged(pair, &name, most, repetition)?;
+                    ceilings.entry(name.clone()).or_default().push(most);
+                }
                 values.entry(name).or_default().push(value);
             }
         }
-        values.into_iter().map(|(name, values)| self.number(pair, &name, &values)).collect()
+        let number = |(name, values): (String, Vec<f64>)| {
+            let ceiling = ceilings.get(&name).and_then(|all| median(all));
+            Ok(Found { ceiling, ..self.number(pair, &name, &values)? })
+        };
+        values.into_iter().map(number).collect()
     }
 
     fn number(&self, pair: &Pair, name: &str, values: &[f64]) -> Result<Found, String> {
@@ -70,7 +82,7 @@ impl Case<'_> {
         })?;
         let mut at = self.words(&pair.value);
         at.extend(Some(open_parts(&self.check.value.quantity, name)).filter(|it| !it.is_empty()));
-        Ok(Found { number, at })
+        Ok(Found { number, ceiling: None, at })
     }
 
     /// What one repetition comes to, by the name of the value.
@@ -84,19 +96,41 @@ impl Case<'_> {
         if found.is_empty() {
             return Err(self.lacks(&pair.value, repetition, &format!("no {pattern}")));
         }
-        let (Some(place), Some(over)) = (&pair.over, &self.check.over) else { return Ok(found) };
-        let below = self.outcome(place, repetition)?;
-        let divided = |(name, value): (String, f64)| {
-            let other = bind(&over.quantity, &name);
-            let divisor = below.values.get(&other).filter(|divisor| divisor.is_finite());
-            let divisor =
-                divisor.ok_or_else(|| self.lacks(place, repetition, &format!("no {other}")))?;
-            let number = ratio(value, *divisor).ok_or_else(|| {
-                self.lacks(place, repetition, &format!("nothing over {other}, which is 0"))
-            })?;
+        let judged = |(name, value): (String, f64)| {
+            let number = self.judged(pair, &name, value, repetition)?;
             Ok((name, number))
         };
-        found.into_iter().map(divided).collect()
+        found.into_iter().map(judged).collect()
+    }
+
+    /// A value less what it has in common with its divisor, over that divisor less the same.
+    fn judged(&self, pair: &Pair, name: &str, value: f64, repetition: u32) -> Result<f64, String> {
+        let less = match (&pair.less, &self.check.less) {
+            (Some(place), Some(pick)) => self.beside(place, &pick.quantity, name, repetition)?,
+            _ => 0.0,
+        };
+        let (Some(place), Some(over)) = (&pair.over, &self.check.over) else {
+            return Ok(value - less);
+        };
+        let divisor = self.beside(place, &over.quantity, name, repetition)?;
+        ratio(value - less, divisor - less).ok_or_else(|| {
+            let other = bind(&over.quantity, name);
+            self.lacks(place, repetition, &format!("nothing over {other}, which is 0"))
+        })
+    }
+
+    /// What belongs to the value of this name in another cell.
+    fn beside(
+        &self,
+        place: &Place,
+        quantity: &str,
+        name: &str,
+        repetition: u32,
+    ) -> Result<f64, String> {
+        let other = bind(quantity, name);
+        let values = &self.outcome(place, repetition)?.values;
+        let value = values.get(&other).copied().filter(|value| value.is_finite());
+        value.ok_or_else(|| self.lacks(place, repetition, &format!("no {other}")))
     }
 
     fn outcome(&self, place: &Place, repetition: u32) -> Result<&Outcome, String> {

@@ -131,6 +131,47 @@ fn a_star_means_the_same_on_both_sides() {
 }
 
 #[test]
+fn what_both_have_in_common_is_taken_from_both() {
+    let experiment = with(
+        r#"value = { quantity = "both.cpu.total", peer = "weir" }
+        over = { quantity = "both.cpu.total", peer = "bridge" }
+        less = { quantity = "alone.cpu.total", peer = "bridge" }
+        most = 0.5"#,
+    );
+    let measured = measure(&experiment, false, |place| {
+        let all = if place.peer == "weir" { 2.5 } else { 3.0 };
+        vec![("both.cpu.total", all), ("alone.cpu.total", 2.0)]
+    });
+    let verdict = first(&experiment, &measured, false);
+    assert_eq!((verdict.holds, verdict.number), (true, Some(0.5)));
+}
+
+#[test]
+fn a_machine_on_which_nothing_could_hold_judges_nothing() {
+    let experiment = with(
+        r#"value = { quantity = "both.vm1.kpps", peer = "weir" }
+        over = { quantity = "both.vm1.kpps", peer = "bridge" }
+        ceiling = { quantity = "alone.vm1.kpps", peer = "bridge" }
+        least = 1.35"#,
+    );
+    let judged = |weir: f64, alone: f64| {
+        let measured = measure(&experiment, false, |place| {
+            let all = if place.peer == "weir" { weir } else { 100.0 };
+            vec![("both.vm1.kpps", all), ("alone.vm1.kpps", alone)]
+        });
+        first(&experiment, &measured, false)
+    };
+    let verdict = judged(117.0, 131.0);
+    assert_eq!((verdict.holds, verdict.fails(), verdict.is_judged()), (false, false, false));
+    assert_eq!((verdict.number, verdict.ceiling), (Some(1.17), Some(1.31)));
+    assert!(verdict.line().starts_with("unjudged 1.17 at least 1.35"), "{}", verdict.line());
+    // It could hold, and does not; or it does.
+    assert!(judged(117.0, 140.0).fails());
+    let verdict = judged(136.0, 131.0);
+    assert_eq!((verdict.holds, verdict.ceiling), (true, None));
+}
+
+#[test]
 fn one_number_of_all() {
     for (squeeze, number, at) in [
         ("least", 2.0, "weir, 30 Mb/s, vm1"),
@@ -263,6 +304,7 @@ fn verdict(number: Option<f64>, least: Option<f64>, most: Option<f64>) -> Verdic
         most,
         at: "weir, 40 Mb/s".to_owned(),
         report_only: false,
+        ceiling: None,
     }
 }
 
@@ -310,7 +352,7 @@ proptest! {
 
     #[test]
     fn one_bad_number_is_enough(good in prop::collection::vec(0.98..1.02f64, 0..6), bad in 1.03..9.0f64) {
-        let found = |number: f64| Found { number, at: Vec::new() };
+        let found = |number: f64| Found { number, ceiling: None, at: Vec::new() };
         let mut all: Vec<Found> = good.into_iter().map(found).collect();
         all.push(found(bad));
         let bounds = Bounds { least: Some(0.98), most: Some(1.02) };

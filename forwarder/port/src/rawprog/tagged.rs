@@ -9,7 +9,7 @@ use super::{
 };
 use std::ffi::c_void;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Where `vlan_tci` stands in `struct __sk_buff`: the kernel has moved the tag there before tcx.
 const VLAN_TCI: i16 = 24;
@@ -62,16 +62,20 @@ impl Attached {
             insn(EXIT, 0, 0, 0, 0),
         ]);
         // The program keeps its map, and the link its program.
-        let program = load_as(libbpf_sys::BPF_PROG_TYPE_SCHED_CLS, &code, 0)?;
-        // SAFETY: no options are passed, nothing of ours is touched.
-        let link = owned(unsafe {
-            libbpf_sys::bpf_link_create(
-                program.as_raw_fd(),
-                ifindex as i32,
-                libbpf_sys::BPF_TCX_INGRESS,
-                std::ptr::null(),
-            )
-        })?;
-        Ok(Self { _link: link })
+        at_tcx(&load_as(libbpf_sys::BPF_PROG_TYPE_SCHED_CLS, &code, 0)?, ifindex)
     }
+}
+
+/// A program of that type at tcx ingress of an interface of the calling thread's namespace.
+pub(super) fn at_tcx(program: &OwnedFd, ifindex: u32) -> io::Result<Attached> {
+    // SAFETY: no options are passed, nothing of ours is touched.
+    let link = owned(unsafe {
+        libbpf_sys::bpf_link_create(
+            program.as_raw_fd(),
+            ifindex as i32,
+            libbpf_sys::BPF_TCX_INGRESS,
+            std::ptr::null(),
+        )
+    })?;
+    Ok(Attached { _link: link })
 }

@@ -6,9 +6,9 @@
 //! then, is not counted. A delay is taken where the program runs, so that it holds no waking up.
 
 use super::{
-    ADD_IMM, Action, CALL, EXIT, HELPER_LOOKUP, JEQ_IMM, JGT_REG, JNE_IMM, LOAD_DW, LOAD_W,
-    MOV_IMM, MOV_REG, Program, STORE_DW, STORE_W, create_map, insn, map_address, possible_cores,
-    read_elem,
+    ADD_IMM, Action, CALL, EXIT, HELPER_LOOKUP, Hook, JEQ_IMM, JGT_REG, JNE_IMM, LOAD_DW, LOAD_W,
+    MOV_IMM, MOV_REG, Program, STORE_DW, STORE_W, create_map, insn, load_as, map_address,
+    possible_cores, read_elem,
 };
 use std::io;
 use std::os::fd::OwnedFd;
@@ -136,6 +136,49 @@ impl Tally {
     }
 }
 
+/// What the kernel hands to a program: where the frame's addresses stand in it, how its length is
+/// found, and what the program answers.
+#[derive(Clone, Copy)]
+struct Context {
+    data: i16,
+    data_end: i16,
+    /// Leaves it in r8; the context is in r6.
+    length: [u64; 3],
+    pass: i32,
+    drop: i32,
+}
+
+impl Context {
+    fn of(hook: Hook) -> Self {
+        match hook {
+            // `struct xdp_md`
+            Hook::Skb | Hook::Native => Self {
+                data: 0,
+                data_end: 4,
+                length: [
+                    insn(MOV_REG, 1, 6, 0, 0),
+                    insn(CALL, 0, 0, 0, HELPER_BUFF_LEN),
+                    insn(MOV_REG, 8, 0, 0, 0),
+                ],
+                pass: Action::Pass as i32,
+                drop: Action::Drop as i32,
+            },
+            // `struct __sk_buff`, TCX_NEXT and TCX_DROP
+            Hook::Tcx => Self {
+                data: 76,
+                data_end: 80,
+                length: [
+                    insn(MOV_REG, 1, 6, 0, 0),
+                    insn(LOAD_W, 8, 6, 0, 0),
+                    insn(MOV_IMM, 0, 0, 0, 0),
+                ],
+                pass: -1,
+                drop: 2,
+            },
+        }
+    }
+}
+
 /// Code with jumps to its end that are filled in when the end is known.
 #[derive(Default)]
 struct Code {
@@ -166,23 +209,25 @@ impl Code {
 
 impl Program {
     /// Tallies every frame that is not for a group; of the source `timed` it also notes how long
-    /// stamped datagrams took. What is longer than a frame of this MTU counts as merged.
+    /// stamped datagrams took. What is longer than a frame of this MTU counts as merged. It is for
+    /// this hook only.
     pub fn tally(
         tally: &Tally,
         by: By,
         timed: Option<u8>,
         keep: Keep,
         mtu: u16,
+        hook: Hook,
     ) -> io::Result<Self> {
-        let mtu = i32::from(mtu);
+        let (mtu, context) = (i32::from(mtu), Context::of(hook));
         // r6: the context, r7: the source, r8: bytes on the wire, r9: the type, then the segments,
         // then the time.
         let mut code = Code::default();
         code.add([
             insn(MOV_REG, 6, 1, 0, 0),
             insn(MOV_IMM, 7, 0, 0, 0),
-            insn(LOAD_W, 2, 6, 0, 0),
-            insn(LOAD_W, 3, 6, 4, 0),
+            insn(LOAD_W, 2, 6, context.data, 0),
+            insn(LOAD_W, 3, 6, context.data_end, 0),
             insn(MOV_REG, 4, 2, 0, 0),
             insn(ADD_IMM, 4, 0, 0, 14),
         ]);
@@ -196,12 +241,9 @@ impl Program {
         if by == By::DestinationAddress {
             destination(&mut code);
         }
+        code.add([insn(LOAD_H, 9, 2, ETHERTYPE_AT, 0), insn(STORE_W, 10, 7, -4, 0)]);
+        code.add(context.length);
         code.add([
-            insn(LOAD_H, 9, 2, ETHERTYPE_AT, 0),
-            insn(STORE_W, 10, 7, -4, 0),
-            insn(MOV_REG, 1, 6, 0, 0),
-            insn(CALL, 0, 0, 0, HELPER_BUFF_LEN),
-            insn(MOV_REG, 8, 0, 0, 0),
             insn(MOV_IMM, 1, 0, 0, 0),
             insn(JLE_IMM, 8, 0, 12, mtu + ETHERNET),
             insn(MOV_REG, 1, 8, 0, 0),
@@ -232,10 +274,10 @@ impl Program {
             insn(STORE_DW, 0, 1, 16, 0),
         ]);
         if let Some(timed) = timed {
-            note_delay(&mut code, tally, timed);
+            note_delay(&mut code, tally, timed, context);
         }
         code.here();
-        let (yes, no) = (Action::Pass as i32, Action::Drop as i32);
+        let (yes, no) = (context.pass, context.drop);
         code.add(match keep {
             Keep::All => vec![insn(MOV_IMM, 0, 0, 0, yes)],
             Keep::None => vec![insn(MOV_IMM, 0, 0, 0, no)],
@@ -246,7 +288,13 @@ impl Program {
             ],
         });
         code.add([insn(EXIT, 0, 0, 0, 0)]);
-        Self::load_multi_buffer(&code.insns)
+        match hook {
+            Hook::Skb | Hook::Native => Self::load_multi_buffer(&code.insns),
+            Hook::Tcx => {
+                let fd = load_as(libbpf_sys::BPF_PROG_TYPE_SCHED_CLS, &code.insns, 0)?;
+                Ok(Self { fd })
+            }
+        }
     }
 }
 
@@ -270,13 +318,13 @@ fn destination(code: &mut Code) {
 }
 
 /// Leaves at the first sign that the frame is no stamped datagram of the timed source.
-fn note_delay(code: &mut Code, tally: &Tally, timed: u8) {
+fn note_delay(code: &mut Code, tally: &Tally, timed: u8, context: Context) {
     code.leave(JNE_IMM, 7, 0, i32::from(timed));
     code.add([
         insn(CALL, 0, 0, 0, HELPER_KTIME),
         insn(MOV_REG, 9, 0, 0, 0),
-        insn(LOAD_W, 2, 6, 0, 0),
-        insn(LOAD_W, 3, 6, 4, 0),
+        insn(LOAD_W, 2, 6, context.data, 0),
+        insn(LOAD_W, 3, 6, context.data_end, 0),
         insn(MOV_REG, 4, 2, 0, 0),
         insn(ADD_IMM, 4, 0, 0, i32::from(STAMP_AT + STAMP_LEN)),
     ]);

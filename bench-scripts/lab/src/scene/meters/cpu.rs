@@ -1,10 +1,10 @@
 //! Who took how much processor time. Invariant: a sender's own time is what it takes to hand its
 //! packets to its interface; what is forwarded in its soft interrupts is not its own.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use system_tests::cpu::Busy;
+use system_tests::cpu::{Busy, cpu_time};
 
 use crate::stage::{SENDERS, WORKER};
 
@@ -12,6 +12,8 @@ use crate::stage::{SENDERS, WORKER};
 pub(crate) struct Reading {
     at: Instant,
     busy: Busy,
+    /// Of weir's process.
+    process: Option<Duration>,
 }
 
 /// Seconds of processor time in a window.
@@ -20,14 +22,17 @@ pub(crate) struct Spent {
     pub(crate) seconds: f64,
     pub(crate) total: f64,
     pub(crate) worker: f64,
+    /// Of weir's process, where it is there.
+    pub(crate) process: Option<f64>,
     /// What programs had of the senders' core. Most kernels count a soft interrupt as time of the
     /// program that it interrupts: senders cannot have had more of their own than this.
     pub(crate) programs: f64,
 }
 
 impl Reading {
-    pub(crate) fn now() -> Result<Self> {
-        Ok(Self { at: Instant::now(), busy: Busy::now()? })
+    pub(crate) fn now(weir: Option<u32>) -> Result<Self> {
+        let process = weir.map(cpu_time).transpose()?;
+        Ok(Self { at: Instant::now(), busy: Busy::now()?, process })
     }
 }
 
@@ -38,6 +43,10 @@ pub(crate) fn spent(from: &Reading, to: &Reading) -> Spent {
         seconds: to.at.duration_since(from.at).as_secs_f64(),
         total: to.busy.since(&from.busy).as_secs_f64(),
         worker: to.busy.core_since(&from.busy, WORKER).as_secs_f64(),
+        process: to
+            .process
+            .zip(from.process)
+            .map(|(now, then)| now.saturating_sub(then).as_secs_f64()),
         programs: busy.saturating_sub(soft).as_secs_f64(),
     }
 }

@@ -12,6 +12,8 @@ use crate::stage::Stage;
 #[derive(Debug)]
 pub(crate) struct Rates {
     watches: Vec<Watch>,
+    /// Where something is timed.
+    timed: Option<usize>,
     /// Whose numbers are read where: as the cast's sources.
     sources: Vec<(usize, u8)>,
 }
@@ -30,12 +32,19 @@ impl Rates {
         let watch = |counting: &crate::scene::cast::Counting| {
             let (ns, interface) = (cast.ns(&counting.place), &counting.place.1);
             let ns = ns.with_context(|| format!("nobody knows {}", counting.place.0))?;
-            Watch::start_by(by, ns, interface, None, counting.keep, counting.at)
+            Watch::start_by(by, ns, interface, counting.timed, counting.keep, counting.at)
         };
         Ok(Self {
             watches: cast.countings.iter().map(watch).collect::<Result<_>>()?,
+            timed: cast.countings.iter().position(|counting| counting.timed.is_some()),
             sources: cast.sources.iter().map(|source| (source.counting, source.number)).collect(),
         })
+    }
+
+    /// How long the timed traffic's datagrams with these numbers took.
+    pub(crate) fn delays_ns(&self, numbers: std::ops::Range<u32>) -> Result<Vec<u64>> {
+        let watch = self.timed.and_then(|at| self.watches.get(at));
+        watch.context("nothing is timed here")?.delays_ns(numbers)
     }
 
     pub(crate) fn read(&self) -> Result<Tallied> {

@@ -24,6 +24,7 @@ use system_tests::wait::wait_ok;
 use system_tests::{Ns, cpu};
 
 use self::client::Heard;
+pub(super) use self::client::histogram;
 use self::server::Served;
 use super::flows::{Flow, Times, flows};
 use super::halt::Halt;
@@ -313,7 +314,7 @@ pub(super) fn quantities(
 }
 
 /// Of nothing there are none.
-fn delays(times: &Histogram<u64>) -> Vec<(&'static str, f64)> {
+pub(super) fn delays(times: &Histogram<u64>) -> Vec<(&'static str, f64)> {
     if times.is_empty() {
         return Vec::new();
     }

@@ -16,11 +16,13 @@ mod records;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod timed;
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 
+use super::meters::rates::Rates;
 use super::timeline::{Edge, Timeline};
 use crate::spec::{Kind, Traffic};
 use crate::stage::Stage;
@@ -71,10 +73,12 @@ pub(crate) fn start<'a>(
     traffic: &Traffic,
     stage: &'a Stage,
     timeline: &Timeline,
+    rates: &'a Rates,
 ) -> Result<Box<dyn Running + 'a>> {
     match traffic.kind {
         Kind::Flood => flood::start(traffic, stage, timeline),
         Kind::Live => live::start(traffic, stage, timeline),
+        Kind::Timed => timed::start(traffic, stage, timeline, rates),
         Kind::Tcp => tcp::start(traffic, stage, timeline),
         Kind::Probe => probe::start(traffic, stage, timeline),
         Kind::Ask => exchange::start(traffic, stage, timeline, ask::terms(traffic)),

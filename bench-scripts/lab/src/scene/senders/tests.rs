@@ -1,6 +1,7 @@
 //! Kinds that talk, through a real weir: among VMs, and by routers in both families.
 
 use super::*;
+use crate::scene::cast::Cast;
 use crate::scene::meters::events::Events;
 use crate::scene::meters::releases;
 use crate::scene::timeline::Span;
@@ -34,9 +35,10 @@ fn play(stage: &Stage) -> Result<Vec<Told>> {
     let end = windows.iter().map(|span| span.to).max().context("no windows")?;
     let origin = Instant::now() + Duration::from_secs(1);
     let timeline = Timeline { origin, windows, end, slice: Duration::from_secs(1) };
+    let rates = Rates::start(stage, &Cast::of(stage)?)?;
     let traffic = stage.scene().traffic.iter();
     let running: Vec<_> =
-        traffic.map(|traffic| start(traffic, stage, &timeline)).collect::<Result<_>>()?;
+        traffic.map(|traffic| start(traffic, stage, &timeline, &rates)).collect::<Result<_>>()?;
     running.into_iter().map(Running::finish).collect()
 }
 

@@ -54,6 +54,9 @@ impl Book<'_> {
         if self.has_worker {
             set(outcome, name, "cpu.worker", spent.worker / seconds);
         }
+        if let Some(process) = spent.process {
+            set(outcome, name, "cpu.process", process / seconds);
+        }
         let burdened =
             |load: &crate::spec::Load| load.start < window.to_s && load.stop > window.from_s;
         if self.scene.load.iter().any(burdened) {
@@ -62,7 +65,12 @@ impl Book<'_> {
         let beyond = (spent.total - senders).max(0.0);
         set(outcome, name, "cpu.beyond", beyond / seconds);
         if packets > 0 {
-            set(outcome, name, "cpu.us_per_packet", beyond * 1e6 / packets as f64);
+            let each = |seconds: f64| seconds * 1e6 / packets as f64;
+            set(outcome, name, "cpu.us_per_packet", each(beyond));
+            set(outcome, name, "cpu.busy_us_per_packet", each(spent.total));
+            if let Some(process) = spent.process {
+                set(outcome, name, "cpu.process_us_per_packet", each(process));
+            }
         }
     }
 }

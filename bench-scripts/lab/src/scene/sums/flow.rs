@@ -117,7 +117,7 @@ impl Book<'_> {
         let sent = active.get(who).into_iter().flatten();
         for (traffic, _) in sent.filter(|(_, over_link)| *over_link) {
             demand += match traffic.kind {
-                Kind::Flood | Kind::Live | Kind::Probe | Kind::Tcp => {
+                Kind::Flood | Kind::Live | Kind::Timed | Kind::Probe | Kind::Tcp => {
                     rate_mbit(traffic, self.scene)?
                 }
                 // Who waits for answers asks for what he gets.
@@ -176,7 +176,7 @@ impl Book<'_> {
 
     /// What was offered, and how much of it did not come: of those whose traffic all counts it.
     fn offered(&self, name: &str, window: &Piece, active: &Active<'_>, outcome: &mut Outcome) {
-        let counts = |kind| matches!(kind, Kind::Flood | Kind::Live | Kind::Probe);
+        let counts = |kind| matches!(kind, Kind::Flood | Kind::Live | Kind::Timed | Kind::Probe);
         let mut offered: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for told in self.told.iter().flat_map(|told| &told.offered) {
             if told.window == name {

@@ -55,7 +55,7 @@ fn outcome(text: &str, ways: Vec<Way>, change: impl FnOnce(&mut Book<'_>)) -> Ou
     let reading = |seconds, mbytes| {
         Some(Reading {
             rates: tallied(origin, seconds, mbytes),
-            cpu: cpu::Reading::now().unwrap(),
+            cpu: cpu::Reading::now(None).unwrap(),
             events: [("syscalls", (seconds * 34e3) as u64)].into(),
             releases: [("full".to_owned(), (seconds * 30.0) as u64), ("idle".to_owned(), 7)].into(),
         })

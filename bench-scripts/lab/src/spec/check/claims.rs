@@ -15,10 +15,12 @@ pub(super) fn check(experiment: &Experiment, cells: [&[Cell]; 2]) -> Checked {
     for (index, check) in experiment.check.iter().enumerate() {
         let at = format!("check.{index}");
         bounds(check, &at)?;
-        picks(experiment, &check.value, &format!("{at}.value"))?;
-        if let Some(over) = &check.over {
-            picks(experiment, over, &format!("{at}.over"))?;
+        for (key, pick) in check.picks() {
+            picks(experiment, pick, &format!("{at}.{key}"))?;
         }
+        must(check.ceiling.is_none() || check.least.is_some(), &format!("{at}.ceiling"), || {
+            "a ceiling is for a check with least: take it out".to_owned()
+        })?;
         for (quick, cells) in [(false, cells[0]), (true, cells[1])] {
             judged(experiment, check, cells, quick, &at)?;
         }
@@ -68,23 +70,26 @@ fn judged(
 ) -> Checked {
     let (pairs, lacking) = check.pairs(experiment, quick);
     if !quick {
-        if let Some(over) = lacking.first().and_then(|pair| pair.over.as_ref()) {
-            let what = format!(
-                "{} is not measured, which the value is divided by: name another peer, variant or x",
-                shown(over)
-            );
-            return Err(Problem::new(format!("{at}.over"), what));
+        let missing =
+            |(_, place): &(_, &Place)| !cells.iter().any(|cell| alike(&cell.place, place));
+        if let Some((key, place)) = lacking.first().and_then(|pair| pair.places().find(missing)) {
+            let why = match key {
+                "over" => "which the value is divided by",
+                "less" => "which is taken from the value",
+                _ => "which is the value's ceiling",
+            };
+            let what =
+                format!("{} is not measured, {why}: name another peer, variant or x", shown(place));
+            return Err(Problem::new(format!("{at}.{key}"), what));
         }
         must(!pairs.is_empty(), &format!("{at}.value"), || {
             "no cell is of this peer, variant and x: nothing would be judged".to_owned()
         })?;
     }
     for pair in &pairs {
-        measured(experiment, &pair.value, &check.value.quantity, cells)
-            .map_err(|what| Problem::new(format!("{at}.value.quantity"), what))?;
-        if let (Some(over), Some(pick)) = (&pair.over, &check.over) {
-            measured(experiment, over, &pick.quantity, cells)
-                .map_err(|what| Problem::new(format!("{at}.over.quantity"), what))?;
+        for ((key, pick), (_, place)) in check.picks().zip(pair.places()) {
+            measured(experiment, place, &pick.quantity, cells)
+                .map_err(|what| Problem::new(format!("{at}.{key}.quantity"), what))?;
         }
     }
     Ok(())

@@ -8,7 +8,8 @@ use super::is_plain;
 use crate::spec::problem::{Checked, must};
 use crate::spec::{Effort, Experiment, Peer, PeerKind};
 
-const PAPERS: [&str; 5] = ["A", "B", "C", "D", "E"];
+/// The last is no paper: weir against its peers.
+const PAPERS: [&str; 6] = ["A", "B", "C", "D", "E", "W"];
 const IDLE: [&str; 3] = ["spin", "adaptive", "sleep"];
 const MODES: [&str; 2] = ["gate", "native"];
 const LANES: [&str; 2] = ["scheduled", "auto"];

@@ -5,7 +5,7 @@
 use super::vms;
 use super::{is_plain, traffic};
 use crate::spec::problem::{Checked, Problem, must};
-use crate::spec::{Load, PeerKind, Scene, Step, Topology, Vm, Window};
+use crate::spec::{Kind, Load, PeerKind, Scene, Step, Topology, Traffic, Vm, Window};
 
 /// More namespaces than any machine for this has use for.
 const MOST_VMS: u8 = 100;
@@ -167,6 +167,15 @@ pub(super) fn check_peer(kind: PeerKind, scene: &Scene, at: &str) -> Checked {
             })?;
             must(scene.link.is_none(), at, || {
                 "redirect goes past every queue: leave this peer out, or the `link`".to_owned()
+            })
+        }
+        PeerKind::Sender => {
+            let deaf = |traffic: &Traffic| matches!(traffic.kind, Kind::Flood | Kind::Live);
+            let alone = scene.vms == 1 && !routers && scene.link.is_none();
+            must(alone && scene.traffic.iter().all(deaf), at, || {
+                "sender is one VM whose frames nobody takes: it has floods and live frames only, no link \
+                 and no routers. Leave this peer out"
+                    .to_owned()
             })
         }
         PeerKind::Direct => must(!routers, at, || {

@@ -32,7 +32,7 @@ fn what_is_wrong_with_the_head() {
     insta::assert_snapshot!(all.join("\n"), @r#"
     line 1: id: the file is called A-E9.toml: rename it, or write id = "A-E9"
     line 1: id: an experiment of paper B is called B, or B- and a name
-    line 3: paper: there is no paper "F": write one of A, B, C, D, E
+    line 3: paper: there is no paper "F": write one of A, B, C, D, E, W
     line 9: full.repetitions: write a number from 1 to 1000
     line 14: quick.seconds: write a time above 0 and up to 3600
     line 15: quick.values: there is no value: write one at least
@@ -161,7 +161,7 @@ fn what_is_wrong_with_traffic() {
     line 49: scene.traffic 1: it has size and frame: take one out
     line 49: scene.traffic 1: it has no length: give it a size or a frame
     line 49: scene.traffic 1: TCP makes its frames as it likes: give a size in place of frame
-    line 49: scene.traffic 1.kind: unknown variant `floods`, expected one of `flood`, `live`, `probe`, `tcp`, `ask`, `records`
+    line 49: scene.traffic 1.kind: unknown variant `floods`, expected one of `flood`, `live`, `probe`, `timed`, `tcp`, `ask`, `records`
     line 49: scene.traffic 1: it has pps and mbit: take one out
     line 49: scene.traffic 1: this kind goes as fast as it can: take mbit out
     line 49: scene.traffic 1: 0 connections: write 1 to 1000

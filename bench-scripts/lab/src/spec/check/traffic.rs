@@ -13,6 +13,8 @@ const ETHERNET: u32 = 14;
 /// What a probe has to tell takes so many bytes: one way, and with the answer.
 const LEAST_PROBE: u32 = 40;
 const LEAST_ROUND_TRIP: u32 = 64;
+/// Flow, number and time of sending.
+const LEAST_STAMP: u32 = 16;
 /// A record that is longer is a mistake.
 const MOST_RECORD: u32 = 1 << 30;
 
@@ -49,6 +51,7 @@ pub(super) fn check(scene: &Scene, end: f64) -> Checked {
         })?;
         rate(traffic, &at)?;
         length(traffic, scene, &at)?;
+        timed(traffic, scene, &at)?;
         must(traffic.probing == Probing::OneWay || traffic.kind == Kind::Probe, &at, || {
             "only a probe has `probing`: take it out".to_owned()
         })?;
@@ -135,6 +138,7 @@ fn rate(traffic: &Traffic, at: &str) -> Checked {
     })?;
     let (pps, any) = match traffic.kind {
         Kind::Flood | Kind::Probe => (true, true),
+        Kind::Timed => (true, false),
         Kind::Tcp => (false, true),
         Kind::Live | Kind::Ask | Kind::Records => (false, false),
     };
@@ -158,7 +162,7 @@ fn length(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
     must(size.is_none() || frame.is_none(), at, || {
         "it has size and frame: take one out".to_owned()
     })?;
-    let datagrams = matches!(kind, Kind::Flood | Kind::Live | Kind::Probe);
+    let datagrams = matches!(kind, Kind::Flood | Kind::Live | Kind::Timed | Kind::Probe);
     must(datagrams || frame.is_none(), at, || {
         "TCP makes its frames as it likes: give a size in place of frame".to_owned()
     })?;
@@ -173,6 +177,7 @@ fn length(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
     let most = scene.mtu + ETHERNET;
     let least = match (kind, traffic.probing) {
         (Kind::Probe, Probing::OneWay) => headers + LEAST_PROBE,
+        (Kind::Timed, _) => headers + LEAST_STAMP,
         (Kind::Probe, Probing::RoundTrip) => headers + LEAST_ROUND_TRIP,
         _ => headers + 1,
     };
@@ -185,6 +190,25 @@ fn length(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
     let least = least.max(LEAST_FRAME);
     must(frame.is_none_or(|frame| (least..=most).contains(&frame)), &format!("{at}.frame"), || {
         format!("{} bytes: write {least} to {most}", frame.unwrap_or_default())
+    })
+}
+
+/// Its stamps are found in IPv4, and one flow of a scene is timed.
+fn timed(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
+    if traffic.kind != Kind::Timed {
+        return Ok(());
+    }
+    let alone = |seat: &str| !matches!(seat, "every" | "via-every" | "via-others");
+    let several = scene.traffic.iter().filter(|other| other.kind == Kind::Timed).count() > 1;
+    let one = alone(&traffic.from) && alone(&traffic.to) && traffic.connections == 1 && !several;
+    must(one && scene.topology == Topology::Vms, at, || {
+        "one flow between two seats can be timed, without routers: use probes for more".to_owned()
+    })?;
+    must(traffic.family == Family::V4 && traffic.pps.is_some(), at, || {
+        "what is timed has family v4 and pps: write them".to_owned()
+    })?;
+    must(traffic.start == 0.0 && traffic.stop.is_none(), at, || {
+        "what is timed is sent all the time: take start and stop out".to_owned()
     })
 }
 

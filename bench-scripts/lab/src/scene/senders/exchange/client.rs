@@ -25,7 +25,7 @@ pub(super) struct Heard {
     pub(super) cpu: Vec<Duration>,
 }
 
-pub(super) fn histogram() -> Result<Histogram<u64>> {
+pub(in super::super) fn histogram() -> Result<Histogram<u64>> {
     Histogram::new_with_bounds(1, LONGEST_NS, DIGITS).context("the bounds of delays")
 }
 

@@ -1,0 +1,108 @@
+//! Stamped datagrams at a rate, timed by the program that counts them where they arrive.
+//!
+//! The sender spins on the senders' core and waits for nothing. What a datagram takes from its stamp to
+//! the program is the way's alone: nobody is woken up for it.
+//!
+//! Invariant: of a window those datagrams count that were stamped in it and that the program still
+//! remembers at the end, the last [`REMEMBERED`] of the scene.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use system_tests::traffic::{Pace, Sending, Source};
+
+use super::exchange::{delays, histogram};
+use super::marks::Marks;
+use super::places::{Sinks, senders};
+use super::{Offered, Running, Told, packets};
+use crate::scene::meters::rates::Rates;
+use crate::scene::timeline::{Edge, Timeline};
+use crate::spec::Traffic;
+use crate::stage::{SENDERS, Stage};
+
+/// By the program at the far end.
+const REMEMBERED: u64 = 1 << 16;
+/// Should nobody end it, it does so itself.
+const SPARE: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+struct Timed<'a> {
+    rates: &'a Rates,
+    sending: Sending,
+    /// Datagrams sent.
+    marks: Marks<(u64, Instant)>,
+    name: String,
+    who: Option<String>,
+    frame: u32,
+    _sinks: Sinks,
+}
+
+/// Sends from now on: it is timed in windows only.
+pub(super) fn start<'a>(
+    traffic: &Traffic,
+    stage: &'a Stage,
+    timeline: &Timeline,
+    rates: &'a Rates,
+) -> Result<Box<dyn Running + 'a>> {
+    let frame = packets::frame(traffic, stage.scene())?;
+    let senders = senders(stage, traffic)?;
+    let sinks = Sinks::open(&senders, 0)?;
+    let sender = senders.first().context("nobody sends")?;
+    let to = sender.to.first().and_then(|to| sinks.at(to)).context("nobody takes it")?;
+    let source = Source {
+        size: (frame - packets::headers(traffic.family)) as usize,
+        pace: Pace::Spin(traffic.pps.context("no rate")?.round() as u64),
+        time: timeline.of(traffic).1.saturating_duration_since(Instant::now()) + SPARE,
+        core: Some(SENDERS),
+        urgent: traffic.urgent,
+        ..Source::to(to)
+    };
+    let who = sender.whose.first().cloned().flatten();
+    let name = traffic.name.clone().or_else(|| who.clone());
+    Ok(Box::new(Timed {
+        rates,
+        sending: source.start(sender.from.ns)?,
+        marks: Marks::new(timeline),
+        name: name.unwrap_or_else(|| traffic.from.clone()),
+        who,
+        frame,
+        _sinks: sinks,
+    }))
+}
+
+impl Running for Timed<'_> {
+    fn mark(&mut self, window: usize, edge: Edge) {
+        self.marks.note(window, edge, (self.sending.so_far(), Instant::now()));
+    }
+
+    fn finish(self: Box<Self>) -> Result<Told> {
+        let Self { rates, sending, marks, name, who, frame, _sinks } = *self;
+        let (mut told, sent) = (Told::default(), sending.stop()?.frames);
+        for (window, from, to) in marks.pairs() {
+            let frames = to.0 - from.0;
+            let first = from.0.max(sent.saturating_sub(REMEMBERED)).min(to.0);
+            let mut times = histogram()?;
+            for ns in rates.delays_ns(number(first)..number(to.0))? {
+                times.saturating_record(ns);
+            }
+            if times.is_empty() {
+                told.notes.push(format!("none of {name} arrived in `{window}`"));
+            }
+            let values = delays(&times).into_iter();
+            told.values.extend(values.map(|(what, us)| (format!("{window}.{name}.{what}"), us)));
+            told.offered.extend(who.clone().map(|who| Offered {
+                window: window.to_owned(),
+                who,
+                frames,
+                bytes: frames * u64::from(frame),
+            }));
+            // It spins all the time.
+            told.cpu_s.insert(window.to_owned(), (to.1 - from.1).as_secs_f64());
+        }
+        Ok(told)
+    }
+}
+
+fn number(datagram: u64) -> u32 {
+    u32::try_from(datagram).unwrap_or(u32::MAX)
+}
