@@ -77,22 +77,23 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Measure weir against its peers, interleaved on one bed
+    /// Measure weir against its peers, interleaved (the experiments of W)
     #[command(
-        long_about = "Builds release and measures weir against its peers, interleaved over \
-        several rounds on one bed; prints medians and the medians of per-round ratios.\n\
-        Everything after `bench` goes to weir-bench: [udp|live|latency|tcp|all] [--rounds N] \
-        [--seconds S] [--lane auto|scheduled] [--json FILE].\n\
+        long_about = "Builds release and measures weir against a Linux bridge, a bridge with HTB, \
+        XDP redirect and a bare AF_XDP loop: `cargo xtask experiment run W`, with what follows \
+        `bench` handed on: [--quick] [--again] [--only PEER,…] [--seed N] [--json].\n\
+        Three cases have a program of their own, weir-bench, which takes [--rounds N] [--seconds S] \
+        [--only PEER,…] [--json FILE]:\n\
         `bench isolate CASE` measures what one VM gets on a contended link whatever the others do, \
-        against a bridge with HTB: shares, e6, polite, polite-paced, tcp, connections, release, \
+        against a bridge with HTB: shares, polite, polite-paced, tcp, connections, release, \
         overload, capacity (with --against PATH), or all.\n\
-        `bench measure CASE` measures what measuring costs and whether it is right: overhead \
-        (--flows N), agree, synflood, memory, or all.\n\
+        `bench measure CASE` measures whether measuring is right and what many flows take: agree, \
+        synflood, memory, or all.\n\
         `bench ways` measures the ways out of a worker.",
         disable_help_flag = true
     )]
     Bench {
-        /// What to hand to `weir-bench` (`cargo xtask bench --help` for its own help)
+        /// What to hand on (`cargo xtask bench --help` for weir-bench's own help)
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         args: Vec<OsString>,
     },
@@ -104,7 +105,8 @@ enum Task {
         Everything after `experiment` goes to weir-lab:\n  \
         list [--json]                    what there is, how long it takes, what came out\n  \
         run ID…|all [--quick] [--again] [--only PEER,…] [--seed N] [--json]\n\n\
-        ID is `A-E1` and the like, or a paper's letter for all of its experiments. Every cell is kept \
+        ID is `A-E1` and the like, or a letter for all of its experiments: A to E are papers, W is weir \
+        against its peers. Every cell is kept \
         in target/experiments as soon as it is measured: Ctrl-C, and the same command goes on from \
         there. `run` prints what each file says must hold, those that fail at the end again, and \
         exits with 1 if there are any, or anything could not be measured.\n\n\

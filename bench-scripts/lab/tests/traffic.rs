@@ -7,7 +7,11 @@ use weir_lab::scene::play;
 use weir_lab::spec::Peer;
 
 fn outcome(kind: &str, scene: &str) -> Result<Outcome> {
-    let peer: Peer = toml::from_str(&format!("name = '{kind}'\nkind = '{kind}'"))?;
+    outcome_of(&format!("name = '{kind}'\nkind = '{kind}'"), scene)
+}
+
+fn outcome_of(peer: &str, scene: &str) -> Result<Outcome> {
+    let peer: Peer = toml::from_str(peer)?;
     let window = "window = [{ name = 'run', from = 0.2, to = 0.9 }]";
     let place = Place {
         experiment: "traffic".to_owned(),
@@ -134,6 +138,23 @@ fn one_byte_is_asked_and_answered() -> Result<()> {
     for kind in ["weir", "bridge", "direct"] {
         let outcome = outcome(kind, &format!("vms = 1\ncount = 'tcx'\ntraffic = [{ask}]"))?;
         positive(&outcome, &["vm1.answers_per_s", "vm1.p99_us"])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn live_frames_of_many_flows_pass_a_bare_loop_and_a_weir_that_measures_or_not() -> Result<()> {
+    root_or_skip!();
+    let scene = |flows: u32| {
+        let live = "kind = 'live', from = 'vm1', to = 'uplink', frame = 64";
+        format!("vms = 1\ntraffic = [{{ {live}, flows = {flows} }}]")
+    };
+    positive(&outcome("bare", &scene(1))?, &["vm1.kpps", "vm1.offered_kpps"])?;
+    let weir = "name = 'weir'\nkind = 'weir'\nmode = 'native'\nidle = 'spin'\nlane = 'scheduled'";
+    for measure in ["", "measure = 'latency = false\nflows = 0'"] {
+        let measure = measure.replace('\n', "\\n").replace('\'', "\"");
+        let outcome = outcome_of(&format!("{weir}\n{measure}"), &scene(1000))?;
+        positive(&outcome, &["vm1.kpps", "vm1.offered_kpps", "cpu.process"])?;
     }
     Ok(())
 }

@@ -299,12 +299,11 @@ impl Program {
 
     /// Makes every frame the next of `flows` flows: IPv4 without options, TCP or UDP, whose ports
     /// become the two halves of a number that counts up on each core. The checksum stays as it is.
-    pub fn next_flow(flows: u32, action: Action) -> io::Result<Self> {
-        let counter = Counter::new()?;
+    pub fn next_flow(counter: &Counter, flows: u32, action: Action) -> io::Result<Self> {
         let end = FLOW_AT + 4;
         // r6: the context. `count` leaves the number's address in r0, or 0, which never happens.
         let mut code = vec![insn(MOV_REG, 6, 1, 0, 0)];
-        code.extend(count(&counter));
+        code.extend(count(counter));
         code.extend([
             insn(JNE_IMM, 0, 0, 2, 0),
             insn(MOV_IMM, 0, 0, 0, action as i32),

@@ -70,6 +70,7 @@ fn weir() -> Peer {
         lane: Some("scheduled".to_owned()),
         container: String::new(),
         scheduler: String::new(),
+        measure: String::new(),
     }
 }
 

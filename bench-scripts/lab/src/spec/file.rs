@@ -78,11 +78,13 @@ pub struct Peer {
     pub mode: Option<String>,
     /// weir: by which way frames go, `auto` or `scheduled`; has to be said.
     pub lane: Option<String>,
-    /// weir: lines of `[container]` and `[scheduler]`.
+    /// weir: lines of `[container]`, `[scheduler]` and `[measure]`.
     #[serde(default)]
     pub container: String,
     #[serde(default)]
     pub scheduler: String,
+    #[serde(default)]
+    pub measure: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -97,6 +99,8 @@ pub enum PeerKind {
     Linux,
     /// XDP redirect between one VM and the uplink: the path that never leaves the kernel.
     Redirect,
+    /// A loop between two AF_XDP sockets, without any policy: what a worker could be at best.
+    Bare,
     /// The VM's veth ends in the uplink host: nothing in between.
     Direct,
     /// The same, and what arrives is dropped at first sight: what the sender alone costs. It has no link

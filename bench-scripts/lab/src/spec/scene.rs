@@ -114,6 +114,9 @@ pub struct Traffic {
     /// Probe: what is due in so many seconds goes out together, then there is a pause; 0: evenly.
     #[serde(default)]
     pub burst: f64,
+    /// Live frames: each frame of a connection is another of so many flows.
+    #[serde(default = "weight")]
+    pub flows: u32,
     /// Sockets or TCP connections, each as greedy as the others.
     #[serde(default = "weight")]
     pub connections: u32,

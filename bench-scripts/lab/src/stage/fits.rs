@@ -20,15 +20,19 @@ pub fn fits(peer: &Peer, scene: &Scene) -> Result<()> {
         (PeerKind::Linux, Topology::Vms) => {
             bail!("`{name}` is plain Linux forwarding: it needs `topology = \"routers\"`")
         }
-        (PeerKind::Redirect | PeerKind::Direct | PeerKind::Sender, Topology::Routers) => {
+        (
+            PeerKind::Redirect | PeerKind::Bare | PeerKind::Direct | PeerKind::Sender,
+            Topology::Routers,
+        ) => {
             bail!("`{name}` connects one VM and the uplink host: it has no routers")
         }
-        (PeerKind::Redirect | PeerKind::Direct | PeerKind::Sender, Topology::Vms)
-            if scene.vms != 1 =>
-        {
+        (
+            PeerKind::Redirect | PeerKind::Bare | PeerKind::Direct | PeerKind::Sender,
+            Topology::Vms,
+        ) if scene.vms != 1 => {
             bail!("`{name}` connects one VM and the uplink host; the scene has {}", scene.vms)
         }
-        (PeerKind::Redirect | PeerKind::Sender, _) if scene.link.is_some() => {
+        (PeerKind::Redirect | PeerKind::Bare | PeerKind::Sender, _) if scene.link.is_some() => {
             bail!("`{name}` goes past every queue: a scene with a `link` needs another peer")
         }
         _ => Ok(()),

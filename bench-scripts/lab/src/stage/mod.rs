@@ -20,6 +20,7 @@ mod weir;
 use anyhow::{Context, Result};
 use system_tests::bed::{GUEST_IF, Layout, RIGHT_PORT, UPLINK_PORT};
 use system_tests::observer::By;
+use system_tests::peers::bare::Bare;
 use system_tests::peers::redirect;
 use system_tests::{Bed, BedSpec, Guest, Weir};
 use weir_port::rawprog::Attached;
@@ -37,6 +38,7 @@ pub const WORKER: usize = 1;
 pub struct Stage {
     weir: Option<Weir>,
     _redirects: Vec<Attached>,
+    _bare: Option<Bare>,
     bed: Bed,
     scene: Scene,
     peer: Peer,
@@ -50,14 +52,21 @@ impl Stage {
         if !scene.offloads {
             without_offloads(&bed)?;
         }
-        let (mut weir, mut redirects) = (None, Vec::new());
+        let (mut weir, mut redirects, mut bare) = (None, Vec::new(), None);
         match peer.kind {
             PeerKind::Weir => weir = Some(Weir::start(&bed, &weir::spec(peer, scene)?)?),
+            PeerKind::Bare => bare = Some(Bare::start(&bed, WORKER).context("the bare loop")?),
             PeerKind::Redirect => redirects = redirect::make(&bed).context("XDP redirect")?,
             _ => {}
         }
-        let stage =
-            Self { weir, _redirects: redirects, bed, scene: scene.clone(), peer: peer.clone() };
+        let stage = Self {
+            weir,
+            _redirects: redirects,
+            _bare: bare,
+            bed,
+            scene: scene.clone(),
+            peer: peer.clone(),
+        };
         stage.shape().context("the link's queues")?;
         stage.make_ready()?;
         Ok(stage)

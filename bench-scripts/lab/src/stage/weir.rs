@@ -32,6 +32,9 @@ pub(super) fn spec(peer: &Peer, scene: &Scene) -> Result<WeirSpec> {
     if !peer.scheduler.is_empty() {
         spec = spec.scheduler(&peer.scheduler);
     }
+    if !peer.measure.is_empty() {
+        spec = spec.measure(&peer.measure);
+    }
     if let Some(link) = scene.link {
         spec = spec.port(super::link_port(scene.topology), &rate("rate", link));
     }

@@ -1,12 +1,9 @@
 //! XDP live frames into a native-mode port: the sender is never the limit, the worker is.
 //!
 //! The kernel runs a two-instruction program on core 0 that sends each frame out of the VM's end;
-//! the far end of the path counts and drops in XDP. Weir against a bare AF_XDP loop, and against
-//! XDP redirect for the distance to no user space at all.
+//! the far end of the path counts and drops in XDP.
 
-use crate::Plan;
-use crate::report::{Report, Sample};
-use crate::rig::{Peer, Rig};
+use crate::rig::Rig;
 use anyhow::{Context, Result, anyhow, ensure};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +15,7 @@ use system_tests::cpu::{self, Busy};
 use system_tests::observer::Observer;
 use system_tests::traffic::raw;
 use weir_port::probe::live_frames;
-use weir_port::rawprog::{Action, Program};
+use weir_port::rawprog::{Action, Counter, Program};
 
 /// Frames of the first call, which finds out how fast this machine sends.
 const TRIAL: u32 = 1 << 20;
@@ -31,27 +28,11 @@ const WARM_UP: Duration = Duration::from_millis(500);
 /// Starting a call takes a while: fewer are not worth one, and more would be one long burst.
 const CALL: std::ops::RangeInclusive<u64> = 2_000..=20_000;
 
-pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
-    let peers = plan.peers(&[plan.weir("spin", "native"), Peer::Bare, Peer::Redirect]);
-    for round in 1..=plan.rounds {
-        for &peer in &peers {
-            let rig = Rig::new(peer, 1)?;
-            let values = run(&rig, plan.time, 1)?;
-            rig.finish()?;
-            report.add(
-                plan.rounds,
-                Sample { case: "live 64 B".into(), peer: peer.name(), round, values },
-            );
-        }
-    }
-    Ok(())
-}
-
-/// So many flows, one after the other.
-pub(crate) fn run(rig: &Rig, time: Duration, flows: u32) -> Result<Vec<(&'static str, f64)>> {
+/// What comes through where the worker is the limit.
+pub(crate) fn run(rig: &Rig, time: Duration) -> Result<Vec<(&'static str, f64)>> {
     let (guest, up) = (rig.bed.guest(0)?, &rig.bed.uplink);
     let sink = Observer::drain(&up.ns, GUEST_IF)?;
-    let bounce = bounce(flows)?;
+    let bounce = bounce(1)?;
     let ifindex = guest.ns.ifindex(GUEST_IF)?;
     let frame = udp_frame(guest, up);
     let (begun, begins) = mpsc::channel();
@@ -99,8 +80,12 @@ pub(crate) fn run(rig: &Rig, time: Duration, flows: u32) -> Result<Vec<(&'static
 
 /// What the kernel runs on each frame: back out, as the next of so many flows.
 pub(crate) fn bounce(flows: u32) -> Result<Program> {
-    let program =
-        if flows > 1 { Program::next_flow(flows, Action::Tx) } else { Program::always(Action::Tx) };
+    let program = if flows > 1 {
+        // It goes with the program.
+        Program::next_flow(&Counter::new()?, flows, Action::Tx)
+    } else {
+        Program::always(Action::Tx)
+    };
     program.context("the program that sends")
 }
 

@@ -1,16 +1,13 @@
-//! The bench behind `cargo xtask bench`: weir against its peers, interleaved in one run.
+//! The bench behind `cargo xtask bench isolate|measure|ways`: what no experiment file can ask for yet.
 //!
 //! Invariant: nothing absolute is judged. Every round measures every peer on a bed of its own,
 //! and what counts is the median of the per-round ratios.
 
 mod isolate;
-mod latency;
 mod live;
 mod measure;
 mod report;
 mod rig;
-mod tcp;
-mod udp;
 mod ways;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -27,7 +24,7 @@ use std::time::Duration;
 #[derive(Parser)]
 struct Args {
     /// What to measure
-    #[arg(value_enum, default_value_t = What::All)]
+    #[arg(value_enum)]
     what: What,
     /// Which case of `isolate` or of `measure` [default: all]
     #[arg(value_name = "CASE")]
@@ -38,9 +35,9 @@ struct Args {
     /// How long each measurement lasts
     #[arg(long, default_value_t = 3, value_name = "S")]
     seconds: u64,
-    /// Only these peers: weir, bridge, bare-xsk, redirect, floor; of `isolate` weir, htb, fifo,
-    /// other; of its `release` adaptive, fixed, eager; of `measure` measured, unmeasured; of its
-    /// `synflood` none, one, million; of `ways` ring, packet, pair, pair-peer
+    /// Only these peers: of `isolate` weir, htb, fifo, other; of its `release` adaptive, fixed,
+    /// eager; of `measure` measured, unmeasured; of its `synflood` none, one, million; of `ways`
+    /// ring, packet, pair, pair-peer
     #[arg(long, value_delimiter = ',', value_name = "PEER")]
     only: Vec<String>,
     /// Write every sample and the medians here
@@ -53,32 +50,19 @@ struct Args {
     /// gate hands on what needs no scheduling)
     #[arg(long, default_value = "scheduled", value_parser = ["auto", "scheduled"])]
     lane: String,
-    /// Another binary of weir as one more peer, `other`, of `udp`, `tcp` and `isolate capacity`
+    /// Another binary of weir as one more peer, `other`, of `isolate capacity`
     #[arg(long, value_name = "PATH")]
     against: Option<PathBuf>,
-    /// Flows in the live frames of `measure overhead` [default: 1, and 1000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
-    flows: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// 64-byte frames from a UDP socket, VM to uplink: rate and CPU per packet
-    Udp,
-    /// XDP live frames, where the worker is the limit: rate against a bare AF_XDP loop
-    Live,
-    /// 50 000 packets a second: loss, p50, p99
-    Latency,
-    /// One TCP flow each way and between VMs, IPv4 and IPv6
-    Tcp,
     /// What one VM gets whatever the others do, on a contended link: see CASE
     Isolate,
     /// What measuring costs, and whether it says what is: see CASE
     Measure,
     /// Ways out of a worker, flat out to one guest and to eight: rate and CPU per packet
     Ways,
-    /// All of these but `isolate`, `measure` and `ways`
-    All,
 }
 
 /// Another binary of weir.
@@ -110,12 +94,11 @@ impl Plan {
         Peer::Weir { idle, mode, lane: self.lane }
     }
 
-    /// weir, the other binary where one is given, and these.
-    fn weirs_and(&self, idle: &'static str, mode: &'static str, others: &[Peer]) -> Vec<Peer> {
+    /// weir, and the other binary where one is given.
+    fn weirs(&self, idle: &'static str, mode: &'static str) -> Vec<Peer> {
         let other =
             self.against.map(|Against { binary, lane }| Peer::Other { binary, idle, mode, lane });
-        let weir = [self.weir(idle, mode)];
-        let all: Vec<Peer> = weir.into_iter().chain(other).chain(others.iter().copied()).collect();
+        let all: Vec<Peer> = [self.weir(idle, mode)].into_iter().chain(other).collect();
         self.peers(&all)
     }
 
@@ -163,29 +146,14 @@ fn run(args: &Args) -> Result<()> {
         lane,
     };
     let mut report = Report::default();
-    let wants = |what| args.what == what || args.what == What::All;
-    if wants(What::Udp) {
-        udp::measure(&plan, &mut report)?;
-    }
-    if wants(What::Live) {
-        live::measure(&plan, &mut report)?;
-    }
-    if wants(What::Latency) {
-        latency::measure(&plan, &mut report)?;
-    }
-    if wants(What::Tcp) {
-        tcp::measure(&plan, &mut report)?;
-    }
-    if args.what == What::Isolate {
-        let case = case(args.case.as_deref(), isolate::Case::All)?;
-        isolate::measure(case, &plan, &mut report)?;
-    }
-    if args.what == What::Measure {
-        let case = case(args.case.as_deref(), measure::Case::All)?;
-        measure::measure(case, &plan, args.flows, &mut report)?;
-    }
-    if args.what == What::Ways {
-        ways::measure(&plan, &mut report)?;
+    match args.what {
+        What::Isolate => {
+            isolate::measure(case(args.case.as_deref(), isolate::Case::All)?, &plan, &mut report)?;
+        }
+        What::Measure => {
+            measure::measure(case(args.case.as_deref(), measure::Case::All)?, &plan, &mut report)?;
+        }
+        What::Ways => ways::measure(&plan, &mut report)?,
     }
     print!("{}", report.text());
     if let Some(file) = &args.json {

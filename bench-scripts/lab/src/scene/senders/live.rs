@@ -90,7 +90,7 @@ pub(super) fn start<'a>(
         for connection in 0..traffic.connections.max(1) {
             let ports = (PORT.wrapping_add(1 + connection as u16), PORT);
             let frames = frames(stage, sender, ports, frame)?;
-            beams.push(Beam::start(sender, frames, timeline.of(traffic))?);
+            beams.push(Beam::start(sender, frames, traffic.flows, timeline.of(traffic))?);
         }
     }
     let what = format!("live frames from {} to {}", traffic.from, traffic.to);
@@ -131,12 +131,14 @@ impl Beam {
     fn start(
         sender: &Sender<'_>,
         frames: Vec<Vec<u8>>,
+        flows: u32,
         (begin, end): (Instant, Instant),
     ) -> Result<Self> {
         hear_signals()?;
         let (from, whose) = (&sender.from, sender.whose.clone());
         let counter = Counter::new()?;
         let program = match frames.as_slice() {
+            [_] if flows > 1 => Program::next_flow(&counter, flows, Action::Tx),
             [_] => Program::count(&counter, Action::Tx),
             several => {
                 let short = || format!("frames to several places have {FRONT} bytes at least");

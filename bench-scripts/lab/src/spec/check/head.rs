@@ -55,9 +55,11 @@ fn peers(experiment: &Experiment) -> Checked {
             && peer.mode.is_none()
             && peer.lane.is_none()
             && peer.container.is_empty()
-            && peer.scheduler.is_empty();
+            && peer.scheduler.is_empty()
+            && peer.measure.is_empty();
         must(none, &at, || {
-            "idle, mode, lane, container and scheduler are weir's: take them out".to_owned()
+            "idle, mode, lane, container, scheduler and measure are weir's: take them out"
+                .to_owned()
         })?;
     }
     Ok(())
@@ -78,7 +80,12 @@ fn weir(peer: &Peer, at: &str) -> Checked {
         let known = value.as_ref().is_none_or(|value| valid.contains(&value.as_str()));
         must(known, &format!("{at}.{key}"), || format!("write one of {}", valid.join(", ")))?;
     }
-    for (key, lines) in [("container", &peer.container), ("scheduler", &peer.scheduler)] {
+    let lines = [
+        ("container", &peer.container),
+        ("scheduler", &peer.scheduler),
+        ("measure", &peer.measure),
+    ];
+    for (key, lines) in lines {
         must(toml::from_str::<toml::Table>(lines).is_ok(), &format!("{at}.{key}"), || {
             format!("these are no lines of weir's [{key}]: write key = value, one in a line")
         })?;

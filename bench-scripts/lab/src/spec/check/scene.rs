@@ -151,22 +151,23 @@ fn steps(all: &[Step], scene: &Scene, end: f64) -> Checked {
 /// Whether the peer can play the scene at all.
 pub(super) fn check_peer(kind: PeerKind, scene: &Scene, at: &str) -> Checked {
     let routers = scene.topology == Topology::Routers;
+    let name = if kind == PeerKind::Bare { "bare" } else { "redirect" };
     match kind {
         PeerKind::Weir | PeerKind::Bridge | PeerKind::Htb => Ok(()),
         PeerKind::Linux => must(routers, at, || {
             "linux stands for virtual routers: write topology = \"routers\" in [scene]".to_owned()
         }),
-        PeerKind::Redirect => {
+        PeerKind::Redirect | PeerKind::Bare => {
             must(scene.vms == 1 && !routers, at, || {
                 let routers = if routers { " behind routers" } else { "" };
                 format!(
-                    "redirect connects one VM and the uplink host, and here are {}{routers}: leave \
+                    "{name} connects one VM and the uplink host, and here are {}{routers}: leave \
                      this peer out, by a variant's `peers` perhaps",
                     vms(scene.vms)
                 )
             })?;
             must(scene.link.is_none(), at, || {
-                "redirect goes past every queue: leave this peer out, or the `link`".to_owned()
+                format!("{name} goes past every queue: leave this peer out, or the `link`")
             })
         }
         PeerKind::Sender => {

@@ -8,6 +8,7 @@ use crate::spec::quantity::{RESERVED, tells_delays, whose};
 use crate::spec::{Family, Kind, Probing, Scene, Topology, Traffic, Window};
 
 const MOST_CONNECTIONS: u32 = 1000;
+const MOST_FLOWS: u32 = 1 << 30;
 const LEAST_FRAME: u32 = 60;
 const ETHERNET: u32 = 14;
 /// What a probe has to tell takes so many bytes: one way, and with the answer.
@@ -54,6 +55,14 @@ pub(super) fn check(scene: &Scene, end: f64) -> Checked {
         timed(traffic, scene, &at)?;
         must(traffic.probing == Probing::OneWay || traffic.kind == Kind::Probe, &at, || {
             "only a probe has `probing`: take it out".to_owned()
+        })?;
+        let single = |seat: &str| !matches!(seat, "every" | "via-every" | "via-others");
+        let may = traffic.kind == Kind::Live && traffic.family == Family::V4 && single(&traffic.to);
+        must((1..=MOST_FLOWS).contains(&traffic.flows), &format!("{at}.flows"), || {
+            format!("write a number from 1 to {MOST_FLOWS}")
+        })?;
+        must(traffic.flows == 1 || may, &format!("{at}.flows"), || {
+            "only live frames over IPv4 to one place are of several flows: take it out".to_owned()
         })?;
         for before in &scene.traffic[..index] {
             told_apart(before, traffic, scene, end, &at)?;

@@ -12,9 +12,9 @@ pub(super) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
         "`isolate capacity` compares with the binary given by --against PATH"
     );
     for round in 1..=plan.rounds {
-        for peer in plan.weirs_and("spin", "native", &[]) {
+        for peer in plan.weirs("spin", "native") {
             let rig = Rig::new(peer, 1)?;
-            let values = live::run(&rig, plan.time, 1)?;
+            let values = live::run(&rig, plan.time)?;
             rig.finish()?;
             let case = "capacity 64 B".into();
             report.add(plan.rounds, Sample { case, peer: peer.name(), round, values });

@@ -7,7 +7,6 @@
 
 mod capacity;
 mod connections;
-mod follow;
 pub(crate) mod load;
 mod overload;
 mod polite;
@@ -25,8 +24,6 @@ use clap::ValueEnum;
 pub(crate) enum Case {
     /// Weights 1:2:5 and a minimum rate on 100 Mb/s, frames of one size and of two
     Shares,
-    /// Two VMs whose weights change every second from 30:1 to 1:30
-    E6,
     /// A light flow beside three floods on 200 Mb/s: its loss and delay
     Polite,
     /// The same beside floods at 100 000 packets a second each: what it costs
@@ -48,7 +45,6 @@ pub(crate) enum Case {
 pub(crate) fn measure(case: Case, plan: &Plan, report: &mut Report) -> Result<()> {
     match case {
         Case::Shares => shares::measure(plan, report),
-        Case::E6 => follow::measure(plan, report),
         Case::Polite => polite::measure(plan, report),
         Case::PolitePaced => polite::measure_paced(plan, report),
         Case::Tcp => tcp::measure(plan, report),

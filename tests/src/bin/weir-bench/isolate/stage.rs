@@ -184,27 +184,6 @@ impl Stage {
         classes
     }
 
-    /// Other weights, under load.
-    pub(super) fn reweigh(&self, weights: &[u32]) -> Result<()> {
-        match &self.weir {
-            Some(weir) => {
-                let ports: serde_json::Map<String, serde_json::Value> = weights
-                    .iter()
-                    .enumerate()
-                    .map(|(at, weight)| {
-                        (format!("v{}", at + 1), serde_json::json!({ "weight": weight }))
-                    })
-                    .collect();
-                weir.patch(&serde_json::json!({ "ports": ports })).map(drop)
-            }
-            None => {
-                let promises: Vec<Promise> =
-                    weights.iter().map(|weight| Promise::weight(*weight)).collect();
-                self.htb().change(&self.classes(&promises))
-            }
-        }
-    }
-
     /// The ledger must balance after every measurement, and the process must end well.
     pub(super) fn finish(mut self) -> Result<Option<serde_json::Value>> {
         let Some(weir) = self.weir.take() else { return Ok(None) };

@@ -1,11 +1,10 @@
-//! What measuring costs, and whether what it says is true.
+//! Whether what is measured is true, and what many flows take.
 //!
 //! Senders have core 0, weir's worker core 1; receivers do not run: an XDP program at the far end
 //! counts, and takes the time of the probe's datagrams as they arrive.
 
 mod agree;
 mod memory;
-mod overhead;
 mod synflood;
 
 use crate::Plan;
@@ -17,8 +16,6 @@ use system_tests::{Weir, http};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Case {
-    /// Delivered rate and processor time with everything measured, and with nothing
-    Overhead,
     /// A probe's one-way times against weir's own residence and the floor of a bare veth
     Agree,
     /// A million flows beside a polite and a bulk flow, against as many packets of one flow
@@ -32,23 +29,15 @@ pub(crate) enum Case {
 /// As many flows as weir tells apart by default.
 const CAPACITY: u32 = 4096;
 
-/// `flows`: in the live frames of `overhead`; none: one, and a thousand.
-pub(crate) fn measure(
-    case: Case,
-    plan: &Plan,
-    flows: Option<u32>,
-    report: &mut Report,
-) -> Result<()> {
+pub(crate) fn measure(case: Case, plan: &Plan, report: &mut Report) -> Result<()> {
     match case {
-        Case::Overhead => overhead::measure(plan, flows, report),
         Case::Agree => agree::measure(plan, report),
         Case::Synflood => synflood::measure(plan, report),
         Case::Memory => memory::measure(plan, report),
         Case::All => {
             for &each in Case::value_variants() {
                 if each != Case::All {
-                    measure(each, plan, flows, report)
-                        .with_context(|| format!("measure {each:?}"))?;
+                    measure(each, plan, report).with_context(|| format!("measure {each:?}"))?;
                 }
             }
             Ok(())
