@@ -85,7 +85,7 @@ enum Task {
         Three cases have a program of their own, weir-bench, which takes [--rounds N] [--seconds S] \
         [--only PEER,…] [--json FILE]:\n\
         `bench isolate CASE` measures what one VM gets on a contended link whatever the others do, \
-        against a bridge with HTB: shares, polite, polite-paced, tcp, connections, release, \
+        against a bridge with HTB: shares, polite, polite-paced, tcp, connections, \
         overload, capacity (with --against PATH), or all.\n\
         `bench measure CASE` measures whether measuring is right and what many flows take: agree, \
         synflood, memory, or all.\n\

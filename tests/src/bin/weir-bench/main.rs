@@ -35,9 +35,8 @@ struct Args {
     /// How long each measurement lasts
     #[arg(long, default_value_t = 3, value_name = "S")]
     seconds: u64,
-    /// Only these peers: of `isolate` weir, htb, fifo, other; of its `release` adaptive, fixed,
-    /// eager; of `measure` measured, unmeasured; of its `synflood` none, one, million; of `ways`
-    /// ring, packet, pair, pair-peer
+    /// Only these peers: of `isolate` weir, htb, fifo, other; of `measure` measured, unmeasured; of
+    /// its `synflood` none, one, million; of `ways` ring, packet, pair, pair-peer
     #[arg(long, value_delimiter = ',', value_name = "PEER")]
     only: Vec<String>,
     /// Write every sample and the medians here

@@ -10,7 +10,6 @@ mod connections;
 pub(crate) mod load;
 mod overload;
 mod polite;
-mod release;
 mod shares;
 mod stage;
 mod tcp;
@@ -32,8 +31,6 @@ pub(crate) enum Case {
     Tcp,
     /// Ten connections in one VM against one in another
     Connections,
-    /// Request/response and bulk load under each release policy
-    Release,
     /// 1.5 million packets a second offered to 200 Mb/s, both ways
     Overload,
     /// The worker's limit against another binary's (--against)
@@ -49,7 +46,6 @@ pub(crate) fn measure(case: Case, plan: &Plan, report: &mut Report) -> Result<()
         Case::PolitePaced => polite::measure_paced(plan, report),
         Case::Tcp => tcp::measure(plan, report),
         Case::Connections => connections::measure(plan, report),
-        Case::Release => release::measure(plan, report),
         Case::Overload => overload::measure(plan, report),
         Case::Capacity => capacity::measure(plan, report),
         Case::All => {

@@ -16,7 +16,7 @@ use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec};
 
 pub(super) const SENDERS: usize = 0;
-pub(super) const WORKER: usize = 1;
+const WORKER: usize = 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
