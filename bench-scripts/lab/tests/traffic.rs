@@ -132,6 +132,14 @@ fn superframes_go_by_tcx_in_one_piece_and_without_offloads_there_are_none() -> R
 }
 
 #[test]
+fn without_offloads_xdp_redirect_carries_tcp() -> Result<()> {
+    root_or_skip!();
+    let tcp = "{ kind = 'tcp', from = 'vm1', to = 'uplink', mbit = 50 }";
+    let scene = format!("vms = 1\ncount = 'tcx'\noffloads = false\ntraffic = [{tcp}]");
+    positive(&outcome("redirect", &scene)?, &["vm1.goodput_mbit", "vm1.mbit"])
+}
+
+#[test]
 fn one_byte_is_asked_and_answered() -> Result<()> {
     root_or_skip!();
     let ask = "{ kind = 'ask', from = 'vm1', to = 'uplink', size = 1 }";

@@ -24,8 +24,8 @@ pub struct Scene {
     /// Where arriving frames are counted.
     #[serde(default)]
     pub count: CountAt,
-    /// Whether guests and the uplink host leave segmentation, merging and checksums to their devices,
-    /// as they do by default.
+    /// Whether guests and the uplink host leave segmentation and checksums to their devices, as they do
+    /// by default.
     #[serde(default = "yes")]
     pub offloads: bool,
     /// What single VMs are promised; the others have weight 1.
