@@ -63,6 +63,7 @@ pub fn judge(
     let (least, most) = check.bounds(quick);
     let bounds = Bounds { least, most };
     let found = numbers::all(check, experiment, measured, quick);
+    let found = found.map(|all| reachable(all, check.squeeze, bounds));
     let ceiling = found.as_ref().ok().and_then(|all| ceiling(all, check.squeeze, bounds));
     let (number, at) = match found.and_then(|all| squeeze(&all, check.squeeze, bounds)) {
         Ok(found) => (Some(found.number), found.at.join(", ")),
@@ -79,6 +80,19 @@ pub fn judge(
         report_only: check.report_only,
         // What holds is judged, whatever noise says of the ceiling.
         ceiling: ceiling.filter(|_| !holds),
+    }
+}
+
+/// Where each number is judged by itself, those that could hold here; all where none could.
+fn reachable(all: Vec<Found>, how: Squeeze, bounds: Bounds) -> Vec<Found> {
+    let could = |found: &Found| {
+        let most = found.ceiling.unwrap_or(f64::INFINITY).max(found.number);
+        bounds.least.is_none_or(|least| most >= least)
+    };
+    if how == Squeeze::Each && all.iter().any(could) {
+        all.into_iter().filter(could).collect()
+    } else {
+        all
     }
 }
 

@@ -165,6 +165,15 @@ fn a_machine_on_which_nothing_could_hold_judges_nothing() {
     assert_eq!((verdict.holds, verdict.fails(), verdict.is_judged()), (false, false, false));
     assert_eq!((verdict.number, verdict.ceiling), (Some(1.17), Some(1.31)));
     assert!(verdict.line().starts_with("unjudged 1.17 at least 1.35"), "{}", verdict.line());
+    // Where one value could hold and another could not, the one is judged.
+    let measured = measure(&experiment, false, |place| {
+        let low = place.x == Some(30.0);
+        let all = if place.peer == "bridge" { 100.0 } else if low { 117.0 } else { 132.0 };
+        vec![("both.vm1.kpps", all), ("alone.vm1.kpps", if low { 131.0 } else { 138.0 })]
+    });
+    let verdict = first(&experiment, &measured, false);
+    assert_eq!((verdict.fails(), verdict.number, verdict.ceiling), (true, Some(1.32), None));
+    assert_eq!(verdict.at, "weir, 40 Mb/s");
     // It could hold, and does not; or it does.
     assert!(judged(117.0, 140.0).fails());
     let verdict = judged(136.0, 131.0);
