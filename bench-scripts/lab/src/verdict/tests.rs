@@ -168,7 +168,13 @@ fn a_machine_on_which_nothing_could_hold_judges_nothing() {
     // Where one value could hold and another could not, the one is judged.
     let measured = measure(&experiment, false, |place| {
         let low = place.x == Some(30.0);
-        let all = if place.peer == "bridge" { 100.0 } else if low { 117.0 } else { 132.0 };
+        let all = if place.peer == "bridge" {
+            100.0
+        } else if low {
+            117.0
+        } else {
+            132.0
+        };
         vec![("both.vm1.kpps", all), ("alone.vm1.kpps", if low { 131.0 } else { 138.0 })]
     });
     let verdict = first(&experiment, &measured, false);
