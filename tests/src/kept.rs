@@ -16,7 +16,8 @@ const FOLDER: &str = "/run/weir";
 const LINKS: &str = "/run/weir/links";
 
 /// The folders of weirs that ran in the namespace at that path.
-fn folders(netns: &Path) -> Vec<PathBuf> {
+#[must_use]
+pub fn folders(netns: &Path) -> Vec<PathBuf> {
     let Ok(netns) = fs::metadata(netns) else { return Vec::new() };
     let prefix = format!("{}-", netns.ino());
     let entries = fs::read_dir(LINKS).into_iter().flatten().flatten();

@@ -8,7 +8,8 @@ use std::process::Output;
 use std::time::Duration;
 use system_tests::bed::Family;
 use system_tests::drive::{everybody_talks, ping_all};
-use system_tests::gate::SOON;
+use system_tests::gate::{MARK, SOON, marked, send};
+use system_tests::observer::Observer;
 use system_tests::traffic::udp_source::Sending;
 use system_tests::traffic::{Pace, Sink, Source, ping};
 use system_tests::wait::wait_ok;
@@ -146,4 +147,165 @@ fn killed_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
     }
     ensure!(!kept::is_any(&bed.host), "links are left");
     ping_all(&bed)
+}
+
+/// Without a daemon: what a killed weir left goes, and only that; the bridge takes over.
+#[test]
+fn detach_gives_the_ports_of_a_killed_weir_back() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let nothing = |output: &Output| output.status.success() && said(output).contains("no weir");
+    ensure!(nothing(&detach(&bed, dir.path(), &[])?), "before there was any");
+    let weir = start(&bed, dir.path())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_express(&weir, one, two)?;
+    let links = ids(&bed)?;
+
+    let refused = detach(&bed, dir.path(), &[])?;
+    ensure!(refused.status.code() == Some(1), "{refused:?}");
+    let text = said(&refused);
+    ensure!(text.contains("a weir runs here and serves") && text.contains("v1"), "{text}");
+    ensure!(ids(&bed)? == links, "it has touched a weir that runs");
+    let doctor = weir.cli_ok(&bed, "doctor v1")?;
+    ensure!(!doctor.contains("has left its gates"), "{doctor}");
+    weir.assert_ledger()?;
+
+    let flow = Numbered::start(one, two, 2_000)?;
+    weir.kill9()?;
+    flow.goes_on(200)?;
+    let socket = dir.path().join("weir.sock");
+    let control = socket.to_str().context("the path is not UTF-8")?;
+    let doctor = said(&run_to_end(&bed, &["doctor", "v1", "--control", control])?);
+    ensure!(doctor.contains("has left its gates on") && doctor.contains("weir detach"), "{doctor}");
+    ensure!(!doctor.contains("the gate does not know"), "{doctor}");
+    let done = detach(&bed, dir.path(), &[])?;
+    ensure!(done.status.success(), "{done:?}");
+    let text = said(&done);
+    for port in bed.ports() {
+        ensure!(text.contains(&format!("{port}: its gate is taken off\n")), "{text}");
+        ensure!(!bed.host.is_attached(&port)?, "something is left on {port}");
+    }
+    ensure!(text.contains("w0-") && !bed.host.ip("-br link")?.contains("w0-"), "{text}");
+    ensure!(!kept::is_any(&bed.host), "links are left");
+    flow.goes_on(200)?;
+    flow.all_came()?;
+    ping_all(&bed)?;
+    ensure!(nothing(&detach(&bed, dir.path(), &[])?), "a second time");
+    // And a weir may come again.
+    let weir = start(&bed, dir.path())?;
+    wait_express(&weir, one, two)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn with_force_the_gates_of_a_weir_that_runs_are_taken_off() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let weir = start(&bed, dir.path())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_express(&weir, one, two)?;
+    weir.while_stopped(|| {
+        let done = detach(&bed, dir.path(), &["--force"])?;
+        ensure!(done.status.success(), "{done:?}");
+        for port in bed.ports() {
+            ensure!(!bed.host.is_attached(&port)?, "something is left on {port}");
+        }
+        ping_all(&bed)
+    })?;
+    // It does not hang any more.
+    weir.wait_said("its gate program is attached again")?;
+    wait_ok(SOON, "all of them", || {
+        bed.ports().iter().try_for_each(|port| {
+            ensure!(bed.host.is_attached(port)?, "{port}");
+            Ok(())
+        })
+    })?;
+    wait_express(&weir, one, two)?;
+    ensure!(ids(&bed)?.len() == bed.ports().len(), "{:?}", ids(&bed)?);
+    weir.assert_ledger()?;
+    weir.stop()?;
+    ensure!(!kept::is_any(&bed.host), "links are left");
+    Ok(())
+}
+
+/// The next life has other ports; what it does not serve is the bridge's.
+#[test]
+fn a_port_that_is_not_in_the_next_plan_is_given_back() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(3).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let weir = start(&bed, dir.path())?;
+    wait_express(&weir, bed.guest(0)?, bed.guest(1)?)?;
+    let (links, third) = (ids(&bed)?, bed.host.ifindex("v3")?);
+    ensure!(links.contains_key(&third), "{links:?}");
+    weir.kill9()?;
+    bed.host.ip("link set dev v3 nomaster")?;
+    let weir = Weir::start_in(&bed, &spec(), dir.path())?;
+    weir.wait_port("v1", &["up"])?;
+    weir.wait_said("took off the gate that an earlier weir left on no port of this")?;
+    ensure!(!bed.host.is_attached("v3")?, "its gate is still there");
+    let mut others = links;
+    others.remove(&third);
+    ensure!(ids(&bed)? == others, "{others:?} before, {:?} after", ids(&bed)?);
+    bed.host.ip(&format!("link set dev v3 master {}", system_tests::bed::BRIDGE))?;
+    weir.wait_port("v3", &["up"])?;
+    wait_express(&weir, bed.guest(0)?, bed.guest(2)?)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+/// While nobody is there, and when the next weir comes.
+#[test]
+fn locks_hold_while_weir_is_away() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    let lock = format!("mac-lock = [\"{}\"]", one.mac_text());
+    let spec = WeirSpec::default().lane("auto").port("v1", &lock);
+    let dir = tempfile::tempdir()?;
+    let weir = Weir::start_in(&bed, &spec, dir.path())?;
+    wait_express(&weir, one, two)?;
+    let (own, foreign) = (marked(one.mac(), two.mac(), &[]), marked([2, 0, 0, 9, 9, 9], two.mac(), &[]));
+    let passes = |frame: &[u8], count: u64| -> Result<()> {
+        let seen = Observer::matching(two, 12, MARK)?;
+        send(one, frame, 10)?;
+        // What comes behind them shows that none is under way any more.
+        send(one, &own, 10)?;
+        seen.wait_exactly(count + 10, "frames behind the lock")
+    };
+    passes(&own, 10)?;
+    passes(&foreign, 0)?;
+    weir.kill9()?;
+    passes(&own, 10)?;
+    passes(&foreign, 0)?;
+    let weir = Weir::start_in(&bed, &spec, dir.path())?;
+    passes(&foreign, 0)?;
+    let stats = weir.assert_ledger()?;
+    ensure!(stats["ledger"]["lost_by_reason"]["spoofed"] == 10, "{stats:#}");
+    weir.stop()
+}
+
+/// The network namespace of a killed weir goes with its devices; the next weir, in another, cleans up.
+#[test]
+fn links_of_a_namespace_that_is_no_more_are_removed_by_the_next_weir() -> Result<()> {
+    root_or_skip!();
+    let dir = tempfile::tempdir()?;
+    let bed = BedSpec::vms(1).bridge().build()?;
+    let weir = start(&bed, dir.path())?;
+    let links = ids(&bed)?;
+    weir.kill9()?;
+    let gone = kept::folders(&bed.host.path());
+    // Not with its bed, which would remove them.
+    for port in bed.ports() {
+        bed.host.ip(&format!("link del {port}"))?;
+    }
+    ensure!(ids(&bed)?.keys().eq(links.keys()), "{:?}", ids(&bed)?);
+    let (other, dir) = (BedSpec::vms(1).bridge().build()?, tempfile::tempdir()?);
+    let weir = start(&other, dir.path())?;
+    ensure!(gone.iter().all(|folder| !folder.exists()), "{gone:?}");
+    weir.assert_ledger()?;
+    weir.stop()
 }

@@ -117,9 +117,9 @@ impl Attached {
         self.is_left
     }
 
-    /// It outlives the process.
-    pub fn is_kept(&self) -> bool {
-        self.pin.is_some()
+    /// Whether the gate outlives the process; `None`: it is none.
+    pub fn is_kept(&self) -> Option<bool> {
+        (self.mode == Mode::Gate).then_some(self.pin.is_some())
     }
 }
 
