@@ -149,6 +149,36 @@ fn killed_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
     ping_all(&bed)
 }
 
+/// As a service manager restarts it, or installs another version: the bridge has the ports in between.
+#[test]
+fn stopped_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
+    root_or_skip!();
+    const RATE: u64 = 10_000;
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let mut weir = start(&bed, dir.path())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_express(&weir, one, two)?;
+    let flow = Numbered::start(one, two, RATE)?;
+    for _ in 0..3 {
+        flow.goes_on(RATE / 10)?;
+        let last = weir.stop_and_listen()?;
+        ensure!(last.contains("+ lost 0 + in flight 0"), "{last}");
+        ensure!(!kept::is_any(&bed.host), "links are left");
+        flow.goes_on(RATE / 10)?;
+        weir = start(&bed, dir.path())?;
+        let before = express(&weir, &one.port)?;
+        wait_ok(SOON, "the flow at the new gate", || {
+            let now = express(&weir, &one.port)?;
+            ensure!(now > before + RATE / 10, "{now}");
+            Ok(())
+        })?;
+    }
+    flow.all_came()?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
 /// Without a daemon: what a killed weir left goes, and only that; the bridge takes over.
 #[test]
 fn detach_gives_the_ports_of_a_killed_weir_back() -> Result<()> {
@@ -268,7 +298,8 @@ fn locks_hold_while_weir_is_away() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let weir = Weir::start_in(&bed, &spec, dir.path())?;
     wait_express(&weir, one, two)?;
-    let (own, foreign) = (marked(one.mac(), two.mac(), &[]), marked([2, 0, 0, 9, 9, 9], two.mac(), &[]));
+    let (own, foreign) =
+        (marked(one.mac(), two.mac(), &[]), marked([2, 0, 0, 9, 9, 9], two.mac(), &[]));
     let passes = |frame: &[u8], count: u64| -> Result<()> {
         let seen = Observer::matching(two, 12, MARK)?;
         send(one, frame, 10)?;

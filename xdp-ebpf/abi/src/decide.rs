@@ -302,9 +302,12 @@ fn steer<F: Frame, T: Tables>(
     }
     let queue = port.queue();
     if !tables.has_worker(queue) || !are_awake(tables, queue, other.queue()) {
-        let drop = port.has(gate_flags::FALLBACK_DROP);
-        let outcome = if drop { Counter::DroppedFallback } else { Counter::PassedFallback };
-        return Decision::passed_for_now(outcome);
+        // A frame that is dropped is not on its way by the bridge: nothing has to wait for it.
+        return if port.has(gate_flags::FALLBACK_DROP) {
+            Decision::of(Counter::DroppedFallback)
+        } else {
+            Decision::passed_for_now(Counter::PassedFallback)
+        };
     }
     let leaves = len - if inside { 4 } else { 0 } + if tag.is_some() { 4 } else { 0 };
     let places = leaves.div_ceil(FRAME_ROOM);

@@ -135,8 +135,10 @@ fn without_a_worker_the_ports_fallback_says_what_becomes_of_it() {
     outcome(&world, &udp(), Counter::PassedFallback);
     set(&mut world, OUT, g::FALLBACK_DROP);
     outcome(&world, &udp(), Counter::PassedFallback);
+    assert!(world.decide(IN, &udp()).for_now, "the bridge has it");
     set(&mut world, IN, g::FALLBACK_DROP);
     outcome(&world, &udp(), Counter::DroppedFallback);
+    assert!(!world.decide(IN, &udp()).for_now, "nobody has it");
     // What never was the worker's is not lost with it.
     outcome(&world, &to([0xff; 6], udp()), Counter::PassedGroup);
 }
