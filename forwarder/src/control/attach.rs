@@ -26,8 +26,8 @@ use nix::libc;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use weir_abi::{IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortCounters, maps};
 
-use weir_port::Cells;
 use weir_port::probe::KernelFacts;
+use weir_port::{Cells, clock_monotonic_ns};
 
 pub use self::changes::{Changes, Changing};
 pub use self::gate::{GateGlobals, GateMaps};
@@ -188,6 +188,8 @@ impl Steering {
         let (shed, shed_fd) = shedding::shared(take(maps::SHED)?)?;
         let watch = Watch::take(&mut take)?;
         let gate = GateMaps::take(&mut take)?;
+        // They are empty, and by that right.
+        gate.say_current(clock_monotonic_ns());
         let (found, expected) = (sockets.len(), MAX_PORTS * MAX_QUEUES);
         if found != expected {
             return Err(LoadError::Sockets { found, expected });
