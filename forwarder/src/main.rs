@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use weir::cli::args::{Cli, Command};
 use weir::cli::{
-    CliError, capture, change, doctor, dump, generate, log, port, probe, stats, top, trace,
+    CliError, capture, change, detach, doctor, dump, generate, log, port, probe, stats, top, trace,
 };
 use weir::control::config::{ConfigErrors, Host};
 use weir::control::run;
@@ -56,6 +56,7 @@ async fn obey(cli: Cli) -> anyhow::Result<ExitCode> {
             };
             run::run(plan, force, reread, dumps).await
         }
+        Command::Detach(args) => detach::run(args, cli.control).await,
         Command::Doctor(args) => doctor::run(args, control).await,
         Command::Port(command) => done(port::run(&command, &control).await),
         Command::Set(args) => done(change::set(&args, &control).await),

@@ -11,6 +11,7 @@ pub mod drive;
 pub mod fair;
 pub mod gate;
 pub mod http;
+pub mod kept;
 pub mod ledger;
 pub mod ns;
 pub mod observer;

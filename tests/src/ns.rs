@@ -3,6 +3,7 @@
 //! Invariant: a namespace is removed when its handle drops, and its name tells whose it is, so
 //! that those of a process that died without dropping are found and removed.
 
+use crate::kept;
 use anyhow::{Context, Result, anyhow, bail};
 use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType};
 use nix::sched::{CloneFlags, setns};
@@ -200,6 +201,7 @@ fn register(name: &str) {
 fn remove(name: &str) {
     // Processes keep a namespace alive after its name is gone.
     kill_inside(name);
+    kept::remove(&PathBuf::from(FOLDER).join(name));
     let _ = ip(&["netns", "del", name]);
 }
 

@@ -21,6 +21,7 @@ mod gate;
 mod nic;
 mod packet;
 mod port;
+mod room;
 mod skb;
 mod tables;
 mod watch;
@@ -88,6 +89,8 @@ static EXPRESS_PAIRS: PerCpuHashMap<u32, [u64; 2]> =
 static DOORS: Array<[u64; 8]> = Array::with_max_entries(2 * MAX_PORTS, BPF_F_MMAPABLE);
 #[map]
 static FENCES: Array<u64> = Array::with_max_entries(maps::FENCE_ROUNDS, BPF_F_MMAPABLE);
+#[map]
+static CURRENT: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static WORKERS: XskMap = XskMap::with_max_entries(MAX_WORKERS, 0);
 #[map]

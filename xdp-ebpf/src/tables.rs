@@ -8,14 +8,14 @@ use weir_abi::{
     GatePort, IpLockKey, MAX_PORTS, MacLockKey, RX_PLACES, Storm, Tables,
     bytes::mac_bytes,
     door::Door,
-    gate::{VLAN_WORDS, home, is_stale, out},
+    gate::{BELIEVED_NS, VLAN_WORDS, home, is_outdated, is_stale, out},
     shed,
     table::{Entry, Place, SEEN_SHIFT, Seen, WAYS},
 };
 
 use crate::{
-    ADDRESSES, DOORS, GATE_PORTS, GIVEN_BACK, IP_LOCK, LAST_SEEN, MAC_LOCK, SHED, TABLE_SEED, TAKEN,
-    VLANS, WORKERS,
+    ADDRESSES, CURRENT, DOORS, GATE_PORTS, GIVEN_BACK, IP_LOCK, LAST_SEEN, MAC_LOCK, SHED, TABLE_SEED,
+    TAKEN, VLANS, WORKERS, room::Room,
 };
 
 /// A port's words; `None`: the slot is vacant.
@@ -91,13 +91,13 @@ impl Shared {
 }
 
 #[inline(always)]
-fn word(line: *mut [u64; 8], n: usize) -> *mut u64 {
+pub(crate) fn word(line: *mut [u64; 8], n: usize) -> *mut u64 {
     // SAFETY: callers name one of the eight words.
     unsafe { line.cast::<u64>().add(n) }
 }
 
 #[inline(always)]
-fn read(line: *mut [u64; 8], n: usize) -> u64 {
+pub(crate) fn read(line: *mut [u64; 8], n: usize) -> u64 {
     // SAFETY: one of the eight words of a map's value.
     unsafe { word(line, n).read_volatile() }
 }
@@ -156,6 +156,14 @@ impl<R: Ring> Tables for Maps<R> {
     #[inline(always)]
     fn ip_allowed(&self, slot: u16, address: [u8; 16]) -> bool {
         IP_LOCK.get_ptr(IpLockKey::new(slot, address)).is_some()
+    }
+
+    #[inline(always)]
+    fn is_current(&self) -> bool {
+        let Some(current) = CURRENT.get_ptr(0) else { return false };
+        // SAFETY: the map's word, which user space stores whole; takes no argument.
+        let (current, now) = unsafe { (current.read_volatile(), bpf_ktime_get_coarse_ns()) };
+        !is_outdated(current, now, BELIEVED_NS)
     }
 
     #[inline(always)]
@@ -349,35 +357,6 @@ impl Ring for Shared {
             unsafe { bpf_ktime_get_ns() };
         }
         false
-    }
-}
-
-/// A source's or a queue's places in a ring. How many were given back is read from the worker's cache
-/// line only when all seem to be taken, and kept beside those taken: a look at every frame would take
-/// the line from the worker's core each time. What is kept is never more than was given back.
-struct Room {
-    taken: *mut [u64; 8],
-    back: *mut [u64; 8],
-}
-
-impl Room {
-    #[inline(always)]
-    fn of(index: u32) -> Option<Self> {
-        Some(Self { taken: TAKEN.get_ptr_mut(index)?, back: GIVEN_BACK.get_ptr_mut(index)? })
-    }
-
-    #[inline(always)]
-    fn held(&self) -> u64 {
-        let held = read(self.taken, out::TAKEN).wrapping_sub(read(self.taken, out::SEEN_BACK));
-        // More given back than taken: a correction of the worker's was a few frames ahead.
-        if held >> 63 != 0 { 0 } else { held }
-    }
-
-    #[inline(always)]
-    fn look(&self) {
-        let back = read(self.back, home::BACK);
-        // SAFETY: a word of the map's value.
-        unsafe { word(self.taken, out::SEEN_BACK).write_volatile(back) };
     }
 }
 

@@ -24,7 +24,7 @@
 //! - [`mem_port`]: the kernel-free twin, with [`faults`]
 //! - [`bare`]: a forwarding loop without any policy, the peer of the benchmark
 //! - [`cells`]: memory shared with the XDP program; [`addresses`]: the gate's address table in it
-//! - [`probe`], [`ethtool`], [`sys`]: questions to the kernel
+//! - [`probe`], [`ethtool`], [`sys`]: questions to the kernel; [`links`]: programs that outlive weir
 //! - [`rawprog`]: tiny programs for benches and tests; [`hardware`]: the processor's own counters
 #![allow(unsafe_code)]
 
@@ -39,6 +39,7 @@ pub mod fence;
 pub mod frame;
 pub mod hardware;
 mod homes;
+pub mod links;
 pub mod mem_port;
 mod memory;
 pub mod packet;

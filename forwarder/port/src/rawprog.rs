@@ -73,12 +73,12 @@ pub(crate) struct SharedArray<const N: usize> {
     map: OwnedFd,
 }
 
-fn checked(ret: i32) -> io::Result<i32> {
+pub(crate) fn checked(ret: i32) -> io::Result<i32> {
     // libbpf returns the negated errno.
     if ret < 0 { Err(io::Error::from_raw_os_error(-ret)) } else { Ok(ret) }
 }
 
-fn owned(ret: i32) -> io::Result<OwnedFd> {
+pub(crate) fn owned(ret: i32) -> io::Result<OwnedFd> {
     let fd = checked(ret)?;
     // SAFETY: the kernel has just opened this descriptor for us, and nobody else has seen it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })

@@ -61,6 +61,8 @@ pub enum Command {
     Run(RunArgs),
     /// Say what on this machine is missing or in the way, and how to mend it
     Doctor(DoctorArgs),
+    /// Give the ports back to the kernel, where a weir was killed and none is to follow
+    Detach(DetachArgs),
     /// Show, add, change and delete the ports of a running weir
     #[command(subcommand)]
     Port(PortCommand),
@@ -191,6 +193,29 @@ Examples:
   weir doctor --bridge br0          before `weir run --bridge br0 ...`
   weir doctor --config weir.toml    before `weir run --config weir.toml`
   weir doctor eth1 tap0 --json      for a program to read";
+
+#[derive(Clone, Copy, Debug, Args)]
+#[command(after_long_help = DETACH_EXAMPLES)]
+pub struct DetachArgs {
+    /// Take the gates off a weir that runs, too: for one that hangs
+    ///
+    /// One that does not hang attaches them again within seconds.
+    #[arg(long)]
+    pub force: bool,
+}
+
+const DETACH_EXAMPLES: &str = "\
+A weir that is stopped takes everything off its ports. One that is killed leaves its
+gates there: frames go on as they did, and the next `weir run` adopts them. This
+command removes them, with weir's own pair of devices, and puts changed settings back.
+What it finds depends on the network namespace it is run in. Bridges stay.
+
+Examples:
+  weir detach                            what any killed weir has left here
+  weir detach --control /run/weir2.sock  only that one's
+  ip netns exec router weir detach       in another network namespace
+
+Exit codes: 0 removed, or nothing was there; 1 a weir runs here, or it failed";
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum PortCommand {

@@ -59,7 +59,8 @@ fn look(patients: &Patients, snapshot: &Snapshot, report: &mut Report) {
     host::examine(report);
     let alive = leftovers::examine(&patients.control, report);
     let looked_at = patients.interfaces.iter().filter_map(|name| snapshot.by_name(name));
-    let bridges = Bridges::read(looked_at, alive, report);
+    let left = leftovers::gates(snapshot, report);
+    let bridges = Bridges::read(looked_at, alive || left, report);
     for name in &patients.interfaces {
         let plan = patients.plans.iter().find(|plan| plan.name == *name);
         let case = interface::Case { snapshot, bridges: &bridges, alive, plan };

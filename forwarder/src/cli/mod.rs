@@ -1,10 +1,11 @@
-//! What the operator types and sees. Invariant: nothing here touches a port; what runs already is
-//! asked over its control socket.
+//! What the operator types and sees. Invariant: nothing here touches a port, but `weir detach`, where no
+//! weir runs; what runs already is asked over its control socket.
 
 pub mod args;
 pub mod capture;
 pub mod change;
 pub mod client;
+pub mod detach;
 pub mod doctor;
 pub mod dump;
 pub mod generate;

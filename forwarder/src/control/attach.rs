@@ -1,10 +1,12 @@
 //! The programs: loaded once, attached to ports, their maps written and their counters read.
-//! Invariant: an attachment is a bpf_link whose only holder is this process, so that whatever ends
-//! the process, kill -9 included, gives the interface back to the kernel.
+//! Invariant: an attachment is a bpf_link. One of the gate's is kept where the next weir finds it
+//! ([`pins`](super::pins)); of all others this process is the only holder, so that whatever ends it, kill -9
+//! included, takes them off.
 
 mod changes;
 mod gate;
 mod handed;
+mod keeping;
 mod occupant;
 mod refusal;
 mod shedding;
@@ -24,18 +26,20 @@ use nix::libc;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use weir_abi::{IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortCounters, maps};
 
-use weir_port::Cells;
 use weir_port::probe::KernelFacts;
+use weir_port::{Cells, clock_monotonic_ns};
 
 pub use self::changes::{Changes, Changing};
 pub use self::gate::{GateGlobals, GateMaps};
 pub use self::handed::Handed;
+use self::keeping::Keeping;
 pub use self::occupant::{Occupant, occupant};
 pub use self::refusal::AttachError;
 use self::refusal::{refusal, take_off};
 pub use self::watching::Told;
 use self::watching::Watch;
 use super::btf::BtfError;
+use super::pins::Pin;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../xdp-ebpf/prebuilt/weir-steer.o");
 
@@ -101,6 +105,22 @@ pub struct Attached {
     link: FdLink,
     pub ifindex: u32,
     pub mode: Mode,
+    /// What keeps it beyond the life of this process, if anything does.
+    pin: Option<Pin>,
+    /// The program is still an earlier weir's.
+    is_left: bool,
+}
+
+impl Attached {
+    /// The gate is an earlier weir's, to be adopted.
+    pub fn is_left(&self) -> bool {
+        self.is_left
+    }
+
+    /// Whether the gate outlives the process; `None`: it is none.
+    pub fn is_kept(&self) -> Option<bool> {
+        (self.mode == Mode::Gate).then_some(self.pin.is_some())
+    }
 }
 
 /// A counter map's value as aya can read it without `unsafe`.
@@ -119,6 +139,7 @@ pub struct Steering {
     shed_fd: OwnedFd,
     watch: Watch,
     gate: GateMaps,
+    keeping: Keeping,
     cpus: usize,
     id: u32,
 }
@@ -167,6 +188,8 @@ impl Steering {
         let (shed, shed_fd) = shedding::shared(take(maps::SHED)?)?;
         let watch = Watch::take(&mut take)?;
         let gate = GateMaps::take(&mut take)?;
+        // They are empty, and by that right.
+        gate.say_current(clock_monotonic_ns());
         let (found, expected) = (sockets.len(), MAX_PORTS * MAX_QUEUES);
         if found != expected {
             return Err(LoadError::Sockets { found, expected });
@@ -183,6 +206,7 @@ impl Steering {
             shed_fd,
             watch,
             gate,
+            keeping: Keeping::default(),
             cpus,
             id,
         })
@@ -232,7 +256,9 @@ impl Steering {
             .attach_to_if_index(ifindex, XdpMode::Driver)
             .map_err(|error| refusal(error, ifindex, name))?;
         match FdLink::try_from(xdp.take_link(id).map_err(failed)?) {
-            Ok(link) => Ok(Attached { link, ifindex, mode: Mode::Native }),
+            Ok(link) => {
+                Ok(Attached { link, ifindex, mode: Mode::Native, pin: None, is_left: false })
+            }
             Err(_) => {
                 // aya fell back to an attachment that would outlive this process.
                 take_off(ifindex);
@@ -248,6 +274,7 @@ impl Steering {
 
     /// Gives the interface back to the kernel.
     pub fn detach(&mut self, attached: Attached) -> Result<(), ProgramError> {
+        drop(attached.pin);
         attached.link.detach()
     }
 

@@ -2,7 +2,8 @@
 //!
 //! - [`config`]: the file into a validated [`plan`]; [`live`]: what of it can be changed
 //! - [`privileges`], [`links`], [`netns`]: what this host is and has
-//! - [`pair`]: weir's own pair of devices
+//! - [`pair`]: weir's own pair of devices; [`pins`]: the gates' links; [`mounts`]: where both outlive weir
+//! - [`leftovers`]: what a dead weir left, and how it is removed
 //! - [`settings`], [`state`]: what is changed on it, and how it is put back
 //! - [`bridge`]: what the kernel's bridge knows, and what of it the gate may decide
 //! - [`attach`], [`btf`]: the XDP program
@@ -21,13 +22,16 @@ pub mod btf;
 pub mod config;
 pub mod dump;
 pub mod forwarder;
+pub mod leftovers;
 pub mod links;
 pub mod live;
 pub mod measure;
 pub mod metrics;
+mod mounts;
 pub(crate) mod netlink;
 pub mod netns;
 pub mod pair;
+pub mod pins;
 pub mod plan;
 pub mod privileges;
 pub mod report;

@@ -23,9 +23,10 @@ use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use self::place::{Kept, Place};
+use self::place::Kept;
 pub use self::watch::{End, PairEvent, PairWatch};
 use super::links::{Link, LinkKind};
+use super::mounts::{Place, places};
 use super::netlink::Netlink;
 use super::netns::{Netns, NetnsId, id_as_seen};
 
@@ -54,6 +55,7 @@ pub enum PairError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     control: PathBuf,
+    netns: NetnsId,
     digest: u32,
 }
 
@@ -71,7 +73,21 @@ impl Identity {
             device.iter().chain(&inode).chain(path).fold(0xcbf2_9ce4_8422_2325, |hash, b| {
                 (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
             });
-        Self { control, digest: (hash ^ hash >> 32) as u32 }
+        Self { control, netns, digest: (hash ^ hash >> 32) as u32 }
+    }
+
+    /// Of a weir of which no more is known: in the namespace of the calling thread.
+    pub fn of_digest(digest: u32) -> io::Result<Self> {
+        Ok(Self { control: PathBuf::new(), netns: NetnsId::of_this_thread()?, digest })
+    }
+
+    /// The network namespace that it runs in.
+    pub fn netns(&self) -> NetnsId {
+        self.netns
+    }
+
+    pub fn digest(&self) -> u32 {
+        self.digest
     }
 
     pub fn outer_name(&self) -> String {
@@ -255,7 +271,7 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError>
     }
     let inner = identity.inner_name();
     let mut removed = outer.is_some();
-    for place in place::places() {
+    for place in places() {
         // The outer end may have been moved or renamed; the inner one is then still there.
         if let Ok(Some((netns, _))) = place.find(&inner) {
             let gone = netns.enter(|| -> io::Result<()> {
@@ -284,7 +300,7 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError>
 
 fn find_namespace(identity: &Identity) -> Option<Found> {
     let name = identity.inner_name();
-    place::places().iter().find_map(|place: &Place| {
+    places().iter().find_map(|place: &Place| {
         let (netns, kept) = place.find(&name).ok().flatten()?;
         Some((netns, kept, place.lasting))
     })
@@ -293,7 +309,7 @@ fn find_namespace(identity: &Identity) -> Option<Found> {
 fn keep(identity: &Identity, netns: &Netns) -> io::Result<(Kept, bool)> {
     let name = identity.inner_name();
     let mut last = io::Error::from(io::ErrorKind::PermissionDenied);
-    for place in place::places() {
+    for place in places() {
         match place.keep(&name, netns) {
             Ok(kept) => return Ok((kept, place.lasting)),
             Err(error) => last = error,

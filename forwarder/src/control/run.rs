@@ -5,6 +5,7 @@
 //! then on nothing is waited for without a bound: a worker that stands still, or who holds the
 //! forwarder's lock, makes the end a few seconds later, and not impossible.
 
+mod begin;
 mod bridge;
 mod ending;
 mod goodbye;
@@ -26,6 +27,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Duration, MissedTickBehavior, Sleep, interval, sleep};
 use weir_port::{XskPort, clock_monotonic_ns};
 
+use self::begin::begin;
 use self::ending::{End, WORK_ENDS};
 use self::goodbye::{leave, say_goodbye};
 use self::notify::Notifier;
@@ -110,14 +112,14 @@ pub async fn run(
     refresher.keeper.begin(bridge_watch.state(), clock_monotonic_ns());
     let mut forwarder = Forwarder::start(plan, settings, bridge, watch.snapshot(), force)?;
     // What was begun is ended by `stop`, which undoes it.
-    let begun = end.bound(begin(&mut forwarder, &watch, &bridge_watch)).await;
+    let begun = end.bound(begin(&mut forwarder, &watch, &bridge_watch, &mut ways)).await;
     if let None | Some(Err(_)) = begun {
         let _ = forwarder.stop(false).await;
         return begun.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS);
     }
     let (vifs, uplinks) = forwarder.counts();
     tracing::info!("forwarding between {vifs} vifs and {uplinks} uplinks");
-    let pulses = forwarder.pulses();
+    let (pulses, pins) = (forwarder.pulses(), forwarder.pins());
     let forwarder = Arc::new(Mutex::new(forwarder));
     let measured = forwarder.lock().await.measured();
     let desk = Arc::new(Desk::default());
@@ -149,6 +151,9 @@ pub async fn run(
     alive.abort();
     manager.stopping();
     let Ok(mut locked) = tokio::time::timeout(LOCK_WITHIN, forwarder.lock()).await else {
+        if let Some(pins) = pins {
+            pins.close();
+        }
         bail!(
             "a change has not ended within {LOCK_WITHIN:?}: weir ends without its books; the \
              programs go with it, and what it changed of the host's settings is put back when it \
@@ -190,20 +195,6 @@ fn scrape(
         let _ = closed.await;
     }));
     (close, server)
-}
-
-async fn begin(
-    forwarder: &mut Forwarder,
-    watch: &Watch,
-    bridge: &BridgeWatch,
-) -> anyhow::Result<()> {
-    forwarder.open_gate().await?;
-    if let Err((port, error)) = forwarder.take_in_all(watch.snapshot()).await {
-        return Err(anyhow::Error::new(error).context(format!("port `{}`", port.name)));
-    }
-    forwarder.look_for_foreign_rules(bridge.state()).await;
-    forwarder.mirror(bridge.state());
-    Ok(())
 }
 
 /// Follows the interfaces, the workers and the operator until a signal says to end.
@@ -288,6 +279,7 @@ async fn follow(
                 forwarder.reconcile(watch.snapshot()).await;
                 bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, refresher).await;
                 forwarder.review_addresses(bridge.state());
+                forwarder.vouch();
                 forwarder.look_for_foreign_rules(bridge.state()).await;
             }
             Rest::Refresh => {

@@ -2,11 +2,12 @@
 
 use anyhow::{Result, ensure};
 use system_tests::root_or_skip;
+use weir_abi::gate::BELIEVED_NS;
 use weir_abi::{Counter, MAX_PORTS, RX_PLACES, Storm, gate_flags as g};
 
 use crate::frames::{DST, SRC, build, monotonic_ns};
 use crate::rig::Rig;
-use crate::worlds::{IN, OUT, QUEUE, base};
+use crate::worlds::{IN, OUT, QUEUE, base, with};
 
 #[test]
 fn a_source_may_hold_what_is_left_for_the_others() -> Result<()> {
@@ -111,5 +112,35 @@ fn floods_pass_by_their_burst_and_are_dropped_beyond() -> Result<()> {
     rig.publish(&world)?;
     ensure!(rig.gate_again(&unknown, None, 0)?.0 == Counter::PassedBridge);
     ensure!(rig.gate_again(&group, None, 0)?.0 == Counter::Storm);
+    Ok(())
+}
+
+/// By the time in the map; what nobody has been told of for long is the bridge's, but for the locks.
+#[test]
+fn tables_that_nobody_vouches_for_are_not_believed() -> Result<()> {
+    root_or_skip!();
+    let mut rig = Rig::load()?;
+    let (world, frame) = (base(), build(0, false, false, &[1; 40])?);
+    rig.publish(&world)?;
+    const S: u64 = 1_000_000_000;
+    let bound_s = BELIEVED_NS / S;
+    let now = monotonic_ns()?;
+    ensure!(now > (bound_s + 20) * S, "this machine has just started");
+    for (current, believed) in [
+        (now, true),
+        (now - (bound_s - 20) * S, true),
+        (now - (bound_s + 1) * S, false),
+        (1, false),
+        (0, false),
+        (now + 3600 * S, true),
+    ] {
+        rig.set_current(current)?;
+        let outcome = rig.gate(&frame, None, 0)?.0;
+        let expected = if believed { Counter::Steered } else { Counter::PassedFallback };
+        ensure!(outcome == expected, "at {now}, told at {current}: {outcome:?}");
+    }
+    rig.publish(&with(world, g::MAC_LOCK))?;
+    rig.set_current(0)?;
+    ensure!(rig.gate(&frame, None, 0)?.0 == Counter::Spoofed);
     Ok(())
 }

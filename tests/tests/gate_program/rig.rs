@@ -52,6 +52,7 @@ pub(crate) struct Rig {
     taken: Cells,
     given_back: Cells,
     shed: Cells,
+    current: Cells,
     workers: XskMap<MapData>,
     counters: PerCpuArray<MapData, [u64; PortCounters::WORDS]>,
     cells: PerCpuArray<MapData, [u64; CELL_WORDS]>,
@@ -121,6 +122,7 @@ impl Rig {
             taken: words(take(maps::TAKEN)?, room)?,
             given_back: words(take(maps::GIVEN_BACK)?, room)?,
             shed: words(take(maps::SHED)?, shed::WORDS)?,
+            current: words(take(maps::CURRENT)?, 1)?,
             workers: take(maps::WORKERS)?.try_into()?,
             counters: take(maps::COUNTERS)?.try_into()?,
             cells: take(maps::CELLS)?.try_into()?,
@@ -140,12 +142,18 @@ impl Rig {
         set(&self.taken, 8 * (MAX_PORTS as usize + usize::from(queue)) + out::BEAT, beat_ns)
     }
 
+    /// When user space last said that the tables are right.
+    pub(crate) fn set_current(&self, current_ns: u64) -> Result<()> {
+        set(&self.current, 0, current_ns)
+    }
+
     /// Puts a world into the maps, in place of the one before.
     pub(crate) fn publish(&mut self, world: &World) -> Result<()> {
         let before = std::mem::take(&mut self.published);
         self.write(&before, false)?;
         self.write(world, true)?;
         self.slots.insert(LO, u32::from(IN), 0)?;
+        self.set_current(if world.outdated { 0 } else { u64::MAX >> 1 })?;
         self.published = World {
             ports: world.ports.clone(),
             addresses: world.addresses.clone(),
@@ -155,6 +163,7 @@ impl Rig {
             ways: world.ways.clone(),
             unsettled: world.unsettled,
             at_bridge: world.at_bridge,
+            outdated: world.outdated,
             workers: world.workers.clone(),
             still: world.still.clone(),
             storm: world.storm,

@@ -81,6 +81,7 @@ pub(crate) fn random_world(noise: &mut Noise) -> World {
         full: noise.one_in(16),
         unsettled: noise.one_in(4),
         at_bridge: noise.one_in(4),
+        outdated: noise.one_in(16),
         ..World::default()
     };
     for slot in [IN, OUT, THIRD] {

@@ -6,9 +6,9 @@
 //! bridge's. So weir is never a worse bridge than the kernel's.
 //!
 //! ```text
-//!   locks ─► group? ─► address table ─► VLAN ─► open? ─► shed? ─► superframe? ─► socket? ─► room? ─► worker
-//!     │        │            │             │       │        │          │            │          │
-//!   spoofed  bridge,     bridge        bridge  express   shed      bridge     fallback   rx_share
+//!   locks ─► group? ─► current? ─► table ─► VLAN ─► open? ─► shed? ─► superframe? ─► socket? ─► room? ─► worker
+//!     │        │          │          │        │       │        │          │            │          │
+//!   spoofed  bridge,   fallback   bridge   bridge  express   shed      bridge     fallback   rx_share
 //!            storm
 //! ```
 //!
@@ -92,7 +92,13 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
     if eth.is_group() {
         return Decision::of(group(&eth, slot, port, tables));
     }
+    // With user space away for long, nobody knows any more where a station is, and who is a stranger.
+    let is_current = tables.is_current();
+    if !is_current && !port.has(gate_flags::FALLBACK_DROP) {
+        return Decision::passed_for_now(Counter::PassedFallback);
+    }
     let (egress, other, tag) = match route(frame, &eth, slot, port, tables) {
+        Route::To(..) if !is_current => return Decision::of(Counter::DroppedFallback),
         Route::To(egress, other, tag) => (egress, other, tag),
         Route::Other(outcome) if matches!(outcome, Counter::PassedUnknown) => {
             return Decision::passed_for_now(outcome);
@@ -296,9 +302,12 @@ fn steer<F: Frame, T: Tables>(
     }
     let queue = port.queue();
     if !tables.has_worker(queue) || !are_awake(tables, queue, other.queue()) {
-        let drop = port.has(gate_flags::FALLBACK_DROP);
-        let outcome = if drop { Counter::DroppedFallback } else { Counter::PassedFallback };
-        return Decision::passed_for_now(outcome);
+        // A frame that is dropped is not on its way by the bridge: nothing has to wait for it.
+        return if port.has(gate_flags::FALLBACK_DROP) {
+            Decision::of(Counter::DroppedFallback)
+        } else {
+            Decision::passed_for_now(Counter::PassedFallback)
+        };
     }
     let leaves = len - if inside { 4 } else { 0 } + if tag.is_some() { 4 } else { 0 };
     let places = leaves.div_ceil(FRAME_ROOM);

@@ -266,6 +266,16 @@ pub const fn is_stale(beat_ns: u64, now_ns: u64) -> bool {
     beat_ns == 0 || now_ns.saturating_sub(beat_ns) > STALE_NS
 }
 
+/// The tables are believed for so long after user space last said that they are as the bridge is. Short
+/// against the time in which a bridge forgets a station, long against a restart and a busy control side.
+pub const BELIEVED_NS: u64 = 30_000_000_000;
+
+/// Whether tables that were last said to be right at `current_ns` (0: never) are not believed any more.
+#[inline(always)]
+pub const fn is_outdated(current_ns: u64, now_ns: u64, believed_ns: u64) -> bool {
+    current_ns == 0 || now_ns.saturating_sub(current_ns) > believed_ns
+}
+
 /// Words of a slot in the map `GIVEN_BACK`: what has come to its end.
 pub mod home {
     /// Places ever given back.
@@ -289,6 +299,8 @@ pub const fn pair_of_key(key: u32) -> (u16, u16) {
 pub trait Tables {
     fn mac_allowed(&self, slot: u16, mac: u64) -> bool;
     fn ip_allowed(&self, slot: u16, address: [u8; 16]) -> bool;
+    /// Whether what follows is believed: see [`is_outdated`].
+    fn is_current(&self) -> bool;
     /// Where an address stands.
     fn place(&self, key: u64) -> Place;
     /// The entry of the address at that place; empty where there is none.

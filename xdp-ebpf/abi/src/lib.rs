@@ -115,6 +115,9 @@ pub mod maps {
     pub const FENCE_ROUNDS: u32 = 64;
     /// The EtherType of fences: one for local experiments.
     pub const FENCE_ETHERTYPE: u16 = 0x88b5;
+    /// `Array<u64>` of one word, to be mapped into memory: when user space last said that the tables are as
+    /// the bridge is, by the monotonic clock. See [`is_outdated`](crate::gate::is_outdated).
+    pub const CURRENT: &str = "CURRENT";
     /// `XskMap` by the worker's queue.
     pub const WORKERS: &str = "WORKERS";
     /// `PerCpuArray<Cell>`: what the gate hands to the program behind it.

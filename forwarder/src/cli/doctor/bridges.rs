@@ -22,7 +22,7 @@ impl Bridges {
     /// Reads the bridges of these interfaces. What cannot be looked at is a finding.
     pub(super) fn read<'a>(
         links: impl Iterator<Item = &'a Link>,
-        weir_is_alive: bool,
+        has_gates: bool,
         report: &mut Report,
     ) -> Self {
         let mut by_bridge: BTreeMap<u32, Vec<Device>> = BTreeMap::new();
@@ -32,7 +32,7 @@ impl Bridges {
                 by_bridge.entry(bridge).or_default().push(device);
             }
         }
-        let own = if weir_is_alive { gates() } else { BTreeSet::new() };
+        let own = if has_gates { gates() } else { BTreeSet::new() };
         let mut bridges = Self::default();
         for (bridge, ports) in by_bridge {
             let read = Netlink::open().and_then(|mut netlink| watch::read(&mut netlink, bridge));
@@ -63,7 +63,7 @@ impl Bridges {
     }
 }
 
-/// The programs of weirs that run.
+/// The gates of weirs, dead or alive.
 fn gates() -> BTreeSet<u32> {
     let is_gate = |name: Option<&str>| {
         // The kernel keeps 15 characters of a program's name.

@@ -5,6 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::finding::{Level, Report};
+use crate::cli::detach;
+use crate::control::leftovers;
+use crate::control::links::Snapshot;
 use crate::control::state::StateFile;
 
 /// Whether a weir runs on this control socket.
@@ -55,6 +58,30 @@ pub(super) fn examine(control: &Path, report: &mut Report) -> bool {
         ),
     }
     alive
+}
+
+/// What keeps gates in this network namespace; whether anything does.
+pub(super) fn gates(links: &Snapshot, report: &mut Report) -> bool {
+    let keepers = match leftovers::keepers() {
+        Ok(keepers) => keepers,
+        Err(error) => {
+            report.add(Level::Note, "gates", format!("not looked for: {error}"));
+            return false;
+        }
+    };
+    let all: Vec<u32> = keepers.iter().flat_map(|keeper| keeper.gates.iter().copied()).collect();
+    let dead = keepers.iter().filter(|keeper| !keeper.is_running);
+    let left: Vec<String> =
+        dead.flat_map(|keeper| &keeper.gates).map(|at| detach::name(*at, links)).collect();
+    if !left.is_empty() {
+        report.with_fix(
+            Level::Note,
+            "gates",
+            format!("a weir that was killed has left its gates on {}", left.join(", ")),
+            "weir run adopts them; weir detach takes them off",
+        );
+    }
+    !all.is_empty()
 }
 
 #[cfg(test)]

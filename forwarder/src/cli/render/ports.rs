@@ -167,6 +167,12 @@ fn express(ports: &[PortInfo]) -> String {
             text += &wrapped(&format!("{} {way}: {remark}", port.name), 0, WIDTH);
         }
     }
+    let unkept = ports.iter().filter(|port| port.kept == Some(false));
+    let unkept: Vec<&str> = unkept.map(|port| port.name.as_str()).collect();
+    if !unkept.is_empty() {
+        let line = format!("gone with weir, if it is killed: the gate of {}", unkept.join(", "));
+        text += &wrapped(&line, 0, WIDTH);
+    }
     text
 }
 
@@ -255,6 +261,7 @@ ledger: balanced, 2,530,560 delivered (300,000 by the express lane), 4,013 lost
             superframes: false,
             express: None,
             express_remark: None,
+            kept: None,
         };
         let veth = PortInfo {
             name: "v1".into(),
@@ -269,6 +276,7 @@ ledger: balanced, 2,530,560 delivered (300,000 by the express lane), 4,013 lost
             superframes: true,
             express: None,
             express_remark: None,
+            kept: None,
         };
         let list = PortList { version: VERSION, ports: vec![nic, veth] };
         let expected = "\
@@ -297,6 +305,7 @@ v1: bind: another program holds queue 0
             superframes: true,
             express,
             express_remark: remark.map(str::to_owned),
+            kept: Some(name != "tap5"),
         };
         let (peer, redirect) = (Some(Express::Peer), Some(Express::Redirect));
         let ports = vec![
@@ -311,6 +320,7 @@ v1: bind: another program holds queue 0
 express: peer v1, v3; redirect v2, tap5
 v2 not by peer: its other end has a native XDP program
 v4 not express: its interface has not answered yet
+gone with weir, if it is killed: the gate of tap5
 ";
         assert_eq!(text.lines().skip(6).collect::<Vec<_>>().join("\n") + "\n", expected);
     }

@@ -133,6 +133,7 @@ fn port() -> PortInfo {
         superframes: false,
         express: None,
         express_remark: None,
+        kept: None,
     }
 }
 

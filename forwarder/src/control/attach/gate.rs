@@ -16,9 +16,7 @@ use weir_abi::gate::{VLAN_WORDS, Vlans, out, pair_key, pair_of_key};
 use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, gate_flags, maps, table};
 use weir_port::Cells;
 
-use super::{
-    AttachError, Attached, Changes, Changing, LoadError, MapsError, Mode, Steering, absent_is_fine,
-};
+use super::{AttachError, Changes, Changing, LoadError, MapsError, Steering, absent_is_fine};
 use crate::worker::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
 /// What the gate's programs are told before they are loaded.
@@ -45,6 +43,7 @@ pub struct GateMaps {
     express_pairs: PerCpuHashMap<MapData, u32, [u64; 2]>,
     fences: Cells,
     doors: Cells,
+    current: Cells,
     changes: Changes,
 }
 
@@ -77,6 +76,7 @@ impl GateMaps {
         let taken = mapped(maps::TAKEN, ROOM_WORDS)?;
         let given_back = mapped(maps::GIVEN_BACK, ROOM_WORDS)?;
         let doors = mapped(maps::DOORS, DOOR_WORDS)?;
+        let current = mapped(maps::CURRENT, 1)?;
         let fences = mapped(maps::FENCES, maps::FENCE_ROUNDS as usize)?;
         Ok(Self {
             slots: HashMap::try_from(take(maps::SLOTS)?).map_err(abi(maps::SLOTS))?,
@@ -95,6 +95,7 @@ impl GateMaps {
                 .map_err(abi(maps::EXPRESS_PAIRS))?,
             fences,
             doors,
+            current,
             changes: Changes::default(),
         })
     }
@@ -190,6 +191,11 @@ impl GateMaps {
         self.doors.clone()
     }
 
+    /// The tables are as the bridge is, as of now: the gate believes them for a while from here on.
+    pub fn say_current(&self, now_ns: u64) {
+        store(&self.current, 0, now_ns);
+    }
+
     /// Fences that have come through the CPUs' backlogs, by round.
     pub fn fences(&self) -> Cells {
         self.fences.clone()
@@ -247,16 +253,6 @@ fn store(cells: &Cells, at: usize, word: u64) {
 }
 
 impl Steering {
-    /// Attaches the gate to a port, before all other programs there.
-    pub(super) fn attach_gate(
-        &mut self,
-        ifindex: u32,
-        name: &str,
-    ) -> Result<Attached, AttachError> {
-        let link = self.attach_tcx(maps::GATE, name)?;
-        Ok(Attached { link, ifindex, mode: Mode::Gate })
-    }
-
     /// Attaches what stands behind the gate: to be called in the namespace of the pair's inner end.
     pub fn attach_behind(&mut self, ifindex: u32, name: &str) -> Result<[FdLink; 2], AttachError> {
         let failed = |error| AttachError::Program { name: name.to_owned(), error };
@@ -291,10 +287,10 @@ impl Steering {
             let program = self.ebpf.program(name)?;
             Some(program.info().ok()?.id())
         });
-        programs.collect()
+        programs.chain(self.keeping.left().iter().copied()).collect()
     }
 
-    fn attach_tcx(&mut self, program: &str, name: &str) -> Result<FdLink, AttachError> {
+    pub(super) fn attach_tcx(&mut self, program: &str, name: &str) -> Result<FdLink, AttachError> {
         let failed = |error| AttachError::Program { name: name.to_owned(), error };
         let program = self.ebpf.program_mut(program).ok_or(ProgramError::NotLoaded);
         let tcx: &mut SchedClassifier = program.map_err(failed)?.try_into().map_err(failed)?;

@@ -17,6 +17,10 @@ pub enum AttachError {
         "the driver of `{name}` does not take XDP in native mode ({error}): use mode = \"gate\""
     )]
     NativeRefused { name: String, error: io::Error },
+    #[error(
+        "`{name}` is served by another weir that runs: stop that one first, or leave it the port"
+    )]
+    Served { name: String },
     #[error("`{name}` is gone")]
     Gone { name: String },
     #[error(

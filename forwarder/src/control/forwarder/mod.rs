@@ -6,6 +6,7 @@
 //!   [`program`]: what the program is told of it
 //! - [`follow`]: making the ports match the interfaces that are there
 //! - [`reattach`]: programs of ours that somebody took off
+//! - [`keeping`]: gates that outlive the process, and are adopted
 //! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge
 //! - [`express`]: which frames the gate may forward by itself; [`ways`]: how it hands them to the ports;
 //!   [`clearing`]: when what went by the bridge has arrived
@@ -19,6 +20,7 @@ mod clearing;
 mod express;
 mod follow;
 mod gate;
+mod keeping;
 mod lifecycle;
 mod live;
 mod mirroring;
@@ -50,6 +52,7 @@ use super::btf;
 use super::links::Snapshot;
 use super::measure::Measured;
 use super::pair::{Identity, Pair, PairError};
+use super::pins::PinsError;
 use super::plan::{Idle, Plan};
 use super::report::{FlowsReport, LatencyReport, StatsReport};
 use super::settings::HostSettings;
@@ -78,6 +81,8 @@ pub enum StartError {
     Identity(#[source] std::io::Error),
     #[error(transparent)]
     Pair(PairError),
+    #[error(transparent)]
+    Pins(PinsError),
     #[error("the workers could not be started: {0}")]
     Worker(#[source] std::io::Error),
 }
@@ -136,6 +141,7 @@ impl Forwarder {
         let cores = plan.forwarder.workers.clone();
         let count = u32::try_from(cores.len()).unwrap_or(u32::MAX);
         let identity = Identity::new(&plan.forwarder.control).map_err(StartError::Identity)?;
+        let pins = keeping::claim(&identity).map_err(StartError::Pins)?;
         let pair = Pair::ensure(identity, count).map_err(StartError::Pair)?;
         if let Some(warning) = pair.warning() {
             tracing::warn!("{warning}");
@@ -144,6 +150,7 @@ impl Forwarder {
         let globals = GateGlobals { pair: pair.outer().ifindex, seed };
         let facts = btf::facts().map_err(super::attach::LoadError::from)?;
         let mut steering = Steering::load(&facts, globals)?;
+        steering.keep_in(pins);
         let members = plan
             .bridge
             .as_deref()
@@ -250,6 +257,7 @@ impl Forwarder {
             let _ = tokio::time::timeout(DRAIN, self.drained()).await;
         }
         self.silence();
+        self.give_up_links();
         if tokio::time::timeout(WIND_DOWN, self.wind_down()).await.is_err() {
             tracing::error!(
                 "not all ports were given back within {WIND_DOWN:?}; they are detached"

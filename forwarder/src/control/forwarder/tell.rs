@@ -150,6 +150,7 @@ impl Forwarder {
                     superframes: active.is_some_and(|active| active.superframes),
                     express,
                     express_remark,
+                    kept: active.and_then(|active| active.attached.as_ref()?.is_kept()),
                 }
             })
             .collect();

@@ -34,6 +34,9 @@ pub struct PortInfo {
     /// Why not in a better way, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub express_remark: Option<String>,
+    /// Whether the gate on it outlives weir, if it is killed; `None`: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<bool>,
 }
 
 /// How frames reach a port from the gate.

@@ -2,7 +2,9 @@
 
 use super::*;
 
+use weir_abi::gate::{BELIEVED_NS, is_outdated};
 use weir_abi::gso::skb_gso as s;
+use weir_abi::table;
 use weir_abi::{FRAME_ROOM, MAX_FRAME_LEN, gso_kind as k, meta_flags as f};
 
 /// The kernel's bits of what weir does not carry.
@@ -133,8 +135,10 @@ fn without_a_worker_the_ports_fallback_says_what_becomes_of_it() {
     outcome(&world, &udp(), Counter::PassedFallback);
     set(&mut world, OUT, g::FALLBACK_DROP);
     outcome(&world, &udp(), Counter::PassedFallback);
+    assert!(world.decide(IN, &udp()).for_now, "the bridge has it");
     set(&mut world, IN, g::FALLBACK_DROP);
     outcome(&world, &udp(), Counter::DroppedFallback);
+    assert!(!world.decide(IN, &udp()).for_now, "nobody has it");
     // What never was the worker's is not lost with it.
     outcome(&world, &to([0xff; 6], udp()), Counter::PassedGroup);
 }
@@ -158,4 +162,45 @@ fn who_has_its_share_of_the_ring_gets_no_more() {
     let mut world = world();
     world.full = true;
     outcome(&world, &udp(), Counter::RxShare);
+}
+
+/// Whoever knows of stations has been away for long: nothing is believed but the locks and the limits.
+#[test]
+fn outdated_tables_are_not_believed() {
+    let outdated = || World { outdated: true, ..world() };
+    let fresh = world();
+    steered(&fresh, &udp(), None);
+    outcome(&outdated(), &udp(), Counter::PassedFallback);
+    // Nor that nobody knows the station: it may have come since.
+    let mut storm = World { storm: true, ..outdated() };
+    outcome(&storm, &to([2, 0, 0, 0, 0, 9], udp()), Counter::PassedFallback);
+    assert_eq!(storm.asked.storms.get(), 0);
+    // Locks and limits need no table.
+    outcome(&storm, &to([0xff; 6], udp()), Counter::Storm);
+    outcome(&outdated(), &to([1, 0x80, 0xc2, 0, 0, 3], udp()), Counter::Reserved);
+    outcome(&outdated(), &to([0xff; 6], udp()), Counter::PassedGroup);
+    set(&mut storm, IN, g::MAC_LOCK);
+    outcome(&storm, &udp(), Counter::Spoofed);
+    // The next of its flow may take another way: user space is back.
+    assert!(outdated().decide(IN, &udp()).for_now);
+}
+
+#[test]
+fn outdated_tables_keep_a_port_closed_that_drops_without_a_worker() {
+    let mut world = World { outdated: true, ..world() };
+    set(&mut world, IN, g::FALLBACK_DROP);
+    outcome(&world, &udp(), Counter::DroppedFallback);
+    // What never was a worker's is not lost with it.
+    outcome(&world, &to([2, 0, 0, 0, 0, 9], udp()), Counter::PassedUnknown);
+    world.addresses.insert((DST, 0), (table::ELSEWHERE, entry_flags::LOCAL));
+    outcome(&world, &udp(), Counter::PassedHost);
+}
+
+#[test]
+fn tables_are_believed_for_so_long() {
+    assert!(is_outdated(0, 5, 100), "nobody has ever said that they are right");
+    assert!(!is_outdated(7, 7, 0) && !is_outdated(7, 107, 100));
+    assert!(is_outdated(7, 108, 100));
+    assert!(!is_outdated(108, 7, 100), "the program's clock is a little behind");
+    assert!(!is_outdated(1, BELIEVED_NS, BELIEVED_NS));
 }

@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) workers: BTreeSet<u16>,
     /// Queues whose workers stand still.
     pub(crate) still: BTreeSet<u16>,
+    /// User space has been away for long.
+    pub(crate) outdated: bool,
     /// The limits have been reached.
     pub(crate) storm: bool,
     pub(crate) full: bool,
@@ -122,6 +124,9 @@ impl Tables for World {
     }
     fn ip_allowed(&self, slot: u16, address: [u8; 16]) -> bool {
         self.ips.contains(&(slot, address))
+    }
+    fn is_current(&self) -> bool {
+        !self.outdated
     }
     fn place(&self, key: u64) -> Place {
         SEED.place(key)

@@ -1,0 +1,93 @@
+//! `weir detach`: the ports back to the kernel, where a weir died and none is to come.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::args::DetachArgs;
+use super::{CliError, print};
+use crate::control::leftovers::{self, Keeper, Removed};
+use crate::control::links::{Links, Snapshot};
+use crate::control::plan::DEFAULT_CONTROL;
+use crate::control::privileges::check_privileges;
+
+/// Removes, and says what. The exit code is 1 when a weir runs, and was left alone.
+pub async fn run(args: DetachArgs, control: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    check_privileges()?;
+    let only = control.is_some();
+    let control = control.unwrap_or_else(|| DEFAULT_CONTROL.into());
+    let links = Links::open()?.snapshot().await?;
+    // It waits for the kernel.
+    let removing =
+        tokio::task::spawn_blocking(move || leftovers::remove(&control, only, args.force));
+    let removed = removing.await??;
+    match print(&text(&removed, &links)) {
+        Ok(()) | Err(CliError::Closed) => {}
+        Err(error) => return Err(error.into()),
+    }
+    for keeper in &removed.refused {
+        eprintln!("weir: {}", refusal(keeper, &links));
+    }
+    Ok(if removed.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn text(removed: &Removed, links: &Snapshot) -> String {
+    let mut text = String::new();
+    for &ifindex in &removed.gates {
+        let _ = writeln!(text, "{}: its gate is taken off", name(ifindex, links));
+    }
+    for pair in &removed.pairs {
+        let _ = writeln!(text, "{pair}: removed, with its other end and their namespace");
+    }
+    if removed.settings > 0 {
+        let _ = writeln!(text, "settings: {} put back", removed.settings);
+    }
+    if text.is_empty() && removed.refused.is_empty() {
+        text.push_str("no weir that died has left anything in this network namespace\n");
+    }
+    text
+}
+
+fn refusal(keeper: &Keeper, links: &Snapshot) -> String {
+    let ports: Vec<String> = keeper.gates.iter().map(|at| name(*at, links)).collect();
+    let serves = if ports.is_empty() {
+        "a weir runs here".to_owned()
+    } else {
+        format!("a weir runs here and serves {}", ports.join(", "))
+    };
+    format!(
+        "{serves}: stop it, which gives its ports back; if it hangs, kill it first, or --force takes \
+         its gates off"
+    )
+}
+
+pub(super) fn name(ifindex: u32, links: &Snapshot) -> String {
+    match links.get(ifindex) {
+        Some(link) => link.name.clone(),
+        None => format!("interface {ifindex} (gone)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_was_removed() {
+        let links = Snapshot::default();
+        let nothing = "no weir that died has left anything in this network namespace\n";
+        assert_eq!(text(&Removed::default(), &links), nothing);
+        let removed = Removed {
+            gates: vec![7],
+            pairs: vec!["w0-37ac9e6c".into()],
+            settings: 2,
+            refused: Vec::new(),
+        };
+        let expected = "\
+interface 7 (gone): its gate is taken off
+w0-37ac9e6c: removed, with its other end and their namespace
+settings: 2 put back
+";
+        assert_eq!(text(&removed, &links), expected);
+    }
+}

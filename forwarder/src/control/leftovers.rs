@@ -1,0 +1,117 @@
+//! What weirs that died have left in this network namespace: gates on ports, their own pairs of devices,
+//! settings of the host. Found, and removed without a weir that runs.
+//!
+//! Invariant: nothing of a weir that runs is touched, but for its gates where that is asked for.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use super::netns::NetnsId;
+use super::pair::{self, Identity, PairError};
+use super::pins::{Folder, Root};
+use super::settings::{HostSettings, SettingsError};
+use super::state::{StateError, StateFile};
+
+#[derive(Debug, thiserror::Error)]
+pub enum LeftoversError {
+    #[error("the network namespace cannot be told: {0}")]
+    Namespace(#[from] io::Error),
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("the gate of interface {ifindex} cannot be taken off: {error}")]
+    Gate { ifindex: u32, error: io::Error },
+}
+
+/// A weir of this network namespace whose gates are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keeper {
+    digest: u32,
+    pub is_running: bool,
+    /// The ports, by interface index.
+    pub gates: BTreeSet<u32>,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Gates, by interface index.
+    pub gates: Vec<u32>,
+    /// Pairs, by the name of the outer end.
+    pub pairs: Vec<String>,
+    /// Settings that were put back.
+    pub settings: usize,
+    /// Weirs that run, and were left alone.
+    pub refused: Vec<Keeper>,
+}
+
+/// The weirs that keep gates in this network namespace, dead or alive.
+pub fn keepers() -> io::Result<Vec<Keeper>> {
+    let inode = NetnsId::of_this_thread()?.inode;
+    let Some(root) = Root::find() else { return Ok(Vec::new()) };
+    let folders = root.folders().into_iter().filter(|folder| folder.inode == inode);
+    let keeper = |folder: Folder| {
+        let name = folder.name();
+        let is_running = matches!(root.lock(&name), Ok(None));
+        Keeper { digest: folder.digest, is_running, gates: root.links(&name).into_iter().collect() }
+    };
+    Ok(folders.map(keeper).collect())
+}
+
+/// Removes what is left by the weir with this control socket, and, unless `only`, by all others of this
+/// network namespace. With `force` the gates of those that run as well.
+pub fn remove(control: &Path, only: bool, force: bool) -> Result<Removed, LeftoversError> {
+    let identity = Identity::new(control)?;
+    let mut found = keepers()?;
+    let own = found.iter().position(|keeper| keeper.digest == identity.digest());
+    // It may run, or have run, without keeping anything.
+    let is_running = own.and_then(|at| found.get(at)).is_some_and(|own| own.is_running)
+        || UnixStream::connect(control).is_ok();
+    if own.is_none() {
+        let digest = identity.digest();
+        found.push(Keeper { digest, is_running, gates: BTreeSet::new() });
+    }
+    let mut removed = Removed::default();
+    let root = Root::find();
+    for keeper in found {
+        let is_own = keeper.digest == identity.digest();
+        if only && !is_own {
+            continue;
+        }
+        let is_running = if is_own { is_running } else { keeper.is_running };
+        if is_running && !force {
+            removed.refused.push(keeper);
+            continue;
+        }
+        if let Some(root) = &root {
+            let folder = Folder { inode: identity.netns().inode, digest: keeper.digest }.name();
+            for &ifindex in &keeper.gates {
+                let gone = root.remove(&folder, ifindex);
+                gone.map_err(|error| LeftoversError::Gate { ifindex, error })?;
+                removed.gates.push(ifindex);
+            }
+            if !is_running {
+                root.leave(&folder);
+            }
+        }
+        if !is_running {
+            let identity = Identity::of_digest(keeper.digest)?;
+            if pair::remove_leftovers(&identity)? {
+                removed.pairs.push(identity.outer_name());
+            }
+        }
+    }
+    if !is_running {
+        let changed = StateFile::open(control)?.changes().len();
+        if changed > 0 {
+            drop(HostSettings::open(control)?);
+            removed.settings = changed - StateFile::open(control)?.changes().len().min(changed);
+        }
+    }
+    Ok(removed)
+}

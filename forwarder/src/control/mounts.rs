@@ -1,0 +1,153 @@
+//! Mount namespaces in which something of weir's lasts longer than the process, also where weir runs in
+//! one of its own (`ip netns exec`, a unit's sandbox).
+//!
+//! Invariant: the mount namespace of this process stays as it is; only threads made for the purpose
+//! enter another one. Whoever mounts or unmounts holds the lock on [`LOCKED`].
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, setns, unshare};
+
+use super::netns::on_own_thread;
+
+/// The folder of all that outlives weir.
+const LOCKED: &str = "/run/weir";
+const OWN: &str = "/proc/thread-self/ns/mnt";
+const NO_DATA: Option<&str> = None;
+
+/// A mount namespace in which something may be kept.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// `None`: the one this process runs in.
+    elsewhere: Option<File>,
+    /// Known to last longer than this process.
+    pub(super) lasting: bool,
+}
+
+/// The places to look at, the best first: the mount namespace of process 1, or, where that may not
+/// be entered, of the topmost ancestor whose may; in the end the own one.
+pub(super) fn places() -> Vec<Place> {
+    let own = fs::metadata(OWN).ok().map(|own| (own.dev(), own.ino()));
+    let mut seen = Vec::new();
+    let mut places = Vec::new();
+    for pid in std::iter::once(1).chain(ancestors().into_iter().rev()) {
+        let Ok(file) = File::open(format!("/proc/{pid}/ns/mnt")) else { continue };
+        let Ok(id) = file.metadata().map(|metadata| (metadata.dev(), metadata.ino())) else {
+            continue;
+        };
+        if seen.contains(&id) {
+            continue;
+        }
+        seen.push(id);
+        let elsewhere = (own != Some(id)).then_some(file);
+        places.push(Place { elsewhere, lasting: true });
+    }
+    if !places.iter().any(|place| place.elsewhere.is_none()) {
+        places.push(Place { elsewhere: None, lasting: false });
+    }
+    places
+}
+
+/// The processes above this one, the parent first; process 1 is not among them.
+fn ancestors() -> Vec<u32> {
+    // A process that dies meanwhile ends the list; a number that is used again cannot make a
+    // circle longer than this.
+    const MOST: usize = 64;
+    let mut above = Vec::new();
+    let mut pid = std::os::unix::process::parent_id();
+    while pid > 1 && above.len() < MOST {
+        above.push(pid);
+        let Some(parent) = fs::read_to_string(format!("/proc/{pid}/status"))
+            .ok()
+            .and_then(|status| parent_in(&status))
+        else {
+            break;
+        };
+        pid = parent;
+    }
+    above
+}
+
+fn parent_in(status: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
+impl Place {
+    /// Runs `work` in the mount namespace.
+    pub(super) fn inside<T: Send>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send,
+    ) -> io::Result<T> {
+        let Some(namespace) = &self.elsewhere else { return work() };
+        on_own_thread(|| {
+            // A thread that shares its root and working directory with others may not leave.
+            unshare(CloneFlags::CLONE_FS)?;
+            setns(namespace, CloneFlags::CLONE_NEWNS)?;
+            work()
+        })
+    }
+}
+
+/// Held while mounts change, so that one weir does not remove the folder under another.
+pub(super) fn lock(make: bool) -> io::Result<File> {
+    if make {
+        fs::create_dir_all(LOCKED)?;
+    }
+    let dir = File::open(LOCKED)?;
+    dir.lock()?;
+    Ok(dir)
+}
+
+/// Makes the folder, and a shared mount of it: a mount namespace that is copied from this one later
+/// has what is in it as well, and must give it up when it is unmounted here.
+pub(super) fn share(dir: &str) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let shared =
+        || mount(None::<&str>, dir, NO_DATA, MsFlags::MS_SHARED | MsFlags::MS_REC, NO_DATA);
+    match shared() {
+        Err(Errno::EINVAL) => {
+            mount(Some(dir), dir, NO_DATA, MsFlags::MS_BIND | MsFlags::MS_REC, NO_DATA)?;
+            Ok(shared()?)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Gives up the mount of a folder and the folder, if nothing is in it any more.
+pub(super) fn leave(dir: &str) {
+    // Another weir may have its own there; what has a dot in its name the kernel puts into every bpffs.
+    let is_theirs = |name: &std::ffi::OsStr| !name.as_encoded_bytes().contains(&b'.');
+    let mut entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    if !entries.any(|entry| is_theirs(&entry.file_name())) {
+        let _ = umount2(dir, MntFlags::MNT_DETACH);
+        let _ = fs::remove_dir(Path::new(dir));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_mount_namespace_is_always_a_place() {
+        let places = places();
+        assert_eq!(places.iter().filter(|place| place.elsewhere.is_none()).count(), 1);
+    }
+
+    #[test]
+    fn the_parent_is_read_from_the_status() {
+        assert_eq!(parent_in("Name:\tPPid: x\nPid:\t9\nPPid:\t42\n"), Some(42));
+        assert_eq!(parent_in("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn ancestors_begin_with_the_parent_and_end() {
+        let above = ancestors();
+        assert!(above.len() <= 64 && !above.contains(&1), "{above:?}");
+    }
+}

@@ -1,0 +1,198 @@
+//! The links of the gates, pinned in a BPF file system, so that the gates outlive the process: one folder
+//! for each weir, in it a file for each port, by interface index.
+//!
+//! ```text
+//!   /run/weir/links/                   a bpffs, in the mount namespace of the host
+//!     4026531840-37ac9e6c/             network namespace, and weir's identity in it (as in w0-37ac9e6c)
+//!       7  12  13
+//! ```
+//!
+//! Only links are kept. A link keeps its program, and the program its maps. The next weir brings its own of
+//! both, and puts its program into the link when its maps are filled: so no version has to understand the
+//! maps of another.
+//!
+//! Invariant: who runs holds the lock on its folder. So a folder that can be locked is a dead weir's, and
+//! what is in it may be adopted or removed.
+
+mod folder;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::{SchedClassifier, TcAttachType};
+
+pub(super) use self::folder::{Folder, Root};
+use super::mounts::places;
+use super::pair::Identity;
+
+/// Where the folders are.
+pub const DIR: &str = "/run/weir/links";
+
+#[derive(Debug, thiserror::Error)]
+pub enum PinsError {
+    #[error(
+        "another weir with this control socket runs in this network namespace (it holds the lock on \
+         {path}): stop it first, or give this one another --control",
+        path = path.display()
+    )]
+    InUse { path: PathBuf },
+    /// Nothing is kept.
+    #[error("{0}")]
+    NotKept(String),
+}
+
+/// The file of a link; the gate is taken off and the file removed when this is dropped.
+#[derive(Debug)]
+pub struct Pin {
+    root: Arc<Root>,
+    folder: String,
+    ifindex: u32,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        if let Err(error) = self.root.remove(&self.folder, self.ifindex) {
+            tracing::warn!(
+                ifindex = self.ifindex,
+                "the gate may stay on it: {error}; `weir detach` removes it when weir has ended"
+            );
+        }
+    }
+}
+
+/// A gate that a dead weir left.
+#[derive(Debug)]
+pub struct Left {
+    pub link: FdLink,
+    pub pin: Pin,
+    /// What the kernel knows its program by.
+    pub program: u32,
+}
+
+/// What there is for a port.
+#[derive(Debug)]
+pub enum Found {
+    Nothing,
+    Left(Left),
+    /// Another weir serves it.
+    Served,
+}
+
+/// The folder of a weir that runs.
+#[derive(Debug)]
+pub struct Pins {
+    root: Arc<Root>,
+    folder: String,
+    inode: u64,
+    /// Held, and by that the lock.
+    _locked: File,
+}
+
+impl Pins {
+    /// Takes the folder of this weir, with what an earlier life of it has left there.
+    pub fn claim(identity: &Identity) -> Result<Self, PinsError> {
+        let folder = Folder::of(identity).name();
+        let mut why = "no mount namespace that outlives weir may be entered".to_owned();
+        for place in places().into_iter().filter(|place| place.lasting) {
+            match place.inside(|| Root::make().and_then(|root| Ok((root.claim(&folder)?, root)))) {
+                Ok((Some(locked), root)) => {
+                    let (root, inode) = (Arc::new(root), identity.netns().inode);
+                    return Ok(Self { root, folder, inode, _locked: locked });
+                }
+                Ok((None, _)) => {
+                    return Err(PinsError::InUse { path: Path::new(DIR).join(folder) });
+                }
+                Err(error) => why = error.to_string(),
+            }
+        }
+        Err(PinsError::NotKept(why))
+    }
+
+    /// The gate that a dead weir of this network namespace has left on a port.
+    pub fn find(&self, ifindex: u32, name: &str) -> Found {
+        let own = self.root.path(&self.folder, ifindex);
+        if !own.exists() {
+            let Some(other) = self.elsewhere(ifindex) else { return Found::Nothing };
+            match self.root.lock(&other) {
+                Ok(Some(_locked)) => {
+                    if let Err(error) = fs::rename(self.root.path(&other, ifindex), &own) {
+                        tracing::warn!(
+                            port = name,
+                            "a dead weir's gate cannot be adopted: {error}"
+                        );
+                        return Found::Nothing;
+                    }
+                }
+                Ok(None) => return Found::Served,
+                Err(_) => return Found::Nothing,
+            }
+        }
+        // Taken off again where it is not adopted.
+        let pin = self.pin(ifindex);
+        match (self.usable(ifindex, name), PinnedLink::from_pin(&own)) {
+            (Some(program), Ok(link)) => Found::Left(Left { link: link.into(), pin, program }),
+            _ => Found::Nothing,
+        }
+    }
+
+    fn pin(&self, ifindex: u32) -> Pin {
+        Pin { root: Arc::clone(&self.root), folder: self.folder.clone(), ifindex }
+    }
+
+    /// The program of the link, if it is at the very interface: an index is given away again.
+    fn usable(&self, ifindex: u32, name: &str) -> Option<u32> {
+        let link = self.root.link(&self.folder, ifindex).ok()?;
+        let facts = link.facts().ok()??;
+        let (_, programs) = SchedClassifier::query_tcx(name, TcAttachType::Ingress).ok()?;
+        let there = programs.iter().any(|program| program.id() == facts.program);
+        (facts.is_ingress && facts.ifindex == ifindex && there).then_some(facts.program)
+    }
+
+    /// The folder of another weir of this network namespace that has a link of the port.
+    fn elsewhere(&self, ifindex: u32) -> Option<String> {
+        let of_here = |folder: &Folder| folder.inode == self.inode && folder.name() != self.folder;
+        let folders = self.root.folders().into_iter().filter(of_here);
+        let mut names = folders.map(Folder::name);
+        names.find(|name| self.root.path(name, ifindex).exists())
+    }
+
+    /// Keeps a link beyond the life of this process.
+    pub fn keep(&self, link: FdLink, ifindex: u32) -> io::Result<(FdLink, Pin)> {
+        let path = self.root.path(&self.folder, ifindex);
+        // What is there by now is of no port.
+        self.root.remove(&self.folder, ifindex)?;
+        let link = link.pin(path).map_err(|error| io::Error::other(error.to_string()))?;
+        Ok((link.into(), self.pin(ifindex)))
+    }
+
+    /// Takes off what an earlier life has left, but for these ports; says of which. What leads nowhere any
+    /// more goes in the folders of all dead weirs: also of network namespaces that are no more.
+    pub fn sweep(&self, but: &BTreeSet<u32>) -> Vec<u32> {
+        let surplus = self.root.links(&self.folder).into_iter().filter(|at| !but.contains(at));
+        let taken_off = surplus.filter(|at| self.root.remove(&self.folder, *at).is_ok()).collect();
+        for folder in self.root.folders() {
+            let name = folder.name();
+            if name == self.folder {
+                continue;
+            }
+            if let Ok(Some(_locked)) = self.root.lock(&name) {
+                self.root.remove_dead(&name);
+            }
+        }
+        taken_off
+    }
+
+    /// Takes off whatever is kept, and gives up the folder: this weir ends.
+    pub fn close(&self) {
+        for ifindex in self.root.links(&self.folder) {
+            if let Err(error) = self.root.remove(&self.folder, ifindex) {
+                tracing::warn!(ifindex, "the gate may stay on it: {error}");
+            }
+        }
+        self.root.leave(&self.folder);
+    }
+}

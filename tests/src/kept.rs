@@ -1,0 +1,77 @@
+//! What weir keeps beyond its life: the links of its gates, and the namespace of its pair. As a test looks
+//! at them, and as a bed removes them with the network namespace that they belong to.
+//!
+//! Invariant: only what belongs to a namespace of this process's own is removed.
+
+use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use weir_port::links::{LinkFacts, PinnedLink};
+
+use crate::Ns;
+
+const FOLDER: &str = "/run/weir";
+const LINKS: &str = "/run/weir/links";
+
+/// The folders of weirs that ran in the namespace at that path.
+#[must_use]
+pub fn folders(netns: &Path) -> Vec<PathBuf> {
+    let Ok(netns) = fs::metadata(netns) else { return Vec::new() };
+    let prefix = format!("{}-", netns.ino());
+    let entries = fs::read_dir(LINKS).into_iter().flatten().flatten();
+    let own = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
+    own.map(|entry| entry.path()).collect()
+}
+
+/// The links that are kept for a namespace, by interface index.
+pub fn links(ns: &Ns) -> Result<BTreeMap<u32, LinkFacts>> {
+    let mut links = BTreeMap::new();
+    for folder in folders(&ns.path()) {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let ifindex = path.file_name().and_then(|name| name.to_str()).context("no name")?;
+            let facts = PinnedLink::open(&path)?.facts()?.context("not of a tcx program")?;
+            links.insert(ifindex.parse()?, facts);
+        }
+    }
+    Ok(links)
+}
+
+/// Whether anything is kept for it, be it an empty folder.
+#[must_use]
+pub fn is_any(ns: &Ns) -> bool {
+    !folders(&ns.path()).is_empty()
+}
+
+/// Removes what weirs that were killed have left of a namespace that is to go.
+pub(crate) fn remove(netns: &Path) {
+    let folders = folders(netns);
+    if folders.is_empty() {
+        return;
+    }
+    // As weir does, so that none makes its folder meanwhile.
+    let Ok(lock) = File::open(FOLDER) else { return };
+    let _ = lock.lock();
+    for folder in folders {
+        for link in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let _ = fs::remove_file(link.path());
+        }
+        let _ = fs::remove_dir(&folder);
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some((_, digest)) = name.split_once('-') {
+            let pair = format!("{FOLDER}/netns/w1-{digest}");
+            let _ = nix::mount::umount2(pair.as_str(), nix::mount::MntFlags::MNT_DETACH);
+            let _ = fs::remove_file(pair);
+        }
+    }
+    for folder in [LINKS, "/run/weir/netns"] {
+        // The kernel puts files with a dot in their name into every bpffs.
+        let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        if !entries.any(|entry| !entry.file_name().to_string_lossy().contains('.')) {
+            let _ = nix::mount::umount2(folder, nix::mount::MntFlags::MNT_DETACH);
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The gates outlive weir: killed, started again, started anew with other ports, taken off without it.
+//! Frames on open links are neither lost nor late, and nothing is left in the end.
+
+use anyhow::{Context as _, Result, ensure};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+use system_tests::bed::Family;
+use system_tests::drive::{everybody_talks, ping_all};
+use system_tests::gate::{MARK, SOON, marked, send};
+use system_tests::observer::Observer;
+use system_tests::traffic::udp_source::Sending;
+use system_tests::traffic::{Pace, Sink, Source, ping};
+use system_tests::wait::wait_ok;
+use system_tests::weir::run_to_end;
+use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, kept, ledger, root_or_skip};
+
+/// What goes by the express lane.
+fn express(weir: &Weir, port: &str) -> Result<u64> {
+    Ok(ledger::number(&weir.stats()?, port, "/lanes/express/frames"))
+}
+
+/// Waits until the gate hands over what two guests say to each other.
+fn wait_express(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
+    wait_ok(SOON, "the express lane", || {
+        let before = (express(weir, &one.port)?, express(weir, &two.port)?);
+        ping(&one.ns, two.addr(Family::V4), 1)?;
+        let after = (express(weir, &one.port)?, express(weir, &two.port)?);
+        ensure!(after.0 > before.0 && after.1 > before.1, "{before:?} before, {after:?} after");
+        Ok(())
+    })
+}
+
+/// The ids of the links, by interface index.
+fn ids(bed: &Bed) -> Result<BTreeMap<u32, u32>> {
+    Ok(kept::links(&bed.host)?.into_iter().map(|(ifindex, link)| (ifindex, link.id)).collect())
+}
+
+fn spec() -> WeirSpec {
+    WeirSpec::bridge().lane("auto")
+}
+
+fn start(bed: &Bed, dir: &Path) -> Result<Weir> {
+    let weir = Weir::start_in(bed, &spec(), dir)?;
+    bed.ports().iter().try_for_each(|port| weir.wait_port(port, &["up"]))?;
+    Ok(weir)
+}
+
+/// Datagrams for which sockets of a guest had no room: its reader did not get to run.
+fn unread(guest: &Guest) -> Result<u64> {
+    let text = guest.ns.run(|| Ok(std::fs::read_to_string("/proc/thread-self/net/snmp")?))?;
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Udp: "));
+    let (names, values) = (lines.next().context("no names")?, lines.next().context("no values")?);
+    let mut both = names.split_whitespace().zip(values.split_whitespace());
+    let (_, value) = both.find(|(name, _)| *name == "RcvbufErrors").context("not counted")?;
+    Ok(value.parse()?)
+}
+
+/// Numbered datagrams at a rate, on a core of their own.
+struct Numbered<'a> {
+    to: &'a Guest,
+    unread: u64,
+    sink: Sink,
+    sending: Sending,
+}
+
+impl<'a> Numbered<'a> {
+    fn start(from: &Guest, to: &'a Guest, rate: u64) -> Result<Self> {
+        let unread = unread(to)?;
+        let sink = Sink::start_on(&to.ns, to.socket(Family::V4, 0), Some(1))?;
+        let source = Source { pace: Pace::Rate(rate), core: Some(0), ..Source::to(sink.addr()) };
+        let sending = source.start(&from.ns)?;
+        sink.wait_for(rate / 10, SOON)?;
+        Ok(Self { to, unread, sink, sending })
+    }
+
+    fn goes_on(&self, more: u64) -> Result<()> {
+        self.sink.wait_for(self.sink.so_far() + more, SOON)
+    }
+
+    /// Each has come once, in order.
+    fn all_came(self) -> Result<()> {
+        let sent = self.sending.stop()?.frames;
+        let _ = self.sink.wait_for(sent, Duration::from_secs(2));
+        let got = self.sink.finish()?;
+        let unread = unread(self.to)? - self.unread;
+        let lost = sent - got.unique(0) - unread;
+        println!("{sent} sent, {unread} unread, longest gap {} ms", got.longest_gap_ns / 1_000_000);
+        ensure!(
+            (lost, got.duplicates, got.reordered) == (0, 0, 0),
+            "of {sent}: {lost} lost, {} twice, {} late; longest gap {} ms",
+            got.duplicates,
+            got.reordered,
+            got.longest_gap_ns / 1_000_000,
+        );
+        Ok(())
+    }
+}
+
+fn detach(bed: &Bed, dir: &Path, more: &[&str]) -> Result<Output> {
+    let socket = dir.join("weir.sock");
+    let socket = socket.to_str().context("the path is not UTF-8")?;
+    run_to_end(bed, &[&["detach", "--control", socket], more].concat())
+}
+
+fn said(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    String::from_utf8_lossy(out).into_owned() + &String::from_utf8_lossy(err)
+}
+
+#[test]
+fn killed_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
+    root_or_skip!();
+    const RATE: u64 = 20_000;
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let mut weir = start(&bed, dir.path())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_express(&weir, one, two)?;
+    let links = ids(&bed)?;
+    ensure!(links.len() == bed.ports().len(), "{links:?}");
+    let flow = Numbered::start(one, two, RATE)?;
+    for life in 0..4 {
+        flow.goes_on(RATE / 10)?;
+        weir.kill9()?;
+        flow.goes_on(RATE / 5)?;
+        ensure!(ids(&bed)? == links, "life {life}: the links went with weir");
+        weir = start(&bed, dir.path())?;
+        ensure!(ids(&bed)? == links, "life {life}: {links:?} before, {:?} after", ids(&bed)?);
+        weir.wait_said("adopted the gate")?;
+        let before = express(&weir, &one.port)?;
+        wait_ok(SOON, "the flow at the new gate", || {
+            let now = express(&weir, &one.port)?;
+            ensure!(now > before + RATE / 10, "{now}");
+            Ok(())
+        })?;
+    }
+    flow.all_came()?;
+    let stats = weir.assert_ledger()?;
+    ensure!(stats["ledger"]["lost"] == 0, "{stats:#}");
+    everybody_talks(&bed)?;
+    weir.assert_ledger()?;
+    weir.stop()?;
+    for port in bed.ports() {
+        ensure!(!bed.host.is_attached(&port)?, "something is left on {port}");
+    }
+    ensure!(!kept::is_any(&bed.host), "links are left");
+    ping_all(&bed)
+}
+
+/// As a service manager restarts it, or installs another version: the bridge has the ports in between.
+#[test]
+fn stopped_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
+    root_or_skip!();
+    const RATE: u64 = 10_000;
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let mut weir = start(&bed, dir.path())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_express(&weir, one, two)?;
+    let flow = Numbered::start(one, two, RATE)?;
+    for _ in 0..3 {
+        flow.goes_on(RATE / 10)?;
+        let last = weir.stop_and_listen()?;
+        ensure!(last.contains("+ lost 0 + in flight 0"), "{last}");
+        ensure!(!kept::is_any(&bed.host), "links are left");
+        flow.goes_on(RATE / 10)?;
+        weir = start(&bed, dir.path())?;
+        let before = express(&weir, &one.port)?;
+        wait_ok(SOON, "the flow at the new gate", || {
+            let now = express(&weir, &one.port)?;
+            ensure!(now > before + RATE / 10, "{now}");
+            Ok(())
+        })?;
+    }
+    flow.all_came()?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+/// Without a daemon: what a killed weir left goes, and only that; the bridge takes over.
+#[test]
+fn detach_gives_the_ports_of_a_killed_weir_back() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let nothing = |output: &Output| output.status.success() && said(output).contains("no weir");
+    ensure!(nothing(&detach(&bed, dir.path(), &[])?), "before there was any");
+    let weir = start(&bed, dir.path())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_express(&weir, one, two)?;
+    let links = ids(&bed)?;
+
+    let refused = detach(&bed, dir.path(), &[])?;
+    ensure!(refused.status.code() == Some(1), "{refused:?}");
+    let text = said(&refused);
+    ensure!(text.contains("a weir runs here and serves") && text.contains("v1"), "{text}");
+    ensure!(ids(&bed)? == links, "it has touched a weir that runs");
+    let doctor = weir.cli_ok(&bed, "doctor v1")?;
+    ensure!(!doctor.contains("has left its gates"), "{doctor}");
+    weir.assert_ledger()?;
+
+    let flow = Numbered::start(one, two, 2_000)?;
+    weir.kill9()?;
+    flow.goes_on(200)?;
+    let socket = dir.path().join("weir.sock");
+    let control = socket.to_str().context("the path is not UTF-8")?;
+    let doctor = said(&run_to_end(&bed, &["doctor", "v1", "--control", control])?);
+    ensure!(doctor.contains("has left its gates on") && doctor.contains("weir detach"), "{doctor}");
+    ensure!(!doctor.contains("the gate does not know"), "{doctor}");
+    let done = detach(&bed, dir.path(), &[])?;
+    ensure!(done.status.success(), "{done:?}");
+    let text = said(&done);
+    for port in bed.ports() {
+        ensure!(text.contains(&format!("{port}: its gate is taken off\n")), "{text}");
+        ensure!(!bed.host.is_attached(&port)?, "something is left on {port}");
+    }
+    ensure!(text.contains("w0-") && !bed.host.ip("-br link")?.contains("w0-"), "{text}");
+    ensure!(!kept::is_any(&bed.host), "links are left");
+    flow.goes_on(200)?;
+    flow.all_came()?;
+    ping_all(&bed)?;
+    ensure!(nothing(&detach(&bed, dir.path(), &[])?), "a second time");
+    // And a weir may come again.
+    let weir = start(&bed, dir.path())?;
+    wait_express(&weir, one, two)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn with_force_the_gates_of_a_weir_that_runs_are_taken_off() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let weir = start(&bed, dir.path())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_express(&weir, one, two)?;
+    weir.while_stopped(|| {
+        let done = detach(&bed, dir.path(), &["--force"])?;
+        ensure!(done.status.success(), "{done:?}");
+        for port in bed.ports() {
+            ensure!(!bed.host.is_attached(&port)?, "something is left on {port}");
+        }
+        ping_all(&bed)
+    })?;
+    // It does not hang any more.
+    weir.wait_said("its gate program is attached again")?;
+    wait_ok(SOON, "all of them", || {
+        bed.ports().iter().try_for_each(|port| {
+            ensure!(bed.host.is_attached(port)?, "{port}");
+            Ok(())
+        })
+    })?;
+    wait_express(&weir, one, two)?;
+    ensure!(ids(&bed)?.len() == bed.ports().len(), "{:?}", ids(&bed)?);
+    weir.assert_ledger()?;
+    weir.stop()?;
+    ensure!(!kept::is_any(&bed.host), "links are left");
+    Ok(())
+}
+
+/// The next life has other ports; what it does not serve is the bridge's.
+#[test]
+fn a_port_that_is_not_in_the_next_plan_is_given_back() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(3).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let weir = start(&bed, dir.path())?;
+    wait_express(&weir, bed.guest(0)?, bed.guest(1)?)?;
+    let (links, third) = (ids(&bed)?, bed.host.ifindex("v3")?);
+    ensure!(links.contains_key(&third), "{links:?}");
+    weir.kill9()?;
+    bed.host.ip("link set dev v3 nomaster")?;
+    let weir = Weir::start_in(&bed, &spec(), dir.path())?;
+    weir.wait_port("v1", &["up"])?;
+    weir.wait_said("took off the gate that an earlier weir left on no port of this")?;
+    ensure!(!bed.host.is_attached("v3")?, "its gate is still there");
+    let mut others = links;
+    others.remove(&third);
+    ensure!(ids(&bed)? == others, "{others:?} before, {:?} after", ids(&bed)?);
+    bed.host.ip(&format!("link set dev v3 master {}", system_tests::bed::BRIDGE))?;
+    weir.wait_port("v3", &["up"])?;
+    wait_express(&weir, bed.guest(0)?, bed.guest(2)?)?;
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+/// While nobody is there, and when the next weir comes.
+#[test]
+fn locks_hold_while_weir_is_away() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    let lock = format!("mac-lock = [\"{}\"]", one.mac_text());
+    let spec = WeirSpec::default().lane("auto").port("v1", &lock);
+    let dir = tempfile::tempdir()?;
+    let weir = Weir::start_in(&bed, &spec, dir.path())?;
+    wait_express(&weir, one, two)?;
+    let (own, foreign) =
+        (marked(one.mac(), two.mac(), &[]), marked([2, 0, 0, 9, 9, 9], two.mac(), &[]));
+    let passes = |frame: &[u8], count: u64| -> Result<()> {
+        let seen = Observer::matching(two, 12, MARK)?;
+        send(one, frame, 10)?;
+        // What comes behind them shows that none is under way any more.
+        send(one, &own, 10)?;
+        seen.wait_exactly(count + 10, "frames behind the lock")
+    };
+    passes(&own, 10)?;
+    passes(&foreign, 0)?;
+    weir.kill9()?;
+    passes(&own, 10)?;
+    passes(&foreign, 0)?;
+    let weir = Weir::start_in(&bed, &spec, dir.path())?;
+    passes(&foreign, 0)?;
+    let stats = weir.assert_ledger()?;
+    ensure!(stats["ledger"]["lost_by_reason"]["spoofed"] == 10, "{stats:#}");
+    weir.stop()
+}
+
+/// The network namespace of a killed weir goes with its devices; the next weir, in another, cleans up.
+#[test]
+fn links_of_a_namespace_that_is_no_more_are_removed_by_the_next_weir() -> Result<()> {
+    root_or_skip!();
+    let dir = tempfile::tempdir()?;
+    let bed = BedSpec::vms(1).bridge().build()?;
+    let weir = start(&bed, dir.path())?;
+    let links = ids(&bed)?;
+    weir.kill9()?;
+    let gone = kept::folders(&bed.host.path());
+    // Not with its bed, which would remove them.
+    for port in bed.ports() {
+        bed.host.ip(&format!("link del {port}"))?;
+    }
+    ensure!(ids(&bed)?.keys().eq(links.keys()), "{:?}", ids(&bed)?);
+    let (other, dir) = (BedSpec::vms(1).bridge().build()?, tempfile::tempdir()?);
+    let weir = start(&other, dir.path())?;
+    ensure!(gone.iter().all(|folder| !folder.exists()), "{gone:?}");
+    weir.assert_ledger()?;
+    weir.stop()
+}
