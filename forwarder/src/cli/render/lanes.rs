@@ -3,7 +3,7 @@
 
 use super::{
     Align::{Left, Right},
-    Table,
+    Table, short,
 };
 use crate::control::report::{Amount, PortReport, StatsReport};
 
@@ -40,12 +40,18 @@ fn link(port: &PortReport) -> Option<String> {
     let link = port.link?;
     let times = if link.closings == 1 { "once" } else { "times" };
     let often = if link.closings == 1 { String::new() } else { format!("{} ", link.closings) };
-    Some(format!(
-        "link {}: {} now, passed to the scheduler {often}{times}\n",
-        port.name,
-        link.lane.name()
-    ))
+    let (name, lane) = (&port.name, link.lane.name());
+    let text = format!("link {name}: {lane} now, passed to the scheduler {often}{times}\n");
+    if link.charged.frames == 0 {
+        return Some(text);
+    }
+    let (frames, bytes) = (short(link.charged.frames), short(link.charged.bytes));
+    let all = if link.ahead_ns >= FULL_NS { "; no room left" } else { "" };
+    Some(text + &format!("link {name}: host and bridge: {frames} frames, {bytes} bytes{all}\n"))
 }
+
+/// Further ahead of its rate than weir itself ever is: what was charged to the link is more than it takes.
+const FULL_NS: u64 = 20_000_000;
 
 /// Whether anything went by another lane than a worker's.
 fn has_others(port: &PortReport) -> bool {
@@ -72,9 +78,22 @@ vnet-0123456789           0            12          0     100,000             0
 ";
         assert_eq!(lanes(&express()), expected);
         let mut rated = express();
-        rated.ports[0].link = Some(LinkLane { lane: LaneNow::Scheduled, closings: 12 });
-        let link = "link nic0: scheduled now, passed to the scheduler 12 times\n";
-        assert_eq!(lanes(&rated), expected.to_owned() + link);
+        let lane = LinkLane {
+            lane: LaneNow::Scheduled,
+            closings: 12,
+            charged: Amount::default(),
+            ahead_ns: 0,
+        };
+        rated.ports[0].link = Some(lane);
+        let link =
+            expected.to_owned() + "link nic0: scheduled now, passed to the scheduler 12 times\n";
+        assert_eq!(lanes(&rated), link);
+        let charged = LinkLane { charged: Amount::new(1200, 1_500_000), ..lane };
+        rated.ports[0].link = Some(charged);
+        let host = "link nic0: host and bridge: 1.20k frames, 1.50M bytes";
+        assert_eq!(lanes(&rated), format!("{link}{host}\n"));
+        rated.ports[0].link = Some(LinkLane { ahead_ns: 90_000_000, ..charged });
+        assert_eq!(lanes(&rated), format!("{link}{host}; no room left\n"));
         let mut one = express();
         one.ports[1].lanes.express = Amount::default();
         one.ports[1].lanes.bridge = Amount::default();
@@ -92,6 +111,12 @@ vnet-0123456789           0            12          0     100,000             0
                 *lane = most;
             }
             (tx.express, tx.scheduled) = (most, most);
+            port.link = Some(LinkLane {
+                lane: LaneNow::Scheduled,
+                closings: 1_000_000,
+                charged: most,
+                ahead_ns: u64::MAX,
+            });
         }
         let text = lanes(&report);
         assert!(text.contains("18.4E"), "{text}");

@@ -33,6 +33,12 @@ pub struct LinkLane {
     pub lane: LaneNow,
     /// How often somebody had to wait, so that the link was scheduled from then on.
     pub closings: u64,
+    /// What the host and the bridge sent to it, which was charged to its rate.
+    #[serde(default)]
+    pub charged: Amount,
+    /// How far what was sent is ahead of its rate now.
+    #[serde(default)]
+    pub ahead_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
