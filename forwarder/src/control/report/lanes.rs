@@ -58,6 +58,15 @@ impl LaneNow {
     }
 }
 
+impl LinkLane {
+    /// The host and the bridge send more than the link takes: it is further ahead of its rate than weir itself
+    /// ever brings it.
+    pub fn is_full(&self) -> bool {
+        const FULL_NS: u64 = 20_000_000;
+        self.ahead_ns >= FULL_NS
+    }
+}
+
 impl Amount {
     pub(crate) fn new(frames: u64, bytes: u64) -> Self {
         Self { frames, bytes }
