@@ -213,6 +213,9 @@ fn a_link_is_charged_while_it_has_a_rate_and_is_served() -> Result<()> {
     attached("at first", 0)?;
     set(json!("100Mbit"))?;
     attached("with a rate", 1)?;
+    let doctor = weir.cli(&bed, "doctor v1")?;
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    ensure!(said.contains("v1") && !said.contains("weir_"), "its own program is foreign: {said}");
     set(json!("200Mbit"))?;
     attached("with another rate", 1)?;
     set(Value::Null)?;

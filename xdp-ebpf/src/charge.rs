@@ -6,8 +6,8 @@
 //! `bpf_redirect_peer`. What it gives to `bpf_redirect` does, and is known by the cell that the gate has
 //! just written.
 //!
-//! Invariant: every frame goes on. One that is not charged here was charged by the gate: each frame that the
-//! gate has redirected excuses one of its length on its device and its CPU, and no guest can write the cell.
+//! Invariant: every frame goes on. Each frame that the gate has redirected excuses one of its length on its
+//! device and its CPU, no guest can write the cell, and the gate has charged a link that has a rate by then.
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, programs::TcContext};
 use weir_abi::{
