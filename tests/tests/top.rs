@@ -203,6 +203,14 @@ fn flows_are_shown_with_their_rates_and_times() -> Result<()> {
     })?;
     tmux.keys(&["3"])?;
     tmux.wait("the losses", |screen| screen.contains("[3 losses]"))?;
+    // A rate that nothing here reaches: the gate hands the frames over.
+    weir.patch(&serde_json::json!({ "ports": { "nic0": { "rate": "10Gbit" } } }))?;
+    tmux.keys(&["4"])?;
+    tmux.wait("the link", |screen| {
+        // LINK LANE RATE ...
+        let words = row(screen, "nic0").filter(|words| words.get(2) == Some(&"10.0G"));
+        screen.contains("[4 links]") && words.is_some()
+    })?;
     tmux.keys(&["C-c"])?;
     tmux.assert_clean()?;
     sending.stop()?;

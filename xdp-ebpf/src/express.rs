@@ -10,9 +10,12 @@ use aya_ebpf::{
     },
     programs::TcContext,
 };
-use weir_abi::{Decision, Method, Tag, gate::pair_key};
+use weir_abi::{
+    Decision, Method, Tag,
+    gate::{pair_key, redirected},
+};
 
-use crate::{EXPRESS_PAIRS, EXPRESSED};
+use crate::{EXPRESS_PAIRS, EXPRESSED, REDIRECTED};
 
 /// What the program returns; `None`: the frame is the bridge's.
 #[inline(always)]
@@ -41,14 +44,20 @@ pub(crate) fn express(
                 bpf_skb_change_type(ctx.as_ptr().cast(), PACKET_HOST);
                 bpf_redirect_peer(ifindex, 0)
             }
-            Method::Redirect => bpf_redirect(ifindex, 0),
+            Method::Redirect => {
+                // The gate has charged the link already.
+                if let Some(cell) = REDIRECTED.get_ptr_mut(0) {
+                    cell.write(redirected(ifindex, ctx.len()));
+                }
+                bpf_redirect(ifindex, 0)
+            }
         }
     };
     Some(action as i32)
 }
 
 #[inline(always)]
-fn count(counters: *mut [u64; 2], len: u32) {
+pub(crate) fn count(counters: *mut [u64; 2], len: u32) {
     let counters = counters.cast::<u64>();
     // SAFETY: a per-CPU value of two words, and no other program of this CPU runs meanwhile.
     unsafe {

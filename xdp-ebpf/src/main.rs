@@ -2,6 +2,7 @@
 //!
 //! - [`gate`]: at a port's tcx hook; decides what becomes of each frame, once
 //! - [`express`]: hands a frame to the port that it is for
+//! - [`charge`]: at the egress of a link with a rate; charges it for what passes by the gate
 //! - [`fence`]: counts what user space sends through a CPU's backlog
 //! - [`behind`]: on weir's own pair; puts the gate's verdict in front of the frame, and hands it to
 //!   a worker
@@ -13,6 +14,7 @@
 #![feature(asm_experimental_arch, asm_goto_with_outputs)]
 
 mod behind;
+mod charge;
 mod checksum;
 mod express;
 mod fence;
@@ -88,6 +90,10 @@ static EXPRESS_PAIRS: PerCpuHashMap<u32, [u64; 2]> =
 #[map]
 static DOORS: Array<[u64; 8]> = Array::with_max_entries(2 * MAX_PORTS, BPF_F_MMAPABLE);
 #[map]
+static CHARGED: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(MAX_PORTS, 0);
+#[map]
+static REDIRECTED: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+#[map]
 static FENCES: Array<u64> = Array::with_max_entries(maps::FENCE_ROUNDS, BPF_F_MMAPABLE);
 #[map]
 static CURRENT: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -129,6 +135,11 @@ pub fn weir_gate(ctx: TcContext) -> i32 {
 #[xdp(frags)]
 pub fn weir_behind(ctx: XdpContext) -> u32 {
     behind::behind(&ctx)
+}
+
+#[classifier]
+pub fn weir_charge(ctx: TcContext) -> i32 {
+    charge::charge(&ctx)
 }
 
 /// At the pair's outer end, where nothing comes but user space's fences: a fence that has come was behind

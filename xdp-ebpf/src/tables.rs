@@ -42,7 +42,7 @@ pub(crate) trait Ring {
 /// a look takes some 20 ns, and a worker that is awake some microseconds.
 const LOOKS: u32 = 400;
 /// How often a door is tried while other CPUs draw on it as well.
-const DRAWS: u32 = 4;
+pub(crate) const DRAWS: u32 = 4;
 /// More frames than this are not waited for.
 const FEW: u64 = 8;
 
@@ -132,7 +132,7 @@ fn or(word: *mut u64, bits: u64) {
 
 /// Replaces a word if it still is what was seen.
 #[inline(always)]
-fn exchange(word: *mut u64, seen: u64, new: u64) -> bool {
+pub(crate) fn exchange(word: *mut u64, seen: u64, new: u64) -> bool {
     let found: u64;
     // SAFETY: a word of a map's value.
     unsafe {

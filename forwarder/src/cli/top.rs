@@ -5,6 +5,7 @@ mod flows;
 mod grid;
 mod help;
 mod input;
+mod links;
 mod losses;
 mod model;
 mod sample;

@@ -163,7 +163,7 @@ impl Steering {
             .override_global(maps::PAIR, &gate.pair, true)
             .override_global(maps::TABLE_SEED, &seed, true)
             .load(&kernel.link(OBJECT))?;
-        for name in [maps::GATE, maps::CATCH_ALL, maps::FENCE] {
+        for name in [maps::GATE, maps::CATCH_ALL, maps::FENCE, maps::CHARGE] {
             let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
             let program: &mut SchedClassifier = program.try_into()?;
             program.load()?;

@@ -6,6 +6,7 @@
 use std::sync::mpsc::TryRecvError;
 
 use tokio::sync::oneshot;
+use weir_abi::door::CHARGE_AHEAD_NS;
 use weir_core::{Engine, PortId, PortSettings, Reason};
 use weir_port::{Packet, Port, clock_monotonic_ns};
 
@@ -149,6 +150,9 @@ impl<P: Port> Worker<P> {
     /// What the gates may send by themselves again.
     fn open_doors(&mut self, now_ns: u64) {
         let engine = &mut self.engine;
+        self.doors.links.settle_all(|link, bytes| {
+            engine.charge_passing(now_ns, link, bytes, CHARGE_AHEAD_NS);
+        });
         self.doors.links.chores(
             now_ns,
             engine,

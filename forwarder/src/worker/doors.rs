@@ -4,13 +4,14 @@
 //! Invariant: the worker sends to a link, or for a source, only while its door is closed, and from the time
 //! on until which the gates have taken it; it opens the door with the time until which it has taken it
 //! itself. So both together never send more than the rate, however often it passes from one to the other.
+//! What the host and the bridge send to a link meanwhile is charged to it before anything else is sent.
 //!
 //! The worker opens a door when nothing has waited, and the rate has not been reached, for [`HOLD_NS`].
 
 use std::sync::atomic::Ordering;
 
 use weir_abi::MAX_PORTS;
-use weir_abi::door::{Door, SOURCE_DOORS};
+use weir_abi::door::{Door, SOURCE_DOORS, line};
 use weir_core::{Engine, Packet, PortId, PortSet};
 use weir_port::Cells;
 
@@ -49,6 +50,8 @@ struct Watched {
     /// Nothing has waited since then; 0: something does.
     idle_since_ns: u64,
     closings: u64,
+    /// Of what has passed by the gate, the bytes that the link was charged for here.
+    charged: u64,
 }
 
 /// What is said of a link with a rate.
@@ -57,6 +60,8 @@ pub struct DoorLook {
     pub closed: bool,
     /// How often the link has become the worker's.
     pub closings: u64,
+    /// Until when what was sent takes it.
+    pub due_ns: u64,
 }
 
 impl Doors {
@@ -89,7 +94,11 @@ impl Side {
     /// The port has a rate from now on, or has none.
     pub(super) fn set(&mut self, port: PortId, shaped: bool) {
         if shaped {
-            self.shaped.insert(port);
+            if !self.shaped.contains(port) {
+                self.shaped.insert(port);
+                // What the counter says is of another link, or of a time without a rate.
+                self.newly_charged(port);
+            }
             return;
         }
         self.shaped.remove(port);
@@ -117,6 +126,33 @@ impl Side {
             watched.idle_since_ns = 0;
             watched.closings += 1;
         }
+    }
+
+    /// `charge` is told how many bytes have passed by the gate to a link whose door is closed.
+    #[inline]
+    pub(super) fn settle(&mut self, port: PortId, charge: impl FnOnce(u64)) {
+        if self.closed.contains(port) {
+            let bytes = self.newly_charged(port);
+            if bytes > 0 {
+                charge(bytes);
+            }
+        }
+    }
+
+    /// The same for all links.
+    pub(super) fn settle_all(&mut self, mut charge: impl FnMut(PortId, u64)) {
+        let closed = self.closed;
+        for port in closed.iter() {
+            self.settle(port, |bytes| charge(port, bytes));
+        }
+    }
+
+    #[inline]
+    fn newly_charged(&mut self, port: PortId) -> u64 {
+        let (at, watched) = (self.at(port) + line::CHARGED, self.watched.get_mut(port.index()));
+        let (Some(cell), Some(watched)) = (self.cells.get(at), watched) else { return 0 };
+        let charged = cell.load(Ordering::Acquire);
+        charged.wrapping_sub(std::mem::replace(&mut watched.charged, charged))
     }
 
     /// Opens what may be opened. `look` tells whose nothing waits, and until when it is taken.
@@ -151,9 +187,12 @@ impl Side {
         }
     }
 
-    pub(super) fn look(&self, port: PortId) -> Option<DoorLook> {
+    /// `due_ns` is what a closed one is taken until.
+    pub(super) fn look(&self, port: PortId, due_ns: u64) -> Option<DoorLook> {
         let watched = self.watched.get(port.index()).filter(|_| self.shaped.contains(port))?;
-        Some(DoorLook { closed: self.closed.contains(port), closings: watched.closings })
+        let closed = self.closed.contains(port);
+        let due_ns = if closed { due_ns } else { self.seen(port).due_ns() };
+        Some(DoorLook { closed, closings: watched.closings, due_ns })
     }
 
     fn at(&self, port: PortId) -> usize {
@@ -174,132 +213,4 @@ impl Side {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use weir_core::sched::{Caps, Next};
-    use weir_core::{EngineConfig, PortRole, PortSettings, Rate};
-
-    use super::*;
-
-    const FROM: PortId = PortId(1);
-    const TO: PortId = PortId(2);
-    const MS: u64 = 1_000_000;
-    const AHEAD: u64 = weir_abi::door::DOOR_AHEAD_NS;
-
-    fn chores(doors: &mut Side, now_ns: u64, engine: &mut Engine<Sized>) {
-        doors.chores(
-            now_ns,
-            engine,
-            |engine, port| engine.idle_from(port),
-            |engine, port, at| {
-                engine.occupy(port, at);
-            },
-        );
-    }
-
-    #[derive(Debug)]
-    struct Sized(u32);
-
-    impl Packet for Sized {
-        fn len(&self) -> u32 {
-            self.0
-        }
-        fn arrived_ns(&self) -> u64 {
-            0
-        }
-    }
-
-    /// A link of 1 Gbit/s: a microsecond for 125 bytes.
-    fn bed() -> (Side, Engine<Sized>, Cells) {
-        let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
-        engine.add_port(0, FROM, &PortSettings::new(PortRole::Vif));
-        let rate = Some(Rate::new(1_000_000_000));
-        let link = PortSettings { link_rate: rate, ..PortSettings::new(PortRole::Uplink) };
-        engine.add_port(0, TO, &link);
-        let cells = Cells::heap(DOOR_WORDS);
-        let mut doors = Side::new(cells.clone(), 0);
-        doors.set(TO, engine.is_shaped(TO));
-        (doors, engine, cells)
-    }
-
-    fn word(cells: &Cells) -> &std::sync::atomic::AtomicU64 {
-        cells.get(TO.index() * STRIDE).unwrap()
-    }
-
-    fn door(cells: &Cells) -> Door {
-        Door::of_word(word(cells).load(Ordering::Relaxed))
-    }
-
-    fn sent(engine: &mut Engine<Sized>, now_ns: u64) -> bool {
-        engine.end_of_turn(now_ns);
-        match engine.next(now_ns, TO) {
-            Next::Container(mut container) => {
-                while container.pop().is_some() {}
-                engine.recycle(container);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    #[test]
-    fn what_the_gates_sent_is_waited_for_and_what_the_worker_sent_is_told() {
-        let (mut doors, mut engine, cells) = bed();
-        let now = 100 * MS;
-        // The gates have taken the link for two milliseconds.
-        word(&cells).store(Door::new(now + 2 * MS, false).word(), Ordering::Relaxed);
-        doors.enter(TO, |until| engine.occupy(TO, until));
-        assert!(door(&cells).is_closed());
-        engine.offer(now, FROM, TO, Sized(1250)).unwrap();
-        assert!(!sent(&mut engine, now), "the link is taken");
-        assert!(sent(&mut engine, now + 2 * MS));
-        // Ten microseconds for that; and then nothing waits.
-        chores(&mut doors, now + 3 * MS, &mut engine);
-        chores(&mut doors, now + 3 * MS + HOLD_NS - 1, &mut engine);
-        assert!(door(&cells).is_closed());
-        chores(&mut doors, now + 3 * MS + HOLD_NS, &mut engine);
-        assert_eq!(door(&cells), Door::new(now + 2 * MS + 10_000, false));
-        assert_eq!(doors.look(TO), Some(DoorLook { closed: false, closings: 1 }));
-    }
-
-    #[test]
-    fn a_link_for_which_something_waits_stays_the_workers() {
-        let (mut doors, mut engine, cells) = bed();
-        doors.enter(TO, |until| engine.occupy(TO, until));
-        for n in 1..100 {
-            engine.offer(n * MS, FROM, TO, Sized(1250)).unwrap();
-            chores(&mut doors, n * MS, &mut engine);
-            assert!(door(&cells).is_closed());
-            assert!(sent(&mut engine, n * MS));
-        }
-        doors.set(TO, false);
-        assert_eq!((door(&cells), doors.look(TO)), (Door::new(0, false), None));
-    }
-
-    /// The frame for which a gate has closed the door is lost before it is here.
-    #[test]
-    fn a_door_that_was_closed_for_nothing_is_opened_again() {
-        let (mut doors, mut engine, cells) = bed();
-        word(&cells).store(Door::new(7, true).word(), Ordering::Relaxed);
-        for n in 1..9 {
-            chores(&mut doors, n * MS, &mut engine);
-        }
-        assert!(!door(&cells).is_closed());
-    }
-
-    #[test]
-    fn a_gate_draws_no_more_than_the_rate_and_a_little_ahead() {
-        let per_byte = 8 << weir_abi::door::PER_BYTE_BITS;
-        let (mut seen, mut bytes) = (Door::new(0, false), 0u64);
-        let start = 50 * MS;
-        for step in 0..20_000 {
-            let now = start + step * 1_000;
-            while let Some(drawn) = seen.drawn(now, 125, per_byte, AHEAD) {
-                (seen, bytes) = (drawn, bytes + 125);
-            }
-        }
-        let may = (20_000 * 1_000 + AHEAD) / 8;
-        assert!((may - 1_000..=may).contains(&bytes), "{bytes} of {may}");
-    }
-}
+mod tests;

@@ -105,6 +105,6 @@ pub(super) fn port_snapshot<P: Port>(
             bytes: containers.bytes,
             wait_ns: containers.wait_ns,
         },
-        door: doors.links.look(id),
+        door: doors.links.look(id, engine.link_due(id)),
     }
 }

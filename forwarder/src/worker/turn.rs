@@ -6,6 +6,7 @@
 use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
+use weir_abi::door::CHARGE_AHEAD_NS;
 use weir_core::{Container, Engine, Losses, Reason};
 use weir_port::{Cells, Kick, Packet, Pool, Port, clock_monotonic_ns};
 
@@ -230,9 +231,14 @@ impl<P: Port> Worker<P> {
             self.due_ns = earlier(self.due_ns, Some(now_ns + HELD_LOOK_NS));
         }
         let mut late = false;
-        let Self { engine, pool, lanes, peers, remotes, due_ns, measure, tap, heart, .. } = self;
+        let Self {
+            engine, pool, lanes, peers, remotes, due_ns, measure, tap, heart, doors, ..
+        } = self;
         for egress in engine.backlogged().iter() {
             lanes.tend(egress);
+            doors.links.settle(egress, |bytes| {
+                engine.charge_passing(now_ns, egress, bytes, CHARGE_AHEAD_NS);
+            });
             let Some(lane) = lanes.get_mut(egress) else {
                 let with = (&mut *measure, &mut *tap, &*heart);
                 progress |= remotes.hand_over(engine, pool, peers, with, now_ns, egress);

@@ -284,6 +284,13 @@ pub mod home {
     pub const DONE: usize = 3;
 }
 
+/// By what a frame that the gate has redirected is known at the egress of its device: it comes there in the
+/// same soft interrupt, as the next frame on this CPU. 0: nothing is.
+#[inline(always)]
+pub const fn redirected(ifindex: u32, len: u32) -> u64 {
+    (ifindex as u64) << 32 | len as u64
+}
+
 /// The key of a pair of slots in the map `EXPRESS_PAIRS`.
 #[inline(always)]
 pub const fn pair_key(ingress: u16, egress: u16) -> u32 {

@@ -106,8 +106,15 @@ pub mod maps {
     pub const EXPRESS_PAIR_ENTRIES: u32 = 16_384;
     /// The tcx program on the pair's outer end: counts the fences that user space sends.
     pub const FENCE: &str = "weir_fence";
+    /// The tcx program at the egress of links with a rate: charges them for what passes by the gate.
+    pub const CHARGE: &str = "weir_charge";
+    /// `PerCpuArray<[u64; 2]>` by the link's slot: frames and bytes that were charged.
+    pub const CHARGED: &str = "CHARGED";
+    /// `PerCpuArray<u64>`: what the gate has just redirected, see
+    /// [`redirected`](crate::gate::redirected).
+    pub const REDIRECTED: &str = "REDIRECTED";
     /// `Array<[u64; 8]>` by the slot of a link, then by that of a source, to be mapped into memory: in the
-    /// first word its [`Door`](crate::door::Door).
+    /// first word its [`Door`](crate::door::Door), and of a link what [`line`](crate::door::line) says.
     pub const DOORS: &str = "DOORS";
     /// `Array<u64>` by round, to be mapped into memory: fences that have come.
     pub const FENCES: &str = "FENCES";

@@ -170,6 +170,21 @@ impl<P: Packet> Engine<P> {
         }
     }
 
+    /// A link with a rate that is served here has sent so many bytes that do not pass here; they put it at most
+    /// `ahead_ns` ahead of now.
+    pub fn charge_passing(&mut self, now: u64, egress: PortId, bytes: u64, ahead_ns: u64) {
+        if let Some(Some(link)) = self.links.get_mut(egress.index()) {
+            link.scheduler.charge_passing(now, bytes, ahead_ns);
+        }
+    }
+
+    /// Until when what was sent takes a link, by its rate; 0: it has none, or has sent nothing.
+    #[must_use]
+    pub fn link_due(&self, egress: PortId) -> u64 {
+        let link = self.links.get(egress.index()).and_then(Option::as_ref);
+        link.map_or(0, |link| link.scheduler.opens_at(0))
+    }
+
     /// A source with a rate of its own has sent so much by another way.
     pub fn occupy_source(&mut self, ingress: PortId, until: u64) {
         self.caps.occupy(ingress, until);

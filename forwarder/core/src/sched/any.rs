@@ -102,4 +102,8 @@ impl<P: Packet> Scheduler<P> for AnyScheduler<P> {
     fn occupy(&mut self, until: u64) {
         each!(self, s => s.occupy(until));
     }
+
+    fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64) {
+        each!(self, s => s.charge_passing(now, bytes, ahead_ns));
+    }
 }

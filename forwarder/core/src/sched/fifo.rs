@@ -135,6 +135,10 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
     fn occupy(&mut self, until: u64) {
         self.link.occupy(until);
     }
+
+    fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64) {
+        self.link.charge_passing(now, bytes, ahead_ns);
+    }
 }
 
 #[cfg(test)]

@@ -90,6 +90,19 @@ impl Link {
         }
     }
 
+    /// What was sent without passing here. While something waits the link is owed what a late worker has not
+    /// sent; otherwise it is taken from now on.
+    #[inline]
+    pub(super) fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64) {
+        if !self.has_rate() {
+            return;
+        }
+        let slack = if self.wanted { fine(LATE_NS) } else { 0 };
+        let from = self.free.max(fine(now).saturating_sub(slack));
+        let most = self.free.max(fine(now.saturating_add(ahead_ns)));
+        self.free = (from + self.cost(bytes)).min(most);
+    }
+
     /// After a container went: whether others wait.
     #[inline]
     pub(super) fn leave_behind(&mut self, others: bool) {
@@ -215,6 +228,27 @@ mod tests {
         assert_eq!((link.opens_at(999), link.opens_at(1_000)), (1_000, 0));
         link.charge(1_000, 125);
         assert_eq!(link.opens_at(1_000), 2_000);
+    }
+
+    #[test]
+    fn what_passes_by_takes_its_time_of_the_link_and_no_more_than_the_bound() {
+        let now = 1_000_000_000;
+        for (wanted, due) in [(false, now + 1_000), (true, now - LATE_NS + 1_000)] {
+            let mut link = Link::default();
+            link.set(0, Some(Rate::new(GBIT)));
+            link.leave_behind(wanted);
+            link.charge_passing(now, 125, 5_000);
+            assert_eq!(link.free, fine(due));
+            link.charge_passing(now, 1 << 40, 5_000);
+            assert_eq!(link.opens_at(now), now + 5_000);
+            // Further ahead for another reason: it stays there.
+            link.occupy(now + 9_000);
+            link.charge_passing(now, 125, 5_000);
+            assert_eq!(link.opens_at(now), now + 9_000);
+        }
+        let mut link = Link::default();
+        link.charge_passing(now, 125, 5_000);
+        assert_eq!(link.opens_at(0), 0, "it has no rate");
     }
 
     #[test]

@@ -81,4 +81,8 @@ pub trait Scheduler<P: Packet> {
 
     /// The link is taken until then at least, by what does not pass here.
     fn occupy(&mut self, until: u64);
+
+    /// So many bytes were sent that do not pass here. However many they are, they put the link no further
+    /// ahead of now than `ahead_ns`.
+    fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64);
 }

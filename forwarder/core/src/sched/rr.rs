@@ -106,6 +106,8 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
 
     /// It has no rate.
     fn occupy(&mut self, _until: u64) {}
+
+    fn charge_passing(&mut self, _now: u64, _bytes: u64, _ahead_ns: u64) {}
 }
 
 #[cfg(test)]

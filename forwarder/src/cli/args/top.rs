@@ -32,11 +32,13 @@ pub enum View {
     Flows,
     /// What was lost, by reason, and what to do about it
     Losses,
+    /// The links with a rate: lane, what is taken of the rate and by whom, how often the lane changed
+    Links,
 }
 
 const EXAMPLES: &str = "\
 Keys:
-  Tab, 1, 2, 3        the next view; vifs, flows, losses
+  Tab, 1, 2, 3, 4     the next view; vifs, flows, losses, links
   s, S, Left, Right   sort by the next column, or the one before
   r                   the other way round
   /                   show only what contains a text; Enter keeps it, Esc clears it
@@ -86,7 +88,7 @@ mod tests {
             ("weir top --interval 1", "e.g. \"1s\""),
             ("weir top --interval 99ms", "from 100ms to 3600s"),
             ("weir top --interval 3601s", "from 100ms to 3600s"),
-            ("weir top --view ports", "vifs, flows, losses"),
+            ("weir top --view ports", "vifs, flows, losses, links"),
         ] {
             let refused = parsed(line).expect_err(line);
             assert!(refused.contains(why), "{line}: {refused}");

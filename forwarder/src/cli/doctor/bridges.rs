@@ -63,12 +63,13 @@ impl Bridges {
     }
 }
 
-/// The gates of weirs, dead or alive.
+/// The programs at ports of weirs, dead or alive.
 fn gates() -> BTreeSet<u32> {
-    let is_gate = |name: Option<&str>| {
+    let is_own = |name: Option<&str>| {
         // The kernel keeps 15 characters of a program's name.
-        name.is_some_and(|name| !name.is_empty() && maps::GATE.starts_with(name))
+        let is = |own: &str, name: &str| !name.is_empty() && own.starts_with(name);
+        name.is_some_and(|name| [maps::GATE, maps::CHARGE].iter().any(|own| is(own, name)))
     };
     let programs = loaded_programs().flatten();
-    programs.filter(|program| is_gate(program.name_as_str())).map(|program| program.id()).collect()
+    programs.filter(|program| is_own(program.name_as_str())).map(|program| program.id()).collect()
 }

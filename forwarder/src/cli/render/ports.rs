@@ -3,7 +3,7 @@
 use super::{
     Align::{Left, Right},
     Table, WIDTH, grouped,
-    lanes::lanes,
+    lanes::{lanes, links},
     paint::{Paint, Tone},
     percent,
     shares::contended,
@@ -42,7 +42,7 @@ pub fn stats(report: &StatsReport, paint: Paint) -> String {
     let ports = report.ports.iter();
     text += &problems(ports.map(|port| (port.name.as_str(), port.problem.as_deref())));
     text.push('\n');
-    for table in [lanes(report), contended(report, paint)] {
+    for table in [lanes(report), links(report), contended(report, paint)] {
         if !table.is_empty() {
             text.extend([&table, "\n"]);
         }

@@ -3,7 +3,7 @@
 use crate::cli::{args::View, render::wrapped};
 
 const KEYS: &[(&str, &str)] = &[
-    ("Tab 1 2 3", "the next view; vifs, flows, losses"),
+    ("Tab 1..4", "the next view; vifs, flows, losses, links"),
     ("s S < >", "sort by the next column, or the one before (arrow keys, too)"),
     ("r", "the other way round"),
     ("/", "show only what contains a text; Enter keeps it, Esc clears it"),
@@ -44,12 +44,24 @@ const LOSSES: &[(&str, &str)] = &[
     ("AT", "the ports that lost most"),
 ];
 
+const LINKS: &[(&str, &str)] = &[
+    ("LANE", "express: the gate hands frames over; scheduled: somebody waits, and a worker sends"),
+    ("RATE", "bit/s that may be sent to it"),
+    ("TAKEN", "the part of RATE that was sent, by all"),
+    ("EXPR", "that which the gate handed over, of RATE"),
+    ("HOST", "that which the host and the bridge sent, past weir, of RATE"),
+    ("FLIPS", "how often it passed to its scheduler; FLIP/S: in the last interval"),
+    ("QUEUE", "bytes that wait for it"),
+    ("AHEAD", "how far what was sent is ahead of RATE; above 20ms the host leaves no room"),
+];
+
 /// As lines of at most `width`.
 pub(super) fn lines(view: View, width: usize) -> Vec<String> {
     let columns = match view {
         View::Vifs => VIFS,
         View::Flows => FLOWS,
         View::Losses => LOSSES,
+        View::Links => LINKS,
     };
     let mut lines = Vec::new();
     for section in [columns, KEYS] {
@@ -72,10 +84,10 @@ mod tests {
 
     #[test]
     fn every_number_is_explained_and_it_fits_80_by_24() {
-        for view in [View::Vifs, View::Flows, View::Losses] {
+        for view in [View::Vifs, View::Flows, View::Losses, View::Links] {
             let text = lines(view, 80).join("\n");
             for column in columns(view).iter().filter(|column| column.sortable()) {
-                let known = ["NAME", "PROTO", "SOURCE", "DESTINATION", "REASON"];
+                let known = ["NAME", "LINK", "PROTO", "SOURCE", "DESTINATION", "REASON"];
                 assert!(known.contains(&column.title) || text.contains(column.title), "{column:?}");
             }
             // Below the three lines of the head, above the last.

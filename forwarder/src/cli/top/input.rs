@@ -85,6 +85,7 @@ fn command(key: &KeyEvent) -> Option<Action> {
         KeyCode::Char('1') => Action::Show(View::Vifs),
         KeyCode::Char('2') => Action::Show(View::Flows),
         KeyCode::Char('3') => Action::Show(View::Losses),
+        KeyCode::Char('4') => Action::Show(View::Links),
         KeyCode::Char('s') | KeyCode::Right => Action::NextColumn,
         KeyCode::Char('S') | KeyCode::Left => Action::PreviousColumn,
         KeyCode::Char('r') => Action::Reverse,

@@ -4,7 +4,7 @@
 use super::{
     flows,
     grid::Grid,
-    losses,
+    links, losses,
     sample::{Measured, Sample},
     vifs,
 };
@@ -62,6 +62,7 @@ impl<'s> Span<'s> {
             View::Vifs => vifs::grid(self),
             View::Flows => flows::grid(self),
             View::Losses => losses::grid(self),
+            View::Links => links::grid(self),
         }
     }
 

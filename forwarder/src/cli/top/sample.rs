@@ -66,7 +66,7 @@ impl Sample {
                 Measured::On(report) if report.capacity == 0 => Measured::Off,
                 flows => flows,
             },
-            View::Vifs | View::Losses => Measured::NotAsked,
+            View::Vifs | View::Losses | View::Links => Measured::NotAsked,
         };
         Ok(Self { stats, latency, flows })
     }

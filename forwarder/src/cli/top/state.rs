@@ -7,7 +7,7 @@ use super::{
     flows,
     grid::{Column, Order},
     input::{Action, Edit, Scroll},
-    losses, vifs,
+    links, losses, vifs,
 };
 use crate::cli::args::{LONGEST, SHORTEST, View};
 
@@ -19,7 +19,7 @@ const STEPS_MS: [u64; 10] = [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000,
 #[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) view: View,
-    orders: [Order; 3],
+    orders: [Order; 4],
     pub(super) filter: String,
     /// While the filter is being written.
     pub(super) editing: bool,
@@ -51,7 +51,12 @@ impl State {
         };
         Self {
             view,
-            orders: [by(View::Vifs, "name"), by(View::Flows, "rate"), by(View::Losses, "frames")],
+            orders: [
+                by(View::Vifs, "name"),
+                by(View::Flows, "rate"),
+                by(View::Losses, "frames"),
+                by(View::Links, "link"),
+            ],
             filter: String::new(),
             editing: false,
             held: false,
@@ -81,20 +86,22 @@ impl State {
     }
 
     pub(super) fn order(&self) -> Order {
-        let [vifs, flows, losses] = self.orders;
+        let [vifs, flows, losses, links] = self.orders;
         match self.view {
             View::Vifs => vifs,
             View::Flows => flows,
             View::Losses => losses,
+            View::Links => links,
         }
     }
 
     fn order_mut(&mut self) -> &mut Order {
-        let [vifs, flows, losses] = &mut self.orders;
+        let [vifs, flows, losses, links] = &mut self.orders;
         match self.view {
             View::Vifs => vifs,
             View::Flows => flows,
             View::Losses => losses,
+            View::Links => links,
         }
     }
 
@@ -109,7 +116,7 @@ impl State {
             Action::Leave if self.help => self.help = false,
             Action::Leave => return Then::Quit,
             Action::NextView => return self.show(next(self.view)),
-            Action::PreviousView => return self.show(next(next(self.view))),
+            Action::PreviousView => return self.show(next(next(next(self.view)))),
             Action::Show(view) => return self.show(view),
             Action::NextColumn => self.turn(1),
             Action::PreviousColumn => self.turn(columns(self.view).len().saturating_sub(1)),
@@ -197,6 +204,7 @@ pub(super) fn columns(view: View) -> &'static [Column] {
         View::Vifs => vifs::COLUMNS,
         View::Flows => flows::COLUMNS,
         View::Losses => losses::COLUMNS,
+        View::Links => links::COLUMNS,
     }
 }
 
@@ -204,7 +212,8 @@ fn next(view: View) -> View {
     match view {
         View::Vifs => View::Flows,
         View::Flows => View::Losses,
-        View::Losses => View::Vifs,
+        View::Losses => View::Links,
+        View::Links => View::Vifs,
     }
 }
 

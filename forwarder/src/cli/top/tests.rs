@@ -8,6 +8,7 @@ use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
 use super::{
     flows::tests::{flow, sample as with_flows},
     input::{Action, Edit},
+    links::tests::rated,
     model::Span,
     sample::{Latency, Measured, Sample, tests::latency},
     state::State,
@@ -50,6 +51,7 @@ fn samples() -> (Sample, Sample) {
     };
     before.flows = with_flows(1_000_000_000, flows(0)).flows;
     after.flows = with_flows(3_000_000_000, flows(25_000_000)).flows;
+    rated(&mut before, &mut after);
     (before, after)
 }
 
@@ -115,6 +117,16 @@ fn losses_in_80_by_24() {
 }
 
 #[test]
+fn links_in_80_by_24() {
+    insta::assert_snapshot!(picture(&state(View::Links), (80, 24)));
+}
+
+#[test]
+fn links_in_40_by_10() {
+    insta::assert_snapshot!(picture(&state(View::Links), (40, 10)));
+}
+
+#[test]
 fn the_help_in_80_by_24() {
     let mut state = state(View::Vifs);
     state.obey(Action::Help);
@@ -174,7 +186,7 @@ fn colour_only_where_it_is_wanted() {
 
 #[test]
 fn every_size_has_a_picture() {
-    for view in [View::Vifs, View::Flows, View::Losses] {
+    for view in [View::Vifs, View::Flows, View::Losses, View::Links] {
         for help in [false, true] {
             let mut state = state(view);
             state.help = help;

@@ -87,9 +87,12 @@ impl Picture<'_> {
     fn tabs(&self, width: usize) -> Line<'static> {
         let state = self.state;
         let mut parts = Vec::new();
-        for (view, name) in
-            [(View::Vifs, "1 vifs"), (View::Flows, "2 flows"), (View::Losses, "3 losses")]
-        {
+        for (view, name) in [
+            (View::Vifs, "1 vifs"),
+            (View::Flows, "2 flows"),
+            (View::Losses, "3 losses"),
+            (View::Links, "4 links"),
+        ] {
             let shown = view == state.view;
             parts.push(if shown { format!("[{name}]") } else { format!(" {name} ") });
         }

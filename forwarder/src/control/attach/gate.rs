@@ -41,6 +41,7 @@ pub struct GateMaps {
     strays: PerCpuArray<MapData, u64>,
     expressed: PerCpuArray<MapData, [u64; 2]>,
     express_pairs: PerCpuHashMap<MapData, u32, [u64; 2]>,
+    charged: PerCpuArray<MapData, [u64; 2]>,
     fences: Cells,
     doors: Cells,
     current: Cells,
@@ -93,6 +94,7 @@ impl GateMaps {
                 .map_err(abi(maps::EXPRESSED))?,
             express_pairs: PerCpuHashMap::try_from(take(maps::EXPRESS_PAIRS)?)
                 .map_err(abi(maps::EXPRESS_PAIRS))?,
+            charged: PerCpuArray::try_from(take(maps::CHARGED)?).map_err(abi(maps::CHARGED))?,
             fences,
             doors,
             current,
@@ -219,12 +221,21 @@ impl GateMaps {
         Ok(pairs)
     }
 
+    /// Frames and bytes that passed by the gate to a link with a rate, which was charged for them.
+    pub fn charged(&self, slot: u16) -> Result<[u64; 2], MapsError> {
+        let values = self.charged.get(&slot.into(), 0);
+        let values = values.map_err(|error| MapsError::Read { name: maps::CHARGED, error })?;
+        Ok(over_cpus(&values))
+    }
+
     /// Makes a slot ready for another port.
     pub(super) fn reset_slot(&mut self, slot: u16, cpus: usize) -> Result<(), MapsError> {
-        let zeroes = PerCpuValues::try_from(vec![[0; 2]; cpus]).map_err(MapsError::Counters)?;
-        self.expressed
-            .set(slot.into(), zeroes, 0)
-            .map_err(|error| MapsError::Write { name: maps::EXPRESSED, error })?;
+        let counts = [(&mut self.expressed, maps::EXPRESSED), (&mut self.charged, maps::CHARGED)];
+        for (counts, name) in counts {
+            let zeroes = PerCpuValues::try_from(vec![[0; 2]; cpus]).map_err(MapsError::Counters)?;
+            let written = counts.set(slot.into(), zeroes, 0);
+            written.map_err(|error| MapsError::Write { name, error })?;
+        }
         for (ingress, egress) in self.express_pairs()?.into_keys() {
             if ingress == slot || egress == slot {
                 absent_is_fine(self.express_pairs.remove(&pair_key(ingress, egress)))
@@ -256,7 +267,7 @@ impl Steering {
     /// Attaches what stands behind the gate: to be called in the namespace of the pair's inner end.
     pub fn attach_behind(&mut self, ifindex: u32, name: &str) -> Result<[FdLink; 2], AttachError> {
         let failed = |error| AttachError::Program { name: name.to_owned(), error };
-        let catch_all = self.attach_tcx(maps::CATCH_ALL, name)?;
+        let catch_all = self.attach_tcx(maps::CATCH_ALL, name, TcAttachType::Ingress)?;
         let program = self.ebpf.program_mut(maps::BEHIND).ok_or(ProgramError::NotLoaded);
         let xdp: &mut Xdp = program.map_err(failed)?.try_into().map_err(failed)?;
         let id = xdp.attach_to_if_index(ifindex, XdpMode::Skb).map_err(failed)?;
@@ -271,6 +282,11 @@ impl Steering {
         self.gate.expressed(slot)
     }
 
+    /// See [`GateMaps::charged`].
+    pub fn charged(&self, slot: u16) -> Result<[u64; 2], MapsError> {
+        self.gate.charged(slot)
+    }
+
     /// See [`GateMaps::express_pairs`].
     pub fn express_pairs(&self) -> Result<BTreeMap<(u16, u16), [u64; 2]>, MapsError> {
         self.gate.express_pairs()
@@ -278,26 +294,36 @@ impl Steering {
 
     /// Attaches what counts the fences that are sent to the pair's outer end.
     pub fn attach_fence(&mut self, name: &str) -> Result<FdLink, AttachError> {
-        self.attach_tcx(maps::FENCE, name)
+        self.attach_tcx(maps::FENCE, name, TcAttachType::Ingress)
+    }
+
+    /// Attaches what charges a link for what passes by the gate.
+    pub fn attach_charge(&mut self, name: &str) -> Result<FdLink, AttachError> {
+        self.attach_tcx(maps::CHARGE, name, TcAttachType::Egress)
     }
 
     /// The ids of the programs at tcx hooks, by which others' are told from them.
     pub fn gate_program_ids(&self) -> BTreeSet<u32> {
-        let programs = [maps::GATE, maps::CATCH_ALL, maps::FENCE].iter().filter_map(|name| {
+        let programs = [maps::GATE, maps::CATCH_ALL, maps::FENCE, maps::CHARGE];
+        let programs = programs.iter().filter_map(|name| {
             let program = self.ebpf.program(name)?;
             Some(program.info().ok()?.id())
         });
         programs.chain(self.keeping.left().iter().copied()).collect()
     }
 
-    pub(super) fn attach_tcx(&mut self, program: &str, name: &str) -> Result<FdLink, AttachError> {
+    /// Before all other programs there.
+    pub(super) fn attach_tcx(
+        &mut self,
+        program: &str,
+        name: &str,
+        at: TcAttachType,
+    ) -> Result<FdLink, AttachError> {
         let failed = |error| AttachError::Program { name: name.to_owned(), error };
         let program = self.ebpf.program_mut(program).ok_or(ProgramError::NotLoaded);
         let tcx: &mut SchedClassifier = program.map_err(failed)?.try_into().map_err(failed)?;
         let first = TcAttachOptions::TcxOrder(LinkOrder::first());
-        let id = tcx
-            .attach_with_options(name, TcAttachType::Ingress, first)
-            .map_err(|error| refused(error, name))?;
+        let id = tcx.attach_with_options(name, at, first).map_err(|error| refused(error, name))?;
         let link = tcx.take_link(id).map_err(failed)?;
         FdLink::try_from(link).map_err(|_| AttachError::NoTcx { name: name.to_owned() })
     }

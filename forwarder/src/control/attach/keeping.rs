@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use aya::programs::SchedClassifier;
 use aya::programs::links::FdLink;
 use aya::programs::tc::SchedClassifierLink;
+use aya::programs::{SchedClassifier, TcAttachType};
 use weir_abi::maps;
 
 use super::{AttachError, Attached, Mode, Steering};
@@ -55,7 +55,7 @@ impl Steering {
         name: &str,
     ) -> Result<Attached, AttachError> {
         let Some(pins) = self.keeping.pins.clone() else {
-            let link = self.attach_tcx(maps::GATE, name)?;
+            let link = self.attach_tcx(maps::GATE, name, TcAttachType::Ingress)?;
             return Ok(Attached { link, ifindex, mode: Mode::Gate, pin: None, is_left: false });
         };
         match pins.find(ifindex, name) {
@@ -76,12 +76,12 @@ impl Steering {
         ifindex: u32,
         name: &str,
     ) -> Result<Attached, AttachError> {
-        let link = self.attach_tcx(maps::GATE, name)?;
+        let link = self.attach_tcx(maps::GATE, name, TcAttachType::Ingress)?;
         let (link, pin) = match pins.keep(link, ifindex) {
             Ok((link, pin)) => (link, Some(pin)),
             Err(error) => {
                 tracing::warn!(port = name, "its gate ends with weir: it cannot be kept: {error}");
-                (self.attach_tcx(maps::GATE, name)?, None)
+                (self.attach_tcx(maps::GATE, name, TcAttachType::Ingress)?, None)
             }
         };
         Ok(Attached { link, ifindex, mode: Mode::Gate, pin, is_left: false })

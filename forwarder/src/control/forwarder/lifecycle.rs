@@ -9,6 +9,7 @@ use weir_core::{PortId, PortSettings, Reason, SchedulerSettings};
 use weir_port::{Attach, Transmit, XskConfig, XskPort, ethtool};
 
 use super::Forwarder;
+use super::charging::Charging;
 use super::gate;
 use super::quota::{FILL_SCARCE, Part};
 use super::roster::{Active, State};
@@ -146,6 +147,7 @@ impl Forwarder {
             superframes: features.tso4,
             dropped_before: dropped_by(link.ifindex),
             attached: None,
+            charging: Charging::default(),
             worker,
             fill_frames,
             settings,

@@ -155,11 +155,15 @@ impl Forwarder {
 
     /// What the gate itself keeps of the promises.
     fn tell_gate_of(&mut self, differences: &[Difference]) {
-        let Some(changed) = changed_ports(differences) else { return self.tell_gate_of_all() };
+        let Some(changed) = changed_ports(differences) else {
+            self.tell_gate_of_all();
+            return self.keep_all_charged();
+        };
         for name in changed {
             let active = self.roster.get(name).and_then(|entry| entry.active.as_ref());
             if let Some(ifindex) = active.map(|active| active.ifindex) {
                 self.tell_gate(ifindex);
+                self.keep_charged(name);
             }
         }
     }

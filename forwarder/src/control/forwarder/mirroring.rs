@@ -96,6 +96,7 @@ impl Forwarder {
     pub(super) fn admit_to_gate(&mut self, plan: &PortPlan, ifindex: u32, port: PortId) {
         self.limit_addresses(plan, port);
         self.tell_gate(ifindex);
+        self.keep_charged(&plan.name);
         self.gate.newcomers.notify_one();
     }
 

@@ -10,12 +10,14 @@
 //! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge
 //! - [`express`]: which frames the gate may forward by itself; [`ways`]: how it hands them to the ports;
 //!   [`clearing`]: when what went by the bridge has arrived
+//! - [`charging`]: links that are charged for what passes by the gate
 //! - [`live`]: changes of the plan while traffic flows
 //! - [`watching`]: somebody looks at single packets
 //! - [`tell`]: reports for the API; [`shares`]: what a port is promised, and what it gets
 //!
 //! Invariant: the program is attached to an interface only while a worker serves its sockets.
 
+mod charging;
 mod clearing;
 mod express;
 mod follow;

@@ -6,6 +6,7 @@
 use weir_core::Reason;
 
 use super::Forwarder;
+use super::charging::Charging;
 use super::roster::Active;
 use crate::control::attach::{self, AttachError, Attached, MapsError};
 use crate::control::books;
@@ -50,6 +51,7 @@ impl Forwarder {
         {
             tracing::debug!(ifindex, "detaching: {error}");
         }
+        active.charging = Charging::default();
         let forgotten = self.steering.gate().forget_port(slot, ifindex);
         self.gate.ways.remove(&ifindex);
         let cleared =

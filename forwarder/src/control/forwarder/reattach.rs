@@ -58,6 +58,7 @@ impl Forwarder {
         if self.stopping {
             return;
         }
+        self.keep_all_charged();
         let (ours, now) = (self.steering.program_id(), Instant::now());
         let at_the_gate = self.steering.gate_program_ids();
         let mut due = Vec::new();
@@ -67,7 +68,7 @@ impl Forwarder {
             let Some(program) = programs.get(&active.ifindex) else { continue };
             if active.attached.is_some() {
                 let attached = match active.mode {
-                    Mode::Gate => has_any(&entry.plan.name, &at_the_gate),
+                    Mode::Gate => has_any(&entry.plan.name, TcAttachType::Ingress, &at_the_gate),
                     Mode::Native => program.has(ours),
                 };
                 if attached {
@@ -120,8 +121,8 @@ const fn kind(mode: Mode) -> &'static str {
 
 /// Whether one of these programs is attached to the interface, which is believed where the kernel
 /// does not say.
-fn has_any(name: &str, ids: &BTreeSet<u32>) -> bool {
-    SchedClassifier::query_tcx(name, TcAttachType::Ingress)
+pub(super) fn has_any(name: &str, at: TcAttachType, ids: &BTreeSet<u32>) -> bool {
+    SchedClassifier::query_tcx(name, at)
         .map_or(true, |(_, programs)| programs.iter().any(|program| ids.contains(&program.id())))
 }
 

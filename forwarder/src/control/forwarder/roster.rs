@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use weir_abi::MAX_PORTS;
 use weir_core::{Losses, PortId, PortSet, PortSettings};
 
+use super::charging::Charging;
 use super::reattach::TakenOff;
 use crate::control::attach::{Attached, Mode};
 use crate::control::books::{ProgramBooks, WorkerBooks};
@@ -56,6 +57,8 @@ pub struct Active {
     pub dropped_before: u64,
     /// Dropped first when the port is taken out. `None`: somebody took it off, see `taken_off`.
     pub attached: Option<Attached>,
+    /// Its link is charged for what passes by the gate; none where it has no rate.
+    pub charging: Charging,
     /// The one that serves it, by its place.
     pub worker: usize,
     /// What its fill rings were promised of the pool.

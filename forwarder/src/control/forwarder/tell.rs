@@ -202,12 +202,7 @@ impl Forwarder {
             queued.packets += waiting.packets;
             queued.bytes += waiting.bytes;
         }
-        let mut served = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
-        let link = served.find(|port| port.id == entry.id()).and_then(|port| port.door);
-        let link = link.map(|door| LinkLane {
-            lane: if door.closed { LaneNow::Scheduled } else { LaneNow::Express },
-            closings: door.closings,
-        });
+        let link = self.link_lane(entry, snapshots);
         PortReport {
             name: (*name).to_owned(),
             role: entry.plan.role,
@@ -233,6 +228,22 @@ impl Forwarder {
                 .map(|(name, count)| ((*name).to_owned(), *count))
                 .collect::<BTreeMap<_, _>>(),
         }
+    }
+
+    /// Of a link with a rate.
+    fn link_lane(&self, entry: &Entry, snapshots: &[WorkerSnapshot]) -> Option<LinkLane> {
+        let served = snapshots.iter().find_map(|snapshot| {
+            let port = snapshot.ports.iter().find(|port| port.id == entry.id())?;
+            Some((port.door?, snapshot.taken_at_ns))
+        });
+        let (door, now_ns) = served?;
+        let [frames, bytes] = self.steering.charged(entry.slot).unwrap_or_default();
+        Some(LinkLane {
+            lane: if door.closed { LaneNow::Scheduled } else { LaneNow::Express },
+            closings: door.closings,
+            charged: Amount::new(frames, bytes),
+            ahead_ns: door.due_ns.saturating_sub(now_ns),
+        })
     }
 
     /// The worker that serves a port, or would serve it now.

@@ -112,6 +112,11 @@ metrics! {
     LINK_BYTES, 2: Counter "weir_link_bytes" in "bytes" ["port" "to"] "Likewise in bytes: a source's share is its part of the sum over a link.";
     LINK_QUEUE, 2: Gauge "weir_link_queue_bytes" in "bytes" ["port" "to"] "What waits of a source for such a link now.";
     LINK_SHED, 2: Gauge "weir_link_shed" ["port" "to"] "1 while a source is shed for such a link.";
+    LINK_CHARGED_FRAMES, 1: Counter "weir_link_charged_frames" in "frames" ["to"] "Frames that the host and the bridge sent to a link with a rate; their bytes are charged to it, and weir sends what is left.";
+    LINK_CHARGED_BYTES, 1: Counter "weir_link_charged_bytes" in "bytes" ["to"] "Bytes of the frames in weir_link_charged_frames_total.";
+    LINK_AHEAD, 1: Gauge "weir_link_ahead_seconds" in "seconds" ["to"] "How far what was sent to a link with a rate is ahead of that rate now. Above 0.02 the host and the bridge send more than the link takes, and what weir has for it waits; it ends at 0.1.";
+    LINK_SCHEDULED, 1: Gauge "weir_link_scheduled" ["to"] "1 while a worker schedules a link with a rate, 0 while the gate hands frames to it.";
+    LINK_CLOSINGS, 1: Counter "weir_link_closings" ["to"] "How often a link with a rate passed to its scheduler, because somebody had to wait.";
 
     RELEASED, 2: Counter "weir_containers_released" ["port" "reason"] "Containers of a source that were let go: full (the next packet did not fit), timeout (open for the longest time allowed), playout (its first packet would have been late), idle (its link had nothing else to send), flush (the burst was over, or the port left).";
     CONTAINER_PACKETS, 1: Counter "weir_container_packets" in "packets" ["port"] "Packets in those containers.";

@@ -15,7 +15,7 @@ use super::{
 use crate::control::{
     measure::SourceFlows,
     plan::Role,
-    report::{Amount, Lanes, LinkShare, PortReport, State, Traffic},
+    report::{Amount, LaneNow, Lanes, LinkLane, LinkShare, PortReport, State, Traffic},
 };
 
 const STATES: [State; 5] = [State::Up, State::Down, State::Gone, State::Failed, State::Stopped];
@@ -196,7 +196,16 @@ fn links(page: &mut Page<'_>, ports: &[PortReport]) -> fmt::Result {
     page.family(&m::LINK_FRAMES, rows(|link| link.frames))?;
     page.family(&m::LINK_BYTES, rows(|link| link.bytes))?;
     page.family(&m::LINK_QUEUE, rows(|link| link.queued.bytes))?;
-    page.family(&m::LINK_SHED, rows(|link| link.shed.into()))
+    page.family(&m::LINK_SHED, rows(|link| link.shed.into()))?;
+    let rated = |of: fn(&LinkLane) -> Value<'static>| {
+        let links = ports.iter().filter_map(|port| Some((port.name.as_str(), port.link?)));
+        links.map(move |(name, link)| ([name], of(&link)))
+    };
+    page.family(&m::LINK_CHARGED_FRAMES, rated(|link| Whole(link.charged.frames)))?;
+    page.family(&m::LINK_CHARGED_BYTES, rated(|link| Whole(link.charged.bytes)))?;
+    page.family(&m::LINK_AHEAD, rated(|link| real(link.ahead_ns)))?;
+    page.family(&m::LINK_SCHEDULED, rated(|link| Whole((link.lane == LaneNow::Scheduled).into())))?;
+    page.family(&m::LINK_CLOSINGS, rated(|link| Whole(link.closings)))
 }
 
 fn containers(page: &mut Page<'_>, ports: &[PortReport]) -> fmt::Result {

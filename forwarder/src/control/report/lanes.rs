@@ -33,6 +33,12 @@ pub struct LinkLane {
     pub lane: LaneNow,
     /// How often somebody had to wait, so that the link was scheduled from then on.
     pub closings: u64,
+    /// What the host and the bridge sent to it, which was charged to its rate.
+    #[serde(default)]
+    pub charged: Amount,
+    /// How far what was sent is ahead of its rate now.
+    #[serde(default)]
+    pub ahead_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +55,15 @@ impl LaneNow {
             Self::Express => "express",
             Self::Scheduled => "scheduled",
         }
+    }
+}
+
+impl LinkLane {
+    /// The host and the bridge send more than the link takes: it is further ahead of its rate than weir itself
+    /// ever brings it.
+    pub fn is_full(&self) -> bool {
+        const FULL_NS: u64 = 20_000_000;
+        self.ahead_ns >= FULL_NS
     }
 }
 

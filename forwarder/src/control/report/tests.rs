@@ -25,7 +25,12 @@ fn the_json_is_the_one_promised() {
                 bridge: Amount::default(),
             },
             tx_lanes: TxLanes::default(),
-            link: Some(LinkLane { lane: LaneNow::Scheduled, closings: 3 }),
+            link: Some(LinkLane {
+                lane: LaneNow::Scheduled,
+                closings: 3,
+                charged: Amount::new(2, 128),
+                ahead_ns: 5,
+            }),
             losses: by_reason(&ledger.lost),
             queued: Queued::default(),
             promise: Promise { weight: 4, release: "eager".into(), ..Promise::default() },
@@ -60,7 +65,10 @@ fn the_json_is_the_one_promised() {
                 "express": {"frames": 0, "bytes": 0},
                 "scheduled": {"frames": 0, "bytes": 0},
             },
-            "link": {"lane": "scheduled", "closings": 3},
+            "link": {
+                "lane": "scheduled", "closings": 3,
+                "charged": {"frames": 2, "bytes": 128}, "ahead_ns": 5,
+            },
             "losses": {"queue_full": 2},
             "queued": {"packets": 0, "bytes": 0},
             "promise": {

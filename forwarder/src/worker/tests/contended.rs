@@ -118,7 +118,7 @@ fn shares_are_right_five_milliseconds_after_a_link_became_contended() {
         }
         scene.worker(now_ns);
     }
-    let (alone, worked) = (scene.got(0, CONTENDED_NS, 0), scene.doors.links.look(LINK).unwrap());
+    let (alone, worked) = (scene.got(0, CONTENDED_NS, 0), scene.doors.links.look(LINK, 0).unwrap());
     assert!(alone >= 1790, "{alone} by the gates");
     assert_eq!((worked.closed, worked.closings), (true, 1));
     let all: u64 = u64::from(weights.iter().sum::<u32>());

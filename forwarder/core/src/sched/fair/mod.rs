@@ -344,4 +344,8 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
     fn occupy(&mut self, until: u64) {
         self.link.occupy(until);
     }
+
+    fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64) {
+        self.link.charge_passing(now, bytes, ahead_ns);
+    }
 }

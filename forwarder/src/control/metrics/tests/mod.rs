@@ -17,7 +17,11 @@ use std::{
 use weir_core::{Reason, Stage, VifLatency};
 
 use super::{families::ALL, *};
-use crate::{cli::render::samples, control::measure::SourceFlows, control::report::State};
+use crate::{
+    cli::render::samples,
+    control::measure::SourceFlows,
+    control::report::{Amount, LaneNow, LinkLane, State},
+};
 
 /// Three ports, one of which is gone and one of which is promised everything, and times of one.
 pub(super) fn sample() -> Sample {
@@ -27,6 +31,12 @@ pub(super) fn sample() -> Sample {
     samples::sent_express(&mut stats.ports[1], 300_000);
     stats.ledger.express = 300_000;
     stats.ports[1].promise.queue_bytes = 512 * 1024;
+    stats.ports[0].link = Some(LinkLane {
+        lane: LaneNow::Scheduled,
+        closings: 12,
+        charged: Amount::new(1200, 1_500_000),
+        ahead_ns: 250_000,
+    });
     let mut latency = VifLatency::default();
     for (ns, packets) in [(7_000, 90), (180_000, 9), (2_500_000_000, 1)] {
         for _ in 0..packets {

@@ -1,0 +1,239 @@
+//! What the host and the bridge send to a link with a rate: it is let go on, charged to the link once, and
+//! shown; VMs get what is left.
+
+use anyhow::{Result, ensure};
+use aya::programs::{SchedClassifier, TcAttachType};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use system_tests::bed::{Family, GUEST_IF, UPLINK_PORT};
+use system_tests::drive::{reachable, udp_exact};
+use system_tests::gate::{self, Marked, SOON};
+use system_tests::observer::attach;
+use system_tests::traffic::{Pace, Sink, Source, ping, tcp};
+use system_tests::wait::wait_ok;
+use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip};
+use weir_port::rawprog::{Action, Hook, Program};
+
+const RATE: u64 = 20_000_000;
+/// Payload of a datagram, and bytes of its frame.
+const SIZE: usize = 1200;
+const FRAME: u64 = SIZE as u64 + 42;
+const HOST: u16 = 1;
+
+/// Two VMs and an uplink with a rate; the host has an address on the bridge.
+fn bed() -> Result<(Bed, Weir)> {
+    let bed = BedSpec::vms(2).bridge().build()?;
+    bed.host.ip("address add 10.0.0.100/24 dev br0")?;
+    let weir = gate::start_with(&bed, &WeirSpec::bridge().lane("auto"))?;
+    set_rate(&weir, json!("20Mbit"))?;
+    wait_ok(SOON, "the host to reach the uplink", || {
+        ping(&bed.host, bed.uplink.addr(Family::V4), 1).map(drop)
+    })?;
+    wait_express(&weir, bed.guest(0)?, &bed.uplink)?;
+    wait_express(&weir, bed.guest(1)?, &bed.uplink)?;
+    Ok((bed, weir))
+}
+
+fn set_rate(weir: &Weir, rate: Value) -> Result<()> {
+    weir.patch(&json!({ "ports": { UPLINK_PORT: { "rate": rate } } })).map(drop)
+}
+
+fn wait_express(weir: &Weir, from: &Guest, to: &Guest) -> Result<()> {
+    wait_ok(SOON, &format!("express frames of {}", from.port), || {
+        let sent =
+            || anyhow::Ok(ledger::number(&weir.stats()?, &from.port, "/lanes/express/frames"));
+        let before = sent()?;
+        reachable(from, to, SOON)?;
+        ensure!(sent()? > before, "still {before}");
+        Ok(())
+    })
+}
+
+/// Of the uplink.
+fn link(weir: &Weir, at: &str) -> Result<u64> {
+    Ok(ledger::number(&weir.stats()?, UPLINK_PORT, &format!("/link{at}")))
+}
+
+fn flow(sink: &Sink, flow: u16, per_s: u64) -> Source {
+    Source { flow, size: SIZE, pace: Pace::Rate(per_s), ..Source::to(sink.addr()) }
+}
+
+#[test]
+fn vms_share_what_the_host_leaves_of_a_link() -> Result<()> {
+    root_or_skip!();
+    let (bed, weir) = bed()?;
+    let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 4000))?;
+    let before = link(&weir, "/charged/frames")?;
+    // Half of the link, and three times as much.
+    let host = flow(&sink, HOST, RATE / 2 / 8 / FRAME).start(&bed.host)?;
+    let floods = [
+        flow(&sink, 2, 3_000).start(&bed.guest(0)?.ns)?,
+        flow(&sink, 3, 3_000).start(&bed.guest(1)?.ns)?,
+    ];
+    let came = |more: u64| {
+        let from = sink.so_far();
+        wait_ok(SOON, "the link to be full for a while", || {
+            ensure!(sink.so_far() >= from + more, "{}", sink.so_far());
+            Ok(())
+        })
+    };
+    came(500)?;
+    let (start, from) = (Instant::now(), sink.so_far());
+    came(2_500)?;
+    let (took, frames) = (start.elapsed(), sink.so_far() - from);
+    let stats = weir.stats()?;
+    for flood in floods {
+        flood.stop()?;
+    }
+    let sent = host.stop()?;
+    wait_ok(SOON, "the queues to drain", || {
+        let queued = ledger::number(&weir.stats()?, UPLINK_PORT, "/queued/packets");
+        ensure!(queued == 0, "{queued}");
+        Ok(())
+    })?;
+    weir.assert_ledger()?;
+    let got = sink.finish()?;
+    // Over the window: the rate, what a late worker makes up for, and the host's bursts.
+    let bits = (frames * FRAME * 8) as f64;
+    let may = RATE as f64 * (took.as_secs_f64() * 1.01 + 0.020);
+    ensure!(bits < may, "{bits} bits in {took:?}, {may} are the rate\n{stats:#}");
+    ensure!(bits > 0.8 * RATE as f64 * took.as_secs_f64(), "{bits} bits in {took:?}\n{stats:#}");
+    ensure!(got.unique(HOST) == sent.frames, "{} of {sent:?}", got.unique(HOST));
+    let (a, b) = (got.unique(2), got.unique(3));
+    ensure!(a.abs_diff(b) * 20 < a + b, "equal weights: {a} and {b}");
+    ensure!((got.duplicates, got.reordered) == (0, 0), "{got:?}");
+    // The VMs' frames, which a worker sent meanwhile, are not among those that were charged.
+    let charged = link(&weir, "/charged/frames")? - before;
+    ensure!((sent.frames..sent.frames + 50).contains(&charged), "{charged} for {sent:?}");
+    let text = weir.cli_ok(&bed, "stats")?;
+    ensure!(text.contains("\nLINKS ") && !text.contains("no room is left"), "{text}");
+    weir.stop()
+}
+
+#[test]
+fn a_host_that_takes_all_of_a_link_is_told_of_and_does_not_keep_it() -> Result<()> {
+    root_or_skip!();
+    let (bed, weir) = bed()?;
+    let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 4000))?;
+    let flood = flow(&sink, 2, 3_000).start(&bed.guest(0)?.ns)?;
+    let host = flow(&sink, HOST, 2 * RATE / 8 / FRAME).start(&bed.host)?;
+    wait_ok(SOON, "the link to be taken by the host", || {
+        let text = weir.cli_ok(&bed, "stats")?;
+        ensure!(text.contains("no room is left\n"), "{text}");
+        let ahead = link(&weir, "/ahead_ns")?;
+        ensure!((20_000_000..=100_000_000).contains(&ahead), "{ahead} ns");
+        Ok(())
+    })?;
+    let sent = host.stop()?;
+    let room = wait_ok(SOON, "the VM to have the link again", || {
+        let before = sink.so_far();
+        std::thread::yield_now();
+        ensure!(link(&weir, "/ahead_ns")? < 20_000_000, "it is still taken");
+        ensure!(sink.so_far() > before, "nothing comes");
+        Ok(())
+    });
+    flood.stop()?;
+    room?;
+    weir.assert_ledger()?;
+    let got = sink.finish()?;
+    ensure!(got.unique(HOST) == sent.frames, "{} of {sent:?}", got.unique(HOST));
+    weir.stop()
+}
+
+#[test]
+fn what_weir_itself_sends_is_not_charged_again() -> Result<()> {
+    root_or_skip!();
+    let (bed, weir) = bed()?;
+    // A rate that nothing here reaches.
+    set_rate(&weir, json!("10Gbit"))?;
+    let (one, up) = (bed.guest(0)?, &bed.uplink);
+    let is_sent = |lane: &str, what: &str, send: &dyn Fn() -> Result<()>| {
+        let counts = || {
+            let stats = weir.assert_ledger()?;
+            let lane = format!("/tx_lanes/{lane}/frames");
+            let of = |at: &str| ledger::number(&stats, UPLINK_PORT, at);
+            anyhow::Ok((of(&lane), of("/link/charged/frames")))
+        };
+        let before = counts()?;
+        send()?;
+        let after = counts()?;
+        let (sent, charged) = (after.0 - before.0, after.1 - before.1);
+        ensure!(sent >= 100, "{what}: {sent} frames by {lane}");
+        // The host's and the guests' own chatter: addresses, multicast.
+        ensure!(charged < 20, "{what}: {charged} of {sent} frames were charged again");
+        Ok(())
+    };
+    let datagrams = || udp_exact(one, up, Family::V4, 300, 500);
+    is_sent("express", "bpf_redirect_peer", &datagrams)?;
+    let program = attach(&up.ns, GUEST_IF, &Program::always(Action::Pass)?, Hook::Native)?;
+    wait_ok(SOON, "the uplink to be reached by bpf_redirect", || {
+        let way = gate::told(&bed, UPLINK_PORT)?.method_for(0);
+        ensure!(way == Some(weir_abi::Method::Redirect), "{way:?}");
+        Ok(())
+    })?;
+    wait_express(&weir, one, up)?;
+    is_sent("express", "bpf_redirect", &datagrams)?;
+    drop(program);
+    weir.patch(&json!({ "ports": { "v1": { "lane": "scheduled" } } }))?;
+    gate::wait_steered(&weir, one, up)?;
+    is_sent("scheduled", "an AF_XDP socket", &datagrams)?;
+    let superframes = || ledger::number(&weir.stats().unwrap_or_default(), "v1", "/rx/superframes");
+    let before = superframes();
+    let flow = || tcp(one, up, Family::V4, 1, Duration::from_secs(1), &[]).map(drop);
+    is_sent("scheduled", "a packet socket", &flow)?;
+    ensure!(superframes() > before + 20, "no superframes");
+
+    // What the bridge forwards, on the other hand, is: for an address that it does not know.
+    let before = link(&weir, "/charged/frames")?;
+    let unknown = gate::marked(one.mac(), [2, 0, 0, 0, 9, 9], &[]);
+    Marked { from: one, frame: &unknown, seen: gate::PLAIN }.reach(&weir, &[up], &[])?;
+    let charged = link(&weir, "/charged/frames")? - before;
+    ensure!((10..30).contains(&charged), "{charged} for 10 frames of the bridge's");
+    weir.assert_ledger()?;
+    weir.stop()
+}
+
+#[test]
+fn a_link_is_charged_while_it_has_a_rate_and_is_served() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(1).bridge().build()?;
+    let weir = gate::start_with(&bed, &WeirSpec::bridge().lane("auto"))?;
+    let attached = |expected: &str, count: usize| {
+        let at = |port: &str| {
+            let query = || Ok(SchedClassifier::query_tcx(port, TcAttachType::Egress)?);
+            anyhow::Ok(bed.host.run(query)?.1.len())
+        };
+        wait_ok(SOON, &format!("programs at egress: {expected}"), || {
+            let found = (at("v1")?, at(UPLINK_PORT)?);
+            ensure!(found == (count, 0), "{found:?}");
+            Ok(())
+        })
+    };
+    let set = |rate: Value| weir.patch(&json!({ "ports": { "v1": { "rate": rate } } }));
+    attached("at first", 0)?;
+    set(json!("100Mbit"))?;
+    attached("with a rate", 1)?;
+    let doctor = weir.cli(&bed, "doctor v1")?;
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    ensure!(said.contains("v1") && !said.contains("weir_"), "its own program is foreign: {said}");
+    set(json!("200Mbit"))?;
+    attached("with another rate", 1)?;
+    set(Value::Null)?;
+    attached("without", 0)?;
+    set(json!("100Mbit"))?;
+    bed.unplug(0)?;
+    weir.wait_port("v1", &["gone", "absent"])?;
+    bed.replug(0)?;
+    weir.wait_port("v1", &["up"])?;
+    attached("of a port that is back", 1)?;
+    // It is the uplink's frames for the guest that count here, sent by the bridge to an unknown address.
+    let frame = gate::marked(bed.uplink.mac(), [2, 0, 0, 0, 9, 9], &[]);
+    let charged = || anyhow::Ok(ledger::number(&weir.stats()?, "v1", "/link/charged/frames"));
+    let before = charged()?;
+    let one = bed.guest(0)?;
+    Marked { from: &bed.uplink, frame: &frame, seen: gate::PLAIN }.reach(&weir, &[one], &[])?;
+    ensure!(charged()? >= before + 10, "{} after {before}", charged()?);
+    weir.assert_ledger()?;
+    weir.stop()?;
+    attached("after the end", 0)
+}
