@@ -9,6 +9,7 @@
 //! - [`container`], [`release`]: the unit of scheduling, and when it is let go
 //! - [`settings`]: what an operator promises
 //! - [`sched`]: who goes next on a link
+//! - [`work`]: how links share a worker's time
 //! - [`engine`]: all of the above behind six calls, for the worker
 //! - [`offload`]: checksums and segmentation on packet bytes
 //! - [`sim`]: whole scenarios without a kernel
@@ -28,6 +29,7 @@ pub mod sched;
 pub mod settings;
 pub mod sim;
 pub mod units;
+pub mod work;
 
 pub use by_port::ByPort;
 pub use container::{CONTAINER_PACKETS, Container};
@@ -42,6 +44,7 @@ pub use release::{Estimate, ReleasePolicy, ReleaseReason};
 pub use sched::{AnyScheduler, Caps, Next, Scheduler};
 pub use settings::{Policy, PortSettings, ReleaseSettings, SchedulerSettings, Share};
 pub use units::{ByteSize, Rate, Span};
+pub use work::{Amount, WorkShare};
 
 /// What the core needs to know about a packet. Whoever implements it owns the bytes; the core
 /// only moves it, so it can be a token that cannot be copied.

@@ -145,6 +145,9 @@ pub struct WorkerReport {
     pub idle: IdleName,
     /// Where its time went, since it started.
     pub regimes: Regimes,
+    /// For how much of it something waited for nothing but this worker.
+    #[serde(default)]
+    pub limited: Limited,
     pub turns: u64,
     pub kicks: u64,
 }
@@ -173,6 +176,25 @@ pub struct Regime {
     pub ns: u64,
     /// Of the worker's whole time.
     pub share_permille: u64,
+}
+
+/// The time in which a worker was the limit: something could have left, and waited for the worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limited {
+    pub ns: u64,
+    /// Of the worker's whole time.
+    pub share_permille: u64,
+    /// Of the last tenths of a second.
+    pub now_permille: u64,
+}
+
+impl Limited {
+    /// From so much on the worker counts as the limit.
+    pub const NOTABLE_PERMILLE: u64 = 50;
+
+    pub fn is_notable(&self) -> bool {
+        self.now_permille >= Self::NOTABLE_PERMILLE
+    }
 }
 
 /// The pool's frames by who holds them: `free + fill + rx + held + tx = total`.

@@ -49,6 +49,13 @@ impl Heartbeat {
         (self.clock)()
     }
 
+    /// How long it is since the last look at the clock.
+    #[inline]
+    pub(super) fn lap(&self, since_ns: &mut u64) -> u64 {
+        let now_ns = self.now_ns();
+        now_ns.saturating_sub(std::mem::replace(since_ns, now_ns))
+    }
+
     /// When it last said that it runs.
     pub(super) fn said_ns(&self) -> u64 {
         self.said_ns

@@ -7,9 +7,16 @@ use weir_core::PortId;
 use weir_port::Port;
 
 use super::gathering::Handful;
-use super::lanes::{BURST, BURST_BYTES, BURST_LEAST};
+use super::lanes::{BURST_BYTES, BURST_LEAST};
 use super::switching::{Fate, Intake, lose_orphan};
 use super::turn::Worker;
+
+/// For how long a turn takes in from the shared ring, and how much at most: more small packets than it
+/// sends, so that what the worker cannot send waits in the queues, where the scheduler and the bounds see it.
+/// Not more superframes, as long as something waits for the worker: TCP needs the ring's places as a queue.
+const GATHER_NS: u64 = 100_000;
+const BURST_MOST: usize = 1024;
+const BURST_BYTES_LIMITED: u64 = 64 << 10;
 
 impl<P: Port> Worker<P> {
     /// Queues what the burst holds, all of which came in at `ingress`.
@@ -42,11 +49,17 @@ impl<P: Port> Worker<P> {
             gathering.port.refill(&mut self.pool);
         }
         let (mut packets, mut bytes, mut handful) = (0, 0, BURST_LEAST);
-        while packets < BURST && bytes < BURST_BYTES {
+        let mut until_ns = None;
+        let most_bytes = if self.work.is_limit() { BURST_BYTES_LIMITED } else { BURST_BYTES };
+        while packets < BURST_MOST && bytes < most_bytes {
             let Some(taken) = self.gather_some(now_ns, handful, Fate::Queued) else { break };
             packets += taken.packets;
-            bytes += taken.bytes;
+            bytes += if taken.is_long() { taken.bytes } else { 0 };
             handful = taken.next_handful();
+            let clock_ns = self.heart.now_ns();
+            if clock_ns > *until_ns.get_or_insert(clock_ns + GATHER_NS) {
+                break;
+            }
         }
         if let Some(gathering) = self.gathering.as_mut().filter(|_| packets > 0) {
             gathering.room.publish();

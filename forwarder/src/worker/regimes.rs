@@ -37,20 +37,57 @@ pub struct Regimes {
     spent_ns: [u64; Regime::COUNT],
     turns: [u64; Regime::COUNT],
     since_ns: u64,
+    limited: Limited,
+}
+
+/// For how long something waited for nothing but the worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limited {
+    pub ns: u64,
+    /// Of the last tenths of a second, and of all the time in them.
+    recent_ns: u64,
+    of_ns: u64,
+}
+
+impl Limited {
+    /// What is looked at for the share of now loses half of its weight in so long.
+    const RECENT_NS: u64 = 200_000_000;
+
+    fn charge(&mut self, spent_ns: u64, is_limit: bool) {
+        let limited_ns = if is_limit { spent_ns } else { 0 };
+        self.ns += limited_ns;
+        self.recent_ns += limited_ns;
+        self.of_ns += spent_ns;
+        while self.of_ns > Self::RECENT_NS {
+            (self.recent_ns, self.of_ns) = (self.recent_ns / 2, self.of_ns / 2);
+        }
+    }
+
+    /// Of the last tenths of a second.
+    pub fn now_permille(&self) -> u64 {
+        (self.recent_ns * 1000).checked_div(self.of_ns).unwrap_or(0)
+    }
 }
 
 impl Regimes {
     pub const fn new(now_ns: u64) -> Self {
-        Self { spent_ns: [0; Regime::COUNT], turns: [0; Regime::COUNT], since_ns: now_ns }
+        let limited = Limited { ns: 0, recent_ns: 0, of_ns: 0 };
+        let (spent_ns, turns) = ([0; Regime::COUNT], [0; Regime::COUNT]);
+        Self { spent_ns, turns, since_ns: now_ns, limited }
     }
 
-    /// Charges the time since the last call to `regime`.
+    /// Charges the time since the last call to `regime`, in which the worker was the limit or was not.
     #[inline]
-    pub fn charge(&mut self, regime: Regime, now_ns: u64) {
+    pub fn charge(&mut self, regime: Regime, is_limit: bool, now_ns: u64) {
         let spent_ns = now_ns.saturating_sub(self.since_ns);
         self.spent_ns[regime as usize] += spent_ns;
         self.turns[regime as usize] += 1;
         self.since_ns = now_ns.max(self.since_ns);
+        self.limited.charge(spent_ns, is_limit);
+    }
+
+    pub const fn limited(&self) -> Limited {
+        self.limited
     }
 
     pub const fn spent_ns(&self, regime: Regime) -> u64 {
@@ -69,10 +106,10 @@ mod tests {
     #[test]
     fn regimes_add_up_to_the_time_that_passed() {
         let mut regimes = Regimes::new(1_000);
-        regimes.charge(Regime::Busy, 1_500);
-        regimes.charge(Regime::Idle, 1_600);
-        regimes.charge(Regime::Asleep, 9_600);
-        regimes.charge(Regime::Busy, 10_000);
+        regimes.charge(Regime::Busy, false, 1_500);
+        regimes.charge(Regime::Idle, false, 1_600);
+        regimes.charge(Regime::Asleep, false, 9_600);
+        regimes.charge(Regime::Busy, false, 10_000);
         let total: u64 = Regime::ALL.iter().map(|&r| regimes.spent_ns(r)).sum();
         assert_eq!(total, 9_000);
         assert_eq!(regimes.spent_ns(Regime::Busy), 900);
@@ -80,10 +117,25 @@ mod tests {
     }
 
     #[test]
+    fn the_worker_is_the_limit_for_as_long_as_something_waits_for_it() {
+        let mut regimes = Regimes::new(0);
+        regimes.charge(Regime::Busy, true, 30_000_000);
+        regimes.charge(Regime::Busy, false, 40_000_000);
+        assert_eq!((regimes.limited().ns, regimes.limited().now_permille()), (30_000_000, 750));
+        for ms in 41..2_000 {
+            regimes.charge(Regime::Busy, true, ms * 1_000_000);
+        }
+        assert!(regimes.limited().now_permille() > 990);
+        regimes.charge(Regime::Asleep, false, 9_000_000_000);
+        assert!(regimes.limited().now_permille() < 30, "that was seconds ago");
+        assert_eq!(regimes.limited().ns, 30_000_000 + 1_959_000_000);
+    }
+
+    #[test]
     fn a_clock_that_steps_back_charges_nothing() {
         let mut regimes = Regimes::new(1_000);
-        regimes.charge(Regime::Busy, 900);
-        regimes.charge(Regime::Busy, 1_100);
+        regimes.charge(Regime::Busy, false, 900);
+        regimes.charge(Regime::Busy, false, 1_100);
         assert_eq!(regimes.spent_ns(Regime::Busy), 100);
     }
 }

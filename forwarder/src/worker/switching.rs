@@ -3,7 +3,7 @@
 //! Invariant: each function leaves its packet in exactly one place: in the engine, in the port, or
 //! released and counted under a reason.
 
-use weir_core::{Container, Engine, Losses, Next, PortId, Reason};
+use weir_core::{Amount, Container, Engine, Losses, Next, PortId, Reason};
 use weir_port::{Packet, Pool, Port, Refused};
 
 use super::doors::Doors;
@@ -112,6 +112,8 @@ pub(super) struct Way<'a, P> {
     pub(super) heart: &'a Heartbeat,
     pub(super) now_ns: u64,
     pub(super) egress: PortId,
+    /// How much may be sent; the last container may be longer.
+    pub(super) room: Amount,
 }
 
 impl<P: Port> Way<'_, P> {
@@ -178,6 +180,8 @@ pub(super) struct Drained {
     pub(super) not_before_ns: Option<u64>,
     /// The worker has stood still: what waits here is not to be sent.
     pub(super) late: bool,
+    /// What was taken out of the queue, less what was put back.
+    pub(super) amount: Amount,
 }
 
 /// Hands a port what is queued for it, until either is out or its time has not come. What is
@@ -191,7 +195,7 @@ pub(super) fn drain<P: Port>(
     let (now_ns, egress) = (way.now_ns, way.egress);
     // A device that pushes back still has frames in its ring: more of them there would only be out
     // of the scheduler's hands.
-    while !way.lane.refused && way.lane.port.tx_room() > 0 {
+    while !way.lane.refused && way.lane.port.tx_room() > 0 && drained.amount < way.room {
         drained.late = way.heart.is_late();
         if drained.late {
             break;
@@ -205,6 +209,7 @@ pub(super) fn drain<P: Port>(
             Next::Empty => break,
         };
         let released_ns = container.released_ns();
+        drained.amount = drained.amount.and(amount_of(&container));
         while let Some(packet) = container.pop() {
             // A superframe leaves at once, and may take the kernel a while.
             drained.late = packet.is_superframe() && way.heart.is_late();
@@ -214,6 +219,7 @@ pub(super) fn drain<P: Port>(
                 continue;
             };
             container.unpop(packet);
+            drained.amount = drained.amount.less(amount_of(&container));
             if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container) {
                 let Way { pool, lane, measure, tap, .. } = way;
                 let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
@@ -225,6 +231,11 @@ pub(super) fn drain<P: Port>(
         emptied(engine, container);
     }
     drained
+}
+
+#[inline]
+fn amount_of(container: &Container<Packet>) -> Amount {
+    Amount::of(container.len() as u64, container.bytes())
 }
 
 /// Ends the packets of a container that cannot be sent and cannot be kept; how many they were.

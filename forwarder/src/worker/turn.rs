@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
 use weir_abi::door::CHARGE_AHEAD_NS;
-use weir_core::{Container, Engine, Losses, Reason};
+use weir_core::{Amount, Container, Engine, Losses, Reason, WorkShare};
 use weir_port::{Cells, Kick, Packet, Pool, Port, clock_monotonic_ns};
 
 use super::chores::Leaving;
@@ -62,6 +62,8 @@ pub struct Worker<P> {
     pub(super) shed: Cells,
     pub(super) doors: Doors,
     pub(super) heart: Heartbeat,
+    /// The worker's time, as its links share it.
+    pub(super) work: WorkShare,
     /// When something that waits here may go, as of the last turn.
     pub(super) due_ns: Option<u64>,
     pub(super) orphan_losses: Losses,
@@ -95,6 +97,7 @@ impl<P: Port> Worker<P> {
             shed: settings.shed,
             doors: Doors::new(settings.doors),
             heart,
+            work: WorkShare::default(),
             due_ns: None,
             orphan_losses: Losses::default(),
             stopping: None,
@@ -125,7 +128,7 @@ impl<P: Port> Worker<P> {
                 (false, true) => Regime::BackPressured,
                 (false, false) => Regime::Idle,
             };
-            self.regimes.charge(regime, now_ns);
+            self.regimes.charge(regime, self.work.is_limit(), now_ns);
             if progress {
                 if looked {
                     gaps.came(before_ns.saturating_sub(busy_at_ns), slept);
@@ -147,13 +150,13 @@ impl<P: Port> Worker<P> {
                 Wait::Nap { for_ns } => {
                     std::thread::sleep(std::time::Duration::from_nanos(for_ns));
                     now_ns = clock_monotonic_ns();
-                    self.regimes.charge(Regime::BackPressured, now_ns);
+                    self.regimes.charge(Regime::BackPressured, false, now_ns);
                 }
                 Wait::Readable { at_most_ns } => {
                     self.sleep(at_most_ns);
                     slept = true;
                     now_ns = clock_monotonic_ns();
-                    self.regimes.charge(Regime::Asleep, now_ns);
+                    self.regimes.charge(Regime::Asleep, false, now_ns);
                     // Whoever woke us may have left a command.
                     chores_at_ns = now_ns;
                 }
@@ -232,9 +235,23 @@ impl<P: Port> Worker<P> {
         }
         let mut late = false;
         let Self {
-            engine, pool, lanes, peers, remotes, due_ns, measure, tap, heart, doors, ..
+            engine,
+            pool,
+            lanes,
+            peers,
+            remotes,
+            due_ns,
+            measure,
+            tap,
+            heart,
+            doors,
+            work,
+            ..
         } = self;
-        for egress in engine.backlogged().iter() {
+        let waiting = engine.backlogged();
+        work.begin(waiting, |egress| engine.waiting_weight(egress));
+        let mut clock_ns = if waiting.is_empty() { 0 } else { heart.now_ns() };
+        for egress in waiting.iter() {
             lanes.tend(egress);
             doors.links.settle(egress, |bytes| {
                 engine.charge_passing(now_ns, egress, bytes, CHARGE_AHEAD_NS);
@@ -248,7 +265,16 @@ impl<P: Port> Worker<P> {
                 }
                 continue;
             };
-            let mut way = Way { pool, lane, measure, tap, heart, now_ns, egress };
+            let room = work.room(egress);
+            if room == Amount::default() {
+                // It has had more than its part, and only looking at it would be charged again.
+                if !engine.is_at_rate(now_ns, egress) {
+                    work.is_short();
+                }
+                *due_ns = Some(now_ns);
+                continue;
+            }
+            let mut way = Way { pool, lane, measure, tap, heart, now_ns, egress, room };
             let drained = drain(engine, &mut way, |engine, container| {
                 remotes.recycle(engine, peers, container);
             });
@@ -257,6 +283,15 @@ impl<P: Port> Worker<P> {
             late |= drained.late;
             if late {
                 break;
+            }
+            work.sent(egress, drained.amount);
+            work.took(egress, heart.lap(&mut clock_ns));
+            if drained.amount >= room
+                && engine.backlogged().contains(egress)
+                && !engine.is_at_rate(now_ns, egress)
+            {
+                work.is_short();
+                *due_ns = Some(now_ns);
             }
         }
         let until_ns = self.heart.until_ns();
@@ -271,9 +306,13 @@ impl<P: Port> Worker<P> {
                 Kick::Progress(_) => {
                     lane.refused = false;
                     progress = true;
+                    self.work.took(id, self.heart.lap(&mut clock_ns));
                 }
                 Kick::Again | Kick::Down => lane.refused = true,
             }
+        }
+        for egress in waiting.iter() {
+            self.work.end(egress);
         }
         if late {
             self.keep_beating(self.heart.now_ns());

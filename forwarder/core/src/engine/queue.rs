@@ -213,6 +213,22 @@ impl<P: Packet> Engine<P> {
         link.is_some_and(|link| link.rate.is_some() && !link.remote)
     }
 
+    /// The weights of those who wait for a link, together.
+    #[inline]
+    #[must_use]
+    pub fn waiting_weight(&self, egress: PortId) -> u64 {
+        let link = self.links.get(egress.index()).and_then(Option::as_ref);
+        link.map_or(1, |link| link.scheduler.weight())
+    }
+
+    /// Whether the link is at its rate, so that nothing may leave by it yet.
+    #[inline]
+    #[must_use]
+    pub fn is_at_rate(&self, now: u64, egress: PortId) -> bool {
+        let link = self.links.get(egress.index()).and_then(Option::as_ref);
+        link.is_some_and(|link| link.scheduler.opens_at(now) > now)
+    }
+
     /// Egress ports with something to send.
     #[inline]
     #[must_use]

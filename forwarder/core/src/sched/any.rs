@@ -95,6 +95,11 @@ impl<P: Packet> Scheduler<P> for AnyScheduler<P> {
     }
 
     #[inline]
+    fn weight(&self) -> u64 {
+        each!(self, s => s.weight())
+    }
+
+    #[inline]
     fn opens_at(&self, now: u64) -> u64 {
         each!(self, s => s.opens_at(now))
     }

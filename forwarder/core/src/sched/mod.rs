@@ -76,6 +76,11 @@ pub trait Scheduler<P: Packet> {
 
     fn backlog_packets(&self) -> u64;
 
+    /// The weights of those who wait, together; 1 where there are no weights.
+    fn weight(&self) -> u64 {
+        1
+    }
+
     /// When the link would take a container, by its rate alone; 0: now.
     fn opens_at(&self, now: u64) -> u64;
 

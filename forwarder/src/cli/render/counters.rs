@@ -124,6 +124,10 @@ const FIELDS: &[(&str, &[(&str, &str)])] = &[
             ("busy", "Moving frames."),
             ("idle", "Nothing to do: polling or asleep, as `idle` is configured."),
             ("back_pressured", "Something to send, and no device that takes it."),
+            (
+                "limited",
+                "Something could have left, and waited for nothing but the worker: it is the limit. `now_permille` is its part of the last tenths of a second.",
+            ),
             ("turns", "Rounds over all ports."),
             ("kicks", "System calls that tell the kernel to send."),
         ],

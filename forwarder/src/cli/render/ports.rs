@@ -9,7 +9,9 @@ use super::{
     shares::contended,
     uptime, wrapped,
 };
-use crate::control::report::{Express, PortInfo, PortList, Regimes, StatsReport, WorkerReport};
+use crate::control::report::{
+    Express, PortInfo, PortList, PortReport, Regimes, StatsReport, WorkerReport,
+};
 
 /// Totals since weir started.
 pub fn stats(report: &StatsReport, paint: Paint) -> String {
@@ -95,9 +97,39 @@ fn summary(report: &StatsReport, paint: Paint) -> String {
     text + &wrapped(&line, 0, WIDTH)
 }
 
-/// Where each worker's time went.
+/// Where each worker's time went, and which of them is the limit.
 pub(super) fn workers(report: &StatsReport) -> String {
-    report.worker.iter().map(|worker| worker_line(worker, &worker.regimes)).collect()
+    let lines = report.worker.iter().map(|worker| worker_line(worker, &worker.regimes));
+    lines.chain(limits(report)).collect()
+}
+
+/// Which workers are the limit now, for whom, and what would help.
+pub(super) fn limits(report: &StatsReport) -> impl Iterator<Item = String> {
+    let limits = report.worker.iter().filter(|worker| worker.limited.is_notable());
+    limits.map(|worker| {
+        let waiting = kept_waiting(report, worker);
+        let shed = if waiting.is_empty() {
+            "nobody is shed for it".to_owned()
+        } else {
+            format!("shed for it: {}", waiting.join(", "))
+        };
+        let line = format!(
+            "the worker on core {} is the limit {} of the time now; {shed}; more workers would help, a core of its own, or lane = \"auto\"",
+            worker.core,
+            percent(worker.limited.now_permille),
+        );
+        wrapped(&line, 0, WIDTH)
+    })
+}
+
+/// Whose frames are shed, at the moment, for a link that has no rate itself and that this worker serves.
+fn kept_waiting<'a>(report: &'a StatsReport, worker: &WorkerReport) -> Vec<&'a str> {
+    let by_worker = |name: &str| {
+        let port = report.ports.iter().find(|port| port.name == name);
+        port.is_some_and(|port| port.promise.worker == worker.core && port.promise.rate_bps == 0)
+    };
+    let sheds = |port: &PortReport| port.links.iter().any(|it| it.shed && by_worker(&it.to));
+    report.ports.iter().filter(|port| sheds(port)).map(|port| port.name.as_str()).collect()
 }
 
 pub(super) fn worker_line(worker: &WorkerReport, regimes: &Regimes) -> String {

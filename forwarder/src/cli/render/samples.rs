@@ -6,8 +6,8 @@ use crate::control::{
     plan::Role,
     report::{
         Amount, Attached, CensusReport, Containers, FdbReport, IdleName, Lanes, LedgerReport,
-        LinkShare, PortReport, Promise, Queued, Regimes, State, StatsReport, Traffic, TxLanes,
-        VERSION, WorkerReport,
+        Limited, LinkShare, PortReport, Promise, Queued, Regimes, State, StatsReport, Traffic,
+        TxLanes, VERSION, WorkerReport,
     },
 };
 
@@ -63,6 +63,7 @@ pub(crate) fn report() -> StatsReport {
             core: 1,
             idle: IdleName::Adaptive,
             regimes: Regimes::of(123, 876, 1),
+            limited: Limited { ns: 100, share_permille: 100, now_permille: 0 },
             turns: 1_000_000,
             kicks: 50_000,
         }],

@@ -5,7 +5,7 @@ use super::{
     Align::{Left, Right},
     Table, grouped,
     paint::{Paint, Tone},
-    ports::worker_line,
+    ports::{limits, worker_line},
     short, uptime,
 };
 use crate::control::report::{PortReport, Regimes, StatsReport, Traffic, WorkerReport};
@@ -147,7 +147,7 @@ fn workers(before: &StatsReport, after: &StatsReport) -> String {
         let earlier = before.worker.iter().find(|earlier| earlier.core == worker.core);
         worker_line(worker, &since(earlier.map(|earlier| &earlier.regimes), &worker.regimes))
     };
-    after.worker.iter().map(line).collect()
+    after.worker.iter().map(line).chain(limits(after)).collect()
 }
 
 /// Where a worker's time went since an earlier report, if there is one.
@@ -192,6 +192,18 @@ all                       1.23M     9.87G    1.23M     9.87G      200   4.41k
 worker on core 1 (adaptive): busy 50.0 %, idle 48.0 %, back-pressured 2.0 %
 ";
         assert_eq!(watch(&before, &later(&before), Some(23), Paint::PLAIN), expected);
+    }
+
+    #[test]
+    fn a_worker_that_is_the_limit_is_named_with_those_who_wait_for_it() {
+        let mut report = crate::cli::render::samples::shared();
+        assert_eq!(limits(&report).count(), 0);
+        report.worker[0].limited.now_permille = 630;
+        let nic0 = report.ports.iter_mut().find(|port| port.name == "nic0").unwrap();
+        (nic0.promise.worker, nic0.promise.rate_bps) = (1, 0);
+        let text: String = limits(&report).collect();
+        assert!(text.starts_with("the worker on core 1 is the limit 63.0 % of the time"), "{text}");
+        assert!(text.replace('\n', " ").contains("shed for it: v1; more workers"), "{text}");
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::control::attach::Mode;
 use crate::control::books::{self, Inside, Page, ProgramBooks, WorkerBooks};
 use crate::control::links::tx_dropped;
 use crate::control::report::{
-    self, Amount, Attached, CensusReport, LaneNow, LedgerReport, LinkLane, LinkShare, PortInfo,
-    PortList, PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
+    self, Amount, Attached, CensusReport, LaneNow, LedgerReport, Limited, LinkLane, LinkShare,
+    PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
 };
 use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
@@ -120,10 +120,18 @@ impl Forwarder {
             [Regime::Busy, Regime::Idle, Regime::BackPressured, Regime::Asleep]
                 .map(|regime| regimes.spent_ns(regime));
         let kicks: u64 = snapshot.ports.iter().map(|port| port.stats.kicks).sum();
+        let limited = regimes.limited();
+        let whole = u128::from(busy + idle + pressed + asleep);
+        let share = (u128::from(limited.ns) * 1000).checked_div(whole).unwrap_or(0);
         WorkerReport {
             core: snapshot.core as u64,
             idle: self.plan.forwarder.idle.into(),
             regimes: Regimes::of(busy, idle + asleep, pressed),
+            limited: Limited {
+                ns: limited.ns,
+                share_permille: u64::try_from(share).unwrap_or(1000),
+                now_permille: limited.now_permille(),
+            },
             turns: Regime::ALL.iter().map(|&regime| regimes.turns(regime)).sum(),
             kicks: kicks + self.workers.past_kicks(worker),
         }

@@ -141,6 +141,7 @@ metrics! {
     LEDGER_BALANCED, 0: Gauge "weir_ledger_balanced" [] "1 if received + copied = delivered + passed + lost + in flight. If it stays 0, it is a bug: please report it.";
 
     WORKER_SECONDS, 2: Counter "weir_worker_seconds" in "seconds" ["core" "regime"] "Where the worker's time went: busy (moving frames), idle (nothing to do: polling or asleep), back_pressured (something to send, and no device that takes it).";
+    WORKER_LIMITED, 1: Counter "weir_worker_limited_seconds" in "seconds" ["core"] "For how long something could have left, and waited for nothing but the worker: it is the limit. Give it a core of its own, or more workers, or let ports use the express lane.";
     WORKER_TURNS, 1: Counter "weir_worker_turns" ["core"] "Rounds over all ports.";
     WORKER_KICKS, 1: Counter "weir_worker_kicks" ["core"] "System calls that told the kernel to send, ports that are gone included.";
 

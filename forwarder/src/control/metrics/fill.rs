@@ -91,6 +91,8 @@ impl Sample {
             .map(|(name, regime)| ([core.clone(), name.to_owned()], real(regime.ns)))
         });
         page.family(&m::WORKER_SECONDS, spent)?;
+        let limited = workers().map(|(core, worker)| ([core], real(worker.limited.ns)));
+        page.family(&m::WORKER_LIMITED, limited)?;
         let turns = workers().map(|(core, worker)| ([core], Whole(worker.turns)));
         page.family(&m::WORKER_TURNS, turns)?;
         let kicks = workers().map(|(core, worker)| ([core], Whole(worker.kicks)));

@@ -91,6 +91,7 @@ fn the_json_is_the_one_promised() {
         },
         "worker": [{
             "core": 0, "idle": "adaptive", "turns": 0, "kicks": 0,
+            "limited": {"ns": 0, "share_permille": 0, "now_permille": 0},
             "regimes": {
                 "busy": {"ns": 1, "share_permille": 250},
                 "idle": {"ns": 2, "share_permille": 500},

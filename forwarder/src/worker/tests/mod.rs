@@ -5,6 +5,7 @@ mod alone;
 mod commands;
 mod contended;
 mod isolation;
+mod limit;
 mod losses;
 mod measured;
 mod several;
@@ -30,11 +31,14 @@ pub(super) mod clock {
 
     thread_local! {
         static NOW_NS: Cell<u64> = const { Cell::new(0) };
+        /// So much later at every look.
+        static TICK_NS: Cell<u64> = const { Cell::new(0) };
         /// After so many looks at it, it is so much later.
         static JUMP: Cell<Option<(usize, u64)>> = const { Cell::new(None) };
     }
 
     pub(in crate::worker) fn now_ns() -> u64 {
+        NOW_NS.set(NOW_NS.get() + TICK_NS.get());
         match JUMP.take() {
             Some((0, by_ns)) => NOW_NS.set(NOW_NS.get() + by_ns),
             Some((looks, by_ns)) => JUMP.set(Some((looks - 1, by_ns))),
@@ -45,6 +49,11 @@ pub(super) mod clock {
 
     pub(in crate::worker) fn set(now_ns: u64) {
         NOW_NS.set(now_ns);
+    }
+
+    /// What is done between two looks takes so long.
+    pub(super) fn tick_by(by_ns: u64) {
+        TICK_NS.set(by_ns);
     }
 
     pub(super) fn jump_after(looks: usize, by_ns: u64) {

@@ -160,12 +160,12 @@ fn a_worker_that_stands_still_in_the_middle_of_a_turn_sends_nothing_of_it() {
         if clock::jump_is_off() {
             continue;
         }
-        jumped += 1;
         bench.now_ns += 2 * LATE_NS;
         let before = [0, 3].map(|slot| bench.sent(slot).len() as u64);
         let lost = stalled(&mut bench);
         assert_eq!(lost + before[0] + before[1], 90, "after {looks} looks");
-        assert!(lost > 0);
+        // None, if all had been sent before it looked for the last time.
+        jumped += u64::from(lost > 0);
         bench.turns(3);
         assert_eq!([0, 3].map(|slot| bench.sent(slot).len()), [0, 0], "after {looks} looks");
         bench.push(2, &frame(0, 2, 1));

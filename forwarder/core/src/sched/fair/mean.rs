@@ -16,6 +16,12 @@ impl Mean {
         self.now
     }
 
+    /// Of all who compete.
+    #[inline]
+    pub(super) fn weight(&self) -> i64 {
+        self.weight
+    }
+
     #[inline]
     pub(super) fn add(&mut self, tag: i64, weight: i64) {
         self.rest += weight * tag.wrapping_sub(self.now);

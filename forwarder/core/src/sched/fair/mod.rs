@@ -337,6 +337,11 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
     }
 
     #[inline]
+    fn weight(&self) -> u64 {
+        self.mean.weight().unsigned_abs().max(1)
+    }
+
+    #[inline]
     fn opens_at(&self, now: u64) -> u64 {
         self.link.opens_at(now)
     }

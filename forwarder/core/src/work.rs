@@ -1,0 +1,196 @@
+//! A worker's time, shared between the links that it serves: deficit round robin, in time.
+//!
+//! Sending takes nearly all of a worker's time, and what is taken in and not yet sent waits where the
+//! links' schedulers see it. So a turn of the worker sends for a bounded time only, [`TURN_NS`], and
+//! each link that has something gets a part of it, by the weights of those who wait there; which of
+//! them, its scheduler says. What a link's packets took is measured, and charged to it.
+//!
+//! ```text
+//!   turn ─► each link that waits: left += TURN_NS * weight / all weights, at most that
+//!        ─► while left > 0: send, and left -= what that took
+//! ```
+//!
+//! What one more packet will take is not known before it is sent, least of all where the kernel takes many at
+//! once. So it is estimated from what those before took, and the difference is charged afterwards.
+//!
+//! Bound: of any two links that wait all the time, each gets its part of the time spent on both to within
+//! its part of one turn and its dearest container. A link that came to wait is served in the same turn.
+//! Invariant: no clock is read and nothing is allocated here but once.
+
+use crate::{MAX_PORTS, PortId, PortSet};
+
+/// For how long a turn sends: what waits in the receive ring, and whoever is served next, waits for it.
+pub const TURN_NS: u64 = 100_000;
+/// What a packet takes, whatever its length, in bytes: a superframe of 64 KiB takes some 17 times as long as
+/// a frame of 64 bytes.
+const PACKET: u64 = 4096;
+/// Before anything is known of a link, a packet takes 2 us.
+const FIRST: Measured = Measured { ns: 4 * 2000, amount: 4 * PACKET };
+/// What was measured loses half of its weight after so much more: some hundred packets.
+const REMEMBERED: u64 = 256 * PACKET;
+/// A worker that was preempted has taken longer, but not for the link.
+const UNLIKELY: u64 = 8;
+
+/// How much there is to send, in packets and bytes alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Amount(u64);
+
+impl Amount {
+    #[inline]
+    #[must_use]
+    pub const fn of(packets: u64, bytes: u64) -> Self {
+        Self(packets * PACKET + bytes)
+    }
+
+    #[inline]
+    #[must_use]
+    pub const fn and(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0))
+    }
+
+    /// Without what was not sent.
+    #[inline]
+    #[must_use]
+    pub const fn less(self, by: Self) -> Self {
+        Self(self.0.saturating_sub(by.0))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    ns: u64,
+    amount: u64,
+}
+
+impl Measured {
+    fn likely_ns(self, amount: u64) -> u64 {
+        let ns = u128::from(self.ns) * u128::from(amount) / u128::from(self.amount.max(1));
+        u64::try_from(ns).unwrap_or(u64::MAX)
+    }
+
+    fn add(&mut self, ns: u64, amount: u64) {
+        self.ns += ns;
+        self.amount += amount;
+        if self.amount > REMEMBERED {
+            self.ns = self.ns.div_ceil(2);
+            self.amount = self.amount.div_ceil(2);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    left_ns: i64,
+    measured: Measured,
+    /// In this turn.
+    sent: u64,
+    took_ns: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct WorkShare {
+    links: Box<[Link]>,
+    is_limit: bool,
+}
+
+impl Default for WorkShare {
+    fn default() -> Self {
+        let link = Link { left_ns: 0, measured: FIRST, sent: 0, took_ns: 0 };
+        Self { links: vec![link; MAX_PORTS].into_boxed_slice(), is_limit: false }
+    }
+}
+
+impl WorkShare {
+    /// A turn begins in which these links have something to send. `weight` is that of those who wait.
+    #[inline]
+    pub fn begin(&mut self, waiting: PortSet, weight: impl Fn(PortId) -> u64) {
+        self.is_limit = false;
+        let mut others = waiting.iter();
+        let Some(first) = others.next() else { return };
+        if others.next().is_none() {
+            // It owes nothing to anybody.
+            if let Some(link) = self.links.get_mut(first.index()) {
+                link.left_ns = TURN_NS.cast_signed();
+                (link.sent, link.took_ns) = (0, 0);
+            }
+            return;
+        }
+        let all: u64 = waiting.iter().map(&weight).sum();
+        for id in waiting.iter() {
+            // A product of two numbers below 2^32.
+            self.grant(id, TURN_NS * weight(id) / all.max(1));
+        }
+    }
+
+    #[inline]
+    fn grant(&mut self, id: PortId, part_ns: u64) {
+        let Some(link) = self.links.get_mut(id.index()) else { return };
+        let part_ns = part_ns.clamp(1, TURN_NS).cast_signed();
+        link.left_ns = link.left_ns.saturating_add(part_ns).min(part_ns);
+        (link.sent, link.took_ns) = (0, 0);
+    }
+
+    /// How much the link may send in this turn; its last container may be longer. Nothing: it has sent more than
+    /// its part in the turns before.
+    #[inline]
+    #[must_use]
+    pub fn room(&self, id: PortId) -> Amount {
+        let Some(link) = self.links.get(id.index()) else { return Amount(0) };
+        let Ok(left_ns) = u64::try_from(link.left_ns) else { return Amount(0) };
+        let Measured { ns, amount } = link.measured;
+        let amount = u128::from(left_ns) * u128::from(amount) / u128::from(ns.max(1));
+        Amount(u64::try_from(amount).unwrap_or(u64::MAX).max(u64::from(left_ns > 0)))
+    }
+
+    /// Something has to wait for the next turn that could have left in this one.
+    #[inline]
+    pub fn is_short(&mut self) {
+        self.is_limit = true;
+    }
+
+    /// Whether something waited for nothing but the worker, in the last turn.
+    #[inline]
+    #[must_use]
+    pub const fn is_limit(&self) -> bool {
+        self.is_limit
+    }
+
+    /// So much of the link's was given to its device, or is to be.
+    #[inline]
+    pub fn sent(&mut self, id: PortId, amount: Amount) {
+        if let Some(link) = self.links.get_mut(id.index()) {
+            link.sent += amount.0;
+        }
+    }
+
+    /// It has taken so long in this turn.
+    #[inline]
+    pub fn took(&mut self, id: PortId, ns: u64) {
+        if let Some(link) = self.links.get_mut(id.index()) {
+            link.took_ns += ns;
+        }
+    }
+
+    /// All has been sent that a link sends in this turn.
+    #[inline]
+    pub fn end(&mut self, id: PortId) {
+        let Some(link) = self.links.get_mut(id.index()) else { return };
+        let (sent, took_ns) = (std::mem::take(&mut link.sent), std::mem::take(&mut link.took_ns));
+        let most_ns = link.measured.likely_ns(sent).saturating_mul(UNLIKELY).max(TURN_NS / 10);
+        let took_ns = took_ns.min(most_ns);
+        link.left_ns = link.left_ns.saturating_sub_unsigned(took_ns);
+        if sent > 0 {
+            link.measured.add(took_ns, sent);
+        }
+    }
+
+    /// What so much takes on this link, by what was measured last.
+    #[must_use]
+    pub fn likely_ns(&self, id: PortId, amount: Amount) -> u64 {
+        self.links.get(id.index()).map_or(0, |link| link.measured.likely_ns(amount.0))
+    }
+}
+
+#[cfg(test)]
+mod tests;
