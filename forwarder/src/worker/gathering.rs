@@ -58,13 +58,8 @@ impl Handful {
     /// How many to take next: few where there are superframes among them. A source may have some 512 KiB
     /// waiting for a link, which eight of them are.
     pub(super) fn next_handful(self) -> usize {
-        if self.is_long() { 4 } else { BURST_LEAST }
-    }
-
-    /// Whether there are superframes among them.
-    pub(super) fn is_long(self) -> bool {
         const LONG: u64 = 4096;
-        self.bytes > self.packets as u64 * LONG
+        if self.bytes > self.packets as u64 * LONG { 4 } else { BURST_LEAST }
     }
 }
 

@@ -13,10 +13,9 @@ use super::turn::Worker;
 
 /// For how long a turn takes in from the shared ring, and how much at most: more small packets than it
 /// sends, so that what the worker cannot send waits in the queues, where the scheduler and the bounds see it.
-/// Not more superframes, as long as something waits for the worker: TCP needs the ring's places as a queue.
+/// Not more superframes: TCP needs the ring's places as a queue.
 const GATHER_NS: u64 = 100_000;
 const BURST_MOST: usize = 1024;
-const BURST_BYTES_LIMITED: u64 = 64 << 10;
 
 impl<P: Port> Worker<P> {
     /// Queues what the burst holds, all of which came in at `ingress`.
@@ -50,11 +49,10 @@ impl<P: Port> Worker<P> {
         }
         let (mut packets, mut bytes, mut handful) = (0, 0, BURST_LEAST);
         let mut until_ns = None;
-        let most_bytes = if self.work.is_limit() { BURST_BYTES_LIMITED } else { BURST_BYTES };
-        while packets < BURST_MOST && bytes < most_bytes {
+        while packets < BURST_MOST && bytes < BURST_BYTES {
             let Some(taken) = self.gather_some(now_ns, handful, Fate::Queued) else { break };
             packets += taken.packets;
-            bytes += if taken.is_long() { taken.bytes } else { 0 };
+            bytes += taken.bytes;
             handful = taken.next_handful();
             let clock_ns = self.heart.now_ns();
             if clock_ns > *until_ns.get_or_insert(clock_ns + GATHER_NS) {
