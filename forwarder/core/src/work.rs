@@ -13,6 +13,10 @@
 //! What one more packet will take is not known before it is sent, least of all where the kernel takes many at
 //! once. So it is estimated from what those before took, and the difference is charged afterwards.
 //!
+//! While something has to wait for the worker, a turn takes in at most twice what the last one sent ([`FLOOR`]
+//! at least): enough that each who floods has something waiting, and no more, since what is taken in counts
+//! towards its source's queue.
+//!
 //! Bound: of any two links that wait all the time, each gets its part of the time spent on both to within
 //! its part of one turn and its dearest container. A link that came to wait is served in the same turn.
 //! Invariant: no clock is read and nothing is allocated here but once.
@@ -28,8 +32,10 @@ const PACKET: u64 = 4096;
 const FIRST: Measured = Measured { ns: 4 * 2000, amount: 4 * PACKET };
 /// What was measured loses half of its weight after so much more: some hundred packets.
 const REMEMBERED: u64 = 256 * PACKET;
+/// Taken in at least, whatever was sent: a burst of small frames, or a superframe.
+const FLOOR: Amount = Amount(16 * PACKET);
 /// A worker that was preempted has taken longer, but not for the link.
-const UNLIKELY: u64 = 8;
+const UNLIKELY: u64 = 2;
 
 /// How much there is to send, in packets and bytes alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +59,13 @@ impl Amount {
     #[must_use]
     pub const fn less(self, by: Self) -> Self {
         Self(self.0.saturating_sub(by.0))
+    }
+
+    /// As many packets, if they are short.
+    #[inline]
+    #[must_use]
+    pub const fn packets(self) -> usize {
+        (self.0 / PACKET) as usize
     }
 }
 
@@ -92,12 +105,14 @@ struct Link {
 pub struct WorkShare {
     links: Box<[Link]>,
     is_limit: bool,
+    /// In this turn, by all links.
+    sent: Amount,
 }
 
 impl Default for WorkShare {
     fn default() -> Self {
         let link = Link { left_ns: 0, measured: FIRST, sent: 0, took_ns: 0 };
-        Self { links: vec![link; MAX_PORTS].into_boxed_slice(), is_limit: false }
+        Self { links: vec![link; MAX_PORTS].into_boxed_slice(), is_limit: false, sent: Amount(0) }
     }
 }
 
@@ -105,7 +120,7 @@ impl WorkShare {
     /// A turn begins in which these links have something to send. `weight` is that of those who wait.
     #[inline]
     pub fn begin(&mut self, waiting: PortSet, weight: impl Fn(PortId) -> u64) {
-        self.is_limit = false;
+        (self.is_limit, self.sent) = (false, Amount(0));
         let mut others = waiting.iter();
         let Some(first) = others.next() else { return };
         if others.next().is_none() {
@@ -156,9 +171,17 @@ impl WorkShare {
         self.is_limit
     }
 
+    /// How much the next turn takes in at most; `None`: all that comes, since nothing waits for the worker.
+    #[inline]
+    #[must_use]
+    pub fn intake(&self) -> Option<Amount> {
+        self.is_limit.then(|| self.sent.and(self.sent).max(FLOOR))
+    }
+
     /// So much of the link's was given to its device, or is to be.
     #[inline]
     pub fn sent(&mut self, id: PortId, amount: Amount) {
+        self.sent = self.sent.and(amount);
         if let Some(link) = self.links.get_mut(id.index()) {
             link.sent += amount.0;
         }

@@ -3,7 +3,7 @@
 //! Invariant: what was taken out of the ring that ports share is given back to the gate's counts, whatever
 //! becomes of it.
 
-use weir_core::PortId;
+use weir_core::{Amount, PortId};
 use weir_port::Port;
 
 use super::gathering::Handful;
@@ -11,9 +11,9 @@ use super::lanes::{BURST_BYTES, BURST_LEAST};
 use super::switching::{Fate, Intake, lose_orphan};
 use super::turn::Worker;
 
-/// For how long a turn takes in from the shared ring, and how much at most: more small packets than it
-/// sends, so that what the worker cannot send waits in the queues, where the scheduler and the bounds see it.
-/// Not more superframes: TCP needs the ring's places as a queue.
+/// For how long a turn takes in from the shared ring, and how much at most: more than it sends
+/// (`WorkShare::intake`), so that what the worker cannot send waits in the queues, where the scheduler and the
+/// bounds see it.
 const GATHER_NS: u64 = 100_000;
 const BURST_MOST: usize = 1024;
 
@@ -48,8 +48,12 @@ impl<P: Port> Worker<P> {
             gathering.port.refill(&mut self.pool);
         }
         let (mut packets, mut bytes, mut handful) = (0, 0, BURST_LEAST);
-        let mut until_ns = None;
-        while packets < BURST_MOST && bytes < BURST_BYTES {
+        let (mut until_ns, most) = (None, self.work.intake());
+        let is_enough = |packets: usize, bytes| {
+            let taken = Amount::of(packets as u64, bytes);
+            packets >= BURST_MOST || bytes >= BURST_BYTES || most.is_some_and(|most| taken >= most)
+        };
+        while !is_enough(packets, bytes) {
             let Some(taken) = self.gather_some(now_ns, handful, Fate::Queued) else { break };
             packets += taken.packets;
             bytes += taken.bytes;

@@ -180,12 +180,13 @@ impl<P: Port> Worker<P> {
         }
         progress |= self.reap();
         let mut busy_ports = 0;
+        let most = self.work.intake().map_or(usize::MAX, Amount::packets);
         for nth in 0..self.lanes.receiving() {
             let Some(id) = self.lanes.nth(nth) else { continue };
             let Some(lane) = self.lanes.get_mut(id) else { continue };
             progress |= lane.port.complete(&mut self.pool) > 0;
             lane.port.refill(&mut self.pool);
-            let budget = lane.budget.0;
+            let budget = lane.budget.0.min(most);
             if lane.port.receive(&mut self.pool, &mut self.burst, budget) > 0 {
                 progress = true;
                 busy_ports += 1;

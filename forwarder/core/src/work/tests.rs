@@ -159,6 +159,27 @@ fn who_comes_to_wait_is_served_in_that_turn_and_saves_nothing_up() {
     assert!(room <= Amount::of(TURN_NS / 2 / 2_000 + 1, 0), "half a turn, not all it missed");
 }
 
+#[test]
+fn a_turn_takes_in_twice_what_the_last_one_sent_if_something_waits_for_the_worker() {
+    let (mut work, link) = (WorkShare::default(), PortId(3));
+    let mut waiting = PortSet::EMPTY;
+    waiting.insert(link);
+    let mut turn = |sent: Amount, is_short: bool| {
+        work.begin(waiting, |_| 1);
+        work.sent(link, sent);
+        work.end(link);
+        if is_short {
+            work.is_short();
+        }
+        work.intake()
+    };
+    assert_eq!(turn(Amount::of(40, 4_000), false), None);
+    assert_eq!(turn(Amount::of(40, 4_000), true), Some(Amount::of(80, 8_000)));
+    assert_eq!(turn(Amount::of(1, 60), true), Some(FLOOR));
+    assert_eq!(FLOOR.packets(), 16);
+    assert_eq!(turn(Amount::default(), false), None);
+}
+
 fn flood() -> impl Strategy<Value = Flood> {
     (1_u64..=30, 1_000_u64..40_000, 64_u64..60_000, 1_u64..=16, 1_u64..=12).prop_map(
         |(weight, packet_ns, bytes, packets, busy)| Flood {
