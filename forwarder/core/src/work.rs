@@ -1,12 +1,12 @@
 //! A worker's time, shared between the links that it serves: deficit round robin, in time.
 //!
 //! Sending takes nearly all of a worker's time, and what is taken in and not yet sent waits where the
-//! links' schedulers see it. So a turn of the worker sends for a bounded time only, [`TURN_NS`], and
+//! links' schedulers see it. So a turn of the worker sends for a bounded time only, [`TURN_NS`] or four of them, and
 //! each link that has something gets a part of it, by the weights of those who wait there; which of
 //! them, its scheduler says. What a link's packets took is measured, and charged to it.
 //!
 //! ```text
-//!   turn ─► each link that waits: left += TURN_NS * weight / all weights, at most that
+//!   turn ─► each link that waits: left += its part by the weights, at most that
 //!        ─► while left > 0: send, and left -= what that took
 //! ```
 //!
@@ -25,6 +25,9 @@ use crate::{MAX_PORTS, PortId, PortSet};
 
 /// For how long a turn sends: what waits in the receive ring, and whoever is served next, waits for it.
 pub const TURN_NS: u64 = 100_000;
+/// So many times as long, where as many links wait: a part that is too small for a few packets wastes the time it
+/// shares, as each link costs a system call.
+const TURNS_MOST: u64 = 4;
 /// What a packet takes, whatever its length, in bytes: a superframe of 64 KiB takes some 17 times as long as
 /// a frame of 64 bytes.
 const PACKET: u64 = 4096;
@@ -131,17 +134,18 @@ impl WorkShare {
             }
             return;
         }
+        let turn_ns = TURN_NS * (waiting.iter().count() as u64).min(TURNS_MOST);
         let all: u64 = waiting.iter().map(&weight).sum();
         for id in waiting.iter() {
             // A product of two numbers below 2^32.
-            self.grant(id, TURN_NS * weight(id) / all.max(1));
+            self.grant(id, turn_ns * weight(id) / all.max(1));
         }
     }
 
     #[inline]
     fn grant(&mut self, id: PortId, part_ns: u64) {
         let Some(link) = self.links.get_mut(id.index()) else { return };
-        let part_ns = part_ns.clamp(1, TURN_NS).cast_signed();
+        let part_ns = part_ns.max(1).cast_signed();
         link.left_ns = link.left_ns.saturating_add(part_ns).min(part_ns);
         (link.sent, link.took_ns) = (0, 0);
     }
