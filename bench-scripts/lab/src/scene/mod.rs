@@ -19,6 +19,7 @@
 //! | `owed_mbit`, `of_owed` | vmN | by promises and the link (see `Stage::owed`), and received over owed; who waits for answers asks for what it gets |
 //! | `least`, `most` | vmN | of the slices in the window: the smallest and largest received over owed; over the window's mean where nothing is owed |
 //! | `jain`, `jain_kpps` | all | Jain's index of the VMs' rates |
+//! | `resent` | all | TCP segments that VMs and the uplink host sent again; only where they send by TCP |
 //! | `off_owed` | all | the worst of the VMs' \|received / owed - 1\| |
 //! | `link` | all | received over the link's rate |
 //! | `mean_us`, `sd_us`, `p50_us`, `p99_us`, `p999_us`, `jitter_us`, `jitter_sd_us`, `answers_per_s` | probes, asks, records | delay, round trip or response time; RFC 3550 jitter |
@@ -45,7 +46,7 @@ use self::cast::Cast;
 use self::loads::Burden;
 use self::meters::events::Events;
 use self::meters::rates::Rates;
-use self::meters::{cpu, releases};
+use self::meters::{cpu, releases, resent};
 use self::senders::Running;
 use self::sums::{Book, Reading};
 use self::timeline::{Due, Edge, Timeline};
@@ -85,6 +86,7 @@ impl Meters<'_> {
             cpu: cpu::Reading::now(self.stage.weir().map(Weir::pid))?,
             events: self.events.read()?,
             releases: releases::read(self.stage)?,
+            resent: resent::read(self.stage)?,
         })
     }
 }

@@ -28,6 +28,7 @@ const OWED: [&str; 2] = [OWED_RATE, "of_owed"];
 const OWED_RATE: &str = "owed_mbit";
 const OWED_ALL: [&str; 1] = ["off_owed"];
 const LINK: [&str; 1] = ["link"];
+const RESENT: [&str; 1] = ["resent"];
 const DELAYS: [&str; 10] = [
     "mean_us",
     "sd_us",
@@ -164,6 +165,9 @@ fn measured(scene: &Scene, kind: PeerKind, window: &str) -> Names {
     }
     if scene.link.is_some() {
         add(ALL, &LINK);
+    }
+    if scene.traffic.iter().any(|traffic| traffic.kind == Kind::Tcp) {
+        add(ALL, &RESENT);
     }
     add("cpu", &CPU);
     add("events", &EVENTS);

@@ -2,9 +2,10 @@
 //!
 //! - [`rates`]: what came from whom; [`cpu`]: who took how much processor time
 //! - [`events`]: system calls, switches, wake-ups and hardware counters of whoever forwards
-//! - [`releases`]: why weir's containers were released
+//! - [`releases`]: why weir's containers were released; [`resent`]: what TCP sent again
 
 pub(crate) mod cpu;
 pub(crate) mod events;
 pub(crate) mod rates;
 pub(crate) mod releases;
+pub(crate) mod resent;

@@ -36,6 +36,8 @@ pub(super) struct Reading {
     pub(super) events: events::Reading,
     /// Containers by why they were released.
     pub(super) releases: BTreeMap<String, u64>,
+    /// TCP segments.
+    pub(super) resent: Option<u64>,
 }
 
 /// All that a scene left behind.
@@ -94,6 +96,10 @@ impl Book<'_> {
             self.flows(&span.name, &window, &slices, &mut outcome);
             self.named(&span.name, &window, &mut outcome);
             self.costs(&span.name, &window, (from, to), &mut outcome);
+            if let (Some(before), Some(after)) = (from.resent, to.resent) {
+                let resent = after.saturating_sub(before) as f64;
+                set(&mut outcome, &span.name, "all.resent", resent);
+            }
         }
         self.series(&slices, &mut outcome);
         self.told(&mut outcome);

@@ -58,6 +58,7 @@ fn outcome(text: &str, ways: Vec<Way>, change: impl FnOnce(&mut Book<'_>)) -> Ou
             cpu: cpu::Reading::now(None).unwrap(),
             events: [("syscalls", (seconds * 34e3) as u64)].into(),
             releases: [("full".to_owned(), (seconds * 30.0) as u64), ("idle".to_owned(), 7)].into(),
+            resent: Some((seconds * 10.0) as u64),
         })
     };
     let mut book = Book {
