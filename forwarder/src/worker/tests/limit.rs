@@ -88,6 +88,8 @@ fn floods_to_one_port_share_the_worker_by_weight_and_a_polite_source_does_not_wa
 #[test]
 fn a_flood_to_a_port_of_its_own_has_its_part_of_the_worker_and_no_more() {
     let mut bench = bench(1);
+    // With four links that wait a turn is four times as long.
+    clock::tick_by(4 * CONTAINER_NS);
     let to = |from: u16| 4 + from;
     play(&mut bench, 200, to);
     let (came, slowest) = play(&mut bench, 1_000, to);
