@@ -144,6 +144,23 @@ impl Marked<'_> {
     }
 }
 
+/// Frames of a port that the gate has handed over itself.
+pub fn express(weir: &Weir, port: &str) -> Result<u64> {
+    Ok(ledger::number(&weir.stats()?, port, "/lanes/express/frames"))
+}
+
+/// Waits until the gate hands over what two guests say to each other.
+pub fn wait_express(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
+    let what = format!("{} and {} by the express lane", one.port, two.port);
+    wait_ok(SOON, &what, || {
+        let before = (express(weir, &one.port)?, express(weir, &two.port)?);
+        ping(&one.ns, two.addr(Family::V4), 1)?;
+        let after = (express(weir, &one.port)?, express(weir, &two.port)?);
+        ensure!(after.0 > before.0 && after.1 > before.1, "{before:?} before, {after:?} after");
+        Ok(())
+    })
+}
+
 /// A bridge inside the guest, and behind it a device that lets next to nothing through.
 pub fn hold(guest: &Guest) -> Result<()> {
     let ns = &guest.ns;

@@ -6,12 +6,12 @@ use aya::programs::{SchedClassifier, TcAttachType};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use system_tests::bed::{Family, GUEST_IF, UPLINK_PORT};
-use system_tests::drive::{reachable, udp_exact};
-use system_tests::gate::{self, Marked, SOON};
+use system_tests::drive::udp_exact;
+use system_tests::gate::{self, Marked, SOON, wait_express};
 use system_tests::observer::attach;
 use system_tests::traffic::{Pace, Sink, Source, ping, tcp};
 use system_tests::wait::wait_ok;
-use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip};
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};
 use weir_port::rawprog::{Action, Hook, Program};
 
 const RATE: u64 = 20_000_000;
@@ -36,17 +36,6 @@ fn bed() -> Result<(Bed, Weir)> {
 
 fn set_rate(weir: &Weir, rate: Value) -> Result<()> {
     weir.patch(&json!({ "ports": { UPLINK_PORT: { "rate": rate } } })).map(drop)
-}
-
-fn wait_express(weir: &Weir, from: &Guest, to: &Guest) -> Result<()> {
-    wait_ok(SOON, &format!("express frames of {}", from.port), || {
-        let sent =
-            || anyhow::Ok(ledger::number(&weir.stats()?, &from.port, "/lanes/express/frames"));
-        let before = sent()?;
-        reachable(from, to, SOON)?;
-        ensure!(sent()? > before, "still {before}");
-        Ok(())
-    })
 }
 
 /// Of the uplink.

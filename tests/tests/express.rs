@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use system_tests::bed::{FAMILIES, Family};
 use system_tests::drive::{everybody_talks, largest_frames, ping_all};
-use system_tests::gate::{self, SOON};
+use system_tests::gate::{self, SOON, wait_express};
 use system_tests::traffic::{Pace, Sink, Source, ping};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip};
@@ -22,18 +22,6 @@ fn set_lane(weir: &Weir, port: &str, lane: &str) -> Result<()> {
 
 fn express(stats: &Value) -> u64 {
     stats["ledger"]["express"].as_u64().unwrap_or(0)
-}
-
-/// Waits until the gate hands over what two guests say to each other.
-fn wait_express(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
-    let what = format!("frames between {} and {} by the express lane", one.port, two.port);
-    wait_ok(SOON, &what, || {
-        let before = express(&weir.stats()?);
-        ping(&one.ns, two.addr(Family::V4), 1)?;
-        let after = express(&weir.stats()?);
-        ensure!(after >= before + 2, "{before} before, {after} after a ping");
-        Ok(())
-    })
 }
 
 #[test]

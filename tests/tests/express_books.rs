@@ -4,10 +4,9 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use system_tests::bed::Family;
-use system_tests::drive::{ping_all, reachable, udp_exact};
-use system_tests::gate::{self, SOON};
-use system_tests::wait::wait_ok;
-use system_tests::{BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip};
+use system_tests::drive::{ping_all, udp_exact};
+use system_tests::gate::{self, wait_express};
+use system_tests::{BedSpec, WeirSpec, ledger, root_or_skip};
 
 fn number(value: &Value, at: &str) -> Result<u64> {
     value.pointer(at).and_then(Value::as_u64).with_context(|| format!("no {at}: {value:#}"))
@@ -63,18 +62,6 @@ fn links_and_flows_add_up(stats: &Value, flows: &Value) -> Result<()> {
         ensure!(express == number(port, "/lanes/express/frames")?, "{flows:#}");
     }
     Ok(())
-}
-
-/// Waits until what a guest sends to another goes by the express lane.
-fn wait_express(weir: &Weir, from: &Guest, to: &Guest) -> Result<()> {
-    wait_ok(SOON, &format!("express frames of {}", from.port), || {
-        let sent =
-            || anyhow::Ok(ledger::number(&weir.stats()?, &from.port, "/lanes/express/frames"));
-        let before = sent()?;
-        reachable(from, to, SOON)?;
-        ensure!(sent()? > before, "still {before}");
-        Ok(())
-    })
 }
 
 #[test]

@@ -8,29 +8,13 @@ use std::process::Output;
 use std::time::Duration;
 use system_tests::bed::Family;
 use system_tests::drive::{everybody_talks, ping_all};
-use system_tests::gate::{MARK, SOON, marked, send};
+use system_tests::gate::{MARK, SOON, express, marked, send, wait_express};
 use system_tests::observer::Observer;
 use system_tests::traffic::udp_source::Sending;
-use system_tests::traffic::{Pace, Sink, Source, ping};
+use system_tests::traffic::{Pace, Sink, Source};
 use system_tests::wait::wait_ok;
 use system_tests::weir::run_to_end;
-use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, kept, ledger, root_or_skip};
-
-/// What goes by the express lane.
-fn express(weir: &Weir, port: &str) -> Result<u64> {
-    Ok(ledger::number(&weir.stats()?, port, "/lanes/express/frames"))
-}
-
-/// Waits until the gate hands over what two guests say to each other.
-fn wait_express(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
-    wait_ok(SOON, "the express lane", || {
-        let before = (express(weir, &one.port)?, express(weir, &two.port)?);
-        ping(&one.ns, two.addr(Family::V4), 1)?;
-        let after = (express(weir, &one.port)?, express(weir, &two.port)?);
-        ensure!(after.0 > before.0 && after.1 > before.1, "{before:?} before, {after:?} after");
-        Ok(())
-    })
-}
+use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, kept, root_or_skip};
 
 /// The ids of the links, by interface index.
 fn ids(bed: &Bed) -> Result<BTreeMap<u32, u32>> {
@@ -98,6 +82,16 @@ impl<'a> Numbered<'a> {
     }
 }
 
+/// Waits until the gate has handed over so many more frames of a guest.
+fn goes_on_by_gate(weir: &Weir, from: &Guest, frames: u64) -> Result<()> {
+    let before = express(weir, &from.port)?;
+    wait_ok(SOON, "the flow at the new gate", || {
+        let now = express(weir, &from.port)?;
+        ensure!(now > before + frames, "{before} before, {now} now");
+        Ok(())
+    })
+}
+
 fn detach(bed: &Bed, dir: &Path, more: &[&str]) -> Result<Output> {
     let socket = dir.join("weir.sock");
     let socket = socket.to_str().context("the path is not UTF-8")?;
@@ -129,12 +123,7 @@ fn killed_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
         weir = start(&bed, dir.path())?;
         ensure!(ids(&bed)? == links, "life {life}: {links:?} before, {:?} after", ids(&bed)?);
         weir.wait_said("adopted the gate")?;
-        let before = express(&weir, &one.port)?;
-        wait_ok(SOON, "the flow at the new gate", || {
-            let now = express(&weir, &one.port)?;
-            ensure!(now > before + RATE / 10, "{now}");
-            Ok(())
-        })?;
+        goes_on_by_gate(&weir, one, RATE / 10)?;
     }
     flow.all_came()?;
     let stats = weir.assert_ledger()?;
@@ -167,12 +156,7 @@ fn stopped_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
         ensure!(!kept::is_any(&bed.host), "links are left");
         flow.goes_on(RATE / 10)?;
         weir = start(&bed, dir.path())?;
-        let before = express(&weir, &one.port)?;
-        wait_ok(SOON, "the flow at the new gate", || {
-            let now = express(&weir, &one.port)?;
-            ensure!(now > before + RATE / 10, "{now}");
-            Ok(())
-        })?;
+        goes_on_by_gate(&weir, one, RATE / 10)?;
     }
     flow.all_came()?;
     weir.assert_ledger()?;

@@ -1,7 +1,7 @@
 //! Stamped datagrams at a rate, timed by the program that counts them where they arrive.
 //!
-//! The sender spins on the senders' core and waits for nothing. What a datagram takes from its stamp to
-//! the program is the way's alone: nobody is woken up for it.
+//! The sender spins on the senders' core and waits for nothing. The time from a datagram's stamp to the
+//! program is that of the way alone: no process has to wake up in between.
 //!
 //! Invariant: of a window those datagrams count that were stamped in it and that the program still
 //! remembers at the end, the last [`REMEMBERED`] of the scene.
