@@ -81,6 +81,7 @@ fn mixed_traffic_with_ports_coming_and_going() -> Result<()> {
     let allowed =
         if soak.warm_up() >= WARM { early.resident / 100 } else { early.resident / 20 + SLACK };
     ensure!(late.resident <= early.resident + allowed, "memory grew: {early}, then {late}");
+    soak.unrate()?;
     // Whoever ended just now is let go of by the server in its own time.
     let same = || {
         let now = weir.footprint()?;
@@ -173,9 +174,16 @@ impl Soak<'_> {
         Ok((early.unwrap_or(late), late))
     }
 
-    /// While nobody has a connection open, and the last ones are closed at the other end, too.
+    /// A link with a rate has a program that charges it, and so a file more.
+    fn unrate(&self) -> Result<()> {
+        self.weir.patch(&json!({ "ports": { UPLINK_PORT: { "rate": null } } })).map(drop)
+    }
+
+    /// While nobody has a connection open, the last ones are closed at the other end, too, and no link
+    /// has a rate.
     fn footprint(&self) -> Result<Footprint> {
         let _nobody_asks = self.asking.write().map_err(|_| anyhow!("who asked panicked"))?;
+        self.unrate()?;
         let mut least = self.weir.footprint()?;
         for _ in 0..20 {
             std::thread::sleep(Duration::from_millis(20));
@@ -228,6 +236,7 @@ impl Soak<'_> {
             nth += 1;
             let rate = if nth.is_multiple_of(2) { Value::Null } else { json!("2Gbit") };
             let weight = |vm: u64| json!({ "weight": 1 + (nth * vm) % 30 });
+            let _asking = self.asking.read().map_err(|_| anyhow!("who measured panicked"))?;
             self.weir.patch(&json!({
                 "ports": {
                     "v1": weight(1), "v2": weight(7), "v3": weight(11), UPLINK_PORT: {"rate": rate}

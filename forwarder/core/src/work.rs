@@ -14,8 +14,9 @@
 //! once. So it is estimated from what those before took, and the difference is charged afterwards.
 //!
 //! While something has to wait for the worker, a turn takes in at most twice what the last one sent ([`FLOOR`]
-//! at least): enough that each who floods has something waiting, and no more, since what is taken in counts
-//! towards its source's queue.
+//! at least) of the ring that sources share: enough that each who floods has something waiting, and no more,
+//! since what is taken in counts towards its source's queue. Of a source's own ring it takes half of that, which
+//! is all that could be sent for it: what fits into its ring is not lost at its queue.
 //!
 //! Bound: of any two links that wait all the time, each gets its part of the time spent on both to within
 //! its part of one turn and its dearest container. A link that came to wait is served in the same turn.
@@ -175,11 +176,19 @@ impl WorkShare {
         self.is_limit
     }
 
-    /// How much the next turn takes in at most; `None`: all that comes, since nothing waits for the worker.
+    /// How much the next turn takes in at most of the ring that sources share; `None`: all that comes, since
+    /// nothing waits for the worker.
     #[inline]
     #[must_use]
     pub fn intake(&self) -> Option<Amount> {
         self.is_limit.then(|| self.sent.and(self.sent).max(FLOOR))
+    }
+
+    /// The same of one source's own ring.
+    #[inline]
+    #[must_use]
+    pub fn intake_of_one(&self) -> Option<Amount> {
+        self.is_limit.then(|| self.sent.max(FLOOR))
     }
 
     /// So much of the link's was given to its device, or is to be.

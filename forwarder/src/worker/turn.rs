@@ -180,7 +180,7 @@ impl<P: Port> Worker<P> {
         }
         progress |= self.reap();
         let mut busy_ports = 0;
-        let most = self.work.intake().map_or(usize::MAX, Amount::packets);
+        let most = self.work.intake_of_one().map_or(usize::MAX, Amount::packets);
         for nth in 0..self.lanes.receiving() {
             let Some(id) = self.lanes.nth(nth) else { continue };
             let Some(lane) = self.lanes.get_mut(id) else { continue };
