@@ -10,7 +10,11 @@ mod top;
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgGroup, Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
+use weir_core::Choice;
 
 pub use self::capture::{CaptureArgs, TraceArgs};
 pub use self::change::{
@@ -107,16 +111,16 @@ pub struct RunArgs {
     #[arg(value_parser = interface, conflicts_with = "config")]
     pub uplink: Vec<String>,
     /// What the worker does when there is nothing to do [default: adaptive]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Idle>())]
     pub idle: Option<Idle>,
     /// The core, or cores, of the workers [default: one on the last]
     #[arg(long, value_name = "CORE", num_args = 1.., value_delimiter = ',')]
     pub worker: Vec<u64>,
     /// How the program is attached, for all ports [default: gate]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Mode>())]
     pub mode: Option<Mode>,
     /// By which way frames go, for all ports [default: auto]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Lane>())]
     pub lane: Option<Lane>,
     /// Take over the interface of the default route, too
     ///
@@ -266,6 +270,14 @@ Examples:
                                 + in flight, by reason of loss
   weir stats --json | jq .ledger
   curl --unix-socket /run/weir.sock http://weir/v1/stats";
+
+/// One of a choice's names, each with what it means in the help.
+fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
+    let names = T::ALL.iter().map(|choice| {
+        PossibleValue::new(choice.name()).aliases(choice.other_names()).help(choice.help())
+    });
+    PossibleValuesParser::new(names).try_map(|name| T::of_name(&name).ok_or(name))
+}
 
 fn interface(name: &str) -> Result<String, String> {
     if is_interface_name(name) {

@@ -2,21 +2,14 @@
 //! ports and workers. Invariant: a `Plan` holds no contradiction that could be seen without
 //! asking the kernel; whether an interface exists is found out when it is attached.
 
-mod choices;
-
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::Arc,
 };
 
-pub use choices::{
-    Fallback, ForeignRules, Idle, Lane, Mode, Policy, Release, Reserved, Role, name_of, names_of,
-};
-use weir_core::{
-    PortRole, PortSettings, Rate, ReleasePolicy, ReleaseSettings, SchedulerSettings, Share,
-    settings,
-};
+pub use weir_core::{Fallback, ForeignRules, Idle, Lane, Mode, Policy, Release, Reserved, Role};
+use weir_core::{PortSettings, Rate, ReleaseSettings, SchedulerSettings, Share};
 
 /// Where the control socket is unless the configuration or the command line says otherwise.
 pub const DEFAULT_CONTROL: &str = "/run/weir.sock";
@@ -185,10 +178,7 @@ impl Plan {
     /// it may hold depends on what runs, not on the plan.
     pub fn port_settings(&self, port: &PortPlan) -> PortSettings {
         PortSettings {
-            role: match port.role {
-                Role::Uplink => PortRole::Uplink,
-                Role::Vif => PortRole::Vif,
-            },
+            role: port.role,
             queue_bytes: port.queue_bytes,
             queue_frames: u32::MAX,
             share: Share {
@@ -199,11 +189,7 @@ impl Plan {
             },
             link_rate: port.rate,
             release: ReleaseSettings {
-                policy: match self.release_of(port) {
-                    Release::Eager => ReleasePolicy::Eager,
-                    Release::Fixed => ReleasePolicy::Fixed,
-                    Release::Adaptive => ReleasePolicy::Adaptive,
-                },
+                policy: self.release_of(port),
                 timeout_ns: port.timeout_ns.unwrap_or(self.container.timeout_ns),
                 alpha_q16: self.container.alpha_q16(),
                 work_conserving: port.work_conserving.unwrap_or(self.container.work_conserving),
@@ -220,18 +206,13 @@ impl Plan {
     /// How all links are shared, as the engine takes it.
     pub fn scheduler_settings(&self) -> SchedulerSettings {
         SchedulerSettings {
-            policy: match self.scheduler.policy {
-                Policy::Drr => settings::Policy::Drr,
-                Policy::Wrr => settings::Policy::Wrr,
-                Policy::Fifo => settings::Policy::Fifo,
-            },
+            policy: self.scheduler.policy,
             inactive_after_ns: self.scheduler.inactive_after_ns,
         }
     }
 
     /// One mode for every port, as the command line asks.
     pub fn set_mode(&mut self, mode: Mode) {
-        let mode = mode.settled();
         self.defaults.mode = mode;
         for port in &mut self.ports {
             port.mode = mode;

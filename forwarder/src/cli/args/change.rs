@@ -7,11 +7,12 @@ use std::{fmt::Display, net::IpAddr, str::FromStr};
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use weir_core::{
+    Choice,
     ids::Mac,
     units::{ByteSize, Rate, Span},
 };
 
-use super::interface;
+use super::{choice, interface};
 use crate::control::plan::{ForeignRules, Lane, Policy, Release, Reserved, Role};
 
 /// The ids of all that `PortOptions` offers.
@@ -70,7 +71,7 @@ pub struct PortAddArgs {
     #[arg(value_name = "NAME", value_parser = interface)]
     pub name: String,
     /// What it is for
-    #[arg(long, value_enum, default_value_t = Role::Vif)]
+    #[arg(long, value_parser = choice::<Role>(), default_value_t = Role::Vif)]
     pub role: Role,
     #[command(flatten)]
     pub options: Box<PortOptions>,
@@ -285,7 +286,7 @@ impl SetArgs {
     }
 
     pub fn name(&self) -> String {
-        crate::control::plan::name_of(&self.key)
+        self.key.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }
 
@@ -308,10 +309,10 @@ fn quantity<T: FromStr<Err: Display>>(text: &str) -> Result<Value, String> {
     })
 }
 
-fn named<T: ValueEnum>(text: &str) -> Result<Value, String> {
-    or_none(text, |text| match T::from_str(text, false) {
-        Ok(_) => Ok(text.into()),
-        Err(_) => Err(format!("expected {}", crate::control::plan::names_of::<T>())),
+fn named<T: Choice>(text: &str) -> Result<Value, String> {
+    or_none(text, |text| match T::of_name(text) {
+        Some(_) => Ok(text.into()),
+        None => Err(format!("expected {}", T::names())),
     })
 }
 

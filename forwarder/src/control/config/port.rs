@@ -129,7 +129,7 @@ pub(super) fn read(
         burst_bytes: size("burst", &BURST, defaults.burst_bytes),
         queue_bytes: size("queue", &QUEUE, defaults.queue_bytes),
         role: role.unwrap_or(defaults.role),
-        mode: s.read_or(problems, "mode", base.mode, choice::<Mode>).settled(),
+        mode: s.read_or(problems, "mode", base.mode, choice::<Mode>),
         weight: weight.map_or(defaults.weight, |field| field.value as u32),
         min_rate: min.as_ref().map(|field| field.value),
         max_rate: max.as_ref().map(|field| field.value),

@@ -3,15 +3,13 @@
 
 use std::{fmt::Display, ops::Range, str::FromStr};
 
-use clap::ValueEnum;
-use weir_core::units::UnitError;
+use weir_core::{Choice, units::UnitError};
 
 use super::{
     node::{Node, Table, Value},
     problem::Problems,
     suggest::nearest,
 };
-use crate::control::plan::{name_of, names_of};
 
 /// Why a value is refused.
 #[derive(Debug)]
@@ -173,19 +171,16 @@ pub(super) fn text<'v>(value: &'v Value, valid: &str) -> Result<&'v str, Fault> 
     }
 }
 
-pub(super) fn choice<T: ValueEnum>(value: &Value) -> Result<T, Fault> {
-    let valid = format!("valid: {}", names_of::<T>());
+pub(super) fn choice<T: Choice>(value: &Value) -> Result<T, Fault> {
+    let valid = format!("valid: {}", T::names());
     let word = text(value, &valid)?;
-    match T::from_str(word, false) {
-        Ok(choice) => Ok(choice),
-        Err(_) => {
-            let names: Vec<String> = T::value_variants().iter().map(name_of).collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            match nearest(word, &names) {
-                Some(near) => fault(format!("unknown \"{word}\"; did you mean \"{near}\"?"), valid),
-                None => fault(format!("unknown \"{word}\""), valid),
-            }
-        }
+    if let Some(choice) = T::of_name(word) {
+        return Ok(choice);
+    }
+    let names: Vec<&str> = T::ALL.iter().map(|choice| choice.name()).collect();
+    match nearest(word, &names) {
+        Some(near) => fault(format!("unknown \"{word}\"; did you mean \"{near}\"?"), valid),
+        None => fault(format!("unknown \"{word}\""), valid),
     }
 }
 

@@ -182,7 +182,7 @@ fn the_example_is_read_and_says_what_holds_without_it() {
     assert_eq!(example.scheduler, SchedulerPlan::default());
     assert_eq!(example.measure, MeasurePlan::default());
     let stated = example.port_settings(&example.ports[3]);
-    assert_eq!(stated, weir_core::PortSettings::new(weir_core::PortRole::Vif));
+    assert_eq!(stated, weir_core::PortSettings::new(Role::Vif));
     for keys in [sections::CONTAINER, sections::SCHEDULER, sections::MEASURE, port::KEYS] {
         for key in keys.valid {
             assert!(text.contains(&format!("\n{key} = ")), "{key} is not in the example");

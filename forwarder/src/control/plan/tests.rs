@@ -19,7 +19,7 @@ fn a_bridge_plan_knows_its_uplinks_and_makes_vifs_of_the_rest() {
 fn a_ports_own_promises_come_before_those_for_all() {
     let mut plan = Plan::for_bridge("br0", &["eth1".into()], 1);
     let plain = plan.port_named("tap7");
-    assert_eq!(plan.port_settings(&plain), PortSettings::new(PortRole::Vif));
+    assert_eq!(plan.port_settings(&plain), PortSettings::new(Role::Vif));
     assert_eq!(plan.scheduler_settings(), SchedulerSettings::default());
     plan.container.release = Release::Adaptive;
     plan.container.timeout_ns = 1_000;
@@ -34,7 +34,7 @@ fn a_ports_own_promises_come_before_those_for_all() {
     let settings = plan.port_settings(&own);
     assert_eq!((settings.share.weight, settings.share.max_rate), (4, Some(Rate::new(7))));
     let release = ReleaseSettings {
-        policy: ReleasePolicy::Adaptive,
+        policy: Release::Adaptive,
         timeout_ns: 2_000,
         alpha_q16: 1,
         work_conserving: false,
