@@ -14,20 +14,17 @@ use clap::{
     ArgGroup, Args, Parser, Subcommand, ValueEnum,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
-use weir_core::Choice;
+use weir_core::{Choice, Idle, Lane, Mode};
+use weir_schema::{
+    ConfigErrors, DEFAULT_CONTROL, Host, Plan, PortPlan, check_control, is_interface_name,
+};
 
 pub use self::capture::{CaptureArgs, TraceArgs};
-pub use self::change::{
-    ConfigArgs, Key, PortAddArgs, PortDelArgs, PortOptions, PortSetArgs, SetArgs,
-};
+pub use self::change::{ConfigArgs, PortAddArgs, PortDelArgs, PortOptions, PortSetArgs, SetArgs};
 pub use self::dump::DumpArgs;
 pub use self::generate::{CompletionsArgs, ManArgs};
 pub use self::probe::ProbeArgs;
 pub use self::top::{LONGEST, SHORTEST, TopArgs, View};
-use crate::control::{
-    config::{self, ConfigErrors, Host, is_interface_name},
-    plan::{DEFAULT_CONTROL, Idle, Lane, Mode, Plan, PortPlan},
-};
 
 /// Forwards frames between virtual machines and the network, in fair shares
 ///
@@ -300,7 +297,7 @@ impl RunArgs {
     /// The plan of a file or of a bridge, with what the command line overrides.
     pub fn plan(&self, control: Option<&PathBuf>, host: &Host) -> Result<Plan, ConfigErrors> {
         let mut plan = match (&self.config, &self.bridge) {
-            (Some(file), _) => config::load(file, host)?,
+            (Some(file), _) => weir_schema::load(file, host)?,
             (None, Some(bridge)) => {
                 for (i, name) in self.uplink.iter().enumerate() {
                     if self.uplink.get(..i).is_some_and(|before| before.contains(name)) {
@@ -330,7 +327,7 @@ impl RunArgs {
             plan.set_lane(lane);
         }
         if let Some(path) = control {
-            config::check_control(path).map_err(|wrong| {
+            check_control(path).map_err(|wrong| {
                 let valid = "valid: an absolute path of at most 107 bytes";
                 ConfigErrors::argument("--control", wrong, valid)
             })?;

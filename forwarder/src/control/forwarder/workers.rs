@@ -11,14 +11,14 @@ use weir_core::{EngineConfig, MAX_PORTS, PortId, PortSettings, Reason, Role};
 use weir_port::{Cells, Pool, TxFeatures, XskPort, clock_monotonic_ns};
 
 use crate::worker::{
-    self, Asker, Change, Gathering, IdlePolicy, MeasureSettings, NewPort, NoAnswer, Taken,
-    WatchSpec, Watched, Watcher, WorkerHandle, WorkerSettings, WorkerSnapshot,
+    self, Asker, Change, Gathering, MeasureSettings, NewPort, NoAnswer, Taken, WatchSpec, Watched,
+    Watcher, WorkerHandle, WorkerSettings, WorkerSnapshot,
 };
 
 /// What every worker begins with.
 #[derive(Debug)]
 pub(super) struct Common {
-    pub(super) idle: IdlePolicy,
+    pub(super) idle: weir_core::Idle,
     pub(super) engine: EngineConfig,
     pub(super) measure: MeasureSettings,
     pub(super) shed: Cells,

@@ -116,7 +116,7 @@ impl Bench {
                 commands.push(sender);
                 let settings = WorkerSettings {
                     core: 0,
-                    idle: IdlePolicy::Spin,
+                    idle: weir_core::Idle::Spin,
                     engine: EngineConfig::default(),
                     measure: MeasureSettings {
                         latency: true,
