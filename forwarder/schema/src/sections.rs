@@ -28,6 +28,15 @@ settings! {
             help: "What the worker does when there is nothing to do: {names}",
             example: "\"adaptive\"",
         }
+        frames: Option<u32> {
+            key: "frames",
+            default: None,
+            range: 8192..=262_144,
+            effect: Restart,
+            help: "Frames of 4 KiB that each worker has for packets, all of them kept in memory: {range}",
+            unset: "12288, and 256 for each port",
+            example: "16384",
+        }
         control: PathBuf {
             key: "control",
             default: DEFAULT_CONTROL.into(),

@@ -27,6 +27,7 @@ fn the_shape_of_the_design_is_read_whole() {
 [forwarder]
 workers = [0, 1]
 idle = "spin"
+frames = 20000
 control = "/run/weir/a.sock"
 metrics = "[::1]:9477"
 [container]
@@ -74,6 +75,7 @@ ip-lock = ["10.0.0.1", "fd00::1"]
         ForwarderPlan {
             workers: vec![0, 1],
             idle: Idle::Spin,
+            frames: Some(20_000),
             control: "/run/weir/a.sock".into(),
             metrics: Some("[::1]:9477".parse().unwrap())
         }
@@ -122,14 +124,14 @@ ip-lock = ["10.0.0.1", "fd00::1"]
         of_bridge: false,
         at: Some(Located {
             file: "weir.toml".into(),
-            line: 26,
+            line: 27,
             column: 8,
             width: 4,
             source_line: "name = \"v1\"".into(),
         }),
     };
     assert_eq!(plan.ports[1], v1);
-    assert_eq!(plan.ports[1].line(), Some(26));
+    assert_eq!(plan.ports[1].line(), Some(27));
 }
 
 #[test]

@@ -158,8 +158,9 @@ impl Forwarder {
             .as_deref()
             .and_then(|name| links.by_name(name))
             .map_or(0, |bridge| links.ports_of(bridge.ifindex).count());
-        let frames_per_worker = quota::frames_per_worker(busiest(&plan, members), count);
-        let frames = frames_per_worker * count;
+        let enough = || quota::frames_per_worker(busiest(&plan, members), count);
+        let frames_per_worker = plan.forwarder.frames.unwrap_or_else(enough);
+        let frames = frames_per_worker.saturating_mul(count);
         let (pool, umem) = Gate::pool(&pair, frames)?;
         let common = Common {
             idle: plan.forwarder.idle,
