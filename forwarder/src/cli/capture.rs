@@ -18,8 +18,8 @@ use super::CliError;
 use super::args::CaptureArgs;
 use super::render::grouped;
 use super::stream::Stream;
-use crate::control::config::ConfigErrors;
 use crate::control::dump::files::FileError;
+use weir_schema::ConfigErrors;
 
 /// How long the last packets may take after Ctrl-C.
 const LAST_PACKETS: Duration = Duration::from_secs(5);

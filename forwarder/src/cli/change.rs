@@ -10,7 +10,7 @@ use super::{
     args::{ConfigArgs, SetArgs},
     client, print, print_json, render,
 };
-use crate::control::config::ConfigErrors;
+use weir_schema::ConfigErrors;
 
 pub async fn config(args: &ConfigArgs, control: &Path) -> Result<(), CliError> {
     let document = client::config(control).await?;
@@ -20,7 +20,7 @@ pub async fn config(args: &ConfigArgs, control: &Path) -> Result<(), CliError> {
 pub async fn set(args: &SetArgs, control: &Path) -> Result<(), CliError> {
     let patch = args.patch().map_err(|valid| {
         let wrong = format!("\"{}\" is no value of it", args.value);
-        ConfigErrors::argument(&args.name(), wrong, valid)
+        ConfigErrors::argument(&args.key, wrong, valid)
     })?;
     change(&patch, control, args.json).await
 }

@@ -23,8 +23,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use self::client::ClientError;
-use crate::control::config::ConfigErrors;
 use crate::control::dump::{DumpError, files::FileError};
+use weir_schema::ConfigErrors;
 
 /// Why a command that asks and shows, or tells, failed.
 #[derive(Debug, thiserror::Error)]

@@ -25,7 +25,7 @@ pub use self::latency::{LatencyReport, Summary, Times, VifTimes};
 pub use self::ports::{Express, PortInfo, PortList};
 pub use self::shares::{Containers, LinkShare, Promise};
 pub use self::trace::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket};
-use crate::control::plan::Role;
+use weir_core::Role;
 
 /// Of the shape of these types; it rises when a field changes its meaning or goes.
 pub const VERSION: u64 = 1;
@@ -261,9 +261,9 @@ impl IdleName {
     }
 }
 
-impl From<crate::control::plan::Idle> for IdleName {
-    fn from(idle: crate::control::plan::Idle) -> Self {
-        use crate::control::plan::Idle;
+impl From<weir_core::Idle> for IdleName {
+    fn from(idle: weir_core::Idle) -> Self {
+        use weir_core::Idle;
         match idle {
             Idle::Spin => Self::Spin,
             Idle::Adaptive => Self::Adaptive,

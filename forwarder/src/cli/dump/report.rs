@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use serde::Serialize;
+use weir_schema::ConfigErrors;
 
 use crate::cli::{CliError, args::dump::Format, client, render};
 use crate::control::{
-    config::ConfigErrors,
     dump::{
         DumpError, LossReport, Series,
         csv::{self, Csv},

@@ -213,11 +213,9 @@ mod tests {
     use super::*;
     use crate::{
         cli::render::samples::{express, report, shared},
-        control::{
-            plan::Role,
-            report::{Attached, PortInfo, State, VERSION},
-        },
+        control::report::{Attached, PortInfo, State, VERSION},
     };
+    use weir_core::Role;
 
     #[test]
     fn totals() {

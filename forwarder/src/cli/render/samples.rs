@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::control::{
-    plan::Role,
-    report::{
-        Amount, Attached, CensusReport, Containers, FdbReport, IdleName, Lanes, LedgerReport,
-        Limited, LinkShare, PortReport, Promise, Queued, Regimes, State, StatsReport, Traffic,
-        TxLanes, VERSION, WorkerReport,
-    },
+use weir_core::Role;
+
+use crate::control::report::{
+    Amount, Attached, CensusReport, Containers, FdbReport, IdleName, Lanes, LedgerReport, Limited,
+    LinkShare, PortReport, Promise, Queued, Regimes, State, StatsReport, Traffic, TxLanes, VERSION,
+    WorkerReport,
 };
 
 pub(crate) fn losses(of: &[(&str, u64)]) -> BTreeMap<String, u64> {

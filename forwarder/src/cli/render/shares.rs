@@ -10,10 +10,8 @@ use super::{
     paint::{Paint, Tone},
     percent, short, uptime,
 };
-use crate::control::{
-    plan::Role,
-    report::{Containers, LinkShare, PortReport, StatsReport},
-};
+use crate::control::report::{Containers, LinkShare, PortReport, StatsReport};
+use weir_core::Role;
 
 /// One source on one link.
 struct Flow<'r> {

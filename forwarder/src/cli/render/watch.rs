@@ -159,13 +159,11 @@ pub(crate) fn since(earlier: Option<&Regimes>, now: &Regimes) -> Regimes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        cli::render::{
-            WIDTH,
-            samples::{losses, port, report},
-        },
-        control::plan::Role,
+    use crate::cli::render::{
+        WIDTH,
+        samples::{losses, port, report},
     };
+    use weir_core::Role;
 
     fn later(report: &StatsReport) -> StatsReport {
         let mut after = report.clone();

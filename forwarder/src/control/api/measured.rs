@@ -12,7 +12,7 @@ use axum::{
 };
 
 use super::{Backend, BackendError, RouteInfo, answer, failed, refuse};
-use crate::control::config::nearest;
+use weir_schema::nearest;
 
 /// Histograms of every flow of every worker are read in pages.
 const TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 30_000 });

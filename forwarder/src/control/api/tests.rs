@@ -22,15 +22,13 @@ use tokio::{
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use weir_core::Role;
+use weir_schema::{Host, Plan, parse};
 
 use super::*;
 use crate::{
     cli::client::{self, ClientError},
-    control::{
-        config::{Host, parse},
-        plan::{Plan, Role},
-        report::{self, Attached, PortInfo, VERSION},
-    },
+    control::report::{self, Attached, PortInfo, VERSION},
 };
 
 #[derive(Debug)]

@@ -4,12 +4,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use weir_core::Role;
 
 use super::unix_now_ns;
-use crate::control::{
-    plan::Role,
-    report::{LedgerReport, StatsReport, VERSION},
-};
+use crate::control::report::{LedgerReport, StatsReport, VERSION};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LossReport {

@@ -12,9 +12,10 @@ use super::{
     page::{Page, Value, Value::Whole},
     times::seconds,
 };
+use weir_core::Role;
+
 use crate::control::{
     measure::SourceFlows,
-    plan::Role,
     report::{Amount, LaneNow, Lanes, LinkLane, LinkShare, PortReport, State, Traffic},
 };
 

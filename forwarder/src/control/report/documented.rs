@@ -5,14 +5,11 @@ use std::collections::BTreeSet;
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use weir_schema::{Host, Plan, parse};
 
 use super::*;
 use crate::{
-    control::{
-        config::{Host, parse},
-        dump::LossReport,
-        plan::Plan,
-    },
+    control::dump::LossReport,
     probe::{
         report::{
             Acknowledged, FloorReport, FlowReport as ProbeFlow, RawReport, RoundTrips, SendReport,

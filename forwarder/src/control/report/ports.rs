@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Attached, State};
-use crate::control::plan::Role;
+use weir_core::Role;
 
 /// `GET /v1/ports`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
