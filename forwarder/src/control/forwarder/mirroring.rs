@@ -216,7 +216,7 @@ impl Forwarder {
         }
         for &mac in &plan.mac_lock {
             // Of the VLANs that a trunk has, the gate finds the bridge's entries as they come.
-            let address = addresses::Address { mac: mac, vlan: 0 };
+            let address = addresses::Address { mac, vlan: 0 };
             if let Err(error) = table.pin(clock_monotonic_ns(), address, port) {
                 tracing::warn!(port = plan.name, "{error}");
             }
