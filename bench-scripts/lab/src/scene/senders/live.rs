@@ -21,7 +21,7 @@ use system_tests::bed::Layout;
 use system_tests::cpu::{self, ThreadTime};
 use system_tests::traffic::raw;
 use weir_port::probe::live_frames;
-use weir_port::rawprog::{Action, Counter, FRONT, Program};
+use weir_rig::{Action, Counter, FRONT, Program, programs};
 
 use super::marks::{Marks, sleep_until};
 use super::places::{Sender, Sinks, senders};
@@ -138,24 +138,25 @@ impl Beam {
     ) -> Result<Self> {
         hear_signals()?;
         let (from, whose) = (&sender.from, sender.whose.clone());
-        let counter = Counter::new()?;
         let program = match frames.as_slice() {
-            [_] if traffic.flows > 1 => Program::next_flow(&counter, traffic.flows, Action::Tx),
-            [_] => Program::count(&counter, Action::Tx),
+            [_] if traffic.flows > 1 => programs::next_flow(traffic.flows, Action::Tx),
+            [_] => Program::count(Action::Tx),
             several => {
                 let short = || format!("frames to several places have {FRONT} bytes at least");
                 let front = |frame: &Vec<u8>| frame.first_chunk().copied().with_context(short);
                 let fronts: Vec<[u8; FRONT]> = several.iter().map(front).collect::<Result<_>>()?;
-                Program::in_turn(&counter, &fronts, Action::Tx)
+                programs::in_turn(&fronts, Action::Tx)
             }
         };
+        let mut program = program.context("the program that sends")?;
+        let counter = program.counter()?;
         let order = Order {
             begin,
             end,
             frame: frames.into_iter().next().context("nobody to send to")?,
             ifindex: from.ns.ifindex(&from.interface)?,
             pps: traffic.pps,
-            program: program.context("the program that sends")?,
+            program,
         };
         let state = Arc::new(State::default());
         let (shared, netns) = (Arc::clone(&state), from.ns.path());

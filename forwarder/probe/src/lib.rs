@@ -2,18 +2,15 @@
 //!
 //! - [`rate`], [`sizes`], [`schedule`]: what is to be sent when; [`wire`]: what it carries
 //! - [`sequence`], [`timing`], [`book`], [`trips`]: what came, in which order, and how long it took
-//! - [`report`]: the JSON; [`files`]: `.hgrm` and `.hlog`
+//! - [`report`]: the JSON
 //! - [`send`], [`sink`], [`reflect`]: the sockets; [`receive`]: batches of datagrams with their times
-//! - [`guard`]: what would harm a network by accident
-//! - [`floor`]: all of it over a bare veth, to know its own share of what it measures
-//! - [`raw`]: frames past the kernel's stack, at line rate
+//! - [`raw`]: frames past the kernel's stack, at line rate; [`program`]: the small programs that send and
+//!   count them in the kernel
 //!
 //! Invariant: arithmetic and accounting know no clock and no socket; the times are arguments.
 
 pub mod book;
-pub mod files;
-pub mod floor;
-pub mod guard;
+pub mod program;
 pub mod rate;
 pub mod raw;
 pub mod receive;
@@ -41,14 +38,14 @@ pub enum ProbeError {
 }
 
 impl ProbeError {
-    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }
     }
 }
 
 /// Nanoseconds since 1970, as kernel time stamps have it.
-pub(crate) fn realtime_ns() -> u64 {
+pub fn realtime_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
     (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }

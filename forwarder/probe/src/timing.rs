@@ -4,11 +4,22 @@
 use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};
 
-use crate::control::report::Summary;
-
 /// 69 s.
 pub const LONGEST_NS: u64 = 1 << 36;
 const DIGITS: u8 = 3;
+
+/// A histogram in short; all zero where nothing was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    pub count: u64,
+    pub min_ns: u64,
+    pub mean_ns: u64,
+    pub p50_ns: u64,
+    pub p90_ns: u64,
+    pub p99_ns: u64,
+    pub p999_ns: u64,
+    pub max_ns: u64,
+}
 
 /// Times of one kind; its JSON is their summary.
 #[derive(Clone, Debug)]

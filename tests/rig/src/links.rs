@@ -4,8 +4,8 @@
 use std::io;
 use std::os::fd::AsRawFd;
 
-use super::{checked, owned};
-use crate::probe::xdp_query;
+use weir_port::probe::xdp_query;
+use weir_port::sys::{checked, owned};
 
 /// Detaches the XDP program from an interface of this network namespace; its owner keeps the link,
 /// which leads nowhere from then on.

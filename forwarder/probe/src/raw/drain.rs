@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use weir_port::clock_monotonic_ns;
-use weir_port::rawprog::{Attached, Counter, Hook, Program};
 
 use super::super::ProbeError;
+use super::super::program::{Action, Attached, Counter, Hook, Program};
 use super::super::report::{RawReport, VERSION};
 use super::frame::patterns;
 
@@ -24,9 +24,9 @@ pub struct Drain {
 impl Drain {
     pub fn attach(interface: &str, port: u16) -> Result<Self, ProbeError> {
         let failed = |what: &str| ProbeError::io(format!("{interface}: {what}"));
-        let counter = Counter::new().map_err(failed("a counter (it takes root)"))?;
-        let program = Program::take_any(&counter, &patterns(port))
-            .map_err(failed("the counting program does not load"))?;
+        let mut program = Program::matching(patterns(port), Action::Drop, Action::Pass)
+            .map_err(failed("the counting program does not load (it takes root)"))?;
+        let counter = program.counter().map_err(failed("the counting program"))?;
         let index = weir_port::sys::interface_index(interface)
             .map_err(failed("there is no such interface"))?;
         let native = program.attach(index, Hook::Native);

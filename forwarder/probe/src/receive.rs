@@ -118,7 +118,7 @@ fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::realtime_ns;
+    use crate::realtime_ns;
 
     fn pair(at: &str) -> (UdpSocket, UdpSocket) {
         let to = UdpSocket::bind(at).unwrap();

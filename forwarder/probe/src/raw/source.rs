@@ -11,9 +11,9 @@ use nix::libc;
 use weir_abi::Meta;
 use weir_core::PortId;
 use weir_port::probe::live_frames;
-use weir_port::rawprog::{Action, Program};
 use weir_port::{Pool, Port, Refused, XskConfig, XskPort, clock_monotonic_ns, sys};
 
+use super::super::program::{Action, Program};
 use super::super::report::{RawReport, VERSION};
 use super::super::{ProbeError, rate::Rate, schedule::Schedule, socket};
 
@@ -130,7 +130,7 @@ fn is_refusal(error: &io::Error) -> bool {
 }
 
 fn live(meter: &mut Meter<'_>, stop: &AtomicBool) -> io::Result<()> {
-    let bounce = Program::always(Action::Tx)?;
+    let bounce = Program::count(Action::Tx)?;
     let index = sys::interface_index(&meter.order.interface)?;
     let mut most = TRIAL;
     while let Some(due) = meter.due(most, stop) {

@@ -1,15 +1,15 @@
 //! A forwarding loop between two interfaces with nothing in it: no policy, no metadata, no
 //! counters. What weir loses against it is what weir costs.
 //!
-//! Invariant: same UMEM, rings, budgets and kick as [`crate::XskPort`], so that only the work
+//! Invariant: same UMEM, rings, budgets and kick as [`weir_port::XskPort`], so that only the work
 //! between receive and send differs. Single frames only; what cannot be sent is dropped.
 
 use std::os::fd::BorrowedFd;
 
 use xsk_rs::FrameDesc;
 
-use crate::sys;
-use crate::umem::{FILL_RING, Rings, UmemError, UmemHandle};
+use weir_port::sys;
+use weir_port::umem::{FILL_RING, Rings, UmemError, UmemHandle};
 
 const RING: u32 = 2048;
 const BATCH: usize = 64;

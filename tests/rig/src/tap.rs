@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 
-use crate::sys;
+use weir_port::sys;
 
 /// What a machine's driver offers: checksums, and superframes of TCP and UDP, old (UFO) and new.
 const OFFLOADS: libc::c_ulong = 0x1 | 0x2 | 0x4 | 0x10 | 0x20 | 0x40;
