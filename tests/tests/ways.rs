@@ -10,7 +10,7 @@ use system_tests::observer::attach;
 use system_tests::wait::wait_ok;
 use system_tests::{BedSpec, Weir, root_or_skip};
 use weir_abi::{GatePort, Method};
-use weir_port::rawprog::{Action, Hook, Program};
+use weir_rig::{Action, Hook, Program};
 
 /// `express` and `express_remark` of a port.
 fn listed(weir: &Weir, name: &str) -> Result<[Value; 2]> {
@@ -50,7 +50,7 @@ fn the_gate_follows_what_guests_change() -> Result<()> {
     two.ns.ip(&format!("link set {GUEST_IF} mtu 1500"))?;
     is(&two.port, peer(), (Method::Peer, number(two.mac()), 1518))?;
 
-    let program = attach(&one.ns, GUEST_IF, &Program::always(Action::Pass)?, Hook::Native)?;
+    let program = attach(&one.ns, GUEST_IF, Program::count(Action::Pass)?, Hook::Native)?;
     let native = || [json!("redirect"), json!("its other end has a native XDP program")];
     is(&one.port, native(), (Method::Redirect, 0, 1518))?;
     let text = weir.cli_ok(&bed, "port list")?;

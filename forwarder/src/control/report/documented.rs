@@ -8,15 +8,13 @@ use serde_json::Value;
 use weir_schema::{Host, Plan, parse};
 
 use super::*;
-use crate::{
-    control::dump::LossReport,
-    probe::{
-        report::{
-            Acknowledged, FloorReport, FlowReport as ProbeFlow, RawReport, RoundTrips, SendReport,
-            SessionReport, SinkReport,
-        },
-        timing::Spread,
+use crate::control::dump::LossReport;
+use weir_probe::{
+    report::{
+        Acknowledged, FloorReport, FlowReport as ProbeFlow, RawReport, RoundTrips, SendReport,
+        SessionReport, SinkReport,
     },
+    timing::Spread,
 };
 
 const PAGE: &str = include_str!("../../../../docs/json.md");
