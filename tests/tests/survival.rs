@@ -33,12 +33,7 @@ fn start(bed: &Bed, dir: &Path) -> Result<Weir> {
 
 /// Datagrams for which sockets of a guest had no room: its reader did not get to run.
 fn unread(guest: &Guest) -> Result<u64> {
-    let text = guest.ns.run(|| Ok(std::fs::read_to_string("/proc/thread-self/net/snmp")?))?;
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Udp: "));
-    let (names, values) = (lines.next().context("no names")?, lines.next().context("no values")?);
-    let mut both = names.split_whitespace().zip(values.split_whitespace());
-    let (_, value) = both.find(|(name, _)| *name == "RcvbufErrors").context("not counted")?;
-    Ok(value.parse()?)
+    guest.ns.protocol("Udp", "RcvbufErrors")
 }
 
 /// Numbered datagrams at a rate, on a core of their own.
