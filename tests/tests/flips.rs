@@ -45,6 +45,20 @@ fn wait_lane(bed: &Bed, weir: &Weir, lane: &str) -> Result<()> {
     })
 }
 
+/// Waits until no frame of a port that sends goes by a worker.
+fn wait_express_only(weir: &Weir, port: &str) -> Result<()> {
+    wait_ok(LONG, &format!("{port} to use the express lane alone"), || {
+        let now = || {
+            let stats = weir.stats()?;
+            let by = |lane| ledger::number(&stats, port, &format!("/lanes/{lane}/frames"));
+            anyhow::Ok((by("express"), by("scheduled")))
+        };
+        let (before, after) = (now()?, now()?);
+        ensure!(after.0 > before.0 && after.1 == before.1, "{before:?} before, {after:?} after");
+        Ok(())
+    })
+}
+
 /// Every port's frames are spread over all CPUs, by flow.
 fn spread(bed: &Bed) -> Result<()> {
     for port in bed.ports() {
@@ -101,9 +115,17 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
         rounds += 1;
         if rounds % FORGET == 0 {
             let forget = format!("fdb del {} dev {} master", up.mac_text(), up.port);
-            // What a worker has may be overtaken by what has to go by the bridge.
-            connections[0]
-                .while_quiet(|| connections[1].while_quiet(|| bed.host.bridge(&forget)))?;
+            // Nothing is at a worker then: what has to go by the bridge may overtake it.
+            let forgotten = || {
+                wait_express_only(&weir, &steady.port)?;
+                bed.host.bridge(&forget)?;
+                let before = gate::passed(&weir, &steady.port)?;
+                wait_ok(SOON, "frames by the bridge", || {
+                    ensure!(gate::passed(&weir, &steady.port)? > before);
+                    Ok(())
+                })
+            };
+            connections[0].while_quiet(|| connections[1].while_quiet(forgotten))?;
             ping(&up.ns, steady.addr(Family::V4), 1)?;
         }
     }
@@ -127,7 +149,8 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
     println!("of one connection, in bytes by the express lane and by a worker: {by:?}");
     ensure!(by.0 > 32_768 && by.1 > 32_768, "{by:?}");
     println!("TCP: {bytes} bytes, {late} segments out of order, {again} sent again");
-    ensure!((got.frames, got.duplicates, got.reordered) == (sent, 0, 0), "{got:?}\n{stats:#}");
+    let came = (got.frames, got.duplicates, got.reordered);
+    ensure!(came == (sent, 0, 0), "{came:?} of {sent}\n{stats:#}");
     ensure!(late == 0, "{late} segments of TCP came out of order\n{stats:#}");
     ensure!(stats["ledger"]["lost"] == 0, "{stats:#}");
     // What the holder has is let go.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Forwarder;
+use super::charging::Charging;
 use super::roster::State;
 use crate::control::pair::Identity;
 use crate::control::pins::{DIR, Pins, PinsError};
@@ -69,6 +70,21 @@ impl Forwarder {
                 ifindex,
                 "took off the gate that an earlier weir left on no port of this"
             );
+        }
+    }
+
+    /// Leaves the gates that can be kept to the next weir, with all that they were told: they go on. The
+    /// ports are not in service any more.
+    pub(super) fn leave_gates(&mut self) {
+        for entry in self.roster.entries_mut() {
+            let Some(active) = entry.active.as_mut() else { continue };
+            let Some(gate) = active.attached.take_if(|gate| gate.is_kept() == Some(true)) else {
+                continue;
+            };
+            gate.leave();
+            tracing::info!(port = entry.plan.name, "its gate is left to the next weir");
+            active.charging = Charging::default();
+            entry.leaving = entry.active.take();
         }
     }
 
