@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Forwarder;
-use super::charging::Charging;
 use super::roster::State;
 use crate::control::pair::Identity;
 use crate::control::pins::{DIR, Pins, PinsError};
@@ -83,7 +82,6 @@ impl Forwarder {
             };
             gate.leave();
             tracing::info!(port = entry.plan.name, "its gate is left to the next weir");
-            active.charging = Charging::default();
             entry.leaving = entry.active.take();
         }
     }

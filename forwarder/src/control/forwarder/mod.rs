@@ -253,6 +253,8 @@ impl Forwarder {
         // From here on the ports' fallback applies to what would be steered; what the gate hands over
         // itself it goes on to.
         self.pulses.say_gone();
+        // What the bridge sends now would take the links that the workers need.
+        self.end_charging();
         if !stuck {
             let _ = tokio::time::timeout(DRAIN, self.drained()).await;
         }
