@@ -307,17 +307,8 @@ impl Weir {
         self.stop_with(Signal::SIGTERM)
     }
 
-    /// The same; returns all that it said, to its last word.
-    pub fn stop_and_listen(self) -> Result<String> {
-        self.end_and_listen(Signal::SIGTERM)
-    }
-
-    /// Ends it as for a restart: its gates go on. Returns all that it said.
-    pub fn hand_over(self) -> Result<String> {
-        self.end_and_listen(Signal::SIGUSR2)
-    }
-
-    fn end_and_listen(self, signal: Signal) -> Result<String> {
+    /// The same by any signal; returns all that it said, to its last word.
+    pub fn end_and_listen(self, signal: Signal) -> Result<String> {
         let said = Arc::clone(&self.said);
         self.stop_with(signal)?;
         // Ours is the last hold on it once the reader has come to the pipe's end.

@@ -2,6 +2,7 @@
 //! workers deliver, and outlives the port's going and coming.
 
 use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use system_tests::bed::Family;
 use system_tests::drive::{ping_all, udp_exact};
@@ -106,7 +107,7 @@ fn express_frames_are_in_every_report_once_and_a_ports_outlive_its_absence() -> 
     let after = weir.assert_ledger()?;
     ensure!(reached(&after) >= before + 100, "{before} before: {after:#}");
     lanes_add_up(&after)?;
-    let said = weir.stop_and_listen()?;
+    let said = weir.end_and_listen(Signal::SIGTERM)?;
     let last = said.lines().find(|line| line.contains("stopped: received")).context("no ledger")?;
     ensure!(last.contains(" by the express lane)") && !last.contains("NOT balanced"), "{last}");
     Ok(())

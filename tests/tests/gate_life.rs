@@ -2,6 +2,7 @@
 //! lost has a name, what is left forwards, and what was said is clear.
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
 use system_tests::bed::{BRIDGE, Family, GUEST_IF};
 use system_tests::drive::{Flow, ping_all, reachable, udp_exact};
 use system_tests::gate::{self, start, wait_steered};
@@ -33,7 +34,7 @@ fn a_stop_under_load_loses_nothing() -> Result<()> {
         };
         let before = settings()?;
         let flow = Flow::start(one, two, 5000)?;
-        let said = weir.stop_and_listen()?;
+        let said = weir.end_and_listen(Signal::SIGTERM)?;
         flow.goes_on()?;
         let (sent, came) = flow.stop()?;
         let stopped = said.lines().find(|line| line.contains("stopped: received"));

@@ -345,7 +345,7 @@ fn a_service_manager_hears_of_its_life() -> Result<()> {
     hear(&socket, "READY=1")?;
     ping_all(&bed)?;
     weir.assert_ledger()?;
-    let said = weir.stop_and_listen()?;
+    let said = weir.end_and_listen(Signal::SIGTERM)?;
     hear(&socket, "STOPPING=1")?;
     ensure!(said.contains("stopped: received"), "{said}");
     Ok(())

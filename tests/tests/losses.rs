@@ -5,6 +5,7 @@
 //! without a kernel; what takes a bare program in `program/losses.rs`. [`level`] says which where.
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -267,7 +268,7 @@ fn what_waits_is_lost_with_a_worker_that_stands_still_with_its_port_or_with_weir
     let after = weir.assert_ledger()?;
     check_one(&before, &after, Reason::PortGone, None)?;
     fill_link(&weir, two, &sockets[1], up)?;
-    let said = weir.stop_and_listen()?;
+    let said = weir.end_and_listen(Signal::SIGTERM)?;
     let last = said.lines().find(|line| line.contains("stopped: received")).context("no ledger")?;
     ensure!(last.contains("port_gone 1") && last.contains("shutdown 1"), "{last}");
     ensure!(last.contains("lost 3 (") && last.contains("stalled 1"), "{last}");

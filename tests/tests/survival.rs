@@ -2,6 +2,7 @@
 //! Frames on open links are neither lost nor late, and nothing is left in the end.
 
 use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -120,7 +121,7 @@ fn twenty_restarts_and_upgrades_on_an_open_link() -> Result<()> {
     let flow = Numbered::start(one, two, RATE)?;
     for life in 0..RESTARTS {
         flow.goes_on(RATE / 20)?;
-        let last = weir.hand_over()?;
+        let last = weir.end_and_listen(Signal::SIGUSR2)?;
         ensure!(last.contains("+ lost 0 + in flight 0"), "life {life}: {last}");
         flow.goes_on(RATE / 20)?;
         ensure!(ids(&bed)? == links, "life {life}: the links went with weir");
@@ -170,7 +171,7 @@ fn twenty_restarts_and_upgrades_on_a_contended_link() -> Result<()> {
     contended(&weir)?;
     let links = ids(&bed)?;
     for life in 0..RESTARTS {
-        weir.hand_over()?;
+        weir.stop_with(Signal::SIGUSR2)?;
         weir = Weir::start_in(&bed, &spec(life), dir.path())?;
         ensure!(ids(&bed)? == links, "life {life}: {links:?} before, {:?} after", ids(&bed)?);
         contended(&weir)?;
@@ -199,7 +200,7 @@ fn stopped_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
     let flow = Numbered::start(one, two, RATE)?;
     for _ in 0..3 {
         flow.goes_on(RATE / 10)?;
-        let last = weir.stop_and_listen()?;
+        let last = weir.end_and_listen(Signal::SIGTERM)?;
         ensure!(last.contains("+ lost 0 + in flight 0"), "{last}");
         ensure!(!kept::is_any(&bed.host), "links are left");
         flow.goes_on(RATE / 10)?;
