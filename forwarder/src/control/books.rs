@@ -13,8 +13,8 @@
 use weir_abi::{Counter, PortCounters};
 use weir_core::{Ledger, Losses, PortId, Reason};
 
-use crate::control::report::{Amount, Lanes, TxLanes};
 use crate::worker::{ContainerStats, PortSnapshot, WorkerSnapshot};
+use weir_api::{Amount, Lanes, TxLanes};
 
 /// The reason under which a frame is lost that the program dropped, if it did.
 pub fn reason_of(counter: Counter) -> Option<Reason> {

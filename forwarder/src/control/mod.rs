@@ -10,7 +10,7 @@
 //! - [`forwarder`]: the program, the worker, and the ports between them
 //! - [`books`]: the ledger, checked; [`measure`]: latency and flows, put together
 //! - [`run`]: a forwarder's life
-//! - [`api`], [`report`]: the control socket; [`dump`]: reports as other tools read them;
+//! - [`api`]: the control socket; [`dump`]: reports as other tools read them;
 //!   [`metrics`]: the same for Prometheus
 //! - [`watch`]: captures and traces
 
@@ -34,7 +34,6 @@ pub mod pair;
 pub mod pins;
 pub mod plan;
 pub mod privileges;
-pub mod report;
 pub mod run;
 pub mod settings;
 pub mod state;

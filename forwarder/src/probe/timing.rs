@@ -4,7 +4,7 @@
 use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};
 
-use crate::control::report::Summary;
+use weir_api::Summary;
 
 /// 69 s.
 pub const LONGEST_NS: u64 = 1 << 36;

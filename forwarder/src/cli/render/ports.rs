@@ -9,9 +9,7 @@ use super::{
     shares::contended,
     uptime, wrapped,
 };
-use crate::control::report::{
-    Express, PortInfo, PortList, PortReport, Regimes, StatsReport, WorkerReport,
-};
+use weir_api::{Express, PortInfo, PortList, PortReport, Regimes, StatsReport, WorkerReport};
 
 /// Totals since weir started.
 pub fn stats(report: &StatsReport, paint: Paint) -> String {
@@ -28,7 +26,7 @@ pub fn stats(report: &StatsReport, paint: Paint) -> String {
         for port in &report.ports {
             table.row(vec![
                 port.name.clone(),
-                port.role.to_string(),
+                port.role.name().to_owned(),
                 paint.paint(Tone::of_state(port.state), port.state.name()),
                 port.mode.name().to_owned(),
                 number(port.rx.frames),
@@ -160,7 +158,7 @@ pub fn port_list(list: &PortList, paint: Paint) -> String {
         let driver: String = port.driver.chars().take(8).collect();
         table.row(vec![
             port.name.clone(),
-            port.role.to_string(),
+            port.role.name().to_owned(),
             paint.paint(Tone::of_state(port.state), port.state.name()),
             port.mode.name().to_owned(),
             if driver.is_empty() { "-".to_owned() } else { driver },
@@ -211,13 +209,8 @@ fn express(ports: &[PortInfo]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        cli::render::samples::{express, report, shared},
-        control::{
-            plan::Role,
-            report::{Attached, PortInfo, State, VERSION},
-        },
-    };
+    use crate::cli::render::samples::{express, report, shared};
+    use weir_api::{Attached, PortInfo, Role, State, VERSION};
 
     #[test]
     fn totals() {

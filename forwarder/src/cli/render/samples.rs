@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::control::{
-    plan::Role,
-    report::{
-        Amount, Attached, CensusReport, Containers, FdbReport, IdleName, Lanes, LedgerReport,
-        Limited, LinkShare, PortReport, Promise, Queued, Regimes, State, StatsReport, Traffic,
-        TxLanes, VERSION, WorkerReport,
-    },
+use weir_api::{
+    Amount, Attached, CensusReport, Containers, FdbReport, IdleName, Lanes, LedgerReport, Limited,
+    LinkShare, PortReport, Promise, Queued, Regimes, Role, State, StatsReport, Traffic, TxLanes,
+    VERSION, WorkerReport,
 };
 
 pub(crate) fn losses(of: &[(&str, u64)]) -> BTreeMap<String, u64> {

@@ -10,10 +10,7 @@ use super::{
     paint::{Paint, Tone},
     percent, short, uptime,
 };
-use crate::control::{
-    plan::Role,
-    report::{Containers, LinkShare, PortReport, StatsReport},
-};
+use weir_api::{Containers, LinkShare, PortReport, Role, StatsReport};
 
 /// One source on one link.
 struct Flow<'r> {
@@ -243,7 +240,8 @@ fn cut(text: String, max_lines: Option<usize>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cli::render::samples::shared, control::report::Queued};
+    use crate::cli::render::samples::shared;
+    use weir_api::Queued;
 
     #[test]
     fn totals_by_link_and_by_source() {

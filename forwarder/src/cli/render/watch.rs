@@ -8,7 +8,7 @@ use super::{
     ports::{limits, worker_line},
     short, uptime,
 };
-use crate::control::report::{PortReport, Regimes, StatsReport, Traffic, WorkerReport};
+use weir_api::{PortReport, Regimes, StatsReport, Traffic, WorkerReport};
 
 /// What happened per second, of one port or of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -159,13 +159,11 @@ pub(crate) fn since(earlier: Option<&Regimes>, now: &Regimes) -> Regimes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        cli::render::{
-            WIDTH,
-            samples::{losses, port, report},
-        },
-        control::plan::Role,
+    use crate::cli::render::{
+        WIDTH,
+        samples::{losses, port, report},
     };
+    use weir_api::Role;
 
     fn later(report: &StatsReport) -> StatsReport {
         let mut after = report.clone();

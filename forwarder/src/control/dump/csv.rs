@@ -1,9 +1,8 @@
 //! `.csv` (RFC 4180): a header, then a row for each vif and stage, flow, or port and reason of
 //! loss. Invariant: columns keep their names and their order; new ones are added on the right.
 
-use super::losses::LossReport;
 use super::series::kind_name;
-use crate::control::report::{FlowNumbers, FlowReport, FlowsReport, LatencyReport, Summary};
+use weir_api::{FlowNumbers, FlowReport, FlowsReport, LatencyReport, LossReport, Summary};
 
 const LATENCY: &str = "since_unix_ns,until_unix_ns,vif,stage,\
     count,min_ns,mean_ns,p50_ns,p90_ns,p99_ns,p999_ns,max_ns\n";
@@ -76,7 +75,11 @@ pub fn losses(report: &LossReport) -> Csv {
         LOSSES,
         ports.map(|(port, (reason, frames))| {
             let mut cells = span(Some(report.since_unix_ns), report.until_unix_ns);
-            cells.extend([port.name.clone(), port.role.to_string(), port.received.to_string()]);
+            cells.extend([
+                port.name.clone(),
+                port.role.name().to_owned(),
+                port.received.to_string(),
+            ]);
             cells.extend([reason.clone(), frames.to_string()]);
             cells
         }),

@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 use weir_core::latency::histogram;
 
 use super::DumpError;
-use crate::control::report::{
+use weir_api::{
     FlowReport, FlowSumReport, FlowsReport, LatencyReport, SumKind, Summary, Times, VifTimes,
     histogram::{decode, encode},
 };

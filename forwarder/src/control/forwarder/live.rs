@@ -8,11 +8,11 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use weir_api::{Refusal, Refused};
 
 use super::Forwarder;
 use super::lifecycle::PortError;
 use super::roster::State;
-use crate::control::api::PatchRefused;
 use crate::control::links::{GuardError, Snapshot, check_port};
 use crate::control::live::{Difference, Effect, What};
 use crate::control::plan::{Plan, PortPlan};
@@ -41,16 +41,15 @@ fn lines(wrong: &[(PortPlan, GuardError)]) -> String {
 }
 
 impl ApplyError {
-    /// In HTTP's terms.
-    pub fn status(&self) -> u16 {
+    pub fn why(&self) -> Refusal {
         match self {
             Self::Ports(wrong) => {
                 let missing =
                     |(_, error): &(_, GuardError)| matches!(error, GuardError::Missing { .. });
-                if wrong.iter().all(missing) { 404 } else { 422 }
+                if wrong.iter().all(missing) { Refusal::Unknown } else { Refusal::Invalid }
             }
-            Self::OfTheBridge { .. } => 422,
-            Self::Stopping | Self::Port { .. } | Self::Worker(_) => 503,
+            Self::OfTheBridge { .. } => Refusal::Invalid,
+            Self::Stopping | Self::Port { .. } | Self::Worker(_) => Refusal::Unavailable,
         }
     }
 }
@@ -75,9 +74,9 @@ enum Done {
     Renewed(Box<PortPlan>),
 }
 
-impl From<ApplyError> for PatchRefused {
+impl From<ApplyError> for Refused {
     fn from(error: ApplyError) -> Self {
-        Self { status: error.status(), error: error.to_string() }
+        Self::new(error.why(), error)
     }
 }
 
@@ -94,7 +93,7 @@ impl Forwarder {
     }
 
     /// Changes what the document says, as a merge patch. Gives the document as it is then.
-    pub async fn patch(&mut self, patch: &Value, links: &Snapshot) -> Result<Value, PatchRefused> {
+    pub async fn patch(&mut self, patch: &Value, links: &Snapshot) -> Result<Value, Refused> {
         let followed = self.followed();
         if let (Some(name), Some(bridge)) = (deletes(patch, &followed), &self.plan.bridge) {
             let (name, bridge) = (name.to_owned(), bridge.clone());
@@ -379,8 +378,8 @@ mod tests {
         let missing = GuardError::Missing { name: "v1".into(), candidates: vec![] };
         let default = GuardError::DefaultRoute { name: "v1".into() };
         let both = vec![(port.clone(), missing.clone()), (port.clone(), default)];
-        assert_eq!(ApplyError::Ports(vec![(port, missing)]).status(), 404);
-        assert_eq!(ApplyError::Ports(both).status(), 422);
-        assert_eq!(ApplyError::Stopping.status(), 503);
+        assert_eq!(ApplyError::Ports(vec![(port, missing)]).why(), Refusal::Unknown);
+        assert_eq!(ApplyError::Ports(both).why(), Refusal::Invalid);
+        assert_eq!(ApplyError::Stopping.why(), Refusal::Unavailable);
     }
 }

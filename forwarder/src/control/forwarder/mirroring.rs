@@ -22,7 +22,7 @@ use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
 use crate::control::links::Way;
 use crate::control::plan::{Fallback, Mode, PortPlan, Role};
-use crate::control::report::FdbReport;
+use weir_api::FdbReport;
 
 impl Forwarder {
     /// What has changed on the bridge.

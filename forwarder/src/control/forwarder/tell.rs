@@ -13,12 +13,14 @@ use super::shares::{containers, links, promise};
 use crate::control::attach::Mode;
 use crate::control::books::{self, Inside, Page, ProgramBooks, WorkerBooks};
 use crate::control::links::tx_dropped;
-use crate::control::report::{
-    self, Amount, Attached, CensusReport, LaneNow, LedgerReport, Limited, LinkLane, LinkShare,
-    PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
-};
+use crate::control::plan::{self, Idle};
 use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
+use weir_api::{
+    Amount, Attached, CensusReport, IdleName, LaneNow, LedgerReport, Limited, LinkLane, LinkShare,
+    PortInfo, PortList, PortReport, Queued, Regimes, Role, StatsReport, Traffic, WorkerReport,
+    by_reason,
+};
 
 /// How often the numbers of several workers are read before an unbalanced ledger is reported. Workers
 /// are asked one after the other, so pieces that one cuts meanwhile can be missing from a reading.
@@ -94,7 +96,7 @@ impl Forwarder {
             .collect();
         let workers = snapshots.iter().enumerate();
         StatsReport {
-            version: report::VERSION,
+            version: weir_api::VERSION,
             uptime_ns: u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX),
             ports,
             ledger: LedgerReport::from(&ledger),
@@ -125,7 +127,11 @@ impl Forwarder {
         let share = (u128::from(limited.ns) * 1000).checked_div(whole).unwrap_or(0);
         WorkerReport {
             core: snapshot.core as u64,
-            idle: self.plan.forwarder.idle.into(),
+            idle: match self.plan.forwarder.idle {
+                Idle::Spin => IdleName::Spin,
+                Idle::Adaptive => IdleName::Adaptive,
+                Idle::Sleep => IdleName::Sleep,
+            },
             regimes: Regimes::of(busy, idle + asleep, pressed),
             limited: Limited {
                 ns: limited.ns,
@@ -147,7 +153,7 @@ impl Forwarder {
                 let (express, express_remark) = self.express(entry);
                 PortInfo {
                     name: name.clone(),
-                    role: entry.plan.role,
+                    role: role(entry.plan.role),
                     state: state(&entry.state),
                     problem: problem(&entry.state).or_else(|| self.remark(entry)),
                     mode: attached(active),
@@ -162,7 +168,7 @@ impl Forwarder {
                 }
             })
             .collect();
-        PortList { version: report::VERSION, ports }
+        PortList { version: weir_api::VERSION, ports }
     }
 
     fn port_report(
@@ -213,7 +219,7 @@ impl Forwarder {
         let link = self.link_lane(entry, snapshots);
         PortReport {
             name: (*name).to_owned(),
-            role: entry.plan.role,
+            role: role(entry.plan.role),
             state: state(&entry.state),
             problem: problem(&entry.state).or_else(|| self.remark(entry)),
             mode: attached(entry.active.as_ref()),
@@ -275,13 +281,20 @@ fn traffic(amount: Amount, superframes: u64) -> Traffic {
     Traffic { frames: amount.frames, bytes: amount.bytes, superframes }
 }
 
-fn state(state: &State) -> report::State {
+fn role(role: plan::Role) -> Role {
+    match role {
+        plan::Role::Uplink => Role::Uplink,
+        plan::Role::Vif => Role::Vif,
+    }
+}
+
+fn state(state: &State) -> weir_api::State {
     match state {
-        State::Up => report::State::Up,
-        State::Down => report::State::Down,
-        State::Gone => report::State::Gone,
-        State::Failed(_) => report::State::Failed,
-        State::Stopped => report::State::Stopped,
+        State::Up => weir_api::State::Up,
+        State::Down => weir_api::State::Down,
+        State::Gone => weir_api::State::Gone,
+        State::Failed(_) => weir_api::State::Failed,
+        State::Stopped => weir_api::State::Stopped,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Changing the document of a plan, and making the plan that it then tells of.
 
 use serde_json::{Map, Value};
+use weir_api::{Refusal, Refused};
 
 use crate::control::{
-    api::PatchRefused,
     config::{ConfigErrors, no_such_port, parse_document},
     plan::Plan,
 };
@@ -18,17 +18,17 @@ pub enum PatchError {
 }
 
 impl PatchError {
-    pub fn status(&self) -> u16 {
+    pub fn why(&self) -> Refusal {
         match self {
-            Self::NoSuchPort(_) => 404,
-            Self::Invalid(_) => 422,
+            Self::NoSuchPort(_) => Refusal::Unknown,
+            Self::Invalid(_) => Refusal::Invalid,
         }
     }
 }
 
-impl From<PatchError> for PatchRefused {
+impl From<PatchError> for Refused {
     fn from(error: PatchError) -> Self {
-        Self { status: error.status(), error: error.to_string() }
+        Self::new(error.why(), error)
     }
 }
 

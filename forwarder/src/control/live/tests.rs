@@ -36,7 +36,7 @@ fn listed() -> Plan {
 #[track_caller]
 fn refused(plan: &Plan, patch: Value, status: u16, error: &str) {
     let refused = plan.patch(&patch, &["tap7".into()]).expect_err("accepted");
-    assert_eq!((refused.status(), refused.to_string().as_str()), (status, error));
+    assert_eq!((refused.why().status(), refused.to_string().as_str()), (status, error));
 }
 
 fn bridge() -> Plan {

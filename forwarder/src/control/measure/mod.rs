@@ -31,8 +31,8 @@ use weir_port::XskPort;
 pub use self::room::{FlowRoom, SourceFlows};
 use super::attach::Handed;
 use super::plan::MeasurePlan;
-use super::report::Amount;
 use crate::worker::{Asker, FlowPage, NoAnswer};
+use weir_api::Amount;
 
 /// A worker, as far as it measures.
 pub trait Source: Send + Sync + 'static {

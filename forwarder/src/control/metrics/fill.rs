@@ -12,11 +12,8 @@ use super::{
     page::{Page, Value, Value::Whole},
     times::seconds,
 };
-use crate::control::{
-    measure::SourceFlows,
-    plan::Role,
-    report::{Amount, LaneNow, Lanes, LinkLane, LinkShare, PortReport, State, Traffic},
-};
+use crate::control::measure::SourceFlows;
+use weir_api::{Amount, LaneNow, Lanes, LinkLane, LinkShare, PortReport, Role, State, Traffic};
 
 const STATES: [State; 5] = [State::Up, State::Down, State::Gone, State::Failed, State::Stopped];
 
@@ -118,7 +115,7 @@ impl Sample {
 fn traffic(page: &mut Page<'_>, ports: &[PortReport]) -> fmt::Result {
     let infos = ports
         .iter()
-        .map(|port| ([port.name.as_str(), role(port.role), port.mode.name()], Whole(1)));
+        .map(|port| ([port.name.as_str(), port.role.name(), port.mode.name()], Whole(1)));
     page.family(&m::PORT, infos)?;
     let states = ports.iter().flat_map(|port| {
         STATES.map(|state| ([&*port.name, state.name()], Whole((port.state == state).into())))
@@ -247,11 +244,4 @@ fn with_reasons(help: &str) -> String {
 
 fn real(ns: u64) -> Value<'static> {
     Value::Real(seconds(ns.into()))
-}
-
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::Uplink => "uplink",
-        Role::Vif => "vif",
-    }
 }

@@ -28,7 +28,8 @@ pub use self::{
     server::serve,
     times::{BOUNDS_NS, PortTimes, Spread},
 };
-use crate::control::{api::BackendError, measure::FlowRoom, report::StatsReport};
+use crate::control::measure::FlowRoom;
+use weir_api::{Refused, StatsReport};
 
 /// Everything that is told, of one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub struct Sample {
 
 /// Who can take a sample.
 pub trait Numbers: Send + Sync + 'static {
-    fn sample(&self) -> impl Future<Output = Result<Sample, BackendError>> + Send;
+    fn sample(&self) -> impl Future<Output = Result<Sample, Refused>> + Send;
 }
 
 /// The whole of it in the OpenMetrics text format.

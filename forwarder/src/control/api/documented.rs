@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::*;
+use std::collections::BTreeMap;
+
 use crate::{
     control::{
         config::{Host, parse},
-        dump::LossReport,
         plan::Plan,
     },
     probe::{
@@ -21,6 +21,7 @@ use crate::{
         timing::Spread,
     },
 };
+use weir_api::*;
 
 const PAGE: &str = include_str!("../../../../docs/json.md");
 
