@@ -10,7 +10,6 @@ pub mod cpu;
 pub mod drive;
 pub mod fair;
 pub mod gate;
-pub mod http;
 pub mod kept;
 pub mod ledger;
 pub mod ns;

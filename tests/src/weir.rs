@@ -7,7 +7,7 @@ use crate::bed::Bed;
 use crate::cpu::Footprint;
 use crate::wait::{wait_for, wait_ok};
 use crate::weir_spec::WeirSpec;
-use crate::{cpu, http, ledger};
+use crate::{cpu, ledger};
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -17,6 +17,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
+use weir_api::blocking::wait;
+use weir_api::{
+    Client, ClientError, FlowQuery, FlowsReport, LatencyQuery, LatencyReport, LinkLane, PortList,
+    StatsReport,
+};
 
 /// A debug build on a busy machine opens its sockets in well under this.
 const START: Duration = Duration::from_secs(20);
@@ -156,58 +161,56 @@ impl Weir {
         self.said.lock().map(|said| said.clone()).unwrap_or_default()
     }
 
-    pub fn stats(&self) -> Result<Value> {
-        let body = http::get(&self.socket, "/v1/stats")?;
-        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::at(&self.socket)
     }
 
-    pub fn ports(&self) -> Result<Value> {
-        let body = http::get(&self.socket, "/v1/ports")?;
-        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    pub fn stats(&self) -> Result<StatsReport> {
+        Ok(wait(self.client().stats())?)
     }
 
-    /// What was measured, such as `latency` or `flows?top=3`.
-    pub fn measured(&self, what: &str) -> Result<Value> {
-        let body = http::get(&self.socket, &format!("/v1/{what}"))?;
-        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    pub fn ports(&self) -> Result<PortList> {
+        Ok(wait(self.client().ports())?)
     }
 
-    /// The same as a last look: it begins anew.
-    pub fn reset(&self, what: &str) -> Result<Value> {
-        let body = http::post(&self.socket, &format!("/v1/{what}/reset"))?;
-        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    /// Where packets' time went, without histograms.
+    pub fn latency(&self) -> Result<LatencyReport> {
+        Ok(wait(self.client().latency(LatencyQuery::default()))?)
+    }
+
+    pub fn flows(&self) -> Result<FlowsReport> {
+        Ok(wait(self.client().flows(&FlowQuery::default()))?)
+    }
+
+    /// A link with a rate.
+    pub fn link(&self, name: &str) -> Result<LinkLane> {
+        let link = self.stats()?.port(name).and_then(|port| port.link);
+        link.with_context(|| format!("{name} has no rate"))
     }
 
     /// The live configuration.
     pub fn config(&self) -> Result<Value> {
-        let body = http::get(&self.socket, "/v1/config")?;
-        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+        Ok(wait(self.client().config())?)
     }
 
     /// Changes the live configuration and returns the new one; what is refused is an error.
     pub fn patch(&self, change: &Value) -> Result<Value> {
-        let answer = http::patch(&self.socket, "/v1/config", &change.to_string())?;
-        if answer.status != 200 {
-            bail!("{change} was refused with {}: {}", answer.status, answer.body);
-        }
-        serde_json::from_str(&answer.body).with_context(|| format!("not JSON: {}", answer.body))
+        wait(self.client().patch(change)).with_context(|| format!("{change} was refused"))
     }
 
     /// Insists that a change is refused and that it has changed nothing; returns what was said.
     pub fn refuses(&self, change: &Value) -> Result<String> {
         let before = self.config()?;
-        let answer = http::patch(&self.socket, "/v1/config", &change.to_string())?;
-        if !(400..500).contains(&answer.status) {
-            bail!("{change} was not refused but answered with {}: {}", answer.status, answer.body);
-        }
+        let refused = match wait(self.client().patch(change)) {
+            Err(ClientError::Refused(refused)) if refused.why.is_of_the_question() => refused,
+            answer => bail!("{change} was not refused but answered with {answer:?}"),
+        };
         let after = self.config()?;
         if after != before {
             bail!("{change} was refused but changed\n{before:#}\nto\n{after:#}");
         }
-        let body: Value = serde_json::from_str(&answer.body)
-            .with_context(|| format!("a refusal that is not JSON: {}", answer.body))?;
-        let error = body["error"].as_str().context("a refusal without a reason")?;
-        Ok(error.to_owned())
+        Ok(refused.error)
     }
 
     /// `weir WORDS…` on this weir's socket, to its end.
@@ -265,28 +268,27 @@ impl Weir {
     }
 
     /// The state of one port, as the API has it.
-    pub fn port_state(&self, name: &str) -> Result<String> {
-        let stats = self.stats()?;
-        Ok(ledger::port(&stats, name)["state"].as_str().unwrap_or("absent").to_owned())
+    pub fn port_state(&self, name: &str) -> Result<&'static str> {
+        Ok(self.stats()?.port(name).map_or("absent", |port| port.state.name()))
     }
 
     pub fn wait_port(&self, name: &str, states: &[&str]) -> Result<()> {
         let what = format!("port {name} to be {}", states.join(" or "));
         wait_for(Duration::from_secs(10), &what, || {
-            self.port_state(name).is_ok_and(|state| states.contains(&state.as_str()))
+            self.port_state(name).is_ok_and(|state| states.contains(&state))
         })
         .with_context(|| format!("it is {:?}\n{}", self.port_state(name), self.said()))
     }
 
     /// Waits until nothing is received any more, then holds the statistics to exact sums.
-    pub fn assert_ledger(&self) -> Result<Value> {
+    pub fn assert_ledger(&self) -> Result<StatsReport> {
         let deadline = Instant::now() + SETTLE;
         let mut last = self.stats()?;
         let mut quiet_since = Instant::now();
         loop {
             std::thread::sleep(Duration::from_millis(20));
             let now = self.stats()?;
-            if now["ledger"]["received"] != last["ledger"]["received"] {
+            if now.ledger.received != last.ledger.received {
                 quiet_since = Instant::now();
             }
             last = now;
@@ -296,7 +298,7 @@ impl Weir {
             }
             if Instant::now() >= deadline {
                 let why = verdict.err().unwrap_or_else(|| "traffic does not stop".to_owned());
-                bail!("the ledger does not balance: {why}\n{last:#}\nweir said:\n{}", self.said());
+                bail!("the ledger does not balance: {why}\n{last:#?}\nweir said:\n{}", self.said());
             }
         }
     }

@@ -1,15 +1,16 @@
 //! A link that changes between the lanes all the time: whatever lane a frame takes, none is lost and none
 //! overtakes another. With `WEIR_FLIPS` it goes on for so many changes.
 
-use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use anyhow::{Result, ensure};
+use serde_json::json;
 use std::time::Duration;
 use system_tests::bed::{Family, GUEST_IF, mac_text};
 use system_tests::gate::{self, SOON, marked};
 use system_tests::traffic::raw::RawSocket;
 use system_tests::traffic::{Pace, Sink, Source, ping};
 use system_tests::wait::wait_ok;
-use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
+use weir_api::LaneNow;
 
 const FLIPS: u64 = 100;
 /// More than the link takes at once, and less than it takes until the next.
@@ -25,14 +26,10 @@ fn flips() -> u64 {
     std::env::var("WEIR_FLIPS").ok().and_then(|text| text.parse().ok()).unwrap_or(FLIPS)
 }
 
-fn link(bed: &Bed, weir: &Weir) -> Result<Value> {
-    Ok(ledger::port(&weir.stats()?, &bed.uplink.port)["link"].clone())
-}
-
-fn wait_lane(bed: &Bed, weir: &Weir, lane: &str) -> Result<()> {
-    wait_ok(LONG, &format!("the link to be {lane}"), || {
-        let link = link(bed, weir)?;
-        ensure!(link["lane"] == lane, "{link}");
+fn wait_lane(bed: &Bed, weir: &Weir, lane: LaneNow) -> Result<()> {
+    wait_ok(LONG, &format!("the link to be {}", lane.name()), || {
+        let link = weir.link(&bed.uplink.port)?;
+        ensure!(link.lane == lane, "{link:?}");
         Ok(())
     })
 }
@@ -71,12 +68,12 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
     let sink = Sink::start(&up.ns, up.socket(Family::V4, 4000))?;
     let flow = |flow| Source { flow, pace: Pace::Rate(1_000), ..Source::to(sink.addr()) };
     let steady_one = flow(0).start(&steady.ns)?;
-    let before = link(&bed, &weir)?["closings"].as_u64().context("no closings")?;
+    let before = weir.link(&up.port)?.closings;
     let wanted = flips();
     let (mut rounds, mut sent) = (0, 0);
     loop {
-        wait_lane(&bed, &weir, "express")?;
-        let closed = link(&bed, &weir)?["closings"].as_u64().unwrap_or(0) - before;
+        wait_lane(&bed, &weir, LaneNow::Express)?;
+        let closed = weir.link(&up.port)?.closings - before;
         if 2 * closed >= wanted {
             break;
         }
@@ -96,7 +93,7 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
     let got = sink.finish()?;
     println!("{rounds} bursts, {sent} frames, {} late, {} twice", got.reordered, got.duplicates);
     let stats = weir.stats()?;
-    ensure!((got.frames, got.duplicates, got.reordered) == (sent, 0, 0), "{got:?}\n{stats:#}");
+    ensure!((got.frames, got.duplicates, got.reordered) == (sent, 0, 0), "{got:?}\n{stats:#?}");
     // What the holder has is let go.
     holder.ns.tc("qdisc del dev h0 root")?;
     weir.assert_ledger()?;

@@ -14,7 +14,7 @@ use system_tests::traffic::udp_source::Sending;
 use system_tests::traffic::{Pace, Sink, Source};
 use system_tests::wait::wait_ok;
 use system_tests::weir::run_to_end;
-use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, kept, root_or_skip};
+use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, kept, ledger, root_or_skip};
 
 /// The ids of the links, by interface index.
 fn ids(bed: &Bed) -> Result<BTreeMap<u32, u32>> {
@@ -127,7 +127,7 @@ fn killed_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
     }
     flow.all_came()?;
     let stats = weir.assert_ledger()?;
-    ensure!(stats["ledger"]["lost"] == 0, "{stats:#}");
+    ensure!(stats.ledger.lost == 0, "{stats:#?}");
     everybody_talks(&bed)?;
     weir.assert_ledger()?;
     weir.stop()?;
@@ -299,7 +299,7 @@ fn locks_hold_while_weir_is_away() -> Result<()> {
     let weir = Weir::start_in(&bed, &spec, dir.path())?;
     passes(&foreign, 0)?;
     let stats = weir.assert_ledger()?;
-    ensure!(stats["ledger"]["lost_by_reason"]["spoofed"] == 10, "{stats:#}");
+    ensure!(ledger::lost_under(&stats, "spoofed") == 10, "{stats:#?}");
     weir.stop()
 }
 

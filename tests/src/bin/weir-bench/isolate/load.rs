@@ -4,7 +4,7 @@
 //! after does not enter.
 
 use super::stage::{SENDERS, Stage};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use system_tests::bed::Family;
@@ -129,10 +129,4 @@ pub(crate) fn rates_mbit(watch: &Watch, guests: &[Guest], time: Duration) -> Res
 pub(crate) fn from_equal_percent(rates: &[f64]) -> f64 {
     let mean = rates.iter().sum::<f64>() / rates.len().max(1) as f64;
     system_tests::fair::worst_percent(rates, &vec![mean; rates.len()])
-}
-
-/// A number deep in weir's statistics.
-pub(crate) fn number(stats: &serde_json::Value, path: &str) -> Result<f64> {
-    let value = stats.pointer(path).and_then(serde_json::Value::as_f64);
-    value.with_context(|| format!("the statistics have no {path}"))
 }

@@ -9,14 +9,14 @@ use super::stage::{Peer, Promise, Scene, Stage, Towards};
 use crate::Plan;
 use crate::live;
 use crate::report::{Report, Sample};
-use anyhow::{Result, anyhow};
-use serde_json::Value;
+use anyhow::{Context as _, Result, anyhow};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use system_tests::bed::Family;
 use system_tests::observer::{At, Keep, Watch};
 use system_tests::traffic::raw;
 use system_tests::{Guest, ledger};
+use weir_api::StatsReport;
 
 const LINK_MBIT: u32 = 200;
 const OFFERED_PPS: u32 = 1_500_000;
@@ -95,7 +95,7 @@ fn beside(
             let seconds = start.elapsed().as_secs_f64();
             let came = bytes()? - came;
             let offered = (sent.load(Ordering::Relaxed) - frames) as f64 / seconds;
-            let worker = worker(&stats, &self::stats(stage)?, seconds)?;
+            let worker = worker(stats.as_ref(), self::stats(stage)?.as_ref(), seconds)?;
             let fared = flow.finish(watch, before)?;
             let mut values = vec![
                 ("p99_us", fared.delay_us(0.99)),
@@ -117,16 +117,21 @@ fn beside(
     })
 }
 
-fn stats(stage: &Stage) -> Result<Value> {
-    stage.weir.as_ref().map_or(Ok(Value::Null), system_tests::Weir::stats)
+fn stats(stage: &Stage) -> Result<Option<StatsReport>> {
+    stage.weir.as_ref().map(system_tests::Weir::stats).transpose()
 }
 
 /// How busy the workers were, and what never got to them; nothing of a peer without workers.
-fn worker(before: &Value, after: &Value, seconds: f64) -> Result<Vec<(&'static str, f64)>> {
-    if after.is_null() {
-        return Ok(Vec::new());
-    }
-    let busy = |stats: &Value| load::number(stats, "/worker/0/regimes/busy/ns");
+fn worker(
+    before: Option<&StatsReport>,
+    after: Option<&StatsReport>,
+    seconds: f64,
+) -> Result<Vec<(&'static str, f64)>> {
+    let (Some(before), Some(after)) = (before, after) else { return Ok(Vec::new()) };
+    let busy = |stats: &StatsReport| {
+        let worker = stats.worker.first().context("no worker")?;
+        anyhow::Ok(worker.regimes.busy.ns as f64)
+    };
     let lost = |reason: &str| {
         (ledger::lost_under(after, reason) - ledger::lost_under(before, reason)) as f64
     };

@@ -185,7 +185,7 @@ impl Stage {
     }
 
     /// The ledger must balance after every measurement, and the process must end well.
-    pub(super) fn finish(mut self) -> Result<Option<serde_json::Value>> {
+    pub(super) fn finish(mut self) -> Result<Option<weir_api::StatsReport>> {
         let Some(weir) = self.weir.take() else { return Ok(None) };
         let stats = weir.assert_ledger().context("after the measurement")?;
         weir.stop()?;

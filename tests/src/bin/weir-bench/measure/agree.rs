@@ -6,17 +6,18 @@
 //! the time once all of a turn's packets are with the kernel: of a worker that is behind, and so
 //! has several in a turn, the residence is a little longer than what the probe sees.
 
-use super::{CAPACITY, ask};
+use super::CAPACITY;
 use crate::Plan;
 use crate::report::{Report, Sample};
 use crate::rig::{Peer, Rig};
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 use std::time::Duration;
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::observer::{At, Keep, Watch};
 use system_tests::traffic::{Pace, Source};
 use system_tests::{Weir, wait_for};
+use weir_api::LatencyQuery;
+use weir_api::blocking::wait;
 
 const RATE: u64 = 10_000;
 const PAYLOAD: usize = 158;
@@ -30,7 +31,8 @@ pub(super) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     for round in 1..=plan.rounds {
         let floor = probe(&Rig::new(Peer::Floor, 1)?, plan.time)?;
         let rig = Rig::new(Peer::Measured { idle: "spin", mode: "auto", flows: CAPACITY }, 1)?;
-        ask(rig.weir()?, "POST", "/v1/latency/reset")?;
+        let reset = LatencyQuery { reset: true, ..LatencyQuery::default() };
+        wait(rig.weir()?.client().latency(reset))?;
         let through = probe(&rig, plan.time)?;
         let resided = residence(rig.weir()?, &rig.bed.guest(0)?.port)?;
         rig.finish()?;
@@ -110,16 +112,10 @@ fn probe(rig: &Rig, time: Duration) -> Result<Times> {
 
 /// What weir says of the packets of one source.
 fn residence(weir: &Weir, port: &str) -> Result<Times> {
-    let report = ask(weir, "GET", "/v1/latency")?;
-    let row = |rows: &Value, key: &str, name: &str| {
-        let rows = rows.as_array()?;
-        rows.iter().find(|row| row[key] == name).cloned()
-    };
-    let times = row(&report["vifs"], "name", port)
-        .and_then(|vif| row(&vif["stages"], "stage", "residence"))
-        .with_context(|| format!("no residence of {port}\n{report:#}"))?;
-    let number = |name: &str| times[name].as_u64().with_context(|| format!("no {name}\n{times}"));
-    let us = |name| Ok::<_, anyhow::Error>(number(name)? as f64 / 1000.0);
-    let count = number("count")?;
-    Ok(Times { p50_us: us("p50_ns")?, p99_us: us("p99_ns")?, count })
+    let report = weir.latency()?;
+    let vif = report.vifs.iter().find(|vif| vif.name == port);
+    let times = vif.and_then(|vif| vif.stages.iter().find(|times| times.stage == "residence"));
+    let summary = times.with_context(|| format!("no residence of {port}\n{report:#?}"))?.summary;
+    let us = |ns: u64| ns as f64 / 1000.0;
+    Ok(Times { p50_us: us(summary.p50_ns), p99_us: us(summary.p99_ns), count: summary.count })
 }

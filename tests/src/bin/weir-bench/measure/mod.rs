@@ -9,10 +9,9 @@ mod synflood;
 
 use crate::Plan;
 use crate::report::Report;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
-use serde_json::Value;
-use system_tests::{Weir, http};
+use system_tests::Weir;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Case {
@@ -45,17 +44,9 @@ pub(crate) fn measure(case: Case, plan: &Plan, report: &mut Report) -> Result<()
     }
 }
 
-/// One answer of weir's.
-fn ask(weir: &Weir, method: &str, path: &str) -> Result<Value> {
-    let answer = http::ask_any(weir.socket(), method, path)?;
-    ensure!(answer.status == 200, "this weir does not answer {path}: {}", answer.status);
-    serde_json::from_str(&answer.body).with_context(|| format!("not JSON: {}", answer.body))
-}
-
 /// Flows that weir tells apart at the moment.
 fn known_flows(weir: &Weir) -> Result<f64> {
-    let report = ask(weir, "GET", "/v1/flows?top=1")?;
-    report["known"].as_f64().context("the flows' report has no `known`")
+    Ok(weir.flows()?.known as f64)
 }
 
 fn mib(bytes: u64) -> f64 {
