@@ -222,15 +222,19 @@ impl Weir {
 
     /// `weir WORDS…` on this weir's socket, running; its output is to be taken from its pipes.
     pub fn cli_start(&self, bed: &Bed, words: &str) -> Result<Child> {
-        command(bed)?
-            .args(words.split_whitespace())
-            .arg("--control")
-            .arg(&self.socket)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start weir")
+        self.cli_with(bed, words, Stdio::piped)
+    }
+
+    /// The same, its output shown as this program's own.
+    pub fn cli_shown(&self, bed: &Bed, words: &str) -> Result<Child> {
+        self.cli_with(bed, words, Stdio::inherit)
+    }
+
+    fn cli_with(&self, bed: &Bed, words: &str, output: fn() -> Stdio) -> Result<Child> {
+        let mut command = command(bed)?;
+        command.args(words.split_whitespace()).arg("--control").arg(&self.socket);
+        command.stdin(Stdio::null()).stdout(output()).stderr(output());
+        command.spawn().context("cannot start weir")
     }
 
     /// The same, and it must succeed; returns what it printed.

@@ -81,6 +81,12 @@ impl Amount {
     }
 }
 
+impl std::ops::AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
 impl std::ops::Add for Amount {
     type Output = Self;
 

@@ -2,6 +2,7 @@
 //! command line, the tests and the experiments all use these types.
 //!
 //! - [`stats`]: ports, ledger, workers; [`ports`], [`lanes`], [`shares`]: their parts
+//! - [`counters`]: what is counted of a port beside traffic and losses, by name
 //! - [`latency`], [`flows`], [`histogram`]: what was measured
 //! - [`trace`]: the ways of single packets; [`losses`]: the losses of a report, as a report of their own
 //! - [`query`]: what can be asked for; [`errors`]: why there is no answer
@@ -12,6 +13,7 @@
 
 pub mod blocking;
 pub mod client;
+pub mod counters;
 pub mod errors;
 pub mod flows;
 pub mod histogram;
@@ -28,6 +30,7 @@ mod tests;
 pub mod trace;
 
 pub use self::client::{Client, ClientError};
+pub use self::counters::{PortCounter, PortCounts};
 pub use self::errors::{ErrorReport, Refusal, Refused};
 pub use self::flows::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKind};
 pub use self::lanes::{Amount, LaneNow, Lanes, LinkLane, TxLanes};

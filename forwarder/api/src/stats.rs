@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use weir_core::{Ledger, Losses};
 
-use super::{Attached, Containers, Lanes, LinkLane, LinkShare, Promise, Role, State, TxLanes};
+use super::{
+    Amount, Attached, Containers, Lanes, LinkLane, LinkShare, Promise, Role, State, TxLanes,
+};
 
 /// `GET /v1/stats`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +212,20 @@ impl CensusReport {
 impl StatsReport {
     pub fn port(&self, name: &str) -> Option<&PortReport> {
         self.ports.iter().find(|port| port.name == name)
+    }
+}
+
+impl Traffic {
+    pub fn amount(&self) -> Amount {
+        Amount::new(self.frames, self.bytes)
+    }
+}
+
+impl std::ops::AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+        self.superframes += other.superframes;
     }
 }
 

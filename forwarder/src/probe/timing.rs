@@ -37,20 +37,7 @@ impl Spread {
 
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let all = &self.histogram;
-        if all.is_empty() {
-            return Summary::default();
-        }
-        Summary {
-            count: all.len(),
-            min_ns: all.min(),
-            mean_ns: all.mean().round() as u64,
-            p50_ns: all.value_at_quantile(0.5),
-            p90_ns: all.value_at_quantile(0.9),
-            p99_ns: all.value_at_quantile(0.99),
-            p999_ns: all.value_at_quantile(0.999),
-            max_ns: all.max(),
-        }
+        Summary::of(&self.histogram)
     }
 }
 

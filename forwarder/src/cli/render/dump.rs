@@ -5,7 +5,7 @@ use super::{
     Align::{Left, Right},
     Table, grouped, percent, short,
 };
-use crate::control::dump::series::{ends, kind_name};
+use crate::control::dump::series::ends;
 use weir_api::{FlowNumbers, FlowReport, FlowsReport, LatencyReport, LossReport};
 
 /// Room for whom a flow is between, beside its numbers.
@@ -81,7 +81,7 @@ fn flow_table(
             0 => String::new(),
             express => format!(", {} express", short(express)),
         };
-        (format!("{} ({many}{}{express})", sum.vif, kind_name(sum.kind)), &sum.counts)
+        (format!("{} ({many}{}{express})", sum.vif, sum.kind.name()), &sum.counts)
     });
     for (title, counts) in rows.chain(sums) {
         for cells in cells(counts) {

@@ -121,14 +121,14 @@ pub(crate) fn express() -> StatsReport {
 /// The port has sent so many frames more, of 1000 bytes, by the express lane.
 pub(crate) fn sent_express(port: &mut PortReport, frames: u64) {
     let more = Amount::new(frames, frames * 1000);
-    port.lanes.express = port.lanes.express + more;
+    port.lanes.express += more;
     port.rx.frames += more.frames;
     port.rx.bytes += more.bytes;
 }
 
 fn reached_by_express(port: &mut PortReport, frames: u64) {
     let more = Amount::new(frames, frames * 1000);
-    port.tx_lanes.express = port.tx_lanes.express + more;
+    port.tx_lanes.express += more;
     port.tx.frames += more.frames;
     port.tx.bytes += more.bytes;
 }

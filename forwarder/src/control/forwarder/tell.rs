@@ -3,7 +3,7 @@
 //! Invariant: the program's counters are read before and after the workers' numbers are taken, so
 //! that traffic between the readings cannot be mistaken for frames that vanished.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use weir_abi::{Counter, PortCounters};
 
@@ -18,8 +18,8 @@ use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
 use weir_api::{
     Amount, Attached, CensusReport, IdleName, LaneNow, LedgerReport, Limited, LinkLane, LinkShare,
-    PortInfo, PortList, PortReport, Queued, Regimes, Role, StatsReport, Traffic, WorkerReport,
-    by_reason,
+    PortCounter, PortCounts, PortInfo, PortList, PortReport, Queued, Regimes, Role, StatsReport,
+    Traffic, WorkerReport, by_reason,
 };
 
 /// How often the numbers of several workers are read before an unbalanced ledger is reported. Workers
@@ -68,7 +68,7 @@ impl Forwarder {
                 let mut worker = self.roster.books(entry, &elsewhere);
                 let mut ports = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
                 if let Some(port) = ports.find(|port| port.id == entry.id()) {
-                    worker.absorb(port);
+                    worker.merge(&WorkerBooks::from(port));
                 }
                 let after = ProgramBooks::new(&counters, self.reached(entry.slot));
                 Row { name, entry, before, counters, after, worker }
@@ -182,26 +182,21 @@ impl Forwarder {
         let (lanes, tx_lanes) = books::lanes(after, worker);
         let mut losses = after.lost;
         losses.merge(&worker.lost);
-        let counts = [
-            ("copies", worker.copies),
-            ("checksums_completed", counters.partial_completed + worker.checksums_completed),
-            ("superframes_segmented", worker.segmented),
-            ("kicks", worker.kicks),
-            ("kick_again", worker.kick_again),
-        ];
         let active = entry.active.as_ref();
         let dropped = active
             .and_then(|active| dropped.get(&active.ifindex)?.checked_sub(active.dropped_before));
         let addresses = self.addresses_of(entry.id());
-        let of_gate = [
-            ("device_dropped", dropped.unwrap_or(0)),
-            ("addresses", u64::from(addresses.entries)),
-            ("addresses_refused", addresses.refused),
-            ("addresses_evicted", addresses.evicted),
-            ("addresses_against_lock", addresses.against_lock),
-            ("moves", addresses.moves),
-            ("moves_damped", addresses.damped),
-        ];
+        let mut counts = worker.counts;
+        counts += PortCounts::from([
+            (PortCounter::ChecksumsCompleted, counters.partial_completed),
+            (PortCounter::DeviceDropped, dropped.unwrap_or(0)),
+            (PortCounter::Addresses, u64::from(addresses.entries)),
+            (PortCounter::AddressesRefused, addresses.refused),
+            (PortCounter::AddressesEvicted, addresses.evicted),
+            (PortCounter::AddressesAgainstLock, addresses.against_lock),
+            (PortCounter::Moves, addresses.moves),
+            (PortCounter::MovesDamped, addresses.damped),
+        ]);
         let passed = [
             Counter::PassedHost,
             Counter::PassedGroup,
@@ -209,7 +204,7 @@ impl Forwarder {
             Counter::PassedBridge,
             Counter::PassedFallback,
         ];
-        let passed = passed.map(|counter| (counter.name(), counters.frames(counter)));
+        let passed = passed.map(|counter| (counter.name().to_owned(), counters.frames(counter)));
         let mut queued = Queued::default();
         let all = snapshots.iter().flat_map(|snapshot| &snapshot.queued);
         for waiting in all.filter(|waiting| waiting.egress == entry.id()) {
@@ -223,8 +218,8 @@ impl Forwarder {
             state: state(&entry.state),
             problem: problem(&entry.state).or_else(|| self.remark(entry)),
             mode: attached(entry.active.as_ref()),
-            rx: traffic(lanes.express + lanes.scheduled, worker.rx_superframes),
-            tx: traffic(tx_lanes.express + tx_lanes.scheduled, worker.tx_superframes),
+            rx: traffic(lanes.express + lanes.scheduled, worker.rx.superframes),
+            tx: traffic(tx_lanes.express + tx_lanes.scheduled, worker.tx.superframes),
             passed: traffic(lanes.bridge, 0),
             lanes,
             tx_lanes,
@@ -234,13 +229,11 @@ impl Forwarder {
             promise: promise(&self.plan, entry, self.workers.core(self.worker_of(entry))),
             links,
             containers: containers(&worker.containers),
-            counters: counts
-                .iter()
-                .chain(&of_gate)
-                .chain(&passed)
-                .filter(|(_, count)| *count > 0)
-                .map(|(name, count)| ((*name).to_owned(), *count))
-                .collect::<BTreeMap<_, _>>(),
+            counters: {
+                let mut named = counts.report();
+                named.extend(passed.into_iter().filter(|(_, count)| *count > 0));
+                named
+            },
         }
     }
 

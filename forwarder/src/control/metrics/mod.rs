@@ -1,6 +1,6 @@
 //! `forwarder.metrics`: the same numbers as the control socket's, for Prometheus.
 //!
-//! - [`families`]: every metric with its labels and its sentence; [`fill`]: its values
+//! - [`families`]: every metric with its labels, its sentence and how it is read; [`fill`]: reading
 //! - [`times`]: the latency histograms' buckets
 //! - [`page`], [`format`]: how it is written down
 //! - [`listener`], [`server`]: who may ask, and how often
@@ -23,7 +23,7 @@ use std::{fmt, future::Future, sync::Arc};
 use prometheus_client::{encoding::text, registry::Registry};
 
 pub use self::{
-    families::{ALL, About, Kind},
+    families::{ALL, Kind, Metric},
     listener::{ListenError, MetricsListener},
     server::serve,
     times::{BOUNDS_NS, PortTimes, Spread},
