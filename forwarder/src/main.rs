@@ -8,8 +8,8 @@ use weir::cli::args::{Cli, Command};
 use weir::cli::{
     CliError, capture, change, detach, doctor, dump, generate, log, port, probe, stats, top, trace,
 };
-use weir::control::config::{ConfigErrors, Host};
 use weir::control::run;
+use weir_schema::{ConfigErrors, Host};
 
 /// How long threads that are under way when all is done may take.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);

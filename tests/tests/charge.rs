@@ -221,7 +221,10 @@ fn a_link_is_charged_while_it_has_a_rate_and_is_served() -> Result<()> {
     attached("of a port that is back", 1)?;
     // It is the uplink's frames for the guest that count here, sent by the bridge to an unknown address.
     let frame = gate::marked(bed.uplink.mac(), [2, 0, 0, 0, 9, 9], &[]);
-    let charged = || anyhow::Ok(weir.link("v1")?.charged.frames);
+    let charged = || {
+        let frames = |port: &PortReport| port.link.map_or(0, |link| link.charged.frames);
+        anyhow::Ok(ledger::number(&weir.stats()?, "v1", frames))
+    };
     let before = charged()?;
     let one = bed.guest(0)?;
     Marked { from: &bed.uplink, frame: &frame, seen: gate::PLAIN }.reach(&weir, &[one], &[])?;

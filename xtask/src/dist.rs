@@ -14,12 +14,13 @@ use std::process::Command;
 /// As weir calls the shell, and as the shell looks for its file.
 const SHELLS: [(&str, &str); 3] = [("bash", "weir"), ("zsh", "_weir"), ("fish", "weir.fish")];
 /// Copied as they are, folders with all that is in them; those marked may be missing.
-const COPIED: [(&str, bool); 8] = [
+const COPIED: [(&str, bool); 9] = [
     ("LICENSE-MIT", true),
     ("LICENSE-APACHE", true),
     ("README.md", true),
     ("CHANGELOG.md", true),
     ("docs/weir.example.toml", true),
+    ("docs/settings.md", true),
     ("docs/dumps.md", true),
     ("docs/grafana", false),
     ("docs/prometheus", false),

@@ -36,12 +36,12 @@ pub use self::flows::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKi
 pub use self::lanes::{Amount, LaneNow, Lanes, LinkLane, TxLanes};
 pub use self::latency::{LatencyReport, Summary, Times, VifTimes};
 pub use self::losses::{LossReport, PortLosses};
-pub use self::ports::{Attached, Express, PortInfo, PortList, Role, State};
+pub use self::ports::{Attached, Express, PortInfo, PortList, State};
 pub use self::query::{FlowQuery, LatencyQuery};
 pub use self::shares::{Containers, LinkShare, Promise};
 pub use self::stats::{
-    CensusReport, FdbReport, Health, IdleName, LedgerReport, Limited, PortReport, Queued, Regime,
-    Regimes, StatsReport, Traffic, WorkerReport, by_reason,
+    CensusReport, FdbReport, Health, LedgerReport, Limited, PortReport, Queued, Regime, Regimes,
+    StatsReport, Traffic, WorkerReport, by_reason,
 };
 pub use self::stream::Stream;
 pub use self::trace::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket};

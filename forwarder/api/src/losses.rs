@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use weir_core::Role;
 
-use super::{LedgerReport, Role, StatsReport, VERSION};
+use super::{LedgerReport, StatsReport, VERSION};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LossReport {

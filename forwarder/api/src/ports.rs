@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use weir_core::Role;
+
 /// `GET /v1/ports`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortList {
@@ -52,14 +54,6 @@ pub enum Express {
     Redirect,
 }
 
-/// What a port is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    Uplink,
-    Vif,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -83,15 +77,6 @@ pub enum Attached {
     Native,
     #[serde(rename = "gate")]
     Gate,
-}
-
-impl Role {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Uplink => "uplink",
-            Self::Vif => "vif",
-        }
-    }
 }
 
 impl State {

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use weir_core::{Ledger, Losses};
+use weir_core::{Idle, Ledger, Losses, Role};
 
-use super::{
-    Amount, Attached, Containers, Lanes, LinkLane, LinkShare, Promise, Role, State, TxLanes,
-};
+use super::{Amount, Attached, Containers, Lanes, LinkLane, LinkShare, Promise, State, TxLanes};
 
 /// `GET /v1/stats`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +94,7 @@ pub struct LedgerReport {
 pub struct WorkerReport {
     pub core: u64,
     /// `spin`, `adaptive` or `sleep`.
-    pub idle: IdleName,
+    pub idle: Idle,
     /// Where its time went, since it started.
     pub regimes: Regimes,
     /// For how much of it something waited for nothing but this worker.
@@ -104,15 +102,6 @@ pub struct WorkerReport {
     pub limited: Limited,
     pub turns: u64,
     pub kicks: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum IdleName {
-    Spin,
-    #[default]
-    Adaptive,
-    Sleep,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,16 +164,6 @@ pub struct Health {
     pub version: String,
     pub pid: u64,
     pub uptime_ns: u64,
-}
-
-impl IdleName {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Spin => "spin",
-            Self::Adaptive => "adaptive",
-            Self::Sleep => "sleep",
-        }
-    }
 }
 
 impl Regimes {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use weir_core::{Ledger, Reason};
+use weir_core::{Ledger, Reason, Role};
 
 #[test]
 fn the_json_is_the_one_promised() {

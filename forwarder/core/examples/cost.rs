@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use weir_core::{
     Caps, Engine, EngineConfig, FlowConfig, FlowKey, FlowTable, Next, PackedKey, Packet, Policy,
-    PortId, PortRole, PortSettings, SchedulerSettings,
+    PortId, PortSettings, Role, SchedulerSettings,
 };
 
 /// As large as the real one.
@@ -38,7 +38,7 @@ fn run(policy: Policy, burst: u64) -> f64 {
     let config = EngineConfig { scheduler, ..EngineConfig::default() };
     let mut engine: Engine<Token> = Engine::new(config, Arc::new(Caps::new()));
     for port in 0..PORTS {
-        assert!(engine.add_port(0, PortId(port), &PortSettings::new(PortRole::Vif)));
+        assert!(engine.add_port(0, PortId(port), &PortSettings::new(Role::Vif)));
     }
     let (mut now, mut sent, mut age) = (0, 0u64, 0);
     let started = Instant::now();

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use weir_core::{
-    Caps, Engine, EngineConfig, Next, Packet, PortId, PortRole, PortSettings, Stage, VifLatency,
+    Caps, Engine, EngineConfig, Next, Packet, PortId, PortSettings, Role, Stage, VifLatency,
 };
 
 /// As large as the real one.
@@ -25,7 +25,7 @@ fn main() {
     for ports in [4_u16, 100, 1000] {
         let mut engine: Engine<Token> = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
         for id in 0..ports {
-            assert!(engine.add_port(0, PortId(id), &PortSettings::new(PortRole::Vif)));
+            assert!(engine.add_port(0, PortId(id), &PortSettings::new(Role::Vif)));
         }
         for from in 0..ports {
             // Neighbours, and some far away: all others where there are but four ports.

@@ -39,11 +39,11 @@ reasons! {
     Storm, "storm", "The port sent more group frames, or frames for unknown addresses, than its limit lets through; find the loop or the scanner, or raise `storm`.";
     RxShare, "rx_share", "The source had its share of the worker's receive ring waiting; the worker is overloaded: give it a core of its own or more workers.";
     RxRingFull, "rx_ring_full", "The worker did not empty the receive ring in time; it is overloaded: give it a core of its own or more workers.";
-    FillEmpty, "fill_empty", "The kernel had no free frame to receive into; raise the port's number of frames.";
+    FillEmpty, "fill_empty", "The kernel had no free frame to receive into; raise `frames` in [forwarder].";
     BadDescriptor, "bad_descriptor", "The kernel returned a descriptor that was not ours; please report it with the kernel's version.";
     TruncatedChain, "truncated_chain", "A chain of fragments ended too early or was too long; the driver's multi-buffer support is in doubt.";
     NoEgress, "no_egress", "The program named no port for it to leave by, or the one it came by; please report it.";
-    NoFrames, "no_frames", "No free frame was left for a segment; raise the worker's number of frames.";
+    NoFrames, "no_frames", "No free frame was left for a segment; raise `frames` in [forwarder].";
     QueueFull, "queue_full", "The vif's queue towards a contended link was at its bound; the sender offers more than its share, or raise `queue`.";
     MtuExceeded, "mtu_exceeded", "The packet is longer than the egress port's MTU and cannot be cut; make the MTUs equal.";
     GsoUnsupported, "gso_unsupported", "The egress device cannot take a superframe of this kind and it could not be segmented here; turn that offload off in the guest.";

@@ -2,6 +2,7 @@
 //!
 //! - [`ids`]: ports, sets of ports, MAC addresses
 //! - [`by_port`]: a table that takes memory for the ports in it
+//! - [`choice`]: what an operator chooses between, by name
 //! - [`units`]: rates, sizes and times as people write them
 //! - [`ledger`]: every name by which a frame can be lost, and the sum that must come out
 //! - [`addresses`]: who is behind which port, for the gate, as the bridge says it
@@ -17,6 +18,7 @@
 
 pub mod addresses;
 pub mod by_port;
+pub mod choice;
 pub mod container;
 pub mod engine;
 pub mod flow;
@@ -32,17 +34,18 @@ pub mod units;
 pub mod work;
 
 pub use by_port::ByPort;
-pub use container::{CONTAINER_PACKETS, Container};
-pub use engine::{
-    ContainerCounts, Engine, EngineConfig, EngineMemory, Handed, PairCounts, PortRole,
+pub use choice::{
+    Choice, Fallback, ForeignRules, Idle, Lane, Mode, Policy, Release, Reserved, Role,
 };
+pub use container::{CONTAINER_PACKETS, Container};
+pub use engine::{ContainerCounts, Engine, EngineConfig, EngineMemory, Handed, PairCounts};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};
 pub use ids::{MAX_PORTS, Mac, PortId, PortSet};
 pub use latency::{Bin, Stage, VifLatency};
 pub use ledger::{Ledger, Losses, Reason};
-pub use release::{Estimate, ReleasePolicy, ReleaseReason};
+pub use release::{Estimate, ReleaseReason};
 pub use sched::{AnyScheduler, Caps, Next, Scheduler};
-pub use settings::{Policy, PortSettings, ReleaseSettings, SchedulerSettings, Share};
+pub use settings::{PortSettings, ReleaseSettings, SchedulerSettings, Share};
 pub use units::{ByteSize, Rate, Span};
 pub use work::{Amount, WorkShare};
 

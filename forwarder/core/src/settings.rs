@@ -2,13 +2,13 @@
 //! Invariant: plain values without a meaning of their own; whether they fit together (sums of
 //! minimum rates, units) is checked before they come here, and what comes here is obeyed.
 
-use crate::{EngineConfig, PortRole, Rate, ReleasePolicy};
+use crate::{EngineConfig, Policy, Rate, Release, Role};
 
 /// Everything about one port. It applies in two ways: `share`, `release` and the queue bounds to
 /// the port as a source, `link_rate` to the port as a destination.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PortSettings {
-    pub role: PortRole,
+    pub role: Role,
     /// What packets from here may have waiting for each link, in bytes.
     pub queue_bytes: u64,
     /// Frames of the pool that packets from here may hold, over all links together.
@@ -48,7 +48,7 @@ impl Default for Share {
 /// When a port's containers are let go, see [`crate::release`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReleaseSettings {
-    pub policy: ReleasePolicy,
+    pub policy: Release,
     /// T0: the longest a container stays open.
     pub timeout_ns: u64,
     /// The weight of the past in the estimates, in 1/65536.
@@ -60,25 +60,13 @@ pub struct ReleaseSettings {
 impl Default for ReleaseSettings {
     fn default() -> Self {
         Self {
-            policy: ReleasePolicy::Eager,
+            policy: Release::Eager,
             timeout_ns: 200_000,
             // 0.99
             alpha_q16: 64_881,
             work_conserving: true,
         }
     }
-}
-
-/// How a link is shared.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum Policy {
-    /// By bytes.
-    #[default]
-    Drr,
-    /// By packets.
-    Wrr,
-    /// In order of arrival: nobody is isolated from anybody.
-    Fifo,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,7 +85,7 @@ impl Default for SchedulerSettings {
 impl PortSettings {
     /// An ordinary port of this role.
     #[must_use]
-    pub fn new(role: PortRole) -> Self {
+    pub fn new(role: Role) -> Self {
         Self {
             role,
             queue_bytes: EngineConfig::DEFAULT_QUEUE_BYTES,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use weir_core::{
     CONTAINER_PACKETS, Caps, Container, Engine, EngineConfig, Next, Packet, Policy, PortId,
-    PortRole, PortSettings, Rate, Reason, ReleasePolicy, ReleaseSettings, SchedulerSettings, Share,
+    PortSettings, Rate, Reason, Release, ReleaseSettings, Role, SchedulerSettings, Share,
 };
 
 const PORTS: u16 = 5;
@@ -33,7 +33,7 @@ impl Packet for Token {
     }
 }
 
-fn port_of(role: PortRole, queue_bytes: u64) -> PortSettings {
+fn port_of(role: Role, queue_bytes: u64) -> PortSettings {
     PortSettings { queue_bytes, ..PortSettings::new(role) }
 }
 
@@ -66,9 +66,9 @@ fn settings() -> impl Strategy<Value = PortSettings> {
         prop_oneof![3 => Just(None), 1 => mbit(50), 1 => mbit(10_000)]
     };
     let policy = prop_oneof![
-        2 => Just(ReleasePolicy::Eager),
-        1 => Just(ReleasePolicy::Fixed),
-        1 => Just(ReleasePolicy::Adaptive)
+        2 => Just(Release::Eager),
+        1 => Just(Release::Fixed),
+        1 => Just(Release::Adaptive)
     ];
     (bound, frames, 1u32..50, rate(), rate(), policy, any::<bool>()).prop_map(
         |(queue_bytes, queue_frames, weight, max_rate, link_rate, policy, work_conserving)| {
@@ -78,7 +78,7 @@ fn settings() -> impl Strategy<Value = PortSettings> {
                 share: Share { weight, max_rate, ..Share::default() },
                 link_rate,
                 release: ReleaseSettings { policy, work_conserving, ..ReleaseSettings::default() },
-                ..PortSettings::new(PortRole::Vif)
+                ..PortSettings::new(Role::Vif)
             }
         },
     )
@@ -258,7 +258,7 @@ fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
     let mut model = Model::default();
     let (mut id, mut now) = (0, 0);
     for port in 0..3 {
-        let settings = port_of(PortRole::Vif, 512 << 10);
+        let settings = port_of(Role::Vif, 512 << 10);
         prop_assert!(engine.add_port(0, PortId(port), &settings));
         model.ports.insert(port, settings);
     }

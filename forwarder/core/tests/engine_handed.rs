@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use weir_core::{
-    Caps, Container, Engine, EngineConfig, Handed, Next, Packet, PortId, PortRole, PortSettings,
-    Reason,
+    Caps, Container, Engine, EngineConfig, Handed, Next, Packet, PortId, PortSettings, Reason, Role,
 };
 
 const FROM: PortId = PortId(0);
@@ -33,7 +32,7 @@ impl Packet for Token {
 
 fn settings(remote: bool) -> PortSettings {
     let queue_frames = FRAMES;
-    PortSettings { remote, queue_bytes: BOUND, queue_frames, ..PortSettings::new(PortRole::Vif) }
+    PortSettings { remote, queue_bytes: BOUND, queue_frames, ..PortSettings::new(Role::Vif) }
 }
 
 struct World {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use weir_core::{
     CONTAINER_PACKETS, Caps, Container, Engine, EngineConfig, Handed, Next, Packet, Policy, PortId,
-    PortRole, PortSettings, Rate, Reason, ReleasePolicy, ReleaseReason, ReleaseSettings,
-    SchedulerSettings,
+    PortSettings, Rate, Reason, Release, ReleaseReason, ReleaseSettings, Role, SchedulerSettings,
 };
 
 const T0: u64 = 200_000;
@@ -33,10 +32,10 @@ impl Packet for Token {
 }
 
 fn vif() -> PortSettings {
-    PortSettings::new(PortRole::Vif)
+    PortSettings::new(Role::Vif)
 }
 
-fn releasing(policy: ReleasePolicy, work_conserving: bool) -> PortSettings {
+fn releasing(policy: Release, work_conserving: bool) -> PortSettings {
     let release =
         ReleaseSettings { policy, timeout_ns: T0, work_conserving, ..ReleaseSettings::default() };
     PortSettings { release, ..vif() }
@@ -82,10 +81,9 @@ fn changes(engine: &mut Engine<Token>) -> Vec<(u16, u16, bool)> {
 
 #[test]
 fn only_eager_containers_grow_in_the_queue() {
-    for (policy, expected) in [
-        (ReleasePolicy::Eager, vec![vec![1, 2, 3]]),
-        (ReleasePolicy::Fixed, vec![vec![1], vec![2], vec![3]]),
-    ] {
+    for (policy, expected) in
+        [(Release::Eager, vec![vec![1, 2, 3]]), (Release::Fixed, vec![vec![1], vec![2], vec![3]])]
+    {
         let mut engine = engine(releasing(policy, false));
         for id in 1..=3 {
             assert_eq!(offer(&mut engine, id * T0, B, id, 100), None);
@@ -98,7 +96,7 @@ fn only_eager_containers_grow_in_the_queue() {
 
 #[test]
 fn a_fixed_container_waits_for_its_timeout_or_until_it_is_full() {
-    let mut engine = engine(releasing(ReleasePolicy::Fixed, false));
+    let mut engine = engine(releasing(Release::Fixed, false));
     assert_eq!(engine.wakes_at(), None);
     assert_eq!(offer(&mut engine, 1000, B, 1, 100), None);
     engine.end_of_turn(1000);
@@ -123,7 +121,7 @@ fn a_fixed_container_waits_for_its_timeout_or_until_it_is_full() {
 
 #[test]
 fn an_adaptive_container_with_nothing_to_wait_for_goes_at_once() {
-    let mut engine = engine(releasing(ReleasePolicy::Adaptive, false));
+    let mut engine = engine(releasing(Release::Adaptive, false));
     assert_eq!(offer(&mut engine, 0, B, 1, 100), None);
     engine.end_of_turn(0);
     assert_eq!(engine.wakes_at(), Some(T0));
@@ -143,7 +141,7 @@ fn an_adaptive_container_with_nothing_to_wait_for_goes_at_once() {
 
 #[test]
 fn a_work_conserving_container_waits_only_while_the_link_is_busy() {
-    let mut engine = engine(releasing(ReleasePolicy::Fixed, true));
+    let mut engine = engine(releasing(Release::Fixed, true));
     // 100 Mbit/s: 1250 bytes take 100 us.
     let shaped = PortSettings { link_rate: Some(Rate::new(100_000_000)), ..vif() };
     assert!(engine.set_port(0, B, &shaped));
@@ -170,7 +168,7 @@ fn a_work_conserving_container_waits_only_while_the_link_is_busy() {
 
 #[test]
 fn eager_is_called_a_flush_on_an_idle_link_too() {
-    let mut engine = engine(releasing(ReleasePolicy::Eager, true));
+    let mut engine = engine(releasing(Release::Eager, true));
     assert_eq!(offer(&mut engine, 0, B, 1, 100), None);
     engine.end_of_turn(0);
     assert_eq!(engine.container_stats(A).released[ReleaseReason::Flush as usize], 1);
@@ -178,10 +176,10 @@ fn eager_is_called_a_flush_on_an_idle_link_too() {
 
 #[test]
 fn an_open_container_obeys_the_new_policy() {
-    let mut engine = engine(releasing(ReleasePolicy::Fixed, false));
+    let mut engine = engine(releasing(Release::Fixed, false));
     assert_eq!(offer(&mut engine, 0, B, 1, 100), None);
     engine.end_of_turn(0);
-    assert!(engine.set_port(10, A, &releasing(ReleasePolicy::Eager, false)));
+    assert!(engine.set_port(10, A, &releasing(Release::Eager, false)));
     engine.end_of_turn(10);
     assert_eq!(sent(&mut engine, 10, B), [[1]]);
     assert!(!engine.set_port(10, PortId(9), &vif()), "not there");

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use weir_core::{
-    Caps, Engine, EngineConfig, EngineMemory, Next, Packet, PortId, PortRole, PortSettings,
+    Caps, Engine, EngineConfig, EngineMemory, Next, Packet, PortId, PortSettings, Role,
 };
 
 struct Token;
@@ -25,7 +25,7 @@ const PER_PAIR: usize = 2560;
 fn engine(ports: u16) -> Engine<Token> {
     let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
     for id in 0..ports {
-        assert!(engine.add_port(0, PortId(id), &PortSettings::new(PortRole::Vif)));
+        assert!(engine.add_port(0, PortId(id), &PortSettings::new(Role::Vif)));
     }
     engine
 }
@@ -77,7 +77,7 @@ fn a_port_that_goes_gives_back_what_its_pairs_took() {
     let (pairs, left) = (engine.pairs().count(), engine.memory().pairs);
     assert!(left < all / 8, "{left} of {all} for {pairs} pairs");
     // Whoever comes again begins anew.
-    assert!(engine.add_port(2, PortId(9), &PortSettings::new(PortRole::Vif)));
+    assert!(engine.add_port(2, PortId(9), &PortSettings::new(Role::Vif)));
     assert!(engine.offer(2, PortId(9), PortId(0), Token).is_ok());
     assert_eq!(engine.pairs().count(), pairs + 1);
     assert_eq!(engine.pair_stats(PortId(0), PortId(9)).sent_packets, 0);

@@ -4,13 +4,12 @@
 use std::fmt::Write as _;
 
 use weir_core::sim::{Pattern, Report, Scenario, SimPort, Size, Source};
-use weir_core::{Rate, ReleasePolicy, ReleaseReason, ReleaseSettings, Span};
+use weir_core::{Rate, Release, ReleaseReason, ReleaseSettings, Span};
 
 const MS: u64 = 1_000_000;
-const POLICIES: [ReleasePolicy; 3] =
-    [ReleasePolicy::Eager, ReleasePolicy::Fixed, ReleasePolicy::Adaptive];
+const POLICIES: [Release; 3] = [Release::Eager, Release::Fixed, Release::Adaptive];
 
-fn release(policy: ReleasePolicy, work_conserving: bool) -> ReleaseSettings {
+fn release(policy: Release, work_conserving: bool) -> ReleaseSettings {
     ReleaseSettings { policy, work_conserving, ..ReleaseSettings::default() }
 }
 
@@ -32,7 +31,7 @@ fn packets_each(report: &Report, port: usize) -> f64 {
 }
 
 /// Two guests ask a server, each waiting for its answer before it asks again.
-fn requests(policy: ReleasePolicy, work_conserving: bool) -> Report {
+fn requests(policy: Release, work_conserving: bool) -> Report {
     let port = |name| SimPort::vif(name).release(release(policy, work_conserving));
     let ports = vec![port("guest1"), port("guest2"), port("server")];
     let ask = Pattern::Requests { answer: 1000, think: Span::new(20_000) };
@@ -63,13 +62,13 @@ fn a_closed_loop_is_3_19_times_as_fast_with_the_adaptive_rule() {
 fn on_an_idle_link_work_conserving_containers_never_wait() {
     let [eager, fixed, adaptive] = POLICIES.map(|policy| answers(&requests(policy, true)));
     assert_eq!((fixed, adaptive), (eager, eager));
-    let counts = requests(ReleasePolicy::Fixed, true).containers[0].released;
+    let counts = requests(Release::Fixed, true).containers[0].released;
     let idle = counts[ReleaseReason::Idle as usize];
     assert_eq!(idle, counts.iter().sum::<u64>());
 }
 
 /// A stream, after a few single packets.
-fn stream(policy: ReleasePolicy, packets_per_s: u64, mbit: u64) -> Report {
+fn stream(policy: Release, packets_per_s: u64, mbit: u64) -> Report {
     let ports = vec![
         SimPort::vif("v1").release(release(policy, false)),
         SimPort::shaped("up", Rate::new(mbit * 1_000_000)),
@@ -108,10 +107,8 @@ fn at_saturation_all_policies_fill_the_link() {
 
 #[test]
 fn a_stream_after_requests_is_gathered_again() {
-    let ports = vec![
-        SimPort::vif("v1").release(release(ReleasePolicy::Adaptive, false)),
-        SimPort::vif("v2"),
-    ];
+    let ports =
+        vec![SimPort::vif("v1").release(release(Release::Adaptive, false)), SimPort::vif("v2")];
     let rare = Pattern::Cbr { packets_per_s: 2_000 };
     let busy =
         Pattern::OnOff { packets_per_s: 50_000, on: Span::new(200 * MS), off: Span::new(200 * MS) };

@@ -10,20 +10,21 @@ mod top;
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgGroup, Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
+use weir_core::{Choice, Idle, Lane, Mode};
+use weir_schema::{
+    ConfigErrors, DEFAULT_CONTROL, Host, Plan, PortPlan, check_control, is_interface_name,
+};
 
 pub use self::capture::{CaptureArgs, TraceArgs};
-pub use self::change::{
-    ConfigArgs, Key, PortAddArgs, PortDelArgs, PortOptions, PortSetArgs, SetArgs,
-};
+pub use self::change::{ConfigArgs, PortAddArgs, PortDelArgs, PortOptions, PortSetArgs, SetArgs};
 pub use self::dump::DumpArgs;
 pub use self::generate::{CompletionsArgs, ManArgs};
 pub use self::probe::ProbeArgs;
 pub use self::top::{LONGEST, SHORTEST, TopArgs, View};
-use crate::control::{
-    config::{self, ConfigErrors, Host, is_interface_name},
-    plan::{DEFAULT_CONTROL, Idle, Lane, Mode, Plan, PortPlan},
-};
 
 /// Forwards frames between virtual machines and the network, in fair shares
 ///
@@ -107,16 +108,16 @@ pub struct RunArgs {
     #[arg(value_parser = interface, conflicts_with = "config")]
     pub uplink: Vec<String>,
     /// What the worker does when there is nothing to do [default: adaptive]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Idle>())]
     pub idle: Option<Idle>,
     /// The core, or cores, of the workers [default: one on the last]
     #[arg(long, value_name = "CORE", num_args = 1.., value_delimiter = ',')]
     pub worker: Vec<u64>,
     /// How the program is attached, for all ports [default: gate]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Mode>())]
     pub mode: Option<Mode>,
     /// By which way frames go, for all ports [default: auto]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Lane>())]
     pub lane: Option<Lane>,
     /// Take over the interface of the default route, too
     ///
@@ -267,6 +268,14 @@ Examples:
   weir stats --json | jq .ledger
   curl --unix-socket /run/weir.sock http://weir/v1/stats";
 
+/// One of a choice's names, each with what it means in the help.
+fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
+    let names = T::ALL.iter().map(|choice| {
+        PossibleValue::new(choice.name()).aliases(choice.other_names()).help(choice.help())
+    });
+    PossibleValuesParser::new(names).try_map(|name| T::of_name(&name).ok_or(name))
+}
+
 fn interface(name: &str) -> Result<String, String> {
     if is_interface_name(name) {
         Ok(name.to_owned())
@@ -288,7 +297,7 @@ impl RunArgs {
     /// The plan of a file or of a bridge, with what the command line overrides.
     pub fn plan(&self, control: Option<&PathBuf>, host: &Host) -> Result<Plan, ConfigErrors> {
         let mut plan = match (&self.config, &self.bridge) {
-            (Some(file), _) => config::load(file, host)?,
+            (Some(file), _) => weir_schema::load(file, host)?,
             (None, Some(bridge)) => {
                 for (i, name) in self.uplink.iter().enumerate() {
                     if self.uplink.get(..i).is_some_and(|before| before.contains(name)) {
@@ -318,7 +327,7 @@ impl RunArgs {
             plan.set_lane(lane);
         }
         if let Some(path) = control {
-            config::check_control(path).map_err(|wrong| {
+            check_control(path).map_err(|wrong| {
                 let valid = "valid: an absolute path of at most 107 bytes";
                 ConfigErrors::argument("--control", wrong, valid)
             })?;

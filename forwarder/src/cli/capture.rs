@@ -17,9 +17,9 @@ use self::blocks::{Blocks, Counts};
 use super::CliError;
 use super::args::CaptureArgs;
 use super::render::grouped;
-use crate::control::config::ConfigErrors;
 use crate::control::dump::files::FileError;
 use weir_api::{Client, Stream};
+use weir_schema::ConfigErrors;
 
 /// How long the last packets may take after Ctrl-C.
 const LAST_PACKETS: Duration = Duration::from_secs(5);

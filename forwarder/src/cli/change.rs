@@ -12,7 +12,7 @@ use super::{
     args::{ConfigArgs, SetArgs},
     print, print_json, render,
 };
-use crate::control::config::ConfigErrors;
+use weir_schema::ConfigErrors;
 
 pub async fn config(args: &ConfigArgs, control: &Path) -> Result<(), CliError> {
     let document = Client::at(control).config().await?;
@@ -22,7 +22,7 @@ pub async fn config(args: &ConfigArgs, control: &Path) -> Result<(), CliError> {
 pub async fn set(args: &SetArgs, control: &Path) -> Result<(), CliError> {
     let patch = args.patch().map_err(|valid| {
         let wrong = format!("\"{}\" is no value of it", args.value);
-        ConfigErrors::argument(&args.name(), wrong, valid)
+        ConfigErrors::argument(&args.key, wrong, valid)
     })?;
     change(&patch, control, args.json).await
 }

@@ -8,8 +8,8 @@ use super::args::DetachArgs;
 use super::{CliError, print};
 use crate::control::leftovers::{self, Keeper, Removed};
 use crate::control::links::{Links, Snapshot};
-use crate::control::plan::DEFAULT_CONTROL;
 use crate::control::privileges::check_privileges;
+use weir_schema::DEFAULT_CONTROL;
 
 /// Removes, and says what. The exit code is 1 when a weir runs, and was left alone.
 pub async fn run(args: DetachArgs, control: Option<PathBuf>) -> anyhow::Result<ExitCode> {

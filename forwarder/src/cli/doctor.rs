@@ -13,9 +13,8 @@ use std::process::ExitCode;
 use self::bridges::Bridges;
 pub use self::finding::{Finding, Level, Report};
 use super::args::DoctorArgs;
-use crate::control::config::{self, Host};
 use crate::control::links::{Links, Snapshot, check_bridge, check_port, could_be_port};
-use crate::control::plan::{DEFAULT_CONTROL, PortPlan};
+use weir_schema::{DEFAULT_CONTROL, Host, PortPlan};
 
 /// Looks at the host and at the interfaces that were asked for, and prints what it found. The exit
 /// code is 1 when something fails.
@@ -99,7 +98,7 @@ fn choose(
         Patients { control, interfaces: Vec::new(), plans: Vec::new(), asked_for: true };
     if let Some(file) = &args.config {
         report.section("configuration");
-        match config::load(file, &Host::detect()) {
+        match weir_schema::load(file, &Host::detect()) {
             Ok(plan) => {
                 report.add(Level::Ok, "file", format!("{} is valid", file.display()));
                 // A path on the command line goes before the file's, as with `weir run`.

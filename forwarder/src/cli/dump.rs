@@ -22,7 +22,7 @@ use super::{
         dump::{By, Format, What},
     },
 };
-use crate::control::config::ConfigErrors;
+use weir_schema::ConfigErrors;
 
 pub async fn run(args: &DumpArgs, control: &Path) -> Result<(), CliError> {
     let job = Job::new(args)?;

@@ -22,8 +22,8 @@ use serde::Serialize;
 
 use weir_api::ClientError;
 
-use crate::control::config::ConfigErrors;
 use crate::control::dump::{DumpError, files::FileError};
+use weir_schema::ConfigErrors;
 
 /// Why a command that asks and shows, or tells, failed.
 #[derive(Debug, thiserror::Error)]

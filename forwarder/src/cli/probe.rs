@@ -16,7 +16,6 @@ use super::args::probe::{
     FloorArgs, ListenArgs, OutputArgs, ProbeCommand, ReflectArgs, SendArgs, SinkArgs,
 };
 use super::{CliError, print, print_json, render};
-use crate::control::config::ConfigErrors;
 use crate::control::links::Links;
 use crate::probe::raw::drain::Drain;
 use crate::probe::raw::frame::{self, Addresses};
@@ -24,6 +23,7 @@ use crate::probe::raw::source::{self, RawOrder};
 use crate::probe::report::{Named, SinkReport};
 use crate::probe::sink::Sink;
 use crate::probe::{ProbeError, files, floor, guard, send};
+use weir_schema::ConfigErrors;
 
 pub async fn run(args: &ProbeArgs, _control: &Path) -> Result<(), CliError> {
     match &args.command {

@@ -43,7 +43,7 @@ use super::{
     args::TopArgs,
     render::paint::{Paint, dumb_terminal},
 };
-use crate::control::config::ConfigErrors;
+use weir_schema::ConfigErrors;
 
 /// Rates need two samples; the first picture with some need not wait a whole interval for them.
 const FIRST: Duration = Duration::from_millis(500);

@@ -1,6 +1,5 @@
 //! The cold side: everything that is done once, or when somebody asks.
 //!
-//! - [`config`]: the file into a validated [`plan`]; [`live`]: what of it can be changed
 //! - [`privileges`], [`links`], [`netns`]: what this host is and has
 //! - [`pair`]: weir's own pair of devices; [`pins`]: the gates' links; [`mounts`]: where both outlive weir
 //! - [`leftovers`]: what a dead weir left, and how it is removed
@@ -19,12 +18,10 @@ pub mod attach;
 pub mod books;
 pub mod bridge;
 pub mod btf;
-pub mod config;
 pub mod dump;
 pub mod forwarder;
 pub mod leftovers;
 pub mod links;
-pub mod live;
 pub mod measure;
 pub mod metrics;
 mod mounts;
@@ -32,7 +29,6 @@ pub(crate) mod netlink;
 pub mod netns;
 pub mod pair;
 pub mod pins;
-pub mod plan;
 pub mod privileges;
 pub mod run;
 pub mod settings;

@@ -37,20 +37,20 @@ use super::api::{self, ControlSocket};
 use super::bridge::refresh::{Refresher, period};
 use super::bridge::state::{Address, Change};
 use super::bridge::watch::BridgeWatch;
-use super::config::ConfigErrors;
 use super::dump::files;
 use super::forwarder::{ApplyError, Forwarder};
 use super::links::{
     Event, GuardError, Heard, Links, LinksError, Snapshot, Watch, WayWatch, check_bridge,
     check_port,
 };
-use super::live::Difference;
 use super::metrics::{self, MetricsListener};
 use super::pair::{PairError, PairEvent};
-use super::plan::{Plan, PortPlan};
 use super::privileges::check_privileges;
 use super::settings::HostSettings;
 use super::watch::desk::Desk;
+use weir_schema::ConfigErrors;
+use weir_schema::Difference;
+use weir_schema::{Plan, PortPlan};
 
 /// Events are followed as they come; this often the whole is compared, in case one was missed and
 /// to try again what failed.

@@ -17,7 +17,6 @@ use weir_port::{Cells, Pool, Port, TxFeatures};
 use super::command::{Change, Command, FlowPage, NewPort, Taken};
 use super::doorbell::Doorbell;
 use super::gathering::Gathering;
-use super::idle::IdlePolicy;
 use super::measure::MeasureSettings;
 use super::patience::{NoAnswer, Patience};
 use super::snapshot::WorkerSnapshot;
@@ -31,7 +30,7 @@ const ENDS_WITHIN: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct WorkerSettings {
     pub core: usize,
-    pub idle: IdlePolicy,
+    pub idle: weir_core::Idle,
     pub engine: EngineConfig,
     pub measure: MeasureSettings,
     /// Shared by all workers.

@@ -4,16 +4,7 @@
 //! holds frames. Polling an AF_XDP socket in copy mode transmits as a side effect and swallows the
 //! error that says a frame was dropped, so such a frame would be lost without a name.
 
-/// How a worker waits for frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IdlePolicy {
-    /// Never sleeps: the lowest latency, one whole core.
-    Spin,
-    /// Looks for the next frame for as long as that pays, then sleeps until it comes.
-    Adaptive,
-    /// Sleeps whenever there is nothing to do.
-    Sleep,
-}
+use weir_core::Idle;
 
 /// What to do after a turn that found nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,14 +42,14 @@ const SHORT_NS: u64 = 5_000;
 
 /// Decides what to do after a turn without progress.
 #[inline]
-pub const fn wait(policy: IdlePolicy, moment: Moment) -> Wait {
+pub const fn wait(policy: Idle, moment: Moment) -> Wait {
     let Moment { idle_for_ns, look_ns, tx_pending, due_in_ns, chores_in_ns } = moment;
     let at_most_ns = match due_in_ns {
         Some(due) if due < chores_in_ns => due,
         _ => chores_in_ns,
     };
     match policy {
-        IdlePolicy::Spin => Wait::Again,
+        Idle::Spin => Wait::Again,
         _ if tx_pending => {
             if idle_for_ns < PRESSURE_SPIN_NS || at_most_ns < NAP_NS {
                 Wait::Again
@@ -66,9 +57,9 @@ pub const fn wait(policy: IdlePolicy, moment: Moment) -> Wait {
                 Wait::Nap { for_ns: NAP_NS }
             }
         }
-        IdlePolicy::Adaptive if idle_for_ns < look_ns => Wait::Again,
+        Idle::Adaptive if idle_for_ns < look_ns => Wait::Again,
         _ if at_most_ns < SHORT_NS => Wait::Again,
-        IdlePolicy::Adaptive | IdlePolicy::Sleep => Wait::Readable { at_most_ns },
+        Idle::Adaptive | Idle::Sleep => Wait::Readable { at_most_ns },
     }
 }
 
@@ -93,25 +84,25 @@ mod tests {
     fn spin_never_sleeps() {
         for tx_pending in [false, true] {
             let moment = Moment { tx_pending, ..idle_for(u64::MAX) };
-            assert_eq!(wait(IdlePolicy::Spin, moment), Wait::Again);
+            assert_eq!(wait(Idle::Spin, moment), Wait::Again);
         }
     }
 
     #[test]
     fn adaptive_looks_first() {
-        assert_eq!(wait(IdlePolicy::Adaptive, idle_for(0)), Wait::Again);
+        assert_eq!(wait(Idle::Adaptive, idle_for(0)), Wait::Again);
         let asleep = Wait::Readable { at_most_ns: LONG };
-        assert_eq!(wait(IdlePolicy::Adaptive, idle_for(SPIN_NS)), asleep);
+        assert_eq!(wait(Idle::Adaptive, idle_for(SPIN_NS)), asleep);
     }
 
     #[test]
     fn sleep_sleeps_at_once() {
-        assert_eq!(wait(IdlePolicy::Sleep, idle_for(0)), Wait::Readable { at_most_ns: LONG });
+        assert_eq!(wait(Idle::Sleep, idle_for(0)), Wait::Readable { at_most_ns: LONG });
     }
 
     #[test]
     fn nobody_oversleeps_what_is_due() {
-        for policy in [IdlePolicy::Adaptive, IdlePolicy::Sleep] {
+        for policy in [Idle::Adaptive, Idle::Sleep] {
             let due = |ns| wait(policy, Moment { due_in_ns: Some(ns), ..idle_for(SPIN_NS) });
             assert_eq!(due(70_000), Wait::Readable { at_most_ns: 70_000 });
             assert_eq!(due(2 * LONG), Wait::Readable { at_most_ns: LONG });
@@ -122,7 +113,7 @@ mod tests {
 
     #[test]
     fn nobody_polls_a_socket_that_has_frames_to_send() {
-        for policy in [IdlePolicy::Adaptive, IdlePolicy::Sleep] {
+        for policy in [Idle::Adaptive, Idle::Sleep] {
             for idle_for_ns in [0, 10_000, 100_000, u64::MAX] {
                 let moment = Moment { tx_pending: true, ..idle_for(idle_for_ns) };
                 assert!(!matches!(wait(policy, moment), Wait::Readable { .. }));

@@ -58,7 +58,6 @@ pub use doors::{DOOR_WORDS, DoorLook};
 pub use gathering::{Gathering, ROOM_WORDS, Room, STRIDE};
 pub use handle::{Asker, WorkerHandle, WorkerSettings};
 pub use heartbeat::Pulses;
-pub use idle::IdlePolicy;
 pub use measure::MeasureSettings;
 pub use patience::{ANSWER_WITHIN, NoAnswer};
 pub use snapshot::{ContainerStats, PortSnapshot, VifQueue, WorkerSnapshot};

@@ -18,7 +18,7 @@ use super::gaps::Gaps;
 use super::gathering::Gathering;
 use super::handle::WorkerSettings;
 use super::heartbeat::Heartbeat;
-use super::idle::{IdlePolicy, Moment, Wait, wait};
+use super::idle::{Moment, Wait, wait};
 use super::lanes::{BURST, Lanes};
 use super::measure::Measure;
 use super::regimes::{Regime, Regimes};
@@ -40,7 +40,7 @@ pub(super) const CHORES_EVERY_NS: u64 = 1_000_000;
 #[derive(Debug)]
 pub struct Worker<P> {
     pub(super) core: usize,
-    pub(super) idle: IdlePolicy,
+    pub(super) idle: weir_core::Idle,
     pub(super) pool: Pool,
     pub(super) engine: Engine<Packet>,
     pub(super) lanes: Lanes<P>,

@@ -56,12 +56,6 @@ impl Default for EngineConfig {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PortRole {
-    Vif,
-    Uplink,
-}
-
 pub struct Engine<P> {
     container_bytes: u32,
     scheduler: SchedulerSettings,

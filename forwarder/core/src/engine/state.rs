@@ -4,8 +4,7 @@
 use crate::release::Estimate;
 use crate::sched::AnyScheduler;
 use crate::{
-    ByPort, Container, Packet, PortSet, PortSettings, Rate, ReleasePolicy, ReleaseReason,
-    ReleaseSettings,
+    ByPort, Container, Packet, PortSet, PortSettings, Rate, Release, ReleaseReason, ReleaseSettings,
 };
 
 /// Handed to a link.
@@ -75,7 +74,7 @@ impl<P: Packet> Pair<P> {
     /// let go.
     #[inline]
     pub(super) fn joins(&self) -> bool {
-        self.release.policy == ReleasePolicy::Eager
+        self.release.policy == Release::Eager
     }
 
     /// What is in the container does not wait here any longer.
@@ -111,7 +110,7 @@ impl<P: Packet> Pair<P> {
         let opened_ns = container.opened_ns();
         counts.wait_ns += now.saturating_sub(opened_ns);
         // An idle link cut the waiting short: what it would have brought nobody knows.
-        if self.release.policy == ReleasePolicy::Adaptive && reason != ReleaseReason::Idle {
+        if self.release.policy == Release::Adaptive && reason != ReleaseReason::Idle {
             let useful_ns = self.last_ns.saturating_sub(opened_ns);
             self.estimate.observe(self.release.alpha_q16, useful_ns);
         }

@@ -56,7 +56,7 @@
 
 use std::fmt;
 
-use crate::ReleaseSettings;
+use crate::{Release, ReleaseSettings};
 
 /// Containers in a row with nothing to wait for, after which one waits all the same, to look.
 pub const PROBE_EVERY: u16 = 1024;
@@ -100,27 +100,15 @@ impl fmt::Display for ReleaseReason {
     }
 }
 
-/// The rule by which open containers are let go.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum ReleasePolicy {
-    /// At the end of the turn that opened it.
-    #[default]
-    Eager,
-    /// Full, or after T0.
-    Fixed,
-    /// Full, or at its playout deadline.
-    Adaptive,
-}
-
 impl ReleaseSettings {
     /// How long a container that is opened now may stay open, and what it is called if it does.
     #[inline]
     #[must_use]
     pub fn stay(&self, estimate: &Estimate) -> (u64, ReleaseReason) {
         match self.policy {
-            ReleasePolicy::Eager => (0, ReleaseReason::Flush),
-            ReleasePolicy::Fixed => (self.timeout_ns, ReleaseReason::Timeout),
-            ReleasePolicy::Adaptive => match estimate.playout_ns() {
+            Release::Eager => (0, ReleaseReason::Flush),
+            Release::Fixed => (self.timeout_ns, ReleaseReason::Timeout),
+            Release::Adaptive => match estimate.playout_ns() {
                 Some(playout_ns) if playout_ns < self.timeout_ns => {
                     (playout_ns, ReleaseReason::Playout)
                 }

@@ -9,19 +9,14 @@ const THREE_QUARTERS: u32 = 49_152;
 const PAPER: u32 = 64_881;
 
 fn adaptive(alpha_q16: u32) -> ReleaseSettings {
-    ReleaseSettings {
-        policy: ReleasePolicy::Adaptive,
-        timeout_ns: T0,
-        alpha_q16,
-        work_conserving: false,
-    }
+    ReleaseSettings { policy: Release::Adaptive, timeout_ns: T0, alpha_q16, work_conserving: false }
 }
 
 #[test]
 fn eager_and_fixed_do_not_ask_the_estimate() {
     let mut estimate = Estimate::NONE;
     let eager = ReleaseSettings::default();
-    let fixed = ReleaseSettings { policy: ReleasePolicy::Fixed, ..adaptive(PAPER) };
+    let fixed = ReleaseSettings { policy: Release::Fixed, ..adaptive(PAPER) };
     for n in [0, 70_000, 3] {
         assert_eq!(eager.stay(&estimate), (0, ReleaseReason::Flush));
         assert_eq!(fixed.stay(&estimate), (T0, ReleaseReason::Timeout));

@@ -24,7 +24,7 @@ pub use phases::{LinkShare, Phase};
 pub use report::{Report, Row};
 pub use source::{Pattern, Size, Source};
 
-use crate::{ByteSize, PortRole, PortSettings, Rate, ReleaseSettings, SchedulerSettings, Span};
+use crate::{ByteSize, PortSettings, Rate, ReleaseSettings, Role, SchedulerSettings, Span};
 
 /// A port and the device behind it.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl SimPort {
     pub fn vif(name: &'static str) -> Self {
         Self {
             name,
-            settings: PortSettings::new(PortRole::Vif),
+            settings: PortSettings::new(Role::Vif),
             device_rate: None,
             device_packets: 256,
             device_drops_ppm: 0,
@@ -57,15 +57,14 @@ impl SimPort {
     /// A link whose device is this fast, and the engine does not know.
     #[must_use]
     pub fn uplink(name: &'static str, rate: Rate) -> Self {
-        let settings = PortSettings::new(PortRole::Uplink);
+        let settings = PortSettings::new(Role::Uplink);
         Self { settings, device_rate: Some(rate), ..Self::vif(name) }
     }
 
     /// A link that the engine keeps to this rate.
     #[must_use]
     pub fn shaped(name: &'static str, rate: Rate) -> Self {
-        let settings =
-            PortSettings { link_rate: Some(rate), ..PortSettings::new(PortRole::Uplink) };
+        let settings = PortSettings { link_rate: Some(rate), ..PortSettings::new(Role::Uplink) };
         Self { settings, ..Self::vif(name) }
     }
 

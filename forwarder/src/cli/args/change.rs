@@ -2,39 +2,18 @@
 //! Invariant: what is no number, unit or name is refused here (exit code 2); whether it fits the
 //! rest is weir's to say.
 
-use std::{fmt::Display, net::IpAddr, str::FromStr};
-
-use clap::{ArgGroup, Args, ValueEnum};
-use serde_json::{Map, Value, json};
-use weir_core::{
-    ids::Mac,
-    units::{ByteSize, Rate, Span},
+use clap::{
+    Arg, ArgGroup, ArgMatches, Args, Command, FromArgMatches,
+    builder::{PossibleValue, PossibleValuesParser},
 };
+use serde_json::{Map, Value, json};
+use weir_core::Role;
+use weir_schema::{Declaration, PortPlan, Section, pages};
 
-use super::interface;
-use crate::control::plan::{ForeignRules, Lane, Policy, Release, Reserved, Role};
-
-/// The ids of all that `PortOptions` offers.
-const OPTIONS: [&str; 15] = [
-    "weight",
-    "min_rate",
-    "max_rate",
-    "burst",
-    "rate",
-    "queue",
-    "release",
-    "timeout",
-    "work_conserving",
-    "lane",
-    "storm",
-    "reserved",
-    "foreign_rules",
-    "mac_lock",
-    "ip_lock",
-];
+use super::{choice, interface};
 
 #[derive(Clone, Debug, Args)]
-#[command(group(ArgGroup::new("change").required(true).multiple(true).args(OPTIONS)))]
+#[command(group(ArgGroup::new("change").required(true).multiple(true).args(options().map(|setting| setting.key))))]
 #[command(after_long_help = SET_EXAMPLES, override_usage = "weir port set <NAME> <OPTIONS>")]
 pub struct PortSetArgs {
     /// The port, as `weir port list` shows it
@@ -70,7 +49,7 @@ pub struct PortAddArgs {
     #[arg(value_name = "NAME", value_parser = interface)]
     pub name: String,
     /// What it is for
-    #[arg(long, value_enum, default_value_t = Role::Vif)]
+    #[arg(long, value_parser = choice::<Role>(), default_value_t = Role::Vif)]
     pub role: Role,
     #[command(flatten)]
     pub options: Box<PortOptions>,
@@ -104,69 +83,59 @@ Examples:
   weir port del tap9
   ip link set dev tap9 nomaster      with --bridge";
 
-/// Each is the JSON that the document has for it; `null` for `none`.
-#[derive(Clone, Debug, Default, Args)]
+/// An option for every setting of a port that can be changed. Given are the values that the document
+/// has for them; `null` for `none`.
+#[derive(Clone, Debug, Default)]
 pub struct PortOptions {
-    /// Its part of every contended link, as a source: 1 to 1000 [default: 1]
-    #[arg(long, value_name = "N|none", value_parser = whole)]
-    pub weight: Option<Value>,
-    /// What it gets before anybody gets more, on every link that has a rate
-    #[arg(long, value_name = "RATE|none", value_parser = quantity::<Rate>)]
-    pub min_rate: Option<Value>,
-    /// What it may send, over all links together
-    #[arg(long, value_name = "RATE|none", value_parser = quantity::<Rate>)]
-    pub max_rate: Option<Value>,
-    /// How far above --max-rate it may get after a pause [default: 64KiB]
-    #[arg(long, value_name = "SIZE|none", value_parser = quantity::<ByteSize>)]
-    pub burst: Option<Value>,
-    /// What may be sent towards the port
-    #[arg(long, value_name = "RATE|none", value_parser = quantity::<Rate>)]
-    pub rate: Option<Value>,
-    /// What of it may wait for each link; beyond, it is shed [default: 512KiB]
-    #[arg(long, value_name = "SIZE|none", value_parser = quantity::<ByteSize>)]
-    pub queue: Option<Value>,
-    /// When its containers are let go: eager, fixed or adaptive
-    /// [default: container.release]
-    #[arg(long, value_name = "POLICY|none", value_parser = named::<Release>)]
-    pub release: Option<Value>,
-    /// The longest that one is open [default: container.timeout]
-    #[arg(long, value_name = "TIME|none", value_parser = quantity::<Span>)]
-    pub timeout: Option<Value>,
-    /// Whether one is let go while its link has nothing else to send
-    /// [default: container.work-conserving]
-    #[arg(long, value_name = "true|false|none", value_parser = flag)]
-    pub work_conserving: Option<Value>,
-    /// auto: frames that need no scheduling are handed to their port by the gate,
-    /// in the kernel; scheduled: every frame goes by a worker, which measures each
-    /// of them [default: auto]
-    #[arg(long, value_name = "LANE|none", value_parser = named::<Lane>)]
-    pub lane: Option<Value>,
-    /// Group and unknown frames that it may send in a second; 0: any number
-    /// [default: 10000 for a vif, 0 for an uplink]
-    #[arg(long, value_name = "N|none", value_parser = whole)]
-    pub storm: Option<Value>,
-    /// Its frames to 01:80:c2:00:00:0x (spanning trees, LLDP): drop or pass
-    /// [default: drop for a vif, pass for an uplink]
-    #[arg(long, value_name = "WHAT|none", value_parser = named::<Reserved>)]
-    pub reserved: Option<Value>,
-    /// Where the host has rules that the gate does not know (weir port list):
-    /// bridge (leave its frames to the bridge) or ignore [default: bridge]
-    #[arg(long, value_name = "WHAT|none", value_parser = named::<ForeignRules>)]
-    pub foreign_rules: Option<Value>,
-    /// The source addresses it may use [default: any]
-    #[arg(long, value_name = "MAC[,MAC]|none", value_parser = list::<Mac>)]
-    pub mac_lock: Option<Value>,
-    /// The source addresses it may use [default: any]
-    #[arg(long, value_name = "IP[,IP]|none", value_parser = list::<IpAddr>)]
-    pub ip_lock: Option<Value>,
+    given: Map<String, Value>,
+}
+
+fn options() -> impl Iterator<Item = &'static Declaration> {
+    let settings = PortPlan::settings().iter().map(|row| &row.about);
+    // What a port is for is said where it is added.
+    settings.filter(|setting| setting.effect.by_patch() && setting.key != "role")
+}
+
+fn option(setting: &'static Declaration) -> Arg {
+    Arg::new(setting.key)
+        .long(setting.key)
+        .value_name((setting.kind)().value_name)
+        .value_parser(|text: &str| value_of(setting, text))
+        .help(setting.option_help())
+}
+
+impl Args for PortOptions {
+    fn augment_args(command: Command) -> Command {
+        command.args(options().map(option))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for PortOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut options = Self::default();
+        options.update_from_arg_matches(matches).map(|()| options)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        let given = options().filter_map(|setting| {
+            let value = matches.get_one::<Value>(setting.key)?;
+            Some((setting.key.to_owned(), value.clone()))
+        });
+        self.given.extend(given);
+        Ok(())
+    }
 }
 
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = KEY_EXAMPLES)]
 pub struct SetArgs {
     /// What to change, as the configuration file calls it
-    #[arg(value_enum)]
-    pub key: Key,
+    #[arg(value_parser = key_names())]
+    pub key: String,
     /// What it is to be; `none`: its default
     pub value: String,
     /// Print the configuration that came of it, as JSON
@@ -186,26 +155,14 @@ into the file.
 
 Exit codes: 0 done, 1 refused (nothing has changed), 2 the command line is wrong";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Key {
-    /// How links are shared: drr (by bytes), wrr (by packets), fifo (not at all)
-    #[value(name = "scheduler.policy")]
-    Policy,
-    /// How long a port that sends nothing still counts
-    #[value(name = "scheduler.inactive-after")]
-    InactiveAfter,
-    /// When containers are let go: eager, fixed, adaptive
-    #[value(name = "container.release")]
-    Release,
-    /// The longest that a container is open
-    #[value(name = "container.timeout")]
-    Timeout,
-    /// How much of the past counts in what `adaptive` estimates
-    #[value(name = "container.alpha")]
-    Alpha,
-    /// Whether a container is let go while its link has nothing else to send
-    #[value(name = "container.work-conserving")]
-    WorkConserving,
+/// What holds for all ports and can be changed.
+fn keys() -> impl Iterator<Item = &'static Declaration> {
+    let for_all = pages::all().into_iter().filter(|listed| listed.section != PortPlan::NAME);
+    for_all.flat_map(|listed| listed.settings).filter(|setting| setting.effect.by_patch())
+}
+
+fn key_names() -> PossibleValuesParser {
+    keys().map(|setting| PossibleValue::new(setting.path).help(setting.help())).into()
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -227,13 +184,13 @@ Examples:
 
 impl PortSetArgs {
     pub fn patch(&self) -> Value {
-        json!({"ports": {self.name.as_str(): self.options.object()}})
+        json!({"ports": {self.name.as_str(): self.options.given.clone()}})
     }
 }
 
 impl PortAddArgs {
     pub fn patch(&self) -> Value {
-        let mut port = self.options.object();
+        let mut port = self.options.given.clone();
         port.insert("role".to_owned(), self.role.to_string().into());
         json!({"ports": {self.name.as_str(): port}})
     }
@@ -245,99 +202,20 @@ impl PortDelArgs {
     }
 }
 
-impl PortOptions {
-    fn object(&self) -> Map<String, Value> {
-        let all = [
-            ("weight", &self.weight),
-            ("min-rate", &self.min_rate),
-            ("max-rate", &self.max_rate),
-            ("burst", &self.burst),
-            ("rate", &self.rate),
-            ("queue", &self.queue),
-            ("release", &self.release),
-            ("timeout", &self.timeout),
-            ("work-conserving", &self.work_conserving),
-            ("lane", &self.lane),
-            ("storm", &self.storm),
-            ("reserved", &self.reserved),
-            ("foreign-rules", &self.foreign_rules),
-            ("mac-lock", &self.mac_lock),
-            ("ip-lock", &self.ip_lock),
-        ];
-        let given = all.into_iter().filter_map(|(key, value)| Some((key, value.clone()?)));
-        given.map(|(key, value)| (key.to_owned(), value)).collect()
-    }
-}
-
 impl SetArgs {
     /// With an error, what was typed is no value of this key.
     pub fn patch(&self) -> Result<Value, String> {
-        let value = match self.key {
-            Key::Policy => named::<Policy>(&self.value),
-            Key::Release => named::<Release>(&self.value),
-            Key::InactiveAfter | Key::Timeout => quantity::<Span>(&self.value),
-            Key::Alpha => fraction(&self.value),
-            Key::WorkConserving => flag(&self.value),
-        }?;
-        let name = self.name();
-        let (section, key) = name.split_once('.').unwrap_or(("", &name));
+        let setting = keys().find(|setting| setting.path == self.key);
+        let setting = setting.ok_or_else(|| format!("{} is no setting", self.key))?;
+        let value = value_of(setting, &self.value)?;
+        let (section, key) = self.key.split_once('.').unwrap_or(("", &self.key));
         Ok(json!({section: {key: value}}))
     }
-
-    pub fn name(&self) -> String {
-        crate::control::plan::name_of(&self.key)
-    }
 }
 
-fn or_none(text: &str, parse: impl FnOnce(&str) -> Result<Value, String>) -> Result<Value, String> {
-    if text == "none" { Ok(Value::Null) } else { parse(text) }
-}
-
-fn whole(text: &str) -> Result<Value, String> {
-    or_none(text, |text| {
-        let number = text.parse::<u64>();
-        number.map(Value::from).map_err(|_| "expected a whole number, such as 4".to_owned())
-    })
-}
-
-/// Passed on as it was typed, so that weir's answer shows what the operator knows.
-fn quantity<T: FromStr<Err: Display>>(text: &str) -> Result<Value, String> {
-    or_none(text, |text| match text.parse::<T>() {
-        Ok(_) => Ok(text.into()),
-        Err(error) => Err(error.to_string()),
-    })
-}
-
-fn named<T: ValueEnum>(text: &str) -> Result<Value, String> {
-    or_none(text, |text| match T::from_str(text, false) {
-        Ok(_) => Ok(text.into()),
-        Err(_) => Err(format!("expected {}", crate::control::plan::names_of::<T>())),
-    })
-}
-
-fn flag(text: &str) -> Result<Value, String> {
-    or_none(text, |text| match text {
-        "true" => Ok(true.into()),
-        "false" => Ok(false.into()),
-        _ => Err("expected true or false".to_owned()),
-    })
-}
-
-fn fraction(text: &str) -> Result<Value, String> {
-    or_none(text, |text| {
-        let number = text.parse::<f64>().ok().and_then(serde_json::Number::from_f64);
-        number.map(Value::Number).ok_or("expected a fraction, such as 0.99".to_owned())
-    })
-}
-
-fn list<T: FromStr + Display>(text: &str) -> Result<Value, String> {
-    or_none(text, |text| {
-        let items = text.split(',').map(|item| match item.parse::<T>() {
-            Ok(item) => Ok(item.to_string()),
-            Err(_) => Err(format!("\"{item}\" is no such address")),
-        });
-        items.collect::<Result<Vec<String>, String>>().map(Value::from)
-    })
+/// The document's value of what was typed.
+fn value_of(setting: &Declaration, text: &str) -> Result<Value, String> {
+    if text == "none" { Ok(Value::Null) } else { (setting.of_text)(text) }
 }
 
 #[cfg(test)]

@@ -10,12 +10,12 @@ use weir_core::ids::Mac;
 use weir_core::units::Span;
 
 use super::interface;
-use crate::control::config::ConfigErrors;
 use crate::probe::rate::Rate;
 use crate::probe::send::Order;
 use crate::probe::sink::Options;
 use crate::probe::sizes::Sizes;
 use crate::probe::wire::{DATA_LEN, FULL_LEN};
+use weir_schema::ConfigErrors;
 
 /// Without --duration and --count.
 const USUAL: Duration = Duration::from_secs(10);

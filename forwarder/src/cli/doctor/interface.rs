@@ -4,7 +4,8 @@ use super::bridges::Bridges;
 use super::finding::{Level, Report};
 use crate::control::attach::occupant;
 use crate::control::links::{Link, LinkKind, Snapshot};
-use crate::control::plan::{ForeignRules, Mode, PortPlan};
+use weir_core::{ForeignRules, Mode};
+use weir_schema::PortPlan;
 
 const MAX_QUEUES: u32 = weir_abi::MAX_QUEUES;
 const TSO: [&str; 2] = ["tx-tcp-segmentation", "tx-tcp6-segmentation"];

@@ -4,16 +4,14 @@
 use std::path::Path;
 
 use serde::Serialize;
+use weir_schema::ConfigErrors;
 
 use crate::cli::{CliError, args::dump::Format, render};
-use crate::control::{
-    config::ConfigErrors,
-    dump::{
-        DumpError, Series,
-        csv::{self, Csv},
-        files::json,
-        hgrm, hlog, series, since,
-    },
+use crate::control::dump::{
+    DumpError, Series,
+    csv::{self, Csv},
+    files::json,
+    hgrm, hlog, series, since,
 };
 use weir_api::{Client, FlowQuery, FlowsReport, LatencyQuery, LatencyReport, LossReport};
 

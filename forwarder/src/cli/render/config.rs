@@ -1,8 +1,7 @@
 //! The document of what can be changed: as a configuration file has it, and what of it changed.
 
 use serde_json::{Map, Value};
-
-use crate::control::config::CHANGEABLE;
+use weir_schema::{Declaration, PortPlan, Section};
 
 /// `weir config`: a file that `weir run --config` would take.
 pub fn config(document: &Value) -> String {
@@ -30,10 +29,15 @@ fn ports(document: &Value) -> impl Iterator<Item = (&String, &Map<String, Value>
     all.filter_map(|(name, port)| Some((name, port.as_object()?)))
 }
 
-/// What a newer weir may have besides comes last.
+/// In the order of the declarations; what a newer weir may have besides comes last.
 fn in_order(port: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
-    let known = CHANGEABLE.iter().filter_map(|key| port.get_key_value(*key));
-    known.chain(port.iter().filter(|(key, _)| !CHANGEABLE.contains(&key.as_str())))
+    let known = PortPlan::settings().iter().filter_map(|row| port.get_key_value(row.about.key));
+    known.chain(port.iter().filter(|(key, _)| declared(key).is_none()))
+}
+
+/// A port's setting.
+fn declared(key: &str) -> Option<&'static Declaration> {
+    PortPlan::settings().iter().map(|row| &row.about).find(|setting| setting.key == key)
 }
 
 fn keys<'v>(keys: impl Iterator<Item = (&'v String, &'v Value)>) -> String {
@@ -92,19 +96,12 @@ fn different<'v>(
         .collect()
 }
 
-/// Keys of a port without which something else decides: `[container]`, or its role.
-const DEFAULTED: [&str; 5] = ["release", "timeout", "work-conserving", "storm", "reserved"];
-
 fn shown(key: &str, value: &Value) -> String {
-    match value {
-        Value::Null if DEFAULTED.contains(&key) => "default".into(),
-        Value::Null => "none".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) if items.is_empty() => "none".to_owned(),
-        Value::Array(items) => {
-            items.iter().map(|item| shown(key, item)).collect::<Vec<_>>().join(",")
-        }
-        value => value.to_string(),
+    match (declared(key), value) {
+        (Some(setting), value) => setting.shown(value),
+        (None, Value::Null) => "none".to_owned(),
+        (None, Value::String(text)) => text.clone(),
+        (None, value) => value.to_string(),
     }
 }
 
@@ -113,10 +110,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::control::{
-        config::{Host, parse},
-        plan::Plan,
-    };
+    use weir_schema::{Host, Plan, parse};
 
     fn plan(text: &str) -> Plan {
         parse(text, "f", &Host { cores: vec![0] }).unwrap()

@@ -10,6 +10,7 @@ use super::{
     uptime, wrapped,
 };
 use weir_api::{Express, PortInfo, PortList, PortReport, Regimes, StatsReport, WorkerReport};
+use weir_core::Choice as _;
 
 /// Totals since weir started.
 pub fn stats(report: &StatsReport, paint: Paint) -> String {
@@ -26,7 +27,7 @@ pub fn stats(report: &StatsReport, paint: Paint) -> String {
         for port in &report.ports {
             table.row(vec![
                 port.name.clone(),
-                port.role.name().to_owned(),
+                port.role.to_string(),
                 paint.paint(Tone::of_state(port.state), port.state.name()),
                 port.mode.name().to_owned(),
                 number(port.rx.frames),
@@ -158,7 +159,7 @@ pub fn port_list(list: &PortList, paint: Paint) -> String {
         let driver: String = port.driver.chars().take(8).collect();
         table.row(vec![
             port.name.clone(),
-            port.role.name().to_owned(),
+            port.role.to_string(),
             paint.paint(Tone::of_state(port.state), port.state.name()),
             port.mode.name().to_owned(),
             if driver.is_empty() { "-".to_owned() } else { driver },
@@ -210,7 +211,8 @@ fn express(ports: &[PortInfo]) -> String {
 mod tests {
     use super::*;
     use crate::cli::render::samples::{express, report, shared};
-    use weir_api::{Attached, PortInfo, Role, State, VERSION};
+    use weir_api::{Attached, PortInfo, State, VERSION};
+    use weir_core::Role;
 
     #[test]
     fn totals() {

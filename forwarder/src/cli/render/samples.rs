@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use weir_core::{Idle, Role};
+
 use weir_api::{
-    Amount, Attached, CensusReport, Containers, FdbReport, IdleName, Lanes, LedgerReport, Limited,
-    LinkShare, PortReport, Promise, Queued, Regimes, Role, State, StatsReport, Traffic, TxLanes,
-    VERSION, WorkerReport,
+    Amount, Attached, CensusReport, Containers, FdbReport, Lanes, LedgerReport, Limited, LinkShare,
+    PortReport, Promise, Queued, Regimes, State, StatsReport, Traffic, TxLanes, VERSION,
+    WorkerReport,
 };
 
 pub(crate) fn losses(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
@@ -58,7 +60,7 @@ pub(crate) fn report() -> StatsReport {
         },
         worker: vec![WorkerReport {
             core: 1,
-            idle: IdleName::Adaptive,
+            idle: Idle::Adaptive,
             regimes: Regimes::of(123, 876, 1),
             limited: Limited { ns: 100, share_permille: 100, now_permille: 0 },
             turns: 1_000_000,

@@ -10,7 +10,8 @@ use super::{
     paint::{Paint, Tone},
     percent, short, uptime,
 };
-use weir_api::{Containers, LinkShare, PortReport, Role, StatsReport};
+use weir_api::{Containers, LinkShare, PortReport, StatsReport};
+use weir_core::Role;
 
 /// One source on one link.
 struct Flow<'r> {

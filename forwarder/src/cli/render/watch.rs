@@ -163,7 +163,7 @@ mod tests {
         WIDTH,
         samples::{losses, port, report},
     };
-    use weir_api::Role;
+    use weir_core::Role;
 
     fn later(report: &StatsReport) -> StatsReport {
         let mut after = report.clone();

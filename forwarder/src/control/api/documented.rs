@@ -5,21 +5,16 @@ use std::collections::BTreeSet;
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use weir_schema::{Host, Plan, parse};
 
 use std::collections::BTreeMap;
 
-use crate::{
-    control::{
-        config::{Host, parse},
-        plan::Plan,
+use crate::probe::{
+    report::{
+        Acknowledged, FloorReport, FlowReport as ProbeFlow, RawReport, RoundTrips, SendReport,
+        SessionReport, SinkReport,
     },
-    probe::{
-        report::{
-            Acknowledged, FloorReport, FlowReport as ProbeFlow, RawReport, RoundTrips, SendReport,
-            SessionReport, SinkReport,
-        },
-        timing::Spread,
-    },
+    timing::Spread,
 };
 use weir_api::*;
 

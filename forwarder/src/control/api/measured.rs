@@ -14,7 +14,7 @@ use weir_api::query::{HISTOGRAMS, TOP, VIF};
 use weir_api::{FlowQuery, LatencyQuery, Refusal, Refused};
 
 use super::{Backend, RouteInfo, answer, failed, refuse};
-use crate::control::config::nearest;
+use weir_schema::nearest;
 
 /// Histograms of every flow of every worker are read in pages.
 const TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 30_000 });

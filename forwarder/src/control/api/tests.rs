@@ -22,11 +22,11 @@ use tokio::{
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use weir_core::Role;
+use weir_schema::{Host, Plan, parse};
 
 use super::*;
-use crate::control::config::{Host, parse};
-use crate::control::plan::Plan;
-use weir_api::{Attached, Client, ClientError, PortInfo, Role, VERSION};
+use weir_api::{Attached, Client, ClientError, PortInfo, VERSION};
 
 #[derive(Debug)]
 struct Twin {
@@ -91,7 +91,7 @@ impl Backend for Twin {
             self.reached.notified().await;
         }
         let mut plan = self.plan.lock().unwrap();
-        *plan = plan.patch(&patch, &[])?;
+        *plan = plan.patch(&patch, &[]).map_err(crate::control::forwarder::refused)?;
         Ok(plan.document(&[]))
     }
 

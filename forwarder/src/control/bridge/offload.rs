@@ -11,7 +11,7 @@ mod why_not;
 
 pub use self::why_not::WhyNot;
 use super::state::{BridgeState, Port, PortSettings, Settings, StpState, VLAN_PROTOCOL_8021Q};
-use crate::control::plan::ForeignRules;
+use weir_core::ForeignRules;
 
 /// First and last VLAN of a range, both included.
 pub type VidSpan = (u16, u16);

@@ -74,11 +74,7 @@ pub fn losses(report: &LossReport) -> Csv {
         LOSSES,
         ports.map(|(port, (reason, frames))| {
             let mut cells = span(Some(report.since_unix_ns), report.until_unix_ns);
-            cells.extend([
-                port.name.clone(),
-                port.role.name().to_owned(),
-                port.received.to_string(),
-            ]);
+            cells.extend([port.name.clone(), port.role.to_string(), port.received.to_string()]);
             cells.extend([reason.clone(), frames.to_string()]);
             cells
         }),

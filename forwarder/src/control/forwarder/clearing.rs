@@ -24,9 +24,9 @@ use weir_abi::{MAX_PORTS, maps};
 use weir_port::{Cells, FenceSocket};
 
 use crate::control::attach::Changes;
-use crate::control::config::Host;
 use crate::control::netns::Netns;
 use crate::worker::STRIDE;
+use weir_schema::Host;
 
 /// With nothing to clear, how often it is looked whether there is.
 const LOOK_EVERY: Duration = Duration::from_millis(10);

@@ -8,7 +8,8 @@ use weir_abi::door::PER_BYTE_BITS;
 use weir_abi::gate_flags::EXPRESS_FROM;
 use weir_core::Rate;
 
-use crate::control::plan::{Lane, PortPlan, Release};
+use weir_core::{Lane, Release};
+use weir_schema::PortPlan;
 
 /// The gate's flag for a port as a source. `release` is the one in force for
 /// the port; `watched`: a capture or a trace is on.
@@ -40,16 +41,17 @@ const MOST_AHEAD_NS: u64 = 1 << 40;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::plan::{PortDefaults, Role};
+    use weir_core::Role;
+    use weir_schema::PortPlan;
 
     fn plain() -> PortPlan {
-        PortDefaults::default().port("v1", Role::Vif)
+        PortPlan::default().port("v1", Role::Vif)
     }
 
     #[test]
     fn by_default_nothing_needs_a_worker() {
         for role in [Role::Vif, Role::Uplink] {
-            let plan = PortDefaults::default().port("v1", role);
+            let plan = PortPlan::default().port("v1", role);
             assert_eq!(flags(&plan, Release::Eager, false), EXPRESS_FROM);
         }
     }

@@ -9,8 +9,9 @@ use super::Forwarder;
 use super::lifecycle::PortError;
 use super::roster::State;
 use crate::control::links::{Event, Link, Snapshot};
-use crate::control::plan::{PortPlan, Role};
 use crate::worker::NoAnswer;
+use weir_core::Role;
+use weir_schema::PortPlan;
 
 impl Forwarder {
     /// Every port that should be served, and whether it comes from the bridge.

@@ -24,8 +24,8 @@ use crate::control::bridge::make::{self, MakeError};
 use crate::control::bridge::offload::PortView;
 use crate::control::links::{Link, Snapshot, Way};
 use crate::control::pair::{Pair, PairError, PairWatch};
-use crate::control::plan::PortPlan;
 use crate::worker::{Gathering, NoAnswer, Room};
+use weir_schema::PortPlan;
 
 /// How long frames may be on their way into the workers' rings.
 const SETTLE: Duration = Duration::from_millis(50);

@@ -16,9 +16,10 @@ use super::roster::{Active, State};
 use crate::control::attach::{self, AttachError, Attached, MapsError};
 use crate::control::bridge::make::MakeError;
 use crate::control::links::{GuardError, Link, Snapshot, check_port, tx_dropped};
-use crate::control::plan::{Mode, PortPlan};
 use crate::control::settings::SettingsError;
 use crate::worker::{Change, NewPort, NoAnswer};
+use weir_core::Mode;
+use weir_schema::PortPlan;
 
 /// Ports at the gate that have a transmit ring of their own. Each costs the kernel some 128 bytes for
 /// every frame of the pool, and 10 to 30 ms to bind; the others send by their packet socket, which

@@ -14,9 +14,8 @@ use super::Forwarder;
 use super::lifecycle::PortError;
 use super::roster::State;
 use crate::control::links::{GuardError, Snapshot, check_port};
-use crate::control::live::{Difference, Effect, What};
-use crate::control::plan::{Plan, PortPlan};
 use crate::worker::NoAnswer;
+use weir_schema::{Difference, PatchError, Plan, PortPlan, What};
 
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +73,14 @@ enum Done {
     Renewed(Box<PortPlan>),
 }
 
+pub(crate) fn refused(error: PatchError) -> Refused {
+    let why = match error {
+        PatchError::NoSuchPort(_) => Refusal::Unknown,
+        PatchError::Invalid(_) => Refusal::Invalid,
+    };
+    Refused::new(why, error)
+}
+
 impl From<ApplyError> for Refused {
     fn from(error: ApplyError) -> Self {
         Self::new(error.why(), error)
@@ -99,7 +106,7 @@ impl Forwarder {
             let (name, bridge) = (name.to_owned(), bridge.clone());
             return Err(ApplyError::OfTheBridge { name, bridge }.into());
         }
-        let new = self.plan.patch(patch, &followed)?;
+        let new = self.plan.patch(patch, &followed).map_err(refused)?;
         for difference in self.apply(new, links).await? {
             tracing::info!("{difference}");
         }
@@ -117,7 +124,7 @@ impl Forwarder {
             return Err(ApplyError::Stopping);
         }
         let differences = self.plan.differences(&new);
-        let new = without_restart(&self.plan, new);
+        let new = new.without_restart(&self.plan);
         let changes = Changes::of(&differences);
         self.refuse(&changes, &new, links)?;
         self.workers.ping().await?;
@@ -279,7 +286,7 @@ impl<'a> Changes<'a> {
             match &difference.what {
                 What::PortAdded { name } => changes.added.insert(name),
                 What::PortRemoved { name } => changes.removed.insert(name),
-                What::Port { name, .. } if difference.effect == Effect::Anew => {
+                What::Port { name, .. } if difference.effect.reattaches() => {
                     changes.renewed.insert(name)
                 }
                 What::Port { .. } | What::Global { .. } => false,
@@ -289,24 +296,10 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// `new`, but for what can be had by a restart only.
-fn without_restart(old: &Plan, mut new: Plan) -> Plan {
-    new.forwarder = old.forwarder.clone();
-    new.measure = old.measure;
-    new.container.bytes = old.container.bytes;
-    new.bridge.clone_from(&old.bridge);
-    for port in &mut new.ports {
-        if let Some(known) = old.ports.iter().find(|known| known.name == port.name) {
-            port.worker = known.worker;
-        }
-    }
-    new
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::plan::{Lane, Release, Role};
+    use weir_core::{Lane, Release, Role};
 
     fn plan() -> Plan {
         let mut plan = Plan::for_bridge("br0", &["nic0".into()], 1);
@@ -318,10 +311,10 @@ mod tests {
     #[test]
     fn a_change_is_sorted_by_what_it_asks_for() {
         let (old, mut new) = (plan(), plan());
-        new.ports[0].mac_lock = vec![[2, 0, 0, 0, 0, 1]];
+        new.ports[0].mac_lock = vec![weir_core::Mac::from([2, 0, 0, 0, 0, 1])];
         new.ports[0].weight = 3;
         new.ports[1] = new.defaults.port("v2", Role::Vif);
-        new.container.timeout_ns = 7;
+        new.container.timeout = weir_core::Span::new(7);
         let differences = old.differences(&new);
         let changes = Changes::of(&differences);
         let expected =
@@ -342,23 +335,6 @@ mod tests {
         new.container.release = Release::Fixed;
         assert_eq!(changed_ports(&old.differences(&new)), None);
         assert_eq!(changed_ports(&[]), Some(BTreeSet::new()));
-    }
-
-    #[test]
-    fn what_needs_a_restart_stays_as_it_is() {
-        let (old, mut new) = (plan(), plan());
-        new.forwarder.workers = vec![0, 1];
-        new.forwarder.metrics = Some(([127, 0, 0, 1], 9477).into());
-        new.measure.flows = 0;
-        new.container.bytes = 8192;
-        new.ports[1].worker = Some(0);
-        new.ports[1].weight = 9;
-        let real = without_restart(&old, new);
-        assert_eq!((&real.forwarder, real.container.bytes), (&old.forwarder, old.container.bytes));
-        assert_eq!(real.measure, old.measure);
-        assert_eq!((real.ports[1].worker, real.ports[1].weight), (None, 9));
-        let left: Vec<String> = old.differences(&real).iter().map(ToString::to_string).collect();
-        assert_eq!(left, ["port v1: weight 1 -> 9"]);
     }
 
     #[test]

@@ -21,8 +21,9 @@ use crate::control::bridge::foreign::{self, Device, Findings};
 use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
 use crate::control::links::Way;
-use crate::control::plan::{Fallback, Mode, PortPlan, Role};
 use weir_api::FdbReport;
+use weir_core::{Fallback, Mode, Role};
+use weir_schema::PortPlan;
 
 impl Forwarder {
     /// What has changed on the bridge.
@@ -215,7 +216,7 @@ impl Forwarder {
         }
         for &mac in &plan.mac_lock {
             // Of the VLANs that a trunk has, the gate finds the bridge's entries as they come.
-            let address = addresses::Address { mac: Mac::from(mac), vlan: 0 };
+            let address = addresses::Address { mac, vlan: 0 };
             if let Err(error) = table.pin(clock_monotonic_ns(), address, port) {
                 tracing::warn!(port = plan.name, "{error}");
             }
@@ -280,7 +281,7 @@ fn gate_port(
     let own = express::per_byte(plan.max_rate);
     let port = port
         .with_rate(express::per_byte(plan.rate))
-        .with_own_rate(own, express::ahead_ns(own, plan.burst_bytes));
+        .with_own_rate(own, express::ahead_ns(own, plan.burst.bytes));
     (way.map_or(port, |way| way.told(port)), vlans)
 }
 
@@ -310,14 +311,15 @@ mod tests {
     use crate::control::bridge::offload::WhyNot;
     use crate::control::bridge::state::Settings;
     use crate::control::links::Method;
-    use crate::control::plan::{ForeignRules, PortDefaults, Reserved};
+    use weir_core::{ForeignRules, Reserved};
+    use weir_schema::PortPlan;
 
     fn told(plan: &PortPlan, view: Option<&PortView>) -> GatePort {
         gate_port(plan, 0, 7, 1, view, None).0
     }
 
     fn plan(role: Role) -> PortPlan {
-        PortDefaults::default().port("v1", role)
+        PortPlan::default().port("v1", role)
     }
 
     #[test]

@@ -54,14 +54,16 @@ use super::links::Snapshot;
 use super::measure::Measured;
 use super::pair::{Identity, Pair, PairError};
 use super::pins::PinsError;
-use super::plan::{Idle, Plan};
 use super::settings::HostSettings;
-use crate::worker::{Asker, IdlePolicy, MeasureSettings, NoAnswer, Pulses};
+use crate::worker::{Asker, MeasureSettings, NoAnswer, Pulses};
 pub use gate::{Bridge, GateError};
 pub use lifecycle::PortError;
 pub use live::ApplyError;
+#[cfg(test)]
+pub(crate) use live::refused;
 use roster::Roster;
 use weir_api::{FlowQuery, FlowsReport, LatencyQuery, LatencyReport, StatsReport};
+use weir_schema::Plan;
 
 /// A bridge may get this many ports more, and a quarter of those of now, before the pool gets scarce.
 const FOLLOWED_PORTS: u32 = 8;
@@ -157,17 +159,14 @@ impl Forwarder {
             .as_deref()
             .and_then(|name| links.by_name(name))
             .map_or(0, |bridge| links.ports_of(bridge.ifindex).count());
-        let frames_per_worker = quota::frames_per_worker(busiest(&plan, members), count);
-        let frames = frames_per_worker * count;
+        let enough = || quota::frames_per_worker(busiest(&plan, members), count);
+        let frames_per_worker = plan.forwarder.frames.unwrap_or_else(enough);
+        let frames = frames_per_worker.saturating_mul(count);
         let (pool, umem) = Gate::pool(&pair, frames)?;
         let common = Common {
-            idle: match plan.forwarder.idle {
-                Idle::Spin => IdlePolicy::Spin,
-                Idle::Adaptive => IdlePolicy::Adaptive,
-                Idle::Sleep => IdlePolicy::Sleep,
-            },
+            idle: plan.forwarder.idle,
             engine: EngineConfig {
-                container_bytes: u32::try_from(plan.container.bytes).unwrap_or(u32::MAX),
+                container_bytes: u32::try_from(plan.container.bytes.bytes).unwrap_or(u32::MAX),
                 scheduler: plan.scheduler_settings(),
                 ..EngineConfig::default()
             },
@@ -175,7 +174,7 @@ impl Forwarder {
                 latency: plan.measure.latency,
                 flows: FlowConfig {
                     capacity: plan.measure.flows,
-                    idle_ns: plan.measure.flow_idle_ns,
+                    idle_ns: plan.measure.flow_idle.ns,
                     seed: random_seed(),
                 },
             },

@@ -11,8 +11,9 @@ use super::roster::Active;
 use crate::control::attach::{self, AttachError, Attached, MapsError};
 use crate::control::books;
 use crate::control::links::Link;
-use crate::control::plan::{Mode, PortPlan};
 use crate::worker::NoAnswer;
+use weir_core::Mode;
+use weir_schema::PortPlan;
 
 impl Forwarder {
     /// Attaches the program in the mode asked for. It does nothing yet: attached before its
@@ -24,15 +25,15 @@ impl Forwarder {
     }
 
     pub(super) fn lock(&mut self, slot: u16, plan: &PortPlan) -> Result<(), MapsError> {
-        plan.mac_lock.iter().try_for_each(|&mac| self.steering.allow_mac(slot, mac))?;
+        plan.mac_lock.iter().try_for_each(|mac| self.steering.allow_mac(slot, mac.octets()))?;
         plan.ip_lock.iter().try_for_each(|&address| self.steering.allow_ip(slot, address))
     }
 
     /// To be called when nothing of the port comes in any more.
     pub(super) fn unlock(&mut self, slot: u16, plan: &PortPlan) {
         let mut cleared = Ok(());
-        for &mac in &plan.mac_lock {
-            cleared = cleared.and(self.steering.revoke_mac(slot, mac));
+        for mac in &plan.mac_lock {
+            cleared = cleared.and(self.steering.revoke_mac(slot, mac.octets()));
         }
         for &address in &plan.ip_lock {
             cleared = cleared.and(self.steering.revoke_ip(slot, address));

@@ -12,7 +12,7 @@ use super::charging::Charging;
 use super::reattach::TakenOff;
 use crate::control::attach::{Attached, Mode};
 use crate::control::books::{ProgramBooks, WorkerBooks};
-use crate::control::plan::PortPlan;
+use weir_schema::PortPlan;
 
 /// Interfaces that are gone are remembered, so that their numbers can still be read; of ports that
 /// come and go with a bridge, this many.
@@ -233,12 +233,13 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::plan::{PortDefaults, Role};
     use weir_api::Amount;
     use weir_core::Reason;
+    use weir_core::Role;
+    use weir_schema::PortPlan;
 
     fn vif(name: &str) -> PortPlan {
-        PortDefaults::default().port(name, Role::Vif)
+        PortPlan::default().port(name, Role::Vif)
     }
 
     #[test]
@@ -295,9 +296,9 @@ mod tests {
     fn enlisting_a_name_again_renews_its_plan() {
         let mut roster = Roster::default();
         roster.enlist(&vif("a"), true);
-        roster.enlist(&PortPlan { queue_bytes: 7, ..vif("a") }, false);
+        roster.enlist(&PortPlan { weight: 7, ..vif("a") }, false);
         let entry = roster.get("a").unwrap();
-        assert_eq!((entry.plan.queue_bytes, entry.transient), (7, false));
+        assert_eq!((entry.plan.weight, entry.transient), (7, false));
     }
 
     #[test]

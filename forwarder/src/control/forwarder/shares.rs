@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use weir_core::{PortId, Rate, ReleaseReason};
 
 use super::roster::{Entry, Roster};
-use crate::control::plan::Plan;
 use crate::worker::{ContainerStats, VifQueue, WorkerSnapshot};
 use weir_api::{Containers, LinkShare, Promise};
+use weir_schema::Plan;
 
 /// Frames and bytes that the gate handed over, by the slots of ingress and egress.
 pub(super) type ExpressPairs = BTreeMap<(u16, u16), [u64; 2]>;

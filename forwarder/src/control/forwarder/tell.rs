@@ -13,13 +13,12 @@ use super::shares::{containers, links, promise};
 use crate::control::attach::Mode;
 use crate::control::books::{self, Inside, Page, ProgramBooks, WorkerBooks};
 use crate::control::links::tx_dropped;
-use crate::control::plan::{self, Idle};
 use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
 use weir_api::{
-    Amount, Attached, CensusReport, IdleName, LaneNow, LedgerReport, Limited, LinkLane, LinkShare,
-    PortCounter, PortCounts, PortInfo, PortList, PortReport, Queued, Regimes, Role, StatsReport,
-    Traffic, WorkerReport, by_reason,
+    Amount, Attached, CensusReport, LaneNow, LedgerReport, Limited, LinkLane, LinkShare,
+    PortCounter, PortCounts, PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic,
+    WorkerReport, by_reason,
 };
 
 /// How often the numbers of several workers are read before an unbalanced ledger is reported. Workers
@@ -127,11 +126,7 @@ impl Forwarder {
         let share = (u128::from(limited.ns) * 1000).checked_div(whole).unwrap_or(0);
         WorkerReport {
             core: snapshot.core as u64,
-            idle: match self.plan.forwarder.idle {
-                Idle::Spin => IdleName::Spin,
-                Idle::Adaptive => IdleName::Adaptive,
-                Idle::Sleep => IdleName::Sleep,
-            },
+            idle: self.plan.forwarder.idle,
             regimes: Regimes::of(busy, idle + asleep, pressed),
             limited: Limited {
                 ns: limited.ns,
@@ -153,7 +148,7 @@ impl Forwarder {
                 let (express, express_remark) = self.express(entry);
                 PortInfo {
                     name: name.clone(),
-                    role: role(entry.plan.role),
+                    role: entry.plan.role,
                     state: state(&entry.state),
                     problem: problem(&entry.state).or_else(|| self.remark(entry)),
                     mode: attached(active),
@@ -214,7 +209,7 @@ impl Forwarder {
         let link = self.link_lane(entry, snapshots);
         PortReport {
             name: (*name).to_owned(),
-            role: role(entry.plan.role),
+            role: entry.plan.role,
             state: state(&entry.state),
             problem: problem(&entry.state).or_else(|| self.remark(entry)),
             mode: attached(entry.active.as_ref()),
@@ -272,13 +267,6 @@ impl Forwarder {
 
 fn traffic(amount: Amount, superframes: u64) -> Traffic {
     Traffic { frames: amount.frames, bytes: amount.bytes, superframes }
-}
-
-fn role(role: plan::Role) -> Role {
-    match role {
-        plan::Role::Uplink => Role::Uplink,
-        plan::Role::Vif => Role::Vif,
-    }
 }
 
 fn state(state: &State) -> weir_api::State {

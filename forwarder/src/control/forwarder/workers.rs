@@ -7,18 +7,18 @@ use std::io;
 use std::sync::Arc;
 
 use weir_core::sched::Caps;
-use weir_core::{EngineConfig, MAX_PORTS, PortId, PortRole, PortSettings, Reason};
+use weir_core::{EngineConfig, MAX_PORTS, PortId, PortSettings, Reason, Role};
 use weir_port::{Cells, Pool, TxFeatures, XskPort, clock_monotonic_ns};
 
 use crate::worker::{
-    self, Asker, Change, Gathering, IdlePolicy, MeasureSettings, NewPort, NoAnswer, Taken,
-    WatchSpec, Watched, Watcher, WorkerHandle, WorkerSettings, WorkerSnapshot,
+    self, Asker, Change, Gathering, MeasureSettings, NewPort, NoAnswer, Taken, WatchSpec, Watched,
+    Watcher, WorkerHandle, WorkerSettings, WorkerSnapshot,
 };
 
 /// What every worker begins with.
 #[derive(Debug)]
 pub(super) struct Common {
-    pub(super) idle: IdlePolicy,
+    pub(super) idle: weir_core::Idle,
     pub(super) engine: EngineConfig,
     pub(super) measure: MeasureSettings,
     pub(super) shed: Cells,
@@ -40,7 +40,7 @@ pub(super) struct Workers {
 #[derive(Clone, Copy, Debug)]
 struct Home {
     worker: usize,
-    role: PortRole,
+    role: Role,
 }
 
 /// How many ports a worker has.
@@ -99,7 +99,7 @@ impl Workers {
     }
 
     /// The worker for a port that is not served yet.
-    pub(super) fn place(&self, wanted: Option<usize>, role: PortRole) -> usize {
+    pub(super) fn place(&self, wanted: Option<usize>, role: Role) -> usize {
         let mut loads = vec![Load::default(); self.count()];
         for home in self.homes.iter().flatten() {
             if let Some(load) = loads.get_mut(home.worker) {
@@ -251,22 +251,22 @@ impl Workers {
 }
 
 impl Load {
-    fn add(&mut self, role: PortRole) {
+    fn add(&mut self, role: Role) {
         self.ports += 1;
-        self.uplinks += usize::from(role == PortRole::Uplink);
+        self.uplinks += usize::from(role == Role::Uplink);
     }
 }
 
 /// The core that is asked for. Else an uplink goes to the first worker, and a vif to the one with
 /// the fewest ports; of several such, away from the uplinks, which have the most to do.
-fn place(cores: &[usize], loads: &[Load], wanted: Option<usize>, role: PortRole) -> usize {
+fn place(cores: &[usize], loads: &[Load], wanted: Option<usize>, role: Role) -> usize {
     let asked = wanted.and_then(|wanted| cores.iter().position(|&core| core == wanted));
     if let Some(worker) = asked {
         return worker;
     }
     match role {
-        PortRole::Uplink => 0,
-        PortRole::Vif => {
+        Role::Uplink => 0,
+        Role::Vif => {
             let by_load = loads.iter().enumerate().min_by_key(|(_, load)| **load);
             by_load.map_or(0, |(worker, _)| worker)
         }
@@ -276,7 +276,7 @@ fn place(cores: &[usize], loads: &[Load], wanted: Option<usize>, role: PortRole)
 /// How many ports the busiest worker will have of those that are known beforehand.
 pub(super) fn most_ports(
     cores: &[usize],
-    ports: impl IntoIterator<Item = (Option<usize>, PortRole)>,
+    ports: impl IntoIterator<Item = (Option<usize>, Role)>,
 ) -> u32 {
     let mut loads = vec![Load::default(); cores.len().max(1)];
     for (wanted, role) in ports {
@@ -294,11 +294,11 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use PortRole::{Uplink, Vif};
+    use Role::{Uplink, Vif};
 
-    fn spread(cores: &[usize], ports: &[(Option<usize>, PortRole)]) -> Vec<usize> {
+    fn spread(cores: &[usize], ports: &[(Option<usize>, Role)]) -> Vec<usize> {
         let mut loads = vec![Load::default(); cores.len()];
-        let place_one = |&(wanted, role): &(Option<usize>, PortRole)| {
+        let place_one = |&(wanted, role): &(Option<usize>, Role)| {
             let at = place(cores, &loads, wanted, role);
             loads[at].add(role);
             at

@@ -3,6 +3,7 @@
 //! no escaping in any format.
 
 use weir_api::{LaneNow, PortCounter};
+use weir_core::Choice as _;
 
 use super::Sample;
 use super::fill::{

@@ -7,9 +7,9 @@ use std::fmt;
 
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use weir_api::{
-    Amount, LinkLane, LinkShare, PortCounter, PortReport, Role, State, Traffic, WorkerReport,
+    Amount, LinkLane, LinkShare, PortCounter, PortReport, State, Traffic, WorkerReport,
 };
-use weir_core::{Reason, ReleaseReason};
+use weir_core::{Reason, ReleaseReason, Role};
 
 use super::Sample;
 use super::families::ALL;

@@ -12,7 +12,7 @@ use crate::control::bridge::refresh::Refresher;
 use crate::control::bridge::watch::BridgeWatch;
 use crate::control::forwarder::{Bridge, Forwarder};
 use crate::control::links::{Link, OWN_BRIDGE, Snapshot};
-use crate::control::plan::Plan;
+use weir_schema::Plan;
 
 /// The bridge whose ports are served at the gate: the one that is named, or that all ports are in
 /// already; else weir's own, made now or found again.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use weir_abi::door::CHARGE_AHEAD_NS;
 use weir_core::sched::{Caps, Next};
-use weir_core::{EngineConfig, PortRole, PortSettings, Rate};
+use weir_core::{EngineConfig, PortSettings, Rate, Role};
 
 use super::*;
 
@@ -37,9 +37,9 @@ impl Packet for Sized {
 /// A link of 1 Gbit/s: a microsecond for 125 bytes.
 fn bed() -> (Side, Engine<Sized>, Cells) {
     let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
-    engine.add_port(0, FROM, &PortSettings::new(PortRole::Vif));
+    engine.add_port(0, FROM, &PortSettings::new(Role::Vif));
     let rate = Some(Rate::new(1_000_000_000));
-    let link = PortSettings { link_rate: rate, ..PortSettings::new(PortRole::Uplink) };
+    let link = PortSettings { link_rate: rate, ..PortSettings::new(Role::Uplink) };
     engine.add_port(0, TO, &link);
     let cells = Cells::heap(DOOR_WORDS);
     let mut doors = Side::new(cells.clone(), 0);
@@ -134,7 +134,7 @@ fn two_floods_share_evenly_what_the_host_leaves_of_a_link() {
     const OTHER: PortId = PortId(3);
     const STEP: u64 = 10_000;
     let (mut doors, mut engine, cells) = bed();
-    engine.add_port(0, OTHER, &PortSettings::new(PortRole::Vif));
+    engine.add_port(0, OTHER, &PortSettings::new(Role::Vif));
     let per_byte = 8 << weir_abi::door::PER_BYTE_BITS;
     let charged = |bytes: u32, now: u64| {
         let seen = door(&cells);

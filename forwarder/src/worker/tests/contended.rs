@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use weir_abi::door::{DOOR_AHEAD_NS, Door, PER_BYTE_BITS};
 use weir_core::sched::{Caps, Next};
-use weir_core::{Engine, EngineConfig, Packet, PortId, PortRole, PortSettings, Rate};
+use weir_core::{Engine, EngineConfig, Packet, PortId, PortSettings, Rate, Role};
 use weir_port::Cells;
 
 use crate::worker::doors::{DOOR_WORDS, Doors};
@@ -49,12 +49,12 @@ impl Scene {
     fn new(weights: &[u32]) -> Self {
         let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
         for (source, weight) in weights.iter().enumerate() {
-            let mut settings = PortSettings::new(PortRole::Vif);
+            let mut settings = PortSettings::new(Role::Vif);
             settings.share.weight = *weight;
             engine.add_port(0, PortId(source as u16), &settings);
         }
         let link_rate = Some(Rate::new(200_000_000));
-        let link = PortSettings { link_rate, ..PortSettings::new(PortRole::Uplink) };
+        let link = PortSettings { link_rate, ..PortSettings::new(Role::Uplink) };
         engine.add_port(0, LINK, &link);
         let cells = Cells::heap(DOOR_WORDS);
         let mut doors = Doors::new(cells.clone());

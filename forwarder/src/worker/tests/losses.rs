@@ -7,7 +7,7 @@
 use tokio::sync::oneshot;
 use weir_abi::gso::gso_kind;
 use weir_abi::{Counter, Meta, NO_EGRESS, meta_flags};
-use weir_core::{Losses, PortId, Reason, ReleasePolicy, ReleaseSettings};
+use weir_core::{Losses, PortId, Reason, Release, ReleaseSettings};
 use weir_port::{Faults, Packet, Port};
 
 use super::*;
@@ -195,7 +195,7 @@ fn hoard(bench: &mut Bench) -> Vec<Packet> {
 /// A frame from port 1 to port 0 waits in an open container.
 fn hold_one(bench: &mut Bench) {
     let release = ReleaseSettings {
-        policy: ReleasePolicy::Fixed,
+        policy: Release::Fixed,
         timeout_ns: 1_000_000_000,
         work_conserving: false,
         ..ReleaseSettings::default()

@@ -1,8 +1,8 @@
 //! What is measured: every delivered packet once, its stages adding up; every flow's packets under
 //! its key.
 
-use weir_core::{FlowRow, PortId, PortRole, PortSettings, Stage, VifLatency};
-use weir_core::{ReleasePolicy, ReleaseSettings};
+use weir_core::{FlowRow, PortId, PortSettings, Role, Stage, VifLatency};
+use weir_core::{Release, ReleaseSettings};
 
 use super::{Bench, TURN_NS, TX_NS, frame};
 
@@ -80,9 +80,9 @@ fn each_delivered_packet_is_in_every_stage_once() {
 #[test]
 fn stages_are_told_apart() {
     let waits = |slot| {
-        let role = if slot == 0 { PortRole::Uplink } else { PortRole::Vif };
+        let role = if slot == 0 { Role::Uplink } else { Role::Vif };
         let release = ReleaseSettings {
-            policy: ReleasePolicy::Fixed,
+            policy: Release::Fixed,
             timeout_ns: 5 * TURN_NS,
             work_conserving: false,
             ..ReleaseSettings::default()

@@ -20,7 +20,7 @@ use std::sync::mpsc::{Sender, channel};
 use tokio::sync::oneshot;
 use weir_abi::{Meta, classify};
 use weir_core::sched::Caps;
-use weir_core::{EngineConfig, FlowConfig, PortId, PortRole, PortSettings};
+use weir_core::{EngineConfig, FlowConfig, PortId, PortSettings, Role};
 use weir_port::{Cells, Faults, MemPort, Pool};
 
 use super::*;
@@ -85,7 +85,7 @@ struct Bench {
 }
 
 fn settings_of(slot: u16) -> PortSettings {
-    let role = if slot == 0 { PortRole::Uplink } else { PortRole::Vif };
+    let role = if slot == 0 { Role::Uplink } else { Role::Vif };
     PortSettings { queue_bytes: 64 * 1024, ..PortSettings::new(role) }
 }
 
@@ -116,7 +116,7 @@ impl Bench {
                 commands.push(sender);
                 let settings = WorkerSettings {
                     core: 0,
-                    idle: IdlePolicy::Spin,
+                    idle: weir_core::Idle::Spin,
                     engine: EngineConfig::default(),
                     measure: MeasureSettings {
                         latency: true,

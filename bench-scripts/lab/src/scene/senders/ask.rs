@@ -1,29 +1,17 @@
 //! Request and response over TCP, each asked when the last is answered: a closed loop, as clients of
 //! a service are.
 //!
-//! Servers share the senders' core. Only one end of a connection has anything to do at a time, so
-//! that this costs nobody anything; and wherever else they ran, they would now and then have to wait
-//! for a worker that spins there, or take its core from it.
-//!
 //! Invariant: clients are on the senders' core, however many there are.
 
 use super::exchange::{Measured, Terms};
 use crate::spec::Traffic;
-use crate::stage::SENDERS;
 
 /// Bytes of a request and of its answer.
 const USUAL: u32 = 64;
 
 pub(super) fn terms(traffic: &Traffic) -> Terms {
     let size = traffic.size.unwrap_or(USUAL) as usize;
-    Terms {
-        request: size,
-        response: size,
-        server_core: Some(SENDERS),
-        tell,
-        goodput: false,
-        what: "answer",
-    }
+    Terms { request: size, response: size, tell, goodput: false, what: "answer" }
 }
 
 /// A kilobyte of answers is 1024 bytes, as load generators for services count them.

@@ -31,7 +31,7 @@ use super::halt::Halt;
 use super::{Running, Told};
 use crate::scene::timeline::{Span, Timeline};
 use crate::spec::Traffic;
-use crate::stage::Stage;
+use crate::stage::{SENDERS, Stage};
 
 /// A handshake beside floods may have to be repeated; one that takes longer than this fails.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -44,8 +44,6 @@ pub(super) struct Terms {
     /// Bytes each way.
     pub(super) request: usize,
     pub(super) response: usize,
-    /// Where the servers run; any core where left out.
-    pub(super) server_core: Option<usize>,
     /// Beside the delays.
     pub(super) tell: fn(&Measured<'_>) -> Vec<(&'static str, f64)>,
     /// Whether what servers receive is throughput.
@@ -139,14 +137,14 @@ impl Exchange {
             let (terms, times, halt) = (self.terms.clone(), self.times.clone(), self.halt.clone());
             talk.servers.push(std::thread::spawn(move || {
                 // It answers as well as it can without.
-                let _ = ready(terms.server_core, urgent);
+                let _ = ready(urgent);
                 server::serve(stream, &terms, &times, halt)
             }));
         }
         for stream in near {
             let (terms, times, halt) = (self.terms.clone(), self.times.clone(), self.halt.clone());
             talk.clients.push(std::thread::spawn(move || {
-                ready(Some(crate::stage::SENDERS), urgent)?;
+                ready(urgent)?;
                 client::ask(stream, &terms, &times, halt)
             }));
         }
@@ -154,10 +152,11 @@ impl Exchange {
     }
 }
 
-fn ready(core: Option<usize>, urgent: bool) -> Result<()> {
-    if let Some(core) = core {
-        cpu::pin(core);
-    }
+/// Both ends share a core: only one end of a connection has anything to do at a time. Elsewhere a server would
+/// wait for a worker that spins there, or take its core from it; and an end on an idle core takes longer to wake
+/// than any way takes to forward.
+fn ready(urgent: bool) -> Result<()> {
+    cpu::pin(SENDERS);
     if urgent {
         cpu::urgent(cpu::this_thread(), PRIORITY).context("no right to a real-time priority")?;
     }

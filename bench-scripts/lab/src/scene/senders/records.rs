@@ -1,8 +1,5 @@
 //! Records of a size over one TCP connection, each acknowledged: throughput and response time.
 //!
-//! Who receives them runs on any core, as it does for other bulk traffic: peers that forward in the
-//! sender's own time leave one free.
-//!
 //! Invariant: throughput is of what came in the window, whole records or not; the response time is
 //! of the records that were acknowledged in it.
 
@@ -16,7 +13,6 @@ pub(super) fn terms(traffic: &Traffic) -> Terms {
     Terms {
         request: traffic.size.unwrap_or(USUAL) as usize,
         response: ACKNOWLEDGEMENT,
-        server_core: None,
         tell,
         goodput: true,
         what: "record acknowledged",

@@ -3,10 +3,9 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::control::{
-    config::{Host, parse},
-    plan::{ContainerPlan, Fallback, Lane, MeasurePlan, Mode, Plan, Policy, Release, Role},
-};
+use weir_core::{ByteSize, Fallback, Lane, Mac, Mode, Policy, Release, Role, Span};
+
+use crate::*;
 
 const FILE: &str = r#"
 [container]
@@ -36,7 +35,15 @@ fn listed() -> Plan {
 #[track_caller]
 fn refused(plan: &Plan, patch: Value, status: u16, error: &str) {
     let refused = plan.patch(&patch, &["tap7".into()]).expect_err("accepted");
-    assert_eq!((refused.why().status(), refused.to_string().as_str()), (status, error));
+    assert_eq!((status_of(&refused), refused.to_string().as_str()), (status, error));
+}
+
+/// In HTTP's terms.
+fn status_of(error: &PatchError) -> u16 {
+    match error {
+        PatchError::NoSuchPort(_) => 404,
+        PatchError::Invalid(_) => 422,
+    }
 }
 
 fn bridge() -> Plan {
@@ -50,9 +57,9 @@ fn a_change_is_said_key_by_key() {
     new.forwarder.workers = vec![0, 1];
     new.scheduler.policy = Policy::Wrr;
     new.forwarder.metrics = Some(([127, 0, 0, 1], 9477).into());
-    new.measure = MeasurePlan { latency: false, flows: 0, flow_idle_ns: 5_000_000_000 };
+    new.measure = MeasurePlan { latency: false, flows: 0, flow_idle: Span::new(5_000_000_000) };
     new.ports[0].release = Some(Release::Fixed);
-    new.ports[0].mac_lock = vec![[2, 0, 0, 0, 0, 1]];
+    new.ports[0].mac_lock = vec![Mac::from([2, 0, 0, 0, 0, 1])];
     let mut joined = new.port_named("tap7");
     (joined.of_bridge, joined.weight) = (true, 4);
     new.ports.push(joined);
@@ -144,11 +151,14 @@ fn a_patch_changes_what_it_names_and_keeps_what_it_cannot_tell() {
         "port v3: added",
     ];
     assert_eq!(said, expected);
-    assert_eq!(new.container.bytes, 2048);
+    assert_eq!(new.container.bytes.bytes, 2048);
     let v2 = new.port_named("v2");
     assert_eq!((v2.mode, v2.fallback, v2.worker), (Mode::Native, Fallback::Drop, Some(1)));
     assert_eq!(v2.line(), old.port_named("v2").line());
-    assert_eq!(new.container, ContainerPlan { bytes: 2048, alpha: 0.5, ..Default::default() });
+    assert_eq!(
+        new.container,
+        ContainerPlan { bytes: old.container.bytes, alpha: 0.5, ..Default::default() }
+    );
 
     let gone = new.patch(&json!({"ports": {"v2": null, "v1": {"min-rate": null}}}), &[]).unwrap();
     let names: Vec<&str> = gone.ports.iter().map(|port| port.name.as_str()).collect();
@@ -274,6 +284,23 @@ fn a_port_that_there_is_not_is_no_new_one_unless_it_is_given_a_role() {
     let promised = bridge.patch(&json!({"ports": {"tap7": {"weight": 4}}}), &["tap7".into()]);
     let forgotten = promised.unwrap().patch(&json!({"ports": {"tap7": null}}), &[]).unwrap();
     assert_eq!(forgotten, bridge);
+}
+
+#[test]
+fn what_needs_a_restart_stays_as_it_is() {
+    let (old, mut new) = (listed(), listed());
+    new.forwarder.workers = vec![0, 1];
+    new.forwarder.metrics = Some(([127, 0, 0, 1], 9477).into());
+    new.measure.flows = 0;
+    new.container.bytes = ByteSize::new(8192);
+    new.ports[2].worker = Some(0);
+    new.ports[2].weight = 9;
+    let real = new.without_restart(&old);
+    assert_eq!((&real.forwarder, real.container.bytes), (&old.forwarder, old.container.bytes));
+    assert_eq!(real.measure, old.measure);
+    assert_eq!((real.ports[2].worker, real.ports[2].weight), (None, 9));
+    let left: Vec<String> = old.differences(&real).iter().map(ToString::to_string).collect();
+    assert_eq!(left, ["port v1: weight 4 -> 9"]);
 }
 
 fn some_port() -> impl Strategy<Value = Value> {

@@ -9,14 +9,14 @@ use toml::{
 };
 
 #[derive(Debug)]
-pub(super) struct Node {
+pub struct Node {
     /// Where it stands in the file; 0..0 in a document, which has no places.
-    pub(super) span: Range<usize>,
-    pub(super) value: Value,
+    pub(crate) span: Range<usize>,
+    pub value: Written,
 }
 
 #[derive(Debug)]
-pub(super) enum Value {
+pub enum Written {
     Null,
     Text(String),
     Integer { digits: String, radix: u32 },
@@ -28,34 +28,30 @@ pub(super) enum Value {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub struct Table {
     entries: BTreeMap<String, Entry>,
 }
 
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Of the key itself.
-    pub(super) span: Range<usize>,
-    pub(super) node: Node,
+    pub(crate) span: Range<usize>,
+    pub(crate) node: Node,
 }
 
 impl Table {
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entries.get(key).map(|entry| &entry.node)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.entries.iter().map(|(key, entry)| (key.as_str(), entry))
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
     }
 }
 
-impl Value {
+impl Written {
     /// How an error names the value it refuses.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),
             Self::Text(text) => format!("\"{text}\""),
@@ -90,26 +86,24 @@ impl From<&DeTable<'_>> for Table {
 impl From<&Spanned<DeValue<'_>>> for Node {
     fn from(spanned: &Spanned<DeValue<'_>>) -> Self {
         let value = match spanned.get_ref() {
-            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::String(text) => Written::Text(text.to_string()),
             DeValue::Integer(number) => {
-                Value::Integer { digits: number.as_str().to_owned(), radix: number.radix() }
+                Written::Integer { digits: number.as_str().to_owned(), radix: number.radix() }
             }
-            DeValue::Float(number) => Value::Float(number.as_str().to_owned()),
-            DeValue::Boolean(flag) => Value::Flag(*flag),
-            DeValue::Datetime(_) => Value::Date,
-            DeValue::Array(items) => Value::List(items.iter().map(Self::from).collect()),
-            DeValue::Table(table) => Value::Table(Table::from(table)),
+            DeValue::Float(number) => Written::Float(number.as_str().to_owned()),
+            DeValue::Boolean(flag) => Written::Flag(*flag),
+            DeValue::Datetime(_) => Written::Date,
+            DeValue::Array(items) => Written::List(items.iter().map(Self::from).collect()),
+            DeValue::Table(table) => Written::Table(Table::from(table)),
         };
         Self { span: spanned.span(), value }
     }
 }
 
 impl From<&serde_json::Map<String, serde_json::Value>> for Table {
-    /// A key that is `null` is one that is not there: so a document says that it has no value.
     fn from(object: &serde_json::Map<String, serde_json::Value>) -> Self {
         let entries = object
             .iter()
-            .filter(|(_, value)| !value.is_null())
             .map(|(key, value)| (key.clone(), Entry { span: 0..0, node: Node::from(value) }))
             .collect();
         Self { entries }
@@ -120,13 +114,13 @@ impl From<&serde_json::Value> for Node {
     fn from(json: &serde_json::Value) -> Self {
         use serde_json::Value as Json;
         let value = match json {
-            Json::Null => Value::Null,
-            Json::Bool(flag) => Value::Flag(*flag),
-            Json::Number(number) if number.is_f64() => Value::Float(number.to_string()),
-            Json::Number(number) => Value::Integer { digits: number.to_string(), radix: 10 },
-            Json::String(text) => Value::Text(text.clone()),
-            Json::Array(items) => Value::List(items.iter().map(Self::from).collect()),
-            Json::Object(object) => Value::Table(Table::from(object)),
+            Json::Null => Written::Null,
+            Json::Bool(flag) => Written::Flag(*flag),
+            Json::Number(number) if number.is_f64() => Written::Float(number.to_string()),
+            Json::Number(number) => Written::Integer { digits: number.to_string(), radix: 10 },
+            Json::String(text) => Written::Text(text.clone()),
+            Json::Array(items) => Written::List(items.iter().map(Self::from).collect()),
+            Json::Object(object) => Written::Table(Table::from(object)),
         };
         Self { span: 0..0, value }
     }

@@ -3,7 +3,7 @@
 
 use std::{error::Error, fmt, ops::Range, sync::Arc};
 
-use crate::control::plan::{Located, PortPlan};
+use crate::{Located, PortPlan};
 
 /// Why a configuration cannot be used. `main` ends with exit code 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Problem {
 }
 
 impl ConfigErrors {
-    pub(crate) fn of(problem: Problem) -> Self {
+    fn of(problem: Problem) -> Self {
         Self { problems: vec![problem] }
     }
 
@@ -89,17 +89,17 @@ impl fmt::Display for Problem {
 
 /// The text of a configuration, so that a byte offset can be shown as a place.
 #[derive(Clone, Debug)]
-pub(super) struct Source<'s> {
+pub(crate) struct Source<'s> {
     file: Arc<str>,
     text: &'s str,
 }
 
 impl<'s> Source<'s> {
-    pub(super) fn new(file: &str, text: &'s str) -> Self {
+    pub(crate) fn new(file: &str, text: &'s str) -> Self {
         Self { file: file.into(), text }
     }
 
-    pub(super) fn locate(&self, span: &Range<usize>) -> Located {
+    pub(crate) fn locate(&self, span: &Range<usize>) -> Located {
         let mut start = span.start.min(self.text.len());
         while !self.text.is_char_boundary(start) {
             start -= 1;
@@ -121,24 +121,40 @@ impl<'s> Source<'s> {
     }
 }
 
+/// Why a value is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where it stands, if not where the value does.
+    pub span: Option<Range<usize>>,
+    pub wrong: String,
+    pub valid: String,
+}
+
+pub(crate) fn fault<T>(
+    wrong: impl Into<String>,
+    valid: impl Into<String>,
+) -> Result<T, Vec<Fault>> {
+    Err(vec![Fault { span: None, wrong: wrong.into(), valid: valid.into() }])
+}
+
 /// Collects what is wrong while a file or a document is read.
 #[derive(Debug)]
-pub(super) struct Problems<'s> {
+pub(crate) struct Problems<'s> {
     /// `None`: what is read has no lines to point at.
     source: Option<Source<'s>>,
     found: Vec<Problem>,
 }
 
 impl<'s> Problems<'s> {
-    pub(super) fn new(source: Option<Source<'s>>) -> Self {
+    pub(crate) fn new(source: Option<Source<'s>>) -> Self {
         Self { source, found: Vec::new() }
     }
 
-    pub(super) fn locate(&self, span: &Range<usize>) -> Option<Located> {
+    pub(crate) fn locate(&self, span: &Range<usize>) -> Option<Located> {
         self.source.as_ref().map(|source| source.locate(span))
     }
 
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         span: &Range<usize>,
         key: impl Into<String>,
@@ -148,7 +164,7 @@ impl<'s> Problems<'s> {
         self.add_at(self.locate(span), key, wrong, valid);
     }
 
-    pub(super) fn add_at(
+    pub(crate) fn add_at(
         &mut self,
         at: Option<Located>,
         key: impl Into<String>,
@@ -160,7 +176,7 @@ impl<'s> Problems<'s> {
     }
 
     /// The problems in the order of their places, if there are any.
-    pub(super) fn finish(mut self) -> Result<(), ConfigErrors> {
+    pub(crate) fn finish(mut self) -> Result<(), ConfigErrors> {
         if self.found.is_empty() {
             return Ok(());
         }

@@ -4,13 +4,12 @@ mod refused;
 
 use std::net::IpAddr;
 
-use weir_core::Rate;
-
-use super::*;
-use crate::control::plan::{
-    Fallback, ForeignRules, ForwarderPlan, Idle, Lane, Located, MeasurePlan, Mode, Policy,
-    PortPlan, Release, Reserved, Role, SchedulerPlan,
+use weir_core::{
+    ByteSize, Fallback, ForeignRules, Idle, Lane, Mac, Mode, Policy, Rate, Release, Reserved, Role,
+    Span,
 };
+
+use crate::*;
 
 const UPLINK: &str = "[[port]]\nname = \"nic0\"\nrole = \"uplink\"\n";
 
@@ -28,6 +27,7 @@ fn the_shape_of_the_design_is_read_whole() {
 [forwarder]
 workers = [0, 1]
 idle = "spin"
+frames = 20000
 control = "/run/weir/a.sock"
 metrics = "[::1]:9477"
 [container]
@@ -75,6 +75,7 @@ ip-lock = ["10.0.0.1", "fd00::1"]
         ForwarderPlan {
             workers: vec![0, 1],
             idle: Idle::Spin,
+            frames: Some(20_000),
             control: "/run/weir/a.sock".into(),
             metrics: Some("[::1]:9477".parse().unwrap())
         }
@@ -82,18 +83,19 @@ ip-lock = ["10.0.0.1", "fd00::1"]
     assert_eq!(
         plan.container,
         ContainerPlan {
-            bytes: 2048,
+            bytes: ByteSize::new(2048),
             release: Release::Fixed,
-            timeout_ns: 300_000,
+            timeout: Span::new(300_000),
             alpha: 0.95,
             work_conserving: false
         }
     );
     assert_eq!(
         plan.scheduler,
-        SchedulerPlan { policy: Policy::Wrr, inactive_after_ns: 20_000_000 }
+        SchedulerPlan { policy: Policy::Wrr, inactive_after: Span::new(20_000_000) }
     );
-    let measure = MeasurePlan { latency: false, flows: 65_536, flow_idle_ns: 1_500_000_000 };
+    let measure =
+        MeasurePlan { latency: false, flows: 65_536, flow_idle: Span::new(1_500_000_000) };
     assert_eq!(plan.measure, measure);
     assert_eq!(plan.bridge, None);
     assert_eq!((plan.ports[0].role, plan.ports[0].mode), (Role::Uplink, Mode::Native));
@@ -105,11 +107,11 @@ ip-lock = ["10.0.0.1", "fd00::1"]
         weight: 4,
         min_rate: Some(Rate::new(20_000_000)),
         max_rate: Some(Rate::new(1_500_000_000)),
-        burst_bytes: 1 << 20,
+        burst: ByteSize::new(1 << 20),
         rate: None,
-        queue_bytes: 256 << 10,
+        queue: ByteSize::new(256 << 10),
         release: Some(Release::Adaptive),
-        timeout_ns: Some(50_000),
+        timeout: Some(Span::new(50_000)),
         work_conserving: Some(true),
         lane: Lane::Scheduled,
         worker: Some(0),
@@ -117,19 +119,19 @@ ip-lock = ["10.0.0.1", "fd00::1"]
         storm: Some(500),
         reserved: Some(Reserved::Pass),
         foreign_rules: ForeignRules::Ignore,
-        mac_lock: vec![[2, 0, 0, 0, 0, 1]],
+        mac_lock: vec![Mac::from([2, 0, 0, 0, 0, 1])],
         ip_lock: ["10.0.0.1", "fd00::1"].map(|ip| ip.parse::<IpAddr>().unwrap()).to_vec(),
         of_bridge: false,
         at: Some(Located {
             file: "weir.toml".into(),
-            line: 26,
+            line: 27,
             column: 8,
             width: 4,
             source_line: "name = \"v1\"".into(),
         }),
     };
     assert_eq!(plan.ports[1], v1);
-    assert_eq!(plan.ports[1].line(), Some(26));
+    assert_eq!(plan.ports[1].line(), Some(27));
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn all_but_the_ports_is_optional_and_a_port_is_a_vif_unless_it_says_otherwise() 
     assert_eq!(plan.scheduler, SchedulerPlan::default());
     assert_eq!(plan.measure, MeasurePlan::default());
     let v1 = PortPlan { at: None, ..plan.ports[1].clone() };
-    assert_eq!(v1, PortDefaults::default().port("v1", Role::Vif));
+    assert_eq!(v1, PortPlan::default().port("v1", Role::Vif));
     let two = format!("{UPLINK}{}", UPLINK.replace("nic0", "nic1"));
     assert_eq!(self::plan(&two).ports.len(), 2, "more than one uplink is allowed");
 }
@@ -153,7 +155,7 @@ fn a_missing_interface_is_shown_where_the_file_names_it() {
         errors.to_string(),
         "weir.toml:2:8: port.name: no such interface; valid: lo, eth1\n    2 | name = \"nic0\"\n      |        ^^^^^^"
     );
-    let unlisted = PortDefaults::default().port("tap0", Role::Vif);
+    let unlisted = PortPlan::default().port("tap0", Role::Vif);
     let errors = ConfigErrors::port(&unlisted, "no such interface", "");
     assert_eq!(errors.to_string(), "tap0: no such interface");
 }
@@ -170,32 +172,7 @@ fn a_file_that_cannot_be_read_is_named() {
     std::fs::write(&path, vec![b'#'; (1 << 20) + 1]).unwrap();
     assert_eq!(load(), format!("{name}: is longer than 1 MiB: this is no configuration of weir"));
     std::fs::write(&path, UPLINK).unwrap();
-    assert_eq!(super::load(&path, &host()).unwrap().ports.len(), 1);
-}
-
-#[test]
-fn the_example_is_read_and_says_what_holds_without_it() {
-    let text = include_str!("../../../../docs/weir.example.toml");
-    let example = plan(text);
-    assert_eq!(example.ports.len(), 4);
-    assert_eq!(example.container, ContainerPlan::default());
-    assert_eq!(example.scheduler, SchedulerPlan::default());
-    assert_eq!(example.measure, MeasurePlan::default());
-    let stated = example.port_settings(&example.ports[3]);
-    assert_eq!(stated, weir_core::PortSettings::new(weir_core::PortRole::Vif));
-    for keys in [sections::CONTAINER, sections::SCHEDULER, sections::MEASURE, port::KEYS] {
-        for key in keys.valid {
-            assert!(text.contains(&format!("\n{key} = ")), "{key} is not in the example");
-        }
-    }
-}
-
-#[test]
-fn cores_are_read_in_the_kernels_notation() {
-    assert_eq!(parse_core_list("0-3,8\n"), [0, 1, 2, 3, 8]);
-    assert_eq!(parse_core_list("0\n"), [0]);
-    assert!(parse_core_list("").is_empty());
-    assert!(!Host::detect().cores.is_empty());
+    assert_eq!(crate::load(&path, &host()).unwrap().ports.len(), 1);
 }
 
 proptest::proptest! {

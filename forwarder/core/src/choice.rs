@@ -1,0 +1,210 @@
+//! What an operator can choose between: each choice once, with the names by which files, commands
+//! and reports call it, and what each means.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// One of a few named values.
+pub trait Choice: Copy + Eq + fmt::Debug + fmt::Display + FromStr + Send + Sync + 'static {
+    const ALL: &'static [Self];
+
+    fn name(self) -> &'static str;
+
+    /// What it means, without a full stop.
+    fn help(self) -> &'static str;
+
+    /// What files of earlier versions may call it.
+    fn other_names(self) -> &'static [&'static str];
+
+    /// By its name, or by another.
+    fn of_name(name: &str) -> Option<Self>;
+
+    /// All names, as errors list them: `drr | wrr | fifo`.
+    fn names() -> String {
+        Self::ALL.iter().map(|choice| choice.name()).collect::<Vec<_>>().join(" | ")
+    }
+}
+
+/// A text that is none of the names.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {names}")]
+pub struct UnknownName {
+    pub names: String,
+}
+
+/// Each variant: its name, other names after `|`, and what it means as its comment.
+macro_rules! choices {
+    ($(
+        $(#[$attribute:meta])*
+        $choice:ident {
+            $(
+                #[doc = $help:literal]
+                $(#[$default:ident])?
+                $variant:ident = $name:literal $(| $other:literal)*,
+            )+
+        }
+    )+) => {$(
+        $(#[$attribute])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum $choice {
+            $(#[doc = $help] $(#[$default])? $variant,)+
+        }
+
+        impl Choice for $choice {
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            fn help(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $help.trim_ascii(),)+
+                }
+            }
+
+            fn other_names(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$variant => &[$($other),*],)+
+                }
+            }
+
+            fn of_name(name: &str) -> Option<Self> {
+                match name {
+                    $($name $(| $other)* => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+
+        impl fmt::Display for $choice {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.pad(self.name())
+            }
+        }
+
+        impl FromStr for $choice {
+            type Err = UnknownName;
+
+            fn from_str(name: &str) -> Result<Self, UnknownName> {
+                Self::of_name(name).ok_or_else(|| UnknownName { names: Self::names() })
+            }
+        }
+
+        impl Serialize for $choice {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.name())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $choice {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+
+choices! {
+    /// What a port is for.
+    Role {
+        /// The way out: unknown destinations go there
+        Uplink = "uplink",
+        /// A virtual machine's interface
+        Vif = "vif",
+    }
+
+    /// How the program is attached, and where its frames come out. The first version of weir had
+    /// `skb`.
+    Mode {
+        /// At the port's tcx hook: what needs no scheduling is left to the bridge
+        Gate = "gate" | "auto" | "skb",
+        /// In the driver (XDP), steered to a socket of the port's own
+        Native = "native",
+    }
+
+    /// What the worker does when there is nothing to do.
+    #[derive(Default)]
+    Idle {
+        /// Poll without end: the lowest latency, a whole core
+        Spin = "spin",
+        /// Poll for a while, then sleep until a frame arrives
+        #[default]
+        Adaptive = "adaptive",
+        /// Sleep at once: the least CPU
+        Sleep = "sleep",
+    }
+
+    /// When an open container is handed to its scheduler.
+    #[derive(Default)]
+    Release {
+        /// At the end of the turn that opened it
+        #[default]
+        Eager = "eager",
+        /// Full, or after the timeout
+        Fixed = "fixed",
+        /// Full, or when its first packet would be late
+        Adaptive = "adaptive",
+    }
+
+    /// By which way a port's frames go.
+    Lane {
+        /// Frames that need no scheduling are handed to their port by the gate, in the kernel
+        Auto = "auto",
+        /// Every frame goes by a worker, which measures each of them
+        Scheduled = "scheduled",
+    }
+
+    /// How a link is shared.
+    #[derive(Default)]
+    Policy {
+        /// By bytes
+        #[default]
+        Drr = "drr",
+        /// By packets
+        Wrr = "wrr",
+        /// In order of arrival: no port is protected from another
+        Fifo = "fifo",
+    }
+
+    /// Where a frame goes while no worker takes the port's frames.
+    Fallback {
+        /// To the kernel: a bridge below carries on
+        Pass = "pass",
+        /// Nowhere: an isolated port stays isolated
+        Drop = "drop",
+    }
+
+    /// What happens to frames that bridges do not forward: of spanning trees, LLDP, pauses.
+    Reserved {
+        /// They are dropped: no guest takes part in them
+        Drop = "drop",
+        /// The bridge gets them
+        Pass = "pass",
+    }
+
+    /// Who forwards where rules of the host were found that the gate cannot honour.
+    ForeignRules {
+        /// The bridge: the rules hold
+        Bridge = "bridge",
+        /// The gate nevertheless: the rules hold only for what it leaves to the bridge
+        Ignore = "ignore",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_is_read_by_its_names_and_written_by_its_first() {
+        assert_eq!(Mode::names(), "gate | native");
+        assert_eq!("skb".parse(), Ok(Mode::Gate));
+        assert_eq!("Gate".parse::<Mode>().unwrap_err().to_string(), "expected gate | native");
+        assert_eq!(format!("{:<7}|", Role::Vif), "vif    |");
+        assert_eq!(Idle::Sleep.help(), "Sleep at once: the least CPU");
+    }
+}

@@ -1,0 +1,86 @@
+//! From a TOML file to a validated `Plan`.
+//! Invariants: every key is known and every value is one weir keeps, or the whole is refused with
+//! file, line, and what would be valid; nothing is asked of the kernel except which cores there
+//! are.
+
+use std::{fs, io::Read, path::Path};
+
+use toml::de::DeTable;
+
+use crate::{
+    ConfigErrors, ContainerPlan, ForwarderPlan, Host, MeasurePlan, Plan, PortPlan, SchedulerPlan,
+    ports,
+    problem::{Problems, Source},
+    setting::Context,
+    table,
+    written::Table,
+};
+
+const SECTIONS: [&str; 5] = ["forwarder", "container", "scheduler", "measure", "port"];
+/// A file that is longer is not a configuration.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Reads and validates a file.
+pub fn load(path: &Path, host: &Host) -> Result<Plan, ConfigErrors> {
+    let file = path.display().to_string();
+    let unreadable = |why: String| ConfigErrors::argument(&file, why, "");
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|opened| opened.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(unreadable("is longer than 1 MiB: this is no configuration of weir".into()));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
+        unreadable(format!("is not UTF-8 text: line {line} has a byte that cannot be"))
+    })?;
+    parse(&text, &file, host)
+}
+
+/// Validates the text of a configuration; `file` is how the errors call it.
+pub fn parse(text: &str, file: &str, host: &Host) -> Result<Plan, ConfigErrors> {
+    let mut problems = Problems::new(Some(Source::new(file, text)));
+    let root = match DeTable::parse(text) {
+        Ok(root) => root,
+        Err(error) => {
+            let span = error.span().unwrap_or(0..0);
+            let (wrong, valid) = match bare_word(text, &span) {
+                Some(word) => (format!("{word} is not quoted"), format!("valid: \"{word}\"")),
+                None => (error.message().trim().replace('\n', ", "), String::new()),
+            };
+            problems.add(&span, "syntax", wrong, valid);
+            problems.finish()?;
+            return Err(ConfigErrors::argument(file, "is not TOML", ""));
+        }
+    };
+    let root = Table::from(root.get_ref());
+    for (word, entry) in root.iter().filter(|(word, _)| !SECTIONS.contains(word)) {
+        table::unknown_key(&mut problems, &entry.span, word, word, false, &SECTIONS);
+    }
+    let mut forwarder = ForwarderPlan::on(host.default_worker());
+    let context = Context { host, workers: &[] };
+    table::section(&mut problems, &root, None, &mut forwarder, &context);
+    let context = Context { host, workers: &forwarder.workers };
+    let mut container = ContainerPlan::default();
+    table::section(&mut problems, &root, None, &mut container, &context);
+    let mut scheduler = SchedulerPlan::default();
+    table::section(&mut problems, &root, None, &mut scheduler, &context);
+    let mut measure = MeasurePlan::default();
+    table::section(&mut problems, &root, None, &mut measure, &context);
+    let ports = ports::of_file(&mut problems, &root, &context);
+    problems.finish()?;
+    let defaults = PortPlan::default();
+    Ok(Plan { forwarder, container, scheduler, measure, bridge: None, ports, defaults })
+}
+
+/// The unquoted text where a value must be: the commonest slip, and the parser takes it for a
+/// number or a date and says so.
+fn bare_word<'t>(text: &'t str, span: &std::ops::Range<usize>) -> Option<&'t str> {
+    let word = text.get(span.clone())?;
+    let before = text.get(..span.start)?.trim_end_matches([' ', '\t']);
+    let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic())
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    (is_word && before.ends_with(['=', '[', ','])).then_some(word)
+}

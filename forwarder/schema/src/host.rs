@@ -1,0 +1,61 @@
+//! What the machine has.
+
+use std::fs;
+
+/// What the machine has, so that a plan can be checked against it (and tests need no machine).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// The cores that are online, in rising order.
+    pub cores: Vec<usize>,
+}
+
+impl Host {
+    pub fn detect() -> Self {
+        let online = fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+        let mut cores = parse_core_list(&online);
+        if cores.is_empty() {
+            let count = std::thread::available_parallelism().map_or(1, usize::from);
+            cores = (0..count).collect();
+        }
+        Self { cores }
+    }
+
+    /// The core a worker gets when nobody names one: the last, because interrupts gather on
+    /// the first.
+    pub fn default_worker(&self) -> usize {
+        self.cores.last().copied().unwrap_or(0)
+    }
+
+    /// Whether a worker can be pinned to `core`, or what is wrong with it.
+    pub fn check_worker(&self, core: u64) -> Result<usize, String> {
+        let known = usize::try_from(core).ok().filter(|core| self.cores.contains(core));
+        known.ok_or_else(|| format!("there is no core {core}"))
+    }
+
+    pub fn valid_cores(&self) -> String {
+        let cores: Vec<String> = self.cores.iter().map(ToString::to_string).collect();
+        format!("valid: {}", cores.join(", "))
+    }
+}
+
+/// The kernel's notation: `0-3,8`.
+fn parse_core_list(list: &str) -> Vec<usize> {
+    let range = |part: &str| -> Option<std::ops::RangeInclusive<usize>> {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    };
+    list.trim().split(',').filter_map(range).flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_are_read_in_the_kernels_notation() {
+        assert_eq!(parse_core_list("0-3,8\n"), [0, 1, 2, 3, 8]);
+        assert_eq!(parse_core_list("0\n"), [0]);
+        assert!(parse_core_list("").is_empty());
+        assert!(!Host::detect().cores.is_empty());
+    }
+}

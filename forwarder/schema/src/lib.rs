@@ -1,0 +1,47 @@
+//! Every setting of weir, declared once, and what is made of the declarations.
+//!
+//! - [`setting`]: what a declaration consists of, and the macro that declares
+//! - [`sections`], [`port`]: the settings
+//! - [`value`]: the types that settings can have, and how each is read and written
+//! - [`plan`]: all settings of one weir, validated
+//! - [`file`]: from a TOML file to a plan; [`ports`]: what must hold between ports; [`table`]: one
+//!   table; [`written`]: what was written, TOML or JSON; [`problem`]: what is wrong with it, and where
+//! - [`document`]: what clients read of a plan; [`patch`]: how they change it
+//! - [`differences`]: what is different between two plans
+//! - [`pages`]: the example file and the reference
+//! - [`host`]: the machine's cores; [`nearest`](nearest()): the word that was probably meant
+#![forbid(unsafe_code)]
+
+mod differences;
+mod document;
+mod file;
+mod host;
+mod nearest;
+pub mod pages;
+mod patch;
+mod plan;
+mod port;
+mod ports;
+mod problem;
+mod sections;
+pub mod setting;
+mod table;
+#[cfg(test)]
+mod tests;
+pub mod value;
+mod written;
+
+pub use self::{
+    differences::{Difference, What},
+    file::{load, parse},
+    host::Host,
+    nearest::nearest,
+    patch::PatchError,
+    plan::{Located, Plan},
+    port::PortPlan,
+    ports::no_such_port,
+    problem::{ConfigErrors, Problem},
+    sections::{ContainerPlan, DEFAULT_CONTROL, ForwarderPlan, MeasurePlan, SchedulerPlan},
+    setting::{Declaration, Effect, Section},
+    value::{check_control, is_interface_name},
+};

@@ -1,0 +1,170 @@
+//! Changing a plan by a client's merge patch (RFC 7396) on its document.
+//! Invariant: a plan changes as a whole or not at all, and what it may become is decided by the
+//! declarations that read the file, in their words.
+
+use serde_json::{Map, Value};
+use weir_core::Role;
+
+use crate::{
+    ConfigErrors, ContainerPlan, Host, Plan, PortPlan, SchedulerPlan,
+    ports::{check_all, check_count, no_such_port},
+    problem::Problems,
+    setting::Context,
+    table::{self, Places},
+    value::Value as _,
+    written::{Node, Table, Written},
+};
+
+const SECTIONS: [&str; 3] = ["scheduler", "container", "ports"];
+const FIXED: [&str; 2] = ["forwarder", "measure"];
+const PORTS: &str = "valid: the ports by name, such as {\"v1\": {\"weight\": 4}}";
+
+/// Why a patch is refused. Nothing has changed then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatchError {
+    #[error("{0}")]
+    NoSuchPort(ConfigErrors),
+    #[error("{0}")]
+    Invalid(ConfigErrors),
+}
+
+impl Plan {
+    /// The plan that a merge patch on `self.document(known)` makes of this one. What the document
+    /// does not tell stays as it is; whether a new port's interface exists is not asked here.
+    pub fn patch(&self, patch: &Value, known: &[String]) -> Result<Self, PatchError> {
+        let Value::Object(patch) = patch else {
+            let wrong = "is no JSON object";
+            let valid = "valid: what is to change, such as {\"ports\": {\"v1\": {\"weight\": 4}}}";
+            return Err(PatchError::Invalid(ConfigErrors::argument("patch", wrong, valid)));
+        };
+        self.check_named(patch, known)?;
+        let root = Table::from(patch);
+        let mut problems = Problems::new(None);
+        for (word, entry) in root.iter().filter(|(word, _)| !SECTIONS.contains(word)) {
+            if !matches!(entry.node.value, Written::Null) {
+                let fixed = FIXED.contains(&word);
+                table::unknown_key(&mut problems, &(0..0), word, word, fixed, &SECTIONS);
+            }
+        }
+        // No setting that asks for the host's cores can be patched.
+        let host = Host { cores: Vec::new() };
+        let context = Context { host: &host, workers: &[] };
+        let mut plan = self.clone();
+        let defaults = ContainerPlan::default();
+        table::section(&mut problems, &root, Some(&defaults), &mut plan.container, &context);
+        let defaults = SchedulerPlan::default();
+        table::section(&mut problems, &root, Some(&defaults), &mut plan.scheduler, &context);
+        plan.patch_ports(&mut problems, root.get("ports"), known, &context);
+        problems.finish().map(|()| plan).map_err(PatchError::Invalid)
+    }
+
+    /// A new port is one that is given a role: a slip in a name is not.
+    fn check_named(&self, patch: &Map<String, Value>, known: &[String]) -> Result<(), PatchError> {
+        let Some(Value::Object(ports)) = patch.get("ports") else { return Ok(()) };
+        let missing = ports
+            .iter()
+            .filter(|(name, port)| {
+                let slip = match port {
+                    Value::Object(port) => port.get("role").is_none_or(Value::is_null),
+                    other => other.is_null(),
+                };
+                slip && !self.lists(name) && !self.follows(name, known)
+            })
+            .map(|(name, _)| no_such_port(name));
+        let errors = missing.reduce(ConfigErrors::and);
+        errors.map_or(Ok(()), |errors| Err(PatchError::NoSuchPort(errors)))
+    }
+
+    fn follows(&self, name: &str, known: &[String]) -> bool {
+        self.bridge.is_some() && known.iter().any(|known| known == name)
+    }
+
+    /// The object `ports`: those there are in their order, then new ones. A port of the bridge is
+    /// planned only once it differs from what every such port gets.
+    fn patch_ports(
+        &mut self,
+        problems: &mut Problems<'_>,
+        node: Option<&Node>,
+        known: &[String],
+        context: &Context<'_>,
+    ) {
+        let none = Table::default();
+        let nothing_left = matches!(node, Some(Node { value: Written::Null, .. }));
+        let patches = match node.map(|node| &node.value) {
+            Some(Written::Table(patches)) => patches,
+            Some(Written::Null) | None => &none,
+            Some(other) => {
+                let wrong = format!("{} is not a table", other.shown());
+                return problems.add(&(0..0), "ports", wrong, PORTS);
+            }
+        };
+        let before = std::mem::take(&mut self.ports);
+        let others: Vec<&String> = known
+            .iter()
+            .filter(|name| self.bridge.is_some() && before.iter().all(|port| port.name != **name))
+            .collect();
+        let deleted = |name: &str| {
+            let node = patches.get(name);
+            nothing_left || node.is_some_and(|node| matches!(node.value, Written::Null))
+        };
+        self.check_deleted(problems, known.iter().filter(|name| deleted(name)));
+        let is_new = |name: &&str| before.iter().all(|port| port.name != **name);
+        let new = patches.iter().map(|(name, _)| name).filter(is_new);
+        let listed = before.iter().map(|port| port.name.as_str());
+        let untouched = others.iter().filter(|name| patches.get(name).is_none() && !nothing_left);
+        let mut count = untouched.count();
+        let mut places = Vec::new();
+        for name in listed.chain(new).filter(|name| !deleted(name)) {
+            count += 1;
+            let path = format!("ports.{name}");
+            let old = before.iter().find(|port| port.name == name);
+            let mut port = old.cloned().unwrap_or_else(|| self.defaults.port(name, Role::Vif));
+            let read = match patches.get(name).map(|node| (&node.value, node)) {
+                None => Places::none(path),
+                Some((Written::Table(table), _)) => {
+                    let whole = Node { span: 0..0, value: Written::Text(name.to_owned()) };
+                    if let Err(faults) = String::read(&whole, &(), context) {
+                        for fault in faults {
+                            problems.add(&(0..0), &*path, fault.wrong, fault.valid);
+                        }
+                        continue;
+                    }
+                    let defaults = Some(&self.defaults);
+                    table::read(problems, &path, table, defaults, &mut port, context)
+                }
+                Some((other, _)) => {
+                    let wrong = format!("{} is no port", other.shown());
+                    problems.add(&(0..0), path, wrong, PORTS);
+                    continue;
+                }
+            };
+            port.of_bridge |= others.iter().any(|other| *other == name);
+            places.push((port, read));
+        }
+        let nowhere = Node { span: 0..0, value: Written::Null };
+        if !check_count(problems, &nowhere, "ports", count) {
+            return;
+        }
+        check_all(problems, ("ports", None), places.iter().map(|(port, read)| (port, read)));
+        let plain = |port: &PortPlan| {
+            let same = PortPlan { of_bridge: true, ..self.defaults.port(&port.name, Role::Vif) };
+            port.of_bridge && *port == same
+        };
+        self.ports = places.into_iter().map(|(port, _)| port).filter(|port| !plain(port)).collect();
+    }
+
+    /// A port of the bridge would be taken in again at once.
+    fn check_deleted<'n>(
+        &self,
+        problems: &mut Problems<'_>,
+        deleted: impl Iterator<Item = &'n String>,
+    ) {
+        let Some(bridge) = &self.bridge else { return };
+        for name in deleted {
+            let wrong = format!("cannot be deleted while it is a port of the bridge {bridge}");
+            let valid =
+                format!("valid: take it out of the bridge (ip link set dev {name} nomaster)");
+            problems.add(&(0..0), format!("ports.{name}"), wrong, valid);
+        }
+    }
+}

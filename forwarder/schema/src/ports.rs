@@ -1,0 +1,142 @@
+//! The ports of a file, and what must hold between a plan's ports.
+
+use std::collections::HashMap;
+
+use weir_core::{MAX_PORTS, Rate, Role};
+
+use crate::{
+    ConfigErrors, Located, PortPlan,
+    problem::Problems,
+    setting::Context,
+    table::{self, Places},
+    value::Value as _,
+    written::{Node, Table, Written},
+};
+
+const PORTS: &str = "valid: a [[port]] for each interface, at least one with role = \"uplink\"";
+
+/// The `[[port]]` tables.
+pub(crate) fn of_file(
+    problems: &mut Problems<'_>,
+    root: &Table,
+    context: &Context<'_>,
+) -> Vec<PortPlan> {
+    let Some(node) = root.get("port") else {
+        problems.add(&(0..0), "port", "no port is listed", PORTS);
+        return Vec::new();
+    };
+    let items: &[Node] = match &node.value {
+        Written::List(items) => items,
+        Written::Table(_) => {
+            problems.add(&node.span, "port", "is written [port]", "valid: [[port]]");
+            return Vec::new();
+        }
+        other => {
+            problems.add(&node.span, "port", format!("{} is no port", other.shown()), PORTS);
+            return Vec::new();
+        }
+    };
+    if !check_count(problems, node, "port", items.len()) {
+        return Vec::new();
+    }
+    let (mut ports, mut places) = (Vec::new(), Vec::new());
+    for item in items {
+        let Written::Table(table) = &item.value else {
+            let wrong = format!("{} is no port", item.value.shown());
+            problems.add(&item.span, "port", wrong, PORTS);
+            continue;
+        };
+        let mut port = PortPlan::default();
+        let read = table::read(problems, "port", table, None, &mut port, context);
+        if table.get("name").is_none() {
+            let valid = format!("valid: {}", String::kind(&()).valid);
+            problems.add(&item.span, read.path("name"), "is missing", valid);
+        }
+        if !port.name.is_empty() {
+            port.at = problems.locate(&read.span("name"));
+        }
+        ports.push(port);
+        places.push(read);
+    }
+    if !ports.is_empty() {
+        let first = ports.iter().find_map(|port| port.at.clone());
+        check_all(problems, ("port.role", first), ports.iter().zip(&places));
+        check_names(problems, &ports);
+    }
+    ports
+}
+
+/// What is refused where a client names a port that there is not, without saying what it should
+/// become.
+pub fn no_such_port(name: &str) -> ConfigErrors {
+    ConfigErrors::argument(
+        &format!("ports.{name}"),
+        "there is no such port",
+        "valid: a port that `weir port list` shows, or a role for a new one",
+    )
+}
+
+pub(crate) fn check_count(
+    problems: &mut Problems<'_>,
+    node: &Node,
+    key: &'static str,
+    count: usize,
+) -> bool {
+    let right = (1..=MAX_PORTS).contains(&count);
+    if !right {
+        let wrong = format!("{count} ports are listed");
+        problems.add(&node.span, key, wrong, format!("valid: 1 to {MAX_PORTS}"));
+    }
+    right
+}
+
+/// What must hold between the ports; `all` is where they are found fault with together.
+pub(crate) fn check_all<'p>(
+    problems: &mut Problems<'_>,
+    all: (&str, Option<Located>),
+    ports: impl Iterator<Item = (&'p PortPlan, &'p Places)> + Clone,
+) {
+    let min = |port: &PortPlan| port.min_rate.map_or(0, |min| u128::from(min.bits_per_s));
+    let promised: u128 = ports.clone().map(|(port, _)| min(port)).sum();
+    for (port, places) in ports.clone() {
+        let Some(link) = port.rate else { continue };
+        // What a port sends does not go out by the port itself.
+        let others = Rate::new(u64::try_from(promised - min(port)).unwrap_or(u64::MAX));
+        if others > link {
+            let wrong =
+                format!("{link} is less than the sum of the other ports' min-rate, {others}");
+            let valid = format!("valid: at least {others}");
+            problems.add(&places.span("rate"), places.path("rate"), wrong, valid);
+        }
+    }
+    // Of a port whose role was refused, it is not known.
+    let is_vif = |(port, places): (&PortPlan, &Places)| {
+        port.role == Role::Vif && !places.refused.contains(&"role")
+    };
+    if ports.clone().all(is_vif) {
+        problems.add_at(
+            all.1,
+            all.0,
+            "no port is an uplink",
+            "valid: at least one port with role = \"uplink\", where unknown destinations go",
+        );
+    }
+}
+
+fn check_names(problems: &mut Problems<'_>, ports: &[PortPlan]) {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    for port in ports {
+        let Some(at) = &port.at else { continue };
+        match first.get(port.name.as_str()) {
+            Some(line) => problems.add_at(
+                Some(at.clone()),
+                "port.name",
+                format!("\"{}\" is listed twice, first in line {line}", port.name),
+                "valid: each interface once",
+            ),
+            None => {
+                first.insert(&port.name, at.line);
+            }
+        }
+    }
+}

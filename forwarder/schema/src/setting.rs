@@ -1,0 +1,242 @@
+//! What a declaration of a setting consists of, and the macro that declares a section's settings.
+//!
+//! [`settings!`] makes three things of a declaration: a field of the section's struct, with the type
+//! that the setting has from then on; its default; and a row of [`Section::settings`], from which
+//! everything else is made: reading, documents, differences, options, pages.
+
+use serde_json::Value as Json;
+
+use crate::{Host, problem::Fault, written::Node};
+
+/// What a changed setting asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It is changed while traffic flows.
+    Live,
+    /// The port is taken out and in again.
+    Reattach,
+    /// The same, but it is changed in the file only.
+    Reload,
+    /// It is changed when weir starts, and not before.
+    Restart,
+}
+
+impl Effect {
+    /// Whether it can be changed by a command, or a client's patch.
+    pub fn by_patch(self) -> bool {
+        matches!(self, Self::Live | Self::Reattach)
+    }
+
+    pub fn reattaches(self) -> bool {
+        matches!(self, Self::Reattach | Self::Reload)
+    }
+}
+
+/// A setting as it is declared, whatever its type.
+#[derive(Clone, Copy, Debug)]
+pub struct Declaration {
+    /// As files, documents and commands write it.
+    pub key: &'static str,
+    /// With its section: `container.timeout`.
+    pub path: &'static str,
+    pub effect: Effect,
+    /// In a sentence; `{range}` and `{names}` stand for what is valid.
+    pub help: &'static str,
+    /// What holds while it has no value; empty: nothing.
+    pub unset: &'static str,
+    /// A value, as a file writes it.
+    pub example: &'static str,
+    pub kind: fn() -> Kind,
+    pub default: fn() -> Json,
+    /// From a command's argument to a document's value.
+    pub of_text: fn(&str) -> Result<Json, String>,
+}
+
+/// What is valid for a setting.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// For an option's value: `RATE|none`.
+    pub value_name: &'static str,
+    /// `a whole number from 1 to 1000`
+    pub valid: String,
+    /// `1 to 1000`, where it has ends.
+    pub range: String,
+    /// `eager, fixed or adaptive`, where it is a choice.
+    pub names: String,
+}
+
+impl Kind {
+    pub(crate) fn new(value_name: &'static str, valid: impl Into<String>) -> Self {
+        let (range, names) = (String::new(), String::new());
+        Self { value_name, valid: valid.into(), range, names }
+    }
+}
+
+impl Declaration {
+    /// The sentence, with what is valid in its place.
+    pub fn help(&self) -> String {
+        let kind = (self.kind)();
+        self.help.replace("{range}", &kind.range).replace("{names}", &kind.names)
+    }
+
+    /// What holds when nothing is said, in words; `None`: nothing does.
+    pub fn default_text(&self) -> Option<String> {
+        match (self.default)() {
+            Json::Null => Some(self.unset.to_owned()),
+            Json::Array(items) if items.is_empty() => Some(self.unset.to_owned()),
+            value => Some(self.shown(&value)),
+        }
+        .filter(|text| !text.is_empty())
+    }
+
+    /// The sentence as the help of an option.
+    pub fn option_help(&self) -> String {
+        match self.default_text() {
+            Some(default) => format!("{} [default: {default}]", self.help()),
+            None => self.help(),
+        }
+    }
+
+    /// A document's value as people write it.
+    pub fn shown(&self, value: &Json) -> String {
+        match value {
+            Json::Null if self.unset.is_empty() => "none".to_owned(),
+            // A word says it; what is longer belongs into a help text.
+            Json::Null if self.unset.chars().all(char::is_alphabetic) => self.unset.to_owned(),
+            Json::Null => "default".to_owned(),
+            Json::String(text) => text.clone(),
+            Json::Array(items) if items.is_empty() => "none".to_owned(),
+            Json::Array(items) => {
+                items.iter().map(|item| self.shown(item)).collect::<Vec<_>>().join(",")
+            }
+            value => value.to_string(),
+        }
+    }
+}
+
+/// A setting of the section `S`.
+#[derive(Debug)]
+pub struct Setting<S: 'static> {
+    pub about: Declaration,
+    /// Sets it to what was written; with faults, it stays as it was.
+    pub read: fn(&mut S, &Node, &Context<'_>) -> Result<(), Vec<Fault>>,
+    /// As a document has it.
+    pub json: fn(&S) -> Json,
+    pub copy: fn(&S, &mut S),
+    pub same: fn(&S, &S) -> bool,
+}
+
+/// A struct of settings: a `[section]` of the file, or a `[[port]]`.
+pub trait Section: Clone + Default + 'static {
+    const NAME: &'static str;
+    /// What its settings are about, in a sentence.
+    const ABOUT: &'static str;
+
+    fn settings() -> &'static [Setting<Self>];
+
+    /// What of a section does not fit together: the setting at fault, and why.
+    fn contradiction(&self) -> Option<(&'static str, Fault)> {
+        None
+    }
+}
+
+/// What settings are checked against besides their ranges.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'c> {
+    pub host: &'c Host,
+    /// The cores of the workers.
+    pub workers: &'c [usize],
+}
+
+/// See the module. Fields in brackets are no settings. A `range` is what its type calls
+/// [`Value::Range`](crate::value::Value::Range).
+macro_rules! settings {
+    (
+        #[doc = $about:literal]
+        $(#[$attribute:meta])*
+        $visibility:vis $section:ident in $name:literal $(, checked by $check:path)? {
+            $([$($(#[$plain_doc:meta])* $plain:ident: $plain_type:ty = $plain_default:expr,)+])?
+            $(
+                $field:ident: $type:ty {
+                    key: $key:literal,
+                    default: $default:expr,
+                    $(range: $range:expr,)?
+                    effect: $effect:ident,
+                    help: $help:expr,
+                    $(unset: $unset:expr,)?
+                    example: $example:literal,
+                }
+            )+
+        }
+    ) => {
+        #[doc = $about]
+        $(#[$attribute])*
+        #[derive(Clone, PartialEq, Debug)]
+        $visibility struct $section {
+            $($($(#[$plain_doc])* pub $plain: $plain_type,)+)?
+            $(#[doc = $help] pub $field: $type,)+
+        }
+
+        impl Default for $section {
+            fn default() -> Self {
+                Self {
+                    $($($plain: $plain_default,)+)?
+                    $($field: $default,)+
+                }
+            }
+        }
+
+        impl $crate::setting::Section for $section {
+            const NAME: &'static str = $name;
+            const ABOUT: &'static str = $about.trim_ascii();
+
+            fn settings() -> &'static [$crate::setting::Setting<Self>] {
+                const ROWS: &[$crate::setting::Setting<$section>] = &[$(
+                    $crate::setting::Setting {
+                        about: $crate::setting::Declaration {
+                            key: $key,
+                            path: concat!($name, ".", $key),
+                            effect: $crate::setting::Effect::$effect,
+                            help: $help,
+                            unset: concat!("" $(, $unset)?),
+                            example: $example,
+                            kind: || <$type as $crate::value::Value>::kind(
+                                &$crate::setting::range!($($range)?)
+                            ),
+                            default: || {
+                                let default: $type = $default;
+                                $crate::value::Value::json(&default)
+                            },
+                            of_text: <$type as $crate::value::Value>::of_text,
+                        },
+                        read: |section, node, context| {
+                            let range = $crate::setting::range!($($range)?);
+                            section.$field = $crate::value::Value::read(node, &range, context)?;
+                            Ok(())
+                        },
+                        json: |section| $crate::value::Value::json(&section.$field),
+                        copy: |from, to| to.$field.clone_from(&from.$field),
+                        same: |one, other| one.$field == other.$field,
+                    },
+                )+];
+                ROWS
+            }
+
+            $(
+                fn contradiction(&self) -> Option<(&'static str, $crate::problem::Fault)> {
+                    $check(self)
+                }
+            )?
+        }
+    };
+}
+
+macro_rules! range {
+    () => {
+        ()
+    };
+    ($range:expr) => {
+        $range
+    };
+}
+pub(crate) use {range, settings};

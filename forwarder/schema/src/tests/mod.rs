@@ -1,0 +1,5 @@
+mod added;
+mod file;
+mod live;
+mod pages;
+mod plan;

@@ -1,0 +1,321 @@
+//! The types that a setting can have: how each is read from a file or a document, from a command's
+//! argument, and written. Invariant: what `json` writes is read as the same value.
+
+mod names;
+
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
+
+use serde_json::Value as Json;
+use weir_core::{
+    ByteSize, Choice, Fallback, ForeignRules, Idle, Lane, Mode, Policy, Rate, Release, Reserved,
+    Role, Span, units::UnitError,
+};
+
+use crate::{
+    nearest,
+    problem::{Fault, fault},
+    setting::{Context, Kind},
+    written::{Node, Written},
+};
+
+pub use self::names::{check_control, is_interface_name};
+
+/// A type of settings.
+pub trait Value: Clone + PartialEq {
+    /// What bounds it, besides its type.
+    type Range;
+
+    fn kind(range: &Self::Range) -> Kind;
+    fn read(node: &Node, range: &Self::Range, context: &Context<'_>) -> Result<Self, Vec<Fault>>;
+    fn json(&self) -> Json;
+    /// A document's value of what was typed; quantities stay as they were typed.
+    fn of_text(text: &str) -> Result<Json, String>;
+}
+
+/// A setting that may have no value.
+impl<T: Value> Value for Option<T> {
+    type Range = T::Range;
+
+    fn kind(range: &T::Range) -> Kind {
+        T::kind(range)
+    }
+
+    fn read(node: &Node, range: &T::Range, context: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        T::read(node, range, context).map(Some)
+    }
+
+    fn json(&self) -> Json {
+        self.as_ref().map_or(Json::Null, T::json)
+    }
+
+    fn of_text(text: &str) -> Result<Json, String> {
+        T::of_text(text)
+    }
+}
+
+impl Value for u32 {
+    type Range = RangeInclusive<Self>;
+
+    fn kind(range: &Self::Range) -> Kind {
+        let (least, most) = (range.start(), range.end());
+        Kind {
+            range: format!("{least} to {most}"),
+            ..Kind::new("N|none", format!("a whole number from {least} to {most}"))
+        }
+    }
+
+    fn read(node: &Node, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        let valid = valid(Self::kind(range));
+        let number = whole(&node.value, &valid)?;
+        match number.and_then(|number| Self::try_from(number).ok()) {
+            Some(number) if range.contains(&number) => Ok(number),
+            _ => fault(format!("{} is out of range", node.value.shown()), valid),
+        }
+    }
+
+    fn json(&self) -> Json {
+        (*self).into()
+    }
+
+    fn of_text(text: &str) -> Result<Json, String> {
+        let number = text.parse::<u64>();
+        number.map(Json::from).map_err(|_| "expected a whole number, such as 4".to_owned())
+    }
+}
+
+impl Value for bool {
+    type Range = ();
+
+    fn kind((): &()) -> Kind {
+        Kind::new("true|false|none", "true, false")
+    }
+
+    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        match &node.value {
+            Written::Flag(flag) => Ok(*flag),
+            other => fault(
+                format!("{} is neither true nor false", other.shown()),
+                valid(Self::kind(&())),
+            ),
+        }
+    }
+
+    fn json(&self) -> Json {
+        (*self).into()
+    }
+
+    fn of_text(text: &str) -> Result<Json, String> {
+        let flag = text.parse::<Self>();
+        flag.map(Json::from).map_err(|_| "expected true or false".to_owned())
+    }
+}
+
+/// More than 0 and less than 1.
+impl Value for f64 {
+    type Range = ();
+
+    fn kind((): &()) -> Kind {
+        Kind::new("FRACTION|none", "a fraction between 0 and 1, such as 0.99")
+    }
+
+    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        let valid = valid(Self::kind(&()));
+        let Written::Float(number) = &node.value else {
+            return fault(format!("{} is not a fraction", node.value.shown()), valid);
+        };
+        match number.parse::<Self>() {
+            Ok(number) if number > 0.0 && number < 1.0 => Ok(number),
+            _ => fault(format!("{number} is out of range"), valid),
+        }
+    }
+
+    fn json(&self) -> Json {
+        (*self).into()
+    }
+
+    fn of_text(text: &str) -> Result<Json, String> {
+        let number = text.parse::<Self>().ok().and_then(serde_json::Number::from_f64);
+        number.map(Json::Number).ok_or("expected a fraction, such as 0.99".to_owned())
+    }
+}
+
+impl Value for Rate {
+    type Range = ();
+
+    fn kind((): &()) -> Kind {
+        Kind::new("RATE|none", "a number and bit, Kbit, Mbit or Gbit, such as \"100Mbit\"")
+    }
+
+    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        quantity(&node.value, "a rate", Self::kind(&()), |rate: Self| rate.bits_per_s > 0)
+    }
+
+    fn json(&self) -> Json {
+        self.to_string().into()
+    }
+
+    fn of_text(text: &str) -> Result<Json, String> {
+        as_typed::<Self>(text)
+    }
+}
+
+impl Value for ByteSize {
+    type Range = RangeInclusive<Self>;
+
+    fn kind(range: &Self::Range) -> Kind {
+        let (least, most) = (range.start(), range.end());
+        let units = if most.bytes < 1 << 30 { "B, KiB or MiB" } else { "B, KiB, MiB or GiB" };
+        Kind {
+            range: format!("{least} to {most}"),
+            ..Kind::new(
+                "SIZE|none",
+                format!("a number and {units}, from \"{least}\" to \"{most}\""),
+            )
+        }
+    }
+
+    fn read(node: &Node, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        quantity(&node.value, "a size", Self::kind(range), |size| range.contains(&size))
+    }
+
+    fn json(&self) -> Json {
+        self.to_string().into()
+    }
+
+    fn of_text(text: &str) -> Result<Json, String> {
+        as_typed::<Self>(text)
+    }
+}
+
+impl Value for Span {
+    type Range = RangeInclusive<Self>;
+
+    fn kind(range: &Self::Range) -> Kind {
+        let (least, most) = (range.start(), range.end());
+        Kind {
+            range: format!("{least} to {most}"),
+            ..Kind::new(
+                "TIME|none",
+                format!("a number and ns, us, ms or s, from \"{least}\" to \"{most}\""),
+            )
+        }
+    }
+
+    fn read(node: &Node, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        quantity(&node.value, "a time", Self::kind(range), |span| range.contains(&span))
+    }
+
+    fn json(&self) -> Json {
+        self.to_string().into()
+    }
+
+    fn of_text(text: &str) -> Result<Json, String> {
+        as_typed::<Self>(text)
+    }
+}
+
+macro_rules! choices {
+    ($($choice:ty: $value_name:literal,)+) => {$(
+        impl Value for $choice {
+            type Range = ();
+
+            fn kind((): &()) -> Kind {
+                choice_kind::<Self>($value_name)
+            }
+
+            fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+                choice(&node.value, $value_name)
+            }
+
+            fn json(&self) -> Json {
+                self.name().into()
+            }
+
+            fn of_text(text: &str) -> Result<Json, String> {
+                text.parse::<Self>().map(|_| text.into()).map_err(|error| error.to_string())
+            }
+        }
+    )+};
+}
+choices! {
+    Fallback: "WHAT|none",
+    ForeignRules: "WHAT|none",
+    Idle: "HOW|none",
+    Lane: "LANE|none",
+    Mode: "MODE|none",
+    Policy: "POLICY|none",
+    Release: "POLICY|none",
+    Reserved: "WHAT|none",
+    Role: "ROLE|none",
+}
+
+fn choice_kind<T: Choice>(value_name: &'static str) -> Kind {
+    let names: Vec<&str> = T::ALL.iter().map(|choice| choice.name()).collect();
+    let words = match names.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        _ => names.join(""),
+    };
+    Kind { names: words, ..Kind::new(value_name, T::names()) }
+}
+
+fn choice<T: Choice>(value: &Written, value_name: &'static str) -> Result<T, Vec<Fault>> {
+    let valid = valid(choice_kind::<T>(value_name));
+    let word = text(value, &valid)?;
+    if let Some(choice) = T::of_name(word) {
+        if choice.name() != word {
+            tracing::warn!("\"{word}\" is now called \"{choice}\"");
+        }
+        return Ok(choice);
+    }
+    let names: Vec<&str> = T::ALL.iter().map(|choice| choice.name()).collect();
+    match nearest(word, &names) {
+        Some(near) => fault(format!("unknown \"{word}\"; did you mean \"{near}\"?"), valid),
+        None => fault(format!("unknown \"{word}\""), valid),
+    }
+}
+
+fn valid(kind: Kind) -> String {
+    format!("valid: {}", kind.valid)
+}
+
+fn text<'v>(value: &'v Written, valid: &str) -> Result<&'v str, Vec<Fault>> {
+    match value {
+        Written::Text(text) => Ok(text),
+        Written::Integer { .. } | Written::Float(_) => {
+            fault(format!("{} is a bare number, not text in quotes", value.shown()), valid)
+        }
+        other => fault(format!("{} is not text in quotes", other.shown()), valid),
+    }
+}
+
+/// `None`: it is out of any range.
+fn whole(value: &Written, valid: &str) -> Result<Option<u64>, Vec<Fault>> {
+    match value {
+        Written::Integer { digits, radix } => Ok(u64::from_str_radix(digits, *radix).ok()),
+        other => fault(format!("{} is not a whole number", other.shown()), valid),
+    }
+}
+
+/// A number with its unit.
+fn quantity<T>(
+    value: &Written,
+    what: &str,
+    kind: Kind,
+    within: impl FnOnce(T) -> bool,
+) -> Result<T, Vec<Fault>>
+where
+    T: FromStr<Err = UnitError> + Copy + Display,
+{
+    let valid = valid(kind);
+    let text = text(value, &valid)?;
+    match text.parse::<T>() {
+        Ok(value) if within(value) => Ok(value),
+        Ok(value) => fault(format!("{value} is out of range"), valid),
+        Err(UnitError::Syntax { .. }) => fault(format!("\"{text}\" is not {what}"), valid),
+        Err(error) => fault(error.to_string(), valid),
+    }
+}
+
+fn as_typed<T: FromStr<Err = UnitError>>(text: &str) -> Result<Json, String> {
+    text.parse::<T>().map(|_| text.into()).map_err(|error| error.to_string())
+}

@@ -1,0 +1,293 @@
+//! Settings that name something: interfaces, paths, addresses, cores.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value as Json;
+use weir_core::Mac;
+
+use super::{Value, text, valid, whole};
+use crate::{
+    problem::{Fault, fault},
+    setting::{Context, Kind},
+    written::{Node, Written},
+};
+
+/// `sun_path` holds 108 bytes with the closing zero.
+const MAX_SOCKET_PATH_LEN: usize = 107;
+/// IFNAMSIZ less the closing zero.
+const MAX_NAME_LEN: usize = 15;
+/// Addresses in a lock.
+const MAX_LOCKS: usize = 256;
+
+/// The name of an interface.
+impl Value for String {
+    type Range = ();
+
+    fn kind((): &()) -> Kind {
+        Kind::new(
+            "NAME|none",
+            "an interface's name, such as \"eth1\": 1 to 15 characters without spaces, slashes and \
+             colons",
+        )
+    }
+
+    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        let valid = valid(Self::kind(&()));
+        let name = text(&node.value, &valid)?;
+        if is_interface_name(name) {
+            Ok(name.to_owned())
+        } else {
+            fault(format!("\"{name}\" cannot be an interface's name"), valid)
+        }
+    }
+
+    fn json(&self) -> Json {
+        self.as_str().into()
+    }
+
+    fn of_text(text: &str) -> Result<Json, String> {
+        Ok(text.into())
+    }
+}
+
+/// Whether the kernel could give an interface this name.
+pub fn is_interface_name(name: &str) -> bool {
+    (1..=MAX_NAME_LEN).contains(&name.len())
+        && !matches!(name, "." | "..")
+        && !name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control())
+}
+
+/// The path of a socket.
+impl Value for PathBuf {
+    type Range = ();
+
+    fn kind((): &()) -> Kind {
+        Kind::new("PATH|none", "an absolute path of at most 107 bytes, such as \"/run/weir.sock\"")
+    }
+
+    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        let valid = valid(Self::kind(&()));
+        let path = text(&node.value, &valid)?;
+        match check_control(Path::new(path)) {
+            Ok(()) => Ok(path.into()),
+            Err(wrong) => fault(wrong, valid),
+        }
+    }
+
+    fn json(&self) -> Json {
+        self.display().to_string().into()
+    }
+
+    fn of_text(text: &str) -> Result<Json, String> {
+        Ok(text.into())
+    }
+}
+
+/// Whether a socket could be made at this path.
+pub fn check_control(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    if !path.is_absolute() || path.file_name().is_none() {
+        return Err(format!("\"{shown}\" is not the absolute path of a file"));
+    }
+    let len = path.as_os_str().len();
+    if len > MAX_SOCKET_PATH_LEN {
+        return Err(format!("the path is too long for a socket ({len} bytes)"));
+    }
+    if path.as_os_str().as_encoded_bytes().contains(&0) {
+        return Err("the path has a zero byte in it".to_owned());
+    }
+    Ok(())
+}
+
+/// An address on this machine only.
+impl Value for SocketAddr {
+    type Range = ();
+
+    fn kind((): &()) -> Kind {
+        Kind::new("ADDRESS|none", "a loopback address and port, such as \"127.0.0.1:9477\"")
+    }
+
+    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        let valid = valid(Self::kind(&()));
+        let text = text(&node.value, &valid)?;
+        match text.parse::<Self>() {
+            Ok(address) if address.ip().is_loopback() => Ok(address),
+            Ok(address) => fault(format!("{address} is not a loopback address"), valid),
+            Err(_) => fault(format!("\"{text}\" is not an address with a port"), valid),
+        }
+    }
+
+    fn json(&self) -> Json {
+        self.to_string().into()
+    }
+
+    fn of_text(text: &str) -> Result<Json, String> {
+        Ok(text.into())
+    }
+}
+
+/// The core of one of the workers.
+impl Value for usize {
+    type Range = ();
+
+    fn kind((): &()) -> Kind {
+        Kind::new("CORE|none", "a core of [forwarder] workers")
+    }
+
+    fn read(node: &Node, (): &(), context: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        let cores: Vec<String> = context.workers.iter().map(ToString::to_string).collect();
+        let valid = format!("{}: {}", valid(Self::kind(&())), cores.join(", "));
+        match whole(&node.value, &valid)? {
+            None => fault(format!("{} is out of range", node.value.shown()), valid),
+            Some(core) => match context.workers.iter().find(|worker| **worker as u64 == core) {
+                Some(worker) => Ok(*worker),
+                None => fault(format!("there is no worker on core {core}"), valid),
+            },
+        }
+    }
+
+    fn json(&self) -> Json {
+        (*self).into()
+    }
+
+    fn of_text(text: &str) -> Result<Json, String> {
+        u32::of_text(text)
+    }
+}
+
+/// Cores of this machine, each once.
+impl Value for Vec<usize> {
+    type Range = ();
+
+    fn kind((): &()) -> Kind {
+        Kind::new("CORE[,CORE]|none", "a list of cores, such as [1]")
+    }
+
+    fn read(node: &Node, (): &(), context: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        let valid = valid(Self::kind(&()));
+        let host = context.host;
+        let one = |value: &Written| match whole(value, &host.valid_cores())? {
+            None => fault(format!("{} is out of range", value.shown()), host.valid_cores()),
+            Some(core) => host.check_worker(core).or_else(|wrong| fault(wrong, host.valid_cores())),
+        };
+        let cores = list(node, &valid, 1024, one)?;
+        let mut seen = Self::new();
+        for (span, core) in cores {
+            if seen.contains(&core) {
+                let wrong = format!("core {core} is listed twice");
+                return fault(wrong, "valid: each core once").map_err(|faults| at(faults, &span));
+            }
+            seen.push(core);
+        }
+        if seen.is_empty() { fault("the list is empty", valid) } else { Ok(seen) }
+    }
+
+    fn json(&self) -> Json {
+        self.as_slice().into()
+    }
+
+    fn of_text(text: &str) -> Result<Json, String> {
+        text.split(',').map(u32::of_text).collect()
+    }
+}
+
+macro_rules! locks {
+    ($($address:ty: $value_name:literal, $such_as:literal, $read:path;)+) => {$(
+        /// Source addresses; said twice is said once.
+        impl Value for Vec<$address> {
+            type Range = ();
+
+            fn kind((): &()) -> Kind {
+                Kind::new($value_name, concat!("a list of addresses, such as ", $such_as))
+            }
+
+            fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+                let mut locks = Self::new();
+                for (_, address) in list(node, &valid(Self::kind(&())), MAX_LOCKS, $read)? {
+                    if !locks.contains(&address) {
+                        locks.push(address);
+                    }
+                }
+                Ok(locks)
+            }
+
+            fn json(&self) -> Json {
+                self.iter().map(ToString::to_string).collect()
+            }
+
+            fn of_text(text: &str) -> Result<Json, String> {
+                let items = text.split(',').map(|item| match item.parse::<$address>() {
+                    Ok(item) => Ok(item.to_string()),
+                    Err(_) => Err(format!("\"{item}\" is no such address")),
+                });
+                items.collect::<Result<Vec<String>, String>>().map(Json::from)
+            }
+        }
+    )+};
+}
+locks! {
+    Mac: "MAC[,MAC]|none", "[\"02:00:00:00:00:01\"]", mac;
+    IpAddr: "IP[,IP]|none", "[\"10.0.0.1\", \"fd00::1\"]", ip;
+}
+
+fn mac(value: &Written) -> Result<Mac, Vec<Fault>> {
+    let valid = "valid: six pairs of hex digits, such as \"02:00:00:00:00:01\"";
+    let text = text(value, valid)?;
+    let Ok(mac) = text.parse::<Mac>() else {
+        return fault(format!("\"{text}\" is not a MAC address"), valid);
+    };
+    if mac.is_multicast() || mac.to_u64() == 0 {
+        let wrong = format!("{text} cannot be a sender: it is a group's address, or nobody's");
+        return fault(wrong, "valid: one interface's address (its first byte is even)");
+    }
+    Ok(mac)
+}
+
+fn ip(value: &Written) -> Result<IpAddr, Vec<Fault>> {
+    let valid = "valid: an IPv4 or IPv6 address without prefix length, such as \"10.0.0.1\"";
+    let text = text(value, valid)?;
+    let Ok(ip) = text.parse::<IpAddr>() else {
+        return fault(format!("\"{text}\" is not an IP address"), valid);
+    };
+    if ip.is_multicast() || ip.is_unspecified() {
+        let wrong = format!("{ip} cannot be a sender: it is a group's address, or nobody's");
+        return fault(wrong, "valid: one interface's address");
+    }
+    Ok(ip)
+}
+
+/// Faults without a place of their own are of the item that stands there.
+fn at(mut faults: Vec<Fault>, span: &Range<usize>) -> Vec<Fault> {
+    for fault in &mut faults {
+        fault.span.get_or_insert_with(|| span.clone());
+    }
+    faults
+}
+
+/// A list whose items are read one by one; a bad item is reported where it stands.
+fn list<T>(
+    node: &Node,
+    valid: &str,
+    most: usize,
+    read: impl Fn(&Written) -> Result<T, Vec<Fault>>,
+) -> Result<Vec<(Range<usize>, T)>, Vec<Fault>> {
+    let Written::List(items) = &node.value else {
+        return fault(format!("{} is not a list", node.value.shown()), valid);
+    };
+    if items.len() > most {
+        let wrong = format!("{} items are too many", items.len());
+        return fault(wrong, format!("valid: at most {most}"));
+    }
+    let (mut values, mut faults) = (Vec::with_capacity(items.len()), Vec::new());
+    for item in items {
+        match read(&item.value) {
+            Ok(value) => values.push((item.span.clone(), value)),
+            Err(found) => faults.extend(at(found, &item.span)),
+        }
+    }
+    if faults.is_empty() { Ok(values) } else { Err(faults) }
+}
