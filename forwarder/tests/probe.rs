@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use weir::probe::report::{SendReport, SinkReport};
-use weir::probe::send::{Order, send};
-use weir::probe::sink::{Options, Sink};
+use weir_probe::report::{SendReport, SinkReport};
+use weir_probe::send::{Order, send};
+use weir_probe::sink::{Options, Sink};
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 /// A sender that is not told to end by itself is a bug that a test should not wait for.
@@ -115,7 +115,7 @@ fn each_answer_is_a_round_trip() {
         assert_eq!(trips.lost_on_the_way_back, Some(0));
         assert_eq!(trips.rtt.summary().count, 1000);
         // One clock: both ways are known, and no way is longer than the whole.
-        let longest = |spread: &Option<weir::probe::timing::Spread>| {
+        let longest = |spread: &Option<weir_probe::timing::Spread>| {
             spread.as_ref().expect("one clock").summary().max_ns
         };
         let rtt = trips.rtt.summary();

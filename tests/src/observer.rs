@@ -6,8 +6,10 @@ use crate::wait::wait_for;
 use crate::{Guest, Ns};
 use anyhow::{Context, Result};
 use std::time::Duration;
-use weir_port::rawprog::{Action, Attached, Counter, Hook, Program, Tally};
-pub use weir_port::rawprog::{By, Count, Hook as At, Keep};
+pub use weir_rig::Hook as At;
+use weir_rig::tally::Tally;
+pub use weir_rig::tally::{By, Count, Keep};
+use weir_rig::{Action, Attached, Counter, Hook, Program};
 
 /// Counts while it lives; frames pass on to the guest.
 #[derive(Debug)]
@@ -19,19 +21,19 @@ pub struct Observer {
 impl Observer {
     /// Counts frames with `bytes` at `offset`.
     pub fn matching(guest: &Guest, offset: u8, bytes: [u8; 4]) -> Result<Self> {
-        let counter = Counter::new()?;
-        let program = Program::count_matching(&counter, offset, bytes, Action::Pass)?;
+        let program = Program::matching([(offset, bytes); 2], Action::Pass, Action::Pass)?;
         // In skb mode: a native program would turn segmentation off at the sender.
-        let attached = attach(&guest.ns, GUEST_IF, &program, Hook::Skb)?;
-        Ok(Self { counter, _attached: attached })
+        Self::start(&guest.ns, GUEST_IF, program, Hook::Skb)
     }
 
     /// Counts every frame in the driver and drops it: the cheapest sink there is.
     pub fn drain(ns: &Ns, interface: &str) -> Result<Self> {
-        let counter = Counter::new()?;
-        let program = Program::count(&counter, Action::Drop)?;
-        let attached = attach(ns, interface, &program, Hook::Native)?;
-        Ok(Self { counter, _attached: attached })
+        Self::start(ns, interface, Program::count(Action::Drop)?, Hook::Native)
+    }
+
+    fn start(ns: &Ns, interface: &str, mut program: Program, hook: Hook) -> Result<Self> {
+        let counter = program.counter()?;
+        Ok(Self { counter, _attached: attach(ns, interface, program, hook)? })
     }
 
     pub fn total(&self) -> Result<u64> {
@@ -86,12 +88,11 @@ impl Watch {
         keep: Keep,
         at: At,
     ) -> Result<Self> {
-        let tally = Tally::new()?;
         let mtu = ns.link(interface)?["mtu"].as_u64().context("no MTU")?;
         // The loopback's is larger than any frame.
         let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
-        let program = Program::tally(&tally, by, timed, keep, mtu, at)?;
-        let attached = attach(ns, interface, &program, at)?;
+        let (program, tally) = Tally::load(by, timed, keep, mtu, at)?;
+        let attached = attach(ns, interface, program, at)?;
         Ok(Self { tally, _attached: attached })
     }
 
@@ -112,7 +113,7 @@ impl Watch {
 }
 
 /// Attaches a program to an interface of a namespace.
-pub fn attach(ns: &Ns, interface: &str, program: &Program, hook: Hook) -> Result<Attached> {
+pub fn attach(ns: &Ns, interface: &str, mut program: Program, hook: Hook) -> Result<Attached> {
     let ifindex = ns.ifindex(interface)?;
     ns.run(|| program.attach(ifindex, hook).context("attaching a program"))
 }

@@ -13,7 +13,7 @@ use system_tests::traffic::{Pace, Sink, Source, ping, tcp};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};
 use weir_api::{LaneNow, LinkLane, PortReport};
-use weir_port::rawprog::{Action, Hook, Program};
+use weir_rig::{Action, Hook, Program};
 
 const RATE: u64 = 20_000_000;
 /// Payload of a datagram, and bytes of its frame.
@@ -157,7 +157,7 @@ fn what_weir_itself_sends_is_not_charged_again() -> Result<()> {
     };
     let datagrams = || udp_exact(one, up, Family::V4, 300, 500);
     is_sent(LaneNow::Express, "bpf_redirect_peer", &datagrams)?;
-    let program = attach(&up.ns, GUEST_IF, &Program::always(Action::Pass)?, Hook::Native)?;
+    let program = attach(&up.ns, GUEST_IF, Program::count(Action::Pass)?, Hook::Native)?;
     wait_ok(SOON, "the uplink to be reached by bpf_redirect", || {
         let way = gate::told(&bed, UPLINK_PORT)?.method_for(0);
         ensure!(way == Some(weir_abi::Method::Redirect), "{way:?}");

@@ -8,7 +8,8 @@ use system_tests::bed::Family;
 use system_tests::drive::{ping_all, reachable, udp_exact};
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip, wait_for};
 use weir_api::State;
-use weir_port::rawprog::{Action, Attached, Hook, Program, take_off};
+use weir_rig::links::take_off;
+use weir_rig::{Action, Attached, Hook, Program};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -67,7 +68,7 @@ fn a_port_with_another_program_is_failed_until_that_is_gone() -> Result<()> {
     ping_all(&bed)?;
     let ours = program_on(&bed, "v1")?;
     let ifindex = bed.host.ifindex("v1")?;
-    let program = Program::always(Action::Pass)?;
+    let mut program = Program::count(Action::Pass)?;
     let attached: Attached = bed.host.run(|| {
         take_off(ifindex)?;
         Ok(program.attach(ifindex, Hook::Native)?)

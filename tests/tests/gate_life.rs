@@ -257,7 +257,7 @@ fn a_gate_that_was_taken_off_is_attached_again() -> Result<()> {
     let flow = Flow::start(one, two, 2000)?;
     let ifindex = bed.host.ifindex("v1")?;
     let ours_id = *ours.first().context("nothing is attached")?;
-    bed.host.run(|| Ok(weir_port::rawprog::take_off_tcx(ifindex, ours_id)?))?;
+    bed.host.run(|| Ok(weir_rig::links::take_off_tcx(ifindex, ours_id)?))?;
     weir.wait_said("somebody took its gate program off")?;
     wait_for(gate::SOON, "the gate", || bed.host.tcx_programs("v1").is_ok_and(|now| now == ours))?;
     weir.wait_port("v1", &["up"])?;

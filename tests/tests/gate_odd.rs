@@ -11,7 +11,7 @@ use system_tests::traffic::raw::{self, RawSocket};
 use system_tests::traffic::tcp;
 use system_tests::{Bed, BedSpec, Guest, Weir, ledger, need_or_skip, root_or_skip, wait_for};
 use weir_api::PortReport;
-use weir_port::rawtap::{RawTap, Super};
+use weir_rig::tap::{RawTap, Super};
 
 /// A guest hands a frame over that it has redirected itself: the kernel's XDP hook would let it
 /// pass unseen.

@@ -11,7 +11,7 @@ use system_tests::drive::{ping_all, reachable};
 use system_tests::traffic::ping;
 use system_tests::weir::{binary, run_to_end};
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, ns, root_or_skip};
-use weir_port::rawprog::{Action, Hook, Program};
+use weir_rig::{Action, Hook, Program};
 
 /// Everything about the host that weir might touch, as text to compare: all interfaces but weir's own
 /// pair, which stays for the next weir.
@@ -249,7 +249,7 @@ fn the_hosts_own_address_is_moved_to_the_bridge_as_weir_says() -> Result<()> {
 fn another_program_is_named_by_its_id() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(1).build()?;
-    let program = Program::always(Action::Pass)?;
+    let mut program = Program::count(Action::Pass)?;
     let ifindex = bed.host.ifindex("v1")?;
     let attached = bed.host.run(|| Ok(program.attach(ifindex, Hook::Native)?))?;
     let id = bed.host.link("v1")?["xdp"]["prog"]["id"].as_u64().context("no id")?;

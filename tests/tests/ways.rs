@@ -10,7 +10,7 @@ use system_tests::wait::wait_ok;
 use system_tests::{BedSpec, Weir, root_or_skip};
 use weir_abi::{GatePort, Method};
 use weir_api::Express;
-use weir_port::rawprog::{Action, Hook, Program};
+use weir_rig::{Action, Hook, Program};
 
 type Listing = (Option<Express>, Option<String>);
 
@@ -50,7 +50,7 @@ fn the_gate_follows_what_guests_change() -> Result<()> {
     two.ns.ip(&format!("link set {GUEST_IF} mtu 1500"))?;
     is(&two.port, peer(), (Method::Peer, number(two.mac()), 1518))?;
 
-    let program = attach(&one.ns, GUEST_IF, &Program::always(Action::Pass)?, Hook::Native)?;
+    let program = attach(&one.ns, GUEST_IF, Program::count(Action::Pass)?, Hook::Native)?;
     let why = "its other end has a native XDP program";
     let native = || (Some(Express::Redirect), Some(why.to_owned()));
     is(&one.port, native(), (Method::Redirect, 0, 1518))?;

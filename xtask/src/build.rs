@@ -75,17 +75,10 @@ fn names_dump_dir(args: &[OsString]) -> bool {
     args.iter().any(|arg| arg == "--dump-dir" || arg.as_encoded_bytes().starts_with(b"--dump-dir="))
 }
 
-/// weir against its peers: the experiments of W; and what no experiment file can ask for, by a
-/// program of its own.
+/// weir against its peers: the experiments of W.
 pub(crate) fn bench(args: &[OsString]) -> Result<()> {
-    let own = args.iter().any(|arg| ["isolate", "measure", "ways"].iter().any(|case| arg == case));
-    if !own && !asks_for_help(args) {
-        let words = ["run", "W"].map(OsString::from).into_iter().chain(args.iter().cloned());
-        return experiment(&words.collect::<Vec<_>>());
-    }
-    setup::ensure(Purpose::Test)?;
-    let folder = release(&["weir", "system-tests"], &["weir", "weir-bench"])?;
-    become_program(&folder.join("weir-bench"), args.iter())
+    let words = ["run", "W"].map(OsString::from).into_iter().chain(args.iter().cloned());
+    experiment(&words.collect::<Vec<_>>())
 }
 
 /// `weir-lab` with weir beside it where something is going to be measured.

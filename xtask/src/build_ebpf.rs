@@ -1,7 +1,7 @@
-//! `cargo xtask build-ebpf`: compiles the XDP program into `xdp-ebpf/prebuilt/`, or with `--check`
+//! `cargo xtask build-ebpf`: compiles the eBPF programs into `xdp-ebpf/prebuilt/`, or with `--check`
 //! proves that what is committed there is what the sources give.
 //!
-//! Invariant: the object depends on the sources, the nightly compiler and the linker, and on
+//! Invariant: an object depends on the sources, the nightly compiler and the linker, and on
 //! nothing else: not on where the checkout, the target folder or cargo's home are.
 
 use std::ffi::OsString;
@@ -14,7 +14,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 const LINKER_VERSION: &str = "0.10.3";
 const TARGET: &str = "bpfel-unknown-none";
-const OBJECT: &str = "xdp-ebpf/prebuilt/weir-steer.o";
+/// The product's programs, and those that make and count test traffic.
+const BINARIES: [&str; 2] = ["weir-steer", "weir-traffic"];
 const RECORD: &str = "xdp-ebpf/prebuilt/SOURCES.sha256";
 /// What the object is built from: files, and folders of Rust files.
 const SOURCES: [&str; 5] = [
@@ -48,14 +49,22 @@ pub fn run(check: bool) -> Result<()> {
     }
     let built = build(&root, &tools, &root.join("xdp-ebpf/target"), false)?;
     fs::create_dir_all(root.join("xdp-ebpf/prebuilt"))?;
-    let object = root.join(OBJECT);
-    fs::copy(&built, &object).with_context(|| format!("writing {}", object.display()))?;
+    for binary in BINARIES {
+        let object = root.join(object(binary));
+        let length = fs::copy(built.join(binary), &object)
+            .with_context(|| format!("writing {}", object.display()))?;
+        println!("{}: {length} bytes, built with {}", object.display(), tools.versions());
+    }
     fs::write(root.join(RECORD), record(&root, &tools.versions())?)?;
-    println!("{OBJECT}: {} bytes, built with {}", fs::metadata(&object)?.len(), tools.versions());
     Ok(())
 }
 
-/// Whether the committed object was built from the sources as they are. Needs no compiler.
+/// Below the root.
+fn object(binary: &str) -> String {
+    format!("xdp-ebpf/prebuilt/{binary}.o")
+}
+
+/// Whether the committed objects were built from the sources as they are. Needs no compiler.
 pub fn hash_check() -> Result<()> {
     let root = root()?;
     let (versions, committed) = recorded(&root)?;
@@ -73,8 +82,8 @@ pub fn hash_check() -> Result<()> {
     names.sort_unstable();
     names.dedup();
     bail!(
-        "the committed {OBJECT} was not built from these sources; changed since: {}. \
-         Rebuild it with `cargo xtask build-ebpf` and commit both files in xdp-ebpf/prebuilt",
+        "what is in xdp-ebpf/prebuilt was not built from these sources; changed since: {}. \
+         Rebuild it with `cargo xtask build-ebpf` and commit all files there",
         names.join(", ")
     )
 }
@@ -82,27 +91,31 @@ pub fn hash_check() -> Result<()> {
 fn compare(root: &Path, tools: &Tools) -> Result<()> {
     let (built_with, _) = recorded(root)?;
     let target = std::env::temp_dir().join(format!("weir-ebpf-check-{}", std::process::id()));
-    let outcome = build(root, tools, &target, true)
-        .and_then(|built| Ok(fs::read(built)? == fs::read(root.join(OBJECT))?));
+    let same = |built: &Path, binary| -> Result<bool> {
+        Ok(fs::read(built.join(binary))? == fs::read(root.join(object(binary)))?)
+    };
+    let outcome = build(root, tools, &target, true).and_then(|built| {
+        BINARIES.into_iter().try_fold(true, |all, binary| Ok(all && same(&built, binary)?))
+    });
     let _ = fs::remove_dir_all(&target);
     let versions = tools.versions();
     if outcome? {
-        println!("{OBJECT} is what the sources give, byte for byte ({versions})");
+        println!("xdp-ebpf/prebuilt is what the sources give, byte for byte ({versions})");
         return hash_check();
     }
     if versions != built_with {
         return Err(CannotBuild(format!(
-            "cannot tell whether {OBJECT} matches: it was built with {built_with}, here is {versions}"
+            "cannot tell whether xdp-ebpf/prebuilt matches: it was built with {built_with}, here is {versions}"
         ))
         .into());
     }
     hash_check()?;
     bail!(
-        "{OBJECT} is not what the sources give, though compiler and linker are those it was built with: rebuild it with `cargo xtask build-ebpf`"
+        "xdp-ebpf/prebuilt is not what the sources give, though compiler and linker are those it was built with: rebuild it with `cargo xtask build-ebpf`"
     )
 }
 
-/// Compiles; gives the path of the object.
+/// Compiles; gives the folder of the objects.
 fn build(root: &Path, tools: &Tools, target_dir: &Path, locked: bool) -> Result<PathBuf> {
     // Longest first is not needed: later prefixes win, and none of these lies in another's way.
     let mut flags = vec![
@@ -113,13 +126,13 @@ fn build(root: &Path, tools: &Tools, target_dir: &Path, locked: bool) -> Result<
     flags.push(remap(&tools.rust_src, "/rust-src"));
     let mut cargo = rustup(&["run", "nightly", "cargo", "build", "--release", "--quiet"]);
     cargo
-        .args(["-Z", "build-std=core", "--target", TARGET, "--bin", "weir-steer"])
+        .args(["-Z", "build-std=core", "--target", TARGET, "--bins"])
         .args(locked.then_some("--locked"))
         .current_dir(root.join("xdp-ebpf"))
         .env("CARGO_TARGET_DIR", target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
-    run_command(&mut cargo).context("compiling the XDP program")?;
-    Ok(target_dir.join(TARGET).join("release/weir-steer"))
+    run_command(&mut cargo).context("compiling the eBPF programs")?;
+    Ok(target_dir.join(TARGET).join("release"))
 }
 
 fn remap(from: &Path, to: &str) -> String {
@@ -241,7 +254,7 @@ fn record(root: &Path, versions: &str) -> Result<String> {
         collect(root, Path::new(source), &mut files)?;
     }
     files.sort();
-    files.push(PathBuf::from(OBJECT));
+    files.extend(BINARIES.map(|binary| PathBuf::from(object(binary))));
     let hashes = output(Command::new("sha256sum").arg("--").args(&files).current_dir(root))
         .context("hashing the sources with sha256sum (coreutils)")?;
     Ok(format!("# {versions}\n{hashes}\n"))

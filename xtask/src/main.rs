@@ -81,19 +81,11 @@ enum Task {
     #[command(
         long_about = "Builds release and measures weir against a Linux bridge, a bridge with HTB, \
         XDP redirect and a bare AF_XDP loop: `cargo xtask experiment run W`, with what follows \
-        `bench` handed on: [--quick] [--again] [--only PEER,…] [--seed N] [--json].\n\
-        Three cases have a program of their own, weir-bench, which takes [--rounds N] [--seconds S] \
-        [--only PEER,…] [--json FILE]:\n\
-        `bench isolate CASE` measures what one VM gets on a contended link whatever the others do, \
-        against a bridge with HTB: shares, polite, polite-paced, tcp, connections, \
-        overload, capacity (with --against PATH), or all.\n\
-        `bench measure CASE` measures whether measuring is right and what many flows take: agree, \
-        synflood, memory, or all.\n\
-        `bench ways` measures the ways out of a worker.",
+        `bench` handed on: [--quick] [--again] [--only PEER,…] [--seed N] [--json].",
         disable_help_flag = true
     )]
     Bench {
-        /// What to hand on (`cargo xtask bench --help` for weir-bench's own help)
+        /// What to hand on (`cargo xtask bench --help` for weir-lab's own help)
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         args: Vec<OsString>,
     },

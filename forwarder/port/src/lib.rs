@@ -1,4 +1,4 @@
-//! Frames and the ways they enter and leave: the only package of weir that may use `unsafe`.
+//! Frames and the ways they enter and leave: the only package of weir that may use `unsafe`, beside the tests' rig.
 //!
 //! Invariant: every frame of a [`Pool`] has exactly one owner at any time, and
 //! [`Pool::census`] adds up to the total.
@@ -22,14 +22,11 @@
 //! - [`egress`]: which way a packet leaves; [`segment`]: superframes cut in software
 //! - [`xsk`]: the port over AF_XDP; [`vnet`]: its packet socket for chains and superframes
 //! - [`mem_port`]: the kernel-free twin, with [`faults`]
-//! - [`bare`]: a forwarding loop without any policy, the peer of the benchmark
 //! - [`cells`]: memory shared with the XDP program; [`addresses`]: the gate's address table in it
 //! - [`probe`], [`ethtool`], [`sys`]: questions to the kernel; [`links`]: programs that outlive weir
-//! - [`rawprog`]: tiny programs for benches and tests; [`hardware`]: the processor's own counters
 #![allow(unsafe_code)]
 
 pub mod addresses;
-pub mod bare;
 pub mod cells;
 mod chain;
 mod egress;
@@ -37,7 +34,6 @@ pub mod ethtool;
 pub mod faults;
 pub mod fence;
 pub mod frame;
-pub mod hardware;
 mod homes;
 pub mod links;
 pub mod mem_port;
@@ -47,9 +43,6 @@ mod pieces;
 pub mod pool;
 pub mod port;
 pub mod probe;
-pub mod rawprog;
-pub mod rawtap;
-pub mod rawtc;
 mod segment;
 pub mod sys;
 mod table;

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use crate::rawprog::{checked, owned};
+use crate::sys::{checked, owned};
 
 /// A link; closing it changes nothing while its file is there.
 #[derive(Debug)]

@@ -34,6 +34,18 @@ pub fn keep_heap_small() {
     }
 }
 
+/// libbpf's answer: a negated errno, or what it is about.
+pub fn checked(ret: i32) -> io::Result<i32> {
+    if ret < 0 { Err(io::Error::from_raw_os_error(-ret)) } else { Ok(ret) }
+}
+
+/// The descriptor that libbpf has just opened.
+pub fn owned(ret: i32) -> io::Result<OwnedFd> {
+    let fd = checked(ret)?;
+    // SAFETY: the kernel has just opened this descriptor for us, and nobody else has seen it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 pub(crate) fn check(ret: libc::c_int) -> io::Result<libc::c_int> {
     if ret < 0 { Err(io::Error::last_os_error()) } else { Ok(ret) }
 }
@@ -59,14 +71,14 @@ pub(crate) fn set_int(
 
 /// Room for what a socket has sent and the device not consumed. The forced variant needs
 /// CAP_NET_ADMIN; without it the system's bound applies.
-pub(crate) fn set_send_buffer(fd: BorrowedFd<'_>, bytes: libc::c_int) -> io::Result<()> {
+pub fn set_send_buffer(fd: BorrowedFd<'_>, bytes: libc::c_int) -> io::Result<()> {
     set_int(fd, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, bytes)
         .or_else(|_| set_int(fd, libc::SOL_SOCKET, libc::SO_SNDBUF, bytes))
 }
 
 /// Lets one kick send as many frames as the ring holds. False: the kernel is older than 6.17, and
 /// sends 32 a call.
-pub(crate) fn raise_tx_budget(fd: BorrowedFd<'_>, frames: u32) -> bool {
+pub fn raise_tx_budget(fd: BorrowedFd<'_>, frames: u32) -> bool {
     set_int(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, frames as libc::c_int).is_ok()
 }
 
@@ -78,7 +90,7 @@ pub(crate) fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Asks the kernel to send what is in a socket's transmit ring. 0, or the errno.
 #[inline]
-pub(crate) fn kick(fd: BorrowedFd<'_>) -> i32 {
+pub fn kick(fd: BorrowedFd<'_>) -> i32 {
     // SAFETY: no buffer and no address are passed.
     let ret = unsafe {
         libc::sendto(fd.as_raw_fd(), std::ptr::null(), 0, libc::MSG_DONTWAIT, std::ptr::null(), 0)
@@ -93,7 +105,7 @@ pub(crate) fn last_errno() -> i32 {
 }
 
 /// Makes a tap device, which is gone with the descriptor. `flags` are further `IFF_` ones.
-pub(crate) fn tap(name: &str, flags: libc::c_int) -> io::Result<OwnedFd> {
+pub fn tap(name: &str, flags: libc::c_int) -> io::Result<OwnedFd> {
     // SAFETY: the path is a C string; a new descriptor or -1 comes back.
     let fd = check(unsafe {
         libc::open(c"/dev/net/tun".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK)

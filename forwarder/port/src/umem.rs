@@ -62,15 +62,15 @@ pub(crate) fn hint(error: &io::Error) -> &'static str {
 
 /// The parts of an AF_XDP socket, as xsk-rs hands them out.
 #[derive(Debug)]
-pub(crate) struct Rings {
-    pub(crate) rx: RxQueue,
-    pub(crate) tx: TxQueue,
-    pub(crate) fill: FillQueue,
-    pub(crate) completion: CompQueue,
+pub struct Rings {
+    pub rx: RxQueue,
+    pub tx: TxQueue,
+    pub fill: FillQueue,
+    pub completion: CompQueue,
 }
 
 impl Rings {
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+    pub fn fd(&self) -> BorrowedFd<'_> {
         // SAFETY: libxdp keeps the descriptor open as long as any of the socket's queues exists,
         // and the borrow is of a value that contains them.
         unsafe { BorrowedFd::borrow_raw(self.rx.fd().as_raw_fd()) }
@@ -92,7 +92,7 @@ impl UmemHandle {
     }
 
     /// The UMEM and a descriptor for each of its frames.
-    pub(crate) fn open(frames: u32) -> Result<(Self, Vec<FrameDesc>), UmemError> {
+    pub fn open(frames: u32) -> Result<(Self, Vec<FrameDesc>), UmemError> {
         let create = |source| UmemError::Create { frames, source };
         let invalid = || create(io::Error::from(io::ErrorKind::InvalidInput));
         let count = NonZeroU32::new(frames).ok_or_else(invalid)?;
@@ -110,13 +110,7 @@ impl UmemHandle {
     }
 
     /// Binds a socket that shares the UMEM. Its mode is the anchor's: copy, with multi-buffer.
-    pub(crate) fn bind(
-        &self,
-        name: &str,
-        queue: u32,
-        rx_ring: u32,
-        tx_ring: u32,
-    ) -> io::Result<Rings> {
+    pub fn bind(&self, name: &str, queue: u32, rx_ring: u32, tx_ring: u32) -> io::Result<Rings> {
         bind(&self.umem, name, queue, rx_ring, tx_ring)
     }
 }

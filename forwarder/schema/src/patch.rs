@@ -11,7 +11,7 @@ use crate::{
     problem::Problems,
     setting::Context,
     table::{self, Places},
-    value::Value as _,
+    value::{Value as _, is_interface_name},
     written::{Node, Table, Written},
 };
 
@@ -89,68 +89,70 @@ impl Plan {
         context: &Context<'_>,
     ) {
         let none = Table::default();
-        let nothing_left = matches!(node, Some(Node { value: Written::Null, .. }));
-        let patches = match node.map(|node| &node.value) {
-            Some(Written::Table(patches)) => patches,
-            Some(Written::Null) | None => &none,
+        let (patches, all_deleted) = match node.map(|node| &node.value) {
+            Some(Written::Table(patches)) => (patches, false),
+            Some(Written::Null) => (&none, true),
+            None => (&none, false),
             Some(other) => {
                 let wrong = format!("{} is not a table", other.shown());
                 return problems.add(&(0..0), "ports", wrong, PORTS);
             }
         };
-        let before = std::mem::take(&mut self.ports);
-        let others: Vec<&String> = known
-            .iter()
-            .filter(|name| self.bridge.is_some() && before.iter().all(|port| port.name != **name))
-            .collect();
-        let deleted = |name: &str| {
-            let node = patches.get(name);
-            nothing_left || node.is_some_and(|node| matches!(node.value, Written::Null))
+        let patch_of = |name: &str| match patches.get(name).map(|node| &node.value) {
+            None if all_deleted => Some(&Written::Null),
+            patch => patch,
         };
+        let deleted = |name: &str| matches!(patch_of(name), Some(Written::Null));
         self.check_deleted(problems, known.iter().filter(|name| deleted(name)));
-        let is_new = |name: &&str| before.iter().all(|port| port.name != **name);
-        let new = patches.iter().map(|(name, _)| name).filter(is_new);
-        let listed = before.iter().map(|port| port.name.as_str());
-        let untouched = others.iter().filter(|name| patches.get(name).is_none() && !nothing_left);
-        let mut count = untouched.count();
-        let mut places = Vec::new();
-        for name in listed.chain(new).filter(|name| !deleted(name)) {
-            count += 1;
-            let path = format!("ports.{name}");
-            let old = before.iter().find(|port| port.name == name);
-            let mut port = old.cloned().unwrap_or_else(|| self.defaults.port(name, Role::Vif));
-            let read = match patches.get(name).map(|node| (&node.value, node)) {
-                None => Places::none(path),
-                Some((Written::Table(table), _)) => {
-                    let whole = Node { span: 0..0, value: Written::Text(name.to_owned()) };
-                    if let Err(faults) = String::read(&whole, &(), context) {
-                        for fault in faults {
-                            problems.add(&(0..0), &*path, fault.wrong, fault.valid);
-                        }
-                        continue;
-                    }
-                    let defaults = Some(&self.defaults);
-                    table::read(problems, &path, table, defaults, &mut port, context)
-                }
-                Some((other, _)) => {
-                    let wrong = format!("{} is no port", other.shown());
-                    problems.add(&(0..0), path, wrong, PORTS);
-                    continue;
-                }
-            };
-            port.of_bridge |= others.iter().any(|other| *other == name);
-            places.push((port, read));
-        }
+        let unlisted = |name: &&str| !self.lists(name);
+        let listed = self.ports.iter().map(|port| port.name.as_str());
+        let new = patches.iter().map(|(name, _)| name).filter(unlisted);
+        let names: Vec<&str> = listed.chain(new).filter(|name| !deleted(name)).collect();
+        let untouched = known.iter().filter(|name| {
+            self.follows(name, known) && !self.lists(name) && patch_of(name).is_none()
+        });
+        let count = names.len() + untouched.count();
+        let read = |name| self.patch_port(problems, name, patch_of(name), known, context);
+        let ports: Vec<(PortPlan, Places)> = names.into_iter().filter_map(read).collect();
         let nowhere = Node { span: 0..0, value: Written::Null };
         if !check_count(problems, &nowhere, "ports", count) {
             return;
         }
-        check_all(problems, ("ports", None), places.iter().map(|(port, read)| (port, read)));
+        check_all(problems, ("ports", None), ports.iter().map(|(port, read)| (port, read)));
         let plain = |port: &PortPlan| {
             let same = PortPlan { of_bridge: true, ..self.defaults.port(&port.name, Role::Vif) };
-            port.of_bridge && *port == same
+            *port == same
         };
-        self.ports = places.into_iter().map(|(port, _)| port).filter(|port| !plain(port)).collect();
+        self.ports = ports.into_iter().map(|(port, _)| port).filter(|port| !plain(port)).collect();
+    }
+
+    /// One port as the patch has it; `None`: that is no port.
+    fn patch_port(
+        &self,
+        problems: &mut Problems<'_>,
+        name: &str,
+        patch: Option<&Written>,
+        known: &[String],
+        context: &Context<'_>,
+    ) -> Option<(PortPlan, Places)> {
+        let path = format!("ports.{name}");
+        let mut port = self.port_named(name);
+        let (wrong, valid) = match patch {
+            None => return Some((port, Places::none(path))),
+            Some(Written::Table(table)) if is_interface_name(name) => {
+                port.of_bridge |= self.follows(name, known) && !self.lists(name);
+                let defaults = Some(&self.defaults);
+                let read = table::read(problems, &path, table, defaults, &mut port, context);
+                return Some((port, read));
+            }
+            Some(Written::Table(_)) => (
+                format!("\"{name}\" cannot be an interface's name"),
+                format!("valid: {}", String::kind(&()).valid),
+            ),
+            Some(other) => (format!("{} is no port", other.shown()), PORTS.to_owned()),
+        };
+        problems.add(&(0..0), path, wrong, valid);
+        None
     }
 
     /// A port of the bridge would be taken in again at once.

@@ -32,160 +32,109 @@ settings! {
             at: Option<Located> = None,
         ]
         name: String {
-            key: "name",
-            default: String::new(),
-            effect: Restart,
+            key: "name", default: String::new(), effect: Restart,
             help: "The interface",
             example: "\"tap0\"",
         }
         role: Role {
-            key: "role",
-            default: Role::Vif,
-            effect: Reattach,
+            key: "role", default: Role::Vif, effect: Reattach,
             help: "What it is for: {names}; unknown destinations go to an uplink",
             example: "\"vif\"",
         }
         mode: Mode {
-            key: "mode",
-            default: Mode::Gate,
-            effect: Reload,
+            key: "mode", default: Mode::Gate, effect: Reload,
             help: "How the program is attached: {names} (see ARCHITECTURE.md)",
             example: "\"gate\"",
         }
         rate: Option<Rate> {
-            key: "rate",
-            default: None,
-            effect: Live,
+            key: "rate", default: None, effect: Live,
             help: "What may be sent towards the port",
             example: "\"1Gbit\"",
         }
         weight: u32 {
-            key: "weight",
-            default: 1,
-            range: 1..=Share::MAX_WEIGHT,
-            effect: Live,
+            key: "weight", default: 1, range: 1..=Share::MAX_WEIGHT, effect: Live,
             help: "Its part of every contended link, as a source: {range}",
             example: "4",
         }
         min_rate: Option<Rate> {
-            key: "min-rate",
-            default: None,
-            effect: Live,
+            key: "min-rate", default: None, effect: Live,
             help: "What it gets before anybody gets more, on every link that has a rate",
             example: "\"100Mbit\"",
         }
         max_rate: Option<Rate> {
-            key: "max-rate",
-            default: None,
-            effect: Live,
+            key: "max-rate", default: None, effect: Live,
             help: "What it may send, over all links together",
             example: "\"500Mbit\"",
         }
         burst: ByteSize {
-            key: "burst",
-            default: ByteSize::new(Share::DEFAULT_BURST_BYTES),
-            range: ByteSize::new(2 << 10)..=ByteSize::new(64 << 20),
-            effect: Live,
+            key: "burst", default: ByteSize::new(Share::DEFAULT_BURST_BYTES),
+            range: ByteSize::new(2 << 10)..=ByteSize::new(64 << 20), effect: Live,
             help: "How far above max-rate it may get after a pause",
             example: "\"64KiB\"",
         }
         queue: ByteSize {
-            key: "queue",
-            default: ByteSize::new(EngineConfig::DEFAULT_QUEUE_BYTES),
-            range: ByteSize::new(4 << 10)..=ByteSize::new(1 << 30),
-            effect: Live,
+            key: "queue", default: ByteSize::new(EngineConfig::DEFAULT_QUEUE_BYTES),
+            range: ByteSize::new(4 << 10)..=ByteSize::new(1 << 30), effect: Live,
             help: "What of it may wait for each link; beyond, it is shed",
             example: "\"512KiB\"",
         }
         release: Option<Release> {
-            key: "release",
-            default: None,
-            effect: Live,
+            key: "release", default: None, effect: Live,
             help: "When its containers are let go: {names}",
-            unset: "container.release",
-            example: "\"adaptive\"",
+            unset: "container.release", example: "\"adaptive\"",
         }
         timeout: Option<Span> {
-            key: "timeout",
-            default: None,
-            range: TIMEOUT_LEAST..=TIMEOUT_MOST,
-            effect: Live,
+            key: "timeout", default: None, range: TIMEOUT_LEAST..=TIMEOUT_MOST, effect: Live,
             help: "The longest that one is open",
-            unset: "container.timeout",
-            example: "\"100us\"",
+            unset: "container.timeout", example: "\"100us\"",
         }
         work_conserving: Option<bool> {
-            key: "work-conserving",
-            default: None,
-            effect: Live,
+            key: "work-conserving", default: None, effect: Live,
             help: "Whether one is let go while its link has nothing else to send",
-            unset: "container.work-conserving",
-            example: "true",
+            unset: "container.work-conserving", example: "true",
         }
         lane: Lane {
-            key: "lane",
-            default: Lane::Auto,
-            effect: Live,
+            key: "lane", default: Lane::Auto, effect: Live,
             help: "auto: frames that need no scheduling are handed to their port by the gate, in the \
                    kernel; scheduled: every frame goes by a worker, which measures each of them",
             example: "\"auto\"",
         }
         worker: Option<usize> {
-            key: "worker",
-            default: None,
-            effect: Restart,
+            key: "worker", default: None, effect: Restart,
             help: "The core of the worker that serves it, one of [forwarder] workers",
-            unset: "any",
-            example: "1",
+            unset: "any", example: "1",
         }
         fallback: Fallback {
-            key: "fallback",
-            default: Fallback::Pass,
-            effect: Reload,
+            key: "fallback", default: Fallback::Pass, effect: Reload,
             help: "What happens to a frame that no worker takes, also after a kill -9 until weir runs \
                    again: pass (to the kernel) or drop",
             example: "\"pass\"",
         }
         storm: Option<u32> {
-            key: "storm",
-            default: None,
-            range: 0..=MAX_STORM_PER_S,
-            effect: Live,
+            key: "storm", default: None, range: 0..=MAX_STORM_PER_S, effect: Live,
             help: "Group and unknown frames that it may send in a second; 0: any number",
-            unset: "10000 for a vif, 0 for an uplink",
-            example: "10000",
+            unset: "10000 for a vif, 0 for an uplink", example: "10000",
         }
         reserved: Option<Reserved> {
-            key: "reserved",
-            default: None,
-            effect: Live,
+            key: "reserved", default: None, effect: Live,
             help: "Its frames to 01:80:c2:00:00:0x (spanning trees, LLDP): {names}",
-            unset: "drop for a vif, pass for an uplink",
-            example: "\"drop\"",
+            unset: "drop for a vif, pass for an uplink", example: "\"drop\"",
         }
         foreign_rules: ForeignRules {
-            key: "foreign-rules",
-            default: ForeignRules::Bridge,
-            effect: Live,
+            key: "foreign-rules", default: ForeignRules::Bridge, effect: Live,
             help: "Where the host has rules that the gate does not know (weir port list): bridge (leave \
                    its frames to the bridge) or ignore",
             example: "\"bridge\"",
         }
         mac_lock: Vec<Mac> {
-            key: "mac-lock",
-            default: Vec::new(),
-            effect: Reattach,
+            key: "mac-lock", default: Vec::new(), effect: Reattach,
             help: "The source addresses it may use",
-            unset: "any",
-            example: "[\"02:00:00:00:00:01\"]",
+            unset: "any", example: "[\"02:00:00:00:00:01\"]",
         }
         ip_lock: Vec<IpAddr> {
-            key: "ip-lock",
-            default: Vec::new(),
-            effect: Reattach,
+            key: "ip-lock", default: Vec::new(), effect: Reattach,
             help: "The source addresses it may use",
-            unset: "any",
-            example: "[\"192.0.2.10\", \"2001:db8::10\"]",
+            unset: "any", example: "[\"192.0.2.10\", \"2001:db8::10\"]",
         }
     }
 }

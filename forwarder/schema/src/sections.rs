@@ -14,40 +14,27 @@ settings! {
     #[derive(Eq)]
     pub ForwarderPlan in "forwarder" {
         workers: Vec<usize> {
-            key: "workers",
-            default: Vec::new(),
-            effect: Restart,
+            key: "workers", default: Vec::new(), effect: Restart,
             help: "A pinned worker on each of these cores",
-            unset: "one on the last core",
-            example: "[1]",
+            unset: "one on the last core", example: "[1]",
         }
         idle: Idle {
-            key: "idle",
-            default: Idle::Adaptive,
-            effect: Restart,
+            key: "idle", default: Idle::Adaptive, effect: Restart,
             help: "What the worker does when there is nothing to do: {names}",
             example: "\"adaptive\"",
         }
         frames: Option<u32> {
-            key: "frames",
-            default: None,
-            range: 8192..=262_144,
-            effect: Restart,
+            key: "frames", default: None, range: 8192..=262_144, effect: Restart,
             help: "Frames of 4 KiB that each worker has for packets, all of them kept in memory: {range}",
-            unset: "12288, and 256 for each port",
-            example: "16384",
+            unset: "12288, and 256 for each port", example: "16384",
         }
         control: PathBuf {
-            key: "control",
-            default: DEFAULT_CONTROL.into(),
-            effect: Restart,
+            key: "control", default: DEFAULT_CONTROL.into(), effect: Restart,
             help: "The socket on which `weir port`, `weir set` and `weir stats` ask",
             example: "\"/run/weir.sock\"",
         }
         metrics: Option<SocketAddr> {
-            key: "metrics",
-            default: None,
-            effect: Restart,
+            key: "metrics", default: None, effect: Restart,
             help: "The loopback address on which Prometheus may ask",
             example: "\"127.0.0.1:9477\"",
         }
@@ -60,39 +47,30 @@ settings! {
         bytes: ByteSize {
             key: "bytes",
             // One page.
-            default: ByteSize::new(4096),
-            range: ByteSize::new(64)..=ByteSize::new(1 << 20),
+            default: ByteSize::new(4096), range: ByteSize::new(64)..=ByteSize::new(1 << 20),
             effect: Restart,
             help: "What a container holds",
             example: "\"4KiB\"",
         }
         release: Release {
-            key: "release",
-            default: Release::Eager,
-            effect: Live,
+            key: "release", default: Release::Eager, effect: Live,
             help: "When containers are let go: eager (no waiting), fixed (full, or timeout), adaptive \
                    (full, or when its first packet would be late)",
             example: "\"eager\"",
         }
         timeout: Span {
-            key: "timeout",
-            default: Span::new(200_000),
-            range: TIMEOUT_LEAST..=TIMEOUT_MOST,
+            key: "timeout", default: Span::new(200_000), range: TIMEOUT_LEAST..=TIMEOUT_MOST,
             effect: Live,
             help: "The longest that a container is open, for fixed and adaptive",
             example: "\"200us\"",
         }
         alpha: f64 {
-            key: "alpha",
-            default: 0.99,
-            effect: Live,
+            key: "alpha", default: 0.99, effect: Live,
             help: "How much of the past counts in what `adaptive` estimates",
             example: "0.99",
         }
         work_conserving: bool {
-            key: "work-conserving",
-            default: true,
-            effect: Live,
+            key: "work-conserving", default: true, effect: Live,
             help: "Whether a container is let go while its link has nothing else to send",
             example: "true",
         }
@@ -107,17 +85,13 @@ settings! {
     #[derive(Eq)]
     pub SchedulerPlan in "scheduler" {
         policy: Policy {
-            key: "policy",
-            default: Policy::Drr,
-            effect: Live,
+            key: "policy", default: Policy::Drr, effect: Live,
             help: "How links are shared: drr (by bytes), wrr (by packets), fifo (not at all)",
             example: "\"drr\"",
         }
         inactive_after: Span {
-            key: "inactive-after",
-            default: Span::new(10_000_000),
-            range: TIMEOUT_LEAST..=TIMEOUT_MOST,
-            effect: Live,
+            key: "inactive-after", default: Span::new(10_000_000),
+            range: TIMEOUT_LEAST..=TIMEOUT_MOST, effect: Live,
             help: "How long a port that sends nothing still counts",
             example: "\"10ms\"",
         }
@@ -129,25 +103,18 @@ settings! {
     #[derive(Copy, Eq)]
     pub MeasurePlan in "measure" {
         latency: bool {
-            key: "latency",
-            default: true,
-            effect: Restart,
+            key: "latency", default: true, effect: Restart,
             help: "Whether to measure how long packets take, by source and stage",
             example: "true",
         }
         flows: u32 {
-            key: "flows",
-            default: 4096,
-            range: 0..=FlowConfig::MOST,
-            effect: Restart,
+            key: "flows", default: 4096, range: 0..=FlowConfig::MOST, effect: Restart,
             help: "Flows that each worker tells apart at once: {range}; 0: none",
             example: "4096",
         }
         flow_idle: Span {
-            key: "flow-idle",
-            default: Span::new(60_000_000_000),
-            range: Span::new(1_000_000_000)..=Span::new(3_600_000_000_000),
-            effect: Restart,
+            key: "flow-idle", default: Span::new(60_000_000_000),
+            range: Span::new(1_000_000_000)..=Span::new(3_600_000_000_000), effect: Restart,
             help: "A flow without packets for this long has ended",
             example: "\"60s\"",
         }

@@ -134,6 +134,10 @@ pub trait Section: Clone + Default + 'static {
 
     fn settings() -> &'static [Setting<Self>];
 
+    fn declaration(key: &str) -> Option<&'static Declaration> {
+        Self::settings().iter().map(|row| &row.about).find(|setting| setting.key == key)
+    }
+
     /// What of a section does not fit together: the setting at fault, and why.
     fn contradiction(&self) -> Option<(&'static str, Fault)> {
         None

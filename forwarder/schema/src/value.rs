@@ -28,8 +28,11 @@ pub trait Value: Clone + PartialEq {
     fn kind(range: &Self::Range) -> Kind;
     fn read(node: &Node, range: &Self::Range, context: &Context<'_>) -> Result<Self, Vec<Fault>>;
     fn json(&self) -> Json;
+
     /// A document's value of what was typed; quantities stay as they were typed.
-    fn of_text(text: &str) -> Result<Json, String>;
+    fn of_text(text: &str) -> Result<Json, String> {
+        Ok(text.into())
+    }
 }
 
 /// A setting that may have no value.
@@ -159,59 +162,37 @@ impl Value for Rate {
     }
 }
 
-impl Value for ByteSize {
-    type Range = RangeInclusive<Self>;
+macro_rules! quantities {
+    ($($quantity:ty: $what:literal, $value_name:literal, $units:expr;)+) => {$(
+        impl Value for $quantity {
+            type Range = RangeInclusive<Self>;
 
-    fn kind(range: &Self::Range) -> Kind {
-        let (least, most) = (range.start(), range.end());
-        let units = if most.bytes < 1 << 30 { "B, KiB or MiB" } else { "B, KiB, MiB or GiB" };
-        Kind {
-            range: format!("{least} to {most}"),
-            ..Kind::new(
-                "SIZE|none",
-                format!("a number and {units}, from \"{least}\" to \"{most}\""),
-            )
+            fn kind(range: &Self::Range) -> Kind {
+                let (least, most) = (range.start(), range.end());
+                let units: fn(&Self) -> &'static str = $units;
+                let valid = format!("a number and {}, from \"{least}\" to \"{most}\"", units(most));
+                Kind { range: format!("{least} to {most}"), ..Kind::new($value_name, valid) }
+            }
+
+            fn read(node: &Node, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+                quantity(&node.value, $what, Self::kind(range), |value| range.contains(&value))
+            }
+
+            fn json(&self) -> Json {
+                self.to_string().into()
+            }
+
+            fn of_text(text: &str) -> Result<Json, String> {
+                as_typed::<Self>(text)
+            }
         }
-    }
-
-    fn read(node: &Node, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        quantity(&node.value, "a size", Self::kind(range), |size| range.contains(&size))
-    }
-
-    fn json(&self) -> Json {
-        self.to_string().into()
-    }
-
-    fn of_text(text: &str) -> Result<Json, String> {
-        as_typed::<Self>(text)
-    }
+    )+};
 }
-
-impl Value for Span {
-    type Range = RangeInclusive<Self>;
-
-    fn kind(range: &Self::Range) -> Kind {
-        let (least, most) = (range.start(), range.end());
-        Kind {
-            range: format!("{least} to {most}"),
-            ..Kind::new(
-                "TIME|none",
-                format!("a number and ns, us, ms or s, from \"{least}\" to \"{most}\""),
-            )
-        }
-    }
-
-    fn read(node: &Node, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        quantity(&node.value, "a time", Self::kind(range), |span| range.contains(&span))
-    }
-
-    fn json(&self) -> Json {
-        self.to_string().into()
-    }
-
-    fn of_text(text: &str) -> Result<Json, String> {
-        as_typed::<Self>(text)
-    }
+quantities! {
+    ByteSize: "a size", "SIZE|none", |most| {
+        if most.bytes < 1 << 30 { "B, KiB or MiB" } else { "B, KiB, MiB or GiB" }
+    };
+    Span: "a time", "TIME|none", |_| "ns, us, ms or s";
 }
 
 macro_rules! choices {

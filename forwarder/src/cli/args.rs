@@ -16,7 +16,8 @@ use clap::{
 };
 use weir_core::{Choice, Idle, Lane, Mode};
 use weir_schema::{
-    ConfigErrors, DEFAULT_CONTROL, Host, Plan, PortPlan, check_control, is_interface_name,
+    ConfigErrors, DEFAULT_CONTROL, Declaration, ForwarderPlan, Host, Plan, PortPlan, Section,
+    check_control, is_interface_name,
 };
 
 pub use self::capture::{CaptureArgs, TraceArgs};
@@ -107,8 +108,8 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "INTERFACE", num_args = 1.., value_delimiter = ',')]
     #[arg(value_parser = interface, conflicts_with = "config")]
     pub uplink: Vec<String>,
-    /// What the worker does when there is nothing to do [default: adaptive]
     #[arg(long, value_parser = choice::<Idle>())]
+    #[arg(help = ForwarderPlan::declaration("idle").map(Declaration::option_help).unwrap_or_default())]
     pub idle: Option<Idle>,
     /// The core, or cores, of the workers [default: one on the last]
     #[arg(long, value_name = "CORE", num_args = 1.., value_delimiter = ',')]

@@ -31,7 +31,7 @@ pub enum CliError {
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error(transparent)]
-    Probe(#[from] crate::probe::ProbeError),
+    Probe(#[from] weir_probe::ProbeError),
     /// The command line makes no sense.
     #[error(transparent)]
     Argument(#[from] ConfigErrors),

@@ -17,12 +17,13 @@ use super::args::probe::{
 };
 use super::{CliError, print, print_json, render};
 use crate::control::links::Links;
-use crate::probe::raw::drain::Drain;
-use crate::probe::raw::frame::{self, Addresses};
-use crate::probe::raw::source::{self, RawOrder};
-use crate::probe::report::{Named, SinkReport};
-use crate::probe::sink::Sink;
-use crate::probe::{ProbeError, files, floor, guard, send};
+use crate::probe::{files, floor, guard};
+use weir_probe::raw::drain::Drain;
+use weir_probe::raw::frame::{self, Addresses};
+use weir_probe::raw::source::{self, RawOrder};
+use weir_probe::report::{Named, SinkReport};
+use weir_probe::sink::Sink;
+use weir_probe::{ProbeError, send};
 use weir_schema::ConfigErrors;
 
 pub async fn run(args: &ProbeArgs, _control: &Path) -> Result<(), CliError> {

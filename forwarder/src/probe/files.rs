@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::ProbeError;
-use super::report::Named;
 use crate::control::dump::{Series, hgrm, hlog};
+use weir_probe::ProbeError;
+use weir_probe::report::Named;
 
 /// Writes the files that are asked for: the first histogram's distribution, all of them as a log.
 pub fn save(
@@ -44,8 +44,8 @@ fn whole_ns(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::timing::Spread;
     use super::*;
+    use weir_probe::timing::Spread;
 
     #[test]
     fn the_first_is_drawn_and_all_are_logged() {

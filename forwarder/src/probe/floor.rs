@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use nix::libc;
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::report::{FloorReport, VERSION};
-use super::send::{self, Order};
-use super::sink::{Options, Sink};
-use super::{ProbeError, sizes::LARGEST};
 use crate::control::netlink::{Netlink, Request, attributes};
+use weir_probe::report::{FloorReport, VERSION};
+use weir_probe::send::{self, Order};
+use weir_probe::sink::{Options, Sink};
+use weir_probe::{ProbeError, sizes::LARGEST};
 
 const OWN: &str = "/proc/thread-self/ns/net";
 const LEFT: &str = "floor0";

@@ -4,10 +4,10 @@
 
 use std::net::IpAddr;
 
-use super::ProbeError;
-use super::rate::Rate;
-use super::send::Order;
 use crate::control::links::{Link, LinkKind, Links, Snapshot};
+use weir_probe::ProbeError;
+use weir_probe::rate::Rate;
+use weir_probe::send::Order;
 
 pub const MODEST_PPS: u64 = 10_000;
 pub const MODEST_BITS_PER_S: u64 = 100_000_000;

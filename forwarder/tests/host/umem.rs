@@ -3,8 +3,8 @@ use std::time::{Duration, Instant};
 use weir::control::pair::{Identity, Pair, remove_leftovers};
 use weir_abi::Meta;
 use weir_core::PortId;
-use weir_port::rawprog::{Action, Attached, Counter, Hook, Program, XskMap};
 use weir_port::{Packet, Pool, Port, Transmit, UmemHandle, XskConfig, XskPort};
+use weir_rig::{Action, Attached, Counter, Hook, Program, programs};
 
 use super::bed::{Bed, in_host, link, wait_for};
 
@@ -33,8 +33,8 @@ impl Inside {
         let inner = pair.inner();
         let made = pair.netns().enter(|| {
             let (pool, umem) = Pool::umem(FRAMES).unwrap();
-            let map = XskMap::new(2).unwrap();
-            let bind = |queue: u32| {
+            let (mut program, mut map) = programs::receive().unwrap();
+            let mut bind = |queue: u32| {
                 let config = XskConfig {
                     first_queue: queue,
                     fill_quota: 512,
@@ -47,7 +47,6 @@ impl Inside {
                 port
             };
             let ports = vec![bind(0), bind(1)];
-            let program = Program::receive(&map, 0).unwrap();
             let attached = program.attach(inner.ifindex, Hook::Skb).unwrap();
             Self { pool, umem, ports, _program: attached }
         });
@@ -80,8 +79,9 @@ impl Inside {
 /// Counts broadcasts that arrive at a guest.
 fn counting(bed: &Bed, guest: &str) -> (Counter, Attached) {
     bed.enter(guest, || {
-        let counter = Counter::new().unwrap();
-        let program = Program::count_matching(&counter, 0, BROADCAST, Action::Drop).unwrap();
+        let pattern = [(0, BROADCAST); 2];
+        let mut program = Program::matching(pattern, Action::Drop, Action::Drop).unwrap();
+        let counter = program.counter().unwrap();
         let attached = program.attach(link("eth0").ifindex, Hook::Skb).unwrap();
         (counter, attached)
     })

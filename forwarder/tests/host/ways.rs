@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use weir::control::links::{Heard, Method, NotPeer, Way, WayWatch};
 use weir_core::Mac;
-use weir_port::rawprog::{Action, Attached, Hook, Program};
+use weir_rig::{Action, Attached, Hook, Program};
 
 use super::bed::{Bed, block_on, in_host, link};
 
@@ -28,7 +28,7 @@ fn guests_mac(bed: &Bed, guest: &str) -> [u8; 6] {
 /// Attaches a program to a guest's interface.
 fn attach(bed: &Bed, guest: &str, hook: Hook) -> Attached {
     bed.enter(guest, || {
-        let program = Program::always(Action::Pass).unwrap();
+        let mut program = Program::count(Action::Pass).unwrap();
         program.attach(link("eth0").ifindex, hook).unwrap()
     })
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use weir_port::bare::Bare as Sockets;
-use weir_port::rawprog::{Hook, Program, XskMap};
+use weir_rig::bare::Bare as Sockets;
+use weir_rig::{Hook, programs};
 
 /// On its own pinned thread inside the host.
 #[derive(Debug)]
@@ -34,9 +34,8 @@ impl Bare {
                 let mut sockets = Sockets::bind(&port, UPLINK_PORT)?;
                 let mut programs = Vec::new();
                 for (socket, ifindex) in sockets.fds().into_iter().zip(ports) {
-                    let map = XskMap::new(1)?;
+                    let (mut program, mut map) = programs::to_socket()?;
                     map.set(0, socket)?;
-                    let program = Program::redirect_to_xsk(&map)?;
                     programs.push(program.attach(ifindex, Hook::Native)?);
                 }
                 let _ = ready.send(Ok(()));

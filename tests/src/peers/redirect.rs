@@ -5,7 +5,7 @@ use crate::bed::{GUEST_IF, UPLINK_PORT};
 use crate::observer::attach;
 use crate::{Bed, Guest};
 use anyhow::Result;
-use weir_port::rawprog::{Attached, Hook, Program};
+use weir_rig::{Attached, Hook, programs};
 
 /// Redirects as long as what it returns lives.
 pub fn make(bed: &Bed) -> Result<Vec<Attached>> {
@@ -18,8 +18,8 @@ pub fn make(bed: &Bed) -> Result<Vec<Attached>> {
     [(port, UPLINK_PORT), (UPLINK_PORT, port)]
         .into_iter()
         .map(|(from, to)| {
-            let program = Program::redirect(bed.host.ifindex(to)?)?;
-            attach(&bed.host, from, &program, Hook::Native)
+            let program = programs::redirect(bed.host.ifindex(to)?)?;
+            attach(&bed.host, from, program, Hook::Native)
         })
         .collect()
 }

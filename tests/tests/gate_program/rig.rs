@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use anyhow::{Context, Result, bail, ensure};
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuValues, XskMap};
-use aya::programs::{SchedClassifier, Xdp};
+use aya::programs::{ProgramFd, SchedClassifier, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use system_tests::cpu;
@@ -21,7 +21,7 @@ use weir_abi::{
 };
 use weir_port::Cells;
 use weir_port::probe::{KernelFacts, SlotSocket, TestCtx, TestRun, test_run, test_run_skb};
-use weir_port::rawtc::TagThen;
+use weir_rig::tags::TagThen;
 
 use crate::cell::{CELL_WORDS, CellWords};
 use crate::frames::{LO, XDP_REDIRECT, monotonic_ns, object};
@@ -39,7 +39,7 @@ const HOUR_NS: u64 = 3_600_000_000_000;
 
 pub(crate) struct Rig {
     pub(crate) ebpf: Ebpf,
-    gate: OwnedFd,
+    gate: ProgramFd,
     behind: OwnedFd,
     pub(crate) native: OwnedFd,
     slots: HashMap<MapData, u32, u32>,
@@ -98,7 +98,7 @@ impl Rig {
         let gate: &mut SchedClassifier =
             ebpf.program_mut(maps::GATE).context("gate")?.try_into()?;
         gate.load()?;
-        let gate = gate.fd()?.as_fd().try_clone_to_owned()?;
+        let gate = gate.fd()?.try_clone()?;
         let mut xdp = |name: &'static str| {
             let program: &mut Xdp = ebpf.program_mut(name).context(name)?.try_into()?;
             program.load()?;
@@ -319,7 +319,7 @@ impl Rig {
         let at = match known {
             Some(at) => at,
             None => {
-                let way = TagThen::new(tag.proto, tag.tci, self.gate.as_fd())?;
+                let way = TagThen::new(tag.proto, tag.tci, &self.gate)?;
                 self.tagged.push((tag, way));
                 self.tagged.len() - 1
             }

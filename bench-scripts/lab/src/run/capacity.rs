@@ -65,6 +65,7 @@ fn weir() -> Peer {
         name: "weir".to_owned(),
         title: None,
         kind: PeerKind::Weir,
+        binary: None,
         idle: None,
         mode: None,
         lane: Some("scheduled".to_owned()),

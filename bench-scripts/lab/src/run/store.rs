@@ -60,7 +60,9 @@ impl Store {
     /// A change of a check, a figure or a title leaves cells what they are: what is filled in of
     /// the peer and of the scene is all that a player is given.
     fn stamp(&self, cell: &Cell, peer: &Peer) -> String {
+        let other = peer.binary.as_deref().map(|path| fingerprint(path).unwrap_or_default());
         let peer = Peer { title: None, ..peer.clone() };
+        let peer = (other, peer);
         digest(format!("{VERSION} {} {peer:?} {:?}", self.here, cell.scene).as_bytes())
     }
 

@@ -72,6 +72,8 @@ pub struct Peer {
     /// On the page; the name where left out.
     pub title: Option<String>,
     pub kind: PeerKind,
+    /// weir: another binary of it, by its path.
+    pub binary: Option<PathBuf>,
     /// weir: `spin` or `adaptive` (the default) or `sleep`.
     pub idle: Option<String>,
     /// weir: attach mode of every port.

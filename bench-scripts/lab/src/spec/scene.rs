@@ -132,11 +132,11 @@ pub struct Traffic {
 pub enum Kind {
     /// UDP datagrams, counted at the far end's interface.
     Flood,
-    /// The same past the senders' stacks: XDP live frames, at line rate.
+    /// The same past the senders' stacks: XDP live frames.
     Live,
     /// `weir probe`: numbered, timed datagrams, open loop.
     Probe,
-    /// Stamped datagrams at a rate by a sender that spins, timed by the program that counts them: up to
+    /// Stamped datagrams at a rate by a sender that spins (or sleeps, if it is urgent), timed by the program that counts them: up to
     /// where they arrive, without anybody's waking up. The last 65,536 of a window count.
     Timed,
     /// Bulk TCP by iperf3.

@@ -23,7 +23,7 @@ use system_tests::observer::By;
 use system_tests::peers::bare::Bare;
 use system_tests::peers::redirect;
 use system_tests::{Bed, BedSpec, Guest, Weir};
-use weir_port::rawprog::Attached;
+use weir_rig::Attached;
 
 use crate::spec::{Peer, PeerKind, Scene, Topology};
 

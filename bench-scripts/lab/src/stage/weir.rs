@@ -16,7 +16,8 @@ fn port(number: usize) -> String {
 }
 
 pub(super) fn spec(peer: &Peer, scene: &Scene) -> Result<WeirSpec> {
-    let mut spec = WeirSpec::default().workers(&[WORKER]);
+    let binary = peer.binary.clone();
+    let mut spec = WeirSpec { binary, ..WeirSpec::default().workers(&[WORKER]) };
     if let Some(idle) = &peer.idle {
         spec = spec.idle(one_of("idle", idle, &["spin", "adaptive", "sleep"])?);
     }

@@ -48,10 +48,6 @@ impl Value for String {
     fn json(&self) -> Json {
         self.as_str().into()
     }
-
-    fn of_text(text: &str) -> Result<Json, String> {
-        Ok(text.into())
-    }
 }
 
 /// Whether the kernel could give an interface this name.
@@ -80,10 +76,6 @@ impl Value for PathBuf {
 
     fn json(&self) -> Json {
         self.display().to_string().into()
-    }
-
-    fn of_text(text: &str) -> Result<Json, String> {
-        Ok(text.into())
     }
 }
 
@@ -124,10 +116,6 @@ impl Value for SocketAddr {
     fn json(&self) -> Json {
         self.to_string().into()
     }
-
-    fn of_text(text: &str) -> Result<Json, String> {
-        Ok(text.into())
-    }
 }
 
 /// The core of one of the workers.
@@ -152,10 +140,6 @@ impl Value for usize {
 
     fn json(&self) -> Json {
         (*self).into()
-    }
-
-    fn of_text(text: &str) -> Result<Json, String> {
-        u32::of_text(text)
     }
 }
 
@@ -188,10 +172,6 @@ impl Value for Vec<usize> {
 
     fn json(&self) -> Json {
         self.as_slice().into()
-    }
-
-    fn of_text(text: &str) -> Result<Json, String> {
-        text.split(',').map(u32::of_text).collect()
     }
 }
 

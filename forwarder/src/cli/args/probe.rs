@@ -10,11 +10,11 @@ use weir_core::ids::Mac;
 use weir_core::units::Span;
 
 use super::interface;
-use crate::probe::rate::Rate;
-use crate::probe::send::Order;
-use crate::probe::sink::Options;
-use crate::probe::sizes::Sizes;
-use crate::probe::wire::{DATA_LEN, FULL_LEN};
+use weir_probe::rate::Rate;
+use weir_probe::send::Order;
+use weir_probe::sink::Options;
+use weir_probe::sizes::Sizes;
+use weir_probe::wire::{DATA_LEN, FULL_LEN};
 use weir_schema::ConfigErrors;
 
 /// Without --duration and --count.

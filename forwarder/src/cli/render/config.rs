@@ -1,7 +1,7 @@
 //! The document of what can be changed: as a configuration file has it, and what of it changed.
 
 use serde_json::{Map, Value};
-use weir_schema::{Declaration, PortPlan, Section};
+use weir_schema::{PortPlan, Section};
 
 /// `weir config`: a file that `weir run --config` would take.
 pub fn config(document: &Value) -> String {
@@ -32,12 +32,7 @@ fn ports(document: &Value) -> impl Iterator<Item = (&String, &Map<String, Value>
 /// In the order of the declarations; what a newer weir may have besides comes last.
 fn in_order(port: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     let known = PortPlan::settings().iter().filter_map(|row| port.get_key_value(row.about.key));
-    known.chain(port.iter().filter(|(key, _)| declared(key).is_none()))
-}
-
-/// A port's setting.
-fn declared(key: &str) -> Option<&'static Declaration> {
-    PortPlan::settings().iter().map(|row| &row.about).find(|setting| setting.key == key)
+    known.chain(port.iter().filter(|(key, _)| PortPlan::declaration(key).is_none()))
 }
 
 fn keys<'v>(keys: impl Iterator<Item = (&'v String, &'v Value)>) -> String {
@@ -97,7 +92,7 @@ fn different<'v>(
 }
 
 fn shown(key: &str, value: &Value) -> String {
-    match (declared(key), value) {
+    match (PortPlan::declaration(key), value) {
         (Some(setting), value) => setting.shown(value),
         (None, Value::Null) => "none".to_owned(),
         (None, Value::String(text)) => text.clone(),

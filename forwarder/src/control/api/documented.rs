@@ -9,14 +9,14 @@ use weir_schema::{Host, Plan, parse};
 
 use std::collections::BTreeMap;
 
-use crate::probe::{
+use weir_api::*;
+use weir_probe::{
     report::{
         Acknowledged, FloorReport, FlowReport as ProbeFlow, RawReport, RoundTrips, SendReport,
         SessionReport, SinkReport,
     },
     timing::Spread,
 };
-use weir_api::*;
 
 const PAGE: &str = include_str!("../../../../docs/json.md");
 

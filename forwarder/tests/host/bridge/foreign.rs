@@ -4,7 +4,7 @@ use std::fs;
 use rtnetlink::sys::protocols::NETLINK_NETFILTER;
 use rtnetlink::sys::{Socket, SocketAddr};
 use weir::control::bridge::foreign::{Device, Finding, Findings, find};
-use weir_port::rawtc::TagBeside;
+use weir_rig::tags::TagBeside;
 
 use super::super::bed::in_host;
 use super::{bridge, can, ifindex, read_now, skipped};

@@ -18,8 +18,8 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use weir_port::hardware::{HardwareCounter, Quantity, Whose};
-use weir_port::rawprog::{Event, EventCounter};
+use weir_rig::events::{Event, EventCounter};
+use weir_rig::hardware::{HardwareCounter, Quantity, Whose};
 
 use crate::stage::Stage;
 

@@ -1,8 +1,8 @@
-//! Frames past the sender's stack: XDP live frames at line rate. Several places get them in turn,
-//! from one program.
+//! Frames past the sender's stack: XDP live frames at line rate, or at a rate in bursts. Several
+//! places get them in turn, from one program.
 //!
-//! Starting a call of the kernel takes tens of milliseconds: one call sends everything, and a signal
-//! ends it.
+//! Starting a call of the kernel takes tens of milliseconds: at line rate one call sends everything,
+//! and a signal ends it. Bursts hold a rate over some milliseconds.
 //!
 //! Invariant: see the module above. Frames are counted by the program that sends them.
 
@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::Signal;
 use system_tests::Ns;
@@ -21,7 +21,7 @@ use system_tests::bed::Layout;
 use system_tests::cpu::{self, ThreadTime};
 use system_tests::traffic::raw;
 use weir_port::probe::live_frames;
-use weir_port::rawprog::{Action, Counter, FRONT, Program};
+use weir_rig::{Action, Counter, FRONT, Program, programs};
 
 use super::marks::{Marks, sleep_until};
 use super::places::{Sender, Sinks, senders};
@@ -32,6 +32,10 @@ use crate::stage::{SENDERS, Spot, Stage};
 
 /// Frames that the kernel sends at a time.
 const BATCH: u32 = 64;
+/// Frames a call at a rate: fewer are not worth one, and more would be one long burst.
+const BURST: std::ops::RangeInclusive<u64> = 2_000..=20_000;
+/// Between two looks whether a burst is due.
+const PAUSE: Duration = Duration::from_millis(1);
 /// How often a thread is told that does not hear.
 const AGAIN: Duration = Duration::from_millis(5);
 
@@ -41,6 +45,8 @@ struct Order {
     end: Instant,
     frame: Vec<u8>,
     ifindex: u32,
+    /// Frames a second; none: line rate.
+    pps: Option<f64>,
     program: Program,
 }
 
@@ -78,10 +84,6 @@ pub(super) fn start<'a>(
 ) -> Result<Box<dyn Running + 'a>> {
     let scene = stage.scene();
     let frame = packets::frame(traffic, scene)?;
-    ensure!(
-        traffic.pps.is_none() && traffic.mbit.is_none(),
-        "live frames have no rate: use a flood, or leave it out"
-    );
     let senders = senders(stage, traffic)?;
     let sinks = Sinks::open(&senders, PORT)?;
     let mut beams = Vec::new();
@@ -90,7 +92,7 @@ pub(super) fn start<'a>(
         for connection in 0..traffic.connections.max(1) {
             let ports = (PORT.wrapping_add(1 + connection as u16), PORT);
             let frames = frames(stage, sender, ports, frame)?;
-            beams.push(Beam::start(sender, frames, traffic.flows, timeline.of(traffic))?);
+            beams.push(Beam::start(sender, frames, traffic, timeline.of(traffic))?);
         }
     }
     let what = format!("live frames from {} to {}", traffic.from, traffic.to);
@@ -131,28 +133,30 @@ impl Beam {
     fn start(
         sender: &Sender<'_>,
         frames: Vec<Vec<u8>>,
-        flows: u32,
+        traffic: &Traffic,
         (begin, end): (Instant, Instant),
     ) -> Result<Self> {
         hear_signals()?;
         let (from, whose) = (&sender.from, sender.whose.clone());
-        let counter = Counter::new()?;
         let program = match frames.as_slice() {
-            [_] if flows > 1 => Program::next_flow(&counter, flows, Action::Tx),
-            [_] => Program::count(&counter, Action::Tx),
+            [_] if traffic.flows > 1 => programs::next_flow(traffic.flows, Action::Tx),
+            [_] => Program::count(Action::Tx),
             several => {
                 let short = || format!("frames to several places have {FRONT} bytes at least");
                 let front = |frame: &Vec<u8>| frame.first_chunk().copied().with_context(short);
                 let fronts: Vec<[u8; FRONT]> = several.iter().map(front).collect::<Result<_>>()?;
-                Program::in_turn(&counter, &fronts, Action::Tx)
+                programs::in_turn(&fronts, Action::Tx)
             }
         };
+        let mut program = program.context("the program that sends")?;
+        let counter = program.counter()?;
         let order = Order {
             begin,
             end,
             frame: frames.into_iter().next().context("nobody to send to")?,
             ifindex: from.ns.ifindex(&from.interface)?,
-            program: program.context("the program that sends")?,
+            pps: traffic.pps,
+            program,
         };
         let state = Arc::new(State::default());
         let (shared, netns) = (Arc::clone(&state), from.ns.path());
@@ -208,13 +212,25 @@ fn send(order: &Order, state: &State) -> Result<()> {
     cpu::pin(SENDERS);
     state.time.begin();
     sleep_until(order.begin, &state.stop);
+    let mut sent = 0;
     while !state.stop.load(Ordering::Relaxed) && Instant::now() < order.end {
-        let count = i32::MAX.unsigned_abs();
-        match live_frames(order.program.as_fd(), &order.frame, order.ifindex, count, BATCH) {
+        let count = match order.pps {
+            None => u64::from(i32::MAX.unsigned_abs()),
+            Some(pps) => {
+                let due = (order.begin.elapsed().as_secs_f64() * pps) as u64 - sent;
+                if due < *BURST.start() {
+                    std::thread::sleep(PAUSE);
+                    continue;
+                }
+                due.min(*BURST.end())
+            }
+        };
+        let (program, count_32) = (order.program.as_fd(), count as u32);
+        match live_frames(program, &order.frame, order.ifindex, count_32, BATCH) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
                 return Err(error).context("live frames");
             }
-            _ => {}
+            _ => sent += count,
         }
     }
     Ok(())

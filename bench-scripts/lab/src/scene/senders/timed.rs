@@ -1,7 +1,8 @@
 //! Stamped datagrams at a rate, timed by the program that counts them where they arrive.
 //!
-//! The sender spins on the senders' core and waits for nothing. The time from a datagram's stamp to the
-//! program is that of the way alone: no process has to wake up in between.
+//! The sender spins on the senders' core and waits for nothing; an urgent one sleeps between two
+//! datagrams, since it would let no other sender run. The time from a datagram's stamp to the program
+//! is that of the way alone: no process has to wake up in between.
 //!
 //! Invariant: of a window those datagrams count that were stamped in it and that the program still
 //! remembers at the end, the last [`REMEMBERED`] of the scene.
@@ -34,6 +35,7 @@ struct Timed<'a> {
     name: String,
     who: Option<String>,
     frame: u32,
+    spins: bool,
     _sinks: Sinks,
 }
 
@@ -49,9 +51,10 @@ pub(super) fn start<'a>(
     let sinks = Sinks::open(&senders, 0)?;
     let sender = senders.first().context("nobody sends")?;
     let to = sender.to.first().and_then(|to| sinks.at(to)).context("nobody takes it")?;
+    let rate = traffic.pps.context("no rate")?.round() as u64;
     let source = Source {
         size: (frame - packets::headers(traffic.family)) as usize,
-        pace: Pace::Spin(traffic.pps.context("no rate")?.round() as u64),
+        pace: if traffic.urgent { Pace::Rate(rate) } else { Pace::Spin(rate) },
         time: timeline.of(traffic).1.saturating_duration_since(Instant::now()) + SPARE,
         core: Some(SENDERS),
         urgent: traffic.urgent,
@@ -66,6 +69,7 @@ pub(super) fn start<'a>(
         name: name.unwrap_or_else(|| traffic.from.clone()),
         who,
         frame,
+        spins: !traffic.urgent,
         _sinks: sinks,
     }))
 }
@@ -76,7 +80,7 @@ impl Running for Timed<'_> {
     }
 
     fn finish(self: Box<Self>) -> Result<Told> {
-        let Self { rates, sending, marks, name, who, frame, _sinks } = *self;
+        let Self { rates, sending, marks, name, who, frame, spins, _sinks } = *self;
         let (mut told, sent) = (Told::default(), sending.stop()?.frames);
         for (window, from, to) in marks.pairs() {
             let frames = to.0 - from.0;
@@ -96,8 +100,9 @@ impl Running for Timed<'_> {
                 frames,
                 bytes: frames * u64::from(frame),
             }));
-            // It spins all the time.
-            told.cpu_s.insert(window.to_owned(), (to.1 - from.1).as_secs_f64());
+            if spins {
+                told.cpu_s.insert(window.to_owned(), (to.1 - from.1).as_secs_f64());
+            }
         }
         Ok(told)
     }

@@ -51,14 +51,15 @@ fn peers(experiment: &Experiment) -> Checked {
             weir(peer, &at)?;
             continue;
         }
-        let none = peer.idle.is_none()
+        let none = peer.binary.is_none()
+            && peer.idle.is_none()
             && peer.mode.is_none()
             && peer.lane.is_none()
             && peer.container.is_empty()
             && peer.scheduler.is_empty()
             && peer.measure.is_empty();
         must(none, &at, || {
-            "idle, mode, lane, container, scheduler and measure are weir's: take them out"
+            "binary, idle, mode, lane, container, scheduler and measure are weir's: take them out"
                 .to_owned()
         })?;
     }

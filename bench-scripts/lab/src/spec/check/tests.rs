@@ -43,8 +43,8 @@ fn what_is_wrong_with_the_head() {
     line 12: quick: its peers have none of its variants: nothing is measured
     line 26: peer 2.name: "weir" is there twice: rename one
     line 26: peer 2.name: "a bridge" is no name for results: use letters, digits, . and -
-    line 25: peer 2: idle, mode, lane, container, scheduler and measure are weir's: take them out
-    line 25: peer 2: idle, mode, lane, container, scheduler and measure are weir's: take them out
+    line 25: peer 2: binary, idle, mode, lane, container, scheduler and measure are weir's: take them out
+    line 25: peer 2: binary, idle, mode, lane, container, scheduler and measure are weir's: take them out
     line 21: peer 1.idle: write one of spin, adaptive, sleep
     line 18: peer 1: which lane weir's frames go by is not said: write lane = "scheduled", by which a worker schedules and measures each, or lane = "auto"
     line 22: peer 1.lane: write one of scheduled, auto

@@ -147,9 +147,9 @@ fn rate(traffic: &Traffic, at: &str) -> Checked {
     })?;
     let (pps, any) = match traffic.kind {
         Kind::Flood | Kind::Probe => (true, true),
-        Kind::Timed => (true, false),
+        Kind::Live | Kind::Timed => (true, false),
         Kind::Tcp => (false, true),
-        Kind::Live | Kind::Ask | Kind::Records => (false, false),
+        Kind::Ask | Kind::Records => (false, false),
     };
     must(any || traffic.mbit.is_none(), at, || {
         "this kind goes as fast as it can: take mbit out".to_owned()

@@ -1,10 +1,10 @@
 //! Every picture as it is printed.
 
 use super::*;
-use crate::probe::book::{Book, Moment};
-use crate::probe::report::{Acknowledged, RoundTrips, VERSION};
-use crate::probe::timing::Spread;
-use crate::probe::wire::{Header, Kind, Session, Totals};
+use weir_probe::book::{Book, Moment};
+use weir_probe::report::{Acknowledged, RoundTrips, VERSION};
+use weir_probe::timing::Spread;
+use weir_probe::wire::{Header, Kind, Session, Totals};
 
 fn spread() -> Spread {
     let mut spread = Spread::default();

@@ -1,0 +1,51 @@
+//! Test traffic: sent open-loop, counted, reflected; it needs no running weir.
+//!
+//! - [`rate`], [`sizes`], [`schedule`]: what is to be sent when; [`wire`]: what it carries
+//! - [`sequence`], [`timing`], [`book`], [`trips`]: what came, in which order, and how long it took
+//! - [`report`]: the JSON
+//! - [`send`], [`sink`], [`reflect`]: the sockets; [`receive`]: batches of datagrams with their times
+//! - [`raw`]: frames past the kernel's stack, at line rate; [`program`]: the small programs that send and
+//!   count them in the kernel
+//!
+//! Invariant: arithmetic and accounting know no clock and no socket; the times are arguments.
+
+pub mod book;
+pub mod program;
+pub mod rate;
+pub mod raw;
+pub mod receive;
+pub mod reflect;
+pub mod report;
+pub mod schedule;
+pub mod send;
+pub mod sequence;
+pub mod sink;
+pub mod sizes;
+mod socket;
+pub mod timing;
+pub mod trips;
+pub mod wire;
+
+use std::io;
+
+/// Why a probe could not be run. What it met on the way stands in its report.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    #[error("{what}: {source}")]
+    Io { what: String, source: io::Error },
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl ProbeError {
+    pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+}
+
+/// Nanoseconds since 1970, as kernel time stamps have it.
+pub fn realtime_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
+}

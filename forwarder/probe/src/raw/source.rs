@@ -1,0 +1,190 @@
+//! The raw source: the kernel sends the frame again and again (XDP live frames), or, where it does
+//! not, an AF_XDP socket does. Invariant: what is counted was handed over for sending; whether the
+//! device had room for it only the other end can tell.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::libc;
+use weir_abi::Meta;
+use weir_core::PortId;
+use weir_port::probe::live_frames;
+use weir_port::{Pool, Port, Refused, XskConfig, XskPort, clock_monotonic_ns, sys};
+
+use super::super::program::{Action, Program};
+use super::super::report::{RawReport, VERSION};
+use super::super::{ProbeError, rate::Rate, schedule::Schedule, socket};
+
+/// Frames that the kernel handles at a time.
+const BATCH: u32 = 64;
+/// Of the first call; each costs tens of milliseconds to begin, so the next are as long as this.
+const TRIAL: u64 = 1 << 14;
+const CALL_NS: u64 = 250_000_000;
+/// The most of one call, and the shortest pause where a rate leaves time.
+const MOST: u64 = 1 << 24;
+const NAP: Duration = Duration::from_millis(1);
+
+/// Frames of the AF_XDP way's pool.
+const FRAMES: u32 = 4096;
+const SLOT: PortId = PortId(0);
+/// How long the device may take to send what is in the ring.
+const DRAIN_NS: u64 = 1_000_000_000;
+
+#[derive(Clone, Debug)]
+pub struct RawOrder {
+    pub interface: String,
+    pub frame: Vec<u8>,
+    pub rate: Rate,
+    pub count: Option<u64>,
+    pub duration: Option<Duration>,
+    pub core: Option<usize>,
+    /// Does not try live frames.
+    pub af_xdp: bool,
+}
+
+/// How much is due, against what was sent.
+struct Meter<'a> {
+    order: &'a RawOrder,
+    schedule: Schedule,
+    began_ns: u64,
+    sent: u64,
+    end_ns: u64,
+}
+
+impl<'a> Meter<'a> {
+    fn new(order: &'a RawOrder) -> Self {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            order,
+            schedule: Schedule::new(order.rate, 1),
+            began_ns: clock_monotonic_ns(),
+            sent: 0,
+            end_ns: order.duration.map_or(u64::MAX, nanos),
+        }
+    }
+
+    fn elapsed_ns(&self) -> u64 {
+        clock_monotonic_ns() - self.began_ns
+    }
+
+    /// How many may go now, at most `most`; None when all is done.
+    fn due(&self, most: u64, stop: &AtomicBool) -> Option<u64> {
+        let now = self.elapsed_ns();
+        let left = self.order.count.map_or(u64::MAX, |count| count - self.sent);
+        if left == 0 || stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let due = match self.order.rate {
+            Rate::Max if now >= self.end_ns => return None,
+            Rate::Max => most,
+            _ => {
+                let size = self.order.frame.len() as u64;
+                // What is due now is due before the next nanosecond.
+                let due = self.schedule.planned((now + 1).min(self.end_ns), size);
+                if due == self.sent && now >= self.end_ns {
+                    return None;
+                }
+                due - self.sent
+            }
+        };
+        Some(due.min(most).min(left))
+    }
+}
+
+/// Sends on the calling thread.
+pub fn send(order: &RawOrder, stop: &AtomicBool) -> Result<RawReport, ProbeError> {
+    socket::ready_thread(order.core)?;
+    let mut meter = Meter::new(order);
+    let (way, because) = if order.af_xdp {
+        af_xdp(&mut meter, stop)?;
+        ("af-xdp", None)
+    } else {
+        match live(&mut meter, stop) {
+            Ok(()) => ("live-frames", None),
+            Err(error) if meter.sent == 0 && is_refusal(&error) => {
+                meter = Meter::new(order);
+                af_xdp(&mut meter, stop)?;
+                ("af-xdp", Some(format!("the kernel refused XDP live frames: {error}")))
+            }
+            Err(error) => return Err(ProbeError::io("XDP live frames")(error)),
+        }
+    };
+    Ok(RawReport {
+        version: VERSION,
+        kind: "raw-send",
+        interface: order.interface.clone(),
+        way,
+        instead_because: because,
+        frames: meter.sent,
+        frame_size: order.frame.len() as u64,
+        elapsed_ns: meter.elapsed_ns(),
+    })
+}
+
+/// Kernels before 5.18 do not know the flag; some are told not to allow it.
+fn is_refusal(error: &io::Error) -> bool {
+    let refusals = [libc::EPERM, libc::EACCES, libc::EINVAL, libc::EOPNOTSUPP, libc::ENOTSUP];
+    error.raw_os_error().is_some_and(|errno| refusals.contains(&errno))
+}
+
+fn live(meter: &mut Meter<'_>, stop: &AtomicBool) -> io::Result<()> {
+    let bounce = Program::count(Action::Tx)?;
+    let index = sys::interface_index(&meter.order.interface)?;
+    let mut most = TRIAL;
+    while let Some(due) = meter.due(most, stop) {
+        if due == 0 {
+            std::thread::sleep(NAP);
+            continue;
+        }
+        let start = clock_monotonic_ns();
+        live_frames(bounce.as_fd(), &meter.order.frame, index, due as u32, BATCH)?;
+        meter.sent += due;
+        let took = (clock_monotonic_ns() - start).max(1);
+        let at_this_speed = u128::from(due) * u128::from(CALL_NS) / u128::from(took);
+        most = u64::try_from(at_this_speed).unwrap_or(MOST).clamp(TRIAL, MOST);
+    }
+    Ok(())
+}
+
+fn af_xdp(meter: &mut Meter<'_>, stop: &AtomicBool) -> Result<(), ProbeError> {
+    let name = &meter.order.interface;
+    let refused = |why: String| ProbeError::Refused(format!("{name}: {why}"));
+    let index = sys::interface_index(name).map_err(ProbeError::io(name.as_str()))?;
+    let (mut pool, umem) = Pool::umem(FRAMES).map_err(|error| refused(error.to_string()))?;
+    let config = XskConfig { fill_quota: 1, ..XskConfig::new(name, index, SLOT) };
+    let mut port = XskPort::bind(&umem, config).map_err(|error| refused(error.to_string()))?;
+    while let Some(due) = meter.due(u64::from(BATCH), stop) {
+        let mut put = 0;
+        while put < due {
+            let Some(packet) = pool.compose(&meter.order.frame, &Meta::default()) else { break };
+            match port.send(&mut pool, packet) {
+                Ok(()) => put += 1,
+                Err(Refused::Full(packet)) => {
+                    pool.release(packet);
+                    break;
+                }
+                Err(Refused::Lost(packet, reason)) => {
+                    pool.release(packet);
+                    return Err(refused(format!("the frame cannot be sent: {reason:?}")));
+                }
+            }
+        }
+        meter.sent += put;
+        port.kick(&mut pool);
+        if port.complete(&mut pool) == 0 && put == 0 {
+            std::thread::sleep(NAP);
+        }
+    }
+    let start = clock_monotonic_ns();
+    while port.tx_outstanding() > 0 && clock_monotonic_ns() - start < DRAIN_NS {
+        port.kick(&mut pool);
+        port.complete(&mut pool);
+    }
+    // What the device has not taken by now never left.
+    meter.sent -= port.tx_outstanding() as u64;
+    port.close();
+    pool.reclaim(SLOT);
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Datagrams in batches, each with its sender and the kernel's time of receipt. Invariant: a
+//! datagram is whole (the buffers hold the largest), and is given out once.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt, sockopt,
+};
+use nix::sys::time::TimeSpec;
+
+const BATCH: usize = 32;
+const LARGEST: usize = 1 << 16;
+
+/// What came with a datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter {
+    pub from: SocketAddr,
+    pub len: usize,
+    /// CLOCK_REALTIME, if the socket was told to stamp.
+    pub kernel_ns: Option<u64>,
+}
+
+/// Room for a batch.
+#[derive(Debug)]
+pub struct Batch {
+    headers: MultiHeaders<SockaddrStorage>,
+    buffers: Vec<Vec<u8>>,
+    letters: Vec<Letter>,
+    unreachable: u64,
+}
+
+/// Has the kernel stamp what the socket receives.
+pub fn stamp(socket: &UdpSocket) -> io::Result<()> {
+    Ok(setsockopt(socket, sockopt::ReceiveTimestampns, &true)?)
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        let stamps = nix::cmsg_space!(TimeSpec);
+        Self {
+            headers: MultiHeaders::preallocate(BATCH, Some(stamps)),
+            buffers: vec![vec![0; LARGEST]; BATCH],
+            letters: Vec::with_capacity(BATCH),
+            unreachable: 0,
+        }
+    }
+}
+
+impl Batch {
+    /// Takes what waits, at most `most`; how many. What the network reported is
+    /// counted: it is told to one caller only, so whoever sends by this socket will not hear of it.
+    pub fn receive(&mut self, socket: &UdpSocket, most: u64) -> io::Result<usize> {
+        self.letters.clear();
+        let most = usize::try_from(most).unwrap_or(BATCH).min(BATCH);
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
+            self.buffers.iter_mut().take(most).map(|b| [IoSliceMut::new(b)]).collect();
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let got = match recvmmsg(socket.as_raw_fd(), &mut self.headers, &mut slices, flags, None) {
+            Ok(got) => got,
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(0),
+            Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH) => {
+                self.unreachable += 1;
+                return Ok(0);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for message in got {
+            let stamp = message.cmsgs().ok().and_then(|mut all| all.find_map(kernel_ns));
+            let from = message.address.as_ref().and_then(address);
+            let unknown = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+            self.letters.push(Letter {
+                from: from.unwrap_or(unknown),
+                len: message.bytes,
+                kernel_ns: stamp,
+            });
+        }
+        Ok(self.letters.len())
+    }
+
+    /// How often the network said that nobody is there.
+    pub fn unreachable(&self) -> u64 {
+        self.unreachable
+    }
+
+    /// The last batch.
+    pub fn letters(&mut self) -> impl Iterator<Item = (Letter, &mut [u8])> {
+        self.letters.iter().zip(&mut self.buffers).map(|(letter, buffer)| {
+            let len = letter.len.min(buffer.len());
+            (*letter, buffer.get_mut(..len).unwrap_or_default())
+        })
+    }
+}
+
+fn kernel_ns(message: ControlMessageOwned) -> Option<u64> {
+    match message {
+        ControlMessageOwned::ScmTimestampns(at) => {
+            let seconds = u64::try_from(at.tv_sec()).ok()?;
+            Some(seconds * 1_000_000_000 + u64::try_from(at.tv_nsec()).ok()?)
+        }
+        _ => None,
+    }
+}
+
+/// An IPv4 sender heard over an IPv6 socket is shown, and answered, as the IPv6 address it has
+/// there; only its port and family are the socket's business.
+fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = storage.as_sockaddr_in().map(|a| SocketAddr::from((a.ip(), a.port())));
+    let v6 = || {
+        let address = storage.as_sockaddr_in6()?;
+        Some(SocketAddr::V6((*address).into()))
+    };
+    v4.or_else(v6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realtime_ns;
+
+    fn pair(at: &str) -> (UdpSocket, UdpSocket) {
+        let to = UdpSocket::bind(at).unwrap();
+        let from = UdpSocket::bind(at).unwrap();
+        from.connect(to.local_addr().unwrap()).unwrap();
+        (from, to)
+    }
+
+    #[test]
+    fn each_datagram_with_its_sender_and_length_more_than_once() {
+        for at in ["127.0.0.1:0", "[::1]:0"] {
+            let (from, to) = pair(at);
+            let mut batch = Batch::default();
+            for round in 0..3_u8 {
+                assert_eq!(batch.receive(&to, u64::MAX).unwrap(), 0);
+                for len in 1..=40 {
+                    from.send(&vec![round; len]).unwrap();
+                }
+                let mut lengths = Vec::new();
+                while batch.receive(&to, u64::MAX).unwrap() > 0 {
+                    for (letter, bytes) in batch.letters() {
+                        assert_eq!(letter.from, from.local_addr().unwrap());
+                        assert_eq!((letter.kernel_ns, bytes[0]), (None, round));
+                        lengths.push(bytes.len());
+                    }
+                }
+                assert_eq!(lengths, (1..=40).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_than_asked_for() {
+        let (from, to) = pair("127.0.0.1:0");
+        for _ in 0..5 {
+            from.send(b"x").unwrap();
+        }
+        let mut batch = Batch::default();
+        assert_eq!(batch.receive(&to, 2).unwrap(), 2);
+        assert_eq!(batch.receive(&to, 10).unwrap(), 3);
+    }
+
+    #[test]
+    fn the_kernel_stamps_when_told() {
+        let (from, to) = pair("127.0.0.1:0");
+        stamp(&to).unwrap();
+        let mut batch = Batch::default();
+        for _ in 0..3 {
+            let before = realtime_ns();
+            from.send(b"x").unwrap();
+            assert_eq!(batch.receive(&to, 1).unwrap(), 1);
+            let (letter, _) = batch.letters().next().unwrap();
+            // An hour's slack: somebody may set the clock meanwhile.
+            assert!(letter.kernel_ns.unwrap().abs_diff(before) < 3_600_000_000_000);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Times as histograms of three digits, and their jitter. Invariant: what is longer than
+//! [`LONGEST_NS`] is counted there, so that counts are exact.
+
+use hdrhistogram::Histogram;
+use serde::{Serialize, Serializer};
+
+/// 69 s.
+pub const LONGEST_NS: u64 = 1 << 36;
+const DIGITS: u8 = 3;
+
+/// A histogram in short; all zero where nothing was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    pub count: u64,
+    pub min_ns: u64,
+    pub mean_ns: u64,
+    pub p50_ns: u64,
+    pub p90_ns: u64,
+    pub p99_ns: u64,
+    pub p999_ns: u64,
+    pub max_ns: u64,
+}
+
+/// Times of one kind; its JSON is their summary.
+#[derive(Clone, Debug)]
+pub struct Spread {
+    pub histogram: Histogram<u64>,
+}
+
+impl Default for Spread {
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "the bounds are constants that a test holds")]
+        let histogram =
+            Histogram::new_with_bounds(1, LONGEST_NS, DIGITS).expect("the bounds are valid");
+        Self { histogram }
+    }
+}
+
+impl Spread {
+    pub fn record(&mut self, ns: u64) {
+        self.histogram.saturating_record(ns.min(LONGEST_NS));
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.histogram.is_empty()
+    }
+
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let all = &self.histogram;
+        if all.is_empty() {
+            return Summary::default();
+        }
+        Summary {
+            count: all.len(),
+            min_ns: all.min(),
+            mean_ns: all.mean().round() as u64,
+            p50_ns: all.value_at_quantile(0.5),
+            p90_ns: all.value_at_quantile(0.9),
+            p99_ns: all.value_at_quantile(0.99),
+            p999_ns: all.value_at_quantile(0.999),
+            max_ns: all.max(),
+        }
+    }
+}
+
+impl Serialize for Spread {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.summary().serialize(serializer)
+    }
+}
+
+/// RFC 3550's interarrival jitter (section 6.4.1, appendix A.8): differences of transit times,
+/// so that the two clocks need not agree.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Jitter {
+    transit_ns: Option<i64>,
+    sixteenths: u64,
+}
+
+impl Jitter {
+    pub fn take(&mut self, sent_ns: u64, received_ns: u64) {
+        let transit = received_ns.wrapping_sub(sent_ns) as i64;
+        if let Some(before) = self.transit_ns.replace(transit) {
+            let difference = transit.wrapping_sub(before).unsigned_abs().min(LONGEST_NS);
+            self.sixteenths = self.sixteenths + difference - ((self.sixteenths + 8) >> 4);
+        }
+    }
+
+    #[must_use]
+    pub fn ns(&self) -> u64 {
+        self.sixteenths >> 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_digits_and_exact_counts() {
+        let mut spread = Spread::default();
+        for ns in [0, 1, 1_000, 1_001, 123_456_789, LONGEST_NS, u64::MAX] {
+            spread.record(ns);
+        }
+        let summary = spread.summary();
+        assert_eq!((summary.count, summary.min_ns), (7, 0));
+        assert!(summary.max_ns >= LONGEST_NS);
+        for ns in [2_000, 1_000_000, 123_456_789] {
+            assert!(spread.histogram.equivalent_range(ns) <= ns / 1000, "{ns}");
+        }
+        assert_eq!(Spread::default().summary(), Summary::default());
+    }
+
+    #[test]
+    fn the_summary_is_the_json() {
+        let mut spread = Spread::default();
+        spread.record(1_000);
+        let json = serde_json::to_value(&spread).unwrap();
+        assert_eq!((json["count"].as_u64(), json["p50_ns"].as_u64()), (Some(1), Some(1_000)));
+    }
+
+    #[test]
+    fn steady_transit_has_no_jitter_whatever_the_clocks() {
+        let mut jitter = Jitter::default();
+        for n in 0..1000_u64 {
+            jitter.take(n * 1_000_000, (n * 1_000_000).wrapping_sub(77_000_000_000));
+        }
+        assert_eq!(jitter.ns(), 0);
+    }
+
+    #[test]
+    fn jitter_nears_the_mean_difference() {
+        let mut jitter = Jitter::default();
+        for n in 0..1000_u64 {
+            jitter.take(n * 1_000_000, n * 1_000_000 + (n % 2) * 16_000);
+        }
+        assert!((15_900..=16_000).contains(&jitter.ns()), "{}", jitter.ns());
+    }
+
+    #[test]
+    fn one_difference_counts_a_sixteenth() {
+        let mut jitter = Jitter::default();
+        jitter.take(0, 100);
+        jitter.take(1_000, 1_100 + 1_600);
+        assert_eq!(jitter.ns(), 100);
+    }
+}

@@ -1,0 +1,125 @@
+//! A forwarding loop between two interfaces with nothing in it: no policy, no metadata, no
+//! counters. What weir loses against it is what weir costs.
+//!
+//! Invariant: same UMEM, rings, budgets and kick as [`weir_port::XskPort`], so that only the work
+//! between receive and send differs. Single frames only; what cannot be sent is dropped.
+
+use std::os::fd::BorrowedFd;
+
+use xsk_rs::FrameDesc;
+
+use weir_port::sys;
+use weir_port::umem::{FILL_RING, Rings, UmemError, UmemHandle};
+
+const RING: u32 = 2048;
+const BATCH: usize = 64;
+/// Both fill rings, both transmit rings, and as much again to turn around with.
+const FRAMES: u32 = 2 * (FILL_RING + 2 * RING);
+const SEND_BUFFER: libc::c_int = 16 << 20;
+
+/// Why there is no loop.
+#[derive(Debug, thiserror::Error)]
+pub enum BareError {
+    #[error(transparent)]
+    Umem(#[from] UmemError),
+    #[error("cannot bind to {name}: {source}")]
+    Bind { name: String, source: std::io::Error },
+}
+
+#[derive(Debug)]
+struct Side {
+    rings: Rings,
+    /// Frames the kernel has to receive into.
+    level: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Bare {
+    sides: [Side; 2],
+    free: Vec<FrameDesc>,
+    batch: Box<[FrameDesc; BATCH]>,
+    _umem: UmemHandle,
+}
+
+impl Bare {
+    /// Binds to queue 0 of both interfaces.
+    pub fn bind(a: &str, b: &str) -> Result<Self, BareError> {
+        let (umem, free) = UmemHandle::open(FRAMES)?;
+        let side = |name: &str| -> Result<Side, BareError> {
+            let failed = |source| BareError::Bind { name: name.to_owned(), source };
+            let rings = umem.bind(name, 0, RING, RING).map_err(failed)?;
+            sys::set_send_buffer(rings.fd(), SEND_BUFFER).map_err(failed)?;
+            sys::raise_tx_budget(rings.fd(), RING);
+            Ok(Side { rings, level: 0 })
+        };
+        let sides = [side(a)?, side(b)?];
+        let batch = Box::new([FrameDesc::default(); BATCH]);
+        let mut bare = Self { sides, free, batch, _umem: umem };
+        bare.refill();
+        Ok(bare)
+    }
+
+    /// The sockets, to be put into the map that the program redirects by.
+    pub fn fds(&self) -> [BorrowedFd<'_>; 2] {
+        let [a, b] = &self.sides;
+        [a.rings.fd(), b.rings.fd()]
+    }
+
+    /// Forwards both ways until told to stop, which is asked now and then.
+    pub fn run(&mut self, until: impl Fn() -> bool) {
+        loop {
+            for _ in 0..64 {
+                self.turn();
+            }
+            if until() {
+                return;
+            }
+        }
+    }
+
+    #[inline]
+    fn turn(&mut self) {
+        let Self { sides: [a, b], free, batch, .. } = self;
+        forward(a, b, free, &mut batch[..]);
+        forward(b, a, free, &mut batch[..]);
+        self.refill();
+    }
+
+    #[inline]
+    fn refill(&mut self) {
+        for side in &mut self.sides {
+            while FILL_RING - side.level >= BATCH as u32 && self.free.len() >= BATCH {
+                let from = self.free.len() - BATCH;
+                let Some(batch) = self.free.get(from..) else { break };
+                // SAFETY: free frames of this UMEM, dropped from the list below.
+                let put = unsafe { side.rings.fill.produce(batch) };
+                if put == 0 {
+                    break;
+                }
+                side.level += put as u32;
+                self.free.truncate(from);
+            }
+        }
+    }
+}
+
+#[inline]
+fn forward(from: &mut Side, to: &mut Side, free: &mut Vec<FrameDesc>, batch: &mut [FrameDesc]) {
+    // SAFETY: here and below, the descriptors are overwritten with what the kernel hands over.
+    let done = unsafe { to.rings.completion.consume(batch) };
+    free.extend(batch.iter().take(done));
+    // SAFETY: as above.
+    let got = unsafe { from.rings.rx.consume(batch) };
+    if got > 0 {
+        from.level -= got as u32;
+        let batch = batch.get(..got).unwrap_or_default();
+        // SAFETY: the kernel just gave these frames up; nobody else knows of them.
+        let put = unsafe { to.rings.tx.produce(batch) };
+        free.extend(batch.iter().skip(put));
+    }
+    if to.rings.tx.nb_free_exact() < RING {
+        // Whatever the answer: what was not taken is asked for again next turn.
+        sys::kick(to.rings.fd());
+    }
+}

@@ -1,0 +1,20 @@
+//! What tests and experiments send with and count by. weir itself needs none of it.
+//!
+//! - [`programs`]: programs in the kernel that send, divert or receive; [`tags`]: VLAN tags
+//! - [`tally`]: counts by source, and times; [`events`]: what happens at the kernel's trace points
+//! - [`links`]: taking off what another process has attached
+//! - [`hardware`]: the processor's own counters; [`tap`]: a virtual machine's end of a tap
+//! - [`bare`]: a forwarding loop without any policy, a peer of the experiments
+#![allow(unsafe_code)]
+
+pub mod bare;
+pub mod events;
+pub mod hardware;
+pub mod links;
+pub mod programs;
+pub mod tags;
+pub mod tally;
+pub mod tap;
+
+pub use programs::{FRONT, SocketMap};
+pub use weir_probe::program::{Action, Attached, Counter, Hook, Program};

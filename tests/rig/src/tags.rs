@@ -1,0 +1,55 @@
+//! VLAN tags as a guest's VLAN device hands them over: beside the packet data, for the device to insert.
+//! For tests on kernels without VLAN devices.
+//!
+//! Invariant: the program is attached as long as its [`TagBeside`] lives and no longer; a [`TagThen`] is
+//! attached nowhere.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use aya::maps::{Map, ProgramArray};
+use aya::programs::ProgramFd;
+use weir_probe::program::{Attached, Hook, Program, refused};
+
+/// Attached to an interface's egress; detached on drop.
+#[derive(Debug)]
+pub struct TagBeside {
+    _attached: Attached,
+}
+
+fn load(name: &'static str, proto: u16, tci: u16) -> io::Result<Program> {
+    Program::load(name, &[("TAG", &[proto.to_be().into(), tci.into()])])
+}
+
+impl TagBeside {
+    /// Tags every frame that leaves by this interface of the calling thread's namespace.
+    pub fn attach(ifindex: u32, tci: u16) -> io::Result<Self> {
+        let mut program = load("tag_beside", 0x8100, tci)?;
+        Ok(Self { _attached: program.attach(ifindex, Hook::TcxEgress)? })
+    }
+}
+
+/// Puts a tag beside a frame and goes on to another tc program, whose answer is its own: for test
+/// runs, which cannot bring such a frame.
+#[derive(Debug)]
+pub struct TagThen {
+    program: Program,
+    _next: Map,
+}
+
+impl TagThen {
+    pub fn new(proto: u16, tci: u16, next: &ProgramFd) -> io::Result<Self> {
+        let mut program = load("tag_then", proto, tci)?;
+        let mut map = program.map("NEXT")?;
+        ProgramArray::try_from(&mut map)
+            .and_then(|mut map| map.set(0, next, 0))
+            .map_err(refused)?;
+        Ok(Self { program, _next: map })
+    }
+}
+
+impl AsFd for TagThen {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.program.as_fd()
+    }
+}
