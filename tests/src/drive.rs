@@ -154,3 +154,51 @@ impl Flow {
         Ok(())
     }
 }
+
+/// Datagrams for which sockets of a guest had no room: its reader did not get to run.
+fn unread(guest: &Guest) -> Result<u64> {
+    guest.ns.protocol("Udp", "RcvbufErrors")
+}
+
+/// Numbered datagrams at a rate, on a core of their own.
+#[derive(Debug)]
+pub struct Numbered<'a> {
+    to: &'a Guest,
+    unread: u64,
+    sink: Sink,
+    sending: Sending,
+}
+
+impl<'a> Numbered<'a> {
+    pub fn start(from: &Guest, to: &'a Guest, rate: u64) -> Result<Self> {
+        let unread = unread(to)?;
+        let sink = Sink::start_on(&to.ns, to.socket(Family::V4, 0), Some(1))?;
+        let source = Source { pace: Pace::Rate(rate), core: Some(0), ..Source::to(sink.addr()) };
+        let sending = source.start(&from.ns)?;
+        sink.wait_for(rate / 10, SOON)?;
+        Ok(Self { to, unread, sink, sending })
+    }
+
+    /// Waits for so many more of them.
+    pub fn goes_on(&self, more: u64) -> Result<()> {
+        self.sink.wait_for(self.sink.so_far() + more, SOON)
+    }
+
+    /// Each has come once, in order.
+    pub fn all_came(self) -> Result<()> {
+        let sent = self.sending.stop()?.frames;
+        let _ = self.sink.wait_for(sent, Duration::from_secs(2));
+        let got = self.sink.finish()?;
+        let unread = unread(self.to)? - self.unread;
+        let lost = sent - got.unique(0) - unread;
+        println!("{sent} sent, {unread} unread, longest gap {} ms", got.longest_gap_ns / 1_000_000);
+        ensure!(
+            (lost, got.duplicates, got.reordered) == (0, 0, 0),
+            "of {sent}: {lost} lost, {} twice, {} late; longest gap {} ms",
+            got.duplicates,
+            got.reordered,
+            got.longest_gap_ns / 1_000_000,
+        );
+        Ok(())
+    }
+}

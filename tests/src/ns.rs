@@ -154,6 +154,20 @@ impl Ns {
         Ok(u32::try_from(index)?)
     }
 
+    /// A counter of the protocols, such as `Udp` `RcvbufErrors` or `TcpExt` `TCPOFOQueue`.
+    pub fn protocol(&self, group: &str, name: &str) -> Result<u64> {
+        let text = self.run(|| {
+            let read = |file| fs::read_to_string(format!("/proc/thread-self/net/{file}"));
+            Ok(read("snmp")? + &read("netstat")?)
+        })?;
+        let rest = |line| str::strip_prefix(line, group)?.strip_prefix(':');
+        let mut lines = text.lines().filter_map(rest);
+        let both = lines.next().zip(lines.next()).with_context(|| format!("no {group}"))?;
+        let mut pairs = both.0.split_whitespace().zip(both.1.split_whitespace());
+        let (_, value) = pairs.find(|(of, _)| *of == name).with_context(|| format!("no {name}"))?;
+        Ok(value.parse()?)
+    }
+
     /// All interfaces' counters at one instant.
     pub fn counters(&self) -> Result<HashMap<String, IfCounters>> {
         // Not /proc/net: that is the main thread's namespace.

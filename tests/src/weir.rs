@@ -25,7 +25,8 @@ use weir_api::{
 
 /// A debug build on a busy machine opens its sockets in well under this.
 const START: Duration = Duration::from_secs(20);
-const STOP: Duration = Duration::from_secs(10);
+/// Also of a machine that is emulated.
+const STOP: Duration = Duration::from_secs(30);
 const SETTLE: Duration = Duration::from_secs(5);
 /// Traffic counts as settled when nothing was received for so long.
 const QUIET: Duration = Duration::from_millis(200);
@@ -314,8 +315,17 @@ impl Weir {
 
     /// The same; returns all that it said, to its last word.
     pub fn stop_and_listen(self) -> Result<String> {
+        self.end_and_listen(Signal::SIGTERM)
+    }
+
+    /// Ends it as for a restart: its gates go on. Returns all that it said.
+    pub fn hand_over(self) -> Result<String> {
+        self.end_and_listen(Signal::SIGUSR2)
+    }
+
+    fn end_and_listen(self, signal: Signal) -> Result<String> {
         let said = Arc::clone(&self.said);
-        self.stop()?;
+        self.stop_with(signal)?;
         // Ours is the last hold on it once the reader has come to the pipe's end.
         wait_for(Duration::from_secs(5), "its last word", || Arc::strong_count(&said) == 1)?;
         said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))

@@ -3,18 +3,22 @@
 
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
-use system_tests::bed::Family;
-use system_tests::drive::{everybody_talks, ping_all};
+use system_tests::bed::{Family, UPLINK_PORT};
+use system_tests::drive::{Numbered, everybody_talks, ping_all};
 use system_tests::gate::{MARK, SOON, express, marked, send, wait_express};
 use system_tests::observer::Observer;
-use system_tests::traffic::udp_source::Sending;
 use system_tests::traffic::{Pace, Sink, Source};
 use system_tests::wait::wait_ok;
-use system_tests::weir::run_to_end;
+use system_tests::weir::{self, run_to_end};
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, kept, ledger, root_or_skip};
+use weir_api::LaneNow;
+
+const RESTARTS: usize = 20;
+/// Ten times what a restart may cost: a busy machine may stop everything for as long.
+const LONGEST_GAP: Duration = Duration::from_millis(500);
 
 /// The ids of the links, by interface index.
 fn ids(bed: &Bed) -> Result<BTreeMap<u32, u32>> {
@@ -25,61 +29,25 @@ fn spec() -> WeirSpec {
     WeirSpec::bridge().lane("auto")
 }
 
+/// One weir in two places.
+struct Binaries([PathBuf; 2]);
+
+impl Binaries {
+    fn in_turn(dir: &Path) -> Result<Self> {
+        let (one, other) = (weir::binary()?, dir.join("weir"));
+        std::fs::copy(&one, &other)?;
+        Ok(Self([one, other]))
+    }
+
+    fn spec(&self, life: usize) -> WeirSpec {
+        WeirSpec { binary: self.0.get((life + 1) % 2).cloned(), ..spec() }
+    }
+}
+
 fn start(bed: &Bed, dir: &Path) -> Result<Weir> {
     let weir = Weir::start_in(bed, &spec(), dir)?;
     bed.ports().iter().try_for_each(|port| weir.wait_port(port, &["up"]))?;
     Ok(weir)
-}
-
-/// Datagrams for which sockets of a guest had no room: its reader did not get to run.
-fn unread(guest: &Guest) -> Result<u64> {
-    let text = guest.ns.run(|| Ok(std::fs::read_to_string("/proc/thread-self/net/snmp")?))?;
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Udp: "));
-    let (names, values) = (lines.next().context("no names")?, lines.next().context("no values")?);
-    let mut both = names.split_whitespace().zip(values.split_whitespace());
-    let (_, value) = both.find(|(name, _)| *name == "RcvbufErrors").context("not counted")?;
-    Ok(value.parse()?)
-}
-
-/// Numbered datagrams at a rate, on a core of their own.
-struct Numbered<'a> {
-    to: &'a Guest,
-    unread: u64,
-    sink: Sink,
-    sending: Sending,
-}
-
-impl<'a> Numbered<'a> {
-    fn start(from: &Guest, to: &'a Guest, rate: u64) -> Result<Self> {
-        let unread = unread(to)?;
-        let sink = Sink::start_on(&to.ns, to.socket(Family::V4, 0), Some(1))?;
-        let source = Source { pace: Pace::Rate(rate), core: Some(0), ..Source::to(sink.addr()) };
-        let sending = source.start(&from.ns)?;
-        sink.wait_for(rate / 10, SOON)?;
-        Ok(Self { to, unread, sink, sending })
-    }
-
-    fn goes_on(&self, more: u64) -> Result<()> {
-        self.sink.wait_for(self.sink.so_far() + more, SOON)
-    }
-
-    /// Each has come once, in order.
-    fn all_came(self) -> Result<()> {
-        let sent = self.sending.stop()?.frames;
-        let _ = self.sink.wait_for(sent, Duration::from_secs(2));
-        let got = self.sink.finish()?;
-        let unread = unread(self.to)? - self.unread;
-        let lost = sent - got.unique(0) - unread;
-        println!("{sent} sent, {unread} unread, longest gap {} ms", got.longest_gap_ns / 1_000_000);
-        ensure!(
-            (lost, got.duplicates, got.reordered) == (0, 0, 0),
-            "of {sent}: {lost} lost, {} twice, {} late; longest gap {} ms",
-            got.duplicates,
-            got.reordered,
-            got.longest_gap_ns / 1_000_000,
-        );
-        Ok(())
-    }
 }
 
 /// Waits until the gate has handed over so many more frames of a guest.
@@ -138,7 +106,87 @@ fn killed_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
     ping_all(&bed)
 }
 
-/// As a service manager restarts it, or installs another version: the bridge has the ports in between.
+/// Restarts as a service manager makes them, every other with a binary that stands elsewhere: an upgrade.
+#[test]
+fn twenty_restarts_and_upgrades_on_an_open_link() -> Result<()> {
+    root_or_skip!();
+    const RATE: u64 = 20_000;
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let binaries = Binaries::in_turn(dir.path())?;
+    let mut weir = start(&bed, dir.path())?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    wait_express(&weir, one, two)?;
+    let links = ids(&bed)?;
+    let flow = Numbered::start(one, two, RATE)?;
+    for life in 0..RESTARTS {
+        flow.goes_on(RATE / 20)?;
+        let last = weir.hand_over()?;
+        ensure!(last.contains("+ lost 0 + in flight 0"), "life {life}: {last}");
+        flow.goes_on(RATE / 20)?;
+        ensure!(ids(&bed)? == links, "life {life}: the links went with weir");
+        weir = Weir::start_in(&bed, &binaries.spec(life), dir.path())?;
+        ensure!(ids(&bed)? == links, "life {life}: {links:?} before, {:?} after", ids(&bed)?);
+        weir.wait_said("adopted the gate")?;
+        goes_on_by_gate(&weir, one, RATE / 20)?;
+    }
+    flow.all_came()?;
+    let stats = weir.assert_ledger()?;
+    ensure!(stats.ledger.lost == 0, "{stats:#?}");
+    weir.stop()?;
+    ensure!(!kept::is_any(&bed.host), "links are left");
+    Ok(())
+}
+
+/// What its two sources send is more than the link takes; without a weir the bridge has it.
+#[test]
+fn twenty_restarts_and_upgrades_on_a_contended_link() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let dir = tempfile::tempdir()?;
+    let binaries = Binaries::in_turn(dir.path())?;
+    let spec = |life| WeirSpec { takes_bridge: false, ..binaries.spec(life) }.uplink_rate("50Mbit");
+    let mut weir = Weir::start_in(&bed, &spec(0), dir.path())?;
+    wait_express(&weir, bed.guest(0)?, &bed.uplink)?;
+    wait_express(&weir, bed.guest(1)?, &bed.uplink)?;
+    let sink = Sink::start_on(&bed.uplink.ns, bed.uplink.socket(Family::V4, 4000), Some(1))?;
+    // Two thirds of the link each.
+    let flood = |flow| Source {
+        flow,
+        size: 1200,
+        pace: Pace::Rate(3_300),
+        core: Some(0),
+        ..Source::to(sink.addr())
+    };
+    let floods = [flood(0).start(&bed.guest(0)?.ns)?, flood(1).start(&bed.guest(1)?.ns)?];
+    let contended = |weir: &Weir| {
+        wait_ok(SOON, "the link to be contended", || {
+            let link = weir.link(UPLINK_PORT)?;
+            ensure!(link.lane == LaneNow::Scheduled, "{link:?}");
+            Ok(())
+        })?;
+        sink.wait_for(sink.so_far() + 400, SOON)
+    };
+    contended(&weir)?;
+    let links = ids(&bed)?;
+    for life in 0..RESTARTS {
+        weir.hand_over()?;
+        weir = Weir::start_in(&bed, &spec(life), dir.path())?;
+        ensure!(ids(&bed)? == links, "life {life}: {links:?} before, {:?} after", ids(&bed)?);
+        contended(&weir)?;
+    }
+    for flood in floods {
+        flood.stop()?;
+    }
+    weir.assert_ledger()?;
+    let got = sink.finish()?;
+    let gap = Duration::from_nanos(got.longest_gap_ns);
+    println!("contended: longest gap {gap:?}, {} late, {} twice", got.reordered, got.duplicates);
+    ensure!(gap < LONGEST_GAP && got.duplicates == 0, "{gap:?}, {} twice", got.duplicates);
+    weir.stop()
+}
+
+/// Stopped and started: the bridge has the ports in between.
 #[test]
 fn stopped_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
     root_or_skip!();

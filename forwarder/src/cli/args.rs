@@ -59,7 +59,7 @@ Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong";
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Forward frames until told to stop (SIGINT, SIGTERM)
+    /// Forward frames until told to stop (SIGINT, SIGTERM) or to make room for the next weir (SIGUSR2)
     Run(RunArgs),
     /// Say what on this machine is missing or in the way, and how to mend it
     Doctor(DoctorArgs),

@@ -117,6 +117,13 @@ impl Attached {
         self.is_left
     }
 
+    /// Has the gate go on without this process.
+    pub fn leave(self) {
+        if let Some(pin) = self.pin {
+            pin.leave();
+        }
+    }
+
     /// Whether the gate outlives the process; `None`: it is none.
     pub fn is_kept(&self) -> Option<bool> {
         (self.mode == Mode::Gate).then_some(self.pin.is_some())

@@ -51,10 +51,21 @@ pub struct Pin {
     root: Arc<Root>,
     folder: String,
     ifindex: u32,
+    is_left: bool,
+}
+
+impl Pin {
+    /// Leaves the gate on, for the next weir.
+    pub fn leave(mut self) {
+        self.is_left = true;
+    }
 }
 
 impl Drop for Pin {
     fn drop(&mut self) {
+        if self.is_left {
+            return;
+        }
         if let Err(error) = self.root.remove(&self.folder, self.ifindex) {
             tracing::warn!(
                 ifindex = self.ifindex,
@@ -140,7 +151,7 @@ impl Pins {
     }
 
     fn pin(&self, ifindex: u32) -> Pin {
-        Pin { root: Arc::clone(&self.root), folder: self.folder.clone(), ifindex }
+        Pin { root: Arc::clone(&self.root), folder: self.folder.clone(), ifindex, is_left: false }
     }
 
     /// The program of the link, if it is at the very interface: an index is given away again.

@@ -1,7 +1,7 @@
 //! A forwarder's life: checks, start, follow what changes, stop.
 //!
 //! Invariant: whatever ends the life, but a kill, ends it through [`Forwarder::stop`], so that
-//! nothing is left attached and no setting changed. A signal to end is heard at any time, and from
+//! nothing is left attached and no setting changed, but for gates that the next weir is to adopt. A signal to end is heard at any time, and from
 //! then on nothing is waited for without a bound: a worker that stands still, or who holds the
 //! forwarder's lock, makes the end a few seconds later, and not impossible.
 
@@ -28,6 +28,7 @@ use tokio::time::{Duration, MissedTickBehavior, Sleep, interval, sleep};
 use weir_port::{XskPort, clock_monotonic_ns};
 
 use self::begin::begin;
+pub use self::ending::Ending;
 use self::ending::{End, WORK_ENDS};
 use self::goodbye::{leave, say_goodbye};
 use self::notify::Notifier;
@@ -114,7 +115,7 @@ pub async fn run(
     // What was begun is ended by `stop`, which undoes it.
     let begun = end.bound(begin(&mut forwarder, &watch, &bridge_watch, &mut ways)).await;
     if let None | Some(Err(_)) = begun {
-        let _ = forwarder.stop(false).await;
+        let _ = forwarder.stop(end.ending(), false).await;
         return begun.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS);
     }
     let (vifs, uplinks) = forwarder.counts();
@@ -160,7 +161,7 @@ pub async fn run(
              is started again"
         );
     };
-    let last = locked.stop(dumps.is_some()).await;
+    let last = locked.stop(end.ending(), dumps.is_some()).await;
     drop(locked);
     // Whoever watches has seen the end, and gets a whole file.
     let _ = tokio::time::timeout(WATCH_ENDS, desk.close()).await;

@@ -63,4 +63,13 @@ impl Forwarder {
             self.keep_charged(&name);
         }
     }
+
+    /// What passes by the gate goes on top of the rates from here on.
+    pub(super) fn end_charging(&mut self) {
+        for entry in self.roster.entries_mut() {
+            if let Some(active) = entry.active.as_mut() {
+                active.charging = Charging::default();
+            }
+        }
+    }
 }

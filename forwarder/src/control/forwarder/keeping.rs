@@ -72,6 +72,20 @@ impl Forwarder {
         }
     }
 
+    /// Leaves the gates that can be kept to the next weir, with all that they were told: they go on. The
+    /// ports are not in service any more.
+    pub(super) fn leave_gates(&mut self) {
+        for entry in self.roster.entries_mut() {
+            let Some(active) = entry.active.as_mut() else { continue };
+            let Some(gate) = active.attached.take_if(|gate| gate.is_kept() == Some(true)) else {
+                continue;
+            };
+            gate.leave();
+            tracing::info!(port = entry.plan.name, "its gate is left to the next weir");
+            entry.leaving = entry.active.take();
+        }
+    }
+
     /// Takes off what is kept, at the end.
     pub(super) fn give_up_links(&self) {
         if let Some(pins) = self.steering.pins() {

@@ -54,6 +54,7 @@ use super::links::Snapshot;
 use super::measure::Measured;
 use super::pair::{Identity, Pair, PairError};
 use super::pins::PinsError;
+use super::run::Ending;
 use super::settings::HostSettings;
 use crate::worker::{Asker, MeasureSettings, NoAnswer, Pulses};
 pub use gate::{Bridge, GateError};
@@ -242,22 +243,29 @@ impl Forwarder {
         self.workers.askers()
     }
 
-    /// Steers nothing more, lets what is under way arrive, detaches everything, and puts the host back as
-    /// it was. What it gives is the end of the books; with `measured`, of what was measured as well.
+    /// Steers nothing more, lets what is under way arrive, detaches everything (of a restart: all but the
+    /// gates), and puts the host back as it was. What it gives is the end of the books; with `measured`, of what was measured as well.
     ///
     /// The programs are detached and the settings put back whether workers answer or not, and the
     /// whole takes no longer than [`DRAIN`], [`WIND_DOWN`] and [`LAST_NUMBERS`].
-    pub async fn stop(&mut self, measured: bool) -> Result<Last, StopError> {
+    pub async fn stop(&mut self, ending: Ending, measured: bool) -> Result<Last, StopError> {
         self.stopping = true;
         let stuck = self.pulses.still(clock_monotonic_ns()).is_some();
         // From here on the ports' fallback applies to what would be steered; what the gate hands over
         // itself it goes on to.
         self.pulses.say_gone();
+        // What the bridge sends now would take the links that the workers need.
+        self.end_charging();
         if !stuck {
             let _ = tokio::time::timeout(DRAIN, self.drained()).await;
         }
-        self.silence();
-        self.give_up_links();
+        match ending {
+            Ending::Stop => {
+                self.silence();
+                self.give_up_links();
+            }
+            Ending::HandOver => self.leave_gates(),
+        }
         if tokio::time::timeout(WIND_DOWN, self.wind_down()).await.is_err() {
             tracing::error!(
                 "not all ports were given back within {WIND_DOWN:?}; they are detached"

@@ -1,6 +1,6 @@
 //! The signals, and what is under way when one says to end.
 //!
-//! Invariant: SIGINT and SIGTERM are heard at any time, whatever is waited for, and what is under way
+//! Invariant: SIGINT, SIGTERM and SIGUSR2 are heard at any time, whatever is waited for, and what is under way
 //! then is waited for no longer than [`WORK_ENDS`]; what is not done by then is given up where it
 //! waits, and undone by the forwarder's end.
 
@@ -14,23 +14,34 @@ use tokio::time::{Duration, timeout};
 /// Longer than a worker may take to answer.
 pub(super) const WORK_ENDS: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 3000 });
 
+/// What is to become of the gates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// They are taken off.
+    Stop,
+    /// They go on, for the next weir to adopt: a restart.
+    HandOver,
+}
+
 /// Tells whoever asks that weir is to end. Cloning it shares it.
 #[derive(Clone, Debug)]
-pub(super) struct End(watch::Receiver<bool>);
+pub(super) struct End(watch::Receiver<Option<Ending>>);
 
 impl End {
     /// Listens from now on.
     pub(super) fn listen() -> io::Result<Self> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let (tell, told) = watch::channel(false);
+        let mut restart = signal(SignalKind::user_defined2())?;
+        let (tell, told) = watch::channel(None);
         tokio::spawn(async move {
-            let signal = tokio::select! {
-                _ = interrupt.recv() => "SIGINT",
-                _ = terminate.recv() => "SIGTERM",
+            let (signal, ending) = tokio::select! {
+                _ = interrupt.recv() => ("SIGINT", Ending::Stop),
+                _ = terminate.recv() => ("SIGTERM", Ending::Stop),
+                _ = restart.recv() => ("SIGUSR2", Ending::HandOver),
             };
             tracing::info!("{signal}: letting what is under way arrive");
-            let _ = tell.send(true);
+            let _ = tell.send(Some(ending));
             // Whoever looks later is told as well.
             tell.closed().await;
         });
@@ -39,10 +50,15 @@ impl End {
 
     /// Resolves when weir is to end.
     pub(super) async fn told(&self) {
-        if self.0.clone().wait_for(|told| *told).await.is_err() {
+        if self.0.clone().wait_for(Option::is_some).await.is_err() {
             // Nobody listens to signals any more: the runtime is ending, and this with it.
             std::future::pending().await
         }
+    }
+
+    /// A stop, if nothing else was asked for.
+    pub(super) fn ending(&self) -> Ending {
+        self.0.borrow().unwrap_or(Ending::Stop)
     }
 
     /// Carries `work` on until it is done, or until weir was to end and waited for it in vain.
@@ -73,23 +89,24 @@ mod tests {
 
     #[tokio::test]
     async fn work_goes_on_until_it_is_done() {
-        let (_tell, told) = watch::channel(false);
+        let (_tell, told) = watch::channel(None);
         assert_eq!(End(told).bound(async { 3 }).await, Some(3));
     }
 
     #[tokio::test]
     async fn who_is_told_to_end_ends() {
-        let (tell, told) = watch::channel(false);
+        let (tell, told) = watch::channel(None);
         let end = End(told);
         let other = end.clone();
         let began = Instant::now();
         let stuck = tokio::spawn(async move { other.bound(pending::<()>()).await });
-        tell.send(true).unwrap();
+        tell.send(Some(Ending::HandOver)).unwrap();
         assert_eq!(stuck.await.unwrap(), None);
         assert!(began.elapsed() >= WORK_ENDS && began.elapsed() < 50 * WORK_ENDS);
         // What begins later ends as well, and what takes no time is done.
         assert_eq!(end.bound(pending::<()>()).await, None);
         assert_eq!(end.bound(async { 3 }).await, Some(3));
         end.told().await;
+        assert_eq!(end.ending(), Ending::HandOver);
     }
 }
