@@ -5,6 +5,7 @@
 //! (what a killed one leaves is removed by the next).
 
 pub mod bed;
+mod binary;
 pub mod consumer;
 pub mod cpu;
 pub mod drive;

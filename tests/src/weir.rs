@@ -4,18 +4,19 @@
 //! fails. Declare the handle after the bed, so that it drops first.
 
 use crate::bed::Bed;
+pub use crate::binary::binary;
 use crate::cpu::Footprint;
 use crate::wait::{wait_for, wait_ok};
 use crate::weir_spec::WeirSpec;
 use crate::{cpu, ledger};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use weir_api::blocking::wait;
 use weir_api::{
@@ -30,40 +31,6 @@ const STOP: Duration = Duration::from_secs(30);
 const SETTLE: Duration = Duration::from_secs(5);
 /// Traffic counts as settled when nothing was received for so long.
 const QUIET: Duration = Duration::from_millis(200);
-
-/// Where the binary is; builds it if nobody has.
-pub fn binary() -> Result<PathBuf> {
-    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let found = BINARY.get_or_init(|| locate().map_err(|error| format!("{error:#}")));
-    found.clone().map_err(|error| anyhow!(error))
-}
-
-fn locate() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("WEIR_BIN").map(PathBuf::from).filter(|path| path.exists())
-    {
-        return Ok(path);
-    }
-    // target/<profile>/deps/<test>-<hash>, or target/<profile>/<bin>.
-    let own = std::env::current_exe()?;
-    let mut folder = own.parent().context("no folder")?;
-    if folder.ends_with("deps") {
-        folder = folder.parent().context("no folder")?;
-    }
-    let target = folder.parent().context("no target folder")?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .args(["build", "--quiet", "--package", "weir", "--bin", "weir", "--target-dir"])
-        .arg(target);
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-    if folder.ends_with("release") {
-        cargo.arg("--release");
-    }
-    let status = cargo.status().context("cannot start cargo to build weir")?;
-    if !status.success() {
-        bail!("weir does not build ({status})");
-    }
-    Ok(folder.join("weir"))
-}
 
 /// The handle.
 #[derive(Debug)]
@@ -203,15 +170,13 @@ impl Weir {
     /// Insists that a change is refused and that it has changed nothing; returns what was said.
     pub fn refuses(&self, change: &Value) -> Result<String> {
         let before = self.config()?;
-        let refused = match wait(self.client().patch(change)) {
-            Err(ClientError::Refused(refused)) if refused.why.is_of_the_question() => refused,
-            answer => bail!("{change} was not refused but answered with {answer:?}"),
-        };
+        let answer = wait(self.client().patch(change));
         let after = self.config()?;
-        if after != before {
-            bail!("{change} was refused but changed\n{before:#}\nto\n{after:#}");
+        ensure!(after == before, "{change} changed\n{before:#}\nto\n{after:#}");
+        match answer {
+            Err(ClientError::Refused(no)) if no.why.is_of_the_question() => Ok(no.error),
+            answer => bail!("{change} was not refused but answered with {answer:?}"),
         }
-        Ok(refused.error)
     }
 
     /// `weir WORDS…` on this weir's socket, to its end.
@@ -226,12 +191,8 @@ impl Weir {
         self.cli_with(bed, words, Stdio::piped)
     }
 
-    /// The same, its output shown as this program's own.
-    pub fn cli_shown(&self, bed: &Bed, words: &str) -> Result<Child> {
-        self.cli_with(bed, words, Stdio::inherit)
-    }
-
-    fn cli_with(&self, bed: &Bed, words: &str, output: fn() -> Stdio) -> Result<Child> {
+    /// The same, with its output where `output` says.
+    pub fn cli_with(&self, bed: &Bed, words: &str, output: fn() -> Stdio) -> Result<Child> {
         let mut command = command(bed)?;
         command.args(words.split_whitespace()).arg("--control").arg(&self.socket);
         command.stdin(Stdio::null()).stdout(output()).stderr(output());
@@ -326,9 +287,7 @@ impl Weir {
     fn end_and_listen(self, signal: Signal) -> Result<String> {
         let said = Arc::clone(&self.said);
         self.stop_with(signal)?;
-        // Ours is the last hold on it once the reader has come to the pipe's end.
-        wait_for(Duration::from_secs(5), "its last word", || Arc::strong_count(&said) == 1)?;
-        said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))
+        last_words(&said)
     }
 
     /// Waits until it ends by itself, with an error; returns all that it said.
@@ -341,8 +300,7 @@ impl Weir {
         }
         let said = Arc::clone(&self.said);
         drop(self);
-        wait_for(Duration::from_secs(5), "its last word", || Arc::strong_count(&said) == 1)?;
-        said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))
+        last_words(&said)
     }
 
     pub fn stop_with(mut self, signal: Signal) -> Result<()> {
@@ -376,6 +334,12 @@ impl Drop for Weir {
             eprintln!("weir said:\n{}", self.said());
         }
     }
+}
+
+fn last_words(said: &Arc<Mutex<String>>) -> Result<String> {
+    // Ours is the last hold on it once the reader has come to the pipe's end.
+    wait_for(Duration::from_secs(5), "its last word", || Arc::strong_count(said) == 1)?;
+    said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))
 }
 
 /// The binary in the bed's host, without arguments yet.

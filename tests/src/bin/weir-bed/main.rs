@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use load::Load;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, drive, signals};
@@ -97,7 +97,7 @@ fn show(args: &Args, interrupted: &AtomicBool, bed: &Bed, weir: &Weir) -> Result
         // However this ends, the threads that the scope waits for must not wait for their clients.
         let _clients = KillClients(bed);
         let load = Load::start(scope, bed, time)?;
-        let mut table = weir.cli_shown(bed, "stats --watch 1")?;
+        let mut table = weir.cli_with(bed, "stats --watch 1", Stdio::inherit)?;
         let end = Instant::now() + time;
         while Instant::now() < end && !interrupted.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(100));
