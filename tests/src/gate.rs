@@ -67,12 +67,12 @@ pub fn told(bed: &Bed, port: &str) -> Result<GatePort> {
 
 /// Frames of a port that the gate gave to a worker, and the worker received.
 pub fn steered(weir: &Weir, port: &str) -> Result<u64> {
-    Ok(ledger::number(&weir.stats()?, port, "/rx/frames"))
+    Ok(ledger::number(&weir.stats()?, port, |port| port.rx.frames))
 }
 
 /// Frames of a port that were left to the bridge.
 pub fn passed(weir: &Weir, port: &str) -> Result<u64> {
-    Ok(ledger::number(&weir.stats()?, port, "/passed/frames"))
+    Ok(ledger::number(&weir.stats()?, port, |port| port.passed.frames))
 }
 
 /// Waits until the gate knows two guests and gives their echoes to a worker, both ways.
@@ -146,7 +146,7 @@ impl Marked<'_> {
 
 /// Frames of a port that the gate has handed over itself.
 pub fn express(weir: &Weir, port: &str) -> Result<u64> {
-    Ok(ledger::number(&weir.stats()?, port, "/lanes/express/frames"))
+    Ok(ledger::number(&weir.stats()?, port, |port| port.lanes.express.frames))
 }
 
 /// Waits until the gate hands over what two guests say to each other.

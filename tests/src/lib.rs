@@ -5,12 +5,12 @@
 //! (what a killed one leaves is removed by the next).
 
 pub mod bed;
+mod binary;
 pub mod consumer;
 pub mod cpu;
 pub mod drive;
 pub mod fair;
 pub mod gate;
-pub mod http;
 pub mod kept;
 pub mod ledger;
 pub mod ns;

@@ -4,19 +4,25 @@
 //! fails. Declare the handle after the bed, so that it drops first.
 
 use crate::bed::Bed;
+pub use crate::binary::binary;
 use crate::cpu::Footprint;
 use crate::wait::{wait_for, wait_ok};
 use crate::weir_spec::WeirSpec;
-use crate::{cpu, http, ledger};
-use anyhow::{Context, Result, anyhow, bail};
+use crate::{cpu, ledger};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use weir_api::blocking::wait;
+use weir_api::{
+    Client, ClientError, FlowQuery, FlowsReport, LatencyQuery, LatencyReport, LinkLane, PortList,
+    StatsReport,
+};
 
 /// A debug build on a busy machine opens its sockets in well under this.
 const START: Duration = Duration::from_secs(20);
@@ -25,40 +31,6 @@ const STOP: Duration = Duration::from_secs(30);
 const SETTLE: Duration = Duration::from_secs(5);
 /// Traffic counts as settled when nothing was received for so long.
 const QUIET: Duration = Duration::from_millis(200);
-
-/// Where the binary is; builds it if nobody has.
-pub fn binary() -> Result<PathBuf> {
-    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let found = BINARY.get_or_init(|| locate().map_err(|error| format!("{error:#}")));
-    found.clone().map_err(|error| anyhow!(error))
-}
-
-fn locate() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("WEIR_BIN").map(PathBuf::from).filter(|path| path.exists())
-    {
-        return Ok(path);
-    }
-    // target/<profile>/deps/<test>-<hash>, or target/<profile>/<bin>.
-    let own = std::env::current_exe()?;
-    let mut folder = own.parent().context("no folder")?;
-    if folder.ends_with("deps") {
-        folder = folder.parent().context("no folder")?;
-    }
-    let target = folder.parent().context("no target folder")?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .args(["build", "--quiet", "--package", "weir", "--bin", "weir", "--target-dir"])
-        .arg(target);
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-    if folder.ends_with("release") {
-        cargo.arg("--release");
-    }
-    let status = cargo.status().context("cannot start cargo to build weir")?;
-    if !status.success() {
-        bail!("weir does not build ({status})");
-    }
-    Ok(folder.join("weir"))
-}
 
 /// The handle.
 #[derive(Debug)]
@@ -157,58 +129,54 @@ impl Weir {
         self.said.lock().map(|said| said.clone()).unwrap_or_default()
     }
 
-    pub fn stats(&self) -> Result<Value> {
-        let body = http::get(&self.socket, "/v1/stats")?;
-        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::at(&self.socket)
     }
 
-    pub fn ports(&self) -> Result<Value> {
-        let body = http::get(&self.socket, "/v1/ports")?;
-        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    pub fn stats(&self) -> Result<StatsReport> {
+        Ok(wait(self.client().stats())?)
     }
 
-    /// What was measured, such as `latency` or `flows?top=3`.
-    pub fn measured(&self, what: &str) -> Result<Value> {
-        let body = http::get(&self.socket, &format!("/v1/{what}"))?;
-        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    pub fn ports(&self) -> Result<PortList> {
+        Ok(wait(self.client().ports())?)
     }
 
-    /// The same as a last look: it begins anew.
-    pub fn reset(&self, what: &str) -> Result<Value> {
-        let body = http::post(&self.socket, &format!("/v1/{what}/reset"))?;
-        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    /// Where packets' time went, without histograms.
+    pub fn latency(&self) -> Result<LatencyReport> {
+        Ok(wait(self.client().latency(LatencyQuery::default()))?)
+    }
+
+    pub fn flows(&self) -> Result<FlowsReport> {
+        Ok(wait(self.client().flows(&FlowQuery::default()))?)
+    }
+
+    /// A link with a rate.
+    pub fn link(&self, name: &str) -> Result<LinkLane> {
+        let link = self.stats()?.port(name).and_then(|port| port.link);
+        link.with_context(|| format!("{name} has no rate"))
     }
 
     /// The live configuration.
     pub fn config(&self) -> Result<Value> {
-        let body = http::get(&self.socket, "/v1/config")?;
-        serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+        Ok(wait(self.client().config())?)
     }
 
     /// Changes the live configuration and returns the new one; what is refused is an error.
     pub fn patch(&self, change: &Value) -> Result<Value> {
-        let answer = http::patch(&self.socket, "/v1/config", &change.to_string())?;
-        if answer.status != 200 {
-            bail!("{change} was refused with {}: {}", answer.status, answer.body);
-        }
-        serde_json::from_str(&answer.body).with_context(|| format!("not JSON: {}", answer.body))
+        wait(self.client().patch(change)).with_context(|| format!("{change} was refused"))
     }
 
     /// Insists that a change is refused and that it has changed nothing; returns what was said.
     pub fn refuses(&self, change: &Value) -> Result<String> {
         let before = self.config()?;
-        let answer = http::patch(&self.socket, "/v1/config", &change.to_string())?;
-        if !(400..500).contains(&answer.status) {
-            bail!("{change} was not refused but answered with {}: {}", answer.status, answer.body);
-        }
+        let answer = wait(self.client().patch(change));
         let after = self.config()?;
-        if after != before {
-            bail!("{change} was refused but changed\n{before:#}\nto\n{after:#}");
+        ensure!(after == before, "{change} changed\n{before:#}\nto\n{after:#}");
+        match answer {
+            Err(ClientError::Refused(no)) if no.why.is_of_the_question() => Ok(no.error),
+            answer => bail!("{change} was not refused but answered with {answer:?}"),
         }
-        let body: Value = serde_json::from_str(&answer.body)
-            .with_context(|| format!("a refusal that is not JSON: {}", answer.body))?;
-        let error = body["error"].as_str().context("a refusal without a reason")?;
-        Ok(error.to_owned())
     }
 
     /// `weir WORDS…` on this weir's socket, to its end.
@@ -220,15 +188,15 @@ impl Weir {
 
     /// `weir WORDS…` on this weir's socket, running; its output is to be taken from its pipes.
     pub fn cli_start(&self, bed: &Bed, words: &str) -> Result<Child> {
-        command(bed)?
-            .args(words.split_whitespace())
-            .arg("--control")
-            .arg(&self.socket)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start weir")
+        self.cli_with(bed, words, Stdio::piped)
+    }
+
+    /// The same, with its output where `output` says.
+    pub fn cli_with(&self, bed: &Bed, words: &str, output: fn() -> Stdio) -> Result<Child> {
+        let mut command = command(bed)?;
+        command.args(words.split_whitespace()).arg("--control").arg(&self.socket);
+        command.stdin(Stdio::null()).stdout(output()).stderr(output());
+        command.spawn().context("cannot start weir")
     }
 
     /// The same, and it must succeed; returns what it printed.
@@ -266,28 +234,27 @@ impl Weir {
     }
 
     /// The state of one port, as the API has it.
-    pub fn port_state(&self, name: &str) -> Result<String> {
-        let stats = self.stats()?;
-        Ok(ledger::port(&stats, name)["state"].as_str().unwrap_or("absent").to_owned())
+    pub fn port_state(&self, name: &str) -> Result<&'static str> {
+        Ok(self.stats()?.port(name).map_or("absent", |port| port.state.name()))
     }
 
     pub fn wait_port(&self, name: &str, states: &[&str]) -> Result<()> {
         let what = format!("port {name} to be {}", states.join(" or "));
         wait_for(Duration::from_secs(10), &what, || {
-            self.port_state(name).is_ok_and(|state| states.contains(&state.as_str()))
+            self.port_state(name).is_ok_and(|state| states.contains(&state))
         })
         .with_context(|| format!("it is {:?}\n{}", self.port_state(name), self.said()))
     }
 
     /// Waits until nothing is received any more, then holds the statistics to exact sums.
-    pub fn assert_ledger(&self) -> Result<Value> {
+    pub fn assert_ledger(&self) -> Result<StatsReport> {
         let deadline = Instant::now() + SETTLE;
         let mut last = self.stats()?;
         let mut quiet_since = Instant::now();
         loop {
             std::thread::sleep(Duration::from_millis(20));
             let now = self.stats()?;
-            if now["ledger"]["received"] != last["ledger"]["received"] {
+            if now.ledger.received != last.ledger.received {
                 quiet_since = Instant::now();
             }
             last = now;
@@ -297,7 +264,7 @@ impl Weir {
             }
             if Instant::now() >= deadline {
                 let why = verdict.err().unwrap_or_else(|| "traffic does not stop".to_owned());
-                bail!("the ledger does not balance: {why}\n{last:#}\nweir said:\n{}", self.said());
+                bail!("the ledger does not balance: {why}\n{last:#?}\nweir said:\n{}", self.said());
             }
         }
     }
@@ -311,9 +278,7 @@ impl Weir {
     pub fn end_and_listen(self, signal: Signal) -> Result<String> {
         let said = Arc::clone(&self.said);
         self.stop_with(signal)?;
-        // Ours is the last hold on it once the reader has come to the pipe's end.
-        wait_for(Duration::from_secs(5), "its last word", || Arc::strong_count(&said) == 1)?;
-        said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))
+        last_words(&said)
     }
 
     /// Waits until it ends by itself, with an error; returns all that it said.
@@ -326,8 +291,7 @@ impl Weir {
         }
         let said = Arc::clone(&self.said);
         drop(self);
-        wait_for(Duration::from_secs(5), "its last word", || Arc::strong_count(&said) == 1)?;
-        said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))
+        last_words(&said)
     }
 
     pub fn stop_with(mut self, signal: Signal) -> Result<()> {
@@ -361,6 +325,12 @@ impl Drop for Weir {
             eprintln!("weir said:\n{}", self.said());
         }
     }
+}
+
+fn last_words(said: &Arc<Mutex<String>>) -> Result<String> {
+    // Ours is the last hold on it once the reader has come to the pipe's end.
+    wait_for(Duration::from_secs(5), "its last word", || Arc::strong_count(said) == 1)?;
+    said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))
 }
 
 /// The binary in the bed's host, without arguments yet.

@@ -2,13 +2,14 @@
 //! guest's device dropped.
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 use std::time::Duration;
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::consumer::Consumer;
 use system_tests::observer::{At, Keep, Watch};
 use system_tests::traffic::{Pace, Source};
 use system_tests::{BedSpec, Guest, Weir, WeirSpec, gate, ledger, root_or_skip, wait_for};
+use weir_api::blocking::wait;
+use weir_api::{FlowQuery, FlowReport, StatsReport};
 
 const SOON: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_millis(200);
@@ -48,14 +49,15 @@ fn every_frame_is_accounted_for(weir: &Weir, from: &Guest, to: &Guest, stops: us
     let before_it: u64 = BEFORE.into_iter().map(lost).sum();
     // The flow alone: what the guests' kernels send of their own accord is flooded to `to`, too.
     let flow = flow(weir, from)?;
-    let number = |name: &str| flow[name].as_u64().unwrap_or(0);
+    let (taken, delivered) = (flow.counts.frames, flow.counts.delivered);
     let refused: u64 =
-        REFUSALS.into_iter().filter_map(|reason| flow["losses"][reason].as_u64()).sum();
-    let (taken, delivered) = (number("frames"), number("delivered"));
+        REFUSALS.into_iter().filter_map(|reason| flow.counts.losses.get(reason)).sum();
     // What the device has taken lies in its ring until the consumer comes to it; what found the ring
     // full is the device's loss, since nothing makes a veth without a qdisc push back.
     let arrived = || watch.from(from).map_or(0, |count| count.frames);
-    let dropped = |stats: &Value| ledger::number(stats, &to.port, "/counters/device_dropped");
+    let dropped = |stats: &StatsReport| {
+        ledger::number(stats, &to.port, |port| port.counter("device_dropped"))
+    };
     let of_device = dropped(&after) - dropped(&before);
     let all = wait_for(SOON, "what was taken", || arrived() + of_device >= delivered);
     ensure!(
@@ -65,19 +67,21 @@ fn every_frame_is_accounted_for(weir: &Weir, from: &Guest, to: &Guest, stops: us
             && taken == delivered + refused
             && sent == taken + before_it,
         "sent {sent}, {before_it} refused before, taken {taken}, refused {refused}, delivered \
-         {delivered}, dropped by the device {of_device}, arrived {}\n{flow:#}\n{after:#}",
+         {delivered}, dropped by the device {of_device}, arrived {}\n{flow:#?}\n{after:#?}",
         arrived()
     );
     Ok(())
 }
 
 /// What weir counted of the flood.
-fn flow(weir: &Weir, from: &Guest) -> Result<Value> {
-    let flows = weir.measured(&format!("flows?vif={}", from.port))?;
-    let all = flows["flows"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut floods = all.iter().filter(|flow| flow["dst_port"] == PORT && flow["proto"] == "udp");
-    let flood = floods.next().with_context(|| format!("no flood in {flows:#}"))?;
-    ensure!(floods.next().is_none(), "two floods in {flows:#}");
+fn flow(weir: &Weir, from: &Guest) -> Result<FlowReport> {
+    let query = FlowQuery { vif: Some(from.port.clone()), ..FlowQuery::default() };
+    let flows = wait(weir.client().flows(&query))?;
+    let is_flood =
+        |flow: &&FlowReport| flow.dst_port == Some(u64::from(PORT)) && flow.proto == "udp";
+    let mut floods = flows.flows.iter().filter(is_flood);
+    let flood = floods.next().with_context(|| format!("no flood in {flows:#?}"))?;
+    ensure!(floods.next().is_none(), "two floods in {flows:#?}");
     Ok(flood.clone())
 }
 

@@ -4,7 +4,6 @@
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,9 @@ use system_tests::bed::{Family, GUEST_IF};
 use system_tests::drive::ping_all;
 use system_tests::traffic::raw::{self, RawSocket};
 use system_tests::wait::wait_ok;
-use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, gate, http, ledger, root_or_skip};
+use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, gate, ledger, root_or_skip};
+use weir_api::blocking::wait;
+use weir_api::{ClientError, Refusal, TraceEvent, TraceLine, TraceOutcome, TracedPacket};
 
 const SOON: Duration = Duration::from_secs(10);
 /// Nobody listens there, and nobody answers.
@@ -139,7 +140,7 @@ fn tshark_reads_each_frame_with_its_way_and_its_fate() -> Result<()> {
     one.ns.ip(&format!("link set dev {GUEST_IF} mtu 3000"))?;
     send(one, &long, 5)?;
     let stats = weir.assert_ledger()?;
-    ensure!(ledger::lost_under(&stats, "spoofed") == 7, "{stats:#}");
+    ensure!(ledger::lost_under(&stats, "spoofed") == 7, "{stats:#?}");
     let said = all.stop()?;
     // 35 come in and 7 do not get in, 30 go out, 5 are lost further in.
     ensure!(said.contains("77 packets") && said.contains(" 0 missed"), "{said}");
@@ -181,8 +182,9 @@ fn a_capture_shows_what_it_was_asked_for_and_ends_when_it_has_it() -> Result<()>
     let refused = weir.cli(&bed, "capture v9 -w /dev/null")?;
     let why = String::from_utf8_lossy(&refused.stderr).into_owned();
     ensure!(why.contains("there is no port v9; valid: nic0, v1, v2"), "{why}");
-    let refused = http::get(weir.socket(), "/v1/capture?dir=up").err().context("no error")?;
-    ensure!(format!("{refused:#}").contains("400"), "{refused:#}");
+    let refused = wait(weir.client().capture("dir=up"));
+    let unreadable = matches!(&refused, Err(ClientError::Refused(refused)) if refused.why == Refusal::Unreadable);
+    ensure!(unreadable, "{refused:?}");
 
     // A client that is killed gives the place back.
     let mut killed = Capture::start(&weir, &bed, "", &file)?;
@@ -217,8 +219,7 @@ fn a_capture_that_is_too_small_says_what_it_missed_and_costs_no_frame() -> Resul
         send(one, &udp(one, two, 1400), 200)?;
     }
     let after = weir.assert_ledger()?;
-    let lost = |stats: &Value| stats["ledger"]["lost"].clone();
-    ensure!(lost(&after) == lost(&before), "frames were lost: {after:#}");
+    ensure!(after.ledger.lost == before.ledger.lost, "frames were lost: {after:#?}");
     let said = capture.stop()?;
     let numbers: Vec<usize> =
         said.replace(',', "").split_whitespace().filter_map(|word| word.parse().ok()).collect();
@@ -230,7 +231,12 @@ fn a_capture_that_is_too_small_says_what_it_missed_and_costs_no_frame() -> Resul
 }
 
 /// The lines of `weir trace --json` while something is sent.
-fn trace(weir: &Weir, bed: &Bed, words: &str, send: impl Fn() -> Result<()>) -> Result<Vec<Value>> {
+fn trace(
+    weir: &Weir,
+    bed: &Bed,
+    words: &str,
+    send: impl Fn() -> Result<()>,
+) -> Result<Vec<TraceLine>> {
     let mut child = weir.cli_start(bed, &format!("trace --json {words}"))?;
     // Nothing says when it begins: send until it has what it wants.
     let ended = wait_ok(SOON, "the trace to end", || {
@@ -246,9 +252,11 @@ fn trace(weir: &Weir, bed: &Bed, words: &str, send: impl Fn() -> Result<()>) -> 
     text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 
-fn steps(packet: &Value) -> Vec<&str> {
-    let steps = packet["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
-    steps.iter().filter_map(|step| step["step"].as_str()).collect()
+fn packet(line: &TraceLine) -> Result<&TracedPacket> {
+    match line {
+        TraceLine::Packet(packet) => Ok(packet),
+        TraceLine::End(end) => bail!("no packet: {end:?}"),
+    }
 }
 
 #[test]
@@ -263,17 +271,27 @@ fn a_trace_tells_a_packets_way_to_its_end() -> Result<()> {
     let lines =
         trace(&weir, &bed, &format!("{filter} --count 2"), || send(one, &udp(one, two, 300), 1))?;
     let [first, second, end] = &lines[..] else { bail!("{lines:#?}") };
-    for packet in [first, second] {
-        ensure!(packet["outcome"] == "delivered" && packet["port"] == "v1", "{packet:#}");
-        let expected = ["steered", "taken", "decided", "released", "sent", "delivered"];
-        ensure!(steps(packet) == expected, "{packet:#}");
-        ensure!(packet["steps"][2]["to"] == "v2", "{packet:#}");
+    for line in [first, second] {
+        let packet = packet(line)?;
+        let steps: Vec<&TraceEvent> = packet.steps.iter().map(|step| &step.what).collect();
+        let [
+            TraceEvent::Steered,
+            TraceEvent::Taken { waited_ns, .. },
+            TraceEvent::Decided { to },
+            TraceEvent::Released { container_ns, .. },
+            TraceEvent::Sent { queue_ns, .. },
+            TraceEvent::Delivered { tx_ns, residence_ns, .. },
+        ] = steps[..]
+        else {
+            bail!("{packet:#?}");
+        };
+        ensure!(packet.outcome == TraceOutcome::Delivered && packet.port == "v1", "{packet:#?}");
+        ensure!(to == "v2", "{packet:#?}");
         // The stages add up to the residence.
-        let ns = |step: usize, name: &str| packet["steps"][step][name].as_u64().unwrap_or_default();
-        let sum = ns(1, "waited_ns") + ns(3, "container_ns") + ns(4, "queue_ns") + ns(5, "tx_ns");
-        ensure!(sum == ns(5, "residence_ns") && sum == ns(5, "at_ns"), "{packet:#}");
+        let sum = waited_ns + container_ns + queue_ns + tx_ns;
+        ensure!(sum == *residence_ns && sum == packet.steps[5].at_ns, "{packet:#?}");
     }
-    ensure!(end["kind"] == "end" && end["missed"] == 0, "{end:#}");
+    ensure!(matches!(end, TraceLine::End(end) if end.missed == 0), "{end:#?}");
 
     // Nothing of that is under way any more.
     weir.assert_ledger()?;
@@ -281,19 +299,26 @@ fn a_trace_tells_a_packets_way_to_its_end() -> Result<()> {
     one.ns.ip(&format!("link set dev {GUEST_IF} mtu 3000"))?;
     let long = udp(one, two, 2000);
     let lines = trace(&weir, &bed, &filter, || send(one, &long, 1))?;
-    let lost = &lines[0];
-    ensure!(
-        lost["outcome"] == "lost" && steps(lost) == ["steered", "taken", "decided", "lost"],
-        "{lost:#}"
-    );
-    ensure!(lost["steps"][3]["reason"] == "mtu_exceeded", "{lost:#}");
+    let lost = packet(&lines[0])?;
+    let steps: Vec<&TraceEvent> = lost.steps.iter().map(|step| &step.what).collect();
+    let [
+        TraceEvent::Steered,
+        TraceEvent::Taken { .. },
+        TraceEvent::Decided { .. },
+        TraceEvent::Lost { reason, .. },
+    ] = steps[..]
+    else {
+        bail!("{lost:#?}");
+    };
+    ensure!(lost.outcome == TraceOutcome::Lost && reason == "mtu_exceeded", "{lost:#?}");
 
     // And one that the program drops.
     let mut spoofed = udp(two, one, 100);
     spoofed[6..12].copy_from_slice(&[2, 0, 0, 0, 9, 9]);
     let lines = trace(&weir, &bed, "v2 --proto udp", || send(two, &spoofed, 1))?;
-    ensure!(steps(&lines[0]) == ["lost"], "{lines:#?}");
-    ensure!(lines[0]["steps"][0]["reason"] == "spoofed", "{lines:#?}");
+    let [step] = &packet(&lines[0])?.steps[..] else { bail!("{lines:#?}") };
+    let spoofed = matches!(&step.what, TraceEvent::Lost { reason, .. } if reason == "spoofed");
+    ensure!(spoofed, "{lines:#?}");
     weir.assert_ledger()?;
     weir.stop()
 }

@@ -12,6 +12,7 @@ use system_tests::observer::attach;
 use system_tests::traffic::{Pace, Sink, Source, ping, tcp};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};
+use weir_api::{LaneNow, LinkLane, PortReport};
 use weir_rig::{Action, Hook, Program};
 
 /// Low enough for a machine that is emulated.
@@ -42,8 +43,8 @@ fn set_rate(weir: &Weir, rate: Value) -> Result<()> {
 }
 
 /// Of the uplink.
-fn link(weir: &Weir, at: &str) -> Result<u64> {
-    Ok(ledger::number(&weir.stats()?, UPLINK_PORT, &format!("/link{at}")))
+fn link(weir: &Weir) -> Result<LinkLane> {
+    weir.link(UPLINK_PORT)
 }
 
 fn flow(sink: &Sink, flow: u16, per_s: u64) -> Source {
@@ -55,7 +56,7 @@ fn vms_share_what_the_host_leaves_of_a_link() -> Result<()> {
     root_or_skip!();
     let (bed, weir) = bed()?;
     let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 4000))?;
-    let before = link(&weir, "/charged/frames")?;
+    let before = link(&weir)?.charged.frames;
     // Half of the link, and three times the link.
     let host = flow(&sink, HOST, RATE / 2 / 8 / FRAME).start(&bed.host)?;
     let floods = [
@@ -79,7 +80,7 @@ fn vms_share_what_the_host_leaves_of_a_link() -> Result<()> {
     }
     let sent = host.stop()?;
     wait_ok(SOON, "the queues to drain", || {
-        let queued = ledger::number(&weir.stats()?, UPLINK_PORT, "/queued/packets");
+        let queued = ledger::number(&weir.stats()?, UPLINK_PORT, |port| port.queued.packets);
         ensure!(queued == 0, "{queued}");
         Ok(())
     })?;
@@ -88,14 +89,14 @@ fn vms_share_what_the_host_leaves_of_a_link() -> Result<()> {
     // Over the window: the rate, what a late worker makes up for, and the host's bursts.
     let bits = (frames * FRAME * 8) as f64;
     let may = RATE as f64 * (took.as_secs_f64() * 1.01 + 0.020);
-    ensure!(bits < may, "{bits} bits in {took:?}, {may} are the rate\n{stats:#}");
-    ensure!(bits > 0.8 * RATE as f64 * took.as_secs_f64(), "{bits} bits in {took:?}\n{stats:#}");
+    ensure!(bits < may, "{bits} bits in {took:?}, {may} are the rate\n{stats:#?}");
+    ensure!(bits > 0.8 * RATE as f64 * took.as_secs_f64(), "{bits} bits in {took:?}\n{stats:#?}");
     ensure!(got.unique(HOST) == sent.frames, "{} of {sent:?}", got.unique(HOST));
     let (a, b) = (got.unique(2), got.unique(3));
     ensure!(a.abs_diff(b) * 20 < a + b, "equal weights: {a} and {b}");
     ensure!((got.duplicates, got.reordered) == (0, 0), "{got:?}");
     // The VMs' frames, which a worker sent meanwhile, are not among those that were charged.
-    let charged = link(&weir, "/charged/frames")? - before;
+    let charged = link(&weir)?.charged.frames - before;
     ensure!((sent.frames..sent.frames + 50).contains(&charged), "{charged} for {sent:?}");
     let text = weir.cli_ok(&bed, "stats")?;
     ensure!(text.contains("\nLINKS ") && !text.contains("no room is left"), "{text}");
@@ -112,13 +113,13 @@ fn a_host_that_takes_all_of_a_link_is_told_of_and_does_not_keep_it() -> Result<(
     wait_ok(SOON, "the link to be taken by the host", || {
         let text = weir.cli_ok(&bed, "stats")?;
         ensure!(text.contains("no room is left\n"), "{text}");
-        let ahead = link(&weir, "/ahead_ns")?;
+        let ahead = link(&weir)?.ahead_ns;
         ensure!((20_000_000..=100_000_000).contains(&ahead), "{ahead} ns");
         Ok(())
     })?;
     let sent = host.stop()?;
     let room = wait_ok(SOON, "the link to have room", || {
-        let ahead = link(&weir, "/ahead_ns")?;
+        let ahead = link(&weir)?.ahead_ns;
         ensure!(ahead < 20_000_000, "{ahead} ns are taken");
         Ok(())
     });
@@ -138,24 +139,26 @@ fn what_weir_itself_sends_is_not_charged_again() -> Result<()> {
     // A rate that nothing here reaches.
     set_rate(&weir, json!("10Gbit"))?;
     let (one, up) = (bed.guest(0)?, &bed.uplink);
-    let is_sent = |lane: &str, what: &str, send: &dyn Fn() -> Result<()>| {
+    let is_sent = |lane: LaneNow, what: &str, send: &dyn Fn() -> Result<()>| {
         let counts = || {
             let stats = weir.assert_ledger()?;
-            let lane = format!("/tx_lanes/{lane}/frames");
-            let of = |at: &str| ledger::number(&stats, UPLINK_PORT, at);
-            anyhow::Ok((of(&lane), of("/link/charged/frames")))
+            let sent = |port: &PortReport| match lane {
+                LaneNow::Express => port.tx_lanes.express.frames,
+                LaneNow::Scheduled => port.tx_lanes.scheduled.frames,
+            };
+            anyhow::Ok((ledger::number(&stats, UPLINK_PORT, sent), link(&weir)?.charged.frames))
         };
         let before = counts()?;
         send()?;
         let after = counts()?;
         let (sent, charged) = (after.0 - before.0, after.1 - before.1);
-        ensure!(sent >= 100, "{what}: {sent} frames by {lane}");
+        ensure!(sent >= 100, "{what}: {sent} frames by {}", lane.name());
         // The host's and the guests' own chatter: addresses, multicast.
         ensure!(charged < 20, "{what}: {charged} of {sent} frames were charged again");
         Ok(())
     };
     let datagrams = || udp_exact(one, up, Family::V4, 300, 500);
-    is_sent("express", "bpf_redirect_peer", &datagrams)?;
+    is_sent(LaneNow::Express, "bpf_redirect_peer", &datagrams)?;
     let program = attach(&up.ns, GUEST_IF, Program::count(Action::Pass)?, Hook::Native)?;
     wait_ok(SOON, "the uplink to be reached by bpf_redirect", || {
         let way = gate::told(&bed, UPLINK_PORT)?.method_for(0);
@@ -163,12 +166,13 @@ fn what_weir_itself_sends_is_not_charged_again() -> Result<()> {
         Ok(())
     })?;
     wait_express(&weir, one, up)?;
-    is_sent("express", "bpf_redirect", &datagrams)?;
+    is_sent(LaneNow::Express, "bpf_redirect", &datagrams)?;
     drop(program);
     weir.patch(&json!({ "ports": { "v1": { "lane": "scheduled" } } }))?;
     gate::wait_steered(&weir, one, up)?;
-    is_sent("scheduled", "an AF_XDP socket", &datagrams)?;
-    let superframes = || ledger::number(&weir.stats().unwrap_or_default(), "v1", "/rx/superframes");
+    is_sent(LaneNow::Scheduled, "an AF_XDP socket", &datagrams)?;
+    let superframes =
+        || ledger::number(&weir.stats().unwrap_or_default(), "v1", |port| port.rx.superframes);
     let before = superframes();
     // As often as a slow machine takes for enough of them.
     let flow = || {
@@ -178,13 +182,13 @@ fn what_weir_itself_sends_is_not_charged_again() -> Result<()> {
             Ok(())
         })
     };
-    is_sent("scheduled", "a packet socket", &flow)?;
+    is_sent(LaneNow::Scheduled, "a packet socket", &flow)?;
 
     // What the bridge forwards, on the other hand, is: for an address that it does not know.
-    let before = link(&weir, "/charged/frames")?;
+    let before = link(&weir)?.charged.frames;
     let unknown = gate::marked(one.mac(), [2, 0, 0, 0, 9, 9], &[]);
     Marked { from: one, frame: &unknown, seen: gate::PLAIN }.reach(&weir, &[up], &[])?;
-    let charged = link(&weir, "/charged/frames")? - before;
+    let charged = link(&weir)?.charged.frames - before;
     ensure!((10..30).contains(&charged), "{charged} for 10 frames of the bridge's");
     weir.assert_ledger()?;
     weir.stop()
@@ -225,7 +229,10 @@ fn a_link_is_charged_while_it_has_a_rate_and_is_served() -> Result<()> {
     attached("of a port that is back", 1)?;
     // It is the uplink's frames for the guest that count here, sent by the bridge to an unknown address.
     let frame = gate::marked(bed.uplink.mac(), [2, 0, 0, 0, 9, 9], &[]);
-    let charged = || anyhow::Ok(ledger::number(&weir.stats()?, "v1", "/link/charged/frames"));
+    let charged = || {
+        let frames = |port: &PortReport| port.link.map_or(0, |link| link.charged.frames);
+        anyhow::Ok(ledger::number(&weir.stats()?, "v1", frames))
+    };
     let before = charged()?;
     let one = bed.guest(0)?;
     Marked { from: &bed.uplink, frame: &frame, seen: gate::PLAIN }.reach(&weir, &[one], &[])?;

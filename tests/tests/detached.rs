@@ -7,6 +7,7 @@ use std::time::Duration;
 use system_tests::bed::Family;
 use system_tests::drive::{ping_all, reachable, udp_exact};
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip, wait_for};
+use weir_api::State;
 use weir_rig::links::take_off;
 use weir_rig::{Action, Attached, Hook, Program};
 
@@ -22,12 +23,9 @@ fn take_off_of(bed: &Bed, name: &str) -> Result<()> {
 }
 
 /// The port's state, and what is wrong with it.
-fn state(weir: &Weir, name: &str) -> Result<(String, String)> {
-    let ports = weir.ports()?;
-    let mut all = ports["ports"].as_array().into_iter().flatten();
-    let port = all.find(|port| port["name"] == name).context("no such port")?;
-    let text = |key: &str| port[key].as_str().unwrap_or_default().to_owned();
-    Ok((text("state"), text("problem")))
+fn state(weir: &Weir, name: &str) -> Result<(State, String)> {
+    let port = weir.ports()?.port(name).cloned().context("no such port")?;
+    Ok((port.state, port.problem.unwrap_or_default()))
 }
 
 #[test]
@@ -50,11 +48,11 @@ fn a_program_that_was_taken_off_is_attached_again() -> Result<()> {
     take_off_of(&bed, "v1")?;
     let failed = || {
         state(&weir, "v1")
-            .is_ok_and(|(state, why)| state == "failed" && why.contains("2 times by now"))
+            .is_ok_and(|(state, why)| state == State::Failed && why.contains("2 times by now"))
     };
     wait_for(SOON, "it to be failed", failed).with_context(|| weir.said())?;
     ensure!(program_on(&bed, "v1")?.is_null(), "too early");
-    ensure!(state(&weir, "v2")?.0 == "up");
+    ensure!(state(&weir, "v2")?.0 == State::Up);
     weir.wait_port("v1", &["up"])?;
     ensure!(program_on(&bed, "v1")? == ours);
     reachable(bed.guest(0)?, bed.guest(1)?, SOON)?;
@@ -80,7 +78,7 @@ fn a_port_with_another_program_is_failed_until_that_is_gone() -> Result<()> {
     let id = format!("id {theirs}");
     let failed = || {
         state(&weir, "v1").is_ok_and(|(state, why)| {
-            state == "failed" && why.contains("another XDP program") && why.contains(&id)
+            state == State::Failed && why.contains("another XDP program") && why.contains(&id)
         })
     };
     wait_for(SOON, "it to be failed", failed)

@@ -14,6 +14,7 @@ use system_tests::python::run_python;
 use system_tests::traffic::{Pace, Sink, Source};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, gate, ledger, root_or_skip, wait_for, weir};
+use weir_api::{FlowsReport, LatencyReport, StatsReport};
 
 const READ_HISTOGRAMS: &str = include_str!("../python/read_histograms.py");
 const READ_CSV: &str = include_str!("../python/read_csv.py");
@@ -30,23 +31,23 @@ fn count(log: &Value, tag: &str) -> u64 {
 }
 
 /// What was let go towards others of a port: where nothing is lost behind it, what arrived.
-fn sent_by(stats: &Value, port: &str) -> u64 {
-    ledger::port(stats, port)["containers"]["packets"].as_u64().unwrap_or(0)
+fn sent_by(stats: &StatsReport, port: &str) -> u64 {
+    ledger::number(stats, port, |port| port.containers.packets)
 }
 
 /// Every packet that was delivered is in each stage of its source once.
-fn agrees(log: &Value, stats: &Value, ports: &[String]) -> Result<()> {
+fn agrees(log: &Value, stats: &StatsReport, ports: &[String]) -> Result<()> {
     let mut residence = 0;
     for port in ports {
         let delivered = sent_by(stats, port);
         for stage in ["steer", "container", "queue", "tx", "residence"] {
             let counted = count(log, &format!("{port}.{stage}"));
-            ensure!(counted == delivered, "{port}.{stage}: {counted}, not {delivered}: {stats:#}");
+            ensure!(counted == delivered, "{port}.{stage}: {counted}, not {delivered}: {stats:#?}");
         }
         residence += delivered;
     }
-    let delivered = &stats["ledger"]["delivered"];
-    ensure!(*delivered == residence, "{residence} residences, {delivered} delivered");
+    let delivered = stats.ledger.delivered;
+    ensure!(delivered == residence, "{residence} residences, {delivered} delivered");
     Ok(())
 }
 
@@ -72,7 +73,7 @@ fn what_a_weir_leaves_equals_its_ledger() -> Result<()> {
     weir.stop()?;
     let file = |name: &str| dir.path().join(name);
     let log = python(READ_HISTOGRAMS, &[&file("latency.hlog"), &file("latency.hgrm")])?;
-    let stats = python(READ_JSON, &[&file("stats.json")])?;
+    let stats: StatsReport = serde_json::from_value(python(READ_JSON, &[&file("stats.json")])?)?;
     ledger::check(&stats).map_err(anyhow::Error::msg)?;
     agrees(&log, &stats, &bed.ports())?;
     let flows = python(READ_CSV, &[&file("flows.csv")])?;
@@ -95,16 +96,16 @@ fn what_a_weir_leaves_equals_its_ledger() -> Result<()> {
     for row in flows {
         delivered += number(row, "delivered")?;
     }
-    ensure!(stats["ledger"]["delivered"] == delivered, "{delivered} in flows: {stats:#}");
+    ensure!(stats.ledger.delivered == delivered, "{delivered} in flows: {stats:#?}");
     let mut lost = 0;
     for row in python(READ_CSV, &[&file("loss.csv")])?.as_array().context("no rows")? {
         lost += number(row, "frames")?;
     }
-    ensure!(stats["ledger"]["lost"] == lost, "{lost} in loss.csv: {stats:#}");
-    for name in ["latency.json", "flows.json"] {
-        let report = python(READ_JSON, &[&file(name)])?;
-        ensure!(report["version"] == 1, "{name}: {report:#}");
-    }
+    ensure!(stats.ledger.lost == lost, "{lost} in loss.csv: {stats:#?}");
+    let latency: LatencyReport =
+        serde_json::from_value(python(READ_JSON, &[&file("latency.json")])?)?;
+    let flows: FlowsReport = serde_json::from_value(python(READ_JSON, &[&file("flows.json")])?)?;
+    ensure!((latency.version, flows.version) == (1, 1), "{latency:#?} {flows:#?}");
     Ok(())
 }
 
@@ -121,7 +122,7 @@ fn a_running_weir_is_dumped_and_begins_anew() -> Result<()> {
         let before = weir.assert_ledger()?;
         weir.cli_ok(&bed, &format!("dump latency --output {}", file.display()))?;
         let after = weir.stats()?;
-        ensure!(before["ledger"] == after["ledger"], "frames came: {after:#}");
+        ensure!(before.ledger == after.ledger, "frames came: {after:#?}");
         agrees(&python(READ_HISTOGRAMS, &[&file])?, &after, &bed.ports())
     })?;
     let table = weir.cli_ok(&bed, "dump latency")?;

@@ -2,7 +2,7 @@
 //! it arrives once and in its order.
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::{Duration, Instant};
 use system_tests::bed::{FAMILIES, Family};
 use system_tests::drive::{everybody_talks, largest_frames, ping_all};
@@ -10,6 +10,7 @@ use system_tests::gate::{self, SOON, wait_express};
 use system_tests::traffic::{Pace, Sink, Source, ping};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip};
+use weir_api::{LaneNow, StatsReport};
 
 /// weir on the bed's bridge, which chooses the lanes by itself.
 fn start(bed: &Bed) -> Result<Weir> {
@@ -20,8 +21,8 @@ fn set_lane(weir: &Weir, port: &str, lane: &str) -> Result<()> {
     weir.patch(&json!({ "ports": { port: { "lane": lane } } })).map(drop)
 }
 
-fn express(stats: &Value) -> u64 {
-    stats["ledger"]["express"].as_u64().unwrap_or(0)
+fn express(stats: &StatsReport) -> u64 {
+    stats.ledger.express
 }
 
 #[test]
@@ -43,15 +44,15 @@ fn what_nothing_schedules_stays_in_the_kernel() -> Result<()> {
             let got = sink.finish()?;
             ensure!((got.frames, got.duplicates, got.reordered) == (5000, 0, 0), "{got:?}");
             let stats = weir.assert_ledger()?;
-            ensure!(express(&stats) - before >= 5000, "{stats:#}");
+            ensure!(express(&stats) - before >= 5000, "{stats:#?}");
         }
     }
     ping_all(&bed)?;
     everybody_talks(&bed)?;
     largest_frames(&bed)?;
     let stats = weir.assert_ledger()?;
-    ensure!(stats["ledger"]["lost"] == 0, "{stats:#}");
-    let (all, express) = (stats["ledger"]["delivered"].as_u64().unwrap_or(0), express(&stats));
+    ensure!(stats.ledger.lost == 0, "{stats:#?}");
+    let (all, express) = (stats.ledger.delivered, express(&stats));
     ensure!(10 * express > 9 * all, "{express} of {all}");
     weir.stop()
 }
@@ -74,7 +75,7 @@ fn flow_while(
     }
     let sent = sending.stop()?;
     // A worker that is kept from its core loses what has no room, by name; nothing else is lost.
-    let lost = || Ok::<_, anyhow::Error>(weir.stats()?["ledger"]["lost"].as_u64().unwrap_or(0));
+    let lost = || Ok::<_, anyhow::Error>(weir.stats()?.ledger.lost);
     let what = format!("{round} rounds, {sent:?} to have come");
     let came = wait_ok(SOON, &what, || {
         let (came, lost) = (sink.so_far(), lost()?);
@@ -83,9 +84,9 @@ fn flow_while(
     });
     let got = sink.finish()?;
     let stats = weir.assert_ledger()?;
-    came.with_context(|| format!("{stats:#}"))?;
+    came.with_context(|| format!("{stats:#?}"))?;
     let (twice, late) = (got.duplicates, got.reordered);
-    ensure!((twice, late) == (0, 0), "{round} rounds: {twice} twice, {late} late\n{stats:#}");
+    ensure!((twice, late) == (0, 0), "{round} rounds: {twice} twice, {late} late\n{stats:#?}");
     Ok(())
 }
 
@@ -101,10 +102,9 @@ fn no_frame_overtakes_another_when_the_lane_is_changed() -> Result<()> {
         set_lane(&weir, &one.port, if round % 2 == 0 { "scheduled" } else { "auto" })
     })?;
     let after = weir.stats()?;
-    let scheduled =
-        |stats: &Value| stats["ledger"]["delivered"].as_u64().unwrap_or(0) - express(stats);
-    ensure!(express(&after) > express(&before) + 1000, "{after:#}");
-    ensure!(scheduled(&after) > scheduled(&before) + 1000, "{after:#}");
+    let scheduled = |stats: &StatsReport| stats.ledger.delivered - express(stats);
+    ensure!(express(&after) > express(&before) + 1000, "{after:#?}");
+    ensure!(scheduled(&after) > scheduled(&before) + 1000, "{after:#?}");
     weir.stop()
 }
 
@@ -116,8 +116,8 @@ fn no_frame_overtakes_another_when_the_bridge_learns() -> Result<()> {
     let weir = start(&bed)?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_express(&weir, one, two)?;
-    let passed = |stats: &Value| stats["ledger"]["passed"].as_u64().unwrap_or(0);
-    let rose = |what: &str, of: &dyn Fn(&Value) -> u64| {
+    let passed = |stats: &StatsReport| stats.ledger.passed;
+    let rose = |what: &str, of: &dyn Fn(&StatsReport) -> u64| {
         let before = of(&weir.stats()?);
         wait_ok(SOON, what, || {
             ensure!(of(&weir.stats()?) > before + 10);
@@ -150,16 +150,15 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_express(&weir, one, &bed.uplink)?;
     wait_express(&weir, two, &bed.uplink)?;
-    let link =
-        || Ok::<_, anyhow::Error>(ledger::port(&weir.stats()?, &bed.uplink.port)["link"].clone());
-    let is = |lane: &str| {
-        wait_ok(SOON, &format!("the link to be {lane}"), || {
+    let link = || weir.link(&bed.uplink.port);
+    let is = |lane: LaneNow| {
+        wait_ok(SOON, &format!("the link to be {}", lane.name()), || {
             let link = link()?;
-            ensure!(link["lane"] == lane, "{link}");
+            ensure!(link.lane == lane, "{link:?}");
             Ok(())
         })
     };
-    is("express")?;
+    is(LaneNow::Express)?;
     let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 4000))?;
     let flow =
         |flow, rate| Source { flow, size: 1200, pace: Pace::Rate(rate), ..Source::to(sink.addr()) };
@@ -171,15 +170,15 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
         Ok(())
     })?;
     let stats = weir.assert_ledger()?;
-    ensure!(express(&stats) - before >= light.frames * 9 / 10, "{stats:#}");
+    ensure!(express(&stats) - before >= light.frames * 9 / 10, "{stats:#?}");
     // Together three times what it takes.
     let start = Instant::now();
     let floods = [flow(2, 3_000).start(&one.ns)?, flow(3, 3_000).start(&two.ns)?];
-    is("scheduled")?;
+    is(LaneNow::Scheduled)?;
     let so_far = sink.so_far();
     wait_ok(SOON, "the link to be full for a while", || {
         ensure!(sink.so_far() > so_far + 2_000, "{}", sink.so_far());
-        ensure!(link()?["lane"] == "scheduled", "{}", link()?);
+        ensure!(link()?.lane == LaneNow::Scheduled, "{:?}", link()?);
         Ok(())
     })?;
     for flood in floods {
@@ -187,12 +186,12 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     }
     wait_ok(SOON, "the queues to drain", || {
         let stats = weir.stats()?;
-        let queued = ledger::number(&stats, &bed.uplink.port, "/queued/packets");
+        let queued = ledger::number(&stats, &bed.uplink.port, |port| port.queued.packets);
         ensure!(queued == 0, "{queued}");
         Ok(())
     })?;
     let took = start.elapsed();
-    is("express")?;
+    is(LaneNow::Express)?;
     let got = sink.finish()?;
     let of = |flow| got.unique(flow);
     let (a, b) = (of(2), of(3));
@@ -203,7 +202,7 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     let may = RATE as f64 * (took.as_secs_f64() + 0.010);
     ensure!((bits as f64) < may, "{bits} bits in {took:?}");
     let stats = weir.assert_ledger()?;
-    ensure!(link()?["closings"].as_u64() > Some(0), "{stats:#}");
+    ensure!(link()?.closings > 0, "{stats:#?}");
     weir.stop()
 }
 
@@ -235,7 +234,7 @@ fn a_source_with_a_rate_is_scheduled_while_it_has_to_wait() -> Result<()> {
         Ok(())
     })?;
     let stats = weir.assert_ledger()?;
-    ensure!(express(&stats) - before >= light.frames * 9 / 10, "{stats:#}");
+    ensure!(express(&stats) - before >= light.frames * 9 / 10, "{stats:#?}");
     // Three times its rate.
     let (start, before) = (Instant::now(), sink.so_far());
     let flood = flow(2, 6_000, u64::MAX).start(&one.ns)?;
@@ -245,7 +244,7 @@ fn a_source_with_a_rate_is_scheduled_while_it_has_to_wait() -> Result<()> {
     })?;
     flood.stop()?;
     wait_ok(SOON, "the queue to drain", || {
-        let queued = ledger::number(&weir.stats()?, &two.port, "/queued/packets");
+        let queued = ledger::number(&weir.stats()?, &two.port, |port| port.queued.packets);
         ensure!(queued == 0, "{queued}");
         Ok(())
     })?;

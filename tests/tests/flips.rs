@@ -5,15 +5,16 @@
 //! handed over under the socket's lock. With RPS at the ports they are in one CPU's backlog in that order, so
 //! they reach the gate in it.
 
-use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use anyhow::{Result, ensure};
+use serde_json::json;
 use std::time::Duration;
 use system_tests::bed::{Family, GUEST_IF, mac_text};
 use system_tests::gate::{self, SOON, marked};
 use system_tests::traffic::raw::RawSocket;
 use system_tests::traffic::{Chunks, Pace, Sink, Source, Stream, ping};
 use system_tests::wait::wait_ok;
-use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
+use weir_api::LaneNow;
 
 const FLIPS: u64 = 100;
 /// More than the link takes at once, and less than it takes until the next.
@@ -33,14 +34,10 @@ fn flips() -> u64 {
     std::env::var("WEIR_FLIPS").ok().and_then(|text| text.parse().ok()).unwrap_or(FLIPS)
 }
 
-fn link(bed: &Bed, weir: &Weir) -> Result<Value> {
-    Ok(ledger::port(&weir.stats()?, &bed.uplink.port)["link"].clone())
-}
-
-fn wait_lane(bed: &Bed, weir: &Weir, lane: &str) -> Result<()> {
-    wait_ok(LONG, &format!("the link to be {lane}"), || {
-        let link = link(bed, weir)?;
-        ensure!(link["lane"] == lane, "{link}");
+fn wait_lane(bed: &Bed, weir: &Weir, lane: LaneNow) -> Result<()> {
+    wait_ok(LONG, &format!("the link to be {}", lane.name()), || {
+        let link = weir.link(&bed.uplink.port)?;
+        ensure!(link.lane == lane, "{link:?}");
         Ok(())
     })
 }
@@ -50,8 +47,8 @@ fn wait_express_only(weir: &Weir, port: &str) -> Result<()> {
     wait_ok(LONG, &format!("{port} to use the express lane alone"), || {
         let now = || {
             let stats = weir.stats()?;
-            let by = |lane| ledger::number(&stats, port, &format!("/lanes/{lane}/frames"));
-            anyhow::Ok((by("express"), by("scheduled")))
+            let lanes = stats.port(port).map(|port| port.lanes).unwrap_or_default();
+            anyhow::Ok((lanes.express.frames, lanes.scheduled.frames))
         };
         let (before, after) = (now()?, now()?);
         ensure!(after.0 > before.0 && after.1 == before.1, "{before:?} before, {after:?} after");
@@ -96,12 +93,12 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
     let connections = [Stream::start(steady, up, CHUNKS)?, Stream::start(other, up, DROPS)?];
     let out_of_order = || up.ns.protocol("TcpExt", "TCPOFOQueue");
     let late_before = out_of_order()?;
-    let before = link(&bed, &weir)?["closings"].as_u64().context("no closings")?;
+    let before = weir.link(&up.port)?.closings;
     let wanted = flips();
     let (mut rounds, mut sent) = (0_u32, 0);
     loop {
-        wait_lane(&bed, &weir, "express")?;
-        let closed = link(&bed, &weir)?["closings"].as_u64().unwrap_or(0) - before;
+        wait_lane(&bed, &weir, LaneNow::Express)?;
+        let closed = weir.link(&up.port)?.closings - before;
         if 2 * closed >= wanted && rounds > 2 * FORGET {
             break;
         }
@@ -143,16 +140,15 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
     println!("{rounds} bursts, {sent} datagrams, {} late, {} twice", got.reordered, got.duplicates);
     let again =
         steady.ns.protocol("Tcp", "RetransSegs")? + other.ns.protocol("Tcp", "RetransSegs")?;
-    let lanes = &ledger::port(&stats, &other.port)["lanes"];
-    let lane = |lane: &str| lanes[lane]["bytes"].as_u64().unwrap_or(0);
-    let by = (lane("express"), lane("scheduled"));
+    let lanes = stats.port(&other.port).map(|port| port.lanes).unwrap_or_default();
+    let by = (lanes.express.bytes, lanes.scheduled.bytes);
     println!("of one connection, in bytes by the express lane and by a worker: {by:?}");
     ensure!(by.0 > 32_768 && by.1 > 32_768, "{by:?}");
     println!("TCP: {bytes} bytes, {late} segments out of order, {again} sent again");
     let came = (got.frames, got.duplicates, got.reordered);
-    ensure!(came == (sent, 0, 0), "{came:?} of {sent}\n{stats:#}");
-    ensure!(late == 0, "{late} segments of TCP came out of order\n{stats:#}");
-    ensure!(stats["ledger"]["lost"] == 0, "{stats:#}");
+    ensure!(came == (sent, 0, 0), "{came:?} of {sent}\n{stats:#?}");
+    ensure!(late == 0, "{late} segments of TCP came out of order\n{stats:#?}");
+    ensure!(stats.ledger.lost == 0, "{stats:#?}");
     // What the holder has is let go.
     holder.ns.tc("qdisc del dev h0 root")?;
     weir.assert_ledger()?;

@@ -8,6 +8,7 @@ use system_tests::observer::Observer;
 use system_tests::traffic::ping;
 use system_tests::traffic::raw::{self, RawSocket};
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, need_or_skip, root_or_skip, wait_for};
+use weir_api::{Attached, PortInfo};
 
 /// An EtherType for local experiments: nobody else's frames are counted.
 const OURS: u16 = 0x88b5;
@@ -17,7 +18,7 @@ fn everything(bed: &Bed, spec: &WeirSpec) -> Result<()> {
     let weir = Weir::start(bed, spec)?;
     everybody_talks(bed)?;
     let stats = weir.assert_ledger()?;
-    ensure!(ledger::lost_under(&stats, "malformed") == 0, "{stats:#}");
+    ensure!(ledger::lost_under(&stats, "malformed") == 0, "{stats:#?}");
     weir.stop()
 }
 
@@ -46,12 +47,8 @@ fn ping_udp_tcp_in_native_mode() -> Result<()> {
     }
     everybody_talks(&bed)?;
     let list = weir.ports()?;
-    ensure!(
-        list["ports"].as_array().is_some_and(|ports| {
-            ports.iter().all(|port| port["mode"] == "native" && port["problem"].is_null())
-        }),
-        "{list:#}"
-    );
+    let served = |port: &PortInfo| port.mode == Attached::Native && port.problem.is_none();
+    ensure!(!list.ports.is_empty() && list.ports.iter().all(served), "{list:#?}");
     weir.assert_ledger()?;
     weir.stop()
 }
@@ -178,7 +175,7 @@ fn broadcast_reaches_everybody_else_once() -> Result<()> {
     ensure!(seen[3].total()? == 0, "the sender heard itself");
     // The bridge floods; each was passed to it once. IPv6 may add a few of its own.
     let stats = weir.assert_ledger()?;
-    ensure!(gate::passed(&weir, &sender.port)? >= before + 30, "{stats:#}");
+    ensure!(gate::passed(&weir, &sender.port)? >= before + 30, "{stats:#?}");
     weir.stop()
 }
 
@@ -219,6 +216,6 @@ fn malformed_frames_are_held_against_an_ip_lock_and_harm_nobody() -> Result<()> 
     ping(&one.ns, two.addr(Family::V4), 3)?;
     let stats = weir.assert_ledger()?;
     let malformed = ledger::lost_under(&stats, "malformed");
-    ensure!(malformed == 20, "{malformed} of 20 were counted\n{stats:#}");
+    ensure!(malformed == 20, "{malformed} of 20 were counted\n{stats:#?}");
     weir.stop()
 }

@@ -12,6 +12,7 @@ use system_tests::traffic::ping::echo;
 use system_tests::traffic::raw::{self, RawSocket};
 use system_tests::traffic::{Pace, Sink, Source};
 use system_tests::{Bed, BedSpec, Guest, Weir, root_or_skip, wait_for};
+use weir_api::StatsReport;
 
 /// Runs `attack` while datagrams go from one to another, and insists that each comes once.
 fn undisturbed(from: &Guest, to: &Guest, attack: impl FnOnce() -> Result<()>) -> Result<()> {
@@ -63,7 +64,7 @@ fn anothers_address_towards_the_host_is_refused() -> Result<()> {
     })?;
     let stats = weir.assert_ledger()?;
     let spoofed = ledger::port_lost(&stats, &attacker.port, "spoofed");
-    ensure!(spoofed == (targets.len() * FRAMES) as u64, "{spoofed} were counted\n{stats:#}");
+    ensure!(spoofed == (targets.len() * FRAMES) as u64, "{spoofed} were counted\n{stats:#?}");
     // The bridge was not told a lie either.
     let fdb = bed.host.bridge(&format!("fdb show br {BRIDGE}"))?;
     let moved = fdb.lines().any(|line| line.contains(&victim.mac_text()) && line.contains("v1"));
@@ -94,7 +95,7 @@ fn bpdus_of_a_guest_go_nowhere() -> Result<()> {
     }
     let stats = weir.assert_ledger()?;
     let reserved = ledger::port_lost(&stats, &attacker.port, "reserved");
-    ensure!(reserved == 16 * FRAMES as u64, "{reserved} were counted\n{stats:#}");
+    ensure!(reserved == 16 * FRAMES as u64, "{reserved} were counted\n{stats:#?}");
     for (observer, guest) in seen.iter().zip(everybody) {
         let came = observer.total()?;
         ensure!(came == 0, "{came} came to {}", guest.port);
@@ -127,7 +128,7 @@ fn twenty_thousand_addresses_push_nobody_out() -> Result<()> {
     let came = heard.total()?;
     ensure!(came == 0, "the attacker heard {came} frames of others");
     // The others are still known: a worker takes what they send.
-    let before = ledger::number(&stats, &two.port, "/rx/frames");
+    let before = ledger::number(&stats, &two.port, |port| port.rx.frames);
     udp_exact(two, three, Family::V4, 200, 500)?;
     let now = steered(&weir, &two.port)?;
     ensure!(now >= before + 500, "{} of 500 were steered", now - before);
@@ -258,7 +259,7 @@ fn storm(to: [u8; 6]) -> Result<()> {
     let (attacker, two, three) = (bed.guest(0)?, bed.guest(1)?, bed.guest(2)?);
     wait_steered(&weir, two, three)?;
     let passed =
-        |stats: &serde_json::Value| ledger::number(stats, &attacker.port, "/passed/frames");
+        |stats: &StatsReport| ledger::number(stats, &attacker.port, |port| port.passed.frames);
     let before = passed(&weir.assert_ledger()?);
     let seen = Observer::matching(two, 12, MARK)?;
     let began = Instant::now();
@@ -272,7 +273,7 @@ fn storm(to: [u8; 6]) -> Result<()> {
     let (kept, flooded) =
         (ledger::port_lost(&stats, &attacker.port, "storm"), passed(&stats) - before);
     let most = BURST + RATE * (took.as_secs_f64() + 0.1);
-    ensure!(kept + flooded == FRAMES as u64, "{kept} held, {flooded} flooded\n{stats:#}");
+    ensure!(kept + flooded == FRAMES as u64, "{kept} held, {flooded} flooded\n{stats:#?}");
     ensure!(flooded as f64 <= most && kept > 0, "{flooded} of at most {most} in {took:?}");
     ensure!(flooded as f64 >= BURST, "{flooded} flooded: even the burst was held");
     let came = seen.total()?;

@@ -199,7 +199,9 @@ fn an_address_that_is_claimed_by_two_harms_nobody_else() -> Result<()> {
     claims.iter().cycle().take(400).try_for_each(|claim| claim.send(&frame))?;
     let damped = || {
         let stats = weir.stats().unwrap_or_default();
-        ["v1", "v2"].iter().any(|port| ledger::number(&stats, port, "/counters/moves_damped") > 0)
+        ["v1", "v2"]
+            .iter()
+            .any(|port| ledger::number(&stats, port, |port| port.counter("moves_damped")) > 0)
     };
     // As slowly as the bridge is looked at.
     wait_for(gate::SOON, "moves to be damped, and counted", || {

@@ -9,6 +9,7 @@ use system_tests::gate::{self, Marked, PLAIN, Seen, marked, steered, wait_steere
 use system_tests::traffic::ping::echo;
 use system_tests::traffic::{Pace, Sink, Source, ping};
 use system_tests::{Bed, BedSpec, ledger, root_or_skip};
+use weir_api::PortReport;
 
 const CTAG: u16 = 0x8100;
 const STAG: u16 = 0x88a8;
@@ -22,16 +23,17 @@ fn everything(bed: &Bed) -> Result<()> {
     everybody_talks(bed)?;
     let stats = weir.assert_ledger()?;
     for guest in [one, bed.guest(1)?, &bed.uplink] {
-        let of = |path| ledger::number(&stats, &guest.port, path);
-        let (received, passed) = (of("/rx/frames"), of("/passed/frames"));
-        ensure!(received > 10 * passed, "{}: {passed} passed\n{stats:#}", guest.port);
-        let (whole, cut) = (of("/tx/superframes"), of("/counters/superframes_segmented"));
+        let of = |of: fn(&PortReport) -> u64| ledger::number(&stats, &guest.port, of);
+        let (received, passed) = (of(|port| port.rx.frames), of(|port| port.passed.frames));
+        ensure!(received > 10 * passed, "{}: {passed} passed\n{stats:#?}", guest.port);
+        let (whole, cut) =
+            (of(|port| port.tx.superframes), of(|port| port.counter("superframes_segmented")));
         let expected = guest.number != 2 || whole > 0;
-        ensure!(expected && cut == 0, "{}: {whole} whole, {cut} cut\n{stats:#}", guest.port);
+        ensure!(expected && cut == 0, "{}: {whole} whole, {cut} cut\n{stats:#?}", guest.port);
     }
     // TCP finds out how much may wait by losing something; nothing else is lost.
     let probed = ledger::lost_under(&stats, "queue_full") + ledger::lost_under(&stats, "shed");
-    ensure!(stats["ledger"]["lost"].as_u64() == Some(probed), "{stats:#}");
+    ensure!(stats.ledger.lost == probed, "{stats:#?}");
     weir.stop()
 }
 

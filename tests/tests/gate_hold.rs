@@ -2,14 +2,14 @@
 //! whoever sent them on, and must not keep weir from sending to the others.
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 use std::net::IpAddr;
 use std::time::Duration;
 use system_tests::bed::{Family, GUEST_IF, UPLINK_PORT, mac_text};
 use system_tests::gate::{self, marked, wait_steered};
 use system_tests::traffic::raw::RawSocket;
 use system_tests::traffic::{Bulk, BulkSpec, Pace, Sink, Source};
-use system_tests::{BedSpec, Guest, Weir, ledger, root_or_skip, wait_for};
+use system_tests::{BedSpec, Guest, Weir, root_or_skip, wait_for};
+use weir_api::StatsReport;
 
 /// Sources of floods; of connections is one more.
 const FLOODS: usize = 4;
@@ -21,12 +21,10 @@ const FREE: Duration = Duration::from_secs(2);
 const WINDOW: Duration = Duration::from_secs(6);
 
 /// Bytes that each source has got onto the link so far.
-fn on_the_link(stats: &Value, ports: &[String]) -> Vec<f64> {
+fn on_the_link(stats: &StatsReport, ports: &[String]) -> Vec<f64> {
     let of = |port: &String| {
-        let links = ledger::port(stats, port)["links"].as_array();
-        let mut links = links.into_iter().flatten();
-        let link = links.find(|link| link["to"] == UPLINK_PORT);
-        link.and_then(|link| link["bytes"].as_f64()).unwrap_or(0.0)
+        let link = stats.port(port).and_then(|port| port.link_to(UPLINK_PORT));
+        link.map_or(0.0, |link| link.bytes as f64)
     };
     ports.iter().map(of).collect()
 }
@@ -38,8 +36,7 @@ fn window(weir: &Weir, ports: &[String], time: Duration) -> Result<(Vec<f64>, f6
     let after = weir.stats()?;
     let (then, now) = (on_the_link(&before, ports), on_the_link(&after, ports));
     let got: Vec<f64> = now.iter().zip(then).map(|(now, then)| now - then).collect();
-    let at = |stats: &Value| stats["uptime_ns"].as_f64().context("no uptime");
-    let rate = got.iter().sum::<f64>() * 8e9 / (at(&after)? - at(&before)?);
+    let rate = got.iter().sum::<f64>() * 8e9 / (after.uptime_ns - before.uptime_ns) as f64;
     Ok((got, rate))
 }
 

@@ -62,7 +62,7 @@ fn wait_known(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
     wait_for(gate::SOON, "frames to go by the gate", || {
         let gone = || -> Result<u64> {
             let stats = weir.stats()?;
-            Ok(ledger::number(&stats, "v1", "/rx/frames"))
+            Ok(ledger::number(&stats, "v1", |port| port.rx.frames))
         };
         let before = gone().unwrap_or(u64::MAX);
         ping(&one.ns, two.addr(Family::V4), 1).is_ok() && gone().is_ok_and(|now| now > before)

@@ -10,6 +10,7 @@ use system_tests::gate::{self, Marked, PLAIN, marked, passed, steered, wait_stee
 use system_tests::traffic::raw::{self, RawSocket};
 use system_tests::traffic::tcp;
 use system_tests::{Bed, BedSpec, Guest, Weir, ledger, need_or_skip, root_or_skip, wait_for};
+use weir_api::PortReport;
 use weir_rig::tap::{RawTap, Super};
 
 /// A guest hands a frame over that it has redirected itself: the kernel's XDP hook would let it
@@ -38,10 +39,10 @@ fn frames_that_a_guest_redirected() -> Result<()> {
     (0..FRAMES).try_for_each(|_| socket.send(&frame))?;
     seen.wait_exactly(FRAMES, "redirected frames")?;
     let after = weir.assert_ledger()?;
-    let grown = |path: &str| {
-        ledger::number(&after, &one.port, path) - ledger::number(&before, &one.port, path)
+    let grown = |of: fn(&PortReport) -> u64| {
+        ledger::number(&after, &one.port, of) - ledger::number(&before, &one.port, of)
     };
-    let (by_bridge, by_worker) = (grown("/passed/frames"), grown("/rx/frames"));
+    let (by_bridge, by_worker) = (grown(|port| port.passed.frames), grown(|port| port.rx.frames));
     ensure!(by_bridge >= FRAMES && by_worker == 0, "{by_bridge} passed, {by_worker} steered");
     // Its other frames are steered as before.
     drop(seen);
@@ -147,10 +148,10 @@ fn big_tcp_is_left_to_the_bridge() -> Result<()> {
     wait_for(Duration::from_secs(20), "a frame of more than 64 kB", || {
         let result = tcp(one, two, Family::V6, 1, Duration::from_secs(1), &[]);
         let stats = weir.stats().unwrap_or_default();
-        let grown = |path: &str| {
-            ledger::number(&stats, &one.port, path) - ledger::number(&before, &one.port, path)
+        let grown = |of: fn(&PortReport) -> u64| {
+            ledger::number(&stats, &one.port, of) - ledger::number(&before, &one.port, of)
         };
-        let (frames, bytes) = (grown("/passed/frames"), grown("/passed/bytes"));
+        let (frames, bytes) = (grown(|port| port.passed.frames), grown(|port| port.passed.bytes));
         result.is_ok_and(|result| result.bytes > 1_000_000)
             && frames > 100
             && bytes > 60_000 * frames
@@ -286,7 +287,7 @@ fn a_tap_whose_reader_stands_still() -> Result<()> {
     // What came until here is read.
     while tap.receive()?.is_some() {}
     let before = weir.assert_ledger()?;
-    let lost_before = before["ledger"]["lost"].as_u64();
+    let lost_before = before.ledger.lost;
     gate::send(one, &marked(one.mac(), mac, &[]), FRAMES as usize)?;
     // Meanwhile the others go on.
     udp_exact(one, two, Family::V4, 500, 1000)?;
@@ -299,16 +300,12 @@ fn a_tap_whose_reader_stands_still() -> Result<()> {
             came += u64::from(frame.get(12..16) == Some(&PLAIN.1[..]));
         }
         let stats = weir.stats().unwrap_or_default();
-        let lost = stats["ledger"]["lost"].as_u64().zip(lost_before).map(|(now, then)| now - then);
-        lost.is_some_and(|lost| came + lost >= FRAMES)
+        came + stats.ledger.lost.saturating_sub(lost_before) >= FRAMES
     });
-    balanced.with_context(|| format!("{came} came\n{stuck:#}"))?;
+    balanced.with_context(|| format!("{came} came\n{stuck:#?}"))?;
     let stats = weir.assert_ledger()?;
-    let lost = stats["ledger"]["lost"].as_u64().zip(lost_before).map(|(now, then)| now - then);
+    let lost = stats.ledger.lost - lost_before;
     // The device counts each attempt at a full ring; every frame is accounted for all the same.
-    ensure!(
-        lost == Some(FRAMES - came),
-        "{came} of {FRAMES} came, {lost:?} were counted\n{stats:#}"
-    );
+    ensure!(lost == FRAMES - came, "{came} of {FRAMES} came, {lost} were counted\n{stats:#?}");
     weir.stop()
 }

@@ -101,11 +101,9 @@ fn rules_of_the_host_are_ignored_where_the_port_is_told_to() -> Result<()> {
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     let says = |words: &str| {
         wait_ok(gate::SOON, words, || {
-            let ports = weir.ports()?;
-            let ports = ports["ports"].as_array().cloned().unwrap_or_default();
-            let port = ports.iter().find(|port| port["name"] == one.port.as_str());
-            let problem = port.map_or(Value::Null, |port| port["problem"].clone());
-            ensure!(problem.as_str().unwrap_or_default().starts_with(words), "{problem}");
+            let port = weir.ports()?.port(&one.port).cloned();
+            let problem = port.and_then(|port| port.problem).unwrap_or_default();
+            ensure!(problem.starts_with(words), "{problem}");
             Ok(())
         })
     };

@@ -236,7 +236,7 @@ fn filtering_switched_on_and_off_under_traffic() -> Result<()> {
         ensure!(received.duplicates == 0, "{} came twice", received.duplicates);
     }
     let lost = ledger::lost_under(&stats, "rx_share");
-    ensure!(came + lost == sent, "{came} of {sent} came, {lost} were counted\n{stats:#}");
+    ensure!(came + lost == sent, "{came} of {sent} came, {lost} were counted\n{stats:#?}");
     wait_steered(&weir, one, two)?;
     weir.assert_ledger()?;
     weir.stop()

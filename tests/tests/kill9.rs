@@ -41,7 +41,7 @@ fn a_kill_and_a_restart_lose_under_half_a_second() -> Result<()> {
         received.duplicates,
         received.reordered,
     );
-    ensure!(lost_s <= LIMIT_S, "{lost_s:.3} s of traffic was lost\n{stats:#}");
+    ensure!(lost_s <= LIMIT_S, "{lost_s:.3} s of traffic was lost\n{stats:#?}");
     ensure!(received.duplicates == 0, "{} datagrams came twice", received.duplicates);
     weir.stop()
 }

@@ -299,10 +299,7 @@ fn a_killed_weir_leaves_a_working_bridge_and_a_restart_takes_over() -> Result<()
     let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     ping_all(&bed)?;
     let stats = weir.assert_ledger()?;
-    ensure!(
-        stats["ledger"]["delivered"].as_u64() > Some(0),
-        "the bridge forwarded, not weir:\n{stats:#}"
-    );
+    ensure!(stats.ledger.delivered > 0, "the bridge forwarded, not weir:\n{stats:#?}");
     weir.stop()?;
     unchanged(&before, &settings(&bed)?)
 }
@@ -358,7 +355,7 @@ fn a_worker_has_the_frames_that_the_file_names() -> Result<()> {
     let weir = Weir::start(&bed, &WeirSpec::default().forwarder("frames = 8192"))?;
     ping_all(&bed)?;
     let stats = weir.assert_ledger()?;
-    let total = stats["frames"]["total"].as_u64();
-    ensure!(total == Some(8192), "{total:?} frames: {}", stats["frames"]);
+    let total = stats.frames.total;
+    ensure!(total == 8192, "{total} frames: {:?}", stats.frames);
     Ok(())
 }

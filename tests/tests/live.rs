@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use system_tests::bed::Family;
 use system_tests::drive::{ping_all, reachable, udp_exact};
-use system_tests::{BedSpec, Weir, WeirSpec, http, root_or_skip};
+use system_tests::{BedSpec, Weir, WeirSpec, root_or_skip};
+use weir_api::ClientError;
+use weir_api::blocking::wait;
 
 const SOON: Duration = Duration::from_secs(5);
 /// How a port that was taken out may be reported: not at all, or with what it did before.
@@ -119,8 +121,9 @@ fn what_is_refused_changes_nothing_and_says_why() -> Result<()> {
         ensure!(said.contains(word), "{change} was refused without a word on `{word}`: {said}");
     }
     for text in ["{", "[]", "7", ""] {
-        let answer = http::patch(weir.socket(), "/v1/config", text)?;
-        ensure!((400..500).contains(&answer.status), "`{text}` was answered with {answer:?}");
+        let answer = wait(weir.client().patch_with(text));
+        let refused = matches!(&answer, Err(ClientError::Refused(refused)) if refused.why.is_of_the_question());
+        ensure!(refused, "`{text}` was answered with {answer:?}");
     }
     for words in [
         "port set v9 --weight 2",

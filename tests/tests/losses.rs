@@ -6,13 +6,14 @@
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use system_tests::bed::{GUEST_IF, UPLINK_PORT};
 use system_tests::ns::ip_batch;
 use system_tests::traffic::raw::{self, RawSocket};
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip, wait_for};
+use weir_api::StatsReport;
 use weir_core::Reason;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -56,13 +57,11 @@ fn level(reason: Reason) -> Level {
 }
 
 /// Lost so far by reason: in all, and at one port.
-fn lost(stats: &Value, port: Option<&str>) -> BTreeMap<String, u64> {
-    let losses = match port {
-        None => &stats["ledger"]["lost_by_reason"],
-        Some(port) => &ledger::port(stats, port)["losses"],
-    };
-    let counts = losses.as_object().into_iter().flatten();
-    counts.filter_map(|(reason, n)| Some((reason.clone(), n.as_u64()?))).collect()
+fn lost(stats: &StatsReport, port: Option<&str>) -> BTreeMap<String, u64> {
+    match port {
+        None => stats.ledger.lost_by_reason.clone(),
+        Some(port) => stats.port(port).map(|port| port.losses.clone()).unwrap_or_default(),
+    }
 }
 
 /// What was lost between two looks, by reason.
@@ -87,17 +86,22 @@ fn injected(
     wait_for(SOON, &format!("a frame lost under {reason}"), || {
         weir.stats().is_ok_and(|stats| lost(&stats, None) != lost(&before, None))
     })
-    .with_context(|| format!("{:#}", weir.stats().unwrap_or_default()))?;
+    .with_context(|| format!("{:#?}", weir.stats()))?;
     check_one(&before, &weir.assert_ledger()?, reason, port)
 }
 
-fn check_one(before: &Value, after: &Value, reason: Reason, port: Option<&str>) -> Result<()> {
+fn check_one(
+    before: &StatsReport,
+    after: &StatsReport,
+    reason: Reason,
+    port: Option<&str>,
+) -> Result<()> {
     let one = BTreeMap::from([(reason.name().to_owned(), 1)]);
     let more = since(&lost(before, None), &lost(after, None));
-    ensure!(more == one, "{reason}: lost {more:?}\n{after:#}");
+    ensure!(more == one, "{reason}: lost {more:?}\n{after:#?}");
     if let Some(port) = port {
         let more = since(&lost(before, Some(port)), &lost(after, Some(port)));
-        ensure!(more == one, "{reason}: {port} lost {more:?}\n{after:#}");
+        ensure!(more == one, "{reason}: {port} lost {more:?}\n{after:#?}");
     }
     Ok(())
 }
@@ -118,7 +122,9 @@ fn introduce(weir: &Weir, bed: &Bed) -> Result<()> {
         RawSocket::open(guest)?.send(&plain(guest, [0xff; 6], 60))?;
     }
     wait_for(SOON, "all addresses to be known at the gate", || {
-        let known = |stats: &Value, port: &str| ledger::number(stats, port, "/counters/addresses");
+        let known = |stats: &StatsReport, port: &str| {
+            ledger::number(stats, port, |port| port.counter("addresses"))
+        };
         weir.stats().is_ok_and(|stats| all().all(|guest| known(&stats, &guest.port) == 1))
     })?;
     // IPv4 neighbours, for what is sent by sockets.
@@ -182,17 +188,21 @@ fn fill_link(weir: &Weir, from: &Guest, socket: &RawSocket, up: &Guest) -> Resul
             return Ok(());
         }
     }
-    anyhow::bail!("nothing waits for the slow link\n{:#}", weir.stats()?)
+    anyhow::bail!("nothing waits for the slow link\n{:#?}", weir.stats()?)
 }
 
-fn queued(stats: &Value) -> u64 {
-    ledger::port(stats, UPLINK_PORT)["queued"]["packets"].as_u64().unwrap_or(0)
+fn queued(stats: &StatsReport) -> u64 {
+    ledger::number(stats, UPLINK_PORT, |port| port.queued.packets)
 }
 
 /// Waits until the frame that `send` sends is queued for the uplink, sent there, or lost.
-fn one_more(weir: &Weir, before: &Value, send: impl FnOnce() -> Result<()>) -> Result<Value> {
-    let ended = |stats: &Value| {
-        let sent = ledger::port(stats, UPLINK_PORT)["tx"]["frames"].as_u64().unwrap_or(0);
+fn one_more(
+    weir: &Weir,
+    before: &StatsReport,
+    send: impl FnOnce() -> Result<()>,
+) -> Result<StatsReport> {
+    let ended = |stats: &StatsReport| {
+        let sent = ledger::number(stats, UPLINK_PORT, |port| port.tx.frames);
         sent + queued(stats) + lost(stats, None).values().sum::<u64>()
     };
     send()?;
@@ -220,7 +230,7 @@ fn a_full_queue_loses_one_and_the_program_the_next() -> Result<()> {
             if lost(&after, None) == lost(&before, None) {
                 before = after;
                 frames += 1;
-                ensure!(frames < 40, "the queue has no end\n{before:#}");
+                ensure!(frames < 40, "the queue has no end\n{before:#?}");
                 continue;
             }
             check_one(&before, &after, reason, Some("v1"))?;
@@ -229,7 +239,9 @@ fn a_full_queue_loses_one_and_the_program_the_next() -> Result<()> {
         }
         // The bit is set before the worker's next look at its rings, and told of after it.
         wait_for(SOON, "the flood to be shed", || {
-            weir.stats().is_ok_and(|stats| ledger::port(&stats, "v1")["links"][0]["shed"] == true)
+            weir.stats().is_ok_and(|stats| {
+                stats.port("v1").is_some_and(|port| port.links.iter().any(|link| link.shed))
+            })
         })?;
     }
     set_rate(&weir, "1Gbit")?;
@@ -238,10 +250,10 @@ fn a_full_queue_loses_one_and_the_program_the_next() -> Result<()> {
 }
 
 /// All that was ever lost.
-fn check_sum(stats: &Value, expected: &[(Reason, u64)]) -> Result<()> {
+fn check_sum(stats: &StatsReport, expected: &[(Reason, u64)]) -> Result<()> {
     let expected: BTreeMap<String, u64> =
         expected.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect();
-    ensure!(lost(stats, None) == expected, "{stats:#}");
+    ensure!(lost(stats, None) == expected, "{stats:#?}");
     Ok(())
 }
 

@@ -2,46 +2,37 @@
 //! in each stage of its source.
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 use std::time::Duration;
 use system_tests::bed::{Bed, Family};
 use system_tests::drive::ping_all;
 use system_tests::traffic::{Pace, Sink, Source};
 use system_tests::{BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip};
+use weir_api::blocking::wait;
+use weir_api::{FlowNumbers, FlowQuery, FlowReport, FlowsReport, LatencyQuery, LatencyReport};
 
 const SOON: Duration = Duration::from_secs(10);
 const STAGES: [&str; 5] = ["steer", "container", "queue", "tx", "residence"];
 
-fn list<'v>(report: &'v Value, name: &str) -> Result<&'v Vec<Value>> {
-    report[name].as_array().with_context(|| format!("no list of {name}: {report:#}"))
-}
-
-fn number(value: &Value, name: &str) -> Result<u64> {
-    value[name].as_u64().with_context(|| format!("no {name}: {value:#}"))
-}
-
 /// A number of all flows and sums of one source, or of all.
-fn over_all(flows: &Value, vif: Option<&str>, name: &str) -> Result<u64> {
-    let all = list(flows, "flows")?.iter().chain(list(flows, "sums")?);
-    let mine = all.filter(|row| vif.is_none_or(|vif| row["vif"] == vif));
-    mine.map(|row| number(row, name)).sum()
+fn over_all(flows: &FlowsReport, vif: &str, of: impl Fn(&FlowNumbers) -> u64) -> u64 {
+    let rows = flows.flows.iter().map(|row| (&row.vif, &row.counts));
+    let sums = flows.sums.iter().map(|row| (&row.vif, &row.counts));
+    rows.chain(sums).filter(|(of, _)| *of == vif).map(|(_, counts)| of(counts)).sum()
 }
 
 /// Packets of a source that were delivered; all stages must have the same.
-fn timed(latency: &Value, vif: &str) -> Result<u64> {
-    let vifs = list(latency, "vifs")?;
-    let vif = vifs.iter().find(|row| row["name"] == vif).with_context(|| format!("no {vif}"))?;
-    let stages = list(vif, "stages")?;
-    let names: Vec<&str> = stages.iter().filter_map(|times| times["stage"].as_str()).collect();
+fn timed(latency: &LatencyReport, vif: &str) -> Result<u64> {
+    let vif = latency.vifs.iter().find(|row| row.name == vif);
+    let vif = vif.with_context(|| format!("no {vif:?}"))?;
+    let names: Vec<&str> = vif.stages.iter().map(|times| times.stage.as_str()).collect();
     ensure!(names == STAGES, "{names:?}");
-    let counts = stages.iter().map(|times| number(times, "count")).collect::<Result<Vec<_>>>()?;
-    ensure!(counts.iter().all(|count| *count == counts[0]), "the stages differ: {vif:#}");
+    let counts: Vec<u64> = vif.stages.iter().map(|times| times.summary.count).collect();
+    ensure!(counts.iter().all(|count| *count == counts[0]), "the stages differ: {vif:#?}");
     Ok(counts[0])
 }
 
-fn timed_in_all(latency: &Value) -> Result<u64> {
-    let names = list(latency, "vifs")?.iter().filter_map(|vif| vif["name"].as_str());
-    names.map(|name| timed(latency, name)).sum()
+fn timed_in_all(latency: &LatencyReport) -> Result<u64> {
+    latency.vifs.iter().map(|vif| timed(latency, &vif.name)).sum()
 }
 
 /// Sends so many datagrams to a sink that is there and takes them all.
@@ -53,46 +44,42 @@ fn send(from: &Guest, sink: &Sink, count: u64, heard: u64) -> Result<()> {
 }
 
 /// The one flow from a guest to a sink.
-fn flow<'v>(flows: &'v Value, from: &Guest, sink: &Sink) -> Result<&'v Value> {
-    let mut to_it = list(flows, "flows")?.iter().filter(|flow| {
-        flow["vif"] == from.port.as_str()
-            && flow["dst"] == sink.addr().ip().to_string()
-            && flow["dst_port"] == sink.addr().port()
+fn flow<'v>(flows: &'v FlowsReport, from: &Guest, sink: &Sink) -> Result<&'v FlowReport> {
+    let (dst, port) = (sink.addr().ip().to_string(), u64::from(sink.addr().port()));
+    let mut to_it = flows.flows.iter().filter(|flow| {
+        flow.vif == from.port && flow.dst.as_ref() == Some(&dst) && flow.dst_port == Some(port)
     });
-    let flow = to_it.next().with_context(|| format!("no flow of {}: {flows:#}", from.port))?;
-    ensure!(to_it.next().is_none(), "two flows of {}: {flows:#}", from.port);
+    let flow = to_it.next().with_context(|| format!("no flow of {}: {flows:#?}", from.port))?;
+    ensure!(to_it.next().is_none(), "two flows of {}: {flows:#?}", from.port);
     Ok(flow)
 }
 
-fn hold_to(flow: &Value, family: Family, from: &Guest, frames: u64) -> Result<()> {
-    for name in ["frames", "delivered"] {
-        ensure!(number(flow, name)? == frames, "{name} is not {frames}: {flow:#}");
-    }
-    ensure!(number(&flow["residence"], "count")? == frames, "{flow:#}");
+fn hold_to(flow: &FlowReport, family: Family, from: &Guest, frames: u64) -> Result<()> {
+    let counts = &flow.counts;
+    ensure!(counts.frames == frames && counts.delivered == frames, "not {frames}: {flow:#?}");
+    ensure!(counts.residence.count == frames, "{flow:#?}");
     // A frame is its payload and headers, at both ends alike.
-    let headers = if family == Family::V4 { 42 } else { 62 };
-    for name in ["bytes", "delivered_bytes"] {
-        ensure!(number(flow, name)? == frames * (200 + headers), "{name}: {flow:#}");
-    }
-    ensure!(flow["proto"] == "udp" && flow["src"] == from.addr(family).to_string(), "{flow:#}");
-    ensure!(flow["losses"].as_object().is_some_and(serde_json::Map::is_empty), "{flow:#}");
-    ensure!(number(flow, "age_ns")? >= number(flow, "idle_ns")?, "{flow:#}");
+    let bytes = frames * (200 + if family == Family::V4 { 42 } else { 62 });
+    ensure!(counts.bytes == bytes && counts.delivered_bytes == bytes, "{flow:#?}");
+    ensure!(flow.proto == "udp" && flow.src == Some(from.addr(family).to_string()), "{flow:#?}");
+    ensure!(counts.losses.is_empty() && flow.age_ns >= flow.idle_ns, "{flow:#?}");
     Ok(())
 }
 
 /// What flows and times must be beside the statistics, while nothing moves.
-fn hold_together(weir: &Weir, bed: &Bed) -> Result<(Value, Value)> {
+fn hold_together(weir: &Weir, bed: &Bed) -> Result<(LatencyReport, FlowsReport)> {
     let stats = weir.assert_ledger()?;
-    let (latency, flows) = (weir.measured("latency")?, weir.measured("flows?histograms=true")?);
+    let query = FlowQuery { histograms: true, ..FlowQuery::default() };
+    let (latency, flows) = (weir.latency()?, wait(weir.client().flows(&query))?);
     for name in bed.ports() {
-        let received = number(&ledger::port(&stats, &name)["rx"], "frames")?;
-        let counted = over_all(&flows, Some(&name), "frames")?;
+        let received = ledger::number(&stats, &name, |port| port.rx.frames);
+        let counted = over_all(&flows, &name, |counts| counts.frames);
         ensure!(counted == received, "{name}: {counted} of {received} frames are in a flow");
-        let delivered = over_all(&flows, Some(&name), "delivered")?;
-        ensure!(timed(&latency, &name)? == delivered, "{name}: {delivered} {latency:#}");
+        let delivered = over_all(&flows, &name, |counts| counts.delivered);
+        ensure!(timed(&latency, &name)? == delivered, "{name}: {delivered} {latency:#?}");
     }
-    let delivered = number(&stats["ledger"], "delivered")?;
-    ensure!(timed_in_all(&latency)? == delivered, "not {delivered}: {latency:#}");
+    let delivered = stats.ledger.delivered;
+    ensure!(timed_in_all(&latency)? == delivered, "not {delivered}: {latency:#?}");
     Ok((latency, flows))
 }
 
@@ -109,23 +96,24 @@ fn everything_adds_up(spec: &WeirSpec) -> Result<()> {
     let (_, flows) = hold_together(&weir, &bed)?;
     hold_to(flow(&flows, one, &far)?, Family::V4, one, 300)?;
     hold_to(flow(&flows, two, &near)?, Family::V6, two, 200)?;
-    let of_one = weir.measured("flows?vif=v1&top=1")?;
-    ensure!(list(&of_one, "flows")?.len() == 1, "{of_one:#}");
-    ensure!(of_one["known"] == flows["known"], "{of_one:#}");
-    ensure!(list(&of_one, "flows")?[0]["vif"] == "v1", "{of_one:#}");
+    let query = FlowQuery { top: Some(1), vif: Some("v1".to_owned()), ..FlowQuery::default() };
+    let of_one = wait(weir.client().flows(&query))?;
+    ensure!(of_one.flows.len() == 1 && of_one.flows[0].vif == "v1", "{of_one:#?}");
+    ensure!(of_one.known == flows.known, "{of_one:#?}");
 
     // What a reset answers is what is gone, and the next packet is in what comes after it.
-    let (past, gone) = (weir.reset("latency")?, weir.reset("flows")?);
+    let past = wait(weir.client().latency(LatencyQuery { reset: true, ..Default::default() }))?;
+    let gone = wait(weir.client().flows(&FlowQuery { reset: true, ..Default::default() }))?;
     hold_to(flow(&gone, one, &far)?, Family::V4, one, 300)?;
-    ensure!(flow(&weir.measured("flows")?, one, &far).is_err(), "the flow is still known");
+    ensure!(flow(&weir.flows()?, one, &far).is_err(), "the flow is still known");
     send(one, &far, 50, 300)?;
     let stats = weir.assert_ledger()?;
-    let (latency, flows) = (weir.measured("latency")?, weir.measured("flows")?);
+    let (latency, flows) = (weir.latency()?, weir.flows()?);
     hold_to(flow(&flows, one, &far)?, Family::V4, one, 50)?;
-    ensure!(latency["since_unix_ns"] == past["until_unix_ns"], "{latency:#}");
+    ensure!(latency.since_unix_ns == past.until_unix_ns, "{latency:#?}");
     let (before, after) = (timed_in_all(&past)?, timed_in_all(&latency)?);
     ensure!(after >= 50 && after < before, "{before} and then {after}");
-    let delivered = number(&stats["ledger"], "delivered")?;
+    let delivered = stats.ledger.delivered;
     ensure!(before + after == delivered, "{before} and then {after} are not {delivered}");
     weir.stop()
 }
@@ -156,10 +144,10 @@ fn a_port_that_left_keeps_its_times() -> Result<()> {
     let before = timed(&latency, &one.port)?;
     bed.unplug(0)?;
     weir.wait_port(&one.port, &["gone"])?;
-    ensure!(timed(&weir.measured("latency")?, &one.port)? >= before, "it lost some by leaving");
+    ensure!(timed(&weir.latency()?, &one.port)? >= before, "it lost some by leaving");
     bed.replug(0)?;
     weir.wait_port(&one.port, &["up"])?;
-    ensure!(timed(&weir.measured("latency")?, &one.port)? >= before, "it lost some by returning");
+    ensure!(timed(&weir.latency()?, &one.port)? >= before, "it lost some by returning");
     weir.assert_ledger()?;
     weir.stop()
 }
@@ -171,10 +159,10 @@ fn what_is_switched_off_is_not_measured() -> Result<()> {
     let extra = "[measure]\nlatency = false\nflows = 0\n".to_owned();
     let weir = Weir::start(&bed, &WeirSpec { extra, ..WeirSpec::default() })?;
     ping_all(&bed)?;
-    let (latency, flows) = (weir.measured("latency")?, weir.measured("flows")?);
-    ensure!(latency["on"] == false && list(&latency, "vifs")?.is_empty(), "{latency:#}");
-    ensure!(flows["capacity"] == 0 && list(&flows, "flows")?.is_empty(), "{flows:#}");
-    ensure!(list(&flows, "sums")?.is_empty(), "{flows:#}");
+    let (latency, flows) = (weir.latency()?, weir.flows()?);
+    ensure!(!latency.on && latency.vifs.is_empty(), "{latency:#?}");
+    ensure!(flows.capacity == 0 && flows.flows.is_empty(), "{flows:#?}");
+    ensure!(flows.sums.is_empty(), "{flows:#?}");
     weir.assert_ledger()?;
     weir.stop()
 }

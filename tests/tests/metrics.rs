@@ -9,7 +9,8 @@ use system_tests::drive::{ping_all, udp_exact};
 use system_tests::python::{python, run_python};
 use system_tests::wait::wait_ok;
 use system_tests::weir::run_to_end;
-use system_tests::{Bed, BedSpec, Weir, WeirSpec, http, ledger, root_or_skip};
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};
+use weir_api::{LatencyReport, StatsReport};
 
 const SCRAPE: &str = include_str!("../python/scrape.py");
 /// In a bed's host, whose ports nobody else uses.
@@ -38,40 +39,40 @@ fn scrape(bed: &Bed) -> Result<Scraped> {
 }
 
 /// What the two must agree on once traffic has stopped.
-fn compare(scraped: &Scraped, stats: &Value, latency: &Value) -> Result<()> {
-    let same = |series: &str, value: &Value| {
-        let (told, expected) = (scraped.get(series)?, value.as_f64().context("no number")?);
-        ensure!(told == expected, "{series} is {told}, the statistics say {expected}");
+fn compare(scraped: &Scraped, stats: &StatsReport, latency: &LatencyReport) -> Result<()> {
+    let same = |series: &str, expected: u64| {
+        let told = scraped.get(series)?;
+        ensure!(told == expected as f64, "{series} is {told}, the statistics say {expected}");
         Ok(())
     };
-    let books = &stats["ledger"];
-    same("weir_ledger_received_frames_total", &books["received"])?;
-    same("weir_ledger_copied_frames_total", &books["copies"])?;
-    same("weir_ledger_delivered_frames_total", &books["delivered"])?;
-    same("weir_ledger_passed_frames_total", &books["passed"])?;
-    for port in stats["ports"].as_array().context("no ports")? {
-        let name = port["name"].as_str().context("no name")?;
-        for direction in ["rx", "tx", "passed"] {
+    let books = &stats.ledger;
+    same("weir_ledger_received_frames_total", books.received)?;
+    same("weir_ledger_copied_frames_total", books.copies)?;
+    same("weir_ledger_delivered_frames_total", books.delivered)?;
+    same("weir_ledger_passed_frames_total", books.passed)?;
+    for port in &stats.ports {
+        let name = &port.name;
+        let all = [("rx", &port.rx), ("tx", &port.tx), ("passed", &port.passed)];
+        for (direction, traffic) in all {
             let labels = format!("{{direction=\"{direction}\",port=\"{name}\"}}");
-            same(&format!("weir_port_frames_total{labels}"), &port[direction]["frames"])?;
-            same(&format!("weir_port_bytes_total{labels}"), &port[direction]["bytes"])?;
+            same(&format!("weir_port_frames_total{labels}"), traffic.frames)?;
+            same(&format!("weir_port_bytes_total{labels}"), traffic.bytes)?;
         }
-        for (reason, frames) in port["losses"].as_object().context("no losses")? {
+        for (reason, frames) in &port.losses {
             let labels = format!("{{port=\"{name}\",reason=\"{reason}\"}}");
-            same(&format!("weir_port_lost_frames_total{labels}"), frames)?;
+            same(&format!("weir_port_lost_frames_total{labels}"), *frames)?;
         }
     }
-    for vif in latency["vifs"].as_array().context("no times")? {
-        let name = vif["name"].as_str().context("no name")?;
-        for times in vif["stages"].as_array().context("no stages")? {
-            let stage = times["stage"].as_str().context("no stage")?;
-            let series = match stage {
+    for vif in &latency.vifs {
+        let name = &vif.name;
+        for times in &vif.stages {
+            let series = match times.stage.as_str() {
                 "residence" => format!("weir_residence_seconds_count{{port=\"{name}\"}}"),
                 stage => {
                     format!("weir_stage_seconds_count{{port=\"{name}\",stage=\"{stage}\"}}")
                 }
             };
-            same(&series, &times["count"])?;
+            same(&series, times.summary.count)?;
         }
     }
     // The older parser reads the same series.
@@ -88,8 +89,7 @@ fn compare(scraped: &Scraped, stats: &Value, latency: &Value) -> Result<()> {
 fn agrees(bed: &Bed, weir: &Weir) -> Result<Scraped> {
     wait_ok(SOON, "the metrics to be the statistics", || {
         let scraped = scrape(bed)?;
-        let latency = serde_json::from_str(&http::get(weir.socket(), "/v1/latency")?)?;
-        compare(&scraped, &weir.stats()?, &latency)?;
+        compare(&scraped, &weir.stats()?, &weir.latency()?)?;
         Ok(scraped)
     })
 }
@@ -115,8 +115,8 @@ fn the_metrics_are_the_statistics() -> Result<()> {
     ensure!(scraped.get("weir_port_weight{port=\"v1\"}")? == 3.0, "v1 has another weight");
     let promised = "weir_port_min_rate_bytes_per_second{port=\"v1\"}";
     ensure!(scraped.get(promised)? == 2.5e6, "v1 was promised something else");
-    let sent = ledger::port(&stats, "v1")["rx"]["frames"].as_f64().unwrap_or_default();
-    ensure!(sent >= 300.0, "v1 has sent {sent}");
+    let sent = ledger::number(&stats, "v1", |port| port.rx.frames);
+    ensure!(sent >= 300, "v1 has sent {sent}");
 
     // A port whose interface goes keeps its numbers; one that is deleted leaves with them.
     bed.unplug(1)?;

@@ -12,6 +12,7 @@ use system_tests::drive::ping_all;
 use system_tests::wait::{wait_for, wait_ok};
 use system_tests::weir::binary;
 use system_tests::{Bed, BedSpec, Guest, Ns, Weir, WeirSpec, ledger, root_or_skip};
+use weir_api::PortReport;
 
 /// A probe ends by itself well before; where it does not, it has hung.
 const END: Duration = Duration::from_secs(30);
@@ -146,24 +147,22 @@ fn what_the_sink_misses_is_what_the_ledger_says_was_lost() -> Result<()> {
     let slow = "max-rate = \"2Mbit\"\nqueue = \"64KiB\"";
     let weir = start(&bed, &WeirSpec::default().port("v1", slow))?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
-    let before = number(&weir.assert_ledger()?["ledger"], "lost")?;
+    let before = weir.assert_ledger()?.ledger.lost;
     let sink = Probe::start(&two.ns, &format!("sink --port {PORT}"))?;
     // Four times what v1 may; the queue is empty again before the end is told.
     let more = "--rate 8Mbit --size 958 --duration 1s --settle 1s";
     let sent = send(one, two, Family::V4, more)?;
     let sunk = sink.report()?;
     let stats = weir.assert_ledger()?;
-    let lost = number(&stats["ledger"], "lost")? - before;
+    let lost = stats.ledger.lost - before;
     let session = &sunk["sessions"][0];
     ensure!(number(&sent, "datagrams")? == 1000, "{sent:#}");
-    ensure!(lost > 100, "nothing much was lost: {stats:#}");
+    ensure!(lost > 100, "nothing much was lost: {stats:#?}");
     ensure!(number(session, "lost")? == lost, "{lost} in the ledger: {sunk:#}");
     ensure!(number(session, "unique")? == 1000 - lost, "{sunk:#}");
     ensure!(number(&sent["acknowledged"], "lost")? == lost, "{sent:#}");
-    let of_v1: u64 = ledger::port(&stats, &one.port)["losses"]
-        .as_object()
-        .map_or(0, |reasons| reasons.values().filter_map(Value::as_u64).sum());
-    ensure!(of_v1 >= lost, "v1 lost {of_v1}: {stats:#}");
+    let of_v1: u64 = ledger::number(&stats, &one.port, PortReport::lost);
+    ensure!(of_v1 >= lost, "v1 lost {of_v1}: {stats:#?}");
     weir.stop()
 }
 
@@ -175,7 +174,7 @@ fn an_interrupted_sender_tells_what_there_is() -> Result<()> {
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     let sink = Probe::start(&two.ns, &format!("sink --port {PORT}"))?;
     let to = two.socket(Family::V6, PORT);
-    let delivered = || number(&weir.stats()?["ledger"], "delivered");
+    let delivered = || anyhow::Ok(weir.stats()?.ledger.delivered);
     let before = delivered()?;
     let sender = Probe::start(&one.ns, &format!("send {to} --duration 600s"))?;
     wait_for(END, "a hundred datagrams", || delivered().is_ok_and(|now| now >= before + 100))?;
@@ -209,10 +208,10 @@ fn raw_frames_are_counted_at_both_ends() -> Result<()> {
         sink.interrupt()?;
         let counted = number(&sink.report()?, "frames")?;
         if sent["way"] == "af-xdp" {
-            ensure!(counted == 200, "{counted} came: {sent:#}\n{stats:#}");
+            ensure!(counted == 200, "{counted} came: {sent:#}\n{stats:#?}");
         } else {
             // The kernel hands over many at once, more than a ring may have room for.
-            ensure!((1..=200).contains(&counted), "{counted} came: {sent:#}\n{stats:#}");
+            ensure!((1..=200).contains(&counted), "{counted} came: {sent:#}\n{stats:#?}");
         }
     }
     weir.assert_ledger()?;

@@ -1,27 +1,25 @@
 //! A flood is shed at its sender for the one link it floods, and for no other; and it ends.
 
 use anyhow::{Result, ensure};
-use serde_json::Value;
 use std::time::Duration;
 use system_tests::bed::{Family, UPLINK_PORT};
 use system_tests::drive::{ping_all, reachable, udp_exact};
 use system_tests::observer::{At, Keep, Watch};
 use system_tests::traffic::{Pace, Source};
 use system_tests::{BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip, wait_for};
+use weir_api::StatsReport;
 
 const SOON: Duration = Duration::from_secs(10);
 /// 57 Mb/s of 1442-byte frames: five times the link, and nothing for a ring.
 const FLOOD: Pace = Pace::Rate(5000);
 
 /// Whether what `from` sends to `to` is being shed.
-fn is_shed(stats: &Value, from: &str, to: &str) -> bool {
-    let links = ledger::port(stats, from)["links"].as_array();
-    let link = links.and_then(|links| links.iter().find(|link| link["to"] == to));
-    link.is_some_and(|link| link["shed"] == true)
+fn is_shed(stats: &StatsReport, from: &str, to: &str) -> bool {
+    stats.port(from).and_then(|port| port.link_to(to)).is_some_and(|link| link.shed)
 }
 
-fn shed(stats: &Value, port: &str) -> u64 {
-    ledger::port(stats, port)["losses"]["shed"].as_u64().unwrap_or(0)
+fn shed(stats: &StatsReport, port: &str) -> u64 {
+    ledger::port_lost(stats, port, "shed")
 }
 
 /// `from` floods `slow`, whose link is slow: it is shed, and its traffic to `other` is not.
@@ -47,9 +45,9 @@ fn only_the_flooded_link_is_shed(
         udp_exact(other, from, family, 300, 500)?;
     }
     let stats = weir.stats()?;
-    ensure!(!is_shed(&stats, &from.port, &other.port), "{stats:#}");
-    ensure!(shed(&stats, &from.port) > before, "the flood was no longer shed\n{stats:#}");
-    ensure!(shed(&stats, &other.port) == 0, "somebody else was shed\n{stats:#}");
+    ensure!(!is_shed(&stats, &from.port, &other.port), "{stats:#?}");
+    ensure!(shed(&stats, &from.port) > before, "the flood was no longer shed\n{stats:#?}");
+    ensure!(shed(&stats, &other.port) == 0, "somebody else was shed\n{stats:#?}");
     drop(flood);
     wait_for(SOON, "the shedding to end", || {
         weir.stats().is_ok_and(|stats| !is_shed(&stats, &from.port, &slow.port))
@@ -62,7 +60,7 @@ fn only_the_flooded_link_is_shed(
     source.send(&from.ns)?;
     reachable(from, slow, SOON)?;
     let stats = weir.assert_ledger()?;
-    ensure!(shed(&stats, &from.port) == shed_in_all, "it is shed without a flood\n{stats:#}");
+    ensure!(shed(&stats, &from.port) == shed_in_all, "it is shed without a flood\n{stats:#?}");
     Ok(())
 }
 
@@ -108,6 +106,6 @@ fn another_vms_flow_over_the_flooded_link_loses_nothing() -> Result<()> {
     drop(flood);
     ensure!(watch.from(flooder)?.frames > 0, "the flood was cut off, not held down");
     let stats = weir.assert_ledger()?;
-    ensure!(shed(&stats, &polite.port) == 0, "the polite VM was shed\n{stats:#}");
+    ensure!(shed(&stats, &polite.port) == 0, "the polite VM was shed\n{stats:#?}");
     weir.stop()
 }

@@ -15,7 +15,9 @@ use system_tests::bed::{Family, UPLINK_PORT};
 use system_tests::cpu::Footprint;
 use system_tests::drive::{ping_all, reachable};
 use system_tests::traffic::{Pace, Source, ping, tcp};
-use system_tests::{Bed, BedSpec, Weir, WeirSpec, http, root_or_skip, wait_for};
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip, wait_for};
+use weir_api::blocking::wait;
+use weir_api::{Client, ClientError, FlowQuery, LatencyQuery};
 
 /// Growth that is no leak where there was no time to warm up: the allocator's slack, the log's
 /// lines, and the histograms of flows that are new.
@@ -25,17 +27,21 @@ const WARM: Duration = Duration::from_secs(120);
 const WARMEST: Duration = Duration::from_secs(300);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What is asked in turn. A route that this weir lacks answers 404.
-const QUESTIONS: [&str; 7] = [
-    "/v1/stats",
-    "/v1/ports",
-    "/v1/latency",
-    "/v1/latency?histograms=true",
-    "/v1/flows?top=20",
-    "/v1/flows?histograms=true&top=5",
-    "/v1/config",
+type Question = fn(&Client) -> Result<(), ClientError>;
+
+/// What is asked in turn.
+const QUESTIONS: [Question; 7] = [
+    |weir| wait(weir.stats()).map(drop),
+    |weir| wait(weir.ports()).map(drop),
+    |weir| wait(weir.latency(LatencyQuery::default())).map(drop),
+    |weir| wait(weir.latency(LatencyQuery { histograms: true, reset: false })).map(drop),
+    |weir| wait(weir.flows(&FlowQuery { top: Some(20), ..FlowQuery::default() })).map(drop),
+    |weir| {
+        let query = FlowQuery { histograms: true, top: Some(5), ..FlowQuery::default() };
+        wait(weir.flows(&query)).map(drop)
+    },
+    |weir| wait(weir.config()).map(drop),
 ];
-const CAPTURE: &str = "/v1/capture";
 const FREE: Duration = Duration::from_secs(20);
 
 fn duration() -> Duration {
@@ -92,7 +98,7 @@ fn mixed_traffic_with_ports_coming_and_going() -> Result<()> {
     })
     .with_context(|| format!("{early} early, now {:?}", weir.footprint()))?;
     let stats = weir.assert_ledger()?;
-    println!("{:#}", stats["ledger"]);
+    println!("{:#?}", stats.ledger);
     weir.stop()
 }
 
@@ -196,15 +202,14 @@ impl Soak<'_> {
 
     /// Past the harness's capture: who watches a run of half an hour wants to see it go on.
     fn tell(&self) -> Result<()> {
-        let ledger = self.weir.stats()?["ledger"].clone();
-        let number = |name: &str| ledger[name].as_u64().unwrap_or(0);
+        let ledger = self.weir.stats()?.ledger;
         let _ = writeln!(
             std::io::stderr(),
             "soak: {:5} s, {} frames received, {} delivered, {} lost, {}",
             self.start.elapsed().as_secs(),
-            number("received"),
-            number("delivered"),
-            number("lost"),
+            ledger.received,
+            ledger.delivered,
+            ledger.lost,
             self.weir.footprint()?,
         );
         Ok(())
@@ -247,12 +252,10 @@ impl Soak<'_> {
     }
 
     fn questions(&self) -> Result<()> {
-        let mut paths = QUESTIONS.iter().cycle();
+        let (client, mut questions) = (self.weir.client(), QUESTIONS.iter().cycle());
         while self.pause(Duration::from_millis(50)) {
             let _asking = self.asking.read().map_err(|_| anyhow!("who measured panicked"))?;
-            let Some(path) = paths.next() else { return Ok(()) };
-            let answer = http::ask_any(self.weir.socket(), "GET", path)?;
-            ensure!(matches!(answer.status, 200 | 404), "{path}: {answer:?}");
+            questions.next().map_or(Ok(()), |ask| ask(&client))?;
         }
         Ok(())
     }
@@ -263,9 +266,13 @@ impl Soak<'_> {
             let _asking = self.asking.read().map_err(|_| anyhow!("who measured panicked"))?;
             // Who has left is let go of between two ports that come, in weir's own time.
             wait_for(FREE, "the place of the capture before", || {
-                let taste = Duration::from_millis(300);
-                let status = http::taste(self.weir.socket(), CAPTURE, taste);
-                status.is_ok_and(|(status, _)| status == 200)
+                wait(async {
+                    let mut packets = self.weir.client().capture("").await?;
+                    let read = async { while let Ok(Some(_)) = packets.next().await {} };
+                    let _ = tokio::time::timeout(Duration::from_millis(300), read).await;
+                    Ok(())
+                })
+                .is_ok()
             })?;
         }
         Ok(())

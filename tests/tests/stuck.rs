@@ -2,18 +2,21 @@
 //! goes on, and weir ends when it is told to. The worker's thread alone is stopped, by a tracer: this test;
 //! or all of weir, by SIGSTOP.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use serde_json::{Value, json};
+use serde_json::json;
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 use system_tests::bed::Family;
 use system_tests::drive::{Flow, ping_all, reachable, udp_exact};
 use system_tests::gate::{start, start_with, steered, wait_steered};
 use system_tests::traffic::{Pace, Source};
-use system_tests::{BedSpec, Weir, WeirSpec, http, ledger, root_or_skip, wait_for};
+use system_tests::{BedSpec, Weir, WeirSpec, ledger, root_or_skip, wait_for};
+use weir_api::blocking::wait;
+use weir_api::{ClientError, PortInfo, PortReport, Refusal, Refused, State, StatsReport};
 
 const SOON: Duration = Duration::from_secs(5);
 /// A worker's answer is waited for 2 s once, then 100 ms at a time.
@@ -69,9 +72,17 @@ fn asked<T>(what: &str, ask: impl FnOnce() -> Result<T>) -> Result<T> {
     Ok(answer)
 }
 
-fn port<'a>(ports: &'a Value, name: &str) -> &'a Value {
-    let all = ports["ports"].as_array().into_iter().flatten();
-    all.into_iter().find(|port| port["name"] == name).unwrap_or(&Value::Null)
+/// As `GET /v1/ports` has it, which asks no worker.
+fn listed(weir: &Weir) -> Result<PortInfo> {
+    weir.ports()?.port("v1").cloned().context("no v1")
+}
+
+/// Why weir said that it cannot be done now.
+fn unavailable<T: Debug>(answer: Result<T, ClientError>) -> Result<String> {
+    match answer {
+        Err(ClientError::Refused(Refused { why: Refusal::Unavailable, error })) => Ok(error),
+        other => bail!("{other:?}"),
+    }
 }
 
 #[test]
@@ -86,16 +97,16 @@ fn a_change_is_refused_while_a_worker_stands_still_and_made_when_it_does_not() -
     let late = format!("the worker on {core} has not answered for");
     let change = json!({"ports": {"v1": {"weight": 7}}, "scheduler": {"policy": "wrr"}});
     for _ in 0..3 {
-        let patch = || http::patch(weir.socket(), "/v1/config", &change.to_string());
-        let refused = asked("a change", patch)?;
-        ensure!(refused.status == 503, "{refused:?}");
-        ensure!(refused.body.contains(&late), "{refused:?}");
+        let change = || Ok(unavailable(wait(weir.client().patch(&change))));
+        let refused = asked("a change", change)??;
+        ensure!(refused.contains(&late), "{refused}");
     }
-    let error = asked("the statistics", || Ok(weir.stats()))?.unwrap_err().to_string();
-    ensure!(error.contains("503") && error.contains(&late), "{error}");
+    let stats = || Ok(unavailable(wait(weir.client().stats())));
+    let refused = asked("the statistics", stats)??;
+    ensure!(refused.contains(&late), "{refused}");
     // What needs no worker is answered as ever.
     ensure!(weir.config()? == before, "nothing has changed");
-    ensure!(port(&weir.ports()?, "v1")["state"] == "up");
+    ensure!(listed(&weir)?.state == State::Up);
     weir.wait_said(&late)?;
     // So is traffic: by the bridge.
     ping_all(&bed)?;
@@ -120,10 +131,10 @@ fn a_port_that_leaves_a_worker_that_stands_still_comes_back() -> Result<()> {
     let is_detached = || bed.host.is_attached("v1").is_ok_and(|attached| !attached);
     wait_for(SOON, "v1 to be detached", is_detached)?;
     bed.host.ip("link set v1 up")?;
-    let failed = || port(&weir.ports().unwrap_or_default(), "v1")["state"] == "failed";
+    let failed = || listed(&weir).is_ok_and(|port| port.state == State::Failed);
     wait_for(ENDS, "v1 to have failed", failed)?;
-    let problem = port(&weir.ports()?, "v1")["problem"].clone();
-    ensure!(problem.as_str().is_some_and(|why| why.contains(&still.core)), "{problem}");
+    let problem = listed(&weir)?.problem.unwrap_or_default();
+    ensure!(problem.contains(&still.core), "{problem}");
 
     still.release()?;
     weir.wait_port("v1", &["up"])?;
@@ -141,9 +152,9 @@ fn the_end_does_not_wait_for_a_worker_that_stands_still() -> Result<()> {
         let pid = Pid::from_raw(i32::try_from(weir.pid())?);
         let still = Still::worker(&weir)?;
         // A change is under way when the signal comes.
-        let change = json!({"ports": {"v1": {"weight": 7}}}).to_string();
+        let change = json!({"ports": {"v1": {"weight": 7}}});
         std::thread::scope(|scope| {
-            scope.spawn(|| http::patch(weir.socket(), "/v1/config", &change));
+            scope.spawn(|| weir.patch(&change));
             kill(pid, signal).context("weir is gone")?;
             wait_for(ANSWER, "the programs to be detached", || {
                 let free = |name: &str| bed.host.is_attached(name).is_ok_and(|it| !it);
@@ -158,8 +169,8 @@ fn the_end_does_not_wait_for_a_worker_that_stands_still() -> Result<()> {
     Ok(())
 }
 
-fn lost(stats: &Value) -> u64 {
-    stats["ledger"]["lost"].as_u64().unwrap_or(0)
+fn lost(stats: &StatsReport) -> u64 {
+    stats.ledger.lost
 }
 
 /// For less than the gate finds out: what is not taken is bounded, and nobody's frames are lost unnamed.
@@ -176,13 +187,13 @@ fn a_weir_that_stands_still_for_a_moment() -> Result<()> {
         Source { pace: Pace::FlatOut, count: 20_000, ..Source::to(to) }.send(&one.ns)
     })?;
     let stats = weir.assert_ledger()?;
-    let grown = |path: &str| -> Result<u64> {
-        Ok(ledger::number(&stats, "v1", path) - ledger::number(&before, "v1", path))
+    let grown = |of: fn(&PortReport) -> u64| {
+        ledger::number(&stats, "v1", of) - ledger::number(&before, "v1", of)
     };
     let held = ledger::port_lost(&stats, "v1", "rx_share");
-    let passed = grown("/passed/frames")?;
+    let passed = grown(|port| port.passed.frames);
     // On a busy machine that takes longer than half a second.
-    ensure!(held > 0 && grown("/rx/frames")? + held + passed >= sent.frames, "{stats:#}");
+    ensure!(held > 0 && grown(|port| port.rx.frames) + held + passed >= sent.frames, "{stats:#?}");
     let before = steered(&weir, "v1")?;
     udp_exact(one, two, Family::V4, 300, 200)?;
     ensure!(steered(&weir, "v1")? >= before + 200);
@@ -222,10 +233,10 @@ fn a_weir_that_hangs_under_load() -> Result<()> {
     }
     let stats = weir.assert_ledger()?;
     let lost = lost(&stats) - lost(&before);
-    ensure!(missing == lost, "{missing} are missing, and {lost} were lost\n{stats:#}");
-    ensure!(ledger::lost_under(&stats, "stalled") > 0, "{stats:#}");
-    let passed = |stats| ledger::number(stats, "v1", "/passed/frames");
-    ensure!(passed(&stats) >= passed(&before) + TIMES * 4000, "{stats:#}");
+    ensure!(missing == lost, "{missing} are missing, and {lost} were lost\n{stats:#?}");
+    ensure!(ledger::lost_under(&stats, "stalled") > 0, "{stats:#?}");
+    let passed = |stats: &StatsReport| ledger::number(stats, "v1", |port| port.passed.frames);
+    ensure!(passed(&stats) >= passed(&before) + TIMES * 4000, "{stats:#?}");
     let said = weir.said();
     ensure!(said.matches("the worker has stood still for").count() as u64 >= TIMES, "{said}");
     weir.stop()
@@ -266,8 +277,8 @@ fn one_worker_of_two_that_hangs_under_load() -> Result<()> {
     }
     let stats = weir.assert_ledger()?;
     let lost = lost(&stats) - lost(&before);
-    ensure!(missing == lost, "{missing} are missing, and {lost} were lost\n{stats:#}");
-    ensure!(ledger::lost_under(&stats, "stalled") > 0, "{stats:#}");
+    ensure!(missing == lost, "{missing} are missing, and {lost} were lost\n{stats:#?}");
+    ensure!(ledger::lost_under(&stats, "stalled") > 0, "{stats:#?}");
     weir.stop()
 }
 
@@ -290,9 +301,9 @@ fn a_weir_that_hangs_and_a_port_that_then_drops() -> Result<()> {
     ensure!(received.reordered == 0, "{} came late", received.reordered);
     let stats = weir.assert_ledger()?;
     let lost = lost(&stats) - lost(&before);
-    ensure!(sent - received.unique(0) == lost, "{lost} were lost\n{stats:#}");
-    ensure!(ledger::port_lost(&stats, "v1", "fallback_drop") > 2000, "{stats:#}");
-    let passed = |stats| ledger::number(stats, "v1", "/passed/frames");
-    ensure!(passed(&stats) < passed(&before) + 100, "it went by the bridge\n{stats:#}");
+    ensure!(sent - received.unique(0) == lost, "{lost} were lost\n{stats:#?}");
+    ensure!(ledger::port_lost(&stats, "v1", "fallback_drop") > 2000, "{stats:#?}");
+    let passed = |stats: &StatsReport| ledger::number(stats, "v1", |port| port.passed.frames);
+    ensure!(passed(&stats) < passed(&before) + 100, "it went by the bridge\n{stats:#?}");
     weir.stop()
 }

@@ -62,12 +62,6 @@ fn both_kinds(bed: &Bed, to: &Guest) -> Result<()> {
     Ok(())
 }
 
-fn port_number(stats: &serde_json::Value, port: &str, path: &str) -> u64 {
-    let ports = stats["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let port = ports.iter().find(|entry| entry["name"] == port);
-    port.and_then(|port| port.pointer(path)).and_then(serde_json::Value::as_u64).unwrap_or(0)
-}
-
 #[test]
 fn they_travel_whole() -> Result<()> {
     root_or_skip!();
@@ -75,9 +69,10 @@ fn they_travel_whole() -> Result<()> {
     let weir = Weir::start(&bed, &WeirSpec::default())?;
     both_kinds(&bed, bed.guest(1)?)?;
     let stats = weir.assert_ledger()?;
-    let whole = port_number(&stats, &bed.guest(1)?.port, "/tx/superframes");
-    let cut = port_number(&stats, &bed.guest(1)?.port, "/counters/superframes_segmented");
-    ensure!(whole > 2 * ROUNDS as u64 && cut == 0, "{whole} whole, {cut} cut\n{stats:#}");
+    let whole = ledger::number(&stats, &bed.guest(1)?.port, |port| port.tx.superframes);
+    let cut =
+        ledger::number(&stats, &bed.guest(1)?.port, |port| port.counter("superframes_segmented"));
+    ensure!(whole > 2 * ROUNDS as u64 && cut == 0, "{whole} whole, {cut} cut\n{stats:#?}");
     weir.stop()
 }
 
@@ -90,9 +85,9 @@ fn a_device_that_takes_none_gets_segments() -> Result<()> {
     let weir = Weir::start(&bed, &WeirSpec::default())?;
     both_kinds(&bed, bed.guest(1)?)?;
     let stats = weir.assert_ledger()?;
-    let cut = port_number(&stats, &port, "/counters/superframes_segmented");
-    let whole = port_number(&stats, &port, "/tx/superframes");
-    ensure!(cut > 2 * ROUNDS as u64 && whole == 0, "{whole} whole, {cut} cut\n{stats:#}");
+    let cut = ledger::number(&stats, &port, |port| port.counter("superframes_segmented"));
+    let whole = ledger::number(&stats, &port, |port| port.tx.superframes);
+    ensure!(cut > 2 * ROUNDS as u64 && whole == 0, "{whole} whole, {cut} cut\n{stats:#?}");
     weir.stop()
 }
 
@@ -107,8 +102,7 @@ fn a_device_that_changes_its_mind_is_followed() -> Result<()> {
         let what = format!("the port list to say that superframes are {offload}");
         wait_for(Duration::from_secs(3), &what, || {
             weir.ports().is_ok_and(|list| {
-                let entries = list["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
-                entries.iter().any(|e| e["name"] == port && e["superframes"] == (offload == "on"))
+                list.port(&port).is_some_and(|port| port.superframes == (offload == "on"))
             })
         })?;
         both_kinds(&bed, bed.guest(1)?)?;

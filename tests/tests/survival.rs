@@ -15,6 +15,7 @@ use system_tests::traffic::{Pace, Sink, Source};
 use system_tests::wait::wait_ok;
 use system_tests::weir::{self, run_to_end};
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, kept, ledger, root_or_skip};
+use weir_api::LaneNow;
 
 const RESTARTS: usize = 20;
 /// Ten times what a restart may cost: a busy machine may stop everything for as long.
@@ -95,7 +96,7 @@ fn killed_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
     }
     flow.all_came()?;
     let stats = weir.assert_ledger()?;
-    ensure!(stats["ledger"]["lost"] == 0, "{stats:#}");
+    ensure!(stats.ledger.lost == 0, "{stats:#?}");
     everybody_talks(&bed)?;
     weir.assert_ledger()?;
     weir.stop()?;
@@ -132,7 +133,7 @@ fn twenty_restarts_and_upgrades_on_an_open_link() -> Result<()> {
     }
     flow.all_came()?;
     let stats = weir.assert_ledger()?;
-    ensure!(stats["ledger"]["lost"] == 0, "{stats:#}");
+    ensure!(stats.ledger.lost == 0, "{stats:#?}");
     weir.stop()?;
     ensure!(!kept::is_any(&bed.host), "links are left");
     Ok(())
@@ -161,9 +162,8 @@ fn twenty_restarts_and_upgrades_on_a_contended_link() -> Result<()> {
     let floods = [flood(0).start(&bed.guest(0)?.ns)?, flood(1).start(&bed.guest(1)?.ns)?];
     let contended = |weir: &Weir| {
         wait_ok(SOON, "the link to be contended", || {
-            let stats = weir.stats()?;
-            let lane = &ledger::port(&stats, UPLINK_PORT)["link"]["lane"];
-            ensure!(lane == "scheduled", "{lane}");
+            let link = weir.link(UPLINK_PORT)?;
+            ensure!(link.lane == LaneNow::Scheduled, "{link:?}");
             Ok(())
         })?;
         sink.wait_for(sink.so_far() + 400, SOON)
@@ -348,7 +348,7 @@ fn locks_hold_while_weir_is_away() -> Result<()> {
     let weir = Weir::start_in(&bed, &spec, dir.path())?;
     passes(&foreign, 0)?;
     let stats = weir.assert_ledger()?;
-    ensure!(stats["ledger"]["lost_by_reason"]["spoofed"] == 10, "{stats:#}");
+    ensure!(ledger::lost_under(&stats, "spoofed") == 10, "{stats:#?}");
     weir.stop()
 }
 

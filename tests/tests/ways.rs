@@ -2,7 +2,6 @@
 //! both follow what guests change.
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
 use system_tests::bed::GUEST_IF;
 use system_tests::drive::ping_all;
 use system_tests::gate;
@@ -10,14 +9,15 @@ use system_tests::observer::attach;
 use system_tests::wait::wait_ok;
 use system_tests::{BedSpec, Weir, root_or_skip};
 use weir_abi::{GatePort, Method};
+use weir_api::Express;
 use weir_rig::{Action, Hook, Program};
 
+type Listing = (Option<Express>, Option<String>);
+
 /// `express` and `express_remark` of a port.
-fn listed(weir: &Weir, name: &str) -> Result<[Value; 2]> {
-    let ports = weir.ports()?;
-    let mut all = ports["ports"].as_array().into_iter().flatten();
-    let port = all.find(|port| port["name"] == name).context("no such port")?;
-    Ok([port["express"].clone(), port["express_remark"].clone()])
+fn listed(weir: &Weir, name: &str) -> Result<Listing> {
+    let port = weir.ports()?.port(name).cloned().context("no such port")?;
+    Ok((port.express, port.express_remark))
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn the_gate_follows_what_guests_change() -> Result<()> {
     let bed = BedSpec::vms(2).bridge().build()?;
     let weir = gate::start(&bed)?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
-    let is = |name: &str, listing: [Value; 2], (by, mac, most): (Method, u64, u32)| {
+    let is = |name: &str, listing: Listing, (by, mac, most): (Method, u64, u32)| {
         wait_ok(gate::SOON, &format!("{name} to be reached by {listing:?}"), || {
             let (says, port) = (listed(&weir, name)?, gate::told(&bed, name)?);
             ensure!(says == listing, "{says:?}");
@@ -36,7 +36,7 @@ fn the_gate_follows_what_guests_change() -> Result<()> {
         })
     };
     let number = |mac: [u8; 6]| mac.into_iter().fold(0, |all, byte| all << 8 | u64::from(byte));
-    let peer = || [json!("peer"), Value::Null];
+    let peer = || (Some(Express::Peer), None);
     for port in bed.everybody() {
         is(&port.port, peer(), (Method::Peer, number(port.mac()), 1518))?;
     }
@@ -51,7 +51,8 @@ fn the_gate_follows_what_guests_change() -> Result<()> {
     is(&two.port, peer(), (Method::Peer, number(two.mac()), 1518))?;
 
     let program = attach(&one.ns, GUEST_IF, Program::count(Action::Pass)?, Hook::Native)?;
-    let native = || [json!("redirect"), json!("its other end has a native XDP program")];
+    let why = "its other end has a native XDP program";
+    let native = || (Some(Express::Redirect), Some(why.to_owned()));
     is(&one.port, native(), (Method::Redirect, 0, 1518))?;
     let text = weir.cli_ok(&bed, "port list")?;
     for line in [
@@ -66,7 +67,7 @@ fn the_gate_follows_what_guests_change() -> Result<()> {
     // A port that comes back is another's as long as it has not been looked at.
     bed.unplug(0)?;
     weir.wait_port(&one.port, &["gone"])?;
-    ensure!(listed(&weir, &one.port)? == [Value::Null, Value::Null]);
+    ensure!(listed(&weir, &one.port)? == (None, None));
     bed.replug(0)?;
     is(&one.port, peer(), (Method::Peer, number(one.mac()), 1518))?;
     ping_all(&bed)?;

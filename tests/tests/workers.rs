@@ -1,7 +1,7 @@
 //! Two workers, each with ports of its own: between them frames are handed over, and nobody can
 //! tell from outside.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use std::time::{Duration, Instant};
 use system_tests::bed::{Bed, FAMILIES, Family};
 use system_tests::drive::{ping_all, udp_exact};
@@ -55,12 +55,12 @@ fn everybody_reaches_everybody() -> Result<()> {
         Ok(())
     })?;
     let stats = weir.assert_ledger()?;
-    let workers = stats["worker"].as_array().map_or(0, Vec::len);
-    ensure!(workers == 2, "there are {workers} workers\n{stats:#}");
+    let workers = stats.worker.len();
+    ensure!(workers == 2, "there are {workers} workers\n{stats:#?}");
     for port in ["v1", "v2", "v3", "nic0"] {
-        let core = system_tests::ledger::port(&stats, port)["promise"]["worker"].clone();
+        let core = stats.port(port).context("no such port")?.promise.worker;
         let expected = u64::from(port == "v2" || port == "v3");
-        ensure!(core == expected, "{port} is with worker {core}\n{stats:#}");
+        ensure!(core == expected, "{port} is with worker {core}\n{stats:#?}");
     }
     weir.stop()
 }
@@ -73,9 +73,8 @@ fn ports_are_divided_where_nothing_is_said() -> Result<()> {
     ping_all(&bed)?;
     all_pairs(&bed, |from, to| udp_exact(from, to, Family::V4, 200, 100))?;
     let stats = weir.assert_ledger()?;
-    let ports = stats["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let with = |core: u64| ports.iter().filter(|p| p["promise"]["worker"] == core).count();
-    ensure!(with(0) > 0 && with(1) > 0, "one worker has all ports\n{stats:#}");
+    let with = |core| stats.ports.iter().filter(|port| port.promise.worker == core).count();
+    ensure!(with(0) > 0 && with(1) > 0, "one worker has all ports\n{stats:#?}");
     weir.stop()
 }
 
@@ -153,7 +152,7 @@ fn both_stop_under_load() -> Result<()> {
         })
         .collect::<Result<_>>()?;
     wait_for(SOON, "the load to flow", || {
-        weir.stats().is_ok_and(|stats| stats["ledger"]["delivered"].as_u64() > Some(2000))
+        weir.stats().is_ok_and(|stats| Some(stats.ledger.delivered) > Some(2000))
     })?;
     weir.stop()?;
     for port in bed.ports() {

@@ -127,10 +127,12 @@ choices! {
     }
 
     /// What the worker does when there is nothing to do.
+    #[derive(Default)]
     Idle {
         /// Poll without end: the lowest latency, a whole core
         Spin = "spin",
         /// Poll for a while, then sleep until a frame arrives
+        #[default]
         Adaptive = "adaptive",
         /// Sleep at once: the least CPU
         Sleep = "sleep",

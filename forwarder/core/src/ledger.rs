@@ -118,6 +118,12 @@ impl Losses {
     }
 
     pub fn merge(&mut self, other: &Self) {
+        *self += *other;
+    }
+}
+
+impl std::ops::AddAssign for Losses {
+    fn add_assign(&mut self, other: Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine += theirs;
         }

@@ -17,8 +17,8 @@ use self::blocks::{Blocks, Counts};
 use super::CliError;
 use super::args::CaptureArgs;
 use super::render::grouped;
-use super::stream::Stream;
 use crate::control::dump::files::FileError;
+use weir_api::{Client, Stream};
 use weir_schema::ConfigErrors;
 
 /// How long the last packets may take after Ctrl-C.
@@ -65,7 +65,7 @@ pub async fn run(args: &CaptureArgs, control: &Path) -> Result<(), CliError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut output = Output::open(&args.write)?;
-    let mut stream = Stream::open(control, "/v1/capture", &args.wanted().query()).await?;
+    let mut stream = Client::at(control).capture(&args.wanted().query()).await?;
     let mut blocks = Blocks::default();
     let mut progress = Progress::new();
     loop {

@@ -3,17 +3,19 @@
 
 use std::path::Path;
 
+use weir_api::Client;
+
 use serde_json::Value;
 
 use super::{
     CliError,
     args::{ConfigArgs, SetArgs},
-    client, print, print_json, render,
+    print, print_json, render,
 };
 use weir_schema::ConfigErrors;
 
 pub async fn config(args: &ConfigArgs, control: &Path) -> Result<(), CliError> {
-    let document = client::config(control).await?;
+    let document = Client::at(control).config().await?;
     if args.json { print_json(&document) } else { print(&render::config(&document)) }
 }
 
@@ -26,7 +28,7 @@ pub async fn set(args: &SetArgs, control: &Path) -> Result<(), CliError> {
 }
 
 pub(super) async fn change(patch: &Value, control: &Path, json: bool) -> Result<(), CliError> {
-    let before = client::config(control).await?;
-    let after = client::patch(control, patch).await?;
+    let before = Client::at(control).config().await?;
+    let after = Client::at(control).patch(patch).await?;
     if json { print_json(&after) } else { print(&render::changes(&before, &after)) }
 }

@@ -4,7 +4,6 @@
 pub mod args;
 pub mod capture;
 pub mod change;
-pub mod client;
 pub mod detach;
 pub mod doctor;
 pub mod dump;
@@ -14,7 +13,6 @@ pub mod port;
 pub mod probe;
 pub mod render;
 pub mod stats;
-mod stream;
 pub mod top;
 pub mod trace;
 
@@ -22,7 +20,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use self::client::ClientError;
+use weir_api::ClientError;
+
 use crate::control::dump::{DumpError, files::FileError};
 use weir_schema::ConfigErrors;
 

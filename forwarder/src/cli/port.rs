@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use super::{CliError, args::PortCommand, change::change, client, print, print_json, render};
+use weir_api::Client;
+
+use super::{CliError, args::PortCommand, change::change, print, print_json, render};
 
 pub async fn run(command: &PortCommand, control: &Path) -> Result<(), CliError> {
     match command {
         PortCommand::List(args) => {
-            let list = client::ports(control).await?;
+            let list = Client::at(control).ports().await?;
             if args.json {
                 print_json(&list)
             } else {
@@ -17,7 +19,7 @@ pub async fn run(command: &PortCommand, control: &Path) -> Result<(), CliError> 
         PortCommand::Set(args) => change(&args.patch(), control, args.json).await,
         PortCommand::Add(args) => {
             // A patch cannot tell: to change a port that is there would make an uplink a vif.
-            if client::config(control).await?["ports"].get(&args.name).is_some() {
+            if Client::at(control).config().await?["ports"].get(&args.name).is_some() {
                 return Err(CliError::Exists(args.name.clone()));
             }
             change(&args.patch(), control, args.json).await

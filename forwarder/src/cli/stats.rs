@@ -14,14 +14,14 @@ use tokio::{
 use super::{
     CliError,
     args::StatsArgs,
-    client, print, print_json,
+    print, print_json,
     render::{
         self, Paint,
         paint::dumb_terminal,
         screen::{Screen, Size},
     },
 };
-use crate::control::report::StatsReport;
+use weir_api::{Client, StatsReport};
 
 pub async fn run(args: &StatsArgs, control: &Path) -> Result<(), CliError> {
     if args.help_counters {
@@ -37,7 +37,7 @@ pub async fn run(args: &StatsArgs, control: &Path) -> Result<(), CliError> {
             _ = terminate.recv() => Ok(()),
         };
     }
-    let (report, paint) = (client::stats(control).await?, Paint::of_stdout());
+    let (report, paint) = (Client::at(control).stats().await?, Paint::of_stdout());
     match () {
         () if args.json => print_json(&report),
         () if args.ledger => print(&render::ledger(&report, paint)),
@@ -50,7 +50,7 @@ async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> Result<(), 
     // One that can only print lines is treated like a pipe.
     let terminal = io::stdout().is_terminal() && !dumb_terminal();
     let paint = Paint::of_stdout();
-    let mut before = client::stats(control).await?;
+    let mut before = Client::at(control).stats().await?;
     let mut next = Instant::now();
     if !args.json && !args.ledger {
         // Rates need two reports; the first picture need not wait a whole interval for them.
@@ -59,7 +59,7 @@ async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> Result<(), 
     }
     let mut screen = Screen::new(io::stdout(), terminal && !args.json);
     loop {
-        let after = client::stats(control).await?;
+        let after = Client::at(control).stats().await?;
         if args.json {
             print(&format!("{}\n", json_line(&after)?))?;
         } else {

@@ -36,10 +36,11 @@ use self::{
     state::{State, Then},
     view::Picture,
 };
+use weir_api::ClientError;
+
 use super::{
     CliError,
     args::TopArgs,
-    client::ClientError,
     render::paint::{Paint, dumb_terminal},
 };
 use weir_schema::ConfigErrors;

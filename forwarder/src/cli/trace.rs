@@ -8,11 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use super::args::TraceArgs;
-use super::client::ClientError;
 use super::render::{grouped, wrapped};
-use super::stream::Stream;
 use super::{CliError, print};
-use crate::control::report::{TraceEvent, TraceLine, TracedPacket};
+use weir_api::{Client, TraceEvent, TraceLine, TracedPacket};
 
 /// How long the last line may take after Ctrl-C.
 const LAST_LINE: Duration = Duration::from_secs(5);
@@ -23,7 +21,7 @@ const INDENT: usize = 26;
 pub async fn run(args: &TraceArgs, control: &Path) -> Result<(), CliError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut stream = Stream::open(control, "/v1/trace", &args.wanted().query()).await?;
+    let mut stream = Client::at(control).trace(&args.wanted().query()).await?;
     let mut lines = Lines::default();
     loop {
         tokio::select! {
@@ -59,10 +57,8 @@ impl Lines {
                 print(&String::from_utf8_lossy(&line))?;
                 continue;
             }
-            let told = serde_json::from_slice(&line).map_err(|error| ClientError::Garbled {
-                path: control.display().to_string(),
-                what: error.to_string(),
-            })?;
+            let told = serde_json::from_slice(&line)
+                .map_err(|error| Client::at(control).garbled(error))?;
             print(&text(&told))?;
         }
         Ok(())
@@ -146,7 +142,7 @@ fn us(ns: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::report::{TraceEnd, TraceOutcome, TraceStep, VERSION};
+    use weir_api::{TraceEnd, TraceOutcome, TraceStep, VERSION};
 
     fn packet(outcome: TraceOutcome, steps: &[(u64, TraceEvent)]) -> TraceLine {
         let steps =

@@ -3,6 +3,8 @@
 //! a client can neither delay the forwarder's end nor ask more of it than a copy of its numbers;
 //! a change that has begun is carried to its end, whether or not anybody waits for it.
 
+#[cfg(test)]
+mod documented;
 mod measured;
 mod socket;
 #[cfg(test)]
@@ -21,13 +23,13 @@ use axum::{
 };
 use serde::Serialize;
 
-pub use self::measured::FlowQuery;
 pub use self::socket::{ControlSocket, SocketError};
-pub use self::watch::WATCH_ID;
-use crate::control::report::{
-    ErrorReport, FlowsReport, Health, LatencyReport, PortList, StatsReport,
+use crate::control::watch::{Wanted, Watching};
+use weir_api::client::MERGE_PATCH;
+use weir_api::{
+    ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refusal,
+    Refused, StatsReport,
 };
-use crate::control::watch::{Wanted, WatchRefused, Watching};
 
 /// A worker answers in housekeeping, within milliseconds; one that takes this long is stuck.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 3000 });
@@ -35,8 +37,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } els
 const CHANGE_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 10_000 });
 /// As long as a configuration file.
 const MAX_PATCH_BYTES: usize = 1 << 20;
-/// What a merge patch is sent as (RFC 7396), and what every client calls JSON.
-pub const MERGE_PATCH: &str = "application/merge-patch+json";
+/// What a merge patch is sent as, and what every client calls JSON.
 const PATCH_TYPES: [&str; 2] = [MERGE_PATCH, "application/json"];
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// How long requests that are under way may take after the forwarder is told to end.
@@ -44,50 +45,29 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Who knows the numbers. Implemented by the control plane, and by a twin in tests.
 pub trait Backend: Send + Sync + 'static {
-    fn stats(&self) -> impl Future<Output = Result<StatsReport, BackendError>> + Send;
-    fn ports(&self) -> impl Future<Output = Result<PortList, BackendError>> + Send;
-    /// Where packets' time went. With `reset`, recording begins anew: what is given is exactly what
-    /// is gone.
+    fn stats(&self) -> impl Future<Output = Result<StatsReport, Refused>> + Send;
+    fn ports(&self) -> impl Future<Output = Result<PortList, Refused>> + Send;
     fn latency(
         &self,
-        histograms: bool,
-        reset: bool,
-    ) -> impl Future<Output = Result<LatencyReport, BackendError>> + Send;
-    fn flows(
-        &self,
-        query: FlowQuery,
-    ) -> impl Future<Output = Result<FlowsReport, BackendError>> + Send;
+        query: LatencyQuery,
+    ) -> impl Future<Output = Result<LatencyReport, Refused>> + Send;
+    fn flows(&self, query: FlowQuery) -> impl Future<Output = Result<FlowsReport, Refused>> + Send;
     /// What can be changed while traffic flows, as it is now.
-    fn config(&self) -> impl Future<Output = Result<serde_json::Value, BackendError>> + Send;
+    fn config(&self) -> impl Future<Output = Result<serde_json::Value, Refused>> + Send;
     /// Changes it as RFC 7396 says; the answer is what it is then. All of it or, with an error,
     /// nothing.
     fn patch(
         &self,
         patch: serde_json::Value,
-    ) -> impl Future<Output = Result<serde_json::Value, PatchRefused>> + Send;
+    ) -> impl Future<Output = Result<serde_json::Value, Refused>> + Send;
     /// Begins to watch packets, for `who`.
     fn watch(
         &self,
         wanted: Wanted,
         who: String,
-    ) -> impl Future<Output = Result<Watching, WatchRefused>> + Send;
+    ) -> impl Future<Output = Result<Watching, Refused>> + Send;
     /// Ends whoever watches, or only the one with that number; says who it was.
     fn end_watch(&self, id: Option<u64>) -> Option<String>;
-}
-
-/// Why there is no answer, in words for the operator.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BackendError(pub String);
-
-/// Why nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{error}")]
-pub struct PatchRefused {
-    /// 404: there is no such port or interface; 422: the result would be no valid configuration;
-    /// 503: it could not be carried out.
-    pub status: u16,
-    pub error: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -227,21 +207,21 @@ async fn patch<B: Backend>(
     if !PATCH_TYPES.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
         let valid = PATCH_TYPES.join(", ");
         let error = format!("content-type \"{kind}\" is no patch; valid: {valid}");
-        let refusal = refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, error);
+        let refusal = refuse(Refusal::Type, error);
         return ([(ACCEPT_PATCH, valid)], refusal).into_response();
     }
     let body = match body {
         Ok(body) => body,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             let error = format!("a patch has at most {MAX_PATCH_BYTES} bytes");
-            return refuse(StatusCode::PAYLOAD_TOO_LARGE, error);
+            return refuse(Refusal::TooLong, error);
         }
-        Err(rejection) => return refuse(rejection.status(), rejection.body_text()),
+        Err(rejection) => return refuse(Refusal::Unreadable, rejection.body_text()),
     };
     let document = match serde_json::from_slice(&body) {
         Ok(document) => document,
         Err(error) => {
-            return refuse(StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}"));
+            return refuse(Refusal::Unreadable, format!("the body is no JSON: {error}"));
         }
     };
     // A task of its own: dropped half-way, because the client left or time is up, it would have
@@ -249,17 +229,14 @@ async fn patch<B: Backend>(
     let change = tokio::spawn(async move { backend.patch(document).await });
     match tokio::time::timeout(CHANGE_TIMEOUT, change).await {
         Ok(Ok(Ok(document))) => Json(document).into_response(),
-        Ok(Ok(Err(PatchRefused { status, error }))) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            refuse(status, error)
-        }
-        Ok(Err(error)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Ok(Ok(Err(refused))) => failed(refused),
+        Ok(Err(error)) => refuse(Refusal::Broken, error.to_string()),
         Err(_) => {
             let error = format!(
                 "the change was not finished within {CHANGE_TIMEOUT:?} and goes on; see weir's \
                  log, and GET /v1/config for what came of it"
             );
-            refuse(StatusCode::GATEWAY_TIMEOUT, error)
+            refuse(Refusal::Unfinished, error)
         }
     }
 }
@@ -279,31 +256,33 @@ async fn health<B: Backend>(State(backend): State<Arc<B>>) -> Response {
 
 async fn answer<T>(
     within: Duration,
-    asked: impl Future<Output = Result<T, BackendError>>,
-) -> Result<T, BackendError> {
-    let late =
-        || BackendError(format!("the worker did not answer within {within:?}; see weir's log"));
+    asked: impl Future<Output = Result<T, Refused>>,
+) -> Result<T, Refused> {
+    let late = || {
+        Refused::unavailable(format!("the worker did not answer within {within:?}; see weir's log"))
+    };
     tokio::time::timeout(within, asked).await.unwrap_or_else(|_| Err(late()))
 }
 
-fn failed(error: BackendError) -> Response {
-    refuse(StatusCode::SERVICE_UNAVAILABLE, error.0)
+fn failed(refused: Refused) -> Response {
+    refuse(refused.why, refused.error)
 }
 
 async fn unknown(uri: Uri) -> Response {
     let mut routes: Vec<&str> = all_routes().map(|route| route.path).collect();
     routes.dedup();
     let error = format!("there is no {}; valid: {}", uri.path(), routes.join(", "));
-    refuse(StatusCode::NOT_FOUND, error)
+    refuse(Refusal::Unknown, error)
 }
 
 async fn not_allowed(method: Method, uri: Uri) -> Response {
     let methods = all_routes().filter(|route| route.path == uri.path());
     let methods: Vec<&str> = methods.map(|route| route.method).collect();
     let error = format!("{method} {} is not possible; valid: {}", uri.path(), methods.join(", "));
-    refuse(StatusCode::METHOD_NOT_ALLOWED, error)
+    refuse(Refusal::Method, error)
 }
 
-fn refuse(status: StatusCode, error: String) -> Response {
+fn refuse(why: Refusal, error: String) -> Response {
+    let status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, Json(ErrorReport { error })).into_response()
 }

@@ -13,8 +13,8 @@
 use weir_abi::{Counter, PortCounters};
 use weir_core::{Ledger, Losses, PortId, Reason};
 
-use crate::control::report::{Amount, Lanes, TxLanes};
 use crate::worker::{ContainerStats, PortSnapshot, WorkerSnapshot};
+use weir_api::{Amount, Lanes, PortCounter, PortCounts, Traffic, TxLanes};
 
 /// The reason under which a frame is lost that the program dropped, if it did.
 pub fn reason_of(counter: Counter) -> Option<Reason> {
@@ -37,40 +37,41 @@ pub fn reason_of(counter: Counter) -> Option<Reason> {
     }
 }
 
-/// What the program counted on one port.
-#[derive(Clone, Debug, Default)]
-pub struct ProgramBooks {
-    pub received: u64,
-    pub steered: u64,
-    /// Delivered by the gate itself, to whichever port.
-    pub express: u64,
-    pub express_bytes: u64,
-    /// Delivered to this port by the gate itself: other ports' `express`.
-    pub reached: u64,
-    pub reached_bytes: u64,
-    pub passed: u64,
-    pub passed_bytes: u64,
-    pub lost: Losses,
+/// Books; `merge` adds each field of another port's, or another life's.
+macro_rules! books {
+    ($(#[$about:meta])* pub struct $name:ident { $($(#[$what:meta])* pub $field:ident: $kind:ty,)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, Default)]
+        pub struct $name {
+            $($(#[$what])* pub $field: $kind,)*
+        }
+
+        impl $name {
+            pub fn merge(&mut self, other: &Self) {
+                $(self.$field += other.$field;)*
+            }
+        }
+    };
 }
 
-impl ProgramBooks {
-    pub fn merge(&mut self, other: &Self) {
-        self.received += other.received;
-        self.steered += other.steered;
-        self.express += other.express;
-        self.express_bytes += other.express_bytes;
-        self.reached += other.reached;
-        self.reached_bytes += other.reached_bytes;
-        self.passed += other.passed;
-        self.passed_bytes += other.passed_bytes;
-        self.lost.merge(&other.lost);
+books! {
+    /// What the program counted on one port.
+    pub struct ProgramBooks {
+        pub received: u64,
+        pub steered: u64,
+        /// Delivered by the gate itself, to whichever port.
+        pub express: Amount,
+        /// Delivered to this port by the gate itself: other ports' `express`.
+        pub reached: Amount,
+        pub passed: Amount,
+        pub lost: Losses,
     }
 }
 
 impl ProgramBooks {
     /// `reached`: frames and bytes that came to the port by the express lane.
-    pub fn new(counters: &PortCounters, [reached, reached_bytes]: [u64; 2]) -> Self {
-        Self { reached, reached_bytes, ..Self::from(counters) }
+    pub fn new(counters: &PortCounters, [frames, bytes]: [u64; 2]) -> Self {
+        Self { reached: Amount::new(frames, bytes), ..Self::from(counters) }
     }
 }
 
@@ -79,18 +80,13 @@ impl From<&PortCounters> for ProgramBooks {
         let mut books = Self::default();
         for counter in Counter::all() {
             let frames = counters.frames[counter as usize];
+            let amount = Amount::new(frames, counters.bytes[counter as usize]);
             books.received += frames;
             match (counter, reason_of(counter)) {
                 (_, Some(reason)) => books.lost.add(reason, frames),
                 (Counter::Steered, None) => books.steered += frames,
-                (Counter::Express, None) => {
-                    books.express += frames;
-                    books.express_bytes += counters.bytes[counter as usize];
-                }
-                (_, None) => {
-                    books.passed += frames;
-                    books.passed_bytes += counters.bytes[counter as usize];
-                }
+                (Counter::Express, None) => books.express += amount,
+                (_, None) => books.passed += amount,
             }
         }
         // Counted as steered, and then lost behind the gate.
@@ -105,75 +101,59 @@ impl From<&PortCounters> for ProgramBooks {
     }
 }
 
-/// What the worker counted on one port, over all the lives of the port's name.
-#[derive(Clone, Debug, Default)]
-pub struct WorkerBooks {
-    pub rx_packets: u64,
-    pub rx_bytes: u64,
-    pub rx_superframes: u64,
-    pub tx_packets: u64,
-    pub tx_bytes: u64,
-    pub tx_superframes: u64,
-    /// Made here by cutting superframes, beyond the superframes themselves.
-    pub copies: u64,
-    pub lost: Losses,
-    pub checksums_completed: u64,
-    pub segmented: u64,
-    pub kicks: u64,
-    pub kick_again: u64,
-    pub containers: ContainerStats,
-    /// Steered frames that weir's own pair lost before anybody could count them; also in `lost`.
-    pub never_came: u64,
-    /// Now, not ever.
-    pub rx_waiting: u64,
-    pub tx_outstanding: u64,
+books! {
+    /// What the worker counted on one port, over all the lives of the port's name.
+    pub struct WorkerBooks {
+        pub rx: Traffic,
+        pub tx: Traffic,
+        pub counts: PortCounts,
+        pub lost: Losses,
+        pub containers: ContainerStats,
+        /// Steered frames that weir's own pair lost before anybody could count them; also in `lost`.
+        pub never_came: u64,
+        /// Now, not ever.
+        pub rx_waiting: u64,
+        pub tx_outstanding: u64,
+    }
+}
+
+impl From<&PortSnapshot> for WorkerBooks {
+    /// Of a port's present life.
+    fn from(port: &PortSnapshot) -> Self {
+        let stats = &port.stats;
+        let mut lost = stats.losses;
+        lost.merge(&port.losses);
+        Self {
+            rx: Traffic {
+                frames: stats.rx_packets,
+                bytes: stats.rx_bytes,
+                superframes: stats.rx_superframes,
+            },
+            tx: Traffic {
+                frames: stats.tx_packets,
+                bytes: stats.tx_bytes,
+                superframes: stats.tx_superframes,
+            },
+            counts: PortCounts::from([
+                (PortCounter::Copies, port.copies + stats.segments_made),
+                (PortCounter::ChecksumsCompleted, stats.checksums_completed),
+                (PortCounter::SuperframesSegmented, stats.segmented),
+                (PortCounter::Kicks, stats.kicks),
+                (PortCounter::KickAgain, stats.kick_again),
+            ]),
+            lost,
+            containers: port.containers,
+            never_came: 0,
+            rx_waiting: port.rx_waiting,
+            tx_outstanding: port.tx_outstanding,
+        }
+    }
 }
 
 impl WorkerBooks {
-    /// Adds what a port's present life has counted.
-    pub fn absorb(&mut self, port: &PortSnapshot) {
-        let stats = &port.stats;
-        self.rx_packets += stats.rx_packets;
-        self.rx_bytes += stats.rx_bytes;
-        self.rx_superframes += stats.rx_superframes;
-        self.tx_packets += stats.tx_packets;
-        self.tx_bytes += stats.tx_bytes;
-        self.tx_superframes += stats.tx_superframes;
-        self.copies += port.copies + stats.segments_made;
-        self.checksums_completed += stats.checksums_completed;
-        self.segmented += stats.segmented;
-        self.kicks += stats.kicks;
-        self.kick_again += stats.kick_again;
-        self.lost.merge(&stats.losses);
-        self.lost.merge(&port.losses);
-        merge_containers(&mut self.containers, &port.containers);
-        self.rx_waiting += port.rx_waiting;
-        self.tx_outstanding += port.tx_outstanding;
-    }
-
-    /// Adds another port's books, or another life's.
-    pub fn merge(&mut self, other: &Self) {
-        self.rx_packets += other.rx_packets;
-        self.rx_bytes += other.rx_bytes;
-        self.rx_superframes += other.rx_superframes;
-        self.tx_packets += other.tx_packets;
-        self.tx_bytes += other.tx_bytes;
-        self.tx_superframes += other.tx_superframes;
-        self.copies += other.copies;
-        self.checksums_completed += other.checksums_completed;
-        self.segmented += other.segmented;
-        self.kicks += other.kicks;
-        self.kick_again += other.kick_again;
-        self.lost.merge(&other.lost);
-        merge_containers(&mut self.containers, &other.containers);
-        self.never_came += other.never_came;
-        self.rx_waiting += other.rx_waiting;
-        self.tx_outstanding += other.tx_outstanding;
-    }
-
     /// Steered frames that the worker knows the end of: received, or lost at its door.
     pub fn arrived(&self) -> u64 {
-        self.rx_packets + self.never_came + at_the_door(&self.lost)
+        self.rx.frames + self.never_came + at_the_door(&self.lost)
     }
 
     /// Steered frames that will not come any more, for who waits for them.
@@ -190,26 +170,11 @@ pub fn at_the_door(lost: &Losses) -> u64 {
     reasons.iter().map(|&reason| lost.get(reason)).sum()
 }
 
-fn merge_containers(sum: &mut ContainerStats, other: &ContainerStats) {
-    for (sum, released) in sum.released.iter_mut().zip(other.released) {
-        *sum += released;
-    }
-    sum.packets += other.packets;
-    sum.bytes += other.bytes;
-    sum.wait_ns += other.wait_ns;
-}
-
 /// By which lane a port's frames went: those it sent, and those it was delivered.
 pub fn lanes(program: &ProgramBooks, worker: &WorkerBooks) -> (Lanes, TxLanes) {
-    let sent = Lanes {
-        express: Amount::new(program.express, program.express_bytes),
-        scheduled: Amount::new(worker.rx_packets, worker.rx_bytes),
-        bridge: Amount::new(program.passed, program.passed_bytes),
-    };
-    let delivered = TxLanes {
-        express: Amount::new(program.reached, program.reached_bytes),
-        scheduled: Amount::new(worker.tx_packets, worker.tx_bytes),
-    };
+    let sent =
+        Lanes { express: program.express, scheduled: worker.rx.amount(), bridge: program.passed };
+    let delivered = TxLanes { express: program.reached, scheduled: worker.tx.amount() };
     (sent, delivered)
 }
 
@@ -274,12 +239,12 @@ pub fn ledger<'a>(pages: impl IntoIterator<Item = Page<'a>>, inside: &Inside) ->
         let in_ring = steered.saturating_sub(arrived).min(worker.rx_waiting);
         unseen += after.steered - steered;
         ledger.received += after.received - after.steered + steered;
-        ledger.passed += after.passed;
+        ledger.passed += after.passed.frames;
         ledger.lost.merge(&after.lost);
         ledger.lost.merge(&worker.lost);
-        ledger.copies += worker.copies;
-        ledger.delivered += worker.tx_packets + after.express;
-        ledger.express += after.express;
+        ledger.copies += worker.counts.get(PortCounter::Copies);
+        ledger.delivered += worker.tx.frames + after.express.frames;
+        ledger.express += after.express.frames;
         in_flight += in_ring + worker.tx_outstanding;
     }
     // More was taken over than there was to take: by workers that were asked after the givers, of

@@ -9,7 +9,7 @@
 //! - [`forwarder`]: the program, the worker, and the ports between them
 //! - [`books`]: the ledger, checked; [`measure`]: latency and flows, put together
 //! - [`run`]: a forwarder's life
-//! - [`api`], [`report`]: the control socket; [`dump`]: reports as other tools read them;
+//! - [`api`]: the control socket; [`dump`]: reports as other tools read them;
 //!   [`metrics`]: the same for Prometheus
 //! - [`watch`]: captures and traces
 
@@ -30,7 +30,6 @@ pub mod netns;
 pub mod pair;
 pub mod pins;
 pub mod privileges;
-pub mod report;
 pub mod run;
 pub mod settings;
 pub mod state;

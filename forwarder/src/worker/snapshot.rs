@@ -37,6 +37,15 @@ pub struct ContainerStats {
     pub wait_ns: u64,
 }
 
+impl std::ops::AddAssign for ContainerStats {
+    fn add_assign(&mut self, other: Self) {
+        self.released.iter_mut().zip(other.released).for_each(|(sum, more)| *sum += more);
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.wait_ns += other.wait_ns;
+    }
+}
+
 /// One source's way to one link, as the worker that serves the link sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct VifQueue {

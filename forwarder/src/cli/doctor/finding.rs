@@ -9,7 +9,7 @@ use crate::cli::render::{
     WIDTH,
     paint::{Paint, Tone, len},
 };
-use crate::control::report::VERSION;
+use weir_api::VERSION;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

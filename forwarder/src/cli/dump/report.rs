@@ -6,16 +6,14 @@ use std::path::Path;
 use serde::Serialize;
 use weir_schema::ConfigErrors;
 
-use crate::cli::{CliError, args::dump::Format, client, render};
-use crate::control::{
-    dump::{
-        DumpError, LossReport, Series,
-        csv::{self, Csv},
-        files::json,
-        hgrm, hlog, series, since,
-    },
-    report::{FlowsReport, LatencyReport},
+use crate::cli::{CliError, args::dump::Format, render};
+use crate::control::dump::{
+    DumpError, Series,
+    csv::{self, Csv},
+    files::json,
+    hgrm, hlog, series, since,
 };
+use weir_api::{Client, FlowQuery, FlowsReport, LatencyQuery, LatencyReport, LossReport};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
@@ -43,25 +41,21 @@ pub(super) enum Report {
 
 impl Question {
     pub(super) async fn ask(&self, control: &Path) -> Result<Report, CliError> {
-        let query = format!("histograms={}", self.histograms);
+        let (client, histograms, reset) = (Client::at(control), self.histograms, self.reset);
         match self.source {
-            Source::Losses => Ok(Report::Losses(LossReport::of(&client::stats(control).await?))),
-            Source::Latency if self.reset => {
-                Ok(Report::Latency(client::reset_latency(control, &query).await?))
+            Source::Losses => Ok(Report::Losses(LossReport::of(&client.stats().await?))),
+            Source::Latency => {
+                let query = LatencyQuery { histograms, reset };
+                Ok(Report::Latency(client.latency(query).await?))
             }
-            Source::Latency => Ok(Report::Latency(client::latency(control, &query).await?)),
             Source::Flows => {
                 // A vif without flows is no mistake, and one that there is not is.
                 if let Some(vif) = &self.vif {
-                    let ports = client::ports(control).await?.ports;
+                    let ports = client.ports().await?.ports;
                     known(vif, ports.iter().map(|port| port.name.as_str()))?;
                 }
-                let flows = if self.reset {
-                    client::reset_flows(control, &query).await?
-                } else {
-                    client::flows(control, &query).await?
-                };
-                Ok(Report::Flows(flows, None))
+                let query = FlowQuery { histograms, reset, ..FlowQuery::default() };
+                Ok(Report::Flows(client.flows(&query).await?, None))
             }
         }
     }

@@ -1,10 +1,10 @@
 use super::*;
 use crate::cli::args::{Cli, Command};
 use crate::control::dump::samples;
-use crate::control::report::LatencyReport;
 use clap::Parser as _;
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use weir_api::LatencyReport;
 
 fn parsed(line: &str) -> Result<DumpArgs, clap::Error> {
     match Cli::try_parse_from(line.split(' '))?.command {

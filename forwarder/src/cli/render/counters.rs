@@ -2,6 +2,7 @@
 //! sentences are those of the types that count, so that none is missing and none is stale.
 
 use weir_abi::Counter;
+use weir_api::PortCounter;
 use weir_core::Reason;
 
 use super::{WIDTH, wrapped};
@@ -37,13 +38,6 @@ const FIELDS: &[(&str, &[(&str, &str)])] = &[
                 "Of a port with a rate: by which lane frames reach it now (express until somebody has to wait, then scheduled), and how often it passed to the scheduler.",
             ),
             ("queued", "What waits to be sent out of the port now."),
-            ("checksums_completed", "Frames whose checksum a guest had left to its device."),
-            ("superframes_segmented", "Chains cut here, for a device that cannot do it."),
-            (
-                "device_dropped",
-                "Frames that the port's device dropped on their way to the guest, weir's and others'.",
-            ),
-            ("kick_again", "Kicks that were answered with: call again (EAGAIN)."),
         ],
     ),
     (
@@ -150,6 +144,8 @@ pub fn counters() -> String {
     for (title, names) in FIELDS {
         section(&mut text, title, names.iter().copied());
     }
+    let counts = PortCounter::ALL.map(|counter| (counter.name(), counter.describe()));
+    section(&mut text, "COUNTERS OF A PORT (`counters` in its JSON)", counts.into_iter());
     let outcomes = Counter::all().map(|counter| (counter.name(), counter.describe()));
     section(&mut text, "OUTCOMES IN THE XDP PROGRAM (one per frame)", outcomes);
     let reasons = Reason::ALL.iter().map(|reason| (reason.name(), reason.describe()));
@@ -180,6 +176,9 @@ mod tests {
         }
         for reason in Reason::ALL {
             assert!(text.contains(&format!("\n  {}\n", reason.name())));
+        }
+        for counter in PortCounter::ALL {
+            assert!(text.contains(&format!("\n  {}\n", counter.name())));
         }
         for counter in Counter::all() {
             assert!(text.contains(&format!("\n  {}\n", counter.name())));

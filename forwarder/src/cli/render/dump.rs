@@ -5,13 +5,8 @@ use super::{
     Align::{Left, Right},
     Table, grouped, percent, short,
 };
-use crate::control::{
-    dump::{
-        LossReport,
-        series::{ends, kind_name},
-    },
-    report::{FlowNumbers, FlowReport, FlowsReport, LatencyReport},
-};
+use crate::control::dump::series::ends;
+use weir_api::{FlowNumbers, FlowReport, FlowsReport, LatencyReport, LossReport};
 
 /// Room for whom a flow is between, beside its numbers.
 const FLOW: usize = 39;
@@ -86,7 +81,7 @@ fn flow_table(
             0 => String::new(),
             express => format!(", {} express", short(express)),
         };
-        (format!("{} ({many}{}{express})", sum.vif, kind_name(sum.kind)), &sum.counts)
+        (format!("{} ({many}{}{express})", sum.vif, sum.kind.name()), &sum.counts)
     });
     for (title, counts) in rows.chain(sums) {
         for cells in cells(counts) {
@@ -180,10 +175,8 @@ pub fn span(ns: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        cli::render::WIDTH,
-        control::dump::{losses::PortLosses, samples},
-    };
+    use crate::{cli::render::WIDTH, control::dump::samples};
+    use weir_api::PortLosses;
 
     fn fits(text: &str) {
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");

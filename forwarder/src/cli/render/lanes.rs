@@ -5,7 +5,7 @@ use super::{
     Align::{Left, Right},
     Table, percent, time,
 };
-use crate::control::report::{Amount, LinkLane, PortReport, StatsReport};
+use weir_api::{Amount, LinkLane, PortReport, StatsReport};
 
 /// For `weir stats`: what ports sent (RX) and what they were delivered (TX), by lane; empty where the
 /// workers did it all.
@@ -93,7 +93,7 @@ mod tests {
         WIDTH,
         samples::{express, report},
     };
-    use crate::control::report::LaneNow;
+    use weir_api::LaneNow;
 
     #[test]
     fn every_port_with_more_than_one_lane_is_told() {

@@ -5,7 +5,7 @@ use super::{
     Table, WIDTH, grouped,
     paint::{Paint, Tone},
 };
-use crate::control::report::StatsReport;
+use weir_api::StatsReport;
 
 /// Where the figures end.
 const FIGURES: usize = 52;
@@ -100,7 +100,7 @@ fn lost(report: &StatsReport) -> String {
 
 /// `v1 4,000, v2 7`, the worst first.
 pub(crate) fn places(report: &StatsReport, reason: &str) -> String {
-    let lost = |port: &crate::control::report::PortReport| port.losses.get(reason).copied();
+    let lost = |port: &weir_api::PortReport| port.losses.get(reason).copied();
     let mut ports: Vec<(&str, u64)> =
         report.ports.iter().filter_map(|port| Some((port.name.as_str(), lost(port)?))).collect();
     ports.sort_by_key(|(_, frames)| std::cmp::Reverse(*frames));

@@ -3,7 +3,7 @@
 
 use std::io::{self, IsTerminal};
 
-use crate::control::report::State;
+use weir_api::State;
 
 /// What a text is to its reader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,9 +9,8 @@ use super::{
     shares::contended,
     uptime, wrapped,
 };
-use crate::control::report::{
-    Express, PortInfo, PortList, PortReport, Regimes, StatsReport, WorkerReport,
-};
+use weir_api::{Express, PortInfo, PortList, PortReport, Regimes, StatsReport, WorkerReport};
+use weir_core::Choice as _;
 
 /// Totals since weir started.
 pub fn stats(report: &StatsReport, paint: Paint) -> String {
@@ -211,10 +210,8 @@ fn express(ports: &[PortInfo]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        cli::render::samples::{express, report, shared},
-        control::report::{Attached, PortInfo, State, VERSION},
-    };
+    use crate::cli::render::samples::{express, report, shared};
+    use weir_api::{Attached, PortInfo, State, VERSION};
     use weir_core::Role;
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use weir_core::Role;
+use weir_core::{Idle, Role};
 
-use crate::control::report::{
-    Amount, Attached, CensusReport, Containers, FdbReport, IdleName, Lanes, LedgerReport, Limited,
-    LinkShare, PortReport, Promise, Queued, Regimes, State, StatsReport, Traffic, TxLanes, VERSION,
+use weir_api::{
+    Amount, Attached, CensusReport, Containers, FdbReport, Lanes, LedgerReport, Limited, LinkShare,
+    PortReport, Promise, Queued, Regimes, State, StatsReport, Traffic, TxLanes, VERSION,
     WorkerReport,
 };
 
@@ -60,7 +60,7 @@ pub(crate) fn report() -> StatsReport {
         },
         worker: vec![WorkerReport {
             core: 1,
-            idle: IdleName::Adaptive,
+            idle: Idle::Adaptive,
             regimes: Regimes::of(123, 876, 1),
             limited: Limited { ns: 100, share_permille: 100, now_permille: 0 },
             turns: 1_000_000,
@@ -123,14 +123,14 @@ pub(crate) fn express() -> StatsReport {
 /// The port has sent so many frames more, of 1000 bytes, by the express lane.
 pub(crate) fn sent_express(port: &mut PortReport, frames: u64) {
     let more = Amount::new(frames, frames * 1000);
-    port.lanes.express = port.lanes.express + more;
+    port.lanes.express += more;
     port.rx.frames += more.frames;
     port.rx.bytes += more.bytes;
 }
 
 fn reached_by_express(port: &mut PortReport, frames: u64) {
     let more = Amount::new(frames, frames * 1000);
-    port.tx_lanes.express = port.tx_lanes.express + more;
+    port.tx_lanes.express += more;
     port.tx.frames += more.frames;
     port.tx.bytes += more.bytes;
 }

@@ -10,7 +10,7 @@ use super::{
     paint::{Paint, Tone},
     percent, short, uptime,
 };
-use crate::control::report::{Containers, LinkShare, PortReport, StatsReport};
+use weir_api::{Containers, LinkShare, PortReport, StatsReport};
 use weir_core::Role;
 
 /// One source on one link.
@@ -241,7 +241,8 @@ fn cut(text: String, max_lines: Option<usize>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cli::render::samples::shared, control::report::Queued};
+    use crate::cli::render::samples::shared;
+    use weir_api::Queued;
 
     #[test]
     fn totals_by_link_and_by_source() {

@@ -8,7 +8,7 @@ use super::{
     ports::{limits, worker_line},
     short, uptime,
 };
-use crate::control::report::{PortReport, Regimes, StatsReport, Traffic, WorkerReport};
+use weir_api::{PortReport, Regimes, StatsReport, Traffic, WorkerReport};
 
 /// What happened per second, of one port or of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,10 +6,8 @@ use super::{
     model::{Span, per_second},
     sample::Measured,
 };
-use crate::{
-    cli::render::{paint::Tone, short, time},
-    control::report::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKind},
-};
+use crate::cli::render::{paint::Tone, short, time};
+use weir_api::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKind};
 
 pub(super) const COLUMNS: &[Column] = &[
     Column { id: "vif", title: "VIF", kind: Kind::Text, rank: 3 },
@@ -127,7 +125,8 @@ fn summed(sum: &FlowSumReport) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::{cli::top::sample::Sample, control::report::Summary};
+    use crate::cli::top::sample::Sample;
+    use weir_api::Summary;
 
     pub(crate) fn flow(vif: &str, src: &str, port: u64, bytes: u64) -> FlowReport {
         FlowReport {

@@ -6,10 +6,8 @@ use super::{
     grid::{Cell, Column, Grid, Kind, Row},
     model::{Span, permille},
 };
-use crate::{
-    cli::render::{paint::Tone, short, time},
-    control::report::{Amount, LaneNow, LinkLane, PortReport},
-};
+use crate::cli::render::{paint::Tone, short, time};
+use weir_api::{Amount, LaneNow, LinkLane, PortReport};
 
 pub(super) const COLUMNS: &[Column] = &[
     Column { id: "link", title: "LINK", kind: Kind::Text, rank: 0 },

@@ -8,13 +8,11 @@ use super::{
     sample::{Measured, Sample},
     vifs,
 };
-use crate::{
-    cli::{
-        args::View,
-        render::{Rates, paint::Tone, percent, short, since, uptime},
-    },
-    control::report::{PortReport, StatsReport, Traffic},
+use crate::cli::{
+    args::View,
+    render::{Rates, paint::Tone, percent, short, since, uptime},
 };
+use weir_api::{PortReport, StatsReport, Traffic};
 
 /// Two samples, of one and the same weir.
 #[derive(Clone, Copy, Debug)]

@@ -5,16 +5,14 @@ use std::{collections::BTreeMap, path::Path};
 
 use hdrhistogram::Histogram;
 
-use crate::{
-    cli::{
-        args::View,
-        client::{self, ClientError},
-    },
-    control::report::{FlowsReport, LatencyReport, StatsReport, histogram::decode},
+use crate::cli::args::View;
+use weir_api::{
+    Client, ClientError, FlowQuery, FlowsReport, LatencyQuery, LatencyReport, StatsReport,
+    histogram::decode,
 };
 
 /// As many flows as anybody scrolls through.
-const FLOWS: &str = "top=200";
+const FLOWS: usize = 200;
 
 /// The answers to one round of questions.
 #[derive(Clone, Debug, Default)]
@@ -54,15 +52,18 @@ impl<T> Measured<T> {
 impl Sample {
     /// Fails if weir is gone; flows are asked for only where they are shown.
     pub(super) async fn take(socket: &Path, view: View) -> Result<Self, ClientError> {
-        let stats = client::stats(socket).await?;
-        let latency = match measured(client::latency(socket, "histograms=true").await)? {
+        let client = Client::at(socket);
+        let stats = client.stats().await?;
+        let histograms = LatencyQuery { histograms: true, reset: false };
+        let latency = match measured(client.latency(histograms).await)? {
             Measured::On(report) if !report.on => Measured::Off,
             Measured::On(report) => Measured::On(Latency::of(&report)),
             Measured::Unavailable(why) => Measured::Unavailable(why),
             Measured::Off | Measured::NotAsked => Measured::NotAsked,
         };
+        let flows = FlowQuery { top: Some(FLOWS), ..FlowQuery::default() };
         let flows = match view {
-            View::Flows => match measured(client::flows(socket, FLOWS).await)? {
+            View::Flows => match measured(client.flows(&flows).await)? {
                 Measured::On(report) if report.capacity == 0 => Measured::Off,
                 flows => flows,
             },
@@ -112,7 +113,7 @@ impl Latency {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::control::report::{Times, VifTimes, histogram::encode};
+    use weir_api::{Times, VifTimes, histogram::encode};
 
     /// A report of one vif's residence times.
     pub(crate) fn latency(vif: &str, since_unix_ns: u64, times_ns: &[(u64, u64)]) -> LatencyReport {

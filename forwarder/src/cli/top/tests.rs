@@ -14,13 +14,11 @@ use super::{
     state::State,
     view::{Picture, draw},
 };
-use crate::{
-    cli::{
-        args::View,
-        render::samples::{sent_express, shared},
-    },
-    control::report::Regimes,
+use crate::cli::{
+    args::View,
+    render::samples::{sent_express, shared},
 };
+use weir_api::Regimes;
 
 /// Two seconds in which v1 flooded the uplink.
 fn samples() -> (Sample, Sample) {

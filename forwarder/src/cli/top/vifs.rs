@@ -7,10 +7,8 @@ use super::{
     model::{Span, permille},
     sample::Measured,
 };
-use crate::{
-    cli::render::{Rates, paint::Tone, short, time},
-    control::report::{Amount, Lanes, LinkShare, PortReport, State},
-};
+use crate::cli::render::{Rates, paint::Tone, short, time};
+use weir_api::{Amount, Lanes, LinkShare, PortReport, State};
 
 pub(super) const COLUMNS: &[Column] = &[
     Column { id: "name", title: "NAME", kind: Kind::Text, rank: 0 },
@@ -151,13 +149,11 @@ fn share<'s>(span: &Span<'s>, port: &'s PortReport) -> Option<Share<'s>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        cli::{
-            render::samples::{sent_express, shared},
-            top::sample::{Latency, Sample, tests::latency},
-        },
-        control::report::Queued,
+    use crate::cli::{
+        render::samples::{sent_express, shared},
+        top::sample::{Latency, Sample, tests::latency},
     };
+    use weir_api::Queued;
 
     fn cell<'g>(grid: &'g Grid, name: &str, column: &str) -> &'g str {
         let row = grid.rows.iter().find(|row| row.cells[0].text == name).unwrap();

@@ -6,20 +6,18 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::{Query, State, rejection::QueryRejection},
-    http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 
-use super::{Backend, BackendError, RouteInfo, answer, failed, refuse};
+use weir_api::query::{HISTOGRAMS, TOP, VIF};
+use weir_api::{FlowQuery, LatencyQuery, Refusal, Refused};
+
+use super::{Backend, RouteInfo, answer, failed, refuse};
 use weir_schema::nearest;
 
 /// Histograms of every flow of every worker are read in pages.
 const TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 30_000 });
-
-const HISTOGRAMS: &str = "histograms";
-const TOP: &str = "top";
-const VIF: &str = "vif";
 
 pub(super) const ROUTES: [RouteInfo; 4] = [
     RouteInfo {
@@ -46,19 +44,6 @@ pub(super) const ROUTES: [RouteInfo; 4] = [
     },
 ];
 
-/// Which flows, and how much of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FlowQuery {
-    /// Whole histograms, not only in short.
-    pub histograms: bool,
-    /// Only so many, the largest by bytes; `None`: all.
-    pub top: Option<usize>,
-    /// Only those of this source.
-    pub vif: Option<String>,
-    /// Forget all flows.
-    pub reset: bool,
-}
-
 pub(super) fn routes<B: Backend>() -> Router<Arc<B>> {
     Router::new()
         .route("/v1/latency", get(latency::<B>))
@@ -80,9 +65,10 @@ async fn reset_latency<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) 
 async fn tell_latency<B: Backend>(backend: Arc<B>, asked: Asked, reset: bool) -> Response {
     let query = match read(asked, &[HISTOGRAMS]) {
         Ok(query) => query,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
+        Err(error) => return refuse(Refusal::Unreadable, error),
     };
-    answer(TIMEOUT, backend.latency(query.histograms, reset))
+    let query = LatencyQuery { histograms: query.histograms, reset };
+    answer(TIMEOUT, backend.latency(query))
         .await
         .map_or_else(failed, |report| Json(report).into_response())
 }
@@ -90,11 +76,11 @@ async fn tell_latency<B: Backend>(backend: Arc<B>, asked: Asked, reset: bool) ->
 async fn flows<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) -> Response {
     let query = match read(asked, &[HISTOGRAMS, TOP, VIF]) {
         Ok(query) => query,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
+        Err(error) => return refuse(Refusal::Unreadable, error),
     };
     match unknown_vif(&*backend, query.vif.as_deref()).await {
         Ok(None) => tell_flows(backend, query).await,
-        Ok(Some(error)) => refuse(StatusCode::NOT_FOUND, error),
+        Ok(Some(error)) => refuse(Refusal::Unknown, error),
         Err(error) => failed(error),
     }
 }
@@ -102,7 +88,7 @@ async fn flows<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) -> Respo
 async fn reset_flows<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) -> Response {
     match read(asked, &[HISTOGRAMS, TOP]) {
         Ok(query) => tell_flows(backend, FlowQuery { reset: true, ..query }).await,
-        Err(error) => refuse(StatusCode::BAD_REQUEST, error),
+        Err(error) => refuse(Refusal::Unreadable, error),
     }
 }
 
@@ -115,7 +101,7 @@ async fn tell_flows<B: Backend>(backend: Arc<B>, query: FlowQuery) -> Response {
 async fn unknown_vif<B: Backend>(
     backend: &B,
     vif: Option<&str>,
-) -> Result<Option<String>, BackendError> {
+) -> Result<Option<String>, Refused> {
     let Some(vif) = vif else { return Ok(None) };
     let ports = answer(TIMEOUT, backend.ports()).await?.ports;
     let names: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();

@@ -26,10 +26,7 @@ use weir_core::Role;
 use weir_schema::{Host, Plan, parse};
 
 use super::*;
-use crate::{
-    cli::client::{self, ClientError},
-    control::report::{self, Attached, PortInfo, VERSION},
-};
+use weir_api::{Attached, Client, ClientError, PortInfo, VERSION};
 
 #[derive(Debug)]
 struct Twin {
@@ -53,54 +50,54 @@ impl Default for Twin {
 }
 
 impl Backend for Twin {
-    async fn stats(&self) -> Result<StatsReport, BackendError> {
+    async fn stats(&self) -> Result<StatsReport, Refused> {
         if self.stuck {
             std::future::pending::<()>().await;
         }
         if self.broken {
-            return Err(BackendError("the worker has ended".into()));
+            return Err(Refused::unavailable("the worker has ended"));
         }
         Ok(StatsReport { version: VERSION, uptime_ns: 42, ..StatsReport::default() })
     }
 
-    async fn ports(&self) -> Result<PortList, BackendError> {
+    async fn ports(&self) -> Result<PortList, Refused> {
         let names = ["nic0", "v1"].map(|name| PortInfo { name: name.into(), ..port() });
         Ok(PortList { version: VERSION, ports: names.into() })
     }
 
-    async fn latency(&self, histograms: bool, reset: bool) -> Result<LatencyReport, BackendError> {
+    async fn latency(&self, query: LatencyQuery) -> Result<LatencyReport, Refused> {
         if self.stuck {
             std::future::pending::<()>().await;
         }
-        let until_unix_ns = u64::from(histograms) + 2 * u64::from(reset);
+        let until_unix_ns = u64::from(query.histograms) + 2 * u64::from(query.reset);
         Ok(LatencyReport { version: VERSION, until_unix_ns, ..LatencyReport::default() })
     }
 
-    async fn flows(&self, query: FlowQuery) -> Result<FlowsReport, BackendError> {
+    async fn flows(&self, query: FlowQuery) -> Result<FlowsReport, Refused> {
         *self.asked.lock().unwrap() = query;
         if self.broken {
-            return Err(BackendError("the worker has ended".into()));
+            return Err(Refused::unavailable("the worker has ended"));
         }
         Ok(FlowsReport { version: VERSION, ..FlowsReport::default() })
     }
 
-    async fn config(&self) -> Result<Value, BackendError> {
+    async fn config(&self) -> Result<Value, Refused> {
         Ok(self.plan.lock().unwrap().document(&[]))
     }
 
-    async fn patch(&self, patch: Value) -> Result<Value, PatchRefused> {
+    async fn patch(&self, patch: Value) -> Result<Value, Refused> {
         if self.stuck {
             tokio::task::yield_now().await;
             self.reached.notified().await;
         }
         let mut plan = self.plan.lock().unwrap();
-        *plan = plan.patch(&patch, &[])?;
+        *plan = plan.patch(&patch, &[]).map_err(crate::control::forwarder::refused)?;
         Ok(plan.document(&[]))
     }
 
-    async fn watch(&self, wanted: Wanted, who: String) -> Result<Watching, WatchRefused> {
+    async fn watch(&self, wanted: Wanted, who: String) -> Result<Watching, Refused> {
         if self.broken {
-            return Err(WatchRefused { status: 409, error: format!("{who} is not the first") });
+            return Err(Refused::new(Refusal::Busy, format!("{who} is not the first")));
         }
         let (give, parts) = tokio::sync::mpsc::channel(4);
         give.send(format!("{wanted:?}\n").into()).await.unwrap();
@@ -121,7 +118,7 @@ fn port() -> PortInfo {
     PortInfo {
         name: String::new(),
         role: Role::Vif,
-        state: report::State::Up,
+        state: weir_api::State::Up,
         problem: None,
         mode: Attached::Gate,
         driver: String::new(),
@@ -190,9 +187,9 @@ async fn send(path: &Path, request: &str, headers: &str, body: &str) -> (String,
 #[tokio::test]
 async fn the_routes_answer() {
     let weir = start(Twin::default());
-    assert_eq!(client::stats(&weir.path).await.unwrap().uptime_ns, 42);
-    assert_eq!(client::ports(&weir.path).await.unwrap().version, VERSION);
-    let health = client::health(&weir.path).await.unwrap();
+    assert_eq!(Client::at(&weir.path).stats().await.unwrap().uptime_ns, 42);
+    assert_eq!(Client::at(&weir.path).ports().await.unwrap().version, VERSION);
+    let health = Client::at(&weir.path).health().await.unwrap();
     assert_eq!((health.status.as_str(), health.pid), ("ok", u64::from(std::process::id())));
     let (status, body) = raw(&weir.path, "GET /").await;
     assert_eq!(status, "HTTP/1.1 200 OK");
@@ -243,7 +240,7 @@ async fn errors_are_json_and_say_what_would_be_valid() {
         assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
         assert_eq!(body["error"], "the worker has ended");
     }
-    let error = client::stats(&weir.path).await.unwrap_err();
+    let error = Client::at(&weir.path).stats().await.unwrap_err();
     assert_eq!(error.to_string(), "weir refused: the worker has ended");
     weir.stop().await;
 }
@@ -254,17 +251,17 @@ async fn what_was_measured_is_asked_for_and_reset() {
     let asked = Arc::clone(&twin.asked);
     let asked = || asked.lock().unwrap().clone();
     let weir = start(twin);
-    for (query, short, reset) in [("", 0, 2), ("histograms=true", 1, 3)] {
-        assert_eq!(client::latency(&weir.path, query).await.unwrap().until_unix_ns, short);
-        assert_eq!(client::reset_latency(&weir.path, query).await.unwrap().until_unix_ns, reset);
+    let client = Client::at(&weir.path);
+    for (histograms, reset) in [(false, false), (false, true), (true, false), (true, true)] {
+        let report = client.latency(LatencyQuery { histograms, reset }).await.unwrap();
+        assert_eq!(report.until_unix_ns, u64::from(histograms) + 2 * u64::from(reset));
     }
-    client::flows(&weir.path, "").await.unwrap();
-    assert_eq!(asked(), FlowQuery::default());
-    client::flows(&weir.path, "vif=v1&top=3").await.unwrap();
-    let expected = FlowQuery { top: Some(3), vif: Some("v1".into()), ..FlowQuery::default() };
-    assert_eq!(asked(), expected);
-    client::reset_flows(&weir.path, "histograms=true").await.unwrap();
-    assert_eq!(asked(), FlowQuery { histograms: true, reset: true, ..FlowQuery::default() });
+    let of_v1 = FlowQuery { top: Some(3), vif: Some("v1".into()), ..FlowQuery::default() };
+    let reset = FlowQuery { histograms: true, reset: true, ..FlowQuery::default() };
+    for query in [FlowQuery::default(), of_v1, reset] {
+        client.flows(&query).await.unwrap();
+        assert_eq!(asked(), query);
+    }
     weir.stop().await;
 }
 
@@ -306,11 +303,11 @@ async fn a_question_that_cannot_be_read_is_not_answered_in_part() {
     weir.stop().await;
 
     let weir = start(Twin { broken: true, ..Twin::default() });
-    let error = client::flows(&weir.path, "").await.unwrap_err();
+    let error = Client::at(&weir.path).flows(&FlowQuery::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "weir refused: the worker has ended");
     weir.stop().await;
     let weir = start(Twin { stuck: true, ..Twin::default() });
-    let error = client::latency(&weir.path, "").await.unwrap_err();
+    let error = Client::at(&weir.path).latency(LatencyQuery::default()).await.unwrap_err();
     assert!(error.to_string().contains("did not answer within 100ms"), "{error}");
     weir.stop().await;
 }
@@ -318,9 +315,9 @@ async fn a_question_that_cannot_be_read_is_not_answered_in_part() {
 #[tokio::test]
 async fn a_stuck_worker_is_reported_and_does_not_delay_the_end() {
     let weir = start(Twin { stuck: true, ..Twin::default() });
-    let error = client::stats(&weir.path).await.unwrap_err();
+    let error = Client::at(&weir.path).stats().await.unwrap_err();
     let expected = "the worker did not answer within 100ms; see weir's log";
-    assert!(matches!(&error, ClientError::Refused(why) if why == expected), "{error}");
+    assert!(matches!(&error, ClientError::Refused(why) if why.error == expected), "{error}");
     // A client that connects and says nothing is left behind.
     let _silent = UnixStream::connect(&weir.path).unwrap();
     weir.stop().await;

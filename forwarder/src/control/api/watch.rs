@@ -7,17 +7,18 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{ANSWER_TIMEOUT, Backend, BackendError, failed, refuse};
-use crate::control::watch::wanted::Kind;
-use crate::control::watch::{Wanted, WatchRefused};
+use weir_api::{Refusal, Refused, client};
 
-/// Of an answer that goes on: the number by which DELETE ends it, and no later one.
-pub const WATCH_ID: HeaderName = HeaderName::from_static("weir-watch");
+use super::{ANSWER_TIMEOUT, Backend, failed, refuse};
+use crate::control::watch::Wanted;
+use crate::control::watch::wanted::Kind;
+
+const WATCH_ID: HeaderName = HeaderName::from_static(client::WATCH_ID);
 
 type Pairs = Query<Vec<(String, String)>>;
 
@@ -46,7 +47,7 @@ async fn watch<B: Backend>(
 ) -> Response {
     let wanted = match Wanted::parse(kind, &query) {
         Ok(wanted) => wanted,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
+        Err(error) => return refuse(Refusal::Unreadable, error),
     };
     let who = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let who = who.unwrap_or("somebody without a name").to_owned();
@@ -59,12 +60,9 @@ async fn watch<B: Backend>(
             let headers = [(header::CONTENT_TYPE, sent_as.to_owned()), (WATCH_ID, id)];
             (headers, Body::from_stream(parts)).into_response()
         }
-        Ok(Ok(Err(WatchRefused { status, error }))) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            refuse(status, error)
-        }
-        Ok(Err(error)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-        Err(_) => failed(BackendError(format!(
+        Ok(Ok(Err(refused))) => failed(refused),
+        Ok(Err(error)) => refuse(Refusal::Broken, error.to_string()),
+        Err(_) => failed(Refused::unavailable(format!(
             "the workers did not answer within {ANSWER_TIMEOUT:?}; see weir's log"
         ))),
     }
@@ -81,16 +79,16 @@ pub(super) async fn end<B: Backend>(
             ("id", Ok(number)) => id = Some(number),
             ("id", Err(_)) => {
                 let error = format!("id: \"{value}\" is not valid; valid: a number");
-                return refuse(StatusCode::BAD_REQUEST, error);
+                return refuse(Refusal::Unreadable, error);
             }
             _ => {
                 let error = format!("there is no key \"{key}\"; valid: id");
-                return refuse(StatusCode::BAD_REQUEST, error);
+                return refuse(Refusal::Unreadable, error);
             }
         }
     }
     match backend.end_watch(id) {
         Some(ended) => Json(serde_json::json!({ "ended": ended })).into_response(),
-        None => refuse(StatusCode::NOT_FOUND, "nobody watches, or another one does".to_owned()),
+        None => refuse(Refusal::Unknown, "nobody watches, or another one does".to_owned()),
     }
 }

@@ -1,9 +1,7 @@
 //! `.csv` (RFC 4180): a header, then a row for each vif and stage, flow, or port and reason of
 //! loss. Invariant: columns keep their names and their order; new ones are added on the right.
 
-use super::losses::LossReport;
-use super::series::kind_name;
-use crate::control::report::{FlowNumbers, FlowReport, FlowsReport, LatencyReport, Summary};
+use weir_api::{FlowNumbers, FlowReport, FlowsReport, LatencyReport, LossReport, Summary};
 
 const LATENCY: &str = "since_unix_ns,until_unix_ns,vif,stage,\
     count,min_ns,mean_ns,p50_ns,p90_ns,p99_ns,p999_ns,max_ns\n";
@@ -61,7 +59,7 @@ pub fn flows(report: &FlowsReport, since: Option<u64>) -> Csv {
     });
     let sums = report.sums.iter().map(|sum| {
         let mut cells = span(since, until);
-        cells.extend([sum.vif.clone(), kind_name(sum.kind).to_owned(), number(sum.flows)]);
+        cells.extend([sum.vif.clone(), sum.kind.name().to_owned(), number(sum.flows)]);
         cells.extend(std::iter::repeat_n(String::new(), 8));
         cells.extend(numbers(&sum.counts));
         cells.push(sum.express.to_string());
@@ -102,7 +100,7 @@ pub fn flow_losses(report: &FlowsReport, since: Option<u64>) -> Csv {
     });
     let sums = report.sums.iter().flat_map(|sum| {
         let mut cells = span(since, until);
-        cells.extend([sum.vif.clone(), kind_name(sum.kind).to_owned()]);
+        cells.extend([sum.vif.clone(), sum.kind.name().to_owned()]);
         cells.extend(std::iter::repeat_n(String::new(), 6));
         rows(cells, &sum.counts)
     });

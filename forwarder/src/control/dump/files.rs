@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{csv, hgrm, hlog, losses::LossReport, series};
-use crate::control::report::{FlowsReport, LatencyReport, StatsReport};
+use super::{csv, hgrm, hlog, series};
+use weir_api::{FlowsReport, LatencyReport, LossReport, StatsReport};
 
 /// Why a file is not written.
 #[derive(Debug, thiserror::Error)]

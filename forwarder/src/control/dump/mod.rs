@@ -2,7 +2,6 @@
 //!
 //! - [`series`]: the histograms of a report, each under its tag
 //! - [`since`]: what happened between two reports
-//! - [`losses`]: the losses, as a report of their own
 //! - [`hgrm`], [`hlog`], [`csv`]: the formats; JSON is the reports themselves
 //! - [`files`]: writing them, and those that a weir leaves when it stops
 //!
@@ -13,7 +12,6 @@ pub mod csv;
 pub mod files;
 pub mod hgrm;
 pub mod hlog;
-pub mod losses;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod series;
@@ -21,7 +19,6 @@ pub mod since;
 #[cfg(test)]
 mod tests;
 
-pub use losses::LossReport;
 pub use series::Series;
 
 /// What a report lacks for the format that was asked for.
@@ -31,10 +28,4 @@ pub enum DumpError {
     NoHistogram(String),
     #[error("weir's histogram of {0} cannot be read: is it another version?")]
     Garbled(String),
-}
-
-/// Nanoseconds since 1970 by this machine's clock; 0 before that.
-pub fn unix_now_ns() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -2,7 +2,7 @@
 
 use weir_core::latency::histogram;
 
-use crate::control::report::{
+use weir_api::{
     FlowNumbers, FlowReport, FlowSumReport, FlowsReport, LatencyReport, SumKind, Summary, Times,
     VERSION, VifTimes, histogram::encode,
 };

@@ -5,8 +5,8 @@ use hdrhistogram::Histogram;
 use weir_core::latency::histogram;
 
 use super::DumpError;
-use crate::control::report::{
-    FlowReport, FlowSumReport, FlowsReport, LatencyReport, SumKind, Summary, Times, VifTimes,
+use weir_api::{
+    FlowReport, FlowSumReport, FlowsReport, LatencyReport, Summary, Times, VifTimes,
     histogram::{decode, encode},
 };
 
@@ -105,14 +105,7 @@ pub fn ends(flow: &FlowReport) -> Option<String> {
 
 /// `v1.other`.
 pub fn sum_name(sum: &FlowSumReport) -> String {
-    format!("{}.{}", sum.vif, kind_name(sum.kind))
-}
-
-pub fn kind_name(kind: SumKind) -> &'static str {
-    match kind {
-        SumKind::Other => "other",
-        SumKind::Ended => "ended",
-    }
+    format!("{}.{}", sum.vif, sum.kind.name())
 }
 
 /// The kernel lets interfaces have commas in their names.

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use hdrhistogram::Histogram;
 
 use super::DumpError;
-use super::losses::change;
 use super::series::{add, name, sum_name, whole};
-use crate::control::report::{
+use weir_api::losses::change;
+use weir_api::{
     FlowNumbers, FlowReport, FlowSumReport, FlowsReport, LatencyReport, SumKind, Summary, Times,
     VifTimes, histogram::encode,
 };

@@ -5,13 +5,12 @@ use std::path::Path;
 use serde_json::Value;
 use system_tests::python::run_python;
 
-use super::losses::LossReport;
 use super::samples::{SECOND, START, flows as sample_flows, latency, sum, times, udp, vif};
 use super::series::{by_stage, of_flows, of_latency};
 use super::{csv, hgrm, hlog, since};
 use crate::cli::render::samples::report as stats;
-use crate::control::report::{
-    FlowSumReport, FlowsReport, LatencyReport, SumKind, Summary, histogram::decode,
+use weir_api::{
+    FlowSumReport, FlowsReport, LatencyReport, LossReport, SumKind, Summary, histogram::decode,
 };
 
 const READ_HISTOGRAMS: &str = include_str!("../../../../tests/python/read_histograms.py");

@@ -201,7 +201,7 @@ impl Forwarder {
             let mut known = entry.past.clone();
             let mut ports = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
             if let Some(port) = ports.find(|port| port.id == entry.id()) {
-                known.absorb(port);
+                known.merge(&port.into());
             }
             let lost = self.program_books(entry.slot).steered.saturating_sub(known.arrived());
             let taken = lost.min(named);

@@ -269,7 +269,7 @@ impl Forwarder {
     ) -> Result<(), NoAnswer> {
         if let Some(taken) = self.workers.withdraw(id, why).await? {
             if let Some(entry) = self.roster.get_mut(name) {
-                entry.past.absorb(&taken.last);
+                entry.past.merge(&(&taken.last).into());
             }
             // Closing waits for the kernel's grace period: not on this thread, and not for one port
             // after the other when all of them go.
@@ -301,7 +301,7 @@ impl Forwarder {
             let Ok(snapshot) = self.workers.snapshot_of(entry.id()).await else { return };
             let mut books = entry.past.clone();
             if let Some(port) = snapshot.ports.iter().find(|port| port.id == entry.id()) {
-                books.absorb(port);
+                books.merge(&port.into());
             }
             if books.arrived() >= program.steered {
                 return;

@@ -8,11 +8,11 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use weir_api::{Refusal, Refused};
 
 use super::Forwarder;
 use super::lifecycle::PortError;
 use super::roster::State;
-use crate::control::api::PatchRefused;
 use crate::control::links::{GuardError, Snapshot, check_port};
 use crate::worker::NoAnswer;
 use weir_schema::{Difference, PatchError, Plan, PortPlan, What};
@@ -40,16 +40,15 @@ fn lines(wrong: &[(PortPlan, GuardError)]) -> String {
 }
 
 impl ApplyError {
-    /// In HTTP's terms.
-    pub fn status(&self) -> u16 {
+    pub fn why(&self) -> Refusal {
         match self {
             Self::Ports(wrong) => {
                 let missing =
                     |(_, error): &(_, GuardError)| matches!(error, GuardError::Missing { .. });
-                if wrong.iter().all(missing) { 404 } else { 422 }
+                if wrong.iter().all(missing) { Refusal::Unknown } else { Refusal::Invalid }
             }
-            Self::OfTheBridge { .. } => 422,
-            Self::Stopping | Self::Port { .. } | Self::Worker(_) => 503,
+            Self::OfTheBridge { .. } => Refusal::Invalid,
+            Self::Stopping | Self::Port { .. } | Self::Worker(_) => Refusal::Unavailable,
         }
     }
 }
@@ -74,19 +73,17 @@ enum Done {
     Renewed(Box<PortPlan>),
 }
 
-impl From<PatchError> for PatchRefused {
-    fn from(error: PatchError) -> Self {
-        let status = match error {
-            PatchError::NoSuchPort(_) => 404,
-            PatchError::Invalid(_) => 422,
-        };
-        Self { status, error: error.to_string() }
-    }
+pub(crate) fn refused(error: PatchError) -> Refused {
+    let why = match error {
+        PatchError::NoSuchPort(_) => Refusal::Unknown,
+        PatchError::Invalid(_) => Refusal::Invalid,
+    };
+    Refused::new(why, error)
 }
 
-impl From<ApplyError> for PatchRefused {
+impl From<ApplyError> for Refused {
     fn from(error: ApplyError) -> Self {
-        Self { status: error.status(), error: error.to_string() }
+        Self::new(error.why(), error)
     }
 }
 
@@ -103,13 +100,13 @@ impl Forwarder {
     }
 
     /// Changes what the document says, as a merge patch. Gives the document as it is then.
-    pub async fn patch(&mut self, patch: &Value, links: &Snapshot) -> Result<Value, PatchRefused> {
+    pub async fn patch(&mut self, patch: &Value, links: &Snapshot) -> Result<Value, Refused> {
         let followed = self.followed();
         if let (Some(name), Some(bridge)) = (deletes(patch, &followed), &self.plan.bridge) {
             let (name, bridge) = (name.to_owned(), bridge.clone());
             return Err(ApplyError::OfTheBridge { name, bridge }.into());
         }
-        let new = self.plan.patch(patch, &followed)?;
+        let new = self.plan.patch(patch, &followed).map_err(refused)?;
         for difference in self.apply(new, links).await? {
             tracing::info!("{difference}");
         }
@@ -357,8 +354,8 @@ mod tests {
         let missing = GuardError::Missing { name: "v1".into(), candidates: vec![] };
         let default = GuardError::DefaultRoute { name: "v1".into() };
         let both = vec![(port.clone(), missing.clone()), (port.clone(), default)];
-        assert_eq!(ApplyError::Ports(vec![(port, missing)]).status(), 404);
-        assert_eq!(ApplyError::Ports(both).status(), 422);
-        assert_eq!(ApplyError::Stopping.status(), 503);
+        assert_eq!(ApplyError::Ports(vec![(port, missing)]).why(), Refusal::Unknown);
+        assert_eq!(ApplyError::Ports(both).why(), Refusal::Invalid);
+        assert_eq!(ApplyError::Stopping.why(), Refusal::Unavailable);
     }
 }

@@ -21,7 +21,7 @@ use crate::control::bridge::foreign::{self, Device, Findings};
 use crate::control::bridge::offload::{PortView, VidSpan, view};
 use crate::control::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
 use crate::control::links::Way;
-use crate::control::report::FdbReport;
+use weir_api::FdbReport;
 use weir_core::{Fallback, Mode, Role};
 use weir_schema::PortPlan;
 

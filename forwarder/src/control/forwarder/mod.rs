@@ -46,7 +46,6 @@ use weir_port::{UmemHandle, XskPort, clock_monotonic_ns};
 use self::gate::Gate;
 use self::lifecycle::Closing;
 use self::workers::{Common, Workers, most_ports};
-use super::api::FlowQuery;
 use weir_abi::table;
 
 use super::attach::{GateGlobals, Steering};
@@ -55,14 +54,16 @@ use super::links::Snapshot;
 use super::measure::Measured;
 use super::pair::{Identity, Pair, PairError};
 use super::pins::PinsError;
-use super::report::{FlowsReport, LatencyReport, StatsReport};
 use super::run::Ending;
 use super::settings::HostSettings;
 use crate::worker::{Asker, MeasureSettings, NoAnswer, Pulses};
 pub use gate::{Bridge, GateError};
 pub use lifecycle::PortError;
 pub use live::ApplyError;
+#[cfg(test)]
+pub(crate) use live::refused;
 use roster::Roster;
+use weir_api::{FlowQuery, FlowsReport, LatencyQuery, LatencyReport, StatsReport};
 use weir_schema::Plan;
 
 /// A bridge may get this many ports more, and a quarter of those of now, before the pool gets scarce.
@@ -299,7 +300,8 @@ impl Forwarder {
     async fn last(&self, measured: bool) -> Result<Last, NoAnswer> {
         let (mut latency, mut flows) = (None, None);
         if measured {
-            latency = Some(self.measured.latency(true, false).await?);
+            latency =
+                Some(self.measured.latency(LatencyQuery { histograms: true, reset: false }).await?);
             let all = FlowQuery { histograms: true, ..FlowQuery::default() };
             flows = Some(self.measured.flows(all).await?);
         }

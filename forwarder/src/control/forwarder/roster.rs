@@ -233,6 +233,7 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_api::Amount;
     use weir_core::Reason;
     use weir_core::Role;
     use weir_schema::PortPlan;
@@ -256,21 +257,21 @@ mod tests {
         for n in 0..=REMEMBERED {
             let name = format!("tap{n}");
             let entry = roster.enlist(&vif(&name), true).unwrap();
-            entry.past.rx_packets = 10;
+            entry.past.rx.frames = 10;
             roster.mark_gone(&name, State::Gone);
         }
         assert_eq!(roster.to_strike_off().as_deref(), Some("tap0"));
         let program = ProgramBooks {
             received: 15,
             steered: 10,
-            express: 5,
-            reached: 7,
+            express: Amount::new(5, 0),
+            reached: Amount::new(7, 0),
             ..ProgramBooks::default()
         };
         assert_eq!(roster.strike_off("tap0", &program, &Losses::default()), Some(0));
-        assert_eq!(roster.closed.worker.rx_packets, 10);
+        assert_eq!(roster.closed.worker.rx.frames, 10);
         let closed = &roster.closed.program;
-        assert_eq!((closed.steered, closed.express, closed.reached), (10, 5, 7));
+        assert_eq!((closed.steered, closed.express.frames, closed.reached.frames), (10, 5, 7));
         assert_eq!(roster.to_strike_off(), None);
         assert_eq!(roster.enlist(&vif("new"), true).map(|e| e.slot), Some(0));
     }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use weir_core::{PortId, Rate, ReleaseReason};
 
 use super::roster::{Entry, Roster};
-use crate::control::report::{Containers, LinkShare, Promise};
 use crate::worker::{ContainerStats, VifQueue, WorkerSnapshot};
+use weir_api::{Containers, LinkShare, Promise};
 use weir_schema::Plan;
 
 /// Frames and bytes that the gate handed over, by the slots of ingress and egress.
@@ -96,7 +96,7 @@ pub(super) fn containers(stats: &ContainerStats) -> Containers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::report::Queued;
+    use weir_api::Queued;
 
     fn queue(ingress: u16, egress: u16, packets: u64, sent: u64, shed: bool) -> VifQueue {
         VifQueue {

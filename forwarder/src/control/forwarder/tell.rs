@@ -3,7 +3,7 @@
 //! Invariant: the program's counters are read before and after the workers' numbers are taken, so
 //! that traffic between the readings cannot be mistaken for frames that vanished.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use weir_abi::{Counter, PortCounters};
 
@@ -13,12 +13,13 @@ use super::shares::{containers, links, promise};
 use crate::control::attach::Mode;
 use crate::control::books::{self, Inside, Page, ProgramBooks, WorkerBooks};
 use crate::control::links::tx_dropped;
-use crate::control::report::{
-    self, Amount, Attached, CensusReport, LaneNow, LedgerReport, Limited, LinkLane, LinkShare,
-    PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
-};
 use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
+use weir_api::{
+    Amount, Attached, CensusReport, LaneNow, LedgerReport, Limited, LinkLane, LinkShare,
+    PortCounter, PortCounts, PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic,
+    WorkerReport, by_reason,
+};
 
 /// How often the numbers of several workers are read before an unbalanced ledger is reported. Workers
 /// are asked one after the other, so pieces that one cuts meanwhile can be missing from a reading.
@@ -66,7 +67,7 @@ impl Forwarder {
                 let mut worker = self.roster.books(entry, &elsewhere);
                 let mut ports = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
                 if let Some(port) = ports.find(|port| port.id == entry.id()) {
-                    worker.absorb(port);
+                    worker.merge(&WorkerBooks::from(port));
                 }
                 let after = ProgramBooks::new(&counters, self.reached(entry.slot));
                 Row { name, entry, before, counters, after, worker }
@@ -94,7 +95,7 @@ impl Forwarder {
             .collect();
         let workers = snapshots.iter().enumerate();
         StatsReport {
-            version: report::VERSION,
+            version: weir_api::VERSION,
             uptime_ns: u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX),
             ports,
             ledger: LedgerReport::from(&ledger),
@@ -125,7 +126,7 @@ impl Forwarder {
         let share = (u128::from(limited.ns) * 1000).checked_div(whole).unwrap_or(0);
         WorkerReport {
             core: snapshot.core as u64,
-            idle: self.plan.forwarder.idle.into(),
+            idle: self.plan.forwarder.idle,
             regimes: Regimes::of(busy, idle + asleep, pressed),
             limited: Limited {
                 ns: limited.ns,
@@ -162,7 +163,7 @@ impl Forwarder {
                 }
             })
             .collect();
-        PortList { version: report::VERSION, ports }
+        PortList { version: weir_api::VERSION, ports }
     }
 
     fn port_report(
@@ -176,26 +177,21 @@ impl Forwarder {
         let (lanes, tx_lanes) = books::lanes(after, worker);
         let mut losses = after.lost;
         losses.merge(&worker.lost);
-        let counts = [
-            ("copies", worker.copies),
-            ("checksums_completed", counters.partial_completed + worker.checksums_completed),
-            ("superframes_segmented", worker.segmented),
-            ("kicks", worker.kicks),
-            ("kick_again", worker.kick_again),
-        ];
         let active = entry.active.as_ref();
         let dropped = active
             .and_then(|active| dropped.get(&active.ifindex)?.checked_sub(active.dropped_before));
         let addresses = self.addresses_of(entry.id());
-        let of_gate = [
-            ("device_dropped", dropped.unwrap_or(0)),
-            ("addresses", u64::from(addresses.entries)),
-            ("addresses_refused", addresses.refused),
-            ("addresses_evicted", addresses.evicted),
-            ("addresses_against_lock", addresses.against_lock),
-            ("moves", addresses.moves),
-            ("moves_damped", addresses.damped),
-        ];
+        let mut counts = worker.counts;
+        counts += PortCounts::from([
+            (PortCounter::ChecksumsCompleted, counters.partial_completed),
+            (PortCounter::DeviceDropped, dropped.unwrap_or(0)),
+            (PortCounter::Addresses, u64::from(addresses.entries)),
+            (PortCounter::AddressesRefused, addresses.refused),
+            (PortCounter::AddressesEvicted, addresses.evicted),
+            (PortCounter::AddressesAgainstLock, addresses.against_lock),
+            (PortCounter::Moves, addresses.moves),
+            (PortCounter::MovesDamped, addresses.damped),
+        ]);
         let passed = [
             Counter::PassedHost,
             Counter::PassedGroup,
@@ -203,7 +199,7 @@ impl Forwarder {
             Counter::PassedBridge,
             Counter::PassedFallback,
         ];
-        let passed = passed.map(|counter| (counter.name(), counters.frames(counter)));
+        let passed = passed.map(|counter| (counter.name().to_owned(), counters.frames(counter)));
         let mut queued = Queued::default();
         let all = snapshots.iter().flat_map(|snapshot| &snapshot.queued);
         for waiting in all.filter(|waiting| waiting.egress == entry.id()) {
@@ -217,8 +213,8 @@ impl Forwarder {
             state: state(&entry.state),
             problem: problem(&entry.state).or_else(|| self.remark(entry)),
             mode: attached(entry.active.as_ref()),
-            rx: traffic(lanes.express + lanes.scheduled, worker.rx_superframes),
-            tx: traffic(tx_lanes.express + tx_lanes.scheduled, worker.tx_superframes),
+            rx: traffic(lanes.express + lanes.scheduled, worker.rx.superframes),
+            tx: traffic(tx_lanes.express + tx_lanes.scheduled, worker.tx.superframes),
             passed: traffic(lanes.bridge, 0),
             lanes,
             tx_lanes,
@@ -228,13 +224,11 @@ impl Forwarder {
             promise: promise(&self.plan, entry, self.workers.core(self.worker_of(entry))),
             links,
             containers: containers(&worker.containers),
-            counters: counts
-                .iter()
-                .chain(&of_gate)
-                .chain(&passed)
-                .filter(|(_, count)| *count > 0)
-                .map(|(name, count)| ((*name).to_owned(), *count))
-                .collect::<BTreeMap<_, _>>(),
+            counters: {
+                let mut named = counts.report();
+                named.extend(passed.into_iter().filter(|(_, count)| *count > 0));
+                named
+            },
         }
     }
 
@@ -275,13 +269,13 @@ fn traffic(amount: Amount, superframes: u64) -> Traffic {
     Traffic { frames: amount.frames, bytes: amount.bytes, superframes }
 }
 
-fn state(state: &State) -> report::State {
+fn state(state: &State) -> weir_api::State {
     match state {
-        State::Up => report::State::Up,
-        State::Down => report::State::Down,
-        State::Gone => report::State::Gone,
-        State::Failed(_) => report::State::Failed,
-        State::Stopped => report::State::Stopped,
+        State::Up => weir_api::State::Up,
+        State::Down => weir_api::State::Down,
+        State::Gone => weir_api::State::Gone,
+        State::Failed(_) => weir_api::State::Failed,
+        State::Stopped => weir_api::State::Stopped,
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::Forwarder;
 use super::roster::Entry;
 use crate::control::links::{Heard, Method, Way};
-use crate::control::report::Express;
+use weir_api::Express;
 
 impl Forwarder {
     /// The ports that are to be looked at, by interface index: those that something was heard of, and

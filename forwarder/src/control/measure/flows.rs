@@ -17,9 +17,8 @@ use weir_port::clock_monotonic_ns;
 
 use super::tally::{Tally, Teller};
 use super::{Measured, Source, unix_ns};
-use crate::control::api::FlowQuery;
-use crate::control::report::{self, Amount, FlowReport, FlowSumReport, FlowsReport, SumKind};
 use crate::worker::{FlowPage, NoAnswer};
+use weir_api::{Amount, FlowQuery, FlowReport, FlowSumReport, FlowsReport, SumKind};
 
 /// Rows of a page without histograms.
 const LIGHT_ROWS: usize = 256;
@@ -94,7 +93,7 @@ impl<S: Source> Measured<S> {
         let flows = tell_flows(&mut teller, &names, &reading.flows).await;
         let sums = tell_sums(&mut teller, &names, &query, &reading.sums, &express);
         Ok(FlowsReport {
-            version: report::VERSION,
+            version: weir_api::VERSION,
             uptime_ns: self.uptime_ns(),
             until_unix_ns: unix_ns(),
             capacity: u64::from(self.plan.flows) * self.workers.len() as u64,

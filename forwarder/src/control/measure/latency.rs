@@ -9,8 +9,8 @@ use std::sync::Arc;
 use weir_core::{PortId, Stage, VifLatency};
 
 use super::{Measured, Ports, Source, unix_ns};
-use crate::control::report::{self, LatencyReport, Summary, Times, VifTimes, histogram::encode};
 use crate::worker::NoAnswer;
+use weir_api::{LatencyQuery, LatencyReport, Summary, Times, VifTimes, histogram::encode};
 
 /// Ports asked for at once: one round of a worker's chores answers all of them, and what they
 /// answer, up to a tenth of a megabyte each, is not all in memory at the same time.
@@ -18,17 +18,14 @@ pub(super) const AT_ONCE: usize = 16;
 
 impl<S: Source> Measured<S> {
     /// Everything that was recorded since the last reset, by name of the source.
-    pub async fn latency(
-        self: &Arc<Self>,
-        histograms: bool,
-        reset: bool,
-    ) -> Result<LatencyReport, NoAnswer> {
+    pub async fn latency(self: &Arc<Self>, query: LatencyQuery) -> Result<LatencyReport, NoAnswer> {
         let this = Arc::clone(self);
-        let read = tokio::spawn(async move { this.read_latency(histograms, reset).await });
+        let read = tokio::spawn(async move { this.read_latency(query).await });
         read.await.unwrap_or(Err(NoAnswer::Ended))
     }
 
-    async fn read_latency(&self, histograms: bool, reset: bool) -> Result<LatencyReport, NoAnswer> {
+    async fn read_latency(&self, query: LatencyQuery) -> Result<LatencyReport, NoAnswer> {
+        let LatencyQuery { histograms, reset } = query;
         let mut since = self.since.lock().await;
         let mut vifs = Vec::new();
         if self.plan.latency {
@@ -42,7 +39,7 @@ impl<S: Source> Measured<S> {
         }
         vifs.sort_by(|a, b| a.name.cmp(&b.name));
         let report = LatencyReport {
-            version: report::VERSION,
+            version: weir_api::VERSION,
             uptime_ns: self.uptime_ns(),
             since_unix_ns: *since,
             until_unix_ns: unix_ns(),

@@ -30,8 +30,8 @@ use weir_port::XskPort;
 
 pub use self::room::{FlowRoom, SourceFlows};
 use super::attach::Handed;
-use super::report::Amount;
 use crate::worker::{Asker, FlowPage, NoAnswer};
+use weir_api::Amount;
 use weir_schema::MeasurePlan;
 
 /// A worker, as far as it measures.

@@ -6,7 +6,7 @@
 use hdrhistogram::{Counter, Histogram};
 use weir_core::{FlowCounts, FlowKey};
 
-use crate::control::report::{
+use weir_api::{
     Amount, FlowNumbers, FlowReport, FlowSumReport, SumKind, Summary, by_reason, histogram::encode,
 };
 

@@ -10,8 +10,7 @@ use weir_core::latency::histogram;
 use weir_core::{FlowCounts, FlowKey, FlowRow, Stage};
 
 use super::*;
-use crate::control::api::FlowQuery;
-use crate::control::report::{FlowsReport, LatencyReport, SumKind, histogram::decode};
+use weir_api::{FlowQuery, FlowsReport, LatencyQuery, LatencyReport, SumKind, histogram::decode};
 
 /// Gives pages from places that are not rows' numbers, some of them short.
 #[derive(Default)]
@@ -128,7 +127,7 @@ impl Bench {
     }
 
     async fn latency(&self, reset: bool) -> LatencyReport {
-        self.measured.latency(true, reset).await.unwrap()
+        self.measured.latency(LatencyQuery { histograms: true, reset }).await.unwrap()
     }
 
     async fn flows(&self, query: FlowQuery) -> FlowsReport {
@@ -160,7 +159,7 @@ fn ended(id: u16, flows: u64, counts: FlowCounts) -> FlowSum {
 /// The packets of each source, which every stage must have.
 #[track_caller]
 fn counts(report: &LatencyReport) -> Vec<(&str, u64)> {
-    let one = |stages: &[crate::control::report::Times]| {
+    let one = |stages: &[weir_api::Times]| {
         let names: Vec<&str> = stages.iter().map(|times| times.stage.as_str()).collect();
         assert_eq!(names, ["steer", "container", "queue", "tx", "residence"]);
         for times in stages {

@@ -1,6 +1,17 @@
-//! Every metric: its name, kind, unit, labels, and a sentence. Invariants: names are in base units
+//! Every metric: its name, kind, unit, labels, a sentence, and how it is read. Invariants: names are in base units
 //! and end in them; a sentence holds no quotation mark, backslash or line break, so that it needs
 //! no escaping in any format.
+
+use weir_api::{LaneNow, PortCounter};
+use weir_core::Choice as _;
+
+use super::Sample;
+use super::fill::{
+    Rows, by_reason, counted, directions, each, flows, lanes, links, one, pool, ports, rate, rated,
+    regimes, released, residences, row, seconds_of, shed_links, stages, states, superframes,
+    workers,
+};
+use super::page::Value::Whole;
 
 /// What a metric is, in OpenMetrics' words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,24 +24,16 @@ pub enum Kind {
     Info,
 }
 
-/// A metric with `N` labels.
+/// A metric, and how its values are read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Metric<const N: usize> {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    pub(super) unit: Option<&'static str>,
-    pub(super) labels: [&'static str; N],
-    pub(super) help: &'static str,
-}
-
-/// The same, whatever the number of its labels.
-#[derive(Clone, Copy, Debug)]
-pub struct About {
+pub struct Metric {
     /// Of the family, without `_total` or `_info`.
     pub name: &'static str,
     pub kind: Kind,
+    pub(super) unit: Option<&'static str>,
     pub labels: &'static [&'static str],
     pub help: &'static str,
+    pub(super) rows: fn(&Sample) -> Rows<'_>,
 }
 
 impl Kind {
@@ -53,28 +56,16 @@ impl Kind {
     }
 }
 
-const fn labels_of<const N: usize>(metric: &'static Metric<N>) -> &'static [&'static str] {
-    &metric.labels
-}
-
 macro_rules! metrics {
-    ($($const:ident, $labels:literal: $kind:ident $name:literal $(in $unit:literal)? [$($label:literal)*] $help:literal;)*) => {
-        $(
-            pub(super) static $const: Metric<$labels> = Metric {
-                name: $name,
-                kind: Kind::$kind,
-                unit: metrics!(@unit $($unit)?),
-                labels: [$($label),*],
-                help: $help,
-            };
-        )*
-
+    ($($kind:ident $name:literal $(in $unit:literal)? [$($label:literal)*] $help:expr => $rows:expr;)*) => {
         /// In the order in which they are told.
-        pub static ALL: &[About] = &[$(About {
+        pub static ALL: &[Metric] = &[$(Metric {
             name: $name,
             kind: Kind::$kind,
-            labels: labels_of(&$const),
+            unit: metrics!(@unit $($unit)?),
+            labels: &[$($label),*],
             help: $help,
+            rows: $rows,
         }),*];
     };
     (@unit $unit:literal) => { Some($unit) };
@@ -82,71 +73,129 @@ macro_rules! metrics {
 }
 
 metrics! {
-    BUILD, 1: Info "weir_build" ["version"] "The version that runs.";
-    UPTIME, 0: Gauge "weir_uptime_seconds" in "seconds" [] "Since this weir started.";
+    Info "weir_build" ["version"] "The version that runs."
+        => |_| vec![row([env!("CARGO_PKG_VERSION")], Whole(1))];
+    Gauge "weir_uptime_seconds" in "seconds" [] "Since this weir started."
+        => |all| one(seconds_of(all.stats.uptime_ns));
 
-    PORT, 3: Info "weir_port" ["port" "role" "mode"] "A port, its role (uplink or vif), and how it is attached now (none, native or gate).";
-    PORT_STATE, 2: Gauge "weir_port_state" ["port" "state"] "1 for the state that the port is in, 0 for the others: up, down (without carrier or set down), gone (its interface was deleted), failed (weir stats says why), stopped.";
-    PORT_FRAMES, 2: Counter "weir_port_frames" in "frames" ["port" "direction"] "Frames, a superframe being one: rx were taken from the port's guest or link, tx delivered to it, both by workers and by the gate itself; passed were left to the kernel, for the bridge or the host.";
-    PORT_BYTES, 2: Counter "weir_port_bytes" in "bytes" ["port" "direction"] "Bytes of the frames in weir_port_frames_total.";
-    PORT_SUPERFRAMES, 2: Counter "weir_port_superframes" ["port" "direction"] "How many of the frames that workers took or sent were superframes, up to 64 kB, cut later or never.";
-    PORT_LANE_FRAMES, 2: Counter "weir_port_lane_frames" in "frames" ["port" "lane"] "Frames that the port sent, by the lane that they went: express (the gate handed them to their port), scheduled (a worker took them), bridge (left to the kernel, for the bridge or the host).";
-    PORT_LANE_BYTES, 2: Counter "weir_port_lane_bytes" in "bytes" ["port" "lane"] "Bytes of the frames in weir_port_lane_frames_total.";
-    PORT_LOST, 2: Counter "weir_port_lost_frames" in "frames" ["port" "reason"] "Frames that came in by this port and were lost, each under one reason; every reason is there, at 0 if need be.";
-    PORT_COPIES, 1: Counter "weir_port_copied_frames" in "frames" ["port"] "Pieces and segments made here of superframes that came in by this port, beyond the superframes themselves; each has its own end.";
-    PORT_CHECKSUMS, 1: Counter "weir_port_checksums_completed" ["port"] "Half-done checksums that were completed.";
-    PORT_SEGMENTED, 1: Counter "weir_port_superframes_segmented" ["port"] "Superframes that were cut here because the device does not do it.";
-    PORT_KICKS, 1: Counter "weir_port_kicks" ["port"] "System calls that told the kernel to send.";
-    PORT_KICKS_AGAIN, 1: Counter "weir_port_kicks_pushed_back" ["port"] "Kicks after which the device had not taken everything yet.";
+    Info "weir_port" ["port" "role" "mode"] "A port, its role (uplink or vif), and how it is attached now (none, native or gate)."
+        => |all| each(all, |port| [row([&port.name, port.role.name(), port.mode.name()], Whole(1))]);
+    Gauge "weir_port_state" ["port" "state"] "1 for the state that the port is in, 0 for the others: up, down (without carrier or set down), gone (its interface was deleted), failed (weir stats says why), stopped."
+        => |all| each(all, states);
+    Counter "weir_port_frames" in "frames" ["port" "direction"] "Frames, a superframe being one: rx were taken from the port's guest or link, tx delivered to it, both by workers and by the gate itself; passed were left to the kernel, for the bridge or the host."
+        => |all| directions(all, |traffic| traffic.frames);
+    Counter "weir_port_bytes" in "bytes" ["port" "direction"] "Bytes of the frames in weir_port_frames_total."
+        => |all| directions(all, |traffic| traffic.bytes);
+    Counter "weir_port_superframes" ["port" "direction"] "How many of the frames that workers took or sent were superframes, up to 64 kB, cut later or never."
+        => superframes;
+    Counter "weir_port_lane_frames" in "frames" ["port" "lane"] "Frames that the port sent, by the lane that they went: express (the gate handed them to their port), scheduled (a worker took them), bridge (left to the kernel, for the bridge or the host)."
+        => |all| lanes(all, |amount| amount.frames);
+    Counter "weir_port_lane_bytes" in "bytes" ["port" "lane"] "Bytes of the frames in weir_port_lane_frames_total."
+        => |all| lanes(all, |amount| amount.bytes);
+    Counter "weir_port_lost_frames" in "frames" ["port" "reason"] "Frames that came in by this port and were lost, each under one reason; every reason is there, at 0 if need be."
+        => |all| each(all, |port| by_reason(&port.losses, Some(&port.name)));
+    Counter "weir_port_copied_frames" in "frames" ["port"] PortCounter::Copies.describe()
+        => |all| counted(all, PortCounter::Copies);
+    Counter "weir_port_checksums_completed" ["port"] PortCounter::ChecksumsCompleted.describe()
+        => |all| counted(all, PortCounter::ChecksumsCompleted);
+    Counter "weir_port_superframes_segmented" ["port"] PortCounter::SuperframesSegmented.describe()
+        => |all| counted(all, PortCounter::SuperframesSegmented);
+    Counter "weir_port_kicks" ["port"] PortCounter::Kicks.describe()
+        => |all| counted(all, PortCounter::Kicks);
+    Counter "weir_port_kicks_pushed_back" ["port"] PortCounter::KickAgain.describe()
+        => |all| counted(all, PortCounter::KickAgain);
 
-    PORT_QUEUE_BYTES, 1: Gauge "weir_port_queue_bytes" in "bytes" ["port"] "What waits to be sent out of this port now.";
-    PORT_QUEUE_PACKETS, 1: Gauge "weir_port_queue_packets" in "packets" ["port"] "Likewise in packets.";
-    PORT_QUEUE_LIMIT, 1: Gauge "weir_port_queue_limit_bytes" in "bytes" ["port"] "What this port may have waiting for one link before it is shed.";
-    PORT_WEIGHT, 1: Gauge "weir_port_weight" ["port"] "What the port gets as a source of a contended link, compared with the others.";
-    PORT_MIN_RATE, 1: Gauge "weir_port_min_rate_bytes_per_second" in "bytes_per_second" ["port"] "The rate promised to the port as a source; absent where there is none.";
-    PORT_MAX_RATE, 1: Gauge "weir_port_max_rate_bytes_per_second" in "bytes_per_second" ["port"] "The rate that the port as a source is held to; absent where there is none.";
-    PORT_RATE, 1: Gauge "weir_port_rate_bytes_per_second" in "bytes_per_second" ["port"] "The rate of the link towards the port; absent where it is what the device takes.";
-    PORT_SHED_LINKS, 1: Gauge "weir_port_shed_links" ["port"] "For how many links the port is shed now: it sends more for them than may wait, and the XDP program drops that at its own core.";
+    Gauge "weir_port_queue_bytes" in "bytes" ["port"] "What waits to be sent out of this port now."
+        => |all| ports(all, |port| Some(Whole(port.queued.bytes)));
+    Gauge "weir_port_queue_packets" in "packets" ["port"] "Likewise in packets."
+        => |all| ports(all, |port| Some(Whole(port.queued.packets)));
+    Gauge "weir_port_queue_limit_bytes" in "bytes" ["port"] "What this port may have waiting for one link before it is shed."
+        => |all| ports(all, |port| Some(Whole(port.promise.queue_bytes)));
+    Gauge "weir_port_weight" ["port"] "What the port gets as a source of a contended link, compared with the others."
+        => |all| ports(all, |port| Some(Whole(port.promise.weight)));
+    Gauge "weir_port_min_rate_bytes_per_second" in "bytes_per_second" ["port"] "The rate promised to the port as a source; absent where there is none."
+        => |all| ports(all, |port| rate(port.promise.min_rate_bps));
+    Gauge "weir_port_max_rate_bytes_per_second" in "bytes_per_second" ["port"] "The rate that the port as a source is held to; absent where there is none."
+        => |all| ports(all, |port| rate(port.promise.max_rate_bps));
+    Gauge "weir_port_rate_bytes_per_second" in "bytes_per_second" ["port"] "The rate of the link towards the port; absent where it is what the device takes."
+        => |all| ports(all, |port| rate(port.promise.rate_bps));
+    Gauge "weir_port_shed_links" ["port"] "For how many links the port is shed now: it sends more for them than may wait, and the XDP program drops that at its own core."
+        => |all| ports(all, shed_links);
 
-    LINK_FRAMES, 2: Counter "weir_link_frames" in "frames" ["port" "to"] "Handed to a link by source, by workers and by the gate; of links to uplinks and to ports with a rate.";
-    LINK_BYTES, 2: Counter "weir_link_bytes" in "bytes" ["port" "to"] "Likewise in bytes: a source's share is its part of the sum over a link.";
-    LINK_QUEUE, 2: Gauge "weir_link_queue_bytes" in "bytes" ["port" "to"] "What waits of a source for such a link now.";
-    LINK_SHED, 2: Gauge "weir_link_shed" ["port" "to"] "1 while a source is shed for such a link.";
-    LINK_CHARGED_FRAMES, 1: Counter "weir_link_charged_frames" in "frames" ["to"] "Frames that the host and the bridge sent to a link with a rate; their bytes are charged to it, and weir sends what is left.";
-    LINK_CHARGED_BYTES, 1: Counter "weir_link_charged_bytes" in "bytes" ["to"] "Bytes of the frames in weir_link_charged_frames_total.";
-    LINK_AHEAD, 1: Gauge "weir_link_ahead_seconds" in "seconds" ["to"] "How far what was sent to a link with a rate is ahead of that rate now. Above 0.02 the host and the bridge send more than the link takes, and what weir has for it waits; it ends at 0.1.";
-    LINK_SCHEDULED, 1: Gauge "weir_link_scheduled" ["to"] "1 while a worker schedules a link with a rate, 0 while the gate hands frames to it.";
-    LINK_CLOSINGS, 1: Counter "weir_link_closings" ["to"] "How often a link with a rate passed to its scheduler, because somebody had to wait.";
+    Counter "weir_link_frames" in "frames" ["port" "to"] "Handed to a link by source, by workers and by the gate; of links to uplinks and to ports with a rate."
+        => |all| links(all, |link| link.frames);
+    Counter "weir_link_bytes" in "bytes" ["port" "to"] "Likewise in bytes: a source's share is its part of the sum over a link."
+        => |all| links(all, |link| link.bytes);
+    Gauge "weir_link_queue_bytes" in "bytes" ["port" "to"] "What waits of a source for such a link now."
+        => |all| links(all, |link| link.queued.bytes);
+    Gauge "weir_link_shed" ["port" "to"] "1 while a source is shed for such a link."
+        => |all| links(all, |link| link.shed.into());
+    Counter "weir_link_charged_frames" in "frames" ["to"] "Frames that the host and the bridge sent to a link with a rate; their bytes are charged to it, and weir sends what is left."
+        => |all| rated(all, |link| Whole(link.charged.frames));
+    Counter "weir_link_charged_bytes" in "bytes" ["to"] "Bytes of the frames in weir_link_charged_frames_total."
+        => |all| rated(all, |link| Whole(link.charged.bytes));
+    Gauge "weir_link_ahead_seconds" in "seconds" ["to"] "How far what was sent to a link with a rate is ahead of that rate now. Above 0.02 the host and the bridge send more than the link takes, and what weir has for it waits; it ends at 0.1."
+        => |all| rated(all, |link| seconds_of(link.ahead_ns));
+    Gauge "weir_link_scheduled" ["to"] "1 while a worker schedules a link with a rate, 0 while the gate hands frames to it."
+        => |all| rated(all, |link| Whole((link.lane == LaneNow::Scheduled).into()));
+    Counter "weir_link_closings" ["to"] "How often a link with a rate passed to its scheduler, because somebody had to wait."
+        => |all| rated(all, |link| Whole(link.closings));
 
-    RELEASED, 2: Counter "weir_containers_released" ["port" "reason"] "Containers of a source that were let go: full (the next packet did not fit), timeout (open for the longest time allowed), playout (its first packet would have been late), idle (its link had nothing else to send), flush (the burst was over, or the port left).";
-    CONTAINER_PACKETS, 1: Counter "weir_container_packets" in "packets" ["port"] "Packets in those containers.";
-    CONTAINER_BYTES, 1: Counter "weir_container_bytes" in "bytes" ["port"] "Bytes in those containers.";
-    CONTAINER_OPEN, 1: Counter "weir_container_open_seconds" in "seconds" ["port"] "How long they were open, all together.";
+    Counter "weir_containers_released" ["port" "reason"] "Containers of a source that were let go: full (the next packet did not fit), timeout (open for the longest time allowed), playout (its first packet would have been late), idle (its link had nothing else to send), flush (the burst was over, or the port left)."
+        => |all| each(all, released);
+    Counter "weir_container_packets" in "packets" ["port"] "Packets in those containers."
+        => |all| ports(all, |port| Some(Whole(port.containers.packets)));
+    Counter "weir_container_bytes" in "bytes" ["port"] "Bytes in those containers."
+        => |all| ports(all, |port| Some(Whole(port.containers.bytes)));
+    Counter "weir_container_open_seconds" in "seconds" ["port"] "How long they were open, all together."
+        => |all| ports(all, |port| Some(seconds_of(port.containers.wait_ns)));
 
-    RESIDENCE, 1: Histogram "weir_residence_seconds" in "seconds" ["port"] "From the XDP program's stamp until the kernel had taken the packet at its egress, of the packets that workers delivered, by source; what the gate hands over itself is not timed.";
-    STAGE, 2: Histogram "weir_stage_seconds" in "seconds" ["port" "stage"] "The same by stage, which add up to the residence: steer (until the worker took it), container (in an open one), queue (in its link's), tx (until the kernel had taken it).";
+    Histogram "weir_residence_seconds" in "seconds" ["port"] "From the XDP program's stamp until the kernel had taken the packet at its egress, of the packets that workers delivered, by source; what the gate hands over itself is not timed."
+        => residences;
+    Histogram "weir_stage_seconds" in "seconds" ["port" "stage"] "The same by stage, which add up to the residence: steer (until the worker took it), container (in an open one), queue (in its link's), tx (until the kernel had taken it)."
+        => stages;
 
-    FLOWS, 1: Gauge "weir_flows" ["port"] "Flows that came in by this port and are told apart now.";
-    FLOWS_ENDED, 1: Counter "weir_flows_ended" ["port"] "Flows that were told apart until they had been idle for long, or had to make room.";
-    FLOWS_OTHER, 1: Counter "weir_flows_other_frames" in "frames" ["port"] "Frames of flows that are not told apart: the table was full when they came. Express frames, which no table sees, are not among them.";
-    FLOWS_CAPACITY, 0: Gauge "weir_flows_capacity" [] "Flows that can be told apart at once, of all ports; 0 where flows are not counted.";
+    Gauge "weir_flows" ["port"] "Flows that came in by this port and are told apart now."
+        => |all| flows(all, |source| source.known);
+    Counter "weir_flows_ended" ["port"] "Flows that were told apart until they had been idle for long, or had to make room."
+        => |all| flows(all, |source| source.ended);
+    Counter "weir_flows_other_frames" in "frames" ["port"] "Frames of flows that are not told apart: the table was full when they came. Express frames, which no table sees, are not among them."
+        => |all| flows(all, |source| source.other_frames);
+    Gauge "weir_flows_capacity" [] "Flows that can be told apart at once, of all ports; 0 where flows are not counted."
+        => |all| one(Whole(all.flows.capacity));
 
-    LEDGER_RECEIVED, 0: Counter "weir_ledger_received_frames" in "frames" [] "Every frame that entered a port, whatever became of it, ports that are gone included.";
-    LEDGER_COPIES, 0: Counter "weir_ledger_copied_frames" in "frames" [] "Made here, by cutting superframes.";
-    LEDGER_DELIVERED, 0: Counter "weir_ledger_delivered_frames" in "frames" [] "Handed over: to a device that has reported it done, or by the gate.";
-    LEDGER_EXPRESS, 0: Counter "weir_ledger_express_frames" in "frames" [] "How many of the delivered frames the gate handed over itself, without a worker.";
-    LEDGER_PASSED, 0: Counter "weir_ledger_passed_frames" in "frames" [] "Left to the kernel.";
-    LEDGER_LOST, 1: Counter "weir_ledger_lost_frames" in "frames" ["reason"] "Ended under one of these reasons.";
-    LEDGER_IN_FLIGHT, 0: Gauge "weir_ledger_in_flight_frames" in "frames" [] "In a ring or a queue at the moment; 0 soon after traffic stops.";
-    LEDGER_BALANCED, 0: Gauge "weir_ledger_balanced" [] "1 if received + copied = delivered + passed + lost + in flight. If it stays 0, it is a bug: please report it.";
+    Counter "weir_ledger_received_frames" in "frames" [] "Every frame that entered a port, whatever became of it, ports that are gone included."
+        => |all| one(Whole(all.stats.ledger.received));
+    Counter "weir_ledger_copied_frames" in "frames" [] "Made here, by cutting superframes."
+        => |all| one(Whole(all.stats.ledger.copies));
+    Counter "weir_ledger_delivered_frames" in "frames" [] "Handed over: to a device that has reported it done, or by the gate."
+        => |all| one(Whole(all.stats.ledger.delivered));
+    Counter "weir_ledger_express_frames" in "frames" [] "How many of the delivered frames the gate handed over itself, without a worker."
+        => |all| one(Whole(all.stats.ledger.express));
+    Counter "weir_ledger_passed_frames" in "frames" [] "Left to the kernel."
+        => |all| one(Whole(all.stats.ledger.passed));
+    Counter "weir_ledger_lost_frames" in "frames" ["reason"] "Ended under one of these reasons."
+        => |all| by_reason(&all.stats.ledger.lost_by_reason, None);
+    Gauge "weir_ledger_in_flight_frames" in "frames" [] "In a ring or a queue at the moment; 0 soon after traffic stops."
+        => |all| one(Whole(all.stats.ledger.in_flight));
+    Gauge "weir_ledger_balanced" [] "1 if received + copied = delivered + passed + lost + in flight. If it stays 0, it is a bug: please report it."
+        => |all| one(Whole(all.stats.ledger.balanced.into()));
 
-    WORKER_SECONDS, 2: Counter "weir_worker_seconds" in "seconds" ["core" "regime"] "Where the worker's time went: busy (moving frames), idle (nothing to do: polling or asleep), back_pressured (something to send, and no device that takes it).";
-    WORKER_LIMITED, 1: Counter "weir_worker_limited_seconds" in "seconds" ["core"] "For how long something could have left, and waited for nothing but the worker: it is the limit. Give it a core of its own, or more workers, or let ports use the express lane.";
-    WORKER_TURNS, 1: Counter "weir_worker_turns" ["core"] "Rounds over all ports.";
-    WORKER_KICKS, 1: Counter "weir_worker_kicks" ["core"] "System calls that told the kernel to send, ports that are gone included.";
+    Counter "weir_worker_seconds" in "seconds" ["core" "regime"] "Where the worker's time went: busy (moving frames), idle (nothing to do: polling or asleep), back_pressured (something to send, and no device that takes it)."
+        => regimes;
+    Counter "weir_worker_limited_seconds" in "seconds" ["core"] "For how long something could have left, and waited for nothing but the worker: it is the limit. Give it a core of its own, or more workers, or let ports use the express lane."
+        => |all| workers(all, |worker| seconds_of(worker.limited.ns));
+    Counter "weir_worker_turns" ["core"] "Rounds over all ports."
+        => |all| workers(all, |worker| Whole(worker.turns));
+    Counter "weir_worker_kicks" ["core"] "System calls that told the kernel to send, ports that are gone included."
+        => |all| workers(all, |worker| Whole(worker.kicks));
 
-    POOL_FRAMES, 1: Gauge "weir_pool_frames" in "frames" ["state"] "The pool's frames by who holds them: free (nobody), fill (the kernel, to receive into), rx (received, not looked at yet), held (in containers and queues), tx (the kernel, being sent).";
-    POOL_SIZE, 0: Gauge "weir_pool_size_frames" in "frames" [] "All frames of the pool: the sum of the states.";
-    FDB_ENTRIES, 0: Gauge "weir_fdb_entries" [] "Addresses in the gate's table.";
-    FDB_CAPACITY, 0: Gauge "weir_fdb_capacity_entries" [] "Addresses that the gate's table has room for.";
+    Gauge "weir_pool_frames" in "frames" ["state"] "The pool's frames by who holds them: free (nobody), fill (the kernel, to receive into), rx (received, not looked at yet), held (in containers and queues), tx (the kernel, being sent)."
+        => pool;
+    Gauge "weir_pool_size_frames" in "frames" [] "All frames of the pool: the sum of the states."
+        => |all| one(Whole(all.stats.frames.total));
+    Gauge "weir_fdb_entries" [] "Addresses in the gate's table."
+        => |all| one(Whole(all.stats.fdb.entries));
+    Gauge "weir_fdb_capacity_entries" [] "Addresses that the gate's table has room for."
+        => |all| one(Whole(all.stats.fdb.capacity));
 }

@@ -1,6 +1,6 @@
 //! `forwarder.metrics`: the same numbers as the control socket's, for Prometheus.
 //!
-//! - [`families`]: every metric with its labels and its sentence; [`fill`]: its values
+//! - [`families`]: every metric with its labels, its sentence and how it is read; [`fill`]: reading
 //! - [`times`]: the latency histograms' buckets
 //! - [`page`], [`format`]: how it is written down
 //! - [`listener`], [`server`]: who may ask, and how often
@@ -23,12 +23,13 @@ use std::{fmt, future::Future, sync::Arc};
 use prometheus_client::{encoding::text, registry::Registry};
 
 pub use self::{
-    families::{ALL, About, Kind},
+    families::{ALL, Kind, Metric},
     listener::{ListenError, MetricsListener},
     server::serve,
     times::{BOUNDS_NS, PortTimes, Spread},
 };
-use crate::control::{api::BackendError, measure::FlowRoom, report::StatsReport};
+use crate::control::measure::FlowRoom;
+use weir_api::{Refused, StatsReport};
 
 /// Everything that is told, of one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub struct Sample {
 
 /// Who can take a sample.
 pub trait Numbers: Send + Sync + 'static {
-    fn sample(&self) -> impl Future<Output = Result<Sample, BackendError>> + Send;
+    fn sample(&self) -> impl Future<Output = Result<Sample, Refused>> + Send;
 }
 
 /// The whole of it in the OpenMetrics text format.

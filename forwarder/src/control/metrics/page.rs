@@ -1,5 +1,5 @@
 //! Writing metrics down with the `prometheus-client` crate. Invariant: a row has exactly its
-//! metric's labels, which the type says, and a value of its metric's kind, else nothing is told.
+//! metric's labels and a value of its metric's kind, else nothing is told.
 
 use std::fmt;
 
@@ -9,10 +9,11 @@ use prometheus_client::{
     registry::Unit,
 };
 
-use super::{
-    families::{Kind, Metric},
-    times::Spread,
-};
+use weir_core::Reason;
+
+use super::families::{Kind, Metric};
+use super::fill::Rows;
+use super::times::Spread;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'s> {
@@ -30,21 +31,7 @@ impl<'e> Page<'e> {
     }
 
     /// A metric with all its rows, which must not be told again.
-    pub(super) fn family<'r, L: AsRef<str>, const N: usize>(
-        &mut self,
-        metric: &Metric<N>,
-        rows: impl IntoIterator<Item = ([L; N], Value<'r>)>,
-    ) -> fmt::Result {
-        self.with_help(metric, metric.help, rows)
-    }
-
-    /// The same, with more to say of it than the table does.
-    pub(super) fn with_help<'r, L: AsRef<str>, const N: usize>(
-        &mut self,
-        metric: &Metric<N>,
-        help: &str,
-        rows: impl IntoIterator<Item = ([L; N], Value<'r>)>,
-    ) -> fmt::Result {
+    pub(super) fn family(&mut self, metric: &Metric, rows: Rows<'_>) -> fmt::Result {
         let unit = metric.unit.map(|unit| Unit::Other(unit.to_owned()));
         // The encoder puts the unit behind the name.
         let stem = match metric.unit {
@@ -58,11 +45,13 @@ impl<'e> Page<'e> {
             Kind::Info => MetricType::Info,
         };
         let stem = stem.ok_or(fmt::Error)?;
-        let mut encoder = self.0.encode_descriptor(stem, help, unit.as_ref(), kind)?;
+        let mut encoder = self.0.encode_descriptor(stem, &help(metric), unit.as_ref(), kind)?;
         for (values, value) in rows {
+            if values.len() != metric.labels.len() {
+                return Err(fmt::Error);
+            }
             let pairs = metric.labels.iter().zip(&values);
-            let labels: Vec<(&str, &str)> =
-                pairs.map(|(name, value)| (*name, value.as_ref())).collect();
+            let labels: Vec<(&str, &str)> = pairs.map(|(name, value)| (*name, &**value)).collect();
             match (metric.kind, labels.is_empty()) {
                 (Kind::Info, _) => encoder.encode_info(&labels)?,
                 (kind, true) => put(&mut encoder, kind, value)?,
@@ -71,11 +60,19 @@ impl<'e> Page<'e> {
         }
         Ok(())
     }
+}
 
-    /// A metric without labels.
-    pub(super) fn single(&mut self, metric: &Metric<0>, value: Value<'_>) -> fmt::Result {
-        self.family(metric, [([] as [&str; 0], value)])
+/// Of losses also what each reason means, and what to do about it.
+fn help(metric: &Metric) -> String {
+    let mut text = metric.help.to_owned();
+    if metric.name.ends_with("_lost_frames") {
+        for reason in Reason::ALL {
+            // Quotation marks are escaped in one format and not in the other.
+            let sentence = reason.describe().replace('"', "'");
+            text.extend([" ", reason.name(), ": ", &sentence]);
+        }
     }
+    text
 }
 
 fn put(encoder: &mut MetricEncoder<'_>, kind: Kind, value: Value<'_>) -> fmt::Result {

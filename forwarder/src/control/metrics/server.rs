@@ -134,7 +134,7 @@ impl<N: Numbers> Desk<N> {
 }
 
 async fn sampled<N: Numbers>(numbers: &N) -> Text {
-    let sample = numbers.sample().await.map_err(|error| Arc::from(error.0))?;
+    let sample = numbers.sample().await.map_err(|error| Arc::from(error.error))?;
     match exposition(Arc::new(sample)) {
         Ok(text) => Ok(text.into()),
         Err(error) => Err(format!("the numbers cannot be written down: {error}").into()),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::control::dump::files;
 use crate::control::forwarder::Last;
-use crate::control::report::{LedgerReport, StatsReport};
+use weir_api::{LedgerReport, StatsReport};
 
 pub(super) fn leave(last: &Last, folder: &Path) {
     let (Some(latency), Some(flows)) = (&last.latency, &last.flows) else { return };

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::ending::End;
-use crate::control::api::{Backend, BackendError, FlowQuery, PatchRefused};
+use crate::control::api::Backend;
 use crate::control::forwarder::{ApplyError, Forwarder};
 use crate::control::links::Links;
 use crate::control::measure::Measured;
 use crate::control::metrics::{Numbers, PortTimes, Sample};
-use crate::control::report::{FlowsReport, LatencyReport, PortList, StatsReport};
-use crate::control::watch::{self, Wanted, WatchRefused, Watching, desk::Desk};
+use crate::control::watch::{self, Wanted, Watching, desk::Desk};
+use weir_api::{
+    FlowQuery, FlowsReport, LatencyQuery, LatencyReport, PortList, Refused, StatsReport,
+};
 
 /// What the API asks, it asks of the forwarder that `follow` changes.
 pub(super) struct Shared {
@@ -24,46 +26,45 @@ pub(super) struct Shared {
 }
 
 impl Backend for Shared {
-    async fn stats(&self) -> Result<StatsReport, BackendError> {
-        self.forwarder.lock().await.stats().await.map_err(|error| BackendError(error.to_string()))
+    async fn stats(&self) -> Result<StatsReport, Refused> {
+        self.forwarder.lock().await.stats().await.map_err(Refused::unavailable)
     }
 
-    async fn ports(&self) -> Result<PortList, BackendError> {
+    async fn ports(&self) -> Result<PortList, Refused> {
         Ok(self.forwarder.lock().await.ports())
     }
 
-    async fn latency(&self, histograms: bool, reset: bool) -> Result<LatencyReport, BackendError> {
-        let report = self.measured.latency(histograms, reset).await;
-        report.map_err(|error| BackendError(error.to_string()))
+    async fn latency(&self, query: LatencyQuery) -> Result<LatencyReport, Refused> {
+        let report = self.measured.latency(query).await;
+        report.map_err(Refused::unavailable)
     }
 
-    async fn flows(&self, query: FlowQuery) -> Result<FlowsReport, BackendError> {
+    async fn flows(&self, query: FlowQuery) -> Result<FlowsReport, Refused> {
         let report = self.measured.flows(query).await;
-        report.map_err(|error| BackendError(error.to_string()))
+        report.map_err(Refused::unavailable)
     }
 
-    async fn config(&self) -> Result<serde_json::Value, BackendError> {
+    async fn config(&self) -> Result<serde_json::Value, Refused> {
         Ok(self.forwarder.lock().await.document())
     }
 
     /// On a task of its own: a client that does not wait for the answer leaves nothing half done.
-    async fn patch(&self, patch: serde_json::Value) -> Result<serde_json::Value, PatchRefused> {
-        let failed = |error: String| PatchRefused { status: 503, error };
+    async fn patch(&self, patch: serde_json::Value) -> Result<serde_json::Value, Refused> {
         let (forwarder, links) = (Arc::clone(&self.forwarder), self.links.clone());
         let end = self.end.clone();
         let patched = tokio::spawn(async move {
             let change = async {
                 let mut forwarder = forwarder.lock().await;
-                let links = links.snapshot().await.map_err(|error| failed(error.to_string()))?;
+                let links = links.snapshot().await.map_err(Refused::unavailable)?;
                 forwarder.patch(&patch, &links).await
             };
-            let given_up = || Err(failed(ApplyError::Stopping.to_string()));
+            let given_up = || Err(Refused::unavailable(ApplyError::Stopping));
             end.bound(change).await.unwrap_or_else(given_up)
         });
-        patched.await.unwrap_or_else(|error| Err(failed(error.to_string())))
+        patched.await.unwrap_or_else(|error| Err(Refused::unavailable(error)))
     }
 
-    async fn watch(&self, wanted: Wanted, who: String) -> Result<Watching, WatchRefused> {
+    async fn watch(&self, wanted: Wanted, who: String) -> Result<Watching, Refused> {
         watch::begin(Arc::clone(&self.forwarder), Arc::clone(&self.desk), wanted, &who).await
     }
 
@@ -73,11 +74,11 @@ impl Backend for Shared {
 }
 
 impl Numbers for Shared {
-    async fn sample(&self) -> Result<Sample, BackendError> {
+    async fn sample(&self) -> Result<Sample, Refused> {
         let times = self.measured.times(PortTimes::new).await;
-        let times = times.map_err(|error| BackendError(error.to_string()))?;
+        let times = times.map_err(Refused::unavailable)?;
         let flows = self.measured.flow_room().await;
-        let flows = flows.map_err(|error| BackendError(error.to_string()))?;
+        let flows = flows.map_err(Refused::unavailable)?;
         Ok(Sample { stats: self.stats().await?, times, flows })
     }
 }

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::WatchRefused;
+use weir_api::{Refusal, Refused};
+
 use super::wanted::{Kind, Wanted};
 
 #[derive(Debug)]
@@ -46,15 +47,11 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn claim(
-        self: &Arc<Self>,
-        wanted: &Wanted,
-        who: &str,
-    ) -> Result<Claim, WatchRefused> {
+    pub(super) fn claim(self: &Arc<Self>, wanted: &Wanted, who: &str) -> Result<Claim, Refused> {
         let mut state = self.state();
         if state.closed {
             let error = "weir is stopping".to_owned();
-            return Err(WatchRefused { status: 503, error });
+            return Err(Refused::unavailable(error));
         }
         if let Some(running) = &state.running {
             let Running { what, since, .. } = running;
@@ -63,7 +60,7 @@ impl Desk {
                  there, or DELETE on this path)",
                 since.elapsed().as_secs()
             );
-            return Err(WatchRefused { status: 409, error });
+            return Err(Refused::new(Refusal::Busy, error));
         }
         state.last_id += 1;
         let id = state.last_id;
@@ -140,7 +137,7 @@ mod tests {
         let wanted = Wanted { ports: vec!["v1".into()], ..Wanted::new(Kind::Capture) };
         let first = desk.claim(&wanted, "curl/8").unwrap();
         let refused = desk.claim(&Wanted::new(Kind::Trace), "x").unwrap_err();
-        assert_eq!(refused.status, 409);
+        assert_eq!(refused.why, Refusal::Busy);
         assert!(refused.error.starts_with("a capture of v1 (curl/8) has been watching for 0 s"));
         assert_eq!(desk.end(Some(first.id() + 1)), None, "another one is meant");
         assert_eq!(desk.end(Some(first.id())).as_deref(), Some("a capture of v1 (curl/8)"));
@@ -155,6 +152,6 @@ mod tests {
         second.stopped().await;
         drop(second);
         closing.await.unwrap();
-        assert_eq!(desk.claim(&wanted, "x").unwrap_err().status, 503);
+        assert_eq!(desk.claim(&wanted, "x").unwrap_err().why, Refusal::Unavailable);
     }
 }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use tokio::sync::{Mutex, mpsc};
 use weir_abi::{Counter, watch::bit};
+use weir_api::{Refusal, Refused};
 use weir_core::PortSet;
 
 use self::desk::Desk;
@@ -40,32 +41,20 @@ pub struct Watching {
     pub parts: mpsc::Receiver<Bytes>,
 }
 
-/// Why nobody watches.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{error}")]
-pub struct WatchRefused {
-    /// 404: there is no such port; 409: somebody else watches; 503: it cannot be done now.
-    pub status: u16,
-    pub error: String,
-}
-
 /// Begins to watch, for `who`.
 pub async fn begin(
     forwarder: Arc<Mutex<Forwarder>>,
     desk: Arc<Desk>,
     wanted: Wanted,
     who: &str,
-) -> Result<Watching, WatchRefused> {
+) -> Result<Watching, Refused> {
     let claim = desk.claim(&wanted, who)?;
     let id = claim.id();
     let mut locked = forwarder.lock().await;
     let ports = ports_of(&wanted, &locked.port_names())?;
     let spec = wanted.spec(ports);
     let outcomes = outcomes(&wanted);
-    let began = locked
-        .watch(spec, outcomes)
-        .await
-        .map_err(|error| WatchRefused { status: 503, error: error.to_string() })?;
+    let began = locked.watch(spec, outcomes).await.map_err(Refused::unavailable)?;
     drop(locked);
     let (session, parts) = Session::new(Arc::clone(&forwarder), claim, wanted, spec, began);
     tokio::spawn(session.run());
@@ -76,7 +65,7 @@ pub async fn begin(
 fn ports_of(
     wanted: &Wanted,
     names: &[(weir_core::PortId, String)],
-) -> Result<Option<PortSet>, WatchRefused> {
+) -> Result<Option<PortSet>, Refused> {
     if wanted.ports.is_empty() {
         return Ok(None);
     }
@@ -85,7 +74,7 @@ fn ports_of(
         let Some((port, _)) = names.iter().find(|(_, known)| known == name) else {
             let known: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).collect();
             let error = format!("there is no port {name}; valid: {}", known.join(", "));
-            return Err(WatchRefused { status: 404, error });
+            return Err(Refused::new(Refusal::Unknown, error));
         };
         ports.insert(*port);
     }
@@ -122,8 +111,8 @@ mod tests {
         assert!(ports.contains(PortId(3)) && ports.len() == 1);
         let refused = ports_of(&with(&["nic0", "v7"]), &names).unwrap_err();
         assert_eq!(
-            (refused.status, refused.error.as_str()),
-            (404, "there is no port v7; valid: v1, nic0")
+            (refused.why, refused.error.as_str()),
+            (Refusal::Unknown, "there is no port v7; valid: v1, nic0")
         );
     }
 

@@ -20,8 +20,8 @@ use super::pcapng::Capture;
 use super::seen::{Eyes, Program, Sight};
 use super::story::Stories;
 use crate::control::forwarder::Forwarder;
-use crate::control::report::TraceLine;
 use crate::worker::{Points, Purpose, WatchSpec, Watched};
+use weir_api::TraceLine;
 
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Ports come and go, and get new names.

@@ -14,10 +14,8 @@ use weir_core::PortId;
 use super::seen::Sight;
 use super::summary::summary;
 use crate::control::books::reason_of;
-use crate::control::report::{
-    TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket, VERSION,
-};
 use crate::worker::{Event, Facts, MARKS, Step, Watched};
+use weir_api::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket, VERSION};
 
 /// A packet of which nothing was seen for so long is told as it is.
 const PATIENCE_NS: u64 = 3_000_000_000;

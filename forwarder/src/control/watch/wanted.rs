@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use weir_api::query::encoded;
 use weir_core::{ByteSize, Span};
 
 use crate::worker::{Filter, Points, Protocol, Purpose, WatchSpec};
@@ -208,19 +209,6 @@ fn named<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, value: &str) -> O
 
 fn number(value: &str, valid: std::ops::RangeInclusive<u64>) -> Option<u64> {
     value.parse().ok().filter(|number| valid.contains(number))
-}
-
-/// Percent-encoded but for what needs none anywhere.
-fn encoded(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
 }
 
 #[cfg(test)]

@@ -4,17 +4,15 @@
 //! Invariant: however it ends, namespaces and processes are gone when it has ended.
 
 mod load;
-mod table;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use load::Load;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, drive, signals};
-use table::Table;
 
 /// Shows weir at work on four VMs and an uplink, in network namespaces
 #[derive(Parser)]
@@ -99,12 +97,13 @@ fn show(args: &Args, interrupted: &AtomicBool, bed: &Bed, weir: &Weir) -> Result
         // However this ends, the threads that the scope waits for must not wait for their clients.
         let _clients = KillClients(bed);
         let load = Load::start(scope, bed, time)?;
-        let mut table = Table::new(weir.stats()?);
+        let mut table = weir.cli_with(bed, "stats --watch 1", Stdio::inherit)?;
         let end = Instant::now() + time;
         while Instant::now() < end && !interrupted.load(Ordering::SeqCst) {
-            std::thread::sleep(table.period());
-            table.update(weir.stats()?)?;
+            std::thread::sleep(Duration::from_millis(100));
         }
+        table.kill()?;
+        table.wait()?;
         anyhow::ensure!(!interrupted.load(Ordering::SeqCst), "interrupted");
         load.finish()
     })?;
@@ -112,7 +111,7 @@ fn show(args: &Args, interrupted: &AtomicBool, bed: &Bed, weir: &Weir) -> Result
     for line in results {
         println!("{line}");
     }
-    let stats = weir.assert_ledger()?;
-    println!("\n{}", table::ledger(&stats));
+    weir.assert_ledger()?;
+    println!("\n{}", weir.cli_ok(bed, "stats --ledger")?);
     Ok(())
 }

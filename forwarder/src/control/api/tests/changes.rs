@@ -5,11 +5,12 @@ use super::*;
 #[tokio::test]
 async fn the_configuration_is_shown_and_changed() {
     let weir = start(Twin::default());
-    let before = client::config(&weir.path).await.unwrap();
+    let before = Client::at(&weir.path).config().await.unwrap();
     assert_eq!(before["ports"]["v1"]["weight"], 1);
-    let after = client::patch(&weir.path, &json!({"ports": {"v1": {"weight": 4}}})).await.unwrap();
+    let after =
+        Client::at(&weir.path).patch(&json!({"ports": {"v1": {"weight": 4}}})).await.unwrap();
     assert_eq!(after["ports"]["v1"]["weight"], 4);
-    assert_eq!(client::config(&weir.path).await.unwrap(), after);
+    assert_eq!(Client::at(&weir.path).config().await.unwrap(), after);
     let body = r#"{"ports":{"v1":{"weight":null}}}"#;
     for kind in ["application/json", "Application/Merge-Patch+JSON; charset=utf-8"] {
         let (status, answer) = patch_as(&weir.path, kind, body).await;
@@ -37,7 +38,7 @@ async fn the_commands_change_what_they_name() {
     obey("weir port add v9 --weight 2").await.unwrap();
     obey("weir set scheduler.policy fifo").await.unwrap();
     obey("weir config").await.unwrap();
-    let now = client::config(&weir.path).await.unwrap();
+    let now = Client::at(&weir.path).config().await.unwrap();
     assert_eq!(
         (&now["ports"]["v1"]["weight"], &now["ports"]["v9"]["weight"]),
         (&json!(4), &json!(2))
@@ -53,16 +54,16 @@ async fn the_commands_change_what_they_name() {
     let senseless = obey("weir set container.alpha much").await.unwrap_err();
     let expected = "container.alpha: \"much\" is no value of it; expected a fraction, such as 0.99";
     assert_eq!((senseless.to_string().as_str(), senseless.exit_code()), (expected, 2));
-    assert_eq!(client::config(&weir.path).await.unwrap(), now);
+    assert_eq!(Client::at(&weir.path).config().await.unwrap(), now);
     obey("weir port del v9").await.unwrap();
-    assert_eq!(client::config(&weir.path).await.unwrap()["ports"].get("v9"), None);
+    assert_eq!(Client::at(&weir.path).config().await.unwrap()["ports"].get("v9"), None);
     weir.stop().await;
 }
 
 #[tokio::test]
 async fn what_is_refused_changes_nothing() {
     let weir = start(Twin::default());
-    let before = client::config(&weir.path).await.unwrap();
+    let before = Client::at(&weir.path).config().await.unwrap();
     let kind = "application/merge-patch+json";
     let long = format!("{{\"x\":\"{}\"}}", "x".repeat(1 << 20));
     for (kind, body, status, error) in [
@@ -104,9 +105,9 @@ async fn what_is_refused_changes_nothing() {
     ] {
         let (answered, answer) = patch_as(&weir.path, kind, body).await;
         assert_eq!((answered.as_str(), answer["error"].as_str()), (status, Some(error)));
-        assert_eq!(client::config(&weir.path).await.unwrap(), before, "{body}");
+        assert_eq!(Client::at(&weir.path).config().await.unwrap(), before, "{body}");
     }
-    let refused = client::patch(&weir.path, &json!({"ports": 3})).await.unwrap_err();
+    let refused = Client::at(&weir.path).patch(&json!({"ports": 3})).await.unwrap_err();
     assert!(refused.to_string().starts_with("weir refused: ports: 3 is not a table"), "{refused}");
     weir.stop().await;
 }

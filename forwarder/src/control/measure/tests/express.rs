@@ -1,7 +1,7 @@
 //! What the gate handed over, in the sums of flows.
 
 use super::*;
-use crate::control::report::FlowSumReport;
+use weir_api::FlowSumReport;
 
 /// Name, kind, express frames, frames, delivered.
 fn told(report: &FlowsReport) -> Vec<(&str, SumKind, u64, u64, u64)> {

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::control::api::BackendError;
+use weir_api::Refused;
 
 #[derive(Debug, Default)]
 struct Twin {
@@ -30,14 +30,14 @@ struct Twin {
 }
 
 impl Numbers for Twin {
-    async fn sample(&self) -> Result<Sample, BackendError> {
+    async fn sample(&self) -> Result<Sample, Refused> {
         self.taken.fetch_add(1, SeqCst);
         if self.stuck.load(SeqCst) {
             self.go.notified().await;
         }
         self.finished.fetch_add(1, SeqCst);
         match self.broken.load(SeqCst) {
-            true => Err(BackendError("the worker on core 3 has ended".into())),
+            true => Err(Refused::unavailable("the worker on core 3 has ended")),
             false => Ok(sample()),
         }
     }

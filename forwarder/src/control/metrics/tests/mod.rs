@@ -17,11 +17,8 @@ use std::{
 use weir_core::{Reason, Stage, VifLatency};
 
 use super::{families::ALL, *};
-use crate::{
-    cli::render::samples,
-    control::measure::SourceFlows,
-    control::report::{Amount, LaneNow, LinkLane, State},
-};
+use crate::{cli::render::samples, control::measure::SourceFlows};
+use weir_api::{Amount, LaneNow, LinkLane, State};
 
 /// Three ports, one of which is gone and one of which is promised everything, and times of one.
 pub(super) fn sample() -> Sample {

@@ -1,34 +1,11 @@
-//! What the control socket answers, as JSON. Invariants: only whole numbers, text and flags, so
-//! that nothing is rounded on the way; a reader ignores what it does not know, so that fields may
-//! be added without a new version.
-
-#[cfg(test)]
-mod documented;
-mod flows;
-pub mod histogram;
-mod lanes;
-mod latency;
-mod ports;
-mod shares;
-#[cfg(test)]
-mod tests;
-mod trace;
+//! `GET /v1/stats` and `GET /v1/health`: counters since this weir started, and what is so now.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use weir_core::{Ledger, Losses};
+use weir_core::{Idle, Ledger, Losses, Role};
 
-pub use self::flows::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKind};
-pub use self::lanes::{Amount, LaneNow, Lanes, LinkLane, TxLanes};
-pub use self::latency::{LatencyReport, Summary, Times, VifTimes};
-pub use self::ports::{Express, PortInfo, PortList};
-pub use self::shares::{Containers, LinkShare, Promise};
-pub use self::trace::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket};
-use weir_core::Role;
-
-/// Of the shape of these types; it rises when a field changes its meaning or goes.
-pub const VERSION: u64 = 1;
+use super::{Amount, Attached, Containers, Lanes, LinkLane, LinkShare, Promise, State, TxLanes};
 
 /// `GET /v1/stats`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,31 +75,6 @@ pub struct Queued {
     pub bytes: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    Up,
-    /// The interface is there, but without carrier or set down.
-    Down,
-    /// The interface was deleted; it is picked up when it returns.
-    Gone,
-    /// The interface is there, but cannot be served; `problem` says why.
-    Failed,
-    /// weir is stopping.
-    Stopped,
-}
-
-/// How a port is attached now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Attached {
-    #[serde(rename = "none")]
-    None,
-    #[serde(rename = "native")]
-    Native,
-    #[serde(rename = "gate")]
-    Gate,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerReport {
     pub received: u64,
@@ -142,7 +94,7 @@ pub struct LedgerReport {
 pub struct WorkerReport {
     pub core: u64,
     /// `spin`, `adaptive` or `sleep`.
-    pub idle: IdleName,
+    pub idle: Idle,
     /// Where its time went, since it started.
     pub regimes: Regimes,
     /// For how much of it something waited for nothing but this worker.
@@ -150,15 +102,6 @@ pub struct WorkerReport {
     pub limited: Limited,
     pub turns: u64,
     pub kicks: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum IdleName {
-    Spin,
-    #[default]
-    Adaptive,
-    Sleep,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -223,55 +166,6 @@ pub struct Health {
     pub uptime_ns: u64,
 }
 
-/// What comes with every status that is no success.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorReport {
-    pub error: String,
-}
-
-impl State {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Down => "down",
-            Self::Gone => "gone",
-            Self::Failed => "failed",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
-impl Attached {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Native => "native",
-            Self::Gate => "gate",
-        }
-    }
-}
-
-impl IdleName {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Spin => "spin",
-            Self::Adaptive => "adaptive",
-            Self::Sleep => "sleep",
-        }
-    }
-}
-
-impl From<weir_core::Idle> for IdleName {
-    fn from(idle: weir_core::Idle) -> Self {
-        use weir_core::Idle;
-        match idle {
-            Idle::Spin => Self::Spin,
-            Idle::Adaptive => Self::Adaptive,
-            Idle::Sleep => Self::Sleep,
-        }
-    }
-}
-
 impl Regimes {
     /// The shares come from the sums, so that no caller can get them to disagree.
     pub fn of(busy_ns: u64, idle_ns: u64, back_pressured_ns: u64) -> Self {
@@ -294,7 +188,42 @@ impl CensusReport {
     }
 }
 
+impl StatsReport {
+    pub fn port(&self, name: &str) -> Option<&PortReport> {
+        self.ports.iter().find(|port| port.name == name)
+    }
+}
+
+impl Traffic {
+    pub fn amount(&self) -> Amount {
+        Amount::new(self.frames, self.bytes)
+    }
+}
+
+impl std::ops::AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+        self.superframes += other.superframes;
+    }
+}
+
 impl PortReport {
+    /// Of `losses`.
+    pub fn lost_under(&self, reason: &str) -> u64 {
+        self.losses.get(reason).copied().unwrap_or(0)
+    }
+
+    /// Of `counters`.
+    pub fn counter(&self, name: &str) -> u64 {
+        self.counters.get(name).copied().unwrap_or(0)
+    }
+
+    /// It as a source, towards another port.
+    pub fn link_to(&self, to: &str) -> Option<&LinkShare> {
+        self.links.iter().find(|link| link.to == to)
+    }
+
     pub fn lost(&self) -> u64 {
         self.losses.values().sum()
     }

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use weir_core::Role;
 
-use super::unix_now_ns;
-use crate::control::report::{LedgerReport, StatsReport, VERSION};
+use super::{LedgerReport, StatsReport, VERSION};
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LossReport {
     pub version: u64,
     pub uptime_ns: u64,
@@ -18,11 +17,11 @@ pub struct LossReport {
     pub until_unix_ns: u64,
     pub ports: Vec<PortLosses>,
     /// The whole sum; an interval has none, because what is in flight belongs to two.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<LedgerReport>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortLosses {
     pub name: String,
     pub role: Role,
@@ -35,7 +34,9 @@ pub struct PortLosses {
 
 impl LossReport {
     pub fn of(stats: &StatsReport) -> Self {
-        let until_unix_ns = unix_now_ns();
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let until_unix_ns =
+            since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
         let ports = stats.ports.iter().map(|port| PortLosses {
             name: port.name.clone(),
             role: port.role,
@@ -89,7 +90,7 @@ impl PortLosses {
 }
 
 /// By reason what is more than before, without those that are not.
-pub(super) fn change(
+pub fn change(
     after: &BTreeMap<String, u64>,
     before: &BTreeMap<String, u64>,
 ) -> BTreeMap<String, u64> {

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attached, State};
 use weir_core::Role;
 
 /// `GET /v1/ports`.
@@ -10,6 +9,12 @@ use weir_core::Role;
 pub struct PortList {
     pub version: u64,
     pub ports: Vec<PortInfo>,
+}
+
+impl PortList {
+    pub fn port(&self, name: &str) -> Option<&PortInfo> {
+        self.ports.iter().find(|port| port.name == name)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +52,53 @@ pub enum Express {
     Peer,
     /// To the device (`bpf_redirect`).
     Redirect,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Up,
+    /// The interface is there, but without carrier or set down.
+    Down,
+    /// The interface was deleted; it is picked up when it returns.
+    Gone,
+    /// The interface is there, but cannot be served; `problem` says why.
+    Failed,
+    /// weir is stopping.
+    Stopped,
+}
+
+/// How a port is attached now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Attached {
+    #[serde(rename = "none")]
+    None,
+    #[serde(rename = "native")]
+    Native,
+    #[serde(rename = "gate")]
+    Gate,
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Gone => "gone",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl Attached {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Native => "native",
+            Self::Gate => "gate",
+        }
+    }
 }
 
 impl Express {

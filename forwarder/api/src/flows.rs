@@ -96,6 +96,15 @@ pub enum SumKind {
     Ended,
 }
 
+impl SumKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Other => "other",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }

@@ -1,7 +1,9 @@
 //! The shape of the answers.
 
+use std::collections::BTreeMap;
+
 use super::*;
-use weir_core::Reason;
+use weir_core::{Ledger, Reason, Role};
 
 #[test]
 fn the_json_is_the_one_promised() {

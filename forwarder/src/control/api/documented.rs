@@ -7,8 +7,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use weir_schema::{Host, Plan, parse};
 
-use super::*;
-use crate::control::dump::LossReport;
+use std::collections::BTreeMap;
+
+use weir_api::*;
 use weir_probe::{
     report::{
         Acknowledged, FloorReport, FlowReport as ProbeFlow, RawReport, RoundTrips, SendReport,

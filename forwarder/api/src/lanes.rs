@@ -68,16 +68,22 @@ impl LinkLane {
 }
 
 impl Amount {
-    pub(crate) fn new(frames: u64, bytes: u64) -> Self {
+    pub fn new(frames: u64, bytes: u64) -> Self {
         Self { frames, bytes }
     }
 
     /// What came since `before`; nothing where that was more.
-    pub(crate) fn since(self, before: Self) -> Self {
+    pub fn since(self, before: Self) -> Self {
         Self {
             frames: self.frames.saturating_sub(before.frames),
             bytes: self.bytes.saturating_sub(before.bytes),
         }
+    }
+}
+
+impl std::ops::AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
     }
 }
 

@@ -1,0 +1,287 @@
+//! Asking a running weir over its control socket, and changing it. Invariants: every question ends
+//! within its deadline, and an error says what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::http::request::Builder;
+use hyper::{Request, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+
+use crate::{
+    ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refusal,
+    Refused, StatsReport, Stream,
+};
+
+/// What a merge patch is sent as (RFC 7396).
+pub const MERGE_PATCH: &str = "application/merge-patch+json";
+/// The header of an answer that goes on: the number by which DELETE ends it, and no later one.
+pub const WATCH_ID: &str = "weir-watch";
+
+/// For a whole answer, from connecting to the last byte.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
+/// For a change, which takes longer than a look.
+const CHANGE_DEADLINE: Duration = Duration::from_secs(15);
+/// For every flow of every worker, read in pages.
+const MEASURED_DEADLINE: Duration = Duration::from_secs(35);
+/// 1024 ports need about 800 KiB, and what each has sent to others some 150 bytes for each of them.
+const MAX_ANSWER_BYTES: usize = 16 << 20;
+/// A flow with its histogram needs one or two KiB, and four workers have 65,536 of them each.
+const MAX_MEASURED_BYTES: usize = 512 << 20;
+
+/// What an answer may take, in time and memory.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    deadline: Duration,
+    bytes: usize,
+}
+
+const LOOK: Limits = Limits { deadline: DEADLINE, bytes: MAX_ANSWER_BYTES };
+const CHANGE: Limits = Limits { deadline: CHANGE_DEADLINE, bytes: MAX_ANSWER_BYTES };
+const MEASURED: Limits = Limits { deadline: MEASURED_DEADLINE, bytes: MAX_MEASURED_BYTES };
+
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error(
+        "no weir is running here ({0}): start one with `weir run`, or name its socket with \
+         --control"
+    )]
+    NotRunning(String),
+    #[error("{0}: permission denied: only its owner may ask, try again as root (sudo)")]
+    Denied(String),
+    #[error("{path}: weir did not answer within {} s: is its process stopped?", deadline.as_secs())]
+    Late { path: String, deadline: Duration },
+    #[error("weir refused: {0}")]
+    Refused(Refused),
+    #[error("{path}: this is no answer of weir: {what}")]
+    Garbled { path: String, what: String },
+    #[error("{path}: {source}")]
+    Io { path: String, source: io::Error },
+    #[error("no runtime to ask with: {0}")]
+    Runtime(io::Error),
+}
+
+/// Asks the weir that listens on a socket: one question, one connection.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+/// A connection is moved by a task of its own.
+#[derive(Debug)]
+pub(crate) struct Moved(JoinHandle<()>);
+
+impl Drop for Moved {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Client {
+    pub fn at(socket: impl Into<PathBuf>) -> Self {
+        Self { socket: socket.into() }
+    }
+
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    pub async fn stats(&self) -> Result<StatsReport, ClientError> {
+        self.read(Request::get("/v1/stats"), LOOK).await
+    }
+
+    pub async fn ports(&self) -> Result<PortList, ClientError> {
+        self.read(Request::get("/v1/ports"), LOOK).await
+    }
+
+    pub async fn health(&self) -> Result<Health, ClientError> {
+        self.read(Request::get("/v1/health"), LOOK).await
+    }
+
+    pub async fn latency(&self, query: LatencyQuery) -> Result<LatencyReport, ClientError> {
+        self.read(look_or_reset(query.reset, &query.route()), MEASURED).await
+    }
+
+    pub async fn flows(&self, query: &FlowQuery) -> Result<FlowsReport, ClientError> {
+        self.read(look_or_reset(query.reset, &query.route()), MEASURED).await
+    }
+
+    /// What can be changed, as it is now.
+    pub async fn config(&self) -> Result<Value, ClientError> {
+        self.read(Request::get("/v1/config"), LOOK).await
+    }
+
+    /// Changes it by a merge patch; gives what it is then.
+    pub async fn patch(&self, patch: &Value) -> Result<Value, ClientError> {
+        self.patch_with(patch.to_string()).await
+    }
+
+    /// The same with a text that may be no JSON.
+    pub async fn patch_with(&self, text: impl Into<String>) -> Result<Value, ClientError> {
+        let request = Request::patch("/v1/config").header(header::CONTENT_TYPE, MERGE_PATCH);
+        self.within(request.body(Full::from(text.into())), CHANGE).await
+    }
+
+    /// Packets as pcapng, until enough came; `query`: what stands behind the question mark.
+    pub async fn capture(&self, query: &str) -> Result<Stream, ClientError> {
+        Stream::open(self, "/v1/capture", query).await
+    }
+
+    /// The ways of the next packets, a [`crate::TraceLine`] each.
+    pub async fn trace(&self, query: &str) -> Result<Stream, ClientError> {
+        Stream::open(self, "/v1/trace", query).await
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        route: Builder,
+        limits: Limits,
+    ) -> Result<T, ClientError> {
+        self.within(route.body(Full::default()), limits).await
+    }
+
+    async fn within<T: DeserializeOwned>(
+        &self,
+        request: Result<Request<Full<Bytes>>, hyper::http::Error>,
+        limits: Limits,
+    ) -> Result<T, ClientError> {
+        let whole = async {
+            let (response, _connection) = self.ask(request).await?;
+            let body = Limited::new(response.into_body(), limits.bytes).collect().await;
+            Ok(body.map_err(|error| self.garbled(error))?.to_bytes())
+        };
+        let body = self.before(limits.deadline, whole).await?;
+        serde_json::from_slice(&body).map_err(|error| self.garbled(error))
+    }
+
+    pub(crate) async fn look(
+        &self,
+        route: Builder,
+        deadline: Duration,
+    ) -> Result<(Response<Incoming>, Moved), ClientError> {
+        self.before(deadline, self.ask(route.body(Full::default()))).await
+    }
+
+    async fn before<T>(
+        &self,
+        deadline: Duration,
+        asked: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        let late = |_| ClientError::Late { path: self.path(), deadline };
+        tokio::time::timeout(deadline, asked).await.map_err(late)?
+    }
+
+    /// Sends a request and waits for the head of a successful answer.
+    async fn ask(
+        &self,
+        request: Result<Request<Full<Bytes>>, hyper::http::Error>,
+    ) -> Result<(Response<Incoming>, Moved), ClientError> {
+        let mut request = request.map_err(|error| self.garbled(error))?;
+        let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.no(error))?;
+        let client = format!("weir, process {}", std::process::id());
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, header::HeaderValue::from_static("weir"));
+        headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        headers.extend(client.parse().ok().map(|client| (header::USER_AGENT, client)));
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| self.garbled(error))?;
+        // The answer tells what goes wrong there, too.
+        let moved = Moved(tokio::spawn(async move { drop(connection.await) }));
+        let response = sender.send_request(request).await.map_err(|error| self.garbled(error))?;
+        let status = response.status();
+        if status == StatusCode::OK {
+            return Ok((response, moved));
+        }
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+        let report = body.ok().and_then(|body| serde_json::from_slice(&body.to_bytes()).ok());
+        Err(match report {
+            Some(ErrorReport { error }) => {
+                ClientError::Refused(Refused::new(Refusal::of_status(status.as_u16()), error))
+            }
+            None => self.garbled(format!("status {status}")),
+        })
+    }
+
+    fn path(&self) -> String {
+        self.socket.display().to_string()
+    }
+
+    fn no(&self, source: io::Error) -> ClientError {
+        match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                ClientError::NotRunning(self.path())
+            }
+            io::ErrorKind::PermissionDenied => ClientError::Denied(self.path()),
+            _ => ClientError::Io { path: self.path(), source },
+        }
+    }
+
+    /// What came is no answer of weir's.
+    pub fn garbled(&self, what: impl ToString) -> ClientError {
+        ClientError::Garbled { path: self.path(), what: what.to_string() }
+    }
+}
+
+fn look_or_reset(reset: bool, route: &str) -> Builder {
+    if reset { Request::post(route) } else { Request::get(route) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn without_a_weir_the_error_says_how_to_start_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weir.sock");
+        let expected = format!(
+            "no weir is running here ({}): start one with `weir run`, or name its socket with --control",
+            path.display()
+        );
+        assert_eq!(Client::at(&path).stats().await.unwrap_err().to_string(), expected);
+        drop(UnixListener::bind(&path).unwrap());
+        assert_eq!(Client::at(&path).stats().await.unwrap_err().to_string(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_weir_that_does_not_answer_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weir.sock");
+        let _silent = UnixListener::bind(&path).unwrap();
+        let request = Request::get("/v1/stats").body(Full::default());
+        let soon = Limits { deadline: Duration::from_millis(50), ..LOOK };
+        let error = Client::at(&path).within::<StatsReport>(request, soon).await.unwrap_err();
+        assert!(matches!(error, ClientError::Late { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn something_else_on_the_socket_is_no_weir() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weir.sock");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let other = async {
+            for answer in ["220 smtp\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]"] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 1024]).await.unwrap();
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        };
+        let asking = async {
+            for _ in 0..2 {
+                let error = Client::at(&path).stats().await.unwrap_err();
+                assert!(matches!(error, ClientError::Garbled { .. }), "{error}");
+            }
+        };
+        tokio::join!(other, asking);
+    }
+}

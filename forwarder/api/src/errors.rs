@@ -1,0 +1,94 @@
+//! Why there is no answer, or nothing was changed, in words for the operator.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What comes with every status that is no success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorReport {
+    pub error: String,
+}
+
+/// The kind of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The question makes no sense.
+    Unreadable,
+    /// There is no such port, interface or path.
+    Unknown,
+    /// The path cannot be asked in this way.
+    Method,
+    /// Another client has what was asked for.
+    Busy,
+    TooLong,
+    /// The body is of another type than a patch.
+    Type,
+    /// The result would be no valid configuration.
+    Invalid,
+    /// A fault of weir's own.
+    Broken,
+    /// It cannot be done now.
+    Unavailable,
+    /// The change is still going on.
+    Unfinished,
+}
+
+/// A refusal and its sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct Refused {
+    pub why: Refusal,
+    pub error: String,
+}
+
+impl Refused {
+    pub fn new(why: Refusal, error: impl fmt::Display) -> Self {
+        Self { why, error: error.to_string() }
+    }
+
+    pub fn unavailable(error: impl fmt::Display) -> Self {
+        Self::new(Refusal::Unavailable, error)
+    }
+}
+
+impl Refusal {
+    const ALL: [Self; 10] = [
+        Self::Unreadable,
+        Self::Unknown,
+        Self::Method,
+        Self::Busy,
+        Self::TooLong,
+        Self::Type,
+        Self::Invalid,
+        Self::Broken,
+        Self::Unavailable,
+        Self::Unfinished,
+    ];
+
+    /// The HTTP status that says so.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Unreadable => 400,
+            Self::Unknown => 404,
+            Self::Method => 405,
+            Self::Busy => 409,
+            Self::TooLong => 413,
+            Self::Type => 415,
+            Self::Invalid => 422,
+            Self::Broken => 500,
+            Self::Unavailable => 503,
+            Self::Unfinished => 504,
+        }
+    }
+
+    /// What a status says; one that weir does not use says that something is broken.
+    pub fn of_status(status: u16) -> Self {
+        Self::ALL.into_iter().find(|why| why.status() == status).unwrap_or(Self::Broken)
+    }
+
+    /// Whether the one who asked is to ask for something else.
+    pub fn is_of_the_question(self) -> bool {
+        (400..500).contains(&self.status())
+    }
+}

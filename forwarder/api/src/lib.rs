@@ -1,0 +1,50 @@
+//! What a running weir answers on its control socket, and how it is asked. The service that answers, the
+//! command line, the tests and the experiments all use these types.
+//!
+//! - [`stats`]: ports, ledger, workers; [`ports`], [`lanes`], [`shares`]: their parts
+//! - [`counters`]: what is counted of a port beside traffic and losses, by name
+//! - [`latency`], [`flows`], [`histogram`]: what was measured
+//! - [`trace`]: the ways of single packets; [`losses`]: the losses of a report, as a report of their own
+//! - [`query`]: what can be asked for; [`errors`]: why there is no answer
+//! - [`client`], [`stream`]: the one client; [`blocking`]: the same without a runtime
+//!
+//! Invariants: only whole numbers, text and flags, so that nothing is rounded on the way; a reader
+//! ignores fields that it does not know, so that fields may be added without a new version.
+
+pub mod blocking;
+pub mod client;
+pub mod counters;
+pub mod errors;
+pub mod flows;
+pub mod histogram;
+pub mod lanes;
+pub mod latency;
+pub mod losses;
+pub mod ports;
+pub mod query;
+pub mod shares;
+pub mod stats;
+pub mod stream;
+#[cfg(test)]
+mod tests;
+pub mod trace;
+
+pub use self::client::{Client, ClientError};
+pub use self::counters::{PortCounter, PortCounts};
+pub use self::errors::{ErrorReport, Refusal, Refused};
+pub use self::flows::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKind};
+pub use self::lanes::{Amount, LaneNow, Lanes, LinkLane, TxLanes};
+pub use self::latency::{LatencyReport, Summary, Times, VifTimes};
+pub use self::losses::{LossReport, PortLosses};
+pub use self::ports::{Attached, Express, PortInfo, PortList, State};
+pub use self::query::{FlowQuery, LatencyQuery};
+pub use self::shares::{Containers, LinkShare, Promise};
+pub use self::stats::{
+    CensusReport, FdbReport, Health, LedgerReport, Limited, PortReport, Queued, Regime, Regimes,
+    StatsReport, Traffic, WorkerReport, by_reason,
+};
+pub use self::stream::Stream;
+pub use self::trace::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket};
+
+/// Of the shape of these types; it rises when a field changes its meaning or goes.
+pub const VERSION: u64 = 1;

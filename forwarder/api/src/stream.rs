@@ -1,0 +1,65 @@
+//! An answer of a running weir that goes on. Invariant: dropping it closes the connection, which
+//! ends the watching there.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use hyper::Request;
+use hyper::body::{Bytes, Incoming};
+
+use crate::client::{Client, ClientError, DEADLINE, Moved, WATCH_ID};
+
+/// For a connection whose end the other side does not notice.
+const END_DEADLINE: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub struct Stream {
+    client: Client,
+    route: &'static str,
+    id: Option<String>,
+    body: Incoming,
+    _connection: Moved,
+}
+
+impl Stream {
+    pub(crate) async fn open(
+        client: &Client,
+        route: &'static str,
+        query: &str,
+    ) -> Result<Self, ClientError> {
+        let request = Request::get(format!("{route}?{query}"));
+        let (response, connection) = client.look(request, DEADLINE).await?;
+        let id = response.headers().get(WATCH_ID).and_then(|id| id.to_str().ok());
+        Ok(Self {
+            client: client.clone(),
+            route,
+            id: id.map(str::to_owned),
+            body: response.into_body(),
+            _connection: connection,
+        })
+    }
+
+    /// The next part; `None` at the end. May be dropped half-way: nothing is lost then.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+        loop {
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(Ok(frame)) => {
+                    if let Ok(part) = frame.into_data() {
+                        return Ok(Some(part));
+                    }
+                }
+                Some(Err(error)) => {
+                    return Err(self.client.garbled(format!("the answer broke off: {error}")));
+                }
+            }
+        }
+    }
+
+    /// Has the other side end properly; what is left still comes.
+    pub async fn finish(&self) -> Result<(), ClientError> {
+        let id = self.id.as_deref().map(|id| format!("?id={id}")).unwrap_or_default();
+        let request = Request::delete(format!("{}{id}", self.route));
+        self.client.look(request, END_DEADLINE).await.map(drop)
+    }
+}

@@ -1,0 +1,40 @@
+//! Which weir is tested: what WEIR_BIN names, or one of the same build as the test.
+
+use anyhow::{Context, Result, anyhow, bail};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Where the binary is; builds it if nobody has.
+pub fn binary() -> Result<PathBuf> {
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = BINARY.get_or_init(|| locate().map_err(|error| format!("{error:#}")));
+    found.clone().map_err(|error| anyhow!(error))
+}
+
+fn locate() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("WEIR_BIN").map(PathBuf::from).filter(|path| path.exists())
+    {
+        return Ok(path);
+    }
+    // target/<profile>/deps/<test>-<hash>, or target/<profile>/<bin>.
+    let own = std::env::current_exe()?;
+    let mut folder = own.parent().context("no folder")?;
+    if folder.ends_with("deps") {
+        folder = folder.parent().context("no folder")?;
+    }
+    let target = folder.parent().context("no target folder")?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--quiet", "--package", "weir", "--bin", "weir", "--target-dir"])
+        .arg(target);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    if folder.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let status = cargo.status().context("cannot start cargo to build weir")?;
+    if !status.success() {
+        bail!("weir does not build ({status})");
+    }
+    Ok(folder.join("weir"))
+}
