@@ -194,7 +194,7 @@ fn programs_of_others_are_found() {
         };
         let finding = the_one("v1", "v2");
         assert_eq!(finding.check, "tcx");
-        assert!(finding.found.contains("program `weir_tag`"), "{}", finding.found);
+        assert!(finding.found.contains("program `tag_beside`"), "{}", finding.found);
         assert!(finding.found.ends_with("at tcx egress"), "{}", finding.found);
         let id = finding.found.split("(id ").nth(1).and_then(|rest| rest.split(')').next());
         let own = BTreeSet::from([id.unwrap().parse().unwrap()]);

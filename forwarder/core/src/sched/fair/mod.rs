@@ -26,8 +26,8 @@
 //!
 //! A second clock for each vif that has one, in time: when the service it got so far would have
 //! been due at that rate, never more than a container later than now, and not more than
-//! `LAG_NS` or 4 containers earlier, so that a device that stood still leads to no endless
-//! catching up. Whose clock is not after now goes first, by earliest deadline. If it is ahead of
+//! `LAG_NS` or 4 containers earlier (its own at that rate, or the largest on the link, whichever take longer), so
+//! that a device that stood still leads to no endless catching up. Whose clock is not after now goes first, by earliest deadline. If it is ahead of
 //! the virtual time by then, its weight alone gives it less than its minimum: its tag is put at most
 //! two largest containers ahead, what is beyond that forgotten, and it does not compete until virtual time
 //! has come to its tag. So it gets `max(weight * level, min)`, and whoever only lives by its minimum

@@ -1,7 +1,7 @@
 //! Whose turn it is, and what that costs it. The order is the module's: minimum rates, prompt
 //! containers, weights.
 
-use super::vif::{How, Vif};
+use super::vif::{How, LAG_CONTAINERS, Vif};
 use super::{Fair, Measure, see_head};
 use crate::sched::time::Time;
 use crate::{Container, Packet, PortId};
@@ -124,7 +124,9 @@ impl<P: Packet, M: Measure> Fair<P, M> {
                 self.ahead.insert(id);
             }
             let most = virtual_now.wrapping_add(2 * vif.step(self.largest_cost));
-            let how = How { most: by_minimum.then_some(most), resumed };
+            let link_lag_ns =
+                if vif.has_min() { self.link.time_of_largest_ns(LAG_CONTAINERS) } else { 0 };
+            let how = How { most: by_minimum.then_some(most), resumed, link_lag_ns };
             let step = vif.serve(now, bytes, cost, how);
             let competes = self.competing.contains(id);
             if queue.head().is_some() {

@@ -11,9 +11,10 @@ const QUOTIENT_BITS: u32 = 40;
 /// No container and no debt is larger than that: 4 MiB, at weight 1. A larger one is of a tag so
 /// old that virtual time has gone half around since.
 const LARGEST: i64 = 1 << 42;
-/// How far a minimum rate may be behind and still be made up for.
+/// How far a minimum rate may be behind and still be made up for: a time, so many containers like the one that
+/// goes at that rate, or as many of the link's largest on the link.
 const LAG_NS: u64 = 10_000_000;
-const LAG_CONTAINERS: u64 = 4;
+pub(super) const LAG_CONTAINERS: u32 = 4;
 
 /// The first 64 bytes, a cache line where it stands in a queue, are what a decision looks at.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub(super) struct How {
     pub(super) most: Option<i64>,
     /// It is the rest of a turn, and the clock of the minimum rate has counted its begin.
     pub(super) resumed: bool,
+    /// What [`LAG_CONTAINERS`] of the largest take on this link.
+    pub(super) link_lag_ns: u64,
 }
 
 impl Default for Vif {
@@ -134,7 +137,8 @@ impl Vif {
         }
         if self.has_min() {
             let (now, takes) = (Time::at(now), self.min.time(bytes));
-            let lag = Time::at(LAG_NS).max(Time(takes.0.saturating_mul(LAG_CONTAINERS)));
+            let containers = Time(takes.0.saturating_mul(u64::from(LAG_CONTAINERS)));
+            let lag = Time::at(LAG_NS.max(how.link_lag_ns)).max(containers);
             let due = if how.resumed { self.due } else { self.due.min(now) };
             self.due = due.max(now.since(lag)).plus(takes);
         }
