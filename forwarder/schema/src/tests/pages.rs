@@ -9,13 +9,13 @@ use crate::{pages, *};
 #[track_caller]
 fn is_committed(name: &str, text: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
-    if env::var_os("RENEW").is_some() {
+    if env::var_os("WEIR_BLESS").is_some() {
         fs::write(&path, text).unwrap();
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == text,
-        "docs/{name} is not what the declarations give; to renew it: RENEW=1 cargo test -p \
+        "docs/{name} is not what the declarations give; to renew it: WEIR_BLESS=1 cargo test -p \
          weir-schema pages"
     );
 }
