@@ -63,7 +63,8 @@ fn demo(args: &Args, interrupted: &AtomicBool) -> Result<()> {
     println!("\nmaking the bed ...");
     let bed = BedSpec::vms(4).build()?;
     println!("starting weir ...");
-    let spec = WeirSpec { dump_dir: args.dump_dir.clone(), ..WeirSpec::default() };
+    // As a host of the operator's own has it: what is not contended stays in the kernel.
+    let spec = WeirSpec { dump_dir: args.dump_dir.clone(), ..WeirSpec::default() }.lane("auto");
     let weir = Weir::start(&bed, &spec)?;
     let result = show(args, interrupted, &bed, &weir);
     if interrupted.load(Ordering::SeqCst) {
