@@ -1,31 +1,9 @@
-//! Histograms in a report: in short, and whole. Invariant: what is written whole is read back
+//! Whole histograms in a report. Invariant: what is written whole is read back
 //! count for count, by this and by every other implementation of HdrHistogram.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 use hdrhistogram::{Counter, Histogram};
-
-use super::Summary;
-
-impl Summary {
-    pub fn of<C: Counter>(times: &Histogram<C>) -> Self {
-        if times.is_empty() {
-            return Self::default();
-        }
-        let [p50_ns, p90_ns, p99_ns, p999_ns] =
-            [0.5, 0.9, 0.99, 0.999].map(|quantile| times.value_at_quantile(quantile));
-        Self {
-            count: times.len(),
-            min_ns: times.min(),
-            mean_ns: times.mean().round() as u64,
-            p50_ns,
-            p90_ns,
-            p99_ns,
-            p999_ns,
-            max_ns: times.max(),
-        }
-    }
-}
 
 /// HdrHistogram's V2 encoding, deflated, in base64, as a line of an interval log has it.
 pub fn encode<C: Counter>(times: &Histogram<C>) -> String {
@@ -44,6 +22,7 @@ pub fn decode(text: &str) -> Option<Histogram<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_core::latency::Summary;
     use weir_core::latency::{LONGEST_NS, histogram};
 
     #[test]

@@ -2,6 +2,7 @@
 //! it, and each is in every stage of its source once.
 
 use serde::{Deserialize, Serialize};
+use weir_core::latency::Summary;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatencyReport {
@@ -32,17 +33,4 @@ pub struct Times {
     /// HdrHistogram's V2 encoding, deflated, in base64, as in its logs; where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histogram: Option<String>,
-}
-
-/// A histogram in short; all zero where nothing was recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
-    pub count: u64,
-    pub min_ns: u64,
-    pub mean_ns: u64,
-    pub p50_ns: u64,
-    pub p90_ns: u64,
-    pub p99_ns: u64,
-    pub p999_ns: u64,
-    pub max_ns: u64,
 }

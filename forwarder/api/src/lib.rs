@@ -34,7 +34,7 @@ pub use self::counters::{PortCounter, PortCounts};
 pub use self::errors::{ErrorReport, Refusal, Refused};
 pub use self::flows::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKind};
 pub use self::lanes::{Amount, LaneNow, Lanes, LinkLane, TxLanes};
-pub use self::latency::{LatencyReport, Summary, Times, VifTimes};
+pub use self::latency::{LatencyReport, Times, VifTimes};
 pub use self::losses::{LossReport, PortLosses};
 pub use self::ports::{Attached, Express, PortInfo, PortList, State};
 pub use self::query::{FlowQuery, LatencyQuery};
@@ -45,6 +45,7 @@ pub use self::stats::{
 };
 pub use self::stream::Stream;
 pub use self::trace::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket};
+pub use weir_core::latency::Summary;
 
 /// Of the shape of these types; it rises when a field changes its meaning or goes.
 pub const VERSION: u64 = 1;

@@ -14,7 +14,7 @@ pub struct LatencyQuery {
 pub struct FlowQuery {
     /// Whole histograms, not only in short.
     pub histograms: bool,
-    /// Only so many, the largest by bytes; `None`: all.
+    /// At most this many flows, the largest by bytes; `None`: all of them.
     pub top: Option<usize>,
     /// Only those of this source; `None`, as it must be with `reset`: all.
     pub vif: Option<String>,

@@ -8,6 +8,7 @@ pub(crate) mod counts;
 pub(crate) mod shape;
 
 use hdrhistogram::{Counter, Histogram};
+use serde::{Deserialize, Serialize};
 
 use self::counts::Counts;
 use self::shape::bin_of;
@@ -52,6 +53,40 @@ impl Stage {
 pub fn histogram<C: Counter>() -> Histogram<C> {
     #[expect(clippy::expect_used, reason = "the bounds are constants that a test holds")]
     Histogram::new_with_bounds(SHORTEST_NS, LONGEST_NS, DIGITS).expect("the bounds are valid")
+}
+
+/// A histogram in short; all zero where nothing was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    pub count: u64,
+    pub min_ns: u64,
+    pub mean_ns: u64,
+    pub p50_ns: u64,
+    pub p90_ns: u64,
+    pub p99_ns: u64,
+    pub p999_ns: u64,
+    pub max_ns: u64,
+}
+
+impl Summary {
+    #[must_use]
+    pub fn of<C: Counter>(times: &Histogram<C>) -> Self {
+        if times.is_empty() {
+            return Self::default();
+        }
+        let [p50_ns, p90_ns, p99_ns, p999_ns] =
+            [0.5, 0.9, 0.99, 0.999].map(|quantile| times.value_at_quantile(quantile));
+        Self {
+            count: times.len(),
+            min_ns: times.min(),
+            mean_ns: times.mean().round() as u64,
+            p50_ns,
+            p90_ns,
+            p99_ns,
+            p999_ns,
+            max_ns: times.max(),
+        }
+    }
 }
 
 /// Where a time is counted: worked out once for all that count it.

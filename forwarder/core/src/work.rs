@@ -26,8 +26,8 @@ use crate::{MAX_PORTS, PortId, PortSet};
 
 /// For how long a turn sends: what waits in the receive ring, and whoever is served next, waits for it.
 pub const TURN_NS: u64 = 100_000;
-/// So many times as long, where as many links wait: a part that is too small for a few packets wastes the time it
-/// shares, as each link costs a system call.
+/// A turn is longer where several links wait: by one `TURN_NS` for each, up to this many. Each link costs a system
+/// call, which a part of only a few packets does not pay for.
 const TURNS_MOST: u64 = 4;
 /// What a packet takes, whatever its length, in bytes: a superframe of 64 KiB takes some 17 times as long as
 /// a frame of 64 bytes.

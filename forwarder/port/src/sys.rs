@@ -42,7 +42,7 @@ pub fn checked(ret: i32) -> io::Result<i32> {
 /// The descriptor that libbpf has just opened.
 pub fn owned(ret: i32) -> io::Result<OwnedFd> {
     let fd = checked(ret)?;
-    // SAFETY: the kernel has just opened this descriptor for us, and nobody else has seen it.
+    // SAFETY: the kernel has just opened this descriptor for us; nothing else holds it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 

@@ -3,23 +3,11 @@
 
 use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};
+use weir_core::latency::Summary;
 
 /// 69 s.
 pub const LONGEST_NS: u64 = 1 << 36;
 const DIGITS: u8 = 3;
-
-/// A histogram in short; all zero where nothing was recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    pub count: u64,
-    pub min_ns: u64,
-    pub mean_ns: u64,
-    pub p50_ns: u64,
-    pub p90_ns: u64,
-    pub p99_ns: u64,
-    pub p999_ns: u64,
-    pub max_ns: u64,
-}
 
 /// Times of one kind; its JSON is their summary.
 #[derive(Clone, Debug)]
@@ -48,20 +36,7 @@ impl Spread {
 
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let all = &self.histogram;
-        if all.is_empty() {
-            return Summary::default();
-        }
-        Summary {
-            count: all.len(),
-            min_ns: all.min(),
-            mean_ns: all.mean().round() as u64,
-            p50_ns: all.value_at_quantile(0.5),
-            p90_ns: all.value_at_quantile(0.9),
-            p99_ns: all.value_at_quantile(0.99),
-            p999_ns: all.value_at_quantile(0.999),
-            max_ns: all.max(),
-        }
+        Summary::of(&self.histogram)
     }
 }
 

@@ -20,8 +20,8 @@ impl Host {
         Self { cores }
     }
 
-    /// The core a worker gets when nobody names one: the last, because interrupts gather on
-    /// the first.
+    /// The core of a worker for which none is named: the last, since interrupts gather on the
+    /// first.
     pub fn default_worker(&self) -> usize {
         self.cores.last().copied().unwrap_or(0)
     }

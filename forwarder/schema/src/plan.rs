@@ -60,7 +60,7 @@ impl Plan {
         self.ports.iter().any(|port| port.name == name)
     }
 
-    /// The plan for an interface: its own, or that of a vif nobody listed.
+    /// The plan for an interface: its own, or the default of a vif where the plan does not list it.
     pub fn port_named(&self, name: &str) -> PortPlan {
         self.ports
             .iter()

@@ -155,25 +155,6 @@ fn datagram(pseudo: &[&[u8]], ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
     udp
 }
 
-/// An IPv4/TCP packet that asks for a connection, as a guest with offloads hands it over: its
-/// checksum is the pseudo-header's, so that it is right whatever the ports become on the way.
-#[must_use]
-pub fn syn4(from: &Guest, to: &Guest, ports: (u16, u16)) -> Vec<u8> {
-    let (src, dst) = (from.v4().octets(), to.v4().octets());
-    let mut ip = vec![0x45, 0, 0, 40, 0, 1, 0x40, 0, 64, 6, 0, 0];
-    ip.extend(src);
-    ip.extend(dst);
-    let sum = checksum(&[&ip]);
-    ip.splice(10..12, sum.to_be_bytes());
-    ip.extend(ports.0.to_be_bytes());
-    ip.extend(ports.1.to_be_bytes());
-    // Five words long, SYN, a window.
-    ip.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x02, 0xff, 0xff]);
-    ip.extend((!checksum(&[&src, &dst, &[0, 6, 0, 20]])).to_be_bytes());
-    ip.extend([0, 0]);
-    ip
-}
-
 /// The Internet checksum; every part but the last has an even length.
 #[must_use]
 pub fn checksum(parts: &[&[u8]]) -> u16 {

@@ -1,9 +1,9 @@
 //! What a probe found, for people.
 
 use super::{Align, Table, grouped, short, wrapped};
+use weir_api::Summary;
 use weir_probe::rate::frame_overhead;
 use weir_probe::report::{FloorReport, Named, RawReport, SendReport, SessionReport, SinkReport};
-use weir_probe::timing::Summary;
 
 /// Figures in one column, their meaning before and a remark behind.
 #[derive(Default)]

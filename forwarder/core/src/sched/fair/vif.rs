@@ -11,8 +11,8 @@ const QUOTIENT_BITS: u32 = 40;
 /// No container and no debt is larger than that: 4 MiB, at weight 1. A larger one is of a tag so
 /// old that virtual time has gone half around since.
 const LARGEST: i64 = 1 << 42;
-/// How far a minimum rate may be behind and still be made up for: a time, so many containers like the one that
-/// goes at that rate, or as many of the link's largest on the link.
+/// How far a minimum rate may be behind and still be made up for: the longest of `LAG_NS`, of what
+/// `LAG_CONTAINERS` like the one being sent take at that rate, and of what as many of the largest take on the link.
 const LAG_NS: u64 = 10_000_000;
 pub(super) const LAG_CONTAINERS: u32 = 4;
 
