@@ -43,26 +43,4 @@ fn whole_ns(time: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use weir_probe::timing::Spread;
-
-    #[test]
-    fn the_first_is_drawn_and_all_are_logged() {
-        let (mut one, other) = (Spread::default(), Spread::default());
-        for n in 1..=1000_u64 {
-            one.record(n * 1_000);
-        }
-        let named: [Named<'_>; 2] = [("latency", &one), ("waking", &other)];
-        let folder = tempfile::tempdir().unwrap();
-        let [hgrm, hlog] = ["a.hgrm", "a.hlog"].map(|name| folder.path().join(name));
-        let began = UNIX_EPOCH + Duration::from_secs(2);
-        save(&named, began, Duration::from_secs(3), (Some(&hgrm), Some(&hlog))).unwrap();
-        let drawn = std::fs::read_to_string(&hgrm).unwrap();
-        let last = drawn.lines().rfind(|line| !line.starts_with('#')).unwrap();
-        assert!(last.split_whitespace().eq(["1000.447", "1.000000000000", "1000"]), "{drawn}");
-        let log = std::fs::read_to_string(&hlog).unwrap();
-        assert!(log.contains("Tag=latency,") && log.contains("Tag=waking,"), "{log}");
-        assert!(save(&named, began, Duration::ZERO, (Some(folder.path()), None)).is_err());
-    }
-}
+mod tests;

@@ -17,25 +17,4 @@ impl Measure for Bytes {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::super::testing::{enqueue, turns};
-    use super::*;
-    use crate::{Caps, PortId, Scheduler, SchedulerSettings, Share};
-
-    #[test]
-    fn sizes_do_not_matter_and_weights_do() {
-        let mut drr = Drr::new(&SchedulerSettings::default(), Arc::new(Caps::new()));
-        drr.set_share(0, PortId(3), &Share { weight: 2, ..Share::default() });
-        for _ in 0..64 {
-            enqueue(&mut drr, 0, 1, &[1000]);
-            enqueue(&mut drr, 0, 2, &[500, 500, 500, 500]);
-            enqueue(&mut drr, 0, 3, &[4000]);
-        }
-        let turns = turns(&mut drr, 0);
-        let first = |n: usize, vif: u16| turns[..n].iter().filter(|&&at| at == vif).count();
-        assert_eq!((first(56, 1), first(56, 2), first(56, 3)), (28, 14, 14));
-        assert_eq!(turns.len(), 3 * 64);
-    }
-}
+mod tests;

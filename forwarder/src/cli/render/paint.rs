@@ -111,28 +111,4 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_wants_attention_is_coloured_and_only_if_it_shall_be() {
-        let on = Paint::ALWAYS;
-        assert_eq!(on.paint(Tone::Bad, "NO"), "\x1b[1;31mNO\x1b[0m");
-        assert_eq!(on.paint(Tone::of_state(State::Gone), "gone"), "\x1b[33mgone\x1b[0m");
-        assert_eq!(on.paint(Tone::of_state(State::Up), "up"), "up");
-        assert_eq!(on.paint(Tone::of_losses(0), "0"), "0");
-        assert_eq!(on.paint(Tone::Warn, ""), "");
-        assert_eq!(Paint::PLAIN.paint(Tone::Bad, "NO"), "NO");
-        // Tests do not run on a terminal's standard output, or they run captured.
-        assert!(!Paint::default().is_on());
-    }
-
-    #[test]
-    fn colours_take_no_room() {
-        let text = format!("a {} b", Paint::ALWAYS.paint(Tone::Warn, "äö"));
-        assert_eq!(len(&text), 6);
-        assert_eq!(cut(&text, 3), "a \x1b[33mä\x1b[0m");
-        assert_eq!(cut(&text, 9), text);
-        assert_eq!((len("plain"), cut("plain", 2).as_str()), (5, "pl"));
-    }
-}
+mod tests;

@@ -1,0 +1,46 @@
+use super::*;
+use proptest::prelude::*;
+
+#[test]
+fn as_the_papers_have_them() {
+    let ordered = [
+        "A-E1",
+        "A-E2",
+        "A-E6",
+        "A-E10",
+        "B",
+        "B-other",
+        "B-load",
+        "B-load-tcp",
+        "B-full",
+        "C",
+        "C-events",
+        "D-udp",
+        "D-tcp",
+        "D-tcp-free",
+        "D-two",
+        "D-burn",
+        "D-rtt",
+        "E-send",
+        "E-receive",
+        "E-router",
+        "E-router-64",
+        "E-router-1500",
+        "E-latency",
+        "E-other",
+        "F-1",
+    ];
+    let mut shuffled = ordered;
+    shuffled.sort_unstable();
+    shuffled.reverse();
+    shuffled.sort_by(|one, other| by_paper(one, other));
+    assert_eq!(shuffled, ordered);
+}
+
+proptest! {
+    #[test]
+    fn only_the_same_are_equal(one in "[A-E]?-?[a-z0-9-]{0,6}", other in "[A-E]?-?[a-z0-9-]{0,6}") {
+        prop_assert_eq!(by_paper(&one, &other), by_paper(&other, &one).reverse());
+        prop_assert_eq!(by_paper(&one, &other) == Ordering::Equal, one == other);
+    }
+}

@@ -1,0 +1,28 @@
+use super::*;
+
+#[test]
+fn a_part_that_is_given_back_is_taken_again_empty() {
+    let mut bins = Bins::new(4);
+    let (one, other) = (bins.take().unwrap(), bins.take().unwrap());
+    assert_ne!(one, other);
+    assert!(bins.record(one, 7) && bins.record(one, BINS - 1) && bins.record(other, 0));
+    bins.give(one, None);
+    assert_eq!(bins.take(), Some(one));
+    assert!(bins.part(one).iter().all(|count| *count == 0));
+    assert_eq!(bins.part(other)[0], 1);
+    assert_eq!(bins.touched(), 2);
+}
+
+#[test]
+fn what_is_poured_out_is_not_counted_twice() {
+    let mut bins = Bins::new(1);
+    let part = bins.take().unwrap();
+    bins.set(part, 3, u32::MAX);
+    assert!(!bins.record(part, 3), "it is full");
+    let mut sum = Counts::default();
+    bins.pour(part, &mut sum);
+    assert!(bins.record(part, 3));
+    bins.pour(part, &mut sum);
+    assert_eq!(sum.count(3), u64::from(u32::MAX) + 1);
+    assert_eq!(sum.to_histogram().len(), sum.count(3));
+}

@@ -1,0 +1,94 @@
+use super::*;
+use crate::pool::Census;
+use weir_abi::Meta;
+use weir_core::PortId;
+
+fn halves(frames: u32) -> (Pool, Pool) {
+    let mut parts = Pool::heap(frames).divide(2);
+    let second = parts.pop().unwrap();
+    (parts.pop().unwrap(), second)
+}
+
+fn go_home(from: &mut Pool, to: &mut Pool) {
+    from.take_away(to.home(), |idx| {
+        assert!(to.come_home(idx));
+        true
+    });
+}
+
+#[test]
+fn every_frame_has_one_home() {
+    for (frames, parts) in [(1, 1), (8, 2), (10, 3), (5, 5), (3, 9), (7, 0)] {
+        let mut pools = Pool::heap(frames).divide(parts);
+        assert_eq!(pools.len(), parts.clamp(1, frames as usize));
+        let total: usize = pools.iter().map(|pool| pool.census().total).sum();
+        assert_eq!(total, frames as usize);
+        let mut seen = Vec::new();
+        for (home, pool) in pools.iter_mut().enumerate() {
+            assert_eq!((pool.home(), pool.available()), (home, pool.census().total));
+            while let Some(frame) = pool.alloc() {
+                assert_eq!(pool.home_of(frame.index(), pool.homes()), home);
+                seen.push(frame.into_index());
+            }
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..frames).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_part_is_not_divided_again() {
+    let (first, second) = halves(8);
+    assert_eq!(first.divide(2).len(), 1);
+    assert_eq!(second.divide(2).len(), 1);
+}
+
+#[test]
+fn a_packet_is_the_same_in_every_pool_and_its_frames_come_home() {
+    let (mut first, mut second) = halves(8);
+    let bytes: Vec<u8> = (0..9000).map(|i| (i % 251) as u8).collect();
+    let packet = first.compose(&bytes, &Meta::default()).unwrap();
+    assert_eq!(second.chunks(&packet).collect::<Vec<_>>().concat(), bytes);
+    second.release(packet);
+    // Free, but not here, and not there yet.
+    assert_eq!((first.available(), second.available(), second.away(0)), (1, 4, 3));
+    assert_eq!(first.census(), Census { total: 4, free: 4, ..Census::default() });
+    let mut room = 2;
+    second.take_away(0, |idx| {
+        room -= 1;
+        room >= 0 && first.come_home(idx)
+    });
+    assert_eq!((first.available(), second.away(0)), (3, 1));
+    go_home(&mut second, &mut first);
+    assert_eq!((first.available(), second.away(0)), (4, 0));
+}
+
+#[test]
+fn only_what_is_on_its_way_comes_home() {
+    let (mut first, mut second) = halves(8);
+    let frame = first.alloc().unwrap();
+    let idx = frame.index();
+    // Held, another's, nobody's, free.
+    for wrong in [idx, 4, 8, u32::MAX, 3 - idx] {
+        assert!(!first.come_home(wrong), "{wrong}");
+    }
+    second.free(frame);
+    assert!(!second.come_home(idx));
+    assert!(first.come_home(idx));
+    assert!(!first.come_home(idx), "not twice");
+    assert_eq!(first.available(), 4);
+}
+
+#[test]
+fn a_port_that_goes_gives_back_what_other_workers_received() {
+    let (mut first, mut second) = halves(8);
+    let (mine, theirs) = (first.alloc().unwrap(), second.alloc().unwrap());
+    first.set_owner(mine.into_index(), Owner::Tx(PortId(1)));
+    second.set_owner(theirs.into_index(), Owner::Tx(PortId(1)));
+    let other = second.alloc().unwrap().into_index();
+    second.set_owner(other, Owner::Tx(PortId(2)));
+    assert_eq!(first.reclaim(PortId(1)), 2);
+    assert_eq!((first.available(), first.away(1)), (4, 1));
+    go_home(&mut first, &mut second);
+    assert_eq!((second.available(), second.census().tx), (3, 1));
+}

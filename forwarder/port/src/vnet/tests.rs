@@ -1,0 +1,10 @@
+use super::*;
+
+#[test]
+fn errors_have_meanings() {
+    assert_eq!(outcome(libc::EAGAIN), Outcome::Busy);
+    assert_eq!(outcome(libc::ENOBUFS), Outcome::Busy);
+    assert_eq!(outcome(libc::EMSGSIZE), Outcome::TooLong);
+    assert_eq!(outcome(libc::ENXIO), Outcome::Down);
+    assert_eq!(outcome(libc::EINVAL), Outcome::Error);
+}

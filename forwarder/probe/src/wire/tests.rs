@@ -1,0 +1,62 @@
+use super::*;
+
+const HEADER: Header = Header {
+    kind: Kind::Data,
+    flow: 513,
+    session: Session(0x0102_0304_0506_0708),
+    number: 9,
+    monotonic_ns: 10,
+    realtime_ns: u64::MAX - 1,
+};
+
+#[test]
+fn a_header_survives_the_way() {
+    for kind in [Kind::Data, Kind::Reply, Kind::End, Kind::Ack] {
+        let (header, mut datagram) = (Header { kind, ..HEADER }, [0xff; 100]);
+        assert!(header.write(&mut datagram));
+        assert_eq!(Header::read(&datagram), Some(header));
+    }
+    assert_eq!(HEADER.session.host(), 0x0102_0304);
+    assert_eq!(Session::new(0x0102_0304, 0x0506_0708), HEADER.session);
+}
+
+#[test]
+fn the_layout_is_the_documented_one() {
+    let mut datagram = [0; FULL_LEN];
+    HEADER.write(&mut datagram);
+    Turned { received_ns: 1, sent_ns: 2, number: 3 }.write(&mut datagram);
+    assert_eq!(datagram[..8], *b"weir\x01\x01\x02\x01");
+    assert_eq!(datagram[8..16], [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!((datagram[23], datagram[31], datagram[47], datagram[63]), (9, 10, 1, 3));
+}
+
+#[test]
+fn blocks_survive_the_way() {
+    let mut datagram = [0; FULL_LEN];
+    let turned = Turned { received_ns: 1, sent_ns: 2, number: 3 };
+    assert!(turned.write(&mut datagram));
+    assert_eq!(Turned::read(&datagram), turned);
+    let totals = Totals { flows: 4, datagrams: 5 };
+    assert!(totals.write(&mut datagram));
+    assert_eq!(Totals::read(&datagram), totals);
+    let came = Came { duplicates: 6, reordered: 7, replied: 8 };
+    assert!(came.write(&mut datagram));
+    assert_eq!(Came::read(&datagram), came);
+    assert!(!came.write(&mut datagram[..63]));
+}
+
+#[test]
+fn others_datagrams_are_not_ours() {
+    let mut good = [0; FULL_LEN];
+    HEADER.write(&mut good);
+    for (at, byte) in [(0, b'W'), (4, 2), (5, 0), (5, 5), (16, 0x80)] {
+        let mut bad = good;
+        bad[at] = byte;
+        assert_eq!(Header::read(&bad), None, "{at}");
+    }
+    assert_eq!(Header::read(&good[..DATA_LEN]), Some(HEADER));
+    assert_eq!(Header::read(&good[..DATA_LEN - 1]), None);
+    Header { kind: Kind::End, ..HEADER }.write(&mut good);
+    assert_eq!(Header::read(&good[..FULL_LEN - 1]), None);
+    assert!(!HEADER.write(&mut [0; DATA_LEN - 1]));
+}

@@ -1,0 +1,33 @@
+use super::wanted::Direction;
+use super::*;
+use weir_core::PortId;
+
+#[test]
+fn names_become_places_or_are_refused_with_those_that_there_are() {
+    let names = [(PortId(3), "v1".to_owned()), (PortId(0), "nic0".to_owned())];
+    let with = |ports: &[&str]| Wanted {
+        ports: ports.iter().map(|name| (*name).to_owned()).collect(),
+        ..Wanted::new(Kind::Capture)
+    };
+    assert_eq!(ports_of(&with(&[]), &names), Ok(None));
+    let ports = ports_of(&with(&["v1"]), &names).unwrap().unwrap();
+    assert!(ports.contains(PortId(3)) && ports.len() == 1);
+    let refused = ports_of(&with(&["nic0", "v7"]), &names).unwrap_err();
+    assert_eq!(
+        (refused.why, refused.error.as_str()),
+        (Refusal::Unknown, "there is no port v7; valid: v1, nic0")
+    );
+}
+
+#[test]
+fn the_program_tells_no_more_than_somebody_wants() {
+    let of = |direction| outcomes(&Wanted { direction, ..Wanted::new(Kind::Capture) });
+    let both = of(Direction::Both);
+    assert_eq!(both & bit(Counter::Steered), 0);
+    assert_ne!(both & bit(Counter::PassedHost), 0);
+    assert_eq!(of(Direction::In), both);
+    assert_eq!(of(Direction::Out), 0);
+    assert_eq!(of(Direction::Lost) & bit(Counter::PassedHost), 0);
+    assert_ne!(of(Direction::Lost) & bit(Counter::Spoofed), 0);
+    assert_eq!(outcomes(&Wanted::new(Kind::Trace)), both);
+}

@@ -1,0 +1,89 @@
+use super::*;
+
+#[test]
+fn one_worker_is_alone() {
+    let mut all = peers(1).unwrap();
+    assert!(all[0].is_alone());
+    assert_eq!(all[0].room(0), 0);
+    let container = Container::new(4096);
+    assert!(all[0].hand_over(0, container).is_err());
+}
+
+#[test]
+fn what_one_hands_over_the_other_takes() {
+    let mut all = peers(3).unwrap();
+    let (before, after) = all.split_at_mut(2);
+    let (one, other) = (&mut before[0], &mut after[0]);
+    assert_eq!((one.index(), other.index()), (0, 2));
+    for _ in 0..CONTAINERS {
+        assert!(one.room(2) > 0);
+        one.hand_over(2, Container::new(64)).unwrap();
+    }
+    assert_eq!(one.room(2), 0);
+    assert!(one.hand_over(2, Container::new(64)).is_err());
+    assert!(other.has_mail(false));
+    let taken: Vec<_> = std::iter::from_fn(|| other.take_over(0)).collect();
+    assert_eq!(taken.len(), CONTAINERS);
+    assert!(!other.has_mail(false));
+    for container in taken {
+        other.give_back(0, container).unwrap();
+    }
+    assert_eq!(std::iter::from_fn(|| one.returned(2)).count(), CONTAINERS);
+    assert_eq!(one.in_transit(), 0);
+}
+
+fn rung(peers: &Peers) -> bool {
+    let mut count = [0_u8; 8];
+    rustix::io::read(peers.bell().unwrap().fd(), &mut count).is_ok()
+}
+
+#[test]
+fn a_sleeper_is_woken_and_nobody_else() {
+    let mut all = peers(2).unwrap();
+    let (one, other) = all.split_at_mut(1);
+    let (one, other) = (&mut one[0], &mut other[0]);
+    one.hand_over(1, Container::new(64)).unwrap();
+    one.ring_bells();
+    assert!(!rung(other), "it is awake and will look");
+    other.bell().unwrap().lie_down(false);
+    one.ring_bells();
+    assert!(!rung(other), "there is nothing new");
+    one.hand_over(1, Container::new(64)).unwrap();
+    one.ring_bells();
+    assert!(rung(other));
+    other.bell().unwrap().rise();
+}
+/// Has `one` send so many frames of `other` home.
+fn send_home(one: &mut Peers, pools: &mut [Pool], frames: usize) {
+    for _ in 0..frames {
+        let frame = pools[1].alloc().unwrap();
+        pools[0].free(frame);
+    }
+    one.send_home(&mut pools[0]);
+    one.ring_bells();
+}
+
+#[test]
+fn who_needs_frames_is_woken_for_a_batch_of_them() {
+    let mut pools = Pool::heap(1024).divide(2);
+    let mut all = peers(2).unwrap();
+    let (one, other) = all.split_at_mut(1);
+    let (one, other) = (&mut one[0], &mut other[0]);
+    send_home(one, &mut pools, 2 * WORTH_A_BELL);
+    assert!(!rung(other), "it is awake and will look");
+    other.bell().unwrap().lie_down(false);
+    send_home(one, &mut pools, WORTH_A_BELL);
+    assert!(!rung(other), "it has frames enough");
+    assert!(!other.has_mail(false) && other.has_mail(true));
+    other.welcome_home(&mut pools[1]);
+    assert_eq!(pools[1].available(), 512);
+    assert!(!other.has_mail(true));
+
+    other.bell().unwrap().lie_down(true);
+    send_home(one, &mut pools, WORTH_A_BELL - 1);
+    assert!(!rung(other), "not for every frame");
+    send_home(one, &mut pools, 1);
+    assert!(rung(other));
+    one.ring_bells();
+    assert!(!rung(other), "once");
+}
