@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use weir_api::ClientError;
 
-use crate::control::dump::{DumpError, files::FileError};
+use crate::observe::dump::{DumpError, files::FileError};
 use weir_schema::ConfigErrors;
 
 /// Why a command that asks and shows, or tells, failed.

@@ -8,7 +8,7 @@ use weir::cli::args::{Cli, Command};
 use weir::cli::{
     CliError, capture, change, detach, doctor, dump, generate, log, port, probe, stats, top, trace,
 };
-use weir::control::run;
+use weir::service::run;
 use weir_schema::{ConfigErrors, Host};
 
 /// How long threads that are under way when all is done may take.

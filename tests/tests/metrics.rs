@@ -163,7 +163,7 @@ fn an_address_in_use_is_an_error_that_names_the_key() -> Result<()> {
 
 #[test]
 fn the_promised_exposition_is_openmetrics() -> Result<()> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../forwarder/src/control/metrics/tests");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../forwarder/src/observe/metrics/tests");
     let said = run_python(SCRAPE, [format!("{folder}/sample.txt")])?;
     let told: Value = serde_json::from_str(&said)?;
     let told = told["open"].as_object().context("no series")?;

@@ -17,7 +17,7 @@ use self::blocks::{Blocks, Counts};
 use super::CliError;
 use super::args::CaptureArgs;
 use super::render::grouped;
-use crate::control::dump::files::FileError;
+use crate::observe::dump::files::FileError;
 use weir_api::{Client, Stream};
 use weir_schema::ConfigErrors;
 

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use super::args::DetachArgs;
 use super::{CliError, print};
-use crate::control::leftovers::{self, Keeper, Removed};
-use crate::control::links::{Links, Snapshot};
-use crate::control::privileges::check_privileges;
+use crate::host::leftovers::{self, Keeper, Removed};
+use crate::host::links::{Links, Snapshot};
+use crate::host::privileges::check_privileges;
 use weir_schema::DEFAULT_CONTROL;
 
 /// Removes, and says what. The exit code is 1 when a weir runs, and was left alone.

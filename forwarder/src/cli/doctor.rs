@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use self::bridges::Bridges;
 pub use self::finding::{Finding, Level, Report};
 use super::args::DoctorArgs;
-use crate::control::links::{Links, Snapshot, check_bridge, check_port, could_be_port};
+use crate::host::links::{Links, Snapshot, check_bridge, check_port, could_be_port};
 use weir_schema::{DEFAULT_CONTROL, Host, PortPlan};
 
 /// Looks at the host and at the interfaces that were asked for, and prints what it found. The exit

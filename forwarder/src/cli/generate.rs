@@ -10,7 +10,7 @@ use super::{
     args::{Cli, CompletionsArgs, ManArgs},
     print,
 };
-use crate::control::dump::files;
+use crate::observe::dump::files;
 
 pub fn completions(args: &CompletionsArgs) -> Result<(), CliError> {
     let mut text = Vec::new();

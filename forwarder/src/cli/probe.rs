@@ -16,7 +16,7 @@ use super::args::probe::{
     FloorArgs, ListenArgs, OutputArgs, ProbeCommand, ReflectArgs, SendArgs, SinkArgs,
 };
 use super::{CliError, print, print_json, render};
-use crate::control::links::Links;
+use crate::host::links::Links;
 use crate::probe::{files, floor, guard};
 use weir_probe::raw::drain::Drain;
 use weir_probe::raw::frame::{self, Addresses};

@@ -1,10 +1,10 @@
 //! Writes a probe's histograms as a dump's are written, for HdrHistogram's own tools.
-//! Invariant: the formats are those of `control::dump`; nothing here knows how they look.
+//! Invariant: the formats are those of `observe::dump`; nothing here knows how they look.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::control::dump::{Series, hgrm, hlog};
+use crate::observe::dump::{Series, hgrm, hlog};
 use weir_probe::ProbeError;
 use weir_probe::report::Named;
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::libc;
 use nix::sched::{CloneFlags, setns, unshare};
 
-use crate::control::netlink::{Netlink, Request, attributes};
+use crate::host::netlink::{Netlink, Request, attributes};
 use weir_probe::report::{FloorReport, VERSION};
 use weir_probe::send::{self, Order};
 use weir_probe::sink::{Options, Sink};

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use crate::control::links::{Link, LinkKind, Links, Snapshot};
+use crate::host::links::{Link, LinkKind, Links, Snapshot};
 use weir_probe::ProbeError;
 use weir_probe::rate::Rate;
 use weir_probe::send::Order;

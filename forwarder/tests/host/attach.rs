@@ -1,8 +1,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aya::maps::{Array, Map, MapData};
-use weir::control::attach::{AttachError, GateGlobals, Mode, Steering};
-use weir::control::btf;
+use weir::host::attach::{AttachError, GateGlobals, Mode, Steering};
+use weir::host::btf;
 use weir::worker::STRIDE;
 use weir_abi::gate::{VLAN_WORDS, Vlans, out};
 use weir_abi::table::{self, Seed};

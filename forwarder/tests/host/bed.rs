@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
-use weir::control::links::{Link, Links, Snapshot};
+use weir::host::links::{Link, Links, Snapshot};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 

@@ -9,8 +9,8 @@ use std::io::Write as _;
 use std::process::Command;
 
 use nix::net::if_::if_nametoindex;
-use weir::control::bridge::state::{AddressKey, BridgeState};
-use weir::control::bridge::watch::BridgeWatch;
+use weir::host::bridge::state::{AddressKey, BridgeState};
+use weir::host::bridge::watch::BridgeWatch;
 
 use super::bed::{Bed, block_on};
 

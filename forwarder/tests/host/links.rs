@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
-use weir::control::links::{Event, LinkKind, Links, Watch};
+use weir::host::links::{Event, LinkKind, Links, Watch};
 
 use super::bed::{Bed, block_on, in_host, link, snapshot};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::timeout;
-use weir::control::pair::{End, Identity, Pair, PairEvent, PairWatch, remove_leftovers};
+use weir::host::pair::{End, Identity, Pair, PairEvent, PairWatch, remove_leftovers};
 
 use super::bed::{Bed, block_on, in_host, link, run, snapshot, wait_for};
 

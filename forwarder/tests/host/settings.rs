@@ -6,9 +6,9 @@ use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use weir::control::netns::NetnsId;
-use weir::control::settings::{HostSettings, SettingsError};
-use weir::control::state::{Change, StateFile};
+use weir::host::netns::NetnsId;
+use weir::host::settings::{HostSettings, SettingsError};
+use weir::host::state::{Change, StateFile};
 
 use super::bed::{Bed, in_host, link, run, wait_for};
 

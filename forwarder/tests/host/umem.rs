@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use weir::control::pair::{Identity, Pair, remove_leftovers};
+use weir::host::pair::{Identity, Pair, remove_leftovers};
 use weir_abi::Meta;
 use weir_core::PortId;
 use weir_port::{Packet, Pool, Port, Transmit, UmemHandle, XskConfig, XskPort};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use weir::control::links::{Heard, Method, NotPeer, Way, WayWatch};
+use weir::host::links::{Heard, Method, NotPeer, Way, WayWatch};
 use weir_core::Mac;
 use weir_rig::{Action, Attached, Hook, Program};
 

@@ -85,7 +85,7 @@ fn word_of(place: Place) -> usize {
 }
 
 impl Rig {
-    /// As `forwarder/src/control/attach.rs` does it.
+    /// As `forwarder/src/host/attach.rs` does it.
     pub(crate) fn load() -> Result<Self> {
         let facts = KernelFacts::read().context("this kernel has no BTF: no gate")?;
         let object = facts.link(&object()?);

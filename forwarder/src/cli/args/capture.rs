@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 use weir_core::{ByteSize, Span};
 
 use super::interface;
-use crate::control::watch::Wanted;
-use crate::control::watch::wanted::{BUFFERS, Direction, Kind};
+use crate::observe::watch::Wanted;
+use crate::observe::watch::wanted::{BUFFERS, Direction, Kind};
 use crate::worker::Protocol;
 
 /// What `weir capture` and `weir trace` choose packets by.

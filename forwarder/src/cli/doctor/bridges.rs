@@ -6,11 +6,11 @@ use aya::programs::loaded_programs;
 use weir_abi::maps;
 
 use super::finding::{Level, Report};
-use crate::control::bridge::foreign::{self, Device};
-use crate::control::bridge::offload::{PortView, view};
-use crate::control::bridge::watch;
-use crate::control::links::Link;
-use crate::control::netlink::Netlink;
+use crate::host::bridge::foreign::{self, Device};
+use crate::host::bridge::offload::{PortView, view};
+use crate::host::bridge::watch;
+use crate::host::links::Link;
+use crate::host::netlink::Netlink;
 
 /// Ports of bridges by interface index.
 #[derive(Debug, Default)]

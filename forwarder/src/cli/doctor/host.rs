@@ -14,9 +14,9 @@ use weir_abi::table::Seed;
 use weir_port::probe::KernelFacts;
 
 use super::finding::{Level, Report};
-use crate::control::attach::{AttachError, GateGlobals, Steering};
-use crate::control::btf;
-use crate::control::privileges::check_privileges;
+use crate::host::attach::{AttachError, GateGlobals, Steering};
+use crate::host::btf;
+use crate::host::privileges::check_privileges;
 
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 const LOOPBACK: u32 = 1;

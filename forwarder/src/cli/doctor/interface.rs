@@ -2,8 +2,8 @@
 
 use super::bridges::Bridges;
 use super::finding::{Level, Report};
-use crate::control::attach::occupant;
-use crate::control::links::{Link, LinkKind, Snapshot};
+use crate::host::attach::occupant;
+use crate::host::links::{Link, LinkKind, Snapshot};
 use weir_core::{ForeignRules, Mode};
 use weir_schema::PortPlan;
 

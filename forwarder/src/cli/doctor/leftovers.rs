@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::finding::{Level, Report};
 use crate::cli::detach;
-use crate::control::leftovers;
-use crate::control::links::Snapshot;
-use crate::control::state::StateFile;
+use crate::host::leftovers;
+use crate::host::links::Snapshot;
+use crate::host::state::StateFile;
 
 /// Whether a weir runs on this control socket.
 pub(super) fn examine(control: &Path, report: &mut Report) -> bool {

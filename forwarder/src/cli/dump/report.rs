@@ -7,7 +7,7 @@ use serde::Serialize;
 use weir_schema::ConfigErrors;
 
 use crate::cli::{CliError, args::dump::Format, render};
-use crate::control::dump::{
+use crate::observe::dump::{
     DumpError, Series,
     csv::{self, Csv},
     files::json,

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{CliError, args::dump::Format, print};
-use crate::control::dump::{
+use crate::observe::dump::{
     Series,
     files::{self, FileError},
     hgrm,

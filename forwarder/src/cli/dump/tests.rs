@@ -1,6 +1,6 @@
 use super::*;
 use crate::cli::args::{Cli, Command};
-use crate::control::dump::samples;
+use crate::observe::dump::samples;
 use clap::Parser as _;
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -5,7 +5,7 @@ use super::{
     Align::{Left, Right},
     Table, grouped, percent, short,
 };
-use crate::control::dump::series::ends;
+use crate::observe::dump::series::ends;
 use weir_api::{FlowNumbers, FlowReport, FlowsReport, LatencyReport, LossReport};
 
 /// Room for whom a flow is between, beside its numbers.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::control::links::testing::{link, snapshot};
+use crate::host::links::testing::{link, snapshot};
 
 fn machine() -> Snapshot {
     let mut lo = link(1, "lo", LinkKind::Loopback);

@@ -11,7 +11,7 @@ use weir_core::{Losses, PortId, Reason, Release, ReleaseSettings};
 use weir_port::{Faults, Packet, Port};
 
 use super::*;
-use crate::control::books::reason_of;
+use crate::observe::books::reason_of;
 
 /// One way to lose one frame. Ports 0 and 2 belong to the first worker; with two workers, port 1 is
 /// the second's.

@@ -3,7 +3,7 @@ use std::fs;
 
 use rtnetlink::sys::protocols::NETLINK_NETFILTER;
 use rtnetlink::sys::{Socket, SocketAddr};
-use weir::control::bridge::foreign::{Device, Finding, Findings, find};
+use weir::host::bridge::foreign::{Device, Finding, Findings, find};
 use weir_rig::tags::TagBeside;
 
 use super::super::bed::in_host;

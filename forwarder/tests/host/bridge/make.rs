@@ -1,5 +1,5 @@
-use weir::control::bridge::make::{Made, MakeError, Wanted, make};
-use weir::control::links::{GuardError, Link};
+use weir::host::bridge::make::{Made, MakeError, Wanted, make};
+use weir::host::links::{GuardError, Link};
 
 use super::super::bed::{in_host, link, snapshot, wait_for};
 use super::read_now;
@@ -31,7 +31,7 @@ fn a_bridge_is_made_and_found_again() {
         let state = read_now(first.ifindex);
         let settings = state.settings().unwrap();
         assert_eq!(settings.ageing.as_secs(), 300);
-        assert_eq!(settings.stp, weir::control::bridge::state::Stp::Off);
+        assert_eq!(settings.stp, weir::host::bridge::state::Stp::Off);
         assert!(bed.host("ip addr show dev weir0").lines().all(|line| !line.contains("inet")));
 
         // The guests reach each other by the kernel alone.

@@ -1,9 +1,9 @@
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
-use weir::control::bridge::refresh::{Refresh, Refresher};
-use weir::control::bridge::state::Address;
-use weir::control::bridge::watch::BridgeWatch;
+use weir::host::bridge::refresh::{Refresh, Refresher};
+use weir::host::bridge::state::Address;
+use weir::host::bridge::watch::BridgeWatch;
 
 use super::super::bed::{Bed, block_on, in_host};
 use super::{bridge, can, ifindex, key, read, skipped};

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
-use weir::control::bridge::state::{AddressKind, BridgeState, Change, GroupAddress, StpState};
-use weir::control::bridge::watch::BridgeWatch;
+use weir::host::bridge::state::{AddressKind, BridgeState, Change, GroupAddress, StpState};
+use weir::host::bridge::watch::BridgeWatch;
 
 use super::super::bed::{Bed, block_on, in_host, link, wait_for};
 use super::{bridge, can, ifindex, key, read, skipped};

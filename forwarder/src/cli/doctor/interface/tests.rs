@@ -1,5 +1,5 @@
 use super::*;
-use crate::control::links::testing::{link, member, snapshot};
+use crate::host::links::testing::{link, member, snapshot};
 
 fn levels(report: &Report, check: &str) -> Vec<Level> {
     let found = report.findings().iter().filter(|finding| finding.check == check);

@@ -1,6 +1,6 @@
 use super::*;
-use crate::control::netns::NetnsId;
-use crate::control::state::{Before, Change};
+use crate::host::netns::NetnsId;
+use crate::host::state::{Before, Change};
 
 #[test]
 fn tells_a_living_weir_from_a_dead_one() {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{cli::render::WIDTH, control::dump::samples};
+use crate::{cli::render::WIDTH, observe::dump::samples};
 use weir_api::PortLosses;
 
 fn fits(text: &str) {

@@ -1,0 +1,23 @@
+//! What is read from the host and changed on it; knows nothing of forwarders, reports or requests.
+//!
+//! - [`privileges`], [`links`], [`netns`], [`btf`]: what this host is and has
+//! - [`bridge`]: what the kernel's bridge knows, and what of it the gate may decide
+//! - [`pair`]: weir's own pair of devices; [`pins`]: the gates' links; [`mounts`]: where both outlive weir
+//! - [`attach`]: the programs and their maps
+//! - [`settings`], [`state`]: what is changed on the host, and how it is put back
+//! - [`leftovers`]: what a dead weir left, and how it is removed
+//! - [`netlink`]: the socket all of it asks
+
+pub mod attach;
+pub mod bridge;
+pub mod btf;
+pub mod leftovers;
+pub mod links;
+mod mounts;
+pub(crate) mod netlink;
+pub mod netns;
+pub mod pair;
+pub mod pins;
+pub mod privileges;
+pub mod settings;
+pub mod state;

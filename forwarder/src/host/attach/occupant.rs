@@ -1,0 +1,122 @@
+//! Whose XDP program stands on an interface. Invariant: only told, never touched: taking another
+//! program off is the operator's decision.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use aya::programs::loaded_programs;
+use nix::libc;
+
+use crate::host::links::decode_link;
+use crate::host::netlink::{Netlink, Request};
+
+/// Another program on an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occupant {
+    pub interface: String,
+    pub program_id: u32,
+    /// As `ip link` spells it: xdpgeneric, xdpdrv or xdpoffload.
+    pub mode: &'static str,
+    pub program_name: Option<String>,
+    /// Processes that hold it, with their names. A program attached by them through a bpf_link
+    /// goes when they end; `ip link` cannot take it off.
+    pub holders: Vec<(u32, String)>,
+}
+
+impl Occupant {
+    pub fn is_weir(&self) -> bool {
+        // The kernel keeps 15 characters of a program's name.
+        self.program_name
+            .as_deref()
+            .is_some_and(|name| !name.is_empty() && weir_abi::maps::PROGRAM.starts_with(name))
+    }
+
+    /// Which it is, without what to do about it.
+    pub fn summary(&self) -> String {
+        let mut text = format!("id {}", self.program_id);
+        if let Some(name) = &self.program_name {
+            text += &format!(" `{name}`");
+        }
+        text += &format!(", attached as {}", self.mode);
+        if self.is_weir() {
+            text += ", of another weir";
+        }
+        if !self.holders.is_empty() {
+            let holders: Vec<_> =
+                self.holders.iter().map(|(pid, name)| format!("{name} ({pid})")).collect();
+            text += &format!(", held by {}", holders.join(", "));
+        }
+        text
+    }
+
+    /// What to type to be rid of it.
+    pub fn fix(&self) -> String {
+        let off = format!("ip link set dev {} {} off", self.interface, self.mode);
+        match self.holders.as_slice() {
+            [] => off,
+            [(pid, name), ..] => format!("stop {name} (process {pid}), or {off}"),
+        }
+    }
+}
+
+impl fmt::Display for Occupant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.summary(), self.fix())
+    }
+}
+
+/// The program on an interface of this namespace, if there is one.
+pub fn occupant(ifindex: u32, interface: &str) -> Option<Occupant> {
+    let request = Request::about_link(libc::RTM_GETLINK, ifindex);
+    let answers = Netlink::open().ok()?.call(&request).ok()?;
+    let link = answers.iter().find_map(|(_, payload)| decode_link(payload))?;
+    let (program_id, mode) = link.xdp.program()?;
+    Some(describe(interface, program_id, mode))
+}
+
+/// Everything that can be found out about a program.
+fn describe(interface: &str, program_id: u32, mode: &'static str) -> Occupant {
+    Occupant {
+        interface: interface.to_owned(),
+        program_id,
+        mode,
+        program_name: program_name(program_id),
+        holders: holders(Path::new("/proc"), program_id),
+    }
+}
+
+fn program_name(program_id: u32) -> Option<String> {
+    let found = loaded_programs().flatten().find(|program| program.id() == program_id)?;
+    found.name_as_str().filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// Processes with a descriptor of the program, or of a link that carries it.
+fn holders(proc: &Path, program_id: u32) -> Vec<(u32, String)> {
+    let mut found = Vec::new();
+    for process in fs::read_dir(proc).into_iter().flatten().flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let mut descriptors = fs::read_dir(process.path().join("fdinfo")).into_iter().flatten();
+        let holds = descriptors.any(|descriptor| {
+            descriptor
+                .and_then(|descriptor| fs::read_to_string(descriptor.path()))
+                .is_ok_and(|info| shows_program(&info, program_id))
+        });
+        if holds {
+            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            found.push((pid, name.trim().to_owned()));
+        }
+    }
+    found
+}
+
+fn shows_program(info: &str, program_id: u32) -> bool {
+    info.lines().any(|line| {
+        line.strip_prefix("prog_id:").is_some_and(|value| value.trim().parse() == Ok(program_id))
+    })
+}
+
+#[cfg(test)]
+mod tests;

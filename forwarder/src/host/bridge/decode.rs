@@ -1,0 +1,158 @@
+//! From rtnetlink's messages to what they say of a bridge, its ports and its tables.
+//! Invariant: pure; an attribute that is not known is passed over, and no message, however it is
+//! malformed, does more than say nothing.
+
+mod groups;
+mod link;
+mod vlans;
+
+use std::time::Duration;
+
+use nix::libc;
+
+use super::state::{Address, AddressKey, AddressKind, GroupMember, PortSettings, Seen, Settings};
+use super::state::{VlanRange, VlanSet};
+use crate::host::netlink::{attributes, u16_at, u32_at};
+
+// linux/rtnetlink.h
+const RTM_NEWMDB: u16 = 84;
+const RTM_DELMDB: u16 = 85;
+const RTM_GETMDB: u16 = 86;
+const RTM_NEWVLAN: u16 = 112;
+const RTM_DELVLAN: u16 = 113;
+
+// linux/neighbour.h
+const NEIGHBOUR_HEADER_LEN: usize = 12;
+const NDA_MASTER: u16 = 9;
+const NDA_FLAGS_EXT: u16 = 15;
+const NTF_EXT_LEARNED: u8 = 1 << 4;
+const NTF_OFFLOADED: u8 = 1 << 5;
+const NTF_STICKY: u8 = 1 << 6;
+const NTF_EXT_LOCKED: u32 = 1 << 1;
+
+/// The kernel's clock towards user space, 100 ticks a second on every architecture.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What one message of the kernel says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    Bridge {
+        ifindex: u32,
+        settings: Settings,
+    },
+    /// An interface is a port of a bridge; `vlans` is its membership where the message tells it.
+    Port {
+        bridge: u32,
+        ifindex: u32,
+        settings: PortSettings,
+        vlans: Option<VlanSet>,
+    },
+    /// An interface is no port of that bridge any more, or, without `bridge`, of none.
+    NotAPort {
+        bridge: Option<u32>,
+        ifindex: u32,
+    },
+    /// An interface does not exist any more.
+    Gone {
+        ifindex: u32,
+    },
+    /// The complete membership of the bridge device itself.
+    OwnVlans {
+        ifindex: u32,
+        vlans: VlanSet,
+    },
+    /// VLANs came or were changed, at a port or at the bridge itself.
+    Vlans {
+        ifindex: u32,
+        ranges: Vec<VlanRange>,
+    },
+    VlansGone {
+        ifindex: u32,
+        ranges: Vec<VlanRange>,
+    },
+    Address {
+        bridge: u32,
+        seen: Seen,
+    },
+    AddressGone {
+        bridge: u32,
+        key: AddressKey,
+        ifindex: u32,
+    },
+    Groups {
+        bridge: u32,
+        members: Vec<GroupMember>,
+        routers: Vec<u32>,
+    },
+    GroupsGone {
+        bridge: u32,
+        members: Vec<GroupMember>,
+        routers: Vec<u32>,
+    },
+}
+
+/// What a message says, by its kind and what stands behind its header; `None`: nothing that
+/// concerns a bridge.
+pub fn message(kind: u16, payload: &[u8]) -> Option<Message> {
+    match kind {
+        libc::RTM_NEWLINK => link::new(payload),
+        libc::RTM_DELLINK => link::deleted(payload),
+        libc::RTM_NEWNEIGH => {
+            let (bridge, seen) = address(payload)?;
+            Some(Message::Address { bridge, seen })
+        }
+        libc::RTM_DELNEIGH => {
+            let (bridge, Seen { address, .. }) = address(payload)?;
+            let Address { key, ifindex, .. } = address;
+            Some(Message::AddressGone { bridge, key, ifindex })
+        }
+        // The answers to a dump have the kind of the question.
+        RTM_NEWMDB | RTM_GETMDB => groups::message(payload, true),
+        RTM_DELMDB => groups::message(payload, false),
+        RTM_NEWVLAN | RTM_DELVLAN => vlans::message(payload, kind == RTM_NEWVLAN),
+        _ => None,
+    }
+}
+
+/// An entry of a bridge's table, and the bridge; `None` for ARP entries, and for the filters of
+/// single devices.
+fn address(payload: &[u8]) -> Option<(u32, Seen)> {
+    if i32::from(*payload.first()?) != libc::AF_BRIDGE {
+        return None;
+    }
+    let ifindex = u32_at(payload, 4)?;
+    let state = u16_at(payload, 8)?;
+    let flags = *payload.get(10)?;
+    let (mut mac, mut vid, mut bridge, mut more, mut age) = (None, 0, None, 0, Duration::ZERO);
+    for (attribute, value) in attributes(payload, NEIGHBOUR_HEADER_LEN) {
+        match attribute {
+            libc::NDA_LLADDR => mac = value.try_into().ok(),
+            libc::NDA_VLAN => vid = u16_at(value, 0)?,
+            NDA_MASTER => bridge = u32_at(value, 0),
+            NDA_FLAGS_EXT => more = u32_at(value, 0)?,
+            // Confirmed, used, updated, references: the third is when a frame last came from it.
+            libc::NDA_CACHEINFO => age = TICK.saturating_mul(u32_at(value, 8)?),
+            _ => {}
+        }
+    }
+    let kind = if state & libc::NUD_PERMANENT != 0 {
+        AddressKind::Local
+    } else if state & libc::NUD_NOARP != 0 {
+        AddressKind::Static
+    } else {
+        AddressKind::Learned
+    };
+    let address = Address {
+        key: AddressKey { mac: mac?, vid },
+        ifindex,
+        kind,
+        extern_learned: flags & NTF_EXT_LEARNED != 0,
+        offloaded: flags & NTF_OFFLOADED != 0,
+        sticky: flags & NTF_STICKY != 0,
+        locked: more & NTF_EXT_LOCKED != 0,
+    };
+    Some((bridge?, Seen { address, age }))
+}
+
+#[cfg(test)]
+mod tests;

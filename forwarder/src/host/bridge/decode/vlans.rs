@@ -1,0 +1,84 @@
+//! VLAN membership: the list inside an AF_BRIDGE link message, and RTM_NEWVLAN, RTM_DELVLAN.
+
+use nix::libc;
+
+use super::super::state::{StpState, VlanFlags, VlanOptions, VlanRange, VlanSet};
+use super::Message;
+use crate::host::netlink::{attributes, u16_at, u32_at};
+
+const HEADER_LEN: usize = 8;
+
+// linux/if_bridge.h
+const BRIDGE_VLAN_INFO_PVID: u16 = 1 << 1;
+const BRIDGE_VLAN_INFO_UNTAGGED: u16 = 1 << 2;
+const BRIDGE_VLAN_INFO_RANGE_BEGIN: u16 = 1 << 3;
+const BRIDGE_VLAN_INFO_RANGE_END: u16 = 1 << 4;
+const BRIDGE_VLANDB_ENTRY: u16 = 1;
+const BRIDGE_VLANDB_ENTRY_INFO: u16 = 1;
+const BRIDGE_VLANDB_ENTRY_RANGE: u16 = 2;
+const BRIDGE_VLANDB_ENTRY_STATE: u16 = 3;
+const BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS: u16 = 9;
+
+/// Flags and VID of a `bridge_vlan_info`.
+fn info(value: &[u8]) -> Option<(u16, u16)> {
+    Some((u16_at(value, 0)?, u16_at(value, 2)?))
+}
+
+fn range(first: u16, last: u16, flags: u16, options: VlanOptions) -> VlanRange {
+    let pvid = flags & BRIDGE_VLAN_INFO_PVID != 0;
+    let untagged = flags & BRIDGE_VLAN_INFO_UNTAGGED != 0;
+    VlanRange { first, last, flags: VlanFlags { pvid, untagged, options } }
+}
+
+/// A list as link messages have it: a range is two entries, its begin and its end.
+pub(super) fn list<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> VlanSet {
+    let mut begin = None;
+    let mut ranges = Vec::new();
+    for (flags, vid) in entries.into_iter().filter_map(info) {
+        if flags & BRIDGE_VLAN_INFO_RANGE_BEGIN != 0 {
+            begin = Some(vid);
+            continue;
+        }
+        let first = match begin.take() {
+            Some(first) if flags & BRIDGE_VLAN_INFO_RANGE_END != 0 => first,
+            _ => vid,
+        };
+        ranges.push(range(first, vid, flags, VlanOptions::default()));
+    }
+    ranges.into_iter().collect()
+}
+
+pub(super) fn message(payload: &[u8], new: bool) -> Option<Message> {
+    if i32::from(*payload.first()?) != libc::AF_BRIDGE {
+        return None;
+    }
+    let ifindex = u32_at(payload, 4)?;
+    let ranges: Vec<_> = attributes(payload, HEADER_LEN)
+        .filter(|(attribute, _)| *attribute == BRIDGE_VLANDB_ENTRY)
+        .filter_map(|(_, value)| entry(value))
+        .collect();
+    // What is set for a VLAN of the whole bridge comes in the same messages.
+    if ranges.is_empty() {
+        return None;
+    }
+    Some(if new {
+        Message::Vlans { ifindex, ranges }
+    } else {
+        Message::VlansGone { ifindex, ranges }
+    })
+}
+
+fn entry(value: &[u8]) -> Option<VlanRange> {
+    let (mut first, mut last, mut options) = (None, None, VlanOptions::default());
+    for (attribute, value) in attributes(value, 0) {
+        match attribute {
+            BRIDGE_VLANDB_ENTRY_INFO => first = info(value),
+            BRIDGE_VLANDB_ENTRY_RANGE => last = u16_at(value, 0),
+            BRIDGE_VLANDB_ENTRY_STATE => options.state = StpState::from(*value.first()?),
+            BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS => options.neigh_suppress = *value.first()? != 0,
+            _ => {}
+        }
+    }
+    let (flags, vid) = first?;
+    Some(range(vid, last.unwrap_or(vid), flags, options))
+}

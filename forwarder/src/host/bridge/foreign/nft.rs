@@ -1,0 +1,191 @@
+//! nftables, over nfnetlink: which base chains there are, on which hooks and devices, and whether
+//! they do anything.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::{Device, Finding, Findings};
+use crate::host::netlink::{Netlink, Request, attributes, text};
+
+// linux/netfilter.h, linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
+pub(super) const INET: u8 = 1;
+pub(super) const IPV4: u8 = 2;
+pub(super) const ARP: u8 = 3;
+const NETDEV: u8 = 5;
+const BRIDGE: u8 = 7;
+pub(super) const IPV6: u8 = 10;
+const SUBSYSTEM: u16 = 10 << 8;
+const NFT_MSG_GETCHAIN: u16 = 4;
+const NFT_MSG_GETRULE: u16 = 7;
+const HEADER_LEN: usize = 4;
+const NFTA_CHAIN_TABLE: u16 = 1;
+const NFTA_CHAIN_NAME: u16 = 3;
+const NFTA_CHAIN_HOOK: u16 = 4;
+const NFTA_CHAIN_POLICY: u16 = 5;
+const NFTA_HOOK_HOOKNUM: u16 = 1;
+const NFTA_HOOK_DEV: u16 = 3;
+const NFTA_HOOK_DEVS: u16 = 4;
+const NFTA_DEVICE_NAME: u16 = 1;
+const NFTA_DEVICE_PREFIX: u16 = 2;
+const NFTA_RULE_TABLE: u16 = 1;
+const NFTA_RULE_CHAIN: u16 = 2;
+const NF_DROP: u32 = 0;
+const PREROUTING: u32 = 0;
+const FORWARD: u32 = 2;
+const POSTROUTING: u32 = 4;
+/// `NF_INET_INGRESS`: the inet family at a device.
+const INET_INGRESS: u32 = 5;
+
+/// A base chain: one that the kernel runs by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chain {
+    pub(super) family: u8,
+    pub(super) table: String,
+    pub(super) name: String,
+    pub(super) hook: u32,
+    /// Names of devices, and beginnings of names.
+    pub(super) devices: Vec<String>,
+    pub(super) prefixes: Vec<String>,
+    pub(super) drops: bool,
+    pub(super) rules: usize,
+}
+
+impl Chain {
+    /// An empty chain that accepts is none.
+    fn does_something(&self) -> bool {
+        self.drops || self.rules > 0
+    }
+
+    fn is_at(&self, device: &str) -> bool {
+        self.devices.iter().any(|name| name == device)
+            || self.prefixes.iter().any(|prefix| device.starts_with(prefix))
+    }
+
+    fn family_name(&self) -> &'static str {
+        match self.family {
+            INET => "inet",
+            IPV4 => "ip",
+            ARP => "arp",
+            NETDEV => "netdev",
+            BRIDGE => "bridge",
+            IPV6 => "ip6",
+            _ => "other",
+        }
+    }
+
+    /// Whether bridged frames pass it if they are handed to that family at all.
+    pub(super) fn sees_forwarded(&self, family: u8) -> bool {
+        let hook = match family {
+            // The hooks of ARP: in, out, forward.
+            ARP => self.hook == 2,
+            _ => matches!(self.hook, PREROUTING | FORWARD | POSTROUTING),
+        };
+        self.family == family && hook && self.does_something()
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let does = match (self.drops, self.rules) {
+            (true, 0) => "drops everything".to_owned(),
+            (true, 1) => "has 1 rule and drops the rest".to_owned(),
+            (true, rules) => format!("has {rules} rules and drops the rest"),
+            (false, 1) => "has 1 rule".to_owned(),
+            (false, rules) => format!("has {rules} rules"),
+        };
+        let Self { table, name, .. } = self;
+        format!("the nftables chain `{} {table} {name}` {does}", self.family_name())
+    }
+
+    pub(super) fn remove(&self) -> String {
+        format!("nft delete table {} {}", self.family_name(), self.table)
+    }
+}
+
+/// Every base chain of this network namespace.
+pub(super) fn chains() -> io::Result<Vec<Chain>> {
+    let mut netlink = Netlink::open_netfilter()?;
+    let mut ask = |kind| netlink.dump(&Request::new(SUBSYSTEM | kind, &[0; HEADER_LEN]));
+    let mut chains: Vec<_> =
+        ask(NFT_MSG_GETCHAIN)?.iter().filter_map(|(_, payload)| chain(payload)).collect();
+    if chains.is_empty() {
+        return Ok(chains);
+    }
+    let mut rules: BTreeMap<(u8, String, String), usize> = BTreeMap::new();
+    for key in ask(NFT_MSG_GETRULE)?.iter().filter_map(|(_, payload)| rule(payload)) {
+        *rules.entry(key).or_default() += 1;
+    }
+    for chain in &mut chains {
+        let key = (chain.family, chain.table.clone(), chain.name.clone());
+        chain.rules = rules.get(&key).copied().unwrap_or(0);
+    }
+    Ok(chains)
+}
+
+fn be32(value: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(value.get(..4)?.try_into().ok()?))
+}
+
+/// `None`: a chain that only others jump to.
+pub(super) fn chain(payload: &[u8]) -> Option<Chain> {
+    let (mut table, mut name, mut hook, mut drops) = (None, None, None, false);
+    let (mut devices, mut prefixes) = (Vec::new(), Vec::new());
+    for (attribute, value) in attributes(payload, HEADER_LEN) {
+        match attribute {
+            NFTA_CHAIN_TABLE => table = Some(text(value)),
+            NFTA_CHAIN_NAME => name = Some(text(value)),
+            NFTA_CHAIN_POLICY => drops = be32(value)? == NF_DROP,
+            NFTA_CHAIN_HOOK => {
+                for (attribute, value) in attributes(value, 0) {
+                    match attribute {
+                        NFTA_HOOK_HOOKNUM => hook = be32(value),
+                        NFTA_HOOK_DEV => devices.push(text(value)),
+                        NFTA_HOOK_DEVS => {
+                            for (attribute, value) in attributes(value, 0) {
+                                match attribute {
+                                    NFTA_DEVICE_NAME => devices.push(text(value)),
+                                    NFTA_DEVICE_PREFIX => prefixes.push(text(value)),
+                                    _ => {}
+                                }
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    // Of one device, both attributes name it.
+    devices.dedup();
+    let (family, hook) = (*payload.first()?, hook?);
+    Some(Chain { family, table: table?, name: name?, hook, devices, prefixes, drops, rules: 0 })
+}
+
+/// The chain that a rule is in.
+fn rule(payload: &[u8]) -> Option<(u8, String, String)> {
+    let find = |wanted| {
+        let mut list = attributes(payload, HEADER_LEN);
+        list.find(|(attribute, _)| *attribute == wanted).map(|(_, value)| text(value))
+    };
+    Some((*payload.first()?, find(NFTA_RULE_TABLE)?, find(NFTA_RULE_CHAIN)?))
+}
+
+/// Chains of the bridge family and of devices.
+pub(super) fn judge(chains: &[Chain], bridge: &str, ports: &[Device], into: &mut Findings) {
+    let finding = |chain: &Chain, device: &str, on: String| Finding {
+        check: "nftables",
+        device: device.to_owned(),
+        found: format!("{}{on}", chain.describe()),
+        to_do: chain.remove(),
+    };
+    for chain in chains.iter().filter(|chain| chain.does_something()) {
+        if chain.sees_forwarded(BRIDGE) {
+            into.bridge.push(finding(chain, bridge, String::new()));
+        }
+        if chain.family == NETDEV || (chain.family == INET && chain.hook == INET_INGRESS) {
+            for port in ports.iter().filter(|port| chain.is_at(&port.name)) {
+                let on = format!(" on `{}`", port.name);
+                into.on_port(port.ifindex, finding(chain, &port.name, on));
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Traffic control on the ports: queueing disciplines, filters, and programs of others at tcx.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use aya::programs::tc::TcAttachType;
+use aya::programs::{ProgramError, SchedClassifier};
+use nix::libc;
+
+use super::{Device, Finding, Findings};
+use crate::host::netlink::{Netlink, Request, attributes, text, u32_at};
+
+const HEADER_LEN: usize = 20;
+// linux/pkt_sched.h
+const TC_H_ROOT: u32 = 0xffff_ffff;
+const TC_H_CLSACT: u32 = 0xffff_fff1;
+const AT_INGRESS: u32 = 0xffff_fff2;
+const AT_EGRESS: u32 = 0xffff_fff3;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Qdisc {
+    pub(super) ifindex: u32,
+    handle: u32,
+    parent: u32,
+    kind: String,
+}
+
+fn header(ifindex: u32, parent: u32) -> [u8; HEADER_LEN] {
+    let mut fixed = [0; HEADER_LEN];
+    fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+    fixed[12..16].copy_from_slice(&parent.to_ne_bytes());
+    fixed
+}
+
+pub(super) fn decode(payload: &[u8]) -> Option<Qdisc> {
+    let kind = attributes(payload, HEADER_LEN)
+        .find(|(attribute, _)| *attribute == libc::TCA_KIND)
+        .map(|(_, value)| text(value))?;
+    let (ifindex, handle) = (u32_at(payload, 4)?, u32_at(payload, 8)?);
+    Some(Qdisc { ifindex, handle, parent: u32_at(payload, 12)?, kind })
+}
+
+impl Qdisc {
+    /// One that somebody put there: what the kernel makes by itself has no handle.
+    pub(super) fn is_foreign_root(&self) -> bool {
+        self.parent == TC_H_ROOT && self.handle != 0
+    }
+
+    /// One that only filters hang on.
+    fn holds_filters(&self) -> bool {
+        self.parent == TC_H_CLSACT
+    }
+}
+
+pub(super) fn find(netlink: &mut Netlink, ports: &[Device], into: &mut Findings) {
+    let all = netlink.dump(&Request::new(libc::RTM_GETQDISC, &header(0, 0)));
+    let all = into.look("tc qdisc", all);
+    for qdisc in all.iter().filter_map(|(_, payload)| decode(payload)) {
+        let Some(port) = ports.iter().find(|port| port.ifindex == qdisc.ifindex) else { continue };
+        if qdisc.is_foreign_root() {
+            into.on_port(port.ifindex, root(port, &qdisc));
+        }
+        if !qdisc.holds_filters() {
+            continue;
+        }
+        for (parent, side) in [(AT_INGRESS, "ingress"), (AT_EGRESS, "egress")] {
+            // The older `ingress` answers for either side.
+            if qdisc.kind == "ingress" && side == "egress" {
+                continue;
+            }
+            let filters = filters(netlink, port.ifindex, parent);
+            if let Some(kind) = into.look("tc filter", filters) {
+                into.on_port(port.ifindex, filter(port, side, &kind));
+            }
+        }
+    }
+}
+
+/// The kind of the first filter there.
+fn filters(netlink: &mut Netlink, ifindex: u32, parent: u32) -> io::Result<Option<String>> {
+    let answers = netlink.dump(&Request::new(libc::RTM_GETTFILTER, &header(ifindex, parent)))?;
+    Ok(answers.iter().find_map(|(_, payload)| decode(payload)).map(|filter| filter.kind))
+}
+
+fn root(Device { name, .. }: &Device, qdisc: &Qdisc) -> Finding {
+    Finding {
+        check: "tc",
+        device: name.clone(),
+        found: format!("`{name}` has the queueing discipline {} (tc qdisc show)", qdisc.kind),
+        to_do: format!("tc qdisc del dev {name} root"),
+    }
+}
+
+fn filter(Device { name, .. }: &Device, side: &str, kind: &str) -> Finding {
+    Finding {
+        check: "tc",
+        device: name.clone(),
+        found: format!("`{name}` has a tc filter ({kind}) at {side}"),
+        to_do: format!("tc filter del dev {name} {side}"),
+    }
+}
+
+/// Programs at tcx that weir did not load.
+pub(super) fn find_programs(ports: &[Device], own: &BTreeSet<u32>, into: &mut Findings) {
+    for port in ports {
+        for (at, side) in [(TcAttachType::Ingress, "ingress"), (TcAttachType::Egress, "egress")] {
+            let programs = into.look("tcx", programs(&port.name, at));
+            for (id, program) in programs.into_iter().filter(|(id, _)| !own.contains(id)) {
+                into.on_port(port.ifindex, foreign_program(port, side, id, &program));
+            }
+        }
+    }
+}
+
+fn foreign_program(Device { name, .. }: &Device, side: &str, id: u32, program: &str) -> Finding {
+    Finding {
+        check: "tcx",
+        device: name.clone(),
+        found: format!("`{name}` has the BPF program `{program}` (id {id}) at tcx {side}"),
+        to_do: format!("bpftool net detach tcx_{side} dev {name}, or end what attached it"),
+    }
+}
+
+/// Id and name of each program there.
+fn programs(device: &str, at: TcAttachType) -> io::Result<Vec<(u32, String)>> {
+    let query = || SchedClassifier::query_tcx(device, at);
+    // One that has just been detached can be listed and not be found.
+    let (_, programs) = query().or_else(|_| query()).map_err(|error| match error {
+        ProgramError::SyscallError(error) => error.io_error,
+        other => io::Error::other(other),
+    })?;
+    let named = programs
+        .iter()
+        .map(|program| (program.id(), program.name_as_str().unwrap_or_default().to_owned()));
+    Ok(named.collect())
+}

@@ -1,0 +1,75 @@
+//! Devices that stand on a port, such as VLAN devices: their frames never come to the bridge.
+
+use std::io;
+
+use nix::libc;
+
+use super::{Device, Finding, Findings};
+use crate::host::netlink::{Netlink, Request, attributes, text, u16_at, u32_at};
+
+const HEADER_LEN: usize = 16;
+const IFLA_VLAN_ID: u16 = 1;
+
+/// A device that stands on another of the same network namespace.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Upper {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) lower: u32,
+    pub(super) vid: Option<u16>,
+}
+
+pub(super) fn read(netlink: &mut Netlink) -> io::Result<Vec<Upper>> {
+    let statistics = (libc::RTEXT_FILTER_SKIP_STATS as u32).to_ne_bytes();
+    let request = Request::about_link(libc::RTM_GETLINK, 0);
+    let answers = netlink.dump(&request.attribute(libc::IFLA_EXT_MASK, &statistics))?;
+    Ok(answers.iter().filter_map(|(_, payload)| decode(payload)).collect())
+}
+
+pub(super) fn decode(payload: &[u8]) -> Option<Upper> {
+    let (mut name, mut lower, mut kind, mut vid) = (None, None, None, None);
+    for (attribute, value) in attributes(payload, HEADER_LEN) {
+        match attribute {
+            libc::IFLA_IFNAME => name = Some(text(value)),
+            libc::IFLA_LINK => lower = u32_at(value, 0),
+            // It stands on a device of another namespace.
+            libc::IFLA_LINK_NETNSID => return None,
+            libc::IFLA_LINKINFO => {
+                for (attribute, value) in attributes(value, 0) {
+                    match attribute {
+                        libc::IFLA_INFO_KIND => kind = Some(text(value)),
+                        libc::IFLA_INFO_DATA => {
+                            vid = attributes(value, 0)
+                                .find(|(attribute, _)| *attribute == IFLA_VLAN_ID)
+                                .and_then(|(_, value)| u16_at(value, 0));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    // Of a veth, it is the other end.
+    let kind = kind.filter(|kind| kind == "vlan")?;
+    Some(Upper { name: name?, kind, lower: lower?, vid })
+}
+
+pub(super) fn judge(uppers: &[Upper], ports: &[Device], into: &mut Findings) {
+    for upper in uppers {
+        let Some(port) = ports.iter().find(|port| port.ifindex == upper.lower) else { continue };
+        let vid = upper.vid.map_or(String::new(), |vid| format!(" of VLAN {vid}"));
+        into.on_port(
+            port.ifindex,
+            Finding {
+                check: "vlan",
+                device: port.name.clone(),
+                found: format!(
+                    "the {} device `{}` takes the frames{vid} that come in by `{}`",
+                    upper.kind, upper.name, port.name
+                ),
+                to_do: format!("ip link del {}", upper.name),
+            },
+        );
+    }
+}

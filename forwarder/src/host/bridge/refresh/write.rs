@@ -1,0 +1,133 @@
+//! The writes. Invariant: each is made directly after a look at all that the kernel has said, and
+//! followed by another.
+
+use std::io;
+
+use nix::libc;
+
+use super::{Keeper, Refresh, Repair, may_refresh, repairs};
+use crate::host::bridge::state::{Address, AddressKey};
+use crate::host::bridge::watch::BridgeWatch;
+use crate::host::links::LinksError;
+use crate::host::netlink::{Netlink, Request};
+
+// linux/neighbour.h
+const NTF_USE: u8 = 1 << 0;
+const NTF_MASTER: u8 = 1 << 2;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    #[error(transparent)]
+    Watch(#[from] LinksError),
+    #[error("cannot open a connection to the kernel's interfaces (rtnetlink): {0}")]
+    Open(#[source] io::Error),
+}
+
+/// What one round came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    pub refreshed: usize,
+    /// Writes that the kernel did not take: the port or address was gone.
+    pub refused: usize,
+    /// What had happened at the same moment and was put back.
+    pub repaired: usize,
+    /// Notifications were lost: nothing more is written before the bridge has been read again.
+    pub stale: bool,
+}
+
+/// Refreshes what is due, over a connection of its own in the network namespace of the thread that
+/// opened it.
+#[derive(Debug)]
+pub struct Refresher {
+    pub keeper: Keeper,
+    netlink: Netlink,
+}
+
+impl Refresher {
+    pub fn open() -> Result<Self, RefreshError> {
+        let netlink = Netlink::open().map_err(RefreshError::Open)?;
+        Ok(Self { keeper: Keeper::default(), netlink })
+    }
+
+    /// Refreshes what is due. The changes that come up meanwhile are returned by the watch.
+    pub fn run(
+        &mut self,
+        watch: &mut BridgeWatch,
+        now_ns: u64,
+        last_seen_ns: impl Fn(&Address) -> Option<u64>,
+    ) -> Result<Round, RefreshError> {
+        let mut round = Round::default();
+        if !watch.drained()? {
+            round.stale = true;
+            return Ok(round);
+        }
+        for refresh in self.keeper.due(watch.state(), now_ns, last_seen_ns) {
+            if !watch.drained()? {
+                round.stale = true;
+                break;
+            }
+            // Something may have happened since the list was made.
+            let stays = watch.state().address(refresh.key).is_some_and(|address| {
+                address.ifindex == refresh.ifindex && may_refresh(watch.state(), address)
+            });
+            if !stays {
+                continue;
+            }
+            let mark = watch.told();
+            if let Err(error) = self.write(&refresh) {
+                tracing::debug!(?refresh, %error, "is not refreshed");
+                round.refused += 1;
+                continue;
+            }
+            self.keeper.refreshed(&refresh, now_ns);
+            round.refreshed += 1;
+            round.repaired += self.check(watch, mark, &refresh)?;
+        }
+        Ok(round)
+    }
+
+    /// Tells the bridge that a frame from the address came in by that port.
+    pub fn write(&mut self, refresh: &Refresh) -> io::Result<()> {
+        let Refresh { key, ifindex } = *refresh;
+        self.netlink.call(&entry(libc::RTM_NEWNEIGH, key, ifindex, NTF_USE)).map(drop)
+    }
+
+    /// Looks at what the kernel has said since `mark`, and puts back what the refresh must not have
+    /// done; how much that was.
+    pub fn check(
+        &mut self,
+        watch: &mut BridgeWatch,
+        mark: usize,
+        refresh: &Refresh,
+    ) -> Result<usize, RefreshError> {
+        // After a loss the order of things is not known; what was heard before it still counts.
+        watch.drained()?;
+        let repairs = repairs(refresh, watch.told_since(mark));
+        for repair in &repairs {
+            let request = match *repair {
+                Repair::MoveBack { key, ifindex } => {
+                    entry(libc::RTM_NEWNEIGH, key, ifindex, NTF_USE)
+                }
+                Repair::Remove { key, ifindex } => entry(libc::RTM_DELNEIGH, key, ifindex, 0),
+            };
+            if let Err(error) = self.netlink.call(&request) {
+                // Whoever else changed it has the last word.
+                tracing::debug!(?repair, %error, "is not put back");
+            }
+        }
+        Ok(repairs.len())
+    }
+}
+
+fn entry(kind: u16, key: AddressKey, ifindex: u32, flags: u8) -> Request {
+    let mut fixed = [0; 12];
+    fixed[0] = libc::AF_BRIDGE as u8;
+    fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+    fixed[8..10].copy_from_slice(&libc::NUD_REACHABLE.to_ne_bytes());
+    fixed[10] = flags | NTF_MASTER;
+    let request = Request::new(kind, &fixed).attribute(libc::NDA_LLADDR, &key.mac);
+    if key.vid == 0 {
+        return request;
+    }
+    request.attribute(libc::NDA_VLAN, &key.vid.to_ne_bytes())
+}

@@ -1,0 +1,198 @@
+//! From rtnetlink's messages to what weir keeps of them; unknown attributes are passed over.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use nix::libc;
+
+use super::{Link, LinkKind, Peer, XdpAttached};
+use crate::host::netlink::{attributes, text, u16_at, u32_at};
+
+// Not in libc: linux/if_link.h, linux/if_arp.h.
+const IFLA_XDP_ATTACHED: u16 = 2;
+const IFLA_XDP_PROG_ID: u16 = 4;
+const IFLA_XDP_DRV_PROG_ID: u16 = 5;
+const IFLA_XDP_SKB_PROG_ID: u16 = 6;
+const IFLA_XDP_HW_PROG_ID: u16 = 7;
+const IFLA_EVENT_FEATURES: u32 = 2;
+const ARPHRD_ETHER: u16 = 1;
+
+const LINK_HEADER_LEN: usize = 16;
+const ADDRESS_HEADER_LEN: usize = 8;
+const ROUTE_HEADER_LEN: usize = 12;
+const NEXT_HOP_LEN: usize = 8;
+
+/// An RTM_NEWLINK of any interface; `None` for what a bridge reports about its ports (AF_BRIDGE).
+pub(super) fn link(payload: &[u8]) -> Option<Link> {
+    if i32::from(*payload.first()?) != libc::AF_UNSPEC {
+        return None;
+    }
+    let flags = u32_at(payload, 8)?;
+    let ethernet = u16_at(payload, 2)? == ARPHRD_ETHER;
+    let mut link = Link {
+        ifindex: u32_at(payload, 4)?,
+        name: String::new(),
+        kind: LinkKind::Physical,
+        driver: None,
+        mtu: 0,
+        up: flags & libc::IFF_UP as u32 != 0,
+        carrier: flags & libc::IFF_LOWER_UP as u32 != 0,
+        ethernet,
+        mac: [0; 6],
+        master: None,
+        master_kind: None,
+        peer: None,
+        speed_mbit: None,
+        rx_queues: 1,
+        tx_queues: 1,
+        xdp: XdpAttached::default(),
+        addresses: Vec::new(),
+        default_route_v4: false,
+        default_route_v6: false,
+    };
+    let mut lower = None;
+    let mut lower_netns = None;
+    let mut kind = None;
+    for (attribute, value) in attributes(payload, LINK_HEADER_LEN) {
+        match attribute {
+            libc::IFLA_IFNAME => link.name = text(value),
+            libc::IFLA_MTU => link.mtu = u32_at(value, 0)?,
+            libc::IFLA_ADDRESS => link.mac = value.try_into().unwrap_or_default(),
+            libc::IFLA_MASTER => link.master = u32_at(value, 0),
+            libc::IFLA_LINK => lower = u32_at(value, 0),
+            libc::IFLA_LINK_NETNSID => lower_netns = u32_at(value, 0).map(|id| id as i32),
+            libc::IFLA_NUM_RX_QUEUES => link.rx_queues = u32_at(value, 0)?,
+            libc::IFLA_NUM_TX_QUEUES => link.tx_queues = u32_at(value, 0)?,
+            libc::IFLA_XDP => link.xdp = xdp(value),
+            libc::IFLA_LINKINFO => {
+                for (attribute, value) in attributes(value, 0) {
+                    match attribute {
+                        libc::IFLA_INFO_KIND => kind = Some(text(value)),
+                        libc::IFLA_INFO_SLAVE_KIND => link.master_kind = Some(text(value)),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    link.kind = match kind.as_deref() {
+        Some("veth") => LinkKind::Veth,
+        Some("tun") if ethernet => LinkKind::Tap,
+        Some("tun") => LinkKind::Tun,
+        Some("bridge") => LinkKind::Bridge,
+        Some(other) => LinkKind::Other(other.to_owned()),
+        None if flags & libc::IFF_LOOPBACK as u32 != 0 => LinkKind::Loopback,
+        None => LinkKind::Physical,
+    };
+    if link.kind == LinkKind::Veth {
+        // Elsewhere IFLA_LINK is what the device stands on, a VLAN's parent for instance.
+        link.peer = lower.map(|ifindex| Peer { ifindex, netns_id: lower_netns });
+    }
+    Some(link)
+}
+
+/// Of a message about any interface, its index and that of the one it is linked to, if there is one:
+/// of a veth, the other end.
+pub(super) fn ends(payload: &[u8]) -> Option<(u32, Option<u32>)> {
+    if i32::from(*payload.first()?) != libc::AF_UNSPEC {
+        return None;
+    }
+    let mut all = attributes(payload, LINK_HEADER_LEN);
+    let linked = all.find(|(attribute, _)| *attribute == libc::IFLA_LINK);
+    Some((u32_at(payload, 4)?, linked.and_then(|(_, value)| u32_at(value, 0))))
+}
+
+/// The index of a deleted interface; `None` when it merely left a bridge.
+pub(super) fn deleted_link(payload: &[u8]) -> Option<u32> {
+    (i32::from(*payload.first()?) == libc::AF_UNSPEC).then(|| u32_at(payload, 4))?
+}
+
+/// Whether an RTM_NEWLINK was sent because offload features changed.
+pub(super) fn is_feature_change(payload: &[u8]) -> bool {
+    attributes(payload, LINK_HEADER_LEN).any(|(attribute, value)| {
+        attribute == libc::IFLA_EVENT && u32_at(value, 0) == Some(IFLA_EVENT_FEATURES)
+    })
+}
+
+fn xdp(value: &[u8]) -> XdpAttached {
+    let mut attached = XdpAttached::default();
+    let mut mode = None;
+    let mut single = 0;
+    for (attribute, value) in attributes(value, 0) {
+        let id = u32_at(value, 0).unwrap_or(0);
+        match attribute {
+            IFLA_XDP_ATTACHED => mode = value.first().copied(),
+            IFLA_XDP_PROG_ID => single = id,
+            IFLA_XDP_DRV_PROG_ID => attached.native = id,
+            IFLA_XDP_SKB_PROG_ID => attached.skb = id,
+            IFLA_XDP_HW_PROG_ID => attached.hardware = id,
+            _ => {}
+        }
+    }
+    // Kernels before 4.19 know of one program only.
+    if attached == XdpAttached::default() && single != 0 {
+        match mode {
+            Some(2) => attached.skb = single,
+            Some(3) => attached.hardware = single,
+            _ => attached.native = single,
+        }
+    }
+    attached
+}
+
+/// An address of the host, with its prefix; link-local ones are nobody's service.
+pub(super) fn address(payload: &[u8]) -> Option<(u32, (IpAddr, u8))> {
+    let family = i32::from(*payload.first()?);
+    let prefix = *payload.get(1)?;
+    let scope = *payload.get(3)?;
+    let ifindex = u32_at(payload, 4)?;
+    let mut found = None;
+    for (attribute, value) in attributes(payload, ADDRESS_HEADER_LEN) {
+        let address = match family {
+            libc::AF_INET => ip::<4>(value).map(|octets| IpAddr::V4(Ipv4Addr::from(octets))),
+            libc::AF_INET6 => ip::<16>(value).map(|octets| IpAddr::V6(Ipv6Addr::from(octets))),
+            _ => None,
+        };
+        match attribute {
+            // On a point-to-point link IFA_ADDRESS is the other end's.
+            libc::IFA_LOCAL => found = address,
+            libc::IFA_ADDRESS if found.is_none() => found = address,
+            _ => {}
+        }
+    }
+    let link_local = scope == libc::RT_SCOPE_LINK;
+    found.filter(|_| !link_local).map(|address| (ifindex, (address, prefix)))
+}
+
+fn ip<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
+    value.try_into().ok()
+}
+
+/// The interfaces through which a default route of the main table leaves; empty for other routes.
+pub(super) fn default_route(payload: &[u8]) -> Vec<u32> {
+    let [_, destination_len, _, _, table, _, _, kind, ..] = payload else { return Vec::new() };
+    if *destination_len != 0 || *kind != libc::RTN_UNICAST {
+        return Vec::new();
+    }
+    let mut table = u32::from(*table);
+    let mut interfaces = Vec::new();
+    for (attribute, value) in attributes(payload, ROUTE_HEADER_LEN) {
+        match attribute {
+            libc::RTA_TABLE => table = u32_at(value, 0).unwrap_or(table),
+            libc::RTA_OIF => interfaces.extend(u32_at(value, 0)),
+            libc::RTA_MULTIPATH => {
+                let mut hops = value;
+                while let (Some(len), Some(ifindex)) = (u16_at(hops, 0), u32_at(hops, 4)) {
+                    interfaces.push(ifindex);
+                    let len = usize::from(len).max(NEXT_HOP_LEN).next_multiple_of(4);
+                    hops = hops.get(len..).unwrap_or_default();
+                }
+            }
+            _ => {}
+        }
+    }
+    if table == u32::from(libc::RT_TABLE_MAIN) { interfaces } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,40 @@
+//! What devices have dropped of what they were given to send.
+//!
+//! Invariant: the counts are the kernel's, since each device was made; nothing is kept here.
+
+use std::collections::HashMap;
+use std::io;
+
+use nix::libc;
+
+use crate::host::netlink::{Netlink, Request, attributes, u32_at};
+
+const IFLA_STATS_LINK_64: u16 = 1;
+/// `struct if_stats_msg`.
+const HEADER: usize = 12;
+/// Where `tx_dropped` stands in `struct rtnl_link_stats64`.
+const TX_DROPPED: usize = 7 * 8;
+
+/// By interface index, in this thread's network namespace; of one interface, or of all.
+pub(crate) fn tx_dropped(ifindex: Option<u32>) -> io::Result<HashMap<u32, u64>> {
+    let mut fixed = [0; HEADER];
+    fixed[4..8].copy_from_slice(&ifindex.unwrap_or(0).to_ne_bytes());
+    fixed[8..12].copy_from_slice(&(1_u32 << (IFLA_STATS_LINK_64 - 1)).to_ne_bytes());
+    let request = Request::new(libc::RTM_GETSTATS, &fixed);
+    let mut netlink = Netlink::open()?;
+    let answers = match ifindex {
+        Some(_) => netlink.call(&request)?,
+        None => netlink.dump(&request)?,
+    };
+    Ok(answers.iter().filter_map(|(_, payload)| read(payload)).collect())
+}
+
+fn read(payload: &[u8]) -> Option<(u32, u64)> {
+    let ifindex = u32_at(payload, 4)?;
+    let (_, stats) = attributes(payload, HEADER).find(|(kind, _)| *kind == IFLA_STATS_LINK_64)?;
+    let dropped = stats.get(TX_DROPPED..TX_DROPPED + 8)?.try_into().ok()?;
+    Some((ifindex, u64::from_ne_bytes(dropped)))
+}
+
+#[cfg(test)]
+mod tests;

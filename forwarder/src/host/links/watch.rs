@@ -1,0 +1,309 @@
+//! The stream of what happens to interfaces. Invariant: applying the events to the snapshot with
+//! which the watch began always ends at the kernel's state; when the kernel had to drop
+//! notifications (ENOBUFS), everything is read afresh and the difference is reported.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+
+use nix::libc;
+use rtnetlink::sys::protocols::NETLINK_ROUTE;
+use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
+use tokio::time::{Duration, Instant, sleep_until};
+
+use super::{Link, Links, LinksError, Snapshot, decode, overrun};
+use crate::host::netlink::{RawMessage, messages};
+
+/// Asked for as receive buffer, so that a burst of new VMs does not overrun the socket; the
+/// kernel caps it at net.core.rmem_max.
+const RECEIVE_BUFFER_BYTES: u32 = 1 << 20;
+/// Between two readings of everything: many changes can overrun the socket again and again, and the
+/// rest of the control side has to get its turn.
+const RESYNC_PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    Appeared {
+        link: Link,
+    },
+    Vanished {
+        ifindex: u32,
+        name: String,
+    },
+    /// An interface became the member of a bridge.
+    PortAppeared {
+        bridge: u32,
+        link: Link,
+    },
+    /// It left the bridge, or does not exist any more.
+    PortVanished {
+        bridge: u32,
+        ifindex: u32,
+        name: String,
+    },
+    MasterChanged {
+        ifindex: u32,
+        from: Option<u32>,
+        to: Option<u32>,
+    },
+    /// Set up or down by the administrator.
+    Up {
+        ifindex: u32,
+    },
+    Down {
+        ifindex: u32,
+    },
+    /// The other end came or went.
+    Carrier {
+        ifindex: u32,
+        on: bool,
+    },
+    MtuChanged {
+        ifindex: u32,
+        mtu: u32,
+    },
+    Renamed {
+        ifindex: u32,
+        from: String,
+        to: String,
+    },
+    MacChanged {
+        ifindex: u32,
+        mac: [u8; 6],
+    },
+    /// An XDP program came or went, ours included (which is how its forced removal is noticed).
+    XdpChanged {
+        ifindex: u32,
+        program: Option<u32>,
+    },
+    /// Some offload was switched; which, ethtool tells.
+    FeaturesChanged {
+        ifindex: u32,
+    },
+    AddressesChanged {
+        ifindex: u32,
+    },
+    /// Notifications were lost and everything was read again.
+    Resynced,
+}
+
+/// Made by [`Links::watch`].
+pub struct Watch {
+    links: Links,
+    socket: TokioSocket,
+    snapshot: Snapshot,
+    pending: VecDeque<Event>,
+    overrun: bool,
+    /// Not before this is everything read again.
+    resync_at: Instant,
+    /// The reading that is under way: kept, so that it ends although `next` is cancelled.
+    reading: Option<Reading>,
+}
+
+type Reading = Pin<Box<dyn Future<Output = Result<Snapshot, LinksError>> + Send>>;
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch")
+            .field("snapshot", &self.snapshot)
+            .field("pending", &self.pending)
+            .field("overrun", &self.overrun)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    pub(super) async fn open(links: Links) -> Result<Self, LinksError> {
+        let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
+        let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
+        // Not the route groups: a host that speaks BGP would wake us for every prefix. Default
+        // routes are looked at when a port is taken.
+        socket.socket_ref().set_rx_buf_sz(RECEIVE_BUFFER_BYTES)?;
+        socket.socket_mut().bind(&SocketAddr::new(0, groups as u32))?;
+        // Subscribed first and read then, so that nothing falls between the two.
+        let snapshot = links.snapshot().await?;
+        let (pending, resync_at) = (VecDeque::new(), Instant::now());
+        Ok(Self { links, socket, snapshot, pending, overrun: false, resync_at, reading: None })
+    }
+
+    /// The interfaces as they were after the last event that [`Watch::next`] returned was made.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The next event. Cancelling it loses nothing.
+    pub async fn next(&mut self) -> Result<Event, LinksError> {
+        loop {
+            if let Some(event) = self.pending.pop_front() {
+                return Ok(event);
+            }
+            if self.overrun || self.reading.is_some() {
+                self.resync().await?;
+                continue;
+            }
+            match poll_fn(|cx| self.socket.poll_recv_from_full(cx)).await {
+                Ok((datagram, _)) => self.absorb(&datagram),
+                Err(error) => self.failed(error)?,
+            }
+        }
+    }
+
+    fn failed(&mut self, error: io::Error) -> Result<(), LinksError> {
+        match error.raw_os_error() {
+            Some(libc::ENOBUFS) => {
+                self.overrun = true;
+                Ok(())
+            }
+            Some(libc::EINTR | libc::EAGAIN) => Ok(()),
+            _ => Err(error.into()),
+        }
+    }
+
+    async fn resync(&mut self) -> Result<(), LinksError> {
+        if self.reading.is_none() {
+            sleep_until(self.resync_at).await;
+            // Not through tokio, which makes a busy task pause. What is left in a socket that is
+            // flooded is older or newer than what is read now; to follow it leads to the same end.
+            let socket = self.socket.socket_ref();
+            let buffer = socket.get_rx_buf_sz()?;
+            overrun::empty(buffer, || socket.recv_from_full().map(|(bytes, _)| bytes.len()))?;
+            self.overrun = false;
+            let links = self.links.clone();
+            self.reading = Some(Box::pin(async move { links.snapshot().await }));
+        }
+        let Some(reading) = &mut self.reading else { return Ok(()) };
+        let read = reading.await;
+        self.reading = None;
+        self.resync_at = Instant::now() + RESYNC_PAUSE;
+        let fresh = read?;
+        self.pending.extend(difference(&self.snapshot, &fresh));
+        self.pending.push_back(Event::Resynced);
+        self.snapshot = fresh;
+        Ok(())
+    }
+
+    fn absorb(&mut self, datagram: &[u8]) {
+        for message in messages(datagram) {
+            self.absorb_message(message);
+        }
+    }
+
+    fn absorb_message(&mut self, RawMessage { kind, payload, .. }: RawMessage<'_>) {
+        match kind {
+            libc::RTM_NEWLINK => {
+                let Some(mut link) = decode::link(payload) else { return };
+                let old = self.snapshot.links.get(&link.ifindex);
+                match old {
+                    Some(old) => link.inherit(old),
+                    None => link.ask_driver(),
+                }
+                changes(old, Some(&link), &mut self.pending);
+                if decode::is_feature_change(payload) {
+                    self.pending.push_back(Event::FeaturesChanged { ifindex: link.ifindex });
+                }
+                self.snapshot.links.insert(link.ifindex, link);
+            }
+            libc::RTM_DELLINK => {
+                if let Some(ifindex) = decode::deleted_link(payload)
+                    && let Some(old) = self.snapshot.links.remove(&ifindex)
+                {
+                    changes(Some(&old), None, &mut self.pending);
+                }
+            }
+            libc::RTM_NEWADDR | libc::RTM_DELADDR => {
+                let Some((ifindex, address)) = decode::address(payload) else { return };
+                let Some(link) = self.snapshot.links.get_mut(&ifindex) else { return };
+                let before = link.addresses.len();
+                let known = link.addresses.contains(&address);
+                if kind == libc::RTM_DELADDR {
+                    link.addresses.retain(|held| *held != address);
+                } else if !known {
+                    link.addresses.push(address);
+                }
+                if link.addresses.len() != before {
+                    self.pending.push_back(Event::AddressesChanged { ifindex });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What happened between two snapshots.
+pub(super) fn difference(old: &Snapshot, new: &Snapshot) -> VecDeque<Event> {
+    let mut events = VecDeque::new();
+    // Departures first: a name may have passed from one interface to another.
+    for (ifindex, link) in &old.links {
+        if !new.links.contains_key(ifindex) {
+            changes(Some(link), None, &mut events);
+        }
+    }
+    for (ifindex, link) in &new.links {
+        changes(old.links.get(ifindex), Some(link), &mut events);
+    }
+    events
+}
+
+/// The events that lead from one reading of an interface to the next.
+fn changes(old: Option<&Link>, new: Option<&Link>, events: &mut VecDeque<Event>) {
+    let left = |bridge, link: &Link| Event::PortVanished {
+        bridge,
+        ifindex: link.ifindex,
+        name: link.name.clone(),
+    };
+    match (old, new) {
+        (None, None) => {}
+        (Some(old), None) => {
+            events.extend(old.bridge().map(|bridge| left(bridge, old)));
+            events.push_back(Event::Vanished { ifindex: old.ifindex, name: old.name.clone() });
+        }
+        (None, Some(new)) => {
+            events.push_back(Event::Appeared { link: new.clone() });
+            let joined = |bridge| Event::PortAppeared { bridge, link: new.clone() };
+            events.extend(new.bridge().map(joined));
+        }
+        (Some(old), Some(new)) => {
+            let ifindex = new.ifindex;
+            if old.name != new.name {
+                let (from, to) = (old.name.clone(), new.name.clone());
+                events.push_back(Event::Renamed { ifindex, from, to });
+            }
+            if old.mtu != new.mtu {
+                events.push_back(Event::MtuChanged { ifindex, mtu: new.mtu });
+            }
+            if old.mac != new.mac {
+                events.push_back(Event::MacChanged { ifindex, mac: new.mac });
+            }
+            if old.xdp != new.xdp {
+                let program = new.xdp.program().map(|(id, _)| id);
+                events.push_back(Event::XdpChanged { ifindex, program });
+            }
+            if old.master != new.master {
+                let (from, to) = (old.master, new.master);
+                events.push_back(Event::MasterChanged { ifindex, from, to });
+            }
+            if old.bridge() != new.bridge() {
+                events.extend(old.bridge().map(|bridge| left(bridge, old)));
+                let joined = |bridge| Event::PortAppeared { bridge, link: new.clone() };
+                events.extend(new.bridge().map(joined));
+            }
+            if old.up != new.up {
+                events.push_back(if new.up {
+                    Event::Up { ifindex }
+                } else {
+                    Event::Down { ifindex }
+                });
+            }
+            if old.carrier != new.carrier {
+                events.push_back(Event::Carrier { ifindex, on: new.carrier });
+            }
+            if old.addresses != new.addresses {
+                events.push_back(Event::AddressesChanged { ifindex });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! The folders of all weirs, and the links in them.
+//!
+//! Invariant: what is done here needs no mount namespace: every path leads through the descriptor of the
+//! file system's root, which was opened in the right one.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::mount::{MsFlags, mount};
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+use weir_port::links::PinnedLink;
+
+use super::DIR;
+use crate::host::mounts::{leave, lock, places, share};
+use crate::host::pair::Identity;
+
+/// The folder of one weir, as its name tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Folder {
+    /// Of the network namespace.
+    pub(crate) inode: u64,
+    /// Of the weir in it.
+    pub(crate) digest: u32,
+}
+
+impl Folder {
+    pub(crate) fn of(identity: &Identity) -> Self {
+        Self { inode: identity.netns().inode, digest: identity.digest() }
+    }
+
+    /// A bpffs takes no dots.
+    pub(crate) fn name(self) -> String {
+        format!("{}-{:08x}", self.inode, self.digest)
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let (inode, digest) = name.split_once('-')?;
+        let folder =
+            Self { inode: inode.parse().ok()?, digest: u32::from_str_radix(digest, 16).ok()? };
+        (folder.name() == name).then_some(folder)
+    }
+}
+
+/// Whoever looks whether a folder is a dead weir's holds its lock for less.
+const LOOKED_AT: Duration = Duration::from_millis(500);
+
+/// The root of the file system.
+#[derive(Debug)]
+pub(crate) struct Root(File);
+
+impl Root {
+    /// Mounts it, if it is not; in the mount namespace of the calling thread.
+    pub(super) fn make() -> io::Result<Self> {
+        let _locked = lock(true)?;
+        fs::create_dir_all(DIR)?;
+        if !is_mounted()? {
+            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+            mount(Some("weir"), DIR, Some("bpf"), flags, Some("mode=0700"))?;
+        }
+        share(DIR)?;
+        Ok(Self(File::open(DIR)?))
+    }
+
+    /// The one that an earlier weir has mounted, if there is one.
+    pub(crate) fn find() -> Option<Self> {
+        let open = || Ok(if is_mounted()? { Some(Self(File::open(DIR)?)) } else { None });
+        places().iter().filter(|place| place.lasting).find_map(|place| place.inside(open).ok()?)
+    }
+
+    /// Makes the folder and locks it. `None`: whose it is runs.
+    pub(super) fn claim(&self, folder: &str) -> io::Result<Option<File>> {
+        // So that nobody takes the folder, or the mount, for abandoned.
+        let _locked = lock(true)?;
+        match fs::create_dir(self.at(folder)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let until = Instant::now() + LOOKED_AT;
+        loop {
+            let locked = self.lock(folder)?;
+            if locked.is_some() || Instant::now() >= until {
+                return Ok(locked);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Locks a folder. `None`: whose it is runs.
+    pub(crate) fn lock(&self, folder: &str) -> io::Result<Option<File>> {
+        let file = File::open(self.at(folder))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn at(&self, folder: &str) -> PathBuf {
+        Path::new("/proc/self/fd").join(self.0.as_raw_fd().to_string()).join(folder)
+    }
+
+    pub(super) fn path(&self, folder: &str, ifindex: u32) -> PathBuf {
+        self.at(folder).join(ifindex.to_string())
+    }
+
+    pub(crate) fn folders(&self) -> Vec<Folder> {
+        names(&self.at("")).iter().filter_map(|name| Folder::parse(name)).collect()
+    }
+
+    /// The interfaces that have a link in a folder, by their index.
+    pub(crate) fn links(&self, folder: &str) -> Vec<u32> {
+        names(&self.at(folder)).iter().filter_map(|name| name.parse().ok()).collect()
+    }
+
+    pub(crate) fn link(&self, folder: &str, ifindex: u32) -> io::Result<PinnedLink> {
+        PinnedLink::open(&self.path(folder, ifindex))
+    }
+
+    /// Takes a gate off, and removes the link's file; fine where there is none.
+    pub(crate) fn remove(&self, folder: &str, ifindex: u32) -> io::Result<()> {
+        match self.link(folder, ifindex) {
+            Ok(link) => link.detach()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        fs::remove_file(self.path(folder, ifindex))
+    }
+
+    /// Removes the links of a dead weir whose devices are gone, and the folder if that was all.
+    pub(super) fn remove_dead(&self, folder: &str) {
+        for ifindex in self.links(folder) {
+            let facts = self.link(folder, ifindex).and_then(|link| link.facts());
+            if facts.is_ok_and(|facts| facts.is_none_or(|facts| facts.ifindex == 0)) {
+                let _ = self.remove(folder, ifindex);
+            }
+        }
+        // Where something is left it stays.
+        let _ = fs::remove_dir(self.at(folder));
+    }
+
+    /// Removes a folder in which nothing is any more, and the file system if that was the last.
+    pub(crate) fn leave(&self, folder: &str) {
+        let _ = fs::remove_dir(self.at(folder));
+        for place in places().into_iter().filter(|place| place.lasting) {
+            let left = place.inside(|| {
+                let _locked = lock(false)?;
+                if is_mounted()? {
+                    leave(DIR);
+                }
+                Ok(())
+            });
+            if let Err(error) = left {
+                tracing::debug!(%error, "the folder of the links stays");
+            }
+        }
+    }
+}
+
+fn is_mounted() -> io::Result<bool> {
+    match statfs(DIR) {
+        Ok(found) => Ok(found.filesystem_type() == BPF_FS_MAGIC),
+        Err(nix::errno::Errno::ENOENT) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! What the workers measured, put together: how long packets took, and who talked to whom.
+//!
+//! - [`latency`]: histograms by source, over all workers and all lives of a port;
+//!   [`times`]: for whoever makes something else of them
+//! - [`flows`]: the workers' flow tables, read in pages; [`tally`]: rows of one flow made one;
+//!   [`room`]: how full the tables are
+//!
+//! Invariant: whoever asks holds no lock of the forwarder meanwhile, and workers are kept from
+//! packets for one page at a time. A slot's times are never given to a name that got the slot later:
+//! names are told before their ports are served, and struck off before the slot is free. (Flows
+//! a worker forgets by itself when it is told of a port anew.)
+
+mod flows;
+mod latency;
+mod room;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod times;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Mutex;
+use weir_core::{FlowSum, PortId, VifLatency};
+use weir_port::XskPort;
+
+pub use self::room::{FlowRoom, SourceFlows};
+use crate::host::attach::Handed;
+use crate::worker::{Asker, FlowPage, NoAnswer};
+use weir_api::Amount;
+use weir_schema::MeasurePlan;
+
+/// A worker, as far as it measures.
+pub trait Source: Send + Sync + 'static {
+    /// Takes what was recorded since the last time; asked when called, not when awaited.
+    fn take_latency(
+        &self,
+        id: PortId,
+    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send;
+    fn flows(
+        &self,
+        page: Box<FlowPage>,
+    ) -> impl Future<Output = Result<Box<FlowPage>, NoAnswer>> + Send;
+    fn flow_sums(&self) -> impl Future<Output = Result<Vec<FlowSum>, NoAnswer>> + Send;
+    fn forget_flows(&self) -> impl Future<Output = Result<(), NoAnswer>> + Send;
+}
+
+impl Source for Asker<XskPort> {
+    fn take_latency(
+        &self,
+        id: PortId,
+    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send {
+        Self::take_latency(self, id)
+    }
+
+    async fn flows(&self, page: Box<FlowPage>) -> Result<Box<FlowPage>, NoAnswer> {
+        Self::flows(self, page).await
+    }
+
+    async fn flow_sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
+        Self::flow_sums(self).await
+    }
+
+    async fn forget_flows(&self) -> Result<(), NoAnswer> {
+        Self::forget_flows(self).await
+    }
+}
+
+/// The gate, as far as it forwards what no worker measures.
+pub trait Express: fmt::Debug + Send + Sync + 'static {
+    /// What the port sent by the express lane, since its slot is its name's.
+    fn sent_by(&self, id: PortId) -> Amount;
+}
+
+impl Express for Handed {
+    fn sent_by(&self, id: PortId) -> Amount {
+        let [frames, bytes] = self.by(id.0).unwrap_or_default();
+        Amount::new(frames, bytes)
+    }
+}
+
+/// The slots that have names.
+type Ports = BTreeMap<PortId, Held>;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Measured<S = Asker<XskPort>> {
+    workers: Vec<S>,
+    plan: MeasurePlan,
+    started: Instant,
+    express: Box<dyn Express>,
+    /// Locked for as long as a few ports are asked for; ports that come and go wait for it.
+    ports: Mutex<Ports>,
+    /// When recording of latency began, in Unix time; held by whoever reads all of it.
+    since: Mutex<u64>,
+    /// Held by whoever reads the flows: two at once would only be in each other's way.
+    reading: Mutex<()>,
+}
+
+/// A slot's name and what was recorded of it.
+#[derive(Debug)]
+struct Held {
+    name: String,
+    /// `None`: nothing yet.
+    times: Option<Box<VifLatency>>,
+    /// What it had sent by the express lane when its flows began anew.
+    express_before: Amount,
+}
+
+impl<S: Source> Measured<S> {
+    pub fn new(
+        workers: Vec<S>,
+        express: Box<dyn Express>,
+        plan: MeasurePlan,
+        started: Instant,
+    ) -> Arc<Self> {
+        let (ports, reading) = (Mutex::default(), Mutex::default());
+        let since = Mutex::new(unix_ns());
+        Arc::new(Self { workers, plan, started, express, ports, since, reading })
+    }
+
+    /// A slot is this name's from now on, or again: its port is about to be served.
+    pub async fn name(&self, id: PortId, name: &str) -> Result<(), NoAnswer> {
+        let mut ports = self.ports.lock().await;
+        // As the workers begin its flows anew.
+        let express_before = self.express.sent_by(id);
+        match ports.get_mut(&id).filter(|held| held.name == name) {
+            Some(held) => held.express_before = express_before,
+            None => {
+                let held = Held { name: name.to_owned(), times: None, express_before };
+                ports.insert(id, held);
+            }
+        }
+        // What the workers have of the name's earlier lives, before they begin anew.
+        self.collect(&mut ports, &[id]).await
+    }
+
+    /// A slot is free: what was recorded of it goes with its name.
+    pub async fn strike_off(&self, id: PortId) -> Result<(), NoAnswer> {
+        let mut ports = self.ports.lock().await;
+        let taken = self.collect(&mut ports, &[id]).await;
+        ports.remove(&id);
+        taken
+    }
+
+    fn uptime_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+fn unix_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,219 @@
+//! A capture as Wireshark reads it: an interface per port, nanoseconds, the direction of each
+//! packet, and what became of it as its comment.
+//!
+//! Invariant: only whole blocks leave; a packet's interface is described before it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pcap_file::pcapng::PcapNgWriter;
+use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
+use pcap_file::pcapng::blocks::interface_description::{
+    InterfaceDescriptionBlock, InterfaceDescriptionOption,
+};
+use pcap_file::pcapng::blocks::interface_statistics::{
+    InterfaceStatisticsBlock, InterfaceStatisticsOption,
+};
+use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
+use pcap_file::{DataLink, Endianness, PcapError};
+use weir_abi::{Counter, meta_flags};
+use weir_core::PortId;
+
+use super::seen::Sight;
+use crate::observe::books::reason_of;
+use crate::worker::{Points, Step};
+
+/// `epb_flags`: which way.
+const INBOUND: u32 = 1;
+const OUTBOUND: u32 = 2;
+/// `if_tsresol`: nanoseconds.
+const NANOSECONDS: u8 = 9;
+
+#[derive(Debug)]
+struct Interface {
+    id: u32,
+    name: String,
+    packets: u64,
+}
+
+/// Writes into memory; [`Self::take`] gives what is there.
+pub(super) struct Capture {
+    writer: PcapNgWriter<Vec<u8>>,
+    interfaces: BTreeMap<PortId, Interface>,
+    /// How many were ever described: a place may get another port's name.
+    described: u32,
+    snaplen: u32,
+    points: Points,
+    /// Unix time less the clock that events are stamped with.
+    epoch_ns: u64,
+    began_ns: u64,
+    packets: u64,
+}
+
+impl Capture {
+    /// Begins a file; `note` is for whoever opens it.
+    pub(super) fn new(
+        points: Points,
+        snaplen: u32,
+        epoch_ns: u64,
+        now_ns: u64,
+        note: Option<&str>,
+    ) -> Result<Self, PcapError> {
+        let mut options = vec![
+            SectionHeaderOption::OS(Cow::Borrowed("Linux")),
+            SectionHeaderOption::UserApplication(Cow::Borrowed(concat!(
+                "weir ",
+                env!("CARGO_PKG_VERSION")
+            ))),
+        ];
+        options.extend(note.map(|note| SectionHeaderOption::Comment(Cow::Owned(note.to_owned()))));
+        let section =
+            SectionHeaderBlock { endianness: Endianness::native(), options, ..Default::default() };
+        Ok(Self {
+            writer: PcapNgWriter::with_section_header(Vec::new(), section)?,
+            interfaces: BTreeMap::new(),
+            described: 0,
+            snaplen,
+            points,
+            epoch_ns,
+            began_ns: now_ns,
+            packets: 0,
+        })
+    }
+
+    pub(super) fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(self.writer.get_mut())
+    }
+
+    pub(super) fn knows(&self, port: PortId) -> bool {
+        self.interfaces.contains_key(&port)
+    }
+
+    /// Describes a port, if it is not described by that name already.
+    pub(super) fn name(&mut self, port: PortId, name: &str) -> Result<(), PcapError> {
+        if self.interfaces.get(&port).is_some_and(|interface| interface.name == name) {
+            return Ok(());
+        }
+        self.writer.write_pcapng_block(InterfaceDescriptionBlock {
+            linktype: DataLink::ETHERNET,
+            snaplen: self.snaplen,
+            options: vec![
+                InterfaceDescriptionOption::IfName(Cow::Borrowed(name)),
+                InterfaceDescriptionOption::IfTsResol(NANOSECONDS),
+            ],
+        })?;
+        let interface = Interface { id: self.described, name: name.to_owned(), packets: 0 };
+        self.described += 1;
+        self.interfaces.insert(port, interface);
+        Ok(())
+    }
+
+    /// Writes what was seen, if it is a packet of a port that is described.
+    pub(super) fn see(&mut self, sight: &Sight, bytes: &[u8]) -> Result<(), PcapError> {
+        let (port, at_ns, len, flags, comment) = match sight {
+            Sight::Worker(_, event) => {
+                let (flags, comment) = match event.step {
+                    Step::Arrived { .. } => (INBOUND, None),
+                    Step::Sent(_) => (OUTBOUND, None),
+                    Step::Lost(reason) => (INBOUND, Some(lost(reason))),
+                    _ => return Ok(()),
+                };
+                (event.port(), event.at_ns, event.len, flags, comment)
+            }
+            Sight::Program { outcome, port, at_ns, len, .. } => {
+                let lost = reason_of(*outcome).is_some();
+                if !(self.points.arrival || self.points.loss && lost) {
+                    return Ok(());
+                }
+                (*port, *at_ns, *len, INBOUND, Some(fate(*outcome)))
+            }
+        };
+        let Some(interface) = self.interfaces.get_mut(&port) else { return Ok(()) };
+        let mut options = vec![EnhancedPacketOption::Flags(flags)];
+        let comments = comment.into_iter().chain(offload(sight));
+        options.extend(comments.map(|comment| EnhancedPacketOption::Comment(Cow::Owned(comment))));
+        self.writer.write_pcapng_block(EnhancedPacketBlock {
+            interface_id: interface.id,
+            timestamp: Duration::from_nanos(at_ns.wrapping_add(self.epoch_ns)),
+            original_len: len,
+            data: Cow::Borrowed(bytes),
+            options,
+        })?;
+        interface.packets += 1;
+        self.packets += 1;
+        Ok(())
+    }
+
+    /// How many packets of each port were written, and how many found no room.
+    pub(super) fn statistics(
+        &mut self,
+        now_ns: u64,
+        missed_at: impl Fn(PortId) -> u64,
+    ) -> Result<(), PcapError> {
+        let time = |ns: u64| words(ns.wrapping_add(self.epoch_ns));
+        for (port, interface) in &self.interfaces {
+            let missed = missed_at(*port);
+            let mut options = vec![
+                InterfaceStatisticsOption::IsbStartTime(time(self.began_ns)),
+                InterfaceStatisticsOption::IsbEndTime(time(now_ns)),
+                InterfaceStatisticsOption::IsbIfRecv(interface.packets + missed),
+                InterfaceStatisticsOption::IsbOsDrop(missed),
+                InterfaceStatisticsOption::IsbUsrDeliv(interface.packets),
+            ];
+            if missed > 0 {
+                let comment = format!(
+                    "{missed} packets of {} are missing here: the capture buffer was full",
+                    interface.name
+                );
+                options.push(InterfaceStatisticsOption::Comment(Cow::Owned(comment)));
+            }
+            let interface_id = interface.id;
+            self.writer.write_pcapng_block(InterfaceStatisticsBlock {
+                interface_id,
+                timestamp: time(now_ns),
+                options,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The format has times as two words, the high one first, whatever the order of bytes; the library
+/// writes these as one number.
+fn words(ns: u64) -> u64 {
+    if cfg!(target_endian = "little") { ns.rotate_left(32) } else { ns }
+}
+
+fn lost(reason: weir_core::Reason) -> String {
+    format!("lost: {} - {}", reason.name(), reason.describe())
+}
+
+/// What the program made of a frame that it did not steer.
+fn fate(outcome: Counter) -> String {
+    match reason_of(outcome) {
+        Some(reason) => lost(reason),
+        None => format!("{} - {}", outcome.name(), outcome.describe()),
+    }
+}
+
+/// What a packet does not show by itself.
+fn offload(sight: &Sight) -> Option<String> {
+    let Sight::Worker(_, event) = sight else { return None };
+    if event.facts.gso_size != 0 {
+        let size = event.facts.gso_size;
+        return Some(format!(
+            "superframe: segments of {size} bytes of payload, with checksums that are partial \
+             until it is cut"
+        ));
+    }
+    (event.facts.flags & meta_flags::CSUM_PARTIAL != 0)
+        .then(|| "the checksum is partial: left to the device that sends it".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

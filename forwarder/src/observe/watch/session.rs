@@ -1,0 +1,329 @@
+//! One client's watching: looks at what was seen every few milliseconds, and passes it on.
+//!
+//! Invariant: while the client does not take what it is given, nothing more is looked at, and what
+//! the rings cannot hold is counted there; the watchers are taken back before the end is told.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::body::Bytes;
+use pcap_file::PcapError;
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use weir_core::PortId;
+use weir_port::clock_monotonic_ns;
+
+use super::Wanted;
+use super::desk::Claim;
+use super::pcapng::Capture;
+use super::seen::{Eyes, Program, Sight};
+use super::story::Stories;
+use crate::service::forwarder::Forwarder;
+use crate::worker::{Points, Purpose, WatchSpec, Watched};
+use weir_api::TraceLine;
+
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Ports come and go, and get new names.
+const NAMES_EVERY: Duration = Duration::from_millis(200);
+/// How often the file says that something is missing, while it is.
+const STATISTICS_EVERY: Duration = Duration::from_secs(1);
+/// Parts that wait for a slow client.
+const PARTS: usize = 16;
+/// How long a client may take for the last part.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What the forwarder gives whoever begins to watch.
+#[derive(Debug)]
+pub struct Began {
+    /// With the core of each worker.
+    pub(crate) workers: Vec<(usize, Watched)>,
+    /// None: the program cannot be heard.
+    pub(crate) program: Option<Program>,
+    /// What the program could not tell before, by port.
+    pub(crate) untold: Vec<u64>,
+    pub(crate) names: Vec<(PortId, String)>,
+}
+
+enum Sink {
+    Capture(Box<Capture>),
+    Trace {
+        stories: Box<Stories>,
+        lines: Vec<u8>,
+    },
+    /// The file could not be begun. Writing to memory does not fail; were it to, nothing is told.
+    Broken,
+}
+
+pub(super) struct Session {
+    forwarder: Arc<Mutex<Forwarder>>,
+    claim: Claim,
+    count: u64,
+    until: Option<Instant>,
+    eyes: Eyes,
+    sink: Sink,
+    untold: Vec<u64>,
+    note: Option<String>,
+    names_at: Instant,
+    statistics_at: Instant,
+    /// As of the last statistics.
+    missed: u64,
+    out: mpsc::Sender<Bytes>,
+}
+
+impl Session {
+    pub(super) fn new(
+        forwarder: Arc<Mutex<Forwarder>>,
+        claim: Claim,
+        wanted: Wanted,
+        spec: WatchSpec,
+        began: Began,
+    ) -> (Self, mpsc::Receiver<Bytes>) {
+        let (out, parts) = mpsc::channel(PARTS);
+        let Began { workers, program, untold, names } = began;
+        let (cores, workers): (Vec<usize>, Vec<Watched>) = workers.into_iter().unzip();
+        let note = program.is_none().then(|| {
+            "what the XDP program drops or passes is not shown: its ring could not be shared; see \
+             weir's log"
+                .to_owned()
+        });
+        let now_ns = clock_monotonic_ns();
+        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let epoch_ns = u64::try_from(epoch.as_nanos()).unwrap_or(u64::MAX).wrapping_sub(now_ns);
+        let sink = match spec.purpose {
+            Purpose::Capture(points) => {
+                capture(points, spec.snaplen, epoch_ns, now_ns, note.as_deref())
+            }
+            Purpose::Trace => {
+                let wanted = wanted.count.unwrap_or(u64::MAX);
+                let stories = Box::new(Stories::new(cores, epoch_ns, wanted));
+                Sink::Trace { stories, lines: Vec::new() }
+            }
+        };
+        let now = Instant::now();
+        let eyes = Eyes::new(workers, program, spec.filter, spec.snaplen);
+        let mut session = Self {
+            forwarder,
+            claim,
+            count: wanted.count.unwrap_or(u64::MAX),
+            until: wanted.duration.map(|duration| now + duration),
+            eyes,
+            sink,
+            untold,
+            note,
+            names_at: now + NAMES_EVERY,
+            statistics_at: now + STATISTICS_EVERY,
+            missed: 0,
+            out,
+        };
+        // A trace names wherever a packet goes; a capture describes the ports that it is of.
+        let trace = spec.purpose == Purpose::Trace;
+        let chosen = |(port, _): &(PortId, String)| trace || spec.filter.takes_port(*port);
+        if let Err(error) = session.learn(names.into_iter().filter(chosen)) {
+            session.fail(&error);
+        }
+        session.follow();
+        (session, parts)
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut tick = interval(LOOK_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let until = self.until.unwrap_or_else(|| Instant::now() + STATISTICS_EVERY);
+            tokio::select! {
+                biased;
+                () = self.out.closed() => break,
+                () = self.claim.stopped() => break,
+                () = sleep_until(until), if self.until.is_some() => break,
+                _ = tick.tick() => {}
+            }
+            self.learn_names();
+            let looked = self.look(false).and_then(|done| self.tell_missed().map(|()| done));
+            let done = looked.unwrap_or_else(|error| self.fail(&error));
+            if self.pass_on().await.is_break() || done {
+                break;
+            }
+        }
+        self.end().await;
+    }
+
+    /// Takes the watchers back, and says what is left to say.
+    async fn end(mut self) {
+        let untold = {
+            let mut forwarder = self.forwarder.lock().await;
+            forwarder.unwatch().await;
+            forwarder.untold()
+        };
+        for (before, now) in self.untold.iter_mut().zip(untold) {
+            *before = now.saturating_sub(*before);
+        }
+        if let Err(error) = self.look(true).and_then(|_| self.trailer()) {
+            self.fail(&error);
+        }
+        let last = self.part();
+        if !last.is_empty() {
+            // A client that has gone, or does not read, has had what it wanted.
+            let _ = self.out.send_timeout(last, LAST_WORDS).await;
+        }
+    }
+
+    /// One look; true if enough was seen.
+    fn look(&mut self, last: bool) -> Result<bool, PcapError> {
+        let now_ns = clock_monotonic_ns();
+        let (sink, count, mut outcome) = (&mut self.sink, self.count, Ok(()));
+        self.eyes.look(now_ns, last, |sight, bytes| {
+            let told = match sink {
+                Sink::Capture(file) if file.packets() < count => {
+                    let port = match sight {
+                        Sight::Worker(_, event) => event.port(),
+                        Sight::Program { port, .. } => *port,
+                    };
+                    // So new that nobody has told its name yet.
+                    let named = match file.knows(port) {
+                        true => Ok(()),
+                        false => file.name(port, &format!("#{}", port.0)),
+                    };
+                    named.and_then(|()| file.see(sight, bytes))
+                }
+                Sink::Trace { stories, lines } => {
+                    stories.see(sight, bytes).iter().for_each(|line| write_line(lines, line));
+                    Ok(())
+                }
+                Sink::Capture(_) | Sink::Broken => Ok(()),
+            };
+            if outcome.is_ok() {
+                outcome = told;
+            }
+        });
+        outcome?;
+        if let Sink::Trace { stories, lines } = &mut self.sink {
+            let given_up = stories.give_up(now_ns, last);
+            given_up.iter().for_each(|line| write_line(lines, line));
+        }
+        self.follow();
+        Ok(match &self.sink {
+            Sink::Capture(file) => file.packets() >= self.count,
+            Sink::Trace { stories, .. } => stories.is_done(),
+            Sink::Broken => true,
+        })
+    }
+
+    fn follow(&mut self) {
+        if let Sink::Trace { stories, .. } = &mut self.sink {
+            stories.follow(self.eyes.workers());
+        }
+    }
+
+    fn learn(&mut self, names: impl Iterator<Item = (PortId, String)>) -> Result<(), PcapError> {
+        for (port, name) in names {
+            match &mut self.sink {
+                Sink::Capture(file) => file.name(port, &name)?,
+                Sink::Trace { stories, .. } => stories.name(port, &name),
+                Sink::Broken => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the ports' names now and then, when nobody has to be waited for.
+    fn learn_names(&mut self) {
+        if Instant::now() < self.names_at {
+            return;
+        }
+        let Ok(forwarder) = self.forwarder.try_lock() else { return };
+        let names = forwarder.port_names();
+        drop(forwarder);
+        self.names_at = Instant::now() + NAMES_EVERY;
+        let known = |port: &PortId| match &self.sink {
+            Sink::Capture(file) => file.knows(*port),
+            Sink::Trace { .. } | Sink::Broken => true,
+        };
+        let every = self.eyes.takes_every_port();
+        let new: Vec<_> = names.into_iter().filter(|(port, _)| every || known(port)).collect();
+        if let Err(error) = self.learn(new.into_iter()) {
+            self.fail(&error);
+        }
+    }
+
+    /// Says in the file that packets are missing, while it is written.
+    fn tell_missed(&mut self) -> Result<(), PcapError> {
+        let missed = self.eyes.missed();
+        if missed == self.missed || Instant::now() < self.statistics_at {
+            return Ok(());
+        }
+        self.missed = missed;
+        self.statistics_at = Instant::now() + STATISTICS_EVERY;
+        let eyes = &self.eyes;
+        match &mut self.sink {
+            Sink::Capture(file) => {
+                file.statistics(clock_monotonic_ns(), |port| eyes.missed_at(port))
+            }
+            Sink::Trace { .. } | Sink::Broken => Ok(()),
+        }
+    }
+
+    fn trailer(&mut self) -> Result<(), PcapError> {
+        let (eyes, untold) = (&self.eyes, &self.untold);
+        match &mut self.sink {
+            Sink::Capture(file) => file.statistics(clock_monotonic_ns(), |port| {
+                eyes.missed_at(port) + untold.get(port.index()).copied().unwrap_or_default()
+            }),
+            Sink::Trace { stories, lines } => {
+                let missed = eyes.missed() + untold.iter().sum::<u64>();
+                write_line(lines, &stories.end(missed, self.note.clone()));
+                Ok(())
+            }
+            Sink::Broken => Ok(()),
+        }
+    }
+
+    fn part(&mut self) -> Bytes {
+        match &mut self.sink {
+            Sink::Capture(file) => file.take().into(),
+            Sink::Trace { lines, .. } => std::mem::take(lines).into(),
+            Sink::Broken => Bytes::new(),
+        }
+    }
+
+    /// Gives the client what there is, for as long as it takes.
+    async fn pass_on(&mut self) -> ControlFlow<()> {
+        let part = self.part();
+        if part.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let until = self.until.unwrap_or_else(Instant::now);
+        tokio::select! {
+            biased;
+            sent = self.out.send(part) => match sent {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            },
+            () = self.claim.stopped() => ControlFlow::Break(()),
+            () = sleep_until(until), if self.until.is_some() => ControlFlow::Break(()),
+        }
+    }
+
+    fn fail(&mut self, error: &PcapError) -> bool {
+        tracing::error!(%error, "the capture ends: a packet could not be written");
+        self.sink = Sink::Broken;
+        true
+    }
+}
+
+fn capture(points: Points, snaplen: u32, epoch_ns: u64, now_ns: u64, note: Option<&str>) -> Sink {
+    match Capture::new(points, snaplen, epoch_ns, now_ns, note) {
+        Ok(file) => Sink::Capture(Box::new(file)),
+        Err(error) => {
+            tracing::error!(%error, "a capture could not be begun");
+            Sink::Broken
+        }
+    }
+}
+
+fn write_line(lines: &mut Vec<u8>, line: &TraceLine) {
+    // Plain structs become JSON, and memory takes it.
+    if serde_json::to_writer(&mut *lines, line).is_ok() {
+        lines.push(b'\n');
+    }
+}

@@ -1,0 +1,288 @@
+//! The control socket: HTTP/JSON for whoever may open the file. Invariants: it is never open to
+//! anyone but its owner, not even while it is made; a live weir's socket is never taken away;
+//! a client can neither delay the forwarder's end nor ask more of it than a copy of its numbers;
+//! a change that has begun is carried to its end, whether or not anybody waits for it.
+
+#[cfg(test)]
+mod documented;
+mod measured;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
+    http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Serialize;
+
+pub use self::socket::{ControlSocket, SocketError};
+use crate::observe::watch::{Wanted, Watching};
+use weir_api::client::MERGE_PATCH;
+use weir_api::{
+    ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refusal,
+    Refused, StatsReport,
+};
+
+/// A worker answers in housekeeping, within milliseconds; one that takes this long is stuck.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 3000 });
+/// Taking ports in and out lasts longer than asking.
+const CHANGE_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 10_000 });
+/// As long as a configuration file.
+const MAX_PATCH_BYTES: usize = 1 << 20;
+/// What a merge patch is sent as, and what every client calls JSON.
+const PATCH_TYPES: [&str; 2] = [MERGE_PATCH, "application/json"];
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+/// How long requests that are under way may take after the forwarder is told to end.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Who knows the numbers. Implemented by the control plane, and by a twin in tests.
+pub trait Backend: Send + Sync + 'static {
+    fn stats(&self) -> impl Future<Output = Result<StatsReport, Refused>> + Send;
+    fn ports(&self) -> impl Future<Output = Result<PortList, Refused>> + Send;
+    fn latency(
+        &self,
+        query: LatencyQuery,
+    ) -> impl Future<Output = Result<LatencyReport, Refused>> + Send;
+    fn flows(&self, query: FlowQuery) -> impl Future<Output = Result<FlowsReport, Refused>> + Send;
+    /// What can be changed while traffic flows, as it is now.
+    fn config(&self) -> impl Future<Output = Result<serde_json::Value, Refused>> + Send;
+    /// Changes it as RFC 7396 says; the answer is what it is then. All of it or, with an error,
+    /// nothing.
+    fn patch(
+        &self,
+        patch: serde_json::Value,
+    ) -> impl Future<Output = Result<serde_json::Value, Refused>> + Send;
+    /// Begins to watch packets, for `who`.
+    fn watch(
+        &self,
+        wanted: Wanted,
+        who: String,
+    ) -> impl Future<Output = Result<Watching, Refused>> + Send;
+    /// Ends whoever watches, or only the one with that number; says who it was.
+    fn end_watch(&self, id: Option<u64>) -> Option<String>;
+}
+
+#[derive(Debug, Serialize)]
+struct Index {
+    version: &'static str,
+    routes: Vec<RouteInfo>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct RouteInfo {
+    method: &'static str,
+    path: &'static str,
+    what: &'static str,
+}
+
+const ROUTES: [RouteInfo; 10] = [
+    RouteInfo { method: "GET", path: "/", what: "this list" },
+    RouteInfo {
+        method: "GET",
+        path: "/v1/stats",
+        what: "ports, ledger, worker's time, frames and forwarding table",
+    },
+    RouteInfo { method: "GET", path: "/v1/ports", what: "the ports and how they are attached" },
+    RouteInfo { method: "GET", path: "/v1/health", what: "whether the worker answers" },
+    RouteInfo { method: "GET", path: "/v1/config", what: "what can be changed, as it is now" },
+    RouteInfo {
+        method: "PATCH",
+        path: "/v1/config",
+        what: "changes that, while traffic flows, by an RFC 7396 merge patch (content-type \
+               application/merge-patch+json): null takes a key back to its default or deletes a \
+               port, a new name with a role adds one; answers 200 with what it is then, 400 for \
+               what is no JSON, 404 for a port or interface that there is not, 413 above 1 MiB, \
+               415 for another content-type, 422 where the result would be no valid \
+               configuration, 503 where it could not be carried out; with these, nothing has \
+               changed; 504 for a change that is still going on",
+    },
+    RouteInfo {
+        method: "GET",
+        path: "/v1/capture",
+        what: "packets, as pcapng, until the client leaves: ?port=&dir=in|out|lost|both&host=&\
+               portno=&proto=tcp|udp|icmp|arp&vlan=&snaplen=&count=&duration=10s&buffer=8MiB, all \
+               optional, port more than once if need be; 409 while somebody else watches",
+    },
+    RouteInfo {
+        method: "DELETE",
+        path: "/v1/capture",
+        what: "ends whoever watches, with a whole file; ?id= only the one whose answer has this \
+               weir-watch header",
+    },
+    RouteInfo {
+        method: "GET",
+        path: "/v1/trace",
+        what: "the next packets' ways, a line of JSON each: ?count= and what /v1/capture knows, but \
+               dir and snaplen",
+    },
+    RouteInfo { method: "DELETE", path: "/v1/trace", what: "as DELETE /v1/capture" },
+];
+
+/// Answers on `socket` until `shutdown` resolves, and then removes the socket.
+pub async fn serve<B: Backend>(
+    socket: ControlSocket,
+    backend: Arc<B>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (listener, file) = socket.into_listener()?;
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let mut server = pin!(
+        axum::serve(listener, router(backend))
+            .with_graceful_shutdown(async move {
+                shutdown.await;
+                let _ = stopping.send(());
+            })
+            .into_future()
+    );
+    let result = tokio::select! {
+        result = &mut server => result,
+        _ = stopped => {
+            // Nobody new finds the socket, while whoever is being answered still may be.
+            drop(file);
+            // A client that neither reads nor leaves is left behind.
+            return tokio::time::timeout(CLOSE_TIMEOUT, server).await.unwrap_or(Ok(()));
+        }
+    };
+    drop(file);
+    result
+}
+
+fn router<B: Backend>(backend: Arc<B>) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/v1/stats", get(stats::<B>))
+        .route("/v1/ports", get(ports::<B>))
+        .route("/v1/health", get(health::<B>))
+        .route("/v1/config", get(config::<B>).patch(patch::<B>))
+        .merge(measured::routes())
+        .route("/v1/capture", get(watch::capture::<B>).delete(watch::end::<B>))
+        .route("/v1/trace", get(watch::trace::<B>).delete(watch::end::<B>))
+        .layer(DefaultBodyLimit::max(MAX_PATCH_BYTES))
+        .fallback(unknown)
+        .method_not_allowed_fallback(not_allowed)
+        .with_state(backend)
+}
+
+fn all_routes() -> impl Iterator<Item = RouteInfo> {
+    ROUTES.into_iter().chain(measured::ROUTES)
+}
+
+async fn index() -> Json<Index> {
+    Json(Index { version: env!("CARGO_PKG_VERSION"), routes: all_routes().collect() })
+}
+
+async fn stats<B: Backend>(State(backend): State<Arc<B>>) -> Response {
+    answer(ANSWER_TIMEOUT, backend.stats())
+        .await
+        .map_or_else(failed, |report| Json(report).into_response())
+}
+
+async fn ports<B: Backend>(State(backend): State<Arc<B>>) -> Response {
+    answer(ANSWER_TIMEOUT, backend.ports())
+        .await
+        .map_or_else(failed, |report| Json(report).into_response())
+}
+
+async fn config<B: Backend>(State(backend): State<Arc<B>>) -> Response {
+    answer(ANSWER_TIMEOUT, backend.config())
+        .await
+        .map_or_else(failed, |document| Json(document).into_response())
+}
+
+async fn patch<B: Backend>(
+    State(backend): State<Arc<B>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let sent_as = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = sent_as.and_then(|kind| kind.split(';').next()).unwrap_or("").trim();
+    if !PATCH_TYPES.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
+        let valid = PATCH_TYPES.join(", ");
+        let error = format!("content-type \"{kind}\" is no patch; valid: {valid}");
+        let refusal = refuse(Refusal::Type, error);
+        return ([(ACCEPT_PATCH, valid)], refusal).into_response();
+    }
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let error = format!("a patch has at most {MAX_PATCH_BYTES} bytes");
+            return refuse(Refusal::TooLong, error);
+        }
+        Err(rejection) => return refuse(Refusal::Unreadable, rejection.body_text()),
+    };
+    let document = match serde_json::from_slice(&body) {
+        Ok(document) => document,
+        Err(error) => {
+            return refuse(Refusal::Unreadable, format!("the body is no JSON: {error}"));
+        }
+    };
+    // A task of its own: dropped half-way, because the client left or time is up, it would have
+    // changed one half and not the other.
+    let change = tokio::spawn(async move { backend.patch(document).await });
+    match tokio::time::timeout(CHANGE_TIMEOUT, change).await {
+        Ok(Ok(Ok(document))) => Json(document).into_response(),
+        Ok(Ok(Err(refused))) => failed(refused),
+        Ok(Err(error)) => refuse(Refusal::Broken, error.to_string()),
+        Err(_) => {
+            let error = format!(
+                "the change was not finished within {CHANGE_TIMEOUT:?} and goes on; see weir's \
+                 log, and GET /v1/config for what came of it"
+            );
+            refuse(Refusal::Unfinished, error)
+        }
+    }
+}
+
+/// Healthy is what can tell its numbers: asking for them proves that the worker turns.
+async fn health<B: Backend>(State(backend): State<Arc<B>>) -> Response {
+    answer(ANSWER_TIMEOUT, backend.stats()).await.map_or_else(failed, |report| {
+        Json(Health {
+            status: "ok".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: u64::from(std::process::id()),
+            uptime_ns: report.uptime_ns,
+        })
+        .into_response()
+    })
+}
+
+async fn answer<T>(
+    within: Duration,
+    asked: impl Future<Output = Result<T, Refused>>,
+) -> Result<T, Refused> {
+    let late = || {
+        Refused::unavailable(format!("the worker did not answer within {within:?}; see weir's log"))
+    };
+    tokio::time::timeout(within, asked).await.unwrap_or_else(|_| Err(late()))
+}
+
+fn failed(refused: Refused) -> Response {
+    refuse(refused.why, refused.error)
+}
+
+async fn unknown(uri: Uri) -> Response {
+    let mut routes: Vec<&str> = all_routes().map(|route| route.path).collect();
+    routes.dedup();
+    let error = format!("there is no {}; valid: {}", uri.path(), routes.join(", "));
+    refuse(Refusal::Unknown, error)
+}
+
+async fn not_allowed(method: Method, uri: Uri) -> Response {
+    let methods = all_routes().filter(|route| route.path == uri.path());
+    let methods: Vec<&str> = methods.map(|route| route.method).collect();
+    let error = format!("{method} {} is not possible; valid: {}", uri.path(), methods.join(", "));
+    refuse(Refusal::Method, error)
+}
+
+fn refuse(why: Refusal, error: String) -> Response {
+    let status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Json(ErrorReport { error })).into_response()
+}

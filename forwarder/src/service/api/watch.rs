@@ -1,0 +1,94 @@
+//! `/v1/capture` and `/v1/trace`: answers that go on until enough was seen or somebody ends them.
+//! Invariant: a client that goes away ends its own watching, by dropping the answer's body.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderName, header};
+use axum::response::{IntoResponse, Response};
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+
+use weir_api::{Refusal, Refused, client};
+
+use super::{ANSWER_TIMEOUT, Backend, failed, refuse};
+use crate::observe::watch::Wanted;
+use crate::observe::watch::wanted::Kind;
+
+const WATCH_ID: HeaderName = HeaderName::from_static(client::WATCH_ID);
+
+type Pairs = Query<Vec<(String, String)>>;
+
+pub(super) async fn capture<B: Backend>(
+    state: State<Arc<B>>,
+    headers: HeaderMap,
+    query: Pairs,
+) -> Response {
+    watch(Kind::Capture, "application/x-pcapng", state, headers, query).await
+}
+
+pub(super) async fn trace<B: Backend>(
+    state: State<Arc<B>>,
+    headers: HeaderMap,
+    query: Pairs,
+) -> Response {
+    watch(Kind::Trace, "application/x-ndjson", state, headers, query).await
+}
+
+async fn watch<B: Backend>(
+    kind: Kind,
+    sent_as: &'static str,
+    State(backend): State<Arc<B>>,
+    headers: HeaderMap,
+    Query(query): Pairs,
+) -> Response {
+    let wanted = match Wanted::parse(kind, &query) {
+        Ok(wanted) => wanted,
+        Err(error) => return refuse(Refusal::Unreadable, error),
+    };
+    let who = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let who = who.unwrap_or("somebody without a name").to_owned();
+    // A task of its own: a client that leaves half-way leaves nothing half begun.
+    let begun = tokio::spawn(async move { backend.watch(wanted, who).await });
+    match tokio::time::timeout(ANSWER_TIMEOUT, begun).await {
+        Ok(Ok(Ok(watching))) => {
+            let parts = ReceiverStream::new(watching.parts).map(Ok::<_, Infallible>);
+            let id = watching.id.to_string();
+            let headers = [(header::CONTENT_TYPE, sent_as.to_owned()), (WATCH_ID, id)];
+            (headers, Body::from_stream(parts)).into_response()
+        }
+        Ok(Ok(Err(refused))) => failed(refused),
+        Ok(Err(error)) => refuse(Refusal::Broken, error.to_string()),
+        Err(_) => failed(Refused::unavailable(format!(
+            "the workers did not answer within {ANSWER_TIMEOUT:?}; see weir's log"
+        ))),
+    }
+}
+
+/// Ends whoever watches, or the one with that `id`.
+pub(super) async fn end<B: Backend>(
+    State(backend): State<Arc<B>>,
+    Query(query): Pairs,
+) -> Response {
+    let mut id = None;
+    for (key, value) in &query {
+        match (key.as_str(), value.parse()) {
+            ("id", Ok(number)) => id = Some(number),
+            ("id", Err(_)) => {
+                let error = format!("id: \"{value}\" is not valid; valid: a number");
+                return refuse(Refusal::Unreadable, error);
+            }
+            _ => {
+                let error = format!("there is no key \"{key}\"; valid: id");
+                return refuse(Refusal::Unreadable, error);
+            }
+        }
+    }
+    match backend.end_watch(id) {
+        Some(ended) => Json(serde_json::json!({ "ended": ended })).into_response(),
+        None => refuse(Refusal::Unknown, "nobody watches, or another one does".to_owned()),
+    }
+}

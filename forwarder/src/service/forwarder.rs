@@ -1,0 +1,329 @@
+//! The forwarder as the control side sees it: the program, the workers, and the ports between them.
+//!
+//! - [`roster`]: the ports by name, the slots they hold, and their books over all their lives
+//! - [`workers`]: which worker serves which port; [`quota`]: the frames that each may use
+//! - [`lifecycle`]: taking a port into service and out of it, in the order that loses nothing;
+//!   [`program`]: what the program is told of it
+//! - [`follow`]: making the ports match the interfaces that are there
+//! - [`reattach`]: programs of ours that somebody took off
+//! - [`keeping`]: gates that outlive the process, and are adopted
+//! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge
+//! - [`express`]: which frames the gate may forward by itself; [`ways`]: how it hands them to the ports;
+//!   [`clearing`]: when what went by the bridge has arrived
+//! - [`charging`]: links that are charged for what passes by the gate
+//! - [`live`]: changes of the plan while traffic flows
+//! - [`watching`]: somebody looks at single packets
+//! - [`tell`]: reports for the API; [`shares`]: what a port is promised, and what it gets
+//!
+//! Invariant: the program is attached to an interface only while a worker serves its sockets.
+
+mod charging;
+mod clearing;
+mod express;
+mod follow;
+mod gate;
+mod keeping;
+mod lifecycle;
+mod live;
+mod mirroring;
+mod program;
+mod quota;
+mod reattach;
+pub mod roster;
+mod shares;
+mod tell;
+mod watching;
+mod ways;
+mod workers;
+
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use weir_core::{EngineConfig, FlowConfig, PortId, Reason, SchedulerSettings};
+use weir_port::{UmemHandle, XskPort, clock_monotonic_ns};
+
+use self::gate::Gate;
+use self::lifecycle::Closing;
+use self::workers::{Common, Workers, most_ports};
+use weir_abi::table;
+
+use super::run::Ending;
+use crate::host::attach::{GateGlobals, Steering};
+use crate::host::btf;
+use crate::host::links::Snapshot;
+use crate::host::pair::{Identity, Pair, PairError};
+use crate::host::pins::PinsError;
+use crate::host::settings::HostSettings;
+use crate::observe::measure::Measured;
+use crate::worker::{Asker, MeasureSettings, NoAnswer, Pulses};
+pub use gate::{Bridge, GateError};
+pub use lifecycle::PortError;
+pub use live::ApplyError;
+#[cfg(test)]
+pub(crate) use live::refused;
+use roster::Roster;
+use weir_api::{FlowQuery, FlowsReport, LatencyQuery, LatencyReport, StatsReport};
+use weir_schema::Plan;
+
+/// A bridge may get this many ports more, and a quarter of those of now, before the pool gets scarce.
+const FOLLOWED_PORTS: u32 = 8;
+/// How long a stopping forwarder waits for queues and devices to empty.
+const DRAIN: Duration = Duration::from_secs(1);
+/// How long it waits for workers to give back their ports, and then for their last numbers: longer
+/// than one takes to drain, and than one that does not answer is waited for.
+const WIND_DOWN: Duration = Duration::from_secs(5);
+const LAST_NUMBERS: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the frame pool could not be made: {0}")]
+    Pool(#[from] weir_port::UmemError),
+    #[error("the XDP program could not be loaded: {0}")]
+    Steering(#[from] crate::host::attach::LoadError),
+    #[error("weir's own pair of devices cannot be named: {0}")]
+    Identity(#[source] std::io::Error),
+    #[error(transparent)]
+    Pair(PairError),
+    #[error(transparent)]
+    Pins(PinsError),
+    #[error("the workers could not be started: {0}")]
+    Worker(#[source] std::io::Error),
+}
+
+/// Why a forwarder that has stopped does not know the end of its books.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    #[error(transparent)]
+    Worker(#[from] NoAnswer),
+    #[error("the workers' last numbers were not there within {LAST_NUMBERS:?}")]
+    Slow,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Forwarder {
+    plan: Plan,
+    force: bool,
+    steering: Steering,
+    settings: HostSettings,
+    umem: UmemHandle,
+    frames_per_worker: u32,
+    workers: Workers,
+    measured: Arc<Measured>,
+    roster: Roster,
+    /// Whether the workers run, as they tell the gate.
+    pulses: Pulses,
+    /// Where any port is to be served at the gate.
+    gate: Gate,
+    started: Instant,
+    /// The links' scheduler, where a worker that did not answer may not have been told.
+    owed: Option<SchedulerSettings>,
+    stopping: bool,
+    /// Ports that left since the forwarder began to stop.
+    closing: Vec<Closing>,
+}
+
+/// What a forwarder that has stopped leaves behind.
+#[derive(Clone, Debug)]
+pub struct Last {
+    pub stats: StatsReport,
+    /// With histograms, as are the flows; where they were asked for.
+    pub latency: Option<LatencyReport>,
+    pub flows: Option<FlowsReport>,
+}
+
+impl Forwarder {
+    /// Loads the program and starts the workers; takes no port into service yet.
+    pub fn start(
+        plan: Plan,
+        settings: HostSettings,
+        bridge: Bridge,
+        links: &Snapshot,
+        force: bool,
+    ) -> Result<Self, StartError> {
+        let cores = plan.forwarder.workers.clone();
+        let count = u32::try_from(cores.len()).unwrap_or(u32::MAX);
+        let identity = Identity::new(&plan.forwarder.control).map_err(StartError::Identity)?;
+        let pins = keeping::claim(&identity).map_err(StartError::Pins)?;
+        let pair = Pair::ensure(identity, count).map_err(StartError::Pair)?;
+        if let Some(warning) = pair.warning() {
+            tracing::warn!("{warning}");
+        }
+        let seed = table::Seed { xor: random_seed(), multiply: random_seed() };
+        let globals = GateGlobals { pair: pair.outer().ifindex, seed };
+        let facts = btf::facts().map_err(crate::host::attach::LoadError::from)?;
+        let mut steering = Steering::load(&facts, globals)?;
+        steering.keep_in(pins);
+        let members = plan
+            .bridge
+            .as_deref()
+            .and_then(|name| links.by_name(name))
+            .map_or(0, |bridge| links.ports_of(bridge.ifindex).count());
+        let enough = || quota::frames_per_worker(busiest(&plan, members), count);
+        let frames_per_worker = plan.forwarder.frames.unwrap_or_else(enough);
+        let frames = frames_per_worker.saturating_mul(count);
+        let (pool, umem) = Gate::pool(&pair, frames)?;
+        let common = Common {
+            idle: plan.forwarder.idle,
+            engine: EngineConfig {
+                container_bytes: u32::try_from(plan.container.bytes.bytes).unwrap_or(u32::MAX),
+                scheduler: plan.scheduler_settings(),
+                ..EngineConfig::default()
+            },
+            measure: MeasureSettings {
+                latency: plan.measure.latency,
+                flows: FlowConfig {
+                    capacity: plan.measure.flows,
+                    idle_ns: plan.measure.flow_idle.ns,
+                    seed: random_seed(),
+                },
+            },
+            shed: steering.shed_bits(),
+            home: steering.gate().room().1,
+            out: steering.gate().room().0,
+            doors: steering.gate().doors(),
+        };
+        let workers = Workers::spawn(&cores, pool.divide(cores.len()), &common)
+            .map_err(StartError::Worker)?;
+        let started = Instant::now();
+        let measured =
+            Measured::new(workers.askers(), Box::new(steering.handed()), plan.measure, started);
+        let pulses = Pulses::new(steering.gate().room().0, cores.len());
+        let gate = Gate::new(bridge, pair, steering.gate(), seed);
+        Ok(Self {
+            plan,
+            force,
+            steering,
+            settings,
+            umem,
+            frames_per_worker,
+            workers,
+            measured,
+            roster: Roster::default(),
+            pulses,
+            gate,
+            started,
+            owed: None,
+            closing: Vec::new(),
+            stopping: false,
+        })
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Whether the operator has said `--force`.
+    pub fn is_forced(&self) -> bool {
+        self.force
+    }
+
+    /// Latency and flows, which can be asked for without this.
+    pub fn measured(&self) -> Arc<Measured> {
+        Arc::clone(&self.measured)
+    }
+
+    /// For looking whether the workers run, without this.
+    pub fn pulses(&self) -> Pulses {
+        self.pulses.clone()
+    }
+
+    pub fn workers_live(&self) -> bool {
+        self.workers.live()
+    }
+
+    /// A port of the roster by what the bridge's table calls it.
+    fn port_at(&self, ifindex: u32) -> Option<PortId> {
+        self.roster.active_at(ifindex)
+    }
+
+    /// For asking the workers beside this.
+    pub fn askers(&self) -> Vec<Asker<XskPort>> {
+        self.workers.askers()
+    }
+
+    /// Steers nothing more, lets what is under way arrive, detaches everything (of a restart: all but the
+    /// gates), and puts the host back as it was. What it gives is the end of the books; with `measured`, of what was measured as well.
+    ///
+    /// The programs are detached and the settings put back whether workers answer or not, and the
+    /// whole takes no longer than [`DRAIN`], [`WIND_DOWN`] and [`LAST_NUMBERS`].
+    pub async fn stop(&mut self, ending: Ending, measured: bool) -> Result<Last, StopError> {
+        self.stopping = true;
+        let stuck = self.pulses.still(clock_monotonic_ns()).is_some();
+        // From here on the ports' fallback applies to what would be steered; what the gate hands over
+        // itself it goes on to.
+        self.pulses.say_gone();
+        // What the bridge sends now would take the links that the workers need.
+        self.end_charging();
+        if !stuck {
+            let _ = tokio::time::timeout(DRAIN, self.drained()).await;
+        }
+        match ending {
+            Ending::Stop => {
+                self.silence();
+                self.give_up_links();
+            }
+            Ending::HandOver => self.leave_gates(),
+        }
+        if tokio::time::timeout(WIND_DOWN, self.wind_down()).await.is_err() {
+            tracing::error!(
+                "not all ports were given back within {WIND_DOWN:?}; they are detached"
+            );
+        }
+        for error in self.settings.restore_all() {
+            tracing::error!("a setting could not be put back: {error}");
+        }
+        let numbers = tokio::time::timeout(LAST_NUMBERS, self.last(measured));
+        Ok(numbers.await.map_err(|_| StopError::Slow)??)
+    }
+
+    /// Waits until nothing is under way.
+    async fn drained(&self) {
+        while !self.is_drained().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn wind_down(&mut self) {
+        // What was steered right before, on another core.
+        let _ = tokio::time::timeout(DRAIN, self.drained()).await;
+        for name in self.roster.names() {
+            self.take_out(&name, roster::State::Stopped).await;
+            // What an earlier end of its service left to be done.
+            let _ = self.give_back(&name, Reason::Shutdown).await;
+        }
+        self.end_closings().await;
+        self.close_gate();
+    }
+
+    async fn last(&self, measured: bool) -> Result<Last, NoAnswer> {
+        let (mut latency, mut flows) = (None, None);
+        if measured {
+            latency =
+                Some(self.measured.latency(LatencyQuery { histograms: true, reset: false }).await?);
+            let all = FlowQuery { histograms: true, ..FlowQuery::default() };
+            flows = Some(self.measured.flows(all).await?);
+        }
+        Ok(Last { stats: self.stats().await?, latency, flows })
+    }
+}
+
+/// So that nobody outside can tell which addresses collide in the table.
+fn random_seed() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+/// How many ports the busiest worker is to be expected to have.
+fn busiest(plan: &Plan, members: usize) -> u32 {
+    let cores = &plan.forwarder.workers;
+    let ports = plan.ports.iter().map(|port| (port.worker, plan.port_settings(port).role));
+    let listed = most_ports(cores, ports);
+    if plan.bridge.is_none() {
+        return listed;
+    }
+    let members = u32::try_from(members).unwrap_or(u32::MAX);
+    let workers = u32::try_from(cores.len()).unwrap_or(u32::MAX);
+    let expected = members.saturating_add(members / 4).saturating_add(FOLLOWED_PORTS);
+    expected.div_ceil(workers.max(1)).max(listed)
+}

@@ -1,0 +1,28 @@
+use super::*;
+use crate::host::attach::Changes;
+use crate::worker::ROOM_WORDS;
+
+fn set(words: &Words, slot: usize, word: usize, value: u64) {
+    words.out.get(slot * STRIDE + word).unwrap().store(value, Ordering::Relaxed);
+}
+
+#[test]
+fn what_is_raised_for_a_change_is_cleared_after_it() {
+    let changes = Changes::default();
+    let (out, fences) = (Cells::heap(ROOM_WORDS), Cells::heap(1));
+    let words = Words { out, fences, changes: changes.clone() };
+    assert_eq!(words.passed(), Some(vec![]));
+    set(&words, 3, out::BRIDGED, 7);
+    set(&words, 3, out::CLEARED, 5);
+    assert_eq!(words.passed(), Some(vec![(3, 7)]));
+    let changing = changes.begin();
+    set(&words, 9, out::BRIDGED, 1);
+    assert_eq!(words.passed(), None, "a frame may still go by the bridge, and nobody counts it");
+    drop(changing);
+    let passed = words.passed().unwrap();
+    assert_eq!(passed, [(3, 7), (9, 1)]);
+    // One more, while fences are under way.
+    set(&words, 3, out::BRIDGED, 8);
+    words.clear(passed);
+    assert_eq!(words.passed(), Some(vec![(3, 8)]));
+}

@@ -1,0 +1,191 @@
+//! Making the ports match the interfaces that are there.
+//!
+//! Invariant: `reconcile` depends on nothing but the present state of links and roster, so an event
+//! that is missed, doubled or out of order changes nothing in the end.
+
+use weir_core::Reason;
+
+use super::Forwarder;
+use super::lifecycle::PortError;
+use super::roster::State;
+use crate::host::links::{Event, Link, Snapshot};
+use crate::worker::NoAnswer;
+use weir_core::Role;
+use weir_schema::PortPlan;
+
+impl Forwarder {
+    /// Every port that should be served, and whether it comes from the bridge.
+    fn wanted(&self, links: &Snapshot) -> Vec<(PortPlan, bool)> {
+        let listed = self.plan.ports.iter().filter(|port| !port.of_bridge);
+        let mut wanted: Vec<(PortPlan, bool)> = listed.map(|port| (port.clone(), false)).collect();
+        let bridge = self.plan.bridge.as_deref().and_then(|name| links.by_name(name));
+        if let Some(bridge) = bridge {
+            for member in links.ports_of(bridge.ifindex) {
+                if wanted.iter().all(|(port, _)| port.name != member.name) {
+                    wanted.push((self.plan.port_named(&member.name), true));
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Takes every port in that should be, in the order given, and fails with the first that
+    /// cannot: for the start, where the operator is there to read it.
+    pub async fn take_in_all(&mut self, links: &Snapshot) -> Result<(), (PortPlan, PortError)> {
+        for (plan, transient) in self.wanted(links) {
+            if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
+                if transient {
+                    self.give_up(&plan, transient, &error);
+                } else {
+                    return Err((plan, error));
+                }
+            }
+        }
+        self.renew().await;
+        Ok(())
+    }
+
+    /// Takes a port in, now or when its interface is set up.
+    pub(super) async fn take_in_once_up(
+        &mut self,
+        plan: &PortPlan,
+        links: &Snapshot,
+        transient: bool,
+    ) -> Result<(), PortError> {
+        if links.by_name(&plan.name).is_none_or(|link| link.up) {
+            return self.take_in(plan, links, transient).await;
+        }
+        tracing::warn!(port = plan.name, "is down; it is taken when it comes up");
+        self.roster.enlist(plan, transient);
+        self.roster.mark_gone(&plan.name, State::Down);
+        Ok(())
+    }
+
+    /// Promises depend on how many ports there are. That a worker has ended is found out by who
+    /// asks for it.
+    async fn renew(&mut self) {
+        let _ = self.reshape(None).await;
+    }
+
+    /// Makes the ports match the links.
+    pub async fn reconcile(&mut self, links: &Snapshot) {
+        if self.stopping {
+            return;
+        }
+        let wanted = self.wanted(links);
+        for name in self.roster.names() {
+            // What a worker owes since it did not answer.
+            let _ = self.give_back(&name, Reason::PortGone).await;
+            if wanted.iter().all(|(plan, _)| plan.name != name) {
+                self.drop_out(&name, State::Gone).await;
+            }
+        }
+        for (plan, transient) in wanted {
+            self.reconcile_port(&plan, transient, links).await;
+        }
+        self.renew().await;
+    }
+
+    async fn reconcile_port(&mut self, plan: &PortPlan, transient: bool, links: &Snapshot) {
+        let link = links.by_name(&plan.name);
+        let served = self.served_ifindex(&plan.name);
+        match link {
+            Some(link) if link.up => {
+                if served.is_some_and(|ifindex| ifindex != link.ifindex) {
+                    self.take_out(&plan.name, State::Gone).await;
+                }
+                if self.served_ifindex(&plan.name) != Some(link.ifindex)
+                    && let Err(error) = self.take_in(plan, links, transient).await
+                {
+                    self.give_up(plan, transient, &error);
+                }
+            }
+            Some(_) => self.drop_out(&plan.name, State::Down).await,
+            None => self.drop_out(&plan.name, State::Gone).await,
+        }
+    }
+
+    fn served_ifindex(&self, name: &str) -> Option<u32> {
+        self.roster.get(name)?.active.as_ref().map(|active| active.ifindex)
+    }
+
+    async fn drop_out(&mut self, name: &str, state: State) {
+        if self.served_ifindex(name).is_some() {
+            self.take_out(name, state).await;
+        } else if self.roster.get(name).is_some_and(|entry| entry.state != state) {
+            self.roster.mark_gone(name, state);
+        }
+    }
+
+    /// A port that cannot be had while others run: said once, tried again when something changes.
+    pub(super) fn give_up(&mut self, plan: &PortPlan, transient: bool, error: &PortError) {
+        let why = error.to_string();
+        let known = self.roster.get(&plan.name).map(|entry| entry.state.clone());
+        let repeated = match error {
+            // For how long, is another text every time.
+            PortError::Worker(NoAnswer::Late { .. }) => matches!(known, Some(State::Failed(_))),
+            _ => known == Some(State::Failed(why.clone())),
+        };
+        if !repeated {
+            tracing::warn!(port = plan.name, "not in service: {why}");
+        }
+        self.roster.enlist(plan, transient);
+        self.roster.mark_gone(&plan.name, State::Failed(why));
+    }
+
+    /// What an event asks for beyond reconciling.
+    pub async fn heed(&mut self, event: &Event, links: &Snapshot) {
+        match event {
+            Event::Carrier { .. } => {}
+            Event::MtuChanged { ifindex, .. } | Event::FeaturesChanged { ifindex } => {
+                self.retune_at(*ifindex, links);
+            }
+            Event::MacChanged { .. } => self.retune_all(links),
+            Event::Renamed { ifindex, to, .. } => {
+                if let Err(error) = self.settings.renamed(*ifindex, to) {
+                    tracing::warn!(port = to, "its settings may stay changed: {error}");
+                }
+                self.reconcile(links).await;
+            }
+            Event::Resynced => {
+                self.reconcile(links).await;
+                self.retune_all(links);
+            }
+            _ => {
+                self.reconcile(links).await;
+                self.retune_bridge_changes(event, links);
+            }
+        }
+    }
+
+    /// A port that entered or left a bridge passes other frames to the host.
+    fn retune_bridge_changes(&mut self, event: &Event, links: &Snapshot) {
+        if let Event::MasterChanged { ifindex, .. } = event {
+            self.retune_at(*ifindex, links);
+        }
+    }
+
+    fn retune_at(&mut self, ifindex: u32, links: &Snapshot) {
+        if self.port_at(ifindex).is_some()
+            && let Some(link) = links.get(ifindex)
+        {
+            self.retune(&link.name, link);
+        }
+    }
+
+    fn retune_all(&mut self, links: &Snapshot) {
+        let served: Vec<&Link> =
+            links.iter().filter(|l| self.port_at(l.ifindex).is_some()).collect();
+        for link in served {
+            self.retune(&link.name, link);
+        }
+    }
+
+    /// Ports at work, by role: for the line that says that weir is ready.
+    pub fn counts(&self) -> (usize, usize) {
+        let up = |role: Role| {
+            self.roster.iter().filter(|(_, e)| e.plan.role == role && e.active.is_some()).count()
+        };
+        (up(Role::Vif), up(Role::Uplink))
+    }
+}

@@ -1,0 +1,226 @@
+//! The gate's side of the forwarder: weir's own pair, the workers' rings on it, and what the gate is
+//! told of ports, VLANs and addresses.
+//!
+//! Invariant: the gate decides about a port only while a worker serves it, and sends to a port only
+//! by an address that the bridge has behind it.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aya::programs::links::FdLink;
+use tokio::sync::Notify;
+use weir_abi::{RX_PLACES, table};
+use weir_core::addresses::AddressTable;
+use weir_port::{AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort};
+
+use super::Forwarder;
+use super::clearing::{Clearing, Words};
+use crate::host::attach::{AttachError, GateMaps, MapsError, Mode};
+use crate::host::bridge::foreign::Findings;
+use crate::host::bridge::make::{self, MakeError};
+use crate::host::bridge::offload::PortView;
+use crate::host::links::{Link, Snapshot, Way};
+use crate::host::pair::{Pair, PairError, PairWatch};
+use crate::observe::books::{self, Inside};
+use crate::worker::{Gathering, NoAnswer, Room};
+use weir_schema::PortPlan;
+
+/// How long frames may be on their way into the workers' rings.
+const SETTLE: Duration = Duration::from_millis(50);
+/// Frames of a worker's fill ring: twice what the gate lets into the receive ring.
+pub(super) const FILL: u32 = 2 * RX_PLACES as u32;
+
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    #[error("weir's own network namespace cannot be entered: {0}")]
+    Namespace(#[from] io::Error),
+    #[error("the workers' sockets on weir's own pair could not be bound: {0}")]
+    Bind(#[from] weir_port::BindError),
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    #[error(transparent)]
+    Maps(#[from] MapsError),
+    #[error(transparent)]
+    Worker(#[from] NoAnswer),
+}
+
+/// The bridge whose ports are served at the gate.
+#[derive(Clone, Debug)]
+pub struct Bridge {
+    pub ifindex: u32,
+    /// How it was made, where weir made it: ports that come later are to join it.
+    pub own: Option<make::Wanted>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) bridge: Bridge,
+    pub(super) pair: Pair,
+    /// What stands behind the gate, while it is open.
+    pub(super) behind: Option<Behind>,
+    /// Who is behind which port, as far as the gate is told.
+    pub(super) table: AddressTable<AddressWords>,
+    /// The bridge's ports as it last told of them, by interface index.
+    pub(super) views: HashMap<u32, PortView>,
+    /// How the gate can hand frames to the ports itself, by interface index.
+    pub(super) ways: HashMap<u32, Way>,
+    /// Rules of the host that frames would pass by at the gate.
+    pub(super) foreign: Findings,
+    /// Somebody looks at single packets: no frame may go by the express lane.
+    pub(super) watched: bool,
+    /// A port has come that the bridge is to be asked about.
+    pub(super) newcomers: Arc<Notify>,
+}
+
+/// The programs on the pair, and the thread that sends fences through it: it ends first.
+#[derive(Debug)]
+pub(super) struct Behind {
+    _clearing: Clearing,
+    _links: [FdLink; 3],
+}
+
+impl Gate {
+    pub(super) fn new(bridge: Bridge, pair: Pair, maps: &GateMaps, seed: table::Seed) -> Self {
+        let (addresses, seen) = (maps.addresses().clone(), maps.last_seen().clone());
+        Self {
+            bridge,
+            pair,
+            behind: None,
+            table: AddressTable::new(AddressWords::new(addresses, seen, seed)),
+            views: HashMap::new(),
+            ways: HashMap::new(),
+            foreign: Findings::default(),
+            watched: false,
+            newcomers: Arc::new(Notify::new()),
+        }
+    }
+
+    /// Frames that all workers share, made where their receive rings will be.
+    pub(super) fn pool(pair: &Pair, frames: u32) -> Result<(Pool, UmemHandle), UmemError> {
+        let made = pair.netns().enter(|| Pool::umem(frames));
+        made.unwrap_or_else(|source| Err(UmemError::Anchor { source }))
+    }
+}
+
+impl Forwarder {
+    /// The bridge that is mirrored from here on.
+    pub fn take_bridge(&mut self, bridge: &Bridge) {
+        self.gate.bridge = bridge.clone();
+    }
+
+    /// Whether the bridge that is mirrored is among the interfaces.
+    pub fn bridge_is_there(&self, links: &Snapshot) -> bool {
+        links.get(self.gate.bridge.ifindex).is_some()
+    }
+
+    /// Puts the interface of a port that has come (back) into weir's own bridge, where it is in none.
+    pub(super) async fn join_own_bridge(
+        &self,
+        plan: &PortPlan,
+        link: &Link,
+    ) -> Result<(), MakeError> {
+        let own = self.gate.bridge.own.clone();
+        let Some(own) = own.filter(|_| link.master.is_none() && !plan.of_bridge) else {
+            return Ok(());
+        };
+        let wanted = make::Wanted { ports: vec![link.name.clone()], ..own };
+        let made = tokio::task::spawn_blocking(move || make::make(&wanted)).await;
+        // Only a panic or the end of the runtime keeps the task from its end.
+        made.map_or(Ok(()), |made| made.map(drop))
+    }
+
+    /// Opens the way from the gate to the workers.
+    pub async fn open_gate(&mut self) -> Result<(), GateError> {
+        let pair = &self.gate.pair;
+        let (netns, inner) = (pair.netns().clone(), pair.inner().clone());
+        let fence = self.steering.attach_fence(&pair.outer().name)?;
+        let maps = self.steering.gate();
+        let words = Words { out: maps.room().0, fences: maps.fences(), changes: maps.changes() };
+        let clearing = Clearing::start(&netns, inner.ifindex, words)?;
+        for worker in 0..self.workers.count() {
+            let queue = worker as u32;
+            let config = XskConfig {
+                first_queue: queue,
+                rx_ring: RX_PLACES as u32,
+                tx_ring: 64,
+                fill_quota: FILL,
+                ..XskConfig::new(&inner.name, inner.ifindex, SHARED_RING)
+            };
+            let (umem, netns) = (self.umem.clone(), netns.clone());
+            let bound =
+                tokio::task::spawn_blocking(move || netns.enter(|| XskPort::bind(&umem, config)));
+            let port = bound.await.map_err(|_| NoAnswer::Ended)???;
+            let maps = self.steering.gate();
+            for (_, socket) in port.xsk_fds() {
+                maps.set_worker(queue, socket)?;
+            }
+            let (taken, given_back) = maps.room();
+            let room = Room::new(taken, given_back, worker);
+            self.workers
+                .gather(worker, Some(Gathering::new(port, room, clearing.thread())))
+                .await?;
+        }
+        let steering = &mut self.steering;
+        let [behind, catch_all] =
+            netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name))??;
+        self.gate.behind = Some(Behind { _clearing: clearing, _links: [behind, catch_all, fence] });
+        Ok(())
+    }
+
+    /// Closes it again, when no port is at the gate any more.
+    pub(super) fn close_gate(&mut self) {
+        // The sockets are closed when the workers have ended: until then they count frames.
+        self.clear_workers();
+        self.gate.behind = None;
+    }
+
+    /// Follows what happens to weir's own pair.
+    pub async fn watch_pair(&self) -> Result<PairWatch, PairError> {
+        self.gate.pair.watch().await
+    }
+
+    /// The pair is not there any more: all ports are left to the bridge from here on, and what was on
+    /// its way is lost under its name.
+    pub async fn abandon_pair(&mut self) -> Result<(), NoAnswer> {
+        self.clear_workers();
+        tokio::time::sleep(SETTLE).await;
+        let snapshots = self.workers.snapshots().await?;
+        // Those are nobody's in particular, and named already.
+        let mut named = books::at_the_door(&Inside::of(&snapshots).orphans);
+        let mut missing = Vec::new();
+        for (name, entry) in self.roster.iter() {
+            // A native port's frames have another way.
+            if entry.active.as_ref().is_some_and(|active| active.mode == Mode::Native) {
+                continue;
+            }
+            let mut known = entry.past.clone();
+            let mut ports = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
+            if let Some(port) = ports.find(|port| port.id == entry.id()) {
+                known.merge(&port.into());
+            }
+            let lost = self.program_books(entry.slot).steered.saturating_sub(known.arrived());
+            let taken = lost.min(named);
+            named -= taken;
+            missing.push((name.clone(), lost - taken));
+        }
+        for (name, lost) in missing {
+            if let Some(entry) = self.roster.get_mut(&name) {
+                entry.past.give_up(lost);
+            }
+        }
+        Ok(())
+    }
+
+    fn clear_workers(&mut self) {
+        for worker in 0..self.workers.count() {
+            if let Err(error) = self.steering.gate().clear_worker(worker as u32) {
+                tracing::debug!("{error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Taking a port into service and out of it.
+//!
+//! Invariant: in, the program is attached last; out, it is detached first, and the worker empties
+//! the sockets before they are closed. A step that fails undoes the ones before it.
+
+use std::time::{Duration, Instant};
+
+use weir_core::{PortId, PortSettings, Reason, SchedulerSettings};
+use weir_port::{Attach, Transmit, XskConfig, XskPort, ethtool};
+
+use super::Forwarder;
+use super::charging::Charging;
+use super::gate;
+use super::quota::{FILL_SCARCE, Part};
+use super::roster::{Active, State};
+use crate::host::attach::{self, AttachError, Attached, MapsError};
+use crate::host::bridge::make::MakeError;
+use crate::host::links::{GuardError, Link, Snapshot, check_port, tx_dropped};
+use crate::host::settings::SettingsError;
+use crate::worker::{Change, NewPort, NoAnswer};
+use weir_core::Mode;
+use weir_schema::PortPlan;
+
+/// Ports at the gate that have a transmit ring of their own. Each costs the kernel some 128 bytes for
+/// every frame of the pool, and 10 to 30 ms to bind; the others send by their packet socket, which
+/// costs a worker a quarter more for each frame and takes nothing.
+const RINGS: usize = 8;
+
+/// How long a port that is taken out waits for what was steered to reach the worker.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// A port whose sockets are being closed.
+#[derive(Debug)]
+pub(super) struct Closing {
+    worker: usize,
+    id: PortId,
+    closing: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    #[error(transparent)]
+    Maps(#[from] MapsError),
+    #[error(transparent)]
+    Bridge(#[from] MakeError),
+    #[error("its sockets could not be bound: {0}")]
+    Bind(#[from] weir_port::BindError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Worker(#[from] NoAnswer),
+    #[error("`{name}`: all {max} places for ports are taken")]
+    Full { name: String, max: u32 },
+}
+
+impl Forwarder {
+    /// Takes an interface into service. What was done is undone when a step fails. The other
+    /// ports' promises are not renewed yet: see [`Self::reshape`].
+    pub(super) async fn take_in(
+        &mut self,
+        plan: &PortPlan,
+        links: &Snapshot,
+        transient: bool,
+    ) -> Result<(), PortError> {
+        let link = check_port(links, &plan.name, self.force)?.clone();
+        self.give_back(&plan.name, Reason::PortGone).await?;
+        self.make_room().await?;
+        let full = || PortError::Full { name: plan.name.clone(), max: weir_abi::MAX_PORTS };
+        let entry = self.roster.enlist(plan, transient).ok_or_else(full)?;
+        entry.driver = link.driver.clone().unwrap_or_default();
+        entry.mtu = link.mtu;
+        let slot = entry.slot;
+        self.measured.name(PortId(slot), &plan.name).await?;
+
+        self.join_own_bridge(plan, &link).await?;
+        if plan.mode == Mode::Native {
+            for refused in self.settings.apply(&link)? {
+                tracing::warn!(port = plan.name, "{refused}");
+            }
+        }
+        // So what mode the driver takes is found out without a frame being touched.
+        let served = match self.probe_mode(plan.mode, &link) {
+            Ok(attached) => self.serve(plan, &link, slot, attached).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = served {
+            self.unlock(slot, plan);
+            self.put_back_settings(&plan.name, link.ifindex);
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Binds the sockets, hands them to the worker, and only then tells the program of the port.
+    async fn serve(
+        &mut self,
+        plan: &PortPlan,
+        link: &Link,
+        slot: u16,
+        attached: Attached,
+    ) -> Result<(), PortError> {
+        let id = PortId(slot);
+        let mode = attached.mode;
+        let features = ethtool::tx_features(&link.name).unwrap_or_default();
+        let at_the_gate = mode == attach::Mode::Gate;
+        let queues = if at_the_gate { 0 } else { link.rx_queues.clamp(1, weir_abi::MAX_QUEUES) };
+        let promised = self.plan.port_settings(plan);
+        let worker = self.workers.place(plan.worker, promised.role);
+        let part = self.part_of(worker);
+        let fill_quota =
+            if at_the_gate { FILL_SCARCE } else { fill_quota(part, &plan.name, queues) };
+        let config = XskConfig {
+            queues,
+            transmit: if at_the_gate && self.roster.active().count() >= RINGS {
+                Transmit::Line
+            } else {
+                Transmit::Ring
+            },
+            tx_queues: link.tx_queues,
+            mode: match mode {
+                attach::Mode::Gate => Attach::Skb,
+                attach::Mode::Native => Attach::Native,
+            },
+            mtu: link.mtu,
+            tx_features: features,
+            fill_quota,
+            ..XskConfig::new(&link.name, link.ifindex, id)
+        };
+        let umem = self.umem.clone();
+        let port = tokio::task::spawn_blocking(move || XskPort::bind(&umem, config))
+            .await
+            .map_err(|_| NoAnswer::Ended)??;
+        for (queue, socket) in port.xsk_fds() {
+            self.steering.set_socket(slot, queue, socket)?;
+        }
+        self.lock(slot, plan)?;
+        let fill_frames = fill_quota * queues;
+        let part = Part { promised: part.promised + fill_frames, ..part };
+        let settings = self.with_quota(promised, part, self.workers.ports_of(worker) + 1);
+        let mut active = Active {
+            ifindex: link.ifindex,
+            mode,
+            queues,
+            superframes: features.tso4,
+            dropped_before: dropped_by(link.ifindex),
+            attached: None,
+            charging: Charging::default(),
+            worker,
+            fill_frames,
+            settings,
+        };
+        if let Err(error) = self.workers.serve(worker, NewPort { id, settings, port }).await {
+            if let Some(entry) = self.roster.get_mut(&plan.name) {
+                // How much of it the workers have done, nobody knows.
+                entry.leaving = Some(active);
+            }
+            return Err(error.into());
+        }
+        active.attached = Some(attached);
+        if let Some(entry) = self.roster.get_mut(&plan.name) {
+            entry.active = Some(active);
+            entry.state = State::Up;
+        }
+        self.admit_to_gate(plan, link.ifindex, id);
+        let core = self.workers.core(worker);
+        tracing::info!(port = plan.name, role = %plan.role, %mode, core, "in service");
+        Ok(())
+    }
+
+    /// A worker's frames, and what its ports were promised of them.
+    fn part_of(&self, worker: usize) -> Part {
+        let served = self.roster.active().filter(|(_, active)| active.worker == worker);
+        let promised = gate::FILL + served.map(|(_, active)| active.fill_frames).sum::<u32>();
+        Part { frames: self.frames_per_worker, promised }
+    }
+
+    fn with_quota(&self, promised: PortSettings, part: Part, ports: u32) -> PortSettings {
+        let workers = u32::try_from(self.workers.count()).unwrap_or(u32::MAX);
+        PortSettings { queue_frames: part.queue(ports, workers), ..promised }
+    }
+
+    /// Tells the workers what the ports are promised now, where they were told otherwise: promises
+    /// that were changed, and room in the pool, which depends on how many ports there are.
+    pub(super) async fn reshape(
+        &mut self,
+        scheduler: Option<SchedulerSettings>,
+    ) -> Result<(), NoAnswer> {
+        let ports: Vec<(PortId, PortSettings)> = self
+            .roster
+            .active()
+            .map(|(entry, active)| {
+                let (part, ports) = (self.part_of(active.worker), active.worker);
+                let promised = self.plan.port_settings(&entry.plan);
+                let ports = self.workers.ports_of(ports);
+                (entry.id(), active.settings, self.with_quota(promised, part, ports))
+            })
+            .filter(|(_, told, wanted)| told != wanted)
+            .map(|(id, _, wanted)| (id, wanted))
+            .collect();
+        let scheduler = scheduler.or(self.owed.take());
+        if ports.is_empty() && scheduler.is_none() {
+            return Ok(());
+        }
+        let change = Change { ports, scheduler };
+        if let Err(error) = self.workers.reshape(&change).await {
+            self.owed = scheduler;
+            return Err(error);
+        }
+        for entry in self.roster.entries_mut() {
+            let told = change.ports.iter().find(|(id, _)| *id == entry.id());
+            if let (Some((_, told)), Some(active)) = (told, entry.active.as_mut()) {
+                active.settings = *told;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a port out of service, whatever state its interface is in.
+    pub(super) async fn take_out(&mut self, name: &str, state: State) {
+        let Some(entry) = self.roster.get_mut(name) else { return };
+        let slot = entry.slot;
+        let stopping = matches!(state, State::Stopped);
+        let why = if stopping { Reason::Shutdown } else { Reason::PortGone };
+        if let Some(mut active) = entry.active.take() {
+            let plan = entry.plan.clone();
+            let ifindex = active.ifindex;
+            self.detach(slot, &mut active);
+            if let Some(entry) = self.roster.get_mut(name) {
+                entry.leaving = Some(active);
+            }
+            self.settle(name, slot).await;
+            if let Err(error) = self.give_back(name, why).await {
+                tracing::warn!(port = name, "it is detached, but its worker still has it: {error}");
+            }
+            self.unlock(slot, &plan);
+            self.forget_addresses(PortId(slot));
+            self.put_back_settings(name, ifindex);
+            tracing::info!(port = name, state = state.name(), "out of service");
+        }
+        self.roster.mark_gone(name, state);
+    }
+
+    /// Has a port that is out of service given back by its worker, and its sockets closed. Where the
+    /// worker does not answer, it can be tried again.
+    pub(super) async fn give_back(&mut self, name: &str, why: Reason) -> Result<(), NoAnswer> {
+        let Some(entry) = self.roster.get(name) else { return Ok(()) };
+        let Some(leaving) = &entry.leaving else { return Ok(()) };
+        let (worker, id) = (leaving.worker, entry.id());
+        let given = self.end_service(name, worker, id, why).await;
+        // A worker that has ended gives nothing back, ever.
+        if !matches!(given, Err(NoAnswer::Late { .. }))
+            && let Some(entry) = self.roster.get_mut(name)
+        {
+            entry.leaving = None;
+        }
+        given
+    }
+
+    async fn end_service(
+        &mut self,
+        name: &str,
+        worker: usize,
+        id: PortId,
+        why: Reason,
+    ) -> Result<(), NoAnswer> {
+        if let Some(taken) = self.workers.withdraw(id, why).await? {
+            if let Some(entry) = self.roster.get_mut(name) {
+                entry.past.merge(&(&taken.last).into());
+            }
+            // Closing waits for the kernel's grace period: not on this thread, and not for one port
+            // after the other when all of them go.
+            let closing = tokio::task::spawn_blocking(move || taken.port.close());
+            if self.stopping {
+                self.closing.push(Closing { worker, id, closing });
+                return Ok(());
+            }
+            let _ = closing.await;
+        }
+        self.workers.reclaim(worker, id).await.map(drop)
+    }
+
+    /// Waits until the sockets of ports that left together are closed, and takes their frames back.
+    pub(super) async fn end_closings(&mut self) {
+        for Closing { worker, id, closing } in std::mem::take(&mut self.closing) {
+            let _ = closing.await;
+            let _ = self.workers.reclaim(worker, id).await;
+        }
+    }
+
+    /// Waits until the worker has seen what the program had steered: a frame may be on its way
+    /// into the ring on another core while the program is detached.
+    async fn settle(&self, name: &str, slot: u16) {
+        let until = Instant::now() + SETTLE;
+        while Instant::now() < until {
+            let program = self.program_books(slot);
+            let Some(entry) = self.roster.get(name) else { return };
+            let Ok(snapshot) = self.workers.snapshot_of(entry.id()).await else { return };
+            let mut books = entry.past.clone();
+            if let Some(port) = snapshot.ports.iter().find(|port| port.id == entry.id()) {
+                books.merge(&port.into());
+            }
+            if books.arrived() >= program.steered {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn put_back_settings(&mut self, name: &str, ifindex: u32) {
+        for error in self.settings.restore_port(ifindex) {
+            tracing::error!(port = name, "a setting could not be put back: {error}");
+        }
+    }
+
+    /// The device changed: what the worker and the program know of it is renewed.
+    pub(super) fn retune(&mut self, name: &str, link: &Link) {
+        let Some(entry) = self.roster.get_mut(name) else { return };
+        entry.mtu = link.mtu;
+        let Some(active) = entry.active.as_mut() else { return };
+        let features = ethtool::tx_features(&link.name).unwrap_or_default();
+        active.superframes = features.tso4;
+        let id = PortId(entry.slot);
+        let _ = self.workers.retune(id, link.mtu, features);
+        self.tell_gate(link.ifindex);
+    }
+}
+
+/// Frames that a device has dropped so far; 0 where it does not say.
+fn dropped_by(ifindex: u32) -> u64 {
+    let all = tx_dropped(Some(ifindex)).unwrap_or_default();
+    all.get(&ifindex).copied().unwrap_or(0)
+}
+
+fn fill_quota(part: Part, name: &str, queues: u32) -> u32 {
+    let quota = part.fill(queues);
+    if quota < FILL_SCARCE {
+        tracing::warn!(
+            port = name,
+            "the frame pool was made for fewer ports: this one gets {quota} frames, and may lose \
+             bursts (fill_empty); restart weir to size the pool for the ports of now"
+        );
+    }
+    quota
+}

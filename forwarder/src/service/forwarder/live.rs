@@ -1,0 +1,300 @@
+//! Changes of the plan while traffic flows.
+//!
+//! Invariant: a change is made as a whole or not at all. What can be refused is looked at before
+//! anything is touched, and whether all workers answer; then comes what can fail, taking ports in,
+//! and is undone if it does; then ports leave, and last come the promises, which every worker takes
+//! between two of its turns.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use weir_api::{Refusal, Refused};
+
+use super::Forwarder;
+use super::lifecycle::PortError;
+use super::roster::State;
+use crate::host::links::{GuardError, Snapshot, check_port};
+use crate::worker::NoAnswer;
+use weir_schema::{Difference, PatchError, Plan, PortPlan, What};
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error("weir is stopping")]
+    Stopping,
+    #[error("{}", lines(.0))]
+    Ports(Vec<(PortPlan, GuardError)>),
+    #[error(
+        "`{name}` is a port of `{bridge}`, and all of those are served; to take it out: ip link \
+         set dev {name} nomaster"
+    )]
+    OfTheBridge { name: String, bridge: String },
+    #[error("port `{name}`: {error}")]
+    Port { name: String, error: Box<PortError> },
+    #[error(transparent)]
+    Worker(#[from] NoAnswer),
+}
+
+fn lines(wrong: &[(PortPlan, GuardError)]) -> String {
+    wrong.iter().map(|(_, error)| error.to_string()).collect::<Vec<_>>().join("\n")
+}
+
+impl ApplyError {
+    pub fn why(&self) -> Refusal {
+        match self {
+            Self::Ports(wrong) => {
+                let missing =
+                    |(_, error): &(_, GuardError)| matches!(error, GuardError::Missing { .. });
+                if wrong.iter().all(missing) { Refusal::Unknown } else { Refusal::Invalid }
+            }
+            Self::OfTheBridge { .. } => Refusal::Invalid,
+            Self::Stopping | Self::Port { .. } | Self::Worker(_) => Refusal::Unavailable,
+        }
+    }
+}
+
+/// One of the names that the patch deletes.
+fn deletes<'a>(patch: &Value, names: &'a [String]) -> Option<&'a str> {
+    let ports = patch.get("ports")?.as_object()?;
+    let deleted = |name: &&String| ports.get(*name).is_some_and(Value::is_null);
+    names.iter().find(deleted).map(String::as_str)
+}
+
+/// The ports that are promised something else; `None`: any may be, by what holds for all of them.
+fn changed_ports(differences: &[Difference]) -> Option<BTreeSet<&str>> {
+    differences.iter().map(Difference::port).collect()
+}
+
+/// What was done to a port and can be undone.
+#[derive(Debug)]
+enum Done {
+    Added(String),
+    /// Taken out and in again; how it was before.
+    Renewed(Box<PortPlan>),
+}
+
+pub(crate) fn refused(error: PatchError) -> Refused {
+    let why = match error {
+        PatchError::NoSuchPort(_) => Refusal::Unknown,
+        PatchError::Invalid(_) => Refusal::Invalid,
+    };
+    Refused::new(why, error)
+}
+
+impl From<ApplyError> for Refused {
+    fn from(error: ApplyError) -> Self {
+        Self::new(error.why(), error)
+    }
+}
+
+impl Forwarder {
+    /// What can be changed, as it is now.
+    pub fn document(&self) -> Value {
+        self.plan.document(&self.followed())
+    }
+
+    /// The ports that are there because they are the bridge's.
+    fn followed(&self) -> Vec<String> {
+        let there = self.roster.iter().filter(|(_, e)| e.transient && e.state != State::Gone);
+        there.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Changes what the document says, as a merge patch. Gives the document as it is then.
+    pub async fn patch(&mut self, patch: &Value, links: &Snapshot) -> Result<Value, Refused> {
+        let followed = self.followed();
+        if let (Some(name), Some(bridge)) = (deletes(patch, &followed), &self.plan.bridge) {
+            let (name, bridge) = (name.to_owned(), bridge.clone());
+            return Err(ApplyError::OfTheBridge { name, bridge }.into());
+        }
+        let new = self.plan.patch(patch, &followed).map_err(refused)?;
+        for difference in self.apply(new, links).await? {
+            tracing::info!("{difference}");
+        }
+        Ok(self.document())
+    }
+
+    /// Makes `new` the plan, as far as that needs no restart. Gives what is different, for the log:
+    /// that which needs one is among it and says so.
+    pub async fn apply(
+        &mut self,
+        new: Plan,
+        links: &Snapshot,
+    ) -> Result<Vec<Difference>, ApplyError> {
+        if self.stopping {
+            return Err(ApplyError::Stopping);
+        }
+        let differences = self.plan.differences(&new);
+        let new = new.without_restart(&self.plan);
+        let changes = Changes::of(&differences);
+        self.refuse(&changes, &new, links)?;
+        self.workers.ping().await?;
+
+        let before = self.plan.scheduler_settings();
+        let scheduler = Some(new.scheduler_settings()).filter(|new| *new != before);
+        let old = std::mem::replace(&mut self.plan, new);
+        if let Err(error) = self.take_in_changed(&changes, &old, links).await {
+            self.plan = old;
+            self.reshape(None).await?;
+            return Err(error);
+        }
+        for name in &changes.removed {
+            self.remove(name).await;
+        }
+        self.hand_out_plan();
+        if let Err(error) = self.reshape(scheduler).await {
+            // It answered a moment ago. The ports follow the plan at the next comparison.
+            self.plan = old;
+            self.hand_out_plan();
+            let _ = self.reshape(scheduler.map(|_| before)).await;
+            return Err(error.into());
+        }
+        self.tell_gate_of(&differences);
+        Ok(differences)
+    }
+
+    /// Each port has its part of the plan.
+    fn hand_out_plan(&mut self) {
+        for entry in self.roster.entries_mut() {
+            entry.plan = self.plan.port_named(&entry.plan.name);
+        }
+    }
+
+    /// What the gate itself keeps of the promises.
+    fn tell_gate_of(&mut self, differences: &[Difference]) {
+        let Some(changed) = changed_ports(differences) else {
+            self.tell_gate_of_all();
+            return self.keep_all_charged();
+        };
+        for name in changed {
+            let active = self.roster.get(name).and_then(|entry| entry.active.as_ref());
+            if let Some(ifindex) = active.map(|active| active.ifindex) {
+                self.tell_gate(ifindex);
+                self.keep_charged(name);
+            }
+        }
+    }
+
+    /// What the host does not allow.
+    fn refuse(
+        &self,
+        changes: &Changes<'_>,
+        new: &Plan,
+        links: &Snapshot,
+    ) -> Result<(), ApplyError> {
+        let named = |names: &BTreeSet<&str>| -> Vec<PortPlan> {
+            names.iter().map(|name| new.port_named(name)).collect()
+        };
+        // What is to be served anew is only looked at while it is there: a port whose interface is
+        // gone at the moment may be promised something else.
+        let renewed = named(&changes.renewed).into_iter();
+        let there = renewed.filter(|plan| links.by_name(&plan.name).is_some());
+        let wrong: Vec<(PortPlan, GuardError)> = named(&changes.added)
+            .into_iter()
+            .chain(there)
+            .filter_map(|plan| {
+                let error = check_port(links, &plan.name, self.force).err()?;
+                Some((plan, error))
+            })
+            .collect();
+        if !wrong.is_empty() {
+            return Err(ApplyError::Ports(wrong));
+        }
+        let bridge = new.bridge.as_deref().and_then(|name| links.by_name(name));
+        let of_the_bridge = changes.removed.iter().find(|name| {
+            let master = links.by_name(name).and_then(|link| link.bridge());
+            bridge.is_some_and(|bridge| master == Some(bridge.ifindex))
+        });
+        match (of_the_bridge, bridge) {
+            (Some(name), Some(bridge)) => Err(ApplyError::OfTheBridge {
+                name: (*name).to_owned(),
+                bridge: bridge.name.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes in what is new, and anew what has to be. With an error, all is as it was.
+    async fn take_in_changed(
+        &mut self,
+        changes: &Changes<'_>,
+        old: &Plan,
+        links: &Snapshot,
+    ) -> Result<(), ApplyError> {
+        let mut done = Vec::new();
+        let names = changes.added.iter().chain(&changes.renewed);
+        for name in names {
+            let plan = self.plan.port_named(name);
+            let transient =
+                plan.of_bridge || self.roster.get(name).is_some_and(|entry| entry.transient);
+            let taken = if changes.added.contains(name) {
+                done.push(Done::Added((*name).to_owned()));
+                // A port of the bridge that is listed from now on is served already.
+                self.take_out(name, State::Gone).await;
+                self.take_in_once_up(&plan, links, false).await
+            } else if self.roster.get(name).is_some_and(|entry| entry.active.is_some()) {
+                done.push(Done::Renewed(Box::new(old.port_named(name))));
+                self.take_out(name, State::Gone).await;
+                self.take_in_once_up(&plan, links, transient).await
+            } else {
+                // It is taken in with its new plan when it comes.
+                Ok(())
+            };
+            if let Err(error) = taken {
+                self.undo(done, links).await;
+                return Err(ApplyError::Port { name: (*name).to_owned(), error: Box::new(error) });
+            }
+        }
+        Ok(())
+    }
+
+    async fn undo(&mut self, done: Vec<Done>, links: &Snapshot) {
+        for done in done.into_iter().rev() {
+            match done {
+                Done::Added(name) => self.remove(&name).await,
+                Done::Renewed(plan) => {
+                    let transient =
+                        self.roster.get(&plan.name).is_some_and(|entry| entry.transient);
+                    self.take_out(&plan.name, State::Gone).await;
+                    if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
+                        self.give_up(&plan, transient, &error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a port out for good: its name and its slot are free, its books are closed.
+    async fn remove(&mut self, name: &str) {
+        self.take_out(name, State::Gone).await;
+        // Only without workers can it fail, and then so does everything else.
+        let _ = self.strike_off(name).await;
+    }
+}
+
+/// The ports that a change is about, but those that are only promised something else.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Changes<'a> {
+    added: BTreeSet<&'a str>,
+    removed: BTreeSet<&'a str>,
+    renewed: BTreeSet<&'a str>,
+}
+
+impl<'a> Changes<'a> {
+    fn of(differences: &'a [Difference]) -> Self {
+        let mut changes = Self::default();
+        for difference in differences {
+            match &difference.what {
+                What::PortAdded { name } => changes.added.insert(name),
+                What::PortRemoved { name } => changes.removed.insert(name),
+                What::Port { name, .. } if difference.effect.reattaches() => {
+                    changes.renewed.insert(name)
+                }
+                What::Port { .. } | What::Global { .. } => false,
+            };
+        }
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests;

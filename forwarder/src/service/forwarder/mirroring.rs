@@ -1,0 +1,307 @@
+//! What the gate, and the native program, are told of the bridge: its ports and their VLANs, who is
+//! behind which of them, and which of them have rules that the gate does not know.
+//!
+//! Invariant: the gate decides about a port only what the bridge has said of it, or leaves its
+//! frames to the bridge.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use weir_abi::gate::{UNTAGGED, VLAN_WORDS, Vlans};
+use weir_abi::{GatePort, Storm, gate_flags};
+use weir_core::addresses::{self, Location, PortAddresses, UPLINK_QUOTA};
+use weir_core::{Mac, PortId};
+use weir_port::clock_monotonic_ns;
+
+use super::roster::{Active, Entry};
+use super::{Forwarder, express};
+use crate::host::attach::Changing;
+use crate::host::bridge::foreign::{self, Device, Findings};
+use crate::host::bridge::offload::{PortView, VidSpan, view};
+use crate::host::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
+use crate::host::links::Way;
+use weir_api::FdbReport;
+use weir_core::{Fallback, Mode, Role};
+use weir_schema::PortPlan;
+
+impl Forwarder {
+    /// What has changed on the bridge.
+    pub fn heed_bridge(&mut self, changes: &[Change], state: &BridgeState) {
+        for change in changes {
+            match *change {
+                Change::SettingsChanged => self.mirror_ports(state),
+                Change::BridgeRemoved => {
+                    tracing::warn!(
+                        "the bridge was deleted: frames that are left to it are lost; its ports are \
+                         served again once it exists again and they are in it"
+                    );
+                    self.mirror_ports(state);
+                    self.gate.table.clear();
+                }
+                Change::PortAdded { ifindex }
+                | Change::PortChanged { ifindex }
+                | Change::PortRemoved { ifindex }
+                | Change::VlansChanged { ifindex } => self.mirror_port(ifindex, state),
+                Change::AddressAdded { address, .. }
+                | Change::AddressMoved { address, .. }
+                | Change::AddressChanged { address, .. } => {
+                    self.mirror_address(&address, &mut None)
+                }
+                Change::AddressRemoved { address } => self.forget_address(address.key),
+                Change::GroupsChanged { .. } | Change::RoutersChanged => {}
+            }
+        }
+    }
+
+    /// The control side follows the bridge: the gate may believe what it was told. To be called again and
+    /// again, from where nothing else would be told either if it were not called.
+    pub fn vouch(&mut self) {
+        self.steering.gate().say_current(clock_monotonic_ns());
+    }
+
+    /// Tells the gate all that is known of the bridge: after its ports have changed hands.
+    pub fn mirror(&mut self, state: &BridgeState) {
+        self.mirror_ports(state);
+        let mut changing = None;
+        for seen in state.addresses() {
+            self.mirror_address(&seen.address, &mut changing);
+        }
+    }
+
+    fn mirror_ports(&mut self, state: &BridgeState) {
+        let foreign = &self.gate.foreign;
+        let known = |(at, _)| Some((at, view(state, at, foreign.of_port(at))?));
+        self.gate.views = state.ports().filter_map(known).collect();
+        self.tell_gate_of_all();
+    }
+
+    /// Tells the gate of every port that is served.
+    pub(super) fn tell_gate_of_all(&mut self) {
+        let served: Vec<u32> = self.roster.active().map(|(_, active)| active.ifindex).collect();
+        for ifindex in served {
+            self.tell_gate(ifindex);
+        }
+    }
+
+    fn mirror_port(&mut self, ifindex: u32, state: &BridgeState) {
+        let gate = &mut self.gate;
+        match view(state, ifindex, gate.foreign.of_port(ifindex)) {
+            Some(view) => gate.views.insert(ifindex, view),
+            None => gate.views.remove(&ifindex),
+        };
+        self.tell_gate(ifindex);
+    }
+
+    /// A port is served from now on; what it had said before was of another.
+    pub(super) fn admit_to_gate(&mut self, plan: &PortPlan, ifindex: u32, port: PortId) {
+        self.limit_addresses(plan, port);
+        self.tell_gate(ifindex);
+        self.keep_charged(&plan.name);
+        self.gate.newcomers.notify_one();
+    }
+
+    /// Notified when a port has been taken in. The caller, who has the bridge's state, then calls
+    /// [`Self::mirror`].
+    pub fn newcomers(&self) -> Arc<Notify> {
+        Arc::clone(&self.gate.newcomers)
+    }
+
+    /// Tells the gate of a port that is served.
+    pub(super) fn tell_gate(&mut self, ifindex: u32) {
+        let found = self.roster.active().find(|(_, active)| active.ifindex == ifindex);
+        let Some((entry, active)) = found else { return };
+        let (name, slot) = (entry.plan.name.clone(), entry.slot);
+        let view = self.gate.views.get(&ifindex);
+        let release = self.plan.release_of(&entry.plan);
+        let lanes = express::flags(&entry.plan, release, self.gate.watched);
+        let way = self.gate.ways.get(&ifindex);
+        let (port, vlans) = gate_port(&entry.plan, lanes, ifindex, active.worker, view, way);
+        if let Err(error) = self.steering.gate().set_port(slot, &port, &vlans) {
+            tracing::warn!(port = name, "{error}");
+        }
+    }
+
+    /// Where the station was behind a port that weir does not serve, what was sent to it may still be on its
+    /// way by the bridge, and was not counted; `changing`: from the first of several such on. From one port
+    /// of weir's to another nobody is held: a guest can make addresses move as often as it likes.
+    fn mirror_address(&mut self, address: &Address, changing: &mut Option<Changing>) {
+        let location = match address.kind {
+            _ if address.locked => return self.forget_address(address.key),
+            AddressKind::Local => Location::Host,
+            AddressKind::Static | AddressKind::Learned => {
+                let served = self.roster.active_at(address.ifindex);
+                served.map_or(Location::Elsewhere, Location::Port)
+            }
+        };
+        let station = station(address.key);
+        let before = self.gate.table.location(station);
+        if before == Some(Location::Elsewhere) && location != Location::Elsewhere {
+            changing.get_or_insert_with(|| self.steering.gate().hold_all());
+        }
+        self.gate.table.learn(clock_monotonic_ns(), station, location);
+    }
+
+    fn forget_address(&mut self, key: AddressKey) {
+        self.gate.table.forget(station(key));
+    }
+
+    /// Looks for rules of the host that the gate does not know; ports that have some are left to the
+    /// bridge.
+    pub async fn look_for_foreign_rules(&mut self, state: &BridgeState) {
+        let Some(settings) = state.settings() else { return };
+        let settings = settings.clone();
+        let device = |(entry, active): (&Entry, &Active)| Device {
+            ifindex: active.ifindex,
+            name: entry.plan.name.clone(),
+        };
+        let ports: Vec<Device> = self.roster.active().map(device).collect();
+        let own = self.steering.gate_program_ids();
+        let found =
+            tokio::task::spawn_blocking(move || foreign::find(&settings, &ports, &own)).await;
+        let Ok(found) = found else { return };
+        let gate = &mut self.gate;
+        if found == gate.foreign {
+            return;
+        }
+        let all = |findings: &Findings| {
+            let each = findings.ports.values().flatten().chain(&findings.bridge);
+            each.map(ToString::to_string).collect::<BTreeSet<String>>()
+        };
+        for new in all(&found).difference(&all(&gate.foreign)) {
+            tracing::warn!("the gate does not know this: {new}");
+        }
+        gate.foreign = found;
+        self.mirror_ports(state);
+    }
+
+    /// Why a port's frames are left to the bridge, each reason with what to do, and what it ignores.
+    pub(super) fn remark(&self, entry: &Entry) -> Option<String> {
+        let active = entry.active.as_ref()?;
+        match self.gate.views.get(&active.ifindex) {
+            Some(view) => seen(&entry.plan, view).remark(entry.plan.foreign_rules),
+            None => Some("left to the bridge: it is in none that weir follows".to_owned()),
+        }
+    }
+
+    /// When the gate last saw a frame from an address at the port where the bridge has it.
+    pub fn last_seen_ns(&self, address: &Address) -> Option<u64> {
+        let table = &self.gate.table;
+        let port = self.roster.active_at(address.ifindex)?;
+        let at = station(address.key);
+        (table.location(at) == Some(Location::Port(port))).then(|| table.last_seen(at))?
+    }
+
+    /// How full the gate's table is.
+    pub(super) fn table_report(&self) -> FdbReport {
+        let table = &self.gate.table;
+        FdbReport { entries: table.total().entries.into(), capacity: table.capacity() as u64 }
+    }
+
+    /// A port's addresses in the gate's table.
+    pub(super) fn addresses_of(&self, port: PortId) -> PortAddresses {
+        self.gate.table.port(Location::Port(port))
+    }
+
+    /// Removes the addresses of a port that is gone from the gate's table.
+    pub(super) fn forget_addresses(&mut self, port: PortId) {
+        self.gate.table.remove_port(port);
+    }
+
+    /// What a port's addresses are held to, from its promises: to be said when it is served.
+    fn limit_addresses(&mut self, plan: &PortPlan, port: PortId) {
+        let table = &mut self.gate.table;
+        if plan.role == Role::Uplink {
+            table.set_quota(Location::Port(port), UPLINK_QUOTA);
+        }
+        for &mac in &plan.mac_lock {
+            // Of the VLANs that a trunk has, the gate finds the bridge's entries as they come.
+            let address = addresses::Address { mac, vlan: 0 };
+            if let Err(error) = table.pin(clock_monotonic_ns(), address, port) {
+                tracing::warn!(port = plan.name, "{error}");
+            }
+        }
+    }
+
+    /// Looks again at what the table has refused, or does not believe yet.
+    pub fn review_addresses(&mut self, state: &BridgeState) {
+        let (mut due, mut changing) = (Vec::new(), None);
+        self.gate.table.retry(clock_monotonic_ns(), &mut due);
+        for station in due {
+            let key = AddressKey { mac: station.mac.octets(), vid: station.vlan };
+            match state.address(key) {
+                Some(address) => self.mirror_address(address, &mut changing),
+                None => self.forget_address(key),
+            }
+        }
+    }
+}
+
+fn station(key: AddressKey) -> addresses::Address {
+    addresses::Address { mac: Mac::from(key.mac), vlan: key.vid }
+}
+
+/// A port of the bridge, as the program sees it that decides about it. Asked when it is told, not when
+/// the bridge speaks: a port may be served only after that.
+fn seen(plan: &PortPlan, view: &PortView) -> PortView {
+    let view = view.clone();
+    if plan.mode == Mode::Native { view.in_driver() } else { view }
+}
+
+/// What the gate is told of a port: what it was promised, what the bridge says of it, and how frames
+/// can be handed to it; `lanes` are the flags that [`express`] gives.
+fn gate_port(
+    plan: &PortPlan,
+    lanes: u32,
+    ifindex: u32,
+    worker: usize,
+    view: Option<&PortView>,
+    way: Option<&Way>,
+) -> (GatePort, Vlans) {
+    let mut flags = lanes;
+    let mut set = |on: bool, flag: u32| flags |= if on { flag } else { 0 };
+    set(plan.fallback == Fallback::Drop, gate_flags::FALLBACK_DROP);
+    set(!plan.mac_lock.is_empty(), gate_flags::MAC_LOCK);
+    set(!plan.ip_lock.is_empty(), gate_flags::IP_LOCK);
+    set(plan.passes_reserved(), gate_flags::RESERVED_OK);
+    let mut pvid = 0;
+    let mut vlans = [0; VLAN_WORDS];
+    if let Some(view) = view {
+        set(seen(plan, view).is_decided(plan.foreign_rules), gate_flags::OFFLOAD);
+        set(view.vlan_aware, gate_flags::VLAN_AWARE);
+        set(view.isolated, gate_flags::ISOLATED);
+        set(!view.learning, gate_flags::NO_LEARNING);
+        set(view.locked, gate_flags::LOCKED);
+        pvid = view.pvid.unwrap_or(0);
+        set_bits(&mut vlans, 0, &view.members);
+        set_bits(&mut vlans, UNTAGGED, &view.untagged);
+    }
+    let queue = u16::try_from(worker).unwrap_or(u16::MAX);
+    let port = GatePort::new(ifindex, flags, pvid, queue, storm(plan.storm_per_s()));
+    let own = express::per_byte(plan.max_rate);
+    let port = port
+        .with_rate(express::per_byte(plan.rate))
+        .with_own_rate(own, express::ahead_ns(own, plan.burst.bytes));
+    (way.map_or(port, |way| way.told(port)), vlans)
+}
+
+/// A limit in frames per second, as the gate is told it: of what comes in 0.41 s, 4096 for 10,000,
+/// all may come at once.
+fn storm(per_s: u32) -> Storm {
+    let Some(frame_ns) = PER_S_NS.checked_div(per_s) else { return Storm::default() };
+    let burst = u64::from(per_s) * 4096 / 10_000;
+    Storm { frame_ns: frame_ns.max(1), burst: u32::try_from(burst).unwrap_or(u32::MAX).max(64) }
+}
+
+const PER_S_NS: u32 = 1_000_000_000;
+
+fn set_bits(vlans: &mut Vlans, from: usize, spans: &[VidSpan]) {
+    for vid in spans.iter().flat_map(|(first, last)| *first..=*last) {
+        if let Some(word) = vlans.get_mut(from + usize::from(vid / 64)) {
+            *word |= 1 << (vid % 64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

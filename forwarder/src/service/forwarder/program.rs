@@ -1,0 +1,101 @@
+//! The program's half of a port: what it is told when a port comes, changes and goes.
+//!
+//! Invariant: what the program was told of a port is undone when the port is taken out, but its
+//! counters, which are the name's until that is struck off.
+
+use weir_core::Reason;
+
+use super::Forwarder;
+use super::charging::Charging;
+use super::roster::Active;
+use crate::host::attach::{self, AttachError, Attached, MapsError};
+use crate::host::links::Link;
+use crate::observe::books;
+use crate::worker::NoAnswer;
+use weir_core::Mode;
+use weir_schema::PortPlan;
+
+impl Forwarder {
+    /// Attaches the program in the mode asked for. It does nothing yet: attached before its
+    /// configuration is known, it leaves every frame alone.
+    pub(super) fn probe_mode(&mut self, mode: Mode, link: &Link) -> Result<Attached, AttachError> {
+        let native = mode == Mode::Native;
+        let mode = if native { attach::Mode::Native } else { attach::Mode::Gate };
+        self.steering.attach(link.ifindex, &link.name, mode)
+    }
+
+    pub(super) fn lock(&mut self, slot: u16, plan: &PortPlan) -> Result<(), MapsError> {
+        plan.mac_lock.iter().try_for_each(|mac| self.steering.allow_mac(slot, mac.octets()))?;
+        plan.ip_lock.iter().try_for_each(|&address| self.steering.allow_ip(slot, address))
+    }
+
+    /// To be called when nothing of the port comes in any more.
+    pub(super) fn unlock(&mut self, slot: u16, plan: &PortPlan) {
+        let mut cleared = Ok(());
+        for mac in &plan.mac_lock {
+            cleared = cleared.and(self.steering.revoke_mac(slot, mac.octets()));
+        }
+        for &address in &plan.ip_lock {
+            cleared = cleared.and(self.steering.revoke_ip(slot, address));
+        }
+        if let Err(error) = cleared {
+            tracing::warn!(port = plan.name, "{error}");
+        }
+    }
+
+    /// Takes the program off a port. What is gone with its interface needs no undoing, so failures
+    /// are only worth a debug line.
+    pub(super) fn detach(&mut self, slot: u16, active: &mut Active) {
+        let ifindex = active.ifindex;
+        if let Some(attached) = active.attached.take()
+            && let Err(error) = self.steering.detach(attached)
+        {
+            tracing::debug!(ifindex, "detaching: {error}");
+        }
+        active.charging = Charging::default();
+        let forgotten = self.steering.gate().forget_port(slot, ifindex);
+        self.gate.ways.remove(&ifindex);
+        let cleared =
+            (0..active.queues).try_for_each(|queue| self.steering.clear_socket(slot, queue));
+        if let Err(error) = forgotten.and(cleared) {
+            tracing::debug!(ifindex, "{error}");
+        }
+    }
+
+    /// Detaches the program everywhere; frames go by the kernel from here on.
+    pub(super) fn silence(&mut self) {
+        for name in self.roster.names() {
+            let Some(entry) = self.roster.get_mut(&name) else { continue };
+            let slot = entry.slot;
+            let Some(mut active) = entry.active.take() else { continue };
+            self.detach(slot, &mut active);
+            if let Some(entry) = self.roster.get_mut(&name) {
+                entry.active = Some(active);
+            }
+        }
+    }
+
+    /// Forgets ports that are long gone, so that their slots can be used again.
+    pub(super) async fn make_room(&mut self) -> Result<(), NoAnswer> {
+        while let Some(name) = self.roster.to_strike_off() {
+            self.strike_off(&name).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets a port that is not served; its books are closed, and its slot is free.
+    pub(super) async fn strike_off(&mut self, name: &str) -> Result<(), NoAnswer> {
+        self.give_back(name, Reason::PortGone).await?;
+        let snapshots = self.workers.snapshots().await?;
+        let Some(entry) = self.roster.get(name) else { return Ok(()) };
+        let (slot, id) = (entry.slot, entry.id());
+        let program = self.program_books(slot);
+        let elsewhere = books::lost_elsewhere(&snapshots, id);
+        self.roster.strike_off(name, &program, &elsewhere);
+        self.measured.strike_off(id).await?;
+        if let Err(error) = self.steering.reset_slot(slot) {
+            tracing::warn!(port = name, "{error}");
+        }
+        Ok(())
+    }
+}

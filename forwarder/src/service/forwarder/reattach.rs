@@ -1,0 +1,130 @@
+//! Programs of ours that somebody took off, or put another in the place of.
+//!
+//! The kernel does not let `ip link` take off what is attached by a bpf_link, but `bpftool link detach`
+//! and its like do, and nobody is told.
+//!
+//! Invariant: a port that is `up` has its program, as of the last look. One whose program was taken off
+//! is `failed` until it is attached again: at once the first time, and later and later when that
+//! happens repeatedly, so that two who disagree do not fight without end. Its frames go by the kernel
+//! meanwhile, and what is sent to it is sent. One that has somebody else's program is taken out of
+//! service, and in again when that is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use aya::programs::{SchedClassifier, TcAttachType};
+
+use super::Forwarder;
+use super::roster::State;
+use crate::host::attach::Mode;
+use crate::host::links::XdpAttached;
+
+/// The second wait; each is twice the one before.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// After so long without, it is the first time again.
+const FORGOTTEN: Duration = Duration::from_secs(300);
+
+/// When to attach again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TakenOff {
+    times: u32,
+    again_at: Option<Instant>,
+}
+
+impl TakenOff {
+    /// Once more; how long to wait.
+    fn note(&mut self, now: Instant) -> Duration {
+        if self.again_at.is_some_and(|at| now.saturating_duration_since(at) > FORGOTTEN) {
+            self.times = 0;
+        }
+        let wait = match self.times {
+            0 => Duration::ZERO,
+            before => FIRST_WAIT.saturating_mul(1 << (before - 1).min(16)).min(LONGEST_WAIT),
+        };
+        self.times = self.times.saturating_add(1);
+        self.again_at = Some(now + wait);
+        wait
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.again_at.is_none_or(|at| now >= at)
+    }
+}
+
+impl Forwarder {
+    /// Attaches again what is not attached any more; `programs` are those of now.
+    pub async fn keep_attached(&mut self, programs: &BTreeMap<u32, XdpAttached>) {
+        if self.stopping {
+            return;
+        }
+        self.keep_all_charged();
+        let (ours, now) = (self.steering.program_id(), Instant::now());
+        let at_the_gate = self.steering.gate_program_ids();
+        let mut due = Vec::new();
+        for entry in self.roster.entries_mut() {
+            let Some(active) = entry.active.as_mut() else { continue };
+            // An interface that is gone is not this one's to notice.
+            let Some(program) = programs.get(&active.ifindex) else { continue };
+            if active.attached.is_some() {
+                let attached = match active.mode {
+                    Mode::Gate => has_any(&entry.plan.name, TcAttachType::Ingress, &at_the_gate),
+                    Mode::Native => program.has(ours),
+                };
+                if attached {
+                    continue;
+                }
+                // Closing the link is all that is left to do.
+                active.attached = None;
+                let (name, wait) = (&entry.plan.name, entry.taken_off.note(now));
+                let (times, what) = (entry.taken_off.times, kind(active.mode));
+                tracing::warn!(port = name, times, "somebody took its {what} program off");
+                entry.state = State::Failed(format!(
+                    "somebody took its {what} program off, {times} times by now; it is attached \
+                     again within {} s",
+                    wait.as_secs().max(1)
+                ));
+            }
+            if entry.taken_off.is_due(now) {
+                due.push((entry.plan.name.clone(), active.ifindex, active.mode));
+            }
+        }
+        for (name, ifindex, mode) in due {
+            let what = kind(mode);
+            match self.steering.attach(ifindex, &name, mode) {
+                Ok(attached) => {
+                    tracing::warn!(port = name, "its {what} program is attached again");
+                    let Some(entry) = self.roster.get_mut(&name) else { continue };
+                    entry.state = State::Up;
+                    if let Some(active) = entry.active.as_mut() {
+                        active.attached = Some(attached);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        port = name,
+                        "its {what} program cannot be attached again: {error}"
+                    );
+                    self.take_out(&name, State::Failed(error.to_string())).await;
+                }
+            }
+        }
+    }
+}
+
+const fn kind(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Gate => "gate",
+        Mode::Native => "XDP",
+    }
+}
+
+/// Whether one of these programs is attached to the interface, which is believed where the kernel
+/// does not say.
+pub(super) fn has_any(name: &str, at: TcAttachType, ids: &BTreeSet<u32>) -> bool {
+    SchedClassifier::query_tcx(name, at)
+        .map_or(true, |(_, programs)| programs.iter().any(|program| ids.contains(&program.id())))
+}
+
+#[cfg(test)]
+mod tests;

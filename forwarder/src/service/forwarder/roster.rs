@@ -1,0 +1,234 @@
+//! The ports by name, the slots they hold, and their books over all their lives.
+//!
+//! Invariant: a slot belongs to one name from the first time a port of that name is served until
+//! the name is struck off, so that the program's counters of a slot are that name's.
+
+use std::collections::BTreeMap;
+
+use weir_abi::MAX_PORTS;
+use weir_core::{Losses, PortId, PortSet, PortSettings};
+
+use super::charging::Charging;
+use super::reattach::TakenOff;
+use crate::host::attach::{Attached, Mode};
+use crate::observe::books::{ProgramBooks, WorkerBooks};
+use weir_schema::PortPlan;
+
+/// Interfaces that are gone are remembered, so that their numbers can still be read; of ports that
+/// come and go with a bridge, this many.
+const REMEMBERED: usize = 16;
+
+/// What became of a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Served.
+    Up,
+    /// The interface is there but set down.
+    Down,
+    /// The interface is not there.
+    Gone,
+    /// It could not be taken; why.
+    Failed(String),
+    /// The forwarder is stopping.
+    Stopped,
+}
+
+impl State {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Gone => "gone",
+            Self::Failed(_) => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// A port that is served.
+#[derive(Debug)]
+pub struct Active {
+    pub ifindex: u32,
+    pub mode: Mode,
+    pub queues: u32,
+    /// Superframes leave here whole.
+    pub superframes: bool,
+    /// What the device had dropped before it was served.
+    pub dropped_before: u64,
+    /// Dropped first when the port is taken out. `None`: somebody took it off, see `taken_off`.
+    pub attached: Option<Attached>,
+    /// Its link is charged for what passes by the gate; none where it has no rate.
+    pub charging: Charging,
+    /// The one that serves it, by its place.
+    pub worker: usize,
+    /// What its fill rings were promised of the pool.
+    pub fill_frames: u32,
+    /// What the workers were told last.
+    pub settings: PortSettings,
+}
+
+#[derive(Debug)]
+pub struct Entry {
+    pub plan: PortPlan,
+    pub slot: u16,
+    pub state: State,
+    pub active: Option<Active>,
+    /// Out of service, but its worker has not given it back yet: it did not answer. Until it has, the
+    /// slot cannot be served again.
+    pub leaving: Option<Active>,
+    /// How often its program was taken off lately.
+    pub taken_off: TakenOff,
+    /// The worker's numbers of the port's earlier lives.
+    pub past: WorkerBooks,
+    /// For the list of ports.
+    pub driver: String,
+    pub mtu: u32,
+    /// Follows the bridge rather than the configuration.
+    pub transient: bool,
+    gone_at: u64,
+}
+
+impl Entry {
+    pub fn id(&self) -> PortId {
+        PortId(self.slot)
+    }
+}
+
+/// The books of names that were struck off.
+#[derive(Debug, Default)]
+pub struct Closed {
+    pub program: ProgramBooks,
+    pub worker: WorkerBooks,
+}
+
+#[derive(Debug, Default)]
+pub struct Roster {
+    entries: BTreeMap<String, Entry>,
+    pub closed: Closed,
+    /// Losses by slot, counted by other workers than the port's own, that belong to names which
+    /// held the slot before: workers count them by slot and never begin anew.
+    settled: BTreeMap<u16, Losses>,
+    clock: u64,
+}
+
+impl Roster {
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(name)
+    }
+
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Entry> {
+        self.entries.get_mut(name)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Entry)> {
+        self.entries.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.entries.keys().cloned().collect()
+    }
+
+    pub fn active_at(&self, ifindex: u32) -> Option<PortId> {
+        self.entries
+            .values()
+            .find(|entry| entry.active.as_ref().is_some_and(|a| a.ifindex == ifindex))
+            .map(Entry::id)
+    }
+
+    /// The ports that are served.
+    pub fn active(&self) -> impl Iterator<Item = (&Entry, &Active)> {
+        self.entries.values().filter_map(|entry| Some((entry, entry.active.as_ref()?)))
+    }
+
+    pub fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.entries.values_mut()
+    }
+
+    /// The worker's books of a name over all its lives but the present one, with what other workers
+    /// lost of its frames: `elsewhere` is all that they ever counted for the slot.
+    pub fn books(&self, entry: &Entry, elsewhere: &Losses) -> WorkerBooks {
+        let mut books = entry.past.clone();
+        let none = Losses::default();
+        let settled = self.settled.get(&entry.slot).unwrap_or(&none);
+        for (reason, lost) in elsewhere.iter() {
+            books.lost.add(reason, lost.saturating_sub(settled.get(reason)));
+        }
+        books
+    }
+
+    /// The entry for a name, with a slot of its own; `None` when all slots are in use.
+    pub fn enlist(&mut self, plan: &PortPlan, transient: bool) -> Option<&mut Entry> {
+        if !self.entries.contains_key(&plan.name) {
+            let slot = self.free_slot()?;
+            let entry = Entry {
+                plan: plan.clone(),
+                slot,
+                state: State::Gone,
+                active: None,
+                leaving: None,
+                taken_off: TakenOff::default(),
+                past: WorkerBooks::default(),
+                driver: String::new(),
+                mtu: 0,
+                transient,
+                gone_at: 0,
+            };
+            self.entries.insert(plan.name.clone(), entry);
+        }
+        let entry = self.entries.get_mut(&plan.name)?;
+        entry.plan.clone_from(plan);
+        entry.transient = transient;
+        Some(entry)
+    }
+
+    fn free_slot(&self) -> Option<u16> {
+        let taken: PortSet = self.entries.values().map(|entry| PortId(entry.slot)).collect();
+        (0..MAX_PORTS as u16).find(|slot| !taken.contains(PortId(*slot)))
+    }
+
+    /// Notes when a port went out of service, so that the longest gone is forgotten first.
+    pub fn mark_gone(&mut self, name: &str, state: State) {
+        self.clock += 1;
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.state = state;
+            entry.gone_at = self.clock;
+        }
+    }
+
+    /// The transient port that has been gone the longest, if too many are remembered.
+    pub fn to_strike_off(&self) -> Option<String> {
+        let gone = || self.entries.iter().filter(|(_, e)| e.transient && e.active.is_none());
+        let crowded = gone().count() > REMEMBERED || self.free_slot().is_none();
+        if !crowded {
+            return None;
+        }
+        gone().min_by_key(|(_, entry)| entry.gone_at).map(|(name, _)| name.clone())
+    }
+
+    /// Forgets a name; its books are added to the closed ones. Gives the slot, whose counters in
+    /// the program are to be cleared. `elsewhere` as in [`Self::books`].
+    pub fn strike_off(
+        &mut self,
+        name: &str,
+        program: &ProgramBooks,
+        elsewhere: &Losses,
+    ) -> Option<u16> {
+        let books = self.books(self.get(name)?, elsewhere);
+        let entry = self.entries.remove(name)?;
+        self.closed.program.merge(program);
+        self.closed.worker.merge(&books);
+        self.settled.insert(entry.slot, *elsewhere);
+        Some(entry.slot)
+    }
+}
+
+#[cfg(test)]
+mod tests;

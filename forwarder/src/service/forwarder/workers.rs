@@ -1,0 +1,293 @@
+//! The workers together: which of them serves which port, and what all of them have to know.
+//!
+//! Invariant: a port is served by one worker, and every other worker knows which, from before the
+//! program steers a frame of the port until after it has stopped.
+
+use std::io;
+use std::sync::Arc;
+
+use weir_core::sched::Caps;
+use weir_core::{EngineConfig, MAX_PORTS, PortId, PortSettings, Reason, Role};
+use weir_port::{Cells, Pool, TxFeatures, XskPort, clock_monotonic_ns};
+
+use crate::worker::{
+    self, Asker, Change, Gathering, MeasureSettings, NewPort, NoAnswer, Taken, WatchSpec, Watched,
+    Watcher, WorkerHandle, WorkerSettings, WorkerSnapshot,
+};
+
+/// What every worker begins with.
+#[derive(Debug)]
+pub(super) struct Common {
+    pub(super) idle: weir_core::Idle,
+    pub(super) engine: EngineConfig,
+    pub(super) measure: MeasureSettings,
+    pub(super) shed: Cells,
+    pub(super) home: Cells,
+    pub(super) out: Cells,
+    pub(super) doors: Cells,
+}
+
+#[derive(Debug)]
+pub(super) struct Workers {
+    cores: Vec<usize>,
+    handles: Vec<WorkerHandle<XskPort>>,
+    /// By slot.
+    homes: Vec<Option<Home>>,
+    /// Kicks of ports that have left, by worker.
+    past_kicks: Vec<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Home {
+    worker: usize,
+    role: Role,
+}
+
+/// How many ports a worker has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Load {
+    ports: usize,
+    uplinks: usize,
+}
+
+impl Workers {
+    /// A worker on each core, each with one of the pools.
+    pub(super) fn spawn(cores: &[usize], pools: Vec<Pool>, common: &Common) -> io::Result<Self> {
+        let caps = Arc::new(Caps::new());
+        let peers = worker::peers(cores.len())?;
+        let handles = cores
+            .iter()
+            .zip(pools)
+            .zip(peers)
+            .map(|((&core, pool), peers)| {
+                let settings = WorkerSettings {
+                    core,
+                    idle: common.idle,
+                    engine: common.engine,
+                    measure: common.measure,
+                    caps: Arc::clone(&caps),
+                    shed: common.shed.clone(),
+                    home: common.home.clone(),
+                    out: common.out.clone(),
+                    clock: clock_monotonic_ns,
+                    doors: common.doors.clone(),
+                    peers,
+                };
+                WorkerHandle::spawn(settings, pool)
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        let past_kicks = vec![0; handles.len()];
+        Ok(Self { cores: cores.to_vec(), handles, homes: vec![None; MAX_PORTS], past_kicks })
+    }
+
+    /// For asking beside this, one for each in their order.
+    pub(super) fn askers(&self) -> Vec<Asker<XskPort>> {
+        self.handles.iter().map(WorkerHandle::asker).collect()
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.handles.len()
+    }
+
+    /// All of them run. One that has ended leaves its ports unserved.
+    pub(super) fn live(&self) -> bool {
+        self.handles.iter().all(WorkerHandle::lives)
+    }
+
+    pub(super) fn core(&self, worker: usize) -> usize {
+        self.cores.get(worker).copied().unwrap_or_default()
+    }
+
+    /// The worker for a port that is not served yet.
+    pub(super) fn place(&self, wanted: Option<usize>, role: Role) -> usize {
+        let mut loads = vec![Load::default(); self.count()];
+        for home in self.homes.iter().flatten() {
+            if let Some(load) = loads.get_mut(home.worker) {
+                load.add(home.role);
+            }
+        }
+        place(&self.cores, &loads, wanted, role)
+    }
+
+    /// Which worker serves a port.
+    pub(super) fn home(&self, id: PortId) -> Option<usize> {
+        self.homes.get(id.index()).copied().flatten().map(|home| home.worker)
+    }
+
+    /// How many ports a worker serves.
+    pub(super) fn ports_of(&self, worker: usize) -> u32 {
+        self.homes.iter().flatten().fold(0, |sum, home| sum + u32::from(home.worker == worker))
+    }
+
+    fn handle(&self, worker: usize) -> Result<&WorkerHandle<XskPort>, NoAnswer> {
+        self.handles.get(worker).ok_or(NoAnswer::Ended)
+    }
+
+    fn others(&self, worker: usize) -> impl Iterator<Item = &WorkerHandle<XskPort>> {
+        self.handles.iter().enumerate().filter(move |(at, _)| *at != worker).map(|(_, h)| h)
+    }
+
+    /// Whether all of them answer.
+    pub(super) async fn ping(&self) -> Result<(), NoAnswer> {
+        for handle in &self.handles {
+            handle.ping().await?;
+        }
+        Ok(())
+    }
+
+    /// Hands a port to its worker and makes it known to the others. When this returns, all of them
+    /// can send to it; with an error, it has to be withdrawn.
+    pub(super) async fn serve(
+        &mut self,
+        worker: usize,
+        new: NewPort<XskPort>,
+    ) -> Result<(), NoAnswer> {
+        let (id, settings) = (new.id, new.settings);
+        if let Some(home) = self.homes.get_mut(id.index()) {
+            *home = Some(Home { worker, role: settings.role });
+        }
+        self.handle(worker)?.add(new).await?;
+        for other in self.others(worker) {
+            other.add_remote(id, PortSettings { remote: true, ..settings }, worker).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a port back, what waits is lost under `why`: first nobody hands anything over for it any
+    /// more. With an error it can be tried again, and `None` is what a port gives that is back already.
+    pub(super) async fn withdraw(
+        &mut self,
+        id: PortId,
+        why: Reason,
+    ) -> Result<Option<Box<Taken<XskPort>>>, NoAnswer> {
+        let Some(worker) = self.home(id) else { return Ok(None) };
+        for other in self.others(worker) {
+            other.remove_remote(id, why).await?;
+        }
+        let taken = self.handle(worker)?.take(id, why).await?;
+        if let Some(home) = self.homes.get_mut(id.index()) {
+            *home = None;
+        }
+        if let (Some(taken), Some(past)) = (&taken, self.past_kicks.get_mut(worker)) {
+            *past += taken.last.stats.kicks;
+        }
+        Ok(taken)
+    }
+
+    /// Has a worker take frames from a ring that ports share.
+    pub(super) async fn gather(
+        &self,
+        worker: usize,
+        gathering: Option<Gathering<XskPort>>,
+    ) -> Result<Option<Box<Gathering<XskPort>>>, NoAnswer> {
+        self.handle(worker)?.gather(gathering).await
+    }
+
+    /// Gives the frames back that a closed port's sockets held.
+    pub(super) async fn reclaim(&self, worker: usize, id: PortId) -> Result<usize, NoAnswer> {
+        self.handle(worker)?.reclaim(id).await
+    }
+
+    /// New promises, to every worker in one piece.
+    pub(super) async fn reshape(&self, change: &Change) -> Result<(), NoAnswer> {
+        for (worker, handle) in self.handles.iter().enumerate() {
+            let seen = |(id, settings): &(PortId, PortSettings)| {
+                let remote = self.home(*id).is_some_and(|home| home != worker);
+                (*id, PortSettings { remote, ..*settings })
+            };
+            let ports = change.ports.iter().map(seen).collect();
+            handle.reshape(Change { ports, scheduler: change.scheduler }).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn retune(
+        &self,
+        id: PortId,
+        mtu: u32,
+        features: TxFeatures,
+    ) -> Result<(), NoAnswer> {
+        let Some(worker) = self.home(id) else { return Ok(()) };
+        self.handle(worker)?.retune(id, mtu, features)
+    }
+
+    /// Has every worker watch, or none; the other ends, each with its worker's core.
+    pub(super) async fn watch(
+        &self,
+        spec: Option<WatchSpec>,
+    ) -> Result<Vec<(usize, Watched)>, NoAnswer> {
+        let mut ends = Vec::with_capacity(self.count());
+        for (worker, handle) in self.handles.iter().enumerate() {
+            let watcher = spec.map(|spec| {
+                let (watcher, watched) = Watcher::new(spec);
+                ends.push((self.core(worker), watched));
+                watcher
+            });
+            // Who watched before has ended.
+            drop(handle.watch(watcher).await?);
+        }
+        Ok(ends)
+    }
+
+    /// What each says of itself, in their order, one after the other: see
+    /// [`crate::observe::books::Inside`] for what moves meanwhile.
+    pub(super) async fn snapshots(&self) -> Result<Vec<WorkerSnapshot>, NoAnswer> {
+        let mut all = Vec::with_capacity(self.count());
+        for handle in &self.handles {
+            all.push(*handle.snapshot().await?);
+        }
+        Ok(all)
+    }
+
+    /// What a port's own worker says.
+    pub(super) async fn snapshot_of(&self, id: PortId) -> Result<WorkerSnapshot, NoAnswer> {
+        let worker = self.home(id).ok_or(NoAnswer::Ended)?;
+        Ok(*self.handle(worker)?.snapshot().await?)
+    }
+
+    pub(super) fn past_kicks(&self, worker: usize) -> u64 {
+        self.past_kicks.get(worker).copied().unwrap_or_default()
+    }
+}
+
+impl Load {
+    fn add(&mut self, role: Role) {
+        self.ports += 1;
+        self.uplinks += usize::from(role == Role::Uplink);
+    }
+}
+
+/// The core that is asked for. Else an uplink goes to the first worker, and a vif to the one with
+/// the fewest ports; of several such, away from the uplinks, which have the most to do.
+fn place(cores: &[usize], loads: &[Load], wanted: Option<usize>, role: Role) -> usize {
+    let asked = wanted.and_then(|wanted| cores.iter().position(|&core| core == wanted));
+    if let Some(worker) = asked {
+        return worker;
+    }
+    match role {
+        Role::Uplink => 0,
+        Role::Vif => {
+            let by_load = loads.iter().enumerate().min_by_key(|(_, load)| **load);
+            by_load.map_or(0, |(worker, _)| worker)
+        }
+    }
+}
+
+/// How many ports the busiest worker will have of those that are known beforehand.
+pub(super) fn most_ports(
+    cores: &[usize],
+    ports: impl IntoIterator<Item = (Option<usize>, Role)>,
+) -> u32 {
+    let mut loads = vec![Load::default(); cores.len().max(1)];
+    for (wanted, role) in ports {
+        let at = place(cores, &loads, wanted, role);
+        if let Some(load) = loads.get_mut(at) {
+            load.add(role);
+        }
+    }
+    let most = loads.iter().map(|load| load.ports).max().unwrap_or_default();
+    u32::try_from(most).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

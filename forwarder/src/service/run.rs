@@ -1,0 +1,376 @@
+//! A forwarder's life: checks, start, follow what changes, stop.
+//!
+//! Invariant: whatever ends the life, but a kill, ends it through [`Forwarder::stop`], so that
+//! nothing is left attached and no setting changed, but for gates that the next weir is to adopt. A signal to end is heard at any time, and from
+//! then on nothing is waited for without a bound: a worker that stands still, or who holds the
+//! forwarder's lock, makes the end a few seconds later, and not impossible.
+
+mod begin;
+mod bridge;
+mod ending;
+mod goodbye;
+mod notify;
+mod pair;
+mod roll;
+mod shared;
+mod ways;
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Mutex, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Duration, MissedTickBehavior, Sleep, interval, sleep};
+use weir_port::{XskPort, clock_monotonic_ns};
+
+use self::begin::begin;
+pub use self::ending::Ending;
+use self::ending::{End, WORK_ENDS};
+use self::goodbye::{leave, say_goodbye};
+use self::notify::Notifier;
+use self::roll::RollCall;
+use self::shared::Shared;
+use super::api::{self, ControlSocket};
+use super::forwarder::{ApplyError, Forwarder};
+use crate::host::bridge::refresh::{Refresher, period};
+use crate::host::bridge::state::{Address, Change};
+use crate::host::bridge::watch::BridgeWatch;
+use crate::host::links::{
+    Event, GuardError, Heard, Links, LinksError, Snapshot, Watch, WayWatch, check_bridge,
+    check_port,
+};
+use crate::host::pair::{PairError, PairEvent};
+use crate::host::privileges::check_privileges;
+use crate::host::settings::HostSettings;
+use crate::observe::dump::files;
+use crate::observe::metrics::{self, MetricsListener};
+use crate::observe::watch::desk::Desk;
+use weir_schema::ConfigErrors;
+use weir_schema::Difference;
+use weir_schema::{Plan, PortPlan};
+
+/// Events are followed as they come; this often the whole is compared, in case one was missed and
+/// to try again what failed.
+const COMPARE_EVERY: Duration = Duration::from_secs(2);
+/// How long whoever watches may take to end when the forwarder does.
+const WATCH_ENDS: Duration = Duration::from_secs(2);
+/// How long the forwarder's end waits for who holds its lock: changes have ended by then, or given up.
+const LOCK_WITHIN: Duration = WORK_ENDS.saturating_add(Duration::from_secs(2));
+
+/// Reads the configuration file again; `None` where there is none.
+pub type Reread = Option<Box<ReadPlan>>;
+type ReadPlan = dyn Fn() -> Result<Plan, ConfigErrors> + Send + Sync;
+
+/// Runs until a signal says to stop.
+///
+/// With `dumps`, what was measured is left in that folder. That it could not be is said, and changes
+/// nothing of the exit code, which is about the forwarding.
+pub async fn run(
+    plan: Plan,
+    force: bool,
+    reread: Reread,
+    dumps: Option<PathBuf>,
+) -> anyhow::Result<ExitCode> {
+    check_privileges()?;
+    if let Some(folder) = &dumps {
+        // Now, when it can still be mended, not when the numbers are there.
+        files::make_folder(folder).map_err(|error| {
+            let valid = "valid: a folder that is there, or can be made";
+            ConfigErrors::argument("--dump-dir", error.to_string(), valid)
+        })?;
+    }
+    let end = End::listen()?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let control = plan.forwarder.control.clone();
+    let socket = ControlSocket::claim(&control)?;
+    let scraped = match plan.forwarder.metrics {
+        Some(address) => Some(MetricsListener::claim(address).await?),
+        None => None,
+    };
+    let links = Links::open().context("the interfaces cannot be read")?;
+    let mut watch = links.watch().await.context("the interfaces cannot be followed")?;
+    if let Some(bridge) = &plan.bridge {
+        check_bridge(watch.snapshot(), bridge)
+            .map_err(|error| ConfigErrors::argument("--bridge", error.to_string(), ""))?;
+    }
+    let settings = HostSettings::open(&control)?;
+    if let Some(errors) = check(&plan, watch.snapshot(), force) {
+        bail!(errors);
+    }
+    let bridge = bridge::bridge_for(&plan, watch.snapshot(), force).await?;
+    if bridge.own.is_some() {
+        // It may have been made just now, and the ports' place in it with it.
+        watch = links.watch().await.context("the interfaces cannot be followed")?;
+    }
+    let mut bridge_watch =
+        BridgeWatch::open(bridge.ifindex).await.context("the bridge cannot be read")?;
+    let mut ways = WayWatch::open().context("the ports' other ends cannot be followed")?;
+    let mut refresher = Refresher::open()?;
+    refresher.keeper.begin(bridge_watch.state(), clock_monotonic_ns());
+    let mut forwarder = Forwarder::start(plan, settings, bridge, watch.snapshot(), force)?;
+    // What was begun is ended by `stop`, which undoes it.
+    let begun = end.bound(begin(&mut forwarder, &watch, &bridge_watch, &mut ways)).await;
+    if let None | Some(Err(_)) = begun {
+        let _ = forwarder.stop(end.ending(), false).await;
+        return begun.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS);
+    }
+    let (vifs, uplinks) = forwarder.counts();
+    tracing::info!("forwarding between {vifs} vifs and {uplinks} uplinks");
+    let (pulses, pins) = (forwarder.pulses(), forwarder.pins());
+    let forwarder = Arc::new(Mutex::new(forwarder));
+    let measured = forwarder.lock().await.measured();
+    let desk = Arc::new(Desk::default());
+    let shared = Shared {
+        forwarder: Arc::clone(&forwarder),
+        measured,
+        links: links.clone(),
+        desk: Arc::clone(&desk),
+        end: end.clone(),
+    };
+    let shared = Arc::new(shared);
+    let (close, closed) = oneshot::channel::<()>();
+    let scraping = scraped.map(|listener| scrape(listener, Arc::clone(&shared)));
+    let server = tokio::spawn(api::serve(socket, shared, async {
+        let _ = closed.await;
+    }));
+    let manager = Arc::new(Notifier::of_environment());
+    manager.ready((vifs, uplinks));
+    let alive = tokio::spawn(Arc::clone(&manager).keep_alive(pulses));
+    let follow = follow(
+        &forwarder,
+        (&mut watch, &mut bridge_watch, &mut ways, &mut refresher),
+        &end,
+        &mut hangup,
+        &reread,
+        (&links, &manager),
+    );
+    let ended = end.bound(follow).await.unwrap_or(Ok(()));
+    alive.abort();
+    manager.stopping();
+    let Ok(mut locked) = tokio::time::timeout(LOCK_WITHIN, forwarder.lock()).await else {
+        if let Some(pins) = pins {
+            pins.close();
+        }
+        bail!(
+            "a change has not ended within {LOCK_WITHIN:?}: weir ends without its books; the \
+             programs go with it, and what it changed of the host's settings is put back when it \
+             is started again"
+        );
+    };
+    let last = locked.stop(end.ending(), dumps.is_some()).await;
+    drop(locked);
+    // Whoever watches has seen the end, and gets a whole file.
+    let _ = tokio::time::timeout(WATCH_ENDS, desk.close()).await;
+    let _ = close.send(());
+    // It ends by itself within a bound, and what it did not answer is nobody's loss.
+    let _ = server.await;
+    if let Some((close, server)) = scraping {
+        let _ = close.send(());
+        let _ = server.await;
+    }
+    match (last, dumps) {
+        (Ok(last), dumps) => {
+            say_goodbye(&last.stats);
+            if let Some(folder) = dumps {
+                leave(&last, &folder);
+            }
+        }
+        (Err(error), Some(_)) => tracing::error!("nothing is dumped: {error}"),
+        (Err(error), None) => tracing::error!("stopped without the end of the books: {error}"),
+    }
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// Lets Prometheus ask, until what it gives is used.
+fn scrape(
+    listener: MetricsListener,
+    numbers: Arc<Shared>,
+) -> (oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {
+    tracing::info!("metrics are on http://{}/metrics", listener.address());
+    let (close, closed) = oneshot::channel::<()>();
+    let server = tokio::spawn(metrics::serve(listener, numbers, async {
+        let _ = closed.await;
+    }));
+    (close, server)
+}
+
+/// Follows the interfaces, the workers and the operator until a signal says to end.
+async fn follow(
+    forwarder: &Mutex<Forwarder>,
+    (watch, bridge, ways, refresher): (&mut Watch, &mut BridgeWatch, &mut WayWatch, &mut Refresher),
+    end: &End,
+    hangup: &mut Signal,
+    reread: &Reread,
+    (links, manager): (&Links, &Notifier),
+) -> anyhow::Result<()> {
+    let mut compare = interval(COMPARE_EVERY);
+    compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut refresh = after(period(bridge.state()));
+    let mut workers = RollCall::<XskPort>::of(forwarder.lock().await.askers());
+    let newcomers = forwarder.lock().await.newcomers();
+    let mut own_pair =
+        forwarder.lock().await.watch_pair().await.context("weir's own pair cannot be followed")?;
+    loop {
+        // Signals first. Of the rest, guests can make as many addresses for the bridge to learn as they
+        // like, so none comes before another, and the comparison, which is rare, before all.
+        let rest = async {
+            tokio::select! {
+                event = watch.next() => Rest::Event(event),
+                event = own_pair.next() => Rest::Pair(event),
+                changes = bridge.next() => Rest::Bridge(changes),
+                heard = ways.next() => Rest::Ways(heard),
+                () = newcomers.notified() => Rest::Newcomer,
+            }
+        };
+        let rest = tokio::select! {
+            biased;
+            () = end.told() => return Ok(()),
+            _ = hangup.recv() => Rest::Reread,
+            _ = compare.tick() => Rest::Compare,
+            () = &mut refresh => Rest::Refresh,
+            rest = rest => rest,
+        };
+        match rest {
+            Rest::Reread => {
+                manager.reloading();
+                reload(forwarder, reread, links).await;
+                manager.ready(forwarder.lock().await.counts());
+            }
+            Rest::Event(event) => {
+                let event = event.context("the interfaces cannot be followed any more")?;
+                let mut forwarder = forwarder.lock().await;
+                if matches!(event, Event::XdpChanged { .. }) {
+                    keep_attached(&mut forwarder, links).await;
+                }
+                forwarder.heed(&event, watch.snapshot()).await;
+                bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, refresher).await;
+                forwarder.mirror(bridge.state());
+            }
+            Rest::Bridge(changes) => {
+                let changes = changes.context("the bridge cannot be followed any more")?;
+                refresher.keeper.note(&changes, clock_monotonic_ns());
+                forwarder.lock().await.heed_bridge(&changes, bridge.state());
+            }
+            Rest::Pair(event) => {
+                let event = event.context("weir's own pair cannot be followed any more")?;
+                pair::heed(event, forwarder).await?;
+            }
+            Rest::Ways(heard) => {
+                let heard = heard.context("the ports' other ends cannot be followed any more")?;
+                ways::look(forwarder, ways, &heard).await;
+            }
+            Rest::Newcomer => {
+                ways::look(forwarder, ways, &Heard::default()).await;
+                let mut forwarder = forwarder.lock().await;
+                forwarder.look_for_foreign_rules(bridge.state()).await;
+                forwarder.mirror(bridge.state());
+            }
+            Rest::Compare => {
+                workers.call().await;
+                ways::look(forwarder, ways, &Heard::all()).await;
+                let mut forwarder = forwarder.lock().await;
+                if !forwarder.workers_live() {
+                    bail!("a worker has ended; see the messages above");
+                }
+                keep_attached(&mut forwarder, links).await;
+                forwarder.reconcile(watch.snapshot()).await;
+                bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, refresher).await;
+                forwarder.review_addresses(bridge.state());
+                forwarder.vouch();
+                forwarder.look_for_foreign_rules(bridge.state()).await;
+            }
+            Rest::Refresh => {
+                // Always: a sleep that is over would be ready again at once, for ever.
+                refresh = after(period(bridge.state()));
+                let forwarder = forwarder.lock().await;
+                let seen = |address: &Address| forwarder.last_seen_ns(address);
+                let round = refresher.run(bridge, clock_monotonic_ns(), seen)?;
+                tracing::trace!(?round, "addresses are kept alive");
+            }
+        }
+    }
+}
+
+/// Looks whether the programs are still there: the kernel does not tell when one is detached.
+async fn keep_attached(forwarder: &mut Forwarder, links: &Links) {
+    match links.programs().await {
+        Ok(programs) => forwarder.keep_attached(&programs).await,
+        Err(error) => tracing::debug!("{error}"),
+    }
+}
+
+/// What `follow` hears beside signals.
+enum Rest {
+    /// The operator has changed the file.
+    Reread,
+    Event(Result<Event, LinksError>),
+    Bridge(Result<Vec<Change>, LinksError>),
+    /// Frames may reach ports in another way now.
+    Ways(std::io::Result<Heard>),
+    Compare,
+    /// What the bridge no longer sees is to be kept alive.
+    Refresh,
+    /// A port is served from now on that the bridge knows more of.
+    Newcomer,
+    Pair(Result<PairEvent, PairError>),
+}
+
+fn after(time: Duration) -> Pin<Box<Sleep>> {
+    Box::pin(sleep(time))
+}
+
+/// Makes the file's plan the forwarder's, and says of each change what became of it.
+async fn reload(forwarder: &Mutex<Forwarder>, reread: &Reread, links: &Links) {
+    let Some(reread) = reread else {
+        tracing::warn!("SIGHUP: there is no file to read again: weir was started with --bridge");
+        return;
+    };
+    match apply_file(forwarder, reread, links).await {
+        Ok(differences) if differences.is_empty() => {
+            tracing::info!("SIGHUP: what the file says is so already");
+        }
+        Ok(differences) => {
+            for difference in differences {
+                tracing::info!("{difference}");
+            }
+        }
+        Err(error) => tracing::error!("SIGHUP: nothing is changed\n{error:#}"),
+    }
+}
+
+async fn apply_file(
+    forwarder: &Mutex<Forwarder>,
+    reread: &ReadPlan,
+    links: &Links,
+) -> anyhow::Result<Vec<Difference>> {
+    let plan = reread()?;
+    let links = links.snapshot().await?;
+    match forwarder.lock().await.apply(plan, &links).await {
+        Err(ApplyError::Ports(wrong)) => match located(wrong) {
+            Some(errors) => bail!(errors),
+            None => Ok(Vec::new()),
+        },
+        applied => Ok(applied?),
+    }
+}
+
+/// What is wrong with the ports that are named, before anything is touched.
+fn check(plan: &Plan, links: &Snapshot, force: bool) -> Option<ConfigErrors> {
+    let named = plan.ports.iter().filter(|port| !port.of_bridge);
+    let wrong = named.filter_map(|port| {
+        let error = check_port(links, &port.name, force).err()?;
+        Some((port.clone(), error))
+    });
+    located(wrong.collect())
+}
+
+/// Interfaces that cannot be ports: shown where the file names them, all at once.
+fn located(wrong: Vec<(PortPlan, GuardError)>) -> Option<ConfigErrors> {
+    let errors =
+        wrong.into_iter().map(|(port, error)| ConfigErrors::port(&port, error.to_string(), ""));
+    errors.reduce(ConfigErrors::and)
+}

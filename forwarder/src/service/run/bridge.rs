@@ -1,0 +1,78 @@
+//! The bridge whose ports are served at the gate: found or made, and taken up again when it was deleted
+//! and has come back.
+//!
+//! Invariant: what is mirrored is the bridge that the gate's ports are in; while there is none, nothing
+//! is, and all frames are left to the kernel.
+
+use tokio::task::spawn_blocking;
+use weir_port::clock_monotonic_ns;
+
+use crate::host::bridge::make;
+use crate::host::bridge::refresh::Refresher;
+use crate::host::bridge::watch::BridgeWatch;
+use crate::host::links::{Link, OWN_BRIDGE, Snapshot};
+use crate::service::forwarder::{Bridge, Forwarder};
+use weir_schema::Plan;
+
+/// The bridge whose ports are served at the gate: the one that is named, or that all ports are in
+/// already; else weir's own, made now or found again.
+pub(super) async fn bridge_for(
+    plan: &Plan,
+    links: &Snapshot,
+    force: bool,
+) -> anyhow::Result<Bridge> {
+    let ports = plan.ports.iter().filter(|port| !port.of_bridge).map(|port| port.name.clone());
+    let ports: Vec<String> = ports.collect();
+    let of_all = || {
+        let mut bridges = ports.iter().map(|name| links.by_name(name)?.bridge());
+        let first = bridges.next()??;
+        bridges.all(|bridge| bridge == Some(first)).then(|| links.get(first))?
+    };
+    let named = plan.bridge.as_deref().map(|name| links.by_name(name));
+    let existing = named.unwrap_or_else(of_all);
+    let own = |link: &Link| plan.bridge.is_none() && link.name == OWN_BRIDGE;
+    if let Some(link) = existing.filter(|link| !own(link)) {
+        return Ok(Bridge { ifindex: link.ifindex, own: None });
+    }
+    let wanted = make::Wanted { name: OWN_BRIDGE.to_owned(), ports, force };
+    let own = Some(wanted.clone());
+    let made = spawn_blocking(move || make::make(&wanted)).await??;
+    let was = if made.adopted { "found again" } else { "made" };
+    tracing::info!("bridge `{OWN_BRIDGE}` was {was}; it stays when weir ends");
+    Ok(Bridge { ifindex: made.ifindex, own })
+}
+
+/// Follows the bridge that has come in the place of the one that was followed, once it is there.
+pub(super) async fn keep_up(
+    forwarder: &mut Forwarder,
+    links: &Snapshot,
+    watch: &mut BridgeWatch,
+    refresher: &mut Refresher,
+) {
+    if forwarder.bridge_is_there(links) {
+        return;
+    }
+    let named = forwarder.plan().bridge.clone();
+    if named.as_deref().is_some_and(|name| links.by_name(name).is_none()) {
+        return;
+    }
+    if let Err(error) = take_up(forwarder, links, watch, refresher).await {
+        // Tried again as often as the links are looked at.
+        tracing::warn!("the bridge cannot be taken up again: {error:#}");
+    }
+}
+
+async fn take_up(
+    forwarder: &mut Forwarder,
+    links: &Snapshot,
+    watch: &mut BridgeWatch,
+    refresher: &mut Refresher,
+) -> anyhow::Result<()> {
+    let bridge = bridge_for(forwarder.plan(), links, forwarder.is_forced()).await?;
+    let followed = BridgeWatch::open(bridge.ifindex).await?;
+    refresher.keeper.begin(followed.state(), clock_monotonic_ns());
+    forwarder.take_bridge(&bridge);
+    *watch = followed;
+    tracing::info!(ifindex = bridge.ifindex, "the bridge is there again");
+    Ok(())
+}

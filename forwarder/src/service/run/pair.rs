@@ -1,0 +1,54 @@
+//! What happens to weir's own pair while it runs.
+//!
+//! Invariant: whatever the gate sends to a pair that is not whole vanishes, so weir ends, in an orderly
+//! way, and leaves the ports to the bridge; the next start makes the pair anew.
+
+use anyhow::bail;
+use tokio::sync::Mutex;
+
+use crate::host::pair::{End, PairEvent};
+use crate::service::forwarder::Forwarder;
+
+/// Carries out what an event asks for; an error ends weir.
+pub(super) async fn heed(event: PairEvent, forwarder: &Mutex<Forwarder>) -> anyhow::Result<()> {
+    let what = match event {
+        PairEvent::Gone(_) => "is gone",
+        PairEvent::Down(_) => "was set down",
+        PairEvent::Up(_) => return Ok(()),
+        PairEvent::Mtu { end, mtu } => {
+            tracing::warn!(
+                mtu,
+                "somebody changed the MTU of {} of weir's own pair; start weir again to set it back",
+                name(end)
+            );
+            return Ok(());
+        }
+        PairEvent::NotKept => {
+            tracing::warn!(
+                "somebody took away the mount of weir's own network namespace: the pair in it ends \
+                 with weir, and the next start makes another"
+            );
+            return Ok(());
+        }
+        PairEvent::Kept => {
+            tracing::info!("weir's own network namespace is mounted again");
+            return Ok(());
+        }
+    };
+    let (PairEvent::Gone(end) | PairEvent::Down(end)) = event else { return Ok(()) };
+    if let Err(error) = forwarder.lock().await.abandon_pair().await {
+        tracing::warn!("what was on its way could not be counted: {error}");
+    }
+    bail!(
+        "{} of weir's own pair of devices {what}: nothing reaches the workers any more, and the ports \
+         are left to the bridge; start weir again, which makes the pair anew",
+        name(end)
+    )
+}
+
+const fn name(end: End) -> &'static str {
+    match end {
+        End::Outer => "the outer end (w0-…)",
+        End::Inner => "the inner end (w1-…)",
+    }
+}

@@ -1,0 +1,84 @@
+//! What the API and Prometheus ask of a running forwarder.
+//! Invariant: a question holds the forwarder's lock no longer than it takes to answer it.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::ending::End;
+use crate::host::links::Links;
+use crate::observe::measure::Measured;
+use crate::observe::metrics::{Numbers, PortTimes, Sample};
+use crate::observe::watch::{self, Wanted, Watching, desk::Desk};
+use crate::service::api::Backend;
+use crate::service::forwarder::{ApplyError, Forwarder};
+use weir_api::{
+    FlowQuery, FlowsReport, LatencyQuery, LatencyReport, PortList, Refused, StatsReport,
+};
+
+/// What the API asks, it asks of the forwarder that `follow` changes.
+pub(super) struct Shared {
+    pub(super) forwarder: Arc<Mutex<Forwarder>>,
+    pub(super) measured: Arc<Measured>,
+    pub(super) links: Links,
+    pub(super) desk: Arc<Desk>,
+    pub(super) end: End,
+}
+
+impl Backend for Shared {
+    async fn stats(&self) -> Result<StatsReport, Refused> {
+        self.forwarder.lock().await.stats().await.map_err(Refused::unavailable)
+    }
+
+    async fn ports(&self) -> Result<PortList, Refused> {
+        Ok(self.forwarder.lock().await.ports())
+    }
+
+    async fn latency(&self, query: LatencyQuery) -> Result<LatencyReport, Refused> {
+        let report = self.measured.latency(query).await;
+        report.map_err(Refused::unavailable)
+    }
+
+    async fn flows(&self, query: FlowQuery) -> Result<FlowsReport, Refused> {
+        let report = self.measured.flows(query).await;
+        report.map_err(Refused::unavailable)
+    }
+
+    async fn config(&self) -> Result<serde_json::Value, Refused> {
+        Ok(self.forwarder.lock().await.document())
+    }
+
+    /// On a task of its own: a client that does not wait for the answer leaves nothing half done.
+    async fn patch(&self, patch: serde_json::Value) -> Result<serde_json::Value, Refused> {
+        let (forwarder, links) = (Arc::clone(&self.forwarder), self.links.clone());
+        let end = self.end.clone();
+        let patched = tokio::spawn(async move {
+            let change = async {
+                let mut forwarder = forwarder.lock().await;
+                let links = links.snapshot().await.map_err(Refused::unavailable)?;
+                forwarder.patch(&patch, &links).await
+            };
+            let given_up = || Err(Refused::unavailable(ApplyError::Stopping));
+            end.bound(change).await.unwrap_or_else(given_up)
+        });
+        patched.await.unwrap_or_else(|error| Err(Refused::unavailable(error)))
+    }
+
+    async fn watch(&self, wanted: Wanted, who: String) -> Result<Watching, Refused> {
+        watch::begin(Arc::clone(&self.forwarder), Arc::clone(&self.desk), wanted, &who).await
+    }
+
+    fn end_watch(&self, id: Option<u64>) -> Option<String> {
+        self.desk.end(id)
+    }
+}
+
+impl Numbers for Shared {
+    async fn sample(&self) -> Result<Sample, Refused> {
+        let times = self.measured.times(PortTimes::new).await;
+        let times = times.map_err(Refused::unavailable)?;
+        let flows = self.measured.flow_room().await;
+        let flows = flows.map_err(Refused::unavailable)?;
+        Ok(Sample { stats: self.stats().await?, times, flows })
+    }
+}
