@@ -17,6 +17,7 @@ use weir_port::{AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfi
 
 use super::Forwarder;
 use super::clearing::{Clearing, Words};
+use super::tell::Row;
 use crate::host::attach::{AttachError, GateMaps, MapsError, Mode};
 use crate::host::bridge::foreign::Findings;
 use crate::host::bridge::make::{self, MakeError};
@@ -24,7 +25,7 @@ use crate::host::bridge::offload::PortView;
 use crate::host::links::{Link, Snapshot, Way};
 use crate::host::pair::{Pair, PairError, PairWatch};
 use crate::observe::books::{self, Inside};
-use crate::worker::{Gathering, NoAnswer, Room};
+use crate::worker::{Gathering, NoAnswer, Room, WorkerSnapshot};
 use weir_schema::PortPlan;
 
 /// How long frames may be on their way into the workers' rings.
@@ -63,6 +64,8 @@ pub(super) struct Gate {
     pub(super) pair: Pair,
     /// What stands behind the gate, while it is open.
     pub(super) behind: Option<Behind>,
+    /// The pair is gone or down: nothing more arrives.
+    pub(super) is_abandoned: bool,
     /// Who is behind which port, as far as the gate is told.
     pub(super) table: AddressTable<AddressWords>,
     /// The bridge's ports as it last told of them, by interface index.
@@ -91,6 +94,7 @@ impl Gate {
             bridge,
             pair,
             behind: None,
+            is_abandoned: false,
             table: AddressTable::new(AddressWords::new(addresses, seen, seed)),
             views: HashMap::new(),
             ways: HashMap::new(),
@@ -184,36 +188,32 @@ impl Forwarder {
         self.gate.pair.watch().await
     }
 
-    /// The pair is not there any more: all ports are left to the bridge from here on, and what was on
-    /// its way is lost under its name.
-    pub async fn abandon_pair(&mut self) -> Result<(), NoAnswer> {
+    /// The pair is not there any more: all ports are left to the bridge from here on, and what does
+    /// not arrive within a moment is lost.
+    pub async fn abandon_pair(&mut self) {
         self.clear_workers();
+        self.gate.is_abandoned = true;
         tokio::time::sleep(SETTLE).await;
-        let snapshots = self.workers.snapshots().await?;
-        // Those are nobody's in particular, and named already.
-        let mut named = books::at_the_door(&Inside::of(&snapshots).orphans);
-        let mut missing = Vec::new();
-        for (name, entry) in self.roster.iter() {
-            // A native port's frames have another way.
-            if entry.active.as_ref().is_some_and(|active| active.mode == Mode::Native) {
+    }
+
+    /// Without the pair, what was steered and has not arrived is lost. How much that is, is counted
+    /// with each report: a worker may still find a frame in its ring.
+    pub(super) fn give_up_missing(&self, rows: &mut [Row<'_>], snapshots: &[WorkerSnapshot]) {
+        if !self.gate.is_abandoned {
+            return;
+        }
+        // Frames whose port is not known any more have a name already.
+        let mut named = books::at_the_door(&Inside::of(snapshots).orphans);
+        for row in rows {
+            // A native port's frames do not pass the pair.
+            if row.entry.active.as_ref().is_some_and(|active| active.mode == Mode::Native) {
                 continue;
             }
-            let mut known = entry.past.clone();
-            let mut ports = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
-            if let Some(port) = ports.find(|port| port.id == entry.id()) {
-                known.merge(&port.into());
-            }
-            let lost = self.program_books(entry.slot).steered.saturating_sub(known.arrived());
-            let taken = lost.min(named);
+            let missing = row.after.steered.saturating_sub(row.worker.arrived());
+            let taken = missing.min(named);
             named -= taken;
-            missing.push((name.clone(), lost - taken));
+            row.worker.give_up(missing - taken);
         }
-        for (name, lost) in missing {
-            if let Some(entry) = self.roster.get_mut(&name) {
-                entry.past.give_up(lost);
-            }
-        }
-        Ok(())
     }
 
     fn clear_workers(&mut self) {

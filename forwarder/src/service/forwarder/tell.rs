@@ -26,13 +26,13 @@ use weir_api::{
 const READINGS: u32 = 3;
 
 /// One port's numbers from all who count.
-struct Row<'a> {
+pub(super) struct Row<'a> {
     name: &'a str,
-    entry: &'a Entry,
+    pub(super) entry: &'a Entry,
     before: ProgramBooks,
     counters: PortCounters,
-    after: ProgramBooks,
-    worker: WorkerBooks,
+    pub(super) after: ProgramBooks,
+    pub(super) worker: WorkerBooks,
 }
 
 impl Forwarder {
@@ -57,7 +57,7 @@ impl Forwarder {
     }
 
     fn assemble(&self, before: Vec<ProgramBooks>, snapshots: &[WorkerSnapshot]) -> StatsReport {
-        let rows: Vec<Row<'_>> = self
+        let mut rows: Vec<Row<'_>> = self
             .roster
             .iter()
             .zip(before)
@@ -73,6 +73,7 @@ impl Forwarder {
                 Row { name, entry, before, counters, after, worker }
             })
             .collect();
+        self.give_up_missing(&mut rows, snapshots);
         let closed = &self.roster.closed;
         let pages = rows
             .iter()

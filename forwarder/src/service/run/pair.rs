@@ -36,9 +36,7 @@ pub(super) async fn heed(event: PairEvent, forwarder: &Mutex<Forwarder>) -> anyh
         }
     };
     let (PairEvent::Gone(end) | PairEvent::Down(end)) = event else { return Ok(()) };
-    if let Err(error) = forwarder.lock().await.abandon_pair().await {
-        tracing::warn!("what was on its way could not be counted: {error}");
-    }
+    forwarder.lock().await.abandon_pair().await;
     bail!(
         "{} of weir's own pair of devices {what}: nothing reaches the workers any more, and the ports \
          are left to the bridge; start weir again, which makes the pair anew",
