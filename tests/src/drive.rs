@@ -103,8 +103,9 @@ fn knows(from: &Guest, to: &Guest, family: Family) -> Result<bool> {
 /// Datagrams from one to another that go on until they are stopped.
 #[derive(Debug)]
 pub struct Flow {
-    sink: Sink,
+    // Dropped first: a sink ends only when nothing comes any more.
     sending: Sending,
+    sink: Sink,
 }
 
 impl Flow {
@@ -165,8 +166,8 @@ fn unread(guest: &Guest) -> Result<u64> {
 pub struct Numbered<'a> {
     to: &'a Guest,
     unread: u64,
-    sink: Sink,
     sending: Sending,
+    sink: Sink,
 }
 
 impl<'a> Numbered<'a> {
