@@ -33,17 +33,23 @@ pub struct Moment {
     pub tx_pending: bool,
     /// Until something that waits for its time may go.
     pub due_in_ns: Option<u64>,
+    /// Until a link may take the next of what waits for it.
+    pub link_in_ns: Option<u64>,
     /// Until the worker wants to look after its house.
     pub chores_in_ns: u64,
 }
 
 /// A sleep shorter than this is not worth falling asleep for.
 const SHORT_NS: u64 = 5_000;
+/// While frames wait for a link that takes the next of them within this time, an adaptive worker looks on:
+/// a virtual machine may get a core that slept back milliseconds late, and every frame that shares the
+/// link would wait for it.
+const CONTENDED_NS: u64 = 100_000;
 
 /// Decides what to do after a turn without progress.
 #[inline]
 pub const fn wait(policy: Idle, moment: Moment) -> Wait {
-    let Moment { idle_for_ns, look_ns, tx_pending, due_in_ns, chores_in_ns } = moment;
+    let Moment { idle_for_ns, look_ns, tx_pending, due_in_ns, link_in_ns, chores_in_ns } = moment;
     let at_most_ns = match due_in_ns {
         Some(due) if due < chores_in_ns => due,
         _ => chores_in_ns,
@@ -58,6 +64,7 @@ pub const fn wait(policy: Idle, moment: Moment) -> Wait {
             }
         }
         Idle::Adaptive if idle_for_ns < look_ns => Wait::Again,
+        Idle::Adaptive if matches!(link_in_ns, Some(due) if due < CONTENDED_NS) => Wait::Again,
         _ if at_most_ns < SHORT_NS => Wait::Again,
         Idle::Adaptive | Idle::Sleep => Wait::Readable { at_most_ns },
     }

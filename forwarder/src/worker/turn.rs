@@ -3,6 +3,7 @@
 //! Invariant: a packet that leaves `receive` ends in exactly one place: handed to a port, held by
 //! the engine, or released and counted under a reason. The clock is read once a turn.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
@@ -66,6 +67,8 @@ pub struct Worker<P> {
     pub(super) work: WorkShare,
     /// When something that waits here may go, as of the last turn.
     pub(super) due_ns: Option<u64>,
+    /// When a link may take the next of what waits for it, as of the last turn.
+    pub(super) link_ns: Option<u64>,
     pub(super) orphan_losses: Losses,
     pub(super) stopping: Option<oneshot::Sender<Box<WorkerSnapshot>>>,
     pub(super) running: bool,
@@ -99,6 +102,7 @@ impl<P: Port> Worker<P> {
             heart,
             work: WorkShare::default(),
             due_ns: None,
+            link_ns: None,
             orphan_losses: Losses::default(),
             stopping: None,
             running: true,
@@ -143,6 +147,7 @@ impl<P: Port> Worker<P> {
                 look_ns: gaps.look_ns(),
                 tx_pending: pending,
                 due_in_ns: self.due_ns.map(|due_ns| due_ns.saturating_sub(now_ns)),
+                link_in_ns: self.link_ns.map(|due_ns| due_ns.saturating_sub(now_ns)),
                 chores_in_ns: self.chore_gap(),
             };
             match wait(self.idle, moment) {
@@ -230,6 +235,7 @@ impl<P: Port> Worker<P> {
     fn send_backlog(&mut self, now_ns: u64) -> bool {
         let mut progress = false;
         self.due_ns = self.engine.wakes_at();
+        self.link_ns = None;
         if self.holds() {
             // Nobody tells when the bridge has delivered.
             self.due_ns = earlier(self.due_ns, Some(now_ns + HELD_LOOK_NS));
@@ -242,6 +248,7 @@ impl<P: Port> Worker<P> {
             peers,
             remotes,
             due_ns,
+            link_ns,
             measure,
             tap,
             heart,
@@ -280,7 +287,7 @@ impl<P: Port> Worker<P> {
                 remotes.recycle(engine, peers, container);
             });
             progress |= drained.taken;
-            *due_ns = earlier(*due_ns, drained.not_before_ns);
+            *link_ns = earlier(*link_ns, drained.not_before_ns);
             late |= drained.late;
             if late {
                 break;
@@ -295,6 +302,7 @@ impl<P: Port> Worker<P> {
                 *due_ns = Some(now_ns);
             }
         }
+        self.due_ns = earlier(self.due_ns, self.link_ns);
         let until_ns = self.heart.until_ns();
         for id in self.lanes.tended() {
             let Some(lane) = self.lanes.get_mut(id) else { continue };
@@ -373,14 +381,12 @@ impl<P: Port> Worker<P> {
         let Self { engine, shed, .. } = self;
         for (ingress, egress, on) in engine.shed_changes() {
             let cell = weir_abi::shed::cell(ingress.0, egress.0);
-            let Some((cell, bit)) = cell.and_then(|(word, bit)| Some((shed.get(word)?, bit)))
-            else {
-                continue;
-            };
+            let Some((word, bit)) = cell else { continue };
+            let Some(cell) = shed.get(word) else { continue };
             if on {
-                cell.fetch_or(bit, std::sync::atomic::Ordering::Relaxed);
+                cell.fetch_or(bit, Relaxed);
             } else {
-                cell.fetch_and(!bit, std::sync::atomic::Ordering::Relaxed);
+                cell.fetch_and(!bit, Relaxed);
             }
         }
     }
@@ -389,8 +395,5 @@ impl<P: Port> Worker<P> {
 /// The earlier of two times, where there are any.
 #[inline]
 fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
+    one.into_iter().chain(other).min()
 }

@@ -4,7 +4,14 @@ const LONG: u64 = 1_000_000;
 const SPIN_NS: u64 = 25_000;
 
 fn idle_for(idle_for_ns: u64) -> Moment {
-    Moment { idle_for_ns, look_ns: SPIN_NS, tx_pending: false, due_in_ns: None, chores_in_ns: LONG }
+    Moment {
+        idle_for_ns,
+        look_ns: SPIN_NS,
+        tx_pending: false,
+        due_in_ns: None,
+        link_in_ns: None,
+        chores_in_ns: LONG,
+    }
 }
 
 #[test]
@@ -36,6 +43,17 @@ fn nobody_oversleeps_what_is_due() {
         assert_eq!(due(0), Wait::Again);
         assert_eq!(due(SHORT_NS - 1), Wait::Again);
     }
+}
+
+#[test]
+fn adaptive_looks_on_while_a_link_is_about_to_take_what_waits() {
+    let at = |policy, ns| {
+        let moment = Moment { due_in_ns: Some(ns), link_in_ns: Some(ns), ..idle_for(SPIN_NS) };
+        wait(policy, moment)
+    };
+    assert_eq!(at(Idle::Adaptive, CONTENDED_NS - 1), Wait::Again);
+    assert_eq!(at(Idle::Adaptive, CONTENDED_NS), Wait::Readable { at_most_ns: CONTENDED_NS });
+    assert_eq!(at(Idle::Sleep, SHORT_NS), Wait::Readable { at_most_ns: SHORT_NS });
 }
 
 #[test]
