@@ -139,19 +139,20 @@ pub(crate) fn uptime(ns: u64) -> String {
 
 /// Words in lines of at most `width`, each indented.
 pub(crate) fn wrapped(text: &str, indent: usize, width: usize) -> String {
-    let (mut out, mut line) = (String::new(), String::new());
-    for word in text.split_whitespace() {
-        if !line.is_empty() && indent + len(&line) + 1 + len(word) > width {
-            out.extend([" ".repeat(indent).as_str(), &line, "\n"]);
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    out.extend([" ".repeat(indent).as_str(), &line, "\n"]);
-    out
+    hanging(&" ".repeat(indent), text, width)
+}
+
+/// The same behind a lead, further lines below the first one's text. Only a longer word goes beyond `width`.
+pub(crate) fn hanging(lead: &str, text: &str, width: usize) -> String {
+    let indent = " ".repeat(len(lead));
+    let options = textwrap::Options::new(width)
+        .initial_indent(lead)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    textwrap::fill(&words.join(" "), options) + "\n"
 }
 
 #[cfg(test)]

@@ -3,12 +3,10 @@
 //! Invariant: an unknown key or a value that makes no sense is refused with what would be valid;
 //! what the command line writes with [`Wanted::query`] is read back as it was.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use weir_api::query::encoded;
 use weir_core::{ByteSize, Span};
 
 use crate::worker::{Filter, Points, Protocol, Purpose, WatchSpec};
@@ -159,15 +157,10 @@ impl Wanted {
 
     /// What is to stand behind the question mark.
     pub fn query(&self) -> String {
-        let mut query = String::new();
-        let mut add = |key: &str, value: &str| {
-            let separator = if query.is_empty() { "" } else { "&" };
-            let _ = write!(query, "{separator}{key}={}", encoded(value));
-        };
-        self.ports.iter().for_each(|port| add("port", port));
-        let text = |value: Option<String>| value;
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.ports.iter().map(|port| ("port", port)));
         let fields = [
-            ("host", text(self.host.map(|host| host.to_string()))),
+            ("host", self.host.map(|host| host.to_string())),
             ("portno", self.l4_port.map(|port| port.to_string())),
             ("proto", self.protocol.map(|protocol| protocol.name().to_owned())),
             ("vlan", self.vlan.map(|vlan| vlan.to_string())),
@@ -175,16 +168,12 @@ impl Wanted {
             ("duration", self.duration.map(|duration| format!("{}ns", duration.as_nanos()))),
             ("buffer", Some(format!("{}B", self.buffer))),
         ];
-        for (key, value) in fields {
-            if let Some(value) = value {
-                add(key, &value);
-            }
-        }
+        query.extend_pairs(fields.into_iter().filter_map(|(key, value)| Some((key, value?))));
         if self.kind == Kind::Capture {
-            add("dir", self.direction.name());
-            add("snaplen", &self.snaplen.to_string());
+            query.append_pair("dir", self.direction.name());
+            query.append_pair("snaplen", &self.snaplen.to_string());
         }
-        query
+        query.finish()
     }
 
     /// For the workers. Ports by their places.
