@@ -105,6 +105,24 @@ impl SumKind {
     }
 }
 
+impl FlowReport {
+    /// `10.0.0.1:80`, `[2001:db8::1]:80`, `10.0.0.1`: source and destination; `None` where there is no address.
+    pub fn ends(&self) -> [Option<String>; 2] {
+        let end = |address: &Option<String>, port: Option<u64>| match (address.as_deref()?, port) {
+            (address, None) => Some(address.to_owned()),
+            (v6, Some(port)) if v6.contains(':') => Some(format!("[{v6}]:{port}")),
+            (v4, Some(port)) => Some(format!("{v4}:{port}")),
+        };
+        [end(&self.src, self.src_port), end(&self.dst, self.dst_port)]
+    }
+}
+
+impl FlowNumbers {
+    pub fn lost(&self) -> u64 {
+        self.losses.values().fold(0, |sum, frames| sum.saturating_add(*frames))
+    }
+}
+
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }

@@ -14,6 +14,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod view;
+mod views;
 mod vifs;
 
 use std::{
@@ -102,7 +103,7 @@ async fn watch(
     let mut next = asked + FIRST.min(state.interval);
     loop {
         let span = Span::new(before.as_ref(), &after);
-        let mut grid = span.grid(state.view);
+        let mut grid = (views::of(state.view).grid)(&span);
         grid.arrange(&state.filter, state.order());
         state.settle(grid.rows.len());
         let picture = Picture { span, grid: &grid, state: &state, gone: gone.as_deref(), colour };

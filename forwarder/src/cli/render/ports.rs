@@ -1,7 +1,6 @@
 //! `weir stats` and `weir port list`.
 
 use super::{
-    Align::{Left, Right},
     Table, WIDTH, grouped,
     lanes::{lanes, links},
     paint::{Paint, Tone},
@@ -9,33 +8,26 @@ use super::{
     shares::contended,
     uptime, wrapped,
 };
-use weir_api::{Express, PortInfo, PortList, PortReport, Regimes, StatsReport, WorkerReport};
+use weir_api::{
+    Express, PortInfo, PortList, PortReport, Regimes, State, StatsReport, WorkerReport,
+};
 use weir_core::Choice as _;
 
 /// Totals since weir started.
 pub fn stats(report: &StatsReport, paint: Paint) -> String {
     let mut text = Table::fitting(|number| {
-        let mut table = Table::new(&[
-            ("PORT", Left),
-            ("ROLE", Left),
-            ("STATE", Left),
-            ("MODE", Left),
-            ("RX FRAMES", Right),
-            ("TX FRAMES", Right),
-            ("LOST", Right),
-        ]);
-        for port in &report.ports {
-            table.row(vec![
-                port.name.clone(),
-                port.role.to_string(),
-                paint.paint(Tone::of_state(port.state), port.state.name()),
-                port.mode.name().to_owned(),
-                number(port.rx.frames),
-                number(port.tx.frames),
-                paint.paint(Tone::of_losses(port.lost()), &number(port.lost())),
-            ]);
-        }
-        table
+        Table::of(
+            &report.ports,
+            &[
+                ("PORT", &|port| port.name.clone()),
+                ("ROLE", &|port| port.role.to_string()),
+                ("STATE", &|port| state(port.state, paint)),
+                ("MODE", &|port| port.mode.name().to_owned()),
+                (">RX FRAMES", &|port| number(port.rx.frames)),
+                (">TX FRAMES", &|port| number(port.tx.frames)),
+                (">LOST", &|port| paint.paint(Tone::of_losses(port.lost()), &number(port.lost()))),
+            ],
+        )
     });
     if report.ports.is_empty() {
         text.push_str("(no ports yet)\n");
@@ -50,6 +42,10 @@ pub fn stats(report: &StatsReport, paint: Paint) -> String {
     }
     text.push_str(&summary(report, paint));
     text
+}
+
+pub(super) fn state(state: State, paint: Paint) -> String {
+    paint.paint(Tone::of_state(state), state.name())
 }
 
 /// Why ports have failed, under their table.
@@ -124,7 +120,7 @@ pub(super) fn limits(report: &StatsReport) -> impl Iterator<Item = String> {
 /// Whose frames are shed, at the moment, for a link that has no rate itself and that this worker serves.
 fn kept_waiting<'a>(report: &'a StatsReport, worker: &WorkerReport) -> Vec<&'a str> {
     let by_worker = |name: &str| {
-        let port = report.ports.iter().find(|port| port.name == name);
+        let port = report.port(name);
         port.is_some_and(|port| port.promise.worker == worker.core && port.promise.rate_bps == 0)
     };
     let sheds = |port: &PortReport| port.links.iter().any(|it| it.shed && by_worker(&it.to));
@@ -144,31 +140,23 @@ pub(super) fn worker_line(worker: &WorkerReport, regimes: &Regimes) -> String {
 
 /// `weir port list`.
 pub fn port_list(list: &PortList, paint: Paint) -> String {
-    let mut table = Table::new(&[
-        ("PORT", Left),
-        ("ROLE", Left),
-        ("STATE", Left),
-        ("MODE", Left),
-        ("DRIVER", Left),
-        ("INDEX", Right),
-        ("MTU", Right),
-        ("QUEUES", Right),
-        ("GSO", Left),
-    ]);
-    for port in &list.ports {
-        let driver: String = port.driver.chars().take(8).collect();
-        table.row(vec![
-            port.name.clone(),
-            port.role.to_string(),
-            paint.paint(Tone::of_state(port.state), port.state.name()),
-            port.mode.name().to_owned(),
-            if driver.is_empty() { "-".to_owned() } else { driver },
-            port.ifindex.to_string(),
-            port.mtu.to_string(),
-            port.queues.to_string(),
-            if port.superframes { "yes" } else { "no" }.to_owned(),
-        ]);
-    }
+    let table = Table::of(
+        &list.ports,
+        &[
+            ("PORT", &|port| port.name.clone()),
+            ("ROLE", &|port| port.role.to_string()),
+            ("STATE", &|port| state(port.state, paint)),
+            ("MODE", &|port| port.mode.name().to_owned()),
+            ("DRIVER", &|port| match port.driver.as_str() {
+                "" => "-".to_owned(),
+                driver => driver.chars().take(8).collect(),
+            }),
+            (">INDEX", &|port| port.ifindex.to_string()),
+            (">MTU", &|port| port.mtu.to_string()),
+            (">QUEUES", &|port| port.queues.to_string()),
+            ("GSO", &|port| if port.superframes { "yes" } else { "no" }.to_owned()),
+        ],
+    );
     let mut text = table.render();
     if list.ports.is_empty() {
         text.push_str("(no ports yet)\n");

@@ -1,6 +1,6 @@
 //! What a probe found, for people.
 
-use super::{Align, Table, grouped, short, wrapped};
+use super::{Table, grouped, per_second, short, wrapped};
 use weir_api::Summary;
 use weir_probe::rate::frame_overhead;
 use weir_probe::report::{FloorReport, Named, RawReport, SendReport, SessionReport, SinkReport};
@@ -158,24 +158,18 @@ fn one(session: &SessionReport, reflected: bool) -> String {
 
 fn flows(session: &SessionReport) -> String {
     Table::fitting(|number| {
-        let mut table = Table::new(&[
-            ("FLOW", Align::Right),
-            ("SENT", Align::Right),
-            ("RECEIVED", Align::Right),
-            ("LOST", Align::Right),
-            ("REORDERED", Align::Right),
-            ("TWICE", Align::Right),
-            ("JITTER us", Align::Right),
-        ]);
-        for flow in &session.flows {
-            let counts =
-                [flow.sent, flow.unique, flow.lost, flow.reordered, flow.duplicates].map(number);
-            let mut row = vec![flow.flow.to_string()];
-            row.extend(counts);
-            row.push(us(flow.jitter_ns));
-            table.row(row);
-        }
-        table
+        Table::of(
+            &session.flows,
+            &[
+                (">FLOW", &|flow| flow.flow.to_string()),
+                (">SENT", &|flow| number(flow.sent)),
+                (">RECEIVED", &|flow| number(flow.unique)),
+                (">LOST", &|flow| number(flow.lost)),
+                (">REORDERED", &|flow| number(flow.reordered)),
+                (">TWICE", &|flow| number(flow.duplicates)),
+                (">JITTER us", &|flow| us(flow.jitter_ns)),
+            ],
+        )
     })
 }
 
@@ -215,25 +209,22 @@ pub(crate) fn raw(report: &RawReport) -> String {
 
 /// A row for each histogram, in microseconds.
 fn times(named: &[Named<'_>]) -> String {
-    let right = |name| (name, Align::Right);
-    let mut table = Table::new(&[
-        ("us", Align::Left),
-        right("MIN"),
-        right("MEAN"),
-        right("P50"),
-        right("P90"),
-        right("P99"),
-        right("P99.9"),
-        right("MAX"),
-    ]);
-    for (name, spread) in named.iter().filter(|(_, spread)| !spread.is_empty()) {
-        let Summary { min_ns, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns, .. } =
-            spread.summary();
-        let mut row = vec![(*name).to_owned()];
-        row.extend([min_ns, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns].map(us));
-        table.row(row);
-    }
-    table.render()
+    let named = named.iter().filter(|(_, spread)| !spread.is_empty());
+    let time = |ns: fn(&Summary) -> u64| move |(_, of): &(&str, Summary)| us(ns(of));
+    Table::of(
+        named.map(|(name, spread)| (*name, spread.summary())),
+        &[
+            ("us", &|(name, _)| (*name).to_owned()),
+            (">MIN", &time(|of| of.min_ns)),
+            (">MEAN", &time(|of| of.mean_ns)),
+            (">P50", &time(|of| of.p50_ns)),
+            (">P90", &time(|of| of.p90_ns)),
+            (">P99", &time(|of| of.p99_ns)),
+            (">P99.9", &time(|of| of.p999_ns)),
+            (">MAX", &time(|of| of.max_ns)),
+        ],
+    )
+    .render()
 }
 
 fn jitter(mean_ns: u64, max_ns: u64, flows: u64) -> String {
@@ -258,18 +249,9 @@ fn speed(count: u64, bits: u64, elapsed_ns: u64) -> String {
     if count == 0 || elapsed_ns == 0 {
         return String::new();
     }
-    let per_second = |n: u64| {
-        let rate = u128::from(n) * 1_000_000_000 / u128::from(elapsed_ns);
-        short(u64::try_from(rate).unwrap_or(u64::MAX))
-    };
-    let seconds = elapsed_ns as f64 / 1e9;
-    match bits {
-        0 => format!("in {seconds:.2} s: {}/s", per_second(count)),
-        _ => {
-            let (count, bits) = (per_second(count), per_second(bits));
-            format!("in {seconds:.2} s: {count}/s, {bits}bit/s of frames")
-        }
-    }
+    let rate = |n| short(per_second(n, elapsed_ns).unwrap_or(0));
+    let bits = if bits == 0 { String::new() } else { format!(", {}bit/s of frames", rate(bits)) };
+    format!("in {:.2} s: {}/s{bits}", elapsed_ns as f64 / 1e9, rate(count))
 }
 
 fn share(part: u64, whole: u64) -> String {

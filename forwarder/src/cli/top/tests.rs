@@ -13,6 +13,7 @@ use super::{
     sample::{Latency, Measured, Sample, tests::latency},
     state::State,
     view::{Picture, draw},
+    views::of,
 };
 use crate::cli::{
     args::View,
@@ -60,7 +61,7 @@ fn state(view: View) -> State {
 fn buffer(state: &State, gone: Option<&str>, colour: bool, size: (u16, u16)) -> Buffer {
     let (before, after) = samples();
     let span = Span::new(Some(&before), &after);
-    let mut grid = span.grid(state.view);
+    let mut grid = (of(state.view).grid)(&span);
     grid.arrange(&state.filter, state.order());
     let picture = Picture { span, grid: &grid, state, gone, colour };
     let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();

@@ -124,11 +124,10 @@ fn key(flow: &FlowReport) -> [String; 6] {
 }
 
 fn numbers(counts: &FlowNumbers) -> Vec<String> {
-    let lost = counts.losses.values().fold(0, |sum: u64, frames| sum.saturating_add(*frames));
     let losses: Vec<String> =
         counts.losses.iter().map(|(reason, frames)| format!("{reason}={frames}")).collect();
     let mut cells: Vec<String> =
-        [counts.frames, counts.bytes, counts.delivered, counts.delivered_bytes, lost]
+        [counts.frames, counts.bytes, counts.delivered, counts.delivered_bytes, counts.lost()]
             .map(|number| number.to_string())
             .into();
     cells.extend([losses.join(";"), counts.tcp_flags.join("|"), counts.jitter_ns.to_string()]);

@@ -58,8 +58,8 @@ fn a_restarted_weir_counts_from_its_start() {
 #[test]
 fn a_port_that_came_again_has_no_absurd_rate() {
     let (old, new) = (port("v1", Role::Vif, 1000, 1000), port("v1", Role::Vif, 10, 10));
-    assert_eq!(Rates::between(&old, &new, 1_000_000_000), Rates::default());
-    assert_eq!(Rates::between(&new, &old, 0), Rates::default(), "no time, no rate");
+    assert_eq!(Rates::between(Some(&old), &new, 1_000_000_000), Rates::default());
+    assert_eq!(Rates::between(Some(&new), &old, 0), Rates::default(), "no time, no rate");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn columns_are_gone_through_both_ways_and_around() {
     state.obey(Action::PreviousColumn);
     assert_eq!(sorted_by(&state), "max");
     let mut seen = 0;
-    for _ in 0..vifs::COLUMNS.len() {
+    for _ in 0..columns(View::Vifs).len() {
         state.obey(Action::NextColumn);
         seen += usize::from(sorted_by(&state) == "max");
     }
