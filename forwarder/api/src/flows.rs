@@ -86,22 +86,15 @@ pub struct FlowSumReport {
     pub histogram: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SumKind {
-    /// What no row was told of: the table was full, or the gate handed it over itself.
-    #[default]
-    Other,
-    /// The flows were idle for long.
-    Ended,
-}
-
-impl SumKind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Other => "other",
-            Self::Ended => "ended",
-        }
+weir_core::choices! {
+    /// Why packets are in no row.
+    #[derive(Default)]
+    SumKind {
+        /// No row was told of them: the table was full, or the gate handed them over itself
+        #[default]
+        Other = "other",
+        /// The flows were idle for long
+        Ended = "ended",
     }
 }
 

@@ -41,20 +41,13 @@ pub struct LinkLane {
     pub ahead_ns: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LaneNow {
-    #[serde(rename = "express")]
-    Express,
-    #[serde(rename = "scheduled")]
-    Scheduled,
-}
-
-impl LaneNow {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Express => "express",
-            Self::Scheduled => "scheduled",
-        }
+weir_core::choices! {
+    /// The lane of a link.
+    LaneNow {
+        /// The gate hands frames over
+        Express = "express",
+        /// A worker sends them
+        Scheduled = "scheduled",
     }
 }
 

@@ -43,6 +43,7 @@ use super::{
     CliError,
     args::TopArgs,
     render::paint::{Paint, dumb_terminal},
+    stop::Stop,
 };
 use weir_schema::ConfigErrors;
 
@@ -64,15 +65,13 @@ pub async fn run(args: &TopArgs, control: &Path) -> Result<(), CliError> {
     }
     // While the terminal is still the shell's, so that an error is read like any other.
     let first = Sample::take(control, state.view).await?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut stop = Stop::listen()?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut screen = Screen::open()?;
     // Ending the loop drops the screen, which gives the terminal back.
     tokio::select! {
         ended = watch(&mut screen, state, first, control) => ended,
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+        () = stop.told() => Ok(()),
         _ = hangup.recv() => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use clap::{
     Args, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use weir_core::units::Span;
+use weir_core::{Choice, Span};
 
 use super::interface;
 
@@ -45,31 +45,41 @@ pub enum What {
     Flows(FlowsDump),
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    #[default]
-    Table,
-    Hgrm,
-    Hlog,
-    Json,
-    Csv,
-}
+weir_core::choices! {
+    /// How a dump is written; of a file, what its name ends in.
+    #[derive(Default)]
+    Format {
+        /// For people
+        #[default]
+        Table = "table",
+        /// HdrHistogram's percentile distribution
+        Hgrm = "hgrm",
+        /// HdrHistogram's interval log
+        Hlog = "hlog",
+        /// As the control socket answers
+        Json = "json",
+        /// For spreadsheets
+        Csv = "csv",
+    }
 
-/// By what a dump is divided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    Vif,
-    Stage,
-    Flow,
+    /// By what a dump is divided.
+    By {
+        /// By source
+        Vif = "vif",
+        /// By stage
+        Stage = "stage",
+        /// By flow
+        Flow = "flow",
+    }
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct LatencyDump {
     /// hgrm and hlog are HdrHistogram's, with every count [default: table, or as --output ends]
-    #[arg(long, value_parser = formats(&["table", "hgrm", "hlog", "json", "csv"]))]
+    #[arg(long, value_parser = some::<Format>(&["table", "hgrm", "hlog", "json", "csv"]))]
     pub format: Option<Format>,
     /// Each vif's stages and residence; the stages of all vifs together; each flow's residence
-    #[arg(long, default_value = "vif", value_parser = by(&["vif", "stage", "flow"]))]
+    #[arg(long, default_value = "vif", value_parser = some::<By>(&["vif", "stage", "flow"]))]
     pub by: By,
     #[command(flatten)]
     pub common: Common,
@@ -81,10 +91,10 @@ pub struct LatencyDump {
 #[derive(Clone, Debug, Args)]
 pub struct LossDump {
     /// How it is written [default: table, or as --output ends]
-    #[arg(long, value_parser = formats(&["table", "json", "csv"]))]
+    #[arg(long, value_parser = some::<Format>(&["table", "json", "csv"]))]
     pub format: Option<Format>,
     /// What every port lost, or every flow
-    #[arg(long, default_value = "vif", value_parser = by(&["vif", "flow"]))]
+    #[arg(long, default_value = "vif", value_parser = some::<By>(&["vif", "flow"]))]
     pub by: By,
     #[command(flatten)]
     pub common: Common,
@@ -93,10 +103,10 @@ pub struct LossDump {
 #[derive(Clone, Debug, Args)]
 pub struct FlowsDump {
     /// How it is written [default: table, or as --output ends]
-    #[arg(long, value_parser = formats(&["table", "json", "csv"]))]
+    #[arg(long, value_parser = some::<Format>(&["table", "json", "csv"]))]
     pub format: Option<Format>,
     /// There is no other division; `weir dump latency` has some
-    #[arg(long, default_value = "flow", value_parser = by(&["flow"]), hide = true)]
+    #[arg(long, default_value = "flow", value_parser = some::<By>(&["flow"]), hide = true)]
     pub by: By,
     #[command(flatten)]
     pub common: Common,
@@ -128,41 +138,9 @@ pub struct Common {
     pub output: Option<PathBuf>,
 }
 
-impl Format {
-    pub const ALL: [Self; 5] = [Self::Table, Self::Hgrm, Self::Hlog, Self::Json, Self::Csv];
-
-    /// On the command line; of a file, what it ends in.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Table => "table",
-            Self::Hgrm => "hgrm",
-            Self::Hlog => "hlog",
-            Self::Json => "json",
-            Self::Csv => "csv",
-        }
-    }
-}
-
-impl By {
-    const ALL: [Self; 3] = [Self::Vif, Self::Stage, Self::Flow];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Vif => "vif",
-            Self::Stage => "stage",
-            Self::Flow => "flow",
-        }
-    }
-}
-
-fn formats(valid: &'static [&'static str]) -> impl TypedValueParser<Value = Format> {
-    let named = |name: String| Format::ALL.into_iter().find(|format| format.name() == name);
-    PossibleValuesParser::new(valid).map(move |name| named(name).unwrap_or_default())
-}
-
-fn by(valid: &'static [&'static str]) -> impl TypedValueParser<Value = By> {
-    let named = |name: String| By::ALL.into_iter().find(|by| by.name() == name);
-    PossibleValuesParser::new(valid).map(move |name| named(name).unwrap_or(By::Vif))
+/// Some of the choices, by their names alone.
+fn some<T: Choice>(valid: &'static [&'static str]) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(valid).try_map(|name| T::of_name(&name).ok_or(name))
 }
 
 /// Shorter ones would measure the asking.

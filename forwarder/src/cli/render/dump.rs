@@ -74,7 +74,7 @@ fn flow_table(
             0 => String::new(),
             express => format!(", {} express", short(express)),
         };
-        (format!("{} ({many}{}{express})", sum.vif, sum.kind.name()), &sum.counts)
+        (format!("{} ({many}{}{express})", sum.vif, sum.kind), &sum.counts)
     });
     for (title, counts) in rows.chain(sums) {
         for cells in cells(counts) {

@@ -39,7 +39,7 @@ pub(super) fn links(report: &StatsReport) -> String {
             rated.iter().copied(),
             &[
                 ("LINKS", &|(port, _)| port.name.clone()),
-                ("LANE", &|(_, link)| link.lane.name().to_owned()),
+                ("LANE", &|(_, link)| link.lane.to_string()),
                 (">FLIPS", &|(_, link)| number(link.closings)),
                 (">EXPRESS", &|(port, link)| {
                     express(port, link).map_or_else(|| "-".to_owned(), percent)

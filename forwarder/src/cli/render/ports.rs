@@ -22,7 +22,7 @@ pub fn stats(report: &StatsReport, paint: Paint) -> String {
                 ("PORT", &|port| port.name.clone()),
                 ("ROLE", &|port| port.role.to_string()),
                 ("STATE", &|port| state(port.state, paint)),
-                ("MODE", &|port| port.mode.name().to_owned()),
+                ("MODE", &|port| port.mode.to_string()),
                 (">RX FRAMES", &|port| number(port.rx.frames)),
                 (">TX FRAMES", &|port| number(port.tx.frames)),
                 (">LOST", &|port| paint.paint(Tone::of_losses(port.lost()), &number(port.lost()))),
@@ -146,7 +146,7 @@ pub fn port_list(list: &PortList, paint: Paint) -> String {
             ("PORT", &|port| port.name.clone()),
             ("ROLE", &|port| port.role.to_string()),
             ("STATE", &|port| state(port.state, paint)),
-            ("MODE", &|port| port.mode.name().to_owned()),
+            ("MODE", &|port| port.mode.to_string()),
             ("DRIVER", &|port| match port.driver.as_str() {
                 "" => "-".to_owned(),
                 driver => driver.chars().take(8).collect(),

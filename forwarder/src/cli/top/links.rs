@@ -69,7 +69,7 @@ fn row(span: &Span<'_>, port: &PortReport, link: &LinkLane) -> Row {
         .try_fold(0, |sum: u64, of| Some(sum.saturating_add(of?)));
     let part = |of: Option<u64>| Cell::number(of, |permille| format!("{}%", permille / 10));
     let flips = before.and_then(|(_, before)| span.per_second(before.closings, link.closings));
-    let lane = Cell::text(link.lane.name());
+    let lane = Cell::text(link.lane.to_string());
     let lane = if link.lane == LaneNow::Scheduled { lane.toned(Tone::Warn) } else { lane };
     let ahead = Cell::number(Some(link.ahead_ns), time);
     let cells = vec![

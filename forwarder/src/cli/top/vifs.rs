@@ -9,6 +9,7 @@ use super::{
 };
 use crate::cli::render::{Rates, paint::Tone, permille, short, time};
 use weir_api::{Amount, Lanes, LinkShare, PortReport, State};
+use weir_core::Choice as _;
 
 const COLUMNS: &[Column] = &[
     Column { id: "name", title: "NAME", kind: Kind::Text, rank: 0 },
@@ -83,7 +84,7 @@ fn row(span: &Span<'_>, port: &PortReport) -> Row {
         Cell::number(Some(port.promise.weight), |weight| weight.to_string()),
         rate_or_dash(port.promise.min_rate_bps),
         rate_or_dash(port.promise.max_rate_bps),
-        Cell::text(port.mode.name()),
+        Cell::text(port.mode.to_string()),
     ];
     Row { cells, note: None }
 }

@@ -99,7 +99,7 @@ pub fn ends(flow: &FlowReport) -> Option<String> {
 
 /// `v1.other`.
 pub fn sum_name(sum: &FlowSumReport) -> String {
-    format!("{}.{}", sum.vif, sum.kind.name())
+    format!("{}.{}", sum.vif, sum.kind)
 }
 
 /// The kernel lets interfaces have commas in their names.

@@ -24,32 +24,23 @@ pub enum Kind {
     Trace,
 }
 
-/// Of a capture: which frames of a port.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
-    /// What came in, whatever became of it.
-    In,
-    /// What was handed to the port.
-    Out,
-    /// What was lost, with its reason.
-    Lost,
-    /// All of these.
-    #[default]
-    Both,
+weir_core::choices! {
+    /// Of a capture: which frames of a port.
+    #[derive(Default)]
+    Direction {
+        /// What came in, whatever became of it
+        In = "in",
+        /// What was handed to the port
+        Out = "out",
+        /// What was lost, with the reason as its comment
+        Lost = "lost",
+        /// All of these
+        #[default]
+        Both = "both",
+    }
 }
 
 impl Direction {
-    pub const ALL: [Self; 4] = [Self::In, Self::Out, Self::Lost, Self::Both];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::In => "in",
-            Self::Out => "out",
-            Self::Lost => "lost",
-            Self::Both => "both",
-        }
-    }
-
     pub(super) fn points(self) -> Points {
         let is = |other| self == other || self == Self::Both;
         Points { arrival: is(Self::In), departure: is(Self::Out), loss: is(Self::Lost) }
@@ -108,8 +99,7 @@ impl Wanted {
         match key {
             "port" => self.ports.push(value.to_owned()),
             "dir" if capture => {
-                self.direction = named(&Direction::ALL, Direction::name, value)
-                    .ok_or_else(|| refuse("in, out, lost, both"))?;
+                self.direction = value.parse().map_err(|_| refuse("in, out, lost, both"))?;
             }
             "host" => {
                 let host = value.parse().map_err(|_| refuse("an IPv4 or IPv6 address"))?;
@@ -120,8 +110,7 @@ impl Wanted {
                     Some(number(value, 1..=65_535).ok_or_else(|| refuse("1 to 65535"))? as u16)
             }
             "proto" => {
-                let protocol = named(&Protocol::ALL, Protocol::name, value)
-                    .ok_or_else(|| refuse("tcp, udp, icmp, arp"))?;
+                let protocol = value.parse().map_err(|_| refuse("tcp, udp, icmp, arp"))?;
                 self.protocol = Some(protocol);
             }
             "vlan" => {
@@ -162,7 +151,7 @@ impl Wanted {
         let fields = [
             ("host", self.host.map(|host| host.to_string())),
             ("portno", self.l4_port.map(|port| port.to_string())),
-            ("proto", self.protocol.map(|protocol| protocol.name().to_owned())),
+            ("proto", self.protocol.map(|protocol| protocol.to_string())),
             ("vlan", self.vlan.map(|vlan| vlan.to_string())),
             ("count", self.count.map(|count| count.to_string())),
             ("duration", self.duration.map(|duration| format!("{}ns", duration.as_nanos()))),
@@ -170,7 +159,7 @@ impl Wanted {
         ];
         query.extend_pairs(fields.into_iter().filter_map(|(key, value)| Some((key, value?))));
         if self.kind == Kind::Capture {
-            query.append_pair("dir", self.direction.name());
+            query.append_pair("dir", &self.direction.to_string());
             query.append_pair("snaplen", &self.snaplen.to_string());
         }
         query.finish()
@@ -190,10 +179,6 @@ impl Wanted {
             buffer: usize::try_from(self.buffer).unwrap_or(usize::MAX),
         }
     }
-}
-
-fn named<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, value: &str) -> Option<T> {
-    all.iter().copied().find(|one| name(*one) == value)
 }
 
 fn number(value: &str, valid: std::ops::RangeInclusive<u64>) -> Option<u64> {
