@@ -46,19 +46,21 @@ weir.toml:4:1: port.name: is missing; valid: an interface's name, such as "eth1"
 
 #[test]
 fn unknown_keys_and_sections() {
+    let keys: Vec<&str> = PortPlan::settings().iter().map(|row| row.about.key).collect();
     with_uplink(
         "wieght = 2\ncolour = \"red\"\n[containr]\n",
-        r#"
-weir.toml:4:1: port.wieght: unknown key; did you mean `weight`?; valid: name, role, mode, rate, weight, min-rate, max-rate, burst, queue, release, timeout, work-conserving, lane, worker, fallback, storm, reserved, foreign-rules, mac-lock, ip-lock
+        &r#"
+weir.toml:4:1: port.wieght: unknown key; did you mean `weight`?; valid: KEYS
     4 | wieght = 2
       | ^^^^^^
-weir.toml:5:1: port.colour: unknown key; valid: name, role, mode, rate, weight, min-rate, max-rate, burst, queue, release, timeout, work-conserving, lane, worker, fallback, storm, reserved, foreign-rules, mac-lock, ip-lock
+weir.toml:5:1: port.colour: unknown key; valid: KEYS
     5 | colour = "red"
       | ^^^^^^
 weir.toml:6:2: containr: unknown key; did you mean `container`?; valid: forwarder, container, scheduler, measure, port
     6 | [containr]
       |  ^^^^^^^^
-"#,
+"#
+        .replace("KEYS", &keys.join(", ")),
     );
 }
 
