@@ -46,8 +46,8 @@ pub enum CliError {
     NotRecorded(&'static str),
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
-    /// Whoever read the output has enough (`weir stats --watch | head`): no failure, no message.
-    #[error("nobody reads standard output any more")]
+    /// The reader of the output is gone (`weir stats --watch | head`): no failure, no message.
+    #[error("standard output is closed")]
     Closed,
 }
 

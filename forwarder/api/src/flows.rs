@@ -74,7 +74,7 @@ pub struct FlowNumbers {
 pub struct FlowSumReport {
     pub vif: String,
     pub kind: SumKind,
-    /// How many flows it sums up; of `other`, nobody can tell.
+    /// How many flows it sums up; of `other`, it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flows: Option<u64>,
     /// How many of the frames the gate handed over itself: they are in `other`, and have no times.

@@ -31,7 +31,7 @@ pub struct TxLanes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkLane {
     pub lane: LaneNow,
-    /// How often somebody had to wait, so that the link was scheduled from then on.
+    /// How often a source had to wait, so that the link was scheduled from then on.
     pub closings: u64,
     /// What the host and the bridge sent to it, which was charged to its rate.
     #[serde(default)]

@@ -58,7 +58,7 @@ settings! {
         }
         min_rate: Option<Rate> {
             key: "min-rate", default: None, effect: Live,
-            help: "What it gets before anybody gets more, on every link that has a rate",
+            help: "What it gets before any port gets more, on every link that has a rate",
             example: "\"100Mbit\"",
         }
         max_rate: Option<Rate> {
@@ -153,8 +153,8 @@ impl PortPlan {
         Self { name: name.to_owned(), role, ..self.clone() }
     }
 
-    /// Group and unknown frames in a second; 0: any number. What comes from outside is for everybody
-    /// here.
+    /// Group and unknown frames in a second; 0: any number. What comes from outside may be for
+    /// any port.
     pub fn storm_per_s(&self) -> u32 {
         self.storm.unwrap_or(match self.role {
             Role::Uplink => 0,

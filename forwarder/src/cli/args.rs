@@ -122,7 +122,7 @@ pub struct RunArgs {
     pub lane: Option<Lane>,
     /// Take over the interface of the default route, too
     ///
-    /// Without it, weir refuses: a mistake there cuts off whoever is logged in over it. Frames
+    /// Without it, weir refuses: a mistake there cuts off those who are logged in over it. Frames
     /// for the host itself pass in any case.
     #[arg(long)]
     pub force: bool,

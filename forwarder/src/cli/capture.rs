@@ -33,7 +33,7 @@ impl Output {
             }
             return Ok(Self::Pipe(io::stdout()));
         }
-        // What guests say to each other is nobody else's business.
+        // Guests' traffic is for the owner's eyes only.
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
         let opened = options.open(path);
@@ -60,7 +60,7 @@ pub async fn run(args: &CaptureArgs, control: &Path) -> Result<(), CliError> {
     let mut output = Output::open(&args.write)?;
     let mut stream = Client::at(control).capture(&args.wanted().query()).await?;
     let mut blocks = Blocks::default();
-    // What was written so far, on standard error if somebody looks at it.
+    // What was written so far, on standard error if it is a terminal.
     let begin = if io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
     follow(&mut stream, stop, |part| {
         match part {

@@ -67,7 +67,7 @@ async fn listen_on(args: &ListenArgs, reflect: bool, keep: bool) -> Result<(), C
     let report = until_stopped(move |stop| {
         sink.run(stop, &AtomicU64::new(0), |report| {
             if show_each(&output, by_flow, &report).is_err() {
-                // Nobody reads on.
+                // Standard output is closed.
                 stop.store(true, Ordering::Relaxed);
             }
         })
@@ -119,7 +119,7 @@ async fn raw_frame(args: &SendArgs, interface: &str) -> Result<Vec<u8>, CliError
     let Some(dst_mac) = args.dst_mac else {
         return Err(wrong(
             "--dst-mac",
-            "past the stack, nobody looks it up".to_owned(),
+            "is missing; without the stack, there is no neighbour lookup".to_owned(),
             "valid: the address of the target, or of the router to it (ip neighbour)",
         ));
     };

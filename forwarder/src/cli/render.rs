@@ -92,6 +92,11 @@ impl Table {
     }
 }
 
+/// Words in lines that fit.
+pub(crate) fn paragraph(text: &str) -> String {
+    hanging("", text, WIDTH)
+}
+
 /// Words in lines of at most `width`, each indented.
 pub(crate) fn wrapped(text: &str, indent: usize, width: usize) -> String {
     hanging(&" ".repeat(indent), text, width)

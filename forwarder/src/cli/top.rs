@@ -110,12 +110,12 @@ async fn watch(
         let due = !state.held && asking.is_none();
         tokio::select! {
             event = events.recv() => {
-                // The terminal is gone, and nobody looks at it.
+                // The terminal is gone.
                 let Some(event) = event else { return Ok(()) };
                 let Some(action) = input::action(&event, state.editing) else { continue };
-                match state.obey(action) {
+                match state.apply(action) {
                     Then::Draw => {}
-                    Then::DrawAnew => screen.clear()?,
+                    Then::Redraw => screen.clear()?,
                     Then::Ask => next = Instant::now(),
                     Then::Reschedule => next = asked + state.interval,
                     Then::Quit => return Ok(()),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::args::TraceArgs;
-use super::render::{WIDTH, grouped, hanging, wrapped};
+use super::render::{WIDTH, grouped, hanging, paragraph};
 use super::stop::{Stop, follow};
 use super::{CliError, print};
 use weir_api::{Client, TraceEvent, TraceLine, TracedPacket};
@@ -44,7 +44,7 @@ fn text(line: &TraceLine) -> String {
         TraceLine::End(end) => {
             let mut text = String::new();
             if let Some(note) = &end.note {
-                text.push_str(&wrapped(note, 0, WIDTH));
+                text.push_str(&paragraph(note));
             }
             if end.missed > 0 {
                 let missed = grouped(end.missed);

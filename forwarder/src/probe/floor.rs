@@ -22,7 +22,7 @@ use weir_probe::{ProbeError, sizes::LARGEST};
 const OWN: &str = "/proc/thread-self/ns/net";
 const LEFT: &str = "floor0";
 const RIGHT: &str = "floor1";
-/// For documentation only (RFC 5737): nobody's, wherever this runs.
+/// For documentation only (RFC 5737): in use on no network.
 const LEFT_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const RIGHT_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 const LEFT_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);

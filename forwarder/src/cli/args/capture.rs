@@ -53,7 +53,7 @@ pub struct CaptureArgs {
     /// Where to, as pcapng; - is standard output, for a pipe
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub write: PathBuf,
-    /// End after so many packets
+    /// End after N packets
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Bytes of each packet that are kept
@@ -80,7 +80,7 @@ Examples:
 pub struct TraceArgs {
     #[command(flatten)]
     pub what: WatchArgs,
-    /// End after so many packets
+    /// End after N packets
     #[arg(short, long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub count: u64,
@@ -96,7 +96,7 @@ queue and for the device, or why it was lost. While a trace runs, every frame
 goes by a worker, whatever the ports' `lane` is.
 
 Examples:
-  weir trace                           the next packet, whoever sends it
+  weir trace                           the next packet of any port
   weir trace tap7 --proto icmp
   weir trace --host 10.0.0.5 --count 20 --json | jq .outcome";
 

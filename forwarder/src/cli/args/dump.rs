@@ -83,7 +83,7 @@ pub struct LatencyDump {
     pub by: By,
     #[command(flatten)]
     pub common: Common,
-    /// Begin recording anew after this dump, for all who look
+    /// Begin a new recording after this dump, for all readers
     #[arg(long, conflicts_with = "interval")]
     pub reset: bool,
 }
@@ -110,7 +110,7 @@ pub struct FlowsDump {
     pub by: By,
     #[command(flatten)]
     pub common: Common,
-    /// Forget all flows after this dump, for all who look
+    /// Forget all flows after this dump, for all readers
     #[arg(long, conflicts_with = "interval")]
     pub reset: bool,
 }
@@ -126,7 +126,7 @@ pub struct Common {
     /// last one short, and it is still written.
     #[arg(long, value_name = "TIME", value_parser = interval)]
     pub interval: Option<Span>,
-    /// End after so many intervals
+    /// End after N intervals
     #[arg(long, value_name = "N", requires = "interval")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,

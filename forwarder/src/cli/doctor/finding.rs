@@ -18,7 +18,7 @@ pub enum Level {
     Ok,
     /// Good to know.
     Note,
-    /// Works, but not well, or not for everybody.
+    /// Works, but slowly, or not for all traffic.
     Warn,
     /// Does not work.
     Fail,

@@ -27,7 +27,7 @@ pub(super) struct Question {
     pub(super) source: Source,
     pub(super) histograms: bool,
     pub(super) vif: Option<String>,
-    /// Begin anew after it.
+    /// Begin a new recording after it.
     pub(super) reset: bool,
 }
 

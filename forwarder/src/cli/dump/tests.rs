@@ -119,7 +119,7 @@ async fn intervals_are_appended_and_end_after_their_count() {
 }
 
 #[tokio::test]
-async fn a_single_dump_is_of_the_vif_and_can_begin_anew() {
+async fn a_single_dump_is_of_the_vif_and_can_begin_a_new_recording() {
     let dir = tempfile::tempdir().unwrap();
     let (socket, folder) = (dir.path().join("weir.sock"), dir.path().join("new"));
     let single = job(&format!("latency --format hgrm --reset -o {}/", folder.display())).unwrap();

@@ -16,7 +16,7 @@ PORTS
   superframes: How many of the frames that workers took or sent were chains, up to 64 kB, cut later or never.
   lanes: What it sent, by the lane that it went: express (the gate handed it to its port), scheduled (a worker took it), bridge (left to the kernel). Express and scheduled are in rx.
   tx_lanes: What was delivered to it, by lane. What the bridge delivers is in no count of weir's.
-  link: Of a port with a rate: by which lane frames reach it now (express until somebody has to wait, then scheduled), and how often it passed to the scheduler.
+  link: Of a port with a rate: by which lane frames reach it now (express until a source has to wait, then scheduled), and how often it passed to the scheduler.
   queued: What waits to be sent out of the port now.
 
 LATENCY (of scheduled packets: steer + container + queue + tx = residence)
@@ -24,7 +24,7 @@ LATENCY (of scheduled packets: steer + container + queue + tx = residence)
   container: In an open container.
   queue: In its link's queue.
   tx: From being handed over until the kernel had taken it.
-  residence: All of it; of what the gate handed over itself nobody measures it. Resolution: 64 ns or 1 in 128, up to 17 s.
+  residence: All of it; what the gate handed over itself is not measured. Resolution: 64 ns or 1 in 128, up to 17 s.
 
 FLOWS (every frame of a source's rx is in one of them, or in a sum)
   capacity: Flows that can be told apart at once. More needs a larger `flows`.
@@ -67,7 +67,7 @@ WORKER
   kicks: System calls that tell the kernel to send.
 
 FRAMES (free + fill + rx + held + tx = total)
-  free: Nobody's.
+  free: In no use.
   fill: With the kernel, to receive into.
   rx: Received, and not looked at yet.
   held: In containers and queues.

@@ -1,4 +1,4 @@
-//! Colour, sparing: only what wants attention has any. Invariant: none where nobody asked for it: not
+//! Colour, sparing: only what wants attention has any. Invariant: none where it is not wanted: not
 //! in a pipe, not with NO_COLOR (no-color.org), not on a terminal that knows none.
 
 use std::io::{self, IsTerminal};

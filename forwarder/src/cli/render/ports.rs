@@ -1,12 +1,12 @@
 //! `weir stats` and `weir port list`.
 
 use super::{
-    Table, WIDTH, grouped,
+    Table, grouped,
     lanes::{lanes, links},
     paint::{Paint, Tone},
-    percent,
+    paragraph, percent,
     shares::contended,
-    uptime, wrapped,
+    uptime,
 };
 use weir_api::{
     Express, PortInfo, PortList, PortReport, Regimes, State, StatsReport, WorkerReport,
@@ -50,9 +50,7 @@ pub(super) fn state(state: State, paint: Paint) -> String {
 
 /// Why ports have failed, under their table.
 fn problems<'p>(ports: impl Iterator<Item = (&'p str, Option<&'p str>)>) -> String {
-    ports
-        .filter_map(|(name, problem)| Some(wrapped(&format!("{name}: {}", problem?), 0, WIDTH)))
-        .collect()
+    ports.filter_map(|(name, problem)| Some(paragraph(&format!("{name}: {}", problem?)))).collect()
 }
 
 /// The lines under the ports: the ledger in one sentence, the worker's time, the pool.
@@ -78,7 +76,7 @@ fn summary(report: &StatsReport, paint: Paint) -> String {
             grouped(express)
         ),
     };
-    let mut text = wrapped(&format!("ledger: {balanced}{express}, {lost}"), 0, WIDTH);
+    let mut text = paragraph(&format!("ledger: {balanced}{express}, {lost}"));
     text.push_str(&workers(report));
     let (pool, fdb) = (&report.frames, &report.fdb);
     let line = format!(
@@ -89,7 +87,7 @@ fn summary(report: &StatsReport, paint: Paint) -> String {
         grouped(fdb.capacity),
         uptime(report.uptime_ns)
     );
-    text + &wrapped(&line, 0, WIDTH)
+    text + &paragraph(&line)
 }
 
 /// Where each worker's time went, and which of them is the limit.
@@ -104,7 +102,7 @@ pub(super) fn limits(report: &StatsReport) -> impl Iterator<Item = String> {
     limits.map(|worker| {
         let waiting = kept_waiting(report, worker);
         let shed = if waiting.is_empty() {
-            "nobody is shed for it".to_owned()
+            "no source is shed for it".to_owned()
         } else {
             format!("shed for it: {}", waiting.join(", "))
         };
@@ -113,7 +111,7 @@ pub(super) fn limits(report: &StatsReport) -> impl Iterator<Item = String> {
             worker.core,
             percent(worker.limited.now_permille),
         );
-        wrapped(&line, 0, WIDTH)
+        paragraph(&line)
     })
 }
 
@@ -178,19 +176,19 @@ fn express(ports: &[PortInfo]) -> String {
         [Express::Peer, Express::Redirect].into_iter().filter_map(reached).collect();
     let mut text = String::new();
     if !ways.is_empty() {
-        text += &wrapped(&format!("express: {}", ways.join("; ")), 0, WIDTH);
+        text += &paragraph(&format!("express: {}", ways.join("; ")));
     }
     for port in ports {
         if let Some(remark) = &port.express_remark {
             let way = port.express.map_or("not express", |_| "not by peer");
-            text += &wrapped(&format!("{} {way}: {remark}", port.name), 0, WIDTH);
+            text += &paragraph(&format!("{} {way}: {remark}", port.name));
         }
     }
     let unkept = ports.iter().filter(|port| port.kept == Some(false));
     let unkept: Vec<&str> = unkept.map(|port| port.name.as_str()).collect();
     if !unkept.is_empty() {
         let line = format!("gone with weir, if it is killed: the gate of {}", unkept.join(", "));
-        text += &wrapped(&line, 0, WIDTH);
+        text += &paragraph(&line);
     }
     text
 }

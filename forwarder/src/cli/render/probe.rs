@@ -1,6 +1,6 @@
 //! What a probe found, for people.
 
-use super::{Table, grouped, per_second, short, wrapped};
+use super::{Table, grouped, paragraph, per_second, short};
 use weir_api::Summary;
 use weir_probe::rate::frame_overhead;
 use weir_probe::report::{FloorReport, Named, RawReport, SendReport, SessionReport, SinkReport};
@@ -14,6 +14,13 @@ impl Figures {
         let line = format!("  {name:<13}{:>15}  {remark}", grouped(figure));
         self.0.extend([line.trim_end(), "\n"]);
     }
+
+    /// The same for what is only shown if there is some.
+    fn some(&mut self, name: &str, figure: u64, remark: &str) {
+        if figure > 0 {
+            self.add(name, figure, remark);
+        }
+    }
 }
 
 /// What was sent, and what came back.
@@ -22,25 +29,16 @@ pub(crate) fn send(report: &SendReport) -> String {
         if report.flows == 1 { "one flow".into() } else { format!("{} flows", report.flows) };
     let (target, rate, size) = (&report.target, &report.rate, &report.size);
     let head = format!("Sent to {target} at {rate}, {size} bytes, {flows}");
-    let mut text = wrapped(&head, 0, super::WIDTH);
+    let mut text = paragraph(&head);
     let mut figures = Figures::default();
     let bits = report.frame_bytes.saturating_mul(8);
     figures.add("sent", report.datagrams, &speed(report.datagrams, bits, report.elapsed_ns));
     let refused: Vec<String> =
         report.refused.iter().map(|(error, n)| format!("{error} {}", grouped(*n))).collect();
-    if !refused.is_empty() {
-        figures.add(
-            "refused",
-            report.refused.values().sum(),
-            &format!("not sent: {}", refused.join(", ")),
-        );
-    }
-    if report.overdue > 0 {
-        figures.add("overdue", report.overdue, "not sent: more than this machine can");
-    }
-    if report.unreachable > 0 {
-        figures.add("unreachable", report.unreachable, "times: nobody listens there, or no way");
-    }
+    let remark = format!("not sent: {}", refused.join(", "));
+    figures.some("refused", report.refused.values().sum(), &remark);
+    figures.some("overdue", report.overdue, "not sent: more than this machine can");
+    figures.some("unreachable", report.unreachable, "times: no listener there, or no way");
     match &report.acknowledged {
         Some(other) => {
             let heard = if other.flows < report.flows {
@@ -55,7 +53,7 @@ pub(crate) fn send(report: &SendReport) -> String {
                 figures.add("reordered", other.reordered, &share(other.reordered, other.received));
             }
         }
-        None => text.push_str("Nobody said what came: neither sink nor reflector answered.\n"),
+        None => text.push_str("What came is not known: neither sink nor reflector answered.\n"),
     }
     if let Some(back) = &report.round_trips {
         figures.add("answered", back.unique, "");
@@ -90,16 +88,12 @@ pub(crate) fn sink(report: &SinkReport, by_flow: bool) -> String {
         }
     }
     let mut figures = Figures::default();
-    for (name, figure, remark) in [
-        ("dropped here", report.socket_dropped, "the socket's buffer was full (net.core.rmem_max)"),
-        ("foreign", report.foreign, "datagrams of others than a probe"),
-        ("not kept", report.unkept, "of more sessions or flows than are told apart"),
-        ("unanswered", report.unanswered, "too short (64 bytes), or could not be sent"),
-    ] {
-        if figure > 0 {
-            figures.add(name, figure, remark);
-        }
-    }
+    let full = "the socket's buffer was full (net.core.rmem_max)";
+    figures.some("dropped here", report.socket_dropped, full);
+    figures.some("foreign", report.foreign, "datagrams of others than a probe");
+    figures.some("not kept", report.unkept, "of more sessions or flows than are told apart");
+    let short = "too short (64 bytes), or could not be sent";
+    figures.some("unanswered", report.unanswered, short);
     text + &figures.0
 }
 
@@ -116,9 +110,7 @@ fn one(session: &SessionReport, reflected: bool) -> String {
     let extent = format!("by up to {}", session.largest_extent);
     figures.add("reordered", session.reordered, if session.reordered > 0 { &extent } else { "" });
     figures.add("duplicates", session.duplicates, "");
-    if session.late > 0 {
-        figures.add("late", session.late, "more than 65,536 behind: counted as lost");
-    }
+    figures.some("late", session.late, "more than 65,536 behind: counted as lost");
     if reflected {
         figures.add("sent back", session.replied, "");
     }
@@ -137,21 +129,15 @@ fn one(session: &SessionReport, reflected: bool) -> String {
         session.flows.len() as u64,
     ));
     if !session.same_host {
-        text.push_str(&wrapped(
+        text.push_str(&paragraph(
             "One way is the difference of two machines' clocks: as good as they agree.",
-            0,
-            super::WIDTH,
         ));
     }
     if session.before_sent > 0 {
-        text.push_str(&wrapped(
-            &format!(
-                "{} came before they were sent, by the clocks: these do not agree.",
-                grouped(session.before_sent)
-            ),
-            0,
-            super::WIDTH,
-        ));
+        text.push_str(&paragraph(&format!(
+            "{} came before they were sent, by the clocks: these do not agree.",
+            grouped(session.before_sent)
+        )));
     }
     text
 }
@@ -190,18 +176,16 @@ pub(crate) fn raw(report: &RawReport) -> String {
         _ => format!("Sent by {}, as XDP live frames\n", report.interface),
     };
     if let Some(why) = &report.instead_because {
-        text.push_str(&wrapped(&format!("({why})"), 0, super::WIDTH));
+        text.push_str(&paragraph(&format!("({why})")));
     }
     let mut figures = Figures::default();
     let bits = report.frames.saturating_mul(8 * report.frame_size);
     figures.add("frames", report.frames, &speed(report.frames, bits, report.elapsed_ns));
     text.push_str(&figures.0);
     if report.kind == "raw-send" {
-        text.push_str(&wrapped(
+        text.push_str(&paragraph(
             "Handed over for sending. All are the same, without numbers and times: \
              `weir probe sink --raw` at the other end counts what came.",
-            0,
-            super::WIDTH,
         ));
     }
     text

@@ -108,7 +108,7 @@ pub fn watch(
     table.row(total.row("all", "", lost, paint));
     let rendered = table.render();
     let (ports, sum) = rendered.trim_end().rsplit_once('\n').unwrap_or((&rendered, ""));
-    let again = if restarted { ", started anew" } else { "" };
+    let again = if restarted { ", restarted" } else { "" };
     let mut text = format!(
         "weir, up {}{again}: {} ports, {} frames in flight, {}\n",
         uptime(after.uptime_ns),

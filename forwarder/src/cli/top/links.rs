@@ -29,7 +29,7 @@ pub(super) static VIEW: Declared = Declared {
     help: &[
         (
             "LANE",
-            "express: the gate hands frames over; scheduled: somebody waits, and a worker sends",
+            "express: the gate hands frames over; scheduled: a source waits, and a worker sends",
         ),
         ("RATE", "bit/s that may be sent to it"),
         ("TAKEN", "the part of RATE that was sent, by all"),

@@ -49,7 +49,7 @@ impl<'s> Span<'s> {
         };
         let mut first = vec![plain(format!("weir, up {}", uptime(stats.uptime_ns)))];
         if self.restarted {
-            first.push(("started anew".to_owned(), Tone::Warn));
+            first.push(("restarted".to_owned(), Tone::Warn));
         }
         if stats.ledger.balanced {
             first.extend([plain(self.busy()), ledger]);

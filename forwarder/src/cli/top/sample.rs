@@ -11,7 +11,7 @@ use weir_api::{
     histogram::decode,
 };
 
-/// As many flows as anybody scrolls through.
+/// More flows than are worth scrolling through.
 const FLOWS: usize = 200;
 
 /// The answers to one round of questions.

@@ -35,8 +35,8 @@ pub(super) struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
     Draw,
-    /// Draw everything anew, whatever stands there.
-    DrawAnew,
+    /// Clear the screen first.
+    Redraw,
     /// Ask weir now.
     Ask,
     /// The interval is another.
@@ -80,12 +80,12 @@ impl State {
         &mut self.orders[self.view as usize]
     }
 
-    /// There are only so many rows to scroll over.
+    /// There is nothing to see below the last row.
     pub(super) fn settle(&mut self, rows: usize) {
         self.scrolled = self.scrolled.min(rows.saturating_sub(1));
     }
 
-    pub(super) fn obey(&mut self, action: Action) -> Then {
+    pub(super) fn apply(&mut self, action: Action) -> Then {
         match action {
             Action::Quit => return Then::Quit,
             Action::Leave if self.help => self.help = false,
@@ -118,7 +118,7 @@ impl State {
             Action::Help => self.help = !self.help,
             Action::Scroll(scroll) => self.scroll(scroll),
             Action::Filter(edit) => self.edit(edit),
-            Action::Redraw => return Then::DrawAnew,
+            Action::Redraw => return Then::Redraw,
         }
         Then::Draw
     }
@@ -178,7 +178,7 @@ fn columns(view: View) -> &'static [Column] {
     views::of(view).columns
 }
 
-/// The view so many tabs further on.
+/// The view that is `tabs` further on.
 fn beside(view: View, tabs: usize) -> View {
     let all = View::value_variants();
     all[(view as usize + tabs) % all.len()]

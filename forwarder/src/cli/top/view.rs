@@ -25,7 +25,7 @@ pub(super) struct Picture<'p> {
     /// Already arranged.
     pub(super) grid: &'p Grid,
     pub(super) state: &'p State,
-    /// Why nobody answers any more.
+    /// Why there is no answer any more.
     pub(super) gone: Option<&'p str>,
     pub(super) colour: bool,
 }

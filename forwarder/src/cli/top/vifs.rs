@@ -120,7 +120,7 @@ fn express(span: &Span<'_>, port: &PortReport) -> Option<u64> {
 struct Share<'s> {
     link: &'s LinkShare,
     permille: u64,
-    /// `None` where there is nobody to share with and no rate to share.
+    /// `None` for the only source of a link without a rate.
     due_permille: Option<u64>,
 }
 

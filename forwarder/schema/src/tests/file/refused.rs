@@ -105,7 +105,7 @@ weir.toml:9:9: port.queue: "512KB" is not a size; valid: a number and B, KiB, Mi
 weir.toml:10:13: port.mac-lock: "02:00:00:00:00" is not a MAC address; valid: six pairs of hex digits, such as "02:00:00:00:00:01"
    10 | mac-lock = ["02:00:00:00:00", "01:00:00:00:00:00"]
       |             ^^^^^^^^^^^^^^^^
-weir.toml:10:31: port.mac-lock: 01:00:00:00:00:00 cannot be a sender: it is a group's address, or nobody's; valid: one interface's address (its first byte is even)
+weir.toml:10:31: port.mac-lock: 01:00:00:00:00:00 cannot be a sender: it is a group's address, or none; valid: one interface's address (its first byte is even)
    10 | mac-lock = ["02:00:00:00:00", "01:00:00:00:00:00"]
       |                               ^^^^^^^^^^^^^^^^^^^
 weir.toml:11:11: port.ip-lock: "10.0.0.1/24" is not a list; valid: a list of addresses, such as ["10.0.0.1", "fd00::1"]

@@ -51,7 +51,7 @@ fn a_restarted_weir_counts_from_its_start() {
     after.uptime_ns = 1_000_000_000;
     after.ports = vec![port("v9", Role::Vif, 500, 0)];
     let text = watch(&before, &after, None, Paint::PLAIN);
-    assert!(text.starts_with("weir, up 00:00:01, started anew: 1 ports,"), "{text}");
+    assert!(text.starts_with("weir, up 00:00:01, restarted: 1 ports,"), "{text}");
     assert!(text.contains("\nv9               up         500     4.00M"), "{text}");
 }
 

@@ -29,7 +29,7 @@ fn the_last_interval_is_what_was_added() {
     assert_eq!(last.len(), 10);
     assert!(last.value_at_quantile(0.5).abs_diff(50_000) < 500);
     assert_eq!(after.since(None, "v1").unwrap().len(), 110, "nothing to compare with");
-    assert_eq!(before.since(Some(&after), "v1").unwrap().len(), 100, "counted anew");
+    assert_eq!(before.since(Some(&after), "v1").unwrap().len(), 100, "counted from 0");
     let reset = Latency::of(&latency("v1", 8, &[(1_000, 100), (50_000, 10)]));
     assert_eq!(reset.since(Some(&before), "v1").unwrap().len(), 110, "another recording");
     assert!(after.since(Some(&before), "v2").is_none());

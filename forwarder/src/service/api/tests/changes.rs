@@ -53,7 +53,7 @@ async fn the_commands_change_what_they_name() {
                     most 5Mbit";
     assert_eq!((refused.to_string().as_str(), code(&refused)), (expected, 1));
     let senseless = obey("weir set container.alpha much").await.unwrap_err();
-    let expected = "container.alpha: \"much\" is no value of it; expected a fraction, such as 0.99";
+    let expected = "container.alpha: invalid value \"much\"; expected a fraction, such as 0.99";
     assert_eq!((senseless.to_string().as_str(), code(&senseless)), (expected, 2));
     assert_eq!(Client::at(&weir.path).config().await.unwrap(), now);
     obey("weir port del v9").await.unwrap();
