@@ -85,7 +85,6 @@ fn choose(
     snapshot: &Snapshot,
     report: &mut Report,
 ) -> Subjects {
-    let named = |names: &[String]| names.to_vec();
     let members = |bridge: &str, report: &mut Report| match check_bridge(snapshot, bridge) {
         Ok(link) => snapshot.ports_of(link.ifindex).map(|port| port.name.clone()).collect(),
         Err(error) => {
@@ -117,7 +116,7 @@ fn choose(
     } else if let Some(bridge) = &args.bridge {
         subjects.interfaces = members(bridge, report);
     } else if !args.interfaces.is_empty() {
-        subjects.interfaces = named(&args.interfaces);
+        subjects.interfaces = args.interfaces.clone();
     } else {
         let all = snapshot.iter().filter(|link| could_be_port(link));
         subjects.interfaces = all.map(|link| link.name.clone()).collect();

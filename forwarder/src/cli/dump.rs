@@ -82,7 +82,7 @@ impl Job {
             by,
             format,
             target: Target::of(common.output.as_deref(), kind, format),
-            every: common.interval.map(Duration::from),
+            every: common.interval,
             count: common.count,
         })
     }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use weir_core::{ByteSize, Span};
+use weir_core::ByteSize;
 
-use super::{choice, interface};
+use super::{choice, interface, time};
 use crate::observe::watch::Wanted;
 use crate::observe::watch::wanted::{BUFFERS, Direction, Kind};
 use crate::worker::Protocol;
@@ -101,8 +101,7 @@ Examples:
   weir trace --host 10.0.0.5 --count 20 --json | jq .outcome";
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let span: Span = text.parse().map_err(|error| format!("{error}"))?;
-    if span.ns == 0 { Err("valid: more than nothing".to_owned()) } else { Ok(span.into()) }
+    time(text, Duration::from_nanos(1)..=Duration::MAX, "more than nothing, e.g. \"10s\"")
 }
 
 fn buffer(text: &str) -> Result<u64, String> {

@@ -1,15 +1,15 @@
 //! The arguments of `weir dump`. Invariant: each kind of dump has the formats that can say it, and
 //! clap names them when another is asked for.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{
     Args, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use weir_core::{Choice, Span};
+use weir_core::Choice;
 
-use super::interface;
+use super::{interface, time};
 
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -125,7 +125,7 @@ pub struct Common {
     /// weir's own records are not touched by it. The first interval begins now; Ctrl-C cuts the
     /// last one short, and it is still written.
     #[arg(long, value_name = "TIME", value_parser = interval)]
-    pub interval: Option<Span>,
+    pub interval: Option<Duration>,
     /// End after N intervals
     #[arg(long, value_name = "N", requires = "interval")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
@@ -144,14 +144,6 @@ fn some<T: Choice>(valid: &'static [&'static str]) -> impl TypedValueParser<Valu
 }
 
 /// Shorter ones would measure the asking.
-fn interval(text: &str) -> Result<Span, String> {
-    const SHORTEST: u64 = 10_000_000;
-    const LONGEST: u64 = 24 * 3_600_000_000_000;
-    let span: Span =
-        text.parse().map_err(|error: weir_core::units::UnitError| error.to_string())?;
-    if (SHORTEST..=LONGEST).contains(&span.ns) {
-        Ok(span)
-    } else {
-        Err("valid: 10ms to 86400s".to_owned())
-    }
+fn interval(text: &str) -> Result<Duration, String> {
+    time(text, Duration::from_millis(10)..=Duration::from_secs(86_400), "10ms to 86400s")
 }
