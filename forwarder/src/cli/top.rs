@@ -1,5 +1,9 @@
 //! `weir top`: what a running weir moves, live, in the whole terminal. Invariants: weir is asked and
 //! never told; however it ends, the terminal is as it was.
+//!
+//! Each module knows those before it: `sample` asks, `model` compares two samples, `grid` is what a table is,
+//! each view (`vifs`, `flows`, `losses`, `links`) makes one, `views` lists them, `state` is what the operator
+//! chose, `view` draws it.
 
 mod flows;
 mod grid;
