@@ -115,10 +115,10 @@ pub struct RunArgs {
     #[arg(help = help_of::<ForwarderPlan>("workers"))]
     pub worker: Vec<u64>,
     #[arg(long, value_parser = choice::<Mode>())]
-    #[arg(help = format!("For all ports: {}", help_of::<PortPlan>("mode")))]
+    #[arg(help = format!("{}; holds for all ports", help_of::<PortPlan>("mode")))]
     pub mode: Option<Mode>,
     #[arg(long, value_parser = choice::<Lane>(), hide_possible_values = true)]
-    #[arg(help = format!("For all ports: {}", help_of::<PortPlan>("lane")))]
+    #[arg(help = format!("{}; holds for all ports", help_of::<PortPlan>("lane")))]
     pub lane: Option<Lane>,
     /// Take over the interface of the default route, too
     ///
