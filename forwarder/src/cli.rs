@@ -13,6 +13,7 @@ pub mod port;
 pub mod probe;
 pub mod render;
 pub mod stats;
+mod stop;
 pub mod top;
 pub mod trace;
 
@@ -45,26 +46,9 @@ pub enum CliError {
     NotRecorded(&'static str),
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
-    /// Whoever read the output has enough (`weir stats --watch | head`): no failure, no message.
-    #[error("nobody reads standard output any more")]
+    /// The reader of the output is gone (`weir stats --watch | head`): no failure, no message.
+    #[error("standard output is closed")]
     Closed,
-}
-
-impl CliError {
-    /// What `main` exits with; see `Closed`.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Closed => 0,
-            Self::Client(_)
-            | Self::Exists(_)
-            | Self::Dump(_)
-            | Self::File(_)
-            | Self::NotRecorded(_)
-            | Self::Output(_)
-            | Self::Probe(_) => 1,
-            Self::Argument(_) => ConfigErrors::EXIT_CODE,
-        }
-    }
 }
 
 /// `println!` would panic on a closed pipe.
@@ -77,7 +61,9 @@ fn print(text: &str) -> Result<(), CliError> {
 }
 
 fn print_json<T: Serialize>(report: &T) -> Result<(), CliError> {
-    let text = serde_json::to_string_pretty(report)
-        .map_err(|error| CliError::Output(io::Error::from(error)))?;
-    print(&(text + "\n"))
+    print(&(serde_json::to_string_pretty(report).map_err(io::Error::from)? + "\n"))
+}
+
+fn print_json_line<T: Serialize>(report: &T) -> Result<(), CliError> {
+    print(&(serde_json::to_string(report).map_err(io::Error::from)? + "\n"))
 }

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-    let outcome = runtime.block_on(obey(cli));
+    let outcome = runtime.block_on(run_command(cli));
     // What still waits for the kernel on a thread of its own is not worth waiting for.
     runtime.shutdown_timeout(ENDS_WITHIN);
     match outcome {
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn obey(cli: Cli) -> anyhow::Result<ExitCode> {
+async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
     let control = cli.control();
     match cli.command {
         Command::Run(args) => {

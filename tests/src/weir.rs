@@ -235,7 +235,7 @@ impl Weir {
 
     /// The state of one port, as the API has it.
     pub fn port_state(&self, name: &str) -> Result<&'static str> {
-        Ok(self.stats()?.port(name).map_or("absent", |port| port.state.name()))
+        Ok(self.stats()?.port(name).map_or("absent", |port| weir_core::Choice::name(port.state)))
     }
 
     pub fn wait_port(&self, name: &str, states: &[&str]) -> Result<()> {

@@ -152,7 +152,7 @@ fn what_weir_itself_sends_is_not_charged_again() -> Result<()> {
         send()?;
         let after = counts()?;
         let (sent, charged) = (after.0 - before.0, after.1 - before.1);
-        ensure!(sent >= 100, "{what}: {sent} frames by {}", lane.name());
+        ensure!(sent >= 100, "{what}: {sent} frames by {lane}");
         // The host's and the guests' own chatter: addresses, multicast.
         ensure!(charged < 20, "{what}: {charged} of {sent} frames were charged again");
         Ok(())

@@ -152,7 +152,7 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     wait_express(&weir, two, &bed.uplink)?;
     let link = || weir.link(&bed.uplink.port);
     let is = |lane: LaneNow| {
-        wait_ok(SOON, &format!("the link to be {}", lane.name()), || {
+        wait_ok(SOON, &format!("the link to be {lane}"), || {
             let link = link()?;
             ensure!(link.lane == lane, "{link:?}");
             Ok(())

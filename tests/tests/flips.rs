@@ -35,7 +35,7 @@ fn flips() -> u64 {
 }
 
 fn wait_lane(bed: &Bed, weir: &Weir, lane: LaneNow) -> Result<()> {
-    wait_ok(LONG, &format!("the link to be {}", lane.name()), || {
+    wait_ok(LONG, &format!("the link to be {lane}"), || {
         let link = weir.link(&bed.uplink.port)?;
         ensure!(link.lane == lane, "{link:?}");
         Ok(())

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use system_tests::bed::Family;
 use system_tests::drive::ping_all;
 use system_tests::gate::{self, Marked, PLAIN, marked, passed, steered, wait_steered};
@@ -63,6 +63,35 @@ fn a_storm_is_held_to_what_the_port_is_told() -> Result<()> {
     set(&weir, one, &json!({"storm": 0}))?;
     let (kept, flooded) = broadcasts(&weir, one, 3 * FRAMES as usize)?;
     ensure!((kept, flooded) == (0, 3 * FRAMES), "without: {kept} held, {flooded} passed");
+    weir.stop()
+}
+
+#[test]
+fn the_gate_knows_as_many_addresses_of_a_port_as_it_is_told() -> Result<()> {
+    root_or_skip!();
+    let bed = BedSpec::vms(2).bridge().build()?;
+    let weir = known(&bed)?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    let count = |name: &str| -> Result<u64> {
+        Ok(weir.stats()?.port(&one.port).map_or(0, |port| port.counter(name)))
+    };
+    set(&weir, one, &json!({"addresses": 2}))?;
+    for station in 1..=4 {
+        let from = [0x02, 0, 0, 0, 0x99, station];
+        gate::send(one, &marked(from, two.mac(), &[]), 1)?;
+    }
+    wait_ok(gate::SOON, "addresses beyond the limit", || {
+        let (kept, refused) = (count("addresses")?, count("addresses_refused")?);
+        ensure!(kept == 2 && refused >= 3, "{kept} kept, {refused} refused");
+        Ok(())
+    })?;
+    set(&weir, one, &json!({"addresses": null}))?;
+    wait_ok(Duration::from_secs(60), "all addresses", || {
+        let kept = count("addresses")?;
+        ensure!(kept == 5, "{kept} kept");
+        Ok(())
+    })?;
+    weir.assert_ledger()?;
     weir.stop()
 }
 

@@ -1,6 +1,6 @@
 //! `cargo xtask dist`: what a packager or an operator unpacks.
 //!
-//! Invariant: the same sources give the same archive: sorted, owned by nobody in particular, and
+//! Invariant: the same sources give the same archive: sorted, owned by no user in particular, and
 //! dated by the last commit. A distribution that failed half-way has no archive.
 
 use crate::build::{release, root, target_dir};

@@ -10,28 +10,28 @@ pub struct ErrorReport {
     pub error: String,
 }
 
-/// The kind of a refusal.
+/// The kind of a refusal, with the HTTP status that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The question makes no sense.
-    Unreadable,
+    Unreadable = 400,
     /// There is no such port, interface or path.
-    Unknown,
+    Unknown = 404,
     /// The path cannot be asked in this way.
-    Method,
+    Method = 405,
     /// Another client has what was asked for.
-    Busy,
-    TooLong,
+    Busy = 409,
+    TooLong = 413,
     /// The body is of another type than a patch.
-    Type,
+    Type = 415,
     /// The result would be no valid configuration.
-    Invalid,
+    Invalid = 422,
     /// A fault of weir's own.
-    Broken,
+    Broken = 500,
     /// It cannot be done now.
-    Unavailable,
+    Unavailable = 503,
     /// The change is still going on.
-    Unfinished,
+    Unfinished = 504,
 }
 
 /// A refusal and its sentence.
@@ -66,20 +66,8 @@ impl Refusal {
         Self::Unfinished,
     ];
 
-    /// The HTTP status that says so.
     pub fn status(self) -> u16 {
-        match self {
-            Self::Unreadable => 400,
-            Self::Unknown => 404,
-            Self::Method => 405,
-            Self::Busy => 409,
-            Self::TooLong => 413,
-            Self::Type => 415,
-            Self::Invalid => 422,
-            Self::Broken => 500,
-            Self::Unavailable => 503,
-            Self::Unfinished => 504,
-        }
+        self as u16
     }
 
     /// What a status says; one that weir does not use says that something is broken.

@@ -74,7 +74,7 @@ pub struct FlowNumbers {
 pub struct FlowSumReport {
     pub vif: String,
     pub kind: SumKind,
-    /// How many flows it sums up; of `other`, nobody can tell.
+    /// How many flows it sums up; of `other`, it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flows: Option<u64>,
     /// How many of the frames the gate handed over itself: they are in `other`, and have no times.
@@ -86,22 +86,33 @@ pub struct FlowSumReport {
     pub histogram: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SumKind {
-    /// What no row was told of: the table was full, or the gate handed it over itself.
-    #[default]
-    Other,
-    /// The flows were idle for long.
-    Ended,
+weir_core::choices! {
+    /// Why packets are in no row.
+    #[derive(Default)]
+    SumKind {
+        /// No row was told of them: the table was full, or the gate handed them over itself
+        #[default]
+        Other = "other",
+        /// The flows were idle for long
+        Ended = "ended",
+    }
 }
 
-impl SumKind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Other => "other",
-            Self::Ended => "ended",
-        }
+impl FlowReport {
+    /// `10.0.0.1:80`, `[2001:db8::1]:80`, `10.0.0.1`: source and destination; `None` where there is no address.
+    pub fn ends(&self) -> [Option<String>; 2] {
+        let end = |address: &Option<String>, port: Option<u64>| match (address.as_deref()?, port) {
+            (address, None) => Some(address.to_owned()),
+            (v6, Some(port)) if v6.contains(':') => Some(format!("[{v6}]:{port}")),
+            (v4, Some(port)) => Some(format!("{v4}:{port}")),
+        };
+        [end(&self.src, self.src_port), end(&self.dst, self.dst_port)]
+    }
+}
+
+impl FlowNumbers {
+    pub fn lost(&self) -> u64 {
+        self.losses.values().fold(0, |sum, frames| sum.saturating_add(*frames))
     }
 }
 

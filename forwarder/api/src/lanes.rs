@@ -31,7 +31,7 @@ pub struct TxLanes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkLane {
     pub lane: LaneNow,
-    /// How often somebody had to wait, so that the link was scheduled from then on.
+    /// How often a source had to wait, so that the link was scheduled from then on.
     pub closings: u64,
     /// What the host and the bridge sent to it, which was charged to its rate.
     #[serde(default)]
@@ -41,20 +41,13 @@ pub struct LinkLane {
     pub ahead_ns: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LaneNow {
-    #[serde(rename = "express")]
-    Express,
-    #[serde(rename = "scheduled")]
-    Scheduled,
-}
-
-impl LaneNow {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Express => "express",
-            Self::Scheduled => "scheduled",
-        }
+weir_core::choices! {
+    /// The lane of a link.
+    LaneNow {
+        /// The gate hands frames over
+        Express = "express",
+        /// A worker sends them
+        Scheduled = "scheduled",
     }
 }
 

@@ -54,7 +54,7 @@ impl LossReport {
         }
     }
 
-    /// What was lost since `before`; all of it where weir was started anew meanwhile.
+    /// What was lost since `before`; all of it where weir was restarted meanwhile.
     pub fn since(&self, before: &Self) -> Self {
         if self.uptime_ns < before.uptime_ns {
             return Self { ledger: None, ..self.clone() };

@@ -44,68 +44,36 @@ pub struct PortInfo {
     pub kept: Option<bool>,
 }
 
-/// How frames reach a port from the gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Express {
-    /// Straight into the other end of the veth (`bpf_redirect_peer`).
-    Peer,
-    /// To the device (`bpf_redirect`).
-    Redirect,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    Up,
-    /// The interface is there, but without carrier or set down.
-    Down,
-    /// The interface was deleted; it is picked up when it returns.
-    Gone,
-    /// The interface is there, but cannot be served; `problem` says why.
-    Failed,
-    /// weir is stopping.
-    Stopped,
-}
-
-/// How a port is attached now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Attached {
-    #[serde(rename = "none")]
-    None,
-    #[serde(rename = "native")]
-    Native,
-    #[serde(rename = "gate")]
-    Gate,
-}
-
-impl State {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Down => "down",
-            Self::Gone => "gone",
-            Self::Failed => "failed",
-            Self::Stopped => "stopped",
-        }
+weir_core::choices! {
+    /// How frames reach a port from the gate.
+    Express {
+        /// Straight into the other end of the veth (`bpf_redirect_peer`)
+        Peer = "peer",
+        /// To the device (`bpf_redirect`)
+        Redirect = "redirect",
     }
-}
 
-impl Attached {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Native => "native",
-            Self::Gate => "gate",
-        }
+    /// What a port is doing.
+    State {
+        /// It is served
+        Up = "up",
+        /// The interface is there, but without carrier or set down
+        Down = "down",
+        /// The interface was deleted; it is picked up when it returns
+        Gone = "gone",
+        /// The interface is there, but cannot be served; `problem` says why
+        Failed = "failed",
+        /// weir is stopping
+        Stopped = "stopped",
     }
-}
 
-impl Express {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Peer => "peer",
-            Self::Redirect => "redirect",
-        }
+    /// How a port is attached now.
+    Attached {
+        /// Not at all
+        None = "none",
+        /// In the driver
+        Native = "native",
+        /// By the gate
+        Gate = "gate",
     }
 }

@@ -30,31 +30,21 @@ pub const VIF: &str = "vif";
 impl LatencyQuery {
     /// The path, with what stands behind the question mark.
     pub fn route(self) -> String {
-        let reset = if self.reset { "/reset" } else { "" };
-        format!("/v1/latency{reset}?{HISTOGRAMS}={}", self.histograms)
+        FlowQuery { histograms: self.histograms, reset: self.reset, ..FlowQuery::default() }
+            .of("latency")
     }
 }
 
 impl FlowQuery {
     pub fn route(&self) -> String {
-        let reset = if self.reset { "/reset" } else { "" };
-        let mut route = format!("/v1/flows{reset}?{HISTOGRAMS}={}", self.histograms);
-        if let Some(top) = self.top {
-            route += &format!("&{TOP}={top}");
-        }
-        if let Some(vif) = &self.vif {
-            route += &format!("&{VIF}={}", encoded(vif));
-        }
-        route
+        self.of("flows")
     }
-}
 
-/// Percent-encoded but for what needs none anywhere.
-pub fn encoded(value: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    let one = |byte: u8| match plain(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
-    value.bytes().map(one).collect()
+    fn of(&self, what: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair(HISTOGRAMS, &self.histograms.to_string());
+        query.extend_pairs(self.top.map(|top| (TOP, top.to_string())));
+        query.extend_pairs(self.vif.iter().map(|vif| (VIF, vif)));
+        format!("/v1/{what}{}?{}", if self.reset { "/reset" } else { "" }, query.finish())
+    }
 }

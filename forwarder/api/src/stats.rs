@@ -11,7 +11,7 @@ use super::{Amount, Attached, Containers, Lanes, LinkLane, LinkShare, Promise, S
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatsReport {
     pub version: u64,
-    /// Since this weir started; lower than in an earlier report: it was started anew.
+    /// Since this weir started; lower than in an earlier report: it was restarted.
     pub uptime_ns: u64,
     pub ports: Vec<PortReport>,
     pub ledger: LedgerReport,

@@ -3,8 +3,6 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 /// One of a few named values.
 pub trait Choice: Copy + Eq + fmt::Debug + fmt::Display + FromStr + Send + Sync + 'static {
     const ALL: &'static [Self];
@@ -34,6 +32,7 @@ pub struct UnknownName {
 }
 
 /// Each variant: its name, other names after `|`, and what it means as its comment.
+#[macro_export]
 macro_rules! choices {
     ($(
         $(#[$attribute:meta])*
@@ -51,7 +50,7 @@ macro_rules! choices {
             $(#[doc = $help] $(#[$default])? $variant,)+
         }
 
-        impl Choice for $choice {
+        impl $crate::Choice for $choice {
             const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             fn name(self) -> &'static str {
@@ -80,29 +79,30 @@ macro_rules! choices {
             }
         }
 
-        impl fmt::Display for $choice {
-            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.pad(self.name())
+        impl std::fmt::Display for $choice {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.pad($crate::Choice::name(*self))
             }
         }
 
-        impl FromStr for $choice {
-            type Err = UnknownName;
+        impl std::str::FromStr for $choice {
+            type Err = $crate::choice::UnknownName;
 
-            fn from_str(name: &str) -> Result<Self, UnknownName> {
-                Self::of_name(name).ok_or_else(|| UnknownName { names: Self::names() })
+            fn from_str(name: &str) -> Result<Self, Self::Err> {
+                <Self as $crate::Choice>::of_name(name)
+                    .ok_or_else(|| $crate::choice::UnknownName { names: <Self as $crate::Choice>::names() })
             }
         }
 
-        impl Serialize for $choice {
-            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.serialize_str(self.name())
+        impl serde::Serialize for $choice {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str($crate::Choice::name(*self))
             }
         }
 
-        impl<'de> Deserialize<'de> for $choice {
-            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+        impl<'de> serde::Deserialize<'de> for $choice {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                <String as serde::Deserialize>::deserialize(from)?.parse().map_err(serde::de::Error::custom)
             }
         }
     )+};

@@ -88,26 +88,13 @@ fn line(setting: &Declaration) -> String {
     if text.len() + 2 > COMMENT {
         text += "\n";
     }
-    for piece in wrapped(&comment, COLUMNS - COMMENT - 2) {
+    let width = textwrap::Options::new(COLUMNS - COMMENT - 2)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    for piece in textwrap::wrap(&comment, width) {
         let column = text.len() - text.rfind('\n').map_or(0, |newline| newline + 1);
         text += &format!("{}# {piece}\n", " ".repeat(COMMENT - column));
     }
     text
-}
-
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.len() + 1 + word.len() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 /// docs/settings.md.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use weir_core::{
     ByteSize, EngineConfig, Fallback, ForeignRules, Lane, Mac, Mode, Rate, Release, Reserved, Role,
-    Share, Span,
+    Share, Span, addresses,
 };
 
 use crate::{
@@ -58,7 +58,7 @@ settings! {
         }
         min_rate: Option<Rate> {
             key: "min-rate", default: None, effect: Live,
-            help: "What it gets before anybody gets more, on every link that has a rate",
+            help: "What it gets before any port gets more, on every link that has a rate",
             example: "\"100Mbit\"",
         }
         max_rate: Option<Rate> {
@@ -115,6 +115,11 @@ settings! {
             help: "Group and unknown frames that it may send in a second; 0: any number",
             unset: "10000 for a vif, 0 for an uplink", example: "10000",
         }
+        addresses: Option<u32> {
+            key: "addresses", default: None, range: 1..=addresses::UPLINK_QUOTA, effect: Live,
+            help: "Addresses behind it that the gate knows; frames to any more are the bridge's",
+            unset: "4096 for a vif, 65536 for an uplink", example: "256",
+        }
         reserved: Option<Reserved> {
             key: "reserved", default: None, effect: Live,
             help: "Its frames to 01:80:c2:00:00:0x (spanning trees, LLDP): {names}",
@@ -153,12 +158,20 @@ impl PortPlan {
         Self { name: name.to_owned(), role, ..self.clone() }
     }
 
-    /// Group and unknown frames in a second; 0: any number. What comes from outside is for everybody
-    /// here.
+    /// Group and unknown frames in a second; 0: any number. What comes from outside may be for
+    /// any port.
     pub fn storm_per_s(&self) -> u32 {
         self.storm.unwrap_or(match self.role {
             Role::Uplink => 0,
             Role::Vif => DEFAULT_STORM_PER_S,
+        })
+    }
+
+    /// Addresses that the gate's table may have of it.
+    pub fn address_quota(&self) -> u32 {
+        self.addresses.unwrap_or(match self.role {
+            Role::Uplink => addresses::UPLINK_QUOTA,
+            Role::Vif => addresses::VIF_QUOTA,
         })
     }
 

@@ -8,13 +8,13 @@ mod generate;
 pub mod probe;
 mod top;
 
-use std::path::PathBuf;
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::{
     ArgGroup, Args, Parser, Subcommand, ValueEnum,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
-use weir_core::{Choice, Idle, Lane, Mode};
+use weir_core::{Choice, Idle, Lane, Mode, Span};
 use weir_schema::{
     ConfigErrors, DEFAULT_CONTROL, Declaration, ForwarderPlan, Host, Plan, PortPlan, Section,
     check_control, is_interface_name,
@@ -109,20 +109,20 @@ pub struct RunArgs {
     #[arg(value_parser = interface, conflicts_with = "config")]
     pub uplink: Vec<String>,
     #[arg(long, value_parser = choice::<Idle>())]
-    #[arg(help = ForwarderPlan::declaration("idle").map(Declaration::option_help).unwrap_or_default())]
+    #[arg(help = help_of::<ForwarderPlan>("idle"))]
     pub idle: Option<Idle>,
-    /// The core, or cores, of the workers [default: one on the last]
     #[arg(long, value_name = "CORE", num_args = 1.., value_delimiter = ',')]
+    #[arg(help = help_of::<ForwarderPlan>("workers"))]
     pub worker: Vec<u64>,
-    /// How the program is attached, for all ports [default: gate]
     #[arg(long, value_parser = choice::<Mode>())]
+    #[arg(help = format!("{}; holds for all ports", help_of::<PortPlan>("mode")))]
     pub mode: Option<Mode>,
-    /// By which way frames go, for all ports [default: auto]
-    #[arg(long, value_parser = choice::<Lane>())]
+    #[arg(long, value_parser = choice::<Lane>(), hide_possible_values = true)]
+    #[arg(help = format!("{}; holds for all ports", help_of::<PortPlan>("lane")))]
     pub lane: Option<Lane>,
     /// Take over the interface of the default route, too
     ///
-    /// Without it, weir refuses: a mistake there cuts off whoever is logged in over it. Frames
+    /// Without it, weir refuses: a mistake there cuts off those who are logged in over it. Frames
     /// for the host itself pass in any case.
     #[arg(long)]
     pub force: bool,
@@ -275,6 +275,18 @@ fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
         PossibleValue::new(choice.name()).aliases(choice.other_names()).help(choice.help())
     });
     PossibleValuesParser::new(names).try_map(|name| T::of_name(&name).ok_or(name))
+}
+
+/// What the schema says of a setting.
+fn help_of<S: Section>(key: &str) -> String {
+    S::declaration(key).map(Declaration::option_help).unwrap_or_default()
+}
+
+/// A time within bounds; `valid` names them.
+fn time(text: &str, bounds: RangeInclusive<Duration>, valid: &str) -> Result<Duration, String> {
+    let span = text.parse::<Span>().map_err(|error| format!("{error}; valid: {valid}"))?;
+    let time = Duration::from(span);
+    if bounds.contains(&time) { Ok(time) } else { Err(format!("valid: {valid}")) }
 }
 
 fn interface(name: &str) -> Result<String, String> {

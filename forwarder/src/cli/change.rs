@@ -21,7 +21,7 @@ pub async fn config(args: &ConfigArgs, control: &Path) -> Result<(), CliError> {
 
 pub async fn set(args: &SetArgs, control: &Path) -> Result<(), CliError> {
     let patch = args.patch().map_err(|valid| {
-        let wrong = format!("\"{}\" is no value of it", args.value);
+        let wrong = format!("invalid value \"{}\"", args.value);
         ConfigErrors::argument(&args.key, wrong, valid)
     })?;
     change(&patch, control, args.json).await

@@ -31,7 +31,7 @@ pub async fn run(args: DoctorArgs, control: PathBuf) -> anyhow::Result<ExitCode>
 
 /// What shall be looked at.
 #[derive(Debug)]
-struct Patients {
+struct Subjects {
     control: PathBuf,
     interfaces: Vec<String>,
     /// What the operator's file says of them.
@@ -44,30 +44,30 @@ struct Patients {
 pub async fn examine(args: &DoctorArgs, control: PathBuf) -> anyhow::Result<Report> {
     let mut report = Report::default();
     let snapshot = Links::open()?.snapshot().await?;
-    let mut patients = choose(args, control, &snapshot, &mut report);
-    patients.interfaces.dedup();
+    let mut subjects = choose(args, control, &snapshot, &mut report);
+    subjects.interfaces.dedup();
     // What follows blocks, on netlink and on loading the programs.
     let looked = tokio::task::spawn_blocking(move || {
-        look(&patients, &snapshot, &mut report);
+        look(&subjects, &snapshot, &mut report);
         report
     });
     Ok(looked.await?)
 }
 
-fn look(patients: &Patients, snapshot: &Snapshot, report: &mut Report) {
+fn look(subjects: &Subjects, snapshot: &Snapshot, report: &mut Report) {
     host::examine(report);
-    let alive = leftovers::examine(&patients.control, report);
-    let looked_at = patients.interfaces.iter().filter_map(|name| snapshot.by_name(name));
+    let alive = leftovers::examine(&subjects.control, report);
+    let looked_at = subjects.interfaces.iter().filter_map(|name| snapshot.by_name(name));
     let left = leftovers::gates(snapshot, report);
     let bridges = Bridges::read(looked_at, alive || left, report);
-    for name in &patients.interfaces {
-        let plan = patients.plans.iter().find(|plan| plan.name == *name);
+    for name in &subjects.interfaces {
+        let plan = subjects.plans.iter().find(|plan| plan.name == *name);
         let case = interface::Case { snapshot, bridges: &bridges, alive, plan };
         match check_port(snapshot, name, false) {
             Ok(link) => interface::examine(&case, link, report),
             Err(error) => {
                 report.section(name);
-                let level = if patients.asked_for { Level::Fail } else { Level::Note };
+                let level = if subjects.asked_for { Level::Fail } else { Level::Note };
                 report.add(level, "port", error.to_string());
                 if let Some(link) = snapshot.by_name(name)
                     && could_be_port(link)
@@ -84,8 +84,7 @@ fn choose(
     control: PathBuf,
     snapshot: &Snapshot,
     report: &mut Report,
-) -> Patients {
-    let named = |names: &[String]| names.to_vec();
+) -> Subjects {
     let members = |bridge: &str, report: &mut Report| match check_bridge(snapshot, bridge) {
         Ok(link) => snapshot.ports_of(link.ifindex).map(|port| port.name.clone()).collect(),
         Err(error) => {
@@ -94,19 +93,19 @@ fn choose(
             Vec::new()
         }
     };
-    let mut patients =
-        Patients { control, interfaces: Vec::new(), plans: Vec::new(), asked_for: true };
+    let mut subjects =
+        Subjects { control, interfaces: Vec::new(), plans: Vec::new(), asked_for: true };
     if let Some(file) = &args.config {
         report.section("configuration");
         match weir_schema::load(file, &Host::detect()) {
             Ok(plan) => {
                 report.add(Level::Ok, "file", format!("{} is valid", file.display()));
                 // A path on the command line goes before the file's, as with `weir run`.
-                if patients.control.as_os_str() == DEFAULT_CONTROL {
-                    patients.control = plan.forwarder.control;
+                if subjects.control.as_os_str() == DEFAULT_CONTROL {
+                    subjects.control = plan.forwarder.control;
                 }
-                patients.interfaces = plan.ports.iter().map(|port| port.name.clone()).collect();
-                patients.plans = plan.ports;
+                subjects.interfaces = plan.ports.iter().map(|port| port.name.clone()).collect();
+                subjects.plans = plan.ports;
             }
             Err(errors) => {
                 for problem in errors.problems() {
@@ -115,13 +114,13 @@ fn choose(
             }
         }
     } else if let Some(bridge) = &args.bridge {
-        patients.interfaces = members(bridge, report);
+        subjects.interfaces = members(bridge, report);
     } else if !args.interfaces.is_empty() {
-        patients.interfaces = named(&args.interfaces);
+        subjects.interfaces = args.interfaces.clone();
     } else {
         let all = snapshot.iter().filter(|link| could_be_port(link));
-        patients.interfaces = all.map(|link| link.name.clone()).collect();
-        patients.asked_for = false;
+        subjects.interfaces = all.map(|link| link.name.clone()).collect();
+        subjects.asked_for = false;
     }
-    patients
+    subjects
 }

@@ -6,15 +6,13 @@ mod target;
 
 use std::{path::Path, time::Duration};
 
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
 use self::{
     report::{Question, Report, Source},
     target::Target,
 };
+use super::stop::Stop;
 use super::{
     CliError,
     args::{
@@ -22,6 +20,7 @@ use super::{
         dump::{By, Format, What},
     },
 };
+use weir_core::Choice as _;
 use weir_schema::ConfigErrors;
 
 pub async fn run(args: &DumpArgs, control: &Path) -> Result<(), CliError> {
@@ -83,7 +82,7 @@ impl Job {
             by,
             format,
             target: Target::of(common.output.as_deref(), kind, format),
-            every: common.interval.map(Duration::from),
+            every: common.interval,
             count: common.count,
         })
     }
@@ -97,8 +96,7 @@ impl Job {
     }
 
     async fn intervals(&self, every: Duration, control: &Path) -> Result<(), CliError> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let mut stop = Stop::listen()?;
         let mut before = self.question.ask(control).await?;
         let start = before.until();
         let mut out = self.target.open()?;
@@ -109,8 +107,7 @@ impl Job {
             next = (next + every).max(Instant::now());
             let ended = tokio::select! {
                 _ = sleep_until(next) => false,
-                _ = interrupt.recv() => true,
-                _ = terminate.recv() => true,
+                () = stop.told() => true,
             };
             let after = self.question.ask(control).await?;
             let report = self.shaped(after.since(&before)?)?;

@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 use weir_port::probe::MAX_TEST_FRAME;
 
 use super::args::ProbeArgs;
 use super::args::probe::{
     FloorArgs, ListenArgs, OutputArgs, ProbeCommand, ReflectArgs, SendArgs, SinkArgs,
 };
-use super::{CliError, print, print_json, render};
+use super::stop::Stop;
+use super::{CliError, print, print_json, print_json_line, render};
 use crate::host::links::Links;
 use crate::probe::{files, floor, guard};
 use weir_probe::raw::drain::Drain;
@@ -67,7 +67,7 @@ async fn listen_on(args: &ListenArgs, reflect: bool, keep: bool) -> Result<(), C
     let report = until_stopped(move |stop| {
         sink.run(stop, &AtomicU64::new(0), |report| {
             if show_each(&output, by_flow, &report).is_err() {
-                // Nobody reads on.
+                // Standard output is closed.
                 stop.store(true, Ordering::Relaxed);
             }
         })
@@ -119,7 +119,7 @@ async fn raw_frame(args: &SendArgs, interface: &str) -> Result<Vec<u8>, CliError
     let Some(dst_mac) = args.dst_mac else {
         return Err(wrong(
             "--dst-mac",
-            "past the stack, nobody looks it up".to_owned(),
+            "is missing; without the stack, there is no neighbour lookup".to_owned(),
             "valid: the address of the target, or of the router to it (ip neighbour)",
         ));
     };
@@ -166,8 +166,7 @@ async fn sink_raw(interface: &str, args: &ListenArgs) -> Result<(), CliError> {
 async fn until_stopped<T: Send + 'static>(
     work: impl FnOnce(&AtomicBool) -> Result<T, ProbeError> + Send + 'static,
 ) -> Result<T, CliError> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut asked = Stop::listen()?;
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
     let mut job = tokio::task::spawn_blocking(move || work(&told));
@@ -177,8 +176,7 @@ async fn until_stopped<T: Send + 'static>(
                 let panicked = |_| ProbeError::Refused("the probe panicked".to_owned());
                 return Ok(ended.map_err(panicked)??);
             }
-            _ = interrupt.recv() => stop.store(true, Ordering::Relaxed),
-            _ = terminate.recv() => stop.store(true, Ordering::Relaxed),
+            () = asked.told() => stop.store(true, Ordering::Relaxed),
         }
     }
 }
@@ -199,8 +197,7 @@ fn show<T: Serialize>(
 /// One of several: a line of JSON, or a picture with an empty line behind it.
 fn show_each(output: &OutputArgs, by_flow: bool, report: &SinkReport) -> Result<(), CliError> {
     if output.json {
-        let line = serde_json::to_string(report).map_err(|e| CliError::Output(e.into()))?;
-        return print(&(line + "\n"));
+        return print_json_line(report);
     }
     print(&(render::probe::sink(report, by_flow) + "\n"))
 }

@@ -6,6 +6,7 @@ mod counters;
 mod dump;
 mod lanes;
 mod ledger;
+mod number;
 pub(crate) mod paint;
 mod ports;
 pub(crate) mod probe;
@@ -19,34 +20,43 @@ use self::paint::len;
 pub use self::{
     config::{changes, config},
     counters::counters,
-    dump::{flow_losses, flows, latency, losses, span},
+    dump::{flow_losses, flows, latency, losses},
     ledger::ledger,
+    number::span,
     paint::Paint,
     ports::{port_list, stats},
     shares::shares,
     watch::{Rates, watch},
 };
-pub(crate) use self::{ledger::places, shares::time, watch::since};
+pub(crate) use self::{
+    ledger::places,
+    number::{grouped, per_second, percent, permille, short, time, uptime},
+    watch::since,
+};
 
 /// What every picture fits into.
 pub const WIDTH: usize = 80;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Align {
-    Left,
-    Right,
-}
+/// A column of rows `R`: its title, with `>` in front where cells stand to the right, and a row's cell.
+pub(crate) type Column<'c, R> = (&'static str, &'c dyn Fn(&R) -> String);
 
 /// Columns two spaces apart, each as wide as its widest cell.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
-    columns: Vec<(&'static str, Align)>,
+    titles: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(crate) fn new(columns: &[(&'static str, Align)]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+    /// Titles as in a [`Column`].
+    pub(crate) fn new(titles: &[&'static str]) -> Self {
+        Self { titles: titles.to_vec(), rows: Vec::new() }
+    }
+
+    pub(crate) fn of<R>(rows: impl IntoIterator<Item = R>, columns: &[Column<'_, R>]) -> Self {
+        let cells = |row: R| columns.iter().map(|(_, cell)| cell(&row)).collect();
+        let titles = columns.iter().map(|(title, _)| *title).collect();
+        Self { titles, rows: rows.into_iter().map(cells).collect() }
     }
 
     /// A row of a single cell is a line of its own, and widens no column.
@@ -55,33 +65,22 @@ impl Table {
     }
 
     pub(crate) fn render(&self) -> String {
-        let width = |column: usize, header: &str| {
-            let rows = self.rows.iter().filter(|row| row.len() > 1);
-            let cells = rows.filter_map(|row| row.get(column)).map(|cell| len(cell));
-            cells.chain([len(header)]).max().unwrap_or(0)
-        };
-        let columns: Vec<(usize, Align)> = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(i, (header, align))| (width(i, header), *align))
+        let columns: Vec<(&str, bool, usize)> = (self.titles.iter().enumerate())
+            .map(|(i, titled)| {
+                let title = titled.trim_start_matches('>');
+                let rows = self.rows.iter().filter(|row| row.len() > 1);
+                let widths = rows.filter_map(|row| row.get(i)).map(|cell| len(cell));
+                (title, title != *titled, widths.chain([len(title)]).max().unwrap_or(0))
+            })
             .collect();
-        let header: Vec<String> = self.columns.iter().map(|column| column.0.to_owned()).collect();
+        let header = columns.iter().map(|column| column.0.to_owned()).collect();
         let mut text = String::new();
         for row in [&header].into_iter().chain(&self.rows) {
-            let mut line = String::new();
-            for (cell, (width, align)) in row.iter().zip(&columns) {
-                if !line.is_empty() {
-                    line.push_str("  ");
-                }
+            let cells = row.iter().zip(&columns).map(|(cell, (_, right, width))| {
                 let pad = " ".repeat(width.saturating_sub(len(cell)));
-                match align {
-                    Align::Left => line.extend([cell.as_str(), &pad]),
-                    Align::Right => line.extend([pad.as_str(), cell]),
-                }
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
+                if *right { pad + cell } else { cell.clone() + &pad }
+            });
+            text.extend([cells.collect::<Vec<_>>().join("  ").trim_end(), "\n"]);
         }
         text
     }
@@ -93,65 +92,27 @@ impl Table {
     }
 }
 
-/// `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Three digits and a prefix: `1.23M`. Cut off, not rounded, so that nothing becomes `1000k`.
-pub(crate) fn short(number: u64) -> String {
-    const PREFIXES: [&str; 6] = ["k", "M", "G", "T", "P", "E"];
-    let (mut whole, mut rest, mut prefix) = (number, 0, "");
-    for next in PREFIXES {
-        if whole < 1000 {
-            break;
-        }
-        (whole, rest, prefix) = (whole / 1000, whole % 1000, next);
-    }
-    match whole {
-        _ if prefix.is_empty() => whole.to_string(),
-        0..10 => format!("{whole}.{:02}{prefix}", rest / 10),
-        10..100 => format!("{whole}.{}{prefix}", rest / 100),
-        _ => format!("{whole}{prefix}"),
-    }
-}
-
-/// `12.3 %` of 1000 parts.
-pub(crate) fn percent(permille: u64) -> String {
-    format!("{}.{} %", permille / 10, permille % 10)
-}
-
-/// `3 d 04:05:06`, or `04:05:06`.
-pub(crate) fn uptime(ns: u64) -> String {
-    let seconds = ns / 1_000_000_000;
-    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
-    let clock = format!("{hours:02}:{:02}:{:02}", seconds / 60 % 60, seconds % 60);
-    if days > 0 { format!("{days} d {clock}") } else { clock }
+/// Words in lines that fit.
+pub(crate) fn paragraph(text: &str) -> String {
+    hanging("", text, WIDTH)
 }
 
 /// Words in lines of at most `width`, each indented.
 pub(crate) fn wrapped(text: &str, indent: usize, width: usize) -> String {
-    let (mut out, mut line) = (String::new(), String::new());
-    for word in text.split_whitespace() {
-        if !line.is_empty() && indent + len(&line) + 1 + len(word) > width {
-            out.extend([" ".repeat(indent).as_str(), &line, "\n"]);
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    out.extend([" ".repeat(indent).as_str(), &line, "\n"]);
-    out
+    hanging(&" ".repeat(indent), text, width)
+}
+
+/// The same behind a lead, further lines below the first one's text. Only a longer word goes beyond `width`.
+pub(crate) fn hanging(lead: &str, text: &str, width: usize) -> String {
+    let indent = " ".repeat(len(lead));
+    let options = textwrap::Options::new(width)
+        .initial_indent(lead)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    textwrap::fill(&words.join(" "), options) + "\n"
 }
 
 #[cfg(test)]

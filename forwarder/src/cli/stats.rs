@@ -6,35 +6,31 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
+use super::stop::Stop;
 use super::{
     CliError,
     args::StatsArgs,
-    print, print_json,
+    print, print_json, print_json_line,
     render::{
         self, Paint,
         paint::dumb_terminal,
         screen::{Screen, Size},
     },
 };
-use weir_api::{Client, StatsReport};
+use weir_api::Client;
 
 pub async fn run(args: &StatsArgs, control: &Path) -> Result<(), CliError> {
     if args.help_counters {
         return print(&render::counters());
     }
     if let Some(seconds) = args.watch {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let mut stop = Stop::listen()?;
         // Ending the future drops its screen, which gives the cursor back.
         return tokio::select! {
             ended = watch(args, control, Duration::from_secs(seconds)) => ended,
-            _ = interrupt.recv() => Ok(()),
-            _ = terminate.recv() => Ok(()),
+            () = stop.told() => Ok(()),
         };
     }
     let (report, paint) = (Client::at(control).stats().await?, Paint::of_stdout());
@@ -61,7 +57,7 @@ async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> Result<(), 
     loop {
         let after = Client::at(control).stats().await?;
         if args.json {
-            print(&format!("{}\n", json_line(&after)?))?;
+            print_json_line(&after)?;
         } else {
             let size = Size::of_stdout();
             let lines = terminal.then(|| size.lines());
@@ -82,8 +78,4 @@ async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> Result<(), 
         next = (next + every).max(Instant::now());
         sleep_until(next).await;
     }
-}
-
-fn json_line(report: &StatsReport) -> Result<String, CliError> {
-    serde_json::to_string(report).map_err(|error| CliError::Output(error.into()))
 }

@@ -1,5 +1,9 @@
 //! `weir top`: what a running weir moves, live, in the whole terminal. Invariants: weir is asked and
 //! never told; however it ends, the terminal is as it was.
+//!
+//! Each module knows those before it: `sample` asks, `model` compares two samples, `grid` is what a table is,
+//! each view (`vifs`, `flows`, `losses`, `links`) makes one, `views` lists them, `state` is what the operator
+//! chose, `view` draws it.
 
 mod flows;
 mod grid;
@@ -14,6 +18,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod view;
+mod views;
 mod vifs;
 
 use std::{
@@ -42,6 +47,7 @@ use super::{
     CliError,
     args::TopArgs,
     render::paint::{Paint, dumb_terminal},
+    stop::Stop,
 };
 use weir_schema::ConfigErrors;
 
@@ -63,15 +69,13 @@ pub async fn run(args: &TopArgs, control: &Path) -> Result<(), CliError> {
     }
     // While the terminal is still the shell's, so that an error is read like any other.
     let first = Sample::take(control, state.view).await?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut stop = Stop::listen()?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut screen = Screen::open()?;
     // Ending the loop drops the screen, which gives the terminal back.
     tokio::select! {
         ended = watch(&mut screen, state, first, control) => ended,
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+        () = stop.told() => Ok(()),
         _ = hangup.recv() => Ok(()),
     }
 }
@@ -102,7 +106,7 @@ async fn watch(
     let mut next = asked + FIRST.min(state.interval);
     loop {
         let span = Span::new(before.as_ref(), &after);
-        let mut grid = span.grid(state.view);
+        let mut grid = (views::of(state.view).grid)(&span);
         grid.arrange(&state.filter, state.order());
         state.settle(grid.rows.len());
         let picture = Picture { span, grid: &grid, state: &state, gone: gone.as_deref(), colour };
@@ -110,12 +114,12 @@ async fn watch(
         let due = !state.held && asking.is_none();
         tokio::select! {
             event = events.recv() => {
-                // The terminal is gone, and nobody looks at it.
+                // The terminal is gone.
                 let Some(event) = event else { return Ok(()) };
                 let Some(action) = input::action(&event, state.editing) else { continue };
-                match state.obey(action) {
+                match state.apply(action) {
                     Then::Draw => {}
-                    Then::DrawAnew => screen.clear()?,
+                    Then::Redraw => screen.clear()?,
                     Then::Ask => next = Instant::now(),
                     Then::Reschedule => next = asked + state.interval,
                     Then::Quit => return Ok(()),

@@ -2,46 +2,19 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
-
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::timeout;
 
 use super::args::TraceArgs;
-use super::render::{grouped, wrapped};
+use super::render::{WIDTH, grouped, hanging, paragraph};
+use super::stop::{Stop, follow};
 use super::{CliError, print};
 use weir_api::{Client, TraceEvent, TraceLine, TracedPacket};
 
-/// How long the last line may take after Ctrl-C.
-const LAST_LINE: Duration = Duration::from_secs(5);
-const WIDTH: usize = 80;
-/// Where a step's sentence begins.
-const INDENT: usize = 26;
-
 pub async fn run(args: &TraceArgs, control: &Path) -> Result<(), CliError> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let stop = Stop::listen()?;
     let mut stream = Client::at(control).trace(&args.wanted().query()).await?;
     let mut lines = Lines::default();
-    loop {
-        tokio::select! {
-            part = stream.next() => match part? {
-                Some(part) => lines.show(&part, args.json, control)?,
-                None => return Ok(()),
-            },
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-        }
-    }
-    // Where it has just ended by itself, there is nothing to end.
-    let _ = stream.finish().await;
-    let rest = async {
-        while let Some(part) = stream.next().await? {
-            lines.show(&part, args.json, control)?;
-        }
-        Ok(())
-    };
-    timeout(LAST_LINE, rest).await.unwrap_or(Ok(()))
+    let show = |part: Option<&[u8]>| lines.show(part.unwrap_or_default(), args.json, control);
+    follow(&mut stream, stop, show).await
 }
 
 /// Lines that come in parts.
@@ -71,7 +44,7 @@ fn text(line: &TraceLine) -> String {
         TraceLine::End(end) => {
             let mut text = String::new();
             if let Some(note) = &end.note {
-                text.push_str(&wrapped(note, 0, WIDTH));
+                text.push_str(&paragraph(note));
             }
             if end.missed > 0 {
                 let missed = grouped(end.missed);
@@ -98,9 +71,8 @@ fn block(packet: &TracedPacket) -> String {
     }
     for step in &packet.steps {
         let (name, sentence) = told(&step.what);
-        // One line where it fits, further ones below the sentence.
-        let sentence = wrapped(&sentence, INDENT, WIDTH);
-        let _ = write!(text, "{:>12}  {name:<10}  {}", us(step.at_ns), sentence.trim_start());
+        let lead = format!("{:>12}  {name:<10}  ", us(step.at_ns));
+        text.push_str(&hanging(&lead, &sentence, WIDTH));
     }
     text + "\n"
 }

@@ -22,7 +22,7 @@ use weir_probe::{ProbeError, sizes::LARGEST};
 const OWN: &str = "/proc/thread-self/ns/net";
 const LEFT: &str = "floor0";
 const RIGHT: &str = "floor1";
-/// For documentation only (RFC 5737): nobody's, wherever this runs.
+/// For documentation only (RFC 5737): in use on no network.
 const LEFT_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const RIGHT_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 const LEFT_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
@@ -88,14 +88,13 @@ pub fn measure(
 ) -> Result<FloorReport, ProbeError> {
     let (left, right) = (Space::new()?, Space::new()?);
     left.run(|| plug(&right))?;
-    let own = [IpAddr::V4(LEFT_V4), IpAddr::V6(LEFT_V6)];
-    let others = [IpAddr::V4(RIGHT_V4), IpAddr::V6(RIGHT_V6)];
+    let (from, to): (IpAddr, IpAddr) =
+        if v6 { (LEFT_V6.into(), RIGHT_V6.into()) } else { (LEFT_V4.into(), RIGHT_V4.into()) };
     let failed = || ProbeError::io("cannot set the veth up");
-    left.run(|| set_up(LEFT, own, others, RIGHT_MAC).map_err(failed()))?;
-    right.run(|| set_up(RIGHT, others, own, LEFT_MAC).map_err(failed()))?;
+    left.run(|| set_up(LEFT, from, to, RIGHT_MAC).map_err(failed()))?;
+    right.run(|| set_up(RIGHT, to, from, LEFT_MAC).map_err(failed()))?;
     left.run(|| wait_up(LEFT).map_err(failed()))?;
     right.run(|| wait_up(RIGHT).map_err(failed()))?;
-    let to = if v6 { IpAddr::V6(RIGHT_V6) } else { IpAddr::V4(RIGHT_V4) };
     let sink = right.run(|| Sink::open(Options { bind: Some(to), port: 0, ..options.clone() }))?;
     let order = Order { target: SocketAddr::new(to, sink.address().port()), ..order.clone() };
     let sunk_enough = AtomicBool::new(false);
@@ -141,19 +140,14 @@ fn terminated(name: &str) -> Vec<u8> {
     [name.as_bytes(), &[0]].concat()
 }
 
-/// Addresses, and up; it polls, as guests of weir should, and nothing has to be looked up.
-fn set_up(name: &str, own: [IpAddr; 2], others: [IpAddr; 2], mac: [u8; 6]) -> io::Result<()> {
+/// An address, and up; it polls, as guests of weir should, and nothing has to be looked up.
+fn set_up(name: &str, own: IpAddr, other: IpAddr, mac: [u8; 6]) -> io::Result<()> {
     let mut netlink = Netlink::open()?;
     let index = weir_port::sys::interface_index(name)?;
     weir_port::ethtool::set_feature(name, "rx-gro", true)?;
     netlink.call(&up(index))?;
-    for ip in own {
-        netlink.call(&address(ip, index))?;
-    }
-    for ip in others {
-        netlink.call(&neighbour(ip, index, mac))?;
-    }
-    Ok(())
+    netlink.call(&address(own, index))?;
+    netlink.call(&neighbour(other, index, mac)).map(drop)
 }
 
 /// What is sent before the kernel has noticed the other end is lost.

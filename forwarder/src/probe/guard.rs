@@ -12,7 +12,7 @@ use weir_probe::send::Order;
 pub const MODEST_PPS: u64 = 10_000;
 pub const MODEST_BITS_PER_S: u64 = 100_000_000;
 
-/// Refuses what would be too much for whoever is not ours, unless forced.
+/// Refuses, unless forced, what would be too much for hosts that are not ours.
 pub async fn check(order: &Order, force: bool) -> Result<(), ProbeError> {
     if force || is_modest(order) {
         return Ok(());
@@ -59,7 +59,7 @@ fn is_modest(order: &Order) -> bool {
         && order.rate.bits_per_s(frame) <= MODEST_BITS_PER_S
 }
 
-/// Why a flood to the address could reach somebody else; None where it cannot.
+/// Why a flood to the address could reach other hosts; `None` where it cannot.
 fn why_not(target: IpAddr, links: &Snapshot) -> Option<&'static str> {
     if target.is_loopback() {
         return None;

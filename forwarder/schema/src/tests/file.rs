@@ -64,6 +64,7 @@ lane = "scheduled"
 worker = 0
 fallback = "drop"
 storm = 500
+addresses = 300
 reserved = "pass"
 foreign-rules = "ignore"
 mac-lock = ["02:00:00:00:00:01", "02:00:00:00:00:01"]
@@ -117,6 +118,7 @@ ip-lock = ["10.0.0.1", "fd00::1"]
         worker: Some(0),
         fallback: Fallback::Drop,
         storm: Some(500),
+        addresses: Some(300),
         reserved: Some(Reserved::Pass),
         foreign_rules: ForeignRules::Ignore,
         mac_lock: vec![Mac::from([2, 0, 0, 0, 0, 1])],

@@ -86,35 +86,41 @@ fn a_change_is_said_key_by_key() {
     assert_eq!(back[8..], ["port tap7: weight 4 -> 1", "port v9: removed"]);
 }
 
+/// Keys of a port that a patch can change.
+fn changeable() -> Vec<&'static str> {
+    let settings = PortPlan::settings().iter().map(|row| &row.about);
+    settings.filter(|setting| setting.effect.by_patch()).map(|setting| setting.key).collect()
+}
+
 #[test]
 fn the_document_is_the_one_promised() {
+    // All that can be changed, with what is not as by default.
+    let port = |changed: Value| {
+        let mut port = crate::document::section(&PortPlan::default());
+        for (key, value) in changed.as_object().unwrap() {
+            assert!(port.get(key).is_some_and(|default| default != value), "{key}");
+            port[key] = value.clone();
+        }
+        port
+    };
     let expected = json!({
         "scheduler": {"policy": "drr", "inactive-after": "10ms"},
         "container": {
             "release": "eager", "timeout": "200us", "alpha": 0.99, "work-conserving": true,
         },
         "ports": {
-            "nic0": {
-                "role": "uplink", "weight": 1, "min-rate": null, "max-rate": null,
-                "burst": "64KiB", "rate": "100Mbit", "queue": "512KiB", "release": null,
-                "timeout": null, "work-conserving": null, "lane": "auto", "storm": null,
-                "reserved": null, "foreign-rules": "bridge", "mac-lock": [], "ip-lock": [],
-            },
-            "v1": {
-                "role": "vif", "weight": 4, "min-rate": "20Mbit", "max-rate": null,
-                "burst": "64KiB", "rate": null, "queue": "512KiB", "release": null,
-                "timeout": null, "work-conserving": null, "lane": "scheduled", "storm": 500,
-                "reserved": null, "foreign-rules": "bridge", "mac-lock": [],
+            "nic0": port(json!({"role": "uplink", "rate": "100Mbit"})),
+            "v1": port(json!({
+                "weight": 4, "min-rate": "20Mbit", "lane": "scheduled", "storm": 500,
                 "ip-lock": ["10.0.0.1"],
-            },
-            "v2": {
-                "role": "vif", "weight": 1, "min-rate": null, "max-rate": null,
-                "burst": "64KiB", "rate": null, "queue": "512KiB", "release": null,
-                "timeout": null, "work-conserving": null, "lane": "auto", "storm": null,
-                "reserved": null, "foreign-rules": "bridge", "mac-lock": [], "ip-lock": [],
-            },
+            })),
+            "v2": port(json!({})),
         },
     });
+    let kept = ["name", "mode", "worker", "fallback"];
+    let all = PortPlan::settings().iter().map(|row| row.about.key);
+    let told: Vec<&str> = all.filter(|key| !kept.contains(key)).collect();
+    assert_eq!(changeable(), told);
     assert_eq!(listed().document(&["another".into()]), expected);
 }
 
@@ -224,9 +230,10 @@ fn what_would_be_no_valid_configuration_is_refused_in_the_words_of_the_file() {
         &plan,
         port("v2", json!({"wieght": 2})),
         422,
-        "ports.v2.wieght: unknown key; did you mean `weight`?; valid: role, rate, weight, \
-         min-rate, max-rate, burst, queue, release, timeout, work-conserving, lane, storm, \
-         reserved, foreign-rules, mac-lock, ip-lock",
+        &format!(
+            "ports.v2.wieght: unknown key; did you mean `weight`?; valid: {}",
+            changeable().join(", ")
+        ),
     );
     refused(
         &plan,

@@ -221,7 +221,7 @@ fn mac(value: &Written) -> Result<Mac, Vec<Fault>> {
         return fault(format!("\"{text}\" is not a MAC address"), valid);
     };
     if mac.is_multicast() || mac.to_u64() == 0 {
-        let wrong = format!("{text} cannot be a sender: it is a group's address, or nobody's");
+        let wrong = format!("{text} cannot be a sender: it is a group's address, or none");
         return fault(wrong, "valid: one interface's address (its first byte is even)");
     }
     Ok(mac)
@@ -234,7 +234,7 @@ fn ip(value: &Written) -> Result<IpAddr, Vec<Fault>> {
         return fault(format!("\"{text}\" is not an IP address"), valid);
     };
     if ip.is_multicast() || ip.is_unspecified() {
-        let wrong = format!("{ip} cannot be a sender: it is a group's address, or nobody's");
+        let wrong = format!("{ip} cannot be a sender: it is a group's address, or none");
         return fault(wrong, "valid: one interface's address");
     }
     Ok(ip)

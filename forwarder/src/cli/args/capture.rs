@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use weir_core::{ByteSize, Span};
+use clap::Args;
+use weir_core::ByteSize;
 
-use super::interface;
+use super::{choice, interface, time};
 use crate::observe::watch::Wanted;
 use crate::observe::watch::wanted::{BUFFERS, Direction, Kind};
 use crate::worker::Protocol;
@@ -26,8 +26,8 @@ pub struct WatchArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
     /// Only this protocol
-    #[arg(long, value_enum)]
-    pub proto: Option<ProtocolName>,
+    #[arg(long, value_parser = choice::<Protocol>())]
+    pub proto: Option<Protocol>,
     /// Only with this VLAN in the outermost tag; 0: only without a tag
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(0..=4094))]
     pub vlan: Option<u16>,
@@ -45,15 +45,15 @@ pub struct CaptureArgs {
     #[command(flatten)]
     pub what: WatchArgs,
     /// Which frames of a port
-    #[arg(long, value_enum, default_value_t)]
-    pub dir: DirectionName,
+    #[arg(long, value_parser = choice::<Direction>(), default_value_t)]
+    pub dir: Direction,
     /// The same as --dir lost
     #[arg(long, conflicts_with = "dir")]
     pub lost: bool,
     /// Where to, as pcapng; - is standard output, for a pipe
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub write: PathBuf,
-    /// End after so many packets
+    /// End after N packets
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Bytes of each packet that are kept
@@ -80,7 +80,7 @@ Examples:
 pub struct TraceArgs {
     #[command(flatten)]
     pub what: WatchArgs,
-    /// End after so many packets
+    /// End after N packets
     #[arg(short, long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub count: u64,
@@ -96,37 +96,12 @@ queue and for the device, or why it was lost. While a trace runs, every frame
 goes by a worker, whatever the ports' `lane` is.
 
 Examples:
-  weir trace                           the next packet, whoever sends it
+  weir trace                           the next packet of any port
   weir trace tap7 --proto icmp
   weir trace --host 10.0.0.5 --count 20 --json | jq .outcome";
 
-/// As [`Protocol`], for clap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ProtocolName {
-    Tcp,
-    Udp,
-    /// And ICMPv6
-    Icmp,
-    Arp,
-}
-
-/// As [`Direction`], for clap.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum DirectionName {
-    /// What came in, whatever became of it
-    In,
-    /// What was handed to the port
-    Out,
-    /// What was lost, with the reason as its comment
-    Lost,
-    /// All of these
-    #[default]
-    Both,
-}
-
 fn duration(text: &str) -> Result<Duration, String> {
-    let span: Span = text.parse().map_err(|error| format!("{error}"))?;
-    if span.ns == 0 { Err("valid: more than nothing".to_owned()) } else { Ok(span.into()) }
+    time(text, Duration::from_nanos(1)..=Duration::MAX, "more than nothing, e.g. \"10s\"")
 }
 
 fn buffer(text: &str) -> Result<u64, String> {
@@ -144,12 +119,7 @@ impl WatchArgs {
             ports: self.ports.clone(),
             host: self.host,
             l4_port: self.port,
-            protocol: self.proto.map(|proto| match proto {
-                ProtocolName::Tcp => Protocol::Tcp,
-                ProtocolName::Udp => Protocol::Udp,
-                ProtocolName::Icmp => Protocol::Icmp,
-                ProtocolName::Arp => Protocol::Arp,
-            }),
+            protocol: self.proto,
             vlan: self.vlan,
             duration: self.duration,
             buffer: self.buffer,
@@ -160,13 +130,7 @@ impl WatchArgs {
 
 impl CaptureArgs {
     pub fn wanted(&self) -> Wanted {
-        let direction = match self.dir {
-            _ if self.lost => Direction::Lost,
-            DirectionName::In => Direction::In,
-            DirectionName::Out => Direction::Out,
-            DirectionName::Lost => Direction::Lost,
-            DirectionName::Both => Direction::Both,
-        };
+        let direction = if self.lost { Direction::Lost } else { self.dir };
         let (count, snaplen) = (self.count, self.snaplen);
         Wanted { direction, count, snaplen, ..self.what.wanted(Kind::Capture) }
     }

@@ -203,7 +203,7 @@ impl PortDelArgs {
 }
 
 impl SetArgs {
-    /// With an error, what was typed is no value of this key.
+    /// The error says what is valid.
     pub fn patch(&self) -> Result<Value, String> {
         let setting = keys().find(|setting| setting.path == self.key);
         let setting = setting.ok_or_else(|| format!("{} is no setting", self.key))?;

@@ -1,15 +1,15 @@
 //! The arguments of `weir dump`. Invariant: each kind of dump has the formats that can say it, and
 //! clap names them when another is asked for.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{
     Args, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use weir_core::units::Span;
+use weir_core::Choice;
 
-use super::interface;
+use super::{interface, time};
 
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -45,35 +45,45 @@ pub enum What {
     Flows(FlowsDump),
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    #[default]
-    Table,
-    Hgrm,
-    Hlog,
-    Json,
-    Csv,
-}
+weir_core::choices! {
+    /// How a dump is written; of a file, what its name ends in.
+    #[derive(Default)]
+    Format {
+        /// For people
+        #[default]
+        Table = "table",
+        /// HdrHistogram's percentile distribution
+        Hgrm = "hgrm",
+        /// HdrHistogram's interval log
+        Hlog = "hlog",
+        /// As the control socket answers
+        Json = "json",
+        /// For spreadsheets
+        Csv = "csv",
+    }
 
-/// By what a dump is divided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    Vif,
-    Stage,
-    Flow,
+    /// By what a dump is divided.
+    By {
+        /// By source
+        Vif = "vif",
+        /// By stage
+        Stage = "stage",
+        /// By flow
+        Flow = "flow",
+    }
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct LatencyDump {
     /// hgrm and hlog are HdrHistogram's, with every count [default: table, or as --output ends]
-    #[arg(long, value_parser = formats(&["table", "hgrm", "hlog", "json", "csv"]))]
+    #[arg(long, value_parser = some::<Format>(&["table", "hgrm", "hlog", "json", "csv"]))]
     pub format: Option<Format>,
     /// Each vif's stages and residence; the stages of all vifs together; each flow's residence
-    #[arg(long, default_value = "vif", value_parser = by(&["vif", "stage", "flow"]))]
+    #[arg(long, default_value = "vif", value_parser = some::<By>(&["vif", "stage", "flow"]))]
     pub by: By,
     #[command(flatten)]
     pub common: Common,
-    /// Begin recording anew after this dump, for all who look
+    /// Begin a new recording after this dump, for all readers
     #[arg(long, conflicts_with = "interval")]
     pub reset: bool,
 }
@@ -81,10 +91,10 @@ pub struct LatencyDump {
 #[derive(Clone, Debug, Args)]
 pub struct LossDump {
     /// How it is written [default: table, or as --output ends]
-    #[arg(long, value_parser = formats(&["table", "json", "csv"]))]
+    #[arg(long, value_parser = some::<Format>(&["table", "json", "csv"]))]
     pub format: Option<Format>,
     /// What every port lost, or every flow
-    #[arg(long, default_value = "vif", value_parser = by(&["vif", "flow"]))]
+    #[arg(long, default_value = "vif", value_parser = some::<By>(&["vif", "flow"]))]
     pub by: By,
     #[command(flatten)]
     pub common: Common,
@@ -93,14 +103,14 @@ pub struct LossDump {
 #[derive(Clone, Debug, Args)]
 pub struct FlowsDump {
     /// How it is written [default: table, or as --output ends]
-    #[arg(long, value_parser = formats(&["table", "json", "csv"]))]
+    #[arg(long, value_parser = some::<Format>(&["table", "json", "csv"]))]
     pub format: Option<Format>,
     /// There is no other division; `weir dump latency` has some
-    #[arg(long, default_value = "flow", value_parser = by(&["flow"]), hide = true)]
+    #[arg(long, default_value = "flow", value_parser = some::<By>(&["flow"]), hide = true)]
     pub by: By,
     #[command(flatten)]
     pub common: Common,
-    /// Forget all flows after this dump, for all who look
+    /// Forget all flows after this dump, for all readers
     #[arg(long, conflicts_with = "interval")]
     pub reset: bool,
 }
@@ -115,8 +125,8 @@ pub struct Common {
     /// weir's own records are not touched by it. The first interval begins now; Ctrl-C cuts the
     /// last one short, and it is still written.
     #[arg(long, value_name = "TIME", value_parser = interval)]
-    pub interval: Option<Span>,
-    /// End after so many intervals
+    pub interval: Option<Duration>,
+    /// End after N intervals
     #[arg(long, value_name = "N", requires = "interval")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
@@ -128,52 +138,12 @@ pub struct Common {
     pub output: Option<PathBuf>,
 }
 
-impl Format {
-    pub const ALL: [Self; 5] = [Self::Table, Self::Hgrm, Self::Hlog, Self::Json, Self::Csv];
-
-    /// On the command line; of a file, what it ends in.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Table => "table",
-            Self::Hgrm => "hgrm",
-            Self::Hlog => "hlog",
-            Self::Json => "json",
-            Self::Csv => "csv",
-        }
-    }
-}
-
-impl By {
-    const ALL: [Self; 3] = [Self::Vif, Self::Stage, Self::Flow];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Vif => "vif",
-            Self::Stage => "stage",
-            Self::Flow => "flow",
-        }
-    }
-}
-
-fn formats(valid: &'static [&'static str]) -> impl TypedValueParser<Value = Format> {
-    let named = |name: String| Format::ALL.into_iter().find(|format| format.name() == name);
-    PossibleValuesParser::new(valid).map(move |name| named(name).unwrap_or_default())
-}
-
-fn by(valid: &'static [&'static str]) -> impl TypedValueParser<Value = By> {
-    let named = |name: String| By::ALL.into_iter().find(|by| by.name() == name);
-    PossibleValuesParser::new(valid).map(move |name| named(name).unwrap_or(By::Vif))
+/// Some of the choices, by their names alone.
+fn some<T: Choice>(valid: &'static [&'static str]) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(valid).try_map(|name| T::of_name(&name).ok_or(name))
 }
 
 /// Shorter ones would measure the asking.
-fn interval(text: &str) -> Result<Span, String> {
-    const SHORTEST: u64 = 10_000_000;
-    const LONGEST: u64 = 24 * 3_600_000_000_000;
-    let span: Span =
-        text.parse().map_err(|error: weir_core::units::UnitError| error.to_string())?;
-    if (SHORTEST..=LONGEST).contains(&span.ns) {
-        Ok(span)
-    } else {
-        Err("valid: 10ms to 86400s".to_owned())
-    }
+fn interval(text: &str) -> Result<Duration, String> {
+    time(text, Duration::from_millis(10)..=Duration::from_secs(86_400), "10ms to 86400s")
 }

@@ -79,7 +79,7 @@ pub struct TrafficArgs {
     /// Datagrams or bits of frames a second (1kpps, 10Mbit), or max
     #[arg(long, default_value = "1kpps")]
     pub rate: Rate,
-    /// So many back to back, and as much longer a pause
+    /// N back to back, then a pause N times as long
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub burst: u64,
@@ -89,7 +89,7 @@ pub struct TrafficArgs {
     /// For how long [default: 10s; 5s for floor; none with --count]
     #[arg(long, value_name = "TIME")]
     pub duration: Option<Span>,
-    /// End after so many
+    /// End after N datagrams
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// The core that the sender runs on [default: any]
@@ -98,7 +98,7 @@ pub struct TrafficArgs {
     /// Run on that core without sleeping: on time, at the price of the core
     #[arg(long)]
     pub spin: bool,
-    /// At most so many in one call to the kernel, of what is due
+    /// At most N in one call to the kernel
     #[arg(long, value_name = "N", default_value_t = 32)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub batch: u64,
@@ -174,7 +174,7 @@ pub struct ListenArgs {
     /// End after this time
     #[arg(long, value_name = "TIME")]
     pub duration: Option<Span>,
-    /// End after so many datagrams
+    /// End after N datagrams
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Where the time of arrival is taken

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use weir_core::units::Span;
+
+use super::time;
 
 /// Shorter ones would measure the asking, longer ones look dead.
 pub const SHORTEST: Duration = Duration::from_millis(100);
@@ -55,14 +56,7 @@ Examples:
   weir stats --watch                      the same for a pipe or a plain terminal";
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let valid = "a time from 100ms to 3600s, e.g. \"1s\" or \"500ms\"";
-    let span: Span = text.parse().map_err(|error| format!("{error}; expected {valid}"))?;
-    let interval = Duration::from(span);
-    if (SHORTEST..=LONGEST).contains(&interval) {
-        Ok(interval)
-    } else {
-        Err(format!("expected {valid}"))
-    }
+    time(text, SHORTEST..=LONGEST, "from 100ms to 3600s, e.g. \"1s\"")
 }
 
 #[cfg(test)]

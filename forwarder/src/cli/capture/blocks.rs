@@ -4,12 +4,9 @@
 
 use std::collections::BTreeMap;
 
-const PACKET: u32 = 6;
-const STATISTICS: u32 = 5;
-/// `isb_osdrop`.
-const MISSED: u16 = 7;
-/// Type, length, and the length again at the end.
-const LEAST: usize = 12;
+use pcap_file::PcapError;
+use pcap_file::pcapng::blocks::interface_statistics::InterfaceStatisticsOption;
+use pcap_file::pcapng::{Block, PcapNgParser};
 
 /// What a capture holds so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,24 +17,17 @@ pub(super) struct Counts {
     pub(super) missed: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Blocks {
+    /// `None` until the header of the file is there.
+    parser: Option<PcapNgParser>,
     /// From the last call on: whole blocks, then the beginning of one.
     buffer: Vec<u8>,
     /// How much of it was given on.
     given: usize,
-    packets: u64,
-    bytes: u64,
+    counts: Counts,
     /// By interface; each statement replaces the one before.
     missed: BTreeMap<u32, u64>,
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..).and_then(<[u8]>::first_chunk).map(|word| u32::from_ne_bytes(*word))
-}
-
-fn half(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..).and_then(<[u8]>::first_chunk).map(|half| u16::from_ne_bytes(*half))
 }
 
 impl Blocks {
@@ -45,50 +35,47 @@ impl Blocks {
     pub(super) fn take_in(&mut self, part: &[u8]) -> &[u8] {
         self.buffer.drain(..self.given);
         self.buffer.extend_from_slice(part);
-        let mut at = 0;
-        while let Some(rest) = self.buffer.get(at..)
-            && let (Some(kind), Some(len)) = (word(rest, 0), word(rest, 4))
-        {
-            let len = (len as usize).max(LEAST);
-            let Some(block) = rest.get(..len) else { break };
-            match kind {
-                PACKET => {
-                    self.packets += 1;
-                    self.bytes += u64::from(word(block, 20).unwrap_or_default());
+        let mut rest = self.buffer.as_slice();
+        loop {
+            let read = match &mut self.parser {
+                Some(parser) => parser.next_block(rest).map(|(left, block)| (left, Some(block))),
+                none => PcapNgParser::new(rest).map(|(left, parser)| {
+                    *none = Some(parser);
+                    (left, None)
+                }),
+            };
+            let block = match read {
+                Ok((left, block)) => {
+                    rest = left;
+                    block
                 }
-                STATISTICS => {
-                    if let (Some(interface), Some(missed)) = (word(block, 8), missed_in(block)) {
-                        self.missed.insert(interface, missed);
+                Err(PcapError::IncompleteBuffer) => break,
+                Err(_) => {
+                    rest = &[];
+                    break;
+                }
+            };
+            match block {
+                Some(Block::EnhancedPacket(packet)) => {
+                    self.counts.packets += 1;
+                    self.counts.bytes += packet.data.len() as u64;
+                }
+                Some(Block::InterfaceStatistics(statistics)) => {
+                    for option in statistics.options {
+                        if let InterfaceStatisticsOption::IsbOsDrop(missed) = option {
+                            self.missed.insert(statistics.interface_id, missed);
+                        }
                     }
                 }
                 _ => {}
             }
-            at += len;
         }
-        self.given = at;
-        self.buffer.get(..at).unwrap_or_default()
+        self.given = self.buffer.len() - rest.len();
+        self.buffer.get(..self.given).unwrap_or_default()
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let missed = self.missed.values().sum();
-        Counts { packets: self.packets, bytes: self.bytes, missed }
-    }
-}
-
-/// The option of a statistics block that says how many are missing.
-fn missed_in(block: &[u8]) -> Option<u64> {
-    // Behind the interface and the time.
-    let mut at = 20;
-    loop {
-        let (code, len) = (half(block, at)?, half(block, at + 2)?);
-        match code {
-            0 => return None,
-            MISSED => {
-                let value = block.get(at + 4..).and_then(<[u8]>::first_chunk)?;
-                return Some(u64::from_ne_bytes(*value));
-            }
-            _ => at += 4 + usize::from(len).next_multiple_of(4),
-        }
+        Counts { missed: self.missed.values().sum(), ..self.counts }
     }
 }
 

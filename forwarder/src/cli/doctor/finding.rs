@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::cli::render::{
-    WIDTH,
-    paint::{Paint, Tone, len},
+    WIDTH, hanging,
+    paint::{Paint, Tone},
 };
 use weir_api::VERSION;
 
@@ -18,7 +18,7 @@ pub enum Level {
     Ok,
     /// Good to know.
     Note,
-    /// Works, but not well, or not for everybody.
+    /// Works, but slowly, or not for all traffic.
     Warn,
     /// Does not work.
     Fail,
@@ -57,37 +57,18 @@ pub struct Finding {
 }
 
 /// All findings, in the order in which they are shown.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    version: Version,
-    /// Whether nothing fails.
-    #[serde(rename = "ok")]
-    fine: Fine,
     findings: Vec<Finding>,
-    #[serde(skip)]
     subject: String,
 }
 
-/// Of the shape of the JSON, as in the control socket's answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-struct Version(u64);
-
-impl Default for Version {
-    fn default() -> Self {
-        Self(VERSION)
-    }
-}
-
-/// A `true` until something fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-struct Fine(bool);
-
-impl Default for Fine {
-    fn default() -> Self {
-        Self(true)
-    }
+/// The JSON, with the version of the control socket's answers.
+#[derive(Serialize)]
+struct Json<'r> {
+    version: u64,
+    ok: bool,
+    findings: &'r [Finding],
 }
 
 impl Report {
@@ -111,12 +92,11 @@ impl Report {
     }
 
     fn push(&mut self, level: Level, check: &'static str, text: String, fix: Option<String>) {
-        self.fine.0 &= level != Level::Fail;
         self.findings.push(Finding { subject: self.subject.clone(), level, check, text, fix });
     }
 
     pub fn fails(&self) -> bool {
-        !self.fine.0
+        self.findings.iter().any(|finding| finding.level == Level::Fail)
     }
 
     pub fn findings(&self) -> &[Finding] {
@@ -124,7 +104,8 @@ impl Report {
     }
 
     pub(super) fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string_pretty(self).map(|text| text + "\n")
+        let json = Json { version: VERSION, ok: !self.fails(), findings: &self.findings };
+        serde_json::to_string_pretty(&json).map(|text| text + "\n")
     }
 
     pub(super) fn text(&self, paint: Paint) -> String {
@@ -140,10 +121,10 @@ impl Report {
             let word = format!("{:4}", finding.level.word());
             let word = paint.paint(finding.level.tone(), &word);
             let lead = format!("  {word}  {:width$}  ", finding.check);
-            out.push_str(&wrap(&lead, &finding.text));
+            out.push_str(&hanging(&lead, &finding.text, WIDTH));
             if let Some(fix) = &finding.fix {
                 let lead = format!("{:indent$}-> ", "", indent = width + 10);
-                out.push_str(&wrap(&lead, fix));
+                out.push_str(&hanging(&lead, fix, WIDTH));
             }
         }
         let count = |level| self.findings.iter().filter(|finding| finding.level == level).count();
@@ -165,29 +146,6 @@ fn counted(count: usize, what: &str) -> String {
         1 => format!("1 {what}"),
         count => format!("{count} {what}s"),
     }
-}
-
-/// Text after a lead, broken between words, further lines standing below the first one's text.
-fn wrap(lead: &str, text: &str) -> String {
-    let indent = len(lead);
-    let mut out = lead.to_owned();
-    let mut column = indent;
-    for (position, word) in text.split_whitespace().enumerate() {
-        let len = word.chars().count();
-        if position > 0 {
-            if column + 1 + len > WIDTH {
-                let _ = write!(out, "\n{:indent$}", "");
-                column = indent;
-            } else {
-                out.push(' ');
-                column += 1;
-            }
-        }
-        out.push_str(word);
-        column += len;
-    }
-    out.push('\n');
-    out
 }
 
 #[cfg(test)]

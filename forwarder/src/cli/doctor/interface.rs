@@ -50,7 +50,7 @@ fn device(link: &Link, report: &mut Report) {
     }
     match (link.up, link.carrier) {
         (true, true) => report.add(Level::Ok, "device", text),
-        (true, false) => report.add(Level::Note, "device", text + "; nobody is at the other end"),
+        (true, false) => report.add(Level::Note, "device", text + "; no carrier"),
         (false, _) => report.with_fix(
             Level::Note,
             "device",

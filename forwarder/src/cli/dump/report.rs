@@ -27,16 +27,22 @@ pub(super) struct Question {
     pub(super) source: Source,
     pub(super) histograms: bool,
     pub(super) vif: Option<String>,
-    /// Begin anew after it.
+    /// Begin a new recording after it.
     pub(super) reset: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
 pub(super) enum Report {
     Latency(LatencyReport),
     Losses(LossReport),
-    /// With the beginning of the interval; without one, each flow counts since it was seen first.
-    Flows(FlowsReport, Option<u64>),
+    Flows {
+        /// The beginning of an interval; without one, each flow counts since it was seen first.
+        #[serde(rename = "since_unix_ns", skip_serializing_if = "Option::is_none")]
+        since: Option<u64>,
+        #[serde(flatten)]
+        report: FlowsReport,
+    },
 }
 
 impl Question {
@@ -55,7 +61,7 @@ impl Question {
                     known(vif, ports.iter().map(|port| port.name.as_str()))?;
                 }
                 let query = FlowQuery { histograms, reset, ..FlowQuery::default() };
-                Ok(Report::Flows(client.flows(&query).await?, None))
+                Ok(Report::Flows { since: None, report: client.flows(&query).await? })
             }
         }
     }
@@ -66,7 +72,7 @@ impl Report {
         match self {
             Self::Latency(report) => report.until_unix_ns,
             Self::Losses(report) => report.until_unix_ns,
-            Self::Flows(report, _) => report.until_unix_ns,
+            Self::Flows { report, .. } => report.until_unix_ns,
         }
     }
 
@@ -77,9 +83,9 @@ impl Report {
                 since::latency(before, after).map(Self::Latency)
             }
             (Self::Losses(before), Self::Losses(after)) => Ok(Self::Losses(after.since(before))),
-            (Self::Flows(before, _), Self::Flows(after, _)) => {
-                let flows = since::flows(before, after)?;
-                Ok(Self::Flows(flows, Some(before.until_unix_ns)))
+            (Self::Flows { report: before, .. }, Self::Flows { report: after, .. }) => {
+                let report = since::flows(before, after)?;
+                Ok(Self::Flows { since: Some(before.until_unix_ns), report })
             }
             _ => Ok(self.clone()),
         }
@@ -98,7 +104,7 @@ impl Report {
                 // It is of all ports.
                 report.ledger = None;
             }
-            Self::Flows(report, _) => {
+            Self::Flows { report, .. } => {
                 report.flows.retain(|flow| flow.vif == vif);
                 report.sums.retain(|sum| sum.vif == vif);
             }
@@ -117,7 +123,7 @@ impl Report {
         self.recorded()?;
         Ok(match self {
             Self::Latency(report) => series::of_latency(report)?,
-            Self::Flows(report, _) => series::of_flows(report)?,
+            Self::Flows { report, .. } => series::of_flows(report)?,
             Self::Losses(_) => Vec::new(),
         })
     }
@@ -126,11 +132,7 @@ impl Report {
     pub(super) fn text(&self, kind: &str, format: Format) -> Result<String, CliError> {
         Ok(match format {
             Format::Table => self.table(kind),
-            Format::Json => match self {
-                Self::Latency(report) => json(report),
-                Self::Losses(report) => json(report),
-                Self::Flows(report, _) => json(report),
-            },
+            Format::Json => json(self),
             Format::Csv => self.csv(kind)?.whole(),
             Format::Hgrm => hgrm::render(&self.series()?),
             Format::Hlog => {
@@ -151,11 +153,8 @@ impl Report {
         let once = |header: String| if first { header } else { String::new() };
         Ok(match format {
             Format::Table => once_not(first) + &self.table(kind),
-            Format::Json => match self {
-                Self::Latency(report) => json_line(report),
-                Self::Losses(report) => json_line(report),
-                Self::Flows(report, since) => json_line(&FlowInterval { since, report }),
-            },
+            // A report has nothing that JSON cannot say.
+            Format::Json => serde_json::to_string(self).unwrap_or_default() + "\n",
             Format::Csv => {
                 let csv = self.csv(kind)?;
                 once(csv.header.to_owned()) + &csv.rows
@@ -171,8 +170,8 @@ impl Report {
         match self {
             Self::Latency(report) => render::latency(report),
             Self::Losses(report) => render::losses(report),
-            Self::Flows(report, _) if kind == "loss" => render::flow_losses(report),
-            Self::Flows(report, _) => render::flows(report),
+            Self::Flows { report, .. } if kind == "loss" => render::flow_losses(report),
+            Self::Flows { report, .. } => render::flows(report),
         }
     }
 
@@ -181,8 +180,8 @@ impl Report {
         Ok(match self {
             Self::Latency(report) => csv::latency(report),
             Self::Losses(report) => csv::losses(report),
-            Self::Flows(report, since) if kind == "loss" => csv::flow_losses(report, *since),
-            Self::Flows(report, since) => csv::flows(report, *since),
+            Self::Flows { report, since } if kind == "loss" => csv::flow_losses(report, *since),
+            Self::Flows { report, since } => csv::flows(report, *since),
         })
     }
 
@@ -190,7 +189,7 @@ impl Report {
         match self {
             Self::Latency(report) => (report.since_unix_ns, report.until_unix_ns),
             Self::Losses(report) => (report.since_unix_ns, report.until_unix_ns),
-            Self::Flows(report, since) => {
+            Self::Flows { report, since } => {
                 let begun = report.until_unix_ns.saturating_sub(report.uptime_ns);
                 (since.unwrap_or(begun), report.until_unix_ns)
             }
@@ -201,24 +200,12 @@ impl Report {
     fn recorded(&self) -> Result<(), CliError> {
         match self {
             Self::Latency(report) if !report.on => Err(CliError::NotRecorded("latency")),
-            Self::Flows(report, _) if report.capacity == 0 => Err(CliError::NotRecorded("flows")),
+            Self::Flows { report, .. } if report.capacity == 0 => {
+                Err(CliError::NotRecorded("flows"))
+            }
             _ => Ok(()),
         }
     }
-}
-
-/// The beginning of an interval, which the report alone does not say.
-#[derive(Serialize)]
-struct FlowInterval<'a> {
-    #[serde(rename = "since_unix_ns", skip_serializing_if = "Option::is_none")]
-    since: &'a Option<u64>,
-    #[serde(flatten)]
-    report: &'a FlowsReport,
-}
-
-fn json_line<T: Serialize>(report: &T) -> String {
-    // A report has nothing that JSON cannot say.
-    serde_json::to_string(report).unwrap_or_default() + "\n"
 }
 
 /// Between two tables.

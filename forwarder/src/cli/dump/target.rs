@@ -27,7 +27,7 @@ impl Target {
             (false, _) => Self::File(path.to_owned()),
             (true, Format::Hgrm) => Self::Folder(path.to_owned()),
             (true, Format::Table) => Self::File(path.join(format!("{kind}.txt"))),
-            (true, _) => Self::File(path.join(format!("{kind}.{}", format.name()))),
+            (true, _) => Self::File(path.join(format!("{kind}.{format}"))),
         }
     }
 

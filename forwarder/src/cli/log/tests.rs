@@ -18,7 +18,8 @@ fn an_event_is_one_json_object_on_one_line() {
     let written = Shared::default();
     let writer = written.clone();
     let log = tracing_subscriber::fmt()
-        .event_format(JsonLines)
+        .json()
+        .flatten_event(true)
         .with_writer(move || writer.clone())
         .finish();
     tracing::subscriber::with_default(log, || {
@@ -26,9 +27,9 @@ fn an_event_is_one_json_object_on_one_line() {
     });
     let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text.matches('\n').count(), 1);
-    let line: Value = serde_json::from_str(&text).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(line["level"], "INFO");
     assert_eq!(line["message"], "attached \"so\"\nto say");
     assert_eq!((line["port"].as_str(), line["queues"].as_u64()), (Some("v1"), Some(2)));
-    assert!(line["time"].as_str().unwrap().contains('T'));
+    assert!(line["timestamp"].as_str().unwrap().contains('T'));
 }

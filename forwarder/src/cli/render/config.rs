@@ -77,7 +77,7 @@ pub fn changes(before: &Value, after: &Value) -> String {
     for (name, _) in ports(before).filter(|(name, _)| port(after, name).is_none()) {
         text += &format!("port {name}: removed\n");
     }
-    if text.is_empty() { "nothing to change: it is so already\n".to_owned() } else { text }
+    if text.is_empty() { "no change\n".to_owned() } else { text }
 }
 
 fn different<'v>(

@@ -1,12 +1,11 @@
 //! `weir dump` for people. Invariant: what does not fit its line gets one of its own, and nothing
 //! is cut off: a table may be all that is kept.
 
-use super::{
-    Align::{Left, Right},
-    Table, grouped, percent, short,
-};
+use super::{Table, grouped, percent, permille, short, span};
 use crate::observe::dump::series::ends;
-use weir_api::{FlowNumbers, FlowReport, FlowsReport, LatencyReport, LossReport};
+use weir_api::{
+    FlowNumbers, FlowReport, FlowsReport, LatencyReport, LossReport, Summary, Times, VifTimes,
+};
 
 /// Room for whom a flow is between, beside its numbers.
 const FLOW: usize = 39;
@@ -15,46 +14,41 @@ pub fn latency(report: &LatencyReport) -> String {
     if !report.on {
         return "latency is not recorded: the configuration switches it off\n".to_owned();
     }
-    let mut table = Table::new(&[
-        ("VIF", Left),
-        ("STAGE", Left),
-        ("PACKETS", Right),
-        ("P50", Right),
-        ("P90", Right),
-        ("P99", Right),
-        ("P99.9", Right),
-        ("MAX", Right),
-    ]);
-    for vif in &report.vifs {
-        for at in &vif.stages {
-            let mut cells = vec![vif.name.clone(), at.stage.clone(), short(at.summary.count)];
-            let of = &at.summary;
-            let times = [of.p50_ns, of.p90_ns, of.p99_ns, of.p999_ns, of.max_ns];
-            cells.extend(times.map(|ns| if of.count > 0 { span(ns) } else { "-".to_owned() }));
-            table.row(cells);
-        }
-    }
+    let stages = report.vifs.iter().flat_map(|vif| vif.stages.iter().map(move |at| (vif, at)));
+    type Stage<'r> = (&'r VifTimes, &'r Times);
+    let time =
+        |ns: fn(&Summary) -> u64| move |(_, at): &Stage<'_>| measured(&at.summary, ns(&at.summary));
+    let table = Table::of(
+        stages,
+        &[
+            ("VIF", &|(vif, _)| vif.name.clone()),
+            ("STAGE", &|(_, at)| at.stage.clone()),
+            (">PACKETS", &|(_, at)| short(at.summary.count)),
+            (">P50", &time(|of| of.p50_ns)),
+            (">P90", &time(|of| of.p90_ns)),
+            (">P99", &time(|of| of.p99_ns)),
+            (">P99.9", &time(|of| of.p999_ns)),
+            (">MAX", &time(|of| of.max_ns)),
+        ],
+    );
     table.render() + &recorded_for(report.since_unix_ns, report.until_unix_ns)
 }
 
 pub fn flows(report: &FlowsReport) -> String {
-    flow_table(
-        report,
-        &[("FRAMES", Right), ("BYTES", Right), ("LOST", Right), ("P50", Right), ("P99", Right)],
-        |counts| {
-            let times = [counts.residence.p50_ns, counts.residence.p99_ns];
-            let mut cells: Vec<String> =
-                [counts.frames, counts.bytes, lost(counts)].map(short).into();
-            let some = counts.residence.count > 0;
-            cells.extend(times.map(|ns| if some { span(ns) } else { "-".to_owned() }));
-            vec![cells]
-        },
-    )
+    flow_table(report, &[">FRAMES", ">BYTES", ">LOST", ">P50", ">P99"], |counts| {
+        let times = [counts.residence.p50_ns, counts.residence.p99_ns];
+        let numbers = [counts.frames, counts.bytes, counts.lost()].map(short);
+        vec![[&numbers[..], &times.map(|ns| measured(&counts.residence, ns))].concat()]
+    })
+}
+
+/// A dash where nothing was recorded.
+fn measured(of: &Summary, ns: u64) -> String {
+    if of.count > 0 { span(ns) } else { "-".to_owned() }
 }
 
 pub fn flow_losses(report: &FlowsReport) -> String {
-    let columns = [("FRAMES", Right), ("LOST", Right), ("REASON", Left)];
-    let text = flow_table(report, &columns, |counts| {
+    let text = flow_table(report, &[">FRAMES", ">LOST", "REASON"], |counts| {
         let row = |(reason, frames): (&String, &u64)| {
             vec![short(counts.frames), short(*frames), reason.clone()]
         };
@@ -66,14 +60,13 @@ pub fn flow_losses(report: &FlowsReport) -> String {
 /// Each flow, then each sum, with what `cells` says of it.
 fn flow_table(
     report: &FlowsReport,
-    columns: &[(&'static str, super::Align)],
+    titles: &[&'static str],
     cells: impl Fn(&FlowNumbers) -> Vec<Vec<String>>,
 ) -> String {
     if report.capacity == 0 {
         return "flows are not told apart: the configuration switches them off\n".to_owned();
     }
-    let headers: Vec<_> = [("FLOW", Left)].into_iter().chain(columns.iter().copied()).collect();
-    let mut table = Table::new(&headers);
+    let mut table = Table::new(&[&["FLOW"], titles].concat());
     let rows = report.flows.iter().map(|flow| (title(flow), &flow.counts));
     let sums = report.sums.iter().map(|sum| {
         let many = sum.flows.map(|flows| format!("{} ", grouped(flows))).unwrap_or_default();
@@ -81,7 +74,7 @@ fn flow_table(
             0 => String::new(),
             express => format!(", {} express", short(express)),
         };
-        (format!("{} ({many}{}{express})", sum.vif, sum.kind.name()), &sum.counts)
+        (format!("{} ({many}{}{express})", sum.vif, sum.kind), &sum.counts)
     });
     for (title, counts) in rows.chain(sums) {
         for cells in cells(counts) {
@@ -111,28 +104,22 @@ fn title(flow: &FlowReport) -> String {
 }
 
 pub fn losses(report: &LossReport) -> String {
+    let losses = || {
+        report.ports.iter().flat_map(|port| port.losses.iter().map(move |(why, n)| (port, why, *n)))
+    };
     let mut text = Table::fitting(|number| {
-        let mut table = Table::new(&[
-            ("PORT", Left),
-            ("REASON", Left),
-            ("LOST", Right),
-            ("RECEIVED", Right),
-            ("SHARE", Right),
-        ]);
-        for port in &report.ports {
-            for (reason, frames) in &port.losses {
-                let share =
-                    u128::from(*frames) * 1000 / u128::from(port.received.max(*frames).max(1));
-                table.row(vec![
-                    port.name.clone(),
-                    reason.clone(),
-                    number(*frames),
-                    number(port.received),
-                    percent(share as u64),
-                ]);
-            }
-        }
-        table
+        Table::of(
+            losses(),
+            &[
+                ("PORT", &|(port, ..)| port.name.clone()),
+                ("REASON", &|(_, reason, _)| (*reason).clone()),
+                (">LOST", &|(.., frames)| number(*frames)),
+                (">RECEIVED", &|(port, ..)| number(port.received)),
+                (">SHARE", &|(port, _, frames)| {
+                    percent(permille(*frames, port.received.max(*frames)).unwrap_or(0))
+                }),
+            ],
+        )
     });
     if report.lost() == 0 {
         text = "nothing lost\n".to_owned();
@@ -149,27 +136,8 @@ pub fn losses(report: &LossReport) -> String {
     text + &recorded_for(report.since_unix_ns, report.until_unix_ns)
 }
 
-fn lost(counts: &FlowNumbers) -> u64 {
-    counts.losses.values().fold(0, |sum, frames| sum.saturating_add(*frames))
-}
-
 fn recorded_for(since: u64, until: u64) -> String {
     format!("in {}\n", span(until.saturating_sub(since)))
-}
-
-/// Three digits and a unit: `1.23us`. Cut off, not rounded, as [`short`] does.
-pub fn span(ns: u64) -> String {
-    let (whole, rest, unit) = match ns {
-        0..1_000 => return format!("{ns}ns"),
-        1_000..1_000_000 => (ns / 1_000, ns % 1_000, "us"),
-        1_000_000..1_000_000_000 => (ns / 1_000_000, ns / 1_000 % 1_000, "ms"),
-        _ => (ns / 1_000_000_000, ns / 1_000_000 % 1_000, "s"),
-    };
-    match whole {
-        0..10 => format!("{whole}.{:02}{unit}", rest / 10),
-        10..100 => format!("{whole}.{}{unit}", rest / 100),
-        _ => format!("{whole}{unit}"),
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,7 @@
 //! By which lane each port's frames went. Invariant: told where there is more than one lane: with
 //! everything scheduled, RX and TX say it all.
 
-use super::{
-    Align::{Left, Right},
-    Table, percent, time,
-};
+use super::{Table, percent, permille, time};
 use weir_api::{Amount, LinkLane, PortReport, StatsReport};
 
 /// For `weir stats`: what ports sent (RX) and what they were delivered (TX), by lane; empty where the
@@ -15,21 +12,17 @@ pub(super) fn lanes(report: &StatsReport) -> String {
         return String::new();
     }
     Table::fitting(|number| {
-        let mut table = Table::new(&[
-            ("LANES", Left),
-            ("RX EXPRESS", Right),
-            ("RX SCHEDULED", Right),
-            ("RX BRIDGE", Right),
-            ("TX EXPRESS", Right),
-            ("TX SCHEDULED", Right),
-        ]);
-        for port in &told {
-            let (rx, tx) = (&port.lanes, &port.tx_lanes);
-            let lanes = [rx.express, rx.scheduled, rx.bridge, tx.express, tx.scheduled];
-            let frames = lanes.map(|amount| number(amount.frames));
-            table.row([port.name.clone()].into_iter().chain(frames).collect());
-        }
-        table
+        Table::of(
+            told.iter().copied(),
+            &[
+                ("LANES", &|port| port.name.clone()),
+                (">RX EXPRESS", &|port| number(port.lanes.express.frames)),
+                (">RX SCHEDULED", &|port| number(port.lanes.scheduled.frames)),
+                (">RX BRIDGE", &|port| number(port.lanes.bridge.frames)),
+                (">TX EXPRESS", &|port| number(port.tx_lanes.express.frames)),
+                (">TX SCHEDULED", &|port| number(port.tx_lanes.scheduled.frames)),
+            ],
+        )
     })
 }
 
@@ -42,28 +35,20 @@ pub(super) fn links(report: &StatsReport) -> String {
         return String::new();
     }
     let mut text = Table::fitting(|number| {
-        let mut table = Table::new(&[
-            ("LINKS", Left),
-            ("LANE", Left),
-            ("FLIPS", Right),
-            ("EXPRESS", Right),
-            ("HOST FRAMES", Right),
-            ("HOST BYTES", Right),
-            ("AHEAD", Right),
-        ]);
-        for (port, link) in &rated {
-            let express = express(port, link).map_or_else(|| "-".to_owned(), percent);
-            table.row(vec![
-                port.name.clone(),
-                link.lane.name().to_owned(),
-                number(link.closings),
-                express,
-                number(link.charged.frames),
-                number(link.charged.bytes),
-                time(link.ahead_ns),
-            ]);
-        }
-        table
+        Table::of(
+            rated.iter().copied(),
+            &[
+                ("LINKS", &|(port, _)| port.name.clone()),
+                ("LANE", &|(_, link)| link.lane.to_string()),
+                (">FLIPS", &|(_, link)| number(link.closings)),
+                (">EXPRESS", &|(port, link)| {
+                    express(port, link).map_or_else(|| "-".to_owned(), percent)
+                }),
+                (">HOST FRAMES", &|(_, link)| number(link.charged.frames)),
+                (">HOST BYTES", &|(_, link)| number(link.charged.bytes)),
+                (">AHEAD", &|(_, link)| time(link.ahead_ns)),
+            ],
+        )
     });
     for (port, _) in rated.iter().filter(|(_, link)| link.is_full()) {
         let name = &port.name;
@@ -74,10 +59,8 @@ pub(super) fn links(report: &StatsReport) -> String {
 
 /// Of the bytes that were sent to a link, those that the gate handed over, in thousandths.
 fn express(port: &PortReport, link: &LinkLane) -> Option<u64> {
-    let bytes = |amount: Amount| u128::from(amount.bytes);
     let lanes = &port.tx_lanes;
-    let all = bytes(lanes.express) + bytes(lanes.scheduled) + bytes(link.charged);
-    u64::try_from((1000 * bytes(lanes.express)).checked_div(all)?).ok()
+    permille(lanes.express.bytes, (lanes.express + lanes.scheduled + link.charged).bytes)
 }
 
 /// Whether anything went by another lane than a worker's.

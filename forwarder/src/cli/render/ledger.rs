@@ -1,9 +1,9 @@
 //! `weir stats --ledger`: the sum that must come out, and what is missing from it.
 
 use super::{
-    Align::{Left, Right},
     Table, WIDTH, grouped,
     paint::{Paint, Tone},
+    percent, permille,
 };
 use weir_api::StatsReport;
 
@@ -82,17 +82,15 @@ fn lost(report: &StatsReport) -> String {
     let mut reasons: Vec<(&String, u64)> =
         ledger.lost_by_reason.iter().map(|(name, frames)| (name, *frames)).collect();
     reasons.sort_by_key(|(name, frames)| (std::cmp::Reverse(*frames), *name));
-    let mut table =
-        Table::new(&[("LOST", Left), ("FRAMES", Right), ("SHARE", Right), ("AT", Left)]);
-    for (name, frames) in reasons {
-        let permille = u128::from(frames) * 1000 / u128::from(ledger.lost.max(1));
-        table.row(vec![
-            name.clone(),
-            grouped(frames),
-            super::percent(permille as u64),
-            places(report, name),
-        ]);
-    }
+    let table = Table::of(
+        reasons,
+        &[
+            ("LOST", &|(name, _)| (*name).clone()),
+            (">FRAMES", &|(_, frames)| grouped(*frames)),
+            (">SHARE", &|(_, frames)| percent(permille(*frames, ledger.lost.max(1)).unwrap_or(0))),
+            ("AT", &|(name, _)| places(report, name)),
+        ],
+    );
     let cut = |line: &str| -> String { line.chars().take(WIDTH).chain(['\n']).collect() };
     let text: String = table.render().lines().map(cut).collect();
     text + "what the names mean: weir stats --help-counters\n\n"

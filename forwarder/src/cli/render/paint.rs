@@ -1,4 +1,4 @@
-//! Colour, sparing: only what wants attention has any. Invariant: none where nobody asked for it: not
+//! Colour, sparing: only what wants attention has any. Invariant: none where it is not wanted: not
 //! in a pipe, not with NO_COLOR (no-color.org), not on a terminal that knows none.
 
 use std::io::{self, IsTerminal};
@@ -76,9 +76,9 @@ pub(crate) fn dumb_terminal() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
-/// What a text takes on the screen: its characters without the colours.
+/// What a text takes on the screen, without the colours.
 pub(crate) fn len(text: &str) -> usize {
-    pieces(text).filter(|piece| !piece.starts_with('\x1b')).map(|text| text.chars().count()).sum()
+    textwrap::core::display_width(text)
 }
 
 /// The first `columns` characters; every colour is kept, so that none runs on.

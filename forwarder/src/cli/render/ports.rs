@@ -1,41 +1,33 @@
 //! `weir stats` and `weir port list`.
 
 use super::{
-    Align::{Left, Right},
-    Table, WIDTH, grouped,
+    Table, grouped,
     lanes::{lanes, links},
     paint::{Paint, Tone},
-    percent,
+    paragraph, percent,
     shares::contended,
-    uptime, wrapped,
+    uptime,
 };
-use weir_api::{Express, PortInfo, PortList, PortReport, Regimes, StatsReport, WorkerReport};
+use weir_api::{
+    Express, PortInfo, PortList, PortReport, Regimes, State, StatsReport, WorkerReport,
+};
 use weir_core::Choice as _;
 
 /// Totals since weir started.
 pub fn stats(report: &StatsReport, paint: Paint) -> String {
     let mut text = Table::fitting(|number| {
-        let mut table = Table::new(&[
-            ("PORT", Left),
-            ("ROLE", Left),
-            ("STATE", Left),
-            ("MODE", Left),
-            ("RX FRAMES", Right),
-            ("TX FRAMES", Right),
-            ("LOST", Right),
-        ]);
-        for port in &report.ports {
-            table.row(vec![
-                port.name.clone(),
-                port.role.to_string(),
-                paint.paint(Tone::of_state(port.state), port.state.name()),
-                port.mode.name().to_owned(),
-                number(port.rx.frames),
-                number(port.tx.frames),
-                paint.paint(Tone::of_losses(port.lost()), &number(port.lost())),
-            ]);
-        }
-        table
+        Table::of(
+            &report.ports,
+            &[
+                ("PORT", &|port| port.name.clone()),
+                ("ROLE", &|port| port.role.to_string()),
+                ("STATE", &|port| state(port.state, paint)),
+                ("MODE", &|port| port.mode.to_string()),
+                (">RX FRAMES", &|port| number(port.rx.frames)),
+                (">TX FRAMES", &|port| number(port.tx.frames)),
+                (">LOST", &|port| paint.paint(Tone::of_losses(port.lost()), &number(port.lost()))),
+            ],
+        )
     });
     if report.ports.is_empty() {
         text.push_str("(no ports yet)\n");
@@ -52,11 +44,13 @@ pub fn stats(report: &StatsReport, paint: Paint) -> String {
     text
 }
 
+pub(super) fn state(state: State, paint: Paint) -> String {
+    paint.paint(Tone::of_state(state), state.name())
+}
+
 /// Why ports have failed, under their table.
 fn problems<'p>(ports: impl Iterator<Item = (&'p str, Option<&'p str>)>) -> String {
-    ports
-        .filter_map(|(name, problem)| Some(wrapped(&format!("{name}: {}", problem?), 0, WIDTH)))
-        .collect()
+    ports.filter_map(|(name, problem)| Some(paragraph(&format!("{name}: {}", problem?)))).collect()
 }
 
 /// The lines under the ports: the ledger in one sentence, the worker's time, the pool.
@@ -82,7 +76,7 @@ fn summary(report: &StatsReport, paint: Paint) -> String {
             grouped(express)
         ),
     };
-    let mut text = wrapped(&format!("ledger: {balanced}{express}, {lost}"), 0, WIDTH);
+    let mut text = paragraph(&format!("ledger: {balanced}{express}, {lost}"));
     text.push_str(&workers(report));
     let (pool, fdb) = (&report.frames, &report.fdb);
     let line = format!(
@@ -93,7 +87,7 @@ fn summary(report: &StatsReport, paint: Paint) -> String {
         grouped(fdb.capacity),
         uptime(report.uptime_ns)
     );
-    text + &wrapped(&line, 0, WIDTH)
+    text + &paragraph(&line)
 }
 
 /// Where each worker's time went, and which of them is the limit.
@@ -108,7 +102,7 @@ pub(super) fn limits(report: &StatsReport) -> impl Iterator<Item = String> {
     limits.map(|worker| {
         let waiting = kept_waiting(report, worker);
         let shed = if waiting.is_empty() {
-            "nobody is shed for it".to_owned()
+            "no source is shed for it".to_owned()
         } else {
             format!("shed for it: {}", waiting.join(", "))
         };
@@ -117,14 +111,14 @@ pub(super) fn limits(report: &StatsReport) -> impl Iterator<Item = String> {
             worker.core,
             percent(worker.limited.now_permille),
         );
-        wrapped(&line, 0, WIDTH)
+        paragraph(&line)
     })
 }
 
 /// Whose frames are shed, at the moment, for a link that has no rate itself and that this worker serves.
 fn kept_waiting<'a>(report: &'a StatsReport, worker: &WorkerReport) -> Vec<&'a str> {
     let by_worker = |name: &str| {
-        let port = report.ports.iter().find(|port| port.name == name);
+        let port = report.port(name);
         port.is_some_and(|port| port.promise.worker == worker.core && port.promise.rate_bps == 0)
     };
     let sheds = |port: &PortReport| port.links.iter().any(|it| it.shed && by_worker(&it.to));
@@ -144,31 +138,23 @@ pub(super) fn worker_line(worker: &WorkerReport, regimes: &Regimes) -> String {
 
 /// `weir port list`.
 pub fn port_list(list: &PortList, paint: Paint) -> String {
-    let mut table = Table::new(&[
-        ("PORT", Left),
-        ("ROLE", Left),
-        ("STATE", Left),
-        ("MODE", Left),
-        ("DRIVER", Left),
-        ("INDEX", Right),
-        ("MTU", Right),
-        ("QUEUES", Right),
-        ("GSO", Left),
-    ]);
-    for port in &list.ports {
-        let driver: String = port.driver.chars().take(8).collect();
-        table.row(vec![
-            port.name.clone(),
-            port.role.to_string(),
-            paint.paint(Tone::of_state(port.state), port.state.name()),
-            port.mode.name().to_owned(),
-            if driver.is_empty() { "-".to_owned() } else { driver },
-            port.ifindex.to_string(),
-            port.mtu.to_string(),
-            port.queues.to_string(),
-            if port.superframes { "yes" } else { "no" }.to_owned(),
-        ]);
-    }
+    let table = Table::of(
+        &list.ports,
+        &[
+            ("PORT", &|port| port.name.clone()),
+            ("ROLE", &|port| port.role.to_string()),
+            ("STATE", &|port| state(port.state, paint)),
+            ("MODE", &|port| port.mode.to_string()),
+            ("DRIVER", &|port| match port.driver.as_str() {
+                "" => "-".to_owned(),
+                driver => driver.chars().take(8).collect(),
+            }),
+            (">INDEX", &|port| port.ifindex.to_string()),
+            (">MTU", &|port| port.mtu.to_string()),
+            (">QUEUES", &|port| port.queues.to_string()),
+            ("GSO", &|port| if port.superframes { "yes" } else { "no" }.to_owned()),
+        ],
+    );
     let mut text = table.render();
     if list.ports.is_empty() {
         text.push_str("(no ports yet)\n");
@@ -190,19 +176,19 @@ fn express(ports: &[PortInfo]) -> String {
         [Express::Peer, Express::Redirect].into_iter().filter_map(reached).collect();
     let mut text = String::new();
     if !ways.is_empty() {
-        text += &wrapped(&format!("express: {}", ways.join("; ")), 0, WIDTH);
+        text += &paragraph(&format!("express: {}", ways.join("; ")));
     }
     for port in ports {
         if let Some(remark) = &port.express_remark {
             let way = port.express.map_or("not express", |_| "not by peer");
-            text += &wrapped(&format!("{} {way}: {remark}", port.name), 0, WIDTH);
+            text += &paragraph(&format!("{} {way}: {remark}", port.name));
         }
     }
     let unkept = ports.iter().filter(|port| port.kept == Some(false));
     let unkept: Vec<&str> = unkept.map(|port| port.name.as_str()).collect();
     if !unkept.is_empty() {
         let line = format!("gone with weir, if it is killed: the gate of {}", unkept.join(", "));
-        text += &wrapped(&line, 0, WIDTH);
+        text += &paragraph(&line);
     }
     text
 }

@@ -1,6 +1,6 @@
 //! What a probe found, for people.
 
-use super::{Align, Table, grouped, short, wrapped};
+use super::{Table, grouped, paragraph, per_second, short};
 use weir_api::Summary;
 use weir_probe::rate::frame_overhead;
 use weir_probe::report::{FloorReport, Named, RawReport, SendReport, SessionReport, SinkReport};
@@ -14,6 +14,13 @@ impl Figures {
         let line = format!("  {name:<13}{:>15}  {remark}", grouped(figure));
         self.0.extend([line.trim_end(), "\n"]);
     }
+
+    /// The same for what is only shown if there is some.
+    fn some(&mut self, name: &str, figure: u64, remark: &str) {
+        if figure > 0 {
+            self.add(name, figure, remark);
+        }
+    }
 }
 
 /// What was sent, and what came back.
@@ -22,25 +29,16 @@ pub(crate) fn send(report: &SendReport) -> String {
         if report.flows == 1 { "one flow".into() } else { format!("{} flows", report.flows) };
     let (target, rate, size) = (&report.target, &report.rate, &report.size);
     let head = format!("Sent to {target} at {rate}, {size} bytes, {flows}");
-    let mut text = wrapped(&head, 0, super::WIDTH);
+    let mut text = paragraph(&head);
     let mut figures = Figures::default();
     let bits = report.frame_bytes.saturating_mul(8);
     figures.add("sent", report.datagrams, &speed(report.datagrams, bits, report.elapsed_ns));
     let refused: Vec<String> =
         report.refused.iter().map(|(error, n)| format!("{error} {}", grouped(*n))).collect();
-    if !refused.is_empty() {
-        figures.add(
-            "refused",
-            report.refused.values().sum(),
-            &format!("not sent: {}", refused.join(", ")),
-        );
-    }
-    if report.overdue > 0 {
-        figures.add("overdue", report.overdue, "not sent: more than this machine can");
-    }
-    if report.unreachable > 0 {
-        figures.add("unreachable", report.unreachable, "times: nobody listens there, or no way");
-    }
+    let remark = format!("not sent: {}", refused.join(", "));
+    figures.some("refused", report.refused.values().sum(), &remark);
+    figures.some("overdue", report.overdue, "not sent: more than this machine can");
+    figures.some("unreachable", report.unreachable, "times: no listener there, or no way");
     match &report.acknowledged {
         Some(other) => {
             let heard = if other.flows < report.flows {
@@ -55,7 +53,7 @@ pub(crate) fn send(report: &SendReport) -> String {
                 figures.add("reordered", other.reordered, &share(other.reordered, other.received));
             }
         }
-        None => text.push_str("Nobody said what came: neither sink nor reflector answered.\n"),
+        None => text.push_str("What came is not known: neither sink nor reflector answered.\n"),
     }
     if let Some(back) = &report.round_trips {
         figures.add("answered", back.unique, "");
@@ -90,16 +88,12 @@ pub(crate) fn sink(report: &SinkReport, by_flow: bool) -> String {
         }
     }
     let mut figures = Figures::default();
-    for (name, figure, remark) in [
-        ("dropped here", report.socket_dropped, "the socket's buffer was full (net.core.rmem_max)"),
-        ("foreign", report.foreign, "datagrams of others than a probe"),
-        ("not kept", report.unkept, "of more sessions or flows than are told apart"),
-        ("unanswered", report.unanswered, "too short (64 bytes), or could not be sent"),
-    ] {
-        if figure > 0 {
-            figures.add(name, figure, remark);
-        }
-    }
+    let full = "the socket's buffer was full (net.core.rmem_max)";
+    figures.some("dropped here", report.socket_dropped, full);
+    figures.some("foreign", report.foreign, "datagrams of others than a probe");
+    figures.some("not kept", report.unkept, "of more sessions or flows than are told apart");
+    let short = "too short (64 bytes), or could not be sent";
+    figures.some("unanswered", report.unanswered, short);
     text + &figures.0
 }
 
@@ -116,9 +110,7 @@ fn one(session: &SessionReport, reflected: bool) -> String {
     let extent = format!("by up to {}", session.largest_extent);
     figures.add("reordered", session.reordered, if session.reordered > 0 { &extent } else { "" });
     figures.add("duplicates", session.duplicates, "");
-    if session.late > 0 {
-        figures.add("late", session.late, "more than 65,536 behind: counted as lost");
-    }
+    figures.some("late", session.late, "more than 65,536 behind: counted as lost");
     if reflected {
         figures.add("sent back", session.replied, "");
     }
@@ -137,45 +129,33 @@ fn one(session: &SessionReport, reflected: bool) -> String {
         session.flows.len() as u64,
     ));
     if !session.same_host {
-        text.push_str(&wrapped(
+        text.push_str(&paragraph(
             "One way is the difference of two machines' clocks: as good as they agree.",
-            0,
-            super::WIDTH,
         ));
     }
     if session.before_sent > 0 {
-        text.push_str(&wrapped(
-            &format!(
-                "{} came before they were sent, by the clocks: these do not agree.",
-                grouped(session.before_sent)
-            ),
-            0,
-            super::WIDTH,
-        ));
+        text.push_str(&paragraph(&format!(
+            "{} came before they were sent, by the clocks: these do not agree.",
+            grouped(session.before_sent)
+        )));
     }
     text
 }
 
 fn flows(session: &SessionReport) -> String {
     Table::fitting(|number| {
-        let mut table = Table::new(&[
-            ("FLOW", Align::Right),
-            ("SENT", Align::Right),
-            ("RECEIVED", Align::Right),
-            ("LOST", Align::Right),
-            ("REORDERED", Align::Right),
-            ("TWICE", Align::Right),
-            ("JITTER us", Align::Right),
-        ]);
-        for flow in &session.flows {
-            let counts =
-                [flow.sent, flow.unique, flow.lost, flow.reordered, flow.duplicates].map(number);
-            let mut row = vec![flow.flow.to_string()];
-            row.extend(counts);
-            row.push(us(flow.jitter_ns));
-            table.row(row);
-        }
-        table
+        Table::of(
+            &session.flows,
+            &[
+                (">FLOW", &|flow| flow.flow.to_string()),
+                (">SENT", &|flow| number(flow.sent)),
+                (">RECEIVED", &|flow| number(flow.unique)),
+                (">LOST", &|flow| number(flow.lost)),
+                (">REORDERED", &|flow| number(flow.reordered)),
+                (">TWICE", &|flow| number(flow.duplicates)),
+                (">JITTER us", &|flow| us(flow.jitter_ns)),
+            ],
+        )
     })
 }
 
@@ -196,18 +176,16 @@ pub(crate) fn raw(report: &RawReport) -> String {
         _ => format!("Sent by {}, as XDP live frames\n", report.interface),
     };
     if let Some(why) = &report.instead_because {
-        text.push_str(&wrapped(&format!("({why})"), 0, super::WIDTH));
+        text.push_str(&paragraph(&format!("({why})")));
     }
     let mut figures = Figures::default();
     let bits = report.frames.saturating_mul(8 * report.frame_size);
     figures.add("frames", report.frames, &speed(report.frames, bits, report.elapsed_ns));
     text.push_str(&figures.0);
     if report.kind == "raw-send" {
-        text.push_str(&wrapped(
+        text.push_str(&paragraph(
             "Handed over for sending. All are the same, without numbers and times: \
              `weir probe sink --raw` at the other end counts what came.",
-            0,
-            super::WIDTH,
         ));
     }
     text
@@ -215,25 +193,22 @@ pub(crate) fn raw(report: &RawReport) -> String {
 
 /// A row for each histogram, in microseconds.
 fn times(named: &[Named<'_>]) -> String {
-    let right = |name| (name, Align::Right);
-    let mut table = Table::new(&[
-        ("us", Align::Left),
-        right("MIN"),
-        right("MEAN"),
-        right("P50"),
-        right("P90"),
-        right("P99"),
-        right("P99.9"),
-        right("MAX"),
-    ]);
-    for (name, spread) in named.iter().filter(|(_, spread)| !spread.is_empty()) {
-        let Summary { min_ns, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns, .. } =
-            spread.summary();
-        let mut row = vec![(*name).to_owned()];
-        row.extend([min_ns, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns].map(us));
-        table.row(row);
-    }
-    table.render()
+    let named = named.iter().filter(|(_, spread)| !spread.is_empty());
+    let time = |ns: fn(&Summary) -> u64| move |(_, of): &(&str, Summary)| us(ns(of));
+    Table::of(
+        named.map(|(name, spread)| (*name, spread.summary())),
+        &[
+            ("us", &|(name, _)| (*name).to_owned()),
+            (">MIN", &time(|of| of.min_ns)),
+            (">MEAN", &time(|of| of.mean_ns)),
+            (">P50", &time(|of| of.p50_ns)),
+            (">P90", &time(|of| of.p90_ns)),
+            (">P99", &time(|of| of.p99_ns)),
+            (">P99.9", &time(|of| of.p999_ns)),
+            (">MAX", &time(|of| of.max_ns)),
+        ],
+    )
+    .render()
 }
 
 fn jitter(mean_ns: u64, max_ns: u64, flows: u64) -> String {
@@ -258,18 +233,9 @@ fn speed(count: u64, bits: u64, elapsed_ns: u64) -> String {
     if count == 0 || elapsed_ns == 0 {
         return String::new();
     }
-    let per_second = |n: u64| {
-        let rate = u128::from(n) * 1_000_000_000 / u128::from(elapsed_ns);
-        short(u64::try_from(rate).unwrap_or(u64::MAX))
-    };
-    let seconds = elapsed_ns as f64 / 1e9;
-    match bits {
-        0 => format!("in {seconds:.2} s: {}/s", per_second(count)),
-        _ => {
-            let (count, bits) = (per_second(count), per_second(bits));
-            format!("in {seconds:.2} s: {count}/s, {bits}bit/s of frames")
-        }
-    }
+    let rate = |n| short(per_second(n, elapsed_ns).unwrap_or(0));
+    let bits = if bits == 0 { String::new() } else { format!(", {}bit/s of frames", rate(bits)) };
+    format!("in {:.2} s: {}/s{bits}", elapsed_ns as f64 / 1e9, rate(count))
 }
 
 fn share(part: u64, whole: u64) -> String {

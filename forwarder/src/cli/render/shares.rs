@@ -5,10 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Align::{Left, Right},
     Table, WIDTH,
     paint::{Paint, Tone},
-    percent, short, uptime,
+    per_second, percent, permille, short, time, uptime,
 };
 use weir_api::{Containers, LinkShare, PortReport, StatsReport};
 use weir_core::Role;
@@ -49,7 +48,7 @@ pub fn shares(
 /// For `weir stats`: the links that are, or could be, contended.
 pub(super) fn contended(report: &StatsReport, paint: Paint) -> String {
     let promised = |name: &str| {
-        let to = report.ports.iter().find(|port| port.name == name);
+        let to = report.port(name);
         to.is_some_and(|to| to.role == Role::Uplink || to.promise.rate_bps > 0)
     };
     let mut text = links(None, report, paint, |flows| {
@@ -72,7 +71,7 @@ fn links(
 ) -> String {
     let mut flows: BTreeMap<&str, Vec<Flow<'_>>> = BTreeMap::new();
     for from in &after.ports {
-        let earlier = before.and_then(|before| named(before, &from.name));
+        let earlier = before.and_then(|before| before.port(&from.name));
         for link in &from.links {
             let old = earlier.and_then(|port| port.links.iter().find(|old| old.to == link.to));
             let bytes = link.bytes.saturating_sub(old.map_or(0, |old| old.bytes));
@@ -87,19 +86,19 @@ fn links(
     }
     let elapsed_ns = before.map(|before| after.uptime_ns.saturating_sub(before.uptime_ns));
     let mut table = Table::new(&[
-        ("LINK / FROM      ", Left),
-        ("WEIGHT", Right),
-        ("  MIN", Right),
-        ("  MAX", Right),
-        (if before.is_some() { "BIT/S" } else { "BYTES" }, Right),
-        ("  SHARE", Right),
-        ("QUEUED", Right),
-        ("SHED", Left),
+        "LINK / FROM      ",
+        ">WEIGHT",
+        ">  MIN",
+        ">  MAX",
+        if before.is_some() { ">BIT/S" } else { ">BYTES" },
+        ">  SHARE",
+        ">QUEUED",
+        "SHED",
     ]);
     for (to, mut flows) in flows {
         let sum = |of: fn(&Flow<'_>) -> u64| flows.iter().map(of).fold(0, u64::saturating_add);
         let (bytes, queued) = (sum(|flow| flow.bytes), sum(|flow| flow.link.queued.bytes));
-        let rate_bps = named(after, to).map_or(0, |to| to.promise.rate_bps);
+        let rate_bps = after.port(to).map_or(0, |to| to.promise.rate_bps);
         table.row(vec![
             to.to_owned(),
             String::new(),
@@ -113,15 +112,13 @@ fn links(
         flows.sort_by_key(|flow| std::cmp::Reverse(flow.bytes));
         for flow in flows {
             let promise = &flow.from.promise;
-            let permille =
-                (u128::from(flow.bytes) * 1000).checked_div(bytes.into()).unwrap_or(0) as u64;
             table.row(vec![
                 format!("  {}", flow.from.name),
                 promise.weight.to_string(),
                 or_dash(promise.min_rate_bps),
                 or_dash(promise.max_rate_bps),
                 amount(flow.bytes, elapsed_ns),
-                percent(permille),
+                percent(permille(flow.bytes, bytes).unwrap_or(0)),
                 short(flow.link.queued.bytes),
                 paint.paint(Tone::Warn, if flow.link.shed { "now" } else { "" }),
             ]);
@@ -131,42 +128,33 @@ fn links(
 }
 
 fn containers(before: Option<&StatsReport>, after: &StatsReport) -> String {
-    let mut table = Table::new(&[
-        ("CONTAINERS FROM", Left),
-        ("RELEASE ", Left),
-        ("COUNT", Right),
-        (" FILL", Right),
-        ("  WAIT", Right),
-        (" SHED", Right),
-        ("LET GO BECAUSE", Left),
-    ]);
-    let mut any = false;
-    for port in &after.ports {
-        let earlier = before.and_then(|before| named(before, &port.name));
-        let now = since(earlier.map(|port| &port.containers), &port.containers);
-        let shed = |port: &PortReport| port.losses.get("shed").copied().unwrap_or(0);
+    let of_port = |port: &'_ PortReport| {
+        let earlier = before.and_then(|before| before.port(&port.name));
+        let shed = |port: &PortReport| port.lost_under("shed");
         let shed = shed(port).saturating_sub(earlier.map_or(0, shed));
-        let count = now.count();
-        if count == 0 && shed == 0 {
-            continue;
-        }
-        any = true;
-        let mean = |sum: u64| sum.checked_div(count);
-        table.row(vec![
-            port.name.clone(),
-            port.promise.release.clone(),
-            short(count),
-            mean(now.bytes).map_or("-".to_owned(), short),
-            mean(now.wait_ns).map_or("-".to_owned(), time),
-            short(shed),
-            reasons(&now),
-        ]);
+        (since(earlier.map(|port| &port.containers), &port.containers), shed)
+    };
+    let rows = after.ports.iter().map(|port| (port, of_port(port)));
+    let rows: Vec<_> = rows.filter(|(_, (now, shed))| now.count() > 0 || *shed > 0).collect();
+    if rows.is_empty() {
+        return String::new();
     }
-    if any { table.render() } else { String::new() }
-}
-
-fn named<'r>(report: &'r StatsReport, name: &str) -> Option<&'r PortReport> {
-    report.ports.iter().find(|port| port.name == name)
+    let mean = |sum: u64, now: &Containers, text: fn(u64) -> String| {
+        sum.checked_div(now.count()).map_or("-".to_owned(), text)
+    };
+    Table::of(
+        rows,
+        &[
+            ("CONTAINERS FROM", &|(port, _)| port.name.clone()),
+            ("RELEASE ", &|(port, _)| port.promise.release.clone()),
+            (">COUNT", &|(_, (now, _))| short(now.count())),
+            ("> FILL", &|(_, (now, _))| mean(now.bytes, now, short)),
+            (">  WAIT", &|(_, (now, _))| mean(now.wait_ns, now, time)),
+            ("> SHED", &|(_, (_, shed))| short(*shed)),
+            ("LET GO BECAUSE", &|(_, (now, _))| reasons(now)),
+        ],
+    )
+    .render()
 }
 
 /// A port that went and came again counts from 0.
@@ -188,27 +176,11 @@ fn since(before: Option<&Containers>, after: &Containers) -> Containers {
 /// Bytes, or bits per second.
 fn amount(bytes: u64, elapsed_ns: Option<u64>) -> String {
     let Some(elapsed_ns) = elapsed_ns else { return short(bytes) };
-    let bits = u128::from(bytes) * 8 * 1_000_000_000;
-    let rate = bits.checked_div(elapsed_ns.into()).unwrap_or(0);
-    short(u64::try_from(rate).unwrap_or(u64::MAX))
+    short(per_second(bytes.saturating_mul(8), elapsed_ns).unwrap_or(0))
 }
 
 fn or_dash(rate_bps: u64) -> String {
     if rate_bps == 0 { "-".to_owned() } else { short(rate_bps) }
-}
-
-/// `850ns`, `12.3us`.
-pub(crate) fn time(ns: u64) -> String {
-    let (unit, name) = match ns {
-        0..1_000 => return format!("{ns}ns"),
-        1_000..1_000_000 => (1_000, "us"),
-        1_000_000..1_000_000_000 => (1_000_000, "ms"),
-        _ => (1_000_000_000, "s"),
-    };
-    match ns / unit {
-        whole @ 0..100 => format!("{whole}.{}{name}", ns % unit * 10 / unit),
-        whole => format!("{}{name}", whole.min(99_999)),
-    }
 }
 
 /// The two most frequent; `full 91% idle 9%`.

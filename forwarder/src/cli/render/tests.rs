@@ -32,7 +32,7 @@ fn words_are_wrapped_and_indented() {
 
 #[test]
 fn a_table_aligns_by_its_widest_cell() {
-    let mut table = Table::new(&[("A", Align::Left), ("NUMBER", Align::Right)]);
+    let mut table = Table::new(&["A", ">NUMBER"]);
     table.row(vec!["é".into(), "1".into()]);
     table.row(vec!["long".into(), "1234567".into()]);
     assert_eq!(table.render(), "A      NUMBER\né           1\nlong  1234567\n");

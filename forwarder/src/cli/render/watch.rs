@@ -2,13 +2,13 @@
 //! (its uptime), so that a slow answer does not bend a rate.
 
 use super::{
-    Align::{Left, Right},
     Table, grouped,
     paint::{Paint, Tone},
-    ports::{limits, worker_line},
+    per_second,
+    ports::{limits, state, worker_line},
     short, uptime,
 };
-use weir_api::{PortReport, Regimes, StatsReport, Traffic, WorkerReport};
+use weir_api::{PortReport, Regimes, StatsReport, WorkerReport};
 
 /// What happened per second, of one port or of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,22 +21,19 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// From what `before` and `after` counted in `elapsed_ns`.
-    pub fn between(before: &PortReport, after: &PortReport, elapsed_ns: u64) -> Self {
-        let per_second = |before: u64, after: u64, unit: u64| {
-            // A port that went and came again counts from 0: no rate, and no nonsense.
-            let change = u128::from(after.saturating_sub(before)) * u128::from(unit);
-            let rate = (change * 1_000_000_000).checked_div(elapsed_ns.into()).unwrap_or(0);
-            u64::try_from(rate).unwrap_or(u64::MAX)
+    /// What `after` counted in `elapsed_ns` beyond `before`. A port that is new, or went and came again,
+    /// counts from 0.
+    pub fn between(before: Option<&PortReport>, after: &PortReport, elapsed_ns: u64) -> Self {
+        let rate = |of: fn(&PortReport) -> u64, unit: u64| {
+            let happened = of(after).saturating_sub(before.map_or(0, of));
+            per_second(happened.saturating_mul(unit), elapsed_ns).unwrap_or(0)
         };
-        let pps = |b: &Traffic, a: &Traffic| per_second(b.frames, a.frames, 1);
-        let bps = |b: &Traffic, a: &Traffic| per_second(b.bytes, a.bytes, 8);
         Self {
-            rx_pps: pps(&before.rx, &after.rx),
-            rx_bps: bps(&before.rx, &after.rx),
-            tx_pps: pps(&before.tx, &after.tx),
-            tx_bps: bps(&before.tx, &after.tx),
-            lost_ps: per_second(before.lost(), after.lost(), 1),
+            rx_pps: rate(|port| port.rx.frames, 1),
+            rx_bps: rate(|port| port.rx.bytes, 8),
+            tx_pps: rate(|port| port.tx.frames, 1),
+            tx_bps: rate(|port| port.tx.bytes, 8),
+            lost_ps: rate(PortReport::lost, 1),
         }
     }
 
@@ -81,16 +78,7 @@ pub fn watch(
         .ports
         .iter()
         .enumerate()
-        .map(|(i, port)| {
-            let earlier = before.ports.iter().find(|earlier| earlier.name == port.name);
-            let new = PortReport {
-                rx: Traffic::default(),
-                tx: Traffic::default(),
-                losses: Default::default(),
-                ..port.clone()
-            };
-            (i, port, Rates::between(earlier.unwrap_or(&new), port, elapsed_ns))
-        })
+        .map(|(i, port)| (i, port, Rates::between(before.port(&port.name), port, elapsed_ns)))
         .collect();
     let total = rows.iter().fold(Rates::default(), |sum, row| sum.add(row.2));
     // Heading, column names, sum, and a line for each worker.
@@ -104,24 +92,23 @@ pub fn watch(
         rows.sort_by_key(|(i, _, _)| *i);
     }
     let mut table = Table::new(&[
-        ("PORT           ", Left),
-        ("STATE", Left),
-        (" RX PPS", Right),
-        ("RX BIT/S", Right),
-        (" TX PPS", Right),
-        ("TX BIT/S", Right),
-        (" LOST/S", Right),
-        ("  LOST", Right),
+        "PORT           ",
+        "STATE",
+        "> RX PPS",
+        ">RX BIT/S",
+        "> TX PPS",
+        ">TX BIT/S",
+        "> LOST/S",
+        ">  LOST",
     ]);
     for (_, port, rates) in &rows {
-        let state = paint.paint(Tone::of_state(port.state), port.state.name());
-        table.row(rates.row(&port.name, &state, port.lost(), paint));
+        table.row(rates.row(&port.name, &state(port.state, paint), port.lost(), paint));
     }
     let lost = after.ports.iter().map(PortReport::lost).fold(0, u64::saturating_add);
     table.row(total.row("all", "", lost, paint));
     let rendered = table.render();
     let (ports, sum) = rendered.trim_end().rsplit_once('\n').unwrap_or((&rendered, ""));
-    let again = if restarted { ", started anew" } else { "" };
+    let again = if restarted { ", restarted" } else { "" };
     let mut text = format!(
         "weir, up {}{again}: {} ports, {} frames in flight, {}\n",
         uptime(after.uptime_ns),

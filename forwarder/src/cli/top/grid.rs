@@ -4,7 +4,21 @@
 
 use std::cmp::Ordering;
 
+use super::model::Span;
 use crate::cli::render::paint::Tone;
+
+/// A view, as it is declared.
+#[derive(Debug)]
+pub(super) struct Declared {
+    /// On its tab.
+    pub(super) name: &'static str,
+    pub(super) columns: &'static [Column],
+    /// The column that it is sorted by at first.
+    pub(super) by: &'static str,
+    /// What the columns mean.
+    pub(super) help: &'static [(&'static str, &'static str)],
+    pub(super) grid: fn(&Span<'_>) -> Grid,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Column {
@@ -80,7 +94,7 @@ pub(super) struct Grid {
 }
 
 /// What a grid is sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) column: usize,
     pub(super) reversed: bool,

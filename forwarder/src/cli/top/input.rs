@@ -104,7 +104,7 @@ fn command(key: &KeyEvent) -> Option<Action> {
     })
 }
 
-/// How soon the reader notices that nobody listens any more.
+/// How soon the reader notices that its receiver is gone.
 const LOOK: Duration = Duration::from_millis(100);
 /// Keys that are typed ahead of the picture.
 const AHEAD: usize = 64;

@@ -3,13 +3,13 @@
 //! gate, by a worker, and by the host and the bridge.
 
 use super::{
-    grid::{Cell, Column, Grid, Kind, Row},
-    model::{Span, permille},
+    grid::{Cell, Column, Declared, Grid, Kind, Row},
+    model::Span,
 };
-use crate::cli::render::{paint::Tone, short, time};
+use crate::cli::render::{paint::Tone, permille, short, time};
 use weir_api::{Amount, LaneNow, LinkLane, PortReport};
 
-pub(super) const COLUMNS: &[Column] = &[
+const COLUMNS: &[Column] = &[
     Column { id: "link", title: "LINK", kind: Kind::Text, rank: 0 },
     Column { id: "lane", title: "LANE", kind: Kind::Mark(9), rank: 1 },
     Column { id: "rate", title: "RATE", kind: Kind::Number(5), rank: 6 },
@@ -22,7 +22,27 @@ pub(super) const COLUMNS: &[Column] = &[
     Column { id: "ahead", title: "AHEAD", kind: Kind::Number(6), rank: 9 },
 ];
 
-pub(super) fn grid(span: &Span<'_>) -> Grid {
+pub(super) static VIEW: Declared = Declared {
+    name: "links",
+    columns: COLUMNS,
+    by: "link",
+    help: &[
+        (
+            "LANE",
+            "express: the gate hands frames over; scheduled: a source waits, and a worker sends",
+        ),
+        ("RATE", "bit/s that may be sent to it"),
+        ("TAKEN", "the part of RATE that was sent, by all"),
+        ("EXPR", "that which the gate handed over, of RATE"),
+        ("HOST", "that which the host and the bridge sent, past weir, of RATE"),
+        ("FLIPS", "how often it passed to its scheduler; FLIP/S: in the last interval"),
+        ("QUEUE", "bytes that wait for it"),
+        ("AHEAD", "how far what was sent is ahead of RATE; above 20ms the host leaves no room"),
+    ],
+    grid,
+};
+
+fn grid(span: &Span<'_>) -> Grid {
     let ports = span.after.stats.ports.iter();
     let rows = ports.filter_map(|port| Some(row(span, port, &port.link?))).collect();
     Grid { columns: COLUMNS, rows, empty: "(no port has a rate)".to_owned() }
@@ -30,7 +50,7 @@ pub(super) fn grid(span: &Span<'_>) -> Grid {
 
 fn row(span: &Span<'_>, port: &PortReport, link: &LinkLane) -> Row {
     let before = span.stats_before().and_then(|before| {
-        let port = before.ports.iter().find(|earlier| earlier.name == port.name)?;
+        let port = before.port(&port.name)?;
         Some((port, port.link?))
     });
     let sent = |now: Amount, earlier: fn(&PortReport, &LinkLane) -> Amount| {
@@ -49,7 +69,7 @@ fn row(span: &Span<'_>, port: &PortReport, link: &LinkLane) -> Row {
         .try_fold(0, |sum: u64, of| Some(sum.saturating_add(of?)));
     let part = |of: Option<u64>| Cell::number(of, |permille| format!("{}%", permille / 10));
     let flips = before.and_then(|(_, before)| span.per_second(before.closings, link.closings));
-    let lane = Cell::text(link.lane.name());
+    let lane = Cell::text(link.lane.to_string());
     let lane = if link.lane == LaneNow::Scheduled { lane.toned(Tone::Warn) } else { lane };
     let ahead = Cell::number(Some(link.ahead_ns), time);
     let cells = vec![
@@ -68,46 +88,4 @@ fn row(span: &Span<'_>, port: &PortReport, link: &LinkLane) -> Row {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::cli::{render::samples::shared, top::sample::Sample};
-
-    /// Two seconds of an uplink of 200 Mbit/s: a tenth by the gate, half of it by a worker, a quarter by the
-    /// host.
-    pub(crate) fn rated(before: &mut Sample, after: &mut Sample) {
-        let lane = LinkLane {
-            lane: LaneNow::Express,
-            closings: 12,
-            charged: Amount::new(10, 15_000),
-            ahead_ns: 0,
-        };
-        before.stats.ports[0].link = Some(lane);
-        let nic0 = &mut after.stats.ports[0];
-        nic0.tx_lanes.express.bytes += 5_000_000;
-        nic0.tx_lanes.scheduled.bytes += 25_000_000;
-        nic0.link = Some(LinkLane {
-            lane: LaneNow::Scheduled,
-            closings: 16,
-            charged: Amount::new(10_010, 12_515_000),
-            ahead_ns: 1_500_000,
-        });
-    }
-
-    #[test]
-    fn a_link_tells_its_lane_what_is_taken_of_it_and_its_flips() {
-        let mut before = Sample { stats: shared(), ..Sample::default() };
-        let mut after = before.clone();
-        after.stats.uptime_ns += 2_000_000_000;
-        assert!(grid(&Span::new(Some(&before), &after)).rows.is_empty());
-        rated(&mut before, &mut after);
-        let texts = |before: Option<&Sample>, after: &Sample| {
-            let grid = grid(&Span::new(before, after));
-            assert_eq!((grid.rows.len(), grid.rows[0].cells.len()), (1, COLUMNS.len()));
-            let texts = grid.rows[0].cells.iter().map(|cell| cell.text.clone());
-            texts.collect::<Vec<_>>().join(" ")
-        };
-        let known = "nic0 scheduled 200M 85% 10% 25% 16 2 0 1.5ms";
-        assert_eq!(texts(Some(&before), &after), known);
-        assert_eq!(texts(None, &after), "nic0 scheduled 200M - - - 16 - 0 1.5ms");
-    }
-}
+pub(super) mod tests;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use weir_core::Reason;
 
 use super::{
-    grid::{Cell, Column, Grid, Kind, Row},
-    model::{Span, permille},
+    grid::{Cell, Column, Declared, Grid, Kind, Row},
+    model::Span,
 };
-use crate::cli::render::{grouped, paint::Tone, percent, places, short};
+use crate::cli::render::{grouped, paint::Tone, percent, permille, places, short};
 
-pub(super) const COLUMNS: &[Column] = &[
+const COLUMNS: &[Column] = &[
     Column { id: "reason", title: "REASON", kind: Kind::Text, rank: 0 },
     Column { id: "lost", title: "LOST/S", kind: Kind::Number(7), rank: 1 },
     Column { id: "frames", title: "FRAMES", kind: Kind::Number(15), rank: 2 },
@@ -18,7 +18,20 @@ pub(super) const COLUMNS: &[Column] = &[
     Column { id: "at", title: "AT", kind: Kind::Address(12), rank: 4 },
 ];
 
-pub(super) fn grid(span: &Span<'_>) -> Grid {
+pub(super) static VIEW: Declared = Declared {
+    name: "losses",
+    columns: COLUMNS,
+    by: "frames",
+    help: &[
+        ("LOST/S", "frames a second"),
+        ("FRAMES", "since weir started"),
+        ("SHARE", "of all that was lost"),
+        ("AT", "the ports that lost most"),
+    ],
+    grid,
+};
+
+fn grid(span: &Span<'_>) -> Grid {
     let stats = &span.after.stats;
     let none = BTreeMap::new();
     let before = span.stats_before().map_or(&none, |before| &before.ledger.lost_by_reason);

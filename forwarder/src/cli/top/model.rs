@@ -1,18 +1,9 @@
 //! From two rounds of answers to what is shown of them. Invariant: pure, and every rate is over
 //! weir's own time between the two, so that a slow answer does not bend it.
 
-use super::{
-    flows,
-    grid::Grid,
-    links, losses,
-    sample::{Measured, Sample},
-    vifs,
-};
-use crate::cli::{
-    args::View,
-    render::{Rates, paint::Tone, percent, short, since, uptime},
-};
-use weir_api::{PortReport, StatsReport, Traffic};
+use super::sample::{Measured, Sample};
+use crate::cli::render::{Rates, paint::Tone, per_second, percent, short, since, uptime};
+use weir_api::{PortReport, StatsReport};
 
 /// Two samples, of one and the same weir.
 #[derive(Clone, Copy, Debug)]
@@ -45,23 +36,7 @@ impl<'s> Span<'s> {
 
     pub(super) fn rates(&self, port: &PortReport) -> Option<Rates> {
         let elapsed_ns = self.elapsed_ns()?;
-        let before = self.stats_before()?.ports.iter().find(|earlier| earlier.name == port.name);
-        let new = || PortReport {
-            rx: Traffic::default(),
-            tx: Traffic::default(),
-            losses: Default::default(),
-            ..port.clone()
-        };
-        Some(Rates::between(&before.cloned().unwrap_or_else(new), port, elapsed_ns))
-    }
-
-    pub(super) fn grid(&self, view: View) -> Grid {
-        match view {
-            View::Vifs => vifs::grid(self),
-            View::Flows => flows::grid(self),
-            View::Losses => losses::grid(self),
-            View::Links => links::grid(self),
-        }
+        Some(Rates::between(self.stats_before()?.port(&port.name), port, elapsed_ns))
     }
 
     /// The lines above the table, each of parts of which the first are the most important.
@@ -74,7 +49,7 @@ impl<'s> Span<'s> {
         };
         let mut first = vec![plain(format!("weir, up {}", uptime(stats.uptime_ns)))];
         if self.restarted {
-            first.push(("started anew".to_owned(), Tone::Warn));
+            first.push(("restarted".to_owned(), Tone::Warn));
         }
         if stats.ledger.balanced {
             first.extend([plain(self.busy()), ledger]);
@@ -95,10 +70,9 @@ impl<'s> Span<'s> {
             plain(format!("rx {} frames/s", rate(|r| r.rx_pps))),
             plain(format!("tx {}", rate(|r| r.tx_pps))),
         ];
-        let at = 3.min(second.len());
         match &self.after.latency {
-            Measured::Off => second.insert(at, ("latency is off".to_owned(), Tone::Dim)),
-            Measured::Unavailable(_) => second.insert(at, ("no latency".to_owned(), Tone::Dim)),
+            Measured::Off => second.insert(3, ("latency is off".to_owned(), Tone::Dim)),
+            Measured::Unavailable(_) => second.insert(3, ("no latency".to_owned(), Tone::Dim)),
             Measured::NotAsked | Measured::On(_) => {}
         }
         [first, second]
@@ -120,16 +94,4 @@ impl<'s> Span<'s> {
             many => format!("workers busy {}", many.join(", ")),
         }
     }
-}
-
-/// Of what happened in `elapsed_ns`.
-pub(super) fn per_second(happened: u64, elapsed_ns: u64) -> Option<u64> {
-    let rate = (u128::from(happened) * 1_000_000_000).checked_div(elapsed_ns.into())?;
-    Some(u64::try_from(rate).unwrap_or(u64::MAX))
-}
-
-/// `part` of `whole`, in thousandths.
-pub(super) fn permille(part: u64, whole: u64) -> Option<u64> {
-    let permille = (u128::from(part) * 1000).checked_div(whole.into())?;
-    Some(u64::try_from(permille).unwrap_or(u64::MAX))
 }

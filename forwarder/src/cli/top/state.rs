@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum as _;
+
 use super::{
-    flows,
-    grid::{Column, Order},
+    grid::{Column, Declared, Order},
     input::{Action, Edit, Scroll},
-    links, losses, vifs,
+    views,
 };
 use crate::cli::args::{LONGEST, SHORTEST, View};
 
@@ -16,7 +17,7 @@ const PAGE: usize = 10;
 const FILTER_CHARS: usize = 60;
 const STEPS_MS: [u64; 10] = [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000];
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct State {
     pub(super) view: View,
     orders: [Order; 4],
@@ -34,8 +35,8 @@ pub(super) struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
     Draw,
-    /// Draw everything anew, whatever stands there.
-    DrawAnew,
+    /// Clear the screen first.
+    Redraw,
     /// Ask weir now.
     Ask,
     /// The interval is another.
@@ -45,25 +46,11 @@ pub(super) enum Then {
 
 impl State {
     pub(super) fn new(view: View, interval: Duration) -> Self {
-        let by = |view: View, id: &str| Order {
-            column: columns(view).iter().position(|column| column.id == id).unwrap_or(0),
+        let order = |view: &Declared| Order {
+            column: view.columns.iter().position(|column| column.id == view.by).unwrap_or(0),
             reversed: false,
         };
-        Self {
-            view,
-            orders: [
-                by(View::Vifs, "name"),
-                by(View::Flows, "rate"),
-                by(View::Losses, "frames"),
-                by(View::Links, "link"),
-            ],
-            filter: String::new(),
-            editing: false,
-            held: false,
-            help: false,
-            interval,
-            scrolled: 0,
-        }
+        Self { view, orders: views::ALL.map(order), interval, ..Self::default() }
     }
 
     /// Sorts the view by the column `id`; what is no column of it gets the list of those that are.
@@ -86,37 +73,25 @@ impl State {
     }
 
     pub(super) fn order(&self) -> Order {
-        let [vifs, flows, losses, links] = self.orders;
-        match self.view {
-            View::Vifs => vifs,
-            View::Flows => flows,
-            View::Losses => losses,
-            View::Links => links,
-        }
+        self.orders[self.view as usize]
     }
 
     fn order_mut(&mut self) -> &mut Order {
-        let [vifs, flows, losses, links] = &mut self.orders;
-        match self.view {
-            View::Vifs => vifs,
-            View::Flows => flows,
-            View::Losses => losses,
-            View::Links => links,
-        }
+        &mut self.orders[self.view as usize]
     }
 
-    /// There are only so many rows to scroll over.
+    /// There is nothing to see below the last row.
     pub(super) fn settle(&mut self, rows: usize) {
         self.scrolled = self.scrolled.min(rows.saturating_sub(1));
     }
 
-    pub(super) fn obey(&mut self, action: Action) -> Then {
+    pub(super) fn apply(&mut self, action: Action) -> Then {
         match action {
             Action::Quit => return Then::Quit,
             Action::Leave if self.help => self.help = false,
             Action::Leave => return Then::Quit,
-            Action::NextView => return self.show(next(self.view)),
-            Action::PreviousView => return self.show(next(next(next(self.view)))),
+            Action::NextView => return self.show(beside(self.view, 1)),
+            Action::PreviousView => return self.show(beside(self.view, views::ALL.len() - 1)),
             Action::Show(view) => return self.show(view),
             Action::NextColumn => self.turn(1),
             Action::PreviousColumn => self.turn(columns(self.view).len().saturating_sub(1)),
@@ -143,7 +118,7 @@ impl State {
             Action::Help => self.help = !self.help,
             Action::Scroll(scroll) => self.scroll(scroll),
             Action::Filter(edit) => self.edit(edit),
-            Action::Redraw => return Then::DrawAnew,
+            Action::Redraw => return Then::Redraw,
         }
         Then::Draw
     }
@@ -199,22 +174,14 @@ impl State {
     }
 }
 
-pub(super) fn columns(view: View) -> &'static [Column] {
-    match view {
-        View::Vifs => vifs::COLUMNS,
-        View::Flows => flows::COLUMNS,
-        View::Losses => losses::COLUMNS,
-        View::Links => links::COLUMNS,
-    }
+fn columns(view: View) -> &'static [Column] {
+    views::of(view).columns
 }
 
-fn next(view: View) -> View {
-    match view {
-        View::Vifs => View::Flows,
-        View::Flows => View::Losses,
-        View::Losses => View::Links,
-        View::Links => View::Vifs,
-    }
+/// The view that is `tabs` further on.
+fn beside(view: View, tabs: usize) -> View {
+    let all = View::value_variants();
+    all[(view as usize + tabs) % all.len()]
 }
 
 #[cfg(test)]

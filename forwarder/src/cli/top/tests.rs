@@ -13,6 +13,7 @@ use super::{
     sample::{Latency, Measured, Sample, tests::latency},
     state::State,
     view::{Picture, draw},
+    views::of,
 };
 use crate::cli::{
     args::View,
@@ -60,7 +61,7 @@ fn state(view: View) -> State {
 fn buffer(state: &State, gone: Option<&str>, colour: bool, size: (u16, u16)) -> Buffer {
     let (before, after) = samples();
     let span = Span::new(Some(&before), &after);
-    let mut grid = span.grid(state.view);
+    let mut grid = (of(state.view).grid)(&span);
     grid.arrange(&state.filter, state.order());
     let picture = Picture { span, grid: &grid, state, gone, colour };
     let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
@@ -127,7 +128,7 @@ fn links_in_40_by_10() {
 #[test]
 fn the_help_in_80_by_24() {
     let mut state = state(View::Vifs);
-    state.obey(Action::Help);
+    state.apply(Action::Help);
     insta::assert_snapshot!(picture(&state, (80, 24)));
 }
 
@@ -135,16 +136,16 @@ fn the_help_in_80_by_24() {
 fn what_is_special_is_said_above_the_table() {
     let mut state = state(View::Vifs);
     state.sort_by("p99").unwrap();
-    state.obey(Action::Reverse);
-    state.obey(Action::Hold);
+    state.apply(Action::Reverse);
+    state.apply(Action::Hold);
     for edit in [Edit::Begin, Edit::Type('v'), Edit::Type('1')] {
-        state.obey(Action::Filter(edit));
+        state.apply(Action::Filter(edit));
     }
     let text = picture(&state, (80, 24));
     assert!(text.contains("held  only \"v1\""), "{text}");
     assert!(text.contains("P99^") && !text.contains("nic0"), "{text}");
     assert!(text.contains("\n/v1_   Enter keeps it"), "{text}");
-    state.obey(Action::Filter(Edit::Type('x')));
+    state.apply(Action::Filter(Edit::Type('x')));
     assert!(picture(&state, (80, 24)).contains("(nothing with \"v1x\" in it)"));
 }
 

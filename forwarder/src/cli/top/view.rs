@@ -14,11 +14,9 @@ use super::{
     help,
     model::Span,
     state::State,
+    views,
 };
-use crate::cli::{
-    args::View,
-    render::{paint::Tone, time, wrapped},
-};
+use crate::cli::render::{paint::Tone, time, wrapped};
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +25,7 @@ pub(super) struct Picture<'p> {
     /// Already arranged.
     pub(super) grid: &'p Grid,
     pub(super) state: &'p State,
-    /// Why nobody answers any more.
+    /// Why there is no answer any more.
     pub(super) gone: Option<&'p str>,
     pub(super) colour: bool,
 }
@@ -86,16 +84,12 @@ impl Picture<'_> {
     /// The views with the shown one marked, and what is special about it.
     fn tabs(&self, width: usize) -> Line<'static> {
         let state = self.state;
-        let mut parts = Vec::new();
-        for (view, name) in [
-            (View::Vifs, "1 vifs"),
-            (View::Flows, "2 flows"),
-            (View::Losses, "3 losses"),
-            (View::Links, "4 links"),
-        ] {
-            let shown = view == state.view;
-            parts.push(if shown { format!("[{name}]") } else { format!(" {name} ") });
-        }
+        let tabs =
+            views::ALL.iter().enumerate().map(|(at, view)| match at == state.view as usize {
+                true => format!("[{} {}]", at + 1, view.name),
+                false => format!(" {} {} ", at + 1, view.name),
+            });
+        let parts: Vec<String> = tabs.collect();
         let mut pieces: Vec<(String, Tone)> = vec![(parts.join(" "), Tone::Plain)];
         if state.held {
             pieces.push(("held".to_owned(), Tone::Warn));

@@ -3,14 +3,15 @@
 //! the hardest time, so that trouble anywhere shows.
 
 use super::{
-    grid::{Cell, Column, Grid, Kind, Row, WIDE},
-    model::{Span, permille},
+    grid::{Cell, Column, Declared, Grid, Kind, Row, WIDE},
+    model::Span,
     sample::Measured,
 };
-use crate::cli::render::{Rates, paint::Tone, short, time};
+use crate::cli::render::{Rates, paint::Tone, permille, short, time};
 use weir_api::{Amount, Lanes, LinkShare, PortReport, State};
+use weir_core::Choice as _;
 
-pub(super) const COLUMNS: &[Column] = &[
+const COLUMNS: &[Column] = &[
     Column { id: "name", title: "NAME", kind: Kind::Text, rank: 0 },
     Column { id: "state", title: "STATE", kind: Kind::Mark(5), rank: 6 },
     Column { id: "rx", title: "RX", kind: Kind::Number(5), rank: 1 },
@@ -31,7 +32,24 @@ pub(super) const COLUMNS: &[Column] = &[
     Column { id: "mode", title: "MODE", kind: Kind::Mark(9), rank: WIDE + 4 },
 ];
 
-pub(super) fn grid(span: &Span<'_>) -> Grid {
+pub(super) static VIEW: Declared = Declared {
+    name: "vifs",
+    columns: COLUMNS,
+    by: "name",
+    help: &[
+        ("RX TX", "bit/s that the port sent, and that were delivered to it"),
+        ("FR/S", "frames a second, both ways; a superframe is one"),
+        ("EXPR", "the part of what it sent that the gate handed over, without a worker"),
+        ("SHARE", "its part of what went over its most contended link (OF LINK)"),
+        ("DUE", "its part by what it was promised: WEIGHT, MIN and MAX, among those that send"),
+        ("QUEUE", "bytes of it that wait; SHED: more than may, dropped at its own core"),
+        ("P50 P99", "how long its packets stayed at a worker, in the last interval"),
+        ("LOST", "frames a second; view 3 says why"),
+    ],
+    grid,
+};
+
+fn grid(span: &Span<'_>) -> Grid {
     let ports = &span.after.stats.ports;
     let rows = ports.iter().map(|port| row(span, port)).collect();
     Grid { columns: COLUMNS, rows, empty: "(no ports yet)".to_owned() }
@@ -66,7 +84,7 @@ fn row(span: &Span<'_>, port: &PortReport) -> Row {
         Cell::number(Some(port.promise.weight), |weight| weight.to_string()),
         rate_or_dash(port.promise.min_rate_bps),
         rate_or_dash(port.promise.max_rate_bps),
-        Cell::text(port.mode.name()),
+        Cell::text(port.mode.to_string()),
     ];
     Row { cells, note: None }
 }
@@ -91,29 +109,26 @@ fn residence(span: &Span<'_>, port: &PortReport) -> (Option<u64>, Option<u64>) {
 /// Of the bytes that the port sent since the sample before, those by the express lane; `None` where it
 /// sent none.
 fn express(span: &Span<'_>, port: &PortReport) -> Option<u64> {
-    let before = span.stats_before()?.ports.iter().find(|earlier| earlier.name == port.name);
+    let before = span.stats_before()?.port(&port.name);
     let before = before.map_or_else(Lanes::default, |before| before.lanes);
     let sent = |of: fn(&Lanes) -> Amount| of(&port.lanes).bytes.saturating_sub(of(&before).bytes);
     let express = sent(|lanes| lanes.express);
-    let others = [sent(|lanes| lanes.scheduled), sent(|lanes| lanes.bridge)];
-    permille(express, others.into_iter().fold(express, u64::saturating_add))
+    permille(express, sent(|lanes| lanes.express + lanes.scheduled + lanes.bridge))
 }
 
 /// What a port got of a link, and what it was promised of it.
 struct Share<'s> {
     link: &'s LinkShare,
     permille: u64,
-    /// `None` where there is nobody to share with and no rate to share.
+    /// `None` for the only source of a link without a rate.
     due_permille: Option<u64>,
 }
 
 /// Of the link on which the port is shed, or else has the most waiting, or else sends the most.
 fn share<'s>(span: &Span<'s>, port: &'s PortReport) -> Option<Share<'s>> {
     let sent = |port: &PortReport, link: &LinkShare| {
-        let before = span.stats_before().and_then(|before| {
-            let port = before.ports.iter().find(|earlier| earlier.name == port.name)?;
-            port.links.iter().find(|earlier| earlier.to == link.to)
-        });
+        let before =
+            span.stats_before().and_then(|before| before.port(&port.name)?.link_to(&link.to));
         link.bytes.saturating_sub(before.map_or(0, |before| before.bytes))
     };
     let hardest = |link: &&LinkShare| (link.shed, link.queued.bytes, sent(port, link));
@@ -127,16 +142,14 @@ fn share<'s>(span: &Span<'s>, port: &'s PortReport) -> Option<Share<'s>> {
     let (mut bytes, mut weights, mut sources) = (0_u64, 0_u64, 0);
     let ports = &span.after.stats.ports;
     for other in ports {
-        for theirs in other.links.iter().filter(|theirs| theirs.to == link.to) {
-            bytes = bytes.saturating_add(sent(other, theirs));
-            if wants(other, theirs) {
-                weights = weights.saturating_add(other.promise.weight);
-                sources += 1;
-            }
+        let Some(theirs) = other.link_to(&link.to) else { continue };
+        bytes = bytes.saturating_add(sent(other, theirs));
+        if wants(other, theirs) {
+            weights = weights.saturating_add(other.promise.weight);
+            sources += 1;
         }
     }
-    let to = ports.iter().find(|to| to.name == link.to);
-    let rate_bps = to.map_or(0, |to| to.promise.rate_bps);
+    let rate_bps = span.after.stats.port(&link.to).map_or(0, |to| to.promise.rate_bps);
     let promise = &port.promise;
     let by_weight = permille(promise.weight, weights)?;
     let of_rate = |bps: u64| permille(bps, rate_bps).filter(|_| bps > 0);

@@ -59,7 +59,7 @@ pub fn flows(report: &FlowsReport, since: Option<u64>) -> Csv {
     });
     let sums = report.sums.iter().map(|sum| {
         let mut cells = span(since, until);
-        cells.extend([sum.vif.clone(), sum.kind.name().to_owned(), number(sum.flows)]);
+        cells.extend([sum.vif.clone(), sum.kind.to_string(), number(sum.flows)]);
         cells.extend(std::iter::repeat_n(String::new(), 8));
         cells.extend(numbers(&sum.counts));
         cells.push(sum.express.to_string());
@@ -100,7 +100,7 @@ pub fn flow_losses(report: &FlowsReport, since: Option<u64>) -> Csv {
     });
     let sums = report.sums.iter().flat_map(|sum| {
         let mut cells = span(since, until);
-        cells.extend([sum.vif.clone(), sum.kind.name().to_owned()]);
+        cells.extend([sum.vif.clone(), sum.kind.to_string()]);
         cells.extend(std::iter::repeat_n(String::new(), 6));
         rows(cells, &sum.counts)
     });
@@ -124,11 +124,10 @@ fn key(flow: &FlowReport) -> [String; 6] {
 }
 
 fn numbers(counts: &FlowNumbers) -> Vec<String> {
-    let lost = counts.losses.values().fold(0, |sum: u64, frames| sum.saturating_add(*frames));
     let losses: Vec<String> =
         counts.losses.iter().map(|(reason, frames)| format!("{reason}={frames}")).collect();
     let mut cells: Vec<String> =
-        [counts.frames, counts.bytes, counts.delivered, counts.delivered_bytes, lost]
+        [counts.frames, counts.bytes, counts.delivered, counts.delivered_bytes, counts.lost()]
             .map(|number| number.to_string())
             .into();
     cells.extend([losses.join(";"), counts.tcp_flags.join("|"), counts.jitter_ns.to_string()]);

@@ -91,21 +91,15 @@ pub fn name(flow: &FlowReport) -> String {
 
 /// `10.0.0.1:5000>[fd00::1]:80`; `None` where there are no addresses.
 pub fn ends(flow: &FlowReport) -> Option<String> {
-    let end = |address: &Option<String>, port: Option<u64>| match (address, port) {
-        (None, _) => None,
-        (Some(address), None) => Some(address.clone()),
-        (Some(v6), Some(port)) if v6.contains(':') => Some(format!("[{v6}]:{port}")),
-        (Some(v4), Some(port)) => Some(format!("{v4}:{port}")),
-    };
-    match (end(&flow.src, flow.src_port), end(&flow.dst, flow.dst_port)) {
-        (None, None) => None,
-        (src, dst) => Some(format!("{}>{}", src.unwrap_or_default(), dst.unwrap_or_default())),
+    match flow.ends() {
+        [None, None] => None,
+        ends => Some(ends.map(Option::unwrap_or_default).join(">")),
     }
 }
 
 /// `v1.other`.
 pub fn sum_name(sum: &FlowSumReport) -> String {
-    format!("{}.{}", sum.vif, sum.kind.name())
+    format!("{}.{}", sum.vif, sum.kind)
 }
 
 /// The kernel lets interfaces have commas in their names.

@@ -60,7 +60,9 @@ pub(super) fn counted(all: &Sample, counter: PortCounter) -> Rows<'_> {
 }
 
 pub(super) fn states(port: &PortReport) -> Rows<'_> {
-    let is = |state: State| row([&port.name, state.name()], Whole((port.state == state).into()));
+    let is = |state: State| {
+        row([&port.name, weir_core::Choice::name(state)], Whole((port.state == state).into()))
+    };
     STATES.map(is).into()
 }
 

@@ -3,12 +3,10 @@
 //! Invariant: an unknown key or a value that makes no sense is refused with what would be valid;
 //! what the command line writes with [`Wanted::query`] is read back as it was.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use weir_api::query::encoded;
 use weir_core::{ByteSize, Span};
 
 use crate::worker::{Filter, Points, Protocol, Purpose, WatchSpec};
@@ -26,32 +24,23 @@ pub enum Kind {
     Trace,
 }
 
-/// Of a capture: which frames of a port.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
-    /// What came in, whatever became of it.
-    In,
-    /// What was handed to the port.
-    Out,
-    /// What was lost, with its reason.
-    Lost,
-    /// All of these.
-    #[default]
-    Both,
+weir_core::choices! {
+    /// Of a capture: which frames of a port.
+    #[derive(Default)]
+    Direction {
+        /// What came in, whatever became of it
+        In = "in",
+        /// What was handed to the port
+        Out = "out",
+        /// What was lost, with the reason as its comment
+        Lost = "lost",
+        /// All of these
+        #[default]
+        Both = "both",
+    }
 }
 
 impl Direction {
-    pub const ALL: [Self; 4] = [Self::In, Self::Out, Self::Lost, Self::Both];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::In => "in",
-            Self::Out => "out",
-            Self::Lost => "lost",
-            Self::Both => "both",
-        }
-    }
-
     pub(super) fn points(self) -> Points {
         let is = |other| self == other || self == Self::Both;
         Points { arrival: is(Self::In), departure: is(Self::Out), loss: is(Self::Lost) }
@@ -110,8 +99,7 @@ impl Wanted {
         match key {
             "port" => self.ports.push(value.to_owned()),
             "dir" if capture => {
-                self.direction = named(&Direction::ALL, Direction::name, value)
-                    .ok_or_else(|| refuse("in, out, lost, both"))?;
+                self.direction = value.parse().map_err(|_| refuse("in, out, lost, both"))?;
             }
             "host" => {
                 let host = value.parse().map_err(|_| refuse("an IPv4 or IPv6 address"))?;
@@ -122,8 +110,7 @@ impl Wanted {
                     Some(number(value, 1..=65_535).ok_or_else(|| refuse("1 to 65535"))? as u16)
             }
             "proto" => {
-                let protocol = named(&Protocol::ALL, Protocol::name, value)
-                    .ok_or_else(|| refuse("tcp, udp, icmp, arp"))?;
+                let protocol = value.parse().map_err(|_| refuse("tcp, udp, icmp, arp"))?;
                 self.protocol = Some(protocol);
             }
             "vlan" => {
@@ -159,32 +146,23 @@ impl Wanted {
 
     /// What is to stand behind the question mark.
     pub fn query(&self) -> String {
-        let mut query = String::new();
-        let mut add = |key: &str, value: &str| {
-            let separator = if query.is_empty() { "" } else { "&" };
-            let _ = write!(query, "{separator}{key}={}", encoded(value));
-        };
-        self.ports.iter().for_each(|port| add("port", port));
-        let text = |value: Option<String>| value;
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.ports.iter().map(|port| ("port", port)));
         let fields = [
-            ("host", text(self.host.map(|host| host.to_string()))),
+            ("host", self.host.map(|host| host.to_string())),
             ("portno", self.l4_port.map(|port| port.to_string())),
-            ("proto", self.protocol.map(|protocol| protocol.name().to_owned())),
+            ("proto", self.protocol.map(|protocol| protocol.to_string())),
             ("vlan", self.vlan.map(|vlan| vlan.to_string())),
             ("count", self.count.map(|count| count.to_string())),
             ("duration", self.duration.map(|duration| format!("{}ns", duration.as_nanos()))),
             ("buffer", Some(format!("{}B", self.buffer))),
         ];
-        for (key, value) in fields {
-            if let Some(value) = value {
-                add(key, &value);
-            }
-        }
+        query.extend_pairs(fields.into_iter().filter_map(|(key, value)| Some((key, value?))));
         if self.kind == Kind::Capture {
-            add("dir", self.direction.name());
-            add("snaplen", &self.snaplen.to_string());
+            query.append_pair("dir", &self.direction.to_string());
+            query.append_pair("snaplen", &self.snaplen.to_string());
         }
-        query
+        query.finish()
     }
 
     /// For the workers. Ports by their places.
@@ -201,10 +179,6 @@ impl Wanted {
             buffer: usize::try_from(self.buffer).unwrap_or(usize::MAX),
         }
     }
-}
-
-fn named<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, value: &str) -> Option<T> {
-    all.iter().copied().find(|one| name(*one) == value)
 }
 
 fn number(value: &str, valid: std::ops::RangeInclusive<u64>) -> Option<u64> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use weir_abi::gate::{UNTAGGED, VLAN_WORDS, Vlans};
 use weir_abi::{GatePort, Storm, gate_flags};
-use weir_core::addresses::{self, Location, PortAddresses, UPLINK_QUOTA};
+use weir_core::addresses::{self, Location, PortAddresses};
 use weir_core::{Mac, PortId};
 use weir_port::clock_monotonic_ns;
 
@@ -22,7 +22,7 @@ use crate::host::bridge::offload::{PortView, VidSpan, view};
 use crate::host::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
 use crate::host::links::Way;
 use weir_api::FdbReport;
-use weir_core::{Fallback, Mode, Role};
+use weir_core::{Fallback, Mode};
 use weir_schema::PortPlan;
 
 impl Forwarder {
@@ -95,7 +95,7 @@ impl Forwarder {
 
     /// A port is served from now on; what it had said before was of another.
     pub(super) fn admit_to_gate(&mut self, plan: &PortPlan, ifindex: u32, port: PortId) {
-        self.limit_addresses(plan, port);
+        self.pin_addresses(plan, port);
         self.tell_gate(ifindex);
         self.keep_charged(&plan.name);
         self.gate.newcomers.notify_one();
@@ -112,6 +112,7 @@ impl Forwarder {
         let found = self.roster.active().find(|(_, active)| active.ifindex == ifindex);
         let Some((entry, active)) = found else { return };
         let (name, slot) = (entry.plan.name.clone(), entry.slot);
+        self.gate.table.set_quota(Location::Port(entry.id()), entry.plan.address_quota());
         let view = self.gate.views.get(&ifindex);
         let release = self.plan.release_of(&entry.plan);
         let lanes = express::flags(&entry.plan, release, self.gate.watched);
@@ -208,12 +209,9 @@ impl Forwarder {
         self.gate.table.remove_port(port);
     }
 
-    /// What a port's addresses are held to, from its promises: to be said when it is served.
-    fn limit_addresses(&mut self, plan: &PortPlan, port: PortId) {
+    /// The addresses that a port is locked to, when it is served.
+    fn pin_addresses(&mut self, plan: &PortPlan, port: PortId) {
         let table = &mut self.gate.table;
-        if plan.role == Role::Uplink {
-            table.set_quota(Location::Port(port), UPLINK_QUOTA);
-        }
         for &mac in &plan.mac_lock {
             // Of the VLANs that a trunk has, the gate finds the bridge's entries as they come.
             let address = addresses::Address { mac, vlan: 0 };

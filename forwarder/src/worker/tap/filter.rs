@@ -9,26 +9,21 @@ use weir_abi::{Bytes, Verdict, meta_flags};
 use weir_core::{PortId, PortSet};
 use weir_port::Packet;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    Tcp,
-    Udp,
-    Icmp,
-    Arp,
+weir_core::choices! {
+    /// The protocol of a packet.
+    Protocol {
+        /// TCP
+        Tcp = "tcp",
+        /// UDP
+        Udp = "udp",
+        /// ICMP and ICMPv6
+        Icmp = "icmp",
+        /// ARP
+        Arp = "arp",
+    }
 }
 
 impl Protocol {
-    pub const ALL: [Self; 4] = [Self::Tcp, Self::Udp, Self::Icmp, Self::Arp];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-            Self::Icmp => "icmp",
-            Self::Arp => "arp",
-        }
-    }
-
     /// Its number in the IP header; ARP has none.
     fn number(self, facts: &Facts) -> Option<u8> {
         match self {

@@ -46,19 +46,21 @@ weir.toml:4:1: port.name: is missing; valid: an interface's name, such as "eth1"
 
 #[test]
 fn unknown_keys_and_sections() {
+    let keys: Vec<&str> = PortPlan::settings().iter().map(|row| row.about.key).collect();
     with_uplink(
         "wieght = 2\ncolour = \"red\"\n[containr]\n",
-        r#"
-weir.toml:4:1: port.wieght: unknown key; did you mean `weight`?; valid: name, role, mode, rate, weight, min-rate, max-rate, burst, queue, release, timeout, work-conserving, lane, worker, fallback, storm, reserved, foreign-rules, mac-lock, ip-lock
+        &r#"
+weir.toml:4:1: port.wieght: unknown key; did you mean `weight`?; valid: KEYS
     4 | wieght = 2
       | ^^^^^^
-weir.toml:5:1: port.colour: unknown key; valid: name, role, mode, rate, weight, min-rate, max-rate, burst, queue, release, timeout, work-conserving, lane, worker, fallback, storm, reserved, foreign-rules, mac-lock, ip-lock
+weir.toml:5:1: port.colour: unknown key; valid: KEYS
     5 | colour = "red"
       | ^^^^^^
 weir.toml:6:2: containr: unknown key; did you mean `container`?; valid: forwarder, container, scheduler, measure, port
     6 | [containr]
       |  ^^^^^^^^
-"#,
+"#
+        .replace("KEYS", &keys.join(", ")),
     );
 }
 
@@ -103,7 +105,7 @@ weir.toml:9:9: port.queue: "512KB" is not a size; valid: a number and B, KiB, Mi
 weir.toml:10:13: port.mac-lock: "02:00:00:00:00" is not a MAC address; valid: six pairs of hex digits, such as "02:00:00:00:00:01"
    10 | mac-lock = ["02:00:00:00:00", "01:00:00:00:00:00"]
       |             ^^^^^^^^^^^^^^^^
-weir.toml:10:31: port.mac-lock: 01:00:00:00:00:00 cannot be a sender: it is a group's address, or nobody's; valid: one interface's address (its first byte is even)
+weir.toml:10:31: port.mac-lock: 01:00:00:00:00:00 cannot be a sender: it is a group's address, or none; valid: one interface's address (its first byte is even)
    10 | mac-lock = ["02:00:00:00:00", "01:00:00:00:00:00"]
       |                               ^^^^^^^^^^^^^^^^^^^
 weir.toml:11:11: port.ip-lock: "10.0.0.1/24" is not a list; valid: a list of addresses, such as ["10.0.0.1", "fd00::1"]

@@ -82,5 +82,5 @@ fn what_changed_is_said_as_weirs_log_says_it() {
     assert_eq!(said.lines().count(), 7);
     let back = changes(&documents.1, &documents.0);
     assert!(back.ends_with("port v1: reserved pass -> default\nport v2: removed\n"));
-    assert_eq!(changes(&documents.0, &documents.0), "nothing to change: it is so already\n");
+    assert_eq!(changes(&documents.0, &documents.0), "no change\n");
 }

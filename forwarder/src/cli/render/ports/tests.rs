@@ -1,4 +1,5 @@
 use super::*;
+use crate::cli::render::WIDTH;
 use crate::cli::render::samples::{express, report, shared};
 use weir_api::{Attached, PortInfo, State, VERSION};
 use weir_core::Role;

@@ -125,6 +125,6 @@ fn what_went_wrong_is_said() {
         assert!(text.contains(said), "{said}\n{text}");
     }
     let text = send(&SendReport { acknowledged: None, round_trips: None, ..sent() });
-    assert!(text.contains("Nobody said what came"), "{text}");
+    assert!(text.contains("What came is not known"), "{text}");
     assert!(text.contains("not sent: ENOBUFS 1,000"), "{text}");
 }

@@ -49,7 +49,7 @@ v1               adaptive    100  2.00k     0ns      0  timeout 60% playout 40%
     let cut = shares(Some(&before), &after, Some(4), Paint::PLAIN);
     assert!(cut.ends_with("\n(5 more lines are not shown)\n"), "{cut}");
     assert_eq!(cut.lines().count(), 4);
-    // Started anew: everything since then.
+    // Restarted: everything since then.
     assert!(shares(Some(&after), &before, None, Paint::PLAIN).contains(": totals\n"));
     assert!(shares(Some(&before), &before, None, Paint::PLAIN).contains("v1                    4"));
 }

@@ -51,15 +51,15 @@ fn a_restarted_weir_counts_from_its_start() {
     after.uptime_ns = 1_000_000_000;
     after.ports = vec![port("v9", Role::Vif, 500, 0)];
     let text = watch(&before, &after, None, Paint::PLAIN);
-    assert!(text.starts_with("weir, up 00:00:01, started anew: 1 ports,"), "{text}");
+    assert!(text.starts_with("weir, up 00:00:01, restarted: 1 ports,"), "{text}");
     assert!(text.contains("\nv9               up         500     4.00M"), "{text}");
 }
 
 #[test]
 fn a_port_that_came_again_has_no_absurd_rate() {
     let (old, new) = (port("v1", Role::Vif, 1000, 1000), port("v1", Role::Vif, 10, 10));
-    assert_eq!(Rates::between(&old, &new, 1_000_000_000), Rates::default());
-    assert_eq!(Rates::between(&new, &old, 0), Rates::default(), "no time, no rate");
+    assert_eq!(Rates::between(Some(&old), &new, 1_000_000_000), Rates::default());
+    assert_eq!(Rates::between(Some(&new), &old, 0), Rates::default(), "no time, no rate");
 }
 
 #[test]

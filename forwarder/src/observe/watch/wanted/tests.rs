@@ -1,12 +1,7 @@
 use super::*;
 
 fn pairs(query: &str) -> Vec<(String, String)> {
-    let plain = |text: &str| text.replace("%3A", ":").replace("%26", "&");
-    query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(key, value)| (plain(key), plain(value)))
-        .collect()
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
 #[test]

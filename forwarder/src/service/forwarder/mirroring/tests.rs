@@ -3,7 +3,7 @@ use crate::host::bridge::decode::Message;
 use crate::host::bridge::offload::WhyNot;
 use crate::host::bridge::state::Settings;
 use crate::host::links::Method;
-use weir_core::{ForeignRules, Reserved};
+use weir_core::{ForeignRules, Reserved, Role};
 use weir_schema::PortPlan;
 
 fn told(plan: &PortPlan, view: Option<&PortView>) -> GatePort {
