@@ -8,4 +8,6 @@ pub mod books;
 pub mod dump;
 pub mod measure;
 pub mod metrics;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod watch;

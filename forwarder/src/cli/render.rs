@@ -9,8 +9,6 @@ mod ledger;
 pub(crate) mod paint;
 mod ports;
 pub(crate) mod probe;
-#[cfg(test)]
-pub(crate) mod samples;
 pub(crate) mod screen;
 mod shares;
 mod watch;
@@ -27,6 +25,8 @@ pub use self::{
     watch::{Rates, watch},
 };
 pub(crate) use self::{ledger::places, shares::time, watch::since};
+#[cfg(test)]
+pub(crate) use crate::observe::samples;
 
 /// What every picture fits into.
 pub const WIDTH: usize = 80;

@@ -12,30 +12,10 @@
 
 use weir_abi::{Counter, PortCounters};
 use weir_core::{Ledger, Losses, PortId, Reason};
+use weir_port::reason_of;
 
 use crate::worker::{ContainerStats, PortSnapshot, WorkerSnapshot};
 use weir_api::{Amount, Lanes, PortCounter, PortCounts, Traffic, TxLanes};
-
-/// The reason under which a frame is lost that the program dropped, if it did.
-pub fn reason_of(counter: Counter) -> Option<Reason> {
-    match counter {
-        Counter::Steered
-        | Counter::Express
-        | Counter::PassedHost
-        | Counter::PassedFallback
-        | Counter::PassedGroup
-        | Counter::PassedUnknown
-        | Counter::PassedBridge => None,
-        Counter::DroppedFallback => Some(Reason::FallbackDrop),
-        Counter::Malformed => Some(Reason::Malformed),
-        Counter::Spoofed => Some(Reason::Spoofed),
-        Counter::Shed => Some(Reason::Shed),
-        Counter::NoMeta => Some(Reason::NoMeta),
-        Counter::Reserved => Some(Reason::Reserved),
-        Counter::Storm => Some(Reason::Storm),
-        Counter::RxShare => Some(Reason::RxShare),
-    }
-}
 
 /// Books; `merge` adds each field of another port's, or another life's.
 macro_rules! books {

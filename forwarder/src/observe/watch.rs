@@ -22,16 +22,15 @@ use axum::body::Bytes;
 use tokio::sync::{Mutex, mpsc};
 use weir_abi::{Counter, watch::bit};
 use weir_api::{Refusal, Refused};
-use weir_core::PortSet;
+use weir_core::{PortId, PortSet};
+use weir_port::reason_of;
 
 use self::desk::Desk;
 pub use self::session::Began;
 use self::session::Session;
 use self::wanted::Kind;
 pub use self::wanted::Wanted;
-use super::books::reason_of;
-use crate::service::forwarder::Forwarder;
-use crate::worker::Points;
+use crate::worker::{NoAnswer, Points, WatchSpec};
 
 /// What a client gets, part by part; dropping it ends the watching.
 #[derive(Debug)]
@@ -41,9 +40,27 @@ pub struct Watching {
     pub parts: mpsc::Receiver<Bytes>,
 }
 
+/// The forwarder, as far as it is needed to watch packets.
+pub trait Watchable: Send + 'static {
+    /// The ports and their places.
+    fn port_names(&self) -> Vec<(PortId, String)>;
+
+    /// Begins to watch; `outcomes` are those that the program is to tell.
+    fn watch(
+        &mut self,
+        spec: WatchSpec,
+        outcomes: u64,
+    ) -> impl Future<Output = Result<Began, NoAnswer>> + Send;
+
+    fn unwatch(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// What the program could not tell, by port, ever.
+    fn untold(&self) -> Vec<u64>;
+}
+
 /// Begins to watch, for `who`.
-pub async fn begin(
-    forwarder: Arc<Mutex<Forwarder>>,
+pub async fn begin<F: Watchable>(
+    forwarder: Arc<Mutex<F>>,
     desk: Arc<Desk>,
     wanted: Wanted,
     who: &str,
@@ -62,10 +79,7 @@ pub async fn begin(
 }
 
 /// The places of the ports that are named; none: all.
-fn ports_of(
-    wanted: &Wanted,
-    names: &[(weir_core::PortId, String)],
-) -> Result<Option<PortSet>, Refused> {
+fn ports_of(wanted: &Wanted, names: &[(PortId, String)]) -> Result<Option<PortSet>, Refused> {
     if wanted.ports.is_empty() {
         return Ok(None);
     }

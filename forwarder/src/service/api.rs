@@ -8,7 +8,7 @@ mod documented;
 mod measured;
 mod socket;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod watch;
 
 use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};

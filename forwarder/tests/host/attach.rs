@@ -3,11 +3,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aya::maps::{Array, Map, MapData};
 use weir::host::attach::{AttachError, GateGlobals, Mode, Steering};
 use weir::host::btf;
-use weir::worker::STRIDE;
 use weir_abi::gate::{VLAN_WORDS, Vlans, out};
 use weir_abi::table::{self, Seed};
 use weir_abi::{Counter, GatePort, Method, Storm, gate_flags, shed};
 use weir_port::Cells;
+use weir_port::cells::STRIDE;
 
 use super::bed::{in_host, link};
 

@@ -15,9 +15,9 @@ use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp,
 use weir_abi::gate::{VLAN_WORDS, Vlans, out, pair_key, pair_of_key};
 use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, gate_flags, maps, table};
 use weir_port::Cells;
+use weir_port::cells::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
 use super::{AttachError, Changes, Changing, LoadError, MapsError, Steering, absent_is_fine};
-use crate::worker::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
 /// What the gate's programs are told before they are loaded.
 #[derive(Clone, Copy, Debug)]

@@ -19,9 +19,9 @@ use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeade
 use pcap_file::{DataLink, Endianness, PcapError};
 use weir_abi::{Counter, meta_flags};
 use weir_core::PortId;
+use weir_port::reason_of;
 
 use super::seen::Sight;
-use crate::observe::books::reason_of;
 use crate::worker::{Points, Step};
 
 /// `epb_flags`: which way.

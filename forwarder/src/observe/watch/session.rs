@@ -14,12 +14,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use weir_core::PortId;
 use weir_port::clock_monotonic_ns;
 
-use super::Wanted;
 use super::desk::Claim;
 use super::pcapng::Capture;
 use super::seen::{Eyes, Program, Sight};
 use super::story::Stories;
-use crate::service::forwarder::Forwarder;
+use super::{Wanted, Watchable};
 use crate::worker::{Points, Purpose, WatchSpec, Watched};
 use weir_api::TraceLine;
 
@@ -55,8 +54,8 @@ enum Sink {
     Broken,
 }
 
-pub(super) struct Session {
-    forwarder: Arc<Mutex<Forwarder>>,
+pub(super) struct Session<F> {
+    forwarder: Arc<Mutex<F>>,
     claim: Claim,
     count: u64,
     until: Option<Instant>,
@@ -71,9 +70,9 @@ pub(super) struct Session {
     out: mpsc::Sender<Bytes>,
 }
 
-impl Session {
+impl<F: Watchable> Session<F> {
     pub(super) fn new(
-        forwarder: Arc<Mutex<Forwarder>>,
+        forwarder: Arc<Mutex<F>>,
         claim: Claim,
         wanted: Wanted,
         spec: WatchSpec,

@@ -10,10 +10,10 @@ use std::collections::HashMap;
 
 use weir_abi::{Counter, meta_flags};
 use weir_core::PortId;
+use weir_port::reason_of;
 
 use super::seen::Sight;
 use super::summary::summary;
-use crate::observe::books::reason_of;
 use crate::worker::{Event, Facts, MARKS, Step, Watched};
 use weir_api::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket, VERSION};
 

@@ -1,6 +1,5 @@
 use super::wanted::Direction;
 use super::*;
-use weir_core::PortId;
 
 #[test]
 fn names_become_places_or_are_refused_with_those_that_there_are() {

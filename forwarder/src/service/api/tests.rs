@@ -29,7 +29,7 @@ use super::*;
 use weir_api::{Attached, Client, ClientError, PortInfo, VERSION};
 
 #[derive(Debug)]
-struct Twin {
+pub(crate) struct Twin {
     broken: bool,
     /// What was asked for of the flows, last.
     asked: Arc<Mutex<FlowQuery>>,
@@ -132,14 +132,14 @@ fn port() -> PortInfo {
     }
 }
 
-struct Running {
-    path: PathBuf,
+pub(crate) struct Running {
+    pub(crate) path: PathBuf,
     stop: oneshot::Sender<()>,
     served: JoinHandle<io::Result<()>>,
     _dir: tempfile::TempDir,
 }
 
-fn start(backend: Twin) -> Running {
+pub(crate) fn start(backend: Twin) -> Running {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("weir.sock");
     let socket = ControlSocket::claim(&path).unwrap();
@@ -151,7 +151,7 @@ fn start(backend: Twin) -> Running {
 }
 
 impl Running {
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         self.served.await.unwrap().unwrap();
         assert!(!self.path.exists(), "the socket stayed behind");

@@ -21,11 +21,11 @@ use std::time::{Duration, Instant};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use weir_abi::gate::out;
 use weir_abi::{MAX_PORTS, maps};
+use weir_port::cells::STRIDE;
 use weir_port::{Cells, FenceSocket};
 
 use crate::host::attach::Changes;
 use crate::host::netns::Netns;
-use crate::worker::STRIDE;
 use weir_schema::Host;
 
 /// With nothing to clear, how often it is looked whether there is.

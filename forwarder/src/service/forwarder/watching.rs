@@ -1,19 +1,23 @@
 //! Somebody looks at single packets: the gate, all workers and the program are told.
 //!
-//! Invariant: while anybody watches, every frame goes by a worker. The workers watch before the program tells, and the program is told to be silent
-//! first, so that whoever gives up half-way leaves nothing switched on.
+//! Invariant: while anybody watches, every frame goes by a worker. The workers watch before the program
+//! tells, and the program is told to be silent first, so that a watch that is given up half-way leaves
+//! nothing switched on.
 
 use std::sync::PoisonError;
 
 use weir_core::PortId;
 
 use super::Forwarder;
-use crate::observe::watch::Began;
+use crate::observe::watch::{Began, Watchable};
 use crate::worker::{NoAnswer, WatchSpec};
 
-impl Forwarder {
-    /// Begins to watch; `outcomes` are those that the program is to tell.
-    pub async fn watch(&mut self, spec: WatchSpec, outcomes: u64) -> Result<Began, NoAnswer> {
+impl Watchable for Forwarder {
+    fn port_names(&self) -> Vec<(PortId, String)> {
+        self.roster.iter().map(|(name, entry)| (entry.id(), name.clone())).collect()
+    }
+
+    async fn watch(&mut self, spec: WatchSpec, outcomes: u64) -> Result<Began, NoAnswer> {
         let program = self.steering.told();
         if let Some(told) = &program {
             // What the last one left there.
@@ -33,7 +37,7 @@ impl Forwarder {
         Ok(Began { workers, program, untold, names: self.port_names() })
     }
 
-    pub async fn unwatch(&mut self) {
+    async fn unwatch(&mut self) {
         self.tell_outcomes(0, |_| false);
         if let Err(error) = self.workers.watch(None).await {
             tracing::debug!("{error}");
@@ -41,6 +45,15 @@ impl Forwarder {
         self.set_watched(false);
     }
 
+    fn untold(&self) -> Vec<u64> {
+        self.steering.untold().unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            Vec::new()
+        })
+    }
+}
+
+impl Forwarder {
     /// Whether frames may go where no worker sees them.
     fn set_watched(&mut self, watched: bool) {
         self.gate.watched = watched;
@@ -51,18 +64,5 @@ impl Forwarder {
         if let Err(error) = self.steering.tell(outcomes, chosen) {
             tracing::warn!("what the program drops is not shown: {error}");
         }
-    }
-
-    /// What the program could not tell, by port, ever.
-    pub fn untold(&self) -> Vec<u64> {
-        self.steering.untold().unwrap_or_else(|error| {
-            tracing::warn!("{error}");
-            Vec::new()
-        })
-    }
-
-    /// The ports and their places.
-    pub fn port_names(&self) -> Vec<(PortId, String)> {
-        self.roster.iter().map(|(name, entry)| (entry.id(), name.clone())).collect()
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::host::attach::Changes;
-use crate::worker::ROOM_WORDS;
+use weir_port::cells::ROOM_WORDS;
 
 fn set(words: &Words, slot: usize, word: usize, value: u64) {
     words.out.get(slot * STRIDE + word).unwrap().store(value, Ordering::Relaxed);

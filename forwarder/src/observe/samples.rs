@@ -1,4 +1,4 @@
-//! Reports that the tests of the pictures draw.
+//! Reports of a forwarder that never was, for tests.
 
 use std::collections::BTreeMap;
 
