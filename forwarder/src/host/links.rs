@@ -222,9 +222,13 @@ impl Links {
     }
 }
 
-/// One interface from an answer to RTM_GETLINK, without what only the driver knows.
-pub(crate) fn decode_link(payload: &[u8]) -> Option<Link> {
-    decode::link(payload)
+/// The interface that a request of RTM_GETLINK asks for, without what only the driver knows; `None`: there is
+/// none.
+pub(crate) fn read_link(netlink: &mut Netlink, request: &Request) -> io::Result<Option<Link>> {
+    match netlink.call(request) {
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+        answers => Ok(answers?.iter().find_map(|(_, payload)| decode::link(payload))),
+    }
 }
 
 fn read_programs(netlink: &mut Netlink) -> io::Result<BTreeMap<u32, XdpAttached>> {

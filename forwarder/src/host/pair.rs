@@ -267,7 +267,7 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError>
         if outer.kind != LinkKind::Veth {
             return Err(PairError::Foreign { name, kind: outer.kind.clone() });
         }
-        devices::delete(netlink, outer.ifindex).map_err(failed("remove", identity))?;
+        netlink.delete_link(outer.ifindex).map_err(failed("remove", identity))?;
     }
     let inner = identity.inner_name();
     let mut removed = outer.is_some();
@@ -277,7 +277,7 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError>
             let gone = netns.enter(|| -> io::Result<()> {
                 let mut netlink = Netlink::open()?;
                 match devices::find(&mut netlink, &inner)? {
-                    Some(link) => devices::delete(&mut netlink, link.ifindex),
+                    Some(link) => netlink.delete_link(link.ifindex),
                     None => Ok(()),
                 }
             });

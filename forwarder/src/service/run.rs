@@ -243,7 +243,7 @@ async fn follow(
             Rest::Event(event) => {
                 let event = event.context("the interfaces cannot be followed any more")?;
                 let mut forwarder = forwarder.lock().await;
-                if matches!(event, Event::XdpChanged { .. }) {
+                if matches!(event, Event::XdpChanged(_)) {
                     keep_attached(&mut forwarder, links).await;
                 }
                 forwarder.heed(&event, watch.snapshot()).await;

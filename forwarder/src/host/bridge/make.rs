@@ -8,10 +8,12 @@ mod request;
 
 use std::io;
 
+use nix::libc;
+
 use super::super::links::{
     GuardError, Link, LinkKind, Snapshot, check_port, could_be_port, read_snapshot,
 };
-use super::super::netlink::Netlink;
+use super::super::netlink::{Netlink, Request};
 
 /// By this alias weir knows its own bridge again; `ip -d link` shows it.
 pub const ALIAS: &str = "made by weir";
@@ -26,15 +28,11 @@ pub struct Wanted {
 }
 
 /// What is there now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Made {
     pub ifindex: u32,
     /// It was there already, from an earlier run.
     pub adopted: bool,
-    /// Ports that became members just now.
-    pub joined: Vec<String>,
-    /// Members that nobody asked for; they were left as they are.
-    pub others: Vec<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -73,17 +71,7 @@ pub fn make(wanted: &Wanted) -> Result<Made, MakeError> {
     let ports = check(&snapshot, wanted, existing)?;
     let mut steps = Steps { netlink: &mut netlink, undo: Vec::new() };
     match steps.establish(wanted, existing, &ports) {
-        Ok(ifindex) => {
-            let member = |link: &&Link| link.bridge() == Some(ifindex);
-            let joined = ports.iter().filter(|link| !member(link)).map(|link| link.name.clone());
-            let others = snapshot
-                .ports_of(ifindex)
-                .filter(|link| !wanted.ports.contains(&link.name))
-                .map(|link| link.name.clone());
-            let adopted = existing.is_some();
-            let (joined, others) = (joined.collect(), others.collect());
-            Ok(Made { ifindex, adopted, joined, others })
-        }
+        Ok(ifindex) => Ok(Made { ifindex, adopted: existing.is_some() }),
         Err(error) => {
             steps.undo();
             Err(error)
@@ -179,7 +167,8 @@ impl Steps<'_> {
                     .map_err(|error| kernel(format!("set the MTU of `{name}` to {mtu}"), error))?;
             }
         }
-        request::set_up(self.netlink, bridge)
+        self.netlink
+            .change(&Request::set_flags(bridge, libc::IFF_UP))
             .map_err(|error| kernel(format!("set `{name}` up"), error))?;
         Ok(bridge)
     }
@@ -198,7 +187,7 @@ impl Steps<'_> {
     fn undo(&mut self) {
         while let Some(done) = self.undo.pop() {
             let (name, undone) = match &done {
-                Done::Made { ifindex, name } => (name, request::delete(self.netlink, *ifindex)),
+                Done::Made { ifindex, name } => (name, self.netlink.delete_link(*ifindex)),
                 Done::Joined { ifindex, name } => {
                     (name, request::set_master(self.netlink, *ifindex, 0))
                 }

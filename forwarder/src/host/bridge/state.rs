@@ -1,4 +1,4 @@
-//! What is known of one bridge: its settings, its ports and their VLANs, and its two tables.
+//! What is known of one bridge: its settings, its ports and their VLANs, and its address table.
 //! Invariant: pure; the state depends only on the messages that were applied, and applying one
 //! that says nothing new changes nothing and yields no change.
 
@@ -7,13 +7,11 @@ mod entries;
 mod settings;
 mod vlans;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use self::entries::{
-    Address, AddressKey, AddressKind, GroupAddress, GroupKey, GroupMember, Seen,
-};
-pub use self::settings::{PortSettings, Settings, Stp, StpState, VLAN_PROTOCOL_8021Q};
+pub use self::entries::{Address, AddressKey, AddressKind, Seen};
+pub use self::settings::{PortSettings, Settings, StpState, VLAN_PROTOCOL_8021Q};
 pub use self::vlans::{VlanFlags, VlanOptions, VlanRange, VlanSet};
 use super::decode::Message;
 
@@ -30,18 +28,8 @@ pub enum Change {
     SettingsChanged,
     /// The bridge does not exist any more; nothing else is known of it.
     BridgeRemoved,
-    PortAdded {
-        ifindex: u32,
-    },
-    /// Other than its VLANs.
+    /// A port came or went, or its settings or VLANs are others.
     PortChanged {
-        ifindex: u32,
-    },
-    PortRemoved {
-        ifindex: u32,
-    },
-    /// Of a port, or of the bridge itself.
-    VlansChanged {
         ifindex: u32,
     },
     /// `age`: how long ago the bridge had seen a frame from it.
@@ -62,39 +50,20 @@ pub enum Change {
     AddressRemoved {
         address: Address,
     },
-    GroupsChanged {
-        key: GroupKey,
-    },
-    /// The ports behind which multicast routers are.
-    RoutersChanged,
 }
-
-/// The members of a group, by port.
-pub type Members = BTreeMap<u32, GroupMember>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BridgeState {
     ifindex: u32,
     settings: Option<Settings>,
     ports: BTreeMap<u32, Port>,
-    own_vlans: VlanSet,
     addresses: BTreeMap<AddressKey, Seen>,
-    groups: BTreeMap<GroupKey, Members>,
-    routers: BTreeSet<u32>,
 }
 
 impl BridgeState {
     /// Nothing is known yet of the bridge with that interface index.
     pub fn new(ifindex: u32) -> Self {
-        Self {
-            ifindex,
-            settings: None,
-            ports: BTreeMap::new(),
-            own_vlans: VlanSet::default(),
-            addresses: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            routers: BTreeSet::new(),
-        }
+        Self { ifindex, settings: None, ports: BTreeMap::new(), addresses: BTreeMap::new() }
     }
 
     pub fn ifindex(&self) -> u32 {
@@ -114,29 +83,12 @@ impl BridgeState {
         self.ports.get(&ifindex)
     }
 
-    /// The VLANs of the bridge device itself, by which the host takes part.
-    pub fn own_vlans(&self) -> &VlanSet {
-        &self.own_vlans
-    }
-
     pub fn addresses(&self) -> impl Iterator<Item = &Seen> {
         self.addresses.values()
     }
 
     pub fn address(&self, key: AddressKey) -> Option<&Address> {
         self.addresses.get(&key).map(|seen| &seen.address)
-    }
-
-    pub fn groups(&self) -> impl Iterator<Item = (&GroupKey, &Members)> {
-        self.groups.iter()
-    }
-
-    pub fn group(&self, key: &GroupKey) -> Option<&Members> {
-        self.groups.get(key)
-    }
-
-    pub fn routers(&self) -> impl Iterator<Item = u32> {
-        self.routers.iter().copied()
     }
 
     /// Takes a message in; the changes that it made, none if it is about something else.
@@ -166,9 +118,6 @@ impl BridgeState {
                 }
             }
             Message::Gone { ifindex } => self.remove_port(ifindex, &mut changes),
-            Message::OwnVlans { ifindex, vlans } => {
-                self.edit_vlans(ifindex, &mut changes, |held| *held = held.with_members(&vlans));
-            }
             Message::Vlans { ifindex, ranges } => self.edit_vlans(ifindex, &mut changes, |held| {
                 ranges.into_iter().for_each(|range| held.set(range));
             }),
@@ -188,31 +137,8 @@ impl BridgeState {
                     changes.extend(difference::address(old.as_ref(), None));
                 }
             }
-            Message::Groups { bridge, members, routers } if bridge == self.ifindex => {
-                for member in members {
-                    let held = self.groups.entry(member.key).or_default();
-                    if held.insert(member.ifindex, member) != Some(member) {
-                        changes.push(Change::GroupsChanged { key: member.key });
-                    }
-                }
-                let before = self.routers.len();
-                self.routers.extend(routers);
-                changes.extend((self.routers.len() != before).then_some(Change::RoutersChanged));
-            }
-            Message::GroupsGone { bridge, members, routers } if bridge == self.ifindex => {
-                for GroupMember { key, ifindex, .. } in members {
-                    self.leave_groups(ifindex, |group| *group == key, &mut changes);
-                }
-                let before = self.routers.len();
-                self.routers.retain(|port| !routers.contains(port));
-                changes.extend((self.routers.len() != before).then_some(Change::RoutersChanged));
-            }
             // Of another bridge.
-            Message::Bridge { .. }
-            | Message::Address { .. }
-            | Message::AddressGone { .. }
-            | Message::Groups { .. }
-            | Message::GroupsGone { .. } => {}
+            Message::Bridge { .. } | Message::Address { .. } | Message::AddressGone { .. } => {}
         }
         changes
     }
@@ -232,7 +158,7 @@ impl BridgeState {
             Some(_) => {}
             None => {
                 self.ports.insert(ifindex, Port { settings, vlans: VlanSet::default() });
-                changes.push(Change::PortAdded { ifindex });
+                changes.push(Change::PortChanged { ifindex });
             }
         }
         if let Some(vlans) = vlans {
@@ -240,7 +166,7 @@ impl BridgeState {
         }
     }
 
-    /// The kernel removes what a port had in the tables; its messages may come later or be lost.
+    /// The kernel removes what a port had in the table; its messages may come later or be lost.
     fn remove_port(&mut self, ifindex: u32, changes: &mut Vec<Change>) {
         if self.ports.remove(&ifindex).is_none() {
             return;
@@ -250,23 +176,7 @@ impl BridgeState {
             changes.extend((!stays).then_some(Change::AddressRemoved { address: seen.address }));
             stays
         });
-        self.leave_groups(ifindex, |_| true, changes);
-        changes.extend(self.routers.remove(&ifindex).then_some(Change::RoutersChanged));
-        changes.push(Change::PortRemoved { ifindex });
-    }
-
-    fn leave_groups(
-        &mut self,
-        ifindex: u32,
-        which: impl Fn(&GroupKey) -> bool,
-        changes: &mut Vec<Change>,
-    ) {
-        self.groups.retain(|key, members| {
-            if which(key) && members.remove(&ifindex).is_some() {
-                changes.push(Change::GroupsChanged { key: *key });
-            }
-            !members.is_empty()
-        });
+        changes.push(Change::PortChanged { ifindex });
     }
 
     fn edit_vlans(
@@ -275,16 +185,10 @@ impl BridgeState {
         changes: &mut Vec<Change>,
         edit: impl FnOnce(&mut VlanSet),
     ) {
-        let held = if ifindex == self.ifindex {
-            &mut self.own_vlans
-        } else if let Some(port) = self.ports.get_mut(&ifindex) {
-            &mut port.vlans
-        } else {
-            return;
-        };
-        let before = held.clone();
-        edit(held);
-        changes.extend((*held != before).then_some(Change::VlansChanged { ifindex }));
+        let Some(port) = self.ports.get_mut(&ifindex) else { return };
+        let before = port.vlans.clone();
+        edit(&mut port.vlans);
+        changes.extend((port.vlans != before).then_some(Change::PortChanged { ifindex }));
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) use self::read::read;
 use super::decode;
 use super::state::{BridgeState, Change};
 use crate::host::links::LinksError;
-use crate::host::netlink::{Netlink, Request, messages, u32_at};
+use crate::host::netlink::{Netlink, Request, is_overrun, messages, u32_at};
 
 /// Some ten thousand notifications. The kernel takes the memory only for what waits.
 const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
@@ -35,8 +35,7 @@ const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 const DATAGRAM_BYTES: usize = 64 << 10;
 /// Datagrams that are taken at a time, before whoever follows hears of them.
 const DATAGRAMS_AT_A_TIME: usize = 1024;
-const GROUPS: [u32; 4] =
-    [libc::RTNLGRP_LINK, libc::RTNLGRP_NEIGH, libc::RTNLGRP_MDB, libc::RTNLGRP_BRVLAN];
+const GROUPS: [u32; 3] = [libc::RTNLGRP_LINK, libc::RTNLGRP_NEIGH, libc::RTNLGRP_BRVLAN];
 
 /// The bridge's state, and what changes in it.
 pub struct BridgeWatch {
@@ -166,16 +165,9 @@ impl BridgeWatch {
 
     /// Applies the datagram in the buffer; whether there was one.
     fn received(&mut self, received: io::Result<()>) -> Result<bool, LinksError> {
-        match received {
-            Ok(()) => {}
-            Err(error) => match error.raw_os_error() {
-                Some(libc::ENOBUFS) => {
-                    self.stale = true;
-                    return Ok(false);
-                }
-                Some(libc::EINTR | libc::EAGAIN) => return Ok(false),
-                _ => return Err(error.into()),
-            },
+        if let Err(error) = received {
+            self.stale |= is_overrun(error)?;
+            return Ok(false);
         }
         for message in messages(&self.buffer) {
             if i32::from(message.kind) == libc::NLMSG_ERROR {

@@ -22,8 +22,8 @@ use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use tokio::time::{Instant, sleep_until};
 
 use super::way::Way;
-use super::{Link, decode, overrun};
-use crate::host::netlink::{Netlink, Request, messages};
+use super::{Link, decode, overrun, read_link};
+use crate::host::netlink::{Netlink, Request, is_overrun, messages};
 
 const RECEIVE_BUFFER_BYTES: u32 = 1 << 20;
 /// From one look to the next, at least; and at least so many times as long as the look took.
@@ -116,7 +116,11 @@ impl WayWatch {
         while self.heard.is_nothing() {
             match poll_fn(|cx| self.socket.poll_recv_from_full(cx)).await {
                 Ok((datagram, _)) => self.heard.absorb(&datagram),
-                Err(error) => failed(&mut self.heard, error)?,
+                Err(error) => {
+                    if is_overrun(error)? {
+                        self.heard = Heard::all();
+                    }
+                }
             }
         }
         sleep_until(self.not_before).await;
@@ -155,20 +159,9 @@ impl WayWatch {
     }
 }
 
-fn failed(heard: &mut Heard, error: io::Error) -> io::Result<()> {
-    match error.raw_os_error() {
-        Some(libc::ENOBUFS) => {
-            *heard = Heard::all();
-            Ok(())
-        }
-        Some(libc::EINTR | libc::EAGAIN) => Ok(()),
-        _ => Err(error),
-    }
-}
-
 fn look(netlink: &mut Netlink, ports: &BTreeSet<u32>) -> io::Result<HashMap<u32, Way>> {
     let near = if ports.len() < ASKED_ONE_BY_ONE {
-        let each = ports.iter().map(|ifindex| get(netlink, brief(*ifindex)));
+        let each = ports.iter().map(|ifindex| read_link(netlink, &brief(*ifindex)));
         each.collect::<io::Result<Vec<_>>>()?.into_iter().flatten().collect()
     } else {
         let all = netlink.dump(&brief(0))?;
@@ -178,7 +171,8 @@ fn look(netlink: &mut Netlink, ports: &BTreeSet<u32>) -> io::Result<HashMap<u32,
     let way = |port: Link| {
         let way = Way::of(&port, |netns_id, ifindex| {
             let request = brief(ifindex);
-            get(netlink, request.attribute(libc::IFLA_TARGET_NETNSID, &netns_id.to_ne_bytes()))
+            let there = request.attribute(libc::IFLA_TARGET_NETNSID, &netns_id.to_ne_bytes());
+            read_link(netlink, &there)
         });
         (port.ifindex, way)
     };
@@ -187,17 +181,8 @@ fn look(netlink: &mut Netlink, ports: &BTreeSet<u32>) -> io::Result<HashMap<u32,
 
 /// A question for an interface, or with 0 for all, without its statistics.
 fn brief(ifindex: u32) -> Request {
-    let mask = libc::RTEXT_FILTER_SKIP_STATS as u32;
     Request::about_link(libc::RTM_GETLINK, ifindex)
-        .attribute(libc::IFLA_EXT_MASK, &mask.to_ne_bytes())
-}
-
-fn get(netlink: &mut Netlink, request: Request) -> io::Result<Option<Link>> {
-    let answers = match netlink.call(&request) {
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(None),
-        answers => answers?,
-    };
-    Ok(answers.iter().find_map(|(_, payload)| decode::link(payload)))
+        .number(libc::IFLA_EXT_MASK, libc::RTEXT_FILTER_SKIP_STATS as u32)
 }
 
 #[cfg(test)]

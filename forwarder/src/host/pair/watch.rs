@@ -23,7 +23,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::place::Kept;
 use super::{Pair, PairError, devices};
 use crate::host::links::Link;
-use crate::host::netlink::{Netlink, messages, u32_at};
+use crate::host::netlink::{Netlink, is_overrun, messages, u32_at};
 use crate::host::netns::Netns;
 
 /// Nothing announces that a mount is taken away, either.
@@ -127,11 +127,11 @@ impl Ear {
                     return Poll::Ready(Ok(()));
                 }
                 Ok(_) => {}
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::ENOBUFS) => return Poll::Ready(Ok(())),
-                    Some(libc::EINTR | libc::EAGAIN) => {}
-                    _ => return Poll::Ready(Err(error)),
-                },
+                Err(error) => {
+                    if is_overrun(error)? {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
             }
         }
     }

@@ -135,15 +135,16 @@ impl Forwarder {
 
     /// What an event asks for beyond reconciling.
     pub async fn heed(&mut self, event: &Event, links: &Snapshot) {
-        match event {
-            Event::Carrier { .. } => {}
-            Event::MtuChanged { ifindex, .. } | Event::FeaturesChanged { ifindex } => {
-                self.retune_at(*ifindex, links);
+        match *event {
+            Event::MtuChanged(ifindex) | Event::FeaturesChanged(ifindex) => {
+                self.retune_at(ifindex, links);
             }
-            Event::MacChanged { .. } => self.retune_all(links),
-            Event::Renamed { ifindex, to, .. } => {
-                if let Err(error) = self.settings.renamed(*ifindex, to) {
-                    tracing::warn!(port = to, "its settings may stay changed: {error}");
+            Event::MacChanged(_) => self.retune_all(links),
+            Event::Renamed(ifindex) => {
+                if let Some(link) = links.get(ifindex)
+                    && let Err(error) = self.settings.renamed(ifindex, &link.name)
+                {
+                    tracing::warn!(port = link.name, "its settings may stay changed: {error}");
                 }
                 self.reconcile(links).await;
             }
@@ -151,17 +152,12 @@ impl Forwarder {
                 self.reconcile(links).await;
                 self.retune_all(links);
             }
-            _ => {
+            // A port that entered or left a bridge passes other frames to the host.
+            Event::MasterChanged(ifindex) => {
                 self.reconcile(links).await;
-                self.retune_bridge_changes(event, links);
+                self.retune_at(ifindex, links);
             }
-        }
-    }
-
-    /// A port that entered or left a bridge passes other frames to the host.
-    fn retune_bridge_changes(&mut self, event: &Event, links: &Snapshot) {
-        if let Event::MasterChanged { ifindex, .. } = event {
-            self.retune_at(*ifindex, links);
+            _ => self.reconcile(links).await,
         }
     }
 

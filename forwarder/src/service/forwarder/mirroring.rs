@@ -39,17 +39,13 @@ impl Forwarder {
                     self.mirror_ports(state);
                     self.gate.table.clear();
                 }
-                Change::PortAdded { ifindex }
-                | Change::PortChanged { ifindex }
-                | Change::PortRemoved { ifindex }
-                | Change::VlansChanged { ifindex } => self.mirror_port(ifindex, state),
+                Change::PortChanged { ifindex } => self.mirror_port(ifindex, state),
                 Change::AddressAdded { address, .. }
                 | Change::AddressMoved { address, .. }
                 | Change::AddressChanged { address, .. } => {
                     self.mirror_address(&address, &mut None)
                 }
                 Change::AddressRemoved { address } => self.forget_address(address.key),
-                Change::GroupsChanged { .. } | Change::RoutersChanged => {}
             }
         }
     }

@@ -15,8 +15,6 @@ fn address(vid: u16, ifindex: u32) -> Address {
         ifindex,
         kind: AddressKind::Learned,
         extern_learned: false,
-        offloaded: false,
-        sticky: false,
         locked: false,
     }
 }

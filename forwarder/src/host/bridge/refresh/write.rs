@@ -89,7 +89,7 @@ impl Refresher {
     /// Tells the bridge that a frame from the address came in by that port.
     pub fn write(&mut self, refresh: &Refresh) -> io::Result<()> {
         let Refresh { key, ifindex } = *refresh;
-        self.netlink.call(&entry(libc::RTM_NEWNEIGH, key, ifindex, NTF_USE)).map(drop)
+        self.netlink.change(&entry(libc::RTM_NEWNEIGH, key, ifindex, NTF_USE))
     }
 
     /// Looks at what the kernel has said since `mark`, and puts back what the refresh must not have
@@ -110,7 +110,7 @@ impl Refresher {
                 }
                 Repair::Remove { key, ifindex } => entry(libc::RTM_DELNEIGH, key, ifindex, 0),
             };
-            if let Err(error) = self.netlink.call(&request) {
+            if let Err(error) = self.netlink.change(&request) {
                 // Whoever else changed it has the last word.
                 tracing::debug!(?repair, %error, "is not put back");
             }

@@ -1,9 +1,7 @@
 //! The changes that lead from one state to another: after a resync the bridge is read afresh, and
 //! whoever follows it hears only what is different.
 
-use std::collections::BTreeMap;
-
-use super::{BridgeState, Change, Seen};
+use super::{BridgeState, Change, Port, Seen};
 
 impl BridgeState {
     /// What happened between `self` and a later reading of the same bridge.
@@ -15,46 +13,18 @@ impl BridgeState {
         if self.settings != new.settings {
             changes.push(Change::SettingsChanged);
         }
-        let (bridge, own) = (self.ifindex, self.own_vlans != new.own_vlans);
-        changes.extend(own.then_some(Change::VlansChanged { ifindex: bridge }));
-        // Ports appear before, and vanish after, what the tables say of them.
-        for (ifindex, port) in &new.ports {
-            let ifindex = *ifindex;
-            let before = self.ports.get(&ifindex);
-            match before {
-                None => changes.push(Change::PortAdded { ifindex }),
-                Some(old) if old.settings != port.settings => {
-                    changes.push(Change::PortChanged { ifindex });
-                }
-                Some(_) => {}
-            }
-            let same = before.map_or(port.vlans.is_empty(), |old| old.vlans == port.vlans);
-            changes.extend((!same).then_some(Change::VlansChanged { ifindex }));
-        }
-        each(&self.addresses, &new.addresses, |_, old, new| {
-            changes.extend(address(old, new));
-        });
-        each(&self.groups, &new.groups, |key, old, new| {
-            changes.extend((old != new).then_some(Change::GroupsChanged { key: *key }));
-        });
-        changes.extend((self.routers != new.routers).then_some(Change::RoutersChanged));
-        let gone = self.ports.keys().filter(|ifindex| !new.ports.contains_key(ifindex));
-        changes.extend(gone.map(|ifindex| Change::PortRemoved { ifindex: *ifindex }));
+        // A port appears before, and vanishes after, what the table says of it.
+        let changed = |(ifindex, port): &(&u32, &Port)| self.ports.get(ifindex) != Some(*port);
+        let changed = new.ports.iter().filter(changed);
+        changes.extend(changed.map(|(ifindex, _)| Change::PortChanged { ifindex: *ifindex }));
+        let vanished = self.addresses.iter().filter(|(key, _)| !new.addresses.contains_key(key));
+        changes.extend(vanished.filter_map(|(_, old)| address(Some(old), None)));
+        let there = new.addresses.iter();
         changes
-    }
-}
-
-/// Calls `visit` for every key that one of the two has; those of `old` that vanished first.
-fn each<K: Ord, V>(
-    old: &BTreeMap<K, V>,
-    new: &BTreeMap<K, V>,
-    mut visit: impl FnMut(&K, Option<&V>, Option<&V>),
-) {
-    for (key, value) in old.iter().filter(|(key, _)| !new.contains_key(key)) {
-        visit(key, Some(value), None);
-    }
-    for (key, value) in new {
-        visit(key, old.get(key), Some(value));
+            .extend(there.filter_map(|(key, seen)| address(self.addresses.get(key), Some(seen))));
+        let gone = self.ports.keys().filter(|ifindex| !new.ports.contains_key(ifindex));
+        changes.extend(gone.map(|ifindex| Change::PortChanged { ifindex: *ifindex }));
+        changes
     }
 }
 

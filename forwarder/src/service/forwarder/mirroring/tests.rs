@@ -50,7 +50,8 @@ fn reserved_groups_pass_where_the_role_or_the_port_says_so() {
 
 #[test]
 fn rules_of_the_host_leave_a_port_to_the_bridge_unless_it_ignores_them() {
-    let rule = WhyNot::Foreign { found: "a rule".to_owned(), to_do: "remove it".to_owned() };
+    let rule =
+        WhyNot { found: "a rule".to_owned(), to_do: "remove it".to_owned(), is_foreign: true };
     let mut state = BridgeState::new(1);
     let settings = Settings { up: true, ..Settings::default() };
     state.apply(Message::Bridge { ifindex: 1, settings });
