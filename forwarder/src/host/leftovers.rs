@@ -8,25 +8,13 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::netns::NetnsId;
-use super::pair::{self, Identity, PairError};
-use super::pins::{Folder, Root};
-use super::settings::{HostSettings, SettingsError};
-use super::state::{StateError, StateFile};
+use anyhow::Context as _;
 
-#[derive(Debug, thiserror::Error)]
-pub enum LeftoversError {
-    #[error("the network namespace cannot be told: {0}")]
-    Namespace(#[from] io::Error),
-    #[error(transparent)]
-    Pair(#[from] PairError),
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    #[error(transparent)]
-    State(#[from] StateError),
-    #[error("the gate of interface {ifindex} cannot be taken off: {error}")]
-    Gate { ifindex: u32, error: io::Error },
-}
+use super::netns::NetnsId;
+use super::pair::{self, Identity};
+use super::pins::{Folder, Root};
+use super::settings::HostSettings;
+use super::state::StateFile;
 
 /// A weir of this network namespace whose gates are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,9 +53,10 @@ pub fn keepers() -> io::Result<Vec<Keeper>> {
 
 /// Removes what is left by the weir with this control socket, and, unless `only`, by all others of this
 /// network namespace. With `force` the gates of those that run as well.
-pub fn remove(control: &Path, only: bool, force: bool) -> Result<Removed, LeftoversError> {
-    let identity = Identity::new(control)?;
-    let mut found = keepers()?;
+pub fn remove(control: &Path, only: bool, force: bool) -> anyhow::Result<Removed> {
+    const NAMESPACE: &str = "the network namespace cannot be told";
+    let identity = Identity::new(control).context(NAMESPACE)?;
+    let mut found = keepers().context(NAMESPACE)?;
     let own = found.iter().position(|keeper| keeper.digest == identity.digest());
     // It may run, or have run, without keeping anything.
     let is_running = own.and_then(|at| found.get(at)).is_some_and(|own| own.is_running)
@@ -91,8 +80,9 @@ pub fn remove(control: &Path, only: bool, force: bool) -> Result<Removed, Leftov
         if let Some(root) = &root {
             let folder = Folder { inode: identity.netns().inode, digest: keeper.digest }.name();
             for &ifindex in &keeper.gates {
-                let gone = root.remove(&folder, ifindex);
-                gone.map_err(|error| LeftoversError::Gate { ifindex, error })?;
+                root.remove(&folder, ifindex).with_context(|| {
+                    format!("the gate of interface {ifindex} cannot be taken off")
+                })?;
                 removed.gates.push(ifindex);
             }
             if !is_running {
@@ -100,7 +90,7 @@ pub fn remove(control: &Path, only: bool, force: bool) -> Result<Removed, Leftov
             }
         }
         if !is_running {
-            let identity = Identity::of_digest(keeper.digest)?;
+            let identity = Identity::of_digest(keeper.digest).context(NAMESPACE)?;
             if pair::remove_leftovers(&identity)? {
                 removed.pairs.push(identity.outer_name());
             }

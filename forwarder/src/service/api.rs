@@ -3,8 +3,6 @@
 //! a client can neither delay the forwarder's end nor ask more of it than a copy of its numbers;
 //! a change that has begun is carried to its end, whether or not anybody waits for it.
 
-#[cfg(test)]
-mod documented;
 mod measured;
 mod socket;
 #[cfg(test)]
@@ -180,21 +178,15 @@ async fn index() -> Json<Index> {
 }
 
 async fn stats<B: Backend>(State(backend): State<Arc<B>>) -> Response {
-    answer(ANSWER_TIMEOUT, backend.stats())
-        .await
-        .map_or_else(failed, |report| Json(report).into_response())
+    report(ANSWER_TIMEOUT, backend.stats()).await
 }
 
 async fn ports<B: Backend>(State(backend): State<Arc<B>>) -> Response {
-    answer(ANSWER_TIMEOUT, backend.ports())
-        .await
-        .map_or_else(failed, |report| Json(report).into_response())
+    report(ANSWER_TIMEOUT, backend.ports()).await
 }
 
 async fn config<B: Backend>(State(backend): State<Arc<B>>) -> Response {
-    answer(ANSWER_TIMEOUT, backend.config())
-        .await
-        .map_or_else(failed, |document| Json(document).into_response())
+    report(ANSWER_TIMEOUT, backend.config()).await
 }
 
 async fn patch<B: Backend>(
@@ -252,6 +244,13 @@ async fn health<B: Backend>(State(backend): State<Arc<B>>) -> Response {
         })
         .into_response()
     })
+}
+
+async fn report<T: Serialize>(
+    within: Duration,
+    asked: impl Future<Output = Result<T, Refused>>,
+) -> Response {
+    answer(within, asked).await.map_or_else(failed, |report| Json(report).into_response())
 }
 
 async fn answer<T>(

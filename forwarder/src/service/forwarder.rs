@@ -40,25 +40,24 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use weir_core::{EngineConfig, FlowConfig, PortId, Reason, SchedulerSettings};
 use weir_port::{UmemHandle, XskPort, clock_monotonic_ns};
 
 use self::gate::Gate;
 use self::lifecycle::Closing;
-use self::workers::{Common, Workers, most_ports};
+use self::workers::{Workers, most_ports};
 use weir_abi::table;
 
 use super::run::Ending;
-use crate::host::attach::{GateGlobals, Steering};
+use crate::host::attach::{GateGlobals, LoadError, Steering};
 use crate::host::btf;
 use crate::host::links::Snapshot;
-use crate::host::pair::{Identity, Pair, PairError};
-use crate::host::pins::PinsError;
+use crate::host::pair::{Identity, Pair};
 use crate::host::settings::HostSettings;
 use crate::observe::measure::Measured;
-use crate::worker::{Asker, MeasureSettings, NoAnswer, Pulses};
-pub use gate::{Bridge, GateError};
-pub use lifecycle::PortError;
+use crate::worker::{Asker, MeasureSettings, NoAnswer, Pulses, WorkerSettings};
+pub use gate::Bridge;
 pub use live::ApplyError;
 #[cfg(test)]
 pub(crate) use live::refused;
@@ -74,31 +73,6 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// than one takes to drain, and than one that does not answer is waited for.
 const WIND_DOWN: Duration = Duration::from_secs(5);
 const LAST_NUMBERS: Duration = Duration::from_secs(5);
-
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("the frame pool could not be made: {0}")]
-    Pool(#[from] weir_port::UmemError),
-    #[error("the XDP program could not be loaded: {0}")]
-    Steering(#[from] crate::host::attach::LoadError),
-    #[error("weir's own pair of devices cannot be named: {0}")]
-    Identity(#[source] std::io::Error),
-    #[error(transparent)]
-    Pair(PairError),
-    #[error(transparent)]
-    Pins(PinsError),
-    #[error("the workers could not be started: {0}")]
-    Worker(#[source] std::io::Error),
-}
-
-/// Why a forwarder that has stopped does not know the end of its books.
-#[derive(Debug, thiserror::Error)]
-pub enum StopError {
-    #[error(transparent)]
-    Worker(#[from] NoAnswer),
-    #[error("the workers' last numbers were not there within {LAST_NUMBERS:?}")]
-    Slow,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -141,19 +115,21 @@ impl Forwarder {
         bridge: Bridge,
         links: &Snapshot,
         force: bool,
-    ) -> Result<Self, StartError> {
+    ) -> anyhow::Result<Self> {
         let cores = plan.forwarder.workers.clone();
         let count = u32::try_from(cores.len()).unwrap_or(u32::MAX);
-        let identity = Identity::new(&plan.forwarder.control).map_err(StartError::Identity)?;
-        let pins = keeping::claim(&identity).map_err(StartError::Pins)?;
-        let pair = Pair::ensure(identity, count).map_err(StartError::Pair)?;
+        let identity = Identity::new(&plan.forwarder.control)
+            .context("weir's own pair of devices cannot be named")?;
+        let pins = keeping::claim(&identity)?;
+        let pair = Pair::ensure(identity, count)?;
         if let Some(warning) = pair.warning() {
             tracing::warn!("{warning}");
         }
         let seed = table::Seed { xor: random_seed(), multiply: random_seed() };
         let globals = GateGlobals { pair: pair.outer().ifindex, seed };
-        let facts = btf::facts().map_err(crate::host::attach::LoadError::from)?;
-        let mut steering = Steering::load(&facts, globals)?;
+        let loaded = btf::facts().map_err(LoadError::from);
+        let loaded = loaded.and_then(|facts| Steering::load(&facts, globals));
+        let mut steering = loaded.context("the XDP program could not be loaded")?;
         steering.keep_in(pins);
         let members = plan
             .bridge
@@ -163,34 +139,41 @@ impl Forwarder {
         let enough = || quota::frames_per_worker(busiest(&plan, members), count);
         let frames_per_worker = plan.forwarder.frames.unwrap_or_else(enough);
         let frames = frames_per_worker.saturating_mul(count);
-        let (pool, umem) = Gate::pool(&pair, frames)?;
-        let common = Common {
+        let pool = Gate::pool(&pair, frames);
+        let (pool, umem) = pool.context("the frame pool could not be made")?;
+        let (out, home) = steering.gate.room();
+        let measure = MeasureSettings {
+            latency: plan.measure.latency,
+            flows: FlowConfig {
+                capacity: plan.measure.flows,
+                idle_ns: plan.measure.flow_idle.ns,
+                seed: random_seed(),
+            },
+        };
+        let for_worker = |core, caps, peers| WorkerSettings {
+            core,
             idle: plan.forwarder.idle,
             engine: EngineConfig {
                 container_bytes: u32::try_from(plan.container.bytes.bytes).unwrap_or(u32::MAX),
                 scheduler: plan.scheduler_settings(),
                 ..EngineConfig::default()
             },
-            measure: MeasureSettings {
-                latency: plan.measure.latency,
-                flows: FlowConfig {
-                    capacity: plan.measure.flows,
-                    idle_ns: plan.measure.flow_idle.ns,
-                    seed: random_seed(),
-                },
-            },
+            measure,
+            caps,
             shed: steering.shed_bits(),
-            home: steering.gate().room().1,
-            out: steering.gate().room().0,
-            doors: steering.gate().doors(),
+            home: home.clone(),
+            out: out.clone(),
+            clock: clock_monotonic_ns,
+            doors: steering.gate.doors(),
+            peers,
         };
-        let workers = Workers::spawn(&cores, pool.divide(cores.len()), &common)
-            .map_err(StartError::Worker)?;
+        let workers = Workers::spawn(&cores, pool.divide(cores.len()), for_worker)
+            .context("the workers could not be started")?;
         let started = Instant::now();
         let measured =
             Measured::new(workers.askers(), Box::new(steering.handed()), plan.measure, started);
-        let pulses = Pulses::new(steering.gate().room().0, cores.len());
-        let gate = Gate::new(bridge, pair, steering.gate(), seed);
+        let pulses = Pulses::new(out, cores.len());
+        let gate = Gate::new(bridge, pair, &steering.gate, seed);
         Ok(Self {
             plan,
             force,
@@ -244,11 +227,12 @@ impl Forwarder {
     }
 
     /// Steers nothing more, lets what is under way arrive, detaches everything (of a restart: all but the
-    /// gates), and puts the host back as it was. What it gives is the end of the books; with `measured`, of what was measured as well.
+    /// gates), and puts the host back as it was. Gives the last numbers, with `measured` also of what was
+    /// measured.
     ///
     /// The programs are detached and the settings put back whether workers answer or not, and the
     /// whole takes no longer than [`DRAIN`], [`WIND_DOWN`] and [`LAST_NUMBERS`].
-    pub async fn stop(&mut self, ending: Ending, measured: bool) -> Result<Last, StopError> {
+    pub async fn stop(&mut self, ending: Ending, measured: bool) -> anyhow::Result<Last> {
         self.stopping = true;
         let stuck = self.pulses.still(clock_monotonic_ns()).is_some();
         // From here on the ports' fallback applies to what would be steered; what the gate hands over
@@ -275,7 +259,8 @@ impl Forwarder {
             tracing::error!("a setting could not be put back: {error}");
         }
         let numbers = tokio::time::timeout(LAST_NUMBERS, self.last(measured));
-        Ok(numbers.await.map_err(|_| StopError::Slow)??)
+        let late = || format!("the workers' last numbers were not there within {LAST_NUMBERS:?}");
+        Ok(numbers.await.with_context(late)??)
     }
 
     /// Waits until nothing is under way.

@@ -132,7 +132,7 @@ fn lost_notifications_are_made_good() {
             assert!(watch.snapshot().by_name("v1").is_none());
             // And it goes on.
             bed.host("ip link add v3 type veth peer name v4");
-            let v3 = link("v3").ifindex;
+            let v3 = links.snapshot().await.unwrap().by_name("v3").unwrap().ifindex;
             expect(&mut watch, Event::Appeared(v3)).await;
         });
     });

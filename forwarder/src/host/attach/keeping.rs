@@ -9,8 +9,9 @@ use aya::programs::links::FdLink;
 use aya::programs::tc::SchedClassifierLink;
 use aya::programs::{SchedClassifier, TcAttachType};
 use weir_abi::maps;
+use weir_core::Mode;
 
-use super::{AttachError, Attached, Mode, Steering};
+use super::{AttachError, Attached, Steering};
 use crate::host::pins::{Found, Left, Pins};
 
 /// How gates are kept.

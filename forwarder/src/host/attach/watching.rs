@@ -9,7 +9,7 @@ use weir_abi::watch::Unsteered;
 use weir_abi::{MAX_PORTS, maps};
 use weir_core::PortId;
 
-use super::{LoadError, MapsError, Steering};
+use super::{LoadError, MapsError, Steering, read_error, write_error};
 
 /// The maps, but the ring, which is whoever watches'.
 pub(super) struct Watch {
@@ -68,10 +68,7 @@ impl Steering {
     ) -> Result<(), MapsError> {
         (0..MAX_PORTS).try_for_each(|slot| {
             let outcomes = if chosen(PortId(slot as u16)) { outcomes } else { 0 };
-            self.watch
-                .wanted
-                .set(slot, outcomes, 0)
-                .map_err(|error| MapsError::Write { name: maps::WATCH, error })
+            self.watch.wanted.set(slot, outcomes, 0).map_err(write_error(maps::WATCH))
         })
     }
 
@@ -85,8 +82,7 @@ impl Steering {
         (0..MAX_PORTS)
             .map(|slot| {
                 let missed = self.watch.missed.get(&slot, 0);
-                let missed =
-                    missed.map_err(|error| MapsError::Read { name: maps::WATCH_MISSED, error })?;
+                let missed = missed.map_err(read_error(maps::WATCH_MISSED))?;
                 Ok(missed.iter().sum())
             })
             .collect()

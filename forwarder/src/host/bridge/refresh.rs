@@ -23,7 +23,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use self::write::{RefreshError, Refresher, Round};
+pub use self::write::{Refresher, Round};
 use super::state::{Address, AddressKey, BridgeState, Change, StpState};
 
 /// When the bridge last heard of an address, as far as weir knows: it may have been later.

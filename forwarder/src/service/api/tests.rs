@@ -1,6 +1,7 @@
 //! The API over a real socket, with numbers that nobody had to forward a frame for.
 
 mod changes;
+mod documented;
 mod socket;
 mod watching;
 

@@ -6,7 +6,6 @@
 use weir_core::Reason;
 
 use super::Forwarder;
-use super::lifecycle::PortError;
 use super::roster::State;
 use crate::host::links::{Event, Link, Snapshot};
 use crate::worker::NoAnswer;
@@ -31,7 +30,7 @@ impl Forwarder {
 
     /// Takes every port in that should be, in the order given, and fails with the first that
     /// cannot: for the start, where the operator is there to read it.
-    pub async fn take_in_all(&mut self, links: &Snapshot) -> Result<(), (PortPlan, PortError)> {
+    pub async fn take_in_all(&mut self, links: &Snapshot) -> Result<(), (PortPlan, anyhow::Error)> {
         for (plan, transient) in self.wanted(links) {
             if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
                 if transient {
@@ -51,7 +50,7 @@ impl Forwarder {
         plan: &PortPlan,
         links: &Snapshot,
         transient: bool,
-    ) -> Result<(), PortError> {
+    ) -> anyhow::Result<()> {
         if links.by_name(&plan.name).is_none_or(|link| link.up) {
             return self.take_in(plan, links, transient).await;
         }
@@ -118,12 +117,12 @@ impl Forwarder {
     }
 
     /// A port that cannot be had while others run: said once, tried again when something changes.
-    pub(super) fn give_up(&mut self, plan: &PortPlan, transient: bool, error: &PortError) {
+    pub(super) fn give_up(&mut self, plan: &PortPlan, transient: bool, error: &anyhow::Error) {
         let why = error.to_string();
         let known = self.roster.get(&plan.name).map(|entry| entry.state.clone());
-        let repeated = match error {
+        let repeated = match error.downcast_ref() {
             // For how long, is another text every time.
-            PortError::Worker(NoAnswer::Late { .. }) => matches!(known, Some(State::Failed(_))),
+            Some(NoAnswer::Late { .. }) => matches!(known, Some(State::Failed(_))),
             _ => known == Some(State::Failed(why.clone())),
         };
         if !repeated {

@@ -5,49 +5,34 @@
 //! by an address that the bridge has behind it.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use aya::programs::links::FdLink;
 use tokio::sync::Notify;
 use weir_abi::{RX_PLACES, table};
+use weir_core::Mode;
 use weir_core::addresses::AddressTable;
 use weir_port::{AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort};
 
 use super::Forwarder;
 use super::clearing::{Clearing, Words};
 use super::tell::Row;
-use crate::host::attach::{AttachError, GateMaps, MapsError, Mode};
+use crate::host::attach::GateMaps;
 use crate::host::bridge::foreign::Findings;
 use crate::host::bridge::make::{self, MakeError};
 use crate::host::bridge::offload::PortView;
 use crate::host::links::{Link, Snapshot, Way};
 use crate::host::pair::{Pair, PairError, PairWatch};
 use crate::observe::books::{self, Inside};
-use crate::worker::{Gathering, NoAnswer, Room, WorkerSnapshot};
+use crate::worker::{Gathering, Room, WorkerSnapshot};
 use weir_schema::PortPlan;
 
 /// How long frames may be on their way into the workers' rings.
 const SETTLE: Duration = Duration::from_millis(50);
 /// Frames of a worker's fill ring: twice what the gate lets into the receive ring.
 pub(super) const FILL: u32 = 2 * RX_PLACES as u32;
-
-#[derive(Debug, thiserror::Error)]
-pub enum GateError {
-    #[error(transparent)]
-    Pair(#[from] PairError),
-    #[error("weir's own network namespace cannot be entered: {0}")]
-    Namespace(#[from] io::Error),
-    #[error("the workers' sockets on weir's own pair could not be bound: {0}")]
-    Bind(#[from] weir_port::BindError),
-    #[error(transparent)]
-    Attach(#[from] AttachError),
-    #[error(transparent)]
-    Maps(#[from] MapsError),
-    #[error(transparent)]
-    Worker(#[from] NoAnswer),
-}
 
 /// The bridge whose ports are served at the gate.
 #[derive(Clone, Debug)]
@@ -139,13 +124,14 @@ impl Forwarder {
     }
 
     /// Opens the way from the gate to the workers.
-    pub async fn open_gate(&mut self) -> Result<(), GateError> {
+    pub async fn open_gate(&mut self) -> anyhow::Result<()> {
+        let inside = "weir's own network namespace cannot be entered";
         let pair = &self.gate.pair;
         let (netns, inner) = (pair.netns().clone(), pair.inner().clone());
         let fence = self.steering.attach_fence(&pair.outer().name)?;
-        let maps = self.steering.gate();
+        let maps = &mut self.steering.gate;
         let words = Words { out: maps.room().0, fences: maps.fences(), changes: maps.changes() };
-        let clearing = Clearing::start(&netns, inner.ifindex, words)?;
+        let clearing = Clearing::start(&netns, inner.ifindex, words).context(inside)?;
         for worker in 0..self.workers.count() {
             let queue = worker as u32;
             let config = XskConfig {
@@ -158,8 +144,10 @@ impl Forwarder {
             let (umem, netns) = (self.umem.clone(), netns.clone());
             let bound =
                 tokio::task::spawn_blocking(move || netns.enter(|| XskPort::bind(&umem, config)));
-            let port = bound.await.map_err(|_| NoAnswer::Ended)???;
-            let maps = self.steering.gate();
+            let port = bound.await?.context(inside)?;
+            let port =
+                port.context("the workers' sockets on weir's own pair could not be bound")?;
+            let maps = &mut self.steering.gate;
             for (_, socket) in port.xsk_fds() {
                 maps.set_worker(queue, socket)?;
             }
@@ -170,8 +158,8 @@ impl Forwarder {
                 .await?;
         }
         let steering = &mut self.steering;
-        let [behind, catch_all] =
-            netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name))??;
+        let attached = netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name));
+        let [behind, catch_all] = attached.context(inside)??;
         self.gate.behind = Some(Behind { _clearing: clearing, _links: [behind, catch_all, fence] });
         Ok(())
     }
@@ -218,7 +206,7 @@ impl Forwarder {
 
     fn clear_workers(&mut self) {
         for worker in 0..self.workers.count() {
-            if let Err(error) = self.steering.gate().clear_worker(worker as u32) {
+            if let Err(error) = self.steering.gate.clear_worker(worker as u32) {
                 tracing::debug!("{error}");
             }
         }

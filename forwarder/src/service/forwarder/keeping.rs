@@ -46,7 +46,7 @@ impl Forwarder {
     /// an old program still runs, the first fence comes behind what it lets go.
     pub async fn adopt_gates(&mut self) {
         self.vouch();
-        let changing = self.has_gates_to_adopt().then(|| self.steering.gate().hold_all());
+        let changing = self.has_gates_to_adopt().then(|| self.steering.gate.hold_all());
         let (mut failed, mut served) = (Vec::new(), BTreeSet::new());
         for entry in self.roster.entries_mut() {
             let (name, Some(active)) = (&entry.plan.name, entry.active.as_mut()) else { continue };

@@ -11,7 +11,6 @@ use serde_json::Value;
 use weir_api::{Refusal, Refused};
 
 use super::Forwarder;
-use super::lifecycle::PortError;
 use super::roster::State;
 use crate::host::links::{GuardError, Snapshot, check_port};
 use crate::worker::NoAnswer;
@@ -30,7 +29,7 @@ pub enum ApplyError {
     )]
     OfTheBridge { name: String, bridge: String },
     #[error("port `{name}`: {error}")]
-    Port { name: String, error: Box<PortError> },
+    Port { name: String, error: anyhow::Error },
     #[error(transparent)]
     Worker(#[from] NoAnswer),
 }
@@ -241,7 +240,7 @@ impl Forwarder {
             };
             if let Err(error) = taken {
                 self.undo(done, links).await;
-                return Err(ApplyError::Port { name: (*name).to_owned(), error: Box::new(error) });
+                return Err(ApplyError::Port { name: (*name).to_owned(), error });
             }
         }
         Ok(())

@@ -53,7 +53,7 @@ impl Forwarder {
     /// The control side follows the bridge: the gate may believe what it was told. To be called again and
     /// again, from where nothing else would be told either if it were not called.
     pub fn vouch(&mut self) {
-        self.steering.gate().say_current(clock_monotonic_ns());
+        self.steering.gate.say_current(clock_monotonic_ns());
     }
 
     /// Tells the gate all that is known of the bridge: after its ports have changed hands.
@@ -113,7 +113,7 @@ impl Forwarder {
         let lanes = express::flags(&entry.plan, release, self.gate.watched);
         let way = self.gate.ways.get(&ifindex);
         let (port, vlans) = gate_port(&entry.plan, lanes, ifindex, active.worker, view, way);
-        if let Err(error) = self.steering.gate().set_port(slot, &port, &vlans) {
+        if let Err(error) = self.steering.gate.set_port(slot, &port, &vlans) {
             tracing::warn!(port = name, "{error}");
         }
     }
@@ -133,7 +133,7 @@ impl Forwarder {
         let station = station(address.key);
         let before = self.gate.table.location(station);
         if before == Some(Location::Elsewhere) && location != Location::Elsewhere {
-            changing.get_or_insert_with(|| self.steering.gate().hold_all());
+            changing.get_or_insert_with(|| self.steering.gate.hold_all());
         }
         self.gate.table.learn(clock_monotonic_ns(), station, location);
     }

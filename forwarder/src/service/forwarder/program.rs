@@ -8,22 +8,12 @@ use weir_core::Reason;
 use super::Forwarder;
 use super::charging::Charging;
 use super::roster::Active;
-use crate::host::attach::{self, AttachError, Attached, MapsError};
-use crate::host::links::Link;
+use crate::host::attach::MapsError;
 use crate::observe::books;
 use crate::worker::NoAnswer;
-use weir_core::Mode;
 use weir_schema::PortPlan;
 
 impl Forwarder {
-    /// Attaches the program in the mode asked for. It does nothing yet: attached before its
-    /// configuration is known, it leaves every frame alone.
-    pub(super) fn probe_mode(&mut self, mode: Mode, link: &Link) -> Result<Attached, AttachError> {
-        let native = mode == Mode::Native;
-        let mode = if native { attach::Mode::Native } else { attach::Mode::Gate };
-        self.steering.attach(link.ifindex, &link.name, mode)
-    }
-
     pub(super) fn lock(&mut self, slot: u16, plan: &PortPlan) -> Result<(), MapsError> {
         plan.mac_lock.iter().try_for_each(|mac| self.steering.allow_mac(slot, mac.octets()))?;
         plan.ip_lock.iter().try_for_each(|&address| self.steering.allow_ip(slot, address))
@@ -53,7 +43,7 @@ impl Forwarder {
             tracing::debug!(ifindex, "detaching: {error}");
         }
         active.charging = Charging::default();
-        let forgotten = self.steering.gate().forget_port(slot, ifindex);
+        let forgotten = self.steering.gate.forget_port(slot, ifindex);
         self.gate.ways.remove(&ifindex);
         let cleared =
             (0..active.queues).try_for_each(|queue| self.steering.clear_socket(slot, queue));

@@ -16,8 +16,8 @@ use aya::programs::{SchedClassifier, TcAttachType};
 
 use super::Forwarder;
 use super::roster::State;
-use crate::host::attach::Mode;
 use crate::host::links::XdpAttached;
+use weir_core::Mode;
 
 /// The second wait; each is twice the one before.
 const FIRST_WAIT: Duration = Duration::from_secs(2);

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use weir_abi::MAX_PORTS;
-use weir_core::{Losses, PortId, PortSet, PortSettings};
+use weir_core::{Losses, Mode, PortId, PortSet, PortSettings};
 
 use super::charging::Charging;
 use super::reattach::TakenOff;
-use crate::host::attach::{Attached, Mode};
+use crate::host::attach::Attached;
 use crate::observe::books::{ProgramBooks, WorkerBooks};
 use weir_schema::PortPlan;
 
@@ -34,13 +34,14 @@ pub enum State {
 }
 
 impl State {
-    pub fn name(&self) -> &'static str {
+    /// As reports have it, and why the port has failed.
+    pub fn report(&self) -> (weir_api::State, Option<String>) {
         match self {
-            Self::Up => "up",
-            Self::Down => "down",
-            Self::Gone => "gone",
-            Self::Failed(_) => "failed",
-            Self::Stopped => "stopped",
+            Self::Up => (weir_api::State::Up, None),
+            Self::Down => (weir_api::State::Down, None),
+            Self::Gone => (weir_api::State::Gone, None),
+            Self::Failed(why) => (weir_api::State::Failed, Some(why.clone())),
+            Self::Stopped => (weir_api::State::Stopped, None),
         }
     }
 }

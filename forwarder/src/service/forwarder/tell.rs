@@ -8,9 +8,8 @@ use std::collections::HashMap;
 use weir_abi::{Counter, PortCounters};
 
 use super::Forwarder;
-use super::roster::{Active, Entry, State};
+use super::roster::{Active, Entry};
 use super::shares::{containers, links, promise};
-use crate::host::attach::Mode;
 use crate::host::links::tx_dropped;
 use crate::observe::books::{self, Inside, Page, ProgramBooks, WorkerBooks};
 use crate::worker::regimes::Regime;
@@ -20,6 +19,7 @@ use weir_api::{
     PortCounter, PortCounts, PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic,
     WorkerReport, by_reason,
 };
+use weir_core::Mode;
 
 /// How often the numbers of several workers are read before an unbalanced ledger is reported. Workers
 /// are asked one after the other, so pieces that one cuts meanwhile can be missing from a reading.
@@ -84,7 +84,7 @@ impl Forwarder {
                 worker: &closed.worker,
             }]);
         let ledger = books::ledger(pages, &Inside::of(snapshots));
-        let express = self.steering.express_pairs().unwrap_or_default();
+        let express = self.steering.gate.express_pairs().unwrap_or_default();
         let mut shares = links(&self.roster, snapshots, &express);
         let dropped = tx_dropped(None).unwrap_or_default();
         let ports = rows
@@ -113,7 +113,7 @@ impl Forwarder {
 
     /// What came to a port by the express lane.
     fn reached(&self, slot: u16) -> [u64; 2] {
-        self.steering.expressed(slot).unwrap_or_default()
+        self.steering.gate.expressed(slot).unwrap_or_default()
     }
 
     fn worker_report(&self, worker: usize, snapshot: &WorkerSnapshot) -> WorkerReport {
@@ -146,12 +146,13 @@ impl Forwarder {
             .iter()
             .map(|(name, entry)| {
                 let active = entry.active.as_ref();
+                let (state, problem) = entry.state.report();
                 let (express, express_remark) = self.express(entry);
                 PortInfo {
                     name: name.clone(),
                     role: entry.plan.role,
-                    state: state(&entry.state),
-                    problem: problem(&entry.state).or_else(|| self.remark(entry)),
+                    state,
+                    problem: problem.or_else(|| self.remark(entry)),
                     mode: attached(active),
                     driver: entry.driver.clone(),
                     ifindex: active.map_or(0, |active| u64::from(active.ifindex)),
@@ -208,11 +209,12 @@ impl Forwarder {
             queued.bytes += waiting.bytes;
         }
         let link = self.link_lane(entry, snapshots);
+        let (state, problem) = entry.state.report();
         PortReport {
             name: (*name).to_owned(),
             role: entry.plan.role,
-            state: state(&entry.state),
-            problem: problem(&entry.state).or_else(|| self.remark(entry)),
+            state,
+            problem: problem.or_else(|| self.remark(entry)),
             mode: attached(entry.active.as_ref()),
             rx: traffic(lanes.express + lanes.scheduled, worker.rx.superframes),
             tx: traffic(tx_lanes.express + tx_lanes.scheduled, worker.tx.superframes),
@@ -240,7 +242,7 @@ impl Forwarder {
             Some((port.door?, snapshot.taken_at_ns))
         });
         let (door, now_ns) = served?;
-        let [frames, bytes] = self.steering.charged(entry.slot).unwrap_or_default();
+        let [frames, bytes] = self.steering.gate.charged(entry.slot).unwrap_or_default();
         Some(LinkLane {
             lane: if door.closed { LaneNow::Scheduled } else { LaneNow::Express },
             closings: door.closings,
@@ -268,23 +270,6 @@ impl Forwarder {
 
 fn traffic(amount: Amount, superframes: u64) -> Traffic {
     Traffic { frames: amount.frames, bytes: amount.bytes, superframes }
-}
-
-fn state(state: &State) -> weir_api::State {
-    match state {
-        State::Up => weir_api::State::Up,
-        State::Down => weir_api::State::Down,
-        State::Gone => weir_api::State::Gone,
-        State::Failed(_) => weir_api::State::Failed,
-        State::Stopped => weir_api::State::Stopped,
-    }
-}
-
-fn problem(state: &State) -> Option<String> {
-    match state {
-        State::Failed(why) => Some(why.clone()),
-        _ => None,
-    }
 }
 
 fn attached(active: Option<&Active>) -> Attached {

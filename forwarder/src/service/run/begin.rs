@@ -13,7 +13,7 @@ pub(super) async fn begin(
 ) -> anyhow::Result<()> {
     forwarder.open_gate().await?;
     if let Err((port, error)) = forwarder.take_in_all(watch.snapshot()).await {
-        return Err(anyhow::Error::new(error).context(format!("port `{}`", port.name)));
+        return Err(error.context(format!("port `{}`", port.name)));
     }
     forwarder.look_for_foreign_rules(bridge.state()).await;
     forwarder.mirror(bridge.state());

@@ -15,14 +15,6 @@ use crate::host::netlink::{Netlink, Request};
 const NTF_USE: u8 = 1 << 0;
 const NTF_MASTER: u8 = 1 << 2;
 
-#[derive(Debug, thiserror::Error)]
-pub enum RefreshError {
-    #[error(transparent)]
-    Watch(#[from] LinksError),
-    #[error("cannot open a connection to the kernel's interfaces (rtnetlink): {0}")]
-    Open(#[source] io::Error),
-}
-
 /// What one round came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Round {
@@ -44,9 +36,8 @@ pub struct Refresher {
 }
 
 impl Refresher {
-    pub fn open() -> Result<Self, RefreshError> {
-        let netlink = Netlink::open().map_err(RefreshError::Open)?;
-        Ok(Self { keeper: Keeper::default(), netlink })
+    pub fn open() -> Result<Self, LinksError> {
+        Ok(Self { keeper: Keeper::default(), netlink: Netlink::open()? })
     }
 
     /// Refreshes what is due. The changes that come up meanwhile are returned by the watch.
@@ -55,7 +46,7 @@ impl Refresher {
         watch: &mut BridgeWatch,
         now_ns: u64,
         last_seen_ns: impl Fn(&Address) -> Option<u64>,
-    ) -> Result<Round, RefreshError> {
+    ) -> Result<Round, LinksError> {
         let mut round = Round::default();
         if !watch.drained()? {
             round.stale = true;
@@ -99,7 +90,7 @@ impl Refresher {
         watch: &mut BridgeWatch,
         mark: usize,
         refresh: &Refresh,
-    ) -> Result<usize, RefreshError> {
+    ) -> Result<usize, LinksError> {
         // After a loss the order of things is not known; what was heard before it still counts.
         watch.drained()?;
         let repairs = repairs(refresh, watch.told_since(mark));

@@ -18,7 +18,7 @@ use weir_probe::{
     timing::Spread,
 };
 
-const PAGE: &str = include_str!("../../../../docs/json.md");
+const PAGE: &str = include_str!("../../../../../docs/json.md");
 
 /// The JSON between a heading and the next; each page section has one such block.
 fn example(heading: &str) -> &'static str {
