@@ -4,13 +4,13 @@
 //! included, takes them off.
 
 mod changes;
+mod express;
 mod gate;
-mod handed;
 mod keeping;
 mod occupant;
 mod refusal;
 mod shedding;
-mod watching;
+mod unsteered;
 
 use std::fmt;
 use std::io;
@@ -30,15 +30,15 @@ use weir_core::Mode;
 use weir_port::probe::KernelFacts;
 use weir_port::{Cells, clock_monotonic_ns};
 
-pub use self::changes::{Changes, Changing};
+pub use self::changes::{PendingChange, PendingChanges};
+pub use self::express::ExpressCounters;
 pub use self::gate::{GateGlobals, GateMaps};
-pub use self::handed::Handed;
 use self::keeping::Keeping;
 pub use self::occupant::{Occupant, occupant};
 pub use self::refusal::AttachError;
 use self::refusal::{refusal, take_off};
-pub use self::watching::Told;
-use self::watching::Watch;
+use self::unsteered::UnsteeredMaps;
+pub use self::unsteered::UnsteeredReader;
 use super::btf::BtfError;
 use super::pins::Pin;
 
@@ -124,11 +124,11 @@ pub struct Steering {
     ebpf: Ebpf,
     sockets: XskMap<MapData>,
     counters: PerCpuArray<MapData, CounterWords>,
-    handed: Handed,
+    express: ExpressCounters,
     mac_lock: HashMap<MapData, [u8; MacLockKey::LEN], u8>,
     ip_lock: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
     shed: Cells,
-    watch: Watch,
+    watch: UnsteeredMaps,
     /// What the programs are told of ports and addresses.
     pub gate: GateMaps,
     keeping: Keeping,
@@ -173,12 +173,12 @@ impl Steering {
         let abi = |name| move |error| LoadError::Abi { name, error };
         let sockets = XskMap::try_from(take(maps::XSKS)?).map_err(abi(maps::XSKS))?;
         let counters = take(maps::COUNTERS)?;
-        let handed = Handed::of(&counters)?;
+        let express = ExpressCounters::of(&counters)?;
         let counters = PerCpuArray::try_from(counters).map_err(abi(maps::COUNTERS))?;
         let mac_lock = HashMap::try_from(take(maps::MAC_LOCK)?).map_err(abi(maps::MAC_LOCK))?;
         let ip_lock = HashMap::try_from(take(maps::IP_LOCK)?).map_err(abi(maps::IP_LOCK))?;
         let shed = gate::words(take(maps::SHED)?, maps::SHED, shed::WORDS)?;
-        let watch = Watch::take(&mut take)?;
+        let watch = UnsteeredMaps::take(&mut take)?;
         let gate = GateMaps::take(&mut take)?;
         // They are empty, and by that right.
         gate.say_current(clock_monotonic_ns());
@@ -191,7 +191,7 @@ impl Steering {
             ebpf,
             sockets,
             counters,
-            handed,
+            express,
             mac_lock,
             ip_lock,
             shed,

@@ -5,9 +5,9 @@ mod decode;
 mod dropped;
 mod guard;
 mod overrun;
+mod path;
+mod path_watch;
 mod watch;
-mod way;
-mod ways;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,9 +21,9 @@ pub(crate) use self::dropped::tx_dropped;
 pub use self::guard::{
     GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port, refuse_default_route,
 };
+pub use self::path::{ExpressPath, Method, NotPeer};
+pub use self::path_watch::{PathWatch, StalePaths};
 pub use self::watch::{Event, Watch};
-pub use self::way::{Method, NotPeer, Way};
-pub use self::ways::{Heard, WayWatch};
 use super::netlink::{Netlink, Request};
 
 #[derive(Debug, thiserror::Error)]

@@ -29,13 +29,13 @@ use weir_core::{FlowSum, PortId, VifLatency};
 use weir_port::XskPort;
 
 pub use self::room::{FlowRoom, SourceFlows};
-use crate::host::attach::Handed;
+use crate::host::attach::ExpressCounters;
 use crate::worker::{Asker, FlowPage, NoAnswer};
 use weir_api::Amount;
 use weir_schema::MeasurePlan;
 
 /// A worker, as far as it measures.
-pub trait Source: Send + Sync + 'static {
+pub trait WorkerMeasures: Send + Sync + 'static {
     /// Takes what was recorded since the last time; asked when called, not when awaited.
     fn take_latency(
         &self,
@@ -49,7 +49,7 @@ pub trait Source: Send + Sync + 'static {
     fn forget_flows(&self) -> impl Future<Output = Result<(), NoAnswer>> + Send;
 }
 
-impl Source for Asker<XskPort> {
+impl WorkerMeasures for Asker<XskPort> {
     fn take_latency(
         &self,
         id: PortId,
@@ -71,12 +71,12 @@ impl Source for Asker<XskPort> {
 }
 
 /// The gate, as far as it forwards what no worker measures.
-pub trait Express: fmt::Debug + Send + Sync + 'static {
+pub trait ExpressTraffic: fmt::Debug + Send + Sync + 'static {
     /// What the port sent by the express lane, since its slot is its name's.
     fn sent_by(&self, id: PortId) -> Amount;
 }
 
-impl Express for Handed {
+impl ExpressTraffic for ExpressCounters {
     fn sent_by(&self, id: PortId) -> Amount {
         let [frames, bytes] = self.by(id.0).unwrap_or_default();
         Amount::new(frames, bytes)
@@ -84,26 +84,26 @@ impl Express for Handed {
 }
 
 /// The slots that have names.
-type Ports = BTreeMap<PortId, Held>;
+type Ports = BTreeMap<PortId, RecordedPort>;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Measured<S = Asker<XskPort>> {
+pub struct Measurements<S = Asker<XskPort>> {
     workers: Vec<S>,
     plan: MeasurePlan,
     started: Instant,
-    express: Box<dyn Express>,
+    express: Box<dyn ExpressTraffic>,
     /// Locked for as long as a few ports are asked for; ports that come and go wait for it.
     ports: Mutex<Ports>,
     /// When recording of latency began, in Unix time; held by whoever reads all of it.
     since: Mutex<u64>,
-    /// Held by whoever reads the flows: two at once would only be in each other's way.
+    /// Held while the flows are read: two readers at once would only delay each other.
     reading: Mutex<()>,
 }
 
 /// A slot's name and what was recorded of it.
 #[derive(Debug)]
-struct Held {
+struct RecordedPort {
     name: String,
     /// `None`: nothing yet.
     times: Option<Box<VifLatency>>,
@@ -111,10 +111,10 @@ struct Held {
     express_before: Amount,
 }
 
-impl<S: Source> Measured<S> {
+impl<S: WorkerMeasures> Measurements<S> {
     pub fn new(
         workers: Vec<S>,
-        express: Box<dyn Express>,
+        express: Box<dyn ExpressTraffic>,
         plan: MeasurePlan,
         started: Instant,
     ) -> Arc<Self> {
@@ -131,7 +131,7 @@ impl<S: Source> Measured<S> {
         match ports.get_mut(&id).filter(|held| held.name == name) {
             Some(held) => held.express_before = express_before,
             None => {
-                let held = Held { name: name.to_owned(), times: None, express_before };
+                let held = RecordedPort { name: name.to_owned(), times: None, express_before };
                 ports.insert(id, held);
             }
         }

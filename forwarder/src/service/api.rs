@@ -22,7 +22,7 @@ use axum::{
 use serde::Serialize;
 
 pub use self::socket::{ControlSocket, SocketError};
-use crate::observe::watch::{Wanted, Watching};
+use crate::observe::watch::{WatchQuery, WatchStream};
 use weir_api::client::MERGE_PATCH;
 use weir_api::{
     ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refusal,
@@ -61,9 +61,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Begins to watch packets, for `who`.
     fn watch(
         &self,
-        wanted: Wanted,
+        query: WatchQuery,
         who: String,
-    ) -> impl Future<Output = Result<Watching, Refused>> + Send;
+    ) -> impl Future<Output = Result<WatchStream, Refused>> + Send;
     /// Ends whoever watches, or only the one with that number; says who it was.
     fn end_watch(&self, id: Option<u64>) -> Option<String>;
 }

@@ -8,12 +8,12 @@
 //! - [`reattach`]: programs of ours that somebody took off
 //! - [`keeping`]: gates that outlive the process, and are adopted
 //! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge
-//! - [`express`]: which frames the gate may forward by itself; [`ways`]: how it hands them to the ports;
+//! - [`express`]: which frames the gate may forward by itself; [`paths`]: how it hands them to the ports;
 //!   [`clearing`]: when what went by the bridge has arrived
 //! - [`charging`]: links that are charged for what passes by the gate
 //! - [`live`]: changes of the plan while traffic flows
 //! - [`watching`]: somebody looks at single packets
-//! - [`tell`]: reports for the API; [`shares`]: what a port is promised, and what it gets
+//! - [`report`]: reports for the API; [`shares`]: what a port is promised, and what it gets
 //!
 //! Invariant: the program is attached to an interface only while a worker serves its sockets.
 
@@ -26,14 +26,14 @@ mod keeping;
 mod lifecycle;
 mod live;
 mod mirroring;
+mod paths;
 mod program;
 mod quota;
 mod reattach;
+mod report;
 pub mod roster;
 mod shares;
-mod tell;
 mod watching;
-mod ways;
 mod workers;
 
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -55,7 +55,7 @@ use crate::host::btf;
 use crate::host::links::Snapshot;
 use crate::host::pair::{Identity, Pair};
 use crate::host::settings::HostSettings;
-use crate::observe::measure::Measured;
+use crate::observe::measure::Measurements;
 use crate::worker::{Asker, MeasureSettings, NoAnswer, Pulses, WorkerSettings};
 pub use gate::Bridge;
 pub use live::ApplyError;
@@ -84,7 +84,7 @@ pub struct Forwarder {
     umem: UmemHandle,
     frames_per_worker: u32,
     workers: Workers,
-    measured: Arc<Measured>,
+    measured: Arc<Measurements>,
     roster: Roster,
     /// Whether the workers run, as they tell the gate.
     pulses: Pulses,
@@ -170,8 +170,12 @@ impl Forwarder {
         let workers = Workers::spawn(&cores, pool.divide(cores.len()), for_worker)
             .context("the workers could not be started")?;
         let started = Instant::now();
-        let measured =
-            Measured::new(workers.askers(), Box::new(steering.handed()), plan.measure, started);
+        let measured = Measurements::new(
+            workers.askers(),
+            Box::new(steering.express()),
+            plan.measure,
+            started,
+        );
         let pulses = Pulses::new(out, cores.len());
         let gate = Gate::new(bridge, pair, &steering.gate, seed);
         Ok(Self {
@@ -203,7 +207,7 @@ impl Forwarder {
     }
 
     /// Latency and flows, which can be asked for without this.
-    pub fn measured(&self) -> Arc<Measured> {
+    pub fn measured(&self) -> Arc<Measurements> {
         Arc::clone(&self.measured)
     }
 

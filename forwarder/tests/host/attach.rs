@@ -128,7 +128,7 @@ fn express_frames_are_read_by_port_and_by_pair_and_cleared_with_either_slot() {
             let bridged = told.get(at + out::BRIDGED).unwrap().load(Ordering::Relaxed);
             told.get(at + out::CLEARED).unwrap().store(bridged, Ordering::Relaxed);
         }
-        let handed = steering.handed();
+        let express = steering.express();
         assert_eq!(steering.gate.express_pairs().unwrap(), [].into());
         let attached = steering.attach(link("v1").ifindex, "v1", Mode::Gate).unwrap();
         bed.inside("vm1", "ip addr add 192.0.2.1/24 dev eth0");
@@ -138,10 +138,10 @@ fn express_frames_are_read_by_port_and_by_pair_and_cleared_with_either_slot() {
                 .args(["netns", "exec", &bed.namespace("vm1")])
                 .args(["ping", "-c1", "-W1", "192.0.2.2"])
                 .output();
-            handed.by(7).unwrap()[0] > 0
+            express.by(7).unwrap()[0] > 0
         });
         steering.detach(attached).unwrap();
-        let [frames, bytes] = handed.by(7).unwrap();
+        let [frames, bytes] = express.by(7).unwrap();
         assert_eq!(frames, steering.counters(7).unwrap().frames(Counter::Express));
         // 56 bytes of ping's, and headers.
         assert_eq!(bytes, frames * 98);
@@ -152,9 +152,9 @@ fn express_frames_are_read_by_port_and_by_pair_and_cleared_with_either_slot() {
         steering.reset_slot(70).unwrap();
         assert_eq!(steering.gate.express_pairs().unwrap(), [].into());
         assert_eq!(steering.gate.expressed(70).unwrap(), [0, 0]);
-        assert_eq!(handed.by(7).unwrap(), [frames, bytes], "the other name's");
+        assert_eq!(express.by(7).unwrap(), [frames, bytes], "the other name's");
         steering.reset_slot(7).unwrap();
-        assert_eq!(handed.by(7).unwrap(), [0, 0]);
+        assert_eq!(express.by(7).unwrap(), [0, 0]);
     });
 }
 

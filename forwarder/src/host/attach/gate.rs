@@ -18,8 +18,8 @@ use weir_port::Cells;
 use weir_port::cells::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
 use super::{
-    AttachError, Changes, Changing, LoadError, MapsError, Steering, absent_is_fine, read_error,
-    write_error,
+    AttachError, LoadError, MapsError, PendingChange, PendingChanges, Steering, absent_is_fine,
+    read_error, write_error,
 };
 
 /// What the gate's programs are told before they are loaded.
@@ -47,7 +47,7 @@ pub struct GateMaps {
     fences: Cells,
     doors: Cells,
     current: Cells,
-    changes: Changes,
+    changes: PendingChanges,
 }
 
 impl fmt::Debug for GateMaps {
@@ -99,7 +99,7 @@ impl GateMaps {
             fences,
             doors,
             current,
-            changes: Changes::default(),
+            changes: PendingChanges::default(),
         })
     }
 
@@ -121,7 +121,12 @@ impl GateMaps {
 
     /// Where frames went by the bridge until now, and may go by the gate from here on, they have to wait
     /// for those: to a port that comes, those of all others.
-    fn hold_newly_offloaded(&self, slot: u16, port: &GatePort, vlans: &Vlans) -> Option<Changing> {
+    fn hold_newly_offloaded(
+        &self,
+        slot: u16,
+        port: &GatePort,
+        vlans: &Vlans,
+    ) -> Option<PendingChange> {
         let word =
             |cells: &Cells, at: usize| cells.get(at).map_or(0, |cell| cell.load(Ordering::Relaxed));
         let at = usize::from(slot) * GatePort::WORDS;
@@ -137,7 +142,7 @@ impl GateMaps {
 
     /// Keeps frames of all ports until what has gone by the bridge so far has arrived: to be called before
     /// those that went by the bridge may go by the gate. Once they may, the answer is to be dropped.
-    pub fn hold_all(&self) -> Changing {
+    pub fn hold_all(&self) -> PendingChange {
         let changing = self.changes.begin();
         for slot in 0..MAX_PORTS as usize {
             if let Some(bridged) = self.taken.get(slot * STRIDE + out::BRIDGED) {
@@ -148,7 +153,7 @@ impl GateMaps {
     }
 
     /// What is changed while nothing may be cleared.
-    pub fn changes(&self) -> Changes {
+    pub fn changes(&self) -> PendingChanges {
         self.changes.clone()
     }
 

@@ -20,7 +20,7 @@ pub const ALIAS: &str = "made by weir";
 
 /// What shall be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct BridgeRequest {
     pub name: String,
     pub ports: Vec<String>,
     /// Takes the interface of the default route as well.
@@ -63,17 +63,17 @@ pub enum MakeError {
 
 /// Makes the bridge or adopts it, in the network namespace of this thread. It blocks for
 /// milliseconds.
-pub fn make(wanted: &Wanted) -> Result<Made, MakeError> {
+pub fn make(wanted: &BridgeRequest) -> Result<Made, MakeError> {
     let failed = |error| kernel("read the interfaces from the kernel (rtnetlink)", error);
     let mut netlink = Netlink::open().map_err(failed)?;
     let snapshot = read_snapshot(&mut netlink).map_err(failed)?;
     let existing = existing(&mut netlink, &snapshot, &wanted.name)?;
     let ports = check(&snapshot, wanted, existing)?;
-    let mut steps = Steps { netlink: &mut netlink, undo: Vec::new() };
-    match steps.establish(wanted, existing, &ports) {
+    let mut setup = BridgeSetup { netlink: &mut netlink, undo: Vec::new() };
+    match setup.establish(wanted, existing, &ports) {
         Ok(ifindex) => Ok(Made { ifindex, adopted: existing.is_some() }),
         Err(error) => {
-            steps.undo();
+            setup.undo();
             Err(error)
         }
     }
@@ -105,7 +105,7 @@ fn existing(
 /// The ports, if all of them may become members.
 fn check<'a>(
     snapshot: &'a Snapshot,
-    wanted: &Wanted,
+    wanted: &BridgeRequest,
     bridge: Option<u32>,
 ) -> Result<Vec<&'a Link>, MakeError> {
     if wanted.ports.is_empty() {
@@ -130,20 +130,20 @@ fn check<'a>(
 }
 
 /// One thing that was done, to be undone.
-enum Done {
+enum UndoStep {
     Made { ifindex: u32, name: String },
     Joined { ifindex: u32, name: String },
 }
 
-struct Steps<'a> {
+struct BridgeSetup<'a> {
     netlink: &'a mut Netlink,
-    undo: Vec<Done>,
+    undo: Vec<UndoStep>,
 }
 
-impl Steps<'_> {
+impl BridgeSetup<'_> {
     fn establish(
         &mut self,
-        wanted: &Wanted,
+        wanted: &BridgeRequest,
         existing: Option<u32>,
         ports: &[&Link],
     ) -> Result<u32, MakeError> {
@@ -156,7 +156,7 @@ impl Steps<'_> {
             request::set_master(self.netlink, link.ifindex, bridge).map_err(|error| {
                 kernel(format!("make `{}` a member of `{name}`", link.name), error)
             })?;
-            self.undo.push(Done::Joined { ifindex: link.ifindex, name: link.name.clone() });
+            self.undo.push(UndoStep::Joined { ifindex: link.ifindex, name: link.name.clone() });
         }
         if existing.is_none() {
             // Once it has been set, it does not follow the ports. It follows them until then, and
@@ -178,7 +178,7 @@ impl Steps<'_> {
         let mac = ports.first().map_or([0; 6], |link| link.mac);
         let failed = |error| kernel(format!("make the bridge `{name}`"), error);
         let ifindex = request::create(self.netlink, name, mac).map_err(failed)?;
-        self.undo.push(Done::Made { ifindex, name: name.to_owned() });
+        self.undo.push(UndoStep::Made { ifindex, name: name.to_owned() });
         request::describe(self.netlink, ifindex, ALIAS).map_err(failed)?;
         request::refuse_autoconfiguration(name);
         Ok(ifindex)
@@ -187,8 +187,8 @@ impl Steps<'_> {
     fn undo(&mut self) {
         while let Some(done) = self.undo.pop() {
             let (name, undone) = match &done {
-                Done::Made { ifindex, name } => (name, self.netlink.delete_link(*ifindex)),
-                Done::Joined { ifindex, name } => {
+                UndoStep::Made { ifindex, name } => (name, self.netlink.delete_link(*ifindex)),
+                UndoStep::Joined { ifindex, name } => {
                     (name, request::set_master(self.netlink, *ifindex, 0))
                 }
             };

@@ -22,7 +22,7 @@ use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use tokio::time::{Instant, sleep_until};
 
-use self::pace::Pace;
+use self::pace::ResyncPace;
 pub(crate) use self::read::read;
 use super::decode;
 use super::state::{BridgeState, Change};
@@ -46,7 +46,7 @@ pub struct BridgeWatch {
     pending: Vec<Change>,
     /// Set from the loss of notifications until the bridge has been read again.
     stale: bool,
-    pace: Pace,
+    pace: ResyncPace,
     resyncs: u64,
     /// The number of the last fence that was set, and of the last that was passed.
     fence: u32,
@@ -77,7 +77,7 @@ impl BridgeWatch {
             state: BridgeState::new(bridge),
             pending: Vec::new(),
             stale: false,
-            pace: Pace::default(),
+            pace: ResyncPace::default(),
             resyncs: 0,
             fence: 0,
             passed: 0,

@@ -65,13 +65,13 @@ impl Tally {
 
 /// Makes reports of tallies, all with one histogram: making one costs more than filling it.
 #[derive(Debug)]
-pub(super) struct Teller {
+pub(super) struct FlowReporter {
     now_ns: u64,
     histograms: bool,
     times: Histogram<u64>,
 }
 
-impl Teller {
+impl FlowReporter {
     pub(super) fn new(now_ns: u64, histograms: bool) -> Self {
         Self { now_ns, histograms, times: weir_core::latency::histogram() }
     }

@@ -96,18 +96,18 @@ impl Backend for Twin {
         Ok(plan.document(&[]))
     }
 
-    async fn watch(&self, wanted: Wanted, who: String) -> Result<Watching, Refused> {
+    async fn watch(&self, query: WatchQuery, who: String) -> Result<WatchStream, Refused> {
         if self.broken {
             return Err(Refused::new(Refusal::Busy, format!("{who} is not the first")));
         }
         let (give, parts) = tokio::sync::mpsc::channel(4);
-        give.send(format!("{wanted:?}\n").into()).await.unwrap();
+        give.send(format!("{query:?}\n").into()).await.unwrap();
         let reached = Arc::clone(&self.reached);
         tokio::spawn(async move {
             give.closed().await;
             reached.notify_one();
         });
-        Ok(Watching { id: 7, parts })
+        Ok(WatchStream { id: 7, parts })
     }
 
     fn end_watch(&self, id: Option<u64>) -> Option<String> {

@@ -133,7 +133,7 @@ impl Forwarder {
     }
 
     /// What an event asks for beyond reconciling.
-    pub async fn heed(&mut self, event: &Event, links: &Snapshot) {
+    pub async fn apply_event(&mut self, event: &Event, links: &Snapshot) {
         match *event {
             Event::MtuChanged(ifindex) | Event::FeaturesChanged(ifindex) => {
                 self.retune_at(ifindex, links);

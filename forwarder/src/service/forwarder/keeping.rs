@@ -45,7 +45,7 @@ impl Forwarder {
     /// just been told ([`GateMaps::hold_all`](crate::host::attach::GateMaps::hold_all)). On whatever CPU
     /// an old program still runs, the first fence comes behind what it lets go.
     pub async fn adopt_gates(&mut self) {
-        self.vouch();
+        self.confirm_current();
         let changing = self.has_gates_to_adopt().then(|| self.steering.gate.hold_all());
         let (mut failed, mut served) = (Vec::new(), BTreeSet::new());
         for entry in self.roster.entries_mut() {

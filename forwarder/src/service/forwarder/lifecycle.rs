@@ -279,7 +279,7 @@ impl Forwarder {
     async fn settle(&self, name: &str, slot: u16) {
         let until = Instant::now() + SETTLE;
         while Instant::now() < until {
-            let program = self.program_books(slot);
+            let program = self.program_counts(slot);
             let Some(entry) = self.roster.get(name) else { return };
             let Ok(snapshot) = self.workers.snapshot_of(entry.id()).await else { return };
             let mut books = entry.past.clone();

@@ -66,7 +66,7 @@ fn changed_ports(differences: &[Difference]) -> Option<BTreeSet<&str>> {
 
 /// What was done to a port and can be undone.
 #[derive(Debug)]
-enum Done {
+enum UndoStep {
     Added(String),
     /// Taken out and in again; how it was before.
     Renewed(Box<PortPlan>),
@@ -226,12 +226,12 @@ impl Forwarder {
             let transient =
                 plan.of_bridge || self.roster.get(name).is_some_and(|entry| entry.transient);
             let taken = if changes.added.contains(name) {
-                done.push(Done::Added((*name).to_owned()));
+                done.push(UndoStep::Added((*name).to_owned()));
                 // A port of the bridge that is listed from now on is served already.
                 self.take_out(name, State::Gone).await;
                 self.take_in_once_up(&plan, links, false).await
             } else if self.roster.get(name).is_some_and(|entry| entry.active.is_some()) {
-                done.push(Done::Renewed(Box::new(old.port_named(name))));
+                done.push(UndoStep::Renewed(Box::new(old.port_named(name))));
                 self.take_out(name, State::Gone).await;
                 self.take_in_once_up(&plan, links, transient).await
             } else {
@@ -246,11 +246,11 @@ impl Forwarder {
         Ok(())
     }
 
-    async fn undo(&mut self, done: Vec<Done>, links: &Snapshot) {
+    async fn undo(&mut self, done: Vec<UndoStep>, links: &Snapshot) {
         for done in done.into_iter().rev() {
             match done {
-                Done::Added(name) => self.remove(&name).await,
-                Done::Renewed(plan) => {
+                UndoStep::Added(name) => self.remove(&name).await,
+                UndoStep::Renewed(plan) => {
                     let transient =
                         self.roster.get(&plan.name).is_some_and(|entry| entry.transient);
                     self.take_out(&plan.name, State::Gone).await;

@@ -16,18 +16,18 @@ use weir_port::clock_monotonic_ns;
 
 use super::roster::{Active, Entry};
 use super::{Forwarder, express};
-use crate::host::attach::Changing;
+use crate::host::attach::PendingChange;
 use crate::host::bridge::foreign::{self, Device, Findings};
 use crate::host::bridge::offload::{PortView, VidSpan, view};
 use crate::host::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
-use crate::host::links::Way;
+use crate::host::links::ExpressPath;
 use weir_api::FdbReport;
 use weir_core::{Fallback, Mode, Role};
 use weir_schema::PortPlan;
 
 impl Forwarder {
     /// What has changed on the bridge.
-    pub fn heed_bridge(&mut self, changes: &[Change], state: &BridgeState) {
+    pub fn apply_bridge_changes(&mut self, changes: &[Change], state: &BridgeState) {
         for change in changes {
             match *change {
                 Change::SettingsChanged => self.mirror_ports(state),
@@ -52,7 +52,7 @@ impl Forwarder {
 
     /// The control side follows the bridge: the gate may believe what it was told. To be called again and
     /// again, from where nothing else would be told either if it were not called.
-    pub fn vouch(&mut self) {
+    pub fn confirm_current(&mut self) {
         self.steering.gate.say_current(clock_monotonic_ns());
     }
 
@@ -111,8 +111,8 @@ impl Forwarder {
         let view = self.gate.views.get(&ifindex);
         let release = self.plan.release_of(&entry.plan);
         let lanes = express::flags(&entry.plan, release, self.gate.watched);
-        let way = self.gate.ways.get(&ifindex);
-        let (port, vlans) = gate_port(&entry.plan, lanes, ifindex, active.worker, view, way);
+        let path = self.gate.paths.get(&ifindex);
+        let (port, vlans) = gate_port(&entry.plan, lanes, ifindex, active.worker, view, path);
         if let Err(error) = self.steering.gate.set_port(slot, &port, &vlans) {
             tracing::warn!(port = name, "{error}");
         }
@@ -121,7 +121,7 @@ impl Forwarder {
     /// Where the station was behind a port that weir does not serve, what was sent to it may still be on its
     /// way by the bridge, and was not counted; `changing`: from the first of several such on. From one port
     /// of weir's to another nobody is held: a guest can make addresses move as often as it likes.
-    fn mirror_address(&mut self, address: &Address, changing: &mut Option<Changing>) {
+    fn mirror_address(&mut self, address: &Address, changing: &mut Option<PendingChange>) {
         let location = match address.kind {
             _ if address.locked => return self.forget_address(address.key),
             AddressKind::Local => Location::Host,
@@ -252,7 +252,7 @@ fn gate_port(
     ifindex: u32,
     worker: usize,
     view: Option<&PortView>,
-    way: Option<&Way>,
+    path: Option<&ExpressPath>,
 ) -> (GatePort, Vlans) {
     let mut flags = lanes;
     let mut set = |on: bool, flag: u32| flags |= if on { flag } else { 0 };
@@ -278,7 +278,7 @@ fn gate_port(
     let port = port
         .with_rate(express::per_byte(plan.rate))
         .with_own_rate(own, express::ahead_ns(own, plan.burst.bytes));
-    (way.map_or(port, |way| way.told(port)), vlans)
+    (path.map_or(port, |path| path.apply_to(port)), vlans)
 }
 
 /// A limit in frames per second, as the gate is told it: of what comes in 0.41 s, 4096 for 10,000,

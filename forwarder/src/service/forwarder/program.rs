@@ -9,7 +9,7 @@ use super::Forwarder;
 use super::charging::Charging;
 use super::roster::Active;
 use crate::host::attach::MapsError;
-use crate::observe::books;
+use crate::observe::ledger;
 use crate::worker::NoAnswer;
 use weir_schema::PortPlan;
 
@@ -44,7 +44,7 @@ impl Forwarder {
         }
         active.charging = Charging::default();
         let forgotten = self.steering.gate.forget_port(slot, ifindex);
-        self.gate.ways.remove(&ifindex);
+        self.gate.paths.remove(&ifindex);
         let cleared =
             (0..active.queues).try_for_each(|queue| self.steering.clear_socket(slot, queue));
         if let Err(error) = forgotten.and(cleared) {
@@ -79,8 +79,8 @@ impl Forwarder {
         let snapshots = self.workers.snapshots().await?;
         let Some(entry) = self.roster.get(name) else { return Ok(()) };
         let (slot, id) = (entry.slot, entry.id());
-        let program = self.program_books(slot);
-        let elsewhere = books::lost_elsewhere(&snapshots, id);
+        let program = self.program_counts(slot);
+        let elsewhere = ledger::lost_elsewhere(&snapshots, id);
         self.roster.strike_off(name, &program, &elsewhere);
         self.measured.strike_off(id).await?;
         if let Err(error) = self.steering.reset_slot(slot) {

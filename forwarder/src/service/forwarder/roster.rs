@@ -11,7 +11,7 @@ use weir_core::{Losses, Mode, PortId, PortSet, PortSettings};
 use super::charging::Charging;
 use super::reattach::TakenOff;
 use crate::host::attach::Attached;
-use crate::observe::books::{ProgramBooks, WorkerBooks};
+use crate::observe::ledger::{ProgramCounts, WorkerCounts};
 use weir_schema::PortPlan;
 
 /// Interfaces that are gone are remembered, so that their numbers can still be read; of ports that
@@ -80,7 +80,7 @@ pub struct Entry {
     /// How often its program was taken off lately.
     pub taken_off: TakenOff,
     /// The worker's numbers of the port's earlier lives.
-    pub past: WorkerBooks,
+    pub past: WorkerCounts,
     /// For the list of ports.
     pub driver: String,
     pub mtu: u32,
@@ -98,8 +98,8 @@ impl Entry {
 /// The books of names that were struck off.
 #[derive(Debug, Default)]
 pub struct Closed {
-    pub program: ProgramBooks,
-    pub worker: WorkerBooks,
+    pub program: ProgramCounts,
+    pub worker: WorkerCounts,
 }
 
 #[derive(Debug, Default)]
@@ -155,7 +155,7 @@ impl Roster {
 
     /// The worker's books of a name over all its lives but the present one, with what other workers
     /// lost of its frames: `elsewhere` is all that they ever counted for the slot.
-    pub fn books(&self, entry: &Entry, elsewhere: &Losses) -> WorkerBooks {
+    pub fn books(&self, entry: &Entry, elsewhere: &Losses) -> WorkerCounts {
         let mut books = entry.past.clone();
         let none = Losses::default();
         let settled = self.settled.get(&entry.slot).unwrap_or(&none);
@@ -176,7 +176,7 @@ impl Roster {
                 active: None,
                 leaving: None,
                 taken_off: TakenOff::default(),
-                past: WorkerBooks::default(),
+                past: WorkerCounts::default(),
                 driver: String::new(),
                 mtu: 0,
                 transient,
@@ -219,7 +219,7 @@ impl Roster {
     pub fn strike_off(
         &mut self,
         name: &str,
-        program: &ProgramBooks,
+        program: &ProgramCounts,
         elsewhere: &Losses,
     ) -> Option<u16> {
         let books = self.books(self.get(name)?, elsewhere);

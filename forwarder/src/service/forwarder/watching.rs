@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 use weir_core::PortId;
 
 use super::Forwarder;
-use crate::observe::watch::{Began, Watchable};
+use crate::observe::watch::{WatchStarted, Watchable};
 use crate::worker::{NoAnswer, WatchSpec};
 
 impl Watchable for Forwarder {
@@ -17,8 +17,8 @@ impl Watchable for Forwarder {
         self.roster.iter().map(|(name, entry)| (entry.id(), name.clone())).collect()
     }
 
-    async fn watch(&mut self, spec: WatchSpec, outcomes: u64) -> Result<Began, NoAnswer> {
-        let program = self.steering.told();
+    async fn watch(&mut self, spec: WatchSpec, outcomes: u64) -> Result<WatchStarted, NoAnswer> {
+        let program = self.steering.unsteered();
         if let Some(told) = &program {
             // What the last one left there.
             told.lock().unwrap_or_else(PoisonError::into_inner).each(|_, _| {});
@@ -34,7 +34,7 @@ impl Watchable for Forwarder {
             }
         };
         self.tell_outcomes(outcomes, |port| spec.filter.takes_port(port));
-        Ok(Began { workers, program, untold, names: self.port_names() })
+        Ok(WatchStarted { workers, program, untold, names: self.port_names() })
     }
 
     async fn unwatch(&mut self) {
@@ -46,7 +46,7 @@ impl Watchable for Forwarder {
     }
 
     fn untold(&self) -> Vec<u64> {
-        self.steering.untold().unwrap_or_else(|error| {
+        self.steering.unsteered_missed().unwrap_or_else(|error| {
             tracing::warn!("{error}");
             Vec::new()
         })
@@ -61,7 +61,7 @@ impl Forwarder {
     }
 
     fn tell_outcomes(&mut self, outcomes: u64, chosen: impl Fn(PortId) -> bool) {
-        if let Err(error) = self.steering.tell(outcomes, chosen) {
+        if let Err(error) = self.steering.set_outcomes(outcomes, chosen) {
             tracing::warn!("what the program drops is not shown: {error}");
         }
     }

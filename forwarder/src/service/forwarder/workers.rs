@@ -206,7 +206,7 @@ impl Workers {
     }
 
     /// What each says of itself, in their order, one after the other: see
-    /// [`crate::observe::books::Inside`] for what moves meanwhile.
+    /// [`crate::observe::ledger::WorkersTotal`] for what moves meanwhile.
     pub(super) async fn snapshots(&self) -> Result<Vec<WorkerSnapshot>, NoAnswer> {
         let mut all = Vec::with_capacity(self.count());
         for handle in &self.handles {

@@ -10,7 +10,10 @@ use crate::host::pair::{End, PairEvent};
 use crate::service::forwarder::Forwarder;
 
 /// Carries out what an event asks for; an error ends weir.
-pub(super) async fn heed(event: PairEvent, forwarder: &Mutex<Forwarder>) -> anyhow::Result<()> {
+pub(super) async fn apply_event(
+    event: PairEvent,
+    forwarder: &Mutex<Forwarder>,
+) -> anyhow::Result<()> {
     let what = match event {
         PairEvent::Gone(_) => "is gone",
         PairEvent::Down(_) => "was set down",

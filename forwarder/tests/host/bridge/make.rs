@@ -1,12 +1,12 @@
-use weir::host::bridge::make::{Made, MakeError, Wanted, make};
+use weir::host::bridge::make::{BridgeRequest, Made, MakeError, make};
 use weir::host::links::{GuardError, Link};
 
 use super::super::bed::{in_host, link, snapshot, wait_for};
 use super::read_now;
 
-fn wanted(ports: &[&str]) -> Wanted {
+fn wanted(ports: &[&str]) -> BridgeRequest {
     let ports = ports.iter().map(|port| (*port).to_owned()).collect();
-    Wanted { name: "weir0".to_owned(), ports, force: false }
+    BridgeRequest { name: "weir0".to_owned(), ports, force: false }
 }
 
 fn members() -> Vec<String> {

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use super::super::state::{StpState, VLAN_PROTOCOL_8021Q};
-use super::super::testing::{BRIDGE, PORT, Step, recorded};
+use super::super::testing::{BRIDGE, PORT, RecordedCommand, recorded};
 use super::*;
 
 /// What the kernel said to the first command that begins like this.
-fn step(command: &str) -> Step {
+fn step(command: &str) -> RecordedCommand {
     recorded().into_iter().find(|step| step.command.starts_with(command)).unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::io;
 
 use nix::libc;
 
-use super::{Keeper, Refresh, Repair, may_refresh, repairs};
+use super::{Refresh, RefreshSchedule, Repair, may_refresh, repairs};
 use crate::host::bridge::state::{Address, AddressKey};
 use crate::host::bridge::watch::BridgeWatch;
 use crate::host::links::LinksError;
@@ -31,13 +31,13 @@ pub struct Round {
 /// opened it.
 #[derive(Debug)]
 pub struct Refresher {
-    pub keeper: Keeper,
+    pub schedule: RefreshSchedule,
     netlink: Netlink,
 }
 
 impl Refresher {
     pub fn open() -> Result<Self, LinksError> {
-        Ok(Self { keeper: Keeper::default(), netlink: Netlink::open()? })
+        Ok(Self { schedule: RefreshSchedule::default(), netlink: Netlink::open()? })
     }
 
     /// Refreshes what is due. The changes that come up meanwhile are returned by the watch.
@@ -52,7 +52,7 @@ impl Refresher {
             round.stale = true;
             return Ok(round);
         }
-        for refresh in self.keeper.due(watch.state(), now_ns, last_seen_ns) {
+        for refresh in self.schedule.due(watch.state(), now_ns, last_seen_ns) {
             if !watch.drained()? {
                 round.stale = true;
                 break;
@@ -70,7 +70,7 @@ impl Refresher {
                 round.refused += 1;
                 continue;
             }
-            self.keeper.refreshed(&refresh, now_ns);
+            self.schedule.refreshed(&refresh, now_ns);
             round.refreshed += 1;
             round.repaired += self.check(watch, mark, &refresh)?;
         }
@@ -91,7 +91,7 @@ impl Refresher {
         mark: usize,
         refresh: &Refresh,
     ) -> Result<usize, LinksError> {
-        // After a loss the order of things is not known; what was heard before it still counts.
+        // After a loss the order of things is not known; what came before it still counts.
         watch.drained()?;
         let repairs = repairs(refresh, watch.told_since(mark));
         for repair in &repairs {

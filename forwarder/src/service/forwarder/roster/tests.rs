@@ -27,12 +27,12 @@ fn the_longest_gone_is_struck_off_and_its_books_are_kept() {
         roster.mark_gone(&name, State::Gone);
     }
     assert_eq!(roster.to_strike_off().as_deref(), Some("tap0"));
-    let program = ProgramBooks {
+    let program = ProgramCounts {
         received: 15,
         steered: 10,
         express: Amount::new(5, 0),
         reached: Amount::new(7, 0),
-        ..ProgramBooks::default()
+        ..ProgramCounts::default()
     };
     assert_eq!(roster.strike_off("tap0", &program, &Losses::default()), Some(0));
     assert_eq!(roster.closed.worker.rx.frames, 10);
@@ -48,7 +48,7 @@ fn losses_in_other_workers_stay_with_the_name_that_had_them() {
     roster.enlist(&vif("a"), true);
     let mut elsewhere = Losses::default();
     elsewhere.add(Reason::QueueFull, 5);
-    roster.strike_off("a", &ProgramBooks::default(), &elsewhere);
+    roster.strike_off("a", &ProgramCounts::default(), &elsewhere);
     assert_eq!(roster.closed.worker.lost.get(Reason::QueueFull), 5);
     roster.enlist(&vif("b"), true);
     elsewhere.add(Reason::QueueFull, 2);

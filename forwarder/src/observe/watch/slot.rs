@@ -1,4 +1,4 @@
-//! One watcher at a time: who it is, and how it is told to end.
+//! One capture or trace at a time: whose it is, and how it is told to end.
 //!
 //! Invariant: the place is free again when its claim is dropped, whatever the reason.
 
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use weir_api::{Refusal, Refused};
 
-use super::wanted::{Kind, Wanted};
+use super::query::{Kind, WatchQuery};
 
 #[derive(Debug)]
 struct Running {
@@ -26,28 +26,28 @@ struct State {
     closed: bool,
 }
 
-/// Where whoever wants to watch has to ask.
+/// The one place for a capture or a trace.
 #[derive(Debug, Default)]
-pub struct Desk {
+pub struct WatchSlot {
     state: Mutex<State>,
-    /// Rung when a claim is dropped.
+    /// Notified when a claim is dropped.
     free: tokio::sync::Notify,
 }
 
 /// The right to watch.
 #[derive(Debug)]
 pub(super) struct Claim {
-    desk: Arc<Desk>,
+    slot: Arc<WatchSlot>,
     id: u64,
     stop: watch::Receiver<bool>,
 }
 
-impl Desk {
+impl WatchSlot {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn claim(self: &Arc<Self>, wanted: &Wanted, who: &str) -> Result<Claim, Refused> {
+    pub(super) fn claim(self: &Arc<Self>, query: &WatchQuery, who: &str) -> Result<Claim, Refused> {
         let mut state = self.state();
         if state.closed {
             let error = "weir is stopping".to_owned();
@@ -65,12 +65,12 @@ impl Desk {
         state.last_id += 1;
         let id = state.last_id;
         let (stop, stopped) = watch::channel(false);
-        let what = describe(wanted, who);
+        let what = describe(query, who);
         state.running = Some(Running { id, what, since: Instant::now(), stop });
-        Ok(Claim { desk: Arc::clone(self), id, stop: stopped })
+        Ok(Claim { slot: Arc::clone(self), id, stop: stopped })
     }
 
-    /// Tells whoever watches to end, if it is the one asked for; says who it is.
+    /// Tells the session to end, if it is the one asked for; describes it.
     pub fn end(&self, id: Option<u64>) -> Option<String> {
         let state = self.state();
         let running = state.running.as_ref()?;
@@ -81,8 +81,7 @@ impl Desk {
         Some(running.what.clone())
     }
 
-    /// The forwarder ends: so does whoever watches it, and nobody begins any more. Returns when
-    /// nobody does.
+    /// The forwarder ends: no session begins any more. Returns when the one that runs has ended.
     pub async fn close(&self) {
         self.state().closed = true;
         self.end(None);
@@ -109,20 +108,20 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.desk.state().running = None;
-        self.desk.free.notify_one();
+        self.slot.state().running = None;
+        self.slot.free.notify_one();
     }
 }
 
-fn describe(wanted: &Wanted, who: &str) -> String {
-    let kind = match wanted.kind {
+fn describe(query: &WatchQuery, who: &str) -> String {
+    let kind = match query.kind {
         Kind::Capture => "a capture",
         Kind::Trace => "a trace",
     };
-    let of = if wanted.ports.is_empty() {
+    let of = if query.ports.is_empty() {
         String::new()
     } else {
-        format!(" of {}", wanted.ports.join(", "))
+        format!(" of {}", query.ports.join(", "))
     };
     format!("{kind}{of} ({who})")
 }

@@ -11,7 +11,7 @@ fn pairs(query: &str) -> Vec<(String, String)> {
 
 #[test]
 fn what_is_written_is_read_back() {
-    let all = Wanted {
+    let all = WatchQuery {
         ports: vec!["v1".into(), "odd&name".into()],
         direction: Direction::Lost,
         host: "fd00::1".parse().ok(),
@@ -22,18 +22,22 @@ fn what_is_written_is_read_back() {
         count: Some(10),
         duration: Some(Duration::from_millis(1500)),
         buffer: 65_536,
-        ..Wanted::new(Kind::Capture)
+        ..WatchQuery::new(Kind::Capture)
     };
-    let trace =
-        Wanted { snaplen: SNAPLEN, direction: Direction::Both, kind: Kind::Trace, ..all.clone() };
-    for wanted in [all, trace, Wanted::new(Kind::Capture), Wanted::new(Kind::Trace)] {
-        assert_eq!(Wanted::parse(wanted.kind, &pairs(&wanted.query())).as_ref(), Ok(&wanted));
+    let trace = WatchQuery {
+        snaplen: SNAPLEN,
+        direction: Direction::Both,
+        kind: Kind::Trace,
+        ..all.clone()
+    };
+    for query in [all, trace, WatchQuery::new(Kind::Capture), WatchQuery::new(Kind::Trace)] {
+        assert_eq!(WatchQuery::parse(query.kind, &pairs(&query.query())).as_ref(), Ok(&query));
     }
 }
 
 #[test]
 fn what_makes_no_sense_is_refused_with_what_would() {
-    let error = |kind, query| Wanted::parse(kind, &pairs(query)).unwrap_err();
+    let error = |kind, query| WatchQuery::parse(kind, &pairs(query)).unwrap_err();
     for (query, expected) in [
         ("dir=up", "dir: \"up\" is not valid; valid: in, out, lost, both"),
         ("host=me", "host: \"me\" is not valid; valid: an IPv4 or IPv6 address"),

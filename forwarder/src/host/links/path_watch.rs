@@ -1,4 +1,4 @@
-//! The ways to the ports, looked at and followed.
+//! The express paths to the ports, read and followed.
 //!
 //! What is followed is not under the host's control: a guest may change its MAC, attach a program, or
 //! move its end of a veth at any time. The kernel tells of its interface there only to who listens to
@@ -6,7 +6,7 @@
 //! veth then changes its features, mostly, which it tells. So a notification only says which ports to
 //! look at again, and whoever follows looks at all of them every few seconds besides.
 //!
-//! Invariant: what is told by [`WayWatch::next`] was heard before the look that follows, and looks take
+//! Invariant: what [`PathWatch::next`] gives was noticed before the look that follows, and looks take
 //! a bounded part of the time, however fast guests change.
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,7 +21,7 @@ use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use tokio::time::{Instant, sleep_until};
 
-use super::way::Way;
+use super::path::ExpressPath;
 use super::{Link, decode, overrun, read_link};
 use crate::host::netlink::{Netlink, Request, is_overrun, messages};
 
@@ -34,15 +34,15 @@ const TOLD_AT_MOST: usize = 1024;
 /// Fewer ports than these are asked for one by one.
 const ASKED_ONE_BY_ONE: usize = 8;
 
-/// The ports to which the way may be another now.
+/// The ports whose path may have changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Heard {
+pub struct StalePaths {
     /// Notifications were lost, or nobody listened.
     all: bool,
     ifindexes: BTreeSet<u32>,
 }
 
-impl Heard {
+impl StalePaths {
     /// All ports.
     pub fn all() -> Self {
         Self { all: true, ..Self::default() }
@@ -82,20 +82,20 @@ impl Heard {
 }
 
 /// See the module. It looks in the network namespace in which it was opened.
-pub struct WayWatch {
+pub struct PathWatch {
     netlink: Arc<Mutex<Netlink>>,
     socket: TokioSocket,
-    heard: Heard,
+    stale: StalePaths,
     not_before: Instant,
 }
 
-impl std::fmt::Debug for WayWatch {
+impl std::fmt::Debug for PathWatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WayWatch").field("heard", &self.heard).finish_non_exhaustive()
+        f.debug_struct("PathWatch").field("stale", &self.stale).finish_non_exhaustive()
     }
 }
 
-impl WayWatch {
+impl PathWatch {
     pub fn open() -> io::Result<Self> {
         let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
         socket.socket_ref().set_rx_buf_sz(RECEIVE_BUFFER_BYTES)?;
@@ -108,42 +108,42 @@ impl WayWatch {
         }
         socket.socket_mut().bind(&SocketAddr::new(0, libc::RTMGRP_LINK as u32))?;
         let netlink = Arc::new(Mutex::new(Netlink::open()?));
-        Ok(Self { netlink, socket, heard: Heard::default(), not_before: Instant::now() })
+        Ok(Self { netlink, socket, stale: StalePaths::default(), not_before: Instant::now() })
     }
 
     /// Which ports to look at again, at least one. Cancelling it loses nothing.
-    pub async fn next(&mut self) -> io::Result<Heard> {
-        while self.heard.is_nothing() {
+    pub async fn next(&mut self) -> io::Result<StalePaths> {
+        while self.stale.is_nothing() {
             match poll_fn(|cx| self.socket.poll_recv_from_full(cx)).await {
-                Ok((datagram, _)) => self.heard.absorb(&datagram),
+                Ok((datagram, _)) => self.stale.absorb(&datagram),
                 Err(error) => {
                     if is_overrun(error)? {
-                        self.heard = Heard::all();
+                        self.stale = StalePaths::all();
                     }
                 }
             }
         }
         sleep_until(self.not_before).await;
         // What came meanwhile goes with it.
-        let (socket, heard) = (self.socket.socket_ref(), &mut self.heard);
+        let (socket, stale) = (self.socket.socket_ref(), &mut self.stale);
         overrun::empty(socket.get_rx_buf_sz()?, || match socket.recv_from_full() {
             Ok((datagram, _)) => {
-                heard.absorb(&datagram);
+                stale.absorb(&datagram);
                 Ok(datagram.len())
             }
             Err(error) => {
                 if error.raw_os_error() == Some(libc::ENOBUFS) {
-                    *heard = Heard::all();
+                    *stale = StalePaths::all();
                 }
                 Err(error)
             }
         })?;
-        Ok(mem::take(&mut self.heard))
+        Ok(mem::take(&mut self.stale))
     }
 
-    /// The ways to these ports, by interface index; one that is not there any more, or that the kernel
+    /// The paths to these ports, by interface index; one that is not there any more, or that the kernel
     /// tells nothing of, has none.
-    pub async fn look(&mut self, ports: BTreeSet<u32>) -> HashMap<u32, Way> {
+    pub async fn look(&mut self, ports: BTreeSet<u32>) -> HashMap<u32, ExpressPath> {
         let began = Instant::now();
         let netlink = Arc::clone(&self.netlink);
         // It may wait for the kernel's rtnl lock.
@@ -153,13 +153,13 @@ impl WayWatch {
         let looked = looked.await.map_err(io::Error::other).flatten();
         self.not_before = Instant::now() + PAUSE.max(began.elapsed() * PAUSES);
         looked.unwrap_or_else(|error| {
-            tracing::warn!("the ways to the ports cannot be looked at: {error}");
+            tracing::warn!("the express paths to the ports cannot be read: {error}");
             HashMap::new()
         })
     }
 }
 
-fn look(netlink: &mut Netlink, ports: &BTreeSet<u32>) -> io::Result<HashMap<u32, Way>> {
+fn look(netlink: &mut Netlink, ports: &BTreeSet<u32>) -> io::Result<HashMap<u32, ExpressPath>> {
     let near = if ports.len() < ASKED_ONE_BY_ONE {
         let each = ports.iter().map(|ifindex| read_link(netlink, &brief(*ifindex)));
         each.collect::<io::Result<Vec<_>>>()?.into_iter().flatten().collect()
@@ -168,15 +168,15 @@ fn look(netlink: &mut Netlink, ports: &BTreeSet<u32>) -> io::Result<HashMap<u32,
         let links = all.iter().filter_map(|(_, payload)| decode::link(payload));
         links.filter(|link| ports.contains(&link.ifindex)).collect::<Vec<Link>>()
     };
-    let way = |port: Link| {
-        let way = Way::of(&port, |netns_id, ifindex| {
+    let path = |port: Link| {
+        let path = ExpressPath::of(&port, |netns_id, ifindex| {
             let request = brief(ifindex);
             let there = request.attribute(libc::IFLA_TARGET_NETNSID, &netns_id.to_ne_bytes());
             read_link(netlink, &there)
         });
-        (port.ifindex, way)
+        (port.ifindex, path)
     };
-    Ok(near.into_iter().map(way).collect())
+    Ok(near.into_iter().map(path).collect())
 }
 
 /// A question for an interface, or with 0 for all, without its statistics.

@@ -17,8 +17,8 @@ fn far() -> Link {
     Link { peer, mac: MAC, ..link(2, "eth0", LinkKind::Veth) }
 }
 
-fn way(port: &Link, answer: io::Result<Option<Link>>) -> Way {
-    Way::of(port, |netns_id, ifindex| {
+fn way(port: &Link, answer: io::Result<Option<Link>>) -> ExpressPath {
+    ExpressPath::of(port, |netns_id, ifindex| {
         assert_eq!((netns_id, ifindex), (NETNS, 2));
         answer
     })
@@ -26,7 +26,7 @@ fn way(port: &Link, answer: io::Result<Option<Link>>) -> Way {
 
 fn why_not(answer: io::Result<Option<Link>>) -> String {
     match way(&port(), answer) {
-        Way { method: Method::Redirect(Some(why)), most: 1518 } => why.to_string(),
+        ExpressPath { method: Method::Redirect(Some(why)), max_len: 1518 } => why.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -38,21 +38,21 @@ fn never(_: i32, _: u32) -> io::Result<Option<Link>> {
 #[test]
 fn a_veth_into_another_namespace_takes_frames_to_the_other_ends_mac() {
     let way = way(&port(), Ok(Some(far())));
-    assert_eq!(way, Way { method: Method::Peer { mac: Mac::from(MAC) }, most: 1518 });
-    let port = way.told(GatePort::default());
+    assert_eq!(way, ExpressPath { method: Method::Peer { mac: Mac::from(MAC) }, max_len: 1518 });
+    let port = way.apply_to(GatePort::default());
     assert_eq!(port.method_for(0x0200_0000_00fe), Some(ToPort::Peer));
     assert_eq!(port.method_for(0x0200_0000_00ff), Some(ToPort::Redirect));
 }
 
 #[test]
 fn the_shorter_end_bounds_a_frame() {
-    let most = |near, far_mtu| {
+    let max_len = |near, far_mtu| {
         let port = Link { mtu: near, ..port() };
-        way(&port, Ok(Some(Link { mtu: far_mtu, ..far() }))).most
+        way(&port, Ok(Some(Link { mtu: far_mtu, ..far() }))).max_len
     };
-    assert_eq!((most(9000, 1500), most(1500, 9000), most(9000, 9000)), (1518, 1518, 9018));
+    assert_eq!((max_len(9000, 1500), max_len(1500, 9000), max_len(9000, 9000)), (1518, 1518, 9018));
     let tap = Link { mtu: u32::MAX, ..link(8, "tap8", LinkKind::Tap) };
-    assert_eq!(Way::of(&tap, never).most, u32::MAX);
+    assert_eq!(ExpressPath::of(&tap, never).max_len, u32::MAX);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn an_other_end_that_is_not_seen_is_left_to_the_driver() {
     assert!(why_not(Ok(Some(without))).ends_with("it has no address"));
     let unnamed = Link { peer: None, ..port() };
     let why = NotPeer::Unseen("the kernel does not name it".to_owned());
-    assert_eq!(Way::of(&unnamed, never).method, Method::Redirect(Some(why)));
+    assert_eq!(ExpressPath::of(&unnamed, never).method, Method::Redirect(Some(why)));
 }
 
 #[test]
@@ -88,11 +88,11 @@ fn everything_else_is_redirected_to() {
     let peer = Some(Peer { ifindex: 6, netns_id: None });
     let near = Link { peer, ..port() };
     let same = Some(NotPeer::SameNamespace);
-    assert_eq!(Way::of(&near, never).method, Method::Redirect(same));
+    assert_eq!(ExpressPath::of(&near, never).method, Method::Redirect(same));
     for kind in [LinkKind::Tap, LinkKind::Physical, LinkKind::Other("bond".to_owned())] {
-        let way = Way::of(&link(7, "p7", kind), never);
-        assert_eq!(way, Way { method: Method::Redirect(None), most: 1518 });
-        let told = way.told(GatePort::default());
+        let way = ExpressPath::of(&link(7, "p7", kind), never);
+        assert_eq!(way, ExpressPath { method: Method::Redirect(None), max_len: 1518 });
+        let told = way.apply_to(GatePort::default());
         assert_eq!(told.method_for(0), Some(ToPort::Redirect));
     }
 }

@@ -11,7 +11,7 @@ use super::Forwarder;
 use super::roster::{Active, Entry};
 use super::shares::{containers, links, promise};
 use crate::host::links::tx_dropped;
-use crate::observe::books::{self, Inside, Page, ProgramBooks, WorkerBooks};
+use crate::observe::ledger::{self, PortLedger, ProgramCounts, WorkerCounts, WorkersTotal};
 use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
 use weir_api::{
@@ -26,13 +26,13 @@ use weir_core::Mode;
 const READINGS: u32 = 3;
 
 /// One port's numbers from all who count.
-pub(super) struct Row<'a> {
+pub(super) struct PortNumbers<'a> {
     name: &'a str,
     pub(super) entry: &'a Entry,
-    before: ProgramBooks,
+    before: ProgramCounts,
     counters: PortCounters,
-    pub(super) after: ProgramBooks,
-    pub(super) worker: WorkerBooks,
+    pub(super) after: ProgramCounts,
+    pub(super) worker: WorkerCounts,
 }
 
 impl Forwarder {
@@ -50,48 +50,52 @@ impl Forwarder {
     }
 
     async fn look(&self) -> Result<StatsReport, NoAnswer> {
-        let before: Vec<ProgramBooks> =
-            self.roster.iter().map(|(_, entry)| self.program_books(entry.slot)).collect();
+        let before: Vec<ProgramCounts> =
+            self.roster.iter().map(|(_, entry)| self.program_counts(entry.slot)).collect();
         let snapshots = self.workers.snapshots().await?;
         Ok(self.assemble(before, &snapshots))
     }
 
-    fn assemble(&self, before: Vec<ProgramBooks>, snapshots: &[WorkerSnapshot]) -> StatsReport {
-        let mut rows: Vec<Row<'_>> = self
+    fn assemble(&self, before: Vec<ProgramCounts>, snapshots: &[WorkerSnapshot]) -> StatsReport {
+        let mut ports: Vec<PortNumbers<'_>> = self
             .roster
             .iter()
             .zip(before)
             .map(|((name, entry), before)| {
                 let counters = self.steering.counters(entry.slot).unwrap_or_default();
-                let elsewhere = books::lost_elsewhere(snapshots, entry.id());
+                let elsewhere = ledger::lost_elsewhere(snapshots, entry.id());
                 let mut worker = self.roster.books(entry, &elsewhere);
                 let mut ports = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
                 if let Some(port) = ports.find(|port| port.id == entry.id()) {
-                    worker.merge(&WorkerBooks::from(port));
+                    worker.merge(&WorkerCounts::from(port));
                 }
-                let after = ProgramBooks::new(&counters, self.reached(entry.slot));
-                Row { name, entry, before, counters, after, worker }
+                let after = ProgramCounts::new(&counters, self.reached(entry.slot));
+                PortNumbers { name, entry, before, counters, after, worker }
             })
             .collect();
-        self.give_up_missing(&mut rows, snapshots);
+        self.give_up_missing(&mut ports, snapshots);
         let closed = &self.roster.closed;
-        let pages = rows
+        let pages = ports
             .iter()
-            .map(|row| Page { before: &row.before, after: &row.after, worker: &row.worker })
-            .chain([Page {
+            .map(|port| PortLedger {
+                before: &port.before,
+                after: &port.after,
+                worker: &port.worker,
+            })
+            .chain([PortLedger {
                 before: &closed.program,
                 after: &closed.program,
                 worker: &closed.worker,
             }]);
-        let ledger = books::ledger(pages, &Inside::of(snapshots));
+        let ledger = ledger::ledger(pages, &WorkersTotal::of(snapshots));
         let express = self.steering.gate.express_pairs().unwrap_or_default();
         let mut shares = links(&self.roster, snapshots, &express);
         let dropped = tx_dropped(None).unwrap_or_default();
-        let ports = rows
+        let ports = ports
             .iter()
-            .map(|row| {
-                let links = shares.remove(&row.entry.id()).unwrap_or_default();
-                self.port_report(row, links, snapshots, &dropped)
+            .map(|port| {
+                let links = shares.remove(&port.entry.id()).unwrap_or_default();
+                self.port_report(port, links, snapshots, &dropped)
             })
             .collect();
         let workers = snapshots.iter().enumerate();
@@ -106,9 +110,9 @@ impl Forwarder {
         }
     }
 
-    pub(super) fn program_books(&self, slot: u16) -> ProgramBooks {
+    pub(super) fn program_counts(&self, slot: u16) -> ProgramCounts {
         let counters = self.steering.counters(slot).unwrap_or_default();
-        ProgramBooks::new(&counters, self.reached(slot))
+        ProgramCounts::new(&counters, self.reached(slot))
     }
 
     /// What came to a port by the express lane.
@@ -170,13 +174,13 @@ impl Forwarder {
 
     fn port_report(
         &self,
-        row: &Row<'_>,
+        port: &PortNumbers<'_>,
         links: Vec<LinkShare>,
         snapshots: &[WorkerSnapshot],
         dropped: &HashMap<u32, u64>,
     ) -> PortReport {
-        let Row { name, entry, counters, after, worker, .. } = row;
-        let (lanes, tx_lanes) = books::lanes(after, worker);
+        let PortNumbers { name, entry, counters, after, worker, .. } = port;
+        let (lanes, tx_lanes) = ledger::lanes(after, worker);
         let mut losses = after.lost;
         losses.merge(&worker.lost);
         let active = entry.active.as_ref();

@@ -12,23 +12,23 @@ use weir_core::PortId;
 use super::{LoadError, MapsError, Steering, read_error, write_error};
 
 /// The maps, but the ring, which is whoever watches'.
-pub(super) struct Watch {
+pub(super) struct UnsteeredMaps {
     wanted: Array<MapData, u64>,
     missed: PerCpuArray<MapData, u64>,
     /// None where this kernel does not share the ring.
-    told: Option<Arc<Mutex<Told>>>,
+    reader: Option<Arc<Mutex<UnsteeredReader>>>,
 }
 
 /// The ring's reader.
-pub struct Told(RingBuf<MapData>);
+pub struct UnsteeredReader(RingBuf<MapData>);
 
-impl fmt::Debug for Told {
+impl fmt::Debug for UnsteeredReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Told").finish_non_exhaustive()
+        f.debug_tuple("UnsteeredReader").finish_non_exhaustive()
     }
 }
 
-impl Told {
+impl UnsteeredReader {
     /// Hands over what was told since the last time.
     pub fn each(&mut self, mut heard: impl FnMut(Unsteered, &[u8])) {
         while let Some(entry) = self.0.next() {
@@ -39,7 +39,7 @@ impl Told {
     }
 }
 
-impl Watch {
+impl UnsteeredMaps {
     pub(super) fn take(
         mut take: impl FnMut(&'static str) -> Result<Map, LoadError>,
     ) -> Result<Self, LoadError> {
@@ -47,21 +47,21 @@ impl Watch {
         let wanted = Array::try_from(take(maps::WATCH)?).map_err(abi(maps::WATCH))?;
         let missed =
             PerCpuArray::try_from(take(maps::WATCH_MISSED)?).map_err(abi(maps::WATCH_MISSED))?;
-        let told = match RingBuf::try_from(take(maps::UNSTEERED)?) {
-            Ok(ring) => Some(Arc::new(Mutex::new(Told(ring)))),
+        let reader = match RingBuf::try_from(take(maps::UNSTEERED)?) {
+            Ok(ring) => Some(Arc::new(Mutex::new(UnsteeredReader(ring)))),
             Err(error) => {
                 tracing::warn!(%error, "captures and traces will not show what the program drops");
                 None
             }
         };
-        Ok(Self { wanted, missed, told })
+        Ok(Self { wanted, missed, reader })
     }
 }
 
 impl Steering {
     /// Has these outcomes (see [`weir_abi::watch::bit`]) told of every port that is chosen, and
     /// nothing of the others.
-    pub fn tell(
+    pub fn set_outcomes(
         &mut self,
         outcomes: u64,
         chosen: impl Fn(PortId) -> bool,
@@ -73,12 +73,12 @@ impl Steering {
     }
 
     /// The ring of what is told.
-    pub fn told(&self) -> Option<Arc<Mutex<Told>>> {
-        self.watch.told.clone()
+    pub fn unsteered(&self) -> Option<Arc<Mutex<UnsteeredReader>>> {
+        self.watch.reader.clone()
     }
 
     /// Frames of each port for which the ring had no room, ever.
-    pub fn untold(&self) -> Result<Vec<u64>, MapsError> {
+    pub fn unsteered_missed(&self) -> Result<Vec<u64>, MapsError> {
         (0..MAX_PORTS)
             .map(|slot| {
                 let missed = self.watch.missed.get(&slot, 0);

@@ -1,4 +1,4 @@
-//! Followed packets: what was seen of each, put together into its way from end to end.
+//! Traces: the events of each followed packet, put together from its arrival to its end.
 //!
 //! Invariant: a packet is told once, when as many of its pieces have ended as were made,
 //! or when nothing was seen of it for too long; then its mark is free for another.
@@ -12,7 +12,7 @@ use weir_abi::{Counter, meta_flags};
 use weir_core::PortId;
 use weir_port::reason_of;
 
-use super::seen::Sight;
+use super::merge::Observation;
 use super::summary::summary;
 use crate::worker::{Event, Facts, MARKS, Step, Watched};
 use weir_api::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket, VERSION};
@@ -21,7 +21,7 @@ use weir_api::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedP
 const PATIENCE_NS: u64 = 3_000_000_000;
 
 #[derive(Debug)]
-struct Story {
+struct OpenTrace {
     /// The worker that took it; known once its arrival was seen.
     begun: Option<(usize, TracedPacket)>,
     steps: Vec<TraceStep>,
@@ -32,11 +32,11 @@ struct Story {
     seen_ns: u64,
 }
 
-/// All packets that are followed.
+/// All packets that are followed, and what is known of each.
 #[derive(Debug)]
-pub(super) struct Stories {
+pub(super) struct TraceAssembler {
     /// By mark and arrival: a mark that an earlier trace left on a packet is no one's here.
-    open: HashMap<(u8, u64), Story>,
+    open: HashMap<(u8, u64), OpenTrace>,
     /// Marks that packets may get, by worker.
     free: Vec<Vec<u8>>,
     cores: Vec<usize>,
@@ -45,10 +45,10 @@ pub(super) struct Stories {
     /// So many are to be told; of these, so many have begun.
     wanted: u64,
     begun: u64,
-    told: u64,
+    finished: u64,
 }
 
-impl Stories {
+impl TraceAssembler {
     /// `cores`: of the workers, in their order.
     pub(super) fn new(cores: Vec<usize>, epoch_ns: u64, wanted: u64) -> Self {
         let share = MARKS / cores.len().max(1);
@@ -62,7 +62,7 @@ impl Stories {
             epoch_ns,
             wanted,
             begun: 0,
-            told: 0,
+            finished: 0,
         }
     }
 
@@ -86,7 +86,7 @@ impl Stories {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.told >= self.wanted
+        self.finished >= self.wanted
     }
 
     fn named(&self, port: PortId) -> String {
@@ -94,21 +94,21 @@ impl Stories {
     }
 
     /// Takes in what was seen; gives what can be told now.
-    pub(super) fn see(&mut self, sight: &Sight, bytes: &[u8]) -> Option<TraceLine> {
-        match sight {
-            Sight::Worker(worker, event) => {
+    pub(super) fn observe(&mut self, seen: &Observation, bytes: &[u8]) -> Option<TraceLine> {
+        match seen {
+            Observation::Worker(worker, event) => {
                 self.step(*worker, event, bytes);
                 let key = (event.mark, event.ingress_ns);
-                let story = self.open.get(&key)?;
-                let ended = story.delivered + story.lost >= story.expected;
-                if story.begun.is_some() && ended { self.tell(key) } else { None }
+                let trace = self.open.get(&key)?;
+                let ended = trace.delivered + trace.lost >= trace.expected;
+                if trace.begun.is_some() && ended { self.finish(key) } else { None }
             }
-            Sight::Program { outcome, port, at_ns, len, facts } => {
+            Observation::Program { outcome, port, at_ns, len, facts } => {
                 if self.begun >= self.wanted {
                     return None;
                 }
                 self.begun += 1;
-                self.told += 1;
+                self.finished += 1;
                 let mut packet = self.packet(*port, *at_ns, *len, facts, bytes);
                 packet.number = self.begun;
                 let (outcome, what) = refused(*outcome);
@@ -174,7 +174,7 @@ impl Stories {
             }
             Step::Sent(_) => {}
         }
-        let story = self.open.entry(key).or_insert_with(|| Story {
+        let trace = self.open.entry(key).or_insert_with(|| OpenTrace {
             begun: None,
             steps: Vec::new(),
             expected: 1,
@@ -183,14 +183,14 @@ impl Stories {
             seen_ns: 0,
         });
         if begun.is_some() {
-            story.begun = begun;
+            trace.begun = begun;
         }
         let steps = steps.into_iter().map(|(at_ns, what)| TraceStep { at_ns: since(at_ns), what });
-        story.steps.extend(steps);
-        story.expected += more;
-        story.delivered += delivered;
-        story.lost += lost;
-        story.seen_ns = event.at_ns;
+        trace.steps.extend(steps);
+        trace.expected += more;
+        trace.delivered += delivered;
+        trace.lost += lost;
+        trace.seen_ns = event.at_ns;
     }
 
     fn packet(
@@ -217,20 +217,20 @@ impl Stories {
         }
     }
 
-    /// Ends a story; `None` if its beginning was never seen.
-    fn tell(&mut self, key: (u8, u64)) -> Option<TraceLine> {
-        let story = self.open.remove(&key)?;
-        let (worker, mut packet) = story.begun?;
+    /// Ends a trace; `None` if its beginning was never seen.
+    fn finish(&mut self, key: (u8, u64)) -> Option<TraceLine> {
+        let trace = self.open.remove(&key)?;
+        let (worker, mut packet) = trace.begun?;
         self.free_mark(worker, key.0);
-        packet.outcome = match (story.delivered, story.lost) {
-            (delivered, lost) if delivered + lost < story.expected => TraceOutcome::Unfinished,
+        packet.outcome = match (trace.delivered, trace.lost) {
+            (delivered, lost) if delivered + lost < trace.expected => TraceOutcome::Unfinished,
             (_, 0) => TraceOutcome::Delivered,
             (0, _) => TraceOutcome::Lost,
             (_, _) => TraceOutcome::Partly,
         };
-        packet.steps = story.steps;
+        packet.steps = trace.steps;
         packet.steps.sort_by_key(|step| step.at_ns);
-        self.told += 1;
+        self.finished += 1;
         Some(TraceLine::Packet(Box::new(packet)))
     }
 
@@ -241,16 +241,16 @@ impl Stories {
     }
 
     /// Tells what nothing more is seen of; with `last` all that has begun.
-    pub(super) fn give_up(&mut self, now_ns: u64, last: bool) -> Vec<TraceLine> {
-        let stale = |story: &Story| last || now_ns.saturating_sub(story.seen_ns) > PATIENCE_NS;
+    pub(super) fn end_stale(&mut self, now_ns: u64, last: bool) -> Vec<TraceLine> {
+        let stale = |trace: &OpenTrace| last || now_ns.saturating_sub(trace.seen_ns) > PATIENCE_NS;
         let mut keys: Vec<(u8, u64)> =
-            self.open.iter().filter(|(_, story)| stale(story)).map(|(key, _)| *key).collect();
+            self.open.iter().filter(|(_, trace)| stale(trace)).map(|(key, _)| *key).collect();
         keys.sort_unstable_by_key(|(_, ingress_ns)| *ingress_ns);
-        keys.into_iter().filter_map(|key| self.tell(key)).collect()
+        keys.into_iter().filter_map(|key| self.finish(key)).collect()
     }
 
     pub(super) fn end(&self, missed: u64, note: Option<String>) -> TraceLine {
-        TraceLine::End(TraceEnd { version: VERSION, packets: self.told, missed, note })
+        TraceLine::End(TraceEnd { version: VERSION, packets: self.finished, missed, note })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What somebody wants to watch, as a query says it.
 //!
 //! Invariant: an unknown key or a value that makes no sense is refused with what would be valid;
-//! what the command line writes with [`Wanted::query`] is read back as it was.
+//! what the command line writes with [`WatchQuery::query`] is read back as it was.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -59,7 +59,7 @@ impl Direction {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WatchQuery {
     pub kind: Kind,
     /// Names; none: all ports.
     pub ports: Vec<String>,
@@ -78,7 +78,7 @@ pub struct Wanted {
 const KEYS: &str = "port, host, portno, proto, vlan, count, duration, buffer";
 const CAPTURE_KEYS: &str = "dir, snaplen";
 
-impl Wanted {
+impl WatchQuery {
     pub fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -96,12 +96,12 @@ impl Wanted {
     }
 
     /// Reads a query; the error is for whoever wrote it.
-    pub fn parse(kind: Kind, query: &[(String, String)]) -> Result<Self, String> {
-        let mut wanted = Self::new(kind);
-        for (key, value) in query {
-            wanted.set(key, value)?;
+    pub fn parse(kind: Kind, pairs: &[(String, String)]) -> Result<Self, String> {
+        let mut query = Self::new(kind);
+        for (key, value) in pairs {
+            query.set(key, value)?;
         }
-        Ok(wanted)
+        Ok(query)
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {

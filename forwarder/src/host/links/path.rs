@@ -6,7 +6,7 @@
 //! MAC only. It passes by what stands in front of the other end's stack:
 //!
 //! - the veth driver's check of the length (`is_skb_forwardable` with the other end's MTU), hence
-//!   [`Way::most`];
+//!   [`ExpressPath::max_len`];
 //! - a native XDP program there, which runs in the driver's poll: a port with one gets
 //!   `bpf_redirect`, which goes through the driver;
 //! - not a generic XDP program: `__netif_receive_skb_core` goes back to `another_round` with the other
@@ -30,11 +30,11 @@ const HEADER: u32 = 14 + 4;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Way {
+pub struct ExpressPath {
     pub method: Method,
     /// The longest frame, without a tag that travels beside it, that would reach the port by the
     /// bridge. It does not hold for superframes.
-    pub most: u32,
+    pub max_len: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,28 +64,28 @@ impl fmt::Display for NotPeer {
     }
 }
 
-impl Way {
-    /// The way to a port of this network namespace. `ask` looks an interface up in the namespace with that id; `None`: there is
-    /// no such interface.
+impl ExpressPath {
+    /// The path to a port of this network namespace. `ask` looks an interface up in the namespace with
+    /// that id; `None`: there is no such interface.
     pub(super) fn of(port: &Link, ask: impl FnOnce(i32, u32) -> io::Result<Option<Link>>) -> Self {
         if port.kind != LinkKind::Veth {
-            return Self { method: Method::Redirect(None), most: longest(port.mtu) };
+            return Self { method: Method::Redirect(None), max_len: longest(port.mtu) };
         }
         match far_end(port, ask) {
             Ok(far) => Self {
                 method: Method::Peer { mac: far.mac.into() },
                 // By the bridge, the driver would hold the frame against the other end's MTU as well.
-                most: longest(port.mtu.min(far.mtu)),
+                max_len: longest(port.mtu.min(far.mtu)),
             },
-            Err(why) => Self { method: Method::Redirect(Some(why)), most: longest(port.mtu) },
+            Err(why) => Self { method: Method::Redirect(Some(why)), max_len: longest(port.mtu) },
         }
     }
 
     /// What the gate is told of a port that frames reach so.
-    pub fn told(&self, port: GatePort) -> GatePort {
+    pub fn apply_to(&self, port: GatePort) -> GatePort {
         match self.method {
-            Method::Peer { mac } => port.with_way(ToPort::Peer, mac.to_u64(), self.most),
-            Method::Redirect(_) => port.with_way(ToPort::Redirect, 0, self.most),
+            Method::Peer { mac } => port.with_way(ToPort::Peer, mac.to_u64(), self.max_len),
+            Method::Redirect(_) => port.with_way(ToPort::Redirect, 0, self.max_len),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What all who watch saw, in one order.
+//! The events of all workers and of the program, in one order.
 //!
 //! Invariant: events come out by their times, each once; those of the last look wait for the next,
 //! because another worker may have seen something earlier that was not in its ring yet.
@@ -10,19 +10,19 @@ use weir_abi::watch::Unsteered;
 use weir_abi::{Counter, Head, classify};
 use weir_core::PortId;
 
-use crate::host::attach::Told;
+use crate::host::attach::UnsteeredReader;
 use crate::worker::{Event, Facts, Filter, Watched};
 
-/// Where something was seen.
+/// An event, and by whom it was observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(super) enum Observation {
     /// By the worker of that place.
     Worker(usize, Event),
     /// By the program, which did not steer it.
     Program { outcome: Counter, port: PortId, at_ns: u64, len: u32, facts: Facts },
 }
 
-impl Sight {
+impl Observation {
     fn at_ns(&self) -> u64 {
         match self {
             Self::Worker(_, event) => event.at_ns,
@@ -32,31 +32,31 @@ impl Sight {
 }
 
 /// What the program tells; shared with who holds the program, used by one who watches.
-pub(crate) type Program = Arc<Mutex<Told>>;
+pub(crate) type UnsteeredRing = Arc<Mutex<UnsteeredReader>>;
 
-/// All ends of those who watch for one client.
+/// The reading ends of one client, and what they gave that is not ripe yet.
 #[derive(Debug)]
-pub(super) struct Eyes {
+pub(super) struct EventMerger {
     workers: Vec<Watched>,
-    program: Option<Program>,
+    program: Option<UnsteeredRing>,
     filter: Filter,
     snaplen: usize,
-    held: Vec<(Sight, Range<usize>)>,
+    held: Vec<(Observation, Range<usize>)>,
     bytes: Vec<u8>,
-    /// When the last look began.
-    looked_ns: u64,
+    /// When it was last polled.
+    polled_ns: u64,
 }
 
-impl Eyes {
+impl EventMerger {
     pub(super) fn new(
         workers: Vec<Watched>,
-        program: Option<Program>,
+        program: Option<UnsteeredRing>,
         filter: Filter,
         snaplen: u32,
     ) -> Self {
         let snaplen = snaplen as usize;
         let (held, bytes) = (Vec::new(), Vec::new());
-        Self { workers, program, filter, snaplen, held, bytes, looked_ns: 0 }
+        Self { workers, program, filter, snaplen, held, bytes, polled_ns: 0 }
     }
 
     pub(super) fn workers(&mut self) -> &mut [Watched] {
@@ -76,32 +76,37 @@ impl Eyes {
         self.workers.iter().map(|watched| watched.events.missed()).sum()
     }
 
-    /// Takes in what was seen since the last look, and gives what is older than that; all of it, if
-    /// nobody watches any more.
-    pub(super) fn look(&mut self, now_ns: u64, last: bool, mut see: impl FnMut(&Sight, &[u8])) {
+    /// Takes in the events since the last call, and gives those that are older than that; all of them with
+    /// `last`.
+    pub(super) fn poll(
+        &mut self,
+        now_ns: u64,
+        last: bool,
+        mut observe: impl FnMut(&Observation, &[u8]),
+    ) {
         let mut one = Vec::new();
         for (place, watched) in self.workers.iter_mut().enumerate() {
             while let Some(event) = watched.events.next(&mut one) {
                 let start = self.bytes.len();
                 self.bytes.extend_from_slice(&one);
-                self.held.push((Sight::Worker(place, event), start..self.bytes.len()));
+                self.held.push((Observation::Worker(place, event), start..self.bytes.len()));
             }
         }
         if let Some(program) = &self.program {
             let mut told = program.lock().unwrap_or_else(PoisonError::into_inner);
             told.each(|head, bytes| {
-                let Some(sight) = sight_of(&head, bytes, &self.filter) else { return };
+                let Some(seen) = observation_of(&head, bytes, &self.filter) else { return };
                 let bytes = bytes.get(..self.snaplen).unwrap_or(bytes);
                 let start = self.bytes.len();
                 self.bytes.extend_from_slice(bytes);
-                self.held.push((sight, start..self.bytes.len()));
+                self.held.push((seen, start..self.bytes.len()));
             });
         }
-        self.held.sort_by_key(|(sight, _)| sight.at_ns());
-        let until_ns = if last { u64::MAX } else { self.looked_ns };
-        let ripe = self.held.partition_point(|(sight, _)| sight.at_ns() <= until_ns);
-        for (sight, range) in self.held.drain(..ripe) {
-            see(&sight, self.bytes.get(range).unwrap_or_default());
+        self.held.sort_by_key(|(seen, _)| seen.at_ns());
+        let until_ns = if last { u64::MAX } else { self.polled_ns };
+        let ripe = self.held.partition_point(|(seen, _)| seen.at_ns() <= until_ns);
+        for (seen, range) in self.held.drain(..ripe) {
+            observe(&seen, self.bytes.get(range).unwrap_or_default());
         }
         // What is held begins the next arena.
         let mut kept = Vec::new();
@@ -111,19 +116,19 @@ impl Eyes {
             *range = start..kept.len();
         }
         self.bytes = kept;
-        self.looked_ns = now_ns;
+        self.polled_ns = now_ns;
     }
 }
 
 /// What the program told, if it is wanted. It knows nothing of filters, so they are asked here.
-fn sight_of(head: &Unsteered, bytes: &[u8], filter: &Filter) -> Option<Sight> {
+fn observation_of(head: &Unsteered, bytes: &[u8], filter: &Filter) -> Option<Observation> {
     let outcome = head.counter()?;
     // A frame whose headers make no sense matches only who asks nothing of them.
     let whole = Head { linear: bytes, len: head.len as usize };
     let facts = classify(&whole).map_or_else(|_| Facts::default(), |verdict| Facts::from(&verdict));
     let port = PortId(head.port);
     let Unsteered { at_ns, len, .. } = *head;
-    (filter.takes_port(port) && filter.takes(&facts, bytes)).then_some(Sight::Program {
+    (filter.takes_port(port) && filter.takes(&facts, bytes)).then_some(Observation::Program {
         outcome,
         port,
         at_ns,

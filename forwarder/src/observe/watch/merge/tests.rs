@@ -17,15 +17,15 @@ fn what_the_program_tells_is_held_to_the_filter() {
         reserved: 0,
     };
     let filter = |host: &str| Filter { host: host.parse().ok(), ..Filter::default() };
-    let sight = sight_of(&head, &frame, &filter("10.0.0.1")).unwrap();
-    let Sight::Program { outcome, port, .. } = sight else { panic!("{sight:?}") };
-    assert_eq!((outcome, port, sight.at_ns()), (Counter::Spoofed, PortId(3), 5));
-    assert_eq!(sight_of(&head, &frame, &filter("10.0.0.9")), None);
+    let seen = observation_of(&head, &frame, &filter("10.0.0.1")).unwrap();
+    let Observation::Program { outcome, port, .. } = seen else { panic!("{seen:?}") };
+    assert_eq!((outcome, port, seen.at_ns()), (Counter::Spoofed, PortId(3), 5));
+    assert_eq!(observation_of(&head, &frame, &filter("10.0.0.9")), None);
     let elsewhere = Filter { ports: Some(PortSet::EMPTY), ..Filter::default() };
-    assert_eq!(sight_of(&head, &frame, &elsewhere), None);
+    assert_eq!(observation_of(&head, &frame, &elsewhere), None);
     // What cannot be parsed has no address, but it is a frame.
-    assert_eq!(sight_of(&head, &frame[..20], &filter("10.0.0.1")), None);
-    assert!(sight_of(&head, &frame[..20], &Filter::default()).is_some());
+    assert_eq!(observation_of(&head, &frame[..20], &filter("10.0.0.1")), None);
+    assert!(observation_of(&head, &frame[..20], &Filter::default()).is_some());
     let nonsense = Unsteered { outcome: 999, ..head };
-    assert_eq!(sight_of(&nonsense, &frame, &Filter::default()), None);
+    assert_eq!(observation_of(&nonsense, &frame, &Filter::default()), None);
 }

@@ -1,4 +1,4 @@
-//! The books: what the program counted, what the worker counted, and whether the two agree.
+//! The ledger, checked: what the program counted, what the worker counted, and whether the two agree.
 //!
 //! Invariant: nothing is filled in to make the sums equal. Frames that were steered are counted by
 //! the program before and after the workers' numbers are taken; the workers' own count of them must
@@ -6,7 +6,7 @@
 //!
 //! Several workers give their numbers one after the other, while packets pass between them. Each
 //! worker's numbers are of one moment, and what it handed over and took over are among them, so its
-//! own books must balance whatever the others do; so must their sum, then. What is between workers
+//! own counts must balance whatever the others do; so must their sum, then. What is between workers
 //! is the difference of the two counts, which giver and taker keep apart from each other: a packet
 //! that gets lost between them stays in flight for ever, and shows.
 
@@ -17,8 +17,8 @@ use weir_port::reason_of;
 use crate::worker::{ContainerStats, PortSnapshot, WorkerSnapshot};
 use weir_api::{Amount, Lanes, PortCounter, PortCounts, Traffic, TxLanes};
 
-/// Books; `merge` adds each field of another port's, or another life's.
-macro_rules! books {
+/// Counts; `merge` adds each field of another port's, or of another life's.
+macro_rules! counts {
     ($(#[$about:meta])* pub struct $name:ident { $($(#[$what:meta])* pub $field:ident: $kind:ty,)* }) => {
         $(#[$about])*
         #[derive(Clone, Debug, Default)]
@@ -34,9 +34,9 @@ macro_rules! books {
     };
 }
 
-books! {
+counts! {
     /// What the program counted on one port.
-    pub struct ProgramBooks {
+    pub struct ProgramCounts {
         pub received: u64,
         pub steered: u64,
         /// Delivered by the gate itself, to whichever port.
@@ -48,25 +48,25 @@ books! {
     }
 }
 
-impl ProgramBooks {
+impl ProgramCounts {
     /// `reached`: frames and bytes that came to the port by the express lane.
     pub fn new(counters: &PortCounters, [frames, bytes]: [u64; 2]) -> Self {
         Self { reached: Amount::new(frames, bytes), ..Self::from(counters) }
     }
 }
 
-impl From<&PortCounters> for ProgramBooks {
+impl From<&PortCounters> for ProgramCounts {
     fn from(counters: &PortCounters) -> Self {
-        let mut books = Self::default();
+        let mut counts = Self::default();
         for counter in Counter::all() {
             let frames = counters.frames[counter as usize];
             let amount = Amount::new(frames, counters.bytes[counter as usize]);
-            books.received += frames;
+            counts.received += frames;
             match (counter, reason_of(counter)) {
-                (_, Some(reason)) => books.lost.add(reason, frames),
-                (Counter::Steered, None) => books.steered += frames,
-                (Counter::Express, None) => books.express += amount,
-                (_, None) => books.passed += amount,
+                (_, Some(reason)) => counts.lost.add(reason, frames),
+                (Counter::Steered, None) => counts.steered += frames,
+                (Counter::Express, None) => counts.express += amount,
+                (_, None) => counts.passed += amount,
             }
         }
         // Counted as steered, and then lost behind the gate.
@@ -74,16 +74,16 @@ impl From<&PortCounters> for ProgramBooks {
             (Reason::NoMeta, counters.behind_no_meta),
             (Reason::FallbackDrop, counters.behind_no_socket),
         ] {
-            books.steered = books.steered.saturating_sub(frames);
-            books.lost.add(reason, frames);
+            counts.steered = counts.steered.saturating_sub(frames);
+            counts.lost.add(reason, frames);
         }
-        books
+        counts
     }
 }
 
-books! {
+counts! {
     /// What the worker counted on one port, over all the lives of the port's name.
-    pub struct WorkerBooks {
+    pub struct WorkerCounts {
         pub rx: Traffic,
         pub tx: Traffic,
         pub counts: PortCounts,
@@ -97,7 +97,7 @@ books! {
     }
 }
 
-impl From<&PortSnapshot> for WorkerBooks {
+impl From<&PortSnapshot> for WorkerCounts {
     /// Of a port's present life.
     fn from(port: &PortSnapshot) -> Self {
         let stats = &port.stats;
@@ -130,7 +130,7 @@ impl From<&PortSnapshot> for WorkerBooks {
     }
 }
 
-impl WorkerBooks {
+impl WorkerCounts {
     /// Steered frames that the worker knows the end of: received, or lost at its door.
     pub fn arrived(&self) -> u64 {
         self.rx.frames + self.never_came + at_the_door(&self.lost)
@@ -151,7 +151,7 @@ pub fn at_the_door(lost: &Losses) -> u64 {
 }
 
 /// By which lane a port's frames went: those it sent, and those it was delivered.
-pub fn lanes(program: &ProgramBooks, worker: &WorkerBooks) -> (Lanes, TxLanes) {
+pub fn lanes(program: &ProgramCounts, worker: &WorkerCounts) -> (Lanes, TxLanes) {
     let sent =
         Lanes { express: program.express, scheduled: worker.rx.amount(), bridge: program.passed };
     let delivered = TxLanes { express: program.reached, scheduled: worker.tx.amount() };
@@ -160,7 +160,7 @@ pub fn lanes(program: &ProgramBooks, worker: &WorkerBooks) -> (Lanes, TxLanes) {
 
 /// What the workers hold that is no port's, and what passed between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Inside {
+pub struct WorkersTotal {
     pub held_packets: u64,
     /// Packets given to other workers, ever, as the givers count them.
     pub handed_over: u64,
@@ -170,16 +170,16 @@ pub struct Inside {
     pub orphans: Losses,
 }
 
-impl Inside {
+impl WorkersTotal {
     pub fn of(snapshots: &[WorkerSnapshot]) -> Self {
-        let mut inside = Self::default();
+        let mut workers = Self::default();
         for snapshot in snapshots {
-            inside.held_packets += snapshot.held_packets;
-            inside.handed_over += snapshot.handed_over;
-            inside.taken_over += snapshot.taken_over;
-            inside.orphans.merge(&snapshot.orphan_losses);
+            workers.held_packets += snapshot.held_packets;
+            workers.handed_over += snapshot.handed_over;
+            workers.taken_over += snapshot.taken_over;
+            workers.orphans.merge(&snapshot.orphan_losses);
         }
-        inside
+        workers
     }
 }
 
@@ -196,22 +196,25 @@ pub fn lost_elsewhere(snapshots: &[WorkerSnapshot], port: PortId) -> Losses {
 
 /// One port in the whole forwarder's ledger.
 #[derive(Debug)]
-pub struct Page<'a> {
+pub struct PortLedger<'a> {
     /// The program's numbers before the worker's were taken.
-    pub before: &'a ProgramBooks,
+    pub before: &'a ProgramCounts,
     /// The program's numbers after that.
-    pub after: &'a ProgramBooks,
-    pub worker: &'a WorkerBooks,
+    pub after: &'a ProgramCounts,
+    pub worker: &'a WorkerCounts,
 }
 
 /// The whole forwarder's ledger: balanced, or its difference says by how many frames it is not.
-pub fn ledger<'a>(pages: impl IntoIterator<Item = Page<'a>>, inside: &Inside) -> Ledger {
+pub fn ledger<'a>(
+    ports: impl IntoIterator<Item = PortLedger<'a>>,
+    workers: &WorkersTotal,
+) -> Ledger {
     let mut ledger = Ledger::default();
-    ledger.lost.merge(&inside.orphans);
+    ledger.lost.merge(&workers.orphans);
     // Frames that came in while the numbers were taken, as far as no worker's tell of them.
     let mut unseen = 0;
-    let mut in_flight = inside.held_packets + inside.handed_over;
-    for Page { before, after, worker } in pages {
+    let mut in_flight = workers.held_packets + workers.handed_over;
+    for PortLedger { before, after, worker } in ports {
         let arrived = worker.arrived();
         // The ring holds whole packets, but can only be counted in frames, of which a superframe
         // has many: so what waits there is at most this.
@@ -229,9 +232,9 @@ pub fn ledger<'a>(pages: impl IntoIterator<Item = Page<'a>>, inside: &Inside) ->
     }
     // More was taken over than there was to take: by workers that were asked after the givers, of
     // what came in between.
-    let early = inside.taken_over.saturating_sub(in_flight);
+    let early = workers.taken_over.saturating_sub(in_flight);
     ledger.received += early.min(unseen);
-    ledger.in_flight = in_flight.saturating_sub(inside.taken_over);
+    ledger.in_flight = in_flight.saturating_sub(workers.taken_over);
     ledger
 }
 

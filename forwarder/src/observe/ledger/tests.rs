@@ -2,35 +2,40 @@
 
 use super::*;
 
-fn program(steered: u64, passed: u64) -> ProgramBooks {
+fn program(steered: u64, passed: u64) -> ProgramCounts {
     let amount = Amount::new(passed, 0);
-    ProgramBooks { received: steered + passed, steered, passed: amount, ..ProgramBooks::default() }
+    ProgramCounts {
+        received: steered + passed,
+        steered,
+        passed: amount,
+        ..ProgramCounts::default()
+    }
 }
 
-fn worker(rx_packets: u64, tx_packets: u64, rx_waiting: u64) -> WorkerBooks {
+fn worker(rx_packets: u64, tx_packets: u64, rx_waiting: u64) -> WorkerCounts {
     let [rx, tx] = [rx_packets, tx_packets].map(|frames| Traffic { frames, ..Traffic::default() });
-    WorkerBooks { rx, tx, rx_waiting, ..WorkerBooks::default() }
+    WorkerCounts { rx, tx, rx_waiting, ..WorkerCounts::default() }
 }
 
-fn one(before: &ProgramBooks, after: &ProgramBooks, books: &WorkerBooks, held: u64) -> Ledger {
-    let inside = Inside { held_packets: held, ..Inside::default() };
-    ledger([Page { before, after, worker: books }], &inside)
+fn one(before: &ProgramCounts, after: &ProgramCounts, counts: &WorkerCounts, held: u64) -> Ledger {
+    let workers = WorkersTotal { held_packets: held, ..WorkersTotal::default() };
+    ledger([PortLedger { before, after, worker: counts }], &workers)
 }
 
 /// Two workers: what came in at one goes out at the other.
-fn two(after: u64, rx: u64, tx: u64, inside: Inside) -> Ledger {
+fn two(after: u64, rx: u64, tx: u64, workers: WorkersTotal) -> Ledger {
     let (before, after) = (program(100, 0), program(after, 0));
     let (from, to) = (worker(rx, 0, 0), worker(0, tx, 0));
-    let quiet = ProgramBooks::default();
-    let pages = [
-        Page { before: &before, after: &after, worker: &from },
-        Page { before: &quiet, after: &quiet, worker: &to },
+    let quiet = ProgramCounts::default();
+    let ports = [
+        PortLedger { before: &before, after: &after, worker: &from },
+        PortLedger { before: &quiet, after: &quiet, worker: &to },
     ];
-    ledger(pages, &inside)
+    ledger(ports, &workers)
 }
 
-fn between(held_packets: u64, handed_over: u64, taken_over: u64) -> Inside {
-    Inside { held_packets, handed_over, taken_over, ..Inside::default() }
+fn between(held_packets: u64, handed_over: u64, taken_over: u64) -> WorkersTotal {
+    WorkersTotal { held_packets, handed_over, taken_over, ..WorkersTotal::default() }
 }
 
 #[test]
@@ -96,19 +101,19 @@ fn what_the_program_dropped_is_lost_under_its_reason() {
     for (n, counter) in Counter::all().enumerate() {
         counters.frames[counter as usize] = n as u64 + 1;
     }
-    let books = ProgramBooks::from(&counters);
+    let counts = ProgramCounts::from(&counters);
     let total: u64 = counters.frames.iter().sum();
-    let lost: u64 = books.lost.iter().map(|(_, frames)| frames).sum();
-    assert_eq!(books.received, total);
-    assert_eq!(books.steered + books.express.frames + books.passed.frames + lost, total);
+    let lost: u64 = counts.lost.iter().map(|(_, frames)| frames).sum();
+    assert_eq!(counts.received, total);
+    assert_eq!(counts.steered + counts.express.frames + counts.passed.frames + lost, total);
 }
 
 /// A port that sent so much by the express lane, and was sent so much.
-fn express(sent: u64, reached: u64) -> ProgramBooks {
+fn express(sent: u64, reached: u64) -> ProgramCounts {
     let mut counters = PortCounters::default();
     counters.frames[Counter::Express as usize] = sent;
     counters.bytes[Counter::Express as usize] = sent * 100;
-    ProgramBooks::new(&counters, [reached, reached * 100])
+    ProgramCounts::new(&counters, [reached, reached * 100])
 }
 
 #[test]
@@ -118,12 +123,12 @@ fn what_the_gate_handed_over_is_delivered_and_never_in_flight() {
     assert_eq!((to.received, to.reached), (0, Amount::new(70, 7_000)));
     // And some by a worker beside it.
     (from.received, from.steered) = (from.received + 30, 30);
-    let (sent, quiet) = (worker(30, 20, 0), WorkerBooks::default());
-    let pages = [
-        Page { before: &from, after: &from, worker: &sent },
-        Page { before: &to, after: &to, worker: &quiet },
+    let (sent, quiet) = (worker(30, 20, 0), WorkerCounts::default());
+    let ports = [
+        PortLedger { before: &from, after: &from, worker: &sent },
+        PortLedger { before: &to, after: &to, worker: &quiet },
     ];
-    let ledger = ledger(pages, &Inside { held_packets: 10, ..Inside::default() });
+    let ledger = ledger(ports, &WorkersTotal { held_packets: 10, ..WorkersTotal::default() });
     assert_eq!((ledger.received, ledger.delivered, ledger.express), (100, 90, 70));
     assert_eq!((ledger.in_flight, ledger.balance()), (10, 0));
 }
@@ -138,10 +143,10 @@ fn express_frames_between_the_readings_are_no_imbalance() {
 
 #[test]
 fn books_of_two_lives_add_up() {
-    let mut books = express(3, 4);
-    books.merge(&express(10, 20));
-    assert_eq!((books.received, books.express), (13, Amount::new(13, 1_300)));
-    assert_eq!(books.reached, Amount::new(24, 2_400));
+    let mut counts = express(3, 4);
+    counts.merge(&express(10, 20));
+    assert_eq!((counts.received, counts.express), (13, Amount::new(13, 1_300)));
+    assert_eq!(counts.reached, Amount::new(24, 2_400));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use weir::host::links::{Heard, Method, NotPeer, Way, WayWatch};
+use weir::host::links::{ExpressPath, Method, NotPeer, PathWatch, StalePaths};
 use weir_core::Mac;
 use weir_rig::{Action, Attached, Hook, Program};
 
@@ -13,12 +13,12 @@ use super::bed::{Bed, block_on, in_host, link};
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x77];
 
-fn peer(mac: [u8; 6], most: u32) -> Way {
-    Way { method: Method::Peer { mac: Mac::from(mac) }, most }
+fn peer(mac: [u8; 6], max_len: u32) -> ExpressPath {
+    ExpressPath { method: Method::Peer { mac: Mac::from(mac) }, max_len }
 }
 
-fn redirect(why: Option<NotPeer>) -> Way {
-    Way { method: Method::Redirect(why), most: 1518 }
+fn redirect(why: Option<NotPeer>) -> ExpressPath {
+    ExpressPath { method: Method::Redirect(why), max_len: 1518 }
 }
 
 fn guests_mac(bed: &Bed, guest: &str) -> [u8; 6] {
@@ -35,25 +35,25 @@ fn attach(bed: &Bed, guest: &str, hook: Hook) -> Attached {
 
 /// A port whose way is followed.
 struct Port {
-    watch: WayWatch,
+    watch: PathWatch,
     ifindex: u32,
 }
 
 impl Port {
     /// Known, and whatever its making was heard of.
-    async fn new(ifindex: u32, way: &Way) -> Self {
-        let mut port = Self { watch: WayWatch::open().unwrap(), ifindex };
+    async fn new(ifindex: u32, way: &ExpressPath) -> Self {
+        let mut port = Self { watch: PathWatch::open().unwrap(), ifindex };
         assert_eq!(port.look().await.as_ref(), Some(way));
         port
     }
 
-    async fn look(&mut self) -> Option<Way> {
+    async fn look(&mut self) -> Option<ExpressPath> {
         let mut found = self.watch.look(BTreeSet::from([self.ifindex])).await;
         found.remove(&self.ifindex)
     }
 
     /// Waits until it is heard that the way is this one.
-    async fn becomes(&mut self, wanted: Option<Way>) {
+    async fn becomes(&mut self, wanted: Option<ExpressPath>) {
         let mut last = None;
         let followed = timeout(Duration::from_secs(10), async {
             loop {
@@ -89,7 +89,7 @@ fn each_kind_of_interface_has_its_way() {
         }
         let expected = expected.map(|(name, way)| (link(name).ifindex, way));
         block_on(async {
-            let mut watch = WayWatch::open().unwrap();
+            let mut watch = PathWatch::open().unwrap();
             let few: BTreeSet<u32> = expected.iter().map(|(ifindex, _)| *ifindex).collect();
             let gone = 9_999;
             let found = watch.look(few.iter().copied().chain([gone]).collect()).await;
@@ -187,7 +187,7 @@ fn a_flood_of_changes_costs_no_port_its_way() {
             bed.inside("vm2", &format!("ip -batch {}", file.path().display()));
             bed.inside("vm1", "ip link set eth0 address 02:00:00:00:00:77");
             let heard = v1.watch.next().await.unwrap();
-            assert_eq!(heard, Heard::all());
+            assert_eq!(heard, StalePaths::all());
             assert_eq!(v1.look().await, Some(peer(MAC, 1518)));
             // And it goes on.
             bed.inside("vm1", "ip link set eth0 mtu 1400");

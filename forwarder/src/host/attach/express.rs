@@ -1,4 +1,4 @@
-//! What the gate handed over itself, for those who read it beside the forwarder.
+//! What the gate handed over itself, read without the forwarder's lock.
 //! Invariant: it is only read here; the forwarder clears a slot's counters when it is free.
 
 use std::fmt;
@@ -12,15 +12,15 @@ use super::{CounterWords, LoadError, MapsError, Steering, over_cpus};
 
 /// The counters, by a descriptor of its own.
 #[derive(Clone)]
-pub struct Handed(Arc<PerCpuArray<MapData, CounterWords>>);
+pub struct ExpressCounters(Arc<PerCpuArray<MapData, CounterWords>>);
 
-impl fmt::Debug for Handed {
+impl fmt::Debug for ExpressCounters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handed").finish_non_exhaustive()
+        f.debug_struct("ExpressCounters").finish_non_exhaustive()
     }
 }
 
-impl Handed {
+impl ExpressCounters {
     pub(super) fn of(counters: &Map) -> Result<Self, LoadError> {
         let name = maps::COUNTERS;
         let Map::PerCpuArray(data) = counters else { return Err(LoadError::Missing(name)) };
@@ -39,8 +39,8 @@ impl Handed {
 }
 
 impl Steering {
-    /// See [`Handed`].
-    pub fn handed(&self) -> Handed {
-        self.handed.clone()
+    /// See [`ExpressCounters`].
+    pub fn express(&self) -> ExpressCounters {
+        self.express.clone()
     }
 }

@@ -6,17 +6,17 @@ use weir_port::Port;
 use crate::worker::{Asker, NoAnswer};
 
 #[derive(Debug)]
-pub(super) struct RollCall<P> {
+pub(super) struct WorkerMonitor<P> {
     /// Each with whether it was late the last time.
     workers: Vec<(Asker<P>, bool)>,
 }
 
-impl<P: Port + Send + 'static> RollCall<P> {
+impl<P: Port + Send + 'static> WorkerMonitor<P> {
     pub(super) fn of(askers: Vec<Asker<P>>) -> Self {
         Self { workers: askers.into_iter().map(|asker| (asker, false)).collect() }
     }
 
-    pub(super) async fn call(&mut self) {
+    pub(super) async fn check(&mut self) {
         for (asker, was_late) in &mut self.workers {
             let answer = asker.ping().await;
             let late = matches!(answer, Err(NoAnswer::Late { .. }));
