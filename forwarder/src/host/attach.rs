@@ -17,7 +17,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
-use aya::maps::{HashMap, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
+use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
 use aya::programs::links::{FdLink, Link as _};
 use aya::programs::{ProgramError, SchedClassifier, Xdp, XdpMode};
 use aya::util::nr_cpus;
@@ -170,13 +170,12 @@ impl Steering {
         let id = program.info()?.id();
 
         let mut take = |name| ebpf.take_map(name).ok_or(LoadError::Missing(name));
-        let abi = |name| move |error| LoadError::Abi { name, error };
-        let sockets = XskMap::try_from(take(maps::XSKS)?).map_err(abi(maps::XSKS))?;
+        let sockets: XskMap<MapData> = typed(take(maps::XSKS)?, maps::XSKS)?;
         let counters = take(maps::COUNTERS)?;
         let express = ExpressCounters::of(&counters)?;
-        let counters = PerCpuArray::try_from(counters).map_err(abi(maps::COUNTERS))?;
-        let mac_lock = HashMap::try_from(take(maps::MAC_LOCK)?).map_err(abi(maps::MAC_LOCK))?;
-        let ip_lock = HashMap::try_from(take(maps::IP_LOCK)?).map_err(abi(maps::IP_LOCK))?;
+        let counters = typed(counters, maps::COUNTERS)?;
+        let mac_lock = typed(take(maps::MAC_LOCK)?, maps::MAC_LOCK)?;
+        let ip_lock = typed(take(maps::IP_LOCK)?, maps::IP_LOCK)?;
         let shed = gate::words(take(maps::SHED)?, maps::SHED, shed::WORDS)?;
         let watch = UnsteeredMaps::take(&mut take)?;
         let gate = GateMaps::take(&mut take)?;
@@ -298,6 +297,11 @@ impl Steering {
         absent_is_fine(self.ip_lock.remove(&ip_key(slot, address)))
             .map_err(write_error(maps::IP_LOCK))
     }
+}
+
+/// A map as the type that it is read and written by.
+fn typed<T: TryFrom<Map, Error = MapError>>(map: Map, name: &'static str) -> Result<T, LoadError> {
+    T::try_from(map).map_err(|error| LoadError::Abi { name, error })
 }
 
 fn over_cpus(

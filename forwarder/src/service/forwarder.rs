@@ -1,6 +1,6 @@
 //! The forwarder as the control side sees it: the program, the workers, and the ports between them.
 //!
-//! - [`roster`]: the ports by name, the slots they hold, and their books over all their lives
+//! - [`roster`]: the ports by name, the slots they hold, and their counts over all their lives
 //! - [`workers`]: which worker serves which port; [`quota`]: the frames that each may use
 //! - [`lifecycle`]: taking a port into service and out of it, in the order that loses nothing;
 //!   [`program`]: what the program is told of it
@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use weir_core::{EngineConfig, FlowConfig, PortId, Reason, SchedulerSettings};
+use weir_core::{EngineConfig, FlowConfig, Reason, SchedulerSettings};
 use weir_port::{UmemHandle, XskPort, clock_monotonic_ns};
 
 use self::gate::Gate;
@@ -218,11 +218,6 @@ impl Forwarder {
 
     pub fn workers_live(&self) -> bool {
         self.workers.live()
-    }
-
-    /// A port of the roster by what the bridge's table calls it.
-    fn port_at(&self, ifindex: u32) -> Option<PortId> {
-        self.roster.active_at(ifindex)
     }
 
     /// For asking the workers beside this.

@@ -19,7 +19,7 @@ use weir_port::cells::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
 use super::{
     AttachError, LoadError, MapsError, PendingChange, PendingChanges, Steering, absent_is_fine,
-    read_error, write_error,
+    read_error, typed, write_error,
 };
 
 /// What the gate's programs are told before they are loaded.
@@ -66,39 +66,29 @@ impl GateMaps {
     pub(super) fn take(
         mut take: impl FnMut(&'static str) -> Result<Map, LoadError>,
     ) -> Result<Self, LoadError> {
-        let abi = |name| move |error| LoadError::Abi { name, error };
         let ports = MAX_PORTS as usize;
+        let slots = typed(take(maps::SLOTS)?, maps::SLOTS)?;
+        let workers = typed(take(maps::WORKERS)?, maps::WORKERS)?;
+        let expressed = typed(take(maps::EXPRESSED)?, maps::EXPRESSED)?;
+        let express_pairs = typed(take(maps::EXPRESS_PAIRS)?, maps::EXPRESS_PAIRS)?;
+        let charged = typed(take(maps::CHARGED)?, maps::CHARGED)?;
         let mut mapped = |name, count| words(take(name)?, name, count);
-        let (gate_ports, vlans) = (
-            mapped(maps::GATE_PORTS, ports * GatePort::WORDS)?,
-            mapped(maps::VLANS, ports * VLAN_WORDS)?,
-        );
-        let near_slots = mapped(maps::NEAR_SLOTS, NEAR_SLOTS_LEN as usize)?;
-        let addresses = mapped(maps::ADDRESSES, table::WORDS)?;
-        let last_seen = mapped(maps::LAST_SEEN, table::WORDS / 2)?;
-        let taken = mapped(maps::TAKEN, ROOM_WORDS)?;
-        let given_back = mapped(maps::GIVEN_BACK, ROOM_WORDS)?;
-        let doors = mapped(maps::DOORS, DOOR_WORDS)?;
-        let current = mapped(maps::CURRENT, 1)?;
-        let fences = mapped(maps::FENCES, maps::FENCE_ROUNDS as usize)?;
         Ok(Self {
-            slots: HashMap::try_from(take(maps::SLOTS)?).map_err(abi(maps::SLOTS))?,
-            near_slots,
-            ports: gate_ports,
-            vlans,
-            addresses,
-            last_seen,
-            taken,
-            given_back,
-            workers: XskMap::try_from(take(maps::WORKERS)?).map_err(abi(maps::WORKERS))?,
-            expressed: PerCpuArray::try_from(take(maps::EXPRESSED)?)
-                .map_err(abi(maps::EXPRESSED))?,
-            express_pairs: PerCpuHashMap::try_from(take(maps::EXPRESS_PAIRS)?)
-                .map_err(abi(maps::EXPRESS_PAIRS))?,
-            charged: PerCpuArray::try_from(take(maps::CHARGED)?).map_err(abi(maps::CHARGED))?,
-            fences,
-            doors,
-            current,
+            slots,
+            near_slots: mapped(maps::NEAR_SLOTS, NEAR_SLOTS_LEN as usize)?,
+            ports: mapped(maps::GATE_PORTS, ports * GatePort::WORDS)?,
+            vlans: mapped(maps::VLANS, ports * VLAN_WORDS)?,
+            addresses: mapped(maps::ADDRESSES, table::WORDS)?,
+            last_seen: mapped(maps::LAST_SEEN, table::WORDS / 2)?,
+            taken: mapped(maps::TAKEN, ROOM_WORDS)?,
+            given_back: mapped(maps::GIVEN_BACK, ROOM_WORDS)?,
+            workers,
+            expressed,
+            express_pairs,
+            charged,
+            fences: mapped(maps::FENCES, maps::FENCE_ROUNDS as usize)?,
+            doors: mapped(maps::DOORS, DOOR_WORDS)?,
+            current: mapped(maps::CURRENT, 1)?,
             changes: PendingChanges::default(),
         })
     }

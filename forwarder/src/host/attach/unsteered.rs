@@ -9,7 +9,7 @@ use weir_abi::watch::Unsteered;
 use weir_abi::{MAX_PORTS, maps};
 use weir_core::PortId;
 
-use super::{LoadError, MapsError, Steering, read_error, write_error};
+use super::{LoadError, MapsError, Steering, read_error, typed, write_error};
 
 /// The maps, but the ring, which is whoever watches'.
 pub(super) struct UnsteeredMaps {
@@ -43,10 +43,8 @@ impl UnsteeredMaps {
     pub(super) fn take(
         mut take: impl FnMut(&'static str) -> Result<Map, LoadError>,
     ) -> Result<Self, LoadError> {
-        let abi = |name| move |error| LoadError::Abi { name, error };
-        let wanted = Array::try_from(take(maps::WATCH)?).map_err(abi(maps::WATCH))?;
-        let missed =
-            PerCpuArray::try_from(take(maps::WATCH_MISSED)?).map_err(abi(maps::WATCH_MISSED))?;
+        let wanted = typed(take(maps::WATCH)?, maps::WATCH)?;
+        let missed = typed(take(maps::WATCH_MISSED)?, maps::WATCH_MISSED)?;
         let reader = match RingBuf::try_from(take(maps::UNSTEERED)?) {
             Ok(ring) => Some(Arc::new(Mutex::new(UnsteeredReader(ring)))),
             Err(error) => {

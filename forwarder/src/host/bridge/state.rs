@@ -2,7 +2,6 @@
 //! Invariant: pure; the state depends only on the messages that were applied, and applying one
 //! that says nothing new changes nothing and yields no change.
 
-mod difference;
 mod entries;
 mod settings;
 mod vlans;
@@ -128,18 +127,42 @@ impl BridgeState {
             }
             Message::Address { bridge, seen } if bridge == self.ifindex => {
                 let old = self.addresses.insert(seen.address.key, seen);
-                changes.extend(difference::address(old.as_ref(), Some(&seen)));
+                changes.extend(address_change(old.as_ref(), Some(&seen)));
             }
             Message::AddressGone { bridge, key, ifindex } if bridge == self.ifindex => {
                 // One that has moved meanwhile is not gone.
                 if self.address(key).is_some_and(|held| held.ifindex == ifindex) {
                     let old = self.addresses.remove(&key);
-                    changes.extend(difference::address(old.as_ref(), None));
+                    changes.extend(address_change(old.as_ref(), None));
                 }
             }
             // Of another bridge.
             Message::Bridge { .. } | Message::Address { .. } | Message::AddressGone { .. } => {}
         }
+        changes
+    }
+
+    /// What happened between `self` and a later reading of the same bridge.
+    pub fn changes_to(&self, new: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if self.settings.is_some() && new.settings.is_none() {
+            return vec![Change::BridgeRemoved];
+        }
+        if self.settings != new.settings {
+            changes.push(Change::SettingsChanged);
+        }
+        // A port appears before, and vanishes after, what the table says of it.
+        let changed = |(ifindex, port): &(&u32, &Port)| self.ports.get(ifindex) != Some(*port);
+        let changed = new.ports.iter().filter(changed);
+        changes.extend(changed.map(|(ifindex, _)| Change::PortChanged { ifindex: *ifindex }));
+        let vanished = self.addresses.iter().filter(|(key, _)| !new.addresses.contains_key(key));
+        changes.extend(vanished.filter_map(|(_, old)| address_change(Some(old), None)));
+        let there = new.addresses.iter();
+        changes.extend(
+            there.filter_map(|(key, seen)| address_change(self.addresses.get(key), Some(seen))),
+        );
+        let gone = self.ports.keys().filter(|ifindex| !new.ports.contains_key(ifindex));
+        changes.extend(gone.map(|ifindex| Change::PortChanged { ifindex: *ifindex }));
         changes
     }
 
@@ -189,6 +212,27 @@ impl BridgeState {
         let before = port.vlans.clone();
         edit(&mut port.vlans);
         changes.extend((port.vlans != before).then_some(Change::PortChanged { ifindex }));
+    }
+}
+
+/// What happened to an entry of the address table.
+fn address_change(old: Option<&Seen>, new: Option<&Seen>) -> Option<Change> {
+    match (old, new) {
+        (None, None) => None,
+        (Some(old), None) => Some(Change::AddressRemoved { address: old.address }),
+        (None, Some(Seen { address, age })) => {
+            Some(Change::AddressAdded { address: *address, age: *age })
+        }
+        (Some(Seen { address: old, .. }), Some(Seen { address, age })) => {
+            let (address, age) = (*address, *age);
+            if old.ifindex != address.ifindex {
+                Some(Change::AddressMoved { address, from: old.ifindex, age })
+            } else if *old != address {
+                Some(Change::AddressChanged { address, age })
+            } else {
+                None
+            }
+        }
     }
 }
 

@@ -40,7 +40,8 @@ impl Forwarder {
                 }
             }
         }
-        self.renew().await;
+        // Promises depend on how many ports there are. That a worker has ended shows when it is asked.
+        let _ = self.reshape(None).await;
         Ok(())
     }
 
@@ -60,12 +61,6 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Promises depend on how many ports there are. That a worker has ended is found out by who
-    /// asks for it.
-    async fn renew(&mut self) {
-        let _ = self.reshape(None).await;
-    }
-
     /// Makes the ports match the links.
     pub async fn reconcile(&mut self, links: &Snapshot) {
         if self.stopping {
@@ -82,7 +77,7 @@ impl Forwarder {
         for (plan, transient) in wanted {
             self.reconcile_port(&plan, transient, links).await;
         }
-        self.renew().await;
+        let _ = self.reshape(None).await;
     }
 
     async fn reconcile_port(&mut self, plan: &PortPlan, transient: bool, links: &Snapshot) {
@@ -161,7 +156,7 @@ impl Forwarder {
     }
 
     fn retune_at(&mut self, ifindex: u32, links: &Snapshot) {
-        if self.port_at(ifindex).is_some()
+        if self.roster.active_at(ifindex).is_some()
             && let Some(link) = links.get(ifindex)
         {
             self.retune(&link.name, link);
@@ -170,7 +165,7 @@ impl Forwarder {
 
     fn retune_all(&mut self, links: &Snapshot) {
         let served: Vec<&Link> =
-            links.iter().filter(|l| self.port_at(l.ifindex).is_some()).collect();
+            links.iter().filter(|l| self.roster.active_at(l.ifindex).is_some()).collect();
         for link in served {
             self.retune(&link.name, link);
         }

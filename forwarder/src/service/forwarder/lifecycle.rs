@@ -282,11 +282,11 @@ impl Forwarder {
             let program = self.program_counts(slot);
             let Some(entry) = self.roster.get(name) else { return };
             let Ok(snapshot) = self.workers.snapshot_of(entry.id()).await else { return };
-            let mut books = entry.past.clone();
+            let mut counts = entry.past.clone();
             if let Some(port) = snapshot.ports.iter().find(|port| port.id == entry.id()) {
-                books.merge(&port.into());
+                counts.merge(&port.into());
             }
-            if books.arrived() >= program.steered {
+            if counts.arrived() >= program.steered {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -262,7 +262,7 @@ impl Forwarder {
         }
     }
 
-    /// Takes a port out for good: its name and its slot are free, its books are closed.
+    /// Takes a port out for good: its name and its slot are free, its counts are closed.
     async fn remove(&mut self, name: &str) {
         self.take_out(name, State::Gone).await;
         // Only without workers can it fail, and then so does everything else.

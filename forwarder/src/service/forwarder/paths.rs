@@ -22,7 +22,9 @@ impl Forwarder {
     pub fn set_paths(&mut self, looked_at: &BTreeSet<u32>, mut found: HashMap<u32, ExpressPath>) {
         for &ifindex in looked_at {
             let new = found.remove(&ifindex);
-            if self.gate.paths.get(&ifindex) == new.as_ref() || self.port_at(ifindex).is_none() {
+            if self.gate.paths.get(&ifindex) == new.as_ref()
+                || self.roster.active_at(ifindex).is_none()
+            {
                 continue;
             }
             tracing::debug!(ifindex, path = ?new, "the express path to the port has changed");

@@ -73,7 +73,7 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Forgets a port that is not served; its books are closed, and its slot is free.
+    /// Forgets a port that is not served; its counts are closed, and its slot is free.
     pub(super) async fn strike_off(&mut self, name: &str) -> Result<(), NoAnswer> {
         self.give_back(name, Reason::PortGone).await?;
         let snapshots = self.workers.snapshots().await?;

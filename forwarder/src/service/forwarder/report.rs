@@ -64,7 +64,7 @@ impl Forwarder {
             .map(|((name, entry), before)| {
                 let counters = self.steering.counters(entry.slot).unwrap_or_default();
                 let elsewhere = ledger::lost_elsewhere(snapshots, entry.id());
-                let mut worker = self.roster.books(entry, &elsewhere);
+                let mut worker = self.roster.worker_counts(entry, &elsewhere);
                 let mut ports = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
                 if let Some(port) = ports.find(|port| port.id == entry.id()) {
                     worker.merge(&WorkerCounts::from(port));

@@ -1,4 +1,4 @@
-//! The ports by name, the slots they hold, and their books over all their lives.
+//! The ports by name, the slots they hold, and their counts over all their lives.
 //!
 //! Invariant: a slot belongs to one name from the first time a port of that name is served until
 //! the name is struck off, so that the program's counters of a slot are that name's.
@@ -95,7 +95,7 @@ impl Entry {
     }
 }
 
-/// The books of names that were struck off.
+/// The counts of names that were struck off.
 #[derive(Debug, Default)]
 pub struct Closed {
     pub program: ProgramCounts,
@@ -153,16 +153,16 @@ impl Roster {
         self.entries.values_mut()
     }
 
-    /// The worker's books of a name over all its lives but the present one, with what other workers
+    /// The worker's counts of a name over all its lives but the present one, with what other workers
     /// lost of its frames: `elsewhere` is all that they ever counted for the slot.
-    pub fn books(&self, entry: &Entry, elsewhere: &Losses) -> WorkerCounts {
-        let mut books = entry.past.clone();
+    pub fn worker_counts(&self, entry: &Entry, elsewhere: &Losses) -> WorkerCounts {
+        let mut counts = entry.past.clone();
         let none = Losses::default();
         let settled = self.settled.get(&entry.slot).unwrap_or(&none);
         for (reason, lost) in elsewhere.iter() {
-            books.lost.add(reason, lost.saturating_sub(settled.get(reason)));
+            counts.lost.add(reason, lost.saturating_sub(settled.get(reason)));
         }
-        books
+        counts
     }
 
     /// The entry for a name, with a slot of its own; `None` when all slots are in use.
@@ -214,18 +214,18 @@ impl Roster {
         gone().min_by_key(|(_, entry)| entry.gone_at).map(|(name, _)| name.clone())
     }
 
-    /// Forgets a name; its books are added to the closed ones. Gives the slot, whose counters in
-    /// the program are to be cleared. `elsewhere` as in [`Self::books`].
+    /// Forgets a name; its counts are added to the closed ones. Gives the slot, whose counters in
+    /// the program are to be cleared. `elsewhere` as in [`Self::worker_counts`].
     pub fn strike_off(
         &mut self,
         name: &str,
         program: &ProgramCounts,
         elsewhere: &Losses,
     ) -> Option<u16> {
-        let books = self.books(self.get(name)?, elsewhere);
+        let counts = self.worker_counts(self.get(name)?, elsewhere);
         let entry = self.entries.remove(name)?;
         self.closed.program.merge(program);
-        self.closed.worker.merge(&books);
+        self.closed.worker.merge(&counts);
         self.settled.insert(entry.slot, *elsewhere);
         Some(entry.slot)
     }

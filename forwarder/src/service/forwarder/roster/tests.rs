@@ -18,7 +18,7 @@ fn a_name_keeps_its_slot() {
 }
 
 #[test]
-fn the_longest_gone_is_struck_off_and_its_books_are_kept() {
+fn the_longest_gone_is_struck_off_and_its_counts_are_kept() {
     let mut roster = Roster::default();
     for n in 0..=REMEMBERED {
         let name = format!("tap{n}");
@@ -53,9 +53,9 @@ fn losses_in_other_workers_stay_with_the_name_that_had_them() {
     roster.enlist(&vif("b"), true);
     elsewhere.add(Reason::QueueFull, 2);
     elsewhere.add(Reason::PortGone, 1);
-    let books = roster.books(roster.get("b").unwrap(), &elsewhere);
-    assert_eq!(books.lost.get(Reason::QueueFull), 2);
-    assert_eq!(books.lost.get(Reason::PortGone), 1);
+    let counts = roster.worker_counts(roster.get("b").unwrap(), &elsewhere);
+    assert_eq!(counts.lost.get(Reason::QueueFull), 2);
+    assert_eq!(counts.lost.get(Reason::PortGone), 1);
 }
 
 #[test]
