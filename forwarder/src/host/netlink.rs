@@ -1,4 +1,5 @@
-//! Requests to netlink, mostly rtnetlink, one at a time over a blocking socket, and the reading of its attributes.
+//! Requests to netlink, mostly rtnetlink, one at a time over a blocking socket, and the reading of its
+//! attributes.
 //! Invariant: only attributes that weir uses are looked at, so that nothing a newer kernel adds
 //! can make a link unreadable.
 

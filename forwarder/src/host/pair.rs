@@ -7,7 +7,7 @@
 //!   w0-1f3a9c02 ────── veth ─────── w1-1f3a9c02      (/run/weir/netns/w1-1f3a9c02)
 //! ```
 //!
-//! Invariant: the pair is whole or it is made anew; no end ever shows traffic of its own accord.
+//! Invariant: the pair is whole or it is made again; no end ever shows traffic of its own accord.
 //! It outlives the process, and the next weir with the same control socket finds it by its name.
 //!
 //! - [`place`]: the mount that keeps the namespace

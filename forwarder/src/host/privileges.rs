@@ -79,7 +79,7 @@ impl fmt::Display for PrivilegeError {
 /// Says which capabilities are missing, if any.
 pub fn check_privileges() -> Result<(), PrivilegeError> {
     let Ok(privileges) = Privileges::of_this_process() else {
-        // Without /proc nobody can tell; what is not allowed will say so itself.
+        // Without /proc it cannot be told; what is not allowed will say so itself.
         return Ok(());
     };
     match privileges.missing() {

@@ -1,14 +1,14 @@
 //! What the workers measured, put together: how long packets took, and who talked to whom.
 //!
 //! - [`latency`]: histograms by source, over all workers and all lives of a port;
-//!   [`times`]: for whoever makes something else of them
+//!   [`times`]: the same for another use than a report
 //! - [`flows`]: the workers' flow tables, read in pages; [`tally`]: rows of one flow made one;
 //!   [`room`]: how full the tables are
 //!
-//! Invariant: whoever asks holds no lock of the forwarder meanwhile, and workers are kept from
+//! Invariant: no lock of the forwarder is held while workers are asked, and workers are kept from
 //! packets for one page at a time. A slot's times are never given to a name that got the slot later:
 //! names are told before their ports are served, and struck off before the slot is free. (Flows
-//! a worker forgets by itself when it is told of a port anew.)
+//! a worker forgets by itself when it is told of a port again.)
 
 mod flows;
 mod latency;
@@ -95,7 +95,7 @@ pub struct Measurements<S = Asker<XskPort>> {
     express: Box<dyn ExpressTraffic>,
     /// Locked for as long as a few ports are asked for; ports that come and go wait for it.
     ports: Mutex<Ports>,
-    /// When recording of latency began, in Unix time; held by whoever reads all of it.
+    /// When recording of latency began, in Unix time; locked while all of it is read.
     since: Mutex<u64>,
     /// Held while the flows are read: two readers at once would only delay each other.
     reading: Mutex<()>,
@@ -107,7 +107,7 @@ struct RecordedPort {
     name: String,
     /// `None`: nothing yet.
     times: Option<Box<VifLatency>>,
-    /// What it had sent by the express lane when its flows began anew.
+    /// What it had sent by the express lane when its flows were last reset.
     express_before: Amount,
 }
 
@@ -126,7 +126,7 @@ impl<S: WorkerMeasures> Measurements<S> {
     /// A slot is this name's from now on, or again: its port is about to be served.
     pub async fn name(&self, id: PortId, name: &str) -> Result<(), NoAnswer> {
         let mut ports = self.ports.lock().await;
-        // As the workers begin its flows anew.
+        // As the workers reset its flows.
         let express_before = self.express.sent_by(id);
         match ports.get_mut(&id).filter(|held| held.name == name) {
             Some(held) => held.express_before = express_before,
@@ -135,7 +135,7 @@ impl<S: WorkerMeasures> Measurements<S> {
                 ports.insert(id, held);
             }
         }
-        // What the workers have of the name's earlier lives, before they begin anew.
+        // What the workers have of the name's earlier lives, before they reset it.
         self.collect(&mut ports, &[id]).await
     }
 

@@ -1,4 +1,4 @@
-//! The control socket: HTTP/JSON for whoever may open the file. Invariants: it is never open to
+//! The control socket: HTTP/JSON for processes that may open the file. Invariants: it is never open to
 //! anyone but its owner, not even while it is made; a live weir's socket is never taken away;
 //! a client can neither delay the forwarder's end nor ask more of it than a copy of its numbers;
 //! a change that has begun is carried to its end, whether or not anybody waits for it.
@@ -64,7 +64,7 @@ pub trait Backend: Send + Sync + 'static {
         query: WatchQuery,
         who: String,
     ) -> impl Future<Output = Result<WatchStream, Refused>> + Send;
-    /// Ends whoever watches, or only the one with that number; says who it was.
+    /// Ends the capture or trace, or only the one with that number; describes it.
     fn end_watch(&self, id: Option<u64>) -> Option<String>;
 }
 
@@ -143,7 +143,7 @@ pub async fn serve<B: Backend>(
     let result = tokio::select! {
         result = &mut server => result,
         _ = stopped => {
-            // Nobody new finds the socket, while whoever is being answered still may be.
+            // No new client finds the socket; those that are being answered still may be.
             drop(file);
             // A client that neither reads nor leaves is left behind.
             return tokio::time::timeout(CLOSE_TIMEOUT, server).await.unwrap_or(Ok(()));

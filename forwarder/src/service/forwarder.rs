@@ -293,7 +293,7 @@ impl Forwarder {
     }
 }
 
-/// So that nobody outside can tell which addresses collide in the table.
+/// So that guests cannot tell which addresses collide in the table.
 fn random_seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }

@@ -1,9 +1,9 @@
 //! A forwarder's life: checks, start, follow what changes, stop.
 //!
-//! Invariant: whatever ends the life, but a kill, ends it through [`Forwarder::stop`], so that
-//! nothing is left attached and no setting changed, but for gates that the next weir is to adopt. A signal to end is heard at any time, and from
-//! then on nothing is waited for without a bound: a worker that stands still, or who holds the
-//! forwarder's lock, makes the end a few seconds later, and not impossible.
+//! Invariant: whatever ends the life, but a kill, ends it through [`Forwarder::stop`], so that nothing is left
+//! attached and no setting changed, but for gates that the next weir is to adopt. A signal to end is acted on
+//! at any time, and from then on nothing is waited for without a bound: a worker that stands still, or a
+//! holder of the forwarder's lock, delays the end by a few seconds.
 
 mod begin;
 mod bridge;
@@ -56,7 +56,7 @@ use weir_schema::{Plan, PortPlan};
 /// Events are followed as they come; this often the whole is compared, in case one was missed and
 /// to try again what failed.
 const COMPARE_EVERY: Duration = Duration::from_secs(2);
-/// How long whoever watches may take to end when the forwarder does.
+/// How long a capture or trace may take to end when the forwarder does.
 const WATCH_ENDS: Duration = Duration::from_secs(2);
 /// How long the forwarder's end waits for who holds its lock: changes have ended by then, or given up.
 const LOCK_WITHIN: Duration = WORK_ENDS.saturating_add(Duration::from_secs(2));
@@ -163,10 +163,10 @@ pub async fn run(
     };
     let last = locked.stop(end.ending(), dumps.is_some()).await;
     drop(locked);
-    // Whoever watches has seen the end, and gets a whole file.
+    // A capture or trace has seen the end, and its client gets a whole file.
     let _ = tokio::time::timeout(WATCH_ENDS, slot.close()).await;
     let _ = close.send(());
-    // It ends by itself within a bound, and what it did not answer is nobody's loss.
+    // It ends by itself within a bound, and its clients are told of the end by a closed connection.
     let _ = server.await;
     if let Some((close, server)) = scraping {
         let _ = close.send(());

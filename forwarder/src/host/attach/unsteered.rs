@@ -1,5 +1,5 @@
-//! What the program tells of frames that it does not steer.
-//! Invariant: it tells nothing while nobody watches; the ring has one reader.
+//! The ring in which the program writes of frames that it does not steer.
+//! Invariant: it writes nothing while no capture or trace runs; the ring has one reader.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use weir_core::PortId;
 
 use super::{LoadError, MapsError, Steering, read_error, typed, write_error};
 
-/// The maps, but the ring, which is whoever watches'.
+/// The maps, and the ring's reader.
 pub(super) struct UnsteeredMaps {
     wanted: Array<MapData, u64>,
     missed: PerCpuArray<MapData, u64>,

@@ -69,7 +69,7 @@ impl BridgeState {
         self.ifindex
     }
 
-    /// `None`: the bridge does not exist, or nothing has been heard of it.
+    /// `None`: the bridge does not exist, or no message was about it.
     pub fn settings(&self) -> Option<&Settings> {
         self.settings.as_ref()
     }

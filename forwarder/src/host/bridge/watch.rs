@@ -33,7 +33,7 @@ use crate::host::netlink::{Netlink, Request, is_overrun, messages, u32_at};
 const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 /// More than any notification has.
 const DATAGRAM_BYTES: usize = 64 << 10;
-/// Datagrams that are taken at a time, before whoever follows hears of them.
+/// Datagrams that are taken at a time, before the changes are returned.
 const DATAGRAMS_AT_A_TIME: usize = 1024;
 const GROUPS: [u32; 3] = [libc::RTNLGRP_LINK, libc::RTNLGRP_NEIGH, libc::RTNLGRP_BRVLAN];
 
@@ -217,7 +217,7 @@ impl BridgeWatch {
 
 fn subscribe() -> io::Result<TokioSocket> {
     let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
-    // Whoever may set up bridges may also pass the limit that net.core.rmem_max sets.
+    // A process that may set up bridges may also pass the limit that net.core.rmem_max sets.
     let bytes = RECEIVE_BUFFER_BYTES;
     if setsockopt(socket.socket_ref(), sockopt::RcvBufForce, &bytes).is_err() {
         setsockopt(socket.socket_ref(), sockopt::RcvBuf, &bytes)?;

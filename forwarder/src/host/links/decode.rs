@@ -138,7 +138,7 @@ fn xdp(value: &[u8]) -> XdpAttached {
     attached
 }
 
-/// An address of the host, with its prefix; link-local ones are nobody's service.
+/// An address of the host, with its prefix; link-local ones are left out.
 pub(super) fn address(payload: &[u8]) -> Option<(u32, (IpAddr, u8))> {
     let family = i32::from(*payload.first()?);
     let prefix = *payload.get(1)?;

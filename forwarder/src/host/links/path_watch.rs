@@ -4,7 +4,7 @@
 //! move its end of a veth at any time. The kernel tells of its interface there only to who listens to
 //! all namespaces that have an id here, and does not tell when a program is attached by a bpf_link; a
 //! veth then changes its features, mostly, which it tells. So a notification only says which ports to
-//! look at again, and whoever follows looks at all of them every few seconds besides.
+//! look at again, and the caller looks at all of them every few seconds besides.
 //!
 //! Invariant: what [`PathWatch::next`] gives was noticed before the look that follows, and looks take
 //! a bounded part of the time, however fast guests change.
@@ -37,7 +37,7 @@ const ASKED_ONE_BY_ONE: usize = 8;
 /// The ports whose path may have changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StalePaths {
-    /// Notifications were lost, or nobody listened.
+    /// Notifications were lost, or not listened to.
     all: bool,
     ifindexes: BTreeSet<u32>,
 }

@@ -2,7 +2,7 @@
 //! that is taken away.
 //!
 //! Invariant: what is reported leads from the state in which the watch began to the kernel's
-//! present one. The decision is [`changes`], which knows no kernel. Each end is heard by a netlink
+//! present one. The decision is [`changes`], which knows no kernel. Each end is watched by a netlink
 //! socket in its own namespace; a notification only says that it is time to ask, and without one
 //! it is time after [`LOOK`], so that one that was lost costs no more than that.
 

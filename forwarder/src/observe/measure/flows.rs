@@ -60,7 +60,7 @@ impl<S: WorkerMeasures> Measurements<S> {
     /// they were read: what is counted between the two is in no report.
     pub async fn flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, NoAnswer> {
         let this = Arc::clone(self);
-        // Not dropped half-way: it would have forgotten what nobody was told.
+        // Not dropped half-way: it would have forgotten what is in no report.
         let read = tokio::spawn(async move { this.read_flows(query).await });
         read.await.unwrap_or(Err(NoAnswer::Ended))
     }

@@ -29,7 +29,7 @@ impl Tally {
 
     pub(super) fn add(&mut self, other: &Self) {
         let (sum, more) = (&mut self.counts, &other.counts);
-        // Jitters do not add up: that of whoever sent more stays.
+        // Jitters do not add up: that of the row with more packets stays.
         if more.delivered > sum.delivered {
             sum.jitter_ns = more.jitter_ns;
         }

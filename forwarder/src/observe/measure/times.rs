@@ -1,4 +1,4 @@
-//! The histograms themselves, for whoever makes something else of them than a report.
+//! The histograms themselves, for another use than a report.
 //!
 //! Invariant: as in [`super::latency`], a task that took something from a worker is never dropped
 //! half-way.

@@ -1,5 +1,5 @@
-//! Every metric: its name, kind, unit, labels, a sentence, and how it is read. Invariants: names are in base units
-//! and end in them; a sentence holds no quotation mark, backslash or line break, so that it needs
+//! Every metric: its name, kind, unit, labels, a sentence, and how it is read. Invariants: names are in
+//! base units and end in them; a sentence holds no quotation mark, backslash or line break, so that it needs
 //! no escaping in any format.
 
 use weir_api::{LaneNow, PortCounter};

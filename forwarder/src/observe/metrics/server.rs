@@ -41,7 +41,7 @@ type Text = Result<Arc<str>, Arc<str>>;
 
 struct SampleCache<N> {
     numbers: Arc<N>,
-    /// Whoever holds it takes the sample, the others wait for that one.
+    /// Locked while a sample is taken; the others wait for that one.
     last: Arc<Mutex<Option<(Instant, Text)>>>,
 }
 

@@ -52,7 +52,7 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Begins a file; `note` is for whoever opens it.
+    /// Begins a file; `note` is shown by what opens it.
     pub(super) fn new(
         points: Points,
         snaplen: u32,

@@ -13,7 +13,7 @@ use weir_core::{ByteSize, Span};
 
 use crate::worker::{Filter, Points, Protocol, Purpose, WatchSpec};
 
-/// Bytes of a packet that are taken where nobody says otherwise.
+/// Bytes of a packet that are taken by default.
 pub const SNAPLEN: u32 = 2048;
 pub const MAX_SNAPLEN: u32 = 65_535;
 /// Bytes that may wait in each worker.
@@ -95,7 +95,7 @@ impl WatchQuery {
         }
     }
 
-    /// Reads a query; the error is for whoever wrote it.
+    /// Reads a query; the error is the client's to read.
     pub fn parse(kind: Kind, pairs: &[(String, String)]) -> Result<Self, String> {
         let mut query = Self::new(kind);
         for (key, value) in pairs {

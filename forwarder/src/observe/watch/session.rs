@@ -32,12 +32,12 @@ const PARTS: usize = 16;
 /// How long a client may take for the last part.
 const LAST_PART: Duration = Duration::from_secs(1);
 
-/// What the forwarder gives whoever begins to watch.
+/// What the forwarder gives at the start of a capture or trace.
 #[derive(Debug)]
 pub struct WatchStarted {
     /// With the core of each worker.
     pub(crate) workers: Vec<(usize, Watched)>,
-    /// None: the program cannot be heard.
+    /// `None`: the program's ring cannot be read.
     pub(crate) program: Option<UnsteeredRing>,
     /// What the program could not tell before, by port.
     pub(crate) untold: Vec<u64>,
@@ -178,7 +178,7 @@ impl<F: Watchable> Session<F> {
                         Observation::Worker(_, event) => event.port(),
                         Observation::Program { port, .. } => *port,
                     };
-                    // So new that nobody has told its name yet.
+                    // So new that its name is not known yet.
                     let named = match file.knows(port) {
                         true => Ok(()),
                         false => file.name(port, &format!("#{}", port.0)),
@@ -228,7 +228,7 @@ impl<F: Watchable> Session<F> {
         Ok(())
     }
 
-    /// Asks for the ports' names now and then, when nobody has to be waited for.
+    /// Asks for the ports' names now and then, when the forwarder's lock is free.
     fn refresh_names(&mut self) {
         if Instant::now() < self.names_at {
             return;

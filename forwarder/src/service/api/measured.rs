@@ -1,5 +1,5 @@
 //! What was measured: latency and flows. Invariant: asking changes nothing, and what begins
-//! recording anew is a POST of its own; every key of a query is known, or nothing is done.
+//! recording again is a POST of its own; every key of a query is known, or nothing is done.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

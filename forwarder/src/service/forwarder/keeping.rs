@@ -27,7 +27,7 @@ pub(super) fn claim(identity: &Identity) -> Result<Option<Arc<Pins>>, PinsError>
 }
 
 impl Forwarder {
-    /// Where the gates are kept, for whoever cannot have the forwarder.
+    /// Where the gates are kept, to be used without the forwarder's lock.
     pub fn pins(&self) -> Option<Arc<Pins>> {
         self.steering.pins()
     }

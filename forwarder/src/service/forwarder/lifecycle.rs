@@ -138,7 +138,7 @@ impl Forwarder {
         };
         if let Err(error) = self.workers.serve(worker, NewPort { id, settings, port }).await {
             if let Some(entry) = self.roster.get_mut(&plan.name) {
-                // How much of it the workers have done, nobody knows.
+                // How much of it the workers have done is not known.
                 entry.leaving = Some(active);
             }
             return Err(error.into());

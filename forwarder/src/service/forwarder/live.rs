@@ -183,7 +183,7 @@ impl Forwarder {
         let named = |names: &BTreeSet<&str>| -> Vec<PortPlan> {
             names.iter().map(|name| new.port_named(name)).collect()
         };
-        // What is to be served anew is only looked at while it is there: a port whose interface is
+        // What is to be served again is only checked while it is there: a port whose interface is
         // gone at the moment may be promised something else.
         let renewed = named(&changes.renewed).into_iter();
         let there = renewed.filter(|plan| links.by_name(&plan.name).is_some());
@@ -212,7 +212,7 @@ impl Forwarder {
         }
     }
 
-    /// Takes in what is new, and anew what has to be. With an error, all is as it was.
+    /// Takes in new ports, and takes out and in those that have to be. With an error, all is as it was.
     async fn take_in_changed(
         &mut self,
         changes: &Changes<'_>,

@@ -120,7 +120,7 @@ impl Forwarder {
 
     /// Where the station was behind a port that weir does not serve, what was sent to it may still be on its
     /// way by the bridge, and was not counted; `changing`: from the first of several such on. From one port
-    /// of weir's to another nobody is held: a guest can make addresses move as often as it likes.
+    /// of weir's to another no source is held: a guest can make addresses move as often as it likes.
     fn mirror_address(&mut self, address: &Address, changing: &mut Option<PendingChange>) {
         let location = match address.kind {
             _ if address.locked => return self.forget_address(address.key),

@@ -107,7 +107,7 @@ pub struct Roster {
     entries: BTreeMap<String, Entry>,
     pub closed: Closed,
     /// Losses by slot, counted by other workers than the port's own, that belong to names which
-    /// held the slot before: workers count them by slot and never begin anew.
+    /// held the slot before: workers count them by slot and never reset them.
     settled: BTreeMap<u16, Losses>,
     clock: u64,
 }

@@ -129,7 +129,7 @@ impl Workers {
         Ok(())
     }
 
-    /// Takes a port back, what waits is lost under `why`: first nobody hands anything over for it any
+    /// Takes a port back, what waits is lost under `why`: first no worker hands anything over for it any
     /// more. With an error it can be tried again, and `None` is what a port gives that is back already.
     pub(super) async fn withdraw(
         &mut self,

@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Notifier {
     socket: Option<UnixDatagram>,
-    /// The manager wants to hear of weir at least so often.
+    /// The longest time between two messages that the manager accepts.
     watchdog: Option<Duration>,
 }
 
@@ -105,7 +105,7 @@ fn open(name: &OsStr) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// How often the manager wants to hear of this process; `None`: not at all.
+/// The longest time between two messages that the manager accepts; `None`: it has no watchdog.
 fn watchdog(usec: Option<OsString>, pid: Option<OsString>) -> Option<Duration> {
     let number = |text: OsString| text.to_str()?.parse::<u64>().ok();
     let usec = number(usec?).filter(|usec| *usec > 1)?;

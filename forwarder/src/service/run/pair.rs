@@ -1,7 +1,7 @@
 //! What happens to weir's own pair while it runs.
 //!
 //! Invariant: whatever the gate sends to a pair that is not whole vanishes, so weir ends, in an orderly
-//! way, and leaves the ports to the bridge; the next start makes the pair anew.
+//! way, and leaves the ports to the bridge; the next start makes the pair again.
 
 use anyhow::bail;
 use tokio::sync::Mutex;

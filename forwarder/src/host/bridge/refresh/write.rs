@@ -102,7 +102,7 @@ impl Refresher {
                 Repair::Remove { key, ifindex } => entry(libc::RTM_DELNEIGH, key, ifindex, 0),
             };
             if let Err(error) = self.netlink.change(&request) {
-                // Whoever else changed it has the last word.
+                // Another process changed it, and has the last word.
                 tracing::debug!(?repair, %error, "is not put back");
             }
         }

@@ -16,7 +16,7 @@ pub enum AddressKind {
     Local,
     /// Entered by somebody; it neither ages nor moves.
     Static,
-    /// It ages and moves, whoever entered it.
+    /// It ages and moves, whether learned or entered by hand.
     Learned,
 }
 
