@@ -55,7 +55,7 @@ pub trait Watchable: Send + 'static {
     fn unwatch(&mut self) -> impl Future<Output = ()> + Send;
 
     /// What the program could not tell, by port, ever.
-    fn untold(&self) -> Vec<u64>;
+    fn unsteered_missed(&self) -> Vec<u64>;
 }
 
 /// Begins to watch, for `who`.

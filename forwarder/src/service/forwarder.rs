@@ -100,7 +100,7 @@ pub struct Forwarder {
 
 /// What a forwarder that has stopped leaves behind.
 #[derive(Clone, Debug)]
-pub struct Last {
+pub struct FinalNumbers {
     pub stats: StatsReport,
     /// With histograms, as are the flows; where they were asked for.
     pub latency: Option<LatencyReport>,
@@ -231,7 +231,7 @@ impl Forwarder {
     ///
     /// The programs are detached and the settings put back whether workers answer or not, and the
     /// whole takes no longer than [`DRAIN`], [`WIND_DOWN`] and [`LAST_NUMBERS`].
-    pub async fn stop(&mut self, ending: Ending, measured: bool) -> anyhow::Result<Last> {
+    pub async fn stop(&mut self, ending: Ending, measured: bool) -> anyhow::Result<FinalNumbers> {
         self.stopping = true;
         let stuck = self.pulses.still(clock_monotonic_ns()).is_some();
         // From here on the ports' fallback applies to what would be steered; what the gate hands over
@@ -244,7 +244,7 @@ impl Forwarder {
         }
         match ending {
             Ending::Stop => {
-                self.silence();
+                self.detach_all();
                 self.give_up_links();
             }
             Ending::HandOver => self.leave_gates(),
@@ -281,7 +281,7 @@ impl Forwarder {
         self.close_gate();
     }
 
-    async fn last(&self, measured: bool) -> Result<Last, NoAnswer> {
+    async fn last(&self, measured: bool) -> Result<FinalNumbers, NoAnswer> {
         let (mut latency, mut flows) = (None, None);
         if measured {
             latency =
@@ -289,7 +289,7 @@ impl Forwarder {
             let all = FlowQuery { histograms: true, ..FlowQuery::default() };
             flows = Some(self.measured.flows(all).await?);
         }
-        Ok(Last { stats: self.stats().await?, latency, flows })
+        Ok(FinalNumbers { stats: self.stats().await?, latency, flows })
     }
 }
 

@@ -8,12 +8,12 @@
 mod begin;
 mod bridge;
 mod ending;
-mod goodbye;
 mod monitor;
 mod notify;
 mod pair;
 mod paths;
 mod shared;
+mod summary;
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -30,10 +30,10 @@ use weir_port::{XskPort, clock_monotonic_ns};
 use self::begin::begin;
 pub use self::ending::Ending;
 use self::ending::{End, WORK_ENDS};
-use self::goodbye::{leave, say_goodbye};
 use self::monitor::WorkerMonitor;
 use self::notify::Notifier;
 use self::shared::Shared;
+use self::summary::{log_summary, write_dumps};
 use super::api::{self, ControlSocket};
 use super::forwarder::{ApplyError, Forwarder};
 use crate::host::bridge::refresh::{Refresher, period};
@@ -174,9 +174,9 @@ pub async fn run(
     }
     match (last, dumps) {
         (Ok(last), dumps) => {
-            say_goodbye(&last.stats);
+            log_summary(&last.stats);
             if let Some(folder) = dumps {
-                leave(&last, &folder);
+                write_dumps(&last, &folder);
             }
         }
         (Err(error), Some(_)) => tracing::error!("nothing is dumped: {error}"),
@@ -233,7 +233,7 @@ async fn follow(
         };
         let rest = tokio::select! {
             biased;
-            () = end.told() => return Ok(()),
+            () = end.requested() => return Ok(()),
             _ = hangup.recv() => Wakeup::Reread,
             _ = compare.tick() => Wakeup::Compare,
             () = &mut refresh => Wakeup::Refresh,

@@ -40,7 +40,7 @@ pub struct WatchStarted {
     /// `None`: the program's ring cannot be read.
     pub(crate) program: Option<UnsteeredRing>,
     /// What the program could not tell before, by port.
-    pub(crate) untold: Vec<u64>,
+    pub(crate) unsteered_missed: Vec<u64>,
     pub(crate) names: Vec<(PortId, String)>,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Session<F> {
     until: Option<Instant>,
     merger: EventMerger,
     sink: Sink,
-    untold: Vec<u64>,
+    unsteered_missed: Vec<u64>,
     note: Option<String>,
     names_at: Instant,
     statistics_at: Instant,
@@ -79,7 +79,7 @@ impl<F: Watchable> Session<F> {
         began: WatchStarted,
     ) -> (Self, mpsc::Receiver<Bytes>) {
         let (out, parts) = mpsc::channel(PARTS);
-        let WatchStarted { workers, program, untold, names } = began;
+        let WatchStarted { workers, program, unsteered_missed, names } = began;
         let (cores, workers): (Vec<usize>, Vec<Watched>) = workers.into_iter().unzip();
         let note = program.is_none().then(|| {
             "what the XDP program drops or passes is not shown: its ring could not be shared; see \
@@ -108,7 +108,7 @@ impl<F: Watchable> Session<F> {
             until: query.duration.map(|duration| now + duration),
             merger,
             sink,
-            untold,
+            unsteered_missed,
             note,
             names_at: now + NAMES_EVERY,
             statistics_at: now + STATISTICS_EVERY,
@@ -149,12 +149,12 @@ impl<F: Watchable> Session<F> {
 
     /// Takes the watchers back, and says what is left to say.
     async fn end(mut self) {
-        let untold = {
+        let unsteered_missed = {
             let mut forwarder = self.forwarder.lock().await;
             forwarder.unwatch().await;
-            forwarder.untold()
+            forwarder.unsteered_missed()
         };
-        for (before, now) in self.untold.iter_mut().zip(untold) {
+        for (before, now) in self.unsteered_missed.iter_mut().zip(unsteered_missed) {
             *before = now.saturating_sub(*before);
         }
         if let Err(error) = self.look(true).and_then(|_| self.trailer()) {
@@ -266,13 +266,14 @@ impl<F: Watchable> Session<F> {
     }
 
     fn trailer(&mut self) -> Result<(), PcapError> {
-        let (merger, untold) = (&self.merger, &self.untold);
+        let (merger, unsteered_missed) = (&self.merger, &self.unsteered_missed);
         match &mut self.sink {
             Sink::Capture(file) => file.statistics(clock_monotonic_ns(), |port| {
-                merger.missed_at(port) + untold.get(port.index()).copied().unwrap_or_default()
+                merger.missed_at(port)
+                    + unsteered_missed.get(port.index()).copied().unwrap_or_default()
             }),
             Sink::Trace { assembler, lines } => {
-                let missed = merger.missed() + untold.iter().sum::<u64>();
+                let missed = merger.missed() + unsteered_missed.iter().sum::<u64>();
                 write_line(lines, &assembler.end(missed, self.note.clone()));
                 Ok(())
             }

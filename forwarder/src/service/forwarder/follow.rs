@@ -34,7 +34,7 @@ impl Forwarder {
         for (plan, transient) in self.wanted(links) {
             if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
                 if transient {
-                    self.give_up(&plan, transient, &error);
+                    self.mark_failed(&plan, transient, &error);
                 } else {
                     return Err((plan, error));
                 }
@@ -91,7 +91,7 @@ impl Forwarder {
                 if self.served_ifindex(&plan.name) != Some(link.ifindex)
                     && let Err(error) = self.take_in(plan, links, transient).await
                 {
-                    self.give_up(plan, transient, &error);
+                    self.mark_failed(plan, transient, &error);
                 }
             }
             Some(_) => self.drop_out(&plan.name, State::Down).await,
@@ -112,7 +112,7 @@ impl Forwarder {
     }
 
     /// A port that cannot be had while others run: said once, tried again when something changes.
-    pub(super) fn give_up(&mut self, plan: &PortPlan, transient: bool, error: &anyhow::Error) {
+    pub(super) fn mark_failed(&mut self, plan: &PortPlan, transient: bool, error: &anyhow::Error) {
         let why = error.to_string();
         let known = self.roster.get(&plan.name).map(|entry| entry.state.clone());
         let repeated = match error.downcast_ref() {

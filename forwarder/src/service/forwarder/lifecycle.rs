@@ -148,7 +148,7 @@ impl Forwarder {
             entry.active = Some(active);
             entry.state = State::Up;
         }
-        self.admit_to_gate(plan, link.ifindex, id);
+        self.add_to_gate(plan, link.ifindex, id);
         let core = self.workers.core(worker);
         tracing::info!(port = plan.name, role = %plan.role, %mode, core, "in service");
         Ok(())
@@ -308,7 +308,7 @@ impl Forwarder {
         active.superframes = features.tso4;
         let id = PortId(entry.slot);
         let _ = self.workers.retune(id, link.mtu, features);
-        self.tell_gate(link.ifindex);
+        self.update_gate_port(link.ifindex);
     }
 }
 

@@ -147,7 +147,7 @@ impl Forwarder {
             let _ = self.reshape(scheduler.map(|_| before)).await;
             return Err(error.into());
         }
-        self.tell_gate_of(&differences);
+        self.update_gate_for(&differences);
         Ok(differences)
     }
 
@@ -159,15 +159,15 @@ impl Forwarder {
     }
 
     /// What the gate itself keeps of the promises.
-    fn tell_gate_of(&mut self, differences: &[Difference]) {
+    fn update_gate_for(&mut self, differences: &[Difference]) {
         let Some(changed) = changed_ports(differences) else {
-            self.tell_gate_of_all();
+            self.update_gate_ports();
             return self.keep_all_charged();
         };
         for name in changed {
             let active = self.roster.get(name).and_then(|entry| entry.active.as_ref());
             if let Some(ifindex) = active.map(|active| active.ifindex) {
-                self.tell_gate(ifindex);
+                self.update_gate_port(ifindex);
                 self.keep_charged(name);
             }
         }
@@ -255,7 +255,7 @@ impl Forwarder {
                         self.roster.get(&plan.name).is_some_and(|entry| entry.transient);
                     self.take_out(&plan.name, State::Gone).await;
                     if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
-                        self.give_up(&plan, transient, &error);
+                        self.mark_failed(&plan, transient, &error);
                     }
                 }
             }

@@ -69,14 +69,14 @@ impl Forwarder {
         let foreign = &self.gate.foreign;
         let known = |(at, _)| Some((at, view(state, at, foreign.of_port(at))?));
         self.gate.views = state.ports().filter_map(known).collect();
-        self.tell_gate_of_all();
+        self.update_gate_ports();
     }
 
     /// Tells the gate of every port that is served.
-    pub(super) fn tell_gate_of_all(&mut self) {
+    pub(super) fn update_gate_ports(&mut self) {
         let served: Vec<u32> = self.roster.active().map(|(_, active)| active.ifindex).collect();
         for ifindex in served {
-            self.tell_gate(ifindex);
+            self.update_gate_port(ifindex);
         }
     }
 
@@ -86,13 +86,13 @@ impl Forwarder {
             Some(view) => gate.views.insert(ifindex, view),
             None => gate.views.remove(&ifindex),
         };
-        self.tell_gate(ifindex);
+        self.update_gate_port(ifindex);
     }
 
     /// A port is served from now on; what it had said before was of another.
-    pub(super) fn admit_to_gate(&mut self, plan: &PortPlan, ifindex: u32, port: PortId) {
+    pub(super) fn add_to_gate(&mut self, plan: &PortPlan, ifindex: u32, port: PortId) {
         self.limit_addresses(plan, port);
-        self.tell_gate(ifindex);
+        self.update_gate_port(ifindex);
         self.keep_charged(&plan.name);
         self.gate.newcomers.notify_one();
     }
@@ -104,7 +104,7 @@ impl Forwarder {
     }
 
     /// Tells the gate of a port that is served.
-    pub(super) fn tell_gate(&mut self, ifindex: u32) {
+    pub(super) fn update_gate_port(&mut self, ifindex: u32) {
         let found = self.roster.active().find(|(_, active)| active.ifindex == ifindex);
         let Some((entry, active)) = found else { return };
         let (name, slot) = (entry.plan.name.clone(), entry.slot);

@@ -32,7 +32,7 @@ impl Forwarder {
                 Some(path) => self.gate.paths.insert(ifindex, path),
                 None => self.gate.paths.remove(&ifindex),
             };
-            self.tell_gate(ifindex);
+            self.update_gate_port(ifindex);
         }
     }
 

@@ -53,7 +53,7 @@ impl Forwarder {
     }
 
     /// Detaches the program everywhere; frames go by the kernel from here on.
-    pub(super) fn silence(&mut self) {
+    pub(super) fn detach_all(&mut self) {
         for name in self.roster.names() {
             let Some(entry) = self.roster.get_mut(&name) else { continue };
             let slot = entry.slot;

@@ -23,7 +23,7 @@ impl Watchable for Forwarder {
             // What the last one left there.
             told.lock().unwrap_or_else(PoisonError::into_inner).each(|_, _| {});
         }
-        let untold = self.untold();
+        let unsteered_missed = self.unsteered_missed();
         // Before the workers watch: of what comes from then on they are to see all.
         self.set_watched(true);
         let workers = match self.workers.watch(Some(spec)).await {
@@ -33,19 +33,19 @@ impl Watchable for Forwarder {
                 return Err(error);
             }
         };
-        self.tell_outcomes(outcomes, |port| spec.filter.takes_port(port));
-        Ok(WatchStarted { workers, program, untold, names: self.port_names() })
+        self.set_outcomes(outcomes, |port| spec.filter.takes_port(port));
+        Ok(WatchStarted { workers, program, unsteered_missed, names: self.port_names() })
     }
 
     async fn unwatch(&mut self) {
-        self.tell_outcomes(0, |_| false);
+        self.set_outcomes(0, |_| false);
         if let Err(error) = self.workers.watch(None).await {
             tracing::debug!("{error}");
         }
         self.set_watched(false);
     }
 
-    fn untold(&self) -> Vec<u64> {
+    fn unsteered_missed(&self) -> Vec<u64> {
         self.steering.unsteered_missed().unwrap_or_else(|error| {
             tracing::warn!("{error}");
             Vec::new()
@@ -57,10 +57,10 @@ impl Forwarder {
     /// Whether frames may go where no worker sees them.
     fn set_watched(&mut self, watched: bool) {
         self.gate.watched = watched;
-        self.tell_gate_of_all();
+        self.update_gate_ports();
     }
 
-    fn tell_outcomes(&mut self, outcomes: u64, chosen: impl Fn(PortId) -> bool) {
+    fn set_outcomes(&mut self, outcomes: u64, chosen: impl Fn(PortId) -> bool) {
         if let Err(error) = self.steering.set_outcomes(outcomes, chosen) {
             tracing::warn!("what the program drops is not shown: {error}");
         }

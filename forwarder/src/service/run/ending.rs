@@ -49,7 +49,7 @@ impl End {
     }
 
     /// Resolves when weir is to end.
-    pub(super) async fn told(&self) {
+    pub(super) async fn requested(&self) {
         if self.0.clone().wait_for(Option::is_some).await.is_err() {
             // The task that listens has ended: so does the runtime, and this with it.
             std::future::pending().await
@@ -67,7 +67,7 @@ impl End {
         tokio::select! {
             biased;
             done = &mut work => return Some(done),
-            () = self.told() => {}
+            () = self.requested() => {}
         }
         let done = timeout(WORK_ENDS, work).await;
         if done.is_err() {

@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use crate::observe::dump::files;
-use crate::service::forwarder::Last;
+use crate::service::forwarder::FinalNumbers;
 use weir_api::{LedgerReport, StatsReport};
 
-pub(super) fn leave(last: &Last, folder: &Path) {
+pub(super) fn write_dumps(last: &FinalNumbers, folder: &Path) {
     let (Some(latency), Some(flows)) = (&last.latency, &last.flows) else { return };
     let wrong = files::write_last(folder, &last.stats, latency, flows);
     for wrong in &wrong {
@@ -18,7 +18,7 @@ pub(super) fn leave(last: &Last, folder: &Path) {
     }
 }
 
-pub(super) fn say_goodbye(last: &StatsReport) {
+pub(super) fn log_summary(last: &StatsReport) {
     tracing::info!("stopped: {}", sum(&last.ledger));
 }
 
