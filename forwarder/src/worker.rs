@@ -54,8 +54,8 @@ mod turn;
 mod tests;
 
 pub use command::{Change, Command, FlowPage, NewPort, Taken};
-pub use doors::{DOOR_WORDS, DoorLook};
-pub use gathering::{Gathering, ROOM_WORDS, Room, STRIDE};
+pub use doors::DoorLook;
+pub use gathering::{Gathering, Room};
 pub use handle::{Asker, WorkerHandle, WorkerSettings};
 pub use heartbeat::Pulses;
 pub use measure::MeasureSettings;

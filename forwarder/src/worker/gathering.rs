@@ -10,15 +10,12 @@ use std::thread::Thread;
 use weir_abi::MAX_PORTS;
 use weir_abi::gate::{home, out};
 use weir_core::{PortId, PortSet};
+use weir_port::cells::STRIDE;
 use weir_port::{Cells, Port};
 
 use super::holding::Holding;
 use super::lanes::BURST_LEAST;
 
-/// Words of a port, or of a queue, in the maps: a cache line each.
-pub const STRIDE: usize = 8;
-/// Words of the maps `TAKEN` and `GIVEN_BACK`.
-pub const ROOM_WORDS: usize = (MAX_PORTS + weir_abi::MAX_WORKERS) as usize * STRIDE;
 /// The ring has been empty, and nothing was steered, for so long: what was taken and not given back
 /// by then never arrived.
 const QUIET_NS: u64 = 20_000_000;

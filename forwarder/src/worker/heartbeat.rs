@@ -13,7 +13,7 @@ use weir_abi::gate::{STALE_NS, out};
 use weir_abi::{MAX_PORTS, MAX_WORKERS};
 use weir_port::Cells;
 
-use super::gathering::STRIDE;
+use weir_port::cells::STRIDE;
 
 /// How often a worker that is awake says so. One that sleeps wakes for it, see
 /// [`LONGEST_SLEEP_NS`](super::sleep::LONGEST_SLEEP_NS).

@@ -8,10 +8,9 @@ use tokio::sync::oneshot;
 use weir_abi::gso::gso_kind;
 use weir_abi::{Counter, Meta, NO_EGRESS, meta_flags};
 use weir_core::{Losses, PortId, Reason, Release, ReleaseSettings};
-use weir_port::{Faults, Packet, Port};
+use weir_port::{Faults, Packet, Port, reason_of};
 
 use super::*;
-use crate::observe::books::reason_of;
 
 /// One way to lose one frame. Ports 0 and 2 belong to the first worker; with two workers, port 1 is
 /// the second's.

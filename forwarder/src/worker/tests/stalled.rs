@@ -4,6 +4,7 @@
 use weir_abi::gate::{home, out};
 use weir_abi::{MAX_PORTS, Meta};
 use weir_core::{Rate, Reason};
+use weir_port::cells::STRIDE;
 use weir_port::{Port as _, SHARED_RING};
 
 use super::heartbeat::{EVERY_NS, LATE_NS};
