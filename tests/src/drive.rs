@@ -3,9 +3,8 @@
 use crate::bed::{Bed, FAMILIES, Family};
 use crate::gate::SOON;
 use crate::traffic::ping::echo;
-use crate::traffic::udp_sink::Received;
-use crate::traffic::udp_source::Sending;
-use crate::traffic::{Pace, Sink, Source, ping, tcp};
+
+use crate::traffic::{Pace, Received, Sending, Sink, Source, ping, tcp};
 use crate::{Guest, wait::wait_ok};
 use anyhow::{Result, ensure};
 use std::time::Duration;

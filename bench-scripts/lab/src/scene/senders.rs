@@ -5,7 +5,6 @@ mod ask;
 mod exchange;
 mod flood;
 mod flows;
-mod halt;
 mod live;
 mod marks;
 mod own_cpu;
@@ -66,6 +65,14 @@ pub(crate) struct Offered {
     pub(crate) frames: u64,
     /// Of whole frames with the Ethernet header.
     pub(crate) bytes: u64,
+}
+
+impl Offered {
+    /// Frames of one length; nothing of frames that no VM owns.
+    fn of(window: &str, who: Option<&String>, frames: u64, frame: u32) -> Option<Self> {
+        let (window, bytes) = (window.to_owned(), frames * u64::from(frame));
+        who.map(|who| Self { window, who: who.clone(), frames, bytes })
+    }
 }
 
 /// Starts a traffic: it waits for its `start` itself.

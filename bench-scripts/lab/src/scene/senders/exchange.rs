@@ -18,16 +18,15 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use hdrhistogram::Histogram;
-use system_tests::wait::wait_ok;
+use system_tests::wait::{Halt, wait_ok};
 use system_tests::{Ns, cpu};
 
 use self::client::Heard;
 pub(super) use self::client::histogram;
 use self::server::Served;
 use super::flows::{Flow, Times, flows};
-use super::halt::Halt;
 use super::{Running, Told};
 use crate::scene::timeline::{Span, Timeline};
 use crate::spec::Traffic;
@@ -107,11 +106,6 @@ fn begin<'a>(
     times: Times,
     terms: Terms,
 ) -> Result<Box<dyn Running + 'a>> {
-    ensure!(
-        traffic.pps.is_none() && traffic.mbit.is_none(),
-        "who waits for an answer cannot keep a rate: leave out `pps` and `mbit`"
-    );
-    ensure!(terms.request > 0, "an empty request is never sent: give a `size` of at least 1");
     let mut exchange = Exchange {
         terms,
         times,

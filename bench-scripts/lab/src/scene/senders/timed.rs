@@ -23,7 +23,7 @@ use crate::stage::{SENDERS, Stage};
 
 /// By the program at the far end.
 const REMEMBERED: u64 = 1 << 16;
-/// Should nobody end it, it does so itself.
+/// It ends by itself this long after its time.
 const SPARE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
@@ -94,12 +94,7 @@ impl Running for Timed<'_> {
             }
             let values = delays(&times).into_iter();
             told.values.extend(values.map(|(what, us)| (format!("{window}.{name}.{what}"), us)));
-            told.offered.extend(who.clone().map(|who| Offered {
-                window: window.to_owned(),
-                who,
-                frames,
-                bytes: frames * u64::from(frame),
-            }));
+            told.offered.extend(Offered::of(window, who.as_ref(), frames, frame));
             if spins {
                 told.cpu_s.insert(window.to_owned(), (to.1 - from.1).as_secs_f64());
             }

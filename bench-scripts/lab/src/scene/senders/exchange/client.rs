@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use hdrhistogram::Histogram;
+use system_tests::wait::Halt;
 
 use super::Terms;
 use super::line::{Line, Step};
 use crate::scene::senders::flows::Times;
-use crate::scene::senders::halt::Halt;
 
 /// A minute; what takes longer counts as that.
 const LONGEST_NS: u64 = 1 << 36;

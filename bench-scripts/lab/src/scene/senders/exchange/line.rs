@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
+use system_tests::wait::Halt;
 
 use crate::scene::senders::flows::Times;
-use crate::scene::senders::halt::Halt;
 use crate::scene::senders::own_cpu::OwnCpu;
 
 const LOOK: Duration = Duration::from_millis(50);

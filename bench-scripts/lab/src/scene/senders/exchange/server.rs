@@ -4,10 +4,11 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
+use system_tests::wait::Halt;
+
 use super::Terms;
 use super::line::{Line, Step};
 use crate::scene::senders::flows::Times;
-use crate::scene::senders::halt::Halt;
 
 /// It ends with its client; one whose client cannot say so any more ends so long after.
 const GRACE: Duration = Duration::from_secs(1);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::scene::senders::{ask, records};
 use crate::scene::timeline::Timeline;
+use anyhow::ensure;
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::{Bed, BedSpec, root_or_skip};
 
@@ -133,14 +134,5 @@ fn what_is_dropped_ends_at_once() -> Result<()> {
     let began = Instant::now();
     drop(running);
     ensure!(began.elapsed() < Duration::from_secs(60));
-    Ok(())
-}
-
-#[test]
-fn a_rate_is_refused() -> Result<()> {
-    let traffic = traffic("ask", "pps = 10")?;
-    let times = Times::of(&traffic, &timeline());
-    let refused = begin(&traffic, &[], times, ask::terms(&traffic)).err();
-    ensure!(refused.is_some_and(|error| error.to_string().contains("leave out `pps`")));
     Ok(())
 }
