@@ -43,7 +43,7 @@ impl std::error::Error for CannotBuild {}
 /// compares, byte for byte.
 pub fn run(check: bool) -> Result<()> {
     let root = root()?;
-    let tools = Tools::ensure(&root)?;
+    let tools = Tools::ensure()?;
     if check {
         return compare(&root, &tools);
     }
@@ -124,7 +124,7 @@ fn build(root: &Path, tools: &Tools, target_dir: &Path, locked: bool) -> Result<
         remap(&tools.sysroot, "/rust"),
     ];
     flags.push(remap(&tools.rust_src, "/rust-src"));
-    let mut cargo = rustup(&["run", "nightly", "cargo", "build", "--release", "--quiet"]);
+    let mut cargo = rustup(&["run", &toolchain(), "cargo", "build", "--release", "--quiet"]);
     cargo
         .args(["-Z", "build-std=core", "--target", TARGET, "--bins"])
         .args(locked.then_some("--locked"))
@@ -139,6 +139,11 @@ fn remap(from: &Path, to: &str) -> String {
     format!("--remap-path-prefix={}={to}", from.display())
 }
 
+/// The name of the nightly toolchain, if that is not `nightly`.
+fn toolchain() -> String {
+    std::env::var("WEIR_EBPF_TOOLCHAIN").unwrap_or_else(|_| "nightly".to_owned())
+}
+
 struct Tools {
     rustc: String,
     sysroot: PathBuf,
@@ -148,8 +153,8 @@ struct Tools {
 
 impl Tools {
     /// Finds what is needed and installs what is missing.
-    fn ensure(root: &Path) -> Result<Self> {
-        let Ok(version) = output(&mut rustup(&["run", "nightly", "rustc", "--version"])) else {
+    fn ensure() -> Result<Self> {
+        let Ok(version) = output(&mut rustup(&["run", &toolchain(), "rustc", "--version"])) else {
             return Err(CannotBuild(
                 "no nightly toolchain: `rustup toolchain install nightly --profile minimal -c rust-src`; \
                  it is needed only to rebuild the XDP program, whose object is committed"
@@ -157,9 +162,14 @@ impl Tools {
             )
             .into());
         };
-        let sysroot =
-            PathBuf::from(output(&mut rustup(&["run", "nightly", "rustc", "--print", "sysroot"]))?);
-        let rust_src = ensure_rust_src(root, &sysroot)?;
+        let sysroot = PathBuf::from(output(&mut rustup(&[
+            "run",
+            &toolchain(),
+            "rustc",
+            "--print",
+            "sysroot",
+        ]))?);
+        let rust_src = ensure_rust_src(&sysroot)?;
         ensure_linker()?;
         let cargo_home = match std::env::var_os("CARGO_HOME") {
             Some(home) => PathBuf::from(home),
@@ -174,22 +184,22 @@ impl Tools {
 }
 
 /// The sources of `core`, which is compiled along; gives where they really are.
-fn ensure_rust_src(root: &Path, sysroot: &Path) -> Result<PathBuf> {
+fn ensure_rust_src(sysroot: &Path) -> Result<PathBuf> {
     let library = sysroot.join("lib/rustlib/src/rust/library");
     let present = || library.join("core/src/lib.rs").is_file();
     if !present() {
         println!("installing rust-src for the nightly toolchain");
-        let added = rustup(&["component", "add", "rust-src", "--toolchain", "nightly"]).status();
+        let added = rustup(&["component", "add", "rust-src", "--toolchain", &toolchain()]).status();
         if !matches!(added, Ok(status) if status.success()) || !present() {
-            unpack_rust_src(root, &library)?;
+            unpack_rust_src(&library)?;
         }
     }
     ensure!(present(), "{} is still not there", library.display());
     Ok(library.canonicalize()?)
 }
 
-fn unpack_rust_src(root: &Path, library: &Path) -> Result<()> {
-    let Some(tarball) = rust_src_tarball(root) else {
+fn unpack_rust_src(library: &Path) -> Result<()> {
+    let Some(tarball) = std::env::var_os("WEIR_RUST_SRC").map(PathBuf::from) else {
         return Err(CannotBuild(
             "no rust-src for the nightly toolchain, and rustup could not fetch it: \
              `rustup component add rust-src --toolchain nightly`, or name a tarball of it in WEIR_RUST_SRC"
@@ -217,18 +227,6 @@ fn unpack_rust_src(root: &Path, library: &Path) -> Result<()> {
         .with_context(|| format!("linking {}", library.display()))
 }
 
-/// `WEIR_RUST_SRC`, or a tarball shared by the checkouts beside this one.
-fn rust_src_tarball(root: &Path) -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("WEIR_RUST_SRC") {
-        return Some(PathBuf::from(named));
-    }
-    let shared = fs::read_dir(root.join("../shared/toolchain")).ok()?;
-    shared.flatten().map(|entry| entry.path()).find(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("rust-src-") && name.ends_with(".tar.xz")
-    })
-}
-
 /// Versions after this want a system LLVM; built with the nightly this one uses rustc's own.
 fn ensure_linker() -> Result<()> {
     let installed = output(Command::new("bpf-linker").arg("--version"));
@@ -236,7 +234,7 @@ fn ensure_linker() -> Result<()> {
         return Ok(());
     }
     println!("installing bpf-linker {LINKER_VERSION}");
-    let mut install = rustup(&["run", "nightly", "cargo", "install", "bpf-linker", "--locked"]);
+    let mut install = rustup(&["run", &toolchain(), "cargo", "install", "bpf-linker", "--locked"]);
     install.args(["--version", LINKER_VERSION]);
     run_command(&mut install).map_err(|error| {
         CannotBuild(format!(

@@ -57,6 +57,9 @@ enum Task {
         /// Leave the root tier out (its tests are counted as skipped)
         #[arg(long)]
         no_root: bool,
+        /// Only this tier
+        #[arg(long, value_enum)]
+        tier: Option<test::Tier>,
         /// Only tests whose name contains this
         #[arg(value_name = "FILTER")]
         filter: Option<String>,
@@ -159,7 +162,7 @@ fn main() -> Result<()> {
     match Cli::parse().task {
         Task::Setup { check } => setup::run(check),
         Task::Run { args } => build::run(&args),
-        Task::Test { no_root, filter } => test::run(no_root, filter.as_deref()),
+        Task::Test { no_root, tier, filter } => test::run(no_root, tier, filter.as_deref()),
         Task::Judge(Judge::Kselftest { plain, seconds, tests }) => {
             judge::kselftest(plain, seconds, &tests)
         }
