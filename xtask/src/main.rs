@@ -4,8 +4,8 @@
 //! Invariant: builds with the Rust toolchain alone, since it is what installs everything else.
 
 mod build;
-#[allow(unreachable_pub)] // written to be usable as a library, too
 mod build_ebpf;
+mod command;
 mod dist;
 mod judge;
 mod setup;
@@ -70,7 +70,7 @@ enum Task {
     /// Compile the XDP program into the committed object (nightly Rust and bpf-linker)
     #[command(
         long_about = "Compiles the XDP program into xdp-ebpf/prebuilt/, installing bpf-linker if \
-        need be. Nobody needs this to build, run or change anything but the program itself.\n\n\
+        need be. It is needed only after changes to the program itself.\n\n\
         With --check: builds it elsewhere and compares byte for byte. Exit 1: the committed object \
         is not what the sources give; exit 3: it cannot be built on this machine, and only the \
         hash of the sources was checked."

@@ -3,8 +3,9 @@
 //! Invariant: a test that did not run is never counted as passed.
 
 use crate::build::{cargo, root, target_dir};
+use crate::command::{output, show};
 use crate::setup::{self, Purpose};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -102,25 +103,14 @@ fn pure(sum: &mut Sum, how: &How<'_>) -> Result<()> {
 fn build_weir(target: &Path) -> Result<()> {
     let mut cargo = cargo();
     cargo.args(["build", "--package", "weir", "--bin", "weir", "--target-dir"]).arg(target);
-    let status = cargo.status().context("cannot start cargo")?;
-    if !status.success() {
-        bail!("weir does not build ({status})");
-    }
-    Ok(())
+    show(&mut cargo).context("weir does not build")
 }
 
 /// The tests' Python packages. They come from the network, for which no test should have to wait.
 fn python(target: &Path) -> Result<()> {
-    let output = Command::new("python3")
-        .arg(root().join("tests/python/make_venv.py"))
-        .arg(target.join("python"))
-        .output()
-        .context("cannot start python3")?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    bail!("the tests' Python packages cannot be installed:\n{}", said.trim_end())
+    let mut python = Command::new("python3");
+    python.arg(root().join("tests/python/make_venv.py")).arg(target.join("python"));
+    output(&mut python).context("the tests' Python packages cannot be installed").map(drop)
 }
 
 fn headline(text: &str) {

@@ -79,6 +79,8 @@ impl Source {
                 Pace::Rate(pps) | Pace::Spin(pps) => Rate::pps(pps),
             },
             spin: matches!(self.pace, Pace::Spin(_)),
+            // A late sender catches up one by one: a batch of large frames would be a burst of its own.
+            batch: if self.pace == Pace::FlatOut { 32 } else { 1 },
             sizes: Sizes::one(self.size.max(STAMP_LEN) as u32),
             count: Some(self.count),
             duration: Some(self.time),

@@ -7,7 +7,6 @@ mod flood;
 mod flows;
 mod live;
 mod marks;
-mod own_cpu;
 mod packets;
 mod places;
 mod probe;
@@ -45,7 +44,6 @@ pub(crate) trait Running {
 pub(crate) struct Told {
     /// By full name: `both.polite.p99_us`.
     pub(crate) values: BTreeMap<String, f64>,
-    pub(crate) series: BTreeMap<String, Vec<(f64, f64)>>,
     /// What it offered.
     pub(crate) offered: Vec<Offered>,
     /// Payload in Mb/s that receivers got, by window and `vm1` and the like: of several traffics it

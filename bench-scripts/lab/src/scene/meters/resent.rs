@@ -1,4 +1,4 @@
-//! TCP segments that were sent again. Invariant: counted by the kernels of all who send, from their
+//! TCP segments that were sent again. Invariant: counted by the kernels of all senders, from their
 //! own beginning; read only where TCP is sent.
 
 use std::fs;

@@ -94,7 +94,7 @@ pub(super) fn start<'a>(
     Ok(Box::new(Live { beams, marks, frame, what, trouble: None, _sinks: sinks }))
 }
 
-/// Where the frames are for; where nobody drops them before, somebody has to take them.
+/// The destination port; there is a socket for frames that are not dropped before.
 const PORT: u16 = 9;
 
 /// A whole frame for each place.
@@ -118,7 +118,7 @@ fn frames(
 fn make_heard(stage: &Stage, from: &Spot<'_>) -> Result<()> {
     let bed = stage.bed();
     let guest = bed.everybody().find(|guest| guest.ns.name() == from.ns.name());
-    let guest = guest.context("nobody on the bed sends these frames")?;
+    let guest = guest.context("the sender is not on the bed")?;
     let other = if bed.spec.layout == Layout::Direct { &bed.uplink.ns } else { &bed.host };
     other.ethtool(&format!("-K {} gro on", guest.port)).context("the port's polling").map(drop)
 }
@@ -147,7 +147,7 @@ impl Beam {
         let order = Order {
             begin,
             end,
-            frame: frames.into_iter().next().context("nobody to send to")?,
+            frame: frames.into_iter().next().context("no receiver")?,
             ifindex: from.ns.ifindex(&from.interface)?,
             pps: traffic.pps,
             program,

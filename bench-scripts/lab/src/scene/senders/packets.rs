@@ -28,7 +28,7 @@ pub(super) fn frame(traffic: &Traffic, scene: &Scene) -> Result<u32> {
     Ok(frame)
 }
 
-/// The rate of so many connections or places together.
+/// The rate of `times` connections or places together.
 pub(super) fn rate(traffic: &Traffic, times: f64) -> Rate {
     match (traffic.pps, traffic.mbit) {
         (Some(pps), _) => Rate::Packets { milli_pps: (pps * times * 1000.0).round() as u64 },

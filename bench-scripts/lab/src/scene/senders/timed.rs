@@ -49,8 +49,8 @@ pub(super) fn start<'a>(
     let frame = packets::frame(traffic, stage.scene())?;
     let senders = senders(stage, traffic)?;
     let sinks = Sinks::open(&senders, 0)?;
-    let sender = senders.first().context("nobody sends")?;
-    let to = sender.to.first().and_then(|to| sinks.at(to)).context("nobody takes it")?;
+    let sender = senders.first().context("no sender")?;
+    let to = sender.to.first().and_then(|to| sinks.at(to)).context("no socket at the receiver")?;
     let rate = traffic.pps.context("no rate")?.round() as u64;
     let source = Source {
         size: (frame - packets::headers(traffic.family)) as usize,
