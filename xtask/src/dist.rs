@@ -4,7 +4,7 @@
 //! dated by the last commit. A distribution that failed half-way has no archive.
 
 use crate::build::{release, root, target_dir};
-use crate::command::output;
+use crate::command::{output, run as run_program};
 use crate::setup::{self, Purpose};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
@@ -88,23 +88,10 @@ fn tar(dist: &Path, name: &str, archive: &Path) -> Result<()> {
 
 /// With the mode, and for a folder with all that is in it.
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    let failed = || format!("cannot copy {} to {}", from.display(), to.display());
-    if from.is_dir() {
-        let mut entries: Vec<_> = fs::read_dir(from)
-            .with_context(failed)?
-            .collect::<Result<_, _>>()
-            .with_context(failed)?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            copy(&entry.path(), &to.join(entry.file_name()))?;
-        }
-        return Ok(());
-    }
     if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).with_context(failed)?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    fs::copy(from, to).with_context(failed)?;
-    Ok(())
+    run_program(Command::new("cp").arg("-R").arg(from).arg(to))
 }
 
 fn file_name(path: &Path) -> &OsStr {

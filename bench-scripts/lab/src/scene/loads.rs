@@ -130,28 +130,21 @@ impl Drop for Running {
 }
 
 fn burner(lasts_s: f64) -> Vec<String> {
-    let timeout = format!("{}s", lasts_s.ceil());
-    ["stress-ng", "--quiet", "--cpu", "1", "--timeout", &timeout].map(str::to_owned).to_vec()
+    words(&format!("stress-ng --quiet --cpu 1 --timeout {}s", lasts_s.ceil()))
 }
 
 fn disk(file: &Path, lasts_s: f64) -> Vec<String> {
-    let mut words: Vec<String> = [
-        "fio",
-        "--name=disk",
-        "--ioengine=psync",
-        "--rw=randrw",
-        "--bs=4k",
-        "--fsync=1",
-        "--thread",
-        "--time_based",
-        "--output=/dev/null",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let mut words = words(&format!(
+        "fio --name=disk --ioengine=psync --rw=randrw --bs=4k --fsync=1 --thread --time_based \
+         --output=/dev/null --size={FILE_SIZE} --runtime={}",
+        lasts_s.ceil()
+    ));
     words.push(format!("--filename={}", file.display()));
-    words.push(format!("--size={FILE_SIZE}"));
-    words.push(format!("--runtime={}", lasts_s.ceil()));
     words
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }
 
 const PREFIX: &str = "weir-lab-disk-";
