@@ -19,7 +19,7 @@ const LARGEST: usize = 1 << 16;
 pub struct Letter {
     pub from: SocketAddr,
     pub len: usize,
-    /// CLOCK_REALTIME, if the socket was told to stamp.
+    /// CLOCK_REALTIME, if the socket has time stamps.
     pub kernel_ns: Option<u64>,
 }
 
@@ -104,7 +104,7 @@ fn kernel_ns(message: ControlMessageOwned) -> Option<u64> {
     }
 }
 
-/// An IPv4 sender heard over an IPv6 socket is shown, and answered, as the IPv6 address it has
+/// An IPv4 sender received over an IPv6 socket is shown, and answered, as the IPv6 address it has
 /// there; only its port and family are the socket's business.
 fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
     let v4 = storage.as_sockaddr_in().map(|a| SocketAddr::from((a.ip(), a.port())));

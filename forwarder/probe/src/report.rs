@@ -9,7 +9,7 @@ use super::timing::Spread;
 
 pub const VERSION: u64 = 1;
 
-/// What `weir probe send` did and heard.
+/// The report of `weir probe send`.
 #[derive(Clone, Debug, Serialize)]
 pub struct SendReport {
     pub version: u64,
@@ -73,7 +73,7 @@ pub struct RoundTrips {
     pub back: Option<Spread>,
 }
 
-/// What `weir probe sink` and `weir probe reflect` got.
+/// The report of `weir probe sink` and `weir probe reflect`.
 #[derive(Clone, Debug, Serialize)]
 pub struct SinkReport {
     pub version: u64,
@@ -85,7 +85,7 @@ pub struct SinkReport {
     pub elapsed_ns: u64,
     /// Datagrams of no probe.
     pub foreign: u64,
-    /// Of probes, but beyond the sessions and flows that are told apart.
+    /// Of probes, but beyond the sessions and flows that are kept apart.
     pub unkept: u64,
     /// Lost here, because the socket's buffer was full; among the lost of the sessions.
     pub socket_dropped: u64,

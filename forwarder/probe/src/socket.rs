@@ -40,7 +40,7 @@ pub(super) fn sender(target: SocketAddr, bind: Option<IpAddr>) -> Result<UdpSock
     Ok(socket)
 }
 
-/// A socket that hears what comes to the port: over IPv6 and IPv4, if not bound to an address.
+/// A socket that receives on the port: over IPv6 and IPv4, if not bound to an address.
 pub(super) fn listener(bind: Option<IpAddr>, port: u16) -> Result<UdpSocket, ProbeError> {
     let at = |ip| SocketAddr::new(ip, port);
     let socket = match bind {
@@ -90,7 +90,7 @@ pub(super) fn dropped(socket: &UdpSocket) -> Option<u64> {
     })
 }
 
-/// Readies the calling thread: exact timers, and a core of its own if one is given.
+/// Prepares the calling thread: exact timers, and pinned to `core` if one is given.
 pub(super) fn ready_thread(core: Option<usize>) -> Result<(), ProbeError> {
     // How much the kernel may add to a sleep: 50 us by default. If this fails, sends are later, not wrong.
     let _ = set_current_timer_slack(std::num::NonZeroU64::new(1));

@@ -87,14 +87,14 @@ pub struct Turned {
     pub number: u64,
 }
 
-/// What an `End` says of the whole session.
+/// The totals of the session, in an `End`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     pub flows: u64,
     pub datagrams: u64,
 }
 
-/// What an `Ack` says of its flow.
+/// The counts of one flow, in an `Ack`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Came {
     pub duplicates: u64,
