@@ -37,7 +37,7 @@ fn value(quantity: &str, peer: &str, variant: &str, x: f64, repetition: u32) -> 
 }
 
 /// Results of every line of every figure.
-pub(super) fn results(experiment: &Experiment, quick: bool) -> Results {
+pub(in crate::report) fn results(experiment: &Experiment, quick: bool) -> Results {
     let effort = experiment.effort(quick);
     let none = [Variant { name: String::new(), title: None, set: Default::default(), peers: None }];
     let variants = if experiment.variant.is_empty() { &none[..] } else { &experiment.variant[..] };
@@ -87,7 +87,7 @@ pub(super) fn results(experiment: &Experiment, quick: bool) -> Results {
     }
 }
 
-pub(super) fn machine() -> Machine {
+pub(in crate::report) fn machine() -> Machine {
     Machine {
         kernel: "6.9.0-made-up".to_owned(),
         cpu: "made-up numbers for a test".to_owned(),
@@ -136,7 +136,7 @@ fn verdict(experiment: &Experiment, check: &crate::spec::Check) -> Verdict {
 }
 
 /// A file with one of everything.
-pub(super) const SAMPLE: &str = r#"
+pub(in crate::report) const SAMPLE: &str = r#"
 id = "A-E1"
 title = "Rates & <shares>"
 paper = "A"
@@ -222,6 +222,6 @@ y = { name = "latency", unit = "ms" }
 line = [{ name = "", points = [[0, 0.084], [1, 0.147]] }]
 "#;
 
-pub(super) fn sample() -> Experiment {
+pub(in crate::report) fn sample() -> Experiment {
     toml::from_str(SAMPLE).unwrap()
 }

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn seats_are_read_by_their_names() {
-    let read = |seats: &[&str]| seats.iter().map(|seat| read(seat)).collect::<Vec<_>>();
+    let read = |seats: &[&str]| seats.iter().map(|seat| Place::read(seat)).collect::<Vec<_>>();
     assert_eq!(
         read(&["vm1", "vm12", "every", "uplink", "right", "via3", "via-every", "via-others"]),
         [

@@ -1,7 +1,7 @@
 //! A file with something of everything, for tests that change it.
 
-use super::read;
 use crate::spec::Experiment;
+use crate::spec::load::read;
 
 pub(in crate::spec) const GOOD: &str = r#"id = "A-E9"
 title = "A title"

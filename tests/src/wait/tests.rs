@@ -1,8 +1,7 @@
 use super::*;
-use std::time::Duration;
 
 #[test]
-fn whoever_waits_is_woken_by_time_or_by_the_word() {
+fn a_waiting_thread_is_woken_by_time_or_by_the_word() {
     let halt = Halt::default();
     let then = Instant::now() + Duration::from_millis(20);
     assert!(halt.wait_until(then) && Instant::now() >= then);

@@ -1,18 +1,18 @@
 //! Small experiments to try things on. Invariant: nothing here needs a kernel.
 
-use super::{Machine, Results};
 use crate::cell::{Cell, Measured, Outcome, Place};
+use crate::run::{Machine, Results};
 use crate::spec::{Experiment, Peer, Scene};
 
-pub(super) const SECONDS: f64 = 4.0;
+pub(in crate::run) const SECONDS: f64 = 4.0;
 
 /// `peer0`, `peer1`, … at x = 1, 2, …; nothing is varied where `xs` is 0.
-pub(super) fn experiment(peers: usize, xs: usize, repetitions: u32) -> Experiment {
+pub(in crate::run) fn experiment(peers: usize, xs: usize, repetitions: u32) -> Experiment {
     toml::from_str(&text(peers, xs, repetitions)).unwrap()
 }
 
 /// An experiment file.
-pub(super) fn text(peers: usize, xs: usize, repetitions: u32) -> String {
+pub(in crate::run) fn text(peers: usize, xs: usize, repetitions: u32) -> String {
     let mut text = format!(
         r#"id = "X-1"
 title = "Something is tried"
@@ -44,17 +44,17 @@ least = 1
     text
 }
 
-pub(super) fn peers(number: usize) -> Vec<Peer> {
+pub(in crate::run) fn peers(number: usize) -> Vec<Peer> {
     experiment(number, 0, 1).peer
 }
 
-pub(super) fn scene() -> Scene {
+pub(in crate::run) fn scene() -> Scene {
     let text = format!("vms = 1\nwindow = [{{ name = \"all\", from = 0, to = {SECONDS:?} }}]");
     toml::from_str(&text).unwrap()
 }
 
 /// In the order of the file.
-pub(super) fn cells(peers: usize, xs: usize, repetitions: u32) -> Vec<Cell> {
+pub(in crate::run) fn cells(peers: usize, xs: usize, repetitions: u32) -> Vec<Cell> {
     let mut cells = Vec::new();
     let xs: Vec<Option<f64>> =
         if xs == 0 { vec![None] } else { (1..=xs).map(|x| Some(x as f64)).collect() };
@@ -75,7 +75,7 @@ pub(super) fn cells(peers: usize, xs: usize, repetitions: u32) -> Vec<Cell> {
     cells
 }
 
-pub(super) fn machine() -> Machine {
+pub(in crate::run) fn machine() -> Machine {
     Machine {
         kernel: "6.18".to_owned(),
         cpu: "one of them".to_owned(),
@@ -86,14 +86,14 @@ pub(super) fn machine() -> Machine {
     }
 }
 
-pub(super) fn outcome(mbit: f64) -> Outcome {
+pub(in crate::run) fn outcome(mbit: f64) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.values.insert("all.vm1.mbit".to_owned(), mbit);
     outcome.series.insert("vm1.mbit".to_owned(), vec![(0.5, mbit), (1.5, mbit / 2.0)]);
     outcome
 }
 
-pub(super) fn measured(cell: &Cell, mbit: f64) -> Measured {
+pub(in crate::run) fn measured(cell: &Cell, mbit: f64) -> Measured {
     Measured {
         place: cell.place.clone(),
         outcome: outcome(mbit),
@@ -102,9 +102,9 @@ pub(super) fn measured(cell: &Cell, mbit: f64) -> Measured {
     }
 }
 
-pub(super) fn results(id: &str, quick: bool) -> Results {
+pub(in crate::run) fn results(id: &str, quick: bool) -> Results {
     Results {
-        version: super::store::VERSION,
+        version: crate::run::store::VERSION,
         id: id.to_owned(),
         quick,
         seed: 1,
