@@ -8,6 +8,8 @@
 //!     free ◄── come_home ◄────── ring ◄─────── take_away(0) ┘
 //! ```
 
+use weir_core::broken;
+
 use crate::pool::{Owner, Pool};
 
 impl Pool {
@@ -79,9 +81,9 @@ impl Pool {
     pub(crate) fn put_aside(&mut self, idx: u32) {
         let home = self.home_of(idx, self.homes());
         self.set_owner(idx, Owner::Away);
-        // With one part every frame is at home here; with several there is a list for each.
-        if let Some(list) = self.away.get_mut(home) {
-            list.push(idx);
+        match self.away.get_mut(home) {
+            Some(list) => list.push(idx),
+            None => broken!("a frame was freed that has no home"),
         }
     }
 

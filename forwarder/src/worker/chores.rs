@@ -7,7 +7,7 @@ use std::sync::mpsc::TryRecvError;
 
 use tokio::sync::oneshot;
 use weir_abi::door::CHARGE_AHEAD_NS;
-use weir_core::{Engine, PortId, PortSettings, Reason};
+use weir_core::{Engine, PortId, PortSettings, Reason, broken, invariant};
 use weir_port::{Packet, Port, clock_monotonic_ns};
 
 use super::command::{Change, Command, NewPort, Taken};
@@ -39,6 +39,7 @@ impl<P: Port> Worker<P> {
         if self.heart.is_due(now_ns) {
             self.keep_beating(now_ns);
         }
+        self.report_broken();
         self.measure.chores(now_ns);
         if let Some(gathering) = &mut self.gathering {
             gathering.chores(now_ns, self.lanes.all());
@@ -59,6 +60,16 @@ impl<P: Port> Worker<P> {
         }
     }
 
+    /// Logs that an invariant was found broken since the last time.
+    fn report_broken(&mut self) {
+        let broken = invariant::of_this_thread();
+        if broken.count != self.broken_reported {
+            self.broken_reported = broken.count;
+            let (core, count, last) = (self.core, broken.count, broken.last);
+            tracing::error!(core, count, "a bug in weir, please report it: {last}");
+        }
+    }
+
     pub(super) fn obey(&mut self, command: Command<P>, now_ns: u64) {
         match command {
             Command::Add { new, done } => {
@@ -74,7 +85,9 @@ impl<P: Port> Worker<P> {
             }
             Command::AddRemote { id, settings, worker, done } => {
                 let settings = PortSettings { remote: true, ..settings };
-                if self.engine.add_port(now_ns, id, &settings) {
+                let added = self.engine.add_port(now_ns, id, &settings);
+                invariant!(added, "a port of another worker was added in a slot that is taken");
+                if added {
                     self.measure.add_port(id);
                     self.remotes.insert(id, worker);
                 }
@@ -135,9 +148,10 @@ impl<P: Port> Worker<P> {
     pub(super) fn add(&mut self, new: NewPort<P>, now_ns: u64) {
         let NewPort { id, settings, mut port } = new;
         port.refill(&mut self.pool);
-        // The control side keeps slots apart; were it to fail to, the newcomer is served as the port
-        // that was there.
-        let _ = self.engine.add_port(now_ns, id, &settings);
+        if !self.engine.add_port(now_ns, id, &settings) {
+            // It is served as the port that was there.
+            broken!("a port was added in a slot that is taken");
+        }
         self.set_doors(id);
         self.measure.add_port(id);
         if let Some(gathering) = &mut self.gathering {

@@ -9,7 +9,7 @@ use std::thread::Thread;
 
 use weir_abi::MAX_PORTS;
 use weir_abi::gate::{home, out};
-use weir_core::{PortId, PortSet};
+use weir_core::{PortId, PortSet, broken};
 use weir_port::{Cells, Port};
 
 use super::holding::Holding;
@@ -190,8 +190,9 @@ fn word(cells: &Cells, at: usize, n: usize) -> u64 {
 }
 
 fn set(cells: &Cells, at: usize, n: usize, value: u64) {
-    if let Some(word) = cells.get(at * STRIDE + n) {
-        word.store(value, Ordering::Relaxed);
+    match cells.get(at * STRIDE + n) {
+        Some(word) => word.store(value, Ordering::Relaxed),
+        None => broken!("a source or a queue has no counts"),
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 
 use weir_abi::gate::{STALE_NS, out};
 use weir_abi::{MAX_PORTS, MAX_WORKERS};
+use weir_core::broken;
 use weir_port::Cells;
 
 use super::gathering::STRIDE;
@@ -82,9 +83,12 @@ impl Heartbeat {
     /// Says that the worker runs, and looks who else does. What the control side has written in its
     /// place stays: the worker is gone then, to the gate.
     pub(super) fn beat(&mut self, now_ns: u64) {
-        if let Some(word) = beat_word(&self.words, self.index) {
-            let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
-            let _ = word.compare_exchange(self.said_ns, now_ns, release, relaxed);
+        let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
+        match beat_word(&self.words, self.index) {
+            Some(word) => {
+                let _ = word.compare_exchange(self.said_ns, now_ns, release, relaxed);
+            }
+            None => broken!("a worker has no word to say in that it runs"),
         }
         self.said_ns = now_ns;
         let others = (0..MAX_WORKERS as usize).filter(|&other| other != self.index);

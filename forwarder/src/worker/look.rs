@@ -2,7 +2,7 @@
 //!
 //! Invariant: looking changes nothing, and what is counted elsewhere is not counted here.
 
-use weir_core::{Engine, PortId};
+use weir_core::{Engine, PortId, invariant};
 use weir_port::{Packet, Port};
 
 use super::doors::Doors;
@@ -45,6 +45,7 @@ impl<P: Port> Worker<P> {
             taken_over: self.peers.taken_over(),
             census: self.pool.census(),
             orphan_losses,
+            broken_invariants: invariant::of_this_thread().count,
         }
     }
 

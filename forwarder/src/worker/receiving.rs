@@ -3,7 +3,7 @@
 //! Invariant: what was taken out of the ring that ports share is given back to the gate's counts, whatever
 //! becomes of it.
 
-use weir_core::{Amount, PortId};
+use weir_core::{Amount, PortId, broken};
 use weir_port::Port;
 
 use super::gathering::Handful;
@@ -26,7 +26,9 @@ impl<P: Port> Worker<P> {
     /// Likewise, or loses it.
     pub(super) fn end_burst(&mut self, now_ns: u64, ingress: PortId, fate: Fate) {
         let Self { pool, engine, lanes, burst, pieces, busy_ports, measure, tap, doors, .. } = self;
-        let Some(lane) = lanes.get_mut(ingress) else { return };
+        let Some(lane) = lanes.get_mut(ingress) else {
+            return broken!("packets were received from a port that is not served");
+        };
         let (packets, mut bytes) = (burst.len(), 0);
         measure.arrived(now_ns, burst, pool);
         if tap.is_on() {
@@ -89,22 +91,22 @@ impl<P: Port> Worker<P> {
             let (ingress, len) = (packet.ingress(), u64::from(packet.len()));
             bytes += len;
             gathering.room.came(ingress);
-            if let Some(lane) = lanes.get_mut(ingress) {
-                lane.shared.packets += 1;
-                lane.shared.bytes += len;
-                lane.shared.superframes += u64::from(packet.is_superframe());
-            }
+            let Some(lane) = lanes.get_mut(ingress) else {
+                // The port was taken out while its frame was on the way. It must not be held, since
+                // what is held of a port is ended with the port.
+                gathering.room.give_back(ingress, packet.frames());
+                lose_orphan(pool, measure, tap, orphan_losses, now_ns, packet);
+                continue;
+            };
+            lane.shared.packets += 1;
+            lane.shared.bytes += len;
+            lane.shared.superframes += u64::from(packet.is_superframe());
             let packet = match fate {
                 Fate::Queued => gathering.holding.pass(packet),
                 Fate::Lost(_) => Some(packet),
             };
             let Some(packet) = packet else { continue };
             gathering.room.give_back(ingress, packet.frames());
-            let Some(lane) = lanes.get_mut(ingress) else {
-                // The port was taken out while its frame was on the way.
-                lose_orphan(pool, measure, tap, orphan_losses, now_ns, packet);
-                continue;
-            };
             let mut intake =
                 Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
             intake.end(packet, fate);
@@ -122,14 +124,18 @@ impl<P: Port> Worker<P> {
     #[cold]
     pub(super) fn release_held(&mut self, now_ns: u64) -> bool {
         let Self { engine, lanes, gathering, pieces, measure, tap, doors, pool, .. } = self;
+        let orphan_losses = &mut self.orphan_losses;
         let Some(gathering) = gathering else { return false };
         let mut any = false;
         while let Some(packet) = gathering.holding.next() {
             any = true;
             let ingress = packet.ingress();
             gathering.room.give_back(ingress, packet.frames());
-            // Those of a port that goes are taken out before it is.
-            let Some(lane) = lanes.get_mut(ingress) else { continue };
+            let Some(lane) = lanes.get_mut(ingress) else {
+                broken!("a packet was held of a port that is not served");
+                lose_orphan(pool, measure, tap, orphan_losses, now_ns, packet);
+                continue;
+            };
             let mut intake =
                 Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
             intake.take(packet);

@@ -4,15 +4,20 @@
 //! Invariant: a container that came from another worker goes back there when it is empty, so that
 //! no worker runs out of containers while another gathers them.
 
-use weir_core::{ByPort, Container, Engine, Handed, Losses, MAX_PORTS, Next, PortId, Reason};
-use weir_port::{Packet, Pool};
+use weir_core::{
+    ByPort, Container, Engine, Handed, Losses, MAX_PORTS, Next, PortId, Reason, broken,
+};
+use weir_port::{Packet, Pool, Port};
 
 use super::heartbeat::Heartbeat;
 use super::measure::Measure;
 use super::switching::lose_all;
 use super::tap::Tap;
 use super::transfer::Peers;
+use super::turn::Worker;
 
+/// Containers taken from one other worker in a turn.
+const HANDED: usize = 64;
 /// No other worker.
 const NOBODY: u16 = u16::MAX;
 
@@ -71,7 +76,10 @@ impl Remotes {
         now_ns: u64,
         egress: PortId,
     ) -> bool {
-        let Some(worker) = self.worker_of(egress) else { return false };
+        let Some(worker) = self.worker_of(egress) else {
+            broken!("something is queued for a port that no worker serves");
+            return false;
+        };
         let mut given = false;
         if heart.stands_still(worker, now_ns) {
             // The gate has the next ones go by the bridge.
@@ -91,6 +99,7 @@ impl Remotes {
             match peers.hand_over(worker, container) {
                 Ok(()) => given = true,
                 Err(container) => {
+                    broken!("a ring between workers has room and is full");
                     if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container)
                     {
                         let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
@@ -120,5 +129,39 @@ impl Remotes {
                 }
             }
         }
+    }
+}
+
+impl<P: Port> Worker<P> {
+    /// Takes in what other workers have for ports served here. True if anything came.
+    pub(super) fn take_over(&mut self, now_ns: u64) -> bool {
+        let mut came = false;
+        for other in self.peers.others() {
+            for _ in 0..HANDED {
+                let Some(mut container) = self.peers.take_over(other) else { break };
+                came = true;
+                for packet in container.iter_mut() {
+                    self.measure.taken_over(now_ns, packet, &self.pool);
+                }
+                let (engine, egress) = (&mut self.engine, container.egress());
+                self.doors.links.enter(egress, |until_ns| engine.occupy(egress, until_ns));
+                if let Err((container, reason)) = self.engine.accept(now_ns, container) {
+                    self.refuse(now_ns, container, reason);
+                }
+            }
+            while let Some(empty) = self.peers.returned(other) {
+                self.engine.recycle(empty);
+            }
+        }
+        came
+    }
+
+    /// Ends a container that another worker filled and that cannot be queued here.
+    #[cold]
+    pub(super) fn refuse(&mut self, now_ns: u64, mut container: Container<Packet>, reason: Reason) {
+        let Self { pool, measure, tap, .. } = self;
+        let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
+        self.remotes.lose(container.ingress(), reason, lost);
+        self.remotes.recycle(&mut self.engine, &mut self.peers, container);
     }
 }

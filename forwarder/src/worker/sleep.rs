@@ -4,6 +4,7 @@
 //! other chores.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use weir_core::broken;
 use weir_port::Port;
 
 use super::heartbeat::LATE_NS;
@@ -39,7 +40,7 @@ impl<P: Port> Worker<P> {
     /// once for all: a socket that somebody waits on costs a wake-up for every frame that is sent,
     /// and for every one that comes in, whether the waiter sleeps or not.
     pub(super) fn sleep(&self, at_most_ns: u64) {
-        let Some(bell) = self.peers.bell() else { return };
+        let Some(bell) = self.peers.bell() else { return broken!("a worker has no bell") };
         let in_need = self.is_in_need();
         bell.lie_down(in_need);
         if self.peers.has_mail(in_need) {

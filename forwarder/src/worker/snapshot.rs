@@ -93,4 +93,6 @@ pub struct WorkerSnapshot {
     pub census: Census,
     /// Losses that no port of now can be charged with: frames of ports that are gone.
     pub orphan_losses: Losses,
+    /// By the worker's thread.
+    pub broken_invariants: u64,
 }

@@ -3,7 +3,7 @@
 //! Invariant: each function leaves its packet in exactly one place: in the engine, in the port, or
 //! released and counted under a reason.
 
-use weir_core::{Amount, Container, Engine, Losses, Next, PortId, Reason};
+use weir_core::{Amount, Container, Engine, Losses, Next, PortId, Reason, broken};
 use weir_port::{Packet, Pool, Port, Refused};
 
 use super::doors::Doors;
@@ -221,6 +221,7 @@ pub(super) fn drain<P: Port>(
             container.unpop(packet);
             drained.amount = drained.amount.less(amount_of(&container));
             if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container) {
+                broken!("a port went while something was sent to it");
                 let Way { pool, lane, measure, tap, .. } = way;
                 let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
                 lane.losses.add(reason, lost);

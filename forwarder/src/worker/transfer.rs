@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
-use weir_core::{Container, Handed, PortId};
+use weir_core::{Container, Handed, PortId, invariant};
 use weir_port::{Packet, Pool};
 
 use super::doorbell::Doorbell;
@@ -240,7 +240,8 @@ impl Peers {
     pub(super) fn welcome_home(&mut self, pool: &mut Pool) {
         for line in self.lines.iter_mut().flatten() {
             while let Ok(idx) = line.coming_home.pop() {
-                pool.come_home(idx);
+                let ours = pool.come_home(idx);
+                invariant!(ours, "a frame came home that was not on its way here");
             }
         }
     }

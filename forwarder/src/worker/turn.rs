@@ -8,7 +8,7 @@ use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
 use weir_abi::door::CHARGE_AHEAD_NS;
-use weir_core::{Amount, Container, Engine, Losses, Reason, WorkShare};
+use weir_core::{Amount, Engine, Losses, WorkShare, broken};
 use weir_port::{Cells, Kick, Packet, Pool, Port, clock_monotonic_ns};
 
 use super::chores::Leaving;
@@ -25,14 +25,12 @@ use super::measure::Measure;
 use super::regimes::{Regime, Regimes};
 use super::remotes::Remotes;
 use super::snapshot::WorkerSnapshot;
-use super::switching::{Way, drain, lose_all, settle};
+use super::switching::{Way, drain, settle};
 use super::tap::Tap;
 use super::transfer::Peers;
 
 /// Pieces that one superframe is cut into at most: 64 KiB by segments of half a kilobyte.
 const PIECES: usize = 128;
-/// Containers taken from one other worker in a turn.
-const HANDED: usize = 64;
 /// How soon it is looked again whether what went by the bridge has arrived.
 const HELD_LOOK_NS: u64 = 20_000;
 /// How often the worker looks after its house while it is awake.
@@ -70,6 +68,8 @@ pub struct Worker<P> {
     /// When a link may take the next of what waits for it, as of the last turn.
     pub(super) link_ns: Option<u64>,
     pub(super) orphan_losses: Losses,
+    /// Broken invariants of this thread, as far as they were logged.
+    pub(super) broken_reported: u64,
     pub(super) stopping: Option<oneshot::Sender<Box<WorkerSnapshot>>>,
     pub(super) running: bool,
 }
@@ -104,6 +104,7 @@ impl<P: Port> Worker<P> {
             due_ns: None,
             link_ns: None,
             orphan_losses: Losses::default(),
+            broken_reported: 0,
             stopping: None,
             running: true,
         }
@@ -188,7 +189,10 @@ impl<P: Port> Worker<P> {
         let most = self.work.intake_of_one().map_or(usize::MAX, Amount::packets);
         for nth in 0..self.lanes.receiving() {
             let Some(id) = self.lanes.nth(nth) else { continue };
-            let Some(lane) = self.lanes.get_mut(id) else { continue };
+            let Some(lane) = self.lanes.get_mut(id) else {
+                broken!("a port that receives is not served");
+                continue;
+            };
             progress |= lane.port.complete(&mut self.pool) > 0;
             lane.port.refill(&mut self.pool);
             let budget = lane.budget.0.min(most);
@@ -305,7 +309,10 @@ impl<P: Port> Worker<P> {
         self.due_ns = earlier(self.due_ns, self.link_ns);
         let until_ns = self.heart.until_ns();
         for id in self.lanes.tended() {
-            let Some(lane) = self.lanes.get_mut(id) else { continue };
+            let Some(lane) = self.lanes.get_mut(id) else {
+                broken!("a port that is not served has something under way");
+                continue;
+            };
             late |= lane.port.tx_waiting() > 0 && self.heart.is_late();
             if late {
                 break;
@@ -329,38 +336,6 @@ impl<P: Port> Worker<P> {
         progress | late
     }
 
-    /// Takes in what other workers have for ports served here. True if anything came.
-    fn take_over(&mut self, now_ns: u64) -> bool {
-        let mut came = false;
-        for other in self.peers.others() {
-            for _ in 0..HANDED {
-                let Some(mut container) = self.peers.take_over(other) else { break };
-                came = true;
-                for packet in container.iter_mut() {
-                    self.measure.taken_over(now_ns, packet, &self.pool);
-                }
-                let (engine, egress) = (&mut self.engine, container.egress());
-                self.doors.links.enter(egress, |until_ns| engine.occupy(egress, until_ns));
-                if let Err((container, reason)) = self.engine.accept(now_ns, container) {
-                    self.refuse(now_ns, container, reason);
-                }
-            }
-            while let Some(empty) = self.peers.returned(other) {
-                self.engine.recycle(empty);
-            }
-        }
-        came
-    }
-
-    /// Ends a container that another worker filled and that cannot be queued here.
-    #[cold]
-    pub(super) fn refuse(&mut self, now_ns: u64, mut container: Container<Packet>, reason: Reason) {
-        let Self { pool, measure, tap, .. } = self;
-        let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
-        self.remotes.lose(container.ingress(), reason, lost);
-        self.remotes.recycle(&mut self.engine, &mut self.peers, container);
-    }
-
     /// Writes down how long what was sent in this turn took, now that the kernel has it.
     #[inline]
     pub(super) fn settle(&mut self, after_ns: u64) {
@@ -381,8 +356,11 @@ impl<P: Port> Worker<P> {
         let Self { engine, shed, .. } = self;
         for (ingress, egress, on) in engine.shed_changes() {
             let cell = weir_abi::shed::cell(ingress.0, egress.0);
-            let Some((word, bit)) = cell else { continue };
-            let Some(cell) = shed.get(word) else { continue };
+            let Some((cell, bit)) = cell.and_then(|(word, bit)| Some((shed.get(word)?, bit)))
+            else {
+                broken!("there is no shed bit for a pair");
+                continue;
+            };
             if on {
                 cell.fetch_or(bit, Relaxed);
             } else {

@@ -78,6 +78,7 @@ impl<P: Packet> Pair<P> {
     }
 
     /// What is in the container does not wait here any longer.
+    #[inline]
     pub(super) fn count_out(&mut self, container: &Container<P>) {
         self.bytes -= container.bytes();
         self.packets -= container.len() as u64;

@@ -8,7 +8,7 @@ use super::sources::{Claim, Sources, Sum};
 use super::{FlowConfig, FlowKey, FlowLatency, FlowRef, FlowRow, FlowSum, PackedKey};
 use crate::latency::Bin;
 use crate::latency::shape::{BINS, bin_of};
-use crate::{PortId, Reason};
+use crate::{PortId, Reason, broken, invariant};
 
 /// A flow that had no more than two packets has ended after so long.
 const EMBRYO_NS: u64 = 2_000_000_000;
@@ -251,7 +251,9 @@ impl FlowTable {
             None => {
                 let neighbours = self.index.neighbours(home);
                 self.end_one(now_ns, &claim, neighbours.into_iter().flatten())?;
-                self.index.vacant(home)?
+                let freed = self.index.vacant(home);
+                invariant!(freed.is_some(), "a row has ended and its way is still taken");
+                freed?
             }
         };
         if self.free.is_empty() {
@@ -306,7 +308,10 @@ impl FlowTable {
     /// Vacates a row. What was counted there goes to its source's sum, unless it is forgotten.
     /// Says whether there was a histogram to add up or to clear.
     fn end(&mut self, place: usize) -> bool {
-        let Some(row) = self.rows.get_mut(place) else { return false };
+        let Some(row) = self.rows.get_mut(place) else {
+            broken!("a row that is not there ends");
+            return false;
+        };
         let mut sum = None;
         if self.sources.is_in_use(row) {
             sum = self.sources.ended(row.key().ingress());
@@ -328,11 +333,12 @@ impl FlowTable {
     fn spill(&mut self, ingress: PortId, flow: FlowRef, residence_ns: u64) {
         let part = self.bins.take();
         let place = flow.0 as usize & 0xffff;
-        if let (Some(part), Some(row)) = (part, self.rows.get_mut(place)) {
-            row.spill(part, &mut self.bins);
-            if !self.bins.record(part, bin_of(residence_ns)) {
-                self.overflow(ingress, flow, residence_ns);
-            }
+        let (Some(part), Some(row)) = (part, self.rows.get_mut(place)) else {
+            return broken!("there are fewer parts of the bins than rows");
+        };
+        row.spill(part, &mut self.bins);
+        if !self.bins.record(part, bin_of(residence_ns)) {
+            self.overflow(ingress, flow, residence_ns);
         }
     }
 

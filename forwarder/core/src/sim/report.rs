@@ -39,9 +39,21 @@ pub struct Report {
     /// By port.
     pub containers: Vec<ContainerCounts>,
     pub phases: Vec<Phase>,
+    /// Found broken during the run; a debug build panics there.
+    pub broken_invariants: u64,
 }
 
 impl Report {
+    /// What must hold whatever happens: the ledger balances, nothing is under way any more, nothing
+    /// was overtaken, and no invariant was found broken.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.ledger.balanced()
+            && self.ledger.in_flight == 0
+            && self.broken_invariants == 0
+            && self.rows.values().all(|row| row.misordered == 0)
+    }
+
     #[must_use]
     pub fn row(&self, from: usize, to: usize) -> Row {
         self.rows.get(&(from, to)).cloned().unwrap_or_default()

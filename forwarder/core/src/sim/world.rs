@@ -10,7 +10,7 @@ use super::source::Running;
 use super::{Change, Report, Row, Scenario};
 use crate::{
     Caps, ContainerCounts, Engine, EngineConfig, Ledger, Losses, Next, PortId, Reason,
-    ReleaseReason,
+    ReleaseReason, invariant,
 };
 
 /// Packets taken from one port in a turn.
@@ -30,6 +30,8 @@ pub(super) struct World<'a> {
     pub(super) past: Vec<ContainerCounts>,
     next_step: usize,
     peak: (u64, u64),
+    /// Invariants found broken on this thread before the run.
+    broken_before: u64,
 }
 
 impl<'a> World<'a> {
@@ -56,6 +58,7 @@ impl<'a> World<'a> {
             past: vec![ContainerCounts::default(); scenario.ports.len()],
             next_step: 0,
             peak: (0, 0),
+            broken_before: invariant::of_this_thread().count,
         }
     }
 
@@ -114,6 +117,7 @@ impl<'a> World<'a> {
             releases: ReleaseReason::ALL.iter().map(released).filter(|(_, n)| *n != 0).collect(),
             containers: self.past.iter().enumerate().map(containers).collect(),
             phases: self.phases.done,
+            broken_invariants: invariant::of_this_thread().count - self.broken_before,
             rows: self.rows,
         }
     }

@@ -3,6 +3,7 @@
 //! Invariant: what goes into a fill ring comes out of the receive ring or is reclaimed; its level
 //! is counted by what went in and what came back.
 
+use weir_core::broken;
 use xsk_rs::FrameDesc;
 
 use super::{BATCH, Queue, XskPort};
@@ -29,9 +30,13 @@ impl XskPort {
                 }
                 let mut count = 0;
                 for place in self.scratch.iter_mut().take(wanted) {
-                    let Some(frame) = pool.alloc() else { break };
+                    let Some(frame) = pool.alloc() else {
+                        broken!("there are fewer free frames than were counted");
+                        break;
+                    };
                     let idx = frame.into_index();
                     let Some(desc) = pool.fill_desc(idx) else {
+                        broken!("a port's pool is in plain memory");
                         pool.free_index(idx);
                         break;
                     };

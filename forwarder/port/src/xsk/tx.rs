@@ -4,8 +4,8 @@
 //! was put into the ring before it, and a ring is used on devices with one transmit queue only (see
 //! [`super::line`]), so packets leave in the order they were sent.
 
-use weir_core::Reason;
 use weir_core::offload::{GsoKind, Layout, VnetHeader};
+use weir_core::{Reason, broken, invariant};
 
 use super::{BATCH, XskPort, sending};
 use crate::egress::Way;
@@ -83,7 +83,7 @@ impl XskPort {
             return;
         }
         let Some(desc) = pool.tx_desc(idx) else {
-            // Only a pool in plain memory has no descriptors; a port is never used with one.
+            broken!("a port's pool is in plain memory");
             pool.free_index(idx);
             self.stats.losses.add(Reason::TxError, 1);
             return;
@@ -216,11 +216,13 @@ impl XskPort {
     pub(super) fn take_back(&mut self, pool: &mut Pool) -> usize {
         let mut taken = self.empty_line(pool, Reason::Stalled);
         while let Some(desc) = self.staged.pop() {
-            if pool.complete(self.slot, desc.addr() as u64).is_some() {
-                self.outstanding = self.outstanding.saturating_sub(1);
-                self.stats.losses.add(Reason::Stalled, 1);
-                taken += 1;
+            if pool.complete(self.slot, desc.addr() as u64).is_none() {
+                broken!("what was staged is not the port's to send");
+                continue;
             }
+            self.outstanding = self.outstanding.saturating_sub(1);
+            self.stats.losses.add(Reason::Stalled, 1);
+            taken += 1;
         }
         self.waiting();
         taken
@@ -256,6 +258,7 @@ impl XskPort {
                 break;
             }
         }
+        invariant!(reaped <= self.outstanding, "more was completed than was sent");
         self.outstanding -= reaped.min(self.outstanding);
         if self.tx_room < self.tx_size / 2 {
             self.flush();

@@ -277,3 +277,22 @@ fn every_reason_is_injected_here_or_is_the_programs() {
         assert!(here || programs, "nothing is ever lost under `{reason}`");
     }
 }
+
+/// A frame that was on its way by the gate when its port was taken out, and has to wait for the bridge.
+#[test]
+fn a_late_frame_of_a_port_that_is_gone_is_not_held() {
+    let mut bench = Bench::with_shared_ring();
+    let bridged = bench.out.get(STRIDE + weir_abi::gate::out::BRIDGED).unwrap();
+    bridged.store(3, Ordering::Relaxed);
+    bench.push_shared(true);
+    bench.turn();
+    let (done, _) = oneshot::channel();
+    let now_ns = bench.now_ns;
+    bench.workers[0].take(PortId(1), now_ns, Reason::PortGone, done);
+    bench.push_shared(true);
+    bench.turn();
+    let snapshot = bench.workers[0].snapshot(now_ns);
+    assert_eq!(snapshot.orphan_losses.get(Reason::PortGone), 2);
+    assert_eq!(snapshot.held_packets, 0);
+    bench.assert_balanced();
+}
