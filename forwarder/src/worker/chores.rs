@@ -84,7 +84,7 @@ impl<P: Port> Worker<P> {
                 let _ = done.send(before.map(Box::new));
             }
             Command::AddRemote { id, settings, worker, done } => {
-                let settings = PortSettings { remote: true, ..settings };
+                let settings = PortSettings { remote: true, ..*settings };
                 let added = self.engine.add_port(now_ns, id, &settings);
                 invariant!(added, "a port of another worker was added in a slot that is taken");
                 if added {

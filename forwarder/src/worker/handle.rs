@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use weir_core::sched::Caps;
 use weir_core::{EngineConfig, FlowSum, PortId, PortSettings, Reason, VifLatency};
 use weir_port::{Cells, Pool, Port, TxFeatures};
 
-use super::command::{Change, Command, FlowPage, NewPort, Taken};
+use super::command::{COMMANDS, Change, Command, FlowPage, NewPort, Taken};
 use super::doorbell::Doorbell;
 use super::gathering::Gathering;
 use super::measure::MeasureSettings;
@@ -52,7 +52,7 @@ pub struct WorkerSettings {
 /// Who may ask a worker and tell it, without holding on to its thread: several can, at once.
 #[derive(Debug)]
 pub struct Asker<P> {
-    commands: Sender<Command<P>>,
+    commands: SyncSender<Command<P>>,
     bells: Arc<[Doorbell]>,
     index: usize,
     patience: Patience,
@@ -67,8 +67,8 @@ pub struct WorkerHandle<P> {
 impl<P: Port + Send + 'static> WorkerHandle<P> {
     /// Starts a worker on its core. Fails where the core cannot be had.
     pub fn spawn(settings: WorkerSettings, pool: Pool) -> io::Result<Self> {
-        let (commands, inbox) = channel();
-        let (pinned, is_pinned) = channel();
+        let (commands, inbox) = sync_channel(COMMANDS);
+        let (pinned, is_pinned) = sync_channel(1);
         let (bells, index) = (settings.peers.bells(), settings.peers.index());
         let core = settings.core;
         let thread =
@@ -98,7 +98,7 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
     /// A worker that never answers, and who would hear the questions.
     #[cfg(test)]
     pub(crate) fn mute(core: usize) -> (Self, std::sync::mpsc::Receiver<Command<P>>) {
-        let (commands, inbox) = channel();
+        let (commands, inbox) = sync_channel(COMMANDS);
         let patience = Patience::with(core);
         let asker = Asker { commands, bells: Arc::from([]), index: 0, patience };
         (Self { asker, thread: None }, inbox)
@@ -119,7 +119,7 @@ impl<P> Drop for WorkerHandle<P> {
     fn drop(&mut self) {
         let Some(thread) = self.thread.take() else { return };
         let (done, _) = oneshot::channel();
-        let _ = self.commands.send(Command::Stop { done });
+        let _ = self.commands.try_send(Command::Stop { done });
         self.ring();
         let until = Instant::now() + ENDS_WITHIN;
         while !thread.is_finished() && Instant::now() < until {
@@ -136,7 +136,10 @@ impl<P> Drop for WorkerHandle<P> {
 
 impl<P> Asker<P> {
     fn send(&self, command: Command<P>) -> Result<(), NoAnswer> {
-        self.commands.send(command).map_err(|_| NoAnswer::Ended)?;
+        self.commands.try_send(command).map_err(|error| match error {
+            TrySendError::Full(_) => NoAnswer::Full { core: self.core() },
+            TrySendError::Disconnected(_) => NoAnswer::Ended,
+        })?;
         self.ring();
         Ok(())
     }
@@ -187,6 +190,7 @@ impl<P> Asker<P> {
         settings: PortSettings,
         worker: usize,
     ) -> Result<(), NoAnswer> {
+        let settings = Box::new(settings);
         self.ask(|done| Command::AddRemote { id, settings, worker, done }).await
     }
 

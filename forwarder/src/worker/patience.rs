@@ -12,6 +12,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
+use super::command::COMMANDS;
+
 /// A worker answers between two turns, within milliseconds.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Enough for one that is on its feet again: taking a port away lasts 20 ms.
@@ -25,6 +27,8 @@ pub enum NoAnswer {
     Ended,
     #[error("the worker on core {core} has not answered for {:.1} s", .waited.as_secs_f32())]
     Late { core: usize, waited: Duration },
+    #[error("the worker on core {core} has {COMMANDS} commands waiting, and takes no more")]
+    Full { core: usize },
 }
 
 /// Shared by all who ask one worker.

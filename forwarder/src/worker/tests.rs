@@ -139,6 +139,7 @@ impl Bench {
                 let (id, settings) = (PortId(slot), settings_of(slot));
                 if index != home {
                     let (done, _) = oneshot::channel();
+                    let settings = Box::new(settings);
                     worker.obey(Command::AddRemote { id, settings, worker: home, done }, 0);
                     continue;
                 }
