@@ -15,6 +15,7 @@
 //! scheduler's back.
 
 mod device;
+mod environment;
 mod phases;
 mod report;
 mod source;

@@ -13,24 +13,14 @@ use weir_port::{Packet, Port, clock_monotonic_ns};
 use super::command::{Change, Command, NewPort, Taken};
 use super::lanes::BURST;
 use super::look::port_snapshot;
+use super::state::{Leaving, Worker};
 use super::switching::settle;
-use super::turn::Worker;
 
 /// How long a leaving port may wait for the kernel to complete what it was given.
 const LEAVING_NS: u64 = 20_000_000;
 
 /// As many bursts as a full shared ring has.
 const SHARED_RING_BURSTS: usize = weir_abi::RX_PLACES as usize / BURST;
-
-/// A port that is asked back and still waits for completions.
-#[derive(Debug)]
-pub(super) struct Leaving<P> {
-    id: PortId,
-    until_ns: u64,
-    /// The name of what the kernel does not complete in time.
-    why: Reason,
-    done: oneshot::Sender<Option<Box<Taken<P>>>>,
-}
 
 impl<P: Port> Worker<P> {
     /// What is not done for every frame: commands, ports that leave.

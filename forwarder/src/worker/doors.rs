@@ -15,7 +15,7 @@ use weir_abi::door::{Door, SOURCE_DOORS, line};
 use weir_core::{Engine, Packet, PortId, PortSet, broken};
 use weir_port::Cells;
 
-use super::gathering::STRIDE;
+use super::map_words::STRIDE;
 
 /// Words of the map `DOORS`.
 pub const DOOR_WORDS: usize = 2 * MAX_PORTS as usize * STRIDE;

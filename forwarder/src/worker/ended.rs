@@ -10,7 +10,7 @@ use weir_abi::gate::home;
 use weir_core::{PortId, broken};
 use weir_port::Cells;
 
-use super::gathering::STRIDE;
+use super::map_words::STRIDE;
 
 #[derive(Debug)]
 pub(super) struct Ended {

@@ -9,16 +9,13 @@ use std::thread::Thread;
 
 use weir_abi::MAX_PORTS;
 use weir_abi::gate::{home, out};
-use weir_core::{PortId, PortSet, broken};
+use weir_core::{PortId, PortSet};
 use weir_port::{Cells, Port};
 
 use super::holding::Holding;
 use super::lanes::BURST_LEAST;
+use super::map_words::{STRIDE, set, word};
 
-/// Words of a port, or of a queue, in the maps: a cache line each.
-pub const STRIDE: usize = 8;
-/// Words of the maps `TAKEN` and `GIVEN_BACK`.
-pub const ROOM_WORDS: usize = (MAX_PORTS + weir_abi::MAX_WORKERS) as usize * STRIDE;
 /// The ring has been empty, and nothing was steered, for so long: what was taken and not given back
 /// by then never arrived.
 const QUIET_NS: u64 = 20_000_000;
@@ -182,17 +179,6 @@ impl Room {
         for source in sources {
             store(&self.given_back, source.index(), load(&self.taken, source.index()));
         }
-    }
-}
-
-fn word(cells: &Cells, at: usize, n: usize) -> u64 {
-    cells.get(at * STRIDE + n).map_or(0, |word| word.load(Ordering::Relaxed))
-}
-
-fn set(cells: &Cells, at: usize, n: usize, value: u64) {
-    match cells.get(at * STRIDE + n) {
-        Some(word) => word.store(value, Ordering::Relaxed),
-        None => broken!("a source or a queue has no counts"),
     }
 }
 

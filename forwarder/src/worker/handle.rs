@@ -10,44 +10,19 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 use tokio::sync::oneshot;
-use weir_core::sched::Caps;
-use weir_core::{EngineConfig, FlowSum, PortId, PortSettings, Reason, VifLatency};
-use weir_port::{Cells, Pool, Port, TxFeatures};
+use weir_core::{FlowSum, PortId, PortSettings, Reason, VifLatency};
+use weir_port::{Pool, Port, TxFeatures};
 
 use super::command::{COMMANDS, Change, Command, FlowPage, NewPort, Taken};
 use super::doorbell::Doorbell;
 use super::gathering::Gathering;
-use super::measure::MeasureSettings;
 use super::patience::{NoAnswer, Patience};
 use super::snapshot::WorkerSnapshot;
+use super::state::{Worker, WorkerSettings};
 use super::tap::Watcher;
-use super::transfer::Peers;
-use super::turn::Worker;
 
 /// How long the end of a worker's thread is waited for; one that stands still then is left behind.
 const ENDS_WITHIN: Duration = Duration::from_millis(500);
-
-#[derive(Debug)]
-pub struct WorkerSettings {
-    pub core: usize,
-    pub idle: weir_core::Idle,
-    pub engine: EngineConfig,
-    pub measure: MeasureSettings,
-    /// Shared by all workers.
-    pub caps: Arc<Caps>,
-    /// The program's shed bits, shared by all workers.
-    pub shed: Cells,
-    /// What the gate is told of frames that have come to their end: the map `GIVEN_BACK`.
-    pub home: Cells,
-    /// What the gate lets out, and where each worker says that it runs: the map `TAKEN`.
-    pub out: Cells,
-    /// The monotonic clock.
-    pub clock: fn() -> u64,
-    /// The doors of links and sources with a rate, which gates and workers share: the map `DOORS`.
-    pub doors: Cells,
-    /// Its ends of the rings to the other workers.
-    pub peers: Peers,
-}
 
 /// Who may ask a worker and tell it, without holding on to its thread: several can, at once.
 #[derive(Debug)]

@@ -14,10 +14,9 @@ use weir_abi::{MAX_PORTS, MAX_WORKERS};
 use weir_core::broken;
 use weir_port::Cells;
 
-use super::gathering::STRIDE;
+use super::map_words::STRIDE;
 
-/// How often a worker that is awake says so. One that sleeps wakes for it, see
-/// [`LONGEST_SLEEP_NS`](super::sleep::LONGEST_SLEEP_NS).
+/// How often a worker that is awake says so. One that sleeps wakes for it, less often.
 pub const EVERY_NS: u64 = 20_000_000;
 /// A worker that has said nothing for so long has stood still: earlier than the gate finds it to.
 pub const LATE_NS: u64 = 400_000_000;

@@ -13,7 +13,7 @@ use weir_abi::meta_flags;
 use weir_core::{PortId, broken};
 use weir_port::{Cells, Packet};
 
-use super::gathering::STRIDE;
+use super::map_words::STRIDE;
 
 #[derive(Debug)]
 pub(super) struct Holding {

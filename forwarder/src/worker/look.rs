@@ -7,8 +7,8 @@ use weir_port::{Packet, Port};
 
 use super::doors::Doors;
 use super::lanes::Lane;
-use super::snapshot::{ContainerStats, PortSnapshot, QueueSnapshot, VifQueue, WorkerSnapshot};
-use super::turn::Worker;
+use super::snapshot::{PortSnapshot, QueueSnapshot, VifQueue, WorkerSnapshot};
+use super::state::Worker;
 
 impl<P: Port> Worker<P> {
     pub(super) fn snapshot(&mut self, now_ns: u64) -> WorkerSnapshot {
@@ -85,7 +85,6 @@ pub(super) fn port_snapshot<P: Port>(
     lane: &mut Lane<P>,
     in_shared_ring: u64,
 ) -> PortSnapshot {
-    let containers = engine.container_stats(id);
     let mut stats = lane.port.stats();
     stats.rx_packets += lane.shared.packets;
     stats.rx_bytes += lane.shared.bytes;
@@ -100,12 +99,7 @@ pub(super) fn port_snapshot<P: Port>(
         copies: lane.copies,
         rx_waiting,
         tx_outstanding: lane.port.tx_outstanding() as u64,
-        containers: ContainerStats {
-            released: containers.released,
-            packets: containers.packets,
-            bytes: containers.bytes,
-            wait_ns: containers.wait_ns,
-        },
+        containers: engine.container_stats(id),
         door: doors.links.look(id, engine.link_due(id)),
     }
 }

@@ -8,8 +8,8 @@ use weir_port::Port;
 
 use super::gathering::Handful;
 use super::lanes::{BURST_BYTES, BURST_LEAST};
+use super::state::Worker;
 use super::switching::{Fate, Intake, lose_orphan};
-use super::turn::Worker;
 
 /// For how long a turn takes in from the shared ring, and how much at most: more than it sends
 /// (`WorkShare::intake`), so that what the worker cannot send waits in the queues, where the scheduler and the

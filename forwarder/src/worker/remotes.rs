@@ -7,17 +7,14 @@
 use weir_core::{
     ByPort, Container, Engine, Handed, Losses, MAX_PORTS, Next, PortId, Reason, broken,
 };
-use weir_port::{Packet, Pool, Port};
+use weir_port::{Packet, Pool};
 
 use super::heartbeat::Heartbeat;
 use super::measure::Measure;
 use super::switching::lose_all;
 use super::tap::Tap;
 use super::transfer::Peers;
-use super::turn::Worker;
 
-/// Containers taken from one other worker in a turn.
-const HANDED: usize = 64;
 /// No other worker.
 const NOBODY: u16 = u16::MAX;
 
@@ -129,39 +126,5 @@ impl Remotes {
                 }
             }
         }
-    }
-}
-
-impl<P: Port> Worker<P> {
-    /// Takes in what other workers have for ports served here. True if anything came.
-    pub(super) fn take_over(&mut self, now_ns: u64) -> bool {
-        let mut came = false;
-        for other in self.peers.others() {
-            for _ in 0..HANDED {
-                let Some(mut container) = self.peers.take_over(other) else { break };
-                came = true;
-                for packet in container.iter_mut() {
-                    self.measure.taken_over(now_ns, packet, &self.pool);
-                }
-                let (engine, egress) = (&mut self.engine, container.egress());
-                self.doors.links.enter(egress, |until_ns| engine.occupy(egress, until_ns));
-                if let Err((container, reason)) = self.engine.accept(now_ns, container) {
-                    self.refuse(now_ns, container, reason);
-                }
-            }
-            while let Some(empty) = self.peers.returned(other) {
-                self.engine.recycle(empty);
-            }
-        }
-        came
-    }
-
-    /// Ends a container that another worker filled and that cannot be queued here.
-    #[cold]
-    pub(super) fn refuse(&mut self, now_ns: u64, mut container: Container<Packet>, reason: Reason) {
-        let Self { pool, measure, tap, .. } = self;
-        let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
-        self.remotes.lose(container.ingress(), reason, lost);
-        self.remotes.recycle(&mut self.engine, &mut self.peers, container);
     }
 }

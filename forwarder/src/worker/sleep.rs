@@ -8,8 +8,10 @@ use weir_core::broken;
 use weir_port::Port;
 
 use super::heartbeat::LATE_NS;
-use super::turn::{CHORES_EVERY_NS, Worker};
+use super::state::Worker;
 
+/// How often the worker does its chores while it is awake.
+pub(super) const CHORES_EVERY_NS: u64 = 1_000_000;
 /// The longest sleep: commands end it at once, so this bounds the ageing of flows, and how long the worker
 /// may go without saying that it runs.
 pub(super) const LONGEST_SLEEP_NS: u64 = 100_000_000;

@@ -9,8 +9,8 @@ use weir_port::{Packet, Port};
 
 use super::heartbeat::is_late;
 use super::lanes::BURST;
+use super::state::Worker;
 use super::switching::Fate;
-use super::turn::Worker;
 
 const LOST: Fate = Fate::Lost(Reason::Stalled);
 /// As many bursts as a full receive ring has: more than that came since.

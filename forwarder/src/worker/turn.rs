@@ -4,112 +4,22 @@
 //! the engine, or released and counted under a reason. The clock is read once a turn.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::Receiver;
 
-use tokio::sync::oneshot;
 use weir_abi::door::CHARGE_AHEAD_NS;
-use weir_core::{Amount, Engine, Losses, WorkShare, broken};
-use weir_port::{Cells, Kick, Packet, Pool, Port, clock_monotonic_ns};
+use weir_core::{Amount, broken};
+use weir_port::{Kick, Port, clock_monotonic_ns};
 
-use super::chores::Leaving;
-use super::command::Command;
-use super::doors::Doors;
-use super::ended::Ended;
 use super::gaps::Gaps;
-use super::gathering::Gathering;
-use super::handle::WorkerSettings;
-use super::heartbeat::Heartbeat;
 use super::idle::{Moment, Wait, wait};
-use super::lanes::{BURST, Lanes};
-use super::measure::Measure;
-use super::regimes::{Regime, Regimes};
-use super::remotes::Remotes;
-use super::snapshot::WorkerSnapshot;
+use super::regimes::Regime;
+use super::sleep::CHORES_EVERY_NS;
+use super::state::Worker;
 use super::switching::{Way, drain, settle};
-use super::tap::Tap;
-use super::transfer::Peers;
 
-/// Pieces that one superframe is cut into at most: 64 KiB by segments of half a kilobyte.
-const PIECES: usize = 128;
 /// How soon it is looked again whether what went by the bridge has arrived.
 const HELD_LOOK_NS: u64 = 20_000;
-/// How often the worker looks after its house while it is awake.
-pub(super) const CHORES_EVERY_NS: u64 = 1_000_000;
-
-#[derive(Debug)]
-pub struct Worker<P> {
-    pub(super) core: usize,
-    pub(super) idle: weir_core::Idle,
-    pub(super) pool: Pool,
-    pub(super) engine: Engine<Packet>,
-    pub(super) lanes: Lanes<P>,
-    pub(super) leaving: Vec<Leaving<P>>,
-    pub(super) burst: Vec<Packet>,
-    pub(super) measure: Measure,
-    pub(super) tap: Tap,
-    pub(super) regimes: Regimes,
-    pub(super) started_at_ns: u64,
-    pub(super) inbox: Receiver<Command<P>>,
-    pub(super) pieces: Vec<Packet>,
-    /// The ring that ports share whose frames come by way of the gate.
-    pub(super) gathering: Option<Gathering<P>>,
-    /// Ports from which something came in the last turn.
-    pub(super) busy_ports: usize,
-    pub(super) peers: Peers,
-    pub(super) remotes: Remotes,
-    /// The program's shed bits.
-    pub(super) shed: Cells,
-    pub(super) doors: Doors,
-    pub(super) heart: Heartbeat,
-    /// The worker's time, as its links share it.
-    pub(super) work: WorkShare,
-    /// When something that waits here may go, as of the last turn.
-    pub(super) due_ns: Option<u64>,
-    /// When a link may take the next of what waits for it, as of the last turn.
-    pub(super) link_ns: Option<u64>,
-    pub(super) orphan_losses: Losses,
-    /// Broken invariants of this thread, as far as they were logged.
-    pub(super) broken_reported: u64,
-    pub(super) stopping: Option<oneshot::Sender<Box<WorkerSnapshot>>>,
-    pub(super) running: bool,
-}
 
 impl<P: Port> Worker<P> {
-    pub fn new(settings: WorkerSettings, pool: Pool, inbox: Receiver<Command<P>>) -> Self {
-        let clock = settings.clock;
-        let now_ns = clock();
-        let heart = Heartbeat::begin(settings.out, settings.peers.index(), clock);
-        Self {
-            core: settings.core,
-            idle: settings.idle,
-            pool,
-            engine: Engine::new(settings.engine, settings.caps),
-            lanes: Lanes::new(),
-            leaving: Vec::new(),
-            burst: Vec::with_capacity(BURST),
-            measure: Measure::new(settings.measure, Ended::new(settings.home)),
-            tap: Tap::default(),
-            regimes: Regimes::new(now_ns),
-            started_at_ns: now_ns,
-            inbox,
-            pieces: Vec::with_capacity(PIECES),
-            gathering: None,
-            busy_ports: 0,
-            peers: settings.peers,
-            remotes: Remotes::new(),
-            shed: settings.shed,
-            doors: Doors::new(settings.doors),
-            heart,
-            work: WorkShare::default(),
-            due_ns: None,
-            link_ns: None,
-            orphan_losses: Losses::default(),
-            broken_reported: 0,
-            stopping: None,
-            running: true,
-        }
-    }
-
     /// Runs until told to stop.
     pub fn run(&mut self) {
         let mut now_ns = clock_monotonic_ns();

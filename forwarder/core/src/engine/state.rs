@@ -25,6 +25,15 @@ pub struct ContainerCounts {
     pub wait_ns: u64,
 }
 
+impl std::ops::AddAssign for ContainerCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.released.iter_mut().zip(other.released).for_each(|(sum, more)| *sum += more);
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.wait_ns += other.wait_ns;
+    }
+}
+
 /// What one ingress port has waiting for one egress port. It comes to be with the first packet, and
 /// is there as long as both ports are.
 pub(super) struct Pair<P> {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::device::{Device, Leg, SimPacket};
+use super::device::{Device, SimPacket};
 use super::phases::Phases;
 use super::source::Running;
 use super::{Change, Report, Row, Scenario};
@@ -105,7 +105,9 @@ impl<'a> World<'a> {
         }
         let released = |&reason: &ReleaseReason| (reason, self.engine.released(reason));
         let containers = |(port, past): (usize, &ContainerCounts)| {
-            plus(past, &self.engine.container_stats(PortId(port as u16)))
+            let mut sum = *past;
+            sum += self.engine.container_stats(PortId(port as u16));
+            sum
         };
         Report {
             name: self.scenario.name,
@@ -225,46 +227,4 @@ impl<'a> World<'a> {
             }
         }
     }
-
-    /// What the machine behind the port does about a packet that reached it.
-    pub(super) fn arrived(&mut self, at_ns: u64, packet: &SimPacket) {
-        let source = packet.source;
-        match packet.leg {
-            Leg::Only => {}
-            Leg::Request { answer } => {
-                let Some(device) = self.devices.get_mut(packet.to) else { return };
-                self.ledger.received += 1;
-                let answer = SimPacket {
-                    len: answer,
-                    arrived_ns: at_ns,
-                    from: packet.to,
-                    to: packet.from,
-                    seq: 0,
-                    source,
-                    leg: Leg::Answer,
-                };
-                if device.rx.len() < device.spec.rx_packets {
-                    device.rx.push_back(answer);
-                } else {
-                    self.lose_early(&answer, Reason::RxRingFull);
-                }
-            }
-            Leg::Answer => {
-                if let Some(running) = self.sources.get_mut(source) {
-                    running.answered(at_ns);
-                }
-            }
-        }
-    }
-}
-
-pub(super) fn plus(a: &ContainerCounts, b: &ContainerCounts) -> ContainerCounts {
-    let mut sum = *a;
-    for (mine, theirs) in sum.released.iter_mut().zip(b.released) {
-        *mine += theirs;
-    }
-    sum.packets += b.packets;
-    sum.bytes += b.bytes;
-    sum.wait_ns += b.wait_ns;
-    sum
 }
