@@ -1,6 +1,6 @@
 //! The pure core of weir: no clock, no I/O, no `unsafe`; time enters as an argument.
 //!
-//! - [`invariant`]: what cannot happen unless weir has a bug
+//! - [`mod@invariant`]: what cannot happen unless weir has a bug
 //! - [`ids`]: ports, sets of ports, MAC addresses
 //! - [`by_port`]: a table that takes memory for the ports in it
 //! - [`choice`]: what an operator chooses between, by name
