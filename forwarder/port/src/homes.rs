@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   pool 0: alloc ─► packet ─── ring ──► pool 1: release ─► away[0]
-//!     free ◄── come_home ◄────── ring ◄─────── take_away(0) ┘
+//!     free ◄── take_back_freed ◄────── ring ◄─────── drain_away(0) ┘
 //! ```
 
 use weir_core::broken;
@@ -88,8 +88,8 @@ impl Pool {
     }
 
     /// Offers each frame that has to go to `home` to `send`, until that refuses one, which is kept.
-    /// Whoever is offered one hands it to the other pool's [`Self::come_home`].
-    pub fn take_away(&mut self, home: usize, mut send: impl FnMut(u32) -> bool) {
+    /// Whoever is offered one hands it to the other pool's [`Self::take_back_freed`].
+    pub fn drain_away(&mut self, home: usize, mut send: impl FnMut(u32) -> bool) {
         let Some(list) = self.away.get_mut(home) else { return };
         while let Some(&idx) = list.last() {
             if !send(idx) {
@@ -102,7 +102,7 @@ impl Pool {
     /// Takes a frame of this home back that another pool freed. False for any other number: a
     /// frame of another home, or one that is not on its way.
     #[inline]
-    pub fn come_home(&mut self, idx: u32) -> bool {
+    pub fn take_back_freed(&mut self, idx: u32) -> bool {
         if idx.wrapping_sub(self.first) >= self.count {
             return false;
         }

@@ -27,7 +27,7 @@ impl<P: Port> Worker<P> {
     pub(super) fn chores(&mut self, now_ns: u64) {
         // Before a port that leaves has anything sent.
         if self.heart.is_due(now_ns) {
-            self.keep_beating(now_ns);
+            self.heartbeat_or_recover(now_ns);
         }
         self.report_broken();
         self.measure.chores(now_ns);
@@ -36,11 +36,11 @@ impl<P: Port> Worker<P> {
         }
         self.open_doors(now_ns);
         self.spread_spares();
-        self.let_go(now_ns);
+        self.return_leaving_ports(now_ns);
         loop {
             match self.inbox.try_recv() {
                 Ok(command) if command.is_abandoned() => {}
-                Ok(command) => self.obey(command, now_ns),
+                Ok(command) => self.execute(command, now_ns),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     self.running = false;
@@ -60,7 +60,7 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    pub(super) fn obey(&mut self, command: Command<P>, now_ns: u64) {
+    pub(super) fn execute(&mut self, command: Command<P>, now_ns: u64) {
         match command {
             Command::Add { new, done } => {
                 self.add(*new, now_ns);
@@ -145,7 +145,7 @@ impl<P: Port> Worker<P> {
         self.set_doors(id);
         self.measure.add_port(id);
         if let Some(gathering) = &mut self.gathering {
-            gathering.room.welcome(id);
+            gathering.room.reset_source(id);
         }
         let receives = port.receives();
         self.lanes.insert(id, port, receives);
@@ -260,11 +260,11 @@ impl<P: Port> Worker<P> {
         self.engine.end_of_turn(now_ns);
         self.drop_port(now_ns, id, why);
         self.leaving.push(Leaving { id, until_ns: now_ns + LEAVING_NS, why, done });
-        self.let_go(now_ns);
+        self.return_leaving_ports(now_ns);
     }
 
     /// Hands back the leaving ports that have nothing left in the kernel, or have waited enough.
-    pub(super) fn let_go(&mut self, now_ns: u64) {
+    pub(super) fn return_leaving_ports(&mut self, now_ns: u64) {
         let mut at = 0;
         while let Some(leaving) = self.leaving.get(at) {
             let id = leaving.id;

@@ -16,7 +16,7 @@ use weir_port::{Pool, Port, TxFeatures};
 use super::command::{COMMANDS, Change, Command, FlowPage, NewPort, Taken};
 use super::doorbell::Doorbell;
 use super::gathering::Gathering;
-use super::patience::{NoAnswer, Patience};
+use super::patience::{AnswerTimeout, NoAnswer};
 use super::snapshot::WorkerSnapshot;
 use super::state::{Worker, WorkerSettings};
 use super::tap::Watcher;
@@ -30,7 +30,7 @@ pub struct Asker<P> {
     commands: SyncSender<Command<P>>,
     bells: Arc<[Doorbell]>,
     index: usize,
-    patience: Patience,
+    patience: AnswerTimeout,
 }
 
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
             })?;
         match is_pinned.recv() {
             Ok(Ok(())) => {
-                let patience = Patience::with(core);
+                let patience = AnswerTimeout::with(core);
                 let asker = Asker { commands, bells, index, patience };
                 Ok(Self { asker, thread: Some(thread) })
             }
@@ -74,7 +74,7 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
     #[cfg(test)]
     pub(crate) fn mute(core: usize) -> (Self, std::sync::mpsc::Receiver<Command<P>>) {
         let (commands, inbox) = sync_channel(COMMANDS);
-        let patience = Patience::with(core);
+        let patience = AnswerTimeout::with(core);
         let asker = Asker { commands, bells: Arc::from([]), index: 0, patience };
         (Self { asker, thread: None }, inbox)
     }

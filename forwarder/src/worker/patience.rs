@@ -33,14 +33,14 @@ pub enum NoAnswer {
 
 /// Shared by all who ask one worker.
 #[derive(Clone, Debug)]
-pub(super) struct Patience {
+pub(super) struct AnswerTimeout {
     core: usize,
     began: Instant,
     /// Since when it owes an answer, in nanoseconds after `began`; 0: it owes none.
     owes_since_ns: Arc<AtomicU64>,
 }
 
-impl Patience {
+impl AnswerTimeout {
     pub(super) fn with(core: usize) -> Self {
         Self { core, began: Instant::now(), owes_since_ns: Arc::default() }
     }

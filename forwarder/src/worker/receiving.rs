@@ -6,7 +6,7 @@
 use weir_core::{Amount, PortId, broken};
 use weir_port::Port;
 
-use super::gathering::Handful;
+use super::gathering::GatheredBatch;
 use super::lanes::{BURST_BYTES, BURST_LEAST};
 use super::state::Worker;
 use super::switching::{Fate, Intake, lose_orphan};
@@ -59,7 +59,7 @@ impl<P: Port> Worker<P> {
             let Some(taken) = self.gather_some(now_ns, handful, Fate::Queued) else { break };
             packets += taken.packets;
             bytes += taken.bytes;
-            handful = taken.next_handful();
+            handful = taken.next_batch_size();
             let clock_ns = self.heart.now_ns();
             if clock_ns > *until_ns.get_or_insert(clock_ns + GATHER_NS) {
                 break;
@@ -72,7 +72,12 @@ impl<P: Port> Worker<P> {
     }
 
     /// What came by the shared ring is queued, or lost, without a look at what went by the bridge before.
-    pub(super) fn gather_some(&mut self, now_ns: u64, most: usize, fate: Fate) -> Option<Handful> {
+    pub(super) fn gather_some(
+        &mut self,
+        now_ns: u64,
+        most: usize,
+        fate: Fate,
+    ) -> Option<GatheredBatch> {
         let Self { gathering, pool, burst, .. } = self;
         let packets = gathering.as_mut()?.port.receive(pool, burst, most);
         if packets == 0 {
@@ -111,7 +116,7 @@ impl<P: Port> Worker<P> {
                 Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
             intake.end(packet, fate);
         }
-        Some(Handful { packets, bytes })
+        Some(GatheredBatch { packets, bytes })
     }
 
     /// Whether packets wait for what went by the bridge.

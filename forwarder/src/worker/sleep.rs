@@ -44,9 +44,9 @@ impl<P: Port> Worker<P> {
     pub(super) fn sleep(&self, at_most_ns: u64) {
         let Some(bell) = self.peers.bell() else { return broken!("a worker has no bell") };
         let in_need = self.is_in_need();
-        bell.lie_down(in_need);
-        if self.peers.has_mail(in_need) {
-            bell.rise();
+        bell.set_asleep(in_need);
+        if self.peers.has_arrivals(in_need) {
+            bell.set_awake();
             return;
         }
         let mut watched = Vec::with_capacity(self.lanes.receiving() + 2);
@@ -62,6 +62,6 @@ impl<P: Port> Worker<P> {
         };
         // An interrupted or failed wait is a short one: the loop looks at its rings either way.
         let _ = poll(&mut watched, Some(&timeout));
-        bell.rise();
+        bell.set_awake();
     }
 }

@@ -19,7 +19,7 @@ const RING_BURSTS: usize = weir_abi::RX_PLACES as usize / BURST;
 impl<P: Port> Worker<P> {
     /// Says that the worker runs. If it has not said so for long, what waited is lost before.
     #[cold]
-    pub(super) fn keep_beating(&mut self, now_ns: u64) {
+    pub(super) fn heartbeat_or_recover(&mut self, now_ns: u64) {
         let mut since_ns = self.heart.said_ns();
         if is_late(since_ns, now_ns) {
             self.lose_what_waited(since_ns, now_ns);

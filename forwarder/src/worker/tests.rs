@@ -140,7 +140,7 @@ impl Bench {
                 if index != home {
                     let (done, _) = oneshot::channel();
                     let settings = Box::new(settings);
-                    worker.obey(Command::AddRemote { id, settings, worker: home, done }, 0);
+                    worker.execute(Command::AddRemote { id, settings, worker: home, done }, 0);
                     continue;
                 }
                 let mut port = MemPort::new(id, 64);
@@ -162,7 +162,7 @@ impl Bench {
         let gathering = Gathering::new(MemPort::new(SHARED_RING, 64), room, None);
         let (done, _) = oneshot::channel();
         let worker = &mut bench.workers[0];
-        worker.obey(Command::Gather { gathering: Some(Box::new(gathering)), done }, 0);
+        worker.execute(Command::Gather { gathering: Some(Box::new(gathering)), done }, 0);
         for slot in [0, 1] {
             let (id, settings) = (PortId(slot), settings_of(slot));
             worker.add(NewPort { id, settings, port: MemPort::send_only(id, 64) }, 0);

@@ -14,7 +14,7 @@ use super::idle::{Moment, Wait, wait};
 use super::regimes::Regime;
 use super::sleep::CHORES_EVERY_NS;
 use super::state::Worker;
-use super::switching::{Way, drain, settle};
+use super::switching::{Outlet, drain, settle};
 
 /// How soon it is looked again whether what went by the bridge has arrived.
 const HELD_LOOK_NS: u64 = 20_000;
@@ -85,13 +85,13 @@ impl<P: Port> Worker<P> {
     pub fn turn(&mut self, now_ns: u64) -> bool {
         let mut progress = false;
         if self.heart.is_due(now_ns) {
-            self.keep_beating(now_ns);
+            self.heartbeat_or_recover(now_ns);
         }
         if !self.peers.is_alone() {
             // Before the receive rings are filled, which may wait for these frames.
-            self.peers.welcome_home(&mut self.pool);
+            self.peers.collect_freed_frames(&mut self.pool);
             let engine = &mut self.engine;
-            self.peers.look_what_was_taken(|handed| engine.taken(handed));
+            self.peers.each_taken(|handed| engine.taken(handed));
             progress = self.take_over(now_ns);
         }
         progress |= self.reap();
@@ -123,7 +123,7 @@ impl<P: Port> Worker<P> {
         progress |= self.send_backlog(now_ns);
         self.tell_program();
         if !self.peers.is_alone() {
-            self.peers.send_home(&mut self.pool);
+            self.peers.return_freed_frames(&mut self.pool);
             self.peers.ring_bells();
         }
         self.lanes.rotate();
@@ -139,7 +139,7 @@ impl<P: Port> Worker<P> {
             };
             progress |= lane.port.complete(&mut self.pool) > 0;
             if lane.is_at_rest() && !self.engine.backlogged().contains(id) {
-                self.lanes.let_be(id);
+                self.lanes.untend(id);
             }
         }
         progress
@@ -196,8 +196,8 @@ impl<P: Port> Worker<P> {
                 *due_ns = Some(now_ns);
                 continue;
             }
-            let mut way = Way { pool, lane, measure, tap, heart, now_ns, egress, room };
-            let drained = drain(engine, &mut way, |engine, container| {
+            let mut outlet = Outlet { pool, lane, measure, tap, heart, now_ns, egress, room };
+            let drained = drain(engine, &mut outlet, |engine, container| {
                 remotes.recycle(engine, peers, container);
             });
             progress |= drained.taken;
@@ -220,7 +220,7 @@ impl<P: Port> Worker<P> {
         let until_ns = self.heart.until_ns();
         for id in self.lanes.tended() {
             let Some(lane) = self.lanes.get_mut(id) else {
-                broken!("a port that is not served has something under way");
+                broken!("a port that is not served has something under outlet");
                 continue;
             };
             late |= lane.port.tx_waiting() > 0 && self.heart.is_late();
@@ -241,7 +241,7 @@ impl<P: Port> Worker<P> {
             self.work.end(egress);
         }
         if late {
-            self.keep_beating(self.heart.now_ns());
+            self.heartbeat_or_recover(self.heart.now_ns());
         }
         progress | late
     }

@@ -60,7 +60,7 @@ impl<P: Packet> Engine<P> {
         match pair.open.replace(fresh) {
             None => self.open.push((ingress, egress)),
             Some(mut full) => {
-                pair.let_go(&mut full, &mut source.counts, now, ReleaseReason::Full);
+                pair.end_filling(&mut full, &mut source.counts, now, ReleaseReason::Full);
                 self.backlogged.insert(egress);
                 if let Some(spare) = scheduler.enqueue(now, full, pair.joins()) {
                     self.spares.put(spare);
@@ -148,7 +148,7 @@ impl<P: Packet> Engine<P> {
                 broken!("a pair without an open container is in the list of those that have one");
                 return false;
             };
-            pair.let_go(&mut container, &mut source.counts, now, reason);
+            pair.end_filling(&mut container, &mut source.counts, now, reason);
             backlogged.insert(to);
             if let Some(spare) = scheduler.enqueue(now, container, pair.joins()) {
                 spares.put(spare);

@@ -104,7 +104,7 @@ impl<P: Packet> Pair<P> {
 
     /// Ends the filling of what was its open container.
     #[inline]
-    pub(super) fn let_go(
+    pub(super) fn end_filling(
         &mut self,
         container: &mut Container<P>,
         counts: &mut ContainerCounts,

@@ -3,7 +3,7 @@
 
 use super::bins::Bins;
 use super::index::{Home, Index};
-use super::row::{Note, Row};
+use super::row::{FlowState, Note};
 use super::sources::{Claim, Sources, Sum};
 use super::{FlowConfig, FlowKey, FlowLatency, FlowRef, FlowRow, FlowSum, PackedKey};
 use crate::latency::Bin;
@@ -34,7 +34,7 @@ pub struct FlowTable {
     config: FlowConfig,
     index: Index,
     /// Grows up to the capacity, for which there is room from the beginning.
-    rows: Vec<Row>,
+    rows: Vec<FlowState>,
     /// Places of rows that were vacated.
     free: Vec<u16>,
     bins: Bins,
@@ -50,8 +50,10 @@ pub struct FlowTable {
 impl FlowTable {
     /// What a flow costs at most: its row, its histogram, its part of the index. The histogram's
     /// part is touched only by flows of more than four delivered packets.
-    pub const BYTES_PER_FLOW: usize =
-        size_of::<Row>() + BINS * size_of::<u32>() + Index::BYTES_PER_ROW + 2 * size_of::<u16>();
+    pub const BYTES_PER_FLOW: usize = size_of::<FlowState>()
+        + BINS * size_of::<u32>()
+        + Index::BYTES_PER_ROW
+        + 2 * size_of::<u16>();
 
     /// Allocates everything that it will ever need, but for what [`add_port`](Self::add_port) does.
     #[must_use]
@@ -236,7 +238,7 @@ impl FlowTable {
     }
 
     #[inline]
-    fn named(&mut self, ingress: PortId, flow: FlowRef) -> Option<&mut Row> {
+    fn named(&mut self, ingress: PortId, flow: FlowRef) -> Option<&mut FlowState> {
         let epoch = self.sources.epoch(ingress.0);
         let row = self.rows.get_mut(flow.0 as usize & 0xffff)?;
         row.is_named(flow, epoch).then_some(row)
@@ -259,7 +261,7 @@ impl FlowTable {
         if self.free.is_empty() {
             if self.rows.len() < self.config.capacity as usize {
                 self.free.push(self.rows.len() as u16);
-                self.rows.push(Row::default());
+                self.rows.push(FlowState::default());
             } else {
                 let looked_at: [usize; LOOKED_AT] = std::array::from_fn(|_| self.turn_hand());
                 self.end_one(now_ns, &claim, looked_at.into_iter())?;
@@ -298,7 +300,7 @@ impl FlowTable {
     }
 
     /// Whether a row can be given away. A vacant one is in `free` and cannot be given twice.
-    fn has_ended(&self, now_ns: u64, row: &Row) -> bool {
+    fn has_ended(&self, now_ns: u64, row: &FlowState) -> bool {
         let idle_ns = self.config.idle_ns;
         let limit_ns = if row.is_established() { idle_ns } else { idle_ns.min(EMBRYO_NS) };
         let idle = now_ns.saturating_sub(row.last_ns()) >= limit_ns;

@@ -9,7 +9,7 @@ use crate::{ContainerCounts, Ledger, Losses, Rate, ReleaseReason};
 
 /// One way through: packets from one port for another.
 #[derive(Clone, Debug, Default)]
-pub struct Row {
+pub struct PairReport {
     pub offered: u64,
     pub delivered: u64,
     /// Delivered while the sources sent: what came after that says nothing about shares.
@@ -29,7 +29,7 @@ pub struct Row {
 #[derive(Clone, Debug)]
 pub struct Report {
     pub name: &'static str,
-    pub rows: BTreeMap<(usize, usize), Row>,
+    pub rows: BTreeMap<(usize, usize), PairReport>,
     pub port_names: Vec<&'static str>,
     pub ledger: Ledger,
     pub span_ns: u64,
@@ -55,7 +55,7 @@ impl Report {
     }
 
     #[must_use]
-    pub fn row(&self, from: usize, to: usize) -> Row {
+    pub fn row(&self, from: usize, to: usize) -> PairReport {
         self.rows.get(&(from, to)).cloned().unwrap_or_default()
     }
 
@@ -63,7 +63,7 @@ impl Report {
         self.port_names.get(port).copied().unwrap_or("?")
     }
 
-    fn cells(&self, from: usize, to: usize, row: &Row) -> Vec<String> {
+    fn cells(&self, from: usize, to: usize, row: &PairReport) -> Vec<String> {
         let lost: Vec<String> = row.losses.iter().map(|(why, n)| format!("{why} {n}")).collect();
         vec![
             self.name_of(from).to_owned(),

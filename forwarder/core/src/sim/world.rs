@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::device::{Device, SimPacket};
 use super::phases::Phases;
 use super::source::Running;
-use super::{Change, Report, Row, Scenario};
+use super::{Change, PairReport, Report, Scenario};
 use crate::{
     Caps, ContainerCounts, Engine, EngineConfig, Ledger, Losses, Next, PortId, Reason,
     ReleaseReason, invariant,
@@ -21,7 +21,7 @@ pub(super) struct World<'a> {
     pub(super) engine: Engine<SimPacket>,
     pub(super) devices: Vec<Device<'a>>,
     pub(super) sources: Vec<Running>,
-    pub(super) rows: BTreeMap<(usize, usize), Row>,
+    pub(super) rows: BTreeMap<(usize, usize), PairReport>,
     pub(super) ledger: Ledger,
     pub(super) phases: Phases,
     /// What the program was told: (from, to).

@@ -8,7 +8,7 @@ use weir_core::offload::{GsoKind, Layout, VnetHeader};
 use weir_core::{Reason, broken, invariant};
 
 use super::{BATCH, XskPort, sending};
-use crate::egress::Way;
+use crate::egress::TxPath;
 use crate::packet::Packet;
 use crate::pool::{Owner, Pool};
 use crate::port::Refused;
@@ -40,12 +40,12 @@ impl XskPort {
             return Err(Refused::Lost(packet, Reason::PortGone));
         }
         match self.egress.prepare(pool, &mut packet) {
-            Ok((Way::Ring, completed)) => {
+            Ok((TxPath::Ring, completed)) => {
                 self.stats.checksums_completed += u64::from(completed);
                 self.send_by_ring(pool, packet)
             }
-            Ok((Way::Vnet(header), _)) => self.send_by_socket(pool, packet, &header),
-            Ok((Way::Segment(layout, kind, gso_size), _)) => {
+            Ok((TxPath::Vnet(header), _)) => self.send_by_socket(pool, packet, &header),
+            Ok((TxPath::Segment(layout, kind, gso_size), _)) => {
                 self.send_cut(pool, packet, &layout, kind, gso_size)
             }
             Err(reason) => Err(Refused::Lost(packet, reason)),
@@ -143,7 +143,7 @@ impl XskPort {
     }
 
     /// The packet socket took nothing: whether to wait, or that it is no use.
-    fn refused(&mut self, pool: &mut Pool, packet: Packet) -> Result<(), Refused> {
+    fn refused(&mut self, pool: &mut Pool, mut packet: Packet) -> Result<(), Refused> {
         self.stats.vnet_refused += 1;
         let now_ns = sys::clock_monotonic_ns();
         let fresh = || Refusing { since_ns: now_ns, times: 0, hopeless: None };
@@ -162,8 +162,8 @@ impl XskPort {
         match refusing.hopeless {
             None => Err(Refused::Full(packet)),
             Some(Reason::TxError) if packet.is_superframe() => {
-                match self.egress.without_device(pool, &packet) {
-                    Ok(Way::Segment(layout, kind, gso_size)) => {
+                match self.egress.without_device(pool, &mut packet) {
+                    Ok(TxPath::Segment(layout, kind, gso_size)) => {
                         self.send_cut(pool, packet, &layout, kind, gso_size)
                     }
                     Ok(_) => Err(Refused::Lost(packet, Reason::TxError)),

@@ -204,7 +204,7 @@ fn hold_one(bench: &mut Bench) {
     let change = Change { ports: vec![(PortId(1), settings)], scheduler: None };
     let (done, _) = oneshot::channel();
     let now_ns = bench.now_ns;
-    bench.workers[0].obey(Command::Reshape { change: Box::new(change), done }, now_ns);
+    bench.workers[0].execute(Command::Reshape { change: Box::new(change), done }, now_ns);
     bench.push(1, &frame(0, 1, 0));
     bench.turn();
     assert_eq!(bench.workers[0].engine.held_packets(), 1);
