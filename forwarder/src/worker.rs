@@ -1,15 +1,16 @@
 //! The hot side: one pinned thread per core that moves frames, run to completion.
 //!
-//! - [`turn`]: the loop itself; receive, queue, send
+//! - [`state`]: what a worker has; [`turn`]: its loop; receive, queue, send
 //! - [`receiving`]: from the rings into the queues
 //! - [`gathering`]: the receive ring that ports share
 //! - [`holding`]: packets that wait for what went by the bridge before them
 //! - [`switching`]: what happens to one packet
 //! - [`chores`]: what is not done for every frame
-//! - [`transfer`], [`remotes`]: what passes between workers; [`doorbell`]: waking one that sleeps
+//! - [`transfer`], [`remotes`], [`accepting`]: what passes between workers; [`doorbell`]: waking one that sleeps
 //! - [`heartbeat`]: whether the workers run; [`stalled`]: what one does that comes back after it stood still
 //! - [`measure`], [`headers`], [`sent`]: flows and times of every packet; [`tap`]: watching single ones
 //! - [`doors`]: links with a rate that pass between the gates and this worker
+//! - `map_words`: where counts stand in the maps that the gate shares
 //! - [`ended`]: tells the gate what has come to its end
 //! - [`lanes`]: the worker's ports, and the order in which they are served
 //! - [`idle`]: when to look again and when to sleep; [`sleep`]: sleeping
@@ -22,6 +23,7 @@
 //! frame, other than the kicks in `weir_port`. The worker talks to other threads in housekeeping
 //! only, through [`command`].
 
+mod accepting;
 mod chores;
 pub mod command;
 mod doorbell;
@@ -36,6 +38,7 @@ mod holding;
 pub mod idle;
 mod lanes;
 mod look;
+mod map_words;
 mod measure;
 mod patience;
 mod receiving;
@@ -45,6 +48,7 @@ mod sent;
 mod sleep;
 pub mod snapshot;
 mod stalled;
+mod state;
 mod switching;
 mod tap;
 mod transfer;
@@ -56,14 +60,14 @@ mod tests;
 pub use command::{Change, Command, FlowPage, NewPort, Taken};
 pub use doors::DoorLook;
 pub use gathering::{Gathering, Room};
-pub use handle::{Asker, WorkerHandle, WorkerSettings};
+pub use handle::{Asker, WorkerHandle};
 pub use heartbeat::Pulses;
 pub use measure::MeasureSettings;
 pub use patience::{ANSWER_WITHIN, NoAnswer};
-pub use snapshot::{ContainerStats, PortSnapshot, VifQueue, WorkerSnapshot};
+pub use snapshot::{PortSnapshot, VifQueue, WorkerSnapshot};
+pub use state::{Worker, WorkerSettings};
 pub use tap::{
     Event, Facts, Filter, MARKS, Points, Protocol, Purpose, Reader, Step, WatchSpec, Watched,
     Watcher,
 };
 pub use transfer::{Peers, peers};
-pub use turn::Worker;

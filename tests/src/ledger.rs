@@ -1,7 +1,7 @@
 //! What must hold of weir's statistics once traffic has stopped.
 //!
 //! Invariant: received + copies = delivered + passed + lost, nothing in flight, and every frame
-//! of the pool has an owner. Exactly; there is no tolerance.
+//! of the pool has an owner. Exactly; there is no tolerance. And no invariant was found broken.
 
 use weir_api::{PortReport, StatsReport};
 
@@ -24,6 +24,9 @@ pub fn check(stats: &StatsReport) -> Result<(), String> {
     }
     if frames.accounted() != frames.total {
         wrong.push(format!("the frames' owners add up to {}: {frames:?}", frames.accounted()));
+    }
+    if stats.broken_invariants != 0 {
+        wrong.push(format!("{} broken invariants", stats.broken_invariants));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }

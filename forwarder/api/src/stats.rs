@@ -18,6 +18,9 @@ pub struct StatsReport {
     pub worker: Vec<WorkerReport>,
     pub frames: CensusReport,
     pub fdb: FdbReport,
+    /// What cannot happen unless weir has a bug, and did, anywhere in the process; to be 0.
+    #[serde(default)]
+    pub broken_invariants: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +105,9 @@ pub struct WorkerReport {
     pub limited: Limited,
     pub turns: u64,
     pub kicks: u64,
+    /// Of those of the whole process, what this worker found; it logs what each was.
+    #[serde(default)]
+    pub broken_invariants: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -41,11 +41,6 @@ pub struct EngineConfig {
     pub scheduler: SchedulerSettings,
 }
 
-impl EngineConfig {
-    /// What one vif may have waiting for one link, where its port does not say.
-    pub const DEFAULT_QUEUE_BYTES: u64 = 512 << 10;
-}
-
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {

@@ -6,6 +6,7 @@ use std::fmt;
 macro_rules! reasons {
     ($($variant:ident, $name:literal, $describe:literal;)*) => {
         /// Every name by which a frame can be lost, from the program to the wire.
+        #[allow(rustdoc::broken_intra_doc_links, reason = "[forwarder] is a table of weir's file")]
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[repr(u8)]
         pub enum Reason { $(#[doc = $describe] $variant),* }

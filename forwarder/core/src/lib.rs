@@ -1,5 +1,6 @@
 //! The pure core of weir: no clock, no I/O, no `unsafe`; time enters as an argument.
 //!
+//! - [`mod@invariant`]: what cannot happen unless weir has a bug
 //! - [`ids`]: ports, sets of ports, MAC addresses
 //! - [`by_port`]: a table that takes memory for the ports in it
 //! - [`choice`]: what an operator chooses between, by name
@@ -23,6 +24,7 @@ pub mod container;
 pub mod engine;
 pub mod flow;
 pub mod ids;
+pub mod invariant;
 pub mod latency;
 pub mod ledger;
 pub mod offload;

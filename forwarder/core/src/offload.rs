@@ -28,5 +28,5 @@ pub use cut::{CutError, GsoKind, MAX_HEADER, Refuse};
 pub use headers::{HeaderError, Layout, Proto};
 pub use pieces::{Pieces, UDP_MAX_SEGMENTS};
 pub use segment::Segmenter;
-pub use source::{Chunks, Source};
+pub use source::{Chunks, FrameBytes};
 pub use vnet::{VnetHeader, fit_mtu};

@@ -2,7 +2,7 @@
 //! Invariant: plain values without a meaning of their own; whether they fit together (sums of
 //! minimum rates, units) is checked before they come here, and what comes here is obeyed.
 
-use crate::{EngineConfig, Policy, Rate, Release, Role};
+use crate::{Policy, Rate, Release, Role};
 
 /// Everything about one port. It applies in two ways: `share`, `release` and the queue bounds to
 /// the port as a source, `link_rate` to the port as a destination.
@@ -45,7 +45,7 @@ impl Default for Share {
     }
 }
 
-/// When a port's containers are let go, see [`crate::release`].
+/// When a port's containers are released.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReleaseSettings {
     pub policy: Release,
@@ -83,12 +83,15 @@ impl Default for SchedulerSettings {
 }
 
 impl PortSettings {
+    /// What one vif may have waiting for one link, where its port does not say.
+    pub const DEFAULT_QUEUE_BYTES: u64 = 512 << 10;
+
     /// An ordinary port of this role.
     #[must_use]
     pub fn new(role: Role) -> Self {
         Self {
             role,
-            queue_bytes: EngineConfig::DEFAULT_QUEUE_BYTES,
+            queue_bytes: Self::DEFAULT_QUEUE_BYTES,
             queue_frames: u32::MAX,
             share: Share::default(),
             link_rate: None,

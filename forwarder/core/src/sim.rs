@@ -15,13 +15,14 @@
 //! scheduler's back.
 
 mod device;
+mod environment;
 mod phases;
 mod report;
 mod source;
 mod world;
 
 pub use phases::{LinkShare, Phase};
-pub use report::{Report, Row};
+pub use report::{PairReport, Report};
 pub use source::{Pattern, Size, Source};
 
 use crate::{ByteSize, PortSettings, Rate, ReleaseSettings, Role, SchedulerSettings, Span};
@@ -117,7 +118,7 @@ pub enum Change {
 
 /// A change at its time.
 #[derive(Clone, Copy, Debug)]
-pub struct Step {
+pub struct TimedChange {
     pub at: Span,
     pub change: Change,
 }
@@ -138,7 +139,7 @@ pub struct Scenario {
     pub sources: Vec<Source>,
     pub faults: Vec<Fault>,
     /// In the order of their times.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TimedChange>,
 }
 
 impl Scenario {

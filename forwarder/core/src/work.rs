@@ -22,7 +22,7 @@
 //! its part of one turn and its dearest container. A link that came to wait is served in the same turn.
 //! Invariant: no clock is read and nothing is allocated here but once.
 
-use crate::{MAX_PORTS, PortId, PortSet};
+use crate::{MAX_PORTS, PortId, PortSet, broken};
 
 /// For how long a turn sends: what waits in the receive ring, and whoever is served next, waits for it.
 pub const TURN_NS: u64 = 100_000;
@@ -145,7 +145,9 @@ impl WorkShare {
 
     #[inline]
     fn grant(&mut self, id: PortId, part_ns: u64) {
-        let Some(link) = self.links.get_mut(id.index()) else { return };
+        let Some(link) = self.links.get_mut(id.index()) else {
+            return broken!("a link beyond MAX_PORTS has something to send");
+        };
         let part_ns = part_ns.max(1).cast_signed();
         link.left_ns = link.left_ns.saturating_add(part_ns).min(part_ns);
         (link.sent, link.took_ns) = (0, 0);
@@ -211,7 +213,9 @@ impl WorkShare {
     /// All has been sent that a link sends in this turn.
     #[inline]
     pub fn end(&mut self, id: PortId) {
-        let Some(link) = self.links.get_mut(id.index()) else { return };
+        let Some(link) = self.links.get_mut(id.index()) else {
+            return broken!("a link beyond MAX_PORTS has sent something");
+        };
         let (sent, took_ns) = (std::mem::take(&mut link.sent), std::mem::take(&mut link.took_ns));
         let most_ns = link.measured.likely_ns(sent).saturating_mul(UNLIKELY).max(TURN_NS / 10);
         let took_ns = took_ns.min(most_ns);

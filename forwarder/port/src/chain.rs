@@ -17,7 +17,7 @@ const _: () = assert!(MAX_PORTS <= SHARED_RING.0 as usize);
 
 /// What a descriptor led to.
 #[derive(Debug)]
-pub(crate) enum Step {
+pub(crate) enum Assembled {
     Packet(Packet),
     /// The chain goes on.
     More,
@@ -51,7 +51,7 @@ impl Assembler {
         addr: u64,
         len: u32,
         more: bool,
-    ) -> (Step, bool) {
+    ) -> (Assembled, bool) {
         let Some(idx) = pool.claim_received(self.slot, addr, len) else {
             return (self.lose(pool, more, Reason::BadDescriptor), false);
         };
@@ -61,11 +61,11 @@ impl Assembler {
         (self.link(pool, idx, len, more), true)
     }
 
-    fn link(&mut self, pool: &mut Pool, idx: u32, len: u32, more: bool) -> Step {
+    fn link(&mut self, pool: &mut Pool, idx: u32, len: u32, more: bool) -> Assembled {
         if self.skipping {
             pool.free_index(idx);
             self.skipping = more;
-            return Step::Rest;
+            return Assembled::Rest;
         }
         if usize::from(self.frames) == MAX_FRAMES {
             pool.free_index(idx);
@@ -81,7 +81,7 @@ impl Assembler {
         self.len += len;
         if more {
             pool.set_owner(idx, Owner::Rx(self.slot));
-            return Step::More;
+            return Assembled::More;
         }
         let (head, frames, len) = (self.head, self.frames, self.len);
         self.reset();
@@ -91,21 +91,21 @@ impl Assembler {
 
     /// A whole chain: a packet if its metadata stands in front of it and agrees.
     #[inline]
-    fn finish(&self, pool: &mut Pool, head: u32, frames: u16, len: u32) -> Step {
+    fn finish(&self, pool: &mut Pool, head: u32, frames: u16, len: u32) -> Assembled {
         let meta = pool.headroom(head).get(HEADROOM - META_LEN..);
         let meta = meta.and_then(|bytes| Meta::read_from_bytes(bytes).ok());
         let ours = meta.filter(|meta| meta.abi == ABI_VERSION && self.is_for(meta.port));
         let reason = match ours {
             Some(meta) if meta.len == len => {
                 let ingress = PortId(meta.port);
-                return Step::Packet(Packet::new(Frame::new(head), frames, ingress, &meta));
+                return Assembled::Packet(Packet::new(Frame::new(head), frames, ingress, &meta));
             }
             // The program saw more of it than came.
             Some(meta) if meta.len > len => Reason::TruncatedChain,
             _ => Reason::BadDescriptor,
         };
         free_chain(pool, head);
-        Step::Lost(reason)
+        Assembled::Lost(reason)
     }
 
     /// Whether a packet of that port may come by this ring.
@@ -114,12 +114,12 @@ impl Assembler {
         if self.slot == SHARED_RING { usize::from(port) < MAX_PORTS } else { port == self.slot.0 }
     }
 
-    fn lose(&mut self, pool: &mut Pool, more: bool, reason: Reason) -> Step {
+    fn lose(&mut self, pool: &mut Pool, more: bool, reason: Reason) -> Assembled {
         let again = self.skipping;
         free_chain(pool, self.head);
         self.reset();
         self.skipping = more;
-        if again { Step::Rest } else { Step::Lost(reason) }
+        if again { Assembled::Rest } else { Assembled::Lost(reason) }
     }
 
     fn reset(&mut self) {

@@ -41,7 +41,7 @@ pub(crate) struct Egress {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) enum Way {
+pub(crate) enum TxPath {
     /// A single, finished frame: the transmit ring.
     Ring,
     /// The packet socket, with this header.
@@ -67,7 +67,7 @@ impl Egress {
         &self,
         pool: &mut Pool,
         packet: &mut Packet,
-    ) -> Result<(Way, bool), Reason> {
+    ) -> Result<(TxPath, bool), Reason> {
         if packet.is_superframe() {
             return self.superframe(pool, packet).map(|way| (way, false));
         }
@@ -77,14 +77,14 @@ impl Egress {
         let partial = packet.has(meta_flags::CSUM_PARTIAL);
         if packet.frames() == 1 {
             let completed = partial && complete(pool, packet);
-            return Ok((Way::Ring, completed));
+            return Ok((TxPath::Ring, completed));
         }
         let layout = if partial { parse(pool, packet) } else { None };
         let header = layout.map(|layout| VnetHeader::new(&layout, None, true));
-        Ok((Way::Vnet(header.unwrap_or_default()), false))
+        Ok((TxPath::Vnet(header.unwrap_or_default()), false))
     }
 
-    fn superframe(&self, pool: &mut Pool, packet: &mut Packet) -> Result<Way, Reason> {
+    fn superframe(&self, pool: &mut Pool, packet: &mut Packet) -> Result<TxPath, Reason> {
         let (layout, kind) = superframe_kind(pool, packet).ok_or(Reason::GsoUnsupported)?;
         let size = fit_mtu(&layout, packet.gso_size(), self.mtu).ok_or(Reason::MtuExceeded)?;
         if self.features.takes(kind) {
@@ -92,24 +92,26 @@ impl Egress {
             let l4_len = u16::try_from(l4_len).map_err(|_| Reason::GsoUnsupported)?;
             checksum::make_partial(pool.head_mut(packet), &layout, l4_len)
                 .map_err(|_| Reason::GsoUnsupported)?;
-            return Ok(Way::Vnet(VnetHeader::new(&layout, Some((kind, size)), true)));
+            return Ok(TxPath::Vnet(VnetHeader::new(&layout, Some((kind, size)), true)));
         }
-        segment(layout, kind, size)
+        segmented(layout, kind, size)
     }
 
-    /// The way of a superframe that the device was thought to take, and does not.
-    pub(crate) fn without_device(&self, pool: &Pool, packet: &Packet) -> Result<Way, Reason> {
-        let (layout, kind) = superframe_kind(pool, packet).ok_or(Reason::GsoUnsupported)?;
-        let size = fit_mtu(&layout, packet.gso_size(), self.mtu).ok_or(Reason::MtuExceeded)?;
-        segment(layout, kind, size)
+    /// The same for a superframe that the device was thought to take, and does not.
+    pub(crate) fn without_device(
+        self,
+        pool: &mut Pool,
+        packet: &mut Packet,
+    ) -> Result<TxPath, Reason> {
+        Self { features: TxFeatures::default(), ..self }.superframe(pool, packet)
     }
 }
 
-fn segment(layout: Layout, kind: GsoKind, size: u16) -> Result<Way, Reason> {
+fn segmented(layout: Layout, kind: GsoKind, size: u16) -> Result<TxPath, Reason> {
     // A segment has to fit into one frame. TCP does not mind smaller ones.
     let room = ROOM as u32 - u32::from(layout.l3_off);
     let size = fit_mtu(&layout, size, room).ok_or(Reason::GsoUnsupported)?;
-    Ok(Way::Segment(layout, kind, size))
+    Ok(TxPath::Segment(layout, kind, size))
 }
 
 /// The headers of a superframe, and which kind it is; `None` if nothing here can cut it.

@@ -5,8 +5,10 @@
 //!
 //! ```text
 //!   pool 0: alloc ─► packet ─── ring ──► pool 1: release ─► away[0]
-//!     free ◄── come_home ◄────── ring ◄─────── take_away(0) ┘
+//!     free ◄── take_back_freed ◄────── ring ◄─────── drain_away(0) ┘
 //! ```
+
+use weir_core::broken;
 
 use crate::pool::{Owner, Pool};
 
@@ -79,15 +81,15 @@ impl Pool {
     pub(crate) fn put_aside(&mut self, idx: u32) {
         let home = self.home_of(idx, self.homes());
         self.set_owner(idx, Owner::Away);
-        // With one part every frame is at home here; with several there is a list for each.
-        if let Some(list) = self.away.get_mut(home) {
-            list.push(idx);
+        match self.away.get_mut(home) {
+            Some(list) => list.push(idx),
+            None => broken!("a frame was freed that has no home"),
         }
     }
 
     /// Offers each frame that has to go to `home` to `send`, until that refuses one, which is kept.
-    /// Whoever is offered one hands it to the other pool's [`Self::come_home`].
-    pub fn take_away(&mut self, home: usize, mut send: impl FnMut(u32) -> bool) {
+    /// Whoever is offered one hands it to the other pool's [`Self::take_back_freed`].
+    pub fn drain_away(&mut self, home: usize, mut send: impl FnMut(u32) -> bool) {
         let Some(list) = self.away.get_mut(home) else { return };
         while let Some(&idx) = list.last() {
             if !send(idx) {
@@ -100,7 +102,7 @@ impl Pool {
     /// Takes a frame of this home back that another pool freed. False for any other number: a
     /// frame of another home, or one that is not on its way.
     #[inline]
-    pub fn come_home(&mut self, idx: u32) -> bool {
+    pub fn take_back_freed(&mut self, idx: u32) -> bool {
         if idx.wrapping_sub(self.first) >= self.count {
             return false;
         }

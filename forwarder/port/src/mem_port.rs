@@ -12,8 +12,8 @@ use std::os::fd::BorrowedFd;
 use weir_core::offload::VnetHeader;
 use weir_core::{PortId, Reason};
 
-use crate::chain::{Assembler, Step};
-use crate::egress::{Egress, TxFeatures, Way};
+use crate::chain::{Assembled, Assembler};
+use crate::egress::{Egress, TxFeatures, TxPath};
 use crate::faults::{Dice, Faults};
 use crate::packet::Packet;
 use crate::pool::{CHUNK, HEADROOM, Owner, Pool};
@@ -209,17 +209,17 @@ impl Port for MemPort {
         let before = out.len();
         while out.len() - before < max {
             let Some(desc) = self.rx.pop_front() else { break };
-            let (step, ours) = self.chain.push(pool, desc.addr, desc.len, desc.more);
+            let (assembled, ours) = self.chain.push(pool, desc.addr, desc.len, desc.more);
             self.level -= usize::from(ours && self.level > 0);
-            match step {
-                Step::Packet(packet) => {
+            match assembled {
+                Assembled::Packet(packet) => {
                     self.stats.rx_packets += 1;
                     self.stats.rx_bytes += u64::from(packet.len());
                     self.stats.rx_superframes += u64::from(packet.is_superframe());
                     out.push(packet);
                 }
-                Step::Lost(reason) => self.stats.losses.add(reason, 1),
-                Step::More | Step::Rest => {}
+                Assembled::Lost(reason) => self.stats.losses.add(reason, 1),
+                Assembled::More | Assembled::Rest => {}
             }
         }
         out.len() - before
@@ -234,7 +234,7 @@ impl Port for MemPort {
             return Err(Refused::Lost(packet, Reason::PortGone));
         }
         match self.egress.prepare(pool, &mut packet) {
-            Ok((Way::Ring, completed)) => {
+            Ok((TxPath::Ring, completed)) => {
                 self.stats.checksums_completed += u64::from(completed);
                 if !self.has_room(1) || self.dice.hits(self.faults.tx_full) {
                     return Err(Refused::Full(packet));
@@ -243,8 +243,8 @@ impl Port for MemPort {
                 self.stage(pool, idx);
                 Ok(())
             }
-            Ok((Way::Vnet(header), _)) => self.send_by_socket(pool, packet, header),
-            Ok((Way::Segment(layout, kind, gso_size), _)) => {
+            Ok((TxPath::Vnet(header), _)) => self.send_by_socket(pool, packet, header),
+            Ok((TxPath::Segment(layout, kind, gso_size), _)) => {
                 match Cutter::new(pool, &packet, &layout, kind, gso_size) {
                     Ok(cutter) => self.send_segments(pool, packet, &cutter),
                     Err(reason) => Err(Refused::Lost(packet, reason)),

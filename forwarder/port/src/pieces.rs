@@ -4,8 +4,8 @@
 //! Invariant: all pieces are made or none, and what they are segmented to later is byte for byte
 //! what the superframe would have been. The superframe itself is only read.
 
-use weir_core::Reason;
 use weir_core::offload::{self, Pieces};
+use weir_core::{Reason, broken};
 
 use crate::egress::superframe_kind;
 use crate::frame::Frame;
@@ -87,7 +87,10 @@ impl Pool {
         self.set_len_of(last, rest.min(ROOM) as u16);
         for _ in 1..frames {
             rest = rest.saturating_sub(ROOM);
-            let Some(frame) = self.alloc() else { break };
+            let Some(frame) = self.alloc() else {
+                broken!("there are fewer free frames than were counted");
+                break;
+            };
             let idx = frame.into_index();
             self.set_len_of(idx, rest.min(ROOM) as u16);
             self.set_next(last, idx);

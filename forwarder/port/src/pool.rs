@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::ptr::NonNull;
 
 use weir_abi::META_LEN;
-use weir_core::PortId;
+use weir_core::{PortId, broken};
 use xsk_rs::FrameDesc;
 
 use crate::frame::Frame;
@@ -254,8 +254,9 @@ impl Pool {
     /// Takes a frame back that was meant for a fill ring and did not fit.
     pub(crate) fn unfill(&mut self, addr: u64) {
         let idx = (addr / CHUNK as u64) as u32;
-        if matches!(self.owner(idx), Owner::Fill(_)) {
-            self.free_index(idx);
+        match self.owner(idx) {
+            Owner::Fill(_) => self.free_index(idx),
+            _ => broken!("a frame was taken back that was not meant for a fill ring"),
         }
     }
 

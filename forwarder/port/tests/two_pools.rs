@@ -108,7 +108,7 @@ impl Side {
 fn go_home(from: &mut Side, to: &mut Side) {
     let mut ring = Vec::new();
     let home = to.pool.home();
-    from.pool.take_away(home, |idx| {
+    from.pool.drain_away(home, |idx| {
         let room = ring.len() < RING;
         if room {
             ring.push(idx);
@@ -116,7 +116,7 @@ fn go_home(from: &mut Side, to: &mut Side) {
         room
     });
     for idx in ring {
-        assert!(to.pool.come_home(idx));
+        assert!(to.pool.take_back_freed(idx));
     }
 }
 
@@ -223,7 +223,7 @@ fn frames_go_round_between_two_threads() {
             assert_eq!(second.head(&packet).len(), packet.len() as usize);
             sum += second.chunks(&packet).flatten().map(|&byte| u64::from(byte)).sum::<u64>();
             second.release(packet);
-            second.take_away(0, |idx| back.send(idx).is_ok());
+            second.drain_away(0, |idx| back.send(idx).is_ok());
         }
         sum
     });
@@ -234,7 +234,7 @@ fn frames_go_round_between_two_threads() {
         let packet = loop {
             match first.compose(&bytes, &Meta::default()) {
                 Some(packet) => break packet,
-                None => assert!(first.come_home(frames.recv().unwrap())),
+                None => assert!(first.take_back_freed(frames.recv().unwrap())),
             }
         };
         there.send(packet).unwrap();
@@ -242,7 +242,7 @@ fn frames_go_round_between_two_threads() {
     drop(there);
     assert_eq!(reader.join().unwrap(), expected);
     while let Ok(idx) = frames.recv() {
-        assert!(first.come_home(idx));
+        assert!(first.take_back_freed(idx));
     }
     assert_eq!(first.available(), 32);
 }

@@ -20,6 +20,7 @@ mod nearest;
 pub mod pages;
 mod patch;
 mod plan;
+#[allow(rustdoc::broken_intra_doc_links, reason = "[forwarder] is a table of the file")]
 mod port;
 mod ports;
 mod problem;

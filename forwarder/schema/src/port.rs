@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use weir_core::{
-    ByteSize, EngineConfig, Fallback, ForeignRules, Lane, Mac, Mode, Rate, Release, Reserved, Role,
+    ByteSize, Fallback, ForeignRules, Lane, Mac, Mode, PortSettings, Rate, Release, Reserved, Role,
     Share, Span, addresses,
 };
 
@@ -73,7 +73,7 @@ settings! {
             example: "\"64KiB\"",
         }
         queue: ByteSize {
-            key: "queue", default: ByteSize::new(EngineConfig::DEFAULT_QUEUE_BYTES),
+            key: "queue", default: ByteSize::new(PortSettings::DEFAULT_QUEUE_BYTES),
             range: ByteSize::new(4 << 10)..=ByteSize::new(1 << 30), effect: Live,
             help: "What of it may wait for each link; beyond, it is shed",
             example: "\"512KiB\"",

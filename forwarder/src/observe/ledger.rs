@@ -11,10 +11,10 @@
 //! that gets lost between them stays in flight for ever, and shows.
 
 use weir_abi::{Counter, PortCounters};
-use weir_core::{Ledger, Losses, PortId, Reason};
+use weir_core::{ContainerCounts, Ledger, Losses, PortId, Reason};
 use weir_port::reason_of;
 
-use crate::worker::{ContainerStats, PortSnapshot, WorkerSnapshot};
+use crate::worker::{PortSnapshot, WorkerSnapshot};
 use weir_api::{Amount, Lanes, PortCounter, PortCounts, Traffic, TxLanes};
 
 /// Counts; `merge` adds each field of another port's, or of another life's.
@@ -88,7 +88,7 @@ counts! {
         pub tx: Traffic,
         pub counts: PortCounts,
         pub lost: Losses,
-        pub containers: ContainerStats,
+        pub containers: ContainerCounts,
         /// Steered frames that weir's own pair lost before anybody could count them; also in `lost`.
         pub never_came: u64,
         /// Now, not ever.

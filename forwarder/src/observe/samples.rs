@@ -65,9 +65,11 @@ pub(crate) fn report() -> StatsReport {
             limited: Limited { ns: 100, share_permille: 100, now_permille: 0 },
             turns: 1_000_000,
             kicks: 50_000,
+            broken_invariants: 0,
         }],
         frames: CensusReport { total: 8192, free: 6100, fill: 2048, rx: 1, held: 36, tx: 7 },
         fdb: FdbReport { entries: 3, capacity: 16_384 },
+        broken_invariants: 0,
     }
 }
 

@@ -7,14 +7,14 @@ use std::sync::mpsc::TryRecvError;
 
 use tokio::sync::oneshot;
 use weir_abi::door::CHARGE_AHEAD_NS;
-use weir_core::{Engine, PortId, PortSettings, Reason};
+use weir_core::{Engine, PortId, PortSettings, Reason, broken, invariant};
 use weir_port::{Packet, Port, clock_monotonic_ns};
 
 use super::command::{Change, Command, NewPort, Taken};
 use super::lanes::BURST;
 use super::look::port_snapshot;
+use super::state::{Leaving, Worker};
 use super::switching::settle;
-use super::turn::Worker;
 
 /// How long a leaving port may wait for the kernel to complete what it was given.
 const LEAVING_NS: u64 = 20_000_000;
@@ -22,34 +22,25 @@ const LEAVING_NS: u64 = 20_000_000;
 /// As many bursts as a full shared ring has.
 const SHARED_RING_BURSTS: usize = weir_abi::RX_PLACES as usize / BURST;
 
-/// A port that is asked back and still waits for completions.
-#[derive(Debug)]
-pub(super) struct Leaving<P> {
-    id: PortId,
-    until_ns: u64,
-    /// The name of what the kernel does not complete in time.
-    why: Reason,
-    done: oneshot::Sender<Option<Box<Taken<P>>>>,
-}
-
 impl<P: Port> Worker<P> {
     /// What is not done for every frame: commands, ports that leave.
     pub(super) fn chores(&mut self, now_ns: u64) {
         // Before a port that leaves has anything sent.
         if self.heart.is_due(now_ns) {
-            self.keep_beating(now_ns);
+            self.heartbeat_or_recover(now_ns);
         }
+        self.report_broken();
         self.measure.chores(now_ns);
         if let Some(gathering) = &mut self.gathering {
             gathering.chores(now_ns, self.lanes.all());
         }
         self.open_doors(now_ns);
         self.spread_spares();
-        self.let_go(now_ns);
+        self.return_leaving_ports(now_ns);
         loop {
             match self.inbox.try_recv() {
                 Ok(command) if command.is_abandoned() => {}
-                Ok(command) => self.obey(command, now_ns),
+                Ok(command) => self.execute(command, now_ns),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     self.running = false;
@@ -59,7 +50,17 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    pub(super) fn obey(&mut self, command: Command<P>, now_ns: u64) {
+    /// Logs that an invariant was found broken since the last time.
+    fn report_broken(&mut self) {
+        let broken = invariant::of_this_thread();
+        if broken.count != self.broken_reported {
+            self.broken_reported = broken.count;
+            let (core, count, last) = (self.core, broken.count, broken.last);
+            tracing::error!(core, count, "a bug in weir, please report it: {last}");
+        }
+    }
+
+    pub(super) fn execute(&mut self, command: Command<P>, now_ns: u64) {
         match command {
             Command::Add { new, done } => {
                 self.add(*new, now_ns);
@@ -73,8 +74,10 @@ impl<P: Port> Worker<P> {
                 let _ = done.send(before.map(Box::new));
             }
             Command::AddRemote { id, settings, worker, done } => {
-                let settings = PortSettings { remote: true, ..settings };
-                if self.engine.add_port(now_ns, id, &settings) {
+                let settings = PortSettings { remote: true, ..*settings };
+                let added = self.engine.add_port(now_ns, id, &settings);
+                invariant!(added, "a port of another worker was added in a slot that is taken");
+                if added {
                     self.measure.add_port(id);
                     self.remotes.insert(id, worker);
                 }
@@ -135,13 +138,14 @@ impl<P: Port> Worker<P> {
     pub(super) fn add(&mut self, new: NewPort<P>, now_ns: u64) {
         let NewPort { id, settings, mut port } = new;
         port.refill(&mut self.pool);
-        // The control side keeps slots apart; were it to fail to, the newcomer is served as the port
-        // that was there.
-        let _ = self.engine.add_port(now_ns, id, &settings);
+        if !self.engine.add_port(now_ns, id, &settings) {
+            // It is served as the port that was there.
+            broken!("a port was added in a slot that is taken");
+        }
         self.set_doors(id);
         self.measure.add_port(id);
         if let Some(gathering) = &mut self.gathering {
-            gathering.room.welcome(id);
+            gathering.room.reset_source(id);
         }
         let receives = port.receives();
         self.lanes.insert(id, port, receives);
@@ -256,11 +260,11 @@ impl<P: Port> Worker<P> {
         self.engine.end_of_turn(now_ns);
         self.drop_port(now_ns, id, why);
         self.leaving.push(Leaving { id, until_ns: now_ns + LEAVING_NS, why, done });
-        self.let_go(now_ns);
+        self.return_leaving_ports(now_ns);
     }
 
     /// Hands back the leaving ports that have nothing left in the kernel, or have waited enough.
-    pub(super) fn let_go(&mut self, now_ns: u64) {
+    pub(super) fn return_leaving_ports(&mut self, now_ns: u64) {
         let mut at = 0;
         while let Some(leaving) = self.leaving.get(at) {
             let id = leaving.id;

@@ -5,12 +5,19 @@
 //! any more is not carried out, so that nothing changes that the control side does not know of.
 
 use tokio::sync::oneshot;
-use weir_core::{FlowRow, FlowSum, PortId, PortSettings, Reason, SchedulerSettings, VifLatency};
+use weir_core::{
+    FlowRow, FlowSum, MAX_PORTS, PortId, PortSettings, Reason, SchedulerSettings, VifLatency,
+};
 use weir_port::TxFeatures;
 
 use super::gathering::Gathering;
 use super::snapshot::{PortSnapshot, WorkerSnapshot};
 use super::tap::Watcher;
+
+/// Commands that may wait for a worker: one for each port, which is what reading all latencies sends
+/// before it waits, and some more. A worker that has more waiting is not asked
+/// ([`NoAnswer::Full`](super::NoAnswer::Full)).
+pub const COMMANDS: usize = MAX_PORTS + 256;
 
 /// A port on its way to a worker.
 #[derive(Debug)]
@@ -58,7 +65,7 @@ pub enum Command<P> {
         done: oneshot::Sender<Option<Box<Gathering<P>>>>,
     },
     /// Another worker serves this port: what is for it is handed over there.
-    AddRemote { id: PortId, settings: PortSettings, worker: usize, done: oneshot::Sender<()> },
+    AddRemote { id: PortId, settings: Box<PortSettings>, worker: usize, done: oneshot::Sender<()> },
     /// The other worker is about to stop serving the port; what is queued for it here is lost under
     /// `why`.
     RemoveRemote { id: PortId, why: Reason, done: oneshot::Sender<()> },

@@ -54,7 +54,7 @@ impl Doorbell {
 
     /// To be called before the last look at the rings. `in_need`: there are no frames to fill
     /// receive rings with.
-    pub(super) fn lie_down(&self, in_need: bool) {
+    pub(super) fn set_asleep(&self, in_need: bool) {
         let state = if in_need { ASLEEP_IN_NEED } else { ASLEEP };
         self.state.store(state, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -65,7 +65,7 @@ impl Doorbell {
         self.state.load(Ordering::Relaxed) != AWAKE
     }
 
-    pub(super) fn rise(&self) {
+    pub(super) fn set_awake(&self) {
         self.state.store(AWAKE, Ordering::Relaxed);
         let mut count = [0_u8; 8];
         let _ = rustix::io::read(&self.fd, &mut count);

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use weir_abi::MAX_PORTS;
 use weir_abi::door::{Door, SOURCE_DOORS, line};
-use weir_core::{Engine, Packet, PortId, PortSet};
+use weir_core::{Engine, Packet, PortId, PortSet, broken};
 use weir_port::Cells;
 use weir_port::cells::STRIDE;
 
@@ -114,7 +114,9 @@ impl Side {
 
     #[cold]
     fn close(&mut self, port: PortId, occupy: impl FnOnce(u64)) {
-        let Some(cell) = self.cells.get(self.at(port)) else { return };
+        let Some(cell) = self.cells.get(self.at(port)) else {
+            return broken!("a link with a rate has no door");
+        };
         let bit = Door::new(0, true).word();
         let door = Door::of_word(cell.fetch_or(bit, Ordering::AcqRel));
         occupy(door.due_ns());
@@ -147,7 +149,10 @@ impl Side {
     #[inline]
     fn newly_charged(&mut self, port: PortId) -> u64 {
         let (at, watched) = (self.at(port) + line::CHARGED, self.watched.get_mut(port.index()));
-        let (Some(cell), Some(watched)) = (self.cells.get(at), watched) else { return 0 };
+        let (Some(cell), Some(watched)) = (self.cells.get(at), watched) else {
+            broken!("a link with a rate has no door");
+            return 0;
+        };
         let charged = cell.load(Ordering::Acquire);
         charged.wrapping_sub(std::mem::replace(&mut watched.charged, charged))
     }
@@ -203,8 +208,9 @@ impl Side {
 
     /// A closed door is nobody else's to write, but for the bit that says so.
     fn put(&self, port: PortId, door: Door) {
-        if let Some(cell) = self.cells.get(self.at(port)) {
-            cell.store(door.word(), Ordering::Release);
+        match self.cells.get(self.at(port)) {
+            Some(cell) => cell.store(door.word(), Ordering::Release),
+            None => broken!("a link has no door"),
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use weir_abi::gate::home;
-use weir_core::PortId;
+use weir_core::{PortId, broken};
 use weir_port::Cells;
 
 use weir_port::cells::STRIDE;
@@ -26,9 +26,10 @@ impl Ended {
     /// So many packets of the source are delivered, or lost.
     #[inline]
     pub(super) fn add(&self, source: PortId, packets: u64) {
-        if let Some(word) = self.home.get(source.index() * STRIDE + home::DONE) {
-            word.fetch_add(packets, Ordering::Release);
-        }
+        let Some(word) = self.home.get(source.index() * STRIDE + home::DONE) else {
+            return broken!("a source has no word for what has come to its end");
+        };
+        word.fetch_add(packets, Ordering::Release);
     }
 
     /// So many more will end than came: pieces of a superframe, told before any of them ends.

@@ -15,6 +15,7 @@ use weir_port::{Cells, Port};
 
 use super::holding::Holding;
 use super::lanes::BURST_LEAST;
+use super::map_words::{set, word};
 
 /// The ring has been empty, and nothing was steered, for so long: what was taken and not given back
 /// by then never arrived.
@@ -39,22 +40,22 @@ impl<P: Port> Gathering<P> {
         let empty = self.port.rx_waiting() == 0;
         self.room.correct(now_ns, empty, sources.iter());
         for source in sources.iter() {
-            self.room.forgive(now_ns, empty, source);
+            self.room.settle_lost(now_ns, empty, source);
         }
     }
 }
 
 /// What was taken out of the ring at once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Handful {
+pub(super) struct GatheredBatch {
     pub(super) packets: usize,
     pub(super) bytes: u64,
 }
 
-impl Handful {
+impl GatheredBatch {
     /// How many to take next: few where there are superframes among them. A source may have some 512 KiB
     /// waiting for a link, which eight of them are.
-    pub(super) fn next_handful(self) -> usize {
+    pub(super) fn next_batch_size(self) -> usize {
         const LONG: u64 = 4096;
         if self.bytes > self.packets as u64 * LONG { 4 } else { BURST_LEAST }
     }
@@ -74,12 +75,12 @@ pub struct Room {
     quiet_since_ns: u64,
     taken_then: u64,
     /// By source.
-    sources: Box<[Source]>,
+    sources: Box<[SourceProgress]>,
 }
 
 /// A source's frames, by which those are found that were steered and never came.
 #[derive(Clone, Copy, Debug, Default)]
-struct Source {
+struct SourceProgress {
     /// Steered frames that came, or are known not to.
     came: u64,
     /// As of the last change that was seen, when that was, and whether the ring has been empty since.
@@ -92,16 +93,16 @@ impl Room {
     /// `taken` and `given_back` are the maps of these names; `queue` is the worker's.
     pub fn new(taken: Cells, given_back: Cells, queue: usize) -> Self {
         let queue = MAX_PORTS as usize + queue;
-        let sources = vec![Source::default(); MAX_PORTS as usize].into_boxed_slice();
+        let sources = vec![SourceProgress::default(); MAX_PORTS as usize].into_boxed_slice();
         Self { taken, given_back, queue, pending: 0, quiet_since_ns: 0, taken_then: 0, sources }
     }
 
     /// A port comes: what was steered in its slot before is none of its.
-    pub(super) fn welcome(&mut self, source: PortId) {
+    pub(super) fn reset_source(&mut self, source: PortId) {
         let steered = word(&self.taken, source.index(), out::STEERED);
         set(&self.given_back, source.index(), home::DONE, steered);
         if let Some(known) = self.sources.get_mut(source.index()) {
-            *known = Source { came: steered, ..Source::default() };
+            *known = SourceProgress { came: steered, ..SourceProgress::default() };
         }
     }
 
@@ -134,7 +135,7 @@ impl Room {
 
     /// Likewise for a source's frames, whatever the others do: when it has sent nothing for a while in
     /// which the ring was empty once, what has not come was lost, and nobody waits for it.
-    fn forgive(&mut self, now_ns: u64, ring_is_empty: bool, source: PortId) {
+    fn settle_lost(&mut self, now_ns: u64, ring_is_empty: bool, source: PortId) {
         let steered = word(&self.taken, source.index(), out::STEERED);
         let Some(known) = self.sources.get_mut(source.index()) else { return };
         if steered != known.steered_then {
@@ -179,16 +180,6 @@ impl Room {
         for source in sources {
             store(&self.given_back, source.index(), load(&self.taken, source.index()));
         }
-    }
-}
-
-fn word(cells: &Cells, at: usize, n: usize) -> u64 {
-    cells.get(at * STRIDE + n).map_or(0, |word| word.load(Ordering::Relaxed))
-}
-
-fn set(cells: &Cells, at: usize, n: usize, value: u64) {
-    if let Some(word) = cells.get(at * STRIDE + n) {
-        word.store(value, Ordering::Relaxed);
     }
 }
 

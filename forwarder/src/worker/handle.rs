@@ -4,58 +4,33 @@ use std::future::Future;
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 use tokio::sync::oneshot;
-use weir_core::sched::Caps;
-use weir_core::{EngineConfig, FlowSum, PortId, PortSettings, Reason, VifLatency};
-use weir_port::{Cells, Pool, Port, TxFeatures};
+use weir_core::{FlowSum, PortId, PortSettings, Reason, VifLatency};
+use weir_port::{Pool, Port, TxFeatures};
 
-use super::command::{Change, Command, FlowPage, NewPort, Taken};
+use super::command::{COMMANDS, Change, Command, FlowPage, NewPort, Taken};
 use super::doorbell::Doorbell;
 use super::gathering::Gathering;
-use super::measure::MeasureSettings;
-use super::patience::{NoAnswer, Patience};
+use super::patience::{AnswerTimeout, NoAnswer};
 use super::snapshot::WorkerSnapshot;
+use super::state::{Worker, WorkerSettings};
 use super::tap::Watcher;
-use super::transfer::Peers;
-use super::turn::Worker;
 
 /// How long the end of a worker's thread is waited for; one that stands still then is left behind.
 const ENDS_WITHIN: Duration = Duration::from_millis(500);
 
-#[derive(Debug)]
-pub struct WorkerSettings {
-    pub core: usize,
-    pub idle: weir_core::Idle,
-    pub engine: EngineConfig,
-    pub measure: MeasureSettings,
-    /// Shared by all workers.
-    pub caps: Arc<Caps>,
-    /// The program's shed bits, shared by all workers.
-    pub shed: Cells,
-    /// What the gate is told of frames that have come to their end: the map `GIVEN_BACK`.
-    pub home: Cells,
-    /// What the gate lets out, and where each worker says that it runs: the map `TAKEN`.
-    pub out: Cells,
-    /// The monotonic clock.
-    pub clock: fn() -> u64,
-    /// The doors of links and sources with a rate, which gates and workers share: the map `DOORS`.
-    pub doors: Cells,
-    /// Its ends of the rings to the other workers.
-    pub peers: Peers,
-}
-
 /// Who may ask a worker and tell it, without holding on to its thread: several can, at once.
 #[derive(Debug)]
 pub struct Asker<P> {
-    commands: Sender<Command<P>>,
+    commands: SyncSender<Command<P>>,
     bells: Arc<[Doorbell]>,
     index: usize,
-    patience: Patience,
+    patience: AnswerTimeout,
 }
 
 #[derive(Debug)]
@@ -67,8 +42,8 @@ pub struct WorkerHandle<P> {
 impl<P: Port + Send + 'static> WorkerHandle<P> {
     /// Starts a worker on its core. Fails where the core cannot be had.
     pub fn spawn(settings: WorkerSettings, pool: Pool) -> io::Result<Self> {
-        let (commands, inbox) = channel();
-        let (pinned, is_pinned) = channel();
+        let (commands, inbox) = sync_channel(COMMANDS);
+        let (pinned, is_pinned) = sync_channel(1);
         let (bells, index) = (settings.peers.bells(), settings.peers.index());
         let core = settings.core;
         let thread =
@@ -86,7 +61,7 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
             })?;
         match is_pinned.recv() {
             Ok(Ok(())) => {
-                let patience = Patience::with(core);
+                let patience = AnswerTimeout::with(core);
                 let asker = Asker { commands, bells, index, patience };
                 Ok(Self { asker, thread: Some(thread) })
             }
@@ -98,8 +73,8 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
     /// A worker that never answers, and who would hear the questions.
     #[cfg(test)]
     pub(crate) fn mute(core: usize) -> (Self, std::sync::mpsc::Receiver<Command<P>>) {
-        let (commands, inbox) = channel();
-        let patience = Patience::with(core);
+        let (commands, inbox) = sync_channel(COMMANDS);
+        let patience = AnswerTimeout::with(core);
         let asker = Asker { commands, bells: Arc::from([]), index: 0, patience };
         (Self { asker, thread: None }, inbox)
     }
@@ -119,7 +94,7 @@ impl<P> Drop for WorkerHandle<P> {
     fn drop(&mut self) {
         let Some(thread) = self.thread.take() else { return };
         let (done, _) = oneshot::channel();
-        let _ = self.commands.send(Command::Stop { done });
+        let _ = self.commands.try_send(Command::Stop { done });
         self.ring();
         let until = Instant::now() + ENDS_WITHIN;
         while !thread.is_finished() && Instant::now() < until {
@@ -136,7 +111,10 @@ impl<P> Drop for WorkerHandle<P> {
 
 impl<P> Asker<P> {
     fn send(&self, command: Command<P>) -> Result<(), NoAnswer> {
-        self.commands.send(command).map_err(|_| NoAnswer::Ended)?;
+        self.commands.try_send(command).map_err(|error| match error {
+            TrySendError::Full(_) => NoAnswer::Full { core: self.core() },
+            TrySendError::Disconnected(_) => NoAnswer::Ended,
+        })?;
         self.ring();
         Ok(())
     }
@@ -187,6 +165,7 @@ impl<P> Asker<P> {
         settings: PortSettings,
         worker: usize,
     ) -> Result<(), NoAnswer> {
+        let settings = Box::new(settings);
         self.ask(|done| Command::AddRemote { id, settings, worker, done }).await
     }
 

@@ -11,12 +11,12 @@ use std::sync::atomic::Ordering;
 
 use weir_abi::gate::{STALE_NS, out};
 use weir_abi::{MAX_PORTS, MAX_WORKERS};
+use weir_core::broken;
 use weir_port::Cells;
 
 use weir_port::cells::STRIDE;
 
-/// How often a worker that is awake says so. One that sleeps wakes for it, see
-/// [`LONGEST_SLEEP_NS`](super::sleep::LONGEST_SLEEP_NS).
+/// How often a worker that is awake says so. One that sleeps wakes for it, less often.
 pub const EVERY_NS: u64 = 20_000_000;
 /// A worker that has said nothing for so long has stood still: earlier than the gate finds it to.
 pub const LATE_NS: u64 = 400_000_000;
@@ -82,9 +82,12 @@ impl Heartbeat {
     /// Says that the worker runs, and looks who else does. What the control side has written in its
     /// place stays: the worker is gone then, to the gate.
     pub(super) fn beat(&mut self, now_ns: u64) {
-        if let Some(word) = beat_word(&self.words, self.index) {
-            let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
-            let _ = word.compare_exchange(self.said_ns, now_ns, release, relaxed);
+        let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
+        match beat_word(&self.words, self.index) {
+            Some(word) => {
+                let _ = word.compare_exchange(self.said_ns, now_ns, release, relaxed);
+            }
+            None => broken!("a worker has no word to say in that it runs"),
         }
         self.said_ns = now_ns;
         let others = (0..MAX_WORKERS as usize).filter(|&other| other != self.index);

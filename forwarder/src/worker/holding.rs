@@ -10,7 +10,7 @@ use std::thread::Thread;
 
 use weir_abi::gate::out;
 use weir_abi::meta_flags;
-use weir_core::PortId;
+use weir_core::{PortId, broken};
 use weir_port::{Cells, Packet};
 
 use weir_port::cells::STRIDE;
@@ -91,7 +91,10 @@ impl Holding {
         if queue.is_empty() {
             self.waiting.remove(&source);
         }
-        let held = held?;
+        let Some(held) = held else {
+            broken!("a source waits without a packet");
+            return None;
+        };
         self.packets -= 1;
         Some(held.packet)
     }

@@ -184,7 +184,7 @@ impl<P> Lanes<P> {
 
     /// Nothing is under way at a port that only sends.
     #[inline]
-    pub(super) fn let_be(&mut self, id: PortId) {
+    pub(super) fn untend(&mut self, id: PortId) {
         self.tended.remove(id);
     }
 }

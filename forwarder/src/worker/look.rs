@@ -2,13 +2,13 @@
 //!
 //! Invariant: looking changes nothing, and what is counted elsewhere is not counted here.
 
-use weir_core::{Engine, PortId};
+use weir_core::{Engine, PortId, invariant};
 use weir_port::{Packet, Port};
 
 use super::doors::Doors;
 use super::lanes::Lane;
-use super::snapshot::{ContainerStats, PortSnapshot, QueueSnapshot, VifQueue, WorkerSnapshot};
-use super::turn::Worker;
+use super::snapshot::{PortSnapshot, QueueSnapshot, VifQueue, WorkerSnapshot};
+use super::state::Worker;
 
 impl<P: Port> Worker<P> {
     pub(super) fn snapshot(&mut self, now_ns: u64) -> WorkerSnapshot {
@@ -45,6 +45,7 @@ impl<P: Port> Worker<P> {
             taken_over: self.peers.taken_over(),
             census: self.pool.census(),
             orphan_losses,
+            broken_invariants: invariant::of_this_thread().count,
         }
     }
 
@@ -84,7 +85,6 @@ pub(super) fn port_snapshot<P: Port>(
     lane: &mut Lane<P>,
     in_shared_ring: u64,
 ) -> PortSnapshot {
-    let containers = engine.container_stats(id);
     let mut stats = lane.port.stats();
     stats.rx_packets += lane.shared.packets;
     stats.rx_bytes += lane.shared.bytes;
@@ -99,12 +99,7 @@ pub(super) fn port_snapshot<P: Port>(
         copies: lane.copies,
         rx_waiting,
         tx_outstanding: lane.port.tx_outstanding() as u64,
-        containers: ContainerStats {
-            released: containers.released,
-            packets: containers.packets,
-            bytes: containers.bytes,
-            wait_ns: containers.wait_ns,
-        },
+        containers: engine.container_stats(id),
         door: doors.links.look(id, engine.link_due(id)),
     }
 }

@@ -12,6 +12,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
+use super::command::COMMANDS;
+
 /// A worker answers between two turns, within milliseconds.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Enough for one that is on its feet again: taking a port away lasts 20 ms.
@@ -25,18 +27,20 @@ pub enum NoAnswer {
     Ended,
     #[error("the worker on core {core} has not answered for {:.1} s", .waited.as_secs_f32())]
     Late { core: usize, waited: Duration },
+    #[error("the worker on core {core} has {COMMANDS} commands waiting, and takes no more")]
+    Full { core: usize },
 }
 
 /// Shared by all who ask one worker.
 #[derive(Clone, Debug)]
-pub(super) struct Patience {
+pub(super) struct AnswerTimeout {
     core: usize,
     began: Instant,
     /// Since when it owes an answer, in nanoseconds after `began`; 0: it owes none.
     owes_since_ns: Arc<AtomicU64>,
 }
 
-impl Patience {
+impl AnswerTimeout {
     pub(super) fn with(core: usize) -> Self {
         Self { core, began: Instant::now(), owes_since_ns: Arc::default() }
     }

@@ -3,13 +3,13 @@
 //! Invariant: what was taken out of the ring that ports share is given back to the gate's counts, whatever
 //! becomes of it.
 
-use weir_core::{Amount, PortId};
+use weir_core::{Amount, PortId, broken};
 use weir_port::Port;
 
-use super::gathering::Handful;
+use super::gathering::GatheredBatch;
 use super::lanes::{BURST_BYTES, BURST_LEAST};
+use super::state::Worker;
 use super::switching::{Fate, Intake, lose_orphan};
-use super::turn::Worker;
 
 /// For how long a turn takes in from the shared ring, and how much at most: more than it sends
 /// (`WorkShare::intake`), so that what the worker cannot send waits in the queues, where the scheduler and the
@@ -26,7 +26,9 @@ impl<P: Port> Worker<P> {
     /// Likewise, or loses it.
     pub(super) fn end_burst(&mut self, now_ns: u64, ingress: PortId, fate: Fate) {
         let Self { pool, engine, lanes, burst, pieces, busy_ports, measure, tap, doors, .. } = self;
-        let Some(lane) = lanes.get_mut(ingress) else { return };
+        let Some(lane) = lanes.get_mut(ingress) else {
+            return broken!("packets were received from a port that is not served");
+        };
         let (packets, mut bytes) = (burst.len(), 0);
         measure.arrived(now_ns, burst, pool);
         if tap.is_on() {
@@ -57,7 +59,7 @@ impl<P: Port> Worker<P> {
             let Some(taken) = self.gather_some(now_ns, handful, Fate::Queued) else { break };
             packets += taken.packets;
             bytes += taken.bytes;
-            handful = taken.next_handful();
+            handful = taken.next_batch_size();
             let clock_ns = self.heart.now_ns();
             if clock_ns > *until_ns.get_or_insert(clock_ns + GATHER_NS) {
                 break;
@@ -70,7 +72,12 @@ impl<P: Port> Worker<P> {
     }
 
     /// What came by the shared ring is queued, or lost, without a look at what went by the bridge before.
-    pub(super) fn gather_some(&mut self, now_ns: u64, most: usize, fate: Fate) -> Option<Handful> {
+    pub(super) fn gather_some(
+        &mut self,
+        now_ns: u64,
+        most: usize,
+        fate: Fate,
+    ) -> Option<GatheredBatch> {
         let Self { gathering, pool, burst, .. } = self;
         let packets = gathering.as_mut()?.port.receive(pool, burst, most);
         if packets == 0 {
@@ -89,27 +96,27 @@ impl<P: Port> Worker<P> {
             let (ingress, len) = (packet.ingress(), u64::from(packet.len()));
             bytes += len;
             gathering.room.came(ingress);
-            if let Some(lane) = lanes.get_mut(ingress) {
-                lane.shared.packets += 1;
-                lane.shared.bytes += len;
-                lane.shared.superframes += u64::from(packet.is_superframe());
-            }
+            let Some(lane) = lanes.get_mut(ingress) else {
+                // The port was taken out while its frame was on the way. It must not be held, since
+                // what is held of a port is ended with the port.
+                gathering.room.give_back(ingress, packet.frames());
+                lose_orphan(pool, measure, tap, orphan_losses, now_ns, packet);
+                continue;
+            };
+            lane.shared.packets += 1;
+            lane.shared.bytes += len;
+            lane.shared.superframes += u64::from(packet.is_superframe());
             let packet = match fate {
                 Fate::Queued => gathering.holding.pass(packet),
                 Fate::Lost(_) => Some(packet),
             };
             let Some(packet) = packet else { continue };
             gathering.room.give_back(ingress, packet.frames());
-            let Some(lane) = lanes.get_mut(ingress) else {
-                // The port was taken out while its frame was on the way.
-                lose_orphan(pool, measure, tap, orphan_losses, now_ns, packet);
-                continue;
-            };
             let mut intake =
                 Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
             intake.end(packet, fate);
         }
-        Some(Handful { packets, bytes })
+        Some(GatheredBatch { packets, bytes })
     }
 
     /// Whether packets wait for what went by the bridge.
@@ -122,14 +129,18 @@ impl<P: Port> Worker<P> {
     #[cold]
     pub(super) fn release_held(&mut self, now_ns: u64) -> bool {
         let Self { engine, lanes, gathering, pieces, measure, tap, doors, pool, .. } = self;
+        let orphan_losses = &mut self.orphan_losses;
         let Some(gathering) = gathering else { return false };
         let mut any = false;
         while let Some(packet) = gathering.holding.next() {
             any = true;
             let ingress = packet.ingress();
             gathering.room.give_back(ingress, packet.frames());
-            // Those of a port that goes are taken out before it is.
-            let Some(lane) = lanes.get_mut(ingress) else { continue };
+            let Some(lane) = lanes.get_mut(ingress) else {
+                broken!("a packet was held of a port that is not served");
+                lose_orphan(pool, measure, tap, orphan_losses, now_ns, packet);
+                continue;
+            };
             let mut intake =
                 Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
             intake.take(packet);

@@ -4,7 +4,9 @@
 //! Invariant: a container that came from another worker goes back there when it is empty, so that
 //! no worker runs out of containers while another gathers them.
 
-use weir_core::{ByPort, Container, Engine, Handed, Losses, MAX_PORTS, Next, PortId, Reason};
+use weir_core::{
+    ByPort, Container, Engine, Handed, Losses, MAX_PORTS, Next, PortId, Reason, broken,
+};
 use weir_port::{Packet, Pool};
 
 use super::heartbeat::Heartbeat;
@@ -71,7 +73,10 @@ impl Remotes {
         now_ns: u64,
         egress: PortId,
     ) -> bool {
-        let Some(worker) = self.worker_of(egress) else { return false };
+        let Some(worker) = self.worker_of(egress) else {
+            broken!("something is queued for a port that no worker serves");
+            return false;
+        };
         let mut given = false;
         if heart.stands_still(worker, now_ns) {
             // The gate has the next ones go by the bridge.
@@ -91,6 +96,7 @@ impl Remotes {
             match peers.hand_over(worker, container) {
                 Ok(()) => given = true,
                 Err(container) => {
+                    broken!("a ring between workers has room and is full");
                     if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container)
                     {
                         let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);

@@ -3,7 +3,7 @@
 //! Invariant: in the order in which it was handed over; each packet is given out once. Packets of a
 //! container share their times, nearly always, so these are noted once for a batch of packets.
 
-use weir_core::PortId;
+use weir_core::{PortId, broken, invariant};
 use weir_port::Packet;
 
 /// A packet that was handed over: the packet itself is the port's.
@@ -112,12 +112,14 @@ impl SentLog {
     /// The last one was not handed over after all.
     #[cold]
     pub(super) fn take_back(&mut self) {
-        self.packets.pop();
-        if let Some(batch) = self.batches.last_mut() {
-            batch.packets -= 1;
-            if batch.packets == 0 {
-                self.batches.pop();
-            }
+        let last = self.packets.pop();
+        invariant!(last.is_some(), "a packet was taken back that was not handed over");
+        let Some(batch) = self.batches.last_mut() else {
+            return broken!("a packet was handed over and has no times");
+        };
+        batch.packets -= 1;
+        if batch.packets == 0 {
+            self.batches.pop();
         }
     }
 
@@ -126,7 +128,7 @@ impl SentLog {
     pub(super) fn recall(&mut self, count: usize, mut each: impl FnMut(&Times, &Sent)) {
         for _ in 0..count.min(self.packets.len() - self.first) {
             let (Some(sent), Some(batch)) = (self.packets.last(), self.batches.last()) else {
-                return;
+                return broken!("a packet was handed over and has no times");
             };
             each(&batch.times, sent);
             self.take_back();

@@ -4,11 +4,14 @@
 //! other chores.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use weir_core::broken;
 use weir_port::Port;
 
 use super::heartbeat::LATE_NS;
-use super::turn::{CHORES_EVERY_NS, Worker};
+use super::state::Worker;
 
+/// How often the worker does its chores while it is awake.
+pub(super) const CHORES_EVERY_NS: u64 = 1_000_000;
 /// The longest sleep: commands end it at once, so this bounds the ageing of flows, and how long the worker
 /// may go without saying that it runs.
 pub(super) const LONGEST_SLEEP_NS: u64 = 100_000_000;
@@ -39,11 +42,11 @@ impl<P: Port> Worker<P> {
     /// once for all: a socket that somebody waits on costs a wake-up for every frame that is sent,
     /// and for every one that comes in, whether the waiter sleeps or not.
     pub(super) fn sleep(&self, at_most_ns: u64) {
-        let Some(bell) = self.peers.bell() else { return };
+        let Some(bell) = self.peers.bell() else { return broken!("a worker has no bell") };
         let in_need = self.is_in_need();
-        bell.lie_down(in_need);
-        if self.peers.has_mail(in_need) {
-            bell.rise();
+        bell.set_asleep(in_need);
+        if self.peers.has_arrivals(in_need) {
+            bell.set_awake();
             return;
         }
         let mut watched = Vec::with_capacity(self.lanes.receiving() + 2);
@@ -59,6 +62,6 @@ impl<P: Port> Worker<P> {
         };
         // An interrupted or failed wait is a short one: the loop looks at its rings either way.
         let _ = poll(&mut watched, Some(&timeout));
-        bell.rise();
+        bell.set_awake();
     }
 }

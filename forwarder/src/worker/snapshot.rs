@@ -1,6 +1,6 @@
 //! What a worker says of itself: plain numbers, copied out between two turns.
 
-use weir_core::{Losses, PortId, ReleaseReason};
+use weir_core::{ContainerCounts, Losses, PortId};
 use weir_port::{Census, PortStats};
 
 use super::doors::DoorLook;
@@ -21,29 +21,9 @@ pub struct PortSnapshot {
     /// Packets given to the kernel that it has not completed.
     pub tx_outstanding: u64,
     /// Containers filled by packets that came in here.
-    pub containers: ContainerStats,
+    pub containers: ContainerCounts,
     /// Of a link with a rate.
     pub door: Option<DoorLook>,
-}
-
-/// What became of the containers of one source.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ContainerStats {
-    /// By `ReleaseReason as usize`.
-    pub released: [u64; ReleaseReason::COUNT],
-    pub packets: u64,
-    pub bytes: u64,
-    /// Between opening and letting go, summed.
-    pub wait_ns: u64,
-}
-
-impl std::ops::AddAssign for ContainerStats {
-    fn add_assign(&mut self, other: Self) {
-        self.released.iter_mut().zip(other.released).for_each(|(sum, more)| *sum += more);
-        self.packets += other.packets;
-        self.bytes += other.bytes;
-        self.wait_ns += other.wait_ns;
-    }
 }
 
 /// One source's way to one link, as the worker that serves the link sees it.
@@ -93,4 +73,6 @@ pub struct WorkerSnapshot {
     pub census: Census,
     /// Losses that no port of now can be charged with: frames of ports that are gone.
     pub orphan_losses: Losses,
+    /// By the worker's thread.
+    pub broken_invariants: u64,
 }

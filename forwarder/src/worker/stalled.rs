@@ -9,8 +9,8 @@ use weir_port::{Packet, Port};
 
 use super::heartbeat::is_late;
 use super::lanes::BURST;
+use super::state::Worker;
 use super::switching::Fate;
-use super::turn::Worker;
 
 const LOST: Fate = Fate::Lost(Reason::Stalled);
 /// As many bursts as a full receive ring has: more than that came since.
@@ -19,7 +19,7 @@ const RING_BURSTS: usize = weir_abi::RX_PLACES as usize / BURST;
 impl<P: Port> Worker<P> {
     /// Says that the worker runs. If it has not said so for long, what waited is lost before.
     #[cold]
-    pub(super) fn keep_beating(&mut self, now_ns: u64) {
+    pub(super) fn heartbeat_or_recover(&mut self, now_ns: u64) {
         let mut since_ns = self.heart.said_ns();
         if is_late(since_ns, now_ns) {
             self.lose_what_waited(since_ns, now_ns);

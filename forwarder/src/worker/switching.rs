@@ -3,7 +3,7 @@
 //! Invariant: each function leaves its packet in exactly one place: in the engine, in the port, or
 //! released and counted under a reason.
 
-use weir_core::{Amount, Container, Engine, Losses, Next, PortId, Reason};
+use weir_core::{Amount, Container, Engine, Losses, Next, PortId, Reason, broken};
 use weir_port::{Packet, Pool, Port, Refused};
 
 use super::doors::Doors;
@@ -19,7 +19,7 @@ pub(super) enum Fate {
     Lost(Reason),
 }
 
-/// What a packet needs on its way into the engine.
+/// What a packet needs to be queued.
 pub(super) struct Intake<'a, P> {
     pub(super) engine: &'a mut Engine<Packet>,
     pub(super) pool: &'a mut Pool,
@@ -103,8 +103,8 @@ impl<P> Intake<'_, P> {
     }
 }
 
-/// What a packet needs on its way out.
-pub(super) struct Way<'a, P> {
+/// What a packet needs to be sent.
+pub(super) struct Outlet<'a, P> {
     pub(super) pool: &'a mut Pool,
     pub(super) lane: &'a mut Lane<P>,
     pub(super) measure: &'a mut Measure,
@@ -116,7 +116,7 @@ pub(super) struct Way<'a, P> {
     pub(super) room: Amount,
 }
 
-impl<P: Port> Way<'_, P> {
+impl<P: Port> Outlet<'_, P> {
     /// Hands a packet to the port, or gives it back where the port is full. One that is lost there
     /// is counted.
     #[inline]
@@ -188,15 +188,15 @@ pub(super) struct Drained {
 /// emptied is given to `emptied`.
 pub(super) fn drain<P: Port>(
     engine: &mut Engine<Packet>,
-    way: &mut Way<'_, P>,
+    outlet: &mut Outlet<'_, P>,
     mut emptied: impl FnMut(&mut Engine<Packet>, Container<Packet>),
 ) -> Drained {
     let mut drained = Drained::default();
-    let (now_ns, egress) = (way.now_ns, way.egress);
+    let (now_ns, egress) = (outlet.now_ns, outlet.egress);
     // A device that pushes back still has frames in its ring: more of them there would only be out
     // of the scheduler's hands.
-    while !way.lane.refused && way.lane.port.tx_room() > 0 && drained.amount < way.room {
-        drained.late = way.heart.is_late();
+    while !outlet.lane.refused && outlet.lane.port.tx_room() > 0 && drained.amount < outlet.room {
+        drained.late = outlet.heart.is_late();
         if drained.late {
             break;
         }
@@ -212,8 +212,8 @@ pub(super) fn drain<P: Port>(
         drained.amount = drained.amount.and(amount_of(&container));
         while let Some(packet) = container.pop() {
             // A superframe leaves at once, and may take the kernel a while.
-            drained.late = packet.is_superframe() && way.heart.is_late();
-            let sent = if drained.late { Err(packet) } else { way.send(packet, released_ns) };
+            drained.late = packet.is_superframe() && outlet.heart.is_late();
+            let sent = if drained.late { Err(packet) } else { outlet.send(packet, released_ns) };
             let Err(packet) = sent else {
                 drained.taken = true;
                 continue;
@@ -221,7 +221,8 @@ pub(super) fn drain<P: Port>(
             container.unpop(packet);
             drained.amount = drained.amount.less(amount_of(&container));
             if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container) {
-                let Way { pool, lane, measure, tap, .. } = way;
+                broken!("a port went while something was sent to it");
+                let Outlet { pool, lane, measure, tap, .. } = outlet;
                 let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
                 lane.losses.add(reason, lost);
                 emptied(engine, container);

@@ -9,7 +9,7 @@ mod filter;
 mod ring;
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use weir_core::{PortId, Reason};
+use weir_core::{PortId, Reason, invariant};
 use weir_port::{Packet, Pool};
 
 pub use self::filter::{Facts, Filter, Protocol};
@@ -71,8 +71,8 @@ impl Watched {
     /// Allows one more packet to be followed, by that mark. Marks of two workers must differ, or
     /// nobody can tell their packets apart.
     pub fn follow(&mut self, mark: u8) {
-        // There is room for all marks that there are.
-        let _ = self.marks.push(mark);
+        let pushed = self.marks.push(mark);
+        invariant!(pushed.is_ok(), "more marks were given than there are");
     }
 }
 

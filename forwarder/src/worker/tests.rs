@@ -22,7 +22,7 @@ use weir_abi::{Meta, classify};
 use weir_core::sched::Caps;
 use weir_core::{EngineConfig, FlowConfig, PortId, PortSettings, Role};
 use weir_port::cells::{DOOR_WORDS, ROOM_WORDS};
-use weir_port::{Cells, Faults, MemPort, Pool};
+use weir_port::{Cells, Faults, MemPort, Pool, SHARED_RING};
 
 use super::*;
 
@@ -140,7 +140,8 @@ impl Bench {
                 let (id, settings) = (PortId(slot), settings_of(slot));
                 if index != home {
                     let (done, _) = oneshot::channel();
-                    worker.obey(Command::AddRemote { id, settings, worker: home, done }, 0);
+                    let settings = Box::new(settings);
+                    worker.execute(Command::AddRemote { id, settings, worker: home, done }, 0);
                     continue;
                 }
                 let mut port = MemPort::new(id, 64);
@@ -153,6 +154,32 @@ impl Bench {
         }
         let (now_ns, pushed) = (0, 0);
         Self { workers: all, shed, out, given_back, commands, now_ns, pushed }
+    }
+
+    /// One worker with a ring that its two ports share; they have none of their own.
+    fn with_shared_ring() -> Self {
+        let mut bench = Self::new(0, None);
+        let room = Room::new(bench.out.clone(), bench.given_back.clone(), 0);
+        let gathering = Gathering::new(MemPort::new(SHARED_RING, 64), room, None);
+        let (done, _) = oneshot::channel();
+        let worker = &mut bench.workers[0];
+        worker.execute(Command::Gather { gathering: Some(Box::new(gathering)), done }, 0);
+        for slot in [0, 1] {
+            let (id, settings) = (PortId(slot), settings_of(slot));
+            worker.add(NewPort { id, settings, port: MemPort::send_only(id, 64) }, 0);
+        }
+        bench
+    }
+
+    /// A frame for port 0 comes in by port 1 and the shared ring; `at_bridge`: what its source sent
+    /// before it may still be on its way by the bridge.
+    fn push_shared(&mut self, at_bridge: bool) {
+        let frame = frame(0, 1, 1);
+        let mut meta = self.meta(1, &frame);
+        meta.flags |= if at_bridge { weir_abi::meta_flags::AT_BRIDGE } else { 0 };
+        let Worker { gathering, pool, .. } = &mut self.workers[0];
+        gathering.as_mut().unwrap().port.push_rx_meta(pool, &frame, &meta);
+        self.pushed += 1;
     }
 
     fn home(&mut self, slot: u16) -> &mut Worker<MemPort> {

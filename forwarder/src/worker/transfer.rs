@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
-use weir_core::{Container, Handed, PortId};
+use weir_core::{Container, Handed, PortId, invariant};
 use weir_port::{Packet, Pool};
 
 use super::doorbell::Doorbell;
@@ -38,7 +38,7 @@ struct Line {
     empties: Producer<Container<Packet>>,
     returned: Consumer<Container<Packet>>,
     frames: Producer<u32>,
-    coming_home: Consumer<u32>,
+    freed_frames: Consumer<u32>,
     /// What is in `containers`, as far as it is known here, oldest first. Nothing for those of ports
     /// that are gone.
     on_the_way: VecDeque<Option<Handed>>,
@@ -48,10 +48,10 @@ struct Line {
     taken_by_them: Arc<AtomicU64>,
     taken_by_us: Arc<AtomicU64>,
     /// A container was handed over since the other's bell was looked at.
-    news: bool,
+    handed_since_bell: bool,
     /// Frames were sent home since then. Emptied containers ring no bell: a worker that sleeps
     /// fills none.
-    sent_home: bool,
+    freed_since_bell: bool,
 }
 
 /// One worker's ends of all rings.
@@ -96,19 +96,19 @@ fn line_pair() -> (Line, Line) {
     let (frames_a, home_b) = RingBuffer::new(FRAMES);
     let (frames_b, home_a) = RingBuffer::new(FRAMES);
     let (by_a, by_b) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let line = |containers, arriving, empties, returned, frames, coming_home, them, us| Line {
+    let line = |containers, arriving, empties, returned, frames, freed_frames, them, us| Line {
         containers,
         arriving,
         empties,
         returned,
         frames,
-        coming_home,
+        freed_frames,
         on_the_way: VecDeque::with_capacity(CONTAINERS),
         handed_over: 0,
         taken_by_them: them,
         taken_by_us: us,
-        news: false,
-        sent_home: false,
+        handed_since_bell: false,
+        freed_since_bell: false,
     };
     (
         line(
@@ -173,7 +173,7 @@ impl Peers {
             Ok(()) => {
                 line.on_the_way.push_back(Some(handed));
                 line.handed_over += packets;
-                line.news = true;
+                line.handed_since_bell = true;
                 Ok(())
             }
             Err(PushError::Full(container)) => Err(container),
@@ -182,7 +182,7 @@ impl Peers {
 
     /// Calls `taken` for each container that the other workers have taken since the last call.
     #[inline]
-    pub(super) fn look_what_was_taken(&mut self, mut taken: impl FnMut(&Handed)) {
+    pub(super) fn each_taken(&mut self, mut taken: impl FnMut(&Handed)) {
         for line in self.lines.iter_mut().flatten().filter(|line| !line.on_the_way.is_empty()) {
             let waiting = CONTAINERS - line.containers.slots();
             while line.on_the_way.len() > waiting {
@@ -225,22 +225,23 @@ impl Peers {
     }
 
     /// Sends frames of other pools that were freed here home.
-    pub(super) fn send_home(&mut self, pool: &mut Pool) {
+    pub(super) fn return_freed_frames(&mut self, pool: &mut Pool) {
         for other in self.others() {
             let Some(line) = self.line(other) else { continue };
-            pool.take_away(other, &mut |idx| {
+            pool.drain_away(other, &mut |idx| {
                 let sent = line.frames.push(idx).is_ok();
-                line.sent_home |= sent;
+                line.freed_since_bell |= sent;
                 sent
             });
         }
     }
 
     /// Takes in the frames that come home.
-    pub(super) fn welcome_home(&mut self, pool: &mut Pool) {
+    pub(super) fn collect_freed_frames(&mut self, pool: &mut Pool) {
         for line in self.lines.iter_mut().flatten() {
-            while let Ok(idx) = line.coming_home.pop() {
-                pool.come_home(idx);
+            while let Ok(idx) = line.freed_frames.pop() {
+                let ours = pool.take_back_freed(idx);
+                invariant!(ours, "a frame came home that was not on its way here");
             }
         }
     }
@@ -250,21 +251,21 @@ impl Peers {
     pub(super) fn ring_bells(&mut self) {
         for (line, bell) in self.lines.iter_mut().zip(self.bells.iter()) {
             let Some(line) = line else { continue };
-            let sent_home = std::mem::take(&mut line.sent_home);
-            if std::mem::take(&mut line.news) {
+            let freed_since_bell = std::mem::take(&mut line.freed_since_bell);
+            if std::mem::take(&mut line.handed_since_bell) {
                 bell.ring_if_asleep();
-            } else if sent_home && FRAMES - line.frames.slots() >= WORTH_A_BELL {
+            } else if freed_since_bell && FRAMES - line.frames.slots() >= WORTH_A_BELL {
                 bell.ring_if_in_need();
             }
         }
     }
 
     /// Whether containers have arrived that nobody has looked at, or frames that are needed.
-    pub(super) fn has_mail(&self, in_need: bool) -> bool {
+    pub(super) fn has_arrivals(&self, in_need: bool) -> bool {
         self.lines
             .iter()
             .flatten()
-            .any(|line| !line.arriving.is_empty() || (in_need && !line.coming_home.is_empty()))
+            .any(|line| !line.arriving.is_empty() || (in_need && !line.freed_frames.is_empty()))
     }
 
     /// Packets handed over to all others, ever.

@@ -4,111 +4,22 @@
 //! the engine, or released and counted under a reason. The clock is read once a turn.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::Receiver;
 
-use tokio::sync::oneshot;
 use weir_abi::door::CHARGE_AHEAD_NS;
-use weir_core::{Amount, Container, Engine, Losses, Reason, WorkShare};
-use weir_port::{Cells, Kick, Packet, Pool, Port, clock_monotonic_ns};
+use weir_core::{Amount, broken};
+use weir_port::{Kick, Port, clock_monotonic_ns};
 
-use super::chores::Leaving;
-use super::command::Command;
-use super::doors::Doors;
-use super::ended::Ended;
 use super::gaps::Gaps;
-use super::gathering::Gathering;
-use super::handle::WorkerSettings;
-use super::heartbeat::Heartbeat;
 use super::idle::{Moment, Wait, wait};
-use super::lanes::{BURST, Lanes};
-use super::measure::Measure;
-use super::regimes::{Regime, Regimes};
-use super::remotes::Remotes;
-use super::snapshot::WorkerSnapshot;
-use super::switching::{Way, drain, lose_all, settle};
-use super::tap::Tap;
-use super::transfer::Peers;
+use super::regimes::Regime;
+use super::sleep::CHORES_EVERY_NS;
+use super::state::Worker;
+use super::switching::{Outlet, drain, settle};
 
-/// Pieces that one superframe is cut into at most: 64 KiB by segments of half a kilobyte.
-const PIECES: usize = 128;
-/// Containers taken from one other worker in a turn.
-const HANDED: usize = 64;
 /// How soon it is looked again whether what went by the bridge has arrived.
 const HELD_LOOK_NS: u64 = 20_000;
-/// How often the worker looks after its house while it is awake.
-pub(super) const CHORES_EVERY_NS: u64 = 1_000_000;
-
-#[derive(Debug)]
-pub struct Worker<P> {
-    pub(super) core: usize,
-    pub(super) idle: weir_core::Idle,
-    pub(super) pool: Pool,
-    pub(super) engine: Engine<Packet>,
-    pub(super) lanes: Lanes<P>,
-    pub(super) leaving: Vec<Leaving<P>>,
-    pub(super) burst: Vec<Packet>,
-    pub(super) measure: Measure,
-    pub(super) tap: Tap,
-    pub(super) regimes: Regimes,
-    pub(super) started_at_ns: u64,
-    pub(super) inbox: Receiver<Command<P>>,
-    pub(super) pieces: Vec<Packet>,
-    /// The ring that ports share whose frames come by way of the gate.
-    pub(super) gathering: Option<Gathering<P>>,
-    /// Ports from which something came in the last turn.
-    pub(super) busy_ports: usize,
-    pub(super) peers: Peers,
-    pub(super) remotes: Remotes,
-    /// The program's shed bits.
-    pub(super) shed: Cells,
-    pub(super) doors: Doors,
-    pub(super) heart: Heartbeat,
-    /// The worker's time, as its links share it.
-    pub(super) work: WorkShare,
-    /// When something that waits here may go, as of the last turn.
-    pub(super) due_ns: Option<u64>,
-    /// When a link may take the next of what waits for it, as of the last turn.
-    pub(super) link_ns: Option<u64>,
-    pub(super) orphan_losses: Losses,
-    pub(super) stopping: Option<oneshot::Sender<Box<WorkerSnapshot>>>,
-    pub(super) running: bool,
-}
 
 impl<P: Port> Worker<P> {
-    pub fn new(settings: WorkerSettings, pool: Pool, inbox: Receiver<Command<P>>) -> Self {
-        let clock = settings.clock;
-        let now_ns = clock();
-        let heart = Heartbeat::begin(settings.out, settings.peers.index(), clock);
-        Self {
-            core: settings.core,
-            idle: settings.idle,
-            pool,
-            engine: Engine::new(settings.engine, settings.caps),
-            lanes: Lanes::new(),
-            leaving: Vec::new(),
-            burst: Vec::with_capacity(BURST),
-            measure: Measure::new(settings.measure, Ended::new(settings.home)),
-            tap: Tap::default(),
-            regimes: Regimes::new(now_ns),
-            started_at_ns: now_ns,
-            inbox,
-            pieces: Vec::with_capacity(PIECES),
-            gathering: None,
-            busy_ports: 0,
-            peers: settings.peers,
-            remotes: Remotes::new(),
-            shed: settings.shed,
-            doors: Doors::new(settings.doors),
-            heart,
-            work: WorkShare::default(),
-            due_ns: None,
-            link_ns: None,
-            orphan_losses: Losses::default(),
-            stopping: None,
-            running: true,
-        }
-    }
-
     /// Runs until told to stop.
     pub fn run(&mut self) {
         let mut now_ns = clock_monotonic_ns();
@@ -174,13 +85,13 @@ impl<P: Port> Worker<P> {
     pub fn turn(&mut self, now_ns: u64) -> bool {
         let mut progress = false;
         if self.heart.is_due(now_ns) {
-            self.keep_beating(now_ns);
+            self.heartbeat_or_recover(now_ns);
         }
         if !self.peers.is_alone() {
             // Before the receive rings are filled, which may wait for these frames.
-            self.peers.welcome_home(&mut self.pool);
+            self.peers.collect_freed_frames(&mut self.pool);
             let engine = &mut self.engine;
-            self.peers.look_what_was_taken(|handed| engine.taken(handed));
+            self.peers.each_taken(|handed| engine.taken(handed));
             progress = self.take_over(now_ns);
         }
         progress |= self.reap();
@@ -188,7 +99,10 @@ impl<P: Port> Worker<P> {
         let most = self.work.intake_of_one().map_or(usize::MAX, Amount::packets);
         for nth in 0..self.lanes.receiving() {
             let Some(id) = self.lanes.nth(nth) else { continue };
-            let Some(lane) = self.lanes.get_mut(id) else { continue };
+            let Some(lane) = self.lanes.get_mut(id) else {
+                broken!("a port that receives is not served");
+                continue;
+            };
             progress |= lane.port.complete(&mut self.pool) > 0;
             lane.port.refill(&mut self.pool);
             let budget = lane.budget.0.min(most);
@@ -209,7 +123,7 @@ impl<P: Port> Worker<P> {
         progress |= self.send_backlog(now_ns);
         self.tell_program();
         if !self.peers.is_alone() {
-            self.peers.send_home(&mut self.pool);
+            self.peers.return_freed_frames(&mut self.pool);
             self.peers.ring_bells();
         }
         self.lanes.rotate();
@@ -225,7 +139,7 @@ impl<P: Port> Worker<P> {
             };
             progress |= lane.port.complete(&mut self.pool) > 0;
             if lane.is_at_rest() && !self.engine.backlogged().contains(id) {
-                self.lanes.let_be(id);
+                self.lanes.untend(id);
             }
         }
         progress
@@ -282,8 +196,8 @@ impl<P: Port> Worker<P> {
                 *due_ns = Some(now_ns);
                 continue;
             }
-            let mut way = Way { pool, lane, measure, tap, heart, now_ns, egress, room };
-            let drained = drain(engine, &mut way, |engine, container| {
+            let mut outlet = Outlet { pool, lane, measure, tap, heart, now_ns, egress, room };
+            let drained = drain(engine, &mut outlet, |engine, container| {
                 remotes.recycle(engine, peers, container);
             });
             progress |= drained.taken;
@@ -305,7 +219,10 @@ impl<P: Port> Worker<P> {
         self.due_ns = earlier(self.due_ns, self.link_ns);
         let until_ns = self.heart.until_ns();
         for id in self.lanes.tended() {
-            let Some(lane) = self.lanes.get_mut(id) else { continue };
+            let Some(lane) = self.lanes.get_mut(id) else {
+                broken!("a port that is not served has something under outlet");
+                continue;
+            };
             late |= lane.port.tx_waiting() > 0 && self.heart.is_late();
             if late {
                 break;
@@ -324,41 +241,9 @@ impl<P: Port> Worker<P> {
             self.work.end(egress);
         }
         if late {
-            self.keep_beating(self.heart.now_ns());
+            self.heartbeat_or_recover(self.heart.now_ns());
         }
         progress | late
-    }
-
-    /// Takes in what other workers have for ports served here. True if anything came.
-    fn take_over(&mut self, now_ns: u64) -> bool {
-        let mut came = false;
-        for other in self.peers.others() {
-            for _ in 0..HANDED {
-                let Some(mut container) = self.peers.take_over(other) else { break };
-                came = true;
-                for packet in container.iter_mut() {
-                    self.measure.taken_over(now_ns, packet, &self.pool);
-                }
-                let (engine, egress) = (&mut self.engine, container.egress());
-                self.doors.links.enter(egress, |until_ns| engine.occupy(egress, until_ns));
-                if let Err((container, reason)) = self.engine.accept(now_ns, container) {
-                    self.refuse(now_ns, container, reason);
-                }
-            }
-            while let Some(empty) = self.peers.returned(other) {
-                self.engine.recycle(empty);
-            }
-        }
-        came
-    }
-
-    /// Ends a container that another worker filled and that cannot be queued here.
-    #[cold]
-    pub(super) fn refuse(&mut self, now_ns: u64, mut container: Container<Packet>, reason: Reason) {
-        let Self { pool, measure, tap, .. } = self;
-        let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
-        self.remotes.lose(container.ingress(), reason, lost);
-        self.remotes.recycle(&mut self.engine, &mut self.peers, container);
     }
 
     /// Writes down how long what was sent in this turn took, now that the kernel has it.
@@ -381,8 +266,11 @@ impl<P: Port> Worker<P> {
         let Self { engine, shed, .. } = self;
         for (ingress, egress, on) in engine.shed_changes() {
             let cell = weir_abi::shed::cell(ingress.0, egress.0);
-            let Some((word, bit)) = cell else { continue };
-            let Some(cell) = shed.get(word) else { continue };
+            let Some((cell, bit)) = cell.and_then(|(word, bit)| Some((shed.get(word)?, bit)))
+            else {
+                broken!("there is no shed bit for a pair");
+                continue;
+            };
             if on {
                 cell.fetch_or(bit, Relaxed);
             } else {

@@ -18,12 +18,13 @@ fn good() -> StatsReport {
 #[test]
 fn accepts_only_exact_sums() {
     assert_eq!(check(&good()), Ok(()));
-    let spoil: [fn(&mut StatsReport); 5] = [
+    let spoil: [fn(&mut StatsReport); 6] = [
         |stats| stats.ledger.delivered = 7,
         |stats| stats.ledger.in_flight = 1,
         |stats| stats.ledger.balanced = false,
         |stats| stats.ledger.lost_by_reason.clear(),
         |stats| stats.frames.free = 5,
+        |stats| stats.broken_invariants = 1,
     ];
     for spoil in spoil {
         let mut bad = good();

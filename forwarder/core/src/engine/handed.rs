@@ -6,7 +6,7 @@
 //! two engines allow it.
 
 use super::{Engine, pair_mut};
-use crate::{Container, Packet, PortId};
+use crate::{Container, Packet, PortId, broken, invariant};
 
 /// A container on its way to another worker, as far as it is charged for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,9 +42,14 @@ impl<P: Packet> Engine<P> {
     /// that are still on their way, before `remove_port`: nobody is charged for them afterwards.
     pub fn taken(&mut self, handed: &Handed) {
         let Handed { ingress, egress, bytes, packets, frames } = *handed;
-        let Some(pair) = pair_mut(&mut self.links, ingress, egress) else { return };
-        let Some(source) = self.sources.get_mut(ingress.index()) else { return };
-        debug_assert!(pair.bytes >= bytes && pair.packets >= packets && pair.frames >= frames);
+        let pair = pair_mut(&mut self.links, ingress, egress);
+        let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) else {
+            return broken!("a container was handed over, and its pair is gone");
+        };
+        invariant!(
+            pair.bytes >= bytes && pair.packets >= packets && pair.frames >= frames,
+            "more came to the other worker than was handed over"
+        );
         pair.bytes = pair.bytes.saturating_sub(bytes);
         pair.packets = pair.packets.saturating_sub(packets);
         pair.frames = pair.frames.saturating_sub(frames);

@@ -4,7 +4,7 @@
 use super::Engine;
 use crate::release::Estimate;
 use crate::sched::Scheduler;
-use crate::{Packet, PortId, PortSettings, SchedulerSettings};
+use crate::{Packet, PortId, PortSettings, SchedulerSettings, broken};
 
 impl<P: Packet> Engine<P> {
     /// New settings for a port that is there; false when it is not. What kind of port it is, and
@@ -53,7 +53,10 @@ impl<P: Packet> Engine<P> {
                 continue;
             };
             let mut scheduler = self.scheduler_for(now, &of_port);
-            let Some(Some(link)) = self.links.get_mut(port.index()) else { continue };
+            let Some(Some(link)) = self.links.get_mut(port.index()) else {
+                broken!("a port without a link");
+                continue;
+            };
             for ingress in link.pairs.ports() {
                 let source = self.sources.get(ingress.index());
                 if let Some(settings) = source.and_then(|source| source.settings.as_ref()) {

@@ -7,7 +7,7 @@ use std::fmt;
 use super::Engine;
 use super::state::{Link, Pair, Source};
 use crate::sched::{AnyScheduler, Scheduler};
-use crate::{Container, Packet, PortId, PortSet, PortSettings, Share};
+use crate::{Container, Packet, PortId, PortSet, PortSettings, Share, broken};
 
 impl<P: Packet> Engine<P> {
     /// Adds a port. False when the slot is out of range or taken. Cold.
@@ -18,7 +18,10 @@ impl<P: Packet> Engine<P> {
         if self.sources.len() <= port.index() {
             self.sources.resize_with(port.index() + 1, || Source::VACANT);
         }
-        let Some(source) = self.sources.get_mut(port.index()) else { return false };
+        let Some(source) = self.sources.get_mut(port.index()) else {
+            broken!("no room for a source was made");
+            return false;
+        };
         for (past, count) in self.past_releases.iter_mut().zip(source.counts.released) {
             *past += count;
         }
@@ -126,7 +129,9 @@ impl<P: Packet> Engine<P> {
 
     /// Takes out what `from`, which goes away, has waiting for `to`.
     fn forget_source(&mut self, from: PortId, to: PortId, out: &mut Vec<P>) {
-        let Some(Some(link)) = self.links.get_mut(to.index()) else { return };
+        let Some(Some(link)) = self.links.get_mut(to.index()) else {
+            return broken!("a port without a link");
+        };
         let mut found = Vec::new();
         while let Some(container) = link.scheduler.take(from) {
             found.push(container);
@@ -152,8 +157,9 @@ impl<P: Packet> Engine<P> {
         let mut links = std::mem::take(&mut self.links);
         for link in links.iter_mut().flatten() {
             while let Some(container) = link.scheduler.drain() {
-                if let Some(pair) = link.pairs.get_mut(container.ingress()) {
-                    pair.count_out(&container);
+                match link.pairs.get_mut(container.ingress()) {
+                    Some(pair) => pair.count_out(&container),
+                    None => broken!("a queued container is of no pair"),
                 }
                 self.empty(container, &mut out);
             }
@@ -175,8 +181,9 @@ impl<P: Packet> Engine<P> {
     fn empty(&mut self, mut container: Container<P>, out: &mut Vec<P>) {
         self.held_packets -= container.len() as u64;
         self.held_bytes -= container.bytes();
-        if let Some(source) = self.sources.get_mut(container.ingress().index()) {
-            source.frames -= container.frames();
+        match self.sources.get_mut(container.ingress().index()) {
+            Some(source) => source.frames -= container.frames(),
+            None => broken!("a container came from no source"),
         }
         while let Some(packet) = container.pop() {
             out.push(packet);

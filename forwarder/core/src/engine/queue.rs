@@ -5,7 +5,7 @@
 use super::Engine;
 use super::state::{Link, Pair};
 use crate::sched::{AnyScheduler, Caps, Next, Scheduler};
-use crate::{Container, Packet, PortId, PortSet, Reason, ReleaseReason};
+use crate::{Container, Packet, PortId, PortSet, Reason, ReleaseReason, broken};
 
 impl<P: Packet> Engine<P> {
     /// Takes a packet in for `egress`, or hands it back with the reason. The bounds count what is
@@ -32,6 +32,7 @@ impl<P: Packet> Engine<P> {
             }
         };
         let Some(source) = self.sources.get_mut(ingress.index()) else {
+            broken!("a pair is there and its source is not");
             return Err((packet, Reason::PortGone));
         };
         let bytes = u64::from(packet.len());
@@ -59,7 +60,7 @@ impl<P: Packet> Engine<P> {
         match pair.open.replace(fresh) {
             None => self.open.push((ingress, egress)),
             Some(mut full) => {
-                pair.let_go(&mut full, &mut source.counts, now, ReleaseReason::Full);
+                pair.end_filling(&mut full, &mut source.counts, now, ReleaseReason::Full);
                 self.backlogged.insert(egress);
                 if let Some(spare) = scheduler.enqueue(now, full, pair.joins()) {
                     self.spares.put(spare);
@@ -121,10 +122,17 @@ impl<P: Packet> Engine<P> {
     pub fn end_of_turn(&mut self, now: u64) {
         let Self { open, links, sources, spares, backlogged, caps, .. } = self;
         open.retain(|&(from, to)| {
-            let Some(Some(link)) = links.get_mut(to.index()) else { return false };
-            let Some(source) = sources.get_mut(from.index()) else { return false };
+            let (Some(Some(link)), Some(source)) =
+                (links.get_mut(to.index()), sources.get_mut(from.index()))
+            else {
+                broken!("a pair with an open container has lost one of its ports");
+                return false;
+            };
             let Link { scheduler, pairs, rate, remote, .. } = &mut **link;
-            let Some(pair) = pairs.get_mut(from) else { return false };
+            let Some(pair) = pairs.get_mut(from) else {
+                broken!("a pair that is gone is in the list of open containers");
+                return false;
+            };
             let shaped_elsewhere = *remote && rate.is_some();
             let reason = if now >= pair.deadline_ns {
                 pair.at_deadline
@@ -136,12 +144,14 @@ impl<P: Packet> Engine<P> {
             } else {
                 return true;
             };
-            if let Some(mut container) = pair.open.take() {
-                pair.let_go(&mut container, &mut source.counts, now, reason);
-                backlogged.insert(to);
-                if let Some(spare) = scheduler.enqueue(now, container, pair.joins()) {
-                    spares.put(spare);
-                }
+            let Some(mut container) = pair.open.take() else {
+                broken!("a pair without an open container is in the list of those that have one");
+                return false;
+            };
+            pair.end_filling(&mut container, &mut source.counts, now, reason);
+            backlogged.insert(to);
+            if let Some(spare) = scheduler.enqueue(now, container, pair.joins()) {
+                spares.put(spare);
             }
             false
         });
@@ -256,17 +266,15 @@ impl<P: Packet> Engine<P> {
         self.held_bytes -= bytes;
         self.held_packets -= packets;
         let pair = link.pairs.get_mut(ingress);
-        if let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) {
-            pair.counts.sent_bytes += bytes;
-            pair.counts.sent_packets += packets;
-            if link.remote {
-                return Next::Container(container);
-            }
-            pair.bytes -= bytes;
-            pair.packets -= packets;
-            let frames = container.frames();
-            pair.frames -= frames;
-            source.frames -= frames;
+        let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) else {
+            broken!("a queued container is of no pair");
+            return Next::Container(container);
+        };
+        pair.counts.sent_bytes += bytes;
+        pair.counts.sent_packets += packets;
+        if !link.remote {
+            pair.count_out(&container);
+            source.frames -= container.frames();
             if pair.shed || !source.starved.is_empty() {
                 self.relieve(ingress, egress);
             }

@@ -8,7 +8,7 @@
 
 use super::state::Pair;
 use super::{Engine, pair_mut};
-use crate::{Packet, PortId, PortSet};
+use crate::{Packet, PortId, PortSet, broken};
 
 #[derive(Debug, Default)]
 pub(super) struct ShedChanges {
@@ -72,7 +72,10 @@ impl<P: Packet> Engine<P> {
             return Some((ingress, egress, false));
         }
         while let Some((ingress, egress)) = self.shed.noted.pop() {
-            let Some(pair) = pair_mut(&mut self.links, ingress, egress) else { continue };
+            let Some(pair) = pair_mut(&mut self.links, ingress, egress) else {
+                broken!("a pair that is gone is in the list of shed changes");
+                continue;
+            };
             pair.shed_noted = false;
             if pair.shed != pair.shed_told {
                 pair.shed_told = pair.shed;
@@ -90,11 +93,15 @@ impl<P: Packet> Engine<P> {
     /// A packet was refused.
     #[cold]
     pub(super) fn refused(&mut self, ingress: PortId, egress: PortId, for_frames: bool) {
-        let Some(Some(link)) = self.links.get_mut(egress.index()) else { return };
+        let Some(Some(link)) = self.links.get_mut(egress.index()) else {
+            return broken!("a packet was refused for a link that is not there");
+        };
         if link.remote {
             return;
         }
-        let Some(pair) = link.pairs.get_mut(ingress) else { return };
+        let Some(pair) = link.pairs.get_mut(ingress) else {
+            return broken!("a packet was refused of a pair that is not there");
+        };
         self.shed.set(pair, (ingress, egress), true);
         if for_frames && let Some(source) = self.sources.get_mut(ingress.index()) {
             source.starved.insert(egress);
@@ -105,7 +112,9 @@ impl<P: Packet> Engine<P> {
     /// at for `egress` only, where they became fewer.
     #[cold]
     pub(super) fn relieve(&mut self, ingress: PortId, egress: PortId) {
-        let Some(source) = self.sources.get_mut(ingress.index()) else { return };
+        let Some(source) = self.sources.get_mut(ingress.index()) else {
+            return broken!("a source that is not there has fewer packets waiting");
+        };
         let mut candidates = PortSet::EMPTY;
         candidates.insert(egress);
         if !source.starved.is_empty() {

@@ -25,6 +25,15 @@ pub struct ContainerCounts {
     pub wait_ns: u64,
 }
 
+impl std::ops::AddAssign for ContainerCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.released.iter_mut().zip(other.released).for_each(|(sum, more)| *sum += more);
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.wait_ns += other.wait_ns;
+    }
+}
+
 /// What one ingress port has waiting for one egress port. It comes to be with the first packet, and
 /// is there as long as both ports are.
 pub(super) struct Pair<P> {
@@ -78,6 +87,7 @@ impl<P: Packet> Pair<P> {
     }
 
     /// What is in the container does not wait here any longer.
+    #[inline]
     pub(super) fn count_out(&mut self, container: &Container<P>) {
         self.bytes -= container.bytes();
         self.packets -= container.len() as u64;
@@ -94,7 +104,7 @@ impl<P: Packet> Pair<P> {
 
     /// Ends the filling of what was its open container.
     #[inline]
-    pub(super) fn let_go(
+    pub(super) fn end_filling(
         &mut self,
         container: &mut Container<P>,
         counts: &mut ContainerCounts,

@@ -20,7 +20,7 @@ const ESTABLISHED: u8 = 3;
 /// What every packet reads and writes comes first: two cache lines.
 #[derive(Default)]
 #[repr(C, align(64))]
-pub(super) struct Row {
+pub(super) struct FlowState {
     key: PackedKey,
     /// Never 0 in a row that was ever used; another one when a flow ends.
     generation: u16,
@@ -54,7 +54,7 @@ pub(super) enum Note {
     Spill,
 }
 
-impl Row {
+impl FlowState {
     pub(super) fn begin(&mut self, now_ns: u64, key: &PackedKey, epoch: u32, way: Way) {
         *self = Self {
             key: *key,

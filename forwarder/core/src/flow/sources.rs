@@ -3,14 +3,14 @@
 //! Invariant: a row is in use exactly if its epoch is its source's; `held` is the number of those.
 //! To forget a source's rows is therefore to begin another epoch.
 
-use super::row::Row;
+use super::row::FlowState;
 use super::{FlowCounts, FlowRef, FlowSum};
 use crate::latency::counts::Counts;
 use crate::latency::shape::bin_of;
 use crate::{MAX_PORTS, PortId, Reason};
 
 #[derive(Default)]
-struct Source {
+struct SourceState {
     /// 0: not a source.
     epoch: u32,
     /// Rows.
@@ -32,7 +32,7 @@ pub(super) struct Sum {
 }
 
 pub(super) struct Sources {
-    all: Box<[Source]>,
+    all: Box<[SourceState]>,
     /// Rows of all sources.
     held: u32,
     /// Sources that have any.
@@ -41,7 +41,7 @@ pub(super) struct Sources {
 
 impl Sources {
     pub(super) fn new() -> Self {
-        Self { all: (0..MAX_PORTS).map(|_| Source::default()).collect(), held: 0, active: 0 }
+        Self { all: (0..MAX_PORTS).map(|_| SourceState::default()).collect(), held: 0, active: 0 }
     }
 
     /// A new source, or a new one in an old one's place. Allocates: cold.
@@ -79,7 +79,7 @@ impl Sources {
         self.all.get(usize::from(ingress)).map_or(0, |source| source.epoch)
     }
 
-    pub(super) fn is_in_use(&self, row: &Row) -> bool {
+    pub(super) fn is_in_use(&self, row: &FlowState) -> bool {
         !row.is_vacant() && row.epoch() == self.epoch(row.key().ingress())
     }
 
@@ -181,7 +181,7 @@ impl Sum {
     }
 
     /// Adds all of a flow but what stands in bins.
-    pub(super) fn add(&mut self, row: &Row) {
+    pub(super) fn add(&mut self, row: &FlowState) {
         self.counts.merge(&FlowCounts { jitter_ns: 0, ..row.counts() });
         row.firsts().iter().for_each(|first| self.count(*first));
     }

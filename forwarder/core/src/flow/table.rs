@@ -3,12 +3,12 @@
 
 use super::bins::Bins;
 use super::index::{Home, Index};
-use super::row::{Note, Row};
+use super::row::{FlowState, Note};
 use super::sources::{Claim, Sources, Sum};
 use super::{FlowConfig, FlowKey, FlowLatency, FlowRef, FlowRow, FlowSum, PackedKey};
 use crate::latency::Bin;
 use crate::latency::shape::{BINS, bin_of};
-use crate::{PortId, Reason};
+use crate::{PortId, Reason, broken, invariant};
 
 /// A flow that had no more than two packets has ended after so long.
 const EMBRYO_NS: u64 = 2_000_000_000;
@@ -34,7 +34,7 @@ pub struct FlowTable {
     config: FlowConfig,
     index: Index,
     /// Grows up to the capacity, for which there is room from the beginning.
-    rows: Vec<Row>,
+    rows: Vec<FlowState>,
     /// Places of rows that were vacated.
     free: Vec<u16>,
     bins: Bins,
@@ -50,8 +50,10 @@ pub struct FlowTable {
 impl FlowTable {
     /// What a flow costs at most: its row, its histogram, its part of the index. The histogram's
     /// part is touched only by flows of more than four delivered packets.
-    pub const BYTES_PER_FLOW: usize =
-        size_of::<Row>() + BINS * size_of::<u32>() + Index::BYTES_PER_ROW + 2 * size_of::<u16>();
+    pub const BYTES_PER_FLOW: usize = size_of::<FlowState>()
+        + BINS * size_of::<u32>()
+        + Index::BYTES_PER_ROW
+        + 2 * size_of::<u16>();
 
     /// Allocates everything that it will ever need, but for what [`add_port`](Self::add_port) does.
     #[must_use]
@@ -236,7 +238,7 @@ impl FlowTable {
     }
 
     #[inline]
-    fn named(&mut self, ingress: PortId, flow: FlowRef) -> Option<&mut Row> {
+    fn named(&mut self, ingress: PortId, flow: FlowRef) -> Option<&mut FlowState> {
         let epoch = self.sources.epoch(ingress.0);
         let row = self.rows.get_mut(flow.0 as usize & 0xffff)?;
         row.is_named(flow, epoch).then_some(row)
@@ -251,13 +253,15 @@ impl FlowTable {
             None => {
                 let neighbours = self.index.neighbours(home);
                 self.end_one(now_ns, &claim, neighbours.into_iter().flatten())?;
-                self.index.vacant(home)?
+                let freed = self.index.vacant(home);
+                invariant!(freed.is_some(), "a row has ended and its way is still taken");
+                freed?
             }
         };
         if self.free.is_empty() {
             if self.rows.len() < self.config.capacity as usize {
                 self.free.push(self.rows.len() as u16);
-                self.rows.push(Row::default());
+                self.rows.push(FlowState::default());
             } else {
                 let looked_at: [usize; LOOKED_AT] = std::array::from_fn(|_| self.turn_hand());
                 self.end_one(now_ns, &claim, looked_at.into_iter())?;
@@ -296,7 +300,7 @@ impl FlowTable {
     }
 
     /// Whether a row can be given away. A vacant one is in `free` and cannot be given twice.
-    fn has_ended(&self, now_ns: u64, row: &Row) -> bool {
+    fn has_ended(&self, now_ns: u64, row: &FlowState) -> bool {
         let idle_ns = self.config.idle_ns;
         let limit_ns = if row.is_established() { idle_ns } else { idle_ns.min(EMBRYO_NS) };
         let idle = now_ns.saturating_sub(row.last_ns()) >= limit_ns;
@@ -306,7 +310,10 @@ impl FlowTable {
     /// Vacates a row. What was counted there goes to its source's sum, unless it is forgotten.
     /// Says whether there was a histogram to add up or to clear.
     fn end(&mut self, place: usize) -> bool {
-        let Some(row) = self.rows.get_mut(place) else { return false };
+        let Some(row) = self.rows.get_mut(place) else {
+            broken!("a row that is not there ends");
+            return false;
+        };
         let mut sum = None;
         if self.sources.is_in_use(row) {
             sum = self.sources.ended(row.key().ingress());
@@ -328,11 +335,12 @@ impl FlowTable {
     fn spill(&mut self, ingress: PortId, flow: FlowRef, residence_ns: u64) {
         let part = self.bins.take();
         let place = flow.0 as usize & 0xffff;
-        if let (Some(part), Some(row)) = (part, self.rows.get_mut(place)) {
-            row.spill(part, &mut self.bins);
-            if !self.bins.record(part, bin_of(residence_ns)) {
-                self.overflow(ingress, flow, residence_ns);
-            }
+        let (Some(part), Some(row)) = (part, self.rows.get_mut(place)) else {
+            return broken!("there are fewer parts of the bins than rows");
+        };
+        row.spill(part, &mut self.bins);
+        if !self.bins.record(part, bin_of(residence_ns)) {
+            self.overflow(ingress, flow, residence_ns);
         }
     }
 

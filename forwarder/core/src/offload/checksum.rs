@@ -81,28 +81,6 @@ const fn fold64(sum: u64) -> u16 {
     sum as u16
 }
 
-/// The pseudo-header of IPv4.
-#[must_use]
-pub fn pseudo_v4(src: [u8; 4], dst: [u8; 4], proto: Proto, l4_len: u16) -> Sum {
-    let mut sum = Sum::new();
-    sum.add(&src);
-    sum.add(&dst);
-    sum.add_u16(u16::from(proto.number()));
-    sum.add_u16(l4_len);
-    sum
-}
-
-/// The pseudo-header of IPv6.
-#[must_use]
-pub fn pseudo_v6(src: [u8; 16], dst: [u8; 16], proto: Proto, l4_len: u16) -> Sum {
-    let mut sum = Sum::new();
-    sum.add(&src);
-    sum.add(&dst);
-    sum.add_u16(u16::from(proto.number()));
-    sum.add_u16(l4_len);
-    sum
-}
-
 /// The pseudo-header of the frame that begins with `first`, for an L4 part of `l4_len` bytes.
 #[must_use]
 pub fn pseudo(first: &[u8], layout: &Layout, l4_len: u16) -> Option<Sum> {

@@ -6,7 +6,7 @@
 
 use super::checksum::{Sum, pseudo};
 use super::headers::{HeaderError, Layout, Proto, be16, be32, put16, put32};
-use super::source::Source;
+use super::source::FrameBytes;
 
 /// Longest header that is replicated: Ethernet, two tags, and the longest IPv4 and TCP headers are
 /// 142; the rest is for IPv6 extension headers.
@@ -24,24 +24,6 @@ pub enum GsoKind {
 }
 
 impl GsoKind {
-    /// From the low 16 bits of the kernel's `skb_shared_info::gso_type`: `None` for tunnels and
-    /// whatever else has no way out. UDP's own bit lies above those 16: it is UDP if nothing else.
-    #[must_use]
-    pub fn from_kernel(gso_type: u16, layout: &Layout) -> Option<Self> {
-        const TCPV4: u16 = 1 << 0;
-        const TCPV6: u16 = 1 << 4;
-        // DODGY, TCP_ECN and TCP_FIXEDID change nothing here: we check ourselves; CWR stands in
-        // the header; and ids that count on are as right as equal ones.
-        const HARMLESS: u16 = 1 << 1 | 1 << 2 | 1 << 3;
-        let kind = match gso_type & !HARMLESS {
-            TCPV4 => Self::Tcp4,
-            TCPV6 => Self::Tcp6,
-            0 => Self::UdpL4,
-            _ => return None,
-        };
-        kind.fits(layout).then_some(kind)
-    }
-
     /// Whether the headers are of this kind.
     #[must_use]
     pub fn fits(self, layout: &Layout) -> bool {
@@ -201,7 +183,7 @@ impl Cut {
     }
 
     /// Writes part `i` in full across a chain of buffers, the header all in the first of them.
-    pub(super) fn write<'d, S: Source + ?Sized>(
+    pub(super) fn write<'d, S: FrameBytes + ?Sized>(
         &self,
         i: u32,
         src: &S,
@@ -245,7 +227,7 @@ impl Cut {
 }
 
 /// Copies from `at`, at most to `end`, what fits.
-fn copy_some<S: Source + ?Sized>(
+fn copy_some<S: FrameBytes + ?Sized>(
     src: &S,
     at: usize,
     end: usize,

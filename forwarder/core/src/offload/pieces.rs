@@ -5,9 +5,8 @@
 
 use super::cut::{Cut, CutError, Field, GsoKind, Refuse};
 use super::headers::Layout;
-use super::source::Source;
+use super::source::FrameBytes;
 use super::vnet::VnetHeader;
-use std::ops::Range;
 
 /// The kernel refuses a UDP superframe of more datagrams than this (`EINVAL` from `sendmsg`); for
 /// TCP there is no such bound below what a packet can hold.
@@ -54,12 +53,6 @@ impl Pieces {
         self.cut.payload(i).map(|(_, len)| self.cut.header_len() + len)
     }
 
-    /// Where in the superframe the piece's payload lies, for sending it from there without a copy.
-    #[must_use]
-    pub fn payload_range(&self, i: u32) -> Option<Range<usize>> {
-        self.cut.payload(i).map(|(at, len)| at..at + len)
-    }
-
     /// The segment size piece `i` travels with: 0 if it is a single segment, no superframe.
     #[must_use]
     pub fn gso_size(&self, i: u32) -> Option<u16> {
@@ -83,7 +76,7 @@ impl Pieces {
     }
 
     /// Writes piece `i` and returns its length. `src` is the whole superframe.
-    pub fn write<S: Source + ?Sized>(
+    pub fn write<S: FrameBytes + ?Sized>(
         &self,
         i: u32,
         src: &S,
@@ -94,7 +87,7 @@ impl Pieces {
 
     /// As [`Self::write`], into a chain of buffers: each is filled before the next is taken, and
     /// the headers must fit into the first.
-    pub fn write_chain<'d, S: Source + ?Sized>(
+    pub fn write_chain<'d, S: FrameBytes + ?Sized>(
         &self,
         i: u32,
         src: &S,

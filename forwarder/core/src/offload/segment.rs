@@ -5,7 +5,7 @@
 
 use super::cut::{Cut, CutError, Field, GsoKind, Refuse};
 use super::headers::Layout;
-use super::source::Source;
+use super::source::FrameBytes;
 
 /// Cuts one superframe into segments. Holds a copy of the header, nothing of the payload.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl Segmenter {
     }
 
     /// Writes segment `i` and returns its length. `src` is the whole superframe.
-    pub fn write<S: Source + ?Sized>(
+    pub fn write<S: FrameBytes + ?Sized>(
         &self,
         i: u32,
         src: &S,
@@ -49,7 +49,7 @@ impl Segmenter {
 
     /// As [`Self::write`], into a chain of buffers: each is filled before the next is taken, and
     /// the headers must fit into the first.
-    pub fn write_chain<'d, S: Source + ?Sized>(
+    pub fn write_chain<'d, S: FrameBytes + ?Sized>(
         &self,
         i: u32,
         src: &S,

@@ -3,7 +3,7 @@
 //! Invariant: `copy_range` fills the whole destination or says that the frame is too short.
 
 /// The bytes of a whole frame, wherever they lie.
-pub trait Source {
+pub trait FrameBytes {
     /// Fills `dst` with the bytes from `offset` on; false if the frame ends before.
     #[must_use]
     fn copy_range(&self, offset: usize, dst: &mut [u8]) -> bool;
@@ -13,7 +13,7 @@ pub trait Source {
 #[derive(Clone, Debug)]
 pub struct Chunks<I>(pub I);
 
-impl<'a, I> Source for Chunks<I>
+impl<'a, I> FrameBytes for Chunks<I>
 where
     I: Iterator<Item = &'a [u8]> + Clone,
 {
@@ -22,19 +22,19 @@ where
     }
 }
 
-impl Source for [&[u8]] {
+impl FrameBytes for [&[u8]] {
     fn copy_range(&self, offset: usize, dst: &mut [u8]) -> bool {
         copy_from(self.iter().copied(), offset, dst)
     }
 }
 
-impl<const N: usize> Source for [&[u8]; N] {
+impl<const N: usize> FrameBytes for [&[u8]; N] {
     fn copy_range(&self, offset: usize, dst: &mut [u8]) -> bool {
         self.as_slice().copy_range(offset, dst)
     }
 }
 
-impl Source for [u8] {
+impl FrameBytes for [u8] {
     fn copy_range(&self, offset: usize, dst: &mut [u8]) -> bool {
         copy_from(std::iter::once(self), offset, dst)
     }

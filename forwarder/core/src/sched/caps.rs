@@ -11,7 +11,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::time::{PerByte, Time};
-use crate::{MAX_PORTS, PortId, Rate};
+use crate::{MAX_PORTS, PortId, Rate, broken};
 
 #[derive(Debug, Default)]
 struct Cell {
@@ -89,7 +89,9 @@ impl Caps {
     /// A container went.
     #[inline]
     pub fn charge(&self, now: u64, port: PortId, bytes: u64) {
-        let Some(cell) = self.cells.get(port.index()) else { return };
+        let Some(cell) = self.cells.get(port.index()) else {
+            return broken!("a container came from a port beyond MAX_PORTS");
+        };
         let per_byte = PerByte(cell.per_byte.load(Relaxed));
         if per_byte.0 != 0 {
             let cost = per_byte.time(bytes);
@@ -102,7 +104,9 @@ impl Caps {
     /// Some of what went came back.
     #[inline]
     pub fn refund(&self, port: PortId, bytes: u64) {
-        let Some(cell) = self.cells.get(port.index()) else { return };
+        let Some(cell) = self.cells.get(port.index()) else {
+            return broken!("a container came from a port beyond MAX_PORTS");
+        };
         let per_byte = PerByte(cell.per_byte.load(Relaxed));
         if per_byte.0 != 0 {
             let cost = per_byte.time_back(bytes);

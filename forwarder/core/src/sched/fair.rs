@@ -70,7 +70,7 @@ use self::vif::Vif;
 use super::link::Link;
 use super::queues::{Pushed, Queue, Queues};
 use super::{Caps, Next, Scheduler};
-use crate::{Container, Packet, PortId, PortSet, Rate, SchedulerSettings, Share};
+use crate::{Container, Packet, PortId, PortSet, Rate, SchedulerSettings, Share, broken};
 
 /// What a weight is a share of.
 pub trait Measure {
@@ -140,12 +140,11 @@ impl<P: Packet, M: Measure> Fair<P, M> {
 
     #[inline]
     fn compete(&mut self, id: PortId) {
-        if let Some(vif) = self.queues.vif(id) {
-            self.mean.add(vif.tag, vif.weight);
-            self.competing.insert(id);
-            if vif.has_min() {
-                self.promised.insert(id);
-            }
+        let Some(vif) = self.queues.vif(id) else { return broken!("who competes has no queue") };
+        self.mean.add(vif.tag, vif.weight);
+        self.competing.insert(id);
+        if vif.has_min() {
+            self.promised.insert(id);
         }
     }
 
@@ -153,7 +152,9 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     #[inline]
     fn arrive(&mut self, now: u64, id: PortId) {
         let remembered_ns = self.inactive_after_ns.max(self.link.time_of_largest_ns(REMEMBERED));
-        let Some(queue) = self.queues.get_mut(id) else { return };
+        let Some(queue) = self.queues.get_mut(id) else {
+            return broken!("a container was queued and there is no queue");
+        };
         see_head::<P, M>(queue, &mut self.largest_cost);
         let vif = &mut queue.vif;
         let forget = now.saturating_sub(vif.seen_ns) >= remembered_ns;
@@ -180,8 +181,9 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     #[inline]
     fn leave(&mut self, id: PortId) {
         if self.competing.remove(id) {
-            if let Some(vif) = self.queues.vif(id) {
-                self.mean.remove(vif.tag, vif.weight);
+            match self.queues.vif(id) {
+                Some(vif) => self.mean.remove(vif.tag, vif.weight),
+                None => broken!("who competes has no queue"),
             }
             self.prompt.remove(id);
         } else {
@@ -270,7 +272,8 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
             } else if let Some(container) = self.serve(now, id) {
                 return Next::Container(container);
             } else {
-                // Nothing is queued for it after all: it must not be asked for ever.
+                // It must not be asked for ever.
+                broken!("it is a vif's turn and nothing is queued for it");
                 self.leave(id);
             }
         }

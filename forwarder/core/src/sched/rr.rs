@@ -7,7 +7,7 @@
 
 use super::queues::{Pushed, Queues};
 use super::{Next, Scheduler};
-use crate::{Container, MAX_PORTS, Packet, PortId, PortSet, Rate, Share};
+use crate::{Container, MAX_PORTS, Packet, PortId, PortSet, Rate, Share, broken};
 
 #[derive(Debug)]
 pub struct RoundRobin<P> {
@@ -54,7 +54,10 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
                 self.turn = PortId((vif.0 + 1) % MAX_PORTS as u16);
                 Next::Container(container)
             }
-            None => Next::Empty,
+            None => {
+                broken!("a vif is ready and nothing is queued for it");
+                Next::Empty
+            }
         }
     }
 

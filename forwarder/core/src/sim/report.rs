@@ -9,7 +9,7 @@ use crate::{ContainerCounts, Ledger, Losses, Rate, ReleaseReason};
 
 /// One way through: packets from one port for another.
 #[derive(Clone, Debug, Default)]
-pub struct Row {
+pub struct PairReport {
     pub offered: u64,
     pub delivered: u64,
     /// Delivered while the sources sent: what came after that says nothing about shares.
@@ -29,7 +29,7 @@ pub struct Row {
 #[derive(Clone, Debug)]
 pub struct Report {
     pub name: &'static str,
-    pub rows: BTreeMap<(usize, usize), Row>,
+    pub rows: BTreeMap<(usize, usize), PairReport>,
     pub port_names: Vec<&'static str>,
     pub ledger: Ledger,
     pub span_ns: u64,
@@ -39,11 +39,23 @@ pub struct Report {
     /// By port.
     pub containers: Vec<ContainerCounts>,
     pub phases: Vec<Phase>,
+    /// Found broken during the run; a debug build panics there.
+    pub broken_invariants: u64,
 }
 
 impl Report {
+    /// What must hold whatever happens: the ledger balances, nothing is under way any more, nothing
+    /// was overtaken, and no invariant was found broken.
     #[must_use]
-    pub fn row(&self, from: usize, to: usize) -> Row {
+    pub fn is_exact(&self) -> bool {
+        self.ledger.balanced()
+            && self.ledger.in_flight == 0
+            && self.broken_invariants == 0
+            && self.rows.values().all(|row| row.misordered == 0)
+    }
+
+    #[must_use]
+    pub fn row(&self, from: usize, to: usize) -> PairReport {
         self.rows.get(&(from, to)).cloned().unwrap_or_default()
     }
 
@@ -51,7 +63,7 @@ impl Report {
         self.port_names.get(port).copied().unwrap_or("?")
     }
 
-    fn cells(&self, from: usize, to: usize, row: &Row) -> Vec<String> {
+    fn cells(&self, from: usize, to: usize, row: &PairReport) -> Vec<String> {
         let lost: Vec<String> = row.losses.iter().map(|(why, n)| format!("{why} {n}")).collect();
         vec![
             self.name_of(from).to_owned(),

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::device::{Device, Leg, SimPacket};
+use super::device::{Device, SimPacket};
 use super::phases::Phases;
 use super::source::Running;
-use super::{Change, Report, Row, Scenario};
+use super::{Change, PairReport, Report, Scenario};
 use crate::{
     Caps, ContainerCounts, Engine, EngineConfig, Ledger, Losses, Next, PortId, Reason,
-    ReleaseReason,
+    ReleaseReason, invariant,
 };
 
 /// Packets taken from one port in a turn.
@@ -21,7 +21,7 @@ pub(super) struct World<'a> {
     pub(super) engine: Engine<SimPacket>,
     pub(super) devices: Vec<Device<'a>>,
     pub(super) sources: Vec<Running>,
-    pub(super) rows: BTreeMap<(usize, usize), Row>,
+    pub(super) rows: BTreeMap<(usize, usize), PairReport>,
     pub(super) ledger: Ledger,
     pub(super) phases: Phases,
     /// What the program was told: (from, to).
@@ -30,6 +30,8 @@ pub(super) struct World<'a> {
     pub(super) past: Vec<ContainerCounts>,
     next_step: usize,
     peak: (u64, u64),
+    /// Invariants found broken on this thread before the run.
+    broken_before: u64,
 }
 
 impl<'a> World<'a> {
@@ -56,6 +58,7 @@ impl<'a> World<'a> {
             past: vec![ContainerCounts::default(); scenario.ports.len()],
             next_step: 0,
             peak: (0, 0),
+            broken_before: invariant::of_this_thread().count,
         }
     }
 
@@ -102,7 +105,9 @@ impl<'a> World<'a> {
         }
         let released = |&reason: &ReleaseReason| (reason, self.engine.released(reason));
         let containers = |(port, past): (usize, &ContainerCounts)| {
-            plus(past, &self.engine.container_stats(PortId(port as u16)))
+            let mut sum = *past;
+            sum += self.engine.container_stats(PortId(port as u16));
+            sum
         };
         Report {
             name: self.scenario.name,
@@ -114,6 +119,7 @@ impl<'a> World<'a> {
             releases: ReleaseReason::ALL.iter().map(released).filter(|(_, n)| *n != 0).collect(),
             containers: self.past.iter().enumerate().map(containers).collect(),
             phases: self.phases.done,
+            broken_invariants: invariant::of_this_thread().count - self.broken_before,
             rows: self.rows,
         }
     }
@@ -221,46 +227,4 @@ impl<'a> World<'a> {
             }
         }
     }
-
-    /// What the machine behind the port does about a packet that reached it.
-    pub(super) fn arrived(&mut self, at_ns: u64, packet: &SimPacket) {
-        let source = packet.source;
-        match packet.leg {
-            Leg::Only => {}
-            Leg::Request { answer } => {
-                let Some(device) = self.devices.get_mut(packet.to) else { return };
-                self.ledger.received += 1;
-                let answer = SimPacket {
-                    len: answer,
-                    arrived_ns: at_ns,
-                    from: packet.to,
-                    to: packet.from,
-                    seq: 0,
-                    source,
-                    leg: Leg::Answer,
-                };
-                if device.rx.len() < device.spec.rx_packets {
-                    device.rx.push_back(answer);
-                } else {
-                    self.lose_early(&answer, Reason::RxRingFull);
-                }
-            }
-            Leg::Answer => {
-                if let Some(running) = self.sources.get_mut(source) {
-                    running.answered(at_ns);
-                }
-            }
-        }
-    }
-}
-
-pub(super) fn plus(a: &ContainerCounts, b: &ContainerCounts) -> ContainerCounts {
-    let mut sum = *a;
-    for (mine, theirs) in sum.released.iter_mut().zip(b.released) {
-        *mine += theirs;
-    }
-    sum.packets += b.packets;
-    sum.bytes += b.bytes;
-    sum.wait_ns += b.wait_ns;
-    sum
 }

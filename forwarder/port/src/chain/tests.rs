@@ -20,7 +20,9 @@ fn a_single_frame() {
     let mut pool = Pool::heap(2);
     let mut chain = Assembler::new(PORT);
     let addr = filled(&mut pool, &meta(60));
-    let (Step::Packet(packet), true) = chain.push(&mut pool, addr, 60, false) else { panic!() };
+    let (Assembled::Packet(packet), true) = chain.push(&mut pool, addr, 60, false) else {
+        panic!()
+    };
     assert_eq!((packet.len(), packet.frames(), packet.ingress()), (60, 1, PORT));
     pool.release(packet);
     assert_eq!(pool.census().free, 2);
@@ -32,10 +34,12 @@ fn a_chain_waits_for_its_end() {
     let mut chain = Assembler::new(PORT);
     let room = ROOM as u32;
     let addrs: Vec<u64> = (0..3).map(|_| filled(&mut pool, &meta(2 * room + 10))).collect();
-    assert!(matches!(chain.push(&mut pool, addrs[0], room, true), (Step::More, true)));
-    assert!(matches!(chain.push(&mut pool, addrs[1], room, true), (Step::More, true)));
+    assert!(matches!(chain.push(&mut pool, addrs[0], room, true), (Assembled::More, true)));
+    assert!(matches!(chain.push(&mut pool, addrs[1], room, true), (Assembled::More, true)));
     assert_eq!((pool.census().rx, pool.census().fill), (2, 1));
-    let (Step::Packet(packet), _) = chain.push(&mut pool, addrs[2], 10, false) else { panic!() };
+    let (Assembled::Packet(packet), _) = chain.push(&mut pool, addrs[2], 10, false) else {
+        panic!()
+    };
     assert_eq!((packet.len(), packet.frames()), (2 * room + 10, 3));
     assert_eq!(pool.census().held, 3);
     pool.release(packet);
@@ -52,8 +56,8 @@ fn metadata_that_disagrees_is_not_believed() {
         (Meta { len: 61, ..meta(60) }, Reason::TruncatedChain),
     ] {
         let addr = filled(&mut pool, &wrong);
-        let (step, ours) = chain.push(&mut pool, addr, 60, false);
-        assert!(matches!(step, Step::Lost(reason) if reason == name) && ours);
+        let (assembled, ours) = chain.push(&mut pool, addr, 60, false);
+        assert!(matches!(assembled, Assembled::Lost(reason) if reason == name) && ours);
         assert_eq!(pool.census().free, 1);
     }
 }
@@ -64,12 +68,14 @@ fn one_bad_link_loses_the_chain_once() {
     let mut chain = Assembler::new(PORT);
     let room = ROOM as u32;
     let addrs: Vec<u64> = (0..4).map(|_| filled(&mut pool, &meta(60))).collect();
-    assert!(matches!(chain.push(&mut pool, addrs[0], room, true).0, Step::More));
-    let (step, ours) = chain.push(&mut pool, addrs[1] + 8, room, true);
-    assert!(matches!(step, Step::Lost(Reason::BadDescriptor)) && !ours);
-    assert!(matches!(chain.push(&mut pool, addrs[2], room, true).0, Step::Rest));
-    assert!(matches!(chain.push(&mut pool, addrs[2], room, false).0, Step::Rest));
-    let (Step::Packet(packet), _) = chain.push(&mut pool, addrs[3], 60, false) else { panic!() };
+    assert!(matches!(chain.push(&mut pool, addrs[0], room, true).0, Assembled::More));
+    let (assembled, ours) = chain.push(&mut pool, addrs[1] + 8, room, true);
+    assert!(matches!(assembled, Assembled::Lost(Reason::BadDescriptor)) && !ours);
+    assert!(matches!(chain.push(&mut pool, addrs[2], room, true).0, Assembled::Rest));
+    assert!(matches!(chain.push(&mut pool, addrs[2], room, false).0, Assembled::Rest));
+    let (Assembled::Packet(packet), _) = chain.push(&mut pool, addrs[3], 60, false) else {
+        panic!()
+    };
     pool.release(packet);
     let census = pool.census();
     assert_eq!((census.free, census.fill), (3, 1)); // the misnamed frame still is the kernel's
@@ -82,7 +88,7 @@ fn an_endless_chain_is_cut_off() {
     let mut lost = 0;
     for _ in 0..30 {
         let addr = filled(&mut pool, &meta(60));
-        lost += usize::from(matches!(chain.push(&mut pool, addr, 60, true).0, Step::Lost(_)));
+        lost += usize::from(matches!(chain.push(&mut pool, addr, 60, true).0, Assembled::Lost(_)));
     }
     assert_eq!(lost, 1);
     assert_eq!(pool.census().free, 40);

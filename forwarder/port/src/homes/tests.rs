@@ -10,8 +10,8 @@ fn halves(frames: u32) -> (Pool, Pool) {
 }
 
 fn go_home(from: &mut Pool, to: &mut Pool) {
-    from.take_away(to.home(), |idx| {
-        assert!(to.come_home(idx));
+    from.drain_away(to.home(), |idx| {
+        assert!(to.take_back_freed(idx));
         true
     });
 }
@@ -54,9 +54,9 @@ fn a_packet_is_the_same_in_every_pool_and_its_frames_come_home() {
     assert_eq!((first.available(), second.available(), second.away(0)), (1, 4, 3));
     assert_eq!(first.census(), Census { total: 4, free: 4, ..Census::default() });
     let mut room = 2;
-    second.take_away(0, |idx| {
+    second.drain_away(0, |idx| {
         room -= 1;
-        room >= 0 && first.come_home(idx)
+        room >= 0 && first.take_back_freed(idx)
     });
     assert_eq!((first.available(), second.away(0)), (3, 1));
     go_home(&mut second, &mut first);
@@ -70,12 +70,12 @@ fn only_what_is_on_its_way_comes_home() {
     let idx = frame.index();
     // Held, another's, nobody's, free.
     for wrong in [idx, 4, 8, u32::MAX, 3 - idx] {
-        assert!(!first.come_home(wrong), "{wrong}");
+        assert!(!first.take_back_freed(wrong), "{wrong}");
     }
     second.free(frame);
-    assert!(!second.come_home(idx));
-    assert!(first.come_home(idx));
-    assert!(!first.come_home(idx), "not twice");
+    assert!(!second.take_back_freed(idx));
+    assert!(first.take_back_freed(idx));
+    assert!(!first.take_back_freed(idx), "not twice");
     assert_eq!(first.available(), 4);
 }
 

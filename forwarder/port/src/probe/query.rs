@@ -9,9 +9,7 @@ use libbpf_sys::{bpf_xdp_query, bpf_xdp_query_opts};
 mod act {
     pub(super) const BASIC: u64 = 1;
     pub(super) const REDIRECT: u64 = 2;
-    pub(super) const NDO_XMIT: u64 = 4;
     pub(super) const RX_SG: u64 = 32;
-    pub(super) const NDO_XMIT_SG: u64 = 64;
 }
 
 /// How a program is attached.
@@ -29,12 +27,9 @@ pub enum AttachedMode {
 /// The kernel's answer about one device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct XdpFeatures {
-    /// Identifier of the attached program; 0: none (or several, see the next three).
+    /// Identifier of the attached program; 0: none, or several.
     pub prog_id: u32,
     pub mode: AttachedMode,
-    pub native_prog_id: u32,
-    pub skb_prog_id: u32,
-    pub hardware_prog_id: u32,
     /// `NETDEV_XDP_ACT_*`; 0: the driver has no native XDP, or the kernel cannot say (before 6.3).
     pub features: u64,
 }
@@ -47,15 +42,6 @@ impl XdpFeatures {
     /// It hands over frames in several buffers.
     pub const fn multi_buffer(&self) -> bool {
         self.features & act::RX_SG != 0
-    }
-    /// It takes frames that another device's program redirects to it, now (a veth: while its peer
-    /// has NAPI).
-    pub const fn redirect_target(&self) -> bool {
-        self.features & act::NDO_XMIT != 0
-    }
-    /// Likewise in several buffers.
-    pub const fn redirect_target_multi_buffer(&self) -> bool {
-        self.features & act::NDO_XMIT_SG != 0
     }
     /// Some program is attached.
     pub const fn attached(&self) -> bool {
@@ -80,14 +66,7 @@ pub fn xdp_query(ifindex: u32) -> io::Result<XdpFeatures> {
         libbpf_sys::XDP_ATTACHED_HW => AttachedMode::Hardware,
         _ => AttachedMode::Multiple,
     };
-    Ok(XdpFeatures {
-        prog_id: opts.prog_id,
-        mode,
-        native_prog_id: opts.drv_prog_id,
-        skb_prog_id: opts.skb_prog_id,
-        hardware_prog_id: opts.hw_prog_id,
-        features: opts.feature_flags,
-    })
+    Ok(XdpFeatures { prog_id: opts.prog_id, mode, features: opts.feature_flags })
 }
 
 #[cfg(test)]

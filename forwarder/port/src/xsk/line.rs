@@ -20,7 +20,7 @@
 
 use std::collections::VecDeque;
 
-use weir_core::Reason;
+use weir_core::{Reason, invariant};
 
 use super::kick::Answer;
 use super::{BATCH, XskPort, sending};
@@ -171,6 +171,7 @@ impl XskPort {
     }
 
     fn leave(&mut self, pool: &mut Pool, idx: u32) {
+        invariant!(self.outstanding > 0, "more left the line than was sent");
         self.outstanding = self.outstanding.saturating_sub(1);
         pool.free_index(idx);
     }

@@ -3,10 +3,11 @@
 //! Invariant: what goes into a fill ring comes out of the receive ring or is reclaimed; its level
 //! is counted by what went in and what came back.
 
+use weir_core::broken;
 use xsk_rs::FrameDesc;
 
 use super::{BATCH, Queue, XskPort};
-use crate::chain::Step;
+use crate::chain::Assembled;
 use crate::packet::Packet;
 use crate::pool::{Owner, Pool};
 use crate::port::PortStats;
@@ -29,9 +30,13 @@ impl XskPort {
                 }
                 let mut count = 0;
                 for place in self.scratch.iter_mut().take(wanted) {
-                    let Some(frame) = pool.alloc() else { break };
+                    let Some(frame) = pool.alloc() else {
+                        broken!("there are fewer free frames than were counted");
+                        break;
+                    };
                     let idx = frame.into_index();
                     let Some(desc) = pool.fill_desc(idx) else {
+                        broken!("a port's pool is in plain memory");
                         pool.free_index(idx);
                         break;
                     };
@@ -98,17 +103,17 @@ fn take(
     desc: &FrameDesc,
 ) {
     let len = desc.lengths().data() as u32;
-    let (step, ours) = queue.chain.push(pool, desc.addr() as u64, len, desc.has_more_frames());
+    let (assembled, ours) = queue.chain.push(pool, desc.addr() as u64, len, desc.has_more_frames());
     queue.level -= u32::from(ours && queue.level > 0);
-    match step {
-        Step::Packet(packet) => {
+    match assembled {
+        Assembled::Packet(packet) => {
             stats.rx_packets += 1;
             stats.rx_bytes += u64::from(packet.len());
             stats.rx_superframes += u64::from(packet.is_superframe());
             out.push(packet);
         }
-        Step::Lost(reason) => stats.losses.add(reason, 1),
-        Step::More | Step::Rest => {}
+        Assembled::Lost(reason) => stats.losses.add(reason, 1),
+        Assembled::More | Assembled::Rest => {}
     }
 }
 

@@ -4,11 +4,11 @@
 //! was put into the ring before it, and a ring is used on devices with one transmit queue only (see
 //! [`super::line`]), so packets leave in the order they were sent.
 
-use weir_core::Reason;
 use weir_core::offload::{GsoKind, Layout, VnetHeader};
+use weir_core::{Reason, broken, invariant};
 
 use super::{BATCH, XskPort, sending};
-use crate::egress::Way;
+use crate::egress::TxPath;
 use crate::packet::Packet;
 use crate::pool::{Owner, Pool};
 use crate::port::Refused;
@@ -40,12 +40,12 @@ impl XskPort {
             return Err(Refused::Lost(packet, Reason::PortGone));
         }
         match self.egress.prepare(pool, &mut packet) {
-            Ok((Way::Ring, completed)) => {
+            Ok((TxPath::Ring, completed)) => {
                 self.stats.checksums_completed += u64::from(completed);
                 self.send_by_ring(pool, packet)
             }
-            Ok((Way::Vnet(header), _)) => self.send_by_socket(pool, packet, &header),
-            Ok((Way::Segment(layout, kind, gso_size), _)) => {
+            Ok((TxPath::Vnet(header), _)) => self.send_by_socket(pool, packet, &header),
+            Ok((TxPath::Segment(layout, kind, gso_size), _)) => {
                 self.send_cut(pool, packet, &layout, kind, gso_size)
             }
             Err(reason) => Err(Refused::Lost(packet, reason)),
@@ -83,7 +83,7 @@ impl XskPort {
             return;
         }
         let Some(desc) = pool.tx_desc(idx) else {
-            // Only a pool in plain memory has no descriptors; a port is never used with one.
+            broken!("a port's pool is in plain memory");
             pool.free_index(idx);
             self.stats.losses.add(Reason::TxError, 1);
             return;
@@ -143,7 +143,7 @@ impl XskPort {
     }
 
     /// The packet socket took nothing: whether to wait, or that it is no use.
-    fn refused(&mut self, pool: &mut Pool, packet: Packet) -> Result<(), Refused> {
+    fn refused(&mut self, pool: &mut Pool, mut packet: Packet) -> Result<(), Refused> {
         self.stats.vnet_refused += 1;
         let now_ns = sys::clock_monotonic_ns();
         let fresh = || Refusing { since_ns: now_ns, times: 0, hopeless: None };
@@ -162,8 +162,8 @@ impl XskPort {
         match refusing.hopeless {
             None => Err(Refused::Full(packet)),
             Some(Reason::TxError) if packet.is_superframe() => {
-                match self.egress.without_device(pool, &packet) {
-                    Ok(Way::Segment(layout, kind, gso_size)) => {
+                match self.egress.without_device(pool, &mut packet) {
+                    Ok(TxPath::Segment(layout, kind, gso_size)) => {
                         self.send_cut(pool, packet, &layout, kind, gso_size)
                     }
                     Ok(_) => Err(Refused::Lost(packet, Reason::TxError)),
@@ -216,11 +216,13 @@ impl XskPort {
     pub(super) fn take_back(&mut self, pool: &mut Pool) -> usize {
         let mut taken = self.empty_line(pool, Reason::Stalled);
         while let Some(desc) = self.staged.pop() {
-            if pool.complete(self.slot, desc.addr() as u64).is_some() {
-                self.outstanding = self.outstanding.saturating_sub(1);
-                self.stats.losses.add(Reason::Stalled, 1);
-                taken += 1;
+            if pool.complete(self.slot, desc.addr() as u64).is_none() {
+                broken!("what was staged is not the port's to send");
+                continue;
             }
+            self.outstanding = self.outstanding.saturating_sub(1);
+            self.stats.losses.add(Reason::Stalled, 1);
+            taken += 1;
         }
         self.waiting();
         taken
@@ -256,6 +258,7 @@ impl XskPort {
                 break;
             }
         }
+        invariant!(reaped <= self.outstanding, "more was completed than was sent");
         self.outstanding -= reaped.min(self.outstanding);
         if self.tx_room < self.tx_size / 2 {
             self.flush();

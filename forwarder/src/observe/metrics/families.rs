@@ -180,6 +180,8 @@ metrics! {
         => |all| one(Whole(all.stats.ledger.in_flight));
     Gauge "weir_ledger_balanced" [] "1 if received + copied = delivered + passed + lost + in flight. If it stays 0, it is a bug: please report it."
         => |all| one(Whole(all.stats.ledger.balanced.into()));
+    Counter "weir_broken_invariants" [] "What cannot happen unless weir has a bug, and did. If it is not 0, please report it with the log, which says what it was."
+        => |all| one(Whole(all.stats.broken_invariants));
 
     Counter "weir_worker_seconds" in "seconds" ["core" "regime"] "Where the worker's time went: busy (moving frames), idle (nothing to do: polling or asleep), back_pressured (something to send, and no device that takes it)."
         => regimes;

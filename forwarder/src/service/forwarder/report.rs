@@ -107,6 +107,7 @@ impl Forwarder {
             worker: workers.map(|(at, snapshot)| self.worker_report(at, snapshot)).collect(),
             frames: census(snapshots),
             fdb: self.table_report(),
+            broken_invariants: weir_core::invariant::of_all_threads(),
         }
     }
 
@@ -140,6 +141,7 @@ impl Forwarder {
             },
             turns: Regime::ALL.iter().map(|&regime| regimes.turns(regime)).sum(),
             kicks: kicks + self.workers.past_kicks(worker),
+            broken_invariants: snapshot.broken_invariants,
         }
     }
 

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use weir_core::{PortId, Rate, ReleaseReason};
+use weir_core::{ContainerCounts, PortId, Rate, ReleaseReason};
 
 use super::roster::{Entry, Roster};
-use crate::worker::{ContainerStats, VifQueue, WorkerSnapshot};
+use crate::worker::{VifQueue, WorkerSnapshot};
 use weir_api::{Containers, LinkShare, Promise};
 use weir_schema::Plan;
 
@@ -83,7 +83,7 @@ pub(super) fn promise(plan: &Plan, entry: &Entry, core: usize) -> Promise {
     }
 }
 
-pub(super) fn containers(stats: &ContainerStats) -> Containers {
+pub(super) fn containers(stats: &ContainerCounts) -> Containers {
     let released = ReleaseReason::ALL
         .iter()
         .zip(stats.released)

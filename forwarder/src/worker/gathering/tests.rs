@@ -11,7 +11,7 @@ fn room() -> (Room, Cells, Cells) {
 
 #[test]
 fn a_superframe_among_acknowledgements_makes_the_next_handful_small() {
-    let next = |packets, bytes| Handful { packets, bytes }.next_handful();
+    let next = |packets, bytes| GatheredBatch { packets, bytes }.next_batch_size();
     assert_eq!(next(16, 16 * 60), BURST_LEAST);
     assert_eq!(next(16, 16 * 1514), BURST_LEAST);
     assert_eq!(next(16, 15 * 60 + 65_000), 4);
@@ -36,22 +36,22 @@ fn a_source_is_done_when_what_was_lost_before_the_ring_is_forgiven() {
     let (mut room, taken, back) = room();
     let done = || word(&back, 3, home::DONE);
     set(&taken, 3, out::STEERED, 40);
-    room.welcome(SOURCE);
+    room.reset_source(SOURCE);
     assert_eq!(done(), 40, "of another port that had the slot");
     set(&taken, 3, out::STEERED, 45);
     for _ in 0..3 {
         room.came(SOURCE);
     }
-    room.forgive(1, true, SOURCE);
-    room.forgive(QUIET_NS, true, SOURCE);
+    room.settle_lost(1, true, SOURCE);
+    room.settle_lost(QUIET_NS, true, SOURCE);
     assert_eq!(done(), 40, "they may still come");
-    room.forgive(2 * QUIET_NS, false, SOURCE);
+    room.settle_lost(2 * QUIET_NS, false, SOURCE);
     assert_eq!(done(), 40, "they may be in the ring");
-    room.forgive(2 * QUIET_NS + 1, true, SOURCE);
-    room.forgive(2 * QUIET_NS + 2, true, SOURCE);
+    room.settle_lost(2 * QUIET_NS + 1, true, SOURCE);
+    room.settle_lost(2 * QUIET_NS + 2, true, SOURCE);
     assert_eq!(done(), 42, "two never came, and three are still to end");
     set(&back, 3, home::DONE, 47);
-    room.forgive(2 * QUIET_NS + 3, true, SOURCE);
+    room.settle_lost(2 * QUIET_NS + 3, true, SOURCE);
     assert_eq!(done(), 45, "more than came cannot have ended");
 }
 

@@ -67,7 +67,7 @@ fn a_port_that_only_sends_is_looked_after_while_it_has_something() {
     lanes.tend(PortId(9));
     assert_eq!((lanes.receiving(), tended(&lanes)), (1, vec![PortId(1), PortId(2)]));
     assert!(lanes.any_tended(|lane| lane.port == 'b'));
-    lanes.let_be(PortId(2));
+    lanes.untend(PortId(2));
     assert_eq!(tended(&lanes), [PortId(1)]);
     lanes.tend(PortId(2));
     lanes.remove(PortId(2));

@@ -2,7 +2,7 @@ use super::*;
 
 #[tokio::test]
 async fn one_long_wait_and_then_short_ones() {
-    let patience = Patience::with(7);
+    let patience = AnswerTimeout::with(7);
     let began = Instant::now();
     let (_owing, answer) = oneshot::channel::<()>();
     let late = patience.wait(answer).await.unwrap_err();
@@ -25,7 +25,7 @@ async fn one_long_wait_and_then_short_ones() {
 
 #[tokio::test]
 async fn a_worker_that_has_ended_is_not_waited_for() {
-    let patience = Patience::with(0);
+    let patience = AnswerTimeout::with(0);
     let (done, answer) = oneshot::channel::<()>();
     drop(done);
     assert_eq!(patience.wait(answer).await, Err(NoAnswer::Ended));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use weir_core::{MAX_PORTS, PortId, Reason};
+use weir_core::{MAX_PORTS, PortId, Reason, invariant};
 
 use super::filter::Facts;
 
@@ -114,8 +114,8 @@ impl Writer {
             }
         }
         let captured = event.captured - rest as u32;
-        // There is room, and nobody else writes.
-        let _ = self.events.push(Event { captured, ..event });
+        let pushed = self.events.push(Event { captured, ..event });
+        invariant!(pushed.is_ok(), "a watcher's ring has room and takes nothing");
     }
 }
 
@@ -124,8 +124,8 @@ impl Reader {
     pub fn next(&mut self, bytes: &mut Vec<u8>) -> Option<Event> {
         let event = self.events.pop().ok()?;
         bytes.resize(event.captured as usize, 0);
-        // They were written before the event.
-        let _ = self.bytes.pop_entire_slice(bytes);
+        let popped = self.bytes.pop_entire_slice(bytes);
+        invariant!(popped.is_ok(), "an event came before its bytes");
         Some(event)
     }
 

@@ -50,7 +50,7 @@ fn a_port_that_leaves_takes_nothing_along() {
     while answer.is_empty() {
         bench.turn();
         let now_ns = bench.now_ns;
-        bench.workers[0].let_go(now_ns);
+        bench.workers[0].return_leaving_ports(now_ns);
     }
     let taken = answer.try_recv().unwrap().unwrap();
     let gone = taken.last.losses.get(Reason::PortGone);

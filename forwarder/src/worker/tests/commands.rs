@@ -2,7 +2,9 @@
 
 use tokio::sync::oneshot;
 use weir_core::{PortId, Reason};
+use weir_port::TxFeatures;
 
+use super::command::COMMANDS;
 use super::*;
 
 #[test]
@@ -38,4 +40,16 @@ fn the_end_is_for_every_worker() {
     bench.commands[0].send(Command::Stop { done }).unwrap();
     bench.workers[0].chores(bench.now_ns);
     assert!(!bench.workers[0].running);
+}
+
+#[test]
+fn a_worker_that_takes_no_commands_is_not_given_more_than_the_bound() {
+    let (worker, inbox) = WorkerHandle::<MemPort>::mute(3);
+    let retune = || worker.retune(PortId(1), 1500, TxFeatures::ALL);
+    for _ in 0..COMMANDS {
+        retune().unwrap();
+    }
+    assert_eq!(retune(), Err(NoAnswer::Full { core: 3 }));
+    inbox.recv().unwrap();
+    assert_eq!(retune(), Ok(()));
 }

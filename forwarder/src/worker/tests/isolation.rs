@@ -83,7 +83,7 @@ fn weights_change_between_two_turns_without_loss_or_reordering() {
             };
             let (done, _) = oneshot::channel();
             let now_ns = bench.now_ns;
-            bench.workers[0].obey(Command::Reshape { change: Box::new(change), done }, now_ns);
+            bench.workers[0].execute(Command::Reshape { change: Box::new(change), done }, now_ns);
         }
         bench.turn();
     }

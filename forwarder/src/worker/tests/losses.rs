@@ -11,6 +11,7 @@ use weir_core::{Losses, PortId, Reason, Release, ReleaseSettings};
 use weir_port::{Faults, Packet, Port, reason_of};
 
 use super::*;
+use weir_port::cells::STRIDE;
 
 /// One way to lose one frame. Ports 0 and 2 belong to the first worker; with two workers, port 1 is
 /// the second's.
@@ -203,7 +204,7 @@ fn hold_one(bench: &mut Bench) {
     let change = Change { ports: vec![(PortId(1), settings)], scheduler: None };
     let (done, _) = oneshot::channel();
     let now_ns = bench.now_ns;
-    bench.workers[0].obey(Command::Reshape { change: Box::new(change), done }, now_ns);
+    bench.workers[0].execute(Command::Reshape { change: Box::new(change), done }, now_ns);
     bench.push(1, &frame(0, 1, 0));
     bench.turn();
     assert_eq!(bench.workers[0].engine.held_packets(), 1);
@@ -275,4 +276,23 @@ fn every_reason_is_injected_here_or_is_the_programs() {
         let programs = Counter::all().any(|counter| reason_of(counter) == Some(reason));
         assert!(here || programs, "nothing is ever lost under `{reason}`");
     }
+}
+
+/// A frame that was on its way by the gate when its port was taken out, and has to wait for the bridge.
+#[test]
+fn a_late_frame_of_a_port_that_is_gone_is_not_held() {
+    let mut bench = Bench::with_shared_ring();
+    let bridged = bench.out.get(STRIDE + weir_abi::gate::out::BRIDGED).unwrap();
+    bridged.store(3, Ordering::Relaxed);
+    bench.push_shared(true);
+    bench.turn();
+    let (done, _) = oneshot::channel();
+    let now_ns = bench.now_ns;
+    bench.workers[0].take(PortId(1), now_ns, Reason::PortGone, done);
+    bench.push_shared(true);
+    bench.turn();
+    let snapshot = bench.workers[0].snapshot(now_ns);
+    assert_eq!(snapshot.orphan_losses.get(Reason::PortGone), 2);
+    assert_eq!(snapshot.held_packets, 0);
+    bench.assert_balanced();
 }

@@ -72,13 +72,13 @@ fn a_remote_port_that_leaves_takes_nothing_along() {
     let (done, _) = oneshot::channel();
     let now_ns = bench.now_ns;
     bench.workers[0]
-        .obey(Command::RemoveRemote { id: PortId(3), why: Reason::PortGone, done }, now_ns);
+        .execute(Command::RemoveRemote { id: PortId(3), why: Reason::PortGone, done }, now_ns);
     let (done, mut answer) = oneshot::channel();
     bench.workers[1].take(PortId(3), now_ns, Reason::PortGone, done);
     while answer.is_empty() {
         bench.turn();
         let now_ns = bench.now_ns;
-        bench.workers[1].let_go(now_ns);
+        bench.workers[1].return_leaving_ports(now_ns);
     }
     let taken = answer.try_recv().unwrap().unwrap();
     drop(taken.port);

@@ -1,11 +1,11 @@
 //! A worker that stands still and comes back: what waited is lost by name, whatever it waited in, before
 //! anything is sent and before the gate hears of it.
 
+use weir_abi::MAX_PORTS;
 use weir_abi::gate::{home, out};
-use weir_abi::{MAX_PORTS, Meta};
 use weir_core::{Rate, Reason};
+use weir_port::Port as _;
 use weir_port::cells::STRIDE;
-use weir_port::{Port as _, SHARED_RING};
 
 use super::heartbeat::{EVERY_NS, LATE_NS};
 use super::*;
@@ -105,32 +105,14 @@ fn what_a_port_was_given_and_nobody_asked_to_take_is_taken_back() {
 /// The ring that ports share, and its places.
 #[test]
 fn places_in_the_shared_ring_are_given_back() {
-    let mut bench = Bench::new(0, None);
+    let mut bench = Bench::with_shared_ring();
     let (out, given_back) = (bench.out.clone(), bench.given_back.clone());
-    let room = Room::new(out.clone(), given_back.clone(), 0);
-    let gathering = Gathering::new(MemPort::new(SHARED_RING, 64), room, None);
-    let (done_with, _) = oneshot::channel();
-    let gathering = Some(Box::new(gathering));
-    let worker = &mut bench.workers[0];
-    worker.obey(Command::Gather { gathering, done: done_with }, 0);
-    for slot in [0, 1] {
-        let (id, settings) = (PortId(slot), settings_of(slot));
-        worker.add(NewPort { id, settings, port: MemPort::send_only(id, 64) }, 0);
-    }
     // What its source sent before is still on its way by the bridge: the first ones are held.
     out.get(STRIDE + out::BRIDGED).unwrap().store(3, Ordering::Relaxed);
-    let push = |bench: &mut Bench, held: bool| {
-        let frame = frame(0, 1, 1);
-        let mut meta: Meta = bench.meta(1, &frame);
-        meta.flags |= if held { weir_abi::meta_flags::AT_BRIDGE } else { 0 };
-        let Worker { gathering, pool, .. } = &mut bench.workers[0];
-        gathering.as_mut().unwrap().port.push_rx_meta(pool, &frame, &meta);
-        bench.pushed += 1;
-    };
-    (0..5).for_each(|_| push(&mut bench, true));
+    (0..5).for_each(|_| bench.push_shared(true));
     bench.turn();
     assert_eq!(bench.workers[0].gathering.as_ref().unwrap().holding.packets(), 5);
-    (0..7).for_each(|_| push(&mut bench, false));
+    (0..7).for_each(|_| bench.push_shared(false));
     stand_still(&mut bench, LATE_NS);
     bench.turn();
     let queue = MAX_PORTS as usize;
@@ -138,7 +120,7 @@ fn places_in_the_shared_ring_are_given_back() {
     assert_eq!((stalled(&mut bench), back(1), back(queue)), (12, 12, 12));
     assert_eq!((bench.sent(0).len(), done(&bench, 1)), (0, 12));
     out.get(STRIDE + out::CLEARED).unwrap().store(3, Ordering::Relaxed);
-    push(&mut bench, true);
+    bench.push_shared(true);
     bench.turns(3);
     assert_eq!((bench.sent(0).len(), done(&bench, 1), back(1)), (1, 13, 13));
     bench.assert_balanced();

@@ -16,7 +16,7 @@ fn watch(bench: &mut Bench, worker: usize, spec: WatchSpec) -> Watched {
     let (watcher, watched) = Watcher::new(spec);
     let (done, mut answer) = oneshot::channel();
     let now_ns = bench.now_ns;
-    bench.workers[worker].obey(Command::Watch { watcher: Some(watcher), done }, now_ns);
+    bench.workers[worker].execute(Command::Watch { watcher: Some(watcher), done }, now_ns);
     assert!(answer.try_recv().unwrap().is_none(), "somebody watched before");
     watched
 }
@@ -194,7 +194,7 @@ fn who_stops_watching_gets_the_watcher_back() {
     let mut bench = Bench::new(2, None);
     let mut watched = watch(&mut bench, 0, spec(CAPTURE));
     let (done, mut answer) = oneshot::channel();
-    bench.workers[0].obey(Command::Watch { watcher: None, done }, 0);
+    bench.workers[0].execute(Command::Watch { watcher: None, done }, 0);
     assert!(answer.try_recv().unwrap().is_some());
     bench.push(1, &frame(0, 1, 0));
     turns(&mut bench, 2);

@@ -21,10 +21,10 @@ fn what_one_hands_over_the_other_takes() {
     }
     assert_eq!(one.room(2), 0);
     assert!(one.hand_over(2, Container::new(64)).is_err());
-    assert!(other.has_mail(false));
+    assert!(other.has_arrivals(false));
     let taken: Vec<_> = std::iter::from_fn(|| other.take_over(0)).collect();
     assert_eq!(taken.len(), CONTAINERS);
-    assert!(!other.has_mail(false));
+    assert!(!other.has_arrivals(false));
     for container in taken {
         other.give_back(0, container).unwrap();
     }
@@ -45,21 +45,21 @@ fn a_sleeper_is_woken_and_nobody_else() {
     one.hand_over(1, Container::new(64)).unwrap();
     one.ring_bells();
     assert!(!rung(other), "it is awake and will look");
-    other.bell().unwrap().lie_down(false);
+    other.bell().unwrap().set_asleep(false);
     one.ring_bells();
     assert!(!rung(other), "there is nothing new");
     one.hand_over(1, Container::new(64)).unwrap();
     one.ring_bells();
     assert!(rung(other));
-    other.bell().unwrap().rise();
+    other.bell().unwrap().set_awake();
 }
 /// Has `one` send so many frames of `other` home.
-fn send_home(one: &mut Peers, pools: &mut [Pool], frames: usize) {
+fn return_freed_frames(one: &mut Peers, pools: &mut [Pool], frames: usize) {
     for _ in 0..frames {
         let frame = pools[1].alloc().unwrap();
         pools[0].free(frame);
     }
-    one.send_home(&mut pools[0]);
+    one.return_freed_frames(&mut pools[0]);
     one.ring_bells();
 }
 
@@ -69,20 +69,20 @@ fn who_needs_frames_is_woken_for_a_batch_of_them() {
     let mut all = peers(2).unwrap();
     let (one, other) = all.split_at_mut(1);
     let (one, other) = (&mut one[0], &mut other[0]);
-    send_home(one, &mut pools, 2 * WORTH_A_BELL);
+    return_freed_frames(one, &mut pools, 2 * WORTH_A_BELL);
     assert!(!rung(other), "it is awake and will look");
-    other.bell().unwrap().lie_down(false);
-    send_home(one, &mut pools, WORTH_A_BELL);
+    other.bell().unwrap().set_asleep(false);
+    return_freed_frames(one, &mut pools, WORTH_A_BELL);
     assert!(!rung(other), "it has frames enough");
-    assert!(!other.has_mail(false) && other.has_mail(true));
-    other.welcome_home(&mut pools[1]);
+    assert!(!other.has_arrivals(false) && other.has_arrivals(true));
+    other.collect_freed_frames(&mut pools[1]);
     assert_eq!(pools[1].available(), 512);
-    assert!(!other.has_mail(true));
+    assert!(!other.has_arrivals(true));
 
-    other.bell().unwrap().lie_down(true);
-    send_home(one, &mut pools, WORTH_A_BELL - 1);
+    other.bell().unwrap().set_asleep(true);
+    return_freed_frames(one, &mut pools, WORTH_A_BELL - 1);
     assert!(!rung(other), "not for every frame");
-    send_home(one, &mut pools, 1);
+    return_freed_frames(one, &mut pools, 1);
     assert!(rung(other));
     one.ring_bells();
     assert!(!rung(other), "once");

@@ -5,7 +5,7 @@ use super::*;
 /// -> J = 10, 19.375, 18.164, 517.029.
 #[test]
 fn jitter_is_that_of_rfc_3550() {
-    let mut row = Row::default();
+    let mut row = FlowState::default();
     let mut jitters = Vec::new();
     for ns in [1_000, 1_160, 1_000, 1_000, 9_000] {
         row.delivered(64, ns);
@@ -16,7 +16,7 @@ fn jitter_is_that_of_rfc_3550() {
 
 #[test]
 fn jitter_comes_back_down_and_no_residence_is_too_long_for_it() {
-    let mut row = Row::default();
+    let mut row = FlowState::default();
     for _ in 0..1_000 {
         row.delivered(64, 0);
         row.delivered(64, u64::MAX);
@@ -32,6 +32,6 @@ fn jitter_comes_back_down_and_no_residence_is_too_long_for_it() {
 #[test]
 fn what_every_packet_touches_is_in_two_cache_lines() {
     use std::mem::offset_of;
-    assert!(offset_of!(Row, key) == 0 && offset_of!(Row, frames) == 72);
-    assert_eq!(offset_of!(Row, firsts), 128);
+    assert!(offset_of!(FlowState, key) == 0 && offset_of!(FlowState, frames) == 72);
+    assert_eq!(offset_of!(FlowState, firsts), 128);
 }

@@ -1,9 +1,9 @@
 //! Single cases: what is refused, and the edges.
 
 use super::*;
-use crate::offload::checksum::{completion, pseudo_v4, pseudo_v6};
+use crate::offload::checksum::completion;
 use crate::offload::{
-    CutError, HeaderError, Pieces, Proto, Refuse, Source, VnetHeader, fit_mtu, vnet,
+    CutError, FrameBytes, HeaderError, Pieces, Refuse, VnetHeader, fit_mtu, vnet,
 };
 
 #[test]
@@ -150,21 +150,6 @@ fn refusals_and_short_buffers_have_names() {
 }
 
 #[test]
-fn kernel_types_are_told_apart() {
-    let layout = |tcp, v6| example(tcp, v6, 10).partial().1;
-    let (tcp4, tcp6, udp) = (layout(true, false), layout(true, true), layout(false, true));
-    assert_eq!(GsoKind::from_kernel(0x01, &tcp4), Some(GsoKind::Tcp4));
-    assert_eq!(GsoKind::from_kernel(0x0f, &tcp4), Some(GsoKind::Tcp4));
-    assert_eq!(GsoKind::from_kernel(0x10, &tcp6), Some(GsoKind::Tcp6));
-    assert_eq!(GsoKind::from_kernel(0x10, &tcp4), None);
-    assert_eq!(GsoKind::from_kernel(0x00, &udp), Some(GsoKind::UdpL4));
-    assert_eq!(GsoKind::from_kernel(0x00, &tcp4), None);
-    for tunnel in 5..16 {
-        assert_eq!(GsoKind::from_kernel(1 << tunnel | 1, &tcp4), None, "bit {tunnel}");
-    }
-}
-
-#[test]
 fn vnet_headers_say_what_is_left_to_do() {
     let (_, layout) = example(true, false, 3000).partial();
     let header = VnetHeader::new(&layout, Some((GsoKind::Tcp4, 1448)), true);
@@ -188,16 +173,6 @@ fn tcp_segments_shrink_to_the_mtu_and_datagrams_do_not() {
     let (_, udp) = example(false, true, 3000).partial();
     assert_eq!(fit_mtu(&udp, 1452, 1500), Some(1452));
     assert_eq!(fit_mtu(&udp, 1453, 1500), None);
-}
-
-#[test]
-fn pseudo_headers_are_those_of_the_rfcs() {
-    let (frame, layout) = example(false, false, 10).partial();
-    let from_frame = checksum::pseudo(&frame, &layout, layout.l4_len).unwrap();
-    assert_eq!(from_frame.fold(), pseudo_v4([7; 4], [7; 4], Proto::Udp, 18).fold());
-    let (frame, layout) = example(true, true, 10).partial();
-    let from_frame = checksum::pseudo(&frame, &layout, layout.l4_len).unwrap();
-    assert_eq!(from_frame.fold(), pseudo_v6([7; 16], [7; 16], Proto::Tcp, 30).fold());
 }
 
 #[test]

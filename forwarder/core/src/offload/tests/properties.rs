@@ -19,7 +19,6 @@ fn through_pieces(
         let mut piece = vec![0xee; cut.piece_len(i).unwrap()];
         assert_eq!(cut.write(i, frame, &mut piece), Ok(piece.len()));
         assert!(piece.len() <= (max as usize).max(header + usize::from(gso)));
-        assert_eq!(piece[header..], frame[cut.payload_range(i).unwrap()]);
         let own = Layout::parse(&piece, layout.l3_off, layout.l4_off).unwrap();
         assert!(checksum::is_partial(&piece, &own), "piece {i}");
         let size = cut.gso_size(i).unwrap();

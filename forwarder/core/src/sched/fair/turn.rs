@@ -4,7 +4,7 @@
 use super::vif::{How, LAG_CONTAINERS, Vif};
 use super::{Fair, Measure, see_head};
 use crate::sched::time::Time;
-use crate::{Container, Packet, PortId};
+use crate::{Container, Packet, PortId, broken, invariant};
 
 impl<P: Packet, M: Measure> Fair<P, M> {
     /// Who goes now; nobody, when nobody waits that may; or not before when.
@@ -66,13 +66,17 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         let virtual_now = self.mean.now();
         let mut first: Option<(i64, PortId)> = None;
         for id in &self.competing {
-            let Some(vif) = self.queues.vif(id) else { continue };
+            let Some(vif) = self.queues.vif(id) else {
+                broken!("who competes has no queue");
+                continue;
+            };
             let ahead = vif.tag.wrapping_sub(virtual_now);
             let end = ahead.wrapping_add(vif.head_step);
             if ahead <= 0 && first.is_none_or(|(earliest, _)| end < earliest) {
                 first = Some((end, id));
             }
         }
+        invariant!(first.is_some(), "everybody is ahead of the mean of all");
         first.map(|(_, id)| id)
     }
 
@@ -82,7 +86,10 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         let virtual_now = self.mean.now();
         let mut least: Option<(i64, PortId)> = None;
         for id in self.ahead {
-            let Some(vif) = self.queues.vif(id) else { continue };
+            let Some(vif) = self.queues.vif(id) else {
+                broken!("who is ahead has no queue");
+                continue;
+            };
             let ahead = vif.tag.wrapping_sub(virtual_now);
             if ahead <= 0 {
                 self.ahead.remove(id);
@@ -169,11 +176,12 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     }
 
     fn reserve(&mut self, now: u64, id: PortId, until: u64) {
-        if let Some(vif) = self.queues.vif_mut(id) {
-            vif.aside_until = until;
-            vif.reserved = vif.head_bytes;
-            self.caps.charge(now, id, vif.head_bytes);
-        }
+        let Some(vif) = self.queues.vif_mut(id) else {
+            return broken!("who is set aside has no queue");
+        };
+        vif.aside_until = until;
+        vif.reserved = vif.head_bytes;
+        self.caps.charge(now, id, vif.head_bytes);
     }
 
     /// What was reserved for it is not needed.
@@ -209,8 +217,9 @@ impl<P: Packet, M: Measure> Fair<P, M> {
                 until
             };
             if until <= now {
-                if let Some(vif) = self.queues.vif_mut(id) {
-                    vif.arrive(now, self.mean.now(), false);
+                match self.queues.vif_mut(id) {
+                    Some(vif) => vif.arrive(now, self.mean.now(), false),
+                    None => broken!("who is set aside has no queue"),
                 }
                 self.aside.remove(id);
                 self.compete(id);

@@ -58,7 +58,7 @@ fn a_link_carried_what_its_own_worker_sent_and_holds_what_waits_anywhere() {
 
 #[test]
 fn containers_are_counted_by_why_they_were_let_go() {
-    let mut stats = ContainerStats { packets: 5, ..ContainerStats::default() };
+    let mut stats = ContainerCounts { packets: 5, ..ContainerCounts::default() };
     stats.released[ReleaseReason::ALL[0] as usize] = 2;
     let report = containers(&stats);
     assert_eq!(report.released, [(ReleaseReason::ALL[0].name().to_owned(), 2)].into());

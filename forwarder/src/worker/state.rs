@@ -1,0 +1,132 @@
+//! What a worker has: its ports, its queues, its frames, and its ends of what it shares with others.
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use tokio::sync::oneshot;
+use weir_core::sched::Caps;
+use weir_core::{Engine, EngineConfig, Losses, PortId, Reason, WorkShare};
+use weir_port::{Cells, Packet, Pool, Port};
+
+use super::command::{Command, Taken};
+use super::doors::Doors;
+use super::ended::Ended;
+use super::gathering::Gathering;
+use super::heartbeat::Heartbeat;
+use super::lanes::{BURST, Lanes};
+use super::measure::{Measure, MeasureSettings};
+use super::regimes::Regimes;
+use super::remotes::Remotes;
+use super::snapshot::WorkerSnapshot;
+use super::tap::Tap;
+use super::transfer::Peers;
+
+/// Pieces that one superframe is cut into at most: 64 KiB by segments of half a kilobyte.
+const PIECES: usize = 128;
+
+#[derive(Debug)]
+pub struct WorkerSettings {
+    pub core: usize,
+    pub idle: weir_core::Idle,
+    pub engine: EngineConfig,
+    pub measure: MeasureSettings,
+    /// Shared by all workers.
+    pub caps: Arc<Caps>,
+    /// The program's shed bits, shared by all workers.
+    pub shed: Cells,
+    /// What the gate is told of frames that have come to their end: the map `GIVEN_BACK`.
+    pub home: Cells,
+    /// What the gate lets out, and where each worker says that it runs: the map `TAKEN`.
+    pub out: Cells,
+    /// The monotonic clock.
+    pub clock: fn() -> u64,
+    /// The doors of links and sources with a rate, which gates and workers share: the map `DOORS`.
+    pub doors: Cells,
+    /// Its ends of the rings to the other workers.
+    pub peers: Peers,
+}
+
+/// A port that is asked back and still waits for completions.
+#[derive(Debug)]
+pub(super) struct Leaving<P> {
+    pub(super) id: PortId,
+    pub(super) until_ns: u64,
+    /// The name of what the kernel does not complete in time.
+    pub(super) why: Reason,
+    pub(super) done: oneshot::Sender<Option<Box<Taken<P>>>>,
+}
+
+#[derive(Debug)]
+pub struct Worker<P> {
+    pub(super) core: usize,
+    pub(super) idle: weir_core::Idle,
+    pub(super) pool: Pool,
+    pub(super) engine: Engine<Packet>,
+    pub(super) lanes: Lanes<P>,
+    pub(super) leaving: Vec<Leaving<P>>,
+    pub(super) burst: Vec<Packet>,
+    pub(super) measure: Measure,
+    pub(super) tap: Tap,
+    pub(super) regimes: Regimes,
+    pub(super) started_at_ns: u64,
+    pub(super) inbox: Receiver<Command<P>>,
+    pub(super) pieces: Vec<Packet>,
+    /// The ring that ports share whose frames come by way of the gate.
+    pub(super) gathering: Option<Gathering<P>>,
+    /// Ports from which something came in the last turn.
+    pub(super) busy_ports: usize,
+    pub(super) peers: Peers,
+    pub(super) remotes: Remotes,
+    /// The program's shed bits.
+    pub(super) shed: Cells,
+    pub(super) doors: Doors,
+    pub(super) heart: Heartbeat,
+    /// The worker's time, as its links share it.
+    pub(super) work: WorkShare,
+    /// When something that waits here may go, as of the last turn.
+    pub(super) due_ns: Option<u64>,
+    /// When a link may take the next of what waits for it, as of the last turn.
+    pub(super) link_ns: Option<u64>,
+    pub(super) orphan_losses: Losses,
+    /// Broken invariants of this thread, as far as they were logged.
+    pub(super) broken_reported: u64,
+    pub(super) stopping: Option<oneshot::Sender<Box<WorkerSnapshot>>>,
+    pub(super) running: bool,
+}
+
+impl<P: Port> Worker<P> {
+    pub fn new(settings: WorkerSettings, pool: Pool, inbox: Receiver<Command<P>>) -> Self {
+        let clock = settings.clock;
+        let now_ns = clock();
+        let heart = Heartbeat::begin(settings.out, settings.peers.index(), clock);
+        Self {
+            core: settings.core,
+            idle: settings.idle,
+            pool,
+            engine: Engine::new(settings.engine, settings.caps),
+            lanes: Lanes::new(),
+            leaving: Vec::new(),
+            burst: Vec::with_capacity(BURST),
+            measure: Measure::new(settings.measure, Ended::new(settings.home)),
+            tap: Tap::default(),
+            regimes: Regimes::new(now_ns),
+            started_at_ns: now_ns,
+            inbox,
+            pieces: Vec::with_capacity(PIECES),
+            gathering: None,
+            busy_ports: 0,
+            peers: settings.peers,
+            remotes: Remotes::new(),
+            shed: settings.shed,
+            doors: Doors::new(settings.doors),
+            heart,
+            work: WorkShare::default(),
+            due_ns: None,
+            link_ns: None,
+            orphan_losses: Losses::default(),
+            broken_reported: 0,
+            stopping: None,
+            running: true,
+        }
+    }
+}
