@@ -6,8 +6,8 @@
 //! - [`service`]: cold; a forwarder's life and its control socket
 //! - [`cli`]: what the operator types and reads
 //!
-//! Architecture invariant: `worker` knows nothing of the other rooms, `host` nothing of `observe` and `service`,
-//! `observe` nothing of `service`; tokio never touches a frame.
+//! Architecture invariant: `worker` and `host` name none of the other rooms, `observe` names neither `service`
+//! nor `cli`, `service` does not name `cli` (`tests/rooms.rs` looks); tokio never touches a frame.
 
 pub mod cli;
 pub mod host;

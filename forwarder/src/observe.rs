@@ -1,11 +1,13 @@
 //! What can be seen of a forwarder: it reads the host and the worker's counts, and changes neither.
 //!
-//! - [`books`]: the ledger, checked; [`measure`]: latency and flows, put together
+//! - [`ledger`]: the ledger, checked; [`measure`]: latency and flows, put together
 //! - [`dump`]: reports as other tools read them; [`metrics`]: the same for Prometheus
 //! - [`watch`]: captures and traces
 
-pub mod books;
 pub mod dump;
+pub mod ledger;
 pub mod measure;
 pub mod metrics;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod watch;

@@ -11,7 +11,7 @@ mod host {
     mod doctor;
     mod links;
     mod pair;
+    mod paths;
     mod settings;
     mod umem;
-    mod ways;
 }

@@ -7,7 +7,7 @@
 //! can be drawn from its spec, and any number of beds live side by side.
 
 pub mod guest;
-mod pairs;
+pub(crate) mod pairs;
 pub mod routers;
 
 use crate::ns::{self, Ns, ip_batch, name_of};
@@ -43,7 +43,7 @@ pub struct BedSpec {
     pub layout: Layout,
 }
 
-/// Who is connected to what.
+/// How guests and hosts are connected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Layout {
     /// Guests and the uplink host, all in one network.
@@ -211,7 +211,7 @@ impl Bed {
         self.host.ip(&format!("link del {}", self.guest(index)?.port)).map(drop)
     }
 
-    /// Makes a guest's veth anew under the same name.
+    /// Makes a guest's veth again under the same name.
     pub fn replug(&self, index: usize) -> Result<()> {
         self.guest(index)?.plug(&self.host, &self.spec)
     }
@@ -224,7 +224,7 @@ impl Bed {
         self.guests.get(index).with_context(|| format!("the bed has no guest {index}"))
     }
 
-    /// Everybody at the far end of a port: the guests, the right host if there is one, the uplink
+    /// All at the far ends of ports: the guests, the right host if there is one, the uplink
     /// host.
     pub fn everybody(&self) -> impl Iterator<Item = &Guest> {
         self.guests.iter().chain(&self.right).chain([&self.uplink])

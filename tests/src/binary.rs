@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Where the binary is; builds it if nobody has.
+/// Path of the binary, built if need be.
 pub fn binary() -> Result<PathBuf> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let found = BINARY.get_or_init(|| locate().map_err(|error| format!("{error:#}")));
@@ -17,12 +17,7 @@ fn locate() -> Result<PathBuf> {
     {
         return Ok(path);
     }
-    // target/<profile>/deps/<test>-<hash>, or target/<profile>/<bin>.
-    let own = std::env::current_exe()?;
-    let mut folder = own.parent().context("no folder")?;
-    if folder.ends_with("deps") {
-        folder = folder.parent().context("no folder")?;
-    }
+    let folder = profile_folder()?;
     let target = folder.parent().context("no target folder")?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
@@ -37,4 +32,12 @@ fn locate() -> Result<PathBuf> {
         bail!("weir does not build ({status})");
     }
     Ok(folder.join("weir"))
+}
+
+/// target/<profile>, where this program is: in target/<profile>/deps/<test>-<hash>, or target/<profile>/<bin>.
+pub(crate) fn profile_folder() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let folder = own.parent().context("no folder")?;
+    let folder = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    Ok(folder.context("no folder")?.to_path_buf())
 }

@@ -48,7 +48,7 @@ impl Consumer {
     /// Runs `f` while the consumer stands still, for at least `time` and until `f` is done.
     pub fn stopped<T: Send>(&self, time: Duration, f: impl FnOnce() -> Result<T>) -> Result<T> {
         // Kernels without the fair server throttle real-time threads after 0.95 s of every second.
-        ensure!(time <= Duration::from_millis(800), "nobody can hold a core for so long");
+        ensure!(time <= Duration::from_millis(800), "a core cannot be held for that long");
         let core = self.core;
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -58,14 +58,14 @@ impl Consumer {
                 cpu::pin(core);
                 cpu::urgent(cpu::this_thread(), HOLDER)?;
                 let start = Instant::now();
-                held.send(()).context("nobody waits for the holder")?;
+                held.send(()).context("the caller is gone")?;
                 while start.elapsed() < time || !done.load(Ordering::Relaxed) {
                     std::hint::spin_loop();
                 }
                 Ok(())
             });
             let end = AtEnd(done);
-            // A holder that could not become one is told of below.
+            // Why the holder could not start is reported below.
             let result = is_held.recv().map_err(Into::into).and_then(|()| f());
             drop(end);
             holder.join().map_err(|_| anyhow!("the holder panicked"))??;

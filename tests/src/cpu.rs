@@ -55,7 +55,7 @@ impl Busy {
         self.at.saturating_duration_since(earlier.at).saturating_sub(away)
     }
 
-    /// What of it were soft interrupts, in whoever's time they ran, as far as ticks saw them.
+    /// Of it, soft interrupts in any context, as far as ticks saw them.
     #[must_use]
     pub fn soft_since(&self, earlier: &Self, core: usize) -> Duration {
         self.ticks_since(earlier, core, |core| core.soft)

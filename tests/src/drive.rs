@@ -1,11 +1,10 @@
-//! What most tests do on a bed: everybody talks to everybody.
+//! What most tests do on a bed: traffic between all guests and the uplink host.
 
 use crate::bed::{Bed, FAMILIES, Family};
 use crate::gate::SOON;
 use crate::traffic::ping::echo;
-use crate::traffic::udp_sink::Received;
-use crate::traffic::udp_source::Sending;
-use crate::traffic::{Pace, Sink, Source, ping, tcp};
+
+use crate::traffic::{Pace, Received, Sending, Sink, Source, ping, tcp};
 use crate::{Guest, wait::wait_ok};
 use anyhow::{Result, ensure};
 use std::time::Duration;
@@ -72,8 +71,8 @@ pub fn udp_exact(from: &Guest, to: &Guest, family: Family, size: usize, count: u
         wait_ok(Duration::from_secs(10), "the first echo", || ping(&from.ns, to.addr(family), 1))?;
     }
     let sink = Sink::start(&to.ns, to.socket(family, 0))?;
-    // On one core: a sender that is moved has datagrams in the backlogs of two, and which of them the
-    // kernel comes to first nobody knows.
+    // On one core: a sender that is moved has datagrams in the backlogs of two, which the kernel
+    // serves in any order.
     let (pace, core) = (Pace::Rate(5000), Some(0));
     let source = Source { size, count, pace, core, ..Source::to(sink.addr()) };
     let sent = source.send(&from.ns)?;
@@ -123,7 +122,7 @@ impl Flow {
         self.sending.so_far()
     }
 
-    /// Waits for so many more of them.
+    /// Waits for `more` of them.
     pub fn comes(&self, more: u64) -> Result<()> {
         self.sink.wait_for(self.sink.so_far() + more, SOON)
     }
@@ -180,7 +179,7 @@ impl<'a> Numbered<'a> {
         Ok(Self { to, unread, sink, sending })
     }
 
-    /// Waits for so many more of them.
+    /// Waits for `more` of them.
     pub fn goes_on(&self, more: u64) -> Result<()> {
         self.sink.wait_for(self.sink.so_far() + more, SOON)
     }

@@ -18,7 +18,7 @@ use weir_abi::{GatePort, maps};
 
 pub const SOON: Duration = Duration::from_secs(10);
 
-/// An EtherType for local experiments: nobody else's frames are counted.
+/// An EtherType for local experiments, so that no other frames are counted.
 pub const OURS: u16 = 0x88b5;
 /// What a marked frame without a tag has behind its addresses.
 pub const MARK: [u8; 4] = [0x88, 0xb5, 0xab, 0xcd];
@@ -87,7 +87,7 @@ pub fn wait_steered(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
     })
 }
 
-/// Waits until everybody's address is known at the gate: from then on no unicast frame is the bridge's.
+/// Waits until every guest's address is known at the gate: from then on no unicast frame is the bridge's.
 pub fn acquaint(weir: &Weir, bed: &Bed) -> Result<()> {
     bed.guests.iter().try_for_each(|guest| wait_steered(weir, guest, &bed.uplink))
 }
@@ -104,7 +104,7 @@ pub fn send(from: &Guest, frame: &[u8], count: usize) -> Result<()> {
     (0..count).try_for_each(|_| socket.send(frame))
 }
 
-/// Marked frames that go out once: who is to have them, and who is not.
+/// Marked frames, each sent once.
 #[derive(Debug, Clone, Copy)]
 pub struct Marked<'a> {
     pub from: &'a Guest,
@@ -133,7 +133,7 @@ impl Marked<'_> {
             observer.wait_exactly(COUNT, &what)?;
         }
         if !unwanted.is_empty() {
-            // Nobody says that nothing comes: what weir and the bridge were given has gone by then.
+            // Nothing announces that no frame comes; once the ledger balances, nothing is under way.
             weir.assert_ledger()?;
         }
         for (observer, to) in unwanted.iter().zip(not_there) {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use weir_port::links::{LinkFacts, PinnedLink};
 
 use crate::Ns;
+use crate::bed::pairs;
 
 const FOLDER: &str = "/run/weir";
 const LINKS: &str = "/run/weir/links";
@@ -61,12 +62,10 @@ pub(crate) fn remove(netns: &Path) {
         let _ = fs::remove_dir(&folder);
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if let Some((_, digest)) = name.split_once('-') {
-            let pair = format!("{FOLDER}/netns/w1-{digest}");
-            let _ = nix::mount::umount2(pair.as_str(), nix::mount::MntFlags::MNT_DETACH);
-            let _ = fs::remove_file(pair);
+            pairs::remove(&Path::new(pairs::FOLDER).join(format!("w1-{digest}")));
         }
     }
-    for folder in [LINKS, "/run/weir/netns"] {
+    for folder in [LINKS, pairs::FOLDER] {
         // The kernel puts files with a dot in their name into every bpffs.
         let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
         if !entries.any(|entry| !entry.file_name().to_string_lossy().contains('.')) {

@@ -229,7 +229,7 @@ fn kill_inside(name: &str) {
 /// Removes every namespace this process made: for a signal handler's thread, before it exits.
 pub fn remove_own() {
     let names = MADE.lock().map(|mut made| std::mem::take(&mut *made)).unwrap_or_default();
-    // First everything that runs: whoever finds one namespace gone finds its programs ended, too.
+    // First all processes: once a namespace is gone, its programs have ended.
     names.iter().for_each(|name| kill_inside(name));
     names.iter().for_each(|name| remove(name));
 }
@@ -248,7 +248,7 @@ pub fn remove_stale() {
     }
 }
 
-/// The same by the namespace's name, for who cannot hold its handle.
+/// The same by the namespace's name, where its handle cannot be held.
 #[must_use]
 pub fn cmd_in(name: &str, program: &str) -> Command {
     let mut command = Command::new("ip");

@@ -60,8 +60,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Frames from senders that `keep` leaves out are counted and dropped there: whoever receives
-    /// them does not have to run. Natively it is cheapest, and turns segmentation off towards the
+    /// Frames from senders that `keep` leaves out are counted and dropped there: no
+    /// receiver has to run. Natively it is cheapest, and turns segmentation off towards the
     /// guest; on finished skbs (`At::Skb`) it does not. What `bpf_redirect_peer` brings passes neither
     /// of the two: it is counted at tcx (`At::Tcx`).
     pub fn start(guest: &Guest, timed: Option<&Guest>, keep: Keep, at: At) -> Result<Self> {

@@ -10,16 +10,8 @@ pub mod fifo;
 pub mod htb;
 pub mod redirect;
 
-use crate::Ns;
-use crate::ns;
-use anyhow::Result;
-
 /// weir's default `queue`.
 const QUEUE: u32 = 512 << 10;
-
-fn tc(ns: &Ns, words: &str) -> Result<()> {
-    ns::output(ns.cmd("tc").args(words.split_whitespace())).map(drop)
-}
 
 /// Mb/s as tc reads them without rounding.
 fn bit(mbit: f64) -> String {

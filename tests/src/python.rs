@@ -1,16 +1,17 @@
-//! Other people's implementations of our formats, in Python: what weir writes has to be read by
-//! those who did not write it.
+//! Independent implementations of weir's file formats, in Python: they must be able to read what weir
+//! writes.
 //!
 //! Invariant: nothing is installed outside the target folder, and the versions are pinned
 //! (`tests/python/requirements.txt`).
 
+use crate::binary::profile_folder;
 use anyhow::{Context, Result, anyhow, bail};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-/// The interpreter that has the packages; the first who asks waits until they are installed.
+/// The interpreter that has the packages; the first call waits until they are installed.
 pub fn python() -> Result<PathBuf> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let found = PYTHON.get_or_init(|| find().map_err(|error| format!("{error:#}")));
@@ -30,20 +31,10 @@ pub fn run_python<S: AsRef<OsStr>>(
 fn find() -> Result<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/make_venv.py");
     let mut command = Command::new("python3");
-    command.arg(script).arg(target_folder()?.join("python"));
+    command.arg(script).arg(profile_folder()?.parent().context("no target folder")?.join("python"));
     let path = said(&mut command, "making the tests' Python environment")
         .context("`cargo xtask setup` installs Python; its packages come from PyPI, by pip")?;
     Ok(path.trim().into())
-}
-
-/// Ours stands in it, under a profile's folder.
-fn target_folder() -> Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let mut folder = own.parent().context("no folder")?;
-    if folder.ends_with("deps") {
-        folder = folder.parent().context("no folder")?;
-    }
-    Ok(folder.parent().context("no target folder")?.to_path_buf())
 }
 
 fn said(command: &mut Command, what: &str) -> Result<String> {

@@ -3,17 +3,14 @@
 //! Invariant: a source reports what the kernel took from it, a sink what came, each exactly.
 
 pub mod bulk;
-pub mod payload;
 pub mod ping;
 pub mod raw;
 pub mod stream;
 pub mod tcp;
-pub mod udp_sink;
-pub mod udp_source;
+pub mod udp;
 
 pub use bulk::{Bulk, BulkSpec, Goodput};
 pub use ping::ping;
 pub use stream::{Chunks, Stream};
 pub use tcp::{TcpResult, tcp};
-pub use udp_sink::{Received, Sink};
-pub use udp_source::{Pace, Sending, Sent, Source};
+pub use udp::{Pace, Received, Sending, Sent, Sink, Source};

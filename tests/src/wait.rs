@@ -1,6 +1,8 @@
 //! Waiting for a condition, with a deadline: no test sleeps and hopes.
 
 use anyhow::{Result, bail, ensure};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::signals;
@@ -40,3 +42,44 @@ pub fn wait_ok<T>(
         }
     }
 }
+
+/// A word to threads that they are to end; clones are the same word.
+#[derive(Debug, Clone, Default)]
+pub struct Halt(Arc<(AtomicBool, Mutex<()>, Condvar)>);
+
+impl Halt {
+    pub fn say(&self) {
+        let (said, lock, waiting) = &*self.0;
+        let _locked = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        said.store(true, Ordering::Relaxed);
+        waiting.notify_all();
+    }
+
+    #[must_use]
+    pub fn flag(&self) -> &AtomicBool {
+        &self.0.0
+    }
+
+    #[must_use]
+    pub fn is_said(&self) -> bool {
+        self.flag().load(Ordering::Relaxed)
+    }
+
+    /// Waits until `then`; returns false as soon as the word is said.
+    #[must_use]
+    pub fn wait_until(&self, then: Instant) -> bool {
+        let (_, lock, waiting) = &*self.0;
+        let mut locked = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        while !self.is_said() {
+            let left = then.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            locked = waiting.wait_timeout(locked, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests;

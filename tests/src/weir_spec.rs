@@ -179,26 +179,18 @@ impl WeirSpec {
     #[must_use]
     pub fn args(&self, config: &Path, socket: &Path) -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
-        let mut words = if self.takes_bridge {
-            let mut words: Vec<String> = [
-                "--bridge",
-                BRIDGE,
-                "--uplink",
-                UPLINK_PORT,
-                "--idle",
-                self.idle,
-                "--mode",
-                self.mode,
-            ]
-            .map(str::to_owned)
-            .into();
-            words.extend(["--control".to_owned(), path(socket)]);
+        let mut words: Vec<String> = if self.takes_bridge {
+            let Self { idle, mode, .. } = self;
+            let fixed = format!(
+                "--bridge {BRIDGE} --uplink {UPLINK_PORT} --idle {idle} --mode {mode} --control"
+            );
+            let mut words: Vec<String> = fixed.split(' ').map(str::to_owned).collect();
+            words.push(path(socket));
             if !self.lane.is_empty() {
                 words.extend(["--lane", self.lane].map(str::to_owned));
             }
-            words.extend(
-                self.workers.iter().flat_map(|core| ["--worker".to_owned(), core.to_string()]),
-            );
+            let workers = self.workers.iter();
+            words.extend(workers.flat_map(|core| ["--worker".to_owned(), core.to_string()]));
             words
         } else {
             vec!["--config".to_owned(), path(config)]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use system_tests::bed::{Bed, Family};
 use system_tests::fair::{Sender, rates, worst_percent};
 use system_tests::observer::{At, Keep, Watch};
-use system_tests::traffic::udp_source::Sending;
-use system_tests::traffic::{Pace, Sink, Source};
+
+use system_tests::traffic::{Pace, Sending, Sink, Source};
 use system_tests::{BedSpec, Weir, WeirSpec, gate, root_or_skip, wait_for};
 
 const SOON: Duration = Duration::from_secs(10);

@@ -8,8 +8,8 @@ use std::process::Command;
 use std::time::Duration;
 use system_tests::bed::{Bed, Family};
 use system_tests::drive::reachable;
-use system_tests::traffic::udp_source::Sending;
-use system_tests::traffic::{Pace, Sink, Source};
+
+use system_tests::traffic::{Pace, Sending, Sink, Source};
 use system_tests::weir::binary;
 use system_tests::{BedSpec, Weir, WeirSpec, gate, ns, root_or_skip, wait_for};
 

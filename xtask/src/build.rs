@@ -66,7 +66,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
     become_program(&folder.join("weir-bed"), dump_dir()?.into_iter())
 }
 
-/// Every run leaves what it measured where whoever ran it finds it.
+/// Where every run leaves what it measured.
 fn dump_dir() -> Result<Vec<OsString>> {
     Ok(vec!["--dump-dir".into(), target_dir()?.join("weir").into()])
 }

@@ -12,6 +12,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::build::root;
+use crate::command::{output, show};
+
 const LINKER_VERSION: &str = "0.10.3";
 const TARGET: &str = "bpfel-unknown-none";
 /// The product's programs, and those that make and count test traffic.
@@ -29,7 +32,7 @@ const SOURCES: [&str; 5] = [
 /// The object cannot be built on this machine, or not with the compiler it was built with: that
 /// says nothing about whether it is right. Callers tell it from a difference by downcasting.
 #[derive(Debug)]
-pub struct CannotBuild(String);
+pub(crate) struct CannotBuild(String);
 
 impl fmt::Display for CannotBuild {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,9 +44,9 @@ impl std::error::Error for CannotBuild {}
 
 /// Builds the object and records what it was built from; with `check` builds it elsewhere and
 /// compares, byte for byte.
-pub fn run(check: bool) -> Result<()> {
-    let root = root()?;
-    let tools = Tools::ensure(&root)?;
+pub(crate) fn run(check: bool) -> Result<()> {
+    let root = root().canonicalize().context("the checkout")?;
+    let tools = Tools::ensure()?;
     if check {
         return compare(&root, &tools);
     }
@@ -65,8 +68,8 @@ fn object(binary: &str) -> String {
 }
 
 /// Whether the committed objects were built from the sources as they are. Needs no compiler.
-pub fn hash_check() -> Result<()> {
-    let root = root()?;
+pub(crate) fn hash_check() -> Result<()> {
+    let root = root().canonicalize().context("the checkout")?;
     let (versions, committed) = recorded(&root)?;
     let now = record(&root, &versions)?;
     if now == committed {
@@ -124,19 +127,24 @@ fn build(root: &Path, tools: &Tools, target_dir: &Path, locked: bool) -> Result<
         remap(&tools.sysroot, "/rust"),
     ];
     flags.push(remap(&tools.rust_src, "/rust-src"));
-    let mut cargo = rustup(&["run", "nightly", "cargo", "build", "--release", "--quiet"]);
+    let mut cargo = rustup(&["run", &toolchain(), "cargo", "build", "--release", "--quiet"]);
     cargo
         .args(["-Z", "build-std=core", "--target", TARGET, "--bins"])
         .args(locked.then_some("--locked"))
         .current_dir(root.join("xdp-ebpf"))
         .env("CARGO_TARGET_DIR", target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
-    run_command(&mut cargo).context("compiling the eBPF programs")?;
+    show(&mut cargo).context("compiling the eBPF programs")?;
     Ok(target_dir.join(TARGET).join("release"))
 }
 
 fn remap(from: &Path, to: &str) -> String {
     format!("--remap-path-prefix={}={to}", from.display())
+}
+
+/// The name of the nightly toolchain, if that is not `nightly`.
+fn toolchain() -> String {
+    std::env::var("WEIR_EBPF_TOOLCHAIN").unwrap_or_else(|_| "nightly".to_owned())
 }
 
 struct Tools {
@@ -148,8 +156,8 @@ struct Tools {
 
 impl Tools {
     /// Finds what is needed and installs what is missing.
-    fn ensure(root: &Path) -> Result<Self> {
-        let Ok(version) = output(&mut rustup(&["run", "nightly", "rustc", "--version"])) else {
+    fn ensure() -> Result<Self> {
+        let Ok(version) = said(&mut rustup(&["run", &toolchain(), "rustc", "--version"])) else {
             return Err(CannotBuild(
                 "no nightly toolchain: `rustup toolchain install nightly --profile minimal -c rust-src`; \
                  it is needed only to rebuild the XDP program, whose object is committed"
@@ -157,9 +165,14 @@ impl Tools {
             )
             .into());
         };
-        let sysroot =
-            PathBuf::from(output(&mut rustup(&["run", "nightly", "rustc", "--print", "sysroot"]))?);
-        let rust_src = ensure_rust_src(root, &sysroot)?;
+        let sysroot = PathBuf::from(said(&mut rustup(&[
+            "run",
+            &toolchain(),
+            "rustc",
+            "--print",
+            "sysroot",
+        ]))?);
+        let rust_src = ensure_rust_src(&sysroot)?;
         ensure_linker()?;
         let cargo_home = match std::env::var_os("CARGO_HOME") {
             Some(home) => PathBuf::from(home),
@@ -174,22 +187,22 @@ impl Tools {
 }
 
 /// The sources of `core`, which is compiled along; gives where they really are.
-fn ensure_rust_src(root: &Path, sysroot: &Path) -> Result<PathBuf> {
+fn ensure_rust_src(sysroot: &Path) -> Result<PathBuf> {
     let library = sysroot.join("lib/rustlib/src/rust/library");
     let present = || library.join("core/src/lib.rs").is_file();
     if !present() {
         println!("installing rust-src for the nightly toolchain");
-        let added = rustup(&["component", "add", "rust-src", "--toolchain", "nightly"]).status();
+        let added = rustup(&["component", "add", "rust-src", "--toolchain", &toolchain()]).status();
         if !matches!(added, Ok(status) if status.success()) || !present() {
-            unpack_rust_src(root, &library)?;
+            unpack_rust_src(&library)?;
         }
     }
     ensure!(present(), "{} is still not there", library.display());
     Ok(library.canonicalize()?)
 }
 
-fn unpack_rust_src(root: &Path, library: &Path) -> Result<()> {
-    let Some(tarball) = rust_src_tarball(root) else {
+fn unpack_rust_src(library: &Path) -> Result<()> {
+    let Some(tarball) = std::env::var_os("WEIR_RUST_SRC").map(PathBuf::from) else {
         return Err(CannotBuild(
             "no rust-src for the nightly toolchain, and rustup could not fetch it: \
              `rustup component add rust-src --toolchain nightly`, or name a tarball of it in WEIR_RUST_SRC"
@@ -204,7 +217,7 @@ fn unpack_rust_src(root: &Path, library: &Path) -> Result<()> {
     fs::create_dir_all(&unpacked)?;
     let mut tar = Command::new("tar");
     tar.arg("xf").arg(&tarball).arg("-C").arg(&unpacked);
-    run_command(&mut tar).context("unpacking rust-src")?;
+    show(&mut tar).context("unpacking rust-src")?;
     let found = ["library", "rust-src/lib/rustlib/src/rust/library"]
         .iter()
         .map(|inner| unpacked.join(inner))
@@ -217,28 +230,16 @@ fn unpack_rust_src(root: &Path, library: &Path) -> Result<()> {
         .with_context(|| format!("linking {}", library.display()))
 }
 
-/// `WEIR_RUST_SRC`, or a tarball shared by the checkouts beside this one.
-fn rust_src_tarball(root: &Path) -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("WEIR_RUST_SRC") {
-        return Some(PathBuf::from(named));
-    }
-    let shared = fs::read_dir(root.join("../shared/toolchain")).ok()?;
-    shared.flatten().map(|entry| entry.path()).find(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("rust-src-") && name.ends_with(".tar.xz")
-    })
-}
-
 /// Versions after this want a system LLVM; built with the nightly this one uses rustc's own.
 fn ensure_linker() -> Result<()> {
-    let installed = output(Command::new("bpf-linker").arg("--version"));
+    let installed = said(Command::new("bpf-linker").arg("--version"));
     if matches!(&installed, Ok(version) if version.ends_with(LINKER_VERSION)) {
         return Ok(());
     }
     println!("installing bpf-linker {LINKER_VERSION}");
-    let mut install = rustup(&["run", "nightly", "cargo", "install", "bpf-linker", "--locked"]);
+    let mut install = rustup(&["run", &toolchain(), "cargo", "install", "bpf-linker", "--locked"]);
     install.args(["--version", LINKER_VERSION]);
-    run_command(&mut install).map_err(|error| {
+    show(&mut install).map_err(|error| {
         CannotBuild(format!(
             "no bpf-linker {LINKER_VERSION} ({error}): `cargo +nightly install bpf-linker --version {LINKER_VERSION} --locked`"
         ))
@@ -255,7 +256,7 @@ fn record(root: &Path, versions: &str) -> Result<String> {
     }
     files.sort();
     files.extend(BINARIES.map(|binary| PathBuf::from(object(binary))));
-    let hashes = output(Command::new("sha256sum").arg("--").args(&files).current_dir(root))
+    let hashes = said(Command::new("sha256sum").arg("--").args(&files).current_dir(root))
         .context("hashing the sources with sha256sum (coreutils)")?;
     Ok(format!("# {versions}\n{hashes}\n"))
 }
@@ -282,11 +283,6 @@ fn recorded(root: &Path) -> Result<(String, String)> {
     Ok((versions.unwrap_or("an unknown compiler").to_owned(), text))
 }
 
-fn root() -> Result<PathBuf> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().context("the manifest has no parent")?.canonicalize().context("the checkout")
-}
-
 /// A command of rustup, without what the cargo that runs this has set for itself.
 fn rustup(args: &[&str]) -> Command {
     let mut command = Command::new("rustup");
@@ -305,16 +301,7 @@ fn rustup(args: &[&str]) -> Command {
     command
 }
 
-fn run_command(command: &mut Command) -> Result<()> {
-    let status =
-        command.status().with_context(|| format!("running {:?}", command.get_program()))?;
-    ensure!(status.success(), "{:?} failed: {status}", command.get_program());
-    Ok(())
-}
-
-fn output(command: &mut Command) -> Result<String> {
-    let output =
-        command.output().with_context(|| format!("running {:?}", command.get_program()))?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
-    Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+/// What a program printed, without the last line's end.
+fn said(command: &mut Command) -> Result<String> {
+    Ok(output(command)?.trim_end().to_owned())
 }

@@ -1,9 +1,10 @@
 //! `cargo xtask dist`: what a packager or an operator unpacks.
 //!
-//! Invariant: the same sources give the same archive: sorted, owned by no user in particular, and
+//! Invariant: the same sources give the same archive: sorted, owned by no particular user, and
 //! dated by the last commit. A distribution that failed half-way has no archive.
 
 use crate::build::{release, root, target_dir};
+use crate::command::{output, run as run_program};
 use crate::setup::{self, Purpose};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
@@ -72,8 +73,7 @@ fn pack(binary: &Path, dist: &Path) -> Result<PathBuf> {
 fn tar(dist: &Path, name: &str, archive: &Path) -> Result<()> {
     let date = output(Command::new("git").args(["log", "-1", "--format=@%ct"]).current_dir(root()));
     // Sources without a repository are dated by nothing.
-    let date = date
-        .map_or_else(|_| "@0".to_owned(), |date| String::from_utf8_lossy(&date).trim().to_owned());
+    let date = date.map_or_else(|_| "@0".to_owned(), |date| date.trim().to_owned());
     let partial = dist.join(format!(".{name}.tar.gz"));
     let mut tar = Command::new("tar");
     tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--format=gnu"])
@@ -88,33 +88,10 @@ fn tar(dist: &Path, name: &str, archive: &Path) -> Result<()> {
 
 /// With the mode, and for a folder with all that is in it.
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    let failed = || format!("cannot copy {} to {}", from.display(), to.display());
-    if from.is_dir() {
-        let mut entries: Vec<_> = fs::read_dir(from)
-            .with_context(failed)?
-            .collect::<Result<_, _>>()
-            .with_context(failed)?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            copy(&entry.path(), &to.join(entry.file_name()))?;
-        }
-        return Ok(());
-    }
     if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).with_context(failed)?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    fs::copy(from, to).with_context(failed)?;
-    Ok(())
-}
-
-fn output(command: &mut Command) -> Result<Vec<u8>> {
-    let program = command.get_program().to_owned();
-    let output = command.output().with_context(|| format!("cannot start {}", program.display()))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{} failed ({}): {}", program.display(), output.status, said.trim());
-    }
-    Ok(output.stdout)
+    run_program(Command::new("cp").arg("-R").arg(from).arg(to))
 }
 
 fn file_name(path: &Path) -> &OsStr {

@@ -4,8 +4,8 @@
 //! Invariant: builds with the Rust toolchain alone, since it is what installs everything else.
 
 mod build;
-#[allow(unreachable_pub)] // written to be usable as a library, too
 mod build_ebpf;
+mod command;
 mod dist;
 mod judge;
 mod setup;
@@ -57,6 +57,9 @@ enum Task {
         /// Leave the root tier out (its tests are counted as skipped)
         #[arg(long)]
         no_root: bool,
+        /// Only this tier
+        #[arg(long, value_enum)]
+        tier: Option<test::Tier>,
         /// Only tests whose name contains this
         #[arg(value_name = "FILTER")]
         filter: Option<String>,
@@ -67,7 +70,7 @@ enum Task {
     /// Compile the XDP program into the committed object (nightly Rust and bpf-linker)
     #[command(
         long_about = "Compiles the XDP program into xdp-ebpf/prebuilt/, installing bpf-linker if \
-        need be. Nobody needs this to build, run or change anything but the program itself.\n\n\
+        need be. It is needed only after changes to the program itself.\n\n\
         With --check: builds it elsewhere and compares byte for byte. Exit 1: the committed object \
         is not what the sources give; exit 3: it cannot be built on this machine, and only the \
         hash of the sources was checked."
@@ -159,7 +162,7 @@ fn main() -> Result<()> {
     match Cli::parse().task {
         Task::Setup { check } => setup::run(check),
         Task::Run { args } => build::run(&args),
-        Task::Test { no_root, filter } => test::run(no_root, filter.as_deref()),
+        Task::Test { no_root, tier, filter } => test::run(no_root, tier, filter.as_deref()),
         Task::Judge(Judge::Kselftest { plain, seconds, tests }) => {
             judge::kselftest(plain, seconds, &tests)
         }

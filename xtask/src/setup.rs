@@ -60,7 +60,7 @@ macro_rules! need {
 
 use Probe::{Header, Libclang, Library, Program, PythonVenv, StaticBusybox};
 
-/// Found by building on a bare Debian and looking at what stopped it; each names who asks for it.
+/// Found by building on a bare Debian and looking at what stopped it; each names what needs it.
 #[rustfmt::skip]
 const NEEDS: &[Need] = &[
     need!(Program("cc"), Build, "links Rust, compiles libbpf and libxdp", "gcc", "gcc", "gcc", "gcc"),

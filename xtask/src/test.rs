@@ -3,8 +3,9 @@
 //! Invariant: a test that did not run is never counted as passed.
 
 use crate::build::{cargo, root, target_dir};
+use crate::command::{output, show};
 use crate::setup::{self, Purpose};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -52,13 +53,39 @@ fn count(line: &str, word: &str) -> u64 {
     0
 }
 
-pub(crate) fn run(no_root: bool, filter: Option<&str>) -> Result<()> {
+/// Half of the tests.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Tier {
+    /// What needs no bed
+    Pure,
+    /// Namespaces, XDP, traffic
+    Root,
+}
+
+pub(crate) fn run(no_root: bool, only: Option<Tier>, filter: Option<&str>) -> Result<()> {
     setup::ensure(Purpose::Test)?;
     let root = setup::is_root() && !no_root;
     let target = target_dir()?;
     python(&target)?;
     let mut sum = Sum::default();
+    let wanted = |tier| only.is_none_or(|only| only == tier);
+    let how = How { target: &target, root, filter };
+    if wanted(Tier::Pure) {
+        pure(&mut sum, &how)?;
+    }
+    if wanted(Tier::Root) {
+        headline("root tier: namespaces, XDP, traffic");
+        if root {
+            build_weir(&target)?;
+        }
+        let what = ["--package", "system-tests", "--package", "weir-lab", "--test", "*"];
+        // One at a time: two forwarders on one core would measure each other.
+        how.tier(&mut sum, "root tier", &what, &["--test-threads=1"])?;
+    }
+    finish(sum, root)
+}
 
+fn pure(sum: &mut Sum, how: &How<'_>) -> Result<()> {
     headline("pure tier: no root, no kernel");
     match crate::build_ebpf::hash_check() {
         Ok(()) => println!("the committed eBPF object was built from the sources as they are"),
@@ -67,85 +94,51 @@ pub(crate) fn run(no_root: bool, filter: Option<&str>) -> Result<()> {
             sum.broken.push("the committed eBPF object is not of these sources".to_owned());
         }
     }
-    // `--no-fail-fast`: the sum at the end is of all tests, not of those before the first failure.
-    tier(
-        &mut sum,
-        "pure tier",
-        &target,
-        root,
-        filter,
-        &["--workspace", "--exclude", "system-tests", "--exclude", "weir-lab"],
-        &[],
-    )?;
-    tier(
-        &mut sum,
-        "pure tier",
-        &target,
-        root,
-        filter,
-        &["--package", "system-tests", "--package", "weir-lab", "--lib", "--bins"],
-        &[],
-    )?;
+    let most = ["--workspace", "--exclude", "system-tests", "--exclude", "weir-lab"];
+    how.tier(sum, "pure tier", &most, &[])?;
+    let libraries = ["--package", "system-tests", "--package", "weir-lab", "--lib", "--bins"];
+    how.tier(sum, "pure tier", &libraries, &[])
+}
 
-    headline("root tier: namespaces, XDP, traffic");
-    if root {
-        let status = cargo()
-            .args(["build", "--package", "weir", "--bin", "weir", "--target-dir"])
-            .arg(&target)
-            .status()
-            .context("cannot start cargo")?;
-        if !status.success() {
-            bail!("weir does not build ({status})");
-        }
-    }
-    // One at a time: two forwarders on one core would measure each other.
-    let serial = ["--test-threads=1"];
-    tier(
-        &mut sum,
-        "root tier",
-        &target,
-        root,
-        filter,
-        &["--package", "system-tests", "--package", "weir-lab", "--test", "*"],
-        &serial,
-    )?;
-    finish(sum, root)
+fn build_weir(target: &Path) -> Result<()> {
+    let mut cargo = cargo();
+    cargo.args(["build", "--package", "weir", "--bin", "weir", "--target-dir"]).arg(target);
+    show(&mut cargo).context("weir does not build")
 }
 
 /// The tests' Python packages. They come from the network, for which no test should have to wait.
 fn python(target: &Path) -> Result<()> {
-    let output = Command::new("python3")
-        .arg(root().join("tests/python/make_venv.py"))
-        .arg(target.join("python"))
-        .output()
-        .context("cannot start python3")?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    bail!("the tests' Python packages cannot be installed:\n{}", said.trim_end())
+    let mut python = Command::new("python3");
+    python.arg(root().join("tests/python/make_venv.py")).arg(target.join("python"));
+    output(&mut python).context("the tests' Python packages cannot be installed").map(drop)
 }
 
 fn headline(text: &str) {
     println!("\n── {text} {}", "─".repeat(72_usize.saturating_sub(text.len())));
 }
 
-fn tier(
-    sum: &mut Sum,
-    name: &str,
-    target: &Path,
+/// How all tests are run.
+struct How<'a> {
+    target: &'a Path,
     root: bool,
-    filter: Option<&str>,
-    what: &[&str],
-    harness: &[&str],
-) -> Result<()> {
-    let mut cargo = cargo();
-    cargo.args(["test", "--no-fail-fast", "--target-dir"]).arg(target).args(what);
-    cargo.arg("--").args(harness).args(filter);
-    cargo.env("WEIR_BIN", target.join("debug/weir"));
-    if !root {
-        cargo.env("WEIR_NO_ROOT", "1");
+    filter: Option<&'a str>,
+}
+
+impl How<'_> {
+    fn tier(&self, sum: &mut Sum, name: &str, what: &[&str], harness: &[&str]) -> Result<()> {
+        let mut cargo = cargo();
+        // `--no-fail-fast`: the sum at the end is of all tests, not of those before the first failure.
+        cargo.args(["test", "--no-fail-fast", "--target-dir"]).arg(self.target).args(what);
+        cargo.arg("--").args(harness).args(self.filter);
+        cargo.env("WEIR_BIN", self.target.join("debug/weir"));
+        if !self.root {
+            cargo.env("WEIR_NO_ROOT", "1");
+        }
+        count_all(sum, name, cargo)
     }
+}
+
+fn count_all(sum: &mut Sum, name: &str, mut cargo: Command) -> Result<()> {
     let mut child = cargo
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -93,7 +93,7 @@ struct RunArgs {
     /// Fewer repetitions and shorter ones; kept apart from whole runs
     #[arg(long)]
     quick: bool,
-    /// Measure anew what is kept already
+    /// Measure again what is kept already
     #[arg(long)]
     again: bool,
     /// Only these peers. Results are written once the others' cells are there, too

@@ -5,7 +5,7 @@
 //! - `plot`: what is drawn where; `curves`: of our results; `published`: of the paper's
 //! - `chart`: a plot as SVG (plotters); `look`, `palette`: colours, markers, dashes, themes
 //! - `numbers`: what is drawn, as a table; `digits`: how numbers are written
-//! - `table`: RESULTS.md; `machine`: what it was measured on; `papers`: who published
+//! - `table`: RESULTS.md; `machine`: what it was measured on; `papers`: their authors
 //!
 //! Invariant: the page needs no network and no other file; colours follow the reader's choice of
 //! light or dark; what was not measured is said, not left out.
@@ -27,8 +27,6 @@ mod published;
 mod section;
 mod table;
 
-#[cfg(test)]
-mod fake;
 #[cfg(test)]
 mod tests;
 

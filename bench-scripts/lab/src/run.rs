@@ -1,7 +1,7 @@
 //! Running experiments: all cells in a fair order, each kept as soon as it is done.
 //!
 //! - `campaign`: one cell after the other; `order`: peers in turn within a repetition
-//! - `capacity`: what weir's worker manages here, for who fits its rates to that
+//! - `capacity`: what weir's worker manages here, for experiments that fit their rates to it
 //! - `store`: what is kept where; `machine`: what it was measured on; `needs`: programs
 //! - `screen`: the bar and the lines; `estimate`: the time left; `summary`: what is said at the end
 //! - `interrupt`: Ctrl-C
@@ -19,8 +19,6 @@ mod order;
 mod screen;
 mod store;
 mod summary;
-#[cfg(test)]
-mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -45,7 +43,7 @@ use crate::verdict::Verdict;
 #[derive(Clone, Debug)]
 pub struct Orders {
     pub quick: bool,
-    /// Measure anew what is kept already.
+    /// Measure again what is kept already.
     pub again: bool,
     pub seed: u64,
     /// Only these peers; all if empty.
@@ -107,7 +105,7 @@ impl Results {
 #[derive(Clone, Debug, Serialize)]
 pub struct Ended {
     pub finished: Vec<Finished>,
-    /// It was interrupted with so many cells kept, of so many.
+    /// Where it was interrupted: how many cells are kept, and of how many.
     pub interrupted: Option<(usize, usize)>,
     pub seconds: f64,
 }

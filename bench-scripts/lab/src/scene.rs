@@ -1,7 +1,7 @@
 //! What happens in a cell, from its first second to its last, and what was measured of it.
 //!
 //! - [`play`]: the whole of it; `timeline`: what begins, changes and ends when
-//! - `cast`: who takes part, and where it is counted
+//! - `cast`: the ways that traffic takes, and where it is counted
 //! - `senders/`: one file for each kind of traffic; `loads`: what burns CPU and disk
 //! - `meters/`: rates by sender, CPU, events of the forwarder's process
 //! - `sums/`: what all that comes to
@@ -16,13 +16,13 @@
 //! | `mbit`, `kpps` | vmN, all, own names | received at the far end, whole frames, merged segments as they were on the wire; of an own name only where nothing else comes the same way |
 //! | `goodput_mbit` | vmN, all, own names | payload of `tcp`, as iperf3's receivers count it |
 //! | `offered_mbit`, `offered_kpps`, `loss` | vmN, all, own names | what floods and probes sent; loss is a fraction, 0 to 1; absent beside traffic that does not count what it offers |
-//! | `owed_mbit`, `of_owed` | vmN | by promises and the link (see `Stage::owed`), and received over owed; who waits for answers asks for what it gets |
+//! | `owed_mbit`, `of_owed` | vmN | by promises and the link (see `Stage::owed`), and received over owed; a sender that waits for answers asks for what it gets |
 //! | `least`, `most` | vmN | of the slices in the window: the smallest and largest received over owed; over the window's mean where nothing is owed |
 //! | `jain`, `jain_kpps` | all | Jain's index of the VMs' rates |
 //! | `resent` | all | TCP segments that VMs and the uplink host sent again; only where they send by TCP |
 //! | `off_owed` | all | the worst of the VMs' \|received / owed - 1\| |
 //! | `link` | all | received over the link's rate |
-//! | `mean_us`, `sd_us`, `p50_us`, `p99_us`, `p999_us`, `jitter_us`, `jitter_sd_us`, `answers_per_s` | probes, asks, records | delay, round trip or response time; RFC 3550 jitter |
+//! | `mean_us`, `sd_us`, `p50_us`, `p99_us`, `p999_us`, `jitter_us`, `answers_per_s` | probes, asks, records | delay, round trip or response time; RFC 3550 jitter |
 //! | `total`, `beyond`, `worker`, `senders`, `process` | cpu | cores busy: all; all but the senders' own; the worker's; the senders'; weir's process |
 //! | `us_per_packet` | cpu | `beyond` for each packet that was received; like it, absent beside a load |
 //! | `busy_us_per_packet`, `process_us_per_packet` | cpu | `total` and `process` for each packet that was received; the first, less that of a peer of kind `sender`, is what forwarding costs however the kernel divides a sender's time |

@@ -20,7 +20,10 @@ mod problem;
 pub mod quantity;
 mod scale;
 mod scene;
+mod seat;
 mod variables;
+
+pub use system_tests::bed::Family;
 
 pub(crate) use self::cells::alike;
 pub use self::figure::{Axis, Draw, Figure, Line, Over, Published, PublishedLine};
@@ -29,5 +32,6 @@ pub use self::judge::{Check, Pair, Pick, Squeeze};
 pub use self::load::{load, load_all};
 pub use self::scale::{Capacity, Scale, Scaled};
 pub use self::scene::{
-    CountAt, Family, Kind, Load, Probing, Scene, Seat, Step, Topology, Traffic, Vm, What, Window,
+    CountAt, Kind, Load, Probing, Scene, Seat, Step, Topology, Traffic, Vm, What, Window,
 };
+pub(crate) use self::seat::Place;

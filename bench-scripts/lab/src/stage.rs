@@ -1,7 +1,7 @@
 //! One peer on one bed, ready for a scene, and taken down afterwards.
 //!
-//! - [`seats`]: who is where; `owed`: what each VM may expect; `ready`: that every path works
-//! - `fits`: which peer can do what a scene asks for; `weir`, `linux`: the promises in their words
+//! - [`seats`]: the places of senders and receivers; `owed`: what each VM may expect; `ready`: that every path works
+//! - `weir`, `linux`: the promises in their words
 //!
 //! With routers `vmN` is router N, its promise is that of its right vif, and the link that has a
 //! rate is the one to the right host. Which router a frame passed is told by the address that it is
@@ -10,7 +10,6 @@
 //! Invariant: each cell has a bed of its own, so that no peer inherits another's queues; every peer
 //! is given the same promises, each in its own words. Senders have core 0, weir's worker core 1.
 
-mod fits;
 mod linux;
 mod owed;
 mod ready;
@@ -27,7 +26,6 @@ use weir_rig::Attached;
 
 use crate::spec::{Peer, PeerKind, Scene, Topology};
 
-pub use self::fits::fits;
 pub use self::seats::{Spot, Way};
 
 pub const SENDERS: usize = 0;
@@ -47,7 +45,6 @@ pub struct Stage {
 impl Stage {
     /// Builds the bed, starts the peer, waits until every path works.
     pub fn new(peer: &Peer, scene: &Scene) -> Result<Self> {
-        fits(peer, scene)?;
         let bed = layout(peer.kind, scene).build().context("the bed")?;
         if !scene.offloads {
             without_offloads(&bed)?;
@@ -89,7 +86,7 @@ impl Stage {
     }
 
     pub fn vm(&self, number: u8) -> Result<&Guest> {
-        // Counted from 1: 0 is nobody, not the first.
+        // Counted from 1: 0 is no VM.
         let at = usize::from(number).checked_sub(1).context("VMs are counted from 1")?;
         self.bed.guest(at)
     }
@@ -132,12 +129,12 @@ impl Stage {
     }
 }
 
-/// Everybody makes their frames and checksums themselves. They go on polling, or a veth would not take
-/// what XDP redirects.
+/// Turns off segmentation and checksum offloads at all ends. They continue to poll, or a veth would not
+/// take what XDP redirects.
 fn without_offloads(bed: &Bed) -> Result<()> {
     for end in bed.everybody() {
         let off = format!("-K {GUEST_IF} tx off tso off gso off");
-        // With a direct veth the uplink host has no such interface; what it sends nobody looks at.
+        // With a direct veth the uplink host has no such interface, and what it sends is not measured.
         if end.ns.ifindex(GUEST_IF).is_ok() {
             end.ns.ethtool(&off).with_context(|| format!("the offloads of {}", end.port))?;
         }

@@ -10,7 +10,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::numbers::ENDLESS;
-use self::numbers::{Found, ratio};
+use self::numbers::Found;
 use crate::cell::Measured;
 use crate::spec::{Check, Experiment, Squeeze};
 use crate::stats::median;
@@ -141,12 +141,6 @@ fn squeeze(all: &[Found], how: Squeeze, bounds: Bounds) -> Result<Found, String>
         Squeeze::Least => lowest(&|number| number),
         Squeeze::Most => lowest(&|number| -number),
         Squeeze::Median => together(median(&numbers)),
-        Squeeze::Sum => together((!all.is_empty()).then(|| numbers.iter().sum())),
-        Squeeze::Spread => {
-            let (most, least) = (numbers.iter().copied(), numbers.iter().copied());
-            let ends = most.reduce(f64::max).zip(least.reduce(f64::min));
-            together(ends.and_then(|(most, least)| ratio(most, least)))
-        }
     };
     found.ok_or_else(|| format!("{}: nothing to judge", common(all).join(", ")))
 }

@@ -10,6 +10,15 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use weir_abi::{MAX_PORTS, MAX_WORKERS};
+
+/// Words of a port, or of a worker's queue, in the maps below: a cache line each.
+pub const STRIDE: usize = 8;
+/// Words of the maps `TAKEN` and `GIVEN_BACK`.
+pub const ROOM_WORDS: usize = (MAX_PORTS + MAX_WORKERS) as usize * STRIDE;
+/// Words of the map `DOORS`.
+pub const DOOR_WORDS: usize = 2 * MAX_PORTS as usize * STRIDE;
+
 #[derive(Debug)]
 enum Backing {
     Heap(Box<[AtomicU64]>),

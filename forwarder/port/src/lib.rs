@@ -22,6 +22,7 @@
 //! - [`egress`]: which way a packet leaves; [`segment`]: superframes cut in software
 //! - [`xsk`]: the port over AF_XDP; [`vnet`]: its packet socket for chains and superframes
 //! - [`mem_port`]: the kernel-free twin, with [`faults`]
+//! - [`reason`]: the outcomes that the program counts, as reasons of loss
 //! - [`cells`]: memory shared with the XDP program; [`addresses`]: the gate's address table in it
 //! - [`probe`], [`ethtool`], [`sys`]: questions to the kernel; [`links`]: programs that outlive weir
 #![allow(unsafe_code)]
@@ -43,6 +44,7 @@ mod pieces;
 pub mod pool;
 pub mod port;
 pub mod probe;
+mod reason;
 mod segment;
 pub mod sys;
 mod table;
@@ -61,6 +63,7 @@ pub use mem_port::{MemPort, Sent};
 pub use packet::{MAX_FRAMES, Packet};
 pub use pool::{Census, Pool};
 pub use port::{Kick, Port, PortStats, Refused};
+pub use reason::reason_of;
 pub use sys::clock_monotonic_ns;
 pub use umem::{UmemError, UmemHandle};
 pub use xsk::{Attach, BindError, Transmit, XskConfig, XskPort};

@@ -1,6 +1,6 @@
-//! What a sink or a reflector has heard, by session and flow. Invariant: every datagram counts in
-//! one session or as `foreign` or `unkept`; sessions and flows are bounded, so that nobody who sends
-//! can make the book grow without end.
+//! What a sink or a reflector has received, by session and flow. Invariant: every datagram counts in
+//! one session or as `foreign` or `unkept`; sessions and flows are bounded, so that no sender can make
+//! the book grow without end.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,25 +14,25 @@ const MOST_SESSIONS: usize = 64;
 /// Of all sessions together.
 const MOST_FLOWS: usize = 1 << 16;
 
-/// When a datagram came.
+/// When a datagram arrived.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     /// When it was read: CLOCK_MONOTONIC and CLOCK_REALTIME.
     pub monotonic_ns: u64,
     pub realtime_ns: u64,
-    /// When the kernel received it, on CLOCK_REALTIME; where it was asked to say.
+    /// When the kernel received it, on CLOCK_REALTIME, if the socket asked for that.
     pub kernel_ns: Option<u64>,
 }
 
 #[derive(Debug)]
 pub struct Book {
-    /// This machine, as sessions name it.
+    /// This machine, as in sessions.
     host: u32,
     sessions: BTreeMap<Session, Entry>,
     flows: usize,
-    /// Datagrams that are no probe's.
+    /// Datagrams that are not a probe's.
     pub foreign: u64,
-    /// A probe's, but there were too many sessions or flows to keep apart.
+    /// A probe's, beyond the sessions and flows that are kept apart.
     pub unkept: u64,
     /// `Data` counted in sessions.
     pub counted: u64,
@@ -69,7 +69,12 @@ impl Book {
         Self { host, sessions: BTreeMap::new(), flows: 0, foreign: 0, unkept: 0, counted: 0 }
     }
 
-    /// Takes a `Data` of so many bytes of payload; None where it was not kept.
+    #[must_use]
+    pub fn host(&self) -> u32 {
+        self.host
+    }
+
+    /// Takes a `Data` with `bytes` of payload; None if it was not kept.
     pub fn take(
         &mut self,
         from: SocketAddr,
@@ -111,7 +116,7 @@ impl Book {
         Some(arrival)
     }
 
-    /// How many replies this flow has got, counting one more: the reflector's number for it.
+    /// Counts one more reply of this flow; returns the number of those before it.
     pub fn replied(&mut self, header: &Header) -> u64 {
         let flow =
             self.sessions.get_mut(&header.session).and_then(|e| e.flows.get_mut(&header.flow));
@@ -121,7 +126,7 @@ impl Book {
         })
     }
 
-    /// The reply that was counted could not be sent.
+    /// Takes back the last counted reply, which could not be sent.
     pub fn not_replied(&mut self, header: &Header) {
         let flow =
             self.sessions.get_mut(&header.session).and_then(|e| e.flows.get_mut(&header.flow));
@@ -130,7 +135,7 @@ impl Book {
         }
     }
 
-    /// Takes an `End`; what to acknowledge it with: how many different ones came, and the rest.
+    /// Takes an `End`; returns what to acknowledge it with: how many distinct datagrams came, and the rest.
     pub fn end(
         &mut self,
         from: SocketAddr,
@@ -147,7 +152,7 @@ impl Book {
         Some((unique, Came { duplicates, reordered, replied: flow.replied }))
     }
 
-    /// Whether all that has begun has ended, and something has.
+    /// Whether there are sessions, and all have ended.
     #[must_use]
     pub fn all_ended(&self) -> bool {
         !self.sessions.is_empty() && self.sessions.values().all(Entry::has_ended)
@@ -159,7 +164,7 @@ impl Book {
         self.sessions.iter().map(|(session, entry)| entry.report(*session)).collect()
     }
 
-    /// Forgets all sessions: the next begin anew.
+    /// Forgets all sessions.
     pub fn clear(&mut self) {
         self.sessions.clear();
         self.flows = 0;
@@ -191,7 +196,7 @@ impl Book {
 impl Entry {
     fn new(from: SocketAddr, same_host: bool, now_ns: u64) -> Self {
         Self {
-            // An IPv4 sender heard over an IPv6 socket is shown as what it is.
+            // An IPv4 sender received over an IPv6 socket is shown with its IPv4 address.
             from: SocketAddr::new(from.ip().to_canonical(), from.port()),
             same_host,
             first_ns: now_ns,
@@ -226,7 +231,7 @@ impl Entry {
             elapsed_ns: self.last_ns - self.first_ns,
             datagrams: self.datagrams,
             bytes: self.bytes,
-            // Flows of which nothing was heard are in the sender's total only.
+            // Flows of which nothing came are in the sender's total only.
             sent: sum(|f| f.sent).max(self.ended.map_or(0, |totals| totals.datagrams)),
             unique: sum(|f| f.unique),
             lost: self.lost(sum(|f| f.sent), sum(|f| f.lost)),

@@ -1,7 +1,7 @@
 //! Test traffic: sent open-loop, counted, reflected; it needs no running weir.
 //!
 //! - [`rate`], [`sizes`], [`schedule`]: what is to be sent when; [`wire`]: what it carries
-//! - [`sequence`], [`timing`], [`book`], [`trips`]: what came, in which order, and how long it took
+//! - [`sequence`], [`timing`], [`book`], [`trips`]: arrivals, their order and their times
 //! - [`report`]: the JSON
 //! - [`send`], [`sink`], [`reflect`]: the sockets; [`receive`]: batches of datagrams with their times
 //! - [`raw`]: frames past the kernel's stack, at line rate; [`program`]: the small programs that send and

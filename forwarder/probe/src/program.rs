@@ -132,7 +132,7 @@ impl Program {
         self.per_cpu("COUNT").map(Counter)
     }
 
-    /// Another map of such numbers.
+    /// Another map of numbers for each CPU.
     pub fn per_cpu<const N: usize>(&mut self, name: &str) -> io::Result<PerCpu<N>> {
         self.map(name).map(PerCpu)
     }
@@ -180,7 +180,7 @@ impl AsFd for Program {
     }
 }
 
-/// The kernel's answer where there was one: callers tell by it what is only missing here.
+/// The kernel's error number where there is one, by which callers recognize what this kernel lacks.
 pub fn refused(error: impl std::error::Error + 'static) -> io::Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(error) = cause {

@@ -28,7 +28,7 @@ impl Rate {
         Self::Packets { milli_pps: pps.saturating_mul(1000) }
     }
 
-    /// Datagrams per second with frames of so many bytes on average, rounded up.
+    /// Datagrams per second with frames of `frame_bytes` on average, rounded up.
     #[must_use]
     pub fn packets_per_s(self, frame_bytes: u64) -> u64 {
         match self {

@@ -1,7 +1,7 @@
 //! Frames past the kernel's stack. Invariant: all frames of a run are the same, so that only their
 //! number means anything; the sink takes exactly these frames and lets all others pass.
 //!
-//! - [`frame`]: the one frame; [`source`]: its ways out; [`drain`]: its end
+//! - [`frame`]: building frames; [`source`]: sending them; [`drain`]: counting them
 
 pub mod drain;
 pub mod frame;

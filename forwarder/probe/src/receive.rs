@@ -19,7 +19,7 @@ const LARGEST: usize = 1 << 16;
 pub struct Letter {
     pub from: SocketAddr,
     pub len: usize,
-    /// CLOCK_REALTIME, if the socket was told to stamp.
+    /// CLOCK_REALTIME, if the socket has time stamps.
     pub kernel_ns: Option<u64>,
 }
 
@@ -50,8 +50,8 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// Takes what waits, at most `most`; how many. What the network reported is
-    /// counted: it is told to one caller only, so whoever sends by this socket will not hear of it.
+    /// Takes what is queued, at most `most` datagrams; returns how many. Network errors are counted: the
+    /// kernel reports each to one call only, so that a sender on this socket does not get them.
     pub fn receive(&mut self, socket: &UdpSocket, most: u64) -> io::Result<usize> {
         self.letters.clear();
         let most = usize::try_from(most).unwrap_or(BATCH).min(BATCH);
@@ -80,7 +80,7 @@ impl Batch {
         Ok(self.letters.len())
     }
 
-    /// How often the network said that nobody is there.
+    /// Network errors that said that no socket listens there.
     pub fn unreachable(&self) -> u64 {
         self.unreachable
     }
@@ -104,7 +104,7 @@ fn kernel_ns(message: ControlMessageOwned) -> Option<u64> {
     }
 }
 
-/// An IPv4 sender heard over an IPv6 socket is shown, and answered, as the IPv6 address it has
+/// An IPv4 sender received over an IPv6 socket is shown, and answered, as the IPv6 address it has
 /// there; only its port and family are the socket's business.
 fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
     let v4 = storage.as_sockaddr_in().map(|a| SocketAddr::from((a.ip(), a.port())));

@@ -1,5 +1,5 @@
-//! An answer made of the datagram it answers. Invariant: it is as long as the question, so that
-//! both ways are loaded alike and nobody is hit with more than he sent.
+//! An answer made from the datagram it answers. Invariant: it is as long as that datagram, so that both
+//! directions carry the same load and an answer never amplifies what a sender sent.
 
 use super::wire::{Block, Came, FULL_LEN, Header, Kind, Turned};
 

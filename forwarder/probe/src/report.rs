@@ -1,4 +1,4 @@
-//! What a probe found, as JSON. Invariant: a field is never renamed or given another meaning
+//! The reports of probes, as JSON. Invariant: a field is never renamed or given another meaning
 //! within a version; times are in nanoseconds, sizes in bytes of UDP payload.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use super::timing::Spread;
 
 pub const VERSION: u64 = 1;
 
-/// What `weir probe send` did and heard.
+/// The report of `weir probe send`.
 #[derive(Clone, Debug, Serialize)]
 pub struct SendReport {
     pub version: u64,
@@ -28,15 +28,15 @@ pub struct SendReport {
     pub bytes: u64,
     /// The same with UDP, IP and Ethernet headers.
     pub frame_bytes: u64,
-    /// What it did not take, by its error: not sent, and nobody's loss.
+    /// What it refused, by error: not sent, and not lost.
     pub refused: BTreeMap<String, u64>,
-    /// What was due, but the sender was too late by more than a second to send it at all.
+    /// What was due, but could not be sent within the time and its grace.
     pub overdue: u64,
-    /// Answers of the network that nobody listens there, or that there is no way.
+    /// Network errors: no socket listens there, or there is no route.
     pub unreachable: u64,
     /// How late datagrams were sent, against the schedule.
     pub lateness: Spread,
-    /// What the sink or reflector says that it got; none where nobody answered.
+    /// What the sink or reflector reported; none if it did not answer.
     pub acknowledged: Option<Acknowledged>,
     /// Where a reflector answered.
     pub round_trips: Option<RoundTrips>,
@@ -73,7 +73,7 @@ pub struct RoundTrips {
     pub back: Option<Spread>,
 }
 
-/// What `weir probe sink` and `weir probe reflect` got.
+/// The report of `weir probe sink` and `weir probe reflect`.
 #[derive(Clone, Debug, Serialize)]
 pub struct SinkReport {
     pub version: u64,
@@ -85,7 +85,7 @@ pub struct SinkReport {
     pub elapsed_ns: u64,
     /// Datagrams of no probe.
     pub foreign: u64,
-    /// Of probes, but beyond the sessions and flows that are told apart.
+    /// Of probes, but beyond the sessions and flows that are kept apart.
     pub unkept: u64,
     /// Lost here, because the socket's buffer was full; among the lost of the sessions.
     pub socket_dropped: u64,
@@ -100,7 +100,7 @@ pub struct SessionReport {
     pub from: String,
     /// Sender and receiver share a clock. Otherwise latency is the difference of two.
     pub same_host: bool,
-    /// The sender has told its totals: losses at the end are in `lost`.
+    /// The sender has sent its totals: losses at the end are in `lost`.
     pub ended: bool,
     /// From the first to the last arrival.
     pub elapsed_ns: u64,
@@ -171,7 +171,7 @@ pub struct RawReport {
     pub elapsed_ns: u64,
 }
 
-/// What a histogram is of, for files.
+/// A histogram and its name, for files.
 pub type Named<'a> = (&'static str, &'a Spread);
 
 impl SendReport {

@@ -5,7 +5,7 @@ use super::rate::Rate;
 
 const NS_PER_S: u128 = 1_000_000_000;
 
-/// Counts what has had its turn, and knows when the next is due.
+/// Counts turns, and computes when the next datagram is due.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     rate: Rate,
@@ -42,7 +42,7 @@ impl Schedule {
         u64::try_from(due).unwrap_or(u64::MAX)
     }
 
-    /// A datagram whose frame has so many bytes had its turn, whatever became of it.
+    /// Takes the turn of a datagram whose frame has `frame_bytes`, sent or not.
     pub fn turn(&mut self, frame_bytes: u32) {
         self.turns += 1;
         self.bits += 8 * u128::from(frame_bytes);

@@ -1,23 +1,24 @@
 //! The sender: open loop, by an absolute schedule. Invariant: nothing that happens to one datagram
 //! moves the time at which the next is due. What the kernel refuses is counted and not sent (a
-//! second try would come at a time nobody asked for); its number goes to the next, so that the
-//! receiver does not count it as lost. Only at rate `max`, which has no schedule, is it tried again.
+//! second try would come at a time outside the schedule); its number goes to the next datagram, so that
+//! the receiver does not count it as lost. Only at rate `max`, which has no schedule, is it tried again.
 
 mod answers;
 mod pump;
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use self::answers::Answers;
 use self::pump::Pump;
 use super::rate::{Rate, frame_overhead};
-use super::report::{SendReport, VERSION};
+use super::report::{Acknowledged, RoundTrips, SendReport, VERSION};
 use super::sizes::Sizes;
+use super::wire::Session;
 use super::{ProbeError, socket};
 
-/// What a process has open beside the flows' sockets, generously.
+/// Files that a process has open beside the flows' sockets, generously.
 const OTHER_FILES: u64 = 64;
 
 #[derive(Clone, Debug)]
@@ -25,20 +26,81 @@ pub struct Order {
     pub target: SocketAddr,
     pub bind: Option<IpAddr>,
     pub rate: Rate,
-    /// So many are due together.
+    /// This many datagrams are due together.
     pub burst: u64,
     pub sizes: Sizes,
     /// Each with a source port of its own; datagrams go to them in turn.
     pub flows: u16,
     pub count: Option<u64>,
     pub duration: Option<Duration>,
+    /// How long past `duration` a late sender may catch up on what was due within it.
+    pub grace: Duration,
     pub core: Option<usize>,
-    /// At most so many in one call, of what is due.
+    /// The most datagrams of what is due in one call.
     pub batch: usize,
-    /// Busy until the next is due, in place of asleep.
+    /// Spin until the next is due, in place of sleeping.
     pub spin: bool,
-    /// How long it waits after the last datagram before it asks what came.
+    /// How long to wait after the last datagram before asking what came.
     pub settle: Duration,
+    pub front: Front,
+}
+
+/// What a datagram begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Front {
+    /// A [`Header`](super::wire::Header): the receiver knows the session, and answers.
+    #[default]
+    Header,
+    /// A [`Stamp`](super::wire::Stamp) of this flow: it fits the smallest frame, and a program in the kernel
+    /// can read it.
+    Stamp { flow: u16 },
+    /// Nothing: the cheapest.
+    Blank,
+}
+
+/// Datagrams of each flow that the kernel has taken; counted while they are sent.
+#[derive(Debug)]
+pub struct Progress(Vec<AtomicU64>);
+
+impl Progress {
+    #[must_use]
+    pub fn new(flows: usize) -> Self {
+        Self((0..flows).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    #[must_use]
+    pub fn of(&self, flow: usize) -> u64 {
+        self.0.get(flow).map_or(0, |sent| sent.load(Ordering::Relaxed))
+    }
+
+    #[must_use]
+    pub fn each(&self) -> Vec<u64> {
+        (0..self.0.len()).map(|flow| self.of(flow)).collect()
+    }
+
+    /// The sender alone writes.
+    fn add_one(&self, flow: usize) {
+        if let Some(sent) = self.0.get(flow) {
+            sent.store(sent.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What was sent by [`send_by`]. Each datagram is one frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    pub frames: u64,
+    pub bytes: u64,
+    /// Datagrams that the kernel refused; not in `frames`.
+    pub refused: u64,
+    pub elapsed_ns: u64,
+}
+
+impl Sent {
+    #[must_use]
+    pub fn per_second(&self) -> f64 {
+        self.frames as f64 * 1e9 / self.elapsed_ns.max(1) as f64
+    }
 }
 
 impl Order {
@@ -54,43 +116,85 @@ impl Order {
             flows: 1,
             count: None,
             duration: None,
+            grace: Duration::from_secs(1),
             core: None,
             batch: 32,
             spin: false,
             settle: Duration::from_millis(300),
+            front: Front::Header,
         }
     }
 
-    /// What a frame has beside the payload.
+    /// Bytes of a frame beside the payload.
     #[must_use]
     pub fn overhead(&self) -> u32 {
         frame_overhead(self.target.is_ipv6())
     }
 }
 
-/// Sends it all on the calling thread, and hears the answers on another.
+/// A socket to send to this address by, with a source port of its own.
+pub fn open(target: SocketAddr) -> Result<UdpSocket, ProbeError> {
+    socket::sender(target, None)
+}
+
+/// Sends on the calling thread by connected sockets, to one after the other; does not ask what came. The
+/// sockets are the flows, wherever they lead: the order's own target and number of flows do not matter.
+pub fn send_by(
+    sockets: &[UdpSocket],
+    order: &Order,
+    progress: &Progress,
+    stop: &AtomicBool,
+) -> Result<Sent, ProbeError> {
+    let mut pump = Pump::new(order, sockets, socket::session(), progress);
+    let elapsed_ns = pump.run(stop)?;
+    let refused = pump.refused.values().sum();
+    Ok(Sent { frames: pump.datagrams, bytes: pump.bytes, refused, elapsed_ns })
+}
+
+/// Sends on the calling thread, and receives answers on another.
 pub fn send(order: &Order, stop: &AtomicBool) -> Result<SendReport, ProbeError> {
+    send_measured(order, stop).map(|(report, _)| report)
+}
+
+/// The same, with the processor time that both threads took.
+pub fn send_measured(
+    order: &Order,
+    stop: &AtomicBool,
+) -> Result<(SendReport, Duration), ProbeError> {
     let session = socket::session();
     socket::allow_files(u64::from(order.flows) + OTHER_FILES);
     let open = |_| socket::sender(order.target, order.bind);
     let sockets = (0..order.flows.max(1)).map(open).collect::<Result<Vec<_>, _>>()?;
     let answers = Answers::new(&sockets, session)?;
-    let mut pump = Pump::new(order, &sockets, session);
+    let progress = Progress::new(sockets.len());
+    let mut pump = Pump::new(order, &sockets, session, &progress);
     let done = AtomicBool::new(false);
-    let elapsed_ns = std::thread::scope(|scope| {
-        let listening = scope.spawn(|| answers.listen(&done));
+    let before = thread_time();
+    let (elapsed_ns, listened) = std::thread::scope(|scope| {
+        let listening = scope.spawn(|| answers.listen(&done).map(|told| (told, thread_time())));
         let pumped = pump.run(stop);
         if pumped.is_ok() {
-            pump.unreachable += answers.ask(&pump.numbers, order.settle);
+            pump.unreachable += answers.ask(&progress.each(), order.settle);
         }
         done.store(true, Ordering::Relaxed);
-        let heard = listening.join();
         let panicked = |_| ProbeError::Refused("the thread that listens panicked".to_owned());
-        pump.unreachable += heard.map_err(panicked)??;
-        pumped
+        let (told, listened) = listening.join().map_err(panicked)??;
+        pump.unreachable += told;
+        Ok::<_, ProbeError>((pumped?, listened))
     })?;
-    let (acknowledged, round_trips) = answers.report(&pump.numbers);
-    Ok(SendReport {
+    let took = thread_time().saturating_sub(before) + listened;
+    let report = report(order, session, pump, elapsed_ns, answers.report(&progress.each()));
+    Ok((report, took))
+}
+
+fn report(
+    order: &Order,
+    session: Session,
+    pump: Pump<'_>,
+    elapsed_ns: u64,
+    (acknowledged, round_trips): (Option<Acknowledged>, Option<RoundTrips>),
+) -> SendReport {
+    SendReport {
         version: VERSION,
         kind: "send",
         target: order.target.to_string(),
@@ -109,5 +213,11 @@ pub fn send(order: &Order, stop: &AtomicBool) -> Result<SendReport, ProbeError> 
         lateness: pump.lateness,
         acknowledged,
         round_trips,
-    })
+    }
+}
+
+/// Processor time of the calling thread.
+fn thread_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-/// How far back an arrival can be told from its duplicate.
+/// How far back a duplicate is recognized.
 pub const WINDOW: u64 = 1 << 16;
 const WORD: u64 = u64::BITS as u64;
 /// In-order arrivals remembered for the extent of a reordering; a longer one counts as this long.

@@ -1,7 +1,7 @@
 //! Listens, counts, and answers: a sink acknowledges the end, a reflector everything.
 //!
-//! Invariant: reads until it is told to stop or its end has come, then what is queued; what the
-//! socket itself had to drop is told apart.
+//! Invariant: it reads until it is told to stop or its senders have ended, then what is still queued;
+//! what the socket itself dropped is counted apart.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -15,14 +15,14 @@ use super::book::{Book, Moment};
 use super::receive::{self, Batch, Letter};
 use super::report::{SinkReport, VERSION};
 use super::sequence::Arrival;
-use super::wire::{Block, Header, Kind, Totals, Turned};
+use super::wire::{Block, Header, Kind, Stamp, Totals, Turned};
 use super::{ProbeError, realtime_ns, reflect, socket};
 
-/// How often it looks whether it is to stop.
+/// How often the stop flag is read.
 const LOOK: Duration = Duration::from_millis(20);
-/// Told to stop, it empties the queue, which under a flood takes for ever.
+/// The longest time for emptying the queue after a stop: under a flood it never becomes empty.
 const STOPPING_NS: u64 = 200_000_000;
-/// After everybody has ended: for stragglers, and ends that are repeated because their answer was lost.
+/// After all senders have ended: for stragglers, and ends repeated because their answer was lost.
 const LINGER_NS: u64 = 250_000_000;
 
 #[derive(Clone, Debug, Default)]
@@ -30,21 +30,22 @@ pub struct Options {
     pub bind: Option<IpAddr>,
     pub port: u16,
     pub reflect: bool,
-    /// Time stamps by the kernel.
+    /// The kernel takes the time of arrival.
     pub kernel_stamps: bool,
     pub duration: Option<Duration>,
     pub count: Option<u64>,
-    /// Goes on when the senders have ended.
+    /// Continue when the senders have ended.
     pub keep: bool,
     pub core: Option<usize>,
 }
 
-/// A socket that listens already.
+/// A socket that already listens.
 #[derive(Debug)]
 pub struct Sink {
     socket: UdpSocket,
     at: SocketAddr,
     options: Options,
+    stamps: bool,
 }
 
 struct Run<'a> {
@@ -64,7 +65,13 @@ impl Sink {
             receive::stamp(&socket).map_err(failed("cannot have the kernel stamp datagrams"))?;
         }
         let at = socket.local_addr().map_err(failed("the socket has no address"))?;
-        Ok(Self { socket, at, options })
+        Ok(Self { socket, at, options, stamps: false })
+    }
+
+    /// Counts datagrams with a [`Stamp`], too; timed by this machine's monotonic clock.
+    #[must_use]
+    pub fn with_stamps(self) -> Self {
+        Self { stamps: true, ..self }
     }
 
     /// Where it listens.
@@ -73,8 +80,8 @@ impl Sink {
         self.at
     }
 
-    /// Runs on the calling thread; `each` gets what has been found each time that all senders
-    /// have ended, if it is to go on. `heard` counts along.
+    /// Runs on the calling thread. With `keep`, `each` gets a report each time that all senders have
+    /// ended. `heard` counts what has come so far.
     pub fn run(
         &self,
         stop: &AtomicBool,
@@ -152,7 +159,14 @@ impl Run<'_> {
                         let _ = sink.socket.send_to(datagram, letter.from);
                     }
                 }
-                _ => book.foreign += 1,
+                Some(_) => book.foreign += 1,
+                None => match Stamp::read(datagram).filter(|_| sink.stamps) {
+                    Some(stamp) => {
+                        let at = Moment { kernel_ns: None, ..at };
+                        book.take(letter.from, letter.len, &stamp.header(book.host()), at);
+                    }
+                    None => book.foreign += 1,
+                },
             }
         }
     }
@@ -173,7 +187,7 @@ impl Run<'_> {
         }
     }
 
-    /// For the senders to come.
+    /// Starts over for the next senders.
     fn again(&mut self) {
         self.book.clear();
         (self.book.foreign, self.book.unkept, self.unanswered) = (0, 0, 0);
@@ -201,7 +215,7 @@ impl Sink {
 
     fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
         match self.socket.send_to(datagram, to) {
-            // An earlier answer found nobody: the kernel tells it now, and sends nothing.
+            // An earlier answer was refused: the kernel reports that now, and sends nothing.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 self.socket.send_to(datagram, to)
             }

@@ -40,7 +40,7 @@ pub(super) fn sender(target: SocketAddr, bind: Option<IpAddr>) -> Result<UdpSock
     Ok(socket)
 }
 
-/// A socket that hears what comes to the port: over IPv6 and IPv4, if not bound to an address.
+/// A socket that receives on the port: over IPv6 and IPv4, if not bound to an address.
 pub(super) fn listener(bind: Option<IpAddr>, port: u16) -> Result<UdpSocket, ProbeError> {
     let at = |ip| SocketAddr::new(ip, port);
     let socket = match bind {
@@ -90,9 +90,9 @@ pub(super) fn dropped(socket: &UdpSocket) -> Option<u64> {
     })
 }
 
-/// Readies the calling thread: exact timers, and a core of its own if one is given.
+/// Prepares the calling thread: exact timers, and pinned to `core` if one is given.
 pub(super) fn ready_thread(core: Option<usize>) -> Result<(), ProbeError> {
-    // What the kernel may add to a sleep; 50 us otherwise. Without it we are later, not wrong.
+    // How much the kernel may add to a sleep: 50 us by default. If this fails, sends are later, not wrong.
     let _ = set_current_timer_slack(std::num::NonZeroU64::new(1));
     let Some(core) = core else { return Ok(()) };
     let invalid = || {
@@ -110,24 +110,24 @@ pub(super) fn ready_thread(core: Option<usize>) -> Result<(), ProbeError> {
     sched_setaffinity(None, &cores).map_err(|_| invalid())
 }
 
-/// Lets this process have so many files open, as far as its hard limit goes.
+/// Raises the soft limit of open files to `files`, as far as the hard limit goes.
 pub(super) fn allow_files(files: u64) {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < files
     {
-        // What is still too low shows when the sockets are made.
+        // If it is still too low, opening the sockets fails.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, files.min(hard), hard);
     }
 }
 
-/// Which machine this is, since it was started: who agrees on it shares CLOCK_MONOTONIC.
+/// Identifies this boot of this machine: two ends with the same value share CLOCK_MONOTONIC.
 pub(super) fn host() -> u32 {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: String = id.chars().filter(char::is_ascii_hexdigit).take(8).collect();
     u32::from_str_radix(&digits, 16).unwrap_or(0)
 }
 
-/// A session of this machine that nobody else has.
+/// A new session of this machine, chosen at random.
 pub(super) fn session() -> Session {
     Session::new(host(), RandomState::new().build_hasher().finish() as u32)
 }

@@ -45,7 +45,7 @@ impl Trips {
         let inside = turned.sent_ns.saturating_sub(turned.received_ns);
         self.rtt.record(now_ns.saturating_sub(header.monotonic_ns).saturating_sub(inside));
         flow.jitter.take(header.monotonic_ns, now_ns.saturating_sub(inside));
-        // Two machines' clocks count from when each was started: such an order is no accident.
+        // Monotonic clocks of two machines differ by hours: they never give this order by chance.
         let ordered = [header.monotonic_ns, turned.received_ns, turned.sent_ns, now_ns];
         self.same_clock &= ordered.is_sorted();
         self.there.record(turned.received_ns.saturating_sub(header.monotonic_ns));

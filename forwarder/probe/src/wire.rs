@@ -5,30 +5,39 @@
 //! 24 monotonic: u64  32 realtime: u64  40 block: 3 x u64     ... filling up to the size
 //! ```
 //!
-//! Invariant: what is not of this version and kind is never taken for a datagram of ours. A
-//! `Data` may end before its block; a reflector leaves such a one unanswered, so that an answer is
-//! never longer than its question.
+//! or, in the experiments and tests of weir, a stamp alone:
+//!
+//! ```text
+//!  0 "we"  2 flow: u16  4 number: u32  8 monotonic: u64       ... filling up to the size
+//! ```
+//!
+//! Invariant: a datagram of another version or kind is never taken for a probe's. A `Data` may end
+//! before its block; a reflector does not answer it, so that an answer is never longer than what it
+//! answers.
 
 /// The shortest `Data`.
 pub const DATA_LEN: usize = 40;
 /// With room for what a reflector adds; all other kinds have exactly this or more.
 pub const FULL_LEN: usize = 64;
+/// The shortest datagram with a stamp: it fits a frame of 64 bytes.
+pub const STAMP_LEN: usize = 16;
 const MAGIC: [u8; 4] = *b"weir";
+const STAMP_MAGIC: [u8; 2] = *b"we";
 const VERSION: u8 = 1;
-/// No sender gets so far: a higher number is somebody else's datagram.
+/// No sender counts this far: a higher number is not a probe's.
 const HIGHEST: u64 = 1 << 62;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// Sender to sink or reflector: one of those that are counted.
+    /// Sender to sink or reflector: counted.
     Data = 1,
     /// Reflector to sender: the `Data` with [`Turned`].
     Reply = 2,
     /// Sender to sink or reflector, once it has sent all: number = how many of this flow, with
     /// [`Totals`].
     End = 3,
-    /// The answer to an `End`: number = how many different ones of this flow came, with [`Came`].
+    /// The answer to an `End`: number = how many distinct datagrams of this flow came, with [`Came`].
     Ack = 4,
 }
 
@@ -46,8 +55,8 @@ pub struct Header {
     pub realtime_ns: u64,
 }
 
-/// Which run of which sender: the upper half says which machine, since when, so that a receiver
-/// knows whether its monotonic clock is the sender's.
+/// One run of one sender. The upper half identifies the machine and its boot, so that a receiver
+/// knows whether it shares the sender's monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Session(pub u64);
 
@@ -78,14 +87,14 @@ pub struct Turned {
     pub number: u64,
 }
 
-/// What an `End` says of the whole session.
+/// The totals of the session, in an `End`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     pub flows: u64,
     pub datagrams: u64,
 }
 
-/// What an `Ack` says of its flow.
+/// The counts of one flow, in an `Ack`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Came {
     pub duplicates: u64,
@@ -138,6 +147,52 @@ impl Header {
             monotonic_ns: word(2),
             realtime_ns: word(3),
         })
+    }
+}
+
+/// What a datagram begins with in place of a header. The program `tally` in `xdp-ebpf/src/traffic.rs`
+/// reads it, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    pub flow: u16,
+    pub number: u32,
+    /// CLOCK_MONOTONIC.
+    pub sent_ns: u64,
+}
+
+impl Stamp {
+    /// False where it does not fit.
+    pub fn write(&self, datagram: &mut [u8]) -> bool {
+        let Some(front) = datagram.first_chunk_mut::<STAMP_LEN>() else { return false };
+        front[..2].copy_from_slice(&STAMP_MAGIC);
+        front[2..4].copy_from_slice(&self.flow.to_be_bytes());
+        front[4..8].copy_from_slice(&self.number.to_be_bytes());
+        front[8..].copy_from_slice(&self.sent_ns.to_be_bytes());
+        true
+    }
+
+    /// None where the datagram has no stamp.
+    #[must_use]
+    pub fn read(datagram: &[u8]) -> Option<Self> {
+        let [m0, m1, f0, f1, n0, n1, n2, n3, sent @ ..] = *datagram.first_chunk::<STAMP_LEN>()?;
+        ([m0, m1] == STAMP_MAGIC).then_some(Self {
+            flow: u16::from_be_bytes([f0, f1]),
+            number: u32::from_be_bytes([n0, n1, n2, n3]),
+            sent_ns: u64::from_be_bytes(sent),
+        })
+    }
+
+    /// As data of the one session that stamps belong to: that of the machine `host`.
+    #[must_use]
+    pub fn header(self, host: u32) -> Header {
+        Header {
+            kind: Kind::Data,
+            flow: self.flow,
+            session: Session::new(host, 0),
+            number: self.number.into(),
+            monotonic_ns: self.sent_ns,
+            realtime_ns: 0,
+        }
     }
 }
 

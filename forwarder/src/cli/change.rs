@@ -32,3 +32,6 @@ pub(super) async fn change(patch: &Value, control: &Path, json: bool) -> Result<
     let after = Client::at(control).patch(patch).await?;
     if json { print_json(&after) } else { print(&render::changes(&before, &after)) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::args::DetachArgs;
 use super::{CliError, print};
-use crate::host::leftovers::{self, Keeper, Removed};
+use crate::host::leftovers::{self, GateOwner, Removed};
 use crate::host::links::{Links, Snapshot};
 use crate::host::privileges::check_privileges;
 use weir_schema::DEFAULT_CONTROL;
@@ -25,8 +25,8 @@ pub async fn run(args: DetachArgs, control: Option<PathBuf>) -> anyhow::Result<E
         Ok(()) | Err(CliError::Closed) => {}
         Err(error) => return Err(error.into()),
     }
-    for keeper in &removed.refused {
-        eprintln!("weir: {}", refusal(keeper, &links));
+    for owner in &removed.refused {
+        eprintln!("weir: {}", refusal(owner, &links));
     }
     Ok(if removed.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -48,8 +48,8 @@ fn text(removed: &Removed, links: &Snapshot) -> String {
     text
 }
 
-fn refusal(keeper: &Keeper, links: &Snapshot) -> String {
-    let ports: Vec<String> = keeper.gates.iter().map(|at| name(*at, links)).collect();
+fn refusal(owner: &GateOwner, links: &Snapshot) -> String {
+    let ports: Vec<String> = owner.gates.iter().map(|at| name(*at, links)).collect();
     let serves = if ports.is_empty() {
         "a weir runs here".to_owned()
     } else {

@@ -10,8 +10,6 @@ mod number;
 pub(crate) mod paint;
 mod ports;
 pub(crate) mod probe;
-#[cfg(test)]
-pub(crate) mod samples;
 pub(crate) mod screen;
 mod shares;
 mod watch;
@@ -33,6 +31,8 @@ pub(crate) use self::{
     number::{grouped, per_second, percent, permille, short, time, uptime},
     watch::since,
 };
+#[cfg(test)]
+pub(crate) use crate::observe::samples;
 
 /// What every picture fits into.
 pub const WIDTH: usize = 80;

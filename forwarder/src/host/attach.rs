@@ -4,68 +4,45 @@
 //! included, takes them off.
 
 mod changes;
+mod express;
 mod gate;
-mod handed;
 mod keeping;
 mod occupant;
 mod refusal;
 mod shedding;
-mod watching;
+mod unsteered;
 
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
-use aya::maps::{HashMap, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
+use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
 use aya::programs::links::{FdLink, Link as _};
-use aya::programs::{ProgramError, ProgramFd, SchedClassifier, Xdp, XdpMode};
+use aya::programs::{ProgramError, SchedClassifier, Xdp, XdpMode};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use nix::libc;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
-use weir_abi::{IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortCounters, maps};
+use weir_abi::{IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortCounters, maps, shed};
 
+use weir_core::Mode;
 use weir_port::probe::KernelFacts;
 use weir_port::{Cells, clock_monotonic_ns};
 
-pub use self::changes::{Changes, Changing};
+pub use self::changes::{PendingChange, PendingChanges};
+pub use self::express::ExpressCounters;
 pub use self::gate::{GateGlobals, GateMaps};
-pub use self::handed::Handed;
 use self::keeping::Keeping;
 pub use self::occupant::{Occupant, occupant};
 pub use self::refusal::AttachError;
 use self::refusal::{refusal, take_off};
-pub use self::watching::Told;
-use self::watching::Watch;
+use self::unsteered::UnsteeredMaps;
+pub use self::unsteered::UnsteeredReader;
 use super::btf::BtfError;
 use super::pins::Pin;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../xdp-ebpf/prebuilt/weir-steer.o");
-
-/// How a program is attached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// In the driver (XDP).
-    Native,
-    /// At the tcx hook: what needs no worker is the bridge's.
-    Gate,
-}
-
-impl Mode {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gate => "gate",
-            Self::Native => "native",
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -97,6 +74,14 @@ pub enum MapsError {
     Read { name: &'static str, error: MapError },
     #[error("cannot prepare counters: {0}")]
     Counters(io::Error),
+}
+
+fn write_error(name: &'static str) -> impl Fn(MapError) -> MapsError {
+    move |error| MapsError::Write { name, error }
+}
+
+fn read_error(name: &'static str) -> impl Fn(MapError) -> MapsError {
+    move |error| MapsError::Read { name, error }
 }
 
 /// A port's program; dropping it detaches as well, [`Steering::detach`] tells whether it worked.
@@ -139,13 +124,13 @@ pub struct Steering {
     ebpf: Ebpf,
     sockets: XskMap<MapData>,
     counters: PerCpuArray<MapData, CounterWords>,
-    handed: Handed,
+    express: ExpressCounters,
     mac_lock: HashMap<MapData, [u8; MacLockKey::LEN], u8>,
     ip_lock: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
     shed: Cells,
-    shed_fd: OwnedFd,
-    watch: Watch,
-    gate: GateMaps,
+    watch: UnsteeredMaps,
+    /// What the programs are told of ports and addresses.
+    pub gate: GateMaps,
     keeping: Keeping,
     cpus: usize,
     id: u32,
@@ -185,15 +170,14 @@ impl Steering {
         let id = program.info()?.id();
 
         let mut take = |name| ebpf.take_map(name).ok_or(LoadError::Missing(name));
-        let abi = |name| move |error| LoadError::Abi { name, error };
-        let sockets = XskMap::try_from(take(maps::XSKS)?).map_err(abi(maps::XSKS))?;
+        let sockets: XskMap<MapData> = typed(take(maps::XSKS)?, maps::XSKS)?;
         let counters = take(maps::COUNTERS)?;
-        let handed = Handed::of(&counters)?;
-        let counters = PerCpuArray::try_from(counters).map_err(abi(maps::COUNTERS))?;
-        let mac_lock = HashMap::try_from(take(maps::MAC_LOCK)?).map_err(abi(maps::MAC_LOCK))?;
-        let ip_lock = HashMap::try_from(take(maps::IP_LOCK)?).map_err(abi(maps::IP_LOCK))?;
-        let (shed, shed_fd) = shedding::shared(take(maps::SHED)?)?;
-        let watch = Watch::take(&mut take)?;
+        let express = ExpressCounters::of(&counters)?;
+        let counters = typed(counters, maps::COUNTERS)?;
+        let mac_lock = typed(take(maps::MAC_LOCK)?, maps::MAC_LOCK)?;
+        let ip_lock = typed(take(maps::IP_LOCK)?, maps::IP_LOCK)?;
+        let shed = gate::words(take(maps::SHED)?, maps::SHED, shed::WORDS)?;
+        let watch = UnsteeredMaps::take(&mut take)?;
         let gate = GateMaps::take(&mut take)?;
         // They are empty, and by that right.
         gate.say_current(clock_monotonic_ns());
@@ -206,22 +190,16 @@ impl Steering {
             ebpf,
             sockets,
             counters,
-            handed,
+            express,
             mac_lock,
             ip_lock,
             shed,
-            shed_fd,
             watch,
             gate,
             keeping: Keeping::default(),
             cpus,
             id,
         })
-    }
-
-    /// What the programs are told of ports and addresses.
-    pub fn gate(&mut self) -> &mut GateMaps {
-        &mut self.gate
     }
 
     /// Puts a bound AF_XDP socket where the program redirects a port's frames to.
@@ -231,15 +209,13 @@ impl Steering {
         queue: u32,
         socket: BorrowedFd<'_>,
     ) -> Result<(), MapsError> {
-        self.sockets
-            .set(socket_index(slot, queue)?, socket, 0)
-            .map_err(|error| MapsError::Write { name: maps::XSKS, error })
+        self.sockets.set(socket_index(slot, queue)?, socket, 0).map_err(write_error(maps::XSKS))
     }
 
     /// From here on the port's fallback applies to that queue.
     pub fn clear_socket(&mut self, slot: u16, queue: u32) -> Result<(), MapsError> {
         absent_is_fine(self.sockets.unset(socket_index(slot, queue)?))
-            .map_err(|error| MapsError::Write { name: maps::XSKS, error })
+            .map_err(write_error(maps::XSKS))
     }
 
     /// Attaches a port's program, which does nothing until it is told of the port.
@@ -294,9 +270,7 @@ impl Steering {
     pub fn reset_slot(&mut self, slot: u16) -> Result<(), MapsError> {
         let zeroes = vec![[0; PortCounters::WORDS]; self.cpus];
         let zeroes = PerCpuValues::try_from(zeroes).map_err(MapsError::Counters)?;
-        self.counters
-            .set(u32::from(slot), zeroes, 0)
-            .map_err(|error| MapsError::Write { name: maps::COUNTERS, error })?;
+        self.counters.set(u32::from(slot), zeroes, 0).map_err(write_error(maps::COUNTERS))?;
         self.clear_shed(slot);
         self.gate.reset_slot(slot, self.cpus)?;
         (0..MAX_QUEUES).try_for_each(|queue| self.clear_socket(slot, queue))
@@ -306,44 +280,35 @@ impl Steering {
     pub fn allow_mac(&mut self, slot: u16, mac: [u8; 6]) -> Result<(), MapsError> {
         self.mac_lock
             .insert(MacLockKey { slot, mac }.to_bytes(), 1, 0)
-            .map_err(|error| MapsError::Write { name: maps::MAC_LOCK, error })
+            .map_err(write_error(maps::MAC_LOCK))
     }
 
     pub fn revoke_mac(&mut self, slot: u16, mac: [u8; 6]) -> Result<(), MapsError> {
         absent_is_fine(self.mac_lock.remove(&MacLockKey { slot, mac }.to_bytes()))
-            .map_err(|error| MapsError::Write { name: maps::MAC_LOCK, error })
+            .map_err(write_error(maps::MAC_LOCK))
     }
 
     /// Allows a source address on a port whose configuration has the IP lock.
     pub fn allow_ip(&mut self, slot: u16, address: IpAddr) -> Result<(), MapsError> {
-        self.ip_lock
-            .insert(ip_key(slot, address), 1, 0)
-            .map_err(|error| MapsError::Write { name: maps::IP_LOCK, error })
+        self.ip_lock.insert(ip_key(slot, address), 1, 0).map_err(write_error(maps::IP_LOCK))
     }
 
     pub fn revoke_ip(&mut self, slot: u16, address: IpAddr) -> Result<(), MapsError> {
         absent_is_fine(self.ip_lock.remove(&ip_key(slot, address)))
-            .map_err(|error| MapsError::Write { name: maps::IP_LOCK, error })
+            .map_err(write_error(maps::IP_LOCK))
     }
+}
 
-    /// The native program itself, for test runs.
-    pub fn program_fd(&self) -> Result<OwnedFd, LoadError> {
-        let program = self.ebpf.program(maps::PROGRAM).ok_or(LoadError::Missing(maps::PROGRAM))?;
-        let program: &Xdp = program.try_into()?;
-        let fd: &ProgramFd = program.fd()?;
-        fd.as_fd()
-            .try_clone_to_owned()
-            .map_err(|io_error| LoadError::Program(ProgramError::IOError(io_error)))
-    }
+/// A map as the type that it is read and written by.
+fn typed<T: TryFrom<Map, Error = MapError>>(map: Map, name: &'static str) -> Result<T, LoadError> {
+    T::try_from(map).map_err(|error| LoadError::Abi { name, error })
 }
 
 fn over_cpus(
     counters: &PerCpuArray<MapData, CounterWords>,
     slot: u16,
 ) -> Result<PortCounters, MapsError> {
-    let values = counters
-        .get(&u32::from(slot), 0)
-        .map_err(|error| MapsError::Read { name: maps::COUNTERS, error })?;
+    let values = counters.get(&u32::from(slot), 0).map_err(read_error(maps::COUNTERS))?;
     let mut sum = PortCounters::default();
     for words in values.iter() {
         sum.merge(&PortCounters::from_words(*words));

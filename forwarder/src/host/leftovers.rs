@@ -8,29 +8,17 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::netns::NetnsId;
-use super::pair::{self, Identity, PairError};
-use super::pins::{Folder, Root};
-use super::settings::{HostSettings, SettingsError};
-use super::state::{StateError, StateFile};
+use anyhow::Context as _;
 
-#[derive(Debug, thiserror::Error)]
-pub enum LeftoversError {
-    #[error("the network namespace cannot be told: {0}")]
-    Namespace(#[from] io::Error),
-    #[error(transparent)]
-    Pair(#[from] PairError),
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    #[error(transparent)]
-    State(#[from] StateError),
-    #[error("the gate of interface {ifindex} cannot be taken off: {error}")]
-    Gate { ifindex: u32, error: io::Error },
-}
+use super::netns::NetnsId;
+use super::pair::{self, Identity};
+use super::pins::{Folder, Root};
+use super::settings::HostSettings;
+use super::state::StateFile;
 
 /// A weir of this network namespace whose gates are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keeper {
+pub struct GateOwner {
     digest: u32,
     pub is_running: bool,
     /// The ports, by interface index.
@@ -47,52 +35,58 @@ pub struct Removed {
     /// Settings that were put back.
     pub settings: usize,
     /// Weirs that run, and were left alone.
-    pub refused: Vec<Keeper>,
+    pub refused: Vec<GateOwner>,
 }
 
 /// The weirs that keep gates in this network namespace, dead or alive.
-pub fn keepers() -> io::Result<Vec<Keeper>> {
+pub fn gate_owners() -> io::Result<Vec<GateOwner>> {
     let inode = NetnsId::of_this_thread()?.inode;
     let Some(root) = Root::find() else { return Ok(Vec::new()) };
     let folders = root.folders().into_iter().filter(|folder| folder.inode == inode);
-    let keeper = |folder: Folder| {
+    let owner = |folder: Folder| {
         let name = folder.name();
         let is_running = matches!(root.lock(&name), Ok(None));
-        Keeper { digest: folder.digest, is_running, gates: root.links(&name).into_iter().collect() }
+        GateOwner {
+            digest: folder.digest,
+            is_running,
+            gates: root.links(&name).into_iter().collect(),
+        }
     };
-    Ok(folders.map(keeper).collect())
+    Ok(folders.map(owner).collect())
 }
 
 /// Removes what is left by the weir with this control socket, and, unless `only`, by all others of this
 /// network namespace. With `force` the gates of those that run as well.
-pub fn remove(control: &Path, only: bool, force: bool) -> Result<Removed, LeftoversError> {
-    let identity = Identity::new(control)?;
-    let mut found = keepers()?;
-    let own = found.iter().position(|keeper| keeper.digest == identity.digest());
+pub fn remove(control: &Path, only: bool, force: bool) -> anyhow::Result<Removed> {
+    const NAMESPACE: &str = "the network namespace cannot be told";
+    let identity = Identity::new(control).context(NAMESPACE)?;
+    let mut found = gate_owners().context(NAMESPACE)?;
+    let own = found.iter().position(|owner| owner.digest == identity.digest());
     // It may run, or have run, without keeping anything.
     let is_running = own.and_then(|at| found.get(at)).is_some_and(|own| own.is_running)
         || UnixStream::connect(control).is_ok();
     if own.is_none() {
         let digest = identity.digest();
-        found.push(Keeper { digest, is_running, gates: BTreeSet::new() });
+        found.push(GateOwner { digest, is_running, gates: BTreeSet::new() });
     }
     let mut removed = Removed::default();
     let root = Root::find();
-    for keeper in found {
-        let is_own = keeper.digest == identity.digest();
+    for owner in found {
+        let is_own = owner.digest == identity.digest();
         if only && !is_own {
             continue;
         }
-        let is_running = if is_own { is_running } else { keeper.is_running };
+        let is_running = if is_own { is_running } else { owner.is_running };
         if is_running && !force {
-            removed.refused.push(keeper);
+            removed.refused.push(owner);
             continue;
         }
         if let Some(root) = &root {
-            let folder = Folder { inode: identity.netns().inode, digest: keeper.digest }.name();
-            for &ifindex in &keeper.gates {
-                let gone = root.remove(&folder, ifindex);
-                gone.map_err(|error| LeftoversError::Gate { ifindex, error })?;
+            let folder = Folder { inode: identity.netns().inode, digest: owner.digest }.name();
+            for &ifindex in &owner.gates {
+                root.remove(&folder, ifindex).with_context(|| {
+                    format!("the gate of interface {ifindex} cannot be taken off")
+                })?;
                 removed.gates.push(ifindex);
             }
             if !is_running {
@@ -100,7 +94,7 @@ pub fn remove(control: &Path, only: bool, force: bool) -> Result<Removed, Leftov
             }
         }
         if !is_running {
-            let identity = Identity::of_digest(keeper.digest)?;
+            let identity = Identity::of_digest(owner.digest).context(NAMESPACE)?;
             if pair::remove_leftovers(&identity)? {
                 removed.pairs.push(identity.outer_name());
             }

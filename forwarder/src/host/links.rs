@@ -5,9 +5,9 @@ mod decode;
 mod dropped;
 mod guard;
 mod overrun;
+mod path;
+mod path_watch;
 mod watch;
-mod way;
-mod ways;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,9 +21,9 @@ pub(crate) use self::dropped::tx_dropped;
 pub use self::guard::{
     GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port, refuse_default_route,
 };
+pub use self::path::{ExpressPath, Method, NotPeer};
+pub use self::path_watch::{PathWatch, StalePaths};
 pub use self::watch::{Event, Watch};
-pub use self::way::{Method, NotPeer, Way};
-pub use self::ways::{Heard, WayWatch};
 use super::netlink::{Netlink, Request};
 
 #[derive(Debug, thiserror::Error)]
@@ -222,9 +222,13 @@ impl Links {
     }
 }
 
-/// One interface from an answer to RTM_GETLINK, without what only the driver knows.
-pub(crate) fn decode_link(payload: &[u8]) -> Option<Link> {
-    decode::link(payload)
+/// The interface that a request of RTM_GETLINK asks for, without what only the driver knows; `None`: there is
+/// none.
+pub(crate) fn read_link(netlink: &mut Netlink, request: &Request) -> io::Result<Option<Link>> {
+    match netlink.call(request) {
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+        answers => Ok(answers?.iter().find_map(|(_, payload)| decode::link(payload))),
+    }
 }
 
 fn read_programs(netlink: &mut Netlink) -> io::Result<BTreeMap<u32, XdpAttached>> {

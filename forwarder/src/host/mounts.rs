@@ -2,7 +2,7 @@
 //! one of its own (`ip netns exec`, a unit's sandbox).
 //!
 //! Invariant: the mount namespace of this process stays as it is; only threads made for the purpose
-//! enter another one. Whoever mounts or unmounts holds the lock on [`LOCKED`].
+//! enter another one. The lock on [`LOCKED`] is held while something is mounted or unmounted.
 
 use std::fs::{self, File};
 use std::io;

@@ -1,4 +1,5 @@
-//! Requests to netlink, mostly rtnetlink, one at a time over a blocking socket, and the reading of its attributes.
+//! Requests to netlink, mostly rtnetlink, one at a time over a blocking socket, and the reading of its
+//! attributes.
 //! Invariant: only attributes that weir uses are looked at, so that nothing a newer kernel adds
 //! can make a link unreadable.
 
@@ -10,6 +11,9 @@ use rtnetlink::sys::{Socket, SocketAddr};
 
 const HEADER_LEN: usize = 16;
 const ATTRIBUTE_HEADER_LEN: usize = 4;
+// linux/if_link.h
+const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
+const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 /// A dump that the kernel flags as inconsistent is asked for again, this often at most.
 const DUMP_ATTEMPTS: u32 = 8;
 
@@ -33,6 +37,21 @@ impl Request {
         Self::new(kind, &fixed)
     }
 
+    /// Sets these of an interface's flags, and none off.
+    pub(crate) fn set_flags(ifindex: u32, flags: libc::c_int) -> Self {
+        let mut request = Self::about_link(libc::RTM_SETLINK, ifindex);
+        let flags = (flags as u32).to_ne_bytes();
+        request.payload.truncate(8);
+        request.payload.extend([flags, flags].as_flattened());
+        request
+    }
+
+    /// About a queueing discipline or the filters there, with the header that traffic control's messages have.
+    pub(crate) fn about_qdisc(kind: u16, ifindex: u32, handle: u32, parent: u32) -> Self {
+        let words = [0, ifindex, handle, parent, 0].map(u32::to_ne_bytes);
+        Self::new(kind, words.as_flattened())
+    }
+
     /// What stands behind the message header; for attributes that contain attributes.
     pub(crate) fn payload(&self) -> &[u8] {
         &self.payload
@@ -50,6 +69,20 @@ impl Request {
         self.payload.extend_from_slice(value);
         self.payload.resize(self.payload.len().next_multiple_of(4), 0);
         self
+    }
+
+    /// A string attribute, with its terminating zero.
+    pub(crate) fn text(self, kind: u16, value: &str) -> Self {
+        self.attribute(kind, format!("{value}\0").as_bytes())
+    }
+
+    pub(crate) fn number(self, kind: u16, value: u32) -> Self {
+        self.attribute(kind, &value.to_ne_bytes())
+    }
+
+    /// An attribute that contains attributes.
+    pub(crate) fn nest(self, kind: u16, inner: impl FnOnce(Self) -> Self) -> Self {
+        self.attribute(kind, &inner(Self::new(0, &[])).payload)
     }
 
     pub(crate) fn encode(&self, sequence: u32) -> Vec<u8> {
@@ -99,6 +132,21 @@ pub(crate) fn attributes(payload: &[u8], offset: usize) -> impl Iterator<Item = 
         rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
         Some((kind, value))
     })
+}
+
+/// The first attribute of that kind.
+pub(crate) fn attribute(payload: &[u8], offset: usize, kind: u16) -> Option<&[u8]> {
+    attributes(payload, offset).find(|(found, _)| *found == kind).map(|(_, value)| value)
+}
+
+/// Whether the error of a socket of notifications says that the kernel had to drop some; with another
+/// that may happen the socket is only read again.
+pub(crate) fn is_overrun(error: io::Error) -> io::Result<bool> {
+    match error.raw_os_error() {
+        Some(libc::ENOBUFS) => Ok(true),
+        Some(libc::EINTR | libc::EAGAIN) => Ok(false),
+        _ => Err(error),
+    }
 }
 
 pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
@@ -168,6 +216,34 @@ impl Netlink {
     pub(crate) fn call(&mut self, request: &Request) -> io::Result<Answers> {
         let request = request.clone().flags(libc::NLM_F_ACK);
         self.exchange(&request).map(|(answers, _)| answers)
+    }
+
+    /// Changes one thing, and waits until the kernel has.
+    pub(crate) fn change(&mut self, request: &Request) -> io::Result<()> {
+        self.call(request).map(drop)
+    }
+
+    /// Deletes an interface; that it is gone already is as good.
+    pub(crate) fn delete_link(&mut self, ifindex: u32) -> io::Result<()> {
+        match self.change(&Request::about_link(libc::RTM_DELLINK, ifindex)) {
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
+            deleted => deleted,
+        }
+    }
+
+    /// Has an interface make no IPv6 address for itself when it comes up.
+    pub(crate) fn set_no_ipv6_address(&mut self, ifindex: u32) -> io::Result<()> {
+        let request =
+            Request::about_link(libc::RTM_SETLINK, ifindex).nest(libc::IFLA_AF_SPEC, |families| {
+                families.nest(libc::AF_INET6 as u16, |ipv6| {
+                    ipv6.attribute(IFLA_INET6_ADDR_GEN_MODE, &[IN6_ADDR_GEN_MODE_NONE])
+                })
+            });
+        match self.change(&request) {
+            // A kernel without IPv6.
+            Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => Ok(()),
+            set => set,
+        }
     }
 
     fn exchange(&mut self, request: &Request) -> io::Result<(Answers, bool)> {

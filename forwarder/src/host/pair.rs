@@ -7,7 +7,7 @@
 //!   w0-1f3a9c02 ────── veth ─────── w1-1f3a9c02      (/run/weir/netns/w1-1f3a9c02)
 //! ```
 //!
-//! Invariant: the pair is whole or it is made anew; no end ever shows traffic of its own accord.
+//! Invariant: the pair is whole or it is made again; no end ever shows traffic of its own accord.
 //! It outlives the process, and the next weir with the same control socket finds it by its name.
 //!
 //! - [`place`]: the mount that keeps the namespace
@@ -20,7 +20,7 @@ mod watch;
 
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use self::place::Kept;
@@ -54,7 +54,6 @@ pub enum PairError {
 /// Which weir a pair belongs to: its control socket, and the network namespace it runs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    control: PathBuf,
     netns: NetnsId,
     digest: u32,
 }
@@ -62,10 +61,10 @@ pub struct Identity {
 impl Identity {
     /// Of a weir in the network namespace of the calling thread.
     pub fn new(control: &Path) -> io::Result<Self> {
-        Ok(Self::of(std::path::absolute(control)?, NetnsId::of_this_thread()?))
+        Ok(Self::of(&std::path::absolute(control)?, NetnsId::of_this_thread()?))
     }
 
-    fn of(control: PathBuf, netns: NetnsId) -> Self {
+    fn of(control: &Path, netns: NetnsId) -> Self {
         let path = control.as_os_str().as_encoded_bytes();
         let (device, inode) = (netns.device.to_le_bytes(), netns.inode.to_le_bytes());
         // FNV-1a, 64 bits folded: the same in every version of weir and of its compiler.
@@ -73,12 +72,12 @@ impl Identity {
             device.iter().chain(&inode).chain(path).fold(0xcbf2_9ce4_8422_2325, |hash, b| {
                 (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
             });
-        Self { control, netns, digest: (hash ^ hash >> 32) as u32 }
+        Self { netns, digest: (hash ^ hash >> 32) as u32 }
     }
 
     /// Of a weir of which no more is known: in the namespace of the calling thread.
     pub fn of_digest(digest: u32) -> io::Result<Self> {
-        Ok(Self { control: PathBuf::new(), netns: NetnsId::of_this_thread()?, digest })
+        Ok(Self { netns: NetnsId::of_this_thread()?, digest })
     }
 
     /// The network namespace that it runs in.
@@ -96,11 +95,6 @@ impl Identity {
 
     pub fn inner_name(&self) -> String {
         format!("w1-{:08x}", self.digest)
-    }
-
-    /// The control socket it is made from.
-    pub fn control(&self) -> &Path {
-        &self.control
     }
 }
 
@@ -267,7 +261,7 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError>
         if outer.kind != LinkKind::Veth {
             return Err(PairError::Foreign { name, kind: outer.kind.clone() });
         }
-        devices::delete(netlink, outer.ifindex).map_err(failed("remove", identity))?;
+        netlink.delete_link(outer.ifindex).map_err(failed("remove", identity))?;
     }
     let inner = identity.inner_name();
     let mut removed = outer.is_some();
@@ -277,7 +271,7 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError>
             let gone = netns.enter(|| -> io::Result<()> {
                 let mut netlink = Netlink::open()?;
                 match devices::find(&mut netlink, &inner)? {
-                    Some(link) => devices::delete(&mut netlink, link.ifindex),
+                    Some(link) => netlink.delete_link(link.ifindex),
                     None => Ok(()),
                 }
             });

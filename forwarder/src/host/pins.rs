@@ -77,7 +77,7 @@ impl Drop for Pin {
 
 /// A gate that a dead weir left.
 #[derive(Debug)]
-pub struct Left {
+pub struct LeftGate {
     pub link: FdLink,
     pub pin: Pin,
     /// What the kernel knows its program by.
@@ -86,9 +86,9 @@ pub struct Left {
 
 /// What there is for a port.
 #[derive(Debug)]
-pub enum Found {
+pub enum ExistingGate {
     Nothing,
-    Left(Left),
+    LeftGate(LeftGate),
     /// Another weir serves it.
     Served,
 }
@@ -124,10 +124,10 @@ impl Pins {
     }
 
     /// The gate that a dead weir of this network namespace has left on a port.
-    pub fn find(&self, ifindex: u32, name: &str) -> Found {
+    pub fn find(&self, ifindex: u32, name: &str) -> ExistingGate {
         let own = self.root.path(&self.folder, ifindex);
         if !own.exists() {
-            let Some(other) = self.elsewhere(ifindex) else { return Found::Nothing };
+            let Some(other) = self.elsewhere(ifindex) else { return ExistingGate::Nothing };
             match self.root.lock(&other) {
                 Ok(Some(_locked)) => {
                     if let Err(error) = fs::rename(self.root.path(&other, ifindex), &own) {
@@ -135,18 +135,20 @@ impl Pins {
                             port = name,
                             "a dead weir's gate cannot be adopted: {error}"
                         );
-                        return Found::Nothing;
+                        return ExistingGate::Nothing;
                     }
                 }
-                Ok(None) => return Found::Served,
-                Err(_) => return Found::Nothing,
+                Ok(None) => return ExistingGate::Served,
+                Err(_) => return ExistingGate::Nothing,
             }
         }
         // Taken off again where it is not adopted.
         let pin = self.pin(ifindex);
         match (self.usable(ifindex, name), PinnedLink::from_pin(&own)) {
-            (Some(program), Ok(link)) => Found::Left(Left { link: link.into(), pin, program }),
-            _ => Found::Nothing,
+            (Some(program), Ok(link)) => {
+                ExistingGate::LeftGate(LeftGate { link: link.into(), pin, program })
+            }
+            _ => ExistingGate::Nothing,
         }
     }
 

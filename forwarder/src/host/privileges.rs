@@ -3,52 +3,31 @@
 
 use std::fmt;
 
-/// What weir needs, by the numbers of linux/capability.h.
+/// A capability: its number in linux/capability.h, its name, and what does not work without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Capability {
-    NetAdmin,
-    NetRaw,
-    IpcLock,
-    SysAdmin,
-    Perfmon,
-    Bpf,
+pub struct Capability {
+    bit: u32,
+    pub name: &'static str,
+    pub purpose: &'static str,
 }
 
-impl Capability {
-    fn bit(self) -> u32 {
-        match self {
-            Self::NetAdmin => 12,
-            Self::NetRaw => 13,
-            Self::IpcLock => 14,
-            Self::SysAdmin => 21,
-            Self::Perfmon => 38,
-            Self::Bpf => 39,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NetAdmin => "CAP_NET_ADMIN",
-            Self::NetRaw => "CAP_NET_RAW",
-            Self::IpcLock => "CAP_IPC_LOCK",
-            Self::SysAdmin => "CAP_SYS_ADMIN",
-            Self::Perfmon => "CAP_PERFMON",
-            Self::Bpf => "CAP_BPF",
-        }
-    }
-
-    /// What does not work without it.
-    pub fn purpose(self) -> &'static str {
-        match self {
-            Self::NetAdmin => "attaching programs and changing interface settings",
-            Self::NetRaw => "AF_XDP and packet sockets",
-            Self::IpcLock => "locking the frames' memory beyond RLIMIT_MEMLOCK",
-            Self::SysAdmin => "a network namespace of weir's own",
-            Self::Perfmon => "loading a program that reads kernel structures",
-            Self::Bpf => "loading programs and maps",
-        }
-    }
+const fn capability(bit: u32, name: &'static str, purpose: &'static str) -> Capability {
+    Capability { bit, name, purpose }
 }
+
+const SYS_ADMIN: Capability = capability(21, "CAP_SYS_ADMIN", "a network namespace of weir's own");
+const PERFMON: Capability =
+    capability(38, "CAP_PERFMON", "loading a program that reads kernel structures");
+const BPF: Capability = capability(39, "CAP_BPF", "loading programs and maps");
+/// Without these nothing can be forwarded.
+const NEEDED: [Capability; 6] = [
+    capability(12, "CAP_NET_ADMIN", "attaching programs and changing interface settings"),
+    SYS_ADMIN,
+    BPF,
+    capability(13, "CAP_NET_RAW", "AF_XDP and packet sockets"),
+    capability(14, "CAP_IPC_LOCK", "locking the frames' memory beyond RLIMIT_MEMLOCK"),
+    PERFMON,
+];
 
 /// The effective capabilities of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,24 +43,14 @@ impl Privileges {
         parse(&status, root).ok_or_else(|| std::io::Error::other("no CapEff in /proc/self/status"))
     }
 
-    pub fn has(&self, capability: Capability) -> bool {
-        let sys_admin = self.effective & (1 << Capability::SysAdmin.bit()) != 0;
-        match capability {
-            // Before these two were split off it, CAP_SYS_ADMIN allowed their operations too.
-            Capability::Bpf | Capability::Perfmon if sys_admin => true,
-            capability => self.effective & (1 << capability.bit()) != 0,
-        }
+    fn has(&self, capability: Capability) -> bool {
+        let has = |capability: Capability| self.effective & (1 << capability.bit) != 0;
+        // Before these two were split off it, CAP_SYS_ADMIN allowed their operations too.
+        has(capability) || [BPF, PERFMON].contains(&capability) && has(SYS_ADMIN)
     }
 
-    /// Without these nothing can be forwarded.
     pub fn missing(&self) -> Vec<Capability> {
-        use Capability::{Bpf, IpcLock, NetAdmin, NetRaw, Perfmon, SysAdmin};
-        let needed = [NetAdmin, SysAdmin, Bpf, NetRaw, IpcLock, Perfmon];
-        needed.into_iter().filter(|capability| !self.has(*capability)).collect()
-    }
-
-    pub fn is_root(&self) -> bool {
-        self.root
+        NEEDED.into_iter().filter(|capability| !self.has(*capability)).collect()
     }
 }
 
@@ -97,7 +66,7 @@ impl fmt::Display for PrivilegeError {
         f.write_str(lead)?;
         for (position, capability) in self.missing.iter().enumerate() {
             let separator = if position == 0 { " " } else { ", " };
-            write!(f, "{separator}{} ({})", capability.name(), capability.purpose())?;
+            write!(f, "{separator}{} ({})", capability.name, capability.purpose)?;
         }
         f.write_str(if self.root {
             "; give them to the container or unit that runs weir"
@@ -110,7 +79,7 @@ impl fmt::Display for PrivilegeError {
 /// Says which capabilities are missing, if any.
 pub fn check_privileges() -> Result<(), PrivilegeError> {
     let Ok(privileges) = Privileges::of_this_process() else {
-        // Without /proc nobody can tell; what is not allowed will say so itself.
+        // Without /proc it cannot be told; what is not allowed will say so itself.
         return Ok(());
     };
     match privileges.missing() {

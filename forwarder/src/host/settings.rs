@@ -15,7 +15,7 @@ use std::path::Path;
 use nix::libc;
 
 use self::offload::Target;
-use super::links::{Link, LinkKind, Peer};
+use super::links::{Link, LinkKind, Peer, read_link};
 use super::netlink::{Netlink, Request};
 use super::netns::{self, Netns, NetnsId};
 use super::state::{Change, StateError, StateFile};
@@ -175,10 +175,9 @@ fn find_peer(link: &Link, peer: Peer) -> Result<(String, Option<Netns>), String>
 
 /// The peer's name, after making sure that it is the other end of `link`.
 fn peer_name(link: &Link, peer: Peer) -> Result<String, String> {
-    let read = || Netlink::open()?.call(&Request::about_link(libc::RTM_GETLINK, peer.ifindex));
-    let answers = read().map_err(|error| format!("no interface {}: {error}", peer.ifindex))?;
-    let found = answers.iter().find_map(|(_, payload)| super::links::decode_link(payload));
-    match found {
+    let request = Request::about_link(libc::RTM_GETLINK, peer.ifindex);
+    let found = Netlink::open().and_then(|mut netlink| read_link(&mut netlink, &request));
+    match found.map_err(|error| format!("no interface {}: {error}", peer.ifindex))? {
         Some(other) if other.peer.is_some_and(|back| back.ifindex == link.ifindex) => {
             Ok(other.name)
         }

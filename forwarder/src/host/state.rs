@@ -166,7 +166,7 @@ impl StateFile {
         let mut text = serde_json::to_vec_pretty(&document)?;
         text.push(b'\n');
         let aside = self.aside();
-        // Opened anew, so that nobody else's file is written to.
+        // Created, so that no file of another process is written to.
         remove(&aside)?;
         let mut file =
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;

@@ -1,14 +1,14 @@
 //! What the workers measured, put together: how long packets took, and who talked to whom.
 //!
 //! - [`latency`]: histograms by source, over all workers and all lives of a port;
-//!   [`times`]: for whoever makes something else of them
+//!   [`times`]: the same for another use than a report
 //! - [`flows`]: the workers' flow tables, read in pages; [`tally`]: rows of one flow made one;
 //!   [`room`]: how full the tables are
 //!
-//! Invariant: whoever asks holds no lock of the forwarder meanwhile, and workers are kept from
+//! Invariant: no lock of the forwarder is held while workers are asked, and workers are kept from
 //! packets for one page at a time. A slot's times are never given to a name that got the slot later:
 //! names are told before their ports are served, and struck off before the slot is free. (Flows
-//! a worker forgets by itself when it is told of a port anew.)
+//! a worker forgets by itself when it is told of a port again.)
 
 mod flows;
 mod latency;
@@ -29,13 +29,13 @@ use weir_core::{FlowSum, PortId, VifLatency};
 use weir_port::XskPort;
 
 pub use self::room::{FlowRoom, SourceFlows};
-use crate::host::attach::Handed;
+use crate::host::attach::ExpressCounters;
 use crate::worker::{Asker, FlowPage, NoAnswer};
 use weir_api::Amount;
 use weir_schema::MeasurePlan;
 
 /// A worker, as far as it measures.
-pub trait Source: Send + Sync + 'static {
+pub trait WorkerMeasures: Send + Sync + 'static {
     /// Takes what was recorded since the last time; asked when called, not when awaited.
     fn take_latency(
         &self,
@@ -49,7 +49,7 @@ pub trait Source: Send + Sync + 'static {
     fn forget_flows(&self) -> impl Future<Output = Result<(), NoAnswer>> + Send;
 }
 
-impl Source for Asker<XskPort> {
+impl WorkerMeasures for Asker<XskPort> {
     fn take_latency(
         &self,
         id: PortId,
@@ -71,12 +71,12 @@ impl Source for Asker<XskPort> {
 }
 
 /// The gate, as far as it forwards what no worker measures.
-pub trait Express: fmt::Debug + Send + Sync + 'static {
+pub trait ExpressTraffic: fmt::Debug + Send + Sync + 'static {
     /// What the port sent by the express lane, since its slot is its name's.
     fn sent_by(&self, id: PortId) -> Amount;
 }
 
-impl Express for Handed {
+impl ExpressTraffic for ExpressCounters {
     fn sent_by(&self, id: PortId) -> Amount {
         let [frames, bytes] = self.by(id.0).unwrap_or_default();
         Amount::new(frames, bytes)
@@ -84,37 +84,37 @@ impl Express for Handed {
 }
 
 /// The slots that have names.
-type Ports = BTreeMap<PortId, Held>;
+type Ports = BTreeMap<PortId, RecordedPort>;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Measured<S = Asker<XskPort>> {
+pub struct Measurements<S = Asker<XskPort>> {
     workers: Vec<S>,
     plan: MeasurePlan,
     started: Instant,
-    express: Box<dyn Express>,
+    express: Box<dyn ExpressTraffic>,
     /// Locked for as long as a few ports are asked for; ports that come and go wait for it.
     ports: Mutex<Ports>,
-    /// When recording of latency began, in Unix time; held by whoever reads all of it.
+    /// When recording of latency began, in Unix time; locked while all of it is read.
     since: Mutex<u64>,
-    /// Held by whoever reads the flows: two at once would only be in each other's way.
+    /// Held while the flows are read: two readers at once would only delay each other.
     reading: Mutex<()>,
 }
 
 /// A slot's name and what was recorded of it.
 #[derive(Debug)]
-struct Held {
+struct RecordedPort {
     name: String,
     /// `None`: nothing yet.
     times: Option<Box<VifLatency>>,
-    /// What it had sent by the express lane when its flows began anew.
+    /// What it had sent by the express lane when its flows were last reset.
     express_before: Amount,
 }
 
-impl<S: Source> Measured<S> {
+impl<S: WorkerMeasures> Measurements<S> {
     pub fn new(
         workers: Vec<S>,
-        express: Box<dyn Express>,
+        express: Box<dyn ExpressTraffic>,
         plan: MeasurePlan,
         started: Instant,
     ) -> Arc<Self> {
@@ -126,16 +126,16 @@ impl<S: Source> Measured<S> {
     /// A slot is this name's from now on, or again: its port is about to be served.
     pub async fn name(&self, id: PortId, name: &str) -> Result<(), NoAnswer> {
         let mut ports = self.ports.lock().await;
-        // As the workers begin its flows anew.
+        // As the workers reset its flows.
         let express_before = self.express.sent_by(id);
         match ports.get_mut(&id).filter(|held| held.name == name) {
             Some(held) => held.express_before = express_before,
             None => {
-                let held = Held { name: name.to_owned(), times: None, express_before };
+                let held = RecordedPort { name: name.to_owned(), times: None, express_before };
                 ports.insert(id, held);
             }
         }
-        // What the workers have of the name's earlier lives, before they begin anew.
+        // What the workers have of the name's earlier lives, before they reset it.
         self.collect(&mut ports, &[id]).await
     }
 

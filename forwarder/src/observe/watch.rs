@@ -1,20 +1,20 @@
-//! Watching packets for a client of the control socket: a capture of their bytes, or the ways of
-//! single ones.
+//! Watching packets for a client of the control socket: a capture of their bytes, or a trace of single ones.
 //!
-//! - [`wanted`]: what to watch, as a query says it
-//! - [`desk`]: one watcher at a time, and how it is ended
+//! - [`query`]: what to watch, as the client writes it
+//! - [`slot`]: one session at a time, and how it is ended
 //! - [`session`]: from the workers and the program to the client
-//! - [`seen`]: what all of them saw, in order; [`pcapng`], [`story`], [`summary`]: how it is told
+//! - [`merge`]: the events of workers and program in one order
+//! - [`pcapng`]: a capture's file; [`assemble`]: a trace's lines; [`summary`]: a packet's addresses in words
 //!
 //! Invariant: a client that is slow or gone costs events, which are counted, and never a frame.
 
-pub mod desk;
+mod assemble;
+mod merge;
 mod pcapng;
-mod seen;
+pub mod query;
 mod session;
-mod story;
+pub mod slot;
 mod summary;
-pub mod wanted;
 
 use std::sync::Arc;
 
@@ -22,55 +22,69 @@ use axum::body::Bytes;
 use tokio::sync::{Mutex, mpsc};
 use weir_abi::{Counter, watch::bit};
 use weir_api::{Refusal, Refused};
-use weir_core::PortSet;
+use weir_core::{PortId, PortSet};
+use weir_port::reason_of;
 
-use self::desk::Desk;
-pub use self::session::Began;
+use self::query::Kind;
+pub use self::query::WatchQuery;
 use self::session::Session;
-use self::wanted::Kind;
-pub use self::wanted::Wanted;
-use super::books::reason_of;
-use crate::service::forwarder::Forwarder;
-use crate::worker::Points;
+pub use self::session::WatchStarted;
+use self::slot::WatchSlot;
+use crate::worker::{NoAnswer, Points, WatchSpec};
 
 /// What a client gets, part by part; dropping it ends the watching.
 #[derive(Debug)]
-pub struct Watching {
+pub struct WatchStream {
     /// To end it by.
     pub id: u64,
     pub parts: mpsc::Receiver<Bytes>,
 }
 
+/// The forwarder, as far as it is needed to watch packets.
+pub trait Watchable: Send + 'static {
+    /// The ports and their places.
+    fn port_names(&self) -> Vec<(PortId, String)>;
+
+    /// Begins to watch; `outcomes` are those that the program is to tell.
+    fn watch(
+        &mut self,
+        spec: WatchSpec,
+        outcomes: u64,
+    ) -> impl Future<Output = Result<WatchStarted, NoAnswer>> + Send;
+
+    fn unwatch(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// What the program could not tell, by port, ever.
+    fn unsteered_missed(&self) -> Vec<u64>;
+}
+
 /// Begins to watch, for `who`.
-pub async fn begin(
-    forwarder: Arc<Mutex<Forwarder>>,
-    desk: Arc<Desk>,
-    wanted: Wanted,
+pub async fn begin<F: Watchable>(
+    forwarder: Arc<Mutex<F>>,
+    slot: Arc<WatchSlot>,
+    query: WatchQuery,
     who: &str,
-) -> Result<Watching, Refused> {
-    let claim = desk.claim(&wanted, who)?;
+) -> Result<WatchStream, Refused> {
+    let claim = slot.claim(&query, who)?;
     let id = claim.id();
     let mut locked = forwarder.lock().await;
-    let ports = ports_of(&wanted, &locked.port_names())?;
-    let spec = wanted.spec(ports);
-    let outcomes = outcomes(&wanted);
+    let ports = ports_of(&query, &locked.port_names())?;
+    let spec = query.spec(ports);
+    let outcomes = outcomes(&query);
     let began = locked.watch(spec, outcomes).await.map_err(Refused::unavailable)?;
     drop(locked);
-    let (session, parts) = Session::new(Arc::clone(&forwarder), claim, wanted, spec, began);
+    let (session, parts) = Session::new(Arc::clone(&forwarder), claim, query, spec, began);
     tokio::spawn(session.run());
-    Ok(Watching { id, parts })
+    Ok(WatchStream { id, parts })
 }
 
 /// The places of the ports that are named; none: all.
-fn ports_of(
-    wanted: &Wanted,
-    names: &[(weir_core::PortId, String)],
-) -> Result<Option<PortSet>, Refused> {
-    if wanted.ports.is_empty() {
+fn ports_of(query: &WatchQuery, names: &[(PortId, String)]) -> Result<Option<PortSet>, Refused> {
+    if query.ports.is_empty() {
         return Ok(None);
     }
     let mut ports = PortSet::EMPTY;
-    for name in &wanted.ports {
+    for name in &query.ports {
         let Some((port, _)) = names.iter().find(|(_, known)| known == name) else {
             let known: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).collect();
             let error = format!("there is no port {name}; valid: {}", known.join(", "));
@@ -82,9 +96,9 @@ fn ports_of(
 }
 
 /// What the program is to tell.
-fn outcomes(wanted: &Wanted) -> u64 {
-    let points = match wanted.kind {
-        Kind::Capture => wanted.direction.points(),
+fn outcomes(query: &WatchQuery) -> u64 {
+    let points = match query.kind {
+        Kind::Capture => query.direction.points(),
         Kind::Trace => Points { arrival: true, ..Points::default() },
     };
     Counter::all()

@@ -1,14 +1,12 @@
-//! The control socket: HTTP/JSON for whoever may open the file. Invariants: it is never open to
+//! The control socket: HTTP/JSON for processes that may open the file. Invariants: it is never open to
 //! anyone but its owner, not even while it is made; a live weir's socket is never taken away;
 //! a client can neither delay the forwarder's end nor ask more of it than a copy of its numbers;
 //! a change that has begun is carried to its end, whether or not anybody waits for it.
 
-#[cfg(test)]
-mod documented;
 mod measured;
 mod socket;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod watch;
 
 use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
@@ -24,7 +22,7 @@ use axum::{
 use serde::Serialize;
 
 pub use self::socket::{ControlSocket, SocketError};
-use crate::observe::watch::{Wanted, Watching};
+use crate::observe::watch::{WatchQuery, WatchStream};
 use weir_api::client::MERGE_PATCH;
 use weir_api::{
     ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refusal,
@@ -63,10 +61,10 @@ pub trait Backend: Send + Sync + 'static {
     /// Begins to watch packets, for `who`.
     fn watch(
         &self,
-        wanted: Wanted,
+        query: WatchQuery,
         who: String,
-    ) -> impl Future<Output = Result<Watching, Refused>> + Send;
-    /// Ends whoever watches, or only the one with that number; says who it was.
+    ) -> impl Future<Output = Result<WatchStream, Refused>> + Send;
+    /// Ends the capture or trace, or only the one with that number; describes it.
     fn end_watch(&self, id: Option<u64>) -> Option<String>;
 }
 
@@ -145,7 +143,7 @@ pub async fn serve<B: Backend>(
     let result = tokio::select! {
         result = &mut server => result,
         _ = stopped => {
-            // Nobody new finds the socket, while whoever is being answered still may be.
+            // No new client finds the socket; those that are being answered still may be.
             drop(file);
             // A client that neither reads nor leaves is left behind.
             return tokio::time::timeout(CLOSE_TIMEOUT, server).await.unwrap_or(Ok(()));
@@ -180,21 +178,15 @@ async fn index() -> Json<Index> {
 }
 
 async fn stats<B: Backend>(State(backend): State<Arc<B>>) -> Response {
-    answer(ANSWER_TIMEOUT, backend.stats())
-        .await
-        .map_or_else(failed, |report| Json(report).into_response())
+    report(ANSWER_TIMEOUT, backend.stats()).await
 }
 
 async fn ports<B: Backend>(State(backend): State<Arc<B>>) -> Response {
-    answer(ANSWER_TIMEOUT, backend.ports())
-        .await
-        .map_or_else(failed, |report| Json(report).into_response())
+    report(ANSWER_TIMEOUT, backend.ports()).await
 }
 
 async fn config<B: Backend>(State(backend): State<Arc<B>>) -> Response {
-    answer(ANSWER_TIMEOUT, backend.config())
-        .await
-        .map_or_else(failed, |document| Json(document).into_response())
+    report(ANSWER_TIMEOUT, backend.config()).await
 }
 
 async fn patch<B: Backend>(
@@ -252,6 +244,13 @@ async fn health<B: Backend>(State(backend): State<Arc<B>>) -> Response {
         })
         .into_response()
     })
+}
+
+async fn report<T: Serialize>(
+    within: Duration,
+    asked: impl Future<Output = Result<T, Refused>>,
+) -> Response {
+    answer(within, asked).await.map_or_else(failed, |report| Json(report).into_response())
 }
 
 async fn answer<T>(

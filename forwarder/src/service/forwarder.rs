@@ -1,6 +1,6 @@
 //! The forwarder as the control side sees it: the program, the workers, and the ports between them.
 //!
-//! - [`roster`]: the ports by name, the slots they hold, and their books over all their lives
+//! - [`roster`]: the ports by name, the slots they hold, and their counts over all their lives
 //! - [`workers`]: which worker serves which port; [`quota`]: the frames that each may use
 //! - [`lifecycle`]: taking a port into service and out of it, in the order that loses nothing;
 //!   [`program`]: what the program is told of it
@@ -8,12 +8,12 @@
 //! - [`reattach`]: programs of ours that somebody took off
 //! - [`keeping`]: gates that outlive the process, and are adopted
 //! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge
-//! - [`express`]: which frames the gate may forward by itself; [`ways`]: how it hands them to the ports;
+//! - [`express`]: which frames the gate may forward by itself; [`paths`]: how it hands them to the ports;
 //!   [`clearing`]: when what went by the bridge has arrived
 //! - [`charging`]: links that are charged for what passes by the gate
 //! - [`live`]: changes of the plan while traffic flows
 //! - [`watching`]: somebody looks at single packets
-//! - [`tell`]: reports for the API; [`shares`]: what a port is promised, and what it gets
+//! - [`report`]: reports for the API; [`shares`]: what a port is promised, and what it gets
 //!
 //! Invariant: the program is attached to an interface only while a worker serves its sockets.
 
@@ -26,39 +26,38 @@ mod keeping;
 mod lifecycle;
 mod live;
 mod mirroring;
+mod paths;
 mod program;
 mod quota;
 mod reattach;
+mod report;
 pub mod roster;
 mod shares;
-mod tell;
 mod watching;
-mod ways;
 mod workers;
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir_core::{EngineConfig, FlowConfig, PortId, Reason, SchedulerSettings};
+use anyhow::Context as _;
+use weir_core::{EngineConfig, FlowConfig, Reason, SchedulerSettings};
 use weir_port::{UmemHandle, XskPort, clock_monotonic_ns};
 
 use self::gate::Gate;
 use self::lifecycle::Closing;
-use self::workers::{Common, Workers, most_ports};
+use self::workers::{Workers, most_ports};
 use weir_abi::table;
 
 use super::run::Ending;
-use crate::host::attach::{GateGlobals, Steering};
+use crate::host::attach::{GateGlobals, LoadError, Steering};
 use crate::host::btf;
 use crate::host::links::Snapshot;
-use crate::host::pair::{Identity, Pair, PairError};
-use crate::host::pins::PinsError;
+use crate::host::pair::{Identity, Pair};
 use crate::host::settings::HostSettings;
-use crate::observe::measure::Measured;
-use crate::worker::{Asker, MeasureSettings, NoAnswer, Pulses};
-pub use gate::{Bridge, GateError};
-pub use lifecycle::PortError;
+use crate::observe::measure::Measurements;
+use crate::worker::{Asker, MeasureSettings, NoAnswer, Pulses, WorkerSettings};
+pub use gate::Bridge;
 pub use live::ApplyError;
 #[cfg(test)]
 pub(crate) use live::refused;
@@ -75,31 +74,6 @@ const DRAIN: Duration = Duration::from_secs(1);
 const WIND_DOWN: Duration = Duration::from_secs(5);
 const LAST_NUMBERS: Duration = Duration::from_secs(5);
 
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("the frame pool could not be made: {0}")]
-    Pool(#[from] weir_port::UmemError),
-    #[error("the XDP program could not be loaded: {0}")]
-    Steering(#[from] crate::host::attach::LoadError),
-    #[error("weir's own pair of devices cannot be named: {0}")]
-    Identity(#[source] std::io::Error),
-    #[error(transparent)]
-    Pair(PairError),
-    #[error(transparent)]
-    Pins(PinsError),
-    #[error("the workers could not be started: {0}")]
-    Worker(#[source] std::io::Error),
-}
-
-/// Why a forwarder that has stopped does not know the end of its books.
-#[derive(Debug, thiserror::Error)]
-pub enum StopError {
-    #[error(transparent)]
-    Worker(#[from] NoAnswer),
-    #[error("the workers' last numbers were not there within {LAST_NUMBERS:?}")]
-    Slow,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Forwarder {
@@ -110,7 +84,7 @@ pub struct Forwarder {
     umem: UmemHandle,
     frames_per_worker: u32,
     workers: Workers,
-    measured: Arc<Measured>,
+    measured: Arc<Measurements>,
     roster: Roster,
     /// Whether the workers run, as they tell the gate.
     pulses: Pulses,
@@ -126,7 +100,7 @@ pub struct Forwarder {
 
 /// What a forwarder that has stopped leaves behind.
 #[derive(Clone, Debug)]
-pub struct Last {
+pub struct FinalNumbers {
     pub stats: StatsReport,
     /// With histograms, as are the flows; where they were asked for.
     pub latency: Option<LatencyReport>,
@@ -141,19 +115,21 @@ impl Forwarder {
         bridge: Bridge,
         links: &Snapshot,
         force: bool,
-    ) -> Result<Self, StartError> {
+    ) -> anyhow::Result<Self> {
         let cores = plan.forwarder.workers.clone();
         let count = u32::try_from(cores.len()).unwrap_or(u32::MAX);
-        let identity = Identity::new(&plan.forwarder.control).map_err(StartError::Identity)?;
-        let pins = keeping::claim(&identity).map_err(StartError::Pins)?;
-        let pair = Pair::ensure(identity, count).map_err(StartError::Pair)?;
+        let identity = Identity::new(&plan.forwarder.control)
+            .context("weir's own pair of devices cannot be named")?;
+        let pins = keeping::claim(&identity)?;
+        let pair = Pair::ensure(identity, count)?;
         if let Some(warning) = pair.warning() {
             tracing::warn!("{warning}");
         }
         let seed = table::Seed { xor: random_seed(), multiply: random_seed() };
         let globals = GateGlobals { pair: pair.outer().ifindex, seed };
-        let facts = btf::facts().map_err(crate::host::attach::LoadError::from)?;
-        let mut steering = Steering::load(&facts, globals)?;
+        let loaded = btf::facts().map_err(LoadError::from);
+        let loaded = loaded.and_then(|facts| Steering::load(&facts, globals));
+        let mut steering = loaded.context("the XDP program could not be loaded")?;
         steering.keep_in(pins);
         let members = plan
             .bridge
@@ -163,34 +139,45 @@ impl Forwarder {
         let enough = || quota::frames_per_worker(busiest(&plan, members), count);
         let frames_per_worker = plan.forwarder.frames.unwrap_or_else(enough);
         let frames = frames_per_worker.saturating_mul(count);
-        let (pool, umem) = Gate::pool(&pair, frames)?;
-        let common = Common {
+        let pool = Gate::pool(&pair, frames);
+        let (pool, umem) = pool.context("the frame pool could not be made")?;
+        let (out, home) = steering.gate.room();
+        let measure = MeasureSettings {
+            latency: plan.measure.latency,
+            flows: FlowConfig {
+                capacity: plan.measure.flows,
+                idle_ns: plan.measure.flow_idle.ns,
+                seed: random_seed(),
+            },
+        };
+        let for_worker = |core, caps, peers| WorkerSettings {
+            core,
             idle: plan.forwarder.idle,
             engine: EngineConfig {
                 container_bytes: u32::try_from(plan.container.bytes.bytes).unwrap_or(u32::MAX),
                 scheduler: plan.scheduler_settings(),
                 ..EngineConfig::default()
             },
-            measure: MeasureSettings {
-                latency: plan.measure.latency,
-                flows: FlowConfig {
-                    capacity: plan.measure.flows,
-                    idle_ns: plan.measure.flow_idle.ns,
-                    seed: random_seed(),
-                },
-            },
+            measure,
+            caps,
             shed: steering.shed_bits(),
-            home: steering.gate().room().1,
-            out: steering.gate().room().0,
-            doors: steering.gate().doors(),
+            home: home.clone(),
+            out: out.clone(),
+            clock: clock_monotonic_ns,
+            doors: steering.gate.doors(),
+            peers,
         };
-        let workers = Workers::spawn(&cores, pool.divide(cores.len()), &common)
-            .map_err(StartError::Worker)?;
+        let workers = Workers::spawn(&cores, pool.divide(cores.len()), for_worker)
+            .context("the workers could not be started")?;
         let started = Instant::now();
-        let measured =
-            Measured::new(workers.askers(), Box::new(steering.handed()), plan.measure, started);
-        let pulses = Pulses::new(steering.gate().room().0, cores.len());
-        let gate = Gate::new(bridge, pair, steering.gate(), seed);
+        let measured = Measurements::new(
+            workers.askers(),
+            Box::new(steering.express()),
+            plan.measure,
+            started,
+        );
+        let pulses = Pulses::new(out, cores.len());
+        let gate = Gate::new(bridge, pair, &steering.gate, seed);
         Ok(Self {
             plan,
             force,
@@ -220,7 +207,7 @@ impl Forwarder {
     }
 
     /// Latency and flows, which can be asked for without this.
-    pub fn measured(&self) -> Arc<Measured> {
+    pub fn measured(&self) -> Arc<Measurements> {
         Arc::clone(&self.measured)
     }
 
@@ -233,22 +220,18 @@ impl Forwarder {
         self.workers.live()
     }
 
-    /// A port of the roster by what the bridge's table calls it.
-    fn port_at(&self, ifindex: u32) -> Option<PortId> {
-        self.roster.active_at(ifindex)
-    }
-
     /// For asking the workers beside this.
     pub fn askers(&self) -> Vec<Asker<XskPort>> {
         self.workers.askers()
     }
 
     /// Steers nothing more, lets what is under way arrive, detaches everything (of a restart: all but the
-    /// gates), and puts the host back as it was. What it gives is the end of the books; with `measured`, of what was measured as well.
+    /// gates), and puts the host back as it was. Gives the last numbers, with `measured` also of what was
+    /// measured.
     ///
     /// The programs are detached and the settings put back whether workers answer or not, and the
     /// whole takes no longer than [`DRAIN`], [`WIND_DOWN`] and [`LAST_NUMBERS`].
-    pub async fn stop(&mut self, ending: Ending, measured: bool) -> Result<Last, StopError> {
+    pub async fn stop(&mut self, ending: Ending, measured: bool) -> anyhow::Result<FinalNumbers> {
         self.stopping = true;
         let stuck = self.pulses.still(clock_monotonic_ns()).is_some();
         // From here on the ports' fallback applies to what would be steered; what the gate hands over
@@ -261,7 +244,7 @@ impl Forwarder {
         }
         match ending {
             Ending::Stop => {
-                self.silence();
+                self.detach_all();
                 self.give_up_links();
             }
             Ending::HandOver => self.leave_gates(),
@@ -275,7 +258,8 @@ impl Forwarder {
             tracing::error!("a setting could not be put back: {error}");
         }
         let numbers = tokio::time::timeout(LAST_NUMBERS, self.last(measured));
-        Ok(numbers.await.map_err(|_| StopError::Slow)??)
+        let late = || format!("the workers' last numbers were not there within {LAST_NUMBERS:?}");
+        Ok(numbers.await.with_context(late)??)
     }
 
     /// Waits until nothing is under way.
@@ -297,7 +281,7 @@ impl Forwarder {
         self.close_gate();
     }
 
-    async fn last(&self, measured: bool) -> Result<Last, NoAnswer> {
+    async fn last(&self, measured: bool) -> Result<FinalNumbers, NoAnswer> {
         let (mut latency, mut flows) = (None, None);
         if measured {
             latency =
@@ -305,11 +289,11 @@ impl Forwarder {
             let all = FlowQuery { histograms: true, ..FlowQuery::default() };
             flows = Some(self.measured.flows(all).await?);
         }
-        Ok(Last { stats: self.stats().await?, latency, flows })
+        Ok(FinalNumbers { stats: self.stats().await?, latency, flows })
     }
 }
 
-/// So that nobody outside can tell which addresses collide in the table.
+/// So that guests cannot tell which addresses collide in the table.
 fn random_seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }

@@ -1,19 +1,19 @@
 //! A forwarder's life: checks, start, follow what changes, stop.
 //!
-//! Invariant: whatever ends the life, but a kill, ends it through [`Forwarder::stop`], so that
-//! nothing is left attached and no setting changed, but for gates that the next weir is to adopt. A signal to end is heard at any time, and from
-//! then on nothing is waited for without a bound: a worker that stands still, or who holds the
-//! forwarder's lock, makes the end a few seconds later, and not impossible.
+//! Invariant: whatever ends the life, but a kill, ends it through [`Forwarder::stop`], so that nothing is left
+//! attached and no setting changed, but for gates that the next weir is to adopt. A signal to end is acted on
+//! at any time, and from then on nothing is waited for without a bound: a worker that stands still, or a
+//! holder of the forwarder's lock, delays the end by a few seconds.
 
 mod begin;
 mod bridge;
 mod ending;
-mod goodbye;
+mod monitor;
 mod notify;
 mod pair;
-mod roll;
+mod paths;
 mod shared;
-mod ways;
+mod summary;
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -30,17 +30,17 @@ use weir_port::{XskPort, clock_monotonic_ns};
 use self::begin::begin;
 pub use self::ending::Ending;
 use self::ending::{End, WORK_ENDS};
-use self::goodbye::{leave, say_goodbye};
+use self::monitor::WorkerMonitor;
 use self::notify::Notifier;
-use self::roll::RollCall;
 use self::shared::Shared;
+use self::summary::{log_summary, write_dumps};
 use super::api::{self, ControlSocket};
 use super::forwarder::{ApplyError, Forwarder};
 use crate::host::bridge::refresh::{Refresher, period};
 use crate::host::bridge::state::{Address, Change};
 use crate::host::bridge::watch::BridgeWatch;
 use crate::host::links::{
-    Event, GuardError, Heard, Links, LinksError, Snapshot, Watch, WayWatch, check_bridge,
+    Event, GuardError, Links, LinksError, PathWatch, Snapshot, StalePaths, Watch, check_bridge,
     check_port,
 };
 use crate::host::pair::{PairError, PairEvent};
@@ -48,7 +48,7 @@ use crate::host::privileges::check_privileges;
 use crate::host::settings::HostSettings;
 use crate::observe::dump::files;
 use crate::observe::metrics::{self, MetricsListener};
-use crate::observe::watch::desk::Desk;
+use crate::observe::watch::slot::WatchSlot;
 use weir_schema::ConfigErrors;
 use weir_schema::Difference;
 use weir_schema::{Plan, PortPlan};
@@ -56,7 +56,7 @@ use weir_schema::{Plan, PortPlan};
 /// Events are followed as they come; this often the whole is compared, in case one was missed and
 /// to try again what failed.
 const COMPARE_EVERY: Duration = Duration::from_secs(2);
-/// How long whoever watches may take to end when the forwarder does.
+/// How long a capture or trace may take to end when the forwarder does.
 const WATCH_ENDS: Duration = Duration::from_secs(2);
 /// How long the forwarder's end waits for who holds its lock: changes have ended by then, or given up.
 const LOCK_WITHIN: Duration = WORK_ENDS.saturating_add(Duration::from_secs(2));
@@ -108,12 +108,12 @@ pub async fn run(
     }
     let mut bridge_watch =
         BridgeWatch::open(bridge.ifindex).await.context("the bridge cannot be read")?;
-    let mut ways = WayWatch::open().context("the ports' other ends cannot be followed")?;
+    let mut paths = PathWatch::open().context("the ports' other ends cannot be followed")?;
     let mut refresher = Refresher::open()?;
-    refresher.keeper.begin(bridge_watch.state(), clock_monotonic_ns());
+    refresher.schedule.begin(bridge_watch.state(), clock_monotonic_ns());
     let mut forwarder = Forwarder::start(plan, settings, bridge, watch.snapshot(), force)?;
     // What was begun is ended by `stop`, which undoes it.
-    let begun = end.bound(begin(&mut forwarder, &watch, &bridge_watch, &mut ways)).await;
+    let begun = end.bound(begin(&mut forwarder, &watch, &bridge_watch, &mut paths)).await;
     if let None | Some(Err(_)) = begun {
         let _ = forwarder.stop(end.ending(), false).await;
         return begun.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS);
@@ -123,12 +123,12 @@ pub async fn run(
     let (pulses, pins) = (forwarder.pulses(), forwarder.pins());
     let forwarder = Arc::new(Mutex::new(forwarder));
     let measured = forwarder.lock().await.measured();
-    let desk = Arc::new(Desk::default());
+    let slot = Arc::new(WatchSlot::default());
     let shared = Shared {
         forwarder: Arc::clone(&forwarder),
         measured,
         links: links.clone(),
-        desk: Arc::clone(&desk),
+        slot: Arc::clone(&slot),
         end: end.clone(),
     };
     let shared = Arc::new(shared);
@@ -142,7 +142,7 @@ pub async fn run(
     let alive = tokio::spawn(Arc::clone(&manager).keep_alive(pulses));
     let follow = follow(
         &forwarder,
-        (&mut watch, &mut bridge_watch, &mut ways, &mut refresher),
+        (&mut watch, &mut bridge_watch, &mut paths, &mut refresher),
         &end,
         &mut hangup,
         &reread,
@@ -163,10 +163,10 @@ pub async fn run(
     };
     let last = locked.stop(end.ending(), dumps.is_some()).await;
     drop(locked);
-    // Whoever watches has seen the end, and gets a whole file.
-    let _ = tokio::time::timeout(WATCH_ENDS, desk.close()).await;
+    // A capture or trace has seen the end, and its client gets a whole file.
+    let _ = tokio::time::timeout(WATCH_ENDS, slot.close()).await;
     let _ = close.send(());
-    // It ends by itself within a bound, and what it did not answer is nobody's loss.
+    // It ends by itself within a bound, and its clients are told of the end by a closed connection.
     let _ = server.await;
     if let Some((close, server)) = scraping {
         let _ = close.send(());
@@ -174,9 +174,9 @@ pub async fn run(
     }
     match (last, dumps) {
         (Ok(last), dumps) => {
-            say_goodbye(&last.stats);
+            log_summary(&last.stats);
             if let Some(folder) = dumps {
-                leave(&last, &folder);
+                write_dumps(&last, &folder);
             }
         }
         (Err(error), Some(_)) => tracing::error!("nothing is dumped: {error}"),
@@ -201,7 +201,12 @@ fn scrape(
 /// Follows the interfaces, the workers and the operator until a signal says to end.
 async fn follow(
     forwarder: &Mutex<Forwarder>,
-    (watch, bridge, ways, refresher): (&mut Watch, &mut BridgeWatch, &mut WayWatch, &mut Refresher),
+    (watch, bridge, paths, refresher): (
+        &mut Watch,
+        &mut BridgeWatch,
+        &mut PathWatch,
+        &mut Refresher,
+    ),
     end: &End,
     hangup: &mut Signal,
     reread: &Reread,
@@ -210,7 +215,7 @@ async fn follow(
     let mut compare = interval(COMPARE_EVERY);
     compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut refresh = after(period(bridge.state()));
-    let mut workers = RollCall::<XskPort>::of(forwarder.lock().await.askers());
+    let mut workers = WorkerMonitor::<XskPort>::of(forwarder.lock().await.askers());
     let newcomers = forwarder.lock().await.newcomers();
     let mut own_pair =
         forwarder.lock().await.watch_pair().await.context("weir's own pair cannot be followed")?;
@@ -219,59 +224,59 @@ async fn follow(
         // like, so none comes before another, and the comparison, which is rare, before all.
         let rest = async {
             tokio::select! {
-                event = watch.next() => Rest::Event(event),
-                event = own_pair.next() => Rest::Pair(event),
-                changes = bridge.next() => Rest::Bridge(changes),
-                heard = ways.next() => Rest::Ways(heard),
-                () = newcomers.notified() => Rest::Newcomer,
+                event = watch.next() => Wakeup::Event(event),
+                event = own_pair.next() => Wakeup::Pair(event),
+                changes = bridge.next() => Wakeup::Bridge(changes),
+                stale = paths.next() => Wakeup::Paths(stale),
+                () = newcomers.notified() => Wakeup::Newcomer,
             }
         };
         let rest = tokio::select! {
             biased;
-            () = end.told() => return Ok(()),
-            _ = hangup.recv() => Rest::Reread,
-            _ = compare.tick() => Rest::Compare,
-            () = &mut refresh => Rest::Refresh,
+            () = end.requested() => return Ok(()),
+            _ = hangup.recv() => Wakeup::Reread,
+            _ = compare.tick() => Wakeup::Compare,
+            () = &mut refresh => Wakeup::Refresh,
             rest = rest => rest,
         };
         match rest {
-            Rest::Reread => {
+            Wakeup::Reread => {
                 manager.reloading();
                 reload(forwarder, reread, links).await;
                 manager.ready(forwarder.lock().await.counts());
             }
-            Rest::Event(event) => {
+            Wakeup::Event(event) => {
                 let event = event.context("the interfaces cannot be followed any more")?;
                 let mut forwarder = forwarder.lock().await;
-                if matches!(event, Event::XdpChanged { .. }) {
+                if matches!(event, Event::XdpChanged(_)) {
                     keep_attached(&mut forwarder, links).await;
                 }
-                forwarder.heed(&event, watch.snapshot()).await;
+                forwarder.apply_event(&event, watch.snapshot()).await;
                 bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, refresher).await;
                 forwarder.mirror(bridge.state());
             }
-            Rest::Bridge(changes) => {
+            Wakeup::Bridge(changes) => {
                 let changes = changes.context("the bridge cannot be followed any more")?;
-                refresher.keeper.note(&changes, clock_monotonic_ns());
-                forwarder.lock().await.heed_bridge(&changes, bridge.state());
+                refresher.schedule.note(&changes, clock_monotonic_ns());
+                forwarder.lock().await.apply_bridge_changes(&changes, bridge.state());
             }
-            Rest::Pair(event) => {
+            Wakeup::Pair(event) => {
                 let event = event.context("weir's own pair cannot be followed any more")?;
-                pair::heed(event, forwarder).await?;
+                pair::apply_event(event, forwarder).await?;
             }
-            Rest::Ways(heard) => {
-                let heard = heard.context("the ports' other ends cannot be followed any more")?;
-                ways::look(forwarder, ways, &heard).await;
+            Wakeup::Paths(stale) => {
+                let stale = stale.context("the ports' other ends cannot be followed any more")?;
+                paths::read_stale(forwarder, paths, &stale).await;
             }
-            Rest::Newcomer => {
-                ways::look(forwarder, ways, &Heard::default()).await;
+            Wakeup::Newcomer => {
+                paths::read_stale(forwarder, paths, &StalePaths::default()).await;
                 let mut forwarder = forwarder.lock().await;
                 forwarder.look_for_foreign_rules(bridge.state()).await;
                 forwarder.mirror(bridge.state());
             }
-            Rest::Compare => {
-                workers.call().await;
-                ways::look(forwarder, ways, &Heard::all()).await;
+            Wakeup::Compare => {
+                workers.check().await;
+                paths::read_stale(forwarder, paths, &StalePaths::all()).await;
                 let mut forwarder = forwarder.lock().await;
                 if !forwarder.workers_live() {
                     bail!("a worker has ended; see the messages above");
@@ -280,10 +285,10 @@ async fn follow(
                 forwarder.reconcile(watch.snapshot()).await;
                 bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, refresher).await;
                 forwarder.review_addresses(bridge.state());
-                forwarder.vouch();
+                forwarder.confirm_current();
                 forwarder.look_for_foreign_rules(bridge.state()).await;
             }
-            Rest::Refresh => {
+            Wakeup::Refresh => {
                 // Always: a sleep that is over would be ready again at once, for ever.
                 refresh = after(period(bridge.state()));
                 let forwarder = forwarder.lock().await;
@@ -303,14 +308,14 @@ async fn keep_attached(forwarder: &mut Forwarder, links: &Links) {
     }
 }
 
-/// What `follow` hears beside signals.
-enum Rest {
+/// Why `follow` goes on, beside a signal to end.
+enum Wakeup {
     /// The operator has changed the file.
     Reread,
     Event(Result<Event, LinksError>),
     Bridge(Result<Vec<Change>, LinksError>),
-    /// Frames may reach ports in another way now.
-    Ways(std::io::Result<Heard>),
+    /// The express paths to some ports may have changed.
+    Paths(std::io::Result<StalePaths>),
     Compare,
     /// What the bridge no longer sees is to be kept alive.
     Refresh,

@@ -14,11 +14,8 @@ use weir_abi::MAX_PORTS;
 use weir_abi::door::{Door, SOURCE_DOORS, line};
 use weir_core::{Engine, Packet, PortId, PortSet, broken};
 use weir_port::Cells;
+use weir_port::cells::STRIDE;
 
-use super::map_words::STRIDE;
-
-/// Words of the map `DOORS`.
-pub const DOOR_WORDS: usize = 2 * MAX_PORTS as usize * STRIDE;
 /// Long enough that a link at its limit is not passed to and fro with every frame.
 const HOLD_NS: u64 = 5_000_000;
 /// A link is below its rate if it is free by then: one that is half full is taken half the time.

@@ -10,7 +10,7 @@ use weir_abi::gate::home;
 use weir_core::{PortId, broken};
 use weir_port::Cells;
 
-use super::map_words::STRIDE;
+use weir_port::cells::STRIDE;
 
 #[derive(Debug)]
 pub(super) struct Ended {

@@ -14,7 +14,7 @@ use weir_abi::{MAX_PORTS, MAX_WORKERS};
 use weir_core::broken;
 use weir_port::Cells;
 
-use super::map_words::STRIDE;
+use weir_port::cells::STRIDE;
 
 /// How often a worker that is awake says so. One that sleeps wakes for it, less often.
 pub const EVERY_NS: u64 = 20_000_000;

@@ -13,7 +13,7 @@ use weir_abi::meta_flags;
 use weir_core::{PortId, broken};
 use weir_port::{Cells, Packet};
 
-use super::map_words::STRIDE;
+use weir_port::cells::STRIDE;
 
 #[derive(Debug)]
 pub(super) struct Holding {

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use weir_abi::{Meta, classify};
 use weir_core::sched::Caps;
 use weir_core::{EngineConfig, FlowConfig, PortId, PortSettings, Role};
+use weir_port::cells::{DOOR_WORDS, ROOM_WORDS};
 use weir_port::{Cells, Faults, MemPort, Pool, SHARED_RING};
 
 use super::*;

@@ -1,13 +1,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aya::maps::{Array, Map, MapData};
-use weir::host::attach::{AttachError, GateGlobals, Mode, Steering};
+use weir::host::attach::{AttachError, GateGlobals, Steering};
 use weir::host::btf;
-use weir::worker::STRIDE;
 use weir_abi::gate::{VLAN_WORDS, Vlans, out};
 use weir_abi::table::{self, Seed};
 use weir_abi::{Counter, GatePort, Method, Storm, gate_flags, shed};
+use weir_core::Mode;
 use weir_port::Cells;
+use weir_port::cells::STRIDE;
 
 use super::bed::{in_host, link};
 
@@ -71,7 +71,7 @@ fn maps_are_written_and_counters_read() {
             let mut steering = load();
             steering.reset_slot(7).unwrap();
             let port = GatePort::new(v1.ifindex, 0, 0, 0, Storm::default());
-            steering.gate().set_port(7, &port, &[0; VLAN_WORDS]).unwrap();
+            steering.gate.set_port(7, &port, &[0; VLAN_WORDS]).unwrap();
             steering.allow_mac(7, [2, 0, 0, 0, 0, 1]).unwrap();
             steering.revoke_mac(7, [2, 0, 0, 0, 0, 1]).unwrap();
             steering.revoke_mac(7, [2, 0, 0, 0, 0, 1]).unwrap();
@@ -94,8 +94,8 @@ fn maps_are_written_and_counters_read() {
                 count(&steering) > 0
             });
             steering.detach(attached).unwrap();
-            steering.gate().forget_port(7, v1.ifindex).unwrap();
-            steering.gate().forget_port(7, v1.ifindex).unwrap();
+            steering.gate.forget_port(7, v1.ifindex).unwrap();
+            steering.gate.forget_port(7, v1.ifindex).unwrap();
             steering.reset_slot(7).unwrap();
             assert_eq!(steering.counters(7).unwrap().received(), 0);
         });
@@ -117,19 +117,19 @@ fn express_frames_are_read_by_port_and_by_pair_and_cleared_with_either_slot() {
             let place = seed.place(table::key(0x0200_0000_0000 + n, 0));
             let word = table::Entry::new(place, slot, 0).word();
             let at = place.bucket as usize * table::WAYS;
-            steering.gate().addresses().get(at).unwrap().store(word, Ordering::Relaxed);
+            steering.gate.addresses().get(at).unwrap().store(word, Ordering::Relaxed);
             let told = GatePort::new(link(&port).ifindex, FLAGS, 0, 0, Storm::default());
             let told = told.with_way(Method::Redirect, 0, 1514);
-            steering.gate().set_port(slot, &told, &[0; VLAN_WORDS]).unwrap();
+            steering.gate.set_port(slot, &told, &[0; VLAN_WORDS]).unwrap();
         }
         // Nothing stands in a backlog from before.
-        let (told, _) = steering.gate().room();
+        let (told, _) = steering.gate.room();
         for at in [7, 70].map(|slot| slot * STRIDE) {
             let bridged = told.get(at + out::BRIDGED).unwrap().load(Ordering::Relaxed);
             told.get(at + out::CLEARED).unwrap().store(bridged, Ordering::Relaxed);
         }
-        let handed = steering.handed();
-        assert_eq!(steering.express_pairs().unwrap(), [].into());
+        let express = steering.express();
+        assert_eq!(steering.gate.express_pairs().unwrap(), [].into());
         let attached = steering.attach(link("v1").ifindex, "v1", Mode::Gate).unwrap();
         bed.inside("vm1", "ip addr add 192.0.2.1/24 dev eth0");
         bed.inside("vm1", "ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev eth0");
@@ -138,23 +138,23 @@ fn express_frames_are_read_by_port_and_by_pair_and_cleared_with_either_slot() {
                 .args(["netns", "exec", &bed.namespace("vm1")])
                 .args(["ping", "-c1", "-W1", "192.0.2.2"])
                 .output();
-            handed.by(7).unwrap()[0] > 0
+            express.by(7).unwrap()[0] > 0
         });
         steering.detach(attached).unwrap();
-        let [frames, bytes] = handed.by(7).unwrap();
+        let [frames, bytes] = express.by(7).unwrap();
         assert_eq!(frames, steering.counters(7).unwrap().frames(Counter::Express));
         // 56 bytes of ping's, and headers.
         assert_eq!(bytes, frames * 98);
-        assert_eq!(steering.expressed(70).unwrap(), [frames, bytes]);
-        assert_eq!(steering.expressed(7).unwrap(), [0, 0]);
-        assert_eq!(steering.express_pairs().unwrap(), [((7, 70), [frames, bytes])].into());
+        assert_eq!(steering.gate.expressed(70).unwrap(), [frames, bytes]);
+        assert_eq!(steering.gate.expressed(7).unwrap(), [0, 0]);
+        assert_eq!(steering.gate.express_pairs().unwrap(), [((7, 70), [frames, bytes])].into());
 
         steering.reset_slot(70).unwrap();
-        assert_eq!(steering.express_pairs().unwrap(), [].into());
-        assert_eq!(steering.expressed(70).unwrap(), [0, 0]);
-        assert_eq!(handed.by(7).unwrap(), [frames, bytes], "the other name's");
+        assert_eq!(steering.gate.express_pairs().unwrap(), [].into());
+        assert_eq!(steering.gate.expressed(70).unwrap(), [0, 0]);
+        assert_eq!(express.by(7).unwrap(), [frames, bytes], "the other name's");
         steering.reset_slot(7).unwrap();
-        assert_eq!(handed.by(7).unwrap(), [0, 0]);
+        assert_eq!(express.by(7).unwrap(), [0, 0]);
     });
 }
 
@@ -165,7 +165,7 @@ fn sources_are_held_where_the_gate_takes_something_from_the_bridge() {
         bed.add_guest("vm1", "v1");
         let v1 = link("v1");
         let mut steering = load();
-        let gate = steering.gate();
+        let gate = &mut steering.gate;
         let (taken, changes) = (gate.room().0, gate.changes());
         let held =
             |slot: usize| taken.get(STRIDE * slot + out::BRIDGED).unwrap().load(Ordering::Relaxed);
@@ -191,23 +191,24 @@ fn sources_are_held_where_the_gate_takes_something_from_the_bridge() {
 /// The bits of who may not send to whom, as whoever has the map sees them.
 struct Shedding {
     steering: Steering,
-    bits: Array<MapData, shed::Row>,
+    bits: Cells,
 }
 
 impl Shedding {
     fn load() -> Self {
         let steering = load();
-        let fd = steering.shed_fd().try_clone_to_owned().unwrap();
-        let map = MapData::from_fd(fd).unwrap();
-        let info = map.info().unwrap();
-        assert_eq!((info.value_size(), info.max_entries()), (128, 1024), "row after row");
-        assert_ne!(info.map_flags() & 1 << 10, 0, "BPF_F_MMAPABLE");
-        let bits = Array::try_from(Map::Array(map)).unwrap();
+        let bits = steering.shed_bits();
         Self { steering, bits }
     }
 
-    fn row(&self, slot: u32) -> shed::Row {
-        self.bits.get(&slot, 0).unwrap()
+    fn row(&self, slot: usize) -> shed::Row {
+        let words = &self.bits.as_slice()[slot * shed::ROW_WORDS..][..shed::ROW_WORDS];
+        std::array::from_fn(|at| words[at].load(Ordering::Relaxed))
+    }
+
+    fn set(&self, slot: usize, row: shed::Row) {
+        let words = &self.bits.as_slice()[slot * shed::ROW_WORDS..];
+        words.iter().zip(row).for_each(|(word, bits)| word.store(bits, Ordering::Relaxed));
     }
 }
 
@@ -220,9 +221,9 @@ fn row<const N: usize>(words: [u64; N]) -> shed::Row {
 fn a_slot_that_is_used_again_is_shed_neither_as_sender_nor_as_receiver() {
     in_host(|_| {
         let mut world = Shedding::load();
-        world.bits.set(7, row([1 << 8, 1 << 6]), 0).unwrap();
-        world.bits.set(70, [u64::MAX; shed::ROW_WORDS], 0).unwrap();
-        world.bits.set(1023, row([0, 3 << 6, 0, 1]), 0).unwrap();
+        world.set(7, row([1 << 8, 1 << 6]));
+        world.set(70, [u64::MAX; shed::ROW_WORDS]);
+        world.set(1023, row([0, 3 << 6, 0, 1]));
         world.steering.reset_slot(70).unwrap();
         assert_eq!(world.row(70), [0; shed::ROW_WORDS]);
         assert_eq!(world.row(7), row([1 << 8]));
@@ -236,7 +237,7 @@ fn a_slot_that_is_cleared_takes_nothing_from_its_neighbours() {
     in_host(|_| {
         const ROUNDS: u32 = 200;
         let mut world = Shedding::load();
-        let bits = Cells::map(world.steering.shed_fd(), shed::WORDS).unwrap();
+        let bits = world.bits.clone();
         // In the word of the bit that is cleared, in the same row, and in another.
         let neighbours = [(7, 65), (7, 8), (9, 71)];
         let done = AtomicBool::new(false);

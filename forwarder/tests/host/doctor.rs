@@ -2,9 +2,9 @@ use std::path::PathBuf;
 
 use weir::cli::args::DoctorArgs;
 use weir::cli::doctor::{Finding, Level, Report, examine};
-use weir::host::attach::Mode;
 use weir::host::netns::NetnsId;
 use weir::host::state::{Before, Change, StateFile};
+use weir_core::Mode;
 
 use super::bed::{block_on, in_host, link};
 

@@ -114,7 +114,7 @@ fn forward(from: &mut Side, to: &mut Side, free: &mut Vec<FrameDesc>, batch: &mu
     if got > 0 {
         from.level -= got as u32;
         let batch = batch.get(..got).unwrap_or_default();
-        // SAFETY: the kernel just gave these frames up; nobody else knows of them.
+        // SAFETY: the kernel just handed these frames over; nothing else refers to them.
         let put = unsafe { to.rings.tx.produce(batch) };
         free.extend(batch.iter().skip(put));
     }

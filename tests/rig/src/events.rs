@@ -1,6 +1,6 @@
-//! Counts what the kernel does for everybody, and for one process, by programs at its trace points.
+//! Counts what the kernel does for all processes, and for one of them, by programs at its trace points.
 //!
-//! Invariant: nothing is recorded but numbers; an event costs whoever causes it some tens of
+//! Invariant: nothing is recorded but numbers; an event costs the process that causes it some tens of
 //! nanoseconds while a counter lives, and nothing before and after.
 
 use std::io;
@@ -28,7 +28,7 @@ impl Event {
 /// How often it has happened since the counter was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
-    pub everybody: u64,
+    pub all: u64,
     pub process: u64,
 }
 
@@ -48,8 +48,8 @@ impl EventCounter {
     }
 
     pub fn read(&self) -> io::Result<Seen> {
-        let [everybody, process] = self.counts.sums(0)?;
-        Ok(Seen { everybody, process })
+        let [all, process] = self.counts.sums(0)?;
+        Ok(Seen { all, process })
     }
 }
 

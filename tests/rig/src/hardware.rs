@@ -38,7 +38,7 @@ impl Quantity {
 pub enum Whose {
     /// A thread and those it starts from now on, wherever they run.
     Thread(u32),
-    /// Everybody on a core, the kernel included.
+    /// All that runs on a core, the kernel included.
     Core(u32),
 }
 
@@ -97,7 +97,7 @@ impl HardwareCounter {
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: just opened, and owned by nobody else.
+        // SAFETY: just opened, and not owned elsewhere.
         let fd = unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) };
         Ok(Self { file: File::from(fd) })
     }

@@ -1,4 +1,4 @@
-//! Taking off what somebody else has attached, as `bpftool link detach` does.
+//! Detaches what another process has attached, as `bpftool link detach` does.
 //! Invariant: of one interface, and only what is attached by a bpf_link: nothing else is touched.
 
 use std::io;

@@ -26,6 +26,14 @@ pub struct Count {
     pub segments: u64,
 }
 
+impl std::ops::AddAssign for Count {
+    fn add_assign(&mut self, more: Self) {
+        self.frames += more.frames;
+        self.bytes += more.bytes;
+        self.segments += more.segments;
+    }
+}
+
 /// Whose last byte tells the sources apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {

@@ -1,6 +1,6 @@
 //! A tap with the end of it that a virtual machine has: what tests use in a machine's place.
 //!
-//! Invariant: the device is gone with its [`RawTap`]; nothing is read but by who asks.
+//! Invariant: the device is gone with its [`RawTap`]; nothing is read unless a test asks.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

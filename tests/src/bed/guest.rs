@@ -1,4 +1,4 @@
-//! Who is at the far end of a port, and the veth in between.
+//! A guest at the far end of a port, and the veth in between.
 //!
 //! Invariant: names and addresses follow from a number and its network alone.
 
@@ -10,8 +10,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// The guest's end of every veth.
 pub const GUEST_IF: &str = "eth0";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Family {
+    #[default]
     V4,
     V6,
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// Where weir keeps the namespaces of the inner ends.
-const FOLDER: &str = "/run/weir/netns";
+pub(crate) const FOLDER: &str = "/run/weir/netns";
 
 /// Removes the pairs whose outer end is in this namespace.
 pub(super) fn remove_of(host: &Ns) {
@@ -41,7 +41,7 @@ fn holds(namespace: &Path, name: &str) -> bool {
     })
 }
 
-fn remove(mount: &Path) {
+pub(crate) fn remove(mount: &Path) {
     // Not mounted any more, or gone: nothing to do.
     let _ = umount2(mount, MntFlags::MNT_DETACH);
     let _ = fs::remove_file(mount);

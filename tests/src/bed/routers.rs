@@ -15,7 +15,7 @@
 //! fd04. Without routers the host, at the other ends of both veths, takes all of it.
 //!
 //! Invariant: both networks may lie on one switch: every MAC address is another, every neighbour is
-//! known from the beginning, and nobody asks. The last byte of a router's MAC address, on either
+//! known from the beginning. The last byte of a router's MAC address, on either
 //! side, and of both addresses of a way is the router's number.
 
 use super::guest::{FAMILIES, Family, GUEST_IF, Guest, Veth, address, mac, mac_text};

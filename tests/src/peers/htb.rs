@@ -1,9 +1,9 @@
 //! HTB at a port, a class for each sender, chosen by source address.
 //!
 //! Invariant: HTB knows no weights: a class has the rate that its sender's promise comes to when
-//! everybody sends, and may borrow up to its maximum or the link's rate.
+//! all of them send, and may borrow up to its maximum or the link's rate.
 
-use super::{QUEUE, bit, tc};
+use super::{QUEUE, bit};
 use crate::fair::{self, Sender};
 use crate::{Guest, Ns};
 use anyhow::Result;
@@ -54,26 +54,20 @@ impl Htb<'_> {
     /// its frames. What has no class goes past all of them.
     pub fn make(&self, classes: &[Class<'_>]) -> Result<()> {
         let port = self.port;
-        tc(self.host, &format!("qdisc add dev {port} root handle 1: htb"))?;
+        self.host.tc(&format!("qdisc add dev {port} root handle 1: htb"))?;
         if let Some(mbit) = self.mbit {
             let rate = bit(mbit);
-            tc(
-                self.host,
-                &format!(
+            self.host.tc(&format!(
                     "class add dev {port} parent 1: classid 1:1 htb rate {rate} ceil {rate} quantum {FRAME}"
-                ),
-            )?;
+            ))?;
         }
         self.set("add", classes)?;
         for class in classes {
             let (minor, mac) = (minor(class), class.from.mac_text());
-            tc(self.host, &format!("qdisc add dev {port} parent 1:{minor} bfifo limit {QUEUE}"))?;
-            tc(
-                self.host,
-                &format!(
+            self.host.tc(&format!("qdisc add dev {port} parent 1:{minor} bfifo limit {QUEUE}"))?;
+            self.host.tc(&format!(
                     "filter add dev {port} parent 1: protocol all prio 1 u32 match ether src {mac} flowid 1:{minor}"
-                ),
-            )?;
+            ))?;
         }
         Ok(())
     }
@@ -90,12 +84,9 @@ impl Htb<'_> {
             let (rate, ceil) = (class.rate.max(0.001), class.ceil.max(0.001));
             let quantum = (rate / self.mbit.unwrap_or(rate) * 10.0 * FRAME).round().max(FRAME);
             let (minor, rate, ceil) = (minor(class), bit(rate), bit(ceil));
-            tc(
-                self.host,
-                &format!(
+            self.host.tc(&format!(
                     "class {verb} dev {port} parent {parent} classid 1:{minor} htb rate {rate} ceil {ceil} quantum {quantum}"
-                ),
-            )?;
+            ))?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use weir_rig::{Attached, Hook, programs};
 /// Redirects as long as what it returns lives.
 pub fn make(bed: &Bed) -> Result<Vec<Attached>> {
     let guest = bed.guest(0)?;
-    // A checksum that the sender leaves to a device is never made here: nobody would accept it.
+    // A checksum that the sender leaves to a device is never completed here, and the receiver would drop the frame.
     for end in [guest, &bed.uplink] {
         whole_checksums(end)?;
     }

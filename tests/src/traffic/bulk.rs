@@ -21,7 +21,7 @@ const EVERY: &str = "0.1";
 /// How long a client that is told to end may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Who sends how.
+/// How a client sends.
 #[derive(Debug, Clone)]
 pub struct BulkSpec {
     pub to: IpAddr,
@@ -178,7 +178,7 @@ impl Goodput {
 }
 
 /// A line such as `[  5]   0.10-0.20   sec  1.25 MBytes  104857 Kbits/sec`, or `[SUM]` of several
-/// connections; not one of the whole run, which ends with who counted it.
+/// connections; not one of the whole run, which ends with the end that counted it.
 fn parse(line: &str, several: bool, at: Instant) -> Option<Heard> {
     let (id, rest) = line.strip_prefix('[')?.split_once(']')?;
     if (id == "SUM") != several {

@@ -43,28 +43,17 @@ pub fn tcp(
     let port = 5201 + u16::from(from.number);
     let addr = to.addr(family).to_string();
     let _server = serve(&to.ns, port, &[], Stdio::null())?;
-    let seconds = time.as_secs_f64().round().max(1.0).to_string();
+    let seconds = time.as_secs_f64().round().max(1.0);
     // A client whose path dies would wait for TCP to give up: a quarter of an hour.
-    let limit = (time.as_secs() + LATEST.as_secs()).to_string();
+    let limit = time.as_secs() + LATEST.as_secs();
+    let words = format!(
+        "--foreground --signal=KILL {limit} iperf3 -c {addr} -p {port} -J -t {seconds} -P {flows} \
+         --connect-timeout 5000"
+    );
     let output = from
         .ns
         .cmd("timeout")
-        .args([
-            "--foreground",
-            "--signal=KILL",
-            &limit,
-            "iperf3",
-            "-c",
-            &addr,
-            "-p",
-            &port.to_string(),
-            "-J",
-            "-t",
-            &seconds,
-            "-P",
-            &flows.to_string(),
-        ])
-        .args(["--connect-timeout", "5000"])
+        .args(words.split_whitespace())
         .args(extra)
         .output()
         .context("cannot start iperf3")?;

@@ -6,6 +6,8 @@
 
 #[path = "gate/bridge.rs"]
 mod bridge;
+#[path = "gate/cases.rs"]
+mod cases;
 mod frames;
 #[path = "gate/locks.rs"]
 mod locks;

@@ -31,7 +31,6 @@ fn the_archive_holds_it_all_and_is_the_same_each_time() {
     let archive = pack(&binary, &folder.0.join("dist")).unwrap();
     let first = fs::read(&archive).unwrap();
     let listed = output(Command::new("tar").arg("-tzf").arg(&archive)).unwrap();
-    let listed = String::from_utf8(listed).unwrap();
     for path in [
         "bin/weir",
         "man/man1/weir.1",

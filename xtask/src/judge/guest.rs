@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::image::{Image, run};
+use super::image::Image;
 use super::verdict::{Outcome, Said, Story};
+use crate::command::run;
 
 const SCRIPT: &str = include_str!("guest.sh");
 const MULTICAST: &str = include_str!("multicast.py");
@@ -30,7 +31,7 @@ pub(super) struct Guest<'a> {
 }
 
 impl Guest<'_> {
-    /// Runs the tests one after the other, each for so many seconds at most; `shared` is what the
+    /// Runs the tests one after the other, each for `seconds` at most; `shared` is what the
     /// guest sees as /run/judge.
     pub(super) fn run(
         &self,

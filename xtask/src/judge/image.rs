@@ -7,7 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+
+use crate::command::{output, run};
 
 const INIT: &str = include_str!("init.sh");
 const MODPROBE: &str = include_str!("modprobe.sh");
@@ -38,7 +40,7 @@ pub(super) fn ensure(cache: &Path, series: &str) -> Result<Image> {
         modules: folder.join("lib/modules").join(&version),
         version,
     };
-    // Small, and of this program's sources: made anew each time.
+    // Small, and of this program's sources: made again each time.
     make_initrd(&folder, &image, &cache.join("initrd"))?;
     Ok(image)
 }
@@ -124,7 +126,7 @@ pub(super) fn unpack_with(options: &[String], package: &str, folder: &Path) -> R
     let at = folder.join("package");
     fs::create_dir_all(&at).with_context(|| format!("cannot make {}", at.display()))?;
     let mut apt = Command::new("apt-get");
-    // As root, apt would fetch as somebody else, who may not write here.
+    // As root, apt would fetch as another user, who may not write here.
     apt.current_dir(&at).args(options).args(["-q", "-o", "APT::Sandbox::User=root"]);
     run(apt.args(["download", package]))?;
     let archive = at.join(only_entry(&at)?);
@@ -136,20 +138,6 @@ fn only_entry(folder: &Path) -> Result<String> {
     let read = || format!("cannot read {}", folder.display());
     let entry = fs::read_dir(folder).with_context(read)?.next().with_context(read)?;
     Ok(entry.with_context(read)?.file_name().to_string_lossy().into_owned())
-}
-
-/// Runs a program that has nothing to say unless it fails.
-pub(super) fn run(command: &mut Command) -> Result<()> {
-    output(command).map(drop)
-}
-
-pub(super) fn output(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    bail!("{command:?} failed ({}):\n{}", output.status, said.trim_end())
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::image::{done, fresh, output, run, unpack_package, unpack_with};
+use super::image::{done, fresh, unpack_package, unpack_with};
+use crate::command::{output, run};
 
 /// The tests of one kernel series: the folder `net`, with `forwarding` in it.
 pub(super) fn ensure(cache: &Path, series: &str) -> Result<PathBuf> {

@@ -7,16 +7,9 @@ use weir_lab::run::Work;
 use weir_lab::spec::Experiment;
 
 /// Something was asked for that there is not.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub(crate) struct Unknown(String);
-
-impl std::fmt::Display for Unknown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Unknown {}
 
 /// Those that `words` name, in the order of `all`, each once.
 pub(super) fn experiments(
@@ -28,8 +21,8 @@ pub(super) fn experiments(
             || word.eq_ignore_ascii_case(&experiment.id)
             || word.eq_ignore_ascii_case(&experiment.paper)
     };
-    let nobody = |word: &&String| !all.iter().any(|experiment| names(word, experiment));
-    if let Some(word) = words.iter().find(nobody) {
+    let unknown_word = |word: &&String| !all.iter().any(|experiment| names(word, experiment));
+    if let Some(word) = words.iter().find(unknown_word) {
         let ids: Vec<&str> = all.iter().map(|experiment| experiment.id.as_str()).collect();
         return Err(unknown("experiment", word, &ids));
     }
@@ -72,29 +65,12 @@ pub(super) fn text(experiment: &Experiment, folder: &Path) -> Result<String> {
 }
 
 fn unknown(what: &str, word: &str, valid: &[&str]) -> Unknown {
-    let distance = |name: &&str| distance(&word.to_lowercase(), &name.to_lowercase());
+    let distance = |name: &&str| strsim::levenshtein(&word.to_lowercase(), &name.to_lowercase());
     let nearest = valid.iter().copied().min_by_key(distance);
     let nearest = nearest.filter(|name| distance(name) <= 1 + name.chars().count() / 3);
     let meant = nearest.map(|name| format!(" Did you mean `{name}`?")).unwrap_or_default();
     let valid = if valid.is_empty() { "none".to_owned() } else { valid.join(", ") };
     Unknown(format!("there is no {what} `{word}`.{meant} There are: {valid}"))
-}
-
-/// How many letters must be put in, left out or changed to come from one to the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut next = vec![i + 1];
-        let mut left = i + 1;
-        for (pair, b) in row.windows(2).zip(&other) {
-            let &[before, above] = pair else { continue };
-            left = (left + 1).min(above + 1).min(before + usize::from(a != *b));
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

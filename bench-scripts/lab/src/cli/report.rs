@@ -32,7 +32,7 @@ pub(super) fn report(files: &Path, results: &Path, page: &Path, table: &Path) ->
     Ok(())
 }
 
-/// Where somebody sits in front of a desktop; a page that does not open was named all the same.
+/// Opens the page on a desktop's terminal. If that fails, its path has been printed.
 pub(super) fn open(page: &Path) {
     let desktop =
         ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());

@@ -3,7 +3,7 @@
 //! - [`scale`]: what an axis shows; `frame`: axes, grid, names; `lines`, `bars`: what is in them
 //! - `marks`: markers and dashes, also of the legend; `text`: how wide words are
 //!
-//! Invariant: no text overlaps another: what does not fit is wrapped, thinned, or laid out anew.
+//! Invariant: no text overlaps another: what does not fit is wrapped, thinned, or laid out differently.
 
 mod bars;
 mod frame;
@@ -49,7 +49,7 @@ impl Size {
     }
 }
 
-/// The plot as an SVG element, `described` for who does not see it.
+/// The plot as an SVG element, `described` for screen readers.
 pub(super) fn svg(plot: &Plot, size: Size, described: &str) -> Result<String> {
     let (width, mut height) = size.pixels();
     let lying = plot.draw == Draw::Bars && bars::must_lie(plot, width);

@@ -25,7 +25,7 @@ pub(super) fn significant(value: f64, digits: i32) -> String {
     grouped(&format!("{value:.decimals$}"))
 }
 
-/// A number as somebody wrote it: all its digits.
+/// A number as it was written: all its digits.
 pub(super) fn exact(value: f64) -> String {
     if value != 0.0 && (value.abs() < 1e-4 || value.abs() >= 1e12) {
         return format!("{value:e}");

@@ -1,4 +1,4 @@
-//! Who published what. Invariant: a paper is known by its letter.
+//! The papers. Invariant: a paper is known by its letter.
 
 /// A paper: what it is about, and who wrote it.
 pub(super) struct Paper {

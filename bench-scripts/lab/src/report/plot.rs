@@ -103,7 +103,7 @@ impl Plot {
         xs
     }
 
-    /// For who does not see it.
+    /// The text for screen readers.
     pub(super) fn described(&self, title: &str) -> String {
         let kind = match self.draw {
             Draw::Lines => "Lines",

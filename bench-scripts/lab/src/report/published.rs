@@ -123,7 +123,7 @@ pub(super) fn join(paper: Plot, ours: &mut Plot) {
     sort(ours);
 }
 
-/// Labels that are numbers stand in their order, whoever brought them.
+/// Sorts labels that are numbers.
 fn sort(plot: &mut Plot) {
     let Some(labels) = &plot.labels else { return };
     let Some(values) = labels.iter().map(|label| digits::read(label)).collect::<Option<Vec<_>>>()

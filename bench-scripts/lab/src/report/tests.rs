@@ -1,11 +1,13 @@
 //! The page and the table of made-up results.
 
+pub(super) mod fake;
+
 use std::path::{Path, PathBuf};
 
 use super::chart::{self, Size};
 use super::curves::{Ours, ours};
 use super::look::Looks;
-use super::{fake, published, report};
+use super::{published, report};
 use crate::run::Results;
 use crate::spec::{Experiment, Over, Scaled};
 

@@ -1,6 +1,6 @@
 //! One cell after the other, whatever becomes of each.
 //!
-//! Invariant: who plays the cells is a parameter; nothing here knows what a cell is made of.
+//! Invariant: what plays the cells is a parameter; nothing here depends on what a cell is made of.
 
 use std::path::Path;
 use std::time::Instant;
@@ -39,7 +39,7 @@ pub(super) struct Campaign<'a> {
 }
 
 /// A quick run has few repetitions, and one that the machine disturbed can fail a check that holds:
-/// what fails is measured again, up to so many in all, and the medians are judged.
+/// what fails is measured again, up to this many times in all, and the medians are judged.
 const QUICK_MOST: u32 = 3;
 
 /// What is left to do of an experiment.

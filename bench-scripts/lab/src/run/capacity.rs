@@ -1,7 +1,7 @@
 //! What weir's worker manages on this machine: measured once in a run, before the first experiment
 //! that fits its rates to it.
 //!
-//! Invariant: measured as cells are: two scenes, by who plays all others. The worst of several windows
+//! Invariant: measured as cells are: two scenes, played like all others. The worst of several windows
 //! counts: rates have to fit whatever else the machine does meanwhile.
 
 use anyhow::{Context, Result, ensure};

@@ -8,17 +8,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use system_tests::{ns, signals};
 
-/// The exit code of who was interrupted.
+/// The exit code of an interrupted run.
 pub const INTERRUPTED: u8 = 130;
 
-/// How soon it is noticed: often enough for who waits, seldom enough for what is measured.
+/// How soon it is noticed: often enough for the user, seldom enough not to disturb what is measured.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a cell whose namespaces are gone may take to find out.
 const GRACE: Duration = Duration::from_secs(10);
 
 pub(super) const RESUME: &str = "the same command goes on from there";
 
-/// A flag that is set once somebody wants the run to end. What runs in the namespaces is ended
+/// A flag that is set once the run is to end. What runs in the namespaces is ended
 /// then, so that the cell under way fails soon and everything is taken down in order. To be called
 /// before there is any bed.
 pub(super) fn watch() -> Result<Arc<AtomicBool>> {

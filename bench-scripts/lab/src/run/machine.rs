@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use time::OffsetDateTime;
+
 use super::Machine;
 
 const UNKNOWN: &str = "unknown";
@@ -23,7 +25,7 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             commit: commit.unwrap_or_else(|| UNKNOWN.to_owned()),
             dirty: changes.is_some_and(|changes| !changes.is_empty()),
-            date: utc(unix_now()),
+            date: now(),
         }
     }
 }
@@ -42,7 +44,7 @@ fn model(cpuinfo: &str) -> Option<String> {
 
 fn git(root: &Path, words: &[&str]) -> Option<String> {
     let mut git = Command::new("git");
-    // As root in somebody else's clone git refuses, unless told that this one is meant.
+    // As root git refuses another user's clone, unless it is named.
     git.arg("-c").arg(format!("safe.directory={}", root.display())).arg("-C").arg(root);
     let output = git.args(words).output().ok()?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -50,26 +52,10 @@ fn git(root: &Path, words: &[&str]) -> Option<String> {
 }
 
 /// As RFC 3339 has it.
-pub(super) fn utc(unix_s: u64) -> String {
-    let (days, second) = (unix_s / 86_400, unix_s % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Year, month and day of a number of days since 1970, in years that begin in March: leap days
-/// stand at their ends then.
-fn civil(days: u64) -> (u64, u64, u64) {
-    // Since 0000-03-01.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+fn now() -> String {
+    let now = OffsetDateTime::now_utc();
+    let ((year, month, day), (hour, minute, second)) = (now.to_calendar_date(), now.to_hms());
+    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z", u8::from(month))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! In which order cells are measured.
 //!
 //! What is compared stands together: the peers of one repetition, variant and x are measured one
-//! after the other, so that a machine that is slow for a while is slow for all of them. Who begins
+//! after the other, so that a machine that is slow for a while is slow for all of them. The first peer
 //! goes round from group to group and from repetition to repetition; the others follow shuffled.
 //!
 //! Invariant: a permutation of the cells, the same for the same seed.

@@ -67,7 +67,7 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// So many more are to be measured than was said.
+    /// `cells` more are to be measured.
     pub(super) fn more(&mut self, cells: usize) {
         self.all += cells;
         if let Some(bar) = &self.bar {
@@ -75,7 +75,7 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// So many need not be measured.
+    /// `cells` are done or need not be measured.
     pub(super) fn taken(&mut self, cells: usize) {
         self.done += cells;
         if let Some(bar) = &self.bar {
@@ -86,7 +86,7 @@ impl<'a> Screen<'a> {
     /// Something about the run itself.
     pub(super) fn note(&mut self, text: &str) {
         let Self { bar, progress, .. } = self;
-        // Who does not want to see it has closed it.
+        // A closed stream does not end the run.
         beside(bar.as_ref(), || drop(writeln!(progress, "{text}")));
     }
 
@@ -135,7 +135,7 @@ pub(super) fn named(place: &Place, experiment: &Experiment, quick: bool) -> Stri
     words.join(", ")
 }
 
-/// So many columns at most, and one line.
+/// The first line, in `columns` at most.
 pub(super) fn shortened(text: &str, columns: usize) -> String {
     let line = text.lines().next().unwrap_or_default();
     if line.chars().count() <= columns {

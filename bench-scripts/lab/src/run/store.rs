@@ -20,7 +20,7 @@ use crate::spec::{Peer, Scaled};
 /// Of cells' and results' files; another one's are not read.
 pub(super) const VERSION: u32 = 1;
 
-/// Two measurements of the same machine are apart by so much of either: what is kept at a scale that
+/// Two measurements of the same machine may differ by this part: what is kept at a scale that
 /// differs by less is not measured again for it.
 const NEAR: f64 = 0.1;
 
@@ -151,7 +151,7 @@ pub fn kept(results: &Path, id: &str) -> Result<Option<Results>> {
     Ok(None)
 }
 
-/// Readable for everybody, since root measures and anybody may look.
+/// Readable for all users, since root measures.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> Result<()> {
         let folder = path.parent().context("no folder")?;
@@ -188,7 +188,7 @@ pub(super) fn fingerprint(program: &Path) -> Result<String> {
     Ok(digest(&bytes))
 }
 
-/// Not against anybody's will: only to notice a change.
+/// Not cryptographic: only to notice a change.
 fn digest(bytes: &[u8]) -> String {
     let mut hasher = std::hash::DefaultHasher::new();
     hasher.write(bytes);

@@ -1,5 +1,7 @@
 //! Whole runs with a player that measures nothing. Invariant: no root, no kernel, no waiting.
 
+pub(super) mod testing;
+
 use std::cell::{Cell as Switch, RefCell};
 use std::path::Path;
 
@@ -7,7 +9,7 @@ use anyhow::{Result, bail};
 
 use super::campaign::{Campaign, Planned};
 use super::screen::Screen;
-use super::{Ended, Orders, Results, Work, kept, plan, testing};
+use super::{Ended, Orders, Results, Work, kept, plan};
 use crate::cell::{Cell, Outcome};
 use crate::spec::{Peer, Scale, Scaled};
 

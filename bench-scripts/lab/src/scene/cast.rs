@@ -1,4 +1,4 @@
-//! Who takes part: every way from a sender to a receiver, whose it is, and where it is counted.
+//! The ways from senders to receivers, whose each is, and where it is counted.
 //!
 //! Invariant: what arrives is counted once, at the receiving end; whose several ways cannot be told
 //! apart there count for all of them together only.
@@ -110,7 +110,7 @@ impl Source {
     }
 }
 
-/// Everybody who sends by a traffic, with everybody that is sent to.
+/// All pairs of sender and receiver of a traffic.
 pub(crate) fn pairs<'a>(stage: &'a Stage, traffic: &Traffic) -> Result<Vec<(Spot<'a>, Spot<'a>)>> {
     let mut pairs = Vec::new();
     let senders = stage.spots(&traffic.from, traffic.family)?.len();
@@ -171,8 +171,8 @@ fn is_received(traffic: &Traffic) -> (bool, bool) {
     }
 }
 
-/// Where to count, and what: natively with all of it dropped where nobody has to get anything;
-/// where somebody has to, on finished skbs, so that segments stay merged.
+/// Where to count, and what: natively with all of it dropped where no program needs it;
+/// where one does, on finished skbs, so that segments stay merged.
 fn count(scene: &Scene, ways: &[Way]) -> (Vec<Counting>, Vec<Source>) {
     let mut needed: BTreeMap<&Place, BTreeSet<Option<u8>>> = BTreeMap::new();
     let mut places: Vec<&Place> = Vec::new();

@@ -1,7 +1,7 @@
 //! What is read at the ends of windows. Invariant: reading changes nothing that is measured.
 //!
-//! - [`rates`]: what came from whom; [`cpu`]: who took how much processor time
-//! - [`events`]: system calls, switches, wake-ups and hardware counters of whoever forwards
+//! - [`rates`]: what came from whom; [`cpu`]: processor time
+//! - [`events`]: system calls, switches, wake-ups and hardware counters of the forwarder
 //! - [`releases`]: why weir's containers were released; [`resent`]: what TCP sent again
 
 pub(crate) mod cpu;

@@ -5,10 +5,8 @@ mod ask;
 mod exchange;
 mod flood;
 mod flows;
-mod halt;
 mod live;
 mod marks;
-mod own_cpu;
 mod packets;
 mod places;
 mod probe;
@@ -46,7 +44,6 @@ pub(crate) trait Running {
 pub(crate) struct Told {
     /// By full name: `both.polite.p99_us`.
     pub(crate) values: BTreeMap<String, f64>,
-    pub(crate) series: BTreeMap<String, Vec<(f64, f64)>>,
     /// What it offered.
     pub(crate) offered: Vec<Offered>,
     /// Payload in Mb/s that receivers got, by window and `vm1` and the like: of several traffics it
@@ -66,6 +63,14 @@ pub(crate) struct Offered {
     pub(crate) frames: u64,
     /// Of whole frames with the Ethernet header.
     pub(crate) bytes: u64,
+}
+
+impl Offered {
+    /// Frames of one length; nothing of frames that no VM owns.
+    fn of(window: &str, who: Option<&String>, frames: u64, frame: u32) -> Option<Self> {
+        let (window, bytes) = (window.to_owned(), frames * u64::from(frame));
+        who.map(|who| Self { window, who: who.clone(), frames, bytes })
+    }
 }
 
 /// Starts a traffic: it waits for its `start` itself.

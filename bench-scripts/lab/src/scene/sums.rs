@@ -125,7 +125,6 @@ impl Book<'_> {
             for (name, value) in &told.values {
                 outcome.values.insert(name.clone(), *value);
             }
-            outcome.series.extend(told.series.clone());
             notes.extend(told.notes.iter().cloned());
         }
         for (window, who, mbit) in self.told.iter().flat_map(|told| &told.goodput_mbit) {
@@ -140,7 +139,7 @@ impl Book<'_> {
         outcome.notes.extend(notes);
     }
 
-    /// Who sends or is sent to in a time, by what.
+    /// VMs that send or receive in a time, with their traffic.
     fn active(&self, window: &Piece) -> BTreeMap<&str, Vec<(&Traffic, bool)>> {
         let mut active: BTreeMap<&str, Vec<(&Traffic, bool)>> = BTreeMap::new();
         let all = self.cast.all();
@@ -169,12 +168,6 @@ fn set(outcome: &mut Outcome, window: &str, name: &str, value: f64) {
 
 fn mbit(count: &Count, seconds: f64) -> f64 {
     count.bytes as f64 * 8e-6 / seconds
-}
-
-fn add(sum: &mut Count, count: &Count) {
-    sum.frames += count.frames;
-    sum.bytes += count.bytes;
-    sum.segments += count.segments;
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! The times of a cell: when it began, its windows, its end; and what is due when. Invariant: all
-//! who take part count from the same instant.
+//! parts count from the same instant.
 
 use std::time::{Duration, Instant};
 
@@ -54,12 +54,12 @@ impl Timeline {
         };
         let windows: Vec<Span> = scene.window.iter().map(span).collect();
         let end = windows.iter().map(|window| window.to).max().unwrap_or_default();
-        // A scene of a thousand points is finer than anybody looks.
+        // A thousand points are as fine as a figure can show.
         let slice = seconds(scene.slice).max(end / 1000).max(Duration::from_millis(1));
         Self { origin, windows, end, slice }
     }
 
-    /// The instant at which so many seconds of the scene are over.
+    /// The instant `since` after the beginning of the scene.
     pub(crate) fn at(&self, since: Duration) -> Instant {
         self.origin + since
     }

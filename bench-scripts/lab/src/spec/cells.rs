@@ -5,12 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::problem::Problem;
 use super::variables::Variables;
-use super::{Experiment, Load, Scene, SpecError, Step, Traffic, Variant, Vm, Window};
+use super::{Experiment, Scene, SpecError, Variant};
 use crate::cell::{Cell, Place};
 
 /// Values of the variables: a variant and its index, and x.
@@ -147,37 +146,10 @@ pub(super) fn context(variant: &str, x: Option<f64>, seconds: f64) -> String {
 }
 
 fn read_scene(table: Table) -> Result<Scene, Problem> {
-    let error = match Value::Table(table.clone()).try_into::<Scene>() {
-        Ok(scene) => return Ok(scene),
-        Err(error) => error,
-    };
-    let found = table.iter().find_map(|(key, value)| {
-        let at = format!("scene.{key}");
-        match key.as_str() {
-            "vm" => odd_one::<Vm>(value, &at),
-            "traffic" => odd_one::<Traffic>(value, &at),
-            "load" => odd_one::<Load>(value, &at),
-            "step" => odd_one::<Step>(value, &at),
-            "window" => odd_one::<Window>(value, &at),
-            _ => None,
-        }
-    });
-    Err(found.unwrap_or_else(|| of_error("scene", &error)))
-}
-
-/// The first of a list that cannot be read.
-fn odd_one<T: DeserializeOwned>(list: &Value, at: &str) -> Option<Problem> {
-    let odd = |(index, item): (usize, &Value)| {
-        let error = item.clone().try_into::<T>().err()?;
-        Some(of_error(&format!("{at}.{index}"), &error))
-    };
-    list.as_array()?.iter().enumerate().find_map(odd)
-}
-
-/// The reader tells the key on a line of its own, and only so.
-fn of_error(at: &str, error: &toml::de::Error) -> Problem {
-    let shown = error.to_string();
-    let key = shown.lines().find_map(|line| line.strip_prefix("in `")?.strip_suffix('`'));
-    let at = key.map_or_else(|| at.to_owned(), |key| format!("{at}.{key}"));
-    Problem::new(at, error.message().trim().replace('\n', ", "))
+    serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+        // `traffic[1].stop`, where a problem has `traffic.1.stop`.
+        let path = error.path().to_string().replace('[', ".").replace(']', "");
+        let at = if path == "." { "scene".to_owned() } else { format!("scene.{path}") };
+        Problem::new(at, error.inner().message().trim().replace('\n', ", "))
+    })
 }

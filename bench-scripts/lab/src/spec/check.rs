@@ -1,5 +1,5 @@
-//! What a file may not say. Invariant: whatever passes can be run and judged: who is named is
-//! there, and what is asked for is measured.
+//! What a file may not say. Invariant: a file that passes can be run and judged: every name is known,
+//! and every quantity is measured.
 //!
 //! - [`head`]: peers, efforts, variables; [`scene`] and [`traffic`]: what happens in each cell
 //! - [`claims`]: checks, figures and published numbers; [`scale`]: rates that fit the machine

@@ -134,19 +134,12 @@ pub struct Variant {
 }
 
 /// Why a file cannot be used: where, and what to do.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {what}", path.display())]
 pub struct SpecError {
     pub path: PathBuf,
     pub what: String,
 }
-
-impl std::fmt::Display for SpecError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.what)
-    }
-}
-
-impl std::error::Error for SpecError {}
 
 impl Experiment {
     #[must_use]

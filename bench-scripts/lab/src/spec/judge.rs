@@ -59,9 +59,6 @@ pub enum Squeeze {
     Least,
     Most,
     Median,
-    Sum,
-    /// The largest over the smallest.
-    Spread,
 }
 
 /// Two cells of a check, of their first repetition: whose value is judged, and by whose it is

@@ -7,17 +7,10 @@ use std::path::{Path, PathBuf};
 use super::problem::{Problem, line_at};
 use super::{Experiment, SpecError, check, order};
 
-/// A file that is longer is no experiment.
-const MAX_FILE_BYTES: u64 = 1 << 20;
-
 /// Reads a file and all its cells of both efforts.
 pub fn load(path: &Path) -> Result<Experiment, SpecError> {
     let of_path = |what: String| SpecError { path: path.to_owned(), what };
     let unreadable = |error: std::io::Error| of_path(format!("cannot be read: {error}"));
-    let length = fs::metadata(path).map_err(unreadable)?.len();
-    if length > MAX_FILE_BYTES {
-        return Err(of_path("is longer than 1 MiB: this is no experiment".to_owned()));
-    }
     let text = fs::read_to_string(path).map_err(unreadable)?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     read(&text, &stem).map_err(of_path)
@@ -56,6 +49,4 @@ fn of_text(text: &str, error: &toml::de::Error) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod sample;
-#[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -29,14 +29,13 @@ const OWED_RATE: &str = "owed_mbit";
 const OWED_ALL: [&str; 1] = ["off_owed"];
 const LINK: [&str; 1] = ["link"];
 const RESENT: [&str; 1] = ["resent"];
-const DELAYS: [&str; 10] = [
+const DELAYS: [&str; 9] = [
     "mean_us",
     "sd_us",
     "p50_us",
     "p99_us",
     "p999_us",
     "jitter_us",
-    "jitter_sd_us",
     "answers_per_s",
     "records_per_s",
     "kbytes_per_s",
@@ -128,11 +127,15 @@ type Names = BTreeMap<String, Vec<&'static str>>;
 fn check_who(quantity: &str, who: &str, what: &str, names: &Names) -> Result<(), String> {
     if who == ANY {
         let known = names.iter().any(|(who, whats)| who != ALL && whats.contains(&what));
-        return if known { Ok(()) } else { Err(format!("`{quantity}`: nobody has `{what}` here")) };
+        return if known {
+            Ok(())
+        } else {
+            Err(format!("`{quantity}`: `{what}` is measured of none here"))
+        };
     }
     let Some(whats) = names.get(who) else {
         let valid = list(names.keys().map(String::as_str));
-        return Err(format!("`{quantity}`: nobody is called `{who}` here, valid: {valid}"));
+        return Err(format!("`{quantity}`: there is no `{who}` here, valid: {valid}"));
     };
     if whats.contains(&what) {
         return Ok(());

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::quantity::is_rate;
-use super::{Check, Experiment, Scene, Squeeze};
+use super::{Check, Experiment, Scene};
 
 /// What the rates of a file ask of weir's worker: `mbit` or `pps`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -94,7 +94,7 @@ fn shortened(factor: f64) -> f64 {
     (factor * steps + 1e-9).floor() / steps
 }
 
-/// A number that is read: without the last digits of a product, which are nobody's.
+/// A number without the last digits of a product, which are rounding errors.
 fn plain(product: f64) -> f64 {
     format!("{product:.8e}").parse().unwrap_or(product)
 }
@@ -127,7 +127,7 @@ impl Scene {
 impl Check {
     /// Whether its bounds are rates. Of a ratio they are not.
     fn bounds_rates(&self) -> bool {
-        self.over.is_none() && self.squeeze != Squeeze::Spread && is_rate(&self.value.quantity)
+        self.over.is_none() && is_rate(&self.value.quantity)
     }
 }
 

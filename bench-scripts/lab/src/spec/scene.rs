@@ -1,4 +1,4 @@
-//! What happens in one cell: who is there, what they send, what is changed when.
+//! What happens in one cell: its VMs, their traffic, and changes over time.
 //!
 //! In the file these tables stand below `[scene]`. Any string in them may be a variable: `"$size"`
 //! becomes the variable's value whatever its type, `"${rate}Mbit"` is put into the text. Variables
@@ -7,6 +7,7 @@
 //! it that comes to numbers, `+ - * /` and parentheses is a number, a whole one where it can be.
 
 use serde::Deserialize;
+use system_tests::bed::Family;
 
 /// Everything of one cell, all variables filled in.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -49,7 +50,7 @@ pub struct Scene {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CountAt {
-    /// In the driver where nobody has to get anything, else behind it: as cheap as can be, but it has a
+    /// In the driver where no receiver needs the frames, else behind it: as cheap as can be, but it has a
     /// forwarder go the longer way past it, and superframes copied.
     #[default]
     Xdp,
@@ -57,7 +58,7 @@ pub enum CountAt {
     Tcx,
 }
 
-/// Who is connected to what.
+/// How VMs and hosts are connected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Topology {
@@ -82,9 +83,9 @@ pub struct Vm {
     pub max: Option<f64>,
 }
 
-/// Who: `"vm1"`, `"vm2"`, …, `"uplink"` (with routers the left host), `"right"` (the right host),
+/// A sender or receiver: `"vm1"`, `"vm2"`, …, `"uplink"` (with routers the left host), `"right"` (the right host),
 /// `"every"` (each VM, a flow of its own each), or `"via1"`, … (the right host by router 1; only as
-/// a destination), `"via-every"` and `"via-others"` (by each but router 1; nobody where that is the
+/// a destination), `"via-every"` and `"via-others"` (by each but router 1; none where that is the
 /// only one).
 pub type Seat = String;
 
@@ -111,10 +112,10 @@ pub struct Traffic {
     pub pps: Option<f64>,
     /// Mb/s of frames of each connection, in place of `pps`.
     pub mbit: Option<f64>,
-    /// Probe: what is due in so many seconds goes out together, then there is a pause; 0: evenly.
+    /// Probe: what is due in this many seconds goes out together, then there is a pause; 0: evenly.
     #[serde(default)]
     pub burst: f64,
-    /// Live frames: each frame of a connection is another of so many flows.
+    /// Live frames: the number of flows; each frame of a connection belongs to the next.
     #[serde(default = "weight")]
     pub flows: u32,
     /// Sockets or TCP connections, each as greedy as the others.
@@ -137,7 +138,7 @@ pub enum Kind {
     /// `weir probe`: numbered, timed datagrams, open loop.
     Probe,
     /// Stamped datagrams at a rate by a sender that spins (or sleeps, if it is urgent), timed by the program that counts them: up to
-    /// where they arrive, without anybody's waking up. The last 65,536 of a window count.
+    /// where they arrive, without the time that a receiver takes to wake up. The last 65,536 of a window count.
     Timed,
     /// Bulk TCP by iperf3.
     Tcp,
@@ -146,14 +147,6 @@ pub enum Kind {
     Ask,
     /// Records of `size` bytes over one TCP connection, each acknowledged by one byte.
     Records,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Family {
-    #[default]
-    V4,
-    V6,
 }
 
 /// What a probe finds out.

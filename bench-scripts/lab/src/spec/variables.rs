@@ -1,7 +1,7 @@
 //! Variables of a scene: `$x`, `$seconds`, and those of the variant, which may be made of others.
 //!
-//! Invariant: what comes out holds no `$`; a variable that nobody knows, that is made of itself, or
-//! that nobody uses is an error, since each of them is a slip of the pen.
+//! Invariant: what comes out holds no `$`; a variable that is unknown, that is made of itself, or
+//! that is not used is an error, since each of them is a mistake in the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The same promises to Linux's own parts. Invariant: a link's rate holds for whoever forwards;
+//! The same promises to Linux's own parts. Invariant: a link's rate holds for every peer;
 //! shares and maximum rates are kept by HTB alone.
 
 use anyhow::{Context, Result};

@@ -1,26 +1,25 @@
 //! That every path works before traffic starts: both families between each VM and the uplink host,
 //! by each router and back, and whatever else the scene's traffic takes.
 //!
-//! Invariant: forwarders know where everybody is, and nobody asks for a neighbour afterwards.
+//! Invariant: forwarders know every station, and no neighbour is resolved afterwards.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use system_tests::Ns;
+use system_tests::bed::FAMILIES;
 use system_tests::traffic::ping;
 use system_tests::wait::wait_ok;
 
 use super::Stage;
-use crate::spec::{Family, Topology};
+use crate::spec::Topology;
 
 /// The first echo through anything new may be lost, and a busy machine is slow.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Echoes under way at once.
 const AT_ONCE: usize = 16;
-
-const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 impl Stage {
     pub(super) fn make_ready(&self) -> Result<()> {

@@ -1,14 +1,14 @@
-//! Who is where: the seats of a scene on the bed. Invariant: a seat that is not there is an error
+//! The seats of a scene on the bed. Invariant: a seat that is not there is an error
 //! that says which are.
 
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, bail, ensure};
-use system_tests::bed::{self, GUEST_IF, Layout, routers};
+use system_tests::bed::{GUEST_IF, Layout, routers};
 use system_tests::{Guest, Ns};
 
 use super::Stage;
-use crate::spec::{Family, PeerKind, Topology};
+use crate::spec::{Family, PeerKind, Place, Topology};
 
 /// Where something is sent from or to.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Spot<'a> {
     pub mac: [u8; 6],
 }
 
-/// What a frame from one spot to another has in its headers, for those who make frames themselves.
+/// What a frame from one spot to another has in its headers, for senders that make frames themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Way {
     pub source: IpAddr,
@@ -33,49 +33,14 @@ pub struct Way {
     pub next_mac: [u8; 6],
 }
 
-/// A seat's name, read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    Vm(u8),
-    Every,
-    Uplink,
-    Right,
-    Via(u8),
-    ViaEvery,
-    ViaOthers,
-}
-
-pub(super) fn read(seat: &str) -> Option<Place> {
-    let number = |text: &str| text.parse().ok().filter(|_| !text.starts_with(['0', '+']));
-    match seat {
-        "every" => Some(Place::Every),
-        "uplink" => Some(Place::Uplink),
-        "right" => Some(Place::Right),
-        "via-every" => Some(Place::ViaEvery),
-        "via-others" => Some(Place::ViaOthers),
-        _ => match (seat.strip_prefix("vm"), seat.strip_prefix("via")) {
-            (Some(vm), _) => number(vm).map(Place::Vm),
-            (None, Some(via)) => number(via).map(Place::Via),
-            (None, None) => None,
-        },
-    }
-}
-
-pub(super) fn bed_family(family: Family) -> bed::Family {
-    match family {
-        Family::V4 => bed::Family::V4,
-        Family::V6 => bed::Family::V6,
-    }
-}
-
 impl Stage {
-    /// All that a seat stands for, in order: several for `every` and `via-every`, perhaps nobody for
+    /// All that a seat stands for, in order: several for `every` and `via-every`, perhaps none for
     /// `via-others`.
     pub fn spots(&self, seat: &str, family: Family) -> Result<Vec<Spot<'_>>> {
         let there = |number: u8| (1..=self.scene.vms).contains(&number);
         let routers = self.scene.topology == Topology::Routers;
         let own = self.peer.kind != PeerKind::Linux;
-        let place = read(seat);
+        let place = Place::read(seat);
         let spots = match place {
             Some(Place::Vm(number)) if own && there(number) => vec![self.vm(number)?],
             Some(Place::Every) if own => self.bed.guests.iter().collect(),
@@ -100,7 +65,7 @@ impl Stage {
             ensure!(from.ns.name() != to.ns.name(), "a frame from {} to itself", from.addr);
             return Ok(plain);
         };
-        let family = if to.addr.is_ipv4() { bed::Family::V4 } else { bed::Family::V6 };
+        let family = if to.addr.is_ipv4() { Family::V4 } else { Family::V6 };
         let leaves_left = from.ns.name() == self.bed.uplink.ns.name();
         let is_way = to.addr == routers::right_by(to.number, family);
         ensure!(
@@ -118,7 +83,7 @@ impl Stage {
         Spot {
             ns: &guest.ns,
             interface: GUEST_IF.to_owned(),
-            addr: guest.addr(bed_family(family)),
+            addr: guest.addr(family),
             number: guest.number,
             mac: guest.mac(),
         }
@@ -139,7 +104,7 @@ impl Stage {
     }
 
     fn via(&self, number: u8, family: Family) -> Result<Spot<'_>> {
-        let addr = routers::right_by(number, bed_family(family));
+        let addr = routers::right_by(number, family);
         Ok(Spot { addr, number, ..self.spot(self.right()?, family) })
     }
 
@@ -157,6 +122,3 @@ impl Stage {
         seats.join(", ")
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -34,7 +34,7 @@ fn bounds(verdict: &Verdict) -> String {
     }
 }
 
-/// With so many digits that it stays on its side of both bounds.
+/// With enough digits to stay on its side of both bounds.
 fn shown(number: f64, verdict: &Verdict) -> String {
     if number.abs() >= ENDLESS {
         return "endless".to_owned();

@@ -192,8 +192,6 @@ fn one_number_of_all() {
         ("least", 2.0, "weir, 30 Mb/s, vm1"),
         ("most", 8.0, "weir, 40 Mb/s, vm2"),
         ("median", 4.0, "weir, 4 together"),
-        ("sum", 18.0, "weir, 4 together"),
-        ("spread", 4.0, "weir, 4 together"),
     ] {
         let experiment = with(&format!(
             "value = {{ quantity = 'both.*.mbit', peer = 'weir' }}\nleast = 0\nsqueeze = '{squeeze}'"
@@ -210,8 +208,8 @@ fn one_number_of_all() {
 #[test]
 fn what_is_over_nothing_is_endless() {
     let experiment = with(
-        r#"value = { quantity = "both.*.mbit", peer = "weir", x = 40 }
-        squeeze = "spread"
+        r#"value = { quantity = "both.vm2.mbit", peer = "weir", x = 40 }
+        over = { quantity = "both.vm1.mbit", peer = "weir" }
         least = 2"#,
     );
     let starved = |_: &Place| vec![("both.vm1.mbit", 0.0), ("both.vm2.mbit", 4.0)];

@@ -74,7 +74,7 @@ fn which_clock_measures_the_way() {
 }
 
 #[test]
-fn nobody_can_make_it_grow_without_end() {
+fn no_sender_can_make_it_grow_without_end() {
     let mut book = Book::new(0);
     for session in 0..100 {
         book.take(from(), 64, &header(session, 0, 0), at(0));

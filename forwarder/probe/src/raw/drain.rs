@@ -36,7 +36,7 @@ impl Drain {
         Ok(Self { interface: interface.to_owned(), counter, _attached: attached })
     }
 
-    /// Until it is told to stop, time is over, or so many have come. The time reported is from the
+    /// Counts until `stop` is set, the time is over, or `count` frames have come. The time reported is from the
     /// first to the last frame, within 2 ms.
     pub fn run(
         &self,

@@ -1,21 +1,22 @@
-//! The one frame. Invariant: both checksums are right, and it is at least as long as Ethernet wants.
+//! Frames for senders past the stack. Invariant: all checksums are right, and no frame is shorter than
+//! Ethernet allows.
 
 use std::net::{IpAddr, SocketAddr};
 
+use weir_abi::checksum::fold;
 use weir_core::ids::Mac;
 
 use super::super::ProbeError;
 
-/// Where the frames claim to come from; with the destination port, what a sink knows them by.
+/// The frames' source port; with the destination port, what a sink knows them by.
 pub const SOURCE_PORT: u16 = 0x7765;
-/// Without the check sum.
+/// Without the frame check sequence.
 const SHORTEST: usize = 60;
-/// Between the IP header and the payload, and up to the ports in it.
-const UDP: usize = 8;
+const UDP_HEADER: usize = 8;
 const ETHERNET: usize = 14;
 const UDP_PROTOCOL: u8 = 17;
 
-/// Where from and where to.
+/// Source and destination.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
     pub src_mac: Mac,
@@ -26,28 +27,57 @@ pub struct Addresses {
 
 /// A UDP datagram with `size` bytes of payload, as a frame.
 pub fn build(addresses: &Addresses, size: usize) -> Result<Vec<u8>, ProbeError> {
-    let udp_len = (UDP + size) as u16;
-    let mut frame = [addresses.dst_mac.octets(), addresses.src_mac.octets()].concat();
-    let pseudo = match (addresses.src, addresses.dst.ip()) {
+    let Addresses { src_mac, dst_mac, src, dst } = *addresses;
+    let (ethertype, packet) = udp(src, dst.ip(), (SOURCE_PORT, dst.port()), &vec![0; size])?;
+    Ok(ethernet(dst_mac.octets(), src_mac.octets(), &[], ethertype, &packet))
+}
+
+/// A frame with these tags (TPID, TCI), outermost first, padded to 60 bytes.
+#[must_use]
+pub fn ethernet(
+    dst: [u8; 6],
+    src: [u8; 6],
+    tags: &[(u16, u16)],
+    ethertype: u16,
+    body: &[u8],
+) -> Vec<u8> {
+    let mut frame = [dst, src].concat();
+    for (tpid, tci) in tags {
+        frame.extend(tpid.to_be_bytes());
+        frame.extend(tci.to_be_bytes());
+    }
+    frame.extend(ethertype.to_be_bytes());
+    frame.extend(body);
+    frame.resize(frame.len().max(SHORTEST), 0);
+    frame
+}
+
+/// A UDP packet between two addresses of one family, from its IP header on, and its ethertype.
+pub fn udp(
+    src: IpAddr,
+    dst: IpAddr,
+    ports: (u16, u16),
+    payload: &[u8],
+) -> Result<(u16, Vec<u8>), ProbeError> {
+    let length = (UDP_HEADER + payload.len()) as u16;
+    let (ethertype, mut packet, pseudo) = match (src, dst) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
-            frame.extend([8, 0]);
+            let addresses = [src.octets(), dst.octets()].concat();
             let mut ip = vec![0x45, 0];
-            ip.extend((20 + udp_len).to_be_bytes());
+            ip.extend((20 + length).to_be_bytes());
             ip.extend([0, 0, 0x40, 0, 64, UDP_PROTOCOL, 0, 0]);
-            ip.extend(src.octets());
-            ip.extend(dst.octets());
+            ip.extend(&addresses);
             let sum = checksum(&[&ip]);
             ip.splice(10..12, sum.to_be_bytes());
-            frame.extend(ip);
-            [src.octets(), dst.octets()].concat()
+            (0x0800, ip, addresses)
         }
         (IpAddr::V6(src), IpAddr::V6(dst)) => {
-            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
-            frame.extend(udp_len.to_be_bytes());
-            frame.extend([UDP_PROTOCOL, 64]);
-            let pseudo = [src.octets(), dst.octets()].concat();
-            frame.extend(&pseudo);
-            pseudo
+            let addresses = [src.octets(), dst.octets()].concat();
+            let mut ip = vec![0x60, 0, 0, 0];
+            ip.extend(length.to_be_bytes());
+            ip.extend([UDP_PROTOCOL, 64]);
+            ip.extend(&addresses);
+            (0x86dd, ip, addresses)
         }
         (src, dst) => {
             return Err(ProbeError::Refused(format!(
@@ -55,16 +85,13 @@ pub fn build(addresses: &Addresses, size: usize) -> Result<Vec<u8>, ProbeError> 
             )));
         }
     };
-    let mut udp = Vec::with_capacity(UDP + size);
-    for word in [SOURCE_PORT, addresses.dst.port(), udp_len, 0] {
-        udp.extend(word.to_be_bytes());
-    }
-    udp.resize(UDP + size, 0);
-    let sum = checksum(&[&pseudo, &[0, UDP_PROTOCOL], &udp_len.to_be_bytes(), &udp]);
-    udp.splice(6..8, if sum == 0 { [0xff, 0xff] } else { sum.to_be_bytes() });
-    frame.extend(udp);
-    frame.resize(frame.len().max(SHORTEST), 0);
-    Ok(frame)
+    let mut datagram: Vec<u8> =
+        [ports.0, ports.1, length, 0].into_iter().flat_map(u16::to_be_bytes).collect();
+    datagram.extend(payload);
+    let sum = checksum(&[&pseudo, &[0, UDP_PROTOCOL], &length.to_be_bytes(), &datagram]);
+    datagram.splice(6..8, if sum == 0 { [0xff, 0xff] } else { sum.to_be_bytes() });
+    packet.extend(datagram);
+    Ok((ethertype, packet))
 }
 
 /// What a sink looks for: the ports, behind an IPv4 or an IPv6 header.
@@ -75,18 +102,14 @@ pub fn patterns(port: u16) -> [(u8, [u8; 4]); 2] {
 }
 
 /// The Internet checksum; every part but the last has an even length.
-fn checksum(parts: &[&[u8]]) -> u16 {
+#[must_use]
+pub fn checksum(parts: &[&[u8]]) -> u16 {
     let words = parts.iter().flat_map(|part| part.chunks(2));
-    let mut sum: u32 = words
-        .map(|pair| {
-            let (high, low) = (pair.first().copied(), pair.get(1).copied());
-            u32::from(u16::from_be_bytes([high.unwrap_or(0), low.unwrap_or(0)]))
-        })
-        .sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
+    let number = |pair: &[u8]| {
+        let byte = |at| pair.get(at).copied().unwrap_or(0);
+        u64::from(u16::from_be_bytes([byte(0), byte(1)]))
+    };
+    !fold(words.map(number).sum())
 }
 
 #[cfg(test)]

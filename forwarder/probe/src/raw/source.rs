@@ -1,11 +1,11 @@
-//! The raw source: the kernel sends the frame again and again (XDP live frames), or, where it does
-//! not, an AF_XDP socket does. Invariant: what is counted was handed over for sending; whether the
-//! device had room for it only the other end can tell.
+//! The raw source: the kernel sends the frame again and again (XDP live frames), or, where it refuses
+//! that, an AF_XDP socket does. Invariant: what is counted was handed over for sending; only the other end
+//! can tell whether the device had room for it.
 
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::libc;
 use weir_abi::Meta;
@@ -19,12 +19,15 @@ use super::super::{ProbeError, rate::Rate, schedule::Schedule, socket};
 
 /// Frames that the kernel handles at a time.
 const BATCH: u32 = 64;
-/// Of the first call; each costs tens of milliseconds to begin, so the next are as long as this.
+/// Frames of the first call. Each call costs tens of milliseconds to begin, so that the following ones
+/// are made to last this long.
 const TRIAL: u64 = 1 << 14;
 const CALL_NS: u64 = 250_000_000;
-/// The most of one call, and the shortest pause where a rate leaves time.
+/// The most frames of one call, and the pause where a rate leaves time.
 const MOST: u64 = 1 << 24;
 const NAP: Duration = Duration::from_millis(1);
+/// Frames a call of a beam at a rate: fewer are not worth one, and more would be one long burst.
+const BURST: std::ops::RangeInclusive<u64> = 2_000..=20_000;
 
 /// Frames of the AF_XDP way's pool.
 const FRAMES: u32 = 4096;
@@ -40,11 +43,11 @@ pub struct RawOrder {
     pub count: Option<u64>,
     pub duration: Option<Duration>,
     pub core: Option<usize>,
-    /// Does not try live frames.
+    /// Do not try live frames.
     pub af_xdp: bool,
 }
 
-/// How much is due, against what was sent.
+/// Compares what is due with what was sent.
 struct Meter<'a> {
     order: &'a RawOrder,
     schedule: Schedule,
@@ -69,7 +72,7 @@ impl<'a> Meter<'a> {
         clock_monotonic_ns() - self.began_ns
     }
 
-    /// How many may go now, at most `most`; None when all is done.
+    /// How many frames are due now, at most `most`; None when all are sent.
     fn due(&self, most: u64, stop: &AtomicBool) -> Option<u64> {
         let now = self.elapsed_ns();
         let left = self.order.count.map_or(u64::MAX, |count| count - self.sent);
@@ -123,7 +126,7 @@ pub fn send(order: &RawOrder, stop: &AtomicBool) -> Result<RawReport, ProbeError
     })
 }
 
-/// Kernels before 5.18 do not know the flag; some are told not to allow it.
+/// Kernels before 5.18 do not know the flag; some are configured not to allow it.
 fn is_refusal(error: &io::Error) -> bool {
     let refusals = [libc::EPERM, libc::EACCES, libc::EINVAL, libc::EOPNOTSUPP, libc::ENOTSUP];
     error.raw_os_error().is_some_and(|errno| refusals.contains(&errno))
@@ -144,6 +147,37 @@ fn live(meter: &mut Meter<'_>, stop: &AtomicBool) -> io::Result<()> {
         let took = (clock_monotonic_ns() - start).max(1);
         let at_this_speed = u128::from(due) * u128::from(CALL_NS) / u128::from(took);
         most = u64::try_from(at_this_speed).unwrap_or(MOST).clamp(TRIAL, MOST);
+    }
+    Ok(())
+}
+
+/// Sends live frames by a program of the caller's until `end`, on the calling thread; the program counts
+/// them. Without a rate one call sends everything: a signal to this thread ends it.
+pub fn beam(
+    program: &Program,
+    frame: &[u8],
+    ifindex: u32,
+    pps: Option<f64>,
+    end: Instant,
+    stop: &AtomicBool,
+) -> io::Result<()> {
+    let (begin, mut sent) = (Instant::now(), 0);
+    while !stop.load(Ordering::Relaxed) && Instant::now() < end {
+        let count = match pps {
+            None => u64::from(i32::MAX.unsigned_abs()),
+            Some(pps) => {
+                let due = (begin.elapsed().as_secs_f64() * pps) as u64 - sent;
+                if due < *BURST.start() {
+                    std::thread::sleep(NAP);
+                    continue;
+                }
+                due.min(*BURST.end())
+            }
+        };
+        match live_frames(program.as_fd(), frame, ifindex, count as u32, BATCH) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => sent += count,
+        }
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ fn the_kernel_stamps_when_told() {
         from.send(b"x").unwrap();
         assert_eq!(batch.receive(&to, 1).unwrap(), 1);
         let (letter, _) = batch.letters().next().unwrap();
-        // An hour's slack: somebody may set the clock meanwhile.
+        // An hour of slack: the clock may be set meanwhile.
         assert!(letter.kernel_ns.unwrap().abs_diff(before) < 3_600_000_000_000);
     }
 }

@@ -1,5 +1,5 @@
-//! What comes back while and after it is sent. Invariant: an answer counts only if it is of this
-//! session; an end is repeated until it is acknowledged or nobody seems to listen.
+//! Answers, while sending and afterwards. Invariant: an answer counts only if it belongs to this session;
+//! an end is repeated until it is acknowledged, a few times at most.
 
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use super::super::trips::Trips;
 use super::super::wire::{Block, Came, FULL_LEN, Header, Kind, Session, Totals, Turned};
 use super::super::{ProbeError, realtime_ns};
 
-/// How often an end is sent, and how long its answer is waited for.
+/// How often an end is sent, and how long to wait for its answer.
 const ROUNDS: u32 = 5;
 const ROUND: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(5);
@@ -40,7 +40,7 @@ impl<'a> Answers<'a> {
         Ok(Self { sockets, session, ready, trips })
     }
 
-    /// Hears until it is told that all is done; how often it heard that nobody listens there.
+    /// Receives until `done` is set; returns how many network errors said that no socket listens.
     pub(super) fn listen(&self, done: &AtomicBool) -> Result<u64, ProbeError> {
         let mut batch = Batch::default();
         let mut events = vec![EpollEvent::empty(); EVENTS];
@@ -75,8 +75,8 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Tells the other side how much it was and asks what came, when the way has had time to become
-    /// empty; how often the network said that nobody listens there.
+    /// Sends the totals to the other side and asks what came, after the path has had time to drain; returns
+    /// how many network errors said that no socket listens.
     pub(super) fn ask(&self, numbers: &[u64], settle: Duration) -> u64 {
         std::thread::sleep(settle);
         let totals = Totals { flows: numbers.len() as u64, datagrams: numbers.iter().sum() };
@@ -109,7 +109,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// False where the socket had heard that nobody listens.
+    /// False where the socket had a pending error that no socket listens.
     fn end(&self, socket: &UdpSocket, flow: usize, number: u64, totals: Totals) -> bool {
         let mut datagram = [0; FULL_LEN];
         let header = Header {
@@ -125,7 +125,7 @@ impl<'a> Answers<'a> {
         let refused = |sent: std::io::Result<usize>| {
             sent.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
         };
-        // The first call is told of earlier ones, and sends nothing.
+        // The first call returns the pending error, and sends nothing.
         let told = refused(socket.send(&datagram));
         if told {
             let _ = socket.send(&datagram);

@@ -16,17 +16,15 @@ use weir_port::clock_monotonic_ns;
 use super::super::rate::Rate;
 use super::super::schedule::Schedule;
 use super::super::timing::Spread;
-use super::super::wire::{Header, Kind, Session};
+use super::super::wire::{Header, Kind, Session, Stamp};
 use super::super::{ProbeError, realtime_ns, socket};
-use super::Order;
+use super::{Front, Order, Progress};
 
-/// The longest sleep: how often it looks whether it is to stop.
+/// The longest sleep: how often the stop flag is read.
 const NAP_NS: u64 = 20_000_000;
-/// How long past its time a sender may catch up on what was due within it.
-const GRACE_NS: u64 = 1_000_000_000;
-/// What a socket heard of the network is told once per call, in place of sending.
+/// A pending network error is reported by one call, which then sends nothing: so often it is called again.
 const TOLD: u32 = 3;
-/// At rate `max`: for how long room is waited for, and how often at most.
+/// At rate `max`: how long to wait for room in the send buffer, and how often at most.
 const ROOM: Duration = Duration::from_millis(10);
 const WAITS: u32 = 10_000;
 
@@ -45,8 +43,8 @@ pub(super) struct Pump<'a> {
     buffers: Vec<Vec<u8>>,
     headers: MultiHeaders<()>,
     began_ns: u64,
-    /// The next of each flow: how many were sent.
-    pub(super) numbers: Vec<u64>,
+    /// By flow, how many were sent: the next number.
+    sent: &'a Progress,
     pub(super) datagrams: u64,
     pub(super) bytes: u64,
     pub(super) refused: BTreeMap<String, u64>,
@@ -56,7 +54,12 @@ pub(super) struct Pump<'a> {
 }
 
 impl<'a> Pump<'a> {
-    pub(super) fn new(order: &'a Order, sockets: &'a [UdpSocket], session: Session) -> Self {
+    pub(super) fn new(
+        order: &'a Order,
+        sockets: &'a [UdpSocket],
+        session: Session,
+        sent: &'a Progress,
+    ) -> Self {
         let batch = order.batch.max(1);
         Self {
             order,
@@ -67,7 +70,7 @@ impl<'a> Pump<'a> {
             buffers: vec![vec![0; order.sizes.largest() as usize]; batch],
             headers: MultiHeaders::preallocate(batch, None),
             began_ns: 0,
-            numbers: vec![0; sockets.len()],
+            sent,
             datagrams: 0,
             bytes: 0,
             refused: BTreeMap::new(),
@@ -77,11 +80,12 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Until all is sent, time is over, or it is told to stop; how long that took.
+    /// Sends until everything is sent, the time is over, or `stop` is set; returns how long that took.
     pub(super) fn run(&mut self, stop: &AtomicBool) -> Result<u64, ProbeError> {
         socket::ready_thread(self.order.core)?;
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let end_ns = self.order.duration.map_or(u64::MAX, nanos);
+        let latest_ns = end_ns.saturating_add(nanos(self.order.grace));
         self.began_ns = clock_monotonic_ns();
         while !stop.load(Ordering::Relaxed) && self.wants(end_ns) {
             let (now, due) = (clock_monotonic_ns() - self.began_ns, self.schedule.due_ns());
@@ -90,7 +94,7 @@ impl<'a> Pump<'a> {
             }
             if now < due {
                 self.nap(due - now);
-            } else if now >= end_ns.saturating_add(GRACE_NS) {
+            } else if now >= latest_ns {
                 self.give_up(end_ns);
                 break;
             } else {
@@ -101,7 +105,7 @@ impl<'a> Pump<'a> {
         Ok(clock_monotonic_ns() - self.began_ns)
     }
 
-    /// Whether another one is to be sent before the end.
+    /// Whether another datagram is due before the end.
     fn wants(&self, end_ns: u64) -> bool {
         let more = self.order.count.is_none_or(|count| self.schedule.turns() < count);
         more && self.schedule.due_ns() < end_ns
@@ -115,7 +119,7 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// What was due within the time and could not be sent within it, nor a second later.
+    /// Counts what was due within the time and could be sent neither within it nor within the grace.
     fn give_up(&mut self, end_ns: u64) {
         let frame = self.order.sizes.mean() + u64::from(self.order.overhead());
         let planned = self.schedule.planned(end_ns, frame);
@@ -123,7 +127,7 @@ impl<'a> Pump<'a> {
         self.overdue = planned.saturating_sub(self.schedule.turns());
     }
 
-    /// Those that are due now, at most a batch.
+    /// Collects what is due now, at most a batch.
     fn gather(&mut self, now: u64, end_ns: u64) {
         self.items.clear();
         while self.items.len() < self.buffers.len() && self.wants(end_ns) {
@@ -139,7 +143,7 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Flow by flow: those of one flow stay in order.
+    /// Sends flow by flow: datagrams of one flow stay in order.
     fn send_gathered(&mut self, stop: &AtomicBool) -> Result<(), ProbeError> {
         let items = std::mem::take(&mut self.items);
         let flows = self.sockets.len();
@@ -173,7 +177,7 @@ impl<'a> Pump<'a> {
                     if stop.load(Ordering::Relaxed) {
                         return Ok(());
                     }
-                    // ENOBUFS is the device's: poll knows nothing of it.
+                    // ENOBUFS comes from the device: poll does not wait for it.
                     let ready = socket::wait(socket, PollFlags::POLLOUT, ROOM).unwrap_or(false);
                     if ready {
                         std::thread::yield_now();
@@ -194,25 +198,27 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    /// Writes the numbers and the time into the buffers; the time since the start.
+    /// Writes the fronts into the buffers; returns the time since the start.
     fn stamp(&mut self, items: &[&Item]) -> u64 {
-        let (monotonic_ns, realtime_ns) = (clock_monotonic_ns(), realtime_ns());
-        for (i, (item, buffer)) in items.iter().zip(&mut self.buffers).enumerate() {
-            let next = self.numbers.get(item.flow).copied().unwrap_or(0);
-            let header = Header {
-                kind: Kind::Data,
-                flow: item.flow as u16,
-                session: self.session,
-                number: next + i as u64,
-                monotonic_ns,
-                realtime_ns,
-            };
-            header.write(buffer);
+        let monotonic_ns = clock_monotonic_ns();
+        let realtime_ns = if self.order.front == Front::Header { realtime_ns() } else { 0 };
+        for (i, (item, buffer)) in (0..).zip(items.iter().zip(&mut self.buffers)) {
+            let number = self.sent.of(item.flow) + i;
+            match self.order.front {
+                Front::Header => {
+                    let (kind, flow, session) = (Kind::Data, item.flow as u16, self.session);
+                    Header { kind, flow, session, number, monotonic_ns, realtime_ns }.write(buffer);
+                }
+                Front::Stamp { flow } => {
+                    Stamp { flow, number: number as u32, sent_ns: monotonic_ns }.write(buffer);
+                }
+                Front::Blank => {}
+            }
         }
         monotonic_ns - self.began_ns
     }
 
-    /// One call for all of them; how many the kernel took.
+    /// Hands all of them to the kernel in one call; returns how many it took.
     fn call(&mut self, socket: &UdpSocket, items: &[&Item]) -> Result<usize, Errno> {
         let slices: Vec<[IoSlice<'_>; 1]> = items
             .iter()
@@ -229,9 +235,7 @@ impl<'a> Pump<'a> {
         for item in sent {
             self.datagrams += 1;
             self.bytes += item.size as u64;
-            if let Some(number) = self.numbers.get_mut(item.flow) {
-                *number += 1;
-            }
+            self.sent.add_one(item.flow);
             if self.order.rate != Rate::Max {
                 self.lateness.record(now.saturating_sub(item.due_ns));
             }

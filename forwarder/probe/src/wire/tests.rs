@@ -60,3 +60,17 @@ fn others_datagrams_are_not_ours() {
     assert_eq!(Header::read(&good[..FULL_LEN - 1]), None);
     assert!(!HEADER.write(&mut [0; DATA_LEN - 1]));
 }
+
+#[test]
+fn a_stamp_fits_the_smallest_frame_and_is_told_from_others() {
+    let stamp = Stamp { flow: 3, number: 0x0102_0304, sent_ns: u64::MAX - 1 };
+    let mut datagram = [0; 22];
+    assert!(stamp.write(&mut datagram));
+    assert_eq!(Stamp::read(&datagram), Some(stamp));
+    assert_eq!(Stamp::read(&datagram[..STAMP_LEN - 1]), None);
+    datagram[0] ^= 1;
+    assert_eq!(Stamp::read(&datagram), None);
+    assert!(!stamp.write(&mut datagram[..STAMP_LEN - 1]));
+    let header = stamp.header(7);
+    assert_eq!((header.session.host(), header.flow, header.number), (7, 3, 0x0102_0304));
+}

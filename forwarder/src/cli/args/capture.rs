@@ -9,8 +9,8 @@ use clap::Args;
 use weir_core::ByteSize;
 
 use super::{choice, interface, time};
-use crate::observe::watch::Wanted;
-use crate::observe::watch::wanted::{BUFFERS, Direction, Kind};
+use crate::observe::watch::WatchQuery;
+use crate::observe::watch::query::{BUFFERS, Direction, Kind};
 use crate::worker::Protocol;
 
 /// What `weir capture` and `weir trace` choose packets by.
@@ -114,8 +114,8 @@ fn buffer(text: &str) -> Result<u64, String> {
 }
 
 impl WatchArgs {
-    fn wanted(&self, kind: Kind) -> Wanted {
-        Wanted {
+    fn wanted(&self, kind: Kind) -> WatchQuery {
+        WatchQuery {
             ports: self.ports.clone(),
             host: self.host,
             l4_port: self.port,
@@ -123,22 +123,22 @@ impl WatchArgs {
             vlan: self.vlan,
             duration: self.duration,
             buffer: self.buffer,
-            ..Wanted::new(kind)
+            ..WatchQuery::new(kind)
         }
     }
 }
 
 impl CaptureArgs {
-    pub fn wanted(&self) -> Wanted {
+    pub fn wanted(&self) -> WatchQuery {
         let direction = if self.lost { Direction::Lost } else { self.dir };
         let (count, snaplen) = (self.count, self.snaplen);
-        Wanted { direction, count, snaplen, ..self.what.wanted(Kind::Capture) }
+        WatchQuery { direction, count, snaplen, ..self.what.wanted(Kind::Capture) }
     }
 }
 
 impl TraceArgs {
-    pub fn wanted(&self) -> Wanted {
-        Wanted { count: Some(self.count), ..self.what.wanted(Kind::Trace) }
+    pub fn wanted(&self) -> WatchQuery {
+        WatchQuery { count: Some(self.count), ..self.what.wanted(Kind::Trace) }
     }
 }
 

@@ -96,11 +96,11 @@ fn gate(case: &Case<'_>, link: &Link, report: &mut Report) {
     let (left, ignored) =
         view.reasons(case.plan.map_or(ForeignRules::Bridge, |plan| plan.foreign_rules));
     for why in &ignored {
-        report.add(Level::Note, "gate", format!("ignored, as the file says: {}", why.found()));
+        report.add(Level::Note, "gate", format!("ignored, as the file says: {}", why.found));
     }
     for why in &left {
-        let text = format!("left to the bridge: {}", why.found());
-        report.with_fix(Level::Warn, "gate", text, why.to_do());
+        let text = format!("left to the bridge: {}", why.found);
+        report.with_fix(Level::Warn, "gate", text, why.to_do.clone());
     }
     if left.is_empty() {
         report.add(Level::Ok, "gate", "decides what the bridge would do with its frames");

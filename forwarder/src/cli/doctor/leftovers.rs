@@ -62,17 +62,17 @@ pub(super) fn examine(control: &Path, report: &mut Report) -> bool {
 
 /// What keeps gates in this network namespace; whether anything does.
 pub(super) fn gates(links: &Snapshot, report: &mut Report) -> bool {
-    let keepers = match leftovers::keepers() {
-        Ok(keepers) => keepers,
+    let gate_owners = match leftovers::gate_owners() {
+        Ok(gate_owners) => gate_owners,
         Err(error) => {
             report.add(Level::Note, "gates", format!("not looked for: {error}"));
             return false;
         }
     };
-    let all: Vec<u32> = keepers.iter().flat_map(|keeper| keeper.gates.iter().copied()).collect();
-    let dead = keepers.iter().filter(|keeper| !keeper.is_running);
+    let all: Vec<u32> = gate_owners.iter().flat_map(|owner| owner.gates.iter().copied()).collect();
+    let dead = gate_owners.iter().filter(|owner| !owner.is_running);
     let left: Vec<String> =
-        dead.flat_map(|keeper| &keeper.gates).map(|at| detach::name(*at, links)).collect();
+        dead.flat_map(|owner| &owner.gates).map(|at| detach::name(*at, links)).collect();
     if !left.is_empty() {
         report.with_fix(
             Level::Note,

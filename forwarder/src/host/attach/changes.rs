@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many are under way.
 #[derive(Clone, Debug, Default)]
-pub struct Changes(Arc<AtomicUsize>);
+pub struct PendingChanges(Arc<AtomicUsize>);
 
-impl Changes {
+impl PendingChanges {
     /// To be called before anything is raised; the change has to be stored before the answer is dropped.
-    pub(crate) fn begin(&self) -> Changing {
+    pub(crate) fn begin(&self) -> PendingChange {
         self.0.fetch_add(1, Ordering::AcqRel);
-        Changing(Arc::clone(&self.0))
+        PendingChange(Arc::clone(&self.0))
     }
 
     /// Whether all are stored for which something was raised that the caller has read before.
@@ -28,9 +28,9 @@ impl Changes {
 /// A change that is under way.
 #[derive(Debug)]
 #[must_use = "the change is over when this is dropped"]
-pub struct Changing(Arc<AtomicUsize>);
+pub struct PendingChange(Arc<AtomicUsize>);
 
-impl Drop for Changing {
+impl Drop for PendingChange {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }

@@ -15,9 +15,12 @@ use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp,
 use weir_abi::gate::{VLAN_WORDS, Vlans, out, pair_key, pair_of_key};
 use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, gate_flags, maps, table};
 use weir_port::Cells;
+use weir_port::cells::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
-use super::{AttachError, Changes, Changing, LoadError, MapsError, Steering, absent_is_fine};
-use crate::worker::{DOOR_WORDS, ROOM_WORDS, STRIDE};
+use super::{
+    AttachError, LoadError, MapsError, PendingChange, PendingChanges, Steering, absent_is_fine,
+    read_error, typed, write_error,
+};
 
 /// What the gate's programs are told before they are loaded.
 #[derive(Clone, Copy, Debug)]
@@ -38,14 +41,13 @@ pub struct GateMaps {
     taken: Cells,
     given_back: Cells,
     workers: XskMap<MapData>,
-    strays: PerCpuArray<MapData, u64>,
     expressed: PerCpuArray<MapData, [u64; 2]>,
     express_pairs: PerCpuHashMap<MapData, u32, [u64; 2]>,
     charged: PerCpuArray<MapData, [u64; 2]>,
     fences: Cells,
     doors: Cells,
     current: Cells,
-    changes: Changes,
+    changes: PendingChanges,
 }
 
 impl fmt::Debug for GateMaps {
@@ -55,7 +57,7 @@ impl fmt::Debug for GateMaps {
 }
 
 /// An array map as words in memory.
-fn words(map: Map, name: &'static str, words: usize) -> Result<Cells, LoadError> {
+pub(super) fn words(map: Map, name: &'static str, words: usize) -> Result<Cells, LoadError> {
     let Map::Array(data) = map else { return Err(LoadError::Missing(name)) };
     Cells::map(data.fd().as_fd(), words).map_err(|error| LoadError::Share { name, error })
 }
@@ -64,41 +66,30 @@ impl GateMaps {
     pub(super) fn take(
         mut take: impl FnMut(&'static str) -> Result<Map, LoadError>,
     ) -> Result<Self, LoadError> {
-        let abi = |name| move |error| LoadError::Abi { name, error };
         let ports = MAX_PORTS as usize;
+        let slots = typed(take(maps::SLOTS)?, maps::SLOTS)?;
+        let workers = typed(take(maps::WORKERS)?, maps::WORKERS)?;
+        let expressed = typed(take(maps::EXPRESSED)?, maps::EXPRESSED)?;
+        let express_pairs = typed(take(maps::EXPRESS_PAIRS)?, maps::EXPRESS_PAIRS)?;
+        let charged = typed(take(maps::CHARGED)?, maps::CHARGED)?;
         let mut mapped = |name, count| words(take(name)?, name, count);
-        let (gate_ports, vlans) = (
-            mapped(maps::GATE_PORTS, ports * GatePort::WORDS)?,
-            mapped(maps::VLANS, ports * VLAN_WORDS)?,
-        );
-        let near_slots = mapped(maps::NEAR_SLOTS, NEAR_SLOTS_LEN as usize)?;
-        let addresses = mapped(maps::ADDRESSES, table::WORDS)?;
-        let last_seen = mapped(maps::LAST_SEEN, table::WORDS / 2)?;
-        let taken = mapped(maps::TAKEN, ROOM_WORDS)?;
-        let given_back = mapped(maps::GIVEN_BACK, ROOM_WORDS)?;
-        let doors = mapped(maps::DOORS, DOOR_WORDS)?;
-        let current = mapped(maps::CURRENT, 1)?;
-        let fences = mapped(maps::FENCES, maps::FENCE_ROUNDS as usize)?;
         Ok(Self {
-            slots: HashMap::try_from(take(maps::SLOTS)?).map_err(abi(maps::SLOTS))?,
-            near_slots,
-            ports: gate_ports,
-            vlans,
-            addresses,
-            last_seen,
-            taken,
-            given_back,
-            workers: XskMap::try_from(take(maps::WORKERS)?).map_err(abi(maps::WORKERS))?,
-            strays: PerCpuArray::try_from(take(maps::STRAYS)?).map_err(abi(maps::STRAYS))?,
-            expressed: PerCpuArray::try_from(take(maps::EXPRESSED)?)
-                .map_err(abi(maps::EXPRESSED))?,
-            express_pairs: PerCpuHashMap::try_from(take(maps::EXPRESS_PAIRS)?)
-                .map_err(abi(maps::EXPRESS_PAIRS))?,
-            charged: PerCpuArray::try_from(take(maps::CHARGED)?).map_err(abi(maps::CHARGED))?,
-            fences,
-            doors,
-            current,
-            changes: Changes::default(),
+            slots,
+            near_slots: mapped(maps::NEAR_SLOTS, NEAR_SLOTS_LEN as usize)?,
+            ports: mapped(maps::GATE_PORTS, ports * GatePort::WORDS)?,
+            vlans: mapped(maps::VLANS, ports * VLAN_WORDS)?,
+            addresses: mapped(maps::ADDRESSES, table::WORDS)?,
+            last_seen: mapped(maps::LAST_SEEN, table::WORDS / 2)?,
+            taken: mapped(maps::TAKEN, ROOM_WORDS)?,
+            given_back: mapped(maps::GIVEN_BACK, ROOM_WORDS)?,
+            workers,
+            expressed,
+            express_pairs,
+            charged,
+            fences: mapped(maps::FENCES, maps::FENCE_ROUNDS as usize)?,
+            doors: mapped(maps::DOORS, DOOR_WORDS)?,
+            current: mapped(maps::CURRENT, 1)?,
+            changes: PendingChanges::default(),
         })
     }
 
@@ -115,14 +106,17 @@ impl GateMaps {
             store(&self.ports, at + n, *word);
         }
         store(&self.near_slots, (port.ifindex() % NEAR_SLOTS_LEN) as usize, slot.into());
-        self.slots
-            .insert(port.ifindex(), u32::from(slot), 0)
-            .map_err(|error| MapsError::Write { name: maps::SLOTS, error })
+        self.slots.insert(port.ifindex(), u32::from(slot), 0).map_err(write_error(maps::SLOTS))
     }
 
     /// Where frames went by the bridge until now, and may go by the gate from here on, they have to wait
     /// for those: to a port that comes, those of all others.
-    fn hold_newly_offloaded(&self, slot: u16, port: &GatePort, vlans: &Vlans) -> Option<Changing> {
+    fn hold_newly_offloaded(
+        &self,
+        slot: u16,
+        port: &GatePort,
+        vlans: &Vlans,
+    ) -> Option<PendingChange> {
         let word =
             |cells: &Cells, at: usize| cells.get(at).map_or(0, |cell| cell.load(Ordering::Relaxed));
         let at = usize::from(slot) * GatePort::WORDS;
@@ -138,7 +132,7 @@ impl GateMaps {
 
     /// Keeps frames of all ports until what has gone by the bridge so far has arrived: to be called before
     /// those that went by the bridge may go by the gate. Once they may, the answer is to be dropped.
-    pub fn hold_all(&self) -> Changing {
+    pub fn hold_all(&self) -> PendingChange {
         let changing = self.changes.begin();
         for slot in 0..MAX_PORTS as usize {
             if let Some(bridged) = self.taken.get(slot * STRIDE + out::BRIDGED) {
@@ -149,28 +143,24 @@ impl GateMaps {
     }
 
     /// What is changed while nothing may be cleared.
-    pub fn changes(&self) -> Changes {
+    pub fn changes(&self) -> PendingChanges {
         self.changes.clone()
     }
 
     /// From here on the interface's frames are the bridge's.
     pub fn forget_port(&mut self, slot: u16, ifindex: u32) -> Result<(), MapsError> {
         store(&self.ports, usize::from(slot) * GatePort::WORDS, 0);
-        absent_is_fine(self.slots.remove(&ifindex))
-            .map_err(|error| MapsError::Write { name: maps::SLOTS, error })
+        absent_is_fine(self.slots.remove(&ifindex)).map_err(write_error(maps::SLOTS))
     }
 
     /// Puts a worker's receive socket where the program behind the gate sends a queue's frames.
     pub fn set_worker(&mut self, queue: u32, socket: BorrowedFd<'_>) -> Result<(), MapsError> {
-        self.workers
-            .set(queue, socket, 0)
-            .map_err(|error| MapsError::Write { name: maps::WORKERS, error })
+        self.workers.set(queue, socket, 0).map_err(write_error(maps::WORKERS))
     }
 
     /// From here on the fallback of the ports of that queue applies.
     pub fn clear_worker(&mut self, queue: u32) -> Result<(), MapsError> {
-        absent_is_fine(self.workers.unset(queue))
-            .map_err(|error| MapsError::Write { name: maps::WORKERS, error })
+        absent_is_fine(self.workers.unset(queue)).map_err(write_error(maps::WORKERS))
     }
 
     /// The words of the address table.
@@ -206,7 +196,7 @@ impl GateMaps {
     /// Frames and bytes that reached a port by the express lane.
     pub fn expressed(&self, slot: u16) -> Result<[u64; 2], MapsError> {
         let values = self.expressed.get(&slot.into(), 0);
-        let values = values.map_err(|error| MapsError::Read { name: maps::EXPRESSED, error })?;
+        let values = values.map_err(read_error(maps::EXPRESSED))?;
         Ok(over_cpus(&values))
     }
 
@@ -214,8 +204,7 @@ impl GateMaps {
     pub fn express_pairs(&self) -> Result<BTreeMap<(u16, u16), [u64; 2]>, MapsError> {
         let mut pairs = BTreeMap::new();
         for entry in self.express_pairs.iter() {
-            let read = |error| MapsError::Read { name: maps::EXPRESS_PAIRS, error };
-            let (key, values) = entry.map_err(read)?;
+            let (key, values) = entry.map_err(read_error(maps::EXPRESS_PAIRS))?;
             pairs.insert(pair_of_key(key), over_cpus(&values));
         }
         Ok(pairs)
@@ -224,7 +213,7 @@ impl GateMaps {
     /// Frames and bytes that passed by the gate to a link with a rate, which was charged for them.
     pub fn charged(&self, slot: u16) -> Result<[u64; 2], MapsError> {
         let values = self.charged.get(&slot.into(), 0);
-        let values = values.map_err(|error| MapsError::Read { name: maps::CHARGED, error })?;
+        let values = values.map_err(read_error(maps::CHARGED))?;
         Ok(over_cpus(&values))
     }
 
@@ -234,22 +223,15 @@ impl GateMaps {
         for (counts, name) in counts {
             let zeroes = PerCpuValues::try_from(vec![[0; 2]; cpus]).map_err(MapsError::Counters)?;
             let written = counts.set(slot.into(), zeroes, 0);
-            written.map_err(|error| MapsError::Write { name, error })?;
+            written.map_err(write_error(name))?;
         }
         for (ingress, egress) in self.express_pairs()?.into_keys() {
             if ingress == slot || egress == slot {
                 absent_is_fine(self.express_pairs.remove(&pair_key(ingress, egress)))
-                    .map_err(|error| MapsError::Write { name: maps::EXPRESS_PAIRS, error })?;
+                    .map_err(write_error(maps::EXPRESS_PAIRS))?;
             }
         }
         Ok(())
-    }
-
-    /// Frames that came behind the gate without a verdict, or slipped past it.
-    pub fn strays(&self) -> Result<u64, MapsError> {
-        let values = self.strays.get(&0, 0);
-        let values = values.map_err(|error| MapsError::Read { name: maps::STRAYS, error })?;
-        Ok(values.iter().sum())
     }
 }
 
@@ -275,21 +257,6 @@ impl Steering {
         let behind =
             FdLink::try_from(link).map_err(|_| AttachError::NoLink { name: name.to_owned() })?;
         Ok([behind, catch_all])
-    }
-
-    /// See [`GateMaps::expressed`].
-    pub fn expressed(&self, slot: u16) -> Result<[u64; 2], MapsError> {
-        self.gate.expressed(slot)
-    }
-
-    /// See [`GateMaps::charged`].
-    pub fn charged(&self, slot: u16) -> Result<[u64; 2], MapsError> {
-        self.gate.charged(slot)
-    }
-
-    /// See [`GateMaps::express_pairs`].
-    pub fn express_pairs(&self) -> Result<BTreeMap<(u16, u16), [u64; 2]>, MapsError> {
-        self.gate.express_pairs()
     }
 
     /// Attaches what counts the fences that are sent to the pair's outer end.

@@ -9,9 +9,10 @@ use aya::programs::links::FdLink;
 use aya::programs::tc::SchedClassifierLink;
 use aya::programs::{SchedClassifier, TcAttachType};
 use weir_abi::maps;
+use weir_core::Mode;
 
-use super::{AttachError, Attached, Mode, Steering};
-use crate::host::pins::{Found, Left, Pins};
+use super::{AttachError, Attached, Steering};
+use crate::host::pins::{ExistingGate, LeftGate, Pins};
 
 /// How gates are kept.
 #[derive(Debug, Default)]
@@ -59,14 +60,14 @@ impl Steering {
             return Ok(Attached { link, ifindex, mode: Mode::Gate, pin: None, is_left: false });
         };
         match pins.find(ifindex, name) {
-            Found::Served => Err(AttachError::Served { name: name.to_owned() }),
-            Found::Left(Left { link, pin, program }) => {
+            ExistingGate::Served => Err(AttachError::Served { name: name.to_owned() }),
+            ExistingGate::LeftGate(LeftGate { link, pin, program }) => {
                 self.keeping.left.push(program);
                 let mode = Mode::Gate;
                 let attached = Attached { link, ifindex, mode, pin: Some(pin), is_left: true };
                 if self.keeping.ready { self.adopt(attached, name) } else { Ok(attached) }
             }
-            Found::Nothing => self.attach_kept(&pins, ifindex, name),
+            ExistingGate::Nothing => self.attach_kept(&pins, ifindex, name),
         }
     }
 

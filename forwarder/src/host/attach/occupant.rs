@@ -8,7 +8,7 @@ use std::path::Path;
 use aya::programs::loaded_programs;
 use nix::libc;
 
-use crate::host::links::decode_link;
+use crate::host::links::read_link;
 use crate::host::netlink::{Netlink, Request};
 
 /// Another program on an interface.
@@ -69,21 +69,15 @@ impl fmt::Display for Occupant {
 /// The program on an interface of this namespace, if there is one.
 pub fn occupant(ifindex: u32, interface: &str) -> Option<Occupant> {
     let request = Request::about_link(libc::RTM_GETLINK, ifindex);
-    let answers = Netlink::open().ok()?.call(&request).ok()?;
-    let link = answers.iter().find_map(|(_, payload)| decode_link(payload))?;
+    let link = read_link(&mut Netlink::open().ok()?, &request).ok()??;
     let (program_id, mode) = link.xdp.program()?;
-    Some(describe(interface, program_id, mode))
-}
-
-/// Everything that can be found out about a program.
-fn describe(interface: &str, program_id: u32, mode: &'static str) -> Occupant {
-    Occupant {
+    Some(Occupant {
         interface: interface.to_owned(),
         program_id,
         mode,
         program_name: program_name(program_id),
         holders: holders(Path::new("/proc"), program_id),
-    }
+    })
 }
 
 fn program_name(program_id: u32) -> Option<String> {

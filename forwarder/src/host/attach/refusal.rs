@@ -43,11 +43,11 @@ pub(super) fn take_off(ifindex: u32) {
     const IFLA_XDP_FD: u16 = 1;
     const IFLA_XDP_FLAGS: u16 = 3;
     const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
-    let xdp = Request::new(0, &[])
-        .attribute(IFLA_XDP_FD, &(-1_i32).to_ne_bytes())
-        .attribute(IFLA_XDP_FLAGS, &XDP_FLAGS_DRV_MODE.to_ne_bytes());
-    let request = Request::about_link(libc::RTM_SETLINK, ifindex)
-        .attribute(libc::IFLA_XDP | libc::NLA_F_NESTED as u16, xdp.payload());
+    let nested = libc::IFLA_XDP | libc::NLA_F_NESTED as u16;
+    let request = Request::about_link(libc::RTM_SETLINK, ifindex).nest(nested, |xdp| {
+        xdp.attribute(IFLA_XDP_FD, &(-1_i32).to_ne_bytes())
+            .number(IFLA_XDP_FLAGS, XDP_FLAGS_DRV_MODE)
+    });
     if let Err(error) = Netlink::open().and_then(|mut netlink| netlink.call(&request)) {
         tracing::error!(ifindex, %error, "an XDP program could not be taken off again");
     }

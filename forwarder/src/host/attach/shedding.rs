@@ -3,25 +3,12 @@
 //! are only cleared, of a slot that belongs to no port, each by an atomic write: a worker may be
 //! changing the bits beside it.
 
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
 
-use aya::maps::Map;
-use weir_abi::{MAX_PORTS, maps, shed};
+use weir_abi::{MAX_PORTS, shed};
 use weir_port::Cells;
 
-use super::{LoadError, Steering};
-
-/// The bits in memory, and a descriptor of their map.
-pub(super) fn shared(map: Map) -> Result<(Cells, OwnedFd), LoadError> {
-    let name = maps::SHED;
-    let Map::Array(data) = map else {
-        return Err(LoadError::Missing(name));
-    };
-    let share = |error| LoadError::Share { name, error };
-    let fd = data.fd().as_fd().try_clone_to_owned().map_err(share)?;
-    Ok((Cells::map(fd.as_fd(), shed::WORDS).map_err(share)?, fd))
-}
+use super::Steering;
 
 /// Clears what is shed from a slot and for it.
 fn clear(bits: &Cells, slot: u16) {
@@ -42,11 +29,6 @@ impl Steering {
     /// The bits, [`shed::WORDS`] words; [`shed::cell`] says which is whose.
     pub fn shed_bits(&self) -> Cells {
         self.shed.clone()
-    }
-
-    /// Their map.
-    pub fn shed_fd(&self) -> BorrowedFd<'_> {
-        self.shed_fd.as_fd()
     }
 
     /// Clears what is shed from a slot and for it. Workers clear the bits they set, so there should

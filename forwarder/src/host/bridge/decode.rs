@@ -2,7 +2,6 @@
 //! Invariant: pure; an attribute that is not known is passed over, and no message, however it is
 //! malformed, does more than say nothing.
 
-mod groups;
 mod link;
 mod vlans;
 
@@ -10,14 +9,11 @@ use std::time::Duration;
 
 use nix::libc;
 
-use super::state::{Address, AddressKey, AddressKind, GroupMember, PortSettings, Seen, Settings};
+use super::state::{Address, AddressKey, AddressKind, PortSettings, Seen, Settings};
 use super::state::{VlanRange, VlanSet};
 use crate::host::netlink::{attributes, u16_at, u32_at};
 
 // linux/rtnetlink.h
-const RTM_NEWMDB: u16 = 84;
-const RTM_DELMDB: u16 = 85;
-const RTM_GETMDB: u16 = 86;
 const RTM_NEWVLAN: u16 = 112;
 const RTM_DELVLAN: u16 = 113;
 
@@ -26,8 +22,6 @@ const NEIGHBOUR_HEADER_LEN: usize = 12;
 const NDA_MASTER: u16 = 9;
 const NDA_FLAGS_EXT: u16 = 15;
 const NTF_EXT_LEARNED: u8 = 1 << 4;
-const NTF_OFFLOADED: u8 = 1 << 5;
-const NTF_STICKY: u8 = 1 << 6;
 const NTF_EXT_LOCKED: u32 = 1 << 1;
 
 /// The kernel's clock towards user space, 100 ticks a second on every architecture.
@@ -56,12 +50,7 @@ pub enum Message {
     Gone {
         ifindex: u32,
     },
-    /// The complete membership of the bridge device itself.
-    OwnVlans {
-        ifindex: u32,
-        vlans: VlanSet,
-    },
-    /// VLANs came or were changed, at a port or at the bridge itself.
+    /// VLANs came or were changed.
     Vlans {
         ifindex: u32,
         ranges: Vec<VlanRange>,
@@ -78,16 +67,6 @@ pub enum Message {
         bridge: u32,
         key: AddressKey,
         ifindex: u32,
-    },
-    Groups {
-        bridge: u32,
-        members: Vec<GroupMember>,
-        routers: Vec<u32>,
-    },
-    GroupsGone {
-        bridge: u32,
-        members: Vec<GroupMember>,
-        routers: Vec<u32>,
     },
 }
 
@@ -106,9 +85,6 @@ pub fn message(kind: u16, payload: &[u8]) -> Option<Message> {
             let Address { key, ifindex, .. } = address;
             Some(Message::AddressGone { bridge, key, ifindex })
         }
-        // The answers to a dump have the kind of the question.
-        RTM_NEWMDB | RTM_GETMDB => groups::message(payload, true),
-        RTM_DELMDB => groups::message(payload, false),
         RTM_NEWVLAN | RTM_DELVLAN => vlans::message(payload, kind == RTM_NEWVLAN),
         _ => None,
     }
@@ -147,8 +123,6 @@ fn address(payload: &[u8]) -> Option<(u32, Seen)> {
         ifindex,
         kind,
         extern_learned: flags & NTF_EXT_LEARNED != 0,
-        offloaded: flags & NTF_OFFLOADED != 0,
-        sticky: flags & NTF_STICKY != 0,
         locked: more & NTF_EXT_LOCKED != 0,
     };
     Some((bridge?, Seen { address, age }))

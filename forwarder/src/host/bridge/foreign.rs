@@ -12,7 +12,7 @@
 
 mod netfilter;
 mod nft;
-mod tc;
+pub(crate) mod tc;
 mod uppers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,19 +35,14 @@ pub struct Device {
 /// One thing that keeps frames from the gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Where it was looked for: `nftables`, `iptables`, `ebtables`, `tc`, `tcx`, `vlan`.
-    pub check: &'static str,
-    /// The device that it is about: a port, or the bridge for all of its ports.
-    pub device: String,
-    /// What was found.
     pub found: String,
     /// What the operator can do if it is not needed.
     pub to_do: String,
 }
 
 impl From<Finding> for WhyNot {
-    fn from(finding: Finding) -> Self {
-        Self::Foreign { found: finding.found, to_do: finding.to_do }
+    fn from(Finding { found, to_do }: Finding) -> Self {
+        Self { found, to_do, is_foreign: true }
     }
 }
 
@@ -100,8 +95,8 @@ impl Findings {
 pub fn find(bridge: &Settings, ports: &[Device], own: &BTreeSet<u32>) -> Findings {
     let mut findings = Findings::default();
     let chains = findings.look("nftables", nft::chains());
-    nft::judge(&chains, &bridge.name, ports, &mut findings);
-    netfilter::judge(&netfilter::read(bridge), &chains, &bridge.name, &mut findings);
+    nft::judge(&chains, ports, &mut findings);
+    netfilter::judge(&netfilter::read(bridge), &chains, &mut findings);
     match Netlink::open() {
         Ok(mut netlink) => {
             tc::find(&mut netlink, ports, &mut findings);

@@ -8,17 +8,19 @@ mod request;
 
 use std::io;
 
+use nix::libc;
+
 use super::super::links::{
     GuardError, Link, LinkKind, Snapshot, check_port, could_be_port, read_snapshot,
 };
-use super::super::netlink::Netlink;
+use super::super::netlink::{Netlink, Request};
 
 /// By this alias weir knows its own bridge again; `ip -d link` shows it.
 pub const ALIAS: &str = "made by weir";
 
 /// What shall be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct BridgeRequest {
     pub name: String,
     pub ports: Vec<String>,
     /// Takes the interface of the default route as well.
@@ -26,15 +28,11 @@ pub struct Wanted {
 }
 
 /// What is there now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Made {
     pub ifindex: u32,
     /// It was there already, from an earlier run.
     pub adopted: bool,
-    /// Ports that became members just now.
-    pub joined: Vec<String>,
-    /// Members that nobody asked for; they were left as they are.
-    pub others: Vec<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -65,27 +63,17 @@ pub enum MakeError {
 
 /// Makes the bridge or adopts it, in the network namespace of this thread. It blocks for
 /// milliseconds.
-pub fn make(wanted: &Wanted) -> Result<Made, MakeError> {
+pub fn make(wanted: &BridgeRequest) -> Result<Made, MakeError> {
     let failed = |error| kernel("read the interfaces from the kernel (rtnetlink)", error);
     let mut netlink = Netlink::open().map_err(failed)?;
     let snapshot = read_snapshot(&mut netlink).map_err(failed)?;
     let existing = existing(&mut netlink, &snapshot, &wanted.name)?;
     let ports = check(&snapshot, wanted, existing)?;
-    let mut steps = Steps { netlink: &mut netlink, undo: Vec::new() };
-    match steps.establish(wanted, existing, &ports) {
-        Ok(ifindex) => {
-            let member = |link: &&Link| link.bridge() == Some(ifindex);
-            let joined = ports.iter().filter(|link| !member(link)).map(|link| link.name.clone());
-            let others = snapshot
-                .ports_of(ifindex)
-                .filter(|link| !wanted.ports.contains(&link.name))
-                .map(|link| link.name.clone());
-            let adopted = existing.is_some();
-            let (joined, others) = (joined.collect(), others.collect());
-            Ok(Made { ifindex, adopted, joined, others })
-        }
+    let mut setup = BridgeSetup { netlink: &mut netlink, undo: Vec::new() };
+    match setup.establish(wanted, existing, &ports) {
+        Ok(ifindex) => Ok(Made { ifindex, adopted: existing.is_some() }),
         Err(error) => {
-            steps.undo();
+            setup.undo();
             Err(error)
         }
     }
@@ -117,7 +105,7 @@ fn existing(
 /// The ports, if all of them may become members.
 fn check<'a>(
     snapshot: &'a Snapshot,
-    wanted: &Wanted,
+    wanted: &BridgeRequest,
     bridge: Option<u32>,
 ) -> Result<Vec<&'a Link>, MakeError> {
     if wanted.ports.is_empty() {
@@ -142,20 +130,20 @@ fn check<'a>(
 }
 
 /// One thing that was done, to be undone.
-enum Done {
+enum UndoStep {
     Made { ifindex: u32, name: String },
     Joined { ifindex: u32, name: String },
 }
 
-struct Steps<'a> {
+struct BridgeSetup<'a> {
     netlink: &'a mut Netlink,
-    undo: Vec<Done>,
+    undo: Vec<UndoStep>,
 }
 
-impl Steps<'_> {
+impl BridgeSetup<'_> {
     fn establish(
         &mut self,
-        wanted: &Wanted,
+        wanted: &BridgeRequest,
         existing: Option<u32>,
         ports: &[&Link],
     ) -> Result<u32, MakeError> {
@@ -168,7 +156,7 @@ impl Steps<'_> {
             request::set_master(self.netlink, link.ifindex, bridge).map_err(|error| {
                 kernel(format!("make `{}` a member of `{name}`", link.name), error)
             })?;
-            self.undo.push(Done::Joined { ifindex: link.ifindex, name: link.name.clone() });
+            self.undo.push(UndoStep::Joined { ifindex: link.ifindex, name: link.name.clone() });
         }
         if existing.is_none() {
             // Once it has been set, it does not follow the ports. It follows them until then, and
@@ -179,7 +167,8 @@ impl Steps<'_> {
                     .map_err(|error| kernel(format!("set the MTU of `{name}` to {mtu}"), error))?;
             }
         }
-        request::set_up(self.netlink, bridge)
+        self.netlink
+            .change(&Request::set_flags(bridge, libc::IFF_UP))
             .map_err(|error| kernel(format!("set `{name}` up"), error))?;
         Ok(bridge)
     }
@@ -189,7 +178,7 @@ impl Steps<'_> {
         let mac = ports.first().map_or([0; 6], |link| link.mac);
         let failed = |error| kernel(format!("make the bridge `{name}`"), error);
         let ifindex = request::create(self.netlink, name, mac).map_err(failed)?;
-        self.undo.push(Done::Made { ifindex, name: name.to_owned() });
+        self.undo.push(UndoStep::Made { ifindex, name: name.to_owned() });
         request::describe(self.netlink, ifindex, ALIAS).map_err(failed)?;
         request::refuse_autoconfiguration(name);
         Ok(ifindex)
@@ -198,8 +187,8 @@ impl Steps<'_> {
     fn undo(&mut self) {
         while let Some(done) = self.undo.pop() {
             let (name, undone) = match &done {
-                Done::Made { ifindex, name } => (name, request::delete(self.netlink, *ifindex)),
-                Done::Joined { ifindex, name } => {
+                UndoStep::Made { ifindex, name } => (name, self.netlink.delete_link(*ifindex)),
+                UndoStep::Joined { ifindex, name } => {
                     (name, request::set_master(self.netlink, *ifindex, 0))
                 }
             };

@@ -7,22 +7,35 @@
 //! Invariant: pure; a setting that changes what the bridge does with unicast between two known
 //! addresses is either carried out by the gate (what [`PortView`] shows) or is a [`WhyNot`].
 
-mod why_not;
+use std::fmt;
 
-pub use self::why_not::WhyNot;
 use super::state::{BridgeState, Port, PortSettings, Settings, StpState, VLAN_PROTOCOL_8021Q};
 use weir_core::ForeignRules;
 
 /// First and last VLAN of a range, both included.
 pub type VidSpan = (u16, u16);
 
+/// Why the gate does not decide the frames of a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WhyNot {
+    pub found: String,
+    /// What the operator can do, to have the port's frames decided by the gate.
+    pub to_do: String,
+    /// It is a rule of the host outside the bridge, which a port can be told to ignore.
+    pub is_foreign: bool,
+}
+
+impl fmt::Display for WhyNot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; its frames go by the bridge. To change that: {}", self.found, self.to_do)
+    }
+}
+
 /// A port as the gate needs to see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortView {
     pub ifindex: u32,
     pub name: String,
-    pub mac: [u8; 6],
-    pub mtu: u32,
     /// Whether frames of this port and to it may be decided by the gate.
     pub offload: Result<(), Vec<WhyNot>>,
     /// Whether the bridge looks at VLANs; without it, every address is in VLAN 0, tags are data,
@@ -39,40 +52,17 @@ pub struct PortView {
     pub learning: bool,
     /// Only sources that are known at this port may send.
     pub locked: bool,
-    /// Frames may leave by the port by which they came; the bridge sends them.
-    pub hairpin: bool,
-    /// Frames of the spanning tree group must reach the bridge, which shuts the port.
-    pub bpdu_guard: bool,
-    /// The groups 01:80:c2:00:00:0x that the bridge forwards from here, a bit for each.
-    pub group_fwd_mask: u16,
-    /// Who is sent what is not known: unicast, groups, broadcast.
-    pub flood: bool,
-    pub mcast_flood: bool,
-    pub bcast_flood: bool,
 }
 
 impl PortView {
-    /// The VLAN of a frame that arrives with this tag, or without; `None`: the bridge drops it.
-    /// How a tag with VID 0 is rewritten depends on both ports: the bridge is to do that.
-    pub fn classify(&self, tag: Option<u16>) -> Option<u16> {
-        if !self.vlan_aware {
-            return Some(0);
-        }
-        // A tag with VID 0 carries a priority only.
-        let vid = tag.filter(|vid| *vid != 0).or(self.pvid)?;
-        holds(&self.members, vid).then_some(vid)
-    }
-
-    /// Whether frames of this VLAN leave here.
-    pub fn is_member(&self, vid: u16) -> bool {
-        !self.vlan_aware || holds(&self.members, vid)
-    }
-
-    /// The same for a program in the port's driver, which may take a tag out before the program looks.
+    /// The port as a program in its driver sees it, which may take a tag out before the program looks.
     pub fn in_driver(mut self) -> Self {
         if self.vlan_aware {
             let mut reasons = self.offload.err().unwrap_or_default();
-            reasons.push(WhyNot::UnseenTags { port: self.name.clone() });
+            reasons.push(because(
+                "the bridge filters VLANs, which the driver's program cannot see (mode = \"native\")",
+                format!("mode = \"gate\" for `{}`", self.name),
+            ));
             self.offload = Err(reasons);
         }
         self
@@ -86,14 +76,14 @@ impl PortView {
     /// What leaves the port to the bridge, and what of it is ignored.
     pub fn reasons(&self, rules: ForeignRules) -> (Vec<&WhyNot>, Vec<&WhyNot>) {
         let reasons = self.offload.as_ref().err().into_iter().flatten();
-        reasons.partition(|why| rules == ForeignRules::Bridge || !why.is_foreign())
+        reasons.partition(|why| rules == ForeignRules::Bridge || !why.is_foreign)
     }
 
     /// The same in words; none where the gate decides and ignores nothing.
     pub fn remark(&self, rules: ForeignRules) -> Option<String> {
         let (left, ignored) = self.reasons(rules);
         let left = left.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let ignored = ignored.iter().map(|why| why.found()).collect::<Vec<_>>();
+        let ignored = ignored.iter().map(|why| why.found.clone()).collect::<Vec<_>>();
         let said: Vec<String> = [("left to the bridge", left), ("ignored, as it is told", ignored)]
             .into_iter()
             .filter(|(_, reasons)| !reasons.is_empty())
@@ -101,27 +91,6 @@ impl PortView {
             .collect();
         (!said.is_empty()).then(|| said.join("; "))
     }
-
-    /// Whether they leave without a tag.
-    pub fn is_untagged(&self, vid: u16) -> bool {
-        self.vlan_aware && holds(&self.untagged, vid)
-    }
-}
-
-fn holds(spans: &[VidSpan], vid: u16) -> bool {
-    let at = spans.partition_point(|(_, last)| *last < vid);
-    spans.get(at).is_some_and(|(first, _)| *first <= vid)
-}
-
-/// Whether the gate may carry a frame of VLAN `vid` from one port to the other. What it may not,
-/// it hands to the bridge, which drops it if that is right.
-pub fn may_carry(from: &PortView, to: &PortView, vid: u16) -> bool {
-    from.offload.is_ok()
-        && to.offload.is_ok()
-        && from.ifindex != to.ifindex
-        && !(from.isolated && to.isolated)
-        && from.is_member(vid)
-        && to.is_member(vid)
 }
 
 /// A port of a bridge as the gate needs to see it; `foreign` are reasons from outside the bridge.
@@ -136,8 +105,6 @@ pub fn view(state: &BridgeState, ifindex: u32, foreign: Vec<WhyNot>) -> Option<P
     Some(PortView {
         ifindex,
         name: settings.name.clone(),
-        mac: settings.mac,
-        mtu: settings.mtu,
         offload: if why_not.is_empty() { Ok(()) } else { Err(why_not) },
         vlan_aware: bridge.vlan_filtering,
         pvid: port.vlans.pvid(),
@@ -146,46 +113,59 @@ pub fn view(state: &BridgeState, ifindex: u32, foreign: Vec<WhyNot>) -> Option<P
         isolated: settings.isolated,
         learning: settings.learning,
         locked: settings.locked,
-        hairpin: settings.hairpin,
-        bpdu_guard: settings.bpdu_guard,
-        group_fwd_mask: bridge.group_fwd_mask | settings.group_fwd_mask,
-        flood: settings.flood,
-        mcast_flood: settings.mcast_flood,
-        bcast_flood: settings.bcast_flood,
     })
 }
 
+fn because(found: impl Into<String>, to_do: String) -> WhyNot {
+    WhyNot { found: found.into(), to_do, is_foreign: false }
+}
+
 /// What keeps every port of a bridge from the gate.
-pub fn of_bridge(bridge: &Settings) -> Vec<WhyNot> {
-    let name = || bridge.name.clone();
+fn of_bridge(bridge: &Settings) -> Vec<WhyNot> {
+    let (name, protocol) = (&bridge.name, bridge.vlan_protocol);
     let mut found = Vec::new();
     if !bridge.up {
-        found.push(WhyNot::BridgeDown { bridge: name() });
+        let down = format!("the bridge `{name}` is down");
+        found.push(because(down, format!("ip link set dev {name} up")));
     }
     if bridge.promiscuous {
-        found.push(WhyNot::Promiscuous { bridge: name() });
+        found.push(because(
+            format!("the bridge `{name}` is promiscuous: somebody wants to see every frame"),
+            format!("stop what watches it, or ip link set dev {name} promisc off"),
+        ));
     }
-    if bridge.vlan_filtering && bridge.vlan_protocol != VLAN_PROTOCOL_8021Q {
-        found.push(WhyNot::VlanProtocol { bridge: name(), protocol: bridge.vlan_protocol });
+    if bridge.vlan_filtering && protocol != VLAN_PROTOCOL_8021Q {
+        found.push(because(
+            format!("the bridge `{name}` filters VLANs of protocol {protocol:#06x}"),
+            format!("ip link set dev {name} type bridge vlan_protocol 802.1Q"),
+        ));
     }
     if bridge.vlan_filtering && bridge.vlan_statistics {
-        found.push(WhyNot::VlanStatistics {
-            bridge: name(),
-            per_port: bridge.vlan_statistics_per_port,
-        });
+        let each_port = bridge.vlan_statistics_per_port;
+        let of = if each_port { "each VLAN of each port" } else { "each VLAN" };
+        found.push(because(
+            format!("the bridge `{name}` counts the frames of {of}"),
+            format!("ip link set dev {name} type bridge vlan_stats_enabled 0"),
+        ));
     }
     if bridge.mst {
-        found.push(WhyNot::SpanningTrees { bridge: name() });
+        found.push(because(
+            format!("the bridge `{name}` runs several spanning trees (MST)"),
+            format!("ip link set dev {name} type bridge mst_enabled 0"),
+        ));
     }
     found
 }
 
 fn of_port(bridge: &Settings, port: &Port) -> Vec<WhyNot> {
-    let PortSettings { stp_state, backup_port, .. } = port.settings;
-    let name = || port.settings.name.clone();
+    let PortSettings { name, stp_state, .. } = &port.settings;
     let mut found = Vec::new();
-    if stp_state != StpState::Forwarding {
-        found.push(WhyNot::StpState { port: name(), state: stp_state });
+    if *stp_state != StpState::Forwarding {
+        let to_do = match stp_state {
+            StpState::Disabled => format!("ip link set dev {name} up, and its other end as well"),
+            _ => format!("wait for the spanning tree, or bridge link set dev {name} state 3"),
+        };
+        found.push(because(format!("`{name}` is in the STP state {stp_state}"), to_do));
     }
     // Each with the word by which `bridge link set` and `ip link set type bridge_slave` know it.
     let switches = [
@@ -197,21 +177,34 @@ fn of_port(bridge: &Settings, port: &Port) -> Vec<WhyNot> {
         (port.settings.mab, "mab"),
     ];
     for (_, switch) in switches.into_iter().filter(|(on, _)| *on) {
-        found.push(WhyNot::Switch { port: name(), switch });
+        found.push(because(
+            format!("`{name}` has {switch} on"),
+            format!("ip link set dev {name} type bridge_slave {switch} off"),
+        ));
     }
-    if backup_port.is_some() {
-        found.push(WhyNot::BackupPort { port: name() });
+    if port.settings.backup_port.is_some() {
+        found.push(because(
+            format!("`{name}` has a backup port"),
+            format!("ip link set dev {name} type bridge_slave nobackup_port"),
+        ));
     }
-    if bridge.vlan_filtering {
-        let odd = port.vlans.ranges().iter().find(|range| {
-            let options = range.flags.options;
-            options.state != StpState::Forwarding || options.neigh_suppress
+    let odd = port.vlans.ranges().iter().find(|range| {
+        let options = range.flags.options;
+        options.state != StpState::Forwarding || options.neigh_suppress
+    });
+    if let Some(range) = odd.filter(|_| bridge.vlan_filtering) {
+        let (vid, state) = (range.first, range.flags.options.state);
+        let set = format!("bridge vlan set dev {name} vid {vid}");
+        found.push(match state {
+            StpState::Forwarding => because(
+                format!("`{name}` has neigh_suppress on in VLAN {vid}"),
+                format!("{set} neigh_suppress off"),
+            ),
+            _ => because(
+                format!("VLAN {vid} of `{name}` is in the state {state}"),
+                format!("{set} state forwarding"),
+            ),
         });
-        found.extend(odd.map(|range| WhyNot::VlanOption {
-            port: name(),
-            vid: range.first,
-            state: range.flags.options.state,
-        }));
     }
     found
 }

@@ -6,7 +6,7 @@
 //!
 //! - it is a dynamic one, at a port that learns and is not locked: at a locked port somebody
 //!   authorises addresses, and a refresh would authorise one that has just been revoked;
-//! - the gate has seen a frame from it at that port since the bridge heard of it last;
+//! - the gate has seen a frame from it at that port since the bridge last saw one;
 //! - the bridge would soon forget it;
 //! - all that the kernel has said until then is known ([`BridgeWatch::drained`]).
 //!
@@ -23,12 +23,12 @@ mod write;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use self::write::{RefreshError, Refresher, Round};
+pub use self::write::{Refresher, Round};
 use super::state::{Address, AddressKey, BridgeState, Change, StpState};
 
-/// When the bridge last heard of an address, as far as weir knows: it may have been later.
+/// When the bridge last saw a frame from an address, as far as weir knows: it may have been later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Heard {
+struct LastFrame {
     ifindex: u32,
     at_ns: u64,
 }
@@ -51,16 +51,16 @@ pub enum Repair {
 
 /// Decides what to refresh. Times are of CLOCK_MONOTONIC, as the gate's.
 #[derive(Debug, Default)]
-pub struct Keeper {
-    heard: BTreeMap<AddressKey, Heard>,
+pub struct RefreshSchedule {
+    last: BTreeMap<AddressKey, LastFrame>,
 }
 
-impl Keeper {
+impl RefreshSchedule {
     /// Takes in everything that is known of a bridge.
     pub fn begin(&mut self, state: &BridgeState, now_ns: u64) {
-        self.heard.clear();
+        self.last.clear();
         for seen in state.addresses() {
-            self.hear(&seen.address, seen.age, now_ns);
+            self.record(&seen.address, seen.age, now_ns);
         }
     }
 
@@ -70,25 +70,25 @@ impl Keeper {
             match change {
                 Change::AddressAdded { address, age }
                 | Change::AddressMoved { address, age, .. }
-                | Change::AddressChanged { address, age } => self.hear(address, *age, now_ns),
+                | Change::AddressChanged { address, age } => self.record(address, *age, now_ns),
                 Change::AddressRemoved { address } => {
-                    self.heard.remove(&address.key);
+                    self.last.remove(&address.key);
                 }
-                Change::BridgeRemoved => self.heard.clear(),
+                Change::BridgeRemoved => self.last.clear(),
                 _ => {}
             }
         }
     }
 
-    fn hear(&mut self, address: &Address, age: Duration, now_ns: u64) {
+    fn record(&mut self, address: &Address, age: Duration, now_ns: u64) {
         let at_ns = now_ns.saturating_sub(nanoseconds(age));
-        self.heard.insert(address.key, Heard { ifindex: address.ifindex, at_ns });
+        self.last.insert(address.key, LastFrame { ifindex: address.ifindex, at_ns });
     }
 
     /// A refresh was written.
     pub fn refreshed(&mut self, refresh: &Refresh, now_ns: u64) {
-        let heard = Heard { ifindex: refresh.ifindex, at_ns: now_ns };
-        self.heard.insert(refresh.key, heard);
+        let last = LastFrame { ifindex: refresh.ifindex, at_ns: now_ns };
+        self.last.insert(refresh.key, last);
     }
 
     /// What should be refreshed now. `last_seen_ns` is when the gate last saw a frame from an
@@ -111,14 +111,14 @@ impl Keeper {
     fn is_near_expiry(&self, state: &BridgeState, address: &Address, now_ns: u64) -> bool {
         let hold = state.settings().map_or(Duration::ZERO, |settings| settings.hold_time());
         let soon = nanoseconds(hold - hold / 4);
-        // One whose place is not the one it was heard at has just moved.
-        self.heard.get(&address.key).is_some_and(|heard| {
-            heard.ifindex == address.ifindex && now_ns.saturating_sub(heard.at_ns) >= soon
+        // One whose place is not the one it was last seen at has just moved.
+        self.last.get(&address.key).is_some_and(|last| {
+            last.ifindex == address.ifindex && now_ns.saturating_sub(last.at_ns) >= soon
         })
     }
 
     fn is_newer(&self, address: &Address, at_ns: u64) -> bool {
-        self.heard.get(&address.key).is_some_and(|heard| at_ns > heard.at_ns)
+        self.last.get(&address.key).is_some_and(|last| at_ns > last.at_ns)
     }
 }
 

@@ -1,19 +1,16 @@
-//! What is known of one bridge: its settings, its ports and their VLANs, and its two tables.
+//! What is known of one bridge: its settings, its ports and their VLANs, and its address table.
 //! Invariant: pure; the state depends only on the messages that were applied, and applying one
 //! that says nothing new changes nothing and yields no change.
 
-mod difference;
 mod entries;
 mod settings;
 mod vlans;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use self::entries::{
-    Address, AddressKey, AddressKind, GroupAddress, GroupKey, GroupMember, Seen,
-};
-pub use self::settings::{PortSettings, Settings, Stp, StpState, VLAN_PROTOCOL_8021Q};
+pub use self::entries::{Address, AddressKey, AddressKind, Seen};
+pub use self::settings::{PortSettings, Settings, StpState, VLAN_PROTOCOL_8021Q};
 pub use self::vlans::{VlanFlags, VlanOptions, VlanRange, VlanSet};
 use super::decode::Message;
 
@@ -30,18 +27,8 @@ pub enum Change {
     SettingsChanged,
     /// The bridge does not exist any more; nothing else is known of it.
     BridgeRemoved,
-    PortAdded {
-        ifindex: u32,
-    },
-    /// Other than its VLANs.
+    /// A port came or went, or its settings or VLANs are others.
     PortChanged {
-        ifindex: u32,
-    },
-    PortRemoved {
-        ifindex: u32,
-    },
-    /// Of a port, or of the bridge itself.
-    VlansChanged {
         ifindex: u32,
     },
     /// `age`: how long ago the bridge had seen a frame from it.
@@ -62,46 +49,27 @@ pub enum Change {
     AddressRemoved {
         address: Address,
     },
-    GroupsChanged {
-        key: GroupKey,
-    },
-    /// The ports behind which multicast routers are.
-    RoutersChanged,
 }
-
-/// The members of a group, by port.
-pub type Members = BTreeMap<u32, GroupMember>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BridgeState {
     ifindex: u32,
     settings: Option<Settings>,
     ports: BTreeMap<u32, Port>,
-    own_vlans: VlanSet,
     addresses: BTreeMap<AddressKey, Seen>,
-    groups: BTreeMap<GroupKey, Members>,
-    routers: BTreeSet<u32>,
 }
 
 impl BridgeState {
     /// Nothing is known yet of the bridge with that interface index.
     pub fn new(ifindex: u32) -> Self {
-        Self {
-            ifindex,
-            settings: None,
-            ports: BTreeMap::new(),
-            own_vlans: VlanSet::default(),
-            addresses: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            routers: BTreeSet::new(),
-        }
+        Self { ifindex, settings: None, ports: BTreeMap::new(), addresses: BTreeMap::new() }
     }
 
     pub fn ifindex(&self) -> u32 {
         self.ifindex
     }
 
-    /// `None`: the bridge does not exist, or nothing has been heard of it.
+    /// `None`: the bridge does not exist, or no message was about it.
     pub fn settings(&self) -> Option<&Settings> {
         self.settings.as_ref()
     }
@@ -114,29 +82,12 @@ impl BridgeState {
         self.ports.get(&ifindex)
     }
 
-    /// The VLANs of the bridge device itself, by which the host takes part.
-    pub fn own_vlans(&self) -> &VlanSet {
-        &self.own_vlans
-    }
-
     pub fn addresses(&self) -> impl Iterator<Item = &Seen> {
         self.addresses.values()
     }
 
     pub fn address(&self, key: AddressKey) -> Option<&Address> {
         self.addresses.get(&key).map(|seen| &seen.address)
-    }
-
-    pub fn groups(&self) -> impl Iterator<Item = (&GroupKey, &Members)> {
-        self.groups.iter()
-    }
-
-    pub fn group(&self, key: &GroupKey) -> Option<&Members> {
-        self.groups.get(key)
-    }
-
-    pub fn routers(&self) -> impl Iterator<Item = u32> {
-        self.routers.iter().copied()
     }
 
     /// Takes a message in; the changes that it made, none if it is about something else.
@@ -166,9 +117,6 @@ impl BridgeState {
                 }
             }
             Message::Gone { ifindex } => self.remove_port(ifindex, &mut changes),
-            Message::OwnVlans { ifindex, vlans } => {
-                self.edit_vlans(ifindex, &mut changes, |held| *held = held.with_members(&vlans));
-            }
             Message::Vlans { ifindex, ranges } => self.edit_vlans(ifindex, &mut changes, |held| {
                 ranges.into_iter().for_each(|range| held.set(range));
             }),
@@ -179,41 +127,42 @@ impl BridgeState {
             }
             Message::Address { bridge, seen } if bridge == self.ifindex => {
                 let old = self.addresses.insert(seen.address.key, seen);
-                changes.extend(difference::address(old.as_ref(), Some(&seen)));
+                changes.extend(address_change(old.as_ref(), Some(&seen)));
             }
             Message::AddressGone { bridge, key, ifindex } if bridge == self.ifindex => {
                 // One that has moved meanwhile is not gone.
                 if self.address(key).is_some_and(|held| held.ifindex == ifindex) {
                     let old = self.addresses.remove(&key);
-                    changes.extend(difference::address(old.as_ref(), None));
+                    changes.extend(address_change(old.as_ref(), None));
                 }
-            }
-            Message::Groups { bridge, members, routers } if bridge == self.ifindex => {
-                for member in members {
-                    let held = self.groups.entry(member.key).or_default();
-                    if held.insert(member.ifindex, member) != Some(member) {
-                        changes.push(Change::GroupsChanged { key: member.key });
-                    }
-                }
-                let before = self.routers.len();
-                self.routers.extend(routers);
-                changes.extend((self.routers.len() != before).then_some(Change::RoutersChanged));
-            }
-            Message::GroupsGone { bridge, members, routers } if bridge == self.ifindex => {
-                for GroupMember { key, ifindex, .. } in members {
-                    self.leave_groups(ifindex, |group| *group == key, &mut changes);
-                }
-                let before = self.routers.len();
-                self.routers.retain(|port| !routers.contains(port));
-                changes.extend((self.routers.len() != before).then_some(Change::RoutersChanged));
             }
             // Of another bridge.
-            Message::Bridge { .. }
-            | Message::Address { .. }
-            | Message::AddressGone { .. }
-            | Message::Groups { .. }
-            | Message::GroupsGone { .. } => {}
+            Message::Bridge { .. } | Message::Address { .. } | Message::AddressGone { .. } => {}
         }
+        changes
+    }
+
+    /// What happened between `self` and a later reading of the same bridge.
+    pub fn changes_to(&self, new: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if self.settings.is_some() && new.settings.is_none() {
+            return vec![Change::BridgeRemoved];
+        }
+        if self.settings != new.settings {
+            changes.push(Change::SettingsChanged);
+        }
+        // A port appears before, and vanishes after, what the table says of it.
+        let changed = |(ifindex, port): &(&u32, &Port)| self.ports.get(ifindex) != Some(*port);
+        let changed = new.ports.iter().filter(changed);
+        changes.extend(changed.map(|(ifindex, _)| Change::PortChanged { ifindex: *ifindex }));
+        let vanished = self.addresses.iter().filter(|(key, _)| !new.addresses.contains_key(key));
+        changes.extend(vanished.filter_map(|(_, old)| address_change(Some(old), None)));
+        let there = new.addresses.iter();
+        changes.extend(
+            there.filter_map(|(key, seen)| address_change(self.addresses.get(key), Some(seen))),
+        );
+        let gone = self.ports.keys().filter(|ifindex| !new.ports.contains_key(ifindex));
+        changes.extend(gone.map(|ifindex| Change::PortChanged { ifindex: *ifindex }));
         changes
     }
 
@@ -232,7 +181,7 @@ impl BridgeState {
             Some(_) => {}
             None => {
                 self.ports.insert(ifindex, Port { settings, vlans: VlanSet::default() });
-                changes.push(Change::PortAdded { ifindex });
+                changes.push(Change::PortChanged { ifindex });
             }
         }
         if let Some(vlans) = vlans {
@@ -240,7 +189,7 @@ impl BridgeState {
         }
     }
 
-    /// The kernel removes what a port had in the tables; its messages may come later or be lost.
+    /// The kernel removes what a port had in the table; its messages may come later or be lost.
     fn remove_port(&mut self, ifindex: u32, changes: &mut Vec<Change>) {
         if self.ports.remove(&ifindex).is_none() {
             return;
@@ -250,23 +199,7 @@ impl BridgeState {
             changes.extend((!stays).then_some(Change::AddressRemoved { address: seen.address }));
             stays
         });
-        self.leave_groups(ifindex, |_| true, changes);
-        changes.extend(self.routers.remove(&ifindex).then_some(Change::RoutersChanged));
-        changes.push(Change::PortRemoved { ifindex });
-    }
-
-    fn leave_groups(
-        &mut self,
-        ifindex: u32,
-        which: impl Fn(&GroupKey) -> bool,
-        changes: &mut Vec<Change>,
-    ) {
-        self.groups.retain(|key, members| {
-            if which(key) && members.remove(&ifindex).is_some() {
-                changes.push(Change::GroupsChanged { key: *key });
-            }
-            !members.is_empty()
-        });
+        changes.push(Change::PortChanged { ifindex });
     }
 
     fn edit_vlans(
@@ -275,16 +208,31 @@ impl BridgeState {
         changes: &mut Vec<Change>,
         edit: impl FnOnce(&mut VlanSet),
     ) {
-        let held = if ifindex == self.ifindex {
-            &mut self.own_vlans
-        } else if let Some(port) = self.ports.get_mut(&ifindex) {
-            &mut port.vlans
-        } else {
-            return;
-        };
-        let before = held.clone();
-        edit(held);
-        changes.extend((*held != before).then_some(Change::VlansChanged { ifindex }));
+        let Some(port) = self.ports.get_mut(&ifindex) else { return };
+        let before = port.vlans.clone();
+        edit(&mut port.vlans);
+        changes.extend((port.vlans != before).then_some(Change::PortChanged { ifindex }));
+    }
+}
+
+/// What happened to an entry of the address table.
+fn address_change(old: Option<&Seen>, new: Option<&Seen>) -> Option<Change> {
+    match (old, new) {
+        (None, None) => None,
+        (Some(old), None) => Some(Change::AddressRemoved { address: old.address }),
+        (None, Some(Seen { address, age })) => {
+            Some(Change::AddressAdded { address: *address, age: *age })
+        }
+        (Some(Seen { address: old, .. }), Some(Seen { address, age })) => {
+            let (address, age) = (*address, *age);
+            if old.ifindex != address.ifindex {
+                Some(Change::AddressMoved { address, from: old.ifindex, age })
+            } else if *old != address {
+                Some(Change::AddressChanged { address, age })
+            } else {
+                None
+            }
+        }
     }
 }
 

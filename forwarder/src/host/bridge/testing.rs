@@ -10,22 +10,22 @@ pub(crate) const BRIDGE: u32 = 2;
 pub(crate) const PORT: u32 = 4;
 
 /// A command, and what the kernel said to it: kind and payload of each message.
-pub(crate) struct Step {
+pub(crate) struct RecordedCommand {
     pub(crate) command: &'static str,
     pub(crate) said: Vec<(u16, Vec<u8>)>,
 }
 
-impl Step {
+impl RecordedCommand {
     pub(crate) fn messages(&self) -> impl Iterator<Item = Message> {
         self.said.iter().filter_map(|(kind, payload)| decode::message(*kind, payload))
     }
 }
 
-pub(crate) fn recorded() -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
+pub(crate) fn recorded() -> Vec<RecordedCommand> {
+    let mut steps: Vec<RecordedCommand> = Vec::new();
     for line in RECORDED.lines() {
         if let Some(command) = line.strip_prefix("# ") {
-            steps.push(Step { command, said: Vec::new() });
+            steps.push(RecordedCommand { command, said: Vec::new() });
         } else if let (Some(step), Some((kind, hex))) = (steps.last_mut(), line.split_once(' ')) {
             step.said.push((kind.parse().unwrap(), bytes(hex)));
         }

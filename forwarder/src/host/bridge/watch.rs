@@ -22,21 +22,20 @@ use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use tokio::time::{Instant, sleep_until};
 
-use self::pace::Pace;
+use self::pace::ResyncPace;
 pub(crate) use self::read::read;
 use super::decode;
 use super::state::{BridgeState, Change};
 use crate::host::links::LinksError;
-use crate::host::netlink::{Netlink, Request, messages, u32_at};
+use crate::host::netlink::{Netlink, Request, is_overrun, messages, u32_at};
 
 /// Some ten thousand notifications. The kernel takes the memory only for what waits.
 const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 /// More than any notification has.
 const DATAGRAM_BYTES: usize = 64 << 10;
-/// Datagrams that are taken at a time, before whoever follows hears of them.
+/// Datagrams that are taken at a time, before the changes are returned.
 const DATAGRAMS_AT_A_TIME: usize = 1024;
-const GROUPS: [u32; 4] =
-    [libc::RTNLGRP_LINK, libc::RTNLGRP_NEIGH, libc::RTNLGRP_MDB, libc::RTNLGRP_BRVLAN];
+const GROUPS: [u32; 3] = [libc::RTNLGRP_LINK, libc::RTNLGRP_NEIGH, libc::RTNLGRP_BRVLAN];
 
 /// The bridge's state, and what changes in it.
 pub struct BridgeWatch {
@@ -47,7 +46,7 @@ pub struct BridgeWatch {
     pending: Vec<Change>,
     /// Set from the loss of notifications until the bridge has been read again.
     stale: bool,
-    pace: Pace,
+    pace: ResyncPace,
     resyncs: u64,
     /// The number of the last fence that was set, and of the last that was passed.
     fence: u32,
@@ -78,7 +77,7 @@ impl BridgeWatch {
             state: BridgeState::new(bridge),
             pending: Vec::new(),
             stale: false,
-            pace: Pace::default(),
+            pace: ResyncPace::default(),
             resyncs: 0,
             fence: 0,
             passed: 0,
@@ -166,16 +165,9 @@ impl BridgeWatch {
 
     /// Applies the datagram in the buffer; whether there was one.
     fn received(&mut self, received: io::Result<()>) -> Result<bool, LinksError> {
-        match received {
-            Ok(()) => {}
-            Err(error) => match error.raw_os_error() {
-                Some(libc::ENOBUFS) => {
-                    self.stale = true;
-                    return Ok(false);
-                }
-                Some(libc::EINTR | libc::EAGAIN) => return Ok(false),
-                _ => return Err(error.into()),
-            },
+        if let Err(error) = received {
+            self.stale |= is_overrun(error)?;
+            return Ok(false);
         }
         for message in messages(&self.buffer) {
             if i32::from(message.kind) == libc::NLMSG_ERROR {
@@ -225,7 +217,7 @@ impl BridgeWatch {
 
 fn subscribe() -> io::Result<TokioSocket> {
     let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
-    // Whoever may set up bridges may also pass the limit that net.core.rmem_max sets.
+    // A process that may set up bridges may also pass the limit that net.core.rmem_max sets.
     let bytes = RECEIVE_BUFFER_BYTES;
     if setsockopt(socket.socket_ref(), sockopt::RcvBufForce, &bytes).is_err() {
         setsockopt(socket.socket_ref(), sockopt::RcvBuf, &bytes)?;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use nix::libc;
 
 use super::{Link, LinkKind, Peer, XdpAttached};
-use crate::host::netlink::{attributes, text, u16_at, u32_at};
+use crate::host::netlink::{attribute, attributes, text, u16_at, u32_at};
 
 // Not in libc: linux/if_link.h, linux/if_arp.h.
 const IFLA_XDP_ATTACHED: u16 = 2;
@@ -97,9 +97,8 @@ pub(super) fn ends(payload: &[u8]) -> Option<(u32, Option<u32>)> {
     if i32::from(*payload.first()?) != libc::AF_UNSPEC {
         return None;
     }
-    let mut all = attributes(payload, LINK_HEADER_LEN);
-    let linked = all.find(|(attribute, _)| *attribute == libc::IFLA_LINK);
-    Some((u32_at(payload, 4)?, linked.and_then(|(_, value)| u32_at(value, 0))))
+    let linked = attribute(payload, LINK_HEADER_LEN, libc::IFLA_LINK);
+    Some((u32_at(payload, 4)?, linked.and_then(|value| u32_at(value, 0))))
 }
 
 /// The index of a deleted interface; `None` when it merely left a bridge.
@@ -109,9 +108,8 @@ pub(super) fn deleted_link(payload: &[u8]) -> Option<u32> {
 
 /// Whether an RTM_NEWLINK was sent because offload features changed.
 pub(super) fn is_feature_change(payload: &[u8]) -> bool {
-    attributes(payload, LINK_HEADER_LEN).any(|(attribute, value)| {
-        attribute == libc::IFLA_EVENT && u32_at(value, 0) == Some(IFLA_EVENT_FEATURES)
-    })
+    attribute(payload, LINK_HEADER_LEN, libc::IFLA_EVENT)
+        .is_some_and(|event| u32_at(event, 0) == Some(IFLA_EVENT_FEATURES))
 }
 
 fn xdp(value: &[u8]) -> XdpAttached {
@@ -140,7 +138,7 @@ fn xdp(value: &[u8]) -> XdpAttached {
     attached
 }
 
-/// An address of the host, with its prefix; link-local ones are nobody's service.
+/// An address of the host, with its prefix; link-local ones are left out.
 pub(super) fn address(payload: &[u8]) -> Option<(u32, (IpAddr, u8))> {
     let family = i32::from(*payload.first()?);
     let prefix = *payload.get(1)?;

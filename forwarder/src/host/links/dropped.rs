@@ -7,7 +7,7 @@ use std::io;
 
 use nix::libc;
 
-use crate::host::netlink::{Netlink, Request, attributes, u32_at};
+use crate::host::netlink::{Netlink, Request, attribute, u32_at};
 
 const IFLA_STATS_LINK_64: u16 = 1;
 /// `struct if_stats_msg`.
@@ -31,7 +31,7 @@ pub(crate) fn tx_dropped(ifindex: Option<u32>) -> io::Result<HashMap<u32, u64>> 
 
 fn read(payload: &[u8]) -> Option<(u32, u64)> {
     let ifindex = u32_at(payload, 4)?;
-    let (_, stats) = attributes(payload, HEADER).find(|(kind, _)| *kind == IFLA_STATS_LINK_64)?;
+    let stats = attribute(payload, HEADER, IFLA_STATS_LINK_64)?;
     let dropped = stats.get(TX_DROPPED..TX_DROPPED + 8)?.try_into().ok()?;
     Some((ifindex, u64::from_ne_bytes(dropped)))
 }

@@ -4,7 +4,6 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 
 use nix::libc;
@@ -13,7 +12,7 @@ use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use tokio::time::{Duration, Instant, sleep_until};
 
 use super::{Link, Links, LinksError, Snapshot, decode, overrun};
-use crate::host::netlink::{RawMessage, messages};
+use crate::host::netlink::{RawMessage, is_overrun, messages};
 
 /// Asked for as receive buffer, so that a burst of new VMs does not overrun the socket; the
 /// kernel caps it at net.core.rmem_max.
@@ -22,68 +21,23 @@ const RECEIVE_BUFFER_BYTES: u32 = 1 << 20;
 /// rest of the control side has to get its turn.
 const RESYNC_PAUSE: Duration = Duration::from_millis(100);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What happened to the interface with an index; how it is now, [`Watch::snapshot`] shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    Appeared {
-        link: Link,
-    },
-    Vanished {
-        ifindex: u32,
-        name: String,
-    },
-    /// An interface became the member of a bridge.
-    PortAppeared {
-        bridge: u32,
-        link: Link,
-    },
-    /// It left the bridge, or does not exist any more.
-    PortVanished {
-        bridge: u32,
-        ifindex: u32,
-        name: String,
-    },
-    MasterChanged {
-        ifindex: u32,
-        from: Option<u32>,
-        to: Option<u32>,
-    },
+    Appeared(u32),
+    Vanished(u32),
+    /// It entered or left a bridge, or another device that has members.
+    MasterChanged(u32),
     /// Set up or down by the administrator.
-    Up {
-        ifindex: u32,
-    },
-    Down {
-        ifindex: u32,
-    },
-    /// The other end came or went.
-    Carrier {
-        ifindex: u32,
-        on: bool,
-    },
-    MtuChanged {
-        ifindex: u32,
-        mtu: u32,
-    },
-    Renamed {
-        ifindex: u32,
-        from: String,
-        to: String,
-    },
-    MacChanged {
-        ifindex: u32,
-        mac: [u8; 6],
-    },
+    UpChanged(u32),
+    MtuChanged(u32),
+    Renamed(u32),
+    MacChanged(u32),
     /// An XDP program came or went, ours included (which is how its forced removal is noticed).
-    XdpChanged {
-        ifindex: u32,
-        program: Option<u32>,
-    },
+    XdpChanged(u32),
     /// Some offload was switched; which, ethtool tells.
-    FeaturesChanged {
-        ifindex: u32,
-    },
-    AddressesChanged {
-        ifindex: u32,
-    },
+    FeaturesChanged(u32),
+    AddressesChanged(u32),
     /// Notifications were lost and everything was read again.
     Resynced,
 }
@@ -144,19 +98,8 @@ impl Watch {
             }
             match poll_fn(|cx| self.socket.poll_recv_from_full(cx)).await {
                 Ok((datagram, _)) => self.absorb(&datagram),
-                Err(error) => self.failed(error)?,
+                Err(error) => self.overrun |= is_overrun(error)?,
             }
-        }
-    }
-
-    fn failed(&mut self, error: io::Error) -> Result<(), LinksError> {
-        match error.raw_os_error() {
-            Some(libc::ENOBUFS) => {
-                self.overrun = true;
-                Ok(())
-            }
-            Some(libc::EINTR | libc::EAGAIN) => Ok(()),
-            _ => Err(error.into()),
         }
     }
 
@@ -200,7 +143,7 @@ impl Watch {
                 }
                 changes(old, Some(&link), &mut self.pending);
                 if decode::is_feature_change(payload) {
-                    self.pending.push_back(Event::FeaturesChanged { ifindex: link.ifindex });
+                    self.pending.push_back(Event::FeaturesChanged(link.ifindex));
                 }
                 self.snapshot.links.insert(link.ifindex, link);
             }
@@ -222,7 +165,7 @@ impl Watch {
                     link.addresses.push(address);
                 }
                 if link.addresses.len() != before {
-                    self.pending.push_back(Event::AddressesChanged { ifindex });
+                    self.pending.push_back(Event::AddressesChanged(ifindex));
                 }
             }
             _ => {}
@@ -247,60 +190,23 @@ pub(super) fn difference(old: &Snapshot, new: &Snapshot) -> VecDeque<Event> {
 
 /// The events that lead from one reading of an interface to the next.
 fn changes(old: Option<&Link>, new: Option<&Link>, events: &mut VecDeque<Event>) {
-    let left = |bridge, link: &Link| Event::PortVanished {
-        bridge,
-        ifindex: link.ifindex,
-        name: link.name.clone(),
-    };
     match (old, new) {
         (None, None) => {}
-        (Some(old), None) => {
-            events.extend(old.bridge().map(|bridge| left(bridge, old)));
-            events.push_back(Event::Vanished { ifindex: old.ifindex, name: old.name.clone() });
-        }
-        (None, Some(new)) => {
-            events.push_back(Event::Appeared { link: new.clone() });
-            let joined = |bridge| Event::PortAppeared { bridge, link: new.clone() };
-            events.extend(new.bridge().map(joined));
-        }
+        (Some(old), None) => events.push_back(Event::Vanished(old.ifindex)),
+        (None, Some(new)) => events.push_back(Event::Appeared(new.ifindex)),
         (Some(old), Some(new)) => {
-            let ifindex = new.ifindex;
-            if old.name != new.name {
-                let (from, to) = (old.name.clone(), new.name.clone());
-                events.push_back(Event::Renamed { ifindex, from, to });
-            }
-            if old.mtu != new.mtu {
-                events.push_back(Event::MtuChanged { ifindex, mtu: new.mtu });
-            }
-            if old.mac != new.mac {
-                events.push_back(Event::MacChanged { ifindex, mac: new.mac });
-            }
-            if old.xdp != new.xdp {
-                let program = new.xdp.program().map(|(id, _)| id);
-                events.push_back(Event::XdpChanged { ifindex, program });
-            }
-            if old.master != new.master {
-                let (from, to) = (old.master, new.master);
-                events.push_back(Event::MasterChanged { ifindex, from, to });
-            }
-            if old.bridge() != new.bridge() {
-                events.extend(old.bridge().map(|bridge| left(bridge, old)));
-                let joined = |bridge| Event::PortAppeared { bridge, link: new.clone() };
-                events.extend(new.bridge().map(joined));
-            }
-            if old.up != new.up {
-                events.push_back(if new.up {
-                    Event::Up { ifindex }
-                } else {
-                    Event::Down { ifindex }
-                });
-            }
-            if old.carrier != new.carrier {
-                events.push_back(Event::Carrier { ifindex, on: new.carrier });
-            }
-            if old.addresses != new.addresses {
-                events.push_back(Event::AddressesChanged { ifindex });
-            }
+            let master = |link: &Link| (link.master, link.bridge());
+            let changed = [
+                (old.name != new.name, Event::Renamed as fn(u32) -> Event),
+                (old.mtu != new.mtu, Event::MtuChanged),
+                (old.mac != new.mac, Event::MacChanged),
+                (old.xdp != new.xdp, Event::XdpChanged),
+                (master(old) != master(new), Event::MasterChanged),
+                (old.up != new.up, Event::UpChanged),
+                (old.addresses != new.addresses, Event::AddressesChanged),
+            ];
+            let changed = changed.into_iter().filter(|(changed, _)| *changed);
+            events.extend(changed.map(|(_, event)| event(new.ifindex)));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The two devices, by rtnetlink: made, found, set, deleted.
+//! The two devices, by rtnetlink: made, found, set.
 //!
 //! Invariant: everything here is done in the network namespace of the calling thread and of its
 //! `Netlink`, and all that is set can be set again without effect.
@@ -8,7 +8,7 @@ use std::io;
 
 use nix::libc;
 
-use crate::host::links::{Link, LinkKind, decode_link};
+use crate::host::links::{Link, LinkKind, read_link};
 use crate::host::netlink::{Netlink, Request};
 
 /// As large as a veth takes: superframes pass whole, and a tag in front fits.
@@ -16,35 +16,17 @@ pub(super) const MTU: u32 = 65_535;
 /// What does as well, should a kernel allow no more.
 pub(super) const SMALLEST_MTU: u32 = 9000;
 
-// linux/veth.h, linux/if_link.h
+// linux/veth.h
 const VETH_INFO_PEER: u16 = 1;
-const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
-const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 
 /// The interface of that name.
 pub(super) fn find(netlink: &mut Netlink, name: &str) -> io::Result<Option<Link>> {
-    link(netlink, &Request::about_link(libc::RTM_GETLINK, 0).attribute(libc::IFLA_IFNAME, &c(name)))
+    read_link(netlink, &Request::about_link(libc::RTM_GETLINK, 0).text(libc::IFLA_IFNAME, name))
 }
 
 /// The interface with that index.
 pub(super) fn get(netlink: &mut Netlink, ifindex: u32) -> io::Result<Option<Link>> {
-    link(netlink, &Request::about_link(libc::RTM_GETLINK, ifindex))
-}
-
-fn link(netlink: &mut Netlink, request: &Request) -> io::Result<Option<Link>> {
-    let answers = match netlink.call(request) {
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(None),
-        answers => answers?,
-    };
-    Ok(answers.iter().find_map(|(_, payload)| decode_link(payload)))
-}
-
-/// Deletes it, and with it the other end; that it is gone already is as good.
-pub(super) fn delete(netlink: &mut Netlink, ifindex: u32) -> io::Result<()> {
-    match netlink.call(&Request::about_link(libc::RTM_DELLINK, ifindex)) {
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
-        other => other.map(drop),
-    }
+    read_link(netlink, &Request::about_link(libc::RTM_GETLINK, ifindex))
 }
 
 /// Makes both ends, the inner one in the namespace behind `netns_fd`. They are down.
@@ -54,58 +36,45 @@ pub(super) fn create(
     netns_fd: i32,
     queues: u32,
 ) -> io::Result<()> {
-    let end = |kind, name: &str, mtu: u32| {
-        Request::about_link(kind, 0)
-            .attribute(libc::IFLA_IFNAME, &c(name))
-            .attribute(libc::IFLA_MTU, &mtu.to_ne_bytes())
-            .attribute(libc::IFLA_NUM_TX_QUEUES, &queues.to_ne_bytes())
-            .attribute(libc::IFLA_NUM_RX_QUEUES, &queues.to_ne_bytes())
+    let end = |request: Request, name: &str, mtu: u32| {
+        request
+            .text(libc::IFLA_IFNAME, name)
+            .number(libc::IFLA_MTU, mtu)
+            .number(libc::IFLA_NUM_TX_QUEUES, queues)
+            .number(libc::IFLA_NUM_RX_QUEUES, queues)
     };
     let request = |mtu| {
-        let peer = end(0, inner, mtu).attribute(libc::IFLA_NET_NS_FD, &netns_fd.to_ne_bytes());
-        let data = Request::new(0, &[]).attribute(VETH_INFO_PEER, peer.payload());
-        let info = Request::new(0, &[])
-            .attribute(libc::IFLA_INFO_KIND, b"veth\0")
-            .attribute(libc::IFLA_INFO_DATA, data.payload());
-        end(libc::RTM_NEWLINK, outer, mtu)
-            .attribute(libc::IFLA_LINKINFO, info.payload())
+        let peer = end(Request::about_link(0, 0), inner, mtu)
+            .attribute(libc::IFLA_NET_NS_FD, &netns_fd.to_ne_bytes());
+        end(Request::about_link(libc::RTM_NEWLINK, 0), outer, mtu)
+            .nest(libc::IFLA_LINKINFO, |info| {
+                info.text(libc::IFLA_INFO_KIND, "veth").nest(libc::IFLA_INFO_DATA, |data| {
+                    data.attribute(VETH_INFO_PEER, peer.payload())
+                })
+            })
             .flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL)
     };
-    match netlink.call(&request(MTU)) {
+    match netlink.change(&request(MTU)) {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-            netlink.call(&request(SMALLEST_MTU)).map(drop)
+            netlink.change(&request(SMALLEST_MTU))
         }
-        other => other.map(drop),
+        made => made,
     }
 }
 
 /// Silent, then up: without IPv6 and ARP an interface says nothing of its own accord.
 pub(super) fn set(netlink: &mut Netlink, link: &Link) -> io::Result<()> {
-    let none = Request::new(0, &[]).attribute(IFLA_INET6_ADDR_GEN_MODE, &[IN6_ADDR_GEN_MODE_NONE]);
-    let families = Request::new(0, &[]).attribute(libc::AF_INET6 as u16, none.payload());
-    let silent = Request::about_link(libc::RTM_SETLINK, link.ifindex)
-        .attribute(libc::IFLA_AF_SPEC, families.payload());
-    match netlink.call(&silent) {
-        // A kernel without IPv6.
-        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {}
-        other => drop(other?),
-    }
+    netlink.set_no_ipv6_address(link.ifindex)?;
     switch_ipv6_off(&link.name)?;
     if link.mtu < SMALLEST_MTU {
         set_mtu(netlink, link.ifindex)?;
     }
-    let flags = (libc::IFF_UP | libc::IFF_NOARP) as u32;
-    let mut fixed = [0; 16];
-    fixed[4..8].copy_from_slice(&link.ifindex.to_ne_bytes());
-    fixed[8..12].copy_from_slice(&flags.to_ne_bytes());
-    fixed[12..16].copy_from_slice(&flags.to_ne_bytes());
-    netlink.call(&Request::new(libc::RTM_SETLINK, &fixed)).map(drop)
+    netlink.change(&Request::set_flags(link.ifindex, libc::IFF_UP | libc::IFF_NOARP))
 }
 
 fn set_mtu(netlink: &mut Netlink, ifindex: u32) -> io::Result<()> {
     let mut request = |mtu: u32| {
-        let request = Request::about_link(libc::RTM_SETLINK, ifindex);
-        netlink.call(&request.attribute(libc::IFLA_MTU, &mtu.to_ne_bytes())).map(drop)
+        netlink.change(&Request::about_link(libc::RTM_SETLINK, ifindex).number(libc::IFLA_MTU, mtu))
     };
     request(MTU).or_else(|_| request(SMALLEST_MTU))
 }
@@ -132,10 +101,4 @@ pub(super) fn fits(link: &Link, queues: u32) -> bool {
     link.kind == LinkKind::Veth
         && counts == [queues; 2]
         && in_use.is_ok_and(|(rx, tx, combined)| [rx + combined, tx + combined] == [queues; 2])
-}
-
-fn c(name: &str) -> Vec<u8> {
-    let mut bytes = name.as_bytes().to_vec();
-    bytes.push(0);
-    bytes
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn identity(control: &str, inode: u64) -> Identity {
-    Identity::of(control.into(), NetnsId { device: 4, inode })
+    Identity::of(Path::new(control), NetnsId { device: 4, inode })
 }
 
 #[test]

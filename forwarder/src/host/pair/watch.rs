@@ -2,7 +2,7 @@
 //! that is taken away.
 //!
 //! Invariant: what is reported leads from the state in which the watch began to the kernel's
-//! present one. The decision is [`changes`], which knows no kernel. Each end is heard by a netlink
+//! present one. The decision is [`changes`], which knows no kernel. Each end is watched by a netlink
 //! socket in its own namespace; a notification only says that it is time to ask, and without one
 //! it is time after [`LOOK`], so that one that was lost costs no more than that.
 
@@ -23,7 +23,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::place::Kept;
 use super::{Pair, PairError, devices};
 use crate::host::links::Link;
-use crate::host::netlink::{Netlink, messages, u32_at};
+use crate::host::netlink::{Netlink, is_overrun, messages, u32_at};
 use crate::host::netns::Netns;
 
 /// Nothing announces that a mount is taken away, either.
@@ -104,14 +104,14 @@ fn changes(before: State, now: State) -> Vec<PairEvent> {
     events
 }
 
-/// One namespace's notifications, and whom they are about.
-struct Ear {
+/// One namespace's notifications, and the end that they are about.
+struct LinkSocket {
     ifindex: u32,
     socket: TokioSocket,
 }
 
-impl Ear {
-    /// In the network namespace of the calling thread, and heard in that runtime.
+impl LinkSocket {
+    /// In the network namespace of the calling thread, polled by that runtime.
     fn open(ifindex: u32, runtime: &Handle) -> io::Result<Self> {
         let _entered = runtime.enter();
         let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
@@ -120,18 +120,18 @@ impl Ear {
     }
 
     /// Whether something was said about this end, or may have been.
-    fn poll_heard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             match ready!(self.socket.poll_recv_from_full(cx)) {
                 Ok((datagram, _)) if concerns(&datagram, self.ifindex) => {
                     return Poll::Ready(Ok(()));
                 }
                 Ok(_) => {}
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::ENOBUFS) => return Poll::Ready(Ok(())),
-                    Some(libc::EINTR | libc::EAGAIN) => {}
-                    _ => return Poll::Ready(Err(error)),
-                },
+                Err(error) => {
+                    if is_overrun(error)? {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
             }
         }
     }
@@ -144,14 +144,14 @@ fn concerns(datagram: &[u8], ifindex: u32) -> bool {
     })
 }
 
-/// Whom to ask for the present state.
+/// Reads the present state.
 #[derive(Debug)]
-struct Source {
+struct PairReader {
     ends: [(Netlink, u32); 2],
     kept: Option<Arc<Kept>>,
 }
 
-impl Source {
+impl PairReader {
     fn ask(&mut self) -> io::Result<State> {
         let [outer, inner] = &mut self.ends;
         let end = |(netlink, ifindex): &mut (Netlink, u32)| -> io::Result<_> {
@@ -164,8 +164,8 @@ impl Source {
 
 /// Made by [`Pair::watch`].
 pub struct PairWatch {
-    ears: [Ear; 2],
-    source: Arc<Mutex<Source>>,
+    sockets: [LinkSocket; 2],
+    reader: Arc<Mutex<PairReader>>,
     state: State,
     pending: VecDeque<PairEvent>,
     look: Interval,
@@ -196,17 +196,17 @@ impl PairWatch {
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
             let open = |ifindex| -> io::Result<_> {
-                Ok((Ear::open(ifindex, &runtime)?, (Netlink::open()?, ifindex)))
+                Ok((LinkSocket::open(ifindex, &runtime)?, (Netlink::open()?, ifindex)))
             };
             let (outside, ask_outside) = open(outer)?;
             let (inside, ask_inside) = netns.enter(|| open(inner)).flatten()?;
-            let source = Source { ends: [ask_outside, ask_inside], kept };
+            let reader = PairReader { ends: [ask_outside, ask_inside], kept };
             let _entered = runtime.enter();
             let mut look = interval(LOOK);
             look.set_missed_tick_behavior(MissedTickBehavior::Delay);
             Ok(Self {
-                ears: [outside, inside],
-                source: Arc::new(Mutex::new(source)),
+                sockets: [outside, inside],
+                reader: Arc::new(Mutex::new(reader)),
                 state,
                 pending: VecDeque::new(),
                 look,
@@ -231,10 +231,10 @@ impl PairWatch {
                 poll_fn(|cx| self.poll_stale(cx)).await?;
                 self.stale = true;
             }
-            let source = Arc::clone(&self.source);
+            let reader = Arc::clone(&self.reader);
             // It may wait for the kernel's rtnl lock.
             let now = tokio::task::spawn_blocking(move || {
-                source.lock().unwrap_or_else(PoisonError::into_inner).ask()
+                reader.lock().unwrap_or_else(PoisonError::into_inner).ask()
             });
             let now = now.await??;
             self.stale = false;
@@ -244,9 +244,9 @@ impl PairWatch {
     }
 
     fn poll_stale(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        for ear in &mut self.ears {
-            if let Poll::Ready(heard) = ear.poll_heard(cx) {
-                return Poll::Ready(heard);
+        for socket in &mut self.sockets {
+            if let Poll::Ready(changed) = socket.poll_changed(cx) {
+                return Poll::Ready(changed);
             }
         }
         self.look.poll_tick(cx).map(|_| Ok(()))

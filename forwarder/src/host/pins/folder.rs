@@ -45,7 +45,7 @@ impl Folder {
     }
 }
 
-/// Whoever looks whether a folder is a dead weir's holds its lock for less.
+/// A look whether a folder is a dead weir's holds its lock for less.
 const LOOKED_AT: Duration = Duration::from_millis(500);
 
 /// The root of the file system.
@@ -73,7 +73,7 @@ impl Root {
 
     /// Makes the folder and locks it. `None`: whose it is runs.
     pub(super) fn claim(&self, folder: &str) -> io::Result<Option<File>> {
-        // So that nobody takes the folder, or the mount, for abandoned.
+        // So that no other weir takes the folder, or the mount, for abandoned.
         let _locked = lock(true)?;
         match fs::create_dir(self.at(folder)) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),

@@ -20,5 +20,5 @@ fn sys_admin_stands_in_for_bpf() {
     let old_style = with("0000000000207000");
     assert_eq!(old_style.missing(), []);
     let new_style = with("000000c000007000");
-    assert_eq!(new_style.missing(), [Capability::SysAdmin]);
+    assert_eq!(new_style.missing(), [SYS_ADMIN]);
 }

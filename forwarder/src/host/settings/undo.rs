@@ -7,15 +7,13 @@ use std::io;
 use nix::libc;
 use nix::net::if_::if_nametoindex;
 
-use crate::host::netlink::{Netlink, Request, attributes, text, u32_at};
+use crate::host::bridge::foreign::tc::{self, Qdisc, TC_H_ROOT};
+use crate::host::netlink::{Netlink, Request};
 use crate::host::netns::{self, NetnsId};
 use crate::host::state::{Before, Change};
 
 /// By this handle, and as a pfifo, weir's qdisc is known: "we" in ASCII.
 const HANDLE: u32 = 0x7765_0000;
-// linux/rtnetlink.h, linux/pkt_sched.h
-const TC_HEADER_LEN: usize = 20;
-const TC_H_ROOT: u32 = 0xffff_ffff;
 
 /// Undoes a change, and says what was done. `own` is the namespace of this thread.
 pub(super) fn put_back(change: &Change, own: NetnsId) -> io::Result<String> {
@@ -54,34 +52,15 @@ fn put_back_here(change: &Change) -> io::Result<String> {
 
 fn remove_qdisc(ifindex: u32, tx_queue_len: u32) -> io::Result<String> {
     let mut netlink = Netlink::open()?;
-    let all = netlink.dump(&Request::new(libc::RTM_GETQDISC, &header(0)))?;
-    if !all.iter().any(|(_, payload)| is_ours(payload, ifindex)) {
+    let all = netlink.dump(&Request::about_qdisc(libc::RTM_GETQDISC, 0, 0, 0))?;
+    let kind = "pfifo".to_owned();
+    let ours = Qdisc { ifindex, handle: HANDLE, parent: TC_H_ROOT, kind };
+    if !all.iter().any(|(_, payload)| tc::decode(payload).as_ref() == Some(&ours)) {
         return Ok("it has no qdisc of weir's any more".to_owned());
     }
-    netlink.call(&Request::new(libc::RTM_DELQDISC, &header(ifindex)))?;
+    netlink.change(&Request::about_qdisc(libc::RTM_DELQDISC, ifindex, HANDLE, TC_H_ROOT))?;
     // The kernel set an empty length when the qdisc was added.
-    let length = tx_queue_len.to_ne_bytes();
     let request = Request::about_link(libc::RTM_SETLINK, ifindex);
-    netlink.call(&request.attribute(libc::IFLA_TXQLEN, &length))?;
+    netlink.change(&request.number(libc::IFLA_TXQLEN, tx_queue_len))?;
     Ok("weir's qdisc is removed".to_owned())
 }
-
-/// About the root qdisc of an interface.
-fn header(ifindex: u32) -> [u8; TC_HEADER_LEN] {
-    let mut fixed = [0; TC_HEADER_LEN];
-    fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
-    fixed[8..12].copy_from_slice(&HANDLE.to_ne_bytes());
-    fixed[12..16].copy_from_slice(&TC_H_ROOT.to_ne_bytes());
-    fixed
-}
-
-fn is_ours(payload: &[u8], ifindex: u32) -> bool {
-    let kind = attributes(payload, TC_HEADER_LEN).find(|(kind, _)| *kind == libc::TCA_KIND);
-    [(4, ifindex), (8, HANDLE), (12, TC_H_ROOT)]
-        .iter()
-        .all(|(at, word)| u32_at(payload, *at) == Some(*word))
-        && kind.is_some_and(|(_, value)| text(value) == "pfifo")
-}
-
-#[cfg(test)]
-mod tests;

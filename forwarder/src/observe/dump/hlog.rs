@@ -1,5 +1,5 @@
 //! `.hlog`: HdrHistogram's interval log, version 1.3. Invariant: an interval's lines are one text,
-//! so that whoever writes them at once leaves no half of one.
+//! so that one write leaves all of them or none.
 
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -14,7 +14,7 @@ use weir_api::{
     VifTimes, histogram::encode,
 };
 
-/// What was recorded since `before`; where recording began anew meanwhile, all of it.
+/// What was recorded since `before`; where recording was reset meanwhile, all of it.
 pub fn latency(before: &LatencyReport, after: &LatencyReport) -> Result<LatencyReport, DumpError> {
     let again = after.since_unix_ns != before.since_unix_ns || after.uptime_ns < before.uptime_ns;
     if again {
@@ -51,7 +51,7 @@ pub fn flows(before: &FlowsReport, after: &FlowsReport) -> Result<FlowsReport, D
     let mut flows = Vec::new();
     for flow in &after.flows {
         let name = name(flow);
-        // One that ended and began anew counts from 0, and what it was before is in `ended`.
+        // One that ended and began again counts from 0, and what it was before is in `ended`.
         let same = |earlier: &&FlowReport| continues(&earlier.counts, &flow.counts);
         let same = earlier.get(&name).copied().filter(same).inspect(|_| {
             earlier.remove(&name);
@@ -79,7 +79,7 @@ pub fn flows(before: &FlowsReport, after: &FlowsReport) -> Result<FlowsReport, D
             changed.take(&Counted::read(&name, &same.counts, &same.histogram)?);
         }
         if sum.kind == SumKind::Ended && !forgotten {
-            // Whoever ended brought along what it had done before.
+            // A flow that ended brought along what it had counted before.
             for (name, flow) in earlier.iter().filter(|(_, flow)| flow.vif == sum.vif) {
                 changed.take(&Counted::read(name, &flow.counts, &flow.histogram)?);
             }
@@ -139,7 +139,7 @@ impl Counted {
 
     fn told(self) -> (FlowNumbers, Option<String>) {
         let residence = self.times.as_ref().map(Summary::of);
-        // Without histograms nobody can tell the interval's times: none rather than wrong ones.
+        // Without histograms the interval's times are unknown: none rather than wrong ones.
         let residence = residence.unwrap_or_default();
         (FlowNumbers { residence, ..self.counts }, self.times.as_ref().map(encode))
     }

@@ -8,7 +8,7 @@ use system_tests::python::run_python;
 use super::samples::{SECOND, START, flows as sample_flows, latency, sum, times, udp, vif};
 use super::series::{by_stage, of_flows, of_latency};
 use super::{csv, hgrm, hlog, since};
-use crate::cli::render::samples::report as stats;
+use crate::observe::samples::report as stats;
 use weir_api::{
     FlowSumReport, FlowsReport, LatencyReport, LossReport, SumKind, Summary, histogram::decode,
 };

@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 use weir_core::{FlowKey, FlowRow, FlowSum, PortId};
 use weir_port::clock_monotonic_ns;
 
-use super::tally::{Tally, Teller};
-use super::{Measured, Source, unix_ns};
+use super::tally::{FlowReporter, Tally};
+use super::{Measurements, WorkerMeasures, unix_ns};
 use crate::worker::{FlowPage, NoAnswer};
 use weir_api::{Amount, FlowQuery, FlowReport, FlowSumReport, FlowsReport, SumKind};
 
@@ -39,7 +39,7 @@ struct Place {
 
 /// A flow as the first look found it.
 #[derive(Debug, Default)]
-struct Seen {
+struct SeenFlow {
     bytes: u64,
     /// By worker.
     places: Vec<(usize, Place)>,
@@ -55,12 +55,12 @@ struct Reading {
 
 type Names = BTreeMap<PortId, String>;
 
-impl<S: Source> Measured<S> {
+impl<S: WorkerMeasures> Measurements<S> {
     /// The flows, the largest by bytes first. With `reset` all of them are forgotten right after
     /// they were read: what is counted between the two is in no report.
     pub async fn flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, NoAnswer> {
         let this = Arc::clone(self);
-        // Not dropped half-way: it would have forgotten what nobody was told.
+        // Not dropped half-way: it would have forgotten what is in no report.
         let read = tokio::spawn(async move { this.read_flows(query).await });
         read.await.unwrap_or(Err(NoAnswer::Ended))
     }
@@ -89,9 +89,9 @@ impl<S: Source> Measured<S> {
                 worker.forget_flows().await?;
             }
         }
-        let mut teller = Teller::new(clock_monotonic_ns(), query.histograms);
-        let flows = tell_flows(&mut teller, &names, &reading.flows).await;
-        let sums = tell_sums(&mut teller, &names, &query, &reading.sums, &express);
+        let mut reporter = FlowReporter::new(clock_monotonic_ns(), query.histograms);
+        let flows = report_flows(&mut reporter, &names, &reading.flows).await;
+        let sums = report_sums(&mut reporter, &names, &query, &reading.sums, &express);
         Ok(FlowsReport {
             version: weir_api::VERSION,
             uptime_ns: self.uptime_ns(),
@@ -117,7 +117,7 @@ impl<S: Source> Measured<S> {
     }
 
     async fn read(self: &Arc<Self>, query: &FlowQuery, names: &Names) -> Result<Reading, NoAnswer> {
-        let mut seen: HashMap<FlowKey, Seen> = HashMap::new();
+        let mut seen: HashMap<FlowKey, SeenFlow> = HashMap::new();
         let mut looking = JoinSet::new();
         for at in 0..self.workers.len() {
             let this = Arc::clone(self);
@@ -247,10 +247,15 @@ fn asks_for(query: &FlowQuery, name: &str) -> bool {
 }
 
 /// What the query asks for of all flows.
-fn wanted(seen: HashMap<FlowKey, Seen>, query: &FlowQuery, names: &Names) -> Vec<(FlowKey, Seen)> {
+fn wanted(
+    seen: HashMap<FlowKey, SeenFlow>,
+    query: &FlowQuery,
+    names: &Names,
+) -> Vec<(FlowKey, SeenFlow)> {
     let of_vif =
         |key: &FlowKey| names.get(&key.ingress()).is_some_and(|name| asks_for(query, name));
-    let mut all: Vec<(FlowKey, Seen)> = seen.into_iter().filter(|(key, _)| of_vif(key)).collect();
+    let mut all: Vec<(FlowKey, SeenFlow)> =
+        seen.into_iter().filter(|(key, _)| of_vif(key)).collect();
     if let Some(top) = query.top.filter(|top| *top < all.len()) {
         all.sort_unstable_by_key(|(key, seen)| rank(seen.bytes, key));
         all.truncate(top);
@@ -264,8 +269,8 @@ fn rank(bytes: u64, key: &FlowKey) -> impl Ord + use<> {
     (std::cmp::Reverse(bytes), key.ingress, key.src, key.dst, ports)
 }
 
-async fn tell_flows(
-    teller: &mut Teller,
+async fn report_flows(
+    reporter: &mut FlowReporter,
     names: &Names,
     flows: &HashMap<FlowKey, Tally>,
 ) -> Vec<FlowReport> {
@@ -274,7 +279,7 @@ async fn tell_flows(
     let mut told = Vec::with_capacity(all.len());
     for some in all.chunks(AT_ONCE) {
         told.extend(some.iter().filter_map(|(key, tally)| {
-            Some(teller.flow(names.get(&key.ingress())?.clone(), key, tally))
+            Some(reporter.flow(names.get(&key.ingress())?.clone(), key, tally))
         }));
         tokio::task::yield_now().await;
     }
@@ -292,8 +297,8 @@ struct Unlisted {
 
 /// Of each source that is asked for, what is in no row, if there is anything. What the gate handed over
 /// is in `other`: no table has seen it.
-fn tell_sums(
-    teller: &mut Teller,
+fn report_sums(
+    reporter: &mut FlowReporter,
     names: &Names,
     query: &FlowQuery,
     sums: &[FlowSum],
@@ -319,11 +324,11 @@ fn tell_sums(
     for (name, Unlisted { other, ended, ended_flows, express }) in &all {
         let name = || (*name).to_owned();
         if !other.is_empty() {
-            let sum = teller.sum(name(), SumKind::Other, None, other);
+            let sum = reporter.sum(name(), SumKind::Other, None, other);
             told.push(FlowSumReport { express: express.frames, ..sum });
         }
         if !ended.is_empty() {
-            told.push(teller.sum(name(), SumKind::Ended, Some(*ended_flows), ended));
+            told.push(reporter.sum(name(), SumKind::Ended, Some(*ended_flows), ended));
         }
     }
     told

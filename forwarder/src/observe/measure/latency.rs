@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use weir_core::{PortId, Stage, VifLatency};
 
-use super::{Measured, Ports, Source, unix_ns};
+use super::{Measurements, Ports, WorkerMeasures, unix_ns};
 use crate::worker::NoAnswer;
 use weir_api::{LatencyQuery, LatencyReport, Summary, Times, VifTimes, histogram::encode};
 
@@ -16,7 +16,7 @@ use weir_api::{LatencyQuery, LatencyReport, Summary, Times, VifTimes, histogram:
 /// answer, up to a tenth of a megabyte each, is not all in memory at the same time.
 pub(super) const AT_ONCE: usize = 16;
 
-impl<S: Source> Measured<S> {
+impl<S: WorkerMeasures> Measurements<S> {
     /// Everything that was recorded since the last reset, by name of the source.
     pub async fn latency(self: &Arc<Self>, query: LatencyQuery) -> Result<LatencyReport, NoAnswer> {
         let this = Arc::clone(self);

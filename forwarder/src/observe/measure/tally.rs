@@ -29,7 +29,7 @@ impl Tally {
 
     pub(super) fn add(&mut self, other: &Self) {
         let (sum, more) = (&mut self.counts, &other.counts);
-        // Jitters do not add up: that of whoever sent more stays.
+        // Jitters do not add up: that of the row with more packets stays.
         if more.delivered > sum.delivered {
             sum.jitter_ns = more.jitter_ns;
         }
@@ -65,13 +65,13 @@ impl Tally {
 
 /// Makes reports of tallies, all with one histogram: making one costs more than filling it.
 #[derive(Debug)]
-pub(super) struct Teller {
+pub(super) struct FlowReporter {
     now_ns: u64,
     histograms: bool,
     times: Histogram<u64>,
 }
 
-impl Teller {
+impl FlowReporter {
     pub(super) fn new(now_ns: u64, histograms: bool) -> Self {
         Self { now_ns, histograms, times: weir_core::latency::histogram() }
     }

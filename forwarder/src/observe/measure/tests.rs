@@ -29,7 +29,7 @@ const STEP: u32 = 2;
 /// More rows than this are never given at once.
 const SHORT: usize = 100;
 
-impl Source for Arc<Twin> {
+impl WorkerMeasures for Arc<Twin> {
     fn take_latency(
         &self,
         id: PortId,
@@ -73,7 +73,7 @@ impl Source for Arc<Twin> {
 #[derive(Clone, Debug, Default)]
 struct Lane(Arc<Lock<BTreeMap<PortId, Amount>>>);
 
-impl Express for Lane {
+impl ExpressTraffic for Lane {
     fn sent_by(&self, id: PortId) -> Amount {
         self.0.lock().unwrap().get(&id).copied().unwrap_or_default()
     }
@@ -82,7 +82,7 @@ impl Express for Lane {
 struct Bench {
     workers: [Arc<Twin>; 2],
     lane: Lane,
-    measured: Arc<Measured<Arc<Twin>>>,
+    measured: Arc<Measurements<Arc<Twin>>>,
 }
 
 impl Bench {
@@ -90,7 +90,7 @@ impl Bench {
         let workers = [Arc::default(), Arc::default()];
         let lane = Lane::default();
         let express = Box::new(lane.clone());
-        let measured = Measured::new(workers.to_vec(), express, plan, Instant::now());
+        let measured = Measurements::new(workers.to_vec(), express, plan, Instant::now());
         for (id, name) in names.iter().enumerate() {
             measured.name(PortId(id as u16), name).await.unwrap();
         }

@@ -1,4 +1,4 @@
-//! The histograms themselves, for whoever makes something else of them than a report.
+//! The histograms themselves, for another use than a report.
 //!
 //! Invariant: as in [`super::latency`], a task that took something from a worker is never dropped
 //! half-way.
@@ -9,10 +9,10 @@ use std::sync::Arc;
 use weir_core::{PortId, VifLatency};
 
 use super::latency::AT_ONCE;
-use super::{Measured, Source};
+use super::{Measurements, WorkerMeasures};
 use crate::worker::NoAnswer;
 
-impl<S: Source> Measured<S> {
+impl<S: WorkerMeasures> Measurements<S> {
     /// What `of` makes of all that was recorded of each source since the last reset, by name.
     pub async fn times<T: Send + 'static>(
         self: &Arc<Self>,

@@ -1,5 +1,5 @@
-//! Every metric: its name, kind, unit, labels, a sentence, and how it is read. Invariants: names are in base units
-//! and end in them; a sentence holds no quotation mark, backslash or line break, so that it needs
+//! Every metric: its name, kind, unit, labels, a sentence, and how it is read. Invariants: names are in
+//! base units and end in them; a sentence holds no quotation mark, backslash or line break, so that it needs
 //! no escaping in any format.
 
 use weir_api::{LaneNow, PortCounter};
@@ -7,8 +7,8 @@ use weir_core::Choice as _;
 
 use super::Sample;
 use super::fill::{
-    Rows, by_reason, counted, directions, each, flows, lanes, links, one, pool, ports, rate, rated,
-    regimes, released, residences, row, seconds_of, shed_links, stages, states, superframes,
+    MetricRows, by_reason, counted, directions, each, flows, lanes, links, one, pool, ports, rate,
+    rated, regimes, released, residences, row, seconds_of, shed_links, stages, states, superframes,
     workers,
 };
 use super::page::Value::Whole;
@@ -33,7 +33,7 @@ pub struct Metric {
     pub(super) unit: Option<&'static str>,
     pub labels: &'static [&'static str],
     pub help: &'static str,
-    pub(super) rows: fn(&Sample) -> Rows<'_>,
+    pub(super) rows: fn(&Sample) -> MetricRows<'_>,
 }
 
 impl Kind {

@@ -13,37 +13,37 @@ use weir_core::{Reason, ReleaseReason, Role};
 
 use super::Sample;
 use super::families::ALL;
-use super::page::{Page, Value, Value::Whole};
+use super::page::{MetricsPage, Value, Value::Whole};
 use super::times::seconds;
 use crate::observe::measure::SourceFlows;
 
 /// The values of a metric's labels, and its own.
-pub(super) type Row<'s> = (Vec<Cow<'s, str>>, Value<'s>);
-pub(super) type Rows<'s> = Vec<Row<'s>>;
+pub(super) type MetricRow<'s> = (Vec<Cow<'s, str>>, Value<'s>);
+pub(super) type MetricRows<'s> = Vec<MetricRow<'s>>;
 
 const STATES: [State; 5] = [State::Up, State::Down, State::Gone, State::Failed, State::Stopped];
 
 impl Collector for Sample {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut page = Page::new(encoder);
+        let mut page = MetricsPage::new(encoder);
         ALL.iter().try_for_each(|metric| page.family(metric, (metric.rows)(self)))
     }
 }
 
-pub(super) fn row<'s, const N: usize>(labels: [&'s str; N], value: Value<'s>) -> Row<'s> {
+pub(super) fn row<'s, const N: usize>(labels: [&'s str; N], value: Value<'s>) -> MetricRow<'s> {
     (labels.map(Cow::Borrowed).into(), value)
 }
 
 /// Of a metric without labels.
-pub(super) fn one(value: Value<'_>) -> Rows<'_> {
+pub(super) fn one(value: Value<'_>) -> MetricRows<'_> {
     vec![(Vec::new(), value)]
 }
 
 /// What there is to tell of each port.
-pub(super) fn each<'s, R: IntoIterator<Item = Row<'s>>>(
+pub(super) fn each<'s, R: IntoIterator<Item = MetricRow<'s>>>(
     all: &'s Sample,
     of: impl Fn(&'s PortReport) -> R,
-) -> Rows<'s> {
+) -> MetricRows<'s> {
     all.stats.ports.iter().flat_map(of).collect()
 }
 
@@ -51,22 +51,22 @@ pub(super) fn each<'s, R: IntoIterator<Item = Row<'s>>>(
 pub(super) fn ports<'s>(
     all: &'s Sample,
     of: fn(&PortReport) -> Option<Value<'static>>,
-) -> Rows<'s> {
+) -> MetricRows<'s> {
     each(all, |port| of(port).map(|value| row([&port.name], value)))
 }
 
-pub(super) fn counted(all: &Sample, counter: PortCounter) -> Rows<'_> {
+pub(super) fn counted(all: &Sample, counter: PortCounter) -> MetricRows<'_> {
     each(all, |port| [row([&port.name], Whole(port.counter(counter.name())))])
 }
 
-pub(super) fn states(port: &PortReport) -> Rows<'_> {
+pub(super) fn states(port: &PortReport) -> MetricRows<'_> {
     let is = |state: State| {
         row([&port.name, weir_core::Choice::name(state)], Whole((port.state == state).into()))
     };
     STATES.map(is).into()
 }
 
-pub(super) fn directions(all: &Sample, of: fn(&Traffic) -> u64) -> Rows<'_> {
+pub(super) fn directions(all: &Sample, of: fn(&Traffic) -> u64) -> MetricRows<'_> {
     each(all, |port| {
         [("rx", &port.rx), ("tx", &port.tx), ("passed", &port.passed)]
             .map(|(direction, traffic)| row([&port.name, direction], Whole(of(traffic))))
@@ -74,14 +74,14 @@ pub(super) fn directions(all: &Sample, of: fn(&Traffic) -> u64) -> Rows<'_> {
 }
 
 /// What the program passes, it does not tell apart.
-pub(super) fn superframes(all: &Sample) -> Rows<'_> {
+pub(super) fn superframes(all: &Sample) -> MetricRows<'_> {
     each(all, |port| {
         [("rx", &port.rx), ("tx", &port.tx)]
             .map(|(direction, traffic)| row([&port.name, direction], Whole(traffic.superframes)))
     })
 }
 
-pub(super) fn lanes(all: &Sample, of: fn(&Amount) -> u64) -> Rows<'_> {
+pub(super) fn lanes(all: &Sample, of: fn(&Amount) -> u64) -> MetricRows<'_> {
     each(all, |port| {
         let lanes = &port.lanes;
         [("express", lanes.express), ("scheduled", lanes.scheduled), ("bridge", lanes.bridge)]
@@ -90,7 +90,10 @@ pub(super) fn lanes(all: &Sample, of: fn(&Amount) -> u64) -> Rows<'_> {
 }
 
 /// Every reason, of a port or of all.
-pub(super) fn by_reason<'s>(losses: &BTreeMap<String, u64>, port: Option<&'s str>) -> Rows<'s> {
+pub(super) fn by_reason<'s>(
+    losses: &BTreeMap<String, u64>,
+    port: Option<&'s str>,
+) -> MetricRows<'s> {
     let rows = Reason::ALL.iter().map(|reason| {
         let frames = losses.get(reason.name()).copied().unwrap_or(0);
         (port.into_iter().chain([reason.name()]).map(Cow::Borrowed).collect(), Whole(frames))
@@ -108,22 +111,22 @@ pub(super) fn shed_links(port: &PortReport) -> Option<Value<'static>> {
 }
 
 /// Of the links where shares matter: with all pairs of ports there would be series without bound.
-pub(super) fn links(all: &Sample, of: fn(&LinkShare) -> u64) -> Rows<'_> {
+pub(super) fn links(all: &Sample, of: fn(&LinkShare) -> u64) -> MetricRows<'_> {
     let matters = |port: &&PortReport| port.role == Role::Uplink || port.promise.rate_bps > 0;
     let shared = all.stats.ports.iter().filter(matters);
     let shared: BTreeSet<&str> = shared.map(|port| port.name.as_str()).collect();
     each(all, |port| {
         let links = port.links.iter().filter(|link| shared.contains(&*link.to));
-        links.map(|link| row([&port.name, &link.to], Whole(of(link)))).collect::<Rows<'_>>()
+        links.map(|link| row([&port.name, &link.to], Whole(of(link)))).collect::<MetricRows<'_>>()
     })
 }
 
 /// Of the links with a rate.
-pub(super) fn rated(all: &Sample, of: fn(&LinkLane) -> Value<'static>) -> Rows<'_> {
+pub(super) fn rated(all: &Sample, of: fn(&LinkLane) -> Value<'static>) -> MetricRows<'_> {
     each(all, |port| port.link.map(|link| row([&port.name], of(&link))))
 }
 
-pub(super) fn released(port: &PortReport) -> Rows<'_> {
+pub(super) fn released(port: &PortReport) -> MetricRows<'_> {
     let rows = ReleaseReason::ALL.iter().map(|reason| {
         let count = port.containers.released.get(reason.name()).copied().unwrap_or(0);
         row([&port.name, reason.name()], Whole(count))
@@ -131,11 +134,11 @@ pub(super) fn released(port: &PortReport) -> Rows<'_> {
     rows.collect()
 }
 
-pub(super) fn residences(all: &Sample) -> Rows<'_> {
+pub(super) fn residences(all: &Sample) -> MetricRows<'_> {
     all.times.iter().map(|times| row([&times.port], Value::Spread(&times.residence))).collect()
 }
 
-pub(super) fn stages(all: &Sample) -> Rows<'_> {
+pub(super) fn stages(all: &Sample) -> MetricRows<'_> {
     let rows = all.times.iter().flat_map(|times| {
         let stages = times.stages();
         stages.map(|(stage, spread)| row([&times.port, stage.name()], Value::Spread(spread)))
@@ -143,16 +146,16 @@ pub(super) fn stages(all: &Sample) -> Rows<'_> {
     rows.collect()
 }
 
-pub(super) fn flows(all: &Sample, of: fn(&SourceFlows) -> u64) -> Rows<'_> {
+pub(super) fn flows(all: &Sample, of: fn(&SourceFlows) -> u64) -> MetricRows<'_> {
     all.flows.sources.iter().map(|source| row([&source.port], Whole(of(source)))).collect()
 }
 
-pub(super) fn workers(all: &Sample, of: fn(&WorkerReport) -> Value<'static>) -> Rows<'_> {
+pub(super) fn workers(all: &Sample, of: fn(&WorkerReport) -> Value<'static>) -> MetricRows<'_> {
     let row = |worker| (vec![core(worker)], of(worker));
     all.stats.worker.iter().map(row).collect()
 }
 
-pub(super) fn regimes(all: &Sample) -> Rows<'_> {
+pub(super) fn regimes(all: &Sample) -> MetricRows<'_> {
     let rows = all.stats.worker.iter().flat_map(|worker| {
         let regimes = &worker.regimes;
         [("busy", regimes.busy), ("idle", regimes.idle), ("back_pressured", regimes.back_pressured)]
@@ -165,7 +168,7 @@ fn core<'s>(worker: &WorkerReport) -> Cow<'s, str> {
     worker.core.to_string().into()
 }
 
-pub(super) fn pool(all: &Sample) -> Rows<'_> {
+pub(super) fn pool(all: &Sample) -> MetricRows<'_> {
     let frames = &all.stats.frames;
     [
         ("free", frames.free),

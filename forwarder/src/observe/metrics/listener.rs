@@ -1,5 +1,5 @@
 //! The TCP side. Invariant: at most so many connections at once, each for one answer and for a
-//! short time, so that nobody who asks uses up the files that ports need.
+//! short time, so that clients cannot use up the files that ports need.
 
 use std::{
     io,
@@ -25,7 +25,7 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 3 } els
 /// When there is no file left for a connection, there may be one soon.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Why nobody can ask.
+/// Why metrics cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     #[error(
@@ -69,7 +69,7 @@ impl Listener for MetricsListener {
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         loop {
             let Ok(permit) = Arc::clone(&self.free).acquire_owned().await else {
-                // Nobody closes the semaphore.
+                // The semaphore is never closed.
                 return std::future::pending().await;
             };
             match self.listener.accept().await {

@@ -12,7 +12,7 @@ use prometheus_client::{
 use weir_core::Reason;
 
 use super::families::{Kind, Metric};
-use super::fill::Rows;
+use super::fill::MetricRows;
 use super::times::Spread;
 
 #[derive(Clone, Copy, Debug)]
@@ -23,15 +23,15 @@ pub(super) enum Value<'s> {
 }
 
 #[derive(Debug)]
-pub(super) struct Page<'e>(DescriptorEncoder<'e>);
+pub(super) struct MetricsPage<'e>(DescriptorEncoder<'e>);
 
-impl<'e> Page<'e> {
+impl<'e> MetricsPage<'e> {
     pub(super) fn new(encoder: DescriptorEncoder<'e>) -> Self {
         Self(encoder)
     }
 
     /// A metric with all its rows, which must not be told again.
-    pub(super) fn family(&mut self, metric: &Metric, rows: Rows<'_>) -> fmt::Result {
+    pub(super) fn family(&mut self, metric: &Metric, rows: MetricRows<'_>) -> fmt::Result {
         let unit = metric.unit.map(|unit| Unit::Other(unit.to_owned()));
         // The encoder puts the unit behind the name.
         let stem = match metric.unit {

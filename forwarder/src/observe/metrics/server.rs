@@ -39,9 +39,9 @@ const INDEX: &str = concat!(
 /// OpenMetrics, or why there is none.
 type Text = Result<Arc<str>, Arc<str>>;
 
-struct Desk<N> {
+struct SampleCache<N> {
     numbers: Arc<N>,
-    /// Whoever holds it takes the sample, the others wait for that one.
+    /// Locked while a sample is taken; the others wait for that one.
     last: Arc<Mutex<Option<(Instant, Text)>>>,
 }
 
@@ -65,27 +65,30 @@ pub async fn serve<N: Numbers>(
 }
 
 fn router<N: Numbers>(numbers: Arc<N>) -> Router {
-    let desk = Arc::new(Desk { numbers, last: Arc::default() });
+    let cache = Arc::new(SampleCache { numbers, last: Arc::default() });
     Router::new()
         .route("/", get(|| async { once(Html(INDEX)) }))
         .route("/metrics", get(metrics::<N>))
         .route("/healthz", get(health::<N>))
         .fallback(unknown)
-        .with_state(desk)
+        .with_state(cache)
 }
 
-async fn metrics<N: Numbers>(State(desk): State<Arc<Desk<N>>>, headers: HeaderMap) -> Response {
+async fn metrics<N: Numbers>(
+    State(cache): State<Arc<SampleCache<N>>>,
+    headers: HeaderMap,
+) -> Response {
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let format = Format::wanted(&accept.collect::<Vec<_>>().join(","));
-    match desk.text().await {
+    match cache.text().await {
         Ok(text) => once(([(header::CONTENT_TYPE, format.content_type())], format.of(&text))),
         Err(why) => refuse(StatusCode::SERVICE_UNAVAILABLE, &why),
     }
 }
 
 /// Healthy is what can tell its numbers: asking for them proves that the workers turn.
-async fn health<N: Numbers>(State(desk): State<Arc<Desk<N>>>) -> Response {
-    match desk.text().await {
+async fn health<N: Numbers>(State(cache): State<Arc<SampleCache<N>>>) -> Response {
+    match cache.text().await {
         Ok(_) => once("ok\n"),
         Err(why) => refuse(StatusCode::SERVICE_UNAVAILABLE, &why),
     }
@@ -106,7 +109,7 @@ fn once(answer: impl IntoResponse) -> Response {
     (CLOSE, answer).into_response()
 }
 
-impl<N: Numbers> Desk<N> {
+impl<N: Numbers> SampleCache<N> {
     async fn text(&self) -> Text {
         let late = || {
             let what = "the workers did not answer within";

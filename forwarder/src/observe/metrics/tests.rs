@@ -17,7 +17,7 @@ use std::{
 use weir_core::{Reason, Stage, VifLatency};
 
 use super::{families::ALL, *};
-use crate::{cli::render::samples, observe::measure::SourceFlows};
+use crate::observe::{measure::SourceFlows, samples};
 use weir_api::{Amount, LaneNow, LinkLane, State};
 
 /// Three ports, one of which is gone and one of which is promised everything, and times of one.

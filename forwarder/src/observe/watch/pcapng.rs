@@ -19,9 +19,9 @@ use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeade
 use pcap_file::{DataLink, Endianness, PcapError};
 use weir_abi::{Counter, meta_flags};
 use weir_core::PortId;
+use weir_port::reason_of;
 
-use super::seen::Sight;
-use crate::observe::books::reason_of;
+use super::merge::Observation;
 use crate::worker::{Points, Step};
 
 /// `epb_flags`: which way.
@@ -52,7 +52,7 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Begins a file; `note` is for whoever opens it.
+    /// Begins a file; `note` is shown by what opens it.
     pub(super) fn new(
         points: Points,
         snaplen: u32,
@@ -114,9 +114,9 @@ impl Capture {
     }
 
     /// Writes what was seen, if it is a packet of a port that is described.
-    pub(super) fn see(&mut self, sight: &Sight, bytes: &[u8]) -> Result<(), PcapError> {
-        let (port, at_ns, len, flags, comment) = match sight {
-            Sight::Worker(_, event) => {
+    pub(super) fn write(&mut self, seen: &Observation, bytes: &[u8]) -> Result<(), PcapError> {
+        let (port, at_ns, len, flags, comment) = match seen {
+            Observation::Worker(_, event) => {
                 let (flags, comment) = match event.step {
                     Step::Arrived { .. } => (INBOUND, None),
                     Step::Sent(_) => (OUTBOUND, None),
@@ -125,17 +125,17 @@ impl Capture {
                 };
                 (event.port(), event.at_ns, event.len, flags, comment)
             }
-            Sight::Program { outcome, port, at_ns, len, .. } => {
+            Observation::Program { outcome, port, at_ns, len, .. } => {
                 let lost = reason_of(*outcome).is_some();
                 if !(self.points.arrival || self.points.loss && lost) {
                     return Ok(());
                 }
-                (*port, *at_ns, *len, INBOUND, Some(fate(*outcome)))
+                (*port, *at_ns, *len, INBOUND, Some(outcome_text(*outcome)))
             }
         };
         let Some(interface) = self.interfaces.get_mut(&port) else { return Ok(()) };
         let mut options = vec![EnhancedPacketOption::Flags(flags)];
-        let comments = comment.into_iter().chain(offload(sight));
+        let comments = comment.into_iter().chain(offload(seen));
         options.extend(comments.map(|comment| EnhancedPacketOption::Comment(Cow::Owned(comment))));
         self.writer.write_pcapng_block(EnhancedPacketBlock {
             interface_id: interface.id,
@@ -194,7 +194,7 @@ fn lost(reason: weir_core::Reason) -> String {
 }
 
 /// What the program made of a frame that it did not steer.
-fn fate(outcome: Counter) -> String {
+fn outcome_text(outcome: Counter) -> String {
     match reason_of(outcome) {
         Some(reason) => lost(reason),
         None => format!("{} - {}", outcome.name(), outcome.describe()),
@@ -202,8 +202,8 @@ fn fate(outcome: Counter) -> String {
 }
 
 /// What a packet does not show by itself.
-fn offload(sight: &Sight) -> Option<String> {
-    let Sight::Worker(_, event) = sight else { return None };
+fn offload(seen: &Observation) -> Option<String> {
+    let Observation::Worker(_, event) = seen else { return None };
     if event.facts.gso_size != 0 {
         let size = event.facts.gso_size;
         return Some(format!(

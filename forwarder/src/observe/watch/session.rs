@@ -14,12 +14,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use weir_core::PortId;
 use weir_port::clock_monotonic_ns;
 
-use super::Wanted;
-use super::desk::Claim;
+use super::assemble::TraceAssembler;
+use super::merge::{EventMerger, Observation, UnsteeredRing};
 use super::pcapng::Capture;
-use super::seen::{Eyes, Program, Sight};
-use super::story::Stories;
-use crate::service::forwarder::Forwarder;
+use super::slot::Claim;
+use super::{WatchQuery, Watchable};
 use crate::worker::{Points, Purpose, WatchSpec, Watched};
 use weir_api::TraceLine;
 
@@ -31,38 +30,38 @@ const STATISTICS_EVERY: Duration = Duration::from_secs(1);
 /// Parts that wait for a slow client.
 const PARTS: usize = 16;
 /// How long a client may take for the last part.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_PART: Duration = Duration::from_secs(1);
 
-/// What the forwarder gives whoever begins to watch.
+/// What the forwarder gives at the start of a capture or trace.
 #[derive(Debug)]
-pub struct Began {
+pub struct WatchStarted {
     /// With the core of each worker.
     pub(crate) workers: Vec<(usize, Watched)>,
-    /// None: the program cannot be heard.
-    pub(crate) program: Option<Program>,
+    /// `None`: the program's ring cannot be read.
+    pub(crate) program: Option<UnsteeredRing>,
     /// What the program could not tell before, by port.
-    pub(crate) untold: Vec<u64>,
+    pub(crate) unsteered_missed: Vec<u64>,
     pub(crate) names: Vec<(PortId, String)>,
 }
 
 enum Sink {
     Capture(Box<Capture>),
     Trace {
-        stories: Box<Stories>,
+        assembler: Box<TraceAssembler>,
         lines: Vec<u8>,
     },
     /// The file could not be begun. Writing to memory does not fail; were it to, nothing is told.
     Broken,
 }
 
-pub(super) struct Session {
-    forwarder: Arc<Mutex<Forwarder>>,
+pub(super) struct Session<F> {
+    forwarder: Arc<Mutex<F>>,
     claim: Claim,
     count: u64,
     until: Option<Instant>,
-    eyes: Eyes,
+    merger: EventMerger,
     sink: Sink,
-    untold: Vec<u64>,
+    unsteered_missed: Vec<u64>,
     note: Option<String>,
     names_at: Instant,
     statistics_at: Instant,
@@ -71,16 +70,16 @@ pub(super) struct Session {
     out: mpsc::Sender<Bytes>,
 }
 
-impl Session {
+impl<F: Watchable> Session<F> {
     pub(super) fn new(
-        forwarder: Arc<Mutex<Forwarder>>,
+        forwarder: Arc<Mutex<F>>,
         claim: Claim,
-        wanted: Wanted,
+        query: WatchQuery,
         spec: WatchSpec,
-        began: Began,
+        began: WatchStarted,
     ) -> (Self, mpsc::Receiver<Bytes>) {
         let (out, parts) = mpsc::channel(PARTS);
-        let Began { workers, program, untold, names } = began;
+        let WatchStarted { workers, program, unsteered_missed, names } = began;
         let (cores, workers): (Vec<usize>, Vec<Watched>) = workers.into_iter().unzip();
         let note = program.is_none().then(|| {
             "what the XDP program drops or passes is not shown: its ring could not be shared; see \
@@ -95,21 +94,21 @@ impl Session {
                 capture(points, spec.snaplen, epoch_ns, now_ns, note.as_deref())
             }
             Purpose::Trace => {
-                let wanted = wanted.count.unwrap_or(u64::MAX);
-                let stories = Box::new(Stories::new(cores, epoch_ns, wanted));
-                Sink::Trace { stories, lines: Vec::new() }
+                let wanted = query.count.unwrap_or(u64::MAX);
+                let assembler = Box::new(TraceAssembler::new(cores, epoch_ns, wanted));
+                Sink::Trace { assembler, lines: Vec::new() }
             }
         };
         let now = Instant::now();
-        let eyes = Eyes::new(workers, program, spec.filter, spec.snaplen);
+        let merger = EventMerger::new(workers, program, spec.filter, spec.snaplen);
         let mut session = Self {
             forwarder,
             claim,
-            count: wanted.count.unwrap_or(u64::MAX),
-            until: wanted.duration.map(|duration| now + duration),
-            eyes,
+            count: query.count.unwrap_or(u64::MAX),
+            until: query.duration.map(|duration| now + duration),
+            merger,
             sink,
-            untold,
+            unsteered_missed,
             note,
             names_at: now + NAMES_EVERY,
             statistics_at: now + STATISTICS_EVERY,
@@ -119,7 +118,7 @@ impl Session {
         // A trace names wherever a packet goes; a capture describes the ports that it is of.
         let trace = spec.purpose == Purpose::Trace;
         let chosen = |(port, _): &(PortId, String)| trace || spec.filter.takes_port(*port);
-        if let Err(error) = session.learn(names.into_iter().filter(chosen)) {
+        if let Err(error) = session.set_names(names.into_iter().filter(chosen)) {
             session.fail(&error);
         }
         session.follow();
@@ -138,8 +137,8 @@ impl Session {
                 () = sleep_until(until), if self.until.is_some() => break,
                 _ = tick.tick() => {}
             }
-            self.learn_names();
-            let looked = self.look(false).and_then(|done| self.tell_missed().map(|()| done));
+            self.refresh_names();
+            let looked = self.look(false).and_then(|done| self.write_missed().map(|()| done));
             let done = looked.unwrap_or_else(|error| self.fail(&error));
             if self.pass_on().await.is_break() || done {
                 break;
@@ -150,12 +149,12 @@ impl Session {
 
     /// Takes the watchers back, and says what is left to say.
     async fn end(mut self) {
-        let untold = {
+        let unsteered_missed = {
             let mut forwarder = self.forwarder.lock().await;
             forwarder.unwatch().await;
-            forwarder.untold()
+            forwarder.unsteered_missed()
         };
-        for (before, now) in self.untold.iter_mut().zip(untold) {
+        for (before, now) in self.unsteered_missed.iter_mut().zip(unsteered_missed) {
             *before = now.saturating_sub(*before);
         }
         if let Err(error) = self.look(true).and_then(|_| self.trailer()) {
@@ -164,7 +163,7 @@ impl Session {
         let last = self.part();
         if !last.is_empty() {
             // A client that has gone, or does not read, has had what it wanted.
-            let _ = self.out.send_timeout(last, LAST_WORDS).await;
+            let _ = self.out.send_timeout(last, LAST_PART).await;
         }
     }
 
@@ -172,22 +171,22 @@ impl Session {
     fn look(&mut self, last: bool) -> Result<bool, PcapError> {
         let now_ns = clock_monotonic_ns();
         let (sink, count, mut outcome) = (&mut self.sink, self.count, Ok(()));
-        self.eyes.look(now_ns, last, |sight, bytes| {
+        self.merger.poll(now_ns, last, |seen, bytes| {
             let told = match sink {
                 Sink::Capture(file) if file.packets() < count => {
-                    let port = match sight {
-                        Sight::Worker(_, event) => event.port(),
-                        Sight::Program { port, .. } => *port,
+                    let port = match seen {
+                        Observation::Worker(_, event) => event.port(),
+                        Observation::Program { port, .. } => *port,
                     };
-                    // So new that nobody has told its name yet.
+                    // So new that its name is not known yet.
                     let named = match file.knows(port) {
                         true => Ok(()),
                         false => file.name(port, &format!("#{}", port.0)),
                     };
-                    named.and_then(|()| file.see(sight, bytes))
+                    named.and_then(|()| file.write(seen, bytes))
                 }
-                Sink::Trace { stories, lines } => {
-                    stories.see(sight, bytes).iter().for_each(|line| write_line(lines, line));
+                Sink::Trace { assembler, lines } => {
+                    assembler.observe(seen, bytes).iter().for_each(|line| write_line(lines, line));
                     Ok(())
                 }
                 Sink::Capture(_) | Sink::Broken => Ok(()),
@@ -197,37 +196,40 @@ impl Session {
             }
         });
         outcome?;
-        if let Sink::Trace { stories, lines } = &mut self.sink {
-            let given_up = stories.give_up(now_ns, last);
+        if let Sink::Trace { assembler, lines } = &mut self.sink {
+            let given_up = assembler.end_stale(now_ns, last);
             given_up.iter().for_each(|line| write_line(lines, line));
         }
         self.follow();
         Ok(match &self.sink {
             Sink::Capture(file) => file.packets() >= self.count,
-            Sink::Trace { stories, .. } => stories.is_done(),
+            Sink::Trace { assembler, .. } => assembler.is_done(),
             Sink::Broken => true,
         })
     }
 
     fn follow(&mut self) {
-        if let Sink::Trace { stories, .. } = &mut self.sink {
-            stories.follow(self.eyes.workers());
+        if let Sink::Trace { assembler, .. } = &mut self.sink {
+            assembler.follow(self.merger.workers());
         }
     }
 
-    fn learn(&mut self, names: impl Iterator<Item = (PortId, String)>) -> Result<(), PcapError> {
+    fn set_names(
+        &mut self,
+        names: impl Iterator<Item = (PortId, String)>,
+    ) -> Result<(), PcapError> {
         for (port, name) in names {
             match &mut self.sink {
                 Sink::Capture(file) => file.name(port, &name)?,
-                Sink::Trace { stories, .. } => stories.name(port, &name),
+                Sink::Trace { assembler, .. } => assembler.name(port, &name),
                 Sink::Broken => {}
             }
         }
         Ok(())
     }
 
-    /// Asks for the ports' names now and then, when nobody has to be waited for.
-    fn learn_names(&mut self) {
+    /// Asks for the ports' names now and then, when the forwarder's lock is free.
+    fn refresh_names(&mut self) {
         if Instant::now() < self.names_at {
             return;
         }
@@ -239,39 +241,40 @@ impl Session {
             Sink::Capture(file) => file.knows(*port),
             Sink::Trace { .. } | Sink::Broken => true,
         };
-        let every = self.eyes.takes_every_port();
+        let every = self.merger.takes_every_port();
         let new: Vec<_> = names.into_iter().filter(|(port, _)| every || known(port)).collect();
-        if let Err(error) = self.learn(new.into_iter()) {
+        if let Err(error) = self.set_names(new.into_iter()) {
             self.fail(&error);
         }
     }
 
     /// Says in the file that packets are missing, while it is written.
-    fn tell_missed(&mut self) -> Result<(), PcapError> {
-        let missed = self.eyes.missed();
+    fn write_missed(&mut self) -> Result<(), PcapError> {
+        let missed = self.merger.missed();
         if missed == self.missed || Instant::now() < self.statistics_at {
             return Ok(());
         }
         self.missed = missed;
         self.statistics_at = Instant::now() + STATISTICS_EVERY;
-        let eyes = &self.eyes;
+        let merger = &self.merger;
         match &mut self.sink {
             Sink::Capture(file) => {
-                file.statistics(clock_monotonic_ns(), |port| eyes.missed_at(port))
+                file.statistics(clock_monotonic_ns(), |port| merger.missed_at(port))
             }
             Sink::Trace { .. } | Sink::Broken => Ok(()),
         }
     }
 
     fn trailer(&mut self) -> Result<(), PcapError> {
-        let (eyes, untold) = (&self.eyes, &self.untold);
+        let (merger, unsteered_missed) = (&self.merger, &self.unsteered_missed);
         match &mut self.sink {
             Sink::Capture(file) => file.statistics(clock_monotonic_ns(), |port| {
-                eyes.missed_at(port) + untold.get(port.index()).copied().unwrap_or_default()
+                merger.missed_at(port)
+                    + unsteered_missed.get(port.index()).copied().unwrap_or_default()
             }),
-            Sink::Trace { stories, lines } => {
-                let missed = eyes.missed() + untold.iter().sum::<u64>();
-                write_line(lines, &stories.end(missed, self.note.clone()));
+            Sink::Trace { assembler, lines } => {
+                let missed = merger.missed() + unsteered_missed.iter().sum::<u64>();
+                write_line(lines, &assembler.end(missed, self.note.clone()));
                 Ok(())
             }
             Sink::Broken => Ok(()),

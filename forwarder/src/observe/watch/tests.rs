@@ -1,13 +1,12 @@
-use super::wanted::Direction;
+use super::query::Direction;
 use super::*;
-use weir_core::PortId;
 
 #[test]
 fn names_become_places_or_are_refused_with_those_that_there_are() {
     let names = [(PortId(3), "v1".to_owned()), (PortId(0), "nic0".to_owned())];
-    let with = |ports: &[&str]| Wanted {
+    let with = |ports: &[&str]| WatchQuery {
         ports: ports.iter().map(|name| (*name).to_owned()).collect(),
-        ..Wanted::new(Kind::Capture)
+        ..WatchQuery::new(Kind::Capture)
     };
     assert_eq!(ports_of(&with(&[]), &names), Ok(None));
     let ports = ports_of(&with(&["v1"]), &names).unwrap().unwrap();
@@ -21,7 +20,7 @@ fn names_become_places_or_are_refused_with_those_that_there_are() {
 
 #[test]
 fn the_program_tells_no_more_than_somebody_wants() {
-    let of = |direction| outcomes(&Wanted { direction, ..Wanted::new(Kind::Capture) });
+    let of = |direction| outcomes(&WatchQuery { direction, ..WatchQuery::new(Kind::Capture) });
     let both = of(Direction::Both);
     assert_eq!(both & bit(Counter::Steered), 0);
     assert_ne!(both & bit(Counter::PassedHost), 0);
@@ -29,5 +28,5 @@ fn the_program_tells_no_more_than_somebody_wants() {
     assert_eq!(of(Direction::Out), 0);
     assert_eq!(of(Direction::Lost) & bit(Counter::PassedHost), 0);
     assert_ne!(of(Direction::Lost) & bit(Counter::Spoofed), 0);
-    assert_eq!(outcomes(&Wanted::new(Kind::Trace)), both);
+    assert_eq!(outcomes(&WatchQuery::new(Kind::Trace)), both);
 }

@@ -1,19 +1,19 @@
 //! What was measured: latency and flows. Invariant: asking changes nothing, and what begins
-//! recording anew is a POST of its own; every key of a query is known, or nothing is done.
+//! recording again is a POST of its own; every key of a query is known, or nothing is done.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{Query, State, rejection::QueryRejection},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::{get, post},
 };
 
 use weir_api::query::{HISTOGRAMS, TOP, VIF};
 use weir_api::{FlowQuery, LatencyQuery, Refusal, Refused};
 
-use super::{Backend, RouteInfo, answer, failed, refuse};
+use super::{Backend, RouteInfo, answer, failed, refuse, report};
 use weir_schema::nearest;
 
 /// Histograms of every flow of every worker are read in pages.
@@ -68,9 +68,7 @@ async fn tell_latency<B: Backend>(backend: Arc<B>, asked: Asked, reset: bool) ->
         Err(error) => return refuse(Refusal::Unreadable, error),
     };
     let query = LatencyQuery { histograms: query.histograms, reset };
-    answer(TIMEOUT, backend.latency(query))
-        .await
-        .map_or_else(failed, |report| Json(report).into_response())
+    report(TIMEOUT, backend.latency(query)).await
 }
 
 async fn flows<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) -> Response {
@@ -93,9 +91,7 @@ async fn reset_flows<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) ->
 }
 
 async fn tell_flows<B: Backend>(backend: Arc<B>, query: FlowQuery) -> Response {
-    answer(TIMEOUT, backend.flows(query))
-        .await
-        .map_or_else(failed, |report| Json(report).into_response())
+    report(TIMEOUT, backend.flows(query)).await
 }
 
 async fn unknown_vif<B: Backend>(

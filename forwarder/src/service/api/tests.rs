@@ -1,6 +1,7 @@
 //! The API over a real socket, with numbers that nobody had to forward a frame for.
 
 mod changes;
+mod documented;
 mod socket;
 mod watching;
 
@@ -29,7 +30,7 @@ use super::*;
 use weir_api::{Attached, Client, ClientError, PortInfo, VERSION};
 
 #[derive(Debug)]
-struct Twin {
+pub(crate) struct Twin {
     broken: bool,
     /// What was asked for of the flows, last.
     asked: Arc<Mutex<FlowQuery>>,
@@ -95,18 +96,18 @@ impl Backend for Twin {
         Ok(plan.document(&[]))
     }
 
-    async fn watch(&self, wanted: Wanted, who: String) -> Result<Watching, Refused> {
+    async fn watch(&self, query: WatchQuery, who: String) -> Result<WatchStream, Refused> {
         if self.broken {
             return Err(Refused::new(Refusal::Busy, format!("{who} is not the first")));
         }
         let (give, parts) = tokio::sync::mpsc::channel(4);
-        give.send(format!("{wanted:?}\n").into()).await.unwrap();
+        give.send(format!("{query:?}\n").into()).await.unwrap();
         let reached = Arc::clone(&self.reached);
         tokio::spawn(async move {
             give.closed().await;
             reached.notify_one();
         });
-        Ok(Watching { id: 7, parts })
+        Ok(WatchStream { id: 7, parts })
     }
 
     fn end_watch(&self, id: Option<u64>) -> Option<String> {
@@ -132,14 +133,14 @@ fn port() -> PortInfo {
     }
 }
 
-struct Running {
-    path: PathBuf,
+pub(crate) struct Running {
+    pub(crate) path: PathBuf,
     stop: oneshot::Sender<()>,
     served: JoinHandle<io::Result<()>>,
     _dir: tempfile::TempDir,
 }
 
-fn start(backend: Twin) -> Running {
+pub(crate) fn start(backend: Twin) -> Running {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("weir.sock");
     let socket = ControlSocket::claim(&path).unwrap();
@@ -151,7 +152,7 @@ fn start(backend: Twin) -> Running {
 }
 
 impl Running {
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         self.served.await.unwrap().unwrap();
         assert!(!self.path.exists(), "the socket stayed behind");

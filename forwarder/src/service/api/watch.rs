@@ -15,8 +15,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use weir_api::{Refusal, Refused, client};
 
 use super::{ANSWER_TIMEOUT, Backend, failed, refuse};
-use crate::observe::watch::Wanted;
-use crate::observe::watch::wanted::Kind;
+use crate::observe::watch::WatchQuery;
+use crate::observe::watch::query::Kind;
 
 const WATCH_ID: HeaderName = HeaderName::from_static(client::WATCH_ID);
 
@@ -43,16 +43,16 @@ async fn watch<B: Backend>(
     sent_as: &'static str,
     State(backend): State<Arc<B>>,
     headers: HeaderMap,
-    Query(query): Pairs,
+    Query(pairs): Pairs,
 ) -> Response {
-    let wanted = match Wanted::parse(kind, &query) {
-        Ok(wanted) => wanted,
+    let query = match WatchQuery::parse(kind, &pairs) {
+        Ok(query) => query,
         Err(error) => return refuse(Refusal::Unreadable, error),
     };
     let who = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let who = who.unwrap_or("somebody without a name").to_owned();
     // A task of its own: a client that leaves half-way leaves nothing half begun.
-    let begun = tokio::spawn(async move { backend.watch(wanted, who).await });
+    let begun = tokio::spawn(async move { backend.watch(query, who).await });
     match tokio::time::timeout(ANSWER_TIMEOUT, begun).await {
         Ok(Ok(Ok(watching))) => {
             let parts = ReceiverStream::new(watching.parts).map(Ok::<_, Infallible>);
@@ -68,7 +68,7 @@ async fn watch<B: Backend>(
     }
 }
 
-/// Ends whoever watches, or the one with that `id`.
+/// Ends the capture or trace, or only the one with that `id`.
 pub(super) async fn end<B: Backend>(
     State(backend): State<Arc<B>>,
     Query(query): Pairs,

@@ -10,7 +10,7 @@
 //! that counted them is over, and the first fence is behind what it has put into the CPU's own backlog. The
 //! second is behind what it has put into another's, which may have been visited before: so where the
 //! receiver spreads what it gets (RPS). Nothing is cleared around a change after which the gate forwards what
-//! was left to the bridge, and not counted ([`Changes`]). A model of all that: `xdp-ebpf/abi/tests/lanes.rs`.
+//! was left to the bridge, and not counted ([`PendingChanges`]). A model of all that: `xdp-ebpf/abi/tests/lanes.rs`.
 
 use std::io;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use std::time::{Duration, Instant};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use weir_abi::gate::out;
 use weir_abi::{MAX_PORTS, maps};
+use weir_port::cells::STRIDE;
 use weir_port::{Cells, FenceSocket};
 
-use crate::host::attach::Changes;
+use crate::host::attach::PendingChanges;
 use crate::host::netns::Netns;
-use crate::worker::STRIDE;
 use weir_schema::Host;
 
 /// With nothing to clear, how often it is looked whether there is.
@@ -38,19 +38,19 @@ const LONGEST: Duration = Duration::from_millis(50);
 
 /// The maps that tell of it.
 #[derive(Debug)]
-pub(super) struct Words {
+pub(super) struct ClearingMaps {
     /// `TAKEN`.
     pub(super) out: Cells,
     /// `FENCES`.
     pub(super) fences: Cells,
-    pub(super) changes: Changes,
+    pub(super) changes: PendingChanges,
 }
 
 /// Slots some of whose frames may still be on their way by the bridge, and the gate's count of those that it
 /// passed.
 type Passed = Vec<(usize, u64)>;
 
-impl Words {
+impl ClearingMaps {
     /// `None`: what they are is being changed.
     fn passed(&self) -> Option<Passed> {
         let word =
@@ -83,7 +83,7 @@ pub(super) struct Clearing {
 
 impl Clearing {
     /// `inner` is the pair's end in `netns`.
-    pub(super) fn start(netns: &Netns, inner: u32, words: Words) -> io::Result<Self> {
+    pub(super) fn start(netns: &Netns, inner: u32, words: ClearingMaps) -> io::Result<Self> {
         let socket = netns.enter(|| FenceSocket::open(inner))??;
         let cpus = Host::detect().cores;
         let stop = Arc::new(AtomicBool::new(false));
@@ -114,7 +114,7 @@ impl Drop for Clearing {
 
 struct Rounds {
     socket: FenceSocket,
-    words: Words,
+    words: ClearingMaps,
     cpus: Vec<usize>,
     round: u32,
 }

@@ -6,7 +6,6 @@
 use weir_core::Reason;
 
 use super::Forwarder;
-use super::lifecycle::PortError;
 use super::roster::State;
 use crate::host::links::{Event, Link, Snapshot};
 use crate::worker::NoAnswer;
@@ -31,17 +30,18 @@ impl Forwarder {
 
     /// Takes every port in that should be, in the order given, and fails with the first that
     /// cannot: for the start, where the operator is there to read it.
-    pub async fn take_in_all(&mut self, links: &Snapshot) -> Result<(), (PortPlan, PortError)> {
+    pub async fn take_in_all(&mut self, links: &Snapshot) -> Result<(), (PortPlan, anyhow::Error)> {
         for (plan, transient) in self.wanted(links) {
             if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
                 if transient {
-                    self.give_up(&plan, transient, &error);
+                    self.mark_failed(&plan, transient, &error);
                 } else {
                     return Err((plan, error));
                 }
             }
         }
-        self.renew().await;
+        // Promises depend on how many ports there are. That a worker has ended shows when it is asked.
+        let _ = self.reshape(None).await;
         Ok(())
     }
 
@@ -51,7 +51,7 @@ impl Forwarder {
         plan: &PortPlan,
         links: &Snapshot,
         transient: bool,
-    ) -> Result<(), PortError> {
+    ) -> anyhow::Result<()> {
         if links.by_name(&plan.name).is_none_or(|link| link.up) {
             return self.take_in(plan, links, transient).await;
         }
@@ -59,12 +59,6 @@ impl Forwarder {
         self.roster.enlist(plan, transient);
         self.roster.mark_gone(&plan.name, State::Down);
         Ok(())
-    }
-
-    /// Promises depend on how many ports there are. That a worker has ended is found out by who
-    /// asks for it.
-    async fn renew(&mut self) {
-        let _ = self.reshape(None).await;
     }
 
     /// Makes the ports match the links.
@@ -83,7 +77,7 @@ impl Forwarder {
         for (plan, transient) in wanted {
             self.reconcile_port(&plan, transient, links).await;
         }
-        self.renew().await;
+        let _ = self.reshape(None).await;
     }
 
     async fn reconcile_port(&mut self, plan: &PortPlan, transient: bool, links: &Snapshot) {
@@ -97,7 +91,7 @@ impl Forwarder {
                 if self.served_ifindex(&plan.name) != Some(link.ifindex)
                     && let Err(error) = self.take_in(plan, links, transient).await
                 {
-                    self.give_up(plan, transient, &error);
+                    self.mark_failed(plan, transient, &error);
                 }
             }
             Some(_) => self.drop_out(&plan.name, State::Down).await,
@@ -118,12 +112,12 @@ impl Forwarder {
     }
 
     /// A port that cannot be had while others run: said once, tried again when something changes.
-    pub(super) fn give_up(&mut self, plan: &PortPlan, transient: bool, error: &PortError) {
+    pub(super) fn mark_failed(&mut self, plan: &PortPlan, transient: bool, error: &anyhow::Error) {
         let why = error.to_string();
         let known = self.roster.get(&plan.name).map(|entry| entry.state.clone());
-        let repeated = match error {
+        let repeated = match error.downcast_ref() {
             // For how long, is another text every time.
-            PortError::Worker(NoAnswer::Late { .. }) => matches!(known, Some(State::Failed(_))),
+            Some(NoAnswer::Late { .. }) => matches!(known, Some(State::Failed(_))),
             _ => known == Some(State::Failed(why.clone())),
         };
         if !repeated {
@@ -134,16 +128,17 @@ impl Forwarder {
     }
 
     /// What an event asks for beyond reconciling.
-    pub async fn heed(&mut self, event: &Event, links: &Snapshot) {
-        match event {
-            Event::Carrier { .. } => {}
-            Event::MtuChanged { ifindex, .. } | Event::FeaturesChanged { ifindex } => {
-                self.retune_at(*ifindex, links);
+    pub async fn apply_event(&mut self, event: &Event, links: &Snapshot) {
+        match *event {
+            Event::MtuChanged(ifindex) | Event::FeaturesChanged(ifindex) => {
+                self.retune_at(ifindex, links);
             }
-            Event::MacChanged { .. } => self.retune_all(links),
-            Event::Renamed { ifindex, to, .. } => {
-                if let Err(error) = self.settings.renamed(*ifindex, to) {
-                    tracing::warn!(port = to, "its settings may stay changed: {error}");
+            Event::MacChanged(_) => self.retune_all(links),
+            Event::Renamed(ifindex) => {
+                if let Some(link) = links.get(ifindex)
+                    && let Err(error) = self.settings.renamed(ifindex, &link.name)
+                {
+                    tracing::warn!(port = link.name, "its settings may stay changed: {error}");
                 }
                 self.reconcile(links).await;
             }
@@ -151,22 +146,17 @@ impl Forwarder {
                 self.reconcile(links).await;
                 self.retune_all(links);
             }
-            _ => {
+            // A port that entered or left a bridge passes other frames to the host.
+            Event::MasterChanged(ifindex) => {
                 self.reconcile(links).await;
-                self.retune_bridge_changes(event, links);
+                self.retune_at(ifindex, links);
             }
-        }
-    }
-
-    /// A port that entered or left a bridge passes other frames to the host.
-    fn retune_bridge_changes(&mut self, event: &Event, links: &Snapshot) {
-        if let Event::MasterChanged { ifindex, .. } = event {
-            self.retune_at(*ifindex, links);
+            _ => self.reconcile(links).await,
         }
     }
 
     fn retune_at(&mut self, ifindex: u32, links: &Snapshot) {
-        if self.port_at(ifindex).is_some()
+        if self.roster.active_at(ifindex).is_some()
             && let Some(link) = links.get(ifindex)
         {
             self.retune(&link.name, link);
@@ -175,7 +165,7 @@ impl Forwarder {
 
     fn retune_all(&mut self, links: &Snapshot) {
         let served: Vec<&Link> =
-            links.iter().filter(|l| self.port_at(l.ifindex).is_some()).collect();
+            links.iter().filter(|l| self.roster.active_at(l.ifindex).is_some()).collect();
         for link in served {
             self.retune(&link.name, link);
         }

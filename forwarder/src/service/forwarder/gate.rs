@@ -5,27 +5,28 @@
 //! by an address that the bridge has behind it.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use aya::programs::links::FdLink;
 use tokio::sync::Notify;
 use weir_abi::{RX_PLACES, table};
+use weir_core::Mode;
 use weir_core::addresses::AddressTable;
 use weir_port::{AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort};
 
 use super::Forwarder;
-use super::clearing::{Clearing, Words};
-use super::tell::Row;
-use crate::host::attach::{AttachError, GateMaps, MapsError, Mode};
+use super::clearing::{Clearing, ClearingMaps};
+use super::report::PortNumbers;
+use crate::host::attach::GateMaps;
 use crate::host::bridge::foreign::Findings;
 use crate::host::bridge::make::{self, MakeError};
 use crate::host::bridge::offload::PortView;
-use crate::host::links::{Link, Snapshot, Way};
+use crate::host::links::{ExpressPath, Link, Snapshot};
 use crate::host::pair::{Pair, PairError, PairWatch};
-use crate::observe::books::{self, Inside};
-use crate::worker::{Gathering, NoAnswer, Room, WorkerSnapshot};
+use crate::observe::ledger::{self, WorkersTotal};
+use crate::worker::{Gathering, Room, WorkerSnapshot};
 use weir_schema::PortPlan;
 
 /// How long frames may be on their way into the workers' rings.
@@ -33,28 +34,12 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// Frames of a worker's fill ring: twice what the gate lets into the receive ring.
 pub(super) const FILL: u32 = 2 * RX_PLACES as u32;
 
-#[derive(Debug, thiserror::Error)]
-pub enum GateError {
-    #[error(transparent)]
-    Pair(#[from] PairError),
-    #[error("weir's own network namespace cannot be entered: {0}")]
-    Namespace(#[from] io::Error),
-    #[error("the workers' sockets on weir's own pair could not be bound: {0}")]
-    Bind(#[from] weir_port::BindError),
-    #[error(transparent)]
-    Attach(#[from] AttachError),
-    #[error(transparent)]
-    Maps(#[from] MapsError),
-    #[error(transparent)]
-    Worker(#[from] NoAnswer),
-}
-
 /// The bridge whose ports are served at the gate.
 #[derive(Clone, Debug)]
 pub struct Bridge {
     pub ifindex: u32,
     /// How it was made, where weir made it: ports that come later are to join it.
-    pub own: Option<make::Wanted>,
+    pub own: Option<make::BridgeRequest>,
 }
 
 /// See the module.
@@ -71,7 +56,7 @@ pub(super) struct Gate {
     /// The bridge's ports as it last told of them, by interface index.
     pub(super) views: HashMap<u32, PortView>,
     /// How the gate can hand frames to the ports itself, by interface index.
-    pub(super) ways: HashMap<u32, Way>,
+    pub(super) paths: HashMap<u32, ExpressPath>,
     /// Rules of the host that frames would pass by at the gate.
     pub(super) foreign: Findings,
     /// Somebody looks at single packets: no frame may go by the express lane.
@@ -97,7 +82,7 @@ impl Gate {
             is_abandoned: false,
             table: AddressTable::new(AddressWords::new(addresses, seen, seed)),
             views: HashMap::new(),
-            ways: HashMap::new(),
+            paths: HashMap::new(),
             foreign: Findings::default(),
             watched: false,
             newcomers: Arc::new(Notify::new()),
@@ -132,20 +117,22 @@ impl Forwarder {
         let Some(own) = own.filter(|_| link.master.is_none() && !plan.of_bridge) else {
             return Ok(());
         };
-        let wanted = make::Wanted { ports: vec![link.name.clone()], ..own };
+        let wanted = make::BridgeRequest { ports: vec![link.name.clone()], ..own };
         let made = tokio::task::spawn_blocking(move || make::make(&wanted)).await;
         // Only a panic or the end of the runtime keeps the task from its end.
         made.map_or(Ok(()), |made| made.map(drop))
     }
 
     /// Opens the way from the gate to the workers.
-    pub async fn open_gate(&mut self) -> Result<(), GateError> {
+    pub async fn open_gate(&mut self) -> anyhow::Result<()> {
+        let inside = "weir's own network namespace cannot be entered";
         let pair = &self.gate.pair;
         let (netns, inner) = (pair.netns().clone(), pair.inner().clone());
         let fence = self.steering.attach_fence(&pair.outer().name)?;
-        let maps = self.steering.gate();
-        let words = Words { out: maps.room().0, fences: maps.fences(), changes: maps.changes() };
-        let clearing = Clearing::start(&netns, inner.ifindex, words)?;
+        let maps = &mut self.steering.gate;
+        let words =
+            ClearingMaps { out: maps.room().0, fences: maps.fences(), changes: maps.changes() };
+        let clearing = Clearing::start(&netns, inner.ifindex, words).context(inside)?;
         for worker in 0..self.workers.count() {
             let queue = worker as u32;
             let config = XskConfig {
@@ -158,8 +145,10 @@ impl Forwarder {
             let (umem, netns) = (self.umem.clone(), netns.clone());
             let bound =
                 tokio::task::spawn_blocking(move || netns.enter(|| XskPort::bind(&umem, config)));
-            let port = bound.await.map_err(|_| NoAnswer::Ended)???;
-            let maps = self.steering.gate();
+            let port = bound.await?.context(inside)?;
+            let port =
+                port.context("the workers' sockets on weir's own pair could not be bound")?;
+            let maps = &mut self.steering.gate;
             for (_, socket) in port.xsk_fds() {
                 maps.set_worker(queue, socket)?;
             }
@@ -170,8 +159,8 @@ impl Forwarder {
                 .await?;
         }
         let steering = &mut self.steering;
-        let [behind, catch_all] =
-            netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name))??;
+        let attached = netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name));
+        let [behind, catch_all] = attached.context(inside)??;
         self.gate.behind = Some(Behind { _clearing: clearing, _links: [behind, catch_all, fence] });
         Ok(())
     }
@@ -198,27 +187,31 @@ impl Forwarder {
 
     /// Without the pair, what was steered and has not arrived is lost. How much that is, is counted
     /// with each report: a worker may still find a frame in its ring.
-    pub(super) fn give_up_missing(&self, rows: &mut [Row<'_>], snapshots: &[WorkerSnapshot]) {
+    pub(super) fn give_up_missing(
+        &self,
+        ports: &mut [PortNumbers<'_>],
+        snapshots: &[WorkerSnapshot],
+    ) {
         if !self.gate.is_abandoned {
             return;
         }
         // Frames whose port is not known any more have a name already.
-        let mut named = books::at_the_door(&Inside::of(snapshots).orphans);
-        for row in rows {
+        let mut named = ledger::at_the_door(&WorkersTotal::of(snapshots).orphans);
+        for port in ports {
             // A native port's frames do not pass the pair.
-            if row.entry.active.as_ref().is_some_and(|active| active.mode == Mode::Native) {
+            if port.entry.active.as_ref().is_some_and(|active| active.mode == Mode::Native) {
                 continue;
             }
-            let missing = row.after.steered.saturating_sub(row.worker.arrived());
+            let missing = port.after.steered.saturating_sub(port.worker.arrived());
             let taken = missing.min(named);
             named -= taken;
-            row.worker.give_up(missing - taken);
+            port.worker.give_up(missing - taken);
         }
     }
 
     fn clear_workers(&mut self) {
         for worker in 0..self.workers.count() {
-            if let Err(error) = self.steering.gate().clear_worker(worker as u32) {
+            if let Err(error) = self.steering.gate.clear_worker(worker as u32) {
                 tracing::debug!("{error}");
             }
         }

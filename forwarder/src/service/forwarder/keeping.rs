@@ -27,7 +27,7 @@ pub(super) fn claim(identity: &Identity) -> Result<Option<Arc<Pins>>, PinsError>
 }
 
 impl Forwarder {
-    /// Where the gates are kept, for whoever cannot have the forwarder.
+    /// Where the gates are kept, to be used without the forwarder's lock.
     pub fn pins(&self) -> Option<Arc<Pins>> {
         self.steering.pins()
     }
@@ -45,8 +45,8 @@ impl Forwarder {
     /// just been told ([`GateMaps::hold_all`](crate::host::attach::GateMaps::hold_all)). On whatever CPU
     /// an old program still runs, the first fence comes behind what it lets go.
     pub async fn adopt_gates(&mut self) {
-        self.vouch();
-        let changing = self.has_gates_to_adopt().then(|| self.steering.gate().hold_all());
+        self.confirm_current();
+        let changing = self.has_gates_to_adopt().then(|| self.steering.gate.hold_all());
         let (mut failed, mut served) = (Vec::new(), BTreeSet::new());
         for entry in self.roster.entries_mut() {
             let (name, Some(active)) = (&entry.plan.name, entry.active.as_mut()) else { continue };

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, anyhow};
 use weir_core::{PortId, PortSettings, Reason, SchedulerSettings};
 use weir_port::{Attach, Transmit, XskConfig, XskPort, ethtool};
 
@@ -13,10 +14,8 @@ use super::charging::Charging;
 use super::gate;
 use super::quota::{FILL_SCARCE, Part};
 use super::roster::{Active, State};
-use crate::host::attach::{self, AttachError, Attached, MapsError};
-use crate::host::bridge::make::MakeError;
-use crate::host::links::{GuardError, Link, Snapshot, check_port, tx_dropped};
-use crate::host::settings::SettingsError;
+use crate::host::attach::Attached;
+use crate::host::links::{Link, Snapshot, check_port, tx_dropped};
 use crate::worker::{Change, NewPort, NoAnswer};
 use weir_core::Mode;
 use weir_schema::PortPlan;
@@ -37,26 +36,6 @@ pub(super) struct Closing {
     closing: tokio::task::JoinHandle<()>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum PortError {
-    #[error(transparent)]
-    Guard(#[from] GuardError),
-    #[error(transparent)]
-    Attach(#[from] AttachError),
-    #[error(transparent)]
-    Maps(#[from] MapsError),
-    #[error(transparent)]
-    Bridge(#[from] MakeError),
-    #[error("its sockets could not be bound: {0}")]
-    Bind(#[from] weir_port::BindError),
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    #[error(transparent)]
-    Worker(#[from] NoAnswer),
-    #[error("`{name}`: all {max} places for ports are taken")]
-    Full { name: String, max: u32 },
-}
-
 impl Forwarder {
     /// Takes an interface into service. What was done is undone when a step fails. The other
     /// ports' promises are not renewed yet: see [`Self::reshape`].
@@ -65,12 +44,14 @@ impl Forwarder {
         plan: &PortPlan,
         links: &Snapshot,
         transient: bool,
-    ) -> Result<(), PortError> {
+    ) -> anyhow::Result<()> {
         let link = check_port(links, &plan.name, self.force)?.clone();
         self.give_back(&plan.name, Reason::PortGone).await?;
         self.make_room().await?;
-        let full = || PortError::Full { name: plan.name.clone(), max: weir_abi::MAX_PORTS };
-        let entry = self.roster.enlist(plan, transient).ok_or_else(full)?;
+        let entry = self.roster.enlist(plan, transient);
+        let entry = entry.with_context(|| {
+            format!("`{}`: all {} places for ports are taken", plan.name, weir_abi::MAX_PORTS)
+        })?;
         entry.driver = link.driver.clone().unwrap_or_default();
         entry.mtu = link.mtu;
         let slot = entry.slot;
@@ -82,8 +63,9 @@ impl Forwarder {
                 tracing::warn!(port = plan.name, "{refused}");
             }
         }
-        // So what mode the driver takes is found out without a frame being touched.
-        let served = match self.probe_mode(plan.mode, &link) {
+        // It does nothing yet: attached before it is told of the port, it leaves every frame alone. So
+        // what mode the driver takes is found out without a frame being touched.
+        let served = match self.steering.attach(link.ifindex, &link.name, plan.mode) {
             Ok(attached) => self.serve(plan, &link, slot, attached).await,
             Err(error) => Err(error.into()),
         };
@@ -102,11 +84,11 @@ impl Forwarder {
         link: &Link,
         slot: u16,
         attached: Attached,
-    ) -> Result<(), PortError> {
+    ) -> anyhow::Result<()> {
         let id = PortId(slot);
         let mode = attached.mode;
         let features = ethtool::tx_features(&link.name).unwrap_or_default();
-        let at_the_gate = mode == attach::Mode::Gate;
+        let at_the_gate = mode == Mode::Gate;
         let queues = if at_the_gate { 0 } else { link.rx_queues.clamp(1, weir_abi::MAX_QUEUES) };
         let promised = self.plan.port_settings(plan);
         let worker = self.workers.place(plan.worker, promised.role);
@@ -122,8 +104,8 @@ impl Forwarder {
             },
             tx_queues: link.tx_queues,
             mode: match mode {
-                attach::Mode::Gate => Attach::Skb,
-                attach::Mode::Native => Attach::Native,
+                Mode::Gate => Attach::Skb,
+                Mode::Native => Attach::Native,
             },
             mtu: link.mtu,
             tx_features: features,
@@ -131,9 +113,10 @@ impl Forwarder {
             ..XskConfig::new(&link.name, link.ifindex, id)
         };
         let umem = self.umem.clone();
-        let port = tokio::task::spawn_blocking(move || XskPort::bind(&umem, config))
-            .await
-            .map_err(|_| NoAnswer::Ended)??;
+        let bound = tokio::task::spawn_blocking(move || XskPort::bind(&umem, config)).await;
+        let port = bound
+            .map_err(|_| NoAnswer::Ended)?
+            .map_err(|error| anyhow!("its sockets could not be bound: {error}"))?;
         for (queue, socket) in port.xsk_fds() {
             self.steering.set_socket(slot, queue, socket)?;
         }
@@ -155,7 +138,7 @@ impl Forwarder {
         };
         if let Err(error) = self.workers.serve(worker, NewPort { id, settings, port }).await {
             if let Some(entry) = self.roster.get_mut(&plan.name) {
-                // How much of it the workers have done, nobody knows.
+                // How much of it the workers have done is not known.
                 entry.leaving = Some(active);
             }
             return Err(error.into());
@@ -165,7 +148,7 @@ impl Forwarder {
             entry.active = Some(active);
             entry.state = State::Up;
         }
-        self.admit_to_gate(plan, link.ifindex, id);
+        self.add_to_gate(plan, link.ifindex, id);
         let core = self.workers.core(worker);
         tracing::info!(port = plan.name, role = %plan.role, %mode, core, "in service");
         Ok(())
@@ -239,7 +222,11 @@ impl Forwarder {
             self.unlock(slot, &plan);
             self.forget_addresses(PortId(slot));
             self.put_back_settings(name, ifindex);
-            tracing::info!(port = name, state = state.name(), "out of service");
+            tracing::info!(
+                port = name,
+                state = weir_core::Choice::name(state.report().0),
+                "out of service"
+            );
         }
         self.roster.mark_gone(name, state);
     }
@@ -296,14 +283,14 @@ impl Forwarder {
     async fn settle(&self, name: &str, slot: u16) {
         let until = Instant::now() + SETTLE;
         while Instant::now() < until {
-            let program = self.program_books(slot);
+            let program = self.program_counts(slot);
             let Some(entry) = self.roster.get(name) else { return };
             let Ok(snapshot) = self.workers.snapshot_of(entry.id()).await else { return };
-            let mut books = entry.past.clone();
+            let mut counts = entry.past.clone();
             if let Some(port) = snapshot.ports.iter().find(|port| port.id == entry.id()) {
-                books.merge(&port.into());
+                counts.merge(&port.into());
             }
-            if books.arrived() >= program.steered {
+            if counts.arrived() >= program.steered {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -325,7 +312,7 @@ impl Forwarder {
         active.superframes = features.tso4;
         let id = PortId(entry.slot);
         let _ = self.workers.retune(id, link.mtu, features);
-        self.tell_gate(link.ifindex);
+        self.update_gate_port(link.ifindex);
     }
 }
 

@@ -11,7 +11,6 @@ use serde_json::Value;
 use weir_api::{Refusal, Refused};
 
 use super::Forwarder;
-use super::lifecycle::PortError;
 use super::roster::State;
 use crate::host::links::{GuardError, Snapshot, check_port};
 use crate::worker::NoAnswer;
@@ -30,7 +29,7 @@ pub enum ApplyError {
     )]
     OfTheBridge { name: String, bridge: String },
     #[error("port `{name}`: {error}")]
-    Port { name: String, error: Box<PortError> },
+    Port { name: String, error: anyhow::Error },
     #[error(transparent)]
     Worker(#[from] NoAnswer),
 }
@@ -67,7 +66,7 @@ fn changed_ports(differences: &[Difference]) -> Option<BTreeSet<&str>> {
 
 /// What was done to a port and can be undone.
 #[derive(Debug)]
-enum Done {
+enum UndoStep {
     Added(String),
     /// Taken out and in again; how it was before.
     Renewed(Box<PortPlan>),
@@ -148,7 +147,7 @@ impl Forwarder {
             let _ = self.reshape(scheduler.map(|_| before)).await;
             return Err(error.into());
         }
-        self.tell_gate_of(&differences);
+        self.update_gate_for(&differences);
         Ok(differences)
     }
 
@@ -160,15 +159,15 @@ impl Forwarder {
     }
 
     /// What the gate itself keeps of the promises.
-    fn tell_gate_of(&mut self, differences: &[Difference]) {
+    fn update_gate_for(&mut self, differences: &[Difference]) {
         let Some(changed) = changed_ports(differences) else {
-            self.tell_gate_of_all();
+            self.update_gate_ports();
             return self.keep_all_charged();
         };
         for name in changed {
             let active = self.roster.get(name).and_then(|entry| entry.active.as_ref());
             if let Some(ifindex) = active.map(|active| active.ifindex) {
-                self.tell_gate(ifindex);
+                self.update_gate_port(ifindex);
                 self.keep_charged(name);
             }
         }
@@ -184,7 +183,7 @@ impl Forwarder {
         let named = |names: &BTreeSet<&str>| -> Vec<PortPlan> {
             names.iter().map(|name| new.port_named(name)).collect()
         };
-        // What is to be served anew is only looked at while it is there: a port whose interface is
+        // What is to be served again is only checked while it is there: a port whose interface is
         // gone at the moment may be promised something else.
         let renewed = named(&changes.renewed).into_iter();
         let there = renewed.filter(|plan| links.by_name(&plan.name).is_some());
@@ -213,7 +212,7 @@ impl Forwarder {
         }
     }
 
-    /// Takes in what is new, and anew what has to be. With an error, all is as it was.
+    /// Takes in new ports, and takes out and in those that have to be. With an error, all is as it was.
     async fn take_in_changed(
         &mut self,
         changes: &Changes<'_>,
@@ -227,12 +226,12 @@ impl Forwarder {
             let transient =
                 plan.of_bridge || self.roster.get(name).is_some_and(|entry| entry.transient);
             let taken = if changes.added.contains(name) {
-                done.push(Done::Added((*name).to_owned()));
+                done.push(UndoStep::Added((*name).to_owned()));
                 // A port of the bridge that is listed from now on is served already.
                 self.take_out(name, State::Gone).await;
                 self.take_in_once_up(&plan, links, false).await
             } else if self.roster.get(name).is_some_and(|entry| entry.active.is_some()) {
-                done.push(Done::Renewed(Box::new(old.port_named(name))));
+                done.push(UndoStep::Renewed(Box::new(old.port_named(name))));
                 self.take_out(name, State::Gone).await;
                 self.take_in_once_up(&plan, links, transient).await
             } else {
@@ -241,29 +240,29 @@ impl Forwarder {
             };
             if let Err(error) = taken {
                 self.undo(done, links).await;
-                return Err(ApplyError::Port { name: (*name).to_owned(), error: Box::new(error) });
+                return Err(ApplyError::Port { name: (*name).to_owned(), error });
             }
         }
         Ok(())
     }
 
-    async fn undo(&mut self, done: Vec<Done>, links: &Snapshot) {
+    async fn undo(&mut self, done: Vec<UndoStep>, links: &Snapshot) {
         for done in done.into_iter().rev() {
             match done {
-                Done::Added(name) => self.remove(&name).await,
-                Done::Renewed(plan) => {
+                UndoStep::Added(name) => self.remove(&name).await,
+                UndoStep::Renewed(plan) => {
                     let transient =
                         self.roster.get(&plan.name).is_some_and(|entry| entry.transient);
                     self.take_out(&plan.name, State::Gone).await;
                     if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
-                        self.give_up(&plan, transient, &error);
+                        self.mark_failed(&plan, transient, &error);
                     }
                 }
             }
         }
     }
 
-    /// Takes a port out for good: its name and its slot are free, its books are closed.
+    /// Takes a port out for good: its name and its slot are free, its counts are closed.
     async fn remove(&mut self, name: &str) {
         self.take_out(name, State::Gone).await;
         // Only without workers can it fail, and then so does everything else.

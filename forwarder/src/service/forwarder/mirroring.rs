@@ -16,18 +16,18 @@ use weir_port::clock_monotonic_ns;
 
 use super::roster::{Active, Entry};
 use super::{Forwarder, express};
-use crate::host::attach::Changing;
+use crate::host::attach::PendingChange;
 use crate::host::bridge::foreign::{self, Device, Findings};
 use crate::host::bridge::offload::{PortView, VidSpan, view};
 use crate::host::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
-use crate::host::links::Way;
+use crate::host::links::ExpressPath;
 use weir_api::FdbReport;
 use weir_core::{Fallback, Mode};
 use weir_schema::PortPlan;
 
 impl Forwarder {
     /// What has changed on the bridge.
-    pub fn heed_bridge(&mut self, changes: &[Change], state: &BridgeState) {
+    pub fn apply_bridge_changes(&mut self, changes: &[Change], state: &BridgeState) {
         for change in changes {
             match *change {
                 Change::SettingsChanged => self.mirror_ports(state),
@@ -39,25 +39,21 @@ impl Forwarder {
                     self.mirror_ports(state);
                     self.gate.table.clear();
                 }
-                Change::PortAdded { ifindex }
-                | Change::PortChanged { ifindex }
-                | Change::PortRemoved { ifindex }
-                | Change::VlansChanged { ifindex } => self.mirror_port(ifindex, state),
+                Change::PortChanged { ifindex } => self.mirror_port(ifindex, state),
                 Change::AddressAdded { address, .. }
                 | Change::AddressMoved { address, .. }
                 | Change::AddressChanged { address, .. } => {
                     self.mirror_address(&address, &mut None)
                 }
                 Change::AddressRemoved { address } => self.forget_address(address.key),
-                Change::GroupsChanged { .. } | Change::RoutersChanged => {}
             }
         }
     }
 
     /// The control side follows the bridge: the gate may believe what it was told. To be called again and
     /// again, from where nothing else would be told either if it were not called.
-    pub fn vouch(&mut self) {
-        self.steering.gate().say_current(clock_monotonic_ns());
+    pub fn confirm_current(&mut self) {
+        self.steering.gate.say_current(clock_monotonic_ns());
     }
 
     /// Tells the gate all that is known of the bridge: after its ports have changed hands.
@@ -73,14 +69,14 @@ impl Forwarder {
         let foreign = &self.gate.foreign;
         let known = |(at, _)| Some((at, view(state, at, foreign.of_port(at))?));
         self.gate.views = state.ports().filter_map(known).collect();
-        self.tell_gate_of_all();
+        self.update_gate_ports();
     }
 
     /// Tells the gate of every port that is served.
-    pub(super) fn tell_gate_of_all(&mut self) {
+    pub(super) fn update_gate_ports(&mut self) {
         let served: Vec<u32> = self.roster.active().map(|(_, active)| active.ifindex).collect();
         for ifindex in served {
-            self.tell_gate(ifindex);
+            self.update_gate_port(ifindex);
         }
     }
 
@@ -90,13 +86,13 @@ impl Forwarder {
             Some(view) => gate.views.insert(ifindex, view),
             None => gate.views.remove(&ifindex),
         };
-        self.tell_gate(ifindex);
+        self.update_gate_port(ifindex);
     }
 
     /// A port is served from now on; what it had said before was of another.
-    pub(super) fn admit_to_gate(&mut self, plan: &PortPlan, ifindex: u32, port: PortId) {
+    pub(super) fn add_to_gate(&mut self, plan: &PortPlan, ifindex: u32, port: PortId) {
         self.pin_addresses(plan, port);
-        self.tell_gate(ifindex);
+        self.update_gate_port(ifindex);
         self.keep_charged(&plan.name);
         self.gate.newcomers.notify_one();
     }
@@ -108,7 +104,7 @@ impl Forwarder {
     }
 
     /// Tells the gate of a port that is served.
-    pub(super) fn tell_gate(&mut self, ifindex: u32) {
+    pub(super) fn update_gate_port(&mut self, ifindex: u32) {
         let found = self.roster.active().find(|(_, active)| active.ifindex == ifindex);
         let Some((entry, active)) = found else { return };
         let (name, slot) = (entry.plan.name.clone(), entry.slot);
@@ -116,17 +112,17 @@ impl Forwarder {
         let view = self.gate.views.get(&ifindex);
         let release = self.plan.release_of(&entry.plan);
         let lanes = express::flags(&entry.plan, release, self.gate.watched);
-        let way = self.gate.ways.get(&ifindex);
-        let (port, vlans) = gate_port(&entry.plan, lanes, ifindex, active.worker, view, way);
-        if let Err(error) = self.steering.gate().set_port(slot, &port, &vlans) {
+        let path = self.gate.paths.get(&ifindex);
+        let (port, vlans) = gate_port(&entry.plan, lanes, ifindex, active.worker, view, path);
+        if let Err(error) = self.steering.gate.set_port(slot, &port, &vlans) {
             tracing::warn!(port = name, "{error}");
         }
     }
 
     /// Where the station was behind a port that weir does not serve, what was sent to it may still be on its
     /// way by the bridge, and was not counted; `changing`: from the first of several such on. From one port
-    /// of weir's to another nobody is held: a guest can make addresses move as often as it likes.
-    fn mirror_address(&mut self, address: &Address, changing: &mut Option<Changing>) {
+    /// of weir's to another no source is held: a guest can make addresses move as often as it likes.
+    fn mirror_address(&mut self, address: &Address, changing: &mut Option<PendingChange>) {
         let location = match address.kind {
             _ if address.locked => return self.forget_address(address.key),
             AddressKind::Local => Location::Host,
@@ -138,7 +134,7 @@ impl Forwarder {
         let station = station(address.key);
         let before = self.gate.table.location(station);
         if before == Some(Location::Elsewhere) && location != Location::Elsewhere {
-            changing.get_or_insert_with(|| self.steering.gate().hold_all());
+            changing.get_or_insert_with(|| self.steering.gate.hold_all());
         }
         self.gate.table.learn(clock_monotonic_ns(), station, location);
     }
@@ -254,7 +250,7 @@ fn gate_port(
     ifindex: u32,
     worker: usize,
     view: Option<&PortView>,
-    way: Option<&Way>,
+    path: Option<&ExpressPath>,
 ) -> (GatePort, Vlans) {
     let mut flags = lanes;
     let mut set = |on: bool, flag: u32| flags |= if on { flag } else { 0 };
@@ -280,7 +276,7 @@ fn gate_port(
     let port = port
         .with_rate(express::per_byte(plan.rate))
         .with_own_rate(own, express::ahead_ns(own, plan.burst.bytes));
-    (way.map_or(port, |way| way.told(port)), vlans)
+    (path.map_or(port, |path| path.apply_to(port)), vlans)
 }
 
 /// A limit in frames per second, as the gate is told it: of what comes in 0.41 s, 4096 for 10,000,

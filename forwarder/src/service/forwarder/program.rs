@@ -8,22 +8,12 @@ use weir_core::Reason;
 use super::Forwarder;
 use super::charging::Charging;
 use super::roster::Active;
-use crate::host::attach::{self, AttachError, Attached, MapsError};
-use crate::host::links::Link;
-use crate::observe::books;
+use crate::host::attach::MapsError;
+use crate::observe::ledger;
 use crate::worker::NoAnswer;
-use weir_core::Mode;
 use weir_schema::PortPlan;
 
 impl Forwarder {
-    /// Attaches the program in the mode asked for. It does nothing yet: attached before its
-    /// configuration is known, it leaves every frame alone.
-    pub(super) fn probe_mode(&mut self, mode: Mode, link: &Link) -> Result<Attached, AttachError> {
-        let native = mode == Mode::Native;
-        let mode = if native { attach::Mode::Native } else { attach::Mode::Gate };
-        self.steering.attach(link.ifindex, &link.name, mode)
-    }
-
     pub(super) fn lock(&mut self, slot: u16, plan: &PortPlan) -> Result<(), MapsError> {
         plan.mac_lock.iter().try_for_each(|mac| self.steering.allow_mac(slot, mac.octets()))?;
         plan.ip_lock.iter().try_for_each(|&address| self.steering.allow_ip(slot, address))
@@ -53,8 +43,8 @@ impl Forwarder {
             tracing::debug!(ifindex, "detaching: {error}");
         }
         active.charging = Charging::default();
-        let forgotten = self.steering.gate().forget_port(slot, ifindex);
-        self.gate.ways.remove(&ifindex);
+        let forgotten = self.steering.gate.forget_port(slot, ifindex);
+        self.gate.paths.remove(&ifindex);
         let cleared =
             (0..active.queues).try_for_each(|queue| self.steering.clear_socket(slot, queue));
         if let Err(error) = forgotten.and(cleared) {
@@ -63,7 +53,7 @@ impl Forwarder {
     }
 
     /// Detaches the program everywhere; frames go by the kernel from here on.
-    pub(super) fn silence(&mut self) {
+    pub(super) fn detach_all(&mut self) {
         for name in self.roster.names() {
             let Some(entry) = self.roster.get_mut(&name) else { continue };
             let slot = entry.slot;
@@ -83,14 +73,14 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Forgets a port that is not served; its books are closed, and its slot is free.
+    /// Forgets a port that is not served; its counts are closed, and its slot is free.
     pub(super) async fn strike_off(&mut self, name: &str) -> Result<(), NoAnswer> {
         self.give_back(name, Reason::PortGone).await?;
         let snapshots = self.workers.snapshots().await?;
         let Some(entry) = self.roster.get(name) else { return Ok(()) };
         let (slot, id) = (entry.slot, entry.id());
-        let program = self.program_books(slot);
-        let elsewhere = books::lost_elsewhere(&snapshots, id);
+        let program = self.program_counts(slot);
+        let elsewhere = ledger::lost_elsewhere(&snapshots, id);
         self.roster.strike_off(name, &program, &elsewhere);
         self.measured.strike_off(id).await?;
         if let Err(error) = self.steering.reset_slot(slot) {

@@ -1,7 +1,7 @@
 //! Programs of ours that somebody took off, or put another in the place of.
 //!
 //! The kernel does not let `ip link` take off what is attached by a bpf_link, but `bpftool link detach`
-//! and its like do, and nobody is told.
+//! and its like do, without a notification.
 //!
 //! Invariant: a port that is `up` has its program, as of the last look. One whose program was taken off
 //! is `failed` until it is attached again: at once the first time, and later and later when that
@@ -16,8 +16,8 @@ use aya::programs::{SchedClassifier, TcAttachType};
 
 use super::Forwarder;
 use super::roster::State;
-use crate::host::attach::Mode;
 use crate::host::links::XdpAttached;
+use weir_core::Mode;
 
 /// The second wait; each is twice the one before.
 const FIRST_WAIT: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! The ports by name, the slots they hold, and their books over all their lives.
+//! The ports by name, the slots they hold, and their counts over all their lives.
 //!
 //! Invariant: a slot belongs to one name from the first time a port of that name is served until
 //! the name is struck off, so that the program's counters of a slot are that name's.
@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use weir_abi::MAX_PORTS;
-use weir_core::{Losses, PortId, PortSet, PortSettings};
+use weir_core::{Losses, Mode, PortId, PortSet, PortSettings};
 
 use super::charging::Charging;
 use super::reattach::TakenOff;
-use crate::host::attach::{Attached, Mode};
-use crate::observe::books::{ProgramBooks, WorkerBooks};
+use crate::host::attach::Attached;
+use crate::observe::ledger::{ProgramCounts, WorkerCounts};
 use weir_schema::PortPlan;
 
 /// Interfaces that are gone are remembered, so that their numbers can still be read; of ports that
@@ -34,13 +34,14 @@ pub enum State {
 }
 
 impl State {
-    pub fn name(&self) -> &'static str {
+    /// As reports have it, and why the port has failed.
+    pub fn report(&self) -> (weir_api::State, Option<String>) {
         match self {
-            Self::Up => "up",
-            Self::Down => "down",
-            Self::Gone => "gone",
-            Self::Failed(_) => "failed",
-            Self::Stopped => "stopped",
+            Self::Up => (weir_api::State::Up, None),
+            Self::Down => (weir_api::State::Down, None),
+            Self::Gone => (weir_api::State::Gone, None),
+            Self::Failed(why) => (weir_api::State::Failed, Some(why.clone())),
+            Self::Stopped => (weir_api::State::Stopped, None),
         }
     }
 }
@@ -79,7 +80,7 @@ pub struct Entry {
     /// How often its program was taken off lately.
     pub taken_off: TakenOff,
     /// The worker's numbers of the port's earlier lives.
-    pub past: WorkerBooks,
+    pub past: WorkerCounts,
     /// For the list of ports.
     pub driver: String,
     pub mtu: u32,
@@ -94,11 +95,11 @@ impl Entry {
     }
 }
 
-/// The books of names that were struck off.
+/// The counts of names that were struck off.
 #[derive(Debug, Default)]
 pub struct Closed {
-    pub program: ProgramBooks,
-    pub worker: WorkerBooks,
+    pub program: ProgramCounts,
+    pub worker: WorkerCounts,
 }
 
 #[derive(Debug, Default)]
@@ -106,7 +107,7 @@ pub struct Roster {
     entries: BTreeMap<String, Entry>,
     pub closed: Closed,
     /// Losses by slot, counted by other workers than the port's own, that belong to names which
-    /// held the slot before: workers count them by slot and never begin anew.
+    /// held the slot before: workers count them by slot and never reset them.
     settled: BTreeMap<u16, Losses>,
     clock: u64,
 }
@@ -152,16 +153,16 @@ impl Roster {
         self.entries.values_mut()
     }
 
-    /// The worker's books of a name over all its lives but the present one, with what other workers
+    /// The worker's counts of a name over all its lives but the present one, with what other workers
     /// lost of its frames: `elsewhere` is all that they ever counted for the slot.
-    pub fn books(&self, entry: &Entry, elsewhere: &Losses) -> WorkerBooks {
-        let mut books = entry.past.clone();
+    pub fn worker_counts(&self, entry: &Entry, elsewhere: &Losses) -> WorkerCounts {
+        let mut counts = entry.past.clone();
         let none = Losses::default();
         let settled = self.settled.get(&entry.slot).unwrap_or(&none);
         for (reason, lost) in elsewhere.iter() {
-            books.lost.add(reason, lost.saturating_sub(settled.get(reason)));
+            counts.lost.add(reason, lost.saturating_sub(settled.get(reason)));
         }
-        books
+        counts
     }
 
     /// The entry for a name, with a slot of its own; `None` when all slots are in use.
@@ -175,7 +176,7 @@ impl Roster {
                 active: None,
                 leaving: None,
                 taken_off: TakenOff::default(),
-                past: WorkerBooks::default(),
+                past: WorkerCounts::default(),
                 driver: String::new(),
                 mtu: 0,
                 transient,
@@ -213,18 +214,18 @@ impl Roster {
         gone().min_by_key(|(_, entry)| entry.gone_at).map(|(name, _)| name.clone())
     }
 
-    /// Forgets a name; its books are added to the closed ones. Gives the slot, whose counters in
-    /// the program are to be cleared. `elsewhere` as in [`Self::books`].
+    /// Forgets a name; its counts are added to the closed ones. Gives the slot, whose counters in
+    /// the program are to be cleared. `elsewhere` as in [`Self::worker_counts`].
     pub fn strike_off(
         &mut self,
         name: &str,
-        program: &ProgramBooks,
+        program: &ProgramCounts,
         elsewhere: &Losses,
     ) -> Option<u16> {
-        let books = self.books(self.get(name)?, elsewhere);
+        let counts = self.worker_counts(self.get(name)?, elsewhere);
         let entry = self.entries.remove(name)?;
         self.closed.program.merge(program);
-        self.closed.worker.merge(&books);
+        self.closed.worker.merge(&counts);
         self.settled.insert(entry.slot, *elsewhere);
         Some(entry.slot)
     }

@@ -1,25 +1,29 @@
 //! Somebody looks at single packets: the gate, all workers and the program are told.
 //!
-//! Invariant: while anybody watches, every frame goes by a worker. The workers watch before the program tells, and the program is told to be silent
-//! first, so that whoever gives up half-way leaves nothing switched on.
+//! Invariant: while anybody watches, every frame goes by a worker. The workers watch before the program
+//! tells, and the program is told to be silent first, so that a watch that is given up half-way leaves
+//! nothing switched on.
 
 use std::sync::PoisonError;
 
 use weir_core::PortId;
 
 use super::Forwarder;
-use crate::observe::watch::Began;
+use crate::observe::watch::{WatchStarted, Watchable};
 use crate::worker::{NoAnswer, WatchSpec};
 
-impl Forwarder {
-    /// Begins to watch; `outcomes` are those that the program is to tell.
-    pub async fn watch(&mut self, spec: WatchSpec, outcomes: u64) -> Result<Began, NoAnswer> {
-        let program = self.steering.told();
+impl Watchable for Forwarder {
+    fn port_names(&self) -> Vec<(PortId, String)> {
+        self.roster.iter().map(|(name, entry)| (entry.id(), name.clone())).collect()
+    }
+
+    async fn watch(&mut self, spec: WatchSpec, outcomes: u64) -> Result<WatchStarted, NoAnswer> {
+        let program = self.steering.unsteered();
         if let Some(told) = &program {
             // What the last one left there.
             told.lock().unwrap_or_else(PoisonError::into_inner).each(|_, _| {});
         }
-        let untold = self.untold();
+        let unsteered_missed = self.unsteered_missed();
         // Before the workers watch: of what comes from then on they are to see all.
         self.set_watched(true);
         let workers = match self.workers.watch(Some(spec)).await {
@@ -29,40 +33,36 @@ impl Forwarder {
                 return Err(error);
             }
         };
-        self.tell_outcomes(outcomes, |port| spec.filter.takes_port(port));
-        Ok(Began { workers, program, untold, names: self.port_names() })
+        self.set_outcomes(outcomes, |port| spec.filter.takes_port(port));
+        Ok(WatchStarted { workers, program, unsteered_missed, names: self.port_names() })
     }
 
-    pub async fn unwatch(&mut self) {
-        self.tell_outcomes(0, |_| false);
+    async fn unwatch(&mut self) {
+        self.set_outcomes(0, |_| false);
         if let Err(error) = self.workers.watch(None).await {
             tracing::debug!("{error}");
         }
         self.set_watched(false);
     }
 
-    /// Whether frames may go where no worker sees them.
-    fn set_watched(&mut self, watched: bool) {
-        self.gate.watched = watched;
-        self.tell_gate_of_all();
-    }
-
-    fn tell_outcomes(&mut self, outcomes: u64, chosen: impl Fn(PortId) -> bool) {
-        if let Err(error) = self.steering.tell(outcomes, chosen) {
-            tracing::warn!("what the program drops is not shown: {error}");
-        }
-    }
-
-    /// What the program could not tell, by port, ever.
-    pub fn untold(&self) -> Vec<u64> {
-        self.steering.untold().unwrap_or_else(|error| {
+    fn unsteered_missed(&self) -> Vec<u64> {
+        self.steering.unsteered_missed().unwrap_or_else(|error| {
             tracing::warn!("{error}");
             Vec::new()
         })
     }
+}
 
-    /// The ports and their places.
-    pub fn port_names(&self) -> Vec<(PortId, String)> {
-        self.roster.iter().map(|(name, entry)| (entry.id(), name.clone())).collect()
+impl Forwarder {
+    /// Whether frames may go where no worker sees them.
+    fn set_watched(&mut self, watched: bool) {
+        self.gate.watched = watched;
+        self.update_gate_ports();
+    }
+
+    fn set_outcomes(&mut self, outcomes: u64, chosen: impl Fn(PortId) -> bool) {
+        if let Err(error) = self.steering.set_outcomes(outcomes, chosen) {
+            tracing::warn!("what the program drops is not shown: {error}");
+        }
     }
 }

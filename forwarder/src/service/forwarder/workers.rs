@@ -7,25 +7,13 @@ use std::io;
 use std::sync::Arc;
 
 use weir_core::sched::Caps;
-use weir_core::{EngineConfig, MAX_PORTS, PortId, PortSettings, Reason, Role};
-use weir_port::{Cells, Pool, TxFeatures, XskPort, clock_monotonic_ns};
+use weir_core::{MAX_PORTS, PortId, PortSettings, Reason, Role};
+use weir_port::{Pool, TxFeatures, XskPort};
 
 use crate::worker::{
-    self, Asker, Change, Gathering, MeasureSettings, NewPort, NoAnswer, Taken, WatchSpec, Watched,
-    Watcher, WorkerHandle, WorkerSettings, WorkerSnapshot,
+    self, Asker, Change, Gathering, NewPort, NoAnswer, Peers, Taken, WatchSpec, Watched, Watcher,
+    WorkerHandle, WorkerSettings, WorkerSnapshot,
 };
-
-/// What every worker begins with.
-#[derive(Debug)]
-pub(super) struct Common {
-    pub(super) idle: weir_core::Idle,
-    pub(super) engine: EngineConfig,
-    pub(super) measure: MeasureSettings,
-    pub(super) shed: Cells,
-    pub(super) home: Cells,
-    pub(super) out: Cells,
-    pub(super) doors: Cells,
-}
 
 #[derive(Debug)]
 pub(super) struct Workers {
@@ -52,28 +40,16 @@ struct Load {
 
 impl Workers {
     /// A worker on each core, each with one of the pools.
-    pub(super) fn spawn(cores: &[usize], pools: Vec<Pool>, common: &Common) -> io::Result<Self> {
+    pub(super) fn spawn(
+        cores: &[usize],
+        pools: Vec<Pool>,
+        settings: impl Fn(usize, Arc<Caps>, Peers) -> WorkerSettings,
+    ) -> io::Result<Self> {
         let caps = Arc::new(Caps::new());
-        let peers = worker::peers(cores.len())?;
-        let handles = cores
-            .iter()
-            .zip(pools)
-            .zip(peers)
+        let with_peers = cores.iter().zip(pools).zip(worker::peers(cores.len())?);
+        let handles = with_peers
             .map(|((&core, pool), peers)| {
-                let settings = WorkerSettings {
-                    core,
-                    idle: common.idle,
-                    engine: common.engine,
-                    measure: common.measure,
-                    caps: Arc::clone(&caps),
-                    shed: common.shed.clone(),
-                    home: common.home.clone(),
-                    out: common.out.clone(),
-                    clock: clock_monotonic_ns,
-                    doors: common.doors.clone(),
-                    peers,
-                };
-                WorkerHandle::spawn(settings, pool)
+                WorkerHandle::spawn(settings(core, Arc::clone(&caps), peers), pool)
             })
             .collect::<io::Result<Vec<_>>>()?;
         let past_kicks = vec![0; handles.len()];
@@ -153,7 +129,7 @@ impl Workers {
         Ok(())
     }
 
-    /// Takes a port back, what waits is lost under `why`: first nobody hands anything over for it any
+    /// Takes a port back, what waits is lost under `why`: first no worker hands anything over for it any
     /// more. With an error it can be tried again, and `None` is what a port gives that is back already.
     pub(super) async fn withdraw(
         &mut self,
@@ -230,7 +206,7 @@ impl Workers {
     }
 
     /// What each says of itself, in their order, one after the other: see
-    /// [`crate::observe::books::Inside`] for what moves meanwhile.
+    /// [`crate::observe::ledger::WorkersTotal`] for what moves meanwhile.
     pub(super) async fn snapshots(&self) -> Result<Vec<WorkerSnapshot>, NoAnswer> {
         let mut all = Vec::with_capacity(self.count());
         for handle in &self.handles {

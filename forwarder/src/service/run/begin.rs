@@ -2,26 +2,26 @@
 //! Invariant: what an earlier weir left goes on until everything is in its place.
 
 use crate::host::bridge::watch::BridgeWatch;
-use crate::host::links::{Heard, Watch, WayWatch};
+use crate::host::links::{PathWatch, StalePaths, Watch};
 use crate::service::forwarder::Forwarder;
 
 pub(super) async fn begin(
     forwarder: &mut Forwarder,
     watch: &Watch,
     bridge: &BridgeWatch,
-    ways: &mut WayWatch,
+    paths: &mut PathWatch,
 ) -> anyhow::Result<()> {
     forwarder.open_gate().await?;
     if let Err((port, error)) = forwarder.take_in_all(watch.snapshot()).await {
-        return Err(anyhow::Error::new(error).context(format!("port `{}`", port.name)));
+        return Err(error.context(format!("port `{}`", port.name)));
     }
     forwarder.look_for_foreign_rules(bridge.state()).await;
     forwarder.mirror(bridge.state());
     if forwarder.has_gates_to_adopt() {
         // The old ones hand frames over; the new ones are to do so from their first frame on.
-        let ports = forwarder.ways_to_look_at(&Heard::all());
-        let found = ways.look(ports.clone()).await;
-        forwarder.heed_ways(&ports, found);
+        let ports = forwarder.paths_to_read(&StalePaths::all());
+        let found = paths.look(ports.clone()).await;
+        forwarder.set_paths(&ports, found);
     }
     forwarder.adopt_gates().await;
     Ok(())

@@ -34,7 +34,7 @@ pub(super) async fn bridge_for(
     if let Some(link) = existing.filter(|link| !own(link)) {
         return Ok(Bridge { ifindex: link.ifindex, own: None });
     }
-    let wanted = make::Wanted { name: OWN_BRIDGE.to_owned(), ports, force };
+    let wanted = make::BridgeRequest { name: OWN_BRIDGE.to_owned(), ports, force };
     let own = Some(wanted.clone());
     let made = spawn_blocking(move || make::make(&wanted)).await??;
     let was = if made.adopted { "found again" } else { "made" };
@@ -70,7 +70,7 @@ async fn take_up(
 ) -> anyhow::Result<()> {
     let bridge = bridge_for(forwarder.plan(), links, forwarder.is_forced()).await?;
     let followed = BridgeWatch::open(bridge.ifindex).await?;
-    refresher.keeper.begin(followed.state(), clock_monotonic_ns());
+    refresher.schedule.begin(followed.state(), clock_monotonic_ns());
     forwarder.take_bridge(&bridge);
     *watch = followed;
     tracing::info!(ifindex = bridge.ifindex, "the bridge is there again");

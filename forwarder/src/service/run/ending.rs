@@ -1,7 +1,7 @@
 //! The signals, and what is under way when one says to end.
 //!
-//! Invariant: SIGINT, SIGTERM and SIGUSR2 are heard at any time, whatever is waited for, and what is under way
-//! then is waited for no longer than [`WORK_ENDS`]; what is not done by then is given up where it
+//! Invariant: SIGINT, SIGTERM and SIGUSR2 are acted on at any time, whatever is waited for, and what is under
+//! way then is waited for no longer than [`WORK_ENDS`]; what is not done by then is given up where it
 //! waits, and undone by the forwarder's end.
 
 use std::io;
@@ -23,7 +23,7 @@ pub enum Ending {
     HandOver,
 }
 
-/// Tells whoever asks that weir is to end. Cloning it shares it.
+/// The request to end. Cloning it shares it.
 #[derive(Clone, Debug)]
 pub(super) struct End(watch::Receiver<Option<Ending>>);
 
@@ -42,16 +42,16 @@ impl End {
             };
             tracing::info!("{signal}: letting what is under way arrive");
             let _ = tell.send(Some(ending));
-            // Whoever looks later is told as well.
+            // Kept, so that a later look finds it as well.
             tell.closed().await;
         });
         Ok(Self(told))
     }
 
     /// Resolves when weir is to end.
-    pub(super) async fn told(&self) {
+    pub(super) async fn requested(&self) {
         if self.0.clone().wait_for(Option::is_some).await.is_err() {
-            // Nobody listens to signals any more: the runtime is ending, and this with it.
+            // The task that listens has ended: so does the runtime, and this with it.
             std::future::pending().await
         }
     }
@@ -67,7 +67,7 @@ impl End {
         tokio::select! {
             biased;
             done = &mut work => return Some(done),
-            () = self.told() => {}
+            () = self.requested() => {}
         }
         let done = timeout(WORK_ENDS, work).await;
         if done.is_err() {

@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Notifier {
     socket: Option<UnixDatagram>,
-    /// The manager wants to hear of weir at least so often.
+    /// The longest time between two messages that the manager accepts.
     watchdog: Option<Duration>,
 }
 
@@ -40,19 +40,19 @@ impl Notifier {
 
     /// So many vifs and uplinks are in service, for the first time or after a change of the configuration.
     pub(super) fn ready(&self, (vifs, uplinks): (usize, usize)) {
-        self.tell(&format!("READY=1\nSTATUS=forwarding between {vifs} vifs and {uplinks} uplinks"));
+        self.send(&format!("READY=1\nSTATUS=forwarding between {vifs} vifs and {uplinks} uplinks"));
     }
 
     /// The configuration is read again; `ready` says when that is done.
     pub(super) fn reloading(&self) {
         let now_us = clock_monotonic_ns() / 1000;
-        self.tell(&format!(
+        self.send(&format!(
             "RELOADING=1\nMONOTONIC_USEC={now_us}\nSTATUS=reading the configuration again"
         ));
     }
 
     pub(super) fn stopping(&self) {
-        self.tell("STOPPING=1\nSTATUS=letting what is under way arrive");
+        self.send("STOPPING=1\nSTATUS=letting what is under way arrive");
     }
 
     /// Feeds the manager's watchdog while all workers run, and says so where one does not.
@@ -73,18 +73,18 @@ impl Notifier {
     fn look(&self, pulses: &Pulses, now_ns: u64, before: Option<usize>) -> Option<usize> {
         let still = pulses.still(now_ns);
         if still.is_none() && self.watchdog.is_some() {
-            self.tell("WATCHDOG=1");
+            self.send("WATCHDOG=1");
         }
         match still {
             Some(worker) if still != before => self
-                .tell(&format!("STATUS=worker {worker} stands still: its ports' fallback applies")),
-            None if before.is_some() => self.tell("STATUS=all workers run again"),
+                .send(&format!("STATUS=worker {worker} stands still: its ports' fallback applies")),
+            None if before.is_some() => self.send("STATUS=all workers run again"),
             _ => {}
         }
         still
     }
 
-    fn tell(&self, what: &str) {
+    fn send(&self, what: &str) {
         if let Some(socket) = &self.socket
             && let Err(error) = socket.send(what.as_bytes())
         {
@@ -105,7 +105,7 @@ fn open(name: &OsStr) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// How often the manager wants to hear of this process; `None`: not at all.
+/// The longest time between two messages that the manager accepts; `None`: it has no watchdog.
 fn watchdog(usec: Option<OsString>, pid: Option<OsString>) -> Option<Duration> {
     let number = |text: OsString| text.to_str()?.parse::<u64>().ok();
     let usec = number(usec?).filter(|usec| *usec > 1)?;

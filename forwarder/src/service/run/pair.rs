@@ -1,7 +1,7 @@
 //! What happens to weir's own pair while it runs.
 //!
 //! Invariant: whatever the gate sends to a pair that is not whole vanishes, so weir ends, in an orderly
-//! way, and leaves the ports to the bridge; the next start makes the pair anew.
+//! way, and leaves the ports to the bridge; the next start makes the pair again.
 
 use anyhow::bail;
 use tokio::sync::Mutex;
@@ -10,7 +10,10 @@ use crate::host::pair::{End, PairEvent};
 use crate::service::forwarder::Forwarder;
 
 /// Carries out what an event asks for; an error ends weir.
-pub(super) async fn heed(event: PairEvent, forwarder: &Mutex<Forwarder>) -> anyhow::Result<()> {
+pub(super) async fn apply_event(
+    event: PairEvent,
+    forwarder: &Mutex<Forwarder>,
+) -> anyhow::Result<()> {
     let what = match event {
         PairEvent::Gone(_) => "is gone",
         PairEvent::Down(_) => "was set down",

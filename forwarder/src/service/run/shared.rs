@@ -7,9 +7,9 @@ use tokio::sync::Mutex;
 
 use super::ending::End;
 use crate::host::links::Links;
-use crate::observe::measure::Measured;
+use crate::observe::measure::Measurements;
 use crate::observe::metrics::{Numbers, PortTimes, Sample};
-use crate::observe::watch::{self, Wanted, Watching, desk::Desk};
+use crate::observe::watch::{self, WatchQuery, WatchStream, slot::WatchSlot};
 use crate::service::api::Backend;
 use crate::service::forwarder::{ApplyError, Forwarder};
 use weir_api::{
@@ -19,9 +19,9 @@ use weir_api::{
 /// What the API asks, it asks of the forwarder that `follow` changes.
 pub(super) struct Shared {
     pub(super) forwarder: Arc<Mutex<Forwarder>>,
-    pub(super) measured: Arc<Measured>,
+    pub(super) measured: Arc<Measurements>,
     pub(super) links: Links,
-    pub(super) desk: Arc<Desk>,
+    pub(super) slot: Arc<WatchSlot>,
     pub(super) end: End,
 }
 
@@ -64,12 +64,12 @@ impl Backend for Shared {
         patched.await.unwrap_or_else(|error| Err(Refused::unavailable(error)))
     }
 
-    async fn watch(&self, wanted: Wanted, who: String) -> Result<Watching, Refused> {
-        watch::begin(Arc::clone(&self.forwarder), Arc::clone(&self.desk), wanted, &who).await
+    async fn watch(&self, query: WatchQuery, who: String) -> Result<WatchStream, Refused> {
+        watch::begin(Arc::clone(&self.forwarder), Arc::clone(&self.slot), query, &who).await
     }
 
     fn end_watch(&self, id: Option<u64>) -> Option<String> {
-        self.desk.end(id)
+        self.slot.end(id)
     }
 }
 

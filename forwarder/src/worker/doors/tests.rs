@@ -5,6 +5,7 @@ use weir_core::sched::{Caps, Next};
 use weir_core::{EngineConfig, PortSettings, Rate, Role};
 
 use super::*;
+use weir_port::cells::DOOR_WORDS;
 
 const FROM: PortId = PortId(1);
 const TO: PortId = PortId(2);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::worker::ROOM_WORDS;
+use weir_port::cells::ROOM_WORDS;
 
 const SOURCE: PortId = PortId(3);
 const QUEUE: usize = MAX_PORTS as usize + 1;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::worker::ROOM_WORDS;
 use crate::worker::tests::clock;
+use weir_port::cells::ROOM_WORDS;
 
 const MS: u64 = 1_000_000;
 

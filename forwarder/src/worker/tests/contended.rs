@@ -9,8 +9,8 @@ use weir_core::sched::{Caps, Next};
 use weir_core::{Engine, EngineConfig, Packet, PortId, PortSettings, Rate, Role};
 use weir_port::Cells;
 
-use crate::worker::STRIDE;
-use crate::worker::doors::{DOOR_WORDS, Doors};
+use crate::worker::doors::Doors;
+use weir_port::cells::{DOOR_WORDS, STRIDE};
 
 const LINK: PortId = PortId(4);
 const LEN: u32 = 1250;

@@ -5,6 +5,7 @@ use weir_abi::MAX_PORTS;
 use weir_abi::gate::{home, out};
 use weir_core::{Rate, Reason};
 use weir_port::Port as _;
+use weir_port::cells::STRIDE;
 
 use super::heartbeat::{EVERY_NS, LATE_NS};
 use super::*;

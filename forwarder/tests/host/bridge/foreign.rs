@@ -115,7 +115,6 @@ fn chains_of_the_bridge_family_are_found() {
         let findings = all();
         let [finding] = &findings.bridge[..] else { panic!("{findings:?}") };
         assert_eq!(finding.found, "the nftables chain `bridge t c` has 2 rules");
-        assert_eq!(finding.device, "br0");
         assert_eq!((findings.of_port(ifindex("v2")).len(), findings.ports.len()), (1, 0));
     });
 }
@@ -133,7 +132,7 @@ fn chains_at_a_device_are_found_there() {
         bed.host("ip link del v1");
         bed.host("ip link add v1 type veth peer name w1");
         if add_chain(NETDEV, 1, Some("v1"), 1) {
-            assert_eq!(the_one("v1", "v2").check, "nftables");
+            assert!(the_one("v1", "v2").found.contains("nftables"));
         }
     });
 }
@@ -147,7 +146,7 @@ fn the_ip_firewall_is_found_where_it_sees_bridged_frames() {
         }
         let findings = all();
         let found = &findings.bridge[0];
-        assert_eq!(found.check, "iptables");
+        assert!(found.found.contains("to iptables"));
         assert!(found.found.contains("`inet t c` has 1 rule"), "{}", found.found);
         assert_eq!(found.to_do, "sysctl -w net.bridge.bridge-nf-call-iptables=0");
         for switch in ["iptables", "ip6tables"] {
@@ -193,7 +192,7 @@ fn programs_of_others_are_found() {
             return skipped("this kernel has no tcx");
         };
         let finding = the_one("v1", "v2");
-        assert_eq!(finding.check, "tcx");
+        assert!(finding.found.contains("at tcx"));
         assert!(finding.found.contains("program `tag_beside`"), "{}", finding.found);
         assert!(finding.found.ends_with("at tcx egress"), "{}", finding.found);
         let id = finding.found.split("(id ").nth(1).and_then(|rest| rest.split(')').next());

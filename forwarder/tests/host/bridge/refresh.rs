@@ -30,14 +30,14 @@ fn ageing_bridge(bed: &mut Bed, ageing: Duration, ports: &[&str]) -> u32 {
 async fn keeper(br0: u32) -> (BridgeWatch, Refresher) {
     let watch = BridgeWatch::open(br0).await.unwrap();
     let mut refresher = Refresher::open().unwrap();
-    refresher.keeper.begin(watch.state(), now_ns());
+    refresher.schedule.begin(watch.state(), now_ns());
     (watch, refresher)
 }
 
 /// Tells the keeper what has happened, as soon as it has: the ageing time is short.
 async fn hear(watch: &mut BridgeWatch, refresher: &mut Refresher) {
     assert!(watch.drained().unwrap());
-    refresher.keeper.note(&watch.next().await.unwrap(), now_ns());
+    refresher.schedule.note(&watch.next().await.unwrap(), now_ns());
 }
 
 /// Runs rounds as if the gate had seen every address just now, until `done`; how many addresses
@@ -57,7 +57,7 @@ async fn rounds(
         // Waits for news as the control side does.
         let news = tokio::time::timeout(Duration::from_millis(50), watch.next()).await;
         if let Ok(changes) = news {
-            refresher.keeper.note(&changes.unwrap(), now_ns());
+            refresher.schedule.note(&changes.unwrap(), now_ns());
         }
     }
     (refreshed, repaired)
@@ -85,7 +85,7 @@ fn an_address_outlives_the_ageing_time_while_it_is_seen() {
                 refreshed += round.refreshed;
                 let news = tokio::time::timeout(Duration::from_millis(50), watch.next()).await;
                 if let Ok(changes) = news {
-                    refresher.keeper.note(&changes.unwrap(), now_ns());
+                    refresher.schedule.note(&changes.unwrap(), now_ns());
                 }
                 assert!(watch.state().address(key(7)).is_some() || refreshed == 0);
             }
@@ -172,7 +172,7 @@ fn a_moved_address_is_not_taken_back() {
             // Time is what makes it due.
             tokio::time::sleep(ageing * 4 / 5).await;
             let seen = |address: &Address| (address.key == key(7)).then(now_ns);
-            assert_ne!(refresher.keeper.due(watch.state(), now_ns(), seen), []);
+            assert_ne!(refresher.schedule.due(watch.state(), now_ns(), seen), []);
             // It moves, and the watch has not been asked since.
             bed.host("bridge fdb replace 02:00:00:00:00:07 dev v2 master dynamic");
             let round = refresher.run(&mut watch, now_ns(), seen).unwrap();

@@ -5,10 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
-use weir::host::bridge::state::{AddressKind, BridgeState, Change, GroupAddress, StpState};
+use weir::host::bridge::state::{AddressKind, Change, StpState};
 use weir::host::bridge::watch::BridgeWatch;
 
-use super::super::bed::{Bed, block_on, in_host, link, wait_for};
+use super::super::bed::{Bed, block_on, in_host, wait_for};
 use super::{bridge, can, ifindex, key, read, skipped};
 
 /// More notifications than the watch's receive buffer holds.
@@ -36,16 +36,13 @@ fn a_bridge_is_followed() {
     in_host(|bed| {
         let br0 = bridge(bed, "ageing_time 12300", &["v1"]);
         let v1 = ifindex("v1");
-        let macs = (link("br0").mac, link("v1").mac);
         block_on(async {
             let mut watch = BridgeWatch::open(br0).await.unwrap();
             let settings = watch.state().settings().unwrap().clone();
             assert_eq!((settings.name.as_str(), settings.up), ("br0", true));
             assert_eq!(settings.ageing, Duration::from_secs(123));
-            assert_eq!(settings.mac, macs.0);
             assert!(!settings.promiscuous && !settings.vlan_filtering);
-            let port = watch.state().port(v1).unwrap().settings.clone();
-            assert_eq!((port.name.as_str(), port.mac), ("v1", macs.1));
+            assert_eq!(watch.state().port(v1).unwrap().settings.name, "v1");
             wait_for("v1 to forward", || {
                 assert!(watch.drained().unwrap());
                 watch.state().port(v1).unwrap().settings.stp_state == StpState::Forwarding
@@ -71,22 +68,12 @@ fn a_bridge_is_followed() {
             .await;
             let address = watch.state().address(key(7)).unwrap();
             assert_eq!((address.ifindex, address.kind), (v1, AddressKind::Static));
-            bed.host("bridge mdb add dev br0 port v1 grp 239.1.2.3 permanent");
-            let group = GroupAddress::V4("239.1.2.3".parse().unwrap());
-            expect(&mut watch, "group", |change| match change {
-                Change::GroupsChanged { key } => key.group == group,
-                _ => false,
-            })
-            .await;
-            settles(&mut watch, br0).await;
-            assert!(read(br0).await.groups().any(|(key, _)| key.group == group));
-
             bed.add_guest("vm2", "v2");
             bed.host("ip link set v2 master br0");
             let v2 = ifindex("v2");
-            expect(&mut watch, "v2", |c| *c == Change::PortAdded { ifindex: v2 }).await;
+            expect(&mut watch, "v2", |c| *c == Change::PortChanged { ifindex: v2 }).await;
             bed.host("ip link set v1 nomaster");
-            expect(&mut watch, "v1 gone", |c| *c == Change::PortRemoved { ifindex: v1 }).await;
+            expect(&mut watch, "v1 gone", |c| *c == Change::PortChanged { ifindex: v1 }).await;
             assert!(watch.drained().unwrap());
             assert_eq!(watch.state().address(key(7)), None);
             settles(&mut watch, br0).await;
@@ -264,14 +251,11 @@ fn vlans_are_followed() {
                 "bridge vlan add dev v1 vid 7 pvid untagged",
                 "bridge vlan del dev v1 vid 105",
                 "bridge vlan set dev v1 vid 102 state blocking",
-                "bridge vlan add dev br0 vid 100 self",
             ] {
                 bed.host(command);
                 assert!(watch.drained().unwrap());
-                let vlans = |state: &BridgeState| {
-                    (state.own_vlans().clone(), state.port(v1).unwrap().vlans.clone())
-                };
-                assert_eq!(vlans(watch.state()), vlans(&read(br0).await), "after {command}");
+                let fresh = read(br0).await;
+                assert_eq!(watch.state().port(v1), fresh.port(v1), "after {command}");
             }
             let vlans = &watch.state().port(v1).unwrap().vlans;
             assert_eq!(vlans.pvid(), Some(7));

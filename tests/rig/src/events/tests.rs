@@ -12,7 +12,7 @@ fn counter(process: u32) -> Option<EventCounter> {
 }
 
 #[test]
-fn own_system_calls_are_counted_for_this_process_and_for_everybody() {
+fn own_system_calls_are_counted_for_this_process_and_for_all() {
     let Some(counter) = counter(std::process::id()) else { return };
     let before = counter.read().unwrap();
     for _ in 0..1000 {
@@ -20,7 +20,7 @@ fn own_system_calls_are_counted_for_this_process_and_for_everybody() {
     }
     let after = counter.read().unwrap();
     assert!(after.process >= before.process + 1000, "{before:?} {after:?}");
-    assert!(after.everybody - before.everybody >= after.process - before.process);
+    assert!(after.all - before.all >= after.process - before.process);
 }
 
 #[test]
@@ -29,5 +29,5 @@ fn others_system_calls_are_not_this_process() {
     let Some(counter) = counter(i32::MAX as u32) else { return };
     let _ = rustix::process::getppid();
     let seen = counter.read().unwrap();
-    assert!(seen.everybody > 0 && seen.process == 0, "{seen:?}");
+    assert!(seen.all > 0 && seen.process == 0, "{seen:?}");
 }

@@ -5,8 +5,8 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 use system_tests::bed::Family;
 use system_tests::traffic::ping::echo;
-use system_tests::traffic::udp_source::Sending;
-use system_tests::traffic::{Pace, Sink, Source, tcp};
+
+use system_tests::traffic::{Pace, Sending, Sink, Source, tcp};
 use system_tests::{Bed, Guest};
 
 /// Datagrams a second of each UDP flow.

@@ -61,11 +61,3 @@ fn keeps_those_with_the_peers() {
         @"there is no peer `wier`. Did you mean `weir`? There are: weir, htb, fixed, linux"
     );
 }
-
-#[test]
-fn measures_how_far_words_are_apart() {
-    assert_eq!(distance("", "abc"), 3);
-    assert_eq!(distance("abc", ""), 3);
-    assert_eq!(distance("latncy", "latency"), 1);
-    assert_eq!(distance("kitten", "sitting"), 3);
-}

@@ -20,7 +20,7 @@ const WIDEST: f64 = 56.0;
 /// A bar that lies, and what is between groups that lie.
 const THICK: i32 = 18;
 const BETWEEN: i32 = 14;
-/// At most so many lines stand under a group.
+/// The most lines under a group.
 const MOST_LINES: usize = 3;
 
 type Bar<'a> = (&'a Curve, &'a Point);

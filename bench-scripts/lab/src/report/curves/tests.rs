@@ -1,7 +1,7 @@
 //! Made-up results as curves.
 
 use super::*;
-use crate::report::fake;
+use crate::report::tests::fake;
 
 fn named(ours: &Ours) -> Vec<&str> {
     ours.plot.curves.iter().map(|curve| curve.name.as_str()).collect()

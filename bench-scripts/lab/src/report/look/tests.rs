@@ -6,7 +6,7 @@ fn looks(peers: &[(&str, &str)]) -> Looks {
         .iter()
         .map(|(name, kind)| format!("[[peer]]\nname = \"{name}\"\nkind = \"{kind}\"\n"))
         .collect();
-    let text = crate::report::fake::SAMPLE;
+    let text = crate::report::tests::fake::SAMPLE;
     let (head, rest) = text.split_once(from).unwrap();
     let rest = rest.split_once("[vary]").unwrap().1;
     Looks::of(&toml::from_str(&format!("{head}{all}[vary]{rest}")).unwrap())
@@ -34,7 +34,7 @@ fn weir_is_blue_and_no_two_peers_look_alike() {
 
 #[test]
 fn who_is_judged_is_weir_where_nobody_is_called_so() {
-    let text = crate::report::fake::SAMPLE
+    let text = crate::report::tests::fake::SAMPLE
         .replace("name = \"weir\"", "name = \"adaptive\"")
         .replace("peer = \"weir\"", "peer = \"adaptive\"")
         .replacen("[[peer]]", "[[peer]]\nname = \"fixed\"\nkind = \"weir\"\n[[peer]]", 1);

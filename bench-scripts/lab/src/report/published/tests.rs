@@ -1,7 +1,7 @@
 use super::*;
 use crate::report::curves::ours;
-use crate::report::fake;
 use crate::report::look::Looks;
+use crate::report::tests::fake;
 use crate::spec::Experiment;
 
 /// Ours of the sample's figure, and Table 1 as the paper printed it.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::run::testing;
+use crate::run::tests::testing;
 
 #[test]
 fn speaks_of_time() {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::run::testing;
+use crate::run::tests::testing;
 
 #[test]
 fn asks_for_what_scenes_use() {

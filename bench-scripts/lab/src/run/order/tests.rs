@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::run::testing;
+use crate::run::tests::testing;
 
 fn keys(cells: &[Cell]) -> Vec<String> {
     cells.iter().map(|cell| cell.place.key()).collect()

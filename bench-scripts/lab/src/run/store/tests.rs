@@ -1,5 +1,5 @@
 use super::*;
-use crate::run::testing;
+use crate::run::tests::testing;
 
 fn store(folder: &Path, weir: &str) -> Store {
     Store::new(folder, "X-1", false, &testing::machine(), weir)

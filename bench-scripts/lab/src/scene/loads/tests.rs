@@ -1,13 +1,6 @@
 use super::*;
 
 #[test]
-fn a_program_that_is_missing_is_told_of() {
-    assert!(require("sh").is_ok());
-    let error = require("no-such-program-anywhere").unwrap_err().to_string();
-    assert!(error.contains("cargo xtask setup"), "{error}");
-}
-
-#[test]
 fn the_file_lies_on_the_builds_disk_and_goes() {
     let own = folder().unwrap();
     let path = own.path().to_owned();

@@ -8,7 +8,7 @@
 //!
 //! System calls and the machine's wake-ups are counted by programs at the kernel's trace points, for
 //! as long as [`Events`] lives; that makes every system call some tens of nanoseconds longer, the
-//! senders' as well, under every peer alike. What else there is costs nobody anything until it is
+//! senders' as well, under every peer alike. All other counters cost nothing until they are
 //! read.
 //!
 //! Invariant: what this machine does not count is absent, and said once.
@@ -100,12 +100,12 @@ impl Events {
         reading.insert("machine_switches", machine);
         if let Some(calls) = &self.calls {
             let seen = calls.read().context("the counter of system calls")?;
-            reading.insert("machine_syscalls", seen.everybody);
-            let own = if self.process.is_some() { seen.process } else { seen.everybody };
+            reading.insert("machine_syscalls", seen.all);
+            let own = if self.process.is_some() { seen.process } else { seen.all };
             reading.insert("syscalls", own);
         }
         if let Some(wake_ups) = &self.wake_ups {
-            let seen = wake_ups.read().context("the counter of wake-ups")?.everybody;
+            let seen = wake_ups.read().context("the counter of wake-ups")?.all;
             reading.insert("machine_wakeups", seen);
             reading.insert("wakeups", seen);
         }

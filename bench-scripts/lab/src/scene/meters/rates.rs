@@ -31,7 +31,7 @@ impl Rates {
         let by = stage.tells_apart_by();
         let watch = |counting: &crate::scene::cast::Counting| {
             let (ns, interface) = (cast.ns(&counting.place), &counting.place.1);
-            let ns = ns.with_context(|| format!("nobody knows {}", counting.place.0))?;
+            let ns = ns.with_context(|| format!("no namespace {}", counting.place.0))?;
             Watch::start_by(by, ns, interface, counting.timed, counting.keep, counting.at)
         };
         Ok(Self {

@@ -15,21 +15,20 @@ mod tests;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use hdrhistogram::Histogram;
-use system_tests::wait::wait_ok;
-use system_tests::{Ns, cpu};
+use system_tests::Ns;
+use system_tests::cpu::{self, ThreadTime};
+use system_tests::wait::{Halt, wait_ok};
 
-use self::client::Heard;
-pub(super) use self::client::histogram;
-use self::server::Served;
 use super::flows::{Flow, Times, flows};
-use super::halt::Halt;
+use super::marks::Marks;
 use super::{Running, Told};
-use crate::scene::timeline::{Span, Timeline};
+use crate::scene::timeline::{Edge, Span, Timeline};
 use crate::spec::Traffic;
 use crate::stage::{SENDERS, Stage};
 
@@ -37,6 +36,9 @@ use crate::stage::{SENDERS, Stage};
 const CONNECT: Duration = Duration::from_secs(10);
 /// As that of other traffic that does not wait for its neighbours' programs.
 const PRIORITY: u8 = 10;
+/// A minute; what takes longer counts as that.
+const LONGEST_NS: u64 = 1 << 36;
+const DIGITS: u8 = 3;
 
 /// What is exchanged, and what is said of it.
 #[derive(Clone, Debug)]
@@ -64,13 +66,22 @@ pub(super) struct Measured<'a> {
     pub(super) terms: &'a Terms,
 }
 
+/// What one end of a connection counted by window, or several together: a client the times, a server
+/// the bytes.
+#[derive(Debug)]
+struct Tally {
+    times: Vec<Histogram<u64>>,
+    received: Vec<u64>,
+}
+
 /// One flow's connections under way.
 #[derive(Debug)]
 struct Talk {
     name: String,
     who: Option<String>,
-    clients: Vec<JoinHandle<Result<Heard>>>,
-    servers: Vec<JoinHandle<Served>>,
+    /// Servers and clients.
+    ends: Vec<JoinHandle<Result<Tally>>>,
+    cpu: Vec<Arc<ThreadTime>>,
 }
 
 #[derive(Debug)]
@@ -80,15 +91,9 @@ struct Exchange {
     /// Of the traffic.
     name: Option<String>,
     talks: Vec<Talk>,
+    /// Processor time of all ends.
+    marks: Marks<Duration>,
     halt: Halt,
-}
-
-/// What is known of a flow, or of several together.
-#[derive(Debug)]
-struct Sum {
-    times: Vec<Histogram<u64>>,
-    received: Vec<u64>,
-    cpu: Vec<Duration>,
 }
 
 /// Connects at once, and asks when the time has come.
@@ -98,25 +103,21 @@ pub(super) fn start<'a>(
     timeline: &Timeline,
     terms: Terms,
 ) -> Result<Box<dyn Running + 'a>> {
-    begin(traffic, &flows(traffic, stage)?, Times::of(traffic, timeline), terms)
+    begin(traffic, &flows(traffic, stage)?, timeline, terms)
 }
 
 fn begin<'a>(
     traffic: &Traffic,
     flows: &[Flow<'_>],
-    times: Times,
+    timeline: &Timeline,
     terms: Terms,
 ) -> Result<Box<dyn Running + 'a>> {
-    ensure!(
-        traffic.pps.is_none() && traffic.mbit.is_none(),
-        "who waits for an answer cannot keep a rate: leave out `pps` and `mbit`"
-    );
-    ensure!(terms.request > 0, "an empty request is never sent: give a `size` of at least 1");
     let mut exchange = Exchange {
         terms,
-        times,
+        times: Times::of(traffic, timeline),
         name: traffic.name.clone(),
         talks: Vec::new(),
+        marks: Marks::new(timeline),
         halt: Halt::default(),
     };
     for flow in flows {
@@ -130,27 +131,26 @@ fn begin<'a>(
 impl Exchange {
     fn talk(&self, traffic: &Traffic, flow: &Flow<'_>, name: String) -> Result<Talk> {
         let (near, far) = connect(flow, traffic.connections as usize)?;
-        let mut talk =
-            Talk { name, who: flow.who.clone(), clients: Vec::new(), servers: Vec::new() };
-        let urgent = traffic.urgent;
-        for stream in far {
+        let mut talk = Talk { name, who: flow.who.clone(), ends: Vec::new(), cpu: Vec::new() };
+        let servers = far.into_iter().map(|stream| (stream, server::serve as End));
+        let clients = near.into_iter().map(|stream| (stream, client::ask as End));
+        for (stream, end) in servers.chain(clients) {
             let (terms, times, halt) = (self.terms.clone(), self.times.clone(), self.halt.clone());
-            talk.servers.push(std::thread::spawn(move || {
-                // It answers as well as it can without.
-                let _ = ready(urgent);
-                server::serve(stream, &terms, &times, halt)
-            }));
-        }
-        for stream in near {
-            let (terms, times, halt) = (self.terms.clone(), self.times.clone(), self.halt.clone());
-            talk.clients.push(std::thread::spawn(move || {
-                ready(urgent)?;
-                client::ask(stream, &terms, &times, halt)
+            let (urgent, cpu) = (traffic.urgent, Arc::new(ThreadTime::default()));
+            talk.cpu.push(Arc::clone(&cpu));
+            talk.ends.push(std::thread::spawn(move || {
+                cpu.begin();
+                let result = ready(urgent).and_then(|()| end(stream, &terms, &times, halt));
+                cpu.end();
+                result
             }));
         }
         Ok(talk)
     }
 }
+
+/// What a thread does with its end of a connection.
+type End = fn(TcpStream, &Terms, &Times, Halt) -> Result<Tally>;
 
 /// Both ends share a core: only one end of a connection has anything to do at a time. Elsewhere a server would
 /// wait for a worker that spins there, or take its core from it; and an end on an idle core takes longer to wake
@@ -163,7 +163,7 @@ fn ready(urgent: bool) -> Result<()> {
     Ok(())
 }
 
-/// Both ends of so many connections.
+/// Both ends of `count` connections.
 fn connect(flow: &Flow<'_>, count: usize) -> Result<(Vec<TcpStream>, Vec<TcpStream>)> {
     let listener = flow.to.run(|| {
         let listener = TcpListener::bind(SocketAddr::new(flow.addr, 0));
@@ -191,49 +191,31 @@ fn dial(from: &Ns, to: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
     })
 }
 
-impl Sum {
+impl Tally {
     fn new(windows: usize) -> Result<Self> {
-        let times = (0..windows).map(|_| client::histogram()).collect::<Result<_>>()?;
-        Ok(Self { times, received: vec![0; windows], cpu: vec![Duration::ZERO; windows] })
+        let times = (0..windows).map(|_| histogram()).collect::<Result<_>>()?;
+        Ok(Self { times, received: vec![0; windows] })
     }
 
     fn add(&mut self, other: &Self) -> Result<()> {
-        add_times(&mut self.times, &other.times)?;
+        for (sum, more) in self.times.iter_mut().zip(&other.times) {
+            sum.add(more).context("histograms of different bounds")?;
+        }
         self.received.iter_mut().zip(&other.received).for_each(|(sum, more)| *sum += more);
-        add_cpu(&mut self.cpu, &other.cpu);
         Ok(())
     }
 }
 
-fn add_times(sums: &mut [Histogram<u64>], more: &[Histogram<u64>]) -> Result<()> {
-    for (sum, more) in sums.iter_mut().zip(more) {
-        sum.add(more).context("histograms of different bounds")?;
-    }
-    Ok(())
-}
-
-fn add_cpu(sums: &mut [Duration], more: &[Duration]) {
-    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += *more);
-}
-
 impl Talk {
     /// Waits for all connections; the first error is told when none is left.
-    fn finish(&mut self, windows: usize) -> Result<Sum> {
-        let mut sum = Sum::new(windows)?;
-        let mut ended = Ok(());
-        for client in self.clients.drain(..) {
-            match client.join().map_err(|_| anyhow!("a client panicked")).flatten() {
-                Ok(heard) => {
-                    add_times(&mut sum.times, &heard.times)?;
-                    add_cpu(&mut sum.cpu, &heard.cpu);
-                }
+    fn finish(&mut self, windows: usize) -> Result<Tally> {
+        let (mut sum, mut ended) = (Tally::new(windows)?, Ok(()));
+        // Clients first: they know best what is wrong.
+        for end in self.ends.drain(..).rev() {
+            match end.join().map_err(|_| anyhow!("a thread panicked")).flatten() {
+                Ok(tally) => sum.add(&tally)?,
                 Err(error) => ended = ended.and(Err(error)),
             }
-        }
-        for server in self.servers.drain(..) {
-            let served = server.join().map_err(|_| anyhow!("a server panicked"))?;
-            sum.received.iter_mut().zip(&served.received).for_each(|(sum, more)| *sum += more);
-            add_cpu(&mut sum.cpu, &served.cpu);
         }
         ended.with_context(|| self.name.clone())?;
         Ok(sum)
@@ -241,13 +223,18 @@ impl Talk {
 }
 
 impl Running for Exchange {
+    fn mark(&mut self, window: usize, edge: Edge) {
+        let ends = self.talks.iter().flat_map(|talk| &talk.cpu);
+        self.marks.note(window, edge, ends.map(|cpu| cpu.so_far()).sum());
+    }
+
     fn finish(mut self: Box<Self>) -> Result<Told> {
         let windows = self.times.windows.len();
-        let (mut told, mut all) = (Told::default(), Sum::new(windows)?);
+        let (mut told, mut all) = (Told::default(), Tally::new(windows)?);
         let mut talks = std::mem::take(&mut self.talks);
         // All are over before one of them complains.
-        let sums: Vec<Result<Sum>> = talks.iter_mut().map(|talk| talk.finish(windows)).collect();
-        let mut named: BTreeMap<&str, Sum> = BTreeMap::new();
+        let sums: Vec<Result<Tally>> = talks.iter_mut().map(|talk| talk.finish(windows)).collect();
+        let mut named: BTreeMap<&str, Tally> = BTreeMap::new();
         for (talk, sum) in talks.iter().zip(sums) {
             let sum = sum?;
             all.add(&sum)?;
@@ -268,15 +255,15 @@ impl Running for Exchange {
         if talks.len() > 1 {
             self.tell(self.name.as_deref().unwrap_or("all"), &all, &mut told);
         }
-        for (span, cpu) in self.times.windows.iter().zip(&all.cpu) {
-            told.cpu_s.insert(span.name.clone(), cpu.as_secs_f64());
+        for (window, from, to) in self.marks.pairs() {
+            told.cpu_s.insert(window.to_owned(), to.saturating_sub(*from).as_secs_f64());
         }
         Ok(told)
     }
 }
 
 impl Exchange {
-    fn tell(&self, name: &str, sum: &Sum, told: &mut Told) {
+    fn tell(&self, name: &str, sum: &Tally, told: &mut Told) {
         let windows = self.times.windows.iter().zip(&sum.times).zip(&sum.received);
         for ((span, times), received) in windows {
             let (seconds, received) = (seconds(span), *received);
@@ -293,6 +280,10 @@ impl Exchange {
             told.values.extend(quantities(span, name, values));
         }
     }
+}
+
+pub(super) fn histogram() -> Result<Histogram<u64>> {
+    Histogram::new_with_bounds(1, LONGEST_NS, DIGITS).context("the bounds of delays")
 }
 
 fn seconds(span: &Span) -> f64 {
@@ -331,8 +322,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.halt.say();
         for talk in &mut self.talks {
-            talk.clients.drain(..).for_each(|client| drop(client.join()));
-            talk.servers.drain(..).for_each(|server| drop(server.join()));
+            talk.ends.drain(..).for_each(|end| drop(end.join()));
         }
     }
 }

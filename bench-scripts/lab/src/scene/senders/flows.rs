@@ -18,7 +18,7 @@ const ROUNDING: Duration = Duration::from_micros(1);
 /// One sender and one receiver.
 #[derive(Clone, Debug)]
 pub(super) struct Flow<'a> {
-    /// `vm1` and the like, as the meters call it; none where it is nobody's own.
+    /// `vm1` and the like, as the meters call it; none where no VM owns it.
     pub(super) who: Option<String>,
     pub(super) from: &'a Ns,
     pub(super) to: &'a Ns,
@@ -26,7 +26,7 @@ pub(super) struct Flow<'a> {
     pub(super) addr: IpAddr,
 }
 
-/// All flows of a traffic; none where a seat stands for nobody.
+/// All flows of a traffic; none where a seat stands for no place.
 pub(super) fn flows<'a>(traffic: &Traffic, stage: &'a Stage) -> Result<Vec<Flow<'a>>> {
     let flow = |(from, to): (crate::stage::Spot<'a>, crate::stage::Spot<'a>)| Flow {
         who: who(stage.scene(), from.number, to.number),
@@ -38,7 +38,7 @@ pub(super) fn flows<'a>(traffic: &Traffic, stage: &'a Stage) -> Result<Vec<Flow<
 }
 
 impl Flow<'_> {
-    /// The name of its quantities, being one of so many flows of a traffic: the traffic's own where
+    /// The name of its quantities, being one of `flows` flows of a traffic: the traffic's own where
     /// there is no other.
     pub(super) fn name(&self, traffic: &Traffic, flows: usize) -> String {
         name(traffic, self.who.as_deref(), flows).to_owned()

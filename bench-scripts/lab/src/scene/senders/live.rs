@@ -6,7 +6,6 @@
 //!
 //! Invariant: see the module above. Frames are counted by the program that sends them.
 
-use std::os::fd::AsFd;
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,23 +18,18 @@ use nix::sys::signal::Signal;
 use system_tests::Ns;
 use system_tests::bed::Layout;
 use system_tests::cpu::{self, ThreadTime};
-use system_tests::traffic::raw;
-use weir_port::probe::live_frames;
+use system_tests::wait::Halt;
+use weir_probe::raw::frame::{ethernet, udp};
+use weir_probe::raw::source::beam;
 use weir_rig::{Action, Counter, FRONT, Program, programs};
 
-use super::marks::{Marks, sleep_until};
+use super::marks::Marks;
 use super::places::{Sender, Sinks, senders};
 use super::{Offered, Running, Told, packets};
 use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::Traffic;
 use crate::stage::{SENDERS, Spot, Stage};
 
-/// Frames that the kernel sends at a time.
-const BATCH: u32 = 64;
-/// Frames a call at a rate: fewer are not worth one, and more would be one long burst.
-const BURST: std::ops::RangeInclusive<u64> = 2_000..=20_000;
-/// Between two looks whether a burst is due.
-const PAUSE: Duration = Duration::from_millis(1);
 /// How often a thread is told that does not hear.
 const AGAIN: Duration = Duration::from_millis(5);
 
@@ -52,7 +46,7 @@ struct Order {
 
 #[derive(Debug, Default)]
 struct State {
-    stop: AtomicBool,
+    halt: Halt,
     ended: AtomicBool,
     time: ThreadTime,
 }
@@ -100,7 +94,7 @@ pub(super) fn start<'a>(
     Ok(Box::new(Live { beams, marks, frame, what, trouble: None, _sinks: sinks }))
 }
 
-/// Where the frames are for; where nobody drops them before, somebody has to take them.
+/// The destination port; there is a socket for frames that are not dropped before.
 const PORT: u16 = 9;
 
 /// A whole frame for each place.
@@ -114,8 +108,8 @@ fn frames(
         let way = stage.way(&sender.from, to)?;
         let empty = if to.addr.is_ipv4() { 42 } else { 62 };
         let payload = vec![0; (length as usize).saturating_sub(empty)];
-        let (ethertype, body) = raw::udp(way.source, to.addr, ports, &payload)?;
-        Ok(raw::frame(way.next_mac, way.source_mac, &[], ethertype, &body))
+        let (ethertype, body) = udp(way.source, to.addr, ports, &payload)?;
+        Ok(ethernet(way.next_mac, way.source_mac, &[], ethertype, &body))
     };
     sender.to.iter().map(frame).collect()
 }
@@ -124,7 +118,7 @@ fn frames(
 fn make_heard(stage: &Stage, from: &Spot<'_>) -> Result<()> {
     let bed = stage.bed();
     let guest = bed.everybody().find(|guest| guest.ns.name() == from.ns.name());
-    let guest = guest.context("nobody on the bed sends these frames")?;
+    let guest = guest.context("the sender is not on the bed")?;
     let other = if bed.spec.layout == Layout::Direct { &bed.uplink.ns } else { &bed.host };
     other.ethtool(&format!("-K {} gro on", guest.port)).context("the port's polling").map(drop)
 }
@@ -153,7 +147,7 @@ impl Beam {
         let order = Order {
             begin,
             end,
-            frame: frames.into_iter().next().context("nobody to send to")?,
+            frame: frames.into_iter().next().context("no receiver")?,
             ifindex: from.ns.ifindex(&from.interface)?,
             pps: traffic.pps,
             program,
@@ -168,9 +162,8 @@ impl Beam {
         });
         let shared = Arc::clone(&state);
         let watcher = std::thread::spawn(move || {
-            sleep_until(end, &shared.stop);
-            shared.stop.store(true, Ordering::Relaxed);
-            thread.thread().unpark();
+            let _ = shared.halt.wait_until(end);
+            shared.halt.say();
             // A signal that comes just before the call is lost.
             while !shared.ended.load(Ordering::Relaxed) && !thread.is_finished() {
                 let _ = pthread_kill(thread.as_pthread_t(), Signal::SIGUSR1);
@@ -189,10 +182,7 @@ impl Beam {
 
 impl Drop for Beam {
     fn drop(&mut self) {
-        self.state.stop.store(true, Ordering::Relaxed);
-        if let Some(watcher) = &self.watcher {
-            watcher.thread().unpark();
-        }
+        self.state.halt.say();
         let _ = self.join();
     }
 }
@@ -211,29 +201,9 @@ fn hear_signals() -> Result<()> {
 fn send(order: &Order, state: &State) -> Result<()> {
     cpu::pin(SENDERS);
     state.time.begin();
-    sleep_until(order.begin, &state.stop);
-    let mut sent = 0;
-    while !state.stop.load(Ordering::Relaxed) && Instant::now() < order.end {
-        let count = match order.pps {
-            None => u64::from(i32::MAX.unsigned_abs()),
-            Some(pps) => {
-                let due = (order.begin.elapsed().as_secs_f64() * pps) as u64 - sent;
-                if due < *BURST.start() {
-                    std::thread::sleep(PAUSE);
-                    continue;
-                }
-                due.min(*BURST.end())
-            }
-        };
-        let (program, count_32) = (order.program.as_fd(), count as u32);
-        match live_frames(program, &order.frame, order.ifindex, count_32, BATCH) {
-            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
-                return Err(error).context("live frames");
-            }
-            _ => sent += count,
-        }
-    }
-    Ok(())
+    let _ = state.halt.wait_until(order.begin);
+    let Order { program, frame, ifindex, pps, end, .. } = order;
+    beam(program, frame, *ifindex, *pps, *end, state.halt.flag()).context("live frames")
 }
 
 impl Running for Live {
@@ -259,16 +229,10 @@ impl Running for Live {
                 cpu += to.1.saturating_sub(from.1);
                 let places = beam.whose.len().max(1) as u64;
                 for (place, who) in (0..).zip(&beam.whose) {
-                    let Some(who) = who else { continue };
                     // Those before this one in turn are one ahead.
                     let of = |total: u64| (total + places - 1 - place) / places;
                     let frames = of(to.0) - of(from.0);
-                    told.offered.push(Offered {
-                        window: window.to_owned(),
-                        who: who.clone(),
-                        frames,
-                        bytes: frames * u64::from(self.frame),
-                    });
+                    told.offered.extend(Offered::of(window, who.as_ref(), frames, self.frame));
                 }
             }
             told.cpu_s.insert(window.to_owned(), cpu.as_secs_f64());

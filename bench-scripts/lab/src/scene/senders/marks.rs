@@ -1,9 +1,6 @@
 //! Counters of senders at the ends of windows. Invariant: a window of which an end was not marked
 //! has no difference.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
 use crate::scene::timeline::{Edge, Timeline};
 
 /// What was counted at both ends of each window.
@@ -31,20 +28,6 @@ impl<T: Clone> Marks<T> {
         self.windows
             .iter()
             .filter_map(|(name, from, to)| Some((name.as_str(), from.as_ref()?, to.as_ref()?)))
-    }
-}
-
-/// Waits on a thread that is unparked when `stop` is set; true if it was not.
-pub(super) fn sleep_until(at: Instant, stop: &AtomicBool) -> bool {
-    loop {
-        if stop.load(Ordering::Relaxed) {
-            return false;
-        }
-        let left = at.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return true;
-        }
-        std::thread::park_timeout(left.min(Duration::from_secs(1)));
     }
 }
 

@@ -2,6 +2,7 @@
 //! Ethernet header, unless they are called payload.
 
 use anyhow::{Result, ensure};
+use weir_probe::rate::{Rate, frame_overhead};
 
 use crate::spec::{Family, Scene, Traffic};
 
@@ -9,11 +10,7 @@ const ETHERNET: u32 = 14;
 
 /// Bytes in front of a UDP payload.
 pub(super) fn headers(family: Family) -> u32 {
-    let ip = match family {
-        Family::V4 => 20,
-        Family::V6 => 40,
-    };
-    ETHERNET + ip + 8
+    frame_overhead(family == Family::V6)
 }
 
 /// The frames of a flood; full ones where the file does not say.
@@ -31,10 +28,13 @@ pub(super) fn frame(traffic: &Traffic, scene: &Scene) -> Result<u32> {
     Ok(frame)
 }
 
-/// Packets a second of each connection; none: as fast as it goes.
-pub(super) fn pps(traffic: &Traffic, frame: u32) -> Option<f64> {
-    let by_mbit = |mbit: f64| mbit * 1e6 / 8.0 / f64::from(frame);
-    traffic.pps.or_else(|| traffic.mbit.map(by_mbit))
+/// The rate of `times` connections or places together.
+pub(super) fn rate(traffic: &Traffic, times: f64) -> Rate {
+    match (traffic.pps, traffic.mbit) {
+        (Some(pps), _) => Rate::Packets { milli_pps: (pps * times * 1000.0).round() as u64 },
+        (None, Some(mbit)) => Rate::Bits { bits_per_s: (mbit * times * 1e6).round() as u64 },
+        (None, None) => Rate::Max,
+    }
 }
 
 /// The rate in Mb/s at which a flood, or what else is of frames of one length, sends on one way;

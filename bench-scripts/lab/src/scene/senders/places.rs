@@ -1,4 +1,4 @@
-//! Who sends datagrams to whom. Invariant: wherever they are sent there is a socket for them.
+//! Senders of datagrams and their receivers. Invariant: every receiver has a socket for them.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
@@ -34,8 +34,8 @@ pub(super) fn senders<'a>(stage: &'a Stage, traffic: &Traffic) -> Result<Vec<Sen
     Ok(senders)
 }
 
-/// Somebody has to take the datagrams where they are not dropped before, or ICMP would come back;
-/// nobody has to read them.
+/// Sockets at the receivers: without one, a datagram that is not dropped before would be answered by
+/// ICMP. They are never read.
 #[derive(Debug, Default)]
 pub(super) struct Sinks {
     sockets: Vec<(SocketAddr, UdpSocket)>,

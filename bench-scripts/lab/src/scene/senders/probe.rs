@@ -1,34 +1,27 @@
-//! `weir probe`: delays, jitter and loss of numbered datagrams, one run for each window.
+//! Probes of weir: delays, jitter and loss of numbered datagrams, one run for each window.
 //!
 //! One way, the time of arrival is the kernel's: its receipt by the far end's stack. When the sink
-//! itself gets to run is a matter of what else its core does, a worker that spins there for one, and
+//! itself gets to run depends on what else its core does, for one a worker that spins there, and
 //! says nothing about the way. A reflector, whose answer is part of what is measured, runs as its
 //! sender does where that is urgent: at the head of the senders' core.
 //!
-//! - `order`: what is asked of `weir probe`; `process`: one that runs; `report`: what it found
-//! - `window`: one run, from the sink's start to both reports
+//! - `run`: one run, from the sink's socket to both reports
 //!
-//! Invariant: nothing is sent outside windows; the sender begins at a window's beginning, and is
-//! told to stop at its end.
+//! Invariant: nothing is sent outside windows; the sender begins and ends with the window.
 
-mod order;
-mod process;
-mod report;
+mod run;
 #[cfg(test)]
 mod tests;
-mod window;
 
 use std::collections::BTreeSet;
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use system_tests::wait::Halt;
 
-use self::order::Order;
-use self::report::Found;
-use self::window::Ran;
+use self::run::{Ran, Run};
 use super::exchange::quantities;
 use super::flows::{Flow, Times, flows};
-use super::halt::Halt;
 use super::{Offered, Running, Told};
 use crate::scene::timeline::{Span, Timeline};
 use crate::spec::Traffic;
@@ -56,7 +49,7 @@ struct Part {
 
 #[derive(Debug)]
 struct Probes {
-    /// Nothing comes of one that was told to end.
+    /// A run that was told to end gives nothing.
     runs: Vec<(Part, JoinHandle<Result<Option<Ran>>>)>,
     halt: Halt,
 }
@@ -71,12 +64,10 @@ fn start_on(traffic: &Traffic, flows: &[Flow<'_>], times: &Times) -> Result<Prob
             "two probes of {name} cannot be told apart: let each sender have one receiver"
         );
         for span in &times.windows {
-            let order = Order::new(traffic, flow, span.to - span.from)?;
-            let (from, to) = (times.at(span.from), times.at(span.to));
+            let run = Run::new(traffic, flow, (times.at(span.from), times.at(span.to)));
             let halt = probes.halt.clone();
             let part = Part { span: span.clone(), name: name.clone(), who: flow.who.clone() };
-            let thread = std::thread::spawn(move || window::run(&order, from, to, &halt));
-            probes.runs.push((part, thread));
+            probes.runs.push((part, std::thread::spawn(move || run.run(&halt))));
         }
     }
     Ok(probes)
@@ -103,16 +94,15 @@ impl Running for Probes {
 impl Part {
     fn tell(&self, ran: &Ran, told: &mut Told) {
         let Self { span, name, who } = self;
-        let Found { values, frames, bytes, sent_for } = &ran.found;
-        told.values.extend(quantities(span, name, values.clone()));
+        told.values.extend(quantities(span, name, ran.values.clone()));
         *told.cpu_s.entry(span.name.clone()).or_default() += ran.cpu.as_secs_f64();
         told.offered.extend(who.clone().map(|who| Offered {
             window: span.name.clone(),
             who,
-            frames: *frames,
-            bytes: *bytes,
+            frames: ran.frames,
+            bytes: ran.bytes,
         }));
-        let (sent, wanted) = (sent_for.as_secs_f64(), (span.to - span.from).as_secs_f64());
+        let (sent, wanted) = (ran.sent_for.as_secs_f64(), (span.to - span.from).as_secs_f64());
         if sent < ENOUGH * wanted {
             told.notes.push(format!(
                 "the probe of {name} sent for {sent:.2} of the {wanted:.2} s of `{}`",

@@ -3,16 +3,17 @@
 //! Invariant: see the module above. Goodput is what receivers counted, between the ends of a window.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use system_tests::Ns;
 use system_tests::traffic::{Bulk, BulkSpec, Goodput};
+use system_tests::wait::Halt;
 
-use super::marks::{Marks, sleep_until};
+use super::marks::Marks;
 use super::{Running, Told};
 use crate::scene::cast::{pairs, who};
 use crate::scene::timeline::{Edge, Timeline};
@@ -36,7 +37,7 @@ struct Transfer {
 
 #[derive(Debug, Default)]
 struct Shared {
-    stop: AtomicBool,
+    halt: Halt,
     /// Gone when it has ended.
     bulk: Mutex<Option<Bulk>>,
     /// The time of both ends, when they have ended.
@@ -58,7 +59,6 @@ pub(super) fn start<'a>(
     stage: &'a Stage,
     timeline: &Timeline,
 ) -> Result<Box<dyn Running + 'a>> {
-    ensure!(traffic.pps.is_none(), "TCP has no packets a second: use `mbit`");
     let span = timeline.of(traffic);
     let mut extra = Vec::new();
     if let Some(size) = traffic.size {
@@ -112,17 +112,17 @@ impl Transfer {
 
 impl Shared {
     fn run(&self, netns: &str, begin: Instant, end: Instant) -> Result<Goodput> {
-        if sleep_until(begin, &self.stop) {
+        if self.halt.wait_until(begin) {
             self.with(|bulk| bulk.begin(netns))?;
         }
-        while sleep_until((Instant::now() + LOOK).min(end), &self.stop) && Instant::now() < end {
+        while self.halt.wait_until((Instant::now() + LOOK).min(end)) && Instant::now() < end {
             self.with(Bulk::check)?;
         }
         let mut slot = self.bulk.lock().unwrap_or_else(PoisonError::into_inner);
         let bulk = slot.take().context("ended already")?;
         *self.time.lock().unwrap_or_else(PoisonError::into_inner) = bulk.cpu();
         drop(slot);
-        if self.stop.load(Ordering::Relaxed) {
+        if self.halt.is_said() {
             return Ok(Goodput::default());
         }
         bulk.end()
@@ -144,9 +144,8 @@ impl Shared {
 
 impl Drop for Transfer {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
+        self.shared.halt.say();
         if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
             let _ = thread.join();
         }
     }

@@ -23,7 +23,7 @@ use crate::stage::{SENDERS, Stage};
 
 /// By the program at the far end.
 const REMEMBERED: u64 = 1 << 16;
-/// Should nobody end it, it does so itself.
+/// It ends by itself this long after its time.
 const SPARE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
@@ -49,8 +49,8 @@ pub(super) fn start<'a>(
     let frame = packets::frame(traffic, stage.scene())?;
     let senders = senders(stage, traffic)?;
     let sinks = Sinks::open(&senders, 0)?;
-    let sender = senders.first().context("nobody sends")?;
-    let to = sender.to.first().and_then(|to| sinks.at(to)).context("nobody takes it")?;
+    let sender = senders.first().context("no sender")?;
+    let to = sender.to.first().and_then(|to| sinks.at(to)).context("no socket at the receiver")?;
     let rate = traffic.pps.context("no rate")?.round() as u64;
     let source = Source {
         size: (frame - packets::headers(traffic.family)) as usize,
@@ -94,12 +94,7 @@ impl Running for Timed<'_> {
             }
             let values = delays(&times).into_iter();
             told.values.extend(values.map(|(what, us)| (format!("{window}.{name}.{what}"), us)));
-            told.offered.extend(who.clone().map(|who| Offered {
-                window: window.to_owned(),
-                who,
-                frames,
-                bytes: frames * u64::from(frame),
-            }));
+            told.offered.extend(Offered::of(window, who.as_ref(), frames, frame));
             if spins {
                 told.cpu_s.insert(window.to_owned(), (to.1 - from.1).as_secs_f64());
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use system_tests::observer::Count;
 
-use super::{Book, NEARLY, Piece, add, mbit, set};
+use super::{Book, NEARLY, Piece, mbit, set};
 use crate::cell::Outcome;
 use crate::scene::senders::rate_mbit;
 use crate::scene::timeline::weights;
@@ -50,7 +50,7 @@ impl Book<'_> {
         self.offered(name, window, &active, outcome);
     }
 
-    /// Over time: what everybody gets.
+    /// The rates over time.
     pub(super) fn series(&self, slices: &[Piece], outcome: &mut Outcome) {
         let link = self.scene.link.filter(|_| self.over_link());
         for slice in slices {
@@ -78,18 +78,18 @@ impl Book<'_> {
         let mut sum = Count::default();
         for (source, count) in self.cast.sources.iter().zip(&piece.counts) {
             if source.owner() == Some(who) && (source.over_link || !over_link) {
-                add(&mut sum, count);
+                sum += *count;
             }
         }
         sum
     }
 
-    /// What came that is anybody's.
+    /// What came from all VMs.
     fn sum(&self, piece: &Piece, wanted: impl Fn(bool) -> bool) -> Count {
         let mut sum = Count::default();
         for (source, count) in self.cast.sources.iter().zip(&piece.counts) {
             if !source.whose.is_empty() && wanted(source.over_link) {
-                add(&mut sum, count);
+                sum += *count;
             }
         }
         sum
@@ -113,14 +113,14 @@ impl Book<'_> {
     /// What a VM asks of the link; none: all it can get.
     fn demand(&self, who: &str, active: &Active<'_>, window: &Piece) -> Option<f64> {
         let mut demand = 0.0;
-        // Who sends nothing in this window is owed nothing, and leaves it to the others.
+        // A VM that sends nothing in this window is owed nothing; the others share its part.
         let sent = active.get(who).into_iter().flatten();
         for (traffic, _) in sent.filter(|(_, over_link)| *over_link) {
             demand += match traffic.kind {
                 Kind::Flood | Kind::Live | Kind::Timed | Kind::Probe | Kind::Tcp => {
                     rate_mbit(traffic, self.scene)?
                 }
-                // Who waits for answers asks for what he gets.
+                // A sender that waits for answers asks for what it gets.
                 Kind::Ask | Kind::Records => mbit(&self.of(who, window, true), window.seconds),
             };
         }

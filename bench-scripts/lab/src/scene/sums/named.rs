@@ -4,7 +4,7 @@
 use system_tests::observer::Count;
 
 use super::flow::{rates, sent};
-use super::{Book, Piece, add, is_active};
+use super::{Book, Piece, is_active};
 use crate::cell::Outcome;
 use crate::spec::Traffic;
 
@@ -43,7 +43,7 @@ impl Book<'_> {
         });
         let mut sum = Count::default();
         for source in sources {
-            add(&mut sum, window.counts.get(source)?);
+            sum += *window.counts.get(source)?;
         }
         (!shared).then_some(sum)
     }

@@ -5,7 +5,7 @@
 use super::vms;
 use super::{is_plain, traffic};
 use crate::spec::problem::{Checked, Problem, must};
-use crate::spec::{Kind, Load, PeerKind, Scene, Step, Topology, Traffic, Vm, Window};
+use crate::spec::{Kind, Load, PeerKind, Place, Scene, Step, Topology, Traffic, Vm, Window};
 
 /// More namespaces than any machine for this has use for.
 const MOST_VMS: u8 = 100;
@@ -116,9 +116,9 @@ pub(super) fn span(start: f64, stop: f64, end: f64, at: &str) -> Checked {
 
 fn check_load(load: &Load, scene: &Scene, end: f64, at: &str) -> Checked {
     let place = format!("{at}.at");
-    match load.at.strip_prefix("vm").and_then(traffic::number) {
-        Some(number) => is_vm(number, scene, &place)?,
-        None => must(load.at == "host", &place, || {
+    match Place::read(&load.at) {
+        Some(Place::Vm(number)) => is_vm(number, scene, &place)?,
+        _ => must(load.at == "host", &place, || {
             format!("\"{}\" has no load: write vm1 and so on, or host", load.at)
         })?,
     }
@@ -151,13 +151,13 @@ fn steps(all: &[Step], scene: &Scene, end: f64) -> Checked {
 /// Whether the peer can play the scene at all.
 pub(super) fn check_peer(kind: PeerKind, scene: &Scene, at: &str) -> Checked {
     let routers = scene.topology == Topology::Routers;
-    let name = if kind == PeerKind::Bare { "bare" } else { "redirect" };
     match kind {
         PeerKind::Weir | PeerKind::Bridge | PeerKind::Htb => Ok(()),
         PeerKind::Linux => must(routers, at, || {
             "linux stands for virtual routers: write topology = \"routers\" in [scene]".to_owned()
         }),
-        PeerKind::Redirect | PeerKind::Bare => {
+        PeerKind::Redirect | PeerKind::Bare | PeerKind::Direct => {
+            let name = format!("{kind:?}").to_lowercase();
             must(scene.vms == 1 && !routers, at, || {
                 let routers = if routers { " behind routers" } else { "" };
                 format!(
@@ -166,7 +166,7 @@ pub(super) fn check_peer(kind: PeerKind, scene: &Scene, at: &str) -> Checked {
                     vms(scene.vms)
                 )
             })?;
-            must(scene.link.is_none(), at, || {
+            must(scene.link.is_none() || kind == PeerKind::Direct, at, || {
                 format!("{name} goes past every queue: leave this peer out, or the `link`")
             })
         }
@@ -174,15 +174,10 @@ pub(super) fn check_peer(kind: PeerKind, scene: &Scene, at: &str) -> Checked {
             let deaf = |traffic: &Traffic| matches!(traffic.kind, Kind::Flood | Kind::Live);
             let alone = scene.vms == 1 && !routers && scene.link.is_none();
             must(alone && scene.traffic.iter().all(deaf), at, || {
-                "sender is one VM whose frames nobody takes: it has floods and live frames only, no link \
+                "sender is one VM without a receiver: it has floods and live frames only, no link \
                  and no routers. Leave this peer out"
                     .to_owned()
             })
         }
-        PeerKind::Direct => must(!routers, at, || {
-            "direct leaves nothing between a VM and the uplink host, and here are routers: leave \
-             this peer out"
-                .to_owned()
-        }),
     }
 }

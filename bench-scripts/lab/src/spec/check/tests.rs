@@ -1,7 +1,7 @@
 //! What is said of files that cannot be run.
 
 use crate::spec::load::read;
-use crate::spec::load::sample::{GOOD, refused, told};
+use crate::spec::load::tests::sample::{GOOD, refused, told};
 
 #[test]
 fn what_is_wrong_with_the_head() {
@@ -111,7 +111,7 @@ fn what_is_wrong_with_a_scene() {
     line 53: scene.step 1.weights: 0 is no weight: write a number from 1 to 1000
     line 35: variant 1.set.first: a variable is made of itself, $weights of $first of $weights: break the circle
     line 35: variant 1.set.second: nothing in [scene] uses $second: use it, or take it out
-    line 53: scene.step 1.weights: invalid type: floating point `3.75`, expected u32
+    line 53: scene.step 1.weights 2: invalid type: floating point `3.75`, expected u32
     line 27: peer 2.kind: linux stands for virtual routers: write topology = "routers" in [scene]
     line 27: peer 2.kind: redirect connects one VM and the uplink host, and here are 2 VMs: leave this peer out, by a variant's `peers` perhaps
     "#);
@@ -264,7 +264,7 @@ fn what_is_wrong_with_checks_and_figures() {
     line 59: check 1: least is above most with --quick: nothing can be so
     line 61: check 1.value.peer: there is no peer "weird", valid: bridge, weir
     line 61: check 1.value.x: this is none of the values of [vary]: write one of them, or take it out
-    line 61: check 1.value.quantity: `both.vm3.mbit`: nobody is called `vm3` here, valid: all, cpu, events, polite, vm1, vm2, weir (weir, v4, $x = 30)
+    line 61: check 1.value.quantity: `both.vm3.mbit`: there is no `vm3` here, valid: all, cpu, events, polite, vm1, vm2, weir (weir, v4, $x = 30)
     line 61: check 1.value.quantity: `vm1.mbit` is no quantity: write `window.who.what` (weir, v4, $x = 30)
     line 62: check 1.over: bridge, v6, $x = 30 is not measured, which the value is divided by: name another peer, variant or x
     line 62: check 1.over.quantity: `before.vm1.mbit`: there is no window `before`, valid: alone, both (weir, v4, $x = 30)
@@ -275,7 +275,7 @@ fn what_is_wrong_with_checks_and_figures() {
     line 68: figure 1.line 1.quantity: `both.*.mbit`: a line needs one name in place of `*`
     line 68: figure 1.line 1.over.peer: there is no peer "htb", valid: bridge, weir
     line 68: figure 1.line 1.over.x: this is none of the values of [vary]: write one of them, or take it out
-    line 68: figure 1.line 1.over: `both.vm3.mbit`: nobody is called `vm3` here, valid: all, cpu, events, polite, vm1, vm2, weir
+    line 68: figure 1.line 1.over: `both.vm3.mbit`: there is no `vm3` here, valid: all, cpu, events, polite, vm1, vm2, weir
     line 68: figure 1.line 1.quantity: `alone.polite.p50_us`: `polite` has no `p50_us` here, valid: mbit, kpps, goodput_mbit, offered_mbit, offered_kpps, loss
     line 69: figure 1.published 1: no [[published]] has figure = "Figure 5": add it, or take this out
     line 74: published 1.line 1.points 1: write [x, y] or [x, y, low, high] with low <= high
@@ -316,7 +316,7 @@ fn what_a_peer_cannot_play() {
         refused(&one),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
-    line 27: peer 2.kind: direct leaves nothing between a VM and the uplink host, and here are routers: leave this peer out
+    line 27: peer 2.kind: direct connects one VM and the uplink host, and here are 2 VMs behind routers: leave this peer out, by a variant's `peers` perhaps
     line 27: peer 2.kind: redirect connects one VM and the uplink host, and here are 2 VMs behind routers: leave this peer out, by a variant's `peers` perhaps
     line 27: peer 2.kind: redirect goes past every queue: leave this peer out, or the `link`
     "#);

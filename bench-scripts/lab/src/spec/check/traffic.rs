@@ -1,17 +1,17 @@
-//! Who sends what to whom. Invariant: every seat stands for someone, and what two kinds of traffic
+//! Traffic. Invariant: every seat stands for someone, and what two kinds of traffic
 //! find out in one window has two names.
 
 use super::is_plain;
 use super::scene::{above_zero, is_vm, span};
 use crate::spec::problem::{Checked, Problem, must};
 use crate::spec::quantity::{RESERVED, tells_delays, whose};
-use crate::spec::{Family, Kind, Probing, Scene, Topology, Traffic, Window};
+use crate::spec::{Family, Kind, Place, Probing, Scene, Topology, Traffic, Window};
 
 const MOST_CONNECTIONS: u32 = 1000;
 const MOST_FLOWS: u32 = 1 << 30;
 const LEAST_FRAME: u32 = 60;
 const ETHERNET: u32 = 14;
-/// What a probe has to tell takes so many bytes: one way, and with the answer.
+/// Bytes that a probe needs: one way, and with the answer.
 const LEAST_PROBE: u32 = 40;
 const LEAST_ROUND_TRIP: u32 = 64;
 /// Flow, number and time of sending.
@@ -21,25 +21,6 @@ const MOST_RECORD: u32 = 1 << 30;
 
 /// Seconds from one burst to the next.
 const MOST_BURST: f64 = 1.0;
-
-/// What a seat stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
-    Vm(u8),
-    Every,
-    Uplink,
-    Right,
-    Via(u8),
-    ViaEvery,
-    /// All but router 1.
-    ViaOthers,
-}
-
-impl Who {
-    fn is_way(self) -> bool {
-        matches!(self, Self::Via(_) | Self::ViaEvery | Self::ViaOthers)
-    }
-}
 
 pub(super) fn check(scene: &Scene, end: f64) -> Checked {
     for (index, traffic) in scene.traffic.iter().enumerate() {
@@ -71,32 +52,12 @@ pub(super) fn check(scene: &Scene, end: f64) -> Checked {
     Ok(())
 }
 
-fn who(seat: &str) -> Option<Who> {
-    Some(match seat {
-        "every" => Who::Every,
-        "uplink" => Who::Uplink,
-        "right" => Who::Right,
-        "via-every" => Who::ViaEvery,
-        "via-others" => Who::ViaOthers,
-        _ => match (seat.strip_prefix("vm"), seat.strip_prefix("via")) {
-            (Some(digits), _) => Who::Vm(number(digits)?),
-            (_, Some(digits)) => Who::Via(number(digits)?),
-            _ => return None,
-        },
-    })
-}
-
-/// `01` and `+1` are other names for VM 1, which nobody looks for.
-pub(super) fn number(digits: &str) -> Option<u8> {
-    digits.parse().ok().filter(|_| !digits.starts_with(['0', '+']))
-}
-
-fn seat(text: &str, scene: &Scene, at: &str) -> Result<Who, Problem> {
+fn seat(text: &str, scene: &Scene, at: &str) -> Result<Place, Problem> {
     let routers = scene.topology == Topology::Routers;
-    let found = who(text).filter(|who| match who {
-        Who::Vm(_) | Who::Every => !routers,
-        Who::Uplink => true,
-        Who::Right | Who::Via(_) | Who::ViaEvery | Who::ViaOthers => routers,
+    let found = Place::read(text).filter(|who| match who {
+        Place::Vm(_) | Place::Every => !routers,
+        Place::Uplink => true,
+        Place::Right | Place::Via(_) | Place::ViaEvery | Place::ViaOthers => routers,
     });
     let Some(found) = found else {
         let (with, valid) = match scene.topology {
@@ -106,7 +67,7 @@ fn seat(text: &str, scene: &Scene, at: &str) -> Result<Who, Problem> {
         let what = format!("\"{text}\" is no seat {with} routers: write one of {valid}");
         return Err(Problem::new(at, what));
     };
-    if let Who::Vm(number) | Who::Via(number) = found {
+    if let Place::Vm(number) | Place::Via(number) = found {
         is_vm(number, scene, at)?;
     }
     Ok(found)
@@ -118,12 +79,12 @@ fn seats(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
     must(!from.is_way(), &format!("{at}.from"), || {
         "a way by a router is for `to` only: send from uplink or right".to_owned()
     })?;
-    let vm = |who| matches!(who, Who::Vm(_) | Who::Every);
-    let self_sent = from == to || (vm(from) && vm(to) && [from, to].contains(&Who::Every));
+    let vm = |who| matches!(who, Place::Vm(_) | Place::Every);
+    let self_sent = from == to || (vm(from) && vm(to) && [from, to].contains(&Place::Every));
     must(!self_sent, at, || {
         format!("\"{}\" would send to itself: choose another `to`", traffic.from)
     })?;
-    must(!(to.is_way() && from == Who::Right), at, || {
+    must(!(to.is_way() && from == Place::Right), at, || {
         "via1 and so on lead to right: send from uplink".to_owned()
     })
 }
@@ -134,7 +95,7 @@ fn name(traffic: &Traffic, at: &str) -> Checked {
     must(is_plain(name, "_-"), &at, || {
         format!("\"{name}\" is no name of traffic: use letters, digits, _ and -")
     })?;
-    must(who(name).is_none() && !RESERVED.contains(&name.as_str()), &at, || {
+    must(Place::read(name).is_none() && !RESERVED.contains(&name.as_str()), &at, || {
         format!("\"{name}\" is the name of something else: choose another, or leave it out")
     })
 }

@@ -1,6 +1,8 @@
 //! Whole files: what loads, and the cells it comes to.
 
-use super::sample::{GOOD, good, told};
+pub(in crate::spec) mod sample;
+
+use self::sample::{GOOD, good, told};
 use super::*;
 use crate::spec::{Family, Kind};
 
@@ -73,7 +75,7 @@ fn files_and_folders() {
     let mut all = vec![told(load_all(folder.path()).unwrap_err())];
     all.push(told(load(&folder.path().join("A-E9.toml")).unwrap_err()));
     fs::write(folder.path().join("README.md"), "no experiment").unwrap();
-    for id in ["E-router-64", "A-E10", "A-E9", "D-udp", "E-router-1500"] {
+    for id in ["E-router-tcp", "A-E9", "A-E1", "D-udp", "E-router"] {
         let paper = &id[..1];
         let text = GOOD
             .replace("\"A-E9\"", &format!("\"{id}\""))
@@ -82,7 +84,7 @@ fn files_and_folders() {
     }
     let ids: Vec<String> =
         load_all(folder.path()).unwrap().into_iter().map(|experiment| experiment.id).collect();
-    assert_eq!(ids, ["A-E9", "A-E10", "D-udp", "E-router-64", "E-router-1500"]);
+    assert_eq!(ids, ["A-E1", "A-E9", "D-udp", "E-router", "E-router-tcp"]);
     fs::write(folder.path().join("A-E2.toml"), GOOD).unwrap();
     all.push(told(load_all(folder.path()).unwrap_err()));
     fs::write(folder.path().join("A-E2.toml"), [0xff]).unwrap();

@@ -93,13 +93,13 @@ fn unknown_names() {
     insta::assert_snapshot!(all.join("\n"), @r"
         `vm1.mbit` is no quantity: write `window.who.what`
         `alone.vm1.mbit`: there is no window `alone`, valid: both
-        `both.vm3.mbit`: nobody is called `vm3` here, valid: all, cpu, events, polite, vm1, vm2
+        `both.vm3.mbit`: there is no `vm3` here, valid: all, cpu, events, polite, vm1, vm2
         `both.vm1.mbits`: `vm1` has no `mbits` here, valid: mbit, kpps, goodput_mbit, offered_mbit, offered_kpps, loss, least, most
         `both.vm1.p99_us`: `vm1` has no `p99_us` here, valid: mbit, kpps, goodput_mbit, offered_mbit, offered_kpps, loss, least, most
         `both.vm1.of_owed`: `vm1` has no `of_owed` here, valid: mbit, kpps, goodput_mbit, offered_mbit, offered_kpps, loss, least, most
-        `both.*.of_owed`: nobody has `of_owed` here
-        `both.*.jain`: nobody has `jain` here
-        `both.weir.released_full`: nobody is called `weir` here, valid: all, cpu, events, polite, vm1, vm2
+        `both.*.of_owed`: `of_owed` is measured of none here
+        `both.*.jain`: `jain` is measured of none here
+        `both.weir.released_full`: there is no `weir` here, valid: all, cpu, events, polite, vm1, vm2
         `both.vm1.mbit` is no series over time: write `who.what`
         `*.mbit`: a line needs one name in place of `*`
         `vm1.least` is of a whole window and has no series

@@ -1,6 +1,6 @@
 use super::*;
 use crate::spec::load::read;
-use crate::spec::load::sample::GOOD;
+use crate::spec::load::tests::sample::GOOD;
 use proptest::prelude::*;
 
 fn scale(text: &str) -> Scale {
@@ -81,12 +81,10 @@ fn bounds_on_rates_are_scaled_and_those_of_ratios_are_not() {
     for rate in ["mbit", "kpps", "goodput_mbit", "offered_kpps", "owed_mbit"] {
         assert_eq!(check(&value(&format!("both.vm1.{rate}"))), scaled, "{rate}");
     }
-    assert_eq!(check(&(value("both.*.mbit") + "\nsqueeze = 'sum'")), scaled);
     assert_eq!(plain(0.1 * 0.47), 0.047);
     for other in ["vm1.of_owed", "all.jain_kpps", "all.loss", "polite.p99_us", "all.link"] {
         assert_eq!(check(&value(&format!("both.{other}"))), kept, "{other}");
     }
-    assert_eq!(check(&(value("both.*.mbit") + "\nsqueeze = 'spread'")), kept, "a ratio");
     let over = value("both.vm1.mbit").replace("value", "over");
     assert_eq!(check(&format!("{}\n{over}", value("both.vm2.mbit"))), kept, "a ratio");
 }

@@ -12,8 +12,8 @@ fn addresses(src: &str, dst: &str) -> Addresses {
 
 /// Over what it was made of, a right checksum gives 0.
 fn verify(frame: &[u8], ip: usize, addresses: std::ops::Range<usize>, size: usize) {
-    let udp = &frame[ip..ip + UDP + size];
-    let length = ((UDP + size) as u16).to_be_bytes();
+    let udp = &frame[ip..ip + UDP_HEADER + size];
+    let length = ((UDP_HEADER + size) as u16).to_be_bytes();
     assert_eq!(checksum(&[&frame[addresses], &[0, UDP_PROTOCOL], &length, udp]), 0);
 }
 
@@ -38,4 +38,17 @@ fn both_families_are_right_and_found_by_their_ports() {
 fn families_are_not_mixed() {
     let error = build(&addresses("10.0.0.1", "[fd00::2]:9"), 64).unwrap_err().to_string();
     assert!(error.contains("one family"), "{error}");
+}
+
+#[test]
+fn tags_stand_between_addresses_and_type() {
+    let frame = ethernet([1; 6], [2; 6], &[(0x88a8, 7), (0x8100, 9)], 0x0800, b"x");
+    assert_eq!(frame[12..22], [0x88, 0xa8, 0, 7, 0x81, 0, 0, 9, 8, 0]);
+    assert_eq!(frame.len(), 60);
+}
+
+#[test]
+fn the_checksum_is_the_internets() {
+    // RFC 1071's own example.
+    assert_eq!(checksum(&[&[0, 1, 0xf2, 3, 0xf4, 0xf5, 0xf6, 0xf7]]), !0xddf2);
 }

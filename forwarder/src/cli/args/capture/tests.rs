@@ -2,7 +2,7 @@ use super::super::{Cli, Command};
 use super::*;
 use clap::Parser as _;
 
-fn wanted(line: &str) -> Wanted {
+fn wanted(line: &str) -> WatchQuery {
     match Cli::try_parse_from(line.split(' ')).unwrap().command {
         Command::Capture(args) => args.wanted(),
         Command::Trace(args) => args.wanted(),
@@ -12,13 +12,13 @@ fn wanted(line: &str) -> Wanted {
 
 #[test]
 fn the_words_say_what_is_wanted() {
-    assert_eq!(wanted("weir capture"), Wanted::new(Kind::Capture));
-    assert_eq!(wanted("weir trace"), Wanted::new(Kind::Trace));
+    assert_eq!(wanted("weir capture"), WatchQuery::new(Kind::Capture));
+    assert_eq!(wanted("weir trace"), WatchQuery::new(Kind::Trace));
     let all = wanted(
         "weir capture v1 v2 --lost --host fd00::1 --port 53 --proto udp --vlan 0 --count 3 \
              --duration 10s --snaplen 96 --buffer 64KiB",
     );
-    let expected = Wanted {
+    let expected = WatchQuery {
         ports: vec!["v1".into(), "v2".into()],
         direction: Direction::Lost,
         host: "fd00::1".parse().ok(),
@@ -29,7 +29,7 @@ fn the_words_say_what_is_wanted() {
         count: Some(3),
         duration: Some(Duration::from_secs(10)),
         buffer: 65_536,
-        ..Wanted::new(Kind::Capture)
+        ..WatchQuery::new(Kind::Capture)
     };
     assert_eq!(all, expected);
     assert_eq!(wanted("weir trace -c 5").count, Some(5));

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn changes_are_stored_when_the_last_is_over() {
-    let changes = Changes::default();
+    let changes = PendingChanges::default();
     assert!(changes.are_stored());
     let one = changes.begin();
     let other = changes.clone().begin();

@@ -3,22 +3,18 @@
 
 use nix::libc;
 
-use super::super::state::{PortSettings, Settings, Stp};
+use super::super::state::{PortSettings, Settings};
 use super::{Message, TICK, vlans};
-use crate::host::netlink::{attributes, text, u16_at, u32_at};
+use crate::host::netlink::{attribute, attributes, text, u16_at, u32_at};
 
 const HEADER_LEN: usize = 16;
 
 // linux/if_link.h
 const IFLA_BR_FORWARD_DELAY: u16 = 1;
 const IFLA_BR_AGEING_TIME: u16 = 4;
-const IFLA_BR_STP_STATE: u16 = 5;
 const IFLA_BR_VLAN_FILTERING: u16 = 7;
 const IFLA_BR_VLAN_PROTOCOL: u16 = 8;
-const IFLA_BR_GROUP_FWD_MASK: u16 = 9;
 const IFLA_BR_TOPOLOGY_CHANGE: u16 = 14;
-const IFLA_BR_GROUP_ADDR: u16 = 20;
-const IFLA_BR_MCAST_SNOOPING: u16 = 23;
 const IFLA_BR_NF_CALL_IPTABLES: u16 = 36;
 const IFLA_BR_NF_CALL_IP6TABLES: u16 = 37;
 const IFLA_BR_NF_CALL_ARPTABLES: u16 = 38;
@@ -28,19 +24,10 @@ const IFLA_BR_MULTI_BOOLOPT: u16 = 46;
 const BR_BOOLOPT_MST_ENABLE: u32 = 1 << 2;
 
 const IFLA_BRPORT_STATE: u16 = 1;
-const IFLA_BRPORT_MODE: u16 = 4;
-const IFLA_BRPORT_GUARD: u16 = 5;
-const IFLA_BRPORT_PROTECT: u16 = 6;
-const IFLA_BRPORT_FAST_LEAVE: u16 = 7;
 const IFLA_BRPORT_LEARNING: u16 = 8;
-const IFLA_BRPORT_UNICAST_FLOOD: u16 = 9;
 const IFLA_BRPORT_PROXYARP: u16 = 10;
 const IFLA_BRPORT_PROXYARP_WIFI: u16 = 12;
-const IFLA_BRPORT_MCAST_FLOOD: u16 = 27;
-const IFLA_BRPORT_MCAST_TO_UCAST: u16 = 28;
 const IFLA_BRPORT_VLAN_TUNNEL: u16 = 29;
-const IFLA_BRPORT_BCAST_FLOOD: u16 = 30;
-const IFLA_BRPORT_GROUP_FWD_MASK: u16 = 31;
 const IFLA_BRPORT_NEIGH_SUPPRESS: u16 = 32;
 const IFLA_BRPORT_ISOLATED: u16 = 33;
 const IFLA_BRPORT_BACKUP_PORT: u16 = 34;
@@ -66,9 +53,8 @@ pub(super) fn deleted(payload: &[u8]) -> Option<Message> {
     match i32::from(*payload.first()?) {
         libc::AF_UNSPEC => Some(Message::Gone { ifindex }),
         libc::AF_BRIDGE => {
-            let bridge = attributes(payload, HEADER_LEN)
-                .find(|(attribute, _)| *attribute == libc::IFLA_MASTER)
-                .and_then(|(_, value)| u32_at(value, 0));
+            let bridge = attribute(payload, HEADER_LEN, libc::IFLA_MASTER);
+            let bridge = bridge.and_then(|master| u32_at(master, 0));
             // That a bridge is gone is told as well by the message of every interface.
             let bridge = bridge.filter(|bridge| *bridge != ifindex)?;
             Some(Message::NotAPort { bridge: Some(bridge), ifindex })
@@ -81,8 +67,6 @@ pub(super) fn deleted(payload: &[u8]) -> Option<Message> {
 struct Common<'a> {
     ifindex: u32,
     name: String,
-    mac: [u8; 6],
-    mtu: u32,
     up: bool,
     promiscuous: bool,
     master: Option<u32>,
@@ -95,8 +79,6 @@ fn common(payload: &[u8]) -> Option<Common<'_>> {
     let mut common = Common {
         ifindex: u32_at(payload, 4)?,
         name: String::new(),
-        mac: [0; 6],
-        mtu: 0,
         up: u32_at(payload, 8)? & libc::IFF_UP as u32 != 0,
         promiscuous: false,
         master: None,
@@ -107,8 +89,6 @@ fn common(payload: &[u8]) -> Option<Common<'_>> {
     for (attribute, value) in attributes(payload, HEADER_LEN) {
         match attribute {
             libc::IFLA_IFNAME => common.name = text(value),
-            libc::IFLA_ADDRESS => common.mac = value.try_into().unwrap_or_default(),
-            libc::IFLA_MTU => common.mtu = u32_at(value, 0)?,
             libc::IFLA_MASTER => common.master = u32_at(value, 0),
             // A count of those who want it; the flag shows only what the administrator set.
             libc::IFLA_PROMISCUITY => common.promiscuous = u32_at(value, 0)? != 0,
@@ -167,32 +147,24 @@ fn of_a_bridge(payload: &[u8]) -> Option<Message> {
             let settings = port_settings(common, port);
             Some(Message::Port { bridge, ifindex, settings, vlans })
         }
-        // A bridge names itself as its master.
-        (Some(bridge), None) if bridge == ifindex => {
-            Some(Message::OwnVlans { ifindex, vlans: vlans? })
-        }
         _ => None,
     }
 }
 
 fn bridge_settings(common: Common<'_>, data: &[u8]) -> Settings {
-    let Common { name, mac, mtu, up, promiscuous, .. } = common;
-    let mut settings = Settings { name, mac, mtu, up, promiscuous, ..Settings::default() };
+    let Common { name, up, promiscuous, .. } = common;
+    let mut settings = Settings { name, up, promiscuous, ..Settings::default() };
     for (attribute, value) in attributes(data, 0) {
         let on = value.first().is_some_and(|byte| *byte != 0);
         let ticks = || u32_at(value, 0).map(|ticks| TICK.saturating_mul(ticks));
         match attribute {
             IFLA_BR_FORWARD_DELAY => set(&mut settings.forward_delay, ticks()),
             IFLA_BR_AGEING_TIME => set(&mut settings.ageing, ticks()),
-            IFLA_BR_STP_STATE => set(&mut settings.stp, u32_at(value, 0).map(stp)),
             IFLA_BR_VLAN_FILTERING => settings.vlan_filtering = on,
             IFLA_BR_VLAN_PROTOCOL => {
                 set(&mut settings.vlan_protocol, u16_at(value, 0).map(u16::from_be));
             }
-            IFLA_BR_GROUP_FWD_MASK => set(&mut settings.group_fwd_mask, u16_at(value, 0)),
             IFLA_BR_TOPOLOGY_CHANGE => settings.topology_change = on,
-            IFLA_BR_GROUP_ADDR => set(&mut settings.group_address, value.try_into().ok()),
-            IFLA_BR_MCAST_SNOOPING => settings.multicast_snooping = on,
             IFLA_BR_NF_CALL_IPTABLES => settings.nf_call_iptables = on,
             IFLA_BR_NF_CALL_IP6TABLES => settings.nf_call_ip6tables = on,
             IFLA_BR_NF_CALL_ARPTABLES => settings.nf_call_arptables = on,
@@ -207,35 +179,17 @@ fn bridge_settings(common: Common<'_>, data: &[u8]) -> Settings {
     settings
 }
 
-fn stp(state: u32) -> Stp {
-    match state {
-        0 => Stp::Off,
-        1 => Stp::Kernel,
-        _ => Stp::User,
-    }
-}
-
 fn port_settings(common: Common<'_>, data: &[u8]) -> PortSettings {
-    let Common { name, mac, mtu, .. } = common;
-    let mut settings = PortSettings { name, mac, mtu, ..PortSettings::default() };
+    let mut settings = PortSettings { name: common.name, ..PortSettings::default() };
     for (attribute, value) in attributes(data, 0) {
         let first = value.first().copied();
         let on = first.is_some_and(|byte| byte != 0);
         match attribute {
             IFLA_BRPORT_STATE => set(&mut settings.stp_state, first.map(Into::into)),
-            IFLA_BRPORT_MODE => settings.hairpin = on,
-            IFLA_BRPORT_GUARD => settings.bpdu_guard = on,
-            IFLA_BRPORT_PROTECT => settings.root_block = on,
-            IFLA_BRPORT_FAST_LEAVE => settings.fast_leave = on,
             IFLA_BRPORT_LEARNING => settings.learning = on,
-            IFLA_BRPORT_UNICAST_FLOOD => settings.flood = on,
             IFLA_BRPORT_PROXYARP => settings.proxy_arp = on,
             IFLA_BRPORT_PROXYARP_WIFI => settings.proxy_arp_wifi = on,
-            IFLA_BRPORT_MCAST_FLOOD => settings.mcast_flood = on,
-            IFLA_BRPORT_MCAST_TO_UCAST => settings.mcast_to_unicast = on,
             IFLA_BRPORT_VLAN_TUNNEL => settings.vlan_tunnel = on,
-            IFLA_BRPORT_BCAST_FLOOD => settings.bcast_flood = on,
-            IFLA_BRPORT_GROUP_FWD_MASK => set(&mut settings.group_fwd_mask, u16_at(value, 0)),
             IFLA_BRPORT_NEIGH_SUPPRESS => settings.neigh_suppress = on,
             IFLA_BRPORT_ISOLATED => settings.isolated = on,
             IFLA_BRPORT_BACKUP_PORT => settings.backup_port = u32_at(value, 0),

@@ -71,8 +71,7 @@ pub(super) fn read(bridge: &Settings) -> Host {
     host
 }
 
-pub(super) fn judge(host: &Host, chains: &[Chain], bridge: &str, into: &mut Findings) {
-    let device = || bridge.to_owned();
+pub(super) fn judge(host: &Host, chains: &[Chain], into: &mut Findings) {
     for switch in SWITCHES.iter().filter(|switch| host.on.contains(&switch.sysctl)) {
         let hands = format!("br_netfilter hands bridged frames to {}", switch.tool);
         let to_do = format!("sysctl -w net.bridge.{}=0", switch.sysctl);
@@ -85,14 +84,12 @@ pub(super) fn judge(host: &Host, chains: &[Chain], bridge: &str, into: &mut Find
             (None, Some((_, table))) => format!("{hands}: its table `{table}` is in use"),
             (None, None) => continue,
         };
-        into.bridge.push(Finding { check: switch.tool, device: device(), found, to_do });
+        into.bridge.push(Finding { found, to_do });
     }
     // Loaded when somebody first asks for the table; whether it has rules is not said.
     for table in ["ebtable_filter", "ebtable_nat", "ebtable_broute"] {
         if host.modules.iter().any(|module| module == table) {
             into.bridge.push(Finding {
-                check: "ebtables",
-                device: device(),
                 found: format!("the module `{table}` is loaded: ebtables may have rules"),
                 to_do: format!("modprobe -r {table}"),
             });

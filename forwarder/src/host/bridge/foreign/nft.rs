@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::{Device, Finding, Findings};
-use crate::host::netlink::{Netlink, Request, attributes, text};
+use crate::host::netlink::{Netlink, Request, attribute, attributes, text};
 
 // linux/netfilter.h, linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
 pub(super) const INET: u8 = 1;
@@ -94,10 +94,6 @@ impl Chain {
         let Self { table, name, .. } = self;
         format!("the nftables chain `{} {table} {name}` {does}", self.family_name())
     }
-
-    pub(super) fn remove(&self) -> String {
-        format!("nft delete table {} {}", self.family_name(), self.table)
-    }
 }
 
 /// Every base chain of this network namespace.
@@ -162,29 +158,24 @@ pub(super) fn chain(payload: &[u8]) -> Option<Chain> {
 
 /// The chain that a rule is in.
 fn rule(payload: &[u8]) -> Option<(u8, String, String)> {
-    let find = |wanted| {
-        let mut list = attributes(payload, HEADER_LEN);
-        list.find(|(attribute, _)| *attribute == wanted).map(|(_, value)| text(value))
-    };
+    let find = |wanted| attribute(payload, HEADER_LEN, wanted).map(text);
     Some((*payload.first()?, find(NFTA_RULE_TABLE)?, find(NFTA_RULE_CHAIN)?))
 }
 
 /// Chains of the bridge family and of devices.
-pub(super) fn judge(chains: &[Chain], bridge: &str, ports: &[Device], into: &mut Findings) {
-    let finding = |chain: &Chain, device: &str, on: String| Finding {
-        check: "nftables",
-        device: device.to_owned(),
+pub(super) fn judge(chains: &[Chain], ports: &[Device], into: &mut Findings) {
+    let finding = |chain: &Chain, on: &str| Finding {
         found: format!("{}{on}", chain.describe()),
-        to_do: chain.remove(),
+        to_do: format!("nft delete table {} {}", chain.family_name(), chain.table),
     };
     for chain in chains.iter().filter(|chain| chain.does_something()) {
         if chain.sees_forwarded(BRIDGE) {
-            into.bridge.push(finding(chain, bridge, String::new()));
+            into.bridge.push(finding(chain, ""));
         }
         if chain.family == NETDEV || (chain.family == INET && chain.hook == INET_INGRESS) {
             for port in ports.iter().filter(|port| chain.is_at(&port.name)) {
                 let on = format!(" on `{}`", port.name);
-                into.on_port(port.ifindex, finding(chain, &port.name, on));
+                into.on_port(port.ifindex, finding(chain, &on));
             }
         }
     }

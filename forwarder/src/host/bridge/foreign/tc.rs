@@ -8,34 +8,25 @@ use aya::programs::{ProgramError, SchedClassifier};
 use nix::libc;
 
 use super::{Device, Finding, Findings};
-use crate::host::netlink::{Netlink, Request, attributes, text, u32_at};
+use crate::host::netlink::{Netlink, Request, attribute, text, u32_at};
 
 const HEADER_LEN: usize = 20;
 // linux/pkt_sched.h
-const TC_H_ROOT: u32 = 0xffff_ffff;
+pub(crate) const TC_H_ROOT: u32 = 0xffff_ffff;
 const TC_H_CLSACT: u32 = 0xffff_fff1;
 const AT_INGRESS: u32 = 0xffff_fff2;
 const AT_EGRESS: u32 = 0xffff_fff3;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Qdisc {
-    pub(super) ifindex: u32,
-    handle: u32,
-    parent: u32,
-    kind: String,
+pub(crate) struct Qdisc {
+    pub(crate) ifindex: u32,
+    pub(crate) handle: u32,
+    pub(crate) parent: u32,
+    pub(crate) kind: String,
 }
 
-fn header(ifindex: u32, parent: u32) -> [u8; HEADER_LEN] {
-    let mut fixed = [0; HEADER_LEN];
-    fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
-    fixed[12..16].copy_from_slice(&parent.to_ne_bytes());
-    fixed
-}
-
-pub(super) fn decode(payload: &[u8]) -> Option<Qdisc> {
-    let kind = attributes(payload, HEADER_LEN)
-        .find(|(attribute, _)| *attribute == libc::TCA_KIND)
-        .map(|(_, value)| text(value))?;
+pub(crate) fn decode(payload: &[u8]) -> Option<Qdisc> {
+    let kind = text(attribute(payload, HEADER_LEN, libc::TCA_KIND)?);
     let (ifindex, handle) = (u32_at(payload, 4)?, u32_at(payload, 8)?);
     Some(Qdisc { ifindex, handle, parent: u32_at(payload, 12)?, kind })
 }
@@ -53,7 +44,7 @@ impl Qdisc {
 }
 
 pub(super) fn find(netlink: &mut Netlink, ports: &[Device], into: &mut Findings) {
-    let all = netlink.dump(&Request::new(libc::RTM_GETQDISC, &header(0, 0)));
+    let all = netlink.dump(&Request::about_qdisc(libc::RTM_GETQDISC, 0, 0, 0));
     let all = into.look("tc qdisc", all);
     for qdisc in all.iter().filter_map(|(_, payload)| decode(payload)) {
         let Some(port) = ports.iter().find(|port| port.ifindex == qdisc.ifindex) else { continue };
@@ -78,14 +69,13 @@ pub(super) fn find(netlink: &mut Netlink, ports: &[Device], into: &mut Findings)
 
 /// The kind of the first filter there.
 fn filters(netlink: &mut Netlink, ifindex: u32, parent: u32) -> io::Result<Option<String>> {
-    let answers = netlink.dump(&Request::new(libc::RTM_GETTFILTER, &header(ifindex, parent)))?;
+    let request = Request::about_qdisc(libc::RTM_GETTFILTER, ifindex, 0, parent);
+    let answers = netlink.dump(&request)?;
     Ok(answers.iter().find_map(|(_, payload)| decode(payload)).map(|filter| filter.kind))
 }
 
 fn root(Device { name, .. }: &Device, qdisc: &Qdisc) -> Finding {
     Finding {
-        check: "tc",
-        device: name.clone(),
         found: format!("`{name}` has the queueing discipline {} (tc qdisc show)", qdisc.kind),
         to_do: format!("tc qdisc del dev {name} root"),
     }
@@ -93,8 +83,6 @@ fn root(Device { name, .. }: &Device, qdisc: &Qdisc) -> Finding {
 
 fn filter(Device { name, .. }: &Device, side: &str, kind: &str) -> Finding {
     Finding {
-        check: "tc",
-        device: name.clone(),
         found: format!("`{name}` has a tc filter ({kind}) at {side}"),
         to_do: format!("tc filter del dev {name} {side}"),
     }
@@ -114,8 +102,6 @@ pub(super) fn find_programs(ports: &[Device], own: &BTreeSet<u32>, into: &mut Fi
 
 fn foreign_program(Device { name, .. }: &Device, side: &str, id: u32, program: &str) -> Finding {
     Finding {
-        check: "tcx",
-        device: name.clone(),
         found: format!("`{name}` has the BPF program `{program}` (id {id}) at tcx {side}"),
         to_do: format!("bpftool net detach tcx_{side} dev {name}, or end what attached it"),
     }

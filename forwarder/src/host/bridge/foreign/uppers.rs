@@ -5,7 +5,7 @@ use std::io;
 use nix::libc;
 
 use super::{Device, Finding, Findings};
-use crate::host::netlink::{Netlink, Request, attributes, text, u16_at, u32_at};
+use crate::host::netlink::{Netlink, Request, attribute, attributes, text, u16_at, u32_at};
 
 const HEADER_LEN: usize = 16;
 const IFLA_VLAN_ID: u16 = 1;
@@ -20,28 +20,26 @@ pub(super) struct Upper {
 }
 
 pub(super) fn read(netlink: &mut Netlink) -> io::Result<Vec<Upper>> {
-    let statistics = (libc::RTEXT_FILTER_SKIP_STATS as u32).to_ne_bytes();
-    let request = Request::about_link(libc::RTM_GETLINK, 0);
-    let answers = netlink.dump(&request.attribute(libc::IFLA_EXT_MASK, &statistics))?;
+    let request = Request::about_link(libc::RTM_GETLINK, 0)
+        .number(libc::IFLA_EXT_MASK, libc::RTEXT_FILTER_SKIP_STATS as u32);
+    let answers = netlink.dump(&request)?;
     Ok(answers.iter().filter_map(|(_, payload)| decode(payload)).collect())
 }
 
 pub(super) fn decode(payload: &[u8]) -> Option<Upper> {
     let (mut name, mut lower, mut kind, mut vid) = (None, None, None, None);
-    for (attribute, value) in attributes(payload, HEADER_LEN) {
-        match attribute {
+    for (kind_of, value) in attributes(payload, HEADER_LEN) {
+        match kind_of {
             libc::IFLA_IFNAME => name = Some(text(value)),
             libc::IFLA_LINK => lower = u32_at(value, 0),
             // It stands on a device of another namespace.
             libc::IFLA_LINK_NETNSID => return None,
             libc::IFLA_LINKINFO => {
-                for (attribute, value) in attributes(value, 0) {
-                    match attribute {
+                for (kind_of, value) in attributes(value, 0) {
+                    match kind_of {
                         libc::IFLA_INFO_KIND => kind = Some(text(value)),
                         libc::IFLA_INFO_DATA => {
-                            vid = attributes(value, 0)
-                                .find(|(attribute, _)| *attribute == IFLA_VLAN_ID)
-                                .and_then(|(_, value)| u16_at(value, 0));
+                            vid = attribute(value, 0, IFLA_VLAN_ID).and_then(|vid| u16_at(vid, 0));
                         }
                         _ => {}
                     }
@@ -62,8 +60,6 @@ pub(super) fn judge(uppers: &[Upper], ports: &[Device], into: &mut Findings) {
         into.on_port(
             port.ifindex,
             Finding {
-                check: "vlan",
-                device: port.name.clone(),
                 found: format!(
                     "the {} device `{}` takes the frames{vid} that come in by `{}`",
                     upper.kind, upper.name, port.name

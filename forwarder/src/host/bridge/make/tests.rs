@@ -24,7 +24,7 @@ fn host() -> Snapshot {
 
 fn checked(ports: &[&str], force: bool) -> Result<Vec<String>, String> {
     let ports = ports.iter().map(|name| (*name).to_owned()).collect();
-    let wanted = Wanted { name: "weir0".to_owned(), ports, force };
+    let wanted = BridgeRequest { name: "weir0".to_owned(), ports, force };
     let host = host();
     let links = check(&host, &wanted, Some(9)).map_err(|error| error.to_string())?;
     Ok(links.iter().map(|link| link.name.clone()).collect())

@@ -15,8 +15,6 @@ fn address(vid: u16, ifindex: u32) -> Address {
         ifindex,
         kind: AddressKind::Learned,
         extern_learned: false,
-        offloaded: false,
-        sticky: false,
         locked: false,
     }
 }
@@ -50,12 +48,12 @@ fn bed(
     state
 }
 
-/// The refreshes due `after` seconds, if the gate saw the address at `seen`; the bridge heard of it
+/// The refreshes due `after` seconds, if the gate saw the address at `seen`; the bridge saw it
 /// 20 s before the start at 1000 s.
 fn due(state: &BridgeState, after: u64, seen: Option<u64>) -> usize {
-    let mut keeper = Keeper::default();
-    keeper.begin(state, 1000 * SECOND);
-    let due = keeper.due(state, (1000 + after) * SECOND, |_| seen.map(|at| (1000 + at) * SECOND));
+    let mut schedule = RefreshSchedule::default();
+    schedule.begin(state, 1000 * SECOND);
+    let due = schedule.due(state, (1000 + after) * SECOND, |_| seen.map(|at| (1000 + at) * SECOND));
     due.len()
 }
 
@@ -65,16 +63,16 @@ fn an_address_is_refreshed_when_it_is_soon_forgotten_and_was_seen() {
     assert_eq!(due(&state, 54, Some(50)), 0, "it is young");
     assert_eq!(due(&state, 56, Some(50)), 1);
     assert_eq!(due(&state, 56, None), 0, "nobody has seen it");
-    let mut keeper = Keeper::default();
-    keeper.begin(&state, 1000 * SECOND);
+    let mut schedule = RefreshSchedule::default();
+    schedule.begin(&state, 1000 * SECOND);
     let at = |seconds| move |_: &Address| Some(seconds * SECOND);
-    assert_eq!(keeper.due(&state, 1060 * SECOND, at(979)), [], "the bridge heard of it later");
-    let [refresh] = keeper.due(&state, 1060 * SECOND, at(1001))[..] else { panic!() };
+    assert_eq!(schedule.due(&state, 1060 * SECOND, at(979)), [], "the bridge last of it later");
+    let [refresh] = schedule.due(&state, 1060 * SECOND, at(1001))[..] else { panic!() };
     assert_eq!(refresh, Refresh { key: key(0), ifindex: 10 });
-    keeper.refreshed(&refresh, 1060 * SECOND);
-    assert_eq!(keeper.due(&state, 1061 * SECOND, at(1060)), []);
-    assert_eq!(keeper.due(&state, 1140 * SECOND, at(1059)), [], "not seen since");
-    assert_eq!(keeper.due(&state, 1140 * SECOND, at(1061)), [refresh]);
+    schedule.refreshed(&refresh, 1060 * SECOND);
+    assert_eq!(schedule.due(&state, 1061 * SECOND, at(1060)), []);
+    assert_eq!(schedule.due(&state, 1140 * SECOND, at(1059)), [], "not seen since");
+    assert_eq!(schedule.due(&state, 1140 * SECOND, at(1061)), [refresh]);
     assert!(period(&state) < Duration::from_secs(100) / 4);
 }
 
@@ -113,21 +111,21 @@ fn a_changing_topology_forgets_sooner() {
 #[test]
 fn one_that_moved_or_went_is_not_due() {
     let mut state = bed(|_| {}, |_| {}, |_| {});
-    let mut keeper = Keeper::default();
-    keeper.begin(&state, 1000 * SECOND);
+    let mut schedule = RefreshSchedule::default();
+    schedule.begin(&state, 1000 * SECOND);
     let seen = Seen { address: address(0, 11), age: Duration::ZERO };
     let changes = state.apply(Message::Address { bridge: BRIDGE, seen });
-    let due = |keeper: &Keeper, state: &BridgeState, at| {
-        keeper.due(state, at * SECOND, |_| Some((at - 1) * SECOND))
+    let due = |schedule: &RefreshSchedule, state: &BridgeState, at| {
+        schedule.due(state, at * SECOND, |_| Some((at - 1) * SECOND))
     };
-    assert_eq!(due(&keeper, &state, 1060), [], "though the keeper has not heard of it yet");
-    keeper.note(&changes, 1060 * SECOND);
-    assert_eq!(due(&keeper, &state, 1134), []);
-    assert_eq!(due(&keeper, &state, 1135), [Refresh { key: key(0), ifindex: 11 }]);
+    assert_eq!(due(&schedule, &state, 1060), [], "though the schedule has not last of it yet");
+    schedule.note(&changes, 1060 * SECOND);
+    assert_eq!(due(&schedule, &state, 1134), []);
+    assert_eq!(due(&schedule, &state, 1135), [Refresh { key: key(0), ifindex: 11 }]);
     let gone = Message::AddressGone { bridge: BRIDGE, key: key(0), ifindex: 11 };
-    keeper.note(&state.apply(gone), 1136 * SECOND);
-    assert_eq!(due(&keeper, &state, 1140), []);
-    assert_eq!(keeper.heard.len(), 0);
+    schedule.note(&state.apply(gone), 1136 * SECOND);
+    assert_eq!(due(&schedule, &state, 1140), []);
+    assert_eq!(schedule.last.len(), 0);
 }
 
 fn added(vid: u16, ifindex: u32) -> Change {

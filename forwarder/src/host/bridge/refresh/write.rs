@@ -5,7 +5,7 @@ use std::io;
 
 use nix::libc;
 
-use super::{Keeper, Refresh, Repair, may_refresh, repairs};
+use super::{Refresh, RefreshSchedule, Repair, may_refresh, repairs};
 use crate::host::bridge::state::{Address, AddressKey};
 use crate::host::bridge::watch::BridgeWatch;
 use crate::host::links::LinksError;
@@ -14,14 +14,6 @@ use crate::host::netlink::{Netlink, Request};
 // linux/neighbour.h
 const NTF_USE: u8 = 1 << 0;
 const NTF_MASTER: u8 = 1 << 2;
-
-#[derive(Debug, thiserror::Error)]
-pub enum RefreshError {
-    #[error(transparent)]
-    Watch(#[from] LinksError),
-    #[error("cannot open a connection to the kernel's interfaces (rtnetlink): {0}")]
-    Open(#[source] io::Error),
-}
 
 /// What one round came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,14 +31,13 @@ pub struct Round {
 /// opened it.
 #[derive(Debug)]
 pub struct Refresher {
-    pub keeper: Keeper,
+    pub schedule: RefreshSchedule,
     netlink: Netlink,
 }
 
 impl Refresher {
-    pub fn open() -> Result<Self, RefreshError> {
-        let netlink = Netlink::open().map_err(RefreshError::Open)?;
-        Ok(Self { keeper: Keeper::default(), netlink })
+    pub fn open() -> Result<Self, LinksError> {
+        Ok(Self { schedule: RefreshSchedule::default(), netlink: Netlink::open()? })
     }
 
     /// Refreshes what is due. The changes that come up meanwhile are returned by the watch.
@@ -55,13 +46,13 @@ impl Refresher {
         watch: &mut BridgeWatch,
         now_ns: u64,
         last_seen_ns: impl Fn(&Address) -> Option<u64>,
-    ) -> Result<Round, RefreshError> {
+    ) -> Result<Round, LinksError> {
         let mut round = Round::default();
         if !watch.drained()? {
             round.stale = true;
             return Ok(round);
         }
-        for refresh in self.keeper.due(watch.state(), now_ns, last_seen_ns) {
+        for refresh in self.schedule.due(watch.state(), now_ns, last_seen_ns) {
             if !watch.drained()? {
                 round.stale = true;
                 break;
@@ -79,7 +70,7 @@ impl Refresher {
                 round.refused += 1;
                 continue;
             }
-            self.keeper.refreshed(&refresh, now_ns);
+            self.schedule.refreshed(&refresh, now_ns);
             round.refreshed += 1;
             round.repaired += self.check(watch, mark, &refresh)?;
         }
@@ -89,7 +80,7 @@ impl Refresher {
     /// Tells the bridge that a frame from the address came in by that port.
     pub fn write(&mut self, refresh: &Refresh) -> io::Result<()> {
         let Refresh { key, ifindex } = *refresh;
-        self.netlink.call(&entry(libc::RTM_NEWNEIGH, key, ifindex, NTF_USE)).map(drop)
+        self.netlink.change(&entry(libc::RTM_NEWNEIGH, key, ifindex, NTF_USE))
     }
 
     /// Looks at what the kernel has said since `mark`, and puts back what the refresh must not have
@@ -99,8 +90,8 @@ impl Refresher {
         watch: &mut BridgeWatch,
         mark: usize,
         refresh: &Refresh,
-    ) -> Result<usize, RefreshError> {
-        // After a loss the order of things is not known; what was heard before it still counts.
+    ) -> Result<usize, LinksError> {
+        // After a loss the order of things is not known; what came before it still counts.
         watch.drained()?;
         let repairs = repairs(refresh, watch.told_since(mark));
         for repair in &repairs {
@@ -110,8 +101,8 @@ impl Refresher {
                 }
                 Repair::Remove { key, ifindex } => entry(libc::RTM_DELNEIGH, key, ifindex, 0),
             };
-            if let Err(error) = self.netlink.call(&request) {
-                // Whoever else changed it has the last word.
+            if let Err(error) = self.netlink.change(&request) {
+                // Another process changed it, and has the last word.
                 tracing::debug!(?repair, %error, "is not put back");
             }
         }

@@ -1,6 +1,5 @@
-//! The entries of a bridge's two tables: addresses, and groups.
+//! The entries of a bridge's address table.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// By what a bridge finds an address.
@@ -17,7 +16,7 @@ pub enum AddressKind {
     Local,
     /// Entered by somebody; it neither ages nor moves.
     Static,
-    /// It ages and moves, whoever entered it.
+    /// It ages and moves, whether learned or entered by hand.
     Learned,
 }
 
@@ -30,10 +29,6 @@ pub struct Address {
     pub kind: AddressKind,
     /// Entered by a control plane, which also removes it: it does not age.
     pub extern_learned: bool,
-    /// A device says that it forwards to it in hardware.
-    pub offloaded: bool,
-    /// Frames from elsewhere do not move it.
-    pub sticky: bool,
     /// Seen at a locked port and not authorised there.
     pub locked: bool,
 }
@@ -61,31 +56,3 @@ impl PartialEq for Seen {
 }
 
 impl Eq for Seen {}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum GroupAddress {
-    V4(Ipv4Addr),
-    V6(Ipv6Addr),
-    Mac([u8; 6]),
-}
-
-/// By what a bridge finds the members of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct GroupKey {
-    pub group: GroupAddress,
-    /// Of a membership that is for one sender only.
-    pub source: Option<IpAddr>,
-    pub vid: u16,
-}
-
-/// A port's membership of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GroupMember {
-    pub key: GroupKey,
-    /// The port, or the bridge itself if the host is a member.
-    pub ifindex: u32,
-    /// Entered by somebody; it does not age.
-    pub permanent: bool,
-    /// Frames of this source are not wanted.
-    pub blocked: bool,
-}

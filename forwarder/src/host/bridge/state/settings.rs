@@ -44,22 +44,10 @@ impl fmt::Display for StpState {
     }
 }
 
-/// Who runs the spanning tree protocol.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Stp {
-    #[default]
-    Off,
-    Kernel,
-    /// A daemon; the kernel only obeys it.
-    User,
-}
-
 /// The bridge itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     pub name: String,
-    pub mac: [u8; 6],
-    pub mtu: u32,
     pub up: bool,
     /// Somebody wants to see every frame on the bridge device.
     pub promiscuous: bool,
@@ -67,7 +55,6 @@ pub struct Settings {
     /// Takes the place of `ageing` while `topology_change` is set.
     pub forward_delay: Duration,
     pub topology_change: bool,
-    pub stp: Stp,
     pub vlan_filtering: bool,
     /// The TPID in host order.
     pub vlan_protocol: u16,
@@ -75,11 +62,6 @@ pub struct Settings {
     pub vlan_statistics_per_port: bool,
     /// Multiple spanning trees: each VLAN may have a state of its own.
     pub mst: bool,
-    pub multicast_snooping: bool,
-    /// Which of the groups 01:80:c2:00:00:0x are forwarded, a bit for each.
-    pub group_fwd_mask: u16,
-    /// The group that the bridge takes spanning tree frames by.
-    pub group_address: [u8; 6],
     /// This bridge alone hands frames to iptables, ip6tables, arptables.
     pub nf_call_iptables: bool,
     pub nf_call_ip6tables: bool,
@@ -91,22 +73,16 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             name: String::new(),
-            mac: [0; 6],
-            mtu: 1500,
             up: false,
             promiscuous: false,
             ageing: Duration::from_secs(300),
             forward_delay: Duration::from_secs(15),
             topology_change: false,
-            stp: Stp::Off,
             vlan_filtering: false,
             vlan_protocol: VLAN_PROTOCOL_8021Q,
             vlan_statistics: false,
             vlan_statistics_per_port: false,
             mst: false,
-            multicast_snooping: true,
-            group_fwd_mask: 0,
-            group_address: [0x01, 0x80, 0xc2, 0, 0, 0],
             nf_call_iptables: false,
             nf_call_ip6tables: false,
             nf_call_arptables: false,
@@ -125,21 +101,8 @@ impl Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortSettings {
     pub name: String,
-    pub mac: [u8; 6],
-    pub mtu: u32,
     pub stp_state: StpState,
     pub learning: bool,
-    /// Unknown unicast is sent here.
-    pub flood: bool,
-    pub mcast_flood: bool,
-    pub bcast_flood: bool,
-    /// A frame may leave by the port by which it came.
-    pub hairpin: bool,
-    /// A spanning tree frame from here shuts the port.
-    pub bpdu_guard: bool,
-    pub root_block: bool,
-    pub fast_leave: bool,
-    pub mcast_to_unicast: bool,
     pub isolated: bool,
     pub locked: bool,
     /// MAC authentication bypass: a locked port reports unknown sources.
@@ -150,7 +113,6 @@ pub struct PortSettings {
     pub proxy_arp: bool,
     pub proxy_arp_wifi: bool,
     pub vlan_tunnel: bool,
-    pub group_fwd_mask: u16,
     /// Where frames go when this port has no carrier.
     pub backup_port: Option<u32>,
 }
@@ -160,18 +122,8 @@ impl Default for PortSettings {
     fn default() -> Self {
         Self {
             name: String::new(),
-            mac: [0; 6],
-            mtu: 1500,
             stp_state: StpState::Forwarding,
             learning: true,
-            flood: true,
-            mcast_flood: true,
-            bcast_flood: true,
-            hairpin: false,
-            bpdu_guard: false,
-            root_block: false,
-            fast_leave: false,
-            mcast_to_unicast: false,
             isolated: false,
             locked: false,
             mab: false,
@@ -180,7 +132,6 @@ impl Default for PortSettings {
             proxy_arp: false,
             proxy_arp_wifi: false,
             vlan_tunnel: false,
-            group_fwd_mask: 0,
             backup_port: None,
         }
     }

@@ -9,12 +9,12 @@ const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct ResyncPace {
     last: Option<Instant>,
     pause: Duration,
 }
 
-impl Pace {
+impl ResyncPace {
     /// `None`: at once.
     pub(super) fn not_before(&self) -> Option<Instant> {
         self.last.map(|last| last + self.pause)

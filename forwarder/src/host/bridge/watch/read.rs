@@ -15,7 +15,7 @@ const RTM_GETVLAN: u16 = 114;
 fn members_of(kind: u16, family: libc::c_int, bridge: u32) -> Request {
     let mut fixed = [0; 16];
     fixed[0] = family as u8;
-    Request::new(kind, &fixed).attribute(libc::IFLA_MASTER, &bridge.to_ne_bytes())
+    Request::new(kind, &fixed).number(libc::IFLA_MASTER, bridge)
 }
 
 /// A bridge that does not exist has no settings.
@@ -28,22 +28,22 @@ pub(crate) fn read(netlink: &mut Netlink, bridge: u32) -> io::Result<BridgeState
             }
         }
     };
-    let statistics = (libc::RTEXT_FILTER_SKIP_STATS as u32).to_ne_bytes();
+    let without_statistics = |request: Request| {
+        request.number(libc::IFLA_EXT_MASK, libc::RTEXT_FILTER_SKIP_STATS as u32)
+    };
     let itself = Request::about_link(libc::RTM_GETLINK, bridge);
-    match netlink.call(&itself.attribute(libc::IFLA_EXT_MASK, &statistics)) {
+    match netlink.call(&without_statistics(itself)) {
         Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(state),
         answers => apply(answers?),
     }
     let ports = members_of(libc::RTM_GETLINK, libc::AF_UNSPEC, bridge);
-    apply(netlink.dump(&ports.attribute(libc::IFLA_EXT_MASK, &statistics))?);
+    apply(netlink.dump(&without_statistics(ports))?);
     let mut all_bridges = [0; 8];
     all_bridges[0] = libc::AF_BRIDGE as u8;
-    // A kernel may have been built without VLANs or groups.
-    for kind in [RTM_GETVLAN, libc::RTM_GETMDB] {
-        match netlink.dump(&Request::new(kind, &all_bridges)) {
-            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
-            answers => apply(answers?),
-        }
+    match netlink.dump(&Request::new(RTM_GETVLAN, &all_bridges)) {
+        // A kernel may have been built without VLANs.
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
+        answers => apply(answers?),
     }
     apply(netlink.dump(&members_of(libc::RTM_GETNEIGH, libc::AF_BRIDGE, bridge))?);
     Ok(state)

@@ -23,7 +23,7 @@ fn what_a_weir_leaves_and_what_it_cannot() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("deep/dumps");
     let (latency, flows) = (samples::latency(), samples::flows());
-    let stats = crate::cli::render::samples::report();
+    let stats = crate::observe::samples::report();
     assert_eq!(write_last(&folder, &stats, &latency, &flows), [""; 0]);
     let mut names: Vec<String> = fs::read_dir(&folder)
         .unwrap()

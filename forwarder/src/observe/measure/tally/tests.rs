@@ -15,7 +15,7 @@ fn what_one_worker_took_and_another_sent_is_one_flow() {
     let mut both = Tally::of::<u32>(arrived, None);
     both.add(&Tally::of(sent, Some(&times)));
     let key = FlowKey { ethertype: 0x0800, proto: 6, ..FlowKey::default() };
-    let told = Teller::new(100, true).flow("v1".into(), &key, &both);
+    let told = FlowReporter::new(100, true).flow("v1".into(), &key, &both);
     assert_eq!((told.age_ns, told.idle_ns), (50, 10));
     assert_eq!((told.counts.frames, told.counts.delivered), (10, 8));
     assert_eq!((told.counts.jitter_ns, told.counts.residence.count), (7, 8));
@@ -51,9 +51,9 @@ fn a_flow_is_called_what_it_is() {
     ] {
         assert_eq!(proto(&key(ethertype, number)), name);
     }
-    let mut teller = Teller::new(0, false);
-    let fragment = teller.flow("v1".into(), &key(0x86dd, 17), &Tally::default());
+    let mut reporter = FlowReporter::new(0, false);
+    let fragment = reporter.flow("v1".into(), &key(0x86dd, 17), &Tally::default());
     assert_eq!((fragment.src.as_deref(), fragment.src_port), (Some("::"), None));
-    let arp = teller.flow("v1".into(), &key(0x0806, 0), &Tally::default());
+    let arp = reporter.flow("v1".into(), &key(0x0806, 0), &Tally::default());
     assert_eq!((arp.src, arp.vlan, arp.histogram), (None, None, None));
 }

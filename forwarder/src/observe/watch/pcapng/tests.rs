@@ -5,8 +5,8 @@ use weir_core::Reason;
 
 const ALL: Points = Points { arrival: true, departure: true, loss: true };
 
-fn event(step: Step, at_ns: u64) -> Sight {
-    Sight::Worker(
+fn event(step: Step, at_ns: u64) -> Observation {
+    Observation::Worker(
         0,
         Event {
             at_ns,
@@ -36,20 +36,20 @@ fn each_packet_says_where_which_way_and_what_became_of_it() {
     file.name(PortId(1), "v1").unwrap();
     file.name(PortId(2), "v2").unwrap();
     file.name(PortId(1), "v1").unwrap();
-    let program = Sight::Program {
+    let program = Observation::Program {
         outcome: Counter::Spoofed,
         port: PortId(1),
         at_ns: 9,
         len: 60,
         facts: Facts::default(),
     };
-    for sight in [
+    for seen in [
         event(Step::Arrived { taken_ns: 8 }, 7),
         event(Step::Sent(PortId(2)), 8),
         event(Step::Lost(Reason::QueueFull), 9),
         program,
     ] {
-        file.see(&sight, &[1, 2, 3, 4]).unwrap();
+        file.write(&seen, &[1, 2, 3, 4]).unwrap();
     }
     file.statistics(20, |port| u64::from(port == PortId(2)) * 5).unwrap();
     let written = blocks(&file.take());
@@ -100,7 +100,7 @@ fn each_packet_says_where_which_way_and_what_became_of_it() {
 
 #[test]
 fn what_was_passed_is_no_loss() {
-    let program = |outcome| Sight::Program {
+    let program = |outcome| Observation::Program {
         outcome,
         port: PortId(1),
         at_ns: 9,
@@ -110,11 +110,11 @@ fn what_was_passed_is_no_loss() {
     let losses = Points { loss: true, ..Points::default() };
     let mut file = Capture::new(losses, 2048, 0, 0, None).unwrap();
     file.name(PortId(1), "v1").unwrap();
-    file.see(&program(Counter::PassedHost), &[0; 4]).unwrap();
+    file.write(&program(Counter::PassedHost), &[0; 4]).unwrap();
     assert_eq!(file.packets(), 0);
-    file.see(&program(Counter::Malformed), &[0; 4]).unwrap();
+    file.write(&program(Counter::Malformed), &[0; 4]).unwrap();
     assert_eq!(file.packets(), 1);
-    assert!(fate(Counter::PassedHost).starts_with("passed_host - For the host itself"));
+    assert!(outcome_text(Counter::PassedHost).starts_with("passed_host - For the host itself"));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_place_that_gets_another_name_is_another_interface() {
     let mut file = Capture::new(ALL, 2048, 0, 0, None).unwrap();
     file.name(PortId(1), "v1").unwrap();
     file.name(PortId(1), "v9").unwrap();
-    file.see(&event(Step::Arrived { taken_ns: 0 }, 0), &[0; 4]).unwrap();
+    file.write(&event(Step::Arrived { taken_ns: 0 }, 0), &[0; 4]).unwrap();
     let written = blocks(&file.take());
     let Some(Block::EnhancedPacket(packet)) = written.last() else { panic!("{written:?}") };
     assert_eq!(packet.interface_id, 1);

@@ -20,48 +20,6 @@ async fn the_configuration_is_shown_and_changed() {
 }
 
 #[tokio::test]
-async fn the_commands_change_what_they_name() {
-    use crate::cli::{CliError, args, change, port};
-    use clap::Parser as _;
-
-    let weir = start(Twin::default());
-    let obey = async |line: &str| -> Result<(), CliError> {
-        let cli = args::Cli::try_parse_from(line.split(' ')).unwrap();
-        match cli.command {
-            args::Command::Port(command) => port::run(&command, &weir.path).await,
-            args::Command::Set(args) => change::set(&args, &weir.path).await,
-            args::Command::Config(args) => change::config(&args, &weir.path).await,
-            other => panic!("{other:?}"),
-        }
-    };
-    obey("weir port set v1 --weight 4 --max-rate 5Mbit").await.unwrap();
-    obey("weir port add v9 --weight 2").await.unwrap();
-    obey("weir set scheduler.policy fifo").await.unwrap();
-    obey("weir config").await.unwrap();
-    let now = Client::at(&weir.path).config().await.unwrap();
-    assert_eq!(
-        (&now["ports"]["v1"]["weight"], &now["ports"]["v9"]["weight"]),
-        (&json!(4), &json!(2))
-    );
-    assert_eq!(now["scheduler"]["policy"], "fifo");
-    let code = |error: &CliError| if matches!(error, CliError::Argument(_)) { 2 } else { 1 };
-    let again = obey("weir port add nic0").await.unwrap_err();
-    let expected = "port nic0 is there already; to change it: weir port set nic0";
-    assert_eq!((again.to_string().as_str(), code(&again)), (expected, 1));
-    let refused = obey("weir port set v1 --min-rate 6Mbit").await.unwrap_err();
-    let expected = "weir refused: ports.v1.min-rate: 6Mbit is above max-rate, 5Mbit; valid: at \
-                    most 5Mbit";
-    assert_eq!((refused.to_string().as_str(), code(&refused)), (expected, 1));
-    let senseless = obey("weir set container.alpha much").await.unwrap_err();
-    let expected = "container.alpha: invalid value \"much\"; expected a fraction, such as 0.99";
-    assert_eq!((senseless.to_string().as_str(), code(&senseless)), (expected, 2));
-    assert_eq!(Client::at(&weir.path).config().await.unwrap(), now);
-    obey("weir port del v9").await.unwrap();
-    assert_eq!(Client::at(&weir.path).config().await.unwrap()["ports"].get("v9"), None);
-    weir.stop().await;
-}
-
-#[tokio::test]
 async fn what_is_refused_changes_nothing() {
     let weir = start(Twin::default());
     let before = Client::at(&weir.path).config().await.unwrap();

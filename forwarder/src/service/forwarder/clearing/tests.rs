@@ -1,16 +1,16 @@
 use super::*;
-use crate::host::attach::Changes;
-use crate::worker::ROOM_WORDS;
+use crate::host::attach::PendingChanges;
+use weir_port::cells::ROOM_WORDS;
 
-fn set(words: &Words, slot: usize, word: usize, value: u64) {
+fn set(words: &ClearingMaps, slot: usize, word: usize, value: u64) {
     words.out.get(slot * STRIDE + word).unwrap().store(value, Ordering::Relaxed);
 }
 
 #[test]
 fn what_is_raised_for_a_change_is_cleared_after_it() {
-    let changes = Changes::default();
+    let changes = PendingChanges::default();
     let (out, fences) = (Cells::heap(ROOM_WORDS), Cells::heap(1));
-    let words = Words { out, fences, changes: changes.clone() };
+    let words = ClearingMaps { out, fences, changes: changes.clone() };
     assert_eq!(words.passed(), Some(vec![]));
     set(&words, 3, out::BRIDGED, 7);
     set(&words, 3, out::CLEARED, 5);

@@ -33,7 +33,7 @@ fn frames_are_handed_to_a_port_only_in_a_way_that_is_known() {
     let port = |way| gate_port(&plan(Role::Vif), 0, 7, 1, None, way).0;
     assert_eq!((port(None).method_for(9), port(None).most()), (None, 0));
     let mac = Mac::new([2, 0, 0, 0, 0, 9]);
-    let told = port(Some(&Way { method: Method::Peer { mac }, most: 1518 }));
+    let told = port(Some(&ExpressPath { method: Method::Peer { mac }, max_len: 1518 }));
     assert_eq!(told.method_for(mac.to_u64()), Some(weir_abi::Method::Peer));
     assert_eq!((told.most(), told.ifindex()), (1518, 7));
 }
@@ -50,7 +50,8 @@ fn reserved_groups_pass_where_the_role_or_the_port_says_so() {
 
 #[test]
 fn rules_of_the_host_leave_a_port_to_the_bridge_unless_it_ignores_them() {
-    let rule = WhyNot::Foreign { found: "a rule".to_owned(), to_do: "remove it".to_owned() };
+    let rule =
+        WhyNot { found: "a rule".to_owned(), to_do: "remove it".to_owned(), is_foreign: true };
     let mut state = BridgeState::new(1);
     let settings = Settings { up: true, ..Settings::default() };
     state.apply(Message::Bridge { ifindex: 1, settings });

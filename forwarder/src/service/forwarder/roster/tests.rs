@@ -18,7 +18,7 @@ fn a_name_keeps_its_slot() {
 }
 
 #[test]
-fn the_longest_gone_is_struck_off_and_its_books_are_kept() {
+fn the_longest_gone_is_struck_off_and_its_counts_are_kept() {
     let mut roster = Roster::default();
     for n in 0..=REMEMBERED {
         let name = format!("tap{n}");
@@ -27,12 +27,12 @@ fn the_longest_gone_is_struck_off_and_its_books_are_kept() {
         roster.mark_gone(&name, State::Gone);
     }
     assert_eq!(roster.to_strike_off().as_deref(), Some("tap0"));
-    let program = ProgramBooks {
+    let program = ProgramCounts {
         received: 15,
         steered: 10,
         express: Amount::new(5, 0),
         reached: Amount::new(7, 0),
-        ..ProgramBooks::default()
+        ..ProgramCounts::default()
     };
     assert_eq!(roster.strike_off("tap0", &program, &Losses::default()), Some(0));
     assert_eq!(roster.closed.worker.rx.frames, 10);
@@ -48,14 +48,14 @@ fn losses_in_other_workers_stay_with_the_name_that_had_them() {
     roster.enlist(&vif("a"), true);
     let mut elsewhere = Losses::default();
     elsewhere.add(Reason::QueueFull, 5);
-    roster.strike_off("a", &ProgramBooks::default(), &elsewhere);
+    roster.strike_off("a", &ProgramCounts::default(), &elsewhere);
     assert_eq!(roster.closed.worker.lost.get(Reason::QueueFull), 5);
     roster.enlist(&vif("b"), true);
     elsewhere.add(Reason::QueueFull, 2);
     elsewhere.add(Reason::PortGone, 1);
-    let books = roster.books(roster.get("b").unwrap(), &elsewhere);
-    assert_eq!(books.lost.get(Reason::QueueFull), 2);
-    assert_eq!(books.lost.get(Reason::PortGone), 1);
+    let counts = roster.worker_counts(roster.get("b").unwrap(), &elsewhere);
+    assert_eq!(counts.lost.get(Reason::QueueFull), 2);
+    assert_eq!(counts.lost.get(Reason::PortGone), 1);
 }
 
 #[test]

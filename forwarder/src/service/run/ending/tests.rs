@@ -23,6 +23,6 @@ async fn who_is_told_to_end_ends() {
     // What begins later ends as well, and what takes no time is done.
     assert_eq!(end.bound(pending::<()>()).await, None);
     assert_eq!(end.bound(async { 3 }).await, Some(3));
-    end.told().await;
+    end.requested().await;
     assert_eq!(end.ending(), Ending::HandOver);
 }

@@ -3,7 +3,7 @@ use weir_abi::gate::out;
 use weir_port::Cells;
 
 use super::*;
-use crate::worker::{ROOM_WORDS, STRIDE};
+use weir_port::cells::{ROOM_WORDS, STRIDE};
 
 fn heard(socket: &UnixDatagram) -> String {
     let mut bytes = [0; 256];

@@ -4,41 +4,22 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use hdrhistogram::Histogram;
+use anyhow::{Result, bail};
+use system_tests::wait::Halt;
 
-use super::Terms;
 use super::line::{Line, Step};
+use super::{Tally, Terms};
 use crate::scene::senders::flows::Times;
-use crate::scene::senders::halt::Halt;
 
-/// A minute; what takes longer counts as that.
-const LONGEST_NS: u64 = 1 << 36;
-const DIGITS: u8 = 3;
 /// TCP tries again sooner, more than once, on a path that only loses much.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// By window.
-#[derive(Debug)]
-pub(super) struct Heard {
-    pub(super) times: Vec<Histogram<u64>>,
-    pub(super) cpu: Vec<Duration>,
-}
-
-pub(in super::super) fn histogram() -> Result<Histogram<u64>> {
-    Histogram::new_with_bounds(1, LONGEST_NS, DIGITS).context("the bounds of delays")
-}
-
-pub(super) fn ask(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -> Result<Heard> {
-    let mut line = Line::new(stream, times, times.stop, halt)?;
-    let mut heard = Heard { times: Vec::new(), cpu: Vec::new() };
-    for _ in &times.windows {
-        heard.times.push(histogram()?);
-    }
+pub(super) fn ask(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -> Result<Tally> {
+    let mut line = Line::new(stream, times.stop, halt)?;
+    let mut heard = Tally::new(times.windows.len())?;
     let mut answers = 0_u64;
     if line.wait_until(times.start) {
         let mut asked = Instant::now();
-        line.cpu.look(asked);
         loop {
             let mut ended = line.all(terms.request, Line::write)?;
             if ended.is_none() {
@@ -70,6 +51,5 @@ pub(super) fn ask(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -
     if !line.is_halted() && (in_vain || silence >= SILENCE) {
         bail!("the path is dead: nothing moved in the last {:.1} s", silence.as_secs_f64());
     }
-    heard.cpu = line.cpu.finish();
     Ok(heard)
 }

@@ -8,10 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
-
-use crate::scene::senders::flows::Times;
-use crate::scene::senders::halt::Halt;
-use crate::scene::senders::own_cpu::OwnCpu;
+use system_tests::wait::Halt;
 
 const LOOK: Duration = Duration::from_millis(50);
 /// Written and read at once.
@@ -24,7 +21,6 @@ pub(super) struct Line {
     until: Instant,
     /// The last time that anything moved.
     pub(super) moved: Instant,
-    pub(super) cpu: OwnCpu,
     buffer: Vec<u8>,
 }
 
@@ -39,12 +35,7 @@ pub(super) enum Step {
 }
 
 impl Line {
-    pub(super) fn new(
-        stream: TcpStream,
-        times: &Times,
-        until: Instant,
-        halt: Halt,
-    ) -> Result<Self> {
+    pub(super) fn new(stream: TcpStream, until: Instant, halt: Halt) -> Result<Self> {
         stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(LOOK))?;
@@ -52,11 +43,10 @@ impl Line {
         // What still waits to be sent is not sent when the traffic is over.
         let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
         setsockopt(&stream, sockopt::Linger, &at_once).context("SO_LINGER")?;
-        let cpu = OwnCpu::new(times);
-        Ok(Self { stream, halt, until, moved: Instant::now(), cpu, buffer: vec![0; PIECE] })
+        Ok(Self { stream, halt, until, moved: Instant::now(), buffer: vec![0; PIECE] })
     }
 
-    /// Waits to read at most so many bytes.
+    /// Waits to read at most `most` bytes.
     pub(super) fn read(&mut self, most: usize) -> Result<Step> {
         self.step(|stream, buffer| {
             let most = most.min(buffer.len());
@@ -64,7 +54,7 @@ impl Line {
         })
     }
 
-    /// Waits to write at most so many.
+    /// Waits to write at most `most` bytes.
     pub(super) fn write(&mut self, most: usize) -> Result<Step> {
         self.step(|stream, buffer| {
             let most = most.min(buffer.len());
@@ -79,7 +69,6 @@ impl Line {
         loop {
             let done = io(&mut self.stream, &mut self.buffer);
             let now = Instant::now();
-            self.cpu.look(now);
             match done {
                 Ok(0) => return Ok(Step::Closed),
                 Ok(_) if now >= self.until => return Ok(Step::Over),
@@ -100,7 +89,7 @@ impl Line {
         }
     }
 
-    /// Moves exactly so many bytes; what ended it if that is not all.
+    /// Moves exactly `left` bytes; returns what ended it before.
     pub(super) fn all(
         &mut self,
         mut left: usize,

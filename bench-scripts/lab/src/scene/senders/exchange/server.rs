@@ -4,25 +4,21 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::Terms;
+use anyhow::Result;
+
+use system_tests::wait::Halt;
+
 use super::line::{Line, Step};
+use super::{Tally, Terms};
 use crate::scene::senders::flows::Times;
-use crate::scene::senders::halt::Halt;
 
 /// It ends with its client; one whose client cannot say so any more ends so long after.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// By window.
-#[derive(Debug, Default)]
-pub(super) struct Served {
-    pub(super) received: Vec<u64>,
-    pub(super) cpu: Vec<Duration>,
-}
-
-pub(super) fn serve(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -> Served {
-    let mut served = Served { received: vec![0; times.windows.len()], cpu: Vec::new() };
-    // Without a server the client says what is wrong.
-    let Ok(mut line) = Line::new(stream, times, times.stop + GRACE, halt) else { return served };
+pub(super) fn serve(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -> Result<Tally> {
+    let mut served = Tally { times: Vec::new(), received: vec![0; times.windows.len()] };
+    let mut line = Line::new(stream, times.stop + GRACE, halt)?;
+    // The client reports how a connection ended.
     let mut left = terms.request;
     while let Ok(Step::Moved(bytes)) = line.read(left) {
         for at in times.around(line.moved) {
@@ -38,6 +34,5 @@ pub(super) fn serve(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt)
             }
         }
     }
-    served.cpu = line.cpu.finish();
-    served
+    Ok(served)
 }

@@ -29,10 +29,10 @@ fn frames_have_the_length_that_the_file_gives_them() {
 #[test]
 fn rates_are_of_each_connection() {
     let (scene, traffic) = both("frame = 1250, mbit = 10, connections = 3");
-    assert_eq!(pps(&traffic, 1250), Some(1000.0));
+    assert_eq!(rate(&traffic, 1.0), Rate::Bits { bits_per_s: 10_000_000 });
     assert_eq!(rate_mbit(&traffic, &scene), Some(30.0));
     let (scene, traffic) = both("frame = 125, pps = 1000");
-    assert_eq!((pps(&traffic, 125), rate_mbit(&traffic, &scene)), (Some(1000.0), Some(1.0)));
+    assert_eq!((rate(&traffic, 2.0), rate_mbit(&traffic, &scene)), (Rate::pps(2000), Some(1.0)));
     let (scene, traffic) = both("frame = 125");
-    assert_eq!((pps(&traffic, 125), rate_mbit(&traffic, &scene)), (None, None));
+    assert_eq!((rate(&traffic, 1.0), rate_mbit(&traffic, &scene)), (Rate::Max, None));
 }

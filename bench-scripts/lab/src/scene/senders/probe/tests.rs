@@ -118,16 +118,3 @@ fn what_is_dropped_ends_at_once() -> Result<()> {
     anyhow::ensure!(began.elapsed() < Duration::from_secs(60));
     Ok(())
 }
-
-#[test]
-fn a_datagram_without_room_is_refused() -> Result<()> {
-    root_or_skip!();
-    let bed = bed()?;
-    let flows = [flow(&bed, 0, Family::V4)?];
-    for (more, least) in [("frame = 64", "40"), ("size = 63\nprobing = 'round-trip'", "64")] {
-        let text = format!("kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\n{more}");
-        let error = run(&text, &flows).unwrap_err().to_string();
-        anyhow::ensure!(error.contains(&format!("at least {least}")), "{error}");
-    }
-    Ok(())
-}

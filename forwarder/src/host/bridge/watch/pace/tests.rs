@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn readings_keep_a_distance_that_grows_and_shrinks_again() {
     let start = Instant::now();
-    let mut pace = Pace::default();
+    let mut pace = ResyncPace::default();
     assert_eq!(pace.not_before(), None);
     let mut now = start;
     let mut waits = Vec::new();

@@ -1,0 +1,229 @@
+//! One run: a listener that is there before the window begins, a sender for as long as it lasts.
+//! Invariant: where nothing came there is a loss of 1 and no delay.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use system_tests::Ns;
+use system_tests::cpu::{self, ThreadTime};
+use system_tests::wait::{Halt, wait_for};
+use weir_probe::report::{SendReport, SinkReport};
+use weir_probe::send::{Order, send_measured};
+use weir_probe::sink::{Options, Sink};
+use weir_probe::sizes::Sizes;
+use weir_probe::timing::Spread;
+use weir_probe::wire::FULL_LEN;
+
+use crate::scene::senders::flows::{Flow, payload};
+use crate::scene::senders::packets;
+use crate::spec::{Probing, Traffic};
+use crate::stage::SENDERS;
+
+/// How long before the window the listener is started.
+const LEAD: Duration = Duration::from_millis(100);
+/// A listener whose senders have all ended does so by itself.
+const LINGER: Duration = Duration::from_secs(1);
+/// As that of other traffic that does not wait for its neighbours' programs.
+const PRIORITY: u8 = 10;
+
+/// Both ends of a run, and when it begins and ends.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    /// Handles of the namespaces.
+    from: PathBuf,
+    to: PathBuf,
+    addr: IpAddr,
+    probing: Probing,
+    urgent: bool,
+    order: Order,
+    begin: Instant,
+    end: Instant,
+}
+
+/// What a run found.
+#[derive(Clone, Debug)]
+pub(super) struct Ran {
+    pub(super) values: Vec<(&'static str, f64)>,
+    /// What the sender's kernel took, whole frames.
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+    pub(super) sent_for: Duration,
+    /// Of both ends, in the window.
+    pub(super) cpu: Duration,
+}
+
+impl Run {
+    pub(super) fn new(
+        traffic: &Traffic,
+        flow: &Flow<'_>,
+        (begin, end): (Instant, Instant),
+    ) -> Self {
+        let order = Order {
+            rate: packets::rate(traffic, f64::from(traffic.connections)),
+            burst: burst(traffic),
+            sizes: Sizes::one(payload(traffic, FULL_LEN as u32)),
+            flows: traffic.connections as u16,
+            duration: Some(end - begin),
+            grace: Duration::ZERO,
+            core: Some(SENDERS),
+            ..Order::to(SocketAddr::new(flow.addr, 0))
+        };
+        Self {
+            from: flow.from.path(),
+            to: flow.to.path(),
+            addr: flow.addr,
+            probing: traffic.probing,
+            urgent: traffic.urgent,
+            order,
+            begin,
+            end,
+        }
+    }
+
+    /// `None` where it was told to end before. The calling thread becomes the sender, and lends its core
+    /// and its priority to the listener, if that is to run as the sender does.
+    pub(super) fn run(&self, halt: &Halt) -> Result<Option<Ran>> {
+        if !halt.wait_until(self.begin.checked_sub(LEAD).unwrap_or(self.begin)) {
+            return Ok(None);
+        }
+        let as_sender = self.urgent && self.probing == Probing::RoundTrip;
+        if as_sender {
+            self.become_sender()?;
+        }
+        Ns::enter(&self.to)?;
+        let listener = Listener::start(self.addr, self.probing)?;
+        if !as_sender {
+            self.become_sender()?;
+        }
+        Ns::enter(&self.from)?;
+        if !halt.wait_until(self.begin) {
+            return Ok(None);
+        }
+        let before = listener.time.so_far();
+        let left = self.end.saturating_duration_since(Instant::now());
+        let order = Order { target: listener.at, duration: Some(left), ..self.order.clone() };
+        let (sent, took) = send_measured(&order, halt.flag()).context("the sender")?;
+        if halt.is_said() {
+            return Ok(None);
+        }
+        let heard = listener.time.so_far().saturating_sub(before);
+        let came = listener.finish().context("the receiver")?;
+        let found = match self.probing {
+            Probing::OneWay => one_way(&sent, &came),
+            Probing::RoundTrip => round_trip(&sent),
+        };
+        Ok(Some(Ran { cpu: took + heard, ..found }))
+    }
+
+    fn become_sender(&self) -> Result<()> {
+        cpu::pin(SENDERS);
+        if self.urgent {
+            cpu::urgent(cpu::this_thread(), PRIORITY)
+                .context("no right to a real-time priority")?;
+        }
+        Ok(())
+    }
+}
+
+/// Datagrams that go out together: all that is due in the time of a burst.
+fn burst(traffic: &Traffic) -> u64 {
+    let due = traffic.pps.unwrap_or(0.0) * f64::from(traffic.connections) * traffic.burst;
+    (due.round() as u64).max(1)
+}
+
+/// A sink or a reflector on a thread of its own, in the calling thread's namespace; ends when dropped.
+#[derive(Debug)]
+struct Listener {
+    at: SocketAddr,
+    stop: Arc<AtomicBool>,
+    time: Arc<ThreadTime>,
+    thread: Option<JoinHandle<Result<SinkReport>>>,
+}
+
+impl Listener {
+    fn start(addr: IpAddr, probing: Probing) -> Result<Self> {
+        let reflect = probing == Probing::RoundTrip;
+        let options =
+            Options { bind: Some(addr), reflect, kernel_stamps: !reflect, ..Options::default() };
+        let sink = Sink::open(options)?;
+        let at = sink.address();
+        let (stop, time) = (Arc::new(AtomicBool::new(false)), Arc::new(ThreadTime::default()));
+        let (stopped, timed) = (Arc::clone(&stop), Arc::clone(&time));
+        let thread = std::thread::spawn(move || {
+            timed.begin();
+            let report = sink.run(&stopped, &AtomicU64::new(0), |_| {});
+            timed.end();
+            Ok(report?)
+        });
+        Ok(Self { at, stop, time, thread: Some(thread) })
+    }
+
+    fn finish(mut self) -> Result<SinkReport> {
+        let ended = || self.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        // One that has lost its sender's last word does not end by itself.
+        let _ = wait_for(LINGER, "the listener", ended);
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<SinkReport> {
+        self.stop.store(true, Ordering::Relaxed);
+        let thread = self.thread.take().context("joined already")?;
+        thread.join().map_err(|_| anyhow!("it panicked"))?
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+/// By the sink's report of this sender's session.
+fn one_way(sent: &SendReport, heard: &SinkReport) -> Ran {
+    let session = heard.sessions.iter().find(|one| one.session == sent.session);
+    found(sent, session.map(|one| (one.unique, &one.latency, one.jitter_mean_ns)))
+}
+
+/// By what came back to the sender.
+fn round_trip(sent: &SendReport) -> Ran {
+    let trips = sent.round_trips.as_ref();
+    found(sent, trips.map(|trips| (trips.unique, &trips.rtt, trips.jitter_mean_ns)))
+}
+
+/// `came`: how many distinct datagrams came, their delays, and their jitter.
+fn found(sent: &SendReport, came: Option<(u64, &Spread, u64)>) -> Ran {
+    let mut values = Vec::new();
+    let unique = came.map_or(0, |(unique, ..)| unique);
+    if sent.datagrams > 0 {
+        let lost = sent.datagrams.saturating_sub(unique);
+        values.push(("loss", lost as f64 / sent.datagrams as f64));
+    }
+    if let Some((_, delays, jitter_ns)) = came.filter(|_| unique > 0) {
+        let summary = delays.summary();
+        for (name, ns) in [
+            ("mean_us", summary.mean_ns),
+            ("p50_us", summary.p50_ns),
+            ("p99_us", summary.p99_ns),
+            ("p999_us", summary.p999_ns),
+            ("jitter_us", jitter_ns),
+        ] {
+            values.push((name, ns as f64 / 1000.0));
+        }
+        values.push(("sd_us", delays.histogram.stdev() / 1000.0));
+    }
+    Ran {
+        values,
+        frames: sent.datagrams,
+        bytes: sent.frame_bytes,
+        sent_for: Duration::from_nanos(sent.elapsed_ns),
+        cpu: Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+use super::*;
+use proptest::prelude::*;
+
+/// A scene of which only this matters.
+pub(in crate::stage) fn scene(text: &str) -> Scene {
+    toml::from_str(&format!("{text}\nwindow = [{{ name = 'all', from = 0, to = 1 }}]")).unwrap()
+}
+
+fn near(owed: Option<Vec<f64>>, wanted: &[f64]) {
+    let owed = owed.unwrap();
+    let off = owed.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(owed.len() == wanted.len() && off < 1e-6, "{owed:?} is not {wanted:?}");
+}
+
+#[test]
+fn promises_weights_and_demands_share_a_link() {
+    let scene =
+        scene("vms = 3\nlink = 100\nvm = [{ number = 1, min = 50 }, { number = 3, weight = 4 }]");
+    near(owed(&scene, &[], &[]), &[50.0, 10.0, 40.0]);
+    near(owed(&scene, &[1, 1, 1], &[]), &[50.0, 25.0, 25.0]);
+    near(owed(&scene, &[1, 3], &[Some(8.0)]), &[8.0, 276.0 / 7.0, 368.0 / 7.0]);
+    near(owed(&scene, &[], &[None, Some(0.0), None]), &[50.0, 0.0, 50.0]);
+    assert!(owed(&scene, &[1, 1, 1, 1], &[]).is_none());
+}
+
+#[test]
+fn without_a_link_maxima_are_owed_if_everybody_has_one() {
+    let capped = scene("vms = 2\nvm = [{ number = 1, max = 30 }, { number = 2, max = 40 }]");
+    near(owed(&capped, &[], &[]), &[30.0, 40.0]);
+    near(owed(&capped, &[5], &[None, Some(7.5)]), &[30.0, 7.5]);
+    assert!(owed(&scene("vms = 2\nvm = [{ number = 1, max = 30 }]"), &[], &[]).is_none());
+    assert!(owed(&scene("vms = 2"), &[], &[]).is_none());
+}
+
+#[test]
+fn weights_that_end_early_are_followed_by_the_scenes() {
+    let scene = scene("vms = 3\nvm = [{ number = 3, weight = 7 }]");
+    assert_eq!(scene.all_weights(&[]).unwrap(), [1, 1, 7]);
+    assert_eq!(scene.all_weights(&[5]).unwrap(), [5, 1, 7]);
+    assert!(scene.all_weights(&[1, 1, 1, 1]).is_err());
+    assert!(scene.all_weights(&[0]).is_err());
+}
+
+proptest! {
+    /// Nothing is owed twice, nobody more than they ask for, and the link is full if asked to.
+    #[test]
+    fn what_is_owed_fills_the_link_and_no_more(
+        weights in prop::collection::vec(1_u32..100, 1..8),
+        demands in prop::collection::vec(prop::option::of(0.0_f64..200.0), 8),
+    ) {
+        let scene = scene(&format!("vms = {}\nlink = 100", weights.len()));
+        let owed = owed(&scene, &weights, &demands).unwrap();
+        let asked: f64 = owed.iter().zip(&demands).map(|(_, d)| d.unwrap_or(100.0)).sum();
+        let sum: f64 = owed.iter().sum();
+        prop_assert!((sum - asked.min(100.0)).abs() < 1e-3, "{owed:?} of {demands:?}");
+        for (owed, demand) in owed.iter().zip(&demands) {
+            prop_assert!(*owed <= demand.unwrap_or(100.0) + 1e-6);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What the program's outcomes are in the ledger.
+
+use weir_abi::Counter;
+use weir_core::Reason;
+
+/// The reason under which a frame is lost that the program dropped, if it did.
+pub fn reason_of(counter: Counter) -> Option<Reason> {
+    match counter {
+        Counter::Steered
+        | Counter::Express
+        | Counter::PassedHost
+        | Counter::PassedFallback
+        | Counter::PassedGroup
+        | Counter::PassedUnknown
+        | Counter::PassedBridge => None,
+        Counter::DroppedFallback => Some(Reason::FallbackDrop),
+        Counter::Malformed => Some(Reason::Malformed),
+        Counter::Spoofed => Some(Reason::Spoofed),
+        Counter::Shed => Some(Reason::Shed),
+        Counter::NoMeta => Some(Reason::NoMeta),
+        Counter::Reserved => Some(Reason::Reserved),
+        Counter::Storm => Some(Reason::Storm),
+        Counter::RxShare => Some(Reason::RxShare),
+    }
+}

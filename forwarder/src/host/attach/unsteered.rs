@@ -1,0 +1,88 @@
+//! The ring in which the program writes of frames that it does not steer.
+//! Invariant: it writes nothing while no capture or trace runs; the ring has one reader.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use aya::maps::{Array, Map, MapData, PerCpuArray, RingBuf};
+use weir_abi::watch::Unsteered;
+use weir_abi::{MAX_PORTS, maps};
+use weir_core::PortId;
+
+use super::{LoadError, MapsError, Steering, read_error, typed, write_error};
+
+/// The maps, and the ring's reader.
+pub(super) struct UnsteeredMaps {
+    wanted: Array<MapData, u64>,
+    missed: PerCpuArray<MapData, u64>,
+    /// None where this kernel does not share the ring.
+    reader: Option<Arc<Mutex<UnsteeredReader>>>,
+}
+
+/// The ring's reader.
+pub struct UnsteeredReader(RingBuf<MapData>);
+
+impl fmt::Debug for UnsteeredReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("UnsteeredReader").finish_non_exhaustive()
+    }
+}
+
+impl UnsteeredReader {
+    /// Hands over what was told since the last time.
+    pub fn each(&mut self, mut heard: impl FnMut(Unsteered, &[u8])) {
+        while let Some(entry) = self.0.next() {
+            if let Some((head, bytes)) = Unsteered::read(&entry) {
+                heard(head, bytes);
+            }
+        }
+    }
+}
+
+impl UnsteeredMaps {
+    pub(super) fn take(
+        mut take: impl FnMut(&'static str) -> Result<Map, LoadError>,
+    ) -> Result<Self, LoadError> {
+        let wanted = typed(take(maps::WATCH)?, maps::WATCH)?;
+        let missed = typed(take(maps::WATCH_MISSED)?, maps::WATCH_MISSED)?;
+        let reader = match RingBuf::try_from(take(maps::UNSTEERED)?) {
+            Ok(ring) => Some(Arc::new(Mutex::new(UnsteeredReader(ring)))),
+            Err(error) => {
+                tracing::warn!(%error, "captures and traces will not show what the program drops");
+                None
+            }
+        };
+        Ok(Self { wanted, missed, reader })
+    }
+}
+
+impl Steering {
+    /// Has these outcomes (see [`weir_abi::watch::bit`]) told of every port that is chosen, and
+    /// nothing of the others.
+    pub fn set_outcomes(
+        &mut self,
+        outcomes: u64,
+        chosen: impl Fn(PortId) -> bool,
+    ) -> Result<(), MapsError> {
+        (0..MAX_PORTS).try_for_each(|slot| {
+            let outcomes = if chosen(PortId(slot as u16)) { outcomes } else { 0 };
+            self.watch.wanted.set(slot, outcomes, 0).map_err(write_error(maps::WATCH))
+        })
+    }
+
+    /// The ring of what is told.
+    pub fn unsteered(&self) -> Option<Arc<Mutex<UnsteeredReader>>> {
+        self.watch.reader.clone()
+    }
+
+    /// Frames of each port for which the ring had no room, ever.
+    pub fn unsteered_missed(&self) -> Result<Vec<u64>, MapsError> {
+        (0..MAX_PORTS)
+            .map(|slot| {
+                let missed = self.watch.missed.get(&slot, 0);
+                let missed = missed.map_err(read_error(maps::WATCH_MISSED))?;
+                Ok(missed.iter().sum())
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,269 @@
+//! Traces: the events of each followed packet, put together from its arrival to its end.
+//!
+//! Invariant: a packet is told once, when as many of its pieces have ended as were made,
+//! or when nothing was seen of it for too long; then its mark is free for another.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use weir_abi::{Counter, meta_flags};
+use weir_core::PortId;
+use weir_port::reason_of;
+
+use super::merge::Observation;
+use super::summary::summary;
+use crate::worker::{Event, Facts, MARKS, Step, Watched};
+use weir_api::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket, VERSION};
+
+/// A packet of which nothing was seen for so long is told as it is.
+const PATIENCE_NS: u64 = 3_000_000_000;
+
+#[derive(Debug)]
+struct OpenTrace {
+    /// The worker that took it; known once its arrival was seen.
+    begun: Option<(usize, TracedPacket)>,
+    steps: Vec<TraceStep>,
+    /// Copies and pieces that there are.
+    expected: usize,
+    delivered: usize,
+    lost: usize,
+    seen_ns: u64,
+}
+
+/// All packets that are followed, and what is known of each.
+#[derive(Debug)]
+pub(super) struct TraceAssembler {
+    /// By mark and arrival: a mark that an earlier trace left on a packet is no one's here.
+    open: HashMap<(u8, u64), OpenTrace>,
+    /// Marks that packets may get, by worker.
+    free: Vec<Vec<u8>>,
+    cores: Vec<usize>,
+    names: HashMap<PortId, String>,
+    epoch_ns: u64,
+    /// So many are to be told; of these, so many have begun.
+    wanted: u64,
+    begun: u64,
+    finished: u64,
+}
+
+impl TraceAssembler {
+    /// `cores`: of the workers, in their order.
+    pub(super) fn new(cores: Vec<usize>, epoch_ns: u64, wanted: u64) -> Self {
+        let share = MARKS / cores.len().max(1);
+        let marks =
+            |worker: usize| (0..share).map(|nth| (worker * share + nth + 1) as u8).collect();
+        Self {
+            open: HashMap::new(),
+            free: (0..cores.len()).map(marks).collect(),
+            cores,
+            names: HashMap::new(),
+            epoch_ns,
+            wanted,
+            begun: 0,
+            finished: 0,
+        }
+    }
+
+    pub(super) fn name(&mut self, port: PortId, name: &str) {
+        self.names.insert(port, name.to_owned());
+    }
+
+    /// Lets each worker follow as many as are still wanted.
+    pub(super) fn follow(&mut self, workers: &mut [Watched]) {
+        for (worker, watched) in workers.iter_mut().enumerate() {
+            let of_worker = |(begun, _): &&(usize, TracedPacket)| *begun == worker;
+            let begun = self.open.values().filter_map(|s| s.begun.as_ref()).filter(of_worker);
+            let given = MARKS / self.cores.len().max(1) - self.free.get(worker).map_or(0, Vec::len);
+            let waiting = given.saturating_sub(begun.count());
+            let more = self.wanted.saturating_sub(self.begun).saturating_sub(waiting as u64);
+            for _ in 0..more {
+                let Some(mark) = self.free.get_mut(worker).and_then(Vec::pop) else { break };
+                watched.follow(mark);
+            }
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.finished >= self.wanted
+    }
+
+    fn named(&self, port: PortId) -> String {
+        self.names.get(&port).cloned().unwrap_or_else(|| format!("#{}", port.0))
+    }
+
+    /// Takes in what was seen; gives what can be told now.
+    pub(super) fn observe(&mut self, seen: &Observation, bytes: &[u8]) -> Option<TraceLine> {
+        match seen {
+            Observation::Worker(worker, event) => {
+                self.step(*worker, event, bytes);
+                let key = (event.mark, event.ingress_ns);
+                let trace = self.open.get(&key)?;
+                let ended = trace.delivered + trace.lost >= trace.expected;
+                if trace.begun.is_some() && ended { self.finish(key) } else { None }
+            }
+            Observation::Program { outcome, port, at_ns, len, facts } => {
+                if self.begun >= self.wanted {
+                    return None;
+                }
+                self.begun += 1;
+                self.finished += 1;
+                let mut packet = self.packet(*port, *at_ns, *len, facts, bytes);
+                packet.number = self.begun;
+                let (outcome, what) = refused(*outcome);
+                packet.outcome = outcome;
+                packet.steps = vec![TraceStep { at_ns: 0, what }];
+                Some(TraceLine::Packet(Box::new(packet)))
+            }
+        }
+    }
+
+    fn step(&mut self, worker: usize, event: &Event, bytes: &[u8]) {
+        let key = (event.mark, event.ingress_ns);
+        let arrival = matches!(event.step, Step::Arrived { .. });
+        if arrival && self.begun >= self.wanted {
+            // Another worker was faster.
+            self.free_mark(worker, event.mark);
+            return;
+        }
+        let since = |ns: u64| ns.saturating_sub(event.ingress_ns);
+        let mut steps: Vec<(u64, TraceEvent)> = Vec::new();
+        let mut begun = None;
+        let (mut more, mut delivered, mut lost) = (0, 0, 0);
+        match event.step {
+            Step::Arrived { taken_ns } => {
+                self.begun += 1;
+                let port = event.ingress;
+                let mut packet =
+                    self.packet(port, event.ingress_ns, event.len, &event.facts, bytes);
+                packet.number = self.begun;
+                begun = Some((worker, packet));
+                let core = self.cores.get(worker).map_or(0, |core| *core as u64);
+                steps.push((event.ingress_ns, TraceEvent::Steered));
+                steps.push((taken_ns, TraceEvent::Taken { core, waited_ns: since(taken_ns) }));
+            }
+            Step::Decided(egress) => {
+                steps.push((event.at_ns, TraceEvent::Decided { to: self.named(egress) }));
+            }
+            Step::Cut { egress, pieces } => {
+                more = usize::from(pieces).saturating_sub(1);
+                let (to, pieces) = (self.named(egress), pieces.into());
+                steps.push((event.at_ns, TraceEvent::Cut { to, pieces }));
+            }
+            Step::Settled { egress, taken_ns, released_ns, sent_ns } => {
+                delivered = 1;
+                let to = self.named(egress);
+                let released_ns = released_ns.max(taken_ns);
+                let container_ns = released_ns - taken_ns;
+                let queue_ns = sent_ns.saturating_sub(released_ns);
+                let tx_ns = event.at_ns.saturating_sub(sent_ns);
+                steps.extend([
+                    (released_ns, TraceEvent::Released { to: to.clone(), container_ns }),
+                    (sent_ns, TraceEvent::Sent { to: to.clone(), queue_ns }),
+                    (
+                        event.at_ns,
+                        TraceEvent::Delivered { to, tx_ns, residence_ns: since(event.at_ns) },
+                    ),
+                ]);
+            }
+            Step::Lost(reason) => {
+                lost = 1;
+                let (reason, means) = (reason.name().to_owned(), reason.describe().to_owned());
+                steps.push((event.at_ns, TraceEvent::Lost { reason, means }));
+            }
+            Step::Sent(_) => {}
+        }
+        let trace = self.open.entry(key).or_insert_with(|| OpenTrace {
+            begun: None,
+            steps: Vec::new(),
+            expected: 1,
+            delivered: 0,
+            lost: 0,
+            seen_ns: 0,
+        });
+        if begun.is_some() {
+            trace.begun = begun;
+        }
+        let steps = steps.into_iter().map(|(at_ns, what)| TraceStep { at_ns: since(at_ns), what });
+        trace.steps.extend(steps);
+        trace.expected += more;
+        trace.delivered += delivered;
+        trace.lost += lost;
+        trace.seen_ns = event.at_ns;
+    }
+
+    fn packet(
+        &self,
+        port: PortId,
+        ingress_ns: u64,
+        len: u32,
+        facts: &Facts,
+        bytes: &[u8],
+    ) -> TracedPacket {
+        let names = meta_flags::NAMES.iter().filter(|(flag, _)| facts.flags & flag != 0);
+        TracedPacket {
+            version: VERSION,
+            number: 0,
+            port: self.named(port),
+            ingress_unix_ns: ingress_ns.wrapping_add(self.epoch_ns),
+            length: len.into(),
+            vlan: facts.vlan.into(),
+            segment: facts.gso_size.into(),
+            flags: names.map(|(_, name)| (*name).to_owned()).collect(),
+            summary: summary(facts, bytes),
+            outcome: TraceOutcome::Unfinished,
+            steps: Vec::new(),
+        }
+    }
+
+    /// Ends a trace; `None` if its beginning was never seen.
+    fn finish(&mut self, key: (u8, u64)) -> Option<TraceLine> {
+        let trace = self.open.remove(&key)?;
+        let (worker, mut packet) = trace.begun?;
+        self.free_mark(worker, key.0);
+        packet.outcome = match (trace.delivered, trace.lost) {
+            (delivered, lost) if delivered + lost < trace.expected => TraceOutcome::Unfinished,
+            (_, 0) => TraceOutcome::Delivered,
+            (0, _) => TraceOutcome::Lost,
+            (_, _) => TraceOutcome::Partly,
+        };
+        packet.steps = trace.steps;
+        packet.steps.sort_by_key(|step| step.at_ns);
+        self.finished += 1;
+        Some(TraceLine::Packet(Box::new(packet)))
+    }
+
+    fn free_mark(&mut self, worker: usize, mark: u8) {
+        if let Some(free) = self.free.get_mut(worker) {
+            free.push(mark);
+        }
+    }
+
+    /// Tells what nothing more is seen of; with `last` all that has begun.
+    pub(super) fn end_stale(&mut self, now_ns: u64, last: bool) -> Vec<TraceLine> {
+        let stale = |trace: &OpenTrace| last || now_ns.saturating_sub(trace.seen_ns) > PATIENCE_NS;
+        let mut keys: Vec<(u8, u64)> =
+            self.open.iter().filter(|(_, trace)| stale(trace)).map(|(key, _)| *key).collect();
+        keys.sort_unstable_by_key(|(_, ingress_ns)| *ingress_ns);
+        keys.into_iter().filter_map(|key| self.finish(key)).collect()
+    }
+
+    pub(super) fn end(&self, missed: u64, note: Option<String>) -> TraceLine {
+        TraceLine::End(TraceEnd { version: VERSION, packets: self.finished, missed, note })
+    }
+}
+
+/// What the program made of a frame that it did not steer.
+fn refused(outcome: Counter) -> (TraceOutcome, TraceEvent) {
+    match reason_of(outcome) {
+        Some(reason) => {
+            let (reason, means) = (reason.name().to_owned(), reason.describe().to_owned());
+            (TraceOutcome::Lost, TraceEvent::Lost { reason, means })
+        }
+        None => {
+            let (outcome, means) = (outcome.name().to_owned(), outcome.describe().to_owned());
+            (TraceOutcome::Passed, TraceEvent::Refused { outcome, means })
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The events of all workers and of the program, in one order.
+//!
+//! Invariant: events come out by their times, each once; those of the last look wait for the next,
+//! because another worker may have seen something earlier that was not in its ring yet.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use weir_abi::watch::Unsteered;
+use weir_abi::{Counter, Head, classify};
+use weir_core::PortId;
+
+use crate::host::attach::UnsteeredReader;
+use crate::worker::{Event, Facts, Filter, Watched};
+
+/// An event, and by whom it was observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Observation {
+    /// By the worker of that place.
+    Worker(usize, Event),
+    /// By the program, which did not steer it.
+    Program { outcome: Counter, port: PortId, at_ns: u64, len: u32, facts: Facts },
+}
+
+impl Observation {
+    fn at_ns(&self) -> u64 {
+        match self {
+            Self::Worker(_, event) => event.at_ns,
+            Self::Program { at_ns, .. } => *at_ns,
+        }
+    }
+}
+
+/// What the program tells; shared with who holds the program, used by one who watches.
+pub(crate) type UnsteeredRing = Arc<Mutex<UnsteeredReader>>;
+
+/// The reading ends of one client, and what they gave that is not ripe yet.
+#[derive(Debug)]
+pub(super) struct EventMerger {
+    workers: Vec<Watched>,
+    program: Option<UnsteeredRing>,
+    filter: Filter,
+    snaplen: usize,
+    held: Vec<(Observation, Range<usize>)>,
+    bytes: Vec<u8>,
+    /// When it was last polled.
+    polled_ns: u64,
+}
+
+impl EventMerger {
+    pub(super) fn new(
+        workers: Vec<Watched>,
+        program: Option<UnsteeredRing>,
+        filter: Filter,
+        snaplen: u32,
+    ) -> Self {
+        let snaplen = snaplen as usize;
+        let (held, bytes) = (Vec::new(), Vec::new());
+        Self { workers, program, filter, snaplen, held, bytes, polled_ns: 0 }
+    }
+
+    pub(super) fn workers(&mut self) -> &mut [Watched] {
+        &mut self.workers
+    }
+
+    /// Events of a port for which the workers had no room.
+    pub(super) fn missed_at(&self, port: PortId) -> u64 {
+        self.workers.iter().map(|watched| watched.events.missed_at(port)).sum()
+    }
+
+    pub(super) fn takes_every_port(&self) -> bool {
+        self.filter.ports.is_none()
+    }
+
+    pub(super) fn missed(&self) -> u64 {
+        self.workers.iter().map(|watched| watched.events.missed()).sum()
+    }
+
+    /// Takes in the events since the last call, and gives those that are older than that; all of them with
+    /// `last`.
+    pub(super) fn poll(
+        &mut self,
+        now_ns: u64,
+        last: bool,
+        mut observe: impl FnMut(&Observation, &[u8]),
+    ) {
+        let mut one = Vec::new();
+        for (place, watched) in self.workers.iter_mut().enumerate() {
+            while let Some(event) = watched.events.next(&mut one) {
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(&one);
+                self.held.push((Observation::Worker(place, event), start..self.bytes.len()));
+            }
+        }
+        if let Some(program) = &self.program {
+            let mut told = program.lock().unwrap_or_else(PoisonError::into_inner);
+            told.each(|head, bytes| {
+                let Some(seen) = observation_of(&head, bytes, &self.filter) else { return };
+                let bytes = bytes.get(..self.snaplen).unwrap_or(bytes);
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(bytes);
+                self.held.push((seen, start..self.bytes.len()));
+            });
+        }
+        self.held.sort_by_key(|(seen, _)| seen.at_ns());
+        let until_ns = if last { u64::MAX } else { self.polled_ns };
+        let ripe = self.held.partition_point(|(seen, _)| seen.at_ns() <= until_ns);
+        for (seen, range) in self.held.drain(..ripe) {
+            observe(&seen, self.bytes.get(range).unwrap_or_default());
+        }
+        // What is held begins the next arena.
+        let mut kept = Vec::new();
+        for (_, range) in &mut self.held {
+            let start = kept.len();
+            kept.extend_from_slice(self.bytes.get(range.clone()).unwrap_or_default());
+            *range = start..kept.len();
+        }
+        self.bytes = kept;
+        self.polled_ns = now_ns;
+    }
+}
+
+/// What the program told, if it is wanted. It knows nothing of filters, so they are asked here.
+fn observation_of(head: &Unsteered, bytes: &[u8], filter: &Filter) -> Option<Observation> {
+    let outcome = head.counter()?;
+    // A frame whose headers make no sense matches only who asks nothing of them.
+    let whole = Head { linear: bytes, len: head.len as usize };
+    let facts = classify(&whole).map_or_else(|_| Facts::default(), |verdict| Facts::from(&verdict));
+    let port = PortId(head.port);
+    let Unsteered { at_ns, len, .. } = *head;
+    (filter.takes_port(port) && filter.takes(&facts, bytes)).then_some(Observation::Program {
+        outcome,
+        port,
+        at_ns,
+        len,
+        facts,
+    })
+}
+
+#[cfg(test)]
+mod tests;

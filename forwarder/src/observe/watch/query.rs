@@ -1,0 +1,189 @@
+//! What somebody wants to watch, as a query says it.
+//!
+//! Invariant: an unknown key or a value that makes no sense is refused with what would be valid;
+//! what the command line writes with [`WatchQuery::query`] is read back as it was.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use weir_core::{ByteSize, Span};
+
+use crate::worker::{Filter, Points, Protocol, Purpose, WatchSpec};
+
+/// Bytes of a packet that are taken by default.
+pub const SNAPLEN: u32 = 2048;
+pub const MAX_SNAPLEN: u32 = 65_535;
+/// Bytes that may wait in each worker.
+pub const BUFFER: u64 = 8 << 20;
+pub const BUFFERS: std::ops::RangeInclusive<u64> = 4096..=256 << 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Capture,
+    Trace,
+}
+
+weir_core::choices! {
+    /// Of a capture: which frames of a port.
+    #[derive(Default)]
+    Direction {
+        /// What came in, whatever became of it
+        In = "in",
+        /// What was handed to the port
+        Out = "out",
+        /// What was lost, with the reason as its comment
+        Lost = "lost",
+        /// All of these
+        #[default]
+        Both = "both",
+    }
+}
+
+impl Direction {
+    pub(super) fn points(self) -> Points {
+        let is = |other| self == other || self == Self::Both;
+        Points { arrival: is(Self::In), departure: is(Self::Out), loss: is(Self::Lost) }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchQuery {
+    pub kind: Kind,
+    /// Names; none: all ports.
+    pub ports: Vec<String>,
+    pub direction: Direction,
+    pub host: Option<IpAddr>,
+    pub l4_port: Option<u16>,
+    pub protocol: Option<Protocol>,
+    pub vlan: Option<u16>,
+    pub snaplen: u32,
+    /// Packets after which it ends.
+    pub count: Option<u64>,
+    pub duration: Option<Duration>,
+    pub buffer: u64,
+}
+
+const KEYS: &str = "port, host, portno, proto, vlan, count, duration, buffer";
+const CAPTURE_KEYS: &str = "dir, snaplen";
+
+impl WatchQuery {
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            ports: Vec::new(),
+            direction: Direction::default(),
+            host: None,
+            l4_port: None,
+            protocol: None,
+            vlan: None,
+            snaplen: SNAPLEN,
+            count: (kind == Kind::Trace).then_some(1),
+            duration: None,
+            buffer: BUFFER,
+        }
+    }
+
+    /// Reads a query; the error is the client's to read.
+    pub fn parse(kind: Kind, pairs: &[(String, String)]) -> Result<Self, String> {
+        let mut query = Self::new(kind);
+        for (key, value) in pairs {
+            query.set(key, value)?;
+        }
+        Ok(query)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let refuse = |valid: &str| format!("{key}: \"{value}\" is not valid; valid: {valid}");
+        let capture = self.kind == Kind::Capture;
+        match key {
+            "port" => self.ports.push(value.to_owned()),
+            "dir" if capture => {
+                self.direction = value.parse().map_err(|_| refuse("in, out, lost, both"))?;
+            }
+            "host" => {
+                let host = value.parse().map_err(|_| refuse("an IPv4 or IPv6 address"))?;
+                self.host = Some(host);
+            }
+            "portno" => {
+                self.l4_port =
+                    Some(number(value, 1..=65_535).ok_or_else(|| refuse("1 to 65535"))? as u16)
+            }
+            "proto" => {
+                let protocol = value.parse().map_err(|_| refuse("tcp, udp, icmp, arp"))?;
+                self.protocol = Some(protocol);
+            }
+            "vlan" => {
+                let vlan = number(value, 0..=4094);
+                self.vlan =
+                    Some(vlan.ok_or_else(|| refuse("1 to 4094, or 0 for untagged"))? as u16);
+            }
+            "snaplen" if capture => {
+                let snaplen = number(value, 1..=u64::from(MAX_SNAPLEN));
+                self.snaplen = snaplen.ok_or_else(|| refuse("1 to 65535"))? as u32;
+            }
+            "count" => {
+                let count = number(value, 1..=u64::MAX);
+                self.count = Some(count.ok_or_else(|| refuse("1 or more"))?);
+            }
+            "duration" => {
+                let duration = Span::from_str(value).ok().filter(|span| span.ns > 0);
+                self.duration = Some(duration.ok_or_else(|| refuse("such as 10s, 500ms"))?.into());
+            }
+            "buffer" => {
+                let buffer =
+                    ByteSize::from_str(value).ok().filter(|size| BUFFERS.contains(&size.bytes));
+                self.buffer = buffer.ok_or_else(|| refuse("4KiB to 256MiB"))?.bytes;
+            }
+            _ => {
+                let more = if capture { CAPTURE_KEYS } else { "" };
+                let comma = if capture { ", " } else { "" };
+                return Err(format!("there is no key \"{key}\"; valid: {KEYS}{comma}{more}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to stand behind the question mark.
+    pub fn query(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.ports.iter().map(|port| ("port", port)));
+        let fields = [
+            ("host", self.host.map(|host| host.to_string())),
+            ("portno", self.l4_port.map(|port| port.to_string())),
+            ("proto", self.protocol.map(|protocol| protocol.to_string())),
+            ("vlan", self.vlan.map(|vlan| vlan.to_string())),
+            ("count", self.count.map(|count| count.to_string())),
+            ("duration", self.duration.map(|duration| format!("{}ns", duration.as_nanos()))),
+            ("buffer", Some(format!("{}B", self.buffer))),
+        ];
+        query.extend_pairs(fields.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        if self.kind == Kind::Capture {
+            query.append_pair("dir", &self.direction.to_string());
+            query.append_pair("snaplen", &self.snaplen.to_string());
+        }
+        query.finish()
+    }
+
+    /// For the workers. Ports by their places.
+    pub(super) fn spec(&self, ports: Option<weir_core::PortSet>) -> WatchSpec {
+        let purpose = match self.kind {
+            Kind::Capture => Purpose::Capture(self.direction.points()),
+            Kind::Trace => Purpose::Trace,
+        };
+        let Self { host, l4_port, protocol, vlan, snaplen, .. } = *self;
+        WatchSpec {
+            purpose,
+            filter: Filter { ports, host, l4_port, protocol, vlan },
+            snaplen,
+            buffer: usize::try_from(self.buffer).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+fn number(value: &str, valid: std::ops::RangeInclusive<u64>) -> Option<u64> {
+    value.parse().ok().filter(|number| valid.contains(number))
+}
+
+#[cfg(test)]
+mod tests;

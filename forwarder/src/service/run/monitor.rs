@@ -1,0 +1,35 @@
+//! Whether the workers answer, for the log.
+//! Invariant: that one does not is said once, and so is that it does again.
+
+use weir_port::Port;
+
+use crate::worker::{Asker, NoAnswer};
+
+#[derive(Debug)]
+pub(super) struct WorkerMonitor<P> {
+    /// Each with whether it was late the last time.
+    workers: Vec<(Asker<P>, bool)>,
+}
+
+impl<P: Port + Send + 'static> WorkerMonitor<P> {
+    pub(super) fn of(askers: Vec<Asker<P>>) -> Self {
+        Self { workers: askers.into_iter().map(|asker| (asker, false)).collect() }
+    }
+
+    pub(super) async fn check(&mut self) {
+        for (asker, was_late) in &mut self.workers {
+            let answer = asker.ping().await;
+            let late = matches!(answer, Err(NoAnswer::Late { .. }));
+            match answer {
+                Err(error) if late && !*was_late => {
+                    tracing::error!("{error}: the fallback of its ports applies");
+                }
+                Ok(()) if *was_late => {
+                    tracing::warn!("the worker on core {} answers again", asker.core());
+                }
+                _ => {}
+            }
+            *was_late = late;
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Stamped UDP datagrams between namespaces, sent and counted by weir-probe on threads of their own.
+//!
+//! Invariant: the schedule is absolute, so that a slow path shows as latency and loss, never as a lower
+//! offered rate.
+
+use crate::Ns;
+use crate::cpu::{self, ThreadTime};
+use crate::wait::{Halt, wait_for};
+use anyhow::{Context, Result, anyhow};
+use hdrhistogram::Histogram;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use weir_probe::rate::Rate;
+use weir_probe::report::SinkReport;
+use weir_probe::send::{self, Front, Order, Progress};
+use weir_probe::sink::{self, Options};
+use weir_probe::sizes::Sizes;
+use weir_probe::wire::STAMP_LEN;
+
+pub use weir_probe::send::Sent;
+
+/// Above all programs without a real-time priority.
+const URGENT: u8 = 10;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    FlatOut,
+    /// Datagrams a second, sleeping in between: cheap, and bursty by the timer's slack.
+    Rate(u64),
+    /// Datagrams a second, spinning in between: exact, and takes a core.
+    Spin(u64),
+}
+
+/// What to send; it ends after `time`, after `count`, or when stopped.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub to: SocketAddr,
+    pub flow: u16,
+    /// UDP payload; at least a stamp.
+    pub size: usize,
+    pub pace: Pace,
+    pub time: Duration,
+    pub count: u64,
+    pub core: Option<usize>,
+    /// Runs ahead of everything else on its core, as if it had one of its own: for a light flow
+    /// beside floods, whose generators would otherwise delay it before it is ever sent.
+    pub urgent: bool,
+}
+
+impl Source {
+    /// A small steady flow; adjust with struct update syntax.
+    #[must_use]
+    pub fn to(to: SocketAddr) -> Self {
+        Self {
+            to,
+            flow: 0,
+            size: 64,
+            pace: Pace::Rate(1000),
+            time: Duration::from_secs(600),
+            count: u64::MAX,
+            core: None,
+            urgent: false,
+        }
+    }
+
+    /// Sends until it ends.
+    pub fn send(&self, ns: &Ns) -> Result<Sent> {
+        self.clone().start(ns)?.finish()
+    }
+
+    pub fn start(self, ns: &Ns) -> Result<Sending> {
+        let order = Order {
+            rate: match self.pace {
+                Pace::FlatOut => Rate::Max,
+                Pace::Rate(pps) | Pace::Spin(pps) => Rate::pps(pps),
+            },
+            spin: matches!(self.pace, Pace::Spin(_)),
+            // A late sender catches up one by one: a batch of large frames would be a burst of its own.
+            batch: if self.pace == Pace::FlatOut { 32 } else { 1 },
+            sizes: Sizes::one(self.size.max(STAMP_LEN) as u32),
+            count: Some(self.count),
+            duration: Some(self.time),
+            core: self.core,
+            front: Front::Stamp { flow: self.flow },
+            ..Order::to(self.to)
+        };
+        Sending::start(ns, &[self.to], order, Instant::now(), self.urgent)
+    }
+}
+
+/// A sender at work; stops when dropped.
+#[derive(Debug)]
+pub struct Sending {
+    halt: Halt,
+    progress: Arc<Progress>,
+    time: Arc<ThreadTime>,
+    thread: Option<JoinHandle<Result<Sent>>>,
+}
+
+impl Sending {
+    /// Sends from `begin` on to these places, to one after the other.
+    pub fn start(
+        ns: &Ns,
+        to: &[SocketAddr],
+        order: Order,
+        begin: Instant,
+        urgent: bool,
+    ) -> Result<Self> {
+        let open = |to: &SocketAddr| send::open(*to).map_err(Into::into);
+        let sockets = ns.run(|| to.iter().map(open).collect::<Result<Vec<_>>>())?;
+        let progress = Arc::new(Progress::new(sockets.len()));
+        let (halt, time) = (Halt::default(), Arc::new(ThreadTime::default()));
+        let (halted, sent, timed) = (halt.clone(), Arc::clone(&progress), Arc::clone(&time));
+        let thread = std::thread::spawn(move || {
+            timed.begin();
+            if urgent {
+                cpu::urgent(cpu::this_thread(), URGENT)
+                    .context("no right to a real-time priority")?;
+            }
+            let _ = halted.wait_until(begin);
+            let result = send::send_by(&sockets, &order, &sent, halted.flag());
+            timed.end();
+            Ok(result?)
+        });
+        Ok(Self { halt, progress, time, thread: Some(thread) })
+    }
+
+    /// Datagrams sent so far, over all places.
+    #[must_use]
+    pub fn so_far(&self) -> u64 {
+        self.each().iter().sum()
+    }
+
+    /// Datagrams sent so far to each place.
+    #[must_use]
+    pub fn each(&self) -> Vec<u64> {
+        self.progress.each()
+    }
+
+    /// Processor time so far.
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        self.time.so_far()
+    }
+
+    pub fn stop(self) -> Result<Sent> {
+        self.halt.say();
+        self.finish()
+    }
+
+    /// Waits until it has sent its time or count.
+    pub fn finish(mut self) -> Result<Sent> {
+        self.join()
+    }
+
+    /// The same, for an owner that reads its counters afterwards; to be called once.
+    pub fn join(&mut self) -> Result<Sent> {
+        let thread = self.thread.take().context("joined already")?;
+        thread.join().map_err(|_| anyhow!("the sender panicked"))?
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.halt.say();
+        if self.thread.is_some() {
+            let _ = self.join();
+        }
+    }
+}
+
+/// What a sink took in.
+#[derive(Debug)]
+pub struct Received {
+    pub frames: u64,
+    pub duplicates: u64,
+    pub reordered: u64,
+    /// Datagrams without a stamp.
+    pub foreign: u64,
+    pub latency_ns: Histogram<u64>,
+    /// The longest time without an arrival, between the first and the last.
+    pub longest_gap_ns: u64,
+    flows: HashMap<u16, u64>,
+}
+
+impl Received {
+    fn of(report: SinkReport) -> Self {
+        let foreign = report.foreign;
+        // All stamps are of one session; there is none before the first.
+        let session = report.sessions.into_iter().next();
+        let sum =
+            |of: fn(&weir_probe::report::SessionReport) -> u64| session.as_ref().map_or(0, of);
+        Self {
+            frames: sum(|session| session.datagrams) + foreign,
+            duplicates: sum(|session| session.duplicates),
+            reordered: sum(|session| session.reordered),
+            foreign,
+            longest_gap_ns: sum(|session| session.interarrival.summary().max_ns),
+            flows: session
+                .iter()
+                .flat_map(|session| &session.flows)
+                .map(|f| (f.flow, f.unique))
+                .collect(),
+            latency_ns: session.map(|session| session.latency).unwrap_or_default().histogram,
+        }
+    }
+
+    /// Distinct datagrams of one flow.
+    #[must_use]
+    pub fn unique(&self, flow: u16) -> u64 {
+        self.flows.get(&flow).copied().unwrap_or(0)
+    }
+}
+
+/// A socket that counts stamped datagrams, and its thread.
+#[derive(Debug)]
+pub struct Sink {
+    addr: SocketAddr,
+    stop: Arc<AtomicBool>,
+    count: Arc<AtomicU64>,
+    thread: Option<JoinHandle<Result<SinkReport>>>,
+}
+
+impl Sink {
+    pub fn start(ns: &Ns, addr: SocketAddr) -> Result<Self> {
+        Self::start_on(ns, addr, None)
+    }
+
+    /// On a core of a measurement's choice.
+    pub fn start_on(ns: &Ns, addr: SocketAddr, core: Option<usize>) -> Result<Self> {
+        let options =
+            Options { bind: Some(addr.ip()), port: addr.port(), core, ..Options::default() };
+        let sink = ns.run(|| Ok(sink::Sink::open(options)?))?.with_stamps();
+        let addr = sink.address();
+        let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (stopped, counter) = (Arc::clone(&stop), Arc::clone(&count));
+        let thread = std::thread::spawn(move || Ok(sink.run(&stopped, &counter, |_| {})?));
+        Ok(Self { addr, stop, count, thread: Some(thread) })
+    }
+
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Datagrams so far.
+    #[must_use]
+    pub fn so_far(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Waits for `count` datagrams, however long ago they came.
+    pub fn wait_for(&self, count: u64, deadline: Duration) -> Result<()> {
+        wait_for(deadline, &format!("{count} datagrams at {}", self.addr), || {
+            self.so_far() >= count
+        })
+        .with_context(|| format!("{} came", self.so_far()))
+    }
+
+    /// Takes what is queued and ends.
+    pub fn finish(mut self) -> Result<Received> {
+        self.end().map(Received::of)
+    }
+
+    fn end(&mut self) -> Result<SinkReport> {
+        self.stop.store(true, Ordering::Relaxed);
+        let thread = self.thread.take().context("joined already")?;
+        thread.join().map_err(|_| anyhow!("the sink panicked"))?
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
