@@ -10,7 +10,6 @@
 //! - [`heartbeat`]: whether the workers run; [`stalled`]: what one does that comes back after it stood still
 //! - [`measure`], [`headers`], [`sent`]: flows and times of every packet; [`tap`]: watching single ones
 //! - [`doors`]: links with a rate that pass between the gates and this worker
-//! - `map_words`: where counts stand in the maps that the gate shares
 //! - [`ended`]: tells the gate what has come to its end
 //! - [`lanes`]: the worker's ports, and the order in which they are served
 //! - [`idle`]: when to look again and when to sleep; [`sleep`]: sleeping
@@ -38,7 +37,6 @@ mod holding;
 pub mod idle;
 mod lanes;
 mod look;
-mod map_words;
 mod measure;
 mod patience;
 mod receiving;

@@ -9,13 +9,12 @@ use std::thread::Thread;
 
 use weir_abi::MAX_PORTS;
 use weir_abi::gate::{home, out};
-use weir_core::{PortId, PortSet};
+use weir_core::{PortId, PortSet, broken};
 use weir_port::cells::STRIDE;
 use weir_port::{Cells, Port};
 
 use super::holding::Holding;
 use super::lanes::BURST_LEAST;
-use super::map_words::{set, word};
 
 /// The ring has been empty, and nothing was steered, for so long: what was taken and not given back
 /// by then never arrived.
@@ -180,6 +179,18 @@ impl Room {
         for source in sources {
             store(&self.given_back, source.index(), load(&self.taken, source.index()));
         }
+    }
+}
+
+/// The `n`th word of a port's or a queue's line.
+fn word(cells: &Cells, line: usize, n: usize) -> u64 {
+    cells.get(line * STRIDE + n).map_or(0, |word| word.load(Ordering::Relaxed))
+}
+
+fn set(cells: &Cells, line: usize, n: usize, value: u64) {
+    match cells.get(line * STRIDE + n) {
+        Some(word) => word.store(value, Ordering::Relaxed),
+        None => broken!("a source or a queue has no counts"),
     }
 }
 

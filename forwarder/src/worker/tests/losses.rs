@@ -11,7 +11,6 @@ use weir_core::{Losses, PortId, Reason, Release, ReleaseSettings};
 use weir_port::{Faults, Packet, Port, reason_of};
 
 use super::*;
-use weir_port::cells::STRIDE;
 
 /// One way to lose one frame. Ports 0 and 2 belong to the first worker; with two workers, port 1 is
 /// the second's.
@@ -282,7 +281,7 @@ fn every_reason_is_injected_here_or_is_the_programs() {
 #[test]
 fn a_late_frame_of_a_port_that_is_gone_is_not_held() {
     let mut bench = Bench::with_shared_ring();
-    let bridged = bench.out.get(STRIDE + weir_abi::gate::out::BRIDGED).unwrap();
+    let bridged = bench.out.get(weir_port::cells::STRIDE + weir_abi::gate::out::BRIDGED).unwrap();
     bridged.store(3, Ordering::Relaxed);
     bench.push_shared(true);
     bench.turn();
