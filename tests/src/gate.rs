@@ -149,6 +149,16 @@ pub fn express(weir: &Weir, port: &str) -> Result<u64> {
     Ok(ledger::number(&weir.stats()?, port, |port| port.lanes.express.frames))
 }
 
+/// Waits until the gate has handed over this many more frames of a guest.
+pub fn goes_on_by_gate(weir: &Weir, from: &Guest, frames: u64) -> Result<()> {
+    let before = express(weir, &from.port)?;
+    wait_ok(SOON, "the flow at the new gate", || {
+        let now = express(weir, &from.port)?;
+        ensure!(now > before + frames, "{before} before, {now} now");
+        Ok(())
+    })
+}
+
 /// Waits until the gate hands over what two guests say to each other.
 pub fn wait_express(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
     let what = format!("{} and {} by the express lane", one.port, two.port);

@@ -40,6 +40,11 @@ pub fn links(ns: &Ns) -> Result<BTreeMap<u32, LinkFacts>> {
     Ok(links)
 }
 
+/// The ids of those links, by interface index.
+pub fn ids(ns: &Ns) -> Result<BTreeMap<u32, u32>> {
+    Ok(links(ns)?.into_iter().map(|(ifindex, link)| (ifindex, link.id)).collect())
+}
+
 /// Whether anything is kept for it, be it an empty folder.
 #[must_use]
 pub fn is_any(ns: &Ns) -> bool {

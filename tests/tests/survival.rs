@@ -3,62 +3,23 @@
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Output;
-use std::time::Duration;
-use system_tests::bed::{Family, UPLINK_PORT};
 use system_tests::drive::{Numbered, everybody_talks, ping_all};
-use system_tests::gate::{MARK, SOON, express, marked, send, wait_express};
+use system_tests::gate::{MARK, SOON, goes_on_by_gate, marked, send, wait_express};
 use system_tests::observer::Observer;
-use system_tests::traffic::{Pace, Sink, Source};
 use system_tests::wait::wait_ok;
-use system_tests::weir::{self, run_to_end};
-use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, kept, ledger, root_or_skip};
-use weir_api::LaneNow;
-
-const RESTARTS: usize = 20;
-/// Ten times what a restart may cost: a busy machine may stop everything for as long.
-const LONGEST_GAP: Duration = Duration::from_millis(500);
-
-/// The ids of the links, by interface index.
-fn ids(bed: &Bed) -> Result<BTreeMap<u32, u32>> {
-    Ok(kept::links(&bed.host)?.into_iter().map(|(ifindex, link)| (ifindex, link.id)).collect())
-}
+use system_tests::weir::run_to_end;
+use system_tests::{Bed, BedSpec, Weir, WeirSpec, kept, ledger, root_or_skip};
 
 fn spec() -> WeirSpec {
     WeirSpec::bridge().lane("auto")
-}
-
-/// One weir in two places.
-struct Binaries([PathBuf; 2]);
-
-impl Binaries {
-    fn in_turn(dir: &Path) -> Result<Self> {
-        let (one, other) = (weir::binary()?, dir.join("weir"));
-        std::fs::copy(&one, &other)?;
-        Ok(Self([one, other]))
-    }
-
-    fn spec(&self, life: usize) -> WeirSpec {
-        WeirSpec { binary: self.0.get((life + 1) % 2).cloned(), ..spec() }
-    }
 }
 
 fn start(bed: &Bed, dir: &Path) -> Result<Weir> {
     let weir = Weir::start_in(bed, &spec(), dir)?;
     bed.ports().iter().try_for_each(|port| weir.wait_port(port, &["up"]))?;
     Ok(weir)
-}
-
-/// Waits until the gate has handed over so many more frames of a guest.
-fn goes_on_by_gate(weir: &Weir, from: &Guest, frames: u64) -> Result<()> {
-    let before = express(weir, &from.port)?;
-    wait_ok(SOON, "the flow at the new gate", || {
-        let now = express(weir, &from.port)?;
-        ensure!(now > before + frames, "{before} before, {now} now");
-        Ok(())
-    })
 }
 
 fn detach(bed: &Bed, dir: &Path, more: &[&str]) -> Result<Output> {
@@ -81,16 +42,20 @@ fn killed_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
     let mut weir = start(&bed, dir.path())?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_express(&weir, one, two)?;
-    let links = ids(&bed)?;
+    let links = kept::ids(&bed.host)?;
     ensure!(links.len() == bed.ports().len(), "{links:?}");
     let flow = Numbered::start(one, two, RATE)?;
     for life in 0..4 {
         flow.goes_on(RATE / 10)?;
         weir.kill9()?;
         flow.goes_on(RATE / 5)?;
-        ensure!(ids(&bed)? == links, "life {life}: the links went with weir");
+        ensure!(kept::ids(&bed.host)? == links, "life {life}: the links went with weir");
         weir = start(&bed, dir.path())?;
-        ensure!(ids(&bed)? == links, "life {life}: {links:?} before, {:?} after", ids(&bed)?);
+        ensure!(
+            kept::ids(&bed.host)? == links,
+            "life {life}: {links:?} before, {:?} after",
+            kept::ids(&bed.host)?
+        );
         weir.wait_said("adopted the gate")?;
         goes_on_by_gate(&weir, one, RATE / 10)?;
     }
@@ -105,86 +70,6 @@ fn killed_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
     }
     ensure!(!kept::is_any(&bed.host), "links are left");
     ping_all(&bed)
-}
-
-/// Restarts as a service manager makes them, every other with a binary that stands elsewhere: an upgrade.
-#[test]
-fn twenty_restarts_and_upgrades_on_an_open_link() -> Result<()> {
-    root_or_skip!();
-    const RATE: u64 = 20_000;
-    let bed = BedSpec::vms(2).bridge().build()?;
-    let dir = tempfile::tempdir()?;
-    let binaries = Binaries::in_turn(dir.path())?;
-    let mut weir = start(&bed, dir.path())?;
-    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
-    wait_express(&weir, one, two)?;
-    let links = ids(&bed)?;
-    let flow = Numbered::start(one, two, RATE)?;
-    for life in 0..RESTARTS {
-        flow.goes_on(RATE / 20)?;
-        let last = weir.end_and_listen(Signal::SIGUSR2)?;
-        ensure!(last.contains("+ lost 0 + in flight 0"), "life {life}: {last}");
-        flow.goes_on(RATE / 20)?;
-        ensure!(ids(&bed)? == links, "life {life}: the links went with weir");
-        weir = Weir::start_in(&bed, &binaries.spec(life), dir.path())?;
-        ensure!(ids(&bed)? == links, "life {life}: {links:?} before, {:?} after", ids(&bed)?);
-        weir.wait_said("adopted the gate")?;
-        goes_on_by_gate(&weir, one, RATE / 20)?;
-    }
-    flow.all_came()?;
-    let stats = weir.assert_ledger()?;
-    ensure!(stats.ledger.lost == 0, "{stats:#?}");
-    weir.stop()?;
-    ensure!(!kept::is_any(&bed.host), "links are left");
-    Ok(())
-}
-
-/// What its two sources send is more than the link takes; without a weir the bridge has it.
-#[test]
-fn twenty_restarts_and_upgrades_on_a_contended_link() -> Result<()> {
-    root_or_skip!();
-    let bed = BedSpec::vms(2).bridge().build()?;
-    let dir = tempfile::tempdir()?;
-    let binaries = Binaries::in_turn(dir.path())?;
-    let spec = |life| WeirSpec { takes_bridge: false, ..binaries.spec(life) }.uplink_rate("50Mbit");
-    let mut weir = Weir::start_in(&bed, &spec(0), dir.path())?;
-    wait_express(&weir, bed.guest(0)?, &bed.uplink)?;
-    wait_express(&weir, bed.guest(1)?, &bed.uplink)?;
-    let sink = Sink::start_on(&bed.uplink.ns, bed.uplink.socket(Family::V4, 4000), Some(1))?;
-    // Two thirds of the link each.
-    let flood = |flow| Source {
-        flow,
-        size: 1200,
-        pace: Pace::Rate(3_300),
-        core: Some(0),
-        ..Source::to(sink.addr())
-    };
-    let floods = [flood(0).start(&bed.guest(0)?.ns)?, flood(1).start(&bed.guest(1)?.ns)?];
-    let contended = |weir: &Weir| {
-        wait_ok(SOON, "the link to be contended", || {
-            let link = weir.link(UPLINK_PORT)?;
-            ensure!(link.lane == LaneNow::Scheduled, "{link:?}");
-            Ok(())
-        })?;
-        sink.wait_for(sink.so_far() + 400, SOON)
-    };
-    contended(&weir)?;
-    let links = ids(&bed)?;
-    for life in 0..RESTARTS {
-        weir.stop_with(Signal::SIGUSR2)?;
-        weir = Weir::start_in(&bed, &spec(life), dir.path())?;
-        ensure!(ids(&bed)? == links, "life {life}: {links:?} before, {:?} after", ids(&bed)?);
-        contended(&weir)?;
-    }
-    for flood in floods {
-        flood.stop()?;
-    }
-    weir.assert_ledger()?;
-    let got = sink.finish()?;
-    let gap = Duration::from_nanos(got.longest_gap_ns);
-    println!("contended: longest gap {gap:?}, {} late, {} twice", got.reordered, got.duplicates);
-    ensure!(gap < LONGEST_GAP && got.duplicates == 0, "{gap:?}, {} twice", got.duplicates);
-    weir.stop()
 }
 
 /// Stopped and started: the bridge has the ports in between.
@@ -223,13 +108,13 @@ fn detach_gives_the_ports_of_a_killed_weir_back() -> Result<()> {
     let weir = start(&bed, dir.path())?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_express(&weir, one, two)?;
-    let links = ids(&bed)?;
+    let links = kept::ids(&bed.host)?;
 
     let refused = detach(&bed, dir.path(), &[])?;
     ensure!(refused.status.code() == Some(1), "{refused:?}");
     let text = said(&refused);
     ensure!(text.contains("a weir runs here and serves") && text.contains("v1"), "{text}");
-    ensure!(ids(&bed)? == links, "it has touched a weir that runs");
+    ensure!(kept::ids(&bed.host)? == links, "it has touched a weir that runs");
     let doctor = weir.cli_ok(&bed, "doctor v1")?;
     ensure!(!doctor.contains("has left its gates"), "{doctor}");
     weir.assert_ledger()?;
@@ -287,7 +172,7 @@ fn with_force_the_gates_of_a_weir_that_runs_are_taken_off() -> Result<()> {
         })
     })?;
     wait_express(&weir, one, two)?;
-    ensure!(ids(&bed)?.len() == bed.ports().len(), "{:?}", ids(&bed)?);
+    ensure!(kept::ids(&bed.host)?.len() == bed.ports().len(), "{:?}", kept::ids(&bed.host)?);
     weir.assert_ledger()?;
     weir.stop()?;
     ensure!(!kept::is_any(&bed.host), "links are left");
@@ -302,7 +187,7 @@ fn a_port_that_is_not_in_the_next_plan_is_given_back() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let weir = start(&bed, dir.path())?;
     wait_express(&weir, bed.guest(0)?, bed.guest(1)?)?;
-    let (links, third) = (ids(&bed)?, bed.host.ifindex("v3")?);
+    let (links, third) = (kept::ids(&bed.host)?, bed.host.ifindex("v3")?);
     ensure!(links.contains_key(&third), "{links:?}");
     weir.kill9()?;
     bed.host.ip("link set dev v3 nomaster")?;
@@ -312,7 +197,11 @@ fn a_port_that_is_not_in_the_next_plan_is_given_back() -> Result<()> {
     ensure!(!bed.host.is_attached("v3")?, "its gate is still there");
     let mut others = links;
     others.remove(&third);
-    ensure!(ids(&bed)? == others, "{others:?} before, {:?} after", ids(&bed)?);
+    ensure!(
+        kept::ids(&bed.host)? == others,
+        "{others:?} before, {:?} after",
+        kept::ids(&bed.host)?
+    );
     bed.host.ip(&format!("link set dev v3 master {}", system_tests::bed::BRIDGE))?;
     weir.wait_port("v3", &["up"])?;
     wait_express(&weir, bed.guest(0)?, bed.guest(2)?)?;
@@ -359,14 +248,14 @@ fn links_of_a_namespace_that_is_no_more_are_removed_by_the_next_weir() -> Result
     let dir = tempfile::tempdir()?;
     let bed = BedSpec::vms(1).bridge().build()?;
     let weir = start(&bed, dir.path())?;
-    let links = ids(&bed)?;
+    let links = kept::ids(&bed.host)?;
     weir.kill9()?;
     let gone = kept::folders(&bed.host.path());
     // Not with its bed, which would remove them.
     for port in bed.ports() {
         bed.host.ip(&format!("link del {port}"))?;
     }
-    ensure!(ids(&bed)?.keys().eq(links.keys()), "{:?}", ids(&bed)?);
+    ensure!(kept::ids(&bed.host)?.keys().eq(links.keys()), "{:?}", kept::ids(&bed.host)?);
     let (other, dir) = (BedSpec::vms(1).bridge().build()?, tempfile::tempdir()?);
     let weir = start(&other, dir.path())?;
     ensure!(gone.iter().all(|folder| !folder.exists()), "{gone:?}");
