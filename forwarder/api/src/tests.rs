@@ -92,7 +92,7 @@ fn the_json_is_the_one_promised() {
             "in_flight": 0, "balanced": true, "lost_by_reason": {"queue_full": 2},
         },
         "worker": [{
-            "core": 0, "idle": "adaptive", "turns": 0, "kicks": 0,
+            "core": 0, "idle": "adaptive", "turns": 0, "broken_invariants": 0, "kicks": 0,
             "limited": {"ns": 0, "share_permille": 0, "now_permille": 0},
             "regimes": {
                 "busy": {"ns": 1, "share_permille": 250},
@@ -102,6 +102,7 @@ fn the_json_is_the_one_promised() {
         }],
         "frames": {"total": 0, "free": 0, "fill": 0, "rx": 0, "held": 0, "tx": 0},
         "fdb": {"entries": 0, "capacity": 0},
+        "broken_invariants": 0,
     });
     assert_eq!(json, expected);
     assert_eq!(serde_json::from_value::<StatsReport>(json).unwrap(), report);
