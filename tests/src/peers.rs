@@ -1,14 +1,20 @@
-//! What stands in weir's place to be compared with it: parts of Linux, given the same promises.
+//! What stands in weir's place to be compared with it: parts of Linux, given the same promises, and other
+//! forwarders.
 //!
 //! - [`htb`]: a class for each sender at a port; [`fifo`]: one queue for all
 //! - [`redirect`]: XDP redirect, past every queue; [`bare`]: a loop between two AF_XDP sockets
+//! - [`ovs`], [`testpmd`]: forwarders of others in user space, where they are installed
 //!
 //! Invariant: what is set up here is gone with the namespace it is in.
 
 pub mod bare;
 pub mod fifo;
 pub mod htb;
+pub mod ovs;
 pub mod redirect;
+pub mod testpmd;
+
+use std::process::Child;
 
 /// weir's default `queue`.
 const QUEUE: u32 = 512 << 10;
@@ -16,4 +22,15 @@ const QUEUE: u32 = 512 << 10;
 /// Mb/s as tc reads them without rounding.
 fn bit(mbit: f64) -> String {
     format!("{:.0}bit", mbit * 1e6)
+}
+
+/// A program that is killed when it is dropped.
+#[derive(Debug)]
+pub struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -149,6 +149,9 @@ pub fn run(
     let scales = planned.iter().filter_map(|planned| planned.work.experiment.scale.as_ref());
     let measuring = capacity::cells(scales)?;
     needs::ensure(&needs::of(wanted().chain(&measuring)))?;
+    for Planned { work, .. } in &planned {
+        ensure!(missing(&work.experiment).is_none(), missing(&work.experiment).unwrap_or_default());
+    }
     let weir = system_tests::weir::binary().context("there is no weir to measure")?;
     let _lock = store::lock(folder)?;
     let interrupted = interrupt::watch()?;
@@ -184,6 +187,15 @@ fn plan<'a>(works: &'a [Work], orders: &Orders) -> Result<Vec<Planned<'a>>> {
     let effort = if orders.quick { " with --quick" } else { "" };
     ensure!(!planned.is_empty(), "nothing is measured of {}{effort}", orders.only.join(" and "));
     Ok(planned)
+}
+
+/// What an experiment lacks on this machine for peers that weir's set-up does not install.
+#[must_use]
+pub fn missing(experiment: &Experiment) -> Option<String> {
+    let missing = needs::of_peers(experiment);
+    let (programs, packages): (Vec<&str>, Vec<&str>) = missing.into_iter().unzip();
+    let named = || format!("{} needs {}", experiment.id, programs.join(" and "));
+    (!programs.is_empty()).then(|| format!("{}: apt-get install {}", named(), packages.join(" ")))
 }
 
 /// Whether figures of this build of ours and on this machine mean anything at all.

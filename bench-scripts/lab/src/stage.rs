@@ -20,7 +20,8 @@ use anyhow::{Context, Result};
 use system_tests::bed::{GUEST_IF, Layout, RIGHT_PORT, UPLINK_PORT};
 use system_tests::observer::By;
 use system_tests::peers::bare::Bare;
-use system_tests::peers::redirect;
+use system_tests::peers::ovs::{self, Ovs};
+use system_tests::peers::{Killed, redirect, testpmd};
 use system_tests::{Bed, BedSpec, Guest, Weir};
 use weir_rig::Attached;
 
@@ -37,6 +38,8 @@ pub struct Stage {
     weir: Option<Weir>,
     _redirects: Vec<Attached>,
     _bare: Option<Bare>,
+    _ovs: Option<Ovs>,
+    _testpmd: Option<Killed>,
     bed: Bed,
     scene: Scene,
     peer: Peer,
@@ -50,16 +53,21 @@ impl Stage {
             without_offloads(&bed)?;
         }
         let (mut weir, mut redirects, mut bare) = (None, Vec::new(), None);
+        let (mut ovs, mut testpmd) = (None, None);
         match peer.kind {
             PeerKind::Weir => weir = Some(Weir::start(&bed, &weir::spec(peer, scene)?)?),
             PeerKind::Bare => bare = Some(Bare::start(&bed, WORKER).context("the bare loop")?),
             PeerKind::Redirect => redirects = redirect::make(&bed).context("XDP redirect")?,
+            PeerKind::Ovs => ovs = Some(ovs::start(&bed, WORKER).context("Open vSwitch")?),
+            PeerKind::Testpmd => testpmd = Some(testpmd::start(&bed, SENDERS, WORKER)?),
             _ => {}
         }
         let stage = Self {
             weir,
             _redirects: redirects,
             _bare: bare,
+            _ovs: ovs,
+            _testpmd: testpmd,
             bed,
             scene: scene.clone(),
             peer: peer.clone(),

@@ -1,20 +1,16 @@
 //! XDP redirect between the first guest and the uplink host: the way that never leaves the kernel.
 //! Invariant: see the module above.
 
+use crate::Bed;
 use crate::bed::{GUEST_IF, UPLINK_PORT};
 use crate::observer::attach;
-use crate::{Bed, Guest};
 use anyhow::Result;
 use weir_rig::{Attached, Hook, programs};
 
 /// Redirects as long as what it returns lives.
 pub fn make(bed: &Bed) -> Result<Vec<Attached>> {
-    let guest = bed.guest(0)?;
-    // A checksum that the sender leaves to a device is never completed here, and the receiver would drop the frame.
-    for end in [guest, &bed.uplink] {
-        whole_checksums(end)?;
-    }
-    let port = guest.port.as_str();
+    whole_checksums_of_both(bed)?;
+    let port = bed.guest(0)?.port.as_str();
     [(port, UPLINK_PORT), (UPLINK_PORT, port)]
         .into_iter()
         .map(|(from, to)| {
@@ -24,6 +20,10 @@ pub fn make(bed: &Bed) -> Result<Vec<Attached>> {
         .collect()
 }
 
-fn whole_checksums(end: &Guest) -> Result<()> {
-    end.ns.ethtool(&format!("-K {GUEST_IF} tx off")).map(drop)
+/// A checksum that the sender leaves to a device is never completed here, and the receiver would drop the frame.
+pub(super) fn whole_checksums_of_both(bed: &Bed) -> Result<()> {
+    for end in [bed.guest(0)?, &bed.uplink] {
+        end.ns.ethtool(&format!("-K {GUEST_IF} tx off"))?;
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use weir_lab::run::Work;
+use weir_lab::run::{self, Work};
 use weir_lab::spec::Experiment;
 
 /// Something was asked for that there is not.
@@ -28,6 +28,19 @@ pub(super) fn experiments(
     }
     let meant = |experiment: &Experiment| words.iter().any(|word| names(word, experiment));
     Ok(all.into_iter().filter(meant).collect())
+}
+
+/// Without those whose peers are not installed, unless they are asked for by their own name.
+pub(super) fn playable(chosen: Vec<Experiment>, words: &[String]) -> Vec<Experiment> {
+    let wanted = |experiment: &Experiment| {
+        let Some(missing) = run::missing(experiment) else { return true };
+        let named = words.iter().any(|word| word.eq_ignore_ascii_case(&experiment.id));
+        if !named {
+            eprintln!("left out: {missing}");
+        }
+        named
+    };
+    chosen.into_iter().filter(wanted).collect()
 }
 
 /// Those that have one of the peers at least.

@@ -85,7 +85,7 @@ impl Looks {
                 PeerKind::Bridge => 1,
                 PeerKind::Htb => 2,
                 PeerKind::Linux => 3,
-                PeerKind::Redirect | PeerKind::Bare => 4,
+                PeerKind::Redirect | PeerKind::Bare | PeerKind::Ovs | PeerKind::Testpmd => 4,
                 PeerKind::Weir => 5,
                 PeerKind::Direct | PeerKind::Sender => 6,
             };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use crate::cell::Cell;
-use crate::spec::{Kind, What};
+use crate::spec::{Experiment, Kind, What};
 
 /// Every bed's.
 const ALWAYS: [&str; 3] = ["ip", "tc", "ethtool"];
@@ -23,6 +23,12 @@ pub(super) fn of<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> BTreeSet<&'st
         }));
     }
     needs
+}
+
+/// The programs of its peers that are not installed, with their packages.
+pub(super) fn of_peers(experiment: &Experiment) -> Vec<(&'static str, &'static str)> {
+    let programs = experiment.peer.iter().filter_map(|peer| peer.kind.program());
+    programs.filter(|(program, _)| !exists(program)).collect()
 }
 
 pub(super) fn ensure(needs: &BTreeSet<&'static str>) -> Result<()> {

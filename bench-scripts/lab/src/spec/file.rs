@@ -103,11 +103,28 @@ pub enum PeerKind {
     Redirect,
     /// A loop between two AF_XDP sockets, without any policy: what a worker could be at best.
     Bare,
+    /// Open vSwitch in user space, over AF_XDP.
+    Ovs,
+    /// DPDK's testpmd over AF_XDP.
+    Testpmd,
     /// The VM's veth ends in the uplink host: nothing in between.
     Direct,
     /// The same, and what arrives is dropped at first sight: what the sender alone costs. It has no link
     /// and no receiver.
     Sender,
+}
+
+impl PeerKind {
+    /// The program that has to be installed for it, which weir's set-up does not do, and the Debian packages
+    /// that have it.
+    #[must_use]
+    pub const fn program(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Ovs => Some(("ovs-vswitchd", "openvswitch-switch")),
+            Self::Testpmd => Some(("dpdk-testpmd", "dpdk-dev librte-net-af-xdp23")),
+            _ => None,
+        }
+    }
 }
 
 /// The varied quantity: `$x`, the horizontal axis.

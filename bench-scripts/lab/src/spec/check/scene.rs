@@ -156,7 +156,11 @@ pub(super) fn check_peer(kind: PeerKind, scene: &Scene, at: &str) -> Checked {
         PeerKind::Linux => must(routers, at, || {
             "linux stands for virtual routers: write topology = \"routers\" in [scene]".to_owned()
         }),
-        PeerKind::Redirect | PeerKind::Bare | PeerKind::Direct => {
+        PeerKind::Redirect
+        | PeerKind::Bare
+        | PeerKind::Ovs
+        | PeerKind::Testpmd
+        | PeerKind::Direct => {
             let name = format!("{kind:?}").to_lowercase();
             must(scene.vms == 1 && !routers, at, || {
                 let routers = if routers { " behind routers" } else { "" };
