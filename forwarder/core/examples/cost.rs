@@ -1,6 +1,7 @@
-//! What the core costs per packet: offer + next, bursts of 64 packets of 64 bytes, four
-//! ports; and beside it what the flow table costs: find + arrived + delivered. Run it with
-//! `cargo run --release -p weir-core --example cost`; nothing is asserted.
+//! Measures what the core costs per packet: `offer` and `next` for bursts of 64 packets of 64 bytes on four
+//! ports, and beside it what the flow table costs: `find`, `arrived` and `delivered`. It asserts nothing. Run
+//! it with
+//! `cargo run --release -p weir-core --example cost`
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use weir_core::{
     PortId, PortSettings, Role, SchedulerSettings,
 };
 
-/// As large as the real one.
+/// As large as the real packet.
 struct Token {
     arrived_ns: u64,
     len: u32,
@@ -29,7 +30,7 @@ impl Packet for Token {
 
 const PORTS: u16 = 4;
 const BURST: u64 = 64;
-/// A few milliseconds at a time: the best of many such runs is one nobody interrupted.
+/// Each run takes a few milliseconds, so the best of many was not interrupted.
 const ROUNDS: u64 = 1_000;
 const RUNS: u32 = 200;
 
@@ -57,7 +58,7 @@ fn run(policy: Policy, burst: u64) -> f64 {
         for egress in engine.backlogged() {
             while let Next::Container(mut container) = engine.next(now, egress) {
                 while let Some(packet) = container.pop() {
-                    // Read, not moved on: where it would be moved to is the device's cost.
+                    // The packet is read but not moved on: the cost of that is the device's.
                     sent += u64::from(packet.len) / 64;
                     age ^= now - packet.arrived_ns;
                 }
@@ -69,7 +70,7 @@ fn run(policy: Policy, burst: u64) -> f64 {
     started.elapsed().as_nanos() as f64 / sent as f64
 }
 
-/// `flows` of one port, `burst` packets of each at a time, in a table that has room for 4096.
+/// Measures `flows` of one port with bursts of `burst` packets each, in a table that has room for 4096.
 fn measure(flows: u32, burst: u64) -> f64 {
     let mut table = FlowTable::new(FlowConfig { capacity: 4096, idle_ns: 1 << 36, seed: 7 });
     table.add_port(PortId(0));
@@ -82,7 +83,7 @@ fn measure(flows: u32, burst: u64) -> f64 {
     let mut now = 1;
     let mut run = |burst: u64| {
         for (n, key) in (0_u64..).zip(&keys) {
-            // Without any order, as the program's.
+            // Hashes in no order, like those of the program.
             let hash =
                 ((n + 1).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ (n << 17)).wrapping_mul(n | 1);
             let hash = (hash >> 32) as u32;

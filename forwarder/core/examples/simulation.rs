@@ -1,5 +1,5 @@
-//! A flood and a polite guest share an uplink, without a kernel: who got what, and where every frame went.
-//! `cargo run -p weir-core --example simulation`
+//! A flood and a polite guest share an uplink, without a kernel. The table says what each got, and where
+//! every frame went. `cargo run -p weir-core --example simulation`
 
 use weir_core::Rate;
 use weir_core::sim::{Pattern, Scenario, SimPort, Size, Source};

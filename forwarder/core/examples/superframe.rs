@@ -1,4 +1,4 @@
-//! A TCP superframe is cut into the segments that a device with TSO would send, in software.
+//! Cuts a TCP superframe in software into the segments that a device with TSO would send.
 //! `cargo run -p weir-core --example superframe`
 
 use std::error::Error;
@@ -22,7 +22,7 @@ fn superframe() -> Vec<u8> {
     frame[22..24].copy_from_slice(&[64, 6]);
     frame[26..34].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
     frame[38..42].copy_from_slice(&1000_u32.to_be_bytes());
-    // Five words of header; ACK and PSH.
+    // A header of five words; the flags ACK and PSH.
     frame[46..48].copy_from_slice(&[0x50, 0x18]);
     frame
 }

@@ -1,4 +1,4 @@
-//! Two sources share a link of 100 Mbit/s by weight, 3 to 1. Both have more to send than it takes.
+//! Two sources share a link of 100 Mbit/s by weight, 3 to 1. Both have more to send than the link takes.
 //! `cargo run -p weir-core --example weighted_link`
 
 use std::sync::Arc;
@@ -29,10 +29,10 @@ pub(crate) fn main() {
         let share = Share { weight, ..Share::default() };
         engine.add_port(0, source, &PortSettings { share, ..PortSettings::new(Role::Vif) });
     }
-    // One second, in turns of 100 us: what a worker does, without a device.
+    // One second, in turns of 100 us, as a worker runs them, but without a device.
     for now_ns in (0..1_000_000_000).step_by(100_000) {
         for (source, _) in SOURCES {
-            // Until the source's queue is full.
+            // Each source offers packets until its queue is full.
             while engine.offer(now_ns, source, LINK, Frame).is_ok() {}
         }
         engine.end_of_turn(now_ns);

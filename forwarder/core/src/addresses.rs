@@ -1,32 +1,31 @@
-//! The writer of the gate's address table: what the bridge says of its stations, held to what a
-//! port may have and may claim. The gate reads the words of the table meanwhile ([`Words`]).
+//! The writer of the gate's address table. It records where the bridge says each station is, within each
+//! port's quota and locks. The gate reads the words of the table concurrently ([`Words`]).
 //!
-//! Invariants: an address stands in at most one way, of its own bucket; an address that a lock
-//! names is never evicted, and never stands at a port that the lock does not name; a port gets no
-//! entry beyond its quota, pinned ones apart; what is not in the table is the bridge's to
-//! forward, so a missing entry costs speed and nothing else.
+//! Invariants: an address is stored in at most one way, in its own bucket. An address that a lock names is
+//! never evicted, and never stored at a port that the lock does not name. A port gets no entries beyond its
+//! quota, except pinned ones. The bridge forwards what is not in the table, so a missing entry costs speed
+//! and nothing else.
 //!
-//! **Why one word for each entry is enough.** A reader looks through the bucket of an address and
-//! takes the first word that carries the address's own tag; the port stands in the same word, and
-//! every word is stored whole. So whatever the order in which a reader sees the stores, the port
-//! that it takes was written for this address and no other. An entry that moves to another port is
-//! one store into its word; one that makes room for another is replaced by one store as well, and
-//! an address is always gone from one way before it stands in another. In between a reader finds
-//! nothing, and leaves the frame to the bridge. What it can get is the port of a moment ago, as from
-//! every bridge. The time at which an address was seen stands beside the word, not in it: it is set
-//! back after the word is stored, so what may be wrong for one instant is a time, never a port.
+//! **Why one word for each entry is enough.** A reader searches the bucket of an address and takes the first
+//! word that carries the address's tag. The port is in the same word, and every word is stored whole. So in
+//! whatever order a reader sees the stores, the port that it takes was written for this address and no other.
+//! Moving an entry to another port is one store into its word. Replacing an evicted entry is one store as
+//! well. An address is always removed from one way before it is written to another. In between a reader finds
+//! nothing, and leaves the frame to the bridge. The port it reads can be out of date for a moment, as with
+//! every bridge. The time at which an address was last seen is stored beside the word, not in it. It is reset
+//! after the word is stored, so for an instant a time may be wrong, but never a port.
 //!
-//! **Who pays when there is no room.** A port over its quota has new addresses refused. In a full
-//! bucket the fullest port's least recently seen entry makes room, if its port has a larger part of
-//! its quota than the claimant would have then; if not, the claimant is refused: so a flood never
-//! pushes out anybody who has less than the flood, and two ports do not push each other out in turn.
-//! Pinned entries and the host's own never make room.
+//! **Which entry gives way when there is no room.** A port at its quota has new addresses refused. In a full
+//! bucket the least recently seen entry of the fullest port is evicted, if that port uses a larger part of
+//! its quota than the claimant would with one more entry. Otherwise the claimant is refused. So a flood never
+//! evicts an entry of a port that uses less of its quota than the flood, and two ports do not evict each
+//! other in turn. Pinned entries and the host's own are never evicted.
 //!
-//! **Bounds.** Eight words for each bucket. In memory: a pointer for each bucket, 256 bytes for each
-//! bucket with an address in it; for each address that moved within [`SETTLED_NS`] some 200 bytes;
-//! [`MAX_PINS`] locked addresses; 64 refused addresses for each port; 56 bytes for each port slot. A
-//! call costs one bucket, but for [`AddressTable::clear_port`], `remove_port`, `clear` and `iter`,
-//! which read all, and [`AddressTable::retry`], which looks at [`RETRY_BATCH`] addresses at most.
+//! **Bounds.** Each bucket has eight words. Memory: a pointer for each bucket, 256 bytes for each bucket with
+//! an address in it, some 200 bytes for each address that moved within [`SETTLED_NS`], [`MAX_PINS`] locked
+//! addresses, 64 refused addresses for each port, and 56 bytes for each port slot. A call touches one bucket,
+//! with two exceptions: [`AddressTable::clear_port`], `remove_port`, `clear` and `iter` read all buckets, and
+//! [`AddressTable::retry`] examines at most [`RETRY_BATCH`] addresses.
 
 mod moves;
 mod ports;
@@ -52,12 +51,12 @@ use self::refused::Refused;
 use self::rows::{Row, Rows};
 use crate::PortId;
 
-/// Addresses that locks may name, all ports together.
+/// The most addresses that locks may name, over all ports.
 pub const MAX_PINS: usize = 16_384;
-/// Addresses that one call of [`AddressTable::retry`] looks at.
+/// The most addresses that one call of [`AddressTable::retry`] examines.
 pub const RETRY_BATCH: usize = 1024;
 
-/// What became of something the bridge said.
+/// The result of [`AddressTable::learn`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Learned {
     /// No change.
@@ -66,15 +65,15 @@ pub enum Learned {
     Moved {
         from: Location,
     },
-    /// The address moves too often; this is where it stands for now.
+    /// The address moves too often; `at` is where it stays for now.
     Damped {
         at: Location,
     },
-    /// A lock says that it is elsewhere.
+    /// A lock names another place for the address.
     AgainstLock,
-    /// The port has its quota.
+    /// The port's quota is used up.
     OverQuota,
-    /// The bucket is full of what may not be evicted for it.
+    /// The bucket is full, and no entry in it may be evicted for this one.
     NoRoom,
     /// Not a station's address.
     Ignored,
@@ -88,7 +87,7 @@ pub enum PinError {
     OtherPort(PortId),
     #[error("not the address of a station")]
     NotAStation,
-    /// The lock holds; the bridge forwards to the address.
+    /// The lock is recorded, but the bucket has no room, so the bridge forwards to the address.
     #[error("no room in the table for an address of a lock")]
     NoRoom,
 }
@@ -100,7 +99,7 @@ pub struct AddressEntry {
     pub location: Location,
     pub pinned: bool,
     pub damped: bool,
-    /// When the gate saw it behind its port last; 0: never.
+    /// When the gate last saw the address behind its port; 0: never.
     pub seen_ns: u64,
 }
 
@@ -108,15 +107,15 @@ pub struct AddressTable<W> {
     words: W,
     rows: Rows,
     ports: Ports,
-    /// What locks name, whether it has a place in the table or not.
+    /// The addresses that locks name, whether they have an entry in the table or not.
     pins: HashMap<u64, PortId>,
-    /// When histories are to be looked at: `(due_ns, key)`, each history once.
+    /// When each history is due for review: `(due_ns, key)`, each history once.
     calendar: BTreeSet<(u64, u64)>,
     refused: Refused,
 }
 
 impl<W: Words> AddressTable<W> {
-    /// Empties the words.
+    /// Empties all words.
     pub fn new(mut words: W) -> Self {
         let buckets = words.buckets();
         for bucket in 0..buckets {
@@ -135,7 +134,7 @@ impl<W: Words> AddressTable<W> {
         }
     }
 
-    /// The bridge has an entry, dynamic or static, for this address there.
+    /// The bridge has an entry, dynamic or static, for this address at this location.
     pub fn learn(&mut self, now: u64, address: Address, location: Location) -> Learned {
         if !address.is_station() {
             return Learned::Ignored;
@@ -144,7 +143,7 @@ impl<W: Words> AddressTable<W> {
         self.refused.remove(key);
         let pin = self.pins.get(&key).copied().map(Location::Port);
         if let Some(pin) = pin.filter(|_| location != Location::Host) {
-            // The bridge has one entry for an address: the host's, if there was one, is gone.
+            // The bridge has one entry for an address: if that was the host's, it is gone now.
             let learned = self.settle_pin(now, key, pin, true);
             if location == pin {
                 return learned;
@@ -155,7 +154,7 @@ impl<W: Words> AddressTable<W> {
         let Some(at) = self.find(key) else { return self.insert(now, key, location) };
         let Some(row) = self.rows.get_mut(at) else { return Learned::Ignored };
         let (from, present) = (row.location, row.present);
-        // What the host says of its own addresses is configured, not learned.
+        // Addresses of the host itself are configured, not learned.
         let configured = location == Location::Host || present && from == Location::Host;
         if configured {
             self.drop_history(at);
@@ -176,8 +175,8 @@ impl<W: Words> AddressTable<W> {
         )
     }
 
-    /// The bridge has no entry for the address any more. False: it was not in the table, or stays
-    /// because a lock names it.
+    /// The bridge no longer has an entry for the address. Returns false if it was not in the table, or if it
+    /// stays because a lock names it.
     pub fn forget(&mut self, address: Address) -> bool {
         let key = address.key();
         self.refused.remove(key);
@@ -186,14 +185,14 @@ impl<W: Words> AddressTable<W> {
             return false;
         };
         match self.pins.get(&key).copied() {
-            // It was the host's for a while.
+            // The host had the address for a while; it returns to the port that its lock names.
             Some(port) if row.location == Location::Host => self.pin_at(at, port),
             _ => self.unlearn(at),
         }
         true
     }
 
-    /// Forgets what was learned behind a port, which stays. What locks name stays.
+    /// Forgets the addresses learned behind a port; the port stays. Locked addresses stay.
     pub fn clear_port(&mut self, port: PortId) -> usize {
         let location = Location::Port(port);
         self.refused.remove_port(location);
@@ -202,7 +201,7 @@ impl<W: Words> AddressTable<W> {
         gone.len()
     }
 
-    /// Forgets a port: its addresses, its locks, its quota and its numbers.
+    /// Forgets a port: its addresses, its locks, its quota and its counters.
     pub fn remove_port(&mut self, port: PortId) -> usize {
         let location = Location::Port(port);
         self.refused.remove_port(location);
@@ -216,7 +215,7 @@ impl<W: Words> AddressTable<W> {
         count
     }
 
-    /// Forgets all that was learned, of the past too; what locks name stays.
+    /// Forgets everything learned, including the histories of moves; locked addresses stay.
     pub fn clear(&mut self) {
         self.refused.clear();
         for at in self.rows.places(|_| true) {
@@ -228,7 +227,7 @@ impl<W: Words> AddressTable<W> {
         }
     }
 
-    /// A lock of the port names the address: it stands there until [`unpin`](Self::unpin).
+    /// A lock of the port names the address: it stays there until [`unpin`](Self::unpin).
     pub fn pin(&mut self, now: u64, address: Address, port: PortId) -> Result<(), PinError> {
         let key = address.key();
         match self.pins.get(&key).copied() {
@@ -245,8 +244,8 @@ impl<W: Words> AddressTable<W> {
         }
     }
 
-    /// No lock names the address any more. False: none did. The entry is an ordinary one from now
-    /// on: whoever calls says next what the bridge knows of it, by `learn` or `forget`.
+    /// The lock on the address is gone. Returns false if there was none. The entry is an ordinary one from
+    /// now on: the caller must then report what the bridge knows of it, by `learn` or `forget`.
     pub fn unpin(&mut self, address: Address) -> bool {
         if self.pins.remove(&address.key()).is_none() {
             return false;
@@ -260,8 +259,8 @@ impl<W: Words> AddressTable<W> {
         true
     }
 
-    /// Appends the addresses that the bridge is to be asked about now: what it says of each is to be
-    /// told by `learn` or `forget`. They were refused, or damped and have become quiet.
+    /// Appends the addresses to look up in the bridge again: those that were refused, and those that were
+    /// damped and have become quiet. The caller must report the result for each by `learn` or `forget`.
     pub fn retry(&mut self, now: u64, out: &mut Vec<Address>) {
         for _ in 0..RETRY_BATCH {
             let Some(&(due_ns, key)) = self.calendar.first().filter(|(due_ns, _)| *due_ns <= now)
@@ -281,27 +280,27 @@ impl<W: Words> AddressTable<W> {
         }
     }
 
-    /// When [`retry`](Self::retry) has something to do next.
+    /// When [`retry`](Self::retry) next has something to do.
     pub fn next_retry_ns(&self) -> Option<u64> {
         let history = self.calendar.first().map(|&(due_ns, _)| due_ns);
         history.into_iter().chain(self.refused.next_due()).min()
     }
 
-    /// When the gate saw the address behind its port last, on its own clock; 0: not since it came
-    /// there. `None`: not in the table.
+    /// When the gate last saw the address behind its port, on the gate's clock; 0: not since it came there.
+    /// `None`: not in the table.
     pub fn last_seen(&self, address: Address) -> Option<u64> {
         let at = self.find(address.key())?;
         self.rows.get(at).filter(|row| row.present)?;
         Some(self.words.last_seen(at))
     }
 
-    /// Where the address stands.
+    /// Where the address is stored.
     pub fn location(&self, address: Address) -> Option<Location> {
         let row = self.rows.get(self.find(address.key())?)?;
         row.present.then_some(row.location)
     }
 
-    /// How many addresses may stand there. What is there already stays.
+    /// Sets the number of addresses that a place may have. Entries already there stay.
     pub fn set_quota(&mut self, location: Location, quota: u32) {
         if location != Location::Host {
             self.ports.with(location, |port| port.quota = quota);
@@ -312,17 +311,17 @@ impl<W: Words> AddressTable<W> {
         self.ports.get(location)
     }
 
-    /// Of all ports that were ever named, the host and elsewhere included.
+    /// The sum over all ports ever named, including the host and elsewhere.
     pub fn total(&self) -> PortAddresses {
         self.ports.total()
     }
 
-    /// Entries that there is room for.
+    /// The number of entries that the table has room for.
     pub fn capacity(&self) -> usize {
         self.words.buckets() * WAYS
     }
 
-    /// Refused addresses that are remembered.
+    /// The number of refused addresses that are remembered.
     pub fn waiting(&self) -> usize {
         self.refused.len()
     }

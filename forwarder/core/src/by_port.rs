@@ -1,8 +1,8 @@
-//! A table by port that takes memory where there are ports: what a link keeps of those that send to
-//! it. Neighbouring ports share a piece of memory, so that finding one costs no more than in a table
-//! of all ports: one pointer is followed.
+//! A table by port that takes memory only for ports in it: a link uses it for the sources that send to it.
+//! Neighbouring ports share a piece of memory. So a look-up follows one pointer and costs no more than in a
+//! table of all ports.
 //!
-//! Invariant: a group without values is not there, and `len` is the number of values.
+//! Invariant: a group without values is not allocated, and `len` is the number of values.
 
 use crate::{MAX_PORTS, PortId};
 
@@ -13,7 +13,7 @@ const _: () = assert!(MAX_PORTS.is_multiple_of(GROUP));
 
 type Group<T> = Box<[Option<T>; GROUP]>;
 
-/// See the module.
+/// A table by port; see the module.
 #[derive(Clone, Debug)]
 pub struct ByPort<T> {
     groups: [Option<Group<T>>; GROUPS],
@@ -57,8 +57,8 @@ impl<T> ByPort<T> {
         self.len == 0
     }
 
-    /// Puts a value in a port's place; gives back the one that was there, or the new one where the
-    /// port is out of range. May allocate: cold.
+    /// Stores a value for a port. Returns the previous value, or the new one if the port is out of range. May
+    /// allocate: cold.
     #[cold]
     pub fn insert(&mut self, port: PortId, value: T) -> Option<T> {
         let Some(group) = self.groups.get_mut(port.index() / GROUP) else { return Some(value) };
@@ -68,7 +68,7 @@ impl<T> ByPort<T> {
         before
     }
 
-    /// Takes a port's value out, and gives back memory that nobody needs any more. Cold.
+    /// Removes a port's value, and frees memory that is no longer needed. Cold.
     #[cold]
     pub fn remove(&mut self, port: PortId) -> Option<T> {
         let place = self.groups.get_mut(port.index() / GROUP)?;
@@ -81,7 +81,7 @@ impl<T> ByPort<T> {
         Some(value)
     }
 
-    /// In the order of the ports, as all of the following.
+    /// Iterates in the order of the ports, as all of the following methods do.
     pub fn iter(&self) -> impl Iterator<Item = (PortId, &T)> {
         let groups = self.groups.iter().enumerate();
         groups.filter_map(|(at, group)| Some((at, group.as_ref()?))).flat_map(|(at, group)| {
@@ -102,7 +102,7 @@ impl<T> ByPort<T> {
         self.iter().map(|(port, _)| port)
     }
 
-    /// Bytes set aside beside the table itself, without what the values own.
+    /// Bytes allocated besides the table itself, without what the values own.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.groups.iter().flatten().count() * size_of::<[Option<T>; GROUP]>()

@@ -1,5 +1,5 @@
-//! What an operator can choose between: each choice once, with the names by which files, commands
-//! and reports call it, and what each means.
+//! What an operator can choose between: each choice is defined once, with its meaning and the names that
+//! files, commands and reports use for it.
 
 use std::{fmt, str::FromStr};
 
@@ -9,13 +9,13 @@ pub trait Choice: Copy + Eq + fmt::Debug + fmt::Display + FromStr + Send + Sync 
 
     fn name(self) -> &'static str;
 
-    /// What it means, without a full stop.
+    /// Its meaning, without a full stop.
     fn help(self) -> &'static str;
 
-    /// What files of earlier versions may call it.
+    /// Other names that files of earlier versions may use.
     fn other_names(self) -> &'static [&'static str];
 
-    /// By its name, or by another.
+    /// Looks a value up by its name, or by one of its other names.
     fn of_name(name: &str) -> Option<Self>;
 
     /// All names, as errors list them: `drr | wrr | fifo`.
@@ -24,14 +24,15 @@ pub trait Choice: Copy + Eq + fmt::Debug + fmt::Display + FromStr + Send + Sync 
     }
 }
 
-/// A text that is none of the names.
+/// The error for a text that is none of the names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {names}")]
 pub struct UnknownName {
     pub names: String,
 }
 
-/// Each variant: its name, other names after `|`, and what it means as its comment.
+/// Defines enums of named values. Each variant has its name, other names after `|`, and its meaning as its
+/// comment.
 #[macro_export]
 macro_rules! choices {
     ($(
@@ -109,7 +110,7 @@ macro_rules! choices {
 }
 
 choices! {
-    /// What a port is for.
+    /// The role of a port.
     Role {
         /// The way out: unknown destinations go there
         Uplink = "uplink",
@@ -150,7 +151,7 @@ choices! {
         Adaptive = "adaptive",
     }
 
-    /// By which way a port's frames go.
+    /// The lane that a port's frames take.
     Lane {
         /// Frames that need no scheduling are handed to their port by the gate, in the kernel
         Auto = "auto",
@@ -158,7 +159,7 @@ choices! {
         Scheduled = "scheduled",
     }
 
-    /// How a link is shared.
+    /// The policy by which a link is shared.
     #[derive(Default)]
     Policy {
         /// By bytes
@@ -178,7 +179,7 @@ choices! {
         Drop = "drop",
     }
 
-    /// What happens to frames that bridges do not forward: of spanning trees, LLDP, pauses.
+    /// The treatment of frames that bridges do not forward: those of spanning trees, LLDP and pauses.
     Reserved {
         /// They are dropped: no guest takes part in them
         Drop = "drop",
@@ -186,7 +187,7 @@ choices! {
         Pass = "pass",
     }
 
-    /// Who forwards where rules of the host were found that the gate cannot honour.
+    /// Which side forwards where the host has rules that the gate cannot honour.
     ForeignRules {
         /// The bridge: the rules hold
         Bridge = "bridge",

@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::{Packet, PortId, ReleaseReason};
 
-/// Packets in one container, whatever their size: also the storage that is set aside for each.
+/// The most packets in one container, whatever their size; also the storage allocated for each.
 pub const CONTAINER_PACKETS: usize = 64;
 
 /// Boxed, so that moving one between the engine, the queues and the worker moves a pointer.
@@ -42,7 +42,7 @@ impl<P: Packet> Container<P> {
         }))
     }
 
-    /// Starts a new life. It must be empty.
+    /// Opens an empty container for a pair.
     #[inline]
     pub fn open(&mut self, now: u64, ingress: PortId, egress: PortId) {
         debug_assert!(self.is_empty());
@@ -53,15 +53,15 @@ impl<P: Packet> Container<P> {
         inner.released_ns = now;
     }
 
-    /// Ends filling.
+    /// Closes the container to further packets and records why.
     #[inline]
     pub fn release(&mut self, now: u64, reason: ReleaseReason) {
         self.0.released_ns = now;
         self.0.reason = reason;
     }
 
-    /// Whether `packets` of together `bytes` may go in: always into an empty one, so that what is
-    /// larger than any container still travels, alone.
+    /// Whether `packets` of `bytes` in total fit. An empty container takes anything, so that a packet larger
+    /// than any container still travels, alone.
     #[inline]
     #[must_use]
     pub fn fits(&self, bytes: u64, packets: usize) -> bool {
@@ -71,7 +71,7 @@ impl<P: Packet> Container<P> {
                 && inner.bytes + bytes <= u64::from(inner.capacity))
     }
 
-    /// Appends; ask `fits` first, or the container grows past its storage.
+    /// Appends a packet. Check `fits` first, or the container grows past its storage.
     #[inline]
     pub fn push(&mut self, packet: P) {
         self.0.bytes += u64::from(packet.len());
@@ -88,7 +88,7 @@ impl<P: Packet> Container<P> {
         Some(packet)
     }
 
-    /// Puts the packet that `pop` gave last back in front: the device had no room for it.
+    /// Puts the packet that `pop` last returned back in front, when the device had no room for it.
     #[inline]
     pub fn unpop(&mut self, packet: P) {
         self.0.bytes += u64::from(packet.len());
@@ -96,7 +96,7 @@ impl<P: Packet> Container<P> {
         self.0.packets.push_front(packet);
     }
 
-    /// Takes all packets of `other`, behind its own. The ages stay those of the older one.
+    /// Moves all packets of `other` behind its own. The times stay those of this container, the older one.
     #[inline]
     pub fn absorb(&mut self, other: &mut Self) {
         self.0.bytes += other.0.bytes;
@@ -116,7 +116,7 @@ impl<P: Packet> Container<P> {
         self.0.packets.iter()
     }
 
-    /// To write something down about each; the length must stay.
+    /// Lets the caller record something in each packet; a packet's length must stay the same.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut P> {
         self.0.packets.iter_mut()
     }
@@ -139,7 +139,7 @@ impl<P: Packet> Container<P> {
         self.0.bytes
     }
 
-    /// Of the pool, that its packets occupy.
+    /// The frames of the pool that its packets occupy.
     #[inline]
     #[must_use]
     pub fn frames(&self) -> u64 {
@@ -158,14 +158,14 @@ impl<P: Packet> Container<P> {
         self.0.egress
     }
 
-    /// When its first packet went in.
+    /// When its first packet was added.
     #[inline]
     #[must_use]
     pub fn opened_ns(&self) -> u64 {
         self.0.opened_ns
     }
 
-    /// When it was let go, see `reason`.
+    /// When it was released; for the cause see `reason`.
     #[inline]
     #[must_use]
     pub fn released_ns(&self) -> u64 {
@@ -196,12 +196,11 @@ impl<P> fmt::Debug for Container<P> {
     }
 }
 
-/// Emptied containers waiting for their next life. Last in, first out, because the last one is
-/// still in the cache.
+/// Empty containers ready for reuse. Last in, first out, because the last one is still in the cache.
 ///
-/// Bound: no more lie here than the first stock and what had to be made since. Containers that
-/// come from another worker and are emptied here exceed it; so many of them are kept as `surplus`
-/// for their way home, and more than that are given back to the system.
+/// Bound: at most as many are kept as were in the first stock or had to be made since. Containers that came
+/// from another worker and were emptied here exceed that number. Up to `SURPLUS` of these are kept until they
+/// are sent back; any further ones are freed.
 #[derive(Debug)]
 pub struct Spares<P> {
     free: Vec<Container<P>>,
@@ -211,7 +210,7 @@ pub struct Spares<P> {
     own: usize,
 }
 
-/// Containers of other workers that may wait for their way home.
+/// The most containers of other workers that may wait to be sent back.
 const SURPLUS: usize = 256;
 
 impl<P: Packet> Spares<P> {
@@ -246,13 +245,13 @@ impl<P: Packet> Spares<P> {
         }
     }
 
-    /// One has left for another worker.
+    /// A container has left for another worker.
     #[inline]
     pub fn gone(&mut self) {
         self.own = self.own.saturating_sub(1).max(self.stock);
     }
 
-    /// One that is not needed here.
+    /// Takes a container that is not needed here.
     #[inline]
     pub fn surplus(&mut self) -> Option<Container<P>> {
         if self.free.len() > self.own { self.free.pop() } else { None }
@@ -263,7 +262,7 @@ impl<P: Packet> Spares<P> {
         self.free.len()
     }
 
-    /// Bytes of those that lie here.
+    /// Bytes allocated for the containers kept here.
     #[must_use]
     pub fn memory(&self) -> usize {
         let of = |container: &Container<P>| {

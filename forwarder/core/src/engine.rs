@@ -1,17 +1,15 @@
-//! From ports to links: gathers packets into containers, and hands them out link by link. Where a
-//! packet goes was decided before. Invariant: every packet that `offer` or `accept` took is in exactly
-//! one container, open or queued, until `next`, `remove_port` or `drain` gives it out; none is dropped
-//! in here.
+//! The engine gathers packets into containers and hands them out link by link. Where a packet goes was
+//! decided before. Invariant: every packet that `offer` or `accept` took is in exactly one container, open or
+//! queued, until `next`, `remove_port` or `drain` returns it; the engine drops none.
 //!
 //! ```text
 //!   offer ─► open container ─► scheduler ─► next ─► the device
 //!  (bounds)     per pair     end_of_turn      ◄─ put_back
 //!   from another worker:  accept ─►
 //! ```
-//! Each worker has an engine of its own, and all of them know all ports. A port that another worker
-//! serves is `remote` here: what is queued for it waits in a plain hand-over queue, `next` gives it
-//! out for the way to that worker, the engine there `accept`s it into the real scheduler, and
-//! `taken` ends what it is charged for here.
+//! Each worker has its own engine, and every engine knows all ports. A port that another worker serves is
+//! `remote` here. What is queued for it waits in a plain hand-over queue. `next` returns its containers, the
+//! other worker's engine `accept`s them into the real scheduler, and `taken` ends the charge for them here.
 
 mod handed;
 mod live;
@@ -36,7 +34,7 @@ use crate::{MAX_PORTS, Packet, PortId, PortSet, PortSettings, ReleaseReason, Sch
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
     pub container_bytes: u32,
-    /// Containers allocated up front; more are when they run out, and stay.
+    /// Containers allocated up front. More are allocated when they run out, and are kept.
     pub container_stock: usize,
     pub scheduler: SchedulerSettings,
 }
@@ -58,9 +56,9 @@ pub struct Engine<P> {
     ports: PortSet,
     /// The ports as destinations.
     links: Box<[Option<Box<Link<P>>>]>,
-    /// The ports as origins, up to the last slot that was ever used.
+    /// The ports as sources, up to the highest slot ever used.
     sources: Vec<Source>,
-    /// How many pairs there are.
+    /// The number of pairs.
     pairs: usize,
     /// The pairs (ingress, egress) that have an open container, each once, oldest first.
     open: Vec<(PortId, PortId)>,
@@ -69,7 +67,7 @@ pub struct Engine<P> {
     shed: ShedChanges,
     held_packets: u64,
     held_bytes: u64,
-    /// Containers let go for ports that are gone.
+    /// Containers released for ports that are gone.
     past_releases: [u64; ReleaseReason::COUNT],
 }
 
@@ -100,7 +98,7 @@ impl<P: Packet> Engine<P> {
         self.sources.get(port.index())?.settings.as_ref()
     }
 
-    /// Packets inside, open and queued.
+    /// Packets held here, open and queued.
     #[inline]
     #[must_use]
     pub fn held_packets(&self) -> u64 {
@@ -113,7 +111,7 @@ impl<P: Packet> Engine<P> {
         self.held_bytes
     }
 
-    /// What waits from `ingress` for `egress`: (bytes, packets), with the open container and what is
+    /// What waits from `ingress` for `egress`: (bytes, packets). It includes the open container and what is
     /// on its way to the worker that serves `egress`.
     #[inline]
     #[must_use]
@@ -121,27 +119,27 @@ impl<P: Packet> Engine<P> {
         self.pair(egress, ingress).map_or((0, 0), |pair| (pair.bytes, pair.packets))
     }
 
-    /// What went from `ingress` to the link `egress` since the pair came to be.
+    /// What was sent from `ingress` to the link `egress` since the pair was created.
     #[must_use]
     pub fn pair_stats(&self, egress: PortId, ingress: PortId) -> PairCounts {
         self.pair(egress, ingress).map_or_else(PairCounts::default, |pair| pair.counts)
     }
 
-    /// The containers of a source that were let go since its port was added. Those that another
-    /// worker let go are counted there.
+    /// The containers of a source that were released since its port was added. Those that another worker
+    /// released are counted there.
     #[must_use]
     pub fn container_stats(&self, ingress: PortId) -> ContainerCounts {
         self.sources.get(ingress.index()).map_or_else(ContainerCounts::default, |it| it.counts)
     }
 
-    /// Frames of the pool in which packets from `ingress` wait here or are on their way to another
+    /// Frames of the pool held by packets from `ingress` that wait here or are on their way to another
     /// worker.
     #[must_use]
     pub fn held_frames(&self, ingress: PortId) -> u64 {
         self.sources.get(ingress.index()).map_or(0, |source| source.frames)
     }
 
-    /// Containers let go so far for this reason.
+    /// Containers released so far for this reason.
     #[must_use]
     pub fn released(&self, reason: ReleaseReason) -> u64 {
         let of = |counts: &[u64; ReleaseReason::COUNT]| {
@@ -151,16 +149,16 @@ impl<P: Packet> Engine<P> {
         of(&self.past_releases) + now
     }
 
-    /// Containers that lie ready to be filled: for tests that nothing is allocated or leaks.
+    /// Containers ready to be filled: for tests that check that none leaks and that nothing is allocated.
     #[must_use]
     pub fn spare_containers(&self) -> usize {
         self.spares.len()
     }
 
-    /// Superframes longer than this are to be cut before they are offered for `egress`, so that
-    /// none holds a shaped link for longer than 50 us or one container, whichever is more: nobody
-    /// waits long for its turn behind one packet, and a link fast enough to send a whole superframe
-    /// in that time is not burdened with pieces. A link without a rate takes it at once anyhow.
+    /// The length above which superframes are to be cut before they are offered for `egress`. No piece then
+    /// holds a shaped link for longer than 50 us or one container, whichever is more. No other packet waits
+    /// long behind one piece, and a link fast enough to send a whole superframe in that time is not burdened
+    /// with pieces. For a link without a rate there is no limit.
     #[inline]
     #[must_use]
     pub fn piece_bytes(&self, egress: PortId) -> u32 {
@@ -170,7 +168,7 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    /// The pairs that have come to be, in no particular order: (ingress, egress).
+    /// The pairs that exist, in no particular order: (ingress, egress).
     pub fn pairs(&self) -> impl Iterator<Item = (PortId, PortId)> {
         let links = self.ports.iter().filter_map(|egress| {
             let link = self.links.get(egress.index())?.as_ref()?;

@@ -1,32 +1,31 @@
-//! The flow table: who talks to whom, how much, how late, and what was lost of it.
+//! The flow table: which stations talk to each other, how much, with what delay and with what losses.
 //!
 //! - [`key`]: what a flow is
-//! - [`counts`]: what is counted of one
-//! - `table`: the calls; `row`: one flow; `index`: from a packet to its row; `bins`: histograms;
-//!   `sources`: sums by source
+//! - [`counts`]: what is counted for each flow
+//! - `table`: the calls; `row`: one flow; `index`: from a packet to its row; `bins`: histograms; `sources`:
+//!   sums by source
 //!
-//! Everything is allocated when the table is made and when a port is added; a packet costs a look
-//! at one bucket of the index and at one row, however many flows there are.
+//! Everything is allocated when the table is made and when a port is added. A packet costs a look at one
+//! bucket of the index and at one row, however many flows there are.
 //!
-//! When no row is free, a new flow looks at a few rows, going on each time where the one before it
-//! stopped, and takes
+//! When no row is free, a new flow examines a few rows, starting where the previous search stopped, and takes
 //!
-//! 1. one whose flow is over: without packets for the idle time, or for two seconds if it had only
-//!    one or two. That is what the flows of a SYN flood or of a scan are, and what keeps them from
+//! 1. a row whose flow has ended: one without packets for the idle time, or for two seconds if it had only
+//!    one or two. The flows of a SYN flood or of a scan are such flows, and the shorter time keeps them from
 //!    holding rows for a minute each;
-//! 2. if its source has less than an equal share of the rows: one of a source that has more. So
-//!    the flows of one vif, however many, do not hide those of the others;
-//! 3. one time in 64: one that had only one or two packets, of its own source or of one that has
-//!    more than its share. In a flood of a million flows through one port, each row that is over
-//!    goes to the flood, which is first by its number; a flow that goes on sending is lucky before
-//!    long, has had three packets soon after, and then keeps its row as long as it sends.
+//! 2. a row of a source that has more than an equal share of the rows, if its own source has less. So the
+//!    flows of one vif, however many, do not hide those of the others;
+//! 3. one time in 64, a row whose flow had only one or two packets, of its own source or of one that has
+//!    more than its share. In a flood of a million flows through one port, each row that ends goes to the
+//!    flood, because it makes the most attempts. A flow that goes on sending gets a row by chance before
+//!    long, soon has three packets, and then keeps its row as long as it sends.
 //!
-//! Otherwise its packets are counted in its source's `other` sum. A flow that ends is added to its
-//! source's `ended` sum, and so are packets that were on their way when it ended.
+//! Otherwise its packets are counted in its source's `other` sum. A flow that ends is added to its source's
+//! `ended` sum, and so are packets that were still on their way when it ended.
 //!
-//! Invariant: what was recorded of a source since the table was made, or forgot, is exactly what is
-//! in its rows and its two sums. (Of histograms likewise, but a bin of a row holds no more than
-//! 2^32 - 1 packets: then the row's go to the `ended` histogram, and it starts afresh.)
+//! Invariant: what was recorded for a source since the table was made, or since `forget`, is exactly the sum
+//! of its rows and its two sums. The same holds for histograms. A bin of a row counts at most 2^32 - 1
+//! packets; then the row's histogram is moved to the `ended` histogram and starts again at zero.
 
 mod bins;
 mod counts;
@@ -42,14 +41,14 @@ pub use table::FlowTable;
 
 use crate::PortId;
 
-/// How the table is made.
+/// The size and the times of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowConfig {
-    /// Flows at once, at most [`FlowConfig::MOST`]; 0: none are kept.
+    /// The most flows at once, at most [`FlowConfig::MOST`]; 0: no flows are kept.
     pub capacity: u32,
-    /// A flow without packets for so long has ended, and gives up its row when that is noticed.
+    /// A flow without packets for this long has ended, and gives up its row when that is noticed.
     pub idle_ns: u64,
-    /// Drawn at random by the caller.
+    /// The secret of the hash; the caller draws it at random.
     pub seed: u64,
 }
 
@@ -62,24 +61,24 @@ impl FlowConfig {
 pub struct FlowRow {
     pub key: FlowKey,
     pub counts: FlowCounts,
-    /// Where it was asked for.
+    /// Filled in if it was asked for.
     pub latency: Option<FlowLatency>,
 }
 
-/// What flows of one source that have no row come to.
+/// The sums of a source's flows that have no row.
 #[derive(Clone, Debug)]
 pub struct FlowSum {
     pub ingress: PortId,
-    /// Found no room in the table.
+    /// Packets of flows that found no room in the table.
     pub other: (FlowCounts, hdrhistogram::Histogram<u64>),
-    /// Had a row, and ended; `ended_flows` of them.
+    /// Packets of flows that had a row and ended; there are `ended_flows` of them.
     pub ended: (FlowCounts, hdrhistogram::Histogram<u64>),
     pub ended_flows: u64,
     /// Flows that have a row.
     pub known: u32,
 }
 
-/// Names a row, or that there is none: the place below, and above it which of the flows is meant
-/// that had the row one after the other. 0 is none.
+/// Names a row and one of the flows that used it in turn: the row's place is in the low half, and the
+/// generation of the flow above it. 0 names no row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct FlowRef(pub u32);

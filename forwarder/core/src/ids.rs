@@ -1,14 +1,13 @@
-//! Names of things: ports, sets of ports, MAC addresses.
-//! Invariant: a `PortSet` never contains an id at or above `MAX_PORTS`, so its members index any
-//! table of that size.
+//! Identifiers: ports, sets of ports, MAC addresses. Invariant: a `PortSet` never contains an id at or above
+//! `MAX_PORTS`, so its members index any table of that size.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Port slots in the whole forwarder, the same as in the XDP program's maps.
+/// The number of port slots in the whole forwarder, the same as in the XDP program's maps.
 pub const MAX_PORTS: usize = 1024;
 
-/// A port's slot: assigned when the port is added, reused when it is gone.
+/// A port's slot: assigned when the port is added, and reused when the port is gone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PortId(pub u16);
 
@@ -29,8 +28,8 @@ impl fmt::Display for PortId {
 const WORDS: usize = MAX_PORTS / 64;
 const _: () = assert!(MAX_PORTS.is_multiple_of(64) && WORDS <= u16::BITS as usize);
 
-/// A set of ports, one bit each, and a summary of which words have any: asking whether it is empty,
-/// and going through it, touches only words with members in them.
+/// A set of ports: one bit for each, and a summary of the words that have any. Testing for emptiness and
+/// iterating touch only words with members.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct PortSet {
     words: [u64; WORDS],
@@ -38,7 +37,7 @@ pub struct PortSet {
     used: u16,
 }
 
-/// A number from its word and the bit in it.
+/// The port of a bit in a word.
 #[inline]
 const fn id(word: usize, bit: u32) -> PortId {
     PortId((word * 64) as u16 + bit as u16)
@@ -47,7 +46,7 @@ const fn id(word: usize, bit: u32) -> PortId {
 impl PortSet {
     pub const EMPTY: Self = Self { words: [0; WORDS], used: 0 };
 
-    /// True when it was not in the set before. An id out of range is never a member.
+    /// Returns true if the port was not in the set before. An id out of range is never a member.
     #[inline]
     pub fn insert(&mut self, port: PortId) -> bool {
         let (at, bit) = (port.index() / 64, 1u64 << (port.0 & 63));
@@ -62,7 +61,7 @@ impl PortSet {
         }
     }
 
-    /// True when it was in the set.
+    /// Returns true if the port was in the set.
     #[inline]
     pub fn remove(&mut self, port: PortId) -> bool {
         let (at, bit) = (port.index() / 64, 1u64 << (port.0 & 63));
@@ -103,7 +102,7 @@ impl PortSet {
         self.words.get(at).map(|word| id(at, word.trailing_zeros()))
     }
 
-    /// The first member at or after `start`, going around: one step of a round robin.
+    /// The first member at or after `start`, wrapping around: one step of a round robin.
     #[inline]
     #[must_use]
     pub fn next_from(&self, start: PortId) -> Option<PortId> {
@@ -114,7 +113,7 @@ impl PortSet {
         }
         let later = self.used & !1 << at;
         if later == 0 {
-            // None is above `start`, so the lowest of all is the next.
+            // No member is at or above `start`, so the lowest of all is the next.
             return self.first();
         }
         let at = later.trailing_zeros() as usize;
@@ -160,7 +159,7 @@ impl<'a> IntoIterator for &'a PortSet {
     }
 }
 
-/// Which words are still to be looked at, and what is left of the one that is looked at now.
+/// The words still to be visited, and the remaining bits of the current one.
 #[derive(Clone, Copy, Debug)]
 struct Cursor {
     used: u16,
@@ -186,7 +185,7 @@ impl Cursor {
     }
 }
 
-/// Goes through a set that stays as it is meanwhile.
+/// Iterates over a set that it borrows.
 #[derive(Clone, Debug)]
 pub struct PortSetIter<'a> {
     words: &'a [u64; WORDS],
@@ -202,7 +201,7 @@ impl Iterator for PortSetIter<'_> {
     }
 }
 
-/// Owns its copy of the set, so that the set may change while it is gone through.
+/// Iterates over its own copy of the set, so that the set may change meanwhile.
 #[derive(Clone, Debug)]
 pub struct PortSetIntoIter {
     words: [u64; WORDS],
@@ -218,7 +217,7 @@ impl Iterator for PortSetIntoIter {
     }
 }
 
-/// A MAC address in the low 48 bits, first byte highest: comparing and hashing is one word.
+/// A MAC address in the low 48 bits, the first byte highest, so that comparing and hashing it takes one word.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Mac(u64);
 
@@ -294,7 +293,7 @@ impl FromStr for Mac {
         let mut parts = text.split(':');
         for octet in &mut octets {
             let part = parts.next().ok_or_else(wrong)?;
-            // from_str_radix alone would take a sign.
+            // `from_str_radix` alone would accept a sign.
             if part.len() != 2 || !part.bytes().all(|b| b.is_ascii_hexdigit()) {
                 return Err(wrong());
             }

@@ -1,8 +1,8 @@
-//! What cannot happen unless weir has a bug.
+//! Checks for what cannot happen unless weir has a bug.
 //!
-//! A debug build panics where such a thing is found. A release build counts it and goes on, so that
-//! one wrong number does not take a host's guests offline; what carries on is then as good as the
-//! code at that place can make it. Invariant: nothing here is reached on the good way.
+//! A debug build panics when a check fails. A release build counts the failure and goes on, so that one wrong
+//! number does not take a host's guests offline. The code at that place then does the best it can. Invariant:
+//! correct operation never reaches any of this.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,11 +17,11 @@ thread_local! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Broken {
     pub count: u64,
-    /// What the last one was; empty if there was none.
+    /// The text of the last one; empty if there was none.
     pub last: &'static str,
 }
 
-/// For [`broken!`](crate::broken).
+/// Counts a broken invariant; called by [`broken!`](crate::broken).
 #[cold]
 #[inline(never)]
 pub fn note(what: &'static str) {
@@ -37,19 +37,19 @@ pub fn note(what: &'static str) {
     }
 }
 
-/// What the calling thread has found.
+/// The broken invariants that the calling thread has found.
 #[must_use]
 pub fn of_this_thread() -> Broken {
     HERE.get()
 }
 
-/// How many all threads of the process have found.
+/// The number of broken invariants that all threads of the process have found.
 #[must_use]
 pub fn of_all_threads() -> u64 {
     ALL.load(Ordering::Relaxed)
 }
 
-/// An invariant does not hold: the text says which.
+/// Reports that the invariant named by the text does not hold.
 #[macro_export]
 macro_rules! broken {
     ($what:literal) => {
@@ -57,7 +57,7 @@ macro_rules! broken {
     };
 }
 
-/// Says so if the condition does not hold.
+/// Reports a broken invariant if the condition does not hold.
 #[macro_export]
 macro_rules! invariant {
     ($holds:expr, $what:literal) => {

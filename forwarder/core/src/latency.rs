@@ -1,6 +1,5 @@
-//! How long packets took: histograms of a fixed shape, of which only the parts that were ever used
-//! take memory. Invariant: what is longer than the longest time is counted there, so that counts are
-//! exact.
+//! Latency histograms of a fixed shape, of which only the parts ever used take memory. Invariant: a time
+//! above the longest is counted as the longest, so no packet goes uncounted.
 //!
 //! Resolution: 64 ns or 1 in 128, whichever is coarser, up to 17 s.
 
@@ -13,13 +12,13 @@ use serde::{Deserialize, Serialize};
 use self::counts::Counts;
 use self::shape::bin_of;
 
-/// Shorter times are told apart no further than this.
+/// Times are resolved no finer than this.
 pub const SHORTEST_NS: u64 = 64;
-/// Longer ones count as this long.
+/// Longer times count as this long.
 pub const LONGEST_NS: u64 = 1 << 34;
 const DIGITS: u8 = 2;
 
-/// Where a packet's time went. The stages of a packet add up to its residence.
+/// The parts of a packet's time in weir. The stages of a packet add up to its residence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum Stage {
@@ -29,7 +28,7 @@ pub enum Stage {
     Container,
     /// In its link's queue.
     Queue,
-    /// From being handed over until the kernel had taken it.
+    /// From the hand-over until the kernel had taken it.
     Tx,
 }
 
@@ -48,14 +47,14 @@ impl Stage {
     }
 }
 
-/// A histogram as all of weir's are. Allocates: cold.
+/// A histogram of the shape used everywhere in weir. Allocates: cold.
 #[must_use]
 pub fn histogram<C: Counter>() -> Histogram<C> {
     #[expect(clippy::expect_used, reason = "the bounds are constants that a test holds")]
     Histogram::new_with_bounds(SHORTEST_NS, LONGEST_NS, DIGITS).expect("the bounds are valid")
 }
 
-/// A histogram in short; all zero where nothing was recorded.
+/// A summary of a histogram; all zero if nothing was recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     pub count: u64,
@@ -89,7 +88,7 @@ impl Summary {
     }
 }
 
-/// Where a time is counted: worked out once for all that count it.
+/// The bin of a time, computed once for all histograms that count it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bin(pub(crate) usize);
 
@@ -101,13 +100,13 @@ impl Bin {
     }
 }
 
-/// Where the residence stands, behind the stages.
+/// The index of the residence, after the stages.
 const RESIDENCE: usize = Stage::COUNT;
 
-/// The times of the packets of one source that were delivered.
+/// The times of the delivered packets of one source.
 #[derive(Clone, Debug, Default)]
 pub struct VifLatency {
-    /// Of each stage, and of the residence.
+    /// The counts of each stage, then those of the residence.
     counts: [Counts; RESIDENCE + 1],
 }
 
@@ -137,7 +136,7 @@ impl VifLatency {
         self.counts.get(row).map_or_else(histogram, Counts::to_histogram)
     }
 
-    /// Allocates: cold, as all of the rest.
+    /// Allocates: cold, as do all of the following methods.
     #[must_use]
     pub fn stage(&self, stage: Stage) -> Histogram<u64> {
         self.histogram(stage as usize)
@@ -163,7 +162,7 @@ impl VifLatency {
         self.counts.iter_mut().for_each(Counts::clear);
     }
 
-    /// Bytes set aside.
+    /// Bytes allocated.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.counts.iter().map(Counts::bytes).sum()

@@ -1,5 +1,5 @@
-//! Where every frame went. Invariant: a frame that came in is delivered, passed on, in flight, or
-//! lost under exactly one `Reason`; `Ledger::balance` is 0 once nothing moves.
+//! The ledger of all frames. Invariant: a frame that came in is delivered, passed on, in flight, or lost
+//! under exactly one `Reason`; `Ledger::balance` is 0 once nothing moves.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ macro_rules! reasons {
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
             pub const COUNT: usize = Self::ALL.len();
 
-            /// As it appears in statistics.
+            /// Its name in statistics.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
@@ -91,7 +91,7 @@ impl Losses {
         }
     }
 
-    /// For counters that are read whole from elsewhere, such as a ring's statistics.
+    /// Overwrites a count, for counters that are read whole from elsewhere, such as a ring's statistics.
     pub fn set(&mut self, reason: Reason, frames: u64) {
         if let Some(count) = self.0.get_mut(reason.index()) {
             *count = frames;
@@ -137,23 +137,24 @@ impl fmt::Debug for Losses {
     }
 }
 
-/// The sum over a port, a worker or the whole forwarder, in frames (a superframe is one).
+/// The sums over a port, a worker or the whole forwarder, in frames; a superframe counts as one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Ledger {
     pub received: u64,
-    /// Made here by cutting superframes; each goes its own way.
+    /// Frames made by cutting superframes; each is accounted for separately.
     pub copies: u64,
     pub delivered: u64,
-    /// Of those, by the gate itself, without a worker.
+    /// The part of `delivered` that the gate delivered itself, without a worker.
     pub express: u64,
-    /// Left to the kernel, for the host.
+    /// Left to the kernel: the bridge or the host.
     pub passed: u64,
     pub lost: Losses,
     pub in_flight: u64,
 }
 
 impl Ledger {
-    /// In minus out: above 0, frames vanished without a name; below 0, some were counted twice.
+    /// Frames in minus frames out. Above 0, frames vanished without a reason; below 0, some were counted
+    /// twice.
     #[must_use]
     pub fn balance(&self) -> i64 {
         let came = self.received.wrapping_add(self.copies);

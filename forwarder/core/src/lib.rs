@@ -1,16 +1,16 @@
 //! The pure core of weir: no clock, no I/O, no `unsafe`; time enters as an argument.
 //!
-//! - [`mod@invariant`]: what cannot happen unless weir has a bug
+//! - [`mod@invariant`]: checks for what cannot happen unless weir has a bug
 //! - [`ids`]: ports, sets of ports, MAC addresses
-//! - [`by_port`]: a table that takes memory for the ports in it
+//! - [`by_port`]: a table that takes memory only for the ports in it
 //! - [`choice`]: what an operator chooses between, by name
 //! - [`units`]: rates, sizes and times as people write them
-//! - [`ledger`]: every name by which a frame can be lost, and the sum that must come out
-//! - [`addresses`]: who is behind which port, for the gate, as the bridge says it
+//! - [`ledger`]: every reason for which a frame can be lost, and the balance of all frames
+//! - [`addresses`]: which station is behind which port, for the gate, as the bridge reports it
 //! - [`flow`], [`latency`]: what is measured of every packet
-//! - [`container`], [`release`]: the unit of scheduling, and when it is let go
+//! - [`container`], [`release`]: the unit of scheduling, and when it is released
 //! - [`settings`]: what an operator promises
-//! - [`sched`]: who goes next on a link
+//! - [`sched`]: which source's container a link sends next
 //! - [`work`]: how links share a worker's time
 //! - [`engine`]: all of the above behind six calls, for the worker
 //! - [`offload`]: checksums and segmentation on packet bytes
@@ -51,21 +51,22 @@ pub use settings::{PortSettings, ReleaseSettings, SchedulerSettings, Share};
 pub use units::{ByteSize, Rate, Span};
 pub use work::{Amount, WorkShare};
 
-/// What the core needs to know about a packet. Whoever implements it owns the bytes; the core
-/// only moves it, so it can be a token that cannot be copied.
+/// What the core needs to know about a packet. The implementing type owns the bytes. The core only moves it,
+/// so it can be a token that cannot be copied.
 pub trait Packet {
-    /// Whole length in bytes, all fragments. It must not change while the engine holds the packet.
+    /// The whole length in bytes, over all fragments. It must not change while the engine holds the packet.
     fn len(&self) -> u32;
 
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Frames of the pool that it occupies; like the length, it must not change meanwhile.
+    /// The frames of the pool that it occupies. Like the length, this must not change while the engine holds
+    /// it.
     fn frames(&self) -> u32 {
         1
     }
 
-    /// When it was seen first, on the clock that `now` comes from.
+    /// When it was first seen, on the clock that `now` comes from.
     fn arrived_ns(&self) -> u64;
 }

@@ -1,7 +1,7 @@
-//! Checksum completion and segmentation on packet bytes, where no device does it for us.
+//! Checksum completion and segmentation on packet bytes, for devices that do not do it themselves.
 //!
-//! Invariant: pure functions of the bytes given; they allocate nothing, never panic, and what
-//! they write are the bytes the kernel's own segmentation would have written.
+//! Invariant: these are pure functions of the given bytes. They allocate nothing and never panic, and they
+//! write the bytes that the kernel's own segmentation would have written.
 //!
 //! | module | for |
 //! |---|---|

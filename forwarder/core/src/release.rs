@@ -1,64 +1,63 @@
-//! When an open container is let go, and why it was. Invariant: a policy decides from the times
-//! it is given only, so the same calls give the same answers; and no container stays open longer
-//! than its timeout T0.
+//! When and why an open container is released. Invariant: a policy decides only from the times it is given,
+//! so the same calls give the same answers. No container stays open longer than its timeout T0.
 //!
-//! | policy | a container that is not full is let go |
+//! | policy | a container that is not full is released |
 //! |---|---|
-//! | `eager` | at the end of the turn that opened it: gathers what is there, adds no waiting |
+//! | `eager` | at the end of the turn that opened it: it gathers what is there and adds no waiting |
 //! | `fixed` | T0 after it was opened |
 //! | `adaptive` | at its playout deadline, min(T0, D + 4V) after it was opened |
 //!
-//! A packet that does not fit lets the container go at once, whatever the policy. So does, where
-//! `work_conserving` is set, a link that has nothing else to send.
+//! With every policy a container is released at once when a packet does not fit. Where `work_conserving` is
+//! set, it is also released at once when its link has nothing else to send.
 //!
 //! # The playout deadline
 //!
-//! After Ramjee, Kurose, Towsley and Schulzrinne (INFOCOM '94), per (ingress, egress) pair, with
-//! *a* = `alpha_q16` / 65536:
+//! The rule is that of Ramjee, Kurose, Towsley and Schulzrinne (INFOCOM '94), applied per (ingress, egress)
+//! pair, with *a* = `alpha_q16` / 65536:
 //!
 //! ```text
 //! D = a D + (1 - a) n        the mean of n
-//! V = a V + (1 - a) |D - n|  how far it strays from it
+//! V = a V + (1 - a) |D - n|  the mean deviation from D
 //! ```
-//! *n* is a container's **useful waiting**: from its opening to the arrival of its last packet, the
-//! sum of the inter-arrival times inside it. After that, waiting brought nothing more. Not the time
-//! it was open: the rule sets that itself and would only confirm what it did before.
+//! *n* is a container's **useful waiting**: the time from its opening to the arrival of its last packet,
+//! which is the sum of the inter-arrival times inside it. Waiting longer brought nothing more. The time that
+//! the container was open is not used: the rule sets that time itself, and would only confirm its own
+//! decisions.
 //!
-//! - Request and response: a container holds one packet, n = 0, and after the first one nothing
+//! - Request and response: a container holds one packet and n = 0, so after the first container nothing
 //!   waits.
 //! - A steady stream: n is the time to fill a container, and D + 4V stays at or above it.
-//! - A deadline that comes between two packets of a stream cuts n down by one gap. D follows by
-//!   1 - a of that gap and 4V grows by four times as much, so the deadline moves out again.
+//! - A deadline that falls between two packets of a stream reduces n by one gap. D decreases by 1 - a of that
+//!   gap, and 4V increases by four times as much, so the deadline moves out again.
 //!
-//! With no estimate yet the deadline is T0. The first observation gives D = n, V = n / 2, as TCP
-//! does for its retransmission timer. After that, 1 - a is 1 / k for the k-th one as long as that
-//! is more: D is the mean of all there were, until there are enough for *a*. Otherwise the first
-//! one, which is often some guest's greeting, would hold the deadline up for 550 containers at
-//! a = 0.99. Containers that were let go because the link was idle are not observed: nobody waited
-//! to see what would have come.
+//! Without an estimate the deadline is T0. The first observation gives D = n and V = n / 2, as TCP does for
+//! its retransmission timer. For the k-th observation after that, 1 - a is 1 / k as long as that is more. D
+//! is then the mean of all observations, until there are enough for *a*. Otherwise the first observation,
+//! which is often a guest's greeting, would keep the deadline high for 550 containers at a = 0.99. Containers
+//! released because the link was idle are not observed: what a longer wait would have brought is unknown.
 //!
 //! # Out of zero, and other limits
 //!
-//! A closed loop, which waits for its answer, and an open stream look alike before the release: one
-//! packet, then nothing for a while. Where nothing waits, n is 0 whatever the traffic, and the rule
-//! as published stays there for good once a connection began with single packets, as they all do.
-//! So one container in [`PROBE_EVERY`] (which costs a closed loop T0 / 1024 a round, 0.2 us) waits
-//! for T0 to look. If it gains something, the next one looks too; if that gains as well, the estimate
-//! starts anew from the smaller n. The second look is for several closed loops that share a pair:
-//! the first gathers them all, they then go on in step, and the second finds little more to gather.
+//! Before the release, a closed loop (which waits for its answer) and an open stream look alike: one packet,
+//! then nothing for a while. While nothing waits, n is 0 whatever the traffic. Once a connection began with
+//! single packets, as all do, the rule as published would keep n at 0 for good. So one container in
+//! [`PROBE_EVERY`] is a probe: it waits for T0. (For a closed loop this costs T0 / 1024 a round, 0.2 us.) If
+//! the probe gains something, the next container is a probe too. If that gains as well, the estimate restarts
+//! from the smaller n. The second probe is for several closed loops that share a pair: the first probe
+//! gathers them all, they then run in step, and the second finds little more to gather.
 //!
-//! - A stream of medium rate that follows single packets is treated as `eager` would for up to
-//!   `PROBE_EVERY` containers.
-//! - The reverse is slow once there were 1 / (1 - a) containers: from D = T0, single packets wait
-//!   for T0 for some 230 containers at a = 0.99, because V grows at first, and for a tenth of it
-//!   after 540. A smaller `alpha` forgets faster.
-//! - Times are read once a turn, so n is no finer than that.
+//! - A stream of medium rate that follows single packets is treated as `eager` would for up to `PROBE_EVERY`
+//!   containers.
+//! - The reverse change is slow once there were 1 / (1 - a) containers. Starting from D = T0 at a = 0.99,
+//!   single packets wait for T0 for some 230 containers, because V grows at first, and still for a tenth of
+//!   it after 540. A smaller `alpha` forgets faster.
+//! - Times are read once a turn, so the resolution of n is one turn.
 
 use std::fmt;
 
 use crate::{Release, ReleaseSettings};
 
-/// Containers in a row with nothing to wait for, after which one waits all the same, to look.
+/// The number of containers in a row that gained nothing by waiting, after which one waits as a probe.
 pub const PROBE_EVERY: u16 = 1024;
 
 /// Why a container went from open to queued.
@@ -67,13 +66,13 @@ pub const PROBE_EVERY: u16 = 1024;
 pub enum ReleaseReason {
     /// The next packet did not fit.
     Full,
-    /// It had been open for the longest time allowed.
+    /// It had been open for the timeout.
     Timeout,
     /// Its playout deadline came.
     Playout,
     /// Its link had nothing else to send.
     Idle,
-    /// The turn it was opened in ended.
+    /// The turn in which it was opened ended.
     Flush,
 }
 
@@ -101,7 +100,7 @@ impl fmt::Display for ReleaseReason {
 }
 
 impl ReleaseSettings {
-    /// How long a container that is opened now may stay open, and what it is called if it does.
+    /// How long a container opened now may stay open, and the reason for its release after that time.
     #[inline]
     #[must_use]
     pub fn stay(&self, estimate: &Estimate) -> (u64, ReleaseReason) {
@@ -119,27 +118,30 @@ impl ReleaseSettings {
 }
 
 const ONE_Q16: u64 = 1 << 16;
-/// Of n. Larger ones, four seconds, are as good as this; the sums below then fit 64 bits.
+/// The upper limit of n. Larger values, above four seconds, would make no difference; with the limit the sums
+/// below fit 64 bits.
 const LONGEST_NS: u64 = u32::MAX as u64;
 
 /// What a pair has learned about its useful waiting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Estimate {
-    /// D and V in 1/65536 ns, so that they come to rest at the value and not below it.
+    /// D and V in 1/65536 ns, so that rounding does not leave them below the value they converge to.
     mean_q16: u64,
     variation_q16: u64,
-    /// Containers behind it, as far as they are counted: until `alpha` weighs more than one of them.
+    /// The number of containers observed, counted as long as the plain mean gives the past less weight than
+    /// `alpha`.
+    /// mean does.
     seen: u16,
-    /// Containers in a row that had nothing to wait for; at `PROBE_EVERY` the next one is a look.
+    /// Containers in a row that gained nothing by waiting; at `PROBE_EVERY` the next one is a probe.
     quiet: u16,
-    /// What the last look gained, if another is to confirm it.
+    /// What the last probe gained, if another probe is to confirm it.
     gained_ns: u32,
 }
 
 impl Estimate {
     pub const NONE: Self = Self { mean_q16: 0, variation_q16: 0, seen: 0, quiet: 0, gained_ns: 0 };
 
-    /// D + 4V; `None` where it is T0 that counts: before the first observation, and for a look.
+    /// D + 4V; `None` if T0 applies instead, that is before the first observation and for a probe.
     #[inline]
     #[must_use]
     pub fn playout_ns(&self) -> Option<u64> {
@@ -157,7 +159,7 @@ impl Estimate {
         nearest(self.mean_q16.saturating_add(self.variation_q16.saturating_mul(4)))
     }
 
-    /// A container was let go whose last packet came `useful_ns` after it was opened.
+    /// Observes a released container whose last packet came `useful_ns` after it was opened.
     #[inline]
     pub fn observe(&mut self, alpha_q16: u32, useful_ns: u64) {
         let n = useful_ns.min(LONGEST_NS);
@@ -174,7 +176,8 @@ impl Estimate {
         }
     }
 
-    /// `alpha`, or while there are few observations what makes a plain mean of them, if that is less.
+    /// The weight of the past: `alpha`, or while there are few observations the smaller weight that gives a
+    /// plain mean.
     #[inline]
     fn keep_q16(&mut self, alpha_q16: u32) -> u64 {
         let alpha_q16 = u64::from(alpha_q16).min(ONE_Q16);

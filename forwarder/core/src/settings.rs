@@ -1,23 +1,23 @@
-//! What an operator promises, as the core takes it: per port, and for all links together.
-//! Invariant: plain values without a meaning of their own; whether they fit together (sums of
-//! minimum rates, units) is checked before they come here, and what comes here is obeyed.
+//! An operator's promises as the core takes them: per port, and for all links together. Invariant: plain
+//! values. Whether they fit together (sums of minimum rates, units) is checked before they get here; the core
+//! applies what it gets.
 
 use crate::{Policy, Rate, Release, Role};
 
-/// Everything about one port. It applies in two ways: `share`, `release` and the queue bounds to
-/// the port as a source, `link_rate` to the port as a destination.
+/// Everything about one port. `share`, `release` and the queue bounds apply to the port as a source,
+/// `link_rate` applies to it as a destination.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PortSettings {
     pub role: Role,
-    /// What packets from here may have waiting for each link, in bytes.
+    /// Bytes that packets from this port may have waiting for each link.
     pub queue_bytes: u64,
-    /// Frames of the pool that packets from here may hold, over all links together.
+    /// Frames of the pool that packets from this port may hold, over all links together.
     pub queue_frames: u32,
     pub share: Share,
-    /// What may leave towards this port; `None`: what the device takes.
+    /// The rate of what is sent out of this port; `None`: as much as the device takes.
     pub link_rate: Option<Rate>,
     pub release: ReleaseSettings,
-    /// Served by another worker: what is queued for it is handed over there, unshaped.
+    /// Another worker serves the port: what is queued for it is handed over there, unshaped.
     pub remote: bool,
 }
 
@@ -28,9 +28,9 @@ pub struct Share {
     pub weight: u32,
     /// Kept on each link that has a rate.
     pub min_rate: Option<Rate>,
-    /// Over all links together.
+    /// The limit over all links together.
     pub max_rate: Option<Rate>,
-    /// How far above `max_rate` it may get after a pause.
+    /// How far above `max_rate` the source may get after a pause.
     pub burst_bytes: u64,
 }
 
@@ -53,7 +53,7 @@ pub struct ReleaseSettings {
     pub timeout_ns: u64,
     /// The weight of the past in the estimates, in 1/65536.
     pub alpha_q16: u32,
-    /// Let go at once while the link has nothing else to send.
+    /// Release a container at once while the link has nothing else to send.
     pub work_conserving: bool,
 }
 
@@ -72,7 +72,7 @@ impl Default for ReleaseSettings {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SchedulerSettings {
     pub policy: Policy,
-    /// How long a vif that has stopped sending is remembered.
+    /// How long the debt of a vif that has stopped sending is remembered.
     pub inactive_after_ns: u64,
 }
 
@@ -83,10 +83,10 @@ impl Default for SchedulerSettings {
 }
 
 impl PortSettings {
-    /// What one vif may have waiting for one link, where its port does not say.
+    /// Bytes that one vif may have waiting for one link, unless its port's settings say otherwise.
     pub const DEFAULT_QUEUE_BYTES: u64 = 512 << 10;
 
-    /// An ordinary port of this role.
+    /// The default settings of a port of this role.
     #[must_use]
     pub fn new(role: Role) -> Self {
         Self {

@@ -1,18 +1,17 @@
-//! Whole scenarios without a kernel: sources, the real engine, links with a rate, faults, changes of
-//! the settings, and a table of what came of it. Invariant: the same scenario gives the same table,
-//! on any machine.
+//! Simulation of whole scenarios without a kernel: sources, the real engine, links with a rate, faults,
+//! changes of settings, and a table of the results. Invariant: the same scenario gives the same table, on any
+//! machine.
 //!
 //! ```text
 //!  sources ─► rx ring ─► offer ─► containers ─► next ─► device queue ─► link at its rate
 //!     ▲      (bounded)      the real Engine    (shaped)   (refuses)     (drops, stalls)
 //!     └─────────── shed: dropped at the source ──┘
 //! ```
-//! Virtual time advances a turn at a time; in every turn the worker serves each port once.
+//! Virtual time advances one turn at a time. In every turn the worker serves each port once.
 //!
-//! A link can be slow in two ways: `PortSettings::link_rate` is what the engine keeps to, and
-//! `device_rate` is what the device does whatever the engine gives it. Links that are to be shared
-//! need the first: in front of a device that is slower than it should be, queues form behind the
-//! scheduler's back.
+//! A link can be slow in two ways. `PortSettings::link_rate` is the rate that the engine keeps to, and
+//! `device_rate` is the rate of the device, whatever the engine gives it. Links that are to be shared need
+//! the first: in front of a slower device, queues form where the scheduler does not control them.
 
 mod device;
 mod environment;
@@ -32,13 +31,13 @@ use crate::{ByteSize, PortSettings, Rate, ReleaseSettings, Role, SchedulerSettin
 pub struct SimPort {
     pub name: &'static str,
     pub settings: PortSettings,
-    /// Of the device behind it; `None`: what is handed over arrives at once.
+    /// The rate of the device; `None`: what is handed over arrives at once.
     pub device_rate: Option<Rate>,
     /// Packets the device holds before it refuses more.
     pub device_packets: usize,
-    /// Of a million packets handed over, so many are dropped by the device.
+    /// Of a million packets handed over, the number that the device drops.
     pub device_drops_ppm: u32,
-    /// Packets received and not yet looked at; what comes on top is lost.
+    /// Packets received and not yet taken by the worker; further ones are lost.
     pub rx_packets: usize,
 }
 
@@ -55,7 +54,7 @@ impl SimPort {
         }
     }
 
-    /// A link whose device is this fast, and the engine does not know.
+    /// A link with a device of this rate, which the engine does not know.
     #[must_use]
     pub fn uplink(name: &'static str, rate: Rate) -> Self {
         let settings = PortSettings::new(Role::Uplink);
@@ -100,23 +99,23 @@ impl SimPort {
     }
 }
 
-/// What goes wrong, and when.
+/// A fault, and when it happens.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// The interface disappears, and returns empty.
+    /// The interface disappears, and returns with empty queues.
     Gone { port: usize, from: Span, to: Span },
-    /// The device takes no packet off its queue.
+    /// The device takes no packet from its queue.
     Stalled { port: usize, from: Span, to: Span },
 }
 
-/// What an operator does while traffic runs.
+/// A change of settings by an operator while traffic runs.
 #[derive(Clone, Copy, Debug)]
 pub enum Change {
     Port(usize, PortSettings),
     Scheduler(SchedulerSettings),
 }
 
-/// A change at its time.
+/// A change and its time.
 #[derive(Clone, Copy, Debug)]
 pub struct TimedChange {
     pub at: Span,
@@ -129,16 +128,16 @@ pub struct Scenario {
     pub seed: u64,
     /// How long the sources send.
     pub span: Span,
-    /// How long the queues may take to empty after that.
+    /// How long the queues may take to empty afterwards.
     pub drain: Span,
-    /// Between two looks of the worker at its ports.
+    /// The time between two turns of the worker.
     pub turn: Span,
     pub container: ByteSize,
     pub scheduler: SchedulerSettings,
     pub ports: Vec<SimPort>,
     pub sources: Vec<Source>,
     pub faults: Vec<Fault>,
-    /// In the order of their times.
+    /// Ordered by time.
     pub steps: Vec<TimedChange>,
 }
 

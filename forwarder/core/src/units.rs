@@ -1,6 +1,5 @@
-//! Rates, sizes and times as people write them in the configuration.
-//! Invariant: parsing is exact (no floating point), and what `Display` writes parses to the same
-//! value. Every error says what would have been valid.
+//! Rates, sizes and times as people write them in the configuration. Invariant: parsing is exact (no floating
+//! point), and what `Display` writes parses to the same value. Every error says what would have been valid.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +13,7 @@ const RATE: Units = &[("bit", 1), ("Kbit", 1_000), ("Mbit", 1_000_000), ("Gbit",
 const SIZE: Units = &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 const SPAN: Units = &[("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)];
 
-/// Why a text is not a value of its kind, and what would be one.
+/// Why a text is not a valid value, and what would be one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
     #[error("\"{text}\" is not {kind}")]
@@ -27,7 +26,7 @@ pub enum UnitError {
     TooLarge { text: String, max: String },
 }
 
-/// Bits per second on the wire.
+/// A rate in bits per second on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Rate {
     pub bits_per_s: u64,
@@ -39,7 +38,7 @@ impl Rate {
         Self { bits_per_s }
     }
 
-    /// How long `bytes` occupy a link of this rate; for ever at rate 0.
+    /// How long `bytes` occupy a link of this rate; `u64::MAX` at rate 0.
     #[must_use]
     pub fn time_ns(self, bytes: u64) -> u64 {
         (u128::from(bytes) * 8 * NS_PER_S)
@@ -61,7 +60,7 @@ impl ByteSize {
     }
 }
 
-/// A length of time.
+/// A duration.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Span {
     pub ns: u64,
@@ -80,7 +79,7 @@ impl From<Span> for std::time::Duration {
     }
 }
 
-/// `digits[.digits]unit`, exactly; `None` where it is something else.
+/// Splits `digits[.digits]unit`; `None` if the text has another form.
 fn parts(text: &str, units: Units) -> Option<(&str, &str, u64)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
@@ -109,7 +108,7 @@ fn parse(
         max: format!("{}{}", u64::MAX, units.first().map_or("", |u| u.0)),
     };
     let fraction = fraction.trim_end_matches('0');
-    // 10^18 * 2^30 fits u128 with room; more decimals than that name less than any smallest unit.
+    // 10^18 * 2^30 fits in a u128. More than 18 decimals can name less than the smallest unit.
     if fraction.len() > 18 {
         return Err(UnitError::Fraction { text: text.to_owned(), smallest });
     }
@@ -124,7 +123,7 @@ fn parse(
     u64::try_from(whole * u128::from(factor) + scaled / ten).map_err(|_| too_large())
 }
 
-/// In the largest unit that needs at most `decimals` places and is not above the value.
+/// Writes the value in the largest unit that is not above it and needs at most `decimals` decimals.
 fn write(f: &mut fmt::Formatter<'_>, value: u64, units: Units, decimals: u32) -> fmt::Result {
     let step = 10u64.pow(decimals);
     let fits = |factor: u64| {

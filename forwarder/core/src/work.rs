@@ -1,47 +1,49 @@
-//! A worker's time, shared between the links that it serves: deficit round robin, in time.
+//! Shares a worker's time between the links that it serves: deficit round robin, in time.
 //!
-//! Sending takes nearly all of a worker's time, and what is taken in and not yet sent waits where the
-//! links' schedulers see it. So a turn of the worker sends for a bounded time only, [`TURN_NS`] or four of them, and
-//! each link that has something gets a part of it, by the weights of those who wait there; which of
-//! them, its scheduler says. What a link's packets took is measured, and charged to it.
+//! Sending takes nearly all of a worker's time. What is received and not yet sent waits in the queues of the
+//! links' schedulers. So a turn of the worker sends for a bounded time only, one to four times [`TURN_NS`].
+//! Each link that has something to send gets a part of that time, by the sum of the weights that wait there;
+//! within a link, its scheduler decides. The time that a link's packets took is measured, and charged to the
+//! link.
 //!
 //! ```text
 //!   turn ─► each link that waits: left += its part by the weights, at most that
-//!        ─► while left > 0: send, and left -= what that took
+//!        ─► while left > 0: send, and left -= the time that took
 //! ```
 //!
-//! What one more packet will take is not known before it is sent, least of all where the kernel takes many at
-//! once. So it is estimated from what those before took, and the difference is charged afterwards.
+//! The time that one more packet takes is not known before it is sent, least of all where the kernel takes
+//! many at once. So it is estimated from the packets before, and the difference is charged afterwards.
 //!
-//! While something has to wait for the worker, a turn takes in at most twice what the last one sent ([`FLOOR`]
-//! at least) of the ring that sources share: enough that each who floods has something waiting, and no more,
-//! since what is taken in counts towards its source's queue. Of a source's own ring it takes half of that, which
-//! is all that could be sent for it: what fits into its ring is not lost at its queue.
+//! While packets have to wait for the worker, a turn takes from the ring that sources share at most twice
+//! what the last turn sent (and at least [`FLOOR`]). That is enough that each flooding source has something
+//! waiting. It is not more, since what is taken counts towards its source's queue. From a source's own ring a
+//! turn takes half of that, which is all that could be sent for the source: what stays in its ring is not
+//! lost at its queue.
 //!
-//! Bound: of any two links that wait all the time, each gets its part of the time spent on both to within
-//! its part of one turn and its dearest container. A link that came to wait is served in the same turn.
-//! Invariant: no clock is read and nothing is allocated here but once.
+//! Bound: of any two links that wait all the time, each gets its part of the time spent on both, to within
+//! its part of one turn and its most expensive container. A link that starts to wait is served in the same
+//! turn. Invariant: this module reads no clock, and allocates only once.
 
 use crate::{MAX_PORTS, PortId, PortSet, broken};
 
-/// For how long a turn sends: what waits in the receive ring, and whoever is served next, waits for it.
+/// How long a turn sends. What waits in the receive ring, and the source served next, wait that long.
 pub const TURN_NS: u64 = 100_000;
-/// A turn is longer where several links wait: by one `TURN_NS` for each, up to this many. Each link costs a system
-/// call, which a part of only a few packets does not pay for.
+/// A turn is longer where several links wait: by one `TURN_NS` for each, up to this many. Each link costs a
+/// system call, for which a part of only a few packets is too little.
 const TURNS_MOST: u64 = 4;
-/// What a packet takes, whatever its length, in bytes: a superframe of 64 KiB takes some 17 times as long as
-/// a frame of 64 bytes.
+/// The cost of a packet of any length, in bytes: a superframe of 64 KiB takes some 17 times as long as a
+/// frame of 64 bytes.
 const PACKET: u64 = 4096;
-/// Before anything is known of a link, a packet takes 2 us.
+/// Before anything is known of a link, a packet is assumed to take 2 us.
 const FIRST: Measured = Measured { ns: 4 * 2000, amount: 4 * PACKET };
-/// What was measured loses half of its weight after so much more: some hundred packets.
+/// The amount, some hundred packets, after which earlier measurements have lost half of their weight.
 const REMEMBERED: u64 = 256 * PACKET;
-/// Taken in at least, whatever was sent: a burst of small frames, or a superframe.
+/// The least that a turn takes in, whatever was sent: a burst of small frames, or a superframe.
 const FLOOR: Amount = Amount(16 * PACKET);
-/// A worker that was preempted has taken longer, but not for the link.
+/// A factor above the estimate beyond which the worker was probably preempted; that time is not the link's.
 const UNLIKELY: u64 = 2;
 
-/// How much there is to send, in packets and bytes alike.
+/// An amount to send, in which packets and bytes count together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Amount(u64);
 
@@ -58,14 +60,14 @@ impl Amount {
         Self(self.0.saturating_add(more.0))
     }
 
-    /// Without what was not sent.
+    /// The amount without what was not sent.
     #[inline]
     #[must_use]
     pub const fn less(self, by: Self) -> Self {
         Self(self.0.saturating_sub(by.0))
     }
 
-    /// As many packets, if they are short.
+    /// The number of packets in this amount, if they are short.
     #[inline]
     #[must_use]
     pub const fn packets(self) -> usize {
@@ -99,17 +101,17 @@ impl Measured {
 struct Link {
     left_ns: i64,
     measured: Measured,
-    /// In this turn.
+    /// Sent in this turn.
     sent: u64,
     took_ns: u64,
 }
 
-/// See the module.
+/// The shares of all links; see the module.
 #[derive(Debug)]
 pub struct WorkShare {
     links: Box<[Link]>,
     is_limit: bool,
-    /// In this turn, by all links.
+    /// Sent in this turn, by all links.
     sent: Amount,
 }
 
@@ -121,14 +123,15 @@ impl Default for WorkShare {
 }
 
 impl WorkShare {
-    /// A turn begins in which these links have something to send. `weight` is that of those who wait.
+    /// Begins a turn in which these links have something to send. `weight` returns the sum of the weights
+    /// that wait for a link.
     #[inline]
     pub fn begin(&mut self, waiting: PortSet, weight: impl Fn(PortId) -> u64) {
         (self.is_limit, self.sent) = (false, Amount(0));
         let mut others = waiting.iter();
         let Some(first) = others.next() else { return };
         if others.next().is_none() {
-            // It owes nothing to anybody.
+            // The only link with something to send owes nothing to any other.
             if let Some(link) = self.links.get_mut(first.index()) {
                 link.left_ns = TURN_NS.cast_signed();
                 (link.sent, link.took_ns) = (0, 0);
@@ -138,7 +141,7 @@ impl WorkShare {
         let turn_ns = TURN_NS * (waiting.iter().count() as u64).min(TURNS_MOST);
         let all: u64 = waiting.iter().map(&weight).sum();
         for id in waiting.iter() {
-            // A product of two numbers below 2^32.
+            // Both factors are below 2^32.
             self.grant(id, turn_ns * weight(id) / all.max(1));
         }
     }
@@ -153,8 +156,8 @@ impl WorkShare {
         (link.sent, link.took_ns) = (0, 0);
     }
 
-    /// How much the link may send in this turn; its last container may be longer. Nothing: it has sent more than
-    /// its part in the turns before.
+    /// How much the link may send in this turn; its last container may exceed this. Zero if it has sent more
+    /// than its part in earlier turns.
     #[inline]
     #[must_use]
     pub fn room(&self, id: PortId) -> Amount {
@@ -165,20 +168,20 @@ impl WorkShare {
         Amount(u64::try_from(amount).unwrap_or(u64::MAX).max(u64::from(left_ns > 0)))
     }
 
-    /// Something has to wait for the next turn that could have left in this one.
+    /// Records that something has to wait for the next turn that could have left in this one.
     #[inline]
     pub fn is_short(&mut self) {
         self.is_limit = true;
     }
 
-    /// Whether something waited for nothing but the worker, in the last turn.
+    /// Whether something waited only for the worker in the last turn.
     #[inline]
     #[must_use]
     pub const fn is_limit(&self) -> bool {
         self.is_limit
     }
 
-    /// How much the next turn takes in at most of the ring that sources share; `None`: all that comes, since
+    /// How much the next turn takes at most from the ring that sources share. `None`: everything, since
     /// nothing waits for the worker.
     #[inline]
     #[must_use]
@@ -186,14 +189,14 @@ impl WorkShare {
         self.is_limit.then(|| self.sent.and(self.sent).max(FLOOR))
     }
 
-    /// The same of one source's own ring.
+    /// How much the next turn takes at most from one source's own ring.
     #[inline]
     #[must_use]
     pub fn intake_of_one(&self) -> Option<Amount> {
         self.is_limit.then(|| self.sent.max(FLOOR))
     }
 
-    /// So much of the link's was given to its device, or is to be.
+    /// Records what was given to the link's device, or is about to be.
     #[inline]
     pub fn sent(&mut self, id: PortId, amount: Amount) {
         self.sent = self.sent.and(amount);
@@ -202,7 +205,7 @@ impl WorkShare {
         }
     }
 
-    /// It has taken so long in this turn.
+    /// Records time that the link took in this turn.
     #[inline]
     pub fn took(&mut self, id: PortId, ns: u64) {
         if let Some(link) = self.links.get_mut(id.index()) {
@@ -210,7 +213,7 @@ impl WorkShare {
         }
     }
 
-    /// All has been sent that a link sends in this turn.
+    /// Ends the link's part of the turn, and charges the time.
     #[inline]
     pub fn end(&mut self, id: PortId) {
         let Some(link) = self.links.get_mut(id.index()) else {
@@ -225,7 +228,7 @@ impl WorkShare {
         }
     }
 
-    /// What so much takes on this link, by what was measured last.
+    /// The time that this amount takes on the link, estimated from what was measured last.
     #[must_use]
     pub fn likely_ns(&self, id: PortId, amount: Amount) -> u64 {
         self.links.get(id.index()).map_or(0, |link| link.measured.likely_ns(amount.0))

@@ -1,4 +1,5 @@
-//! The engine against queues that do the same slowly: nothing lost, nothing doubled, in order.
+//! Compares the engine with simple queues that do the same slowly: no packet lost or duplicated, and all in
+//! order.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,7 +13,7 @@ use weir_core::{
 
 const PORTS: u16 = 5;
 
-/// Cannot be copied, like a real one.
+/// Cannot be copied, like a real packet.
 #[derive(Debug)]
 struct Token {
     id: u64,
@@ -108,7 +109,7 @@ fn op() -> impl Strategy<Value = Op> {
 #[derive(Default)]
 struct Model {
     ports: BTreeMap<u16, PortSettings>,
-    /// What the program would know: (from, to) told to be shed.
+    /// What the program would know: the pairs (from, to) reported as shed.
     told: BTreeSet<(u16, u16)>,
     queues: BTreeMap<(u16, u16), VecDeque<(u64, u32)>>,
 }
@@ -139,7 +140,7 @@ impl Model {
         None
     }
 
-    /// The packet that came out must be the oldest of its pair.
+    /// Checks that the packet that came out is the oldest of its pair.
     fn out(&mut self, token: &Token) -> Result<(), TestCaseError> {
         let oldest = self.queues.entry((token.from, token.to)).or_default().pop_front();
         prop_assert_eq!(oldest, Some((token.id, token.len)), "{} -> {}", token.from, token.to);
@@ -161,7 +162,7 @@ impl Model {
         self.queues.iter().map(of).sum()
     }
 
-    /// Nothing is shed without a reason that lasts, and the program is told what is.
+    /// Checks that no pair is shed without a lasting reason, and that the reported changes agree.
     fn shed_agrees(&mut self, engine: &mut Engine<Token>) -> Result<(), TestCaseError> {
         for (from, to, shed) in engine.shed_changes() {
             let way = (from.0, to.0);
@@ -197,7 +198,7 @@ fn well_formed(container: &Container<Token>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// What `next` does to the pair whose container it gives.
+/// The changes that `next` makes to the pair whose container it returns.
 fn taken(engine: &mut Engine<Token>, now: u64, egress: u16) -> Result<Taken, TestCaseError> {
     let before: Vec<bool> =
         (0..PORTS).map(|from| engine.is_shed(PortId(from), PortId(egress))).collect();
@@ -219,7 +220,7 @@ fn taken(engine: &mut Engine<Token>, now: u64, egress: u16) -> Result<Taken, Tes
 
 type Taken = Option<Container<Token>>;
 
-/// Lets time pass until everything is out, however slow the links.
+/// Lets time pass until everything has left, however slow the links.
 fn empty(engine: &mut Engine<Token>, model: &mut Model, mut now: u64) -> Result<(), TestCaseError> {
     while engine.held_packets() != 0 {
         engine.end_of_turn(now);

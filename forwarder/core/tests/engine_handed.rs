@@ -1,4 +1,4 @@
-//! Two engines and what is on its way from one to the other: the bounds hold over all of it.
+//! Two engines and the containers on their way from one to the other: the bounds hold over all of it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use weir_core::{
 };
 
 const FROM: PortId = PortId(0);
-/// Served by the other engine.
+/// The ports that the other engine serves.
 const AWAY: [PortId; 2] = [PortId(1), PortId(2)];
-/// Served by the first.
+/// The port that the first engine serves.
 const HOME: PortId = PortId(3);
 const BOUND: u64 = 40_000;
 const FRAMES: u32 = 60;
@@ -69,7 +69,7 @@ impl World {
         true
     }
 
-    /// There was no room after all.
+    /// Takes a container and puts it back, as if there had been no room.
     fn put_back(&mut self, to: PortId) {
         if let Next::Container(container) = self.here.next(0, to) {
             assert!(self.here.put_back(0, to, container).is_ok());
@@ -94,7 +94,7 @@ impl World {
         for (handed, _) in self.on_the_way.iter().filter(|(handed, _)| handed.names(port)) {
             self.here.taken(handed);
         }
-        // What is still on its way is refused there; here nobody is charged for it any more.
+        // What is still on its way is refused there, and no longer charged to any pair here.
         let mut rest = VecDeque::new();
         for (handed, container) in self.on_the_way.drain(..) {
             if handed.names(port) {
@@ -111,7 +111,7 @@ impl World {
         assert!(self.there.add_port(0, port, &settings(!away)));
     }
 
-    /// What one pair has on the way: bytes, packets, frames.
+    /// What one pair has on its way: bytes, packets, frames.
     fn between(&self, to: PortId) -> (u64, u64, u64) {
         let these = self.on_the_way.iter().filter(|(_, container)| container.egress() == to);
         these.fold((0, 0, 0), |(bytes, packets, frames), (_, container)| {
@@ -152,7 +152,7 @@ enum Op {
     Take(usize),
     Send(PortId),
     Renew(PortId),
-    /// Either worker loses all that it holds.
+    /// One of the two workers drops all that it holds.
     Drain {
         here: bool,
     },
@@ -183,7 +183,7 @@ fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
                 }
             }
             Op::EndOfTurn => world.here.end_of_turn(0),
-            // What is for the first engine's own port leaves there.
+            // Packets for the first engine's own port are sent there.
             Op::HandOver(HOME) => {
                 if let Next::Container(container) = world.here.next(0, HOME) {
                     world.out += container.len() as u64;
@@ -226,7 +226,7 @@ fn what_the_other_has_not_taken_counts_here() {
     }
     assert_eq!(taken, BOUND / 1000);
     assert_eq!(world.offer(HOME, 1000), None, "other ways are not touched");
-    // Room comes back as the other takes what is there, and only then.
+    // Room is freed only when the other worker takes what was handed over.
     world.take();
     assert_eq!(world.offer(AWAY[0], 1000), None);
     assert_eq!(world.offer(AWAY[0], 1000), Some(Reason::QueueFull));

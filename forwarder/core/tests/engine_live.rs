@@ -1,5 +1,4 @@
-//! What the engine does when settings change, queues fill and other workers take part: one
-//! behaviour each, by hand.
+//! Single behaviours of the engine, by hand, when settings change, queues fill, and other workers take part.
 
 use std::sync::Arc;
 
@@ -45,7 +44,7 @@ fn empty() -> Engine<Token> {
     Engine::new(EngineConfig::default(), Arc::new(Caps::new()))
 }
 
-/// Ports A, B and C; A as given.
+/// An engine with ports A, B and C; A has the given settings.
 fn engine(a: PortSettings) -> Engine<Token> {
     let mut engine = empty();
     for (port, settings) in [(A, a), (B, vif()), (C, vif())] {
@@ -65,7 +64,7 @@ fn next(engine: &mut Engine<Token>, now: u64, egress: PortId) -> Option<Containe
     }
 }
 
-/// The packets of everything a link gives out now, container by container.
+/// The packets of all containers that a link gets now, container by container.
 fn sent(engine: &mut Engine<Token>, now: u64, egress: PortId) -> Vec<Vec<u64>> {
     let mut out = Vec::new();
     while let Some(mut container) = next(engine, now, egress) {
@@ -133,7 +132,7 @@ fn an_adaptive_container_with_nothing_to_wait_for_goes_at_once() {
     let released = engine.container_stats(A).released;
     assert_eq!(released[ReleaseReason::Timeout as usize], 1);
     assert_eq!(released[ReleaseReason::Playout as usize], 1);
-    // Each pair has an estimate of its own.
+    // Each pair has its own estimate.
     assert_eq!(offer(&mut engine, 3 * T0, C, 3, 100), None);
     engine.end_of_turn(3 * T0);
     assert!(engine.backlogged().is_empty());
@@ -156,7 +155,7 @@ fn a_work_conserving_container_waits_only_while_the_link_is_busy() {
     assert_eq!(sent(&mut engine, 100_000, B), [[2]]);
     let released = engine.container_stats(A).released;
     assert_eq!(released[ReleaseReason::Idle as usize], 2);
-    // What waits in the queue keeps the link from being idle, too.
+    // A queue that is not empty also keeps the link from being idle.
     assert_eq!(offer(&mut engine, 500_000, C, 3, 100), None);
     engine.end_of_turn(500_000);
     assert_eq!(offer(&mut engine, 500_001, C, 4, 100), None);
@@ -199,7 +198,7 @@ fn a_pair_is_shed_from_its_bound_to_seven_eighths_of_it() {
     assert_eq!(offer(&mut engine, 9, B, 10, 1000), Some(Reason::QueueFull));
     assert_eq!(changes(&mut engine), [], "told once");
     assert_eq!(offer(&mut engine, 9, C, 11, 1000), None, "the others are free");
-    // Containers of four; what is put back counts again.
+    // Containers hold four packets; those put back count again.
     let mut container = next(&mut engine, 9, B).unwrap();
     assert_eq!(container.pop().map(|token| token.id), Some(1));
     assert!(!engine.is_shed(A, B), "4000 bytes wait");
@@ -216,7 +215,7 @@ fn a_pair_is_shed_from_its_bound_to_seven_eighths_of_it() {
 #[test]
 fn a_source_without_frames_is_shed_until_it_has_some_again() {
     let mut engine = engine(PortSettings { queue_frames: 8, ..vif() });
-    // Two frames each.
+    // Each packet takes two frames.
     for id in 1..=4 {
         assert_eq!(offer(&mut engine, 0, B, id, 4000), None);
     }
@@ -224,7 +223,7 @@ fn a_source_without_frames_is_shed_until_it_has_some_again() {
     assert_eq!(engine.held_frames(A), 8);
     assert_eq!(offer(&mut engine, 0, C, 5, 100), Some(Reason::QueueFull));
     assert_eq!(changes(&mut engine), [(0, 2, true)]);
-    // Nothing waits for C; it is what goes to B that ends it.
+    // Nothing waits for C; sending to B ends the shedding.
     let container = next(&mut engine, 0, B).unwrap();
     assert_eq!(engine.held_frames(A), 6);
     assert_eq!(changes(&mut engine), [(0, 2, false)]);
@@ -265,7 +264,7 @@ fn a_pair_that_vanishes_is_told_to_be_free() {
     assert_eq!(engine.remove_port(B).len(), 1);
     assert_eq!(changes(&mut engine), [(0, 1, false)]);
     assert_eq!(engine.remove_port(A).len(), 1);
-    // Back and shed again before anybody looked: the end of the old comes first.
+    // The pair was recreated and shed again before the changes were read: the end of the old one comes first.
     assert!(engine.add_port(0, A, &PortSettings { queue_bytes: 1000, ..vif() }));
     assert_eq!(offer(&mut engine, 0, C, 1, 1000), None);
     assert_eq!(offer(&mut engine, 0, C, 2, 1000), Some(Reason::QueueFull));
@@ -301,7 +300,7 @@ fn containers_pass_from_worker_to_worker() {
         if id % 20 == 19 {
             arrived.extend(sent(&mut there, id, B).into_iter().flatten());
         }
-        // The emptied ones go home.
+        // The emptied containers are returned to the first engine.
         while let Some(container) = there.surplus() {
             here.recycle(container);
         }
@@ -358,7 +357,7 @@ fn nothing_is_allocated_for_containers_that_are_recycled() {
     let stock = engine.spare_containers();
     for id in 0..10_000 {
         assert_eq!(offer(&mut engine, id, B, id, 64), None);
-        // A burst of one each: the queue joins them, so few containers hold many packets.
+        // Bursts of one packet each: the queue joins them, so few containers hold many packets.
         engine.end_of_turn(id);
         if engine.held_packets() == 5_000 {
             let in_use = stock - engine.spare_containers();

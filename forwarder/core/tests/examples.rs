@@ -1,4 +1,4 @@
-//! The examples run, and what they say of themselves holds.
+//! Runs the examples, and checks what they assert.
 
 #[path = "../examples/simulation.rs"]
 mod simulation;

@@ -1,5 +1,5 @@
-//! The flow table against a map that remembers every packet. Which flows have a row is the table's
-//! business; that nothing is lost, counted twice or counted elsewhere is what is held here.
+//! Compares the flow table with a map that remembers every packet. Which flows have a row is up to the table.
+//! The test checks that nothing is lost, counted twice, or counted in the wrong place.
 
 use std::collections::HashMap;
 
@@ -15,11 +15,11 @@ const IDLE_NS: u64 = 5_000_000_000;
 
 #[derive(Clone, Copy, Debug)]
 enum Op {
-    /// A packet of a source's flow comes in.
+    /// A packet of a source's flow arrives.
     Send(u16, u8, u32, u8),
-    /// One comes from another worker, which has counted it.
+    /// A packet comes from another worker, which has counted it.
     TakeOver(u16, u8),
-    /// Of packets on their way, the one at this place is delivered (and goes on: it was cut).
+    /// The packet in flight at this index is delivered and stays in flight, as when it is cut.
     Copy(usize, u64),
     Deliver(usize, u64),
     Lose(usize, usize),
@@ -50,7 +50,7 @@ fn key(source: u16, flow: u8) -> FlowKey {
     FlowKey { src_port: u16::from(flow), ethertype: 0x0800, ingress: source, ..FlowKey::default() }
 }
 
-/// What one row or one sum must show.
+/// The expected contents of one row or one sum.
 #[derive(Clone, Default)]
 struct Record {
     counts: FlowCounts,
@@ -104,10 +104,10 @@ struct InFlight {
 
 #[derive(Default)]
 struct Model {
-    /// From a row's beginning to its end; the latest of each flow last.
+    /// Each flow from its row's beginning to its end; the latest of each flow comes last.
     lives: Vec<(FlowKey, FlowRef, Record)>,
     other: HashMap<u16, Record>,
-    /// Of flows that were forgotten meanwhile.
+    /// Packets of flows that were forgotten meanwhile.
     late: HashMap<u16, Record>,
 }
 

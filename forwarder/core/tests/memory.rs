@@ -1,5 +1,5 @@
-//! Memory goes with the ports there are and the pairs that have sent, not with ports times ports;
-//! and what goes away gives it back.
+//! Memory grows with the number of ports and of pairs that have sent, not with ports times ports, and is
+//! freed when ports are removed.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ impl Packet for Token {
 }
 
 const PER_PORT: usize = 4096;
-/// Of eight that lie close together one may be the only one in use.
+/// The bound includes the case that a pair is the only one in use of a group of eight.
 const PER_PAIR: usize = 2560;
 
 fn engine(ports: u16) -> Engine<Token> {
@@ -30,7 +30,7 @@ fn engine(ports: u16) -> Engine<Token> {
     engine
 }
 
-/// Every port sends a packet to so many others, far from each other.
+/// Every port sends a packet to `others` other ports, far from each other.
 fn send(engine: &mut Engine<Token>, ports: u16, others: u16) {
     for from in 0..ports {
         for nth in 0..others {
@@ -76,7 +76,7 @@ fn a_port_that_goes_gives_back_what_its_pairs_took() {
     assert!(engine.pairs().all(|(from, to)| from.0 < 4 && to.0 < 4));
     let (pairs, left) = (engine.pairs().count(), engine.memory().pairs);
     assert!(left < all / 8, "{left} of {all} for {pairs} pairs");
-    // Whoever comes again begins anew.
+    // A port that is added again starts afresh.
     assert!(engine.add_port(2, PortId(9), &PortSettings::new(Role::Vif)));
     assert!(engine.offer(2, PortId(9), PortId(0), Token).is_ok());
     assert_eq!(engine.pairs().count(), pairs + 1);

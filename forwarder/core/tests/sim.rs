@@ -1,5 +1,5 @@
-//! Scenarios whose result tables are committed: a change of behaviour shows as a changed table.
-//! `INSTA_UPDATE=always cargo test -p weir-core --test sim` writes them anew.
+//! Scenarios whose result tables are committed: a change of behaviour shows as a changed table. To rewrite
+//! the tables, run `INSTA_UPDATE=always cargo test -p weir-core --test sim`.
 
 use weir_core::sim::{Fault, Pattern, Report, Scenario, SimPort, Size, Source};
 use weir_core::{Rate, Reason, Span};
@@ -14,7 +14,7 @@ fn source(from: usize, to: usize, bytes: u32, pattern: Pattern) -> Source {
     Source { from, to, size: Size::Fixed(bytes), pattern }
 }
 
-/// What must hold whatever happens.
+/// Runs a scenario and checks what must always hold.
 fn run(scenario: &Scenario) -> Report {
     let report = scenario.run();
     assert!(report.is_exact(), "{report}");
@@ -99,8 +99,8 @@ fn port_removed_under_load() {
 fn four_vifs_share_a_link_equally() {
     let mut ports: Vec<_> = ["v1", "v2", "v3", "v4"].into_iter().map(SimPort::vif).collect();
     ports.push(SimPort::uplink("up", mbit(200)));
-    // Different sizes and rates, all above their share. Equal are the numbers of containers, and
-    // one of 1000-byte packets holds 4000 of its 4096 bytes.
+    // Different sizes and rates, all above their share. The numbers of containers are equal, and one of
+    // 1000-byte packets holds 4000 of its 4096 bytes.
     let sources = [(64, 64), (256, 32), (500, 16), (1000, 8)]
         .into_iter()
         .enumerate()

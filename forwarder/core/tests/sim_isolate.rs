@@ -1,6 +1,5 @@
-//! Isolation, as scenarios whose result tables are committed: each vif gets what it is promised,
-//! whoever floods beside it. `INSTA_UPDATE=always cargo test -p weir-core --test sim_isolate` writes
-//! the tables anew.
+//! Isolation, as scenarios whose result tables are committed: each vif gets its promise, whatever other vif
+//! floods. To rewrite the tables, run `INSTA_UPDATE=always cargo test -p weir-core --test sim_isolate`.
 
 use weir_core::sim::{
     Change, Fault, Pattern, Report, Scenario, SimPort, Size, Source, TimedChange,
@@ -8,7 +7,7 @@ use weir_core::sim::{
 use weir_core::{Policy, PortSettings, Rate, Reason, SchedulerSettings, Span};
 
 const MS: u64 = 1_000_000;
-/// More than any link here.
+/// More than any link here takes.
 const FLOOD: Pattern = Pattern::Greedy { packets_per_turn: 2 };
 
 fn mbit(n: u64) -> Rate {
@@ -27,21 +26,21 @@ fn scenario(name: &'static str, ports: Vec<SimPort>, sources: Vec<Source>) -> Sc
     Scenario { span: Span::new(1_000 * MS), ..Scenario::new(name, ports, sources) }
 }
 
-/// What must hold whatever happens.
+/// Runs a scenario and checks what must always hold.
 fn run(scenario: &Scenario) -> Report {
     let report = scenario.run();
     assert!(report.is_exact(), "{report}");
     report
 }
 
-/// What is lost may only be what was over a bound, and never after it was taken in.
+/// Checks that only packets over a bound were lost, and none after it was accepted.
 fn only_refused(report: &Report) {
     for (reason, _) in report.ledger.lost.iter() {
         assert!(matches!(reason, Reason::QueueFull | Reason::Shed), "{report}");
     }
 }
 
-/// Every share in every phase is what the oracle says, to thousandths of the link.
+/// Checks that every share in every phase is what the oracle gives, to thousandths of the link.
 fn shares_hold(report: &Report, permille: u64) {
     for phase in &report.phases {
         for share in &phase.shares {
@@ -122,7 +121,8 @@ fn polite_beside_floods(name: &'static str, policy: Policy) -> Report {
     let mut ports: Vec<_> =
         ["polite", "flood1", "flood2", "flood3"].into_iter().map(SimPort::vif).collect();
     ports.push(SimPort::shaped("up", mbit(200)));
-    // Not in step with the turns or the containers: it meets the link in every state.
+    // Its rate is in step neither with the turns nor with the containers, so it meets the link in every
+    // state.
     let mut sources = vec![source(0, 4, 200, Pattern::Cbr { packets_per_s: 997 })];
     sources.extend((1..4).map(|vif| source(vif, 4, 1458, FLOOD)));
     let mut scenario = scenario(name, ports, sources);
@@ -135,7 +135,7 @@ fn floods_do_not_touch_a_polite_vif() {
     let report = polite_beside_floods("997 packets/s beside three floods", Policy::Drr);
     let polite = report.row(0, 4);
     assert_eq!((polite.offered, polite.delivered), (997, 997), "{report}");
-    // What a container of 4 KiB takes on the link, and a turn; no more is ever ahead of it.
+    // The time of a container of 4 KiB on the link, and a turn: nothing more is ever ahead of it.
     assert!(polite.wait_max_ns <= mbit(200).time_ns(4096) + 20_000, "{report}");
     shares_hold(&report, 5);
     insta::assert_snapshot!(report);
@@ -193,7 +193,7 @@ fn who_pauses_saves_nothing_up() {
     let report = run(&scenario("one pauses three quarters of the time", ports, sources));
     let sum: u64 = (0..2).map(|vif| report.row(vif, 2).bytes_in_span).sum();
     assert!(sum * 1000 >= 12_500_000 * 995, "the link is full\n{report}");
-    // On, it sends 233 Mbit/s and gets 75 of 100; what is queued then goes out in the pauses.
+    // While on, it sends 233 Mbit/s and gets 75 of 100. Its backlog is sent in the pauses.
     insta::assert_snapshot!(report);
 }
 
@@ -211,8 +211,7 @@ fn policies_change_live_without_loss_or_reordering() {
         source(1, 3, 700, bursts(200, 30)),
         source(2, 3, 64, Pattern::Cbr { packets_per_s: 20_000 }),
     ];
-    // Bursts that are longer than a phase at times: here it is the losses and the order that count,
-    // not the shares.
+    // Some bursts are longer than a phase: this test checks losses and order, not shares.
     let mut scenario = scenario("the policy changes every 50 ms", ports, sources);
     scenario.span = Span::new(400 * MS);
     let policies = [Policy::Fifo, Policy::Wrr, Policy::Drr];
@@ -271,7 +270,7 @@ fn the_same_scenario_gives_the_same_table() {
     assert_eq!(of(), of());
 }
 
-/// A port's settings can be given anew while it is away, and change nothing then.
+/// A port's settings can be changed while it is gone, and have no effect then.
 #[test]
 fn a_port_that_returns_has_the_settings_it_was_added_with() {
     let ports = vec![SimPort::vif("v1"), SimPort::vif("v2"), SimPort::shaped("up", mbit(100))];

@@ -1,5 +1,5 @@
-//! When containers are let go, as scenarios (the aggregation experiments): a closed loop pays for
-//! every wait, a stream gains from it. The result tables are committed.
+//! When containers are released, as scenarios (the aggregation experiments): a closed loop pays for every
+//! wait, a stream gains from it. The result tables are committed.
 
 use std::fmt::Write as _;
 
@@ -28,7 +28,7 @@ fn packets_each(report: &Report, port: usize) -> f64 {
     counts.packets as f64 / counts.released.iter().sum::<u64>().max(1) as f64
 }
 
-/// Two guests ask a server, each waiting for its answer before it asks again.
+/// Two guests send requests to a server; each waits for its answer before the next request.
 fn requests(policy: Release, work_conserving: bool) -> Report {
     let port = |name| SimPort::vif(name).release(release(policy, work_conserving));
     let ports = vec![port("guest1"), port("guest2"), port("server")];
@@ -65,7 +65,7 @@ fn on_an_idle_link_work_conserving_containers_never_wait() {
     assert_eq!(idle, counts.iter().sum::<u64>());
 }
 
-/// A stream, after a few single packets.
+/// A stream after a few single packets.
 fn stream(policy: Release, packets_per_s: u64, mbit: u64) -> Report {
     let ports = vec![
         SimPort::vif("v1").release(release(policy, false)),

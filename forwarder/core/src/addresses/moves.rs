@@ -1,24 +1,24 @@
-//! The moves of one address: which of those who claim it is believed.
+//! The moves of one address: which of its claimants is believed.
 //!
-//! A move is believed at once, and so is the next, so a migration works however often it is tried
-//! within reason. From the third move within [`WINDOW_NS`] on, the address is *damped*: it belongs
-//! to the claimant with the oldest right that was heard within that time. Oldest is where the
-//! address stood before it began to move, or where it last stood still for [`SETTLED_NS`] (so an
-//! intruder who takes an address while its owner is silent has no right to it when the owner
-//! returns), then by first appearance. Damping ends when no other place has claimed the address for
-//! [`WINDOW_NS`]. Invariant: a claimant that is silent holds a damped address for no longer than
-//! that, so an owner that really left cannot be held at its old place.
+//! A move is believed at once, and so is the next, so that a migration works even if it is repeated. From the
+//! third move within [`WINDOW_NS`] on, the address is *damped*: it stays with the claimant that has the
+//! oldest right among those heard within that time. The oldest right has the place where the address was
+//! before it began to move, or where it last stayed for [`SETTLED_NS`]; after that, the order of first
+//! appearance counts. (An intruder that takes an address while its owner is silent therefore has no right to
+//! it when the owner returns.) Damping ends when no other place has claimed the address for [`WINDOW_NS`].
+//! Invariant: a silent claimant holds a damped address for no longer than [`WINDOW_NS`], so an owner that
+//! really left is not held at its old place.
 
 use super::Location;
 
-/// The time in which [`MOVES`] moves are too many, and how long an address must then be quiet.
+/// The time within which [`MOVES`] moves are too many, and for which an address must then be quiet.
 pub const WINDOW_NS: u64 = 10_000_000_000;
-/// The move that is not believed any more.
+/// The number of the first move within [`WINDOW_NS`] that is not believed.
 pub const MOVES: usize = 3;
-/// How long an address must stand still for the place to become its own: until then the bridge
-/// would have forgotten a silent owner as well.
+/// How long an address must stay at a place to belong there: by then the bridge would have forgotten a silent
+/// owner as well.
 pub const SETTLED_NS: u64 = 300_000_000_000;
-/// Claimants that are remembered of an address.
+/// The number of claimants remembered for each address.
 const CLAIMS: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
@@ -27,26 +27,26 @@ struct Claim {
     heard_ns: u64,
 }
 
-/// Of an address that moved. It is dropped when the address has stood still for [`SETTLED_NS`].
+/// The history of an address that moved. It is dropped when the address has not moved for [`SETTLED_NS`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
-    /// By right, the oldest first.
+    /// Ordered by right, the oldest first.
     claims: [Option<Claim>; CLAIMS],
-    /// The moves before the next, the latest last.
+    /// Times of the last believed moves, the latest last.
     moved_ns: [Option<u64>; MOVES - 1],
-    /// When another place than the one where the address stands was named last. `None`: not damped.
+    /// When a place other than the current one was last named. `None`: not damped.
     contested_ns: Option<u64>,
-    /// When to look at it again, unless something happens before.
+    /// When to review the history, unless something happens before.
     pub(super) due_ns: u64,
 }
 
-/// What time has brought.
+/// The result of a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Review {
     Wait,
-    /// Not damped any more; true: the bridge may have another view of it.
+    /// The address is no longer damped; true: the bridge may have it at another place.
     Calm(bool),
-    /// Has stood still so long that its moves are forgotten.
+    /// The address has stayed in one place long enough for its moves to be forgotten.
     Settled,
 }
 
@@ -59,8 +59,8 @@ impl History {
         !self.is_damped() && now >= self.due_ns
     }
 
-    /// The bridge names another place than the one where the address stands; there the gate saw it
-    /// last at `seen_ns`. `None`: the bridge has forgotten it there. Returns where it is to stand.
+    /// The bridge names a place other than the current one, where the gate last saw the address at `seen_ns`.
+    /// `None`: the bridge has already forgotten it there. Returns where the address is to stay.
     pub(super) fn claim(
         &mut self,
         now: u64,
@@ -70,7 +70,7 @@ impl History {
     ) -> Location {
         let [first, last] = self.moved_ns;
         let begins = !self.is_damped() && last.is_none_or(|last| !recent(now, last));
-        // Whoever had the address when it began to move has the benefit of the doubt.
+        // The place that had the address when it began to move counts as heard.
         let heard_ns = seen_ns.map_or(0, |seen_ns| if begins { now } else { seen_ns });
         self.heard(now, stands, heard_ns);
         self.heard(now, to, now);
@@ -84,17 +84,17 @@ impl History {
         self.rightful(now).unwrap_or(to)
     }
 
-    /// The bridge names the place where the address stands.
+    /// The bridge names the current place.
     pub(super) fn confirm(&mut self, now: u64, stands: Location) {
         self.heard(now, stands, now);
     }
 
-    /// The bridge knows no place: whoever was heard before has no right from that.
+    /// The bridge no longer has the address: having been heard before gives no claimant a right.
     pub(super) fn unhear(&mut self) {
         self.claims.iter_mut().flatten().for_each(|claim| claim.heard_ns = 0);
     }
 
-    /// There is no such place any more.
+    /// The place no longer exists.
     pub(super) fn forget(&mut self, location: Location) {
         self.drop_claim(|claim| claim.location == location);
     }
@@ -106,12 +106,12 @@ impl History {
         let Some(contested_ns) = self.contested_ns.take() else { return Review::Settled };
         self.moved_ns = [None; MOVES - 1];
         self.due_ns = now + SETTLED_NS;
-        // Had the bridge seen the frames that the gate saw since, it would have moved the address
+        // If the bridge had seen the frames that the gate has seen since, it would have moved the address
         // back.
         Review::Calm(seen_ns <= contested_ns)
     }
 
-    /// The remembered claimant with the oldest right that was heard lately.
+    /// The remembered claimant with the oldest right that was heard within [`WINDOW_NS`].
     fn rightful(&self, now: u64) -> Option<Location> {
         self.claims.iter().flatten().find(|claim| claim.is_heard(now)).map(|claim| claim.location)
     }
@@ -122,8 +122,8 @@ impl History {
             return;
         }
         if self.claims.iter().all(Option::is_some) {
-            // One that has been silent gives way, but for the owner. With none of them silent, who
-            // comes now has the weakest right, and need not be remembered.
+            // A silent claimant other than the owner is dropped. If none is silent, the new claimant has the
+            // weakest right and need not be remembered.
             let owner = self.claims.first().copied().flatten().map(|owner| owner.location);
             self.drop_claim(|claim| Some(claim.location) != owner && !claim.is_heard(now));
         }
@@ -132,7 +132,7 @@ impl History {
         }
     }
 
-    /// Drops the last of the claims that `which` names; the others keep their order.
+    /// Drops the last of the claims that `which` matches; the others keep their order.
     fn drop_claim(&mut self, which: impl Fn(&Claim) -> bool) {
         let at = self.claims.iter().rposition(|claim| claim.as_ref().is_some_and(&which));
         let Some(tail) = at.and_then(|at| self.claims.get_mut(at..)) else { return };

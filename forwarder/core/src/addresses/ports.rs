@@ -1,35 +1,36 @@
-//! What each port has in the table, and may have.
+//! What each port has in the table, and what it may have.
 //!
-//! A quota is also a port's weight: the fullest port is the one with the largest part of its own
-//! quota. Were it the one with most entries, an uplink with thousands of stations behind it would
-//! pay for every guest that makes up addresses.
+//! A quota is also a port's weight: the fullest port is the one that uses the largest part of its quota. If
+//! it were the one with the most entries, an uplink with thousands of stations behind it would pay for every
+//! guest that makes up addresses.
 
 use super::Location;
 
-/// Addresses that a port may have unless it is told otherwise: enough for a guest with containers
-/// or guests of its own, and a thirty-second of the table.
+/// The default quota of a vif: enough for a guest with containers or guests of its own, and 1/32 of the
+/// table.
 pub const VIF_QUOTA: u32 = 4096;
-/// The same for a port with a network behind it: half of the table.
+/// The default quota of a port with a network behind it: half of the table.
 pub const UPLINK_QUOTA: u32 = 65_536;
 
-/// What a port has, and what became of its addresses.
+/// The addresses that a port has, and what became of those that it claimed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortAddresses {
-    /// Entries in the table now, pinned ones too.
+    /// Entries in the table now, including pinned ones.
     pub entries: u32,
-    /// How many it may have; pinned ones are never refused.
+    /// The most entries it may have; pinned ones are never refused.
     pub quota: u32,
-    /// Not taken: the quota was used up, or the bucket was full of what may not be evicted.
+    /// Addresses refused because the quota was used up, or the bucket was full of entries that may not be
+    /// evicted.
     pub refused: u64,
-    /// Lost its place to an address of a port that had less.
+    /// Entries evicted in favour of an address of a port that had less.
     pub evicted: u64,
-    /// Took the place of an address of a port that had more, or of any port for a lock.
+    /// Entries evicted in favour of this port: those of a port that had more, or of any port for a lock.
     pub displaced: u64,
-    /// Came here from another place.
+    /// Addresses that moved here from another place.
     pub moves: u64,
-    /// Claimed by this port and not believed, because the address moved too often.
+    /// Claims of this port that were not believed, because the address moved too often.
     pub damped: u64,
-    /// Claimed by this port against another port's lock.
+    /// Claims of this port against another port's lock.
     pub against_lock: u64,
 }
 
@@ -47,7 +48,7 @@ impl PortAddresses {
         }
     }
 
-    /// Whether this port has a larger part of its quota than `other` would have with one more.
+    /// Whether this port uses a larger part of its quota than `other` would with one more entry.
     fn is_fuller_than_with_one_more(&self, other: &Self) -> bool {
         let with_one_more = u64::from(other.entries) + 1;
         u64::from(self.entries) * u64::from(other.quota) > with_one_more * u64::from(self.quota)
@@ -65,8 +66,7 @@ impl PortAddresses {
     }
 }
 
-/// One [`PortAddresses`] for each place an address can be at. Grows to the highest slot that was
-/// ever named.
+/// One [`PortAddresses`] for each place an address can be at. Grows to the highest slot ever named.
 #[derive(Debug)]
 pub(super) struct Ports(Vec<PortAddresses>);
 
@@ -96,7 +96,7 @@ impl Ports {
         self.0.get(index).copied().unwrap_or_else(|| Self::default_of(index))
     }
 
-    /// Applies a change to a port's numbers.
+    /// Applies a change to a port's counters.
     pub(super) fn with(&mut self, location: Location, change: impl FnOnce(&mut PortAddresses)) {
         let index = Self::index(location);
         while self.0.len() <= index {
@@ -107,7 +107,7 @@ impl Ports {
         }
     }
 
-    /// As if it had never been.
+    /// Resets a port's counters and quota.
     pub(super) fn reset(&mut self, location: Location) {
         let index = Self::index(location);
         if let Some(port) = self.0.get_mut(index) {
@@ -126,12 +126,12 @@ impl Ports {
         total
     }
 
-    /// Whether an entry of `loser` may make room for one more of `winner`.
+    /// Whether an entry of `loser` may be evicted for a new one of `winner`.
     pub(super) fn must_yield(&self, loser: Location, winner: Location) -> bool {
         self.get(loser).is_fuller_than_with_one_more(&self.get(winner))
     }
 
-    /// Orders by the part of its quota that a port has, the fullest last.
+    /// Orders ports by the part of the quota that they use, the fullest last.
     pub(super) fn compare(&self, a: Location, b: Location) -> std::cmp::Ordering {
         let (a, b) = (self.get(a), self.get(b));
         let part = |one: PortAddresses, other: PortAddresses| {

@@ -1,19 +1,18 @@
-//! Addresses that found no place, to be looked up again.
-//! Invariant: at most [`PER_PORT`] for each port; of more, the first are remembered, and the others
-//! are the bridge's until it names them again.
+//! Refused addresses, which are to be looked up again. Invariant: at most [`PER_PORT`] are remembered for
+//! each port. The first ones are kept; the bridge forwards to the others until it names them again.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::Location;
 
-/// Remembered of a port.
+/// The number of addresses remembered for each port.
 pub const PER_PORT: usize = 64;
-/// When one is looked up again.
+/// How long after a refusal the address is looked up again.
 pub const RETRY_NS: u64 = 10_000_000_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Refused {
-    /// Where it would have stood, and when it is due.
+    /// By key: where it would have been stored, and when it is due.
     of: HashMap<u64, (Location, u64)>,
     due: BTreeSet<(u64, u64)>,
     per_port: HashMap<Location, usize>,
@@ -49,7 +48,7 @@ impl Refused {
         }
     }
 
-    /// The next that is due, which is forgotten here.
+    /// Removes and returns the next address that is due.
     pub(super) fn take_due(&mut self, now: u64) -> Option<(u64, Location)> {
         let &(due_ns, key) = self.due.first()?;
         if due_ns > now {

@@ -1,12 +1,12 @@
-//! How rows come, move and go: every change of the table's words and of a port's count is here.
-//! Invariant: a port's `entries` is the number of present rows that stand there, and each history
-//! has one place in the calendar.
+//! How rows are added, moved and removed: every change of the table's words and of a port's count is here.
+//! Invariant: a port's `entries` is the number of present rows at that port, and each history is in the
+//! calendar once.
 
 use super::{AddressTable, At, History, Learned, Location, PortId, Review, Row, Words};
 use crate::addresses::Address;
 
 impl<W: Words> AddressTable<W> {
-    /// An address that has no row.
+    /// Adds an address that has no row.
     pub(super) fn insert(&mut self, now: u64, key: u64, location: Location) -> Learned {
         if !self.ports.has_room(location) {
             return self.refuse(now, key, location, Learned::OverQuota);
@@ -18,13 +18,13 @@ impl<W: Words> AddressTable<W> {
         }
     }
 
-    /// Writes a row that is present into its bucket, if there is a way for it.
+    /// Writes a present row into its bucket, if a way is free or can be freed.
     fn place(&mut self, now: u64, row: Row) -> bool {
         let bucket = self.words.bucket(Address::of_key(row.key));
         let Some(at) = self.rows.free_way(bucket).or_else(|| self.evict(now, bucket, &row)) else {
             return false;
         };
-        // A row without a word may stand there, for its history.
+        // The way may have a row without a word, kept for its history.
         self.remove_row(at);
         self.ports.with(row.location, |port| port.entries += 1);
         let word = row.word();
@@ -34,8 +34,8 @@ impl<W: Words> AddressTable<W> {
         true
     }
 
-    /// Takes the place of the fullest port's least recently seen entry in a full bucket. Its word
-    /// stays until the new one is stored over it.
+    /// Removes the least recently seen entry of the fullest port from a full bucket. Its word stays until the
+    /// new one is stored over it.
     fn evict(&mut self, now: u64, bucket: usize, winner: &Row) -> Option<At> {
         let candidates = self.rows.in_bucket(bucket).filter(|(_, row)| row.may_be_evicted());
         let (at, loser) = candidates.max_by(|(a_at, a), (b_at, b)| {
@@ -60,7 +60,7 @@ impl<W: Words> AddressTable<W> {
         why
     }
 
-    /// The bridge names another place than the one where a row stands, or stood last.
+    /// The bridge names a place other than the one where a row is, or last was.
     pub(super) fn contest(&mut self, now: u64, at: At, to: Location) -> Learned {
         let seen_ns = self.words.last_seen(at);
         let Some(row) = self.rows.get_mut(at) else { return Learned::Ignored };
@@ -85,8 +85,8 @@ impl<W: Words> AddressTable<W> {
         }
     }
 
-    /// Lets a row stand at a place, in the way that it has. Over the place's quota it stands nowhere:
-    /// the bridge knows where the address is, and the old place is not it.
+    /// Moves a row to a place, in the way that it has. If the place's quota is used up, the row is stored
+    /// nowhere: the bridge knows where the address is, and it is not at the old place.
     pub(super) fn stand(&mut self, now: u64, at: At, to: Location) -> Result<(), Learned> {
         let Some(row) = self.rows.get(at) else { return Err(Learned::Ignored) };
         let (key, from, present) = (row.key, row.location, row.present);
@@ -104,7 +104,7 @@ impl<W: Words> AddressTable<W> {
         Ok(())
     }
 
-    /// Moves a row without asking for room.
+    /// Moves a row without checking for room.
     fn write(&mut self, at: At, to: Location, pinned: bool) {
         let Some(row) = self.rows.get_mut(at) else { return };
         let from = row.present.then_some(row.location);
@@ -120,7 +120,7 @@ impl<W: Words> AddressTable<W> {
         }
     }
 
-    /// Takes a row's word away; the row stays for the sake of its history, or goes.
+    /// Removes a row's word. The row itself stays if it has a history.
     fn blank(&mut self, at: At) {
         let Some(row) = self.rows.get_mut(at) else { return };
         if row.history.is_none() {
@@ -134,7 +134,7 @@ impl<W: Words> AddressTable<W> {
         }
     }
 
-    /// The bridge has forgotten what it said of a row.
+    /// The bridge has forgotten the address of a row.
     pub(super) fn unlearn(&mut self, at: At) {
         if let Some(row) = self.rows.get_mut(at)
             && let Some(history) = &mut row.history
@@ -144,14 +144,14 @@ impl<W: Words> AddressTable<W> {
         self.blank(at);
     }
 
-    /// Takes a row and its word away.
+    /// Removes a row and its word.
     pub(super) fn remove(&mut self, at: At) {
         self.remove_row(at);
         self.words.store(at, None);
         self.words.reset_seen(at);
     }
 
-    /// Takes a row away whose word is about to be replaced.
+    /// Removes a row whose word is about to be replaced.
     fn remove_row(&mut self, at: At) {
         let Some(row) = self.rows.take(at) else { return };
         if row.present {
@@ -170,8 +170,7 @@ impl<W: Words> AddressTable<W> {
         }
     }
 
-    /// Sees to it that a locked address stands where its lock says; `over_host`: also if the host
-    /// has it.
+    /// Makes a locked address stay where its lock says. `over_host`: even if the host has it.
     pub(super) fn settle_pin(
         &mut self,
         now: u64,
@@ -202,13 +201,13 @@ impl<W: Words> AddressTable<W> {
         }
     }
 
-    /// Lets a row stand where a lock says.
+    /// Moves a row to where a lock says.
     pub(super) fn pin_at(&mut self, at: At, port: PortId) {
         self.drop_history(at);
         self.write(at, Location::Port(port), true);
     }
 
-    /// A history is due.
+    /// Reviews a history that is due.
     pub(super) fn review(&mut self, now: u64, key: u64, out: &mut Vec<Address>) {
         let Some(at) = self.find(key) else { return };
         let seen_ns = self.words.last_seen(at);

@@ -1,5 +1,5 @@
-//! The writer's own copy of the table: what the words say, and what only the writer needs to know.
-//! A bucket takes memory when its first address comes.
+//! The writer's own copy of the table: the contents of the words, and what only the writer needs to know. A
+//! bucket takes memory when its first address is added.
 
 use super::moves::History;
 use super::words::{At, WAYS};
@@ -8,10 +8,10 @@ use super::{Address, Location, Word};
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) key: u64,
-    /// Where the address stands; where it stood last, if it is not present.
+    /// Where the address is, or where it last was if it is not present.
     pub(super) location: Location,
-    /// The word is written. A row that is not present keeps the history of an address that the
-    /// bridge has forgotten, until that is settled or the way is needed.
+    /// The word is written. A row that is not present keeps the history of an address that the bridge has
+    /// forgotten, until the history is settled or the way is needed.
     pub(super) present: bool,
     pub(super) pinned: bool,
     pub(super) history: Option<Box<History>>,
@@ -26,7 +26,7 @@ impl Row {
         })
     }
 
-    /// Whether another address may take its place.
+    /// Whether the entry may be evicted for another address.
     pub(super) fn may_be_evicted(&self) -> bool {
         self.present && !self.pinned && self.location != Location::Host
     }
@@ -73,7 +73,7 @@ impl Rows {
         row
     }
 
-    /// A way without a row, or else one whose row is not present.
+    /// A way without a row, or otherwise one whose row is not present.
     pub(super) fn free_way(&self, bucket: usize) -> Option<At> {
         let Some(rows) = self.0.get(bucket)?.as_deref() else { return Some(At { bucket, way: 0 }) };
         let absent = |row: &Option<Row>| row.as_ref().is_some_and(|row| !row.present);
@@ -90,7 +90,7 @@ impl Rows {
         (0..self.0.len()).flat_map(|bucket| self.in_bucket(bucket))
     }
 
-    /// The places of the rows that `which` names.
+    /// The places of the rows that `which` matches.
     pub(super) fn places(&self, which: impl Fn(&Row) -> bool) -> Vec<At> {
         self.iter().filter(|(_, row)| which(row)).map(|(at, _)| at).collect()
     }

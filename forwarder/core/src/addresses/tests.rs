@@ -1,4 +1,4 @@
-//! The table over plain memory, read as the gate reads it.
+//! Tests of the table over plain memory, read as the gate reads it.
 
 mod model;
 mod moves;
@@ -11,10 +11,10 @@ use crate::Mac;
 
 const SECOND: u64 = 1_000_000_000;
 const SEED: Seed = Seed { xor: 0x1234_5678_9abc, multiply: 0xdead_beef_cafe_f00d };
-/// As many buckets as the gate's table has.
+/// The number of buckets in the gate's table.
 const BUCKETS: usize = weir_abi::table::BUCKETS as usize;
 
-/// Plain words in the gate's format, and what the gate would write beside them.
+/// Plain words in the gate's format, and the times that the gate would write beside them.
 struct Memory {
     words: Vec<u64>,
     seen_ns: Vec<u64>,
@@ -25,7 +25,7 @@ impl Memory {
         SEED.place(key(address.mac.to_u64(), address.vlan))
     }
 
-    /// As `Maps::search` does.
+    /// Searches as `Maps::search` does.
     fn search(&self, address: Address) -> Option<(At, Entry)> {
         let (bucket, place) = (self.bucket(address), Self::place(address));
         (0..WAYS).find_map(|way| {
@@ -47,7 +47,7 @@ impl Words for Memory {
     fn store(&mut self, at: At, word: Option<Word>) {
         let entry = word.map_or(Entry::EMPTY, |word| {
             assert_eq!(at.bucket, self.bucket(word.address), "in its own bucket");
-            // After every single store: a reader finds the address in one way only.
+            // Holds after every single store: a reader finds the address in one way only.
             let found = self.search(word.address).map(|(at, _)| at);
             assert!(found.is_none_or(|found| found == at), "{word:?} in {at:?} and in {found:?}");
             let (port, flags) = match word.location {
@@ -78,7 +78,7 @@ fn table(buckets: usize) -> Table {
 }
 
 impl Table {
-    /// What the gate finds.
+    /// The location that the gate finds.
     fn view(&self, address: Address) -> Option<Location> {
         let (_, entry) = self.words.search(address)?;
         Some(match entry.port() {
@@ -99,7 +99,7 @@ impl Table {
         out
     }
 
-    /// What holds at any time.
+    /// Checks the invariants that hold at any time.
     fn check(&self) {
         let mut counts = HashMap::<Location, u32>::new();
         for entry in self.iter() {

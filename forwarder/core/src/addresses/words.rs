@@ -2,10 +2,10 @@
 
 use crate::{Mac, PortId};
 
-/// Addresses in a bucket: the gate reads a cache line.
+/// Addresses in a bucket: the gate reads one cache line.
 pub const WAYS: usize = 8;
 
-/// A station's address. A bridge that does not filter VLANs keeps all under VLAN 0.
+/// A station's address. A bridge that does not filter VLANs keeps all its addresses under VLAN 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Address {
     pub mac: Mac,
@@ -13,7 +13,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// MAC in the high 48 of 60 bits, VLAN below.
+    /// The MAC in the high 48 of 60 bits, the VLAN below.
     pub(super) const fn key(self) -> u64 {
         self.mac.to_u64() << 12 | (self.vlan & 0xfff) as u64
     }
@@ -23,13 +23,13 @@ impl Address {
         Self { mac: Mac::new([a, b, c, d, e, f]), vlan: (key & 0xfff) as u16 }
     }
 
-    /// Not a group address, nor an impossible one.
+    /// Whether it is a unicast address other than zero, with a valid VLAN.
     pub(super) fn is_station(self) -> bool {
         !self.mac.is_multicast() && self.mac != Mac::ZERO && self.vlan <= 0xfff
     }
 }
 
-/// Where a station is, as the bridge says.
+/// Where a station is, according to the bridge.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Location {
     Port(PortId),
@@ -47,7 +47,7 @@ pub struct At {
     pub way: usize,
 }
 
-/// What a word of the table says.
+/// The contents of a word of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Word {
     pub address: Address,
@@ -56,19 +56,19 @@ pub struct Word {
     pub pinned: bool,
 }
 
-/// The memory that readers see meanwhile, and the format of its words.
+/// The memory that readers see concurrently, and the format of its words.
 pub trait Words {
     fn buckets(&self) -> usize;
 
-    /// The bucket of an address, below [`buckets`](Self::buckets). Outsiders must not be able to
-    /// choose addresses that share one.
+    /// The bucket of an address, below [`buckets`](Self::buckets). Outsiders must not be able to choose
+    /// addresses that share a bucket.
     fn bucket(&self, address: Address) -> usize;
 
-    /// Replaces a word whole, in one store that no reader sees half of. `None` empties it.
+    /// Replaces a whole word in one store, so that no reader sees half of it. `None` empties it.
     fn store(&mut self, at: At, word: Option<Word>);
 
-    /// When a frame with the address that is at this place came in by the port that stands with it;
-    /// 0: never. On the clock of the table's `now`; up to a second earlier than it was will do.
+    /// When a frame from the address stored at this place last arrived at the port stored with it; 0: never.
+    /// The clock is that of the table's `now`; the time may be up to a second too early.
     fn last_seen(&self, at: At) -> u64;
 
     /// Makes [`last_seen`](Self::last_seen) 0.

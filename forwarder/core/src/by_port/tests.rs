@@ -8,7 +8,7 @@ proptest! {
     fn it_is_a_map(ops in prop::collection::vec((0u8..4, 0u16..40, any::<u32>()), 0..300)) {
         let (mut table, mut model) = (ByPort::default(), BTreeMap::new());
         for (op, id, value) in ops {
-            // Some at the end of the range, and some beyond.
+            // The range covers the first and the last ports, and some beyond.
             let port = PortId(if id < 20 { id } else { id + MAX_PORTS as u16 - 35 });
             let fits = port.index() < MAX_PORTS;
             match op {

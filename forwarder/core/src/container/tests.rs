@@ -62,7 +62,7 @@ fn containers_of_others_do_not_pile_up() {
     assert_eq!(spares.len(), 2 + SURPLUS);
     while spares.surplus().is_some() {}
     assert_eq!(spares.len(), 2);
-    // One that is made for each that leaves does not raise the bound.
+    // Making a new container for each one that leaves does not raise the bound.
     for _ in 0..1000 {
         let _leaves = spares.take(0, PortId(0), PortId(1));
         spares.gone();

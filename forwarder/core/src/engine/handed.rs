@@ -1,14 +1,13 @@
-//! What is on its way to another worker, and who is charged for it.
+//! Containers on their way to another worker, and which pair and source they are charged to.
 //!
-//! Invariant: a container that `next` gave out for another worker's port counts towards the bounds of
-//! its pair and its source here until `taken` says that the other worker has it; from then on it
-//! counts there. So what a source has in both engines and between them is never more than what the
-//! two engines allow it.
+//! Invariant: a container that `next` returned for another worker's port counts towards the bounds of its
+//! pair and its source here until `taken` reports that the other worker has it. From then on it counts there.
+//! So what a source has in both engines and between them never exceeds what the two engines allow it.
 
 use super::{Engine, pair_mut};
 use crate::{Container, Packet, PortId, broken, invariant};
 
-/// A container on its way to another worker, as far as it is charged for.
+/// The charge for a container on its way to another worker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Handed {
     ingress: PortId,
@@ -30,7 +29,7 @@ impl Handed {
         }
     }
 
-    /// Whether it came from this port, or is for it.
+    /// Whether the container came from this port or is for it.
     #[must_use]
     pub fn names(&self, port: PortId) -> bool {
         self.ingress == port || self.egress == port
@@ -38,8 +37,8 @@ impl Handed {
 }
 
 impl<P: Packet> Engine<P> {
-    /// The other worker has taken a container. Of a port that is about to be removed, say so of all
-    /// that are still on their way, before `remove_port`: nobody is charged for them afterwards.
+    /// The other worker has taken a container. Before `remove_port`, call this for all containers of that
+    /// port that are still on their way: afterwards no pair or source is charged for them.
     pub fn taken(&mut self, handed: &Handed) {
         let Handed { ingress, egress, bytes, packets, frames } = *handed;
         let pair = pair_mut(&mut self.links, ingress, egress);

@@ -1,4 +1,4 @@
-//! Settings that change while packets wait. Cold.
+//! Changes of settings while packets wait. Cold.
 //! Invariant: no packet is lost, and none overtakes another of its pair.
 
 use super::Engine;
@@ -7,9 +7,8 @@ use crate::sched::Scheduler;
 use crate::{Packet, PortId, PortSettings, SchedulerSettings, broken};
 
 impl<P: Packet> Engine<P> {
-    /// New settings for a port that is there; false when it is not. What kind of port it is, and
-    /// who serves it, stays as it was added. A smaller bound refuses what comes and keeps what
-    /// waits.
+    /// Applies new settings to a port; false if there is no such port. Its role and the worker that serves it
+    /// stay as they were when it was added. A smaller bound refuses new packets and keeps those that wait.
     pub fn set_port(&mut self, now: u64, port: PortId, settings: &PortSettings) -> bool {
         let Some(source) = self.sources.get_mut(port.index()) else { return false };
         let Some(before) = source.settings else { return false };
@@ -41,8 +40,8 @@ impl<P: Packet> Engine<P> {
         true
     }
 
-    /// Another way to share all links that are served here. What waits moves over, in order per
-    /// vif; who is ahead of whom is reckoned anew from now on.
+    /// Changes the policy of all links served here. What waits moves to the new schedulers, in order per vif.
+    /// Leads and debts between vifs are forgotten.
     pub fn set_scheduler(&mut self, now: u64, settings: SchedulerSettings) {
         if settings == self.scheduler {
             return;

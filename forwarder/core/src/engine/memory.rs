@@ -1,19 +1,19 @@
-//! What an engine takes of memory. Invariant: nothing in it grows with the number of ports times
-//! the number of ports; what is kept by pair is kept of pairs that have come to be.
+//! The memory an engine uses. Invariant: nothing in it grows with the number of ports times the number of
+//! ports; what is kept per pair is kept only for pairs that exist.
 
 use super::Engine;
 use super::state::{Link, Source};
 use crate::sched::Scheduler;
 use crate::{Packet, PortId};
 
-/// Bytes set aside, by what they are for.
+/// Bytes allocated, by purpose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct EngineMemory {
-    /// By port: sources, links, and what each link's scheduler is itself.
+    /// By port: sources, links, and each link's scheduler itself.
     pub ports: usize,
-    /// By pair: what the engine and the schedulers keep of each.
+    /// By pair: what the engine and the schedulers keep for each.
     pub pairs: usize,
-    /// Containers that lie ready.
+    /// Containers ready for use.
     pub containers: usize,
 }
 
@@ -25,7 +25,7 @@ impl EngineMemory {
 }
 
 impl<P: Packet> Engine<P> {
-    /// Goes through all links: cold.
+    /// Visits all links: cold.
     #[must_use]
     pub fn memory(&self) -> EngineMemory {
         let open = self.open.capacity() * size_of::<(PortId, PortId)>();

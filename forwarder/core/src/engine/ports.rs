@@ -1,6 +1,6 @@
-//! Ports that come and go, and what they leave behind. Cold.
-//! Invariant: there is a pair only while both its ports are there, and no more than one; a link's
-//! scheduler knows of no source that has no pair with it.
+//! Adding and removing ports, and what they leave behind. Cold. Invariant: a pair exists only while both its
+//! ports do, and there is at most one for two ports in each direction. A link's scheduler knows of no source
+//! that has no pair with it.
 
 use std::fmt;
 
@@ -40,8 +40,8 @@ impl<P: Packet> Engine<P> {
         true
     }
 
-    /// The first packet from `ingress` to `egress`: makes the pair where there can be one, and tells
-    /// the link's scheduler what the source is promised. True if it made one. Allocates: cold.
+    /// Creates a pair at the first packet from `ingress` to `egress`, if both ports exist, and tells the
+    /// link's scheduler the source's share. Returns true if it created one. Allocates: cold.
     #[cold]
     pub(super) fn open_pair(&mut self, now: u64, ingress: PortId, egress: PortId) -> bool {
         let source = self.sources.get(ingress.index()).filter(|_| ingress != egress);
@@ -60,7 +60,7 @@ impl<P: Packet> Engine<P> {
         true
     }
 
-    /// The scheduler of a link to which nobody has sent yet.
+    /// The scheduler of a link that has no pairs yet.
     pub(super) fn scheduler_for(&self, now: u64, settings: &PortSettings) -> AnyScheduler<P> {
         if settings.remote {
             return AnyScheduler::handover();
@@ -70,16 +70,15 @@ impl<P: Packet> Engine<P> {
         scheduler
     }
 
-    /// The worker that serves a port sets its cap, for all. The schedulers look at it when they are
-    /// told of the share, so the cap comes first.
+    /// Sets a port's cap for all workers, if this worker serves the port. The schedulers read the cap when
+    /// `share` is called, so the cap must be set first.
     pub(super) fn cap(&self, now: u64, port: PortId, settings: &PortSettings) {
         if !settings.remote {
             self.caps.set(now, port, settings.share.max_rate, settings.share.burst_bytes);
         }
     }
 
-    /// Tells the links of a port's share, those that it has sent to. The others are told when it
-    /// does.
+    /// Passes a port's share on to the links that it has sent to. Other links get it with the pair.
     pub(super) fn share(&mut self, now: u64, port: PortId, share: &Share) {
         let links = self.links.iter_mut().flatten();
         for link in links.filter(|link| link.pairs.contains(port)) {
@@ -87,8 +86,8 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    /// Takes a port away; what waited for it or came from it is returned, in order per pair, for the
-    /// caller to account for and free. What it was promised is forgotten. Cold.
+    /// Removes a port. Returns what waited for it or came from it, in order per pair; the caller accounts for
+    /// these packets and frees them. The port's share is forgotten. Cold.
     #[must_use]
     pub fn remove_port(&mut self, port: PortId) -> Vec<P> {
         let mut out = Vec::new();
@@ -113,7 +112,7 @@ impl<P: Packet> Engine<P> {
             self.forget_source(port, other, &mut out);
         }
         if let Some(source) = self.sources.get_mut(port.index()) {
-            // The counts stay to be read until the slot is used again.
+            // The counts stay readable until the slot is used again.
             let was_remote = source.settings.take().is_some_and(|settings| settings.remote);
             *source = Source { counts: source.counts, ..Source::VACANT };
             if !was_remote {
@@ -127,7 +126,7 @@ impl<P: Packet> Engine<P> {
         out
     }
 
-    /// Takes out what `from`, which goes away, has waiting for `to`.
+    /// Removes what waits from `from`, which is being removed, for `to`.
     fn forget_source(&mut self, from: PortId, to: PortId, out: &mut Vec<P>) {
         let Some(Some(link)) = self.links.get_mut(to.index()) else {
             return broken!("a port without a link");
@@ -150,7 +149,8 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    /// Everything that is held here; what is on its way to another worker is not. The ports stay. Cold.
+    /// Removes and returns everything held here, but not what is on its way to another worker. The ports
+    /// stay. Cold.
     #[must_use]
     pub fn drain(&mut self) -> Vec<P> {
         let mut out = Vec::new();
@@ -177,7 +177,7 @@ impl<P: Packet> Engine<P> {
         out
     }
 
-    /// Moves what is in a container out of the engine's books.
+    /// Takes a container's packets out and subtracts them from the engine's counts.
     fn empty(&mut self, mut container: Container<P>, out: &mut Vec<P>) {
         self.held_packets -= container.len() as u64;
         self.held_bytes -= container.bytes();
@@ -193,7 +193,7 @@ impl<P: Packet> Engine<P> {
 }
 
 impl<P: Packet> fmt::Debug for Engine<P> {
-    /// The ports, and the pairs where something waits.
+    /// Prints the ports, and the pairs where something waits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Engine");
         out.field("ports", &self.ports)

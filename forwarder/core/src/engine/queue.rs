@@ -1,6 +1,6 @@
-//! The way of a packet: offered, gathered, let go, queued, given to a link.
-//! Invariant: `held_*`, a pair's bytes and packets and a source's frames change together, and no
-//! call here allocates, except for a pair's first packet, and a container when all are in use.
+//! A packet's way through the engine: it is offered, gathered, released, queued, and given to a link.
+//! Invariant: `held_*`, a pair's bytes and packets, and a source's frames change together. No call here
+//! allocates, except for a pair's first packet, and for a container when all are in use.
 
 use super::Engine;
 use super::state::{Link, Pair};
@@ -8,9 +8,9 @@ use crate::sched::{AnyScheduler, Caps, Next, Scheduler};
 use crate::{Container, Packet, PortId, PortSet, Reason, ReleaseReason, broken};
 
 impl<P: Packet> Engine<P> {
-    /// Takes a packet in for `egress`, or hands it back with the reason. The bounds count what is
-    /// open and what is queued; a packet larger than its bound is taken when nothing else waits. A
-    /// pair over its bound is marked as shed.
+    /// Takes a packet for `egress`, or returns it with the reason. The bounds count what is open and what is
+    /// queued. A packet larger than its bound is taken when nothing else waits. A pair over its bound is
+    /// marked as shed.
     #[inline]
     pub fn offer(
         &mut self,
@@ -72,8 +72,8 @@ impl<P: Packet> Engine<P> {
         Ok(())
     }
 
-    /// Takes a container from another worker, whole, or hands it back with the reason. It was let go
-    /// there and goes straight to its queue here.
+    /// Takes a whole container from another worker, or returns it with the reason. It was released there, and
+    /// goes straight to its queue here.
     pub fn accept(
         &mut self,
         now: u64,
@@ -87,7 +87,7 @@ impl<P: Packet> Engine<P> {
         if self.pair(egress, ingress).is_none() {
             self.open_pair(now, ingress, egress);
         }
-        // What came from another worker is never sent on to a third.
+        // A container from another worker is never sent on to a third.
         let link = self.links.get_mut(egress.index()).and_then(Option::as_mut);
         let Some(link) = link.filter(|link| !link.remote) else {
             return Err((container, Reason::PortGone));
@@ -116,8 +116,8 @@ impl<P: Packet> Engine<P> {
         Ok(())
     }
 
-    /// Everything that was there has been offered: open containers are let go as the policies of
-    /// their ingress ports say. Call it once a turn, and when `wakes_at` has come.
+    /// Releases open containers by the policies of their ingress ports, after everything that had arrived was
+    /// offered. Call it once a turn, and when `wakes_at` has come.
     #[inline]
     pub fn end_of_turn(&mut self, now: u64) {
         let Self { open, links, sources, spares, backlogged, caps, .. } = self;
@@ -157,8 +157,8 @@ impl<P: Packet> Engine<P> {
         });
     }
 
-    /// When the next open container has to be let go: call `end_of_turn` then. Those of links with a
-    /// backlog may have to go earlier, but that backlog is looked after anyhow.
+    /// When the next open container must be released: call `end_of_turn` then. Containers of links with a
+    /// backlog may have to be released earlier, but that backlog brings the worker back anyway.
     #[must_use]
     pub fn wakes_at(&self) -> Option<u64> {
         let due = |&(from, to): &(PortId, PortId)| {
@@ -173,40 +173,41 @@ impl<P: Packet> Engine<P> {
         self.open.iter().filter_map(due).min()
     }
 
-    /// A link with a rate that is served here is taken until then by what does not pass here.
+    /// Frames that do not pass through this engine occupy the link until then. Applies to a link with a rate
+    /// that is served here.
     pub fn occupy(&mut self, egress: PortId, until: u64) {
         if let Some(Some(link)) = self.links.get_mut(egress.index()) {
             link.scheduler.occupy(until);
         }
     }
 
-    /// A link with a rate that is served here has sent so many bytes that do not pass here; they put it at most
-    /// `ahead_ns` ahead of now.
+    /// Charges `bytes` that did not pass through this engine to a link with a rate that is served here. They
+    /// put the link at most `ahead_ns` ahead of now.
     pub fn charge_passing(&mut self, now: u64, egress: PortId, bytes: u64, ahead_ns: u64) {
         if let Some(Some(link)) = self.links.get_mut(egress.index()) {
             link.scheduler.charge_passing(now, bytes, ahead_ns);
         }
     }
 
-    /// Until when what was sent takes a link, by its rate; 0: it has none, or has sent nothing.
+    /// When the link, at its rate, will have sent what it was given; 0: it has no rate, or has sent nothing.
     #[must_use]
     pub fn link_due(&self, egress: PortId) -> u64 {
         let link = self.links.get(egress.index()).and_then(Option::as_ref);
         link.map_or(0, |link| link.scheduler.opens_at(0))
     }
 
-    /// A source with a rate of its own has sent so much by another way.
+    /// Counts what a source with a maximum rate sent by another way, which takes its rate until then.
     pub fn occupy_source(&mut self, ingress: PortId, until: u64) {
         self.caps.occupy(ingress, until);
     }
 
-    /// When what a source with a rate of its own has sent would have been sent at that rate.
+    /// When the bytes that a source with a maximum rate has sent would have been sent at that rate.
     #[must_use]
     pub fn source_due(&self, ingress: PortId) -> u64 {
         self.caps.due_ns(ingress)
     }
 
-    /// When a link for which nothing waits here is free again. Cold: it looks at every source.
+    /// When a link for which nothing waits here is free again. Cold: it reads every source.
     #[must_use]
     pub fn idle_from(&self, egress: PortId) -> Option<u64> {
         let link = self.links.get(egress.index())?.as_ref()?;
@@ -215,7 +216,7 @@ impl<P: Packet> Engine<P> {
         (!waits).then(|| link.scheduler.opens_at(0))
     }
 
-    /// Whether a link has a rate, and is served here.
+    /// Whether a link has a rate and is served here.
     #[inline]
     #[must_use]
     pub fn is_shaped(&self, egress: PortId) -> bool {
@@ -223,7 +224,7 @@ impl<P: Packet> Engine<P> {
         link.is_some_and(|link| link.rate.is_some() && !link.remote)
     }
 
-    /// The weights of those who wait for a link, together.
+    /// The sum of the weights of the sources that wait for a link.
     #[inline]
     #[must_use]
     pub fn waiting_weight(&self, egress: PortId) -> u64 {
@@ -246,8 +247,8 @@ impl<P: Packet> Engine<P> {
         self.backlogged
     }
 
-    /// The next container for a link. What is in it is no longer held here; for another worker's
-    /// link it still counts towards the bounds, until it is `taken`.
+    /// The next container for a link. Its contents are no longer held here. If another worker serves the
+    /// link, they count towards the bounds until `taken` is called.
     #[inline]
     pub fn next(&mut self, now: u64, egress: PortId) -> Next<P> {
         let Some(Some(link)) = self.links.get_mut(egress.index()) else { return Next::Empty };
@@ -282,9 +283,10 @@ impl<P: Packet> Engine<P> {
         Next::Container(container)
     }
 
-    /// The device was full: what is left goes to the head of its queue and keeps its turn. It may
-    /// exceed the bound by what was accepted meanwhile. Of several taken by `next`, put the last
-    /// back first. Handed back when one of its ports is gone.
+    /// Takes back what is left of a container when the device was full. It goes to the head of its queue, and
+    /// its source keeps its turn. The queue may exceed its bound by what was accepted meanwhile. If `next`
+    /// returned several containers, put the last one back first. The container is returned if one of its
+    /// ports is gone.
     #[inline]
     pub fn put_back(
         &mut self,
@@ -298,7 +300,7 @@ impl<P: Packet> Engine<P> {
         }
         let ingress = container.ingress();
         if self.pair(egress, ingress).is_none() {
-            // Its port went and came back meanwhile.
+            // The port was removed and added again meanwhile.
             self.open_pair(now, ingress, egress);
         }
         let Some(Some(link)) = self.links.get_mut(egress.index()) else {
@@ -310,10 +312,10 @@ impl<P: Packet> Engine<P> {
             return Err((container, Reason::PortGone));
         };
         let (packets, bytes) = (container.len() as u64, container.bytes());
-        // Of a pair that came to be anew meanwhile they were never counted.
+        // If the pair was recreated meanwhile, its counters never included these packets.
         pair.counts.sent_bytes = pair.counts.sent_bytes.saturating_sub(bytes);
         pair.counts.sent_packets = pair.counts.sent_packets.saturating_sub(packets);
-        // What is for another worker was never taken off.
+        // A container for another worker is still counted here.
         if !link.remote {
             let frames = container.frames();
             pair.bytes += bytes;
@@ -328,23 +330,22 @@ impl<P: Packet> Engine<P> {
         Ok(())
     }
 
-    /// Gives an emptied container's storage back. It must be empty: it is the caller's to say what
-    /// became of each packet.
+    /// Takes an empty container back for reuse. The caller has already accounted for each of its packets.
     #[inline]
     pub fn recycle(&mut self, container: Container<P>) {
         self.spares.put(container);
     }
 
-    /// An empty container that came from another worker and is not needed here: sent back and
-    /// recycled there, it spares both sides the allocator.
+    /// An empty container that came from another worker and is not needed here. Sending it back to be
+    /// recycled there spares both workers the allocator.
     #[inline]
     pub fn surplus(&mut self) -> Option<Container<P>> {
         self.spares.surplus()
     }
 }
 
-/// When the link would take the pair's open container at once; never, while others wait for it. Of a
-/// link with a rate that another worker serves it is not known: it may well be busy.
+/// When the link would take the pair's open container at once; `u64::MAX` while others wait for it. For a
+/// link with a rate that another worker serves, the time is not known: it may be busy.
 #[inline]
 fn free_at<P: Packet>(scheduler: &AnyScheduler<P>, caps: &Caps, now: u64, pair: &Pair<P>) -> u64 {
     let Some(open) = &pair.open else { return u64::MAX };

@@ -1,10 +1,10 @@
-//! Who offers more than its queue holds, so that it can be stopped earlier, at its own core.
-//! Invariant: a pair becomes shed when a packet of it is refused, and stops being so once what it
-//! has waiting is well below its bound; only the engine that serves a link says so, so that two
-//! of them never disagree about a pair.
+//! Tracks which pairs offer more than their queue holds, so that the gate can drop their frames on the
+//! sender's own core. Invariant: a pair becomes shed when one of its packets is refused, and stops being shed
+//! once its backlog is well below its bound. Only the engine that serves a link decides this, so two engines
+//! never disagree about a pair.
 //!
-//! What changed is remembered as pairs, each once: a pair that went there and back since the last
-//! look is not told at all, so the list needs no more room than there are pairs.
+//! Changes are remembered as pairs, each once. A pair that became shed and stopped again since the last call
+//! is not reported, so the list needs no more room than there are pairs.
 
 use super::state::Pair;
 use super::{Engine, pair_mut};
@@ -12,9 +12,9 @@ use crate::{Packet, PortId, PortSet, broken};
 
 #[derive(Debug, Default)]
 pub(super) struct ShedChanges {
-    /// (ingress, egress) of pairs whose state may differ from what was told.
+    /// (ingress, egress) of pairs whose state may differ from what was last reported.
     noted: Vec<(PortId, PortId)>,
-    /// Pairs that were told to be shed and are no more.
+    /// Pairs that were reported as shed and no longer exist.
     vanished: Vec<(PortId, PortId)>,
 }
 
@@ -38,7 +38,7 @@ impl ShedChanges {
         }
     }
 
-    /// The pair is about to be forgotten.
+    /// A pair is about to be removed.
     pub(super) fn forget<P>(&mut self, pair: &Pair<P>, way: (PortId, PortId)) {
         if pair.shed_noted {
             self.noted.retain(|noted| *noted != way);
@@ -49,25 +49,25 @@ impl ShedChanges {
     }
 }
 
-/// What must be reached before a pair that was shed is let in again: far enough below the bound that
-/// it does not come and go with every container, and no further, since what comes in between comes
-/// as fast as a flood can and everybody's frames wait behind it in the worker.
+/// The backlog at which a shed pair is let in again. It is far enough below the bound that the state does not
+/// change with every container. It is no lower, since a flood refills the difference as fast as it can send,
+/// and all sources' frames wait behind that in the worker.
 fn low_water(bound: u64) -> u64 {
     bound - (bound / 32).max(2 * PAGE).min(bound / 8)
 }
 
-/// As long as a container usually is.
+/// The usual length of a container.
 const PAGE: u64 = 4096;
 
 impl<P: Packet> Engine<P> {
-    /// The pairs (ingress, egress) whose state is another than at the last call, and that state.
-    /// What is not taken from the iterator stays for the next call.
+    /// The pairs (ingress, egress) whose state changed since the last call, with the new state. What is not
+    /// taken from the iterator stays for the next call.
     pub fn shed_changes(&mut self) -> impl Iterator<Item = (PortId, PortId, bool)> {
         std::iter::from_fn(|| self.next_shed_change())
     }
 
     fn next_shed_change(&mut self) -> Option<(PortId, PortId, bool)> {
-        // First, since a pair of the same ports may have come to be again.
+        // These come first, since a pair of the same ports may have been created again.
         if let Some((ingress, egress)) = self.shed.vanished.pop() {
             return Some((ingress, egress, false));
         }
@@ -108,8 +108,8 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    /// Fewer packets from `ingress` wait than did: ends what no longer has a reason. Bytes are looked
-    /// at for `egress` only, where they became fewer.
+    /// Fewer packets from `ingress` wait than before: ends shedding where its cause is gone. Bytes are
+    /// checked for `egress` only, where they became fewer, and for pairs no longer short of frames.
     #[cold]
     pub(super) fn relieve(&mut self, ingress: PortId, egress: PortId) {
         let Some(source) = self.sources.get_mut(ingress.index()) else {
@@ -136,11 +136,11 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    /// Likewise for every pair: after something larger happened. Cold.
+    /// Calls `relieve` for every shed pair, after a larger change. Cold.
     pub(super) fn relieve_all(&mut self) {
         let shed = |&(ingress, egress): &(PortId, PortId)| self.is_shed(ingress, egress);
         let mut shed: Vec<_> = self.pairs().filter(shed).collect();
-        // Whatever order they came to be in, they are looked at in the same one.
+        // Sorted, so that the order does not depend on the order in which the pairs were created.
         shed.sort_unstable();
         for (ingress, egress) in shed {
             self.relieve(ingress, egress);

@@ -1,5 +1,6 @@
-//! What the engine keeps for a port as a destination (`Link`), as an origin (`Source`), and for each
-//! way through (`Pair`). Invariant: a source's frames are the sum over its pairs', which are those of its packets.
+//! What the engine keeps for a port as a destination (`Link`), for a port as a source (`Source`), and for
+//! each pair (`Pair`). Invariant: a source's frames are the sum of its pairs' frames, and a pair's frames are
+//! those of its packets.
 
 use crate::release::Estimate;
 use crate::sched::AnyScheduler;
@@ -7,21 +8,21 @@ use crate::{
     ByPort, Container, Packet, PortSet, PortSettings, Rate, Release, ReleaseReason, ReleaseSettings,
 };
 
-/// Handed to a link.
+/// What was handed to a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct PairCounts {
     pub sent_packets: u64,
     pub sent_bytes: u64,
 }
 
-/// Containers that were let go, and what was in them then.
+/// Released containers, and their contents at release.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ContainerCounts {
     /// By `ReleaseReason as usize`.
     pub released: [u64; ReleaseReason::COUNT],
     pub packets: u64,
     pub bytes: u64,
-    /// Between opening and letting go, summed over the containers.
+    /// Time between opening and release, summed over the containers.
     pub wait_ns: u64,
 }
 
@@ -34,28 +35,28 @@ impl std::ops::AddAssign for ContainerCounts {
     }
 }
 
-/// What one ingress port has waiting for one egress port. It comes to be with the first packet, and
-/// is there as long as both ports are.
+/// What one ingress port has waiting for one egress port. A pair is created with its first packet, and lasts
+/// as long as both ports do.
 pub(super) struct Pair<P> {
     pub(super) open: Option<Container<P>>,
-    /// Open, queued, and on their way to the worker that serves the link.
+    /// What is open, queued, or on its way to the worker that serves the link.
     pub(super) bytes: u64,
     pub(super) packets: u64,
-    /// Of the pool, in which they are.
+    /// Frames of the pool that these packets occupy.
     pub(super) frames: u64,
     pub(super) bound: u64,
-    /// When the open container is let go at the latest, and what that is called.
+    /// When the open container is released at the latest, and the reason that then applies.
     pub(super) deadline_ns: u64,
     pub(super) at_deadline: ReleaseReason,
-    /// When the last packet went into the open container.
+    /// When the last packet was added to the open container.
     pub(super) last_ns: u64,
     pub(super) release: ReleaseSettings,
     pub(super) estimate: Estimate,
     pub(super) counts: PairCounts,
     pub(super) shed: bool,
-    /// What the caller was told last about `shed`.
+    /// The value of `shed` that was last reported to the caller.
     pub(super) shed_told: bool,
-    /// It stands in the list of changes.
+    /// Whether the pair is in the list of changes.
     pub(super) shed_noted: bool,
 }
 
@@ -79,14 +80,13 @@ impl<P: Packet> Pair<P> {
         }
     }
 
-    /// Whether its containers may grow in the queue: those of the other policies stay as they were
-    /// let go.
+    /// Whether its containers may grow in the queue. With the other policies they stay as they were released.
     #[inline]
     pub(super) fn joins(&self) -> bool {
         self.release.policy == Release::Eager
     }
 
-    /// What is in the container does not wait here any longer.
+    /// A container's contents no longer wait here.
     #[inline]
     pub(super) fn count_out(&mut self, container: &Container<P>) {
         self.bytes -= container.bytes();
@@ -94,7 +94,7 @@ impl<P: Packet> Pair<P> {
         self.frames -= container.frames();
     }
 
-    /// When the container that is opened at `opened_ns` is let go.
+    /// Sets when the container opened at `opened_ns` is to be released.
     #[inline]
     pub(super) fn plan_release(&mut self, opened_ns: u64) {
         let (stay_ns, reason) = self.release.stay(&self.estimate);
@@ -102,7 +102,7 @@ impl<P: Packet> Pair<P> {
         self.at_deadline = reason;
     }
 
-    /// Ends the filling of what was its open container.
+    /// Closes what was its open container.
     #[inline]
     pub(super) fn end_filling(
         &mut self,
@@ -119,7 +119,7 @@ impl<P: Packet> Pair<P> {
         counts.bytes += container.bytes();
         let opened_ns = container.opened_ns();
         counts.wait_ns += now.saturating_sub(opened_ns);
-        // An idle link cut the waiting short: what it would have brought nobody knows.
+        // An idle link cut the wait short, so what a longer wait would have brought is unknown.
         if self.release.policy == Release::Adaptive && reason != ReleaseReason::Idle {
             let useful_ns = self.last_ns.saturating_sub(opened_ns);
             self.estimate.observe(self.release.alpha_q16, useful_ns);
@@ -130,7 +130,7 @@ impl<P: Packet> Pair<P> {
 /// A port as a destination.
 pub(super) struct Link<P> {
     pub(super) scheduler: AnyScheduler<P>,
-    /// By the ingress port: of those that have sent here.
+    /// By ingress port: the pairs of the ports that have sent here.
     pub(super) pairs: ByPort<Pair<P>>,
     pub(super) rate: Option<Rate>,
     pub(super) remote: bool,
@@ -155,7 +155,7 @@ impl<P: Packet> Link<P> {
     }
 
     pub(super) fn set_rate(&mut self, rate: Option<Rate>, container_bytes: u32) {
-        /// 50 us are so many bytes, at so many bits per second each.
+        /// The bits per second at which 50 us carry one byte.
         const PER_50_US: u64 = 160_000;
         self.rate = rate;
         self.piece_bytes = rate.map_or(u32::MAX, |rate| {
@@ -164,11 +164,11 @@ impl<P: Packet> Link<P> {
     }
 }
 
-/// A port as an origin.
+/// A port as a source.
 pub(super) struct Source {
-    /// `None`: the port is not there.
+    /// `None`: there is no such port.
     pub(super) settings: Option<PortSettings>,
-    /// In which its packets wait here or are on their way to another worker, over all links.
+    /// Frames of its packets that wait here or are on their way to another worker, over all links.
     pub(super) frames: u64,
     pub(super) frames_bound: u64,
     /// The links it is shed for because of `frames_bound`.
@@ -177,16 +177,16 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Whether a pair that holds `pair_frames` may not have so many more. It may hold no more than
-    /// four times what is left: one flood gets four fifths of the source's frames, and whatever
-    /// else comes from there still finds some.
+    /// Whether a pair that holds `pair_frames` may not take `more` frames. It may hold no more than four
+    /// times what is left. So one flood gets four fifths of the source's frames, and other traffic of the
+    /// source still finds some.
     #[inline]
     pub(super) fn is_short_of(&self, pair_frames: u64, more: u64) -> bool {
         let left = self.frames_bound.saturating_sub(self.frames);
         self.frames != 0 && (more > left || pair_frames + more > 4 * left)
     }
 
-    /// Whether it has so few that it may be let in again: far enough below.
+    /// Whether a pair has few enough frames to be let in again, well below the limit.
     pub(super) fn is_well_below(&self, pair_frames: u64) -> bool {
         let left = self.frames_bound.saturating_sub(self.frames);
         pair_frames < 3 * left

@@ -1,14 +1,14 @@
 //! Residence histograms as bare counts, of the shape that `latency::histogram` has.
 //!
-//! A histogram of the library is 12 KB that are written when it is made. Here all counts of all
-//! rows are one piece of zeroed memory, which the kernel gives page by page as it is touched, a row
-//! takes a part of it only when it needs one, and adding up and clearing is a plain loop.
+//! A histogram of the library takes 12 KB, all of which are written when it is made. Here all counts of all
+//! rows are one piece of zeroed memory. The kernel provides it page by page as it is touched, a row takes a
+//! part of it only when it needs one, and adding up and clearing is a plain loop.
 //!
-//! Sixteen bins of a part are one cache line, and the same sixteen of all parts stand one behind the
-//! other: times are much alike, so that what a thousand flows touch is a few hundred pages. With
-//! all of a part in one piece it was a page for each flow and more, which no TLB holds.
+//! A line of sixteen bins of a part is one cache line, and the same line of all parts is contiguous. Most
+//! times are similar, so a thousand flows touch a few hundred pages. If all bins of a part were contiguous,
+//! each flow would touch a page or more, which no TLB holds.
 //!
-//! Invariant: a part that nobody has is all zeroes, and there are as many as rows.
+//! Invariant: a part that is not in use is all zeroes, and there are as many parts as rows.
 
 use crate::latency::counts::Counts;
 use crate::latency::shape::BINS;
@@ -22,16 +22,16 @@ const LINES: usize = BINS / LINE;
 const _: () = assert!(BINS.is_multiple_of(LINE), "lines are whole");
 
 pub(super) struct Bins {
-    /// By line, then part, then bin, from `first` on, where a cache line begins.
+    /// Ordered by line, then part, then bin, from `first` on, which is aligned to a cache line.
     counts: Box<[u32]>,
     first: usize,
     parts: usize,
-    /// Lines in which anything was ever counted: all others are zeroes in every part.
+    /// Lines in which anything was ever counted: all other lines are zero in every part.
     used: [bool; LINES],
-    /// Given back; never more than there are parts, so that it never grows. The last one is taken
+    /// Parts given back; never more than there are parts, so the vector never grows. The last one is taken
     /// first: no more memory is ever touched than was in use at once.
     free: Vec<Part>,
-    /// How many were ever taken.
+    /// How many parts were ever taken.
     touched: usize,
 }
 
@@ -48,7 +48,7 @@ impl Bins {
         }
     }
 
-    /// A part of which everything is 0.
+    /// Takes a part in which all counts are 0.
     pub(super) fn take(&mut self) -> Option<Part> {
         self.free.pop().or_else(|| {
             let fresh = Part::try_from(self.touched).ok()?;
@@ -57,7 +57,7 @@ impl Bins {
         })
     }
 
-    /// Takes a part back, and adds what it has counted to a sum, if to any.
+    /// Takes a part back. Adds its counts to `sum`, or discards them if that is `None`.
     pub(super) fn give(&mut self, part: Part, sum: Option<&mut Counts>) {
         match sum {
             Some(sum) => self.pour(part, sum),
@@ -66,7 +66,7 @@ impl Bins {
         self.free.push(part);
     }
 
-    /// Counts a time; false if no more fit there.
+    /// Counts a time; false if the bin is full.
     #[inline]
     #[must_use]
     pub(super) fn record(&mut self, part: Part, bin: usize) -> bool {
@@ -84,7 +84,7 @@ impl Bins {
         }
     }
 
-    /// Moves what a part has counted to a sum.
+    /// Moves the counts of a part to a sum.
     pub(super) fn pour(&mut self, part: Part, sum: &mut Counts) {
         self.each_line(part, |line, counts| {
             for (bin, count) in (line * LINE..).zip(counts.iter_mut()) {

@@ -1,4 +1,4 @@
-//! What is counted of a flow. Invariant: counts only grow, and adding two rows adds every count.
+//! What is counted for a flow. Invariant: counts only grow, and adding two rows adds every count.
 
 use hdrhistogram::Histogram;
 
@@ -6,15 +6,15 @@ use crate::Losses;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowCounts {
-    /// Came in, superframes counted as one.
+    /// Packets received; a superframe counts as one.
     pub frames: u64,
     pub bytes: u64,
-    /// Went out; a superframe that was cut once for every piece.
+    /// Frames sent; a superframe that was cut counts once for every piece.
     pub delivered: u64,
     pub delivered_bytes: u64,
     pub first_ns: u64,
     pub last_ns: u64,
-    /// All that were seen, as they stand in the TCP header.
+    /// All flags that were seen, as they are in the TCP header.
     pub tcp_flags: u8,
     /// RFC 3550 jitter of the residence time.
     pub jitter_ns: u64,
@@ -22,8 +22,8 @@ pub struct FlowCounts {
 }
 
 impl FlowCounts {
-    /// Adds what was counted of the same flow elsewhere, or of another. Jitters do not add up: that
-    /// of whoever delivered more stays.
+    /// Adds what was counted elsewhere for the same flow, or for another one. Jitters do not add up: the
+    /// jitter of the side that delivered more is kept.
     pub fn merge(&mut self, other: &Self) {
         if other.delivered > self.delivered {
             self.jitter_ns = other.jitter_ns;
@@ -38,7 +38,7 @@ impl FlowCounts {
         self.losses.merge(&other.losses);
     }
 
-    /// 0 is never a time at which something was seen.
+    /// Records a time; 0 means unknown and is ignored.
     #[inline]
     pub(super) fn saw(&mut self, now_ns: u64) {
         if now_ns != 0 && (self.first_ns == 0 || now_ns < self.first_ns) {

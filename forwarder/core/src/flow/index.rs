@@ -1,11 +1,11 @@
 //! Finds rows by key. A bucket of eight ways is one cache line, and a look-up reads one bucket.
 //!
-//! There is a bucket for every row, so that with all rows in use about one way of eight is taken,
-//! and a full bucket is what happens to one flow in a million. The hash that the program makes is
-//! not used: guests can work it out and meet in one bucket on purpose, and it does not tell apart
-//! all that a key does. The one here depends on secrets.
+//! There is a bucket for every row. So even with all rows in use about one way of eight is taken, and about
+//! one flow in a million meets a full bucket. The program's hash is not used, for two reasons: guests can
+//! predict it and deliberately fill one bucket, and it does not distinguish everything that a key does. The
+//! hash here depends on secrets.
 //!
-//! Invariant: a row stands in one way at most.
+//! Invariant: a row is in at most one way.
 
 use super::PackedKey;
 
@@ -15,7 +15,7 @@ const SHIFT: u32 = WAYS.ilog2();
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Bucket {
-    /// 0 when nothing is there.
+    /// 0 if the way is empty.
     tags: [u32; WAYS],
     rows: [u16; WAYS],
 }
@@ -27,7 +27,7 @@ pub(super) struct Index {
     secrets: [u64; 7],
 }
 
-/// Where a flow belongs, and by what it is told from its neighbours.
+/// A flow's bucket, and the tag that distinguishes it there.
 #[derive(Clone, Copy)]
 pub(super) struct Home {
     bucket: usize,
@@ -50,8 +50,8 @@ impl Index {
         Self { buckets: vec![EMPTY; rows].into_boxed_slice(), secrets }
     }
 
-    /// Three products that do not wait for each other, and one over them: addresses that are counted
-    /// up make one product go round in even steps, which may keep to a few buckets.
+    /// Computes three independent products and combines them with a fourth. A single product would map
+    /// consecutive addresses to evenly spaced values, which may fall into few buckets.
     #[inline]
     pub(super) fn home(&self, key: &PackedKey) -> Home {
         let [a, b, c, d, e, f, last] = self.secrets;
@@ -66,7 +66,7 @@ impl Index {
         Home { bucket: bucket as usize, tag: mixed as u32 | 1 }
     }
 
-    /// The rows that may be the one, hardly ever more than one.
+    /// The rows that may belong to the flow, hardly ever more than one.
     #[inline]
     pub(super) fn candidates(&self, home: Home) -> impl Iterator<Item = usize> + '_ {
         let bucket = self.buckets.get(home.bucket).unwrap_or(&EMPTY);
@@ -81,7 +81,7 @@ impl Index {
         })
     }
 
-    /// A way of the bucket with nothing in it.
+    /// An empty way of the bucket.
     pub(super) fn vacant(&self, home: Home) -> Option<Way> {
         let bucket = self.buckets.get(home.bucket)?;
         let way = bucket.tags.iter().position(|tag| *tag == 0)?;
@@ -116,7 +116,7 @@ impl Index {
     }
 }
 
-/// Every bit of both reaches every bit of the result, one way or the other.
+/// Every bit of both inputs affects every bit of the result, through the low or the high half of the product.
 #[inline]
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);

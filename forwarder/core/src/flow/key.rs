@@ -1,14 +1,14 @@
-//! What a flow is. Invariant: two keys are equal exactly if all that `FlowKey` shows is.
+//! The key of a flow. Invariant: two keys are equal exactly if all that `FlowKey` shows is equal.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::PortId;
 
-/// A source port with addresses, protocol and ports as the guest sent them. Of what is not IP, the
-/// EtherType only; of a fragment, no ports; of ICMP echo, the identifier as both ports.
+/// A source port, with addresses, protocol and ports as the guest sent them. A frame that is not IP has its
+/// EtherType only. A fragment has no ports, and an ICMP echo has its identifier as both ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct FlowKey {
-    /// IPv4 as `::ffff:a.b.c.d`; zero for what is not IP.
+    /// IPv4 as `::ffff:a.b.c.d`; zero for frames that are not IP.
     pub src: [u8; 16],
     pub dst: [u8; 16],
     pub src_port: u16,
@@ -16,7 +16,7 @@ pub struct FlowKey {
     pub vlan: u16,
     pub ethertype: u16,
     pub ingress: u16,
-    /// IP's protocol number.
+    /// The protocol number of IP.
     pub proto: u8,
 }
 
@@ -26,7 +26,7 @@ impl FlowKey {
         PortId(self.ingress)
     }
 
-    /// Source and destination, where it is IP.
+    /// Source and destination, if it is IP.
     #[must_use]
     pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
         match self.ethertype {
@@ -37,8 +37,8 @@ impl FlowKey {
     }
 }
 
-/// A key as the table keeps it. Made of whole words, which are written and read as such: what is
-/// written by the byte and read by the word a moment later has to wait for its way to the cache.
+/// A key as the table keeps it. It consists of whole words, which are written and read as such. Bytes written
+/// singly and read as a word a moment later would stall the read until the stores have reached the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct PackedKey {
@@ -51,7 +51,7 @@ pub struct PackedKey {
 }
 
 impl PackedKey {
-    /// Of addresses as big-endian numbers; `FlowKey` says what each is. Ports as `src << 16 | dst`.
+    /// Takes addresses as big-endian numbers (see `FlowKey` for each field) and ports as `src << 16 | dst`.
     #[inline]
     #[must_use]
     pub fn new(
@@ -77,7 +77,7 @@ impl PackedKey {
         self.rest as u16
     }
 
-    /// `==` without a branch for each word.
+    /// Equality without a branch for each word.
     #[inline]
     pub(super) fn same(&self, other: &Self) -> bool {
         let mut differ = (self.ports ^ other.ports) | (self.rest ^ other.rest);
@@ -89,7 +89,7 @@ impl PackedKey {
         differ == 0
     }
 
-    /// All of it: source, destination, the rest.
+    /// All words of the key: source, destination, the rest.
     #[inline]
     pub(super) fn words(&self) -> [[u64; 2]; 3] {
         [self.src, self.dst, [self.ports, self.rest]]

@@ -1,5 +1,5 @@
-//! What the table keeps of one flow. Invariant: a row without a part of the bins has the residence
-//! of every packet it delivered in `firsts`.
+//! What the table keeps for one flow. Invariant: a row without a part of the bins has the residence of every
+//! packet it delivered in `firsts`.
 
 use hdrhistogram::Histogram;
 
@@ -10,24 +10,24 @@ use crate::latency::shape::{bin_of, to_histogram};
 use crate::latency::{LONGEST_NS, histogram};
 use crate::{Losses, Reason};
 
-/// Residences that stand in the row itself: most flows of a flood or of a resolver have no more,
-/// and so never cost a histogram.
+/// Residences kept in the row itself. Most flows of a flood or of a resolver have no more, and so never need
+/// a histogram.
 pub(super) const FIRSTS: usize = 4;
 
-/// Packets from which on a flow is taken for a real one.
+/// The number of packets from which on a flow counts as established.
 const ESTABLISHED: u8 = 3;
 
-/// What every packet reads and writes comes first: two cache lines.
+/// The fields that every packet reads and writes come first: two cache lines.
 #[derive(Default)]
 #[repr(C, align(64))]
 pub(super) struct FlowState {
     key: PackedKey,
-    /// Never 0 in a row that was ever used; another one when a flow ends.
+    /// Never 0 in a row that was ever used. It changes when a flow ends.
     generation: u16,
     tcp_flags: u8,
-    /// Packets that were looked up, as far as it matters.
+    /// Packets that were looked up, counted up to `ESTABLISHED`.
     met: u8,
-    /// That of the source when the flow began; 0: the row is vacant.
+    /// The source's epoch when the flow began; 0: the row is vacant.
     epoch: u32,
     last_ns: u64,
     part: Option<Part>,
@@ -36,7 +36,7 @@ pub(super) struct FlowState {
     bytes: u64,
     delivered: u64,
     delivered_bytes: u64,
-    /// The residence of the packet before.
+    /// The residence of the previous packet.
     before_ns: u64,
     /// Sixteen times the jitter, as in RFC 3550, A.8.
     jitter16: u64,
@@ -50,7 +50,7 @@ pub(super) enum Note {
     /// Done.
     Kept,
     In(Part),
-    /// There is no more room in the row: take a part, and move there what is in the row.
+    /// The row has no more room: take a part, and move there what is in the row.
     Spill,
 }
 
@@ -68,7 +68,7 @@ impl FlowState {
         };
     }
 
-    /// Who still names the row is from now on told that it is not the one.
+    /// Ends the flow. References to the row no longer match from now on.
     pub(super) fn end(&mut self) -> (Way, Option<Part>) {
         self.epoch = 0;
         self.generation = self.generation.wrapping_add(1).max(1);
@@ -150,10 +150,10 @@ impl FlowState {
         self.losses.add(reason, 1);
     }
 
-    /// Moves what is in the row to the part.
+    /// Moves the residences in the row to the part.
     pub(super) fn spill(&mut self, part: Part, bins: &mut Bins) {
         for first in self.firsts {
-            // A fresh part has room for four.
+            // A fresh part has room for four packets in any bin.
             let _ = bins.record(part, bin_of(first));
         }
         self.part = Some(part);
@@ -163,7 +163,7 @@ impl FlowState {
         self.part
     }
 
-    /// The residences that are in the row.
+    /// The residences kept in the row.
     pub(super) fn firsts(&self) -> &[u64] {
         let kept = if self.part.is_some() { 0 } else { (self.delivered as usize).min(FIRSTS) };
         self.firsts.get(..kept).unwrap_or_default()

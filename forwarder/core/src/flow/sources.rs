@@ -1,7 +1,7 @@
-//! Where flows come from: what each source has in the table, and what it has that is in no row.
+//! What each source has in the table, and its sums for flows that have no row.
 //!
-//! Invariant: a row is in use exactly if its epoch is its source's; `held` is the number of those.
-//! To forget a source's rows is therefore to begin another epoch.
+//! Invariant: a row is in use exactly if its epoch equals its source's epoch; `held` is the number of those
+//! rows. A source's rows are therefore forgotten by starting a new epoch.
 
 use super::row::FlowState;
 use super::{FlowCounts, FlowRef, FlowSum};
@@ -11,9 +11,9 @@ use crate::{MAX_PORTS, PortId, Reason};
 
 #[derive(Default)]
 struct SourceState {
-    /// 0: not a source.
+    /// 0: there is no such source.
     epoch: u32,
-    /// Rows.
+    /// The number of rows in use.
     held: u32,
     sums: Option<Box<Sums>>,
 }
@@ -33,9 +33,9 @@ pub(super) struct Sum {
 
 pub(super) struct Sources {
     all: Box<[SourceState]>,
-    /// Rows of all sources.
+    /// Rows in use, over all sources.
     held: u32,
-    /// Sources that have any.
+    /// The number of sources that have any rows.
     active: u32,
 }
 
@@ -44,7 +44,7 @@ impl Sources {
         Self { all: (0..MAX_PORTS).map(|_| SourceState::default()).collect(), held: 0, active: 0 }
     }
 
-    /// A new source, or a new one in an old one's place. Allocates: cold.
+    /// Adds a source, or replaces one in the same slot. Allocates: cold.
     pub(super) fn add(&mut self, ingress: PortId) {
         self.forget(ingress);
         if let Some(source) = self.all.get_mut(ingress.index()) {
@@ -73,7 +73,7 @@ impl Sources {
         }
     }
 
-    /// 0 for what is not a source: no row has that epoch and is in use.
+    /// Returns 0 if there is no such source: no row in use has that epoch.
     #[inline]
     pub(super) fn epoch(&self, ingress: u16) -> u32 {
         self.all.get(usize::from(ingress)).map_or(0, |source| source.epoch)
@@ -96,7 +96,7 @@ impl Sources {
         }
     }
 
-    /// A row that was in use is not any more. Says where it is to be added.
+    /// A row that was in use no longer is. Returns the sum to which it is to be added.
     pub(super) fn ended(&mut self, ingress: u16) -> Option<&mut Sum> {
         let source = self.all.get_mut(usize::from(ingress))?;
         source.held -= 1;
@@ -112,21 +112,21 @@ impl Sources {
         Some(&mut sums.ended)
     }
 
-    /// Where a packet is counted whose flow has no row (any more).
+    /// The sum for a packet whose flow has no row, or no longer has one.
     #[inline]
     pub(super) fn sum(&mut self, ingress: PortId, flow: FlowRef) -> Option<&mut Sum> {
         let sums = self.all.get_mut(ingress.index())?.sums.as_deref_mut()?;
         Some(if flow == FlowRef(0) { &mut sums.other } else { &mut sums.ended })
     }
 
-    /// What a new flow of a source may ask for.
+    /// What a new flow of a source may take.
     pub(super) fn claim(&self, ingress: u16, rows: u32) -> Claim {
         let held = self.held_by(ingress);
         let share = rows / (self.active + u32::from(held == 0)).max(1);
         Claim { ingress, share, below: held < share }
     }
 
-    /// Whether a source has more than its share.
+    /// Whether a source has more than its share of the rows.
     pub(super) fn is_above(&self, ingress: u16, claim: &Claim) -> bool {
         self.held_by(ingress) > claim.share
     }
@@ -156,7 +156,7 @@ pub(super) struct Claim {
     pub(super) ingress: u16,
     /// An equal part of the rows for every source that has some or wants one.
     share: u32,
-    /// The source has less.
+    /// The source has less than its share.
     pub(super) below: bool,
 }
 
@@ -180,7 +180,7 @@ impl Sum {
         self.counts.losses.add(reason, 1);
     }
 
-    /// Adds all of a flow but what stands in bins.
+    /// Adds everything of a flow except what is in bins.
     pub(super) fn add(&mut self, row: &FlowState) {
         self.counts.merge(&FlowCounts { jitter_ns: 0, ..row.counts() });
         row.firsts().iter().for_each(|first| self.count(*first));

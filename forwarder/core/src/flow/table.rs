@@ -1,5 +1,5 @@
-//! The table itself. Invariant: a row is in use, vacant and in `free`, or left over from an epoch
-//! that was forgotten; only the last kind is found by a walk alone.
+//! The table itself. Invariant: a row is in use, or vacant and in `free`, or left over from an epoch that was
+//! forgotten. Rows of the last kind are found only by walking through the rows.
 
 use super::bins::Bins;
 use super::index::{Home, Index};
@@ -10,52 +10,52 @@ use crate::latency::Bin;
 use crate::latency::shape::{BINS, bin_of};
 use crate::{PortId, Reason, broken, invariant};
 
-/// A flow that had no more than two packets has ended after so long.
+/// How long without packets a flow of at most two packets has ended.
 const EMBRYO_NS: u64 = 2_000_000_000;
-/// Rows that a new flow looks at when none is free.
+/// Rows that a new flow examines when none is free.
 const LOOKED_AT: usize = 2;
-/// Histograms that are added up in one call of `age`: a microsecond each.
+/// Histograms that one call of `age` adds up: a microsecond each.
 const POURED: usize = 4;
-/// One newcomer in so many may have the row of a flow that is as new.
+/// One new flow in this many may take the row of a flow that is not established.
 const LUCKY: u64 = 64;
-/// 8 KiB: they stay in the first cache, and a thousand flows seldom meet.
+/// 8 KiB: the hints stay in the first-level cache, and a thousand flows seldom collide.
 const HINTS: usize = 1 << 12;
 const HINT_SHIFT: u32 = u32::BITS - HINTS.ilog2();
 const GOLDEN: u32 = 0x9e37_79b9;
-/// Rows that one call of `copy_rows` passes over.
+/// Rows that one call of `copy_rows` skips.
 const PASSED: usize = 4096;
 
-// What ten thousand flows with their histograms take, to which each source adds a kilobyte, and as
-// much for each doubling of its times.
+// The memory of ten thousand flows with their histograms. Each source adds a kilobyte, and as much again for
+// each power of two that its times span.
 const _: () = assert!(10_000 * FlowTable::BYTES_PER_FLOW < 128 << 20);
 
-/// See the module above.
+/// The flow table; see the module.
 pub struct FlowTable {
     config: FlowConfig,
     index: Index,
-    /// Grows up to the capacity, for which there is room from the beginning.
+    /// Grows up to the capacity, which is reserved from the beginning.
     rows: Vec<FlowState>,
-    /// Places of rows that were vacated.
+    /// Places of vacated rows.
     free: Vec<u16>,
     bins: Bins,
     sources: Sources,
-    /// By the packets' own hash: where a flow of that hash was found last.
+    /// Indexed by the packets' own hash: the row where a flow of that hash was last found.
     hints: Box<[u16; HINTS]>,
-    /// Where the walk goes on.
+    /// The place where the next walk continues.
     hand: usize,
-    /// Goes on with every newcomer that finds no free row.
+    /// Advances with every new flow that finds no free row.
     dice: u64,
 }
 
 impl FlowTable {
-    /// What a flow costs at most: its row, its histogram, its part of the index. The histogram's
+    /// The memory that a flow takes at most: its row, its histogram, its part of the index. The histogram's
     /// part is touched only by flows of more than four delivered packets.
     pub const BYTES_PER_FLOW: usize = size_of::<FlowState>()
         + BINS * size_of::<u32>()
         + Index::BYTES_PER_ROW
         + 2 * size_of::<u16>();
 
-    /// Allocates everything that it will ever need, but for what [`add_port`](Self::add_port) does.
+    /// Allocates everything that it will ever need, except what [`add_port`](Self::add_port) adds.
     #[must_use]
     pub fn new(config: FlowConfig) -> Self {
         let config = FlowConfig { capacity: config.capacity.min(FlowConfig::MOST), ..config };
@@ -78,7 +78,7 @@ impl FlowTable {
         self.config.capacity
     }
 
-    /// Flows that have a row.
+    /// The number of flows that have a row.
     #[must_use]
     pub fn len(&self) -> usize {
         self.sources.held()
@@ -89,24 +89,24 @@ impl FlowTable {
         self.len() == 0
     }
 
-    /// Packets of this source are counted from now on. If there was another one in its place, what
-    /// was counted of that is forgotten. Of a source that was not added, nothing is counted.
+    /// Counts packets of this source from now on. If another source had the slot before, its counts are
+    /// forgotten. For a source that was not added nothing is counted.
     pub fn add_port(&mut self, ingress: PortId) {
         if self.config.capacity > 0 {
             self.sources.add(ingress);
         }
     }
 
-    /// The row of a flow, made if there is room; `hash` is the same for all its packets, and need
-    /// not tell flows apart.
+    /// Returns the row of a flow, and creates it if there is room. All packets of a flow must have the same
+    /// `hash`; different flows may share one.
     #[inline]
     pub fn find(&mut self, now_ns: u64, hash: u32, key: &PackedKey) -> FlowRef {
         let epoch = self.sources.epoch(key.ingress());
         if epoch == 0 {
             return FlowRef(0);
         }
-        // Spares the index. Guests can work out the packets' hash; all that they come to by it is
-        // that this place is another's, as if there were no hints.
+        // The hint spares the look-up in the index. Guests can predict the packets' hash, but gain nothing: a
+        // hint that names another flow's row is as good as none.
         let hint = self.hints.get_mut((hash.wrapping_mul(GOLDEN) >> HINT_SHIFT) as usize);
         let mut none = 0;
         let hint = hint.unwrap_or(&mut none);
@@ -130,7 +130,7 @@ impl FlowTable {
         self.enter(now_ns, home, key, epoch).unwrap_or_default()
     }
 
-    /// A packet came in: finds its row and counts it there, or in a sum.
+    /// Counts a packet that was received in its flow's row, or in a sum.
     #[inline]
     pub fn arrived(
         &mut self,
@@ -141,7 +141,7 @@ impl FlowTable {
         tcp_flags: u8,
     ) -> FlowRef {
         let flow = self.find(now_ns, hash, key);
-        // What `find` gave is the row itself: nothing has to be asked again.
+        // The reference comes straight from `find`, so it needs no check.
         if flow.0 != 0 {
             if let Some(row) = self.rows.get_mut(flow.0 as usize & 0xffff) {
                 row.arrived(now_ns, bytes, tcp_flags);
@@ -152,12 +152,12 @@ impl FlowTable {
         flow
     }
 
-    /// A packet was delivered, `residence_ns` after the program saw it.
+    /// Counts a packet that was delivered `residence_ns` after the program saw it.
     pub fn delivered(&mut self, ingress: PortId, flow: FlowRef, bytes: u32, residence_ns: u64) {
         self.delivered_in(ingress, flow, bytes, residence_ns, Bin::of(residence_ns));
     }
 
-    /// The same where its bin is known.
+    /// Same as `delivered`, for a residence whose bin is already known.
     #[inline]
     pub fn delivered_in(
         &mut self,
@@ -191,8 +191,8 @@ impl FlowTable {
         }
     }
 
-    /// Ends flows that have been idle for long: looks at `most` rows, or fewer where there is much
-    /// to add up.
+    /// Ends flows that have long been idle. Examines at most `most` rows, and stops earlier when [`POURED`]
+    /// histograms were added up.
     pub fn age(&mut self, now_ns: u64, most: usize) {
         let mut poured = 0;
         for _ in 0..most.min(self.rows.len()) {
@@ -206,8 +206,8 @@ impl FlowTable {
         }
     }
 
-    /// Copies out rows from place `from` on, until `rows` has no room left or much was passed over;
-    /// where to go on, `None` at the end.
+    /// Copies rows from place `from` on, until `rows` is full or [`PASSED`] rows were read. Returns where to
+    /// continue, or `None` at the end.
     pub fn copy_rows(&self, from: u32, latency: bool, rows: &mut Vec<FlowRow>) -> Option<u32> {
         let from = from as usize;
         for (place, row) in self.rows.iter().enumerate().skip(from) {
@@ -225,14 +225,14 @@ impl FlowTable {
         None
     }
 
-    /// What has no row, by source; all sources that there ever were.
+    /// The sums of flows without a row, for every source that ever existed.
     #[must_use]
     pub fn sums(&self) -> Vec<FlowSum> {
         self.sources.sums()
     }
 
-    /// Forgets everything, at once; memory is cleared as it is used again. What packets that are
-    /// still on their way come to is counted as ended.
+    /// Forgets everything at once; memory is cleared as it is used again. Packets that are still on their way
+    /// count as ended.
     pub fn forget(&mut self) {
         self.sources.forget_all();
     }
@@ -244,7 +244,7 @@ impl FlowTable {
         row.is_named(flow, epoch).then_some(row)
     }
 
-    /// Gives a flow a row, if one is free or can be freed by looking at few.
+    /// Gives a flow a row, if one is free or can be freed by examining a few.
     #[inline(never)]
     fn enter(&mut self, now_ns: u64, home: Home, key: &PackedKey, epoch: u32) -> Option<FlowRef> {
         let claim = self.sources.claim(key.ingress(), self.config.capacity);
@@ -275,7 +275,7 @@ impl FlowTable {
         Some(row.reference(usize::from(place)))
     }
 
-    /// Ends the flow of one of these rows, if one is over or the newcomer may have it.
+    /// Ends the flow of one of these rows, if it has ended by time or the new flow may take its row.
     fn end_one(
         &mut self,
         now_ns: u64,
@@ -299,7 +299,7 @@ impl FlowTable {
         Some(())
     }
 
-    /// Whether a row can be given away. A vacant one is in `free` and cannot be given twice.
+    /// Whether a row can be given away. A vacant row is in `free` and cannot be given away twice.
     fn has_ended(&self, now_ns: u64, row: &FlowState) -> bool {
         let idle_ns = self.config.idle_ns;
         let limit_ns = if row.is_established() { idle_ns } else { idle_ns.min(EMBRYO_NS) };
@@ -307,8 +307,8 @@ impl FlowTable {
         !row.is_vacant() && (idle || !self.sources.is_in_use(row))
     }
 
-    /// Vacates a row. What was counted there goes to its source's sum, unless it is forgotten.
-    /// Says whether there was a histogram to add up or to clear.
+    /// Vacates a row. Its counts are added to its source's sum, unless they were forgotten. Returns whether
+    /// there was a histogram to add up or to clear.
     fn end(&mut self, place: usize) -> bool {
         let Some(row) = self.rows.get_mut(place) else {
             broken!("a row that is not there ends");
@@ -330,7 +330,7 @@ impl FlowTable {
         part.is_some()
     }
 
-    /// The row has no more room for residences.
+    /// Moves a row's residences to a part of the bins when the row has no more room for them.
     #[cold]
     fn spill(&mut self, ingress: PortId, flow: FlowRef, residence_ns: u64) {
         let part = self.bins.take();
@@ -344,8 +344,8 @@ impl FlowTable {
         }
     }
 
-    /// A bin has counted as far as it can, four thousand million packets: what the flow's histogram
-    /// holds goes to its source's, so that their sum stays exact.
+    /// A bin is full, at about four billion packets: the flow's histogram is moved to its source's, so that
+    /// their sum stays exact.
     #[cold]
     fn overflow(&mut self, ingress: PortId, flow: FlowRef, residence_ns: u64) {
         let part = self.named(ingress, flow).and_then(|row| row.part());
@@ -355,7 +355,7 @@ impl FlowTable {
         }
     }
 
-    /// The place to look at next; all in turn.
+    /// The next place to examine; the places take turns.
     fn turn_hand(&mut self) -> usize {
         let place = self.hand;
         self.hand = if place + 1 < self.rows.len() { place + 1 } else { 0 };

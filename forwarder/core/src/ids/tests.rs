@@ -27,7 +27,7 @@ fn mac_group() {
     assert!(!Mac::new([2, 1, 1, 1, 1, 1]).is_multicast());
 }
 
-/// Some close together, as slots are, some all over and beyond the last.
+/// Some ids close together, as slots are, and some anywhere, including beyond the last slot.
 fn ids() -> impl Strategy<Value = u16> {
     prop_oneof![0u16..70, 960u16..1100, 0u16..1024]
 }

@@ -1,14 +1,14 @@
-//! Counts by bin, in pieces that take memory once something is counted there: a source's times lie
-//! in a few of them, and a source that sends nothing has none.
+//! Counts by bin, in pieces that are allocated when something is first counted in them. A source's times fall
+//! into a few pieces, and a source that sends nothing has none.
 //!
-//! Invariant: a piece that is not there is all zeroes.
+//! Invariant: a piece that is not allocated counts as all zeroes.
 
 use hdrhistogram::Histogram;
 
 use super::histogram;
 use super::shape::{BINS, time_of};
 
-/// Bins of a piece: those of one doubling of the time, or a part of the finest.
+/// Bins in a piece: those of one doubling of the time, or a part of the finest ones.
 const PIECE: usize = 128;
 const PIECES: usize = BINS / PIECE;
 const _: () = assert!(BINS.is_multiple_of(PIECE), "pieces are whole");
@@ -25,7 +25,7 @@ impl Default for Counts {
 }
 
 impl Counts {
-    /// Allocates only for the first of a piece.
+    /// Allocates only for the first count in a piece.
     #[inline]
     pub(crate) fn add(&mut self, bin: usize, count: u64) {
         let Some(place) = self.pieces.get_mut(bin / PIECE) else { return };
@@ -60,7 +60,7 @@ impl Counts {
         *self = Self::default();
     }
 
-    /// As everybody else reads it. Allocates: cold.
+    /// Converts the counts to the library's histogram. Allocates: cold.
     pub(crate) fn to_histogram(&self) -> Histogram<u64> {
         let mut all = histogram();
         for (nth, piece) in self.pieces.iter().enumerate() {

@@ -1,23 +1,23 @@
-//! Bare counts of the shape that [`histogram`] has: where a time is counted, and back.
+//! Bare counts of the shape that [`histogram`] has: from a time to its bin, and back.
 //!
-//! Counting into bare counts is one addition; the library keeps a sum, a minimum and a maximum
-//! beside it, which can be told from the counts just as well.
+//! Counting into bare counts is one addition. The library also keeps a sum, a minimum and a maximum, all of
+//! which can be derived from the counts just as well.
 //!
-//! Invariant: what is counted here is what the library would have counted.
+//! Invariant: the counts here are those that the library would have.
 
 use hdrhistogram::{Counter, Histogram};
 
 use super::{LONGEST_NS, SHORTEST_NS, histogram};
 
-/// Times below 256 of the shortest are told apart by that; each doubling of the time beyond it has
-/// 128 bins.
+/// Times below 256 units of [`SHORTEST_NS`] have a bin per unit. Each doubling of the time beyond has 128
+/// bins.
 const FINE: usize = 256;
 const PER_OCTAVE: usize = FINE / 2;
 const OCTAVES: usize = (2 * LONGEST_NS / SHORTEST_NS).ilog2() as usize - FINE.ilog2() as usize;
 pub(crate) const BINS: usize = FINE + OCTAVES * PER_OCTAVE;
 
-/// Where a time is counted. As in the library, times up to twice the longest still have their own
-/// bins, and what is longer than that counts as the longest.
+/// The bin of a time. As in the library, times up to twice the longest still have their own bins, and longer
+/// ones count as the longest.
 #[inline]
 pub(crate) fn bin_of(ns: u64) -> usize {
     let ns = if ns < 2 * LONGEST_NS { ns } else { LONGEST_NS };
@@ -26,13 +26,13 @@ pub(crate) fn bin_of(ns: u64) -> usize {
     octave as usize * PER_OCTAVE + (units >> octave) as usize
 }
 
-/// The shortest time that a bin counts, but for the first, of which 0 would not count as a maximum.
+/// The shortest time that a bin counts. The first bin returns 1, because 0 would not count as a maximum.
 pub(super) fn time_of(bin: usize) -> u64 {
     let octave = (bin / PER_OCTAVE).saturating_sub(1);
     (((bin - octave * PER_OCTAVE) as u64 * SHORTEST_NS) << octave).max(1)
 }
 
-/// As everybody else reads it. Allocates: cold.
+/// Converts counts to the library's histogram. Allocates: cold.
 pub(crate) fn to_histogram<C: Counter>(counts: &[C]) -> Histogram<C> {
     let mut all = histogram();
     for (bin, &count) in counts.iter().enumerate() {

@@ -1,18 +1,18 @@
-//! The Internet checksum over chains of buffers, and partial checksums made whole.
+//! The Internet checksum over chains of buffers, and the completion of partial checksums.
 //!
-//! A sender with checksum offload leaves the folded sum of the pseudo-header in the L4 checksum
-//! field. Invariant: completing is right whether the frame was partial or merely looked so. If a
-//! right frame's checksum happens to equal its pseudo-header sum P, then the rest sums to -2P, and
-//! completing gives -(-2P + P) = P again.
+//! A sender with checksum offload leaves the folded sum of the pseudo-header in the L4 checksum field.
+//! Invariant: completion is correct whether the field was partial or only looked so. If a correct frame's
+//! checksum happens to equal its pseudo-header sum P, then the rest sums to -2P, and completing it gives
+//! -(-2P + P) = P again.
 
 use super::headers::{HeaderError, Layout, Proto, be16, put16};
 
-/// A ones-complement sum over bytes that arrive in pieces of any length, odd ones included.
+/// A ones' complement sum over bytes that arrive in pieces of any length, including odd ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
-    /// Sum of 16-bit words as they lie in memory: byte order is undone once, when folding.
+    /// The sum of 16-bit words as they are in memory: the byte order is converted once, when folding.
     words: u64,
-    /// An odd number of bytes went in: the next byte is the low half of a word.
+    /// An odd number of bytes was added: the next byte is the low half of a word.
     odd: bool,
 }
 
@@ -36,7 +36,7 @@ impl Sum {
         self.words = self.words.wrapping_add(u64::from(value.to_be()));
     }
 
-    /// The folded sum, as a number; what a partial checksum field holds.
+    /// The folded sum as a number, which is what a partial checksum field holds.
     #[must_use]
     pub fn fold(&self) -> u16 {
         u16::from_be(fold64(self.words))
@@ -50,8 +50,8 @@ impl Sum {
 }
 
 fn sum_words(bytes: &[u8]) -> u64 {
-    // The halves of 64-bit words, in lanes of their own: no carry to chase, so the compiler can
-    // use vectors. A lane holds 2^32 halves before it could overflow.
+    // The halves of 64-bit words are summed in separate lanes. There is no carry to propagate, so the
+    // compiler can use vectors. A lane can add 2^32 halves before it overflows.
     let mut lanes = [0_u64; 8];
     let mut blocks = bytes.chunks_exact(32);
     for block in &mut blocks {
@@ -85,7 +85,7 @@ const fn fold64(sum: u64) -> u16 {
 #[must_use]
 pub fn pseudo(first: &[u8], layout: &Layout, l4_len: u16) -> Option<Sum> {
     let l3 = usize::from(layout.l3_off);
-    // Source and destination stand next to each other.
+    // Source and destination are adjacent.
     let addresses = if layout.v6 { l3 + 8..l3 + 40 } else { l3 + 12..l3 + 20 };
     let mut sum = Sum::new();
     sum.add(first.get(addresses)?);
@@ -94,7 +94,7 @@ pub fn pseudo(first: &[u8], layout: &Layout, l4_len: u16) -> Option<Sum> {
     Some(sum)
 }
 
-/// Whether the checksum field holds no more than the sum of the pseudo-header.
+/// Whether the checksum field holds only the sum of the pseudo-header.
 #[must_use]
 pub fn is_partial(first: &[u8], layout: &Layout) -> bool {
     pseudo(first, layout, layout.l4_len).map(|sum| sum.fold()) == be16(first, layout.checksum_at())
@@ -108,15 +108,15 @@ pub struct Fix {
 }
 
 impl Fix {
-    /// False if the chunk ends before the field: then it is not the chunk the fix was made for.
+    /// Returns false if the chunk ends before the field: then it is not the chunk the fix was made for.
     #[must_use]
     pub fn store(&self, first: &mut [u8]) -> bool {
         put16(first, usize::from(self.offset), self.checksum).is_some()
     }
 }
 
-/// What completes the frame's partial checksum; `None` if it is not partial.
-/// The chunks of the chain in order, the headers all in the first.
+/// Computes what completes the frame's partial checksum; `None` if it is not partial. The chunks are those of
+/// the chain in order, with all headers in the first.
 pub fn completion<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]>,
     layout: &Layout,
@@ -126,16 +126,16 @@ pub fn completion<'a>(
     if !is_partial(first, layout) {
         return Ok(None);
     }
-    // The field already holds the pseudo-header sum, so the sum of the L4 part is all there is.
+    // The field already holds the pseudo-header's sum, so summing the L4 part is enough.
     let sum = sum_l4(first, chunks, layout, Sum::new())?;
     let offset = u16::try_from(layout.checksum_at()).map_err(|_| HeaderError::Length)?;
-    // Zero and 0xffff mean the same sum, but UDP's zero means "none". The kernel writes 0xffff for
-    // TCP as well when it completes a frame; and a right frame with 0xffff must stay as it is.
+    // Zero and 0xffff mean the same sum, but zero means "none" for UDP. The kernel writes 0xffff for TCP as
+    // well when it completes a frame, and a correct frame with 0xffff must stay as it is.
     let checksum = if sum.checksum() == 0 { 0xffff } else { sum.checksum() };
     Ok(Some(Fix { offset, checksum }))
 }
 
-/// Completes a partial checksum in place; `false` if it was not partial and nothing changed.
+/// Completes a partial checksum in place. Returns `false` if it was not partial and nothing changed.
 pub fn complete(chunks: &mut [&mut [u8]], layout: &Layout) -> Result<bool, HeaderError> {
     let Some(fix) = completion(chunks.iter().map(|chunk| &**chunk), layout)? else {
         return Ok(false);
@@ -144,7 +144,7 @@ pub fn complete(chunks: &mut [&mut [u8]], layout: &Layout) -> Result<bool, Heade
     if fix.store(first) { Ok(true) } else { Err(HeaderError::Truncated) }
 }
 
-/// Whether the frame's checksum is right (or absent, where IPv4 UDP allows that).
+/// Whether the frame's checksum is correct (or absent, where IPv4 UDP allows that).
 pub fn verify<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]>,
     layout: &Layout,
@@ -159,8 +159,8 @@ pub fn verify<'a>(
     Ok(sum_l4(first, chunks, layout, start)?.fold() == 0xffff)
 }
 
-/// Makes the checksum partial, whatever it was: what a superframe needs before it is handed to the
-/// kernel with `NEEDS_CSUM`. `l4_len`: from the L4 header to the end of the frame.
+/// Makes the checksum partial, whatever it was. A superframe needs this before it is handed to the kernel
+/// with `NEEDS_CSUM`. `l4_len` counts from the L4 header to the end of the frame.
 pub fn make_partial(first: &mut [u8], layout: &Layout, l4_len: u16) -> Result<(), HeaderError> {
     let sum = pseudo(first, layout, l4_len).ok_or(HeaderError::Truncated)?;
     put16(first, layout.checksum_at(), sum.fold()).ok_or(HeaderError::Truncated)

@@ -1,15 +1,15 @@
-//! What segments and pieces share: a superframe's header as a template, and the fields that
-//! change from one part to the next.
+//! The common part of segments and pieces: a superframe's header as a template, and the fields that change
+//! from one part to the next.
 //!
-//! Invariant: the parts' payloads, in order, are the superframe's payload; all but the last are of
-//! equal length. The template is a copy, so the first part may overwrite the superframe's header.
+//! Invariant: the parts' payloads, in order, are the superframe's payload, and all but the last have equal
+//! length. The template is a copy, so the first part may overwrite the superframe's header.
 
 use super::checksum::{Sum, pseudo};
 use super::headers::{HeaderError, Layout, Proto, be16, be32, put16, put32};
 use super::source::FrameBytes;
 
-/// Longest header that is replicated: Ethernet, two tags, and the longest IPv4 and TCP headers are
-/// 142; the rest is for IPv6 extension headers.
+/// The longest header that is copied. Ethernet, two tags, and the longest IPv4 and TCP headers take 142
+/// bytes; the rest is for IPv6 extension headers.
 pub const MAX_HEADER: usize = 256;
 
 const FIN_PSH: u8 = 0x09;
@@ -65,7 +65,7 @@ impl From<HeaderError> for Refuse {
     }
 }
 
-/// What the L4 checksum field of a part holds.
+/// The contents of a part's L4 checksum field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     Complete,
@@ -79,7 +79,7 @@ pub(super) struct Cut {
     payload_len: u32,
     /// Payload bytes of each part but the last.
     step: u32,
-    /// IPv4 ids that each part but the last uses up: one per segment.
+    /// The IPv4 ids that each part but the last uses up: one per segment.
     ids: u16,
     count: u32,
 }
@@ -103,7 +103,7 @@ impl Cut {
         let ip_from = if layout.v6 { l3 + 40 } else { l3 };
         let l4_from = if layout.v6 { ip_from } else { l3 + 20 };
         let (l4, end) = (u32::from(layout.l4_off), u32::from(layout.header_len));
-        // What `Layout::parse` promises; its fields are open, so a caller may have changed them.
+        // `Layout::parse` guarantees this, but its fields are public, so a caller may have changed them.
         if l4 < l4_from || end < l4 + if layout.proto == Proto::Tcp { 20 } else { 8 } {
             return Err(Refuse::Header);
         }
@@ -201,7 +201,7 @@ impl Cut {
         let filled = self.header_len() + len - (end - at);
         let mut sum = Sum::new();
         if field == Field::Complete {
-            // The field holds the pseudo-header's sum: adding the L4 part adds that as well.
+            // The field holds the pseudo-header's sum, so summing the L4 part includes it.
             let l4 = usize::from(self.layout.l4_off)..filled;
             sum.add(first.get(l4).ok_or(CutError::Destination)?);
         }
@@ -214,7 +214,7 @@ impl Cut {
             }
         }
         if field == Field::Complete {
-            // UDP's zero would mean "none". TCP's stays, as the kernel's segmentation has it.
+            // Zero would mean "none" for UDP. It stays for TCP, as in the kernel's segmentation.
             let checksum = match (sum.checksum(), self.layout.proto) {
                 (0, Proto::Udp) => 0xffff,
                 (checksum, _) => checksum,
@@ -226,7 +226,7 @@ impl Cut {
     }
 }
 
-/// Copies from `at`, at most to `end`, what fits.
+/// Copies bytes from `at` on, up to `end` or as many as fit.
 fn copy_some<S: FrameBytes + ?Sized>(
     src: &S,
     at: usize,

@@ -1,12 +1,12 @@
-//! Where a frame's headers are: read once from its first bytes, checked against each other.
+//! The positions of a frame's headers, read once from its first bytes and checked against each other.
 //!
-//! Invariant: a [`Layout`] that `parse` returned describes headers that lie wholly in the bytes
-//! it was parsed from, of an unfragmented TCP or UDP packet with a plausible length.
+//! Invariant: a [`Layout`] that `parse` returned describes headers that lie wholly in the bytes it was parsed
+//! from, of an unfragmented TCP or UDP packet with a plausible length.
 
 const FLAG_CWR: u8 = 0x80;
 const V6_HEADER: usize = 40;
 
-/// The protocols whose checksums and segments we know how to make.
+/// The protocols for which checksums and segments can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proto {
     Tcp,
@@ -23,7 +23,7 @@ impl Proto {
         }
     }
 
-    /// Where the checksum stands in the L4 header.
+    /// The offset of the checksum in the L4 header.
     #[must_use]
     pub const fn checksum_offset(self) -> u16 {
         match self {
@@ -33,22 +33,22 @@ impl Proto {
     }
 }
 
-/// Offsets and lengths of a TCP or UDP frame. VLAN tags simply stand in front of `l3_off`.
+/// Offsets and lengths of a TCP or UDP frame. VLAN tags are simply in front of `l3_off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     pub l3_off: u16,
     pub l4_off: u16,
-    /// Through the end of the L4 header, TCP options included.
+    /// The length up to the end of the L4 header, including TCP options.
     pub header_len: u16,
-    /// What the L4 checksum covers, as the headers declare it (what follows is link padding).
+    /// The length that the L4 checksum covers, as the headers declare it; what follows is link padding.
     pub l4_len: u16,
     pub v6: bool,
     pub proto: Proto,
-    /// TCP congestion window reduced: stays on the first segment only.
+    /// TCP congestion window reduced: set on the first segment only.
     pub cwr: bool,
 }
 
-/// Why no [`Layout`] could be had.
+/// Why there is no [`Layout`] for a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     #[error("the headers reach past the first bytes of the frame")]
@@ -86,7 +86,7 @@ pub(super) fn put32(bytes: &mut [u8], at: usize, value: u32) -> Option<()> {
 }
 
 impl Layout {
-    /// Reads the headers out of the first chunk of a frame, at the offsets the classifier found.
+    /// Reads the headers from the first chunk of a frame, at the offsets the classifier found.
     pub fn parse(first: &[u8], l3_off: u16, l4_off: u16) -> Result<Self, HeaderError> {
         let (l3, l4) = (usize::from(l3_off), usize::from(l4_off));
         let version = first.get(l3).ok_or(HeaderError::Truncated)? >> 4;
@@ -106,7 +106,7 @@ impl Layout {
                 (Proto::Tcp, u16::from(header), ip_payload, cwr)
             }
             17 => {
-                // Shorter than the IP payload where UDP options follow; the checksum ends here.
+                // Shorter than the IP payload if UDP options follow; the checksum covers only this length.
                 let len = be16(first, l4 + 4).ok_or(HeaderError::Truncated)?;
                 (Proto::Udp, 8, len, false)
             }
@@ -123,7 +123,7 @@ impl Layout {
         Ok(Self { l3_off, l4_off, header_len, l4_len, v6, proto, cwr })
     }
 
-    /// Where the L4 checksum stands in the frame.
+    /// The offset of the L4 checksum in the frame.
     #[must_use]
     pub fn checksum_at(&self) -> usize {
         usize::from(self.l4_off) + usize::from(self.proto.checksum_offset())
@@ -140,7 +140,7 @@ fn ipv4(first: &[u8], l3: usize, l4: usize) -> Result<(u8, u16), HeaderError> {
     if l3 + ihl != l4 {
         return Err(HeaderError::Protocol);
     }
-    // More fragments, or an offset; "don't fragment" is neither.
+    // More fragments or an offset; "don't fragment" does not count.
     if be16(header, 6).ok_or(HeaderError::Truncated)? & 0x3fff != 0 {
         return Err(HeaderError::Fragment);
     }
@@ -150,7 +150,7 @@ fn ipv4(first: &[u8], l3: usize, l4: usize) -> Result<(u8, u16), HeaderError> {
     Ok((proto, payload))
 }
 
-/// As [`ipv4`]: walks the extension headers, which must end at `l4`.
+/// Same as [`ipv4`], for IPv6: walks the extension headers, which must end at `l4`.
 fn ipv6(first: &[u8], l3: usize, l4: usize) -> Result<(u8, u16), HeaderError> {
     let mut next = first.get(l3 + 6).copied().ok_or(HeaderError::Truncated)?;
     let mut at = l3 + V6_HEADER;

@@ -1,20 +1,20 @@
-//! Software segmentation: a superframe into the frames a device with TSO or USO would send.
+//! Software segmentation: cuts a superframe into the frames that a device with TSO or USO would send.
 //!
-//! Invariant: byte for byte what the kernel's `tcp_gso_segment` and `__udp_gso_segment` make of it
-//! (IPv4 ids count on, one per segment); every segment's checksums are complete.
+//! Invariant: the result is byte for byte what the kernel's `tcp_gso_segment` and `__udp_gso_segment` make
+//! (IPv4 ids increase by one per segment). Every segment's checksums are complete.
 
 use super::cut::{Cut, CutError, Field, GsoKind, Refuse};
 use super::headers::Layout;
 use super::source::FrameBytes;
 
-/// Cuts one superframe into segments. Holds a copy of the header, nothing of the payload.
+/// Cuts one superframe into segments. It holds a copy of the header and nothing of the payload.
 #[derive(Clone, Debug)]
 pub struct Segmenter {
     cut: Cut,
 }
 
 impl Segmenter {
-    /// `first`: the superframe's first chunk, with all of its headers; `total_len`: of the frame.
+    /// `first` is the superframe's first chunk, with all of its headers; `total_len` is the frame's length.
     pub fn new(
         first: &[u8],
         total_len: u32,
@@ -25,13 +25,13 @@ impl Segmenter {
         Cut::new(first, total_len, layout, gso_size, kind, 1).map(|cut| Self { cut })
     }
 
-    /// At least 1. A sender that chose a tiny `gso_size` can make this large: look before you cut.
+    /// The number of segments, at least 1. A tiny `gso_size` can make it large: check it before cutting.
     #[must_use]
     pub fn count(&self) -> u32 {
         self.cut.count()
     }
 
-    /// The whole segment's length; `None` past the last.
+    /// The length of a whole segment; `None` past the last.
     #[must_use]
     pub fn segment_len(&self, i: u32) -> Option<usize> {
         self.cut.payload(i).map(|(_, len)| self.cut.header_len() + len)
@@ -47,8 +47,8 @@ impl Segmenter {
         self.write_chain(i, src, std::iter::once(dst))
     }
 
-    /// As [`Self::write`], into a chain of buffers: each is filled before the next is taken, and
-    /// the headers must fit into the first.
+    /// Same as [`Self::write`], into a chain of buffers: each is filled before the next is used, and the
+    /// headers must fit into the first.
     pub fn write_chain<'d, S: FrameBytes + ?Sized>(
         &self,
         i: u32,

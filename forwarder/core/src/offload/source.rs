@@ -1,15 +1,15 @@
-//! Reading a range of a frame that lies in several buffers.
+//! Reads a range of a frame that is spread over several buffers.
 //!
-//! Invariant: `copy_range` fills the whole destination or says that the frame is too short.
+//! Invariant: `copy_range` fills the whole destination, or reports that the frame is too short.
 
-/// The bytes of a whole frame, wherever they lie.
+/// The bytes of a whole frame, in any number of buffers.
 pub trait FrameBytes {
-    /// Fills `dst` with the bytes from `offset` on; false if the frame ends before.
+    /// Fills `dst` with the bytes from `offset` on. Returns false if the frame ends before that.
     #[must_use]
     fn copy_range(&self, offset: usize, dst: &mut [u8]) -> bool;
 }
 
-/// A frame as an iterator over its chunks, which is started again for each range.
+/// A frame as an iterator over its chunks, which is cloned for each range.
 #[derive(Clone, Debug)]
 pub struct Chunks<I>(pub I);
 

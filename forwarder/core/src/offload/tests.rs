@@ -1,4 +1,4 @@
-//! Against etherparse, which shares no code with us: random frames, tags, sizes and splits.
+//! Compares with etherparse, which shares no code with weir: random frames, tags, sizes and splits.
 
 mod cases;
 mod properties;
@@ -41,7 +41,7 @@ impl Spec {
         14 + 4 * self.tags
     }
 
-    /// The frame with its checksum right, as etherparse makes it, and its layout.
+    /// The frame with a correct checksum, as etherparse makes it, and its layout.
     fn right(&self) -> (Vec<u8>, Layout) {
         let builder = PacketBuilder::ethernet2([2; 6], [4; 6]);
         let (src, dst) = self.addresses.split_at(16);
@@ -81,7 +81,7 @@ impl Spec {
         }
         l4 += 4 * self.tags;
         let layout = Layout::parse(&frame, self.l3() as u16, l4 as u16).unwrap();
-        // The two zeros mean the same; a sender that completes a frame writes this one.
+        // Both zeros mean the same; a sender that completes a frame writes this one.
         let right = match oracle(&frame) {
             0 => 0xffff,
             right => right,
@@ -113,7 +113,7 @@ fn example(tcp: bool, v6: bool, len: usize) -> Spec {
     Spec { v6, tcp, tags: 1, options: 0, payload, id, seq, flags: 0x99, addresses }
 }
 
-/// The checksum etherparse gives the frame.
+/// The checksum that etherparse computes for the frame.
 fn oracle(frame: &[u8]) -> u16 {
     let sliced = SlicedPacket::from_ethernet(frame).unwrap();
     let ip = sliced.net.unwrap();
@@ -143,7 +143,7 @@ fn oracle(frame: &[u8]) -> u16 {
     }
 }
 
-/// Cuts the frame into chunks at random places, the headers all in the first.
+/// Cuts the frame into chunks at random places, with all headers in the first.
 fn split<'a>(frame: &'a [u8], header_len: usize, cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
     let mut at: Vec<usize> =
         cuts.iter().map(|cut| header_len + cut.index(frame.len() - header_len + 1)).collect();

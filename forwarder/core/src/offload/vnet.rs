@@ -1,4 +1,4 @@
-//! The virtio-net header: how a packet socket is told what is left to do for a frame.
+//! The virtio-net header, which tells a packet socket what is left to do for a frame.
 //!
 //! Invariant: `csum_start`, `csum_offset` and `hdr_len` are those of the frame's [`Layout`]; a
 //! superframe's checksum must be partial (see [`super::checksum::make_partial`]).
@@ -10,10 +10,10 @@ pub const F_NEEDS_CSUM: u8 = 1;
 pub const GSO_TCPV4: u8 = 1;
 pub const GSO_TCPV6: u8 = 4;
 pub const GSO_UDP_L4: u8 = 5;
-/// Flag beside the type: CWR is set, so the device must know to clear it after the first segment.
+/// A flag beside the type: CWR is set, so the device must clear it after the first segment.
 pub const GSO_ECN: u8 = 0x80;
 
-/// Below this a TCP segment is mostly header; the kernel's `TCP_MIN_SND_MSS`.
+/// The kernel's `TCP_MIN_SND_MSS`: below this a TCP segment is mostly header.
 const MIN_MSS: u16 = 48;
 
 /// `struct virtio_net_hdr`, the legacy layout without the number of buffers.
@@ -30,8 +30,8 @@ pub struct VnetHeader {
 impl VnetHeader {
     pub const LEN: usize = 10;
 
-    /// `gso`: for a superframe, its kind and segment size. `partial`: the checksum is left to the
-    /// receiver of this header. For a frame that needs neither, `VnetHeader::default()` will do.
+    /// `gso`: the kind and segment size of a superframe. `partial`: the checksum is left to the receiver of
+    /// this header. For a frame that needs neither, use `VnetHeader::default()`.
     #[must_use]
     pub fn new(layout: &Layout, gso: Option<(GsoKind, u16)>, partial: bool) -> Self {
         let mut header = Self::default();
@@ -55,7 +55,7 @@ impl VnetHeader {
         header
     }
 
-    /// In the machine's own byte order, as packet sockets and legacy tap devices expect it.
+    /// The bytes in the machine's own byte order, as packet sockets and legacy tap devices expect them.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let [h0, h1] = self.hdr_len.to_ne_bytes();
@@ -80,8 +80,8 @@ impl VnetHeader {
     }
 }
 
-/// The segment size with which a superframe's segments fit an MTU (which counts from the L3 header
-/// on). TCP segments may be made smaller; UDP datagrams are what the sender made them.
+/// The segment size with which a superframe's segments fit an MTU (which counts from the L3 header on). TCP
+/// segments may be made smaller; UDP datagrams must stay as the sender made them.
 #[must_use]
 pub fn fit_mtu(layout: &Layout, gso_size: u16, mtu: u32) -> Option<u16> {
     let headers = u32::from(layout.header_len.checked_sub(layout.l3_off)?);

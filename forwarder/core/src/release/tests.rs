@@ -1,4 +1,4 @@
-//! The rule against values worked out by hand, and against streams it does not know.
+//! Tests the rule against values computed by hand, and against streams it does not know.
 
 use super::*;
 use proptest::prelude::*;
@@ -29,18 +29,18 @@ fn estimates_follow_the_formulas() {
     let settings = adaptive(THREE_QUARTERS);
     let mut estimate = Estimate::NONE;
     assert_eq!(settings.stay(&estimate), (T0, ReleaseReason::Timeout));
-    // First: D = n, V = n / 2.
+    // First observation: D = n, V = n / 2.
     estimate.observe(THREE_QUARTERS, 16_000);
     assert_eq!(estimate.mean_and_variation_ns(), (16_000, 8_000));
     assert_eq!(settings.stay(&estimate), (48_000, ReleaseReason::Playout));
-    // Two: half each. D = 20000; V = (8000 + 4000) / 2.
+    // Second: half each. D = 20000; V = (8000 + 4000) / 2.
     estimate.observe(THREE_QUARTERS, 24_000);
     assert_eq!(estimate.mean_and_variation_ns(), (20_000, 6_000));
     assert_eq!(settings.stay(&estimate), (44_000, ReleaseReason::Playout));
-    // Three: a third. D = (2 * 20000 + 2000) / 3 = 14000; V = (2 * 6000 + 12000) / 3 = 8000.
+    // Third: a third. D = (2 * 20000 + 2000) / 3 = 14000; V = (2 * 6000 + 12000) / 3 = 8000.
     estimate.observe(THREE_QUARTERS, 2_000);
     assert_eq!(estimate.mean_and_variation_ns(), (14_000, 8_000));
-    // From here on a quarter. D = 0.75 * 14000 + 0 = 10500; V = 0.75 * 8000 + 0.25 * 10500 = 8625.
+    // All further ones: a quarter. D = 0.75 * 14000 + 0 = 10500; V = 0.75 * 8000 + 0.25 * 10500 = 8625.
     estimate.observe(THREE_QUARTERS, 0);
     assert_eq!(estimate.mean_and_variation_ns(), (10_500, 8_625));
     assert_eq!(settings.stay(&estimate), (45_000, ReleaseReason::Playout));
@@ -50,7 +50,8 @@ fn estimates_follow_the_formulas() {
     assert_eq!(settings.stay(&estimate), (T0, ReleaseReason::Timeout));
 }
 
-/// A guest's greeting, its first two packets nearly T0 apart, must not tell how long all others wait.
+/// A guest's greeting, whose first two packets are nearly T0 apart, must not determine how long all others
+/// wait.
 #[test]
 fn the_first_observation_is_one_of_many() {
     let settings = adaptive(PAPER);
@@ -66,7 +67,7 @@ fn the_first_observation_is_one_of_many() {
     }
     let hundred = settings.stay(&estimate).0;
     assert!(hundred < T0 * 2 / 10, "{hundred}");
-    // The same among many is one in a hundred.
+    // Among many observations the same wait is one in a hundred.
     for _ in 0..2_000 {
         estimate.observe(PAPER, 0);
     }
@@ -90,8 +91,8 @@ fn the_mean_comes_to_rest_at_the_value() {
     assert_eq!(estimate.mean_and_variation_ns(), (0, 0));
 }
 
-/// Containers of one pair as the engine fills them, arrivals at any time, turns without end.
-/// Returns what each waited for and held.
+/// Fills containers of one pair as the engine does, with arrivals at any time and a turn at every moment.
+/// Returns how long each container waited and how many packets it held.
 fn gather(
     settings: &ReleaseSettings,
     estimate: &mut Estimate,
@@ -119,7 +120,7 @@ fn request_and_response_waits_once_and_for_looks_only() {
     let (mut estimate, mut now, mut waited) = (Estimate::NONE, 0, Vec::new());
     let looks = 10;
     for _ in 0..1 + looks * (usize::from(PROBE_EVERY) + 1) {
-        // The next request comes after the last answer: never into the same container.
+        // The next request comes after the last answer, so never into the same container.
         let one = gather(&settings, &mut estimate, &[now], 8);
         waited.push(one[0].0);
         now += one[0].0 + 50_000;
@@ -185,7 +186,7 @@ fn closed_loops_that_share_a_pair_are_not_taken_for_a_stream() {
         assert_eq!(estimate.playout_ns(), Some(0));
         estimate.observe(PAPER, 0);
     }
-    // The look gathers the others, who then go on in step, 2 us apart.
+    // The probe gathers the other loops, which then run in step, 2 us apart.
     assert_eq!(settings.stay(&estimate), (T0, ReleaseReason::Timeout));
     estimate.observe(PAPER, 150_000);
     assert_eq!(settings.stay(&estimate), (T0, ReleaseReason::Timeout));

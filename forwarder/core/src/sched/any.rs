@@ -1,11 +1,11 @@
-//! Whichever policy was asked for. Invariant: adds nothing of its own to what the policies do.
+//! The scheduler of the configured policy. Invariant: it adds nothing to what the policies do.
 
 use std::sync::Arc;
 
 use super::{Caps, Drr, Fifo, Next, RoundRobin, Scheduler, Wrr};
 use crate::{Container, Packet, Policy, PortId, Rate, SchedulerSettings, Share};
 
-/// An enum and not a `dyn`: the engine asks for every container, and the call can be inlined.
+/// An enum and not a `dyn`: the engine calls it for every container, and an enum's call can be inlined.
 #[derive(Debug)]
 pub enum AnyScheduler<P> {
     Drr(Box<Drr<P>>),
@@ -16,7 +16,7 @@ pub enum AnyScheduler<P> {
 }
 
 impl<P: Packet> AnyScheduler<P> {
-    /// For a link; `caps` is the one that all links share.
+    /// The scheduler of a link; `caps` is shared by all links.
     #[must_use]
     pub fn new(settings: &SchedulerSettings, caps: Arc<Caps>) -> Self {
         match settings.policy {
@@ -26,7 +26,7 @@ impl<P: Packet> AnyScheduler<P> {
         }
     }
 
-    /// For what is only on its way to another worker, which does the scheduling.
+    /// The queue for containers on their way to another worker, which does the scheduling.
     #[must_use]
     pub fn handover() -> Self {
         Self::Handover(Box::default())

@@ -1,12 +1,12 @@
-//! Max-rates: one for each ingress port, over all links and all workers together.
-//! Invariant: over any interval a port gets at most its rate times the interval plus its burst,
-//! and one container more for each further link that it sends to: a link charges for a container
-//! when it learns that it has to wait for it, and may be busy when its time has come.
+//! Maximum rates: one for each ingress port, over all links and all workers together. Invariant: over any
+//! interval a port gets at most its rate times the interval plus its burst, and one more container for each
+//! further link that it sends to. A link charges for a container when it finds that the container has to wait
+//! for the cap, and may be busy when the container's time has come.
 //!
-//! GCRA: `due` is when what was taken so far would have been sent at the rate, and a container may
-//! go once `due` with it is no more than the burst's time ahead of now. A burst of less than two
-//! containers counts as two: one that is due has to wait while the link sends another, and with
-//! less in reserve that wait would be lost to it for ever.
+//! The algorithm is GCRA. `due` is when what was taken so far would have been sent at the rate. A container
+//! may go if `due` with it included is at most the burst's time ahead of now. A burst of less than two
+//! containers counts as two. A container that is due has to wait while the link sends another, and with less
+//! in reserve the port would never make up for that wait.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -23,8 +23,8 @@ struct Cell {
     due: AtomicU64,
 }
 
-/// Shared as `Arc<Caps>`. The cells are relaxed atomics: workers need not see each other's charges
-/// at once, and nothing else is ordered by them.
+/// The caps of all ports, shared as `Arc<Caps>`. The cells are relaxed atomics: workers need not see each
+/// other's charges at once, and no other data is ordered by them.
 #[derive(Debug)]
 pub struct Caps {
     cells: Box<[Cell]>,
@@ -37,13 +37,13 @@ impl Default for Caps {
 }
 
 impl Caps {
-    /// Nobody is limited.
+    /// Creates caps without limits.
     #[must_use]
     pub fn new() -> Self {
         Self { cells: (0..MAX_PORTS).map(|_| Cell::default()).collect() }
     }
 
-    /// Limits a port from now on, `None`: no more. What it has taken too much of stays the same
+    /// Limits a port from now on; `None` removes the limit. What the port has taken in advance stays the same
     /// number of bytes. Cold; by one thread at a time.
     pub fn set(&self, now: u64, port: PortId, max: Option<Rate>, burst_bytes: u64) {
         let Some(cell) = self.cells.get(port.index()) else { return };
@@ -73,7 +73,7 @@ impl Caps {
         if at <= Time::at(now) { 0 } else { at.ceil_ns() }
     }
 
-    /// What the port sent by another way counts until then.
+    /// Counts what the port sent by another way, which takes its rate until then.
     pub fn occupy(&self, port: PortId, until: u64) {
         if let Some(cell) = self.cells.get(port.index()) {
             cell.due.fetch_max(Time::at(until).0, Relaxed);
@@ -86,7 +86,7 @@ impl Caps {
         self.cells.get(port.index()).map_or(0, |cell| Time(cell.due.load(Relaxed)).ceil_ns())
     }
 
-    /// A container went.
+    /// Charges a container that was sent.
     #[inline]
     pub fn charge(&self, now: u64, port: PortId, bytes: u64) {
         let Some(cell) = self.cells.get(port.index()) else {
@@ -96,12 +96,12 @@ impl Caps {
         if per_byte.0 != 0 {
             let cost = per_byte.time(bytes);
             let add = |due| Some(Time(due).max(Time::at(now)).plus(cost).0);
-            // `add` never declines.
+            // `add` always returns a value.
             let _ = cell.due.fetch_update(Relaxed, Relaxed, add);
         }
     }
 
-    /// Some of what went came back.
+    /// Refunds bytes that were charged and not sent.
     #[inline]
     pub fn refund(&self, port: PortId, bytes: u64) {
         let Some(cell) = self.cells.get(port.index()) else {

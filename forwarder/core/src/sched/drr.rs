@@ -1,5 +1,5 @@
-//! Shares by bytes, so that nobody gains by the size of its packets: the default. The algorithm,
-//! its bounds and its limits are those of [`fair`](super::fair).
+//! Shares by bytes, so that no vif gains by the size of its packets: the default. The algorithm, its bounds
+//! and its limits are those of [`fair`](super::fair).
 
 use super::fair::{Fair, Measure};
 use crate::{Container, Packet};

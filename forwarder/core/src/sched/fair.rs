@@ -1,59 +1,60 @@
-//! Weighted sharing of one link by virtual time, with minimum and maximum rates: what `drr` and
-//! `wrr` have in common. They differ in what they count, bytes or packets: see [`Measure`].
-//! Invariant: every vif with a container queued is in exactly one of `competing`, `ahead`, `aside`;
-//! no other vif is in any of them; `mean` sums over exactly those in `competing`.
+//! Weighted sharing of one link by virtual time, with minimum and maximum rates. `drr` and `wrr` share this
+//! code. They differ in what they count, bytes or packets: see [`Measure`]. Invariant: every vif with a
+//! container queued is in exactly one of `competing`, `ahead` and `aside`; no other vif is in any of them;
+//! `mean` sums over exactly those in `competing`.
 //!
 //! # Weights
 //!
-//! Deficit round robin gives a vif of weight 30 a run of 30 containers: right in the long run, and
-//! thirty containers from the ideal share in between. So the deficit is kept as a tag per vif
-//! instead: what it was served, divided by its weight. The mean of the tags of those that compete,
-//! weighted, is the link's virtual time: where all of them would be had they been served as a
-//! fluid. Who is not ahead of it is eligible (there is always one), and of these goes whose
+//! Deficit round robin gives a vif of weight 30 a run of 30 containers. This is right in the long run, but up
+//! to thirty containers from the ideal share in between. So the deficit is kept as a tag per vif instead: the
+//! service that the vif got, divided by its weight. The link's virtual time is the weighted mean of the tags
+//! of the vifs that compete: the tag that all of them would have had they been served as a fluid. A vif that
+//! is not ahead of it is eligible (there is always one). Of the eligible vifs the one goes next whose
 //! container would end first: smallest tag + container / weight (EEVDF).
 //!
-//! Bound, for vifs that compete all the time, in what the measure counts: since a vif began to wait
-//! it has got its ideal share to within one largest container; so between any two moments later to
-//! within two. Measured: 1.00 between two vifs, 1.8 among six, 1.95 among 64 with all weights
-//! different; that some weights need more than one is in the nature of whole containers.
+//! Bound, for vifs that compete all the time, in what the measure counts: from when a vif began to wait it
+//! gets its ideal share to within one of the largest containers, so between any two later moments to within
+//! two. Measured: 1.00 between two vifs, 1.8 among six, 1.95 among 64 with all weights different. With whole
+//! containers, some weights necessarily need more than one.
 //!
-//! Who comes to an empty queue goes on from its old tag, or from the virtual time if that is later:
-//! it keeps its debt and gains no credit. Its debt is forgotten after `inactive_after`, but not
-//! within 16 containers on this link: on a slow link a vif could otherwise pause after each one and
-//! never pay. Who leaves takes its tag with it, and the mean of the others is where they are.
+//! A vif whose queue was empty continues from its old tag, or from the virtual time if that is later: it
+//! keeps its debt and gains no credit. Its debt is forgotten after `inactive_after`, but not within 16
+//! containers on this link; otherwise, on a slow link, a vif could pause after each container and never pay.
+//! A vif that leaves takes its tag with it, and virtual time becomes the mean of the others.
 //!
 //! # Minimum rates
 //!
-//! A second clock for each vif that has one, in time: when the service it got so far would have
-//! been due at that rate, never more than a container later than now, and not more than
-//! `LAG_NS` or 4 containers earlier (its own at that rate, or the largest on the link, whichever take longer), so
-//! that a device that stood still leads to no endless catching up. Whose clock is not after now goes first, by earliest deadline. If it is ahead of
-//! the virtual time by then, its weight alone gives it less than its minimum: its tag is put at most
-//! two largest containers ahead, what is beyond that forgotten, and it does not compete until virtual time
-//! has come to its tag. So it gets `max(weight * level, min)`, and whoever only lives by its minimum
-//! neither pays for it afterwards nor shifts the mean of the others. Minimum rates are kept on links
-//! that have a rate. Their vifs are taken out of turn, which for the others adds one container to
-//! the bound for each.
+//! Each vif with a minimum rate has a second clock, in time: when the service it got so far would have been
+//! due at that rate. The clock is never more than a container later than now. It is never earlier than now by
+//! more than `LAG_NS` or 4 containers (the vif's own at that rate, or the largest on the link, whichever take
+//! longer), so that a device that stood still does not cause endless catching up. A vif whose clock is not
+//! after now goes first, by earliest deadline. If it is then ahead of the virtual time, its weight alone
+//! gives it less than its minimum. Its tag is put at most two of the largest containers ahead, the excess is
+//! forgotten, and the vif does not compete until virtual time reaches its tag. So it gets
+//! `max(weight * level, min)`. A vif that lives by its minimum alone neither pays for it afterwards nor
+//! shifts the mean of the others. Minimum rates are kept on links that have a rate. Vifs below their minimum
+//! are served out of turn, which adds one container for each of them to the bound of the others.
 //!
 //! # Maximum rates
 //!
-//! Who may not go because of its cap, see [`Caps`], is set aside until it may, and its part of the
-//! cap is reserved: links get it in the order in which they ask. It does not compete meanwhile, and comes back as if it had been idle, with its debt and without credit. What it may
-//! have to wait for its turn then is less than its cap has in reserve.
+//! A vif that its cap does not allow to send, see [`Caps`], is set aside until it may send. Its part of the
+//! cap is reserved: links get the cap in the order in which they ask. Meanwhile the vif does not compete. It
+//! returns as if it had been idle, with its debt and without credit. The time it may then wait for its turn
+//! is less than its cap has in reserve.
 //!
 //! # Prompt containers
 //!
-//! A vif that has but one container queued, which came to an empty queue, and that this one puts no
-//! further ahead of virtual time than a turn puts any other, or whose minimum rate says that it is
-//! due, is no flood and within its share. That container goes at once, although the link is still
-//! busy with another (it is charged, and whoever comes later waits for that much longer), unless
-//! somebody else would miss a minimum rate. A polite vif among floods thus waits as long as on an idle
-//! link. Who takes more than its share is soon too far ahead, or has more queued, and waits.
+//! A container is prompt if it came to an empty queue and is the only one queued for its vif, and if one of
+//! two conditions holds: it puts the vif no further ahead of virtual time than any turn does, or it is due by
+//! the vif's minimum rate. Such a vif is no flood and is within its share. Its container goes at once,
+//! although the link is still busy with another (it is charged, and later containers wait that much longer),
+//! unless another vif would miss its minimum rate. A polite vif among floods thus waits as long as on an idle
+//! link. A vif that takes more than its share is soon too far ahead, or has more queued, and waits.
 //!
 //! # Cost
 //!
-//! A decision looks once at each vif that waits on this link, at one cache line of its own, and
-//! divides once. Vifs that do not wait cost nothing. No allocation but that of the queues.
+//! A decision reads each vif that waits on this link once, at one cache line, and divides once. Vifs that do
+//! not wait cost nothing. Only the queues allocate.
 
 mod control;
 mod mean;
@@ -72,41 +73,41 @@ use super::queues::{Pushed, Queue, Queues};
 use super::{Caps, Next, Scheduler};
 use crate::{Container, Packet, PortId, PortSet, Rate, SchedulerSettings, Share, broken};
 
-/// What a weight is a share of.
+/// What a container costs: the quantity that weights share.
 pub trait Measure {
-    /// In any unit, as long as it is below 2^32 and coarse against 2^-20 of its thousandth.
+    /// In any unit, as long as a cost is below 2^32 and a thousandth of it is large against 2^-20 units.
     fn cost<P: Packet>(container: &Container<P>) -> u64;
 }
 
-/// See the module.
+/// The scheduler of one link; see the module.
 #[derive(Debug)]
 pub struct Fair<P, M> {
-    /// With what is known of each vif.
+    /// The queues, with the state of each vif.
     queues: Queues<P, Vif>,
     link: Link,
     caps: Arc<Caps>,
     mean: Mean,
-    /// Who is counted in `mean`.
+    /// The vifs that are counted in `mean`.
     competing: PortSet,
-    /// Who is ahead of virtual time by its minimum rate.
+    /// The vifs that their minimum rates have put ahead of virtual time.
     ahead: PortSet,
-    /// Over their caps.
+    /// The vifs over their caps.
     aside: PortSet,
     /// Those of `competing` and `ahead` that have a minimum rate.
     promised: PortSet,
     /// Those of `competing` whose only container is prompt.
     prompt: PortSet,
-    /// No vif of `aside` may go before.
+    /// The earliest time at which a vif of `aside` may go.
     aside_until: u64,
-    /// What the largest container so far cost.
+    /// The largest cost of a container so far.
     largest_cost: u64,
-    /// Had its turn, but the device took less.
+    /// The vif that had its turn when the device took less than its container.
     resume: Option<PortId>,
     inactive_after_ns: u64,
     measure: PhantomData<M>,
 }
 
-/// Containers on the link for which a debt is remembered in any case.
+/// A debt is remembered at least for the time that this many containers take on the link.
 const REMEMBERED: u32 = 16;
 
 impl<P: Packet, M: Measure> Fair<P, M> {
@@ -130,7 +131,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         }
     }
 
-    /// Looks at a vif's first container anew.
+    /// Updates what is known of a vif's first container.
     #[inline]
     fn see_head(&mut self, id: PortId) {
         if let Some(queue) = self.queues.get_mut(id) {
@@ -148,7 +149,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         }
     }
 
-    /// Its queue was empty until now.
+    /// Handles a container that arrived at an empty queue.
     #[inline]
     fn arrive(&mut self, now: u64, id: PortId) {
         let remembered_ns = self.inactive_after_ns.max(self.link.time_of_largest_ns(REMEMBERED));
@@ -177,7 +178,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         })
     }
 
-    /// Takes it out of whatever it is in.
+    /// Removes a vif from whichever set it is in.
     #[inline]
     fn leave(&mut self, id: PortId) {
         if self.competing.remove(id) {
@@ -193,7 +194,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         self.promised.remove(id);
     }
 
-    /// After something was taken from its queue.
+    /// Updates the sets after a container was taken from the vif's queue.
     #[inline]
     fn after_pop(&mut self, id: PortId) {
         if self.queues.ready().contains(id) {
@@ -214,7 +215,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     }
 }
 
-/// What a queue's first container costs is what its vif pays next.
+/// Records the cost of a queue's first container, which the vif pays next.
 #[inline]
 fn see_head<P: Packet, M: Measure>(queue: &mut Queue<P, Vif>, largest_cost: &mut u64) {
     if let Some(head) = queue.head() {
@@ -240,7 +241,7 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
             Pushed::Joined { emptied, at_head } => {
                 if at_head {
                     if self.aside.contains(id) {
-                        // More than was reserved for it.
+                        // The container now costs more than was reserved for it.
                         self.look_again(id);
                     }
                     self.see_head(id);
@@ -272,7 +273,7 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
             } else if let Some(container) = self.serve(now, id) {
                 return Next::Container(container);
             } else {
-                // It must not be asked for ever.
+                // Without this the loop would never end.
                 broken!("it is a vif's turn and nothing is queued for it");
                 self.leave(id);
             }

@@ -1,8 +1,8 @@
-//! One queue for all, in order of arrival: the baseline, where nobody is isolated from anybody.
-//! Invariant: containers leave in the order in which they were first queued.
+//! One queue for all vifs, in order of arrival: the baseline without isolation. Invariant: containers leave
+//! in the order in which they were first queued.
 //!
-//! The link's rate is kept. Weights and minimum rates mean nothing in one queue, and maximum rates
-//! are not kept either: a vif over its own would hold up all the others behind it.
+//! The link's rate is kept. Weights and minimum rates have no meaning in one queue. Maximum rates are not
+//! kept either: a vif over its own would hold up all the others behind it.
 
 use std::collections::VecDeque;
 

@@ -1,23 +1,23 @@
-//! A link's rate. Invariant: over any interval at most `rate * interval` goes, and besides what
-//! was not sent in the last `SLACK_NS` before it (`LATE_NS`, if something waited all that time),
-//! what prompt containers may go ahead, and one container.
+//! A link's rate. Invariant: over any interval at most `rate * interval` is sent, plus what was not sent in
+//! the last `SLACK_NS` before it (`LATE_NS` if something waited all that time), plus what prompt containers
+//! may be ahead, plus one container.
 //!
-//! `free` is when what was sent so far has left a link of that rate. A container may go once that
-//! is now; it can be behind by the slack, so that a worker that asks late still fills the link. A
-//! worker that shares its core can be away for milliseconds; what waited meanwhile was owed, and is
-//! made up for. A link that had nothing to send is owed less.
+//! `free` is when what was sent so far has left a link of that rate. A container may go once `free` has come.
+//! `free` may be behind now by the slack, so that a worker that asks late still fills the link. A worker that
+//! shares its core can be away for milliseconds; what waited meanwhile was owed to the link, and is made up
+//! for. A link that had nothing to send is owed less.
 
 use super::time::PerByte;
 use crate::Rate;
 
 const SLACK_NS: u64 = 2_000_000;
 const LATE_NS: u64 = 10_000_000;
-/// How far ahead of its time the link may be for prompt containers: two of the largest seen, but
-/// within these two, and at least one of the largest in any case.
+/// The limits of how far prompt containers may put the link ahead. It is the time of two of the largest
+/// containers, within these limits, and in any case at least that of one.
 const AHEAD_LEAST_NS: u64 = 100_000;
 const AHEAD_MOST_NS: u64 = 1_000_000;
 
-/// Time with the fraction that `PerByte` has: without rounding, as a link's sum never ends.
+/// Time with the fraction bits that `PerByte` has. It is not rounded, because a link's sum never ends.
 type Fine = u128;
 
 #[inline]
@@ -25,7 +25,7 @@ fn fine(ns: u64) -> Fine {
     Fine::from(ns) << PerByte::BITS
 }
 
-/// In whole nanoseconds, not before.
+/// In whole nanoseconds, rounded up.
 #[inline]
 fn ceil_ns(at: Fine) -> u64 {
     u64::try_from(at.div_ceil(1 << PerByte::BITS)).unwrap_or(u64::MAX)
@@ -33,12 +33,12 @@ fn ceil_ns(at: Fine) -> u64 {
 
 #[derive(Debug, Default)]
 pub(super) struct Link {
-    /// Zero: without a rate.
+    /// Zero: the link has no rate.
     per_byte: PerByte,
     free: Fine,
     /// Bytes of the largest container so far.
     largest: u64,
-    /// Something has been waiting since the last container went.
+    /// Something has been waiting since the last container was sent.
     wanted: bool,
 }
 
@@ -59,7 +59,7 @@ impl Link {
         if !self.has_rate() || self.free <= fine(now) { 0 } else { ceil_ns(self.free) }
     }
 
-    /// When a prompt one may.
+    /// When a prompt container may go; 0: now.
     #[inline]
     pub(super) fn opens_early_at(&self, now: u64) -> u64 {
         if !self.has_rate() {
@@ -82,7 +82,7 @@ impl Link {
         self.free = self.free.max(fine(now).saturating_sub(slack)) + cost;
     }
 
-    /// What else was sent keeps it until then at least.
+    /// Other traffic occupies the link at least until then.
     #[inline]
     pub(super) fn occupy(&mut self, until: u64) {
         if self.has_rate() {
@@ -90,8 +90,8 @@ impl Link {
         }
     }
 
-    /// What was sent without passing here. While something waits the link is owed what a late worker has not
-    /// sent; otherwise it is taken from now on.
+    /// Charges other traffic. While something waits, the link is owed what a late worker has not sent;
+    /// otherwise the traffic counts from now on.
     #[inline]
     pub(super) fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64) {
         if !self.has_rate() {
@@ -103,7 +103,7 @@ impl Link {
         self.free = (from + self.cost(bytes)).min(most);
     }
 
-    /// After a container went: whether others wait.
+    /// Records after a container was sent whether others wait.
     #[inline]
     pub(super) fn leave_behind(&mut self, others: bool) {
         self.wanted = others;
@@ -119,7 +119,7 @@ impl Link {
         ceil_ns(self.cost(self.largest) * Fine::from(containers))
     }
 
-    /// What is still on the link stays the same number of bytes.
+    /// Sets the rate. What is still on the link stays the same number of bytes.
     pub(super) fn set(&mut self, now: u64, rate: Option<Rate>) {
         let new = rate.map_or(PerByte(0), PerByte::of);
         if new == self.per_byte {
@@ -128,7 +128,7 @@ impl Link {
         let on_link = self.free.saturating_sub(fine(now)).min(Fine::from(u64::MAX));
         let on_link = on_link * Fine::from(new.0);
         let on_link = on_link.checked_div(Fine::from(self.per_byte.0)).unwrap_or(0);
-        // Nothing is on a link that has stood still, so its slack begins anew.
+        // A link that has stood still has nothing on it, so its slack starts at zero.
         self.free = fine(now) + on_link;
         self.per_byte = new;
     }

@@ -1,10 +1,10 @@
-//! What a link's shares should come to, computed at leisure: what the schedulers are tested
-//! against, and what a report can compare with.
-//! Invariant: nobody gets more than it asks for or may have; unless the minimum rates alone are
-//! more than the link, nobody gets less than its own; and the link is full or everybody content.
+//! The ideal shares of a link, computed without limits on time: the schedulers are tested against them, and a
+//! report can compare with them. Invariant: no vif gets more than it asks for or may have. Unless the minimum
+//! rates alone exceed the link's rate, none gets less than the smaller of its minimum rate and what it asks
+//! for. The link is full, or all vifs get what they ask for.
 //!
-//! Water-filling: `rate_i = clamp(weight_i * level, min_i, min(max_i, demand_i))`, with the one
-//! level at which the sum is the link's rate.
+//! Water-filling: `rate_i = clamp(weight_i * level, min_i, min(max_i, demand_i))`, with the one level at
+//! which the sum is the link's rate.
 
 use crate::Rate;
 
@@ -31,7 +31,7 @@ impl Demand {
     }
 }
 
-/// What each gets, in bits per second. Minimum rates that do not fit are cut in proportion.
+/// What each vif gets, in bits per second. Minimum rates that do not fit are reduced in proportion.
 #[must_use]
 pub fn shares(link: Rate, demands: &[Demand]) -> Vec<f64> {
     let rate = link.bits_per_s as f64;
@@ -47,7 +47,7 @@ pub fn shares(link: Rate, demands: &[Demand]) -> Vec<f64> {
     if sum(high) <= rate {
         return rates(high);
     }
-    // Halved until floats cannot tell the ends apart.
+    // Bisection, until floating point cannot tell the ends apart.
     for _ in 0..128 {
         let middle = f64::midpoint(low, high);
         if sum(middle) > rate { high = middle } else { low = middle }

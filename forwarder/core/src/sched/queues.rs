@@ -1,29 +1,30 @@
-//! The queues that every policy with a queue per vif has, and what the policy knows of the vif.
-//! Invariant: a vif's bit in `ready` is set exactly while its queue is not empty, and no queued
-//! container is empty; `bytes` and `packets` are the sums of what is queued. A vif that never sent
-//! to the link, and of which nothing was said, takes no memory.
+//! The queues of every policy that has one per vif, with the policy's state of the vif. Invariant: a vif's
+//! bit in `ready` is set exactly while its queue is not empty, and no queued container is empty; `bytes` and
+//! `packets` are the sums of what is queued. A vif that never sent to the link, and has no share set, takes
+//! no memory.
 
 use std::collections::VecDeque;
 
 use crate::{ByPort, Container, MAX_PORTS, Packet, PortId, PortSet};
 
-/// What became of a container that was to be queued.
+/// The result of queueing a container.
 #[derive(Debug)]
 pub(super) enum Pushed<P> {
     /// It is the only one of its vif.
     First,
     Behind,
-    /// Its packets went into the last container of the queue; this one is empty now.
+    /// Its packets were moved into the last container of the queue; it is now empty.
     Joined {
         emptied: Container<P>,
-        /// That last one is also the first.
+        /// That last container is also the first.
         at_head: bool,
     },
-    /// There was nothing in it, or there is no such vif.
+    /// The container was empty, or there is no such vif.
     Refused(Container<P>),
 }
 
-/// One vif's queue, behind what the policy looks at more often. It begins where a cache line does.
+/// One vif's queue, with the policy's state first, since it is read more often. It is aligned to a cache
+/// line.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Queue<P, V> {
@@ -78,7 +79,7 @@ impl<P: Packet, V: Default> Queues<P, V> {
         self.queues.get_mut(vif)
     }
 
-    /// What the policy knows of a vif; `None`: nothing yet.
+    /// The policy's state of a vif; `None`: there is none yet.
     #[inline]
     pub(super) fn vif(&self, id: PortId) -> Option<&V> {
         self.queues.get(id).map(|queue| &queue.vif)
@@ -89,7 +90,7 @@ impl<P: Packet, V: Default> Queues<P, V> {
         self.queues.get_mut(id).map(|queue| &mut queue.vif)
     }
 
-    /// Makes room for a vif; `None` where there is no such port. Allocates: cold.
+    /// Allocates a vif's queue; `None` if there is no such port. Cold.
     #[cold]
     pub(super) fn make(&mut self, vif: PortId) -> Option<&mut Queue<P, V>> {
         if vif.index() < MAX_PORTS && !self.queues.contains(vif) {
@@ -98,14 +99,14 @@ impl<P: Packet, V: Default> Queues<P, V> {
         self.queues.get_mut(vif)
     }
 
-    /// Gives up a vif's memory, unless something is queued for it. Cold.
+    /// Frees a vif's memory, unless something is queued for it. Cold.
     pub(super) fn forget(&mut self, vif: PortId) {
         if !self.ready.contains(vif) {
             self.queues.remove(vif);
         }
     }
 
-    /// Bytes set aside, without the containers themselves.
+    /// Bytes allocated, without the containers themselves.
     pub(super) fn memory(&self) -> usize {
         let queued = self.queues.iter().map(|(_, queue)| queue.containers.capacity());
         self.queues.bytes() + queued.sum::<usize>() * size_of::<Container<P>>()
@@ -135,7 +136,7 @@ impl<P: Packet, V: Default> Queues<P, V> {
         if self.ready.insert(vif) { Pushed::First } else { Pushed::Behind }
     }
 
-    /// As `push`, for a vif that has no queue yet.
+    /// Same as `push`, for a vif that has no queue yet.
     #[cold]
     fn push_first(&mut self, container: Container<P>) -> Pushed<P> {
         let vif = container.ingress();
@@ -150,7 +151,7 @@ impl<P: Packet, V: Default> Queues<P, V> {
         Pushed::First
     }
 
-    /// Back to the head of its queue; false where there is nothing in it, or no such vif.
+    /// Puts a container back at the head of its queue. Returns false if it is empty, or there is no such vif.
     #[inline]
     pub(super) fn push_front(&mut self, container: Container<P>) -> bool {
         let vif = container.ingress();

@@ -1,9 +1,9 @@
-//! FIFO per vif, round robin over the vifs that have something, one container a turn, unshaped:
-//! for what is handed over to another worker, whose scheduler does the sharing.
-//! Invariant: between two turns of a vif that waits every other vif has at most one.
+//! FIFO per vif, and round robin over the vifs that wait, one container a turn, unshaped. It is used for what
+//! is handed over to another worker, whose scheduler does the sharing. Invariant: between two turns of a vif
+//! that waits every other vif has at most one.
 //!
-//! Two vifs that both wait thus get the same bytes within two full containers. It knows no weights
-//! and no rates, and vifs whose containers differ in size get shares in proportion to those sizes.
+//! So two vifs that both wait get the same bytes to within two full containers. It has no weights and no
+//! rates, and vifs whose containers differ in size get shares in proportion to those sizes.
 
 use super::queues::{Pushed, Queues};
 use super::{Next, Scheduler};
@@ -12,7 +12,7 @@ use crate::{Container, MAX_PORTS, Packet, PortId, PortSet, Rate, Share, broken};
 #[derive(Debug)]
 pub struct RoundRobin<P> {
     queues: Queues<P>,
-    /// Where to look first.
+    /// The vif to check first.
     turn: PortId,
 }
 
@@ -78,7 +78,7 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
         self.queues.pop(vif)
     }
 
-    /// Shares are kept where the link is.
+    /// Shares are kept by the worker that serves the link.
     fn set_share(&mut self, _now: u64, _ingress: PortId, _share: &Share) {}
 
     fn forget(&mut self, ingress: PortId) {
@@ -89,7 +89,7 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
         self.queues.memory()
     }
 
-    /// So is its rate.
+    /// The rate is kept by the worker that serves the link.
     fn set_link_rate(&mut self, _now: u64, _rate: Option<Rate>) {}
 
     #[inline]
@@ -107,7 +107,7 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
         0
     }
 
-    /// It has no rate.
+    /// There is no rate to charge.
     fn occupy(&mut self, _until: u64) {}
 
     fn charge_passing(&mut self, _now: u64, _bytes: u64, _ahead_ns: u64) {}

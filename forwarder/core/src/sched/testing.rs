@@ -1,4 +1,4 @@
-//! What the policies' own tests have in common.
+//! Helpers that the policies' own tests share.
 
 use super::{Next, Scheduler};
 use crate::{Container, Packet, PortId};
@@ -28,7 +28,7 @@ pub(super) fn enqueue(scheduler: &mut impl Scheduler<Sized>, now: u64, vif: u16,
     assert!(scheduler.enqueue(now, container(vif, sizes), false).is_none());
 }
 
-/// Whose turn it is, and what goes then.
+/// Takes the next container; returns its vif and its number of packets.
 pub(super) fn next(scheduler: &mut impl Scheduler<Sized>, now: u64) -> Option<(u16, usize)> {
     match scheduler.next(now) {
         Next::Container(c) => Some((c.ingress().0, c.len())),
@@ -36,7 +36,7 @@ pub(super) fn next(scheduler: &mut impl Scheduler<Sized>, now: u64) -> Option<(u
     }
 }
 
-/// Whose turns come until nothing may go.
+/// The vifs of the next turns, until none may go.
 pub(super) fn turns(scheduler: &mut impl Scheduler<Sized>, now: u64) -> Vec<u16> {
     std::iter::from_fn(|| next(scheduler, now)).map(|(vif, _)| vif).collect()
 }

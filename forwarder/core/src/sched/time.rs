@@ -1,13 +1,12 @@
-//! Times and rates with the precision that small packets on fast links need.
-//! Invariant: rounding is up, so that nobody gets more than a rate allows by it, and by less than
-//! 1/64 ns a charge.
+//! Times and rates with the precision that small packets on fast links need. Invariant: rounding is up, so
+//! that rounding never gives a vif more than its rate allows, and costs less than 1/64 ns a charge.
 
 use crate::Rate;
 
-/// Fractions of a nanosecond in a `Time`: with these, its range is nine years.
+/// Fraction bits of a nanosecond in a `Time`; with these, its range is nine years.
 const SUB_NS_BITS: u32 = 6;
 
-/// A point or a length of time, in 1/64 ns.
+/// A point in time or a duration, in 1/64 ns.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(super) struct Time(pub(super) u64);
 
@@ -28,7 +27,7 @@ impl Time {
         Self(self.0.saturating_add(other.0))
     }
 
-    /// How much later than `other` it is, zero if it is not.
+    /// How much later it is than `other`; zero if it is not later.
     #[inline]
     pub(super) const fn since(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
@@ -42,18 +41,18 @@ impl Time {
     }
 }
 
-/// What a byte takes, in 2^-20 ns; zero where there is no limit.
+/// The time that a byte takes, in 2^-20 ns; zero where there is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct PerByte(pub(super) u64);
 
 impl PerByte {
-    /// More fractions than in a `Time`: at 100 Gb/s a byte takes 0.08 ns.
+    /// More fraction bits than in a `Time`: at 100 Gb/s a byte takes 0.08 ns.
     pub(super) const BITS: u32 = 20;
 
     pub(super) fn of(rate: Rate) -> Self {
         let bits = 8_000_000_000u128 << Self::BITS;
         let rate = u128::from(rate.bits_per_s);
-        // For ever, at rate 0.
+        // At rate 0 a byte takes forever.
         Self(if rate == 0 {
             u64::MAX
         } else {
@@ -68,7 +67,7 @@ impl PerByte {
         Time(u64::try_from(time).unwrap_or(u64::MAX))
     }
 
-    /// What is given back of it: rounded the other way.
+    /// The time to refund for `bytes`: rounded down, unlike `time`.
     #[inline]
     pub(super) fn time_back(self, bytes: u64) -> Time {
         let fine = u128::from(bytes) * u128::from(self.0);

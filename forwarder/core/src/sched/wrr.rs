@@ -1,6 +1,6 @@
-//! Shares by packets, whatever their size: weighted round robin as published. The algorithm is that
-//! of [`fair`](super::fair), with its bounds in packets: one container is up to 64 of them. In bytes,
-//! who sends larger packets gets more. Minimum and maximum rates are in bits here as well.
+//! Shares by packets, whatever their size: weighted round robin as published. The algorithm is that of
+//! [`fair`](super::fair), with its bounds in packets, of which a container holds up to 64. A vif that sends
+//! larger packets gets more bytes. Minimum and maximum rates are in bits here as well.
 
 use super::fair::{Fair, Measure};
 use crate::{Container, Packet};

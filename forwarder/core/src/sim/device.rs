@@ -1,5 +1,5 @@
-//! A packet, and the device behind a port. Invariant: packets leave a device in the order in which they were
-//! handed to it, at its rate.
+//! A packet, and the device behind a port. Invariant: packets leave a device at its rate, in the order in
+//! which they were handed to it.
 
 use std::collections::VecDeque;
 
@@ -13,18 +13,18 @@ pub(super) struct SimPacket {
     pub(super) arrived_ns: u64,
     pub(super) from: usize,
     pub(super) to: usize,
-    /// Its place among those of this way.
+    /// Its sequence number within its pair.
     pub(super) seq: u64,
-    /// Which source made it, or asked for it.
+    /// The source that made it, or that requested it.
     pub(super) source: usize,
     pub(super) leg: Leg,
 }
 
-/// What is expected of whom it reaches.
+/// What the receiver does with the packet.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Leg {
     Only,
-    /// To be answered with so many bytes.
+    /// It is answered with a packet of this many bytes.
     Request {
         answer: u32,
     },
@@ -46,7 +46,7 @@ pub(super) struct Device<'a> {
     pub(super) stalled: bool,
     pub(super) rx: VecDeque<SimPacket>,
     pub(super) tx: VecDeque<SimPacket>,
-    /// When the link will have sent what it is sending.
+    /// When the link will have sent the current packet.
     pub(super) free_ns: u64,
     pub(super) random: Random,
 }
@@ -64,7 +64,7 @@ impl<'a> Device<'a> {
         }
     }
 
-    /// The next packet that its link has sent by `now`, with the time.
+    /// The next packet that the link has sent by `now`, with its time.
     pub(super) fn sent(&mut self, now: u64) -> Option<(u64, SimPacket)> {
         let packet = self.tx.front()?;
         let on_link_ns = self.spec.device_rate.map_or(0, |rate| rate.time_ns(packet.len.into()));

@@ -1,4 +1,4 @@
-//! What is around the engine: machines that send, devices that take, and what happens to both.
+//! The surroundings of the engine: machines that send, devices that take packets, and faults of both.
 //! Invariant: every packet that is made is counted as received, whatever becomes of it.
 
 use super::Fault;
@@ -64,7 +64,7 @@ impl World<'_> {
             let Some(device) = devices.get_mut(from) else { continue };
             let room = device.spec.rx_packets.saturating_sub(device.rx.len());
             running.due(now, room, |running, at_ns| {
-                // A machine that is gone sends nothing; its clock goes on.
+                // A machine that is gone sends nothing, but its clock goes on.
                 if !device.present {
                     return;
                 }
@@ -124,13 +124,13 @@ impl World<'_> {
                 self.arrived(sent_ns, &packet);
             }
             if let Some(device) = self.devices.get_mut(at).filter(|device| device.tx.is_empty()) {
-                // What is handed over later cannot have begun earlier.
+                // A packet handed over later cannot have been sent earlier.
                 device.free_ns = device.free_ns.max(now);
             }
         }
     }
 
-    /// What the machine behind the port does about a packet that reached it.
+    /// The response of the machine behind the port to a packet that reached it.
     fn arrived(&mut self, at_ns: u64, packet: &SimPacket) {
         let source = packet.source;
         match packet.leg {

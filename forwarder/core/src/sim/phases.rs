@@ -1,18 +1,18 @@
-//! Who got how much of a link between two changes of the settings, beside what the promise is.
-//! Invariant: phases follow each other without a gap, and every byte that arrived while the sources
-//! sent is in one of them.
+//! What each source got of a link between two changes of settings, compared with its promise. Invariant:
+//! phases follow each other without a gap, and every byte that arrived while the sources sent is in one of
+//! them.
 //!
-//! The promise is the water-filling oracle's, with what each source offered in that phase as its
-//! demand. That is exact for steady sources; one that comes and goes within a phase is judged as if
-//! it had sent evenly. A maximum rate is over all links together, and here each link is looked at by
-//! itself: for a source that sends to several, the sum is what counts.
+//! The promise is that of the water-filling oracle, with what each source offered in the phase as its demand.
+//! This is exact for steady sources; a source that starts and stops within a phase is judged as if it had
+//! sent evenly. A maximum rate applies over all links together, but each link is judged separately here: for
+//! a source that sends to several, the sum is what counts.
 
 use std::collections::BTreeMap;
 
 use crate::sched::oracle::{self, Demand};
 use crate::{PortId, PortSettings, Rate};
 
-/// Bytes of one way through, so far.
+/// The bytes of one pair so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Passed {
     pub(super) generated: u64,
@@ -27,18 +27,18 @@ pub struct LinkShare {
     pub settings: PortSettings,
     pub offered_bps: u64,
     pub got_bps: u64,
-    /// What the oracle gives it.
+    /// What the oracle gives the source.
     pub due_bps: u64,
     pub link: Rate,
 }
 
-/// Between two changes of the settings.
+/// The time between two changes of settings.
 #[derive(Clone, Debug)]
 pub struct Phase {
     pub from_ns: u64,
     pub to_ns: u64,
     pub policy: crate::Policy,
-    /// Of the links that have a rate.
+    /// The shares of the links that have a rate.
     pub shares: Vec<LinkShare>,
 }
 
@@ -50,7 +50,7 @@ impl Phase {
 }
 
 impl LinkShare {
-    /// How far it is from what is due, in thousandths of that.
+    /// The deviation from what is due, in thousandths of that.
     #[must_use]
     pub fn off_permille(&self) -> i64 {
         let (got, due) = (i128::from(self.got_bps), i128::from(self.due_bps));
@@ -58,7 +58,7 @@ impl LinkShare {
     }
 }
 
-/// Sums as they stood when the phase began.
+/// The sums when the phase began.
 #[derive(Debug, Default)]
 pub(super) struct Phases {
     from_ns: u64,
@@ -68,7 +68,7 @@ pub(super) struct Phases {
 }
 
 impl Phases {
-    /// Ends a phase. `settings` are those that held in it, of a port that was there.
+    /// Ends a phase. `settings` returns the settings that a present port had during the phase.
     pub(super) fn end(
         &mut self,
         now: u64,

@@ -1,5 +1,5 @@
-//! What came of a scenario, as a table a reviewer can read.
-//! Invariant: every frame of the ledger is in exactly one row's numbers.
+//! The results of a scenario as a readable table. Invariant: every frame of the ledger is in exactly one
+//! row's numbers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,17 +7,17 @@ use std::fmt;
 use super::Phase;
 use crate::{ContainerCounts, Ledger, Losses, Rate, ReleaseReason};
 
-/// One way through: packets from one port for another.
+/// The results of one pair: packets from one port for another.
 #[derive(Clone, Debug, Default)]
 pub struct PairReport {
     pub offered: u64,
     pub delivered: u64,
-    /// Delivered while the sources sent: what came after that says nothing about shares.
+    /// Bytes delivered while the sources sent: later ones say nothing about shares.
     pub bytes_in_span: u64,
     pub losses: Losses,
-    /// Delivered after a packet of the same row that had come in later.
+    /// Packets delivered after a packet of the same row that had arrived later.
     pub misordered: u64,
-    /// From arrival to hand-over to the device.
+    /// The time from arrival to hand-over to the device.
     pub wait_sum_ns: u64,
     pub wait_max_ns: u64,
     pub handed_over: u64,
@@ -25,7 +25,7 @@ pub struct PairReport {
     pub(super) last_seq: u64,
 }
 
-/// Rows by (from, to), ports by their index in the scenario.
+/// Rows by (from, to); ports are indices into the scenario.
 #[derive(Clone, Debug)]
 pub struct Report {
     pub name: &'static str,
@@ -39,13 +39,13 @@ pub struct Report {
     /// By port.
     pub containers: Vec<ContainerCounts>,
     pub phases: Vec<Phase>,
-    /// Found broken during the run; a debug build panics there.
+    /// Invariants found broken during the run; a debug build panics instead.
     pub broken_invariants: u64,
 }
 
 impl Report {
-    /// What must hold whatever happens: the ledger balances, nothing is under way any more, nothing
-    /// was overtaken, and no invariant was found broken.
+    /// Whether what must always hold does: the ledger balances, nothing is in flight any more, no packet was
+    /// overtaken, and no invariant was found broken.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.ledger.balanced()
@@ -70,7 +70,7 @@ impl Report {
             self.name_of(to).to_owned(),
             row.offered.to_string(),
             row.delivered.to_string(),
-            // Bits per microsecond are Mbit/s; tenths without floating point.
+            // Bits per microsecond are Mbit/s. Integer tenths avoid floating point.
             tenths(u128::from(row.bytes_in_span) * 80_000, self.span_ns),
             tenths(u128::from(row.wait_sum_ns) / 100, row.handed_over),
             tenths(u128::from(row.wait_max_ns) / 100, 1),
@@ -89,7 +89,7 @@ fn tenths(sum: u128, n: u64) -> String {
 const HEADS: [&str; 9] =
     ["from", "to", "offered", "delivered", "Mbit/s", "wait us", "max us", "misordered", "lost"];
 
-/// Columns as wide as they need to be; those named so are flush left, others right.
+/// Prints columns as wide as they need to be; those named in `left` are flush left, the others right.
 fn table(f: &mut fmt::Formatter<'_>, lines: &[Vec<String>], left: &[&str]) -> fmt::Result {
     let Some(heads) = lines.first() else { return Ok(()) };
     let width = |column: usize| {
@@ -112,7 +112,7 @@ fn table(f: &mut fmt::Formatter<'_>, lines: &[Vec<String>], left: &[&str]) -> fm
 }
 
 impl Report {
-    /// Links that have a rate: who got what of them, in each phase.
+    /// For links that have a rate: what each source got, by phase.
     fn write_shares(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (nth, phase) in self.phases.iter().enumerate() {
             let mut last = None;
@@ -162,7 +162,7 @@ impl Report {
         Ok(())
     }
 
-    /// How each port's containers went.
+    /// The statistics of each port's containers.
     fn write_containers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = vec![
             ["from", "containers", "packets each", "open us", "let go"].map(str::to_owned).to_vec(),

@@ -1,5 +1,5 @@
-//! What sends, how much, and when. Invariant: a source depends on its own random numbers only, so
-//! adding one leaves the others as they were.
+//! Sources: what they send, how much, and when. Invariant: a source uses only its own random numbers, so
+//! adding one leaves the others unchanged.
 
 use crate::Span;
 
@@ -22,7 +22,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Below `end`; 0 when that is 0.
+    /// A number below `end`; 0 if that is 0.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
     }
@@ -37,16 +37,17 @@ pub enum Size {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Pattern {
-    /// Evenly spaced.
+    /// Evenly spaced packets.
     Cbr { packets_per_s: u64 },
-    /// All at once, again and again.
+    /// Bursts at regular intervals; the packets of a burst come at once.
     Bursts { packets: u32, every: Span },
-    /// As many as the port's receive ring takes, up to this many a turn; never overflows it.
+    /// As many packets as the port's receive ring takes, up to this number a turn; never overflows the ring.
     Greedy { packets_per_turn: usize },
-    /// Evenly spaced while on; both times vary between half and one and a half of these.
+    /// Evenly spaced while on; both times vary between half and one and a half of these values.
     OnOff { packets_per_s: u64, on: Span, off: Span },
-    /// A closed loop: the machine at the other end answers with so many bytes, and so long after
-    /// that the next packet is sent. One that is lost, or its answer, is sent again after 200 ms.
+    /// A closed loop: the machine at the other end answers with a packet of `answer` bytes, and the next
+    /// request is sent `think` after that. If the request or its answer is lost, the request is repeated
+    /// after 200 ms.
     Requests { answer: u32, think: Span },
 }
 
@@ -58,10 +59,10 @@ pub struct Source {
     pub pattern: Pattern,
 }
 
-/// After which a request that was not answered is made again.
+/// The time after which an unanswered request is repeated.
 const RETRY_NS: u64 = 200_000_000;
 
-/// A source at work.
+/// A running source.
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) source: Source,
@@ -73,7 +74,7 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn new(source: Source, seed: u64, stream: u64) -> Self {
         let mut random = Random::new(seed, stream);
-        // They do not all start in the same instant.
+        // Sources do not all start at the same instant.
         let due_ns = random.below(100_000);
         Self { source, random, due_ns, on_until_ns: 0 }
     }
@@ -87,15 +88,15 @@ impl Running {
         }
     }
 
-    /// The machine whose closed loop this is has its answer.
+    /// The machine that runs this closed loop received its answer.
     pub(super) fn answered(&mut self, at_ns: u64) {
         if let Pattern::Requests { think, .. } = self.source.pattern {
             self.due_ns = at_ns.saturating_add(think.ns);
         }
     }
 
-    /// Calls `emit` with the time of each packet that is due by `now`; `room` is what the receive
-    /// ring still takes, which only a greedy source asks.
+    /// Calls `emit` with the time of each packet that is due by `now`. `room` is the free space of the
+    /// receive ring, which only a greedy source uses.
     pub(super) fn due(&mut self, now: u64, room: usize, mut emit: impl FnMut(&mut Self, u64)) {
         match self.source.pattern {
             Pattern::Greedy { packets_per_turn } => {
@@ -126,7 +127,7 @@ impl Running {
             Pattern::OnOff { packets_per_s, on, off } => {
                 while self.due_ns <= now {
                     if self.due_ns >= self.on_until_ns {
-                        // Off is over: as many packets as fit the next "on".
+                        // The off time is over; the next on time begins.
                         let on_ns = self.about(on);
                         self.on_until_ns = self.due_ns + on_ns;
                     }

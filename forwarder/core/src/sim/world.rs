@@ -1,5 +1,5 @@
-//! The loop: what the worker does in a turn. Invariant: a packet is in one receive ring, in the
-//! engine, in one device, or counted.
+//! The loop: the worker's actions in a turn. Invariant: a packet is in one receive ring, in the engine, in
+//! one device, or counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::{
     ReleaseReason, invariant,
 };
 
-/// Packets taken from one port in a turn.
+/// The most packets taken from one port in a turn.
 const BURST: usize = 64;
 
 pub(super) struct World<'a> {
@@ -24,13 +24,13 @@ pub(super) struct World<'a> {
     pub(super) rows: BTreeMap<(usize, usize), PairReport>,
     pub(super) ledger: Ledger,
     pub(super) phases: Phases,
-    /// What the program was told: (from, to).
+    /// The pairs (from, to) that the program was told to shed.
     pub(super) shed: BTreeSet<(usize, usize)>,
-    /// Containers of ports that went away, by port.
+    /// The counts of containers of removed ports, by port.
     pub(super) past: Vec<ContainerCounts>,
     next_step: usize,
     peak: (u64, u64),
-    /// Invariants found broken on this thread before the run.
+    /// Broken invariants that this thread had found before the run.
     broken_before: u64,
 }
 
@@ -124,7 +124,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Counted where they are, so that a packet that vanished shows in the ledger.
+    /// Counts packets where they are, so that a packet that vanished shows in the ledger.
     fn in_flight(&self) -> u64 {
         let around: usize =
             self.devices.iter().map(|device| device.rx.len() + device.tx.len()).sum();
@@ -135,7 +135,7 @@ impl<'a> World<'a> {
         &mut self.rows.entry((packet.from, packet.to)).or_default().losses
     }
 
-    /// A packet that the engine was not offered any more.
+    /// Counts a packet that was lost before it was offered to the engine.
     pub(super) fn lose_early(&mut self, packet: &SimPacket, reason: Reason) {
         let row = self.rows.entry((packet.from, packet.to)).or_default();
         row.offered += 1;
@@ -158,7 +158,7 @@ impl<'a> World<'a> {
             self.end_phase(now);
             match step.change {
                 Change::Port(port, settings) => {
-                    // A port that is away gets its old settings when it returns.
+                    // A port that is gone gets its old settings when it returns.
                     let _ = self.engine.set_port(now, PortId(port as u16), &settings);
                 }
                 Change::Scheduler(settings) => self.engine.set_scheduler(now, settings),
@@ -174,7 +174,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Superframes go in pieces where the link wants that; each is a copy to the ledger.
+    /// Cuts superframes into pieces where the link requires it; each further piece is a copy in the ledger.
     fn cut(&mut self, now: u64, to: PortId, packet: SimPacket) {
         let most = self.engine.piece_bytes(to).max(1);
         let mut left = packet.len;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A link with more to send than it may: what its packets take, and how long they are.
+/// A link with more to send than it may, and what its packets take.
 #[derive(Clone, Copy, Debug)]
 struct Flood {
     weight: u64,
@@ -12,7 +12,7 @@ struct Flood {
     bytes: u64,
     /// Packets in a container.
     packets: u64,
-    /// It sends in so many turns of eight; eight: always.
+    /// The link sends in this many turns of eight.
     busy: u64,
 }
 
@@ -30,7 +30,7 @@ impl Flood {
     }
 }
 
-/// What came of some turns: the time of each, and of each turn the whole.
+/// The results of several turns: the time of each link, and the total of each turn.
 struct Outcome {
     took_ns: Vec<u64>,
     turns_ns: Vec<u64>,
@@ -203,7 +203,7 @@ proptest! {
             (outcome.took_ns.iter().sum(), floods.iter().map(|flood| flood.weight).sum());
         for (flood, &took_ns) in floods.iter().zip(&outcome.took_ns) {
             let due_ns = all_ns * flood.weight / weights;
-            // What was learned in the first turns, and a container and a part of the turn.
+            // The time until the estimates were learned, and a container and a part of the turn.
             let bound_ns = all_ns / 50 + 4 * (TURNS_MOST * TURN_NS + flood.container_ns());
             prop_assert!(took_ns.abs_diff(due_ns) <= bound_ns, "{}", table(&floods, &outcome));
         }

@@ -1,4 +1,4 @@
-//! How far anybody is from what it should have, at any moment.
+//! How far a vif is from its ideal share at any moment.
 
 use proptest::prelude::*;
 use weir_core::{Policy, Rate};
@@ -6,7 +6,7 @@ use weir_core::{Policy, Rate};
 use crate::rates::{link, sizes, weight};
 use crate::world::{CONTAINER, Sends, Sent, Source, World};
 
-/// Of `got - earned`, looked at after each step: the most that it rose and fell between any two.
+/// The largest rise and fall of `got - earned` between any two steps.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Swing {
     pub(crate) low: f64,
@@ -24,7 +24,7 @@ impl Swing {
     }
 }
 
-/// Against the fluid ideal of vifs that all wait all the time.
+/// The swings against the fluid ideal, for vifs that all wait all the time.
 pub(crate) fn swings(log: &[Sent], weights: &[u32], cost: impl Fn(&Sent) -> f64) -> Vec<Swing> {
     let sum: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
     let (mut got, mut total) = (vec![0.0; weights.len()], 0.0);
@@ -43,7 +43,7 @@ fn largest(sources: &[Source]) -> f64 {
     f64::from(sources.iter().map(|source| source.sizes.1).fold(CONTAINER, u32::max))
 }
 
-/// The most that a vif got above, and below, so many bits per second in any interval.
+/// The most that a vif got above and below `rate` in any interval, in bytes.
 pub(crate) fn around(world: &World, vif: usize, rate: Rate) -> (f64, f64) {
     let mut swing = Swing::default();
     let mut got = 0.0;
@@ -135,7 +135,7 @@ proptest! {
         }
         let mut world = World::new(Policy::Drr, Some(link), &sources, 5);
         world.run(u64::MAX, 8_000);
-        // Its own container, another that has just begun, and what prompt ones may go ahead.
+        // The vif's own container, another that has just begun, and what prompt containers may be ahead.
         let ahead = link.bits_per_s as f64 / 8e9 * 100_000.0;
         for (at, source) in sources.iter().enumerate() {
             if let Some(min) = source.share.min_rate {

@@ -1,5 +1,5 @@
-//! What the schedulers promise, for any weights, rates, sizes and arrivals. Order and conservation
-//! are checked by the world that all of these run in.
+//! The guarantees of the schedulers, for any weights, rates, sizes and arrivals. The `world` module, in which
+//! all of these run, checks order and conservation.
 
 mod bounds;
 mod order;

@@ -1,4 +1,4 @@
-//! Nothing lost, nothing doubled, in order, whatever is done to a scheduler.
+//! No packet is lost or duplicated, and all stay in order, whatever is done to a scheduler.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ enum Op {
         packets: u32,
         join: bool,
     },
-    /// Takes so many containers, sends so many packets of each, puts the rest back.
+    /// Takes several containers, sends some packets of each, and puts the rest back.
     Next {
         containers: usize,
         send: usize,
@@ -87,7 +87,7 @@ fn play(mut scheduler: AnyScheduler<Piece>, caps: &Caps, ops: Vec<Op>) {
                 let mut taken = Vec::new();
                 for _ in 0..containers {
                     match scheduler.next(now) {
-                        // Only the last may be sent in part: what comes back is in front.
+                        // Only the last container may be sent in part: what comes back goes to the front.
                         Next::Container(container) => taken.push(container),
                         Next::NotBefore(at) => assert!(at > now && scheduler.backlog_packets() > 0),
                         Next::Empty => assert_eq!(scheduler.backlog_packets(), 0),
@@ -141,7 +141,7 @@ fn play(mut scheduler: AnyScheduler<Piece>, caps: &Caps, ops: Vec<Op>) {
         let opens_at = scheduler.opens_at(now);
         assert!(opens_at == 0 || opens_at > now, "{opens_at} at {now}");
     }
-    // Whatever waits comes out by itself, when it is asked at the times that it names.
+    // What waits comes out if the scheduler is asked at the times that it returns.
     for _ in 0..1_000_000 {
         match scheduler.next(now) {
             Next::Container(container) => drop(gone(&mut model, container, usize::MAX)),
@@ -169,7 +169,7 @@ proptest! {
         play(scheduler, &caps, ops);
     }
 
-    /// What goes back whole might as well not have been asked for.
+    /// A container put back whole leaves the same state as if it had not been taken.
     #[test]
     fn putting_back_changes_nothing(
         link in link(),

@@ -1,11 +1,11 @@
-//! Who should not wait does not, and gains nothing by it.
+//! A vif within its share does not wait, and gains nothing by that.
 
 use weir_core::{Policy, PortId, Rate, Scheduler, Share};
 
 use crate::bounds::{around, swings};
 use crate::world::{CONTAINER, Sends, Sent, Source, World};
 
-/// A polite vif next to three floods: what it waits at most, and what it gets of what it sent.
+/// Runs a polite vif next to three floods. Returns its longest wait, and what it got of what it sent.
 fn polite(link: Rate, source: Source, floods: &[Source]) -> (u64, f64, f64) {
     let mut sources = floods.to_vec();
     sources.push(source);
@@ -53,11 +53,11 @@ fn being_prompt_gains_nothing_above_the_share() {
                 Source { sends: Sends::Single { pause_ns: 0 }, ..Source::greedy(own, (64, 1514)) };
             let (.., part) = polite(link, single.clone(), &floods);
             assert!(part <= 1.01 * share, "{mbit} Mbit: {part} instead of {share}");
-            // A pause in which a fast link forgets and a slow one does not.
+            // A pause after which a fast link forgets the debt, and a slow one does not.
             let pause = Source { sends: Sends::Single { pause_ns: 10_000_000 }, ..single.clone() };
             let (.., part) = polite(link, pause, &floods);
             assert!(mbit > 10 || part <= 1.01 * share, "{mbit} Mbit: {part} instead of {share}");
-            // With pauses that are forgotten: one container each time, and at least 16 apart.
+            // With pauses long enough to be forgotten: one container each time, at least 16 containers apart.
             let forgotten_ns = 10_000_000.max(link.time_ns(16 * u64::from(CONTAINER)));
             let pause = Source { sends: Sends::Single { pause_ns: forgotten_ns }, ..single };
             let (.., part) = polite(link, pause, &floods);
@@ -80,7 +80,7 @@ fn idling_earns_nothing() {
         ];
         let link = Rate::new(1_000_000_000);
         let mut world = World::new(Policy::Drr, Some(link), &sources, 3);
-        // The first burst comes within 10 us, takes 16 ms, and the next ones queue behind it.
+        // The first burst comes within 10 us and takes 16 ms, so the next ones queue behind it.
         world.run((idle_ms + 40) * 1_000_000, usize::MAX);
         let begins =
             world.log.iter().position(|sent| sent.at_ns >= idle_ms * 1_000_000 + 20_000).unwrap();
@@ -156,7 +156,7 @@ fn who_lives_on_minimums_does_not_come_between_the_others() {
     sources.push(Source::greedy(1, (4096, 4096)));
     let mut world = World::new(Policy::Drr, Some(link), &sources, 3);
     world.run(20_000_000, usize::MAX);
-    // One of the two begins anew, and is served as the other from then on.
+    // One of the two starts afresh, and is served like the other from then on.
     while world.scheduler.take(PortId(11)).is_some() {}
     world.forget(11);
     world.run(40_000_000, usize::MAX);

@@ -1,4 +1,4 @@
-//! Long-run rates against the oracle, to 1 % and the two containers that any moment may be off by.
+//! Compares long-run rates with the oracle, to 1 % and the two containers that any moment may be off by.
 
 use proptest::prelude::*;
 use weir_core::sched::oracle::{Demand, shares};
@@ -6,12 +6,12 @@ use weir_core::{Policy, Rate, SchedulerSettings};
 
 use crate::world::{CONTAINER, Sends, Source, World};
 
-/// Parts of the link's rate, so that a source can be drawn before the link.
+/// Values as parts of the link's rate, so that a source can be drawn before the link.
 #[derive(Clone, Debug)]
 pub(crate) struct Draw {
     weight: u32,
     sizes: (u32, u32),
-    /// What it sends, in fair shares of equal weight; none: greedy.
+    /// What it sends, in equal shares of the link; `None`: greedy.
     demand: Option<f64>,
     min: Option<f64>,
     max: Option<f64>,
@@ -71,8 +71,8 @@ pub(crate) fn source(draw: &Draw, fair_bps: f64) -> Source {
     source
 }
 
-/// Runs for about so many containers' time twice. In the second half, what the oracle gives for
-/// what was offered, what each got, and for how many seconds.
+/// Runs twice for about the time of this many containers. Returns for the second half what the oracle gives
+/// for what was offered, what each vif got, and the length in seconds.
 fn measured(
     link: Rate,
     sources: &[Source],
@@ -80,7 +80,7 @@ fn measured(
     shaped: bool,
     comes_back: u64,
 ) -> (Vec<f64>, Vec<f64>, f64) {
-    // Who pauses for longer than it is remembered may get more than the oracle gives.
+    // A vif that pauses for longer than its debt is remembered may get more than the oracle gives.
     let settings = SchedulerSettings { policy: Policy::Drr, inactive_after_ns: u64::MAX };
     let mut world = World::with(settings, shaped.then_some(link), sources, 11);
     world.device = (!shaped).then_some(link);

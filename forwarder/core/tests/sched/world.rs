@@ -1,5 +1,5 @@
-//! One link, its sources and a scheduler, played as fast as the scheduler allows.
-//! Invariant: time only moves to where something happens, so that nothing is late by the play.
+//! One link, its sources and a scheduler, run as fast as the scheduler allows. Invariant: time only advances
+//! to the next event, so the simulation itself delays nothing.
 
 use std::sync::Arc;
 
@@ -46,15 +46,15 @@ impl Random {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Sends {
-    /// Always has more.
+    /// It always has more to send.
     Greedy,
-    /// So many bits per second, evenly.
+    /// Evenly, at this many bits per second.
     Cbr { bps: f64 },
-    /// So many bits per second while it is on.
+    /// At this many bits per second while it is on.
     OnOff { bps: f64, on_ns: u64, off_ns: u64 },
-    /// One full container at a time, so long after the last one went: as prompt as can be.
+    /// One full container at a time, `pause_ns` after the previous one was sent: as prompt as possible.
     Single { pause_ns: u64 },
-    /// So many packets at once, so often.
+    /// Bursts of `packets` at once, every `every_ns`.
     Bursts { packets: u32, every_ns: u64 },
 }
 
@@ -101,7 +101,7 @@ pub(crate) struct Vif {
     pub(crate) wait_most_ns: u64,
 }
 
-/// One container that went.
+/// One container that was sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
     pub(crate) at_ns: u64,
@@ -114,11 +114,11 @@ pub(crate) struct World {
     pub(crate) scheduler: AnyScheduler<Piece>,
     pub(crate) now: u64,
     pub(crate) vifs: Vec<Vif>,
-    /// Where the scheduler has no rate: what the device takes.
+    /// The rate of the device, where the scheduler has none.
     pub(crate) device: Option<Rate>,
     device_free_ns: u64,
     pub(crate) log: Vec<Sent>,
-    /// Of so many containers that went one comes back, whole or in part; 0: none.
+    /// One container in this many is put back, whole or in part; 0: none.
     pub(crate) comes_back: u64,
     random: Random,
 }
@@ -193,7 +193,7 @@ impl World {
         }
     }
 
-    /// Greedy ones always have two more full containers.
+    /// Refills greedy vifs, so that they always have two more full containers.
     fn refill(&mut self) {
         for at in 0..self.vifs.len() {
             while let Some(vif) = self.vifs.get(at)
@@ -205,7 +205,7 @@ impl World {
         }
     }
 
-    /// What this vif had queued was taken out, and it sends nothing more.
+    /// Forgets a vif whose queue was taken out; it sends nothing more.
     pub(crate) fn forget(&mut self, at: usize) {
         let vif = &mut self.vifs[at];
         vif.source.sends = Sends::Single { pause_ns: 0 };
@@ -213,13 +213,13 @@ impl World {
         (vif.queued_containers, vif.queued_bytes, vif.last_seq) = (0, 0, vif.next_seq);
     }
 
-    /// It is greedy again.
+    /// Makes the vif greedy again.
     pub(crate) fn restart(&mut self, at: usize) {
         self.vifs[at].source.sends = Sends::Greedy;
         self.refill();
     }
 
-    /// What has arrived by now; when the next does.
+    /// Queues what has arrived by now. Returns when the next container arrives.
     fn arrive(&mut self) -> u64 {
         let mut next = f64::INFINITY;
         for at in 0..self.vifs.len() {
@@ -261,7 +261,7 @@ impl World {
         next.ceil().min(1e18) as u64
     }
 
-    /// Until a time, or until so many containers have gone.
+    /// Runs until a time, or until this many containers were sent.
     pub(crate) fn run(&mut self, until_ns: u64, containers: usize) {
         while self.now < until_ns && self.log.len() < containers {
             let arrival = self.arrive();
@@ -321,7 +321,7 @@ impl World {
         assert_eq!(self.scheduler.backlog_bytes(), queued);
     }
 
-    /// Everything out: what was offered has come out of `next` or `drain`, once and in order.
+    /// Drains the scheduler and checks that what was offered came out of `next` or `drain` once and in order.
     pub(crate) fn end(mut self) {
         while let Some(mut container) = self.scheduler.drain() {
             let vif = &mut self.vifs[container.ingress().index()];

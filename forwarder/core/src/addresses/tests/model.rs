@@ -1,4 +1,4 @@
-//! Any sequence of calls, against a plain map.
+//! Compares any sequence of calls with a plain map.
 
 use proptest::prelude::*;
 
@@ -37,7 +37,7 @@ fn op(addresses: u32) -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Where each address is, and what locks name, without bounds and without damping.
+/// The place of each address and of each lock, without bounds and without damping.
 #[derive(Default)]
 struct Model {
     at: HashMap<u32, Location>,
@@ -49,7 +49,7 @@ impl Model {
         self.pins.get(&n).copied().map(port)
     }
 
-    /// The place of a lock, or nowhere.
+    /// Moves an address to the place of its lock, or removes it if there is none.
     fn fall_back(&mut self, n: u32) {
         match self.pin(n) {
             Some(pin) => self.at.insert(n, pin),
@@ -119,13 +119,13 @@ fn apply(table: &mut Table, now: u64, op: &Op) {
     }
 }
 
-/// A port's part of its quota, in a form that compares.
+/// Whether `a` uses a larger part of its quota than `b`.
 fn fuller(a: PortAddresses, more_a: u32, b: PortAddresses, more_b: u32) -> bool {
     u64::from(a.entries + more_a) * u64::from(b.quota)
         > u64::from(b.entries + more_b) * u64::from(a.quota)
 }
 
-/// Where there is one eviction, it was the fullest port's, and fuller than the winner.
+/// Checks that an evicted entry was one of the fullest port, which used more of its quota than the winner.
 fn check_eviction(
     table: &Table,
     op: &Op,
@@ -154,7 +154,7 @@ fn check_eviction(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// With room for all and time between moves, the gate sees what the map says.
+    /// With room for all addresses and time between moves, the gate sees what the map says.
     #[test]
     fn the_gate_sees_what_the_bridge_says(ops in prop::collection::vec(op(20), 1..200)) {
         let (mut table, mut model) = (table(256), Model::default());
@@ -171,7 +171,7 @@ proptest! {
         table.check();
     }
 
-    /// Without room and without time: what a reader may be told at worst.
+    /// Without enough room and without time between moves, the bounds on what a reader sees still hold.
     #[test]
     fn bounds_hold_under_pressure(
         ops in prop::collection::vec((op(60), 0u64..4 * SECOND), 1..400),
@@ -183,7 +183,7 @@ proptest! {
         (0..4).for_each(|n| set_quota(&mut table, n));
         for (mut op, wait) in ops {
             now += wait;
-            // Few enough for every bucket: host addresses and those of locks always have a place.
+            // Few enough host addresses and locks that each has a place in every bucket.
             match &mut op {
                 Op::Learn(n, at) if *at == Location::Host => *n %= 4,
                 Op::Pin(n, _) => *n = 4 + *n % 4,
@@ -211,7 +211,7 @@ proptest! {
                     bridge.retain(|_, at| *at != port(p));
                     set_quota(&mut table, p);
                 }
-                // As the caller has to.
+                // The caller has to report what the bridge knows.
                 Op::Unpin(n) => match bridge.get(&n) {
                     Some(&at) => drop(table.learn(now, address(n), at)),
                     None => drop(table.forget(address(n))),
@@ -239,7 +239,7 @@ proptest! {
             }
             prop_assert!(table.waiting() <= 6 * REFUSED_PER_PORT);
         }
-        // Quiet ends it all.
+        // After a quiet time nothing is damped any more.
         for _ in 0..3 {
             now += SETTLED_NS;
             for asked in table.retried(now) {

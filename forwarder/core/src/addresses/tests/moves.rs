@@ -1,8 +1,8 @@
-//! Moves: a migration works at once, and a thief gets nothing that lasts.
+//! Tests of moves: a migration works at once, and a thief of an address gains nothing lasting.
 
 use super::*;
 
-/// Long enough after the beginning that nothing is recent.
+/// Late enough that no earlier time is within a window.
 const START: u64 = 1000 * SECOND;
 const OWNER: u16 = 1;
 const THIEF: u16 = 2;
@@ -13,7 +13,7 @@ fn owned() -> Table {
     table
 }
 
-/// The bridge names these ports at these tenths of a second; returns where the address stands then.
+/// The bridge names these ports at these tenths of a second. Returns where the address is then.
 fn named(table: &mut Table, words: &[(u64, u16)]) -> Option<Location> {
     for &(tenths, n) in words {
         table.learn(START + tenths * SECOND / 10, address(1), port(n));
@@ -67,16 +67,16 @@ fn damping_ends_when_it_is_quiet_and_the_bridge_is_asked() {
     assert_eq!(table.retried(quiet - 1), []);
     assert_eq!(table.retried(quiet), [address(1)]);
     assert_eq!(table.view(address(1)), Some(port(OWNER)));
-    // It did migrate, in the middle of a quarrel.
+    // The address did migrate, in the middle of the contested time.
     assert_eq!(table.learn(quiet, address(1), port(3)), Learned::Moved { from: port(OWNER) });
     assert_eq!(table.view(address(1)), Some(port(3)));
-    // And then its moves are forgotten.
+    // Its moves are forgotten after it has stayed there.
     assert_eq!(table.retried(quiet + SETTLED_NS), []);
     assert_eq!(table.next_retry_ns(), None);
     assert_eq!(table.iter().count(), 1);
 }
 
-/// The gate carries the owner's frames past the bridge, which so never hears that it is back.
+/// The gate forwards the owner's frames past the bridge, so the bridge never learns that it is back.
 #[test]
 fn an_owner_whom_only_the_gate_sees_keeps_its_address() {
     let mut table = owned();
@@ -90,7 +90,7 @@ fn an_owner_whom_only_the_gate_sees_keeps_its_address() {
 fn a_thief_of_a_silent_address_has_no_right_to_it_when_the_owner_returns() {
     for accomplice in [THIEF, 3] {
         let mut table = owned();
-        // A minute at the thief's, or with two of them; then the owner speaks.
+        // The thief, or two of them, have the address for a minute; then the owner sends.
         named(&mut table, &[(0, THIEF), (300, accomplice)]);
         let words = [(600, OWNER), (601, THIEF), (602, OWNER), (603, THIEF), (604, accomplice)];
         assert_eq!(named(&mut table, &words), Some(port(OWNER)));
@@ -100,17 +100,17 @@ fn a_thief_of_a_silent_address_has_no_right_to_it_when_the_owner_returns() {
 #[test]
 fn who_has_migrated_is_not_held_at_its_old_place() {
     let mut table = owned();
-    // Twenty seconds after the migration somebody claims the address.
+    // Twenty seconds after the migration another port claims the address.
     let words = [(0, 3), (200, THIEF), (201, 3), (202, THIEF), (203, 3), (204, THIEF)];
     assert_eq!(named(&mut table, &words), Some(port(3)));
-    // Or at once: then the old place has the benefit of the doubt while it may be heard still.
+    // If the claim comes at once, the old place keeps the address while it still counts as heard.
     let mut table = owned();
     assert_eq!(named(&mut table, &[(0, 3), (1, THIEF), (2, 3), (90, THIEF)]), Some(port(OWNER)));
     assert_eq!(named(&mut table, &[(95, 3), (101, THIEF)]), Some(port(3)));
     assert_eq!(named(&mut table, &[(150, THIEF), (190, 3), (199, THIEF)]), Some(port(3)));
 }
 
-/// A thief who takes its link down makes the bridge forget the address.
+/// By taking its link down, a thief makes the bridge forget the address.
 #[test]
 fn moves_are_counted_across_forgetting() {
     let mut table = owned();
@@ -121,7 +121,7 @@ fn moves_are_counted_across_forgetting() {
     assert!(!table.forget(address(1)));
     assert_eq!(named(&mut table, &[(1, OWNER)]), Some(port(OWNER)));
     assert_eq!(named(&mut table, &[(2, THIEF)]), Some(port(OWNER)), "the third");
-    // Whom the bridge has forgotten is not brought back by what another claims.
+    // A claim by another port does not restore a place that the bridge has forgotten.
     assert!(table.forget(address(1)));
     assert_eq!(named(&mut table, &[(3, THIEF)]), Some(port(THIEF)));
 }
@@ -145,7 +145,8 @@ fn many_claimants_do_not_push_out_the_owner_or_each_other() {
         let stands = named(&mut table, &[(tenth, n)]);
         assert!(tenth < 2 || stands == Some(port(OWNER)), "{tenth}: {stands:?}");
     }
-    // The owner is silent: the one with the oldest right that is heard has it, and keeps it.
+    // The owner is silent: the claimant with the oldest right among those heard gets the address, and keeps
+    // it.
     let after: Vec<_> =
         (110..200).map(|at| named(&mut table, &[(at, 2 + (at % 6) as u16)])).collect();
     assert!(after[80..].iter().all(|at| *at == after[80] && *at != Some(port(OWNER))), "{after:?}");
@@ -168,7 +169,7 @@ fn a_port_that_is_gone_has_no_claims() {
     table.check();
     assert_eq!(table.view(address(1)), None);
     assert_eq!(named(&mut table, &[(3, 3)]), Some(port(3)), "nobody else is left");
-    // Nor has whoever gets its slot afterwards.
+    // The next port that gets the slot has no claims either.
     let mut table = owned();
     named(&mut table, &[(0, 3)]);
     assert_eq!(table.remove_port(PortId(OWNER)), 0);

@@ -1,4 +1,4 @@
-//! Room: quotas, full buckets, locks.
+//! Tests of room: quotas, full buckets, locks.
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn a_flood_of_addresses_harms_its_own_port_only() {
     assert_eq!(flooder.refused, 20_000 - u64::from(flooder.entries));
     assert_eq!(table.total().evicted, 0);
     assert_eq!(table.waiting(), REFUSED_PER_PORT);
-    // A neighbour is still learned.
+    // Another port's address is still learned.
     assert_eq!(table.learn(3, address(30 << 16), port(9)), Learned::New);
 }
 
@@ -48,7 +48,7 @@ fn what_was_refused_is_asked_for_when_there_is_room() {
     assert_eq!(table.learn(SECOND + 2 * RETRY_NS, address(3), port(1)), Learned::New);
     assert_eq!((table.waiting(), table.next_retry_ns()), (0, None));
     assert_eq!(table.port(port(1)).refused, 1);
-    // What the bridge forgets is not asked for.
+    // An address that the bridge forgets is not looked up again.
     table.learn(SECOND, address(4), port(1));
     table.forget(address(4));
     assert_eq!(table.waiting(), 0);
@@ -85,10 +85,10 @@ fn the_fullest_port_makes_room_with_what_was_seen_least() {
     );
     assert_eq!((table.port(port(1)).evicted, table.port(port(3)).displaced), (1, 1));
     table.check();
-    // The fullest itself gets nothing more, and what it lost is asked for later.
+    // The fullest port gets no further entry, and the address that it lost is looked up again later.
     assert_eq!(table.learn(3, full[3], port(1)), Learned::NoRoom);
     assert_eq!(table.retried(3 + RETRY_NS), [full[3]]);
-    // A quota is a weight: with a large one, six addresses are few.
+    // A quota is a weight: six addresses are a small part of a large quota.
     table.set_quota(port(1), 1_000_000);
     let before = table.port(port(1)).evicted;
     assert_eq!(table.learn(4, free.next().unwrap(), port(2)), Learned::NoRoom);
@@ -135,7 +135,7 @@ fn nobody_is_believed_against_a_lock() {
     table.clear();
     table.clear_port(PortId(1));
     assert_eq!(table.view(address(1)), Some(port(1)));
-    // The host's own address is the host's, whatever a lock says, as long as the bridge says so.
+    // The host's own address stays the host's, whatever a lock says, as long as the bridge says so.
     assert_eq!(table.learn(3, address(1), Location::Host), Learned::Moved { from: port(1) });
     table.forget(address(1));
     assert_eq!(table.view(address(1)), Some(port(1)));

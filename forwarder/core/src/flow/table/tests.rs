@@ -32,7 +32,7 @@ fn packed(ingress: PortId, n: u32) -> PackedKey {
     PackedKey::from(&key(ingress, n))
 }
 
-/// A packet of the `n`th flow comes in.
+/// Receives a packet of the `n`th flow.
 fn send(table: &mut FlowTable, now_ns: u64, ingress: PortId, n: u32) -> FlowRef {
     table.arrived(now_ns, n, &packed(ingress, n), 100, 0x02)
 }
@@ -54,7 +54,7 @@ fn sums(table: &FlowTable, ingress: PortId) -> FlowSum {
     table.sums().into_iter().find(|sum| sum.ingress == ingress).unwrap()
 }
 
-/// A flow that is not taken for one of a flood.
+/// Makes a flow established, so that it is not treated as part of a flood.
 fn establish(table: &mut FlowTable, now_ns: u64, ingress: PortId, n: u32) -> FlowRef {
     (0..3).map(|_| send(table, now_ns, ingress, n)).last().unwrap()
 }
@@ -103,7 +103,7 @@ fn what_meets_in_one_bucket_is_told_apart_and_the_ninth_finds_no_room() {
     let home = table.index.home(&packed(A, 0)).bucket();
     let meet = |n: &u32| table.index.home(&packed(A, *n)).bucket() == home;
     let all: Vec<_> = (0..).filter(meet).take(9).collect();
-    // Nor does it help that their hashes are equal.
+    // Equal hashes make no difference.
     let flows: Vec<_> = all.iter().map(|n| table.find(1, 77, &packed(A, *n))).collect();
     assert_eq!(table.len(), 8);
     assert!(flows[..8].iter().all(|flow| *flow != FlowRef(0)));
@@ -118,7 +118,7 @@ fn what_meets_in_one_bucket_is_told_apart_and_the_ninth_finds_no_room() {
     for n in &all[..8] {
         assert_eq!(row(&table, A, *n).unwrap().counts.bytes, 2 * u64::from(*n));
     }
-    // All are established, so that luck does not help; when they are idle, time does.
+    // All flows are established, so chance cannot free a row; the idle time can.
     assert!((0..1_000).all(|_| table.find(3, 77, &packed(A, all[8])) == FlowRef(0)));
     assert_ne!(table.find(2 + IDLE_NS, 77, &packed(A, all[8])), FlowRef(0));
     assert_eq!((table.len(), sums(&table, A).ended_flows), (8, 1));
@@ -201,7 +201,7 @@ fn a_flood_takes_what_is_free_and_keeps_nobody_out_for_long() {
     let sum = sums(&table, A);
     let in_rows: u64 = rows(&table).iter().map(|row| row.counts.frames).sum();
     assert_eq!(sum.other.0.frames + sum.ended.0.frames + in_rows, 100_000 + 100 + 3);
-    // The flood goes on, and a new flow of the same source has a row before long, and keeps it.
+    // The flood goes on. A new flow of the same source gets a row before long, and keeps it.
     let mut kept = 0;
     for n in 0..1_000_000 {
         now_ns += 1_000;
@@ -227,7 +227,7 @@ fn a_source_below_its_share_gets_rows_of_one_above() {
         let flow = establish(&mut table, S + 1, B, n);
         assert_eq!(flow != FlowRef(0), n < 32, "{n}");
     }
-    // And it ends there: neither gets more than half from the other.
+    // Neither source gets more than half of the rows from the other.
     assert_eq!(send(&mut table, S + 2, A, 100), FlowRef(0));
     let of = |source| rows(&table).iter().filter(|row| row.key.ingress() == source).count();
     assert_eq!((of(A), of(B)), (32, 32));
@@ -271,7 +271,7 @@ fn what_is_forgotten_is_gone_and_late_packets_are_still_counted() {
     assert_eq!(sums(&table, A).ended.0.delivered, 1);
     assert_eq!(sums(&table, A).other.0.delivered, 1);
 
-    // All rows can be had again, at once, and begin at nothing.
+    // All rows can be taken again at once, with counts that start at zero.
     for n in 0..4 {
         let flow = send(&mut table, S + 1, A, n);
         assert!(flow != FlowRef(0) && !flows.contains(&flow));

@@ -53,7 +53,7 @@ fn a_completed_checksum_is_never_zero() {
         assert_eq!(checksum::complete(&mut [&mut frame[..]], &layout), Ok(true));
         assert_eq!(frame[layout.checksum_at()..][..2], [0xff, 0xff]);
         assert_eq!(checksum::verify([&frame[..]], &layout), Ok(true));
-        // A segment's is, for TCP: so the kernel does it.
+        // A TCP segment may have zero, as the kernel's segmentation writes it.
         let expected = if tcp { [0, 0] } else { [0xff, 0xff] };
         assert_eq!(first[layout.checksum_at()..][..2], expected);
         assert_eq!(checksum::verify([&first[..]], &layout), Ok(true));

@@ -4,7 +4,7 @@ use super::*;
 use crate::offload::checksum::completion;
 use crate::offload::{Chunks, Pieces, VnetHeader};
 
-/// Pieces, and those of them that are superframes segmented in turn.
+/// Cuts a frame into pieces and segments each piece.
 fn through_pieces(
     frame: &[u8],
     layout: &Layout,
@@ -68,7 +68,7 @@ proptest! {
     fn a_right_frame_that_looks_partial_stays_right(
         mut spec in spec(bytes(2..1500)), at in any::<prop::sample::Index>(),
     ) {
-        // A word of the payload that makes the right checksum equal the pseudo-header's sum.
+        // Chooses a word of the payload that makes the correct checksum equal the pseudo-header's sum.
         let at = at.index(spec.payload.len() / 2) * 2;
         spec.payload[at..at + 2].fill(0);
         let (mut frame, layout) = spec.partial();

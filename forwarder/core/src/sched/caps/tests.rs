@@ -14,8 +14,8 @@ fn what_went_by_another_way_is_not_owed_again() {
 
 const V: PortId = PortId(3);
 
-/// Asks every `step_ns` and sends what it may; the most that any interval got above
-/// `rate * interval`.
+/// Asks every `step_ns` and sends what is allowed. Returns the most that any interval got above
+/// `rate * interval`, and the total.
 fn worst(caps: &Caps, rate: Rate, bytes: u64, step_ns: u64, span_ns: u64) -> (i64, u64) {
     let (mut least, mut most, mut sent, mut now) = (0i64, i64::MIN, 0u64, 0);
     while now < span_ns {

@@ -1,10 +1,10 @@
-//! What changes while it runs. Cold. Invariant: nothing queued moves.
+//! Changes of settings while the scheduler runs. Cold. Invariant: nothing queued moves.
 
 use super::{Fair, Measure};
 use crate::{Packet, PortId, Share};
 
 impl<P: Packet, M: Measure> Fair<P, M> {
-    /// The cap itself is in `Caps`, and is to be changed before this is called.
+    /// Applies a new share. The cap itself is in `Caps` and must be changed before this is called.
     pub(super) fn change_share(&mut self, now: u64, id: PortId, share: &Share) {
         if self.queues.vif(id).is_none() {
             if *share == Share::default() {
@@ -28,7 +28,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
             self.promised.remove(id);
         }
         if self.aside.contains(id) {
-            // It may have a higher cap now.
+            // The cap may be higher now.
             self.look_again(id);
         }
         self.see_head(id);

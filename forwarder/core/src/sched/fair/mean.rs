@@ -1,11 +1,11 @@
-//! Virtual time: the weighted mean of the tags of those who compete.
-//! Invariant: `now` is the mean, rounded down, so that at least one tag is not after it; with
-//! nobody, what it was last. Tags wrap, and only their differences mean something.
+//! Virtual time: the weighted mean of the tags of the vifs that compete. Invariant: `now` is the mean,
+//! rounded down, so that at least one tag is not after it; while no vif competes, it keeps its last value.
+//! Tags wrap, and only their differences are meaningful.
 
 #[derive(Debug, Default)]
 pub(super) struct Mean {
     now: i64,
-    /// Sum of weight * (tag - now): below `weight` between two calls.
+    /// The sum of weight * (tag - now): below `weight` between two calls.
     rest: i64,
     weight: i64,
 }
@@ -16,7 +16,7 @@ impl Mean {
         self.now
     }
 
-    /// Of all who compete.
+    /// The sum of the weights of all vifs that compete.
     #[inline]
     pub(super) fn weight(&self) -> i64 {
         self.weight
@@ -34,7 +34,7 @@ impl Mean {
         self.rest -= weight * tag.wrapping_sub(self.now);
         self.weight -= weight;
         if self.weight == 0 {
-            // Its own tag: it was the mean.
+            // It was the only one, so its tag was the mean.
             self.now = tag;
             self.rest = 0;
         } else {
@@ -42,7 +42,7 @@ impl Mean {
         }
     }
 
-    /// One of the tags moved by `by`.
+    /// Moves one of the tags by `by`.
     #[inline]
     pub(super) fn shift(&mut self, by: i64, weight: i64) {
         self.rest += weight * by;

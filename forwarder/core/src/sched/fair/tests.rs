@@ -6,7 +6,7 @@ use crate::{Caps, PortId, Rate, SchedulerSettings, Share};
 
 const MBIT: u64 = 1_000_000;
 const MS: u64 = 1_000_000;
-/// One at 32.768 Mb/s takes a millisecond.
+/// One container of this size takes a millisecond at 32.768 Mb/s.
 const FULL: &[u32] = &[4096];
 const LINK: Rate = Rate::new(32_768_000);
 
@@ -23,7 +23,7 @@ fn fill(drr: &mut Drr<Sized>, now: u64, vif: u16, containers: usize) {
     }
 }
 
-/// When it may go, and whose it is.
+/// Advances `now` to when the next container may go, and returns its vif.
 fn at_its_time(drr: &mut Drr<Sized>, now: &mut u64) -> Option<u16> {
     loop {
         match drr.next(*now) {
@@ -54,12 +54,12 @@ fn a_heavy_one_is_interleaved_not_served_in_a_row() {
 fn a_debt_is_remembered_until_it_is_forgotten() {
     for (pause_ms, first) in [(9, 2), (11, 1)] {
         let (mut drr, _) = drr(None);
-        // Both are owed the same, and 1 stops after it has had the first turn.
+        // Both have the same tag, and 1 stops after it has had the first turn.
         fill(&mut drr, 0, 1, 1);
         fill(&mut drr, 0, 2, 20);
         assert_eq!(next(&mut drr, 0), Some((1, 1)));
         let now = pause_ms * MS;
-        // Two, so that they are not prompt.
+        // Two containers, so that they are not prompt.
         fill(&mut drr, now, 1, 2);
         assert_eq!(next(&mut drr, now), Some((first, 1)), "after {pause_ms} ms");
     }
@@ -77,7 +77,7 @@ fn below_its_minimum_it_goes_first_and_is_not_punished_for_it() {
     assert_eq!(at_its_time(&mut drr, &mut now), Some(1));
     let got = count(&mut drr, &mut now, 1_000, 1);
     assert!((498..=502).contains(&got), "half of the link: {got}");
-    // The others stop: those left share as if it had had no more than they.
+    // The others stop: vif 1 and the one left share as if vif 1 had got no more than the other before.
     for vif in 3..=10 {
         while drr.take(PortId(vif)).is_some() {}
     }
@@ -94,7 +94,7 @@ fn a_missed_minimum_is_made_up_for_within_limits() {
     for vif in 1..=10 {
         fill(&mut drr, 0, vif, 1_000);
     }
-    // Nobody asked for a second: 250 containers of minimum rate were missed.
+    // The worker was away for a second: 250 containers of minimum rate were missed.
     let mut now = 1_000 * MS;
     let row = (0..100).take_while(|_| at_its_time(&mut drr, &mut now) == Some(1)).count();
     assert!((4..=12).contains(&row), "{row} in a row");
@@ -109,11 +109,11 @@ fn a_capped_one_is_set_aside_until_it_may() {
     assert_eq!(turns(&mut drr, 0), [1, 2, 1, 2, 2]);
     assert!(matches!(drr.next(0), Next::NotBefore(at) if at == MS));
     assert_eq!(turns(&mut drr, MS), [1]);
-    // Its time was fixed when it was set aside: what another link takes now delays the one after.
+    // Its time was fixed when it was set aside: what another link takes now delays the next one.
     caps.charge(2 * MS, PortId(1), 8192);
     assert_eq!(turns(&mut drr, 2 * MS), [1]);
     assert!(matches!(drr.next(2 * MS), Next::NotBefore(at) if at > 3 * MS));
-    // A cap that is lifted is seen at once.
+    // A lifted cap takes effect at once.
     caps.set(2 * MS, PortId(1), None, 0);
     drr.set_share(2 * MS, PortId(1), &Share::default());
     assert_eq!(turns(&mut drr, 2 * MS), [1]);
@@ -137,7 +137,7 @@ fn links_get_a_cap_in_the_order_in_which_they_ask() {
     assert!((20..=24).contains(&(of_busy + of_free)), "{of_busy} and {of_free}");
     assert!(of_busy >= 8, "{of_busy} and {of_free}");
     while free.take(PortId(1)).is_some() {}
-    // What was reserved for it is not lost: the other has all from here on.
+    // What was reserved for the stopped link is returned: the other has the whole cap from here on.
     let before = of_busy;
     for at in 20..40 {
         of_busy += turns(&mut busy, at * MS).len();
@@ -167,7 +167,7 @@ fn a_prompt_one_does_not_break_a_minimum() {
     fill(&mut drr, 0, 1, 2_000);
     let (mut now, mut got) = (0, 0);
     for _ in 0..1_000 {
-        // Always one, and never more than one: by weight it would get half.
+        // Keeps exactly one container queued, which by weight would get half of the link.
         if !drr.queues.ready().contains(PortId(2)) {
             enqueue(&mut drr, now, 2, FULL);
         }

@@ -1,5 +1,5 @@
-//! Whose turn it is, and what that costs it. The order is the module's: minimum rates, prompt
-//! containers, weights.
+//! Which vif goes next, and what it is charged. The order is the one that `fair` describes: minimum rates,
+//! prompt containers, weights.
 
 use super::vif::{How, LAG_CONTAINERS, Vif};
 use super::{Fair, Measure, see_head};
@@ -7,14 +7,14 @@ use crate::sched::time::Time;
 use crate::{Container, Packet, PortId, broken, invariant};
 
 impl<P: Packet, M: Measure> Fair<P, M> {
-    /// Who goes now; nobody, when nobody waits that may; or not before when.
+    /// The vif that goes now; `Ok(None)` if no vif may go. `Err` is the time before which none may.
     #[inline]
     pub(super) fn turn(&mut self, now: u64) -> Result<Option<PortId>, u64> {
         if self.competing.is_empty() && self.ahead.is_empty() {
             return Ok(None);
         }
         let opens_at = self.link.opens_at(now);
-        // It had its turn when the link let it; that it may go early keeps it if it was prompt.
+        // This vif had its turn when the link allowed it. If its container was prompt, it may still go early.
         if let Some(id) = self.resume
             && (self.competing.contains(id) || self.ahead.contains(id))
             && (opens_at == 0 || self.link.opens_early_at(now) == 0)
@@ -30,7 +30,8 @@ impl<P: Packet, M: Measure> Fair<P, M> {
             let prompt = || self.prompt.first();
             return Ok(due.or_else(prompt).or_else(|| self.by_weight()));
         }
-        // Nobody delays who is late by its minimum rate, but that one may be prompt itself.
+        // Prompt containers must not delay a vif that missed its minimum rate, unless that vif's own
+        // container is prompt.
         let prompt =
             if late { due.filter(|&id| self.prompt.contains(id)) } else { self.prompt.first() };
         let Some(prompt) = prompt else { return Err(opens_at) };
@@ -40,8 +41,8 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         }
     }
 
-    /// Of those below their minimum rates the one with the earliest deadline, and whether one of
-    /// them has missed that.
+    /// The vif with the earliest deadline among those below their minimum rates, and whether it has missed
+    /// that deadline.
     #[inline]
     fn by_minimum(&self, now: u64) -> (Option<PortId>, bool) {
         let now = Time::at(now);
@@ -57,7 +58,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         (first.map(|(_, id)| id), first.is_some_and(|(deadline, _)| deadline <= now))
     }
 
-    /// Of those not ahead of virtual time the one whose container would end first.
+    /// The vif whose container would end first, among those not ahead of virtual time.
     #[inline]
     fn by_weight(&mut self) -> Option<PortId> {
         if !self.ahead.is_empty() {
@@ -80,7 +81,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         first.map(|(_, id)| id)
     }
 
-    /// Who was ahead and no longer is competes again; when nobody does, the one least ahead.
+    /// Lets vifs that are no longer ahead compete again; if no vif competes, the one least ahead does.
     #[inline]
     fn catch_up(&mut self) {
         let virtual_now = self.mean.now();
@@ -106,7 +107,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         }
     }
 
-    /// Hands its first container out and charges for it.
+    /// Takes a vif's first container out and charges for it.
     #[inline]
     pub(super) fn serve(&mut self, now: u64, id: PortId) -> Option<Container<P>> {
         let container = self.queues.pop(id)?;
@@ -116,7 +117,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         if let Some(queue) = self.queues.get_mut(id) {
             let vif = &mut queue.vif;
             if vif.reserved != 0 {
-                // Anew, from now: nothing is saved up by going later than was reserved.
+                // Charged again from now, so that going later than was reserved saves up nothing.
                 self.caps.refund(id, std::mem::take(&mut vif.reserved));
             }
             self.caps.charge(now, id, bytes);
@@ -156,18 +157,19 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         Some(container)
     }
 
-    /// When its first container may go by its cap; 0: now.
+    /// When the vif's first container may go by its cap; 0: now.
     #[inline]
     pub(super) fn allowed_at(&self, now: u64, id: PortId) -> u64 {
         match self.queues.vif(id) {
-            // Its time was fixed when it was set aside, and has come.
+            // A vif with a reservation had its time fixed when it was set aside, and that time has come.
             Some(vif) if vif.reserved == 0 => self.caps.ready_at(now, id, vif.head_bytes),
             _ => 0,
         }
     }
 
-    /// Over its cap until then. The cap is charged at once: links that want the same source's cap
-    /// get it in the order in which they ask, so that one with room to spare cannot take it all.
+    /// Sets a vif aside until then, because it is over its cap. The cap is charged at once: links that want
+    /// the same source's cap get it in the order in which they ask, so that a link with room to spare cannot
+    /// take it all.
     pub(super) fn set_aside(&mut self, now: u64, id: PortId, until: u64) {
         self.leave(id);
         self.aside.insert(id);
@@ -184,7 +186,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         self.caps.charge(now, id, vif.head_bytes);
     }
 
-    /// What was reserved for it is not needed.
+    /// Returns a reservation that is not needed.
     pub(super) fn give_up(&mut self, id: PortId) {
         if let Some(vif) = self.queues.vif_mut(id)
             && vif.reserved != 0
@@ -193,7 +195,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         }
     }
 
-    /// Its cap may have changed.
+    /// Re-reads a vif's cap, which may have changed.
     pub(super) fn look_again(&mut self, id: PortId) {
         if let Some(vif) = self.queues.vif_mut(id) {
             vif.aside_until = 0;
@@ -201,7 +203,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         }
     }
 
-    /// Lets those back in whose time has come.
+    /// Readmits the vifs whose time has come.
     pub(super) fn release(&mut self, now: u64) {
         self.aside_until = u64::MAX;
         for id in self.aside {

@@ -1,32 +1,33 @@
-//! What a link knows of one vif. Invariant: `head_*` are those of the first container queued, and
-//! `per_weight` belongs to `weight`.
+//! What a link keeps of one vif. Invariant: `head_*` describe the first container queued, and `per_weight`
+//! belongs to `weight`.
 
 use crate::Share;
 use crate::sched::time::{PerByte, Time};
 
-/// Fractions in a tag: so many bits of what the measure counts, divided by the weight.
+/// Fraction bits of a tag, which is in units of the measure divided by the weight.
 const TAG_BITS: u32 = 20;
-/// More for the quotient that it is multiplied with.
+/// Fraction bits of the reciprocal of the weight.
 const QUOTIENT_BITS: u32 = 40;
-/// No container and no debt is larger than that: 4 MiB, at weight 1. A larger one is of a tag so
-/// old that virtual time has gone half around since.
+/// The limit of a container's step and of a debt: 4 MiB at weight 1. A larger difference comes from a tag so
+/// old that virtual time has wrapped halfway since.
 const LARGEST: i64 = 1 << 42;
-/// How far a minimum rate may be behind and still be made up for: the longest of `LAG_NS`, of what
-/// `LAG_CONTAINERS` like the one being sent take at that rate, and of what as many of the largest take on the link.
+/// How far a minimum rate may fall behind and still be made up for. It is the longest of `LAG_NS`, of the
+/// time that `LAG_CONTAINERS` like the one being sent take at that rate, and of the time that as many of the
+/// largest take on the link.
 const LAG_NS: u64 = 10_000_000;
 pub(super) const LAG_CONTAINERS: u32 = 4;
 
-/// The first 64 bytes, a cache line where it stands in a queue, are what a decision looks at.
+/// A decision reads only the first 64 bytes, which are one cache line within a queue.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Vif {
     /// Service received, divided by the weight.
     pub(super) tag: i64,
-    /// By how much the first container will move the tag.
+    /// The amount by which the first container will move the tag.
     pub(super) head_step: i64,
     /// When the next service is due by the minimum rate.
     due: Time,
-    /// How long the first container takes at it.
+    /// How long the first container takes at the minimum rate.
     head_min: Time,
     pub(super) head_bytes: u64,
     pub(super) weight: i64,
@@ -34,20 +35,20 @@ pub(super) struct Vif {
     min: PerByte,
     /// When something was last queued or served.
     pub(super) seen_ns: u64,
-    /// Set aside until then; 0: its cap is to be looked at again.
+    /// Set aside until then; 0: its cap is to be re-read.
     pub(super) aside_until: u64,
     /// Bytes that its cap was charged with when it was set aside.
     pub(super) reserved: u64,
 }
 
-/// What moves the clocks of a vif less or more than usual.
+/// Conditions under which a vif's clocks move less or more than usual.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct How {
-    /// The tag moves no further than that.
+    /// The limit of the tag's movement.
     pub(super) most: Option<i64>,
-    /// It is the rest of a turn, and the clock of the minimum rate has counted its begin.
+    /// This is the rest of a turn, whose start the minimum rate's clock has already counted.
     pub(super) resumed: bool,
-    /// What [`LAG_CONTAINERS`] of the largest take on this link.
+    /// The time that [`LAG_CONTAINERS`] of the largest containers take on this link.
     pub(super) link_lag_ns: u64,
 }
 
@@ -88,14 +89,14 @@ impl Vif {
         self.min.0 != 0
     }
 
-    /// The clock of its minimum rate says that it is its turn.
+    /// Whether it is due by its minimum rate.
     #[inline]
     pub(super) fn is_due(&self, now: Time) -> bool {
         self.due <= now
     }
 
-    /// Whether its first container would leave it no more than one of the largest ahead, or is due
-    /// by its minimum rate.
+    /// Whether the first container would put it ahead by at most one of the largest containers, or is due by
+    /// its minimum rate.
     #[inline]
     pub(super) fn is_owed(
         &self,
@@ -109,13 +110,14 @@ impl Vif {
             || (self.has_min() && link_has_rate && self.is_due(Time::at(now)))
     }
 
-    /// When its first container should be gone by the minimum rate.
+    /// When the first container should have been sent, by the minimum rate.
     #[inline]
     pub(super) fn deadline(&self) -> Time {
         self.due.plus(self.head_min)
     }
 
-    /// Something is queued again: debt stays, unless it is to be forgotten, and credit does not.
+    /// Updates the clocks when the queue fills again: debt stays, unless it is to be forgotten, and credit
+    /// does not.
     #[inline]
     pub(super) fn arrive(&mut self, now: u64, virtual_now: i64, forget: bool) {
         let debt = self.tag.wrapping_sub(virtual_now);
@@ -125,7 +127,7 @@ impl Vif {
         self.due = self.due.max(Time::at(now));
     }
 
-    /// A container goes: by how much its tag moves.
+    /// Charges for a container that is sent. Returns by how much the tag moves.
     #[inline]
     pub(super) fn serve(&mut self, now: u64, bytes: u64, cost: u64, how: How) -> i64 {
         let before = self.tag;
@@ -146,7 +148,7 @@ impl Vif {
         self.tag.wrapping_sub(before)
     }
 
-    /// Some of it came back: by how much its tag moves, backwards.
+    /// Refunds what came back. Returns by how much the tag moves backwards.
     #[inline]
     pub(super) fn refund(&mut self, bytes: u64, cost: u64) -> i64 {
         let step = self.step(cost);
@@ -155,7 +157,7 @@ impl Vif {
         step
     }
 
-    /// What it is promised changes. What it is ahead or behind stays the same amount of service.
+    /// Applies a new share. The lead or debt stays the same amount of service.
     pub(super) fn change(&mut self, now: u64, virtual_now: i64, share: &Share) {
         let weight = i64::from(share.weight.clamp(1, Share::MAX_WEIGHT));
         let ahead = self.tag.wrapping_sub(virtual_now).clamp(-LARGEST, LARGEST);

@@ -47,7 +47,7 @@ fn what_waited_for_a_late_worker_is_made_up_for() {
         link.set(0, Some(Rate::new(GBIT)));
         link.charge(1_000_000_000, 1000);
         link.leave_behind(wanted);
-        // It comes back after 50 ms.
+        // The worker returns after 50 ms.
         let now = 1_050_000_000;
         let mut sent = 0;
         while link.opens_at(now) == 0 {
@@ -100,7 +100,7 @@ fn what_passes_by_takes_its_time_of_the_link_and_no_more_than_the_bound() {
         assert_eq!(link.free, fine(due));
         link.charge_passing(now, 1 << 40, 5_000);
         assert_eq!(link.opens_at(now), now + 5_000);
-        // Further ahead for another reason: it stays there.
+        // The link is further ahead for another reason, and stays there.
         link.occupy(now + 9_000);
         link.charge_passing(now, 125, 5_000);
         assert_eq!(link.opens_at(now), now + 9_000);

@@ -53,7 +53,7 @@ proptest! {
         for (share, demand) in shares.iter().zip(&demands) {
             prop_assert!(*share <= demand.most() && *share >= demand.min.min(demand.most()));
         }
-        // Who could still take more is at no lower a level than anybody above its minimum.
+        // A vif that could still take more is at no lower a level than any vif above its minimum.
         for (a, da) in shares.iter().zip(&demands) {
             for (b, db) in shares.iter().zip(&demands) {
                 let wants = *a < da.most() - 1e-6 * rate;
