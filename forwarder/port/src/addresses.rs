@@ -1,5 +1,5 @@
-//! The gate's address table in mapped memory, for its writer.
-//! Invariant: a word is stored whole, and a time is set back without touching the time beside it.
+//! The gate's address table in mapped memory, for its writer. Invariant: a word is stored whole, and a time
+//! is reset without touching the time beside it.
 
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
@@ -10,7 +10,7 @@ use weir_core::addresses::{Address, At, Location, WAYS, Word, Words};
 
 use crate::Cells;
 
-/// Words of the map `LAST_SEEN`: two times in each.
+/// Words of the map `LAST_SEEN`, each of which holds two times.
 pub const SEEN_WORDS: usize = WORDS / 2;
 
 const _: () = assert!(WAYS == weir_abi::table::WAYS, "a bucket is the same on both sides");
@@ -39,7 +39,7 @@ fn index(at: At) -> usize {
     at.bucket * WAYS + at.way
 }
 
-/// Where the time of a way stands in its word.
+/// The position of a way's time in its word.
 fn shift(at: At) -> u32 {
     let second = at.way % 2 == 1;
     if second == cfg!(target_endian = "little") { 32 } else { 0 }

@@ -1,8 +1,8 @@
-//! Memory shared with the XDP program: a BPF array map, mapped, as 64-bit words that both sides
-//! read and write without a call.
+//! Memory shared with the XDP program: a mapped BPF array map, as 64-bit words that both sides read and write
+//! without a system call.
 //!
-//! Invariant: a word is only ever accessed atomically, here and in the kernel, and the mapping
-//! lives as long as any clone.
+//! Invariant: a word is only ever accessed atomically, here and in the kernel, and the mapping lives as long
+//! as any clone.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicU64;
 
 use weir_abi::{MAX_PORTS, MAX_WORKERS};
 
-/// Words of a port, or of a worker's queue, in the maps below: a cache line each.
+/// Words of a port, or of a worker's queue, in the maps below: one cache line each.
 pub const STRIDE: usize = 8;
 /// Words of the maps `TAKEN` and `GIVEN_BACK`.
 pub const ROOM_WORDS: usize = (MAX_PORTS + MAX_WORKERS) as usize * STRIDE;
@@ -30,13 +30,13 @@ enum Backing {
 pub struct Cells(Arc<Backing>);
 
 impl Cells {
-    /// Maps the first `words` of an array map that was made with `BPF_F_MMAPABLE` and whose values
-    /// are whole words. The map stays alive as long as the cells do.
+    /// Maps the first `words` words of an array map that was made with `BPF_F_MMAPABLE` and whose values are
+    /// whole words. The map stays alive as long as the cells do.
     pub fn map(fd: BorrowedFd<'_>, words: usize) -> io::Result<Self> {
         Mapping::new(fd, words).map(|mapping| Self(Arc::new(Backing::Map(mapping))))
     }
 
-    /// Words of our own, all zero: for a worker without a program.
+    /// Words in memory of the process, all zero: for a worker without a program.
     pub fn heap(words: usize) -> Self {
         let words = (0..words).map(|_| AtomicU64::new(0)).collect();
         Self(Arc::new(Backing::Heap(words)))
@@ -50,7 +50,7 @@ impl Cells {
         }
     }
 
-    /// `None` past the last word.
+    /// Returns `None` past the last word.
     #[inline]
     pub fn get(&self, at: usize) -> Option<&AtomicU64> {
         self.as_slice().get(at)
@@ -63,16 +63,16 @@ struct Mapping {
     words: usize,
 }
 
-// SAFETY: the mapping is the process's, not a thread's, and its words are atomic.
+// SAFETY: the mapping belongs to the process, not to a thread, and its words are atomic.
 unsafe impl Send for Mapping {}
-// SAFETY: likewise: a shared reference gives access to atomic words only.
+// SAFETY: a shared reference gives access to atomic words only.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
     fn new(fd: BorrowedFd<'_>, words: usize) -> io::Result<Self> {
         let bytes = words.checked_mul(size_of::<AtomicU64>()).filter(|&bytes| bytes > 0);
         let bytes = bytes.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-        // SAFETY: a new mapping where the kernel likes; nothing of ours is touched.
+        // SAFETY: the kernel chooses the place of the new mapping, so no memory of this process is touched.
         let base = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
@@ -92,8 +92,8 @@ impl Mapping {
 
     #[inline]
     fn words(&self) -> &[AtomicU64] {
-        // SAFETY: the mapping begins on a page, is this long (the kernel refuses to map past an
-        // array's end), and is not undone before `self` is dropped.
+        // SAFETY: the mapping begins on a page, has this length (the kernel refuses to map past an array's
+        // end), and is not unmapped before `self` is dropped.
         unsafe { std::slice::from_raw_parts(self.base.as_ptr(), self.words) }
     }
 }

@@ -1,7 +1,7 @@
-//! Receive descriptors into packets.
+//! Assembles receive descriptors into packets.
 //!
-//! Invariant: what the kernel and the program say is checked before it is believed. A descriptor
-//! that is not ours moves no frame; a chain with one bad link is dropped whole, counted once.
+//! Invariant: what the kernel and the program report is checked before it is used. A descriptor of a foreign
+//! frame moves no frame. A chain with one bad link is dropped whole and counted once.
 
 use weir_abi::{ABI_VERSION, META_LEN, Meta};
 use weir_core::{MAX_PORTS, PortId, Reason};
@@ -11,22 +11,22 @@ use crate::frame::Frame;
 use crate::packet::{MAX_FRAMES, Packet};
 use crate::pool::{HEADROOM, NONE, Owner, Pool};
 
-/// Stands for a port whose ring has packets of all ports.
+/// The slot of a port whose ring has packets of all ports.
 pub const SHARED_RING: PortId = PortId(0xfff);
 const _: () = assert!(MAX_PORTS <= SHARED_RING.0 as usize);
 
-/// What a descriptor led to.
+/// The result of one descriptor.
 #[derive(Debug)]
 pub(crate) enum Assembled {
     Packet(Packet),
-    /// The chain goes on.
+    /// The chain continues.
     More,
     Lost(Reason),
-    /// The rest of a chain that was lost and counted before.
+    /// Part of a chain that was already lost and counted.
     Rest,
 }
 
-/// The chain that one receive queue is in the middle of.
+/// The unfinished chain of one receive queue.
 #[derive(Debug)]
 pub(crate) struct Assembler {
     slot: PortId,
@@ -34,7 +34,7 @@ pub(crate) struct Assembler {
     tail: u32,
     frames: u16,
     len: u32,
-    /// The chain is lost: drop its frames until it ends.
+    /// The chain is lost: its frames are dropped until it ends.
     skipping: bool,
 }
 
@@ -43,7 +43,7 @@ impl Assembler {
         Self { slot, head: NONE, tail: NONE, frames: 0, len: 0, skipping: false }
     }
 
-    /// Takes one descriptor. `ours` is false if the frame it names is not the port's to receive.
+    /// Takes one descriptor. The flag is false if the port was not to receive the frame it names.
     #[inline]
     pub(crate) fn push(
         &mut self,
@@ -89,7 +89,7 @@ impl Assembler {
         self.finish(pool, head, frames, len)
     }
 
-    /// A whole chain: a packet if its metadata stands in front of it and agrees.
+    /// Finishes a whole chain. It is a packet if the metadata in front of it is valid and agrees with it.
     #[inline]
     fn finish(&self, pool: &mut Pool, head: u32, frames: u16, len: u32) -> Assembled {
         let meta = pool.headroom(head).get(HEADROOM - META_LEN..);
@@ -100,7 +100,7 @@ impl Assembler {
                 let ingress = PortId(meta.port);
                 return Assembled::Packet(Packet::new(Frame::new(head), frames, ingress, &meta));
             }
-            // The program saw more of it than came.
+            // The program saw more bytes than arrived.
             Some(meta) if meta.len > len => Reason::TruncatedChain,
             _ => Reason::BadDescriptor,
         };
@@ -108,7 +108,7 @@ impl Assembler {
         Assembled::Lost(reason)
     }
 
-    /// Whether a packet of that port may come by this ring.
+    /// Whether a packet of that port may arrive by this ring.
     #[inline]
     fn is_for(&self, port: u16) -> bool {
         if self.slot == SHARED_RING { usize::from(port) < MAX_PORTS } else { port == self.slot.0 }

@@ -1,7 +1,7 @@
-//! Which way a packet leaves a port.
+//! Chooses the way by which a packet leaves a port.
 //!
-//! Invariant: what a way needs (a checksum completed, or made partial) has been done to the packet
-//! when the way is returned; a packet that no way can take is refused under a reason, untouched.
+//! Invariant: when a way is returned, the packet is ready for it (its checksum completed or made partial). A
+//! packet that no way can take is refused with a reason, unchanged.
 
 use weir_abi::gso::gso_kind;
 use weir_abi::meta_flags;
@@ -11,7 +11,7 @@ use weir_core::offload::{GsoKind, Layout, VnetHeader, checksum, fit_mtu};
 use crate::packet::Packet;
 use crate::pool::{Pool, ROOM};
 
-/// What the device does for the kernel. Superframes it cannot take are segmented in software.
+/// The offloads of the device. Superframes that it cannot take are segmented in software.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TxFeatures {
     pub tso4: bool,
@@ -32,21 +32,21 @@ impl TxFeatures {
     }
 }
 
-/// The device a packet is to leave by.
+/// The device that a packet is to leave by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Egress {
     pub(crate) mtu: u32,
     pub(crate) features: TxFeatures,
 }
 
-/// See the module.
+/// The way by which a packet leaves.
 #[derive(Debug)]
 pub(crate) enum TxPath {
     /// A single, finished frame: the transmit ring.
     Ring,
     /// The packet socket, with this header.
     Vnet(VnetHeader),
-    /// To be cut in software into pieces of this much payload; they leave by the ring.
+    /// It is cut in software into segments of this much payload, which leave by the ring.
     Segment(Layout, GsoKind, u16),
 }
 
@@ -61,7 +61,7 @@ fn link_header(packet: &Packet) -> u32 {
 }
 
 impl Egress {
-    /// Decides, and makes the packet ready for it. The flag is true if a checksum was completed.
+    /// Chooses the way and prepares the packet for it. The flag is true if a checksum was completed.
     #[inline]
     pub(crate) fn prepare(
         &self,
@@ -97,7 +97,7 @@ impl Egress {
         segmented(layout, kind, size)
     }
 
-    /// The same for a superframe that the device was thought to take, and does not.
+    /// Chooses the way of a superframe that the device was expected to take and does not.
     pub(crate) fn without_device(
         self,
         pool: &mut Pool,
@@ -108,13 +108,13 @@ impl Egress {
 }
 
 fn segmented(layout: Layout, kind: GsoKind, size: u16) -> Result<TxPath, Reason> {
-    // A segment has to fit into one frame. TCP does not mind smaller ones.
+    // A segment must fit into one frame. TCP segments may be made smaller.
     let room = ROOM as u32 - u32::from(layout.l3_off);
     let size = fit_mtu(&layout, size, room).ok_or(Reason::GsoUnsupported)?;
     Ok(TxPath::Segment(layout, kind, size))
 }
 
-/// The headers of a superframe, and which kind it is; `None` if nothing here can cut it.
+/// The headers and the kind of a superframe; `None` if it cannot be cut here.
 pub(crate) fn superframe_kind(pool: &Pool, packet: &Packet) -> Option<(Layout, GsoKind)> {
     let layout = parse(pool, packet)?;
     let kind = match packet.gso_type() {
@@ -133,8 +133,8 @@ fn parse(pool: &Pool, packet: &Packet) -> Option<Layout> {
     Layout::parse(pool.head(packet), packet.l3_off(), packet.l4_off()).ok()
 }
 
-/// Completes the checksum of a packet that is one frame. What has no checksum we know of is left
-/// as it is: then there was nothing to complete.
+/// Completes the checksum of a packet that is one frame. A packet without a known checksum stays as it is: it
+/// has nothing to complete.
 fn complete(pool: &mut Pool, packet: &mut Packet) -> bool {
     let Some(layout) = parse(pool, packet) else { return false };
     let completed = checksum::complete(&mut [pool.head_mut(packet)], &layout).unwrap_or(false);

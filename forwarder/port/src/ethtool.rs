@@ -1,4 +1,4 @@
-//! What ethtool(8) does: offload features, link speed, driver, channels.
+//! The functions of ethtool(8): offload features, link speed, driver, channels.
 //!
 //! Invariant: a buffer handed to the kernel is as long as the header in it says.
 
@@ -20,13 +20,13 @@ const GLINKSETTINGS: u32 = 0x4c;
 const SS_FEATURES: u32 = 4;
 const STRING: usize = 32;
 
-/// One request: 32-bit words, as nearly all of ethtool's structures are made of them.
+/// Makes one request of 32-bit words, which nearly all of ethtool's structures consist of.
 fn request(ifname: &str, words: &mut [u32]) -> io::Result<()> {
     let socket = any_socket()?;
     let mut ifreq = interface_request(ifname)?;
     ifreq.ifr_ifru.ifru_data = words.as_mut_ptr().cast();
-    // SAFETY: the kernel reads and writes as much behind the pointer as the command and the count
-    // in it say; every caller below makes `words` that long.
+    // SAFETY: the kernel reads and writes as much behind the pointer as the command and the count in it say;
+    // every caller below makes `words` that long.
     check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut ifreq) }).map(drop)
 }
 
@@ -41,7 +41,7 @@ fn text(words: &[u32]) -> String {
 }
 
 fn feature_names(ifname: &str) -> io::Result<Vec<String>> {
-    // cmd, reserved, 64 bits of which sets, one length.
+    // cmd, reserved, a 64-bit mask of sets, one length.
     let mut info = [GSSET_INFO, 0, 0, 0, 0];
     set_mask(&mut info, 1 << SS_FEATURES);
     request(ifname, &mut info)?;
@@ -54,7 +54,7 @@ fn feature_names(ifname: &str) -> io::Result<Vec<String>> {
     Ok(strings.get(3..).unwrap_or_default().chunks(STRING / 4).map(text).collect())
 }
 
-/// A 64-bit number in two words, as it lies in memory.
+/// Stores a 64-bit number in two words, in memory order.
 fn set_mask(info: &mut [u32; 5], mask: u64) {
     let bytes = mask.to_ne_bytes();
     let (low, high) = bytes.split_at(4);
@@ -79,7 +79,7 @@ pub fn features(ifname: &str) -> io::Result<Vec<(String, bool)>> {
     Ok(names.into_iter().enumerate().map(|(at, name)| (name, active(at))).collect())
 }
 
-/// Turns one feature on or off. `NotFound` if the kernel knows none of that name.
+/// Turns a feature on or off. Returns `NotFound` if the kernel has no feature of that name.
 pub fn set_feature(ifname: &str, feature: &str, on: bool) -> io::Result<()> {
     let names = feature_names(ifname)?;
     let Some(at) = names.iter().position(|name| name == feature) else {
@@ -99,12 +99,12 @@ pub fn set_feature(ifname: &str, feature: &str, on: bool) -> io::Result<()> {
     request(ifname, &mut change)
 }
 
-/// What the device takes over from the kernel on the way out.
+/// The offloads that the device has for transmission.
 pub fn tx_features(ifname: &str) -> io::Result<TxFeatures> {
     let features = features(ifname)?;
     let on = |name: &str| features.iter().any(|(known, on)| known == name && *on);
-    // Without scatter-gather the kernel would have to copy a superframe into one piece first, and
-    // without checksumming it segments none.
+    // Without scatter-gather the kernel would have to copy a superframe into one piece first. Without
+    // checksumming it segments no superframe.
     let csum4 = on("tx-checksum-ip-generic") || on("tx-checksum-ipv4");
     let csum6 = on("tx-checksum-ip-generic") || on("tx-checksum-ipv6");
     let scatter = on("tx-scatter-gather");
@@ -116,14 +116,14 @@ pub fn tx_features(ifname: &str) -> io::Result<TxFeatures> {
     })
 }
 
-/// Link speed in Mbit/s; `None` where the device has none to tell.
+/// The link speed in Mbit/s; `None` if the device reports none.
 pub fn speed_mbit(ifname: &str) -> io::Result<Option<u32>> {
     const UNKNOWN: u32 = u32::MAX;
     // A header of 48 bytes and three masks, of at most 127 words each (the count is an i8).
     let mut settings = [0; 12 + 3 * 127];
     settings[0] = GLINKSETTINGS;
     request(ifname, &mut settings)?;
-    // The kernel answers with the negative number of words of a mask, to be asked with again.
+    // The kernel answers with the negative number of words of a mask, which the next request must contain.
     let words = link_mode_words(&settings);
     if words < 0 {
         settings = [0; 12 + 3 * 127];
@@ -134,7 +134,7 @@ pub fn speed_mbit(ifname: &str) -> io::Result<Option<u32>> {
     Ok(Some(word(&settings, 1)).filter(|&speed| speed != UNKNOWN && speed != 0))
 }
 
-/// Byte 15 of the structure.
+/// Reads byte 15 of the structure.
 fn link_mode_words(settings: &[u32]) -> i8 {
     let [.., words] = word(settings, 3).to_ne_bytes();
     words as i8
@@ -146,7 +146,7 @@ fn set_link_mode_words(settings: &mut [u32], words: i8) {
     }
 }
 
-/// The driver's name, as `veth` or `virtio_net`.
+/// The driver's name, such as `veth` or `virtio_net`.
 pub fn driver(ifname: &str) -> io::Result<String> {
     let mut info = [0; 196 / 4];
     info[0] = GDRVINFO;
@@ -154,7 +154,7 @@ pub fn driver(ifname: &str) -> io::Result<String> {
     Ok(text(info.get(1..9).unwrap_or_default()))
 }
 
-/// Receive, transmit and combined channels now in use.
+/// The receive, transmit and combined channels in use.
 pub fn channels(ifname: &str) -> io::Result<(u32, u32, u32)> {
     // cmd, four maxima, four counts: rx, tx, other, combined.
     let mut channels = [0; 9];

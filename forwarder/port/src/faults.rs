@@ -1,4 +1,4 @@
-//! Faults for the kernel-free port: what a kernel or a device does on a bad day, from a seed.
+//! Faults for the kernel-free port: errors of a kernel or a device, drawn from a seed.
 //!
 //! Invariant: the same seed gives the same faults at the same calls.
 
@@ -12,26 +12,26 @@ pub struct Faults {
     pub short_send: u16,
     /// A kick takes nothing (EAGAIN).
     pub again: u16,
-    /// The device drops a frame, which completes nevertheless (EBUSY).
+    /// The device drops a frame, which is completed nevertheless (EBUSY).
     pub busy: u16,
-    /// A frame is sent, but its completion comes only when all others are in, or never.
+    /// A frame is sent, but its completion comes after all others, or never.
     pub late_completion: u16,
     /// The packet socket takes nothing (ENOBUFS).
     pub no_buffers: u16,
-    /// The packet socket refuses a packet for good (any other errno).
+    /// The packet socket refuses a packet permanently (any other errno).
     pub tx_error: u16,
     /// The kernel finds no frame to receive into.
     pub fill_empty: u16,
     /// The receive ring is full.
     pub rx_full: u16,
-    /// A descriptor names a frame that is not ours.
+    /// A descriptor names a foreign frame.
     pub bad_descriptor: u16,
-    /// A chain's last part never comes.
+    /// The last part of a chain never arrives.
     pub truncated_chain: u16,
 }
 
 impl Faults {
-    /// All of them, each this often.
+    /// All faults, each this often.
     pub fn all(seed: u64, thousandths: u16) -> Self {
         Self {
             seed,
@@ -50,13 +50,13 @@ impl Faults {
     }
 }
 
-/// A stream of numbers: xorshift64*, which is enough to throw dice.
+/// A random number generator: xorshift64*, which is sufficient here.
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(u64);
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
-        // Zero would stay zero.
+        // A state of zero would stay zero.
         Self(seed ^ 0x9e37_79b9_7f4a_7c15 | 1)
     }
 
@@ -67,7 +67,7 @@ impl Dice {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// A number below `bound`; 0 if there is none.
+    /// A number below `bound`; 0 if `bound` is 0.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         ((self.next() >> 32) as usize).checked_rem(bound).unwrap_or(0)
     }

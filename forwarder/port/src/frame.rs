@@ -1,9 +1,9 @@
 //! The token for one frame of a pool.
 //!
-//! Invariant: for each frame at most one token exists, because only [`crate::Pool`] makes them and
-//! nothing copies them. Whoever holds it is the only one to touch the frame's bytes.
+//! Invariant: at most one token exists for each frame, because only [`crate::Pool`] makes tokens and nothing
+//! copies them. Only the holder of the token touches the frame's bytes.
 
-/// The right to use one frame. Has to end in [`crate::Pool::free`], a ring or a packet.
+/// The right to use one frame. It must end in [`crate::Pool::free`], a ring or a packet.
 #[derive(Debug)]
 pub struct Frame {
     idx: u32,
@@ -21,7 +21,7 @@ impl Frame {
         self.idx
     }
 
-    /// Gives the token up for its number: ownership is recorded elsewhere from here on.
+    /// Exchanges the token for its number: from here on ownership is recorded elsewhere.
     #[inline]
     pub(crate) fn into_index(self) -> u32 {
         let idx = self.idx;
@@ -30,8 +30,8 @@ impl Frame {
     }
 }
 
-/// A token that is dropped is a frame that never comes back. Only debug builds look, so that the
-/// token costs nothing where it counts.
+/// A dropped token is a frame that is never returned. Only debug builds check this, so that the token costs
+/// nothing in release builds.
 #[cfg(debug_assertions)]
 impl Drop for Frame {
     fn drop(&mut self) {

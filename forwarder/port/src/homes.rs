@@ -1,7 +1,7 @@
 //! Several pools over the same frames, one per worker.
 //!
-//! Invariant: each frame has a home, the one pool whose free list it may be on. A frame that is
-//! freed elsewhere is put aside there, and is free again only once it has come home.
+//! Invariant: each frame has a home, the one pool whose free list it may be on. A frame that is freed in
+//! another pool is put aside there, and is free again only once it has been returned to its home.
 //!
 //! ```text
 //!   pool 0: alloc ─► packet ─── ring ──► pool 1: release ─► away[0]
@@ -13,8 +13,8 @@ use weir_core::broken;
 use crate::pool::{Owner, Pool};
 
 impl Pool {
-    /// One pool for each worker, all over the same frames: each is home to an equal part of them
-    /// and can use what comes from any other. A pool that is a part already stays whole.
+    /// Makes one pool for each worker, all over the same frames. Each is the home of an equal part of them,
+    /// and can use frames of any other. A pool that is already a part is returned whole.
     #[must_use]
     pub fn divide(mut self, parts: usize) -> Vec<Self> {
         let parts = parts.clamp(1, self.count as usize);
@@ -26,7 +26,7 @@ impl Pool {
             .map(|home| {
                 let first = home as u32 * step;
                 let count = if home + 1 == parts { self.count - first } else { step };
-                // As many as can ever be there, so that freeing never allocates.
+                // Room for all frames that can be there, so that freeing never allocates.
                 let room = |of: usize| match of {
                     of if of == home => 0,
                     of if of + 1 == parts => self.count - of as u32 * step,
@@ -44,7 +44,7 @@ impl Pool {
                 }
             })
             .collect();
-        // From the bottom of the list, so that the order in which they are used stays.
+        // From the bottom of the list, so that the order of use stays the same.
         for idx in std::mem::take(&mut self.free) {
             if let Some(pool) = divided.get_mut(self.home_of(idx, parts)) {
                 pool.free.push(idx);
@@ -58,25 +58,25 @@ impl Pool {
         ((idx / step) as usize).min(parts - 1)
     }
 
-    /// Which part of the whole this pool is.
+    /// The index of this pool among the parts.
     #[inline]
     pub fn home(&self) -> usize {
         self.home
     }
 
-    /// How many parts there are.
+    /// The number of parts.
     #[inline]
     pub fn homes(&self) -> usize {
         self.away.len().max(1)
     }
 
-    /// Frames freed here that have to go to this home.
+    /// The number of frames freed here that have to be returned to this home.
     #[inline]
     pub fn away(&self, home: usize) -> usize {
         self.away.get(home).map_or(0, Vec::len)
     }
 
-    /// Frees a frame of another home.
+    /// Frees a frame whose home is another pool.
     #[cold]
     pub(crate) fn put_aside(&mut self, idx: u32) {
         let home = self.home_of(idx, self.homes());
@@ -87,8 +87,8 @@ impl Pool {
         }
     }
 
-    /// Offers each frame that has to go to `home` to `send`, until that refuses one, which is kept.
-    /// Whoever is offered one hands it to the other pool's [`Self::take_back_freed`].
+    /// Passes each frame to be returned to `home` to `send`, until `send` refuses one, which is kept. An
+    /// accepted frame must be given to the other pool's [`Self::take_back_freed`].
     pub fn drain_away(&mut self, home: usize, mut send: impl FnMut(u32) -> bool) {
         let Some(list) = self.away.get_mut(home) else { return };
         while let Some(&idx) = list.last() {
@@ -99,8 +99,8 @@ impl Pool {
         }
     }
 
-    /// Takes a frame of this home back that another pool freed. False for any other number: a
-    /// frame of another home, or one that is not on its way.
+    /// Takes back a frame of this home that another pool freed. Returns false for any other number: a frame
+    /// of another home, or one that is not being returned.
     #[inline]
     pub fn take_back_freed(&mut self, idx: u32) -> bool {
         if idx.wrapping_sub(self.first) >= self.count {

@@ -1,4 +1,5 @@
-//! Frames and the ways they enter and leave: the only package of weir that may use `unsafe`, beside the tests' rig.
+//! Frames, and the ways they enter and leave. Beside the tests' rig, this is the only package of weir that
+//! may use `unsafe`.
 //!
 //! Invariant: every frame of a [`Pool`] has exactly one owner at any time, and
 //! [`Pool::census`] adds up to the total.
@@ -13,18 +14,18 @@
 //!
 //! - [`frame`]: the move-only token for one frame
 //! - [`pool`]: the frames of a worker; [`homes`]: several workers' pools over the same frames
-//! - [`table`]: who owns which frame; [`memory`]: the bytes behind them
-//! - [`packet`]: chains of frames, and what the program said about them
+//! - [`table`]: the owner of each frame; [`memory`]: the bytes of the frames
+//! - [`packet`]: chains of frames, and the program's description of them
 //! - [`umem`]: the one UMEM of the process, and the anchor that keeps it shareable
 //! - [`port`]: the trait, its answers and its numbers
-//! - [`chain`]: receive descriptors into packets
-//! - [`pieces`]: superframes into smaller ones, for a link that others wait for
-//! - [`egress`]: which way a packet leaves; [`segment`]: superframes cut in software
+//! - [`chain`]: assembles receive descriptors into packets
+//! - [`pieces`]: cuts superframes into smaller ones, for a contended link
+//! - [`egress`]: the way by which a packet leaves; [`segment`]: superframes cut in software
 //! - [`xsk`]: the port over AF_XDP; [`vnet`]: its packet socket for chains and superframes
 //! - [`mem_port`]: the kernel-free twin, with [`faults`]
 //! - [`reason`]: the outcomes that the program counts, as reasons of loss
 //! - [`cells`]: memory shared with the XDP program; [`addresses`]: the gate's address table in it
-//! - [`probe`], [`ethtool`], [`sys`]: questions to the kernel; [`links`]: programs that outlive weir
+//! - [`probe`], [`ethtool`], [`sys`]: requests to the kernel; [`links`]: programs that outlive weir
 #![allow(unsafe_code)]
 
 pub mod addresses;

@@ -1,5 +1,5 @@
-//! The bpf_links of programs at tcx hooks that are kept in a BPF file system.
-//! Invariant: what is asked of and done to a link is that of the very file, whatever came in its place.
+//! The bpf_links of programs at tcx hooks, pinned in a BPF file system. Invariant: a request concerns the
+//! link of the file that was opened, even if another file has replaced it.
 
 use std::ffi::CString;
 use std::io;
@@ -9,29 +9,29 @@ use std::path::Path;
 
 use crate::sys::{checked, owned};
 
-/// A link; closing it changes nothing while its file is there.
+/// An open link. Closing it changes nothing while its file exists.
 #[derive(Debug)]
 pub struct PinnedLink(OwnedFd);
 
-/// What the kernel says of it.
+/// The kernel's information about a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkFacts {
     pub id: u32,
     pub program: u32,
-    /// Of the device; 0: it is gone, and the link leads nowhere.
+    /// The index of the device; 0: the device is gone, and the link is attached to nothing.
     pub ifindex: u32,
     pub is_ingress: bool,
 }
 
 impl PinnedLink {
-    /// What is pinned at that path.
+    /// Opens the link pinned at that path.
     pub fn open(path: &Path) -> io::Result<Self> {
         let path = CString::new(path.as_os_str().as_bytes())?;
         // SAFETY: the path is NUL-terminated and outlives the call.
         owned(unsafe { libbpf_sys::bpf_obj_get(path.as_ptr()) }).map(Self)
     }
 
-    /// `None`: it is no link of a tcx program.
+    /// Returns `None` if it is not the link of a tcx program.
     pub fn facts(&self) -> io::Result<Option<LinkFacts>> {
         let mut info = libbpf_sys::bpf_link_info::default();
         let mut len = size_of_val(&info) as u32;
@@ -51,8 +51,8 @@ impl PinnedLink {
         Ok(Some(LinkFacts { id: info.id, program: info.prog_id, ifindex, is_ingress }))
     }
 
-    /// Takes the program off at once; closing the last descriptor and removing the file would do so some
-    /// time later. The link leads nowhere from then on.
+    /// Detaches the program at once; closing the last descriptor and removing the file would do so some time
+    /// later. The link is attached to nothing from then on.
     pub fn detach(&self) -> io::Result<()> {
         // SAFETY: the descriptor is open.
         checked(unsafe { libbpf_sys::bpf_link_detach(self.0.as_raw_fd()) }).map(drop)

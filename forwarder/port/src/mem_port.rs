@@ -1,8 +1,8 @@
-//! The kernel-free twin of [`crate::XskPort`]: same trait, same checks, rings in plain memory, and
-//! a kernel that misbehaves on demand.
+//! The kernel-free twin of [`crate::XskPort`]: the same trait and checks, rings in plain memory, and a kernel
+//! that misbehaves on demand.
 //!
-//! Invariant: the "kernel" here touches only frames that were given to it, and each frame it got
-//! comes back by a ring, or stays with it until it is reclaimed.
+//! Invariant: the "kernel" here touches only frames that were given to it. Each frame that it got is returned
+//! by a ring, or stays with it until it is reclaimed.
 
 mod kernel;
 
@@ -20,11 +20,11 @@ use crate::pool::{CHUNK, HEADROOM, Owner, Pool};
 use crate::port::{Kick, Port, PortStats, Refused};
 use crate::segment::Cutter;
 
-/// A frame that left.
+/// A frame that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     pub bytes: Vec<u8>,
-    /// What the packet socket was told to do with it; `None`: it went by the ring.
+    /// The header given to the packet socket; `None`: the frame left by the ring.
     pub vnet: Option<VnetHeader>,
 }
 
@@ -35,7 +35,7 @@ struct Desc {
     more: bool,
 }
 
-/// See the module.
+/// The kernel-free port; see the module.
 #[derive(Debug)]
 pub struct MemPort {
     slot: PortId,
@@ -51,11 +51,11 @@ pub struct MemPort {
     late: VecDeque<u32>,
     wire: VecDeque<Sent>,
     chain: Assembler,
-    /// Given to the "kernel" to receive into, as the port counts it.
+    /// Frames given to the "kernel" to receive into, as the port counts them.
     level: usize,
     outstanding: usize,
     dropped: usize,
-    /// While set, the device takes nothing, and says so as a device does that is down.
+    /// While set, the device takes nothing, and answers as a device does that is down.
     down: bool,
     receives: bool,
     visits: u64,
@@ -102,7 +102,7 @@ impl MemPort {
         self
     }
 
-    /// A port whose frames come in by another's ring.
+    /// A port whose frames arrive by another port's ring.
     pub fn send_only(slot: PortId, ring: usize) -> Self {
         Self { receives: false, ..Self::new(slot, ring) }
     }
@@ -111,8 +111,8 @@ impl MemPort {
         self.slot
     }
 
-    /// How often it was looked after, whether it had anything to do or not: each call of `refill`,
-    /// `receive`, `kick` and `complete`.
+    /// The number of calls of `refill`, `receive`, `kick` and `complete`, including those without anything to
+    /// do.
     pub fn visits(&self) -> u64 {
         self.visits
     }
@@ -122,7 +122,7 @@ impl MemPort {
         self.faults = faults;
     }
 
-    /// As `ip link set down` and `up`.
+    /// Does what `ip link set down` and `up` do.
     pub fn set_down(&mut self, down: bool) {
         self.down = down;
     }
@@ -254,7 +254,7 @@ impl Port for MemPort {
         }
     }
 
-    /// Its kernel is not asked more than once.
+    /// Makes one attempt only, so the deadline does not matter.
     fn kick_until(&mut self, pool: &mut Pool, _until_ns: u64) -> Kick {
         self.visits += 1;
         if self.down {
@@ -283,7 +283,7 @@ impl Port for MemPort {
         Kick::Progress(budget)
     }
 
-    /// Its kernel looks at the ring only when it is kicked.
+    /// This kernel reads the ring only when it is kicked.
     fn recall(&mut self, pool: &mut Pool) -> usize {
         let taken = self.tx.len();
         self.tx.drain(..).for_each(|idx| pool.free_index(idx));
@@ -301,7 +301,7 @@ impl Port for MemPort {
         while let Some(idx) = self.completion.pop_front() {
             let mut addr = u64::from(idx) * CHUNK as u64 + HEADROOM as u64;
             if self.dice.hits(self.faults.bad_descriptor) {
-                // The true completion follows: the kernel said one thing too many.
+                // The correct completion follows: this one is an extra, false report.
                 self.completion.push_back(idx);
                 addr = u64::MAX << self.dice.below(20);
             }

@@ -1,7 +1,7 @@
-//! The bytes behind a pool's frames: a UMEM shared with the kernel, or plain memory in tests.
+//! The bytes of a pool's frames: a UMEM shared with the kernel, or plain memory in tests.
 //!
-//! Invariant: a chunk's bytes are reached only through the frame's one token, or by a port while
-//! the pool's table says that the port has it.
+//! Invariant: a chunk's bytes are accessed only through the frame's one token, or by a port while the pool's
+//! table says that the port has the frame.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
@@ -11,19 +11,19 @@ use xsk_rs::{FrameDesc, Umem};
 
 /// Bytes of a frame, headroom included: one page, the largest chunk an aligned UMEM may have.
 pub const CHUNK: usize = 4096;
-/// In front of the packet: what XDP reserves, and where the metadata stands.
+/// The bytes in front of the packet: XDP reserves them, and the metadata is there.
 pub const HEADROOM: usize = 256;
 /// Packet bytes that one frame holds.
 pub const ROOM: usize = CHUNK - HEADROOM;
 
-/// Zeroed bytes, given back with the last that uses them.
+/// Zeroed bytes, freed with their last user.
 #[derive(Debug)]
 struct Heap {
     base: NonNull<u8>,
     layout: Layout,
 }
 
-// SAFETY: owns its bytes and does nothing with them but free them; that is tied to no thread.
+// SAFETY: it owns its bytes and only frees them, which is tied to no thread.
 unsafe impl Send for Heap {}
 // SAFETY: a shared reference gives no access to the bytes.
 unsafe impl Sync for Heap {}
@@ -59,13 +59,12 @@ pub(crate) struct Memory {
     base: NonNull<u8>,
     frames: u32,
     backing: Backing,
-    /// One per frame of a UMEM, as xsk-rs made them: there is no other way to name an address.
+    /// One descriptor per frame of a UMEM, as made by xsk-rs: an address cannot be named otherwise.
     descs: Arc<[FrameDesc]>,
 }
 
-// SAFETY: `Memory` shares its bytes (heap) or a handle on the mapping (UMEM, itself `Send`); nothing
-// about either is tied to a thread. Who may touch which of the bytes is decided frame by frame, by
-// the frame's one token.
+// SAFETY: `Memory` shares its bytes (heap) or a handle on the mapping (UMEM, itself `Send`), neither of which
+// is tied to a thread. Access to the bytes is decided frame by frame, by the frame's one token.
 unsafe impl Send for Memory {}
 
 impl Memory {
@@ -76,7 +75,7 @@ impl Memory {
         Self { base, frames, backing: Backing::Heap { _bytes: Arc::new(bytes) }, descs }
     }
 
-    /// `None` if the descriptors are not those of a fresh UMEM of our chunk size.
+    /// Returns `None` if the descriptors are not those of a fresh UMEM with this chunk size.
     pub(crate) fn umem(umem: Umem, descs: Vec<FrameDesc>) -> Option<Self> {
         let regular =
             descs.iter().enumerate().all(|(idx, desc)| desc.addr() == idx * CHUNK + HEADROOM);
@@ -95,42 +94,42 @@ impl Memory {
         self.frames
     }
 
-    /// Where the packet bytes of a frame begin.
+    /// The address of a frame's first packet byte.
     #[inline]
     pub(crate) fn data(&self, idx: u32) -> NonNull<u8> {
         assert!(idx < self.frames, "a frame of another pool");
-        // SAFETY: the frame is one of ours, so the offset is inside the mapping.
+        // SAFETY: the frame belongs to this memory, so the offset is inside the mapping.
         unsafe { self.base.add(idx as usize * CHUNK + HEADROOM) }
     }
 
-    /// The bytes in front of the packet. The caller must be the frame's owner.
+    /// The bytes in front of the packet. The caller must own the frame.
     #[inline]
     pub(crate) fn headroom(&self, idx: u32) -> &[u8; HEADROOM] {
-        // SAFETY: in front of every frame's data lies its headroom; the caller owns the frame, so
-        // nobody writes to it meanwhile.
+        // SAFETY: the headroom is in front of every frame's data. The caller owns the frame, so nothing
+        // writes to it meanwhile.
         unsafe { self.data(idx).sub(HEADROOM).cast::<[u8; HEADROOM]>().as_ref() }
     }
 
     #[inline]
     pub(crate) fn headroom_mut(&mut self, idx: u32) -> &mut [u8; HEADROOM] {
-        // SAFETY: as `headroom`; the caller owns the frame, so no other pool reaches these bytes,
-        // and `&mut self` excludes other borrows through this one.
+        // SAFETY: as in `headroom`. The caller owns the frame, so no other pool accesses these bytes, and
+        // `&mut self` excludes other borrows through this one.
         unsafe { self.data(idx).sub(HEADROOM).cast::<[u8; HEADROOM]>().as_mut() }
     }
 
-    /// How a ring names this frame; `None` for plain memory.
+    /// The descriptor of this frame in a ring; `None` for plain memory.
     #[inline]
     pub(crate) fn desc(&self, idx: u32) -> Option<FrameDesc> {
         self.descs.get(idx as usize).copied()
     }
 
-    /// As [`Self::desc`], with a length, for a transmit ring.
+    /// Same as [`Self::desc`], with a length, for a transmit ring.
     #[inline]
     pub(crate) fn tx_desc(&self, idx: u32, len: u16) -> Option<FrameDesc> {
         let Backing::Umem(umem) = &self.backing else { return None };
         let mut desc = self.desc(idx)?;
-        // SAFETY: the descriptor is of this UMEM, and the caller owns the frame. The slice made
-        // here is not read or written: only the length beside it changes.
+        // SAFETY: the descriptor is of this UMEM, and the caller owns the frame. The slice made here is
+        // neither read nor written: only the length beside it changes.
         unsafe { umem.data_mut(&mut desc) }.cursor().set_pos(usize::from(len));
         Some(desc)
     }

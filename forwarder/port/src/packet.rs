@@ -1,7 +1,7 @@
-//! A packet: a chain of frames (one, nearly always) and what the XDP program said about it.
+//! A packet: a chain of frames (nearly always one), and the XDP program's description of it.
 //!
-//! Invariant: a packet owns every frame of its chain; it is move-only and ends in a port or in
-//! [`Pool::release`]. Its offsets are at most 16 bits; whoever follows them checks the bytes.
+//! Invariant: a packet owns every frame of its chain. It is move-only and ends in a port or in
+//! [`Pool::release`]. Its offsets have at most 16 bits; code that uses them must check that the bytes exist.
 
 use weir_abi::{Meta, meta_flags};
 use weir_core::PortId;
@@ -13,8 +13,8 @@ use crate::pool::{NONE, Owner, Pool, ROOM};
 pub const MAX_FRAMES: usize = weir_abi::MAX_CHAIN as usize;
 const _: () = assert!(ROOM == weir_abi::FRAME_ROOM as usize, "the program counts as we do");
 
-/// See the module. Fields stand in groups of eight bytes, so that what is stored field by field
-/// and moved as a whole a moment later does not straddle two stores, which stalls.
+/// A packet; see the module. Fields are in groups of eight bytes. A field stored singly and moved with others
+/// a moment later then never straddles two stores, which would stall.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Packet {
@@ -28,17 +28,17 @@ pub struct Packet {
     l4_off: u16,
     gso_size: u16,
     vlan: u16,
-    /// What a superframe takes on the wire beyond its length: headers of all segments but the
-    /// first. Known once it was looked at for a shaped link; zero before.
+    /// The bytes that a superframe takes on the wire beyond its length: the headers of all segments but the
+    /// first. Set when a shaped link needs it; zero before.
     more_on_wire: u16,
     ingress: u16,
-    /// [`weir_abi::NO_EGRESS`]: the program named none.
+    /// [`weir_abi::NO_EGRESS`]: the program named no port.
     egress: u16,
     shape: Shape,
     mark: u8,
 }
 
-/// Frames in the chain (five bits) and the kind of superframe (three).
+/// The number of frames in the chain (five bits) and the kind of superframe (three).
 #[derive(Clone, Copy, Debug)]
 struct Shape(u8);
 
@@ -61,7 +61,7 @@ const ETHERNET: u16 = 14;
 const TAG: u16 = 4;
 const _: () = assert!(size_of::<Packet>() <= 48, "a packet is moved several times on its way");
 
-/// Packets go from worker to worker.
+/// Workers pass packets to each other.
 const _: fn() = || {
     const fn crosses_threads<T: Send>() {}
     crosses_threads::<Packet>();
@@ -90,7 +90,7 @@ impl Packet {
         }
     }
 
-    /// The whole frame, all of its chain.
+    /// The length of the whole packet, over all frames of its chain.
     #[inline]
     pub fn len(&self) -> u32 {
         self.len
@@ -112,7 +112,7 @@ impl Packet {
         PortId(self.ingress)
     }
 
-    /// The port that it leaves by, as the program has decided; `None`: it named none.
+    /// The port by which it leaves, as the program decided; `None`: the program named none.
     #[inline]
     pub fn egress(&self) -> Option<PortId> {
         (self.egress != weir_abi::NO_EGRESS).then_some(PortId(self.egress))
@@ -124,7 +124,7 @@ impl Packet {
         self.ingress_ns
     }
 
-    /// When a worker took it out of the receive ring; the program's time until then.
+    /// When a worker took it from the receive ring; before that, the program's time.
     #[inline]
     pub fn taken_ns(&self) -> u64 {
         self.taken_ns
@@ -135,7 +135,7 @@ impl Packet {
         self.taken_ns = now_ns;
     }
 
-    /// Which flow it is of, in the words of the worker that has it; 0 until it was told.
+    /// The flow that it belongs to, as the worker that has the packet names it; 0 until it is set.
     #[inline]
     pub fn flow(&self) -> u32 {
         self.flow
@@ -146,7 +146,7 @@ impl Packet {
         self.flow = flow;
     }
 
-    /// Whoever follows single packets knows it by this; 0: nobody does.
+    /// The number by which a trace or capture recognises the packet; 0: none follows it.
     #[inline]
     pub fn mark(&self) -> u8 {
         self.mark
@@ -162,7 +162,7 @@ impl Packet {
         self.flow_hash
     }
 
-    /// `weir_abi::meta_flags`.
+    /// The flags of `weir_abi::meta_flags`.
     #[inline]
     pub fn flags(&self) -> u16 {
         self.flags
@@ -173,8 +173,8 @@ impl Packet {
         self.flags & flag != 0
     }
 
-    /// Describes a piece of this packet: in a chain of its own, of another length, of the same flow
-    /// and as old. Without a segment size it is no superframe any more. Its checksum is partial.
+    /// Describes a piece of this packet: a separate chain of another length, of the same flow and age.
+    /// Without a segment size it is no longer a superframe. Its checksum is partial.
     pub(crate) fn piece(&self, head: Frame, frames: u16, len: u32, gso_size: u16) -> Self {
         let Self { ingress_ns, taken_ns, flow_hash, flow, flags, l4_off, .. } = *self;
         let Self { vlan, ingress, egress, shape, mark, .. } = *self;
@@ -202,7 +202,7 @@ impl Packet {
         }
     }
 
-    /// Reckons what all the segments take on the wire, from the length of their headers.
+    /// Computes the wire length of all segments from the length of their headers.
     pub(crate) fn reckon_wire(&mut self, headers: u16) {
         let payload = self.len.saturating_sub(u32::from(headers));
         let segments = payload.div_ceil(u32::from(self.gso_size).max(1)).max(1);
@@ -237,7 +237,7 @@ impl Packet {
         self.gso_size
     }
 
-    /// [`weir_abi::gso_kind`].
+    /// The kind of superframe, as in [`weir_abi::gso_kind`].
     #[inline]
     pub fn gso_type(&self) -> u8 {
         self.shape.gso_type()
@@ -259,7 +259,7 @@ impl Packet {
         self.head.index()
     }
 
-    /// Gives up the packet for the number of its first frame.
+    /// Exchanges the packet for the number of its first frame.
     #[inline]
     pub(crate) fn into_head(self) -> u32 {
         self.head.into_index()
@@ -267,7 +267,7 @@ impl Packet {
 }
 
 impl weir_core::Packet for Packet {
-    /// As it will be on the wire: what links, queues and shares are reckoned in.
+    /// The length on the wire, which links, queues and shares count.
     #[inline]
     fn len(&self) -> u32 {
         self.len + u32::from(self.more_on_wire)
@@ -333,8 +333,8 @@ impl Pool {
         }
     }
 
-    /// A packet with these bytes, described by `meta`; `None` if there are not enough frames, or
-    /// the chain would be too long.
+    /// Makes a packet with these bytes, described by `meta`. Returns `None` if there are not enough frames,
+    /// or the chain would be too long.
     pub fn compose(&mut self, bytes: &[u8], meta: &Meta) -> Option<Packet> {
         let frames = bytes.len().div_ceil(ROOM).max(1);
         if frames > MAX_FRAMES || frames > self.available() {
@@ -365,7 +365,7 @@ impl Pool {
         head.map(|head| Packet::new(head, frames as u16, PortId(meta.port), &meta))
     }
 
-    /// Marks every frame of a chain.
+    /// Sets the owner of every frame of a chain.
     pub(crate) fn set_chain_owner(&mut self, head: u32, owner: Owner) {
         let mut at = head;
         while at != NONE {

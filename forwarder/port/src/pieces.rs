@@ -1,8 +1,7 @@
-//! A superframe into smaller superframes, so that one sender's 64 kB does not hold a slow link
-//! while others wait for it.
+//! Cuts a superframe into smaller superframes, so that one sender's 64 kB does not hold up a slow link.
 //!
-//! Invariant: all pieces are made or none, and what they are segmented to later is byte for byte
-//! what the superframe would have been. The superframe itself is only read.
+//! Invariant: either all pieces are made or none. Segmenting them later gives byte for byte what segmenting
+//! the superframe would give. The superframe itself is only read.
 
 use weir_core::offload::{self, Pieces};
 use weir_core::{Reason, broken};
@@ -13,12 +12,12 @@ use crate::packet::{MAX_FRAMES, Packet};
 use crate::pool::{NONE, Pool, ROOM};
 
 impl Pool {
-    /// Cuts a superframe into pieces of whole segments, of at most `max_bytes` with their headers
-    /// (one segment at least), and appends them to `out`, in order. `out` must have room for all:
-    /// it does not grow. What is one piece already is appended as it is. Each then knows what it
-    /// takes on the wire.
+    /// Cuts a superframe into pieces of whole segments, of at most `max_bytes` with their headers (and at
+    /// least one segment), and appends them to `out`, in order. `out` must have room for all of them: it does
+    /// not grow. A packet that fits into one piece is appended as it is. Each piece then knows its length on
+    /// the wire.
     ///
-    /// If it cannot be done the packet comes back untouched, with the reason; no frame is used.
+    /// If the packet cannot be cut it is returned unchanged, with the reason, and no frame is used.
     pub fn cut_pieces(
         &mut self,
         mut packet: Packet,
@@ -72,7 +71,7 @@ impl Pool {
         Ok(piece)
     }
 
-    /// Linked frames for this many bytes, their lengths set; what they hold is anything.
+    /// Allocates linked frames for this many bytes and sets their lengths; their contents are undefined.
     fn chain_of(&mut self, len: usize) -> Result<(Frame, u16), Reason> {
         let frames = len.div_ceil(ROOM).max(1);
         if frames > MAX_FRAMES {
@@ -100,8 +99,8 @@ impl Pool {
     }
 }
 
-/// How the superframe is to be cut, that there are frames for all of the pieces, and how long the
-/// headers of each are.
+/// Plans the cut: checks that there are frames for all pieces, and returns the length of each piece's
+/// headers.
 fn plan(pool: &Pool, packet: &Packet, max_bytes: u32) -> Result<(Pieces, u16), Reason> {
     if !packet.is_superframe() {
         return Err(Reason::GsoUnsupported);
@@ -113,7 +112,7 @@ fn plan(pool: &Pool, packet: &Packet, max_bytes: u32) -> Result<(Pieces, u16), R
     if pieces.count() == 1 {
         return Ok((pieces, layout.header_len));
     }
-    // All but the last are of the same length.
+    // All pieces but the last have the same length.
     let each = pieces.piece_len(0).unwrap_or(0).div_ceil(ROOM);
     let last = pieces.piece_len(pieces.count() - 1).unwrap_or(0).div_ceil(ROOM);
     let frames = each.saturating_mul(pieces.count() as usize - 1) + last;
@@ -135,9 +134,8 @@ impl<'a> Iterator for Rooms<'a> {
         }
         let (data, len) = (self.pool.data(self.at), self.pool.len_of(self.at));
         self.at = self.pool.next(self.at);
-        // SAFETY: the frame was just allocated for a packet that does not exist yet, so nobody
-        // reads or writes it meanwhile; each frame of the chain is given out once; its length is
-        // at most `ROOM`.
+        // SAFETY: the frame was just allocated for a packet that does not exist yet, so nothing reads or
+        // writes it meanwhile. Each frame of the chain is given out once. Its length is at most `ROOM`.
         Some(unsafe { std::slice::from_raw_parts_mut(data.as_ptr(), usize::from(len)) })
     }
 }

@@ -1,8 +1,8 @@
-//! The frames of a worker: which are free, and who has the others.
+//! The frames of a worker: which are free, and which owner has each of the others.
 //!
-//! Invariant: each frame's owner is written down at every hand-over, so that what the kernel says
-//! about a frame can be checked, and `census()` always adds up to the total. Only frames of the
-//! pool's own range are ever on its free list; with one worker that is all of them.
+//! Invariant: each frame's owner is recorded at every hand-over. So what the kernel reports about a frame can
+//! be checked, and `census()` always adds up to the total. Only frames of the pool's own range are ever on
+//! its free list; with one worker that is all of them.
 
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -25,13 +25,13 @@ use crate::umem::{UmemError, UmemHandle};
 pub struct Pool {
     pub(crate) memory: Memory,
     pub(crate) table: Table,
-    /// The frames that come back to here: those from `first` on, this many.
+    /// The frames whose home is this pool: `count` frames from `first` on.
     pub(crate) first: u32,
     pub(crate) count: u32,
-    /// Last in, first out: the frame that was used last is the one still in the cache.
+    /// Last in, first out: the frame that was used last is still in the cache.
     pub(crate) free: Vec<u32>,
     pub(crate) reserve: usize,
-    /// Which part of the whole this is, and what was freed here of each other part.
+    /// The index of this pool among the parts, and what was freed here of each other part.
     pub(crate) home: usize,
     pub(crate) away: Box<[Vec<u32>]>,
 }
@@ -40,12 +40,12 @@ impl Pool {
     /// Some four batches of a refill.
     const ORDERED: usize = 256;
 
-    /// A pool in plain memory, for ports without a kernel.
+    /// Makes a pool in plain memory, for ports without a kernel.
     pub fn heap(frames: u32) -> Self {
         Self::over(Memory::heap(frames))
     }
 
-    /// A pool of frames that AF_XDP sockets can use, and the handle to bind them with.
+    /// Makes a pool of frames that AF_XDP sockets can use, and the handle to bind them with.
     pub fn umem(frames: u32) -> Result<(Self, UmemHandle), UmemError> {
         let (memory, handle) = UmemHandle::create(frames)?;
         Ok((Self::over(memory), handle))
@@ -65,7 +65,7 @@ impl Pool {
         }
     }
 
-    /// Frames that fill rings leave in the pool, so that pieces and segments can be made
+    /// Sets the number of frames that fill rings leave in the pool, so that pieces and segments can be made
     /// even while every port fills its quota.
     pub fn set_reserve(&mut self, frames: usize) {
         self.reserve = frames.min(self.count as usize);
@@ -94,14 +94,15 @@ impl Pool {
         Some(Frame::new(idx))
     }
 
-    /// Orders what is allocated next, up to [`Self::ORDERED`] frames, by its place in memory. Frames come back
-    /// in whatever order guests and devices had them; a core that goes through a fill ring in the order
-    /// of memory is spared much of the waiting for it (docs/journal/reproduce.md).
+    /// Sorts the next frames to be allocated, up to [`Self::ORDERED`], by their place in memory. Frames are
+    /// returned in the order in which guests and devices released them. A core that walks a fill ring in
+    /// memory order waits much less for memory (docs/journal/reproduce.md).
     #[inline]
     pub(crate) fn order_next(&mut self) {
         let from = self.free.len().saturating_sub(Self::ORDERED);
         if let Some(next) = self.free.get_mut(from..) {
-            // Stable, because that one merges the runs it finds: mostly two. So few take no heap.
+            // The stable sort merges the runs that it finds, mostly two. For this few frames it takes no
+            // heap.
             next.sort_by(|a, b| b.cmp(a));
         }
     }
@@ -151,7 +152,7 @@ impl Pool {
         self.table.set(idx, self.table.get(idx).with_len(len.min(ROOM as u16)));
     }
 
-    /// How many bytes of the frame are used.
+    /// Sets how many bytes of the frame are used.
     #[inline]
     pub fn set_len(&mut self, frame: &Frame, len: u16) {
         self.set_len_of(frame.index(), len);
@@ -166,24 +167,24 @@ impl Pool {
     /// All bytes of a frame, used or not.
     #[inline]
     pub fn bytes_mut<'a>(&'a mut self, frame: &'a mut Frame) -> &'a mut [u8] {
-        // SAFETY: the frame's one token is borrowed exclusively, so nobody else reaches these
-        // `ROOM` bytes: not through this pool, nor through another that shares its memory.
+        // SAFETY: the frame's one token is borrowed exclusively, so nothing else accesses these `ROOM` bytes:
+        // neither through this pool, nor through another that shares its memory.
         unsafe { std::slice::from_raw_parts_mut(self.data(frame.index()).as_ptr(), ROOM) }
     }
 
     #[inline]
     pub(crate) fn bytes_of(&self, idx: u32) -> &[u8] {
         let len = usize::from(self.len_of(idx));
-        // SAFETY: `len` is at most `ROOM`; the caller has the frame, and keeps it as long as the
-        // bytes are borrowed: a packet or token is borrowed as well, or it is this pool's table
-        // that says who has it. Writing needs `&mut self`.
+        // SAFETY: `len` is at most `ROOM`. The caller has the frame, and keeps it as long as the bytes are
+        // borrowed: either a packet or token is borrowed as well, or this pool's table says which owner has
+        // it. Writing needs `&mut self`.
         unsafe { std::slice::from_raw_parts(self.data(idx).as_ptr(), len) }
     }
 
     #[inline]
     pub(crate) fn bytes_of_mut(&mut self, idx: u32) -> &mut [u8] {
         let len = usize::from(self.len_of(idx));
-        // SAFETY: as `bytes_of`; the pool is borrowed exclusively.
+        // SAFETY: as in `bytes_of`; the pool is borrowed exclusively.
         unsafe { std::slice::from_raw_parts_mut(self.data(idx).as_ptr(), len) }
     }
 
@@ -212,8 +213,8 @@ impl Pool {
         self.memory.tx_desc(idx, self.len_of(idx))
     }
 
-    /// Asks for what will be read of a received frame: its metadata, its headers and its place in
-    /// the table. Another core has just written the first two, so they are far away.
+    /// Prefetches what will be read of a received frame: its metadata, its headers and its entry in the
+    /// table. Another core has just written the first two, so they are not in this core's cache.
     #[inline]
     pub(crate) fn prefetch(&self, addr: u64) {
         let idx = addr / CHUNK as u64;
@@ -225,8 +226,8 @@ impl Pool {
         }
     }
 
-    /// Checks what the kernel says it received: an address of ours, where packets begin, with a
-    /// possible length, in a frame that this port gave it to fill. Then it is the port's.
+    /// Checks what the kernel reports as received: an address of this memory where packets begin, with a
+    /// possible length, in a frame that this port gave it to fill. The frame then belongs to the port.
     #[inline]
     pub(crate) fn claim_received(&mut self, port: PortId, addr: u64, len: u32) -> Option<u32> {
         let idx = addr / CHUNK as u64;
@@ -239,7 +240,8 @@ impl Pool {
         Some(idx as u32)
     }
 
-    /// Checks what the kernel says it sent, and frees the frame. Its length, if it was ours.
+    /// Checks what the kernel reports as sent, and frees the frame. Returns its length if the port was
+    /// sending it.
     #[inline]
     pub(crate) fn complete(&mut self, port: PortId, addr: u64) -> Option<u16> {
         let idx = addr / CHUNK as u64;
@@ -251,7 +253,7 @@ impl Pool {
         Some(slot.len())
     }
 
-    /// Takes a frame back that was meant for a fill ring and did not fit.
+    /// Takes back a frame that was meant for a fill ring and did not fit.
     pub(crate) fn unfill(&mut self, addr: u64) {
         let idx = (addr / CHUNK as u64) as u32;
         match self.owner(idx) {
@@ -264,8 +266,8 @@ impl Pool {
         self.first..self.first + self.count
     }
 
-    /// Counts the pool's own frames, wherever they are: over all parts of a divided pool that
-    /// makes every frame once.
+    /// Counts the pool's own frames, wherever they are. Over all parts of a divided pool every frame is
+    /// counted once.
     pub fn census(&self) -> Census {
         let mut census = Census::default();
         for idx in self.range() {
@@ -274,11 +276,11 @@ impl Pool {
         census
     }
 
-    /// Takes back every frame that the kernel had for this port, and returns how many they were.
-    /// To be called once the port's sockets are closed: until then the kernel may write to them.
+    /// Takes back every frame that the kernel had for this port, and returns their number. Call it once the
+    /// port's sockets are closed: until then the kernel may write to the frames.
     pub fn reclaim(&mut self, port: PortId) -> usize {
         let mut reclaimed = 0;
-        // All of the table: what other workers received left by this port as well.
+        // The whole table: packets that other workers received also left by this port.
         for idx in 0..self.table.frames() {
             if matches!(self.owner(idx), Owner::Fill(p) | Owner::Rx(p) | Owner::Tx(p) if p == port)
             {

@@ -1,7 +1,7 @@
-//! What a worker asks of a port, whatever is behind it.
+//! The interface of a port to its worker.
 //!
-//! Invariant: a packet given to `send` comes back, or is delivered or lost under a reason that
-//! the port's numbers name; nothing waits or spins in here.
+//! Invariant: a packet given to `send` is returned, delivered, or lost under a reason that the port's numbers
+//! name. No call waits or spins.
 
 use std::os::fd::BorrowedFd;
 
@@ -14,13 +14,13 @@ use crate::pool::Pool;
 /// Why a packet was not taken.
 #[derive(Debug)]
 pub enum Refused {
-    /// Not now: the device or the ring is full. Keep it and offer it again.
+    /// The device or the ring is full. Keep the packet and offer it again.
     Full(Packet),
-    /// Never: release it and count it under this reason (the port has not counted it).
+    /// The packet cannot be sent: release it and count it under this reason (the port has not counted it).
     Lost(Packet, Reason),
 }
 
-/// What became of an attempt to make the device take what is in the ring.
+/// The result of asking the device to take what is in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kick {
     /// Nothing was waiting.
@@ -29,12 +29,12 @@ pub enum Kick {
     Progress(usize),
     /// Frames wait, and the device takes none now.
     Again,
-    /// The device is down or gone. Kick again now and then: it is noticed when it returns.
+    /// The device is down or gone. Kick again now and then, to notice when it returns.
     Down,
 }
 
-/// One port's own numbers, since it was made. A packet counts as received when it was handed to
-/// the worker, and as sent when the device has taken it.
+/// The counters of one port since it was made. A packet counts as received when it was handed to the worker,
+/// and as sent when the device has taken it.
 #[derive(Clone, Debug, Default)]
 pub struct PortStats {
     pub rx_packets: u64,
@@ -43,15 +43,15 @@ pub struct PortStats {
     pub tx_packets: u64,
     pub tx_bytes: u64,
     pub tx_superframes: u64,
-    /// Frames that are lost here, and nowhere else counted: on the way in `rx_ring_full`,
-    /// `fill_empty`, `bad_descriptor`, `truncated_chain`; on the way out `tx_busy`.
+    /// Frames that are lost here and counted nowhere else: on receive as `rx_ring_full`, `fill_empty`,
+    /// `bad_descriptor` and `truncated_chain`, on transmit as `tx_busy`.
     pub losses: Losses,
-    /// Packets that software segmentation made beyond the superframes themselves: to the ledger
-    /// they are copies.
+    /// Packets that software segmentation made beyond the superframes themselves; the ledger counts them as
+    /// copies.
     pub segments_made: u64,
     /// Superframes segmented in software.
     pub segmented: u64,
-    /// Partial checksums completed here, not in the program.
+    /// Partial checksums completed here and not by the program.
     pub checksums_completed: u64,
     /// Calls that asked the kernel to send, and their outcomes.
     pub kicks: u64,
@@ -59,68 +59,68 @@ pub struct PortStats {
     pub kick_busy: u64,
     pub kick_no_buffers: u64,
     pub kick_down: u64,
-    /// Errors of such a call that we know no meaning of; the frames stay in the ring.
+    /// Unknown errors of such a call; the frames stay in the ring.
     pub kick_errors: u64,
-    /// Packets sent by the packet socket (chains, superframes, everything to a tap), and attempts
-    /// it refused.
+    /// Packets sent by the packet socket (chains, superframes, everything to a tap), and attempts that it
+    /// refused.
     pub vnet_packets: u64,
     pub vnet_refused: u64,
     /// Completions of frames that were not being sent: the kernel or this program is wrong.
     pub bad_completions: u64,
 }
 
-/// Frames in, frames out.
+/// A port: receives and sends frames.
 pub trait Port {
     /// Keeps the fill ring full up to the port's quota, as far as the pool's reserve allows.
     fn refill(&mut self, pool: &mut Pool);
 
-    /// Appends at most `max` packets to `out`, and never makes it grow: no allocation.
+    /// Appends at most `max` packets to `out`, within its capacity, so it does not allocate.
     fn receive(&mut self, pool: &mut Pool, out: &mut Vec<Packet>, max: usize) -> usize;
 
-    /// Whether it has receive queues of its own. One that has none is to be looked after only while
-    /// something it was given is under way.
+    /// Whether it has its own receive queues. A port without any needs service only while something that it
+    /// was given is in flight.
     fn receives(&self) -> bool;
 
-    /// Takes a packet, in order. It may not have left before the next [`Self::kick`].
+    /// Takes a packet, in order. It may not leave before the next [`Self::kick`].
     fn send(&mut self, pool: &mut Pool, packet: Packet) -> Result<(), Refused>;
 
-    /// Makes the device take what is in the transmit ring; a bounded number of calls, none of them after
-    /// `until_ns` by the monotonic clock, but the first.
+    /// Asks the device to take what is in the transmit ring, with a bounded number of calls. No call but the
+    /// first is made after `until_ns` by the monotonic clock.
     fn kick_until(&mut self, pool: &mut Pool, until_ns: u64) -> Kick;
 
-    /// The same, however long it takes.
+    /// Same as `kick_until`, without a deadline.
     fn kick(&mut self, pool: &mut Pool) -> Kick {
         self.kick_until(pool, u64::MAX)
     }
 
-    /// Takes back what `send` was given last and the kernel has not been asked to take: how many single
-    /// frames, which are lost here as `stalled`.
+    /// Takes back the frames that `send` was given last and the kernel has not been asked to take. Returns
+    /// the number of single frames, which are lost here as `stalled`.
     fn recall(&mut self, pool: &mut Pool) -> usize;
 
-    /// Frees the frames that the kernel is done with; how many.
+    /// Frees the frames that the kernel is done with, and returns their number.
     fn complete(&mut self, pool: &mut Pool) -> usize;
 
-    /// Single frames that `send` is sure to take now. Brought up to date by [`Self::kick`] and
-    /// [`Self::complete`].
+    /// The number of single frames that `send` is sure to take now. [`Self::kick`] and [`Self::complete`]
+    /// update it.
     fn tx_room(&self) -> usize;
 
-    /// Of the packets taken by `send`, in order, so many of the last may still wait in the transmit
-    /// ring for the kernel to take them; segments count each.
+    /// The number of packets taken last by `send` that may still wait in the transmit ring for the kernel to
+    /// take them. Each segment counts.
     fn tx_waiting(&self) -> usize;
 
-    /// Packets taken that are neither sent nor lost yet.
+    /// The packets taken that are neither sent nor lost yet.
     fn tx_outstanding(&self) -> usize;
 
-    /// Frames that wait in the receive rings.
+    /// The frames that wait in the receive rings.
     fn rx_waiting(&mut self) -> usize;
 
-    /// The device changed.
+    /// Applies changed properties of the device.
     fn retune(&mut self, mtu: u32, features: TxFeatures);
 
-    /// May ask the kernel: not for every turn.
+    /// The counters. This may be a system call, so do not call it every turn.
     fn stats(&self) -> PortStats;
 
-    /// What to wait on for frames to arrive. Not for polling while frames wait to be sent: that
-    /// makes the kernel send, and swallows its answer.
+    /// The descriptors to wait on for frames to arrive. Do not poll them while frames wait to be sent: that
+    /// makes the kernel send, and hides its answer.
     fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>>;
 }

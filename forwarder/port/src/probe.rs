@@ -1,9 +1,9 @@
-//! Questions to the kernel about XDP, and runs of a program on crafted frames.
-//! Invariant: nothing here changes the system; live frames go only where the program sends them.
+//! Requests to the kernel about XDP, and runs of a program on crafted frames. Invariant: nothing here changes
+//! the system; live frames go only where the program sends them.
 //!
-//! - [`query`]: which program is attached to a device, and what the device can do
-//! - [`run`]: one frame through a loaded program; live frames from one
-//! - [`btf`]: where the running kernel keeps what the gate reads of a packet
+//! - [`query`]: which program is attached to a device, and the device's capabilities
+//! - [`run`]: runs of a loaded program, on one frame or on live frames
+//! - [`btf`]: the offsets at which the running kernel keeps what the gate reads of a packet
 //! - [`slot`]: a socket that only fills a slot of an XSKMAP
 
 pub mod btf;

@@ -1,9 +1,9 @@
-//! What the program's outcomes are in the ledger.
+//! Maps the program's outcomes to the ledger's reasons.
 
 use weir_abi::Counter;
 use weir_core::Reason;
 
-/// The reason under which a frame is lost that the program dropped, if it did.
+/// The reason for a frame that the program dropped; `None` if it did not drop the frame.
 pub fn reason_of(counter: Counter) -> Option<Reason> {
     match counter {
         Counter::Steered

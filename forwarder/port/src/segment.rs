@@ -1,6 +1,6 @@
-//! A superframe cut into frames of the pool, for a device that cannot do it.
+//! Cuts a superframe into frames of the pool, for a device that cannot do it.
 //!
-//! Invariant: all segments are made or none; the superframe itself is only read.
+//! Invariant: either all segments are made or none; the superframe itself is only read.
 
 use weir_core::Reason;
 use weir_core::offload::{self, GsoKind, Layout, Segmenter};
@@ -9,7 +9,7 @@ use crate::frame::Frame;
 use crate::packet::Packet;
 use crate::pool::{NONE, Pool, ROOM};
 
-/// How the segments of one superframe are made.
+/// The cutter of one superframe.
 #[derive(Debug)]
 pub(crate) struct Cutter(Segmenter);
 
@@ -26,13 +26,13 @@ impl Cutter {
             .map_err(|_| Reason::GsoUnsupported)
     }
 
-    /// At least 1.
+    /// The number of segments, at least 1.
     pub(crate) fn count(&self) -> usize {
         self.0.count() as usize
     }
 
-    /// Makes every segment, then hands each to `take`, in order. If one cannot be made, none is
-    /// handed over and no frame is used.
+    /// Makes every segment, then passes each to `take`, in order. If one cannot be made, none is passed on
+    /// and no frame is used.
     pub(crate) fn cut(
         &self,
         pool: &mut Pool,
@@ -63,15 +63,15 @@ impl Cutter {
     }
 
     fn write(&self, pool: &Pool, packet: &Packet, i: u32, to: &Frame) -> Option<u16> {
-        // SAFETY: `to` was just allocated: no packet contains it, so the chunks that are read
-        // meanwhile are other frames' bytes.
+        // SAFETY: `to` was just allocated: no packet contains it, so the chunks that are read meanwhile are
+        // bytes of other frames.
         let room = unsafe { std::slice::from_raw_parts_mut(pool.data(to.index()).as_ptr(), ROOM) };
         let source = offload::Chunks(pool.chunks(packet));
         self.0.write(i, &source, room).ok().map(|len| len as u16)
     }
 }
 
-/// Frames in a row, linked as a chain's are.
+/// A list of frames, linked like those of a chain.
 struct List {
     first: u32,
     last: u32,

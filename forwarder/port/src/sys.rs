@@ -1,7 +1,6 @@
-//! The few kernel calls that no crate wraps: socket options, the transmit kick, a tap, the clock.
+//! The few system calls that no crate wraps: socket options, the transmit kick, a tap, the clock.
 //!
-//! Invariant: each function is safe to call with any argument, and returns the kernel's answer
-//! unchanged.
+//! Invariant: each function is safe to call with any argument, and returns the kernel's answer unchanged.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -18,31 +17,31 @@ pub fn clock_monotonic_ns() -> u64 {
     (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }
 
-/// Keeps a long-lived process from growing in steps: one heap for all threads, and large pieces
-/// apart from it, so that they go back to the system when they are freed. For before the second
-/// thread; threads that must not wait for one another must not allocate.
+/// Keeps a long-lived process from growing in steps: all threads share one heap, and large pieces are mapped
+/// separately, so that freeing them returns them to the system. Call this before the second thread starts.
+/// Threads that must not wait for one another must not allocate.
 pub fn keep_heap_small() {
     #[cfg(target_env = "gnu")]
     {
         const LARGE: libc::c_int = 128 << 10;
-        // SAFETY: sets two numbers of the allocator, which is made for that; no memory is involved.
+        // SAFETY: sets two parameters of the allocator through its own interface; no memory is accessed.
         unsafe {
             libc::mallopt(libc::M_ARENA_MAX, 1);
-            // Fixed, or the allocator raises it to the largest piece that was ever freed.
+            // A fixed threshold; otherwise the allocator raises it to the largest piece that was ever freed.
             libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
         }
     }
 }
 
-/// libbpf's answer: a negated errno, or what it is about.
+/// Converts libbpf's answer, which is a negated errno or a result.
 pub fn checked(ret: i32) -> io::Result<i32> {
     if ret < 0 { Err(io::Error::from_raw_os_error(-ret)) } else { Ok(ret) }
 }
 
-/// The descriptor that libbpf has just opened.
+/// Takes ownership of the descriptor that libbpf has just opened.
 pub fn owned(ret: i32) -> io::Result<OwnedFd> {
     let fd = checked(ret)?;
-    // SAFETY: the kernel has just opened this descriptor for us; nothing else holds it.
+    // SAFETY: the kernel has just opened this descriptor for this process; nothing else holds it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
@@ -69,26 +68,26 @@ pub(crate) fn set_int(
     .map(drop)
 }
 
-/// Room for what a socket has sent and the device not consumed. The forced variant needs
+/// Sets the room for what a socket has sent and the device has not consumed. The forced variant needs
 /// CAP_NET_ADMIN; without it the system's bound applies.
 pub fn set_send_buffer(fd: BorrowedFd<'_>, bytes: libc::c_int) -> io::Result<()> {
     set_int(fd, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, bytes)
         .or_else(|_| set_int(fd, libc::SOL_SOCKET, libc::SO_SNDBUF, bytes))
 }
 
-/// Lets one kick send as many frames as the ring holds. False: the kernel is older than 6.17, and
+/// Lets one kick send as many frames as the ring holds. Returns false if the kernel is older than 6.17 and
 /// sends 32 a call.
 pub fn raise_tx_budget(fd: BorrowedFd<'_>, frames: u32) -> bool {
     set_int(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, frames as libc::c_int).is_ok()
 }
 
-/// A program that we start must not inherit a socket: it would keep the queue bound.
+/// Sets close-on-exec: a child process that inherited a socket would keep the queue bound.
 pub(crate) fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: sets a flag of the descriptor; no memory is involved.
     check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) }).map(drop)
 }
 
-/// Asks the kernel to send what is in a socket's transmit ring. 0, or the errno.
+/// Asks the kernel to send what is in a socket's transmit ring. Returns 0 or the errno.
 #[inline]
 pub fn kick(fd: BorrowedFd<'_>) -> i32 {
     // SAFETY: no buffer and no address are passed.
@@ -104,13 +103,13 @@ pub(crate) fn last_errno() -> i32 {
     unsafe { *libc::__errno_location() }
 }
 
-/// Makes a tap device, which is gone with the descriptor. `flags` are further `IFF_` ones.
+/// Makes a tap device, which exists as long as the descriptor. `flags` are further `IFF_` flags.
 pub fn tap(name: &str, flags: libc::c_int) -> io::Result<OwnedFd> {
-    // SAFETY: the path is a C string; a new descriptor or -1 comes back.
+    // SAFETY: the path is a C string; the result is a new descriptor or -1.
     let fd = check(unsafe {
         libc::open(c"/dev/net/tun".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK)
     })?;
-    // SAFETY: just opened, and owned by nobody else.
+    // SAFETY: just opened, and owned by nothing else.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     let mut request = interface_request(name)?;
     request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | flags) as libc::c_short;
@@ -122,7 +121,7 @@ pub fn tap(name: &str, flags: libc::c_int) -> io::Result<OwnedFd> {
 pub(crate) fn interface_request(name: &str) -> io::Result<libc::ifreq> {
     // SAFETY: an `ifreq` of zeros is valid: a name and a union of plain numbers.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    // The last byte stays 0.
+    // The last byte must stay 0.
     if name.len() >= request.ifr_name.len() || name.as_bytes().contains(&0) {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     }
@@ -138,10 +137,9 @@ pub fn interface_index(name: &str) -> io::Result<u32> {
     Ok(rustix::net::netdevice::name_to_index(&socket, name)?)
 }
 
-/// The flags (IFF_UP, ...) of an interface in the network namespace in which `socket` was made,
-/// whichever the calling thread is in. IFF_RUNNING, that somebody is at the other end, is as of the
-/// last second at most: the exact answer takes a lock that anybody who configures a device may hold
-/// for long.
+/// The flags (IFF_UP, ...) of an interface in the network namespace in which `socket` was made, whatever the
+/// calling thread's namespace. IFF_RUNNING, which tells that the other end is up, may be a second out of
+/// date. An exact answer takes a lock that any process that configures a device may hold for long.
 pub(crate) fn interface_flags(socket: BorrowedFd<'_>, ifindex: u32) -> io::Result<i32> {
     // SAFETY: an `ifreq` of zeros is valid: a name and a union of plain numbers.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
@@ -154,7 +152,7 @@ pub(crate) fn interface_flags(socket: BorrowedFd<'_>, ifindex: u32) -> io::Resul
     Ok(i32::from(unsafe { request.ifr_ifru.ifru_flags }))
 }
 
-/// A socket to address ioctls about network devices to.
+/// A socket for ioctls about network devices.
 pub(crate) fn any_socket() -> io::Result<OwnedFd> {
     Ok(rustix::net::socket_with(
         rustix::net::AddressFamily::UNIX,
@@ -164,16 +162,16 @@ pub(crate) fn any_socket() -> io::Result<OwnedFd> {
     )?)
 }
 
-/// A packet socket that neither blocks nor hears anything.
+/// A packet socket that does not block and receives nothing.
 pub(crate) fn packet_socket() -> io::Result<OwnedFd> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // SAFETY: a new descriptor or -1 comes back.
+    // SAFETY: the result is a new descriptor or -1.
     let fd = check(unsafe { libc::socket(libc::AF_PACKET, kind, 0) })?;
-    // SAFETY: just opened, and owned by nobody else.
+    // SAFETY: just opened, and owned by nothing else.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Binds a packet socket to an interface, to which it only sends: its protocol is none.
+/// Binds a packet socket to an interface for sending only: its protocol is none.
 pub(crate) fn bind_packet_socket(fd: BorrowedFd<'_>, ifindex: u32) -> io::Result<()> {
     // SAFETY: zeros are a valid address structure.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
@@ -190,7 +188,7 @@ pub(crate) fn bind_packet_socket(fd: BorrowedFd<'_>, ifindex: u32) -> io::Result
     .map(drop)
 }
 
-/// Asks for the cache line at an address. Nothing is read, so any address will do.
+/// Prefetches the cache line at an address. Nothing is read, so any address is valid.
 #[inline(always)]
 pub(crate) fn prefetch(at: *const u8) {
     #[cfg(target_arch = "x86_64")]

@@ -1,31 +1,30 @@
-//! The table of all frames of a process: who has each, how much of it is used, and which comes
-//! next in its chain.
+//! The table of all frames of a process: the owner of each, how much of it is used, and the next one in its
+//! chain.
 //!
-//! Invariant: a frame's entry is written by whoever has the frame, and by nobody else, so plain
-//! loads and stores do. That a frame has changed hands between threads is known by what carried
-//! it (a ring), which orders the entry along with the frame's bytes.
+//! Invariant: a frame's entry is written only by its current owner, so plain loads and stores are enough. A
+//! frame changes hands between threads through a ring, which orders the entry along with the frame's bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use weir_core::PortId;
 
-/// End of a chain.
+/// The end of a chain.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Who has a frame.
+/// The owner of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     Free,
-    /// Somebody has the token, or a packet that contains it.
+    /// A token exists for it, or a packet contains it.
     Held,
     /// In a fill ring, or taken from there by the kernel.
     Fill(PortId),
-    /// Received, but the chain's end has not arrived yet.
+    /// Received, but the end of its chain has not arrived yet.
     Rx(PortId),
-    /// In a transmit ring, or not completed yet.
+    /// In a transmit ring, or sent and not completed yet.
     Tx(PortId),
-    /// Free, and on its way to the pool it belongs to.
+    /// Free, and being returned to its home pool.
     Away,
 }
 
@@ -34,7 +33,7 @@ const PORT_MASK: u16 = (1 << PORT_BITS) - 1;
 const _: () = assert!(weir_core::MAX_PORTS <= PORT_MASK as usize);
 
 impl Owner {
-    /// Kind in the high four bits, port in the others.
+    /// The kind in the high four bits, the port in the others.
     const fn pack(self) -> u16 {
         const fn with(kind: u16, port: PortId) -> u16 {
             kind << PORT_BITS | (port.0 & PORT_MASK)
@@ -65,7 +64,7 @@ impl Owner {
 const LEN_SHIFT: u32 = 32;
 const OWNER_SHIFT: u32 = 48;
 
-/// What is known of one frame, in 8 bytes, so that eight share a cache line.
+/// The entry of one frame, in 8 bytes, so that eight share a cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot(u64);
 
@@ -90,7 +89,7 @@ impl Slot {
         Owner::unpack((self.0 >> OWNER_SHIFT) as u16)
     }
 
-    /// As comparing [`Self::owner`], without taking it apart.
+    /// Compares the owner without unpacking it.
     #[inline]
     pub(crate) const fn is(self, owner: Owner) -> bool {
         (self.0 >> OWNER_SHIFT) as u16 == owner.pack()
@@ -113,7 +112,7 @@ impl Slot {
     }
 }
 
-/// Cloning shares it.
+/// The entries of all frames. Cloning shares them.
 #[derive(Clone, Debug)]
 pub(crate) struct Table(Arc<[AtomicU64]>);
 
@@ -138,14 +137,14 @@ impl Table {
         self.0[idx as usize].store(slot.0, Ordering::Relaxed);
     }
 
-    /// `None` for a frame that does not exist.
+    /// Returns `None` for a frame that does not exist.
     #[inline]
     pub(crate) fn look_up(&self, idx: u64) -> Option<Slot> {
         let slot = self.0.get(usize::try_from(idx).ok()?)?;
         Some(Slot(slot.load(Ordering::Relaxed)))
     }
 
-    /// Where an entry stands, to be asked for ahead of time.
+    /// The address of an entry, to be prefetched.
     #[inline]
     pub(crate) fn address(&self, idx: u64) -> Option<*const u8> {
         let slot = self.0.get(usize::try_from(idx).ok()?)?;
@@ -153,11 +152,11 @@ impl Table {
     }
 }
 
-/// Where all frames are. `free + fill + rx + held + tx == total`, always.
+/// The number of frames by owner. `free + fill + rx + held + tx == total`, always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     pub total: usize,
-    /// Those on their way back from another worker included.
+    /// Includes those being returned by another worker.
     pub free: usize,
     /// Given to the kernel to receive into.
     pub fill: usize,
@@ -181,12 +180,12 @@ impl Census {
         }
     }
 
-    /// Whether every frame is somewhere.
+    /// Whether every frame is counted.
     pub fn adds_up(&self) -> bool {
         self.free + self.fill + self.rx + self.held + self.tx == self.total
     }
 
-    /// The frames of two pools.
+    /// The sum of two pools' frames.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         Self {

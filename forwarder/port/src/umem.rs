@@ -1,15 +1,15 @@
 //! The one UMEM of a process, shared by the sockets of all its ports.
 //!
-//! Invariant: the socket that registered the UMEM is bound to a device nobody takes away, because
-//! sockets can join a UMEM only while that first socket is bound. It is an anchor: no program
-//! stands there and no frame passes. It is `lo` in the network namespace of the calling thread. weir
-//! calls this in the namespace of its own pair, where nobody else binds to `lo`; the socket keeps
-//! that namespace alive. A device that can be deleted would not do: the sockets would go on, but no
-//! further socket could join the UMEM.
+//! Invariant: the socket that registered the UMEM is bound to a device that is never deleted, because sockets
+//! can join a UMEM only while that first socket is bound. The socket is an anchor: no program is attached to
+//! its device and no frame passes it. The device is `lo` in the network namespace of the calling thread. weir
+//! calls this in the namespace of its own pair, where nothing else binds to `lo`; the socket keeps that
+//! namespace alive. With a device that can be deleted, the sockets would continue, but no further socket
+//! could join the UMEM.
 //!
-//! Sockets of other namespaces may share it. Each (device, queue) costs the kernel 128 bytes for
-//! every frame of the UMEM, whatever the size of its rings; those of fill and completion rings are
-//! the UMEM's (libxdp), the same for every socket.
+//! Sockets of other namespaces may share it. Each (device, queue) costs the kernel 128 bytes for every frame
+//! of the UMEM, whatever the size of its rings. The sizes of fill and completion rings are the UMEM's
+//! (libxdp), the same for every socket.
 
 use std::error::Error;
 use std::io;
@@ -60,7 +60,7 @@ pub(crate) fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// The parts of an AF_XDP socket, as xsk-rs hands them out.
+/// The parts of an AF_XDP socket, as xsk-rs returns them.
 #[derive(Debug)]
 pub struct Rings {
     pub rx: RxQueue,
@@ -77,7 +77,7 @@ impl Rings {
     }
 }
 
-/// What ports are bound with. Cloning shares it; the UMEM lives as long as any clone, pool or port.
+/// The handle to bind ports with. Cloning shares it; the UMEM lives as long as any clone, pool or port.
 #[derive(Clone, Debug)]
 pub struct UmemHandle {
     umem: Umem,
@@ -91,7 +91,7 @@ impl UmemHandle {
         Ok((memory, handle))
     }
 
-    /// The UMEM and a descriptor for each of its frames.
+    /// Makes the UMEM and a descriptor for each of its frames.
     pub fn open(frames: u32) -> Result<(Self, Vec<FrameDesc>), UmemError> {
         let create = |source| UmemError::Create { frames, source };
         let invalid = || create(io::Error::from(io::ErrorKind::InvalidInput));
@@ -109,7 +109,7 @@ impl UmemHandle {
         Ok((Self { umem, _anchor: Arc::new(Mutex::new(anchor)) }, descs))
     }
 
-    /// Binds a socket that shares the UMEM. Its mode is the anchor's: copy, with multi-buffer.
+    /// Binds a socket that shares the UMEM. It has the anchor's mode: copy, with multi-buffer.
     pub fn bind(&self, name: &str, queue: u32, rx_ring: u32, tx_ring: u32) -> io::Result<Rings> {
         bind(&self.umem, name, queue, rx_ring, tx_ring)
     }
@@ -121,22 +121,22 @@ fn bind(umem: &Umem, name: &str, queue: u32, rx_ring: u32, tx_ring: u32) -> io::
     let config = SocketConfig::builder()
         .rx_queue_size(size(rx_ring)?)
         .tx_queue_size(size(tx_ring)?)
-        // Ours is attached by the control side, after every socket is in its map.
+        // weir's program is attached by the control side, after every socket is in its map.
         .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
-        // Of the anchor only: the kernel lets sockets that join a UMEM set no flags of their own.
+        // Set on the anchor only: the kernel allows no flags on sockets that join a UMEM.
         .bind_flags(BindFlags::XDP_COPY | BindFlags::XDP_USE_NEED_WAKEUP | BindFlags::XDP_USE_SG)
         .build();
-    // SAFETY: no program is loaded by libxdp, which is what the contract asks for.
+    // SAFETY: libxdp loads no program, as the contract requires.
     let made = unsafe { Socket::new(config, umem, &name, queue) };
     let (tx, rx, rings) = made.map_err(|error: SocketCreateError| os_error(&error))?;
-    // A pair of rings comes with the first socket on a queue; we never bind a second.
+    // A pair of rings is returned for the first socket on a queue; weir never binds a second.
     let (fill, completion) = rings.ok_or_else(|| io::Error::from_raw_os_error(libc::EBUSY))?;
     let rings = Rings { rx, tx, fill, completion };
     sys::close_on_exec(rings.fd())?;
     Ok(rings)
 }
 
-/// The kernel's answer inside xsk-rs's errors.
+/// Extracts the kernel's error from xsk-rs's errors.
 fn os_error(error: &(dyn Error + 'static)) -> io::Error {
     let code = error
         .source()

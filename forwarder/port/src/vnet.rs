@@ -1,8 +1,8 @@
-//! The packet socket by which chains and superframes leave: one call per packet, the frames as
-//! they lie in the UMEM, and a virtio-net header that says what is left to do. Single frames leave
-//! by it as well, many to a call, where a device cannot push back.
+//! The packet socket by which chains and superframes leave. It takes one call per packet, with the frames
+//! where they are in the UMEM, and a virtio-net header that says what is left to do. Single frames leave by
+//! it as well, many per call, where a device cannot push back.
 //!
-//! Invariant: after any answer but `Sent` the packet is still ours, whole.
+//! Invariant: after any answer but `Sent` the port still has the whole packet.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -16,18 +16,18 @@ use crate::sys;
 const SOL_PACKET: libc::c_int = 263;
 const PACKET_VNET_HDR: libc::c_int = 15;
 const PACKET_QDISC_BYPASS: libc::c_int = 20;
-/// Superframes that may wait in devices on our account, some 256 of them.
+/// The bytes of superframes, some 256 of them, that this socket may have waiting in devices.
 const SEND_BUFFER: libc::c_int = 32 << 20;
-/// Frames in one call; as many as a batch for a ring.
+/// The most frames in one call; as many as a batch for a ring.
 const AT_ONCE: usize = 64;
 
-/// What became of a packet.
+/// The result of sending a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Sent,
-    /// The device or the socket's buffer is full. (The device dropping it for good looks the same.)
+    /// The device or the socket's buffer is full. (The answer is the same if the device always drops it.)
     Busy,
-    /// Longer than the device takes.
+    /// The packet is longer than the device takes.
     TooLong,
     Down,
     /// Refused for another reason.
@@ -51,13 +51,13 @@ impl VnetSocket {
         Ok(Self { fd, ifindex })
     }
 
-    /// Whether the device is up and somebody is at the other end, as of the last second at most.
-    /// An interface that is gone has nobody.
+    /// Whether the device is up and has a carrier. The answer may be a second out of date. An interface that
+    /// is gone has no carrier.
     pub(crate) fn has_carrier(&self) -> bool {
         self.has_flag(libc::IFF_RUNNING)
     }
 
-    /// Whether the device is there and up.
+    /// Whether the device exists and is up.
     pub(crate) fn is_up(&self) -> bool {
         self.has_flag(libc::IFF_UP)
     }
@@ -82,16 +82,16 @@ impl VnetSocket {
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
         message.msg_iov = parts.as_mut_ptr();
         message.msg_iovlen = count;
-        // SAFETY: the parts point at the header and at frames of a packet that we hold, all alive
+        // SAFETY: the parts point at the header and at frames of a packet that the caller holds, all alive
         // during the call, and none is written to.
         let sent =
             unsafe { libc::sendmsg(self.fd.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
         if sent >= 0 { Outcome::Sent } else { outcome(sys::last_errno()) }
     }
 
-    /// Sends single, finished frames that the pool's table says are the caller's, in order: how
-    /// many, and what became of the first that was not sent. If that is `Sent`, there was none, or
-    /// another call will tell.
+    /// Sends single, finished frames that the caller owns according to the pool's table, in order. Returns
+    /// how many were sent, and the outcome of the first that was not. If that is `Sent`, either all were
+    /// sent, or the next call returns the outcome.
     pub(crate) fn send_frames(&self, pool: &Pool, frames: &[u32]) -> (usize, Outcome) {
         let header = VnetHeader::default().to_bytes();
         let part = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
@@ -102,7 +102,7 @@ impl VnetSocket {
         for ((message, parts), &idx) in messages.iter_mut().zip(&mut parts).zip(frames) {
             let [first, second] = parts;
             let bytes = pool.bytes_of(idx);
-            // The kernel only reads from either.
+            // The kernel only reads both.
             first.iov_base = header.as_ptr().cast_mut().cast();
             first.iov_len = header.len();
             second.iov_base = bytes.as_ptr().cast_mut().cast();
@@ -111,8 +111,8 @@ impl VnetSocket {
             message.msg_hdr.msg_iovlen = parts.len() as _;
             count += 1;
         }
-        // SAFETY: the messages' parts point at the header and at frames that are the caller's, all
-        // alive during the call, and none is written to; `count` messages are filled in.
+        // SAFETY: the messages' parts point at the header and at frames that the caller owns, all alive
+        // during the call, and none is written to; `count` messages are filled in.
         let sent = unsafe {
             libc::sendmmsg(
                 self.fd.as_raw_fd(),
@@ -130,7 +130,8 @@ impl VnetSocket {
 
 fn outcome(errno: i32) -> Outcome {
     match errno {
-        // EAGAIN: the socket's buffer. ENOBUFS: the device's queue, for sockets that bypass qdiscs.
+        // EAGAIN: the socket's buffer is full. ENOBUFS: the device's queue is, for sockets that bypass
+        // qdiscs.
         libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EINTR => Outcome::Busy,
         libc::EMSGSIZE => Outcome::TooLong,
         libc::ENETDOWN | libc::ENXIO | libc::ENODEV => Outcome::Down,

@@ -1,16 +1,14 @@
-//! A port over AF_XDP: one socket per receive queue, and a packet socket for what a ring cannot
-//! take.
+//! A port over AF_XDP: one socket per receive queue, and a packet socket for what a ring cannot take.
 //!
-//! Invariant: frames given to the kernel are written down as this port's in the pool's table;
-//! what the kernel hands back is checked against it. Bound on the control thread, used by one
-//! worker, closed on the control thread again.
+//! Invariant: frames given to the kernel are recorded as this port's in the pool's table, and what the kernel
+//! returns is checked against it. The port is bound on the control thread, used by one worker, and closed on
+//! the control thread.
 //!
-//! - [`bind`]: configuration, sockets, what can go wrong
-//! - [`kick`]: what the kernel's answer to "send" means
+//! - [`bind`]: configuration, sockets, errors
+//! - [`kick`]: the meaning of the kernel's answer to "send"
 //! - [`rx`]: fill rings and receive rings
 //! - [`tx`]: the transmit ring, the packet socket, and the order between them
-//! - [`line`]: what stands in for the ring where a device drops instead of pushing back, or has
-//!   several transmit queues
+//! - [`line`]: replaces the ring where a device drops instead of pushing back, or has several transmit queues
 
 mod bind;
 mod kick;
@@ -33,7 +31,7 @@ use crate::port::{Kick, Port, PortStats, Refused};
 use crate::umem::{Rings, UmemHandle};
 use crate::vnet::VnetSocket;
 
-/// Descriptors moved between a ring and this program at a time.
+/// The number of descriptors moved between a ring and this program at a time.
 const BATCH: usize = 64;
 
 /// One receive queue of the device, and the socket on it.
@@ -41,50 +39,50 @@ const BATCH: usize = 64;
 struct Queue {
     id: u32,
     rings: Rings,
-    /// Frames the kernel has for this queue to receive into.
+    /// Frames that the kernel has for this queue to receive into.
     level: u32,
     chain: Assembler,
 }
 
-/// See the module.
+/// The port over AF_XDP; see the module.
 #[derive(Debug)]
 pub struct XskPort {
     name: String,
     slot: PortId,
     egress: Egress,
-    /// Those it receives from; none if the port only sends. The first one's transmit ring is the
-    /// port's, unless there is a `sender`: one ring, one order.
+    /// The queues it receives from; none if the port only sends. The first one's transmit ring is the port's,
+    /// unless there is a `sender`: one ring keeps one order.
     queues: Vec<Queue>,
-    /// The socket of a port that only sends, if it does so by a ring.
+    /// The socket of a port that only sends, if it sends by a ring.
     sender: Option<Rings>,
     vnet: VnetSocket,
-    /// Frames that each queue's fill ring is kept at.
+    /// The number of frames that each queue's fill ring is kept at.
     quota: u32,
     /// The queue to receive from first.
     next_queue: usize,
     tx_size: u32,
-    /// Free places in the transmit ring, as of the last look; what is staged is taken off.
+    /// The free places in the transmit ring when it was last read, less what is staged.
     tx_room: u32,
-    /// Given to `send`, not in the ring yet.
+    /// Given to `send`, and not in the ring yet.
     staged: Vec<FrameDesc>,
-    /// Instead of the ring, where the device cannot push back or has several transmit queues.
+    /// Replaces the ring where the device cannot push back or has several transmit queues.
     line: Option<line::Line>,
-    /// In the ring (or the line) or with the kernel, not completed.
+    /// Frames in the ring (or the line) or with the kernel that are not completed.
     outstanding: u32,
-    /// Dropped by the device, and still to be completed.
+    /// Frames dropped by the device that are still to be completed.
     dropped: u32,
     /// One kick empties the ring, unless the device is full.
     whole_ring_kicks: bool,
     down: bool,
-    /// The packet socket takes nothing at the moment.
+    /// Set while the packet socket takes nothing.
     refusing: Option<tx::Refusing>,
     scratch: Box<[FrameDesc; BATCH]>,
     stats: PortStats,
-    /// Keeps the shared memory and its anchor.
+    /// Keeps the shared memory and its anchor alive.
     _umem: UmemHandle,
 }
 
-/// The rings that a port sends by; `None` if it has a line only.
+/// The rings that a port sends by; `None` if it has only a line.
 #[inline]
 fn sending<'a>(sender: &'a mut Option<Rings>, queues: &'a mut [Queue]) -> Option<&'a mut Rings> {
     match sender {
@@ -102,13 +100,13 @@ impl XskPort {
         self.slot
     }
 
-    /// Each queue's socket, for the map that the program redirects by.
+    /// Each queue's socket, for the map by which the program redirects.
     pub fn xsk_fds(&self) -> impl Iterator<Item = (u32, BorrowedFd<'_>)> {
         self.queues.iter().map(|queue| (queue.id, queue.rings.fd()))
     }
 
-    /// Closes the sockets, which waits until the kernel is done with the port's frames. They then
-    /// still have to be taken back: `Pool::reclaim` on the worker.
+    /// Closes the sockets, which waits until the kernel is done with the port's frames. The worker must then
+    /// take the frames back with `Pool::reclaim`.
     pub fn close(self) {
         drop(self);
     }
@@ -175,7 +173,7 @@ impl Port for XskPort {
     fn stats(&self) -> PortStats {
         let mut stats = self.stats.clone();
         for queue in &self.queues {
-            // A socket whose device is gone still answers; if one does not, its numbers are lost.
+            // A socket whose device is gone still answers. If one does not, its numbers are lost.
             if let Ok(kernel) = queue.rings.rx.fd().xdp_statistics() {
                 stats.losses.add(Reason::FillEmpty, kernel.rx_dropped());
                 stats.losses.add(Reason::RxRingFull, kernel.rx_ring_full());

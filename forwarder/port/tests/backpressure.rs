@@ -1,10 +1,10 @@
-//! What a port has taken is never lost, however long nobody takes it from the device: what cannot
-//! leave stays with the sender, and the queue in front of the port grows. Takes root; without it
-//! every test says that it was skipped.
+//! What a port has taken is never lost, however long the far end takes nothing from the device. Packets that
+//! cannot leave stay with the sender, and the queue in front of the port grows. These tests need root;
+//! without it each reports that it was skipped.
 //!
 //! ```text
 //!   queue ── XskPort ── a0 ══ veth ══ b0: its poll is kept off its core for 200 ms
-//!   queue ── XskPort ── tap: whoever reads it stops for 200 ms
+//!   queue ── XskPort ── tap: its reader stops for 200 ms
 //! ```
 #![allow(unsafe_code, reason = "namespaces, taps and scheduling are system calls")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// 100 000 packets a second.
 const EVERY: Duration = Duration::from_micros(10);
 
-/// What stands in front of a port: an unbounded queue that says how long it got.
+/// The sender in front of a port: an unbounded queue that records its greatest length.
 struct Sender {
     pool: Pool,
     port: XskPort,
@@ -66,7 +66,7 @@ impl Sender {
         self.longest = self.longest.max(self.queue.len());
     }
 
-    /// Numbered frames at an even pace, as far as there are frames to make them of.
+    /// Offers numbered frames at an even pace, as far as there are frames to make them of.
     fn offer(&mut self, make: impl Fn(u32, &mut Pool) -> Option<Packet>, lasting: Duration) {
         let start = Instant::now();
         let mut due = 0;
@@ -99,7 +99,7 @@ impl Sender {
     }
 }
 
-/// A frame with its number in it.
+/// A frame that contains its number.
 fn numbered(number: u32, pool: &mut Pool) -> Option<Packet> {
     let mut bytes = [0xaa; 100];
     bytes[96..].copy_from_slice(&number.to_be_bytes());
@@ -114,8 +114,8 @@ fn number(bytes: &[u8]) -> u32 {
 fn nothing_is_lost_while_a_veths_poll_does_not_run() {
     in_namespace("veth stalls", || {
         veth("a0", "b0", 1500);
-        // With TSO at this end the kernel delivers each frame on our core, within the call: there
-        // is no far end that could stand still.
+        // With TSO at this end the kernel delivers each frame on the sender's core, within the call: no far
+        // end could stall.
         without_tso("a0");
         polled_on_core_0("b0");
         let tc = Command::new("tc").args("qdisc add dev a0 root pfifo".split(' ')).status();
@@ -131,7 +131,7 @@ fn nothing_is_lost_while_a_veths_poll_does_not_run() {
         hog.end();
         sender.offer(numbered, PAUSE / 10);
         sender.finish();
-        // 256 in its ring, 2048 in ours: the rest of 20 000 has stood in the queue.
+        // 256 frames fit in its ring and 2048 in this port's: the rest of 20 000 waited in the queue.
         assert!(waited.0 > 1000 && waited.1 > 0, "{waited:?}: it did not stand still");
         for expected in 0..sender.made {
             assert_eq!(number(&tap.next().unwrap()), expected);
@@ -222,7 +222,7 @@ fn superframes_wait_for_a_tap_as_well_and_stay_in_order() {
     });
 }
 
-/// What segments carry behind their headers, 54 bytes of them after `skip`.
+/// The payload of segments, which starts 54 bytes after `skip`.
 fn payload<'a>(segments: impl Iterator<Item = &'a Vec<u8>>, skip: usize) -> Vec<u8> {
     segments.flat_map(|bytes| bytes[skip + 54..].to_vec()).collect()
 }
@@ -239,7 +239,7 @@ fn a_superframe_that_waits_very_long_is_cut_and_not_lost() {
             sender.made += 1;
             sender.turn();
         }
-        // What is in the tap's ring stays, what is in the line goes first: leave nothing there.
+        // Empties both the tap's ring and the line: frames in them would be sent first.
         reader.pause(false);
         sender.finish();
         reader.pause(true);
@@ -271,7 +271,7 @@ fn a_superframe_that_waits_very_long_is_cut_and_not_lost() {
 fn a_device_that_drops_every_superframe_gets_segments_after_a_while() {
     in_namespace("drops superframes", || {
         veth("a0", "b0", 1500);
-        // The port is told of features that the device has no more.
+        // The port is configured with features that the device no longer has.
         let mut sender = Sender::new("a0");
         without_tso("a0");
         let tap = Tap::on("b0");

@@ -11,7 +11,7 @@ const WORDS: usize = 1 << 16;
 
 fn shares<T: Send + Sync + Clone>(_: &T) {}
 
-/// A map that can be mapped into memory, of one word an entry; `None` without the right to make one.
+/// A map that can be mapped into memory, with one word per entry; `None` without the privilege to make one.
 fn map() -> Option<Map> {
     match Program::load("tally_tcx", &[]).and_then(|mut program| program.map("DELAYS")) {
         Ok(map) => Some(map),

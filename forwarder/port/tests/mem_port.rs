@@ -1,7 +1,7 @@
-//! Frames and numbers add up at every step, whatever the "kernel" does.
+//! Frames and counters add up at every step, whatever the "kernel" does.
 //!
-//! Random operations on two ports over one pool, with every fault there is; after each of them
-//! `census()` adds up to the total, and the ledger of what went in and came out is exact.
+//! The test makes random operations on two ports over one pool, with every fault. After each operation
+//! `census()` adds up to the total, and the ledger of what went in and out is exact.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -71,7 +71,7 @@ fn superframe(payload: usize, gso_size: u16, port: PortId) -> (Vec<u8>, Meta) {
     (frame, meta)
 }
 
-/// Two ports, what was received and is not sent yet, and what has been counted so far.
+/// Two ports, what was received and is not sent yet, and the counts so far.
 struct World {
     pool: Pool,
     rx: MemPort,
@@ -167,7 +167,7 @@ impl World {
         assert_eq!(came, went + there, "{tx:?}");
     }
 
-    /// Everything comes to rest: nothing is left but the fill ring and what faults kept.
+    /// Brings everything to rest: only the fill ring and frames kept by faults remain.
     fn settle(&mut self) {
         self.rx.set_faults(Faults::default());
         self.tx.set_faults(Faults::default());
@@ -306,7 +306,7 @@ fn a_superframe_leaves_whole_where_the_device_can_and_in_pieces_where_not() {
     assert_eq!(payload, frame[54..]);
     assert_eq!((port.stats().segments_made, port.stats().tx_packets), (13, 15));
 
-    // A smaller MTU makes smaller segments of TCP.
+    // A smaller MTU makes smaller TCP segments.
     port.retune(1000, TxFeatures::ALL);
     let packet = pool.compose(&frame, &meta).unwrap();
     let sent = send_all(&mut port, &mut pool, packet);
@@ -328,15 +328,15 @@ fn what_no_device_can_take_is_refused_by_name() {
     };
     let plain = Meta::default();
     assert_eq!(refuse(&[0; 1515], &plain), Reason::MtuExceeded);
-    // A tag is not counted by the MTU, and a third is nobody's.
+    // The MTU does not count the two known tags; one byte beyond them is too long.
     let tagged = Meta { flags: meta_flags::TAGGED | meta_flags::TAGGED2, ..plain };
     assert_eq!(refuse(&[0; 1523], &tagged), Reason::MtuExceeded);
     let (frame, meta) = superframe(20_000, 1448, PortId(1));
     let tunnel = Meta { gso_type: 7, ..meta };
     assert_eq!(refuse(&frame, &tunnel), Reason::GsoUnsupported);
-    // 14 segments, and a ring of 8 that will never hold them.
+    // 14 segments for a ring of 8, which can never hold them.
     assert_eq!(refuse(&frame, &meta), Reason::GsoUnsupported);
-    // 7 segments would fit the ring, but the pool has not as many frames.
+    // 7 segments would fit the ring, but the pool does not have enough frames.
     let (frame, meta) = superframe(9_900, 1448, PortId(1));
     let hog = pool.compose(&[0; 8 * ROOM], &plain).unwrap();
     let packet = pool.compose(&frame, &meta).unwrap();

@@ -1,4 +1,4 @@
-//! A superframe that is cut into pieces reaches the wire as if it had not been.
+//! A superframe that is cut into pieces gives the same frames on the wire as one that is not.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 #[path = "bed/frames.rs"]
@@ -16,7 +16,7 @@ const FRAMES: u32 = 2048;
 /// Pieces of the longest superframe with the smallest segments.
 const ROOM_FOR: usize = 700;
 
-/// What a device without any offload puts on the wire.
+/// The frames that a device without any offload puts on the wire.
 fn on_the_wire(pool: &mut Pool, packets: impl IntoIterator<Item = Packet>) -> Vec<Vec<u8>> {
     let mut port = MemPort::new(PortId(2), 1024).with_egress(9000, TxFeatures::default());
     for packet in packets {
@@ -29,7 +29,7 @@ fn on_the_wire(pool: &mut Pool, packets: impl IntoIterator<Item = Packet>) -> Ve
         assert_eq!(sent.vnet, None);
         let verdict = classify(&sent.bytes[..]).unwrap();
         let mut bytes = sent.bytes;
-        // A sum of zero has two spellings. UDP allows only this one.
+        // A sum of zero has two forms, of which UDP allows only this one.
         let at = usize::from(verdict.csum_off());
         if bytes[at..at + 2] == [0, 0] && !verdict.is(meta_flags::UDP) {
             bytes[at..at + 2].fill(0xff);
@@ -136,7 +136,7 @@ fn what_cannot_be_cut_comes_back_untouched() {
         pool.release(packet);
         reason
     };
-    // 6 frames for the superframe, 10 pieces of two segments in a frame each.
+    // The superframe takes 6 frames, and its 10 pieces of two segments take one each.
     for (frames, expected) in [(13, Some(Reason::NoFrames)), (16, None)] {
         let mut pool = Pool::heap(frames);
         let packet = superframe(&mut pool, &bytes, 1400);
@@ -151,10 +151,10 @@ fn what_cannot_be_cut_comes_back_untouched() {
         assert_eq!(pool.census().free, frames as usize);
     }
     let mut pool = Pool::heap(64);
-    // No room in the list.
+    // The list has no room.
     let packet = superframe(&mut pool, &bytes, 1400);
     assert_eq!(refuse(&mut pool, packet, 3), Reason::GsoUnsupported);
-    // No superframe; a tunnel's; one kind with the headers of another.
+    // Not a superframe, a superframe of a tunnel, and one of another kind than its headers.
     let plain = Meta::new(&classify(&bytes[..]).unwrap(), 1, bytes.len() as u32, 3);
     let tcp6 = Meta { gso_size: 1400, gso_type: gso_kind::TCP6, ..plain };
     let tunnel = Meta { gso_size: 1400, gso_type: 7, ..plain };
@@ -162,7 +162,7 @@ fn what_cannot_be_cut_comes_back_untouched() {
         let packet = pool.compose(&bytes, &meta).unwrap();
         assert_eq!(refuse(&mut pool, packet, 16), Reason::GsoUnsupported);
     }
-    // Headers that lie about where they are.
+    // The header offsets are wrong.
     let meta = Meta { l4_off: 40, gso_size: 1400, gso_type: gso_kind::TCP4, ..plain };
     let packet = pool.compose(&bytes, &meta).unwrap();
     assert_eq!(refuse(&mut pool, packet, 16), Reason::GsoUnsupported);

@@ -1,4 +1,4 @@
-//! Several transmit queues, and the order of what leaves by ring and by packet socket. Takes root.
+//! Several transmit queues, and the order of what leaves by ring and by packet socket. The test needs root.
 //!
 //! ```text
 //!   XskPort, on core 1 ── a0 ══ veth, 4 queues ══ b0, a thread per queue ── packet socket
@@ -15,10 +15,10 @@ use weir_abi::{Meta, classify};
 use weir_port::{Pool, Port, XskConfig, XskPort};
 
 const ALTERNATIONS: u32 = 20_000;
-/// Sent before they are looked for.
+/// The number of frames sent before any is read.
 const AT_ONCE: u32 = 50;
 
-/// Where the number stands: in the payload, behind the headers of a UDP datagram.
+/// The offset of the number: in the payload, after the headers of a UDP datagram.
 const AT: usize = 60;
 
 fn numbered(mut bytes: Vec<u8>, number: u32) -> Vec<u8> {
@@ -41,7 +41,7 @@ fn singles_and_chains_take_the_same_one_of_several_queues() {
         }
         without_tso("a0");
         assert_eq!(polled_by_threads("b0").len(), 4);
-        // The packet socket's queue is that of the core, the ring's the first.
+        // The packet socket uses the sending core's queue, the ring uses the first.
         on_core(1, 0);
         let (mut pool, umem) = Pool::umem(FRAMES).unwrap();
         let mut port = XskPort::bind(&umem, XskConfig { mtu: 9000, ..config("a0") }).unwrap();

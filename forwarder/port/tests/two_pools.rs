@@ -1,5 +1,5 @@
-//! Two workers over the same frames: whatever happens to packets on their way from one to the
-//! other and back, each frame is in one place, and comes home in the end.
+//! Two workers over the same frames: whatever happens to packets that are handed over and returned, each
+//! frame is in one place, and is returned to its home in the end.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::sync::mpsc::sync_channel;
@@ -11,7 +11,7 @@ use weir_port::pool::ROOM;
 use weir_port::{Census, Faults, MemPort, Packet, Pool, Port, Refused};
 
 const FRAMES: u32 = 256;
-/// Places in the ring by which frames go home.
+/// Places in the ring by which frames are returned to their home.
 const RING: usize = 8;
 
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ enum Op {
     Receive {
         max: usize,
     },
-    /// Packets go to the other worker.
+    /// Hands packets over to the other worker.
     HandOver {
         count: usize,
     },
@@ -33,9 +33,9 @@ enum Op {
     Release,
     Kick,
     Complete,
-    /// Frames go home, as far as the ring has room.
+    /// Returns frames to their home, as far as the ring has room.
     GoHome,
-    /// The port is bound anew.
+    /// Binds the port again.
     Reclaim,
 }
 
@@ -84,7 +84,7 @@ impl Side {
         for _ in 0..count.min(self.held.len()) {
             let packet = self.held.remove(0);
             let len = packet.len() as usize;
-            // What arrived on one side is read on the other.
+            // The bytes received on one side are read on the other.
             assert!(self.pool.chunks(&packet).flatten().all(|&byte| byte == len as u8));
             match self.port.send(&mut self.pool, packet) {
                 Ok(()) => {}
@@ -186,7 +186,7 @@ proptest! {
             run(here, there, &faults, op);
             check(&sides);
         }
-        // Everything comes to rest.
+        // Brings everything to rest.
         for side in &mut sides {
             side.port.set_faults(Faults::default());
             while side.port.rx_waiting() > 0 || !side.held.is_empty() {
@@ -209,7 +209,7 @@ proptest! {
     }
 }
 
-/// One thread makes packets, the other reads and frees them, and the frames go round.
+/// One thread makes packets, the other reads and frees them, and the frames are returned.
 #[test]
 fn frames_go_round_between_two_threads() {
     const PACKETS: u32 = 5_000;

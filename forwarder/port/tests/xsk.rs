@@ -1,5 +1,5 @@
-//! The port over AF_XDP, against the kernel. Takes root; without it every test says that it was
-//! skipped. Each test has a network namespace of its own, which ends with its thread.
+//! The port over AF_XDP, against the kernel. These tests need root; without it each reports that it was
+//! skipped. Each test has a separate network namespace, which ends with its thread.
 //!
 //! ```text
 //!   XskPort (this program) ── a0 ══ veth ══ b0 ── packet socket (what arrived, as it arrived)
@@ -74,7 +74,7 @@ fn a_device_that_comes_and_goes_takes_no_other_with_it() {
         first.close();
         assert_eq!(pool.reclaim(PortId(1)), 513);
 
-        // The others go on, and the name can be bound again.
+        // The other port continues to work, and the name can be bound again.
         let tap = Tap::on("b1");
         let one = packet(&mut pool, &[4; 60]);
         send(&mut second, &mut pool, one);
@@ -94,7 +94,7 @@ fn what_is_bound_already_is_said() {
         veth("a0", "b0", 1500);
         let (mut pool, umem) = Pool::umem(64).unwrap();
         let port = XskPort::bind(&umem, config("a0")).unwrap();
-        // A namespace has one `lo`, and it is the first pool's.
+        // A namespace has one `lo`, which the first pool has bound.
         let refused = Pool::umem(64).unwrap_err().to_string();
         assert!(refused.contains("on lo") && refused.contains("is bound there"), "{refused}");
         let (tell, told) = std::sync::mpsc::channel();
@@ -125,7 +125,8 @@ fn configurations_that_cannot_be_are_refused() {
     });
 }
 
-/// How fast the receiver is, is the machine's business: that nothing is lost holds either way.
+/// Reports if the device was never full. The receiver's speed depends on the machine; nothing may be lost in
+/// either case.
 fn said_if_never(refusals: u64) {
     if refusals == 0 {
         eprintln!("the receiver kept up: the device was never full");
@@ -137,7 +138,7 @@ fn a_full_device_with_a_qdisc_loses_nothing() {
     in_namespace("back-pressure", || {
         const COUNT: u64 = 100_000;
         veth("a0", "b0", 1500);
-        // With GRO the far end has a ring and a poll of its own; the qdisc makes it push back.
+        // With GRO the far end has its own ring and poll, and the qdisc makes it push back.
         slow_receiver("b0", "a0");
         let _tap = Tap::on("b0");
         let tc = Command::new("tc").args("qdisc add dev a0 root pfifo".split(' ')).status();
@@ -166,7 +167,7 @@ fn a_full_device_loses_no_chain_either() {
     in_namespace("back-pressure, chains", || {
         const COUNT: u64 = 2000;
         veth("a0", "b0", 1500);
-        // Without TSO no superframes: jumbo frames are the chains here.
+        // Without TSO there are no superframes: the chains of this test are jumbo frames.
         slow_receiver("b0", "a0");
         let _tap = Tap::on("b0");
         let tc = Command::new("tc").args("qdisc add dev a0 root pfifo".split(' ')).status();
@@ -178,7 +179,7 @@ fn a_full_device_loses_no_chain_either() {
         let before = received("b0");
         let bytes = frame(0, false, true, 8000);
         let meta = Meta::new(&classify(&bytes[..]).unwrap(), 1, bytes.len() as u32, 3);
-        // On until it was full once, within a bound.
+        // Sends until the device was full once, within a bound.
         let mut sent = 0;
         while sent < COUNT || port.stats().vnet_refused == 0 && sent < 20 * COUNT {
             let chain = pool.compose(&bytes, &meta).unwrap();
@@ -252,7 +253,7 @@ fn a_port_whose_far_end_is_down_drops_by_name_and_does_not_stall() {
                     lost += 1;
                     waits = packet;
                 }
-                // The kernel tells the rest of the world a little later.
+                // The kernel reports the loss of carrier a little later.
                 Err(Refused::Full(packet)) if lost == 0 => waits = packet,
                 other => panic!("{other:?}"),
             }

@@ -16,7 +16,7 @@ fn address(n: u8) -> Address {
     Address { mac: Mac::new([2, 0, 0, 0, 0, n]), vlan: 7 }
 }
 
-/// As the gate looks it up.
+/// Searches as the gate does.
 fn search(addresses: &Cells, address: Address) -> Option<(usize, Entry)> {
     let place = SEED.place(key(address.mac.to_u64(), address.vlan));
     let first = place.bucket as usize * WAYS;
@@ -49,7 +49,7 @@ fn times_stand_where_the_gate_writes_them() {
     let (mut table, addresses, seen) = table();
     table.learn(1, address(1), Location::Port(PortId(3)));
     let (at, _) = search(&addresses, address(1)).unwrap();
-    // The gate's view of the bucket's times, and back.
+    // Converts the bucket's times from the gate's view, and back.
     let first = at / WAYS * WAYS / 2;
     let mut times: Seen = [11, 12, 13, 14, 15, 16, 17, 18];
     for (n, two) in times.chunks(2).enumerate() {

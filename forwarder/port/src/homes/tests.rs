@@ -50,7 +50,7 @@ fn a_packet_is_the_same_in_every_pool_and_its_frames_come_home() {
     let packet = first.compose(&bytes, &Meta::default()).unwrap();
     assert_eq!(second.chunks(&packet).collect::<Vec<_>>().concat(), bytes);
     second.release(packet);
-    // Free, but not here, and not there yet.
+    // The frames are free, but in neither free list yet.
     assert_eq!((first.available(), second.available(), second.away(0)), (1, 4, 3));
     assert_eq!(first.census(), Census { total: 4, free: 4, ..Census::default() });
     let mut room = 2;
@@ -68,7 +68,7 @@ fn only_what_is_on_its_way_comes_home() {
     let (mut first, mut second) = halves(8);
     let frame = first.alloc().unwrap();
     let idx = frame.index();
-    // Held, another's, nobody's, free.
+    // A frame that is held, one of another home, two that do not exist, and one that is free.
     for wrong in [idx, 4, 8, u32::MAX, 3 - idx] {
         assert!(!first.take_back_freed(wrong), "{wrong}");
     }

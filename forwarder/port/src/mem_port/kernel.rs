@@ -1,6 +1,6 @@
-//! The "kernel" of a port without one: frames arrive, and leave.
+//! The "kernel" of a port without one: it receives and sends frames.
 //!
-//! Invariant: what it cannot take is counted as the real one counts it.
+//! Invariant: what it cannot take is counted as the real kernel counts it.
 
 use weir_abi::{ABI_VERSION, META_LEN, Meta, meta_flags};
 use weir_core::Reason;
@@ -11,7 +11,7 @@ use crate::packet::MAX_FRAMES;
 use crate::pool::{CHUNK, HEADROOM, Pool, ROOM};
 
 impl MemPort {
-    /// A frame arrives, parsed as the program does it. False if it was lost before the ring.
+    /// Receives a frame, parsed as the program parses it. Returns false if it was lost before the ring.
     pub fn push_rx(&mut self, pool: &mut Pool, bytes: &[u8], ingress_ns: u64) -> bool {
         let meta = match weir_abi::classify(bytes) {
             Ok(verdict) => Meta::new(&verdict, ingress_ns, bytes.len() as u32, self.slot.0),
@@ -27,7 +27,7 @@ impl MemPort {
         self.push_rx_meta(pool, bytes, &meta)
     }
 
-    /// As [`Self::push_rx`], with metadata as given: for superframes.
+    /// Same as [`Self::push_rx`], with the given metadata: for superframes.
     pub fn push_rx_meta(&mut self, pool: &mut Pool, bytes: &[u8], meta: &Meta) -> bool {
         let count = bytes.len().div_ceil(ROOM).max(1);
         let starved = self.dice.hits(self.faults.fill_empty);
@@ -52,14 +52,14 @@ impl MemPort {
             }
             let mut addr = u64::from(idx) * CHUNK as u64 + HEADROOM as u64;
             if self.dice.hits(self.faults.bad_descriptor) {
-                // The frame itself stays with the kernel until it is reclaimed. (A kernel that names
-                // another frame it has to fill cannot be told from an honest one.)
+                // The frame itself stays with the kernel until it is reclaimed. (If a kernel names another
+                // frame that it has to fill, this cannot be detected.)
                 addr ^= 1 << ((self.dice.below(44) + 32) % 64);
             }
             let more = nth + 1 < count;
             self.rx.push_back(Desc { addr, len: part.len() as u32, more });
             if cut_short && nth + 2 == count {
-                // The chain ends without its last part, and its length gives it away.
+                // The chain ends without its last part, which its length reveals.
                 if let Some(last) = self.rx.back_mut() {
                     last.more = false;
                 }
@@ -69,12 +69,12 @@ impl MemPort {
         true
     }
 
-    /// The next frame that left.
+    /// Takes the next frame that was sent.
     pub fn take_tx(&mut self) -> Option<Sent> {
         self.wire.pop_front()
     }
 
-    /// Frames that left and were not taken from here yet.
+    /// The number of frames that were sent and not yet taken from here.
     pub fn sent(&self) -> usize {
         self.wire.len()
     }

@@ -16,7 +16,7 @@ fn frames_are_finite_and_come_back() {
 fn what_comes_next_is_put_in_order() {
     let mut pool = Pool::heap(600);
     let mut frames: Vec<Frame> = (0..500).filter_map(|_| pool.alloc()).collect();
-    // As two guests' frames come back, in turn and backwards.
+    // The order in which two guests' frames return: alternating, and backwards.
     while !frames.is_empty() {
         let middle = frames.swap_remove(frames.len() / 2);
         pool.free(middle);
@@ -45,7 +45,7 @@ fn the_kernel_is_not_believed() {
     let mut pool = Pool::heap(4);
     let idx = pool.alloc().unwrap().into_index();
     let addr = u64::from(idx) * CHUNK as u64 + HEADROOM as u64;
-    // Held, not in the fill ring.
+    // The frame is held, and not in the fill ring.
     assert_eq!(pool.claim_received(port, addr, 60), None);
     pool.set_owner(idx, Owner::Fill(port));
     for (who, addr, len) in [
@@ -60,7 +60,7 @@ fn the_kernel_is_not_believed() {
     }
     assert_eq!(pool.complete(port, addr), None);
     assert_eq!(pool.claim_received(port, addr, 60), Some(idx));
-    // Not twice.
+    // The same frame cannot be claimed twice.
     assert_eq!(pool.claim_received(port, addr, 60), None);
     pool.free_index(idx);
 }

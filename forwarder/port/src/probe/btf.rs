@@ -1,13 +1,12 @@
-//! Where the running kernel keeps what the gate reads of a packet, from its BTF.
-//! Invariant: all offsets or none: a kernel that cannot say, or says something implausible, gives no
-//! facts.
+//! Reads from the running kernel's BTF where it keeps what the gate reads of a packet. Invariant: the result
+//! has all offsets or is none. A kernel without BTF, or with implausible offsets, gives no facts.
 
 use std::ffi::{CStr, c_char};
 
 use libbpf_sys::{btf, btf_member, btf_type};
 use weir_abi::{SkbOffsets, kfunc::Kfuncs};
 
-/// What a loader needs to make the gate see packets as this kernel keeps them.
+/// The facts with which a loader adapts the gate to this kernel's packet layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelFacts {
     /// For the gate's global `SKB_OFFSETS`.
@@ -23,7 +22,7 @@ impl KernelFacts {
         Some(Self { skb, kfuncs: btf.kfuncs()? })
     }
 
-    /// Makes the compiled object ready for this kernel.
+    /// Returns the compiled object, linked for this kernel.
     pub fn link(&self, object: &[u8]) -> Vec<u8> {
         let mut linked = object.to_vec();
         weir_abi::kfunc::link(&mut linked, self.kfuncs);
@@ -35,7 +34,7 @@ struct Vmlinux(*mut btf);
 
 impl Vmlinux {
     fn load() -> Option<Self> {
-        // SAFETY: no argument; gives null on failure.
+        // SAFETY: no argument is passed; null is returned on failure.
         let btf = unsafe { libbpf_sys::btf__load_vmlinux_btf() };
         (!btf.is_null()).then_some(Self(btf))
     }
@@ -43,7 +42,7 @@ impl Vmlinux {
     fn skb(&self) -> Option<SkbOffsets> {
         let skb = self.structure(c"sk_buff")?;
         let redirected = skb.bit_offset(c"redirected")?;
-        // Bits count from the low end of a byte where the machine is little-endian.
+        // Bits are counted from the low end of a byte on a little-endian machine.
         let bit = if cfg!(target_endian = "little") { redirected % 8 } else { 7 - redirected % 8 };
         let summed = skb.bit_offset(c"ip_summed")?;
         let shift = if cfg!(target_endian = "little") { summed % 8 } else { 6 - summed % 8 };
@@ -76,7 +75,7 @@ impl Vmlinux {
 
     fn structure(&self, name: &CStr) -> Option<Struct<'_>> {
         let id = self.id(name, libbpf_sys::BTF_KIND_STRUCT)?;
-        // SAFETY: `self.0` is a loaded BTF, and the types it gives live as long as it.
+        // SAFETY: `self.0` is a loaded BTF, and the types that it returns live as long as it does.
         let found = unsafe { libbpf_sys::btf__type_by_id(self.0, id).as_ref()? };
         Some(Struct { btf: self, found })
     }
@@ -94,16 +93,16 @@ struct Struct<'a> {
     found: &'a btf_type,
 }
 
-/// Anonymous structs and unions inside each other: far more than the kernel has.
+/// The depth of anonymous structs and unions inside each other: far more than the kernel has.
 const MAX_DEPTH: u32 = 4;
 
 impl<'a> Struct<'a> {
-    /// Byte offset of a member, also of one inside anonymous structs and unions.
+    /// The byte offset of a member, including members of anonymous structs and unions.
     fn offset(&self, member: &CStr) -> Option<u32> {
         self.bit_offset(member).map(|bits| bits / 8)
     }
 
-    /// The same in bits, for a member that is a part of a byte.
+    /// The offset in bits, for a member that is part of a byte.
     fn bit_offset(&self, member: &CStr) -> Option<u32> {
         self.offset_in(member, MAX_DEPTH)
     }
@@ -125,7 +124,7 @@ impl<'a> Struct<'a> {
 
     fn members(&self) -> &'a [btf_member] {
         let count = (self.found.info & 0xffff) as usize;
-        // SAFETY: `count` members stand behind a struct or union type in BTF.
+        // SAFETY: `count` members follow a struct or union type in BTF.
         unsafe {
             let first = std::ptr::from_ref(self.found).add(1).cast::<btf_member>();
             std::slice::from_raw_parts(first, count)
@@ -141,7 +140,7 @@ impl<'a> Struct<'a> {
     }
 
     fn name(&self, member: &btf_member) -> Option<&CStr> {
-        // SAFETY: a string of the BTF, which outlives `self`; null where there is none.
+        // SAFETY: a string of the BTF, which outlives `self`; null if there is none.
         unsafe {
             let name: *const c_char = libbpf_sys::btf__name_by_offset(self.btf.0, member.name_off);
             if name.is_null() { None } else { Some(CStr::from_ptr(name)) }

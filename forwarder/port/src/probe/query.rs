@@ -1,5 +1,5 @@
-//! Which XDP program is attached to a device, and what the device can do.
-//! Invariant: read-only; a device or kernel that cannot say is an error or an empty answer.
+//! Queries which XDP program is attached to a device, and the device's capabilities. Invariant: read-only. A
+//! device or kernel that does not report something gives an error or an empty answer.
 
 use std::io;
 
@@ -20,7 +20,7 @@ pub enum AttachedMode {
     Native,
     Skb,
     Hardware,
-    /// Several at once.
+    /// Several programs at once.
     Multiple,
 }
 
@@ -30,20 +30,20 @@ pub struct XdpFeatures {
     /// Identifier of the attached program; 0: none, or several.
     pub prog_id: u32,
     pub mode: AttachedMode,
-    /// `NETDEV_XDP_ACT_*`; 0: the driver has no native XDP, or the kernel cannot say (before 6.3).
+    /// `NETDEV_XDP_ACT_*`; 0: the driver has no native XDP, or the kernel does not report it (before 6.3).
     pub features: u64,
 }
 
 impl XdpFeatures {
-    /// The driver runs programs itself, with redirect.
+    /// Whether the driver runs programs itself, with redirect.
     pub const fn native(&self) -> bool {
         self.features & (act::BASIC | act::REDIRECT) == act::BASIC | act::REDIRECT
     }
-    /// It hands over frames in several buffers.
+    /// Whether it hands over frames in several buffers.
     pub const fn multi_buffer(&self) -> bool {
         self.features & act::RX_SG != 0
     }
-    /// Some program is attached.
+    /// Whether a program is attached.
     pub const fn attached(&self) -> bool {
         !matches!(self.mode, AttachedMode::None)
     }
@@ -54,7 +54,7 @@ pub fn xdp_query(ifindex: u32) -> io::Result<XdpFeatures> {
     let mut opts =
         bpf_xdp_query_opts { sz: size_of::<bpf_xdp_query_opts>() as _, ..Default::default() };
     let index = i32::try_from(ifindex).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: `opts` lives through the call and says its own size.
+    // SAFETY: `opts` lives through the call and contains its own size.
     let result = unsafe { bpf_xdp_query(index, 0, &raw mut opts) };
     if result < 0 {
         return Err(io::Error::from_raw_os_error(-result));

@@ -1,32 +1,32 @@
-//! Runs of a loaded XDP program on crafted frames (`BPF_PROG_TEST_RUN`).
-//! Invariant: the program sees exactly the frame and context given; what it left is returned.
+//! Runs a loaded XDP program on crafted frames (`BPF_PROG_TEST_RUN`). Invariant: the program sees exactly the
+//! given frame and context, and its output is returned.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use libbpf_sys::{bpf_prog_test_run_opts, bpf_test_run_opts, xdp_md};
 
-/// Longest frame the kernel takes for a run in one buffer with room for metadata in front.
+/// The longest frame that the kernel takes for a run in one buffer with room for metadata in front.
 pub const MAX_TEST_FRAME: usize = 3520;
 
-/// Where the frame pretends to come from: a device of the current network namespace, with that
-/// receive queue registered for XDP (a veth's peer, or `lo`, which has queue 0).
+/// The pretended origin of the frame: a device of the current network namespace, with that receive queue
+/// registered for XDP (a veth's peer, or `lo`, which has queue 0).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TestCtx {
     pub ingress_ifindex: u32,
     pub rx_queue_index: u32,
 }
 
-/// What a program did with a frame.
+/// The result of a program's run on a frame.
 #[derive(Clone, Debug)]
 pub struct TestRun {
-    /// `XDP_PASS` and so on.
+    /// The action: `XDP_PASS` and so on.
     pub action: u32,
-    /// The metadata it left in front of the frame, if any.
+    /// The metadata that the program left in front of the frame, if any.
     pub meta: Vec<u8>,
-    /// The frame as it left it.
+    /// The frame as the program left it.
     pub data: Vec<u8>,
-    /// Mean over the runs; only steady with many.
+    /// The mean over the runs; it is steady only with many.
     pub duration_ns: u32,
 }
 
@@ -35,8 +35,8 @@ pub fn test_run(prog: BorrowedFd<'_>, frame: &[u8], ctx: Option<TestCtx>) -> io:
     test_run_repeat(prog, frame, ctx, 1)
 }
 
-/// The same on a frame that has this much metadata of another program in front of it (a multiple
-/// of 4; the kernel lets no more than 216 bytes stand there).
+/// Runs the program on a frame that has metadata of another program in front of it. Its length must be a
+/// multiple of 4; the kernel allows at most 216 bytes.
 pub fn test_run_behind(
     prog: BorrowedFd<'_>,
     meta: &[u8],
@@ -46,7 +46,7 @@ pub fn test_run_behind(
     run(prog, &[meta, frame].concat(), Some(ctx), meta.len(), 1)
 }
 
-/// Runs the program `repeat` times on one buffer (what a run changes, the next finds changed).
+/// Runs the program `repeat` times on one buffer. Each run sees the changes of the previous ones.
 pub fn test_run_repeat(
     prog: BorrowedFd<'_>,
     frame: &[u8],
@@ -56,7 +56,7 @@ pub fn test_run_repeat(
     run(prog, frame, ctx, 0, repeat)
 }
 
-/// `frame` with `front` bytes of metadata before it.
+/// Runs the program on `frame` with `front` bytes of metadata before it.
 fn run(
     prog: BorrowedFd<'_>,
     frame: &[u8],
@@ -73,7 +73,7 @@ fn run(
         egress_ifindex: 0,
     });
     let mut md_out = md_in.unwrap_or_default();
-    // Metadata comes back in front of the frame, at most 255 bytes.
+    // The metadata is returned in front of the frame, at most 255 bytes.
     let mut out = vec![0u8; frame.len() + 256];
     let mut opts = bpf_test_run_opts {
         sz: size_of::<bpf_test_run_opts>() as _,
@@ -96,7 +96,7 @@ fn run(
         return Err(io::Error::from_raw_os_error(-result));
     }
     out.truncate(opts.data_size_out as usize);
-    // With a context the kernel reports where the frame starts behind the metadata.
+    // With a context the kernel reports where the frame starts after the metadata.
     let data = if md_in.is_some() {
         out.split_off((md_out.data as usize).min(out.len()))
     } else {
@@ -105,15 +105,15 @@ fn run(
     Ok(TestRun { action: opts.retval, meta: out, data, duration_ns: opts.duration })
 }
 
-/// Runs a tcx program on a frame that pretends to have come in at `ifindex`, as a superframe if
-/// `gso_size` is not 0; gives its return value and what it left of the frame.
+/// Runs a tcx program on a frame that pretends to have arrived at `ifindex`, as a superframe if `gso_size` is
+/// not 0. Returns the program's return value and the frame as it left it.
 pub fn test_run_skb(
     prog: BorrowedFd<'_>,
     frame: &[u8],
     ifindex: u32,
     gso_size: u32,
 ) -> io::Result<(i32, Vec<u8>)> {
-    // `struct __sk_buff` of linux/bpf.h, with the two fields that are given.
+    // `struct __sk_buff` of linux/bpf.h, with the two given fields set.
     let mut ctx = [0_u32; 48];
     ctx[10] = ifindex;
     ctx[44] = gso_size;
@@ -138,9 +138,9 @@ pub fn test_run_skb(
     Ok((opts.retval.cast_signed(), out))
 }
 
-/// Sends a frame `repeat` times through the program as if it had come in from `ifindex`; what it
-/// redirects or transmits goes out, what it passes enters the kernel there. Returns when all are
-/// through; `batch` (at most 256) is how many the kernel handles at a time.
+/// Passes a frame `repeat` times through the program as if it had arrived at `ifindex`. Frames that it
+/// redirects or transmits are sent; frames that it passes enter the kernel there. Returns when all frames
+/// have been processed; `batch` (at most 256) is the number of frames that the kernel handles at a time.
 pub fn live_frames(
     prog: BorrowedFd<'_>,
     frame: &[u8],

@@ -1,6 +1,5 @@
-//! An AF_XDP socket that is bound to nothing: it only fills a slot of an XSKMAP, so that a test
-//! run of the program takes the way to user space.
-//! Invariant: it never receives; whoever sends frames for real binds a socket of its own.
+//! An AF_XDP socket that is not bound: it only fills a slot of an XSKMAP, so that a test run of the program
+//! takes the path to user space. Invariant: it never receives; to send real frames, bind a separate socket.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -10,12 +9,12 @@ pub struct SlotSocket(OwnedFd);
 
 impl SlotSocket {
     pub fn new() -> io::Result<Self> {
-        // SAFETY: no pointers.
+        // SAFETY: no pointers are passed.
         let fd = unsafe { libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: a new descriptor that nobody else owns.
+        // SAFETY: a new descriptor that nothing else owns.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 }

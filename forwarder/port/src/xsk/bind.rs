@@ -1,4 +1,4 @@
-//! Sockets for a port: from a configuration to rings, or to an error that says what to do.
+//! Binds the sockets of a port: from a configuration to rings, or to an error that says what to do.
 //!
 //! Invariant: a port that could not be bound leaves nothing bound.
 
@@ -18,50 +18,51 @@ use crate::sys;
 use crate::umem::{FILL_RING, Rings, UmemHandle, hint};
 use crate::vnet::VnetSocket;
 
-/// How the program is attached to the device; the sockets do not differ.
+/// How the program is attached to the device; the sockets are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attach {
-    /// After the kernel has made a packet of the frame: keeps TSO and GRO of veth and tap alive.
+    /// After the kernel has made a socket buffer of the frame: keeps TSO and GRO of veth and tap working.
     Skb,
     /// In the driver.
     Native,
 }
 
-/// How single frames leave.
+/// The way by which single frames leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transmit {
-    /// By a transmit ring; where the device cannot push back, as [`Self::Line`].
+    /// By a transmit ring; where the device cannot push back, as with [`Self::Line`].
     Ring,
-    /// By the packet socket, many to a call. A port that only sends then needs no AF_XDP socket,
-    /// each of which costs the kernel an entry for every frame of the UMEM.
+    /// By the packet socket, many per call. A port that only sends then needs no AF_XDP socket, each of which
+    /// costs the kernel an entry for every frame of the UMEM.
     Line,
 }
 
-/// What a port is bound with.
+/// The configuration of a port.
 #[derive(Clone, Debug)]
 pub struct XskConfig {
     pub name: String,
     pub ifindex: u32,
     pub slot: PortId,
-    /// The receive queues of the device that are this port's, each with a socket: so many from
+    /// The receive queues of the device that belong to this port, each with a socket: `queues` of them, from
     /// `first_queue` on. With 0 the port only sends.
     pub first_queue: u32,
     pub queues: u32,
     pub transmit: Transmit,
-    /// Transmit queues of the device: of several, the kernel's two ways out may choose different ones.
+    /// The number of transmit queues of the device. With several, the kernel's two transmit paths may choose
+    /// different ones.
     pub tx_queues: u32,
     pub mode: Attach,
-    /// Powers of two. The first is of no use to a port that only sends.
+    /// The ring sizes must be powers of two. A port that only sends does not use the first.
     pub rx_ring: u32,
     pub tx_ring: u32,
-    /// Frames kept in each queue's fill ring: twice the receive ring, less where ports are many.
+    /// Frames kept in each queue's fill ring: twice the receive ring, and less if there are many ports.
     pub fill_quota: u32,
     pub mtu: u32,
     pub tx_features: TxFeatures,
 }
 
 impl XskConfig {
-    /// The usual sizes.
+    /// A configuration with the usual sizes.
     pub fn new(name: impl Into<String>, ifindex: u32, slot: PortId) -> Self {
         Self {
             name: name.into(),
@@ -80,7 +81,7 @@ impl XskConfig {
         }
     }
 
-    /// A port that only sends.
+    /// The configuration of a port that only sends.
     pub fn send_only(name: impl Into<String>, ifindex: u32, slot: PortId, by: Transmit) -> Self {
         Self { queues: 0, transmit: by, ..Self::new(name, ifindex, slot) }
     }
@@ -105,12 +106,12 @@ pub enum BindError {
     PacketSocket { name: String, source: io::Error },
 }
 
-/// The kernel gives a closed socket's queue free a little later, from a work queue.
+/// The kernel frees a closed socket's queue a little later, from a work queue.
 const STILL_TAKEN: Duration = Duration::from_millis(500);
-/// What one socket may have in devices: the ring's worth of full-sized frames.
+/// The bytes that one socket may have waiting in devices: the ring's worth of full-sized frames.
 const SEND_BUFFER: libc::c_int = 16 << 20;
-/// Sockets beyond the first do not send, and those of a port that only sends do not receive; libxdp
-/// wants a ring nevertheless.
+/// The size of rings that are not used. Sockets beyond the first do not send, and those of a port that only
+/// sends do not receive, but libxdp requires a ring.
 const UNUSED_RING: u32 = 2;
 
 fn check(config: &XskConfig) -> Result<(), BindError> {
@@ -145,8 +146,8 @@ fn check(config: &XskConfig) -> Result<(), BindError> {
 }
 
 impl XskPort {
-    /// Binds a port's sockets. May wait for half a second where the queue was in use until a
-    /// moment ago: call it on a control thread.
+    /// Binds a port's sockets. May wait for half a second if the queue was in use until a moment ago: call it
+    /// on a control thread.
     pub fn bind(umem: &UmemHandle, config: XskConfig) -> Result<Self, BindError> {
         check(&config)?;
         let mut queues = Vec::with_capacity(config.queues as usize);
@@ -156,7 +157,7 @@ impl XskPort {
             let rings = bind_queue(umem, &config, id, [config.rx_ring, tx_ring])?;
             queues.push(Queue { id, rings, level: 0, chain: Assembler::new(config.slot) });
         }
-        // A device that does not say what drives it is not one that is known to drop.
+        // A device that reports no driver is not one known to drop.
         let drops = ethtool::driver(&config.name).is_ok_and(|driver| line::drops(&driver));
         let in_line = drops || config.tx_queues > 1 || config.transmit == Transmit::Line;
         let mut sender = (queues.is_empty() && !in_line)

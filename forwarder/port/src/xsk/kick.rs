@@ -1,7 +1,7 @@
-//! Making the kernel send, and what its answer means.
+//! Asks the kernel to send, and interprets its answer.
 //!
-//! Invariant: each errno has one meaning and is counted; the number of calls per kick is bounded,
-//! and a device that takes nothing is asked once.
+//! Invariant: each errno has one meaning and is counted. The number of calls per kick is bounded, and a
+//! device that takes nothing is asked once.
 
 use weir_core::Reason;
 
@@ -10,18 +10,18 @@ use crate::pool::Pool;
 use crate::port::Kick;
 use crate::sys;
 
-/// Calls in one kick: a ring of 2048 in the 32 frames a call that older kernels send.
+/// The most calls in one kick: a ring of 2048 at the 32 frames a call that older kernels send.
 const MOST_CALLS: u32 = 64;
 
-/// What the kernel said to "send what is in the ring".
+/// The kernel's answer to the request to send what is in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// All that was in the ring.
+    /// It took all that was in the ring.
     Sent,
-    /// Some, or nothing: its budget for one call was used up, or the device, the completion ring
-    /// or the socket's buffer is full. The descriptors stay in the ring.
+    /// It took some or none: its budget for one call was used up, or the device, the completion ring or the
+    /// socket's buffer is full. The descriptors stay in the ring.
     Again,
-    /// One frame was dropped by the device, although it will be completed. The rest waits.
+    /// The device dropped one frame, which is completed nevertheless. The rest waits.
     Dropped,
     NoBuffers,
     Down,
@@ -40,15 +40,15 @@ impl Answer {
         }
     }
 
-    /// Whether another call now would send more. `moved`: this one took frames off the ring;
-    /// `left`: frames are left; `whole_ring`: a call's budget is the whole ring.
+    /// Whether another call now would send more. `moved`: this call took frames off the ring. `left`: frames
+    /// are left. `whole_ring`: a call's budget is the whole ring.
     pub(super) const fn call_again(self, moved: bool, left: bool, whole_ring: bool) -> bool {
         match self {
             Self::Sent => moved && left,
-            // With a small budget this is what every call ends with.
+            // With a small budget every call ends with this answer.
             Self::Again => moved && left && !whole_ring,
-            // The consumer index is not always published with this answer, so `moved` and `left`
-            // may be stale: the frame is gone in any case.
+            // The consumer index is not always published with this answer, so `moved` and `left` may be
+            // stale. The frame is gone in any case.
             Self::Dropped => true,
             Self::NoBuffers | Self::Down | Self::Unknown => false,
         }
@@ -56,7 +56,7 @@ impl Answer {
 }
 
 impl XskPort {
-    /// Frames in the transmit ring, or the line, that the kernel has not taken.
+    /// Frames in the transmit ring, or in the line, that the kernel has not taken.
     #[inline]
     pub(super) fn waiting(&mut self) -> u32 {
         if let Some(line) = &self.line {
@@ -78,7 +78,7 @@ impl XskPort {
     fn kick_ring(&mut self, until_ns: u64) -> Kick {
         self.flush();
         let waiting = self.waiting();
-        // A port that was down is asked even if nothing waits: that is how it is found up again.
+        // A port that was down is kicked even if nothing waits, to find out when it is up again.
         if waiting == 0 && !self.down {
             return Kick::Idle;
         }
@@ -101,7 +101,7 @@ impl XskPort {
         if self.down {
             return Kick::Down;
         }
-        // A dropped frame is progress, even where the index does not show it yet.
+        // A dropped frame is progress, even if the index does not show it yet.
         match (waiting - left).max(dropped.min(waiting)) {
             0 if left == 0 => Kick::Idle,
             0 => Kick::Again,

@@ -1,22 +1,22 @@
-//! Single frames for a device whose transmit ring will not do: they stand in a line here, and leave
-//! by the packet socket, many to a call.
+//! A queue of single frames (the line) for a device whose transmit ring cannot be used. The frames leave by
+//! the packet socket, many per call.
 //!
-//! Invariant: a frame leaves the line only when the device has taken it, or when nothing ever will;
-//! what stands in the line is this port's to send, as the pool's table says.
+//! Invariant: a frame leaves the line only when the device has taken it, or when it never will. Frames in the
+//! line are recorded in the pool's table as this port's to send.
 //!
-//! Two kinds of device have one:
+//! Two kinds of device have a line:
 //!
-//! - A tap (and a tun) has no way to stop its queue: `tun_net_xmit` drops what its ring has no room
-//!   for. A transmit ring reports that when the frame is gone: it is completed, and the call says
-//!   EBUSY. A packet socket reports it (ENOBUFS) while the frame's bytes are still ours, so that it
-//!   can wait for room like any other.
-//! - A device with several transmit queues. A ring's frames take the queue that its socket is bound to
-//!   (`__xsk_generic_xmit`). A packet socket's take what the driver or XPS chooses for the sending
-//!   core, or the core's number modulo the queues (`packet_pick_tx_queue`, `skb_tx_hash`). What
-//!   leaves by the two would overtake each other, so everything takes the socket: for the packets of
+//! - A tap (and a tun) cannot stop its queue: `tun_net_xmit` drops what its ring has no room for. A transmit
+//!   ring reports that when the frame is gone: the frame is completed, and the call returns EBUSY. A packet
+//!   socket reports it (ENOBUFS) while the port still has the frame's bytes, so the frame can wait for room
+//!   like any other.
+//! - A device may have several transmit queues. A ring's frames take the queue that its socket is bound to
+//!   (`__xsk_generic_xmit`). A packet socket's frames take the queue that the driver or XPS chooses for the
+//!   sending core, or the core's number modulo the queues (`packet_pick_tx_queue`, `skb_tx_hash`). Frames
+//!   that leave by ring and by socket would overtake each other, so all take the socket: for the packets of
 //!   one flow, sent from one core, the choice is always the same.
 //!
-//! That costs a little more for each frame.
+//! The line costs a little more for each frame.
 
 use std::collections::VecDeque;
 
@@ -29,12 +29,12 @@ use crate::port::Kick;
 use crate::sys;
 use crate::vnet::Outcome;
 
-/// A device that takes nothing is asked for its carrier once in so many times.
+/// A device that takes nothing is asked for its carrier once in this many attempts.
 const ASK_EVERY: u32 = 64;
-/// Calls in one kick: a line of 2048, and some that are cut short by a frame nobody takes.
+/// The most calls in one kick: a line of 2048, and some calls cut short by a frame that is refused.
 const MOST_CALLS: usize = 40;
 
-/// Whether a device of this driver drops, without a way to stop its queue.
+/// Whether devices of this driver drop frames because they cannot stop their queue.
 pub(super) fn drops(driver: &str) -> bool {
     driver == "tun"
 }
@@ -42,7 +42,7 @@ pub(super) fn drops(driver: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct Line {
     frames: VecDeque<u32>,
-    /// Times in a row that the device took nothing.
+    /// How often in a row the device took nothing.
     refused: u32,
 }
 
@@ -63,7 +63,7 @@ impl Line {
 }
 
 impl XskPort {
-    /// As [`Self::kick_ring`], for the line.
+    /// Same as `kick_ring`, for the line.
     pub(super) fn kick_line(&mut self, pool: &mut Pool, until_ns: u64) -> Kick {
         if self.down && self.is_still_down() {
             return Kick::Down;
@@ -98,7 +98,7 @@ impl XskPort {
         }
     }
 
-    /// Nothing is in the ring of this port, so the call does nothing but tell.
+    /// This port's ring is empty, so the call only reports the state.
     fn is_still_down(&mut self) -> bool {
         match sending(&mut self.sender, &mut self.queues) {
             Some(rings) => {
@@ -110,7 +110,7 @@ impl XskPort {
         self.down
     }
 
-    /// One call's worth. Whatever is not `Busy` or `Down` has made the line shorter.
+    /// Sends one call's worth. Any outcome but `Busy` and `Down` has made the line shorter.
     fn send_some(&mut self, pool: &mut Pool, line: &mut Line) -> Outcome {
         let (front, _) = line.frames.as_slices();
         let batch = front.get(..BATCH).unwrap_or(front);
@@ -135,7 +135,7 @@ impl XskPort {
                 self.stats.kick_again += 1;
                 line.refused = line.refused.wrapping_add(1);
                 if line.refused % ASK_EVERY == 1 && !self.vnet.has_carrier() {
-                    // Nobody is there to take them, and nobody comes for what is old.
+                    // The other end is down, so no device takes them, and old frames are not worth keeping.
                     self.lose(pool, line, Reason::TxBusy, usize::MAX);
                     return Outcome::Sent;
                 }
@@ -153,7 +153,7 @@ impl XskPort {
         }
     }
 
-    /// Loses all that stands in the line, if there is one; how much that is.
+    /// Loses all frames of the line, if there is one, and returns their number.
     pub(super) fn empty_line(&mut self, pool: &mut Pool, reason: Reason) -> usize {
         let Some(mut line) = self.line.take() else { return 0 };
         let frames = line.frames.len();

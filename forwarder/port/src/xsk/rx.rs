@@ -1,7 +1,7 @@
 //! Fill rings and receive rings.
 //!
-//! Invariant: what goes into a fill ring comes out of the receive ring or is reclaimed; its level
-//! is counted by what went in and what came back.
+//! Invariant: frames put into a fill ring are returned by the receive ring or reclaimed. Its level is the
+//! number put in less the number returned.
 
 use weir_core::broken;
 use xsk_rs::FrameDesc;
@@ -12,14 +12,14 @@ use crate::packet::Packet;
 use crate::pool::{Owner, Pool};
 use crate::port::PortStats;
 
-/// How many frames ahead memory is asked for: more than a core can have under way helps nothing.
+/// How many frames ahead memory is prefetched: more than a core can have outstanding is of no use.
 const AHEAD: usize = 8;
 
 impl XskPort {
     #[inline]
     pub(super) fn refill_all(&mut self, pool: &mut Pool) {
         let (quota, slot) = (self.quota, self.slot);
-        // In batches: each touches the ring's shared indices once.
+        // In batches, because each access to the ring's shared indices is expensive.
         let worth_it = (BATCH as u32).min(quota.div_ceil(2));
         for queue in &mut self.queues {
             while quota.saturating_sub(queue.level) >= worth_it {
@@ -70,8 +70,8 @@ impl XskPort {
                 // A descriptor makes at most one packet.
                 let wanted = (max - (out.len() - before)).min(BATCH);
                 let batch = scratch.get_mut(..wanted).unwrap_or_default();
-                // SAFETY: these descriptors are overwritten with what the kernel received; they
-                // name no frame that anybody holds.
+                // SAFETY: these descriptors are overwritten with what the kernel received; they name no frame
+                // that has an owner.
                 let got = unsafe { queue.rings.rx.consume(batch) };
                 let batch = batch.get(..got).unwrap_or_default();
                 for desc in batch.iter().take(AHEAD) {
@@ -88,7 +88,7 @@ impl XskPort {
                 }
             }
         }
-        // Full or not, another queue is first next time.
+        // The next call starts with another queue, whether this one was emptied or not.
         *next_queue = (*next_queue + 1) % count.max(1);
         out.len() - before
     }
@@ -117,13 +117,13 @@ fn take(
     }
 }
 
-/// Puts frames into the fill ring, or back into the pool. False if that is all for now.
+/// Puts frames into the fill ring, or back into the pool. Returns false if no more can be put now.
 fn put(queue: &mut Queue, pool: &mut Pool, batch: &[FrameDesc]) -> bool {
     if batch.is_empty() {
         return false;
     }
-    // SAFETY: the frames were free and are written down as this port's to fill: nobody touches
-    // them until the kernel hands them back.
+    // SAFETY: the frames were free and are recorded as this port's to fill: nothing touches them until the
+    // kernel returns them.
     let put = unsafe { queue.rings.fill.produce(batch) };
     queue.level += put as u32;
     for desc in batch.iter().skip(put) {

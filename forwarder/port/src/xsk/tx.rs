@@ -1,8 +1,8 @@
 //! The transmit ring, the packet socket, and the order between them.
 //!
-//! Invariant: a packet leaves by the packet socket only when the kernel has taken everything that
-//! was put into the ring before it, and a ring is used on devices with one transmit queue only (see
-//! [`super::line`]), so packets leave in the order they were sent.
+//! Invariant: a packet leaves by the packet socket only when the kernel has taken everything that was put
+//! into the ring before it. A ring is used only on devices with one transmit queue (see [`super::line`]). So
+//! packets leave in the order in which they were sent.
 
 use weir_core::offload::{GsoKind, Layout, VnetHeader};
 use weir_core::{Reason, broken, invariant};
@@ -16,20 +16,20 @@ use crate::segment::Cutter;
 use crate::sys;
 use crate::vnet::Outcome;
 
-/// A device that is full and one that drops every superframe answer alike. After refusing for this
-/// long, and this often, it is taken for the latter: superframes are cut here, and their segments
-/// wait as single frames do, so that nothing is lost whichever it was.
+/// A full device and one that drops every superframe give the same answer. A device that has refused for this
+/// long, and this often, is treated as the latter: superframes are cut here, and their segments wait as
+/// single frames do, so nothing is lost in either case.
 const REFUSED_NS: u64 = 500_000_000;
 const REFUSED_TIMES: u32 = 64;
-/// A device without a carrier answers so too; it is asked for its state once in so many times.
+/// A device without a carrier gives the same answer; its state is queried once in this many attempts.
 const ASK_EVERY: u32 = 16;
 
-/// A packet socket that has been taking nothing.
+/// The state of a packet socket that has been taking nothing.
 #[derive(Debug)]
 pub(super) struct Refusing {
     since_ns: u64,
     times: u32,
-    /// It is no use waiting: what cannot be cut is lost under this name, until something is taken.
+    /// Waiting is useless: packets that cannot be cut are lost for this reason, until one is taken.
     hopeless: Option<Reason>,
 }
 
@@ -62,7 +62,7 @@ impl XskPort {
         Ok(())
     }
 
-    /// Room for this many in the ring, after a look if need be.
+    /// Whether the ring has room for this many frames; reads the ring if necessary.
     #[inline]
     fn has_room(&mut self, frames: u32) -> bool {
         if self.tx_room < frames {
@@ -94,16 +94,16 @@ impl XskPort {
         self.outstanding += 1;
     }
 
-    /// Puts what is staged into the ring, where there is room for it. What stands there the kernel
-    /// takes when it is asked next, so it is staged until then.
+    /// Puts staged frames into the ring, as far as there is room. The kernel takes what is in the ring
+    /// whenever it is next asked to send, so frames stay staged until then.
     #[inline]
     pub(super) fn flush(&mut self) {
         if self.staged.is_empty() {
             return;
         }
         if let Some(rings) = sending(&mut self.sender, &mut self.queues) {
-            // SAFETY: the frames belong to this UMEM and are written down as this port's to send:
-            // nobody touches them until they are completed.
+            // SAFETY: the frames belong to this UMEM and are recorded as this port's to send: nothing touches
+            // them until they are completed.
             let put = unsafe { rings.tx.produce(&self.staged) };
             self.staged.drain(..put);
         }
@@ -142,7 +142,7 @@ impl XskPort {
         }
     }
 
-    /// The packet socket took nothing: whether to wait, or that it is no use.
+    /// Handles a refusal of the packet socket: decides whether to wait or to give up.
     fn refused(&mut self, pool: &mut Pool, mut packet: Packet) -> Result<(), Refused> {
         self.stats.vnet_refused += 1;
         let now_ns = sys::clock_monotonic_ns();
@@ -237,8 +237,8 @@ impl XskPort {
         let Some(rings) = sending(sender, queues) else { return 0 };
         let mut reaped = 0;
         loop {
-            // SAFETY: these descriptors are overwritten with what the kernel completed; they name
-            // no frame that anybody holds.
+            // SAFETY: these descriptors are overwritten with what the kernel completed; they name no frame
+            // that has an owner.
             let got = unsafe { rings.completion.consume(&mut scratch[..]) };
             for desc in scratch.iter().take(got) {
                 let Some(len) = pool.complete(self.slot, desc.addr() as u64) else {
@@ -247,7 +247,7 @@ impl XskPort {
                 };
                 reaped += 1;
                 if self.dropped > 0 {
-                    // Which of the completed frames it was that the device dropped is not told.
+                    // The kernel does not tell which of the completed frames the device dropped.
                     self.dropped -= 1;
                 } else {
                     stats.tx_packets += 1;

@@ -1,4 +1,4 @@
-//! Consumers that stop: a core that is kept busy, and a tap with somebody who reads it, or not.
+//! Consumers that stop: a core that is kept busy, and a tap with or without a reader.
 #![allow(clippy::unwrap_used, reason = "a consumer that cannot be made fails the test")]
 
 use std::io::Read;
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::{ip, on_core};
 
-/// A core is not kept longer than this, whatever becomes of the test.
+/// A core is not kept busy for longer than this, even if the test fails.
 const LONGEST: Duration = Duration::from_millis(400);
 
-/// Keeps everything else off a core: it runs there as a real-time thread until told to stop.
+/// Keeps everything else off a core: a real-time thread that runs there until told to stop.
 pub(crate) struct Hog {
     stop: Arc<AtomicBool>,
     thread: std::thread::JoinHandle<()>,
@@ -31,7 +31,7 @@ impl Hog {
             assert_eq!(set, 0);
             runs.store(true, Ordering::Release);
             let start = Instant::now();
-            // The second condition: a test that fails must not take the core with it.
+            // The second condition releases the core even if a test fails.
             while !told.load(Ordering::Relaxed) && start.elapsed() < LONGEST {
                 std::hint::spin_loop();
             }
@@ -48,12 +48,12 @@ impl Hog {
     }
 }
 
-/// A tap of this name, up, with these offloads, and what reads it.
+/// Opens a tap of this name, sets it up, and sets its offloads.
 pub(crate) fn open_tap(name: &str, vnet: bool) -> std::fs::File {
     const TUN_F_CSUM: libc::c_ulong = 1;
     const TUN_F_TSO4: libc::c_ulong = 2;
-    // SAFETY: the path is a C string; the request is alive during the call; the descriptor was
-    // just opened and is nobody else's.
+    // SAFETY: the path is a C string; the request is alive during the call; the descriptor was just opened
+    // and nothing else owns it.
     let fd = unsafe {
         let fd = libc::open(c"/dev/net/tun".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
         assert!(fd >= 0);
@@ -76,7 +76,7 @@ pub(crate) fn open_tap(name: &str, vnet: bool) -> std::fs::File {
     std::fs::File::from(fd)
 }
 
-/// Reads frames on a thread of its own, and can be told to pause.
+/// Reads frames on a separate thread, and can be paused.
 pub(crate) struct Reader {
     paused: Arc<AtomicBool>,
     pub(crate) read: Arc<AtomicU64>,
@@ -84,7 +84,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Until a frame has arrived that is `last`.
+    /// Reads until a frame arrives for which `last` is true.
     pub(crate) fn new(
         mut tap: std::fs::File,
         last: impl Fn(&[u8]) -> bool + Send + 'static,

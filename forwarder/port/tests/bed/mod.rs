@@ -1,5 +1,5 @@
-//! The bed of the tests against the kernel: a namespace per test, veth pairs in it, frames, and a
-//! view of what arrives.
+//! The bed of the tests against the kernel: a namespace per test, veth pairs in it, frames, and a view of
+//! what arrives.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,7 +22,7 @@ use weir_port::{Kick, Packet, Pool, Port, Refused, XskConfig, XskPort, ethtool, 
 
 pub(crate) const FRAMES: u32 = 8192;
 
-/// Runs `test` in a fresh network namespace; says so and returns where that is not possible.
+/// Runs `test` in a new network namespace. Where that is not possible, reports that and returns.
 pub(crate) fn in_namespace(name: &str, test: impl FnOnce() + Send + 'static) {
     let name = name.to_owned();
     let thread = std::thread::spawn(move || {
@@ -43,7 +43,7 @@ pub(crate) fn ip(arguments: &str) {
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A veth pair, both ends up, silent (no IPv6 chatter), MTU as given.
+/// Makes a veth pair with both ends up, the given MTU, and no IPv6 traffic.
 pub(crate) fn veth(a: &str, b: &str, mtu: u32) {
     ip(&format!("link add {a} mtu {mtu} type veth peer name {b} mtu {mtu}"));
     for end in [a, b] {
@@ -63,16 +63,16 @@ pub(crate) fn config(name: &str) -> XskConfig {
     }
 }
 
-/// Sees every frame that arrives on an interface.
+/// Receives every frame that arrives on an interface.
 pub(crate) struct Tap(OwnedFd);
 
 impl Tap {
     pub(crate) fn on(name: &str) -> Self {
         let every = (libc::ETH_P_ALL as u16).to_be();
-        // SAFETY: a new descriptor or -1 comes back.
+        // SAFETY: the result is a new descriptor or -1.
         let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, i32::from(every)) };
         assert!(fd >= 0);
-        // SAFETY: just opened, and owned by nobody else.
+        // SAFETY: just opened, and owned by nothing else.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         let size: libc::c_int = 64 << 20;
         // SAFETY: zeros are a valid address; the option and the address are alive during the calls.
@@ -98,12 +98,12 @@ impl Tap {
         Self(fd)
     }
 
-    /// The next frame, if one is there within a second.
+    /// The next frame, if one arrives within a second.
     pub(crate) fn next(&self) -> Option<Vec<u8>> {
         let deadline = Instant::now() + Duration::from_secs(1);
         let mut buffer = vec![0; 70_000];
         while Instant::now() < deadline {
-            // SAFETY: the buffer is as long as is said.
+            // SAFETY: the buffer has the given length.
             let got = unsafe {
                 libc::recv(
                     self.0.as_raw_fd(),
@@ -126,7 +126,7 @@ pub(crate) fn packet(pool: &mut Pool, bytes: &[u8]) -> Packet {
     pool.compose(bytes, &Meta::default()).unwrap()
 }
 
-/// Sends until the port takes it, then until the device has.
+/// Sends until the port takes the packet, then until the device has taken it.
 pub(crate) fn send(port: &mut XskPort, pool: &mut Pool, mut packet: Packet) {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
@@ -157,7 +157,7 @@ pub(crate) fn drain(port: &mut XskPort, pool: &mut Pool) {
     }
 }
 
-/// Closes the port and sees to it that every frame is back.
+/// Closes the port and checks that every frame is returned.
 pub(crate) fn end(port: XskPort, pool: &mut Pool) {
     let slot = port.slot();
     port.close();
@@ -175,15 +175,15 @@ pub(crate) fn on_core(core: usize, thread: i32) {
     }
 }
 
-/// Has the device's poll done by a thread on the sender's own core, so that the sender outruns it.
+/// Moves the device's poll to a thread on the sender's core, so that the sender is faster.
 pub(crate) fn slow_receiver(name: &str, sender: &str) {
     without_tso(sender);
     polled_on_core_0(name);
     on_core(0, 0);
 }
 
-/// Frames go by the far end's poll only if the sending end has no TSO: otherwise the kernel
-/// finds them not worth aggregating and delivers them on the sender's core, one by one.
+/// Turns TSO off at the sending end, so that frames go through the far end's poll. With TSO the kernel does
+/// not aggregate them, and delivers them on the sender's core, one by one.
 pub(crate) fn without_tso(sender: &str) {
     for (feature, on) in ethtool::features(sender).unwrap() {
         if on && feature.starts_with("tx-tcp") {
@@ -192,14 +192,14 @@ pub(crate) fn without_tso(sender: &str) {
     }
 }
 
-/// Has the device's poll done by a thread, on core 0.
+/// Moves the device's poll to a thread on core 0.
 pub(crate) fn polled_on_core_0(name: &str) {
     for thread in polled_by_threads(name) {
         on_core(0, thread);
     }
 }
 
-/// Has the device's poll done by threads, one for each of its queues; these.
+/// Moves the device's poll to threads, one for each of its queues, and returns them.
 pub(crate) fn polled_by_threads(name: &str) -> Vec<i32> {
     // SAFETY: the strings are constants, and only this thread's mounts change.
     unsafe {
@@ -222,7 +222,7 @@ pub(crate) fn polled_by_threads(name: &str) -> Vec<i32> {
     threads
 }
 
-/// Packets the kernel has received on an interface.
+/// The number of packets that the kernel has received on an interface.
 pub(crate) fn received(name: &str) -> u64 {
     let output = Command::new("ip").args(["-s", "-o", "link", "show", name]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -230,7 +230,7 @@ pub(crate) fn received(name: &str) -> u64 {
     numbers.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// A frame as a tap sees it: the kernel has taken the outer tag off.
+/// A frame as a tap sees it: the kernel has removed the outer tag.
 pub(crate) fn without_outer_tag(bytes: &[u8], tags: usize) -> Vec<u8> {
     if tags == 0 { bytes.to_vec() } else { [&bytes[..12], &bytes[16..]].concat() }
 }
