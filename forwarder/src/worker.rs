@@ -1,26 +1,27 @@
-//! The hot side: one pinned thread per core that moves frames, run to completion.
+//! The workers: one pinned thread per core that moves frames, run to completion.
 //!
-//! - [`state`]: what a worker has; [`turn`]: its loop; receive, queue, send
+//! - [`state`]: what a worker has; [`turn`]: its loop of receive, queue, send
 //! - [`receiving`]: from the rings into the queues
 //! - [`gathering`]: the receive ring that ports share
-//! - [`holding`]: packets that wait for what went by the bridge before them
+//! - [`holding`]: packets that wait for earlier frames which went by the bridge
 //! - [`switching`]: what happens to one packet
-//! - [`chores`]: what is not done for every frame
-//! - [`transfer`], [`remotes`], [`accepting`]: what passes between workers; [`doorbell`]: waking one that sleeps
-//! - [`heartbeat`]: whether the workers run; [`stalled`]: what one does that comes back after it stood still
-//! - [`measure`], [`headers`], [`sent`]: flows and times of every packet; [`tap`]: watching single ones
-//! - [`doors`]: links with a rate that pass between the gates and this worker
-//! - [`ended`]: tells the gate what has come to its end
+//! - [`chores`]: work that is not done for every frame
+//! - [`transfer`], [`remotes`], [`accepting`]: what passes between workers; [`doorbell`]: waking a worker
+//!   that sleeps
+//! - [`heartbeat`]: whether the workers run; [`stalled`]: what a worker does after it stood still
+//! - [`measure`], [`headers`], [`sent`]: flows and times of every packet; [`tap`]: watching single packets
+//! - [`doors`]: links and sources with a rate, which pass between the gates and this worker
+//! - [`ended`]: tells the gate how many frames have come to their end
 //! - [`lanes`]: the worker's ports, and the order in which they are served
 //! - [`idle`]: when to look again and when to sleep; [`sleep`]: sleeping
-//! - [`regimes`]: where the worker's own time goes
-//! - [`command`]: what the control side may ask, answered between turns
-//! - [`handle`]: the control side's end of it; [`patience`]: how long it waits
-//! - [`snapshot`], [`look`]: what a worker says of itself
+//! - [`regimes`]: the accounting of the worker's own time
+//! - [`command`]: requests of the control side, answered between turns
+//! - [`handle`]: the control side's end of a worker; [`patience`]: how long it waits
+//! - [`snapshot`], [`look`]: the worker's report on itself
 //!
-//! Architecture invariant: nothing here locks, allocates or makes a system call on the way of a
-//! frame, other than the kicks in `weir_port`. The worker talks to other threads in housekeeping
-//! only, through [`command`].
+//! Architecture invariant: nothing here locks, allocates or makes a system call on the way of a frame, other
+//! than the kicks in `weir_port`. The control side reaches the worker in housekeeping only, through
+//! [`command`].
 
 mod accepting;
 mod chores;

@@ -1,6 +1,6 @@
-//! Containers that other workers hand over: into this worker's queues, or back.
+//! Containers that other workers hand over: they are queued here or returned.
 //!
-//! Invariant: an emptied container goes back to the worker that filled it.
+//! Invariant: an emptied container is returned to the worker that filled it.
 
 use weir_core::{Container, Reason};
 use weir_port::{Packet, Port};
@@ -8,11 +8,11 @@ use weir_port::{Packet, Port};
 use super::state::Worker;
 use super::switching::lose_all;
 
-/// Containers taken from one other worker in a turn.
+/// The most containers taken from one other worker in a turn.
 const HANDED: usize = 64;
 
 impl<P: Port> Worker<P> {
-    /// Takes in what other workers have for ports served here. True if anything came.
+    /// Takes the containers that other workers have for ports served here. Returns true if there were any.
     pub(super) fn take_over(&mut self, now_ns: u64) -> bool {
         let mut came = false;
         for other in self.peers.others() {
@@ -35,7 +35,7 @@ impl<P: Port> Worker<P> {
         came
     }
 
-    /// Ends a container that another worker filled and that cannot be queued here.
+    /// Ends the packets of a container that another worker filled and that cannot be queued here.
     #[cold]
     pub(super) fn refuse(&mut self, now_ns: u64, mut container: Container<Packet>, reason: Reason) {
         let Self { pool, measure, tap, .. } = self;

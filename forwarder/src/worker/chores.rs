@@ -1,7 +1,7 @@
-//! What is not done for every frame: commands, ports that leave, numbers.
+//! Work that is not done for every frame: commands, ports that leave, counters.
 //!
-//! Invariant: a port that is asked back is handed over once the kernel has completed what it was
-//! given, or after a bound; it is never handed over while the worker still queues for it.
+//! Invariant: a port that is to be returned is handed over once the kernel has completed what it was given,
+//! or after a bounded time. It is never handed over while the worker still queues for it.
 
 use std::sync::mpsc::TryRecvError;
 
@@ -19,13 +19,13 @@ use super::switching::settle;
 /// How long a leaving port may wait for the kernel to complete what it was given.
 const LEAVING_NS: u64 = 20_000_000;
 
-/// As many bursts as a full shared ring has.
+/// The number of bursts in a full shared ring.
 const SHARED_RING_BURSTS: usize = weir_abi::RX_PLACES as usize / BURST;
 
 impl<P: Port> Worker<P> {
-    /// What is not done for every frame: commands, ports that leave.
+    /// Does the work that is not done for every frame.
     pub(super) fn chores(&mut self, now_ns: u64) {
-        // Before a port that leaves has anything sent.
+        // The heartbeat comes first, since ports that leave still send.
         if self.heart.is_due(now_ns) {
             self.heartbeat_or_recover(now_ns);
         }
@@ -139,7 +139,7 @@ impl<P: Port> Worker<P> {
         let NewPort { id, settings, mut port } = new;
         port.refill(&mut self.pool);
         if !self.engine.add_port(now_ns, id, &settings) {
-            // It is served as the port that was there.
+            // The slot keeps the port that was there.
             broken!("a port was added in a slot that is taken");
         }
         self.set_doors(id);
@@ -151,7 +151,7 @@ impl<P: Port> Worker<P> {
         self.lanes.insert(id, port, receives);
     }
 
-    /// What the gates may send by themselves again.
+    /// Opens the doors through which the gates may send again.
     fn open_doors(&mut self, now_ns: u64) {
         let engine = &mut self.engine;
         self.doors.links.settle_all(|link, bytes| {
@@ -164,7 +164,7 @@ impl<P: Port> Worker<P> {
             Engine::occupy,
         );
         let Some(gathering) = &self.gathering else { return };
-        // Other workers may still have something of a source.
+        // Other workers may still hold packets of a source.
         let look = |engine: &Engine<Packet>, source| {
             gathering.room.is_done(source).then(|| engine.source_due(source))
         };
@@ -177,7 +177,7 @@ impl<P: Port> Worker<P> {
         self.doors.sources.set(id, settings.is_some_and(|it| it.share.max_rate.is_some()));
     }
 
-    /// New promises, all of them between the same two turns.
+    /// Applies new settings, all of them between the same two turns.
     fn reshape(&mut self, now_ns: u64, change: &Change) {
         for (id, settings) in &change.ports {
             let remote = self.remotes.worker_of(*id).is_some();
@@ -192,7 +192,7 @@ impl<P: Port> Worker<P> {
         self.tell_program();
     }
 
-    /// Empty containers that gathered here go to who has to make new ones otherwise.
+    /// Returns surplus empty containers to the other workers, which would otherwise have to make new ones.
     fn spread_spares(&mut self) {
         for other in self.peers.others() {
             while let Some(container) = self.engine.surplus() {
@@ -204,7 +204,7 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// Takes a port out of the engine; what it had queued, and what was queued for it, is lost.
+    /// Removes a port from the engine. What was queued from it or for it is lost.
     fn drop_port(&mut self, now_ns: u64, id: PortId, reason: Reason) {
         let engine = &mut self.engine;
         self.peers.forget(id, |handed| engine.taken(handed));
@@ -232,7 +232,7 @@ impl<P: Port> Worker<P> {
         self.tell_program();
     }
 
-    /// Begins to let a port go: nothing new is queued for it from here on.
+    /// Starts removing a port: nothing new is queued for it from here on.
     pub(super) fn take(
         &mut self,
         id: PortId,
@@ -244,7 +244,7 @@ impl<P: Port> Worker<P> {
             let _ = done.send(None);
             return;
         }
-        // What was received before the program was detached is still forwarded.
+        // Packets received before the program was detached are still forwarded.
         while self
             .lanes
             .get_mut(id)
@@ -263,7 +263,7 @@ impl<P: Port> Worker<P> {
         self.return_leaving_ports(now_ns);
     }
 
-    /// Hands back the leaving ports that have nothing left in the kernel, or have waited enough.
+    /// Returns the leaving ports that have nothing left in the kernel, or have waited long enough.
     pub(super) fn return_leaving_ports(&mut self, now_ns: u64) {
         let mut at = 0;
         while let Some(leaving) = self.leaving.get(at) {
@@ -288,7 +288,7 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// The last words: what is still queued is lost under its name.
+    /// Ends the worker: what is still queued is lost, and counted.
     pub(super) fn finish(&mut self) {
         let ids: Vec<PortId> = self.lanes.ids().collect();
         let now_ns = clock_monotonic_ns();

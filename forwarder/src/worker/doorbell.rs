@@ -1,7 +1,7 @@
-//! Waking a worker that sleeps.
+//! Wakes a worker that sleeps.
 //!
-//! Invariant: who puts something into a ring and then looks here, and who says here that it sleeps and
-//! then looks into its rings, do not miss each other.
+//! Invariant: no wake-up is lost. The writer of a ring first writes and then reads the state here. The worker
+//! first sets the state to asleep and then looks into its rings. So at least one of them sees the other.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,19 +9,19 @@ use std::sync::atomic::{AtomicU8, Ordering, fence};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// Wakes a worker that sleeps: the control side with a command, another worker with containers, or
-/// with frames for a worker that has none.
+/// Wakes a worker that sleeps. The control side rings it for a command, and another worker for containers, or
+/// for frames if the sleeper has none.
 #[derive(Debug)]
 pub struct Doorbell {
     fd: OwnedFd,
     state: AtomicU8,
 }
 
-/// A worker that looks at its rings by itself.
+/// The worker is awake and looks into its rings by itself.
 const AWAKE: u8 = 0;
-/// One that sleeps until something comes.
+/// The worker sleeps until something arrives.
 const ASLEEP: u8 = 1;
-/// One that sleeps although it has no frames to fill its rings with.
+/// The worker sleeps and has no frames to fill its rings with.
 const ASLEEP_IN_NEED: u8 = 2;
 
 impl Doorbell {
@@ -30,8 +30,8 @@ impl Doorbell {
         Ok(Self { fd, state: AtomicU8::new(AWAKE) })
     }
 
-    /// Whoever listens wakes, or does not fall asleep. A full counter means that it is about to be
-    /// woken anyway.
+    /// Wakes the listener, or keeps it from falling asleep. If the counter is full, the listener is about to
+    /// wake anyway.
     pub(super) fn ring(&self) {
         let _ = rustix::io::write(&self.fd, &1_u64.to_ne_bytes());
     }
@@ -52,8 +52,8 @@ impl Doorbell {
         }
     }
 
-    /// To be called before the last look at the rings. `in_need`: there are no frames to fill
-    /// receive rings with.
+    /// Marks the worker as asleep. Call this before the last look into the rings. `in_need`: it has no frames
+    /// to fill receive rings with.
     pub(super) fn set_asleep(&self, in_need: bool) {
         let state = if in_need { ASLEEP_IN_NEED } else { ASLEEP };
         self.state.store(state, Ordering::Relaxed);

@@ -1,10 +1,10 @@
-//! The doors of links and of sources with a rate that this worker serves (`weir_abi::door`): open, the gates
-//! send through them; closed, this worker alone does.
+//! The doors of links and of sources with a rate that this worker serves (`weir_abi::door`). Through an open
+//! door the gates send; while it is closed, this worker alone sends.
 //!
-//! Invariant: the worker sends to a link, or for a source, only while its door is closed, and from the time
-//! on until which the gates have taken it; it opens the door with the time until which it has taken it
-//! itself. So both together never send more than the rate, however often it passes from one to the other.
-//! What the host and the bridge send to a link meanwhile is charged to it before anything else is sent.
+//! Invariant: the worker sends to a link, or for a source, only while its door is closed, and only after the
+//! time until which the gates have occupied it. It opens the door with the time until which the worker itself
+//! has occupied it. So both together never send more than the rate, however often the door changes. What the
+//! host and the bridge send to a link meanwhile is charged to it before anything else is sent.
 //!
 //! The worker opens a door when nothing has waited, and the rate has not been reached, for [`HOLD_NS`].
 
@@ -16,48 +16,49 @@ use weir_core::{Engine, Packet, PortId, PortSet, broken};
 use weir_port::Cells;
 use weir_port::cells::STRIDE;
 
-/// Long enough that a link at its limit is not passed to and fro with every frame.
+/// Long enough that a link at its limit does not change hands with every frame.
 const HOLD_NS: u64 = 5_000_000;
-/// A link is below its rate if it is free by then: one that is half full is taken half the time.
+/// A link is below its rate if it will be free within this time: a link at half its rate is occupied half the
+/// time.
 const AHEAD_NS: u64 = 500_000;
 
-/// Of both kinds.
+/// The doors of both kinds.
 #[derive(Debug)]
 pub(super) struct Doors {
     pub(super) links: Side,
     pub(super) sources: Side,
 }
 
-/// Those of links, or those of sources.
+/// The doors of links, or those of sources.
 #[derive(Debug)]
 pub(super) struct Side {
     /// The map `DOORS`.
     cells: Cells,
-    /// Where the doors of this kind begin in it.
+    /// Where the doors of this kind begin in the map.
     base: usize,
-    /// Ports with a rate, as far as they are served here.
+    /// Ports with a rate that are served here.
     shaped: PortSet,
-    /// Those of them that are this worker's now.
+    /// Those of them whose doors are closed: this worker sends for them.
     closed: PortSet,
     watched: Box<[Watched]>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Watched {
-    /// Nothing has waited since then; 0: something does.
+    /// Since when nothing has waited; 0: something waits, or the rate is reached.
     idle_since_ns: u64,
     closings: u64,
-    /// Of what has passed by the gate, the bytes that the link was charged for here.
+    /// The bytes that bypassed the gate and for which the link was charged here.
     charged: u64,
 }
 
-/// What is said of a link with a rate.
+/// The report on a link with a rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DoorLook {
     pub closed: bool,
-    /// How often the link has become the worker's.
+    /// How often the door was closed.
     pub closings: u64,
-    /// Until when what was sent takes it.
+    /// Until when the link is occupied by what was sent.
     pub due_ns: u64,
 }
 
@@ -69,7 +70,7 @@ impl Doors {
         }
     }
 
-    /// A packet of the source is about to be queued for the link.
+    /// Closes the doors of a link and a source for which a packet is about to be queued.
     #[inline]
     pub(super) fn enter<P: Packet>(
         &mut self,
@@ -88,12 +89,12 @@ impl Side {
         Self { cells, base, shaped: PortSet::EMPTY, closed: PortSet::EMPTY, watched }
     }
 
-    /// The port has a rate from now on, or has none.
+    /// The port has a rate from now on, or no longer has one.
     pub(super) fn set(&mut self, port: PortId, shaped: bool) {
         if shaped {
             if !self.shaped.contains(port) {
                 self.shaped.insert(port);
-                // What the counter says is of another link, or of a time without a rate.
+                // The counter includes what was charged to another link, or while there was no rate.
                 self.newly_charged(port);
             }
             return;
@@ -103,8 +104,8 @@ impl Side {
         self.put(port, Door::new(0, false));
     }
 
-    /// A packet is about to be queued; `occupy` is told until when the gates have taken the link, or the
-    /// source.
+    /// Closes the door for a packet that is about to be queued. `occupy` gets the time until which the gates
+    /// have occupied the link or the source.
     #[inline]
     pub(super) fn enter(&mut self, port: PortId, occupy: impl FnOnce(u64)) {
         if self.shaped.contains(port) && !self.closed.contains(port) {
@@ -127,7 +128,7 @@ impl Side {
         }
     }
 
-    /// `charge` is told how many bytes have passed by the gate to a link whose door is closed.
+    /// Calls `charge` with the bytes that bypassed the gate to a link whose door is closed.
     #[inline]
     pub(super) fn settle(&mut self, port: PortId, charge: impl FnOnce(u64)) {
         if self.closed.contains(port) {
@@ -138,7 +139,7 @@ impl Side {
         }
     }
 
-    /// The same for all links.
+    /// Same as `settle`, for all links.
     pub(super) fn settle_all(&mut self, mut charge: impl FnMut(PortId, u64)) {
         let closed = self.closed;
         for port in closed.iter() {
@@ -157,7 +158,8 @@ impl Side {
         charged.wrapping_sub(std::mem::replace(&mut watched.charged, charged))
     }
 
-    /// Opens what may be opened. `look` tells whose nothing waits, and until when it is taken.
+    /// Opens the doors that may be opened. `look` returns until when a port is occupied, or `None` while
+    /// something waits for it.
     pub(super) fn chores<T>(
         &mut self,
         now_ns: u64,
@@ -168,7 +170,7 @@ impl Side {
         let shaped = self.shaped;
         for port in shaped.iter() {
             if !self.closed.contains(port) {
-                // Closed by a gate whose frame has not come, or never will.
+                // A gate closed it for a frame that has not arrived yet, or never will.
                 if self.seen(port).is_closed() {
                     self.close(port, |until_ns| occupy(all, port, until_ns));
                 }
@@ -189,7 +191,7 @@ impl Side {
         }
     }
 
-    /// `due_ns` is what a closed one is taken until.
+    /// The report on a door. `due_ns` is the time until which a closed one is occupied.
     pub(super) fn look(&self, port: PortId, due_ns: u64) -> Option<DoorLook> {
         let watched = self.watched.get(port.index()).filter(|_| self.shaped.contains(port))?;
         let closed = self.closed.contains(port);
@@ -206,7 +208,7 @@ impl Side {
         Door::of_word(cell.map_or(0, |cell| cell.load(Ordering::Acquire)))
     }
 
-    /// A closed door is nobody else's to write, but for the bit that says so.
+    /// Only this worker writes a closed door, except for the bit that closes it.
     fn put(&self, port: PortId, door: Door) {
         match self.cells.get(self.at(port)) {
             Some(cell) => cell.store(door.word(), Ordering::Release),

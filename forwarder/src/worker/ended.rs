@@ -1,8 +1,8 @@
 //! Tells the gate how many of a source's frames have come to their end: the kernel has taken them, or they
-//! are lost. A source none of whose frames are under way may use the express lane.
+//! are lost. A source that has no frames on their way may use the express lane.
 //!
-//! Invariant: never more than came, and as many as came once none is left. Any worker may add, for a packet
-//! can end at another than it came to.
+//! Invariant: the count never exceeds the frames that came, and equals them once none is left. Any worker may
+//! add, because a packet can end at another worker than the one it came to.
 
 use std::sync::atomic::Ordering;
 
@@ -23,7 +23,7 @@ impl Ended {
         Self { home }
     }
 
-    /// So many packets of the source are delivered, or lost.
+    /// Counts packets of the source that were delivered or lost.
     #[inline]
     pub(super) fn add(&self, source: PortId, packets: u64) {
         let Some(word) = self.home.get(source.index() * STRIDE + home::DONE) else {
@@ -32,7 +32,7 @@ impl Ended {
         word.fetch_add(packets, Ordering::Release);
     }
 
-    /// So many more will end than came: pieces of a superframe, told before any of them ends.
+    /// Accounts for the pieces of a superframe, before any of them ends: `more` packets will end than came.
     #[inline]
     pub(super) fn expect(&self, source: PortId, more: u64) {
         self.add(source, more.wrapping_neg());

@@ -1,32 +1,32 @@
-//! How long `adaptive` looks for the next frame before it sleeps: what would have cost least lately.
+//! How long `adaptive` looks for the next frame before it sleeps: the time that would have cost least lately.
 //!
-//! Gaps between frames are counted by their length, old ones for less and less. To look for a time
-//! costs a gap its length where a frame comes within that time, and else the time and a sleep. Of a
-//! few times the one is taken that would have cost least over the gaps counted. Invariant: over
-//! those, no fixed time out of [`LOOKS_NS`] would have been cheaper, by more than the width of a
-//! class.
+//! Gaps between frames are counted by length, with decreasing weight for old ones. If a frame comes while the
+//! worker looks, the gap costs its own length. Otherwise it costs the time spent looking plus a sleep. Of a
+//! few fixed times the worker takes the one with the least cost over the counted gaps. Invariant: over those
+//! gaps, no other time of [`LOOKS_NS`] would have been cheaper, by more than the width of a class.
 
-/// What is chosen from; a gap is counted in the class of the first that is longer than it.
+/// The times to choose from. A gap belongs to the class of the first time that is longer than it.
 const LOOKS_NS: [u64; 5] = [0, 3_000, 6_000, 12_000, 25_000];
-/// What a gap of each class costs who looks for long enough; longer ones never end by looking.
+/// The cost of a gap of each class to a worker that looks for long enough. Longer gaps never end while it
+/// looks.
 const WITHIN_NS: [u64; 4] = [1_500, 4_500, 9_000, 18_500];
-/// What a sleep costs, and the wake-up that ends it: CPU time and the frame's wait in one. 17 us and
-/// 20 us were measured in a virtual machine, a quarter of that without one.
+/// The cost of a sleep and its wake-up: the CPU time and the frame's wait together. 17 us and 20 us were
+/// measured in a virtual machine, and a quarter of that outside one.
 const SLEEP_NS: u64 = 25_000;
-/// How much later than its frame a sleeper wakes.
+/// How much later than its frame a sleeping worker wakes.
 const WAKE_NS: u64 = 15_000;
-/// So many gaps are counted before the old ones are halved.
+/// The number of counted gaps at which the counts are halved.
 const MANY: u32 = 64;
 
 #[derive(Clone, Debug)]
 pub(super) struct Gaps {
-    /// By class: as many as `WITHIN_NS`, and those that are longer.
+    /// The number of gaps by class: the classes of `WITHIN_NS`, then all longer gaps.
     counted: [u32; LOOKS_NS.len()],
     look_ns: u64,
 }
 
 impl Gaps {
-    /// Nothing is known yet: looks for as long as it ever does.
+    /// Starts without knowledge, with the longest time.
     pub(super) const fn new() -> Self {
         Self { counted: [0; LOOKS_NS.len()], look_ns: LOOKS_NS[LOOKS_NS.len() - 1] }
     }
@@ -36,7 +36,7 @@ impl Gaps {
         self.look_ns
     }
 
-    /// A frame came, so long after the one before it.
+    /// Counts a gap: a frame came `after_ns` after the previous one.
     pub(super) fn came(&mut self, after_ns: u64, slept: bool) {
         let gap_ns = if slept { after_ns.saturating_sub(WAKE_NS) } else { after_ns };
         let class = LOOKS_NS.iter().skip(1).position(|look_ns| gap_ns < *look_ns);

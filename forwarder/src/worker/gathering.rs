@@ -1,8 +1,8 @@
-//! The worker's shared receive ring: frames of all ports whose frames come by way of the gate.
+//! The worker's shared receive ring, with frames of all ports whose frames come by way of the gate.
 //!
-//! Invariant: what is taken out of the ring is given back to the gate's count of the source and of
-//! the ring, so that neither is ever charged for a frame that is not in the ring or on its way there.
-//! A count is written by one worker only: the one that serves the source.
+//! Invariant: places taken out of the ring are given back to the gate's counts of the source and of the ring.
+//! So neither is ever charged for a frame that is not in the ring or on its way there. A count of places has
+//! one writer: the worker that serves the source.
 
 use std::sync::atomic::Ordering;
 use std::thread::Thread;
@@ -16,8 +16,8 @@ use weir_port::{Cells, Port};
 use super::holding::Holding;
 use super::lanes::BURST_LEAST;
 
-/// The ring has been empty, and nothing was steered, for so long: what was taken and not given back
-/// by then never arrived.
+/// After the ring has been empty and nothing was steered for this long, frames that were taken and not given
+/// back never arrived.
 const QUIET_NS: u64 = 20_000_000;
 
 #[derive(Debug)]
@@ -28,13 +28,13 @@ pub struct Gathering<P> {
 }
 
 impl<P: Port> Gathering<P> {
-    /// `clearing`: the thread that finds out what has arrived by the bridge.
+    /// `clearing` is the thread that finds out what the bridge has delivered.
     pub fn new(port: P, room: Room, clearing: Option<Thread>) -> Self {
         let holding = Holding::new(room.taken.clone(), clearing);
         Self { port, room, holding }
     }
 
-    /// Sets counts right that lost frames have left too high.
+    /// Corrects counts that lost frames have left too high.
     pub(super) fn chores(&mut self, now_ns: u64, sources: PortSet) {
         let empty = self.port.rx_waiting() == 0;
         self.room.correct(now_ns, empty, sources.iter());
@@ -52,8 +52,8 @@ pub(super) struct GatheredBatch {
 }
 
 impl GatheredBatch {
-    /// How many to take next: few where there are superframes among them. A source may have some 512 KiB
-    /// waiting for a link, which eight of them are.
+    /// The number of packets to take next, which is small if there are superframes among them. A source may
+    /// have some 512 KiB waiting for a link, which is eight superframes.
     pub(super) fn next_batch_size(self) -> usize {
         const LONG: u64 = 4096;
         if self.bytes > self.packets as u64 * LONG { 4 } else { BURST_LEAST }
@@ -63,40 +63,41 @@ impl GatheredBatch {
 /// The gate's counts of places in the ring, as this worker sees them.
 #[derive(Debug)]
 pub struct Room {
-    /// Of the gate.
+    /// The map that the gate writes.
     taken: Cells,
-    /// Of the workers.
+    /// The map that the workers write.
     given_back: Cells,
     queue: usize,
     /// Places given back in this turn, over all sources.
     pending: u64,
-    /// When the ring's count of places taken was last seen to change, and the count.
+    /// When the ring's count of taken places last changed, and that count.
     quiet_since_ns: u64,
     taken_then: u64,
     /// By source.
     sources: Box<[SourceProgress]>,
 }
 
-/// A source's frames, by which those are found that were steered and never came.
+/// The progress of a source's frames, which shows which ones were steered and never arrived.
 #[derive(Clone, Copy, Debug, Default)]
 struct SourceProgress {
-    /// Steered frames that came, or are known not to.
+    /// Steered frames that arrived, or are known to be lost.
     came: u64,
-    /// As of the last change that was seen, when that was, and whether the ring has been empty since.
+    /// The count of steered frames at its last change, the time of that change, and whether the ring has been
+    /// empty since.
     steered_then: u64,
     since_ns: u64,
     was_empty: bool,
 }
 
 impl Room {
-    /// `taken` and `given_back` are the maps of these names; `queue` is the worker's.
+    /// `taken` and `given_back` are the maps of these names; `queue` is the index of the worker's queue.
     pub fn new(taken: Cells, given_back: Cells, queue: usize) -> Self {
         let queue = MAX_PORTS as usize + queue;
         let sources = vec![SourceProgress::default(); MAX_PORTS as usize].into_boxed_slice();
         Self { taken, given_back, queue, pending: 0, quiet_since_ns: 0, taken_then: 0, sources }
     }
 
-    /// A port comes: what was steered in its slot before is none of its.
+    /// Resets a slot for a new port: frames steered in the slot before are not its frames.
     pub(super) fn reset_source(&mut self, source: PortId) {
         let steered = word(&self.taken, source.index(), out::STEERED);
         set(&self.given_back, source.index(), home::DONE, steered);
@@ -111,7 +112,7 @@ impl Room {
         done == word(&self.taken, source.index(), out::STEERED)
     }
 
-    /// A packet was taken out of the ring.
+    /// Counts a packet of the source that was taken out of the ring.
     #[inline]
     pub(super) fn came(&mut self, source: PortId) {
         if let Some(source) = self.sources.get_mut(source.index()) {
@@ -119,21 +120,22 @@ impl Room {
         }
     }
 
-    /// So many places of the ring are the source's no longer.
+    /// Gives back places of the ring that the source held.
     #[inline]
     pub(super) fn give_back(&mut self, source: PortId, places: u16) {
         self.pending += u64::from(places);
         add(&self.given_back, source.index(), places.into());
     }
 
-    /// At the end of a turn.
+    /// Publishes the places given back in this turn.
     #[inline]
     pub(super) fn publish(&mut self) {
         add(&self.given_back, self.queue, std::mem::take(&mut self.pending));
     }
 
-    /// Likewise for a source's frames, whatever the others do: when it has sent nothing for a while in
-    /// which the ring was empty once, what has not come was lost, and nobody waits for it.
+    /// Finds a source's frames that were lost before the ring, whatever other sources do. If the source has
+    /// sent nothing for a while, and the ring was empty once after that, frames that have not arrived were
+    /// lost.
     fn settle_lost(&mut self, now_ns: u64, ring_is_empty: bool, source: PortId) {
         let steered = word(&self.taken, source.index(), out::STEERED);
         let Some(known) = self.sources.get_mut(source.index()) else { return };
@@ -143,12 +145,13 @@ impl Room {
             return;
         }
         let quiet = now_ns.saturating_sub(known.since_ns) >= QUIET_NS;
-        // Once it is quiet: what was steered last has reached the ring by then.
+        // Only after the quiet time: by then the last steered frame has reached the ring.
         known.was_empty |= quiet && ring_is_empty;
         if !known.was_empty {
             return;
         }
-        // A worker that ended frames of who had the slot before has counted them for who has it now.
+        // Another worker may have ended frames of the slot's previous port, and counted them for the present
+        // one.
         let done = word(&self.given_back, source.index(), home::DONE);
         if done.wrapping_sub(steered).cast_signed() > 0 {
             set(&self.given_back, source.index(), home::DONE, steered);
@@ -163,8 +166,8 @@ impl Room {
         }
     }
 
-    /// A frame that the kernel lost between the gate and the ring stays in the counts. When nothing
-    /// has been on its way for a while, what is taken is what was given back.
+    /// Corrects the places of frames that the kernel lost between the gate and the ring. If nothing has been
+    /// on its way for a while, all places taken count as given back.
     fn correct(&mut self, now_ns: u64, ring_is_empty: bool, sources: impl Iterator<Item = PortId>) {
         let taken = load(&self.taken, self.queue);
         if taken != self.taken_then || !ring_is_empty {
@@ -182,7 +185,7 @@ impl Room {
     }
 }
 
-/// The `n`th word of a port's or a queue's line.
+/// Reads the `n`th word of a port's or a queue's line.
 fn word(cells: &Cells, line: usize, n: usize) -> u64 {
     cells.get(line * STRIDE + n).map_or(0, |word| word.load(Ordering::Relaxed))
 }
@@ -202,7 +205,7 @@ fn store(cells: &Cells, at: usize, value: u64) {
     set(cells, at, 0, value);
 }
 
-/// The count has one writer, so nothing is lost between the two halves.
+/// Adds without an atomic operation: the count has only one writer.
 #[inline]
 fn add(cells: &Cells, at: usize, n: u64) {
     store(cells, at, load(cells, at).wrapping_add(n));

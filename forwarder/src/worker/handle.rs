@@ -21,10 +21,10 @@ use super::snapshot::WorkerSnapshot;
 use super::state::{Worker, WorkerSettings};
 use super::tap::Watcher;
 
-/// How long the end of a worker's thread is waited for; one that stands still then is left behind.
+/// How long to wait for the end of a worker's thread; a thread that has not ended by then is abandoned.
 const ENDS_WITHIN: Duration = Duration::from_millis(500);
 
-/// Who may ask a worker and tell it, without holding on to its thread: several can, at once.
+/// Sends commands to a worker without owning its thread. Several may exist at once.
 #[derive(Debug)]
 pub struct Asker<P> {
     commands: SyncSender<Command<P>>,
@@ -40,7 +40,7 @@ pub struct WorkerHandle<P> {
 }
 
 impl<P: Port + Send + 'static> WorkerHandle<P> {
-    /// Starts a worker on its core. Fails where the core cannot be had.
+    /// Starts a worker on its core. Fails if the thread cannot be pinned to the core.
     pub fn spawn(settings: WorkerSettings, pool: Pool) -> io::Result<Self> {
         let (commands, inbox) = sync_channel(COMMANDS);
         let (pinned, is_pinned) = sync_channel(1);
@@ -70,7 +70,7 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
         }
     }
 
-    /// A worker that never answers, and who would hear the questions.
+    /// A worker that never answers, and the receiver of its commands.
     #[cfg(test)]
     pub(crate) fn mute(core: usize) -> (Self, std::sync::mpsc::Receiver<Command<P>>) {
         let (commands, inbox) = sync_channel(COMMANDS);
@@ -79,7 +79,7 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
         (Self { asker, thread: None }, inbox)
     }
 
-    /// For asking beside this handle's owner.
+    /// A second sender of commands beside this handle.
     pub fn asker(&self) -> Asker<P> {
         self.asker.clone()
     }
@@ -138,18 +138,18 @@ impl<P> Asker<P> {
         self.patience.core()
     }
 
-    /// Whether it answers at all.
+    /// Checks whether the worker answers.
     pub async fn ping(&self) -> Result<(), NoAnswer> {
         self.ask(|done| Command::Ping { done }).await
     }
 
-    /// Hands a port to the worker; it is served when this returns.
+    /// Hands a port to the worker, which serves it when this returns.
     pub async fn add(&self, new: NewPort<P>) -> Result<(), NoAnswer> {
         self.ask(|done| Command::Add { new: Box::new(new), done }).await
     }
 
-    /// Has frames taken from a ring that ports share, or from none any more; gives back the ring of
-    /// before.
+    /// Makes the worker take frames from a ring that ports share, or from no shared ring any more. Returns
+    /// the previous ring.
     pub async fn gather(
         &self,
         gathering: Option<Gathering<P>>,
@@ -158,7 +158,7 @@ impl<P> Asker<P> {
         self.ask(|done| Command::Gather { gathering, done }).await
     }
 
-    /// Makes known a port that another worker serves.
+    /// Announces a port that another worker serves.
     pub async fn add_remote(
         &self,
         id: PortId,
@@ -169,22 +169,22 @@ impl<P> Asker<P> {
         self.ask(|done| Command::AddRemote { id, settings, worker, done }).await
     }
 
-    /// Nothing more is handed over for this port when this returns.
+    /// Ends the handing over for this port; when this returns, nothing more is handed over.
     pub async fn remove_remote(&self, id: PortId, why: Reason) -> Result<(), NoAnswer> {
         self.ask(|done| Command::RemoveRemote { id, why, done }).await
     }
 
-    /// New promises; they hold when this returns.
+    /// Applies new settings, which are in force when this returns.
     pub async fn reshape(&self, change: Change) -> Result<(), NoAnswer> {
         self.ask(|done| Command::Reshape { change: Box::new(change), done }).await
     }
 
-    /// Takes a port away from the worker; what still waits for it, or from it, is lost under `why`.
+    /// Takes a port from the worker. What still waits for it, or from it, is lost under `why`.
     pub async fn take(&self, id: PortId, why: Reason) -> Result<Option<Box<Taken<P>>>, NoAnswer> {
         self.ask(|done| Command::Take { id, why, done }).await
     }
 
-    /// Gives the frames back that a closed port's sockets held.
+    /// Makes the worker take back the frames that a closed port's sockets held.
     pub async fn reclaim(&self, id: PortId) -> Result<usize, NoAnswer> {
         self.ask(|done| Command::Reclaim { id, done }).await
     }
@@ -193,8 +193,8 @@ impl<P> Asker<P> {
         self.send(Command::Retune { id, mtu, features })
     }
 
-    /// Takes what was recorded of a source's packets since the last time.
-    /// It is asked when this is called, so that several can be before the first is awaited.
+    /// Takes what was recorded of a source's packets since the last call. The command is sent when this is
+    /// called, so several can be sent before the first answer is awaited.
     pub fn take_latency(
         &self,
         id: PortId,
@@ -208,7 +208,7 @@ impl<P> Asker<P> {
         }
     }
 
-    /// Has a page of the flow table filled.
+    /// Makes the worker fill a page of the flow table.
     pub async fn flows(&self, page: Box<FlowPage>) -> Result<Box<FlowPage>, NoAnswer> {
         self.ask(|done| Command::Flows { page, done }).await
     }
@@ -221,7 +221,7 @@ impl<P> Asker<P> {
         self.ask(|done| Command::ForgetFlows { done }).await
     }
 
-    /// Has packets watched from now on, or no longer.
+    /// Makes the worker watch packets from now on, or no longer.
     pub async fn watch(
         &self,
         watcher: Option<Box<Watcher>>,
@@ -249,8 +249,8 @@ impl<P> std::ops::Deref for WorkerHandle<P> {
     }
 }
 
-/// Binds the calling thread to one core, and makes its sleeps end when they should: by default the
-/// kernel lets a timer be 50 us late, which is a whole container on a gigabit link.
+/// Binds the calling thread to one core and sets its timer slack to the minimum. By default the kernel lets a
+/// timer be 50 us late, which is a whole container on a gigabit link.
 fn pin(core: usize) -> io::Result<()> {
     set_current_timer_slack(NonZeroU64::new(1))?;
     let mut cores = CpuSet::new();

@@ -1,6 +1,6 @@
-//! What a packet's headers say beyond its metadata: which flow it is of.
+//! Reads from a packet's headers what its metadata does not contain: the key of its flow.
 //!
-//! Invariant: bytes that are not there are zero in a key; nothing is read behind the frame.
+//! Invariant: missing bytes are zero in a key, and nothing is read beyond the frame.
 
 use std::num::NonZeroU16;
 
@@ -11,13 +11,13 @@ use weir_port::Packet;
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 const V4_MAPPED: u128 = 0xffff_0000_0000;
-/// Where the EtherType of an untagged frame stands.
+/// The offset of the EtherType in an untagged frame.
 const ETHERTYPE: usize = 12;
-/// Of ICMP's header: type, code, checksum, then the identifier of an echo.
+/// The offset of an echo's identifier in ICMP's header, after type, code and checksum.
 const ICMP_ID: usize = 4;
 const TCP_FLAGS: usize = 13;
 
-/// The flow of a packet, and its TCP flags, 0 where it has none. `head` is its first buffer.
+/// The key of a packet's flow and its TCP flags, or 0 if it has none. `head` is the packet's first buffer.
 #[inline]
 pub(super) fn flow_key(packet: &Packet, head: &[u8]) -> (PackedKey, u8) {
     let l3 = head.get(usize::from(packet.l3_off())..).unwrap_or_default();
@@ -46,7 +46,7 @@ fn mapped(address: [u8; 4]) -> u128 {
     V4_MAPPED | u128::from(u32::from_be_bytes(address))
 }
 
-/// The metadata says what is behind extension headers, if it is anything known.
+/// The protocol of an IPv6 packet. For known protocols the metadata tells what follows extension headers.
 #[inline]
 fn protocol_v6(packet: &Packet, next_header: u8) -> u8 {
     match packet.flags() & (flag::TCP | flag::UDP | flag::ICMP) {
@@ -74,7 +74,7 @@ fn ethertype(packet: &Packet, head: &[u8]) -> u16 {
     be16(head, at)
 }
 
-/// Ports, or an echo's identifier as both, and the TCP flags.
+/// The ports (or an echo's identifier in place of both), and the TCP flags.
 #[inline]
 fn ports(packet: &Packet, head: &[u8]) -> (u32, u8) {
     let at = usize::from(packet.l4_off());
@@ -94,7 +94,7 @@ fn ports(packet: &Packet, head: &[u8]) -> (u32, u8) {
     (0, 0)
 }
 
-/// Request or reply, of either version.
+/// Whether it is an echo request or reply, of either IP version.
 #[inline]
 fn is_echo(packet: &Packet, kind: Option<u8>) -> bool {
     if packet.has(flag::IPV4) {

@@ -1,11 +1,12 @@
-//! Whether the workers run: each says so in a word that the gate and the other workers read.
+//! Whether the workers run: each writes the time into a word that the gate and the other workers read.
 //!
-//! While a worker's word is older than [`STALE_NS`], the gate leaves its frames to their ports' fallback: to
-//! the bridge, mostly. What waited at the worker has then been overtaken, and is not to be sent any more.
+//! While a worker's word is older than [`STALE_NS`], the gate leaves its frames to their ports' fallback,
+//! which is mostly the bridge. Packets that waited at the worker have then been overtaken, and must not be
+//! sent any more.
 //!
-//! Invariant: a worker takes itself for one that stood still earlier than the gate does
-//! ([`LATE_NS`]), and looks at the clock right before it has something sent; so what it sends was not
-//! overtaken, unless it is stopped just then for as long as the two differ.
+//! Invariant: a worker considers itself stalled earlier than the gate does ([`LATE_NS`]), and reads the clock
+//! right before it sends. So what it sends was not overtaken, unless the worker is stopped just then for the
+//! difference between the two times.
 
 use std::sync::atomic::Ordering;
 
@@ -16,14 +17,14 @@ use weir_port::Cells;
 
 use weir_port::cells::STRIDE;
 
-/// How often a worker that is awake says so. One that sleeps wakes for it, less often.
+/// How often a worker that is awake writes the time. A worker that sleeps wakes up to write it, less often.
 pub const EVERY_NS: u64 = 20_000_000;
-/// A worker that has said nothing for so long has stood still: earlier than the gate finds it to.
+/// A worker that has not written the time for this long was stalled; the gate notices later.
 pub const LATE_NS: u64 = 400_000_000;
 
 const _: () = assert!(LATE_NS + 2 * EVERY_NS < STALE_NS);
 
-/// One worker's word, and its look at those of the others.
+/// One worker's word, and its view of the other workers' words.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     /// The map `TAKEN`.
@@ -31,12 +32,12 @@ pub(super) struct Heartbeat {
     index: usize,
     clock: fn() -> u64,
     said_ns: u64,
-    /// A bit for each of the other workers that stood still when this one last said that it runs.
+    /// A bit for each other worker that was stalled at this worker's last beat.
     still: u64,
 }
 
 impl Heartbeat {
-    /// Of the worker with that number; from here on it runs.
+    /// Starts the heartbeat of the worker with that index.
     pub(super) fn begin(words: Cells, index: usize, clock: fn() -> u64) -> Self {
         let said_ns = clock();
         if let Some(word) = beat_word(&words, index) {
@@ -49,38 +50,38 @@ impl Heartbeat {
         (self.clock)()
     }
 
-    /// How long it is since the last look at the clock.
+    /// The time since the last reading of the clock.
     #[inline]
     pub(super) fn lap(&self, since_ns: &mut u64) -> u64 {
         let now_ns = self.now_ns();
         now_ns.saturating_sub(std::mem::replace(since_ns, now_ns))
     }
 
-    /// When it last said that it runs.
+    /// When the worker last wrote the time.
     pub(super) fn said_ns(&self) -> u64 {
         self.said_ns
     }
 
-    /// Whether it is time to say so again.
+    /// Whether it is time to write again.
     #[inline]
     pub(super) fn is_due(&self, now_ns: u64) -> bool {
         now_ns.saturating_sub(self.said_ns) >= EVERY_NS
     }
 
-    /// Whether the gate may take this worker for one that stands still, by the clock of now.
+    /// Whether the gate may consider this worker stalled now.
     #[inline]
     pub(super) fn is_late(&self) -> bool {
         is_late(self.said_ns, self.now_ns())
     }
 
-    /// Nothing is to be sent any more after that, unless the worker says again that it runs.
+    /// The time after which nothing may be sent, unless the worker writes the time again.
     #[inline]
     pub(super) fn until_ns(&self) -> u64 {
         self.said_ns.saturating_add(LATE_NS)
     }
 
-    /// Says that the worker runs, and looks who else does. What the control side has written in its
-    /// place stays: the worker is gone then, to the gate.
+    /// Writes the time, and reads the other workers' words. If the control side has written a value instead,
+    /// it stays: to the gate the worker is then gone.
     pub(super) fn beat(&mut self, now_ns: u64) {
         let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
         match beat_word(&self.words, self.index) {
@@ -98,14 +99,14 @@ impl Heartbeat {
         self.still = still.fold(0, |bits, other| bits | 1 << other);
     }
 
-    /// Whether another worker stands still, and the gate may know.
+    /// Whether another worker is stalled, and the gate may know.
     #[inline]
     pub(super) fn stands_still(&self, other: usize, now_ns: u64) -> bool {
         self.still >> other & 1 != 0 && is_late(said_ns(&self.words, other), now_ns)
     }
 }
 
-/// What a worker that last said so then has to think of itself.
+/// Whether a worker that last wrote the time at `said_ns` must consider itself stalled.
 #[inline]
 pub(super) const fn is_late(said_ns: u64, now_ns: u64) -> bool {
     now_ns.saturating_sub(said_ns) > LATE_NS
@@ -119,7 +120,7 @@ fn said_ns(words: &Cells, index: usize) -> u64 {
     beat_word(words, index).map_or(0, |word| word.load(Ordering::Acquire))
 }
 
-/// What the workers say, for the control side.
+/// The workers' heartbeats, for the control side.
 #[derive(Clone, Debug)]
 pub struct Pulses {
     words: Cells,
@@ -132,13 +133,13 @@ impl Pulses {
         Self { words, workers }
     }
 
-    /// The first worker that stands still, if any does.
+    /// The first worker that is stalled, if any.
     pub fn still(&self, now_ns: u64) -> Option<usize> {
         (0..self.workers)
             .find(|&worker| weir_abi::gate::is_stale(said_ns(&self.words, worker), now_ns))
     }
 
-    /// Has the gate leave all workers' frames to their ports' fallback, whatever the workers say.
+    /// Makes the gate leave all workers' frames to their ports' fallback, whatever the workers write.
     pub fn say_gone(&self) {
         for worker in 0..self.workers {
             if let Some(word) = beat_word(&self.words, worker) {

@@ -1,8 +1,8 @@
-//! Packets that wait in front of their queues, because what their source sent before them is still on its
-//! way by the bridge: they would overtake it.
+//! Packets that wait in front of their queues, because earlier frames of their source are still on their way
+//! by the bridge, and would be overtaken.
 //!
-//! Invariant: of each source in the order in which they came; whoever waits keeps its places in the ring, so
-//! that a source never has more here than the gate grants it.
+//! Invariant: each source's packets stay in order. A packet that waits keeps its places in the ring, so a
+//! source never has more packets here than the gate grants it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
@@ -19,13 +19,13 @@ use weir_port::cells::STRIDE;
 pub(super) struct Holding {
     /// The map `TAKEN`.
     out: Cells,
-    /// Sends fences through the backlogs, and is told when somebody waits for them.
+    /// The thread that sends fences through the backlogs; it is woken when a packet has to wait.
     clearing: Option<Thread>,
     waiting: BTreeMap<PortId, VecDeque<Held>>,
     packets: u64,
 }
 
-/// A packet, and how many of its source's frames must have left the backlogs before.
+/// A packet, and how many of its source's frames must have left the backlogs before it may go.
 #[derive(Debug)]
 struct Held {
     bridged: u64,
@@ -46,7 +46,7 @@ impl Holding {
         self.packets
     }
 
-    /// Gives the packet back, unless it has to wait.
+    /// Returns the packet, unless it has to wait.
     #[inline]
     pub(super) fn pass(&mut self, packet: Packet) -> Option<Packet> {
         let at_bridge = packet.has(meta_flags::AT_BRIDGE);
@@ -72,19 +72,19 @@ impl Holding {
         None
     }
 
-    /// The next packet that need not wait any longer.
+    /// The next packet that no longer has to wait.
     pub(super) fn next(&mut self) -> Option<Packet> {
         let may_go = |(source, queue): (&PortId, &VecDeque<Held>)| {
             let (_, cleared) = self.words(*source);
             let first = queue.front()?;
-            // Both only ever rise.
+            // Neither count ever decreases.
             (first.bridged.wrapping_sub(cleared).cast_signed() <= 0).then_some(*source)
         };
         let source = self.waiting.iter().find_map(may_go)?;
         self.take(source)
     }
 
-    /// The next packet of a source that goes away.
+    /// The next packet of a source that is being removed.
     pub(super) fn take(&mut self, source: PortId) -> Option<Packet> {
         let queue = self.waiting.get_mut(&source)?;
         let held = queue.pop_front();
@@ -99,7 +99,8 @@ impl Holding {
         Some(held.packet)
     }
 
-    /// Frames of the source that were passed to the bridge, and those of them that have left every backlog.
+    /// The number of the source's frames that were passed to the bridge, and of those that have left every
+    /// backlog.
     fn words(&self, source: PortId) -> (u64, u64) {
         let word = |n: usize| {
             let cell = self.out.get(source.index() * STRIDE + n);

@@ -1,49 +1,49 @@
-//! When to look again and when to sleep, as a pure function of what the worker knows.
+//! Decides when to look again and when to sleep, as a pure function of what the worker knows.
 //!
-//! Invariant: a worker never sleeps in the kernel's readiness queue while a transmit ring still
-//! holds frames. Polling an AF_XDP socket in copy mode transmits as a side effect and swallows the
-//! error that says a frame was dropped, so such a frame would be lost without a name.
+//! Invariant: a worker never polls its sockets while a transmit ring still holds frames. Polling an AF_XDP
+//! socket in copy mode transmits as a side effect, and hides the error that says a frame was dropped. Such a
+//! frame would be lost without a reason.
 
 use weir_core::Idle;
 
-/// What to do after a turn that found nothing.
+/// What to do after a turn without progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// Look again at once.
     Again,
     /// Wait in the kernel until a socket is readable, at most this long.
     Readable { at_most_ns: u64 },
-    /// Devices are full: let time pass, without touching their sockets.
+    /// Devices are full: sleep without touching their sockets.
     Nap { for_ns: u64 },
 }
 
-/// How long a nap lasts while devices are full: about the time a veth needs to empty half its ring.
+/// The length of a nap while devices are full: about the time a veth needs to empty half its ring.
 pub const NAP_NS: u64 = 50_000;
-/// Back-pressure is spun through for this long before the worker naps.
+/// The worker spins for this long under back-pressure before it naps.
 const PRESSURE_SPIN_NS: u64 = 20_000;
 
-/// What a worker knows after a turn that found nothing.
+/// What a worker knows after a turn without progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// Since the last frame moved.
+    /// The time since the last frame moved.
     pub idle_for_ns: u64,
-    /// How long it pays to look for the next one (`gaps`).
+    /// How long looking for the next frame is worth it (`gaps`).
     pub look_ns: u64,
-    /// A device holds frames that it does not take.
+    /// A device refuses frames that wait for it.
     pub tx_pending: bool,
-    /// Until something that waits for its time may go.
+    /// The time until something that waits may leave.
     pub due_in_ns: Option<u64>,
-    /// Until a link may take the next of what waits for it.
+    /// The time until a link may take the next packet that waits for it.
     pub link_in_ns: Option<u64>,
-    /// Until the worker wants to look after its house.
+    /// The time until the next chores.
     pub chores_in_ns: u64,
 }
 
-/// A sleep shorter than this is not worth falling asleep for.
+/// A sleep shorter than this is not worth its cost.
 const SHORT_NS: u64 = 5_000;
-/// While frames wait for a link that takes the next of them within this time, an adaptive worker looks on:
-/// a virtual machine may get a core that slept back milliseconds late, and every frame that shares the
-/// link would wait for it.
+/// While frames wait for a link that takes the next of them within this time, an adaptive worker keeps
+/// looking. A virtual machine may get a core that slept back milliseconds late, and every frame on the link
+/// would wait that long.
 const CONTENDED_NS: u64 = 100_000;
 
 /// Decides what to do after a turn without progress.

@@ -1,16 +1,16 @@
-//! The worker's ports, by slot: which of them a turn looks after, and in what order.
+//! The worker's ports, by slot: which of them a turn serves, and in what order.
 //!
-//! Invariant: `all` has exactly the occupied slots, `receiving` those of them whose port has receive
-//! queues of its own, each once. A port without is in `tended` from when something is to be sent to it
-//! until all of that has been sent: a turn costs nothing for ports that have nothing. Receiving starts
-//! one port later every turn, so that no port's frames always reach the queues first.
+//! Invariant: `all` has exactly the occupied slots. `receiving` has those of them whose port has its own
+//! receive queues, each once. A port without receive queues is in `tended` from when something is to be sent
+//! to it until all of that has been sent, so idle ports cost a turn nothing. Receiving starts one port later
+//! every turn, so that no port's frames always reach the queues first.
 
 use weir_core::{Losses, MAX_PORTS, PortId, PortSet};
 use weir_port::Port;
 
 use super::sent::SentLog;
 
-/// A port with the worker's own numbers about it.
+/// A port with the worker's own counts of it.
 #[derive(Debug)]
 pub(super) struct Lane<P> {
     pub(super) port: P,
@@ -18,15 +18,15 @@ pub(super) struct Lane<P> {
     pub(super) copies: u64,
     /// The device took nothing at the last attempt.
     pub(super) refused: bool,
-    /// For the next turn.
+    /// The budget of the next turn.
     pub(super) budget: Budget,
-    /// What came in here by the shared ring.
+    /// What the port sent by the shared ring.
     pub(super) shared: Received,
     pub(super) sent: SentLog,
 }
 
-/// Packets that a port sent and that came by the worker's shared receive ring, which has numbers of
-/// all ports together only.
+/// Packets that a port sent by the worker's shared receive ring, whose own counters are for all ports
+/// together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Received {
     pub(super) packets: u64,
@@ -34,15 +34,15 @@ pub(super) struct Received {
     pub(super) superframes: u64,
 }
 
-/// Packets taken in a turn, from one port or from several together.
+/// The most packets taken in a turn, from one port or from several together.
 pub(super) const BURST: usize = 128;
-/// Fewer from one port would cost more than they spare the others.
+/// The fewest packets to take from one port: fewer would cost more than they save the others.
 pub(super) const BURST_LEAST: usize = 16;
-/// Bytes that one port's turn may come to, more or less: 128 superframes would be 8 MB, and
-/// everybody else's frames would wait behind them.
+/// The approximate limit of bytes taken from one port in a turn: 128 superframes would be 8 MB, and all other
+/// frames would wait behind them.
 pub(super) const BURST_BYTES: u64 = 256 << 10;
 
-/// Packets to take from a ring in the next turn.
+/// The number of packets to take from a ring in the next turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Budget(pub(super) usize);
 
@@ -53,8 +53,8 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Sets the budget of the next turn by what came in this one, and from how many rings something
-    /// came in the one before: a turn is what a single frame waits for.
+    /// Sets the budget of the next turn from what came in this one, and from how many rings had frames in the
+    /// one before. A single frame waits for a whole turn, so the rings share the burst.
     #[inline]
     pub(super) fn spend(&mut self, packets: usize, bytes: u64, busy_ports: usize) {
         let burst = match busy_ports {
@@ -97,8 +97,8 @@ impl<P> Lanes<P> {
         self.slots.get(usize::from(id.0)).and_then(Option::as_ref)
     }
 
-    /// Puts a port into its slot; gives back one that was there. `receives`: it has receive queues of
-    /// its own.
+    /// Puts a port into its slot, and returns the previous one if there was one. `receives`: the port has its
+    /// own receive queues.
     pub(super) fn insert(&mut self, id: PortId, port: P, receives: bool) -> Option<P> {
         let before = self.remove(id);
         if let Some(slot) = self.slots.get_mut(usize::from(id.0)) {
@@ -130,13 +130,13 @@ impl<P> Lanes<P> {
         Some(lane)
     }
 
-    /// Ports with receive queues of their own.
+    /// The number of ports with their own receive queues.
     #[inline]
     pub(super) fn receiving(&self) -> usize {
         self.receiving.len()
     }
 
-    /// The `nth` of them in this turn.
+    /// The `nth` receiving port of this turn.
     #[inline]
     pub(super) fn nth(&self, nth: usize) -> Option<PortId> {
         let count = self.receiving.len();
@@ -147,7 +147,7 @@ impl<P> Lanes<P> {
         self.receiving.get(at).copied()
     }
 
-    /// The next turn begins with another port.
+    /// Makes the next turn begin with another port.
     #[inline]
     pub(super) fn rotate(&mut self) {
         self.first += 1;
@@ -164,7 +164,7 @@ impl<P> Lanes<P> {
         self.all
     }
 
-    /// The ports to be looked after: those that receive, and those with something under way.
+    /// The ports to serve: those that receive, and those with something on its way.
     #[inline]
     pub(super) fn tended(&self) -> PortSet {
         self.tended
@@ -174,7 +174,7 @@ impl<P> Lanes<P> {
         self.tended.iter().any(|id| self.get(id).is_some_and(&is))
     }
 
-    /// Something is to be sent to this port.
+    /// Marks a port to which something is to be sent.
     #[inline]
     pub(super) fn tend(&mut self, id: PortId) {
         if self.all.contains(id) {
@@ -182,7 +182,7 @@ impl<P> Lanes<P> {
         }
     }
 
-    /// Nothing is under way at a port that only sends.
+    /// Unmarks a port that only sends and has nothing on its way.
     #[inline]
     pub(super) fn untend(&mut self, id: PortId) {
         self.tended.remove(id);
@@ -190,7 +190,7 @@ impl<P> Lanes<P> {
 }
 
 impl<P: Port> Lane<P> {
-    /// A port that only sends has sent everything that it was given, and is known to be up.
+    /// Whether a port that only sends has sent everything that it was given, and is known to be up.
     #[inline]
     pub(super) fn is_at_rest(&self) -> bool {
         !self.port.receives()

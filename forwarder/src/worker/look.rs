@@ -1,6 +1,6 @@
-//! How a worker looks at itself, between two turns.
+//! The worker's report on itself, taken between two turns.
 //!
-//! Invariant: looking changes nothing, and what is counted elsewhere is not counted here.
+//! Invariant: reporting changes nothing, and nothing is counted twice.
 
 use weir_core::{Engine, PortId, invariant};
 use weir_port::{Packet, Port};
@@ -16,7 +16,7 @@ impl<P: Port> Worker<P> {
         let (queued, queues) = self.queues(&served);
         let (mut orphan_losses, mut waiting) = (self.orphan_losses, 0);
         if let Some(gathering) = &mut self.gathering {
-            // What is lost at the ring that all share is nobody's in particular.
+            // Losses at the shared ring cannot be charged to a single port.
             orphan_losses.merge(&gathering.port.stats().losses);
             waiting = gathering.port.rx_waiting() as u64;
         }
@@ -49,7 +49,7 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// What waits for each port served here, and every pair towards one that has something to tell.
+    /// What waits for each port served here, and every pair to one with anything to report.
     fn queues(&self, served: &[PortId]) -> (Vec<QueueSnapshot>, Vec<VifQueue>) {
         let (mut sums, mut queues) = (Vec::with_capacity(served.len()), Vec::new());
         for &egress in served {
@@ -89,7 +89,7 @@ pub(super) fn port_snapshot<P: Port>(
     stats.rx_packets += lane.shared.packets;
     stats.rx_bytes += lane.shared.bytes;
     stats.rx_superframes += lane.shared.superframes;
-    // Of the shared ring it is known only how much waits there of all ports together.
+    // The shared ring tells only how much waits there of all ports together.
     let rx_waiting =
         if lane.port.receives() { lane.port.rx_waiting() as u64 } else { in_shared_ring };
     PortSnapshot {

@@ -1,10 +1,10 @@
-//! What is measured of every packet: its flow, and where its time went.
+//! Measurements of every packet: its flow, and its times by stage.
 //!
-//! Invariant: a packet that came in is counted in one row of the flow table or one sum, and when
-//! the kernel has taken it its residence is recorded once; its stages add up to its residence.
-//! Nothing here allocates on a packet's way, but for the first time of each magnitude.
+//! Invariant: a packet that came in is counted in one row of the flow table or one sum. When the kernel has
+//! taken it, its residence is recorded once, and its stages add up to its residence. Nothing here allocates
+//! for a packet, except at the first time of each magnitude.
 //!
-//! Packets of a container share all stages but the first, nearly always, so those are recorded for
+//! The packets of a container nearly always share all stages but the first, so those stages are recorded for
 //! a batch of packets at once.
 
 use weir_core::{
@@ -17,12 +17,12 @@ use super::ended::Ended;
 use super::headers::flow_key;
 use super::sent::{Sent, Times};
 
-/// Rows of the flow table looked at for their age per round of chores.
+/// Rows of the flow table examined for their age per round of chores.
 const AGED_PER_ROUND: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MeasureSettings {
-    /// Histograms by source and stage.
+    /// Whether to keep histograms by source and stage.
     pub latency: bool,
     pub flows: FlowConfig,
 }
@@ -30,9 +30,9 @@ pub struct MeasureSettings {
 #[derive(Debug)]
 pub(super) struct Measure {
     latency: bool,
-    /// By source, where the times of its packets are kept.
+    /// The recorded times of each source's packets.
     vifs: Box<[Option<Box<VifLatency>>]>,
-    /// Sources that have gone, of which only what was recorded is still to be taken.
+    /// Sources that are gone, whose records are still to be taken.
     gone: PortSet,
     flows: FlowTable,
     keeps_flows: bool,
@@ -63,17 +63,18 @@ impl Measure {
         }
     }
 
-    /// Nothing more comes from there.
+    /// Marks a source as gone: no more packets come from it.
     pub(super) fn remove_port(&mut self, id: PortId) {
         self.gone.insert(id);
     }
 
-    /// Packets came out of a receive ring. All of a burst in a row, before anything else is done
-    /// with them: so the memory that one needs is fetched while the one before it is looked at.
+    /// Records packets from a receive ring. The whole burst is processed before anything else is done with
+    /// it, so that the memory of one packet is fetched while the previous one is processed.
     #[inline]
     pub(super) fn arrived(&mut self, now_ns: u64, burst: &mut [Packet], pool: &Pool) {
         for packet in burst {
-            // A turn's clock is read before it: what came since then was taken when it came.
+            // The clock was read before the turn: a packet that arrived since then counts as taken when it
+            // arrived.
             packet.set_taken_ns(now_ns.max(packet.ingress_ns()));
             if !self.keeps_flows {
                 continue;
@@ -85,7 +86,7 @@ impl Measure {
         }
     }
 
-    /// A packet came from another worker, which has counted it.
+    /// Records a packet from another worker, which has counted it already.
     #[inline]
     pub(super) fn taken_over(&mut self, now_ns: u64, packet: &mut Packet, pool: &Pool) {
         if self.keeps_flows {
@@ -94,7 +95,7 @@ impl Measure {
         }
     }
 
-    /// A superframe of the source goes on as so many packets.
+    /// A superframe of the source continues as this many packets.
     #[inline]
     pub(super) fn cut(&mut self, source: PortId, pieces: u64) {
         self.ended.expect(source, pieces.saturating_sub(1));
@@ -108,7 +109,7 @@ impl Measure {
         }
     }
 
-    /// A packet that was handed to a port was taken back from there, and is lost.
+    /// Records a packet that was handed to a port, taken back from there, and lost.
     #[cold]
     pub(super) fn recalled(&mut self, times: &Times, sent: &Sent, reason: Reason) {
         self.ended.add(times.ingress, 1);
@@ -117,7 +118,7 @@ impl Measure {
         }
     }
 
-    /// The kernel has taken these packets, at `after_ns`.
+    /// Records that the kernel has taken these packets, at `after_ns`.
     #[inline]
     pub(super) fn sent(&mut self, times: &Times, packets: &[Sent], after_ns: u64) {
         self.ended.add(times.ingress, packets.len() as u64);
@@ -149,8 +150,8 @@ impl Measure {
         }
     }
 
-    /// Gives what was recorded of a source for an empty set, which a source that has gone does not
-    /// need.
+    /// Returns what was recorded of a source and replaces it by an empty set; a source that is gone does not
+    /// need one.
     pub(super) fn swap_latency(&mut self, id: PortId, fresh: Box<VifLatency>) -> Box<VifLatency> {
         match self.vifs.get_mut(id.index()) {
             Some(vif) if self.gone.contains(id) => vif.take().unwrap_or(fresh),
@@ -176,7 +177,7 @@ impl Measure {
         self.flows.forget();
     }
 
-    /// What is not done for every packet.
+    /// Does the work that is not done for every packet.
     pub(super) fn chores(&mut self, now_ns: u64) {
         if self.keeps_flows {
             self.flows.age(now_ns, AGED_PER_ROUND);

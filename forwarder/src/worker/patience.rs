@@ -1,9 +1,9 @@
-//! How long a worker is waited for.
+//! How long the control side waits for a worker.
 //!
-//! Invariant: no wait for a worker's answer is longer than [`ANSWER_WITHIN`], and while it owes an
-//! answer, everybody who asks it meanwhile waits for [`NEXT_WITHIN`] at most: a worker that stands
-//! still costs whoever asks it several times, or for many ports, one long wait and not many. What is
-//! not waited for any more is not carried out either (`Command::is_abandoned`).
+//! Invariant: no wait for a worker's answer is longer than [`ANSWER_WITHIN`]. While an answer is overdue,
+//! further requests wait at most [`NEXT_WITHIN`]. So a stalled worker costs a caller that asks several times,
+//! or for many ports, one long wait only. A command whose wait has ended is not carried out either
+//! (`Command::is_abandoned`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,9 +14,9 @@ use tokio::time::{Instant, timeout};
 
 use super::command::COMMANDS;
 
-/// A worker answers between two turns, within milliseconds.
+/// A running worker answers between two turns, within milliseconds.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// Enough for one that is on its feet again: taking a port away lasts 20 ms.
+/// Enough for a worker that runs again: taking a port away lasts 20 ms.
 pub(super) const NEXT_WITHIN: Duration = Duration::from_millis(100);
 
 /// Why there is no answer.
@@ -31,12 +31,12 @@ pub enum NoAnswer {
     Full { core: usize },
 }
 
-/// Shared by all who ask one worker.
+/// The state shared by all callers of one worker.
 #[derive(Clone, Debug)]
 pub(super) struct AnswerTimeout {
     core: usize,
     began: Instant,
-    /// Since when it owes an answer, in nanoseconds after `began`; 0: it owes none.
+    /// Since when an answer is overdue, in nanoseconds after `began`; 0: none is.
     owes_since_ns: Arc<AtomicU64>,
 }
 
@@ -49,7 +49,7 @@ impl AnswerTimeout {
         self.core
     }
 
-    /// `Late`, if it was so the last time, and nothing was heard since.
+    /// Returns `Late` if the last answer was overdue and none has arrived since.
     fn check(&self) -> Result<(), NoAnswer> {
         match self.owes_since_ns.load(Ordering::Relaxed) {
             0 => Ok(()),
@@ -66,7 +66,7 @@ impl AnswerTimeout {
                 answer.map_err(|_| NoAnswer::Ended)
             }
             Err(_) => {
-                // Whoever asked first has waited the longest.
+                // The first caller has waited the longest.
                 let (new, relaxed) = (asked_ns.max(1), Ordering::Relaxed);
                 let first = self.owes_since_ns.compare_exchange(0, new, relaxed, relaxed);
                 Err(self.late(first.err().unwrap_or(new)))

@@ -1,7 +1,7 @@
-//! From the receive rings into the queues.
+//! Moves packets from the receive rings into the queues.
 //!
-//! Invariant: what was taken out of the ring that ports share is given back to the gate's counts, whatever
-//! becomes of it.
+//! Invariant: places taken out of the shared ring are given back to the gate's counts, whatever becomes of
+//! the packet.
 
 use weir_core::{Amount, PortId, broken};
 use weir_port::Port;
@@ -11,19 +11,19 @@ use super::lanes::{BURST_BYTES, BURST_LEAST};
 use super::state::Worker;
 use super::switching::{Fate, Intake, lose_orphan};
 
-/// For how long a turn takes in from the shared ring, and how much at most: more than it sends
-/// (`WorkShare::intake`), so that what the worker cannot send waits in the queues, where the scheduler and the
-/// bounds see it.
+/// How long a turn takes packets from the shared ring, and how many at most. This is more than the turn sends
+/// (`WorkShare::intake`). So what the worker cannot send waits in the queues, where the scheduler and the
+/// bounds apply.
 const GATHER_NS: u64 = 100_000;
 const BURST_MOST: usize = 1024;
 
 impl<P: Port> Worker<P> {
-    /// Queues what the burst holds, all of which came in at `ingress`.
+    /// Queues the packets of the burst, all of which arrived at `ingress`.
     pub(super) fn forward(&mut self, now_ns: u64, ingress: PortId) {
         self.end_burst(now_ns, ingress, Fate::Queued);
     }
 
-    /// Likewise, or loses it.
+    /// Queues or loses the packets of the burst, as `fate` says.
     pub(super) fn end_burst(&mut self, now_ns: u64, ingress: PortId, fate: Fate) {
         let Self { pool, engine, lanes, burst, pieces, busy_ports, measure, tap, doors, .. } = self;
         let Some(lane) = lanes.get_mut(ingress) else {
@@ -43,8 +43,8 @@ impl<P: Port> Worker<P> {
         lane.budget.spend(packets, bytes, *busy_ports);
     }
 
-    /// Queues what came by the shared ring, in the order in which it came: a few packets at a time, of
-    /// which any may be a superframe, until they are many enough or long enough together.
+    /// Queues packets of the shared ring in order of arrival. Takes a few at a time, since any of them may be
+    /// a superframe, until there are enough packets or bytes.
     pub(super) fn gather(&mut self, now_ns: u64) -> bool {
         if let Some(gathering) = &mut self.gathering {
             gathering.port.refill(&mut self.pool);
@@ -71,7 +71,8 @@ impl<P: Port> Worker<P> {
         packets > 0
     }
 
-    /// What came by the shared ring is queued, or lost, without a look at what went by the bridge before.
+    /// Takes up to `most` packets of the shared ring, and queues, holds or loses them. Packets that are
+    /// already held stay held.
     pub(super) fn gather_some(
         &mut self,
         now_ns: u64,
@@ -97,8 +98,8 @@ impl<P: Port> Worker<P> {
             bytes += len;
             gathering.room.came(ingress);
             let Some(lane) = lanes.get_mut(ingress) else {
-                // The port was taken out while its frame was on the way. It must not be held, since
-                // what is held of a port is ended with the port.
+                // The port was removed while its frame was on the way. The frame must not be held, because
+                // held frames of a port end when the port is removed.
                 gathering.room.give_back(ingress, packet.frames());
                 lose_orphan(pool, measure, tap, orphan_losses, now_ns, packet);
                 continue;
@@ -125,7 +126,7 @@ impl<P: Port> Worker<P> {
         self.gathering.as_ref().is_some_and(|gathering| !gathering.holding.is_empty())
     }
 
-    /// Queues what waited for the bridge and need not any longer. True if anything was.
+    /// Queues packets that waited for the bridge and no longer have to. Returns true if there were any.
     #[cold]
     pub(super) fn release_held(&mut self, now_ns: u64) -> bool {
         let Self { engine, lanes, gathering, pieces, measure, tap, doors, pool, .. } = self;

@@ -1,6 +1,6 @@
-//! Where the worker's own time goes.
+//! The accounting of the worker's own time.
 //!
-//! Invariant: every nanosecond between two clock readings is charged to exactly one regime, so the
+//! Invariant: every nanosecond between two readings of the clock is charged to exactly one regime, so the
 //! regimes add up to the time since the worker started.
 
 /// What a turn of the loop was spent on.
@@ -8,9 +8,9 @@
 pub enum Regime {
     /// Frames were received, sent or completed.
     Busy,
-    /// Nothing to do; the worker looked and found the rings empty.
+    /// There was nothing to do: all rings were empty.
     Idle,
-    /// Frames wait, but the devices they are for take none.
+    /// Frames wait, but their devices take none.
     BackPressured,
     /// The worker slept in the kernel until something arrived.
     Asleep,
@@ -31,7 +31,7 @@ impl Regime {
     }
 }
 
-/// Time per regime. `charge` is called once a turn with the clock that turn read.
+/// Time per regime. `charge` is called once a turn with the clock reading of that turn.
 #[derive(Clone, Debug)]
 pub struct Regimes {
     spent_ns: [u64; Regime::COUNT],
@@ -40,17 +40,17 @@ pub struct Regimes {
     limited: Limited,
 }
 
-/// For how long something waited for nothing but the worker.
+/// How long something waited only for the worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limited {
     pub ns: u64,
-    /// Of the last tenths of a second, and of all the time in them.
+    /// The limited time in the last tenths of a second, and the whole time in them.
     recent_ns: u64,
     of_ns: u64,
 }
 
 impl Limited {
-    /// What is looked at for the share of now loses half of its weight in so long.
+    /// The time after which the recent measurements have lost half of their weight.
     const RECENT_NS: u64 = 200_000_000;
 
     fn charge(&mut self, spent_ns: u64, is_limit: bool) {
@@ -63,7 +63,7 @@ impl Limited {
         }
     }
 
-    /// Of the last tenths of a second.
+    /// The limited part of the last tenths of a second, in thousandths.
     pub fn now_permille(&self) -> u64 {
         (self.recent_ns * 1000).checked_div(self.of_ns).unwrap_or(0)
     }
@@ -76,7 +76,7 @@ impl Regimes {
         Self { spent_ns, turns, since_ns: now_ns, limited }
     }
 
-    /// Charges the time since the last call to `regime`, in which the worker was the limit or was not.
+    /// Charges the time since the last call to `regime`. `is_limit`: the worker was the limit in that time.
     #[inline]
     pub fn charge(&mut self, regime: Regime, is_limit: bool, now_ns: u64) {
         let spent_ns = now_ns.saturating_sub(self.since_ns);

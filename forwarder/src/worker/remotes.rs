@@ -1,8 +1,8 @@
-//! Ports that other workers serve: who they are, what is handed over to them, and what became of
-//! frames that came in there.
+//! Ports that other workers serve: which worker serves them, what is handed over to them, and the losses here
+//! of frames that arrived there.
 //!
-//! Invariant: a container that came from another worker goes back there when it is empty, so that
-//! no worker runs out of containers while another gathers them.
+//! Invariant: a container that came from another worker is returned there when it is empty, so that no worker
+//! runs out of containers while another collects them.
 
 use weir_core::{
     ByPort, Container, Engine, Handed, Losses, MAX_PORTS, Next, PortId, Reason, broken,
@@ -20,9 +20,9 @@ const NOBODY: u16 = u16::MAX;
 
 #[derive(Debug)]
 pub(super) struct Remotes {
-    /// The worker of each port, [`NOBODY`] where it is ours or nobody's.
+    /// The worker of each port; [`NOBODY`] if that is this worker, or there is no such port.
     worker: Box<[u16]>,
-    /// Losses here of frames that came in there.
+    /// Losses here of frames that arrived at those ports.
     losses: ByPort<Losses>,
 }
 
@@ -56,14 +56,14 @@ impl Remotes {
         }
     }
 
-    /// What was lost here of other workers' ports.
+    /// The losses here, by ports of other workers.
     pub(super) fn losses(&self) -> Vec<(PortId, Losses)> {
         let lost = self.losses.iter().filter(|(_, losses)| losses.total() > 0);
         lost.map(|(ingress, losses)| (ingress, *losses)).collect()
     }
 
-    /// Gives what is queued for another worker's port to that worker, as far as there is room.
-    /// True if anything was given.
+    /// Hands over what is queued for another worker's port, as far as there is room. Returns true if anything
+    /// was handed over.
     pub(super) fn hand_over(
         &mut self,
         engine: &mut Engine<Packet>,
@@ -79,7 +79,7 @@ impl Remotes {
         };
         let mut given = false;
         if heart.stands_still(worker, now_ns) {
-            // The gate has the next ones go by the bridge.
+            // The gate already lets later frames go by the bridge.
             while let Next::Container(mut container) = engine.next(now_ns, egress) {
                 let (ingress, handed) = (container.ingress(), Handed::of(&container));
                 let reason = Reason::Stalled;
@@ -110,7 +110,7 @@ impl Remotes {
         given
     }
 
-    /// An emptied container goes to who filled it.
+    /// Returns an emptied container to the worker that filled it.
     #[inline]
     pub(super) fn recycle(
         &self,

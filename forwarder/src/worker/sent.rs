@@ -1,17 +1,17 @@
-//! What was handed to a port and is not known to be taken by the kernel yet.
+//! Packets that were handed to a port and that the kernel is not known to have taken yet.
 //!
-//! Invariant: in the order in which it was handed over; each packet is given out once. Packets of a
-//! container share their times, nearly always, so these are noted once for a batch of packets.
+//! Invariant: packets are returned in the order in which they were handed over, each once. The packets of a
+//! container nearly always share their times, so these are stored once for a batch of packets.
 
 use weir_core::{PortId, broken, invariant};
 use weir_port::Packet;
 
-/// A packet that was handed over: the packet itself is the port's.
+/// A packet that was handed over; the port owns the packet itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sent {
     pub(super) ingress_ns: u64,
     pub(super) flow: u32,
-    /// The mark above the length.
+    /// The mark in the high bits, the length below.
     len_mark: u32,
 }
 
@@ -33,8 +33,8 @@ impl Sent {
     }
 }
 
-/// Whence packets came, and when what happened to them. A turn's clock is read before it, so what
-/// was sent in it can have come a little later; each time is at least the one before.
+/// Ingress port and stage timestamps. The clock is read before the turn, so a packet sent in it may have
+/// arrived a little later; each timestamp is therefore at least the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Times {
     pub(super) ingress: PortId,
@@ -43,25 +43,25 @@ pub(super) struct Times {
     pub(super) sent_ns: u64,
 }
 
-/// So many packets with the same times.
+/// A number of packets with the same times.
 #[derive(Clone, Copy, Debug)]
 struct Batch {
     times: Times,
     packets: usize,
 }
 
-/// See the module. Begins at the start of its memory whenever it has run empty, so that a short
-/// turn touches little of it.
+/// The log of packets handed to a port. Starts again at the beginning of its memory whenever it is empty, so
+/// that a short turn touches little of it.
 #[derive(Debug)]
 pub(super) struct SentLog {
     packets: Vec<Sent>,
     batches: Vec<Batch>,
-    /// The oldest that are not settled.
+    /// The oldest packet and batch that are not settled.
     first: usize,
     first_batch: usize,
 }
 
-/// Packets that find room without allocating: twice what a transmit ring holds.
+/// The packets that fit without allocation: twice what a transmit ring holds.
 const ROOM: usize = 4096;
 
 impl SentLog {
@@ -79,7 +79,7 @@ impl SentLog {
         self.packets.is_empty()
     }
 
-    /// The next one needs memory, unless some are settled before.
+    /// Whether the next packet needs an allocation, unless some are settled before.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.packets.len() == self.packets.capacity()
@@ -109,7 +109,7 @@ impl SentLog {
         }
     }
 
-    /// The last one was not handed over after all.
+    /// Removes the last packet, which was not handed over after all.
     #[cold]
     pub(super) fn take_back(&mut self) {
         let last = self.packets.pop();
@@ -123,7 +123,7 @@ impl SentLog {
         }
     }
 
-    /// Gives out the last so many, the latest first: they were taken back from the port.
+    /// Returns the last `count` packets, the latest first: they were taken back from the port.
     #[cold]
     pub(super) fn recall(&mut self, count: usize, mut each: impl FnMut(&Times, &Sent)) {
         for _ in 0..count.min(self.packets.len() - self.first) {
@@ -136,7 +136,7 @@ impl SentLog {
         self.settle(self.packets.len(), |_, _| {});
     }
 
-    /// Gives out the oldest, all but so many of the last, batch by batch.
+    /// Returns the oldest packets, all but the last `waiting`, batch by batch.
     #[inline]
     pub(super) fn settle(&mut self, waiting: usize, mut each: impl FnMut(&Times, &[Sent])) {
         let end = self.packets.len().saturating_sub(waiting);

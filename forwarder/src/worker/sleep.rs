@@ -1,6 +1,6 @@
 //! How long a worker may sleep, and what wakes it.
 //!
-//! Invariant: whatever a worker waits for either wakes it or is looked for at least as often as its
+//! Invariant: each event that a worker waits for either wakes it, or is checked at least as often as its
 //! other chores.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,8 +12,8 @@ use super::state::Worker;
 
 /// How often the worker does its chores while it is awake.
 pub(super) const CHORES_EVERY_NS: u64 = 1_000_000;
-/// The longest sleep: commands end it at once, so this bounds the ageing of flows, and how long the worker
-/// may go without saying that it runs.
+/// The longest sleep. Commands end it at once, so it bounds only the ageing of flows and the interval of the
+/// heartbeat.
 pub(super) const LONGEST_SLEEP_NS: u64 = 100_000_000;
 
 const _: () = assert!(4 * LONGEST_SLEEP_NS <= LATE_NS, "a sleeper is not taken for one that hangs");
@@ -24,13 +24,13 @@ impl<P: Port> Worker<P> {
         self.lanes.any_tended(|lane| lane.refused)
     }
 
-    /// The receive rings cannot be filled: other workers have the frames, and send them home.
+    /// The receive rings cannot be filled: other workers have the frames, and will return them.
     fn is_in_need(&self) -> bool {
         !self.peers.is_alone() && !self.pool.can_fill()
     }
 
-    /// How long the worker may sleep: completions and single frames that come home do not wake it,
-    /// so it looks for them itself.
+    /// How long the worker may sleep. Completions and single returned frames do not wake it, so it checks for
+    /// them itself.
     pub(super) fn chore_gap(&self) -> u64 {
         let awaited = !self.leaving.is_empty()
             || self.is_in_need()
@@ -38,9 +38,9 @@ impl<P: Port> Worker<P> {
         if awaited { CHORES_EVERY_NS } else { LONGEST_SLEEP_NS }
     }
 
-    /// Waits until a frame or a command arrives. The sockets are named to the kernel here and not
-    /// once for all: a socket that somebody waits on costs a wake-up for every frame that is sent,
-    /// and for every one that comes in, whether the waiter sleeps or not.
+    /// Waits until a frame or a command arrives. The sockets are registered for each wait, not once for all:
+    /// a socket with a waiter costs a wake-up for every frame sent or received, whether the waiter sleeps or
+    /// not.
     pub(super) fn sleep(&self, at_most_ns: u64) {
         let Some(bell) = self.peers.bell() else { return broken!("a worker has no bell") };
         let in_need = self.is_in_need();
@@ -60,7 +60,7 @@ impl<P: Port> Worker<P> {
             tv_sec: i64::try_from(at_most_ns / 1_000_000_000).unwrap_or(i64::MAX),
             tv_nsec: i64::from((at_most_ns % 1_000_000_000) as u32),
         };
-        // An interrupted or failed wait is a short one: the loop looks at its rings either way.
+        // An interrupted or failed wait is just a short one: the loop looks into its rings either way.
         let _ = poll(&mut watched, Some(&timeout));
         bell.set_awake();
     }

@@ -1,4 +1,4 @@
-//! What a worker says of itself: plain numbers, copied out between two turns.
+//! A worker's report on itself: plain numbers, copied between two turns.
 
 use weir_core::{ContainerCounts, Losses, PortId};
 use weir_port::{Census, PortStats};
@@ -6,38 +6,38 @@ use weir_port::{Census, PortStats};
 use super::doors::DoorLook;
 use super::regimes::Regimes;
 
-/// One port's numbers, as the worker that serves it sees them.
+/// One port's counters, as the worker that serves it sees them.
 #[derive(Clone, Debug)]
 pub struct PortSnapshot {
     pub id: PortId,
     pub stats: PortStats,
-    /// Losses of frames that came in here, decided by the worker.
+    /// Losses, decided by the worker, of frames that arrived at this port.
     pub losses: Losses,
-    /// Pieces made of superframes that came in here, beyond the superframes themselves: to the ledger
-    /// they are copies.
+    /// Pieces made of superframes that arrived at this port, beyond the superframes themselves; the ledger
+    /// counts them as copies.
     pub copies: u64,
     /// Steered frames that still wait in the receive ring.
     pub rx_waiting: u64,
     /// Packets given to the kernel that it has not completed.
     pub tx_outstanding: u64,
-    /// Containers filled by packets that came in here.
+    /// Containers filled by packets that arrived at this port.
     pub containers: ContainerCounts,
-    /// Of a link with a rate.
+    /// The door of a link with a rate.
     pub door: Option<DoorLook>,
 }
 
-/// One source's way to one link, as the worker that serves the link sees it.
+/// One pair, as the worker that serves the link sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct VifQueue {
     pub ingress: PortId,
     pub egress: PortId,
-    /// Waiting now.
+    /// Packets that wait now.
     pub packets: u64,
     pub bytes: u64,
-    /// Handed to the link since the pair came to be.
+    /// Packets handed to the link since the pair was created.
     pub sent_packets: u64,
     pub sent_bytes: u64,
-    /// The program drops this source's frames for this link at the moment.
+    /// Whether the program drops this source's frames for this link at the moment.
     pub shed: bool,
 }
 
@@ -57,22 +57,22 @@ pub struct WorkerSnapshot {
     pub regimes: Regimes,
     pub ports: Vec<PortSnapshot>,
     pub queued: Vec<QueueSnapshot>,
-    /// Pairs with something to tell.
+    /// Pairs with anything to report.
     pub queues: Vec<VifQueue>,
-    /// Losses of frames that came in by ports of other workers.
+    /// Losses of frames that arrived at ports of other workers.
     pub foreign_losses: Vec<(PortId, Losses)>,
-    /// Packets handed over to other workers that these have not taken yet.
+    /// Packets handed over to other workers that have not taken them yet.
     pub in_transit_packets: u64,
-    /// Packets handed over to other workers, ever.
+    /// All packets ever handed over to other workers.
     pub handed_over: u64,
-    /// Packets taken over from other workers, ever.
+    /// All packets ever taken over from other workers.
     pub taken_over: u64,
     /// Packets in containers and queues.
     pub held_packets: u64,
     pub held_bytes: u64,
     pub census: Census,
-    /// Losses that no port of now can be charged with: frames of ports that are gone.
+    /// Losses that cannot be charged to a present port: frames of ports that are gone.
     pub orphan_losses: Losses,
-    /// By the worker's thread.
+    /// Broken invariants found by the worker's thread.
     pub broken_invariants: u64,
 }

@@ -1,8 +1,8 @@
-//! What a worker does that comes back after it stood still: whatever waited at it is lost, by name, since
-//! the gate may have let later frames go by the bridge.
+//! The recovery of a worker that was stalled: everything that waited at it is lost, under the reason
+//! `stalled`, because the gate may have let later frames go by the bridge.
 //!
-//! Invariant: nothing is sent, and the gate is not told that the worker runs, before that is done. What the
-//! kernel was asked to take and has not taken yet cannot be taken back, and is sent.
+//! Invariant: before the recovery is done, nothing is sent, and the heartbeat does not tell the gate that the
+//! worker runs. What the kernel was asked to take and has not taken yet cannot be taken back, and is sent.
 
 use weir_core::{PortId, Reason};
 use weir_port::{Packet, Port};
@@ -13,11 +13,11 @@ use super::state::Worker;
 use super::switching::Fate;
 
 const LOST: Fate = Fate::Lost(Reason::Stalled);
-/// As many bursts as a full receive ring has: more than that came since.
+/// The number of bursts in a full receive ring; packets beyond that arrived since.
 const RING_BURSTS: usize = weir_abi::RX_PLACES as usize / BURST;
 
 impl<P: Port> Worker<P> {
-    /// Says that the worker runs. If it has not said so for long, what waited is lost before.
+    /// Beats. If the last beat was too long ago, what waited is lost first.
     #[cold]
     pub(super) fn heartbeat_or_recover(&mut self, now_ns: u64) {
         let mut since_ns = self.heart.said_ns();
@@ -26,7 +26,7 @@ impl<P: Port> Worker<P> {
             since_ns = now_ns;
         }
         self.heart.beat(now_ns);
-        // It may have stood still between the look at the clock and the word.
+        // The worker may have been stalled between the reading of the clock and the beat.
         let now_ns = self.heart.now_ns();
         if is_late(since_ns, now_ns) {
             self.lose_what_waited(since_ns, now_ns);
@@ -79,7 +79,7 @@ impl<P: Port> Worker<P> {
         recalled
     }
 
-    /// Loses what stands in the receive rings.
+    /// Loses what is in the receive rings.
     fn lose_received(&mut self, now_ns: u64) -> usize {
         let mut lost = 0;
         for nth in 0..self.lanes.receiving() {

@@ -1,4 +1,4 @@
-//! What a worker has: its ports, its queues, its frames, and its ends of what it shares with others.
+//! The state of a worker: its ports, its queues, its frames, and its ends of what it shares with others.
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -21,7 +21,7 @@ use super::snapshot::WorkerSnapshot;
 use super::tap::Tap;
 use super::transfer::Peers;
 
-/// Pieces that one superframe is cut into at most: 64 KiB by segments of half a kilobyte.
+/// The most pieces that one superframe is cut into: 64 KiB in segments of half a kilobyte.
 const PIECES: usize = 128;
 
 #[derive(Debug)]
@@ -34,24 +34,24 @@ pub struct WorkerSettings {
     pub caps: Arc<Caps>,
     /// The program's shed bits, shared by all workers.
     pub shed: Cells,
-    /// What the gate is told of frames that have come to their end: the map `GIVEN_BACK`.
+    /// The counts of frames that have come to their end, which the gate reads: the map `GIVEN_BACK`.
     pub home: Cells,
-    /// What the gate lets out, and where each worker says that it runs: the map `TAKEN`.
+    /// The counts of what the gate sends, and the workers' heartbeats: the map `TAKEN`.
     pub out: Cells,
     /// The monotonic clock.
     pub clock: fn() -> u64,
-    /// The doors of links and sources with a rate, which gates and workers share: the map `DOORS`.
+    /// The doors of links and sources with a rate, shared by gates and workers: the map `DOORS`.
     pub doors: Cells,
-    /// Its ends of the rings to the other workers.
+    /// This worker's ends of the rings to the other workers.
     pub peers: Peers,
 }
 
-/// A port that is asked back and still waits for completions.
+/// A port that is to be returned and still waits for completions.
 #[derive(Debug)]
 pub(super) struct Leaving<P> {
     pub(super) id: PortId,
     pub(super) until_ns: u64,
-    /// The name of what the kernel does not complete in time.
+    /// The reason under which frames are lost that the kernel does not complete in time.
     pub(super) why: Reason,
     pub(super) done: oneshot::Sender<Option<Box<Taken<P>>>>,
 }
@@ -71,9 +71,9 @@ pub struct Worker<P> {
     pub(super) started_at_ns: u64,
     pub(super) inbox: Receiver<Command<P>>,
     pub(super) pieces: Vec<Packet>,
-    /// The ring that ports share whose frames come by way of the gate.
+    /// The ring shared by the ports whose frames come by way of the gate.
     pub(super) gathering: Option<Gathering<P>>,
-    /// Ports from which something came in the last turn.
+    /// The number of ports that had frames in the last turn.
     pub(super) busy_ports: usize,
     pub(super) peers: Peers,
     pub(super) remotes: Remotes,
@@ -81,14 +81,14 @@ pub struct Worker<P> {
     pub(super) shed: Cells,
     pub(super) doors: Doors,
     pub(super) heart: Heartbeat,
-    /// The worker's time, as its links share it.
+    /// The division of the worker's time between its links.
     pub(super) work: WorkShare,
-    /// When something that waits here may go, as of the last turn.
+    /// When something that waits here may leave, as of the last turn.
     pub(super) due_ns: Option<u64>,
-    /// When a link may take the next of what waits for it, as of the last turn.
+    /// When a link may take the next packet that waits for it, as of the last turn.
     pub(super) link_ns: Option<u64>,
     pub(super) orphan_losses: Losses,
-    /// Broken invariants of this thread, as far as they were logged.
+    /// The number of this thread's broken invariants that were logged.
     pub(super) broken_reported: u64,
     pub(super) stopping: Option<oneshot::Sender<Box<WorkerSnapshot>>>,
     pub(super) running: bool,

@@ -1,7 +1,7 @@
-//! What happens to one packet between receive and send.
+//! The handling of one packet between receive and send.
 //!
-//! Invariant: each function leaves its packet in exactly one place: in the engine, in the port, or
-//! released and counted under a reason.
+//! Invariant: each function leaves its packet in exactly one place: in the engine, in the port, or released
+//! and counted under a reason.
 
 use weir_core::{Amount, Container, Engine, Losses, Next, PortId, Reason, broken};
 use weir_port::{Packet, Pool, Port, Refused};
@@ -12,18 +12,18 @@ use super::lanes::Lane;
 use super::measure::Measure;
 use super::tap::Tap;
 
-/// What becomes of what comes in.
+/// What is done with received packets.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fate {
     Queued,
     Lost(Reason),
 }
 
-/// What a packet needs to be queued.
+/// Everything needed to queue a packet.
 pub(super) struct Intake<'a, P> {
     pub(super) engine: &'a mut Engine<Packet>,
     pub(super) pool: &'a mut Pool,
-    /// That of the port the packet came in by.
+    /// The lane of the port at which the packet arrived.
     pub(super) lane: &'a mut Lane<P>,
     /// Room for the pieces of one superframe.
     pub(super) pieces: &'a mut Vec<Packet>,
@@ -43,8 +43,8 @@ impl<P> Intake<'_, P> {
         }
     }
 
-    /// Queues a packet for the port that the program has named; a superframe that would hold a slow
-    /// link for long is cut.
+    /// Queues a packet for the port that the program named. A superframe that would hold up a slow link is
+    /// cut.
     #[inline]
     pub(super) fn take(&mut self, packet: Packet) {
         let Some(egress) = packet.egress() else { return self.lose(packet, Reason::NoEgress) };
@@ -69,14 +69,14 @@ impl<P> Intake<'_, P> {
         }
     }
 
-    /// For a shaped link, which is charged by what is on the wire.
+    /// Cuts a superframe for a shaped link, which is charged for the bytes on the wire.
     fn offer_in_pieces(&mut self, egress: PortId, packet: Packet, most: u32) {
         if let Err((packet, _)) = self.pool.cut_pieces(packet, most, self.pieces) {
-            // No frames to cut it into, or more pieces than anybody should make: it may hold the
-            // link for a moment, which is better than losing all of it.
+            // There are no frames to cut it into, or it would make too many pieces. Whole it may hold the
+            // link for a moment, which is better than losing it.
             return self.offer_whole(egress, packet);
         }
-        // To the ledger they are copies: one frame came in, so many go out.
+        // One frame arrived and several are sent: the ledger counts the additional ones as copies.
         let pieces = self.pieces.len() as u64;
         self.lane.copies += pieces.saturating_sub(1);
         self.measure.cut(self.ingress, pieces);
@@ -103,7 +103,7 @@ impl<P> Intake<'_, P> {
     }
 }
 
-/// What a packet needs to be sent.
+/// Everything needed to send a packet.
 pub(super) struct Outlet<'a, P> {
     pub(super) pool: &'a mut Pool,
     pub(super) lane: &'a mut Lane<P>,
@@ -112,13 +112,12 @@ pub(super) struct Outlet<'a, P> {
     pub(super) heart: &'a Heartbeat,
     pub(super) now_ns: u64,
     pub(super) egress: PortId,
-    /// How much may be sent; the last container may be longer.
+    /// The amount that may be sent; the last container may exceed it.
     pub(super) room: Amount,
 }
 
 impl<P: Port> Outlet<'_, P> {
-    /// Hands a packet to the port, or gives it back where the port is full. One that is lost there
-    /// is counted.
+    /// Hands a packet to the port, or returns it if the port is full. A packet that is lost there is counted.
     #[inline]
     fn send(&mut self, packet: Packet, released_ns: u64) -> Result<(), Packet> {
         let Self { pool, lane, measure, tap, now_ns, egress, .. } = self;
@@ -126,7 +125,7 @@ impl<P: Port> Outlet<'_, P> {
             tap.sending(*now_ns, &packet, pool, *egress);
         }
         if lane.sent.is_full() {
-            // So much in one turn that there is no room to wait for the clock.
+            // The log is full in the middle of a turn, so it is settled with the time of this turn.
             settle(*egress, lane, measure, tap, *now_ns);
         }
         lane.sent.push(&packet, released_ns, *now_ns);
@@ -150,7 +149,7 @@ impl<P: Port> Outlet<'_, P> {
     }
 }
 
-/// Writes down how long what was handed to a port took, as far as the kernel has it.
+/// Records the times of packets handed to a port, as far as the kernel has taken them.
 #[inline]
 pub(super) fn settle<P: Port>(
     id: PortId,
@@ -172,20 +171,20 @@ pub(super) fn settle<P: Port>(
     });
 }
 
-/// What came of draining a queue.
+/// The result of draining a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Drained {
     pub(super) taken: bool,
-    /// Something waits whose time has not come.
+    /// When the next container that waits may leave.
     pub(super) not_before_ns: Option<u64>,
-    /// The worker has stood still: what waits here is not to be sent.
+    /// The worker was stalled: what waits here must not be sent.
     pub(super) late: bool,
     /// What was taken out of the queue, less what was put back.
     pub(super) amount: Amount,
 }
 
-/// Hands a port what is queued for it, until either is out or its time has not come. What is
-/// emptied is given to `emptied`.
+/// Hands a port what is queued for it, until the queue is empty, the port or `room` is full, or the next
+/// container may not leave yet. Passes each emptied container to `emptied`.
 pub(super) fn drain<P: Port>(
     engine: &mut Engine<Packet>,
     outlet: &mut Outlet<'_, P>,
@@ -193,8 +192,8 @@ pub(super) fn drain<P: Port>(
 ) -> Drained {
     let mut drained = Drained::default();
     let (now_ns, egress) = (outlet.now_ns, outlet.egress);
-    // A device that pushes back still has frames in its ring: more of them there would only be out
-    // of the scheduler's hands.
+    // A device that pushes back still has frames in its ring. Any more there would only be out of the
+    // scheduler's control.
     while !outlet.lane.refused && outlet.lane.port.tx_room() > 0 && drained.amount < outlet.room {
         drained.late = outlet.heart.is_late();
         if drained.late {
@@ -211,7 +210,7 @@ pub(super) fn drain<P: Port>(
         let released_ns = container.released_ns();
         drained.amount = drained.amount.and(amount_of(&container));
         while let Some(packet) = container.pop() {
-            // A superframe leaves at once, and may take the kernel a while.
+            // A superframe is sent immediately, which may take the kernel a while.
             drained.late = packet.is_superframe() && outlet.heart.is_late();
             let sent = if drained.late { Err(packet) } else { outlet.send(packet, released_ns) };
             let Err(packet) = sent else {
@@ -239,7 +238,7 @@ fn amount_of(container: &Container<Packet>) -> Amount {
     Amount::of(container.len() as u64, container.bytes())
 }
 
-/// Ends the packets of a container that cannot be sent and cannot be kept; how many they were.
+/// Loses the packets of a container that can be neither sent nor kept. Returns their number.
 #[cold]
 pub(super) fn lose_all(
     pool: &mut Pool,
@@ -261,7 +260,7 @@ pub(super) fn lose_all(
     lost
 }
 
-/// Ends a packet that came in by a port which is no more.
+/// Loses a packet of a port that no longer exists.
 #[cold]
 pub(super) fn lose_orphan(
     pool: &mut Pool,

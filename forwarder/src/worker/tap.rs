@@ -1,8 +1,8 @@
-//! Watching single packets: a capture of their bytes, or a trace of their way.
+//! Watching single packets: a capture of their bytes, or a trace of their steps.
 //!
-//! - [`filter`]: which packets are wanted; [`ring`]: the way to who wants them
+//! - [`filter`]: which packets match; [`ring`]: the events on their way to the reader
 //!
-//! Invariant: nobody watching costs one branch; a watcher that does not keep up loses events, which
+//! Invariant: without a watcher the cost is one branch. A watcher that does not keep up loses events, which
 //! are counted, and never holds up a packet.
 
 mod filter;
@@ -17,12 +17,12 @@ pub use self::ring::{Event, Reader, Step};
 use self::ring::{Writer, ring};
 use super::sent::{Sent, Times};
 
-/// Of a packet whose way is followed: its headers.
+/// The bytes captured of a followed packet: its headers.
 const HEADERS: u32 = 128;
-/// Packets that are followed at a time have marks from 1 on.
+/// The number of packets that can be followed at a time; their marks start at 1.
 pub const MARKS: usize = u8::MAX as usize;
 
-/// At which points of a packet's way its bytes are taken.
+/// The points of a packet's way at which its bytes are captured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Points {
     pub arrival: bool,
@@ -32,9 +32,9 @@ pub struct Points {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Bytes, at these points.
+    /// Capture bytes at these points.
     Capture(Points),
-    /// Every step of single packets.
+    /// Record every step of single packets.
     Trace,
 }
 
@@ -42,25 +42,25 @@ pub enum Purpose {
 pub struct WatchSpec {
     pub purpose: Purpose,
     pub filter: Filter,
-    /// Bytes of a packet that are taken at most.
+    /// The most bytes to capture of a packet.
     pub snaplen: u32,
-    /// Bytes that may wait to be read.
+    /// The bytes that may wait to be read.
     pub buffer: usize,
 }
 
-/// A watcher's end in the worker.
+/// The worker's end of a watcher.
 #[derive(Debug)]
 pub struct Watcher {
     spec: WatchSpec,
     ring: Writer,
-    /// Marks for packets that are to be followed: as many as whoever reads has given.
+    /// Marks for packets to be followed, as many as the reader has provided.
     marks: Consumer<u8>,
-    /// What is being handed to a port, which may not take it.
+    /// The event of a packet that is being handed to a port, which may refuse it.
     staged: Option<Event>,
     staged_bytes: Vec<u8>,
 }
 
-/// A watcher's end on the control side.
+/// The control side's end of a watcher.
 #[derive(Debug)]
 pub struct Watched {
     pub events: Reader,
@@ -68,8 +68,8 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Allows one more packet to be followed, by that mark. Marks of two workers must differ, or
-    /// nobody can tell their packets apart.
+    /// Allows one more packet to be followed, with that mark. Two workers must have different marks, or their
+    /// packets cannot be told apart.
     pub fn follow(&mut self, mark: u8) {
         let pushed = self.marks.push(mark);
         invariant!(pushed.is_ok(), "more marks were given than there are");
@@ -96,14 +96,14 @@ impl Watcher {
         }
     }
 
-    /// Lets go what was staged: the port has taken it.
+    /// Publishes the staged event: the port has taken the packet.
     fn commit(&mut self) {
         if let Some(event) = self.staged.take() {
             self.ring.put(event, std::iter::once(&self.staged_bytes[..]));
         }
     }
 
-    /// A step of a marked packet. An earlier watcher may have marked it.
+    /// Records a step of a marked packet; a previous watcher may have marked it.
     fn step(&mut self, event: Event) {
         if self.spec.purpose == Purpose::Trace {
             self.ring.put(event, std::iter::empty());
@@ -184,8 +184,8 @@ impl Watcher {
     }
 }
 
-/// A turn's clock is read before it, so a packet may have come a little later: nothing happened to
-/// it before.
+/// Makes an event. The clock is read before the turn, so a packet may have arrived a little later: no event
+/// is earlier than its arrival.
 fn event(at_ns: u64, packet: &Packet, step: Step) -> Event {
     Event {
         at_ns: at_ns.max(packet.ingress_ns()),
@@ -210,20 +210,20 @@ impl Tap {
         self.watcher.is_some()
     }
 
-    /// Begins, changes or ends the watching; what watched before.
+    /// Sets, changes or removes the watcher. Returns the previous one.
     pub(super) fn set(&mut self, watcher: Option<Box<Watcher>>) -> Option<Box<Watcher>> {
         self.end_of_turn();
         std::mem::replace(&mut self.watcher, watcher)
     }
 
-    /// Who watches, if anybody, with nothing staged any more.
+    /// The watcher, if there is one, with its staged event published.
     fn watcher(&mut self) -> Option<&mut Watcher> {
         let watcher = self.watcher.as_deref_mut()?;
         watcher.commit();
         Some(watcher)
     }
 
-    /// A packet came in.
+    /// Records the arrival of a packet.
     #[cold]
     pub(super) fn arrived(&mut self, packet: &mut Packet, pool: &Pool) {
         if let Some(watcher) = self.watcher() {
@@ -238,7 +238,7 @@ impl Tap {
         }
     }
 
-    /// A marked superframe became so many packets, of which this is one.
+    /// Records one of the pieces into which a marked superframe was cut.
     #[cold]
     pub(super) fn cut(&mut self, now_ns: u64, piece: &Packet, egress: PortId, pieces: usize) {
         if let Some(watcher) = self.watcher() {
@@ -247,7 +247,7 @@ impl Tap {
         }
     }
 
-    /// A packet is about to be handed to `egress`, or was refused there after all (`Full`).
+    /// Stages the event of a packet that is about to be handed to `egress`.
     #[cold]
     pub(super) fn sending(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, egress: PortId) {
         if let Some(watcher) = self.watcher() {
@@ -269,7 +269,7 @@ impl Tap {
         }
     }
 
-    /// The kernel has taken a marked packet, at `after_ns`.
+    /// Records that the kernel has taken a marked packet, at `after_ns`.
     #[cold]
     pub(super) fn settled(&mut self, egress: PortId, times: &Times, sent: &Sent, after_ns: u64) {
         if let Some(watcher) = self.watcher() {
@@ -277,7 +277,7 @@ impl Tap {
         }
     }
 
-    /// A marked packet was handed over, and taken back and lost.
+    /// Records that a marked packet was handed over, taken back and lost.
     #[cold]
     pub(super) fn recalled(&mut self, times: &Times, sent: &Sent, now_ns: u64, reason: Reason) {
         if let Some(watcher) = self.watcher() {
@@ -285,7 +285,7 @@ impl Tap {
         }
     }
 
-    /// Nothing more is handed over in this turn.
+    /// Publishes the last staged event: nothing more is handed over in this turn.
     #[cold]
     pub(super) fn end_of_turn(&mut self) {
         if let Some(watcher) = &mut self.watcher {

@@ -1,5 +1,5 @@
-//! The whole loop on kernel-free ports: what comes in is delivered, held or lost under a name, with
-//! and without faults, when ports come and go, and between workers.
+//! The whole loop on kernel-free ports: what comes in is delivered, held or lost under a reason, with and
+//! without faults, when ports are added and removed, and between workers.
 
 mod alone;
 mod commands;
@@ -26,15 +26,15 @@ use weir_port::{Cells, Faults, MemPort, Pool, SHARED_RING};
 
 use super::*;
 
-/// The workers' clock, as the test's thread has set it.
+/// The workers' clock, set by the test's thread.
 pub(super) mod clock {
     use std::cell::Cell;
 
     thread_local! {
         static NOW_NS: Cell<u64> = const { Cell::new(0) };
-        /// So much later at every look.
+        /// The time by which the clock advances at every reading.
         static TICK_NS: Cell<u64> = const { Cell::new(0) };
-        /// After so many looks at it, it is so much later.
+        /// The number of readings after which the clock jumps, and by how much.
         static JUMP: Cell<Option<(usize, u64)>> = const { Cell::new(None) };
     }
 
@@ -52,7 +52,7 @@ pub(super) mod clock {
         NOW_NS.set(now_ns);
     }
 
-    /// What is done between two looks takes so long.
+    /// Makes the work between two readings of the clock take this long.
     pub(super) fn tick_by(by_ns: u64) {
         TICK_NS.set(by_ns);
     }
@@ -61,18 +61,18 @@ pub(super) mod clock {
         JUMP.set(Some((looks, by_ns)));
     }
 
-    /// Whether it has not jumped; from now on it does not.
+    /// Whether the clock has not jumped yet; it no longer will.
     pub(super) fn jump_is_off() -> bool {
         JUMP.take().is_some()
     }
 }
 
 const TURN_NS: u64 = 10_000;
-/// What the ports need of a turn to send.
+/// The time that the ports take to send in a turn.
 const TX_NS: u64 = 500;
 const FRAMES: u32 = 4096;
 
-/// Workers that are stepped one after the other; port `s` is served by worker `s % workers`. Whose
+/// Workers that are stepped one after the other. Worker `s % workers` serves port `s`. The station whose
 /// address ends with `s` is behind port `s`.
 struct Bench {
     workers: Vec<Worker<MemPort>>,
@@ -156,7 +156,7 @@ impl Bench {
         Self { workers: all, shed, out, given_back, commands, now_ns, pushed }
     }
 
-    /// One worker with a ring that its two ports share; they have none of their own.
+    /// One worker with a ring that its two ports share; the ports have no receive rings.
     fn with_shared_ring() -> Self {
         let mut bench = Self::new(0, None);
         let room = Room::new(bench.out.clone(), bench.given_back.clone(), 0);
@@ -171,8 +171,8 @@ impl Bench {
         bench
     }
 
-    /// A frame for port 0 comes in by port 1 and the shared ring; `at_bridge`: what its source sent
-    /// before it may still be on its way by the bridge.
+    /// Pushes a frame from port 1 to port 0 into the shared ring. `at_bridge`: earlier frames of its source
+    /// may still be on their way by the bridge.
     fn push_shared(&mut self, at_bridge: bool) {
         let frame = frame(0, 1, 1);
         let mut meta = self.meta(1, &frame);
@@ -187,7 +187,7 @@ impl Bench {
         &mut self.workers[home]
     }
 
-    /// What the program says of a frame that comes in now.
+    /// The program's metadata for a frame that arrives now.
     fn meta(&self, at: u16, frame: &[u8]) -> Meta {
         let verdict = classify(frame).unwrap();
         let meta = Meta::new(&verdict, self.now_ns, frame.len() as u32, at);
@@ -229,7 +229,7 @@ impl Bench {
         assert_eq!(self.workers.iter().map(found).sum::<usize>(), total);
     }
 
-    /// Everything that was pushed is somewhere.
+    /// Checks that everything pushed is accounted for.
     fn assert_balanced(&mut self) {
         let now_ns = self.now_ns;
         let all: Vec<WorkerSnapshot> =
@@ -250,7 +250,7 @@ impl Bench {
         assert_eq!(came, went + lost, "{all:#?}");
     }
 
-    /// What came out of a port since the last call.
+    /// The frames that a port has sent since the last call.
     fn sent(&mut self, from: u16) -> Vec<Vec<u8>> {
         let lane = self.home(from).lanes.get_mut(PortId(from)).unwrap();
         std::iter::from_fn(|| lane.port.take_tx()).map(|sent| sent.bytes).collect()

@@ -1,8 +1,8 @@
-//! What passes between workers: containers for each other's ports, and what they leave behind.
+//! What passes between workers: containers for each other's ports, and what is returned for them.
 //!
-//! Invariant: between two workers there is one ring for each direction and kind, each with one
-//! writer and one reader; what does not fit stays with the writer. A packet in a ring is counted by
-//! its sender until its receiver has said that it took it.
+//! Invariant: between two workers there is one ring for each direction and kind, each with one writer and one
+//! reader. What does not fit stays with the writer. The sender counts a packet in a ring until the receiver
+//! reports that it took it.
 //!
 //! ```text
 //!            containers ──────────────►
@@ -22,12 +22,12 @@ use weir_port::{Packet, Pool};
 
 use super::doorbell::Doorbell;
 
-/// Containers on their way in one direction: a few turns' worth of a worker at full speed.
+/// Containers in one ring: a few turns' worth of a worker at full speed.
 const CONTAINERS: usize = 512;
-/// Freed frames on their way home; what does not fit waits with who freed them.
+/// Freed frames being returned; any that do not fit wait at the worker that freed them.
 const FRAMES: usize = 32 * 1024;
-/// Frames that must have come home before a worker without frames is woken for them: a batch of a
-/// refill. For fewer it looks by itself, within a round of chores, so no frame costs a bell.
+/// The number of returned frames for which a worker without frames is woken: a batch of a refill. For fewer
+/// it checks by itself, within a round of chores, so single frames cost no wake-up.
 const WORTH_A_BELL: usize = 64;
 
 /// One worker's ends of the rings that it shares with another.
@@ -39,18 +39,17 @@ struct Line {
     returned: Consumer<Container<Packet>>,
     frames: Producer<u32>,
     freed_frames: Consumer<u32>,
-    /// What is in `containers`, as far as it is known here, oldest first. Nothing for those of ports
-    /// that are gone.
+    /// The charges of the containers in `containers`, as far as this worker knows, oldest first; `None` for
+    /// those of removed ports.
     on_the_way: VecDeque<Option<Handed>>,
-    /// Packets put into `containers`, ever.
+    /// All packets ever put into `containers`.
     handed_over: u64,
-    /// Of those, what the other worker has taken out.
+    /// The part of them that the other worker has taken out.
     taken_by_them: Arc<AtomicU64>,
     taken_by_us: Arc<AtomicU64>,
-    /// A container was handed over since the other's bell was looked at.
+    /// A container was handed over since the other worker's bell was last considered.
     handed_since_bell: bool,
-    /// Frames were sent home since then. Emptied containers ring no bell: a worker that sleeps
-    /// fills none.
+    /// Frames were returned since then. Emptied containers need no bell: a worker that sleeps fills none.
     freed_since_bell: bool,
 }
 
@@ -59,11 +58,11 @@ struct Line {
 pub struct Peers {
     index: usize,
     bells: Arc<[Doorbell]>,
-    /// By the other's index; its own place is empty.
+    /// By the other worker's index; this worker's own place is empty.
     lines: Vec<Option<Line>>,
 }
 
-/// The rings between so many workers, each with its own ends.
+/// Makes the rings between this many workers. Returns each worker's ends.
 pub fn peers(workers: usize) -> io::Result<Vec<Peers>> {
     let bells: Arc<[Doorbell]> =
         (0..workers).map(|_| Doorbell::new()).collect::<io::Result<Vec<_>>>()?.into();
@@ -126,12 +125,12 @@ fn line_pair() -> (Line, Line) {
 }
 
 impl Peers {
-    /// This worker's place among all.
+    /// This worker's index.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// Whether there is anybody else.
+    /// Whether there are no other workers.
     #[inline]
     pub(super) fn is_alone(&self) -> bool {
         self.lines.len() <= 1
@@ -141,7 +140,7 @@ impl Peers {
         0..self.lines.len()
     }
 
-    /// Everybody's bell, for who starts the worker.
+    /// The bells of all workers, for the code that starts the worker.
     pub fn bells(&self) -> Arc<[Doorbell]> {
         Arc::clone(&self.bells)
     }
@@ -154,13 +153,13 @@ impl Peers {
         self.lines.get_mut(other).and_then(Option::as_mut)
     }
 
-    /// Containers that the other worker would take now.
+    /// The number of containers that the other worker has room for now.
     #[inline]
     pub(super) fn room(&self, other: usize) -> usize {
         self.lines.get(other).and_then(Option::as_ref).map_or(0, |line| line.containers.slots())
     }
 
-    /// Hands a container over; it comes back where there is no room.
+    /// Hands a container over. It is returned if there is no room.
     #[inline]
     pub(super) fn hand_over(
         &mut self,
@@ -191,15 +190,15 @@ impl Peers {
         }
     }
 
-    /// Likewise for each that came from this port or is for it, taken or not: the port goes, and
-    /// nobody is charged for them any more.
+    /// Calls `taken` for each container that came from this port or is for it, taken or not: the port is
+    /// removed, and the containers are no longer charged to any pair.
     pub(super) fn forget(&mut self, port: PortId, mut taken: impl FnMut(&Handed)) {
         for handed in self.lines.iter_mut().flatten().flat_map(|line| &mut line.on_the_way) {
             handed.take_if(|handed| handed.names(port)).iter().for_each(&mut taken);
         }
     }
 
-    /// The next container from the other worker.
+    /// Takes the next container from the other worker.
     #[inline]
     pub(super) fn take_over(&mut self, other: usize) -> Option<Container<Packet>> {
         let line = self.line(other)?;
@@ -208,7 +207,7 @@ impl Peers {
         Some(container)
     }
 
-    /// Gives an emptied container back to who filled it; it comes back where there is no room.
+    /// Returns an emptied container to the worker that filled it. It is handed back if there is no room.
     pub(super) fn give_back(
         &mut self,
         other: usize,
@@ -218,13 +217,13 @@ impl Peers {
         line.empties.push(container).map_err(|PushError::Full(container)| container)
     }
 
-    /// The next emptied container that comes back.
+    /// The next emptied container that the other worker returned.
     #[inline]
     pub(super) fn returned(&mut self, other: usize) -> Option<Container<Packet>> {
         self.line(other)?.returned.pop().ok()
     }
 
-    /// Sends frames of other pools that were freed here home.
+    /// Returns frames of other pools that were freed here.
     pub(super) fn return_freed_frames(&mut self, pool: &mut Pool) {
         for other in self.others() {
             let Some(line) = self.line(other) else { continue };
@@ -236,7 +235,7 @@ impl Peers {
         }
     }
 
-    /// Takes in the frames that come home.
+    /// Takes the frames that other workers have returned.
     pub(super) fn collect_freed_frames(&mut self, pool: &mut Pool) {
         for line in self.lines.iter_mut().flatten() {
             while let Ok(idx) = line.freed_frames.pop() {
@@ -246,7 +245,7 @@ impl Peers {
         }
     }
 
-    /// Wakes the workers that sleep and were handed containers, or the frames that they need.
+    /// Wakes sleeping workers that were handed containers, or frames that they need.
     #[inline]
     pub(super) fn ring_bells(&mut self) {
         for (line, bell) in self.lines.iter_mut().zip(self.bells.iter()) {
@@ -260,7 +259,7 @@ impl Peers {
         }
     }
 
-    /// Whether containers have arrived that nobody has looked at, or frames that are needed.
+    /// Whether containers have arrived, or frames while these are needed.
     pub(super) fn has_arrivals(&self, in_need: bool) -> bool {
         self.lines
             .iter()
@@ -268,18 +267,18 @@ impl Peers {
             .any(|line| !line.arriving.is_empty() || (in_need && !line.freed_frames.is_empty()))
     }
 
-    /// Packets handed over to all others, ever.
+    /// All packets ever handed over to the other workers.
     pub(super) fn handed_over(&self) -> u64 {
         self.lines.iter().flatten().map(|line| line.handed_over).sum()
     }
 
-    /// Packets taken over from all others, ever.
+    /// All packets ever taken over from the other workers.
     pub(super) fn taken_over(&self) -> u64 {
         let taken = |line: &Line| line.taken_by_us.load(Ordering::Relaxed);
         self.lines.iter().flatten().map(taken).sum()
     }
 
-    /// Packets that were handed over and are not taken yet.
+    /// Packets that were handed over and have not been taken yet.
     pub(super) fn in_transit(&self) -> u64 {
         let on_the_way =
             |line: &Line| line.handed_over - line.taken_by_them.load(Ordering::Relaxed);

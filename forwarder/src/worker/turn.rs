@@ -1,7 +1,8 @@
-//! The loop: receive from every ring, queue, send to every port that has something.
+//! The loop: receive from every ring, queue, and send to every port that has something to send.
 //!
-//! Invariant: a packet that leaves `receive` ends in exactly one place: handed to a port, held by
-//! the engine, or released and counted under a reason. The clock is read once a turn.
+//! Invariant: a packet that leaves `receive` ends in exactly one place: handed to a port, held by the engine,
+//! or released and counted under a reason. All packets of a turn get the time that was read before it.
+//! Further readings of the clock only bound the worker's own time and account for it.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -16,7 +17,7 @@ use super::sleep::CHORES_EVERY_NS;
 use super::state::Worker;
 use super::switching::{Outlet, drain, settle};
 
-/// How soon it is looked again whether what went by the bridge has arrived.
+/// How soon to check again whether frames that went by the bridge have been delivered.
 const HELD_LOOK_NS: u64 = 20_000;
 
 impl<P: Port> Worker<P> {
@@ -26,7 +27,7 @@ impl<P: Port> Worker<P> {
         let mut chores_at_ns = now_ns;
         let mut busy_at_ns = now_ns;
         let mut gaps = Gaps::new();
-        // Since the last frame.
+        // Whether the worker looked for a frame, and slept, since the last one.
         let (mut looked, mut slept) = (false, false);
         while self.running {
             if now_ns >= chores_at_ns {
@@ -73,7 +74,7 @@ impl<P: Port> Worker<P> {
                     slept = true;
                     now_ns = clock_monotonic_ns();
                     self.regimes.charge(Regime::Asleep, false, now_ns);
-                    // Whoever woke us may have left a command.
+                    // The thread that woke this one may have sent a command.
                     chores_at_ns = now_ns;
                 }
             }
@@ -81,14 +82,14 @@ impl<P: Port> Worker<P> {
         self.finish();
     }
 
-    /// One round over the ports that have something. True if any frame moved.
+    /// Runs one round over the ports that have something to do. Returns true if any frame moved.
     pub fn turn(&mut self, now_ns: u64) -> bool {
         let mut progress = false;
         if self.heart.is_due(now_ns) {
             self.heartbeat_or_recover(now_ns);
         }
         if !self.peers.is_alone() {
-            // Before the receive rings are filled, which may wait for these frames.
+            // The receive rings are filled next, and may need these frames.
             self.peers.collect_freed_frames(&mut self.pool);
             let engine = &mut self.engine;
             self.peers.each_taken(|handed| engine.taken(handed));
@@ -130,7 +131,8 @@ impl<P: Port> Worker<P> {
         progress
     }
 
-    /// Frees what the ports that only send have sent; those with nothing more are let be.
+    /// Frees what the ports that only send have sent. Ports with nothing more on their way are no longer
+    /// tended.
     fn reap(&mut self) -> bool {
         let mut progress = false;
         for id in self.lanes.tended() {
@@ -145,13 +147,13 @@ impl<P: Port> Worker<P> {
         progress
     }
 
-    /// Sends what is queued, as far as rates and devices allow. True if anything was taken.
+    /// Sends what is queued, as far as rates and devices allow. Returns true if anything was taken.
     fn send_backlog(&mut self, now_ns: u64) -> bool {
         let mut progress = false;
         self.due_ns = self.engine.wakes_at();
         self.link_ns = None;
         if self.holds() {
-            // Nobody tells when the bridge has delivered.
+            // Delivery by the bridge wakes no worker.
             self.due_ns = earlier(self.due_ns, Some(now_ns + HELD_LOOK_NS));
         }
         let mut late = false;
@@ -182,14 +184,14 @@ impl<P: Port> Worker<P> {
                 let with = (&mut *measure, &mut *tap, &*heart);
                 progress |= remotes.hand_over(engine, pool, peers, with, now_ns, egress);
                 if engine.backlogged().contains(egress) {
-                    // The ring is full: look again soon, nobody tells when it is not.
+                    // The ring is full, and nothing wakes the worker when it no longer is: look again soon.
                     *due_ns = Some(now_ns);
                 }
                 continue;
             };
             let room = work.room(egress);
             if room == Amount::default() {
-                // It has had more than its part, and only looking at it would be charged again.
+                // The link has had more than its part, and even trying to send would be charged to it.
                 if !engine.is_at_rate(now_ns, egress) {
                     work.is_short();
                 }
@@ -246,7 +248,7 @@ impl<P: Port> Worker<P> {
         progress | late
     }
 
-    /// Writes down how long what was sent in this turn took, now that the kernel has it.
+    /// Records the times of what was sent in this turn, now that the kernel has taken it.
     #[inline]
     pub(super) fn settle(&mut self, after_ns: u64) {
         let Self { lanes, measure, tap, .. } = self;
@@ -260,7 +262,7 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// Tells the program whose frames to drop, and whose no longer.
+    /// Tells the program which sources' frames to drop, and which no longer.
     #[inline]
     pub(super) fn tell_program(&mut self) {
         let Self { engine, shed, .. } = self;
@@ -280,7 +282,7 @@ impl<P: Port> Worker<P> {
     }
 }
 
-/// The earlier of two times, where there are any.
+/// The earlier of two optional times.
 #[inline]
 fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     one.into_iter().chain(other).min()

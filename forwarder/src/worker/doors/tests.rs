@@ -35,7 +35,7 @@ impl Packet for Sized {
     }
 }
 
-/// A link of 1 Gbit/s: a microsecond for 125 bytes.
+/// A link of 1 Gbit/s, on which 125 bytes take a microsecond.
 fn bed() -> (Side, Engine<Sized>, Cells) {
     let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
     engine.add_port(0, FROM, &PortSettings::new(Role::Vif));
@@ -72,14 +72,14 @@ fn sent(engine: &mut Engine<Sized>, now_ns: u64) -> bool {
 fn what_the_gates_sent_is_waited_for_and_what_the_worker_sent_is_told() {
     let (mut doors, mut engine, cells) = bed();
     let now = 100 * MS;
-    // The gates have taken the link for two milliseconds.
+    // The gates have occupied the link for two milliseconds.
     word(&cells).store(Door::new(now + 2 * MS, false).word(), Ordering::Relaxed);
     doors.enter(TO, |until| engine.occupy(TO, until));
     assert!(door(&cells).is_closed());
     engine.offer(now, FROM, TO, Sized(1250)).unwrap();
     assert!(!sent(&mut engine, now), "the link is taken");
     assert!(sent(&mut engine, now + 2 * MS));
-    // Ten microseconds for that; and then nothing waits.
+    // The packet takes ten microseconds; then nothing waits.
     chores(&mut doors, now + 3 * MS, &mut engine);
     chores(&mut doors, now + 3 * MS + HOLD_NS - 1, &mut engine);
     assert!(door(&cells).is_closed());
@@ -103,7 +103,7 @@ fn a_link_for_which_something_waits_stays_the_workers() {
     assert_eq!((door(&cells), doors.look(TO, 0)), (Door::new(0, false), None));
 }
 
-/// The frame for which a gate has closed the door is lost before it is here.
+/// A gate closed the door for a frame that is lost before it reaches the worker.
 #[test]
 fn a_door_that_was_closed_for_nothing_is_opened_again() {
     let (mut doors, mut engine, cells) = bed();
@@ -129,7 +129,8 @@ fn a_gate_draws_no_more_than_the_rate_and_a_little_ahead() {
     assert!((may - 1_000..=may).contains(&bytes), "{bytes} of {may}");
 }
 
-/// Two sources want all of a link of which the host takes half, whoever sends what is open to it.
+/// Two sources each offer a whole link of which the host takes half. Either the gates or the worker send, as
+/// the door says.
 #[test]
 fn two_floods_share_evenly_what_the_host_leaves_of_a_link() {
     const OTHER: PortId = PortId(3);
@@ -150,7 +151,7 @@ fn two_floods_share_evenly_what_the_host_leaves_of_a_link() {
     let (mut host, mut sent, mut windows) = (0_u64, [0_u64; 2], Vec::new());
     for step in 0..100_000 {
         let now = start + step * STEP;
-        // Half of what the link takes, four frames at a time.
+        // Half of what the link can take, four frames at a time.
         if step % 8 == 0 {
             (0..4).for_each(|_| charged(1250, now));
             host += 4 * 1250;
@@ -174,8 +175,8 @@ fn two_floods_share_evenly_what_the_host_leaves_of_a_link() {
             windows.push(host + sent[0] + sent[1]);
         }
     }
-    // Ten milliseconds each: the rate, and what one burst of the host's, a prompt container and another
-    // put ahead of it.
+    // In each ten milliseconds at most the rate is sent, plus the lead of one burst of the host, a prompt
+    // container and another one.
     for (before, after) in windows.iter().zip(windows.iter().skip(1)) {
         let took = after - before;
         assert!(took <= 1_250_000 + 5_000 + 3 * 4096, "{took} bytes in 10 ms");
@@ -190,7 +191,7 @@ fn a_host_that_takes_more_than_the_link_is_waited_for_no_longer_than_the_bound()
     let (mut doors, mut engine, cells) = bed();
     let per_byte = 8 << weir_abi::door::PER_BYTE_BITS;
     let now = 1_000 * MS;
-    // A second's worth at once, through the open door: a tenth of it counts.
+    // A whole second's worth through the open door at once: a tenth of it is charged.
     let mut seen = Door::new(0, false);
     for _ in 0..100_000 {
         seen = seen.charged(now, 1250, per_byte);
@@ -198,7 +199,7 @@ fn a_host_that_takes_more_than_the_link_is_waited_for_no_longer_than_the_bound()
     assert_eq!(seen, Door::new(now + CHARGE_AHEAD_NS, false));
     word(&cells).store(seen.word(), Ordering::Relaxed);
     assert_eq!(seen.drawn(now, 1250, per_byte, AHEAD), None, "the gate waits as well");
-    // And as much while it is closed.
+    // The same amount while the door is closed.
     doors.enter(TO, |until| engine.occupy(TO, until));
     engine.offer(now, FROM, TO, Sized(1250)).unwrap();
     let at = TO.index() * STRIDE + line::CHARGED;
@@ -208,7 +209,7 @@ fn a_host_that_takes_more_than_the_link_is_waited_for_no_longer_than_the_bound()
     assert_eq!(doors.look(TO, due_ns).unwrap().due_ns, now + CHARGE_AHEAD_NS);
     assert!(!sent(&mut engine, now + CHARGE_AHEAD_NS - 1_100_000));
     assert!(sent(&mut engine, now + CHARGE_AHEAD_NS));
-    // A rate that is taken off and set again: nothing of it is charged twice.
+    // A rate is removed and set again: nothing is charged twice.
     doors.set(TO, false);
     cells.get(at).unwrap().fetch_add(7, Ordering::Relaxed);
     doors.set(TO, true);

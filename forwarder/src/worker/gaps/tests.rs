@@ -33,7 +33,7 @@ fn it_learns_again_while_it_sleeps() {
     let mut gaps = Gaps::new();
     (0..100).for_each(|_| gaps.came(1_000_000, true));
     assert_eq!(gaps.look_ns(), 0);
-    // Each is slept through, and ends as much later as it takes to wake.
+    // The worker sleeps through each gap, which then ends later by the time it takes to wake.
     (0..200).for_each(|_| gaps.came(4_000 + WAKE_NS, true));
     assert_eq!(gaps.look_ns(), 6_000);
 }
@@ -50,7 +50,7 @@ proptest! {
             };
             lengths.iter().map(each).sum()
         };
-        // A gap is counted as the middle of its class.
+        // A gap counts as the middle of its class.
         let width = 6_500 * lengths.len() as u64;
         for look_ns in LOOKS_NS {
             prop_assert!(cost(chosen) <= cost(look_ns) + width, "{chosen} {look_ns}");

@@ -5,7 +5,7 @@ fn push(log: &mut SentLog, ingress_ns: u64, sent_ns: u64) {
     log.add(sent, Times { ingress: PortId(0), taken_ns: 0, released_ns: 0, sent_ns });
 }
 
-/// When packets were sent and when they came.
+/// When the settled packets were sent, and when they arrived.
 fn settled(log: &mut SentLog, waiting: usize) -> Vec<(u64, Vec<u64>)> {
     let mut all = Vec::new();
     log.settle(waiting, |times, packets| {

@@ -1,7 +1,7 @@
-//! Which packets somebody wants to see.
+//! Selects the packets to be watched.
 //!
-//! Invariant: what is asked of a packet is answered from its bytes as they are; a packet that lacks
-//! what is asked for, such as a later fragment its port, does not match.
+//! Invariant: a packet is matched by its bytes as they are. If it lacks what is asked for, as a later
+//! fragment lacks its port, it does not match.
 
 use std::net::IpAddr;
 
@@ -24,7 +24,7 @@ weir_core::choices! {
 }
 
 impl Protocol {
-    /// Its number in the IP header; ARP has none.
+    /// The protocol's number in the IP header; ARP has none.
     fn number(self, facts: &Facts) -> Option<u8> {
         match self {
             Self::Tcp => Some(6),
@@ -45,23 +45,23 @@ impl Protocol {
     }
 }
 
-/// All that is given has to match.
+/// A filter; all given conditions must match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     pub ports: Option<PortSet>,
-    /// At either end; ARP's addresses, too.
+    /// An address at either end, including ARP's addresses.
     pub host: Option<IpAddr>,
-    /// TCP's or UDP's, at either end.
+    /// A port of TCP or UDP, at either end.
     pub l4_port: Option<u16>,
     pub protocol: Option<Protocol>,
-    /// Of the outermost tag; 0: untagged.
+    /// The outermost VLAN id; 0: untagged.
     pub vlan: Option<u16>,
 }
 
-/// Where things stand in a packet, as the parser found them.
+/// The header offsets in a packet, as the parser found them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// `weir_abi::meta_flags`.
+    /// The flags of `weir_abi::meta_flags`.
     pub flags: u16,
     pub l3_off: u16,
     pub l4_off: u16,
@@ -94,7 +94,7 @@ impl Filter {
         self.ports.is_none_or(|ports| ports.contains(port))
     }
 
-    /// Whether a packet matches, whatever its port; `head` has all its headers.
+    /// Whether a packet matches, whatever its port. `head` contains all its headers.
     pub fn takes(&self, facts: &Facts, head: &[u8]) -> bool {
         self.protocol.is_none_or(|protocol| has_protocol(facts, head, protocol))
             && self.vlan.is_none_or(|vlan| vlan == facts.vlan)
@@ -103,7 +103,7 @@ impl Filter {
     }
 }
 
-/// Of a fragment the parser does not look at what IP carries.
+/// For a fragment the parser does not examine what IP carries.
 fn has_protocol(facts: &Facts, head: &[u8], protocol: Protocol) -> bool {
     if facts.flags & meta_flags::FRAGMENT == 0 {
         return facts.flags & protocol.flag() != 0;

@@ -1,7 +1,7 @@
-//! What a worker saw, on its way to the control side.
+//! The ring of events from a worker to the control side.
 //!
-//! Invariant: an event is in the ring with all its bytes or not at all; what finds no room is
-//! counted, and the writer neither waits nor allocates. One writer, one reader.
+//! Invariant: an event is in the ring with all its bytes or not at all. Events without room are counted, and
+//! the writer neither waits nor allocates. There is one writer and one reader.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,27 +11,27 @@ use weir_core::{MAX_PORTS, PortId, Reason, invariant};
 
 use super::filter::Facts;
 
-/// Room for events beside each so many bytes of the buffer: small packets need as much for the
-/// event as for themselves.
+/// The buffer has room for one event per this many bytes: a small packet needs as much for the event as for
+/// itself.
 const BYTES_PER_EVENT: usize = 128;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The worker took it out of the receive ring.
+    /// The worker took the packet out of the receive ring.
     Arrived {
         taken_ns: u64,
     },
-    /// The program has named the port that it leaves by.
+    /// The program named the port by which the packet leaves.
     Decided(PortId),
-    /// A superframe became so many packets for a link with a rate.
+    /// A superframe was cut into this many packets for a link with a rate.
     Cut {
         egress: PortId,
         pieces: u16,
     },
-    /// Handed to the egress port.
+    /// The packet was handed to the egress port.
     Sent(PortId),
     Lost(Reason),
-    /// The kernel has taken it.
+    /// The kernel has taken the packet.
     Settled {
         egress: PortId,
         taken_ns: u64,
@@ -47,16 +47,16 @@ pub struct Event {
     /// When the program saw the packet.
     pub ingress_ns: u64,
     pub ingress: PortId,
-    /// Of a packet that is followed; 0 otherwise.
+    /// The mark of a followed packet; 0 otherwise.
     pub mark: u8,
     pub len: u32,
-    /// How many of its bytes are in the ring.
+    /// The number of its bytes that are in the ring.
     pub captured: u32,
     pub facts: Facts,
 }
 
 impl Event {
-    /// Where it was seen.
+    /// The port at which it was seen.
     pub fn port(&self) -> PortId {
         match self.step {
             Step::Sent(egress) | Step::Settled { egress, .. } => egress,
@@ -73,7 +73,7 @@ pub(super) struct Writer {
     missed: Missed,
 }
 
-/// Events that found no room, by the port that they are of.
+/// The number of events without room, by port.
 type Missed = Arc<[AtomicU64]>;
 
 /// The control side's end.
@@ -84,7 +84,7 @@ pub struct Reader {
     missed: Missed,
 }
 
-/// A ring with room for so many bytes of packets.
+/// Makes a ring with room for this many bytes of packets.
 pub(super) fn ring(bytes: usize) -> (Writer, Reader) {
     let (events, seen) = RingBuffer::new((bytes / BYTES_PER_EVENT).max(1));
     let (bytes, copied) = RingBuffer::new(bytes);
@@ -120,7 +120,7 @@ impl Writer {
 }
 
 impl Reader {
-    /// The next event; its bytes take the place of what is in `bytes`.
+    /// Takes the next event. Its bytes replace the contents of `bytes`.
     pub fn next(&mut self, bytes: &mut Vec<u8>) -> Option<Event> {
         let event = self.events.pop().ok()?;
         bytes.resize(event.captured as usize, 0);
@@ -129,12 +129,12 @@ impl Reader {
         Some(event)
     }
 
-    /// Events that found no room, so far.
+    /// The number of events that found no room so far.
     pub fn missed(&self) -> u64 {
         self.missed.iter().map(|missed| missed.load(Ordering::Relaxed)).sum()
     }
 
-    /// Those of one port.
+    /// The number of such events of one port.
     pub fn missed_at(&self, port: PortId) -> u64 {
         self.missed.get(port.index()).map_or(0, |missed| missed.load(Ordering::Relaxed))
     }

@@ -1,4 +1,4 @@
-//! One worker: ways, order, ports that leave, and whatever can go wrong.
+//! One worker: forwarding, order, ports that leave, and everything that can go wrong.
 
 use proptest::prelude::*;
 use tokio::sync::oneshot;

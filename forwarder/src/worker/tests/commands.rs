@@ -1,4 +1,4 @@
-//! What the control side asks, and does not wait for any more.
+//! Commands of the control side whose answer is no longer waited for.
 
 use tokio::sync::oneshot;
 use weir_core::{PortId, Reason};

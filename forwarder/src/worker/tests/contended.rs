@@ -1,5 +1,5 @@
-//! A link that becomes contended while the gates have it: how soon the shares are right, and how far the
-//! gates and the worker together are ever ahead of the rate.
+//! A link that becomes contended while its door is open: how soon the shares are right, and how far the gates
+//! and the worker together are ever ahead of the rate.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,14 +14,14 @@ use weir_port::cells::{DOOR_WORDS, STRIDE};
 
 const LINK: PortId = PortId(4);
 const LEN: u32 = 1250;
-/// On 200 Mbit/s.
+/// The time of a frame on 200 Mbit/s.
 const TAKES_NS: u64 = 50_000;
 const PER_BYTE: u64 = 40 << PER_BYTE_BITS;
 const TURN_NS: u64 = 10_000;
 const MS: u64 = 1_000_000;
-/// When all begin to send.
+/// When all sources begin to send.
 const CONTENDED_NS: u64 = 100 * MS;
-/// How soon the shares have to be right, by what is asked of them.
+/// How soon the shares have to be right, by the requirements.
 const SOON_NS: u64 = 5 * MS;
 
 #[derive(Debug)]
@@ -36,12 +36,12 @@ impl Packet for Sized {
     }
 }
 
-/// A link, the gates before it and the worker behind them.
+/// A link, the gates before it, and the worker behind them.
 struct Scene {
     engine: Engine<Sized>,
     doors: Doors,
     cells: Cells,
-    /// What has got onto the link: when, and whose.
+    /// The frames that got onto the link: the time and the source of each.
     sent: Vec<(u64, usize)>,
 }
 
@@ -62,7 +62,7 @@ impl Scene {
         Self { engine, doors, cells, sent: Vec::new() }
     }
 
-    /// What a gate does with a frame.
+    /// Decides about a frame as a gate does.
     fn gate(&mut self, now_ns: u64, source: usize) {
         let cell = self.cells.get(LINK.index() * STRIDE).unwrap();
         let door = Door::of_word(cell.load(Ordering::Relaxed));
@@ -100,7 +100,7 @@ impl Scene {
     }
 }
 
-/// One has nine tenths of the link to itself, by the gates; then three want all of it.
+/// One source has nine tenths of the link to itself, by the gates; then three want all of it.
 #[test]
 fn shares_are_right_five_milliseconds_after_a_link_became_contended() {
     let weights = [1, 2, 5];
@@ -126,10 +126,10 @@ fn shares_are_right_five_milliseconds_after_a_link_became_contended() {
     for (source, weight) in weights.iter().enumerate() {
         let got = scene.got(right_ns, end_ns, source);
         let due = (end_ns - right_ns) / TAKES_NS * u64::from(*weight) / all;
-        // A container or two, whatever the time.
+        // The deviation is a container or two, however long the time.
         assert!(got.abs_diff(due) <= 8, "{source} got {got} of {due}");
     }
-    // And never further ahead of the rate than the door lets a gate be, by a container.
+    // The link is never further ahead of the rate than the door allows a gate, plus a container.
     let mut due_ns = 0;
     for (at_ns, _) in &scene.sent {
         due_ns = due_ns.max(*at_ns) + TAKES_NS;

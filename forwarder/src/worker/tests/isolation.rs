@@ -1,5 +1,5 @@
-//! What the worker adds to the engine's isolation: it tells the program whom to shed, waits for a
-//! link's time, and leaves the queue where the scheduler can see it.
+//! The worker's part of isolation: it tells the program which sources to shed, waits until a link may send,
+//! and leaves the queue where the scheduler controls it.
 
 use tokio::sync::oneshot;
 use weir_core::{PortId, PortSettings, Rate, Reason, Share};
@@ -15,7 +15,7 @@ fn shaped(slot: u16) -> PortSettings {
     PortSettings { queue_bytes: 16 * 1024, link_rate, ..settings_of(slot) }
 }
 
-/// Offers a flood from port 1 to port 0 for so many turns.
+/// Offers a flood from port 1 to port 0 for this many turns.
 fn flood(bench: &mut Bench, turns: usize) {
     for _ in 0..turns {
         for tag in 0..30 {
@@ -33,7 +33,7 @@ fn a_flood_is_shed_for_its_link_alone_and_for_as_long_as_it_lasts() {
         flood(&mut bench, 40);
         assert!(bench.is_shed(1, 0), "{workers} workers");
         assert!(!bench.is_shed(1, 2) && !bench.is_shed(2, 0));
-        // Nothing more comes: the queue drains, and the program may let frames through.
+        // The flood has ended: the queue drains, and the program may let frames through.
         bench.turns(600);
         assert!(!bench.is_shed(1, 0));
         bench.assert_balanced();

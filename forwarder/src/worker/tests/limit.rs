@@ -1,4 +1,4 @@
-//! A worker that has more to send than it has time for: who waits for it, and who does not.
+//! A worker that has more to send than it has time for: which sources wait for it, and which do not.
 
 use weir_core::{PortId, PortSettings, Share};
 
@@ -6,13 +6,13 @@ use super::*;
 
 const FLOODS: [(u16, u32); 3] = [(1, 1), (2, 2), (3, 4)];
 const POLITE: u16 = 4;
-/// Frames that each flood offers in a turn: together three times what is sent in one.
+/// Frames that each flood offers in a turn: together three times what a turn sends.
 const OFFERED: usize = 25;
-/// Between two looks at the clock, of which there is one for each container.
+/// The time between two readings of the clock, of which there is one for each container.
 const CONTAINER_NS: u64 = 8_000;
 const FRAME_LEN: usize = 1000;
 
-/// The floods are for one port, or each for one of its own.
+/// A bench whose floods can go to one port, or each to a separate port.
 fn bench(workers: usize) -> Bench {
     let weight = |slot| FLOODS.iter().find(|(flood, _)| *flood == slot).map_or(1, |flood| flood.1);
     let bench = Bench::with(workers, 9, None, |slot| PortSettings {
@@ -30,8 +30,8 @@ fn long(dst: u16, src: u16, tag: u8) -> Vec<u8> {
     frame
 }
 
-/// Offers the floods and the polite source's frames, as far as the gate would let them through; how many of
-/// each came out, and how many turns the polite ones' slowest took.
+/// Offers the frames of the floods and of the polite source, as far as the gate would let them through.
+/// Returns how many of each source were sent, and how many turns the slowest polite frame took.
 fn play(bench: &mut Bench, turns: usize, to: impl Fn(u16) -> u16) -> ([u64; 5], usize) {
     let (mut came, mut slowest, mut since) = ([0; 5], 0, None);
     for turn in 0..turns {
@@ -88,19 +88,20 @@ fn floods_to_one_port_share_the_worker_by_weight_and_a_polite_source_does_not_wa
 #[test]
 fn a_flood_to_a_port_of_its_own_has_its_part_of_the_worker_and_no_more() {
     let mut bench = bench(1);
-    // With four links that wait a turn is four times as long.
+    // With four links that wait, a turn is four times as long.
     clock::tick_by(4 * CONTAINER_NS);
     let to = |from: u16| 4 + from;
     play(&mut bench, 200, to);
     let (came, slowest) = play(&mut bench, 1_000, to);
-    // Looking at a link is as dear as two containers here, so few of them cost more each: in time the parts
-    // are exact (`core::work`), in frames they only follow the weights.
+    // Here reading the clock for a link costs as much as two containers, so containers of a link that sends
+    // few cost more each. The parts are exact in time (`core::work`); in frames they only follow the weights.
     assert!(came[1] > 500 && 3 * came[1] < 2 * came[2] && 3 * came[2] < 2 * came[3], "{came:?}");
     assert!(came[usize::from(POLITE)] > 300 && slowest <= 2, "{came:?}, {slowest} turns");
     finish(bench);
 }
 
-/// Nobody offers anything any more: the worker is the limit no longer, and nobody is shed.
+/// Lets the queues drain without offering anything, and checks that the worker is no longer the limit and no
+/// source is shed.
 fn finish(mut bench: Bench) {
     clock::tick_by(0);
     bench.turns(300);

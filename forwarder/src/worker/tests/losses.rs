@@ -1,8 +1,8 @@
-//! Injected losses: one frame is lost in each way there is, and shows up under that way's reason,
-//! once, and under no other.
+//! Injected losses: one frame is lost in each possible way, and is counted once, under that way's reason and
+//! under no other.
 //!
-//! Invariant: a reason that is neither injected here nor one of the program's (those are injected in
-//! `tests/tests/losses.rs`) fails a test, so that no name is added under which nothing can be lost.
+//! Invariant: a test fails for each reason that is neither injected here nor one of the program's (those are
+//! injected in `tests/tests/losses.rs`). So no reason is added under which nothing can be lost.
 
 use tokio::sync::oneshot;
 use weir_abi::gso::gso_kind;
@@ -12,13 +12,13 @@ use weir_port::{Faults, Packet, Port, reason_of};
 
 use super::*;
 
-/// One way to lose one frame. Ports 0 and 2 belong to the first worker; with two workers, port 1 is
-/// the second's.
+/// One way to lose one frame. Ports 0 and 2 belong to the first worker. With two workers, port 1 belongs to
+/// the second.
 struct Way {
     reason: Reason,
     how: &'static str,
     workers: usize,
-    /// Frames that come in, all of which but the lost one are delivered.
+    /// The number of frames that arrive; all but the lost one are delivered.
     frames: u64,
     inject: fn(&mut Bench),
 }
@@ -124,7 +124,7 @@ static WAYS: &[Way] = &[
         bench.now_ns += heartbeat::LATE_NS;
     }),
     between(Reason::Stalled, "it is for a worker that stands still", |bench| {
-        // The second worker, which serves port 1, goes on.
+        // The second worker, which serves port 1, keeps running.
         bench.now_ns += heartbeat::LATE_NS + heartbeat::EVERY_NS;
         clock::set(bench.now_ns);
         let now_ns = bench.now_ns;
@@ -154,20 +154,20 @@ fn faulty(bench: &mut Bench, slot: u16, faults: Faults) {
     bench.home(slot).lanes.get_mut(PortId(slot)).unwrap().port.set_faults(faults);
 }
 
-/// The device of port 0 cuts nothing by itself.
+/// Sets the device of port 0 to one without segmentation.
 fn cut_here(bench: &mut Bench) {
     let lane = bench.home(0).lanes.get_mut(PortId(0)).unwrap();
     lane.port.retune(1500, weir_port::TxFeatures::default());
 }
 
-/// From port 1 to port 0.
+/// A frame of this length from port 1 to port 0.
 fn long(len: usize) -> Vec<u8> {
     let mut long = frame(0, 1, 0);
     long.resize(len, 0);
     long
 }
 
-/// TCP from port 1 to port 0, with so much payload.
+/// A TCP superframe from port 1 to port 0, with this much payload.
 fn superframe(bench: &Bench, payload: usize) -> (Vec<u8>, Meta) {
     let mut frame = frame(0, 1, 0);
     frame.truncate(14);
@@ -185,13 +185,13 @@ fn superframe(bench: &Bench, payload: usize) -> (Vec<u8>, Meta) {
     (frame, meta)
 }
 
-/// Everything that is free in the first worker's pool.
+/// Takes all free frames of the first worker's pool.
 fn hoard(bench: &mut Bench) -> Vec<Packet> {
     let pool = &mut bench.workers[0].pool;
     std::iter::from_fn(|| pool.compose(&[0; 60], &Meta::default())).collect()
 }
 
-/// A frame from port 1 to port 0 waits in an open container.
+/// Makes a frame from port 1 to port 0 wait in an open container.
 fn hold_one(bench: &mut Bench) {
     let release = ReleaseSettings {
         policy: Release::Fixed,
@@ -209,7 +209,7 @@ fn hold_one(bench: &mut Bench) {
     assert_eq!(bench.workers[0].engine.held_packets(), 1);
 }
 
-/// A frame from the second worker to the first has left the one and not reached the other.
+/// Hands a frame from the second worker to the first, which has not taken it yet.
 fn send_across(bench: &mut Bench) {
     bench.push(1, &frame(0, 1, 0));
     let now_ns = bench.now_ns;
@@ -227,7 +227,7 @@ fn take(bench: &mut Bench, slot: u16, why: Reason) {
     bench.home(slot).pool.reclaim(PortId(slot));
 }
 
-/// By reason, from everywhere a worker writes a loss down.
+/// The losses by reason, from every place where a worker counts them.
 fn losses(all: &[WorkerSnapshot]) -> Losses {
     let mut sum = Losses::default();
     for worker in all {
@@ -244,7 +244,7 @@ fn losses(all: &[WorkerSnapshot]) -> Losses {
 #[test]
 fn one_lost_frame_is_counted_once_under_its_own_reason() {
     for way in WAYS {
-        // A queue holds one frame, whatever its length, and no more.
+        // A queue holds one frame of any length.
         let one = |slot| PortSettings { queue_bytes: 64, ..settings_of(slot) };
         let mut bench = Bench::with(way.workers, 3, None, one);
         (way.inject)(&mut bench);
@@ -277,7 +277,7 @@ fn every_reason_is_injected_here_or_is_the_programs() {
     }
 }
 
-/// A frame that was on its way by the gate when its port was taken out, and has to wait for the bridge.
+/// A frame was on its way by the gate when its port was removed, and would have to wait for the bridge.
 #[test]
 fn a_late_frame_of_a_port_that_is_gone_is_not_held() {
     let mut bench = Bench::with_shared_ring();

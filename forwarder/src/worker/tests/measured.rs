@@ -1,12 +1,12 @@
-//! What is measured: every delivered packet once, its stages adding up; every flow's packets under
-//! its key.
+//! Measurements: every delivered packet is recorded once with stages that add up, and every flow's packets
+//! are counted under its key.
 
 use weir_core::{FlowRow, PortId, PortSettings, Role, Stage, VifLatency};
 use weir_core::{Release, ReleaseSettings};
 
 use super::{Bench, TURN_NS, TX_NS, frame};
 
-/// What the workers have recorded of a source.
+/// The records of a source, over all workers.
 fn latency(bench: &mut Bench, slot: u16) -> VifLatency {
     let mut sum = VifLatency::default();
     for worker in &mut bench.workers {
@@ -28,7 +28,7 @@ fn rows(bench: &Bench) -> Vec<FlowRow> {
     all
 }
 
-/// UDP over IPv4 or, with a tag, over IPv6.
+/// UDP over IPv4, or over IPv6 if tagged.
 fn udp(dst: u8, src: u8, port: u16, tagged: bool) -> Vec<u8> {
     let mut frame = vec![2, 0, 0, 0, 0, dst, 2, 0, 0, 0, 0, src];
     let ports = [port.to_be_bytes(), 9_000_u16.to_be_bytes()].concat();
@@ -90,7 +90,7 @@ fn stages_are_told_apart() {
         PortSettings { release, ..PortSettings::new(role) }
     };
     let mut bench = Bench::with(1, 2, None, waits);
-    // It waits a turn in the receive ring, five in its container, none in the queue.
+    // The packet waits a turn in the receive ring, five in its container, and none in the queue.
     bench.push(1, &frame(0, 1, 0));
     bench.turns(10);
     assert_eq!(bench.sent(0).len(), 1);

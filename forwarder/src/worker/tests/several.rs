@@ -1,4 +1,4 @@
-//! Several workers with the ports divided between them.
+//! Several workers, with the ports divided between them.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use weir_port::Faults;
 
 use super::*;
 
-/// Lets everything come to rest, and checks that every frame came home.
+/// Lets everything come to rest, and checks that every frame was returned to its home.
 fn settle(bench: &mut Bench) {
     for worker in &mut bench.workers {
         let ids: Vec<PortId> = worker.lanes.ids().collect();
@@ -31,7 +31,7 @@ fn settle(bench: &mut Bench) {
 #[test]
 fn a_frame_crosses_to_the_other_worker_and_back() {
     let mut bench = Bench::with(2, 4, None, settings_of);
-    // Ports 1 and 3 are the second worker's.
+    // Ports 1 and 3 belong to the second worker.
     bench.push(2, &frame(1, 2, 0));
     bench.turns(3);
     assert_eq!(bench.sent(1), [frame(1, 2, 0)]);
@@ -108,14 +108,14 @@ fn a_worker_that_stands_still_does_not_fill_up_with_anothers_frames() {
         assert!(there <= 600, "{there} packets in round {round}");
         assert!(bench.workers[0].pool.can_fill());
     }
-    // What comes from elsewhere still finds its way.
+    // Packets from other ports still get through.
     bench.push(2, &frame(0, 2, 7));
     bench.turns(3);
     assert_eq!(bench.sent(0), [frame(0, 2, 7)]);
     settle(&mut bench);
 }
 
-/// Takes all frames from a worker's pool, as if they waited in queues and devices of the other.
+/// Takes all frames from a worker's pool, as if they waited in queues and devices of the other worker.
 fn run_dry(worker: &mut Worker<MemPort>) -> Vec<weir_port::Frame> {
     std::iter::from_fn(|| worker.pool.alloc()).collect()
 }

@@ -1,5 +1,5 @@
-//! A worker that stands still and comes back: what waited is lost by name, whatever it waited in, before
-//! anything is sent and before the gate hears of it.
+//! A worker that is stalled and recovers: everything that waited is lost under a reason, wherever it waited,
+//! before anything is sent and before the gate is told that the worker runs.
 
 use weir_abi::MAX_PORTS;
 use weir_abi::gate::{home, out};
@@ -37,7 +37,7 @@ fn done(bench: &Bench, slot: usize) -> u64 {
     word(&bench.given_back, slot, home::DONE)
 }
 
-/// Nothing happens for so long.
+/// Advances the clock by this much without a turn.
 fn stand_still(bench: &mut Bench, for_ns: u64) {
     bench.now_ns += for_ns;
     clock::set(bench.now_ns);
@@ -45,7 +45,7 @@ fn stand_still(bench: &mut Bench, for_ns: u64) {
 
 #[test]
 fn what_waited_in_rings_and_queues_is_lost_and_what_comes_then_goes_on() {
-    // A frame takes 200 us.
+    // A frame takes 200 us on the link.
     let slow = |slot| PortSettings { link_rate: Some(Rate::new(40_000_000)), ..settings_of(slot) };
     let frame = |src, tag| {
         let mut frame = frame(0, src, tag);
@@ -102,12 +102,12 @@ fn what_a_port_was_given_and_nobody_asked_to_take_is_taken_back() {
     bench.assert_balanced();
 }
 
-/// The ring that ports share, and its places.
+/// Places in the ring that ports share are given back.
 #[test]
 fn places_in_the_shared_ring_are_given_back() {
     let mut bench = Bench::with_shared_ring();
     let (out, given_back) = (bench.out.clone(), bench.given_back.clone());
-    // What its source sent before is still on its way by the bridge: the first ones are held.
+    // Earlier frames of the source are still on their way by the bridge, so the first ones are held.
     out.get(STRIDE + out::BRIDGED).unwrap().store(3, Ordering::Relaxed);
     (0..5).for_each(|_| bench.push_shared(true));
     bench.turn();
@@ -126,7 +126,7 @@ fn places_in_the_shared_ring_are_given_back() {
     bench.assert_balanced();
 }
 
-/// Wherever in a turn it stands still, nothing is sent from then on that was there before.
+/// Wherever in a turn the worker is stalled, nothing is sent afterwards that was there before.
 #[test]
 fn a_worker_that_stands_still_in_the_middle_of_a_turn_sends_nothing_of_it() {
     let mut jumped = 0;
@@ -147,7 +147,7 @@ fn a_worker_that_stands_still_in_the_middle_of_a_turn_sends_nothing_of_it() {
         let before = [0, 3].map(|slot| bench.sent(slot).len() as u64);
         let lost = stalled(&mut bench);
         assert_eq!(lost + before[0] + before[1], 90, "after {looks} looks");
-        // None, if all had been sent before it looked for the last time.
+        // Nothing is lost if all had been sent before the last reading of the clock.
         jumped += u64::from(lost > 0);
         bench.turns(3);
         assert_eq!([0, 3].map(|slot| bench.sent(slot).len()), [0, 0], "after {looks} looks");
@@ -160,13 +160,13 @@ fn a_worker_that_stands_still_in_the_middle_of_a_turn_sends_nothing_of_it() {
     assert!(jumped >= 3, "{jumped}");
 }
 
-/// Ports 0 and 2 are the first worker's, 1 and 3 the second's, which stands still.
+/// Ports 0 and 2 belong to the first worker, 1 and 3 to the second, which is stalled.
 #[test]
 fn a_worker_sends_nothing_to_another_that_stands_still() {
     let mut bench = Bench::with(2, 4, None, settings_of);
     bench.turns(2);
     bench.push(0, &frame(1, 9, 1));
-    // Handed over just before.
+    // The frames are handed over just before the stall.
     let now_ns = bench.now_ns;
     bench.workers[0].turn(now_ns);
     let mut sent = 1;

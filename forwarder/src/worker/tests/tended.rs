@@ -1,4 +1,4 @@
-//! A turn looks after the ports that have something, however many there are beside them.
+//! A turn serves the ports that have something to do, however many idle ports there are.
 
 use weir_abi::Meta;
 use weir_core::Rate;
@@ -6,7 +6,7 @@ use weir_port::Port as _;
 
 use super::*;
 
-/// Port 0 has a receive ring, by which the frames of all come in; the others only send.
+/// Port 0 has a receive ring, by which all frames arrive; the other ports only send.
 fn bench(ports: u16, settings: impl Fn(u16) -> PortSettings) -> Bench {
     let mut bench = Bench::with(1, 1, None, &settings);
     for slot in 1..ports {
@@ -20,7 +20,7 @@ fn port(bench: &mut Bench, slot: u16) -> &mut MemPort {
     &mut bench.workers[0].lanes.get_mut(PortId(slot)).unwrap().port
 }
 
-/// Of the ports that only send, in so many turns.
+/// The visits of each port that only sends, in this many turns.
 fn visits(bench: &mut Bench, turns: usize) -> Vec<u64> {
     let count = |bench: &mut Bench| -> Vec<u64> {
         let ports: Vec<PortId> = bench.workers[0].lanes.ids().skip(1).collect();
@@ -56,13 +56,13 @@ fn a_port_with_nothing_costs_nothing() {
 #[test]
 fn what_is_under_way_is_looked_after_until_it_is_over() {
     let mut bench = bench(3, settings_of);
-    // It takes nothing.
+    // The device takes nothing.
     port(&mut bench, 1).set_faults(Faults { again: 1000, ..Faults::default() });
     push_to(&mut bench, 1);
     let refused = visits(&mut bench, 20);
     assert!(refused[0] >= 20 && refused[1] == 0, "{refused:?}");
     assert!(bench.workers[0].device_pushes_back());
-    // It takes it, and completes late.
+    // The device takes the frame and completes it late.
     port(&mut bench, 1).set_faults(Faults { late_completion: 1000, ..Faults::default() });
     bench.turns(5);
     assert_eq!(bench.sent(1).len(), 1);
@@ -89,7 +89,7 @@ fn a_port_that_is_down_is_asked_until_it_is_up() {
 
 #[test]
 fn what_waits_for_its_time_leaves_when_it_has_come() {
-    // A frame takes 120 us.
+    // A frame takes 120 us on the link.
     let slow = |slot| PortSettings { link_rate: Some(Rate::new(4_000_000)), ..settings_of(slot) };
     let mut bench = bench(2, slow);
     for _ in 0..10 {

@@ -1,5 +1,5 @@
-//! Somebody watches: what is captured is what moved, in and out, with the reason of what was lost;
-//! a packet that is followed is seen at each step; who does not keep up holds nobody up.
+//! Watchers: a capture contains what was received and sent, with the reason of each loss; a followed packet
+//! is seen at each step; a slow reader holds up nothing.
 
 use weir_core::{Rate, Reason};
 
@@ -11,7 +11,7 @@ fn spec(purpose: Purpose) -> WatchSpec {
     WatchSpec { purpose, filter: Filter::default(), snaplen: 2048, buffer: 1 << 20 }
 }
 
-/// Has a worker watched.
+/// Sets a watcher in a worker.
 fn watch(bench: &mut Bench, worker: usize, spec: WatchSpec) -> Watched {
     let (watcher, watched) = Watcher::new(spec);
     let (done, mut answer) = oneshot::channel();
@@ -21,7 +21,7 @@ fn watch(bench: &mut Bench, worker: usize, spec: WatchSpec) -> Watched {
     watched
 }
 
-/// A turn of each worker and what follows it in the loop.
+/// Runs a turn of each worker and what follows it in the loop.
 fn turns(bench: &mut Bench, count: usize) {
     for _ in 0..count {
         bench.turn();
@@ -148,7 +148,7 @@ fn a_ring_that_is_too_small_counts_what_it_missed_and_every_frame_is_forwarded()
 
 #[test]
 fn a_followed_packet_is_seen_at_each_step_on_both_workers() {
-    // Port 1 is the other worker's.
+    // Port 1 belongs to the other worker.
     let mut bench = Bench::with(2, 4, None, settings_of);
     let mut one = watch(&mut bench, 0, spec(Purpose::Trace));
     let mut other = watch(&mut bench, 1, spec(Purpose::Trace));
@@ -176,7 +176,7 @@ fn the_end_of_a_followed_packet_may_be_its_loss() {
     let mut bench = Bench::new(2, None);
     let mut watched = watch(&mut bench, 0, spec(Purpose::Trace));
     watched.follow(1);
-    // For a port that is not there.
+    // The frame is for a port that does not exist.
     bench.push(1, &frame(7, 1, 0));
     turns(&mut bench, 2);
     let steps: Vec<Step> = read(&mut watched).into_iter().map(|(event, _)| event.step).collect();

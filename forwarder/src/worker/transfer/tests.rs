@@ -53,7 +53,7 @@ fn a_sleeper_is_woken_and_nobody_else() {
     assert!(rung(other));
     other.bell().unwrap().set_awake();
 }
-/// Has `one` send so many frames of `other` home.
+/// Makes `one` return this many frames of `other`.
 fn return_freed_frames(one: &mut Peers, pools: &mut [Pool], frames: usize) {
     for _ in 0..frames {
         let frame = pools[1].alloc().unwrap();

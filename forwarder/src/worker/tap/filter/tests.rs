@@ -4,7 +4,7 @@ fn facts(frame: &[u8]) -> Facts {
     Facts::from(&weir_abi::classify(frame).unwrap_or_default())
 }
 
-/// A frame with this EtherType and what it carries.
+/// A frame with this EtherType and this body.
 fn frame(tag: Option<u16>, kind: u16, body: &[u8]) -> Vec<u8> {
     let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
     if let Some(tag) = tag {

@@ -20,7 +20,7 @@ fn events_come_out_with_their_bytes_in_order() {
     for tag in 0..1000_u64 {
         let body = vec![tag as u8; (tag * 37 % 900) as usize];
         let (one, two) = body.split_at(body.len() / 3);
-        // Of what is there only the first so many are wanted.
+        // Only some of the bytes are wanted.
         let wanted = body.len().saturating_sub(5);
         writer.put(event(tag, wanted as u32), [one, two].into_iter());
         let read = reader.next(&mut bytes).unwrap();
@@ -39,7 +39,7 @@ fn what_finds_no_room_is_counted_and_nothing_is_torn() {
     }
     assert_eq!((reader.missed(), reader.missed_at(PortId(1))), (6, 6));
     assert_eq!(reader.missed_at(PortId(0)), 0);
-    // Small ones still fit.
+    // Small events still fit.
     writer.put(event(99, 90), [&[99; 90][..]].into_iter());
     let mut bytes = Vec::new();
     let tags: Vec<u64> = std::iter::from_fn(|| {
@@ -49,7 +49,7 @@ fn what_finds_no_room_is_counted_and_nothing_is_torn() {
     })
     .collect();
     assert_eq!(tags, [0, 1, 2, 3, 99]);
-    // And without bytes the events themselves are bounded.
+    // Events without bytes are bounded, too.
     for tag in 0..100 {
         writer.put(event(tag, 0), std::iter::empty());
     }
