@@ -1,4 +1,4 @@
-//! What is read from the host and changed on it; knows nothing of forwarders, reports or requests.
+//! Code that reads or changes the host. It knows nothing of forwarders, reports or requests.
 //!
 //! - [`privileges`], [`links`], [`netns`], [`btf`]: what this host is and has
 //! - [`bridge`]: what the kernel's bridge knows, and what of it the gate may decide
