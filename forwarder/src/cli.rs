@@ -1,5 +1,5 @@
-//! The operator's commands and their output. Invariant: nothing here touches a port, except `weir
-//! detach`, which leaves a running weir alone; a running weir is asked over its control socket.
+//! The operator's commands and their output. Invariant: nothing here touches a port, except
+//! `weir detach`, which leaves a running weir alone; a running weir is asked over its control socket.
 
 pub mod args;
 pub mod capture;

@@ -4,8 +4,8 @@
 //! A refresh is a write: the kernel moves the address to the named port, wherever the address is. The
 //! refresh must therefore be right at that moment. An address is refreshed only if
 //!
-//! - it is a dynamic one, at a port that learns and is not locked: at a locked port somebody
-//!   authorises addresses, and a refresh would authorise one that has just been revoked;
+//! - it is a dynamic one, at a port that learns and is not locked: at a locked port a user or daemon
+//!   authorizes addresses, and a refresh would authorize one that has just been revoked;
 //! - the gate has seen a frame from it at that port since the bridge last saw one;
 //! - the bridge would soon forget it;
 //! - all that the kernel has said until then is known ([`BridgeWatch::drained`]).
