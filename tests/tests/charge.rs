@@ -227,8 +227,7 @@ fn a_link_is_charged_while_it_has_a_rate_and_is_served() -> Result<()> {
     bed.replug(0)?;
     weir.wait_port("v1", &["up"])?;
     attached("of a port that is back", 1)?;
-    // The bridge sends this frame of the uplink to an unknown address, and so to the guest: that counts
-    // here.
+    // The bridge floods this frame from the uplink, for an unknown address, to the guest: that is charged.
     let frame = gate::marked(bed.uplink.mac(), [2, 0, 0, 0, 9, 9], &[]);
     let charged = || {
         let frames = |port: &PortReport| port.link.map_or(0, |link| link.charged.frames);

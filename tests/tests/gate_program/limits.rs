@@ -30,7 +30,7 @@ fn a_source_may_hold_what_is_left_for_the_others() -> Result<()> {
         (0, ring, false),
         (ring - 1, 0, true),
         (ring, 0, false),
-        // A worker's corrections that were ahead: nothing is held, not more than ever.
+        // A worker's corrections came early: a negative count means that nothing is held, not a huge number.
         (-1, -1, true),
         (-5, ring - 1, true),
         (-5, ring, false),
