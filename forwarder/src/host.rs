@@ -4,7 +4,7 @@
 //! - [`bridge`]: what the kernel's bridge knows, and what of it the gate may decide
 //! - [`pair`]: weir's own pair of devices; [`pins`]: the gates' links; [`mounts`]: where both outlive weir
 //! - [`attach`]: the programs and their maps
-//! - [`settings`], [`state`]: what is changed on the host, and how it is put back
+//! - [`settings`], [`state`]: changes to settings of the host, and their undoing
 //! - [`leftovers`]: what a dead weir left, and how it is removed
 //! - [`netlink`]: the socket all of it asks
 

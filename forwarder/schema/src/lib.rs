@@ -5,7 +5,7 @@
 //! - [`value`]: the types of settings, with their reading and writing
 //! - [`plan`]: all settings of one weir, validated
 //! - [`file`]: parses a TOML file into a plan; [`ports`]: rules between ports; [`table`]: one
-//!   table; [`written`]: what was written, TOML or JSON; [`problem`]: what is wrong with it, and where
+//!   table; [`written`]: values as written, in TOML or JSON; [`problem`]: their errors, with places
 //! - [`document`]: a plan as clients read it; [`patch`]: their changes to it
 //! - [`differences`]: the differences between two plans
 //! - [`pages`]: the example file and the reference
