@@ -1,5 +1,5 @@
-//! What the operator types and sees. Invariant: nothing here touches a port, but `weir detach`, where no
-//! weir runs; what runs already is asked over its control socket.
+//! The operator's commands and their output. Invariant: nothing here touches a port, except
+//! `weir detach`, which leaves a running weir alone; a running weir is asked over its control socket.
 
 pub mod args;
 pub mod capture;
@@ -26,14 +26,14 @@ use weir_api::ClientError;
 use crate::observe::dump::{DumpError, files::FileError};
 use weir_schema::ConfigErrors;
 
-/// Why a command that asks and shows, or tells, failed.
+/// Why a command that talks to a running weir failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error(transparent)]
     Probe(#[from] weir_probe::ProbeError),
-    /// The command line makes no sense.
+    /// The command line is invalid.
     #[error(transparent)]
     Argument(#[from] ConfigErrors),
     #[error("port {0} is there already; to change it: weir port set {0}")]
@@ -46,12 +46,12 @@ pub enum CliError {
     NotRecorded(&'static str),
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
-    /// The reader of the output is gone (`weir stats --watch | head`): no failure, no message.
+    /// The reader of the output is gone (`weir stats --watch | head`): not a failure, and no message.
     #[error("standard output is closed")]
     Closed,
 }
 
-/// `println!` would panic on a closed pipe.
+/// Prints without the panic of `println!` on a closed pipe.
 fn print(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -1,10 +1,10 @@
-//! What is read from the host and changed on it; knows nothing of forwarders, reports or requests.
+//! Code that reads or changes the host. It knows nothing of forwarders, reports or requests.
 //!
 //! - [`privileges`], [`links`], [`netns`], [`btf`]: what this host is and has
 //! - [`bridge`]: what the kernel's bridge knows, and what of it the gate may decide
 //! - [`pair`]: weir's own pair of devices; [`pins`]: the gates' links; [`mounts`]: where both outlive weir
 //! - [`attach`]: the programs and their maps
-//! - [`settings`], [`state`]: what is changed on the host, and how it is put back
+//! - [`settings`], [`state`]: changes to settings of the host, and their undoing
 //! - [`leftovers`]: what a dead weir left, and how it is removed
 //! - [`netlink`]: the socket all of it asks
 

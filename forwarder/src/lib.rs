@@ -4,7 +4,7 @@
 //! - [`host`]: cold; devices, the bridge's mirror, programs, settings, privileges
 //! - [`observe`]: cold; measurements, metrics, dumps, captures
 //! - [`service`]: cold; a forwarder's life and its control socket
-//! - [`cli`]: what the operator types and reads
+//! - [`cli`]: the operator's commands and their output
 //!
 //! Architecture invariant: `worker` and `host` name none of the other rooms, `observe` names neither `service`
 //! nor `cli`, `service` does not name `cli` (`tests/rooms.rs` looks); tokio never touches a frame.

@@ -11,7 +11,7 @@ use weir::cli::{
 use weir::service::run;
 use weir_schema::{ConfigErrors, Host};
 
-/// How long threads that are under way when all is done may take.
+/// The time that threads still running at the end are given.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
             }
         };
     let outcome = runtime.block_on(run_command(cli));
-    // What still waits for the kernel on a thread of its own is not worth waiting for.
+    // Threads that still wait for the kernel are abandoned.
     runtime.shutdown_timeout(ENDS_WITHIN);
     match outcome {
         Ok(code) => code,

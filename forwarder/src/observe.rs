@@ -1,4 +1,4 @@
-//! What can be seen of a forwarder: it reads the host and the worker's counts, and changes neither.
+//! Observation of a forwarder: reads the host and the worker's counts, and changes neither.
 //!
 //! - [`ledger`]: the ledger, checked; [`measure`]: latency and flows, put together
 //! - [`dump`]: reports as other tools read them; [`metrics`]: the same for Prometheus

@@ -1,8 +1,8 @@
-//! What `weir probe` needs of weir beside the package `weir_probe`.
+//! The parts of `weir probe` that need weir itself, beside the package `weir_probe`.
 //!
 //! - [`files`]: `.hgrm` and `.hlog`
-//! - [`guard`]: what would harm a network by accident
-//! - [`floor`]: a probe over a bare veth, to know its own share of what it measures
+//! - [`guard`]: keeps probes from harming a network by accident
+//! - [`floor`]: a probe over a bare veth, which measures the probe's own share of its results
 
 pub mod files;
 pub mod floor;

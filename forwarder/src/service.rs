@@ -1,4 +1,4 @@
-//! A forwarder's life: from its plan to its end, and what it is asked meanwhile.
+//! A forwarder's life, from its plan to its end, and its answers to requests.
 //!
 //! - [`forwarder`]: the programs, the workers, and the ports between them
 //! - [`run`]: from start to stop

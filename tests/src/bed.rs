@@ -1,10 +1,10 @@
 //! A bed: guests and an uplink host, each a namespace, on veths of one host namespace.
 //!
 //! - [`guest`]: a guest, its addresses and its veth; [`routers`]: guests that are routers
-//! - [`pairs`]: what weir keeps beyond its end
+//! - [`pairs`]: what weir leaves beyond its end
 //!
 //! Invariant: names and addresses follow from a guest's number and the layout alone, so that a bed
-//! can be drawn from its spec, and any number of beds live side by side.
+//! follows from its spec, and any number of beds live side by side.
 
 pub mod guest;
 pub(crate) mod pairs;
@@ -28,10 +28,10 @@ const UPLINK: u8 = 200;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 static SWEPT: Once = Once::new();
-/// `ip netns add` shares a mount point among all it makes; two at once can trip over it.
+/// `ip netns add` shares a mount point among all namespaces; two calls at once can fail.
 static MAKING: Mutex<()> = Mutex::new(());
 
-/// What a bed is to be.
+/// The description of a bed.
 #[derive(Debug, Clone)]
 pub struct BedSpec {
     pub vms: u8,
@@ -111,7 +111,7 @@ pub struct Bed {
     pub spec: BedSpec,
     // Guests first: they drop before the host, so that nothing sends into a vanishing one.
     pub guests: Vec<Guest>,
-    /// With routers the left host.
+    /// With routers, the left host.
     pub uplink: Guest,
     /// Only with routers.
     pub right: Option<Guest>,
@@ -129,7 +129,8 @@ impl Bed {
         let _one_at_a_time = MAKING.lock();
         let host = Ns::create(&name_of(id, "h"))?;
         if spec.bridge {
-            // A bridge at its best: no detour through netfilter, which some kernels default to.
+            // The bridge at its best: no detour through netfilter, which is the default of some
+            // kernels.
             for family in ["iptables", "ip6tables", "arptables"] {
                 let _ = host.sysctl(&format!("bridge/bridge-nf-call-{family}"), "0");
             }
@@ -165,7 +166,7 @@ impl Bed {
             bed.connect_routers()?;
         }
         if !bed.spec.is_direct() {
-            // A bridge leaves out a port until the kernel has noticed its carrier.
+            // A bridge does not use a port until the kernel has noticed its carrier.
             bed.wait_up()?;
         }
         Ok(bed)
@@ -199,7 +200,7 @@ impl Bed {
         Ok(())
     }
 
-    /// A further guest, as when a VM starts; returns its index.
+    /// Adds a guest, as when a VM starts; returns its index.
     pub fn add_guest(&mut self) -> Result<usize> {
         let number = self.guests.iter().map(|guest| guest.number).max().unwrap_or(0) + 1;
         self.make_guest(number)?;
@@ -224,8 +225,7 @@ impl Bed {
         self.guests.get(index).with_context(|| format!("the bed has no guest {index}"))
     }
 
-    /// All at the far ends of ports: the guests, the right host if there is one, the uplink
-    /// host.
+    /// All hosts at the far ends of ports: the guests, the right host if there is one, the uplink host.
     pub fn everybody(&self) -> impl Iterator<Item = &Guest> {
         self.guests.iter().chain(&self.right).chain([&self.uplink])
     }
@@ -243,8 +243,7 @@ impl Bed {
         self.everybody().for_each(|guest| guest.ns.kill_all());
     }
 
-    /// Waits until the kernel has noticed that every port has a carrier, which it does in its own
-    /// time.
+    /// Waits until the kernel has noticed every port's carrier, which it does in its own time.
     pub fn wait_up(&self) -> Result<()> {
         wait_for(Duration::from_secs(5), "the ports to have a carrier", || {
             self.ports()
@@ -258,7 +257,7 @@ impl Bed {
         match self.spec.layout {
             Layout::Switch => {}
             Layout::Direct => return self.learn_direct(),
-            // They are known from the beginning.
+            // The neighbours are known from the beginning.
             Layout::Routers | Layout::HostRouter => return Ok(()),
         }
         let all: Vec<&Guest> = self.guests.iter().chain([&self.uplink]).collect();

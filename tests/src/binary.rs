@@ -1,4 +1,4 @@
-//! Which weir is tested: what WEIR_BIN names, or one of the same build as the test.
+//! Selects the weir to test: the one that WEIR_BIN names, or one of the same build as the test.
 
 use anyhow::{Context, Result, anyhow, bail};
 use std::path::PathBuf;
@@ -34,7 +34,8 @@ fn locate() -> Result<PathBuf> {
     Ok(folder.join("weir"))
 }
 
-/// target/<profile>, where this program is: in target/<profile>/deps/<test>-<hash>, or target/<profile>/<bin>.
+/// target/<profile>, from this program's path: target/<profile>/deps/<test>-<hash>, or
+/// target/<profile>/<bin>.
 pub(crate) fn profile_folder() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().context("no folder")?;

@@ -1,10 +1,10 @@
-//! A receiver that can be stopped: a veth's end whose poll is a thread, held off its core.
+//! A receiver that can be stopped: a veth's end whose poll is a thread, which is kept off its core.
 //!
-//! Invariant: while it is held nothing is taken out of the veth's ring, so that the sender meets a
-//! full device; nothing else is held.
+//! Invariant: while it is held nothing is taken out of the veth's ring, so that the sender meets a full
+//! device; nothing else is stopped.
 //!
-//! The poll's thread is real-time, too, below its holder: to threads without such a priority the
-//! kernel grants a part of every second, at any moment of it (the fair server, since Linux 6.12).
+//! The poll's thread is real-time, too, below its holder: the kernel grants threads without such a
+//! priority a part of every second, at any moment of it (the fair server, since Linux 6.12).
 
 use crate::bed::GUEST_IF;
 use crate::cpu;
@@ -19,15 +19,15 @@ use std::time::{Duration, Instant};
 const POLL: u8 = 5;
 const HOLDER: u8 = 10;
 
-/// The poll of a guest's end on a core where nothing else of a test runs.
+/// The poll of a guest's end, on a core where nothing else of a test runs.
 #[derive(Debug)]
 pub struct Consumer {
     core: usize,
 }
 
 impl Consumer {
-    /// Has the guest's end polled by a thread on `core`. A native program must be attached there
-    /// already: otherwise the kernel delivers on the sender's core what it cannot merge.
+    /// Has a thread on `core` poll the guest's end. A native program must be attached there already:
+    /// otherwise the kernel delivers frames that it cannot merge on the sender's core.
     pub fn threaded(guest: &Guest, core: usize) -> Result<Self> {
         let before = polls()?;
         let file = format!("/sys/class/net/{GUEST_IF}/threaded");
@@ -65,7 +65,7 @@ impl Consumer {
                 Ok(())
             });
             let end = AtEnd(done);
-            // Why the holder could not start is reported below.
+            // A holder that could not start is reported below.
             let result = is_held.recv().map_err(Into::into).and_then(|()| f());
             drop(end);
             holder.join().map_err(|_| anyhow!("the holder panicked"))??;
@@ -74,7 +74,7 @@ impl Consumer {
     }
 }
 
-/// Lets the holder go, also when what it is held for panics.
+/// Releases the holder, even if `f` panics.
 struct AtEnd<'a>(&'a AtomicBool);
 
 impl Drop for AtEnd<'_> {

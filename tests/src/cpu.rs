@@ -1,8 +1,8 @@
-//! Processor time: of the machine by core, and of one process or thread; and what else a process
-//! takes up.
+//! Processor time: of the machine by core, and of one process or thread; and a process' other
+//! resources.
 //!
-//! Invariant: busy is everything but idle and iowait; soft interrupts, where forwarding happens,
-//! are in it.
+//! Invariant: busy is everything but idle and iowait; it includes soft interrupts, in which forwarding
+//! happens.
 
 use anyhow::{Context, Result};
 use std::fmt;
@@ -11,14 +11,13 @@ use std::process::Command;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The kernel's unit in /proc/stat; 100 on every architecture Linux exports it to.
+/// The kernel's unit in /proc/stat; 100 on every architecture.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What each core did until one instant.
+/// The time of each core up to one instant.
 ///
-/// Busy is what is left of the time: the kernel times idleness exactly, and everything else by
-/// looking at what runs when it ticks, which never sees work that timers begin and that is done
-/// before the next tick.
+/// Busy is the time that is not idle. The kernel times idleness exactly, but samples everything else at
+/// its ticks, which never see work that a timer begins and that is done before the next tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Busy {
     at: Instant,
@@ -55,7 +54,7 @@ impl Busy {
         self.at.saturating_duration_since(earlier.at).saturating_sub(away)
     }
 
-    /// Of it, soft interrupts in any context, as far as ticks saw them.
+    /// The part of it in soft interrupts of any context, as far as ticks saw them.
     #[must_use]
     pub fn soft_since(&self, earlier: &Self, core: usize) -> Duration {
         self.ticks_since(earlier, core, |core| core.soft)
@@ -83,21 +82,21 @@ fn parse(text: &str) -> Vec<Core> {
 /// User and system time of a process, all its threads.
 pub fn process(pid: u32) -> Result<Duration> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
-    // The name may hold blanks and parentheses: fields count from behind the last one.
+    // The name may hold blanks and parentheses: fields are counted from the last parenthesis on.
     let (_, rest) = text.rsplit_once(')').context("/proc/<pid>/stat")?;
     let fields: Vec<u64> = rest.split_whitespace().map(|word| word.parse().unwrap_or(0)).collect();
     let ticks = fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0);
     Ok(TICK * u32::try_from(ticks).unwrap_or(u32::MAX))
 }
 
-/// The same to the nanosecond, for as long as it has not been waited for.
+/// The same to the nanosecond, as long as the process has not been reaped.
 pub fn process_exact(pid: u32) -> Result<Duration> {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid)?);
     let time = nix::time::clock_getcpuclockid(pid)?.now()?;
     Ok(Duration::from(time))
 }
 
-/// A thread's time, for others to read, also when it has ended.
+/// A thread's time, for other threads to read, even after its end.
 #[derive(Debug, Default)]
 pub struct ThreadTime {
     thread: AtomicI32,
@@ -106,19 +105,19 @@ pub struct ThreadTime {
 }
 
 impl ThreadTime {
-    /// From now on it is the calling thread's.
+    /// Attaches it to the calling thread.
     pub fn begin(&self) {
         self.thread.store(this_thread(), Ordering::Relaxed);
     }
 
-    /// The calling thread will do no more.
+    /// Records the calling thread's time at its end.
     pub fn end(&self) {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
         let ns = now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec);
         self.whole.store(u64::try_from(ns).unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// As of its last tick; nothing before it began.
+    /// The time as of its last tick; 0 before it began.
     #[must_use]
     pub fn so_far(&self) -> Duration {
         let running = || {
@@ -127,7 +126,7 @@ impl ThreadTime {
             text.split_whitespace().next()?.parse().ok()
         };
         let whole = || Some(self.whole.load(Ordering::Relaxed)).filter(|ns| *ns > 0);
-        // It may end between the two.
+        // The thread may end between the two readings.
         Duration::from_nanos(whole().or_else(running).or_else(whole).unwrap_or(0))
     }
 }
@@ -144,7 +143,7 @@ fn status(pid: u32, name: &str) -> Result<u64> {
     Ok(line.split_whitespace().nth(1).context("no number")?.parse()?)
 }
 
-/// What a process takes up and would take up more of, did it leak.
+/// A process' resources that would grow with a leak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footprint {
     /// Bytes of memory.
@@ -165,12 +164,12 @@ impl Footprint {
     }
 }
 
-/// What all threads of a process have run so far, those that have ended left out.
+/// The time of all threads of a process, without those that have ended.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")?;
     let mut sum = 0;
     for task in tasks.flatten() {
-        // Nanoseconds on a core, waiting for one, and how often.
+        // The fields: nanoseconds on a core, nanoseconds waiting for one, and how often.
         let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
         let ran = text.split_whitespace().next().and_then(|ns| ns.parse::<u64>().ok());
         sum += ran.unwrap_or(0);

@@ -1,4 +1,4 @@
-//! What most tests do on a bed: traffic between all guests and the uplink host.
+//! The traffic of most tests on a bed: between all guests and the uplink host.
 
 use crate::bed::{Bed, FAMILIES, Family};
 use crate::gate::SOON;
@@ -20,7 +20,7 @@ pub fn ping_all(bed: &Bed) -> Result<()> {
     Ok(())
 }
 
-/// Echoes, exact UDP and TCP between two guests, and between a guest and the uplink host.
+/// Sends echoes, exact UDP and TCP between two guests, and between a guest and the uplink host.
 pub fn everybody_talks(bed: &Bed) -> Result<()> {
     let (one, two, up) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink);
     ping_all(bed)?;
@@ -57,22 +57,22 @@ pub fn largest_frames(bed: &Bed) -> Result<()> {
     Ok(())
 }
 
-/// Waits until an echo comes back: for what follows a change that takes effect in its own time.
+/// Waits until an echo comes back, after a change that takes effect in its own time.
 pub fn reachable(from: &Guest, to: &Guest, deadline: Duration) -> Result<()> {
     let what = format!("{} to reach {}", from.port, to.port);
     wait_ok(deadline, &what, || ping(&from.ns, to.addr(Family::V4), 1))
 }
 
-/// Sends `count` datagrams at a rate every path takes and insists that each comes once.
+/// Sends `count` datagrams at a rate that every path takes, and asserts that each arrives once.
 pub fn udp_exact(from: &Guest, to: &Guest, family: Family, size: usize, count: u64) -> Result<()> {
-    // What waits for a neighbour's answer is sent where the answer comes in, on another core than what
-    // follows, and may come behind it.
+    // Frames that wait for a neighbour's answer are sent where the answer arrives, on another core than
+    // later ones, and may arrive after them.
     if !knows(from, to, family)? {
         wait_ok(Duration::from_secs(10), "the first echo", || ping(&from.ns, to.addr(family), 1))?;
     }
     let sink = Sink::start(&to.ns, to.socket(family, 0))?;
-    // On one core: a sender that is moved has datagrams in the backlogs of two, which the kernel
-    // serves in any order.
+    // On one core: a sender that is moved has datagrams in two backlogs, which the kernel serves in any
+    // order.
     let (pace, core) = (Pace::Rate(5000), Some(0));
     let source = Source { size, count, pace, core, ..Source::to(sink.addr()) };
     let sent = source.send(&from.ns)?;
@@ -99,10 +99,10 @@ fn knows(from: &Guest, to: &Guest, family: Family) -> Result<bool> {
     Ok(known.contains("lladdr"))
 }
 
-/// Datagrams from one to another that go on until they are stopped.
+/// Datagrams from one guest to another that go on until they are stopped.
 #[derive(Debug)]
 pub struct Flow {
-    // Dropped first: a sink ends only when nothing comes any more.
+    // Dropped first: a sink ends only when nothing arrives any more.
     sending: Sending,
     sink: Sink,
 }
@@ -122,26 +122,26 @@ impl Flow {
         self.sending.so_far()
     }
 
-    /// Waits for `more` of them.
+    /// Waits until `more` have arrived.
     pub fn comes(&self, more: u64) -> Result<()> {
         self.sink.wait_for(self.sink.so_far() + more, SOON)
     }
 
-    /// Waits for more of them.
+    /// Waits until more have arrived.
     pub fn goes_on(&self) -> Result<()> {
         self.sink.wait_for(self.sink.so_far() + 500, SOON)
     }
 
-    /// How many were sent, and how many came once.
+    /// Stops it; returns how many were sent, and how many distinct ones arrived.
     pub fn stop(self) -> Result<(u64, u64)> {
         let (sent, received) = self.end()?;
         Ok((sent, received.unique(0)))
     }
 
-    /// How many were sent, and what came.
+    /// Ends it; returns how many were sent, and what arrived.
     pub fn end(self) -> Result<(u64, Received)> {
         let sent = self.sending.stop()?.frames;
-        // What is missing by then is lost.
+        // Datagrams missing by then are lost.
         let _ = self.sink.wait_for(sent, Duration::from_secs(1));
         let received = self.sink.finish()?;
         ensure!(received.duplicates == 0, "{} came twice", received.duplicates);
@@ -155,7 +155,7 @@ impl Flow {
     }
 }
 
-/// Datagrams for which sockets of a guest had no room: its reader did not get to run.
+/// Datagrams for which sockets of a guest had no room, because their reader did not run.
 fn unread(guest: &Guest) -> Result<u64> {
     guest.ns.protocol("Udp", "RcvbufErrors")
 }
@@ -179,12 +179,12 @@ impl<'a> Numbered<'a> {
         Ok(Self { to, unread, sink, sending })
     }
 
-    /// Waits for `more` of them.
+    /// Waits until `more` have arrived.
     pub fn goes_on(&self, more: u64) -> Result<()> {
         self.sink.wait_for(self.sink.so_far() + more, SOON)
     }
 
-    /// Each has come once, in order.
+    /// Asserts that each has arrived once, in order.
     pub fn all_came(self) -> Result<()> {
         let sent = self.sending.stop()?.frames;
         let _ = self.sink.wait_for(sent, Duration::from_secs(2));

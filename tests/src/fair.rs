@@ -1,7 +1,7 @@
-//! What a shared link owes each sender, found without weir's own scheduler or its oracle.
+//! Computes what a shared link owes each sender, without weir's own scheduler or its oracle.
 //!
-//! Invariant: `rate = clamp(weight * level, min, min(max, demand))`, with the one level at which
-//! the rates add up to the link's, or all that is asked for if that is less.
+//! Invariant: `rate = clamp(weight * level, min, min(max, demand))`, with the one level at which the
+//! rates add up to the link's rate, or to the whole demand if that is less.
 
 /// One sender's promise and what it offers, in bits per second or any other unit of the link's.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,12 +40,12 @@ impl Sender {
     }
 }
 
-/// Each sender's rate on a link of this one.
+/// Each sender's rate on a link of this rate.
 #[must_use]
 pub fn rates(link: f64, senders: &[Sender]) -> Vec<f64> {
     let sum = |level: f64| senders.iter().map(|sender| sender.at(level)).sum::<f64>();
     let (mut low, mut high) = (0.0, link * senders.len().max(1) as f64);
-    // A weight below one would need a higher level than the link's rate.
+    // A weight below one needs a level above the link's rate.
     while sum(high) < link && sum(high) < sum(high * 2.0) {
         high *= 2.0;
     }
@@ -56,7 +56,7 @@ pub fn rates(link: f64, senders: &[Sender]) -> Vec<f64> {
     senders.iter().map(|sender| sender.at(high)).collect()
 }
 
-/// The largest relative difference between what was measured and what was owed, in percent.
+/// The largest relative difference between measured and owed rates, in percent.
 #[must_use]
 pub fn worst_percent(measured: &[f64], owed: &[f64]) -> f64 {
     measured

@@ -1,7 +1,7 @@
-//! What tests of the gate share: what it is told of a port, ports whose frames are steered, what was
-//! passed to the bridge, and marked frames that are counted where they come.
+//! Shared by the tests of the gate: the gate's data about a port, ports whose frames are steered,
+//! counts of frames passed to the bridge, and marked frames that are counted at their receiver.
 //!
-//! Invariant: nothing here judges by time; what takes effect in its own time is waited for.
+//! Invariant: nothing here judges by time; effects that take their own time are waited for.
 
 use crate::bed::{BRIDGE, Family, GUEST_IF};
 use crate::ledger;
@@ -20,10 +20,10 @@ pub const SOON: Duration = Duration::from_secs(10);
 
 /// An EtherType for local experiments, so that no other frames are counted.
 pub const OURS: u16 = 0x88b5;
-/// What a marked frame without a tag has behind its addresses.
+/// The bytes behind the addresses of a marked frame without a tag.
 pub const MARK: [u8; 4] = [0x88, 0xb5, 0xab, 0xcd];
 
-/// weir on the bed's bridge, every port of it at the gate.
+/// Starts weir on the bed's bridge, with every port at the gate.
 pub fn start(bed: &Bed) -> Result<Weir> {
     start_with(bed, &WeirSpec::bridge())
 }
@@ -36,7 +36,7 @@ pub fn start_with(bed: &Bed, spec: &WeirSpec) -> Result<Weir> {
     Ok(weir)
 }
 
-/// Whether this kernel's bridges can look at VLANs.
+/// Whether this kernel's bridges can filter VLANs.
 pub fn filters_vlans() -> Result<bool> {
     let bed = BedSpec::vms(0).bridge().build()?;
     Ok(bed.host.ip(&format!("link set dev {BRIDGE} type bridge vlan_filtering 1")).is_ok())
@@ -44,7 +44,7 @@ pub fn filters_vlans() -> Result<bool> {
 
 pub const NO_VLANS: &str = "this kernel's bridge has no VLAN filtering";
 
-/// What the gate is told of a port, as it stands in the kernel.
+/// The gate's entry of a port, as it is in the kernel.
 pub fn told(bed: &Bed, port: &str) -> Result<GatePort> {
     let ifindex = bed.host.ifindex(port)?;
     let (_, programs) =
@@ -65,7 +65,7 @@ pub fn told(bed: &Bed, port: &str) -> Result<GatePort> {
     bail!("the gate is told nothing of {port}")
 }
 
-/// Frames of a port that the gate gave to a worker, and the worker received.
+/// Frames of a port that the gate steered to a worker and the worker received.
 pub fn steered(weir: &Weir, port: &str) -> Result<u64> {
     Ok(ledger::number(&weir.stats()?, port, |port| port.rx.frames))
 }
@@ -75,7 +75,7 @@ pub fn passed(weir: &Weir, port: &str) -> Result<u64> {
     Ok(ledger::number(&weir.stats()?, port, |port| port.passed.frames))
 }
 
-/// Waits until the gate knows two guests and gives their echoes to a worker, both ways.
+/// Waits until the gate knows two guests and steers their echoes to a worker, both ways.
 pub fn wait_steered(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
     let what = format!("frames between {} and {} to be steered", one.port, two.port);
     wait_ok(SOON, &what, || {
@@ -87,7 +87,7 @@ pub fn wait_steered(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
     })
 }
 
-/// Waits until every guest's address is known at the gate: from then on no unicast frame is the bridge's.
+/// Waits until the gate knows every guest's address: from then on no unicast frame goes by the bridge.
 pub fn acquaint(weir: &Weir, bed: &Bed) -> Result<()> {
     bed.guests.iter().try_for_each(|guest| wait_steered(weir, guest, &bed.uplink))
 }
@@ -98,7 +98,7 @@ pub fn marked(from: [u8; 6], to: [u8; 6], tags: &[(u16, u16)]) -> Vec<u8> {
     raw::frame(to, from, tags, OURS, &MARK[2..])
 }
 
-/// Sends a frame so often, from a guest's interface.
+/// Sends a frame `count` times, from a guest's interface.
 pub fn send(from: &Guest, frame: &[u8], count: usize) -> Result<()> {
     let socket = RawSocket::open(from)?;
     (0..count).try_for_each(|_| socket.send(frame))
@@ -109,11 +109,11 @@ pub fn send(from: &Guest, frame: &[u8], count: usize) -> Result<()> {
 pub struct Marked<'a> {
     pub from: &'a Guest,
     pub frame: &'a [u8],
-    /// What stands behind the addresses where they come.
+    /// The bytes behind the addresses at the receiver.
     pub seen: Seen,
 }
 
-/// Four bytes, and where they stand.
+/// Four bytes, and their offset.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen(pub u8, pub [u8; 4]);
 
@@ -121,7 +121,7 @@ pub struct Seen(pub u8, pub [u8; 4]);
 pub const PLAIN: Seen = Seen(12, MARK);
 
 impl Marked<'_> {
-    /// Sends ten, and insists that each comes once to all of `there`, and none to any of `not_there`.
+    /// Sends ten, and asserts that each arrives once at all of `there`, and none at any of `not_there`.
     pub fn reach(&self, weir: &Weir, there: &[&Guest], not_there: &[&Guest]) -> Result<()> {
         const COUNT: u64 = 10;
         let watch = |to: &&Guest| Observer::matching(to, self.seen.0, self.seen.1);
@@ -133,7 +133,7 @@ impl Marked<'_> {
             observer.wait_exactly(COUNT, &what)?;
         }
         if !unwanted.is_empty() {
-            // Nothing announces that no frame comes; once the ledger balances, nothing is under way.
+            // Nothing announces the absence of frames; once the ledger balances, nothing is under way.
             weir.assert_ledger()?;
         }
         for (observer, to) in unwanted.iter().zip(not_there) {
@@ -159,7 +159,7 @@ pub fn goes_on_by_gate(weir: &Weir, from: &Guest, frames: u64) -> Result<()> {
     })
 }
 
-/// Waits until the gate hands over what two guests say to each other.
+/// Waits until the gate hands over the frames between two guests itself.
 pub fn wait_express(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
     let what = format!("{} and {} by the express lane", one.port, two.port);
     wait_ok(SOON, &what, || {
@@ -171,7 +171,7 @@ pub fn wait_express(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
     })
 }
 
-/// A bridge inside the guest, and behind it a device that lets next to nothing through.
+/// Makes a bridge inside the guest, and behind it a device that lets next to nothing through.
 pub fn hold(guest: &Guest) -> Result<()> {
     let ns = &guest.ns;
     for line in [

@@ -1,7 +1,7 @@
-//! What weir keeps beyond its life: the links of its gates, and the namespace of its pair. As a test looks
-//! at them, and as a bed removes them with the network namespace that they belong to.
+//! What weir keeps beyond its life: the links of its gates, and the namespace of its pair. Tests
+//! examine them, and a bed removes them with their network namespace.
 //!
-//! Invariant: only what belongs to a namespace of this process's own is removed.
+//! Invariant: only objects of a namespace of this process are removed.
 
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
@@ -45,19 +45,19 @@ pub fn ids(ns: &Ns) -> Result<BTreeMap<u32, u32>> {
     Ok(links(ns)?.into_iter().map(|(ifindex, link)| (ifindex, link.id)).collect())
 }
 
-/// Whether anything is kept for it, be it an empty folder.
+/// Whether anything is kept for it, even an empty folder.
 #[must_use]
 pub fn is_any(ns: &Ns) -> bool {
     !folders(&ns.path()).is_empty()
 }
 
-/// Removes what weirs that were killed have left of a namespace that is to go.
+/// Removes what killed weirs have left of a namespace that is about to go.
 pub(crate) fn remove(netns: &Path) {
     let folders = folders(netns);
     if folders.is_empty() {
         return;
     }
-    // As weir does, so that none makes its folder meanwhile.
+    // Takes weir's lock, so that no weir makes its folder meanwhile.
     let Ok(lock) = File::open(FOLDER) else { return };
     let _ = lock.lock();
     for folder in folders {

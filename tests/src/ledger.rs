@@ -1,7 +1,7 @@
-//! What must hold of weir's statistics once traffic has stopped.
+//! Checks weir's statistics once traffic has stopped.
 //!
-//! Invariant: received + copies = delivered + passed + lost, nothing in flight, and every frame
-//! of the pool has an owner. Exactly; there is no tolerance. And no invariant was found broken.
+//! Invariant: received + copies = delivered + passed + lost, nothing in flight, and every frame of the
+//! pool has an owner. All of this exactly, without tolerance; and no broken invariant was counted.
 
 use weir_api::{PortReport, StatsReport};
 
@@ -37,7 +37,7 @@ pub fn lost_under(stats: &StatsReport, reason: &str) -> u64 {
     stats.ledger.lost_by_reason.get(reason).copied().unwrap_or(0)
 }
 
-/// A number of one port; 0 where there is no such port.
+/// A number of one port; 0 if there is no such port.
 #[must_use]
 pub fn number(stats: &StatsReport, name: &str, of: impl Fn(&PortReport) -> u64) -> u64 {
     stats.port(name).map_or(0, of)

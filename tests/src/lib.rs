@@ -1,8 +1,8 @@
-//! The test bed of weir: virtual machines made of network namespaces, traffic, and the assertions
-//! every data-plane test ends with.
+//! The test bed of weir: virtual machines made of network namespaces, traffic, and the assertions at
+//! the end of every data-plane test.
 //!
-//! Invariant: a bed leaves nothing behind, whether its test passes, fails, panics or is killed
-//! (what a killed one leaves is removed by the next).
+//! Invariant: a bed leaves nothing behind, whether its test passes, fails, panics or is killed (the
+//! next bed removes the leftovers of a killed one).
 
 pub mod bed;
 mod binary;
@@ -37,13 +37,13 @@ pub fn may_run_as_root() -> bool {
     nix::unistd::geteuid().is_root() && std::env::var_os("WEIR_NO_ROOT").is_none()
 }
 
-/// Says, past the test harness's capture, that the test `name` did not run, and why.
+/// Reports, past the test harness's capture, that the test `name` did not run, and why.
 pub fn say_skipped(name: &str, why: &str) {
-    // `eprintln!` would be captured and never seen of a test that "passes".
+    // `eprintln!` would be captured, and never be seen for a test that "passes".
     let _ = writeln!(std::io::stderr(), "SKIPPED ({why}): {name}");
 }
 
-/// Returns from a test where what it needs is not there, loudly.
+/// Returns from a test whose requirements are missing, with a message.
 #[macro_export]
 macro_rules! need_or_skip {
     ($there:expr, $why:expr) => {
@@ -56,7 +56,7 @@ macro_rules! need_or_skip {
     };
 }
 
-/// Returns from a test that needs root where there is none, loudly.
+/// Returns from a test that needs root without it, with a message.
 #[macro_export]
 macro_rules! root_or_skip {
     () => {

@@ -1,7 +1,7 @@
 //! A network namespace by name: commands and closures run in it, its counters and settings.
 //!
-//! Invariant: a namespace is removed when its handle drops, and its name tells whose it is, so
-//! that those of a process that died without dropping are found and removed.
+//! Invariant: a namespace is removed when its handle drops, and its name identifies its process, so
+//! that namespaces of a process that died without dropping them are found and removed.
 
 use crate::kept;
 use anyhow::{Context, Result, anyhow, bail};
@@ -20,7 +20,8 @@ use std::sync::Mutex;
 const FOLDER: &str = "/run/netns";
 const PREFIX: &str = "wt";
 
-/// What this process has made, for the signal handler: names only, since it runs beside the owners.
+/// The names that this process has made, for the signal handler: names only, since it runs beside the
+/// owners.
 static MADE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// A network namespace; removed on drop.
@@ -91,7 +92,7 @@ impl Ns {
         setns(handle, CloneFlags::CLONE_NEWNET).context("setns")
     }
 
-    /// `program`, to be run inside; its pid is the program's own, since `ip` execs it.
+    /// A command for `program` inside; its pid is the program's own, since `ip` execs it.
     #[must_use]
     pub fn cmd(&self, program: &str) -> Command {
         cmd_in(&self.name, program)
@@ -127,7 +128,7 @@ impl Ns {
         })
     }
 
-    /// One interface as `ip -j -d link show` tells it; an error if there is none.
+    /// One interface as `ip -j -d link show` shows it; an error if it does not exist.
     pub fn link(&self, interface: &str) -> Result<Value> {
         let text = self.ip(&format!("-j -d link show dev {interface}"))?;
         let links: Value = serde_json::from_str(&text).context("ip -j")?;
@@ -170,7 +171,7 @@ impl Ns {
 
     /// All interfaces' counters at one instant.
     pub fn counters(&self) -> Result<HashMap<String, IfCounters>> {
-        // Not /proc/net: that is the main thread's namespace.
+        // Not /proc/net: that shows the main thread's namespace.
         let text = self.run(|| Ok(fs::read_to_string("/proc/thread-self/net/dev")?))?;
         Ok(text.lines().filter_map(parse_dev_line).collect())
     }
@@ -211,7 +212,7 @@ fn register(name: &str) {
     }
 }
 
-/// Ends what runs in `name` and removes it.
+/// Ends every process in `name` and removes it.
 fn remove(name: &str) {
     // Processes keep a namespace alive after its name is gone.
     kill_inside(name);
@@ -229,7 +230,7 @@ fn kill_inside(name: &str) {
 /// Removes every namespace this process made: for a signal handler's thread, before it exits.
 pub fn remove_own() {
     let names = MADE.lock().map(|mut made| std::mem::take(&mut *made)).unwrap_or_default();
-    // First all processes: once a namespace is gone, its programs have ended.
+    // All processes first: so a namespace's programs have ended once it is gone.
     names.iter().for_each(|name| kill_inside(name));
     names.iter().for_each(|name| remove(name));
 }
@@ -248,7 +249,7 @@ pub fn remove_stale() {
     }
 }
 
-/// The same by the namespace's name, where its handle cannot be held.
+/// The same by the namespace's name, if its handle cannot be held.
 #[must_use]
 pub fn cmd_in(name: &str, program: &str) -> Command {
     let mut command = Command::new("ip");
@@ -277,7 +278,7 @@ pub fn ip_batch(ns: Option<&str>, lines: &[String]) -> Result<()> {
         .map(drop)
 }
 
-/// Runs a command to its end; an error holds what it said.
+/// Runs a command to its end; an error includes its output.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
     if output.status.success() {

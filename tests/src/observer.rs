@@ -1,5 +1,5 @@
-//! A program at a guest's end (XDP or tcx) that counts frames by their bytes, tags included, as they come;
-//! or by who sent them or which way they took, with the time each took.
+//! A program at a guest's end (XDP or tcx) that counts frames by their bytes, tags included, as they
+//! arrive; or by their sender or way, with the delay of each.
 
 use crate::bed::GUEST_IF;
 use crate::wait::wait_for;
@@ -11,7 +11,7 @@ use weir_rig::tally::Tally;
 pub use weir_rig::tally::{By, Count, Keep};
 use weir_rig::{Action, Attached, Counter, Hook, Program};
 
-/// Counts while it lives; frames pass on to the guest.
+/// Counts while it lives; the frames pass on to the guest.
 #[derive(Debug)]
 pub struct Observer {
     counter: Counter,
@@ -26,7 +26,7 @@ impl Observer {
         Self::start(&guest.ns, GUEST_IF, program, Hook::Skb)
     }
 
-    /// Counts every frame in the driver and drops it: the cheapest sink there is.
+    /// Counts every frame in the driver and drops it: the cheapest possible sink.
     pub fn drain(ns: &Ns, interface: &str) -> Result<Self> {
         Self::start(ns, interface, Program::count(Action::Drop)?, Hook::Native)
     }
@@ -40,7 +40,7 @@ impl Observer {
         self.counter.total().context("the counter")
     }
 
-    /// Waits for `count` frames, and a moment longer for one too many.
+    /// Waits for `count` frames, and a moment longer to notice surplus ones.
     pub fn wait_exactly(&self, count: u64, what: &str) -> Result<()> {
         let what = format!("{count} {what}");
         wait_for(Duration::from_secs(3), &what, || self.total().is_ok_and(|n| n >= count))
@@ -60,10 +60,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Frames from senders that `keep` leaves out are counted and dropped there: no
-    /// receiver has to run. Natively it is cheapest, and turns segmentation off towards the
-    /// guest; on finished skbs (`At::Skb`) it does not. What `bpf_redirect_peer` brings passes neither
-    /// of the two: it is counted at tcx (`At::Tcx`).
+    /// Frames from senders outside `keep` are counted and dropped there, so no receiver has to run. The
+    /// native hook is cheapest, but turns segmentation off towards the guest; the hook on finished skbs
+    /// (`At::Skb`) does not. Frames from `bpf_redirect_peer` pass neither of the two: they are counted
+    /// at tcx (`At::Tcx`).
     pub fn start(guest: &Guest, timed: Option<&Guest>, keep: Keep, at: At) -> Result<Self> {
         Self::start_on(&guest.ns, GUEST_IF, timed, keep, at)
     }
@@ -79,7 +79,7 @@ impl Watch {
         Self::start_by(By::SourceMac, ns, interface, timed.map(|guest| guest.number), keep, at)
     }
 
-    /// The same at any interface, with the senders told apart by what they are numbered by there.
+    /// The same at any interface, with the senders told apart by `by`.
     pub fn start_by(
         by: By,
         ns: &Ns,
@@ -89,24 +89,24 @@ impl Watch {
         at: At,
     ) -> Result<Self> {
         let mtu = ns.link(interface)?["mtu"].as_u64().context("no MTU")?;
-        // The loopback's is larger than any frame.
+        // The loopback's MTU is larger than any frame.
         let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
         let (program, tally) = Tally::load(by, timed, keep, mtu, at)?;
         let attached = attach(ns, interface, program, at)?;
         Ok(Self { tally, _attached: attached })
     }
 
-    /// What came from a guest so far.
+    /// The count from a guest so far.
     pub fn from(&self, guest: &Guest) -> Result<Count> {
         self.of(guest.number)
     }
 
-    /// What came from the sender of this number so far.
+    /// The count from the sender of this number so far.
     pub fn of(&self, number: u8) -> Result<Count> {
         self.tally.from(number).context("the tally")
     }
 
-    /// How long the stamped datagrams with these numbers took from their sender to this end.
+    /// The delays of the stamped datagrams with these numbers from their sender to this end.
     pub fn delays_ns(&self, numbers: std::ops::Range<u32>) -> Result<Vec<u64>> {
         self.tally.delays_ns(numbers).context("the delays")
     }

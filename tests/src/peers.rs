@@ -1,11 +1,11 @@
-//! What stands in weir's place to be compared with it: parts of Linux, given the same promises, and other
+//! Alternatives that are compared with weir: parts of Linux, given the same promises, and other
 //! forwarders.
 //!
 //! - [`htb`]: a class for each sender at a port; [`fifo`]: one queue for all
 //! - [`redirect`]: XDP redirect, past every queue; [`bare`]: a loop between two AF_XDP sockets
-//! - [`ovs`], [`testpmd`]: forwarders of others in user space, where they are installed
+//! - [`ovs`], [`testpmd`]: other forwarders in user space, if they are installed
 //!
-//! Invariant: what is set up here is gone with the namespace it is in.
+//! Invariant: everything that is set up here goes with its namespace.
 
 pub mod bare;
 pub mod fifo;

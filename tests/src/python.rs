@@ -18,7 +18,7 @@ pub fn python() -> Result<PathBuf> {
     found.clone().map_err(|error| anyhow!(error))
 }
 
-/// What `script` (its text) writes to its standard output; an error if it fails, with what it said.
+/// The standard output of `script` (its text); an error with its messages if it fails.
 pub fn run_python<S: AsRef<OsStr>>(
     script: &str,
     args: impl IntoIterator<Item = S>,

@@ -1,6 +1,6 @@
-//! Ctrl-C and SIGTERM: what a bed's process does about them.
+//! Ctrl-C and SIGTERM in a bed's process.
 //!
-//! Invariant: whichever way is chosen, the namespaces are gone before the process is.
+//! Invariant: with either function, the namespaces are gone before the process is.
 
 use anyhow::Result;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 static WATCHED: Once = Once::new();
 static CAME: AtomicBool = AtomicBool::new(false);
 
-/// Whether a program that ends in its own order was told to: no wait is worth going on with, since
-/// what it waits for has been taken down.
+/// Whether a program that shuts down by itself received the signal: waits are then pointless, since
+/// their subject has been taken down.
 pub(crate) fn came() -> bool {
     CAME.load(Ordering::SeqCst)
 }
@@ -31,8 +31,8 @@ pub(crate) fn exit_on_signal() {
     });
 }
 
-/// Sets a flag on the first signal, for a program that ends in its own order; the second signal
-/// cleans up and exits at once.
+/// Sets a flag on the first signal, for a program that shuts down by itself; the second signal cleans
+/// up and exits at once.
 pub fn flag() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let mut signals = Signals::new([SIGINT, SIGTERM])?;

@@ -1,6 +1,6 @@
 //! Traffic between guests: UDP that counts itself, ping, TCP by iperf3, and raw frames.
 //!
-//! Invariant: a source reports what the kernel took from it, a sink what came, each exactly.
+//! Invariant: a source reports what the kernel accepted, a sink what arrived, each exactly.
 
 pub mod bulk;
 pub mod ping;

@@ -24,7 +24,7 @@ pub fn wait_for(deadline: Duration, what: &str, mut condition: impl FnMut() -> b
     }
 }
 
-/// Waits until `probe` gives a value; errors meanwhile are shown only if it never does.
+/// Waits until `probe` returns a value; its errors are shown only if it never does.
 pub fn wait_ok<T>(
     deadline: Duration,
     what: &str,
@@ -43,7 +43,7 @@ pub fn wait_ok<T>(
     }
 }
 
-/// A word to threads that they are to end; clones are the same word.
+/// A request to threads to end; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Halt(Arc<(AtomicBool, Mutex<()>, Condvar)>);
 
@@ -65,7 +65,7 @@ impl Halt {
         self.flag().load(Ordering::Relaxed)
     }
 
-    /// Waits until `then`; returns false as soon as the word is said.
+    /// Waits until `then`; returns false as soon as the end is requested.
     #[must_use]
     pub fn wait_until(&self, then: Instant) -> bool {
         let (_, lock, waiting) = &*self.0;

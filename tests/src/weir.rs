@@ -1,7 +1,7 @@
-//! A running weir in a bed's host: started, asked, stopped, killed.
+//! A running weir in a bed's host: started, queried, stopped, killed.
 //!
-//! Invariant: the process is gone when the handle is, and what it said is shown when its test
-//! fails. Declare the handle after the bed, so that it drops first.
+//! Invariant: the process ends with its handle, and its log is shown if its test fails. Declare the
+//! handle after the bed, so that it drops first.
 
 use crate::bed::Bed;
 pub use crate::binary::binary;
@@ -24,12 +24,12 @@ use weir_api::{
     StatsReport,
 };
 
-/// A debug build on a busy machine opens its sockets in well under this.
+/// A debug build on a busy machine opens its sockets in well under this time.
 const START: Duration = Duration::from_secs(20);
-/// Also of a machine that is emulated.
+/// Enough for an emulated machine, too.
 const STOP: Duration = Duration::from_secs(30);
 const SETTLE: Duration = Duration::from_secs(5);
-/// Traffic counts as settled when nothing was received for so long.
+/// Traffic counts as settled when nothing was received for this long.
 const QUIET: Duration = Duration::from_millis(200);
 
 /// The handle.
@@ -113,7 +113,7 @@ impl Weir {
         self.child.id()
     }
 
-    /// What it takes up now.
+    /// Its present resources.
     pub fn footprint(&self) -> Result<Footprint> {
         Footprint::of(self.pid())
     }
@@ -123,7 +123,7 @@ impl Weir {
         &self.socket
     }
 
-    /// What it has written to stderr so far.
+    /// Its log so far.
     #[must_use]
     pub fn said(&self) -> String {
         self.said.lock().map(|said| said.clone()).unwrap_or_default()
@@ -142,7 +142,7 @@ impl Weir {
         Ok(wait(self.client().ports())?)
     }
 
-    /// Where packets' time went, without histograms.
+    /// Packets' times by stage, without histograms.
     pub fn latency(&self) -> Result<LatencyReport> {
         Ok(wait(self.client().latency(LatencyQuery::default()))?)
     }
@@ -151,7 +151,7 @@ impl Weir {
         Ok(wait(self.client().flows(&FlowQuery::default()))?)
     }
 
-    /// A link with a rate.
+    /// The state of a link with a rate.
     pub fn link(&self, name: &str) -> Result<LinkLane> {
         let link = self.stats()?.port(name).and_then(|port| port.link);
         link.with_context(|| format!("{name} has no rate"))
@@ -162,12 +162,12 @@ impl Weir {
         Ok(wait(self.client().config())?)
     }
 
-    /// Changes the live configuration and returns the new one; what is refused is an error.
+    /// Changes the live configuration and returns the new one; a refusal is an error.
     pub fn patch(&self, change: &Value) -> Result<Value> {
         wait(self.client().patch(change)).with_context(|| format!("{change} was refused"))
     }
 
-    /// Insists that a change is refused and that it has changed nothing; returns what was said.
+    /// Asserts that a change is refused and has changed nothing; returns the message.
     pub fn refuses(&self, change: &Value) -> Result<String> {
         let before = self.config()?;
         let answer = wait(self.client().patch(change));
@@ -186,12 +186,12 @@ impl Weir {
         run_to_end(bed, &args)
     }
 
-    /// `weir WORDS…` on this weir's socket, running; its output is to be taken from its pipes.
+    /// `weir WORDS…` on this weir's socket, running; the caller reads its output from its pipes.
     pub fn cli_start(&self, bed: &Bed, words: &str) -> Result<Child> {
         self.cli_with(bed, words, Stdio::piped)
     }
 
-    /// The same, with its output where `output` says.
+    /// The same, with its output to `output`.
     pub fn cli_with(&self, bed: &Bed, words: &str, output: fn() -> Stdio) -> Result<Child> {
         let mut command = command(bed)?;
         command.args(words.split_whitespace()).arg("--control").arg(&self.socket);
@@ -199,7 +199,7 @@ impl Weir {
         command.spawn().context("cannot start weir")
     }
 
-    /// The same, and it must succeed; returns what it printed.
+    /// The same, asserting success; returns its output.
     pub fn cli_ok(&self, bed: &Bed, words: &str) -> Result<String> {
         let output = self.cli(bed, words)?;
         if !output.status.success() {
@@ -209,7 +209,7 @@ impl Weir {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Runs `f` while every thread of it stands still, as on a host that is suspended.
+    /// Runs `f` while every thread of it stands still, as on a suspended host.
     pub fn while_stopped<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<T> {
         let pid = Pid::from_raw(i32::try_from(self.pid())?);
         kill(pid, Signal::SIGSTOP).context("weir is gone")?;
@@ -226,7 +226,7 @@ impl Weir {
         kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGHUP).context("weir is gone")
     }
 
-    /// Waits until its log holds `text`.
+    /// Waits until its log contains `text`.
     pub fn wait_said(&self, text: &str) -> Result<()> {
         let what = format!("weir to say `{text}`");
         wait_for(Duration::from_secs(5), &what, || self.said().contains(text))
@@ -246,7 +246,7 @@ impl Weir {
         .with_context(|| format!("it is {:?}\n{}", self.port_state(name), self.said()))
     }
 
-    /// Waits until nothing is received any more, then holds the statistics to exact sums.
+    /// Waits until nothing is received any more, then checks the exact sums of the statistics.
     pub fn assert_ledger(&self) -> Result<StatsReport> {
         let deadline = Instant::now() + SETTLE;
         let mut last = self.stats()?;
@@ -269,19 +269,19 @@ impl Weir {
         }
     }
 
-    /// Ends it as an operator would and insists on a clean exit.
+    /// Ends it as an operator would and asserts a clean exit.
     pub fn stop(self) -> Result<()> {
         self.stop_with(Signal::SIGTERM)
     }
 
-    /// The same by any signal; returns all that it said, to its last word.
+    /// The same by any signal; returns its complete log.
     pub fn end_and_listen(self, signal: Signal) -> Result<String> {
         let said = Arc::clone(&self.said);
         self.stop_with(signal)?;
         last_words(&said)
     }
 
-    /// Waits until it ends by itself, with an error; returns all that it said.
+    /// Waits until it ends by itself, with an error; returns its complete log.
     pub fn wait_end(mut self) -> Result<String> {
         let child = &mut self.child;
         let ended = wait_ok(STOP, "weir to end", || child.try_wait()?.context("it still runs"));
@@ -302,7 +302,7 @@ impl Weir {
         Ok(())
     }
 
-    /// Ends it without giving it a chance; the pid is reaped.
+    /// Kills it; the pid is reaped.
     pub fn kill9(mut self) -> Result<()> {
         self.end_with(Signal::SIGKILL).map(drop)
     }
@@ -321,14 +321,14 @@ impl Drop for Weir {
         if matches!(self.child.try_wait(), Ok(None)) {
             let _ = self.child.kill();
             let _ = self.child.wait();
-            // Still running: the test left early, so it failed, and this says why.
+            // Still running: the test left early, so it failed, and the log says why.
             eprintln!("weir said:\n{}", self.said());
         }
     }
 }
 
 fn last_words(said: &Arc<Mutex<String>>) -> Result<String> {
-    // Ours is the last hold on it once the reader has come to the pipe's end.
+    // Once the reader has reached the pipe's end, this is the last reference.
     wait_for(Duration::from_secs(5), "its last word", || Arc::strong_count(said) == 1)?;
     said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))
 }
@@ -346,7 +346,7 @@ fn host_command(bed: &Bed, binary: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// Runs weir with `args` to its end: for what must be refused.
+/// Runs weir with `args` to its end: for arguments that must be refused.
 pub fn run_to_end(bed: &Bed, args: &[&str]) -> Result<Output> {
     let mut child = command(bed)?
         .args(args)

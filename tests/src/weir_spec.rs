@@ -1,4 +1,4 @@
-//! How a weir is to be started on a bed: its configuration file or its arguments.
+//! How weir is started on a bed: its configuration file or its arguments.
 //!
 //! Invariant: nothing here touches a file or a process; a spec is text.
 
@@ -6,18 +6,18 @@ use crate::bed::{BRIDGE, Bed, RIGHT_PORT, UPLINK_PORT};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// What differs between one test's weir and another's.
+/// The differences between one test's weir and another's.
 #[derive(Debug, Clone)]
 pub struct WeirSpec {
-    /// `weir run --bridge br0 --uplink nic0` in place of a configuration file.
+    /// `weir run --bridge br0 --uplink nic0` instead of a configuration file.
     pub takes_bridge: bool,
     pub idle: &'static str,
     /// Attach mode of every port.
     pub mode: &'static str,
-    /// Lane of every port whose lines do not name one. Empty: nothing is said of it, for binaries from
-    /// before there were lanes.
+    /// Lane of every port whose lines do not name one. Empty: no such line, for binaries from before
+    /// there were lanes.
     pub lane: &'static str,
-    /// The workers' cores; none leaves the choice to weir.
+    /// The workers' cores; with none, weir chooses.
     pub workers: Vec<usize>,
     /// Further lines of `[forwarder]`; lines of `[container]` and of `[scheduler]`.
     pub forwarder: String,
@@ -25,7 +25,7 @@ pub struct WeirSpec {
     pub scheduler: String,
     /// Further lines of single ports, by name.
     pub ports: Vec<(String, String)>,
-    /// Where it leaves what it measured when it ends.
+    /// The folder in which weir leaves its measurements when it ends.
     pub dump_dir: Option<PathBuf>,
     /// Appended to the configuration.
     pub extra: String,
@@ -102,7 +102,7 @@ impl WeirSpec {
         self
     }
 
-    /// Lines for `[measure]`, such as `flows = 4096`; to be called once.
+    /// Lines for `[measure]`, such as `flows = 4096`; call it once.
     #[must_use]
     pub fn measure(mut self, lines: &str) -> Self {
         self.extra.push_str("[measure]\n");
@@ -110,7 +110,7 @@ impl WeirSpec {
         self
     }
 
-    /// Lines for the port `name`, such as `weight = 3`; may be called again for more.
+    /// Lines for the port `name`, such as `weight = 3`; it may be called again for more.
     #[must_use]
     pub fn port(mut self, name: &str, lines: &str) -> Self {
         self.ports.push((name.to_owned(), lines.to_owned()));
@@ -128,7 +128,7 @@ impl WeirSpec {
         self
     }
 
-    /// The link towards the uplink host has this rate.
+    /// Gives the link towards the uplink host this rate.
     #[must_use]
     pub fn uplink_rate(self, rate: &str) -> Self {
         self.port(UPLINK_PORT, &format!("rate = \"{rate}\""))
@@ -175,7 +175,7 @@ impl WeirSpec {
         text
     }
 
-    /// The words after `weir run`.
+    /// The arguments after `weir run`.
     #[must_use]
     pub fn args(&self, config: &Path, socket: &Path) -> Vec<String> {
         let path = |path: &Path| path.display().to_string();

@@ -1,5 +1,5 @@
-//! A consumer that stands still: every frame arrives, is refused by name, or is counted among what the
-//! guest's device dropped.
+//! A consumer that stands still: every frame arrives, is refused under a reason, or is counted among
+//! the drops of the guest's device.
 
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
@@ -15,18 +15,19 @@ const SOON: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_millis(200);
 const RATE: u64 = 100_000;
 const PORT: u16 = 9000;
-/// Where a packet may be refused before weir's worker sees it. All others are in its flow.
+/// The reasons under which a packet is refused before weir's worker sees it. All other packets are in
+/// their flow.
 const BEFORE: [&str; 4] = ["shed", "rx_ring_full", "rx_share", "fill_empty"];
-/// Where the worker may refuse: before it takes a packet on.
+/// The reasons under which the worker refuses a packet before it takes it on.
 const REFUSALS: [&str; 2] = ["queue_full", "no_frames"];
 
-/// Floods `to` from `from` while it stands still in between, `stops` times.
+/// Floods `to` from `from` while `to` stands still now and then, `stops` times.
 fn every_frame_is_accounted_for(weir: &Weir, from: &Guest, to: &Guest, stops: usize) -> Result<()> {
     let watch = Watch::start(to, None, Keep::None, At::Native)?;
     let consumer = Consumer::threaded(to, 0)?;
     let before = weir.assert_ledger()?;
     let address = to.socket(Family::V4, PORT);
-    // Beside the worker: the other core is the consumer's.
+    // The flood runs on the worker's core, since the other one is the consumer's.
     let source = Source { size: 22, pace: Pace::Rate(RATE), core: Some(1), ..Source::to(address) };
     let sending = source.start(&from.ns)?;
     for _ in 0..stops {
@@ -47,13 +48,13 @@ fn every_frame_is_accounted_for(weir: &Weir, from: &Guest, to: &Guest, stops: us
     let lost =
         |reason: &str| ledger::lost_under(&after, reason) - ledger::lost_under(&before, reason);
     let before_it: u64 = BEFORE.into_iter().map(lost).sum();
-    // The flow alone: what the guests' kernels send of their own accord is flooded to `to`, too.
+    // The flow alone: packets that the guests' kernels send by themselves are flooded to `to`, too.
     let flow = flow(weir, from)?;
     let (taken, delivered) = (flow.counts.frames, flow.counts.delivered);
     let refused: u64 =
         REFUSALS.into_iter().filter_map(|reason| flow.counts.losses.get(reason)).sum();
-    // What the device has taken lies in its ring until the consumer comes to it; what found the ring
-    // full is the device's loss, since nothing makes a veth without a qdisc push back.
+    // Frames that the device has taken lie in its ring until the consumer takes them. A full ring is
+    // the device's loss, since a veth without a qdisc gives no back-pressure.
     let arrived = || watch.from(from).map_or(0, |count| count.frames);
     let dropped = |stats: &StatsReport| {
         ledger::number(stats, &to.port, |port| port.counter("device_dropped"))
@@ -73,7 +74,7 @@ fn every_frame_is_accounted_for(weir: &Weir, from: &Guest, to: &Guest, stops: us
     Ok(())
 }
 
-/// What weir counted of the flood.
+/// weir's counts of the flood.
 fn flow(weir: &Weir, from: &Guest) -> Result<FlowReport> {
     let query = FlowQuery { vif: Some(from.port.clone()), ..FlowQuery::default() };
     let flows = wait(weir.client().flows(&query))?;
@@ -92,7 +93,7 @@ fn what_a_guest_that_stands_still_does_not_take_is_counted() -> Result<()> {
     let weir = Weir::start(&bed, &WeirSpec::default())?;
     gate::acquaint(&weir, &bed)?;
     bed.learn_neighbours()?;
-    // Nothing but the flood meets the full device.
+    // Only the flood meets the full device.
     for guest in bed.everybody() {
         guest.ns.sysctl(&format!("ipv6/conf/{GUEST_IF}/disable_ipv6"), "1")?;
     }

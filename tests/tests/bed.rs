@@ -1,4 +1,5 @@
-//! The bed tests itself, on a Linux bridge in weir's place: what weir's tests rely on holds.
+//! Tests the bed itself, on a Linux bridge instead of weir: the bed's properties that weir's tests rely
+//! on.
 
 use anyhow::{Result, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -121,7 +122,7 @@ fn a_panic_leaves_nothing() -> Result<()> {
 #[test]
 fn what_a_dead_process_left_is_removed_with_its_processes() -> Result<()> {
     root_or_skip!();
-    // A pid that is certainly dead: a child's, reaped.
+    // A pid that is certainly dead: a reaped child's.
     let mut child = std::process::Command::new("true").spawn()?;
     let dead = child.id();
     child.wait()?;

@@ -1,5 +1,5 @@
-//! `weir capture` and `weir trace` on traffic that is known: every frame is there, in and out, with
-//! what became of it, and forwarding does not notice.
+//! `weir capture` and `weir trace` on known traffic: every frame is there, in and out, with its
+//! outcome, and forwarding is not affected.
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -18,17 +18,17 @@ use weir_api::blocking::wait;
 use weir_api::{ClientError, Refusal, TraceEvent, TraceLine, TraceOutcome, TracedPacket};
 
 const SOON: Duration = Duration::from_secs(10);
-/// Nobody listens there, and nobody answers.
+/// No process listens on these ports, and none answers.
 const UDP: (u16, u16) = (7001, 7002);
 
-/// A capture that runs.
+/// A running capture.
 struct Capture {
     child: Child,
     file: PathBuf,
 }
 
 impl Capture {
-    /// Begins, and returns when weir watches.
+    /// Starts it, and returns when weir watches.
     fn start(weir: &Weir, bed: &Bed, words: &str, file: &Path) -> Result<Self> {
         let child = weir.cli_start(bed, &format!("capture {words} -w {}", file.display()))?;
         let mut capture = Self { child, file: file.to_owned() };
@@ -36,20 +36,20 @@ impl Capture {
             if let Some(status) = capture.child.try_wait()? {
                 bail!("it ended with {status}");
             }
-            // The head of the file is the first that weir sends, once all its workers watch.
+            // weir sends the head of the file first, once all its workers watch.
             ensure!(std::fs::metadata(&capture.file)?.len() > 0, "an empty file");
             Ok(())
         })?;
         Ok(capture)
     }
 
-    /// Ends it as Ctrl-C does; what it said.
+    /// Ends it as Ctrl-C does; returns its messages.
     fn stop(self) -> Result<String> {
         kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?;
         self.wait()
     }
 
-    /// Waits until it ends by itself; what it said.
+    /// Waits until it ends by itself; returns its messages.
     fn wait(mut self) -> Result<String> {
         let ended =
             wait_ok(SOON, "the capture to end", || self.child.try_wait()?.context("it runs"));
@@ -63,7 +63,7 @@ impl Capture {
     }
 }
 
-/// What tshark reads of a file: a row per frame, tab-separated. Anything it has to say is an error.
+/// A file as tshark reads it: a row per frame, tab-separated. Any message is an error.
 fn tshark(file: &Path, dir: &Path) -> Result<Vec<Vec<String>>> {
     let fields = [
         "frame.interface_name",
@@ -77,7 +77,7 @@ fn tshark(file: &Path, dir: &Path) -> Result<Vec<Vec<String>>> {
     let mut command = Command::new("tshark");
     command.args(["-r", "-", "-n", "-T", "fields"]);
     command.args(fields.iter().flat_map(|field| ["-e", field]));
-    // As nobody: it warns of being root.
+    // As the user nobody: tshark warns about running as root.
     command.uid(65_534).gid(65_534);
     for name in ["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME"] {
         command.env(name, dir);
@@ -90,7 +90,7 @@ fn tshark(file: &Path, dir: &Path) -> Result<Vec<Vec<String>>> {
     Ok(rows.lines().map(|row| row.split('\t').map(str::to_owned).collect()).collect())
 }
 
-/// A folder that tshark may look at.
+/// A folder that tshark may read.
 fn folder() -> Result<tempfile::TempDir> {
     use std::os::unix::fs::PermissionsExt as _;
     let all = std::fs::Permissions::from_mode(0o755);
@@ -130,11 +130,11 @@ fn tshark_reads_each_frame_with_its_way_and_its_fate() -> Result<()> {
     gate::acquaint(&weir, &bed)?;
     let all = Capture::start(&weir, &bed, "--proto udp --port 7002", &dir.path().join("all"))?;
     send(one, &udp(one, two, 500), 30)?;
-    // By the program: somebody else's address.
+    // Dropped by the program: an address of another guest.
     let mut spoofed = udp(one, two, 100);
     spoofed[6..12].copy_from_slice(&[2, 0, 0, 0, 9, 9]);
     send(one, &spoofed, 7)?;
-    // By the worker: too long for the way out.
+    // Dropped by the worker: too long for the egress.
     let long = udp(one, two, 2000);
     bed.host.ip("link set dev v1 mtu 3000")?;
     one.ns.ip(&format!("link set dev {GUEST_IF} mtu 3000"))?;
@@ -142,7 +142,7 @@ fn tshark_reads_each_frame_with_its_way_and_its_fate() -> Result<()> {
     let stats = weir.assert_ledger()?;
     ensure!(ledger::lost_under(&stats, "spoofed") == 7, "{stats:#?}");
     let said = all.stop()?;
-    // 35 come in and 7 do not get in, 30 go out, 5 are lost further in.
+    // 35 come in and 7 are stopped at the entry; 30 go out and 5 are lost inside.
     ensure!(said.contains("77 packets") && said.contains(" 0 missed"), "{said}");
     let rows = tshark(&dir.path().join("all"), dir.path())?;
     let shown = || format!("{rows:#?}");
@@ -152,7 +152,7 @@ fn tshark_reads_each_frame_with_its_way_and_its_fate() -> Result<()> {
     ensure!(count(&rows, "v1", IN, "lost: spoofed - The source") == 7, "{}", shown());
     ensure!(count(&rows, "v1", IN, "lost: mtu_exceeded - ") == 5, "{}", shown());
     ensure!(rows.iter().all(|row| row[2] == row[3] && row[4] == "7002"), "{}", shown());
-    // The comments are all that it has to remark.
+    // tshark remarks nothing but the comments.
     ensure!(rows.iter().all(|row| row[6] == row[5]), "{}", shown());
     weir.stop()
 }
@@ -168,7 +168,7 @@ fn a_capture_shows_what_it_was_asked_for_and_ends_when_it_has_it() -> Result<()>
     let file = dir.path().join("some");
     let words = "v2 --dir out --proto udp --count 20 --snaplen 64";
     let capture = Capture::start(&weir, &bed, words, &file)?;
-    // One at a time, and the second is told who it is.
+    // One session at a time: the second client is told who runs the first.
     let second = weir.cli(&bed, "trace")?;
     let why = String::from_utf8_lossy(&second.stderr).into_owned();
     ensure!(!second.status.success() && why.contains("a capture of v2 (weir, process"), "{why}");
@@ -186,14 +186,14 @@ fn a_capture_shows_what_it_was_asked_for_and_ends_when_it_has_it() -> Result<()>
     let unreadable = matches!(&refused, Err(ClientError::Refused(refused)) if refused.why == Refusal::Unreadable);
     ensure!(unreadable, "{refused:?}");
 
-    // A client that is killed gives the place back.
+    // A client that is killed frees the slot.
     let mut killed = Capture::start(&weir, &bed, "", &file)?;
     killed.child.kill()?;
     killed.child.wait()?;
     wait_ok(SOON, "the next capture", || {
         weir.cli_ok(&bed, &format!("capture --duration 1ms -w {}", file.display()))
     })?;
-    // When weir ends, the file does.
+    // When weir ends, the file ends.
     let last = Capture::start(&weir, &bed, "", &file)?;
     weir.assert_ledger()?;
     weir.stop()?;
@@ -213,7 +213,7 @@ fn a_capture_that_is_too_small_says_what_it_missed_and_costs_no_frame() -> Resul
     let words = "v1 --dir in --proto udp --buffer 4KiB";
     let capture = Capture::start(&weir, &bed, words, &file)?;
     let before = weir.assert_ledger()?;
-    // Two frames fit: a burst in one go does not, however fast the capture is read.
+    // Two frames fit, but not a whole burst, however fast the capture is read.
     let sent = 600;
     for _ in 0..3 {
         send(one, &udp(one, two, 1400), 200)?;
@@ -230,7 +230,7 @@ fn a_capture_that_is_too_small_says_what_it_missed_and_costs_no_frame() -> Resul
     weir.stop()
 }
 
-/// The lines of `weir trace --json` while something is sent.
+/// The lines of `weir trace --json` while `send` sends.
 fn trace(
     weir: &Weir,
     bed: &Bed,
@@ -238,7 +238,7 @@ fn trace(
     send: impl Fn() -> Result<()>,
 ) -> Result<Vec<TraceLine>> {
     let mut child = weir.cli_start(bed, &format!("trace --json {words}"))?;
-    // Nothing says when it begins: send until it has what it wants.
+    // Nothing announces the start of the trace: send until it has enough.
     let ended = wait_ok(SOON, "the trace to end", || {
         send()?;
         child.try_wait()?.context("it runs")
@@ -293,7 +293,7 @@ fn a_trace_tells_a_packets_way_to_its_end() -> Result<()> {
     }
     ensure!(matches!(end, TraceLine::End(end) if end.missed == 0), "{end:#?}");
 
-    // Nothing of that is under way any more.
+    // None of these frames is under way any more.
     weir.assert_ledger()?;
     bed.host.ip("link set dev v1 mtu 3000")?;
     one.ns.ip(&format!("link set dev {GUEST_IF} mtu 3000"))?;
@@ -312,7 +312,7 @@ fn a_trace_tells_a_packets_way_to_its_end() -> Result<()> {
     };
     ensure!(lost.outcome == TraceOutcome::Lost && reason == "mtu_exceeded", "{lost:#?}");
 
-    // And one that the program drops.
+    // And one frame that the program drops.
     let mut spoofed = udp(two, one, 100);
     spoofed[6..12].copy_from_slice(&[2, 0, 0, 0, 9, 9]);
     let lines = trace(&weir, &bed, "v2 --proto udp", || send(two, &spoofed, 1))?;

@@ -1,5 +1,5 @@
-//! What the host and the bridge send to a link with a rate: it is let go on, charged to the link once, and
-//! shown; VMs get what is left.
+//! Frames of the host and the bridge to a link with a rate: they pass, are charged to the link once,
+//! and are shown; VMs get the rest.
 
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::{SchedClassifier, TcAttachType};
@@ -15,13 +15,13 @@ use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};
 use weir_api::{LaneNow, LinkLane, PortReport};
 use weir_rig::{Action, Hook, Program};
 
-/// Low enough for a machine that is emulated.
+/// Low enough for an emulated machine.
 const RATE: u64 = 8_000_000;
 /// Payload of a datagram, and bytes of its frame.
 const SIZE: usize = 1200;
 const FRAME: u64 = SIZE as u64 + 42;
 const HOST: u16 = 1;
-/// Datagrams a second that are one and a half times the link.
+/// Datagrams a second that make one and a half times the link's rate.
 const FLOOD: u64 = RATE * 3 / 2 / 8 / FRAME;
 
 /// Two VMs and an uplink with a rate; the host has an address on the bridge.
@@ -42,7 +42,7 @@ fn set_rate(weir: &Weir, rate: Value) -> Result<()> {
     weir.patch(&json!({ "ports": { UPLINK_PORT: { "rate": rate } } })).map(drop)
 }
 
-/// Of the uplink.
+/// The state of the uplink's link.
 fn link(weir: &Weir) -> Result<LinkLane> {
     weir.link(UPLINK_PORT)
 }
@@ -86,7 +86,7 @@ fn vms_share_what_the_host_leaves_of_a_link() -> Result<()> {
     })?;
     weir.assert_ledger()?;
     let got = sink.finish()?;
-    // Over the window: the rate, what a late worker makes up for, and the host's bursts.
+    // Over the window: the rate, a late worker's catching up, and the host's bursts.
     let bits = (frames * FRAME * 8) as f64;
     let may = RATE as f64 * (took.as_secs_f64() * 1.01 + 0.020);
     ensure!(bits < may, "{bits} bits in {took:?}, {may} are the rate\n{stats:#?}");
@@ -95,7 +95,7 @@ fn vms_share_what_the_host_leaves_of_a_link() -> Result<()> {
     let (a, b) = (got.unique(2), got.unique(3));
     ensure!(a.abs_diff(b) * 20 < a + b, "equal weights: {a} and {b}");
     ensure!((got.duplicates, got.reordered) == (0, 0), "{got:?}");
-    // The VMs' frames, which a worker sent meanwhile, are not among those that were charged.
+    // The VMs' frames, which a worker sent meanwhile, are not among the charged ones.
     let charged = link(&weir)?.charged.frames - before;
     ensure!((sent.frames..sent.frames + 50).contains(&charged), "{charged} for {sent:?}");
     let text = weir.cli_ok(&bed, "stats")?;
@@ -136,7 +136,7 @@ fn a_host_that_takes_all_of_a_link_is_told_of_and_does_not_keep_it() -> Result<(
 fn what_weir_itself_sends_is_not_charged_again() -> Result<()> {
     root_or_skip!();
     let (bed, weir) = bed()?;
-    // A rate that nothing here reaches.
+    // A rate that this test never reaches.
     set_rate(&weir, json!("10Gbit"))?;
     let (one, up) = (bed.guest(0)?, &bed.uplink);
     let is_sent = |lane: LaneNow, what: &str, send: &dyn Fn() -> Result<()>| {
@@ -153,7 +153,7 @@ fn what_weir_itself_sends_is_not_charged_again() -> Result<()> {
         let after = counts()?;
         let (sent, charged) = (after.0 - before.0, after.1 - before.1);
         ensure!(sent >= 100, "{what}: {sent} frames by {lane}");
-        // The host's and the guests' own chatter: addresses, multicast.
+        // The host's and the guests' own traffic: addresses, multicast.
         ensure!(charged < 20, "{what}: {charged} of {sent} frames were charged again");
         Ok(())
     };
@@ -174,7 +174,7 @@ fn what_weir_itself_sends_is_not_charged_again() -> Result<()> {
     let superframes =
         || ledger::number(&weir.stats().unwrap_or_default(), "v1", |port| port.rx.superframes);
     let before = superframes();
-    // As often as a slow machine takes for enough of them.
+    // Repeated, since a slow machine needs several rounds for enough frames.
     let flow = || {
         wait_ok(SOON, "superframes by a worker", || {
             tcp(one, up, Family::V4, 1, Duration::from_secs(1), &[])?;
@@ -184,7 +184,7 @@ fn what_weir_itself_sends_is_not_charged_again() -> Result<()> {
     };
     is_sent(LaneNow::Scheduled, "a packet socket", &flow)?;
 
-    // What the bridge forwards, on the other hand, is: for an address that it does not know.
+    // Frames that the bridge forwards are charged: here, for an unknown address.
     let before = link(&weir)?.charged.frames;
     let unknown = gate::marked(one.mac(), [2, 0, 0, 0, 9, 9], &[]);
     Marked { from: one, frame: &unknown, seen: gate::PLAIN }.reach(&weir, &[up], &[])?;
@@ -227,7 +227,7 @@ fn a_link_is_charged_while_it_has_a_rate_and_is_served() -> Result<()> {
     bed.replug(0)?;
     weir.wait_port("v1", &["up"])?;
     attached("of a port that is back", 1)?;
-    // It is the uplink's frames for the guest that count here, sent by the bridge to an unknown address.
+    // The bridge floods this frame from the uplink, for an unknown address, to the guest: that is charged.
     let frame = gate::marked(bed.uplink.mac(), [2, 0, 0, 0, 9, 9], &[]);
     let charged = || {
         let frames = |port: &PortReport| port.link.map_or(0, |link| link.charged.frames);

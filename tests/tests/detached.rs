@@ -1,5 +1,5 @@
-//! Somebody takes weir's program off an interface in native mode, or puts another there. (The gate is
-//! one of several at its hook: `gate_life`.)
+//! Another process detaches weir's program from an interface in native mode, or replaces it. (The gate
+//! is one of several at its hook: `gate_life`.)
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -22,7 +22,7 @@ fn take_off_of(bed: &Bed, name: &str) -> Result<()> {
     bed.host.run(|| take_off(ifindex).context("nothing to take off"))
 }
 
-/// The port's state, and what is wrong with it.
+/// The port's state, and its problem.
 fn state(weir: &Weir, name: &str) -> Result<(State, String)> {
     let port = weir.ports()?.port(name).cloned().context("no such port")?;
     Ok((port.state, port.problem.unwrap_or_default()))
@@ -44,7 +44,7 @@ fn a_program_that_was_taken_off_is_attached_again() -> Result<()> {
     reachable(bed.guest(0)?, bed.guest(1)?, SOON)?;
     udp_exact(bed.guest(0)?, bed.guest(1)?, Family::V4, 300, 200)?;
 
-    // Once more: not at once, and until then it is known.
+    // The second time it is not attached at once, and is reported until then.
     take_off_of(&bed, "v1")?;
     let failed = || {
         state(&weir, "v1")

@@ -1,5 +1,5 @@
-//! What weir measured, as others read it: HdrHistogram's Python port, and Python's own csv and
-//! json. After traffic of a known count, the numbers are those of the ledger, to the last frame.
+//! weir's measurements as other programs read them: HdrHistogram's Python port, and Python's own csv
+//! and json. After traffic of a known count, the numbers equal the ledger's, to the last frame.
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -30,12 +30,12 @@ fn count(log: &Value, tag: &str) -> u64 {
     lines.filter_map(|line| line["count"].as_u64()).sum()
 }
 
-/// What was let go towards others of a port: where nothing is lost behind it, what arrived.
+/// Packets that a port sent to others: without losses behind weir, these are the arrivals.
 fn sent_by(stats: &StatsReport, port: &str) -> u64 {
     ledger::number(stats, port, |port| port.containers.packets)
 }
 
-/// Every packet that was delivered is in each stage of its source once.
+/// Every delivered packet is in each stage of its source once.
 fn agrees(log: &Value, stats: &StatsReport, ports: &[String]) -> Result<()> {
     let mut residence = 0;
     for port in ports {
@@ -117,7 +117,7 @@ fn a_running_weir_is_dumped_and_begins_anew() -> Result<()> {
     let weir = Weir::start(&bed, &WeirSpec::default())?;
     traffic(&bed)?;
     let file = dir.path().join("latency.hlog");
-    // Neighbours are asked for at any time; between two equal ledgers nobody was.
+    // Neighbours may be asked for at any time; between two equal ledgers none was.
     wait_ok(Duration::from_secs(10), "a quiet moment for a dump", || {
         let before = weir.assert_ledger()?;
         weir.cli_ok(&bed, &format!("dump latency --output {}", file.display()))?;
@@ -185,7 +185,8 @@ fn intervals_end_whole_on_ctrl_c_and_add_up() -> Result<()> {
     let log = python(READ_HISTOGRAMS, &[&file])?;
     let ports = bed.ports().len();
     ensure!(log.as_array().is_some_and(|lines| lines.len() == intervals() * ports * 5), "{log}");
-    // What was there before the first interval is in none; what came by itself may be.
+    // Traffic from before the first interval is in none; traffic that the kernels sent by themselves
+    // may be.
     let counted = count(&log, "v1.residence");
     let all = sent_by(&weir.stats()?, "v1");
     ensure!((500..=all - 100).contains(&counted), "{counted} of {all}");

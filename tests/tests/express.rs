@@ -1,5 +1,5 @@
-//! The express lane: frames that nothing schedules stay in the kernel, and whatever lane a frame takes,
-//! it arrives once and in its order.
+//! The express lane: frames that nothing schedules stay in the kernel, and in either lane a frame
+//! arrives once and in order.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
@@ -57,7 +57,7 @@ fn what_nothing_schedules_stays_in_the_kernel() -> Result<()> {
     weir.stop()
 }
 
-/// What a flow of a test has sent, and what must not be said of it.
+/// Counts of a test's flow, and messages that must not be logged.
 fn flow_while(
     weir: &Weir,
     (from, to): (&Guest, &Guest),
@@ -74,7 +74,8 @@ fn flow_while(
         round += 1;
     }
     let sent = sending.stop()?;
-    // A worker that is kept from its core loses what has no room, by name; nothing else is lost.
+    // A worker that does not get its core loses frames without room, under a reason; nothing else is
+    // lost.
     let lost = || Ok::<_, anyhow::Error>(weir.stats()?.ledger.lost);
     let what = format!("{round} rounds, {sent:?} to have come");
     let came = wait_ok(SOON, &what, || {
@@ -108,7 +109,7 @@ fn no_frame_overtakes_another_when_the_lane_is_changed() -> Result<()> {
     weir.stop()
 }
 
-/// The bridge forgets a station again and again, floods what is for it, and learns it anew.
+/// The bridge repeatedly forgets a station, floods the frames for it, and learns it again.
 #[test]
 fn no_frame_overtakes_another_when_the_bridge_learns() -> Result<()> {
     root_or_skip!();
@@ -138,8 +139,8 @@ fn no_frame_overtakes_another_when_the_bridge_learns() -> Result<()> {
     weir.stop()
 }
 
-/// A guest that holds the link's rate by itself is left to the gate; two that want more than the link are
-/// scheduled, and then the link is the gate's again.
+/// A guest that has the link's rate to itself is left to the gate; two that want more than the link are
+/// scheduled, and afterwards the link is the gate's again.
 #[test]
 fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     root_or_skip!();
@@ -171,7 +172,7 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     })?;
     let stats = weir.assert_ledger()?;
     ensure!(express(&stats) - before >= light.frames * 9 / 10, "{stats:#?}");
-    // Together three times what it takes.
+    // Together three times the link's rate.
     let start = Instant::now();
     let floods = [flow(2, 3_000).start(&one.ns)?, flow(3, 3_000).start(&two.ns)?];
     is(LaneNow::Scheduled)?;
@@ -197,7 +198,7 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     let (a, b) = (of(2), of(3));
     ensure!(a.abs_diff(b) * 50 < a + b, "equal weights: {a} and {b}");
     ensure!((got.duplicates, got.reordered) == (0, 0), "{got:?}");
-    // With headers, over the whole time: the rate, and ten milliseconds of it ahead.
+    // With headers, over the whole time: the rate, plus ten milliseconds ahead of it.
     let bits = (a + b) * (1200 + 42) * 8;
     let may = RATE as f64 * (took.as_secs_f64() + 0.010);
     ensure!((bits as f64) < may, "{bits} bits in {took:?}");
@@ -206,8 +207,8 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     weir.stop()
 }
 
-/// A guest that keeps to its own rate is left to the gate; one that wants more gets its rate from a worker,
-/// and is the gate's again when it wants less.
+/// A guest that keeps to its own rate is left to the gate; one that wants more gets its rate from a
+/// worker, and returns to the gate when it wants less.
 #[test]
 fn a_source_with_a_rate_is_scheduled_while_it_has_to_wait() -> Result<()> {
     root_or_skip!();
@@ -252,7 +253,7 @@ fn a_source_with_a_rate_is_scheduled_while_it_has_to_wait() -> Result<()> {
     wait_express(&weir, one, two)?;
     let got = sink.finish()?;
     ensure!((got.duplicates, got.reordered) == (0, 0), "{got:?}");
-    // With headers: the rate, and the burst on either way.
+    // With headers: the rate, and the burst in either lane.
     let bits = got.unique(2) * (1200 + 42) * 8;
     let may = RATE as f64 * took.as_secs_f64() + 2.0 * 16.0 * 1024.0 * 8.0;
     ensure!((bits as f64) < may, "{bits} bits in {took:?}");

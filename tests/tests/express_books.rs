@@ -1,5 +1,5 @@
-//! The books of the express lane: what the gate hands over is in every report, once, beside what
-//! workers deliver, and outlives the port's going and coming.
+//! The books of the express lane: frames that the gate hands over are in every report, once, beside
+//! those that workers deliver, and stay counted when the port goes and comes back.
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
@@ -18,7 +18,7 @@ fn sum(amounts: impl IntoIterator<Item = Amount>) -> Amount {
     amounts.into_iter().fold(Amount::default(), |sum, amount| sum + amount)
 }
 
-/// What holds of one answer, whatever was sent.
+/// Rules for one answer, whatever was sent.
 fn lanes_add_up(stats: &StatsReport) -> Result<()> {
     for port in &stats.ports {
         let (lanes, tx_lanes) = (&port.lanes, &port.tx_lanes);
@@ -34,7 +34,7 @@ fn lanes_add_up(stats: &StatsReport) -> Result<()> {
     Ok(())
 }
 
-/// And while no port has left: what each was sent by every other, and who talked to whom.
+/// Rules as long as no port has left: the sums by pair and by flow.
 fn links_and_flows_add_up(stats: &StatsReport, flows: &FlowsReport) -> Result<()> {
     for port in &stats.ports {
         let name = &port.name;
@@ -61,7 +61,7 @@ fn express_frames_are_in_every_report_once_and_a_ports_outlive_its_absence() -> 
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     ping_all(&bed)?;
     wait_express(&weir, one, two)?;
-    // The second's frames are a worker's, the first's the gate's.
+    // The second's frames go by a worker, the first's by the gate.
     weir.patch(&json!({ "ports": { "v2": { "lane": "scheduled" } } }))?;
     let before = weir.assert_ledger()?;
     udp_exact(one, &bed.uplink, Family::V4, 300, 500)?;

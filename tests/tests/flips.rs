@@ -1,9 +1,9 @@
-//! A link that changes between the lanes all the time: whatever lane a frame takes, none is lost and none
-//! overtakes another, of UDP and of TCP. With `WEIR_FLIPS` it goes on for so many changes.
+//! A link that changes between the lanes all the time: in either lane no frame of UDP or TCP is lost,
+//! and none overtakes another. `WEIR_FLIPS` sets the number of changes.
 //!
-//! Frames of one connection come from two cores, the sender's and the one that has an acknowledgement, and are
-//! handed over under the socket's lock. With RPS at the ports they are in one CPU's backlog in that order, so
-//! they reach the gate in it.
+//! Frames of one connection come from two cores, the sender's and the one that receives an
+//! acknowledgement, and are handed over under the socket's lock. With RPS at the ports they are in one
+//! CPU's backlog in that order, and so reach the gate in order.
 
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -17,17 +17,17 @@ use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
 use weir_api::LaneNow;
 
 const FLIPS: u64 = 100;
-/// More than the link takes at once, and less than it takes until the next.
+/// More than the link takes at once, and less than it takes until the next burst.
 const BURST: u64 = 60;
-/// Every so many bursts the bridge forgets who is behind the uplink.
+/// The number of bursts after which the bridge forgets the stations behind the uplink.
 const FORGET: u32 = 7;
 /// Eight milliseconds of the link: a chunk closes it.
 const CHUNKS: Chunks = Chunks { blocks: 12, every: Duration::from_millis(100), core: Some(0) };
-/// Each by the lane that there is.
+/// Small chunks, each in the present lane.
 const DROPS: Chunks = Chunks { blocks: 1, every: Duration::from_millis(10), core: Some(0) };
-/// A burst and the link's way back to the gate.
+/// The time for a burst and for the link's way back to the gate.
 const LONG: Duration = Duration::from_secs(2);
-/// Behind the guest that holds frames.
+/// The station behind the guest that holds frames.
 const BEHIND: [u8; 6] = [0x02, 0xdd, 0, 0, 0, 1];
 
 fn flips() -> u64 {
@@ -42,7 +42,7 @@ fn wait_lane(bed: &Bed, weir: &Weir, lane: LaneNow) -> Result<()> {
     })
 }
 
-/// Waits until no frame of a port that sends goes by a worker.
+/// Waits until no frame of a sending port goes by a worker.
 fn wait_express_only(weir: &Weir, port: &str) -> Result<()> {
     wait_ok(LONG, &format!("{port} to use the express lane alone"), || {
         let now = || {
@@ -56,7 +56,7 @@ fn wait_express_only(weir: &Weir, port: &str) -> Result<()> {
     })
 }
 
-/// Every port's frames are spread over all CPUs, by flow.
+/// Spreads every port's frames over all CPUs, by flow.
 fn spread(bed: &Bed) -> Result<()> {
     for port in bed.ports() {
         let line = format!("echo 3 > /sys/class/net/{port}/queues/rx-0/rps_cpus");
@@ -112,7 +112,7 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
         rounds += 1;
         if rounds % FORGET == 0 {
             let forget = format!("fdb del {} dev {} master", up.mac_text(), up.port);
-            // Nothing is at a worker then: what has to go by the bridge may overtake it.
+            // No frame is at a worker then, where one that must go by the bridge could overtake it.
             let forgotten = || {
                 wait_express_only(&weir, &steady.port)?;
                 bed.host.bridge(&forget)?;
@@ -149,7 +149,7 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
     ensure!(came == (sent, 0, 0), "{came:?} of {sent}\n{stats:#?}");
     ensure!(late == 0, "{late} segments of TCP came out of order\n{stats:#?}");
     ensure!(stats.ledger.lost == 0, "{stats:#?}");
-    // What the holder has is let go.
+    // Releases the frames that the holder has.
     holder.ns.tc("qdisc del dev h0 root")?;
     weir.assert_ledger()?;
     weir.stop()

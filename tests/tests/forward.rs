@@ -10,7 +10,7 @@ use system_tests::traffic::raw::{self, RawSocket};
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, need_or_skip, root_or_skip, wait_for};
 use weir_api::{Attached, PortInfo};
 
-/// An EtherType for local experiments: nobody else's frames are counted.
+/// An EtherType for local experiments, so that no other frames are counted.
 const OURS: u16 = 0x88b5;
 const MARK: [u8; 4] = [0x88, 0xb5, 0xab, 0xcd];
 
@@ -25,7 +25,7 @@ fn everything(bed: &Bed, spec: &WeirSpec) -> Result<()> {
 #[test]
 fn ping_udp_tcp_with_default_offloads() -> Result<()> {
     root_or_skip!();
-    // GRO off is a veth's own default; the checksums are partial and superframes come.
+    // GRO off is a veth's own default; so checksums are partial and superframes arrive.
     let bed = BedSpec::vms(2).guest_gro(false).build()?;
     everything(&bed, &WeirSpec::default())
 }
@@ -53,7 +53,7 @@ fn ping_udp_tcp_in_native_mode() -> Result<()> {
     weir.stop()
 }
 
-/// A driver may take the tag out of a frame before its program sees it.
+/// A driver may strip the tag before its program sees the frame.
 #[test]
 fn a_bridge_that_filters_vlans_has_native_ports_to_itself() -> Result<()> {
     root_or_skip!();
@@ -144,7 +144,7 @@ fn one_and_two_tags_stay_on_the_frame() -> Result<()> {
         (0..20).try_for_each(|_| socket.send(&single))?;
         seen.wait_exactly(20, "frames with one tag")?;
         drop(seen);
-        // The inner tag; the outer one must have stood before it.
+        // The inner tag; the outer one must have been in front of it.
         let seen = Observer::matching(to, 16, [0x81, 0, 0, 9])?;
         (0..20).try_for_each(|_| socket.send(&double))?;
         seen.wait_exactly(20, "frames with two tags")?;
@@ -173,7 +173,7 @@ fn broadcast_reaches_everybody_else_once() -> Result<()> {
         observer.wait_exactly(30, &format!("flooded frames at {}", to.port))?;
     }
     ensure!(seen[3].total()? == 0, "the sender heard itself");
-    // The bridge floods; each was passed to it once. IPv6 may add a few of its own.
+    // The bridge floods; each frame was passed to it once. IPv6 may add a few of its own.
     let stats = weir.assert_ledger()?;
     ensure!(gate::passed(&weir, &sender.port)? >= before + 30, "{stats:#?}");
     weir.stop()
@@ -185,7 +185,7 @@ fn a_learned_address_is_not_flooded() -> Result<()> {
     let bed = BedSpec::vms(3).build()?;
     let weir = Weir::start(&bed, &WeirSpec::default())?;
     let (one, two, three) = (bed.guest(0)?, bed.guest(1)?, bed.guest(2)?);
-    // The echo teaches where both are.
+    // The echo teaches the bridge both addresses.
     ping(&one.ns, two.addr(Family::V4), 1)?;
     let (at_two, at_three) =
         (Observer::matching(two, 12, MARK)?, Observer::matching(three, 12, MARK)?);
@@ -206,7 +206,7 @@ fn malformed_frames_are_held_against_an_ip_lock_and_harm_nobody() -> Result<()> 
     let lock = format!("ip-lock = [\"{}\"]", one.v4());
     let weir = Weir::start(&bed, &WeirSpec::default().port("v1", &lock))?;
     let socket = RawSocket::open(one)?;
-    // They end before the address that the lock asks for, by IPv4 and by ARP.
+    // They end before the address that the lock checks, in IPv4 and in ARP.
     let cut = |kind, len| raw::frame(two.mac(), one.mac(), &[], kind, &[0x45; 46])[..len].to_vec();
     let (no_address, no_sender) = (cut(0x0800, 14 + 19), cut(0x0806, 14 + 7));
     for _ in 0..10 {

@@ -1,5 +1,5 @@
-//! What a guest may not do to the others, to the host, or to the network: each attempt is counted
-//! under its name, and nobody else loses anything.
+//! A guest's attacks on the others, on the host, or on the network: each attempt is counted under its
+//! reason, and no other guest loses anything.
 
 use anyhow::{Context, Result, ensure};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use system_tests::traffic::{Pace, Sink, Source};
 use system_tests::{Bed, BedSpec, Guest, Weir, root_or_skip, wait_for};
 use weir_api::StatsReport;
 
-/// Runs `attack` while datagrams go from one to another, and insists that each comes once.
+/// Runs `attack` while datagrams go from one guest to another, and asserts that each arrives once.
 fn undisturbed(from: &Guest, to: &Guest, attack: impl FnOnce() -> Result<()>) -> Result<()> {
     let sink = Sink::start(&to.ns, to.socket(Family::V4, 0))?;
     let source = Source { pace: Pace::Rate(2000), ..Source::to(sink.addr()) };
@@ -53,7 +53,7 @@ fn anothers_address_towards_the_host_is_refused() -> Result<()> {
     lock(&bed, &weir, attacker, &format!("--mac-lock {}", attacker.mac_text()))?;
     ping_all(&bed)?;
     wait_steered(&weir, &bed.uplink, victim)?;
-    // To the bridge itself, to the port's own device, to a group, to somebody, to nobody.
+    // To the bridge itself, the port's own device, a group, a known station, an unknown one.
     let host = bridge_mac(&bed)?;
     let targets = [host, attacker.port_mac(), [0xff; 6], bed.uplink.mac(), [2, 0, 0, 0, 9, 9]];
     undisturbed(&bed.uplink, victim, || {
@@ -65,7 +65,7 @@ fn anothers_address_towards_the_host_is_refused() -> Result<()> {
     let stats = weir.assert_ledger()?;
     let spoofed = ledger::port_lost(&stats, &attacker.port, "spoofed");
     ensure!(spoofed == (targets.len() * FRAMES) as u64, "{spoofed} were counted\n{stats:#?}");
-    // The bridge was not told a lie either.
+    // The bridge has learned no false address, either.
     let fdb = bed.host.bridge(&format!("fdb show br {BRIDGE}"))?;
     let moved = fdb.lines().any(|line| line.contains(&victim.mac_text()) && line.contains("v1"));
     ensure!(!moved, "the bridge believes it:\n{fdb}");
@@ -85,7 +85,7 @@ fn bpdus_of_a_guest_go_nowhere() -> Result<()> {
         .iter()
         .map(|guest| Observer::matching(guest, 0, [0x01, 0x80, 0xc2, 0x00]))
         .collect::<Result<_>>()?;
-    // A configuration BPDU of a root that is better than any, in an LLC frame.
+    // A configuration BPDU with a better root than any, in an LLC frame.
     let mut bpdu = vec![0x42, 0x42, 0x03, 0, 0, 0, 0, 0];
     bpdu.extend([0; 31]);
     for last in 0..16 {
@@ -112,7 +112,7 @@ fn twenty_thousand_addresses_push_nobody_out() -> Result<()> {
     ping_all(&bed)?;
     let (attacker, two, three) = (bed.guest(0)?, bed.guest(1)?, bed.guest(2)?);
     wait_steered(&weir, two, three)?;
-    // What is between the two others has this in its destination.
+    // This is in the destination of all frames between the two others.
     let [_, _, tail @ ..] = three.mac();
     let heard = Observer::matching(attacker, 2, tail)?;
     undisturbed(two, three, || {
@@ -127,7 +127,7 @@ fn twenty_thousand_addresses_push_nobody_out() -> Result<()> {
     let stats = weir.assert_ledger()?;
     let came = heard.total()?;
     ensure!(came == 0, "the attacker heard {came} frames of others");
-    // The others are still known: a worker takes what they send.
+    // The others are still known: their frames go to a worker.
     let before = ledger::number(&stats, &two.port, |port| port.rx.frames);
     udp_exact(two, three, Family::V4, 200, 500)?;
     let now = steered(&weir, &two.port)?;
@@ -170,7 +170,7 @@ fn shapes(from: &Guest, to: &Guest, source: u8) -> Vec<(&'static str, u16, Vec<u
         |next, body: &[u8]| ipv6(from, source.into(), to, next, body),
     );
     let udp = [0x1f, 0x90, 0x1f, 0x90, 0, 16, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
-    // A header of eight bytes that is followed by `next`, padded by options.
+    // A header of eight bytes, padded by options, before the header `next`.
     let options = |next: u8| vec![next, 0, 1, 4, 0, 0, 0, 0];
     let fragment = |next: u8, offset: u16| {
         let [high, low] = offset.to_be_bytes();
@@ -247,10 +247,10 @@ fn an_address_lock_holds_for_packets_of_every_shape() -> Result<()> {
     weir.stop()
 }
 
-/// A flood that the bridge would copy to everybody is held to the limit, and what is over it counted.
+/// A flood that the bridge would copy to all ports is held to the limit, and the excess is counted.
 fn storm(to: [u8; 6]) -> Result<()> {
     const FRAMES: usize = 40_000;
-    /// What a port may send at once, and a second.
+    /// The number of frames that a port may send at once, and in a second.
     const BURST: f64 = 4096.0;
     const RATE: f64 = 10_000.0;
     let bed = BedSpec::vms(3).bridge().build()?;
@@ -279,7 +279,7 @@ fn storm(to: [u8; 6]) -> Result<()> {
     let came = seen.total()?;
     ensure!(came <= flooded, "{came} came of {flooded}");
     drop(seen);
-    // Later it may again.
+    // Later it may send again.
     let frame = marked(attacker.mac(), to, &[]);
     Marked { from: attacker, frame: &frame, seen: PLAIN }.reach(&weir, &[two, three], &[])?;
     weir.assert_ledger()?;

@@ -1,5 +1,5 @@
-//! What an operator tells the bridge holds for frames that the gate decides, from the moment on at
-//! which the bridge is told, and as it is told again.
+//! An operator's settings of the bridge apply to frames that the gate decides, from the moment of the
+//! change on, and at each further change.
 
 use anyhow::{Result, ensure};
 use std::time::{Duration, Instant};
@@ -11,14 +11,14 @@ use system_tests::traffic::ping::echo;
 use system_tests::traffic::raw::RawSocket;
 use system_tests::{Bed, BedSpec, Guest, Weir, ledger, root_or_skip, wait_for};
 
-/// Frames from one guest's address to another's come, or do not.
+/// Asserts that frames from one guest's address to another's arrive, or do not.
 fn passes(weir: &Weir, from: &Guest, to: &Guest, wanted: bool) -> Result<()> {
     let frame = marked(from.mac(), to.mac(), &[]);
     let sent = Marked { from, frame: &frame, seen: PLAIN };
     if wanted { sent.reach(weir, &[to], &[]) } else { sent.reach(weir, &[], &[to]) }
 }
 
-/// As [`passes`], once that is so.
+/// As [`passes`], once that holds.
 fn comes_to_pass(weir: &Weir, from: &Guest, to: &Guest, wanted: bool) -> Result<()> {
     let what = format!("{} to {}: {wanted}", from.port, to.port);
     wait_for(gate::SOON, &what, || passes(weir, from, to, wanted).is_ok())?;
@@ -45,7 +45,7 @@ fn isolated_ports_do_not_talk_to_each_other() -> Result<()> {
         }
         let echo = echo(&one.ns, two.addr(Family::V4), 2, &[])?;
         ensure!(echo.received == 0, "{echo:?}");
-        // One that is isolated alone talks to everybody.
+        // A port that alone is isolated reaches all others.
         let alone = if round % 2 == 0 { "v1" } else { "v2" };
         bed.host.bridge(&format!("link set dev {alone} isolated off"))?;
         wait_steered(&weir, one, two)?;
@@ -70,7 +70,7 @@ fn a_locked_port_has_only_whom_it_is_told() -> Result<()> {
     bed.host.bridge(&format!("fdb replace {} dev v1 master static", one.mac_text()))?;
     wait_steered(&weir, one, two)?;
     let stranger = [0x02, 0, 0, 0, 7, 7];
-    // A stranger, and somebody who is known elsewhere.
+    // An unknown station, and one that is known elsewhere.
     for source in [stranger, three.mac()] {
         for to in [two.mac(), [0xff; 6], [0x02, 0, 0, 0, 9, 9]] {
             let frame = marked(source, to, &[]);
@@ -102,12 +102,12 @@ fn a_port_that_does_not_learn() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(3).bridge().build()?;
     bed.host.bridge("link set dev v1 learning off")?;
-    // What it said when it came up is forgotten.
+    // The address that it announced when it came up is forgotten.
     bed.host.ip("link set dev v1 type bridge_slave fdb_flush")?;
     let weir = gate::start(&bed)?;
     let (one, two, three, up) = (bed.guest(0)?, bed.guest(1)?, bed.guest(2)?, &bed.uplink);
     wait_steered(&weir, two, three)?;
-    // Nobody knows where it is: what is for it goes to all.
+    // The station is unknown: frames for it go to all.
     let frame = marked(two.mac(), one.mac(), &[]);
     for _ in 0..3 {
         Marked { from: two, frame: &frame, seen: PLAIN }.reach(&weir, &[one, three, up], &[])?;
@@ -122,7 +122,7 @@ fn a_port_that_does_not_learn() -> Result<()> {
     weir.stop()
 }
 
-/// A port that gives back what is for somebody behind it, as for a switch that does not.
+/// A port that reflects frames for stations behind it, as needed for a switch that does not.
 #[test]
 fn a_port_with_hairpin() -> Result<()> {
     root_or_skip!();
@@ -145,7 +145,8 @@ fn a_port_with_hairpin() -> Result<()> {
     weir.stop()
 }
 
-/// Where frames for an address come, from the moment on at which it speaks up elsewhere.
+/// Measures when frames for an address arrive at its new place, from the moment at which it sends from
+/// there.
 fn moves(bed: &Bed, weir: &Weir, mac: [u8; 6], to: &Guest) -> Result<Duration> {
     let up = &bed.uplink;
     let seen = Observer::matching(to, 2, mac[2..].try_into()?)?;
@@ -178,14 +179,14 @@ fn an_address_that_moves_is_forwarded_within_a_second() -> Result<()> {
     moves(&bed, &weir, guest, two)?;
     let took = moves(&bed, &weir, guest, three)?;
     ensure!(took < Duration::from_secs(1), "it took {took:?}");
-    // Nothing of it comes where it was.
+    // None of them arrives at its earlier place.
     let frame = marked(bed.uplink.mac(), guest, &[]);
     Marked { from: &bed.uplink, frame: &frame, seen: PLAIN }.reach(&weir, &[three], &[one, two])?;
     weir.assert_ledger()?;
     weir.stop()
 }
 
-/// Two ports that claim one address by turns: both are heard of, nobody else is disturbed.
+/// Two ports that claim one address by turns: both are reported, and no other port is disturbed.
 #[test]
 fn an_address_that_is_claimed_by_two_harms_nobody_else() -> Result<()> {
     root_or_skip!();
@@ -203,14 +204,14 @@ fn an_address_that_is_claimed_by_two_harms_nobody_else() -> Result<()> {
             .iter()
             .any(|port| ledger::number(&stats, port, |port| port.counter("moves_damped")) > 0)
     };
-    // As slowly as the bridge is looked at.
+    // At the slow pace of reading the bridge.
     wait_for(gate::SOON, "moves to be damped, and counted", || {
         claims.iter().all(|claim| {
             // Others are served meanwhile.
             claim.send(&frame).is_ok() && udp_exact(three, up, Family::V4, 300, 20).is_ok()
         }) && damped()
     })?;
-    // Whoever is right speaks last, and has it again.
+    // The rightful owner sends last, and has it again.
     wait_steered(&weir, one, up)?;
     weir.assert_ledger()?;
     weir.stop()

@@ -1,5 +1,5 @@
-//! Frames of every kind at the gate of a bridge's ports: with the guests' default offloads, on a
-//! bridge that does not look at VLANs, and each frame once, whichever way it takes.
+//! Frames of every kind at the gate of a bridge's ports: with the guests' default offloads, on a bridge
+//! without VLAN filtering, and each frame once, in either lane.
 
 use anyhow::{Result, ensure};
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
@@ -14,7 +14,7 @@ use weir_api::PortReport;
 const CTAG: u16 = 0x8100;
 const STAG: u16 = 0x88a8;
 
-/// Everybody talks, and what can be given to a worker is.
+/// All guests exchange traffic, and every frame that can be steered is.
 fn everything(bed: &Bed) -> Result<()> {
     let weir = gate::start(bed)?;
     let one = bed.guest(0)?;
@@ -31,7 +31,7 @@ fn everything(bed: &Bed) -> Result<()> {
         let expected = guest.number != 2 || whole > 0;
         ensure!(expected && cut == 0, "{}: {whole} whole, {cut} cut\n{stats:#?}", guest.port);
     }
-    // TCP finds out how much may wait by losing something; nothing else is lost.
+    // TCP finds its limit by losing something; nothing else is lost.
     let probed = ledger::lost_under(&stats, "queue_full") + ledger::lost_under(&stats, "shed");
     ensure!(stats.ledger.lost == probed, "{stats:#?}");
     weir.stop()
@@ -40,7 +40,7 @@ fn everything(bed: &Bed) -> Result<()> {
 #[test]
 fn ping_udp_tcp_with_default_offloads() -> Result<()> {
     root_or_skip!();
-    // GRO off is a veth's own default; the checksums are partial and superframes come.
+    // GRO off is a veth's own default; so checksums are partial and superframes arrive.
     everything(&BedSpec::vms(2).bridge().guest_gro(false).build()?)
 }
 
@@ -107,7 +107,7 @@ fn one_and_two_tags_stay_on_the_frame() -> Result<()> {
         for (tags, outer) in cases {
             let before = steered(&weir, &one.port)?;
             let frame = marked(one.mac(), to.mac(), tags);
-            // Behind one tag stands the mark, behind two the second tag.
+            // The mark is behind one tag; with two, the second tag is behind the first.
             for seen in [Seen(12, outer), Seen(16, frame[16..20].try_into()?)] {
                 Marked { from: one, frame: &frame, seen }.reach(&weir, &[to], &[])?;
             }
@@ -166,7 +166,7 @@ fn neighbours_are_found_by_broadcast_and_multicast() -> Result<()> {
     weir.stop()
 }
 
-/// A multicast stream has every datagram once at each receiver.
+/// Each receiver gets every datagram of a multicast stream once.
 #[test]
 fn a_multicast_stream_comes_once() -> Result<()> {
     root_or_skip!();
@@ -180,7 +180,7 @@ fn a_multicast_stream_comes_once() -> Result<()> {
     let mut sinks = Vec::new();
     for to in receivers {
         sinks.push(Sink::start(&to.ns, (Ipv4Addr::UNSPECIFIED, port).into())?);
-        // Membership belongs to the interface: which socket has joined does not matter.
+        // Membership belongs to the interface: any of its sockets may have joined.
         joined.push(to.ns.run(|| {
             let socket = UdpSocket::bind("0.0.0.0:0")?;
             socket.join_multicast_v4(&group, &to.v4())?;

@@ -1,5 +1,5 @@
-//! A guest that holds back everything that is sent to it: frames that wait inside it stay charged to
-//! whoever sent them on, and must not keep weir from sending to the others.
+//! A guest that holds back all frames sent to it: frames that wait inside it stay charged to the
+//! socket that passed them on, and must not keep weir from sending to the others.
 
 use anyhow::{Context, Result, ensure};
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use system_tests::traffic::{Bulk, BulkSpec, Pace, Sink, Source};
 use system_tests::{BedSpec, Guest, Weir, root_or_skip, wait_for};
 use weir_api::StatsReport;
 
-/// Sources of floods; of connections is one more.
+/// Sources of floods; one more source has connections.
 const FLOODS: usize = 4;
 /// Each could fill three fifths of the link.
 const RATE: &str = "50Mbit";
@@ -20,7 +20,7 @@ const SIZE: usize = 1400;
 const FREE: Duration = Duration::from_secs(2);
 const WINDOW: Duration = Duration::from_secs(6);
 
-/// Bytes that each source has got onto the link so far.
+/// Each source's bytes on the link so far.
 fn on_the_link(stats: &StatsReport, ports: &[String]) -> Vec<f64> {
     let of = |port: &String| {
         let link = stats.port(port).and_then(|port| port.link_to(UPLINK_PORT));
@@ -29,7 +29,7 @@ fn on_the_link(stats: &StatsReport, ports: &[String]) -> Vec<f64> {
     ports.iter().map(of).collect()
 }
 
-/// What each source gets onto the link in a while, and bits a second of all together.
+/// Each source's bytes on the link in a window, and the total in bits a second.
 fn window(weir: &Weir, ports: &[String], time: Duration) -> Result<(Vec<f64>, f64)> {
     let before = weir.stats()?;
     std::thread::sleep(time);
@@ -59,7 +59,7 @@ fn a_guest_that_holds_frames_back_stops_nobody() -> Result<()> {
     }
     weir.cli_ok(&bed, &format!("port set {UPLINK_PORT} --rate {RATE}"))?;
     gate::hold(holder)?;
-    // Somebody behind the holder's bridge; from now on frames for it wait there.
+    // A station behind the holder's bridge; from now on frames for it wait there.
     let behind = [0x02, 0xdd, 0, 0, 0, 1];
     let socket = RawSocket::open_on(&holder.ns, "h1")?;
     socket.send(&marked(behind, [0xff; 6], &[]))?;
@@ -85,7 +85,7 @@ fn a_guest_that_holds_frames_back_stops_nobody() -> Result<()> {
     })?;
     let (_, free) = window(&weir, &ports, FREE)?;
 
-    // Now to the holder as well, from every one of them.
+    // Now every one of them sends to the holder as well.
     for guest in floods {
         let (v4, mac) = ("10.0.0.99", mac_text(behind));
         guest
@@ -105,14 +105,14 @@ fn a_guest_that_holds_frames_back_stops_nobody() -> Result<()> {
         let of_its_own = share * ports.len() as f64;
         ensure!(of_its_own > 0.99, "{port} has {of_its_own:.4} of its share: {shares:.4?}");
     }
-    // Half of it would be one that stops everybody at times; a busy machine takes less.
+    // Half of it would mean that all stop at times; a busy machine takes less.
     ensure!(rate > free * 0.8, "{rate:.0} bit/s in all, {free:.0} before");
     let sent = small.stop()?;
     sink.wait_for(sent.frames, gate::SOON)?;
     ensure!(sink.finish()?.unique(0) == sent.frames, "a polite sender lost something");
     drop(sending);
     bulk.end()?;
-    // What the holder has is let go.
+    // Releases the frames that the holder has.
     holder.ns.tc("qdisc del dev h0 root")?;
     weir.assert_ledger()?;
     weir.stop()

@@ -1,5 +1,5 @@
-//! Things come to an end while frames are under way: weir, the bridge, ports, weir's own pair. What is
-//! lost has a name, what is left forwards, and what was said is clear.
+//! Weir, the bridge, ports or weir's own pair end while frames are under way. Every loss has a reason,
+//! the remaining parts forward, and the messages are clear.
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
@@ -16,7 +16,7 @@ fn outer(bed: &Bed) -> Result<String> {
     names.find(|name| name.starts_with("w0-")).map(str::to_owned).context("there is no pair")
 }
 
-/// By whichever lane, and whatever its links are.
+/// In either lane, and whatever its links are.
 #[test]
 fn a_stop_under_load_loses_nothing() -> Result<()> {
     root_or_skip!();
@@ -42,7 +42,7 @@ fn a_stop_under_load_loses_nothing() -> Result<()> {
         ensure!(!stopped.contains("NOT balanced"), "{stopped}");
         ensure!(number(stopped, "lost ") == Some(0), "{stopped}");
         ensure!(sent == came, "{came} of {sent} came, but\n{stopped}");
-        // The ports are the bridge's; the pair waits for the next.
+        // The bridge has the ports; the pair waits for the next weir.
         for port in bed.ports() {
             ensure!(!bed.host.is_attached(&port)?, "something is left on {port}");
         }
@@ -57,7 +57,7 @@ fn a_stop_under_load_loses_nothing() -> Result<()> {
     Ok(())
 }
 
-/// Waits until frames between two guests go by the gate, by whichever lane.
+/// Waits until frames between two guests go by the gate, in either lane.
 fn wait_known(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
     wait_for(gate::SOON, "frames to go by the gate", || {
         let gone = || -> Result<u64> {
@@ -93,13 +93,13 @@ fn killed_under_load_and_started_again() -> Result<()> {
     wait_steered(&weir, one, two)?;
     ensure!(bed.host.ifindex(&outer(&bed)?)? == pair, "the pair was made anew");
     let (sent, came) = flow.stop()?;
-    // What was in its rings, and no more: half a second at the very most.
+    // The frames in its rings are lost, and no more: half a second's at the very most.
     ensure!(sent - came < 1000, "{came} of {sent} came");
     weir.assert_ledger()?;
     weir.stop()
 }
 
-/// weir has to say so and to end; its ports forward, and the next one makes the pair anew.
+/// weir must report it and end; its ports forward, and the next weir makes the pair again.
 fn without_the_pair(harm: impl FnOnce(&Bed) -> Result<()>, told: &str) -> Result<()> {
     let bed = BedSpec::vms(2).bridge().build()?;
     let dir = tempfile::tempdir()?;
@@ -137,7 +137,7 @@ fn the_pair_set_down_under_load() -> Result<()> {
     without_the_pair(down, "of weir's own pair of devices was set down")
 }
 
-/// Without its mount the namespace lives as long as weir: it goes on, and says so.
+/// Without its mount the namespace lives as long as weir: it goes on, and reports it.
 #[test]
 fn the_pairs_namespace_unmounted_under_load() -> Result<()> {
     root_or_skip!();
@@ -177,7 +177,7 @@ fn a_port_moved_to_another_bridge() -> Result<()> {
         weir.wait_port("v3", &["absent", "gone"])?;
         towards.stop()?;
         ensure!(!bed.host.is_attached("v3")?, "its program is still there");
-        // In another network now: nobody here reaches it.
+        // It is in another network now: no station here reaches it.
         ensure!(ping(&one.ns, three.addr(Family::V4), 1).is_err(), "it still answers");
         bed.host.ip(&format!("link set dev v3 master {BRIDGE}"))?;
         weir.wait_port("v3", &["up"])?;
@@ -231,7 +231,7 @@ fn a_bridge_deleted_under_load() -> Result<()> {
     }
     weir.assert_ledger()?;
     flow.stop()?;
-    // It comes again.
+    // It comes back.
     bed.host.ip(&format!("link add {BRIDGE} type bridge mcast_snooping 0"))?;
     bed.host.ip(&format!("link set {BRIDGE} up"))?;
     for port in bed.ports() {
@@ -246,7 +246,8 @@ fn a_bridge_deleted_under_load() -> Result<()> {
     weir.stop()
 }
 
-/// Somebody takes the gate off a port: its frames go by the bridge until it is attached again.
+/// Another process detaches the gate from a port: its frames go by the bridge until the gate is
+/// attached again.
 #[test]
 fn a_gate_that_was_taken_off_is_attached_again() -> Result<()> {
     root_or_skip!();
@@ -265,7 +266,7 @@ fn a_gate_that_was_taken_off_is_attached_again() -> Result<()> {
     flow.goes_on()?;
     flow.lost_nothing()?;
     wait_steered(&weir, one, two)?;
-    // Nobody else is said to have lost anything.
+    // No loss of any other port is reported.
     let said = weir.said();
     ensure!(said.matches("program off").count() == 1, "{said}");
     weir.assert_ledger()?;

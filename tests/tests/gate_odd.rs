@@ -1,5 +1,5 @@
-//! Frames that are not what they seem, at the gate: what is not understood to the last bit goes by
-//! the bridge, arrives as it would without weir, and is counted.
+//! Unusual frames at the gate: a frame that is not understood to the last bit goes by the bridge,
+//! arrives as it would without weir, and is counted.
 
 use anyhow::{Context, Result, ensure};
 use std::net::{IpAddr, UdpSocket};
@@ -13,8 +13,8 @@ use system_tests::{Bed, BedSpec, Guest, Weir, ledger, need_or_skip, root_or_skip
 use weir_api::PortReport;
 use weir_rig::tap::{RawTap, Super};
 
-/// A guest hands a frame over that it has redirected itself: the kernel's XDP hook would let it
-/// pass unseen.
+/// A guest sends frames that it has redirected itself: the kernel's XDP hook would let them pass
+/// unseen.
 #[test]
 fn frames_that_a_guest_redirected() -> Result<()> {
     root_or_skip!();
@@ -22,7 +22,7 @@ fn frames_that_a_guest_redirected() -> Result<()> {
     let bed = BedSpec::vms(2).bridge().build()?;
     let weir = gate::start(&bed)?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
-    // What enters x0 leaves by the guest's interface.
+    // Frames that enter x0 leave by the guest's interface.
     one.ns.ip("link add x0 type veth peer name x1")?;
     for end in ["x0", "x1"] {
         one.ns.ip(&format!("link set {end} addrgenmode none up"))?;
@@ -66,7 +66,7 @@ fn a_frame_goes_to_whom_it_is_addressed() -> Result<()> {
     let bridge = bridge["address"].as_str().context("no address")?;
     let hosts = [one.port_mac(), two.port_mac(), up.port_mac()];
     ensure!(hosts.iter().any(|mac| mac_text(*mac) == bridge), "the bridge has {bridge}");
-    // To the host's own addresses, whichever port they stand on; to the sender itself.
+    // To the host's own addresses, on whichever port they are; to the sender itself.
     for to in hosts.into_iter().chain([one.mac()]) {
         let frame = marked(one.mac(), to, &[]);
         Marked { from: one, frame: &frame, seen: PLAIN }.reach(
@@ -104,7 +104,7 @@ fn frames_longer_than_the_egress_mtu() -> Result<()> {
         two.ns.ip(&format!("link set dev {GUEST_IF} mtu {mtu}"))?;
         let too_long =
             || weir.stats().map_or(0, |stats| ledger::lost_under(&stats, "mtu_exceeded"));
-        // The MTU is heard of in its own time.
+        // weir learns of the MTU in its own time.
         let before = too_long();
         let known = || {
             let at = too_long();
@@ -144,7 +144,7 @@ fn big_tcp_is_left_to_the_bridge() -> Result<()> {
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_steered(&weir, one, two)?;
     let before = weir.assert_ledger()?;
-    // Some come out smaller: as many as it takes to see a large one.
+    // Some are smaller: send until a large one appears.
     wait_for(Duration::from_secs(20), "a frame of more than 64 kB", || {
         let result = tcp(one, two, Family::V6, 1, Duration::from_secs(1), &[]);
         let stats = weir.stats().unwrap_or_default();
@@ -161,7 +161,7 @@ fn big_tcp_is_left_to_the_bridge() -> Result<()> {
     weir.stop()
 }
 
-/// A bed with a virtual machine at a tap; and its address.
+/// A bed with a virtual machine at a tap, and the machine's address.
 fn with_tap() -> Result<(Bed, RawTap, [u8; 6])> {
     let bed = BedSpec::vms(2).bridge().build()?;
     let tap = bed.host.run(|| RawTap::create("t9").context("a tap"))?;
@@ -180,7 +180,7 @@ fn steer_tap(weir: &Weir, tap: &RawTap, from: [u8; 6], to: &Guest) -> Result<()>
     let frame = marked(from, to.mac(), &[]);
     wait_for(gate::SOON, "the tap's frames to be steered", || {
         let before = steered(weir, "t9").unwrap_or(u64::MAX);
-        // Each is heard of by what it sends.
+        // A frame from each teaches its address.
         let back = marked(to.mac(), from, &[]);
         tap.send(&frame, None).is_ok()
             && gate::send(to, &back, 1).is_ok()
@@ -191,7 +191,7 @@ fn steer_tap(weir: &Weir, tap: &RawTap, from: [u8; 6], to: &Guest) -> Result<()>
     })
 }
 
-/// A datagram that is to leave as fragments, and a train of datagrams, look alike to a program.
+/// To a program, a datagram that is to leave as fragments and a train of datagrams look alike.
 #[test]
 fn ufo_goes_by_the_bridge_and_uso_by_the_worker() -> Result<()> {
     root_or_skip!();
@@ -207,7 +207,7 @@ fn ufo_goes_by_the_bridge_and_uso_by_the_worker() -> Result<()> {
     let from = IpAddr::from([10, 0, 0, 9]);
     let payload: Vec<u8> = (0..5000_u32).map(|at| (at * at / 7) as u8).collect();
     let (ethertype, mut packet) = raw::udp(from, two.addr(Family::V4), (9, port), &payload)?;
-    // The checksum is left to the device: what stands there is the pseudo-header's.
+    // The checksum is left to the device: the field has the pseudo-header's sum.
     let length = u16::try_from(8 + payload.len())?.to_be_bytes();
     let pseudo = !raw::checksum(&[&packet[12..20], &[0, 17], &length]);
     packet.splice(26..28, pseudo.to_be_bytes());
@@ -236,8 +236,8 @@ fn ufo_goes_by_the_bridge_and_uso_by_the_worker() -> Result<()> {
     weir.stop()
 }
 
-/// A checksum that the device is to complete, and that is not the one of the datagram's own header:
-/// inside a tunnel, say. Only the kernel knows where it is.
+/// A checksum that the device must complete and that is not the one of the outer header: inside a
+/// tunnel, say. Only the kernel knows its place.
 #[test]
 fn a_checksum_elsewhere_goes_by_the_bridge() -> Result<()> {
     root_or_skip!();
@@ -273,7 +273,8 @@ fn a_checksum_elsewhere_goes_by_the_bridge() -> Result<()> {
     weir.stop()
 }
 
-/// A tap whose reader stands still loses what its ring does not hold, by name, and nobody else does.
+/// A tap whose reader stands still loses the frames that its ring does not hold, under a reason, and no
+/// other port loses any.
 #[test]
 fn a_tap_whose_reader_stands_still() -> Result<()> {
     root_or_skip!();
@@ -284,7 +285,7 @@ fn a_tap_whose_reader_stands_still() -> Result<()> {
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_steered(&weir, one, two)?;
     steer_tap(&weir, &tap, mac, one)?;
-    // What came until here is read.
+    // Frames that have arrived so far are read.
     while tap.receive()?.is_some() {}
     let before = weir.assert_ledger()?;
     let lost_before = before.ledger.lost;
@@ -293,7 +294,7 @@ fn a_tap_whose_reader_stands_still() -> Result<()> {
     udp_exact(one, two, Family::V4, 500, 1000)?;
     ping_all(&bed)?;
     let stuck = weir.stats()?;
-    // It reads again, and gets all that was not refused.
+    // It reads again, and gets all frames that were not refused.
     let mut came = 0;
     let balanced = wait_for(gate::SOON, "the rest", || {
         while let Ok(Some(frame)) = tap.receive() {
@@ -305,7 +306,7 @@ fn a_tap_whose_reader_stands_still() -> Result<()> {
     balanced.with_context(|| format!("{came} came\n{stuck:#?}"))?;
     let stats = weir.assert_ledger()?;
     let lost = stats.ledger.lost - lost_before;
-    // The device counts each attempt at a full ring; every frame is accounted for all the same.
+    // The device counts each attempt at a full ring; every frame is still accounted for.
     ensure!(lost == FRAMES - came, "{came} of {FRAMES} came, {lost} were counted\n{stats:#?}");
     weir.stop()
 }

@@ -1,8 +1,8 @@
 //! The gate and the program behind it, loaded and run on crafted frames: the gate decides in the
 //! kernel as in user space, and the frame that its worker gets is what the bridge would have sent.
 //!
-//! Frames enter through `BPF_PROG_TEST_RUN` and pretend to come from `lo`, which nothing is attached
-//! to. Both programs of a frame run on the CPU that the test is pinned to, as in one soft interrupt.
+//! Frames enter through `BPF_PROG_TEST_RUN` and seem to come from `lo`, to which nothing is attached.
+//! Both programs of a frame run on the CPU that the test is pinned to, as in one soft interrupt.
 
 #[path = "gate_program/behind.rs"]
 mod behind;
@@ -39,8 +39,8 @@ use rig::Rig;
 use world::{Shot, with_tag};
 use worlds::{IN, OUT, base, vlans};
 
-/// What each of the four says of a frame: the parser in user space, the native program, the gate
-/// alone, and the gate with what is behind it.
+/// Compares the results of all four for a frame: the parser in user space, the native program, the gate
+/// alone, and the gate with the program behind it.
 #[test]
 fn gate_native_program_and_parser_give_one_verdict() -> Result<()> {
     root_or_skip!();
@@ -75,8 +75,8 @@ fn gate_native_program_and_parser_give_one_verdict() -> Result<()> {
     Ok(())
 }
 
-/// From the gate to the worker, with tags that stay, come and go: the verdict is the parser's of the
-/// bytes that arrive, and they are the frame's with that tag.
+/// From the gate to the worker, with tags that stay, are added and removed: the verdict is the parser's
+/// of the bytes that arrive, and they are the frame's with that tag.
 #[test]
 fn the_worker_gets_the_frame_with_the_tag_it_leaves_with() -> Result<()> {
     root_or_skip!();
@@ -122,7 +122,7 @@ fn only_frames_of_ports_are_looked_at() -> Result<()> {
     rig.publish(&world)?;
     let shot = Shot::of(&frames::build(0, false, false, &[1; 40])?);
     ensure!(rig.gate(&shot.linear, None, 0)?.0 == Counter::Steered);
-    // The slot is another interface's meanwhile; it is vacant; the interface has no slot.
+    // The slot belongs to another interface meanwhile; it is vacant; the interface has no slot.
     rig.set_ifindex(IN, 77);
     rig.untouched(&shot.linear)?;
     rig.set_ifindex(IN, 0);

@@ -1,4 +1,4 @@
-//! What a port may be told at the gate, changed while it is served: it holds for the next frame.
+//! A port's settings at the gate, changed while it is served: they apply to the next frame.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use system_tests::traffic::{ping, raw};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Guest, Weir, root_or_skip};
 
-/// A bed whose frames are steered, so that nothing on it is to be learned any more.
+/// A bed whose frames are steered, so that nothing on it remains to be learned.
 fn known(bed: &Bed) -> Result<Weir> {
     let weir = gate::start(bed)?;
     ping_all(bed)?;
@@ -24,7 +24,7 @@ fn set(weir: &Weir, guest: &Guest, to: &Value) -> Result<()> {
     weir.patch(&json!({"ports": {guest.port.as_str(): to}})).map(drop)
 }
 
-/// Frames to all from a guest: how many were held, and how many passed.
+/// Sends broadcasts from a guest: returns how many were held back, and how many passed.
 fn broadcasts(weir: &Weir, from: &Guest, count: usize) -> Result<(u64, u64)> {
     let numbers = || -> Result<(u64, u64)> {
         let stats = weir.assert_ledger()?;
@@ -40,7 +40,7 @@ fn broadcasts(weir: &Weir, from: &Guest, count: usize) -> Result<(u64, u64)> {
 fn a_storm_is_held_to_what_the_port_is_told() -> Result<()> {
     root_or_skip!();
     const FRAMES: u64 = 3000;
-    /// The least that may come at once.
+    /// The smallest burst.
     const BURST: u64 = 64;
     let bed = BedSpec::vms(2).bridge().build()?;
     let weir = known(&bed)?;
@@ -54,7 +54,7 @@ fn a_storm_is_held_to_what_the_port_is_told() -> Result<()> {
     let most = BURST + 2 + began.elapsed().as_secs();
     ensure!(kept + flooded == FRAMES, "{kept} held, {flooded} passed");
     ensure!((1..=most).contains(&flooded), "{flooded} passed of at most {most}");
-    // Nobody else is held to it, nor what is for one that is known.
+    // No other guest is limited, nor are frames for a known station.
     let (kept, _) = broadcasts(&weir, two, FRAMES as usize)?;
     ensure!(kept == 0, "{kept} of another port were held");
     let frame = marked(one.mac(), two.mac(), &[]);

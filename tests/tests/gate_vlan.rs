@@ -1,4 +1,4 @@
-//! A bridge that looks at VLANs: what the gate decides is what the bridge would have done.
+//! A bridge with VLAN filtering: the gate decides as the bridge would have.
 
 use anyhow::{Result, ensure};
 use std::time::Duration;
@@ -18,8 +18,8 @@ const fn tagged(tci: u16) -> Seen {
     Seen(12, [0x81, 0, high, low])
 }
 
-/// Guests 1 and 2 are in VLAN 10, guest 3 in VLAN 20, each without tags; the uplink has both, with
-/// tags, and VLAN 1 without.
+/// Guests 1 and 2 are in VLAN 10, guest 3 in VLAN 20, each without tags; the uplink has both with tags,
+/// and VLAN 1 without.
 fn bed() -> Result<Bed> {
     let bed = BedSpec::vms(3).bridge().build()?;
     bed.host.ip(&format!("link set dev {BRIDGE} type bridge vlan_filtering 1"))?;
@@ -30,14 +30,14 @@ fn bed() -> Result<Bed> {
     for vid in [10, 20] {
         bed.host.bridge(&format!("vlan add dev nic0 vid {vid}"))?;
     }
-    // What is counted at a guest is the bytes of a frame: a tag must be among them.
+    // The count at a guest looks at the bytes of a frame: a tag must be among them.
     for port in bed.ports() {
         bed.host.ethtool(&format!("-K {port} txvlan off"))?;
     }
     Ok(bed)
 }
 
-/// Sends until the gate steers frames with these tags; for addresses that the bridge hears first.
+/// Sends until the gate steers frames with these tags; the bridge learns the addresses first.
 fn teach(bed: &Bed, weir: &Weir) -> Result<()> {
     let (one, two, three, up) = (bed.guest(0)?, bed.guest(1)?, bed.guest(2)?, &bed.uplink);
     wait_steered(weir, one, two)?;
@@ -49,7 +49,7 @@ fn teach(bed: &Bed, weir: &Weir) -> Result<()> {
         (one, two, &[(CTAG, 10)]),
     ];
     for (from, to, tags) in ways {
-        // The other side is heard of by what it sends itself.
+        // A frame from the other side teaches its address.
         for (from, tags) in [(up, &[(CTAG, 10)]), (up, &[(CTAG, 20)])] {
             gate::send(from, &marked(from.mac(), [0xff; 6], tags), 1)?;
         }
@@ -79,14 +79,14 @@ fn access_ports_and_a_trunk() -> Result<()> {
     let ten = &[(CTAG, 10)][..];
     let twenty = &[(CTAG, 20)][..];
     let urgent = &[(CTAG, 0xa000 | 10)][..];
-    // (from, to, tags, what is seen there, whether a worker takes it)
+    // (from, to, tags, bytes at the receiver, whether a worker takes it)
     let cases = [
         (one, two, &[][..], PLAIN, true),
         (one, up, &[], tagged(10), true),
         (three, up, &[], tagged(20), true),
         (up, one, ten, PLAIN, true),
         (up, three, twenty, PLAIN, true),
-        // A guest may say itself in which VLAN it is; its priority stays.
+        // A guest may tag its frames with its own VLAN; the priority stays.
         (one, two, ten, PLAIN, true),
         (one, up, urgent, tagged(0xa000 | 10), true),
         // To this bridge an 802.1ad tag is payload.
@@ -124,23 +124,23 @@ fn nothing_crosses_into_another_vlan() -> Result<()> {
     teach(&bed, &weir)?;
     let (one, two, three, up) = (bed.guest(0)?, bed.guest(1)?, bed.guest(2)?, &bed.uplink);
     let all = [one, two, three, up];
-    // (from, to, tags): dropped, whoever knows whom.
+    // (from, to, tags): dropped, whichever addresses are known.
     let cases = [
         (one, three, &[][..]),
-        // A VLAN that the port is not in.
+        // A VLAN of which the port is no member.
         (one, three, &[(CTAG, 20)]),
         (one, two, &[(CTAG, 30)]),
         (up, three, &[(CTAG, 10)]),
         (up, one, &[(CTAG, 20)]),
         (up, one, &[(CTAG, 4094)]),
-        // The uplink's own, where nobody else is.
+        // The uplink's own VLAN, of which no other port is a member.
         (up, one, &[]),
     ];
     for (from, to, tags) in cases {
         let frame = marked(from.mac(), to.mac(), tags);
         let others: Vec<_> = all.into_iter().filter(|other| other.number != from.number).collect();
         for seen in [PLAIN, tagged(10), tagged(20)] {
-            // Frames of VLAN 10 for an address that is not there are flooded in VLAN 10.
+            // Frames of VLAN 10 for an unknown address are flooded in VLAN 10.
             let flooded: Vec<_> = others
                 .iter()
                 .copied()
@@ -155,7 +155,7 @@ fn nothing_crosses_into_another_vlan() -> Result<()> {
     weir.stop()
 }
 
-/// Whether a frame for an address that is not known in its VLAN comes to a guest that is in it.
+/// Whether a frame for an address that is unknown in its VLAN reaches a guest in that VLAN.
 fn may_flood(from: u8, tags: &[(u16, u16)], other: u8) -> bool {
     let vlan = tags.first().map_or(if from == 200 { 1 } else { 10 }, |(_, tci)| tci & 0xfff);
     let inside: &[u8] = match vlan {
@@ -163,7 +163,7 @@ fn may_flood(from: u8, tags: &[(u16, u16)], other: u8) -> bool {
         20 => &[3, 200],
         _ => &[],
     };
-    // What a port is not in does not even enter.
+    // A frame of a VLAN without the ingress port does not even enter.
     inside.contains(&from) && inside.contains(&other)
 }
 
@@ -183,7 +183,7 @@ fn what_a_vlan_loses_is_lost_at_once() -> Result<()> {
     Marked { from: one, frame: &frame, seen: PLAIN }.reach(&weir, &[], &[two])?;
     let back = marked(up.mac(), two.mac(), &[(CTAG, 10)]);
     Marked { from: up, frame: &back, seen: PLAIN }.reach(&weir, &[], &[two])?;
-    // And has again.
+    // And is a member again.
     bed.host.bridge("vlan add dev v2 vid 10 pvid untagged")?;
     wait_steered(&weir, one, two)?;
     udp_exact(one, two, Family::V4, 500, 300)?;
@@ -228,7 +228,7 @@ fn filtering_switched_on_and_off_under_traffic() -> Result<()> {
         sent += sending.stop()?.frames;
         sinking.push(sink);
     }
-    // On a machine that is too slow the worker's ring overflows; that has a name.
+    // On a machine that is too slow the worker's ring overflows, under a reason.
     let stats = weir.assert_ledger()?;
     for sink in sinking {
         let received = sink.finish()?;
@@ -242,7 +242,7 @@ fn filtering_switched_on_and_off_under_traffic() -> Result<()> {
     weir.stop()
 }
 
-/// While filtering is off, a tag of any VLAN is payload; on, it is not.
+/// While filtering is off, a tag of any VLAN is payload; while it is on, it is not.
 #[test]
 fn switching_filtering_changes_what_tags_mean() -> Result<()> {
     root_or_skip!();

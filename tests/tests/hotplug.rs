@@ -1,4 +1,4 @@
-//! Ports that come, go, and fail while traffic flows: nobody else notices.
+//! Ports that come, go, and fail while traffic flows: no other port is affected.
 
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
 
 const SOON: Duration = Duration::from_secs(5);
 
-/// Runs `change` while guest 1 sends to the uplink, and insists that every datagram comes.
+/// Runs `change` while guest 1 sends to the uplink, and asserts that every datagram arrives.
 fn undisturbed(
     bed: &mut Bed,
     weir: &Weir,

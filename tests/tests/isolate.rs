@@ -1,4 +1,5 @@
-//! Shares of a contended link, by bytes counted where they arrive, and changes of them under load.
+//! Shares of a contended link, by bytes counted at their receiver, and changes of the shares under
+//! load.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -11,7 +12,7 @@ use system_tests::traffic::{Pace, Sending, Sink, Source};
 use system_tests::{BedSpec, Weir, WeirSpec, gate, root_or_skip, wait_for};
 
 const SOON: Duration = Duration::from_secs(10);
-/// Long against a queue's length, so that what begins and ends a window does not matter.
+/// Long compared with a queue, so that the ends of a window do not matter.
 const WINDOW: Duration = Duration::from_secs(2);
 const FLOOD: Pace = Pace::Rate(8000);
 
@@ -24,8 +25,8 @@ fn flood_all(bed: &Bed) -> Result<Vec<Sending>> {
     bed.guests.iter().map(flood).collect()
 }
 
-/// Starts weir on all ports. The bridge has heard everybody before a flood begins: a flood for an address
-/// that it does not know goes by no link's queue.
+/// Starts weir on all ports. The bridge has learned all addresses before a flood begins: a flood for an
+/// unknown address goes by no link's queue.
 fn start(bed: &Bed, spec: &WeirSpec) -> Result<Weir> {
     let weir = Weir::start(bed, spec)?;
     gate::acquaint(&weir, bed)?;
@@ -38,7 +39,7 @@ fn bytes(bed: &Bed, watch: &Watch) -> Result<Vec<u64>> {
     bed.guests.iter().map(|guest| Ok(watch.from(guest)?.bytes)).collect()
 }
 
-/// Each guest's rate in Mb/s in a window that begins when all of them are heard.
+/// Each guest's rate in Mb/s in a window that begins when frames of all of them arrive.
 fn measured(bed: &Bed, watch: &Watch) -> Result<Vec<f64>> {
     wait_for(SOON, "everybody's flood to be heard", || {
         bytes(bed, watch).is_ok_and(|all| all.iter().all(|bytes| *bytes > 300_000))
@@ -50,8 +51,8 @@ fn measured(bed: &Bed, watch: &Watch) -> Result<Vec<f64>> {
     Ok(after.iter().zip(&before).map(mbit).collect())
 }
 
-/// Insists on what each sender is owed, as parts of what came: how full the link was is not judged
-/// on a machine that may be busy, only that it was never fuller than it may be.
+/// Checks what each sender is owed, as parts of the arrivals. A busy machine may leave the link
+/// unfilled, which is not judged; only its upper bound is.
 fn assert_shares(measured: &[f64], link: f64, senders: &[Sender], percent: f64) -> Result<()> {
     let sum: f64 = measured.iter().sum();
     let owed: Vec<f64> = rates(link, senders).iter().map(|rate| rate / link * sum).collect();
@@ -106,7 +107,7 @@ fn a_maximum_rate_is_kept_on_a_link_without_a_rate() -> Result<()> {
     let measured = measured(&bed, &watch)?;
     drop(floods);
     let [capped, free] = *measured else { anyhow::bail!("{measured:?}") };
-    // Its burst of 64 KiB is in it.
+    // The burst of 64 KiB is included.
     ensure!(capped <= 20.0 * 1.05 && capped < free, "{measured:?} Mb/s");
     weir.assert_ledger()?;
     weir.stop()
@@ -131,8 +132,8 @@ fn other_weights_hold_from_then_on() -> Result<()> {
     weir.stop()
 }
 
-/// A flow of 0.8 Mb/s, below any share it is given, beside a flood on 50 Mb/s, while `change`
-/// makes changes: every datagram of it comes, in order.
+/// A flow of 0.8 Mb/s, below any share it is given, beside a flood on 50 Mb/s, while `change` makes
+/// changes: every datagram of it arrives, in order.
 fn a_light_flow_notices_nothing(
     spec: &WeirSpec,
     change: impl Fn(&Bed, &Weir, u32) -> Result<()>,
@@ -205,7 +206,7 @@ fn another_link_rate_loses_and_reorders_nothing() -> Result<()> {
 #[test]
 fn another_policy_loses_and_reorders_nothing() -> Result<()> {
     root_or_skip!();
-    // Not `fifo`, which isolates nobody: the light flow would lose to the flood by right.
+    // Without `fifo`, which isolates no source: the light flow would rightly lose to the flood.
     a_light_flow_notices_nothing(&WeirSpec::default(), |bed, weir, step| {
         let policy = if step % 2 == 0 { "wrr" } else { "drr" };
         weir.cli_ok(bed, &format!("set scheduler.policy {policy}")).map(drop)

@@ -1,4 +1,4 @@
-//! Killed under load with a bridge underneath, restarted two seconds later: how much was lost.
+//! Killed under load with a bridge underneath, restarted two seconds later: measures the loss.
 
 use anyhow::{Result, ensure};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use system_tests::{BedSpec, Weir, WeirSpec, root_or_skip};
 
 const RATE: u64 = 10_000;
 const SOON: Duration = Duration::from_secs(10);
-/// Of traffic lost in all, over both changes of hands.
+/// The bound on lost traffic, over both changes of hands.
 const LIMIT_S: f64 = 0.5;
 
 #[test]
@@ -24,7 +24,7 @@ fn a_kill_and_a_restart_lose_under_half_a_second() -> Result<()> {
     let sending = source.start(&bed.guest(0)?.ns)?;
     sink.wait_for(RATE, SOON)?;
     weir.kill9()?;
-    // Part of what is measured: an operator's supervisor takes its time.
+    // Part of the measurement: an operator's supervisor takes its time.
     std::thread::sleep(Duration::from_secs(2));
     let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     let so_far = sink.so_far();

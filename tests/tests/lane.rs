@@ -1,5 +1,5 @@
-//! Which frames the gate may forward by itself: what it is told of it when settings change, and while
-//! somebody watches.
+//! Which frames the gate may forward by itself: its data when settings change, and during a capture or
+//! a trace.
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -13,16 +13,16 @@ use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
 use weir_abi::gate_flags::EXPRESS_FROM;
 
-/// What the gate is told of a port: whether it may hand on what the port sends, and whether it keeps a
+/// The gate's flags of a port: whether it may hand over the port's frames, and whether it enforces a
 /// rate towards the port.
 type Lanes = (bool, bool);
 
 const OPEN: Lanes = (true, false);
 const RATED: Lanes = (true, true);
-/// A worker has all that the port sends.
+/// All frames of the port go to a worker.
 const SCHEDULED: Lanes = (false, false);
 
-/// Insists on what the gate is told of each port.
+/// Asserts the gate's flags of each port.
 fn told(bed: &Bed, when: &str, expected: &[(&str, Lanes)]) -> Result<()> {
     for (port, expected) in expected {
         let told = gate::told(bed, port)?;
@@ -32,12 +32,12 @@ fn told(bed: &Bed, when: &str, expected: &[(&str, Lanes)]) -> Result<()> {
     Ok(())
 }
 
-/// Waits until each port is told so.
+/// Waits until each port has these flags.
 fn wait_told(bed: &Bed, when: &str, expected: &[(&str, Lanes)]) -> Result<()> {
     wait_ok(SOON, "the gate to be told", || told(bed, when, expected))
 }
 
-/// Frames of both guests, by whichever lane.
+/// Frames of both guests, in either lane.
 fn talk(bed: &Bed) -> Result<()> {
     reachable(bed.guest(0)?, bed.guest(1)?, SOON)?;
     reachable(bed.guest(1)?, &bed.uplink, SOON)
@@ -64,7 +64,7 @@ fn each_setting_that_counts_reaches_the_gate() -> Result<()> {
         weir.patch(&of_v1(key, Value::Null))?;
         told(&bed, &format!("{key} back"), &[("v1", OPEN)])?;
     }
-    // What holds for all ports, but for one that says otherwise.
+    // A setting for all ports, except one with its own.
     weir.patch(&of_v1("release", json!("eager")))?;
     weir.patch(&json!({"container": {"release": "fixed"}}))?;
     told(&bed, "container", &[("v1", OPEN), ("v2", SCHEDULED), (UPLINK_PORT, SCHEDULED)])?;
@@ -81,7 +81,7 @@ fn the_file_that_is_read_again_reaches_the_gate() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
     let dir = tempfile::tempdir()?;
-    // Of the two spellings the file has, one for all ports and one of its own.
+    // The file's two forms: one for all ports, and one of a port's own.
     let spec = WeirSpec::default().port("v2", "lane = \"auto\"");
     let weir = Weir::start_in(&bed, &spec, dir.path())?;
     told(&bed, "at the start", &[("v1", SCHEDULED), ("v2", OPEN), (UPLINK_PORT, SCHEDULED)])?;
@@ -130,14 +130,14 @@ fn while_somebody_watches_every_frame_goes_by_a_worker() -> Result<()> {
     let capture = format!("capture v1 -w {}", file.display());
     for words in [capture.as_str(), "trace --count 1000000"] {
         let mut watcher = weir.cli_start(&bed, words)?;
-        // Also those that it does not look at: what they send may leave by one that it does.
+        // Ports outside the query as well: their frames may leave by a port in it.
         if let Err(error) = wait_told(&bed, words, &ports(SCHEDULED)) {
             watcher.kill()?;
             let output = watcher.wait_with_output()?;
             return Err(error.context(format!("`weir {words}` gave {output:?}")));
         }
         gate::wait_steered(&weir, bed.guest(0)?, bed.guest(1)?)?;
-        // Neither a setting nor a port that comes opens the lane meanwhile.
+        // Neither a setting nor a new port opens the lane meanwhile.
         weir.patch(&json!({"ports": {"v2": {"weight": 2}}}))?;
         let index = bed.add_guest()?;
         let newcomer = bed.guest(index)?.port.clone();
@@ -166,13 +166,13 @@ fn a_capture_sees_every_frame_whatever_the_lane() -> Result<()> {
     let payload = raw::udp4(one, two, (7001, 7002), &[0x5a; 100]);
     let frame = raw::frame(two.mac(), one.mac(), &[], 0x0800, &payload);
     for round in 0..2 {
-        // By the express lane, if by any: they are not in the file.
+        // In the express lane, if any: they are not in the file.
         gate::send(one, &frame, FRAMES)?;
         let file = dir.path().join(round.to_string());
         let words = format!("capture v1 --dir in --proto udp --port 7002 -w {}", file.display());
         let watcher = weir.cli_start(&bed, &words)?;
         let began = wait_ok(SOON, "the capture to begin", || {
-            // Its head is the first that weir sends, once all its workers watch.
+            // weir sends the head of the file first, once all its workers watch.
             ensure!(std::fs::metadata(&file)?.len() > 0, "an empty file");
             gate::send(one, &frame, FRAMES)?;
             weir.assert_ledger().map(drop)

@@ -1,4 +1,4 @@
-//! Starting, refusing, stopping, dying: what weir leaves behind, and what it says.
+//! Starting, refusing, stopping, dying: weir's leftovers and messages.
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
@@ -13,8 +13,8 @@ use system_tests::weir::{binary, run_to_end};
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, ns, root_or_skip};
 use weir_rig::{Action, Hook, Program};
 
-/// Everything about the host that weir might touch, as text to compare: all interfaces but weir's own
-/// pair, which stays for the next weir.
+/// Everything about the host that weir might touch, as text to compare: all interfaces except weir's
+/// own pair, which stays for the next weir.
 fn settings(bed: &Bed) -> Result<String> {
     bed.wait_up()?;
     let links = bed.host.ip("-o link show")?;
@@ -28,13 +28,13 @@ fn settings(bed: &Bed) -> Result<String> {
     Ok(text)
 }
 
-/// The same with the bridge that weir makes of ports that are in none, and leaves behind.
+/// The same with the bridge that weir makes for ports that are in none, and leaves behind.
 fn settings_with_own_bridge(bed: &Bed) -> Result<String> {
     Weir::start(bed, &WeirSpec::default())?.stop()?;
     settings(bed)
 }
 
-/// A bridge's timers run by themselves: each word that names one goes, with its value.
+/// A bridge's timers run by themselves: removes each word that names one, with its value.
 fn without_timers(text: &str) -> String {
     let mut kept = String::new();
     for line in text.lines() {
@@ -52,7 +52,7 @@ fn without_timers(text: &str) -> String {
     kept
 }
 
-/// Insists that nothing differs, and shows only what does.
+/// Asserts that nothing differs, and shows only the differences.
 fn unchanged(before: &str, after: &str) -> Result<()> {
     let only = |sign: &str, left: &str, right: &str| -> String {
         let lines = left.lines().filter(|line| !right.lines().any(|other| other == *line));
@@ -67,7 +67,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Runs with a configuration that must be refused; returns what it said.
+/// Runs with a configuration that must be refused; returns the message.
 fn refused(bed: &Bed, config: &str, code: i32) -> Result<String> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("weir.toml");
@@ -83,7 +83,7 @@ fn refused(bed: &Bed, config: &str, code: i32) -> Result<String> {
     Ok(said)
 }
 
-/// Insists that after a whole life the host is as it was `before`.
+/// Asserts that after a whole life the host is as it was `before`.
 fn leaves(before: &str, bed: &Bed, spec: &WeirSpec, signal: Signal) -> Result<()> {
     let weir = Weir::start(bed, spec)?;
     for port in bed.ports() {
@@ -147,7 +147,7 @@ fn a_second_weir_on_the_socket_is_refused() -> Result<()> {
     let config = dir.path().join("weir.toml");
     let output = run_to_end(&bed, &["run", "--config", config.to_str().context("path")?])?;
     ensure!(!output.status.success() && said(&output).contains("weir.sock"), "{}", said(&output));
-    // The first has not noticed.
+    // The first weir is not affected.
     ping_all(&bed)?;
     weir.assert_ledger()?;
     weir.stop()
@@ -173,7 +173,7 @@ fn bad_configurations_name_file_and_line() -> Result<()> {
     let head = "[forwarder]\ncontrol = \"SOCKET\"\n";
     let nic = "[[port]]\nname = \"nic0\"\nrole = \"uplink\"\n";
     let v1 = "[[port]]\nname = \"v1\"\nrole = \"vif\"\n";
-    // (what, configuration, line at fault, word the message must hold)
+    // (what, configuration, line at fault, word in the message)
     let cases = [
         ("unknown key", format!("{head}colour = 3\n{nic}{v1}"), Some(3), "colour"),
         ("wrong unit", format!("{head}{nic}rate = \"200Mbyte\"\n{v1}"), Some(6), "200Mbyte"),
@@ -304,7 +304,7 @@ fn a_killed_weir_leaves_a_working_bridge_and_a_restart_takes_over() -> Result<()
     unchanged(&before, &settings(&bed)?)
 }
 
-/// The next datagram that begins with `what`; others are passed over.
+/// The next datagram that begins with `what`; others are skipped.
 fn hear(socket: &UnixDatagram, what: &str) -> Result<String> {
     let mut bytes = [0; 256];
     loop {

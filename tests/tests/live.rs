@@ -1,5 +1,4 @@
-//! Changes to a running weir: by command, by document, by its file; and what is refused changes
-//! nothing.
+//! Changes to a running weir: by command, by document, by its file; and a refusal changes nothing.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -11,7 +10,7 @@ use weir_api::ClientError;
 use weir_api::blocking::wait;
 
 const SOON: Duration = Duration::from_secs(5);
-/// How a port that was taken out may be reported: not at all, or with what it did before.
+/// The reported state of a port that was taken out: absent, or with its earlier counts.
 const OUT: [&str; 3] = ["absent", "gone", "stopped"];
 
 fn same(config: &Value, path: &str, expected: &Value) -> Result<()> {
@@ -49,7 +48,7 @@ fn ports_are_added_changed_and_deleted_by_command() -> Result<()> {
     weir.wait_port("v3", &OUT)?;
     same(&weir.config()?, "/ports/v3", &Value::Null)?;
     ensure!(!bed.host.is_attached("v3")?, "its program is still there");
-    // Again under the same name: nothing of it was left.
+    // Again under the same name: none of its settings were left.
     weir.cli_ok(&bed, "port add v3 --lane scheduled")?;
     weir.wait_port("v3", &["up"])?;
     same(&weir.config()?, "/ports/v3/weight", &json!(1))?;
@@ -75,7 +74,7 @@ fn ports_are_added_changed_and_deleted_by_document() -> Result<()> {
     same(&config, "/scheduler/policy", &json!("wrr"))?;
     weir.wait_port("v3", &["up"])?;
     reachable(bed.guest(three)?, &bed.uplink, SOON)?;
-    // Null is back to the default; a port that is null is gone; what is not named stays.
+    // `null` resets a setting to its default; a port that is `null` is removed; unnamed ones stay.
     let config = weir.patch(&json!({"ports": {"v1": {"weight": null}, "v3": null}}))?;
     same(&config, "/ports/v1/weight", &json!(1))?;
     same(&config, "/ports/v3", &Value::Null)?;
@@ -113,7 +112,7 @@ fn what_is_refused_changes_nothing_and_says_why() -> Result<()> {
         (json!({"ports": {"v1": {"burst": "1KiB"}}}), "burst"),
         (json!({"scheduler": {"policy": "lottery"}}), "lottery"),
         (json!({"container": {"alpha": 1.5}}), "alpha"),
-        // One part that is right does not save the rest, nor is it taken alone.
+        // One valid part neither saves the rest, nor is it applied alone.
         (json!({"scheduler": {"policy": "wrr"}, "ports": {"v1": {"weight": 0}}}), "weight"),
     ];
     for (change, word) in cases {
@@ -191,7 +190,7 @@ fn the_file_is_read_again_on_sighup() -> Result<()> {
     same(&config, "/scheduler/policy", &json!("wrr"))?;
     ping_all(&bed)?;
 
-    // A bad file: its line is named, and all stays as it was.
+    // A bad file: the message names its line, and all stays as it was.
     let bad = spec.clone().port("v1", "weight = 4").port("v2", "weight = \"much\"");
     write(&bad)?;
     let text = std::fs::read_to_string(&file)?;
@@ -200,7 +199,7 @@ fn the_file_is_read_again_on_sighup() -> Result<()> {
     weir.wait_said(&format!("weir.toml:{line}"))?;
     same(&weir.config()?, "", &config)?;
 
-    // What cannot change while it runs is said; what can, changes beside it.
+    // A setting that needs a restart is reported; the others change.
     write(&spec.clone().workers(&[0]).port("v2", "weight = 7"))?;
     weir.reload()?;
     weir.wait_said("needs a restart")?;

@@ -1,8 +1,9 @@
-//! Injected losses, on a bed: one frame is lost in each way that can be brought about with a guest,
-//! and shows up in the ledger and at its port under that way's reason, once, and under no other.
+//! Injected losses, on a bed: one frame is lost in each way that a guest can bring about. It appears in
+//! the ledger and at its port under that way's reason, once, and under no other.
 //!
-//! What takes a kernel or a device that misbehaves is injected in the worker's own tests, on ports
-//! without a kernel; what takes a bare program in `program/losses.rs`. [`level`] says which where.
+//! Losses that need a misbehaving kernel or device are injected in the worker's own tests, on ports
+//! without a kernel; those that need a bare program, in `program/losses.rs`. [`level`] has the place of
+//! each.
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
@@ -17,10 +18,10 @@ use weir_api::StatsReport;
 use weir_core::Reason;
 
 const SOON: Duration = Duration::from_secs(10);
-/// For experiments only, so that nothing else has it.
+/// Reserved for experiments, so that no other frames have it.
 const ETHERTYPE: u16 = 0x88b5;
 
-/// Where a reason's injection is.
+/// The place of a reason's injection.
 #[derive(Debug, PartialEq, Eq)]
 enum Level {
     /// Here.
@@ -56,7 +57,7 @@ fn level(reason: Reason) -> Level {
     }
 }
 
-/// Lost so far by reason: in all, and at one port.
+/// Losses so far by reason: in all, and at one port.
 fn lost(stats: &StatsReport, port: Option<&str>) -> BTreeMap<String, u64> {
     match port {
         None => stats.ledger.lost_by_reason.clone(),
@@ -64,7 +65,7 @@ fn lost(stats: &StatsReport, port: Option<&str>) -> BTreeMap<String, u64> {
     }
 }
 
-/// What was lost between two looks, by reason.
+/// Losses between two readings, by reason.
 fn since(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let more = |(reason, n): (&String, &u64)| {
         let more = n - before.get(reason).copied().unwrap_or(0);
@@ -73,7 +74,7 @@ fn since(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTree
     after.iter().filter_map(more).collect()
 }
 
-/// Insists that `inject` loses one frame under `reason`, counted at `port`, and nothing else.
+/// Asserts that `inject` loses one frame under `reason`, counted at `port`, and nothing else.
 fn injected(
     weir: &Weir,
     reason: Reason,
@@ -106,7 +107,7 @@ fn check_one(
     Ok(())
 }
 
-/// A bed whose guests' kernels say nothing by themselves: what a test sends is all there is.
+/// A bed whose guests' kernels send nothing by themselves: all frames are the test's.
 fn silent(vms: u8) -> Result<Bed> {
     let bed = BedSpec::vms(vms).build()?;
     for guest in bed.guests.iter().chain([&bed.uplink]) {
@@ -115,7 +116,7 @@ fn silent(vms: u8) -> Result<Bed> {
     Ok(bed)
 }
 
-/// Everybody says once where he is, so that nothing is flooded from then on.
+/// Every guest sends once, so that nothing is flooded from then on.
 fn introduce(weir: &Weir, bed: &Bed) -> Result<()> {
     let all = || bed.guests.iter().chain([&bed.uplink]);
     for guest in all() {
@@ -127,7 +128,7 @@ fn introduce(weir: &Weir, bed: &Bed) -> Result<()> {
         };
         weir.stats().is_ok_and(|stats| all().all(|guest| known(&stats, &guest.port) == 1))
     })?;
-    // IPv4 neighbours, for what is sent by sockets.
+    // IPv4 neighbours, for frames that sockets send.
     for guest in all() {
         let lines: Vec<String> = all()
             .filter(|other| other.number != guest.number)
@@ -157,13 +158,13 @@ fn what_one_guest_does_wrong_is_lost_once_under_its_name() -> Result<()> {
     let v1 = Some("v1");
 
     injected(&weir, Reason::Malformed, v1, || {
-        // It ends before the address that the lock asks for.
+        // It ends before the address that the lock checks.
         let whole = raw::frame(two.mac(), one.mac(), &[], 0x0800, &[0x45; 46]);
         socket.send(&whole[..14 + 19])
     })?;
     injected(&weir, Reason::Spoofed, v1, || socket.send(&plain(two, two.mac(), 60)))?;
     injected(&weir, Reason::MtuExceeded, Some("v2"), || {
-        // The first guest alone believes in longer packets.
+        // Only the first guest allows longer packets.
         bed.host.ip("link set dev v1 mtu 3000")?;
         one.ns.ip(&format!("link set dev {GUEST_IF} mtu 3000"))?;
         socket.send(&plain(one, two.mac(), 2500))
@@ -171,15 +172,15 @@ fn what_one_guest_does_wrong_is_lost_once_under_its_name() -> Result<()> {
     weir.stop()
 }
 
-/// The uplink's link from now on. So slow, a frame takes it minutes: nothing leaves it while a test
-/// lasts, once it has let go what it may send at once.
+/// Sets the rate of the uplink's link. At such a rate, a frame takes minutes: after the initial burst
+/// nothing leaves the link while a test lasts.
 fn set_rate(weir: &Weir, rate: &str) -> Result<()> {
     weir.patch(&json!({"ports": {UPLINK_PORT: {"rate": rate}}})).map(drop)
 }
 
 const STUCK: &str = "0.1Kbit";
 
-/// Sends frames to the uplink until one waits for the link: how many went before it.
+/// Sends frames to the uplink until one waits for the link; returns how many went before it.
 fn fill_link(weir: &Weir, from: &Guest, socket: &RawSocket, up: &Guest) -> Result<()> {
     for _ in 0..20 {
         let before = weir.stats()?;
@@ -222,7 +223,7 @@ fn a_full_queue_loses_one_and_the_program_the_next() -> Result<()> {
     set_rate(&weir, STUCK)?;
     let socket = RawSocket::open(one)?;
     let mut before = weir.stats()?;
-    // One at a time: of two that are sent at once, both may come before the program knows.
+    // One at a time: of two frames sent at once, both may arrive before the program sees the bit.
     for reason in [Reason::QueueFull, Reason::Shed] {
         let mut frames = 0;
         loop {
@@ -237,7 +238,7 @@ fn a_full_queue_loses_one_and_the_program_the_next() -> Result<()> {
             before = after;
             break;
         }
-        // The bit is set before the worker's next look at its rings, and told of after it.
+        // The bit is set before the worker's next look at its rings, and reported after it.
         wait_for(SOON, "the flood to be shed", || {
             weir.stats().is_ok_and(|stats| {
                 stats.port("v1").is_some_and(|port| port.links.iter().any(|link| link.shed))
@@ -249,7 +250,7 @@ fn a_full_queue_loses_one_and_the_program_the_next() -> Result<()> {
     weir.stop()
 }
 
-/// All that was ever lost.
+/// Checks all losses so far.
 fn check_sum(stats: &StatsReport, expected: &[(Reason, u64)]) -> Result<()> {
     let expected: BTreeMap<String, u64> =
         expected.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect();
@@ -288,8 +289,8 @@ fn what_waits_is_lost_with_a_worker_that_stands_still_with_its_port_or_with_weir
     Ok(())
 }
 
-/// A worker that does not look at its rings: what is more than they hold is lost at its door. At the
-/// gate a source has a part of the ring that ports share; in native mode the port's own is full.
+/// A worker that does not look at its rings: frames that they do not hold are lost at its door. At the
+/// gate a source has a part of the ring that ports share; in native mode the port's own ring is full.
 fn one_more_than_fits(mode: &'static str, reason: Reason) -> Result<()> {
     let bed = silent(2)?;
     let weir = Weir::start(&bed, &WeirSpec::default().mode(mode))?;
@@ -306,11 +307,11 @@ fn one_more_than_fits(mode: &'static str, reason: Reason) -> Result<()> {
         })?;
         Ok(since(&lost(&before, None), &lost(&weir.assert_ledger()?, None)))
     };
-    // What it holds is found out: the size of the ring is nobody's promise.
+    // The test finds out what the ring holds: its size is not guaranteed.
     let (flood, name) = (5000, reason.name());
     ensure!(level(reason) == Level::Bed);
-    // A machine that delivered late, to a worker that was awake again, has proven nothing; nor has one
-    // that took so long that the worker was taken for one that hangs.
+    // A machine that delivered late, to a worker that ran again, proves nothing; nor does one that took
+    // so long that the worker was taken for stalled.
     let is_stalled = |lost: &BTreeMap<String, u64>| lost.contains_key(Reason::Stalled.name());
     for _ in 0..5 {
         let lost = stopped(flood)?;

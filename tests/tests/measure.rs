@@ -1,5 +1,5 @@
-//! What is measured adds up: every packet is in one flow or one sum, and every delivered one once
-//! in each stage of its source.
+//! Measurements add up: every packet is in one flow or one sum, and every delivered one once in each
+//! stage of its source.
 
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
@@ -13,14 +13,14 @@ use weir_api::{FlowNumbers, FlowQuery, FlowReport, FlowsReport, LatencyQuery, La
 const SOON: Duration = Duration::from_secs(10);
 const STAGES: [&str; 5] = ["steer", "container", "queue", "tx", "residence"];
 
-/// A number of all flows and sums of one source, or of all.
+/// A number summed over all flows and sums of one source, or of all.
 fn over_all(flows: &FlowsReport, vif: &str, of: impl Fn(&FlowNumbers) -> u64) -> u64 {
     let rows = flows.flows.iter().map(|row| (&row.vif, &row.counts));
     let sums = flows.sums.iter().map(|row| (&row.vif, &row.counts));
     rows.chain(sums).filter(|(of, _)| *of == vif).map(|(_, counts)| of(counts)).sum()
 }
 
-/// Packets of a source that were delivered; all stages must have the same.
+/// Delivered packets of a source; all stages must have the same number.
 fn timed(latency: &LatencyReport, vif: &str) -> Result<u64> {
     let vif = latency.vifs.iter().find(|row| row.name == vif);
     let vif = vif.with_context(|| format!("no {vif:?}"))?;
@@ -35,7 +35,7 @@ fn timed_in_all(latency: &LatencyReport) -> Result<u64> {
     latency.vifs.iter().map(|vif| timed(latency, &vif.name)).sum()
 }
 
-/// Sends so many datagrams to a sink that is there and takes them all.
+/// Sends this many datagrams to a sink, which receives them all.
 fn send(from: &Guest, sink: &Sink, count: u64, heard: u64) -> Result<()> {
     let source = Source { count, size: 200, pace: Pace::Rate(2000), ..Source::to(sink.addr()) };
     let sent = source.send(&from.ns)?;
@@ -66,7 +66,7 @@ fn hold_to(flow: &FlowReport, family: Family, from: &Guest, frames: u64) -> Resu
     Ok(())
 }
 
-/// What flows and times must be beside the statistics, while nothing moves.
+/// Compares flows and times with the statistics, while no traffic flows.
 fn hold_together(weir: &Weir, bed: &Bed) -> Result<(LatencyReport, FlowsReport)> {
     let stats = weir.assert_ledger()?;
     let query = FlowQuery { histograms: true, ..FlowQuery::default() };
@@ -101,7 +101,7 @@ fn everything_adds_up(spec: &WeirSpec) -> Result<()> {
     ensure!(of_one.flows.len() == 1 && of_one.flows[0].vif == "v1", "{of_one:#?}");
     ensure!(of_one.known == flows.known, "{of_one:#?}");
 
-    // What a reset answers is what is gone, and the next packet is in what comes after it.
+    // A reset returns exactly what it forgets, and the next packet is in the new recording.
     let past = wait(weir.client().latency(LatencyQuery { reset: true, ..Default::default() }))?;
     let gone = wait(weir.client().flows(&FlowQuery { reset: true, ..Default::default() }))?;
     hold_to(flow(&gone, one, &far)?, Family::V4, one, 300)?;

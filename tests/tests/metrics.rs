@@ -1,5 +1,5 @@
-//! The metrics listener, read with Prometheus' own Python parsers: it says what the control socket
-//! says.
+//! The metrics listener, read with Prometheus' own Python parsers: its numbers equal the control
+//! socket's.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};
 use weir_api::{LatencyReport, StatsReport};
 
 const SCRAPE: &str = include_str!("../python/scrape.py");
-/// In a bed's host, whose ports nobody else uses.
+/// In a bed's host, whose ports no other process uses.
 const ADDRESS: &str = "127.0.0.1:9477";
 const SOON: Duration = Duration::from_secs(10);
 
@@ -38,7 +38,7 @@ fn scrape(bed: &Bed) -> Result<Scraped> {
     Ok(Scraped { open, classic, health: told["health"].as_str().unwrap_or_default().to_owned() })
 }
 
-/// What the two must agree on once traffic has stopped.
+/// Compares the two once traffic has stopped.
 fn compare(scraped: &Scraped, stats: &StatsReport, latency: &LatencyReport) -> Result<()> {
     let same = |series: &str, expected: u64| {
         let told = scraped.get(series)?;
@@ -85,7 +85,7 @@ fn compare(scraped: &Scraped, stats: &StatsReport, latency: &LatencyReport) -> R
     Ok(())
 }
 
-/// Scrapes until the statistics say the same: they may be a second older, and no more.
+/// Scrapes until the statistics agree: they may be a second older, and no more.
 fn agrees(bed: &Bed, weir: &Weir) -> Result<Scraped> {
     wait_ok(SOON, "the metrics to be the statistics", || {
         let scraped = scrape(bed)?;

@@ -14,7 +14,7 @@ use system_tests::weir::binary;
 use system_tests::{Bed, BedSpec, Guest, Ns, Weir, WeirSpec, ledger, root_or_skip};
 use weir_api::PortReport;
 
-/// A probe ends by itself well before; where it does not, it has hung.
+/// A probe ends by itself well before; otherwise it hangs.
 const END: Duration = Duration::from_secs(30);
 const PORT: u16 = 9000;
 
@@ -25,7 +25,7 @@ struct Probe {
 }
 
 impl Probe {
-    /// Starts it and waits for its first word: it listens, or begins to send.
+    /// Starts it and waits for its first message: it listens, or begins to send.
     fn start(ns: &Ns, words: &str) -> Result<Self> {
         let mut child = ns
             .cmd(binary()?.to_str().context("the path is not UTF-8")?)
@@ -53,7 +53,7 @@ impl Probe {
         kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT).context("it is gone")
     }
 
-    /// What it found.
+    /// Its report.
     fn report(mut self) -> Result<Value> {
         let mut out = self.child.stdout.take().context("no stdout")?;
         let reader = std::thread::spawn(move || {
@@ -81,7 +81,7 @@ fn number(value: &Value, field: &str) -> Result<u64> {
     value[field].as_u64().with_context(|| format!("no {field} in {value:#}"))
 }
 
-/// All addresses are known: what is flooded is counted, and lost, more than once.
+/// All addresses are known: a flooded frame is counted, and lost, more than once.
 fn start(bed: &Bed, spec: &WeirSpec) -> Result<Weir> {
     let weir = Weir::start(bed, spec)?;
     ping_all(bed)?;
@@ -149,7 +149,7 @@ fn what_the_sink_misses_is_what_the_ledger_says_was_lost() -> Result<()> {
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     let before = weir.assert_ledger()?.ledger.lost;
     let sink = Probe::start(&two.ns, &format!("sink --port {PORT}"))?;
-    // Four times what v1 may; the queue is empty again before the end is told.
+    // Four times v1's maximum; the queue is empty again before the sender's end.
     let more = "--rate 8Mbit --size 958 --duration 1s --settle 1s";
     let sent = send(one, two, Family::V4, more)?;
     let sunk = sink.report()?;
@@ -193,7 +193,7 @@ fn raw_frames_are_counted_at_both_ends() -> Result<()> {
     let bed = BedSpec::vms(2).build()?;
     let weir = start(&bed, &WeirSpec::default())?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
-    // Into a veth that does not poll the kernel puts no live frames.
+    // The kernel puts no live frames into a veth that does not poll.
     bed.host.ethtool("-K v1 gro on")?;
     for (family, way) in [(Family::V4, "--af-xdp"), (Family::V6, "--af-xdp"), (Family::V4, "")] {
         let sink = Probe::start(&two.ns, &format!("sink --port {PORT} --raw {GUEST_IF}"))?;

@@ -1,8 +1,8 @@
-//! The native program, loaded and run on crafted frames: it decides in the driver as the gate does
-//! at its hook and the core in user space, and what it hands over is what the parser says.
+//! The native program, loaded and run on crafted frames: it decides in the driver as the gate does at
+//! its hook and the core in user space, and its verdict is the parser's.
 //!
-//! Most frames enter through `BPF_PROG_TEST_RUN`, which says what became of them; the counters say
-//! under which name. They pretend to come from `lo`, which nothing is attached to.
+//! Most frames enter through `BPF_PROG_TEST_RUN`, which returns the outcome; the counters have its
+//! name. The frames seem to come from `lo`, to which nothing is attached.
 
 #[path = "gate_program/cell.rs"]
 #[allow(dead_code, reason = "the gate's own tests' as well")]
@@ -43,11 +43,12 @@ use rig::Rig;
 use world::{Shot, World};
 use worlds::{IN, Noise, OUT, base, lengths, own_addresses, random_world, vlans, with};
 
-/// Runs a frame both ways, and compares all that came of it.
+/// Runs a frame both ways, and compares all results.
 fn same(nic: &Nic, world: &World, frame: &[u8]) -> Result<Counter> {
     let shot = Shot { native: true, ..Shot::of(frame) };
     let decision = world.decide(IN, &shot);
-    // Moved in a frame of several buffers it would have to be copied: that is the bridge's.
+    // A tag in a frame of several buffers could only be changed by copying: such frames are the
+    // bridge's.
     let retagged = decision.outcome == Counter::Steered && decision.tag != shot.tag();
     let expected = if retagged { Counter::PassedBridge } else { decision.outcome };
     nic.rig.refill()?;
@@ -78,7 +79,7 @@ fn corpus_and_every_truncation_are_decided_as_in_user_space() -> Result<()> {
     for (at, world) in worlds.iter().enumerate() {
         nic.publish(world)?;
         for (name, frame) in corpus()? {
-            // The kernel takes no run of less than an Ethernet header.
+            // The kernel accepts no run of less than an Ethernet header.
             for len in lengths(&frame).filter(|len| *len >= 14) {
                 let outcome = same(&nic, world, &frame[..len]);
                 outcomes.insert(outcome.with_context(|| format!("world {at}, {name}, {len}"))?);
@@ -100,8 +101,8 @@ fn random_tables_are_read_as_in_user_space() -> Result<()> {
     let frames = corpus()?;
     let mut outcomes = BTreeSet::new();
     for round in 0..1_500 {
-        // The ring is the port's own: how full the shared one is says nothing.
-        // Nor is there an express lane.
+        // The port has a ring of its own: the shared one's room does not matter. Nor is there an
+        // express lane.
         let world = World { full: false, unsettled: true, ..random_world(&mut noise) };
         nic.publish(&world)?;
         for _ in 0..8 {
@@ -119,7 +120,7 @@ fn random_tables_are_read_as_in_user_space() -> Result<()> {
         }
     }
     for counter in Counter::all() {
-        // The shared ring's, the gate's, and one that takes a driver without room.
+        // Outcomes of the shared ring, of the gate, and one that needs a driver without room.
         let impossible = matches!(counter, Counter::RxShare | Counter::Express | Counter::NoMeta);
         ensure!(outcomes.contains(&counter) != impossible, "{}: {outcomes:?}", counter.name());
     }
@@ -175,7 +176,7 @@ fn a_right_checksum_that_looks_partial_stays_right() -> Result<()> {
     let nic = Nic::load()?;
     for (tags, v6, tcp) in combinations() {
         for len in [2, 24, 25, 100, 1400] {
-            // The first two bytes of the payload make up for what the sum lacks to be right.
+            // The first two bytes of the payload supply what the sum lacks to be right.
             let mut payload = vec![0x5a; len];
             payload[..2].fill(0);
             let mut frame = build(tags, v6, tcp, &payload)?;
@@ -214,8 +215,8 @@ fn frames_without_a_socket_are_left_as_they_are() -> Result<()> {
     nic.set_socket(false)?;
     let mut frame = build(0, false, false, &[1; 40])?;
     make_partial(&mut frame)?;
-    // `run` checks that a frame that is not steered is unchanged: the kernel still holds its
-    // checksum for partial, and would spoil a completed one.
+    // `run` checks that a frame that is not steered is unchanged: the kernel still holds its checksum
+    // for partial, and would spoil a completed one.
     ensure!(nic.outcome(&frame)? == Counter::PassedFallback);
     nic.publish(&with(base(), g::FALLBACK_DROP))?;
     nic.set_socket(false)?;
@@ -236,7 +237,7 @@ fn only_frames_of_ports_are_looked_at() -> Result<()> {
         ensure!(run.action == XDP_PASS && run.data == frame && nic.rig.counters()? == before);
         anyhow::Ok(())
     };
-    // The slot is another interface's meanwhile; it is vacant; the interface has no slot.
+    // The slot belongs to another interface meanwhile; it is vacant; the interface has no slot.
     nic.rig.set_ifindex(IN, 77);
     untouched(&nic)?;
     nic.rig.set_ifindex(IN, 0);
@@ -247,8 +248,8 @@ fn only_frames_of_ports_are_looked_at() -> Result<()> {
     untouched(&nic)
 }
 
-/// A guest at [`SRC`] behind a veth whose other end has the program, as the port of the rig; the
-/// second namespace is to be kept.
+/// A guest at [`SRC`] behind a veth whose other end has the program, as the port of the rig; the caller
+/// must keep the second namespace.
 fn veth(bed: u32, nic: &mut Nic) -> Result<(Ns, Ns)> {
     let guest = Ns::create(&ns::name_of(bed, "g"))?;
     let host = Ns::create(&ns::name_of(bed, "h"))?;

@@ -1,4 +1,4 @@
-//! What a restart, an upgrade and a process that stands still cost: nothing on an open link, a moment on a
+//! The cost of a restart, an upgrade and a stopped process: nothing on an open link, a moment on a
 //! contended one.
 
 use anyhow::{Result, ensure};
@@ -15,10 +15,10 @@ use system_tests::{Bed, BedSpec, Weir, WeirSpec, kept, root_or_skip};
 use weir_api::LaneNow;
 
 const RESTARTS: usize = 20;
-/// Ten times what a restart may cost: a busy machine may stop everything for as long.
+/// Ten times the allowed cost of a restart: a busy machine may stop everything for as long.
 const LONGEST_GAP: Duration = Duration::from_millis(500);
 
-/// The gate takes a worker for gone that has said nothing for half a second.
+/// The gate takes a worker for gone after half a second without a heartbeat.
 const LONGEST_STILL: Duration = Duration::from_millis(1500);
 
 fn spec() -> WeirSpec {
@@ -40,7 +40,8 @@ impl Binaries {
     }
 }
 
-/// Restarts as a service manager makes them, every other with a binary that stands elsewhere: an upgrade.
+/// Restarts as a service manager makes them, every other one with a binary in another place: an
+/// upgrade.
 #[test]
 fn twenty_restarts_and_upgrades_on_an_open_link() -> Result<()> {
     root_or_skip!();
@@ -104,7 +105,7 @@ fn goes_on_contended(weir: &Weir, sink: &Sink) -> Result<()> {
     sink.wait_for(sink.so_far() + 400, SOON)
 }
 
-/// What its two sources send is more than the link takes; without a weir the bridge has it.
+/// Two sources send more than the link takes; without a weir the bridge has it.
 #[test]
 fn twenty_restarts_and_upgrades_on_a_contended_link() -> Result<()> {
     root_or_skip!();
@@ -136,8 +137,8 @@ fn twenty_restarts_and_upgrades_on_a_contended_link() -> Result<()> {
     weir.stop()
 }
 
-/// All of weir stands still and goes on: an open link does not notice; what a worker would send to a
-/// contended one goes by the bridge meanwhile.
+/// All of weir is stopped for a while: an open link is not affected; frames that a worker would send to
+/// a contended one go by the bridge meanwhile.
 #[test]
 fn a_process_that_is_stopped_for_a_while() -> Result<()> {
     root_or_skip!();

@@ -1,7 +1,7 @@
 //! Software segmentation, pieces and checksum completion against the kernel's own, byte for byte.
 //!
-//! Invariant: what a packet socket with a vnet header makes the kernel send on a device without
-//! any offload is exactly what `weir_core::offload` makes of the same frame.
+//! Invariant: the frames that the kernel sends for a packet socket with a vnet header, on a device
+//! without any offload, equal those that `weir_core::offload` makes of the same frame.
 //!
 //! ```text
 //!   vnet-header packet socket ──► a (no tso, gso, tx checksum) ══ veth ══ b ──► packet socket
@@ -50,7 +50,7 @@ fn frame(
     payload: usize,
 ) -> Result<(Vec<u8>, Layout)> {
     let tcp = kind != GsoKind::UdpL4;
-    // Address bytes below 128 are neither multicast nor loopback in any family we use.
+    // Address bytes below 128 are neither multicast nor loopback in any family used here.
     let mut l4 = if tcp {
         let options = random.within(0..=10);
         let mut header = random.bytes(20);
@@ -105,8 +105,8 @@ fn frame(
     Ok((frame, layout))
 }
 
-/// Every few rounds, changes the payload so that the checksum of `part` (the whole frame, or its
-/// first segment) comes to zero, which the protocols write differently.
+/// Every few rounds, changes the payload so that the checksum of `part` (the whole frame, or its first
+/// segment) is zero, which the protocols write in different ways.
 fn bend(frame: &mut [u8], layout: &Layout, part_len: usize) {
     let l4 = usize::from(layout.l4_off);
     let word = usize::from(layout.header_len);
@@ -116,7 +116,7 @@ fn bend(frame: &mut [u8], layout: &Layout, part_len: usize) {
     frame[word..word + 2].fill(0);
     let mut part = frame[..part_len].to_vec();
     if part_len < frame.len() {
-        // Not the last segment: what the segmentation changes in the L4 header.
+        // Not the last segment: the fields that the segmentation changes in the L4 header.
         let len = (part_len - l4) as u16;
         match layout.proto {
             Proto::Tcp => part[l4 + 13] &= !0x09,
@@ -131,7 +131,7 @@ fn bend(frame: &mut [u8], layout: &Layout, part_len: usize) {
     frame[word..word + 2].copy_from_slice(&sum.checksum().to_be_bytes());
 }
 
-/// Says where the first of two lists of frames differs from the second.
+/// Reports where the first of two lists of frames differs from the second.
 fn compare(what: &str, ours: &[Vec<u8>], kernel: &[Vec<u8>]) -> Result<()> {
     let mut said = String::new();
     for (i, (ours, kernel)) in ours.iter().zip(kernel).enumerate() {
@@ -150,7 +150,7 @@ fn compare(what: &str, ours: &[Vec<u8>], kernel: &[Vec<u8>]) -> Result<()> {
     if said.is_empty() { Ok(()) } else { bail!("{what}:\n{said}") }
 }
 
-/// Random superframes of one kind: segmented by us, by the kernel, and by the kernel after we have
+/// Random superframes of one kind: segmented by weir, by the kernel, and by the kernel after weir has
 /// cut them into pieces.
 fn against_the_kernel(bed: u32, kind: GsoKind, v6: bool) -> Result<()> {
     let mut wire = Wire::new(bed)?;
@@ -198,8 +198,8 @@ fn against_the_kernel(bed: u32, kind: GsoKind, v6: bool) -> Result<()> {
             let header = cut.vnet(i).context("its header")?;
             wire.send(&header, &piece).with_context(|| what.clone())?;
         }
-        // A piece of one segment is no superframe: of the two zeros, the kernel then writes the
-        // other one for TCP, which means the same.
+        // A piece of one segment is no superframe: for TCP the kernel then writes the other of the two
+        // zeros, which means the same.
         let mut kernel = wire.received()?;
         for frame in kernel.iter_mut().filter(|_| layout.proto == Proto::Tcp) {
             let field = frame.get_mut(layout.checksum_at()..).and_then(|rest| rest.get_mut(..2));

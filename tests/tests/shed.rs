@@ -1,4 +1,4 @@
-//! A flood is shed at its sender for the one link it floods, and for no other; and it ends.
+//! A flood is shed at its sender for the one link it floods, and for no other; and the shedding ends.
 
 use anyhow::{Result, ensure};
 use std::time::Duration;
@@ -10,10 +10,10 @@ use system_tests::{BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip, wait_fo
 use weir_api::StatsReport;
 
 const SOON: Duration = Duration::from_secs(10);
-/// 57 Mb/s of 1442-byte frames: five times the link, and nothing for a ring.
+/// 57 Mb/s of 1442-byte frames: five times the link, and little for a ring.
 const FLOOD: Pace = Pace::Rate(5000);
 
-/// Whether what `from` sends to `to` is being shed.
+/// Whether `from`'s frames to `to` are being shed.
 fn is_shed(stats: &StatsReport, from: &str, to: &str) -> bool {
     stats.port(from).and_then(|port| port.link_to(to)).is_some_and(|link| link.shed)
 }
@@ -22,7 +22,8 @@ fn shed(stats: &StatsReport, port: &str) -> u64 {
     ledger::port_lost(stats, port, "shed")
 }
 
-/// `from` floods `slow`, whose link is slow: it is shed, and its traffic to `other` is not.
+/// `from` floods `slow`, whose link is slow: its frames to `slow` are shed, and those to `other` are
+/// not.
 fn only_the_flooded_link_is_shed(
     weir: &Weir,
     from: &Guest,
@@ -35,7 +36,7 @@ fn only_the_flooded_link_is_shed(
     wait_for(SOON, "the flood to be shed", || {
         weir.stats().is_ok_and(|stats| shed(&stats, &from.port) > 100)
     })?;
-    // The bound is reached again and again; at one of the looks the bit is set.
+    // The bound is reached repeatedly; one of the readings finds the bit set.
     wait_for(SOON, "the link to be reported as shed", || {
         weir.stats().is_ok_and(|stats| is_shed(&stats, &from.port, &slow.port))
     })?;

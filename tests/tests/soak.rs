@@ -1,9 +1,9 @@
-//! Mixed load: floods, TCP, paced flows, ports that come and go, weights that change every second,
-//! and somebody who asks all the while. Ledger and census exact at the end, memory flat, no file
-//! descriptor and no thread more than after the warm-up.
+//! Mixed load: floods, TCP, paced flows, ports that come and go, weights that change every second, and
+//! constant requests. At the end, ledger and census are exact, memory is flat, and there is no file
+//! descriptor or thread more than after the warm-up.
 //!
-//! Eight seconds by default. `WEIR_SOAK_S=1800` is the acceptance run: it says every minute how it
-//! fares, and holds memory to 1 %.
+//! Eight seconds by default. `WEIR_SOAK_S=1800` is the acceptance run: it reports its state every
+//! minute, and holds memory to 1 %.
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
@@ -19,17 +19,17 @@ use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip, wait_for};
 use weir_api::blocking::wait;
 use weir_api::{Client, ClientError, FlowQuery, LatencyQuery};
 
-/// Growth that is no leak where there was no time to warm up: the allocator's slack, the log's
-/// lines, and the histograms of flows that are new.
+/// Growth that is no leak if there was no time to warm up: the allocator's slack, the log's lines, and
+/// the histograms of new flows.
 const SLACK: u64 = 16 << 20;
-/// Flows end after a minute of silence. What is warm after less than this is not told.
+/// Flows end after a minute of silence. A shorter warm-up than this is not conclusive.
 const WARM: Duration = Duration::from_secs(120);
 const WARMEST: Duration = Duration::from_secs(300);
 const MINUTE: Duration = Duration::from_secs(60);
 
 type Question = fn(&Client) -> Result<(), ClientError>;
 
-/// What is asked in turn.
+/// The requests, in turn.
 const QUESTIONS: [Question; 7] = [
     |weir| wait(weir.stats()).map(drop),
     |weir| wait(weir.ports()).map(drop),
@@ -49,14 +49,14 @@ fn duration() -> Duration {
     Duration::from_secs(seconds.unwrap_or(8))
 }
 
-/// What one thread does until all is over.
+/// The work of one thread until the end.
 type Load<T> = fn(&T) -> Result<()>;
 
-/// Threads for what blocks are kept for a while, and how many of them a short warm-up sees is chance. One
-/// that leaked with each plugging would be more than these.
+/// Threads of the pool for blocking work are kept for a while, and a short warm-up sees a random number of
+/// them. A thread that leaked with each plugging would exceed this.
 const POOL_SPARE: u64 = 2;
 
-/// Everything that goes on at once, and what its threads share.
+/// All concurrent loads, and what their threads share.
 struct Soak<'a> {
     bed: &'a Bed,
     weir: &'a Weir,
@@ -65,7 +65,7 @@ struct Soak<'a> {
     start: Instant,
     lasts: Duration,
     over: AtomicBool,
-    /// Held by who asks; taken whole, nobody has a connection open.
+    /// Read-locked by each request; write-locked, no request has a connection open.
     asking: RwLock<()>,
 }
 
@@ -116,7 +116,7 @@ impl Soak<'_> {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// What weir takes up after the warm-up, and at the end.
+    /// weir's resources after the warm-up, and at the end.
     fn run(&self) -> Result<(Footprint, Footprint)> {
         let loads: [(&str, Load<Self>); 5] = [
             ("TCP", Self::connections),
@@ -139,7 +139,7 @@ impl Soak<'_> {
         })
     }
 
-    /// A load that fails ends the run: what is seen without it says little.
+    /// A load that fails ends the run: the results without it say little.
     fn bear(&self, load: Load<Self>) -> Result<()> {
         let result = load(self);
         self.over.store(true, Ordering::Relaxed);
@@ -170,7 +170,7 @@ impl Soak<'_> {
             weir.wait_port(&guest.port, &["up"])?;
             reachable(guest, three, Duration::from_secs(5))?;
             if early.is_none() {
-                // Threads that wait for work are let go after a while: the most there were count.
+                // Idle threads end after a while: the largest number counts.
                 threads = weir.footprint()?.threads.max(threads);
                 if self.start.elapsed() >= self.warm_up() {
                     early = Some(Footprint { threads, ..self.footprint()? });
@@ -185,13 +185,13 @@ impl Soak<'_> {
         Ok((early.unwrap_or(late), late))
     }
 
-    /// A link with a rate has a program that charges it, and so a file more.
+    /// A link with a rate has a program that charges it, and so one more file.
     fn unrate(&self) -> Result<()> {
         self.weir.patch(&json!({ "ports": { UPLINK_PORT: { "rate": null } } })).map(drop)
     }
 
-    /// While nobody has a connection open, the last ones are closed at the other end, too, and no link
-    /// has a rate.
+    /// While no request has a connection open, the last ones are closed at the other end, too, and no
+    /// link has a rate.
     fn footprint(&self) -> Result<Footprint> {
         let _nobody_asks = self.asking.write().map_err(|_| anyhow!("who asked panicked"))?;
         self.unrate()?;
@@ -205,7 +205,7 @@ impl Soak<'_> {
         Ok(least)
     }
 
-    /// Past the harness's capture: who watches a run of half an hour wants to see it go on.
+    /// Printed past the harness's capture, so that the progress of a run of half an hour shows.
     fn tell(&self) -> Result<()> {
         let ledger = self.weir.stats()?.ledger;
         let _ = writeln!(
@@ -232,7 +232,7 @@ impl Soak<'_> {
 
     fn echoes(&self) -> Result<()> {
         while !self.is_over() {
-            // A flood may push an echo out of a queue; that is loss by a name, not silence.
+            // A flood may push an echo out of a queue; that is a loss with a reason.
             let to = self.bed.guest(0)?.addr(Family::V6);
             let _ = ping(&self.bed.guest(2)?.ns, to, 5);
         }
@@ -265,11 +265,11 @@ impl Soak<'_> {
         Ok(())
     }
 
-    /// Now and then somebody looks at the frames, and leaves in the middle.
+    /// A capture now and then, which its client leaves in the middle.
     fn captures(&self) -> Result<()> {
         while self.pause(Duration::from_secs(2)) {
             let _asking = self.asking.read().map_err(|_| anyhow!("who measured panicked"))?;
-            // Who has left is let go of between two ports that come, in weir's own time.
+            // weir notices a client's end in its own time, between two parts.
             wait_for(FREE, "the place of the capture before", || {
                 wait(async {
                     let mut packets = self.weir.client().capture("").await?;
@@ -283,7 +283,7 @@ impl Soak<'_> {
         Ok(())
     }
 
-    /// Waits, but not past the end; false when it has come.
+    /// Waits, but not past the end; false when the end has come.
     fn pause(&self, time: Duration) -> bool {
         let start = Instant::now();
         while start.elapsed() < time && !self.is_over() {

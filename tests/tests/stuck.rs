@@ -1,6 +1,6 @@
-//! A worker that stands still: its frames go by the bridge, whoever asks it is told so, the rest of weir
-//! goes on, and weir ends when it is told to. The worker's thread alone is stopped, by a tracer: this test;
-//! or all of weir, by SIGSTOP.
+//! A stalled worker: its frames go by the bridge, requests that need it fail with a clear error, the
+//! rest of weir goes on, and weir ends on request. A tracer, which is this test, stops the worker's
+//! thread alone; or SIGSTOP stops all of weir.
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::ptrace;
@@ -21,7 +21,7 @@ use weir_api::{ClientError, PortInfo, PortReport, Refusal, Refused, State, Stats
 const SOON: Duration = Duration::from_secs(5);
 /// A worker's answer is waited for 2 s once, then 100 ms at a time.
 const ANSWER: Duration = Duration::from_millis(4500);
-/// All bounds of the end, one after the other, and what a busy machine needs.
+/// All bounds of the end, one after the other, and an allowance for a busy machine.
 const ENDS: Duration = Duration::from_secs(15);
 
 /// The only worker's thread, which stands still until it is released or this thread ends.
@@ -51,14 +51,14 @@ impl Still {
         Ok(ptrace::detach(self.thread, None)?)
     }
 
-    /// Takes note of its end, without which its process does not.
+    /// Collects the thread's end, without which its process does not end.
     fn has_ended(&self) -> bool {
         let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
         !matches!(waitpid(self.thread, Some(flags)), Ok(WaitStatus::StillAlive))
     }
 }
 
-/// Where a test fails meanwhile: a process ends only with the threads that somebody traces.
+/// For a test that fails meanwhile: a process ends only after its traced threads are released.
 impl Drop for Still {
     fn drop(&mut self) {
         let _ = ptrace::detach(self.thread, None);
@@ -77,7 +77,7 @@ fn listed(weir: &Weir) -> Result<PortInfo> {
     weir.ports()?.port("v1").cloned().context("no v1")
 }
 
-/// Why weir said that it cannot be done now.
+/// The error of a request that weir cannot serve now.
 fn unavailable<T: Debug>(answer: Result<T, ClientError>) -> Result<String> {
     match answer {
         Err(ClientError::Refused(Refused { why: Refusal::Unavailable, error })) => Ok(error),
@@ -104,11 +104,11 @@ fn a_change_is_refused_while_a_worker_stands_still_and_made_when_it_does_not() -
     let stats = || Ok(unavailable(wait(weir.client().stats())));
     let refused = asked("the statistics", stats)??;
     ensure!(refused.contains(&late), "{refused}");
-    // What needs no worker is answered as ever.
+    // Requests that need no worker are answered as usual.
     ensure!(weir.config()? == before, "nothing has changed");
     ensure!(listed(&weir)?.state == State::Up);
     weir.wait_said(&late)?;
-    // So is traffic: by the bridge.
+    // So does traffic: by the bridge.
     ping_all(&bed)?;
 
     still.release()?;
@@ -173,7 +173,8 @@ fn lost(stats: &StatsReport) -> u64 {
     stats.ledger.lost
 }
 
-/// For less than the gate finds out: what is not taken is bounded, and nobody's frames are lost unnamed.
+/// A stop too short for the gate to notice: the frames that are not taken are bounded, and every loss
+/// has a reason.
 #[test]
 fn a_weir_that_stands_still_for_a_moment() -> Result<()> {
     root_or_skip!();
@@ -201,7 +202,8 @@ fn a_weir_that_stands_still_for_a_moment() -> Result<()> {
     weir.stop()
 }
 
-/// For longer: frames go by the bridge, and none of those that waited at the worker comes after them.
+/// A longer stop: frames go by the bridge, and none of those that waited at the worker comes after
+/// them.
 #[test]
 fn a_weir_that_hangs_under_load() -> Result<()> {
     root_or_skip!();
@@ -214,7 +216,7 @@ fn a_weir_that_hangs_under_load() -> Result<()> {
     let flows = [Flow::start(one, two, 10_000)?, Flow::start(three, &bed.uplink, 3000)?];
     const TIMES: u64 = 4;
     for _ in 0..TIMES {
-        // What comes by then has come by the bridge: the worker's frames are less than that.
+        // All frames that arrive by then came by the bridge: the worker's are fewer than that.
         weir.while_stopped(|| flows.iter().try_for_each(|flow| flow.comes(5_000)))?;
         // By the worker again.
         let (v1, v3) = (steered(&weir, "v1")?, steered(&weir, "v3")?);
@@ -242,8 +244,8 @@ fn a_weir_that_hangs_under_load() -> Result<()> {
     weir.stop()
 }
 
-/// Of two workers one stands still: what it would send and what comes to it by the other goes by the bridge,
-/// and what both hold of it is lost.
+/// One worker of two stands still: frames that it would send, and frames to it by the other, go by the
+/// bridge, and those that both hold are lost.
 #[test]
 fn one_worker_of_two_that_hangs_under_load() -> Result<()> {
     root_or_skip!();
@@ -282,7 +284,8 @@ fn one_worker_of_two_that_hangs_under_load() -> Result<()> {
     weir.stop()
 }
 
-/// What would be scheduled is dropped by name where the port says so, and a hung weir is no way round it.
+/// If the port says so, frames to be scheduled are dropped under a reason, and a hung weir offers no
+/// way around that.
 #[test]
 fn a_weir_that_hangs_and_a_port_that_then_drops() -> Result<()> {
     root_or_skip!();

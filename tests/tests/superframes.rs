@@ -1,5 +1,5 @@
-//! Superframes end to end: they travel whole where the device can take them, are cut where it
-//! cannot, and are refused under a name where neither is possible. What a receiver sees is the same.
+//! Superframes end to end: they travel whole if the device can take them, are cut if it cannot, and are
+//! refused under a reason if neither is possible. A receiver sees the same.
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -16,8 +16,8 @@ const SEGMENTS: usize = 12;
 const TAIL: usize = 123;
 const ROUNDS: usize = 20;
 
-/// Sends superframes of numbered datagrams and insists that each datagram arrives as it was cut by
-/// the sender: its length, its number, its bytes.
+/// Sends superframes of numbered datagrams and asserts that each datagram arrives as its sender cut it:
+/// its length, its number, its bytes.
 fn udp_superframes(from: &Guest, to: &Guest, family: Family) -> Result<()> {
     let address = to.socket(family, 0);
     let receiver = to.ns.run(|| Ok(UdpSocket::bind(address)?))?;
@@ -119,7 +119,7 @@ fn a_smaller_mtu_is_kept() -> Result<()> {
     bed.host.ip(&format!("link set dev {} mtu 1500", two.port))?;
     two.ns.ip(&format!("link set dev {GUEST_IF} mtu 1500"))?;
     let weir = Weir::start(&bed, &WeirSpec::default())?;
-    // TCP agrees on what fits, and datagrams that fit pass.
+    // TCP agrees on a size that fits, and datagrams that fit pass.
     both_kinds(&bed, two)?;
     let before = ledger::lost_under(&weir.assert_ledger()?, "mtu_exceeded");
     one.ns.run(|| {

@@ -1,5 +1,5 @@
-//! The gates outlive weir: killed, started again, started anew with other ports, taken off without it.
-//! Frames on open links are neither lost nor late, and nothing is left in the end.
+//! The gates outlive weir: killed, started again, started with other ports, detached without it. Frames
+//! on open links are neither lost nor late, and nothing is left in the end.
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
@@ -97,7 +97,8 @@ fn stopped_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
     weir.stop()
 }
 
-/// Without a daemon: what a killed weir left goes, and only that; the bridge takes over.
+/// Without a running weir: a killed weir's leftovers are removed, and only those; the bridge takes
+/// over.
 #[test]
 fn detach_gives_the_ports_of_a_killed_weir_back() -> Result<()> {
     root_or_skip!();
@@ -140,7 +141,7 @@ fn detach_gives_the_ports_of_a_killed_weir_back() -> Result<()> {
     flow.all_came()?;
     ping_all(&bed)?;
     ensure!(nothing(&detach(&bed, dir.path(), &[])?), "a second time");
-    // And a weir may come again.
+    // And a new weir may start.
     let weir = start(&bed, dir.path())?;
     wait_express(&weir, one, two)?;
     weir.assert_ledger()?;
@@ -179,7 +180,7 @@ fn with_force_the_gates_of_a_weir_that_runs_are_taken_off() -> Result<()> {
     Ok(())
 }
 
-/// The next life has other ports; what it does not serve is the bridge's.
+/// The next life has other ports; a port that it does not serve is the bridge's.
 #[test]
 fn a_port_that_is_not_in_the_next_plan_is_given_back() -> Result<()> {
     root_or_skip!();
@@ -209,7 +210,7 @@ fn a_port_that_is_not_in_the_next_plan_is_given_back() -> Result<()> {
     weir.stop()
 }
 
-/// While nobody is there, and when the next weir comes.
+/// While no weir runs, and when the next one starts.
 #[test]
 fn locks_hold_while_weir_is_away() -> Result<()> {
     root_or_skip!();
@@ -225,7 +226,7 @@ fn locks_hold_while_weir_is_away() -> Result<()> {
     let passes = |frame: &[u8], count: u64| -> Result<()> {
         let seen = Observer::matching(two, 12, MARK)?;
         send(one, frame, 10)?;
-        // What comes behind them shows that none is under way any more.
+        // Later frames arrive: so none of the earlier ones is under way any more.
         send(one, &own, 10)?;
         seen.wait_exactly(count + 10, "frames behind the lock")
     };
@@ -251,7 +252,7 @@ fn links_of_a_namespace_that_is_no_more_are_removed_by_the_next_weir() -> Result
     let links = kept::ids(&bed.host)?;
     weir.kill9()?;
     let gone = kept::folders(&bed.host.path());
-    // Not with its bed, which would remove them.
+    // Removed by hand, since dropping the bed would remove the links.
     for port in bed.ports() {
         bed.host.ip(&format!("link del {port}"))?;
     }

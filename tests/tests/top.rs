@@ -1,5 +1,5 @@
-//! `weir top` as an operator has it: in a terminal, with keys, in windows that change their size, and
-//! with a clean terminal at its end.
+//! `weir top` as an operator uses it: in a terminal, with keys, in windows of changing size, and with a
+//! clean terminal at its end.
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -14,7 +14,7 @@ use system_tests::weir::binary;
 use system_tests::{BedSpec, Weir, WeirSpec, gate, ns, root_or_skip, wait_for};
 
 const SOON: Duration = Duration::from_secs(20);
-/// What the shell says when it waits for a command.
+/// The shell's prompt.
 const PROMPT: &str = "ready>";
 
 /// A terminal of its own, on a tmux server of its own; both end with the handle.
@@ -35,7 +35,7 @@ impl Tmux {
 
     fn run(&self, args: &[&str]) -> Result<String> {
         let mut tmux = Command::new("tmux");
-        // A server that is started from within another would be taken for its window.
+        // Without TMUX, or a server that is started from within another would be taken for its window.
         tmux.env_remove("TMUX").env("LC_ALL", "C.UTF-8");
         ns::output(tmux.arg("-S").arg(self.dir.path().join("tmux")).args(args))
     }
@@ -44,7 +44,7 @@ impl Tmux {
         self.run(&["capture-pane", "-p"])
     }
 
-    /// Waits until what stands in the window is as it shall be, and gives it.
+    /// Waits until the window's text satisfies `is`, and returns it.
     fn wait(&self, what: &str, is: impl Fn(&str) -> bool) -> Result<String> {
         let mut last = String::new();
         let waited = wait_for(SOON, what, || {
@@ -64,7 +64,7 @@ impl Tmux {
         self.run(&["resize-window", "-x", &columns, "-y", &rows]).map(drop)
     }
 
-    /// `weir top`, and waits for its first picture with a row in it.
+    /// Starts `weir top`, and waits for its first picture with a row in it.
     fn top(&self, weir: &Weir, options: &str) -> Result<String> {
         let command =
             format!("{} top --control {} {options}", binary()?.display(), weir.socket().display());
@@ -85,7 +85,7 @@ impl Tmux {
         Ok(Pid::from_raw(pid.parse()?))
     }
 
-    /// Back in the shell, with a cursor, and with nothing of the picture left.
+    /// Asserts that the shell is back, with a cursor, and without remains of the picture.
     fn assert_clean(&self) -> Result<()> {
         let screen = self.wait("the shell to be back", |screen| {
             screen.trim_end().ends_with(PROMPT) && !screen.contains("[1 vifs]")
@@ -125,7 +125,7 @@ fn stage() -> Result<(Bed, Weir, Sink, Sending)> {
     let bed = BedSpec::vms(2).build()?;
     bed.learn_neighbours()?;
     let weir = Weir::start(&bed, &WeirSpec::default())?;
-    // Who never says anything is nobody that the bridge knows.
+    // The bridge does not know a station that never sends.
     reachable(&bed.uplink, bed.guest(0)?, gate::SOON)?;
     let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 0))?;
     let source = Source { pace: Pace::Rate(2000), size: 400, ..Source::to(sink.addr()) };
@@ -164,7 +164,7 @@ fn what_moves_is_shown_sorted_and_fits_every_window() -> Result<()> {
             last && screen.lines().last().is_some_and(|line| line.starts_with("q quit"))
                 && row(screen, "nic0").is_some()
         })?;
-        // One picture, not one and the rest of another.
+        // One whole picture, without remains of another.
         for once in ["weir, up ", "[1 vifs]", "NAME^", "q quit"] {
             ensure!(screen.matches(once).count() == 1, "{once} in {columns} x {rows}:\n{screen}");
         }
@@ -203,7 +203,7 @@ fn flows_are_shown_with_their_rates_and_times() -> Result<()> {
     })?;
     tmux.keys(&["3"])?;
     tmux.wait("the losses", |screen| screen.contains("[3 losses]"))?;
-    // A rate that nothing here reaches: the gate hands the frames over.
+    // A rate that this test never reaches: the gate hands the frames over.
     weir.patch(&serde_json::json!({ "ports": { "nic0": { "rate": "10Gbit" } } }))?;
     tmux.keys(&["4"])?;
     tmux.wait("the link", |screen| {

@@ -1,4 +1,4 @@
-//! A tag that travels beside the packet data, as a guest's VLAN device hands it over.
+//! A tag that travels beside the packet data, as a guest's VLAN device passes it on.
 
 use std::net::UdpSocket;
 
@@ -13,8 +13,8 @@ use weir_rig::tags::TagBeside;
 const TAG: u16 = 0x2005;
 const FRAMES: u64 = 20;
 
-/// Sends datagrams from the first guest to the second with a tag beside each; what counts those that
-/// arrive with the tag in the frame.
+/// Sends datagrams from the first guest to the second with a tag beside each; returns the counter of
+/// those that arrive with the tag in the frame.
 fn send_tagged(bed: &Bed) -> Result<Observer> {
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     // Both ends know each other's address before every frame of the sender gets a tag.
@@ -48,8 +48,8 @@ fn a_tag_beside_the_frame_is_kept() -> Result<()> {
     kept("gate")
 }
 
-/// A driver's program cannot see such a tag: weir has the guest's end of the veth put it into the frame,
-/// and puts that back when it ends.
+/// A driver's program cannot see such a tag: weir has the guest's end of the veth put it into the
+/// frame, and restores that setting when it ends.
 #[test]
 fn a_tag_beside_the_frame_is_kept_in_native_mode() -> Result<()> {
     root_or_skip!();

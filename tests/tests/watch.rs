@@ -1,5 +1,5 @@
-//! The far end's program counts what the senders sent, and takes times that can be: what every
-//! figure on isolation rests on. On a Linux bridge in weir's place.
+//! The far end's program counts the frames that were sent, and measures plausible times: every figure
+//! on isolation rests on this. On a Linux bridge instead of weir.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -45,10 +45,10 @@ fn frames_and_bytes_are_counted_by_sender() -> Result<()> {
         counted(one, 300, 300 * 64)?;
         counted(two, 200, 200 * 1458)?;
         counted(up, 0, 0)?;
-        // Whom it is not to keep, it drops.
+        // It drops the frames of senders that it does not keep.
         let received = sink.finish()?;
         ensure!(received.unique(0) == 300 && received.frames == 300, "{received:?}");
-        // A frame is there before its datagram is read, and after it was stamped.
+        // A frame arrives before its datagram is read, and after it was stamped.
         let delays = watch.delays_ns(0..300)?;
         let slowest = delays.iter().max().copied().unwrap_or(0);
         ensure!(delays.len() == 300, "{at:?}: {} delays", delays.len());
@@ -91,7 +91,7 @@ fn frames_are_counted_by_what_they_are_for() -> Result<()> {
     Ok(())
 }
 
-/// What a queue has sent; it counts each segment's headers.
+/// A queue's sent bytes; it counts each segment's headers.
 fn through_queue(bed: &Bed) -> Result<u64> {
     let text =
         ns::output(bed.host.cmd("tc").args(["-j", "-s", "qdisc", "show", "dev", UPLINK_PORT]))?;

@@ -1,5 +1,5 @@
-//! How the gate can hand frames to the ports itself: the gate is told, the operator can read it, and
-//! both follow what guests change.
+//! How the gate can hand frames to the ports itself: the gate has the method, the operator can read it,
+//! and both follow the guests' changes.
 
 use anyhow::{Context, Result, ensure};
 use system_tests::bed::GUEST_IF;
@@ -64,7 +64,7 @@ fn the_gate_follows_what_guests_change() -> Result<()> {
     drop(program);
     is(&one.port, peer(), (Method::Peer, number(one.mac()), 1518))?;
 
-    // A port that comes back is another's as long as it has not been looked at.
+    // A port that comes back counts as unknown until it has been examined.
     bed.unplug(0)?;
     weir.wait_port(&one.port, &["gone"])?;
     ensure!(listed(&weir, &one.port)? == (None, None));

@@ -1,5 +1,5 @@
-//! Two workers, each with ports of its own: between them frames are handed over, and nobody can
-//! tell from outside.
+//! Two workers, each with ports of its own: frames are handed over between them, and the result is the
+//! same as with one.
 
 use anyhow::{Context as _, Result, ensure};
 use std::time::{Duration, Instant};
@@ -12,8 +12,7 @@ use system_tests::{BedSpec, Guest, Weir, WeirSpec, root_or_skip, wait_for};
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// v1 and the uplink with one worker, v2 and v3 with the other: every way there is, within a
-/// worker and across.
+/// v1 and the uplink with one worker, v2 and v3 with the other: every path, within a worker and across.
 fn divided() -> WeirSpec {
     WeirSpec::default()
         .workers(&[0, 1])
@@ -27,8 +26,8 @@ fn everybody(bed: &Bed) -> Vec<&Guest> {
     bed.guests.iter().chain([&bed.uplink]).collect()
 }
 
-/// Runs `f` for every ordered pair. Neighbours are known beforehand: what waits in a guest for an
-/// address to be resolved can be overtaken there by what is sent when it is.
+/// Runs `f` for every ordered pair. Neighbours are known beforehand: otherwise a frame that waits in a
+/// guest for an address to be resolved can be overtaken there by one that is sent when it is.
 fn all_pairs(bed: &Bed, f: impl Fn(&Guest, &Guest) -> Result<()>) -> Result<()> {
     bed.learn_neighbours()?;
     for from in everybody(bed) {

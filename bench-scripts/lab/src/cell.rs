@@ -1,6 +1,6 @@
-//! A cell: one peer under one choice of the variables, once; and what came of it.
+//! A cell: one peer under one choice of the variables, measured once; and the outcome.
 //!
-//! Invariant: a cell's key names it for good, so that an interrupted run finds what is done.
+//! Invariant: a cell's key identifies it permanently, so that a resumed run finds the finished cells.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::Scene;
 
-/// What is measured in one go.
+/// One measurement.
 #[derive(Clone, Debug)]
 pub struct Cell {
     pub place: Place,
@@ -16,22 +16,22 @@ pub struct Cell {
     pub scene: Scene,
 }
 
-/// Where a cell stands in its experiment.
+/// A cell's place in its experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     pub experiment: String,
     /// The peer's name.
     pub peer: String,
-    /// The variant's name; empty where there is one only.
+    /// The variant's name; empty if there is only one.
     pub variant: String,
-    /// The varied quantity; `None` where nothing is varied.
+    /// The varied quantity; `None` if nothing is varied.
     pub x: Option<f64>,
-    /// From 0.
+    /// Counts from 0.
     pub repetition: u32,
 }
 
 impl Place {
-    /// Also a file's name: letters, digits, `.`, `-`, `_`.
+    /// The key is also a file's name: letters, digits, `.`, `-`, `_`.
     #[must_use]
     pub fn key(&self) -> String {
         let mut words = vec![self.peer.clone()];
@@ -45,23 +45,23 @@ impl Place {
     }
 }
 
-/// What was measured. A quantity is named `window.who.what`, such as `both.vm1.mbit`; see
-/// [`crate::scene`] for all names. What could not be measured is absent, never zero.
+/// The measured values. A quantity is named `window.who.what`, such as `both.vm1.mbit`; see
+/// [`crate::scene`] for all names. A quantity that could not be measured is absent, never zero.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     pub values: BTreeMap<String, f64>,
-    /// Over the time of the cell: points of (seconds, value), by `who.what`.
+    /// Series over the time of the cell: points of (seconds, value), by `who.what`.
     pub series: BTreeMap<String, Vec<(f64, f64)>>,
-    /// Sentences about what was not as it should be, or could not be measured.
+    /// Sentences about irregularities, and about quantities that could not be measured.
     pub notes: Vec<String>,
 }
 
-/// A finished cell, as it is kept.
+/// A finished cell, as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     pub place: Place,
     pub outcome: Outcome,
-    /// When it began, and how long it took with everything around it.
+    /// When it began, and how long it took including set-up and teardown.
     pub began_unix_s: u64,
     pub took_s: f64,
 }

@@ -1,4 +1,4 @@
-//! What is typed. Invariant: nothing is measured before everything that was typed makes sense.
+//! The command line. Invariant: nothing is measured before all arguments are valid.
 
 mod choose;
 mod list;
@@ -113,7 +113,7 @@ fn root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
-/// `experiments` in the folder where cargo put this program's profile.
+/// The folder `experiments` beside cargo's folder of this program's profile.
 fn usual_results() -> Result<PathBuf> {
     let own = std::env::current_exe().context("cannot tell where weir-lab itself is")?;
     let target =

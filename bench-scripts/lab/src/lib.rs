@@ -1,11 +1,11 @@
 //! The papers' experiments as data: read, run against weir and its peers, judged, drawn.
 //!
-//! - [`spec`]: what an experiment file says; [`cell`]: the single measurements it comes to
-//! - [`stage`]: a peer on a bed; [`scene`]: what happens there, and what was measured of it
-//! - [`run`]: all cells in a fair order, resumed where they were left; [`stats`] of repetitions
-//! - [`verdict`]: what must hold; [`report`]: one page and a table
+//! - [`spec`]: experiment files; [`cell`]: their single measurements
+//! - [`stage`]: a peer on a bed; [`scene`]: the events there, and their measurement
+//! - [`run`]: all cells in a fair order, resumed after an interruption; [`stats`] of repetitions
+//! - [`verdict`]: the checks; [`report`]: one page and a table
 //!
-//! Invariant: no experiment has code of its own; what one needs, any file may ask for.
+//! Invariant: no experiment has code of its own; any file may use every feature.
 
 pub mod cell;
 pub mod report;

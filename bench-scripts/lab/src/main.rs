@@ -1,7 +1,7 @@
-//! `weir-lab`: what `cargo xtask experiment` and `cargo xtask report` start.
+//! `weir-lab`: the program behind `cargo xtask experiment` and `cargo xtask report`.
 //!
-//! Invariant: exit code 0 says that everything holds, 1 that something does not or went wrong, 2
-//! that it was asked for what there is not, 130 that it was interrupted.
+//! Invariant: exit code 0 means that everything holds, 1 that a check fails or an error occurred, 2
+//! that the arguments name something unknown, 130 that the run was interrupted.
 
 mod cli;
 

@@ -1,14 +1,14 @@
-//! One page and a table of everything that was measured.
+//! One page and a table of all measurements.
 //!
 //! - `page`: the HTML around everything; `section`: one experiment of it; `judged`: its verdict;
 //!   `figure`: a figure of it
-//! - `plot`: what is drawn where; `curves`: of our results; `published`: of the paper's
+//! - `plot`: the content of a plot; `curves`: from our results; `published`: from the paper's
 //! - `chart`: a plot as SVG (plotters); `look`, `palette`: colours, markers, dashes, themes
-//! - `numbers`: what is drawn, as a table; `digits`: how numbers are written
-//! - `table`: RESULTS.md; `machine`: what it was measured on; `papers`: their authors
+//! - `numbers`: the drawn numbers as a table; `digits`: the format of numbers
+//! - `table`: RESULTS.md; `machine`: the machine of the measurements; `papers`: their authors
 //!
-//! Invariant: the page needs no network and no other file; colours follow the reader's choice of
-//! light or dark; what was not measured is said, not left out.
+//! Invariant: the page needs no network and no other file; colours follow the reader's choice of light
+//! or dark; missing measurements are mentioned, not left out.
 
 mod chart;
 mod curves;
@@ -44,7 +44,7 @@ pub struct Report {
     pub markdown: String,
 }
 
-/// Experiments in the papers' order, each with its results where there are any.
+/// Experiments in the papers' order, each with its results if there are any.
 pub fn report(all: &[(Experiment, Option<Results>)]) -> Result<Report> {
     Ok(Report { html: page::page(all)?, markdown: table::table(all) })
 }

@@ -1,13 +1,13 @@
 //! Running experiments: all cells in a fair order, each kept as soon as it is done.
 //!
 //! - `campaign`: one cell after the other; `order`: peers in turn within a repetition
-//! - `capacity`: what weir's worker manages here, for experiments that fit their rates to it
-//! - `store`: what is kept where; `machine`: what it was measured on; `needs`: programs
-//! - `screen`: the bar and the lines; `estimate`: the time left; `summary`: what is said at the end
+//! - `capacity`: what weir's worker can do here, for experiments that fit their rates to it
+//! - `store`: stored cells and results; `machine`: this machine; `needs`: programs
+//! - `screen`: the bar and the lines; `estimate`: the time left; `summary`: the final messages
 //! - `interrupt`: Ctrl-C
 //!
-//! Invariant: a cell that is kept is whole, and of this peer, this scene at this scale, this weir and
-//! this machine; everything else is measured again.
+//! Invariant: a stored cell is used only if it is whole, and of this peer, this scene at this scale,
+//! this weir and this machine; everything else is measured again.
 
 mod campaign;
 mod capacity;
@@ -43,7 +43,7 @@ use crate::verdict::Verdict;
 #[derive(Clone, Debug)]
 pub struct Orders {
     pub quick: bool,
-    /// Measure again what is kept already.
+    /// Measure stored cells again.
     pub again: bool,
     pub seed: u64,
     /// Only these peers; all if empty.
@@ -63,7 +63,7 @@ pub struct Work {
     pub text: String,
 }
 
-/// What the results were measured on.
+/// The machine of the results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     pub kernel: String,
@@ -83,45 +83,45 @@ pub struct Results {
     pub quick: bool,
     pub seed: u64,
     pub machine: Machine,
-    /// Where the file's rates fit themselves to the machine: at which scale this is.
+    /// The scale of this run, if the file's rates fit themselves to the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scaled>,
     /// The experiment file's text.
     pub file: String,
-    /// In the order of the file. One that could not be measured has a note and nothing else.
+    /// In the order of the file. A cell that could not be measured has a note and nothing else.
     pub measured: Vec<Measured>,
     pub verdicts: Vec<Verdict>,
 }
 
 impl Results {
-    /// The scale, where any rate is not that of the file.
+    /// The scale, if any rate differs from the file's.
     #[must_use]
     pub fn lowered(&self) -> Option<Scaled> {
         self.scale.filter(Scaled::is_lower)
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Ended {
     pub finished: Vec<Finished>,
-    /// Where it was interrupted: how many cells are kept, and of how many.
+    /// After an interruption: how many cells are stored, and of how many.
     pub interrupted: Option<(usize, usize)>,
     pub seconds: f64,
 }
 
-/// An experiment that is through.
+/// A completed experiment.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finished {
     pub id: String,
     pub quick: bool,
-    /// Where the file's rates fit themselves to the machine.
+    /// The scale, if the file's rates fit themselves to the machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scaled>,
-    /// That were measured now.
+    /// The cells measured in this run.
     pub cells: usize,
     pub seconds: f64,
-    /// Where everything is; nowhere if peers were left out.
+    /// The file of the results; `None` if peers were left out.
     pub results: Option<PathBuf>,
     pub failures: Vec<Failure>,
     pub verdicts: Vec<Verdict>,
@@ -134,8 +134,8 @@ pub struct Failure {
     pub error: String,
 }
 
-/// Runs experiments one after the other, on this machine, and tells on stdout what came out; as
-/// JSON if asked to. `folder`: where results are kept; `root`: the repository.
+/// Runs experiments one after the other on this machine, and prints the results to stdout, as JSON if
+/// requested. `folder`: where results are stored; `root`: the repository.
 pub fn run(
     works: &[Work],
     orders: &Orders,
@@ -158,7 +158,7 @@ pub fn run(
 
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     let mut other = std::io::stderr();
-    // JSON has stdout for itself.
+    // JSON has stdout to itself.
     let findings: &mut dyn Write = if json { &mut other } else { &mut out };
     let all = wanted().count();
     let mut campaign = Campaign {
@@ -175,7 +175,7 @@ pub fn run(
     Ok(ended)
 }
 
-/// Those with something to measure: an effort may leave the peers out that are wanted.
+/// The experiments with something to measure: an effort may leave out the wanted peers.
 fn plan<'a>(works: &'a [Work], orders: &Orders) -> Result<Vec<Planned<'a>>> {
     let mut planned = Vec::new();
     for work in works {
@@ -189,7 +189,8 @@ fn plan<'a>(works: &'a [Work], orders: &Orders) -> Result<Vec<Planned<'a>>> {
     Ok(planned)
 }
 
-/// What an experiment lacks on this machine for peers that weir's set-up does not install.
+/// The programs that this machine lacks for an experiment's peers and that weir's set-up does not
+/// install.
 #[must_use]
 pub fn missing(experiment: &Experiment) -> Option<String> {
     let missing = needs::of_peers(experiment);
@@ -198,7 +199,7 @@ pub fn missing(experiment: &Experiment) -> Option<String> {
     (!programs.is_empty()).then(|| format!("{}: apt-get install {}", named(), packages.join(" ")))
 }
 
-/// Whether figures of this build of ours and on this machine mean anything at all.
+/// Whether measurements with this build on this machine are meaningful at all.
 pub fn fit() -> Result<()> {
     ensure!(
         system_tests::may_run_as_root(),

@@ -1,15 +1,15 @@
-//! What happens in a cell, from its first second to its last, and what was measured of it.
+//! The events of a cell, from its first second to its last, and their measurement.
 //!
-//! - [`play`]: the whole of it; `timeline`: what begins, changes and ends when
-//! - `cast`: the ways that traffic takes, and where it is counted
-//! - `senders/`: one file for each kind of traffic; `loads`: what burns CPU and disk
+//! - [`play`]: plays a whole cell; `timeline`: the times of all beginnings, changes and ends
+//! - `cast`: the ways that traffic takes, and its counters
+//! - `senders/`: one file for each kind of traffic; `loads`: load on CPU and disk
 //! - `meters/`: rates by sender, CPU, events of the forwarder's process
-//! - `sums/`: what all that comes to
+//! - `sums/`: the resulting quantities
 //!
-//! Names of what is measured, `WINDOW.WHO.WHAT`. WHO is `vm1` and so on for what VM 1 sends (with
-//! routers: what passes router 1; `E-receive` and the like: what VM 1 receives), `all` for all VMs
-//! together, a traffic's own name where it has one, `cpu`, `weir` or `events`. VMs count in the
-//! windows in which they send or are sent to.
+//! Quantities are named `WINDOW.WHO.WHAT`. WHO is `vm1` and so on for the traffic that VM 1 sends (with
+//! routers: that passes router 1; in `E-receive` and the like: that VM 1 receives), `all` for all VMs
+//! together, a traffic's own name if it has one, `cpu`, `weir` or `events`. VMs count in the windows in
+//! which they send or receive.
 //!
 //! | what | of whom | meaning |
 //! |---|---|---|
@@ -55,8 +55,8 @@ use crate::spec::{Kind, Peer, Scene};
 use crate::stage::Stage;
 use system_tests::Weir;
 
-/// From when everything else is ready to the scene's beginning, for its senders to get ready: with
-/// threads, and with programs for each way.
+/// The time between the end of all other preparations and the scene's beginning, in which senders get
+/// ready: threads, and programs for each way.
 const LEAD: Duration = Duration::from_millis(250);
 const LEAD_FOR_PROGRAMS: Duration = Duration::from_millis(80);
 
@@ -69,7 +69,7 @@ pub fn play(cell: &Cell, peer: &Peer) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// All that reads.
+/// Everything that is read.
 struct Meters<'a> {
     stage: &'a Stage,
     rates: Rates,
@@ -77,7 +77,7 @@ struct Meters<'a> {
 }
 
 impl Meters<'_> {
-    /// Rates first and, at once after them, what senders count: time matters to these most.
+    /// Rates first and, at once after them, the senders' counts: the exact time matters most for these.
     fn read(&self, mark: impl FnOnce()) -> Result<Reading> {
         let rates = self.rates.read()?;
         mark();
@@ -91,8 +91,8 @@ impl Meters<'_> {
     }
 }
 
-/// Everything between the stage's being there and its being taken down. Whatever fails, all that was
-/// started ends with what holds it.
+/// Everything between the stage's set-up and its teardown. If anything fails, everything that was
+/// started ends with its owner.
 fn perform(stage: &Stage) -> Result<Outcome> {
     let scene = stage.scene();
     let cast = Cast::of(stage)?;

@@ -1,10 +1,10 @@
-//! Experiment files: what they say, and the cells they come to.
+//! Experiment files: their contents, and the resulting cells.
 //!
-//! - [`file`]: a file as a whole; [`scene`]: what happens in one cell
-//! - [`scale`]: rates that fit the machine; [`judge`]: what must hold; [`figure`]: what is drawn, and what was published
-//! - [`mod@load`]: from a file's text to an experiment; [`order`]: the papers' order
-//! - [`variables`] and [`arithmetic`] make scenes of the file's words; [`cells`]: all of them
-//! - [`check`]: what a file may not say, in words of [`problem`]; [`quantity`]: names of results
+//! - [`file`]: a file as a whole; [`scene`]: the contents of one cell
+//! - [`scale`]: rates that fit the machine; [`judge`]: checks; [`figure`]: figures and published numbers
+//! - [`mod@load`]: parses a file's text into an experiment; [`order`]: the papers' order
+//! - [`variables`] and [`arithmetic`] fill a file's variables in; [`cells`]: all cells
+//! - [`check`]: errors of a file, as [`problem`]s; [`quantity`]: names of results
 //!
 //! Invariant: a file that loads can be run: every cell's scene is read and checked with it.
 

@@ -1,14 +1,15 @@
 //! One peer on one bed, ready for a scene, and taken down afterwards.
 //!
-//! - [`seats`]: the places of senders and receivers; `owed`: what each VM may expect; `ready`: that every path works
-//! - `weir`, `linux`: the promises in their words
+//! - [`seats`]: the places of senders and receivers; `owed`: what each VM may expect; `ready`: checks of
+//!   all paths
+//! - `weir`, `linux`: the promises in their configuration
 //!
-//! With routers `vmN` is router N, its promise is that of its right vif, and the link that has a
-//! rate is the one to the right host. Which router a frame passed is told by the address that it is
-//! for, since plain Linux forwarding has but one MAC address: see [`Stage::tells_apart_by`].
+//! With routers `vmN` is router N, its promise is that of its right vif, and the link that has a rate
+//! is the one to the right host. The destination address tells which router a frame passed, since plain
+//! Linux forwarding has only one MAC address: see [`Stage::tells_apart_by`].
 //!
 //! Invariant: each cell has a bed of its own, so that no peer inherits another's queues; every peer
-//! is given the same promises, each in its own words. Senders have core 0, weir's worker core 1.
+//! gets the same promises, in its own configuration. Senders have core 0, weir's worker core 1.
 
 mod linux;
 mod owed;
@@ -32,7 +33,7 @@ pub use self::seats::{Spot, Way};
 pub const SENDERS: usize = 0;
 pub const WORKER: usize = 1;
 
-/// Drops from the top: what forwards goes before what it forwards between.
+/// Dropped from the top: the forwarder goes before the hosts that it forwards between.
 #[derive(Debug)]
 pub struct Stage {
     weir: Option<Weir>,
@@ -99,7 +100,7 @@ impl Stage {
         self.bed.guest(at)
     }
 
-    /// How a tally of what arrives knows whose it is: gives [`Spot::number`] at either end.
+    /// How a tally of arrivals tells sources apart: by [`Spot::number`] at either end.
     pub fn tells_apart_by(&self) -> By {
         match self.scene.topology {
             Topology::Vms => By::SourceMac,
@@ -122,9 +123,9 @@ impl Stage {
         }
     }
 
-    /// What each VM may expect in Mb/s of frames when it sends all it can or, where that is given,
-    /// its demand in Mb/s, with these weights (those of the scene where they end): by promises and
-    /// the link's rate. `None` where the link has no rate, unless every VM has a maximum.
+    /// The rate in Mb/s of frames that each VM may expect when it sends all it can or, if given, its
+    /// demand in Mb/s, with these weights (followed by those of the scene): by promises and the link's
+    /// rate. `None` if the link has no rate, unless every VM has a maximum.
     pub fn owed(&self, weights: &[u32], demand: &[Option<f64>]) -> Option<Vec<f64>> {
         owed::owed(&self.scene, weights, demand)
     }
@@ -137,12 +138,12 @@ impl Stage {
     }
 }
 
-/// Turns off segmentation and checksum offloads at all ends. They continue to poll, or a veth would not
-/// take what XDP redirects.
+/// Turns off segmentation and checksum offloads at all ends. They continue to poll, since a veth would
+/// otherwise not accept redirected XDP frames.
 fn without_offloads(bed: &Bed) -> Result<()> {
     for end in bed.everybody() {
         let off = format!("-K {GUEST_IF} tx off tso off gso off");
-        // With a direct veth the uplink host has no such interface, and what it sends is not measured.
+        // With a direct veth the uplink host has no such interface, and its traffic is not measured.
         if end.ns.ifindex(GUEST_IF).is_ok() {
             end.ns.ethtool(&off).with_context(|| format!("the offloads of {}", end.port))?;
         }
@@ -161,7 +162,7 @@ fn layout(kind: PeerKind, scene: &Scene) -> BedSpec {
     let spec = BedSpec::vms(scene.vms).mtu(scene.mtu);
     let spec = match (scene.topology, kind) {
         (Topology::Vms, PeerKind::Direct) => spec.direct(),
-        // No polling either: the frame is looked at where its sender's core leaves it.
+        // No polling either: the frame is examined on its sender's core.
         (Topology::Vms, PeerKind::Sender) => spec.direct().guest_gro(false),
         (Topology::Vms, _) => spec,
         (Topology::Routers, PeerKind::Linux) => spec.layout(Layout::HostRouter),

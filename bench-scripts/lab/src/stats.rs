@@ -1,4 +1,4 @@
-//! Numbers of repetitions. Invariant: total functions; of nothing there is no number.
+//! Statistics of repetitions. Invariant: total functions; without values there is no number.
 
 /// Student's t, two-sided 0.95, for 1 to 30 degrees of freedom.
 const STUDENT: [f64; 30] = [
@@ -7,7 +7,7 @@ const STUDENT: [f64; 30] = [
     2.109_816, 2.100_922, 2.093_024, 2.085_963, 2.079_614, 2.073_873, 2.068_658, 2.063_899,
     2.059_539, 2.055_529, 2.051_831, 2.048_407, 2.045_230, 2.042_272,
 ];
-/// The same of the normal distribution.
+/// The same for the normal distribution.
 const NORMAL: f64 = 1.959_964;
 
 /// The middle value.
@@ -19,7 +19,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
     if sorted.len() % 2 == 1 {
         return Some(above);
     }
-    // Halves first: the sum of two large values is infinite.
+    // Halved first: the sum of two large values may be infinite.
     sorted.get(sorted.len() / 2 - 1).map(|below| below / 2.0 + above / 2.0)
 }
 
@@ -28,7 +28,7 @@ pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// With n - 1.
+/// With the divisor n - 1.
 #[must_use]
 pub fn deviation(values: &[f64]) -> Option<f64> {
     let mean = mean(values).filter(|_| values.len() > 1)?;
@@ -36,15 +36,16 @@ pub fn deviation(values: &[f64]) -> Option<f64> {
     Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// Half the width of the mean's 0.95 confidence interval, by Student's distribution; `None` of
-/// fewer than two values.
+/// Half the width of the mean's 0.95 confidence interval, by Student's distribution; `None` for fewer
+/// than two values.
 #[must_use]
 pub fn confidence(values: &[f64]) -> Option<f64> {
     let deviation = deviation(values)?;
     Some(student(values.len() - 1) * deviation / (values.len() as f64).sqrt())
 }
 
-/// By table, and beyond it by the first terms of Fisher's expansion around the normal distribution.
+/// From the table, and beyond it by the first terms of Fisher's expansion around the normal
+/// distribution.
 fn student(freedom: usize) -> f64 {
     if let Some(t) = freedom.checked_sub(1).and_then(|index| STUDENT.get(index)) {
         return *t;
@@ -62,7 +63,7 @@ pub fn jain(values: &[f64]) -> Option<f64> {
     if largest == 0.0 {
         return None;
     }
-    // Of parts of the largest: squares of very small or large numbers are no numbers any more.
+    // Relative to the largest: squares of very small or large numbers would underflow or overflow.
     let parts = || values.iter().map(|value| value / largest);
     let squares: f64 = parts().map(|part| part * part).sum();
     Some(parts().sum::<f64>().powi(2) / (values.len() as f64 * squares))

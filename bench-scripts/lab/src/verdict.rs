@@ -1,4 +1,4 @@
-//! Checks against what was measured. Invariant: what was not measured fails its check.
+//! Judges checks by the measurements. Invariant: a missing measurement fails its check.
 //!
 //! - [`numbers`]: the number of each cell that a check picks; [`line`]: a verdict for people
 
@@ -15,38 +15,38 @@ use crate::cell::Measured;
 use crate::spec::{Check, Experiment, Squeeze};
 use crate::stats::median;
 
-/// What came of one check.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     pub what: String,
     pub holds: bool,
-    /// The number that decides: the one furthest on the wrong side, or nearest to it. `None` where
-    /// nothing was measured.
+    /// The deciding number: the one furthest on the wrong side, or nearest to it. `None` if nothing was
+    /// measured.
     pub number: Option<f64>,
     pub least: Option<f64>,
     pub most: Option<f64>,
-    /// Which cells the number is of: "weir, 40 Mb/s"; where there is none, what is missing.
+    /// The cells of the number: "weir, 40 Mb/s"; without a number, what is missing.
     pub at: String,
     pub report_only: bool,
-    /// What nothing can exceed on this machine, where that is below `least`: nothing is judged then.
+    /// What nothing can exceed on this machine, if that is below `least`: nothing is judged then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<f64>,
 }
 
 impl Verdict {
-    /// Whether it says if the experiment holds.
+    /// Whether it affects if the experiment holds.
     #[must_use]
     pub fn is_judged(&self) -> bool {
         !self.report_only && self.ceiling.is_none()
     }
 
-    /// Whether it says that the experiment does not hold.
+    /// Whether it makes the experiment fail.
     #[must_use]
     pub fn fails(&self) -> bool {
         self.is_judged() && !self.holds
     }
 
-    /// `holds`, or what was found in place of what had to be. Wrapped to 100 columns.
+    /// `holds`, or the result and what was required. Wrapped to 100 columns.
     #[must_use]
     pub fn line(&self) -> String {
         line::of(self)
@@ -78,12 +78,12 @@ pub fn judge(
         most,
         at,
         report_only: check.report_only,
-        // What holds is judged, whatever noise says of the ceiling.
+        // A check that holds is judged, whatever noise the ceiling has.
         ceiling: ceiling.filter(|_| !holds),
     }
 }
 
-/// Where each number is judged by itself, those that could hold here; all where none could.
+/// If each number is judged by itself, those that could hold here; all if none could.
 fn reachable(all: Vec<Found>, how: Squeeze, bounds: Bounds) -> Vec<Found> {
     let could = |found: &Found| {
         let most = found.ceiling.unwrap_or(f64::INFINITY).max(found.number);
@@ -96,7 +96,7 @@ fn reachable(all: Vec<Found>, how: Squeeze, bounds: Bounds) -> Vec<Found> {
     }
 }
 
-/// The number that would be judged if everything reached its ceiling, where that is below `least`.
+/// The number that would be judged if everything reached its ceiling, if that is below `least`.
 fn ceiling(all: &[Found], how: Squeeze, bounds: Bounds) -> Option<f64> {
     let lifted = |found: &Found| Some(Found { number: found.ceiling?, ..found.clone() });
     let all: Vec<Found> = all.iter().map(lifted).collect::<Option<_>>()?;
@@ -104,7 +104,7 @@ fn ceiling(all: &[Found], how: Squeeze, bounds: Bounds) -> Option<f64> {
     bounds.least.filter(|least| most < *least).map(|_| most)
 }
 
-/// All of an experiment. A quick run does not judge a check of which it measures nothing.
+/// All verdicts of an experiment. A quick run does not judge a check of which it measures nothing.
 #[must_use]
 pub fn judge_all(experiment: &Experiment, measured: &[Measured], quick: bool) -> Vec<Verdict> {
     let judged = |check: &&Check| !check.pairs(experiment, quick).0.is_empty();
@@ -119,7 +119,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    /// How far a number is from the nearer bound; below zero on its wrong side.
+    /// A number's distance from the nearer bound; below zero on its wrong side.
     fn room(self, number: f64) -> f64 {
         let above = self.least.map_or(f64::INFINITY, |least| number - least);
         let below = self.most.map_or(f64::INFINITY, |most| most - number);
@@ -127,7 +127,7 @@ impl Bounds {
     }
 }
 
-/// One number of all, or why there is none.
+/// Combines all into one number, or returns why there is none.
 fn squeeze(all: &[Found], how: Squeeze, bounds: Bounds) -> Result<Found, String> {
     let lowest = |rank: &dyn Fn(f64) -> f64| {
         let ranks = |one: &&Found, other: &&Found| rank(one.number).total_cmp(&rank(other.number));
@@ -145,7 +145,7 @@ fn squeeze(all: &[Found], how: Squeeze, bounds: Bounds) -> Result<Found, String>
     found.ok_or_else(|| format!("{}: nothing to judge", common(all).join(", ")))
 }
 
-/// The words that all numbers share, and how many they are.
+/// The words that all numbers share, and how many there are.
 fn common(all: &[Found]) -> Vec<String> {
     let Some(first) = all.first() else { return Vec::new() };
     let mut words = first.at.clone();

@@ -1,4 +1,4 @@
-//! A run by the program itself: interrupted, resumed, kept, and nothing left behind.
+//! A run by the program itself: interrupted, resumed, stored, and nothing left behind.
 
 use std::fs;
 use std::path::Path;
@@ -47,7 +47,7 @@ fn start(folder: &Path, id: &str) -> Result<Child> {
     command.spawn().context("cannot start weir-lab")
 }
 
-/// The exit code, and all that was said.
+/// The exit code, and the whole output.
 fn end(child: Child) -> Result<(Option<i32>, String)> {
     let output = child.wait_with_output()?;
     let said = [output.stdout, output.stderr].concat();
@@ -73,7 +73,7 @@ fn an_interrupted_run_goes_on_where_it_was() -> Result<()> {
     let (code, said) = end(child)?;
     ensure!(code == Some(130), "it ended with {code:?}:\n{said}");
     let kept = cells(folder.path());
-    // It tells how many cells it kept, unless the cell under way could not be taken down in time.
+    // It reports how many cells it stored, unless the cell under way could not be taken down in time.
     ensure!(said.contains("interrupted: "), "{said}");
     ensure!(said.contains("the same command goes on from there"), "{said}");
     if said.contains("cells are kept") {
@@ -94,12 +94,12 @@ fn an_interrupted_run_goes_on_where_it_was() -> Result<()> {
     Ok(())
 }
 
-/// What the worker manages is measured with weir itself, whatever is compared then.
+/// The worker's capacity is measured with weir itself, whichever peers are compared.
 #[test]
 fn rates_are_lowered_to_what_the_worker_manages() -> Result<()> {
     root_or_skip!();
     let folder = tempfile::tempdir()?;
-    // More than any machine has.
+    // More than any machine can do.
     for (id, asks) in [("A-E1", "pps = 1e8"), ("A-E2", "mbit = 1e6")] {
         let text = EXPERIMENT
             .replace("\"A-E1\"", &format!("\"{id}\""))

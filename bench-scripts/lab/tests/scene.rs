@@ -1,5 +1,5 @@
-//! Whole cells, played for real and short: every kind of traffic and load that is counted here, and
-//! what comes of them. Nothing absolute is judged, on a machine that may be busy.
+//! Whole cells, played for real and short: every kind of traffic and load that is counted here, and the
+//! results. No absolute value is judged, since the machine may be busy.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ fn came(outcome: &Outcome, name: &str) -> Result<f64> {
     Ok(value)
 }
 
-/// All VMs together are what each of them has.
+/// The value for all VMs is the sum of each VM's.
 fn sums(outcome: &Outcome, window: &str, vms: u8, what: &str) -> Result<()> {
     let all = came(outcome, &format!("{window}.all.{what}"))?;
     let each: Result<Vec<f64>> =
@@ -157,7 +157,7 @@ fn bulk_tcp_of_either_family_counts_segments_and_payload() -> Result<()> {
             value(&outcome, &format!("run.{who}.goodput_mbit"))?,
             value(&outcome, &format!("run.{who}.mbit"))?,
         );
-        // What is on the wire is more by headers, and by what is in queues.
+        // The wire has more, by headers and by the contents of queues.
         ensure!((0.5..1.2).contains(&(goodput / wire)), "{goodput} of {wire}: {outcome:#?}");
         let bits = wire / value(&outcome, &format!("run.{who}.kpps"))? / 8.0 * 1000.0;
         ensure!((100.0..1515.0).contains(&bits), "segments of {bits} bytes");

@@ -1,5 +1,5 @@
-//! Every peer in every topology it is for: it comes up, every path works in both families, tallies
-//! know whose frames they count, weights change, and nothing is left behind.
+//! Every peer in every topology that it supports: it comes up, every path works in both families,
+//! tallies know the owners of the frames they count, weights change, and nothing is left behind.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -56,7 +56,7 @@ fn each_way(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Takes the stage down; no namespace of it may be left.
+/// Takes the stage down; none of its namespaces may be left.
 fn finish(stage: Stage) -> Result<()> {
     let bed = stage.bed();
     let all = bed.everybody().map(|guest| &guest.ns).chain([&bed.host]);
@@ -143,7 +143,7 @@ fn a_vm_and_the_uplink_host_with_little_in_between() -> Result<()> {
         for family in FAMILIES {
             let (vm, up) = (spot(&stage, "vm1", family)?, spot(&stage, "uplink", family)?);
             converse(&vm, &up)?;
-            // The interface that is named is the one.
+            // The named interface is the one that receives.
             let before = up.ns.counter(&up.interface)?.rx_packets;
             send(&stage, "vm1", "uplink", family)?;
             ensure!(up.ns.counter(&up.interface)?.rx_packets >= before + COUNT, "{up:?}");
@@ -183,7 +183,7 @@ fn counts(watch: &Watch) -> Result<[u64; 3]> {
     Ok([watch.of(1)?.frames, watch.of(2)?.frames, watch.of(3)?.frames])
 }
 
-/// Sends by each router another number of flows, and insists that the tally knows.
+/// Sends a different number of flows by each router, and asserts that the tally has them.
 fn tallies(stage: &Stage, by: By, family: Family) -> Result<()> {
     let right = spot(stage, "right", family)?;
     let watch = Watch::start_by(by, right.ns, &right.interface, None, Keep::All, At::Skb)?;
@@ -205,7 +205,7 @@ fn routed(stage: &Stage) -> Result<()> {
         let (left, via) = (spot(stage, "uplink", family)?, spot(stage, "via2", family)?);
         let watch = Watch::start_by(by, left.ns, &left.interface, None, Keep::All, At::Skb)?;
         let came_from = converse(&left, &via)?;
-        // Answers are for the address of the same router's way, and are told by it.
+        // Answers go to the address of the same router's way, which identifies the router.
         let way = stage.way(&left, &via)?;
         ensure!(came_from == way.source, "{came_from} is not {way:?}");
         let [one, two, three] = counts(&watch)?;
@@ -219,7 +219,7 @@ fn routed(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Where packets passed, as each router's own kernel knows.
+/// The packets that passed each router, by its own kernel's counts.
 fn passed(stage: &Stage) -> Result<Vec<u64>> {
     let routers = stage.bed().guests.iter();
     routers.map(|router| Ok(router.ns.counter("eth1")?.rx_packets)).collect()
@@ -233,7 +233,7 @@ fn routers_behind_weir() -> Result<()> {
         "topology = 'routers'\nvms = 3\nlink = 500\nvm = [{ number = 1, weight = 3 }]",
     )?;
     routed(&stage)?;
-    // Their MAC addresses tell them apart as well, where each has one.
+    // Their MAC addresses tell them apart as well, if each has one.
     tallies(&stage, By::SourceMac, Family::V4)?;
     let before = passed(&stage)?;
     send(&stage, "uplink", "via2", Family::V6)?;
@@ -261,7 +261,7 @@ fn routers_on_a_bridge_with_classes() -> Result<()> {
     let stage = stage("htb", "topology = 'routers'\nvms = 3\nlink = 300")?;
     routed(&stage)?;
     stage.reweigh(&[1, 1, 4])?;
-    // What passed each router is in its class.
+    // The packets that passed each router are in its class.
     let classes = tc(&stage.bed().host, "-s class show dev nic1")?;
     let sent: Vec<&str> = classes.lines().filter(|line| line.contains("Sent")).collect();
     let idle = sent.iter().filter(|line| line.contains("Sent 0 bytes")).count();

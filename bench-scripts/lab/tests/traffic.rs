@@ -1,4 +1,4 @@
-//! Traffic that talks, in whole cells: what is named by it, and what is beside it.
+//! Two-way traffic in whole cells: its named quantities, and those beside them.
 
 use anyhow::{Context, Result, ensure};
 use system_tests::root_or_skip;
@@ -83,7 +83,8 @@ fn a_probe_beside_a_flood_is_timed_by_its_own_name() -> Result<()> {
     Ok(())
 }
 
-/// What `peers` do with the same flood, counted where all ways into a guest lead.
+/// The results of `peers` with the same flood, counted at a hook through which all ways into a guest
+/// lead.
 #[test]
 fn floods_and_timed_datagrams_are_counted_at_tcx_over_every_peer() -> Result<()> {
     root_or_skip!();

@@ -1,4 +1,4 @@
-//! Asking a running weir over its control socket, and changing it. Invariants: every question ends
+//! Queries a running weir over its control socket, and changes it. Invariants: every request ends
 //! within its deadline, and an error says what to do about it.
 
 use std::io;
@@ -20,23 +20,23 @@ use crate::{
     Refused, StatsReport, Stream,
 };
 
-/// What a merge patch is sent as (RFC 7396).
+/// The media type of a merge patch (RFC 7396).
 pub const MERGE_PATCH: &str = "application/merge-patch+json";
-/// The header of an answer that goes on: the number by which DELETE ends it, and no later one.
+/// The header of a streaming answer: the number by which DELETE ends this answer, and no later one.
 pub const WATCH_ID: &str = "weir-watch";
 
-/// For a whole answer, from connecting to the last byte.
+/// The deadline of a whole answer, from connecting to the last byte.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
-/// For a change, which takes longer than a look.
+/// The deadline of a change, which takes longer than a reading.
 const CHANGE_DEADLINE: Duration = Duration::from_secs(15);
-/// For every flow of every worker, read in pages.
+/// The deadline for every flow of every worker, read in pages.
 const MEASURED_DEADLINE: Duration = Duration::from_secs(35);
-/// 1024 ports need about 800 KiB, and what each has sent to others some 150 bytes for each of them.
+/// 1024 ports need about 800 KiB, plus some 150 bytes for each pair of ports with traffic.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 /// A flow with its histogram needs one or two KiB, and four workers have 65,536 of them each.
 const MAX_MEASURED_BYTES: usize = 512 << 20;
 
-/// What an answer may take, in time and memory.
+/// The limits of an answer, in time and memory.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     deadline: Duration,
@@ -68,13 +68,13 @@ pub enum ClientError {
     Runtime(io::Error),
 }
 
-/// Asks the weir that listens on a socket: one question, one connection.
+/// A client of the weir that listens on a socket: each request has a connection of its own.
 #[derive(Clone, Debug)]
 pub struct Client {
     socket: PathBuf,
 }
 
-/// A connection is moved by a task of its own.
+/// The task that drives a connection.
 #[derive(Debug)]
 pub(crate) struct Moved(JoinHandle<()>);
 
@@ -113,28 +113,28 @@ impl Client {
         self.read(look_or_reset(query.reset, &query.route()), MEASURED).await
     }
 
-    /// What can be changed, as it is now.
+    /// The changeable settings, with their present values.
     pub async fn config(&self) -> Result<Value, ClientError> {
         self.read(Request::get("/v1/config"), LOOK).await
     }
 
-    /// Changes it by a merge patch; gives what it is then.
+    /// Changes them by a merge patch; returns the result.
     pub async fn patch(&self, patch: &Value) -> Result<Value, ClientError> {
         self.patch_with(patch.to_string()).await
     }
 
-    /// The same with a text that may be no JSON.
+    /// The same with a text that may not be JSON.
     pub async fn patch_with(&self, text: impl Into<String>) -> Result<Value, ClientError> {
         let request = Request::patch("/v1/config").header(header::CONTENT_TYPE, MERGE_PATCH);
         self.within(request.body(Full::from(text.into())), CHANGE).await
     }
 
-    /// Packets as pcapng, until enough came; `query`: what stands behind the question mark.
+    /// Packets as pcapng, until enough came; `query` is the text behind the question mark.
     pub async fn capture(&self, query: &str) -> Result<Stream, ClientError> {
         Stream::open(self, "/v1/capture", query).await
     }
 
-    /// The ways of the next packets, a [`crate::TraceLine`] each.
+    /// The steps of the next packets, a [`crate::TraceLine`] each.
     pub async fn trace(&self, query: &str) -> Result<Stream, ClientError> {
         Stream::open(self, "/v1/trace", query).await
     }
@@ -193,7 +193,7 @@ impl Client {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| self.garbled(error))?;
-        // The answer tells what goes wrong there, too.
+        // The answer also reports errors of the connection.
         let moved = Moved(tokio::spawn(async move { drop(connection.await) }));
         let response = sender.send_request(request).await.map_err(|error| self.garbled(error))?;
         let status = response.status();
@@ -224,7 +224,7 @@ impl Client {
         }
     }
 
-    /// What came is no answer of weir's.
+    /// The error for an answer that is not weir's.
     pub fn garbled(&self, what: impl ToString) -> ClientError {
         ClientError::Garbled { path: self.path(), what: what.to_string() }
     }

@@ -1,5 +1,5 @@
-//! What is counted of a port beside its traffic and its losses: each count's name and sentence, from the
-//! worker's books to the reports, the metrics and `weir stats --help-counters`.
+//! A port's counts besides its traffic and its losses: each count's name and sentence, used by the
+//! worker, the reports, the metrics and `weir stats --help-counters`.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ macro_rules! counters {
         impl PortCounter {
             pub const ALL: [Self; [$(Self::$variant),*].len()] = [$(Self::$variant),*];
 
-            /// In the `counters` of a port's report.
+            /// The key in the `counters` of a port's report.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
@@ -57,7 +57,7 @@ impl PortCounts {
         self.0[counter as usize] += more;
     }
 
-    /// By name; one that is 0 is absent.
+    /// By name; zeros are left out.
     pub fn report(&self) -> BTreeMap<String, u64> {
         let all = PortCounter::ALL.into_iter().map(|counter| (counter, self.get(counter)));
         let counted = all.filter(|(_, count)| *count > 0);

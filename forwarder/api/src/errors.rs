@@ -1,32 +1,32 @@
-//! Why there is no answer, or nothing was changed, in words for the operator.
+//! Why a request was not answered, or a change not made, in words for the operator.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What comes with every status that is no success.
+/// The body of every answer with an error status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReport {
     pub error: String,
 }
 
-/// The kind of a refusal, with the HTTP status that says so.
+/// The kind of a refusal; its value is the HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The question makes no sense.
+    /// The request makes no sense.
     Unreadable = 400,
     /// There is no such port, interface or path.
     Unknown = 404,
-    /// The path cannot be asked in this way.
+    /// The path does not support this method.
     Method = 405,
-    /// Another client has what was asked for.
+    /// Another client uses the requested resource.
     Busy = 409,
     TooLong = 413,
     /// The body is of another type than a patch.
     Type = 415,
     /// The result would be no valid configuration.
     Invalid = 422,
-    /// A fault of weir's own.
+    /// An error inside weir.
     Broken = 500,
     /// It cannot be done now.
     Unavailable = 503,
@@ -70,12 +70,12 @@ impl Refusal {
         self as u16
     }
 
-    /// What a status says; one that weir does not use says that something is broken.
+    /// The refusal of a status; a status that weir does not use counts as `Broken`.
     pub fn of_status(status: u16) -> Self {
         Self::ALL.into_iter().find(|why| why.status() == status).unwrap_or(Self::Broken)
     }
 
-    /// Whether the one who asked is to ask for something else.
+    /// Whether the client must change the request.
     pub fn is_of_the_question(self) -> bool {
         (400..500).contains(&self.status())
     }

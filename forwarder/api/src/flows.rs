@@ -1,5 +1,5 @@
-//! `GET /v1/flows`: who talks to whom. Invariant: every packet that a worker took from a port, or the
-//! gate handed over itself, is in one flow, or in one of its source's sums.
+//! `GET /v1/flows`: the flows and their counts. Invariant: every packet that a worker received from a
+//! port, or that the gate handed over itself, is in one flow, or in one of its source's sums.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use super::Summary;
 pub struct FlowsReport {
     pub version: u64,
     pub uptime_ns: u64,
-    /// Now, in Unix time.
+    /// The present time, in Unix time.
     pub until_unix_ns: u64,
     /// Flows that can be told apart at once; 0: switched off.
     pub capacity: u64,
-    /// Those that are, however many of them are listed here.
+    /// The number of known flows, however many are listed here.
     pub known: u64,
     /// The largest by bytes first.
     pub flows: Vec<FlowReport>,
@@ -33,24 +33,24 @@ pub struct FlowReport {
     pub src: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dst: Option<String>,
-    /// Of TCP and UDP; of an ICMP echo its identifier, in both.
+    /// The port of TCP and UDP; for an ICMP echo its identifier, in both fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub src_port: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dst_port: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vlan: Option<u64>,
-    /// Since the first packet, and since the last.
+    /// The time since the first packet, and since the last.
     pub age_ns: u64,
     pub idle_ns: u64,
     #[serde(flatten)]
     pub counts: FlowNumbers,
-    /// HdrHistogram's V2 encoding, deflated, in base64; where it was asked for.
+    /// HdrHistogram's V2 encoding, deflated, in base64, if it was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histogram: Option<String>,
 }
 
-/// What was counted of a flow, or of several.
+/// The counts of a flow, or of several.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowNumbers {
     pub frames: u64,
@@ -65,7 +65,7 @@ pub struct FlowNumbers {
     pub jitter_ns: u64,
     /// By `Reason::name()`.
     pub losses: BTreeMap<String, u64>,
-    /// The residence of what was delivered.
+    /// The residence of the delivered packets.
     pub residence: Summary,
 }
 
@@ -74,10 +74,10 @@ pub struct FlowNumbers {
 pub struct FlowSumReport {
     pub vif: String,
     pub kind: SumKind,
-    /// How many flows it sums up; of `other`, it is not known.
+    /// The number of flows in the sum; unknown for `other`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flows: Option<u64>,
-    /// How many of the frames the gate handed over itself: they are in `other`, and have no times.
+    /// Frames among these that the gate handed over itself: they are in `other`, and have no times.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub express: u64,
     #[serde(flatten)]

@@ -1,5 +1,5 @@
-//! Whole histograms in a report. Invariant: what is written whole is read back
-//! count for count, by this and by every other implementation of HdrHistogram.
+//! Whole histograms in a report. Invariant: every implementation of HdrHistogram decodes the same
+//! counts from an encoded histogram.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
@@ -13,7 +13,7 @@ pub fn encode<C: Counter>(times: &Histogram<C>) -> String {
     STANDARD.encode(bytes)
 }
 
-/// What [`encode`] made; `None`: it is something else.
+/// Decodes the result of [`encode`]; `None`: it is something else.
 pub fn decode(text: &str) -> Option<Histogram<u64>> {
     let bytes = STANDARD.decode(text).ok()?;
     Deserializer::new().deserialize(&mut bytes.as_slice()).ok()

@@ -1,5 +1,6 @@
-//! By which lane frames went. Invariant: of what a port sent, `express` and `scheduled` add up to its
-//! `rx`, and `bridge` is its `passed`; of what it was delivered, `express` and `scheduled` are its `tx`.
+//! The lanes of frames. Invariant: of the frames that a port sent, `express` and `scheduled` add up to
+//! its `rx`, and `bridge` is its `passed`; of the frames delivered to it, `express` and `scheduled` are
+//! its `tx`.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,34 +10,34 @@ pub struct Amount {
     pub bytes: u64,
 }
 
-/// What a port sent.
+/// The frames that a port sent, by lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lanes {
-    /// Handed to its destination by the gate.
+    /// Handed to their destination by the gate.
     pub express: Amount,
-    /// Taken by a worker.
+    /// Received by a worker.
     pub scheduled: Amount,
     /// Left to the kernel, for the bridge or the host.
     pub bridge: Amount,
 }
 
-/// What a port was delivered. What the bridge delivers to it, weir does not see.
+/// The frames delivered to a port. weir does not see what the bridge delivers to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TxLanes {
     pub express: Amount,
     pub scheduled: Amount,
 }
 
-/// By which lane frames reach a link with a rate now.
+/// The present lane of a link with a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkLane {
     pub lane: LaneNow,
     /// How often a source had to wait, so that the link was scheduled from then on.
     pub closings: u64,
-    /// What the host and the bridge sent to it, which was charged to its rate.
+    /// Frames of the host and the bridge, which were charged to its rate.
     #[serde(default)]
     pub charged: Amount,
-    /// How far what was sent is ahead of its rate now.
+    /// How far the link is ahead of its rate now.
     #[serde(default)]
     pub ahead_ns: u64,
 }
@@ -52,8 +53,8 @@ weir_core::choices! {
 }
 
 impl LinkLane {
-    /// The host and the bridge send more than the link takes: it is further ahead of its rate than weir itself
-    /// ever brings it.
+    /// Whether the host and the bridge send more than the link takes: it is further ahead of its rate
+    /// than weir itself ever brings it.
     pub fn is_full(&self) -> bool {
         const FULL_NS: u64 = 20_000_000;
         self.ahead_ns >= FULL_NS
@@ -65,7 +66,7 @@ impl Amount {
         Self { frames, bytes }
     }
 
-    /// What came since `before`; nothing where that was more.
+    /// The difference since `before`; 0 if `before` was more.
     pub fn since(self, before: Self) -> Self {
         Self {
             frames: self.frames.saturating_sub(before.frames),

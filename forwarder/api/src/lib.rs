@@ -1,11 +1,11 @@
-//! What a running weir answers on its control socket, and how it is asked. The service that answers, the
+//! The answers of a running weir on its control socket, and the requests. The service that answers, the
 //! command line, the tests and the experiments all use these types.
 //!
 //! - [`stats`]: ports, ledger, workers; [`ports`], [`lanes`], [`shares`]: their parts
-//! - [`counters`]: what is counted of a port beside traffic and losses, by name
-//! - [`latency`], [`flows`], [`histogram`]: what was measured
-//! - [`trace`]: the ways of single packets; [`losses`]: the losses of a report, as a report of their own
-//! - [`query`]: what can be asked for; [`errors`]: why there is no answer
+//! - [`counters`]: a port's counts besides traffic and losses, by name
+//! - [`latency`], [`flows`], [`histogram`]: measurements
+//! - [`trace`]: the steps of single packets; [`losses`]: a report of losses alone
+//! - [`query`]: the queries; [`errors`]: why there is no answer
 //! - [`client`], [`stream`]: the one client; [`blocking`]: the same without a runtime
 //!
 //! Invariants: only whole numbers, text and flags, so that nothing is rounded on the way; a reader
@@ -47,5 +47,5 @@ pub use self::stream::Stream;
 pub use self::trace::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket};
 pub use weir_core::latency::Summary;
 
-/// Of the shape of these types; it rises when a field changes its meaning or goes.
+/// The version of these types' shape; it rises when a field changes its meaning or goes.
 pub const VERSION: u64 = 1;

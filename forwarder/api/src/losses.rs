@@ -1,5 +1,5 @@
-//! Losses as a report of their own. Invariant: every frame that a port's row counts as lost is
-//! under one reason.
+//! Losses as a report of their own. Invariant: every frame that a port's row counts as lost is under
+//! one reason.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct LossReport {
     pub since_unix_ns: u64,
     pub until_unix_ns: u64,
     pub ports: Vec<PortLosses>,
-    /// The whole sum; an interval has none, because what is in flight belongs to two.
+    /// The whole sum; an interval has none, because frames in flight belong to two intervals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<LedgerReport>,
 }
@@ -25,7 +25,7 @@ pub struct LossReport {
 pub struct PortLosses {
     pub name: String,
     pub role: Role,
-    /// From the port's guest or link.
+    /// Frames from the port's guest or link.
     pub received: u64,
     pub lost: u64,
     /// By `Reason::name()`; a reason that never occurred is absent.
@@ -54,7 +54,7 @@ impl LossReport {
         }
     }
 
-    /// What was lost since `before`; all of it where weir was restarted meanwhile.
+    /// The losses since `before`; all of them if weir was restarted meanwhile.
     pub fn since(&self, before: &Self) -> Self {
         if self.uptime_ns < before.uptime_ns {
             return Self { ledger: None, ..self.clone() };
@@ -77,7 +77,7 @@ impl LossReport {
 }
 
 impl PortLosses {
-    /// A port that went and came again counts from 0.
+    /// A port that went and came back counts from 0.
     fn since(&self, before: &Self) -> Self {
         let losses = change(&self.losses, &before.losses);
         Self {
@@ -89,7 +89,7 @@ impl PortLosses {
     }
 }
 
-/// By reason what is more than before, without those that are not.
+/// The increases by reason, without those that are 0.
 pub fn change(
     after: &BTreeMap<String, u64>,
     before: &BTreeMap<String, u64>,

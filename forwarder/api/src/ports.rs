@@ -26,7 +26,7 @@ pub struct PortInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
     pub mode: Attached,
-    /// As ethtool names it; empty while the interface is gone.
+    /// The name from ethtool; empty while the interface is gone.
     pub driver: String,
     pub ifindex: u64,
     pub mtu: u64,
@@ -36,10 +36,10 @@ pub struct PortInfo {
     /// How the gate can hand frames to the port itself; `None`: not at all, or not yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub express: Option<Express>,
-    /// Why not in a better way, where there is one.
+    /// Why not in a better way, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub express_remark: Option<String>,
-    /// Whether the gate on it outlives weir, if it is killed; `None`: there is none.
+    /// Whether the gate on it outlives weir if weir is killed; `None`: there is no gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<bool>,
 }
@@ -53,7 +53,7 @@ weir_core::choices! {
         Redirect = "redirect",
     }
 
-    /// What a port is doing.
+    /// The state of a port.
     State {
         /// It is served
         Up = "up",

@@ -1,22 +1,22 @@
-//! What is asked for of what was measured.
+//! Queries for measurements.
 
-/// Where packets' time went.
+/// The query for packets' times by stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LatencyQuery {
-    /// Whole histograms, not only in short.
+    /// Whole histograms, not only summaries.
     pub histograms: bool,
-    /// Recording begins again: what is given is exactly what is gone.
+    /// Begin a new recording: the answer is exactly what is forgotten.
     pub reset: bool,
 }
 
-/// Which flows, and how much of them.
+/// The query for flows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlowQuery {
-    /// Whole histograms, not only in short.
+    /// Whole histograms, not only summaries.
     pub histograms: bool,
     /// At most this many flows, the largest by bytes; `None`: all of them.
     pub top: Option<usize>,
-    /// Only those of this source; `None`, as it must be with `reset`: all.
+    /// Only the flows of this source; `None`, as it must be with `reset`: all.
     pub vif: Option<String>,
     /// Forget all flows.
     pub reset: bool,
@@ -28,7 +28,7 @@ pub const TOP: &str = "top";
 pub const VIF: &str = "vif";
 
 impl LatencyQuery {
-    /// The path, with what stands behind the question mark.
+    /// The path, with the query.
     pub fn route(self) -> String {
         FlowQuery { histograms: self.histograms, reset: self.reset, ..FlowQuery::default() }
             .of("latency")

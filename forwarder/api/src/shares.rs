@@ -1,4 +1,4 @@
-//! What a port was promised as a source, and what came of it.
+//! A port's promises as a source, and the results.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::Queued;
 
-/// What a port was promised, with what `[container]` says for all filled in.
+/// A port's promises, with the settings of `[container]` for all ports filled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Promise {
     pub weight: u64,
     /// 0, here and in the next two: none.
     pub min_rate_bps: u64,
     pub max_rate_bps: u64,
-    /// Towards the port.
+    /// The rate towards the port.
     pub rate_bps: u64,
     pub queue_bytes: u64,
     /// `eager`, `fixed` or `adaptive`.
@@ -24,25 +24,25 @@ pub struct Promise {
     pub worker: u64,
 }
 
-/// What a port sent to one destination, and what of it waits there.
+/// A port's traffic to one destination, and its backlog there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkShare {
     pub to: String,
     pub frames: u64,
     pub bytes: u64,
     pub queued: Queued,
-    /// Whether the program drops, now, what comes for this destination.
+    /// Whether the program drops frames for this destination now.
     pub shed: bool,
 }
 
-/// The containers of a port as a source that were let go.
+/// The released containers of a port as a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Containers {
     /// By `ReleaseReason::name()`; a reason that never occurred is absent.
     pub released: BTreeMap<String, u64>,
     pub packets: u64,
     pub bytes: u64,
-    /// How long they were open, all together.
+    /// The sum of the times that they were open.
     pub wait_ns: u64,
 }
 

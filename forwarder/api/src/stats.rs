@@ -1,4 +1,4 @@
-//! `GET /v1/stats` and `GET /v1/health`: counters since this weir started, and what is so now.
+//! `GET /v1/stats` and `GET /v1/health`: counters since this weir started, and its present state.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct StatsReport {
     pub worker: Vec<WorkerReport>,
     pub frames: CensusReport,
     pub fdb: FdbReport,
-    /// What cannot happen unless weir has a bug, and did, anywhere in the process; to be 0.
+    /// Broken invariants anywhere in the process: events that only a bug in weir can cause. Must be 0.
     #[serde(default)]
     pub broken_invariants: u64,
 }
@@ -32,22 +32,22 @@ pub struct PortReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
     pub mode: Attached,
-    /// What the port's guest or link sent to us.
+    /// Frames that the port's guest or link sent to weir.
     pub rx: Traffic,
-    /// What we delivered to it.
+    /// Frames that weir delivered to it.
     pub tx: Traffic,
-    /// What the program left to the kernel, for the host.
+    /// Frames that the program left to the kernel, for the host.
     pub passed: Traffic,
     #[serde(default)]
     pub lanes: Lanes,
     #[serde(default)]
     pub tx_lanes: TxLanes,
-    /// Of a link with a rate.
+    /// The state of a link with a rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkLane>,
     /// By `Reason::name()`; a reason that never occurred is absent.
     pub losses: BTreeMap<String, u64>,
-    /// What waits to be sent out of this port now.
+    /// The backlog of this port now.
     #[serde(default)]
     pub queued: Queued,
     #[serde(default)]
@@ -57,7 +57,7 @@ pub struct PortReport {
     pub links: Vec<LinkShare>,
     #[serde(default)]
     pub containers: Containers,
-    /// Neither outcomes nor losses: kicks, completed checksums and the like, by name.
+    /// Counts that are neither outcomes nor losses: kicks, completed checksums and the like, by name.
     #[serde(default)]
     pub counters: BTreeMap<String, u64>,
 }
@@ -67,7 +67,7 @@ pub struct Traffic {
     /// A superframe is one frame.
     pub frames: u64,
     pub bytes: u64,
-    /// How many of the frames that a worker took or sent were superframes.
+    /// Superframes among the frames that a worker received or sent.
     #[serde(default)]
     pub superframes: u64,
 }
@@ -83,7 +83,7 @@ pub struct LedgerReport {
     pub received: u64,
     pub copies: u64,
     pub delivered: u64,
-    /// Of those, by the gate itself, without a worker.
+    /// Frames among these that the gate handed over itself, without a worker.
     #[serde(default)]
     pub express: u64,
     pub passed: u64,
@@ -98,14 +98,14 @@ pub struct WorkerReport {
     pub core: u64,
     /// `spin`, `adaptive` or `sleep`.
     pub idle: Idle,
-    /// Where its time went, since it started.
+    /// Its time by regime, since it started.
     pub regimes: Regimes,
-    /// For how much of it something waited for nothing but this worker.
+    /// The part of its time in which something waited for nothing but this worker.
     #[serde(default)]
     pub limited: Limited,
     pub turns: u64,
     pub kicks: u64,
-    /// Of those of the whole process, what this worker found; it logs what each was.
+    /// The part of the whole process' broken invariants that this worker found; it logs each.
     #[serde(default)]
     pub broken_invariants: u64,
 }
@@ -116,14 +116,14 @@ pub struct Regimes {
     pub busy: Regime,
     /// Nothing to do: polling or asleep.
     pub idle: Regime,
-    /// Something to send, and no device that takes it.
+    /// Frames to send, and no device that takes them.
     pub back_pressured: Regime,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Regime {
     pub ns: u64,
-    /// Of the worker's whole time.
+    /// The part of the worker's whole time.
     pub share_permille: u64,
 }
 
@@ -131,14 +131,14 @@ pub struct Regime {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limited {
     pub ns: u64,
-    /// Of the worker's whole time.
+    /// The part of the worker's whole time.
     pub share_permille: u64,
-    /// Of the last tenths of a second.
+    /// The part of the last tenths of a second.
     pub now_permille: u64,
 }
 
 impl Limited {
-    /// From so much on the worker counts as the limit.
+    /// The part from which the worker counts as the limit.
     pub const NOTABLE_PERMILLE: u64 = 50;
 
     pub fn is_notable(&self) -> bool {
@@ -146,7 +146,7 @@ impl Limited {
     }
 }
 
-/// The pool's frames by who holds them: `free + fill + rx + held + tx = total`.
+/// The pool's frames by owner: `free + fill + rx + held + tx = total`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CensusReport {
     pub total: u64,
@@ -173,7 +173,7 @@ pub struct Health {
 }
 
 impl Regimes {
-    /// The shares come from the sums, so that no caller can get them to disagree.
+    /// The shares are computed from the sums, so that the two cannot disagree.
     pub fn of(busy_ns: u64, idle_ns: u64, back_pressured_ns: u64) -> Self {
         let whole = u128::from(busy_ns) + u128::from(idle_ns) + u128::from(back_pressured_ns);
         let regime = |ns: u64| Regime {
@@ -215,17 +215,17 @@ impl std::ops::AddAssign for Traffic {
 }
 
 impl PortReport {
-    /// Of `losses`.
+    /// The count of `losses` under a reason.
     pub fn lost_under(&self, reason: &str) -> u64 {
         self.losses.get(reason).copied().unwrap_or(0)
     }
 
-    /// Of `counters`.
+    /// The count of `counters` under a name.
     pub fn counter(&self, name: &str) -> u64 {
         self.counters.get(name).copied().unwrap_or(0)
     }
 
-    /// It as a source, towards another port.
+    /// Its row as a source, towards another port.
     pub fn link_to(&self, to: &str) -> Option<&LinkShare> {
         self.links.iter().find(|link| link.to == to)
     }
@@ -235,7 +235,7 @@ impl PortReport {
     }
 }
 
-/// Losses as the report has them: by name, without the zeros.
+/// Losses in the report's form: by name, without the zeros.
 pub fn by_reason(losses: &Losses) -> BTreeMap<String, u64> {
     losses.iter().map(|(reason, frames)| (reason.name().to_owned(), frames)).collect()
 }

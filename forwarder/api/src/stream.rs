@@ -1,5 +1,5 @@
-//! An answer of a running weir that goes on. Invariant: dropping it closes the connection, which
-//! ends the watching there.
+//! A streaming answer of a running weir. Invariant: dropping it closes the connection, which ends the
+//! session there.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use hyper::body::{Bytes, Incoming};
 
 use crate::client::{Client, ClientError, DEADLINE, Moved, WATCH_ID};
 
-/// For a connection whose end the other side does not notice.
+/// Bounds the wait for a connection whose end the other side does not notice.
 const END_DEADLINE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Stream {
         })
     }
 
-    /// The next part; `None` at the end. May be dropped half-way: nothing is lost then.
+    /// The next part; `None` at the end. It may be dropped half-way without losing anything.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
         loop {
             match self.body.frame().await {
@@ -56,7 +56,7 @@ impl Stream {
         }
     }
 
-    /// Has the other side end properly; what is left still comes.
+    /// Ends the session on the other side; the remaining parts still arrive.
     pub async fn finish(&self) -> Result<(), ClientError> {
         let id = self.id.as_deref().map(|id| format!("?id={id}")).unwrap_or_default();
         let request = Request::delete(format!("{}{id}", self.route));

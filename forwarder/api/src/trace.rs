@@ -1,5 +1,5 @@
-//! `GET /v1/trace`: lines of JSON, one for each packet that was followed, and one at the end.
-//! Invariant: times of the steps count from the packet's arrival at the program.
+//! `GET /v1/trace`: lines of JSON, one for each followed packet, and one at the end. Invariant: times
+//! of the steps count from the packet's arrival at the program.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,15 +13,15 @@ pub enum TraceLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TracedPacket {
     pub version: u64,
-    /// From 1 on.
+    /// Counts from 1.
     pub number: u64,
-    /// Where it came in.
+    /// The ingress port.
     pub port: String,
     pub ingress_unix_ns: u64,
     pub length: u64,
     /// 0: untagged.
     pub vlan: u64,
-    /// Payload bytes per segment of a superframe; 0: none.
+    /// Payload bytes per segment of a superframe; 0 for other frames.
     pub segment: u64,
     /// `weir_abi::meta_flags`, by name.
     pub flags: Vec<String>,
@@ -34,12 +34,12 @@ pub struct TracedPacket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TraceOutcome {
-    /// All of it.
+    /// All of it was delivered.
     Delivered,
-    /// Some pieces were, some were lost.
+    /// Some pieces were delivered, some were lost.
     Partly,
     Lost,
-    /// Left to the kernel, by the program.
+    /// The program left it to the kernel.
     Passed,
     /// Its end was not seen: it still waits, or the trace's buffer was full.
     Unfinished,
@@ -69,31 +69,31 @@ pub struct TraceStep {
 pub enum TraceEvent {
     /// The program redirected it to the worker.
     Steered,
-    /// The program did something else with it; by its counter.
+    /// The program handled it otherwise; named by the counter.
     Refused {
         outcome: String,
         means: String,
     },
-    /// Out of the receive ring.
+    /// The worker took it out of the receive ring.
     Taken {
         core: u64,
         waited_ns: u64,
     },
-    /// By the program: the port that it leaves by.
+    /// The program decided: the port that it leaves by.
     Decided {
         to: String,
     },
-    /// For a link with a rate.
+    /// Cut for a link with a rate.
     Cut {
         to: String,
         pieces: u64,
     },
-    /// Its container was full, or its time was over.
+    /// Its container was released: full, or its time was over.
     Released {
         to: String,
         container_ns: u64,
     },
-    /// To the port, when the scheduler let it go.
+    /// Handed to the port, when the scheduler released it.
     Sent {
         to: String,
         queue_ns: u64,

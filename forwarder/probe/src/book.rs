@@ -1,6 +1,6 @@
-//! What a sink or a reflector has received, by session and flow. Invariant: every datagram counts in
-//! one session or as `foreign` or `unkept`; sessions and flows are bounded, so that no sender can make
-//! the book grow without end.
+//! The datagrams that a sink or a reflector has received, by session and flow. Invariant: every
+//! datagram counts in one session or as `foreign` or `unkept`; sessions and flows are bounded, so that
+//! no sender can make the book grow without end.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,28 +11,28 @@ use super::timing::{Jitter, Spread};
 use super::wire::{Came, Header, Session, Totals};
 
 const MOST_SESSIONS: usize = 64;
-/// Of all sessions together.
+/// The bound for all sessions together.
 const MOST_FLOWS: usize = 1 << 16;
 
-/// When a datagram arrived.
+/// The time of a datagram's arrival.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// When it was read: CLOCK_MONOTONIC and CLOCK_REALTIME.
+    /// The time at which it was read: CLOCK_MONOTONIC and CLOCK_REALTIME.
     pub monotonic_ns: u64,
     pub realtime_ns: u64,
-    /// When the kernel received it, on CLOCK_REALTIME, if the socket asked for that.
+    /// The time at which the kernel received it, on CLOCK_REALTIME, if the socket has time stamps.
     pub kernel_ns: Option<u64>,
 }
 
 #[derive(Debug)]
 pub struct Book {
-    /// This machine, as in sessions.
+    /// This machine's number, as in sessions.
     host: u32,
     sessions: BTreeMap<Session, Entry>,
     flows: usize,
     /// Datagrams that are not a probe's.
     pub foreign: u64,
-    /// A probe's, beyond the sessions and flows that are kept apart.
+    /// A probe's datagrams, beyond the sessions and flows that are kept apart.
     pub unkept: u64,
     /// `Data` counted in sessions.
     pub counted: u64,
@@ -74,7 +74,7 @@ impl Book {
         self.host
     }
 
-    /// Takes a `Data` with `bytes` of payload; None if it was not kept.
+    /// Records a `Data` with `bytes` of payload; `None` if it was not kept.
     pub fn take(
         &mut self,
         from: SocketAddr,
@@ -126,7 +126,7 @@ impl Book {
         })
     }
 
-    /// Takes back the last counted reply, which could not be sent.
+    /// Uncounts the last reply, which could not be sent.
     pub fn not_replied(&mut self, header: &Header) {
         let flow =
             self.sessions.get_mut(&header.session).and_then(|e| e.flows.get_mut(&header.flow));
@@ -135,7 +135,8 @@ impl Book {
         }
     }
 
-    /// Takes an `End`; returns what to acknowledge it with: how many distinct datagrams came, and the rest.
+    /// Records an `End`; returns the content of its acknowledgement: the number of distinct datagrams,
+    /// and the rest.
     pub fn end(
         &mut self,
         from: SocketAddr,
@@ -231,7 +232,7 @@ impl Entry {
             elapsed_ns: self.last_ns - self.first_ns,
             datagrams: self.datagrams,
             bytes: self.bytes,
-            // Flows of which nothing came are in the sender's total only.
+            // Flows of which nothing arrived are in the sender's total only.
             sent: sum(|f| f.sent).max(self.ended.map_or(0, |totals| totals.datagrams)),
             unique: sum(|f| f.unique),
             lost: self.lost(sum(|f| f.sent), sum(|f| f.lost)),

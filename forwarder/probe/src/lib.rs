@@ -1,6 +1,6 @@
 //! Test traffic: sent open-loop, counted, reflected; it needs no running weir.
 //!
-//! - [`rate`], [`sizes`], [`schedule`]: what is to be sent when; [`wire`]: what it carries
+//! - [`rate`], [`sizes`], [`schedule`]: what is sent when; [`wire`]: the datagrams' content
 //! - [`sequence`], [`timing`], [`book`], [`trips`]: arrivals, their order and their times
 //! - [`report`]: the JSON
 //! - [`send`], [`sink`], [`reflect`]: the sockets; [`receive`]: batches of datagrams with their times
@@ -28,7 +28,7 @@ pub mod wire;
 
 use std::io;
 
-/// Why a probe could not be run. What it met on the way stands in its report.
+/// Why a probe could not run. Errors during a run are in its report.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     #[error("{what}: {source}")]

@@ -14,12 +14,12 @@ use aya::{Ebpf, EbpfLoader};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../xdp-ebpf/prebuilt/weir-traffic.o");
 
-/// What becomes of a frame.
+/// What the program does with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Drop = 1,
     Pass = 2,
-    /// Back out of the interface it came in by; a live frame leaves by the interface it names.
+    /// Sent back out of its ingress interface; a live frame leaves by the interface that it names.
     Tx = 3,
 }
 
@@ -30,8 +30,8 @@ pub enum Hook {
     Skb,
     /// In the driver.
     Native,
-    /// At tcx ingress, which a frame that `bpf_redirect_peer` brings passes as well, merged segments in
-    /// one piece.
+    /// At tcx ingress, which frames from `bpf_redirect_peer` also pass; merged segments arrive in one
+    /// piece.
     Tcx,
     /// At tcx egress.
     TcxEgress,
@@ -94,8 +94,8 @@ impl Program {
         Self::load("count", &[("ACTION", &[action as u32])])
     }
 
-    /// Counts the frames that have any of these four bytes at its offset, VLAN tags included, and does
-    /// one thing to them and another to the rest.
+    /// Counts the frames that have one of these byte patterns at its offset, VLAN tags included. It
+    /// applies `action` to them and `otherwise` to the rest.
     pub fn matching(patterns: Patterns, action: Action, otherwise: Action) -> io::Result<Self> {
         let words = patterns.map(|(at, bytes)| [u32::from(at), u32::from_ne_bytes(bytes)]);
         Self::load(
@@ -127,17 +127,17 @@ impl Program {
         Ok(Self { ebpf, name, fd })
     }
 
-    /// What it counts; it can be taken once.
+    /// Its counter; it can be taken once.
     pub fn counter(&mut self) -> io::Result<Counter> {
         self.per_cpu("COUNT").map(Counter)
     }
 
-    /// Another map of numbers for each CPU.
+    /// Another per-CPU map of numbers.
     pub fn per_cpu<const N: usize>(&mut self, name: &str) -> io::Result<PerCpu<N>> {
         self.map(name).map(PerCpu)
     }
 
-    /// Any map of its own; it can be taken once.
+    /// Another of its maps; it can be taken once.
     pub fn map(&mut self, name: &str) -> io::Result<Map> {
         self.ebpf.take_map(name).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -180,7 +180,7 @@ impl AsFd for Program {
     }
 }
 
-/// The kernel's error number where there is one, by which callers recognize what this kernel lacks.
+/// Keeps the kernel's error number if there is one: callers recognize by it what this kernel lacks.
 pub fn refused(error: impl std::error::Error + 'static) -> io::Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(error) = cause {

@@ -1,9 +1,9 @@
-//! How fast to send. Invariant: parsing is exact, and what `Display` writes parses to the same rate.
+//! The sending rate. Invariant: parsing is exact, and what `Display` writes parses to the same rate.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Ethernet, UDP, and IPv4 or IPv6 without options: what a frame has beside its payload.
+/// Ethernet, UDP, and IPv4 or IPv6 without options: the bytes of a frame beside its payload.
 #[must_use]
 pub const fn frame_overhead(v6: bool) -> u32 {
     14 + 8 + if v6 { 40 } else { 20 }
@@ -16,7 +16,7 @@ pub enum Rate {
     Packets { milli_pps: u64 },
     /// Bits of frames per second: with Ethernet header, without preamble and check sum.
     Bits { bits_per_s: u64 },
-    /// As fast as the kernel takes them.
+    /// As fast as the kernel accepts them.
     Max,
 }
 

@@ -1,5 +1,5 @@
-//! Datagrams in batches, each with its sender and the kernel's time of receipt. Invariant: a
-//! datagram is whole (the buffers hold the largest), and is given out once.
+//! Datagrams in batches, each with its sender and the kernel's time of receipt. Invariant: a datagram
+//! is whole (the buffers hold the largest), and is returned once.
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -14,7 +14,7 @@ use nix::sys::time::TimeSpec;
 const BATCH: usize = 32;
 const LARGEST: usize = 1 << 16;
 
-/// What came with a datagram.
+/// The metadata of a datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Letter {
     pub from: SocketAddr,
@@ -23,7 +23,7 @@ pub struct Letter {
     pub kernel_ns: Option<u64>,
 }
 
-/// Room for a batch.
+/// Buffers for a batch.
 #[derive(Debug)]
 pub struct Batch {
     headers: MultiHeaders<SockaddrStorage>,
@@ -32,7 +32,7 @@ pub struct Batch {
     unreachable: u64,
 }
 
-/// Has the kernel stamp what the socket receives.
+/// Has the kernel stamp the datagrams that the socket receives.
 pub fn stamp(socket: &UdpSocket) -> io::Result<()> {
     Ok(setsockopt(socket, sockopt::ReceiveTimestampns, &true)?)
 }
@@ -50,8 +50,8 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// Takes what is queued, at most `most` datagrams; returns how many. Network errors are counted: the
-    /// kernel reports each to one call only, so that a sender on this socket does not get them.
+    /// Receives the queued datagrams, at most `most`; returns how many. Network errors are counted: the
+    /// kernel reports each to one call only, so a sender on this socket does not see them.
     pub fn receive(&mut self, socket: &UdpSocket, most: u64) -> io::Result<usize> {
         self.letters.clear();
         let most = usize::try_from(most).unwrap_or(BATCH).min(BATCH);
@@ -80,7 +80,7 @@ impl Batch {
         Ok(self.letters.len())
     }
 
-    /// Network errors that said that no socket listens there.
+    /// Network errors that reported that no socket listens there.
     pub fn unreachable(&self) -> u64 {
         self.unreachable
     }
@@ -105,7 +105,7 @@ fn kernel_ns(message: ControlMessageOwned) -> Option<u64> {
 }
 
 /// An IPv4 sender received over an IPv6 socket is shown, and answered, as the IPv6 address it has
-/// there; only its port and family are the socket's business.
+/// there; the socket uses only its port and family.
 fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
     let v4 = storage.as_sockaddr_in().map(|a| SocketAddr::from((a.ip(), a.port())));
     let v6 = || {

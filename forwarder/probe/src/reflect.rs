@@ -3,7 +3,7 @@
 
 use super::wire::{Block, Came, FULL_LEN, Header, Kind, Turned};
 
-/// Turns a `Data` into its `Reply`; false where it is too short for one.
+/// Turns a `Data` into its `Reply`; false if it is too short for one.
 pub fn reply(datagram: &mut [u8], header: &Header, turned: Turned) -> bool {
     datagram.len() >= FULL_LEN
         && Header { kind: Kind::Reply, ..*header }.write(datagram)

@@ -18,33 +18,33 @@ pub struct SendReport {
     pub target: String,
     pub session: String,
     pub flows: u64,
-    /// As on the command line.
+    /// The rate as on the command line.
     pub rate: String,
     pub size: String,
     pub burst: u64,
     pub elapsed_ns: u64,
-    /// What the kernel took.
+    /// Datagrams that the kernel accepted.
     pub datagrams: u64,
     pub bytes: u64,
     /// The same with UDP, IP and Ethernet headers.
     pub frame_bytes: u64,
-    /// What it refused, by error: not sent, and not lost.
+    /// Datagrams that it refused, by error: not sent, and not lost.
     pub refused: BTreeMap<String, u64>,
-    /// What was due, but could not be sent within the time and its grace.
+    /// Datagrams that were due, but could not be sent within the time and its grace.
     pub overdue: u64,
     /// Network errors: no socket listens there, or there is no route.
     pub unreachable: u64,
     /// How late datagrams were sent, against the schedule.
     pub lateness: Spread,
-    /// What the sink or reflector reported; none if it did not answer.
+    /// The report of the sink or reflector; `None` if it did not answer.
     pub acknowledged: Option<Acknowledged>,
-    /// Where a reflector answered.
+    /// Present if a reflector answered.
     pub round_trips: Option<RoundTrips>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Acknowledged {
-    /// Flows for which an answer came; the numbers are of these.
+    /// Flows with an answer; the numbers are of these.
     pub flows: u64,
     pub sent: u64,
     pub received: u64,
@@ -62,13 +62,13 @@ pub struct RoundTrips {
     pub duplicates: u64,
     pub reordered: u64,
     pub late: u64,
-    /// Of what the reflector sent back; none where it did not say how many those were.
+    /// Lost replies of the reflector; `None` if it did not report how many it sent.
     pub lost_on_the_way_back: Option<u64>,
     /// Without the time spent in the reflector.
     pub rtt: Spread,
     pub jitter_mean_ns: u64,
     pub jitter_max_ns: u64,
-    /// One way each; only where the reflector's clock is the sender's.
+    /// One way each; only if the reflector's clock is the sender's.
     pub there: Option<Spread>,
     pub back: Option<Spread>,
 }
@@ -83,13 +83,13 @@ pub struct SinkReport {
     /// `user` or `kernel`: where the time of arrival was taken.
     pub timestamps: &'static str,
     pub elapsed_ns: u64,
-    /// Datagrams of no probe.
+    /// Datagrams that are not a probe's.
     pub foreign: u64,
-    /// Of probes, but beyond the sessions and flows that are kept apart.
+    /// A probe's datagrams beyond the sessions and flows that are kept apart.
     pub unkept: u64,
-    /// Lost here, because the socket's buffer was full; among the lost of the sessions.
+    /// Lost here, because the socket's buffer was full; included in the sessions' `lost`.
     pub socket_dropped: u64,
-    /// Reflector: too short for an answer, or the answer could not be sent.
+    /// At a reflector: too short for an answer, or the answer could not be sent.
     pub unanswered: u64,
     pub sessions: Vec<SessionReport>,
 }
@@ -98,7 +98,7 @@ pub struct SinkReport {
 pub struct SessionReport {
     pub session: String,
     pub from: String,
-    /// Sender and receiver share a clock. Otherwise latency is the difference of two.
+    /// Sender and receiver share a clock. Otherwise latency is the difference of two clocks.
     pub same_host: bool,
     /// The sender has sent its totals: losses at the end are in `lost`.
     pub ended: bool,
@@ -109,14 +109,14 @@ pub struct SessionReport {
     pub sent: u64,
     pub unique: u64,
     pub lost: u64,
-    /// RFC 4737: behind a higher number; and by how many arrivals at most.
+    /// RFC 4737: arrivals behind a higher number, and the largest extent in arrivals.
     pub reordered: u64,
     pub largest_extent: u64,
     pub duplicates: u64,
     /// More than 65,536 behind: counted as lost.
     pub late: u64,
     pub replied: u64,
-    /// Arrived before they were sent, by the two clocks; their latency counts as 0.
+    /// Arrivals before their sending, by the two clocks; their latency counts as 0.
     pub before_sent: u64,
     /// One way.
     pub latency: Spread,
@@ -145,7 +145,7 @@ pub struct FlowReport {
     pub jitter_ns: u64,
 }
 
-/// What the probe itself costs, over a veth with nothing between.
+/// The probe's own cost, over a veth with nothing between.
 #[derive(Clone, Debug, Serialize)]
 pub struct FloorReport {
     pub version: u64,
@@ -155,7 +155,7 @@ pub struct FloorReport {
     pub sink: SinkReport,
 }
 
-/// What was sent past the stack: counts only.
+/// Frames that were sent past the stack: counts only.
 #[derive(Clone, Debug, Serialize)]
 pub struct RawReport {
     pub version: u64,
@@ -190,7 +190,7 @@ impl SendReport {
 }
 
 impl SinkReport {
-    /// Of all sessions, the main one of each first.
+    /// The spreads of all sessions, the main one of each first.
     #[must_use]
     pub fn spreads(&self) -> Vec<Named<'_>> {
         let mut all = Vec::new();

@@ -1,5 +1,5 @@
-//! When each datagram is due. Invariant: the schedule is absolute: due times follow from what was
-//! asked for, never from when something was really sent, so that a late sender catches up.
+//! When each datagram is due. Invariant: the schedule is absolute: due times follow from the order,
+//! never from the actual sending times, so that a late sender catches up.
 
 use super::rate::Rate;
 
@@ -11,9 +11,9 @@ pub struct Schedule {
     rate: Rate,
     burst: u64,
     turns: u64,
-    /// Of all that had their turn.
+    /// The bits of all turns.
     bits: u128,
-    /// Of those before the current burst.
+    /// The bits of the turns before the current burst.
     burst_began_bits: u128,
 }
 
@@ -24,7 +24,7 @@ impl Schedule {
         Self { rate, burst: burst.max(1), turns: 0, bits: 0, burst_began_bits: 0 }
     }
 
-    /// When the next datagram is due, since the start; 0 where nothing paces it.
+    /// When the next datagram is due, since the start; 0 without a rate.
     #[must_use]
     pub fn due_ns(&self) -> u64 {
         let due = match self.rate {
@@ -51,7 +51,8 @@ impl Schedule {
         }
     }
 
-    /// How many are due before `end_ns`, from the start; by their mean size, where it depends on it.
+    /// How many datagrams are due before `end_ns`, from the start; by their mean size, if the rate
+    /// depends on it.
     #[must_use]
     pub fn planned(&self, end_ns: u64, mean_frame_bytes: u64) -> u64 {
         let (end, burst) = (u128::from(end_ns), u128::from(self.burst));
@@ -68,7 +69,7 @@ impl Schedule {
         u64::try_from(bursts * burst).unwrap_or(u64::MAX)
     }
 
-    /// How many had their turn.
+    /// The number of turns taken.
     #[must_use]
     pub fn turns(&self) -> u64 {
         self.turns

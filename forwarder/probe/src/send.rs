@@ -1,7 +1,8 @@
 //! The sender: open loop, by an absolute schedule. Invariant: nothing that happens to one datagram
-//! moves the time at which the next is due. What the kernel refuses is counted and not sent (a
-//! second try would come at a time outside the schedule); its number goes to the next datagram, so that
-//! the receiver does not count it as lost. Only at rate `max`, which has no schedule, is it tried again.
+//! moves the time at which the next is due. A datagram that the kernel refuses is counted and not sent:
+//! a second attempt would come at a time outside the schedule. Its number goes to the next datagram, so
+//! that the receiver does not count it as lost. Only at rate `max`, which has no schedule, is it tried
+//! again.
 
 mod answers;
 mod pump;
@@ -18,7 +19,7 @@ use super::sizes::Sizes;
 use super::wire::Session;
 use super::{ProbeError, socket};
 
-/// Files that a process has open beside the flows' sockets, generously.
+/// An allowance for files of a process beside the flows' sockets.
 const OTHER_FILES: u64 = 64;
 
 #[derive(Clone, Debug)]
@@ -33,19 +34,19 @@ pub struct Order {
     pub flows: u16,
     pub count: Option<u64>,
     pub duration: Option<Duration>,
-    /// How long past `duration` a late sender may catch up on what was due within it.
+    /// How long past `duration` a late sender may catch up on datagrams that were due within it.
     pub grace: Duration,
     pub core: Option<usize>,
-    /// The most datagrams of what is due in one call.
+    /// The most due datagrams in one call.
     pub batch: usize,
-    /// Spin until the next is due, in place of sleeping.
+    /// Spin until the next is due, instead of sleeping.
     pub spin: bool,
-    /// How long to wait after the last datagram before asking what came.
+    /// How long to wait after the last datagram before requesting the receiver's counts.
     pub settle: Duration,
     pub front: Front,
 }
 
-/// What a datagram begins with.
+/// The beginning of a datagram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Front {
     /// A [`Header`](super::wire::Header): the receiver knows the session, and answers.
@@ -58,7 +59,7 @@ pub enum Front {
     Blank,
 }
 
-/// Datagrams of each flow that the kernel has taken; counted while they are sent.
+/// Datagrams of each flow that the kernel has accepted; counted during the sending.
 #[derive(Debug)]
 pub struct Progress(Vec<AtomicU64>);
 
@@ -78,7 +79,7 @@ impl Progress {
         (0..self.0.len()).map(|flow| self.of(flow)).collect()
     }
 
-    /// The sender alone writes.
+    /// Only the sender writes.
     fn add_one(&self, flow: usize) {
         if let Some(sent) = self.0.get(flow) {
             sent.store(sent.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -86,7 +87,7 @@ impl Progress {
     }
 }
 
-/// What was sent by [`send_by`]. Each datagram is one frame.
+/// The result of [`send_by`]. Each datagram is one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
     pub frames: u64,
@@ -132,13 +133,14 @@ impl Order {
     }
 }
 
-/// A socket to send to this address by, with a source port of its own.
+/// A socket for sending to this address, with a source port of its own.
 pub fn open(target: SocketAddr) -> Result<UdpSocket, ProbeError> {
     socket::sender(target, None)
 }
 
-/// Sends on the calling thread by connected sockets, to one after the other; does not ask what came. The
-/// sockets are the flows, wherever they lead: the order's own target and number of flows do not matter.
+/// Sends on the calling thread by connected sockets, to one after the other; does not request the
+/// receiver's counts. The sockets are the flows, wherever they lead: the order's own target and number
+/// of flows do not matter.
 pub fn send_by(
     sockets: &[UdpSocket],
     order: &Order,

@@ -1,8 +1,9 @@
-//! What arrived of one flow, judged by its numbers alone: new, again, out of order (RFC 4737), late.
+//! The arrivals of one flow, classified by their numbers alone: new, duplicate, out of order (RFC
+//! 4737), late.
 //!
-//! Invariant: every arrival is exactly one of `unique`, `duplicates` and `late`; `unique + lost` is
-//! what was sent. What comes more than [`WINDOW`] behind the newest is `late` and counts as lost:
-//! whether it came before is not remembered. At most 12 KiB a flow.
+//! Invariant: every arrival is exactly one of `unique`, `duplicates` and `late`; `unique + lost` is the
+//! number sent. A number more than [`WINDOW`] behind the newest is `late` and counts as lost: whether
+//! it came before is not remembered. At most 12 KiB a flow.
 
 use std::collections::VecDeque;
 
@@ -12,11 +13,11 @@ const WORD: u64 = u64::BITS as u64;
 /// In-order arrivals remembered for the extent of a reordering; a longer one counts as this long.
 pub const LONGEST_EXTENT: usize = 256;
 
-/// What an arrival was.
+/// The class of an arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
     InOrder,
-    /// After a higher number; `extent`: how many arrivals after the first of those.
+    /// It came after a higher number; `extent`: how many arrivals after the first of those.
     Reordered {
         extent: u64,
     },
@@ -68,7 +69,7 @@ impl Sequence {
         Arrival::Reordered { extent }
     }
 
-    /// Those that have not come, of `sent`; where that is not known, of those below the highest.
+    /// The missing numbers among `sent`; if that is unknown, among those below the highest.
     #[must_use]
     pub fn lost(&self, sent: Option<u64>) -> u64 {
         self.expected(sent) - self.unique
@@ -79,7 +80,7 @@ impl Sequence {
         sent.unwrap_or(0).max(self.next)
     }
 
-    /// Forgets the numbers between the highest and this one as they were a window ago.
+    /// Clears the bits of the numbers between the highest and this one, which are a window old.
     fn advance(&mut self, number: u64) {
         let slots = WINDOW.min(number - self.next + 1);
         for n in number + 1 - slots..=number {
@@ -92,7 +93,7 @@ impl Sequence {
         self.mark(number);
     }
 
-    /// Whether it was not marked before.
+    /// Marks a number; returns whether it was unmarked before.
     fn mark(&mut self, number: u64) -> bool {
         let (word, bit) = place(number);
         if self.seen.len() <= word {

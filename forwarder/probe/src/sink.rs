@@ -1,7 +1,7 @@
-//! Listens, counts, and answers: a sink acknowledges the end, a reflector everything.
+//! Listens, counts, and answers: a sink acknowledges the end, a reflector answers everything.
 //!
-//! Invariant: it reads until it is told to stop or its senders have ended, then what is still queued;
-//! what the socket itself dropped is counted apart.
+//! Invariant: it reads until it is stopped or its senders have ended, and then the rest of the queue;
+//! drops of the socket itself are counted apart.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -22,7 +22,8 @@ use super::{ProbeError, realtime_ns, reflect, socket};
 const LOOK: Duration = Duration::from_millis(20);
 /// The longest time for emptying the queue after a stop: under a flood it never becomes empty.
 const STOPPING_NS: u64 = 200_000_000;
-/// After all senders have ended: for stragglers, and ends repeated because their answer was lost.
+/// The time after all senders have ended, for stragglers, and for ends repeated because their answer
+/// was lost.
 const LINGER_NS: u64 = 250_000_000;
 
 #[derive(Clone, Debug, Default)]
@@ -30,7 +31,7 @@ pub struct Options {
     pub bind: Option<IpAddr>,
     pub port: u16,
     pub reflect: bool,
-    /// The kernel takes the time of arrival.
+    /// The kernel stamps the time of arrival.
     pub kernel_stamps: bool,
     pub duration: Option<Duration>,
     pub count: Option<u64>,
@@ -68,20 +69,20 @@ impl Sink {
         Ok(Self { socket, at, options, stamps: false })
     }
 
-    /// Counts datagrams with a [`Stamp`], too; timed by this machine's monotonic clock.
+    /// Also counts datagrams with a [`Stamp`]; timed by this machine's monotonic clock.
     #[must_use]
     pub fn with_stamps(self) -> Self {
         Self { stamps: true, ..self }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.at
     }
 
     /// Runs on the calling thread. With `keep`, `each` gets a report each time that all senders have
-    /// ended. `heard` counts what has come so far.
+    /// ended. `heard` counts the datagrams that have come so far.
     pub fn run(
         &self,
         stop: &AtomicBool,
@@ -144,7 +145,7 @@ impl Run<'_> {
             match Header::read(datagram) {
                 Some(header) if header.kind == Kind::Data => {
                     let arrival = book.take(letter.from, letter.len, &header, at);
-                    // A second answer to a second copy would count as a duplicate of the way back.
+                    // Answering a second copy would count as a duplicate of the way back.
                     let new = matches!(arrival, Some(Arrival::InOrder | Arrival::Reordered { .. }));
                     if sink.options.reflect && new {
                         let sent = sink.reply(book, &letter, datagram, &header, monotonic_ns);
@@ -155,7 +156,7 @@ impl Run<'_> {
                     let totals = Totals::read(datagram);
                     if let Some((received, came)) = book.end(letter.from, &header, totals, at) {
                         reflect::acknowledge(datagram, &header, received, came);
-                        // Lost or refused: the sender asks again.
+                        // If the answer is lost or refused, the sender asks again.
                         let _ = sink.socket.send_to(datagram, letter.from);
                     }
                 }

@@ -1,4 +1,4 @@
-//! How long each datagram is. Invariant: the size of datagram n follows from n alone.
+//! The size of each datagram. Invariant: the size of datagram n follows from n alone.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use super::wire::FULL_LEN;
 /// The longest payload that UDP over IPv4 can carry.
 pub const LARGEST: u32 = 65_507;
 
-/// UDP payloads, in bytes: one after the other, again and again.
+/// UDP payloads in bytes, used in turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sizes {
     sizes: Vec<u32>,

@@ -1,6 +1,6 @@
-//! The sockets of probes, and the thread that uses them. Invariant: every socket here hands the
-//! kernel one datagram per datagram (no segmentation offload), and has as much room as the system
-//! allows, so that what is lost is lost on the way.
+//! The sockets of probes, and the thread that uses them. Invariant: every socket here hands the kernel
+//! one datagram at a time (no segmentation offload), and has as much room as the system allows, so that
+//! losses happen on the way.
 
 use std::collections::hash_map::RandomState;
 use std::fs;
@@ -40,13 +40,13 @@ pub(super) fn sender(target: SocketAddr, bind: Option<IpAddr>) -> Result<UdpSock
     Ok(socket)
 }
 
-/// A socket that receives on the port: over IPv6 and IPv4, if not bound to an address.
+/// A socket that receives on the port: over IPv6 and IPv4, unless it is bound to an address.
 pub(super) fn listener(bind: Option<IpAddr>, port: u16) -> Result<UdpSocket, ProbeError> {
     let at = |ip| SocketAddr::new(ip, port);
     let socket = match bind {
         Some(ip) => UdpSocket::bind(at(ip)),
         None => UdpSocket::bind(at(IpAddr::V6(Ipv6Addr::UNSPECIFIED))).or_else(|error| {
-            // Where there is no IPv6.
+            // The host may have no IPv6.
             if error.kind() == io::ErrorKind::AddrInUse {
                 return Err(error);
             }
@@ -92,7 +92,7 @@ pub(super) fn dropped(socket: &UdpSocket) -> Option<u64> {
 
 /// Prepares the calling thread: exact timers, and pinned to `core` if one is given.
 pub(super) fn ready_thread(core: Option<usize>) -> Result<(), ProbeError> {
-    // How much the kernel may add to a sleep: 50 us by default. If this fails, sends are later, not wrong.
+    // The kernel's allowance for a sleep, 50 us by default. If this fails, sends are later, not wrong.
     let _ = set_current_timer_slack(std::num::NonZeroU64::new(1));
     let Some(core) = core else { return Ok(()) };
     let invalid = || {

@@ -1,5 +1,5 @@
-//! Times as histograms of three digits, and their jitter. Invariant: what is longer than
-//! [`LONGEST_NS`] is counted there, so that counts are exact.
+//! Times as histograms of three digits, and their jitter. Invariant: a time longer than [`LONGEST_NS`]
+//! is counted there, so that counts are exact.
 
 use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};

@@ -1,5 +1,5 @@
-//! What comes back to a sender: replies and acknowledgements. Invariant: a round trip is measured
-//! with the sender's clock alone; of the reflector's only a difference is used.
+//! What returns to a sender: replies and acknowledgements. Invariant: a round trip is measured with the
+//! sender's clock alone; only a difference of the reflector's clock is used.
 
 use super::report::{Acknowledged, RoundTrips};
 use super::sequence::{Arrival, Sequence};
@@ -58,13 +58,13 @@ impl Trips {
         }
     }
 
-    /// Which flows have no acknowledgement.
+    /// The flows without an acknowledgement.
     pub fn open(&self) -> impl Iterator<Item = usize> {
         let open = |flow: &Flow| flow.acknowledged.is_none();
         self.flows.iter().enumerate().filter(move |(_, flow)| open(flow)).map(|(i, _)| i)
     }
 
-    /// `sent`: how many of each flow.
+    /// `sent`: the number of datagrams of each flow.
     #[must_use]
     pub fn report(&self, sent: &[u64]) -> (Option<Acknowledged>, Option<RoundTrips>) {
         let mut all = Acknowledged::default();

@@ -1,4 +1,4 @@
-//! What a probe's datagrams carry. Numbers are big endian:
+//! The content of a probe's datagrams. Numbers are big endian:
 //!
 //! ```text
 //!  0 "weir"  4 version  5 kind  6 flow: u16  8 session: u64  16 number: u64
@@ -17,7 +17,7 @@
 
 /// The shortest `Data`.
 pub const DATA_LEN: usize = 40;
-/// With room for what a reflector adds; all other kinds have exactly this or more.
+/// With room for the reflector's block; all other kinds have at least this length.
 pub const FULL_LEN: usize = 64;
 /// The shortest datagram with a stamp: it fits a frame of 64 bytes.
 pub const STAMP_LEN: usize = 16;
@@ -41,13 +41,13 @@ pub enum Kind {
     Ack = 4,
 }
 
-/// What every kind begins with.
+/// The beginning of every kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     pub kind: Kind,
     pub flow: u16,
     pub session: Session,
-    /// From 0, in each flow.
+    /// Counts from 0, in each flow.
     pub number: u64,
     /// The sender's CLOCK_MONOTONIC when it was sent.
     pub monotonic_ns: u64,
@@ -78,7 +78,7 @@ impl std::fmt::Display for Session {
     }
 }
 
-/// What a reflector adds, on its own monotonic clock.
+/// The reflector's block, on its own monotonic clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turned {
     pub received_ns: u64,
@@ -104,7 +104,7 @@ pub struct Came {
 }
 
 impl Header {
-    /// Writes the front of a datagram; false where it does not fit.
+    /// Writes the header into a datagram; false if it does not fit.
     pub fn write(&self, datagram: &mut [u8]) -> bool {
         let Some(front) = datagram.first_chunk_mut::<DATA_LEN>() else { return false };
         front[..4].copy_from_slice(&MAGIC);
@@ -118,7 +118,7 @@ impl Header {
         true
     }
 
-    /// None where the datagram is not one of ours.
+    /// `None` if the datagram is not a probe's.
     #[must_use]
     pub fn read(datagram: &[u8]) -> Option<Self> {
         let front = datagram.first_chunk::<DATA_LEN>()?;
@@ -150,8 +150,8 @@ impl Header {
     }
 }
 
-/// What a datagram begins with in place of a header. The program `tally` in `xdp-ebpf/src/traffic.rs`
-/// reads it, too.
+/// A shorter beginning of a datagram in place of a header. The program `tally` in
+/// `xdp-ebpf/src/traffic.rs` reads it, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     pub flow: u16,
@@ -161,7 +161,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// False where it does not fit.
+    /// False if it does not fit.
     pub fn write(&self, datagram: &mut [u8]) -> bool {
         let Some(front) = datagram.first_chunk_mut::<STAMP_LEN>() else { return false };
         front[..2].copy_from_slice(&STAMP_MAGIC);
@@ -171,7 +171,7 @@ impl Stamp {
         true
     }
 
-    /// None where the datagram has no stamp.
+    /// `None` if the datagram has no stamp.
     #[must_use]
     pub fn read(datagram: &[u8]) -> Option<Self> {
         let [m0, m1, f0, f1, n0, n1, n2, n3, sent @ ..] = *datagram.first_chunk::<STAMP_LEN>()?;
@@ -201,12 +201,12 @@ fn word(bytes: &[u8], at: usize) -> u64 {
     word.map_or(0, u64::from_be_bytes)
 }
 
-/// What stands behind the header.
+/// The part behind the header.
 pub trait Block: Sized {
     fn words(&self) -> [u64; 3];
     fn of(words: [u64; 3]) -> Self;
 
-    /// False where the datagram has no room for it.
+    /// False if the datagram has no room for it.
     fn write(&self, datagram: &mut [u8]) -> bool {
         let Some(block) = datagram.get_mut(DATA_LEN..FULL_LEN) else { return false };
         for (slot, word) in block.chunks_exact_mut(8).zip(self.words()) {

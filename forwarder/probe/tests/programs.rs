@@ -1,4 +1,4 @@
-//! The verifier takes every program.
+//! The verifier accepts every program.
 
 use weir_probe::program::Program;
 

@@ -1,4 +1,4 @@
-//! What is different between two plans, key by key, in the operator's words.
+//! The differences between two plans, key by key, in the operator's words.
 
 use std::fmt;
 
@@ -72,7 +72,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The settings that differ; `what` is given the key, the old and the new value.
+/// The settings that differ; `what` gets the key, the old and the new value.
 pub(crate) fn between<S: Section>(
     old: &S,
     new: &S,
@@ -97,8 +97,8 @@ fn ports(old: &PortPlan, new: &PortPlan) -> Vec<Difference> {
 }
 
 impl Plan {
-    /// What `new` has otherwise: first what is for all, then by port in its order, then the ports
-    /// that it lacks. Empty: they promise the same.
+    /// The differences of `new`: first those for all ports, then by port in its order, then the ports
+    /// that it lacks. Empty: the two are equal.
     pub fn differences(&self, new: &Self) -> Vec<Difference> {
         let mut found = globals(&self.forwarder, &new.forwarder);
         found.extend(globals(&self.container, &new.container));
@@ -122,7 +122,7 @@ impl Plan {
         found
     }
 
-    /// This plan, but what can be had by a restart only is as in `old`.
+    /// This plan, except that settings which need a restart stay as in `old`.
     #[must_use]
     pub fn without_restart(mut self, old: &Self) -> Self {
         keep_fixed(&old.forwarder, &mut self.forwarder);

@@ -5,9 +5,8 @@ use serde_json::{Map, Value};
 use crate::{Plan, setting::Section};
 
 impl Plan {
-    /// What can be changed while traffic flows. `known` names the ports that there are
-    /// because they joined the bridge. `null` on a key of a port: what `[container]` or its role
-    /// says, or none.
+    /// The settings that can be changed while traffic flows. `known` names the ports that joined the
+    /// bridge. A port's key is `null` where the value of `[container]` or of its role applies, or none.
     pub fn document(&self, known: &[String]) -> Value {
         let listed = self.ports.iter().map(|port| (port.name.clone(), section(port)));
         let others = known

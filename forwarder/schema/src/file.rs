@@ -1,7 +1,6 @@
-//! From a TOML file to a validated `Plan`.
-//! Invariants: every key is known and every value is one weir keeps, or the whole is refused with
-//! file, line, and what would be valid; nothing is asked of the kernel except which cores there
-//! are.
+//! Parses a TOML file into a validated `Plan`. Invariants: every key is known and every value is valid,
+//! or the whole file is refused with file, line, and what would be valid; the kernel is asked for
+//! nothing but the cores.
 
 use std::{fs, io::Read, path::Path};
 
@@ -39,7 +38,7 @@ pub fn load(path: &Path, host: &Host) -> Result<Plan, ConfigErrors> {
     parse(&text, &file, host)
 }
 
-/// Validates the text of a configuration; `file` is how the errors call it.
+/// Validates the text of a configuration; `file` is its name in errors.
 pub fn parse(text: &str, file: &str, host: &Host) -> Result<Plan, ConfigErrors> {
     let mut problems = Problems::new(Some(Source::new(file, text)));
     let root = match DeTable::parse(text) {
@@ -75,8 +74,8 @@ pub fn parse(text: &str, file: &str, host: &Host) -> Result<Plan, ConfigErrors> 
     Ok(Plan { forwarder, container, scheduler, measure, bridge: None, ports, defaults })
 }
 
-/// The unquoted text where a value must be: the commonest slip, and the parser takes it for a
-/// number or a date and says so.
+/// The unquoted text in the place of a value: the commonest slip, which the parser reports as a bad
+/// number or date.
 fn bare_word<'t>(text: &'t str, span: &std::ops::Range<usize>) -> Option<&'t str> {
     let word = text.get(span.clone())?;
     let before = text.get(..span.start)?.trim_end_matches([' ', '\t']);

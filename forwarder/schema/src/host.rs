@@ -1,8 +1,8 @@
-//! What the machine has.
+//! The machine's resources.
 
 use std::fs;
 
-/// What the machine has, so that a plan can be checked against it (and tests need no machine).
+/// The machine's resources, so that a plan can be checked against it (and tests need no machine).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     /// The cores that are online, in rising order.
@@ -20,13 +20,12 @@ impl Host {
         Self { cores }
     }
 
-    /// The core of a worker for which none is named: the last, since interrupts gather on the
-    /// first.
+    /// The default worker's core: the last, since interrupts gather on the first.
     pub fn default_worker(&self) -> usize {
         self.cores.last().copied().unwrap_or(0)
     }
 
-    /// Whether a worker can be pinned to `core`, or what is wrong with it.
+    /// Checks whether a worker can be pinned to `core`; the error says why not.
     pub fn check_worker(&self, core: u64) -> Result<usize, String> {
         let known = usize::try_from(core).ok().filter(|core| self.cores.contains(core));
         known.ok_or_else(|| format!("there is no core {core}"))

@@ -1,13 +1,13 @@
-//! Every setting of weir, declared once, and what is made of the declarations.
+//! Every setting of weir, declared once, and what is generated from the declarations.
 //!
-//! - [`setting`]: what a declaration consists of, and the macro that declares
+//! - [`setting`]: the parts of a declaration, and the macro that declares
 //! - [`sections`], [`port`]: the settings
-//! - [`value`]: the types that settings can have, and how each is read and written
+//! - [`value`]: the types of settings, with their reading and writing
 //! - [`plan`]: all settings of one weir, validated
-//! - [`file`]: from a TOML file to a plan; [`ports`]: what must hold between ports; [`table`]: one
-//!   table; [`written`]: what was written, TOML or JSON; [`problem`]: what is wrong with it, and where
-//! - [`document`]: what clients read of a plan; [`patch`]: how they change it
-//! - [`differences`]: what is different between two plans
+//! - [`file`]: parses a TOML file into a plan; [`ports`]: rules between ports; [`table`]: one
+//!   table; [`written`]: values as written, in TOML or JSON; [`problem`]: their errors, with places
+//! - [`document`]: a plan as clients read it; [`patch`]: their changes to it
+//! - [`differences`]: the differences between two plans
 //! - [`pages`]: the example file and the reference
 //! - [`host`]: the machine's cores; [`nearest`](nearest()): the word that was probably meant
 #![forbid(unsafe_code)]

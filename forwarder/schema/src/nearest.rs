@@ -1,8 +1,8 @@
-//! The valid word nearest to one that is not: for a typing slip, one look at the error is enough.
+//! The valid word nearest to an invalid one: so that one look at the error corrects a typing slip.
 
-/// The valid word `word` was probably meant to be, if one is near enough.
+/// The valid word that `word` was probably meant to be, if one is near enough.
 pub fn nearest<'v>(word: &str, valid: &[&'v str]) -> Option<&'v str> {
-    // Underscores for hyphens is no slip of a letter, but a habit: both are the same key here.
+    // Underscores instead of hyphens are a habit rather than a typing slip: both are the same key here.
     let word: String = word.chars().take(64).collect::<String>().to_lowercase().replace('_', "-");
     let near = |candidate: &&str| strsim::osa_distance(&word, candidate);
     let allowed = 2.max(word.chars().count() / 3);

@@ -1,4 +1,4 @@
-//! The pages that are made of the declarations: an example file with every setting, and a reference.
+//! The pages made from the declarations: an example file with every setting, and a reference.
 
 use crate::{
     ContainerPlan, Declaration, Effect, ForwarderPlan, MeasurePlan, PortPlan, SchedulerPlan,
@@ -6,7 +6,7 @@ use crate::{
 };
 
 const COLUMNS: usize = 100;
-/// Where comments begin.
+/// The column in which comments begin.
 const COMMENT: usize = 28;
 
 const EXAMPLE_HEAD: &str = "\
@@ -32,7 +32,7 @@ set`, `weir set` or a PATCH); *reattach*, likewise, and the port is taken out an
 the same, by SIGHUP only; *restart*, it is made when weir starts.
 ";
 
-/// A section's settings, for what is made of all of them.
+/// A section's settings, for pages about all sections.
 #[derive(Clone, Debug)]
 pub struct Listed {
     pub section: &'static str,

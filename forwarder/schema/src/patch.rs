@@ -1,6 +1,6 @@
-//! Changing a plan by a client's merge patch (RFC 7396) on its document.
-//! Invariant: a plan changes as a whole or not at all, and what it may become is decided by the
-//! declarations that read the file, in their words.
+//! Changes a plan by a client's merge patch (RFC 7396) on its document. Invariant: a plan changes as a
+//! whole or not at all, and the declarations that read the file decide what it may become, in the same
+//! words.
 
 use serde_json::{Map, Value};
 use weir_core::Role;
@@ -19,7 +19,7 @@ const SECTIONS: [&str; 3] = ["scheduler", "container", "ports"];
 const FIXED: [&str; 2] = ["forwarder", "measure"];
 const PORTS: &str = "valid: the ports by name, such as {\"v1\": {\"weight\": 4}}";
 
-/// Why a patch is refused. Nothing has changed then.
+/// Why a patch is refused. The plan is unchanged then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatchError {
     #[error("{0}")]
@@ -29,8 +29,8 @@ pub enum PatchError {
 }
 
 impl Plan {
-    /// The plan that a merge patch on `self.document(known)` makes of this one. What the document
-    /// does not tell stays as it is; whether a new port's interface exists is not asked here.
+    /// The plan that results from a merge patch on `self.document(known)`. Settings outside the
+    /// document stay as they are; whether a new port's interface exists is not checked here.
     pub fn patch(&self, patch: &Value, known: &[String]) -> Result<Self, PatchError> {
         let Value::Object(patch) = patch else {
             let wrong = "is no JSON object";
@@ -46,7 +46,7 @@ impl Plan {
                 table::unknown_key(&mut problems, &(0..0), word, word, fixed, &SECTIONS);
             }
         }
-        // No setting that asks for the host's cores can be patched.
+        // No patchable setting needs the host's cores.
         let host = Host { cores: Vec::new() };
         let context = Context { host: &host, workers: &[] };
         let mut plan = self.clone();
@@ -58,7 +58,7 @@ impl Plan {
         problems.finish().map(|()| plan).map_err(PatchError::Invalid)
     }
 
-    /// A new port is one that is given a role: a slip in a name is not.
+    /// A new port must be given a role, so that a slip in a name makes none.
     fn check_named(&self, patch: &Map<String, Value>, known: &[String]) -> Result<(), PatchError> {
         let Some(Value::Object(ports)) = patch.get("ports") else { return Ok(()) };
         let missing = ports
@@ -79,8 +79,8 @@ impl Plan {
         self.bridge.is_some() && known.iter().any(|known| known == name)
     }
 
-    /// The object `ports`: those there are in their order, then new ones. A port of the bridge is
-    /// planned only once it differs from what every such port gets.
+    /// The object `ports`: existing ones in their order, then new ones. A port of the bridge gets a
+    /// plan only once it differs from the default of such ports.
     fn patch_ports(
         &mut self,
         problems: &mut Problems<'_>,
@@ -126,7 +126,7 @@ impl Plan {
         self.ports = ports.into_iter().map(|(port, _)| port).filter(|port| !plain(port)).collect();
     }
 
-    /// One port as the patch has it; `None`: that is no port.
+    /// One port of the patch; `None`: it is not a port.
     fn patch_port(
         &self,
         problems: &mut Problems<'_>,
@@ -155,7 +155,7 @@ impl Plan {
         None
     }
 
-    /// A port of the bridge would be taken in again at once.
+    /// Refuses deletions of a bridge's port, which would be taken in again at once.
     fn check_deleted<'n>(
         &self,
         problems: &mut Problems<'_>,

@@ -1,6 +1,6 @@
-//! What weir has been asked to do, validated: plain data that the control plane turns into
-//! ports and workers. Invariant: a `Plan` holds no contradiction that could be seen without
-//! asking the kernel; whether an interface exists is found out when it is attached.
+//! weir's validated configuration: plain data that the control side turns into ports and workers.
+//! Invariant: a `Plan` holds no contradiction that could be seen without asking the kernel; whether an
+//! interface exists shows when it is attached.
 
 use std::sync::Arc;
 
@@ -19,14 +19,15 @@ pub struct Plan {
     pub measure: MeasurePlan,
     /// The bridge whose ports are followed as they come and go; `None` with `--config`.
     pub bridge: Option<String>,
-    /// In the order of the file. With a bridge: the uplinks only, vifs are found by asking it.
+    /// In the order of the file. With a bridge: the uplinks only, since its other ports are found as
+    /// vifs.
     pub ports: Vec<PortPlan>,
-    /// What a port that is not listed (one that joins the bridge) gets.
+    /// The plan of a port that is not listed (one that joins the bridge).
     pub defaults: PortPlan,
 }
 
-/// A place in a configuration file, with the line itself: an error that is found after the file
-/// was read (an interface is missing) still shows it.
+/// A place in a configuration file, with the line itself, so that a later error (an interface is
+/// missing) can still show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
     pub file: Arc<str>,
@@ -40,8 +41,8 @@ pub struct Located {
 }
 
 impl Plan {
-    /// The plan of `--bridge`: the uplinks are known by name, the vifs are whatever else is or
-    /// becomes a port of the bridge.
+    /// The plan of `--bridge`: the uplinks are named, and every other present or future port of the
+    /// bridge is a vif.
     pub fn for_bridge(bridge: &str, uplinks: &[String], worker: usize) -> Self {
         let defaults = PortPlan::default();
         Self {
@@ -55,12 +56,12 @@ impl Plan {
         }
     }
 
-    /// Whether the plan has something of its own to say about this port.
+    /// Whether the plan lists this port itself.
     pub fn lists(&self, name: &str) -> bool {
         self.ports.iter().any(|port| port.name == name)
     }
 
-    /// The plan for an interface: its own, or the default of a vif where the plan does not list it.
+    /// The plan for an interface: its own, or the default of a vif if the plan does not list it.
     pub fn port_named(&self, name: &str) -> PortPlan {
         self.ports
             .iter()
@@ -69,8 +70,8 @@ impl Plan {
             .unwrap_or_else(|| self.defaults.port(name, Role::Vif))
     }
 
-    /// A port's promises as the engine takes them. Which worker it belongs to and how many frames
-    /// it may hold depends on what runs, not on the plan.
+    /// A port's promises in the engine's form. Its worker and its bound in frames depend on the running
+    /// state, not on the plan.
     pub fn port_settings(&self, port: &PortPlan) -> PortSettings {
         PortSettings {
             role: port.role,
@@ -93,12 +94,12 @@ impl Plan {
         }
     }
 
-    /// When a port's containers are let go.
+    /// The release policy of a port's containers.
     pub fn release_of(&self, port: &PortPlan) -> Release {
         port.release.unwrap_or(self.container.release)
     }
 
-    /// How all links are shared, as the engine takes it.
+    /// The sharing of all links, in the engine's form.
     pub fn scheduler_settings(&self) -> SchedulerSettings {
         SchedulerSettings {
             policy: self.scheduler.policy,
@@ -106,7 +107,7 @@ impl Plan {
         }
     }
 
-    /// One mode for every port, as the command line asks.
+    /// Sets one mode for every port, as the command line asks.
     pub fn set_mode(&mut self, mode: Mode) {
         self.defaults.mode = mode;
         for port in &mut self.ports {
@@ -129,7 +130,8 @@ impl ForwarderPlan {
 }
 
 impl ContainerPlan {
-    /// Neither 0 nor 1, which would be no estimate at all: what is rounded there stays beside it.
+    /// Neither 0 nor 1, which would be no estimate at all: a value that rounds to one of them is moved
+    /// beside it.
     fn alpha_q16(&self) -> u32 {
         ((self.alpha * 65_536.0).round() as u32).clamp(1, 65_535)
     }

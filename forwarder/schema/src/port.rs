@@ -14,10 +14,10 @@ use crate::{
     setting::settings,
 };
 
-/// Group frames, and frames for unknown addresses, of a vif: more than any protocol needs, and too
-/// few to be felt by the others.
+/// The default limit for a vif's group frames, and frames for unknown addresses: more than any protocol
+/// needs, and too few for the others to notice.
 const DEFAULT_STORM_PER_S: u32 = 10_000;
-/// More than one core sends, and a hundred nanoseconds for each, which is what the gate is told.
+/// More than one core sends. The gate works with the time per frame, here a hundred nanoseconds.
 const MAX_STORM_PER_S: u32 = 10_000_000;
 
 settings! {
@@ -25,10 +25,10 @@ settings! {
     #[derive(Eq)]
     pub PortPlan in "port", checked by rates_fit {
         [
-            /// It was not listed, but joined the bridge, and was promised something since: it is
-            /// served only while it is a port of the bridge.
+            /// It is not in the file: it joined the bridge, and a setting of it was changed since. It
+            /// is served only while it is a port of the bridge.
             of_bridge: bool = false,
-            /// Where the file names the port; `None` when no file did.
+            /// Where the file names the port; `None` if no file did.
             at: Option<Located> = None,
         ]
         name: String {
@@ -158,8 +158,7 @@ impl PortPlan {
         Self { name: name.to_owned(), role, ..self.clone() }
     }
 
-    /// Group and unknown frames in a second; 0: any number. What comes from outside may be for
-    /// any port.
+    /// Group and unknown frames in a second; 0: any number. Frames from outside may be for any port.
     pub fn storm_per_s(&self) -> u32 {
         self.storm.unwrap_or(match self.role {
             Role::Uplink => 0,
@@ -167,7 +166,7 @@ impl PortPlan {
         })
     }
 
-    /// Addresses that the gate's table may have of it.
+    /// The most addresses that the gate's table may have for it.
     pub fn address_quota(&self) -> u32 {
         self.addresses.unwrap_or(match self.role {
             Role::Uplink => addresses::UPLINK_QUOTA,

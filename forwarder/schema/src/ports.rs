@@ -1,4 +1,4 @@
-//! The ports of a file, and what must hold between a plan's ports.
+//! The ports of a file, and the rules between a plan's ports.
 
 use std::collections::HashMap;
 
@@ -66,8 +66,7 @@ pub(crate) fn of_file(
     ports
 }
 
-/// What is refused where a client names a port that there is not, without saying what it should
-/// become.
+/// The error for a client that names an unknown port without giving it a role.
 pub fn no_such_port(name: &str) -> ConfigErrors {
     ConfigErrors::argument(
         &format!("ports.{name}"),
@@ -90,7 +89,7 @@ pub(crate) fn check_count(
     right
 }
 
-/// What must hold between the ports; `all` is where they are found fault with together.
+/// Checks the rules between the ports; `all` is the place of an error about several of them.
 pub(crate) fn check_all<'p>(
     problems: &mut Problems<'_>,
     all: (&str, Option<Located>),
@@ -100,7 +99,7 @@ pub(crate) fn check_all<'p>(
     let promised: u128 = ports.clone().map(|(port, _)| min(port)).sum();
     for (port, places) in ports.clone() {
         let Some(link) = port.rate else { continue };
-        // What a port sends does not go out by the port itself.
+        // A port's own traffic does not go out by the port itself.
         let others = Rate::new(u64::try_from(promised - min(port)).unwrap_or(u64::MAX));
         if others > link {
             let wrong =
@@ -109,7 +108,7 @@ pub(crate) fn check_all<'p>(
             problems.add(&places.span("rate"), places.path("rate"), wrong, valid);
         }
     }
-    // Of a port whose role was refused, it is not known.
+    // If a port's role was refused, it is unknown.
     let is_vif = |(port, places): (&PortPlan, &Places)| {
         port.role == Role::Vif && !places.refused.contains(&"role")
     };

@@ -1,5 +1,5 @@
-//! What is wrong with a configuration, and where. Invariant: a problem says what is wrong and
-//! what would be valid; all problems of one file travel together, in the order of its lines.
+//! The problems of a configuration, and their places. Invariant: a problem says what is wrong and what
+//! would be valid; all problems of one file are reported together, in the order of its lines.
 
 use std::{error::Error, fmt, ops::Range, sync::Arc};
 
@@ -13,13 +13,13 @@ pub struct ConfigErrors {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// `None` where no file is to blame: the command line, a client's document, or the file could
-    /// not be read.
+    /// `None` if the problem is in no file: in the command line or a client's document, or the file
+    /// could not be read.
     pub at: Option<Located>,
     /// `port.weight`, `ports.v1.weight` of a document, `syntax`, `--worker`, or the file's name.
     pub key: String,
     pub wrong: String,
-    /// What would be valid; empty where `wrong` says it already.
+    /// What would be valid; empty if `wrong` says it already.
     pub valid: String,
 }
 
@@ -52,7 +52,7 @@ impl ConfigErrors {
         &self.problems
     }
 
-    /// What `main` exits with.
+    /// The exit code of `main`.
     pub const EXIT_CODE: u8 = 2;
 }
 
@@ -124,7 +124,7 @@ impl<'s> Source<'s> {
 /// Why a value is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Where it stands, if not where the value does.
+    /// Its place, if it is not the value's.
     pub span: Option<Range<usize>>,
     pub wrong: String,
     pub valid: String,
@@ -137,10 +137,10 @@ pub(crate) fn fault<T>(
     Err(vec![Fault { span: None, wrong: wrong.into(), valid: valid.into() }])
 }
 
-/// Collects what is wrong while a file or a document is read.
+/// Collects the problems while a file or a document is read.
 #[derive(Debug)]
 pub(crate) struct Problems<'s> {
-    /// `None`: what is read has no lines to point at.
+    /// `None`: the input has no lines to point at.
     source: Option<Source<'s>>,
     found: Vec<Problem>,
 }

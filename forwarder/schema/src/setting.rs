@@ -1,28 +1,28 @@
-//! What a declaration of a setting consists of, and the macro that declares a section's settings.
+//! The parts of a setting's declaration, and the macro that declares a section's settings.
 //!
-//! [`settings!`] makes three things of a declaration: a field of the section's struct, with the type
-//! that the setting has from then on; its default; and a row of [`Section::settings`], from which
-//! everything else is made: reading, documents, differences, options, pages.
+//! [`settings!`] makes three things from a declaration: a field of the section's struct, with the
+//! setting's type; its default; and a row of [`Section::settings`], from which all the rest is derived:
+//! reading, documents, differences, options, pages.
 
 use serde_json::Value as Json;
 
 use crate::{Host, problem::Fault, written::Node};
 
-/// What a changed setting asks for.
+/// What a changed setting requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It is changed while traffic flows.
     Live,
     /// The port is taken out and in again.
     Reattach,
-    /// The same, but it is changed in the file only.
+    /// The same, but only the file can change it.
     Reload,
-    /// It is changed when weir starts, and not before.
+    /// It takes effect at weir's next start.
     Restart,
 }
 
 impl Effect {
-    /// Whether it can be changed by a command, or a client's patch.
+    /// Whether a command, or a client's patch, can change it.
     pub fn by_patch(self) -> bool {
         matches!(self, Self::Live | Self::Reattach)
     }
@@ -32,17 +32,17 @@ impl Effect {
     }
 }
 
-/// A setting as it is declared, whatever its type.
+/// The declaration of a setting, whatever its type.
 #[derive(Clone, Copy, Debug)]
 pub struct Declaration {
-    /// As files, documents and commands write it.
+    /// The key in files, documents and commands.
     pub key: &'static str,
-    /// With its section: `container.timeout`.
+    /// The key with its section: `container.timeout`.
     pub path: &'static str,
     pub effect: Effect,
-    /// In a sentence; `{range}` and `{names}` stand for what is valid.
+    /// A sentence; `{range}` and `{names}` stand for the valid values.
     pub help: &'static str,
-    /// What holds while it has no value; empty: nothing.
+    /// What applies while it has no value; empty: nothing.
     pub unset: &'static str,
     /// A value, as a file writes it.
     pub example: &'static str,
@@ -52,16 +52,16 @@ pub struct Declaration {
     pub of_text: fn(&str) -> Result<Json, String>,
 }
 
-/// What is valid for a setting.
+/// The valid values of a setting.
 #[derive(Clone, Debug)]
 pub struct Kind {
     /// For an option's value: `RATE|none`.
     pub value_name: &'static str,
     /// `a whole number from 1 to 1000`
     pub valid: String,
-    /// `1 to 1000`, where it has ends.
+    /// `1 to 1000`, if it is bounded.
     pub range: String,
-    /// `eager, fixed or adaptive`, where it is a choice.
+    /// `eager, fixed or adaptive`, if it is a choice.
     pub names: String,
 }
 
@@ -73,13 +73,13 @@ impl Kind {
 }
 
 impl Declaration {
-    /// The sentence, with what is valid in its place.
+    /// The sentence, with the valid values filled in.
     pub fn help(&self) -> String {
         let kind = (self.kind)();
         self.help.replace("{range}", &kind.range).replace("{names}", &kind.names)
     }
 
-    /// What holds when nothing is said, in words; `None`: nothing does.
+    /// The default in words; `None`: there is none.
     pub fn default_text(&self) -> Option<String> {
         match (self.default)() {
             Json::Null => Some(self.unset.to_owned()),
@@ -101,7 +101,7 @@ impl Declaration {
     pub fn shown(&self, value: &Json) -> String {
         match value {
             Json::Null if self.unset.is_empty() => "none".to_owned(),
-            // A word says it; what is longer belongs into a help text.
+            // A single word is shown here; a longer text belongs into a help text.
             Json::Null if self.unset.chars().all(char::is_alphabetic) => self.unset.to_owned(),
             Json::Null => "default".to_owned(),
             Json::String(text) => text.clone(),
@@ -118,9 +118,9 @@ impl Declaration {
 #[derive(Debug)]
 pub struct Setting<S: 'static> {
     pub about: Declaration,
-    /// Sets it to what was written; with faults, it stays as it was.
+    /// Sets it to the written value; with faults, it stays as it was.
     pub read: fn(&mut S, &Node, &Context<'_>) -> Result<(), Vec<Fault>>,
-    /// As a document has it.
+    /// The value in the document's form.
     pub json: fn(&S) -> Json,
     pub copy: fn(&S, &mut S),
     pub same: fn(&S, &S) -> bool,
@@ -129,7 +129,7 @@ pub struct Setting<S: 'static> {
 /// A struct of settings: a `[section]` of the file, or a `[[port]]`.
 pub trait Section: Clone + Default + 'static {
     const NAME: &'static str;
-    /// What its settings are about, in a sentence.
+    /// The subject of its settings, in a sentence.
     const ABOUT: &'static str;
 
     fn settings() -> &'static [Setting<Self>];
@@ -138,7 +138,7 @@ pub trait Section: Clone + Default + 'static {
         Self::settings().iter().map(|row| &row.about).find(|setting| setting.key == key)
     }
 
-    /// What of a section does not fit together: the setting at fault, and why.
+    /// A contradiction within a section: the setting at fault, and why.
     fn contradiction(&self) -> Option<(&'static str, Fault)> {
         None
     }
@@ -152,8 +152,8 @@ pub struct Context<'c> {
     pub workers: &'c [usize],
 }
 
-/// See the module. Fields in brackets are no settings. A `range` is what its type calls
-/// [`Value::Range`](crate::value::Value::Range).
+/// See the module. Fields in brackets are no settings. A `range` has the type
+/// [`Value::Range`](crate::value::Value::Range) of its setting.
 macro_rules! settings {
     (
         #[doc = $about:literal]

@@ -1,4 +1,4 @@
-//! One table, read by a section's declarations: what is mistyped or unknown is collected instead of
+//! Reads one table by a section's declarations: mistyped and unknown keys are collected instead of
 //! ending the reading. Invariant: a value is either valid or has left a problem.
 
 use std::{collections::BTreeMap, ops::Range};
@@ -10,7 +10,7 @@ use crate::{
     written::{Table, Written},
 };
 
-/// Where the settings stood that were read, to find fault with them later.
+/// The places of the settings that were read, for faults found later.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     /// `port`, or `ports.v1` of a document.
@@ -21,7 +21,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Nothing was read.
+    /// The places of a table that was not read.
     pub(crate) fn none(path: impl Into<String>) -> Self {
         Self { path: path.into(), ..Self::default() }
     }
@@ -35,8 +35,8 @@ impl Places {
     }
 }
 
-/// Reads a table into `section`: of a file, every setting; of a client's patch, what can be changed
-/// while weir runs, where `null` takes a setting back to what it is in `patch`.
+/// Reads a table into `section`: from a file, every setting; from a client's patch, those that can be
+/// changed while weir runs, where `null` resets a setting to its value in `patch`.
 pub(crate) fn read<S: Section>(
     problems: &mut Problems<'_>,
     path: &str,
@@ -51,7 +51,7 @@ pub(crate) fn read<S: Section>(
     let valid: Vec<&str> =
         rows.iter().filter(|row| readable(row)).map(|row| row.about.key).collect();
     for (word, entry) in table.iter().filter(|(word, _)| !valid.contains(word)) {
-        // A key that is not there has no value already.
+        // A key that is absent has no value already.
         if !matches!(entry.node.value, Written::Null) {
             let fixed = rows.iter().any(|row| row.about.key == word);
             unknown_key(problems, &entry.span, &places.path(word), word, fixed, &valid);
@@ -87,7 +87,7 @@ pub(crate) fn read<S: Section>(
     places
 }
 
-/// A key that cannot be here; `fixed`: the file may have it.
+/// Reports a key that is invalid here; `fixed`: the file may have it.
 pub(crate) fn unknown_key(
     problems: &mut Problems<'_>,
     span: &Range<usize>,
@@ -104,7 +104,7 @@ pub(crate) fn unknown_key(
     problems.add(span, path, wrong, format!("valid: {}", valid.join(", ")));
 }
 
-/// A `[section]`; one that is absent leaves `section` as it is.
+/// A `[section]`; an absent one leaves `section` as it is.
 pub(crate) fn section<S: Section>(
     problems: &mut Problems<'_>,
     root: &Table,

@@ -1,5 +1,5 @@
-//! The types that a setting can have: how each is read from a file or a document, from a command's
-//! argument, and written. Invariant: what `json` writes is read as the same value.
+//! The types of settings: how each is read from a file or a document and from a command's argument, and
+//! how it is written. Invariant: what `json` writes is read as the same value.
 
 mod names;
 
@@ -22,14 +22,14 @@ pub use self::names::{check_control, is_interface_name};
 
 /// A type of settings.
 pub trait Value: Clone + PartialEq {
-    /// What bounds it, besides its type.
+    /// The type of its bounds.
     type Range;
 
     fn kind(range: &Self::Range) -> Kind;
     fn read(node: &Node, range: &Self::Range, context: &Context<'_>) -> Result<Self, Vec<Fault>>;
     fn json(&self) -> Json;
 
-    /// A document's value of what was typed; quantities stay as they were typed.
+    /// The document's value of a typed text; quantities stay as they were typed.
     fn of_text(text: &str) -> Result<Json, String> {
         Ok(text.into())
     }

@@ -1,5 +1,5 @@
-//! A value as it was written, in the file or in a client's document, so that both are read by
-//! the same readers. Invariant: nothing is interpreted here; numbers stay the text they were.
+//! A value as it was written, in the file or in a client's document, so that the same readers read
+//! both. Invariant: nothing is interpreted here; numbers stay text.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -10,7 +10,7 @@ use toml::{
 
 #[derive(Debug)]
 pub struct Node {
-    /// Where it stands in the file; 0..0 in a document, which has no places.
+    /// Its place in the file; 0..0 in a document, which has no places.
     pub(crate) span: Range<usize>,
     pub value: Written,
 }
@@ -34,7 +34,7 @@ pub struct Table {
 
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// Of the key itself.
+    /// The place of the key itself.
     pub(crate) span: Range<usize>,
     pub(crate) node: Node,
 }
@@ -50,7 +50,7 @@ impl Table {
 }
 
 impl Written {
-    /// How an error names the value it refuses.
+    /// How an error shows the refused value.
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),

@@ -1,5 +1,5 @@
-//! The command line. Invariant: what clap accepts is well-formed; whether it makes sense on this
-//! machine is said by `plan`, in the words of the configuration's errors.
+//! The command line. Invariant: a command line that clap accepts is well-formed; `plan` reports whether
+//! it makes sense on this machine, in the words of the configuration's errors.
 
 mod capture;
 mod change;
@@ -269,7 +269,7 @@ Examples:
   weir stats --json | jq .ledger
   curl --unix-socket /run/weir.sock http://weir/v1/stats";
 
-/// One of a choice's names, each with what it means in the help.
+/// A parser for a choice's names, with the meaning of each for the help.
 fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
     let names = T::ALL.iter().map(|choice| {
         PossibleValue::new(choice.name()).aliases(choice.other_names()).help(choice.help())
@@ -277,12 +277,12 @@ fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(names).try_map(|name| T::of_name(&name).ok_or(name))
 }
 
-/// What the schema says of a setting.
+/// The schema's sentence about a setting.
 fn help_of<S: Section>(key: &str) -> String {
     S::declaration(key).map(Declaration::option_help).unwrap_or_default()
 }
 
-/// A time within bounds; `valid` names them.
+/// A time within bounds; `valid` describes them.
 fn time(text: &str, bounds: RangeInclusive<Duration>, valid: &str) -> Result<Duration, String> {
     let span = text.parse::<Span>().map_err(|error| format!("{error}; valid: {valid}"))?;
     let time = Duration::from(span);
@@ -300,14 +300,14 @@ fn interface(name: &str) -> Result<String, String> {
 }
 
 impl Cli {
-    /// The socket to ask a running weir on.
+    /// The socket for requests to a running weir.
     pub fn control(&self) -> PathBuf {
         self.control.clone().unwrap_or_else(|| DEFAULT_CONTROL.into())
     }
 }
 
 impl RunArgs {
-    /// The plan of a file or of a bridge, with what the command line overrides.
+    /// The plan of a file or of a bridge, with the overrides of the command line.
     pub fn plan(&self, control: Option<&PathBuf>, host: &Host) -> Result<Plan, ConfigErrors> {
         let mut plan = match (&self.config, &self.bridge) {
             (Some(file), _) => weir_schema::load(file, host)?,

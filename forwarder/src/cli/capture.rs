@@ -1,4 +1,4 @@
-//! `weir capture`: the running weir's packets into a file or a pipe.
+//! `weir capture`: writes the running weir's packets to a file or a pipe.
 //!
 //! Invariant: only whole blocks are written, so the file can be read wherever it ends.
 
@@ -33,7 +33,7 @@ impl Output {
             }
             return Ok(Self::Pipe(io::stdout()));
         }
-        // Guests' traffic is for the owner's eyes only.
+        // Only the owner may read the guests' traffic.
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
         let opened = options.open(path);
@@ -60,7 +60,7 @@ pub async fn run(args: &CaptureArgs, control: &Path) -> Result<(), CliError> {
     let mut output = Output::open(&args.write)?;
     let mut stream = Client::at(control).capture(&args.wanted().query()).await?;
     let mut blocks = Blocks::default();
-    // What was written so far, on standard error if it is a terminal.
+    // Progress goes to standard error, and only if it is a terminal.
     let begin = if io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
     follow(&mut stream, stop, |part| {
         match part {

@@ -1,5 +1,5 @@
-//! `weir set`, `weir config`, and the `weir port` commands that change something: each is one
-//! merge patch, and what it prints is what the documents before and after have differently.
+//! `weir set`, `weir config`, and the `weir port` commands that change settings: each sends one merge
+//! patch, and prints the differences between the documents before and after.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `weir detach`: the ports back to the kernel, where a weir died and none is to come.
+//! `weir detach`: gives the ports back to the kernel when a weir died and no other is to follow.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use crate::host::links::{Links, Snapshot};
 use crate::host::privileges::check_privileges;
 use weir_schema::DEFAULT_CONTROL;
 
-/// Removes, and says what. The exit code is 1 when a weir runs, and was left alone.
+/// Removes the leftovers and lists them. The exit code is 1 if a running weir was left alone.
 pub async fn run(args: DetachArgs, control: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     check_privileges()?;
     let only = control.is_some();
     let control = control.unwrap_or_else(|| DEFAULT_CONTROL.into());
     let links = Links::open()?.snapshot().await?;
-    // It waits for the kernel.
+    // Removal waits for the kernel.
     let removing =
         tokio::task::spawn_blocking(move || leftovers::remove(&control, only, args.force));
     let removed = removing.await??;

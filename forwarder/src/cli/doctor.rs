@@ -1,5 +1,5 @@
-//! `weir doctor`: what on this host is missing or in the way, each finding with its fix.
-//! Invariant: it only looks; nothing is changed, and a weir that runs does not notice.
+//! `weir doctor`: finds what is missing on this host or in the way, each finding with its fix.
+//! Invariant: read only; a running weir does not notice.
 
 mod bridges;
 mod finding;
@@ -16,8 +16,8 @@ use super::args::DoctorArgs;
 use crate::host::links::{Links, Snapshot, check_bridge, check_port, could_be_port};
 use weir_schema::{DEFAULT_CONTROL, Host, PortPlan};
 
-/// Looks at the host and at the interfaces that were asked for, and prints what it found. The exit
-/// code is 1 when something fails.
+/// Examines the host and the requested interfaces, and prints the findings. The exit code is 1 if a
+/// check fails.
 pub async fn run(args: DoctorArgs, control: PathBuf) -> anyhow::Result<ExitCode> {
     let report = examine(&args, control).await?;
     let text =
@@ -29,14 +29,14 @@ pub async fn run(args: DoctorArgs, control: PathBuf) -> anyhow::Result<ExitCode>
     Ok(if report.fails() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// What shall be looked at.
+/// What to examine.
 #[derive(Debug)]
 struct Subjects {
     control: PathBuf,
     interfaces: Vec<String>,
-    /// What the operator's file says of them.
+    /// The plans of the operator's file for them.
     plans: Vec<PortPlan>,
-    /// The operator named them, so that what is in their way is a failure.
+    /// The operator named them, so an obstacle at one of them is a failure.
     asked_for: bool,
 }
 
@@ -46,7 +46,7 @@ pub async fn examine(args: &DoctorArgs, control: PathBuf) -> anyhow::Result<Repo
     let snapshot = Links::open()?.snapshot().await?;
     let mut subjects = choose(args, control, &snapshot, &mut report);
     subjects.interfaces.dedup();
-    // What follows blocks, on netlink and on loading the programs.
+    // The rest blocks on netlink and on loading the programs.
     let looked = tokio::task::spawn_blocking(move || {
         look(&subjects, &snapshot, &mut report);
         report
@@ -100,7 +100,7 @@ fn choose(
         match weir_schema::load(file, &Host::detect()) {
             Ok(plan) => {
                 report.add(Level::Ok, "file", format!("{} is valid", file.display()));
-                // A path on the command line goes before the file's, as with `weir run`.
+                // A path on the command line takes precedence over the file's, as with `weir run`.
                 if subjects.control.as_os_str() == DEFAULT_CONTROL {
                     subjects.control = plan.forwarder.control;
                 }

@@ -1,5 +1,5 @@
-//! `weir dump`: once, or interval by interval. Invariant: what is written is whole: a single dump
-//! takes its file's place at once, and intervals are appended one by one, each in one piece.
+//! `weir dump`: once, or interval by interval. Invariant: every write is whole: a single dump replaces
+//! its file at once, and intervals are appended one by one, each in one piece.
 
 mod report;
 mod target;
@@ -31,10 +31,10 @@ pub async fn run(args: &DumpArgs, control: &Path) -> Result<(), CliError> {
     }
 }
 
-/// What is to be done, all of it checked.
+/// The work to do, with all arguments checked.
 #[derive(Debug)]
 struct Job {
-    /// What a file in a folder is called.
+    /// The kind's name for a file in a folder.
     kind: &'static str,
     question: Question,
     by: By,
@@ -103,7 +103,7 @@ impl Job {
         let mut next = Instant::now();
         let mut written = 0;
         loop {
-            // Late is late: intervals are not made up for, or they would be of no length.
+            // Missed intervals are not made up for: they would have no length.
             next = (next + every).max(Instant::now());
             let ended = tokio::select! {
                 _ = sleep_until(next) => false,
@@ -126,7 +126,7 @@ impl Job {
     }
 }
 
-/// What was asked for, or what the file's name says.
+/// The requested format, or the one that the file's name implies.
 fn format(
     asked: Option<Format>,
     output: Option<&Path>,

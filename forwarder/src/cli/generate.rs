@@ -1,5 +1,5 @@
-//! `weir completions` and `weir man`: what the command line says of itself, for shells and for
-//! `man`. Invariant: made from the same definitions as `--help`, so they cannot disagree.
+//! `weir completions` and `weir man`: the command line's description for shells and for `man`.
+//! Invariant: made from the same definitions as `--help`, so they cannot disagree.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub fn man(args: &ManArgs) -> Result<(), CliError> {
     pages(&weir, &args.folder)
 }
 
-/// A page for the command, and one for each below it: `weir-port-list.1`.
+/// A page for the command, and one for each subcommand: `weir-port-list.1`.
 fn pages(command: &Command, folder: &Path) -> Result<(), CliError> {
     for below in command.get_subcommands().filter(|command| !command.is_hide_set()) {
         pages(below, folder)?;
@@ -37,7 +37,7 @@ fn pages(command: &Command, folder: &Path) -> Result<(), CliError> {
 
 fn page(command: &Command) -> Result<String, CliError> {
     let mut text = Vec::new();
-    // As it stands; as a paragraph, the lines of the examples would run into each other.
+    // Kept verbatim: in a paragraph, the lines of the examples would run together.
     let plain = command.clone().after_long_help(Resettable::Reset);
     clap_mangen::Man::new(plain).render(&mut text)?;
     let mut text = String::from_utf8_lossy(&text).into_owned();
@@ -51,7 +51,7 @@ fn page(command: &Command) -> Result<String, CliError> {
     Ok(text)
 }
 
-/// Nothing in it is taken for troff's own: not a backslash, not a point at the beginning.
+/// Escapes everything that troff would interpret: backslashes, and a point at the beginning.
 fn literal(line: &str) -> String {
     format!("\\&{}", line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq"))
 }

@@ -16,7 +16,7 @@ pub fn init(format: LogFormat, verbosity: u8) {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    // Only a second call fails, and then the log is there already.
+    // Only a second call fails, and then the log is already set up.
     let _ = match format {
         LogFormat::Text => {
             let colour = io::IsTerminal::is_terminal(&io::stderr());

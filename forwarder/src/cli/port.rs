@@ -18,7 +18,7 @@ pub async fn run(command: &PortCommand, control: &Path) -> Result<(), CliError> 
         }
         PortCommand::Set(args) => change(&args.patch(), control, args.json).await,
         PortCommand::Add(args) => {
-            // A patch cannot tell: to change a port that is there would make an uplink a vif.
+            // A patch cannot express this check: it would turn an existing uplink into a vif.
             if Client::at(control).config().await?["ports"].get(&args.name).is_some() {
                 return Err(CliError::Exists(args.name.clone()));
             }

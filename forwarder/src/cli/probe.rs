@@ -1,5 +1,5 @@
-//! `weir probe`: runs the probe on threads of its own, tells it to stop on Ctrl-C, and shows what it
-//! found. Invariant: what was found until then is shown whatever ended it.
+//! `weir probe`: runs the probe on threads of its own, stops it on Ctrl-C, and shows its results.
+//! Invariant: the results until then are shown, however it ended.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -111,7 +111,7 @@ async fn send_raw(args: &SendArgs) -> Result<(), CliError> {
     show(&args.output, &report, || render::probe::raw(&report))
 }
 
-/// The one frame, with the interface's own addresses where none are given.
+/// The one frame to send, with the interface's own addresses as defaults.
 async fn raw_frame(args: &SendArgs, interface: &str) -> Result<Vec<u8>, CliError> {
     let wrong = |key: &str, wrong: String, valid: &str| {
         CliError::Argument(ConfigErrors::argument(key, wrong, valid))
@@ -162,7 +162,7 @@ async fn sink_raw(interface: &str, args: &ListenArgs) -> Result<(), CliError> {
     show(&args.output, &report, || render::probe::raw(&report))
 }
 
-/// Runs it on a thread of its own; Ctrl-C and SIGTERM tell it to come to an end.
+/// Runs it on a thread of its own; Ctrl-C and SIGTERM tell it to end.
 async fn until_stopped<T: Send + 'static>(
     work: impl FnOnce(&AtomicBool) -> Result<T, ProbeError> + Send + 'static,
 ) -> Result<T, CliError> {
@@ -181,7 +181,8 @@ async fn until_stopped<T: Send + 'static>(
     }
 }
 
-/// On standard error, for people and for scripts that wait for it; standard output is the report's.
+/// Prints to standard error, for people and for scripts that wait for it; standard output is for the
+/// report.
 fn say(what: &str) {
     let _ = writeln!(std::io::stderr(), "weir: {what}");
 }
@@ -194,7 +195,7 @@ fn show<T: Serialize>(
     if output.json { print_json(report) } else { print(&picture()) }
 }
 
-/// One of several: a line of JSON, or a picture with an empty line behind it.
+/// Prints one of several reports: a line of JSON, or a text with an empty line after it.
 fn show_each(output: &OutputArgs, by_flow: bool, report: &SinkReport) -> Result<(), CliError> {
     if output.json {
         return print_json_line(report);

@@ -1,5 +1,5 @@
-//! Text for people: tables that align and fit a terminal of 80 columns. Invariant: pure functions
-//! from reports to text, so that every picture is tested as it is printed.
+//! Text for people: tables that align and fit a terminal of 80 columns. Invariant: pure functions from
+//! reports to text, so that tests can compare the printed text.
 
 mod config;
 mod counters;
@@ -34,10 +34,11 @@ pub(crate) use self::{
 #[cfg(test)]
 pub(crate) use crate::observe::samples;
 
-/// What every picture fits into.
+/// The width that every output fits into.
 pub const WIDTH: usize = 80;
 
-/// A column of rows `R`: its title, with `>` in front where cells stand to the right, and a row's cell.
+/// A column of rows `R`: its title, with `>` in front if cells are right-aligned, and the function for
+/// a row's cell.
 pub(crate) type Column<'c, R> = (&'static str, &'c dyn Fn(&R) -> String);
 
 /// Columns two spaces apart, each as wide as its widest cell.
@@ -85,24 +86,25 @@ impl Table {
         text
     }
 
-    /// With exact numbers if they fit, else with rounded ones.
+    /// With exact numbers if they fit, otherwise with rounded ones.
     pub(crate) fn fitting(make: impl Fn(fn(u64) -> String) -> Self) -> String {
         let exact = make(grouped).render();
         if exact.lines().all(|line| len(line) <= WIDTH) { exact } else { make(short).render() }
     }
 }
 
-/// Words in lines that fit.
+/// Breaks a text into lines that fit.
 pub(crate) fn paragraph(text: &str) -> String {
     hanging("", text, WIDTH)
 }
 
-/// Words in lines of at most `width`, each indented.
+/// Breaks a text into lines of at most `width`, each indented.
 pub(crate) fn wrapped(text: &str, indent: usize, width: usize) -> String {
     hanging(&" ".repeat(indent), text, width)
 }
 
-/// The same behind a lead, further lines below the first one's text. Only a longer word goes beyond `width`.
+/// The same after a lead; further lines align with the first one's text. Only a longer word exceeds
+/// `width`.
 pub(crate) fn hanging(lead: &str, text: &str, width: usize) -> String {
     let indent = " ".repeat(len(lead));
     let options = textwrap::Options::new(width)

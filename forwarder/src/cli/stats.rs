@@ -1,4 +1,4 @@
-//! `weir stats`: once, or again and again.
+//! `weir stats`: once, or repeatedly.
 
 use std::{
     io::{self, IsTerminal},
@@ -27,7 +27,7 @@ pub async fn run(args: &StatsArgs, control: &Path) -> Result<(), CliError> {
     }
     if let Some(seconds) = args.watch {
         let mut stop = Stop::listen()?;
-        // Ending the future drops its screen, which gives the cursor back.
+        // Ending the future drops its screen, which restores the cursor.
         return tokio::select! {
             ended = watch(args, control, Duration::from_secs(seconds)) => ended,
             () = stop.told() => Ok(()),
@@ -43,13 +43,13 @@ pub async fn run(args: &StatsArgs, control: &Path) -> Result<(), CliError> {
 }
 
 async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> Result<(), CliError> {
-    // One that can only print lines is treated like a pipe.
+    // A terminal that can only print lines is treated like a pipe.
     let terminal = io::stdout().is_terminal() && !dumb_terminal();
     let paint = Paint::of_stdout();
     let mut before = Client::at(control).stats().await?;
     let mut next = Instant::now();
     if !args.json && !args.ledger {
-        // Rates need two reports; the first picture need not wait a whole interval for them.
+        // Rates need two reports; the first rates need not wait a whole interval.
         next += every.min(Duration::from_secs(1));
         sleep_until(next).await;
     }
@@ -74,7 +74,7 @@ async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> Result<(), 
             }
         }
         before = after;
-        // Late is late: intervals are not made up for, or they would come in a burst.
+        // Missed intervals are not made up for: they would come in a burst.
         next = (next + every).max(Instant::now());
         sleep_until(next).await;
     }

@@ -1,4 +1,4 @@
-//! Until Ctrl-C: the signals that end a command, and answers that go on until then.
+//! Stops at Ctrl-C: the signals that end a command, and the answers that last until then.
 
 use std::{io, time::Duration};
 
@@ -10,7 +10,7 @@ use weir_api::Stream;
 
 use super::CliError;
 
-/// How long what is under way may take to come after Ctrl-C.
+/// How long data under way may take after Ctrl-C.
 const LAST_PARTS: Duration = Duration::from_secs(5);
 
 /// Ctrl-C or SIGTERM.
@@ -34,8 +34,8 @@ impl Stop {
     }
 }
 
-/// Gives `take` each part of the answer, and `None` once a second, until it ends or is told to stop; what was
-/// under way then still comes.
+/// Passes each part of the answer to `take`, and `None` once a second, until the answer ends or a stop
+/// is requested; data under way then still arrives.
 pub(super) async fn follow(
     stream: &mut Stream,
     mut stop: Stop,
@@ -53,7 +53,7 @@ pub(super) async fn follow(
             () = stop.told() => break,
         }
     }
-    // Where it has just ended by itself, there is nothing to end.
+    // The answer may have just ended by itself; then there is nothing to end.
     let _ = stream.finish().await;
     let rest = async {
         while let Some(part) = stream.next().await? {

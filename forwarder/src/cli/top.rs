@@ -1,9 +1,9 @@
-//! `weir top`: what a running weir moves, live, in the whole terminal. Invariants: weir is asked and
-//! never told; however it ends, the terminal is as it was.
+//! `weir top`: the traffic of a running weir, live, in the whole terminal. Invariants: weir is only
+//! queried; however `weir top` ends, the terminal is restored.
 //!
-//! Each module knows those before it: `sample` asks, `model` compares two samples, `grid` is what a table is,
-//! each view (`vifs`, `flows`, `losses`, `links`) makes one, `views` lists them, `state` is what the operator
-//! chose, `view` draws it.
+//! Each module knows those before it: `sample` queries weir, `model` compares two samples, `grid` is
+//! the table type, each view (`vifs`, `flows`, `losses`, `links`) makes a table, `views` lists the
+//! views, `state` holds the operator's choices, `view` draws.
 
 mod flows;
 mod grid;
@@ -51,7 +51,7 @@ use super::{
 };
 use weir_schema::ConfigErrors;
 
-/// Rates need two samples; the first picture with some need not wait a whole interval for them.
+/// Rates need two samples; the first rates need not wait a whole interval.
 const FIRST: Duration = Duration::from_millis(500);
 
 type Asking<'a> = Pin<Box<dyn Future<Output = Result<Sample, ClientError>> + Send + 'a>>;
@@ -67,12 +67,12 @@ pub async fn run(args: &TopArgs, control: &Path) -> Result<(), CliError> {
     if let Some(wrong) = no_terminal() {
         return Err(ConfigErrors::argument("weir top", wrong, "valid: weir stats --watch").into());
     }
-    // While the terminal is still the shell's, so that an error is read like any other.
+    // Taken while the terminal is still the shell's, so that an error is shown like any other.
     let first = Sample::take(control, state.view).await?;
     let mut stop = Stop::listen()?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut screen = Screen::open()?;
-    // Ending the loop drops the screen, which gives the terminal back.
+    // Ending the loop drops the screen, which restores the terminal.
     tokio::select! {
         ended = watch(&mut screen, state, first, control) => ended,
         () = stop.told() => Ok(()),
@@ -80,7 +80,7 @@ pub async fn run(args: &TopArgs, control: &Path) -> Result<(), CliError> {
     }
 }
 
-/// What is missing to draw on.
+/// The reason why the terminal cannot be drawn on.
 fn no_terminal() -> Option<&'static str> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         Some("standard input and output are no terminal")
@@ -129,8 +129,7 @@ async fn watch(
                 asking = None;
                 match answer {
                     Ok(sample) => {
-                        // After a while without an answer it may be another weir, however long
-                        // it is up.
+                        // After a time without answers it may be another weir, whatever its uptime.
                         let known = gone.take().is_none() || sample.stats.uptime_ns < after.stats.uptime_ns;
                         before = Some(std::mem::replace(&mut after, sample)).filter(|_| known);
                     }
@@ -138,7 +137,7 @@ async fn watch(
                 }
             }
             () = sleep_until(next), if due => {
-                // Late is late: intervals are not made up for, or they would come in a burst.
+                // Missed intervals are not made up for: they would come in a burst.
                 asked = Instant::now();
                 next = asked + state.interval;
                 asking = Some(Box::pin(Sample::take(control, state.view)));

@@ -17,7 +17,7 @@ pub async fn run(args: &TraceArgs, control: &Path) -> Result<(), CliError> {
     follow(&mut stream, stop, show).await
 }
 
-/// Lines that come in parts.
+/// Lines that arrive in parts.
 #[derive(Debug, Default)]
 struct Lines(Vec<u8>);
 
@@ -77,7 +77,7 @@ fn block(packet: &TracedPacket) -> String {
     text + "\n"
 }
 
-/// The name of a step, and what there is to say about it.
+/// The name of a step, and its details.
 fn told(what: &TraceEvent) -> (&'static str, String) {
     match what {
         TraceEvent::Steered => ("steered", "by the program, to the worker".to_owned()),

@@ -1,7 +1,7 @@
-//! The programs: loaded once, attached to ports, their maps written and their counters read.
-//! Invariant: an attachment is a bpf_link. One of the gate's is kept where the next weir finds it
-//! ([`pins`](super::pins)); of all others this process is the only holder, so that whatever ends it, kill -9
-//! included, takes them off.
+//! The eBPF programs: loads them once, attaches them to ports, writes their maps and reads their
+//! counters. Invariant: every attachment is a bpf_link. A gate's link may be pinned where the next weir
+//! finds it ([`pins`](super::pins)). This process alone holds all other links, so any end of it, kill
+//! -9 included, detaches them.
 
 mod changes;
 mod express;
@@ -84,32 +84,33 @@ fn read_error(name: &'static str) -> impl Fn(MapError) -> MapsError {
     move |error| MapsError::Read { name, error }
 }
 
-/// A port's program; dropping it detaches as well, [`Steering::detach`] tells whether it worked.
+/// A port's attached program. Dropping it detaches the program; [`Steering::detach`] also reports
+/// whether that worked.
 #[derive(Debug)]
 pub struct Attached {
     link: FdLink,
     pub ifindex: u32,
     pub mode: Mode,
-    /// What keeps it beyond the life of this process, if anything does.
+    /// The pin that keeps the attachment beyond the life of this process, if there is one.
     pin: Option<Pin>,
-    /// The program is still an earlier weir's.
+    /// The program still belongs to an earlier weir.
     is_left: bool,
 }
 
 impl Attached {
-    /// The gate is an earlier weir's, to be adopted.
+    /// Whether this is an earlier weir's gate, yet to be adopted.
     pub fn is_left(&self) -> bool {
         self.is_left
     }
 
-    /// Has the gate go on without this process.
+    /// Leaves the gate attached when this process ends.
     pub fn leave(self) {
         if let Some(pin) = self.pin {
             pin.leave();
         }
     }
 
-    /// Whether the gate outlives the process; `None`: it is none.
+    /// Whether the gate outlives the process; `None` for an attachment that is not a gate.
     pub fn is_kept(&self) -> Option<bool> {
         (self.mode == Mode::Gate).then_some(self.pin.is_some())
     }
@@ -129,7 +130,7 @@ pub struct Steering {
     ip_lock: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
     shed: Cells,
     watch: UnsteeredMaps,
-    /// What the programs are told of ports and addresses.
+    /// The maps that tell the programs about ports and addresses.
     pub gate: GateMaps,
     keeping: Keeping,
     cpus: usize,
@@ -143,7 +144,7 @@ impl fmt::Debug for Steering {
 }
 
 impl Steering {
-    /// Loads the committed programs, made to fit this kernel.
+    /// Loads the committed programs, adapted to this kernel.
     pub fn load(kernel: &KernelFacts, gate: GateGlobals) -> Result<Self, LoadError> {
         if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
             // Only kernels before 5.11 count maps against it.
@@ -179,7 +180,7 @@ impl Steering {
         let shed = gate::words(take(maps::SHED)?, maps::SHED, shed::WORDS)?;
         let watch = UnsteeredMaps::take(&mut take)?;
         let gate = GateMaps::take(&mut take)?;
-        // They are empty, and by that right.
+        // The tables are still empty, and therefore correct.
         gate.say_current(clock_monotonic_ns());
         let (found, expected) = (sockets.len(), MAX_PORTS * MAX_QUEUES);
         if found != expected {
@@ -202,7 +203,7 @@ impl Steering {
         })
     }
 
-    /// Puts a bound AF_XDP socket where the program redirects a port's frames to.
+    /// Stores a bound AF_XDP socket as the target to which the program redirects a port's frames.
     pub fn set_socket(
         &mut self,
         slot: u16,
@@ -212,13 +213,13 @@ impl Steering {
         self.sockets.set(socket_index(slot, queue)?, socket, 0).map_err(write_error(maps::XSKS))
     }
 
-    /// From here on the port's fallback applies to that queue.
+    /// Removes the socket. From here on the port's fallback applies to that queue.
     pub fn clear_socket(&mut self, slot: u16, queue: u32) -> Result<(), MapsError> {
         absent_is_fine(self.sockets.unset(socket_index(slot, queue)?))
             .map_err(write_error(maps::XSKS))
     }
 
-    /// Attaches a port's program, which does nothing until it is told of the port.
+    /// Attaches a port's program, which does nothing until it knows the port.
     pub fn attach(
         &mut self,
         ifindex: u32,
@@ -250,12 +251,12 @@ impl Steering {
         }
     }
 
-    /// By what number the kernel knows the native program.
+    /// The kernel's id of the native program.
     pub fn program_id(&self) -> u32 {
         self.id
     }
 
-    /// Gives the interface back to the kernel.
+    /// Detaches the program, which returns the interface to the kernel.
     pub fn detach(&mut self, attached: Attached) -> Result<(), ProgramError> {
         drop(attached.pin);
         attached.link.detach()
@@ -331,7 +332,7 @@ fn socket_index(slot: u16, queue: u32) -> Result<u32, MapsError> {
     Ok(u32::from(slot) * MAX_QUEUES + queue)
 }
 
-/// Taking out what is not there is what was wanted.
+/// Removing an absent entry counts as success.
 fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
     match result {
         Err(MapError::KeyNotFound) => Ok(()),

@@ -1,18 +1,18 @@
 //! The control side's knowledge of the Linux bridge that weir's ports are members of.
 //!
-//! - [`decode`]: from the kernel's messages to what they say of a bridge
-//! - [`state`]: what is known of one bridge; every message is applied to it and yields changes
-//! - [`watch`]: reads a bridge from the kernel and follows it, also when messages are lost
-//! - [`foreign`]: rules of the host that the gate would pass by
+//! - [`decode`]: parses the kernel's messages about a bridge
+//! - [`state`]: the known state of one bridge; applying a message yields changes
+//! - [`watch`]: reads a bridge from the kernel and follows it, even when messages are lost
+//! - [`foreign`]: rules of the host that the gate would bypass
 //! - [`make`]: weir's own bridge, from ports that a file names
 //! - [`offload`]: which frames of which ports the gate may decide, and why not the others
-//! - [`refresh`]: keeps addresses alive that the bridge no longer sees
+//! - [`refresh`]: keeps addresses alive whose frames the bridge no longer sees
 //!
-//! The model is a switchdev driver: the bridge keeps control and the slow path, and weir takes over
-//! what it fully understands.
+//! The model is a switchdev driver: the bridge keeps control and the slow path, and weir takes over the
+//! frames whose handling it fully understands.
 //!
-//! Invariant: the bridge is the authority. Nothing in here assumes anything that the kernel has not
-//! said, and what is not understood is left to the bridge.
+//! Invariant: the bridge is the authority. This code assumes nothing that the kernel has not reported,
+//! and leaves to the bridge whatever it does not understand.
 
 pub mod decode;
 pub mod foreign;

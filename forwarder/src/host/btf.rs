@@ -1,6 +1,6 @@
-//! Where the running kernel keeps what the gate reads of a packet, and why it is not known where it is
-//! not. Invariant: all that the gate needs, or a reason; a wrong guess would make it read something
-//! else as the segment size.
+//! Finds the offsets of the packet fields that the gate reads in the running kernel, or the reason why
+//! they are unknown. Invariant: all that the gate needs, or a reason; a wrong guess would make it read
+//! another field as the segment size.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub enum BtfError {
     Unusable,
 }
 
-/// What the running kernel tells of itself. Reads some megabytes: not for every frame.
+/// Reads the running kernel's BTF, which is some megabytes: not for every frame.
 pub fn facts() -> Result<KernelFacts, BtfError> {
     KernelFacts::read().ok_or_else(|| {
         if Path::new(VMLINUX).exists() { BtfError::Unusable } else { BtfError::Missing }

@@ -1,7 +1,7 @@
-//! What weirs that died have left in this network namespace: gates on ports, their own pairs of devices,
-//! settings of the host. Found, and removed without a weir that runs.
+//! What dead weirs left in this network namespace: gates on ports, pairs of devices, settings of the
+//! host. This module finds and removes it without a running weir.
 //!
-//! Invariant: nothing of a weir that runs is touched, but for its gates where that is asked for.
+//! Invariant: nothing of a running weir is touched, except its gates if the caller asks for that.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -25,16 +25,16 @@ pub struct GateOwner {
     pub gates: BTreeSet<u32>,
 }
 
-/// What was removed.
+/// The result of a removal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Gates, by interface index.
     pub gates: Vec<u32>,
     /// Pairs, by the name of the outer end.
     pub pairs: Vec<String>,
-    /// Settings that were put back.
+    /// Settings that were restored.
     pub settings: usize,
-    /// Weirs that run, and were left alone.
+    /// Running weirs, which were left alone.
     pub refused: Vec<GateOwner>,
 }
 
@@ -55,14 +55,14 @@ pub fn gate_owners() -> io::Result<Vec<GateOwner>> {
     Ok(folders.map(owner).collect())
 }
 
-/// Removes what is left by the weir with this control socket, and, unless `only`, by all others of this
-/// network namespace. With `force` the gates of those that run as well.
+/// Removes what the weir with this control socket left and, unless `only`, what all others of this
+/// network namespace left. With `force` it also removes the gates of running weirs.
 pub fn remove(control: &Path, only: bool, force: bool) -> anyhow::Result<Removed> {
     const NAMESPACE: &str = "the network namespace cannot be told";
     let identity = Identity::new(control).context(NAMESPACE)?;
     let mut found = gate_owners().context(NAMESPACE)?;
     let own = found.iter().position(|owner| owner.digest == identity.digest());
-    // It may run, or have run, without keeping anything.
+    // A weir may run, or have run, without keeping anything.
     let is_running = own.and_then(|at| found.get(at)).is_some_and(|own| own.is_running)
         || UnixStream::connect(control).is_ok();
     if own.is_none() {

@@ -1,5 +1,5 @@
-//! The interfaces of the host as weir sees them: a snapshot, a stream of changes, and who may become a
-//! port. Invariant: read only; nothing in here changes a setting.
+//! The interfaces of the host as weir sees them: a snapshot, a stream of changes, and which interfaces
+//! may become ports. Invariant: read only.
 
 mod decode;
 mod dropped;
@@ -84,7 +84,7 @@ impl XdpAttached {
         [self.native, self.skb, self.hardware].contains(&id)
     }
 
-    /// The program that runs, and its mode as `ip link set dev X <mode> off` spells it.
+    /// The running program, and its mode as `ip link set dev X <mode> off` spells it.
     pub fn program(&self) -> Option<(u32, &'static str)> {
         [(self.native, "xdpdrv"), (self.skb, "xdpgeneric"), (self.hardware, "xdpoffload")]
             .into_iter()
@@ -97,12 +97,12 @@ pub struct Link {
     pub ifindex: u32,
     pub name: String,
     pub kind: LinkKind,
-    /// The driver's name as ethtool gives it; `None` where there is none to ask.
+    /// The driver's name as ethtool gives it; `None` if there is no driver to ask.
     pub driver: Option<String>,
     pub mtu: u32,
-    /// Set up by the administrator (IFF_UP).
+    /// The administrator has set it up (IFF_UP).
     pub up: bool,
-    /// The other end is there as well (IFF_LOWER_UP).
+    /// The other end is up as well (IFF_LOWER_UP).
     pub carrier: bool,
     pub ethernet: bool,
     pub mac: [u8; 6],
@@ -110,13 +110,13 @@ pub struct Link {
     /// The master's kind ("bridge", "bond", ...).
     pub master_kind: Option<String>,
     pub peer: Option<Peer>,
-    /// What the driver reports; veth and tap report a fiction.
+    /// The speed that the driver reports; veth and tap report a fiction.
     pub speed_mbit: Option<u32>,
-    /// Queues in use, not those merely allocated.
+    /// Queues in use, not those that are merely allocated.
     pub rx_queues: u32,
     pub tx_queues: u32,
     pub xdp: XdpAttached,
-    /// Addresses of the host on this interface, link-local ones left out.
+    /// Addresses of the host on this interface, without link-local ones.
     pub addresses: Vec<(IpAddr, u8)>,
     /// A default route of the main table leaves through this interface (IPv4, IPv6).
     pub default_route_v4: bool,
@@ -124,7 +124,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// The bridge of which it is a member.
+    /// The bridge that it is a member of.
     pub fn bridge(&self) -> Option<u32> {
         self.master.filter(|_| self.master_kind.as_deref() == Some("bridge"))
     }
@@ -133,7 +133,7 @@ impl Link {
         self.default_route_v4 || self.default_route_v6
     }
 
-    /// What only the driver can tell. An interface that cannot answer keeps what netlink said.
+    /// Adds what only the driver knows. An interface that cannot answer keeps the values from netlink.
     fn ask_driver(&mut self) {
         if matches!(self.kind, LinkKind::Loopback | LinkKind::Bridge) {
             return;
@@ -146,7 +146,7 @@ impl Link {
         }
     }
 
-    /// Takes over from an earlier reading what a netlink message does not carry.
+    /// Copies from an earlier reading what a netlink message does not carry.
     fn inherit(&mut self, old: &Self) {
         self.driver.clone_from(&old.driver);
         self.speed_mbit = old.speed_mbit;
@@ -183,7 +183,7 @@ impl Snapshot {
     }
 }
 
-/// The way to the kernel's interfaces; opened once, in the network namespace it shall show.
+/// Access to the kernel's interfaces, opened once in the network namespace that it shows.
 #[derive(Debug, Clone)]
 pub struct Links {
     netlink: Arc<Mutex<Netlink>>,
@@ -194,17 +194,17 @@ impl Links {
         Ok(Self { netlink: Arc::new(Mutex::new(Netlink::open()?)) })
     }
 
-    /// Reads everything afresh. It may wait for the kernel's rtnl lock, hence not on this thread.
+    /// Reads everything again. It may wait for the kernel's rtnl lock, and so runs on another thread.
     pub async fn snapshot(&self) -> Result<Snapshot, LinksError> {
         self.ask(read_snapshot).await
     }
 
-    /// The XDP programs on all interfaces, by interface index, and nothing else: that takes little.
+    /// The XDP programs on all interfaces, by interface index, and nothing else: that is cheap.
     pub async fn programs(&self) -> Result<BTreeMap<u32, XdpAttached>, LinksError> {
         self.ask(read_programs).await
     }
 
-    /// Follows what happens from now on.
+    /// Follows the interfaces from now on.
     pub async fn watch(&self) -> Result<Watch, LinksError> {
         Watch::open(self.clone()).await
     }
@@ -215,15 +215,15 @@ impl Links {
     ) -> Result<T, LinksError> {
         let netlink = Arc::clone(&self.netlink);
         let answer = tokio::task::spawn_blocking(move || {
-            // A request that panicked has left no state behind that the next one would trip over.
+            // A request that panicked has left no state that could harm the next one.
             question(&mut netlink.lock().unwrap_or_else(PoisonError::into_inner))
         });
         Ok(answer.await??)
     }
 }
 
-/// The interface that a request of RTM_GETLINK asks for, without what only the driver knows; `None`: there is
-/// none.
+/// The interface that an RTM_GETLINK request names, without what only the driver knows; `None`: no such
+/// interface.
 pub(crate) fn read_link(netlink: &mut Netlink, request: &Request) -> io::Result<Option<Link>> {
     match netlink.call(request) {
         Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),

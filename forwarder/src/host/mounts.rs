@@ -1,8 +1,8 @@
-//! Mount namespaces in which something of weir's lasts longer than the process, also where weir runs in
-//! one of its own (`ip netns exec`, a unit's sandbox).
+//! Mount namespaces that hold what weir leaves beyond its process, even where weir runs in a mount
+//! namespace of its own (`ip netns exec`, a unit's sandbox).
 //!
 //! Invariant: the mount namespace of this process stays as it is; only threads made for the purpose
-//! enter another one. The lock on [`LOCKED`] is held while something is mounted or unmounted.
+//! enter another one. The lock on [`LOCKED`] is held during every mount and unmount.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,7 +15,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 
 use super::netns::on_own_thread;
 
-/// The folder of all that outlives weir.
+/// The folder of everything that outlives weir.
 const LOCKED: &str = "/run/weir";
 const OWN: &str = "/proc/thread-self/ns/mnt";
 const NO_DATA: Option<&str> = None;
@@ -23,14 +23,14 @@ const NO_DATA: Option<&str> = None;
 /// A mount namespace in which something may be kept.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// `None`: the one this process runs in.
+    /// `None`: the mount namespace of this process.
     elsewhere: Option<File>,
-    /// Known to last longer than this process.
+    /// Whether it is known to outlast this process.
     pub(super) lasting: bool,
 }
 
-/// The places to look at, the best first: the mount namespace of process 1, or, where that may not
-/// be entered, of the topmost ancestor whose may; in the end the own one.
+/// The candidates, the best first: the mount namespace of process 1 or, if that may not be entered, of
+/// the topmost ancestor whose namespace may; last the own one.
 pub(super) fn places() -> Vec<Place> {
     let own = fs::metadata(OWN).ok().map(|own| (own.dev(), own.ino()));
     let mut seen = Vec::new();
@@ -53,10 +53,10 @@ pub(super) fn places() -> Vec<Place> {
     places
 }
 
-/// The processes above this one, the parent first; process 1 is not among them.
+/// The ancestors of this process, the parent first, without process 1.
 fn ancestors() -> Vec<u32> {
-    // A process that dies meanwhile ends the list; a number that is used again cannot make a
-    // circle longer than this.
+    // A process that dies meanwhile ends the list; the bound ends a circle that a reused process id
+    // could make.
     const MOST: usize = 64;
     let mut above = Vec::new();
     let mut pid = std::os::unix::process::parent_id();
@@ -85,7 +85,8 @@ impl Place {
     ) -> io::Result<T> {
         let Some(namespace) = &self.elsewhere else { return work() };
         on_own_thread(|| {
-            // A thread that shares its root and working directory with others may not leave.
+            // A thread that shares its root and working directory with others may not change its mount
+            // namespace.
             unshare(CloneFlags::CLONE_FS)?;
             setns(namespace, CloneFlags::CLONE_NEWNS)?;
             work()
@@ -93,7 +94,8 @@ impl Place {
     }
 }
 
-/// Held while mounts change, so that one weir does not remove the folder under another.
+/// The lock that is held while mounts change, so that one weir does not remove the folder under
+/// another.
 pub(super) fn lock(make: bool) -> io::Result<File> {
     if make {
         fs::create_dir_all(LOCKED)?;
@@ -103,8 +105,8 @@ pub(super) fn lock(make: bool) -> io::Result<File> {
     Ok(dir)
 }
 
-/// Makes the folder, and a shared mount of it: a mount namespace that is copied from this one later
-/// has what is in it as well, and must give it up when it is unmounted here.
+/// Makes the folder, and a shared mount of it. A mount namespace that is later copied from this one
+/// also has the mount, and must give it up when it is unmounted here.
 pub(super) fn share(dir: &str) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     let shared =
@@ -118,9 +120,10 @@ pub(super) fn share(dir: &str) -> io::Result<()> {
     }
 }
 
-/// Gives up the mount of a folder and the folder, if nothing is in it any more.
+/// Unmounts and removes a folder if it is empty.
 pub(super) fn leave(dir: &str) {
-    // Another weir may have its own there; what has a dot in its name the kernel puts into every bpffs.
+    // Another weir may have its own entries there; the kernel puts the names with a dot into every
+    // bpffs.
     let is_theirs = |name: &std::ffi::OsStr| !name.as_encoded_bytes().contains(&b'.');
     let mut entries = fs::read_dir(dir).into_iter().flatten().flatten();
     if !entries.any(|entry| is_theirs(&entry.file_name())) {

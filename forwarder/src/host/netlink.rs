@@ -1,6 +1,5 @@
-//! Requests to netlink, mostly rtnetlink, one at a time over a blocking socket, and the reading of its
-//! attributes.
-//! Invariant: only attributes that weir uses are looked at, so that nothing a newer kernel adds
+//! Netlink requests, mostly rtnetlink, one at a time over a blocking socket, and the reading of
+//! attributes. Invariant: only attributes that weir uses are read, so that nothing a newer kernel adds
 //! can make a link unreadable.
 
 use std::io;
@@ -14,7 +13,7 @@ const ATTRIBUTE_HEADER_LEN: usize = 4;
 // linux/if_link.h
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
-/// A dump that the kernel flags as inconsistent is asked for again, this often at most.
+/// The most attempts at a dump that the kernel flags as inconsistent.
 const DUMP_ATTEMPTS: u32 = 8;
 
 /// A request under construction: the fixed header of its family, then attributes.
@@ -37,7 +36,7 @@ impl Request {
         Self::new(kind, &fixed)
     }
 
-    /// Sets these of an interface's flags, and none off.
+    /// Sets these flags of an interface, and clears none.
     pub(crate) fn set_flags(ifindex: u32, flags: libc::c_int) -> Self {
         let mut request = Self::about_link(libc::RTM_SETLINK, ifindex);
         let flags = (flags as u32).to_ne_bytes();
@@ -139,8 +138,8 @@ pub(crate) fn attribute(payload: &[u8], offset: usize, kind: u16) -> Option<&[u8
     attributes(payload, offset).find(|(found, _)| *found == kind).map(|(_, value)| value)
 }
 
-/// Whether the error of a socket of notifications says that the kernel had to drop some; with another
-/// that may happen the socket is only read again.
+/// Whether a socket error means that the kernel had to drop notifications; after any other expected
+/// error the socket is simply read again.
 pub(crate) fn is_overrun(error: io::Error) -> io::Result<bool> {
     match error.raw_os_error() {
         Some(libc::ENOBUFS) => Ok(true),
@@ -188,7 +187,7 @@ impl Netlink {
         let mut socket = Socket::new(family)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
-        // An error otherwise comes back with the whole request; the code is enough.
+        // Without this, an error returns the whole request; the code is enough.
         socket.set_cap_ack(true)?;
         Ok(Self { socket, sequence: 0 })
     }
@@ -202,8 +201,8 @@ impl Netlink {
                 Ok((answers, false)) => return Ok(answers),
                 Ok((_, true)) => {}
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    // What is left of the torn answer must not be read as the next one's: the
-                    // sequence number sees to that.
+                    // The sequence number keeps the rest of the torn answer from being read as the next
+                    // one's.
                     last = error;
                 }
                 Err(error) => return Err(error),
@@ -212,18 +211,18 @@ impl Netlink {
         Err(last)
     }
 
-    /// Asks for or changes one thing, and waits until the kernel has answered.
+    /// Requests or changes one thing, and waits for the kernel's answer.
     pub(crate) fn call(&mut self, request: &Request) -> io::Result<Answers> {
         let request = request.clone().flags(libc::NLM_F_ACK);
         self.exchange(&request).map(|(answers, _)| answers)
     }
 
-    /// Changes one thing, and waits until the kernel has.
+    /// Changes one thing, and waits until the kernel has done it.
     pub(crate) fn change(&mut self, request: &Request) -> io::Result<()> {
         self.call(request).map(drop)
     }
 
-    /// Deletes an interface; that it is gone already is as good.
+    /// Deletes an interface; an interface that is already gone counts as success.
     pub(crate) fn delete_link(&mut self, ifindex: u32) -> io::Result<()> {
         match self.change(&Request::about_link(libc::RTM_DELLINK, ifindex)) {
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
@@ -231,7 +230,7 @@ impl Netlink {
         }
     }
 
-    /// Has an interface make no IPv6 address for itself when it comes up.
+    /// Keeps an interface from making an IPv6 address when it comes up.
     pub(crate) fn set_no_ipv6_address(&mut self, ifindex: u32) -> io::Result<()> {
         let request =
             Request::about_link(libc::RTM_SETLINK, ifindex).nest(libc::IFLA_AF_SPEC, |families| {

@@ -1,6 +1,6 @@
-//! Finding and entering the network namespace of a veth's other end.
-//! Invariant: only threads made for the purpose, which end afterwards, ever change their
-//! namespace; nothing of weir runs in another one by accident.
+//! Finds and enters the network namespace of a veth's other end. Invariant: only threads made for the
+//! purpose, which end afterwards, ever change their namespace; no other part of weir runs in another
+//! one by accident.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::netlink::{Netlink, Request, attribute, u32_at};
 
-/// Where `ip netns` and container runtimes keep namespaces alive.
+/// The folders in which `ip netns` and container runtimes keep namespaces alive.
 const NAMED: [&str; 3] = ["/run/netns", "/run/docker/netns", "/var/run/netns"];
 const OWN: &str = "/proc/thread-self/ns/net";
 
@@ -24,7 +24,7 @@ const OWN: &str = "/proc/thread-self/ns/net";
 const NETNSA_NSID: u16 = 1;
 const NETNSA_FD: u16 = 3;
 
-/// Tells namespaces apart until the host restarts.
+/// Identifies a namespace until the host restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NetnsId {
     pub device: u64,
@@ -46,7 +46,7 @@ impl NetnsId {
 #[derive(Debug)]
 pub struct Netns {
     pub id: NetnsId,
-    /// A path by which it can be reached, to tell the operator.
+    /// A path that leads to it, to show the operator.
     pub path: PathBuf,
     file: File,
 }
@@ -56,14 +56,14 @@ impl Netns {
         Self::from_file(File::open(path)?, path)
     }
 
-    /// One that was opened elsewhere, and the path that leads to it.
+    /// A namespace that was opened elsewhere, and the path that leads to it.
     pub(super) fn from_file(file: File, path: &Path) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let id = NetnsId { device: metadata.dev(), inode: metadata.ino() };
         Ok(Self { id, path: path.to_owned(), file })
     }
 
-    /// A new one, which lasts as long as something holds it: at first this handle alone. `path`
+    /// Makes a namespace, which lasts as long as something holds it: at first this handle alone. `path`
     /// is where the caller is going to mount it.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         let file = on_own_thread(|| {
@@ -85,7 +85,7 @@ impl Netns {
         })
     }
 
-    /// How `ip netns exec` or `nsenter` gets there.
+    /// The `ip netns exec` or `nsenter` command that enters it.
     pub fn command_prefix(&self) -> String {
         match (self.path.parent(), self.path.file_name()) {
             (Some(dir), Some(name)) if dir.ends_with("run/netns") => {
@@ -96,7 +96,7 @@ impl Netns {
     }
 }
 
-/// Runs `work` on a thread that may change its namespaces, because it ends afterwards.
+/// Runs `work` on a thread that may change its namespaces, because the thread ends afterwards.
 pub(super) fn on_own_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     thread::scope(|scope| {
         let worker = thread::Builder::new().name("netns".to_owned()).spawn_scoped(scope, work)?;
@@ -104,7 +104,7 @@ pub(super) fn on_own_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send
     })
 }
 
-/// The namespace that this one knows as `netns_id`; `None`: no file and no process shows it.
+/// The namespace that this one knows as `netns_id`; `None`: no file and no process leads to it.
 pub(crate) fn by_netns_id(netlink: &mut Netlink, netns_id: i32) -> Option<Netns> {
     candidates().find(|netns| id_as_seen(netlink, &netns.file).ok().flatten() == Some(netns_id))
 }
@@ -125,7 +125,7 @@ fn candidates() -> impl Iterator<Item = Netns> {
         })
         .map(|path| path.join("ns/net"));
     named.chain(processes).filter_map(move |path| {
-        // Looking costs less than opening, and most processes share one namespace.
+        // Reading the link costs less than opening it, and most processes share one namespace.
         let id = NetnsId::at(&path).ok()?;
         if !seen.insert(id) {
             return None;

@@ -1,18 +1,18 @@
-//! weir's own pair of devices: a veth whose outer end, `w0-…`, stands in the network namespace
-//! that weir runs in, and whose inner end, `w1-…`, in a namespace of weir's own. What is to be
-//! scheduled goes in at the outer end and is received by AF_XDP at the inner one.
+//! weir's own pair of devices: a veth whose outer end, `w0-…`, stands in the network namespace that
+//! weir runs in, and whose inner end, `w1-…`, in a namespace of weir's own. Frames to schedule enter at
+//! the outer end, and AF_XDP receives them at the inner one.
 //!
 //! ```text
 //!   weir's network namespace        weir's own
 //!   w0-1f3a9c02 ────── veth ─────── w1-1f3a9c02      (/run/weir/netns/w1-1f3a9c02)
 //! ```
 //!
-//! Invariant: the pair is whole or it is made again; no end ever shows traffic of its own accord.
-//! It outlives the process, and the next weir with the same control socket finds it by its name.
+//! Invariant: the pair is whole or it is made again; neither end ever sends traffic of its own. It
+//! outlives the process, and the next weir with the same control socket finds it by its name.
 //!
 //! - [`place`]: the mount that keeps the namespace
 //! - [`devices`]: the veth, by rtnetlink
-//! - [`watch`]: what happens to the pair
+//! - [`watch`]: follows changes of the pair
 
 mod devices;
 mod place;
@@ -30,7 +30,7 @@ use super::mounts::{Place, places};
 use super::netlink::Netlink;
 use super::netns::{Netns, NetnsId, id_as_seen};
 
-/// As many as a veth can have.
+/// The most queues that a veth can have.
 const MOST_QUEUES: u32 = 4096;
 
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Of a weir in the network namespace of the calling thread.
+    /// The identity of a weir in the network namespace of the calling thread.
     pub fn new(control: &Path) -> io::Result<Self> {
         Ok(Self::of(&std::path::absolute(control)?, NetnsId::of_this_thread()?))
     }
@@ -67,7 +67,7 @@ impl Identity {
     fn of(control: &Path, netns: NetnsId) -> Self {
         let path = control.as_os_str().as_encoded_bytes();
         let (device, inode) = (netns.device.to_le_bytes(), netns.inode.to_le_bytes());
-        // FNV-1a, 64 bits folded: the same in every version of weir and of its compiler.
+        // FNV-1a, 64 bits folded: stable across versions of weir and of its compiler.
         let hash =
             device.iter().chain(&inode).chain(path).fold(0xcbf2_9ce4_8422_2325, |hash, b| {
                 (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
@@ -75,12 +75,13 @@ impl Identity {
         Self { netns, digest: (hash ^ hash >> 32) as u32 }
     }
 
-    /// Of a weir of which no more is known: in the namespace of the calling thread.
+    /// The identity of a weir of which only the digest is known, in the network namespace of the
+    /// calling thread.
     pub fn of_digest(digest: u32) -> io::Result<Self> {
         Ok(Self { netns: NetnsId::of_this_thread()?, digest })
     }
 
-    /// The network namespace that it runs in.
+    /// The network namespace that the weir runs in.
     pub fn netns(&self) -> NetnsId {
         self.netns
     }
@@ -124,12 +125,12 @@ pub struct Pair {
     warning: Option<String>,
 }
 
-/// A namespace that was found, in the place where it is kept.
+/// A namespace that was found, and where it is kept.
 type Found = (Netns, Kept, bool);
 
 impl Pair {
-    /// Adopts the pair of an earlier weir, or makes one. It waits for the kernel: not for an
-    /// async thread.
+    /// Adopts the pair of an earlier weir, or makes one. It waits for the kernel: not for an async
+    /// thread.
     pub fn ensure(identity: Identity, queues: u32) -> Result<Self, PairError> {
         if !(1..=MOST_QUEUES).contains(&queues) {
             return Err(PairError::Queues(queues));
@@ -161,7 +162,8 @@ impl Pair {
             .map_err(failed("make", &identity))?;
         let ends = ends(netlink, &identity, &netns)
             .and_then(|ends| ends.ok_or_else(|| io::Error::other("it vanished while it was made")));
-        // Mounted last: a weir that is killed before leaves a namespace that ends with it.
+        // The namespace is mounted last: a weir that is killed before leaves a namespace that ends with
+        // it.
         let (kept, warning) = match keep(&identity, &netns) {
             Ok((kept, true)) => (Some(kept), None),
             Ok((kept, false)) => {
@@ -176,13 +178,13 @@ impl Pair {
             .and_then(|ends| Self::finish(identity.clone(), netlink, ends, netns, kept))
             .map(|pair| Self { warning, ..pair });
         if made.is_err() {
-            // What is left is half a pair, which the next start removes if this does not.
+            // This leaves half a pair; if this removal fails, the next start removes it.
             let _ = remove(netlink, &identity);
         }
         made
     }
 
-    /// Sets what both ends need, whether they are new or old.
+    /// Applies the settings that both ends need, whether they are new or old.
     fn finish(
         identity: Identity,
         netlink: &mut Netlink,
@@ -196,7 +198,7 @@ impl Pair {
                 .ok_or_else(|| io::Error::other("it vanished while it was set up"))
         };
         let failed = failed("set up", &identity);
-        // The inner end first: the outer one is then only up when there is a carrier.
+        // The inner end comes first: so the outer one has a carrier as soon as it is up.
         let inner = netns.enter(|| set(&mut Netlink::open()?, &inner)).flatten();
         let (outer, inner) = match (set(netlink, &outer), inner) {
             (Ok(outer), Ok(inner)) => (Device::from(&outer), Device::from(&inner)),
@@ -225,17 +227,17 @@ impl Pair {
         &self.identity
     }
 
-    /// It was there already.
+    /// Whether the pair existed already.
     pub fn adopted(&self) -> bool {
         self.adopted
     }
 
-    /// Why the pair will not outlive the process, if so.
+    /// The reason why the pair will not outlive the process, if there is one.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }
 
-    /// Follows what happens to the pair.
+    /// Follows changes of the pair.
     pub async fn watch(&self) -> Result<PairWatch, PairError> {
         PairWatch::open(self).await.map_err(PairError::Watch)
     }
@@ -243,13 +245,13 @@ impl Pair {
     /// Removes devices, mount and file. Sockets on the inner end should be closed before.
     pub fn remove(self) -> Result<(), PairError> {
         let Self { identity, netns, kept, .. } = self;
-        // They keep the folder busy and the namespace alive.
+        // These keep the folder busy and the namespace alive.
         drop((netns, kept));
         remove_leftovers(&identity).map(drop)
     }
 }
 
-/// Removes what a weir has left behind, without one that runs; whether there was anything.
+/// Removes what a dead weir has left; returns whether there was anything.
 pub fn remove_leftovers(identity: &Identity) -> Result<bool, PairError> {
     remove(&mut open(identity)?, identity)
 }
@@ -281,7 +283,7 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError>
         }
         match place.remove(&inner) {
             Ok(there) => removed |= there,
-            // What may not be entered cannot hold anything that weir put there.
+            // A place that weir may not enter cannot hold anything that weir put there.
             Err(error) if !place.lasting => tracing::debug!(%error, "a place that is not ours"),
             Err(error) => {
                 let path = place::path_of(&inner).display().to_string();

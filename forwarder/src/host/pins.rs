@@ -1,5 +1,5 @@
-//! The links of the gates, pinned in a BPF file system, so that the gates outlive the process: one folder
-//! for each weir, in it a file for each port, by interface index.
+//! The links of the gates, pinned in a BPF file system, so that the gates outlive the process: one
+//! folder for each weir, with a file for each port, named by interface index.
 //!
 //! ```text
 //!   /run/weir/links/                   a bpffs, in the mount namespace of the host
@@ -7,12 +7,12 @@
 //!       7  12  13
 //! ```
 //!
-//! Only links are kept. A link keeps its program, and the program its maps. The next weir brings its own of
-//! both, and puts its program into the link when its maps are filled: so no version has to understand the
-//! maps of another.
+//! Only links are kept. A link keeps its program, and the program its maps. The next weir loads its own
+//! program and maps, and puts the program into the link when the maps are filled: so no version has to
+//! understand the maps of another.
 //!
-//! Invariant: who runs holds the lock on its folder. So a folder that can be locked is a dead weir's, and
-//! what is in it may be adopted or removed.
+//! Invariant: a running weir holds the lock on its folder. So a folder that can be locked belongs to a
+//! dead weir, and its links may be adopted or removed.
 
 mod folder;
 
@@ -29,7 +29,7 @@ pub(super) use self::folder::{Folder, Root};
 use super::mounts::places;
 use super::pair::Identity;
 
-/// Where the folders are.
+/// The parent of the folders.
 pub const DIR: &str = "/run/weir/links";
 
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum PinsError {
     NotKept(String),
 }
 
-/// The file of a link; the gate is taken off and the file removed when this is dropped.
+/// The file of a link. Dropping it detaches the gate and removes the file.
 #[derive(Debug)]
 pub struct Pin {
     root: Arc<Root>,
@@ -55,7 +55,7 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// Leaves the gate on, for the next weir.
+    /// Leaves the gate attached, for the next weir.
     pub fn leave(mut self) {
         self.is_left = true;
     }
@@ -80,16 +80,16 @@ impl Drop for Pin {
 pub struct LeftGate {
     pub link: FdLink,
     pub pin: Pin,
-    /// What the kernel knows its program by.
+    /// The kernel's id of its program.
     pub program: u32,
 }
 
-/// What there is for a port.
+/// The gate that a port already has.
 #[derive(Debug)]
 pub enum ExistingGate {
     Nothing,
     LeftGate(LeftGate),
-    /// Another weir serves it.
+    /// Another weir serves the port.
     Served,
 }
 
@@ -99,12 +99,12 @@ pub struct Pins {
     root: Arc<Root>,
     folder: String,
     inode: u64,
-    /// Held, and by that the lock.
+    /// The open folder, which holds the lock.
     _locked: File,
 }
 
 impl Pins {
-    /// Takes the folder of this weir, with what an earlier life of it has left there.
+    /// Takes the folder of this weir, including what an earlier life of it has left there.
     pub fn claim(identity: &Identity) -> Result<Self, PinsError> {
         let folder = Folder::of(identity).name();
         let mut why = "no mount namespace that outlives weir may be entered".to_owned();
@@ -142,7 +142,7 @@ impl Pins {
                 Err(_) => return ExistingGate::Nothing,
             }
         }
-        // Taken off again where it is not adopted.
+        // Dropping the pin detaches the gate if it is not adopted.
         let pin = self.pin(ifindex);
         match (self.usable(ifindex, name), PinnedLink::from_pin(&own)) {
             (Some(program), Ok(link)) => {
@@ -156,7 +156,7 @@ impl Pins {
         Pin { root: Arc::clone(&self.root), folder: self.folder.clone(), ifindex, is_left: false }
     }
 
-    /// The program of the link, if it is at the very interface: an index is given away again.
+    /// The program of the link, if it is attached to this very interface: the kernel reuses indices.
     fn usable(&self, ifindex: u32, name: &str) -> Option<u32> {
         let link = self.root.link(&self.folder, ifindex).ok()?;
         let facts = link.facts().ok()??;
@@ -176,14 +176,15 @@ impl Pins {
     /// Keeps a link beyond the life of this process.
     pub fn keep(&self, link: FdLink, ifindex: u32) -> io::Result<(FdLink, Pin)> {
         let path = self.root.path(&self.folder, ifindex);
-        // What is there by now is of no port.
+        // The entry there by now belongs to no port.
         self.root.remove(&self.folder, ifindex)?;
         let link = link.pin(path).map_err(|error| io::Error::other(error.to_string()))?;
         Ok((link.into(), self.pin(ifindex)))
     }
 
-    /// Takes off what an earlier life has left, but for these ports; says of which. What leads nowhere any
-    /// more goes in the folders of all dead weirs: also of network namespaces that are no more.
+    /// Detaches the gates of an earlier life, except those of these ports; returns the ports of the
+    /// detached ones. Links whose device is gone are removed in the folders of all dead weirs,
+    /// including those of network namespaces that no longer exist.
     pub fn sweep(&self, but: &BTreeSet<u32>) -> Vec<u32> {
         let surplus = self.root.links(&self.folder).into_iter().filter(|at| !but.contains(at));
         let taken_off = surplus.filter(|at| self.root.remove(&self.folder, *at).is_ok()).collect();
@@ -199,7 +200,7 @@ impl Pins {
         taken_off
     }
 
-    /// Takes off whatever is kept, and gives up the folder: this weir ends.
+    /// Detaches every gate that is kept, and gives up the folder: this weir ends.
     pub fn close(&self) {
         for ifindex in self.root.links(&self.folder) {
             if let Err(error) = self.root.remove(&self.folder, ifindex) {

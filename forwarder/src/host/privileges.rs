@@ -1,9 +1,9 @@
-//! What the process is allowed to do. Invariant: a missing privilege is named before anything is
+//! The privileges of the process. Invariant: a missing privilege is reported before anything is
 //! changed, not discovered half-way by an EPERM.
 
 use std::fmt;
 
-/// A capability: its number in linux/capability.h, its name, and what does not work without it.
+/// A capability: its number in linux/capability.h, its name, and what fails without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capability {
     bit: u32,
@@ -19,7 +19,7 @@ const SYS_ADMIN: Capability = capability(21, "CAP_SYS_ADMIN", "a network namespa
 const PERFMON: Capability =
     capability(38, "CAP_PERFMON", "loading a program that reads kernel structures");
 const BPF: Capability = capability(39, "CAP_BPF", "loading programs and maps");
-/// Without these nothing can be forwarded.
+/// Forwarding needs all of these.
 const NEEDED: [Capability; 6] = [
     capability(12, "CAP_NET_ADMIN", "attaching programs and changing interface settings"),
     SYS_ADMIN,
@@ -45,7 +45,7 @@ impl Privileges {
 
     fn has(&self, capability: Capability) -> bool {
         let has = |capability: Capability| self.effective & (1 << capability.bit) != 0;
-        // Before these two were split off it, CAP_SYS_ADMIN allowed their operations too.
+        // CAP_SYS_ADMIN allowed these operations before the two were split off it.
         has(capability) || [BPF, PERFMON].contains(&capability) && has(SYS_ADMIN)
     }
 
@@ -79,7 +79,7 @@ impl fmt::Display for PrivilegeError {
 /// Says which capabilities are missing, if any.
 pub fn check_privileges() -> Result<(), PrivilegeError> {
     let Ok(privileges) = Privileges::of_this_process() else {
-        // Without /proc it cannot be told; what is not allowed will say so itself.
+        // Without /proc this cannot be determined; a forbidden operation will fail with its own error.
         return Ok(());
     };
     match privileges.missing() {

@@ -1,10 +1,10 @@
-//! What a port in `mode = "native"` needs changed on the host, and how that is undone: a NIC's
-//! driver, and a veth's other end, are to leave VLAN tags in the frames, where an XDP program sees
-//! them. Ports at the gate need nothing.
+//! Changes the host settings that a port in `mode = "native"` needs, and undoes them: a NIC's driver,
+//! and a veth's other end, must leave VLAN tags in the frames, where an XDP program sees them. Ports at
+//! the gate need nothing.
 //!
-//! Invariant: every change is recorded before it is made ([`state`](super::state)) and put back
-//! exactly; what an earlier run left changed, of this version or another, is put back before
-//! anything is served.
+//! Invariant: every change is recorded before it is made ([`state`](super::state)) and restored
+//! exactly. Leftover changes of an earlier run, of this version or another, are undone before anything
+//! is served.
 
 mod offload;
 mod undo;
@@ -33,7 +33,7 @@ pub enum SettingsError {
     Kernel { action: String, name: String, error: io::Error },
 }
 
-/// Changes settings and puts them back. All of it blocks, for milliseconds.
+/// Changes settings and restores them. All calls block for milliseconds.
 #[derive(Debug)]
 pub struct HostSettings {
     state: StateFile,
@@ -41,8 +41,8 @@ pub struct HostSettings {
 }
 
 impl HostSettings {
-    /// `control` is the path of the control socket; the record lies beside it. What an earlier run
-    /// left changed is put back, with a line in the log for each change.
+    /// `control` is the path of the control socket; the record lies beside it. Leftover changes of an
+    /// earlier run are undone, with a line in the log for each.
     pub fn open(control: &Path) -> Result<Self, SettingsError> {
         let own = NetnsId::of_this_thread().map_err(|error| SettingsError::Kernel {
             action: "identify the network namespace".to_owned(),
@@ -60,8 +60,8 @@ impl HostSettings {
         Ok(settings)
     }
 
-    /// Has tags left in the frames of a port, or, when that fails, leaves it as it was. Gives what
-    /// could not be set, each with what the operator can do.
+    /// Has the port's frames keep their tags or, if that fails, leaves the port as it was. Returns the
+    /// settings that could not be changed, each with advice for the operator.
     pub fn apply(&mut self, link: &Link) -> Result<Vec<String>, SettingsError> {
         self.change(link).inspect_err(|_| {
             for error in self.restore_port(link.ifindex) {
@@ -87,17 +87,17 @@ impl HostSettings {
         }
     }
 
-    /// Puts back what was changed on account of one port.
+    /// Undoes the changes made for one port.
     pub fn restore_port(&mut self, ifindex: u32) -> Vec<SettingsError> {
         self.restore(|change| change.port == ifindex).1
     }
 
-    /// Puts everything back. What failed stays recorded, for another attempt.
+    /// Undoes every change. A failed one stays recorded, for another attempt.
     pub fn restore_all(&mut self) -> Vec<SettingsError> {
         self.restore(|_| true).1
     }
 
-    /// Keeps the record right when an interface is renamed while it is a port.
+    /// Updates the record when an interface is renamed while it is a port.
     pub fn renamed(&mut self, ifindex: u32, name: &str) -> Result<(), SettingsError> {
         Ok(self.state.rename(self.own, ifindex, name)?)
     }
@@ -132,14 +132,14 @@ impl HostSettings {
         }
     }
 
-    /// What became of each change, and which stay.
+    /// The result of each undone change, and which changes stay recorded.
     fn restore(
         &mut self,
         concerned: impl Fn(&Change) -> bool,
     ) -> (Vec<String>, Vec<SettingsError>) {
         let (mut undone, mut problems) = (Vec::new(), Vec::new());
         let mut done = Vec::new();
-        // Backwards, as one setting may have switched another along.
+        // Backwards, since one setting may have switched another.
         for change in self.state.changes().iter().rev().filter(|change| concerned(change)) {
             match undo::put_back(change, self.own) {
                 Ok(what) => {
@@ -160,8 +160,8 @@ impl HostSettings {
     }
 }
 
-/// The other end of a veth, and its namespace if that is not this one; the reason, if it cannot be
-/// reached.
+/// The other end of a veth, and its namespace if it is another one; an error with the reason if it is
+/// unreachable.
 fn find_peer(link: &Link, peer: Peer) -> Result<(String, Option<Netns>), String> {
     let Some(netns_id) = peer.netns_id else { return Ok((peer_name(link, peer)?, None)) };
     let mut netlink = Netlink::open().map_err(|error| error.to_string())?;

@@ -1,6 +1,6 @@
-//! The record of changed settings, in a file beside the control socket, so that they are put back
-//! even after kill -9. Invariant: a change stands in the file before it is made, with what was
-//! there before weir ever touched it.
+//! The record of changed settings, in a file beside the control socket, so that they are restored even
+//! after kill -9. Invariant: a change is in the file before it is made, with the value from before weir
+//! ever touched it.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -14,14 +14,14 @@ use super::netns::NetnsId;
 const VERSION: u32 = 1;
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// What was changed, and how it was before.
+/// The setting that was changed, and its earlier value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "setting", rename_all = "snake_case")]
 pub enum Before {
     /// An offload by its ethtool name, and whether it was on.
     Feature { feature: String, on: bool },
     /// There was no qdisc (noqueue), and weir 1 added one: only read. The kernel sets an empty
-    /// tx_queue_len when a qdisc is added, so that is put back as well.
+    /// tx_queue_len when a qdisc is added, so that length is restored as well.
     NoQdisc { tx_queue_len: u32 },
 }
 
@@ -42,7 +42,7 @@ pub struct Change {
     pub netns: NetnsId,
     pub ifindex: u32,
     pub name: String,
-    /// The port on whose account it was made: itself, or the near end of the veth.
+    /// The port for which it was made: the interface itself, or the near end of the veth.
     pub port: u32,
     #[serde(flatten)]
     pub before: Before,
@@ -91,7 +91,7 @@ impl StateFile {
         path.into()
     }
 
-    /// Opens the file of that control socket; what an earlier run left in it is kept.
+    /// Opens the file of that control socket, with the entries that an earlier run left in it.
     pub fn open(control: &Path) -> Result<Self, StateError> {
         let path = Self::path_for(control);
         let changes = match fs::read_to_string(&path) {
@@ -111,8 +111,8 @@ impl StateFile {
         &self.changes
     }
 
-    /// Records a change that is about to be made. What is recorded already stays as it is: it is
-    /// older, and therefore the original.
+    /// Records a change that is about to be made. An existing entry stays: it is older, and so holds
+    /// the original value.
     pub fn record(&mut self, change: Change) -> Result<(), StateError> {
         if self.changes.iter().any(|known| known.same_setting(&change)) {
             return Ok(());
@@ -123,8 +123,8 @@ impl StateFile {
         })
     }
 
-    /// Forgets the changes for which `gone` holds. With none left there is no file either, also
-    /// where one was found that says nothing of this boot.
+    /// Forgets the changes for which `gone` holds. The file is removed when none is left, and also if
+    /// it holds nothing of this boot.
     pub fn forget(&mut self, gone: impl Fn(&Change) -> bool) -> Result<(), StateError> {
         let before = self.changes.len();
         self.changes.retain(|change| !gone(change));
@@ -153,7 +153,7 @@ impl StateFile {
         done.map_err(|error| StateError::Write { path: display(&self.path), error })
     }
 
-    /// What is written before it takes the file's place; a writer that was killed may have left it.
+    /// The file that is written first and then renamed; a killed writer may have left it.
     fn aside(&self) -> PathBuf {
         let mut aside = self.path.as_os_str().to_owned();
         aside.push(".new");
@@ -166,11 +166,11 @@ impl StateFile {
         let mut text = serde_json::to_vec_pretty(&document)?;
         text.push(b'\n');
         let aside = self.aside();
-        // Created, so that no file of another process is written to.
+        // Created exclusively, so that no file of another process is overwritten.
         remove(&aside)?;
         let mut file =
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-        // Not synced to disk: the settings themselves do not outlive the kernel either.
+        // The file is not synced to disk: the settings themselves do not outlive the kernel either.
         file.write_all(&text)?;
         fs::rename(&aside, &self.path)
     }

@@ -1,12 +1,12 @@
-//! Dumps: what was measured, in formats that other tools read.
+//! Dumps: measurements in formats that other tools read.
 //!
 //! - [`series`]: the histograms of a report, each under its tag
-//! - [`since`]: what happened between two reports
+//! - [`since`]: the difference of two reports
 //! - [`hgrm`], [`hlog`], [`csv`]: the formats; JSON is the reports themselves
 //! - [`files`]: writing them, and those that a weir leaves when it stops
 //!
 //! Invariant: pure functions from reports to text, but for [`files`]. Times are whole nanoseconds,
-//! except in `.hgrm`, whose readers expect something for people: microseconds.
+//! except in `.hgrm`, whose readers expect microseconds.
 
 pub mod csv;
 pub mod files;
@@ -21,7 +21,7 @@ mod tests;
 
 pub use series::Series;
 
-/// What a report lacks for the format that was asked for.
+/// The part that a report lacks for the requested format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DumpError {
     #[error("weir's answer has no histogram of {0}: is it another version?")]

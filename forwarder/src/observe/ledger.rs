@@ -1,14 +1,14 @@
-//! The ledger, checked: what the program counted, what the worker counted, and whether the two agree.
+//! The ledger, checked: the program's counts, the workers' counts, and whether they agree.
 //!
-//! Invariant: nothing is filled in to make the sums equal. Frames that were steered are counted by
-//! the program before and after the workers' numbers are taken; the workers' own count of them must
-//! lie between the two. Once traffic stops the two are the same number, and the check is exact.
+//! Invariant: no value is made up to make the sums equal. Frames that were steered are counted by the
+//! program before and after the workers' numbers are taken; the workers' own count of them must lie
+//! between the two. Once traffic stops the two are the same number, and the check is exact.
 //!
 //! Several workers give their numbers one after the other, while packets pass between them. Each
-//! worker's numbers are of one moment, and what it handed over and took over are among them, so its
-//! own counts must balance whatever the others do; so must their sum, then. What is between workers
-//! is the difference of the two counts, which giver and taker keep apart from each other: a packet
-//! that gets lost between them stays in flight for ever, and shows.
+//! worker's numbers are of one moment and include the packets that it handed over and took over. So its
+//! own counts must balance whatever the others do, and so must their sum. The packets between workers
+//! are the difference of the two counts, which giver and taker keep independently: a packet lost
+//! between them stays in flight for ever, and shows.
 
 use weir_abi::{Counter, PortCounters};
 use weir_core::{ContainerCounts, Ledger, Losses, PortId, Reason};
@@ -17,7 +17,7 @@ use weir_port::reason_of;
 use crate::worker::{PortSnapshot, WorkerSnapshot};
 use weir_api::{Amount, Lanes, PortCounter, PortCounts, Traffic, TxLanes};
 
-/// Counts; `merge` adds each field of another port's, or of another life's.
+/// Counts; `merge` adds each field of another port, or of another life.
 macro_rules! counts {
     ($(#[$about:meta])* pub struct $name:ident { $($(#[$what:meta])* pub $field:ident: $kind:ty,)* }) => {
         $(#[$about])*
@@ -35,13 +35,13 @@ macro_rules! counts {
 }
 
 counts! {
-    /// What the program counted on one port.
+    /// The program's counts of one port.
     pub struct ProgramCounts {
         pub received: u64,
         pub steered: u64,
-        /// Delivered by the gate itself, to whichever port.
+        /// Frames from this port that the gate delivered itself, to any port.
         pub express: Amount,
-        /// Delivered to this port by the gate itself: other ports' `express`.
+        /// Frames that the gate delivered to this port itself: part of other ports' `express`.
         pub reached: Amount,
         pub passed: Amount,
         pub lost: Losses,
@@ -49,7 +49,7 @@ counts! {
 }
 
 impl ProgramCounts {
-    /// `reached`: frames and bytes that came to the port by the express lane.
+    /// `reached`: frames and bytes that reached the port by the express lane.
     pub fn new(counters: &PortCounters, [frames, bytes]: [u64; 2]) -> Self {
         Self { reached: Amount::new(frames, bytes), ..Self::from(counters) }
     }
@@ -69,7 +69,7 @@ impl From<&PortCounters> for ProgramCounts {
                 (_, None) => counts.passed += amount,
             }
         }
-        // Counted as steered, and then lost behind the gate.
+        // These frames were counted as steered, and then lost behind the gate.
         for (reason, frames) in [
             (Reason::NoMeta, counters.behind_no_meta),
             (Reason::FallbackDrop, counters.behind_no_socket),
@@ -82,23 +82,23 @@ impl From<&PortCounters> for ProgramCounts {
 }
 
 counts! {
-    /// What the worker counted on one port, over all the lives of the port's name.
+    /// The worker's counts of one port, over all the lives of the port's name.
     pub struct WorkerCounts {
         pub rx: Traffic,
         pub tx: Traffic,
         pub counts: PortCounts,
         pub lost: Losses,
         pub containers: ContainerCounts,
-        /// Steered frames that weir's own pair lost before anybody could count them; also in `lost`.
+        /// Steered frames that weir's own pair lost before any counter; also in `lost`.
         pub never_came: u64,
-        /// Now, not ever.
+        /// The present number, not a total.
         pub rx_waiting: u64,
         pub tx_outstanding: u64,
     }
 }
 
 impl From<&PortSnapshot> for WorkerCounts {
-    /// Of a port's present life.
+    /// The counts of a port's present life.
     fn from(port: &PortSnapshot) -> Self {
         let stats = &port.stats;
         let mut lost = stats.losses;
@@ -131,26 +131,26 @@ impl From<&PortSnapshot> for WorkerCounts {
 }
 
 impl WorkerCounts {
-    /// Steered frames that the worker knows the end of: received, or lost at its door.
+    /// Steered frames whose end the worker knows: received, or lost at its door.
     pub fn arrived(&self) -> u64 {
         self.rx.frames + self.never_came + at_the_door(&self.lost)
     }
 
-    /// Steered frames that will not come any more, for who waits for them.
+    /// Gives up steered frames that will not arrive, so that nothing waits for them.
     pub fn give_up(&mut self, frames: u64) {
         self.never_came += frames;
         self.lost.add(Reason::FallbackDrop, frames);
     }
 }
 
-/// What was lost on the way from the program into the worker.
+/// Losses on the way from the program into the worker.
 pub fn at_the_door(lost: &Losses) -> u64 {
     let reasons =
         [Reason::RxRingFull, Reason::FillEmpty, Reason::BadDescriptor, Reason::TruncatedChain];
     reasons.iter().map(|&reason| lost.get(reason)).sum()
 }
 
-/// By which lane a port's frames went: those it sent, and those it was delivered.
+/// A port's frames by lane: those it sent, and those delivered to it.
 pub fn lanes(program: &ProgramCounts, worker: &WorkerCounts) -> (Lanes, TxLanes) {
     let sent =
         Lanes { express: program.express, scheduled: worker.rx.amount(), bridge: program.passed };
@@ -158,11 +158,11 @@ pub fn lanes(program: &ProgramCounts, worker: &WorkerCounts) -> (Lanes, TxLanes)
     (sent, delivered)
 }
 
-/// What the workers hold that is no port's, and what passed between them.
+/// Frames that workers hold and that belong to no port, and packets passed between workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorkersTotal {
     pub held_packets: u64,
-    /// Packets given to other workers, ever, as the givers count them.
+    /// Packets given to other workers in total, as the givers count them.
     pub handed_over: u64,
     /// The same as the takers count them, each at its own moment.
     pub taken_over: u64,
@@ -183,7 +183,7 @@ impl WorkersTotal {
     }
 }
 
-/// What all workers lost of frames that came in by a port that is not theirs.
+/// The losses of all workers among frames that came in by a port of another worker.
 pub fn lost_elsewhere(snapshots: &[WorkerSnapshot], port: PortId) -> Losses {
     let mut lost = Losses::default();
     for (ingress, losses) in snapshots.iter().flat_map(|snapshot| &snapshot.foreign_losses) {
@@ -197,27 +197,27 @@ pub fn lost_elsewhere(snapshots: &[WorkerSnapshot], port: PortId) -> Losses {
 /// One port in the whole forwarder's ledger.
 #[derive(Debug)]
 pub struct PortLedger<'a> {
-    /// The program's numbers before the worker's were taken.
+    /// The program's counts before the workers' were taken.
     pub before: &'a ProgramCounts,
-    /// The program's numbers after that.
+    /// The program's counts after the workers' were taken.
     pub after: &'a ProgramCounts,
     pub worker: &'a WorkerCounts,
 }
 
-/// The whole forwarder's ledger: balanced, or its difference says by how many frames it is not.
+/// The whole forwarder's ledger: balanced, or its difference is the number of frames that are missing.
 pub fn ledger<'a>(
     ports: impl IntoIterator<Item = PortLedger<'a>>,
     workers: &WorkersTotal,
 ) -> Ledger {
     let mut ledger = Ledger::default();
     ledger.lost.merge(&workers.orphans);
-    // Frames that came in while the numbers were taken, as far as no worker's tell of them.
+    // Frames that came in while the numbers were taken and that no worker's numbers include.
     let mut unseen = 0;
     let mut in_flight = workers.held_packets + workers.handed_over;
     for PortLedger { before, after, worker } in ports {
         let arrived = worker.arrived();
-        // The ring holds whole packets, but can only be counted in frames, of which a superframe
-        // has many: so what waits there is at most this.
+        // The ring holds whole packets but is counted in frames, of which a superframe has many: so
+        // this is an upper bound of what waits there.
         let steered = (arrived + worker.rx_waiting).clamp(before.steered, after.steered);
         let in_ring = steered.saturating_sub(arrived).min(worker.rx_waiting);
         unseen += after.steered - steered;
@@ -230,8 +230,8 @@ pub fn ledger<'a>(
         ledger.express += after.express.frames;
         in_flight += in_ring + worker.tx_outstanding;
     }
-    // More was taken over than there was to take: by workers that were asked after the givers, of
-    // what came in between.
+    // More was taken over than handed over: workers that were asked after the givers took what came in
+    // between.
     let early = workers.taken_over.saturating_sub(in_flight);
     ledger.received += early.min(unseen);
     ledger.in_flight = in_flight.saturating_sub(workers.taken_over);

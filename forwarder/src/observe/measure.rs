@@ -1,4 +1,4 @@
-//! What the workers measured, put together: how long packets took, and who talked to whom.
+//! The workers' measurements, combined: how long packets took, and which stations exchanged them.
 //!
 //! - [`latency`]: histograms by source, over all workers and all lives of a port;
 //!   [`times`]: the same for another use than a report
@@ -6,9 +6,9 @@
 //!   [`room`]: how full the tables are
 //!
 //! Invariant: no lock of the forwarder is held while workers are asked, and workers are kept from
-//! packets for one page at a time. A slot's times are never given to a name that got the slot later:
-//! names are told before their ports are served, and struck off before the slot is free. (Flows
-//! a worker forgets by itself when it is told of a port again.)
+//! packets for one page at a time. A slot's times are never given to a name that got the slot later: a
+//! name is recorded before its port is served, and struck off before the slot is free. (A worker
+//! forgets flows by itself when a port is announced to it again.)
 
 mod flows;
 mod latency;
@@ -34,9 +34,10 @@ use crate::worker::{Asker, FlowPage, NoAnswer};
 use weir_api::Amount;
 use weir_schema::MeasurePlan;
 
-/// A worker, as far as it measures.
+/// The part of a worker that measures.
 pub trait WorkerMeasures: Send + Sync + 'static {
-    /// Takes what was recorded since the last time; asked when called, not when awaited.
+    /// Takes the times recorded since the last call. The request is made when the function is called,
+    /// not when it is awaited.
     fn take_latency(
         &self,
         id: PortId,
@@ -70,9 +71,9 @@ impl WorkerMeasures for Asker<XskPort> {
     }
 }
 
-/// The gate, as far as it forwards what no worker measures.
+/// The part of the gate that counts frames which no worker measures.
 pub trait ExpressTraffic: fmt::Debug + Send + Sync + 'static {
-    /// What the port sent by the express lane, since its slot is its name's.
+    /// The port's traffic by the express lane, since its slot has had its present name.
     fn sent_by(&self, id: PortId) -> Amount;
 }
 
@@ -93,21 +94,21 @@ pub struct Measurements<S = Asker<XskPort>> {
     plan: MeasurePlan,
     started: Instant,
     express: Box<dyn ExpressTraffic>,
-    /// Locked for as long as a few ports are asked for; ports that come and go wait for it.
+    /// Locked while a few ports are read; ports that come and go wait for it.
     ports: Mutex<Ports>,
-    /// When recording of latency began, in Unix time; locked while all of it is read.
+    /// When the recording of latency began, in Unix time; locked while all of it is read.
     since: Mutex<u64>,
     /// Held while the flows are read: two readers at once would only delay each other.
     reading: Mutex<()>,
 }
 
-/// A slot's name and what was recorded of it.
+/// A slot's name and the times recorded for it.
 #[derive(Debug)]
 struct RecordedPort {
     name: String,
     /// `None`: nothing yet.
     times: Option<Box<VifLatency>>,
-    /// What it had sent by the express lane when its flows were last reset.
+    /// Its traffic by the express lane at the last reset of its flows.
     express_before: Amount,
 }
 
@@ -123,10 +124,10 @@ impl<S: WorkerMeasures> Measurements<S> {
         Arc::new(Self { workers, plan, started, express, ports, since, reading })
     }
 
-    /// A slot is this name's from now on, or again: its port is about to be served.
+    /// Gives a slot this name, or gives it again: its port is about to be served.
     pub async fn name(&self, id: PortId, name: &str) -> Result<(), NoAnswer> {
         let mut ports = self.ports.lock().await;
-        // As the workers reset its flows.
+        // At the moment at which the workers reset its flows.
         let express_before = self.express.sent_by(id);
         match ports.get_mut(&id).filter(|held| held.name == name) {
             Some(held) => held.express_before = express_before,
@@ -135,11 +136,11 @@ impl<S: WorkerMeasures> Measurements<S> {
                 ports.insert(id, held);
             }
         }
-        // What the workers have of the name's earlier lives, before they reset it.
+        // Collect what the workers have of the name's earlier lives, before they reset it.
         self.collect(&mut ports, &[id]).await
     }
 
-    /// A slot is free: what was recorded of it goes with its name.
+    /// Frees a slot: its recorded times go with its name.
     pub async fn strike_off(&self, id: PortId) -> Result<(), NoAnswer> {
         let mut ports = self.ports.lock().await;
         let taken = self.collect(&mut ports, &[id]).await;

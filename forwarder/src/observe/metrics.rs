@@ -1,12 +1,12 @@
 //! `forwarder.metrics`: the same numbers as the control socket's, for Prometheus.
 //!
-//! - [`families`]: every metric with its labels, its sentence and how it is read; [`fill`]: reading
+//! - [`families`]: every metric with its labels, its sentence and its reader; [`fill`]: reading
 //! - [`times`]: the latency histograms' buckets
-//! - [`page`], [`format`]: how it is written down
-//! - [`listener`], [`server`]: who may ask, and how often
+//! - [`page`], [`format`]: writing the page
+//! - [`listener`], [`server`]: the connections, and the rate of samples
 //!
-//! Invariant: nothing is counted here. All that is told comes from one [`Sample`], taken when
-//! somebody asks; a label's values are bounded by what is configured, never by what guests send.
+//! Invariant: nothing is counted here. Every value comes from one [`Sample`], taken at a request. The
+//! configuration bounds a label's values, never the guests' traffic.
 
 mod families;
 mod fill;
@@ -31,21 +31,21 @@ pub use self::{
 use crate::observe::measure::FlowRoom;
 use weir_api::{Refused, StatsReport};
 
-/// Everything that is told, of one moment.
+/// All numbers, of one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
     pub stats: StatsReport,
-    /// By source.
+    /// Times by source.
     pub times: Vec<PortTimes>,
     pub flows: FlowRoom,
 }
 
-/// Who can take a sample.
+/// A source of samples.
 pub trait Numbers: Send + Sync + 'static {
     fn sample(&self) -> impl Future<Output = Result<Sample, Refused>> + Send;
 }
 
-/// The whole of it in the OpenMetrics text format.
+/// The whole page in the OpenMetrics text format.
 pub fn exposition(sample: Arc<Sample>) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(sample));

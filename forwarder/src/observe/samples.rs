@@ -1,4 +1,4 @@
-//! Reports of a forwarder that never was, for tests.
+//! Reports of an imaginary forwarder, for tests.
 
 use std::collections::BTreeMap;
 
@@ -104,8 +104,8 @@ pub(crate) fn shared() -> StatsReport {
     report
 }
 
-/// As in [`report`], and beside it 300,000 frames of v1's that the gate handed over, two thirds of them
-/// to the uplink, and twelve that it left to the bridge.
+/// As in [`report`], plus 300,000 frames of v1 that the gate handed over, two thirds of them to the
+/// uplink, and twelve that it left to the bridge.
 pub(crate) fn express() -> StatsReport {
     let mut report = report();
     let [nic0, v1, v2] = report.ports.as_mut_slice() else { return report };
@@ -122,7 +122,7 @@ pub(crate) fn express() -> StatsReport {
     report
 }
 
-/// The port has sent so many frames more, of 1000 bytes, by the express lane.
+/// Adds this many frames of 1000 bytes that the port sent by the express lane.
 pub(crate) fn sent_express(port: &mut PortReport, frames: u64) {
     let more = Amount::new(frames, frames * 1000);
     port.lanes.express += more;

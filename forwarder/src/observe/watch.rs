@@ -1,8 +1,8 @@
-//! Watching packets for a client of the control socket: a capture of their bytes, or a trace of single ones.
+//! Watches packets for a client of the control socket: captures their bytes, or traces single packets.
 //!
-//! - [`query`]: what to watch, as the client writes it
-//! - [`slot`]: one session at a time, and how it is ended
-//! - [`session`]: from the workers and the program to the client
+//! - [`query`]: the client's query
+//! - [`slot`]: one session at a time, and how it ends
+//! - [`session`]: passes events from the workers and the program to the client
 //! - [`merge`]: the events of workers and program in one order
 //! - [`pcapng`]: a capture's file; [`assemble`]: a trace's lines; [`summary`]: a packet's addresses in words
 //!
@@ -32,20 +32,20 @@ pub use self::session::WatchStarted;
 use self::slot::WatchSlot;
 use crate::worker::{NoAnswer, Points, WatchSpec};
 
-/// What a client gets, part by part; dropping it ends the watching.
+/// A client's answer, part by part; dropping it ends the session.
 #[derive(Debug)]
 pub struct WatchStream {
-    /// To end it by.
+    /// The number by which the session can be ended.
     pub id: u64,
     pub parts: mpsc::Receiver<Bytes>,
 }
 
-/// The forwarder, as far as it is needed to watch packets.
+/// The part of the forwarder that watching packets needs.
 pub trait Watchable: Send + 'static {
-    /// The ports and their places.
+    /// The ports, by slot and name.
     fn port_names(&self) -> Vec<(PortId, String)>;
 
-    /// Begins to watch; `outcomes` are those that the program is to tell.
+    /// Begins to watch; the program reports the `outcomes`.
     fn watch(
         &mut self,
         spec: WatchSpec,
@@ -54,11 +54,11 @@ pub trait Watchable: Send + 'static {
 
     fn unwatch(&mut self) -> impl Future<Output = ()> + Send;
 
-    /// What the program could not tell, by port, ever.
+    /// Per port, the frames that the program could not report, in total.
     fn unsteered_missed(&self) -> Vec<u64>;
 }
 
-/// Begins to watch, for `who`.
+/// Begins to watch, on behalf of `who`.
 pub async fn begin<F: Watchable>(
     forwarder: Arc<Mutex<F>>,
     slot: Arc<WatchSlot>,
@@ -78,7 +78,7 @@ pub async fn begin<F: Watchable>(
     Ok(WatchStream { id, parts })
 }
 
-/// The places of the ports that are named; none: all.
+/// The slots of the named ports; without names, of all.
 fn ports_of(query: &WatchQuery, names: &[(PortId, String)]) -> Result<Option<PortSet>, Refused> {
     if query.ports.is_empty() {
         return Ok(None);
@@ -95,7 +95,7 @@ fn ports_of(query: &WatchQuery, names: &[(PortId, String)]) -> Result<Option<Por
     Ok(Some(ports))
 }
 
-/// What the program is to tell.
+/// The outcomes that the program is to report.
 fn outcomes(query: &WatchQuery) -> u64 {
     let points = match query.kind {
         Kind::Capture => query.direction.points(),

@@ -1,5 +1,5 @@
-//! Writes a probe's histograms as a dump's are written, for HdrHistogram's own tools.
-//! Invariant: the formats are those of `observe::dump`; nothing here knows how they look.
+//! Writes a probe's histograms like a dump's, for HdrHistogram's own tools. Invariant: the formats are
+//! those of `observe::dump`; nothing here knows them.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,7 +8,7 @@ use crate::observe::dump::{Series, hgrm, hlog};
 use weir_probe::ProbeError;
 use weir_probe::report::Named;
 
-/// Writes the files that are asked for: the first histogram's distribution, all of them as a log.
+/// Writes the requested files: the first histogram's distribution, all of them as a log.
 pub fn save(
     named: &[Named<'_>],
     began: SystemTime,

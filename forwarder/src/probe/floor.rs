@@ -1,7 +1,7 @@
-//! The probe over a veth with nothing between: what of every measurement is its own.
+//! The probe over a bare veth: measures the probe's own share of every measurement.
 //!
-//! Invariant: the two namespaces have no name and no process: they, and the veth with them, are
-//! gone when the last thread and descriptor of ours is, however this process ends.
+//! Invariant: the two namespaces have no name and no process. They end, and the veth with them, with
+//! the last thread and descriptor of this process, however the process ends.
 
 use std::fs::File;
 use std::io;
@@ -22,14 +22,14 @@ use weir_probe::{ProbeError, sizes::LARGEST};
 const OWN: &str = "/proc/thread-self/ns/net";
 const LEFT: &str = "floor0";
 const RIGHT: &str = "floor1";
-/// For documentation only (RFC 5737): in use on no network.
+/// Reserved for documentation (RFC 5737): in use on no network.
 const LEFT_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const RIGHT_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 const LEFT_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 const RIGHT_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
 const LEFT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const RIGHT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
-/// How long the kernel may take to notice that both ends are up: it looks once a second.
+/// How long the kernel may take to notice that both ends are up: it checks once a second.
 const UP: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -58,7 +58,7 @@ impl Space {
         })
     }
 
-    /// On a thread of its own inside; sockets made there stay there.
+    /// Runs on a thread of its own inside; sockets made there stay there.
     fn run<T: Send>(
         &self,
         work: impl FnOnce() -> Result<T, ProbeError> + Send,
@@ -79,7 +79,7 @@ fn on_thread<T: Send>(
     std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|_| Err(panicked())))
 }
 
-/// Sends as `order` says, but over the bare veth, and sinks there as `options` says.
+/// Sends as `order` says, but over the bare veth, to a sink with `options`.
 pub fn measure(
     order: &Order,
     options: &Options,
@@ -103,7 +103,7 @@ pub fn measure(
         let sinking =
             scope.spawn(move || inside.run(|| sink.run(enough, &AtomicU64::new(0), |_| {})));
         let sent = left.run(|| send::send(&order, stop));
-        // The sink ends by itself with the sender, if that got so far.
+        // The sink ends with the sender, if the sender got so far.
         if !matches!(&sent, Ok(report) if report.acknowledged.is_some()) {
             sunk_enough.store(true, Ordering::Relaxed);
         }
@@ -116,7 +116,7 @@ pub fn measure(
 /// A veth from this thread's namespace to the other.
 fn plug(other: &Space) -> Result<(), ProbeError> {
     let link = |request: Request, name: &str, mac: &[u8; 6]| {
-        // As large as a datagram may be: nothing is cut into fragments.
+        // The largest datagram, so that nothing is fragmented.
         let mtu = (LARGEST + 28).min(65_535).to_ne_bytes();
         request
             .attribute(libc::IFLA_IFNAME, &terminated(name))
@@ -140,7 +140,8 @@ fn terminated(name: &str) -> Vec<u8> {
     [name.as_bytes(), &[0]].concat()
 }
 
-/// An address, and up; it polls, as guests of weir should, and nothing has to be looked up.
+/// Sets an address and the device up. It polls, as guests of weir should, and needs no neighbour
+/// look-up.
 fn set_up(name: &str, own: IpAddr, other: IpAddr, mac: [u8; 6]) -> io::Result<()> {
     let mut netlink = Netlink::open()?;
     let index = weir_port::sys::interface_index(name)?;
@@ -150,7 +151,7 @@ fn set_up(name: &str, own: IpAddr, other: IpAddr, mac: [u8; 6]) -> io::Result<()
     netlink.call(&neighbour(other, index, mac)).map(drop)
 }
 
-/// What is sent before the kernel has noticed the other end is lost.
+/// Frames sent before the kernel has noticed the other end are lost.
 fn wait_up(name: &str) -> io::Result<()> {
     let mut netlink = Netlink::open()?;
     let index = weir_port::sys::interface_index(name)?;
@@ -189,7 +190,7 @@ fn address(ip: IpAddr, index: u32) -> Request {
         IpAddr::V4(v4) => (libc::AF_INET, 24, v4.octets().to_vec()),
         IpAddr::V6(v6) => (libc::AF_INET6, 64, v6.octets().to_vec()),
     };
-    // No duplicate address detection: it can be used at once.
+    // Without duplicate address detection the address can be used at once.
     let mut fixed = vec![family as u8, prefix, libc::IFA_F_NODAD as u8, 0];
     fixed.extend(index.to_ne_bytes());
     Request::new(libc::RTM_NEWADDR, &fixed)

@@ -1,6 +1,6 @@
-//! What is asked for twice before a network is flooded by accident. Invariant: up to the modest
-//! bounds nothing is refused; beyond them only what stays on this machine or on a network that is
-//! directly at one of its interfaces, and not the one that the default route leaves by.
+//! Asks for confirmation before a network could be flooded by accident. Invariant: up to modest bounds
+//! nothing is refused. Beyond them only traffic is allowed that stays on this machine, or on a network
+//! directly at one of its interfaces other than that of the default route.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use weir_probe::send::Order;
 pub const MODEST_PPS: u64 = 10_000;
 pub const MODEST_BITS_PER_S: u64 = 100_000_000;
 
-/// Refuses, unless forced, what would be too much for hosts that are not ours.
+/// Refuses, without `force`, traffic that would be too much for other people's hosts.
 pub async fn check(order: &Order, force: bool) -> Result<(), ProbeError> {
     if force || is_modest(order) {
         return Ok(());
@@ -59,7 +59,7 @@ fn is_modest(order: &Order) -> bool {
         && order.rate.bits_per_s(frame) <= MODEST_BITS_PER_S
 }
 
-/// Why a flood to the address could reach other hosts; `None` where it cannot.
+/// Why a flood to the address could reach other hosts; `None` if it cannot.
 fn why_not(target: IpAddr, links: &Snapshot) -> Option<&'static str> {
     if target.is_loopback() {
         return None;
@@ -79,7 +79,7 @@ fn why_not(target: IpAddr, links: &Snapshot) -> Option<&'static str> {
     if at.iter().any(|link| link.is_default_route()) {
         return Some("is behind the interface of the default route");
     }
-    // A link-local address names its interface itself; who writes it knows which.
+    // A link-local address names its interface itself; the user who writes it knows which.
     let link_local = match target {
         IpAddr::V4(v4) => v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),

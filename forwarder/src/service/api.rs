@@ -1,7 +1,7 @@
 //! The control socket: HTTP/JSON for processes that may open the file. Invariants: it is never open to
-//! anyone but its owner, not even while it is made; a live weir's socket is never taken away;
-//! a client can neither delay the forwarder's end nor ask more of it than a copy of its numbers;
-//! a change that has begun is carried to its end, whether or not anybody waits for it.
+//! anyone but its owner, not even while it is made; a live weir's socket is never taken away; a client
+//! can neither delay the forwarder's end nor demand more than a copy of its numbers; a change that has
+//! begun is completed, even if its client is gone.
 
 mod measured;
 mod socket;
@@ -29,19 +29,19 @@ use weir_api::{
     Refused, StatsReport,
 };
 
-/// A worker answers in housekeeping, within milliseconds; one that takes this long is stuck.
+/// A worker answers during its chores, within milliseconds; one that takes this long is stuck.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 3000 });
-/// Taking ports in and out lasts longer than asking.
+/// Taking ports in and out takes longer than a request for numbers.
 const CHANGE_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 10_000 });
 /// As long as a configuration file.
 const MAX_PATCH_BYTES: usize = 1 << 20;
-/// What a merge patch is sent as, and what every client calls JSON.
+/// The media type of a merge patch, and the one that every client uses for JSON.
 const PATCH_TYPES: [&str; 2] = [MERGE_PATCH, "application/json"];
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
-/// How long requests that are under way may take after the forwarder is told to end.
+/// The time that requests under way are given when the forwarder ends.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Who knows the numbers. Implemented by the control plane, and by a twin in tests.
+/// The source of the numbers: the control side, or a twin in tests.
 pub trait Backend: Send + Sync + 'static {
     fn stats(&self) -> impl Future<Output = Result<StatsReport, Refused>> + Send;
     fn ports(&self) -> impl Future<Output = Result<PortList, Refused>> + Send;
@@ -50,21 +50,21 @@ pub trait Backend: Send + Sync + 'static {
         query: LatencyQuery,
     ) -> impl Future<Output = Result<LatencyReport, Refused>> + Send;
     fn flows(&self, query: FlowQuery) -> impl Future<Output = Result<FlowsReport, Refused>> + Send;
-    /// What can be changed while traffic flows, as it is now.
+    /// The settings that can be changed while traffic flows, with their present values.
     fn config(&self) -> impl Future<Output = Result<serde_json::Value, Refused>> + Send;
-    /// Changes it as RFC 7396 says; the answer is what it is then. All of it or, with an error,
-    /// nothing.
+    /// Changes them as RFC 7396 says; the answer has the new values. Either all of the patch is applied
+    /// or, with an error, nothing.
     fn patch(
         &self,
         patch: serde_json::Value,
     ) -> impl Future<Output = Result<serde_json::Value, Refused>> + Send;
-    /// Begins to watch packets, for `who`.
+    /// Begins to watch packets, on behalf of `who`.
     fn watch(
         &self,
         query: WatchQuery,
         who: String,
     ) -> impl Future<Output = Result<WatchStream, Refused>> + Send;
-    /// Ends the capture or trace, or only the one with that number; describes it.
+    /// Ends the capture or trace, or only the one with that number; returns its description.
     fn end_watch(&self, id: Option<u64>) -> Option<String>;
 }
 
@@ -143,9 +143,9 @@ pub async fn serve<B: Backend>(
     let result = tokio::select! {
         result = &mut server => result,
         _ = stopped => {
-            // No new client finds the socket; those that are being answered still may be.
+            // New clients no longer find the socket; earlier ones may still be answered.
             drop(file);
-            // A client that neither reads nor leaves is left behind.
+            // A client that neither reads nor disconnects is abandoned.
             return tokio::time::timeout(CLOSE_TIMEOUT, server).await.unwrap_or(Ok(()));
         }
     };
@@ -216,8 +216,8 @@ async fn patch<B: Backend>(
             return refuse(Refusal::Unreadable, format!("the body is no JSON: {error}"));
         }
     };
-    // A task of its own: dropped half-way, because the client left or time is up, it would have
-    // changed one half and not the other.
+    // A separate task: if it were dropped half-way, because the client left or time is up, one half
+    // would be changed and the other not.
     let change = tokio::spawn(async move { backend.patch(document).await });
     match tokio::time::timeout(CHANGE_TIMEOUT, change).await {
         Ok(Ok(Ok(document))) => Json(document).into_response(),
@@ -233,7 +233,7 @@ async fn patch<B: Backend>(
     }
 }
 
-/// Healthy is what can tell its numbers: asking for them proves that the worker turns.
+/// Healthy means that the numbers can be read: that proves that the worker turns.
 async fn health<B: Backend>(State(backend): State<Arc<B>>) -> Response {
     answer(ANSWER_TIMEOUT, backend.stats()).await.map_or_else(failed, |report| {
         Json(Health {

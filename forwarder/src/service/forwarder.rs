@@ -1,19 +1,19 @@
-//! The forwarder as the control side sees it: the program, the workers, and the ports between them.
+//! The control side's view of the forwarder: the program, the workers, and the ports between them.
 //!
 //! - [`roster`]: the ports by name, the slots they hold, and their counts over all their lives
-//! - [`workers`]: which worker serves which port; [`quota`]: the frames that each may use
-//! - [`lifecycle`]: taking a port into service and out of it, in the order that loses nothing;
-//!   [`program`]: what the program is told of it
-//! - [`follow`]: making the ports match the interfaces that are there
-//! - [`reattach`]: programs of ours that somebody took off
+//! - [`workers`]: which worker serves which port; [`quota`]: the frames that each port may use
+//! - [`lifecycle`]: taking a port into service and out of it, in an order that loses nothing;
+//!   [`program`]: what the program knows of it
+//! - [`follow`]: making the ports match the present interfaces
+//! - [`reattach`]: restoring programs of ours that were detached
 //! - [`keeping`]: gates that outlive the process, and are adopted
-//! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate is told of the bridge
+//! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate knows of the bridge
 //! - [`express`]: which frames the gate may forward by itself; [`paths`]: how it hands them to the ports;
-//!   [`clearing`]: when what went by the bridge has arrived
-//! - [`charging`]: links that are charged for what passes by the gate
+//!   [`clearing`]: when the frames given to the bridge have arrived
+//! - [`charging`]: links that are charged for frames that pass by the gate
 //! - [`live`]: changes of the plan while traffic flows
-//! - [`watching`]: somebody looks at single packets
-//! - [`report`]: reports for the API; [`shares`]: what a port is promised, and what it gets
+//! - [`watching`]: captures and traces
+//! - [`report`]: reports for the API; [`shares`]: a port's promises, and what it gets
 //!
 //! Invariant: the program is attached to an interface only while a worker serves its sockets.
 
@@ -65,12 +65,13 @@ use roster::Roster;
 use weir_api::{FlowQuery, FlowsReport, LatencyQuery, LatencyReport, StatsReport};
 use weir_schema::Plan;
 
-/// A bridge may get this many ports more, and a quarter of those of now, before the pool gets scarce.
+/// Headroom of the pool: a bridge may get this many more ports, plus a quarter of its present ones,
+/// before frames get scarce.
 const FOLLOWED_PORTS: u32 = 8;
 /// How long a stopping forwarder waits for queues and devices to empty.
 const DRAIN: Duration = Duration::from_secs(1);
-/// How long it waits for workers to give back their ports, and then for their last numbers: longer
-/// than one takes to drain, and than one that does not answer is waited for.
+/// How long it waits for workers to give back their ports, and then for their last numbers. Longer than
+/// a drain takes, and longer than the wait for a worker that does not answer.
 const WIND_DOWN: Duration = Duration::from_secs(5);
 const LAST_NUMBERS: Duration = Duration::from_secs(5);
 
@@ -86,23 +87,23 @@ pub struct Forwarder {
     workers: Workers,
     measured: Arc<Measurements>,
     roster: Roster,
-    /// Whether the workers run, as they tell the gate.
+    /// Whether the workers run, as their heartbeats tell the gate.
     pulses: Pulses,
-    /// Where any port is to be served at the gate.
+    /// Used if any port is to be served at the gate.
     gate: Gate,
     started: Instant,
-    /// The links' scheduler, where a worker that did not answer may not have been told.
+    /// The links' scheduler settings, if a worker that did not answer may not have them.
     owed: Option<SchedulerSettings>,
     stopping: bool,
     /// Ports that left since the forwarder began to stop.
     closing: Vec<Closing>,
 }
 
-/// What a forwarder that has stopped leaves behind.
+/// The last numbers of a stopped forwarder.
 #[derive(Clone, Debug)]
 pub struct FinalNumbers {
     pub stats: StatsReport,
-    /// With histograms, as are the flows; where they were asked for.
+    /// With histograms, like the flows, if they were requested.
     pub latency: Option<LatencyReport>,
     pub flows: Option<FlowsReport>,
 }
@@ -201,17 +202,17 @@ impl Forwarder {
         &self.plan
     }
 
-    /// Whether the operator has said `--force`.
+    /// Whether the operator gave `--force`.
     pub fn is_forced(&self) -> bool {
         self.force
     }
 
-    /// Latency and flows, which can be asked for without this.
+    /// Latency and flows, which can be read without the forwarder's lock.
     pub fn measured(&self) -> Arc<Measurements> {
         Arc::clone(&self.measured)
     }
 
-    /// For looking whether the workers run, without this.
+    /// The workers' heartbeats, which can be read without the forwarder's lock.
     pub fn pulses(&self) -> Pulses {
         self.pulses.clone()
     }
@@ -220,24 +221,23 @@ impl Forwarder {
         self.workers.live()
     }
 
-    /// For asking the workers beside this.
+    /// Handles for requests to the workers without the forwarder's lock.
     pub fn askers(&self) -> Vec<Asker<XskPort>> {
         self.workers.askers()
     }
 
-    /// Steers nothing more, lets what is under way arrive, detaches everything (of a restart: all but the
-    /// gates), and puts the host back as it was. Gives the last numbers, with `measured` also of what was
-    /// measured.
+    /// Stops steering, lets frames under way arrive, detaches everything (at a restart: all but the
+    /// gates), and restores the host. Returns the last numbers, with latency and flows if `measured`.
     ///
-    /// The programs are detached and the settings put back whether workers answer or not, and the
-    /// whole takes no longer than [`DRAIN`], [`WIND_DOWN`] and [`LAST_NUMBERS`].
+    /// The programs are detached and the settings restored whether workers answer or not, and the whole
+    /// takes no longer than [`DRAIN`], [`WIND_DOWN`] and [`LAST_NUMBERS`].
     pub async fn stop(&mut self, ending: Ending, measured: bool) -> anyhow::Result<FinalNumbers> {
         self.stopping = true;
         let stuck = self.pulses.still(clock_monotonic_ns()).is_some();
-        // From here on the ports' fallback applies to what would be steered; what the gate hands over
-        // itself it goes on to.
+        // From here on the ports' fallback applies to frames that would be steered; the gate goes on
+        // handing over frames itself.
         self.pulses.say_gone();
-        // What the bridge sends now would take the links that the workers need.
+        // Frames that the bridge sends now would use up the links that the workers need.
         self.end_charging();
         if !stuck {
             let _ = tokio::time::timeout(DRAIN, self.drained()).await;
@@ -262,7 +262,7 @@ impl Forwarder {
         Ok(numbers.await.with_context(late)??)
     }
 
-    /// Waits until nothing is under way.
+    /// Waits until no frame is under way.
     async fn drained(&self) {
         while !self.is_drained().await {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -270,11 +270,11 @@ impl Forwarder {
     }
 
     async fn wind_down(&mut self) {
-        // What was steered right before, on another core.
+        // For frames that were steered right before, on another core.
         let _ = tokio::time::timeout(DRAIN, self.drained()).await;
         for name in self.roster.names() {
             self.take_out(&name, roster::State::Stopped).await;
-            // What an earlier end of its service left to be done.
+            // Work that an earlier end of its service left.
             let _ = self.give_back(&name, Reason::Shutdown).await;
         }
         self.end_closings().await;
@@ -293,12 +293,12 @@ impl Forwarder {
     }
 }
 
-/// So that guests cannot tell which addresses collide in the table.
+/// A random seed, so that guests cannot tell which addresses collide in the table.
 fn random_seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }
 
-/// How many ports the busiest worker is to be expected to have.
+/// The number of ports to expect at the busiest worker.
 fn busiest(plan: &Plan, members: usize) -> u32 {
     let cores = &plan.forwarder.workers;
     let ports = plan.ports.iter().map(|port| (port.worker, plan.port_settings(port).role));

@@ -1,9 +1,9 @@
-//! A forwarder's life: checks, start, follow what changes, stop.
+//! A forwarder's life: checks, start, following changes, stop.
 //!
-//! Invariant: whatever ends the life, but a kill, ends it through [`Forwarder::stop`], so that nothing is left
-//! attached and no setting changed, but for gates that the next weir is to adopt. A signal to end is acted on
-//! at any time, and from then on nothing is waited for without a bound: a worker that stands still, or a
-//! holder of the forwarder's lock, delays the end by a few seconds.
+//! Invariant: every end except a kill goes through [`Forwarder::stop`], so that nothing stays attached
+//! and no setting stays changed, except gates that the next weir is to adopt. A signal to end takes
+//! effect at any time, and from then on every wait is bounded: a stalled worker, or a holder of the
+//! forwarder's lock, delays the end by a few seconds.
 
 mod begin;
 mod bridge;
@@ -53,22 +53,23 @@ use weir_schema::ConfigErrors;
 use weir_schema::Difference;
 use weir_schema::{Plan, PortPlan};
 
-/// Events are followed as they come; this often the whole is compared, in case one was missed and
-/// to try again what failed.
+/// Events are followed as they come. This often everything is compared, in case an event was missed,
+/// and to retry what failed.
 const COMPARE_EVERY: Duration = Duration::from_secs(2);
 /// How long a capture or trace may take to end when the forwarder does.
 const WATCH_ENDS: Duration = Duration::from_secs(2);
-/// How long the forwarder's end waits for who holds its lock: changes have ended by then, or given up.
+/// How long the forwarder's end waits for the holder of its lock: changes have ended by then, or given
+/// up.
 const LOCK_WITHIN: Duration = WORK_ENDS.saturating_add(Duration::from_secs(2));
 
-/// Reads the configuration file again; `None` where there is none.
+/// Reads the configuration file again; `None` without one.
 pub type Reread = Option<Box<ReadPlan>>;
 type ReadPlan = dyn Fn() -> Result<Plan, ConfigErrors> + Send + Sync;
 
 /// Runs until a signal says to stop.
 ///
-/// With `dumps`, what was measured is left in that folder. That it could not be is said, and changes
-/// nothing of the exit code, which is about the forwarding.
+/// With `dumps`, the measurements are left in that folder. A failure to write them is logged and does
+/// not change the exit code, which is about the forwarding.
 pub async fn run(
     plan: Plan,
     force: bool,
@@ -77,7 +78,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     check_privileges()?;
     if let Some(folder) = &dumps {
-        // Now, when it can still be mended, not when the numbers are there.
+        // Checked now, while it can still be mended, not when the numbers are ready.
         files::make_folder(folder).map_err(|error| {
             let valid = "valid: a folder that is there, or can be made";
             ConfigErrors::argument("--dump-dir", error.to_string(), valid)
@@ -103,7 +104,7 @@ pub async fn run(
     }
     let bridge = bridge::bridge_for(&plan, watch.snapshot(), force).await?;
     if bridge.own.is_some() {
-        // It may have been made just now, and the ports' place in it with it.
+        // The bridge may have just been made, and the ports' membership with it.
         watch = links.watch().await.context("the interfaces cannot be followed")?;
     }
     let mut bridge_watch =
@@ -112,7 +113,7 @@ pub async fn run(
     let mut refresher = Refresher::open()?;
     refresher.schedule.begin(bridge_watch.state(), clock_monotonic_ns());
     let mut forwarder = Forwarder::start(plan, settings, bridge, watch.snapshot(), force)?;
-    // What was begun is ended by `stop`, which undoes it.
+    // If the start is cut short, `stop` undoes what was begun.
     let begun = end.bound(begin(&mut forwarder, &watch, &bridge_watch, &mut paths)).await;
     if let None | Some(Err(_)) = begun {
         let _ = forwarder.stop(end.ending(), false).await;
@@ -163,10 +164,10 @@ pub async fn run(
     };
     let last = locked.stop(end.ending(), dumps.is_some()).await;
     drop(locked);
-    // A capture or trace has seen the end, and its client gets a whole file.
+    // So a capture or trace ends in order, and its client gets a whole file.
     let _ = tokio::time::timeout(WATCH_ENDS, slot.close()).await;
     let _ = close.send(());
-    // It ends by itself within a bound, and its clients are told of the end by a closed connection.
+    // The server ends by itself within a bound, and closed connections tell its clients.
     let _ = server.await;
     if let Some((close, server)) = scraping {
         let _ = close.send(());
@@ -185,7 +186,7 @@ pub async fn run(
     ended.map(|()| ExitCode::SUCCESS)
 }
 
-/// Lets Prometheus ask, until what it gives is used.
+/// Serves Prometheus until the returned value is used.
 fn scrape(
     listener: MetricsListener,
     numbers: Arc<Shared>,
@@ -220,8 +221,8 @@ async fn follow(
     let mut own_pair =
         forwarder.lock().await.watch_pair().await.context("weir's own pair cannot be followed")?;
     loop {
-        // Signals first. Of the rest, guests can make as many addresses for the bridge to learn as they
-        // like, so none comes before another, and the comparison, which is rare, before all.
+        // Signals come first. Among the rest, guests can make the bridge learn any number of addresses,
+        // so no event source precedes another; the rare comparison precedes all.
         let rest = async {
             tokio::select! {
                 event = watch.next() => Wakeup::Event(event),
@@ -289,7 +290,7 @@ async fn follow(
                 forwarder.look_for_foreign_rules(bridge.state()).await;
             }
             Wakeup::Refresh => {
-                // Always: a sleep that is over would be ready again at once, for ever.
+                // Always set again: a sleep that is over would be ready at once, for ever.
                 refresh = after(period(bridge.state()));
                 let forwarder = forwarder.lock().await;
                 let seen = |address: &Address| forwarder.last_seen_ns(address);
@@ -300,7 +301,7 @@ async fn follow(
     }
 }
 
-/// Looks whether the programs are still there: the kernel does not tell when one is detached.
+/// Checks whether the programs are still attached: the kernel does not report a detachment.
 async fn keep_attached(forwarder: &mut Forwarder, links: &Links) {
     match links.programs().await {
         Ok(programs) => forwarder.keep_attached(&programs).await,
@@ -308,18 +309,18 @@ async fn keep_attached(forwarder: &mut Forwarder, links: &Links) {
     }
 }
 
-/// Why `follow` goes on, beside a signal to end.
+/// Why `follow` goes on, apart from a signal to end.
 enum Wakeup {
-    /// The operator has changed the file.
+    /// The operator asked for the file to be read again.
     Reread,
     Event(Result<Event, LinksError>),
     Bridge(Result<Vec<Change>, LinksError>),
     /// The express paths to some ports may have changed.
     Paths(std::io::Result<StalePaths>),
     Compare,
-    /// What the bridge no longer sees is to be kept alive.
+    /// Addresses that the bridge no longer sees must be kept alive.
     Refresh,
-    /// A port is served from now on that the bridge knows more of.
+    /// A newly served port needs the bridge's state.
     Newcomer,
     Pair(Result<PairEvent, PairError>),
 }
@@ -328,7 +329,7 @@ fn after(time: Duration) -> Pin<Box<Sleep>> {
     Box::pin(sleep(time))
 }
 
-/// Makes the file's plan the forwarder's, and says of each change what became of it.
+/// Makes the file's plan the forwarder's, and logs the result of each change.
 async fn reload(forwarder: &Mutex<Forwarder>, reread: &Reread, links: &Links) {
     let Some(reread) = reread else {
         tracing::warn!("SIGHUP: there is no file to read again: weir was started with --bridge");
@@ -363,7 +364,7 @@ async fn apply_file(
     }
 }
 
-/// What is wrong with the ports that are named, before anything is touched.
+/// Checks the named ports before anything is touched.
 fn check(plan: &Plan, links: &Snapshot, force: bool) -> Option<ConfigErrors> {
     let named = plan.ports.iter().filter(|port| !port.of_bridge);
     let wrong = named.filter_map(|port| {
@@ -373,7 +374,7 @@ fn check(plan: &Plan, links: &Snapshot, force: bool) -> Option<ConfigErrors> {
     located(wrong.collect())
 }
 
-/// Interfaces that cannot be ports: shown where the file names them, all at once.
+/// Reports interfaces that cannot be ports where the file names them, all at once.
 fn located(wrong: Vec<(PortPlan, GuardError)>) -> Option<ConfigErrors> {
     let errors =
         wrong.into_iter().map(|(port, error)| ConfigErrors::port(&port, error.to_string(), ""));

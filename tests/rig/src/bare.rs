@@ -1,8 +1,8 @@
-//! A forwarding loop between two interfaces with nothing in it: no policy, no metadata, no
-//! counters. What weir loses against it is what weir costs.
+//! A bare forwarding loop between two interfaces: no policy, no metadata, no counters. The difference
+//! to it is weir's cost.
 //!
 //! Invariant: same UMEM, rings, budgets and kick as [`weir_port::XskPort`], so that only the work
-//! between receive and send differs. Single frames only; what cannot be sent is dropped.
+//! between receive and send differs. Single frames only; a frame that cannot be sent is dropped.
 
 use std::os::fd::BorrowedFd;
 
@@ -13,11 +13,11 @@ use weir_port::umem::{FILL_RING, Rings, UmemError, UmemHandle};
 
 const RING: u32 = 2048;
 const BATCH: usize = 64;
-/// Both fill rings, both transmit rings, and as much again to turn around with.
+/// Both fill rings, both transmit rings, and the same number again for frames in between.
 const FRAMES: u32 = 2 * (FILL_RING + 2 * RING);
 const SEND_BUFFER: libc::c_int = 16 << 20;
 
-/// Why there is no loop.
+/// Why the loop could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum BareError {
     #[error(transparent)]
@@ -29,7 +29,7 @@ pub enum BareError {
 #[derive(Debug)]
 struct Side {
     rings: Rings,
-    /// Frames the kernel has to receive into.
+    /// Frames that the kernel has for receiving.
     level: u32,
 }
 
@@ -60,13 +60,13 @@ impl Bare {
         Ok(bare)
     }
 
-    /// The sockets, to be put into the map that the program redirects by.
+    /// The sockets, for the map that the program redirects by.
     pub fn fds(&self) -> [BorrowedFd<'_>; 2] {
         let [a, b] = &self.sides;
         [a.rings.fd(), b.rings.fd()]
     }
 
-    /// Forwards both ways until told to stop, which is asked now and then.
+    /// Forwards both ways until `until` returns true; it is called now and then.
     pub fn run(&mut self, until: impl Fn() -> bool) {
         loop {
             for _ in 0..64 {
@@ -119,7 +119,7 @@ fn forward(from: &mut Side, to: &mut Side, free: &mut Vec<FrameDesc>, batch: &mu
         free.extend(batch.iter().skip(put));
     }
     if to.rings.tx.nb_free_exact() < RING {
-        // Whatever the answer: what was not taken is asked for again next turn.
+        // The result does not matter: the next turn sends the rest again.
         sys::kick(to.rings.fd());
     }
 }

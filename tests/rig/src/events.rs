@@ -1,18 +1,18 @@
-//! Counts what the kernel does for all processes, and for one of them, by programs at its trace points.
+//! Counts the kernel's events for all processes, or for one of them, by programs at its trace points.
 //!
-//! Invariant: nothing is recorded but numbers; an event costs the process that causes it some tens of
-//! nanoseconds while a counter lives, and nothing before and after.
+//! Invariant: only numbers are recorded. While a counter lives, an event costs the process that causes
+//! it some tens of nanoseconds; before and after, nothing.
 
 use std::io;
 
 use weir_probe::program::{PerCpu, Program};
 
-/// What is counted.
+/// The event to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// By the process that calls.
+    /// By the calling process.
     SystemCall,
-    /// By the process that wakes another, or that an interrupt came upon.
+    /// By the process that wakes another, or that an interrupt hits.
     WakeUp,
 }
 
@@ -25,7 +25,7 @@ impl Event {
     }
 }
 
-/// How often it has happened since the counter was made.
+/// The number of events since the counter was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
     pub all: u64,
@@ -40,7 +40,7 @@ pub struct EventCounter {
 }
 
 impl EventCounter {
-    /// `process` as the kernel numbers it: as in /proc, unless that is a container's.
+    /// `process` is the kernel's number: the one in /proc, unless that is a container's.
     pub fn start(event: Event, process: u32) -> io::Result<Self> {
         let mut program = Program::load("event", &[("PROCESS", &[process])])?;
         program.attach_to_trace_point(event.trace_point())?;

@@ -1,7 +1,7 @@
 //! The processor's counters, by `perf_event_open`: cycles, instructions, misses.
 //!
-//! Invariant: what the machine does not count is an error when it is asked for, never a zero. A
-//! counter that had to share the processor's registers is scaled up to the time it stands for.
+//! Invariant: a quantity that the machine does not count is an error when it is requested, never a
+//! zero. A counter that had to share the processor's registers is scaled up to the whole time.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,15 +9,15 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 const HARDWARE: u32 = 0;
 const CACHE: u32 = 3;
-/// Of `cache | operation << 8 | result << 16`: reads that missed.
+/// `cache | operation << 8 | result << 16`, for reads that missed.
 const READ_MISSES: u64 = 1 << 16;
-/// The value is followed by the time the counter was wanted, and the time it ran.
+/// The value is followed by the time for which the counter was wanted, and the time for which it ran.
 const TIMES: u64 = 1 | 2;
-/// Threads that a counted one starts are counted with it.
+/// Threads that a counted thread starts are counted with it.
 const INHERIT: u64 = 2;
 const CLOSE_ON_EXEC: libc::c_ulong = 8;
 
-/// What the processor counts.
+/// A quantity that the processor counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quantity {
     kind: u32,
@@ -27,18 +27,18 @@ pub struct Quantity {
 impl Quantity {
     pub const CYCLES: Self = Self { kind: HARDWARE, config: 0 };
     pub const INSTRUCTIONS: Self = Self { kind: HARDWARE, config: 1 };
-    /// Of the last level.
+    /// Misses of the last level.
     pub const CACHE_MISSES: Self = Self { kind: HARDWARE, config: 3 };
     pub const DTLB_MISSES: Self = Self { kind: CACHE, config: 3 | READ_MISSES };
     pub const ITLB_MISSES: Self = Self { kind: CACHE, config: 4 | READ_MISSES };
 }
 
-/// Of whom it is counted.
+/// The subject of a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     /// A thread and those it starts from now on, wherever they run.
     Thread(u32),
-    /// All that runs on a core, the kernel included.
+    /// Everything that runs on a core, including the kernel.
     Core(u32),
 }
 
@@ -82,8 +82,8 @@ impl HardwareCounter {
             config1: 0,
         };
         let no_group: libc::c_int = -1;
-        // SAFETY: the kernel reads as many bytes of `attributes` as its `size` says, which outlive
-        // the call; the other arguments are numbers.
+        // SAFETY: the kernel reads as many bytes of `attributes` as its `size` says, and `attributes`
+        // outlives the call; the other arguments are numbers.
         let fd = unsafe {
             libc::syscall(
                 libc::SYS_perf_event_open,
@@ -102,7 +102,7 @@ impl HardwareCounter {
         Ok(Self { file: File::from(fd) })
     }
 
-    /// How much has been counted.
+    /// The count so far.
     pub fn read(&self) -> io::Result<u64> {
         let mut bytes = [0; 24];
         (&self.file).read_exact(&mut bytes)?;

@@ -1,8 +1,8 @@
-//! What tests and experiments send with and count by. weir itself needs none of it.
+//! Senders and counters for tests and experiments. weir itself needs none of them.
 //!
 //! - [`programs`]: programs in the kernel that send, divert or receive; [`tags`]: VLAN tags
-//! - [`tally`]: counts by source, and times; [`events`]: what happens at the kernel's trace points
-//! - [`links`]: taking off what another process has attached
+//! - [`tally`]: counts by source, and times; [`events`]: counts at the kernel's trace points
+//! - [`links`]: detaching links of another process
 //! - [`hardware`]: the processor's own counters; [`tap`]: a virtual machine's end of a tap
 //! - [`bare`]: a forwarding loop without any policy, a peer of the experiments
 #![allow(unsafe_code)]

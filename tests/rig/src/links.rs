@@ -1,5 +1,5 @@
-//! Detaches what another process has attached, as `bpftool link detach` does.
-//! Invariant: of one interface, and only what is attached by a bpf_link: nothing else is touched.
+//! Detaches links of another process, as `bpftool link detach` does. Invariant: it touches one
+//! interface, and only programs attached by a bpf_link.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -8,9 +8,9 @@ use weir_port::probe::xdp_query;
 use weir_port::sys::{checked, owned};
 
 /// Detaches the XDP program from an interface of this network namespace; its owner keeps the link,
-/// which leads nowhere from then on.
+/// which is dead from then on.
 pub fn take_off(ifindex: u32) -> io::Result<()> {
-    // The index alone may be another namespace's.
+    // The index alone may match an interface of another namespace.
     let program = xdp_query(ifindex)?.prog_id;
     detach(program, |info| {
         // SAFETY: the kernel fills this part for links of this type; it is a number.
@@ -35,7 +35,7 @@ fn detach(program: u32, wanted: impl Fn(&libbpf_sys::bpf_link_info) -> bool) -> 
         checked(unsafe { libbpf_sys::bpf_link_get_next_id(id, &raw mut id) })?;
         // SAFETY: takes a number.
         let Ok(link) = owned(unsafe { libbpf_sys::bpf_link_get_fd_by_id(id) }) else {
-            // It has gone meanwhile.
+            // The link has gone meanwhile.
             continue;
         };
         let mut info = libbpf_sys::bpf_link_info::default();

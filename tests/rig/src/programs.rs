@@ -15,8 +15,8 @@ pub fn next_flow(flows: u32, action: Action) -> io::Result<Program> {
     Program::load("next_flow", &[("FLOWS", &[flows.max(1)]), ("ACTION", &[action as u32])])
 }
 
-/// Counts every frame and gives it the next front: all that differs between its frames and another's,
-/// checksums included. What is too short for one is dropped.
+/// Counts every frame and gives it the next front, which holds everything that differs between the
+/// frames, checksums included. A frame shorter than a front is dropped.
 pub fn in_turn(fronts: &[[u8; FRONT]], action: Action) -> io::Result<Program> {
     let flows = [fronts.len().max(1) as u32];
     let mut program = Program::load("in_turn", &[("FLOWS", &flows), ("ACTION", &[action as u32])])?;
@@ -44,7 +44,7 @@ impl SocketMap {
     }
 }
 
-/// Hands every frame to the socket of its queue, or passes it where there is none.
+/// Hands every frame to the socket of its queue, or passes it if there is none.
 pub fn to_socket() -> io::Result<(Program, SocketMap)> {
     with_sockets("to_socket")
 }

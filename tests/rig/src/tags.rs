@@ -1,8 +1,8 @@
-//! VLAN tags as a guest's VLAN device hands them over: beside the packet data, for the device to insert.
+//! VLAN tags as a guest's VLAN device passes them on: beside the packet data, for the device to insert.
 //! For tests on kernels without VLAN devices.
 //!
-//! Invariant: the program is attached as long as its [`TagBeside`] lives and no longer; a [`TagThen`] is
-//! attached nowhere.
+//! Invariant: the program is attached as long as its [`TagBeside`] lives and no longer; a [`TagThen`]
+//! is attached nowhere.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -29,8 +29,8 @@ impl TagBeside {
     }
 }
 
-/// Puts a tag beside a frame and goes on to another tc program, whose answer is its own: for test
-/// runs, which cannot bring such a frame.
+/// Puts a tag beside a frame and then calls another tc program, whose result it returns: for test runs,
+/// which cannot carry such a frame.
 #[derive(Debug)]
 pub struct TagThen {
     program: Program,

@@ -1,28 +1,28 @@
-//! Counts frames and bytes by the last byte of one of their addresses, and how long stamped
-//! datagrams took to get here, in the kernel: no receiver has to run to be measured.
+//! Counts frames and bytes by the last byte of one of their addresses, and the delays of stamped
+//! datagrams, in the kernel: so measuring needs no running receiver.
 //!
 //! Invariant: every frame for one address is counted once and by its length on the wire, whether it
-//! comes alone or merged with others; what is for a group, as the guests' own kernels send it now and
-//! then, is not counted. A delay is taken where the program runs, so that it holds no waking up.
+//! comes alone or merged with others; group frames, which the guests' own kernels send now and then,
+//! are not counted. A delay is taken where the program runs, so it includes no wake-up.
 
 use std::io;
 
 use aya::maps::{Array, Map};
 use weir_probe::program::{Hook, PerCpu, Program, refused};
 
-/// Delays kept: by the datagram's number modulo this.
+/// The number of delays kept: by the datagram's number modulo this.
 const DELAYS: u32 = 1 << 16;
 const ALL: u32 = 256;
 const NONE: u32 = 257;
 
-/// What came from one source.
+/// The frames from one source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// A merged frame is one.
+    /// A merged frame counts as one.
     pub frames: u64,
     /// On the wire, without the trailer.
     pub bytes: u64,
-    /// Frames on the wire: a merged one is as many as it was made of.
+    /// Frames on the wire: a merged frame counts as all that it was made of.
     pub segments: u64,
 }
 
@@ -34,17 +34,16 @@ impl std::ops::AddAssign for Count {
     }
 }
 
-/// Whose last byte tells the sources apart.
+/// The address whose last byte tells the sources apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     SourceMac,
-    /// The IP address that a frame is for: it tells ways apart that end at one host, each at an
-    /// address of its own, and come to it through one neighbour. What is no IP, or has a tag, is
-    /// not counted then, and of no source.
+    /// The destination IP address: it tells ways apart that end at one host, each at an address of its
+    /// own, and reach it through one neighbour. Frames without IP, or with a tag, are not counted then.
     DestinationAddress,
 }
 
-/// Which sources' frames go on to the stack; all others end at the program.
+/// The sources whose frames go on to the stack; all others end at the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
     All,
@@ -60,9 +59,9 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Tallies every frame that is not for a group; of the source `timed` it also notes how long
-    /// stamped datagrams took. What is longer than a frame of this MTU counts as merged. The program
-    /// is for this hook only.
+    /// Counts every frame that is not for a group; for the source `timed` it also records the delays of
+    /// stamped datagrams. A frame longer than one of this MTU counts as merged. The program is for this
+    /// hook only.
     pub fn load(
         by: By,
         timed: Option<u8>,
@@ -87,13 +86,13 @@ impl Tally {
         Ok((program, tally))
     }
 
-    /// What has come from the source so far.
+    /// The count from the source so far.
     pub fn from(&self, source: u8) -> io::Result<Count> {
         let [frames, bytes, segments] = self.counts.sums(source.into())?;
         Ok(Count { frames, bytes, segments })
     }
 
-    /// How long the datagrams numbered `numbers` of the timed source took, of those that came.
+    /// The delays of the timed source's datagrams numbered `numbers`, as far as they arrived.
     pub fn delays_ns(&self, numbers: std::ops::Range<u32>) -> io::Result<Vec<u64>> {
         let map = Array::<_, u64>::try_from(&self.delays).map_err(refused)?;
         let mut delays = Vec::new();

@@ -1,6 +1,6 @@
-//! A tap with the end of it that a virtual machine has: what tests use in a machine's place.
+//! A tap with a virtual machine's end of it: it replaces the machine in tests.
 //!
-//! Invariant: the device is gone with its [`RawTap`]; nothing is read unless a test asks.
+//! Invariant: the device is gone with its [`RawTap`]; nothing is read unless a test asks for it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -8,9 +8,9 @@ use std::os::fd::AsRawFd;
 
 use weir_port::sys;
 
-/// What a machine's driver offers: checksums, and superframes of TCP and UDP, old (UFO) and new.
+/// The offers of a machine's driver: checksums, and superframes of TCP and UDP, old (UFO) and new.
 const OFFLOADS: libc::c_ulong = 0x1 | 0x2 | 0x4 | 0x10 | 0x20 | 0x40;
-/// The length of what stands in front of every frame.
+/// The length of the header in front of every frame.
 pub const HEADER_LEN: usize = 10;
 
 #[derive(Debug)]
@@ -18,14 +18,14 @@ pub struct RawTap {
     file: File,
 }
 
-/// What a machine says of a superframe; checksums are left to the device.
+/// A machine's description of a superframe; checksums are left to the device.
 #[derive(Debug, Clone, Copy)]
 pub struct Super {
     /// `VIRTIO_NET_HDR_GSO_…`.
     pub kind: u8,
     pub header_len: u16,
     pub segment: u16,
-    /// Where the checksum begins, and where its field is from there.
+    /// Where the checksum begins, and the offset of its field from there.
     pub csum_start: u16,
     pub csum_off: u16,
 }
@@ -38,7 +38,7 @@ impl Super {
 }
 
 impl RawTap {
-    /// Makes it in the network namespace of the calling thread.
+    /// Makes the device in the network namespace of the calling thread.
     pub fn create(name: &str) -> io::Result<Self> {
         let fd = sys::tap(name, libc::IFF_VNET_HDR)?;
         // SAFETY: the request takes a number.
@@ -55,7 +55,7 @@ impl RawTap {
         if let Some(s) = superframe {
             let numbers = [s.header_len, s.segment, s.csum_start, s.csum_off];
             let numbers = numbers.into_iter().flat_map(u16::to_ne_bytes);
-            // 1: the checksum is to be completed.
+            // 1: the checksum must be completed.
             buffer = [1, s.kind].into_iter().chain(numbers).collect();
         }
         buffer.extend_from_slice(frame);

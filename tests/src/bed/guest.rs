@@ -32,7 +32,7 @@ pub(super) fn address(family: Family, net: u8, number: u8) -> IpAddr {
     }
 }
 
-/// Of the four ends that a number can have, each is of another kind.
+/// The MAC address of one of a number's four ends, each with a kind of its own.
 pub(super) fn mac(kind: u8, number: u8) -> [u8; 6] {
     [0x02, 0, 0, 0, kind, number]
 }
@@ -49,7 +49,7 @@ pub struct Guest {
     /// The other end of its veth, in the host.
     pub port: String,
     pub number: u8,
-    /// 0 where all are in one network.
+    /// 0 if all are in one network.
     pub net: u8,
 }
 
@@ -69,7 +69,7 @@ impl Guest {
         mac_text(self.mac())
     }
 
-    /// The other end's, in the host.
+    /// The MAC address of the other end, in the host.
     #[must_use]
     pub fn port_mac(&self) -> [u8; 6] {
         mac(1, self.number)
@@ -118,7 +118,7 @@ impl Veth<'_> {
     pub(super) fn plug(&self, host: &Ns, spec: &BedSpec) -> Result<()> {
         let (guest, host_name, port, mtu) = (self.ns.name(), host.name(), self.port, spec.mtu);
         let (interface, one) = (self.interface, "numrxqueues 1 numtxqueues 1");
-        // The names are the same in every bed: both ends are born in their namespaces.
+        // The names are the same in every bed, so both ends are made in their namespaces.
         ip_batch(
             None,
             &[format!(
@@ -131,7 +131,7 @@ impl Veth<'_> {
         ip_batch(
             Some(guest),
             &[
-                // No link-local address: nothing is then sent that no test has asked for.
+                // Without a link-local address, nothing is sent that no test has asked for.
                 format!("link set {interface} addrgenmode none"),
                 format!("address add {v4}/24 dev {interface}"),
                 format!("address add {v6}/64 dev {interface} nodad"),

@@ -1,6 +1,6 @@
-//! weir's own pairs of devices, which it leaves for the next weir: here there is no next one.
+//! weir's own pairs of devices, which weir leaves for its successor; a bed has none and removes them.
 //!
-//! Invariant: a namespace is removed only if it is that of a pair of this bed, or has no pair in it any
+//! Invariant: a namespace is removed only if it belongs to a pair of this bed, or has no pair in it any
 //! more.
 
 use crate::Ns;
@@ -19,7 +19,7 @@ pub(super) fn remove_of(host: &Ns) {
     }
 }
 
-/// Removes what is left of those whose test was killed.
+/// Removes what is left of the pairs whose test was killed.
 pub(super) fn remove_stale() {
     let Ok(entries) = fs::read_dir(FOLDER) else { return };
     for entry in entries.flatten() {
@@ -30,7 +30,7 @@ pub(super) fn remove_stale() {
     }
 }
 
-/// Whether an interface of this name is in the namespace; what cannot be looked at is believed to be.
+/// Whether the namespace has an interface of this name; assumed if it cannot be examined.
 fn holds(namespace: &Path, name: &str) -> bool {
     std::thread::scope(|scope| {
         let look = scope.spawn(|| {
@@ -42,7 +42,7 @@ fn holds(namespace: &Path, name: &str) -> bool {
 }
 
 pub(crate) fn remove(mount: &Path) {
-    // Not mounted any more, or gone: nothing to do.
+    // It may be unmounted already, or gone: nothing to do.
     let _ = umount2(mount, MntFlags::MNT_DETACH);
     let _ = fs::remove_file(mount);
 }

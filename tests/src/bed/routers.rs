@@ -1,5 +1,5 @@
-//! Virtual routers in the guests' place, each with a vif in the left host's network and one in the
-//! right host's; or the host alone in place of them all.
+//! Virtual routers instead of guests, each with a vif in the left host's network and one in the right
+//! host's; or the host alone instead of all routers.
 //!
 //! ```text
 //!             10.4.0.N  left host          right host  10.3.0.N
@@ -10,13 +10,13 @@
 //!          10.1.0.N eth1 └───── router N ─────┘ eth0 10.2.0.N
 //! ```
 //!
-//! The right host has an address for each router, 10.3.0.N, and the left host sends what is for it
-//! to router N; from there the answers go back the same way to 10.4.0.N. IPv6 alike, with fd01 to
-//! fd04. Without routers the host, at the other ends of both veths, takes all of it.
+//! The right host has an address for each router, 10.3.0.N, and the left host sends packets for that
+//! address to router N; the answers return the same way to 10.4.0.N. The same holds for IPv6, with fd01
+//! to fd04. Without routers the host, at the other ends of both veths, routes everything.
 //!
-//! Invariant: both networks may lie on one switch: every MAC address is another, every neighbour is
-//! known from the beginning. The last byte of a router's MAC address, on either
-//! side, and of both addresses of a way is the router's number.
+//! Invariant: both networks may lie on one switch: all MAC addresses differ, and every neighbour is
+//! known from the beginning. The last byte of a router's MAC address, on either side, and of both
+//! addresses of a way is the router's number.
 
 use super::guest::{FAMILIES, Family, GUEST_IF, Guest, Veth, address, mac, mac_text};
 use super::{Bed, BedSpec, Layout, UPLINK_PORT};
@@ -30,7 +30,7 @@ pub const LEFT_IF: &str = "eth1";
 pub const RIGHT_PORT: &str = "nic1";
 /// The right host's number.
 const RIGHT: u8 = 201;
-/// The host's own number in both networks, where it is the router.
+/// The host's own number in both networks, if it is the router.
 const HOST: u8 = 254;
 
 pub(super) const LEFT_NET: u8 = 1;
@@ -38,13 +38,13 @@ pub(super) const RIGHT_NET: u8 = 2;
 const TO_RIGHT_NET: u8 = 3;
 const TO_LEFT_NET: u8 = 4;
 
-/// The right host, as what passes router `number` reaches it.
+/// The right host's address for traffic through router `number`.
 #[must_use]
 pub fn right_by(number: u8, family: Family) -> IpAddr {
     address(family, TO_RIGHT_NET, number)
 }
 
-/// The left host, as what passes router `number` reaches it; and what it sends there comes from.
+/// The left host's address for traffic through router `number`, as destination and as source.
 #[must_use]
 pub fn left_by(number: u8, family: Family) -> IpAddr {
     address(family, TO_LEFT_NET, number)
@@ -59,7 +59,7 @@ pub(super) fn right_host(bed: u32) -> Result<Guest> {
     Guest::create(bed, "rt", RIGHT_PORT, RIGHT, RIGHT_NET)
 }
 
-/// The left vif of a router whose right one it has as a guest.
+/// Adds the left vif of a router that has its right vif as a guest.
 pub(super) fn plug_left(router: &Guest, host: &Ns, spec: &BedSpec) -> Result<()> {
     let number = router.number;
     Veth {
@@ -74,7 +74,7 @@ pub(super) fn plug_left(router: &Guest, host: &Ns, spec: &BedSpec) -> Result<()>
 }
 
 impl Bed {
-    /// Where the left host sends what is to pass router `number`.
+    /// The left host's next hop for traffic through router `number`.
     #[must_use]
     pub fn gateway_mac(&self, number: u8) -> [u8; 6] {
         match self.spec.layout {
@@ -90,7 +90,7 @@ impl Bed {
         }
     }
 
-    /// Routes, neighbours and forwarding, once all veths are there.
+    /// Sets routes, neighbours and forwarding, once all veths exist.
     pub(super) fn connect_routers(&self) -> Result<()> {
         let right = self.right.as_ref().context("there is no right host")?;
         let left = &self.uplink;
@@ -101,7 +101,7 @@ impl Bed {
             let gateway = mac_text(self.right_gateway_mac(right, number));
             at_right.extend(way(RIGHT_NET, number, &gateway, right_by, left_by));
         }
-        // The hosts' own addresses are reached by the first.
+        // The hosts' own addresses are reached through the first router.
         for family in FAMILIES {
             at_left.push(network(family, RIGHT_NET, address(family, LEFT_NET, 1), GUEST_IF));
             at_right.push(network(family, LEFT_NET, address(family, RIGHT_NET, 1), GUEST_IF));
@@ -126,7 +126,7 @@ impl Bed {
         }
         ip_batch(Some(self.host.name()), &lines)?;
         if self.spec.guest_gro {
-            // They are what a router's vifs are otherwise.
+            // These are the addresses of a router's vifs otherwise.
             for port in [UPLINK_PORT, RIGHT_PORT] {
                 self.host.ethtool(&format!("-K {port} gro on"))?;
             }
@@ -135,7 +135,7 @@ impl Bed {
     }
 }
 
-/// An end's own address for a way, its neighbour on that way, and the other end behind it.
+/// Sets an end's own address for a way, its neighbour on that way, and the other end behind it.
 fn way(
     net: u8,
     number: u8,
@@ -155,7 +155,7 @@ fn way(
     lines
 }
 
-/// Makes a namespace pass on what comes from either host to the other.
+/// Makes a namespace forward between the two hosts.
 fn forward(ns: &Ns, right: &Guest, to_right: &str, left: &Guest, to_left: &str) -> Result<()> {
     let mut lines = Vec::new();
     for family in FAMILIES {
@@ -167,7 +167,7 @@ fn forward(ns: &Ns, right: &Guest, to_right: &str, left: &Guest, to_left: &str) 
     }
     ip_batch(Some(ns.name()), &lines)?;
     for setting in ["all", to_right, to_left] {
-        // Ways are where the routes are; what the machine's own settings are does not matter.
+        // The routes decide the ways, whatever the machine's own settings are.
         ns.sysctl(&format!("ipv4/conf/{setting}/rp_filter"), "0")?;
     }
     ns.sysctl("ipv4/ip_forward", "1")?;

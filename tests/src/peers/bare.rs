@@ -1,5 +1,5 @@
-//! A loop between two AF_XDP sockets in native mode, the first guest's port and the uplink's: what a worker
-//! could be at best. Invariant: see the module above; the loop ends when it is dropped.
+//! A loop between two AF_XDP sockets in native mode, the first guest's port and the uplink's: the best
+//! that a worker could be. Invariant: see the module above; the loop ends when it is dropped.
 
 use crate::bed::UPLINK_PORT;
 use crate::{Bed, Ns, cpu};
@@ -19,7 +19,7 @@ pub struct Bare {
 }
 
 impl Bare {
-    /// Forwards once it returns.
+    /// Forwards from its return on.
     pub fn start(bed: &Bed, core: usize) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);

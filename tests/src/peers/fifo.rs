@@ -1,12 +1,13 @@
-//! One queue in front of a link of a rate: what a plain device does. Invariant: see the module above.
+//! One queue in front of a link with a rate: the behaviour of a plain device. Invariant: see the module
+//! above.
 
 use super::bit;
 use crate::Ns;
 use anyhow::Result;
 
-/// As long as a device's queue is by default.
+/// A device's default queue length.
 const FRAMES: u32 = 1000;
-/// What a token bucket may let go at once; more than a merged TCP segment.
+/// The burst of a token bucket; more than a merged TCP segment.
 const BURST: u32 = 65536;
 
 /// Gives a port this rate, and a queue of a thousand full frames.

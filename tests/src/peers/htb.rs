@@ -1,7 +1,7 @@
 //! HTB at a port, a class for each sender, chosen by source address.
 //!
-//! Invariant: HTB knows no weights: a class has the rate that its sender's promise comes to when
-//! all of them send, and may borrow up to its maximum or the link's rate.
+//! Invariant: HTB knows no weights: a class has the rate that its sender is owed when all of them send,
+//! and may borrow up to its maximum or the link's rate.
 
 use super::{QUEUE, bit};
 use crate::fair::{self, Sender};
@@ -27,8 +27,8 @@ pub struct Class<'a> {
     pub ceil: f64,
 }
 
-/// `(rate, ceil)` of each sender's class, in the senders' unit; without a link's rate only those
-/// have one that have a maximum.
+/// `(rate, ceil)` of each sender's class, in the senders' unit; without a link's rate, only senders
+/// with a maximum have one.
 #[must_use]
 pub fn rates(link: Option<f64>, senders: &[Sender]) -> Vec<Option<(f64, f64)>> {
     let Some(link) = link else {
@@ -50,8 +50,8 @@ pub fn classes<'a>(mbit: Option<f64>, senders: &[(&'a Guest, Sender)]) -> Vec<Cl
 }
 
 impl Htb<'_> {
-    /// Classes and a queue for each: as much as weir lets a VM have waiting, whatever the size of
-    /// its frames. What has no class goes past all of them.
+    /// Makes the classes, each with a queue: as much as weir lets a VM have waiting, whatever the size
+    /// of its frames. Frames without a class bypass all of them.
     pub fn make(&self, classes: &[Class<'_>]) -> Result<()> {
         let port = self.port;
         self.host.tc(&format!("qdisc add dev {port} root handle 1: htb"))?;

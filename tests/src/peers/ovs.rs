@@ -1,5 +1,5 @@
-//! Open vSwitch in user space, over AF_XDP, between the first guest and the uplink host: a bridge that
-//! learns. Invariant: see the module above; all it keeps is in a folder that goes with it.
+//! Open vSwitch in user space, over AF_XDP, between the first guest and the uplink host: a learning
+//! bridge. Invariant: see the module above; all its data is in a folder that goes with it.
 
 use super::{Killed, redirect};
 use crate::Bed;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
 const STARTS: Duration = Duration::from_secs(10);
 
-/// The daemons, and what they keep.
+/// The daemons, and their data.
 #[derive(Debug)]
 pub struct Ovs {
     _switch: Killed,
@@ -23,7 +23,7 @@ pub struct Ovs {
     _folder: TempDir,
 }
 
-/// Forwards once it returns, on `core`.
+/// Starts it; it forwards from the return on, on `core`.
 pub fn start(bed: &Bed, core: usize) -> Result<Ovs> {
     redirect::whole_checksums_of_both(bed)?;
     let folder = tempfile::tempdir()?;

@@ -7,7 +7,7 @@ use crate::observer::attach;
 use anyhow::Result;
 use weir_rig::{Attached, Hook, programs};
 
-/// Redirects as long as what it returns lives.
+/// Redirects as long as the returned value lives.
 pub fn make(bed: &Bed) -> Result<Vec<Attached>> {
     whole_checksums_of_both(bed)?;
     let port = bed.guest(0)?.port.as_str();
@@ -20,7 +20,8 @@ pub fn make(bed: &Bed) -> Result<Vec<Attached>> {
         .collect()
 }
 
-/// A checksum that the sender leaves to a device is never completed here, and the receiver would drop the frame.
+/// This path never completes a checksum that the sender leaves to a device, and the receiver would drop
+/// the frame.
 pub(super) fn whole_checksums_of_both(bed: &Bed) -> Result<()> {
     for end in [bed.guest(0)?, &bed.uplink] {
         end.ns.ethtool(&format!("-K {GUEST_IF} tx off"))?;

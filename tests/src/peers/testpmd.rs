@@ -11,7 +11,8 @@ use std::process::Stdio;
 const MEMORY: &str = "256";
 const FRAMES: &str = "16384";
 
-/// Forwards soon after it returns, on `core`; what it is told by is read on `main`.
+/// Starts it; it forwards on `core` soon after the return, and its main thread, which reads commands,
+/// runs on `main`.
 pub fn start(bed: &Bed, main: usize, core: usize) -> Result<Killed> {
     redirect::whole_checksums_of_both(bed)?;
     let port = bed.guest(0)?.port.as_str();
@@ -24,7 +25,7 @@ pub fn start(bed: &Bed, main: usize, core: usize) -> Result<Killed> {
     }
     command.args(["--", "--forward-mode=io", "--auto-start", "--no-mlockall"]);
     command.arg(format!("--total-num-mbufs={FRAMES}"));
-    // It ends with its input, which stays open as long as what is returned.
+    // It ends with its input, which stays open as long as the returned value lives.
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     Ok(Killed(command.spawn().context("cannot start dpdk-testpmd")?))
 }

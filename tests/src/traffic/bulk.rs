@@ -1,7 +1,7 @@
-//! Bulk TCP by iperf3 that begins and ends when it is told to, with what its receiver got when.
+//! Bulk TCP by iperf3 that begins and ends on request, with the receiver's amounts over time.
 //!
 //! Invariant: amounts are the receiver's, and their times this machine's: iperf3 counts from its own
-//! beginning, so the earliest that a report can have been made says when that was.
+//! beginning, and the earliest possible time of a report tells when that was.
 
 use super::tcp::{Server, serve};
 use crate::ns::cmd_in;
@@ -18,19 +18,19 @@ use std::time::{Duration, Instant};
 
 /// How often the receiver reports.
 const EVERY: &str = "0.1";
-/// How long a client that is told to end may take.
+/// How long a client may take to end.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How a client sends.
 #[derive(Debug, Clone)]
 pub struct BulkSpec {
     pub to: IpAddr,
-    /// At the receiver; every run needs one of its own.
+    /// The port at the receiver; every run needs one of its own.
     pub port: u16,
     pub connections: u32,
     /// The core of both ends.
     pub core: Option<usize>,
-    /// Further words for the client.
+    /// Further arguments of the client.
     pub extra: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ impl Drop for Client {
     }
 }
 
-/// A report, and when it was read.
+/// A report, and the time at which it was read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Heard {
     at: Instant,
@@ -63,7 +63,7 @@ struct Heard {
     kbit_per_s: f64,
 }
 
-/// What a receiver got, over time.
+/// A receiver's amounts over time.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Goodput {
     began: Option<Instant>,
@@ -105,14 +105,14 @@ impl Bulk {
         Ok(())
     }
 
-    /// Processor time of both ends so far; of one that is not there, none.
+    /// Processor time of both ends so far; 0 for an end that does not exist.
     #[must_use]
     pub fn cpu(&self) -> Duration {
         let of = |child: &Child| cpu::process_exact(child.id()).unwrap_or_default();
         of(&self.server.0) + self.client.as_ref().map_or(Duration::ZERO, |client| of(&client.0))
     }
 
-    /// An error if the client is not at work any more.
+    /// An error if the client no longer runs.
     pub fn check(&mut self) -> Result<()> {
         let Some(Client(client)) = &mut self.client else { bail!("iperf3 was not begun") };
         let Some(status) = client.try_wait()? else { return Ok(()) };
@@ -123,7 +123,7 @@ impl Bulk {
         bail!("iperf3 to {} ended early with {status}: {}", self.spec.to, said.trim_end())
     }
 
-    /// Ends the client and returns what the server has said.
+    /// Ends the client and returns the server's reports.
     pub fn end(mut self) -> Result<Goodput> {
         self.check()?;
         if let Some(Client(client)) = &mut self.client {
@@ -133,7 +133,7 @@ impl Bulk {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
-        // One that still waits for its connections to empty is past helping.
+        // A client that still waits for its connections to empty is not waited for.
         drop(self.client.take());
         drop(self.server);
         if let Some(reader) = self.reader.take() {
@@ -146,7 +146,7 @@ impl Bulk {
 
 impl Goodput {
     fn of(heard: &[Heard]) -> Self {
-        // No report is made before its time is over: the least late one is the nearest.
+        // No report is made before its time is over: so the earliest one is the most exact.
         let began = heard
             .iter()
             .filter_map(|report| {
@@ -177,8 +177,9 @@ impl Goodput {
     }
 }
 
-/// A line such as `[  5]   0.10-0.20   sec  1.25 MBytes  104857 Kbits/sec`, or `[SUM]` of several
-/// connections; not one of the whole run, which ends with the end that counted it.
+/// Parses a line such as `[  5]   0.10-0.20   sec  1.25 MBytes  104857 Kbits/sec`, or `[SUM]` of
+/// several connections; but not the line of the whole run, which ends with the name of the end that
+/// counted.
 fn parse(line: &str, several: bool, at: Instant) -> Option<Heard> {
     let (id, rest) = line.strip_prefix('[')?.split_once(']')?;
     if (id == "SUM") != several {

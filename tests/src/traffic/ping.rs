@@ -4,7 +4,7 @@ use crate::Ns;
 use anyhow::{Context, Result, bail};
 use std::net::IpAddr;
 
-/// What ping says at its end.
+/// The summary that ping prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Echo {
     pub sent: u64,
@@ -13,7 +13,7 @@ pub struct Echo {
 
 /// Sends `count` echoes 50 ms apart and waits a second for the last.
 pub fn echo(ns: &Ns, to: IpAddr, count: u32, extra: &[&str]) -> Result<Echo> {
-    // Not ping's own deadline: with that it would send more than `count` to make up for losses.
+    // Without ping's own deadline, which would make it send more than `count` to make up for losses.
     let limit = (count / 20 + 5).to_string();
     let output = ns
         .cmd("timeout")
@@ -28,7 +28,7 @@ pub fn echo(ns: &Ns, to: IpAddr, count: u32, extra: &[&str]) -> Result<Echo> {
         .with_context(|| format!("ping {to}: {text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Insists that every echo comes back.
+/// Asserts that every echo comes back.
 pub fn ping(ns: &Ns, to: IpAddr, count: u32) -> Result<()> {
     let echo = echo(ns, to, count, &[])?;
     if echo.received < echo.sent {

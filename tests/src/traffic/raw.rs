@@ -1,7 +1,7 @@
 //! Raw Ethernet frames, written and read at a guest's interface.
 //!
-//! Invariant: a frame leaves byte for byte as given. On the way in the kernel takes the outermost
-//! VLAN tag out of the bytes before a packet socket sees them; use an XDP observer to see it.
+//! Invariant: a frame leaves byte for byte as given. On receipt, the kernel removes the outermost VLAN
+//! tag before a packet socket sees the bytes; use an XDP observer to see the tag.
 
 use crate::bed::GUEST_IF;
 use crate::{Guest, Ns};
@@ -46,7 +46,7 @@ impl RawSocket {
         Ok(())
     }
 
-    /// The next frame that `wanted` accepts; None when `deadline` passes without one.
+    /// The next frame that `wanted` accepts; `None` if `deadline` passes without one.
     pub fn receive(
         &self,
         deadline: Duration,

@@ -1,7 +1,7 @@
-//! A TCP connection that goes on in chunks until it is stopped, and whose receiver knows every byte.
+//! A TCP connection that goes on in chunks until it is stopped, and whose receiver checks every byte.
 //!
-//! Invariant: each word of the stream is its own number, so a byte that is missing, comes twice or stands in
-//! another place is found where it stands.
+//! Invariant: each word of the stream is its own number, so a missing, doubled or misplaced byte is
+//! found at its place.
 
 use crate::bed::Family;
 use crate::wait::wait_for;
@@ -15,16 +15,16 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 const BLOCK: usize = 8 << 10;
-/// A connection on which nothing moves for so long is broken.
+/// A connection without progress for this long is broken.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How it sends.
+/// How the sender sends.
 #[derive(Debug, Clone, Copy)]
 pub struct Chunks {
-    /// In one call each.
+    /// The blocks of a chunk, each sent in one call.
     pub blocks: usize,
     pub every: Duration,
-    /// The sender's.
+    /// The sender's core.
     pub core: Option<usize>,
 }
 
@@ -76,7 +76,7 @@ impl Stream {
         f()
     }
 
-    /// Ends it, and insists that every byte has come, and in its place. Returns how many.
+    /// Ends it, and asserts that every byte has arrived, in its place. Returns how many.
     pub fn stop(self) -> Result<u64> {
         self.state.stop.store(true, Ordering::Relaxed);
         self.sender.join().map_err(|_| anyhow!("the sender panicked"))??;
@@ -107,7 +107,7 @@ fn send(mut socket: TcpStream, chunks: Chunks, state: &State) -> Result<()> {
         due += chunks.every;
         match due.checked_duration_since(Instant::now()) {
             Some(rest) => std::thread::sleep(rest),
-            // Not made up for.
+            // A missed chunk is not made up for.
             None => due = Instant::now(),
         }
     }
@@ -119,7 +119,7 @@ fn receive(mut socket: TcpStream, state: &State) -> Result<()> {
     loop {
         match socket.read_exact(&mut block) {
             Ok(()) => {}
-            // A sender ends it between two blocks; what is missing of one is missing in the sum.
+            // A sender ends the connection between two blocks; a partial block shows in the sum.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
             Err(error) => return Err(error).context("the connection broke at its receiver"),
         }

@@ -8,12 +8,12 @@ use serde_json::Value;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-/// How long after its time a client may still be at it.
+/// How long after its time a client may still run.
 const LATEST: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TcpResult {
-    /// At the receiver.
+    /// Measured at the receiver.
     pub bits_per_second: f64,
     pub bytes: u64,
     pub retransmits: u64,
@@ -61,7 +61,7 @@ pub fn tcp(
     parse(&text).with_context(|| format!("iperf3 {} -> {addr}", from.port))
 }
 
-/// Starts a server and waits until it listens; `out` is where it says what it counted.
+/// Starts a server and waits until it listens; it writes its counts to `out`.
 pub(super) fn serve(to: &Ns, port: u16, extra: &[&str], out: Stdio) -> Result<Server> {
     let server = to
         .cmd("iperf3")
@@ -77,7 +77,7 @@ pub(super) fn serve(to: &Ns, port: u16, extra: &[&str], out: Stdio) -> Result<Se
     Ok(server)
 }
 
-/// A connection attempt would use up the server's one test: looks at the socket table instead.
+/// Reads the socket table instead of connecting, which would use up the server's one test.
 fn wait_listening(to: &Ns, port: u16) -> Result<()> {
     let hex = format!(":{port:04X} ");
     wait_ok(Duration::from_secs(5), "iperf3 to listen", || {

@@ -35,19 +35,19 @@ pub enum Pace {
     Spin(u64),
 }
 
-/// What to send; it ends after `time`, after `count`, or when stopped.
+/// The traffic to send; it ends after `time`, after `count`, or when stopped.
 #[derive(Debug, Clone)]
 pub struct Source {
     pub to: SocketAddr,
     pub flow: u16,
-    /// UDP payload; at least a stamp.
+    /// The UDP payload; at least a stamp.
     pub size: usize,
     pub pace: Pace,
     pub time: Duration,
     pub count: u64,
     pub core: Option<usize>,
-    /// Runs ahead of everything else on its core, as if it had one of its own: for a light flow
-    /// beside floods, whose generators would otherwise delay it before it is ever sent.
+    /// Runs ahead of everything else on its core, as if the core were its own: for a light flow beside
+    /// floods, whose generators would otherwise delay it before it is ever sent.
     pub urgent: bool,
 }
 
@@ -102,7 +102,7 @@ pub struct Sending {
 }
 
 impl Sending {
-    /// Sends from `begin` on to these places, to one after the other.
+    /// Sends from `begin` on to these addresses in turn.
     pub fn start(
         ns: &Ns,
         to: &[SocketAddr],
@@ -157,7 +157,7 @@ impl Sending {
         self.join()
     }
 
-    /// The same, for an owner that reads its counters afterwards; to be called once.
+    /// The same, for an owner that reads its counters afterwards; call it once.
     pub fn join(&mut self) -> Result<Sent> {
         let thread = self.thread.take().context("joined already")?;
         thread.join().map_err(|_| anyhow!("the sender panicked"))?
@@ -173,7 +173,7 @@ impl Drop for Sending {
     }
 }
 
-/// What a sink took in.
+/// The datagrams that a sink received.
 #[derive(Debug)]
 pub struct Received {
     pub frames: u64,
@@ -190,7 +190,7 @@ pub struct Received {
 impl Received {
     fn of(report: SinkReport) -> Self {
         let foreign = report.foreign;
-        // All stamps are of one session; there is none before the first.
+        // All stamps are of one session, which begins with the first.
         let session = report.sessions.into_iter().next();
         let sum =
             |of: fn(&weir_probe::report::SessionReport) -> u64| session.as_ref().map_or(0, of);
@@ -230,7 +230,7 @@ impl Sink {
         Self::start_on(ns, addr, None)
     }
 
-    /// On a core of a measurement's choice.
+    /// On a core of the caller's choice.
     pub fn start_on(ns: &Ns, addr: SocketAddr, core: Option<usize>) -> Result<Self> {
         let options =
             Options { bind: Some(addr.ip()), port: addr.port(), core, ..Options::default() };
@@ -253,7 +253,7 @@ impl Sink {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Waits for `count` datagrams, however long ago they came.
+    /// Waits for `count` datagrams in all, including earlier ones.
     pub fn wait_for(&self, count: u64, deadline: Duration) -> Result<()> {
         wait_for(deadline, &format!("{count} datagrams at {}", self.addr), || {
             self.so_far() >= count
@@ -261,7 +261,7 @@ impl Sink {
         .with_context(|| format!("{} came", self.so_far()))
     }
 
-    /// Takes what is queued and ends.
+    /// Receives the queued datagrams and ends.
     pub fn finish(mut self) -> Result<Received> {
         self.end().map(Received::of)
     }

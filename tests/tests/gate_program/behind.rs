@@ -1,5 +1,5 @@
-//! Behind the gate: the verdict in front of the frame, the tag in it, its checksum completed; and
-//! what becomes of frames that no worker can get.
+//! Behind the gate: the verdict in front of the frame, its tag inserted, its checksum completed; and
+//! the outcome of frames that cannot reach a worker.
 
 use anyhow::{Context, Result, ensure};
 use system_tests::root_or_skip;
@@ -14,7 +14,7 @@ use crate::worlds::{IN, OUT, QUEUE, base};
 
 const TAG: Tag = Tag { proto: Tag::DOT1Q, tci: 100 };
 const PLACES: u64 = 3;
-/// As much metadata as the kernel lets stand in front of a frame.
+/// The most metadata that the kernel allows in front of a frame.
 const MOST_META: usize = 216;
 
 fn rig() -> Result<Rig> {
@@ -27,7 +27,8 @@ fn parse(frame: &[u8]) -> Result<Verdict> {
     classify(frame).ok().context("malformed")
 }
 
-/// What the gate leaves of a frame that arrives as `wire`, with or without that tag beside it.
+/// The cell that the gate leaves for a frame that arrives as `wire`, with or without that tag beside
+/// it.
 fn cell(wire: &[u8], tag: Option<Tag>) -> Result<CellWords> {
     let v = parse(wire)?;
     let meta = Meta { egress: OUT, ..Meta::new(&v, 12_345, wire.len() as u32, IN) };
@@ -35,7 +36,7 @@ fn cell(wire: &[u8], tag: Option<Tag>) -> Result<CellWords> {
     Ok(CellWords::new(&meta, csum_len, tag, PLACES))
 }
 
-/// What of the counters has changed, beside outcomes: none of those does here.
+/// Changes of the counters other than outcomes: none of those changes here.
 fn changed(rig: &Rig, before: &PortCounters) -> Result<[u64; 4]> {
     let after = rig.counters()?;
     ensure!(
@@ -84,7 +85,7 @@ fn the_verdict_is_in_front_and_the_checksum_as_etherparse_computes_it() -> Resul
                 ensure!(data == right, "{what}");
                 ensure!(changed(&rig, &before)? == [1, 0, 0, 0], "{what}");
             }
-            // A checksum that is right stays, and none is counted.
+            // A right checksum stays, and none is counted.
             rig.fill(cell(&right, None)?)?;
             let before = rig.counters()?;
             let (meta, data) = rig.behind_steered(&right).with_context(|| what.clone())?;
@@ -154,7 +155,7 @@ fn a_frame_without_its_verdict_is_a_stray() -> Result<()> {
         ensure!(run.data == enters && run.meta.is_empty(), "{name}: changed");
         ensure!(rig.strays()? == strays + 1 && rig.counters()? == before, "{name}");
         ensure!(room(&rig)? == held, "{name}: whose room it was is not known");
-        // And whatever comes next is no better off.
+        // The next frame does not profit, either.
         ensure!(rig.behind(&frame)?.action == XDP_DROP && rig.strays()? == strays + 2, "{name}");
     }
     // A verdict is used once.
@@ -205,7 +206,7 @@ fn without_room_in_front_the_frame_is_lost_by_name_and_its_room_given_back() -> 
     Ok(())
 }
 
-/// A steered frame's room is the worker's to give back.
+/// The room of a steered frame stays taken until the worker gives it back.
 #[test]
 fn a_frame_that_arrives_keeps_its_room() -> Result<()> {
     root_or_skip!();

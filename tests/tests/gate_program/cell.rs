@@ -1,5 +1,5 @@
-//! What the gate hands to the program behind it, as words of a map.
-//! Invariant: the words stand as `weir_abi::gate::Cell` lays them out.
+//! The gate's message to the program behind it, as words of a map. Invariant: the words are laid out as
+//! in `weir_abi::gate::Cell`.
 
 use weir_abi::{META_LEN, Meta, Tag};
 

@@ -1,5 +1,5 @@
-//! The gate in the kernel against `decide` in user space: same frame, same tables, same decision,
-//! and the same left in the cell for the program behind.
+//! The gate in the kernel against `decide` in user space: same frame, same tables, same decision, and
+//! the same cell for the program behind.
 
 use anyhow::{Context, Result, ensure};
 use system_tests::root_or_skip;
@@ -11,7 +11,7 @@ use crate::rig::Rig;
 use crate::world::{Shot, World};
 use crate::worlds::{IN, Noise, OUT, base, lengths, own_addresses, random_world, vlans, with};
 
-/// Runs a frame both ways, and compares all that came of it.
+/// Runs a frame both ways, and compares all results.
 fn same(rig: &mut Rig, world: &World, shot: &Shot) -> Result<Counter> {
     let decision = world.decide(IN, shot);
     let before = monotonic_ns()?;
@@ -44,8 +44,8 @@ fn same(rig: &mut Rig, world: &World, shot: &Shot) -> Result<Counter> {
     Ok(outcome)
 }
 
-/// Whether the kernel takes a run of such a frame: it wants something behind the Ethernet header, of
-/// an IP packet its header. (Behind a tag anything goes, so a cut header comes up there.)
+/// Whether the kernel accepts such a frame for a run: it wants something behind the Ethernet header,
+/// and an IP packet's header whole. (Behind a tag it checks nothing, so cut headers occur there.)
 fn may_run(frame: &[u8]) -> bool {
     frame.len()
         >= match frame.get(12..14) {
@@ -127,7 +127,7 @@ fn random_tables_are_read_as_in_user_space() -> Result<()> {
                 let proto = noise.of(&[0x8100, 0x8100, 0x8100, 0x88a8]);
                 shot.beside = Some(Tag { proto, tci });
             }
-            // Of no kind that is known: the kernel's test run sets none.
+            // The kind is unknown: the kernel's test run sets none.
             shot.gso_size = if noise.one_in(10) { 100 } else { 0 };
             let outcome = same(&mut rig, &world, &shot);
             let outcome =

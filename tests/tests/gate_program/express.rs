@@ -1,4 +1,4 @@
-//! What is counted of a frame that the gate hands over itself.
+//! The counts of a frame that the gate hands over itself.
 
 use anyhow::{Context as _, Result, ensure};
 use aya::maps::{PerCpuArray, PerCpuHashMap, PerCpuValues};
@@ -37,7 +37,7 @@ fn an_express_frame_is_counted_by_port_and_by_pair_and_goes_on_where_pairs_have_
     pairs.remove(&key)?;
     let cpus = nr_cpus().map_err(|(_, error)| error)?;
     for other in 0..maps::EXPRESS_PAIR_ENTRIES {
-        // Of ports that there are not.
+        // Keys of ports that do not exist.
         let key = pair_key(0xffff, 0) + other;
         pairs.insert(key, PerCpuValues::try_from(vec![[1, 1]; cpus])?, 0)?;
     }

@@ -1,4 +1,4 @@
-//! What the gate bounds: places in the receive ring, and frames that the bridge floods.
+//! The gate's bounds: places in the receive ring, and frames that the bridge floods.
 
 use anyhow::{Result, ensure};
 use system_tests::root_or_skip;
@@ -19,7 +19,7 @@ fn a_source_may_hold_what_is_left_for_the_others() -> Result<()> {
     let (own, all) = (u32::from(IN), MAX_PORTS + u32::from(QUEUE));
     let ring = RX_PLACES as i64;
     let (half, third) = (ring / 2, ring / 3);
-    // What the source holds, and all hold; whether there is one more for it.
+    // The places that the source holds, and that all hold; whether it gets one more.
     let cases = [
         (0, 0, true),
         (half - 1, half, true),
@@ -30,7 +30,7 @@ fn a_source_may_hold_what_is_left_for_the_others() -> Result<()> {
         (0, ring, false),
         (ring - 1, 0, true),
         (ring, 0, false),
-        // Corrections of a worker's that were ahead: nothing is held, not more than ever was.
+        // A worker's corrections came early: a negative count means that nothing is held, not a huge number.
         (-1, -1, true),
         (-5, ring - 1, true),
         (-5, ring, false),
@@ -106,7 +106,7 @@ fn floods_pass_by_their_burst_and_are_dropped_beyond() -> Result<()> {
         let (outcome, _) = rig.gate_again(frame, None, 0)?;
         ensure!(outcome == expected, "{n}: {outcome:?}");
     }
-    // Those for known stations are none of it.
+    // Frames for known stations do not count.
     world.addresses.insert((SRC, 0), (IN, 0));
     world.addresses.insert((DST, 0), (IN, 0));
     rig.publish(&world)?;
@@ -115,7 +115,8 @@ fn floods_pass_by_their_burst_and_are_dropped_beyond() -> Result<()> {
     Ok(())
 }
 
-/// By the time in the map; what nobody has been told of for long is the bridge's, but for the locks.
+/// By the time in the map: with tables that were not vouched for in time, frames go by the bridge, and
+/// only the locks apply.
 #[test]
 fn tables_that_nobody_vouches_for_are_not_believed() -> Result<()> {
     root_or_skip!();

@@ -1,6 +1,6 @@
 //! The gate and the program behind it, loaded as weir loads them, and the maps of all programs.
-//! Invariant: each run of the gate is checked to have had exactly one outcome, the answer that
-//! belongs to it, and no effect on a frame that it does not hand over itself; the thread stays on one CPU.
+//! Invariant: each run of the gate is checked for exactly one outcome, its matching return value, and
+//! no effect on a frame that it does not hand over itself; the thread stays on one CPU.
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -31,9 +31,9 @@ use crate::worlds::{IN, QUEUE};
 const TCX_NEXT: i32 = -1;
 const TCX_DROP: i32 = 2;
 const TCX_REDIRECT: i32 = 7;
-/// Where, beside the places taken, stands how many were given back as of the gate's last look.
+/// The word, beside the places taken, with the number given back as of the gate's last look.
 const SEEN: usize = 2;
-/// What the books of room begin with: they only ever rise, and come round.
+/// The initial value of the books of room: they only ever rise, and wrap around.
 const BOOKS: u64 = u64::MAX - 1;
 const HOUR_NS: u64 = 3_600_000_000_000;
 
@@ -58,9 +58,9 @@ pub(crate) struct Rig {
     cells: PerCpuArray<MapData, [u64; CELL_WORDS]>,
     strays: PerCpuArray<MapData, u64>,
     socket: SlotSocket,
-    /// By tag: a way into the gate with that tag beside the frame.
+    /// By tag: an entry into the gate with that tag beside the frame.
     tagged: Vec<(Tag, TagThen)>,
-    /// What is to be taken out again.
+    /// The world to remove again.
     published: World,
 }
 
@@ -78,7 +78,7 @@ fn set(cells: &Cells, at: usize, word: u64) -> Result<()> {
     Ok(())
 }
 
-/// Where a place of the table stands; the test's few addresses get whichever way.
+/// The word of a place in the table; the test's few addresses get either way.
 fn word_of(place: Place) -> usize {
     let way = place.bucket as usize % WAYS;
     place.bucket as usize * WAYS + way
@@ -137,17 +137,17 @@ impl Rig {
         Ok(rig)
     }
 
-    /// When a queue's worker has last said that it runs.
+    /// Sets the time of a queue's worker's last heartbeat.
     pub(crate) fn set_beat(&self, queue: u16, beat_ns: u64) -> Result<()> {
         set(&self.taken, 8 * (MAX_PORTS as usize + usize::from(queue)) + out::BEAT, beat_ns)
     }
 
-    /// When user space last said that the tables are right.
+    /// Sets the time at which user space last vouched for the tables.
     pub(crate) fn set_current(&self, current_ns: u64) -> Result<()> {
         set(&self.current, 0, current_ns)
     }
 
-    /// Puts a world into the maps, in place of the one before.
+    /// Puts a world into the maps, replacing the one before.
     pub(crate) fn publish(&mut self, world: &World) -> Result<()> {
         let before = std::mem::take(&mut self.published);
         self.write(&before, false)?;
@@ -216,7 +216,7 @@ impl Rig {
         Ok(())
     }
 
-    /// The limits and the room as the world has them, and nobody seen, whatever ran before.
+    /// Restores the world's limits and room, and clears the marks of seen addresses.
     pub(crate) fn refill(&self) -> Result<()> {
         for place in self.published.entries().keys() {
             set(&self.seen, word_of(*place) / 2, 0)?;
@@ -250,7 +250,7 @@ impl Rig {
     pub(crate) fn set_room(&self, index: u32, taken: i64) -> Result<()> {
         let at = 8 * index as usize;
         set(&self.given_back, at, BOOKS)?;
-        // The gate's last look was before the ring went round: it has to look again.
+        // The gate's last look was before the ring went round, so it must look again.
         set(&self.taken, at + SEEN, BOOKS - RX_PLACES)?;
         set(&self.taken, at, BOOKS.wrapping_add_signed(taken))
     }
@@ -262,7 +262,7 @@ impl Rig {
         }
     }
 
-    /// The port is at that interface from now on.
+    /// Puts the port at that interface from now on.
     pub(crate) fn stand_at(&mut self, ifindex: u32) -> Result<()> {
         self.set_ifindex(IN, ifindex);
         Ok(self.slots.insert(ifindex, u32::from(IN), 0)?)
@@ -272,7 +272,7 @@ impl Rig {
         Ok(self.slots.remove(&LO)?)
     }
 
-    /// Which of the addresses the gate has marked.
+    /// The words of the addresses that the gate has marked.
     pub(crate) fn marked(&self) -> Result<BTreeSet<usize>> {
         let mut marked = BTreeSet::new();
         for place in self.published.entries().keys() {
@@ -285,7 +285,7 @@ impl Rig {
         Ok(marked)
     }
 
-    /// The words of places, as `marked` gives them.
+    /// The words of places, in the form of `marked`.
     pub(crate) fn words_of(places: &[Place]) -> BTreeSet<usize> {
         places.iter().map(|place| word_of(*place)).collect()
     }
@@ -327,7 +327,7 @@ impl Rig {
         Ok(self.tagged[at].1.as_fd())
     }
 
-    /// Runs a frame through the gate; gives its one outcome, and the cell.
+    /// Runs a frame through the gate; returns its one outcome, and the cell.
     pub(crate) fn gate(
         &mut self,
         frame: &[u8],
@@ -352,7 +352,7 @@ impl Rig {
         let after = self.counters()?;
         let mut risen = Counter::all().filter(|c| after.frames(*c) != before.frames(*c));
         let outcome = risen.next().context("no outcome")?;
-        // A frame that leaves with another tag has it changed right here.
+        // A frame that leaves with another tag is changed right here.
         ensure!(outcome == Counter::Express || data == frame, "the gate changed the frame");
         let mut expected = before;
         expected.frames[outcome as usize] += 1;
@@ -376,7 +376,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Runs a frame through what is behind the gate, with the cell as it is.
+    /// Runs a frame through the program behind the gate, with the present cell.
     pub(crate) fn behind(&self, frame: &[u8]) -> Result<TestRun> {
         Ok(test_run(self.behind.as_fd(), frame, Some(Self::ctx()))?)
     }
@@ -389,7 +389,7 @@ impl Rig {
         self.behind.as_fd()
     }
 
-    /// The same for one that must reach its worker; gives what the worker gets.
+    /// The same for a frame that must reach its worker; returns what the worker gets.
     pub(crate) fn behind_steered(&self, frame: &[u8]) -> Result<(Meta, Vec<u8>)> {
         let strays = self.strays()?;
         let run = self.behind(frame)?;

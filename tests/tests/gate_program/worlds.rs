@@ -1,5 +1,5 @@
-//! What the gate is told in these tests: a bridge of two ports, and variations of it.
-//! Invariant: frames enter at [`IN`]; the corpus's destination is behind [`OUT`].
+//! The gate's data in these tests: a bridge of two ports, and variations of it. Invariant: frames enter
+//! at [`IN`]; the corpus's destination is behind [`OUT`].
 
 use weir_abi::table::{ELSEWHERE, entry_flags};
 use weir_abi::{Method, Storm, gate_flags as g};
@@ -97,7 +97,7 @@ pub(crate) fn random_world(noise: &mut Noise) -> World {
             flags: rare ^ other ^ aware | express,
             pvid: noise.of(&[0, 100, 100, 200, 63]),
             queue: noise.of(&[QUEUE, QUEUE, 63, 64]),
-            // A rate that no test run reaches, so that only the world's own limit holds.
+            // A rate that no test run reaches, so that only the world's own limit applies.
             storm: Storm { frame_ns: 1, burst: 1000 },
         };
         world.ports.insert(slot, spec);
@@ -130,7 +130,7 @@ pub(crate) fn random_world(noise: &mut Noise) -> World {
     world
 }
 
-/// Lengths to cut a frame to: of a long payload each 13th, so that every remainder still comes up.
+/// Lengths to cut a frame to: for a long payload each 13th, so that every remainder still occurs.
 pub(crate) fn lengths(frame: &[u8]) -> impl Iterator<Item = usize> {
     let whole = frame.len();
     (0..=whole).filter(move |n| *n < 200 || n.is_multiple_of(13) || *n == whole)

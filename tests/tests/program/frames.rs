@@ -1,5 +1,4 @@
-//! Frames to run through the programs, and what must become of them.
-//! Invariant: the same every time.
+//! Frames to run through the programs, and their expected results. Invariant: the same every time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,15 +42,15 @@ pub(crate) fn monotonic_ns() -> Result<u64> {
     Ok(now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64)
 }
 
-/// The sum over the L4 part and the pseudo-header: 0xffff where the checksum is right.
+/// The sum over the L4 part and the pseudo-header: 0xffff if the checksum is right.
 pub(crate) fn residue(frame: &[u8], v: &Verdict) -> u16 {
     let l4 = &frame[v.l4_off as usize..][..v.csum_len as usize];
     let words = l4.chunks(2).map(|w| u64::from(w[0]) << 8 | u64::from(*w.get(1).unwrap_or(&0)));
     fold(u64::from(v.pseudo) + words.sum::<u64>())
 }
 
-/// What must become of a frame for that port: everything the parser says, with the checksum
-/// completed if it looked partial and nothing else changed.
+/// Checks a steered frame for that port: the verdict is the parser's, a checksum that looked partial is
+/// complete, and nothing else has changed.
 pub(crate) fn check_steered(
     frame: &[u8],
     v: &Verdict,
@@ -102,7 +101,7 @@ pub(crate) fn build(tags: u8, v6: bool, tcp: bool, payload: &[u8]) -> Result<Vec
     Ok(frame)
 }
 
-/// Puts the pseudo-header sum where the checksum belongs, as a guest with offloads does.
+/// Puts the pseudo-header sum in the place of the checksum, as a guest with offloads does.
 pub(crate) fn make_partial(frame: &mut [u8]) -> Result<()> {
     let v = classify(&*frame).ok().context("malformed")?;
     let field = v.csum_off() as usize;

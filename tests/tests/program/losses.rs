@@ -1,4 +1,4 @@
-//! Injected losses in the program: one frame for each outcome it can have, counted once, under that
+//! Injected losses in the program: one frame for each possible outcome, counted once, under that
 //! outcome and under no other.
 
 use std::os::fd::AsFd;
@@ -15,7 +15,7 @@ use crate::nic::Nic;
 use crate::rig::Rig;
 use crate::worlds::{IN, OUT, base, with};
 
-/// As much metadata as the kernel lets stand in front of a frame.
+/// The most metadata that the kernel allows in front of a frame.
 const MOST_META: usize = 216;
 
 /// Runs one frame that must have this outcome. A new outcome does not compile until it is injected.
@@ -67,11 +67,11 @@ fn injected(nic: &mut Nic, counter: Counter) -> Result<()> {
             to([0xff; 6])
         }
         Counter::NoMeta => return no_meta(nic, &frame),
-        // Of the gate alone: `tests/tests/gate_program`.
+        // Outcomes of the gate alone: `tests/tests/gate_program`.
         Counter::RxShare | Counter::Express => return Ok(()),
     };
     nic.publish(&world)?;
-    // `outcome` insists that one counter rose, by one.
+    // `outcome` asserts that one counter rose, by one.
     let outcome = nic.outcome(&frame)?;
     ensure!(outcome == counter, "{} in place of {}", outcome.name(), counter.name());
     Ok(())

@@ -1,6 +1,5 @@
-//! The native program with one port, `lo`, over the maps of the rig.
-//! Invariant: each run is checked to have had exactly one outcome, the action that belongs to it,
-//! and, unless the frame was steered, no effect on it.
+//! The native program with one port, `lo`, over the maps of the rig. Invariant: each run is checked for
+//! exactly one outcome, its matching action and, unless the frame was steered, no effect on the frame.
 
 use std::os::fd::AsFd;
 
@@ -17,7 +16,7 @@ use crate::worlds::{IN, base};
 pub(crate) struct Nic {
     pub(crate) rig: Rig,
     sockets: XskMap<MapData>,
-    /// Dropped, it would leave its slot.
+    /// Kept, since dropping it would take it out of its slot.
     socket: SlotSocket,
     open: bool,
 }
@@ -32,7 +31,7 @@ impl Nic {
         Ok(nic)
     }
 
-    /// As [`Rig::publish`]; the worker is there if it is in that world.
+    /// As [`Rig::publish`]; the worker runs if it does so in that world.
     pub(crate) fn publish(&mut self, world: &World) -> Result<()> {
         self.rig.publish(world)?;
         self.rig.refill()?;
@@ -49,7 +48,7 @@ impl Nic {
         Ok(())
     }
 
-    /// Runs one frame; gives what was left of it and its one outcome.
+    /// Runs one frame; returns the resulting frame and its one outcome.
     pub(crate) fn run(&self, frame: &[u8]) -> Result<(TestRun, Counter)> {
         let before = self.rig.counters()?;
         let run = test_run(self.rig.native.as_fd(), frame, Some(Rig::ctx()))?;
@@ -78,7 +77,7 @@ impl Nic {
         Ok(self.run(frame)?.1)
     }
 
-    /// Runs a frame that is steered; gives its metadata and what user space would get.
+    /// Runs a frame that is steered; returns its metadata and the bytes that user space would get.
     pub(crate) fn steered(&self, frame: &[u8]) -> Result<(Meta, Vec<u8>)> {
         let (run, outcome) = self.run(frame)?;
         ensure!(outcome == Counter::Steered, "{outcome:?}");

@@ -1,5 +1,5 @@
-//! Shedding: what is dropped is exactly what one port sends to another, as long as that pair has its
-//! bit in the map `SHED`.
+//! Shedding: exactly the frames from one port to another are dropped, as long as that pair has its bit
+//! in the map `SHED`.
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn to(dst: [u8; 6], mut frame: Vec<u8>) -> Vec<u8> {
     frame
 }
 
-/// Everything that any port sends is shed for every port.
+/// Every port's frames are shed for every port.
 fn all_shed(mut world: World) -> World {
     let egresses: Vec<u16> = world.ports.keys().copied().collect();
     world.shed.extend(egresses.into_iter().map(|egress| (IN, egress)));
@@ -80,7 +80,7 @@ fn what_is_named_otherwise_keeps_its_name_while_everything_is_shed() -> Result<(
     ensure!(nic.outcome(&frame)? == Counter::Shed);
     ensure!(nic.outcome(&to([0xff; 6], frame.clone()))? == Counter::PassedGroup);
     ensure!(nic.outcome(&to(ELSE, frame.clone()))? == Counter::PassedUnknown);
-    // Without a socket as well: the worker that set the bit is the one to clear it.
+    // Without a socket as well: only the worker that set the bit clears it.
     nic.set_socket(false)?;
     ensure!(nic.outcome(&frame)? == Counter::Shed);
     for lock in [g::MAC_LOCK, g::IP_LOCK] {
@@ -107,7 +107,7 @@ fn every_kind_of_frame_is_shed_whole_and_once() -> Result<()> {
     nic.publish(&all_shed(base()))?;
     for (name, frame) in &frames {
         let Ok(v) = classify(&frame[..]) else { continue };
-        // `run` looks that one counter went up by one frame of that length.
+        // `run` checks that one counter rose by one frame of that length.
         let shed = nic.outcome(frame)? == Counter::Shed;
         ensure!(shed != v.is(f::MULTICAST), "{name}");
     }

@@ -1,5 +1,5 @@
-//! Watching: what is not steered is told, byte for byte, if its outcome was asked for, and nothing
-//! else is; a full ring counts what it lost.
+//! Watching: a frame that is not steered is reported, byte for byte, if its outcome was asked for, and
+//! no other frame is; a full ring counts its losses.
 
 use anyhow::{Context, Result, ensure};
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};

@@ -1,5 +1,5 @@
-//! A veth between two packet sockets: one hands the kernel frames with vnet headers, the other reads what
-//! the kernel made of them.
+//! A veth between two packet sockets: one hands the kernel frames with vnet headers, the other reads
+//! the frames that the kernel sent.
 
 use anyhow::{Context, Result, ensure};
 use nix::libc;
@@ -38,7 +38,7 @@ mod option {
     nix::setsockopt_impl!(PacketVnetHeader, SOL_PACKET, VNET_HDR, bool, SetBool);
 }
 
-/// The two ends: what goes in at `a`, and what comes out at `b`.
+/// The two ends: frames go in at `a` and come out at `b`.
 pub(super) struct Wire {
     vnet: OwnedFd,
     plain: OwnedFd,
@@ -59,13 +59,13 @@ fn link_address(name: &str) -> Result<LinkAddr> {
 
 impl Wire {
     pub(super) fn new(bed: u32) -> Result<Self> {
-        // What one processor sends arrives in order: a thread that moved could see its marker
-        // overtake the frames before it.
+        // Frames from one processor arrive in order: if the thread moved, its marker could overtake the
+        // frames before it.
         let mut here = CpuSet::new();
         here.set(sched_getcpu()?)?;
         sched_setaffinity(Pid::from_raw(0), &here)?;
         let ns = Ns::create(&ns::name_of(bed, "seg"))?;
-        // No addresses, so that neither end says anything by itself.
+        // Without addresses neither end sends anything by itself.
         for file in ["ipv6/conf/default/disable_ipv6", "ipv6/conf/all/disable_ipv6"] {
             ns.sysctl(file, "1")?;
         }
@@ -98,8 +98,8 @@ impl Wire {
         Ok(())
     }
 
-    /// Everything that came out at `b` since the last call: a marker sent behind it says that no
-    /// more is to come.
+    /// Every frame that came out at `b` since the last call: the marker sent after them shows that no
+    /// more will come.
     pub(super) fn received(&mut self) -> Result<Vec<Vec<u8>>> {
         self.sent += 1;
         let mut marker = [DST, SRC].concat();
@@ -118,7 +118,7 @@ impl Wire {
         }
     }
 
-    /// The next frame at `b`, its outermost tag put back where the kernel took it from.
+    /// The next frame at `b`, with its outermost tag, which the kernel removed, put back.
     pub(super) fn receive(&self) -> Result<Vec<u8>> {
         let mut buffer = vec![0; 70_000];
         loop {

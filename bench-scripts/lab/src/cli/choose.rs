@@ -1,4 +1,4 @@
-//! Which experiments are meant. Invariant: what cannot be meant is said with what could be.
+//! Selects the experiments. Invariant: an unknown word is reported with the valid ones.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 use weir_lab::run::{self, Work};
 use weir_lab::spec::Experiment;
 
-/// Something was asked for that there is not.
+/// An argument named something that does not exist.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Unknown(String);
 
-/// Those that `words` name, in the order of `all`, each once.
+/// The experiments that `words` name, in the order of `all`, each once.
 pub(super) fn experiments(
     all: Vec<Experiment>,
     words: &[String],
@@ -30,7 +30,7 @@ pub(super) fn experiments(
     Ok(all.into_iter().filter(meant).collect())
 }
 
-/// Without those whose peers are not installed, unless they are asked for by their own name.
+/// Leaves out experiments whose peers are not installed, unless they are named themselves.
 pub(super) fn playable(chosen: Vec<Experiment>, words: &[String]) -> Vec<Experiment> {
     let wanted = |experiment: &Experiment| {
         let Some(missing) = run::missing(experiment) else { return true };
@@ -43,7 +43,7 @@ pub(super) fn playable(chosen: Vec<Experiment>, words: &[String]) -> Vec<Experim
     chosen.into_iter().filter(wanted).collect()
 }
 
-/// Those that have one of the peers at least.
+/// The experiments that have at least one of the peers.
 pub(super) fn with_peers(
     chosen: Vec<Experiment>,
     only: &[String],

@@ -1,4 +1,4 @@
-//! What there is. Invariant: it measures nothing and changes nothing.
+//! Lists the experiments. Invariant: it measures nothing and changes nothing.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -27,7 +27,7 @@ struct Row {
 #[derive(Debug, Serialize)]
 struct Amount {
     cells: usize,
-    /// Estimated.
+    /// An estimate.
     seconds: f64,
 }
 
@@ -44,7 +44,7 @@ struct Kept {
     unmeasured: usize,
     /// The experiment's file has changed since.
     outdated: bool,
-    /// Of the file's rates, where they were lowered.
+    /// The factor of the file's rates, if they were lowered.
     #[serde(skip_serializing_if = "Option::is_none")]
     scale: Option<f64>,
 }

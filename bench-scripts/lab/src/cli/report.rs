@@ -1,4 +1,4 @@
-//! The page and the table. Invariant: what the results cannot vouch for any more is said.
+//! The page and the table. Invariant: results that may be outdated are marked as such.
 
 use std::io::IsTerminal;
 use std::path::Path;

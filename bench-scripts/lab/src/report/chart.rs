@@ -1,9 +1,10 @@
 //! A plot as SVG, drawn by plotters in the light theme's colours.
 //!
-//! - [`scale`]: what an axis shows; `frame`: axes, grid, names; `lines`, `bars`: what is in them
+//! - [`scale`]: an axis' range and ticks; `frame`: axes, grid, names; `lines`, `bars`: their content
 //! - `marks`: markers and dashes, also of the legend; `text`: how wide words are
 //!
-//! Invariant: no text overlaps another: what does not fit is wrapped, thinned, or laid out differently.
+//! Invariant: no text overlaps another: text that does not fit is wrapped, thinned, or laid out
+//! differently.
 
 mod bars;
 mod frame;
@@ -21,13 +22,13 @@ use super::look::Look;
 use super::plot::Plot;
 use crate::spec::Draw;
 
-/// What plots are drawn on.
+/// The drawing area of plots.
 type Sheet<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// For which width of a column a plot is drawn.
+/// The column width that a plot is drawn for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
-    /// Alone on a desk's screen.
+    /// Alone on a desktop's screen.
     Wide,
     /// One of two side by side there.
     Half,
@@ -69,7 +70,7 @@ pub(super) fn svg(plot: &Plot, size: Size, described: &str) -> Result<String> {
     ))
 }
 
-/// What stands before a curve's name in a legend.
+/// The sample in front of a curve's name in a legend.
 pub(super) fn key(look: Look, draw: Draw) -> Result<String> {
     let (width, height) = (34, 14);
     let drawn = sheet((width, height), |sheet| marks::key(sheet, look, draw))
@@ -79,7 +80,7 @@ pub(super) fn key(look: Look, draw: Draw) -> Result<String> {
     ))
 }
 
-/// What was drawn, without the element around it: plotters gives that a fixed size.
+/// The drawing, without the element around it, to which plotters gives a fixed size.
 fn sheet(size: (u32, u32), draw: impl FnOnce(&Sheet<'_>) -> Result<()>) -> Result<String> {
     let mut text = String::new();
     {
@@ -89,7 +90,7 @@ fn sheet(size: (u32, u32), draw: impl FnOnce(&Sheet<'_>) -> Result<()>) -> Resul
     }
     let inner = text.split_once('>').map_or("", |(_, rest)| rest);
     let inner = inner.trim().strip_suffix("</svg>").unwrap_or(inner);
-    // Plotters says what is the default, and breaks lines around a text.
+    // Plotters writes default values, and breaks lines around a text.
     let inner = inner.replace(" opacity=\"1\"", "").replace(" font-family=\"system-ui\"", "");
     Ok(inner.trim_start().replace("\">\n", "\">").replace("\n</text>", "</text>"))
 }

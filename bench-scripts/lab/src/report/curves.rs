@@ -1,6 +1,6 @@
-//! A figure's curves out of an experiment's results.
+//! A figure's curves from an experiment's results.
 //!
-//! Invariant: every line the file names is either a curve or in `missing`.
+//! Invariant: every line that the file names is either a curve or in `missing`.
 
 mod names;
 
@@ -16,15 +16,15 @@ use crate::stats;
 /// With more curves over time than this, each variant has a plot of its own.
 const CROWD: usize = 6;
 
-/// A figure of ours.
+/// A figure of our results.
 pub(super) struct Ours {
-    /// Without curves where nothing was measured.
+    /// Without curves if nothing was measured.
     pub(super) plot: Plot,
-    /// Further plots, and the names of all of them, where one would be too full.
+    /// Further plots, and the names of all of them, if a single one would be too full.
     pub(super) apart: Option<Vec<(String, Plot)>>,
-    /// Names of lines that have no values.
+    /// Names of lines without values.
     pub(super) missing: Vec<String>,
-    /// With [`Draw::Time`] the varied quantity's value of the run that is drawn.
+    /// With [`Draw::Time`], the varied quantity's value of the run that is drawn.
     pub(super) at: Option<f64>,
 }
 
@@ -33,7 +33,7 @@ struct Sample<'a> {
     line: &'a Line,
     peer: &'a str,
     variant: &'a str,
-    /// Of the file's lines of this figure.
+    /// Its index among the file's lines of this figure.
     turn: usize,
 }
 
@@ -85,7 +85,7 @@ pub(super) fn ours(
     Ours { plot, apart: None, missing, at }
 }
 
-/// A plot for each variant, on the same vertical axis.
+/// A plot for each variant, with the same vertical axis.
 fn by_variant(
     empty: &Plot,
     samples: &[Sample<'_>],
@@ -176,7 +176,7 @@ fn repeated(sample: &Sample<'_>, measured: &[Measured]) -> Vec<Point> {
         .collect()
 }
 
-/// A cell's value of a line; where the line has a divisor, the ratio.
+/// A cell's value of a line; with a divisor, the ratio.
 fn value(sample: &Sample<'_>, cell: &Measured, measured: &[Measured]) -> Option<f64> {
     let value = *cell.outcome.values.get(&sample.line.quantity)?;
     let Some(over) = &sample.line.over else { return Some(value) };
@@ -214,7 +214,7 @@ impl Sample<'_> {
     }
 }
 
-/// Nothing is varied: lines and variants stand side by side, in each of them the peers.
+/// Without a varied quantity: lines and variants stand side by side, with the peers in each of them.
 fn categories(
     plot: &mut Plot,
     samples: &[Sample<'_>],
@@ -254,7 +254,7 @@ fn by_value(plot: &mut Plot) {
     plot.labels = Some(xs.into_iter().map(digits::exact).collect());
 }
 
-/// What a time plot's run was: "maximum rate of each VM 40 Mb/s".
+/// Describes a time plot's run: "maximum rate of each VM 40 Mb/s".
 pub(super) fn run_named(experiment: &Experiment, at: Option<f64>) -> Option<String> {
     let (vary, at) = (experiment.vary.as_ref()?, at?);
     let unit = html::unit(&vary.unit);

@@ -1,15 +1,15 @@
-//! How numbers are written. Invariant: as many digits as say something, none that were made up.
+//! The format of numbers. Invariant: only significant digits are shown, and none is made up.
 
-/// Between groups of three digits: narrow, and no line breaks there.
+/// Between groups of three digits: narrow, without a line break.
 const GAP: char = '\u{202f}';
 const MINUS: char = '\u{2212}';
 
-/// A measured number: three significant digits, and never less than its whole part.
+/// A measured number: three significant digits, and never fewer than its whole part.
 pub(super) fn plain(value: f64) -> String {
     significant(value, 3)
 }
 
-/// With this many significant digits, and never less than its whole part.
+/// With this many significant digits, and never fewer than its whole part.
 pub(super) fn significant(value: f64, digits: i32) -> String {
     if !value.is_finite() {
         return "not a number".to_owned();
@@ -33,12 +33,12 @@ pub(super) fn exact(value: f64) -> String {
     grouped(&format!("{value}"))
 }
 
-/// What [`exact`] wrote.
+/// Parses a text of [`exact`].
 pub(super) fn read(text: &str) -> Option<f64> {
     text.replace(GAP, "").replace(MINUS, "-").parse().ok()
 }
 
-/// A number that is held against bounds: with as many digits as show on which side it is.
+/// A number that is compared with bounds, with enough digits to show on which side it is.
 pub(super) fn deciding(value: f64, bounds: &[Option<f64>]) -> String {
     let told = |text: &str| {
         let shown: f64 = read(text).unwrap_or(value);
@@ -62,7 +62,7 @@ pub(super) fn bounds(least: Option<f64>, most: Option<f64>) -> String {
     }
 }
 
-/// At an axis: `10k`, `2M` where `short`.
+/// At an axis; `10k`, `2M` if `short`.
 pub(super) fn tick(value: f64, decimals: usize, short: bool) -> String {
     if short {
         for (unit, letter) in [(1e9, "G"), (1e6, "M"), (1e3, "k")] {
@@ -75,7 +75,7 @@ pub(super) fn tick(value: f64, decimals: usize, short: bool) -> String {
     grouped(&format!("{value:.decimals$}"))
 }
 
-/// From 10 000 on, digits stand in groups of three.
+/// From 10 000 on, digits are grouped by three.
 fn grouped(text: &str) -> String {
     let minus = text.starts_with('-');
     let rest = text.trim_start_matches('-');

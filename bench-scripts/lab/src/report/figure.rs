@@ -1,6 +1,6 @@
 //! A figure on the page: our plot, the paper's in it or beside it, legend, words, numbers.
 //!
-//! Invariant: everything that the file says was published is shown, with or without results.
+//! Invariant: every published number in the file is shown, with or without results.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ use crate::run::Results;
 use crate::spec::quantity::is_rate;
 use crate::spec::{Draw, Experiment, Figure, Line, Published};
 
-/// A plot with the words over it, where there are several.
+/// A plot with its title, if there are several.
 struct Titled {
     title: String,
     plot: Plot,
@@ -73,7 +73,7 @@ pub(super) fn figure(
     html(&figure.title, &plots, &words)
 }
 
-/// What was published and belongs to no figure of ours.
+/// Published numbers that belong to no figure of ours.
 pub(super) fn unclaimed(experiment: &Experiment) -> Result<String> {
     let claimed = |one: &Published| {
         experiment.figure.iter().any(|figure| figure.published.contains(&one.figure))
@@ -94,7 +94,7 @@ fn paper_title(published: &Published) -> String {
     format!("The paper's {}: {}", published.figure, published.what)
 }
 
-/// Of a figure of rates that were lowered; ratios are what they are.
+/// Explains lowered rates, for figures of rates; ratios do not depend on them.
 fn at_scale(figure: &Figure, results: &Results, papers: &[&Published]) -> Option<String> {
     let scale = results.lowered()?;
     let of_rates = |line: &Line| {
@@ -114,7 +114,7 @@ fn only_published(plot: &Plot) -> bool {
     plot.curves.iter().all(|curve| curve.published)
 }
 
-/// What points and intervals are.
+/// Explains points and intervals.
 fn how_drawn(
     experiment: &Experiment,
     figure: &Figure,
@@ -136,7 +136,7 @@ fn how_drawn(
     }
 }
 
-/// How often cells were repeated, at most.
+/// The largest number of repetitions of a cell.
 pub(super) fn repetitions(results: &Results) -> usize {
     results.measured.iter().map(|cell| cell.place.repetition as usize + 1).max().unwrap_or(0)
 }
@@ -144,7 +144,7 @@ pub(super) fn repetitions(results: &Results) -> usize {
 fn html(title: &str, plots: &[Titled], words: &[String]) -> Result<String> {
     let mut out = String::from("<figure>\n");
     let _ = writeln!(out, "<figcaption><h4>{}</h4></figcaption>", escape(title));
-    // The paper's few numbers alone need no wide plot.
+    // A plot of the paper's few numbers alone needs no width.
     let (size, class) = match plots {
         [one] if only_published(&one.plot) => (Size::Half, " small"),
         [_] | [] => (Size::Wide, ""),

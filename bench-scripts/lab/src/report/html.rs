@@ -1,4 +1,5 @@
-//! Text as HTML. Invariant: nothing from a file reaches the page but through [`escape`], of which [`marked`] is one.
+//! Text as HTML. Invariant: text from a file reaches the page only through [`escape`], which [`marked`]
+//! also uses.
 
 use std::fmt::Write as _;
 
@@ -20,7 +21,7 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
-/// A text in which names stand in backticks, as files write them.
+/// A text with names in backticks, as files write them.
 pub(super) fn marked(text: &str) -> String {
     let text = escape(text);
     let mut out = String::with_capacity(text.len());
@@ -43,12 +44,12 @@ pub(super) fn axis(axis: &Axis) -> String {
     }
 }
 
-/// As it is printed: files write `us`.
+/// The printed form: files write `us`.
 pub(super) fn unit(unit: &str) -> &str {
     if unit == "us" { "µs" } else { unit }
 }
 
-/// A sentence begins with a capital and ends with a point, however it came.
+/// Gives a sentence a capital at the beginning and a point at the end.
 pub(super) fn sentence(text: &str) -> String {
     let text = text.trim();
     let mut chars = text.chars();

@@ -1,6 +1,6 @@
 //! An experiment's verdict, and the number that decides it.
 //!
-//! Invariant: an experiment holds if all holds that is judged, and something is.
+//! Invariant: an experiment holds if at least one check is judged and all judged checks hold.
 
 use crate::run::Results;
 use crate::spec::Experiment;
@@ -39,7 +39,7 @@ impl Standing {
         }
     }
 
-    /// So that it is not told by colour alone.
+    /// A sign, so that colour is not the only difference.
     pub(super) fn sign(self) -> &'static str {
         match self {
             Self::Holds => "✓",
@@ -57,15 +57,14 @@ impl Standing {
     }
 }
 
-/// What is judged, what fails first; then what is only reported.
+/// The judged verdicts, failing ones first; then those that are only reported.
 pub(super) fn in_order(results: &Results) -> Vec<&Verdict> {
     let mut verdicts: Vec<_> = results.verdicts.iter().collect();
     verdicts.sort_by_key(|verdict| (!verdict.is_judged(), verdict.holds));
     verdicts
 }
 
-/// The verdict that decides: the first that fails, or of those that hold the one nearest to its
-/// bound.
+/// The deciding verdict: the first that fails or, if all hold, the one nearest to its bound.
 pub(super) fn deciding(results: &Results) -> Option<&Verdict> {
     let judged = || results.verdicts.iter().filter(|verdict| verdict.is_judged());
     judged()
@@ -73,7 +72,7 @@ pub(super) fn deciding(results: &Results) -> Option<&Verdict> {
         .or_else(|| judged().min_by(|a, b| margin(a).total_cmp(&margin(b))))
 }
 
-/// How far within its bounds a number is, as a part of them.
+/// A number's distance from its bounds, relative to them.
 fn margin(verdict: &Verdict) -> f64 {
     let Some(number) = verdict.number else { return f64::INFINITY };
     let part = |distance: f64, bound: f64| distance / bound.abs().max(1e-9);
@@ -104,14 +103,14 @@ pub(super) fn told(verdict: &Verdict) -> String {
     if details.is_empty() { number } else { format!("{number} ({details})") }
 }
 
-/// Whether a check looks at what weir is compared with.
+/// Whether a check is about a peer that weir is compared with.
 pub(super) fn at_baseline(experiment: &Experiment, verdict: &Verdict) -> bool {
     let check = experiment.check.iter().find(|check| check.what == verdict.what);
     let judged = check.map(|check| check.value.peer.as_str());
     judged.is_some() && judged != look::ours(experiment).map(|peer| peer.name.as_str())
 }
 
-/// What the paper has in place of a verdict's number.
+/// The paper's value of a verdict's number.
 pub(super) fn published(experiment: &Experiment, verdict: &Verdict) -> Option<String> {
     let check = experiment.check.iter().find(|check| check.what == verdict.what)?;
     check.published.map(digits::exact)

@@ -1,4 +1,4 @@
-//! Which curve looks how. A peer has a colour and a marker; lines of one peer differ by dash and
+//! The appearance of curves. A peer has a colour and a marker; lines of one peer differ by dash and
 //! filling.
 //!
 //! Invariant: weir is always blue with a circle, the paper always grey with a diamond.
@@ -24,7 +24,7 @@ pub(super) enum Mark {
 pub(super) struct Look {
     pub(super) colour: Colour,
     pub(super) mark: Mark,
-    /// Among the lines of the same colour, from 0.
+    /// The index among the lines of the same colour.
     pub(super) turn: usize,
 }
 
@@ -43,7 +43,7 @@ impl Look {
         [None, Some((7, 4)), Some((2, 3)), Some((12, 4))][self.turn % 4]
     }
 
-    /// How much of a bar's or thin line's colour is left.
+    /// The remaining strength of a bar's or thin line's colour.
     pub(super) fn strength(self) -> f64 {
         [1.0, 0.55, 0.8, 0.35][self.turn % 4]
     }

@@ -1,12 +1,12 @@
-//! What the results were measured on. Invariant: results of different machines, days or commits
-//! are never said to be of one.
+//! The machine of the results. Invariant: results of different machines, days or commits are never
+//! presented as one.
 
 use std::collections::BTreeSet;
 
 use crate::run::{Machine, Results};
 use crate::spec::Experiment;
 
-/// One origin of results, and which experiments come from it.
+/// One origin of results, and the experiments that come from it.
 pub(super) struct Origin<'a> {
     pub(super) machine: &'a Machine,
     pub(super) quick: bool,
@@ -30,7 +30,7 @@ pub(super) fn origins(all: &[(Experiment, Option<Results>)]) -> Vec<Origin<'_>> 
     origins
 }
 
-/// Of one day: the time of day does not matter.
+/// Compares the day, without the time of day.
 fn alike(a: &Machine, b: &Machine) -> bool {
     let identity = |machine: &Machine| {
         let Machine { kernel, cpu, cores, commit, dirty, date } = machine;
@@ -54,7 +54,7 @@ pub(super) fn line(origin: &Origin<'_>) -> String {
     format!("{cpu}, {cores}, Linux {kernel}; weir at {commit}{changes}; {effort} of {}", day(date))
 }
 
-/// Whether any results are of quick runs, and any of whole ones.
+/// Whether there are results of quick runs, and of whole ones.
 pub(super) fn efforts(all: &[(Experiment, Option<Results>)]) -> BTreeSet<bool> {
     all.iter().filter_map(|(_, results)| results.as_ref().map(|results| results.quick)).collect()
 }

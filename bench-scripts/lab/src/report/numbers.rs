@@ -1,6 +1,6 @@
-//! What a figure shows, as a table: ours beside theirs.
+//! A figure's numbers as a table: ours beside the paper's.
 //!
-//! Invariant: every point of a plot is in the table, and nothing else.
+//! Invariant: the table has every point of a plot, and nothing else.
 
 use anyhow::Result;
 
@@ -10,7 +10,7 @@ use super::html::{axis, escape};
 use super::plot::{Curve, Plot, same};
 use crate::spec::Draw;
 
-/// From this many columns on, and more columns than curves, the table stands upright.
+/// With at least this many columns, and more columns than curves, the table is upright.
 const LONG: usize = 9;
 
 struct Row {
@@ -19,7 +19,7 @@ struct Row {
     cells: Vec<String>,
 }
 
-/// Tables of all plots of a figure: those over the same quantity are one.
+/// Tables of all plots of a figure: plots over the same quantity share one.
 pub(super) fn tables(plots: &[&Plot], title: &str) -> Result<String> {
     let mut out = String::new();
     let drawn = |plot: &&Plot| plot.draw != Draw::Time && !plot.curves.is_empty();

@@ -1,6 +1,6 @@
 //! The page around the sections: head, contents, summary.
 //!
-//! Invariant: whole without a script, a font or a picture from anywhere.
+//! Invariant: complete without external scripts, fonts or pictures.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ use crate::spec::Experiment;
 type One = (Experiment, Option<Results>);
 type All = [One];
 
-/// What makes it all again.
+/// The command that reproduces everything.
 const AGAIN: &str = "cargo xtask experiment run all &amp;&amp; cargo xtask report";
 
 pub(super) fn page(all: &All) -> Result<String> {
@@ -40,7 +40,7 @@ pub(super) fn page(all: &All) -> Result<String> {
     Ok(out + "</main>\n</body>\n</html>\n")
 }
 
-/// Experiments by their paper's letter, in the order they came.
+/// Experiments by their paper's letter, in their order.
 fn by_paper(all: &All) -> Vec<(&str, Vec<&One>)> {
     let mut papers: Vec<(&str, Vec<_>)> = Vec::new();
     for one in all {

@@ -1,7 +1,7 @@
 //! The colours of page and plots, light and dark.
 //!
-//! Plots are drawn with the light ones; style rules on a shape's `fill` and `stroke` put the
-//! theme's in their place.
+//! Plots are drawn with the light ones; style rules on a shape's `fill` and `stroke` replace them by
+//! the theme's.
 //!
 //! Invariant: every colour in a plot is one of these, and each light one occurs once.
 
@@ -48,7 +48,7 @@ const ALL: [(Colour, &str, u32, u32); 14] = [
 ];
 
 impl Colour {
-    /// What plots are drawn with.
+    /// The colour that plots are drawn with.
     pub(super) fn rgb(self) -> RGBColor {
         let light = ALL.iter().find(|colour| colour.0 == self).map_or(0, |colour| colour.2);
         RGBColor((light >> 16) as u8, (light >> 8) as u8, light as u8)

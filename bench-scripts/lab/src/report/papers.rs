@@ -1,6 +1,6 @@
-//! The papers. Invariant: a paper is known by its letter.
+//! The papers. Invariant: a letter identifies a paper.
 
-/// A paper: what it is about, and who wrote it.
+/// A paper: its subject and its authors.
 pub(super) struct Paper {
     pub(super) about: &'static str,
     pub(super) citation: &'static str,

@@ -1,22 +1,22 @@
-//! What is drawn: curves over one pair of axes.
+//! The content of a plot: curves over one pair of axes.
 //!
 //! Invariant: everything in one plot has the same units.
 
 use super::look::Look;
 use crate::spec::{Axis, Draw};
 
-/// An interval may take this much more room than the values themselves.
+/// The most room of an interval, as a multiple of the values' own.
 const WIDE: f64 = 3.0;
 
-/// One value with what is known of its spread.
+/// One value with its known spread.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Point {
     pub(super) x: f64,
-    /// Of repetitions the mean.
+    /// The mean of repetitions.
     pub(super) y: f64,
     /// Ends of the interval.
     pub(super) spread: Option<(f64, f64)>,
-    /// As a table has it: of repetitions the median.
+    /// The number in a table: the median of repetitions.
     pub(super) number: f64,
 }
 
@@ -33,10 +33,10 @@ pub(super) struct Plot {
     pub(super) draw: Draw,
     pub(super) x: Axis,
     pub(super) y: Axis,
-    /// Names of x = 0, 1, 2 … where it is no number.
+    /// Names of x = 0, 1, 2 … if it is not a number.
     pub(super) labels: Option<Vec<String>>,
     pub(super) curves: Vec<Curve>,
-    /// What the axes show, too, so that plots side by side have the same ones.
+    /// Further values that the axes must cover, so that plots side by side have the same ones.
     pub(super) beside_x: Vec<f64>,
     pub(super) beside_y: Vec<f64>,
 }
@@ -46,10 +46,10 @@ impl Plot {
         Self { draw, x, y, labels: None, curves, beside_x: Vec::new(), beside_y: Vec::new() }
     }
 
-    /// What the vertical axis has to show: all points, and of their intervals what does not shrink
+    /// The range of the vertical axis: all points, and their intervals as far as these do not shrink
     /// the points to nothing.
     pub(super) fn span(&self) -> Option<(f64, f64)> {
-        // A logarithmic axis has no place for what is not above zero.
+        // A logarithmic axis cannot show values that are not above zero.
         let shown = |value: &f64| !self.y.log || *value > 0.0;
         let points = || self.curves.iter().flat_map(|curve| &curve.points);
         let values = points().map(|point| point.y).chain(self.beside_y.iter().copied());
@@ -72,7 +72,7 @@ impl Plot {
         range(points.map(|point| point.y.abs())).map(|ends| ends.1)
     }
 
-    /// Whether an interval is longer than what the plot shows of it.
+    /// Whether the plot cuts an interval.
     pub(super) fn cuts(&self) -> bool {
         let Some((low, high)) = self.span() else { return false };
         let mut spreads =
@@ -127,7 +127,7 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// The same number, maybe written and read in between.
+/// Whether two numbers are the same, even if one was written and read in between.
 pub(super) fn same(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
 }

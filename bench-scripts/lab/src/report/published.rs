@@ -1,20 +1,19 @@
-//! The paper's numbers as curves: in the plot of ours, or in one beside it.
+//! The paper's numbers as curves: in our plot, or in one beside it.
 //!
-//! Invariant: numbers of other units, or of a scale on which one of both could not be read, are
-//! never in one plot.
+//! Invariant: one plot never mixes numbers of different units, or of scales at which one of both would
+//! be unreadable.
 
 use super::digits;
 use super::look::Look;
 use super::plot::{Curve, Plot, Point, same};
 use crate::spec::{Axis, Draw, Published};
 
-/// Up to this ratio two scales are read in one plot.
+/// Up to this ratio, two scales are readable in one plot.
 const APART: f64 = 5.0;
 /// With a logarithmic axis.
 const APART_LOG: f64 = 1000.0;
 
-/// The paper's plot on its own; `None` where no numbers were printed. Axes that it does not give
-/// are those of `ours`.
+/// The paper's plot on its own; `None` if no numbers were printed. Missing axes are taken from `ours`.
 pub(super) fn alone(published: &Published, ours: Option<&Plot>) -> Option<Plot> {
     let curves = curves(published);
     if curves.is_empty() {
@@ -89,7 +88,7 @@ pub(super) fn fits(paper: &Plot, ours: &Plot) -> bool {
     paper.draw == ours.draw && units && along && near(their_y, our_y, ours.y.log)
 }
 
-/// Gives plots side by side the same horizontal axis, where that leaves both readable.
+/// Gives plots side by side the same horizontal axis, if both stay readable.
 pub(super) fn align(a: &mut Plot, b: &mut Plot) {
     let both =
         a.draw == Draw::Lines && b.draw == Draw::Lines && a.labels.is_none() && b.labels.is_none();

@@ -1,6 +1,6 @@
 //! An experiment on the page: claim, verdict, figures, set-ups, notes.
 //!
-//! Invariant: its `id` is the experiment's id, so that a link to it stays good.
+//! Invariant: its `id` is the experiment's id, so that links to it stay valid.
 
 use std::fmt::Write as _;
 
@@ -139,7 +139,7 @@ fn effort(experiment: &Experiment, results: &Results) -> String {
     )
 }
 
-/// What the measurements had to remark, each once.
+/// The notes of the measurements, each once.
 fn notes(results: &Results) -> String {
     let mut notes: Vec<(&str, usize, Vec<&str>)> = Vec::new();
     for cell in &results.measured {

@@ -1,4 +1,4 @@
-//! RESULTS.md: what must hold, and whether it does.
+//! RESULTS.md: the checks and their results.
 //!
 //! Invariant: the same results give the same text, so that it can be kept with the sources.
 
@@ -59,7 +59,7 @@ pub(super) fn table(all: &[(Experiment, Option<Results>)]) -> String {
     out.lines().map(|line| line.replace("|  |", "| |").replace("|  |", "| |") + "\n").collect()
 }
 
-/// Text that cannot end a cell, begin a tag, or become a link.
+/// Escapes text that could end a cell, begin a tag, or become a link.
 fn plain(text: &str) -> String {
     let mut out = String::new();
     for c in text.split_whitespace().collect::<Vec<_>>().join(" ").chars() {

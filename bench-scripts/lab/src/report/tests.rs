@@ -13,7 +13,7 @@ use crate::spec::{Experiment, Over, Scaled};
 
 type All = Vec<(Experiment, Option<Results>)>;
 
-/// One that was run, and one that was not.
+/// One experiment that was run, and one that was not.
 fn two() -> All {
     let (ran, mut waits) = (fake::sample(), fake::sample());
     waits.id = "A-E2".to_owned();
@@ -25,7 +25,7 @@ fn two() -> All {
     vec![(ran, Some(results)), (waits, None)]
 }
 
-/// Every experiment file there is, with made-up results.
+/// Every experiment file, with made-up results.
 fn everything(folder: &Path, quick: bool) -> All {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> =
@@ -88,7 +88,7 @@ fn a_scale_is_told_wherever_its_rates_are() {
     assert_eq!(told(&all), "", "nor of the file's own rates");
     all[0].1.as_mut().unwrap().scale =
         Some(Scaled { factor: 0.43, mbit: None, pps: Some(412_345.6) });
-    // Of the figures the first and the last are of rates, and the paper has numbers of the first.
+    // The first and the last figure are of rates, and the paper has numbers of the first.
     insta::assert_snapshot!(told(&all), @r"
     Scaled to 0.43 of the file&#39;s rates: this machine&#39;s worker forwards 412000 frames/s. Rates below are as measured at this scale; ratios do not depend on it.
     Our rates are those of a scene at 0.43 of the file&#39;s; the paper&#39;s are as they were printed.
@@ -109,7 +109,7 @@ fn outline(html: &str) -> String {
     without(&drawings, "<tbody>", "</tbody>", |_| "…".to_owned())
 }
 
-/// What `show` makes of its first tag, in place of everything from one text to another.
+/// Replaces everything from one text to another by the result of `show` for the first tag.
 fn without(html: &str, from: &str, to: &str, show: impl Fn(&str) -> String) -> String {
     let mut out = String::new();
     let mut rest = html;
@@ -193,7 +193,7 @@ fn it_is_written_where_it_is_told() {
 /// A box around a text: left, top, right, bottom.
 type Area = (f64, f64, f64, f64);
 
-/// What is written in a drawing, and about where.
+/// The texts in a drawing, and their approximate areas.
 fn texts(svg: &str) -> Vec<(String, Area)> {
     let pieces = svg.split("<text ").skip(1);
     let read = |piece: &str| {

@@ -1,6 +1,6 @@
-//! One cell after the other, whatever becomes of each.
+//! Measures one cell after the other, whatever the result of each.
 //!
-//! Invariant: what plays the cells is a parameter; nothing here depends on what a cell is made of.
+//! Invariant: the player of cells is a parameter; nothing here depends on the contents of a cell.
 
 use std::path::Path;
 use std::time::Instant;
@@ -17,7 +17,7 @@ use crate::cell::{Cell, Measured, Outcome};
 use crate::spec::{Capacity, Experiment, Peer, Scaled};
 use crate::verdict::{Verdict, judge_all};
 
-/// What measures a cell.
+/// Measures a cell.
 pub(super) type Player<'a> = dyn FnMut(&Cell, &Peer) -> Result<Outcome> + 'a;
 
 /// An experiment with all its cells in the order of the file.
@@ -29,7 +29,7 @@ pub(super) struct Planned<'a> {
 
 pub(super) struct Campaign<'a> {
     pub(super) orders: &'a Orders,
-    /// Where results are.
+    /// The folder of results.
     pub(super) folder: &'a Path,
     pub(super) machine: Machine,
     /// The fingerprint of weir.
@@ -38,19 +38,19 @@ pub(super) struct Campaign<'a> {
     pub(super) screen: Screen<'a>,
 }
 
-/// A quick run has few repetitions, and one that the machine disturbed can fail a check that holds:
-/// what fails is measured again, up to this many times in all, and the medians are judged.
+/// A quick run has few repetitions, and one disturbed by the machine can fail a valid check. So failing
+/// cells are measured again, up to this many times in all, and the medians are judged.
 const QUICK_MOST: u32 = 3;
 
-/// What is left to do of an experiment.
+/// The remaining work of an experiment.
 struct Todo<'a> {
     work: &'a Work,
-    /// At its scale, and with the repetitions that were added.
+    /// At its scale, and with the added repetitions.
     experiment: Experiment,
     scale: Option<Scaled>,
     cells: Vec<Cell>,
     store: Store,
-    /// By the order of the file.
+    /// In the order of the file.
     slots: Vec<Slot>,
     order: Vec<Cell>,
 }
@@ -58,11 +58,11 @@ struct Todo<'a> {
 struct Slot {
     key: String,
     measured: Option<Measured>,
-    /// It need not be measured again.
+    /// It is stored and need not be measured again.
     kept: bool,
 }
 
-/// What came of a cell.
+/// The result of playing a cell.
 pub(super) enum Played {
     Measured(Measured),
     Failed(anyhow::Error),
@@ -100,7 +100,7 @@ impl Campaign<'_> {
         Ok(Ended { finished, interrupted: None, seconds: began.elapsed().as_secs_f64() })
     }
 
-    /// Finds what is kept already.
+    /// Finds the stored cells.
     fn look<'p>(&mut self, planned: &'p Planned<'p>, capacity: &Capacity) -> Result<Todo<'p>> {
         let experiment = &planned.work.experiment;
         let (id, quick, again) = (&experiment.id, self.orders.quick, self.orders.again);
@@ -154,8 +154,8 @@ impl Campaign<'_> {
         }
     }
 
-    /// Plans two repetitions more where a quick run is in doubt; false where it is not, or where
-    /// they have been made.
+    /// Plans two more repetitions if a quick run is in doubt; false if it is not, or if they have been
+    /// made.
     fn repeat(&mut self, todo: &mut Todo<'_>, finished: &Finished) -> Result<bool> {
         let doubtful = |verdict: &Verdict| verdict.fails() && verdict.number.is_some();
         let judged = finished.verdicts.iter().filter(|verdict| verdict.is_judged());
@@ -192,7 +192,7 @@ impl Campaign<'_> {
         Ok(true)
     }
 
-    /// Plays all that is left; false: interrupted.
+    /// Plays all remaining cells; false: interrupted.
     fn pass(
         &mut self,
         todo: &mut Todo<'_>,
@@ -232,7 +232,7 @@ impl Campaign<'_> {
         Ok(true)
     }
 
-    /// A machine hiccups once; what fails twice is no hiccup.
+    /// A machine may fail once by accident; a second failure counts.
     pub(super) fn cell(
         &mut self,
         cell: &Cell,
@@ -247,7 +247,7 @@ impl Campaign<'_> {
             }
             let (began_unix_s, began) = (unix_now(), Instant::now());
             let result = play(cell, peer);
-            // What was measured while everything was taken away is worth nothing.
+            // A measurement made while everything was being taken down is worthless.
             if (self.interrupted)() {
                 return Played::Interrupted;
             }
@@ -270,7 +270,7 @@ impl Campaign<'_> {
         }
     }
 
-    /// Judges what there is, and writes it down if it is everything.
+    /// Judges the measurements, and writes them if they are complete.
     fn finish(
         &self,
         todo: &Todo<'_>,
@@ -334,7 +334,7 @@ impl Campaign<'_> {
     }
 }
 
-/// With some peers left out: only checks of peers of which everything is there.
+/// With some peers left out: only checks whose peers are complete.
 fn judge_some(
     experiment: &Experiment,
     todo: &Todo<'_>,
@@ -360,7 +360,7 @@ fn peer_of<'e>(experiment: &'e Experiment, cell: &Cell) -> Result<&'e Peer> {
         .with_context(|| format!("{id} has a cell of a peer `{name}`, which it lacks"))
 }
 
-/// In the place of what could not be measured.
+/// Takes the place of a cell that could not be measured.
 fn failed(cell: &Cell, error: String) -> Measured {
     let notes = vec![format!("could not be measured: {error}")];
     Measured {
@@ -371,7 +371,7 @@ fn failed(cell: &Cell, error: String) -> Measured {
     }
 }
 
-/// JSON has no other numbers, and none of them would mean anything.
+/// Removes numbers that are not finite: JSON has none, and they would mean nothing.
 fn finite(mut outcome: Outcome) -> Outcome {
     let mut strange = Vec::new();
     outcome.values.retain(|name, value| {

@@ -1,8 +1,8 @@
-//! What weir's worker manages on this machine: measured once in a run, before the first experiment
-//! that fits its rates to it.
+//! Measures what weir's worker can do on this machine: once in a run, before the first experiment that
+//! fits its rates to it.
 //!
 //! Invariant: measured as cells are: two scenes, played like all others. The worst of several windows
-//! counts: rates have to fit whatever else the machine does meanwhile.
+//! counts: rates must fit whatever else the machine does meanwhile.
 
 use anyhow::{Context, Result, ensure};
 
@@ -12,7 +12,7 @@ use super::store::Store;
 use crate::cell::{Cell, Outcome, Place};
 use crate::spec::{Capacity, Experiment, Peer, PeerKind, Scale, Scaled, Scene};
 
-/// Single frames, from more than any worker takes.
+/// Single frames, more than any worker can take.
 const FRAMES: &str = r#"
 vms = 1
 traffic = [{ kind = "live", from = "vm1", to = "uplink", frame = 64 }]
@@ -25,7 +25,7 @@ window = [
 ]
 "#;
 
-/// Superframes towards a link whose rate nothing here reaches: a link without one is not cut for.
+/// Superframes towards a link with a rate that is never reached: without a rate they would not be cut.
 const TCP: &str = r#"
 vms = 1
 link = 100_000
@@ -39,7 +39,7 @@ window = [
 ]
 "#;
 
-/// Both scenes' cells, in the order of being asked for.
+/// Both scenes' cells, in the order in which they are needed.
 pub(super) fn cells<'s>(scales: impl Iterator<Item = &'s Scale> + Clone) -> Result<Vec<Cell>> {
     let asked = [
         ("frames", FRAMES, scales.clone().any(|scale| scale.pps.is_some())),
@@ -59,7 +59,7 @@ pub(super) fn cells<'s>(scales: impl Iterator<Item = &'s Scale> + Clone) -> Resu
     asked.into_iter().filter(|(_, _, asked)| *asked).map(cell).collect()
 }
 
-/// As it is without any wish, but that its worker has every frame: what that can do is asked.
+/// weir with its defaults, except that the worker gets every frame: the worker is measured.
 fn weir() -> Peer {
     Peer {
         name: "weir".to_owned(),
@@ -76,7 +76,7 @@ fn weir() -> Peer {
 }
 
 impl Campaign<'_> {
-    /// What the experiments that are planned need to know; interrupted, less.
+    /// Measures what the planned experiments need; less if interrupted.
     pub(super) fn measure(
         &mut self,
         planned: &[Planned<'_>],
@@ -106,7 +106,7 @@ impl Campaign<'_> {
     }
 }
 
-/// An experiment at the scale that fits, and that scale; at its file's rates where it asks for none.
+/// An experiment at the fitting scale, and that scale; at its file's rates if it has no `[scale]`.
 pub(super) fn fitted(
     experiment: &Experiment,
     capacity: &Capacity,

@@ -1,14 +1,14 @@
-//! How long it takes. Invariant: an estimate, never a bound; every measured cell makes it better.
+//! Estimates the duration. Invariant: an estimate, never a bound; every measured cell improves it.
 
 use std::time::Duration;
 
 use crate::cell::Cell;
 use crate::spec::Scene;
 
-/// What a cell takes beyond its scene, before anything was measured: namespaces, starting and
-/// stopping, waiting until every path works.
+/// A cell's time beyond its scene, before any measurement: namespaces, starting and stopping, waiting
+/// until every path works.
 const USUAL_OVERHEAD_S: f64 = 2.0;
-/// How much the last cell's overhead counts; the next experiment's beds may be of another size.
+/// The weight of the last cell's overhead; the next experiment's beds may be of another size.
 const NEWEST: f64 = 0.2;
 
 /// Seconds of the scene itself.
@@ -17,13 +17,13 @@ pub(super) fn length_s(scene: &Scene) -> f64 {
     scene.window.iter().map(|window| window.to).fold(0.0, f64::max)
 }
 
-/// Of cells of which nothing was measured yet.
+/// The estimate for cells before any was measured.
 #[must_use]
 pub fn expected(cells: &[Cell]) -> Duration {
     Overhead::default().expected(cells)
 }
 
-/// What cells take beyond their scenes, learned from those that are done.
+/// The cells' time beyond their scenes, learned from finished ones.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Overhead {
     mean_s: f64,
@@ -51,7 +51,7 @@ impl Overhead {
 #[must_use]
 pub fn spoken(time: Duration) -> String {
     let seconds = time.as_secs_f64().round() as u64;
-    // Up, so that the end is never promised too early.
+    // Rounded up, so that the end is never promised too early.
     let minutes = seconds.div_ceil(60);
     match (seconds, minutes) {
         (..100, _) => format!("{seconds} s"),
@@ -60,7 +60,7 @@ pub fn spoken(time: Duration) -> String {
     }
 }
 
-/// The same of seconds.
+/// The same for seconds.
 pub(super) fn spoken_s(seconds: f64) -> String {
     spoken(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }

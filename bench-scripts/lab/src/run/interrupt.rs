@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM. Invariant: namespaces and what runs in them are gone before the process is.
+//! Ctrl-C and SIGTERM. Invariant: the namespaces and their processes are gone before this process is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,16 +11,17 @@ use system_tests::{ns, signals};
 /// The exit code of an interrupted run.
 pub const INTERRUPTED: u8 = 130;
 
-/// How soon it is noticed: often enough for the user, seldom enough not to disturb what is measured.
+/// How soon the signal is noticed: often enough for the user, seldom enough not to disturb the
+/// measurement.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a cell whose namespaces are gone may take to find out.
+/// How long a cell may take to notice that its namespaces are gone.
 const GRACE: Duration = Duration::from_secs(10);
 
 pub(super) const RESUME: &str = "the same command goes on from there";
 
-/// A flag that is set once the run is to end. What runs in the namespaces is ended
-/// then, so that the cell under way fails soon and everything is taken down in order. To be called
-/// before there is any bed.
+/// A flag that is set when the run is to end. The processes in the namespaces are then ended, so that
+/// the cell under way fails soon and everything is taken down in order. Call this before there is any
+/// bed.
 pub(super) fn watch() -> Result<Arc<AtomicBool>> {
     let flag = signals::flag().context("cannot listen to signals")?;
     let wanted = Arc::clone(&flag);
@@ -33,7 +34,7 @@ pub(super) fn watch() -> Result<Arc<AtomicBool>> {
             eprintln!("\nstopping; what was measured is kept");
             ns::remove_own();
             sleep(GRACE);
-            // Whatever it waits for, it is not worth waiting for.
+            // A cell that has not ended by now is not waited for.
             ns::remove_own();
             eprintln!("interrupted: {RESUME}");
             std::process::exit(i32::from(INTERRUPTED));

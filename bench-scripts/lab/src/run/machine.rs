@@ -1,4 +1,4 @@
-//! What results were measured on. Invariant: what cannot be found out is said to be unknown.
+//! Describes the machine. Invariant: facts that cannot be found out are reported as unknown.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use super::Machine;
 const UNKNOWN: &str = "unknown";
 
 impl Machine {
-    /// This one, now, with the repository at `root`.
+    /// This machine, now, with the repository at `root`.
     #[must_use]
     pub fn here(root: &Path) -> Self {
         let read = |path| std::fs::read_to_string(path).ok();
@@ -44,14 +44,14 @@ fn model(cpuinfo: &str) -> Option<String> {
 
 fn git(root: &Path, words: &[&str]) -> Option<String> {
     let mut git = Command::new("git");
-    // As root git refuses another user's clone, unless it is named.
+    // As root, git refuses another user's clone unless it is named.
     git.arg("-c").arg(format!("safe.directory={}", root.display())).arg("-C").arg(root);
     let output = git.args(words).output().ok()?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     output.status.success().then_some(said)
 }
 
-/// As RFC 3339 has it.
+/// In the format of RFC 3339.
 fn now() -> String {
     let now = OffsetDateTime::now_utc();
     let ((year, month, day), (hour, minute, second)) = (now.to_calendar_date(), now.to_hms());

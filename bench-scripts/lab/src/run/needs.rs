@@ -1,4 +1,4 @@
-//! Programs that cells take. Invariant: what is missing is said before anything is measured.
+//! Programs that cells need. Invariant: missing ones are reported before anything is measured.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::cell::Cell;
 use crate::spec::{Experiment, Kind, What};
 
-/// Every bed's.
+/// The programs of every bed.
 const ALWAYS: [&str; 3] = ["ip", "tc", "ethtool"];
 
 pub(super) fn of<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> BTreeSet<&'static str> {
@@ -44,7 +44,7 @@ pub(super) fn ensure(needs: &BTreeSet<&'static str>) -> Result<()> {
 
 fn exists(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    // As root from a service or by `su`, PATH may lack these, where `ip` lives.
+    // As root from a service or by `su`, PATH may lack these folders, in which `ip` is.
     let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(system).any(|folder| folder.join(name).is_file())
 }

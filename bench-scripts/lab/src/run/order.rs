@@ -1,20 +1,20 @@
-//! In which order cells are measured.
+//! The order in which cells are measured.
 //!
-//! What is compared stands together: the peers of one repetition, variant and x are measured one
+//! Cells that are compared are adjacent: the peers of one repetition, variant and x are measured one
 //! after the other, so that a machine that is slow for a while is slow for all of them. The first peer
-//! goes round from group to group and from repetition to repetition; the others follow shuffled.
+//! rotates from group to group and from repetition to repetition; the others follow in shuffled order.
 //!
 //! Invariant: a permutation of the cells, the same for the same seed.
 
 use crate::cell::{Cell, Place};
 
-/// Cells as they come from the file (by repetition, then variant, then x, then peer), in the order
-/// in which they are measured.
+/// Takes cells in the file's order (by repetition, then variant, then x, then peer); returns them in
+/// the order of measurement.
 pub(super) fn fair(cells: Vec<Cell>, seed: u64) -> Vec<Cell> {
     let mut random = Random(seed);
     let mut done = Vec::with_capacity(cells.len());
     let mut group = Vec::new();
-    // Of the group in its repetition.
+    // The number of the group in its repetition.
     let mut number = 0_usize;
     for cell in cells {
         if let Some(first) = group.first().map(|first: &Cell| first.place.clone())
@@ -39,7 +39,7 @@ fn turned(mut group: Vec<Cell>, number: usize, seed: u64, random: &mut Random) -
     let turn = seed as usize % group.len() + number + first.place.repetition as usize;
     let start = turn % group.len();
     group.swap(0, start);
-    // Fisher and Yates, of all but the first.
+    // Fisher and Yates, for all but the first.
     for i in (2..group.len()).rev() {
         group.swap(i, 1 + random.below(i));
     }
@@ -58,7 +58,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Below `n`, which is above 0; the bias does not matter for so few.
+    /// A number below `n`, which is above 0; the bias does not matter for such small numbers.
     fn below(&mut self, n: usize) -> usize {
         (self.next() % n as u64) as usize
     }

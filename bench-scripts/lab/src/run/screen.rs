@@ -1,7 +1,7 @@
-//! What is seen of a run: a bar on a terminal, a line for each cell elsewhere; and the verdicts.
+//! The output of a run: a bar on a terminal, a line for each cell elsewhere; and the verdicts.
 //!
-//! Invariant: progress and findings go to two places, so that the findings can be piped away; no
-//! line of progress is longer than a hundred columns, and none holds a number that decides.
+//! Invariant: progress and findings go to two places, so that the findings can be piped away; no line
+//! of progress is longer than a hundred columns, and none holds a deciding number.
 
 use std::io::Write;
 use std::time::Duration;
@@ -38,7 +38,8 @@ impl<'a> Screen<'a> {
     ) -> Self {
         let bar = bar.then(|| {
             let bar = ProgressBar::with_draw_target(Some(all as u64), ProgressDrawTarget::stderr());
-            // No ticking thread: between two cells is soon enough, and nothing else is to run.
+            // Without a ticking thread: updates between two cells are soon enough, and nothing else may
+            // run.
             match ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len}  {msg}") {
                 Ok(style) => bar.with_style(style),
                 Err(_) => bar,
@@ -55,7 +56,7 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// A cell is over, one way or the other.
+    /// Reports a finished cell, measured or not.
     pub(super) fn over(&mut self, cell: &str, how: &str, left: Duration) {
         self.taken(1);
         if self.bar.is_none() {
@@ -67,7 +68,7 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// `cells` more are to be measured.
+    /// Adds `cells` that remain to be measured.
     pub(super) fn more(&mut self, cells: usize) {
         self.all += cells;
         if let Some(bar) = &self.bar {
@@ -75,7 +76,7 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// `cells` are done or need not be measured.
+    /// Counts `cells` as done or not needed.
     pub(super) fn taken(&mut self, cells: usize) {
         self.done += cells;
         if let Some(bar) = &self.bar {
@@ -83,14 +84,14 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Something about the run itself.
+    /// Prints a message about the run itself.
     pub(super) fn note(&mut self, text: &str) {
         let Self { bar, progress, .. } = self;
         // A closed stream does not end the run.
         beside(bar.as_ref(), || drop(writeln!(progress, "{text}")));
     }
 
-    /// Something that was found out.
+    /// Prints a result.
     pub(super) fn finding(&mut self, text: &str) {
         let Self { bar, findings, .. } = self;
         beside(bar.as_ref(), || {
@@ -99,7 +100,7 @@ impl<'a> Screen<'a> {
         });
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn close(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -135,7 +136,7 @@ pub(super) fn named(place: &Place, experiment: &Experiment, quick: bool) -> Stri
     words.join(", ")
 }
 
-/// The first line, in `columns` at most.
+/// The first line, with at most `columns` columns.
 pub(super) fn shortened(text: &str, columns: usize) -> String {
     let line = text.lines().next().unwrap_or_default();
     if line.chars().count() <= columns {

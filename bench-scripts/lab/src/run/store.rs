@@ -1,7 +1,7 @@
-//! What is kept where: below target/experiments a folder of cells for each experiment and effort,
+//! Stores cells and results: below target/experiments a folder of cells for each experiment and effort,
 //! and beside it one file with the results once all its cells are there.
 //!
-//! Invariant: a file is there as a whole or not at all; a cell is found again only by who would
+//! Invariant: a file exists as a whole or not at all; a stored cell is found only by a run that would
 //! measure the same thing with the same weir on the same machine.
 
 use std::fs::{self, File};
@@ -17,18 +17,18 @@ use super::{Machine, Results};
 use crate::cell::{Cell, Measured};
 use crate::spec::{Peer, Scaled};
 
-/// Of cells' and results' files; another one's are not read.
+/// The version of cells' and results' files; files of another version are not read.
 pub(super) const VERSION: u32 = 1;
 
-/// Two measurements of the same machine may differ by this part: what is kept at a scale that
-/// differs by less is not measured again for it.
+/// Two measurements of the same machine may differ by this part: cells stored at a scale that differs
+/// by less are not measured again.
 const NEAR: f64 = 0.1;
 
 /// A cell's file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     version: u32,
-    /// Of everything that decides what is measured.
+    /// A fingerprint of everything that decides what is measured.
     stamp: String,
     measured: Measured,
 }
@@ -57,8 +57,8 @@ impl Store {
         self.folder.join(format!("{}.json", cell.place.key()))
     }
 
-    /// A change of a check, a figure or a title leaves cells what they are: what is filled in of
-    /// the peer and of the scene is all that a player is given.
+    /// A change of a check, a figure or a title does not invalidate cells: a player gets only the peer
+    /// and the scene with their variables filled in.
     fn stamp(&self, cell: &Cell, peer: &Peer) -> String {
         let other = peer.binary.as_deref().map(|path| fingerprint(path).unwrap_or_default());
         let peer = Peer { title: None, ..peer.clone() };
@@ -66,8 +66,8 @@ impl Store {
         digest(format!("{VERSION} {} {peer:?} {:?}", self.here, cell.scene).as_bytes())
     }
 
-    /// The scale to go on at: the one at which cells are kept, if it is nearly what is wanted, so that
-    /// all of an experiment is at one scale; and so if nothing is known of what is wanted.
+    /// The scale to continue at: the one of the stored cells if it is close to the wanted one, so that
+    /// all of an experiment has one scale; also if the wanted one is unknown.
     pub(super) fn settle(&self, wanted: Option<Scaled>, again: bool) -> Result<Option<Scaled>> {
         let path = self.folder.join("scale.json");
         let kept = fs::read(&path).ok();
@@ -86,9 +86,9 @@ impl Store {
         Ok(wanted)
     }
 
-    /// What was measured of this very cell.
+    /// The stored measurement of this very cell.
     pub(super) fn find(&self, cell: &Cell, peer: &Peer) -> Option<Measured> {
-        // What cannot be read is measured again.
+        // An unreadable file is measured again.
         let kept: Kept = serde_json::from_slice(&fs::read(self.path(cell)).ok()?).ok()?;
         let same = kept.version == VERSION
             && kept.stamp == self.stamp(cell, peer)
@@ -102,7 +102,7 @@ impl Store {
         write_whole(&self.path(cell), &serde_json::to_vec(&kept)?)
     }
 
-    /// What was kept of it is no longer what is known of it.
+    /// Forgets the stored measurement, which is outdated.
     pub(super) fn forget(&self, cell: &Cell) -> Result<()> {
         let path = self.path(cell);
         match fs::remove_file(&path) {
@@ -128,7 +128,7 @@ pub(super) fn write_results(folder: &Path, results: &Results) -> Result<()> {
     write_whole(&file, &serde_json::to_vec(results)?)
 }
 
-/// The results of an experiment that are kept: whole ones before quick ones.
+/// The stored results of an experiment: whole ones before quick ones.
 pub fn kept(results: &Path, id: &str) -> Result<Option<Results>> {
     for quick in [false, true] {
         let file = results_file(results, id, quick);
@@ -166,7 +166,7 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Only one run at a time: two would measure each other. Until it is dropped.
+/// Allows only one run at a time, since two would disturb each other; held until it is dropped.
 pub(super) fn lock(results: &Path) -> Result<File> {
     fs::create_dir_all(results).with_context(|| format!("cannot make {}", results.display()))?;
     let path = results.join(".lock");
@@ -182,7 +182,7 @@ pub(super) fn lock(results: &Path) -> Result<File> {
     }
 }
 
-/// Of a program, to tell it from another build.
+/// The fingerprint of a program, to tell it from another build.
 pub(super) fn fingerprint(program: &Path) -> Result<String> {
     let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
     Ok(digest(&bytes))

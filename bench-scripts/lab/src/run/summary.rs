@@ -1,4 +1,4 @@
-//! What is said at a run's end. Invariant: what does not hold is the last that is read.
+//! The final messages of a run. Invariant: failing checks come last.
 
 use std::fmt::Write;
 
@@ -11,7 +11,8 @@ use super::{Ended, Finished};
 use crate::verdict::Verdict;
 
 impl Ended {
-    /// Every verdict but those that only decide what the page says, and every cell was measured.
+    /// Whether every verdict holds, except those that only affect the page, and every cell was
+    /// measured.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.finished.iter().all(Finished::holds)

@@ -20,19 +20,20 @@ const ALL: usize = PEERS * XS * REPETITIONS as usize;
 /// With one repetition.
 const QUICK: usize = PEERS * XS;
 
-/// What a run is given, and what was seen of it.
+/// The arguments of a run, and its observations.
 struct Trial {
     folder: tempfile::TempDir,
     orders: Orders,
     weir: &'static str,
-    /// Cells as they were played.
+    /// Cells in the order in which they were played.
     played: RefCell<Vec<String>>,
-    /// Set once so many cells were played.
+    /// Set once this many cells were played.
     interrupt_after: Switch<Option<usize>>,
     progress: RefCell<Vec<u8>>,
     findings: RefCell<Vec<u8>>,
     check: bool,
-    /// What the file's rates ask of a worker, if they fit themselves to it; and what it manages.
+    /// The demand of the file's rates on a worker, if they fit themselves to it; and what the worker
+    /// can do.
     scale: Option<f64>,
     manages: Switch<f64>,
 }
@@ -306,7 +307,7 @@ fn no_number_is_none() {
 #[test]
 fn what_cannot_be_kept_ends_the_run() {
     let trial = Trial::new();
-    // A file where the folder of cells should be.
+    // A file in the place of the folder of cells.
     std::fs::write(trial.folder.path().join("X-1"), "").unwrap();
     let error = trial.run_with(|_, _| Ok(testing::outcome(1.0))).unwrap_err();
     assert!(format!("{error:#}").contains("cannot write"), "{error:#}");
@@ -375,7 +376,7 @@ fn a_scale_goes_on_where_it_was_interrupted() {
     trial.scale = Some(500.0);
     trial.interrupt_after.set(Some(5));
     assert_eq!(trial.run().interrupted, Some((4, ALL)));
-    // While the machine was measured, of which nothing is known then.
+    // During the measurement of the machine, of which nothing is known then.
     trial.interrupt_after.set(Some(0));
     assert_eq!((trial.run().interrupted, trial.played()), (Some((4, ALL)), 0));
     trial.interrupt_after.set(None);

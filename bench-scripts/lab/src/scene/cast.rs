@@ -1,7 +1,7 @@
-//! The ways from senders to receivers, whose each is, and where it is counted.
+//! The ways from senders to receivers, their owners, and their counters.
 //!
-//! Invariant: what arrives is counted once, at the receiving end; whose several ways cannot be told
-//! apart there count for all of them together only.
+//! Invariant: an arrival is counted once, at the receiving end; ways of several owners that cannot be
+//! told apart there count only for all of them together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,33 +20,33 @@ pub(crate) type Place = (String, String);
 pub(crate) struct Way {
     pub(crate) from: Place,
     pub(crate) to: Place,
-    /// As the tally at the receiver's knows what comes this way.
+    /// The number of this way in the receiver's tally.
     pub(crate) number: u8,
     /// `vm1` and the like.
     pub(crate) who: Option<String>,
-    /// It leads over the link that has a rate.
+    /// It leads over the link with a rate.
     pub(crate) over_link: bool,
     /// Index into the scene's traffic.
     pub(crate) traffic: usize,
 }
 
-/// How what comes to a place is counted.
+/// How arrivals at a place are counted.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Counting {
     pub(crate) place: Place,
     pub(crate) keep: Keep,
     pub(crate) at: At,
-    /// Whose stamped datagrams are timed there.
+    /// The source whose stamped datagrams are timed there.
     pub(crate) timed: Option<u8>,
 }
 
-/// What is counted at a place under one number.
+/// The arrivals at a place under one number.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Source {
     /// Index into `countings`.
     pub(crate) counting: usize,
     pub(crate) number: u8,
-    /// Whose it is; of several none can be told.
+    /// The owners; several cannot be told apart.
     pub(crate) whose: BTreeSet<String>,
     pub(crate) over_link: bool,
 }
@@ -90,14 +90,14 @@ impl<'a> Cast<'a> {
         self.namespaces.get(&place.0).copied()
     }
 
-    /// What is counted of a way, by its place among the sources.
+    /// The index of a way's source.
     pub(crate) fn source_of(&self, way: &Way) -> Option<usize> {
         let counting = self.countings.iter().position(|counting| counting.place == way.to)?;
         let same = |source: &Source| (source.counting, source.number) == (counting, way.number);
         self.sources.iter().position(same)
     }
 
-    /// All who are counted for themselves.
+    /// Everyone that is counted separately.
     pub(crate) fn all(&self) -> BTreeSet<&str> {
         self.sources.iter().filter_map(Source::owner).collect()
     }
@@ -135,8 +135,8 @@ fn number(scene: &Scene, from: &Spot<'_>, to: &Spot<'_>) -> u8 {
     }
 }
 
-/// Whose a way is: the VM's that sends, or else the one's that receives and never sends anything;
-/// with routers the one's that is passed.
+/// The owner of a way: the VM that sends or, failing that, the one that receives and never sends
+/// anything; with routers, the one that is passed.
 pub(crate) fn who(scene: &Scene, from: u8, to: u8) -> Option<String> {
     let is_vm = |number: u8| (1..=scene.vms).contains(&number);
     let name = |number: u8| format!("vm{number}");
@@ -161,7 +161,7 @@ fn over_link(scene: &Scene, traffic: &Traffic) -> bool {
     }
 }
 
-/// Whether a program at the far end has to get what is sent, and answers.
+/// Whether a program at the far end must receive the traffic, and whether it answers.
 fn is_received(traffic: &Traffic) -> (bool, bool) {
     use crate::spec::Probing;
     match traffic.kind {
@@ -171,8 +171,8 @@ fn is_received(traffic: &Traffic) -> (bool, bool) {
     }
 }
 
-/// Where to count, and what: natively with all of it dropped where no program needs it;
-/// where one does, on finished skbs, so that segments stay merged.
+/// Where and what to count: natively, with all of it dropped, if no program needs it; otherwise on
+/// finished skbs, so that segments stay merged.
 fn count(scene: &Scene, ways: &[Way]) -> (Vec<Counting>, Vec<Source>) {
     let mut needed: BTreeMap<&Place, BTreeSet<Option<u8>>> = BTreeMap::new();
     let mut places: Vec<&Place> = Vec::new();
@@ -186,7 +186,7 @@ fn count(scene: &Scene, ways: &[Way]) -> (Vec<Counting>, Vec<Source>) {
             needed.entry(&way.to).or_default().insert(Some(way.number));
         }
         if answered {
-            // From whom an answer seems to come is not known here.
+            // The apparent sender of an answer is unknown here.
             needed.entry(&way.from).or_default().insert(None);
         }
     }

@@ -1,7 +1,7 @@
-//! Load that is no traffic: a CPU burner (stress-ng), or random reads and writes with sync (fio), in
-//! a namespace of the bed.
+//! Load other than traffic: a CPU burner (stress-ng), or random reads and writes with sync (fio), in a
+//! namespace of the bed.
 //!
-//! Invariant: a load ends when it is told to or dropped, and its file is gone then. One that ends
+//! Invariant: a load ends on request or when it is dropped, and its file is gone then. A load that ends
 //! by itself before is an error.
 
 use std::io::Read;
@@ -18,13 +18,13 @@ use tempfile::TempDir;
 use crate::spec::{Family, Load, What};
 use crate::stage::Stage;
 
-/// How long one may take to end.
+/// How long a load may take to end.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// A load that is not told to end ends by itself this long after its time.
+/// A load without a request ends by itself this long after its time.
 const SPARE_S: f64 = 30.0;
 const FILE_SIZE: &str = "64m";
 
-/// Everything that one load of a scene takes, at every place that its seat stands for.
+/// The processes of one load of a scene, at every place of its seat.
 #[derive(Debug)]
 pub(super) struct Burden {
     what: String,
@@ -41,7 +41,7 @@ struct Running {
 }
 
 impl Burden {
-    /// Everything that takes time is done here, before the scene begins.
+    /// Does everything that takes time, before the scene begins.
     pub(super) fn prepare(load: &Load, stage: &Stage) -> Result<Self> {
         let program = match load.what {
             What::Burn => "stress-ng",
@@ -89,7 +89,7 @@ impl Burden {
         Ok(())
     }
 
-    /// Tells it to end, without waiting for that.
+    /// Requests the end, without waiting for it.
     pub(super) fn stop(&mut self) -> Result<()> {
         for running in &mut self.running {
             if let Some(status) = running.child.try_wait()? {
@@ -109,7 +109,7 @@ impl Running {
     fn tell(&mut self) {
         self.told = true;
         if let Ok(pid) = i32::try_from(self.child.id()) {
-            // It ends its own children.
+            // The program ends its own children.
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
     }
@@ -160,7 +160,7 @@ fn folder() -> Result<TempDir> {
     folder.with_context(|| format!("no folder for fio's file in {}", target.display()))
 }
 
-/// What those left behind that were ended in the middle of a scene.
+/// Removes files of loads that were killed in the middle of a scene.
 fn remove_stale(target: &Path) {
     for entry in std::fs::read_dir(target).into_iter().flatten().flatten() {
         let name = entry.file_name();

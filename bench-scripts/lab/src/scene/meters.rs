@@ -1,8 +1,8 @@
-//! What is read at the ends of windows. Invariant: reading changes nothing that is measured.
+//! Readings at the ends of windows. Invariant: reading does not disturb the measurement.
 //!
-//! - [`rates`]: what came from whom; [`cpu`]: processor time
+//! - [`rates`]: arrivals by sender; [`cpu`]: processor time
 //! - [`events`]: system calls, switches, wake-ups and hardware counters of the forwarder
-//! - [`releases`]: why weir's containers were released; [`resent`]: what TCP sent again
+//! - [`releases`]: releases of weir's containers by reason; [`resent`]: TCP's retransmissions
 
 pub(crate) mod cpu;
 pub(crate) mod events;

@@ -1,5 +1,5 @@
-//! Traffic: one file for each kind. Invariant: what is started ends by itself at its `stop`, and at
-//! once when it is dropped.
+//! Traffic: one file for each kind. Invariant: traffic that was started ends by itself at its `stop`,
+//! and at once when it is dropped.
 
 mod ask;
 mod exchange;
@@ -29,27 +29,27 @@ pub(crate) use self::packets::rate_mbit;
 
 /// A traffic under way, all its connections together.
 pub(crate) trait Running {
-    /// Called when the meters are read at an end of a window (by its index), for what is counted
-    /// here to be of the same time.
+    /// Called when the meters are read at an end of a window (by its index), so that the counts here
+    /// are of the same time.
     fn mark(&mut self, window: usize, edge: Edge) {
         let _ = (window, edge);
     }
 
-    /// Waits for its end and says what it found out.
+    /// Waits for its end and returns its results.
     fn finish(self: Box<Self>) -> Result<Told>;
 }
 
-/// What a traffic itself has to say. What arrives is counted by the meters, not here.
+/// The results of a traffic itself. The meters count arrivals, not this.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Told {
     /// By full name: `both.polite.p99_us`.
     pub(crate) values: BTreeMap<String, f64>,
-    /// What it offered.
+    /// The offered traffic.
     pub(crate) offered: Vec<Offered>,
-    /// Payload in Mb/s that receivers got, by window and `vm1` and the like: of several traffics it
-    /// adds up.
+    /// Payload in Mb/s that receivers got, by window and `vm1` and the like: the values of several
+    /// traffics add up.
     pub(crate) goodput_mbit: Vec<(String, String, f64)>,
-    /// CPU time that its senders and receivers took, by window.
+    /// CPU time of its senders and receivers, by window.
     pub(crate) cpu_s: BTreeMap<String, f64>,
     pub(crate) notes: Vec<String>,
 }
@@ -61,19 +61,19 @@ pub(crate) struct Offered {
     /// `vm1` and the like, as in the names of quantities.
     pub(crate) who: String,
     pub(crate) frames: u64,
-    /// Of whole frames with the Ethernet header.
+    /// Bytes of whole frames with the Ethernet header.
     pub(crate) bytes: u64,
 }
 
 impl Offered {
-    /// Frames of one length; nothing of frames that no VM owns.
+    /// Frames of one length; empty for frames without an owner.
     fn of(window: &str, who: Option<&String>, frames: u64, frame: u32) -> Option<Self> {
         let (window, bytes) = (window.to_owned(), frames * u64::from(frame));
         who.map(|who| Self { window, who: who.clone(), frames, bytes })
     }
 }
 
-/// Starts a traffic: it waits for its `start` itself.
+/// Starts a traffic, which waits for its `start` itself.
 pub(crate) fn start<'a>(
     traffic: &Traffic,
     stage: &'a Stage,

@@ -1,9 +1,9 @@
-//! From what was read and told to the quantities that results are made of.
+//! Computes the quantities of the results from the readings and the senders' results.
 //!
-//! - `flow`: rates, shares, loss, fairness; `named`: of traffic with a name of its own
+//! - `flow`: rates, shares, loss, fairness; `named`: quantities of traffic with a name of its own
 //! - `cost`: processor time, events, releases
 //!
-//! Invariant: pure; what is not known is left out.
+//! Invariant: pure; unknown quantities are left out.
 
 mod cost;
 mod flow;
@@ -22,10 +22,10 @@ use super::timeline::Timeline;
 use crate::cell::Outcome;
 use crate::spec::{Scene, Traffic};
 
-/// Times are compared that were calculated.
+/// The tolerance for comparing computed times.
 const NEARLY: f64 = 1e-6;
 
-/// What is owed to each VM, by weights and demands: [`crate::stage::Stage::owed`].
+/// The rate owed to each VM, by weights and demands: [`crate::stage::Stage::owed`].
 pub(super) type Owed<'a> = &'a dyn Fn(&[u32], &[Option<f64>]) -> Option<Vec<f64>>;
 
 /// Everything that was read at one end of a window.
@@ -34,13 +34,13 @@ pub(super) struct Reading {
     pub(super) rates: Tallied,
     pub(super) cpu: cpu::Reading,
     pub(super) events: events::Reading,
-    /// Containers by why they were released.
+    /// Containers by release reason.
     pub(super) releases: BTreeMap<String, u64>,
-    /// TCP segments.
+    /// Retransmitted TCP segments.
     pub(super) resent: Option<u64>,
 }
 
-/// All that a scene left behind.
+/// Everything that a scene left behind.
 pub(super) struct Book<'a> {
     pub(super) scene: &'a Scene,
     pub(super) cast: &'a Cast<'a>,
@@ -48,19 +48,19 @@ pub(super) struct Book<'a> {
     pub(super) owed: Owed<'a>,
     /// The worker's core is weir's.
     pub(super) has_worker: bool,
-    /// At both ends of each window.
+    /// Readings at both ends of each window.
     pub(super) windows: Vec<(Option<Reading>, Option<Reading>)>,
-    /// At every slice's beginning, and the last one's end.
+    /// Readings at every slice's beginning, and at the last one's end.
     pub(super) slices: Vec<Tallied>,
     pub(super) told: Vec<Told>,
 }
 
-/// What came in a time, by source.
+/// The arrivals in a period, by source.
 struct Piece {
     /// Seconds of the scene, as planned.
     from_s: f64,
     to_s: f64,
-    /// How long it really was.
+    /// Its real length.
     seconds: f64,
     counts: Vec<Count>,
 }
@@ -78,7 +78,7 @@ impl Piece {
 }
 
 fn length(from: Instant, to: Instant) -> f64 {
-    // Never nothing: it is divided by.
+    // Never 0, since it is a divisor.
     to.saturating_duration_since(from).max(Duration::from_micros(1)).as_secs_f64()
 }
 
@@ -118,7 +118,7 @@ impl Book<'_> {
             .collect()
     }
 
-    /// What senders and probes say themselves goes before what was made of counters here.
+    /// Results of senders and probes take precedence over those from counters.
     fn told(&self, outcome: &mut Outcome) {
         let mut notes: BTreeSet<String> = BTreeSet::new();
         for told in &self.told {
@@ -139,7 +139,7 @@ impl Book<'_> {
         outcome.notes.extend(notes);
     }
 
-    /// VMs that send or receive in a time, with their traffic.
+    /// VMs that send or receive in a period, with their traffic.
     fn active(&self, window: &Piece) -> BTreeMap<&str, Vec<(&Traffic, bool)>> {
         let mut active: BTreeMap<&str, Vec<(&Traffic, bool)>> = BTreeMap::new();
         let all = self.cast.all();
@@ -159,7 +159,7 @@ fn is_active(traffic: &Traffic, window: &Piece) -> bool {
     traffic.start < window.to_s - NEARLY && stop > window.from_s + NEARLY
 }
 
-/// Sets a number that is one.
+/// Stores a value if it is a finite number.
 fn set(outcome: &mut Outcome, window: &str, name: &str, value: f64) {
     if value.is_finite() {
         outcome.values.insert(format!("{window}.{name}"), value);

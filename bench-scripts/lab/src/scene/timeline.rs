@@ -1,12 +1,12 @@
-//! The times of a cell: when it began, its windows, its end; and what is due when. Invariant: all
-//! parts count from the same instant.
+//! The times of a cell: its beginning, its windows, its end, and all due events. Invariant: all parts
+//! count from the same instant.
 
 use std::time::{Duration, Instant};
 
 use crate::spec::{Scene, Traffic};
 
-/// How long traffic that ends with a window goes on after it, so that the window's last readings,
-/// which take their time, find everything under way.
+/// How long traffic that ends with a window goes on after it, so that it is still under way during the
+/// window's last readings, which take their time.
 const RUN_OUT: Duration = Duration::from_millis(100);
 
 /// A window of the scene.
@@ -33,8 +33,8 @@ pub(crate) enum Edge {
     To,
 }
 
-/// Something to be done at its time. In the order in which things of the same instant are done: what
-/// ends is read before anything changes, what begins after it.
+/// An event at its time. The order of the variants is the order of events of the same instant: ends are
+/// read before anything changes, and beginnings follow after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Due {
     WindowEnds(usize),
@@ -64,8 +64,8 @@ impl Timeline {
         self.origin + since
     }
 
-    /// When a traffic begins, and when it ends: a moment later than it is to where a window ends
-    /// with it, and none that follows would see that.
+    /// The beginning and the end of a traffic. The end is a moment later than planned if a window ends
+    /// with it, and no later window would notice.
     pub(crate) fn of(&self, traffic: &Traffic) -> (Instant, Instant) {
         let stop = traffic.stop.map_or(self.end, |stop| seconds(stop).min(self.end));
         let ends = self.windows.iter().any(|window| window.to == stop);
@@ -74,7 +74,7 @@ impl Timeline {
         (self.at(seconds(traffic.start)), self.at(stop + more))
     }
 
-    /// Everything that happens, in order.
+    /// All events, in order.
     pub(crate) fn agenda(&self, scene: &Scene) -> Vec<(Duration, Due)> {
         let mut agenda = Vec::new();
         for (at, window) in self.windows.iter().enumerate() {
@@ -94,14 +94,14 @@ impl Timeline {
     }
 }
 
-/// To the microsecond, so that what was calculated in two ways is one time; what is negative or no
+/// Rounded to the microsecond, so that a time computed in two ways is the same; a negative or invalid
 /// number is the beginning.
 pub(crate) fn seconds(seconds: f64) -> Duration {
     Duration::from_micros((seconds * 1e6).round() as u64)
 }
 
-/// The weights given by the last step up to a time of the scene; none before the first, when the
-/// scene's own hold.
+/// The weights of the last step up to a time of the scene; empty before the first, while the scene's
+/// own apply.
 pub(crate) fn weights(scene: &Scene, from: f64) -> &[u32] {
     let steps = scene.step.iter().filter(|step| step.at <= from + 1e-6);
     let last = steps.max_by(|a, b| a.at.total_cmp(&b.at));

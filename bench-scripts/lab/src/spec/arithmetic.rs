@@ -1,19 +1,18 @@
-//! Sums and products of numbers: what a time or a rate in a file may be once its variables are
-//! filled in.
+//! Sums and products of numbers: times and rates in a file, once their variables are filled in.
 //!
-//! Invariant: a text is an expression as a whole or not at all; what is none stays text.
+//! Invariant: a text is an expression as a whole or not at all; any other text stays text.
 
-/// Parentheses and signs within each other.
+/// The deepest nesting of parentheses and signs.
 const DEEPEST: u32 = 32;
 
-/// The value of `text`; `None` where it is no expression. Not finite where it divides by zero.
+/// The value of `text`; `None` if it is not an expression. Not finite after a division by zero.
 pub(super) fn value(text: &str) -> Option<f64> {
     let mut rest = Rest { text: text.trim(), depth: 0 };
     let value = rest.sum()?;
     rest.text.is_empty().then_some(value)
 }
 
-/// What is still to be read; never begins with a space.
+/// The unread rest; it never begins with a space.
 struct Rest<'a> {
     text: &'a str,
     depth: u32,
@@ -68,7 +67,7 @@ impl Rest<'_> {
         Some(value)
     }
 
-    /// Digits, a point among them perhaps: no exponents, which no one has to read in a file.
+    /// Digits, perhaps with a point: no exponents, which would be hard to read in a file.
     fn number(&mut self) -> Option<f64> {
         let end = self.text.find(|c: char| !c.is_ascii_digit() && c != '.');
         let (digits, behind) = self.text.split_at(end.unwrap_or(self.text.len()));

@@ -26,7 +26,7 @@ impl Choice<'_> {
 }
 
 impl Experiment {
-    /// Where all cells of an effort stand: by repetition, then variant, then x, then peer.
+    /// The places of all cells of an effort: by repetition, then variant, then x, then peer.
     #[must_use]
     pub fn places(&self, quick: bool) -> Vec<Place> {
         let mut places = Vec::new();
@@ -129,7 +129,7 @@ pub(crate) fn alike(one: &Place, other: &Place) -> bool {
     one.peer == other.peer && one.variant == other.variant && same_x(one.x, other.x)
 }
 
-/// As near as a number that was written to a file and read again.
+/// Equal up to the rounding of a number that was written to a file and read again.
 pub(crate) fn same_x(one: Option<f64>, other: Option<f64>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => (one - other).abs() <= 1e-9 * one.abs().max(other.abs()),
@@ -138,7 +138,7 @@ pub(crate) fn same_x(one: Option<f64>, other: Option<f64>) -> bool {
     }
 }
 
-/// Which choice of variables a sentence is about.
+/// The choice of variables that a message is about.
 pub(super) fn context(variant: &str, x: Option<f64>, seconds: f64) -> String {
     let variant = if variant.is_empty() { String::new() } else { format!("variant {variant}, ") };
     let x = x.map(|x| format!("$x = {x}, ")).unwrap_or_default();
@@ -147,7 +147,7 @@ pub(super) fn context(variant: &str, x: Option<f64>, seconds: f64) -> String {
 
 fn read_scene(table: Table) -> Result<Scene, Problem> {
     serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
-        // `traffic[1].stop`, where a problem has `traffic.1.stop`.
+        // `traffic[1].stop`; a problem has `traffic.1.stop`.
         let path = error.path().to_string().replace('[', ".").replace(']', "");
         let at = if path == "." { "scene".to_owned() } else { format!("scene.{path}") };
         Problem::new(at, error.inner().message().trim().replace('\n', ", "))

@@ -1,7 +1,7 @@
-//! What a file may not say. Invariant: a file that passes can be run and judged: every name is known,
-//! and every quantity is measured.
+//! Checks a file. Invariant: a file that passes can be run and judged: every name is known, and every
+//! quantity is measured.
 //!
-//! - [`head`]: peers, efforts, variables; [`scene`] and [`traffic`]: what happens in each cell
+//! - [`head`]: peers, efforts, variables; [`scene`] and [`traffic`]: the scene of each cell
 //! - [`claims`]: checks, figures and published numbers; [`scale`]: rates that fit the machine
 
 mod claims;
@@ -17,7 +17,7 @@ use super::problem::{Checked, Problem};
 use super::{Experiment, variables};
 use crate::cell::Cell;
 
-/// All of a file; `stem` is its name without the ending.
+/// Checks a whole file; `stem` is its name without the ending.
 pub(super) fn whole(experiment: &Experiment, stem: &str) -> Checked {
     head::check(experiment, stem)?;
     variables::check_names(&experiment.variant)?;
@@ -56,7 +56,7 @@ fn vms(count: u8) -> String {
     if count == 1 { "1 VM".to_owned() } else { format!("{count} VMs") }
 }
 
-/// A name that stands in other names: letters, digits and those of `more`.
+/// Whether a name can be part of other names: letters, digits and those of `more`.
 fn is_plain(name: &str, more: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
 }

@@ -1,5 +1,5 @@
-//! What is drawn, and what was published. Invariant: a figure names quantities only; how it looks
-//! is the report's affair.
+//! Figures and published numbers. Invariant: a figure only names quantities; the report decides its
+//! appearance.
 
 use serde::Deserialize;
 
@@ -9,14 +9,14 @@ pub struct Figure {
     pub title: String,
     #[serde(default)]
     pub draw: Draw,
-    /// The horizontal axis; that of `vary` where left out.
+    /// The horizontal axis; by default that of `vary`.
     pub x: Option<Axis>,
     pub y: Axis,
     pub line: Vec<Line>,
     /// `figure`s of [`Published`] to draw in the same plot.
     #[serde(default)]
     pub published: Vec<String>,
-    /// With `--quick` left out, since its windows are too short to show it.
+    /// Left out with `--quick`, whose windows are too short to show it.
     #[serde(default)]
     pub full_only: bool,
 }
@@ -27,9 +27,9 @@ pub enum Draw {
     /// Values over the varied quantity, with confidence intervals.
     #[default]
     Lines,
-    /// A group of bars for each of the varied quantity's values; without one, a bar for each line.
+    /// A group of bars for each value of the varied quantity; without one, a bar for each line.
     Bars,
-    /// A series over time: of the first repetition.
+    /// A series over time, of the first repetition.
     Time,
 }
 
@@ -41,7 +41,7 @@ pub struct Axis {
     pub unit: String,
     #[serde(default)]
     pub log: bool,
-    /// The axis begins at 0 unless this is given; ignored with `log`.
+    /// The beginning of the axis, by default 0; ignored with `log`.
     pub from: Option<f64>,
 }
 
@@ -49,18 +49,18 @@ pub struct Axis {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Line {
-    /// With `draw = "time"` the name of a series: `vm1.mbit`.
+    /// With `draw = "time"`, the name of a series: `vm1.mbit`.
     pub quantity: String,
-    /// What it is called; peer and variant are added where there are several.
+    /// Its name; peer and variant are added if there are several.
     pub name: String,
     pub peers: Vec<String>,
-    /// All where left out.
+    /// All by default.
     pub variants: Option<Vec<String>>,
-    /// The quantity is divided by another one of the same repetition.
+    /// A divisor of the quantity, of the same repetition.
     pub over: Option<Over>,
 }
 
-/// A divisor: what is left out is that of the quantity.
+/// A divisor: parts that are left out are those of the quantity.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Over {
@@ -77,12 +77,12 @@ pub struct Published {
     /// "Figure 3", "Table 2"; unique in the file.
     pub figure: String,
     pub what: String,
-    /// What a curve shows whose numbers were not printed.
+    /// A description of a curve whose numbers were not printed.
     #[serde(default)]
     pub shape: String,
     pub x: Option<Axis>,
     pub y: Option<Axis>,
-    /// Names of x = 0, 1, 2 … where it is no number.
+    /// Names of x = 0, 1, 2 … if it is not a number.
     pub labels: Option<Vec<String>>,
     #[serde(default)]
     pub line: Vec<PublishedLine>,

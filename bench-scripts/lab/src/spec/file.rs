@@ -16,12 +16,12 @@ pub struct Experiment {
     pub title: String,
     /// The paper's letter.
     pub paper: String,
-    /// What the paper claims, in one sentence.
+    /// The paper's claim, in one sentence.
     pub claim: String,
-    /// What the paper's set-up was; of W, which is no paper, there is none.
+    /// The paper's set-up; empty for W, which is not a paper.
     #[serde(default)]
     pub their_setup: String,
-    /// What differs in ours, and how rates are scaled.
+    /// The differences of our set-up, and the scaling of rates.
     pub our_setup: String,
     /// Repetitions and times of a whole run, and of `--quick`.
     pub full: Effort,
@@ -30,7 +30,7 @@ pub struct Experiment {
     pub vary: Option<Vary>,
     #[serde(default)]
     pub variant: Vec<Variant>,
-    /// Where its rates fit themselves to the machine.
+    /// Present if its rates fit themselves to the machine.
     pub scale: Option<Scale>,
     /// See [`super::Scene`]: read once its variables are known.
     pub scene: toml::Table,
@@ -40,7 +40,7 @@ pub struct Experiment {
     pub figure: Vec<Figure>,
     #[serde(default)]
     pub published: Vec<Published>,
-    /// What all rates are multiplied by: [`Experiment::at_scale`].
+    /// The factor of all rates: [`Experiment::at_scale`].
     #[serde(skip, default = "whole")]
     pub(super) factor: f64,
 }
@@ -49,27 +49,27 @@ fn whole() -> f64 {
     1.0
 }
 
-/// How much is done.
+/// The amount of work of a run.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Effort {
     pub repetitions: u32,
-    /// What `$seconds` stands for.
+    /// The value of `$seconds`.
     pub seconds: f64,
-    /// In place of those of `vary`.
+    /// Replaces the values of `vary`.
     pub values: Option<Vec<f64>>,
-    /// Only these peers and variants; all where left out.
+    /// Only these peers and variants; all by default.
     pub peers: Option<Vec<String>>,
     pub variants: Option<Vec<String>>,
 }
 
-/// What forwards.
+/// A forwarder under test.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Peer {
-    /// In names of results.
+    /// The name in results.
     pub name: String,
-    /// On the page; the name where left out.
+    /// The name on the page; `name` by default.
     pub title: Option<String>,
     pub kind: PeerKind,
     /// weir: another binary of it, by its path.
@@ -78,7 +78,7 @@ pub struct Peer {
     pub idle: Option<String>,
     /// weir: attach mode of every port.
     pub mode: Option<String>,
-    /// weir: by which way frames go, `auto` or `scheduled`; has to be said.
+    /// weir: the lane of frames, `auto` or `scheduled`; required.
     pub lane: Option<String>,
     /// weir: lines of `[container]`, `[scheduler]` and `[measure]`.
     #[serde(default)]
@@ -97,11 +97,11 @@ pub enum PeerKind {
     Bridge,
     /// A Linux bridge with HTB at the link: a class for each VM.
     Htb,
-    /// Plain Linux: no VMs' router but the host's own (only with routers).
+    /// Plain Linux: the host's own router instead of VMs (only with routers).
     Linux,
     /// XDP redirect between one VM and the uplink: the path that never leaves the kernel.
     Redirect,
-    /// A loop between two AF_XDP sockets, without any policy: what a worker could be at best.
+    /// A loop between two AF_XDP sockets, without any policy: the best that a worker could be.
     Bare,
     /// Open vSwitch in user space, over AF_XDP.
     Ovs,
@@ -109,14 +109,14 @@ pub enum PeerKind {
     Testpmd,
     /// The VM's veth ends in the uplink host: nothing in between.
     Direct,
-    /// The same, and what arrives is dropped at first sight: what the sender alone costs. It has no link
-    /// and no receiver.
+    /// The same, and arrivals are dropped at once: the cost of the sender alone. It has no link and no
+    /// receiver.
     Sender,
 }
 
 impl PeerKind {
-    /// The program that has to be installed for it, which weir's set-up does not do, and the Debian packages
-    /// that have it.
+    /// The program that it needs and that weir's set-up does not install, and the Debian packages with
+    /// it.
     #[must_use]
     pub const fn program(self) -> Option<(&'static str, &'static str)> {
         match self {
@@ -146,11 +146,11 @@ pub struct Variant {
     /// By name, of letters, digits and underscores; values may use other variables.
     #[serde(default)]
     pub set: BTreeMap<String, toml::Value>,
-    /// Only for these peers; all where left out.
+    /// Only for these peers; all by default.
     pub peers: Option<Vec<String>>,
 }
 
-/// Why a file cannot be used: where, and what to do.
+/// Why a file cannot be used: the place, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {what}", path.display())]
 pub struct SpecError {

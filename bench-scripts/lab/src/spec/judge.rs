@@ -1,4 +1,4 @@
-//! What must hold. Invariant: only ratios, shares, fairness and orderings are judged.
+//! Checks of results. Invariant: only ratios, shares, fairness and orderings are judged.
 
 use serde::Deserialize;
 
@@ -7,47 +7,48 @@ use super::cells::{alike, same_x};
 use crate::cell::Place;
 
 /// A claim about results: `value`, or `value / over`, lies between `least` and `most`. A quick run
-/// judges what it measures of it. A machine on which nothing could reach `least` judges nothing.
+/// judges the part that it measures. A machine on which nothing could reach `least` judges nothing.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Check {
-    /// What holds then, as a sentence: "no VM is ever below 90 % of its share".
+    /// The claim as a sentence: "no VM is ever below 90 % of its share".
     pub what: String,
     pub value: Pick,
-    /// The value is divided by this: of the same variant and x where these are left out.
+    /// The divisor of the value: of the same variant and x unless it names others.
     pub over: Option<Pick>,
-    /// Taken from both before: what they have in common, of the same variant and x where these are
-    /// left out.
+    /// Subtracted from both before the division: their common part, of the same variant and x unless it
+    /// names others.
     pub less: Option<Pick>,
-    /// What no forwarder can exceed on this machine, in the place of the value: where even this is below
+    /// What no forwarder can exceed on this machine, instead of the value: if even this is below
     /// `least`, nothing is judged.
     pub ceiling: Option<Pick>,
-    /// Of repetitions (ratios are taken within a repetition) the median is judged; then of all
-    /// that `value` picks: each (the default), or one number made of them.
+    /// The median of repetitions is judged (ratios are taken within a repetition). This says how the
+    /// numbers that `value` picks are combined: each is judged (the default), or one number made of
+    /// them.
     #[serde(default)]
     pub squeeze: Squeeze,
     pub least: Option<f64>,
     pub most: Option<f64>,
-    /// In place of `least` and `most` with `--quick`, where short windows say less.
+    /// Instead of `least` and `most` with `--quick`, whose short windows prove less.
     pub quick_least: Option<f64>,
     pub quick_most: Option<f64>,
-    /// It only decides what the page says: whether the paper's problem is seen at a baseline.
+    /// It only decides what the page says: whether the paper's problem appears at a baseline.
     #[serde(default)]
     pub report_only: bool,
-    /// The paper's number in place of ours, where it printed one: it is shown, not judged.
+    /// The paper's number, if it printed one: shown, not judged.
     pub published: Option<f64>,
 }
 
-/// A quantity of some cells. `quantity` may hold `*` in place of its window or of who (but not of
-/// `all`): `both.*.of_owed`; a `*` of `over` stands for what is in its place in `value`.
+/// A quantity of some cells. `quantity` may have `*` in place of its window or of who (but not of
+/// `all`): `both.*.of_owed`; a `*` of `over` stands for the corresponding part of `value`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Pick {
     pub quantity: String,
     pub peer: String,
-    /// All variants where left out.
+    /// All variants by default.
     pub variant: Option<String>,
-    /// All of them where left out.
+    /// All of them by default.
     pub x: Option<f64>,
 }
 
@@ -61,8 +62,7 @@ pub enum Squeeze {
     Median,
 }
 
-/// Two cells of a check, of their first repetition: whose value is judged, and by whose it is
-/// divided.
+/// Two cells of a check, of their first repetition: the value's, and the divisor's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pair {
     pub value: Place,
@@ -72,7 +72,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The value and all that it takes besides itself, by their keys.
+    /// The places of the value and of all other picks, by their keys.
     pub fn places(&self) -> impl Iterator<Item = (&'static str, &Place)> {
         let others = [("over", &self.over), ("less", &self.less), ("ceiling", &self.ceiling)];
         let others = others.into_iter().filter_map(|(key, place)| Some((key, place.as_ref()?)));
@@ -87,7 +87,7 @@ impl Pick {
             && (self.x.is_none() || same_x(self.x, place.x))
     }
 
-    /// The cell that belongs to `place`: of its variant and x where these are left out.
+    /// The cell that corresponds to `place`: of its variant and x unless this names others.
     fn beside(&self, place: &Place) -> Place {
         Place {
             peer: self.peer.clone(),
@@ -99,8 +99,8 @@ impl Pick {
 }
 
 impl Check {
-    /// What an effort measures of this check, and of what it picks those pairs whose divisor the
-    /// effort leaves out: these are not judged.
+    /// The pairs that an effort measures of this check, and the picked pairs whose divisor the effort
+    /// leaves out: these are not judged.
     #[must_use]
     pub fn pairs(&self, experiment: &Experiment, quick: bool) -> (Vec<Pair>, Vec<Pair>) {
         let mut places = experiment.places(quick);
@@ -121,7 +121,7 @@ impl Check {
             .partition(|pair| pair.places().all(|(_, place)| there(place)))
     }
 
-    /// Every quantity that it takes, with its key.
+    /// Every quantity that it uses, with its key.
     pub fn picks(&self) -> impl Iterator<Item = (&'static str, &Pick)> {
         let others = [("over", &self.over), ("less", &self.less), ("ceiling", &self.ceiling)];
         let others = others.into_iter().filter_map(|(key, pick)| Some((key, pick.as_ref()?)));

@@ -1,5 +1,5 @@
-//! From a file's text to an experiment. Invariant: what is returned can be run; an error is one
-//! sentence with its file and, where there is one, its line.
+//! Parses a file's text into an experiment. Invariant: a returned experiment can be run; an error is
+//! one sentence with its file and, if there is one, its line.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
-//! The order in which the papers have their experiments. Invariant: a total order; what is not in
-//! the list comes behind its letter's others.
+//! The papers' order of experiments. Invariant: a total order; an unlisted experiment follows its
+//! letter's others.
 
 use std::cmp::Ordering;
 
-/// Ids, and what goes on with `-` behind them.
+/// Ids, and beginnings of ids that continue with `-`.
 const PAPERS: [&str; 15] = [
     "A",
     "B",

@@ -1,11 +1,11 @@
-//! What is wrong with a file, and where in it.
+//! The problems of a file, and their places.
 //!
-//! Invariant: a place is a path of keys and indices, `scene.traffic.1.stop`; lines are looked up
-//! only where the text is at hand.
+//! Invariant: a place is a path of keys and indices, `scene.traffic.1.stop`; lines are looked up only
+//! where the text is available.
 
 use toml::de::{DeTable, DeValue};
 
-/// A sentence and its place, empty where it is about the whole file.
+/// A sentence and its place, which is empty for the whole file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Problem {
     pub(super) at: String,
@@ -24,13 +24,13 @@ impl Problem {
         Self { at: at.into(), what: what.into() }
     }
 
-    /// With the line of its place in `text`, or of as much of the place as stands there.
+    /// With the line of its place in `text`, or of the longest part of the place that exists there.
     pub(super) fn shown(&self, text: &str) -> String {
         let line = line_of(text, &self.at).map(|line| format!("line {line}: ")).unwrap_or_default();
         format!("{line}{}", self.plain())
     }
 
-    /// Without a line: people count from 1.
+    /// Without a line; indices count from 1 for people.
     pub(super) fn plain(&self) -> String {
         let mut place = String::new();
         for word in self.at.split('.').filter(|word| !word.is_empty()) {
@@ -44,7 +44,7 @@ impl Problem {
     }
 }
 
-/// The line in which `offset` lies, from 1.
+/// The line that contains `offset`, counted from 1.
 pub(super) fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }

@@ -1,5 +1,5 @@
-//! Names of what is measured: `WINDOW.WHO.WHAT` of a value, `WHO.WHAT` of a series, and `*` in
-//! place of a window or of who. [`crate::scene`] says what each of them means.
+//! Names of quantities: `WINDOW.WHO.WHAT` for a value, `WHO.WHAT` for a series, and `*` in place of a
+//! window or of who. [`crate::scene`] defines each of them.
 //!
 //! Invariant: `*` never stands for `all`: a sum is not one more of its parts.
 
@@ -9,21 +9,21 @@ use super::{Kind, PeerKind, Scene, Traffic};
 
 const ANY: &str = "*";
 const ALL: &str = "all";
-/// Where who stands in the name of a value.
+/// The position of who in the name of a value.
 const WHO: usize = 1;
 
-/// What adding and multiplying seconds may be off by.
+/// The rounding error of sums and products of seconds.
 const ROUNDING: f64 = 1e-6;
 
 /// Names that no traffic may have, besides `vm1` and so on.
 pub(super) const RESERVED: [&str; 5] = [ALL, "cpu", "weir", "events", "host"];
 
-/// Of VMs, of all together and of traffic that has a name.
+/// Quantities of VMs, of all together and of traffic that has a name.
 const RATES: [&str; 6] = ["mbit", "kpps", "goodput_mbit", "offered_mbit", "offered_kpps", LOSS];
 const LOSS: &str = "loss";
 const OF_VM: [&str; 2] = ["least", "most"];
 const OF_ALL: [&str; 2] = ["jain", "jain_kpps"];
-/// Only where a VM can be owed anything: the link has a rate, or every VM a maximum.
+/// Present only if a VM can be owed anything: the link has a rate, or every VM a maximum.
 const OWED: [&str; 2] = [OWED_RATE, "of_owed"];
 const OWED_RATE: &str = "owed_mbit";
 const OWED_ALL: [&str; 1] = ["off_owed"];
@@ -56,14 +56,14 @@ const EVENTS: [&str; 8] = [
     "itlb_misses",
 ];
 
-/// Whether it is a rate of traffic, of a value or of a series.
+/// Whether a value or a series is a rate of traffic.
 #[must_use]
 pub fn is_rate(quantity: &str) -> bool {
     let what = quantity.rsplit('.').next().unwrap_or_default();
     what == OWED_RATE || (what != LOSS && RATES.contains(&what))
 }
 
-/// Whether the name of a value is one of those that `pattern` stands for.
+/// Whether `pattern` stands for the name of a value.
 #[must_use]
 pub fn matches(pattern: &str, name: &str) -> bool {
     let same = |(index, (pattern, part)): (usize, (&str, &str))| {
@@ -73,7 +73,7 @@ pub fn matches(pattern: &str, name: &str) -> bool {
         && pattern.split('.').zip(name.split('.')).enumerate().all(same)
 }
 
-/// `pattern` with the parts of `name` in place of each `*`: what belongs to `name`.
+/// Fills the parts of `name` into each `*` of `pattern`: the corresponding quantity.
 #[must_use]
 pub fn bind(pattern: &str, name: &str) -> String {
     let part = |(pattern, part)| if pattern == ANY { part } else { pattern };
@@ -87,7 +87,7 @@ pub fn open_parts(pattern: &str, name: &str) -> String {
     open.map(|(_, part)| part).collect::<Vec<&str>>().join(".")
 }
 
-/// Whether a cell comes to a value of this name, or why not.
+/// Checks whether a cell has a value of this name; the error says why not.
 pub(super) fn check_value(quantity: &str, scene: &Scene, kind: PeerKind) -> Result<(), String> {
     let parts: Vec<&str> = quantity.split('.').collect();
     let &[window, who, what] = parts.as_slice() else {
@@ -144,7 +144,7 @@ fn check_who(quantity: &str, who: &str, what: &str, names: &Names) -> Result<(),
     Err(format!("`{quantity}`: `{who}` has no `{what}` here, valid: {valid}"))
 }
 
-/// Everything that is measured of whom in a window.
+/// Every quantity in a window, by who.
 fn measured(scene: &Scene, kind: PeerKind, window: &str) -> Names {
     let mut names = Names::new();
     let mut add = |who: &str, whats: &[&'static str]| {
@@ -193,7 +193,7 @@ pub(super) fn tells_delays(traffic: &Traffic) -> bool {
     matches!(traffic.kind, Kind::Timed | Kind::Probe | Kind::Ask | Kind::Records)
 }
 
-/// Whether it is sent all through the window: what it finds out is of whole windows.
+/// Whether it is sent during the whole window: its results cover whole windows.
 fn goes_on(traffic: &Traffic, scene: &Scene, window: &str) -> bool {
     let within = |from: f64, to: f64| {
         from >= traffic.start - ROUNDING && traffic.stop.is_none_or(|stop| to <= stop + ROUNDING)
@@ -202,8 +202,7 @@ fn goes_on(traffic: &Traffic, scene: &Scene, window: &str) -> bool {
     windows.any(|one| within(one.from, one.to))
 }
 
-/// Under which names a traffic tells what it found out: its own, or its VMs' and that of all of
-/// them where they are several.
+/// The names of a traffic's results: its own, or its VMs' plus `all` if there are several.
 pub(super) fn whose(traffic: &Traffic, scene: &Scene) -> Vec<String> {
     let vms = |seat: &str| match seat {
         "every" | "via-every" => (1..=scene.vms).map(|number| format!("vm{number}")).collect(),

@@ -1,5 +1,5 @@
-//! `[scale]`: an experiment fits its rates to the machine. It says what its rates ask of weir's
-//! worker; where the worker manages too little for that, all rates are lowered.
+//! `[scale]`: an experiment fits its rates to the machine. It states the demand of its rates on weir's
+//! worker; if the worker cannot meet it, all rates are lowered.
 //!
 //! Invariant: one factor for all rates of an experiment, its checks' included, and never above 1.
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::quantity::is_rate;
 use super::{Check, Experiment, Scene};
 
-/// What the rates of a file ask of weir's worker: `mbit` or `pps`.
+/// The demand of a file's rates on weir's worker: `mbit` or `pps`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Scale {
@@ -16,11 +16,11 @@ pub struct Scale {
     pub mbit: Option<f64>,
     /// Single frames a second.
     pub pps: Option<f64>,
-    /// The part of what the worker manages that may be asked of it.
+    /// The part of the worker's capacity that may be demanded.
     pub share: f64,
 }
 
-/// What weir's worker manages on a machine, as far as it was measured.
+/// The measured capacity of weir's worker on a machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Capacity {
     /// TCP that it cuts for a link with a rate, in Mb/s of frames.
@@ -29,7 +29,7 @@ pub struct Capacity {
     pub pps: Option<f64>,
 }
 
-/// At which scale an experiment was run, and why: `mbit` or `pps` is what the worker managed.
+/// The scale of an experiment's run, and the reason: `mbit` or `pps` is the worker's capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scaled {
     pub factor: f64,
@@ -40,7 +40,7 @@ pub struct Scaled {
 }
 
 impl Scale {
-    /// `None` if what it asks for was not measured.
+    /// `None` if the needed capacity was not measured.
     #[must_use]
     pub fn fitted(&self, capacity: &Capacity) -> Option<Scaled> {
         let of = |asked: Option<f64>, managed: Option<f64>| {
@@ -84,7 +84,7 @@ impl std::fmt::Display for Capacity {
     }
 }
 
-/// To two digits that count, downwards: what is said is what rates are multiplied by.
+/// Rounded down to two significant digits: the reported factor is the one that rates are multiplied by.
 fn shortened(factor: f64) -> f64 {
     if factor >= 1.0 || factor <= 0.0 {
         return factor;
@@ -125,7 +125,7 @@ impl Scene {
 }
 
 impl Check {
-    /// Whether its bounds are rates. Of a ratio they are not.
+    /// Whether its bounds are rates. A ratio's are not.
     fn bounds_rates(&self) -> bool {
         self.over.is_none() && is_rate(&self.value.quantity)
     }

@@ -1,10 +1,10 @@
-//! What happens in one cell: its VMs, their traffic, and changes over time.
+//! The contents of one cell: its VMs, their traffic, and changes over time.
 //!
-//! In the file these tables stand below `[scene]`. Any string in them may be a variable: `"$size"`
-//! becomes the variable's value whatever its type, `"${rate}Mbit"` is put into the text. Variables
-//! are `$x` (the varied quantity), those of the variant, and `$seconds` (of the effort).
-//! Numbers may be sums and products of variables, `"$seconds * 0.5 + 1"`: a text with a variable in
-//! it that comes to numbers, `+ - * /` and parentheses is a number, a whole one where it can be.
+//! In the file these tables are below `[scene]`. Any string in them may be a variable: `"$size"`
+//! becomes the variable's value whatever its type, and `"${rate}Mbit"` is replaced within the text.
+//! Variables are `$x` (the varied quantity), those of the variant, and `$seconds` (of the effort).
+//! Numbers may be sums and products of variables, `"$seconds * 0.5 + 1"`: a text with a variable that
+//! results in numbers, `+ - * /` and parentheses is a number, a whole one if possible.
 
 use serde::Deserialize;
 use system_tests::bed::Family;
@@ -17,7 +17,7 @@ pub struct Scene {
     pub topology: Topology,
     /// VMs or virtual routers.
     pub vms: u8,
-    /// The rate of the link to the uplink host in Mb/s; none: as fast as it goes.
+    /// The rate of the link to the uplink host in Mb/s; `None`: unlimited.
     pub link: Option<f64>,
     /// Interface MTU everywhere.
     #[serde(default = "mtu")]
@@ -29,56 +29,56 @@ pub struct Scene {
     /// by default.
     #[serde(default = "yes")]
     pub offloads: bool,
-    /// What single VMs are promised; the others have weight 1.
+    /// Promises of single VMs; the others have weight 1.
     #[serde(default)]
     pub vm: Vec<Vm>,
     #[serde(default)]
     pub traffic: Vec<Traffic>,
-    /// Load that is not traffic.
+    /// Load other than traffic.
     #[serde(default)]
     pub load: Vec<Load>,
     #[serde(default)]
     pub step: Vec<Step>,
-    /// What is measured when; one at least.
+    /// The times of measurement; at least one.
     pub window: Vec<Window>,
     /// Seconds between the points of the series, and the "second" of `least`.
     #[serde(default = "one")]
     pub slice: f64,
 }
 
-/// Where at a receiver.
+/// The counter's hook at a receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CountAt {
-    /// In the driver where no receiver needs the frames, else behind it: as cheap as can be, but it has a
-    /// forwarder go the longer way past it, and superframes copied.
+    /// In the driver if no receiver needs the frames, else behind it: the cheapest hook, but it makes a
+    /// forwarder take the longer way past it, and has superframes copied.
     #[default]
     Xdp,
-    /// At tcx ingress, by which all ways into a guest lead, and superframes go as they are.
+    /// At tcx ingress, through which all ways into a guest lead, and superframes pass whole.
     Tcx,
 }
 
-/// How VMs and hosts are connected.
+/// The connections between VMs and hosts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Topology {
     /// VMs and an uplink host on one switch.
     #[default]
     Vms,
-    /// Virtual routers: each forwards between its two vifs, from the left host's network to the
-    /// right host's; both hosts hang on uplinks.
+    /// Virtual routers: each forwards between its two vifs, from the left host's network to the right
+    /// host's; both hosts are at uplinks.
     Routers,
 }
 
-/// What a VM is promised.
+/// A VM's promises.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Vm {
-    /// From 1.
+    /// Counts from 1.
     pub number: u8,
     #[serde(default = "weight")]
     pub weight: u32,
-    /// Mb/s.
+    /// In Mb/s.
     pub min: Option<f64>,
     pub max: Option<f64>,
 }
@@ -89,30 +89,30 @@ pub struct Vm {
 /// only one).
 pub type Seat = String;
 
-/// Something that is sent.
+/// Traffic of a scene.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Traffic {
-    /// In the names of what is measured of it; the sender's where it is left out.
+    /// The name of its quantities; by default the sender's.
     pub name: Option<String>,
     pub kind: Kind,
     pub from: Seat,
     pub to: Seat,
     #[serde(default)]
     pub family: Family,
-    /// Seconds from the beginning; to the end of the last window where it is left out.
+    /// Seconds from the beginning; it ends with the last window by default.
     #[serde(default)]
     pub start: f64,
     pub stop: Option<f64>,
-    /// UDP payload or TCP record in bytes; flood: see `frame`, too.
+    /// UDP payload or TCP record in bytes; for a flood, see `frame`, too.
     pub size: Option<u32>,
-    /// Length of the whole frame with the Ethernet header, in place of `size`.
+    /// Length of the whole frame with the Ethernet header, instead of `size`.
     pub frame: Option<u32>,
-    /// Packets a second of each connection; none: as fast as it goes.
+    /// Packets a second of each connection; `None`: as fast as possible.
     pub pps: Option<f64>,
-    /// Mb/s of frames of each connection, in place of `pps`.
+    /// Mb/s of frames of each connection, instead of `pps`.
     pub mbit: Option<f64>,
-    /// Probe: what is due in this many seconds goes out together, then there is a pause; 0: evenly.
+    /// Probe: datagrams due in this many seconds are sent together, followed by a pause; 0: evenly.
     #[serde(default)]
     pub burst: f64,
     /// Live frames: the number of flows; each frame of a connection belongs to the next.
@@ -137,19 +137,20 @@ pub enum Kind {
     Live,
     /// `weir probe`: numbered, timed datagrams, open loop.
     Probe,
-    /// Stamped datagrams at a rate by a sender that spins (or sleeps, if it is urgent), timed by the program that counts them: up to
-    /// where they arrive, without the time that a receiver takes to wake up. The last 65,536 of a window count.
+    /// Stamped datagrams at a rate by a sender that spins (or sleeps, if it is urgent). The program
+    /// that counts them measures the time until they arrive, without a receiver's wake-up. The last
+    /// 65,536 of a window count.
     Timed,
     /// Bulk TCP by iperf3.
     Tcp,
-    /// Request and response over one TCP connection, each asked when the last is answered;
-    /// `size` bytes each way.
+    /// Request and response over one TCP connection, each sent when the last is answered; `size` bytes
+    /// each way.
     Ask,
     /// Records of `size` bytes over one TCP connection, each acknowledged by one byte.
     Records,
 }
 
-/// What a probe finds out.
+/// The measurement of a probe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Probing {
@@ -159,7 +160,7 @@ pub enum Probing {
     RoundTrip,
 }
 
-/// Work that is no traffic, done by a VM.
+/// Work other than traffic, done by a VM.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Load {
@@ -168,7 +169,7 @@ pub struct Load {
     pub at: Seat,
     pub start: f64,
     pub stop: f64,
-    /// The core it is pinned to; any where left out.
+    /// The core it is pinned to; any by default.
     pub core: Option<usize>,
 }
 
@@ -181,7 +182,7 @@ pub enum What {
     Disk,
 }
 
-/// A change while everything goes on.
+/// A change during the scene.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Step {
@@ -190,7 +191,7 @@ pub struct Step {
     pub weights: Vec<u32>,
 }
 
-/// A time in which rates, delays and CPU are measured.
+/// A period in which rates, delays and CPU are measured.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Window {

@@ -1,6 +1,6 @@
 //! Names of senders and receivers. Invariant: a name stands for one place only.
 
-/// What a [`Seat`](super::Seat) stands for.
+/// The place that a [`Seat`](super::Seat) stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Vm(u8),

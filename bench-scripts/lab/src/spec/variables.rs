@@ -1,7 +1,7 @@
-//! Variables of a scene: `$x`, `$seconds`, and those of the variant, which may be made of others.
+//! Variables of a scene: `$x`, `$seconds`, and those of the variant, which may use others.
 //!
-//! Invariant: what comes out holds no `$`; a variable that is unknown, that is made of itself, or
-//! that is not used is an error, since each of them is a mistake in the file.
+//! Invariant: the result has no `$`; an unknown, recursive or unused variable is an error, since each
+//! of them is a mistake in the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,14 +13,14 @@ use super::problem::{Checked, Problem, must};
 
 const X: &str = "x";
 const SECONDS: &str = "seconds";
-/// Whole numbers up to here are the same as integers and as floats.
+/// Whole numbers up to this one are exact as floats.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 pub(super) struct Variables<'a> {
-    /// By name: the value, and where it stands in the file.
+    /// By name: the value, and its place in the file.
     known: BTreeMap<&'a str, (Value, String)>,
     used: BTreeSet<String>,
-    /// Being filled in, the outermost first.
+    /// Variables being filled in, the outermost first.
     open: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Variables<'a> {
         Self { known, used: BTreeSet::new(), open: Vec::new() }
     }
 
-    /// All of a table with every variable filled in.
+    /// A table with every variable filled in.
     pub(super) fn table(&mut self, table: &Table, at: &str) -> Result<Table, Problem> {
         table
             .iter()
@@ -137,7 +137,7 @@ impl<'a> Variables<'a> {
         self.used.contains(X)
     }
 
-    /// After all has been filled in: every variable of the variant was needed.
+    /// Called after all has been filled in: every variable of the variant must have been used.
     pub(super) fn all_used(&self) -> Checked {
         for (name, (_, at)) in self.known.iter().filter(|(_, (_, at))| !at.is_empty()) {
             must(self.used.contains(*name), at, || {
@@ -148,7 +148,7 @@ impl<'a> Variables<'a> {
     }
 }
 
-/// What a variant may set.
+/// Checks the names that a variant sets.
 pub(super) fn check_names(variants: &[Variant]) -> Checked {
     for (index, variant) in variants.iter().enumerate() {
         for name in variant.set.keys() {
@@ -164,7 +164,7 @@ pub(super) fn check_names(variants: &[Variant]) -> Checked {
     Ok(())
 }
 
-/// An integer where it is whole: so that it fits wherever a number is expected.
+/// An integer if it is whole, so that it fits wherever a number is expected.
 fn number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < EXACT {
         Value::Integer(value as i64)
@@ -181,7 +181,7 @@ fn of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// The name behind a `$` and what follows it.
+/// The name behind a `$` and the text after it.
 fn split_name(behind: &str) -> Option<(&str, &str)> {
     let (name, rest) = match behind.strip_prefix('{') {
         Some(inside) => inside.split_once('}')?,

@@ -1,5 +1,5 @@
-//! The same promises to Linux's own parts. Invariant: a link's rate holds for every peer;
-//! shares and maximum rates are kept by HTB alone.
+//! The same promises for Linux's own parts. Invariant: a link's rate applies to every peer; only HTB
+//! enforces shares and maximum rates.
 
 use anyhow::{Context, Result};
 use system_tests::Guest;
@@ -12,7 +12,7 @@ use super::Stage;
 use crate::spec::{Kind, PeerKind};
 
 impl Stage {
-    /// The link's queues, where they are not weir's.
+    /// The link's queues, if they are not weir's.
     pub(super) fn shape(&self) -> Result<()> {
         let (host, port, mtu) = (&self.bed.host, self.link_port(), self.scene.mtu);
         match (self.peer.kind, self.scene.link) {
@@ -30,7 +30,7 @@ impl Stage {
         self.poll_ports()
     }
 
-    /// Frames without a socket behind them are dropped at ports that do not poll.
+    /// Ports that do not poll drop frames without a socket behind them.
     fn poll_ports(&self) -> Result<()> {
         let live = self.scene.traffic.iter().any(|traffic| traffic.kind == Kind::Live);
         let by_linux = matches!(self.peer.kind, PeerKind::Bridge | PeerKind::Htb | PeerKind::Linux);

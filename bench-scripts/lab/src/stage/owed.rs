@@ -1,5 +1,5 @@
-//! What the VMs are promised, and what that comes to. Invariant: found without weir's own
-//! scheduler, and the same for every peer.
+//! The VMs' promises, and the resulting rates. Invariant: computed without weir's own scheduler, and
+//! the same for every peer.
 
 use anyhow::{Result, ensure};
 use system_tests::fair::{self, Sender};
@@ -7,7 +7,7 @@ use system_tests::fair::{self, Sender};
 use crate::spec::Scene;
 
 impl Scene {
-    /// The weights of all VMs: the first ones' from here, the others' own.
+    /// The weights of all VMs: `first` for the first ones, the others' own.
     pub(super) fn all_weights(&self, first: &[u32]) -> Result<Vec<u32>> {
         let given = first.len();
         ensure!(given <= usize::from(self.vms), "{given} weights for {} VMs", self.vms);

@@ -1,5 +1,5 @@
-//! That every path works before traffic starts: both families between each VM and the uplink host,
-//! by each router and back, and whatever else the scene's traffic takes.
+//! Checks that every path works before traffic starts: both families between each VM and the uplink
+//! host, by each router and back, and the further paths of the scene's traffic.
 //!
 //! Invariant: forwarders know every station, and no neighbour is resolved afterwards.
 
@@ -15,7 +15,7 @@ use system_tests::wait::wait_ok;
 use super::Stage;
 use crate::spec::Topology;
 
-/// The first echo through anything new may be lost, and a busy machine is slow.
+/// The first echo over a new path may be lost, and a busy machine is slow.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Echoes under way at once.
@@ -36,7 +36,7 @@ impl Stage {
         Ok(())
     }
 
-    /// From where to where; echoes are answered, so that each stands for both directions.
+    /// Sources and destinations; echoes are answered, so that each checks both directions.
     fn paths(&self) -> Result<Vec<(&Ns, IpAddr)>> {
         let mut paths: Vec<(&Ns, IpAddr)> = Vec::new();
         let (from, to) = match self.scene.topology {

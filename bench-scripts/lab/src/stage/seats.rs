@@ -1,5 +1,4 @@
-//! The seats of a scene on the bed. Invariant: a seat that is not there is an error
-//! that says which are.
+//! The seats of a scene on the bed. Invariant: an unknown seat is an error that lists the valid ones.
 
 use std::net::IpAddr;
 
@@ -10,7 +9,7 @@ use system_tests::{Guest, Ns};
 use super::Stage;
 use crate::spec::{Family, PeerKind, Place, Topology};
 
-/// Where something is sent from or to.
+/// A place that sends or receives.
 #[derive(Debug)]
 pub struct Spot<'a> {
     pub ns: &'a Ns,
@@ -21,11 +20,11 @@ pub struct Spot<'a> {
     /// [`Stage::tells_apart_by`]: the last byte of its MAC address on the observed link. With
     /// routers the router's number: the last byte of the address that the frames are for.
     pub number: u8,
-    /// Of that interface.
+    /// The MAC address of that interface.
     pub mac: [u8; 6],
 }
 
-/// What a frame from one spot to another has in its headers, for senders that make frames themselves.
+/// The header fields of a frame from one spot to another, for senders that make frames themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Way {
     pub source: IpAddr,
@@ -34,7 +33,7 @@ pub struct Way {
 }
 
 impl Stage {
-    /// All that a seat stands for, in order: several for `every` and `via-every`, perhaps none for
+    /// All spots of a seat, in order: several for `every` and `via-every`, perhaps none for
     /// `via-others`.
     pub fn spots(&self, seat: &str, family: Family) -> Result<Vec<Spot<'_>>> {
         let there = |number: u8| (1..=self.scene.vms).contains(&number);
@@ -94,7 +93,7 @@ impl Stage {
         if self.bed.spec.layout != Layout::Direct {
             return Ok(spot);
         }
-        // Its end of the VM's own veth.
+        // The uplink host's end of the VM's own veth.
         let vm = self.vm(1)?;
         Ok(Spot { interface: vm.port.clone(), mac: vm.port_mac(), number: vm.number, ..spot })
     }
@@ -108,7 +107,7 @@ impl Stage {
         Ok(Spot { addr, number, ..self.spot(self.right()?, family) })
     }
 
-    /// All seats there are, for errors.
+    /// All valid seats, for errors.
     fn seats(&self) -> String {
         let n = self.scene.vms;
         let mut seats = vec!["uplink".to_owned()];

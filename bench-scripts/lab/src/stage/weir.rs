@@ -1,5 +1,5 @@
-//! A scene's promises as weir's configuration. Invariant: only what the scene and the peer say
-//! differs from weir's defaults.
+//! A scene's promises as weir's configuration. Invariant: only settings of the scene and the peer
+//! differ from weir's defaults.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use system_tests::{Weir, WeirSpec};
 use super::WORKER;
 use crate::spec::{Peer, Scene};
 
-/// The bed's name of the port whose weight is VM `number`'s.
+/// The bed's name of the port that has VM `number`'s weight.
 fn port(number: usize) -> String {
     format!("v{number}")
 }
@@ -51,7 +51,7 @@ pub(super) fn spec(peer: &Peer, scene: &Scene) -> Result<WeirSpec> {
     Ok(spec)
 }
 
-/// Bits, so that no fraction of a Mb/s is lost.
+/// In bits, so that no fraction of a Mb/s is lost.
 fn rate(key: &str, mbit: f64) -> String {
     format!("{key} = \"{:.0}bit\"", mbit * 1e6)
 }

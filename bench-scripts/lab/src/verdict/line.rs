@@ -1,11 +1,11 @@
-//! A verdict as people read it. Invariant: no line is longer than a terminal of 100 columns, unless
-//! one word is; a number that fails never looks as if it did not.
+//! A verdict as people read it. Invariant: no line exceeds a terminal of 100 columns, unless one word
+//! does; a failing number never looks as if it held.
 
 use super::Verdict;
 use super::numbers::ENDLESS;
 
 const COLUMNS: usize = 100;
-/// Lines go on below the number, not below the word that says whether it holds.
+/// Further lines are indented to the number, not to the word before it.
 const INDENT: usize = 9;
 
 pub(super) fn of(verdict: &Verdict) -> String {

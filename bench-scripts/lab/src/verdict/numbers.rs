@@ -1,8 +1,8 @@
-//! From single measurements to a number for each cell that a check picks, and for each name that
+//! Computes a number from single measurements for each cell that a check picks, and for each name that
 //! its quantity stands for.
 //!
-//! Invariant: ratios are taken within a repetition, and the median of all repetitions counts; one
-//! that lacks its value leaves no number at all.
+//! Invariant: ratios are taken within a repetition, and the median of all repetitions counts; a
+//! repetition without its value leaves no number at all.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use crate::spec::quantity::{bind, matches, open_parts};
 use crate::spec::{Check, Experiment, Pair, alike};
 use crate::stats::median;
 
-/// A number, and the words that say what it is of.
+/// A number, and the words that describe its cell.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Found {
     pub(super) number: f64,
-    /// In its place, what nothing can exceed.
+    /// The upper bound of any forwarder, for the same cell.
     pub(super) ceiling: Option<f64>,
     pub(super) at: Vec<String>,
 }
 
-/// What something is over nothing: results are kept as JSON, which has no infinity.
+/// The ratio of something over nothing: results are stored as JSON, which has no infinity.
 pub(crate) const ENDLESS: f64 = 1e9;
 
-/// `None` of nothing over nothing.
+/// `None` for nothing over nothing.
 pub(super) fn ratio(value: f64, over: f64) -> Option<f64> {
     let ratio = value / over;
     (!ratio.is_nan()).then(|| ratio.clamp(-ENDLESS, ENDLESS))
 }
 
-/// Of all that the check picks; or the first thing that is missing.
+/// The numbers of all that the check picks; or the first that is missing.
 pub(super) fn all(
     check: &Check,
     experiment: &Experiment,
@@ -85,7 +85,7 @@ impl Case<'_> {
         Ok(Found { number, ceiling: None, at })
     }
 
-    /// What one repetition comes to, by the name of the value.
+    /// The numbers of one repetition, by the name of the value.
     fn run(&self, pair: &Pair, repetition: u32) -> Result<Vec<(String, f64)>, String> {
         let outcome = self.outcome(&pair.value, repetition)?;
         let pattern = &self.check.value.quantity;
@@ -103,7 +103,7 @@ impl Case<'_> {
         found.into_iter().map(judged).collect()
     }
 
-    /// A value less what it has in common with its divisor, over that divisor less the same.
+    /// The value minus the common part, over the divisor minus the same.
     fn judged(&self, pair: &Pair, name: &str, value: f64, repetition: u32) -> Result<f64, String> {
         let less = match (&pair.less, &self.check.less) {
             (Some(place), Some(pick)) => self.beside(place, &pick.quantity, name, repetition)?,
@@ -119,7 +119,7 @@ impl Case<'_> {
         })
     }
 
-    /// What belongs to the value of this name in another cell.
+    /// The value in another cell that corresponds to this name.
     fn beside(
         &self,
         place: &Place,

@@ -37,7 +37,7 @@ fn with(check: &str) -> Experiment {
     toml::from_str(&format!("{FILE}what = \"so it is\"\n{check}")).unwrap()
 }
 
-/// All cells of an effort; `value` says what is measured in a place.
+/// All cells of an effort; `value` gives the measurement of a place.
 fn measure(
     experiment: &Experiment,
     quick: bool,
@@ -165,7 +165,7 @@ fn a_machine_on_which_nothing_could_hold_judges_nothing() {
     assert_eq!((verdict.holds, verdict.fails(), verdict.is_judged()), (false, false, false));
     assert_eq!((verdict.number, verdict.ceiling), (Some(1.17), Some(1.31)));
     assert!(verdict.line().starts_with("unjudged 1.17 at least 1.35"), "{}", verdict.line());
-    // Where one value could hold and another could not, the one is judged.
+    // If one value could hold and another could not, the first is judged.
     let measured = measure(&experiment, false, |place| {
         let low = place.x == Some(30.0);
         let all = if place.peer == "bridge" {

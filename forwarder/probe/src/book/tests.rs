@@ -68,7 +68,7 @@ fn which_clock_measures_the_way() {
         let report = &book.sessions()[0];
         assert_eq!(report.latency.summary().max_ns, latency, "{kernel_ns:?}");
         let seen = report.waking.as_ref().map_or(0, |waking| waking.summary().max_ns);
-        // Three digits.
+        // Exact to three digits.
         assert!(seen.abs_diff(waking) <= 1, "{seen}");
     }
 }

@@ -36,8 +36,8 @@ impl Drain {
         Ok(Self { interface: interface.to_owned(), counter, _attached: attached })
     }
 
-    /// Counts until `stop` is set, the time is over, or `count` frames have come. The time reported is from the
-    /// first to the last frame, within 2 ms.
+    /// Counts until `stop` is set, the time is over, or `count` frames have come. The reported time is
+    /// from the first to the last frame, within 2 ms.
     pub fn run(
         &self,
         stop: &AtomicBool,

@@ -8,7 +8,7 @@ use weir_core::ids::Mac;
 
 use super::super::ProbeError;
 
-/// The frames' source port; with the destination port, what a sink knows them by.
+/// The frames' source port; a sink recognizes them by it and the destination port.
 pub const SOURCE_PORT: u16 = 0x7765;
 /// Without the frame check sequence.
 const SHORTEST: usize = 60;
@@ -94,7 +94,7 @@ pub fn udp(
     Ok((ethertype, packet))
 }
 
-/// What a sink looks for: the ports, behind an IPv4 or an IPv6 header.
+/// The patterns that a sink matches: the ports, behind an IPv4 or an IPv6 header.
 #[must_use]
 pub fn patterns(port: u16) -> [(u8, [u8; 4]); 2] {
     let ([a, b], [c, d]) = (SOURCE_PORT.to_be_bytes(), port.to_be_bytes());

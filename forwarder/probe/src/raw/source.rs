@@ -1,6 +1,6 @@
-//! The raw source: the kernel sends the frame again and again (XDP live frames), or, where it refuses
-//! that, an AF_XDP socket does. Invariant: what is counted was handed over for sending; only the other end
-//! can tell whether the device had room for it.
+//! The raw source: the kernel sends the frame repeatedly (XDP live frames) or, if it refuses that, an
+//! AF_XDP socket does. Invariant: the counted frames were handed over for sending; only the other end
+//! can tell whether the device had room for them.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -19,20 +19,20 @@ use super::super::{ProbeError, rate::Rate, schedule::Schedule, socket};
 
 /// Frames that the kernel handles at a time.
 const BATCH: u32 = 64;
-/// Frames of the first call. Each call costs tens of milliseconds to begin, so that the following ones
-/// are made to last this long.
+/// Frames of the first call. Each call takes tens of milliseconds to begin, so later calls are sized to
+/// last for [`CALL_NS`].
 const TRIAL: u64 = 1 << 14;
 const CALL_NS: u64 = 250_000_000;
-/// The most frames of one call, and the pause where a rate leaves time.
+/// The most frames of one call, and the pause if a rate leaves time.
 const MOST: u64 = 1 << 24;
 const NAP: Duration = Duration::from_millis(1);
-/// Frames a call of a beam at a rate: fewer are not worth one, and more would be one long burst.
+/// Frames of a beam's call at a rate: fewer are not worth a call, and more would be one long burst.
 const BURST: std::ops::RangeInclusive<u64> = 2_000..=20_000;
 
-/// Frames of the AF_XDP way's pool.
+/// Frames of the AF_XDP socket's pool.
 const FRAMES: u32 = 4096;
 const SLOT: PortId = PortId(0);
-/// How long the device may take to send what is in the ring.
+/// How long the device may take to send the frames in the ring.
 const DRAIN_NS: u64 = 1_000_000_000;
 
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ pub struct RawOrder {
     pub af_xdp: bool,
 }
 
-/// Compares what is due with what was sent.
+/// Compares the frames that are due with those that were sent.
 struct Meter<'a> {
     order: &'a RawOrder,
     schedule: Schedule,
@@ -72,7 +72,7 @@ impl<'a> Meter<'a> {
         clock_monotonic_ns() - self.began_ns
     }
 
-    /// How many frames are due now, at most `most`; None when all are sent.
+    /// How many frames are due now, at most `most`; `None` when all are sent.
     fn due(&self, most: u64, stop: &AtomicBool) -> Option<u64> {
         let now = self.elapsed_ns();
         let left = self.order.count.map_or(u64::MAX, |count| count - self.sent);
@@ -84,7 +84,7 @@ impl<'a> Meter<'a> {
             Rate::Max => most,
             _ => {
                 let size = self.order.frame.len() as u64;
-                // What is due now is due before the next nanosecond.
+                // Whatever is due now is due before the next nanosecond.
                 let due = self.schedule.planned((now + 1).min(self.end_ns), size);
                 if due == self.sent && now >= self.end_ns {
                     return None;
@@ -126,7 +126,7 @@ pub fn send(order: &RawOrder, stop: &AtomicBool) -> Result<RawReport, ProbeError
     })
 }
 
-/// Kernels before 5.18 do not know the flag; some are configured not to allow it.
+/// Kernels before 5.18 do not know the flag; some are configured to refuse it.
 fn is_refusal(error: &io::Error) -> bool {
     let refusals = [libc::EPERM, libc::EACCES, libc::EINVAL, libc::EOPNOTSUPP, libc::ENOTSUP];
     error.raw_os_error().is_some_and(|errno| refusals.contains(&errno))
@@ -151,8 +151,8 @@ fn live(meter: &mut Meter<'_>, stop: &AtomicBool) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends live frames by a program of the caller's until `end`, on the calling thread; the program counts
-/// them. Without a rate one call sends everything: a signal to this thread ends it.
+/// Sends live frames by a program of the caller's until `end`, on the calling thread; the program
+/// counts them. Without a rate one call sends everything: a signal to this thread ends it.
 pub fn beam(
     program: &Program,
     frame: &[u8],
@@ -216,7 +216,7 @@ fn af_xdp(meter: &mut Meter<'_>, stop: &AtomicBool) -> Result<(), ProbeError> {
         port.kick(&mut pool);
         port.complete(&mut pool);
     }
-    // What the device has not taken by now never left.
+    // Frames that the device has not taken by now never left.
     meter.sent -= port.tx_outstanding() as u64;
     port.close();
     pool.reclaim(SLOT);

@@ -1,5 +1,5 @@
-//! Answers, while sending and afterwards. Invariant: an answer counts only if it belongs to this session;
-//! an end is repeated until it is acknowledged, a few times at most.
+//! Answers, while sending and afterwards. Invariant: an answer counts only if it belongs to this
+//! session; an end is repeated until it is acknowledged, a few times at most.
 
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +40,7 @@ impl<'a> Answers<'a> {
         Ok(Self { sockets, session, ready, trips })
     }
 
-    /// Receives until `done` is set; returns how many network errors said that no socket listens.
+    /// Receives until `done` is set; returns how many network errors reported that no socket listens.
     pub(super) fn listen(&self, done: &AtomicBool) -> Result<u64, ProbeError> {
         let mut batch = Batch::default();
         let mut events = vec![EpollEvent::empty(); EVENTS];
@@ -75,8 +75,8 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Sends the totals to the other side and asks what came, after the path has had time to drain; returns
-    /// how many network errors said that no socket listens.
+    /// Sends the totals to the other side and requests its counts, after the path has had time to
+    /// drain; returns how many network errors reported that no socket listens.
     pub(super) fn ask(&self, numbers: &[u64], settle: Duration) -> u64 {
         std::thread::sleep(settle);
         let totals = Totals { flows: numbers.len() as u64, datagrams: numbers.iter().sum() };
@@ -109,7 +109,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// False where the socket had a pending error that no socket listens.
+    /// False if the socket had a pending error that no socket listens.
     fn end(&self, socket: &UdpSocket, flow: usize, number: u64, totals: Totals) -> bool {
         let mut datagram = [0; FULL_LEN];
         let header = Header {
@@ -138,7 +138,7 @@ impl<'a> Answers<'a> {
     }
 
     fn trips(&self) -> MutexGuard<'_, Trips> {
-        // Numbers only: nothing is left half done by a panic.
+        // The lock guards numbers only: a panic leaves nothing half done.
         self.trips.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

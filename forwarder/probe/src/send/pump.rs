@@ -1,5 +1,5 @@
-//! From the schedule into the sockets. Invariant: each turn of the schedule ends as sent, refused or
-//! overdue, and numbers are given only to what was sent.
+//! Sends by the schedule into the sockets. Invariant: each turn of the schedule ends as sent, refused
+//! or overdue, and only sent datagrams get numbers.
 
 use std::collections::BTreeMap;
 use std::io::IoSlice;
@@ -22,7 +22,7 @@ use super::{Front, Order, Progress};
 
 /// The longest sleep: how often the stop flag is read.
 const NAP_NS: u64 = 20_000_000;
-/// A pending network error is reported by one call, which then sends nothing: so often it is called again.
+/// How often a call is repeated: a call that reports a pending network error sends nothing.
 const TOLD: u32 = 3;
 /// At rate `max`: how long to wait for room in the send buffer, and how often at most.
 const ROOM: Duration = Duration::from_millis(10);
@@ -43,7 +43,7 @@ pub(super) struct Pump<'a> {
     buffers: Vec<Vec<u8>>,
     headers: MultiHeaders<()>,
     began_ns: u64,
-    /// By flow, how many were sent: the next number.
+    /// The number of datagrams sent by flow: the next number.
     sent: &'a Progress,
     pub(super) datagrams: u64,
     pub(super) bytes: u64,
@@ -119,7 +119,7 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Counts what was due within the time and could be sent neither within it nor within the grace.
+    /// Counts datagrams that were due within the time and could not be sent by the end of the grace.
     fn give_up(&mut self, end_ns: u64) {
         let frame = self.order.sizes.mean() + u64::from(self.order.overhead());
         let planned = self.schedule.planned(end_ns, frame);
@@ -127,7 +127,7 @@ impl<'a> Pump<'a> {
         self.overdue = planned.saturating_sub(self.schedule.turns());
     }
 
-    /// Collects what is due now, at most a batch.
+    /// Collects the datagrams that are due now, at most a batch.
     fn gather(&mut self, now: u64, end_ns: u64) {
         self.items.clear();
         while self.items.len() < self.buffers.len() && self.wants(end_ns) {
@@ -198,7 +198,7 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    /// Writes the fronts into the buffers; returns the time since the start.
+    /// Writes the headers or stamps into the buffers; returns the time since the start.
     fn stamp(&mut self, items: &[&Item]) -> u64 {
         let monotonic_ns = clock_monotonic_ns();
         let realtime_ns = if self.order.front == Front::Header { realtime_ns() } else { 0 };
@@ -218,7 +218,7 @@ impl<'a> Pump<'a> {
         monotonic_ns - self.began_ns
     }
 
-    /// Hands all of them to the kernel in one call; returns how many it took.
+    /// Hands all of them to the kernel in one call; returns how many it accepted.
     fn call(&mut self, socket: &UdpSocket, items: &[&Item]) -> Result<usize, Errno> {
         let slices: Vec<[IoSlice<'_>; 1]> = items
             .iter()

@@ -33,7 +33,7 @@ fn what_is_beyond_the_window_is_late_and_lost() {
     assert_eq!(flow.take(1), Arrival::Late);
     assert_eq!(flow.take(2), Arrival::Reordered { extent: 1 });
     assert_eq!((flow.unique, flow.late, flow.lost(None)), (3, 1, WINDOW - 1));
-    // A jump over more than the window leaves nothing of before.
+    // A jump over more than the window discards all earlier state.
     flow.take(10 * WINDOW + 7);
     assert_eq!(flow.take(9 * WINDOW + 9), Arrival::Reordered { extent: 1 });
     assert_eq!(flow.take(9 * WINDOW + 9), Arrival::Duplicate);

@@ -1,4 +1,4 @@
-//! A setting that is added to a copy of a section is found everywhere.
+//! A setting that is added to a copy of a section appears everywhere.
 
 use serde_json::json;
 use weir_core::Rate;

@@ -1,4 +1,4 @@
-//! Files that are right, and what is wrong with a file as a whole.
+//! Valid files, and errors of a file as a whole.
 
 mod refused;
 

@@ -1,4 +1,4 @@
-//! Documents, what becomes of them, and what is said of a change.
+//! Documents, patches, and the reports of changes.
 
 mod random;
 
@@ -39,7 +39,7 @@ fn refused(plan: &Plan, patch: Value, status: u16, error: &str) {
     assert_eq!((status_of(&refused), refused.to_string().as_str()), (status, error));
 }
 
-/// In HTTP's terms.
+/// The error's HTTP status.
 fn status_of(error: &PatchError) -> u16 {
     match error {
         PatchError::NoSuchPort(_) => 404,
@@ -94,7 +94,7 @@ fn changeable() -> Vec<&'static str> {
 
 #[test]
 fn the_document_is_the_one_promised() {
-    // All that can be changed, with what is not as by default.
+    // Every changeable setting, with the values that differ from the defaults.
     let port = |changed: Value| {
         let mut port = crate::document::section(&PortPlan::default());
         for (key, value) in changed.as_object().unwrap() {
@@ -179,7 +179,7 @@ fn a_port_of_the_bridge_is_planned_while_it_is_promised_more_than_the_others() {
     let patched = plan.patch(&json!({"ports": {"tap7": {"weight": 4}}}), &known).unwrap();
     let tap7 = patched.port_named("tap7");
     assert_eq!((tap7.weight, tap7.of_bridge), (4, true));
-    // Another vif is promised something while this one is away.
+    // Another vif gets a promise while this one is away.
     let other = patched.patch(&json!({"ports": {"tap8": {"weight": 2}}}), &["tap8".into()]);
     let names: Vec<String> = other.unwrap().ports.into_iter().map(|port| port.name).collect();
     assert_eq!(names, ["nic0", "tap7", "tap8"]);
@@ -288,7 +288,7 @@ fn a_port_that_there_is_not_is_no_new_one_unless_it_is_given_a_role() {
     let error = "ports.tap7: cannot be deleted while it is a port of the bridge br0; valid: take \
                  it out of the bridge (ip link set dev tap7 nomaster)";
     refused(&bridge, json!({"ports": {"tap7": null}}), 422, error);
-    // What a port of the bridge was promised is forgotten once it is gone.
+    // The promises of a bridge's port are forgotten once it is gone.
     let promised = bridge.patch(&json!({"ports": {"tap7": {"weight": 4}}}), &["tap7".into()]);
     let forgotten = promised.unwrap().patch(&json!({"ports": {"tap7": null}}), &[]).unwrap();
     assert_eq!(forgotten, bridge);

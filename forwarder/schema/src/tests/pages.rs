@@ -1,4 +1,4 @@
-//! The committed pages are what the declarations give.
+//! The committed pages match the declarations.
 
 use std::{env, fs, path::PathBuf};
 

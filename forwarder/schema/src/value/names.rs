@@ -18,9 +18,9 @@ use crate::{
 
 /// `sun_path` holds 108 bytes with the closing zero.
 const MAX_SOCKET_PATH_LEN: usize = 107;
-/// IFNAMSIZ less the closing zero.
+/// IFNAMSIZ minus the closing zero.
 const MAX_NAME_LEN: usize = 15;
-/// Addresses in a lock.
+/// The most addresses in a lock.
 const MAX_LOCKS: usize = 256;
 
 /// The name of an interface.
@@ -177,7 +177,7 @@ impl Value for Vec<usize> {
 
 macro_rules! locks {
     ($($address:ty: $value_name:literal, $such_as:literal, $read:path;)+) => {$(
-        /// Source addresses; said twice is said once.
+        /// Source addresses; duplicates count once.
         impl Value for Vec<$address> {
             type Range = ();
 
@@ -240,7 +240,7 @@ fn ip(value: &Written) -> Result<IpAddr, Vec<Fault>> {
     Ok(ip)
 }
 
-/// Faults without a place of their own are of the item that stands there.
+/// Faults without a place of their own get that of the item.
 fn at(mut faults: Vec<Fault>, span: &Range<usize>) -> Vec<Fault> {
     for fault in &mut faults {
         fault.span.get_or_insert_with(|| span.clone());
@@ -248,7 +248,7 @@ fn at(mut faults: Vec<Fault>, span: &Range<usize>) -> Vec<Fault> {
     faults
 }
 
-/// A list whose items are read one by one; a bad item is reported where it stands.
+/// A list whose items are read one by one; a bad item is reported at its place.
 fn list<T>(
     node: &Node,
     valid: &str,

@@ -1,5 +1,5 @@
-//! What to watch, on the command line. Invariant: what clap accepts the running weir understands;
-//! whether there is such a port is weir's to say.
+//! The selection of packets on the command line. Invariant: the running weir understands whatever clap
+//! accepts; weir itself reports an unknown port.
 
 use std::net::IpAddr;
 use std::path::PathBuf;

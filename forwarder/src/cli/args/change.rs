@@ -1,6 +1,5 @@
-//! What changes a running weir: the arguments, and the merge patches they stand for.
-//! Invariant: what is no number, unit or name is refused here (exit code 2); whether it fits the
-//! rest is weir's to say.
+//! The arguments that change a running weir, and their merge patches. Invariant: an invalid number,
+//! unit or name is refused here (exit code 2); weir itself checks whether it fits the rest.
 
 use clap::{
     Arg, ArgGroup, ArgMatches, Args, Command, FromArgMatches,
@@ -92,7 +91,7 @@ pub struct PortOptions {
 
 fn options() -> impl Iterator<Item = &'static Declaration> {
     let settings = PortPlan::settings().iter().map(|row| &row.about);
-    // What a port is for is said where it is added.
+    // A port's role is given when the port is added.
     settings.filter(|setting| setting.effect.by_patch() && setting.key != "role")
 }
 
@@ -155,7 +154,7 @@ into the file.
 
 Exit codes: 0 done, 1 refused (nothing has changed), 2 the command line is wrong";
 
-/// What holds for all ports and can be changed.
+/// The settings for all ports that can be changed.
 fn keys() -> impl Iterator<Item = &'static Declaration> {
     let for_all = pages::all().into_iter().filter(|listed| listed.section != PortPlan::NAME);
     for_all.flat_map(|listed| listed.settings).filter(|setting| setting.effect.by_patch())
@@ -203,7 +202,7 @@ impl PortDelArgs {
 }
 
 impl SetArgs {
-    /// The error says what is valid.
+    /// The error lists the valid values.
     pub fn patch(&self) -> Result<Value, String> {
         let setting = keys().find(|setting| setting.path == self.key);
         let setting = setting.ok_or_else(|| format!("{} is no setting", self.key))?;
@@ -213,7 +212,7 @@ impl SetArgs {
     }
 }
 
-/// The document's value of what was typed.
+/// The document's value of a typed text.
 fn value_of(setting: &Declaration, text: &str) -> Result<Value, String> {
     if text == "none" { Ok(Value::Null) } else { (setting.of_text)(text) }
 }

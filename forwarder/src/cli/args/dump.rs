@@ -1,5 +1,5 @@
-//! The arguments of `weir dump`. Invariant: each kind of dump has the formats that can say it, and
-//! clap names them when another is asked for.
+//! The arguments of `weir dump`. Invariant: each kind of dump has the formats that can express it, and
+//! clap lists them when another is requested.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -138,12 +138,12 @@ pub struct Common {
     pub output: Option<PathBuf>,
 }
 
-/// Some of the choices, by their names alone.
+/// A parser for some of the choices, by their names alone.
 fn some<T: Choice>(valid: &'static [&'static str]) -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(valid).try_map(|name| T::of_name(&name).ok_or(name))
 }
 
-/// Shorter ones would measure the asking.
+/// A shorter interval would measure the requests themselves.
 fn interval(text: &str) -> Result<Duration, String> {
     time(text, Duration::from_millis(10)..=Duration::from_secs(86_400), "10ms to 86400s")
 }

@@ -1,5 +1,5 @@
-//! The arguments of `weir probe`. Invariant: what cannot be sent at all is refused here, with exit
-//! code 2; what should not be sent from this machine by `probe::guard`.
+//! The arguments of `weir probe`. Invariant: an order that cannot be sent at all is refused here, with
+//! exit code 2; `probe::guard` refuses one that should not be sent from this machine.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use weir_probe::sizes::Sizes;
 use weir_probe::wire::{DATA_LEN, FULL_LEN};
 use weir_schema::ConfigErrors;
 
-/// Without --duration and --count.
+/// The default without --duration and --count.
 const USUAL: Duration = Duration::from_secs(10);
 const USUAL_FLOOR: Duration = Duration::from_secs(5);
 const USUAL_SETTLE: Duration = Duration::from_millis(300);
@@ -294,7 +294,7 @@ impl TrafficArgs {
         })
     }
 
-    /// For how long; without end where only a count was given.
+    /// The duration; `None` if only a count was given.
     pub fn time(&self, usual: Duration) -> Option<Duration> {
         match (self.duration, self.count) {
             (Some(span), _) => Some(span.into()),
@@ -325,7 +325,7 @@ impl SendArgs {
 
 impl FloorArgs {
     pub fn order(&self) -> Result<Order, ConfigErrors> {
-        // The address is the floor's own affair.
+        // The floor chooses the address itself.
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         self.traffic.order(nowhere, USUAL_FLOOR, DATA_LEN)
     }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::time;
 
-/// Shorter ones would measure the asking, longer ones look dead.
+/// A shorter interval would measure the requests themselves, a longer one looks dead.
 pub const SHORTEST: Duration = Duration::from_millis(100);
 pub const LONGEST: Duration = Duration::from_secs(3600);
 

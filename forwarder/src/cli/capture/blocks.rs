@@ -1,6 +1,6 @@
-//! A stream of pcapng, taken apart as far as is needed to count and to end well.
+//! A stream of pcapng, parsed as far as counting and a clean end require.
 //!
-//! Invariant: what is given on is whole blocks; what is no pcapng is given on as it is.
+//! Invariant: only whole blocks are passed on; a stream that is not pcapng is passed on unchanged.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use pcap_file::PcapError;
 use pcap_file::pcapng::blocks::interface_statistics::InterfaceStatisticsOption;
 use pcap_file::pcapng::{Block, PcapNgParser};
 
-/// What a capture holds so far.
+/// The contents of a capture so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) packets: u64,
-    /// Of the packets, as they are in the file.
+    /// Bytes of the packets, as they are in the file.
     pub(super) bytes: u64,
     pub(super) missed: u64,
 }
@@ -21,17 +21,17 @@ pub(super) struct Counts {
 pub(super) struct Blocks {
     /// `None` until the header of the file is there.
     parser: Option<PcapNgParser>,
-    /// From the last call on: whole blocks, then the beginning of one.
+    /// The data since the last call: whole blocks, then the beginning of one.
     buffer: Vec<u8>,
-    /// How much of it was given on.
+    /// How much of it was passed on.
     given: usize,
     counts: Counts,
-    /// By interface; each statement replaces the one before.
+    /// Missed packets by interface; each report replaces the one before.
     missed: BTreeMap<u32, u64>,
 }
 
 impl Blocks {
-    /// Takes the next part in, and gives the blocks that are whole now.
+    /// Takes the next part in, and returns the blocks that are whole now.
     pub(super) fn take_in(&mut self, part: &[u8]) -> &[u8] {
         self.buffer.drain(..self.given);
         self.buffer.extend_from_slice(part);

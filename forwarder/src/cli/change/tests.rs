@@ -1,4 +1,4 @@
-//! What the commands change, at the control socket of a forwarder that forwards nothing.
+//! The commands' changes, at the control socket of a forwarder that forwards nothing.
 
 use super::*;
 use clap::Parser as _;

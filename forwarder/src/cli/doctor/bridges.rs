@@ -1,4 +1,4 @@
-//! What the kernel says of the bridges that interfaces are in, seen as the gate would see it.
+//! The kernel's view of the interfaces' bridges, read as the gate would read it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ pub(super) struct Bridges {
 }
 
 impl Bridges {
-    /// Reads the bridges of these interfaces. What cannot be looked at is a finding.
+    /// Reads the bridges of these interfaces. A failed reading is a finding.
     pub(super) fn read<'a>(
         links: impl Iterator<Item = &'a Link>,
         has_gates: bool,
@@ -63,7 +63,7 @@ impl Bridges {
     }
 }
 
-/// The programs at ports of weirs, dead or alive.
+/// Ids of weirs' programs at the ports, of dead weirs and running ones.
 fn gates() -> BTreeSet<u32> {
     let is_own = |name: Option<&str>| {
         // The kernel keeps 15 characters of a program's name.

@@ -1,5 +1,5 @@
-//! Findings, and how they are shown. Invariant: whatever a finding says, the text stays within 80
-//! columns, but for a command or path that must not be broken.
+//! Findings, and their text. Invariant: the text stays within 80 columns, except for a command or path
+//! that must not be broken.
 
 use std::fmt::Write as _;
 
@@ -11,16 +11,16 @@ use crate::cli::render::{
 };
 use weir_api::VERSION;
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     Ok,
-    /// Good to know.
+    /// For information.
     Note,
-    /// Works, but slowly, or not for all traffic.
+    /// It works, but slowly, or not for all traffic.
     Warn,
-    /// Does not work.
+    /// It does not work.
     Fail,
 }
 
@@ -48,10 +48,10 @@ pub struct Finding {
     /// `host`, or an interface.
     pub subject: String,
     pub level: Level,
-    /// What was looked at, in a word.
+    /// The name of the check, in a word.
     pub check: &'static str,
     pub text: String,
-    /// One line that mends it.
+    /// One line that fixes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
 }
@@ -72,7 +72,7 @@ struct Json<'r> {
 }
 
 impl Report {
-    /// What follows is about this.
+    /// Begins the findings about a subject.
     pub(super) fn section(&mut self, subject: &str) {
         subject.clone_into(&mut self.subject);
     }

@@ -1,4 +1,4 @@
-//! What the host as a whole must have: kernel, privileges, BPF, tcx, AF_XDP.
+//! Checks the requirements on the host as a whole: kernel, privileges, BPF, tcx, AF_XDP.
 
 use std::fs;
 use std::thread;
@@ -43,7 +43,7 @@ pub(super) fn examine(report: &mut Report) {
     cores(report);
 }
 
-/// What came with which kernel, for what weir loses without it.
+/// Features that arrived with a kernel release, and what weir lacks without each.
 const MILESTONES: [(KernelVersion, Level, &str); 2] = [
     (KernelVersion::new(6, 6, 0), Level::Fail, "there is no tcx, the hook of the gate, before 6.6"),
     (
@@ -81,7 +81,7 @@ fn privileges(report: &mut Report) -> bool {
 }
 
 fn programs(facts: &KernelFacts, report: &mut Report) {
-    // Loaded and not attached, so it does not matter which device the pair would be.
+    // The programs are loaded but not attached, so any device will do as the pair.
     let gate = GateGlobals { pair: LOOPBACK, seed: Seed { xor: 0, multiply: 1 } };
     match Steering::load(facts, gate) {
         Ok(_) => report.add(Level::Ok, "programs", "all of them load"),
@@ -89,7 +89,7 @@ fn programs(facts: &KernelFacts, report: &mut Report) {
     }
 }
 
-/// Asking what stands at the hook tells whether there is one.
+/// Querying the hook shows whether the kernel has it.
 fn tcx(report: &mut Report) {
     let asked = SchedClassifier::query_tcx("lo", TcAttachType::Ingress);
     let lacks = |error: &ProgramError| {

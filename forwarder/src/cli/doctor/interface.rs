@@ -1,4 +1,4 @@
-//! One interface as a port: what weir will find there, and what stands in its way.
+//! One interface as a port: its present state, and what prevents it from being one.
 
 use super::bridges::Bridges;
 use super::finding::{Level, Report};
@@ -10,14 +10,14 @@ use weir_schema::PortPlan;
 const MAX_QUEUES: u32 = weir_abi::MAX_QUEUES;
 const TSO: [&str; 2] = ["tx-tcp-segmentation", "tx-tcp6-segmentation"];
 
-/// What an interface is judged by, besides itself.
+/// The facts, besides the interface, that a check needs.
 #[derive(Debug)]
 pub(super) struct Case<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) bridges: &'a Bridges,
-    /// A weir runs.
+    /// Whether a weir runs.
     pub(super) alive: bool,
-    /// What the operator's file says of it.
+    /// The operator's plan for it.
     pub(super) plan: Option<&'a PortPlan>,
 }
 
@@ -67,7 +67,7 @@ fn bridge(case: &Case<'_>, link: &Link, report: &mut Report) {
             let fix = format!("ip link set dev {} master BRIDGE", link.name);
             report.with_fix(Level::Note, "bridge", text, fix);
         } else {
-            // That line alone would cut the host off.
+            // The command alone would cut the host off.
             let text = format!("{text}; a bridge has to take over its addresses and routes");
             report.add(Level::Note, "bridge", text);
         }
@@ -89,7 +89,7 @@ fn bridge(case: &Case<'_>, link: &Link, report: &mut Report) {
     }
 }
 
-/// What `weir port list` would say.
+/// The same reasons as `weir port list` gives.
 fn gate(case: &Case<'_>, link: &Link, report: &mut Report) {
     let Some(view) = case.bridges.port(link.ifindex).cloned() else { return };
     let view = if case.is_native() { view.in_driver() } else { view };

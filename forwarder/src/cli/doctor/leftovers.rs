@@ -1,4 +1,4 @@
-//! What an earlier weir left behind: its control socket, and the record of settings to put back.
+//! Leftovers of an earlier weir: its control socket, and the record of settings to restore.
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -60,7 +60,7 @@ pub(super) fn examine(control: &Path, report: &mut Report) -> bool {
     alive
 }
 
-/// What keeps gates in this network namespace; whether anything does.
+/// Which weirs keep gates in this network namespace; returns whether there are any.
 pub(super) fn gates(links: &Snapshot, report: &mut Report) -> bool {
     let gate_owners = match leftovers::gate_owners() {
         Ok(gate_owners) => gate_owners,

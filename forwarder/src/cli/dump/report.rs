@@ -1,5 +1,5 @@
-//! What weir is asked for, and what is made of its answer. Invariant: an interval and a whole
-//! recording are the same kind of report, so that every format can say both.
+//! The requests to weir, and the use of its answers. Invariant: an interval and a whole recording are
+//! the same kind of report, so that every format can show both.
 
 use std::path::Path;
 
@@ -37,7 +37,7 @@ pub(super) enum Report {
     Latency(LatencyReport),
     Losses(LossReport),
     Flows {
-        /// The beginning of an interval; without one, each flow counts since it was seen first.
+        /// The beginning of an interval; without one, each flow counts from its first frame.
         #[serde(rename = "since_unix_ns", skip_serializing_if = "Option::is_none")]
         since: Option<u64>,
         #[serde(flatten)]
@@ -55,7 +55,7 @@ impl Question {
                 Ok(Report::Latency(client.latency(query).await?))
             }
             Source::Flows => {
-                // A vif without flows is no mistake, and one that there is not is.
+                // A vif without flows is fine, but an unknown vif is an error.
                 if let Some(vif) = &self.vif {
                     let ports = client.ports().await?.ports;
                     known(vif, ports.iter().map(|port| port.name.as_str()))?;
@@ -76,7 +76,7 @@ impl Report {
         }
     }
 
-    /// What happened since `before`, the answer to the same question.
+    /// The difference since `before`, the answer to the same request.
     pub(super) fn since(&self, before: &Self) -> Result<Self, DumpError> {
         match (before, self) {
             (Self::Latency(before), Self::Latency(after)) => {
@@ -101,7 +101,7 @@ impl Report {
             Self::Losses(report) => {
                 known(vif, report.ports.iter().map(|port| port.name.as_str()))?;
                 report.ports.retain(|port| port.name == vif);
-                // It is of all ports.
+                // The ledger covers all ports.
                 report.ledger = None;
             }
             Self::Flows { report, .. } => {
@@ -142,7 +142,7 @@ impl Report {
         })
     }
 
-    /// An interval of a dump that began at `start`; the first brings along what comes only once.
+    /// An interval of a dump that began at `start`; the first includes the parts that come only once.
     pub(super) fn piece(
         &self,
         kind: &str,
@@ -153,7 +153,7 @@ impl Report {
         let once = |header: String| if first { header } else { String::new() };
         Ok(match format {
             Format::Table => once_not(first) + &self.table(kind),
-            // A report has nothing that JSON cannot say.
+            // JSON can represent every part of a report.
             Format::Json => serde_json::to_string(self).unwrap_or_default() + "\n",
             Format::Csv => {
                 let csv = self.csv(kind)?;
@@ -196,7 +196,7 @@ impl Report {
         }
     }
 
-    /// An empty file would look as if nothing had been forwarded.
+    /// Refuses an empty report: an empty file would look as if nothing had been forwarded.
     fn recorded(&self) -> Result<(), CliError> {
         match self {
             Self::Latency(report) if !report.on => Err(CliError::NotRecorded("latency")),
@@ -208,7 +208,7 @@ impl Report {
     }
 }
 
-/// Between two tables.
+/// The text between two tables.
 fn once_not(first: bool) -> String {
     if first { String::new() } else { "\n".to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Where a dump goes.
+//! Where a dump is written.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -41,7 +41,7 @@ impl Target {
         }
     }
 
-    /// For what is written piece by piece; a file begins empty.
+    /// Opens the target for output in pieces; a file begins empty.
     pub(super) fn open(&self) -> Result<Open, CliError> {
         match self {
             Self::Stdout => Ok(Open::Stdout),
@@ -73,11 +73,11 @@ impl Open {
     }
 }
 
-/// A histogram a file, under its tag: what a plotter can be given.
+/// Writes each histogram to a file named after its tag, as a plotter needs it.
 pub(super) fn write_each(folder: &Path, series: &[Series]) -> Result<(), CliError> {
     files::make_folder(folder)?;
     for one in series {
-        // Addresses and interfaces have no slash, and a file's name must not.
+        // Addresses and interfaces have no slash; a file's name must have none, either.
         let name = format!("{}.hgrm", one.tag.replace('/', "_"));
         files::write(&folder.join(name), &hgrm::section(&one.tag, &one.times))?;
     }

@@ -72,7 +72,7 @@ fn histograms_are_asked_for_where_they_are_needed() {
     }
 }
 
-/// A weir that answers with these reports, one after the other; gives what it was asked.
+/// A weir that answers with these reports, one after the other; returns the requests.
 async fn answering<T: Serialize, const N: usize>(socket: &Path, reports: [T; N]) -> Vec<String> {
     let listener = tokio::net::UnixListener::bind(socket).unwrap();
     let mut asked = Vec::new();

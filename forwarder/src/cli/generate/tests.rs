@@ -18,7 +18,7 @@ fn every_shell_completes_every_command() {
         let text = String::from_utf8(text).unwrap();
         for command in commands.iter().map(String::as_str).chain(["latency", "--interval"]) {
             let word = |c: char| !c.is_alphanumeric() && c != '_' && c != '-';
-            // fish leaves the dashes out.
+            // fish omits the dashes.
             let bare = command.trim_start_matches('-');
             let known = text.split(word).any(|text| text == command || text == bare);
             assert!(known, "{shell} does not know {command}");
@@ -44,7 +44,7 @@ fn every_command_has_a_page_that_man_can_read() {
     for page in pages {
         let mut groff = Program::new("groff");
         groff.args(["-man", "-ww", "-Tutf8", "-z"]).arg(&page).stdin(Stdio::null());
-        // Not a part of every system; where it is, it has the last word.
+        // groff is not installed on every system; if it is, it must accept the page.
         let Ok(output) = groff.output() else { return };
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && said.is_empty(), "{}: {said}", page.display());

@@ -1,9 +1,9 @@
-//! The document of what can be changed: as a configuration file has it, and what of it changed.
+//! The document of changeable settings, in the form of a configuration file, and its changes.
 
 use serde_json::{Map, Value};
 use weir_schema::{PortPlan, Section};
 
-/// `weir config`: a file that `weir run --config` would take.
+/// `weir config`: a file that `weir run --config` accepts.
 pub fn config(document: &Value) -> String {
     let mut text =
         "# What can be changed while weir runs, as it is now. What is set at its start\n\
@@ -29,7 +29,7 @@ fn ports(document: &Value) -> impl Iterator<Item = (&String, &Map<String, Value>
     all.filter_map(|(name, port)| Some((name, port.as_object()?)))
 }
 
-/// In the order of the declarations; what a newer weir may have besides comes last.
+/// In the order of the declarations; unknown keys of a newer weir come last.
 fn in_order(port: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     let known = PortPlan::settings().iter().filter_map(|row| port.get_key_value(row.about.key));
     known.chain(port.iter().filter(|(key, _)| PortPlan::declaration(key).is_none()))
@@ -43,7 +43,7 @@ fn keys<'v>(keys: impl Iterator<Item = (&'v String, &'v Value)>) -> String {
     told.map(|(key, value)| format!("{key} = {}\n", toml(value))).collect()
 }
 
-/// JSON's texts, numbers, flags and lists of them are written like TOML's.
+/// JSON's strings, numbers, booleans and lists of them have the same syntax in TOML.
 fn toml(value: &Value) -> String {
     match value {
         Value::Array(items) => {
@@ -54,7 +54,7 @@ fn toml(value: &Value) -> String {
     }
 }
 
-/// What is different between two documents, a line each.
+/// The differences between two documents, a line each.
 pub fn changes(before: &Value, after: &Value) -> String {
     let mut text = String::new();
     let nothing = Map::new();

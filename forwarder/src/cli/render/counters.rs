@@ -1,5 +1,5 @@
 //! `weir stats --help-counters`: every name in the statistics with its sentence. Invariant: the
-//! sentences are those of the types that count, so that none is missing and none is stale.
+//! sentences come from the counting types, so that none is missing and none is stale.
 
 use weir_abi::Counter;
 use weir_api::PortCounter;
@@ -7,7 +7,8 @@ use weir_core::Reason;
 
 use super::{WIDTH, wrapped};
 
-/// Fields that are no counters of an enum of their own: a line for each, below what they are of.
+/// Fields that are not members of a counting enum: a line for each, below the field that they belong
+/// to.
 const FIELDS: &str = "\
 PORTS
   rx: What the port's guest or link sent; a superframe is one frame.
@@ -73,7 +74,7 @@ FRAMES (free + fill + rx + held + tx = total)
   held: In containers and queues.
   tx: With the kernel, being sent.";
 
-/// Every name, with what it means and what to do about it.
+/// Every name, with its meaning and advice.
 pub fn counters() -> String {
     let mut text = String::new();
     for line in FIELDS.lines() {

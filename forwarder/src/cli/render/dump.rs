@@ -1,4 +1,4 @@
-//! `weir dump` for people. Invariant: what does not fit its line gets one of its own, and nothing
+//! `weir dump` for people. Invariant: a value that does not fit its line gets its own line, and nothing
 //! is cut off: a table may be all that is kept.
 
 use super::{Table, grouped, percent, permille, short, span};
@@ -7,7 +7,7 @@ use weir_api::{
     FlowNumbers, FlowReport, FlowsReport, LatencyReport, LossReport, Summary, Times, VifTimes,
 };
 
-/// Room for whom a flow is between, beside its numbers.
+/// Room for a flow's addresses, beside its numbers.
 const FLOW: usize = 39;
 
 pub fn latency(report: &LatencyReport) -> String {
@@ -42,7 +42,7 @@ pub fn flows(report: &FlowsReport) -> String {
     })
 }
 
-/// A dash where nothing was recorded.
+/// A duration, or a dash if nothing was recorded.
 fn measured(of: &Summary, ns: u64) -> String {
     if of.count > 0 { span(ns) } else { "-".to_owned() }
 }
@@ -57,7 +57,7 @@ pub fn flow_losses(report: &FlowsReport) -> String {
     text + "what the XDP program drops has no flow: weir dump loss --by vif\n"
 }
 
-/// Each flow, then each sum, with what `cells` says of it.
+/// Each flow, then each sum, with the columns from `cells`.
 fn flow_table(
     report: &FlowsReport,
     titles: &[&'static str],

@@ -1,11 +1,11 @@
-//! By which lane each port's frames went. Invariant: told where there is more than one lane: with
-//! everything scheduled, RX and TX say it all.
+//! The lanes of each port's frames. Invariant: shown only if more than one lane was used: otherwise RX
+//! and TX say everything.
 
 use super::{Table, percent, permille, time};
 use weir_api::{Amount, LinkLane, PortReport, StatsReport};
 
-/// For `weir stats`: what ports sent (RX) and what they were delivered (TX), by lane; empty where the
-/// workers did it all.
+/// For `weir stats`: the frames that ports sent (RX) and that were delivered to them (TX), by lane;
+/// empty if the workers handled all.
 pub(super) fn lanes(report: &StatsReport) -> String {
     let told: Vec<&PortReport> = report.ports.iter().filter(|port| has_others(port)).collect();
     if told.is_empty() {
@@ -26,8 +26,8 @@ pub(super) fn lanes(report: &StatsReport) -> String {
     })
 }
 
-/// For `weir stats`: by which lane frames reach the links with a rate, how often each has passed to its scheduler, what part of
-/// it the gate handed over, and what the host and the bridge sent.
+/// For `weir stats`: the present lane of each link with a rate, how often it has passed to its
+/// scheduler, the gate's part of its traffic, and the traffic of the host and the bridge.
 pub(super) fn links(report: &StatsReport) -> String {
     let rated: Vec<(&PortReport, LinkLane)> =
         report.ports.iter().filter_map(|port| Some((port, port.link?))).collect();
@@ -57,13 +57,13 @@ pub(super) fn links(report: &StatsReport) -> String {
     text
 }
 
-/// Of the bytes that were sent to a link, those that the gate handed over, in thousandths.
+/// The gate's part of the bytes sent to a link, in thousandths.
 fn express(port: &PortReport, link: &LinkLane) -> Option<u64> {
     let lanes = &port.tx_lanes;
     permille(lanes.express.bytes, (lanes.express + lanes.scheduled + link.charged).bytes)
 }
 
-/// Whether anything went by another lane than a worker's.
+/// Whether any frame used a lane other than a worker's.
 fn has_others(port: &PortReport) -> bool {
     let others = [port.lanes.express, port.lanes.bridge, port.tx_lanes.express];
     others.iter().any(|amount| *amount != Amount::default())

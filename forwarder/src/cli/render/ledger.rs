@@ -1,4 +1,4 @@
-//! `weir stats --ledger`: the sum that must come out, and what is missing from it.
+//! `weir stats --ledger`: the sum, which must be exact, and its difference.
 
 use super::{
     Table, WIDTH, grouped,
@@ -7,7 +7,7 @@ use super::{
 };
 use weir_api::StatsReport;
 
-/// Where the figures end.
+/// The column in which the figures end.
 const FIGURES: usize = 52;
 
 fn line(label: &str, figure: &str) -> String {
@@ -18,7 +18,7 @@ fn sum(parts: &[(&str, u64)], total: &str) -> String {
     sum_after(0, parts, total)
 }
 
-/// The same, where something stands above it already.
+/// The same, after other lines of the sum.
 fn sum_after(above: u64, parts: &[(&str, u64)], total: &str) -> String {
     let mut text: String = parts.iter().map(|(name, part)| line(name, &grouped(*part))).collect();
     let all = parts.iter().fold(u128::from(above), |all, (_, part)| all + u128::from(*part));
@@ -27,7 +27,7 @@ fn sum_after(above: u64, parts: &[(&str, u64)], total: &str) -> String {
     text + &line(total, &grouped(all))
 }
 
-/// The whole ledger, and the census of the pool under it.
+/// The whole ledger, and the census of the pool below it.
 pub fn ledger(report: &StatsReport, paint: Paint) -> String {
     let ledger = &report.ledger;
     let mut text = line("LEDGER", "FRAMES");
@@ -37,7 +37,7 @@ pub fn ledger(report: &StatsReport, paint: Paint) -> String {
     );
     text.push('\n');
     text += &line("  delivered", &grouped(ledger.delivered));
-    // Not in the column of what is added up: it is in the line above.
+    // Outside the column of the sum: the line above includes these frames.
     text += &format!("    of them {} by the express lane\n", grouped(ledger.express));
     let rest = [
         ("+ passed to the host", ledger.passed),
@@ -73,7 +73,7 @@ fn verdict(balanced: bool, balance: i128, paint: Paint) -> String {
     paint.paint(Tone::Bad, &wrong)
 }
 
-/// Every reason that occurred, the most frequent first, and at which ports.
+/// Every reason that occurred, the most frequent first, with its ports.
 fn lost(report: &StatsReport) -> String {
     let ledger = &report.ledger;
     if ledger.lost_by_reason.is_empty() {

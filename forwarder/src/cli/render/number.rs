@@ -1,5 +1,5 @@
-//! Numbers, shares and times for people. Invariant: cut off, not rounded, so that nothing becomes
-//! `1000k`, and no share of less than everything is shown as everything.
+//! Numbers, shares and times for people. Invariant: truncated, not rounded, so that nothing becomes
+//! `1000k`, and no share below the whole is shown as the whole.
 
 /// `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {
@@ -32,7 +32,7 @@ pub fn span(ns: u64) -> String {
     }
 }
 
-/// The same where there is less room: `850ns`, `12.3us`, `1.5ms`.
+/// The same in less room: `850ns`, `12.3us`, `1.5ms`.
 pub(crate) fn time(ns: u64) -> String {
     match (ns, time_unit(ns)) {
         (_, (1, unit)) => format!("{ns}{unit}"),
@@ -74,7 +74,7 @@ pub(crate) fn uptime(ns: u64) -> String {
     if days > 0 { format!("{days} d {clock}") } else { clock }
 }
 
-/// What happened in `elapsed_ns`, per second; `None` where no time passed.
+/// Events per second over `elapsed_ns`; `None` if no time passed.
 pub(crate) fn per_second(happened: u64, elapsed_ns: u64) -> Option<u64> {
     ratio(happened, 1_000_000_000, elapsed_ns)
 }

@@ -1,16 +1,16 @@
-//! Colour, sparing: only what wants attention has any. Invariant: none where it is not wanted: not
-//! in a pipe, not with NO_COLOR (no-color.org), not on a terminal that knows none.
+//! Colour, used sparingly: only text that needs attention has any. Invariant: no colour in a pipe, with
+//! NO_COLOR (no-color.org), or on a terminal without colours.
 
 use std::io::{self, IsTerminal};
 
 use weir_api::State;
 
-/// What a text is to its reader.
+/// The importance of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Tone {
     #[default]
     Plain,
-    /// Less than the rest.
+    /// Less important than the rest.
     Dim,
     Warn,
     Bad,
@@ -26,7 +26,7 @@ impl Tone {
         }
     }
 
-    /// Of a number of which only 0 is good.
+    /// The tone of a number that should be 0.
     pub(crate) fn of_losses(lost: u64) -> Self {
         if lost > 0 { Self::Warn } else { Self::Plain }
     }
@@ -41,19 +41,19 @@ impl Tone {
     }
 }
 
-/// Whether texts get their tones.
+/// Whether texts are coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Paint {
     on: bool,
 }
 
 impl Paint {
-    /// None at all.
+    /// No colours at all.
     pub const PLAIN: Self = Self { on: false };
     #[cfg(test)]
     pub(crate) const ALWAYS: Self = Self { on: true };
 
-    /// As standard output and the environment want it.
+    /// Follows standard output and the environment.
     pub fn of_stdout() -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self { on: !refused && io::stdout().is_terminal() && !dumb_terminal() }
@@ -71,17 +71,17 @@ impl Paint {
     }
 }
 
-/// Whether the terminal can do nothing but print lines.
+/// Whether the terminal can only print lines.
 pub(crate) fn dumb_terminal() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
-/// What a text takes on the screen, without the colours.
+/// The width of a text on the screen, without the colours.
 pub(crate) fn len(text: &str) -> usize {
     textwrap::core::display_width(text)
 }
 
-/// The first `columns` characters; every colour is kept, so that none runs on.
+/// The first `columns` characters, with every colour code, so that no colour runs on.
 pub(crate) fn cut(text: &str, columns: usize) -> String {
     let (mut out, mut room) = (String::new(), columns);
     for piece in pieces(text) {
@@ -95,7 +95,7 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
     out
 }
 
-/// Alternately plain text and colours, which begin with ESC and end with `m`.
+/// Alternately plain text and colour codes, which begin with ESC and end with `m`.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {

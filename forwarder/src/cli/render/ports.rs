@@ -48,12 +48,12 @@ pub(super) fn state(state: State, paint: Paint) -> String {
     paint.paint(Tone::of_state(state), state.name())
 }
 
-/// Why ports have failed, under their table.
+/// Reasons why ports have failed, below their table.
 fn problems<'p>(ports: impl Iterator<Item = (&'p str, Option<&'p str>)>) -> String {
     ports.filter_map(|(name, problem)| Some(paragraph(&format!("{name}: {}", problem?)))).collect()
 }
 
-/// The lines under the ports: the ledger in one sentence, the worker's time, the pool.
+/// The lines below the ports: the ledger in one sentence, the worker's time, the pool.
 fn summary(report: &StatsReport, paint: Paint) -> String {
     let ledger = &report.ledger;
     let mut reasons: Vec<(&String, &u64)> = ledger.lost_by_reason.iter().collect();
@@ -90,13 +90,13 @@ fn summary(report: &StatsReport, paint: Paint) -> String {
     text + &paragraph(&line)
 }
 
-/// Where each worker's time went, and which of them is the limit.
+/// The regimes of each worker's time, and which worker is the limit.
 pub(super) fn workers(report: &StatsReport) -> String {
     let lines = report.worker.iter().map(|worker| worker_line(worker, &worker.regimes));
     lines.chain(limits(report)).collect()
 }
 
-/// Which workers are the limit now, for whom, and what would help.
+/// The workers that are the limit now, the sources affected, and advice.
 pub(super) fn limits(report: &StatsReport) -> impl Iterator<Item = String> {
     let limits = report.worker.iter().filter(|worker| worker.limited.is_notable());
     limits.map(|worker| {
@@ -115,7 +115,7 @@ pub(super) fn limits(report: &StatsReport) -> impl Iterator<Item = String> {
     })
 }
 
-/// Whose frames are shed, at the moment, for a link that has no rate itself and that this worker serves.
+/// The sources that are shed now for a link of this worker that has no rate itself.
 fn kept_waiting<'a>(report: &'a StatsReport, worker: &WorkerReport) -> Vec<&'a str> {
     let by_worker = |name: &str| {
         let port = report.port(name);
@@ -164,8 +164,7 @@ pub fn port_list(list: &PortList, paint: Paint) -> String {
     text + &problems(ports.map(|port| (port.name.as_str(), port.problem.as_deref())))
 }
 
-/// How the gate can hand frames to the ports itself: who is reached in which way, and why not in a
-/// better one.
+/// How the gate can hand frames to the ports itself: the ports by method, and why not by a better one.
 fn express(ports: &[PortInfo]) -> String {
     let reached = |way: Express| {
         let by = ports.iter().filter(|port| port.express == Some(way));

@@ -1,11 +1,11 @@
-//! What a probe found, for people.
+//! A probe's results as text.
 
 use super::{Table, grouped, paragraph, per_second, short};
 use weir_api::Summary;
 use weir_probe::rate::frame_overhead;
 use weir_probe::report::{FloorReport, Named, RawReport, SendReport, SessionReport, SinkReport};
 
-/// Figures in one column, their meaning before and a remark behind.
+/// Figures in one column, with their meaning before and a remark after.
 #[derive(Default)]
 struct Figures(String);
 
@@ -15,7 +15,7 @@ impl Figures {
         self.0.extend([line.trim_end(), "\n"]);
     }
 
-    /// The same for what is only shown if there is some.
+    /// The same for a figure that is shown only if it is not 0.
     fn some(&mut self, name: &str, figure: u64, remark: &str) {
         if figure > 0 {
             self.add(name, figure, remark);
@@ -74,7 +74,7 @@ pub(crate) fn send(report: &SendReport) -> String {
     text
 }
 
-/// What came, by session.
+/// What arrived, by session.
 pub(crate) fn sink(report: &SinkReport, by_flow: bool) -> String {
     let mut text = String::new();
     if report.sessions.is_empty() {
@@ -218,7 +218,7 @@ fn jitter(mean_ns: u64, max_ns: u64, flows: u64) -> String {
     }
 }
 
-/// Microseconds with three significant digits, at least whole ones.
+/// Microseconds with three significant digits, or more for the integer part.
 fn us(ns: u64) -> String {
     let us = ns as f64 / 1000.0;
     match ns {

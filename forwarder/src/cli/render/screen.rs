@@ -1,5 +1,5 @@
-//! A picture that is drawn again and again: in place on a terminal, one after the other elsewhere.
-//! Invariant: however it ends, the cursor is visible again.
+//! A text that is drawn repeatedly: in place on a terminal, one after the other elsewhere. Invariant:
+//! however it ends, the cursor is visible again.
 
 use std::io::{self, Write};
 
@@ -14,11 +14,11 @@ const CLEAR_BELOW: &str = "\x1b[J";
 pub(crate) struct Screen<W: Write> {
     out: W,
     terminal: bool,
-    /// Lines of the picture that stands there.
+    /// Lines of the text on the screen.
     drawn: usize,
 }
 
-/// What a terminal has room for.
+/// The size of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size {
     pub(crate) columns: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// Of the terminal behind standard output; 80 by 24 when it does not say.
+    /// The size of the terminal behind standard output; 80 by 24 if it is unknown.
     pub(crate) fn of_stdout() -> Self {
         let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
         let known = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
@@ -36,7 +36,7 @@ impl Size {
         })
     }
 
-    /// The last line stays the cursor's.
+    /// The last line is left to the cursor.
     pub(crate) fn lines(self) -> usize {
         self.rows.saturating_sub(1).max(1)
     }
@@ -49,7 +49,7 @@ impl<W: Write> Screen<W> {
 
     pub(crate) fn draw(&mut self, picture: &str, size: Size) -> io::Result<()> {
         if !self.terminal {
-            // A blank line between two pictures, none behind the last.
+            // A blank line between two texts, none after the last.
             let between = if self.drawn > 0 { "\n" } else { "" };
             self.drawn += 1;
             write!(self.out, "{between}{picture}")?;
@@ -57,12 +57,12 @@ impl<W: Write> Screen<W> {
         }
         let mut text = String::from(HIDE_CURSOR);
         if self.drawn > 0 {
-            // No further than the window reaches, should it have shrunk.
+            // No further than the window's height, in case it shrank.
             text += &format!("\r\x1b[{}A", self.drawn.min(size.lines()));
         }
         self.drawn = 0;
         for line in picture.lines().take(size.lines()) {
-            // A line that wraps would be two.
+            // A line that wraps would take two lines.
             text += &cut(line, size.columns);
             text.extend([CLEAR_LINE_END, "\r\n"]);
             self.drawn += 1;

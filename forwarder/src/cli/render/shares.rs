@@ -1,6 +1,6 @@
-//! Who gets what of each link, and how the containers on the way there are filled: totals, or what
-//! happened between two reports. Invariant: a share is a part of what went over the link, not of
-//! what it could carry, so the shares of a link add up to the whole whatever its rate.
+//! Each source's part of each link, and how full its containers are: totals, or the difference of two
+//! reports. Invariant: a share is a part of the link's traffic, not of its capacity, so the shares of a
+//! link add up to the whole whatever its rate.
 
 use std::collections::BTreeMap;
 
@@ -16,19 +16,19 @@ use weir_core::Role;
 struct Flow<'r> {
     from: &'r PortReport,
     link: &'r LinkShare,
-    /// In the time that is looked at.
+    /// Bytes in the period shown.
     bytes: u64,
 }
 
-/// `weir stats --shares`: all links that something went over. With an earlier report: what
-/// happened since, per second, in at most `max_lines` lines.
+/// `weir stats --shares`: all links with traffic. With an earlier report: the traffic since then, per
+/// second, in at most `max_lines` lines.
 pub fn shares(
     before: Option<&StatsReport>,
     after: &StatsReport,
     max_lines: Option<usize>,
     paint: Paint,
 ) -> String {
-    // Another weir than before: what it counted, it counted since it started.
+    // weir was restarted: its counts began at its start.
     let before = before.filter(|before| before.uptime_ns <= after.uptime_ns);
     let links = links(before, after, paint, |_| true);
     let containers = containers(before, after);
@@ -157,7 +157,7 @@ fn containers(before: Option<&StatsReport>, after: &StatsReport) -> String {
     .render()
 }
 
-/// A port that went and came again counts from 0.
+/// A port that went and came back counts from 0.
 fn since(before: Option<&Containers>, after: &Containers) -> Containers {
     let nothing = Containers::default();
     let before = before.unwrap_or(&nothing);
@@ -183,7 +183,7 @@ fn or_dash(rate_bps: u64) -> String {
     if rate_bps == 0 { "-".to_owned() } else { short(rate_bps) }
 }
 
-/// The two most frequent; `full 91% idle 9%`.
+/// The two most frequent reasons; `full 91% idle 9%`.
 fn reasons(containers: &Containers) -> String {
     let all = u128::from(containers.count());
     let mut reasons: Vec<(&str, u64)> = containers

@@ -1,5 +1,5 @@
-//! `weir stats --watch`: rates from two reports. Invariant: the time between them is weir's own
-//! (its uptime), so that a slow answer does not bend a rate.
+//! `weir stats --watch`: rates from two reports. Invariant: the time between them is weir's own (its
+//! uptime), so that a slow answer does not distort a rate.
 
 use super::{
     Table, grouped,
@@ -10,7 +10,7 @@ use super::{
 };
 use weir_api::{PortReport, Regimes, StatsReport, WorkerReport};
 
-/// What happened per second, of one port or of all.
+/// Rates per second, of one port or of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
     pub rx_pps: u64,
@@ -21,8 +21,8 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// What `after` counted in `elapsed_ns` beyond `before`. A port that is new, or went and came again,
-    /// counts from 0.
+    /// The difference of `after` and `before`, over `elapsed_ns`. A port that is new, or went and came
+    /// back, counts from 0.
     pub fn between(before: Option<&PortReport>, after: &PortReport, elapsed_ns: u64) -> Self {
         let rate = |of: fn(&PortReport) -> u64, unit: u64| {
             let happened = of(after).saturating_sub(before.map_or(0, of));
@@ -61,15 +61,15 @@ impl Rates {
     }
 }
 
-/// The picture of what happened between two reports, in at most `max_lines` lines: where not all
-/// ports fit, the busiest are shown.
+/// The rates between two reports, in at most `max_lines` lines: if not all ports fit, the busiest are
+/// shown.
 pub fn watch(
     before: &StatsReport,
     after: &StatsReport,
     max_lines: Option<usize>,
     paint: Paint,
 ) -> String {
-    // Another weir than before: what it counted, it counted since it started.
+    // weir was restarted: its counts began at its start.
     let restarted = after.uptime_ns < before.uptime_ns;
     let nothing = StatsReport::default();
     let before = if restarted { &nothing } else { before };
@@ -87,7 +87,7 @@ pub fn watch(
     let hidden = rows.len().saturating_sub(room);
     if hidden > 0 {
         rows.sort_by_key(|(_, _, rates)| std::cmp::Reverse(rates.rx_bps.max(rates.tx_bps)));
-        // One line of the room says how many are not shown.
+        // One line is needed for the number of ports that are not shown.
         rows.truncate(room.saturating_sub(1).max(1));
         rows.sort_by_key(|(i, _, _)| *i);
     }
@@ -128,7 +128,7 @@ pub fn watch(
     text + &workers(before, after)
 }
 
-/// Where each worker's time went between two reports.
+/// The regimes of each worker's time between two reports.
 fn workers(before: &StatsReport, after: &StatsReport) -> String {
     let line = |worker: &WorkerReport| {
         let earlier = before.worker.iter().find(|earlier| earlier.core == worker.core);
@@ -137,7 +137,7 @@ fn workers(before: &StatsReport, after: &StatsReport) -> String {
     after.worker.iter().map(line).chain(limits(after)).collect()
 }
 
-/// Where a worker's time went since an earlier report, if there is one.
+/// The regimes of a worker's time since an earlier report, if there is one.
 pub(crate) fn since(earlier: Option<&Regimes>, now: &Regimes) -> Regimes {
     let since = |of: fn(&Regimes) -> u64| of(now).saturating_sub(earlier.map_or(0, of));
     Regimes::of(since(|r| r.busy.ns), since(|r| r.idle.ns), since(|r| r.back_pressured.ns))

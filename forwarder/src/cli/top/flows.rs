@@ -1,5 +1,5 @@
-//! Who talks to whom. Invariant: a flow that was not in the answer before has a rate only if it is
-//! younger than that; what it moved earlier is not of this interval.
+//! The flows. Invariant: a flow that was not in the answer before has a rate only if it is younger than
+//! that answer; earlier traffic does not belong to this interval.
 
 use super::{
     grid::{Cell, Column, Declared, Grid, Kind, Row},
@@ -60,7 +60,7 @@ fn rows(span: &Span<'_>, report: &FlowsReport) -> Vec<Row> {
     let elapsed_ns = before.map(|before| since(before.uptime_ns));
     let flows = report.flows.iter().map(|flow| {
         let then = before.and_then(|before| before.flows.iter().find(|then| same(then, flow)));
-        // Its slot was taken by a later flow of the same name, which counts from 0.
+        // A later flow of the same name has taken its slot and counts from 0.
         let then = then.filter(|then| then.counts.bytes <= flow.counts.bytes);
         let new = elapsed_ns.is_some_and(|elapsed_ns| flow.age_ns <= elapsed_ns);
         let moved = match then {

@@ -1,47 +1,46 @@
-//! A table that is sorted, filtered and fitted into any width. Invariants: what is sorted by is a
-//! cell's value, never its text; a column is there whole or not at all, and the less important go
-//! first.
+//! A table that is sorted, filtered and fitted into any width. Invariants: sorting uses a cell's value,
+//! never its text; a column is shown whole or not at all, and less important ones are left out first.
 
 use std::cmp::Ordering;
 
 use super::model::Span;
 use crate::cli::render::paint::Tone;
 
-/// A view, as it is declared.
+/// The declaration of a view.
 #[derive(Debug)]
 pub(super) struct Declared {
-    /// On its tab.
+    /// The name on its tab.
     pub(super) name: &'static str,
     pub(super) columns: &'static [Column],
-    /// The column that it is sorted by at first.
+    /// The initial sort column.
     pub(super) by: &'static str,
-    /// What the columns mean.
+    /// The meaning of the columns.
     pub(super) help: &'static [(&'static str, &'static str)],
     pub(super) grid: fn(&Span<'_>) -> Grid,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Column {
-    /// As it is named on the command line.
+    /// Its name on the command line.
     pub(super) id: &'static str,
     pub(super) title: &'static str,
     pub(super) kind: Kind,
-    /// Columns are taken in by ascending rank while there is room.
+    /// Columns are added by ascending rank while there is room.
     pub(super) rank: u8,
 }
 
-/// Columns of this rank and above are in wide windows only, and no filter looks at them.
+/// Columns of this rank and above are shown in wide windows only, and are never filtered by.
 pub(super) const WIDE: u8 = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// To the left, and as wide as its cells; what is sorted by it ascends.
+    /// Left-aligned, as wide as its cells; sorts ascending.
     Text,
-    /// A text that need not be seen whole: it has to do with this width, and gets what is left over.
+    /// A text that may be shortened: it gets at least this width, and what is left over.
     Address(usize),
-    /// To the right, in this width; what is sorted by it descends.
+    /// Right-aligned, in this width; sorts descending.
     Number(usize),
-    /// To the left, in this width, and not sorted by.
+    /// Left-aligned, in this width; not sortable.
     Mark(usize),
 }
 
@@ -59,7 +58,7 @@ impl Column {
 pub(super) struct Cell {
     pub(super) text: String,
     pub(super) tone: Tone,
-    /// `None` is what is not known; it comes last.
+    /// `None` is unknown, and sorts last.
     value: Option<u64>,
 }
 
@@ -68,7 +67,7 @@ impl Cell {
         Self { text: text.into(), ..Self::default() }
     }
 
-    /// A dash for what is not known.
+    /// A cell with a number; a dash if it is unknown.
     pub(super) fn number(value: Option<u64>, text: impl Fn(u64) -> String) -> Self {
         Self { text: value.map_or_else(|| "-".to_owned(), text), value, ..Self::default() }
     }
@@ -81,7 +80,7 @@ impl Cell {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) cells: Vec<Cell>,
-    /// A sentence that stands below it.
+    /// A sentence below the table.
     pub(super) note: Option<&'static str>,
 }
 
@@ -89,11 +88,11 @@ pub(super) struct Row {
 pub(super) struct Grid {
     pub(super) columns: &'static [Column],
     pub(super) rows: Vec<Row>,
-    /// What stands there when there are no rows.
+    /// The text shown if there are no rows.
     pub(super) empty: String,
 }
 
-/// What a grid is sorted by.
+/// The sort order of a grid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) column: usize,
@@ -101,15 +100,15 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// Whether the least comes first.
+    /// Whether the smallest comes first.
     pub(super) fn ascends(self, columns: &[Column]) -> bool {
         columns.get(self.column).is_some_and(|column| !column.descends()) != self.reversed
     }
 }
 
 impl Grid {
-    /// Keeps the rows with `filter` in one of their texts, whatever its case, and sorts them. Rows
-    /// that are equal stay in the order in which they came.
+    /// Keeps the rows that have `filter` in one of their texts, ignoring case, and sorts them. Equal
+    /// rows keep their order.
     pub(super) fn arrange(&mut self, filter: &str, order: Order) {
         let filter = filter.to_lowercase();
         let matches = |(column, cell): (&Column, &Cell)| {
@@ -126,7 +125,7 @@ impl Grid {
             match (one.value, other.value) {
                 (None, None) if textual => directed(natural(&one.text, &other.text)),
                 (Some(one), Some(other)) => directed(one.cmp(&other)),
-                // Not known: below what is, whichever way round.
+                // An unknown value sorts below known ones, in either direction.
                 (one, other) => other.is_some().cmp(&one.is_some()),
             }
         });
@@ -148,7 +147,7 @@ impl Grid {
         }
         shown.sort_unstable();
         let mut left = width.saturating_sub(used);
-        // Those that had to do with less get what is left, each the same.
+        // Columns that were given less than they want share the rest equally.
         let mut wanting = shown.iter().filter(|(at, has)| self.width(*at).1 > *has).count();
         for (at, has) in &mut shown {
             let most = self.width(*at).1;
@@ -160,10 +159,10 @@ impl Grid {
         shown
     }
 
-    /// The width that a column has to have, and that it would fill.
+    /// The least width of a column, and the width that it would fill.
     fn width(&self, at: usize) -> (usize, usize) {
         let Some(column) = self.columns.get(at) else { return (0, 0) };
-        // The title, and beside it the mark of the order.
+        // The title, with the mark of the sort order.
         let title = column.title.len() + usize::from(column.sortable());
         let cells = self.rows.iter().filter_map(|row| row.cells.get(at));
         let longest = cells.map(|cell| cell.text.chars().count()).max().unwrap_or(0).max(title);

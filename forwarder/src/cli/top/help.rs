@@ -1,4 +1,5 @@
-//! What `?` shows. Invariant: every column and every key is there, and each view explains its own.
+//! The text that `?` shows. Invariant: it has every column and every key, and each view explains its
+//! own.
 
 use super::views;
 use crate::cli::{args::View, render::hanging};

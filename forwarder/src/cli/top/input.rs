@@ -1,5 +1,5 @@
-//! Keys, and what they mean. Invariant: whatever is typed while a filter is being written is text,
-//! but for the keys that end it and Ctrl-C.
+//! Keys and their actions. Invariant: while a filter is being typed, every key is text, except Ctrl-C
+//! and the keys that end the filter.
 
 use std::{thread, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::cli::args::View;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Quit,
-    /// Esc: ends the help; else it quits.
+    /// Esc: closes the help, otherwise quits.
     Leave,
     NextView,
     PreviousView,
@@ -48,7 +48,7 @@ pub(super) enum Edit {
     Clear,
 }
 
-/// What an event means; `editing`: while a filter is being written.
+/// The action of an event; `editing`: a filter is being typed.
 pub(super) fn action(event: &Event, editing: bool) -> Option<Action> {
     let key = match event {
         Event::Resize(..) => return Some(Action::Redraw),
@@ -106,10 +106,11 @@ fn command(key: &KeyEvent) -> Option<Action> {
 
 /// How soon the reader notices that its receiver is gone.
 const LOOK: Duration = Duration::from_millis(100);
-/// Keys that are typed ahead of the picture.
+/// The most keys that are typed ahead of the picture.
 const AHEAD: usize = 64;
 
-/// Events of the terminal, read by a thread of its own since reading blocks. They end with it.
+/// Events of the terminal, read by a thread of its own since reading blocks. The thread ends when the
+/// receiver is dropped.
 pub(super) fn events() -> mpsc::Receiver<Event> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     thread::spawn(move || {

@@ -1,6 +1,6 @@
-//! The links with a rate: by which lane frames reach each now, how much of its rate is taken and by whom, and
-//! how often it passed to its scheduler. Invariant: what is taken is all that was sent to the link, by the
-//! gate, by a worker, and by the host and the bridge.
+//! The links with a rate: the present lane of each, its load and the senders, and how often it passed
+//! to its scheduler. Invariant: the load is everything sent to the link, by the gate, by a worker, and
+//! by the host and the bridge.
 
 use super::{
     grid::{Cell, Column, Declared, Grid, Kind, Row},

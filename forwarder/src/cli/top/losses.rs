@@ -1,4 +1,4 @@
-//! What was lost, and what to do about it. Invariant: the sentences are the reasons' own.
+//! The losses, and advice. Invariant: the sentences are the reasons' own.
 
 use std::collections::BTreeMap;
 

@@ -1,16 +1,16 @@
-//! From two rounds of answers to what is shown of them. Invariant: pure, and every rate is over
-//! weir's own time between the two, so that a slow answer does not bend it.
+//! Computes the displayed values from two rounds of answers. Invariant: pure, and every rate is over
+//! weir's own time between the two, so that a slow answer does not distort it.
 
 use super::sample::{Measured, Sample};
 use crate::cli::render::{Rates, paint::Tone, per_second, percent, short, since, uptime};
 use weir_api::{PortReport, StatsReport};
 
-/// Two samples, of one and the same weir.
+/// Two samples of one and the same weir.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span<'s> {
     pub(super) before: Option<&'s Sample>,
     pub(super) after: &'s Sample,
-    /// Another weir than in the sample before.
+    /// weir was restarted since the sample before.
     restarted: bool,
 }
 
@@ -39,7 +39,7 @@ impl<'s> Span<'s> {
         Some(Rates::between(self.stats_before()?.port(&port.name), port, elapsed_ns))
     }
 
-    /// The lines above the table, each of parts of which the first are the most important.
+    /// The lines above the table; the first parts of each are the most important.
     pub(super) fn header(&self) -> [Vec<(String, Tone)>; 2] {
         let stats = &self.after.stats;
         let plain = |text: String| (text, Tone::Plain);

@@ -1,5 +1,5 @@
-//! What weir is asked for one picture. Invariant: what an older weir does not know, or was told not
-//! to measure, is missing under its name and hides nothing else.
+//! The requests for one picture. Invariant: data that an older weir does not have, or that is switched
+//! off, is reported as missing by its name and hides nothing else.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -11,10 +11,10 @@ use weir_api::{
     histogram::decode,
 };
 
-/// More flows than are worth scrolling through.
+/// More flows than anyone would scroll through.
 const FLOWS: usize = 200;
 
-/// The answers to one round of questions.
+/// The answers to one round of requests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sample {
     pub(super) stats: StatsReport,
@@ -50,7 +50,7 @@ impl<T> Measured<T> {
 }
 
 impl Sample {
-    /// Fails if weir is gone; flows are asked for only where they are shown.
+    /// Fails if weir is gone; flows are requested only where they are shown.
     pub(super) async fn take(socket: &Path, view: View) -> Result<Self, ClientError> {
         let client = Client::at(socket);
         let stats = client.stats().await?;
@@ -76,7 +76,7 @@ impl Sample {
 fn measured<T>(answer: Result<T, ClientError>) -> Result<Measured<T>, ClientError> {
     match answer {
         Ok(report) => Ok(Measured::On(report)),
-        // It is there and says no: it is older than this command, or too busy.
+        // weir runs and refuses: it is older than this command, or too busy.
         Err(
             error @ (ClientError::Refused(_)
             | ClientError::Garbled { .. }
@@ -95,12 +95,12 @@ impl Latency {
         Self { since_unix_ns: report.since_unix_ns, residence: residence.collect() }
     }
 
-    /// What was recorded of `vif` since `before`, or at all, where that is of another recording.
+    /// The times of `vif` since `before`, or all of them if `before` is of another recording.
     pub(super) fn since(&self, before: Option<&Self>, vif: &str) -> Option<Histogram<u64>> {
         let mut now = self.residence.get(vif)?.clone();
         let before = before.filter(|before| before.since_unix_ns == self.since_unix_ns);
         if let Some(before) = before.and_then(|before| before.residence.get(vif)) {
-            // A port that went and came again may have recorded less than before.
+            // A port that went and came back may have recorded less than before.
             let mut rest = now.clone();
             if rest.subtract(before).is_ok() {
                 now = rest;

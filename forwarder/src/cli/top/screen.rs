@@ -1,5 +1,5 @@
-//! The terminal while it is ours. Invariant: whatever ends us (a key, a signal, an error, a panic in
-//! any thread), it gets back its cursor, its lines and what stood on it.
+//! The terminal while weir uses it. Invariant: however the command ends (a key, a signal, an error, a
+//! panic in any thread), the cursor, the lines and the earlier content are restored.
 
 use std::{
     io::{self, stdout},
@@ -26,7 +26,7 @@ pub(super) struct Screen {
 impl Screen {
     pub(super) fn open() -> Result<Self, CliError> {
         let say = panic::take_hook();
-        // Before what it says, or that would vanish with the screen it is written on.
+        // Restored before the panic message, which would otherwise vanish with this screen.
         panic::set_hook(Box::new(move |panicked| {
             give_back();
             say(panicked);
@@ -47,7 +47,7 @@ impl Screen {
         self.terminal.draw(draw).map(drop)
     }
 
-    /// The next picture is drawn whole, whatever stands there.
+    /// The next picture is drawn whole, whatever is on the screen.
     pub(super) fn clear(&mut self) -> io::Result<()> {
         self.terminal.clear()
     }
@@ -59,7 +59,7 @@ impl Drop for Screen {
     }
 }
 
-/// Each step is tried whatever became of the others.
+/// Each step is tried, whatever the result of the others.
 fn give_back() {
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();

@@ -1,5 +1,5 @@
-//! What the operator has chosen to see. Invariant: pure; every key's effect is a change of this, and
-//! what it means for the loop is the answer.
+//! The operator's choices. Invariant: pure; every key only changes this state, and the return value
+//! tells the loop what to do.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::cli::args::{LONGEST, SHORTEST, View};
 
-/// A page, where the window's size is not known here; it is a little less than the smallest.
+/// The rows of a page; the window's size is unknown here, so a little less than the smallest.
 const PAGE: usize = 10;
 const FILTER_CHARS: usize = 60;
 const STEPS_MS: [u64; 10] = [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000];
@@ -22,7 +22,7 @@ pub(super) struct State {
     pub(super) view: View,
     orders: [Order; 4],
     pub(super) filter: String,
-    /// While the filter is being written.
+    /// While the filter is being typed.
     pub(super) editing: bool,
     pub(super) held: bool,
     pub(super) help: bool,
@@ -31,15 +31,15 @@ pub(super) struct State {
     pub(super) scrolled: usize,
 }
 
-/// What the loop has to do.
+/// What the loop must do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
     Draw,
     /// Clear the screen first.
     Redraw,
-    /// Ask weir now.
+    /// Query weir now.
     Ask,
-    /// The interval is another.
+    /// The interval has changed.
     Reschedule,
     Quit,
 }
@@ -53,7 +53,7 @@ impl State {
         Self { view, orders: views::ALL.map(order), interval, ..Self::default() }
     }
 
-    /// Sorts the view by the column `id`; what is no column of it gets the list of those that are.
+    /// Sorts the view by the column `id`; an unknown id returns the list of the known ones.
     pub(super) fn sort_by(&mut self, id: &str) -> Result<(), String> {
         let columns = columns(self.view);
         let found = columns.iter().position(|column| {
@@ -125,11 +125,11 @@ impl State {
 
     fn show(&mut self, view: View) -> Then {
         (self.view, self.help, self.scrolled) = (view, false, 0);
-        // Flows are asked for only where they are shown.
+        // Flows are requested only where they are shown.
         if view == View::Flows && !self.held { Then::Ask } else { Then::Draw }
     }
 
-    /// To the next column, `step` further on, that can be sorted by.
+    /// Moves to the next sortable column, in steps of `step`.
     fn turn(&mut self, step: usize) {
         let columns = columns(self.view);
         let order = self.order_mut();

@@ -1,5 +1,5 @@
-//! The whole picture, in windows of several sizes. Invariant: what is drawn here is what a terminal
-//! of that size shows.
+//! The whole picture, in windows of several sizes. Invariant: a terminal of that size shows exactly
+//! this.
 
 use std::time::Duration;
 

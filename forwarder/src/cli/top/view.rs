@@ -1,5 +1,5 @@
-//! The picture. Invariants: pure, from what is known to what stands in the buffer; plain ASCII, so
-//! that it is the same on every terminal; whatever the size, nothing is written outside it.
+//! Draws the picture. Invariants: pure, from the state to the buffer; plain ASCII, so that it is the
+//! same on every terminal; nothing is written outside the window, whatever its size.
 
 use ratatui::{
     Frame,
@@ -18,14 +18,14 @@ use super::{
 };
 use crate::cli::render::{paint::Tone, time, wrapped};
 
-/// What is drawn.
+/// The content to draw.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Picture<'p> {
     pub(super) span: Span<'p>,
-    /// Already arranged.
+    /// Already sorted and filtered.
     pub(super) grid: &'p Grid,
     pub(super) state: &'p State,
-    /// Why there is no answer any more.
+    /// Why weir no longer answers.
     pub(super) gone: Option<&'p str>,
     pub(super) colour: bool,
 }
@@ -34,7 +34,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {
     let area = frame.area();
     let (width, height) = (usize::from(area.width), usize::from(area.height));
     let mut lines = picture.head(width, height);
-    // The last line is the help's, as long as there is another.
+    // The last line is the help's, unless it is the only one.
     let foot = usize::from(height > 1);
     let room = height.saturating_sub(lines.len() + foot);
     lines.extend(if picture.state.help {
@@ -62,7 +62,7 @@ impl Picture<'_> {
         }
     }
 
-    /// What stands above the table; less of it in a low window.
+    /// The lines above the table; fewer of them in a low window.
     fn head(&self, width: usize, height: usize) -> Vec<Line<'static>> {
         let [mut first, second] = self.span.header();
         if let Some(why) = self.gone {
@@ -81,7 +81,7 @@ impl Picture<'_> {
         lines
     }
 
-    /// The views with the shown one marked, and what is special about it.
+    /// The tabs with the shown view marked, and its special state.
     fn tabs(&self, width: usize) -> Line<'static> {
         let state = self.state;
         let tabs =
@@ -198,7 +198,7 @@ impl Picture<'_> {
     }
 }
 
-/// Cut in the middle where it is too long, since of an address both ends matter.
+/// Shortened in the middle if it is too long, since both ends of an address matter.
 fn aligned(text: &str, width: usize, kind: Kind) -> String {
     let len = text.chars().count();
     if len > width {

@@ -1,6 +1,6 @@
-//! The ports: what they move, what they get of a link and what they were promised of it, how long
-//! their packets stay, and what is lost. Invariant: a port's share is that of the link on which it has
-//! the hardest time, so that trouble anywhere shows.
+//! The ports: their traffic, their shares of links and their promises, the residence of their packets,
+//! and their losses. Invariant: a port's share is that of the link on which it fares worst, so that
+//! trouble anywhere shows.
 
 use super::{
     grid::{Cell, Column, Declared, Grid, Kind, Row, WIDE},
@@ -97,7 +97,7 @@ fn state(state: State) -> &'static str {
     }
 }
 
-/// Of what the port sent and was delivered since the sample before.
+/// Residence times of packets that the port sent and that were delivered since the sample before.
 fn residence(span: &Span<'_>, port: &PortReport) -> (Option<u64>, Option<u64>) {
     let Measured::On(latency) = &span.after.latency else { return (None, None) };
     let before = span.before.and_then(|before| before.latency.on());
@@ -106,8 +106,7 @@ fn residence(span: &Span<'_>, port: &PortReport) -> (Option<u64>, Option<u64>) {
     (at(0.5), at(0.99))
 }
 
-/// Of the bytes that the port sent since the sample before, those by the express lane; `None` where it
-/// sent none.
+/// The express part of the bytes that the port sent since the sample before; `None` if it sent none.
 fn express(span: &Span<'_>, port: &PortReport) -> Option<u64> {
     let before = span.stats_before()?.port(&port.name);
     let before = before.map_or_else(Lanes::default, |before| before.lanes);
@@ -116,7 +115,7 @@ fn express(span: &Span<'_>, port: &PortReport) -> Option<u64> {
     permille(express, sent(|lanes| lanes.express + lanes.scheduled + lanes.bridge))
 }
 
-/// What a port got of a link, and what it was promised of it.
+/// A port's part of a link, and its promise there.
 struct Share<'s> {
     link: &'s LinkShare,
     permille: u64,
@@ -124,7 +123,7 @@ struct Share<'s> {
     due_permille: Option<u64>,
 }
 
-/// Of the link on which the port is shed, or else has the most waiting, or else sends the most.
+/// The link on which the port is shed, or else has the largest backlog, or else sends the most.
 fn share<'s>(span: &Span<'s>, port: &'s PortReport) -> Option<Share<'s>> {
     let sent = |port: &PortReport, link: &LinkShare| {
         let before =

@@ -1,25 +1,25 @@
-//! Changes of what the gate is told, after which it may forward itself what went by the bridge before,
+//! Guards changes after which the gate may forward frames itself that the bridge forwarded before,
 //! uncounted.
 //!
-//! Invariant: from before a change until it is stored no frame counts as cleared. Else what is raised for it
-//! could be cleared before it is stored, and a frame that the gate leaves to the bridge meanwhile would be
-//! overtaken by the next.
+//! Invariant: between the start of a change and its storing, no frame counts as cleared. Otherwise a
+//! count raised for the change could be cleared before the change is stored; a frame that the gate
+//! leaves to the bridge in between would then be overtaken by the next one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many are under way.
+/// The number of changes under way.
 #[derive(Clone, Debug, Default)]
 pub struct PendingChanges(Arc<AtomicUsize>);
 
 impl PendingChanges {
-    /// To be called before anything is raised; the change has to be stored before the answer is dropped.
+    /// Call this before raising any count; store the change before dropping the returned guard.
     pub(crate) fn begin(&self) -> PendingChange {
         self.0.fetch_add(1, Ordering::AcqRel);
         PendingChange(Arc::clone(&self.0))
     }
 
-    /// Whether all are stored for which something was raised that the caller has read before.
+    /// Whether every change is stored whose raised counts the caller has already read.
     pub fn are_stored(&self) -> bool {
         self.0.load(Ordering::Acquire) == 0
     }

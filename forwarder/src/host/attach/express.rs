@@ -1,5 +1,5 @@
-//! What the gate handed over itself, read without the forwarder's lock.
-//! Invariant: it is only read here; the forwarder clears a slot's counters when it is free.
+//! Reads the counts of frames that the gate handed over itself, without the forwarder's lock.
+//! Invariant: read only; the forwarder clears a slot's counters when the slot is free.
 
 use std::fmt;
 use std::os::fd::AsFd as _;
@@ -10,7 +10,7 @@ use weir_abi::{Counter, maps};
 
 use super::{CounterWords, LoadError, MapsError, Steering, over_cpus};
 
-/// The counters, by a descriptor of its own.
+/// The counters, through a descriptor of their own.
 #[derive(Clone)]
 pub struct ExpressCounters(Arc<PerCpuArray<MapData, CounterWords>>);
 
@@ -31,7 +31,7 @@ impl ExpressCounters {
         Ok(Self(Arc::new(PerCpuArray::try_from(map).map_err(abi)?)))
     }
 
-    /// Frames and bytes that the port sent by the express lane, since its slot was cleared.
+    /// Frames and bytes that the port has sent by the express lane since its slot was cleared.
     pub fn by(&self, slot: u16) -> Result<[u64; 2], MapsError> {
         let counters = over_cpus(&self.0, slot)?;
         Ok([counters.frames(Counter::Express), counters.bytes(Counter::Express)])

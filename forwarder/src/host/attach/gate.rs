@@ -1,7 +1,6 @@
-//! The gate: its programs attached, and what they, and the native program, are told of ports and
-//! addresses.
-//! Invariant: every word that they read is stored whole, so they never see half a change; a
-//! port's identity is written last when it comes, and cleared first when it goes.
+//! The gate: attaches its programs, and writes what they and the native program know about ports and
+//! addresses. Invariant: every word that they read is stored whole, so they never see half a change. A
+//! port's identity is written last when the port comes, and cleared first when it goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,7 +21,7 @@ use super::{
     read_error, typed, write_error,
 };
 
-/// What the gate's programs are told before they are loaded.
+/// The constants set in the gate's programs before they are loaded.
 #[derive(Clone, Copy, Debug)]
 pub struct GateGlobals {
     /// The outer end of weir's own pair.
@@ -93,7 +92,8 @@ impl GateMaps {
         })
     }
 
-    /// Tells the programs of a port; from here on its own decides about the interface's frames.
+    /// Announces a port to the programs; from here on its own program decides about the interface's
+    /// frames.
     pub fn set_port(&mut self, slot: u16, port: &GatePort, vlans: &Vlans) -> Result<(), MapsError> {
         let _changing = self.hold_newly_offloaded(slot, port, vlans);
         let at = usize::from(slot) * VLAN_WORDS;
@@ -101,7 +101,7 @@ impl GateMaps {
             store(&self.vlans, at + n, *word);
         }
         let at = usize::from(slot) * GatePort::WORDS;
-        // The identity last: what it makes valid is there by then.
+        // The identity comes last: everything that it makes valid is stored by then.
         for (n, word) in port.words().iter().enumerate().rev() {
             store(&self.ports, at + n, *word);
         }
@@ -109,8 +109,9 @@ impl GateMaps {
         self.slots.insert(port.ifindex(), u32::from(slot), 0).map_err(write_error(maps::SLOTS))
     }
 
-    /// Where frames went by the bridge until now, and may go by the gate from here on, they have to wait
-    /// for those: to a port that comes, those of all others.
+    /// Holds frames that went by the bridge until now and may go by the gate from here on, until the
+    /// bridge has delivered the earlier ones. For a port that comes, these are the frames of all other
+    /// ports.
     fn hold_newly_offloaded(
         &self,
         slot: u16,
@@ -130,8 +131,9 @@ impl GateMaps {
         (!same || !same_vlans).then(|| self.hold_all())
     }
 
-    /// Keeps frames of all ports until what has gone by the bridge so far has arrived: to be called before
-    /// those that went by the bridge may go by the gate. Once they may, the answer is to be dropped.
+    /// Holds the frames of all ports until everything given to the bridge so far has arrived. Call it
+    /// before frames that went by the bridge may go by the gate, and drop the returned guard once they
+    /// may.
     pub fn hold_all(&self) -> PendingChange {
         let changing = self.changes.begin();
         for slot in 0..MAX_PORTS as usize {
@@ -142,12 +144,12 @@ impl GateMaps {
         changing
     }
 
-    /// What is changed while nothing may be cleared.
+    /// The changes under way, during which no count may be cleared.
     pub fn changes(&self) -> PendingChanges {
         self.changes.clone()
     }
 
-    /// From here on the interface's frames are the bridge's.
+    /// Forgets the port; from here on the bridge gets the interface's frames.
     pub fn forget_port(&mut self, slot: u16, ifindex: u32) -> Result<(), MapsError> {
         store(&self.ports, usize::from(slot) * GatePort::WORDS, 0);
         absent_is_fine(self.slots.remove(&ifindex)).map_err(write_error(maps::SLOTS))
@@ -168,7 +170,7 @@ impl GateMaps {
         &self.addresses
     }
 
-    /// Two ways to a word: see [`table::Seen`].
+    /// When each address was last seen; a word holds two ways of a bucket: see [`table::Seen`].
     pub fn last_seen(&self) -> &Cells {
         &self.last_seen
     }
@@ -178,12 +180,13 @@ impl GateMaps {
         (self.taken.clone(), self.given_back.clone())
     }
 
-    /// The doors of links and of sources with a rate.
+    /// The doors of links with a rate and of sources with a maximum rate.
     pub fn doors(&self) -> Cells {
         self.doors.clone()
     }
 
-    /// The tables are as the bridge is, as of now: the gate believes them for a while from here on.
+    /// Declares that the tables match the bridge as of now; the gate believes them for a while from
+    /// here on.
     pub fn say_current(&self, now_ns: u64) {
         store(&self.current, 0, now_ns);
     }
@@ -210,7 +213,7 @@ impl GateMaps {
         Ok(pairs)
     }
 
-    /// Frames and bytes that passed by the gate to a link with a rate, which was charged for them.
+    /// Frames and bytes that passed by the gate to a link with a rate and were charged to it.
     pub fn charged(&self, slot: u16) -> Result<[u64; 2], MapsError> {
         let values = self.charged.get(&slot.into(), 0);
         let values = values.map_err(read_error(maps::CHARGED))?;
@@ -246,7 +249,7 @@ fn store(cells: &Cells, at: usize, word: u64) {
 }
 
 impl Steering {
-    /// Attaches what stands behind the gate: to be called in the namespace of the pair's inner end.
+    /// Attaches the program behind the gate; call it in the network namespace of the pair's inner end.
     pub fn attach_behind(&mut self, ifindex: u32, name: &str) -> Result<[FdLink; 2], AttachError> {
         let failed = |error| AttachError::Program { name: name.to_owned(), error };
         let catch_all = self.attach_tcx(maps::CATCH_ALL, name, TcAttachType::Ingress)?;
@@ -259,17 +262,17 @@ impl Steering {
         Ok([behind, catch_all])
     }
 
-    /// Attaches what counts the fences that are sent to the pair's outer end.
+    /// Attaches the program that counts the fences sent to the pair's outer end.
     pub fn attach_fence(&mut self, name: &str) -> Result<FdLink, AttachError> {
         self.attach_tcx(maps::FENCE, name, TcAttachType::Ingress)
     }
 
-    /// Attaches what charges a link for what passes by the gate.
+    /// Attaches the program that charges a link for the frames that pass by the gate.
     pub fn attach_charge(&mut self, name: &str) -> Result<FdLink, AttachError> {
         self.attach_tcx(maps::CHARGE, name, TcAttachType::Egress)
     }
 
-    /// The ids of the programs at tcx hooks, by which others' are told from them.
+    /// The ids of weir's own programs at tcx hooks; every other id there belongs to a foreign program.
     pub fn gate_program_ids(&self) -> BTreeSet<u32> {
         let programs = [maps::GATE, maps::CATCH_ALL, maps::FENCE, maps::CHARGE];
         let programs = programs.iter().filter_map(|name| {
@@ -279,7 +282,7 @@ impl Steering {
         programs.chain(self.keeping.left().iter().copied()).collect()
     }
 
-    /// Before all other programs there.
+    /// Attaches a program ahead of all others at the hook.
     pub(super) fn attach_tcx(
         &mut self,
         program: &str,

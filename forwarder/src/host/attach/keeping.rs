@@ -1,7 +1,7 @@
-//! Gates that outlive the process: the next weir puts its own program in the place of the old one.
+//! Gates that outlive the process: the next weir replaces the old program in the link with its own.
 //!
-//! Invariant: until it does, the old program goes on with its own maps; the change itself is one step, so
-//! no frame of the port goes by without a gate, nor by half a one.
+//! Invariant: until the replacement, the old program goes on with its own maps. The replacement is one
+//! atomic step, so no frame of the port passes without a gate, or through half a one.
 
 use std::sync::Arc;
 
@@ -17,29 +17,29 @@ use crate::host::pins::{ExistingGate, LeftGate, Pins};
 /// How gates are kept.
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
-    /// `None`: they end with the process.
+    /// `None`: the gates end with the process.
     pins: Option<Arc<Pins>>,
-    /// Programs of an earlier weir that still decide.
+    /// Ids of an earlier weir's programs that still decide.
     left: Vec<u32>,
-    /// They may be replaced: the maps are filled.
+    /// Whether the left programs may be replaced, because the maps are filled.
     ready: bool,
 }
 
 impl Keeping {
-    /// The ids of programs that are ours, as far as another weir's are.
+    /// The ids of an earlier weir's programs, which count as our own.
     pub(super) fn left(&self) -> &[u32] {
         &self.left
     }
 }
 
 impl Steering {
-    /// Has the gates outlive the process. What an earlier life has left is not touched before
+    /// Has the gates outlive the process. The gates of an earlier life stay untouched until
     /// [`Self::ready_to_adopt`].
     pub fn keep_in(&mut self, pins: Option<Arc<Pins>>) {
         self.keeping = Keeping { pins, ..Keeping::default() };
     }
 
-    /// Where they are kept.
+    /// The pins, if gates are kept.
     pub fn pins(&self) -> Option<Arc<Pins>> {
         self.keeping.pins.clone()
     }
@@ -49,7 +49,8 @@ impl Steering {
         self.keeping.ready = true;
     }
 
-    /// Attaches the gate to a port, before all other programs there, or finds the one that is left there.
+    /// Attaches the gate to a port ahead of all other programs, or finds the one that an earlier weir
+    /// left there.
     pub(super) fn attach_gate(
         &mut self,
         ifindex: u32,
@@ -88,8 +89,8 @@ impl Steering {
         Ok(Attached { link, ifindex, mode: Mode::Gate, pin, is_left: false })
     }
 
-    /// Puts this weir's program in the place of the one that an earlier weir left: what it has to know of
-    /// the port it was told.
+    /// Replaces the program that an earlier weir left with this weir's. The new program's maps must
+    /// describe the port by then.
     pub fn adopt(&mut self, left: Attached, name: &str) -> Result<Attached, AttachError> {
         let Attached { link, ifindex, mode, pin, .. } = left;
         match self.replace(link) {
@@ -99,7 +100,7 @@ impl Steering {
             }
             Err(error) => {
                 tracing::warn!(port = name, "a gate that was left cannot be adopted: {error}");
-                // With it the old one goes.
+                // Dropping the pin removes the old link.
                 drop(pin);
                 match self.keeping.pins.clone() {
                     Some(pins) => self.attach_kept(&pins, ifindex, name),

@@ -1,5 +1,5 @@
-//! Whose XDP program stands on an interface. Invariant: only told, never touched: taking another
-//! program off is the operator's decision.
+//! Finds whose XDP program occupies an interface. Invariant: read only; only the operator decides to
+//! detach another program.
 
 use std::fmt;
 use std::fs;
@@ -19,8 +19,8 @@ pub struct Occupant {
     /// As `ip link` spells it: xdpgeneric, xdpdrv or xdpoffload.
     pub mode: &'static str,
     pub program_name: Option<String>,
-    /// Processes that hold it, with their names. A program attached by them through a bpf_link
-    /// goes when they end; `ip link` cannot take it off.
+    /// Processes that hold it, with their names. A program that they attached through a bpf_link goes
+    /// when they end; `ip link` cannot detach it.
     pub holders: Vec<(u32, String)>,
 }
 
@@ -32,7 +32,7 @@ impl Occupant {
             .is_some_and(|name| !name.is_empty() && weir_abi::maps::PROGRAM.starts_with(name))
     }
 
-    /// Which it is, without what to do about it.
+    /// Identifies the program, without advice.
     pub fn summary(&self) -> String {
         let mut text = format!("id {}", self.program_id);
         if let Some(name) = &self.program_name {
@@ -50,7 +50,7 @@ impl Occupant {
         text
     }
 
-    /// What to type to be rid of it.
+    /// The command that removes the program.
     pub fn fix(&self) -> String {
         let off = format!("ip link set dev {} {} off", self.interface, self.mode);
         match self.holders.as_slice() {

@@ -58,7 +58,8 @@ pub(super) fn refusal(error: ProgramError, ifindex: u32, name: &str) -> AttachEr
     let name = name.to_owned();
     let error = match error {
         ProgramError::SyscallError(call) => call.io_error,
-        // The kernel says EINVAL to a bpf_link it does not want, and aya then tries without one.
+        // The kernel answers EINVAL to a bpf_link that it does not support, and aya then tries without
+        // one.
         ProgramError::XdpError(XdpError::NetlinkError(refused)) => match refused.raw_os_error() {
             Some(errno) => io::Error::from_raw_os_error(errno),
             None => io::Error::other(refused.to_string()),
@@ -72,7 +73,7 @@ pub(super) fn refusal(error: ProgramError, ifindex: u32, name: &str) -> AttachEr
             Some(occupant) => AttachError::Occupied { name, occupant },
             None => AttachError::Kernel { name, error },
         },
-        // What drivers answer that have no XDP, or not with this MTU or this many queues.
+        // The answers of drivers that have no XDP, or not with this MTU or this many queues.
         Some(
             libc::EOPNOTSUPP
             | libc::EINVAL

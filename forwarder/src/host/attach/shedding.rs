@@ -1,7 +1,6 @@
-//! What the programs shed by: the bits of who may not send to whom.
-//! Invariant: the bits are the workers', who reach them through [`Steering::shed_bits`]; here they
-//! are only cleared, of a slot that belongs to no port, each by an atomic write: a worker may be
-//! changing the bits beside it.
+//! The shed bits: which source may not send to which link. Invariant: workers own the bits and reach
+//! them through [`Steering::shed_bits`]. This module only clears bits of a slot that belongs to no
+//! port, each by an atomic write, since a worker may be changing the bits beside it.
 
 use std::sync::atomic::Ordering;
 
@@ -10,11 +9,12 @@ use weir_port::Cells;
 
 use super::Steering;
 
-/// Clears what is shed from a slot and for it.
+/// Clears the bits of a slot, both as source and as link.
 fn clear(bits: &Cells, slot: u16) {
     let clear = |ingress: u16, egress: u16| {
         let Some((word, mask)) = shed::cell(ingress, egress) else { return };
-        // Most bits are clear, and a write to each would take the line from who writes beside it.
+        // Most bits are clear, and writing each of them would take the cache line from the worker that
+        // writes beside it.
         if let Some(word) = bits.get(word).filter(|word| word.load(Ordering::Relaxed) & mask != 0) {
             word.fetch_and(!mask, Ordering::Relaxed);
         }
@@ -26,13 +26,13 @@ fn clear(bits: &Cells, slot: u16) {
 }
 
 impl Steering {
-    /// The bits, [`shed::WORDS`] words; [`shed::cell`] says which is whose.
+    /// The bits, [`shed::WORDS`] words; [`shed::cell`] maps a pair to its bit.
     pub fn shed_bits(&self) -> Cells {
         self.shed.clone()
     }
 
-    /// Clears what is shed from a slot and for it. Workers clear the bits they set, so there should
-    /// be none; one left behind would silence the slot's next port for no reason.
+    /// Clears the bits of a slot, both as source and as link. Workers clear the bits they set, so there
+    /// should be none; a leftover bit would silence the slot's next port for no reason.
     pub(super) fn clear_shed(&self, slot: u16) {
         clear(&self.shed, slot);
     }

@@ -1,5 +1,5 @@
-//! The ring in which the program writes of frames that it does not steer.
-//! Invariant: it writes nothing while no capture or trace runs; the ring has one reader.
+//! The ring in which the program reports frames that it does not steer. Invariant: the program writes
+//! nothing while no capture or trace runs; the ring has one reader.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,7 @@ impl fmt::Debug for UnsteeredReader {
 }
 
 impl UnsteeredReader {
-    /// Hands over what was told since the last time.
+    /// Passes on every report since the last call.
     pub fn each(&mut self, mut heard: impl FnMut(Unsteered, &[u8])) {
         while let Some(entry) = self.0.next() {
             if let Some((head, bytes)) = Unsteered::read(&entry) {
@@ -57,8 +57,8 @@ impl UnsteeredMaps {
 }
 
 impl Steering {
-    /// Has these outcomes (see [`weir_abi::watch::bit`]) told of every port that is chosen, and
-    /// nothing of the others.
+    /// Selects the outcomes (see [`weir_abi::watch::bit`]) that the program reports, for every chosen
+    /// port; it reports nothing of the other ports.
     pub fn set_outcomes(
         &mut self,
         outcomes: u64,
@@ -70,12 +70,12 @@ impl Steering {
         })
     }
 
-    /// The ring of what is told.
+    /// The reader of the reports.
     pub fn unsteered(&self) -> Option<Arc<Mutex<UnsteeredReader>>> {
         self.watch.reader.clone()
     }
 
-    /// Frames of each port for which the ring had no room, ever.
+    /// Per port, the frames for which the ring had no room, in total.
     pub fn unsteered_missed(&self) -> Result<Vec<u64>, MapsError> {
         (0..MAX_PORTS)
             .map(|slot| {

@@ -1,6 +1,5 @@
-//! From rtnetlink's messages to what they say of a bridge, its ports and its tables.
-//! Invariant: pure; an attribute that is not known is passed over, and no message, however it is
-//! malformed, does more than say nothing.
+//! Parses rtnetlink's messages about a bridge, its ports and its tables. Invariant: pure. Unknown
+//! attributes are skipped, and a malformed message yields nothing.
 
 mod link;
 mod vlans;
@@ -24,33 +23,33 @@ const NDA_FLAGS_EXT: u16 = 15;
 const NTF_EXT_LEARNED: u8 = 1 << 4;
 const NTF_EXT_LOCKED: u32 = 1 << 1;
 
-/// The kernel's clock towards user space, 100 ticks a second on every architecture.
+/// The unit of times that the kernel reports to user space: 100 ticks a second on every architecture.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What one message of the kernel says.
+/// The content of one message of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     Bridge {
         ifindex: u32,
         settings: Settings,
     },
-    /// An interface is a port of a bridge; `vlans` is its membership where the message tells it.
+    /// An interface is a port of a bridge; `vlans` is its membership if the message carries it.
     Port {
         bridge: u32,
         ifindex: u32,
         settings: PortSettings,
         vlans: Option<VlanSet>,
     },
-    /// An interface is no port of that bridge any more, or, without `bridge`, of none.
+    /// An interface is no longer a port of that bridge or, without `bridge`, of any.
     NotAPort {
         bridge: Option<u32>,
         ifindex: u32,
     },
-    /// An interface does not exist any more.
+    /// An interface no longer exists.
     Gone {
         ifindex: u32,
     },
-    /// VLANs came or were changed.
+    /// VLANs were added or changed.
     Vlans {
         ifindex: u32,
         ranges: Vec<VlanRange>,
@@ -70,8 +69,7 @@ pub enum Message {
     },
 }
 
-/// What a message says, by its kind and what stands behind its header; `None`: nothing that
-/// concerns a bridge.
+/// Parses a message from its kind and the payload behind its header; `None` if it concerns no bridge.
 pub fn message(kind: u16, payload: &[u8]) -> Option<Message> {
     match kind {
         libc::RTM_NEWLINK => link::new(payload),
@@ -106,7 +104,8 @@ fn address(payload: &[u8]) -> Option<(u32, Seen)> {
             libc::NDA_VLAN => vid = u16_at(value, 0)?,
             NDA_MASTER => bridge = u32_at(value, 0),
             NDA_FLAGS_EXT => more = u32_at(value, 0)?,
-            // Confirmed, used, updated, references: the third is when a frame last came from it.
+            // The four ages are: confirmed, used, updated, references. The third is the time since a
+            // frame last came from the address.
             libc::NDA_CACHEINFO => age = TICK.saturating_mul(u32_at(value, 8)?),
             _ => {}
         }

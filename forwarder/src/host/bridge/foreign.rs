@@ -1,5 +1,5 @@
-//! Rules of the host that frames would pass by if the gate decided them: what the bridge honours and
-//! the gate does not know.
+//! Rules of the host that the bridge honours and the gate does not know. Frames that the gate decided
+//! would bypass them.
 //!
 //! - nftables: chains of the bridge family, and of devices (`netdev`, and `inet` at ingress)
 //! - iptables, ip6tables, arptables, and nftables of those families, where br_netfilter hands them
@@ -7,8 +7,8 @@
 //! - tc: filters at ingress and egress, queueing disciplines; tcx programs of others
 //! - VLAN devices on a port, which take their frames before the bridge sees them
 //!
-//! Invariant: read only, and no other program is needed. What this kernel does not have is not
-//! found; what could not be looked at is said.
+//! Invariant: read only, without the help of other programs. A feature that this kernel lacks yields no
+//! findings; a check that fails is reported.
 
 mod netfilter;
 mod nft;
@@ -32,11 +32,11 @@ pub struct Device {
     pub name: String,
 }
 
-/// One thing that keeps frames from the gate.
+/// One rule that keeps frames from the gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub found: String,
-    /// What the operator can do if it is not needed.
+    /// What the operator can do if the rule is not needed.
     pub to_do: String,
 }
 
@@ -54,10 +54,10 @@ impl fmt::Display for Finding {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// For every port of the bridge.
+    /// Findings that hold for every port of the bridge.
     pub bridge: Vec<Finding>,
     pub ports: BTreeMap<u32, Vec<Finding>>,
-    /// What could not be looked at, and why.
+    /// Checks that failed, with the error.
     pub unknown: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ impl Findings {
         self.ports.entry(ifindex).or_default().push(finding);
     }
 
-    /// The answer to one of the looks; a kernel without the thing has none of it.
+    /// Unwraps the answer to one of the checks; a kernel without the feature has no findings.
     fn look<T: Default>(&mut self, at: &str, answer: io::Result<T>) -> T {
         answer.unwrap_or_else(|error| {
             let missing = [
@@ -90,8 +90,8 @@ impl Findings {
     }
 }
 
-/// Looks at everything that concerns a bridge and some of its ports, in the network namespace of
-/// this thread. `own` are the ids of the programs that weir has loaded. It blocks for milliseconds.
+/// Checks everything that concerns a bridge and some of its ports, in the network namespace of this
+/// thread. `own` holds the ids of the programs that weir has loaded. Blocks for milliseconds.
 pub fn find(bridge: &Settings, ports: &[Device], own: &BTreeSet<u32>) -> Findings {
     let mut findings = Findings::default();
     let chains = findings.look("nftables", nft::chains());

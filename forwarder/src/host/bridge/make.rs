@@ -1,7 +1,7 @@
-//! weir's own bridge: made from the ports that a file names, found again at the next start, and left
-//! in place when weir ends, so that the guests stay connected without it.
+//! weir's own bridge: made from the ports that a file names, found again at the next start, and left in
+//! place when weir ends, so that the guests stay connected without it.
 //!
-//! Invariant: a bridge that weir did not make is never changed, and a failure leaves the host as it
+//! Invariant: weir never changes a bridge that it did not make, and a failure leaves the host as it
 //! was. The bridge's MAC address and MTU do not change when ports come and go.
 
 mod request;
@@ -15,23 +15,23 @@ use super::super::links::{
 };
 use super::super::netlink::{Netlink, Request};
 
-/// By this alias weir knows its own bridge again; `ip -d link` shows it.
+/// The alias by which weir recognizes its own bridge; `ip -d link` shows it.
 pub const ALIAS: &str = "made by weir";
 
-/// What shall be there.
+/// The bridge to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BridgeRequest {
     pub name: String,
     pub ports: Vec<String>,
-    /// Takes the interface of the default route as well.
+    /// Take the interface of the default route as well.
     pub force: bool,
 }
 
-/// What is there now.
+/// The resulting bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Made {
     pub ifindex: u32,
-    /// It was there already, from an earlier run.
+    /// Whether the bridge existed already, from an earlier run.
     pub adopted: bool,
 }
 
@@ -129,7 +129,7 @@ fn check<'a>(
     ports.collect()
 }
 
-/// One thing that was done, to be undone.
+/// One step that was done and can be undone.
 enum UndoStep {
     Made { ifindex: u32, name: String },
     Joined { ifindex: u32, name: String },
@@ -159,8 +159,8 @@ impl BridgeSetup<'_> {
             self.undo.push(UndoStep::Joined { ifindex: link.ifindex, name: link.name.clone() });
         }
         if existing.is_none() {
-            // Once it has been set, it does not follow the ports. It follows them until then, and
-            // setting what is there already is not noticed: hence another value first.
+            // An MTU that was set explicitly does not follow the ports. It follows them until then, and
+            // setting the present value has no effect; so another value is set first.
             let mtu = ports.iter().map(|link| link.mtu).min().unwrap_or(1500);
             for mtu in [mtu ^ 1, mtu] {
                 request::set_mtu(self.netlink, bridge, mtu)
@@ -174,7 +174,7 @@ impl BridgeSetup<'_> {
     }
 
     fn create(&mut self, name: &str, ports: &[&Link]) -> Result<u32, MakeError> {
-        // A MAC address that was given does not change with the ports.
+        // A MAC address that was set explicitly does not change with the ports.
         let mac = ports.first().map_or([0; 6], |link| link.mac);
         let failed = |error| kernel(format!("make the bridge `{name}`"), error);
         let ifindex = request::create(self.netlink, name, mac).map_err(failed)?;

@@ -1,11 +1,10 @@
-//! What the gate may decide in the bridge's place, and why not the rest.
+//! Decides which frames the gate may decide in the bridge's place, and why not the others.
 //!
-//! A frame is decided by the gate only if the port by which it came and the port by which it leaves
-//! are both fully understood; every other frame goes to the bridge. So a reason in here never costs
-//! a frame, only time.
+//! The gate decides a frame only if both its ingress port and its egress port are fully understood;
+//! every other frame goes to the bridge. So a reason in here never costs a frame, only time.
 //!
-//! Invariant: pure; a setting that changes what the bridge does with unicast between two known
-//! addresses is either carried out by the gate (what [`PortView`] shows) or is a [`WhyNot`].
+//! Invariant: pure. A setting that changes what the bridge does with unicast between two known
+//! addresses is either carried out by the gate (see [`PortView`]) or is a [`WhyNot`].
 
 use std::fmt;
 
@@ -19,9 +18,9 @@ pub type VidSpan = (u16, u16);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WhyNot {
     pub found: String,
-    /// What the operator can do, to have the port's frames decided by the gate.
+    /// What the operator can do so that the gate decides the port's frames.
     pub to_do: String,
-    /// It is a rule of the host outside the bridge, which a port can be told to ignore.
+    /// It is a rule of the host outside the bridge, which a port may be configured to ignore.
     pub is_foreign: bool,
 }
 
@@ -31,31 +30,31 @@ impl fmt::Display for WhyNot {
     }
 }
 
-/// A port as the gate needs to see it.
+/// A port as the gate must see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortView {
     pub ifindex: u32,
     pub name: String,
-    /// Whether frames of this port and to it may be decided by the gate.
+    /// Whether the gate may decide frames from this port and to it.
     pub offload: Result<(), Vec<WhyNot>>,
-    /// Whether the bridge looks at VLANs; without it, every address is in VLAN 0, tags are data,
-    /// and the three lists below do not count.
+    /// Whether the bridge filters by VLAN. Without filtering, every address is in VLAN 0, tags are
+    /// data, and the three lists below do not count.
     pub vlan_aware: bool,
-    /// The VLAN of untagged frames from here; `None`: they are dropped.
+    /// The VLAN of untagged frames that arrive here; `None`: they are dropped.
     pub pvid: Option<u16>,
     pub members: Vec<VidSpan>,
-    /// The members whose frames leave without a tag.
+    /// The member VLANs whose frames leave without a tag.
     pub untagged: Vec<VidSpan>,
     /// Nothing passes between two isolated ports.
     pub isolated: bool,
-    /// Unknown sources become known by themselves.
+    /// The bridge learns unknown sources at this port.
     pub learning: bool,
     /// Only sources that are known at this port may send.
     pub locked: bool,
 }
 
 impl PortView {
-    /// The port as a program in its driver sees it, which may take a tag out before the program looks.
+    /// The port as a program in its driver sees it; the driver may strip a tag before the program runs.
     pub fn in_driver(mut self) -> Self {
         if self.vlan_aware {
             let mut reasons = self.offload.err().unwrap_or_default();
@@ -68,18 +67,18 @@ impl PortView {
         self
     }
 
-    /// Whether the gate decides, with rules of the host kept or ignored.
+    /// Whether the gate decides, given that rules of the host are kept or ignored.
     pub fn is_decided(&self, rules: ForeignRules) -> bool {
         self.reasons(rules).0.is_empty()
     }
 
-    /// What leaves the port to the bridge, and what of it is ignored.
+    /// The reasons that leave the port to the bridge, and the reasons that are ignored.
     pub fn reasons(&self, rules: ForeignRules) -> (Vec<&WhyNot>, Vec<&WhyNot>) {
         let reasons = self.offload.as_ref().err().into_iter().flatten();
         reasons.partition(|why| rules == ForeignRules::Bridge || !why.is_foreign)
     }
 
-    /// The same in words; none where the gate decides and ignores nothing.
+    /// The same in words; `None` if the gate decides and ignores nothing.
     pub fn remark(&self, rules: ForeignRules) -> Option<String> {
         let (left, ignored) = self.reasons(rules);
         let left = left.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -93,8 +92,8 @@ impl PortView {
     }
 }
 
-/// A port of a bridge as the gate needs to see it; `foreign` are reasons from outside the bridge.
-/// `None`: it is not a port of that bridge, or the bridge is not known yet.
+/// A port of a bridge as the gate must see it; `foreign` are reasons from outside the bridge. `None`:
+/// the interface is not a port of that bridge, or the bridge is not known yet.
 pub fn view(state: &BridgeState, ifindex: u32, foreign: Vec<WhyNot>) -> Option<PortView> {
     let bridge = state.settings()?;
     let port = state.port(ifindex)?;
@@ -120,7 +119,7 @@ fn because(found: impl Into<String>, to_do: String) -> WhyNot {
     WhyNot { found: found.into(), to_do, is_foreign: false }
 }
 
-/// What keeps every port of a bridge from the gate.
+/// The reasons that keep every port of a bridge from the gate.
 fn of_bridge(bridge: &Settings) -> Vec<WhyNot> {
     let (name, protocol) = (&bridge.name, bridge.vlan_protocol);
     let mut found = Vec::new();
@@ -167,7 +166,7 @@ fn of_port(bridge: &Settings, port: &Port) -> Vec<WhyNot> {
         };
         found.push(because(format!("`{name}` is in the STP state {stp_state}"), to_do));
     }
-    // Each with the word by which `bridge link set` and `ip link set type bridge_slave` know it.
+    // Each with its name in `bridge link set` and `ip link set type bridge_slave`.
     let switches = [
         (port.settings.neigh_suppress, "neigh_suppress"),
         (port.settings.neigh_vlan_suppress, "neigh_vlan_suppress"),

@@ -1,17 +1,17 @@
-//! Keeps those addresses alive that the bridge no longer sees, because the gate carries their
-//! frames past it.
+//! Keeps addresses alive whose frames the bridge no longer sees, because the gate forwards them past
+//! it.
 //!
-//! A refresh is a write: the kernel puts the address at the port that it names, whatever is there.
-//! It must therefore be right when it is made. An address is refreshed only if
+//! A refresh is a write: the kernel moves the address to the named port, wherever the address is. The
+//! refresh must therefore be right at that moment. An address is refreshed only if
 //!
-//! - it is a dynamic one, at a port that learns and is not locked: at a locked port somebody
-//!   authorises addresses, and a refresh would authorise one that has just been revoked;
+//! - it is a dynamic one, at a port that learns and is not locked: at a locked port a user or daemon
+//!   authorizes addresses, and a refresh would authorize one that has just been revoked;
 //! - the gate has seen a frame from it at that port since the bridge last saw one;
 //! - the bridge would soon forget it;
 //! - all that the kernel has said until then is known ([`BridgeWatch::drained`]).
 //!
-//! Between the last look and the write remains a moment. What happened in it shows in what the
-//! kernel says afterwards, and is put back ([`repairs`]).
+//! A moment remains between the last check and the write. The kernel's later messages show what changed
+//! in it, and weir then restores the earlier state ([`repairs`]).
 //!
 //! Invariant: after [`Refresher::run`] no address is at a port, and none is new in a VLAN, where the
 //! bridge by itself would not have it.
@@ -26,37 +26,37 @@ use std::time::Duration;
 pub use self::write::{Refresher, Round};
 use super::state::{Address, AddressKey, BridgeState, Change, StpState};
 
-/// When the bridge last saw a frame from an address, as far as weir knows: it may have been later.
+/// When the bridge last saw a frame from an address, as far as weir knows. The true time may be later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LastFrame {
     ifindex: u32,
     at_ns: u64,
 }
 
-/// What is to be refreshed, and where it is.
+/// One address to refresh, and where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refresh {
     pub key: AddressKey,
     pub ifindex: u32,
 }
 
-/// What a refresh did wrong because something happened at the same moment.
+/// The undoing of a refresh that was wrong because something happened at the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repair {
-    /// The address had just moved: put it where it was.
+    /// The address had just moved: move it back.
     MoveBack { key: AddressKey, ifindex: u32 },
-    /// It had just been removed, or was never there.
+    /// The address had just been removed, or never existed.
     Remove { key: AddressKey, ifindex: u32 },
 }
 
-/// Decides what to refresh. Times are of CLOCK_MONOTONIC, as the gate's.
+/// Decides what to refresh. Times are of CLOCK_MONOTONIC, like the gate's.
 #[derive(Debug, Default)]
 pub struct RefreshSchedule {
     last: BTreeMap<AddressKey, LastFrame>,
 }
 
 impl RefreshSchedule {
-    /// Takes in everything that is known of a bridge.
+    /// Takes in the full state of a bridge.
     pub fn begin(&mut self, state: &BridgeState, now_ns: u64) {
         self.last.clear();
         for seen in state.addresses() {
@@ -64,7 +64,7 @@ impl RefreshSchedule {
         }
     }
 
-    /// Takes in what has changed since.
+    /// Takes in later changes.
     pub fn note(&mut self, changes: &[Change], now_ns: u64) {
         for change in changes {
             match change {
@@ -85,14 +85,14 @@ impl RefreshSchedule {
         self.last.insert(address.key, LastFrame { ifindex: address.ifindex, at_ns });
     }
 
-    /// A refresh was written.
+    /// Records that a refresh was written.
     pub fn refreshed(&mut self, refresh: &Refresh, now_ns: u64) {
         let last = LastFrame { ifindex: refresh.ifindex, at_ns: now_ns };
         self.last.insert(refresh.key, last);
     }
 
-    /// What should be refreshed now. `last_seen_ns` is when the gate last saw a frame from an
-    /// address at the port where the bridge has it.
+    /// The refreshes that are due. `last_seen_ns` is the time at which the gate last saw a frame from
+    /// an address at the port where the bridge has it.
     pub fn due(
         &self,
         state: &BridgeState,
@@ -111,7 +111,7 @@ impl RefreshSchedule {
     fn is_near_expiry(&self, state: &BridgeState, address: &Address, now_ns: u64) -> bool {
         let hold = state.settings().map_or(Duration::ZERO, |settings| settings.hold_time());
         let soon = nanoseconds(hold - hold / 4);
-        // One whose place is not the one it was last seen at has just moved.
+        // An address that is not where it was last seen has just moved.
         self.last.get(&address.key).is_some_and(|last| {
             last.ifindex == address.ifindex && now_ns.saturating_sub(last.at_ns) >= soon
         })
@@ -126,13 +126,13 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// How often [`Refresher::run`] must be called, so that nothing is forgotten in between.
+/// How often [`Refresher::run`] must be called so that the bridge forgets nothing in between.
 pub fn period(state: &BridgeState) -> Duration {
     let hold = state.settings().map_or(Duration::ZERO, |settings| settings.hold_time());
     (hold / 16).clamp(Duration::from_millis(50), Duration::from_secs(10))
 }
 
-/// Whether a refresh of the address would be the bridge's own doing if it saw the frame.
+/// Whether the bridge would refresh the address itself if it saw the frame.
 pub fn may_refresh(state: &BridgeState, address: &Address) -> bool {
     let (Some(bridge), Some(port)) = (state.settings(), state.port(address.ifindex)) else {
         return false;
@@ -154,12 +154,12 @@ pub fn may_refresh(state: &BridgeState, address: &Address) -> bool {
         && port.settings.stp_state == StpState::Forwarding
 }
 
-/// What to put back after a refresh. `told` is what changed from the last look before the write to
-/// the first look after it.
+/// What to repair after a refresh. `told` are the changes from the last check before the write to the
+/// first check after it.
 pub fn repairs(refresh: &Refresh, told: &[Change]) -> Vec<Repair> {
     let Refresh { key, ifindex } = *refresh;
     let mut repairs = Vec::new();
-    // Where it was before the kernel did what the refresh asked for; `None`: nowhere.
+    // The port that had the address before the kernel carried out the refresh; `None`: no port.
     let mut before = Some(ifindex);
     let mut written = None;
     for change in told {
@@ -176,7 +176,7 @@ pub fn repairs(refresh: &Refresh, told: &[Change]) -> Vec<Repair> {
                 written = None;
                 before = None;
             }
-            // Without a VLAN, the kernel also enters it into every VLAN of the port.
+            // Without a VLAN, the kernel also adds the address to every VLAN of the port.
             Change::AddressAdded { address, .. }
                 if key.vid == 0
                     && address.key.mac == key.mac

@@ -1,6 +1,6 @@
-//! What is known of one bridge: its settings, its ports and their VLANs, and its address table.
-//! Invariant: pure; the state depends only on the messages that were applied, and applying one
-//! that says nothing new changes nothing and yields no change.
+//! The known state of one bridge: its settings, its ports and their VLANs, and its address table.
+//! Invariant: pure; the state depends only on the applied messages, and a message without news changes
+//! nothing and yields no change.
 
 mod entries;
 mod settings;
@@ -21,17 +21,17 @@ pub struct Port {
     pub vlans: VlanSet,
 }
 
-/// One difference between what was known and what is.
+/// One difference between the old state and the new.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     SettingsChanged,
-    /// The bridge does not exist any more; nothing else is known of it.
+    /// The bridge no longer exists, and nothing else is known of it.
     BridgeRemoved,
-    /// A port came or went, or its settings or VLANs are others.
+    /// A port came or went, or its settings or VLANs changed.
     PortChanged {
         ifindex: u32,
     },
-    /// `age`: how long ago the bridge had seen a frame from it.
+    /// `age`: the time since the bridge had seen a frame from it.
     AddressAdded {
         address: Address,
         age: Duration,
@@ -41,7 +41,7 @@ pub enum Change {
         from: u32,
         age: Duration,
     },
-    /// It is where it was, but of another kind or with other flags.
+    /// The address is where it was, but its kind or flags changed.
     AddressChanged {
         address: Address,
         age: Duration,
@@ -60,7 +60,7 @@ pub struct BridgeState {
 }
 
 impl BridgeState {
-    /// Nothing is known yet of the bridge with that interface index.
+    /// An empty state of the bridge with that interface index.
     pub fn new(ifindex: u32) -> Self {
         Self { ifindex, settings: None, ports: BTreeMap::new(), addresses: BTreeMap::new() }
     }
@@ -69,7 +69,7 @@ impl BridgeState {
         self.ifindex
     }
 
-    /// `None`: the bridge does not exist, or no message was about it.
+    /// `None`: the bridge does not exist, or no message about it has arrived.
     pub fn settings(&self) -> Option<&Settings> {
         self.settings.as_ref()
     }
@@ -90,7 +90,7 @@ impl BridgeState {
         self.addresses.get(&key).map(|seen| &seen.address)
     }
 
-    /// Takes a message in; the changes that it made, none if it is about something else.
+    /// Applies a message and returns the changes; none if it concerns another subject.
     pub fn apply(&mut self, message: Message) -> Vec<Change> {
         let mut changes = Vec::new();
         match message {
@@ -130,19 +130,19 @@ impl BridgeState {
                 changes.extend(address_change(old.as_ref(), Some(&seen)));
             }
             Message::AddressGone { bridge, key, ifindex } if bridge == self.ifindex => {
-                // One that has moved meanwhile is not gone.
+                // An address that has moved meanwhile is not gone.
                 if self.address(key).is_some_and(|held| held.ifindex == ifindex) {
                     let old = self.addresses.remove(&key);
                     changes.extend(address_change(old.as_ref(), None));
                 }
             }
-            // Of another bridge.
+            // These are of another bridge.
             Message::Bridge { .. } | Message::Address { .. } | Message::AddressGone { .. } => {}
         }
         changes
     }
 
-    /// What happened between `self` and a later reading of the same bridge.
+    /// The changes between `self` and a later reading of the same bridge.
     pub fn changes_to(&self, new: &Self) -> Vec<Change> {
         let mut changes = Vec::new();
         if self.settings.is_some() && new.settings.is_none() {
@@ -151,7 +151,7 @@ impl BridgeState {
         if self.settings != new.settings {
             changes.push(Change::SettingsChanged);
         }
-        // A port appears before, and vanishes after, what the table says of it.
+        // A port appears before its table entries, and vanishes after them.
         let changed = |(ifindex, port): &(&u32, &Port)| self.ports.get(ifindex) != Some(*port);
         let changed = new.ports.iter().filter(changed);
         changes.extend(changed.map(|(ifindex, _)| Change::PortChanged { ifindex: *ifindex }));
@@ -189,7 +189,7 @@ impl BridgeState {
         }
     }
 
-    /// The kernel removes what a port had in the table; its messages may come later or be lost.
+    /// The kernel removes a port's table entries; its messages about them may come later or be lost.
     fn remove_port(&mut self, ifindex: u32, changes: &mut Vec<Change>) {
         if self.ports.remove(&ifindex).is_none() {
             return;
@@ -215,7 +215,7 @@ impl BridgeState {
     }
 }
 
-/// What happened to an entry of the address table.
+/// The change of one entry of the address table.
 fn address_change(old: Option<&Seen>, new: Option<&Seen>) -> Option<Change> {
     match (old, new) {
         (None, None) => None,

@@ -1,6 +1,6 @@
-//! What a kernel (Linux 6.12) said while a bridge was set up, used and removed, recorded from the
-//! groups that [`watch`](super::watch) subscribes to. Attributes of AF_UNSPEC link messages that
-//! nothing here reads are left out.
+//! Messages of a kernel (Linux 6.12) while a bridge was set up, used and removed, recorded from the
+//! groups that [`watch`](super::watch) subscribes to. The recording leaves out attributes of AF_UNSPEC
+//! link messages that nothing here reads.
 
 use super::decode::{self, Message};
 
@@ -9,7 +9,7 @@ const RECORDED: &str = include_str!("testing/recorded-6.12.txt");
 pub(crate) const BRIDGE: u32 = 2;
 pub(crate) const PORT: u32 = 4;
 
-/// A command, and what the kernel said to it: kind and payload of each message.
+/// A command, and the kernel's messages about it: kind and payload of each.
 pub(crate) struct RecordedCommand {
     pub(crate) command: &'static str,
     pub(crate) said: Vec<(u16, Vec<u8>)>,

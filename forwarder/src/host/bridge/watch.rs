@@ -1,9 +1,9 @@
-//! Follows one bridge: everything is read once, then the kernel's notifications are applied.
+//! Follows one bridge: reads everything once, then applies the kernel's notifications.
 //!
-//! When the kernel had to drop notifications (ENOBUFS), the bridge is read afresh over a new
-//! subscription, and the difference is told. What the old subscription still holds is older than
-//! the reading and goes away with it, so nothing has to be drained, and a flood of notifications
-//! cannot keep the watch from reading. Readings keep a distance that grows while the flood lasts.
+//! When the kernel had to drop notifications (ENOBUFS), the watch reads the bridge again over a new
+//! subscription and reports the difference. Messages left in the old subscription are older than the
+//! reading and are discarded with it. So nothing has to be drained, and a flood of notifications cannot
+//! keep the watch from reading. The pause between readings grows while the flood lasts.
 //!
 //! Invariant: at every moment the state is one that the notifications up to some moment lead to,
 //! or [`BridgeWatch::is_current`] is false.
@@ -29,11 +29,11 @@ use super::state::{BridgeState, Change};
 use crate::host::links::LinksError;
 use crate::host::netlink::{Netlink, Request, is_overrun, messages, u32_at};
 
-/// Some ten thousand notifications. The kernel takes the memory only for what waits.
+/// Room for some ten thousand notifications. The kernel takes the memory only for messages that wait.
 const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 /// More than any notification has.
 const DATAGRAM_BYTES: usize = 64 << 10;
-/// Datagrams that are taken at a time, before the changes are returned.
+/// The most datagrams taken before the changes are returned.
 const DATAGRAMS_AT_A_TIME: usize = 1024;
 const GROUPS: [u32; 3] = [libc::RTNLGRP_LINK, libc::RTNLGRP_NEIGH, libc::RTNLGRP_BRVLAN];
 
@@ -44,11 +44,11 @@ pub struct BridgeWatch {
     buffer: Vec<u8>,
     state: BridgeState,
     pending: Vec<Change>,
-    /// Set from the loss of notifications until the bridge has been read again.
+    /// Set from a loss of notifications until the bridge has been read again.
     stale: bool,
     pace: ResyncPace,
     resyncs: u64,
-    /// The number of the last fence that was set, and of the last that was passed.
+    /// The numbers of the last fence sent, and of the last one whose answer came.
     fence: u32,
     passed: u32,
 }
@@ -65,11 +65,11 @@ impl std::fmt::Debug for BridgeWatch {
 }
 
 impl BridgeWatch {
-    /// Reads the bridge with that interface index, in the network namespace of this thread, and
-    /// follows it from now on.
+    /// Reads the bridge with that interface index, in the network namespace of this thread, and then
+    /// follows it.
     pub async fn open(bridge: u32) -> Result<Self, LinksError> {
         let netlink = Arc::new(Mutex::new(Netlink::open()?));
-        // Subscribed first and read then, so that nothing falls between the two.
+        // Subscribe first and read then, so that no change falls between the two.
         let mut watch = Self {
             netlink,
             socket: subscribe()?,
@@ -86,7 +86,7 @@ impl BridgeWatch {
         Ok(watch)
     }
 
-    /// The bridge after the last change that [`BridgeWatch::next`] returned, or later.
+    /// The bridge after the last change that [`BridgeWatch::next`] returned, or after a later one.
     pub fn state(&self) -> &BridgeState {
         &self.state
     }
@@ -96,7 +96,7 @@ impl BridgeWatch {
         !self.stale
     }
 
-    /// How often the bridge had to be read afresh.
+    /// How often a loss made it necessary to read the bridge again.
     pub fn resyncs(&self) -> u64 {
         self.resyncs
     }
@@ -114,7 +114,7 @@ impl BridgeWatch {
             self.buffer.clear();
             let received = poll_fn(|cx| self.socket.poll_recv(cx, &mut self.buffer)).await;
             if self.received(received)? {
-                // What has come together is told together.
+                // Changes that arrive together are returned together.
                 let mut left = DATAGRAMS_AT_A_TIME;
                 while left > 0 && self.receive_now()? {
                     left -= 1;
@@ -123,38 +123,39 @@ impl BridgeWatch {
         }
     }
 
-    /// Applies what the kernel has queued up to this moment, and whether that is all that has
-    /// happened: false after a loss, until the bridge has been read again. The changes are returned
-    /// by [`BridgeWatch::next`]. Bounded by what the socket holds, whatever arrives meanwhile.
+    /// Applies all notifications queued up to this moment. Returns whether they are complete: false
+    /// after a loss, until the bridge has been read again. [`BridgeWatch::next`] still returns the
+    /// changes. The work is bounded by what the socket holds, however much arrives meanwhile.
     pub fn drained(&mut self) -> Result<bool, LinksError> {
         if self.stale {
             return Ok(false);
         }
-        // The answer to a request takes its place in the queue behind every notification there.
+        // The answer to a request queues behind every notification already there.
         self.fence = self.fence.wrapping_add(1);
         let request = Request::new(libc::NLMSG_NOOP as u16, &[]).flags(libc::NLM_F_ACK);
         let bytes = request.encode(self.fence);
         self.socket.socket_ref().send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
         while self.passed != self.fence && !self.stale {
             if !self.receive_now()? {
-                // The answer itself found no room.
+                // Otherwise the answer itself found no room in the socket.
                 self.stale = self.passed != self.fence;
             }
         }
         Ok(!self.stale)
     }
 
-    /// How many changes wait for [`BridgeWatch::next`]: a mark for [`BridgeWatch::told_since`].
+    /// The number of changes that wait for [`BridgeWatch::next`]: a mark for
+    /// [`BridgeWatch::told_since`].
     pub fn told(&self) -> usize {
         self.pending.len()
     }
 
-    /// The changes that came up since the mark was taken, which stay for [`BridgeWatch::next`].
+    /// The changes since the mark was taken, which stay for [`BridgeWatch::next`].
     pub fn told_since(&self, mark: usize) -> &[Change] {
         self.pending.get(mark..).unwrap_or_default()
     }
 
-    /// One datagram, if there is one.
+    /// Receives one datagram, if there is one.
     fn receive_now(&mut self) -> Result<bool, LinksError> {
         self.buffer.clear();
         match self.socket.socket_ref().recv(&mut self.buffer, 0) {
@@ -163,7 +164,7 @@ impl BridgeWatch {
         }
     }
 
-    /// Applies the datagram in the buffer; whether there was one.
+    /// Applies the datagram in the buffer; returns whether there was one.
     fn received(&mut self, received: io::Result<()>) -> Result<bool, LinksError> {
         if let Err(error) = received {
             self.stale |= is_overrun(error)?;
@@ -195,7 +196,7 @@ impl BridgeWatch {
                 self.pace.done(Instant::now());
                 Ok(())
             }
-            // The bridge changed while it was read, each time it was tried.
+            // The bridge changed during the reading, in every attempt.
             Err(LinksError::Netlink(error)) if error.kind() == io::ErrorKind::Interrupted => {
                 self.pace.done(Instant::now());
                 Ok(())
@@ -204,7 +205,7 @@ impl BridgeWatch {
         }
     }
 
-    /// It may wait for the kernel's rtnl lock, hence not on this thread.
+    /// Reading may wait for the kernel's rtnl lock, and so runs on another thread.
     async fn read(&self) -> Result<BridgeState, LinksError> {
         let netlink = Arc::clone(&self.netlink);
         let bridge = self.state.ifindex();
@@ -217,7 +218,7 @@ impl BridgeWatch {
 
 fn subscribe() -> io::Result<TokioSocket> {
     let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
-    // A process that may set up bridges may also pass the limit that net.core.rmem_max sets.
+    // A process that may set up bridges may also exceed the limit of net.core.rmem_max.
     let bytes = RECEIVE_BUFFER_BYTES;
     if setsockopt(socket.socket_ref(), sockopt::RcvBufForce, &bytes).is_err() {
         setsockopt(socket.socket_ref(), sockopt::RcvBuf, &bytes)?;

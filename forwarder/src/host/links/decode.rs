@@ -1,4 +1,4 @@
-//! From rtnetlink's messages to what weir keeps of them; unknown attributes are passed over.
+//! Parses rtnetlink's messages into what weir keeps of them; unknown attributes are skipped.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -21,7 +21,7 @@ const ADDRESS_HEADER_LEN: usize = 8;
 const ROUTE_HEADER_LEN: usize = 12;
 const NEXT_HOP_LEN: usize = 8;
 
-/// An RTM_NEWLINK of any interface; `None` for what a bridge reports about its ports (AF_BRIDGE).
+/// An RTM_NEWLINK of any interface; `None` for a bridge's message about its ports (AF_BRIDGE).
 pub(super) fn link(payload: &[u8]) -> Option<Link> {
     if i32::from(*payload.first()?) != libc::AF_UNSPEC {
         return None;
@@ -85,14 +85,14 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
         None => LinkKind::Physical,
     };
     if link.kind == LinkKind::Veth {
-        // Elsewhere IFLA_LINK is what the device stands on, a VLAN's parent for instance.
+        // For other devices IFLA_LINK names the lower device, a VLAN's parent for instance.
         link.peer = lower.map(|ifindex| Peer { ifindex, netns_id: lower_netns });
     }
     Some(link)
 }
 
-/// Of a message about any interface, its index and that of the one it is linked to, if there is one:
-/// of a veth, the other end.
+/// From a message about any interface, its index and that of the interface it is linked to, if any: for
+/// a veth, the other end.
 pub(super) fn ends(payload: &[u8]) -> Option<(u32, Option<u32>)> {
     if i32::from(*payload.first()?) != libc::AF_UNSPEC {
         return None;
@@ -101,7 +101,7 @@ pub(super) fn ends(payload: &[u8]) -> Option<(u32, Option<u32>)> {
     Some((u32_at(payload, 4)?, linked.and_then(|value| u32_at(value, 0))))
 }
 
-/// The index of a deleted interface; `None` when it merely left a bridge.
+/// The index of a deleted interface; `None` if it merely left a bridge.
 pub(super) fn deleted_link(payload: &[u8]) -> Option<u32> {
     (i32::from(*payload.first()?) == libc::AF_UNSPEC).then(|| u32_at(payload, 4))?
 }
@@ -127,7 +127,7 @@ fn xdp(value: &[u8]) -> XdpAttached {
             _ => {}
         }
     }
-    // Kernels before 4.19 know of one program only.
+    // Kernels before 4.19 know only one program.
     if attached == XdpAttached::default() && single != 0 {
         match mode {
             Some(2) => attached.skb = single,
@@ -138,7 +138,7 @@ fn xdp(value: &[u8]) -> XdpAttached {
     attached
 }
 
-/// An address of the host, with its prefix; link-local ones are left out.
+/// An address of the host, with its prefix; link-local ones are skipped.
 pub(super) fn address(payload: &[u8]) -> Option<(u32, (IpAddr, u8))> {
     let family = i32::from(*payload.first()?);
     let prefix = *payload.get(1)?;
@@ -152,7 +152,7 @@ pub(super) fn address(payload: &[u8]) -> Option<(u32, (IpAddr, u8))> {
             _ => None,
         };
         match attribute {
-            // On a point-to-point link IFA_ADDRESS is the other end's.
+            // On a point-to-point link, IFA_ADDRESS is the other end's address.
             libc::IFA_LOCAL => found = address,
             libc::IFA_ADDRESS if found.is_none() => found = address,
             _ => {}
@@ -166,7 +166,7 @@ fn ip<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
     value.try_into().ok()
 }
 
-/// The interfaces through which a default route of the main table leaves; empty for other routes.
+/// The egress interfaces of a default route of the main table; empty for other routes.
 pub(super) fn default_route(payload: &[u8]) -> Vec<u32> {
     let [_, destination_len, _, _, table, _, _, kind, ..] = payload else { return Vec::new() };
     if *destination_len != 0 || *kind != libc::RTN_UNICAST {

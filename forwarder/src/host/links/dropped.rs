@@ -1,4 +1,4 @@
-//! What devices have dropped of what they were given to send.
+//! Counts of the frames that devices dropped on transmission.
 //!
 //! Invariant: the counts are the kernel's, since each device was made; nothing is kept here.
 
@@ -12,10 +12,10 @@ use crate::host::netlink::{Netlink, Request, attribute, u32_at};
 const IFLA_STATS_LINK_64: u16 = 1;
 /// `struct if_stats_msg`.
 const HEADER: usize = 12;
-/// Where `tx_dropped` stands in `struct rtnl_link_stats64`.
+/// The offset of `tx_dropped` in `struct rtnl_link_stats64`.
 const TX_DROPPED: usize = 7 * 8;
 
-/// By interface index, in this thread's network namespace; of one interface, or of all.
+/// The counts by interface index, in this thread's network namespace, for one interface or for all.
 pub(crate) fn tx_dropped(ifindex: Option<u32>) -> io::Result<HashMap<u32, u64>> {
     let mut fixed = [0; HEADER];
     fixed[4..8].copy_from_slice(&ifindex.unwrap_or(0).to_ne_bytes());

@@ -1,11 +1,11 @@
-//! Which interface may become a port. Invariant: an interface through which the host itself is
-//! reached is never taken unless the operator said `--force`.
+//! Which interfaces may become ports. Invariant: an interface through which the host itself is reached
+//! is never taken without `--force`.
 
 use std::net::IpAddr;
 
 use super::{Link, LinkKind, Snapshot};
 
-/// The bridge that weir makes of ports that are in none.
+/// The bridge that weir makes for ports that are in none.
 pub const OWN_BRIDGE: &str = "weir0";
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +41,7 @@ pub fn refuse_default_route(link: &Link, force: bool) -> Result<(), GuardError> 
     Ok(())
 }
 
-/// Whether it is the kind of interface that can be a port at all.
+/// Whether interfaces of this kind can be ports at all.
 pub fn could_be_port(link: &Link) -> bool {
     unfit(link).is_none()
 }

@@ -1,9 +1,9 @@
-//! How the gate can hand frames to a port itself.
+//! How the gate can hand frames to a port without a worker.
 //!
 //! `bpf_redirect_peer` takes a frame into the other end of a veth within the same soft interrupt. It
-//! takes a device whose other end is in another network namespace, and drops the frame otherwise. It
-//! delivers every frame as one for that host, so the gate uses it for frames to the other end's own
-//! MAC only. It passes by what stands in front of the other end's stack:
+//! works for a device whose other end is in another network namespace, and drops the frame otherwise.
+//! It delivers every frame as one for that host, so the gate uses it only for frames to the other end's
+//! own MAC. Of what precedes the other end's stack, it bypasses:
 //!
 //! - the veth driver's check of the length (`is_skb_forwardable` with the other end's MTU), hence
 //!   [`ExpressPath::max_len`];
@@ -13,7 +13,7 @@
 //!   end as the device, and calls `do_xdp_generic` there, before taps and tcx. The program behind the
 //!   gate, on weir's own pair, runs in this very way.
 //!
-//! Invariant: [`Method::Peer`] is said only of a veth whose other end answered, and said that it is
+//! Invariant: [`Method::Peer`] is chosen only for a veth whose other end was read and confirmed to be
 //! the other end of this one.
 
 use std::fmt;
@@ -24,8 +24,8 @@ use weir_core::Mac;
 
 use super::{Link, LinkKind, Peer};
 
-/// Ethernet header and one tag: what the kernel adds to an MTU (`is_skb_forwardable`), whether a frame
-/// has a tag or not.
+/// Ethernet header and one tag: the kernel's allowance beyond an MTU (`is_skb_forwardable`), whether a
+/// frame has a tag or not.
 const HEADER: u32 = 14 + 4;
 
 /// See the module.
@@ -33,7 +33,7 @@ const HEADER: u32 = 14 + 4;
 pub struct ExpressPath {
     pub method: Method,
     /// The longest frame, without a tag that travels beside it, that would reach the port by the
-    /// bridge. It does not hold for superframes.
+    /// bridge. The limit does not apply to superframes.
     pub max_len: u32,
 }
 
@@ -41,7 +41,7 @@ pub struct ExpressPath {
 pub enum Method {
     /// `bpf_redirect_peer`, for frames to the MAC of the port's other end.
     Peer { mac: Mac },
-    /// `bpf_redirect`, which any device takes. Of a veth, why it is not the other.
+    /// `bpf_redirect`, which works for any device; for a veth, with the reason why it is not `Peer`.
     Redirect(Option<NotPeer>),
 }
 
@@ -50,7 +50,7 @@ pub enum Method {
 pub enum NotPeer {
     SameNamespace,
     NativeXdp,
-    /// It could not be looked at; why.
+    /// The other end could not be examined; the error.
     Unseen(String),
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for NotPeer {
 
 impl ExpressPath {
     /// The path to a port of this network namespace. `ask` looks an interface up in the namespace with
-    /// that id; `None`: there is no such interface.
+    /// that id and returns `None` if it does not exist.
     pub(super) fn of(port: &Link, ask: impl FnOnce(i32, u32) -> io::Result<Option<Link>>) -> Self {
         if port.kind != LinkKind::Veth {
             return Self { method: Method::Redirect(None), max_len: longest(port.mtu) };
@@ -74,14 +74,15 @@ impl ExpressPath {
         match far_end(port, ask) {
             Ok(far) => Self {
                 method: Method::Peer { mac: far.mac.into() },
-                // By the bridge, the driver would hold the frame against the other end's MTU as well.
+                // On the bridge's path, the driver would check the frame against the other end's MTU as
+                // well.
                 max_len: longest(port.mtu.min(far.mtu)),
             },
             Err(why) => Self { method: Method::Redirect(Some(why)), max_len: longest(port.mtu) },
         }
     }
 
-    /// What the gate is told of a port that frames reach so.
+    /// Writes the path into the gate's entry for the port.
     pub fn apply_to(&self, port: GatePort) -> GatePort {
         match self.method {
             Method::Peer { mac } => port.with_way(ToPort::Peer, mac.to_u64(), self.max_len),
@@ -90,7 +91,7 @@ impl ExpressPath {
     }
 }
 
-/// The other end of a veth, if frames may be taken into it.
+/// The other end of a veth, if frames may be redirected into it.
 fn far_end(
     port: &Link,
     ask: impl FnOnce(i32, u32) -> io::Result<Option<Link>>,
@@ -101,7 +102,8 @@ fn far_end(
     };
     let netns_id = netns_id.ok_or(NotPeer::SameNamespace)?;
     let far = ask(netns_id, ifindex).map_err(|error| NotPeer::Unseen(error.to_string()))?;
-    // It may have moved between the two questions, and another interface have its index there.
+    // The other end may have moved between the two requests, and another interface may have its index
+    // there.
     let back = |far: &Link| far.peer.is_some_and(|back| back.ifindex == port.ifindex);
     let far = far.filter(|far| far.kind == LinkKind::Veth && back(far));
     let far = far.ok_or_else(|| unseen("it has just moved"))?;

@@ -1,13 +1,13 @@
-//! The express paths to the ports, read and followed.
+//! Reads and follows the express paths to the ports.
 //!
-//! What is followed is not under the host's control: a guest may change its MAC, attach a program, or
-//! move its end of a veth at any time. The kernel tells of its interface there only to who listens to
-//! all namespaces that have an id here, and does not tell when a program is attached by a bpf_link; a
-//! veth then changes its features, mostly, which it tells. So a notification only says which ports to
-//! look at again, and the caller looks at all of them every few seconds besides.
+//! The host does not control these paths: a guest may change its MAC, attach a program, or move its end
+//! of a veth at any time. The kernel reports changes of the guest's interface only to a socket that
+//! listens to all namespaces with an id here. It does not report a program attached by a bpf_link; a
+//! veth then usually changes its features, and that is reported. So a notification only names the ports
+//! to examine again, and the caller also examines all of them every few seconds.
 //!
-//! Invariant: what [`PathWatch::next`] gives was noticed before the look that follows, and looks take
-//! a bounded part of the time, however fast guests change.
+//! Invariant: [`PathWatch::next`] returns only changes that happened before the examination that
+//! follows, and examinations take a bounded part of the time, however fast guests change.
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::poll_fn;
@@ -26,18 +26,18 @@ use super::{Link, decode, overrun, read_link};
 use crate::host::netlink::{Netlink, Request, is_overrun, messages};
 
 const RECEIVE_BUFFER_BYTES: u32 = 1 << 20;
-/// From one look to the next, at least; and at least so many times as long as the look took.
+/// Between two examinations: at least this time, and at least `PAUSES` times an examination's duration.
 const PAUSE: Duration = Duration::from_millis(20);
 const PAUSES: u32 = 10;
-/// More interfaces than these are not told one by one.
+/// With more changed interfaces than this, all ports are examined.
 const TOLD_AT_MOST: usize = 1024;
-/// Fewer ports than these are asked for one by one.
+/// With fewer ports than this, each is requested by itself.
 const ASKED_ONE_BY_ONE: usize = 8;
 
 /// The ports whose path may have changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StalePaths {
-    /// Notifications were lost, or not listened to.
+    /// All ports: notifications were lost, or there is no subscription.
     all: bool,
     ifindexes: BTreeSet<u32>,
 }
@@ -65,8 +65,9 @@ impl StalePaths {
         }
     }
 
-    /// Notifications of any namespace. An interface is a port, or the other end of one, which its
-    /// IFLA_LINK is. That index may be another namespace's as well; then a port is looked at in vain.
+    /// Takes in notifications of any namespace. Their interface is a port, or the other end of one,
+    /// whose IFLA_LINK names the port. That index may also be one of another namespace; then a port is
+    /// examined in vain.
     fn absorb(&mut self, datagram: &[u8]) {
         for message in messages(datagram) {
             if !matches!(message.kind, libc::RTM_NEWLINK | libc::RTM_DELLINK) {
@@ -81,7 +82,7 @@ impl StalePaths {
     }
 }
 
-/// See the module. It looks in the network namespace in which it was opened.
+/// See the module. It reads in the network namespace in which it was opened.
 pub struct PathWatch {
     netlink: Arc<Mutex<Netlink>>,
     socket: TokioSocket,
@@ -100,7 +101,7 @@ impl PathWatch {
         let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
         socket.socket_ref().set_rx_buf_sz(RECEIVE_BUFFER_BYTES)?;
         if let Err(error) = socket.socket_ref().set_listen_all_namespaces(true) {
-            // It takes CAP_NET_BROADCAST, which nothing else here needs.
+            // This takes CAP_NET_BROADCAST, which nothing else here needs.
             tracing::info!(
                 "changes at guests' ends of veths are noticed some seconds late: the kernel does \
                  not tell of other namespaces ({error})"
@@ -111,7 +112,7 @@ impl PathWatch {
         Ok(Self { netlink, socket, stale: StalePaths::default(), not_before: Instant::now() })
     }
 
-    /// Which ports to look at again, at least one. Cancelling it loses nothing.
+    /// The ports to examine again, at least one. Cancelling it loses nothing.
     pub async fn next(&mut self) -> io::Result<StalePaths> {
         while self.stale.is_nothing() {
             match poll_fn(|cx| self.socket.poll_recv_from_full(cx)).await {
@@ -124,7 +125,7 @@ impl PathWatch {
             }
         }
         sleep_until(self.not_before).await;
-        // What came meanwhile goes with it.
+        // Notifications that arrived meanwhile are included.
         let (socket, stale) = (self.socket.socket_ref(), &mut self.stale);
         overrun::empty(socket.get_rx_buf_sz()?, || match socket.recv_from_full() {
             Ok((datagram, _)) => {
@@ -141,12 +142,12 @@ impl PathWatch {
         Ok(mem::take(&mut self.stale))
     }
 
-    /// The paths to these ports, by interface index; one that is not there any more, or that the kernel
-    /// tells nothing of, has none.
+    /// The paths to these ports, by interface index. A port that is gone, or that the kernel reports
+    /// nothing about, has no entry.
     pub async fn look(&mut self, ports: BTreeSet<u32>) -> HashMap<u32, ExpressPath> {
         let began = Instant::now();
         let netlink = Arc::clone(&self.netlink);
-        // It may wait for the kernel's rtnl lock.
+        // This may wait for the kernel's rtnl lock.
         let looked = tokio::task::spawn_blocking(move || {
             look(&mut netlink.lock().unwrap_or_else(PoisonError::into_inner), &ports)
         });
@@ -179,7 +180,7 @@ fn look(netlink: &mut Netlink, ports: &BTreeSet<u32>) -> io::Result<HashMap<u32,
     Ok(near.into_iter().map(path).collect())
 }
 
-/// A question for an interface, or with 0 for all, without its statistics.
+/// A request for an interface, or with 0 for all, without statistics.
 fn brief(ifindex: u32) -> Request {
     Request::about_link(libc::RTM_GETLINK, ifindex)
         .number(libc::IFLA_EXT_MASK, libc::RTEXT_FILTER_SKIP_STATS as u32)

@@ -1,6 +1,6 @@
-//! The stream of what happens to interfaces. Invariant: applying the events to the snapshot with
-//! which the watch began always ends at the kernel's state; when the kernel had to drop
-//! notifications (ENOBUFS), everything is read afresh and the difference is reported.
+//! The stream of interface events. Invariant: applying the events to the initial snapshot always ends
+//! at the kernel's state. When the kernel had to drop notifications (ENOBUFS), everything is read again
+//! and the difference is reported.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -14,28 +14,28 @@ use tokio::time::{Duration, Instant, sleep_until};
 use super::{Link, Links, LinksError, Snapshot, decode, overrun};
 use crate::host::netlink::{RawMessage, is_overrun, messages};
 
-/// Asked for as receive buffer, so that a burst of new VMs does not overrun the socket; the
-/// kernel caps it at net.core.rmem_max.
+/// The requested receive buffer, so that a burst of new VMs does not overrun the socket; the kernel
+/// caps it at net.core.rmem_max.
 const RECEIVE_BUFFER_BYTES: u32 = 1 << 20;
-/// Between two readings of everything: many changes can overrun the socket again and again, and the
+/// The pause between two full readings: many changes can overrun the socket again and again, and the
 /// rest of the control side has to get its turn.
 const RESYNC_PAUSE: Duration = Duration::from_millis(100);
 
-/// What happened to the interface with an index; how it is now, [`Watch::snapshot`] shows.
+/// An event of the interface with an index; [`Watch::snapshot`] shows its present state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     Appeared(u32),
     Vanished(u32),
-    /// It entered or left a bridge, or another device that has members.
+    /// The interface entered or left a bridge, or another device that has members.
     MasterChanged(u32),
-    /// Set up or down by the administrator.
+    /// The administrator set the interface up or down.
     UpChanged(u32),
     MtuChanged(u32),
     Renamed(u32),
     MacChanged(u32),
-    /// An XDP program came or went, ours included (which is how its forced removal is noticed).
+    /// An XDP program came or went, ours included: so weir notices a forced removal.
     XdpChanged(u32),
-    /// Some offload was switched; which, ethtool tells.
+    /// An offload was switched; ethtool shows which.
     FeaturesChanged(u32),
     AddressesChanged(u32),
     /// Notifications were lost and everything was read again.
@@ -49,9 +49,9 @@ pub struct Watch {
     snapshot: Snapshot,
     pending: VecDeque<Event>,
     overrun: bool,
-    /// Not before this is everything read again.
+    /// The earliest time of the next full reading.
     resync_at: Instant,
-    /// The reading that is under way: kept, so that it ends although `next` is cancelled.
+    /// The reading under way, kept so that it completes although `next` is cancelled.
     reading: Option<Reading>,
 }
 
@@ -71,17 +71,17 @@ impl Watch {
     pub(super) async fn open(links: Links) -> Result<Self, LinksError> {
         let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
         let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
-        // Not the route groups: a host that speaks BGP would wake us for every prefix. Default
-        // routes are looked at when a port is taken.
+        // Without the route groups: on a host that speaks BGP every prefix would wake weir. Default
+        // routes are read when a port is taken.
         socket.socket_ref().set_rx_buf_sz(RECEIVE_BUFFER_BYTES)?;
         socket.socket_mut().bind(&SocketAddr::new(0, groups as u32))?;
-        // Subscribed first and read then, so that nothing falls between the two.
+        // Subscribe first and read then, so that no change falls between the two.
         let snapshot = links.snapshot().await?;
         let (pending, resync_at) = (VecDeque::new(), Instant::now());
         Ok(Self { links, socket, snapshot, pending, overrun: false, resync_at, reading: None })
     }
 
-    /// The interfaces as they were after the last event that [`Watch::next`] returned was made.
+    /// The interfaces at the time of the last event that [`Watch::next`] returned.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
@@ -106,8 +106,8 @@ impl Watch {
     async fn resync(&mut self) -> Result<(), LinksError> {
         if self.reading.is_none() {
             sleep_until(self.resync_at).await;
-            // Not through tokio, which makes a busy task pause. What is left in a socket that is
-            // flooded is older or newer than what is read now; to follow it leads to the same end.
+            // Not through tokio, which makes a busy task pause. The rest of a flooded socket is older
+            // or newer than the reading made now; applying it leads to the same end.
             let socket = self.socket.socket_ref();
             let buffer = socket.get_rx_buf_sz()?;
             overrun::empty(buffer, || socket.recv_from_full().map(|(bytes, _)| bytes.len()))?;
@@ -173,7 +173,7 @@ impl Watch {
     }
 }
 
-/// What happened between two snapshots.
+/// The events between two snapshots.
 pub(super) fn difference(old: &Snapshot, new: &Snapshot) -> VecDeque<Event> {
     let mut events = VecDeque::new();
     // Departures first: a name may have passed from one interface to another.
@@ -188,7 +188,7 @@ pub(super) fn difference(old: &Snapshot, new: &Snapshot) -> VecDeque<Event> {
     events
 }
 
-/// The events that lead from one reading of an interface to the next.
+/// The events between two readings of an interface.
 fn changes(old: Option<&Link>, new: Option<&Link>, events: &mut VecDeque<Event>) {
     match (old, new) {
         (None, None) => {}

@@ -1,7 +1,7 @@
-//! The two devices, by rtnetlink: made, found, set.
+//! The two devices, by rtnetlink: making, finding and configuring them.
 //!
-//! Invariant: everything here is done in the network namespace of the calling thread and of its
-//! `Netlink`, and all that is set can be set again without effect.
+//! Invariant: all of this runs in the network namespace of the calling thread and of its `Netlink`, and
+//! every setting can be applied again without effect.
 
 use std::fs;
 use std::io;
@@ -11,9 +11,9 @@ use nix::libc;
 use crate::host::links::{Link, LinkKind, read_link};
 use crate::host::netlink::{Netlink, Request};
 
-/// As large as a veth takes: superframes pass whole, and a tag in front fits.
+/// The largest MTU of a veth: superframes pass whole, and a tag in front fits.
 pub(super) const MTU: u32 = 65_535;
-/// What does as well, should a kernel allow no more.
+/// An MTU that is enough if the kernel allows no more.
 pub(super) const SMALLEST_MTU: u32 = 9000;
 
 // linux/veth.h
@@ -62,7 +62,7 @@ pub(super) fn create(
     }
 }
 
-/// Silent, then up: without IPv6 and ARP an interface says nothing of its own accord.
+/// Silences the device, then sets it up: without IPv6 and ARP an interface sends nothing by itself.
 pub(super) fn set(netlink: &mut Netlink, link: &Link) -> io::Result<()> {
     netlink.set_no_ipv6_address(link.ifindex)?;
     switch_ipv6_off(&link.name)?;
@@ -79,22 +79,23 @@ fn set_mtu(netlink: &mut Netlink, ifindex: u32) -> io::Result<()> {
     request(MTU).or_else(|_| request(SMALLEST_MTU))
 }
 
-/// There is no netlink request for it. With `addr_gen_mode` none the interface has no address and
-/// solicits nothing; this also keeps it out of multicast groups.
+/// Turns IPv6 off; no netlink request does that. With `addr_gen_mode` none the interface has no address
+/// and solicits nothing; this also keeps it out of multicast groups.
 fn switch_ipv6_off(name: &str) -> io::Result<()> {
     let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
     match fs::read_to_string(&path) {
         Ok(text) if text.trim() == "1" => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         _ => fs::write(&path, "1").or_else(|error| match error.kind() {
-            // A container's /proc/sys; without an address there is nothing to say.
+            // /proc/sys is read-only in a container; without an address the device sends nothing
+            // anyway.
             io::ErrorKind::ReadOnlyFilesystem => Ok(()),
             _ => Err(error),
         }),
     }
 }
 
-/// Whether an end is a veth with exactly so many queues, made and in use.
+/// Whether an end is a veth with exactly this number of queues, both allocated and in use.
 pub(super) fn fits(link: &Link, queues: u32) -> bool {
     let counts = [link.rx_queues, link.tx_queues];
     let in_use = weir_port::ethtool::channels(&link.name);

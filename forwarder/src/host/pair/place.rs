@@ -1,5 +1,5 @@
-//! Where the pair's network namespace is kept: a file on which it is mounted, in the mount
-//! namespace of the host, so that it outlives the process.
+//! Where the pair's network namespace is kept: mounted on a file, in the mount namespace of the host,
+//! so that it outlives the process.
 //!
 //! Invariant: see [`mounts`](crate::host::mounts).
 
@@ -16,11 +16,11 @@ use rustix::fs::{AtFlags, statat};
 use crate::host::mounts::{Place, leave, lock, share};
 use crate::host::netns::{Netns, NetnsId};
 
-/// Where the namespaces' files are, one for each weir.
+/// The folder of the namespaces' files, one for each weir.
 const DIR: &str = "/run/weir/netns";
 const NO_DATA: Option<&str> = None;
 
-/// The file as it was mounted, so that its loss is seen.
+/// The file as it was mounted, so that the loss of the mount shows.
 #[derive(Debug)]
 pub(super) struct Kept {
     dir: File,
@@ -45,7 +45,7 @@ impl Place {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 file => file?,
             };
-            // A file on which nothing is mounted is what a restart of the host leaves behind.
+            // A restart of the host leaves a file with nothing mounted on it.
             if fstatfs(&file)?.filesystem_type() != NSFS_MAGIC {
                 return Ok(None);
             }
@@ -72,7 +72,7 @@ impl Place {
         })
     }
 
-    /// Unmounts the namespace and removes the file; whether there was one.
+    /// Unmounts the namespace and removes the file; returns whether there was one.
     pub(super) fn remove(&self, name: &str) -> io::Result<bool> {
         self.inside(|| {
             let path = path_of(name);
@@ -80,7 +80,7 @@ impl Place {
                 return Ok(false);
             }
             let _locked = lock(false)?;
-            // More than once, if somebody mounted it over itself.
+            // Repeated, in case the file was mounted more than once.
             loop {
                 match umount2(&path, MntFlags::MNT_DETACH) {
                     Ok(()) => {}

@@ -1,10 +1,9 @@
-//! What happens to the pair: ends that are deleted, set down or given another MTU, and the mount
-//! that is taken away.
+//! Follows the pair: ends that are deleted, set down or given another MTU, and the loss of the mount.
 //!
-//! Invariant: what is reported leads from the state in which the watch began to the kernel's
-//! present one. The decision is [`changes`], which knows no kernel. Each end is watched by a netlink
-//! socket in its own namespace; a notification only says that it is time to ask, and without one
-//! it is time after [`LOOK`], so that one that was lost costs no more than that.
+//! Invariant: the reported events lead from the initial state to the kernel's present one. [`changes`]
+//! decides, and knows no kernel. A netlink socket in each end's own namespace watches it. A
+//! notification only triggers a check, and a check also runs after every [`LOOK`], so that a lost
+//! notification only delays the event.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -26,10 +25,10 @@ use crate::host::links::Link;
 use crate::host::netlink::{Netlink, is_overrun, messages, u32_at};
 use crate::host::netns::Netns;
 
-/// Nothing announces that a mount is taken away, either.
+/// The interval of checks. The loss of a mount comes without a notification, too.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Which of the two.
+/// One end of the pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     Outer,
@@ -38,8 +37,8 @@ pub enum End {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PairEvent {
-    /// Deleted, or moved to another namespace: nothing that is sent to the pair arrives any more.
-    /// Of a pair that was deleted both ends are reported.
+    /// Deleted, or moved to another namespace: nothing that is sent to the pair arrives any more. If
+    /// the pair is deleted, both ends are reported.
     Gone(End),
     /// Nothing passes until it is up again.
     Down(End),
@@ -55,7 +54,7 @@ pub enum PairEvent {
     Kept,
 }
 
-/// What of an end is watched; `None` where there is none.
+/// The watched state of an end; `None` if the end does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct EndState {
     up: bool,
@@ -76,7 +75,7 @@ struct State {
     kept: bool,
 }
 
-/// What happened between two moments.
+/// The events between two moments.
 fn changes(before: State, now: State) -> Vec<PairEvent> {
     let mut events = Vec::new();
     let ends = [(End::Outer, before.outer, now.outer), (End::Inner, before.inner, now.inner)];
@@ -92,7 +91,7 @@ fn changes(before: State, now: State) -> Vec<PairEvent> {
                     events.push(PairEvent::Mtu { end, mtu: now.mtu });
                 }
             }
-            // An index is not given out again to what was gone; another pair has another watch.
+            // An end that is gone does not come back under its index; a new pair has a new watch.
             (None, _) => {}
         }
     }
@@ -119,7 +118,7 @@ impl LinkSocket {
         Ok(Self { ifindex, socket })
     }
 
-    /// Whether something was said about this end, or may have been.
+    /// Whether a message about this end arrived, or may have been lost.
     fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             match ready!(self.socket.poll_recv_from_full(cx)) {
@@ -170,7 +169,7 @@ pub struct PairWatch {
     pending: VecDeque<PairEvent>,
     look: Interval,
     stale: bool,
-    /// The inner end's sockets are in it.
+    /// The sockets on the inner end live in this namespace.
     _netns: Arc<Netns>,
 }
 
@@ -187,7 +186,7 @@ impl PairWatch {
     pub(super) async fn open(pair: &Pair) -> io::Result<Self> {
         let (outer, inner) = (pair.outer.ifindex, pair.inner.ifindex);
         let (netns, kept) = (Arc::clone(&pair.netns), pair.kept.clone());
-        // As the pair was when it was made: what happened to it since is the first news.
+        // The state in which the pair was made: whatever happened since is the first event.
         let state = State {
             outer: Some(EndState { up: true, mtu: pair.outer.mtu }),
             inner: Some(EndState { up: true, mtu: pair.inner.mtu }),

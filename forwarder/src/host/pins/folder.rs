@@ -1,7 +1,7 @@
 //! The folders of all weirs, and the links in them.
 //!
-//! Invariant: what is done here needs no mount namespace: every path leads through the descriptor of the
-//! file system's root, which was opened in the right one.
+//! Invariant: no function here needs a mount namespace: every path starts at the descriptor of the file
+//! system's root, which was opened in the right one.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -18,12 +18,12 @@ use super::DIR;
 use crate::host::mounts::{leave, lock, places, share};
 use crate::host::pair::Identity;
 
-/// The folder of one weir, as its name tells.
+/// The folder of one weir, as its name encodes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Folder {
-    /// Of the network namespace.
+    /// The inode of the network namespace.
     pub(crate) inode: u64,
-    /// Of the weir in it.
+    /// The digest of the weir in it.
     pub(crate) digest: u32,
 }
 
@@ -32,7 +32,7 @@ impl Folder {
         Self { inode: identity.netns().inode, digest: identity.digest() }
     }
 
-    /// A bpffs takes no dots.
+    /// The folder's name. A bpffs takes no dots.
     pub(crate) fn name(self) -> String {
         format!("{}-{:08x}", self.inode, self.digest)
     }
@@ -45,7 +45,7 @@ impl Folder {
     }
 }
 
-/// A look whether a folder is a dead weir's holds its lock for less.
+/// The longest time that a check whether a folder's weir is dead holds the folder's lock.
 const LOOKED_AT: Duration = Duration::from_millis(500);
 
 /// The root of the file system.
@@ -53,7 +53,7 @@ const LOOKED_AT: Duration = Duration::from_millis(500);
 pub(crate) struct Root(File);
 
 impl Root {
-    /// Mounts it, if it is not; in the mount namespace of the calling thread.
+    /// Mounts the file system, unless it is mounted, in the mount namespace of the calling thread.
     pub(super) fn make() -> io::Result<Self> {
         let _locked = lock(true)?;
         fs::create_dir_all(DIR)?;
@@ -65,15 +65,15 @@ impl Root {
         Ok(Self(File::open(DIR)?))
     }
 
-    /// The one that an earlier weir has mounted, if there is one.
+    /// The file system that an earlier weir has mounted, if there is one.
     pub(crate) fn find() -> Option<Self> {
         let open = || Ok(if is_mounted()? { Some(Self(File::open(DIR)?)) } else { None });
         places().iter().filter(|place| place.lasting).find_map(|place| place.inside(open).ok()?)
     }
 
-    /// Makes the folder and locks it. `None`: whose it is runs.
+    /// Makes the folder and locks it. `None`: its weir runs.
     pub(super) fn claim(&self, folder: &str) -> io::Result<Option<File>> {
-        // So that no other weir takes the folder, or the mount, for abandoned.
+        // The lock keeps other weirs from taking the folder, or the mount, for abandoned.
         let _locked = lock(true)?;
         match fs::create_dir(self.at(folder)) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -89,7 +89,7 @@ impl Root {
         }
     }
 
-    /// Locks a folder. `None`: whose it is runs.
+    /// Locks a folder. `None`: its weir runs.
     pub(crate) fn lock(&self, folder: &str) -> io::Result<Option<File>> {
         let file = File::open(self.at(folder))?;
         match file.try_lock() {
@@ -120,7 +120,7 @@ impl Root {
         PinnedLink::open(&self.path(folder, ifindex))
     }
 
-    /// Takes a gate off, and removes the link's file; fine where there is none.
+    /// Detaches a gate, and removes the link's file; an absent file counts as success.
     pub(crate) fn remove(&self, folder: &str, ifindex: u32) -> io::Result<()> {
         match self.link(folder, ifindex) {
             Ok(link) => link.detach()?,
@@ -130,7 +130,7 @@ impl Root {
         fs::remove_file(self.path(folder, ifindex))
     }
 
-    /// Removes the links of a dead weir whose devices are gone, and the folder if that was all.
+    /// Removes the links of a dead weir whose devices are gone, and the folder if it is then empty.
     pub(super) fn remove_dead(&self, folder: &str) {
         for ifindex in self.links(folder) {
             let facts = self.link(folder, ifindex).and_then(|link| link.facts());
@@ -138,11 +138,11 @@ impl Root {
                 let _ = self.remove(folder, ifindex);
             }
         }
-        // Where something is left it stays.
+        // A folder that is not empty stays.
         let _ = fs::remove_dir(self.at(folder));
     }
 
-    /// Removes a folder in which nothing is any more, and the file system if that was the last.
+    /// Removes an empty folder, and unmounts the file system if that was the last one.
     pub(crate) fn leave(&self, folder: &str) {
         let _ = fs::remove_dir(self.at(folder));
         for place in places().into_iter().filter(|place| place.lasting) {

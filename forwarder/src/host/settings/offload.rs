@@ -1,6 +1,6 @@
-//! Offload features of one interface, here or at a veth's other end.
-//! Invariant: a feature is switched only when it is known and not yet as wanted; what the kernel
-//! does not grant is not left asked for.
+//! Offload features of one interface, here or at a veth's other end. Invariant: a feature is switched
+//! only if it is known and differs from the wanted state. If the kernel does not grant a request, the
+//! request is withdrawn.
 
 use std::io;
 
@@ -17,12 +17,12 @@ pub(super) struct Target {
     pub(super) ifindex: u32,
     pub(super) name: String,
     pub(super) port: u32,
-    /// What the operator types to get into the namespace.
+    /// The command prefix that enters the namespace.
     pub(super) prefix: String,
 }
 
 impl Target {
-    /// Switches features off, each recorded before. Gives what could not be, and what to do.
+    /// Switches features off, recording each first. Returns those that failed, with advice.
     pub(super) fn switch_off(
         &self,
         features: &[&str],
@@ -32,7 +32,7 @@ impl Target {
         let known = match ethtool::features(&self.name) {
             Ok(known) => known,
             Err(error) => {
-                // Drivers without the question have nothing to answer it with either.
+                // Drivers that do not support the request have no features to answer with.
                 tracing::debug!(name = %self.name, %error, "offload features cannot be read");
                 return Ok(refused);
             }
@@ -50,7 +50,7 @@ impl Target {
             match self.set_off(feature) {
                 Ok(()) => tracing::debug!("{}: {feature} off instead of on", self.name),
                 Err(error) => {
-                    // The wish was noted even where it was not granted.
+                    // The kernel notes the request even if it does not grant it.
                     if ethtool::set_feature(&self.name, feature, true).is_ok() {
                         state.forget(|recorded| *recorded == change)?;
                     }
@@ -63,7 +63,7 @@ impl Target {
 
     fn set_off(&self, feature: &str) -> io::Result<()> {
         ethtool::set_feature(&self.name, feature, false)?;
-        // The kernel may accept the wish and not grant it.
+        // The kernel may accept the request and not grant it.
         let now = ethtool::features(&self.name)?;
         if now.iter().any(|(name, on)| name == feature && !on) {
             return Ok(());

@@ -1,6 +1,6 @@
-//! Putting one recorded change back, wherever its interface is now. The record may be of weir 1,
-//! which also gave veths and taps a qdisc.
-//! Invariant: an interface that was replaced, and a qdisc that is the operator's, are left alone.
+//! Undoes one recorded change, wherever its interface is now. The record may be of weir 1, which also
+//! gave veths and taps a qdisc. Invariant: a replaced interface, and a qdisc of the operator's, are
+//! left alone.
 
 use std::io;
 
@@ -12,10 +12,10 @@ use crate::host::netlink::{Netlink, Request};
 use crate::host::netns::{self, NetnsId};
 use crate::host::state::{Before, Change};
 
-/// By this handle, and as a pfifo, weir's qdisc is known: "we" in ASCII.
+/// Identifies weir's qdisc, together with its kind pfifo: "we" in ASCII.
 const HANDLE: u32 = 0x7765_0000;
 
-/// Undoes a change, and says what was done. `own` is the namespace of this thread.
+/// Undoes a change, and describes what was done. `own` is the namespace of this thread.
 pub(super) fn put_back(change: &Change, own: NetnsId) -> io::Result<String> {
     if change.netns == own {
         return put_back_here(change);
@@ -28,7 +28,7 @@ pub(super) fn put_back(change: &Change, own: NetnsId) -> io::Result<String> {
 
 const GONE: &str = "it is gone, and what was changed with it";
 
-/// What undoing a change is, where it fails.
+/// Describes the undoing of a change, for when it fails.
 pub(super) fn action(change: &Change) -> String {
     match &change.before {
         Before::Feature { feature, .. } => format!("put {feature} back"),

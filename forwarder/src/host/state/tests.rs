@@ -25,7 +25,7 @@ fn survives_and_keeps_the_original() {
     drop(state);
 
     let mut state = StateFile::open(&control).unwrap();
-    // The second run finds it switched on, by the first one.
+    // The second run finds the feature switched on by the first one.
     state.record(tags(1, true)).unwrap();
     assert_eq!(state.changes()[0], tags(1, false));
     assert_eq!(state.changes().len(), 2);

@@ -13,7 +13,7 @@ const LOSSES: &str = "since_unix_ns,until_unix_ns,vif,role,received,reason,frame
 const FLOW_LOSSES: &str = "since_unix_ns,until_unix_ns,vif,kind,\
     proto,src,src_port,dst,dst_port,vlan,received,reason,frames\n";
 
-/// One of the kinds of dump as rows; the header is apart, because a file has it once.
+/// One kind of dump as rows. The header is separate, since a file has it once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Csv {
     pub header: &'static str,
@@ -44,7 +44,7 @@ pub fn latency(report: &LatencyReport) -> Csv {
     )
 }
 
-/// `since`: of an interval; otherwise a flow counts since it was seen first.
+/// `since`: the start of the interval; without it, a flow counts from its first frame.
 pub fn flows(report: &FlowsReport, since: Option<u64>) -> Csv {
     let until = report.until_unix_ns;
     let flows = report.flows.iter().map(|flow| {
@@ -53,7 +53,7 @@ pub fn flows(report: &FlowsReport, since: Option<u64>) -> Csv {
         cells.extend(key(flow));
         cells.extend([flow.age_ns, flow.idle_ns].map(|ns| ns.to_string()));
         cells.extend(numbers(&flow.counts));
-        // No table has seen a frame of the express lane.
+        // No flow table sees frames of the express lane.
         cells.push("0".to_owned());
         cells
     });
@@ -81,7 +81,7 @@ pub fn losses(report: &LossReport) -> Csv {
     )
 }
 
-/// What flows lost, a row for each reason.
+/// The losses of flows, a row for each reason.
 pub fn flow_losses(report: &FlowsReport, since: Option<u64>) -> Csv {
     let until = report.until_unix_ns;
     let rows = |mut cells: Vec<String>, counts: &FlowNumbers| -> Vec<Vec<String>> {
@@ -158,7 +158,7 @@ fn row(cells: &[String]) -> String {
     cells.join(",") + "\n"
 }
 
-/// In quotes where a comma or a quote would be taken for the format's own.
+/// Quotes a cell that contains a comma or a quote.
 fn quoted(cell: &str) -> String {
     if cell.contains([',', '"', '\r', '\n']) {
         format!("\"{}\"", cell.replace('"', "\"\""))

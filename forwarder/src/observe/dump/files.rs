@@ -1,5 +1,5 @@
-//! Files. Invariant: at a path there is what was there before, or all of what is to be there: a
-//! reader never sees half of it, whatever happens meanwhile.
+//! Writes files. Invariant: a path holds either its earlier content or all of the new one: a reader
+//! never sees half of it, whatever happens meanwhile.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{csv, hgrm, hlog, series};
 use weir_api::{FlowsReport, LatencyReport, LossReport, StatsReport};
 
-/// Why a file is not written.
+/// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", path.display())]
 pub struct FileError {
@@ -18,13 +18,13 @@ pub struct FileError {
     pub source: io::Error,
 }
 
-/// Writes `text` beside `path` first, and then takes its name.
+/// Writes `text` to a temporary file beside `path`, then renames it.
 pub fn write(path: &Path, text: &str) -> Result<(), FileError> {
     let failed = |source| FileError { path: path.to_owned(), source };
     let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::IsADirectory.into()))?;
     let mut beside = std::ffi::OsString::from(".");
     beside.push(name);
-    // Another process may be writing the same file; the last one's stays.
+    // Another process may write the same file; the last rename wins.
     beside.push(format!(".{}.tmp", std::process::id()));
     let beside = path.with_file_name(beside);
     let written = File::create(&beside)
@@ -40,14 +40,14 @@ pub fn make_folder(folder: &Path) -> Result<(), FileError> {
     fs::create_dir_all(folder).map_err(|source| FileError { path: folder.to_owned(), source })
 }
 
-/// As the control socket answers it.
+/// The report as the control socket returns it.
 pub fn json<T: Serialize>(report: &T) -> String {
-    // A report has nothing that JSON cannot say.
+    // JSON can represent every part of a report.
     serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
 }
 
-/// All that a weir can tell of its life, when it ends. Returns what could not be written, in
-/// words; the rest is.
+/// Writes everything that a weir knows about its life when it ends. Returns descriptions of the files
+/// that failed; the others are written.
 pub fn write_last(
     folder: &Path,
     stats: &StatsReport,

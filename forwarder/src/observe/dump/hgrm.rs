@@ -17,11 +17,11 @@ pub fn render(series: &[Series]) -> String {
     sections.join("\n")
 }
 
-/// One histogram: what a file that is to be plotted has to be.
+/// One histogram: the content of a file for a plotter.
 pub fn section(tag: &str, times: &Histogram<u64>) -> String {
     let mut text = format!("#[Histogram: {tag}, values in microseconds]\n");
     let us = |ns: f64| ns / NS_PER_US;
-    // A string takes all that is written to it.
+    // Writing to a string cannot fail.
     let _ = writeln!(
         text,
         "{:>12} {:>14} {:>10} {:>14}\n",

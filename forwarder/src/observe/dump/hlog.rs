@@ -13,7 +13,7 @@ use super::Series;
 const LEGEND: &str =
     "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
 
-/// What a log begins with. All times in it are relative to `start_unix_ns`.
+/// The beginning of a log. All times in it are relative to `start_unix_ns`.
 pub fn header(start_unix_ns: u64) -> String {
     let start = UNIX_EPOCH + Duration::from_nanos(start_unix_ns);
     let mut builder = IntervalLogWriterBuilder::new();
@@ -23,7 +23,7 @@ pub fn header(start_unix_ns: u64) -> String {
         .with_start_time(start)
         .with_base_time(start);
     let mut text = Vec::new();
-    // Only writing fails, and memory takes every byte.
+    // Writing to memory cannot fail.
     let _ = builder.begin_log_with(&mut text, &mut V2DeflateSerializer::new());
     String::from_utf8_lossy(&text).into_owned() + LEGEND
 }

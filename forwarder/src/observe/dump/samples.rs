@@ -18,7 +18,7 @@ pub(crate) fn times(stage: &str, recorded: &[u64]) -> Times {
     Times { stage: stage.to_owned(), summary, histogram: Some(encode(&times)) }
 }
 
-/// The same times in every stage.
+/// A vif with the same times in every stage.
 pub(crate) fn vif(name: &str, recorded: &[u64]) -> VifTimes {
     let stages = STAGES.iter().map(|stage| times(stage, recorded));
     VifTimes { name: name.to_owned(), stages: stages.collect() }

@@ -10,7 +10,7 @@ use weir_api::{
     histogram::{decode, encode},
 };
 
-/// What all vifs together are called where they are merged.
+/// The name of the merged vifs.
 pub const ALL: &str = "all";
 
 #[derive(Clone, Debug)]
@@ -63,16 +63,16 @@ pub fn by_stage(report: &LatencyReport) -> Result<LatencyReport, DumpError> {
     Ok(LatencyReport { vifs: vec![all], ..report.clone() })
 }
 
-/// Weir's histograms are of one shape, so nothing is ever too long for another.
+/// weir's histograms have one shape, so no value is ever out of another's range.
 pub(super) fn add(sum: &mut Histogram<u64>, times: &Histogram<u64>) {
     let _ = sum.add(times);
 }
 
-/// What `encoded` holds.
+/// Decodes a histogram.
 pub(super) fn whole(name: &str, encoded: Option<&String>) -> Result<Histogram<u64>, DumpError> {
     let encoded = encoded.ok_or_else(|| DumpError::NoHistogram(name.to_owned()))?;
     let times = decode(encoded).ok_or_else(|| DumpError::Garbled(name.to_owned()))?;
-    // Of one shape, so that they can be added and subtracted.
+    // All histograms have this shape, so that they can be added and subtracted.
     let mut own = histogram();
     own.add(&times).map_err(|_| DumpError::Garbled(name.to_owned()))?;
     Ok(own)

@@ -1,6 +1,6 @@
-//! What happened between two reports. Invariant: nothing of it is lost or counted twice: the
-//! intervals of a recording add up to the recording. weir itself is not changed by it, so any
-//! number of readers take intervals of their own.
+//! The difference of two reports. Invariant: nothing is lost or counted twice: the intervals of a
+//! recording add up to the recording. The difference does not change weir itself, so any number of
+//! readers can take intervals of their own.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use weir_api::{
     VifTimes, histogram::encode,
 };
 
-/// What was recorded since `before`; where recording was reset meanwhile, all of it.
+/// The times recorded since `before`; all of them if recording was reset meanwhile.
 pub fn latency(before: &LatencyReport, after: &LatencyReport) -> Result<LatencyReport, DumpError> {
     let again = after.since_unix_ns != before.since_unix_ns || after.uptime_ns < before.uptime_ns;
     if again {
@@ -41,7 +41,7 @@ pub fn latency(before: &LatencyReport, after: &LatencyReport) -> Result<LatencyR
     })
 }
 
-/// What flows did since `before`; those that did nothing are left out.
+/// The counts of flows since `before`; flows without traffic are left out.
 pub fn flows(before: &FlowsReport, after: &FlowsReport) -> Result<FlowsReport, DumpError> {
     if after.uptime_ns < before.uptime_ns {
         return Ok(after.clone());
@@ -51,7 +51,7 @@ pub fn flows(before: &FlowsReport, after: &FlowsReport) -> Result<FlowsReport, D
     let mut flows = Vec::new();
     for flow in &after.flows {
         let name = name(flow);
-        // One that ended and began again counts from 0, and what it was before is in `ended`.
+        // A flow that ended and began again counts from 0, and its earlier counts are in `ended`.
         let same = |earlier: &&FlowReport| continues(&earlier.counts, &flow.counts);
         let same = earlier.get(&name).copied().filter(same).inspect(|_| {
             earlier.remove(&name);
@@ -73,13 +73,13 @@ pub fn flows(before: &FlowsReport, after: &FlowsReport) -> Result<FlowsReport, D
         let same = |earlier: &&FlowSumReport| earlier.vif == sum.vif && earlier.kind == sum.kind;
         let listed = before.sums.iter().find(same);
         let same = listed.filter(|earlier| continues(&earlier.counts, &sum.counts));
-        // All were forgotten meanwhile: then the vanished flows are not in it.
+        // All flows were forgotten meanwhile: then the sum does not include the vanished ones.
         let forgotten = listed.is_some() && same.is_none();
         if let Some(same) = same {
             changed.take(&Counted::read(&name, &same.counts, &same.histogram)?);
         }
         if sum.kind == SumKind::Ended && !forgotten {
-            // A flow that ended brought along what it had counted before.
+            // A flow that ended brought along its earlier counts.
             for (name, flow) in earlier.iter().filter(|(_, flow)| flow.vif == sum.vif) {
                 changed.take(&Counted::read(name, &flow.counts, &flow.histogram)?);
             }
@@ -139,17 +139,18 @@ impl Counted {
 
     fn told(self) -> (FlowNumbers, Option<String>) {
         let residence = self.times.as_ref().map(Summary::of);
-        // Without histograms the interval's times are unknown: none rather than wrong ones.
+        // Without histograms the interval's times are unknown: none is better than wrong ones.
         let residence = residence.unwrap_or_default();
         (FlowNumbers { residence, ..self.counts }, self.times.as_ref().map(encode))
     }
 }
 
-/// Takes `before` out of `times`, unless it is not in it: then they are of another recording.
+/// Subtracts `before` from `times`, unless `times` does not contain it: then the two belong to
+/// different recordings.
 fn take(times: &mut Histogram<u64>, before: &Histogram<u64>) {
     let mut rest = times.clone();
     if rest.subtract(before).is_ok() {
-        // Counts alone: what is left may be shorter than the longest there was.
+        // Only the counts are subtracted; the remaining maximum may be smaller than the recorded one.
         times.reset();
         add(times, &rest);
     }

@@ -1,4 +1,4 @@
-//! The formats, read back: by us, and by those who defined them.
+//! Reads the formats back, with our own code and with that of their authors.
 
 use std::path::Path;
 
@@ -50,7 +50,7 @@ fn the_python_port_reads_the_interval_log_and_agrees_with_the_distribution() {
     let dir = tempfile::tempdir().unwrap();
     let (hlog_file, hgrm_file) = (dir.path().join("l.hlog"), dir.path().join("l.hgrm"));
     std::fs::write(&hlog_file, hlog::header(START) + &log).unwrap();
-    // Both intervals together are the later report.
+    // The two intervals together make up the later report.
     std::fs::write(&hgrm_file, hgrm::render(&of_latency(&later()).unwrap())).unwrap();
     let lines = python(READ_HISTOGRAMS, &[&hlog_file, &hgrm_file]);
     assert_eq!(lines.len(), 2 * 2 * 5);
@@ -115,7 +115,7 @@ fn intervals_add_up_to_the_whole_and_a_reset_begins_anew() {
     assert!(nothing.vifs.iter().flat_map(|vif| &vif.stages).all(|at| at.summary.count == 0));
     let reset = LatencyReport { since_unix_ns: START + 5 * SECOND, ..latency() };
     assert_eq!(since::latency(&later(), &reset).unwrap(), reset);
-    // A vif that went and came again, and one that is new.
+    // A vif that went and came back, and a new one.
     let mut other = later();
     other.vifs = vec![vif("v1", &[1_000]), vif("v3", &[2_000])];
     let interval = since::latency(&latency(), &other).unwrap();
@@ -145,7 +145,7 @@ fn flows_that_ended_are_not_counted_twice() {
         sums: vec![sum("v1", SumKind::Ended, 5, &[500; 5])],
         ..sample_flows()
     };
-    // The first went on, the second ended after three more, the third ended and began anew.
+    // The first went on, the second ended after three more, the third ended and began again.
     let ended: Vec<u64> = [[500; 5].as_slice(), &[1_000; 23], &[2_000; 30]].concat();
     let after = FlowsReport {
         uptime_ns: before.uptime_ns + SECOND,

@@ -22,7 +22,7 @@ fn one(before: &ProgramCounts, after: &ProgramCounts, counts: &WorkerCounts, hel
     ledger([PortLedger { before, after, worker: counts }], &workers)
 }
 
-/// Two workers: what came in at one goes out at the other.
+/// Two workers: packets that came in at one go out at the other.
 fn two(after: u64, rx: u64, tx: u64, workers: WorkersTotal) -> Ledger {
     let (before, after) = (program(100, 0), program(after, 0));
     let (from, to) = (worker(rx, 0, 0), worker(0, tx, 0));
@@ -46,11 +46,11 @@ fn what_is_between_two_workers_is_in_flight() {
 
 #[test]
 fn a_frame_that_vanished_between_two_workers_shows() {
-    // Never taken: in flight for ever.
+    // A packet that was never taken over is in flight for ever.
     assert_eq!(two(100, 100, 99, between(0, 100, 99)).in_flight, 1);
-    // Taken and gone.
+    // A packet that was taken over and is gone.
     assert_eq!(two(100, 100, 99, between(0, 100, 100)).balance(), 1);
-    // Made out of nothing.
+    // A packet made out of nothing.
     assert_eq!(two(100, 100, 101, between(0, 100, 100)).balance(), -1);
 }
 
@@ -58,13 +58,13 @@ fn a_frame_that_vanished_between_two_workers_shows() {
 fn a_worker_that_is_asked_later_may_have_taken_what_the_first_did_not_have_yet() {
     let ledger = two(150, 100, 120, between(0, 100, 120));
     assert_eq!((ledger.received, ledger.in_flight, ledger.balanced()), (120, 0, true));
-    // But not more than has come in.
+    // But no more than has come in.
     assert_eq!(two(110, 100, 120, between(0, 100, 120)).balance(), -10);
 }
 
 #[test]
 fn a_worker_that_is_asked_later_may_hold_what_the_first_took_before() {
-    // The giver was asked after the taker: what it handed over meanwhile is in flight.
+    // The giver was asked after the taker: what it handed over in between is in flight.
     let ledger = two(150, 140, 100, between(0, 140, 100));
     assert_eq!((ledger.in_flight, ledger.balanced()), (40, true));
 }
@@ -108,7 +108,7 @@ fn what_the_program_dropped_is_lost_under_its_reason() {
     assert_eq!(counts.steered + counts.express.frames + counts.passed.frames + lost, total);
 }
 
-/// A port that sent so much by the express lane, and was sent so much.
+/// A port that sent this many frames by the express lane, and received this many.
 fn express(sent: u64, reached: u64) -> ProgramCounts {
     let mut counters = PortCounters::default();
     counters.frames[Counter::Express as usize] = sent;
@@ -121,7 +121,7 @@ fn what_the_gate_handed_over_is_delivered_and_never_in_flight() {
     let (mut from, to) = (express(70, 0), express(0, 70));
     assert_eq!((from.received, from.express), (70, Amount::new(70, 7_000)));
     assert_eq!((to.received, to.reached), (0, Amount::new(70, 7_000)));
-    // And some by a worker beside it.
+    // And some by a worker as well.
     (from.received, from.steered) = (from.received + 30, 30);
     let (sent, quiet) = (worker(30, 20, 0), WorkerCounts::default());
     let ports = [

@@ -1,12 +1,12 @@
-//! Who talked to whom: the workers' flow tables, put together.
+//! The workers' flow tables, combined.
 //!
-//! First all rows are looked at without their histograms, many at a time, to see which are wanted;
-//! then those alone are read whole, few at a time, since each whole row keeps a worker from its
-//! packets for some microseconds.
+//! A first pass reads all rows without their histograms, many at a time, to select rows. A second pass
+//! reads the selected rows whole, few at a time, since each whole row keeps a worker from its packets
+//! for some microseconds.
 //!
-//! Invariant: a flow that ends between the two looks, and is counted among the ended ones then, is
-//! not counted twice: the whole is read again. (After some tries it is believed: where flows end
-//! all the time, their sum is a moment younger than the rows.)
+//! Invariant: a flow that ends between the two passes, and is then among the ended ones, is not counted
+//! twice: everything is read again. (After some attempts the result is accepted: where flows end all
+//! the time, their sum is a moment younger than the rows.)
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -24,20 +24,20 @@ use weir_api::{Amount, FlowQuery, FlowReport, FlowSumReport, FlowsReport, SumKin
 const LIGHT_ROWS: usize = 256;
 /// Rows of a page with histograms, of 10 KiB each.
 const WHOLE_ROWS: usize = 16;
-/// How often flows that end meanwhile are a reason to begin again.
+/// The most readings made because flows ended meanwhile.
 const READINGS: u32 = 3;
-/// Reports made between two occasions for somebody else's work on this thread.
+/// The number of reports made before other tasks of this thread get a turn.
 const AT_ONCE: usize = 32;
 
-/// Where a row was seen.
+/// The position of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    /// Where the page began, and which of its rows it was.
+    /// The page's beginning, and the row in it.
     page: u32,
     nth: usize,
 }
 
-/// A flow as the first look found it.
+/// A flow as the first pass found it.
 #[derive(Debug, Default)]
 struct SeenFlow {
     bytes: u64,
@@ -45,7 +45,7 @@ struct SeenFlow {
     places: Vec<(usize, Place)>,
 }
 
-/// All that was read.
+/// The result of a reading.
 #[derive(Debug, Default)]
 struct Reading {
     known: usize,
@@ -56,11 +56,12 @@ struct Reading {
 type Names = BTreeMap<PortId, String>;
 
 impl<S: WorkerMeasures> Measurements<S> {
-    /// The flows, the largest by bytes first. With `reset` all of them are forgotten right after
-    /// they were read: what is counted between the two is in no report.
+    /// The flows, the largest by bytes first. With `reset` all of them are forgotten right after they
+    /// were read: counts between the two are in no report.
     pub async fn flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, NoAnswer> {
         let this = Arc::clone(self);
-        // Not dropped half-way: it would have forgotten what is in no report.
+        // A separate task, since it must not be dropped half-way: flows in no report would already be
+        // forgotten.
         let read = tokio::spawn(async move { this.read_flows(query).await });
         read.await.unwrap_or(Err(NoAnswer::Ended))
     }
@@ -103,7 +104,7 @@ impl<S: WorkerMeasures> Measurements<S> {
         })
     }
 
-    /// What each source sent by the express lane since its flows began; with `reset` that is now.
+    /// Each source's traffic by the express lane since its flows began; with `reset` they begin now.
     async fn express_since(&self, reset: bool) -> BTreeMap<PortId, Amount> {
         let mut ports = self.ports.lock().await;
         let since = ports.iter_mut().map(|(id, held)| {
@@ -156,7 +157,7 @@ impl<S: WorkerMeasures> Measurements<S> {
         Ok(Reading { known, flows, sums: self.sums().await? })
     }
 
-    /// Every row of a worker, and where it is.
+    /// Every row of a worker, with its position.
     async fn look(&self, worker: usize) -> Result<Vec<(FlowKey, u64, Place)>, NoAnswer> {
         let mut seen = Vec::new();
         let mut from = Some(0);
@@ -170,7 +171,7 @@ impl<S: WorkerMeasures> Measurements<S> {
         Ok(seen)
     }
 
-    /// The rows at these places whole, as far as they are still there.
+    /// The whole rows at these positions, if they are still there.
     async fn pick(
         &self,
         worker: usize,
@@ -191,7 +192,7 @@ impl<S: WorkerMeasures> Measurements<S> {
                 passed = nth + run.len();
                 for row in rows.into_iter().filter(|row| keys.contains(&row.key)) {
                     let times = row.latency.as_ref().map(|latency| &latency.0);
-                    // Where rows moved meanwhile one may come again: it is still one row.
+                    // If rows moved meanwhile, a row may be returned twice; it is still one row.
                     picked.insert(row.key, Tally::of(row.counts, times));
                 }
             }
@@ -199,7 +200,8 @@ impl<S: WorkerMeasures> Measurements<S> {
         Ok(picked)
     }
 
-    /// So many rows from a place on, or fewer at the table's end; a worker may give them in parts.
+    /// Reads this many rows from a position on, or fewer at the table's end; a worker may return them
+    /// in parts.
     async fn some(
         &self,
         worker: usize,
@@ -246,7 +248,7 @@ fn asks_for(query: &FlowQuery, name: &str) -> bool {
     query.vif.as_deref().is_none_or(|vif| vif == name)
 }
 
-/// What the query asks for of all flows.
+/// Selects the flows that the query asks for.
 fn wanted(
     seen: HashMap<FlowKey, SeenFlow>,
     query: &FlowQuery,
@@ -263,7 +265,7 @@ fn wanted(
     all
 }
 
-/// The largest first, and always in the same order.
+/// Sorts the largest first, and always in the same order.
 fn rank(bytes: u64, key: &FlowKey) -> impl Ord + use<> {
     let ports = (key.src_port, key.dst_port, key.vlan, key.ethertype, key.proto);
     (std::cmp::Reverse(bytes), key.ingress, key.src, key.dst, ports)
@@ -286,7 +288,7 @@ async fn report_flows(
     told
 }
 
-/// What a source sent that is in no row.
+/// A source's traffic that is in no row.
 #[derive(Debug, Default)]
 struct Unlisted {
     other: Tally,
@@ -295,8 +297,8 @@ struct Unlisted {
     express: Amount,
 }
 
-/// Of each source that is asked for, what is in no row, if there is anything. What the gate handed over
-/// is in `other`: no table has seen it.
+/// For each source in the query, the traffic that is in no row, if there is any. Traffic that the gate
+/// handed over is in `other`, since no table sees it.
 fn report_sums(
     reporter: &mut FlowReporter,
     names: &Names,
@@ -311,7 +313,8 @@ fn report_sums(
         let unlisted = all.entry(name).or_default();
         unlisted.other.add(&Tally::of(sum.other.0, Some(&sum.other.1)));
         unlisted.ended.add(&Tally::of(sum.ended.0, Some(&sum.ended.1)));
-        // The worker that serves the source knows all of its flows, others some of the same.
+        // The worker that serves the source knows all of its flows; other workers know some of the
+        // same.
         unlisted.ended_flows = sum.ended_flows.max(unlisted.ended_flows);
     }
     for (id, amount) in express {

@@ -1,8 +1,8 @@
 //! How long packets took, by source.
 //!
-//! Invariant: what a worker hands out it has no more, so that is added to what is held here before
-//! anything else can happen to it: the task that took it is never dropped half-way. A reset takes
-//! exactly what it reports.
+//! Invariant: a worker no longer holds the times that it hands out, so they are added to those held
+//! here before anything else can happen to them: the task that took them is never dropped half-way. A
+//! reset takes exactly what it reports.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use super::{Measurements, Ports, WorkerMeasures, unix_ns};
 use crate::worker::NoAnswer;
 use weir_api::{LatencyQuery, LatencyReport, Summary, Times, VifTimes, histogram::encode};
 
-/// Ports asked for at once: one round of a worker's chores answers all of them, and what they
-/// answer, up to a tenth of a megabyte each, is not all in memory at the same time.
+/// Ports read at once. One round of a worker's chores answers all of them, and their answers, up to a
+/// tenth of a megabyte each, are never all in memory at the same time.
 pub(super) const AT_ONCE: usize = 16;
 
 impl<S: WorkerMeasures> Measurements<S> {
-    /// Everything that was recorded since the last reset, by name of the source.
+    /// Everything recorded since the last reset, by name of the source.
     pub async fn latency(self: &Arc<Self>, query: LatencyQuery) -> Result<LatencyReport, NoAnswer> {
         let this = Arc::clone(self);
         let read = tokio::spawn(async move { this.read_latency(query).await });
@@ -52,7 +52,7 @@ impl<S: WorkerMeasures> Measurements<S> {
         Ok(report)
     }
 
-    /// Takes what is new of some ports, and gives all there is of them.
+    /// Collects the new times of some ports, and returns all their times.
     async fn take(
         &self,
         ids: &[PortId],
@@ -68,7 +68,7 @@ impl<S: WorkerMeasures> Measurements<S> {
         Ok(given.collect())
     }
 
-    /// Adds what the workers have recorded since the last time.
+    /// Adds what the workers have recorded since the last collection.
     pub(super) async fn collect(&self, ports: &mut Ports, ids: &[PortId]) -> Result<(), NoAnswer> {
         if !self.plan.latency {
             return Ok(());

@@ -1,7 +1,7 @@
-//! How full the flow tables are, without looking at a single row.
+//! How full the flow tables are, without reading a single row.
 //!
-//! Invariant: a source is told of once. The worker that serves it knows all of its flows, others
-//! some of the same, so the largest numbers are the source's.
+//! Invariant: a source is reported once. The worker that serves it knows all of its flows, and other
+//! workers know some of the same, so the largest numbers are the source's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use weir_core::FlowSum;
 use super::{Measurements, WorkerMeasures};
 use crate::worker::NoAnswer;
 
-/// Of all sources.
+/// The room of all sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlowRoom {
-    /// Flows that can be told apart at once; 0: switched off.
+    /// The most flows that can be told apart at once; 0: switched off.
     pub capacity: u64,
     pub sources: Vec<SourceFlows>,
 }
 
-/// Of one source.
+/// The flows of one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceFlows {
     pub port: String,
     /// Flows that have a row now.
     pub known: u64,
-    /// Flows that had one, since the last reset.
+    /// Flows that had a row and ended, since the last reset.
     pub ended: u64,
-    /// Frames of flows that got none.
+    /// Frames of flows that got no row.
     pub other_frames: u64,
 }
 

@@ -1,7 +1,7 @@
-//! Rows of one flow, made one.
+//! Merges the rows of one flow.
 //!
-//! Invariant: what several workers counted of a flow adds up, and of a histogram only what is in it
-//! is kept: ten thousand flows are some megabytes, not a hundred.
+//! Invariant: the workers' counts of a flow add up. Of a histogram only the values present are kept:
+//! ten thousand flows take some megabytes, not a hundred.
 
 use hdrhistogram::{Counter, Histogram};
 use weir_core::{FlowCounts, FlowKey};
@@ -12,11 +12,11 @@ use weir_api::{
 
 const TCP_FLAGS: [&str; 8] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
 
-/// What all workers counted of a flow, or of several.
+/// The counts of all workers for a flow, or for several.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     pub(super) counts: FlowCounts,
-    /// Values and how often each was recorded.
+    /// Values, and how often each was recorded.
     times: Vec<(u64, u64)>,
 }
 
@@ -29,7 +29,7 @@ impl Tally {
 
     pub(super) fn add(&mut self, other: &Self) {
         let (sum, more) = (&mut self.counts, &other.counts);
-        // Jitters do not add up: that of the row with more packets stays.
+        // Jitters do not add up: the row with more packets decides.
         if more.delivered > sum.delivered {
             sum.jitter_ns = more.jitter_ns;
         }
@@ -47,7 +47,7 @@ impl Tally {
         self.times.extend(&other.times);
     }
 
-    /// What was taken and delivered at once, and not timed.
+    /// Adds traffic that was received and delivered at once, and not timed.
     pub(super) fn add_delivered(&mut self, amount: Amount) {
         let sum = &mut self.counts;
         sum.frames += amount.frames;
@@ -63,7 +63,7 @@ impl Tally {
     }
 }
 
-/// Makes reports of tallies, all with one histogram: making one costs more than filling it.
+/// Makes reports from tallies, reusing one histogram: making one costs more than filling it.
 #[derive(Debug)]
 pub(super) struct FlowReporter {
     now_ns: u64,

@@ -1,4 +1,4 @@
-//! Workers that never forwarded a packet, and what is put together of what they say.
+//! Workers that never forwarded a packet, and the reports combined from their answers.
 
 mod express;
 
@@ -12,21 +12,21 @@ use weir_core::{FlowCounts, FlowKey, FlowRow, Stage};
 use super::*;
 use weir_api::{FlowQuery, FlowsReport, LatencyQuery, LatencyReport, SumKind, histogram::decode};
 
-/// Gives pages from places that are not rows' numbers, some of them short.
+/// Returns pages from positions that are not rows' numbers, some of them short.
 #[derive(Default)]
 struct Twin {
     latency: Lock<BTreeMap<PortId, Box<VifLatency>>>,
     rows: Lock<Vec<FlowRow>>,
     sums: Lock<Vec<FlowSum>>,
-    /// Rows given with their histograms.
+    /// The number of rows returned with their histograms.
     whole: AtomicUsize,
-    /// Flows that end between the first look and the second.
+    /// Flows that end between the first pass and the second.
     ending: Lock<Vec<FlowSum>>,
 }
 
-/// Only every second place is in use.
+/// Only every second position is in use.
 const STEP: u32 = 2;
-/// More rows than this are never given at once.
+/// The most rows returned at once.
 const SHORT: usize = 100;
 
 impl WorkerMeasures for Arc<Twin> {
@@ -69,7 +69,7 @@ impl WorkerMeasures for Arc<Twin> {
     }
 }
 
-/// What ports sent by the express lane, by slot.
+/// The ports' traffic by the express lane, by slot.
 #[derive(Clone, Debug, Default)]
 struct Lane(Arc<Lock<BTreeMap<PortId, Amount>>>);
 
@@ -97,12 +97,12 @@ impl Bench {
         Self { workers, lane, measured }
     }
 
-    /// A port has sent so many frames by the express lane.
+    /// Sets the number of frames that a port has sent by the express lane.
     fn express(&self, id: u16, frames: u64) {
         self.lane.0.lock().unwrap().insert(PortId(id), Amount::new(frames, frames * 100));
     }
 
-    /// A worker has recorded so many packets.
+    /// Records this many packets at a worker.
     fn record(&self, worker: usize, id: u16, packets: u64) {
         let mut all = self.workers[worker].latency.lock().unwrap();
         let latency = all.entry(PortId(id)).or_default();
@@ -156,7 +156,7 @@ fn ended(id: u16, flows: u64, counts: FlowCounts) -> FlowSum {
     }
 }
 
-/// The packets of each source, which every stage must have.
+/// The number of packets of each source, which must be the same in every stage.
 #[track_caller]
 fn counts(report: &LatencyReport) -> Vec<(&str, u64)> {
     let one = |stages: &[weir_api::Times]| {
@@ -195,7 +195,7 @@ async fn a_port_that_returns_has_its_times_and_a_slots_next_name_does_not() {
     let bench = Bench::new(MeasurePlan::default(), &["v1"]).await;
     bench.record(0, 0, 3);
     bench.measured.name(PortId(0), "v1").await.unwrap();
-    // What the workers had is taken already: they may begin anew.
+    // The workers' times are taken already: they may start again.
     assert!(bench.workers[0].latency.lock().unwrap().is_empty());
     assert_eq!(counts(&bench.latency(false).await), [("v1", 3)]);
     bench.record(1, 0, 9);
@@ -227,7 +227,7 @@ async fn a_flow_is_what_all_workers_know_of_it() {
         bench.row(1, 0, 699 - flow, sent(700 - u64::from(flow)));
     }
     bench.row(1, 1, 9, took(5000));
-    // Of a port that there is not any more.
+    // A flow of a port that no longer exists.
     bench.row(1, 7, 9, took(5000));
     let all = bench.flows(FlowQuery { histograms: true, ..FlowQuery::default() }).await;
     assert_eq!((all.known, all.capacity, all.flows.len()), (701, 8192, 701));
@@ -244,7 +244,7 @@ async fn a_flow_is_what_all_workers_know_of_it() {
 async fn only_what_is_asked_for_is_read_whole() {
     let bench = Bench::new(MeasurePlan::default(), &["v1", "v2"]).await;
     for flow in 0..700 {
-        // The largest are far from each other.
+        // The largest flows are far apart.
         let frames = if flow % 97 == 0 { 1000 + u64::from(flow) } else { 1 };
         bench.row(0, flow % 2, flow, took(frames));
     }
@@ -279,7 +279,7 @@ async fn sums_are_those_of_all_workers_and_a_reset_forgets_all() {
     let mut at_home = ended(0, 3, took(30));
     at_home.other.0 = took(4);
     bench.workers[0].sums.lock().unwrap().push(at_home);
-    // Two of the same three left by the other worker.
+    // Two of the same three flows, ended at the other worker.
     bench.workers[1].sums.lock().unwrap().push(ended(0, 2, sent(20)));
     let report = bench.flows(FlowQuery { reset: true, ..FlowQuery::default() }).await;
     let told: Vec<_> = report

@@ -1,4 +1,4 @@
-//! The histograms themselves, for another use than a report.
+//! The histograms themselves, for uses other than a report.
 //!
 //! Invariant: as in [`super::latency`], a task that took something from a worker is never dropped
 //! half-way.
@@ -13,7 +13,7 @@ use super::{Measurements, WorkerMeasures};
 use crate::worker::NoAnswer;
 
 impl<S: WorkerMeasures> Measurements<S> {
-    /// What `of` makes of all that was recorded of each source since the last reset, by name.
+    /// Applies `of` to all that was recorded for each source since the last reset; the results by name.
     pub async fn times<T: Send + 'static>(
         self: &Arc<Self>,
         of: fn(&str, &VifLatency) -> T,
@@ -27,7 +27,7 @@ impl<S: WorkerMeasures> Measurements<S> {
         if !self.plan.latency {
             return Ok(Vec::new());
         }
-        // So that a reset is seen of all sources or of none.
+        // So a reset shows for all sources or for none.
         let _since = self.since.lock().await;
         let nothing = VifLatency::default();
         let mut made = BTreeMap::new();

@@ -1,6 +1,6 @@
-//! Every metric: its name, kind, unit, labels, a sentence, and how it is read. Invariants: names are in
-//! base units and end in them; a sentence holds no quotation mark, backslash or line break, so that it needs
-//! no escaping in any format.
+//! Every metric: its name, kind, unit, labels, sentence and reader. Invariants: names are in base units
+//! and end in them; a sentence holds no quotation mark, backslash or line break, so that it needs no
+//! escaping in any format.
 
 use weir_api::{LaneNow, PortCounter};
 use weir_core::Choice as _;
@@ -13,21 +13,21 @@ use super::fill::{
 };
 use super::page::Value::Whole;
 
-/// What a metric is, in OpenMetrics' words.
+/// The kind of a metric, in OpenMetrics' terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows; its samples end in `_total`.
+    /// A value that only grows; its samples end in `_total`.
     Counter,
     Gauge,
     Histogram,
-    /// Always 1, for its labels; its sample ends in `_info`.
+    /// Always 1, to carry labels; its sample ends in `_info`.
     Info,
 }
 
-/// A metric, and how its values are read.
+/// A metric, and the function that reads its values.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
-    /// Of the family, without `_total` or `_info`.
+    /// The name of the family, without `_total` or `_info`.
     pub name: &'static str,
     pub kind: Kind,
     pub(super) unit: Option<&'static str>,
@@ -46,7 +46,7 @@ impl Kind {
         }
     }
 
-    /// What the name of a sample has after the family's.
+    /// The suffix that a sample's name adds to the family's.
     pub fn suffix(self) -> &'static str {
         match self {
             Self::Counter => "_total",
@@ -58,7 +58,7 @@ impl Kind {
 
 macro_rules! metrics {
     ($($kind:ident $name:literal $(in $unit:literal)? [$($label:literal)*] $help:expr => $rows:expr;)*) => {
-        /// In the order in which they are told.
+        /// In the order of the page.
         pub static ALL: &[Metric] = &[$(Metric {
             name: $name,
             kind: Kind::$kind,

@@ -1,5 +1,5 @@
-//! How metrics are read from a sample. Invariant: a series that is there once stays while its port
-//! does, so that no rate begins in the middle; zeros are told.
+//! Reads metrics from a sample. Invariant: a series stays as long as its port does, so that no rate
+//! begins in the middle; zeros are reported.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,12 +34,12 @@ pub(super) fn row<'s, const N: usize>(labels: [&'s str; N], value: Value<'s>) ->
     (labels.map(Cow::Borrowed).into(), value)
 }
 
-/// Of a metric without labels.
+/// The row of a metric without labels.
 pub(super) fn one(value: Value<'_>) -> MetricRows<'_> {
     vec![(Vec::new(), value)]
 }
 
-/// What there is to tell of each port.
+/// The rows of each port.
 pub(super) fn each<'s, R: IntoIterator<Item = MetricRow<'s>>>(
     all: &'s Sample,
     of: impl Fn(&'s PortReport) -> R,
@@ -47,7 +47,7 @@ pub(super) fn each<'s, R: IntoIterator<Item = MetricRow<'s>>>(
     all.stats.ports.iter().flat_map(of).collect()
 }
 
-/// One number of each port; `None`: there is none.
+/// One number of each port; `None`: the port has none.
 pub(super) fn ports<'s>(
     all: &'s Sample,
     of: fn(&PortReport) -> Option<Value<'static>>,
@@ -73,7 +73,7 @@ pub(super) fn directions(all: &Sample, of: fn(&Traffic) -> u64) -> MetricRows<'_
     })
 }
 
-/// What the program passes, it does not tell apart.
+/// The program does not tell the superframes apart that it passes.
 pub(super) fn superframes(all: &Sample) -> MetricRows<'_> {
     each(all, |port| {
         [("rx", &port.rx), ("tx", &port.tx)]
@@ -89,7 +89,7 @@ pub(super) fn lanes(all: &Sample, of: fn(&Amount) -> u64) -> MetricRows<'_> {
     })
 }
 
-/// Every reason, of a port or of all.
+/// A row for every reason, of a port or of all.
 pub(super) fn by_reason<'s>(
     losses: &BTreeMap<String, u64>,
     port: Option<&'s str>,
@@ -101,7 +101,7 @@ pub(super) fn by_reason<'s>(
     rows.collect()
 }
 
-/// In bytes. 0 drawn as a limit would say the opposite of "none".
+/// In bytes. 0 drawn as a limit would mean the opposite of "none".
 pub(super) fn rate(bps: u64) -> Option<Value<'static>> {
     (bps > 0).then(|| Value::Real(bps as f64 / 8.0))
 }
@@ -110,7 +110,7 @@ pub(super) fn shed_links(port: &PortReport) -> Option<Value<'static>> {
     Some(Whole(port.links.iter().filter(|link| link.shed).count() as u64))
 }
 
-/// Of the links where shares matter: with all pairs of ports there would be series without bound.
+/// Rows for the links where shares matter: all pairs of ports would make series without bound.
 pub(super) fn links(all: &Sample, of: fn(&LinkShare) -> u64) -> MetricRows<'_> {
     let matters = |port: &&PortReport| port.role == Role::Uplink || port.promise.rate_bps > 0;
     let shared = all.stats.ports.iter().filter(matters);
@@ -121,7 +121,7 @@ pub(super) fn links(all: &Sample, of: fn(&LinkShare) -> u64) -> MetricRows<'_> {
     })
 }
 
-/// Of the links with a rate.
+/// Rows for the links with a rate.
 pub(super) fn rated(all: &Sample, of: fn(&LinkLane) -> Value<'static>) -> MetricRows<'_> {
     each(all, |port| port.link.map(|link| row([&port.name], of(&link))))
 }

@@ -1,5 +1,5 @@
-//! OpenMetrics, or the text format from before it, as the client prefers. Invariant: both say the
-//! same; what only OpenMetrics knows is left out of the other or said in its words.
+//! OpenMetrics, or the older text format, as the client prefers. Invariant: both carry the same data;
+//! what only OpenMetrics has is left out of the other or expressed in its terms.
 
 use super::families::{ALL, Kind};
 
@@ -13,7 +13,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text";
 const CLASSIC: &str = "text/plain";
 
 impl Format {
-    /// By the request's `Accept`. Who does not ask for OpenMetrics may not know it.
+    /// Chooses by the request's `Accept`. A client that does not ask for OpenMetrics may not know it.
     pub(super) fn wanted(accept: &str) -> Self {
         let (mut open, mut classic) = (0.0, 0.0_f64);
         for range in accept.split(',') {
@@ -48,7 +48,8 @@ fn quality(parameters: &str) -> f64 {
     quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0))
 }
 
-/// There, `HELP` and `TYPE` name the samples, not the family; there are no units and no infos.
+/// In the older format, `HELP` and `TYPE` name the samples instead of the family; it has neither units
+/// nor infos.
 fn classic(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len() + 4096);
     for line in open_metrics.lines() {

@@ -1,5 +1,5 @@
-//! The TCP side. Invariant: at most so many connections at once, each for one answer and for a
-//! short time, so that clients cannot use up the files that ports need.
+//! The TCP side. Invariant: the number of connections is bounded; each is for one answer and short, so
+//! that clients cannot use up the files that ports need.
 
 use std::{
     io,
@@ -18,11 +18,11 @@ use tokio::{
     time::{Instant, Sleep, sleep, sleep_until},
 };
 
-/// Prometheus and a few curious people.
+/// Enough for Prometheus and a few users.
 const CONNECTIONS: usize = 16;
-/// From accepting a connection to the end of its answer.
+/// The time from accepting a connection to the end of its answer.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 10 });
-/// When there is no file left for a connection, there may be one soon.
+/// If no file is left for a connection, one may be free soon.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why metrics cannot be served.
@@ -37,7 +37,7 @@ pub enum ListenError {
     Io { address: SocketAddr, source: io::Error },
 }
 
-/// A listening socket. What comes before it is served waits.
+/// A listening socket. Connections made before it is served wait.
 #[derive(Debug)]
 pub struct MetricsListener {
     listener: TcpListener,
@@ -46,7 +46,7 @@ pub struct MetricsListener {
 }
 
 impl MetricsListener {
-    /// Takes the address; with port 0, any port that is free.
+    /// Binds the address; with port 0, any free port.
     pub async fn claim(address: SocketAddr) -> Result<Self, ListenError> {
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => ListenError::InUse { address },
@@ -90,7 +90,7 @@ impl Listener for MetricsListener {
     }
 }
 
-/// A connection that fails once its time is over.
+/// A connection that fails when its time is over.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
@@ -99,7 +99,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// What is not ready fails if it is too late for it.
+    /// Turns a result that is not ready into an error once the time is over.
     fn in_time<T>(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,5 +1,5 @@
-//! Writing metrics down with the `prometheus-client` crate. Invariant: a row has exactly its
-//! metric's labels and a value of its metric's kind, else nothing is told.
+//! Writes metrics with the `prometheus-client` crate. Invariant: a row has exactly its metric's labels
+//! and a value of its metric's kind, else nothing is written.
 
 use std::fmt;
 
@@ -30,10 +30,10 @@ impl<'e> MetricsPage<'e> {
         Self(encoder)
     }
 
-    /// A metric with all its rows, which must not be told again.
+    /// Writes a metric with all its rows; it must not be written again.
     pub(super) fn family(&mut self, metric: &Metric, rows: MetricRows<'_>) -> fmt::Result {
         let unit = metric.unit.map(|unit| Unit::Other(unit.to_owned()));
-        // The encoder puts the unit behind the name.
+        // The encoder appends the unit to the name.
         let stem = match metric.unit {
             Some(unit) => metric.name.strip_suffix(unit).and_then(|stem| stem.strip_suffix('_')),
             None => Some(metric.name),
@@ -62,12 +62,12 @@ impl<'e> MetricsPage<'e> {
     }
 }
 
-/// Of losses also what each reason means, and what to do about it.
+/// The metric's sentence; for losses, also the meaning of each reason and what to do about it.
 fn help(metric: &Metric) -> String {
     let mut text = metric.help.to_owned();
     if metric.name.ends_with("_lost_frames") {
         for reason in Reason::ALL {
-            // Quotation marks are escaped in one format and not in the other.
+            // One format escapes quotation marks and the other does not.
             let sentence = reason.describe().replace('"', "'");
             text.extend([" ", reason.name(), ": ", &sentence]);
         }

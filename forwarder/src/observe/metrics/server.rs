@@ -1,6 +1,6 @@
-//! What is answered. Invariants: one sample at a time, at most one a second however many ask; a
-//! sample that has begun is carried to its end, whether or not anybody waits for it; a client
-//! cannot delay the forwarder's end.
+//! The HTTP side. Invariants: one sample at a time, and at most one a second however many clients ask;
+//! a sample that has begun is completed, even if its client is gone; a client cannot delay the
+//! forwarder's end.
 
 use std::{
     future::Future,
@@ -20,11 +20,11 @@ use tokio::sync::Mutex;
 
 use super::{Numbers, exposition, format::Format, listener::MetricsListener};
 
-/// How long an answer is given again.
+/// How long an answer is reused.
 const FRESH: Duration = Duration::from_secs(if cfg!(test) { 60 } else { 1 });
-/// Below Prometheus' own time-out, so that the reason gets there.
+/// Below Prometheus' own time-out, so that the error message arrives.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 3 });
-/// How long requests that are under way may take after the forwarder is told to end.
+/// The time that requests under way are given when the forwarder ends.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 const INDEX: &str = concat!(
@@ -36,16 +36,16 @@ const INDEX: &str = concat!(
     "</ul>\n<p>Everything else is asked on the control socket: <code>weir --help</code>.\n"
 );
 
-/// OpenMetrics, or why there is none.
+/// The page, or the error why there is none.
 type Text = Result<Arc<str>, Arc<str>>;
 
 struct SampleCache<N> {
     numbers: Arc<N>,
-    /// Locked while a sample is taken; the others wait for that one.
+    /// Locked while a sample is taken; other requests wait for that one.
     last: Arc<Mutex<Option<(Instant, Text)>>>,
 }
 
-/// Answers until `shutdown` resolves.
+/// Serves until `shutdown` resolves.
 pub async fn serve<N: Numbers>(
     listener: MetricsListener,
     numbers: Arc<N>,
@@ -59,7 +59,7 @@ pub async fn serve<N: Numbers>(
     let mut server = std::pin::pin!(server.into_future());
     tokio::select! {
         result = &mut server => result,
-        // A client that neither reads nor leaves is left behind.
+        // A client that neither reads nor disconnects is abandoned.
         _ = stopped => tokio::time::timeout(CLOSE_TIMEOUT, server).await.unwrap_or(Ok(())),
     }
 }
@@ -86,7 +86,7 @@ async fn metrics<N: Numbers>(
     }
 }
 
-/// Healthy is what can tell its numbers: asking for them proves that the workers turn.
+/// Healthy means that the numbers can be read: that proves that the workers turn.
 async fn health<N: Numbers>(State(cache): State<Arc<SampleCache<N>>>) -> Response {
     match cache.text().await {
         Ok(_) => once("ok\n"),
@@ -119,7 +119,7 @@ impl<N: Numbers> SampleCache<N> {
     }
 
     async fn ask(&self) -> Text {
-        // Only who has this begins a task: with workers that are stuck, there is one.
+        // Only the holder of this lock starts a task: with stuck workers, there is a single one.
         let mut last = Arc::clone(&self.last).lock_owned().await;
         if let Some((at, text)) = last.as_ref()
             && at.elapsed() < FRESH

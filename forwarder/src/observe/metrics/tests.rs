@@ -1,7 +1,7 @@
-//! What is exposed, and that what is published beside it (dashboard, alerts, documentation) is
-//! about metrics that there are.
+//! Tests the page, and that the published dashboard, alerts and documentation name only metrics that
+//! exist.
 //!
-//! `WEIR_BLESS=1 cargo test -p weir metrics` writes the generated files anew.
+//! `WEIR_BLESS=1 cargo test -p weir metrics` regenerates the files.
 
 mod http;
 mod promql;
@@ -20,7 +20,7 @@ use super::{families::ALL, *};
 use crate::observe::{measure::SourceFlows, samples};
 use weir_api::{Amount, LaneNow, LinkLane, State};
 
-/// Three ports, one of which is gone and one of which is promised everything, and times of one.
+/// Three ports, of which one is gone and one has every promise, and the times of one.
 pub(super) fn sample() -> Sample {
     let mut stats = samples::shared();
     stats.ports[1].counters = samples::losses(&[("copies", 3), ("kicks", 7), ("kick_again", 2)]);
@@ -58,7 +58,7 @@ fn published(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// Holds a generated file to what would be generated.
+/// Compares a generated file with its present content.
 fn held(path: &str, generated: &str) {
     let file = published(path);
     if std::env::var_os("WEIR_BLESS").is_some() {
@@ -73,7 +73,7 @@ fn held(path: &str, generated: &str) {
     );
 }
 
-/// By the name of the samples: the labels, each with its values.
+/// By the samples' name: the labels, each with its values.
 type Series = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 fn series(text: &str) -> Series {
@@ -92,13 +92,14 @@ fn series(text: &str) -> Series {
     all
 }
 
-/// The value of one series, as it is written.
+/// The value of one series, as text.
 fn value<'t>(text: &'t str, series: &str) -> &'t str {
     let of_series = |line: &'t str| line.strip_prefix(series)?.strip_prefix(' ');
     text.lines().find_map(of_series).unwrap_or_else(|| panic!("there is no {series}"))
 }
 
-/// The reasons' sentences, and the zeros of those that did not occur, would fill it.
+/// Reasons' sentences, and zeros of reasons that did not occur, are left out: they would fill the
+/// snapshot.
 #[test]
 fn the_exposition_of_a_sample_is_the_one_promised() {
     let mut golden = String::new();
@@ -178,7 +179,7 @@ fn a_port_that_failed_says_so_and_one_without_promises_has_none() {
     assert_eq!(value(&text, "weir_port_state{port=\"nic0\",state=\"up\"}"), "0");
     assert_eq!(value(&text, "weir_port_min_rate_bytes_per_second{port=\"v1\"}"), "2500000.0");
     assert!(!text.contains("min_rate_bytes_per_second{port=\"nic0\"}"));
-    // Between two vifs without a rate there is nothing to share.
+    // Two vifs without a rate have nothing to share.
     assert!(!text.contains("to=\"v1\""));
 }
 
@@ -204,7 +205,7 @@ fn a_weir_that_has_nothing_to_tell_yet_tells_it() {
     assert_eq!(value(&text, "weir_ledger_lost_frames_total{reason=\"shed\"}"), "0");
 }
 
-/// `docs/metrics.md`, from the table of the code.
+/// `docs/metrics.md` comes from the table in the code.
 #[test]
 fn the_documentation_lists_exactly_these_metrics() {
     let mut table = String::from("| metric | kind | labels | what it says |\n|---|---|---|---|\n");

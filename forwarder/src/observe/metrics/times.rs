@@ -1,7 +1,7 @@
-//! The latency histograms as Prometheus has them: few buckets with fixed bounds.
+//! The latency histograms in Prometheus' form: few buckets with fixed bounds.
 //!
-//! Invariant: a packet is in the first bucket whose bound is not below anything that the fine
-//! histogram holds for equal: it never looks faster than it was, and slower by 1 in 128 at most.
+//! Invariant: a packet is in the first bucket whose bound is not below the top of its bucket in the
+//! fine histogram: it never looks faster than it was, and slower by 1 in 128 at most.
 
 use hdrhistogram::Histogram;
 use weir_core::{Stage, VifLatency};
@@ -36,13 +36,13 @@ pub const BOUNDS_NS: [u64; 23] = [
 /// One histogram in those buckets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spread {
-    /// By bound, and what is above the last; not cumulative.
+    /// Counts by bound, and above the last; not cumulative.
     counts: [u64; BOUNDS_NS.len() + 1],
-    /// Each packet at the middle of what the fine histogram holds for equal.
+    /// Each packet counts as the middle of its bucket in the fine histogram.
     sum_ns: u128,
 }
 
-/// Where the time of one source's delivered packets went.
+/// The times of one source's delivered packets, by stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortTimes {
     pub port: String,
@@ -75,7 +75,7 @@ impl Spread {
         seconds(self.sum_ns)
     }
 
-    /// Upper bounds in seconds, each with what lies between it and the one below.
+    /// Upper bounds in seconds, each with the count between it and the bound below.
     pub(super) fn buckets(&self) -> Vec<(f64, u64)> {
         let bounds = BOUNDS_NS.iter().map(|&ns| seconds(u128::from(ns))).chain([f64::INFINITY]);
         bounds.zip(self.counts).collect()
@@ -97,7 +97,7 @@ impl PortTimes {
 }
 
 pub(super) fn seconds(ns: u128) -> f64 {
-    // Exact in whole microseconds for 285 years, and no worse than a double is beyond.
+    // Exact to the microsecond for 285 years, and as exact as a double beyond.
     ns as f64 / 1e9
 }
 

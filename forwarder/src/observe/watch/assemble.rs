@@ -1,7 +1,7 @@
-//! Traces: the events of each followed packet, put together from its arrival to its end.
+//! Traces: the events of each followed packet, collected from its arrival to its end.
 //!
-//! Invariant: a packet is told once, when as many of its pieces have ended as were made,
-//! or when nothing was seen of it for too long; then its mark is free for another.
+//! Invariant: a packet is reported once: when all of its pieces have ended, or when no event of it came
+//! for too long. Then its mark is free for another packet.
 
 #[cfg(test)]
 mod tests;
@@ -17,39 +17,39 @@ use super::summary::summary;
 use crate::worker::{Event, Facts, MARKS, Step, Watched};
 use weir_api::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket, VERSION};
 
-/// A packet of which nothing was seen for so long is told as it is.
+/// A packet without events for this long is reported as it is.
 const PATIENCE_NS: u64 = 3_000_000_000;
 
 #[derive(Debug)]
 struct OpenTrace {
-    /// The worker that took it; known once its arrival was seen.
+    /// The worker that received it; known once its arrival was seen.
     begun: Option<(usize, TracedPacket)>,
     steps: Vec<TraceStep>,
-    /// Copies and pieces that there are.
+    /// The number of its copies and pieces.
     expected: usize,
     delivered: usize,
     lost: usize,
     seen_ns: u64,
 }
 
-/// All packets that are followed, and what is known of each.
+/// All packets that are followed, with their events.
 #[derive(Debug)]
 pub(super) struct TraceAssembler {
-    /// By mark and arrival: a mark that an earlier trace left on a packet is no one's here.
+    /// By mark and arrival: a mark that an earlier trace left on a packet matches none here.
     open: HashMap<(u8, u64), OpenTrace>,
-    /// Marks that packets may get, by worker.
+    /// Free marks, by worker.
     free: Vec<Vec<u8>>,
     cores: Vec<usize>,
     names: HashMap<PortId, String>,
     epoch_ns: u64,
-    /// So many are to be told; of these, so many have begun.
+    /// The number of packets to report, and how many of them have begun.
     wanted: u64,
     begun: u64,
     finished: u64,
 }
 
 impl TraceAssembler {
-    /// `cores`: of the workers, in their order.
+    /// `cores`: the workers' cores, in the workers' order.
     pub(super) fn new(cores: Vec<usize>, epoch_ns: u64, wanted: u64) -> Self {
         let share = MARKS / cores.len().max(1);
         let marks =
@@ -70,7 +70,7 @@ impl TraceAssembler {
         self.names.insert(port, name.to_owned());
     }
 
-    /// Lets each worker follow as many as are still wanted.
+    /// Lets each worker follow as many packets as are still wanted.
     pub(super) fn follow(&mut self, workers: &mut [Watched]) {
         for (worker, watched) in workers.iter_mut().enumerate() {
             let of_worker = |(begun, _): &&(usize, TracedPacket)| *begun == worker;
@@ -93,7 +93,7 @@ impl TraceAssembler {
         self.names.get(&port).cloned().unwrap_or_else(|| format!("#{}", port.0))
     }
 
-    /// Takes in what was seen; gives what can be told now.
+    /// Takes an observation in; returns the traces that are complete.
     pub(super) fn observe(&mut self, seen: &Observation, bytes: &[u8]) -> Option<TraceLine> {
         match seen {
             Observation::Worker(worker, event) => {
@@ -240,7 +240,7 @@ impl TraceAssembler {
         }
     }
 
-    /// Tells what nothing more is seen of; with `last` all that has begun.
+    /// Reports packets without recent events; with `last`, all that have begun.
     pub(super) fn end_stale(&mut self, now_ns: u64, last: bool) -> Vec<TraceLine> {
         let stale = |trace: &OpenTrace| last || now_ns.saturating_sub(trace.seen_ns) > PATIENCE_NS;
         let mut keys: Vec<(u8, u64)> =
@@ -254,7 +254,7 @@ impl TraceAssembler {
     }
 }
 
-/// What the program made of a frame that it did not steer.
+/// The outcome of a frame that the program did not steer.
 fn refused(outcome: Counter) -> (TraceOutcome, TraceEvent) {
     match reason_of(outcome) {
         Some(reason) => {

@@ -1,7 +1,7 @@
 //! The events of all workers and of the program, in one order.
 //!
-//! Invariant: events come out by their times, each once; those of the last look wait for the next,
-//! because another worker may have seen something earlier that was not in its ring yet.
+//! Invariant: events come out by their times, each once. Those of the last poll wait for the next,
+//! because another worker may have seen an earlier event that was not in its ring yet.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,12 +13,12 @@ use weir_core::PortId;
 use crate::host::attach::UnsteeredReader;
 use crate::worker::{Event, Facts, Filter, Watched};
 
-/// An event, and by whom it was observed.
+/// An event, and its observer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Observation {
-    /// By the worker of that place.
+    /// The worker at that position observed it.
     Worker(usize, Event),
-    /// By the program, which did not steer it.
+    /// The program observed it and did not steer the frame.
     Program { outcome: Counter, port: PortId, at_ns: u64, len: u32, facts: Facts },
 }
 
@@ -31,10 +31,10 @@ impl Observation {
     }
 }
 
-/// What the program tells; shared with who holds the program, used by one who watches.
+/// The program's reports; shared with the owner of the program, and read by one session at a time.
 pub(crate) type UnsteeredRing = Arc<Mutex<UnsteeredReader>>;
 
-/// The reading ends of one client, and what they gave that is not ripe yet.
+/// The reading ends of one client, and the events that must still wait.
 #[derive(Debug)]
 pub(super) struct EventMerger {
     workers: Vec<Watched>,
@@ -43,7 +43,7 @@ pub(super) struct EventMerger {
     snaplen: usize,
     held: Vec<(Observation, Range<usize>)>,
     bytes: Vec<u8>,
-    /// When it was last polled.
+    /// The time of the last poll.
     polled_ns: u64,
 }
 
@@ -76,8 +76,8 @@ impl EventMerger {
         self.workers.iter().map(|watched| watched.events.missed()).sum()
     }
 
-    /// Takes in the events since the last call, and gives those that are older than that; all of them with
-    /// `last`.
+    /// Takes in the events since the last call, and returns those that are older than that call; all of
+    /// them with `last`.
     pub(super) fn poll(
         &mut self,
         now_ns: u64,
@@ -108,7 +108,7 @@ impl EventMerger {
         for (seen, range) in self.held.drain(..ripe) {
             observe(&seen, self.bytes.get(range).unwrap_or_default());
         }
-        // What is held begins the next arena.
+        // The events held back begin the next arena.
         let mut kept = Vec::new();
         for (_, range) in &mut self.held {
             let start = kept.len();
@@ -120,10 +120,10 @@ impl EventMerger {
     }
 }
 
-/// What the program told, if it is wanted. It knows nothing of filters, so they are asked here.
+/// The program's report, if it is wanted. The program knows no filters, so they are applied here.
 fn observation_of(head: &Unsteered, bytes: &[u8], filter: &Filter) -> Option<Observation> {
     let outcome = head.counter()?;
-    // A frame whose headers make no sense matches only who asks nothing of them.
+    // A frame with malformed headers matches only a filter that asks nothing of them.
     let whole = Head { linear: bytes, len: head.len as usize };
     let facts = classify(&whole).map_or_else(|_| Facts::default(), |verdict| Facts::from(&verdict));
     let port = PortId(head.port);

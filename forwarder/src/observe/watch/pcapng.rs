@@ -1,5 +1,5 @@
-//! A capture as Wireshark reads it: an interface per port, nanoseconds, the direction of each
-//! packet, and what became of it as its comment.
+//! A capture as Wireshark reads it: an interface per port, nanoseconds, and for each packet its
+//! direction, with its outcome as the comment.
 //!
 //! Invariant: only whole blocks leave; a packet's interface is described before it.
 
@@ -24,7 +24,7 @@ use weir_port::reason_of;
 use super::merge::Observation;
 use crate::worker::{Points, Step};
 
-/// `epb_flags`: which way.
+/// `epb_flags`: the direction.
 const INBOUND: u32 = 1;
 const OUTBOUND: u32 = 2;
 /// `if_tsresol`: nanoseconds.
@@ -37,22 +37,22 @@ struct Interface {
     packets: u64,
 }
 
-/// Writes into memory; [`Self::take`] gives what is there.
+/// Writes into memory; [`Self::take`] returns what was written.
 pub(super) struct Capture {
     writer: PcapNgWriter<Vec<u8>>,
     interfaces: BTreeMap<PortId, Interface>,
-    /// How many were ever described: a place may get another port's name.
+    /// The number of interfaces described so far: a slot may get another port's name.
     described: u32,
     snaplen: u32,
     points: Points,
-    /// Unix time less the clock that events are stamped with.
+    /// Unix time minus the clock of the events' time stamps.
     epoch_ns: u64,
     began_ns: u64,
     packets: u64,
 }
 
 impl Capture {
-    /// Begins a file; `note` is shown by what opens it.
+    /// Begins a file; programs that open it show `note`.
     pub(super) fn new(
         points: Points,
         snaplen: u32,
@@ -94,7 +94,7 @@ impl Capture {
         self.interfaces.contains_key(&port)
     }
 
-    /// Describes a port, if it is not described by that name already.
+    /// Describes a port, unless it is already described by that name.
     pub(super) fn name(&mut self, port: PortId, name: &str) -> Result<(), PcapError> {
         if self.interfaces.get(&port).is_some_and(|interface| interface.name == name) {
             return Ok(());
@@ -113,7 +113,7 @@ impl Capture {
         Ok(())
     }
 
-    /// Writes what was seen, if it is a packet of a port that is described.
+    /// Writes an observation, if it is a packet of a described port.
     pub(super) fn write(&mut self, seen: &Observation, bytes: &[u8]) -> Result<(), PcapError> {
         let (port, at_ns, len, flags, comment) = match seen {
             Observation::Worker(_, event) => {
@@ -149,7 +149,7 @@ impl Capture {
         Ok(())
     }
 
-    /// How many packets of each port were written, and how many found no room.
+    /// Writes how many packets of each port were captured, and how many found no room.
     pub(super) fn statistics(
         &mut self,
         now_ns: u64,
@@ -183,8 +183,8 @@ impl Capture {
     }
 }
 
-/// The format has times as two words, the high one first, whatever the order of bytes; the library
-/// writes these as one number.
+/// The format stores a time as two words, the high one first, in either byte order; the library writes
+/// them as one number.
 fn words(ns: u64) -> u64 {
     if cfg!(target_endian = "little") { ns.rotate_left(32) } else { ns }
 }
@@ -193,7 +193,7 @@ fn lost(reason: weir_core::Reason) -> String {
     format!("lost: {} - {}", reason.name(), reason.describe())
 }
 
-/// What the program made of a frame that it did not steer.
+/// The outcome of a frame that the program did not steer, as text.
 fn outcome_text(outcome: Counter) -> String {
     match reason_of(outcome) {
         Some(reason) => lost(reason),
@@ -201,7 +201,7 @@ fn outcome_text(outcome: Counter) -> String {
     }
 }
 
-/// What a packet does not show by itself.
+/// Offload state that the packet's bytes do not show.
 fn offload(seen: &Observation) -> Option<String> {
     let Observation::Worker(_, event) = seen else { return None };
     if event.facts.gso_size != 0 {

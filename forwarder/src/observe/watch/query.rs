@@ -1,7 +1,7 @@
-//! What somebody wants to watch, as a query says it.
+//! A client's wish to watch, as a query expresses it.
 //!
-//! Invariant: an unknown key or a value that makes no sense is refused with what would be valid;
-//! what the command line writes with [`WatchQuery::query`] is read back as it was.
+//! Invariant: an unknown key or an invalid value is refused with the valid ones; a query that the
+//! command line writes with [`WatchQuery::query`] is read back unchanged.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use weir_core::{ByteSize, Span};
 
 use crate::worker::{Filter, Points, Protocol, Purpose, WatchSpec};
 
-/// Bytes of a packet that are taken by default.
+/// Bytes of a packet that are captured by default.
 pub const SNAPLEN: u32 = 2048;
 pub const MAX_SNAPLEN: u32 = 65_535;
 /// Bytes that may wait in each worker.
@@ -50,7 +50,7 @@ impl Direction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchQuery {
     pub kind: Kind,
-    /// Names; none: all ports.
+    /// Names; empty: all ports.
     pub ports: Vec<String>,
     pub direction: Direction,
     pub host: Option<IpAddr>,
@@ -58,7 +58,7 @@ pub struct WatchQuery {
     pub protocol: Option<Protocol>,
     pub vlan: Option<u16>,
     pub snaplen: u32,
-    /// Packets after which it ends.
+    /// The number of packets after which it ends.
     pub count: Option<u64>,
     pub duration: Option<Duration>,
     pub buffer: u64,
@@ -84,7 +84,7 @@ impl WatchQuery {
         }
     }
 
-    /// Reads a query; the error is the client's to read.
+    /// Parses a query; the error is for the client.
     pub fn parse(kind: Kind, pairs: &[(String, String)]) -> Result<Self, String> {
         let mut query = Self::new(kind);
         for (key, value) in pairs {
@@ -144,7 +144,7 @@ impl WatchQuery {
         Ok(())
     }
 
-    /// What is to stand behind the question mark.
+    /// The text behind the question mark.
     pub fn query(&self) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(self.ports.iter().map(|port| ("port", port)));
@@ -165,7 +165,7 @@ impl WatchQuery {
         query.finish()
     }
 
-    /// For the workers. Ports by their places.
+    /// The workers' form, with the ports' slots.
     pub(super) fn spec(&self, ports: Option<weir_core::PortSet>) -> WatchSpec {
         let purpose = match self.kind {
             Kind::Capture => Purpose::Capture(self.direction.points()),

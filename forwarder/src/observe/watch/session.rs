@@ -1,7 +1,7 @@
-//! One client's watching: looks at what was seen every few milliseconds, and passes it on.
+//! One client's session: polls the observations every few milliseconds, and passes them on.
 //!
-//! Invariant: while the client does not take what it is given, nothing more is looked at, and what
-//! the rings cannot hold is counted there; the watchers are taken back before the end is told.
+//! Invariant: while the client does not take its parts, nothing more is polled, and the rings count
+//! what they cannot hold. The watchers are withdrawn before the end is reported.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -23,23 +23,23 @@ use crate::worker::{Points, Purpose, WatchSpec, Watched};
 use weir_api::TraceLine;
 
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// Ports come and go, and get new names.
+/// How often ports' names are read again: ports come and go, and get new names.
 const NAMES_EVERY: Duration = Duration::from_millis(200);
-/// How often the file says that something is missing, while it is.
+/// How often the file records missing packets, while there are any.
 const STATISTICS_EVERY: Duration = Duration::from_secs(1);
 /// Parts that wait for a slow client.
 const PARTS: usize = 16;
 /// How long a client may take for the last part.
 const LAST_PART: Duration = Duration::from_secs(1);
 
-/// What the forwarder gives at the start of a capture or trace.
+/// What the forwarder returns at the start of a capture or trace.
 #[derive(Debug)]
 pub struct WatchStarted {
     /// With the core of each worker.
     pub(crate) workers: Vec<(usize, Watched)>,
     /// `None`: the program's ring cannot be read.
     pub(crate) program: Option<UnsteeredRing>,
-    /// What the program could not tell before, by port.
+    /// Per port, the frames that the program could not report earlier.
     pub(crate) unsteered_missed: Vec<u64>,
     pub(crate) names: Vec<(PortId, String)>,
 }
@@ -50,7 +50,8 @@ enum Sink {
         assembler: Box<TraceAssembler>,
         lines: Vec<u8>,
     },
-    /// The file could not be begun. Writing to memory does not fail; were it to, nothing is told.
+    /// The file could not be begun. Writing to memory does not fail; if it did, nothing would be
+    /// written.
     Broken,
 }
 
@@ -115,7 +116,8 @@ impl<F: Watchable> Session<F> {
             missed: 0,
             out,
         };
-        // A trace names wherever a packet goes; a capture describes the ports that it is of.
+        // A trace names every port that a packet goes to; a capture describes only the ports in its
+        // query.
         let trace = spec.purpose == Purpose::Trace;
         let chosen = |(port, _): &(PortId, String)| trace || spec.filter.takes_port(*port);
         if let Err(error) = session.set_names(names.into_iter().filter(chosen)) {
@@ -147,7 +149,7 @@ impl<F: Watchable> Session<F> {
         self.end().await;
     }
 
-    /// Takes the watchers back, and says what is left to say.
+    /// Withdraws the watchers, and writes the last part.
     async fn end(mut self) {
         let unsteered_missed = {
             let mut forwarder = self.forwarder.lock().await;
@@ -162,12 +164,12 @@ impl<F: Watchable> Session<F> {
         }
         let last = self.part();
         if !last.is_empty() {
-            // A client that has gone, or does not read, has had what it wanted.
+            // A client that has gone, or does not read, needs no last part.
             let _ = self.out.send_timeout(last, LAST_PART).await;
         }
     }
 
-    /// One look; true if enough was seen.
+    /// Polls once; true if enough was seen.
     fn look(&mut self, last: bool) -> Result<bool, PcapError> {
         let now_ns = clock_monotonic_ns();
         let (sink, count, mut outcome) = (&mut self.sink, self.count, Ok(()));
@@ -178,7 +180,7 @@ impl<F: Watchable> Session<F> {
                         Observation::Worker(_, event) => event.port(),
                         Observation::Program { port, .. } => *port,
                     };
-                    // So new that its name is not known yet.
+                    // The port is so new that its name is not known yet.
                     let named = match file.knows(port) {
                         true => Ok(()),
                         false => file.name(port, &format!("#{}", port.0)),
@@ -228,7 +230,7 @@ impl<F: Watchable> Session<F> {
         Ok(())
     }
 
-    /// Asks for the ports' names now and then, when the forwarder's lock is free.
+    /// Reads the ports' names now and then, if the forwarder's lock is free.
     fn refresh_names(&mut self) {
         if Instant::now() < self.names_at {
             return;
@@ -248,7 +250,7 @@ impl<F: Watchable> Session<F> {
         }
     }
 
-    /// Says in the file that packets are missing, while it is written.
+    /// Records in the file that packets are missing.
     fn write_missed(&mut self) -> Result<(), PcapError> {
         let missed = self.merger.missed();
         if missed == self.missed || Instant::now() < self.statistics_at {
@@ -289,7 +291,7 @@ impl<F: Watchable> Session<F> {
         }
     }
 
-    /// Gives the client what there is, for as long as it takes.
+    /// Passes the client what was written, for as long as it takes.
     async fn pass_on(&mut self) -> ControlFlow<()> {
         let part = self.part();
         if part.is_empty() {
@@ -325,7 +327,7 @@ fn capture(points: Points, snaplen: u32, epoch_ns: u64, now_ns: u64, note: Optio
 }
 
 fn write_line(lines: &mut Vec<u8>, line: &TraceLine) {
-    // Plain structs become JSON, and memory takes it.
+    // Plain structs always serialize, and writing to memory does not fail.
     if serde_json::to_writer(&mut *lines, line).is_ok() {
         lines.push(b'\n');
     }

@@ -1,6 +1,6 @@
-//! One capture or trace at a time: whose it is, and how it is told to end.
+//! One capture or trace at a time: its owner, and how it is told to end.
 //!
-//! Invariant: the place is free again when its claim is dropped, whatever the reason.
+//! Invariant: dropping the claim frees the slot, whatever the reason.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -26,7 +26,7 @@ struct State {
     closed: bool,
 }
 
-/// The one place for a capture or a trace.
+/// The one slot for a capture or a trace.
 #[derive(Debug, Default)]
 pub struct WatchSlot {
     state: Mutex<State>,
@@ -70,7 +70,7 @@ impl WatchSlot {
         Ok(Claim { slot: Arc::clone(self), id, stop: stopped })
     }
 
-    /// Tells the session to end, if it is the one asked for; describes it.
+    /// Tells the session to end, if it has the given number; returns its description.
     pub fn end(&self, id: Option<u64>) -> Option<String> {
         let state = self.state();
         let running = state.running.as_ref()?;
@@ -81,7 +81,7 @@ impl WatchSlot {
         Some(running.what.clone())
     }
 
-    /// The forwarder ends: no session begins any more. Returns when the one that runs has ended.
+    /// The forwarder ends: no session begins any more. Returns when the running one has ended.
     pub async fn close(&self) {
         self.state().closed = true;
         self.end(None);
@@ -100,7 +100,7 @@ impl Claim {
         self.id
     }
 
-    /// Resolves when somebody wants it to end.
+    /// Resolves when the session is told to end.
     pub(super) async fn stopped(&self) {
         let _ = self.stop.clone().wait_for(|stop| *stop).await;
     }

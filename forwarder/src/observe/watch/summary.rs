@@ -1,6 +1,6 @@
 //! A packet's addresses in one line.
 //!
-//! Invariant: what is not there is left out; nothing is guessed.
+//! Invariant: absent fields are left out; nothing is guessed.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,5 +1,5 @@
-//! What was measured: latency and flows. Invariant: asking changes nothing, and what begins
-//! recording again is a POST of its own; every key of a query is known, or nothing is done.
+//! Latency and flows. Invariant: a GET changes nothing, and a reset is a POST of its own; a query with
+//! an unknown key does nothing.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -16,7 +16,8 @@ use weir_api::{FlowQuery, LatencyQuery, Refusal, Refused};
 use super::{Backend, RouteInfo, answer, failed, refuse, report};
 use weir_schema::nearest;
 
-/// Histograms of every flow of every worker are read in pages.
+/// Longer than for other requests, since the histograms of every flow of every worker are read in
+/// pages.
 const TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 30_000 });
 
 pub(super) const ROUTES: [RouteInfo; 4] = [
@@ -105,7 +106,7 @@ async fn unknown_vif<B: Backend>(
     Ok((!known).then(|| format!("there is no port \"{vif}\"; valid: {}", names.join(", "))))
 }
 
-/// The query, of which only `keys` may be; or what is wrong with it, and what would be valid.
+/// Parses the query, which may have only `keys`; or the error, with what would be valid.
 fn read(asked: Asked, keys: &[&str]) -> Result<FlowQuery, String> {
     let Query(pairs) = asked.map_err(|rejection| rejection.body_text())?;
     let (mut query, mut seen) = (FlowQuery::default(), BTreeSet::new());

@@ -1,5 +1,5 @@
-//! Making and removing the socket file. Invariant: the file is made with mode 0600 in one step,
-//! and only one weir at a time decides whose it is.
+//! Makes and removes the socket file. Invariant: the file is made with mode 0600 in one step, and only
+//! one weir at a time decides whose it is.
 
 use std::{
     fs::{self, File},
@@ -29,7 +29,7 @@ use nix::{
 
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why the control socket could not be had.
+/// Why the control socket could not be claimed.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     #[error(
@@ -56,16 +56,16 @@ pub struct ControlSocket {
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Device and inode: what another weir put there since is not ours to remove.
+    /// Device and inode: a file that another weir has made there since must not be removed.
     id: (u64, u64),
 }
 
 impl ControlSocket {
-    /// Takes the path: refused while somebody listens on it, a dead weir's socket is replaced.
+    /// Claims the path: refuses if a process listens there, and replaces a dead weir's socket.
     pub fn claim(path: &Path) -> Result<Self, SocketError> {
         let io = |source: io::Error| SocketError::Io { path: path.into(), source };
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Two that start at once would both find a dead socket, and the slower would remove the
+        // Two weirs that start at once would both find a dead socket, and the slower would remove the
         // faster one's new one.
         let _alone = lock(dir).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => SocketError::NoDirectory { dir: dir.into() },
@@ -130,7 +130,7 @@ fn remove_dead(path: &Path) -> Result<(), SocketError> {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(io)
         }
-        // Its backlog is full: somebody listens, however slowly.
+        // The backlog is full: so a process listens, however slowly.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             Err(SocketError::InUse { path: path.into(), pid: None })
         }
@@ -138,7 +138,7 @@ fn remove_dead(path: &Path) -> Result<(), SocketError> {
     }
 }
 
-/// The process that listens, without waiting for it.
+/// The listening process, without waiting for it.
 fn peer_of(path: &Path) -> io::Result<Option<i32>> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let probe = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
@@ -149,8 +149,8 @@ fn peer_of(path: &Path) -> io::Result<Option<i32>> {
 fn listen_at(path: &Path) -> io::Result<UnixListener> {
     let socket: OwnedFd =
         socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    // Linux gives the file the mode that the unbound socket has: there is no moment at which
-    // anyone else could open it.
+    // Linux gives the file the unbound socket's mode: so there is no moment at which anyone else could
+    // open it.
     fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
     bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     listen(&socket, Backlog::new(64)?)?;

@@ -1,4 +1,4 @@
-//! The API over a real socket, with numbers that nobody had to forward a frame for.
+//! The API over a real socket, with made-up numbers.
 
 mod changes;
 mod documented;
@@ -32,10 +32,10 @@ use weir_api::{Attached, Client, ClientError, PortInfo, VERSION};
 #[derive(Debug)]
 pub(crate) struct Twin {
     broken: bool,
-    /// What was asked for of the flows, last.
+    /// The last query for flows.
     asked: Arc<Mutex<FlowQuery>>,
     stuck: bool,
-    /// What a stuck change waits for.
+    /// Notified when a stuck change waits.
     reached: Arc<Notify>,
     plan: Arc<Mutex<Plan>>,
 }
@@ -159,12 +159,12 @@ impl Running {
     }
 }
 
-/// Status line and body, as `curl` would see them.
+/// Status line and body, as `curl` would show them.
 async fn raw(path: &Path, request: &str) -> (String, Value) {
     send(path, request, "", "").await
 }
 
-/// As `curl --json` would send it, but for the content type.
+/// As `curl --json` would send it, apart from the content type.
 async fn patch_as(path: &Path, kind: &str, body: &str) -> (String, Value) {
     let headers = format!("content-type: {kind}\r\ncontent-length: {}\r\n", body.len());
     let (status, body) = send(path, "PATCH /v1/config", &headers, body).await;
@@ -175,7 +175,7 @@ async fn send(path: &Path, request: &str, headers: &str, body: &str) -> (String,
     let mut stream = tokio::net::UnixStream::connect(path).await.unwrap();
     let request =
         format!("{request} HTTP/1.1\r\nhost: weir\r\nconnection: close\r\n{headers}\r\n{body}");
-    // Whoever sends too much is answered, and hung up on before all of it is read.
+    // A client that sends too much gets an answer, and the connection closes before all of it is read.
     let _ = stream.write_all(request.as_bytes()).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
@@ -319,7 +319,7 @@ async fn a_stuck_worker_is_reported_and_does_not_delay_the_end() {
     let error = Client::at(&weir.path).stats().await.unwrap_err();
     let expected = "the worker did not answer within 100ms; see weir's log";
     assert!(matches!(&error, ClientError::Refused(why) if why.error == expected), "{error}");
-    // A client that connects and says nothing is left behind.
+    // A client that connects and sends nothing is abandoned.
     let _silent = UnixStream::connect(&weir.path).unwrap();
     weir.stop().await;
 }

@@ -1,5 +1,5 @@
-//! `/v1/capture` and `/v1/trace`: answers that go on until enough was seen or somebody ends them.
-//! Invariant: a client that goes away ends its own watching, by dropping the answer's body.
+//! `/v1/capture` and `/v1/trace`: answers that last until enough was seen or a client ends them.
+//! Invariant: a client that disconnects ends its own session, by dropping the answer's body.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ async fn watch<B: Backend>(
     };
     let who = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let who = who.unwrap_or("somebody without a name").to_owned();
-    // A task of its own: a client that leaves half-way leaves nothing half begun.
+    // A separate task: a client that disconnects half-way leaves nothing half begun.
     let begun = tokio::spawn(async move { backend.watch(query, who).await });
     match tokio::time::timeout(ANSWER_TIMEOUT, begun).await {
         Ok(Ok(Ok(watching))) => {

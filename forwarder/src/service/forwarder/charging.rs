@@ -1,8 +1,8 @@
-//! Links with a rate, which are charged for what passes by the gate.
+//! Links with a rate, which are charged for frames that pass by the gate.
 //!
-//! Invariant: the program that does so is at the egress of a port's device while the port is served and has a
-//! rate. One that somebody took off is attached again at the next look; without it the port is served all the
-//! same, and what passes by the gate goes on top of the rate.
+//! Invariant: while a port is served and has a rate, the charging program is at the egress of its
+//! device. If another process detached it, the next check attaches it again. Without it the port is
+//! still served, and frames that pass by the gate exceed the rate.
 
 use aya::programs::TcAttachType;
 use aya::programs::links::FdLink;
@@ -14,12 +14,12 @@ use super::reattach::has_any;
 #[derive(Debug, Default)]
 pub struct Charging {
     link: Option<FdLink>,
-    /// It was said already that it could not be attached.
+    /// Whether a failed attachment was already logged.
     told: bool,
 }
 
 impl Forwarder {
-    /// Has the link of a port that is served charged, or no longer, as its plan says.
+    /// Starts or stops charging the link of a served port, as its plan says.
     pub(super) fn keep_charged(&mut self, name: &str) {
         let Some(entry) = self.roster.get_mut(name) else { return };
         let is_rated = entry.plan.rate.is_some();
@@ -45,7 +45,7 @@ impl Forwarder {
         }
     }
 
-    /// The same for all ports, whether or not somebody took a program off.
+    /// Does the same for all ports, and restores programs that were detached.
     pub(super) fn keep_all_charged(&mut self) {
         let ours = self.steering.gate_program_ids();
         let mut rated = Vec::new();
@@ -64,7 +64,7 @@ impl Forwarder {
         }
     }
 
-    /// What passes by the gate goes on top of the rates from here on.
+    /// From here on frames that pass by the gate exceed the rates.
     pub(super) fn end_charging(&mut self) {
         for entry in self.roster.entries_mut() {
             if let Some(active) = entry.active.as_mut() {

@@ -1,16 +1,17 @@
-//! Finds out when what was passed to the bridge has left the kernel's backlogs, so that its source may use
-//! the express lane: a thread that visits every CPU and sends a fence through its backlog.
+//! Finds out when frames passed to the bridge have left the kernel's backlogs, so that their source may
+//! use the express lane. A thread visits every CPU and sends a fence through its backlog.
 //!
-//! What the bridge forwards to a veth stands in a CPU's backlog until that CPU's soft interrupt takes it;
-//! what the express lane carries does not stand anywhere. So a frame of the express lane would overtake
-//! what its sender sent just before.
+//! A frame that the bridge forwards to a veth stands in a CPU's backlog until that CPU's soft interrupt
+//! takes it; a frame of the express lane does not wait anywhere. So a frame of the express lane would
+//! overtake frames that its sender sent just before.
 //!
 //! Invariant: a source's frames are cleared only if, after they were counted, two rounds of fences have
-//! come back from every CPU (or did not within [`LONGEST`]). Once a CPU runs this thread, the soft interrupt
-//! that counted them is over, and the first fence is behind what it has put into the CPU's own backlog. The
-//! second is behind what it has put into another's, which may have been visited before: so where the
-//! receiver spreads what it gets (RPS). Nothing is cleared around a change after which the gate forwards what
-//! was left to the bridge, and not counted ([`PendingChanges`]). A model of all that: `xdp-ebpf/abi/tests/lanes.rs`.
+//! come back from every CPU (or did not within [`LONGEST`]). Once a CPU runs this thread, the soft
+//! interrupt that counted them is over, and the first fence is behind what it has put into the CPU's
+//! own backlog. The second is behind what it has put into another CPU's backlog, which may have been
+//! visited before; this happens if the receiver spreads its frames (RPS). Nothing is cleared during a
+//! change after which the gate forwards frames that were left to the bridge uncounted
+//! ([`PendingChanges`]). `xdp-ebpf/abi/tests/lanes.rs` models all this.
 
 use std::io;
 use std::sync::Arc;
@@ -28,15 +29,15 @@ use crate::host::attach::PendingChanges;
 use crate::host::netns::Netns;
 use weir_schema::Host;
 
-/// With nothing to clear, how often it is looked whether there is.
+/// How often the counts are checked while there is nothing to clear.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How soon it is looked again while a change is stored, and whether fences have come.
+/// How soon to check again while a change is stored, and whether fences have come.
 const AGAIN: Duration = Duration::from_micros(50);
-/// What stood in a backlog so long ago has left it: a round whose fences have not all come back by then, as
-/// this process may not run on some CPU, or the pair is gone, is over.
+/// A frame this old has left its backlog. So a round is over after this time even if some fences have
+/// not come back, because this process may not run on some CPU, or the pair is gone.
 const LONGEST: Duration = Duration::from_millis(50);
 
-/// The maps that tell of it.
+/// The maps with the counts.
 #[derive(Debug)]
 pub(super) struct ClearingMaps {
     /// `TAKEN`.
@@ -46,12 +47,12 @@ pub(super) struct ClearingMaps {
     pub(super) changes: PendingChanges,
 }
 
-/// Slots some of whose frames may still be on their way by the bridge, and the gate's count of those that it
-/// passed.
+/// Slots with frames that may still be on their way by the bridge, and the gate's count of the frames
+/// that it passed.
 type Passed = Vec<(usize, u64)>;
 
 impl ClearingMaps {
-    /// `None`: what they are is being changed.
+    /// `None`: a change is under way.
     fn passed(&self) -> Option<Passed> {
         let word =
             |cells: &Cells, at: usize| cells.get(at).map_or(0, |word| word.load(Ordering::Acquire));
@@ -61,7 +62,7 @@ impl ClearingMaps {
             (bridged != cleared).then_some((slot, bridged))
         });
         let passed: Passed = slots.collect();
-        // After the counts: a change that has raised one of them is seen here.
+        // Read after the counts: so a change that has raised one of them shows here.
         (passed.is_empty() || self.changes.are_stored()).then_some(passed)
     }
 
@@ -74,7 +75,7 @@ impl ClearingMaps {
     }
 }
 
-/// The thread, which ends with this.
+/// The thread, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Clearing {
     stop: Arc<AtomicBool>,
@@ -96,7 +97,7 @@ impl Clearing {
 }
 
 impl Clearing {
-    /// To be woken where somebody waits for what it finds out.
+    /// The thread to unpark when there is something to clear.
     pub(super) fn thread(&self) -> Option<Thread> {
         self.thread.as_ref().map(|thread| thread.thread().clone())
     }
@@ -143,8 +144,8 @@ impl Rounds {
         self.words.clear(passed);
     }
 
-    /// Sends a fence through every CPU's backlog, and waits for each. A backlog that is full drops it: so it
-    /// is sent again until one comes.
+    /// Sends a fence through every CPU's backlog, and waits for each. A full backlog drops the fence,
+    /// so it is sent again until one comes through.
     fn round(&mut self) {
         let until = Instant::now() + LONGEST;
         for at in 0..self.cpus.len() {

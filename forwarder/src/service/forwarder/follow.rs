@@ -1,7 +1,7 @@
-//! Making the ports match the interfaces that are there.
+//! Makes the ports match the present interfaces.
 //!
-//! Invariant: `reconcile` depends on nothing but the present state of links and roster, so an event
-//! that is missed, doubled or out of order changes nothing in the end.
+//! Invariant: `reconcile` depends on nothing but the present state of links and roster, so a missed,
+//! doubled or late event changes nothing in the end.
 
 use weir_core::Reason;
 
@@ -28,8 +28,8 @@ impl Forwarder {
         wanted
     }
 
-    /// Takes every port in that should be, in the order given, and fails with the first that
-    /// cannot: for the start, where the operator is there to read it.
+    /// Takes in every wanted port, in the given order, and fails at the first error: for the start,
+    /// where the operator reads it.
     pub async fn take_in_all(&mut self, links: &Snapshot) -> Result<(), (PortPlan, anyhow::Error)> {
         for (plan, transient) in self.wanted(links) {
             if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
@@ -40,7 +40,7 @@ impl Forwarder {
                 }
             }
         }
-        // Promises depend on how many ports there are. That a worker has ended shows when it is asked.
+        // Promises depend on the number of ports. A worker that has ended shows at the next request.
         let _ = self.reshape(None).await;
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Forwarder {
         }
         let wanted = self.wanted(links);
         for name in self.roster.names() {
-            // What a worker owes since it did not answer.
+            // What a worker owes because it did not answer.
             let _ = self.give_back(&name, Reason::PortGone).await;
             if wanted.iter().all(|(plan, _)| plan.name != name) {
                 self.drop_out(&name, State::Gone).await;
@@ -111,12 +111,12 @@ impl Forwarder {
         }
     }
 
-    /// A port that cannot be had while others run: said once, tried again when something changes.
+    /// Marks a port that failed while others run: logged once, tried again at the next change.
     pub(super) fn mark_failed(&mut self, plan: &PortPlan, transient: bool, error: &anyhow::Error) {
         let why = error.to_string();
         let known = self.roster.get(&plan.name).map(|entry| entry.state.clone());
         let repeated = match error.downcast_ref() {
-            // For how long, is another text every time.
+            // The text contains the delay, which differs every time.
             Some(NoAnswer::Late { .. }) => matches!(known, Some(State::Failed(_))),
             _ => known == Some(State::Failed(why.clone())),
         };
@@ -127,7 +127,7 @@ impl Forwarder {
         self.roster.mark_gone(&plan.name, State::Failed(why));
     }
 
-    /// What an event asks for beyond reconciling.
+    /// What an event requires beyond reconciling.
     pub async fn apply_event(&mut self, event: &Event, links: &Snapshot) {
         match *event {
             Event::MtuChanged(ifindex) | Event::FeaturesChanged(ifindex) => {
@@ -171,7 +171,7 @@ impl Forwarder {
         }
     }
 
-    /// Ports at work, by role: for the line that says that weir is ready.
+    /// Ports in service, by role: for the log line that weir is ready.
     pub fn counts(&self) -> (usize, usize) {
         let up = |role: Role| {
             self.roster.iter().filter(|(_, e)| e.plan.role == role && e.active.is_some()).count()

@@ -1,8 +1,8 @@
-//! The gate's side of the forwarder: weir's own pair, the workers' rings on it, and what the gate is
-//! told of ports, VLANs and addresses.
+//! The gate's side of the forwarder: weir's own pair, the workers' rings on it, and the gate's data
+//! about ports, VLANs and addresses.
 //!
-//! Invariant: the gate decides about a port only while a worker serves it, and sends to a port only
-//! by an address that the bridge has behind it.
+//! Invariant: the gate decides about a port only while a worker serves it, and sends to a port only by
+//! an address that the bridge has behind it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(super) const FILL: u32 = 2 * RX_PLACES as u32;
 #[derive(Clone, Debug)]
 pub struct Bridge {
     pub ifindex: u32,
-    /// How it was made, where weir made it: ports that come later are to join it.
+    /// The request by which weir made it, if it did: later ports are to join it.
     pub own: Option<make::BridgeRequest>,
 }
 
@@ -47,25 +47,25 @@ pub struct Bridge {
 pub(super) struct Gate {
     pub(super) bridge: Bridge,
     pub(super) pair: Pair,
-    /// What stands behind the gate, while it is open.
+    /// The programs behind the gate, while it is open.
     pub(super) behind: Option<Behind>,
-    /// The pair is gone or down: nothing more arrives.
+    /// The pair is gone or down: no frame arrives any more.
     pub(super) is_abandoned: bool,
-    /// Who is behind which port, as far as the gate is told.
+    /// Which address is behind which port, as the gate has it.
     pub(super) table: AddressTable<AddressWords>,
-    /// The bridge's ports as it last told of them, by interface index.
+    /// The bridge's latest view of its ports, by interface index.
     pub(super) views: HashMap<u32, PortView>,
     /// How the gate can hand frames to the ports itself, by interface index.
     pub(super) paths: HashMap<u32, ExpressPath>,
-    /// Rules of the host that frames would pass by at the gate.
+    /// Rules of the host that the gate would bypass.
     pub(super) foreign: Findings,
-    /// Somebody looks at single packets: no frame may go by the express lane.
+    /// A capture or a trace runs: no frame may use the express lane.
     pub(super) watched: bool,
-    /// A port has come that the bridge is to be asked about.
+    /// Notified when a port has come for which the bridge's state is needed.
     pub(super) newcomers: Arc<Notify>,
 }
 
-/// The programs on the pair, and the thread that sends fences through it: it ends first.
+/// The programs on the pair, and the thread that sends fences through it. The thread ends first.
 #[derive(Debug)]
 pub(super) struct Behind {
     _clearing: Clearing,
@@ -89,7 +89,7 @@ impl Gate {
         }
     }
 
-    /// Frames that all workers share, made where their receive rings will be.
+    /// The pool that all workers share, made where their receive rings will be.
     pub(super) fn pool(pair: &Pair, frames: u32) -> Result<(Pool, UmemHandle), UmemError> {
         let made = pair.netns().enter(|| Pool::umem(frames));
         made.unwrap_or_else(|source| Err(UmemError::Anchor { source }))
@@ -97,17 +97,18 @@ impl Gate {
 }
 
 impl Forwarder {
-    /// The bridge that is mirrored from here on.
+    /// Sets the bridge to mirror from here on.
     pub fn take_bridge(&mut self, bridge: &Bridge) {
         self.gate.bridge = bridge.clone();
     }
 
-    /// Whether the bridge that is mirrored is among the interfaces.
+    /// Whether the mirrored bridge is among the interfaces.
     pub fn bridge_is_there(&self, links: &Snapshot) -> bool {
         links.get(self.gate.bridge.ifindex).is_some()
     }
 
-    /// Puts the interface of a port that has come (back) into weir's own bridge, where it is in none.
+    /// Puts the interface of a port that has come (back) into weir's own bridge, unless it is in a
+    /// bridge.
     pub(super) async fn join_own_bridge(
         &self,
         plan: &PortPlan,
@@ -119,7 +120,7 @@ impl Forwarder {
         };
         let wanted = make::BridgeRequest { ports: vec![link.name.clone()], ..own };
         let made = tokio::task::spawn_blocking(move || make::make(&wanted)).await;
-        // Only a panic or the end of the runtime keeps the task from its end.
+        // Only a panic or the end of the runtime can keep the task from finishing.
         made.map_or(Ok(()), |made| made.map(drop))
     }
 
@@ -165,28 +166,28 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Closes it again, when no port is at the gate any more.
+    /// Closes it when no port is at the gate any more.
     pub(super) fn close_gate(&mut self) {
         // The sockets are closed when the workers have ended: until then they count frames.
         self.clear_workers();
         self.gate.behind = None;
     }
 
-    /// Follows what happens to weir's own pair.
+    /// Follows changes of weir's own pair.
     pub async fn watch_pair(&self) -> Result<PairWatch, PairError> {
         self.gate.pair.watch().await
     }
 
-    /// The pair is not there any more: all ports are left to the bridge from here on, and what does
-    /// not arrive within a moment is lost.
+    /// The pair is gone: from here on all ports are left to the bridge, and frames that do not arrive
+    /// within a moment are lost.
     pub async fn abandon_pair(&mut self) {
         self.clear_workers();
         self.gate.is_abandoned = true;
         tokio::time::sleep(SETTLE).await;
     }
 
-    /// Without the pair, what was steered and has not arrived is lost. How much that is, is counted
-    /// with each report: a worker may still find a frame in its ring.
+    /// Without the pair, steered frames that have not arrived are lost. Each report counts them again:
+    /// a worker may still find a frame in its ring.
     pub(super) fn give_up_missing(
         &self,
         ports: &mut [PortNumbers<'_>],
@@ -195,7 +196,7 @@ impl Forwarder {
         if !self.gate.is_abandoned {
             return;
         }
-        // Frames whose port is not known any more have a name already.
+        // Frames of a port that is no longer known are already counted under a reason.
         let mut named = ledger::at_the_door(&WorkersTotal::of(snapshots).orphans);
         for port in ports {
             // A native port's frames do not pass the pair.

@@ -1,7 +1,7 @@
 //! Gates that outlive the process, and those that an earlier weir left.
 //!
-//! Invariant: a gate is adopted when all that it has to know is told, and nothing that its predecessor
-//! passed to the bridge may be overtaken.
+//! Invariant: a gate is adopted only when its maps hold everything it needs, and no frame that its
+//! predecessor passed to the bridge can be overtaken.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::roster::State;
 use crate::host::pair::Identity;
 use crate::host::pins::{DIR, Pins, PinsError};
 
-/// The place where this weir's gates are kept; `None`, and a line in the log: they end with it.
+/// The folder in which this weir's gates are kept; `None`, with a line in the log: they end with it.
 pub(super) fn claim(identity: &Identity) -> Result<Option<Arc<Pins>>, PinsError> {
     match Pins::claim(identity) {
         Ok(pins) => Ok(Some(Arc::new(pins))),
@@ -27,23 +27,24 @@ pub(super) fn claim(identity: &Identity) -> Result<Option<Arc<Pins>>, PinsError>
 }
 
 impl Forwarder {
-    /// Where the gates are kept, to be used without the forwarder's lock.
+    /// The folder of the gates, for use without the forwarder's lock.
     pub fn pins(&self) -> Option<Arc<Pins>> {
         self.steering.pins()
     }
 
-    /// Whether an earlier weir left gates that are to be adopted.
+    /// Whether an earlier weir left gates to adopt.
     pub fn has_gates_to_adopt(&self) -> bool {
         let mut served = self.roster.active();
         served.any(|(_, active)| active.attached.as_ref().is_some_and(|gate| gate.is_left()))
     }
 
-    /// Ends the start: adopts the gates of the ports, and takes off those of others.
+    /// Ends the start: adopts the gates of the ports, and detaches those of other interfaces.
     ///
-    /// Until here the old ones have decided, each with its own maps. They may have passed frames to the
-    /// bridge that stand in a backlog, and none is counted here; so all sources are held as if the ports had
-    /// just been told ([`GateMaps::hold_all`](crate::host::attach::GateMaps::hold_all)). On whatever CPU
-    /// an old program still runs, the first fence comes behind what it lets go.
+    /// Until here the old gates have decided, each with its own maps. They may have passed frames to
+    /// the bridge that still stand in a backlog, and none of them is counted here. So all sources are
+    /// held as if the ports had just been announced
+    /// ([`GateMaps::hold_all`](crate::host::attach::GateMaps::hold_all)). If an old program still runs
+    /// on a CPU, the first fence queues behind the frames that it releases.
     pub async fn adopt_gates(&mut self) {
         self.confirm_current();
         let changing = self.has_gates_to_adopt().then(|| self.steering.gate.hold_all());
@@ -72,8 +73,8 @@ impl Forwarder {
         }
     }
 
-    /// Leaves the gates that can be kept to the next weir, with all that they were told: they go on. The
-    /// ports are not in service any more.
+    /// Leaves the gates that can be kept to the next weir, with all their data: they go on. The ports
+    /// are no longer in service.
     pub(super) fn leave_gates(&mut self) {
         for entry in self.roster.entries_mut() {
             let Some(active) = entry.active.as_mut() else { continue };
@@ -86,7 +87,7 @@ impl Forwarder {
         }
     }
 
-    /// Takes off what is kept, at the end.
+    /// Detaches the gates that are kept, at the end.
     pub(super) fn give_up_links(&self) {
         if let Some(pins) = self.steering.pins() {
             pins.close();

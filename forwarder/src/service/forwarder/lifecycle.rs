@@ -1,7 +1,7 @@
-//! Taking a port into service and out of it.
+//! Takes a port into service and out of it.
 //!
-//! Invariant: in, the program is attached last; out, it is detached first, and the worker empties
-//! the sockets before they are closed. A step that fails undoes the ones before it.
+//! Invariant: on the way in, the program is attached last. On the way out, it is detached first, and
+//! the worker empties the sockets before they are closed. A step that fails undoes the ones before it.
 
 use std::time::{Duration, Instant};
 
@@ -20,12 +20,12 @@ use crate::worker::{Change, NewPort, NoAnswer};
 use weir_core::Mode;
 use weir_schema::PortPlan;
 
-/// Ports at the gate that have a transmit ring of their own. Each costs the kernel some 128 bytes for
-/// every frame of the pool, and 10 to 30 ms to bind; the others send by their packet socket, which
-/// costs a worker a quarter more for each frame and takes nothing.
+/// The number of ports at the gate with a transmit ring of their own. Each costs the kernel some 128
+/// bytes for every frame of the pool, and 10 to 30 ms to bind. The others send by their packet socket,
+/// which costs a worker a quarter more for each frame and needs no memory.
 const RINGS: usize = 8;
 
-/// How long a port that is taken out waits for what was steered to reach the worker.
+/// How long the removal of a port waits for steered frames to reach the worker.
 const SETTLE: Duration = Duration::from_millis(50);
 
 /// A port whose sockets are being closed.
@@ -37,8 +37,8 @@ pub(super) struct Closing {
 }
 
 impl Forwarder {
-    /// Takes an interface into service. What was done is undone when a step fails. The other
-    /// ports' promises are not renewed yet: see [`Self::reshape`].
+    /// Takes an interface into service, and undoes the earlier steps when one fails. The other ports'
+    /// promises are not renewed yet: see [`Self::reshape`].
     pub(super) async fn take_in(
         &mut self,
         plan: &PortPlan,
@@ -63,8 +63,8 @@ impl Forwarder {
                 tracing::warn!(port = plan.name, "{refused}");
             }
         }
-        // It does nothing yet: attached before it is told of the port, it leaves every frame alone. So
-        // what mode the driver takes is found out without a frame being touched.
+        // An attached program leaves every frame alone until the port is announced to it. So this finds
+        // the mode that the driver supports without touching a frame.
         let served = match self.steering.attach(link.ifindex, &link.name, plan.mode) {
             Ok(attached) => self.serve(plan, &link, slot, attached).await,
             Err(error) => Err(error.into()),
@@ -77,7 +77,7 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Binds the sockets, hands them to the worker, and only then tells the program of the port.
+    /// Binds the sockets, hands them to the worker, and only then announces the port to the program.
     async fn serve(
         &mut self,
         plan: &PortPlan,
@@ -138,7 +138,7 @@ impl Forwarder {
         };
         if let Err(error) = self.workers.serve(worker, NewPort { id, settings, port }).await {
             if let Some(entry) = self.roster.get_mut(&plan.name) {
-                // How much of it the workers have done is not known.
+                // It is unknown how much of it the workers have done.
                 entry.leaving = Some(active);
             }
             return Err(error.into());
@@ -154,7 +154,7 @@ impl Forwarder {
         Ok(())
     }
 
-    /// A worker's frames, and what its ports were promised of them.
+    /// A worker's part of the pool, and what its ports were promised of it.
     fn part_of(&self, worker: usize) -> Part {
         let served = self.roster.active().filter(|(_, active)| active.worker == worker);
         let promised = gate::FILL + served.map(|(_, active)| active.fill_frames).sum::<u32>();
@@ -166,8 +166,8 @@ impl Forwarder {
         PortSettings { queue_frames: part.queue(ports, workers), ..promised }
     }
 
-    /// Tells the workers what the ports are promised now, where they were told otherwise: promises
-    /// that were changed, and room in the pool, which depends on how many ports there are.
+    /// Sends the workers the ports' present promises if they differ from the last ones: changed
+    /// promises, and room in the pool, which depends on the number of ports.
     pub(super) async fn reshape(
         &mut self,
         scheduler: Option<SchedulerSettings>,
@@ -231,14 +231,14 @@ impl Forwarder {
         self.roster.mark_gone(name, state);
     }
 
-    /// Has a port that is out of service given back by its worker, and its sockets closed. Where the
-    /// worker does not answer, it can be tried again.
+    /// Has the worker give back a port that is out of service, and closes its sockets. If the worker
+    /// does not answer, this can be tried again.
     pub(super) async fn give_back(&mut self, name: &str, why: Reason) -> Result<(), NoAnswer> {
         let Some(entry) = self.roster.get(name) else { return Ok(()) };
         let Some(leaving) = &entry.leaving else { return Ok(()) };
         let (worker, id) = (leaving.worker, entry.id());
         let given = self.end_service(name, worker, id, why).await;
-        // A worker that has ended gives nothing back, ever.
+        // A worker that has ended never gives anything back.
         if !matches!(given, Err(NoAnswer::Late { .. }))
             && let Some(entry) = self.roster.get_mut(name)
         {
@@ -258,8 +258,8 @@ impl Forwarder {
             if let Some(entry) = self.roster.get_mut(name) {
                 entry.past.merge(&(&taken.last).into());
             }
-            // Closing waits for the kernel's grace period: not on this thread, and not for one port
-            // after the other when all of them go.
+            // Closing waits for the kernel's grace period: so it runs on another thread, and for all
+            // ports at once when all of them go.
             let closing = tokio::task::spawn_blocking(move || taken.port.close());
             if self.stopping {
                 self.closing.push(Closing { worker, id, closing });
@@ -278,8 +278,8 @@ impl Forwarder {
         }
     }
 
-    /// Waits until the worker has seen what the program had steered: a frame may be on its way
-    /// into the ring on another core while the program is detached.
+    /// Waits until the worker has seen all steered frames: one may be on its way into the ring on
+    /// another core while the program is detached.
     async fn settle(&self, name: &str, slot: u16) {
         let until = Instant::now() + SETTLE;
         while Instant::now() < until {
@@ -303,7 +303,7 @@ impl Forwarder {
         }
     }
 
-    /// The device changed: what the worker and the program know of it is renewed.
+    /// Updates what the worker and the program know of a device that has changed.
     pub(super) fn retune(&mut self, name: &str, link: &Link) {
         let Some(entry) = self.roster.get_mut(name) else { return };
         entry.mtu = link.mtu;
@@ -316,7 +316,7 @@ impl Forwarder {
     }
 }
 
-/// Frames that a device has dropped so far; 0 where it does not say.
+/// Frames that a device has dropped so far; 0 if it does not report them.
 fn dropped_by(ifindex: u32) -> u64 {
     let all = tx_dropped(Some(ifindex)).unwrap_or_default();
     all.get(&ifindex).copied().unwrap_or(0)

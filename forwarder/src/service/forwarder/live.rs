@@ -1,9 +1,9 @@
-//! Changes of the plan while traffic flows.
+//! Changes the plan while traffic flows.
 //!
-//! Invariant: a change is made as a whole or not at all. What can be refused is looked at before
-//! anything is touched, and whether all workers answer; then comes what can fail, taking ports in,
-//! and is undone if it does; then ports leave, and last come the promises, which every worker takes
-//! between two of its turns.
+//! Invariant: a change is made as a whole or not at all. First come all checks that can refuse it,
+//! including whether all workers answer, before anything is touched. Then ports are taken in, which can
+//! fail and is undone if it does. Then ports leave. Last come the promises, which every worker takes
+//! over between two of its turns.
 
 use std::collections::BTreeSet;
 
@@ -59,16 +59,16 @@ fn deletes<'a>(patch: &Value, names: &'a [String]) -> Option<&'a str> {
     names.iter().find(deleted).map(String::as_str)
 }
 
-/// The ports that are promised something else; `None`: any may be, by what holds for all of them.
+/// The ports whose promises change; `None`: any may be, through a setting for all ports.
 fn changed_ports(differences: &[Difference]) -> Option<BTreeSet<&str>> {
     differences.iter().map(Difference::port).collect()
 }
 
-/// What was done to a port and can be undone.
+/// A step for a port that was done and can be undone.
 #[derive(Debug)]
 enum UndoStep {
     Added(String),
-    /// Taken out and in again; how it was before.
+    /// The port was taken out and in again; its earlier plan.
     Renewed(Box<PortPlan>),
 }
 
@@ -87,7 +87,7 @@ impl From<ApplyError> for Refused {
 }
 
 impl Forwarder {
-    /// What can be changed, as it is now.
+    /// The changeable settings, with their present values.
     pub fn document(&self) -> Value {
         self.plan.document(&self.followed())
     }
@@ -98,7 +98,7 @@ impl Forwarder {
         there.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Changes what the document says, as a merge patch. Gives the document as it is then.
+    /// Applies a merge patch to the document. Returns the resulting document.
     pub async fn patch(&mut self, patch: &Value, links: &Snapshot) -> Result<Value, Refused> {
         let followed = self.followed();
         if let (Some(name), Some(bridge)) = (deletes(patch, &followed), &self.plan.bridge) {
@@ -112,8 +112,8 @@ impl Forwarder {
         Ok(self.document())
     }
 
-    /// Makes `new` the plan, as far as that needs no restart. Gives what is different, for the log:
-    /// that which needs one is among it and says so.
+    /// Makes `new` the plan, except for settings that need a restart. Returns the differences, for the
+    /// log; those that need a restart are among them and marked.
     pub async fn apply(
         &mut self,
         new: Plan,
@@ -151,14 +151,14 @@ impl Forwarder {
         Ok(differences)
     }
 
-    /// Each port has its part of the plan.
+    /// Gives each port its part of the plan.
     fn hand_out_plan(&mut self) {
         for entry in self.roster.entries_mut() {
             entry.plan = self.plan.port_named(&entry.plan.name);
         }
     }
 
-    /// What the gate itself keeps of the promises.
+    /// Updates the promises that the gate itself enforces.
     fn update_gate_for(&mut self, differences: &[Difference]) {
         let Some(changed) = changed_ports(differences) else {
             self.update_gate_ports();
@@ -173,7 +173,7 @@ impl Forwarder {
         }
     }
 
-    /// What the host does not allow.
+    /// Refuses changes that the host does not allow.
     fn refuse(
         &self,
         changes: &Changes<'_>,
@@ -183,8 +183,8 @@ impl Forwarder {
         let named = |names: &BTreeSet<&str>| -> Vec<PortPlan> {
             names.iter().map(|name| new.port_named(name)).collect()
         };
-        // What is to be served again is only checked while it is there: a port whose interface is
-        // gone at the moment may be promised something else.
+        // A port to be renewed is only checked while its interface exists: the promises of an absent
+        // one may still change.
         let renewed = named(&changes.renewed).into_iter();
         let there = renewed.filter(|plan| links.by_name(&plan.name).is_some());
         let wrong: Vec<(PortPlan, GuardError)> = named(&changes.added)
@@ -212,7 +212,7 @@ impl Forwarder {
         }
     }
 
-    /// Takes in new ports, and takes out and in those that have to be. With an error, all is as it was.
+    /// Takes in new ports, and takes out and in those that need it. With an error, all is as it was.
     async fn take_in_changed(
         &mut self,
         changes: &Changes<'_>,
@@ -227,7 +227,7 @@ impl Forwarder {
                 plan.of_bridge || self.roster.get(name).is_some_and(|entry| entry.transient);
             let taken = if changes.added.contains(name) {
                 done.push(UndoStep::Added((*name).to_owned()));
-                // A port of the bridge that is listed from now on is served already.
+                // A port of the bridge that is now listed is served already.
                 self.take_out(name, State::Gone).await;
                 self.take_in_once_up(&plan, links, false).await
             } else if self.roster.get(name).is_some_and(|entry| entry.active.is_some()) {
@@ -262,15 +262,15 @@ impl Forwarder {
         }
     }
 
-    /// Takes a port out for good: its name and its slot are free, its counts are closed.
+    /// Takes a port out for good: frees its name and its slot, and closes its counts.
     async fn remove(&mut self, name: &str) {
         self.take_out(name, State::Gone).await;
-        // Only without workers can it fail, and then so does everything else.
+        // This can fail only without workers, and then so does everything else.
         let _ = self.strike_off(name).await;
     }
 }
 
-/// The ports that a change is about, but those that are only promised something else.
+/// The ports that a change concerns, except those whose promises alone change.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Changes<'a> {
     added: BTreeSet<&'a str>,

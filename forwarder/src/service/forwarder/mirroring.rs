@@ -1,7 +1,7 @@
-//! What the gate, and the native program, are told of the bridge: its ports and their VLANs, who is
-//! behind which of them, and which of them have rules that the gate does not know.
+//! What the gate and the native program know of the bridge: its ports and their VLANs, the addresses
+//! behind each, and the ports with rules that the gate does not know.
 //!
-//! Invariant: the gate decides about a port only what the bridge has said of it, or leaves its
+//! Invariant: the gate decides about a port only from what the bridge has reported of it, or leaves its
 //! frames to the bridge.
 
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ use weir_core::{Fallback, Mode};
 use weir_schema::PortPlan;
 
 impl Forwarder {
-    /// What has changed on the bridge.
+    /// Passes on changes of the bridge.
     pub fn apply_bridge_changes(&mut self, changes: &[Change], state: &BridgeState) {
         for change in changes {
             match *change {
@@ -50,13 +50,13 @@ impl Forwarder {
         }
     }
 
-    /// The control side follows the bridge: the gate may believe what it was told. To be called again and
-    /// again, from where nothing else would be told either if it were not called.
+    /// Confirms that the control side follows the bridge, so that the gate may believe its data. Call
+    /// it regularly from the very task that passes on the bridge's changes, so that both stop together.
     pub fn confirm_current(&mut self) {
         self.steering.gate.say_current(clock_monotonic_ns());
     }
 
-    /// Tells the gate all that is known of the bridge: after its ports have changed hands.
+    /// Gives the gate all that is known of the bridge, after its ports have changed hands.
     pub fn mirror(&mut self, state: &BridgeState) {
         self.mirror_ports(state);
         let mut changing = None;
@@ -72,7 +72,7 @@ impl Forwarder {
         self.update_gate_ports();
     }
 
-    /// Tells the gate of every port that is served.
+    /// Updates the gate's entries of all served ports.
     pub(super) fn update_gate_ports(&mut self) {
         let served: Vec<u32> = self.roster.active().map(|(_, active)| active.ifindex).collect();
         for ifindex in served {
@@ -89,7 +89,7 @@ impl Forwarder {
         self.update_gate_port(ifindex);
     }
 
-    /// A port is served from now on; what it had said before was of another.
+    /// Adds a newly served port to the gate; earlier reports of this index concerned another port.
     pub(super) fn add_to_gate(&mut self, plan: &PortPlan, ifindex: u32, port: PortId) {
         self.pin_addresses(plan, port);
         self.update_gate_port(ifindex);
@@ -103,7 +103,7 @@ impl Forwarder {
         Arc::clone(&self.gate.newcomers)
     }
 
-    /// Tells the gate of a port that is served.
+    /// Updates the gate's entry of a served port.
     pub(super) fn update_gate_port(&mut self, ifindex: u32) {
         let found = self.roster.active().find(|(_, active)| active.ifindex == ifindex);
         let Some((entry, active)) = found else { return };
@@ -119,9 +119,10 @@ impl Forwarder {
         }
     }
 
-    /// Where the station was behind a port that weir does not serve, what was sent to it may still be on its
-    /// way by the bridge, and was not counted; `changing`: from the first of several such on. From one port
-    /// of weir's to another no source is held: a guest can make addresses move as often as it likes.
+    /// Enters an address. If the station was behind a port that weir does not serve, frames sent to it
+    /// may still be on their way by the bridge, uncounted; `changing` is held from the first such
+    /// address on. A move between two of weir's ports holds no source: a guest can make addresses move
+    /// as often as it likes.
     fn mirror_address(&mut self, address: &Address, changing: &mut Option<PendingChange>) {
         let location = match address.kind {
             _ if address.locked => return self.forget_address(address.key),
@@ -143,8 +144,8 @@ impl Forwarder {
         self.gate.table.forget(station(key));
     }
 
-    /// Looks for rules of the host that the gate does not know; ports that have some are left to the
-    /// bridge.
+    /// Searches for rules of the host that the gate does not know; ports with such rules are left to
+    /// the bridge.
     pub async fn look_for_foreign_rules(&mut self, state: &BridgeState) {
         let Some(settings) = state.settings() else { return };
         let settings = settings.clone();
@@ -172,7 +173,8 @@ impl Forwarder {
         self.mirror_ports(state);
     }
 
-    /// Why a port's frames are left to the bridge, each reason with what to do, and what it ignores.
+    /// Why a port's frames are left to the bridge, each reason with advice, and the rules that it
+    /// ignores.
     pub(super) fn remark(&self, entry: &Entry) -> Option<String> {
         let active = entry.active.as_ref()?;
         match self.gate.views.get(&active.ifindex) {
@@ -205,11 +207,11 @@ impl Forwarder {
         self.gate.table.remove_port(port);
     }
 
-    /// The addresses that a port is locked to, when it is served.
+    /// Enters the addresses that a port is locked to, when it is served.
     fn pin_addresses(&mut self, plan: &PortPlan, port: PortId) {
         let table = &mut self.gate.table;
         for &mac in &plan.mac_lock {
-            // Of the VLANs that a trunk has, the gate finds the bridge's entries as they come.
+            // For the VLANs of a trunk, the gate takes the bridge's entries as they come.
             let address = addresses::Address { mac, vlan: 0 };
             if let Err(error) = table.pin(clock_monotonic_ns(), address, port) {
                 tracing::warn!(port = plan.name, "{error}");
@@ -217,7 +219,7 @@ impl Forwarder {
         }
     }
 
-    /// Looks again at what the table has refused, or does not believe yet.
+    /// Retries addresses that the table has refused, or does not believe yet.
     pub fn review_addresses(&mut self, state: &BridgeState) {
         let (mut due, mut changing) = (Vec::new(), None);
         self.gate.table.retry(clock_monotonic_ns(), &mut due);
@@ -235,15 +237,15 @@ fn station(key: AddressKey) -> addresses::Address {
     addresses::Address { mac: Mac::from(key.mac), vlan: key.vid }
 }
 
-/// A port of the bridge, as the program sees it that decides about it. Asked when it is told, not when
-/// the bridge speaks: a port may be served only after that.
+/// A port of the bridge as its deciding program sees it. Evaluated when the gate is updated, not when
+/// the bridge reports: a port may be served only after that.
 fn seen(plan: &PortPlan, view: &PortView) -> PortView {
     let view = view.clone();
     if plan.mode == Mode::Native { view.in_driver() } else { view }
 }
 
-/// What the gate is told of a port: what it was promised, what the bridge says of it, and how frames
-/// can be handed to it; `lanes` are the flags that [`express`] gives.
+/// The gate's entry of a port: its promises, the bridge's view of it, and how frames can be handed to
+/// it; `lanes` are the flags from [`express`].
 fn gate_port(
     plan: &PortPlan,
     lanes: u32,
@@ -279,8 +281,8 @@ fn gate_port(
     (path.map_or(port, |path| path.apply_to(port)), vlans)
 }
 
-/// A limit in frames per second, as the gate is told it: of what comes in 0.41 s, 4096 for 10,000,
-/// all may come at once.
+/// A limit in frames per second, in the gate's form: the frames of 0.41 s, 4096 at 10,000 a second, may
+/// all come at once.
 fn storm(per_s: u32) -> Storm {
     let Some(frame_ns) = PER_S_NS.checked_div(per_s) else { return Storm::default() };
     let burst = u64::from(per_s) * 4096 / 10_000;

@@ -1,6 +1,6 @@
-//! The express paths to the ports: what the gate is told of them, and what a report says.
+//! The express paths to the ports: what the gate knows of them, and what a report shows.
 //!
-//! Invariant: the gate knows a path only to a port that was looked at since it is served.
+//! Invariant: the gate has a path only to a port that was examined since it is served.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,15 +10,15 @@ use crate::host::links::{ExpressPath, Method, StalePaths};
 use weir_api::Express;
 
 impl Forwarder {
-    /// The ports whose path is to be read, by interface index: those where it may have changed, and those
-    /// where it is not known yet.
+    /// The ports whose path is to be read, by interface index: those whose path may have changed, and
+    /// those without a known path.
     pub fn paths_to_read(&self, stale: &StalePaths) -> BTreeSet<u32> {
         let served = self.roster.active().map(|(_, active)| active.ifindex);
         let known = |ifindex: &u32| self.gate.paths.contains_key(ifindex);
         served.filter(|ifindex| stale.concerns(*ifindex) || !known(ifindex)).collect()
     }
 
-    /// What a look at these ports has shown.
+    /// Stores the result of examining these ports.
     pub fn set_paths(&mut self, looked_at: &BTreeSet<u32>, mut found: HashMap<u32, ExpressPath>) {
         for &ifindex in looked_at {
             let new = found.remove(&ifindex);
@@ -36,7 +36,7 @@ impl Forwarder {
         }
     }
 
-    /// How the gate can hand frames to a port, and why not better.
+    /// How the gate can hand frames to a port, and why not in a better way.
     pub(super) fn express(&self, entry: &Entry) -> (Option<Express>, Option<String>) {
         let Some(active) = entry.active.as_ref() else { return (None, None) };
         match self.gate.paths.get(&active.ifindex).map(|path| &path.method) {

@@ -1,7 +1,7 @@
-//! The program's half of a port: what it is told when a port comes, changes and goes.
+//! The program's half of a port: its data when a port comes, changes and goes.
 //!
-//! Invariant: what the program was told of a port is undone when the port is taken out, but its
-//! counters, which are the name's until that is struck off.
+//! Invariant: when the port is taken out, its data in the program is removed, except its counters,
+//! which belong to the name until that is struck off.
 
 use weir_core::Reason;
 
@@ -19,7 +19,7 @@ impl Forwarder {
         plan.ip_lock.iter().try_for_each(|&address| self.steering.allow_ip(slot, address))
     }
 
-    /// To be called when nothing of the port comes in any more.
+    /// Call this when no frame of the port comes in any more.
     pub(super) fn unlock(&mut self, slot: u16, plan: &PortPlan) {
         let mut cleared = Ok(());
         for mac in &plan.mac_lock {
@@ -33,7 +33,7 @@ impl Forwarder {
         }
     }
 
-    /// Takes the program off a port. What is gone with its interface needs no undoing, so failures
+    /// Detaches the program from a port. What is gone with its interface needs no undoing, so failures
     /// are only worth a debug line.
     pub(super) fn detach(&mut self, slot: u16, active: &mut Active) {
         let ifindex = active.ifindex;
@@ -73,7 +73,7 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Forgets a port that is not served; its counts are closed, and its slot is free.
+    /// Forgets a port that is not served: closes its counts and frees its slot.
     pub(super) async fn strike_off(&mut self, name: &str) -> Result<(), NoAnswer> {
         self.give_back(name, Reason::PortGone).await?;
         let snapshots = self.workers.snapshots().await?;

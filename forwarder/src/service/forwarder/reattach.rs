@@ -1,13 +1,13 @@
-//! Programs of ours that somebody took off, or put another in the place of.
+//! Restores programs of ours that another process detached or replaced.
 //!
-//! The kernel does not let `ip link` take off what is attached by a bpf_link, but `bpftool link detach`
-//! and its like do, without a notification.
+//! The kernel does not let `ip link` detach a bpf_link, but `bpftool link detach` and its like do so,
+//! without a notification.
 //!
-//! Invariant: a port that is `up` has its program, as of the last look. One whose program was taken off
-//! is `failed` until it is attached again: at once the first time, and later and later when that
-//! happens repeatedly, so that two who disagree do not fight without end. Its frames go by the kernel
-//! meanwhile, and what is sent to it is sent. One that has somebody else's program is taken out of
-//! service, and in again when that is gone.
+//! Invariant: a port that is `up` has its program, as of the last check. A port whose program was
+//! detached is `failed` until it is attached again: at once the first time, and with growing delays
+//! when that happens repeatedly, so that weir does not fight another process without end. Meanwhile its
+//! frames go by the kernel, and frames to it are still sent. A port with a foreign program is taken out
+//! of service, and in again when that program is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -19,10 +19,10 @@ use super::roster::State;
 use crate::host::links::XdpAttached;
 use weir_core::Mode;
 
-/// The second wait; each is twice the one before.
+/// The second delay; each is twice the one before.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// After so long without, it is the first time again.
+/// After this long without a detachment, the next counts as the first.
 const FORGOTTEN: Duration = Duration::from_secs(300);
 
 /// When to attach again.
@@ -33,7 +33,7 @@ pub struct TakenOff {
 }
 
 impl TakenOff {
-    /// Once more; how long to wait.
+    /// Counts one more detachment; returns how long to wait.
     fn note(&mut self, now: Instant) -> Duration {
         if self.again_at.is_some_and(|at| now.saturating_duration_since(at) > FORGOTTEN) {
             self.times = 0;
@@ -53,7 +53,7 @@ impl TakenOff {
 }
 
 impl Forwarder {
-    /// Attaches again what is not attached any more; `programs` are those of now.
+    /// Attaches again what was detached; `programs` are the present ones.
     pub async fn keep_attached(&mut self, programs: &BTreeMap<u32, XdpAttached>) {
         if self.stopping {
             return;
@@ -64,7 +64,7 @@ impl Forwarder {
         let mut due = Vec::new();
         for entry in self.roster.entries_mut() {
             let Some(active) = entry.active.as_mut() else { continue };
-            // An interface that is gone is not this one's to notice.
+            // An interface that is gone is handled elsewhere.
             let Some(program) = programs.get(&active.ifindex) else { continue };
             if active.attached.is_some() {
                 let attached = match active.mode {
@@ -119,8 +119,7 @@ const fn kind(mode: Mode) -> &'static str {
     }
 }
 
-/// Whether one of these programs is attached to the interface, which is believed where the kernel
-/// does not say.
+/// Whether one of these programs is attached to the interface; assumed if the kernel does not answer.
 pub(super) fn has_any(name: &str, at: TcAttachType, ids: &BTreeSet<u32>) -> bool {
     SchedClassifier::query_tcx(name, at)
         .map_or(true, |(_, programs)| programs.iter().any(|program| ids.contains(&program.id())))

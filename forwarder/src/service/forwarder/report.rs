@@ -22,10 +22,10 @@ use weir_api::{
 use weir_core::Mode;
 
 /// How often the numbers of several workers are read before an unbalanced ledger is reported. Workers
-/// are asked one after the other, so pieces that one cuts meanwhile can be missing from a reading.
+/// answer one after the other, so pieces that one cuts meanwhile can be missing from a reading.
 const READINGS: u32 = 3;
 
-/// One port's numbers from all who count.
+/// One port's numbers from all its counters.
 pub(super) struct PortNumbers<'a> {
     name: &'a str,
     pub(super) entry: &'a Entry,
@@ -36,7 +36,7 @@ pub(super) struct PortNumbers<'a> {
 }
 
 impl Forwarder {
-    /// Everything, in one consistent look.
+    /// Everything, in one consistent reading.
     pub async fn stats(&self) -> Result<StatsReport, NoAnswer> {
         let readings = if self.workers.count() > 1 { READINGS } else { 1 };
         let mut report = self.look().await?;
@@ -116,7 +116,7 @@ impl Forwarder {
         ProgramCounts::new(&counters, self.reached(slot))
     }
 
-    /// What came to a port by the express lane.
+    /// Traffic that reached a port by the express lane.
     fn reached(&self, slot: u16) -> [u64; 2] {
         self.steering.gate.expressed(slot).unwrap_or_default()
     }
@@ -241,7 +241,7 @@ impl Forwarder {
         }
     }
 
-    /// Of a link with a rate.
+    /// The report of a link with a rate.
     fn link_lane(&self, entry: &Entry, snapshots: &[WorkerSnapshot]) -> Option<LinkLane> {
         let served = snapshots.iter().find_map(|snapshot| {
             let port = snapshot.ports.iter().find(|port| port.id == entry.id())?;
@@ -265,7 +265,7 @@ impl Forwarder {
         )
     }
 
-    /// Whether everything that was steered has come to an end.
+    /// Whether every steered frame has come to its end.
     pub(super) async fn is_drained(&self) -> bool {
         match self.stats().await {
             Ok(report) => report.ledger.in_flight == 0 && report.ledger.balanced,

@@ -1,7 +1,7 @@
 //! The ports by name, the slots they hold, and their counts over all their lives.
 //!
-//! Invariant: a slot belongs to one name from the first time a port of that name is served until
-//! the name is struck off, so that the program's counters of a slot are that name's.
+//! Invariant: a slot belongs to one name from the first service of a port of that name until the name
+//! is struck off, so that the program's counters of a slot are that name's.
 
 use std::collections::BTreeMap;
 
@@ -14,27 +14,27 @@ use crate::host::attach::Attached;
 use crate::observe::ledger::{ProgramCounts, WorkerCounts};
 use weir_schema::PortPlan;
 
-/// Interfaces that are gone are remembered, so that their numbers can still be read; of ports that
+/// Names of absent interfaces are remembered, so that their numbers can still be read; for ports that
 /// come and go with a bridge, this many.
 const REMEMBERED: usize = 16;
 
-/// What became of a port.
+/// The state of a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Served.
+    /// It is served.
     Up,
-    /// The interface is there but set down.
+    /// The interface exists but is set down.
     Down,
-    /// The interface is not there.
+    /// The interface does not exist.
     Gone,
-    /// It could not be taken; why.
+    /// The port could not be served; the reason.
     Failed(String),
     /// The forwarder is stopping.
     Stopped,
 }
 
 impl State {
-    /// As reports have it, and why the port has failed.
+    /// The state as reports have it, and why the port has failed.
     pub fn report(&self) -> (weir_api::State, Option<String>) {
         match self {
             Self::Up => (weir_api::State::Up, None),
@@ -54,17 +54,17 @@ pub struct Active {
     pub queues: u32,
     /// Superframes leave here whole.
     pub superframes: bool,
-    /// What the device had dropped before it was served.
+    /// The device's drops before it was served.
     pub dropped_before: u64,
-    /// Dropped first when the port is taken out. `None`: somebody took it off, see `taken_off`.
+    /// Dropped first when the port is taken out. `None`: it was detached, see `taken_off`.
     pub attached: Option<Attached>,
-    /// Its link is charged for what passes by the gate; none where it has no rate.
+    /// Charges its link for frames that pass by the gate; empty without a rate.
     pub charging: Charging,
-    /// The one that serves it, by its place.
+    /// The index of the worker that serves it.
     pub worker: usize,
-    /// What its fill rings were promised of the pool.
+    /// The promise of its fill rings, in frames of the pool.
     pub fill_frames: u32,
-    /// What the workers were told last.
+    /// The settings that the workers got last.
     pub settings: PortSettings,
 }
 
@@ -74,17 +74,17 @@ pub struct Entry {
     pub slot: u16,
     pub state: State,
     pub active: Option<Active>,
-    /// Out of service, but its worker has not given it back yet: it did not answer. Until it has, the
-    /// slot cannot be served again.
+    /// Out of service, but its worker has not given it back yet, because it did not answer. Until then
+    /// the slot cannot be served again.
     pub leaving: Option<Active>,
-    /// How often its program was taken off lately.
+    /// How often its program was detached lately.
     pub taken_off: TakenOff,
     /// The worker's numbers of the port's earlier lives.
     pub past: WorkerCounts,
     /// For the list of ports.
     pub driver: String,
     pub mtu: u32,
-    /// Follows the bridge rather than the configuration.
+    /// The port follows the bridge rather than the configuration.
     pub transient: bool,
     gone_at: u64,
 }
@@ -106,8 +106,8 @@ pub struct Closed {
 pub struct Roster {
     entries: BTreeMap<String, Entry>,
     pub closed: Closed,
-    /// Losses by slot, counted by other workers than the port's own, that belong to names which
-    /// held the slot before: workers count them by slot and never reset them.
+    /// Losses by slot that workers other than the port's own counted and that belong to earlier names
+    /// of the slot: workers count them by slot and never reset them.
     settled: BTreeMap<u16, Losses>,
     clock: u64,
 }
@@ -153,8 +153,8 @@ impl Roster {
         self.entries.values_mut()
     }
 
-    /// The worker's counts of a name over all its lives but the present one, with what other workers
-    /// lost of its frames: `elsewhere` is all that they ever counted for the slot.
+    /// The worker's counts of a name over all its earlier lives, with other workers' losses of its
+    /// frames: `elsewhere` is all that they ever counted for the slot.
     pub fn worker_counts(&self, entry: &Entry, elsewhere: &Losses) -> WorkerCounts {
         let mut counts = entry.past.clone();
         let none = Losses::default();
@@ -165,7 +165,7 @@ impl Roster {
         counts
     }
 
-    /// The entry for a name, with a slot of its own; `None` when all slots are in use.
+    /// The entry for a name, with a slot of its own; `None` if all slots are in use.
     pub fn enlist(&mut self, plan: &PortPlan, transient: bool) -> Option<&mut Entry> {
         if !self.entries.contains_key(&plan.name) {
             let slot = self.free_slot()?;
@@ -195,7 +195,7 @@ impl Roster {
         (0..MAX_PORTS as u16).find(|slot| !taken.contains(PortId(*slot)))
     }
 
-    /// Notes when a port went out of service, so that the longest gone is forgotten first.
+    /// Notes when a port went out of service, so that the one gone longest is forgotten first.
     pub fn mark_gone(&mut self, name: &str, state: State) {
         self.clock += 1;
         if let Some(entry) = self.entries.get_mut(name) {
@@ -214,8 +214,8 @@ impl Roster {
         gone().min_by_key(|(_, entry)| entry.gone_at).map(|(name, _)| name.clone())
     }
 
-    /// Forgets a name; its counts are added to the closed ones. Gives the slot, whose counters in
-    /// the program are to be cleared. `elsewhere` as in [`Self::worker_counts`].
+    /// Forgets a name; its counts are added to the closed ones. Returns the slot, whose counters in the
+    /// program must be cleared. `elsewhere` as in [`Self::worker_counts`].
     pub fn strike_off(
         &mut self,
         name: &str,

@@ -1,7 +1,7 @@
-//! What a port is promised as a source, and what it gets of each link.
+//! A port's promises as a source, and what it gets of each link.
 //!
-//! Invariant: what a link carried is told by the worker that serves it and by the gate, and what waits
-//! for it by all workers together: a hand-over between two of them is no delivery.
+//! Invariant: a link's delivered traffic comes from the worker that serves it and from the gate, and
+//! its backlog from all workers together: a hand-over between two workers is no delivery.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use weir_schema::Plan;
 /// Frames and bytes that the gate handed over, by the slots of ingress and egress.
 pub(super) type ExpressPairs = BTreeMap<(u16, u16), [u64; 2]>;
 
-/// Every port's links, by the port as a source; of each, the links in the order of their names.
+/// Every port's links, by the port as a source; the links in the order of their names.
 pub(super) fn links(
     roster: &Roster,
     snapshots: &[WorkerSnapshot],
@@ -66,7 +66,7 @@ fn gather<'a>(
     links
 }
 
-/// What a port is promised, with what is said for all ports filled in.
+/// A port's promises, with the settings for all ports filled in.
 pub(super) fn promise(plan: &Plan, entry: &Entry, core: usize) -> Promise {
     let settings = plan.port_settings(&entry.plan);
     let bps = |rate: Option<Rate>| rate.map_or(0, |rate| rate.bits_per_s);

@@ -1,8 +1,8 @@
-//! Somebody looks at single packets: the gate, all workers and the program are told.
+//! Starts and ends captures and traces at the gate, at all workers and at the program.
 //!
-//! Invariant: while anybody watches, every frame goes by a worker. The workers watch before the program
-//! tells, and the program is told to be silent first, so that a watch that is given up half-way leaves
-//! nothing switched on.
+//! Invariant: while a capture or trace runs, every frame goes by a worker. At the start, the workers
+//! watch before the program reports; at the end, the program is silenced first. So a start that is
+//! given up half-way leaves nothing switched on.
 
 use std::sync::PoisonError;
 
@@ -20,11 +20,11 @@ impl Watchable for Forwarder {
     async fn watch(&mut self, spec: WatchSpec, outcomes: u64) -> Result<WatchStarted, NoAnswer> {
         let program = self.steering.unsteered();
         if let Some(told) = &program {
-            // What the last one left there.
+            // Discards what the last session left.
             told.lock().unwrap_or_else(PoisonError::into_inner).each(|_, _| {});
         }
         let unsteered_missed = self.unsteered_missed();
-        // Before the workers watch: of what comes from then on they are to see all.
+        // Before the workers watch, so that they see every later frame.
         self.set_watched(true);
         let workers = match self.workers.watch(Some(spec)).await {
             Ok(workers) => workers,
@@ -54,7 +54,7 @@ impl Watchable for Forwarder {
 }
 
 impl Forwarder {
-    /// Whether frames may go where no worker sees them.
+    /// Whether frames may bypass the workers.
     fn set_watched(&mut self, watched: bool) {
         self.gate.watched = watched;
         self.update_gate_ports();

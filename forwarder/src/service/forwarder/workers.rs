@@ -1,4 +1,4 @@
-//! The workers together: which of them serves which port, and what all of them have to know.
+//! The workers together: which worker serves which port, and the data that all of them need.
 //!
 //! Invariant: a port is served by one worker, and every other worker knows which, from before the
 //! program steers a frame of the port until after it has stopped.
@@ -31,7 +31,7 @@ struct Home {
     role: Role,
 }
 
-/// How many ports a worker has.
+/// The number of ports of a worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Load {
     ports: usize,
@@ -39,7 +39,7 @@ struct Load {
 }
 
 impl Workers {
-    /// A worker on each core, each with one of the pools.
+    /// Starts a worker on each core, each with one of the pools.
     pub(super) fn spawn(
         cores: &[usize],
         pools: Vec<Pool>,
@@ -56,7 +56,7 @@ impl Workers {
         Ok(Self { cores: cores.to_vec(), handles, homes: vec![None; MAX_PORTS], past_kicks })
     }
 
-    /// For asking beside this, one for each in their order.
+    /// Handles for requests, one for each worker in their order.
     pub(super) fn askers(&self) -> Vec<Asker<XskPort>> {
         self.handles.iter().map(WorkerHandle::asker).collect()
     }
@@ -65,7 +65,7 @@ impl Workers {
         self.handles.len()
     }
 
-    /// All of them run. One that has ended leaves its ports unserved.
+    /// Whether all of them run. A worker that has ended leaves its ports unserved.
     pub(super) fn live(&self) -> bool {
         self.handles.iter().all(WorkerHandle::lives)
     }
@@ -85,12 +85,12 @@ impl Workers {
         place(&self.cores, &loads, wanted, role)
     }
 
-    /// Which worker serves a port.
+    /// The worker that serves a port.
     pub(super) fn home(&self, id: PortId) -> Option<usize> {
         self.homes.get(id.index()).copied().flatten().map(|home| home.worker)
     }
 
-    /// How many ports a worker serves.
+    /// The number of ports that a worker serves.
     pub(super) fn ports_of(&self, worker: usize) -> u32 {
         self.homes.iter().flatten().fold(0, |sum, home| sum + u32::from(home.worker == worker))
     }
@@ -111,8 +111,8 @@ impl Workers {
         Ok(())
     }
 
-    /// Hands a port to its worker and makes it known to the others. When this returns, all of them
-    /// can send to it; with an error, it has to be withdrawn.
+    /// Hands a port to its worker and makes it known to the others. When this returns, all of them can
+    /// send to it; after an error, it must be withdrawn.
     pub(super) async fn serve(
         &mut self,
         worker: usize,
@@ -129,8 +129,8 @@ impl Workers {
         Ok(())
     }
 
-    /// Takes a port back, what waits is lost under `why`: first no worker hands anything over for it any
-    /// more. With an error it can be tried again, and `None` is what a port gives that is back already.
+    /// Takes a port back; waiting frames are lost under `why`. First no worker hands over frames for it
+    /// any more. After an error it can be tried again; `None` means that the port was back already.
     pub(super) async fn withdraw(
         &mut self,
         id: PortId,
@@ -159,12 +159,12 @@ impl Workers {
         self.handle(worker)?.gather(gathering).await
     }
 
-    /// Gives the frames back that a closed port's sockets held.
+    /// Reclaims the frames that a closed port's sockets held.
     pub(super) async fn reclaim(&self, worker: usize, id: PortId) -> Result<usize, NoAnswer> {
         self.handle(worker)?.reclaim(id).await
     }
 
-    /// New promises, to every worker in one piece.
+    /// Sends new promises to every worker in one piece.
     pub(super) async fn reshape(&self, change: &Change) -> Result<(), NoAnswer> {
         for (worker, handle) in self.handles.iter().enumerate() {
             let seen = |(id, settings): &(PortId, PortSettings)| {
@@ -187,7 +187,7 @@ impl Workers {
         self.handle(worker)?.retune(id, mtu, features)
     }
 
-    /// Has every worker watch, or none; the other ends, each with its worker's core.
+    /// Has every worker watch, or none; returns the reading ends, each with its worker's core.
     pub(super) async fn watch(
         &self,
         spec: Option<WatchSpec>,
@@ -199,13 +199,13 @@ impl Workers {
                 ends.push((self.core(worker), watched));
                 watcher
             });
-            // Who watched before has ended.
+            // The earlier watcher has ended.
             drop(handle.watch(watcher).await?);
         }
         Ok(ends)
     }
 
-    /// What each says of itself, in their order, one after the other: see
+    /// The workers' numbers, in their order, read one after the other: see
     /// [`crate::observe::ledger::WorkersTotal`] for what moves meanwhile.
     pub(super) async fn snapshots(&self) -> Result<Vec<WorkerSnapshot>, NoAnswer> {
         let mut all = Vec::with_capacity(self.count());
@@ -215,7 +215,7 @@ impl Workers {
         Ok(all)
     }
 
-    /// What a port's own worker says.
+    /// The numbers of a port's own worker.
     pub(super) async fn snapshot_of(&self, id: PortId) -> Result<WorkerSnapshot, NoAnswer> {
         let worker = self.home(id).ok_or(NoAnswer::Ended)?;
         Ok(*self.handle(worker)?.snapshot().await?)
@@ -233,8 +233,8 @@ impl Load {
     }
 }
 
-/// The core that is asked for. Else an uplink goes to the first worker, and a vif to the one with
-/// the fewest ports; of several such, away from the uplinks, which have the most to do.
+/// The wanted core, if there is one. Otherwise an uplink goes to the first worker, and a vif to the one
+/// with the fewest ports; among several such, away from the uplinks, which have the most to do.
 fn place(cores: &[usize], loads: &[Load], wanted: Option<usize>, role: Role) -> usize {
     let asked = wanted.and_then(|wanted| cores.iter().position(|&core| core == wanted));
     if let Some(worker) = asked {
@@ -249,7 +249,7 @@ fn place(cores: &[usize], loads: &[Load], wanted: Option<usize>, role: Role) -> 
     }
 }
 
-/// How many ports the busiest worker will have of those that are known beforehand.
+/// The number of ports that the busiest worker will have, of those known beforehand.
 pub(super) fn most_ports(
     cores: &[usize],
     ports: impl IntoIterator<Item = (Option<usize>, Role)>,

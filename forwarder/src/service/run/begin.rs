@@ -1,5 +1,5 @@
-//! The beginning of a forwarder's life, up to the moment in which it is ready.
-//! Invariant: what an earlier weir left goes on until everything is in its place.
+//! The start of a forwarder, up to the moment in which it is ready. Invariant: what an earlier weir
+//! left goes on until everything is in its place.
 
 use crate::host::bridge::watch::BridgeWatch;
 use crate::host::links::{PathWatch, StalePaths, Watch};
@@ -18,7 +18,7 @@ pub(super) async fn begin(
     forwarder.look_for_foreign_rules(bridge.state()).await;
     forwarder.mirror(bridge.state());
     if forwarder.has_gates_to_adopt() {
-        // The old ones hand frames over; the new ones are to do so from their first frame on.
+        // The old gates hand frames over; the new ones must do so from their first frame on.
         let ports = forwarder.paths_to_read(&StalePaths::all());
         let found = paths.look(ports.clone()).await;
         forwarder.set_paths(&ports, found);

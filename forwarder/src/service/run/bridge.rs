@@ -1,8 +1,8 @@
-//! The bridge whose ports are served at the gate: found or made, and taken up again when it was deleted
-//! and has come back.
+//! The bridge whose ports are served at the gate: found or made, and followed again after it was
+//! deleted and came back.
 //!
-//! Invariant: what is mirrored is the bridge that the gate's ports are in; while there is none, nothing
-//! is, and all frames are left to the kernel.
+//! Invariant: the mirrored bridge is the one that the gate's ports are in. Without one, nothing is
+//! mirrored, and all frames are left to the kernel.
 
 use tokio::task::spawn_blocking;
 use weir_port::clock_monotonic_ns;
@@ -14,8 +14,8 @@ use crate::host::links::{Link, OWN_BRIDGE, Snapshot};
 use crate::service::forwarder::{Bridge, Forwarder};
 use weir_schema::Plan;
 
-/// The bridge whose ports are served at the gate: the one that is named, or that all ports are in
-/// already; else weir's own, made now or found again.
+/// The bridge whose ports are served at the gate: the named one, or the one that all ports are in
+/// already; otherwise weir's own, made now or found again.
 pub(super) async fn bridge_for(
     plan: &Plan,
     links: &Snapshot,
@@ -42,7 +42,7 @@ pub(super) async fn bridge_for(
     Ok(Bridge { ifindex: made.ifindex, own })
 }
 
-/// Follows the bridge that has come in the place of the one that was followed, once it is there.
+/// Follows the bridge that replaced the one that was followed, once it exists.
 pub(super) async fn keep_up(
     forwarder: &mut Forwarder,
     links: &Snapshot,
@@ -57,7 +57,7 @@ pub(super) async fn keep_up(
         return;
     }
     if let Err(error) = take_up(forwarder, links, watch, refresher).await {
-        // Tried again as often as the links are looked at.
+        // Tried again at each reading of the links.
         tracing::warn!("the bridge cannot be taken up again: {error:#}");
     }
 }

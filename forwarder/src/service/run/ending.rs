@@ -1,8 +1,8 @@
-//! The signals, and what is under way when one says to end.
+//! The signals, and the work under way when one says to end.
 //!
-//! Invariant: SIGINT, SIGTERM and SIGUSR2 are acted on at any time, whatever is waited for, and what is under
-//! way then is waited for no longer than [`WORK_ENDS`]; what is not done by then is given up where it
-//! waits, and undone by the forwarder's end.
+//! Invariant: SIGINT, SIGTERM and SIGUSR2 take effect at any time, during any wait. Work under way then
+//! is awaited for no longer than [`WORK_ENDS`]; after that it is abandoned where it waits, and the
+//! forwarder's end undoes it.
 
 use std::io;
 use std::pin::pin;
@@ -14,16 +14,16 @@ use tokio::time::{Duration, timeout};
 /// Longer than a worker may take to answer.
 pub(super) const WORK_ENDS: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 3000 });
 
-/// What is to become of the gates.
+/// What to do with the gates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// They are taken off.
+    /// They are detached.
     Stop,
     /// They go on, for the next weir to adopt: a restart.
     HandOver,
 }
 
-/// The request to end. Cloning it shares it.
+/// The request to end. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct End(watch::Receiver<Option<Ending>>);
 
@@ -42,7 +42,7 @@ impl End {
             };
             tracing::info!("{signal}: letting what is under way arrive");
             let _ = tell.send(Some(ending));
-            // Kept, so that a later look finds it as well.
+            // Kept open, so that a later look finds the request as well.
             tell.closed().await;
         });
         Ok(Self(told))
@@ -51,17 +51,17 @@ impl End {
     /// Resolves when weir is to end.
     pub(super) async fn requested(&self) {
         if self.0.clone().wait_for(Option::is_some).await.is_err() {
-            // The task that listens has ended: so does the runtime, and this with it.
+            // The listening task has ended, because the runtime ends; so will this task.
             std::future::pending().await
         }
     }
 
-    /// A stop, if nothing else was asked for.
+    /// A stop, unless a restart was requested.
     pub(super) fn ending(&self) -> Ending {
         self.0.borrow().unwrap_or(Ending::Stop)
     }
 
-    /// Carries `work` on until it is done, or until weir was to end and waited for it in vain.
+    /// Runs `work` until it is done, or until the bounded wait after a request to end is over.
     pub(super) async fn bound<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         tokio::select! {

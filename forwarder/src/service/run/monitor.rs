@@ -1,5 +1,5 @@
-//! Whether the workers answer, for the log.
-//! Invariant: that one does not is said once, and so is that it does again.
+//! Logs whether the workers answer. Invariant: a worker that stops answering is logged once, and so is
+//! one that answers again.
 
 use weir_port::Port;
 

@@ -1,8 +1,8 @@
-//! What a service manager is told of weir's life, as sd_notify(3) describes: datagrams to the socket that
-//! `NOTIFY_SOCKET` names, and nothing where it names none.
+//! Notifies a service manager of weir's state, as sd_notify(3) describes: datagrams to the socket that
+//! `NOTIFY_SOCKET` names; nothing without it.
 //!
 //! Invariant: nothing here waits, and a manager that does not listen changes nothing. `WATCHDOG=1` is
-//! said only while every worker says that it runs.
+//! sent only while every worker's heartbeat is fresh.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -16,7 +16,7 @@ use weir_port::clock_monotonic_ns;
 
 use crate::worker::Pulses;
 
-/// How often it is looked whether the workers run, where the manager has no watchdog.
+/// How often the workers are checked if the manager has no watchdog.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -38,12 +38,13 @@ impl Notifier {
         Self { socket, watchdog }
     }
 
-    /// So many vifs and uplinks are in service, for the first time or after a change of the configuration.
+    /// Reports the vifs and uplinks in service, for the first time or after a change of the
+    /// configuration.
     pub(super) fn ready(&self, (vifs, uplinks): (usize, usize)) {
         self.send(&format!("READY=1\nSTATUS=forwarding between {vifs} vifs and {uplinks} uplinks"));
     }
 
-    /// The configuration is read again; `ready` says when that is done.
+    /// The configuration is being read again; `ready` follows when that is done.
     pub(super) fn reloading(&self) {
         let now_us = clock_monotonic_ns() / 1000;
         self.send(&format!(
@@ -55,7 +56,7 @@ impl Notifier {
         self.send("STOPPING=1\nSTATUS=letting what is under way arrive");
     }
 
-    /// Feeds the manager's watchdog while all workers run, and says so where one does not.
+    /// Feeds the manager's watchdog while all workers run, and reports a worker that does not.
     pub(super) async fn keep_alive(self: Arc<Self>, pulses: Pulses) {
         if self.socket.is_none() {
             return;
@@ -69,7 +70,8 @@ impl Notifier {
         }
     }
 
-    /// One look: the first worker that stands still, told where it was another the last time.
+    /// One check: returns the first worker that stands still, and reports it if it differs from the
+    /// last one.
     fn look(&self, pulses: &Pulses, now_ns: u64, before: Option<usize>) -> Option<usize> {
         let still = pulses.still(now_ns);
         if still.is_none() && self.watchdog.is_some() {
@@ -93,7 +95,7 @@ impl Notifier {
     }
 }
 
-/// A name that begins with `@` is one of the abstract namespace.
+/// A name that begins with `@` is in the abstract namespace.
 fn open(name: &OsStr) -> io::Result<UnixDatagram> {
     let address = match name.as_bytes() {
         [b'@', rest @ ..] => SocketAddr::from_abstract_name(rest)?,

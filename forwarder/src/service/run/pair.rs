@@ -1,7 +1,7 @@
-//! What happens to weir's own pair while it runs.
+//! Changes of weir's own pair while weir runs.
 //!
-//! Invariant: whatever the gate sends to a pair that is not whole vanishes, so weir ends, in an orderly
-//! way, and leaves the ports to the bridge; the next start makes the pair again.
+//! Invariant: frames that the gate sends to a broken pair vanish, so weir ends, in an orderly way, and
+//! leaves the ports to the bridge; the next start makes the pair again.
 
 use anyhow::bail;
 use tokio::sync::Mutex;
@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use crate::host::pair::{End, PairEvent};
 use crate::service::forwarder::Forwarder;
 
-/// Carries out what an event asks for; an error ends weir.
+/// Carries out what an event requires; an error ends weir.
 pub(super) async fn apply_event(
     event: PairEvent,
     forwarder: &Mutex<Forwarder>,

@@ -1,5 +1,5 @@
-//! Reading the express paths to the ports.
-//! Invariant: the forwarder is not locked while the kernel is asked.
+//! Reads the express paths to the ports. Invariant: the forwarder is not locked during requests to the
+//! kernel.
 
 use tokio::sync::Mutex;
 

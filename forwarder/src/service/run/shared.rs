@@ -1,5 +1,5 @@
-//! What the API and Prometheus ask of a running forwarder.
-//! Invariant: a question holds the forwarder's lock no longer than it takes to answer it.
+//! Requests of the API and of Prometheus to a running forwarder. Invariant: a request holds the
+//! forwarder's lock no longer than its answer takes.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use weir_api::{
     FlowQuery, FlowsReport, LatencyQuery, LatencyReport, PortList, Refused, StatsReport,
 };
 
-/// What the API asks, it asks of the forwarder that `follow` changes.
+/// The API's requests go to the forwarder that `follow` changes.
 pub(super) struct Shared {
     pub(super) forwarder: Arc<Mutex<Forwarder>>,
     pub(super) measured: Arc<Measurements>,

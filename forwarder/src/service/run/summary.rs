@@ -1,5 +1,5 @@
-//! What a forwarder that has stopped says and leaves behind.
-//! Invariant: the exit code is about the forwarding; that a dump could not be written is only said.
+//! The output and the files of a forwarder that has stopped. Invariant: the exit code is about the
+//! forwarding; a failed dump is only logged.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ fn sum(ledger: &LedgerReport) -> String {
     )
 }
 
-/// ` (shed 3, shutdown 1)`; nothing where nothing was lost.
+/// ` (shed 3, shutdown 1)`; nothing if nothing was lost.
 fn reasons(ledger: &LedgerReport) -> String {
     let each: Vec<String> =
         ledger.lost_by_reason.iter().map(|(reason, n)| format!("{reason} {n}")).collect();

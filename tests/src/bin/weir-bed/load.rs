@@ -67,7 +67,7 @@ impl<'scope> Load<'scope> {
         let mut lines = Vec::new();
         for (way, sending, sink) in self.udp {
             let sent = sending.finish()?;
-            // Whatever is still on its way arrives in well under this, or is lost.
+            // Frames still on their way arrive in well under this time, or are lost.
             let _ = sink.wait_for(sent.frames, Duration::from_secs(1));
             let received = sink.finish()?;
             let lost = sent.frames.saturating_sub(received.unique(0));

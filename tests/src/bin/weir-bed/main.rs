@@ -1,7 +1,7 @@
-//! The demonstration behind `cargo xtask run`: four VMs and an uplink host out of namespaces, weir
+//! The demonstration behind `cargo xtask run`: four VMs and an uplink host made of namespaces, weir
 //! between them, ten seconds of traffic with a live table, the ledger, and nothing left behind.
 //!
-//! Invariant: however it ends, namespaces and processes are gone when it has ended.
+//! Invariant: however it ends, its namespaces and processes end with it.
 
 mod load;
 
@@ -63,12 +63,12 @@ fn demo(args: &Args, interrupted: &AtomicBool) -> Result<()> {
     println!("\nmaking the bed ...");
     let bed = BedSpec::vms(4).build()?;
     println!("starting weir ...");
-    // As a host of the operator's own has it: what is not contended stays in the kernel.
+    // As on an operator's host: traffic without contention stays in the kernel.
     let spec = WeirSpec { dump_dir: args.dump_dir.clone(), ..WeirSpec::default() }.lane("auto");
     let weir = Weir::start(&bed, &spec)?;
     let result = show(args, interrupted, &bed, &weir);
     if interrupted.load(Ordering::SeqCst) {
-        // It may have heard the same Ctrl-C; either way it is gone before its interfaces are.
+        // It may have received the same Ctrl-C; either way it ends before its interfaces do.
         let _ = weir.stop();
         anyhow::bail!("interrupted");
     }
@@ -95,7 +95,7 @@ fn show(args: &Args, interrupted: &AtomicBool, bed: &Bed, weir: &Weir) -> Result
     let time = Duration::from_secs(args.seconds.max(1));
     println!("traffic for {} s: UDP, TCP and ping, over IPv4 and IPv6\n", time.as_secs());
     let results = std::thread::scope(|scope| -> Result<Vec<String>> {
-        // However this ends, the threads that the scope waits for must not wait for their clients.
+        // However this ends, the scope's threads must not wait for their clients.
         let _clients = KillClients(bed);
         let load = Load::start(scope, bed, time)?;
         let mut table = weir.cli_with(bed, "stats --watch 1", Stdio::inherit)?;

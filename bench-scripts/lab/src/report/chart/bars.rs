@@ -1,6 +1,6 @@
-//! Groups of bars: standing, or lying where the groups' names have no room under them.
+//! Groups of bars: upright, or lying if the groups' names have no room below them.
 //!
-//! Invariant: a group has as many places as bars; one that is missing leaves no hole.
+//! Invariant: a group has as many places as bars; a missing bar leaves no gap.
 
 use anyhow::Result;
 
@@ -13,11 +13,11 @@ use crate::report::palette::Colour;
 use crate::report::plot::{Curve, Plot, Point};
 use crate::report::{digits, html};
 
-/// Of a group's width, what its bars take together; the rest lies between groups.
+/// The part of a group's width that its bars take together; the rest lies between groups.
 const FILLED: f64 = 0.8;
-/// A bar is no wider than this.
+/// The most width of a bar.
 const WIDEST: f64 = 56.0;
-/// A bar that lies, and what is between groups that lie.
+/// The thickness of a lying bar, and the gap between lying groups.
 const THICK: i32 = 18;
 const BETWEEN: i32 = 14;
 /// The most lines under a group.
@@ -25,7 +25,7 @@ const MOST_LINES: usize = 3;
 
 type Bar<'a> = (&'a Curve, &'a Point);
 
-/// What stands together: its name and its bars.
+/// A group: its name and its bars.
 struct Group<'a> {
     name: String,
     bars: Vec<Bar<'a>>,
@@ -61,14 +61,14 @@ pub(super) fn must_lie(plot: &Plot, width: u32) -> bool {
 fn values(plot: &Plot) -> Scale {
     let (low, high) = plot.span().unwrap_or((0.0, 1.0));
     if plot.y.log {
-        // The smallest bar is to be seen, too.
+        // So that the smallest bar is visible, too.
         scale::logarithmic(low / 2.0, high)
     } else {
         scale::linear(low, high, plot.y.from, 5)
     }
 }
 
-/// An axis on which groups stand; nothing is written at it by itself.
+/// An axis for groups, without ticks of its own.
 fn bare(from: f64, to: f64) -> Scale {
     Scale { from, to, log: false, ticks: Vec::new() }
 }
@@ -135,12 +135,12 @@ fn upright(
     Ok(())
 }
 
-/// What is written at a bar's end.
+/// The text at a bar's end.
 fn shown((curve, point): &Bar<'_>) -> String {
     if curve.published { digits::exact(point.y) } else { digits::plain(point.y) }
 }
 
-/// What is around bars that lie.
+/// The margins around lying bars.
 fn around(plot: &Plot) -> Room {
     let width = |curve: &Curve| {
         curve.points.iter().map(|point| text::digits_width(&shown(&(curve, point)))).max()
@@ -158,7 +158,7 @@ fn row(group: &Group<'_>, inside: i32) -> i32 {
     wrap(&group.name, inside).len() as i32 * LEADING + group.bars.len() as i32 * THICK + BETWEEN
 }
 
-/// How high a sheet must be for bars that lie.
+/// The height of a sheet for lying bars.
 pub(super) fn lying_height(plot: &Plot, width: u32) -> u32 {
     let room = around(plot);
     let inside = width as i32 - room.left - room.right;

@@ -1,7 +1,6 @@
-//! Axes, grid and names around what is drawn.
+//! Axes, grid and names around the plotting area.
 //!
-//! The vertical axis's name stands above the plot, where it can be read without turning the head
-//! and takes no width.
+//! The vertical axis' name is above the plot, where it is easy to read and takes no width.
 
 use anyhow::Result;
 use plotters::prelude::*;
@@ -27,7 +26,7 @@ pub(super) struct Room {
     pub(super) right: i32,
     /// Between the name of the vertical axis and the plot.
     pub(super) top: i32,
-    /// For what is written under the horizontal axis, without the axis's name.
+    /// For the text below the horizontal axis, without the axis' name.
     pub(super) bottom: i32,
 }
 
@@ -82,7 +81,7 @@ pub(super) fn draw<'a>(
     Ok(Frame { chart, x, y })
 }
 
-/// Which lines are drawn through the plot.
+/// The grid lines through the plot.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grid {
     Across,
@@ -90,7 +89,7 @@ pub(super) enum Grid {
 }
 
 impl Frame<'_> {
-    /// The pixel at which a pair of values is; at the edge, for values beyond it.
+    /// The pixel of a pair of values; values beyond the axes are at the edge.
     pub(super) fn at(&self, x: f64, y: f64) -> (i32, i32) {
         let inside = |scale: &Scale, value: f64| {
             value.max(scale.from.min(scale.to)).min(scale.from.max(scale.to))

@@ -1,6 +1,6 @@
-//! Curves: over the varied quantity with markers and intervals, or over time without.
+//! Curves: over the varied quantity with markers and intervals, or over time without them.
 //!
-//! Invariant: curves that share an x stand side by side there, so that no interval hides another.
+//! Invariant: curves that share an x are moved apart there, so that no interval hides another.
 
 use anyhow::Result;
 
@@ -27,7 +27,7 @@ pub(super) fn draw(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
     let frame = frame::draw(sheet, (x, y), (&plot.x, &plot.y), room, Grid::Across)?;
     let step = if time { 0 } else { step(plot, inside, &frame.x) };
     let middle = (plot.curves.len() as i32 - 1) * step / 2;
-    // The first curves last: they are what the figure is about.
+    // The first curves are drawn last, on top: the figure is about them.
     for (i, curve) in plot.curves.iter().enumerate().rev() {
         let aside = i as i32 * step - middle;
         let at = |x: f64, y: f64| {
@@ -51,7 +51,7 @@ pub(super) fn draw(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
     Ok(())
 }
 
-/// How far curves are moved apart: not so far that neighbouring values' groups meet.
+/// How far curves are moved apart, without groups of neighbouring values meeting.
 fn step(plot: &Plot, pixels: i32, x: &scale::Scale) -> i32 {
     let xs = plot.shown_xs();
     let gaps = xs.windows(2).map(|pair| x.place(pair[1]) - x.place(pair[0]));

@@ -1,4 +1,4 @@
-//! Markers, dashes, intervals. Invariant: a legend's key is drawn by the same code as the curve.
+//! Markers, dashes, intervals. Invariant: the same code draws a legend's key and the curve.
 
 use anyhow::Result;
 use plotters::element::DashedPathElement;
@@ -83,7 +83,7 @@ pub(super) fn whisker(sheet: &Sheet<'_>, colour: Colour, ends: [(At, bool); 2]) 
     Ok(())
 }
 
-/// A bar between two corners; its marker stands in it at `foot`, where there is room.
+/// A bar between two corners; its marker stands in it at `foot`, if there is room.
 pub(super) fn bar(sheet: &Sheet<'_>, look: Look, corners: [At; 2], foot: At) -> Result<()> {
     let fill = look.colour.rgb().mix(look.strength()).filled();
     sheet.draw(&Rectangle::new(corners, fill))?;
@@ -95,7 +95,7 @@ pub(super) fn bar(sheet: &Sheet<'_>, look: Look, corners: [At; 2], foot: At) -> 
     Ok(())
 }
 
-/// What stands before a curve's name.
+/// The sample in front of a curve's name.
 pub(super) fn key(sheet: &Sheet<'_>, look: Look, draw: Draw) -> Result<()> {
     match draw {
         Draw::Bars => bar(sheet, look, [(8, 0), (26, 14)], (17, 7)),

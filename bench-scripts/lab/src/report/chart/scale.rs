@@ -1,6 +1,6 @@
-//! What an axis shows: from where to where, and at which values something is written.
+//! The range of an axis, and its ticks.
 //!
-//! Invariant: ticks lie within their scale, in order, and say their value exactly.
+//! Invariant: ticks lie within their scale, in order, and their texts are exact.
 
 use std::ops::Range;
 
@@ -14,12 +14,12 @@ pub(super) struct Scale {
     pub(super) from: f64,
     pub(super) to: f64,
     pub(super) log: bool,
-    /// Values with what is written there.
+    /// Values with their texts.
     pub(super) ticks: Vec<(f64, String)>,
 }
 
 impl Scale {
-    /// Where a value is: 0 at the beginning, 1 at the end.
+    /// The position of a value: 0 at the beginning, 1 at the end.
     pub(super) fn place(&self, value: f64) -> f64 {
         let even = |value: f64| if self.log { value.max(f64::MIN_POSITIVE).log10() } else { value };
         let (from, to) = (even(self.from), even(self.to));
@@ -30,7 +30,7 @@ impl Scale {
         self.from.min(self.to) <= value && value <= self.from.max(self.to)
     }
 
-    /// The widest of what is written.
+    /// The width of the widest text.
     pub(super) fn label_width(&self) -> i32 {
         self.ticks.iter().map(|tick| super::text::width(&tick.1)).max().unwrap_or(0)
     }
@@ -66,8 +66,8 @@ impl ValueFormatter<f64> for Scale {
     }
 }
 
-/// Of values between `low` and `high`; from 0 unless another beginning is given, and with `most`
-/// ticks or about as many.
+/// A scale for values between `low` and `high`; from 0 unless another beginning is given, with at most
+/// or about `most` ticks.
 pub(super) fn linear(low: f64, high: f64, from: Option<f64>, most: usize) -> Scale {
     let from = from.unwrap_or_else(|| low.min(0.0)).min(low);
     let high = if high > from { high } else { from + 1.0 };
@@ -81,7 +81,7 @@ pub(super) fn linear(low: f64, high: f64, from: Option<f64>, most: usize) -> Sca
     Scale { from: first * step, to: last * step, log: false, ticks }
 }
 
-/// 1, 2, 2.5 or 5 times a power of ten and no less than asked, and the decimals it needs.
+/// 1, 2, 2.5 or 5 times a power of ten and at least `least`, and the decimals it needs.
 fn step(least: f64) -> (f64, usize) {
     let power = least.log10().floor();
     let unit = 10_f64.powf(power);
@@ -91,7 +91,8 @@ fn step(least: f64) -> (f64, usize) {
     (times * 10_f64.powf(power), decimals.max(0.0) as usize)
 }
 
-/// Of values between `low` and `high`: at powers of ten, and in between where there are few.
+/// A scale for values between `low` and `high`, with ticks at powers of ten, and in between if these
+/// are few.
 pub(super) fn logarithmic(low: f64, high: f64) -> Scale {
     let low = if low > 0.0 { low } else { (high / 1000.0).max(1e-9) };
     let high = high.max(low);
@@ -119,14 +120,14 @@ pub(super) fn logarithmic(low: f64, high: f64) -> Scale {
     Scale { from, to, log: true, ticks }
 }
 
-/// Along the plot: at the values themselves where they all have room within `pixels`, otherwise at
-/// round ones.
+/// A scale along the plot, with ticks at the values themselves if they all have room within `pixels`,
+/// otherwise at round ones.
 pub(super) fn along(xs: &[f64], log: bool, tight: bool, pixels: i32) -> Scale {
     let (Some(&low), Some(&high)) = (xs.first(), xs.last()) else {
         return linear(0.0, 1.0, None, 4);
     };
     let log = log && low > 0.0;
-    // A little air, so that markers stand clear of the axis.
+    // A margin, so that markers keep clear of the axis.
     let air = if tight { 0.0 } else { 0.06 };
     let mut scale = if log {
         let factor = if same(low, high) { 2.0 } else { (high / low).powf(air) };
@@ -162,7 +163,7 @@ pub(super) fn along(xs: &[f64], log: bool, tight: bool, pixels: i32) -> Scale {
     scale
 }
 
-/// Whether what is written at the ticks stays apart.
+/// Whether the ticks' texts stay apart.
 fn fit(scale: &Scale, pixels: i32) -> bool {
     let at = |value: f64| scale.place(value) * f64::from(pixels);
     scale.ticks.windows(2).all(|pair| {

@@ -1,4 +1,4 @@
-//! Words in a plot. Invariant: widths are estimated from above, since no font is at hand.
+//! Words in a plot. Invariant: widths are upper estimates, since no font is available.
 
 use anyhow::Result;
 use plotters::prelude::*;
@@ -7,24 +7,24 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::Sheet;
 use crate::report::palette::Colour;
 
-/// Of names and labels, in pixels.
+/// The size of names and labels, in pixels.
 pub(super) const SIZE: i32 = 13;
-/// Between the lines of a wrapped text.
+/// The distance of the lines of a wrapped text.
 pub(super) const LEADING: i32 = 16;
 
-/// At most this wide.
+/// An upper bound of the width.
 pub(super) fn width(text: &str) -> i32 {
     text.chars().count() as i32 * SIZE * 3 / 5
 }
 
-/// At most this wide, for what consists of digits: these are wider than most letters.
+/// An upper bound of the width for digits, which are wider than most letters.
 pub(super) fn digits_width(number: &str) -> i32 {
     let narrow = number.chars().filter(|c| !c.is_ascii_digit()).count() as i32;
     let digits = number.chars().count() as i32 - narrow;
     (digits * 2 + narrow) * SIZE / 3
 }
 
-/// In lines of at most `most` pixels; a single word may be longer.
+/// Breaks a text into lines of at most `most` pixels; a single word may be longer.
 pub(super) fn wrap(text: &str, most: i32) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -39,7 +39,7 @@ pub(super) fn wrap(text: &str, most: i32) -> Vec<String> {
     lines
 }
 
-/// Where a text stands by its anchor.
+/// The position of a text relative to its point.
 #[derive(Clone, Copy)]
 pub(super) enum Anchor {
     /// The point is at its left, at the top of the line.
@@ -83,7 +83,7 @@ pub(super) fn write_all(
     Ok(())
 }
 
-/// The backend writes sizes by 1.24 smaller than they are asked for.
+/// The backend writes sizes 1.24 times smaller than requested.
 pub(super) fn style(colour: Colour) -> TextStyle<'static> {
     let colour = colour.rgb();
     ("system-ui", f64::from(SIZE) * 1.24).into_font().color(&colour)

@@ -1,10 +1,10 @@
-//! What curves are called. Invariant: no name says what is the same of all curves, unless it would
-//! say nothing then.
+//! The names of curves. Invariant: no name includes a part that all curves share, unless it would be
+//! empty without.
 
 use super::Sample;
 use crate::spec::{Experiment, Figure};
 
-/// What tells a figure's lines apart.
+/// The parts of names that tell a figure's lines apart.
 pub(super) struct Names {
     lines: bool,
     peers: bool,
@@ -23,7 +23,7 @@ impl Names {
         };
         let peers = several(|sample| sample.peer.to_owned());
         let variants = several(|sample| sample.variant.to_owned());
-        // A line that is named as the axis is says nothing of its own.
+        // A line named like the axis adds no information.
         let says_more = samples.iter().any(|sample| sample.line.name != figure.y.name);
         Self {
             lines: several(|sample| sample.line.name.clone())

@@ -4,7 +4,7 @@ use crate::report::look::Looks;
 use crate::report::tests::fake;
 use crate::spec::Experiment;
 
-/// Ours of the sample's figure, and Table 1 as the paper printed it.
+/// Our plot of the sample's figure, and Table 1 as the paper printed it.
 fn both(change: impl Fn(&mut Experiment)) -> (Plot, Plot) {
     let mut experiment = fake::sample();
     change(&mut experiment);

@@ -1,4 +1,4 @@
-//! Small experiments to try things on. Invariant: nothing here needs a kernel.
+//! Small experiments for tests. Invariant: nothing here needs a kernel.
 
 use crate::cell::{Cell, Measured, Outcome, Place};
 use crate::run::{Machine, Results};
@@ -6,7 +6,7 @@ use crate::spec::{Experiment, Peer, Scene};
 
 pub(in crate::run) const SECONDS: f64 = 4.0;
 
-/// `peer0`, `peer1`, … at x = 1, 2, …; nothing is varied where `xs` is 0.
+/// `peer0`, `peer1`, … at x = 1, 2, …; nothing is varied if `xs` is 0.
 pub(in crate::run) fn experiment(peers: usize, xs: usize, repetitions: u32) -> Experiment {
     toml::from_str(&text(peers, xs, repetitions)).unwrap()
 }

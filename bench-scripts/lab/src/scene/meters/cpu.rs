@@ -1,5 +1,5 @@
-//! Who took how much processor time. Invariant: a sender's own time is what it takes to hand its
-//! packets to its interface; what is forwarded in its soft interrupts is not its own.
+//! Processor time by user. Invariant: a sender's own time is the time for handing its packets to its
+//! interface; forwarding in its soft interrupts does not count.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::stage::{SENDERS, WORKER};
 pub(crate) struct Reading {
     at: Instant,
     busy: Busy,
-    /// Of weir's process.
+    /// The time of weir's process.
     process: Option<Duration>,
 }
 
@@ -22,10 +22,10 @@ pub(crate) struct Spent {
     pub(crate) seconds: f64,
     pub(crate) total: f64,
     pub(crate) worker: f64,
-    /// Of weir's process, where it is there.
+    /// The time of weir's process, if there is one.
     pub(crate) process: Option<f64>,
-    /// What programs had of the senders' core. Most kernels count a soft interrupt as time of the
-    /// program that it interrupts: senders cannot have had more of their own than this.
+    /// The programs' time on the senders' core. Most kernels count a soft interrupt as time of the
+    /// interrupted program: so this is an upper bound of the senders' own.
     pub(crate) programs: f64,
 }
 

@@ -1,17 +1,17 @@
-//! System calls, context switches, wake-ups and hardware counters of the forwarding process, or of
-//! the whole machine where the kernel forwards.
+//! System calls, context switches, wake-ups and hardware counters of the forwarding process, or of the
+//! whole machine if the kernel forwards.
 //!
-//! A machine's numbers hold those of the senders and receivers, too, so that a process's cannot be
-//! held against them: they are there for every peer, as `machine_syscalls` and so on, and what a
-//! process has alone besides. A process's wake-ups are its voluntary switches: each of them is a
-//! sleep, and each sleep ends with one.
+//! A machine's numbers include those of the senders and receivers, so a process's cannot be compared
+//! with them. Therefore every peer has them, as `machine_syscalls` and so on, and a process's own
+//! numbers come in addition. A process's wake-ups are its voluntary switches: each of them is a sleep,
+//! and each sleep ends with one.
 //!
 //! System calls and the machine's wake-ups are counted by programs at the kernel's trace points, for
 //! as long as [`Events`] lives; that makes every system call some tens of nanoseconds longer, the
 //! senders' as well, under every peer alike. All other counters cost nothing until they are
 //! read.
 //!
-//! Invariant: what this machine does not count is absent, and said once.
+//! Invariant: a quantity that this machine does not count is absent, and reported once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,18 +30,18 @@ const HARDWARE: [(&str, Quantity); 5] = [
     ("dtlb_misses", Quantity::DTLB_MISSES),
     ("itlb_misses", Quantity::ITLB_MISSES),
 ];
-/// What /proc/self/ns/pid is where processes have the numbers that the kernel knows them by.
+/// The value of /proc/self/ns/pid if processes have the kernel's own numbers.
 const FIRST_PIDS: &str = "pid:[4026531836]";
 
 #[derive(Debug)]
 pub(crate) struct Events {
-    /// weir; none where the kernel forwards.
+    /// weir's process; `None` if the kernel forwards.
     process: Option<u32>,
     calls: Option<EventCounter>,
     wake_ups: Option<EventCounter>,
     /// One for each thread or core.
     hardware: Vec<(&'static str, Vec<HardwareCounter>)>,
-    /// By thread, of all that ever were there: those of one that has ended stay in the sum.
+    /// By thread, including ended ones, whose switches stay in the sum.
     switches: Mutex<BTreeMap<u32, Switches>>,
 }
 
@@ -55,7 +55,7 @@ struct Switches {
 }
 
 impl Events {
-    /// Begins to count; the sentences are about what cannot be counted here.
+    /// Begins to count; returns sentences about quantities that cannot be counted here.
     pub(crate) fn start(stage: &Stage) -> Result<(Self, Vec<String>)> {
         Self::of(stage.weir().map(system_tests::Weir::pid))
     }
@@ -126,7 +126,7 @@ impl Events {
     fn switches_of(&self, process: u32) -> Result<Switches> {
         let mut known = self.switches.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in threads(process)? {
-            // It may have ended meanwhile.
+            // The thread may have ended meanwhile.
             let status = fs::read_to_string(format!("/proc/{process}/task/{thread}/status"));
             if let Some(now) = status.ok().and_then(|status| switches_of_thread(&status)) {
                 known.insert(thread, now);
@@ -154,7 +154,7 @@ fn pids_are_the_kernels() -> bool {
     fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.to_str() == Some(FIRST_PIDS))
 }
 
-/// Of /proc/<pid>/task/<tid>/status.
+/// Parses /proc/<pid>/task/<tid>/status.
 fn switches_of_thread(status: &str) -> Option<Switches> {
     let number = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -166,12 +166,12 @@ fn switches_of_thread(status: &str) -> Option<Switches> {
     })
 }
 
-/// Of /proc/stat.
+/// Parses /proc/stat.
 fn switches_of_machine(stat: &str) -> Option<u64> {
     stat.lines().find_map(|line| line.strip_prefix("ctxt "))?.trim().parse().ok()
 }
 
-/// One sentence for all that the processor does not count.
+/// One sentence for everything that the processor does not count.
 fn not_counted(missing: &[&str]) -> Option<String> {
     let all = missing.len() == HARDWARE.len();
     let which = if all { String::new() } else { format!(" for {}", missing.join(", ")) };

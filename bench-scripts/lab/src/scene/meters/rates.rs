@@ -1,5 +1,5 @@
-//! What came from whom, at the receivers' interfaces. Invariant: counted by a program in the kernel,
-//! as long on the wire as it was; no receiver has to run to be measured.
+//! Arrivals by sender, at the receivers' interfaces. Invariant: a program in the kernel counts them,
+//! with their lengths on the wire; no receiver has to run.
 
 use std::time::Instant;
 
@@ -12,9 +12,9 @@ use crate::stage::Stage;
 #[derive(Debug)]
 pub(crate) struct Rates {
     watches: Vec<Watch>,
-    /// Where something is timed.
+    /// The index of the counting that times a source.
     timed: Option<usize>,
-    /// Whose numbers are read where: as the cast's sources.
+    /// For each source of the cast: the tally, and the number in it.
     sources: Vec<(usize, u8)>,
 }
 
@@ -41,7 +41,7 @@ impl Rates {
         })
     }
 
-    /// How long the timed traffic's datagrams with these numbers took.
+    /// The delays of the timed traffic's datagrams with these numbers.
     pub(crate) fn delays_ns(&self, numbers: std::ops::Range<u32>) -> Result<Vec<u64>> {
         let watch = self.timed.and_then(|at| self.watches.get(at));
         watch.context("nothing is timed here")?.delays_ns(numbers)
@@ -53,12 +53,12 @@ impl Rates {
             self.watches.get(*watch).context("no such watch")?.of(*number)
         };
         let counts = self.sources.iter().map(count).collect::<Result<_>>()?;
-        // Reading takes a moment: its middle is the time of all of them.
+        // Reading takes a moment: its middle counts as the time of all of them.
         Ok(Tallied { at: before + before.elapsed() / 2, counts })
     }
 }
 
-/// What came since.
+/// The difference of two counts.
 #[must_use]
 pub(crate) fn since(now: &Count, earlier: &Count) -> Count {
     Count {

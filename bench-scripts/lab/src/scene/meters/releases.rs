@@ -1,4 +1,4 @@
-//! Why weir's containers were released. Invariant: parts of 1, of the containers of a window.
+//! Releases of weir's containers by reason. Invariant: parts of 1, of the containers of a window.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use weir_api::Containers;
 
 use crate::stage::Stage;
 
-/// Containers by why they were released, since weir began; empty where the peer is not weir.
+/// Containers by release reason, since weir began; empty if the peer is not weir.
 pub(crate) fn read(stage: &Stage) -> Result<BTreeMap<String, u64>> {
     let Some(weir) = stage.weir() else { return Ok(BTreeMap::new()) };
     Ok(sum(weir.stats()?.ports.iter().map(|port| &port.containers)))
 }
 
-/// Of all ports together; a reason that never occurred is absent.
+/// The sum over all ports; a reason that never occurred is absent.
 fn sum<'c>(ports: impl IntoIterator<Item = &'c Containers>) -> BTreeMap<String, u64> {
     let mut sums = BTreeMap::new();
     for (reason, count) in ports.into_iter().flat_map(|port| &port.released) {

@@ -1,7 +1,7 @@
-//! Request and response over TCP, each asked when the last is answered: a closed loop, as clients of
-//! a service are.
+//! Request and response over TCP, each sent when the last is answered: a closed loop, like the clients
+//! of a service.
 //!
-//! Invariant: clients are on the senders' core, however many there are.
+//! Invariant: all clients are on the senders' core, however many there are.
 
 use super::exchange::{Measured, Terms};
 use crate::spec::Traffic;

@@ -1,10 +1,10 @@
-//! Requests and responses over TCP, as ask and records have them: each connection asks, and asks
-//! again as soon as it is answered.
+//! Requests and responses over TCP, for `ask` and `records`: each connection sends a request, and the
+//! next as soon as it is answered.
 //!
 //! - `line`: one end of a connection; `client` and `server`: the two ends' loops
 //!
-//! Invariant: no thread waits longer for the network than it takes to notice that its time is over.
-//! A path on which nothing comes back any more is an error, told when the traffic is over.
+//! Invariant: no thread waits so long for the network that it would miss the end of its time. A path
+//! without any response is an error, reported when the traffic is over.
 
 mod client;
 mod line;
@@ -34,40 +34,40 @@ use crate::stage::{SENDERS, Stage};
 
 /// A handshake beside floods may have to be repeated; one that takes longer than this fails.
 const CONNECT: Duration = Duration::from_secs(10);
-/// As that of other traffic that does not wait for its neighbours' programs.
+/// The priority of traffic that does not wait for its neighbours' programs.
 const PRIORITY: u8 = 10;
-/// A minute; what takes longer counts as that.
+/// A minute; a longer time counts as that.
 const LONGEST_NS: u64 = 1 << 36;
 const DIGITS: u8 = 3;
 
-/// What is exchanged, and what is said of it.
+/// The exchange and its results.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
     /// Bytes each way.
     pub(super) request: usize,
     pub(super) response: usize,
-    /// Beside the delays.
+    /// The results besides the delays.
     pub(super) tell: fn(&Measured<'_>) -> Vec<(&'static str, f64)>,
-    /// Whether what servers receive is throughput.
+    /// Whether the servers' received bytes are throughput.
     pub(super) goodput: bool,
-    /// In a note: "answer".
+    /// The word in a note: "answer".
     pub(super) what: &'static str,
 }
 
-/// What one window saw.
+/// The measurements of one window.
 #[derive(Debug)]
 pub(super) struct Measured<'a> {
     pub(super) seconds: f64,
-    /// From the request's first byte until the response's last, in nanoseconds; of those that were
-    /// answered in the window.
+    /// The times from the request's first byte until the response's last, in nanoseconds, of requests
+    /// that were answered in the window.
     pub(super) times: &'a Histogram<u64>,
-    /// Bytes of requests that came to the servers.
+    /// Bytes of requests that reached the servers.
     pub(super) received: u64,
     pub(super) terms: &'a Terms,
 }
 
-/// What one end of a connection counted by window, or several together: a client the times, a server
-/// the bytes.
+/// The counts of one end of a connection by window, or of several together: a client's times, a
+/// server's bytes.
 #[derive(Debug)]
 struct Tally {
     times: Vec<Histogram<u64>>,
@@ -88,7 +88,7 @@ struct Talk {
 struct Exchange {
     terms: Terms,
     times: Times,
-    /// Of the traffic.
+    /// The traffic's name.
     name: Option<String>,
     talks: Vec<Talk>,
     /// Processor time of all ends.
@@ -96,7 +96,7 @@ struct Exchange {
     halt: Halt,
 }
 
-/// Connects at once, and asks when the time has come.
+/// Connects at once, and sends the first request at its time.
 pub(super) fn start<'a>(
     traffic: &Traffic,
     stage: &'a Stage,
@@ -149,12 +149,12 @@ impl Exchange {
     }
 }
 
-/// What a thread does with its end of a connection.
+/// A thread's function for its end of a connection.
 type End = fn(TcpStream, &Terms, &Times, Halt) -> Result<Tally>;
 
-/// Both ends share a core: only one end of a connection has anything to do at a time. Elsewhere a server would
-/// wait for a worker that spins there, or take its core from it; and an end on an idle core takes longer to wake
-/// than any way takes to forward.
+/// Both ends share a core, since only one end of a connection is active at a time. On another core a
+/// server would wait for a worker that spins there, or take its core from it; and an end on an idle
+/// core takes longer to wake than any way takes to forward.
 fn ready(urgent: bool) -> Result<()> {
     cpu::pin(SENDERS);
     if urgent {
@@ -207,10 +207,10 @@ impl Tally {
 }
 
 impl Talk {
-    /// Waits for all connections; the first error is told when none is left.
+    /// Waits for all connections; returns the first error when all have ended.
     fn finish(&mut self, windows: usize) -> Result<Tally> {
         let (mut sum, mut ended) = (Tally::new(windows)?, Ok(()));
-        // Clients first: they know best what is wrong.
+        // Clients first: their errors are the most exact.
         for end in self.ends.drain(..).rev() {
             match end.join().map_err(|_| anyhow!("a thread panicked")).flatten() {
                 Ok(tally) => sum.add(&tally)?,
@@ -232,7 +232,7 @@ impl Running for Exchange {
         let windows = self.times.windows.len();
         let (mut told, mut all) = (Told::default(), Tally::new(windows)?);
         let mut talks = std::mem::take(&mut self.talks);
-        // All are over before one of them complains.
+        // All have ended before the first error is returned.
         let sums: Vec<Result<Tally>> = talks.iter_mut().map(|talk| talk.finish(windows)).collect();
         let mut named: BTreeMap<&str, Tally> = BTreeMap::new();
         for (talk, sum) in talks.iter().zip(sums) {
@@ -270,7 +270,7 @@ impl Exchange {
             let measured = Measured { seconds, times, received, terms: &self.terms };
             let mut values = (self.terms.tell)(&measured);
             values.extend(delays(times));
-            // That of VMs is added to what else they send.
+            // A VM's goodput adds to that of its other traffic.
             if self.terms.goodput && self.name.as_deref() == Some(name) {
                 values.push(("goodput_mbit", goodput_mbit(span, received)));
             }
@@ -303,7 +303,7 @@ pub(super) fn quantities(
     values.into_iter().map(move |(what, value)| (format!("{}.{name}.{what}", span.name), value))
 }
 
-/// Of nothing there are none.
+/// Empty without times.
 pub(super) fn delays(times: &Histogram<u64>) -> Vec<(&'static str, f64)> {
     if times.is_empty() {
         return Vec::new();

@@ -1,10 +1,10 @@
 //! UDP datagrams in batches, flat out or at a rate, to one place or to several in turn.
 //!
-//! A thread for each sender and connection. One that has several places to send to serves them in
-//! turn, so that each is offered the same.
+//! A thread for each sender and connection. A sender with several destinations serves them in turn, so
+//! that each is offered the same.
 //!
-//! Invariant: see the module above. The schedule of a rate is absolute: what is late is sent late,
-//! and what follows is not delayed for it.
+//! Invariant: see the module above. The schedule of a rate is absolute: a late datagram does not delay
+//! later ones.
 
 use std::time::{Duration, Instant};
 
@@ -20,10 +20,10 @@ use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::Traffic;
 use crate::stage::{SENDERS, Stage};
 
-/// A thread at work.
+/// A sending thread.
 #[derive(Debug)]
 struct Stream {
-    /// Whose frames they are, for each place.
+    /// The owner of the frames, for each place.
     whose: Vec<Option<String>>,
     sending: Sending,
 }
@@ -31,7 +31,7 @@ struct Stream {
 #[derive(Debug)]
 struct Flood {
     streams: Vec<Stream>,
-    /// Of each stream: frames to each place, and processor time.
+    /// For each stream: frames to each place, and processor time.
     marks: Marks<Vec<(Vec<u64>, Duration)>>,
     frame: u32,
     what: String,

@@ -1,5 +1,5 @@
-//! Who talks to whom under which name, and when it counts. Invariant: every flow has a name; flows
-//! whose ends belong to one VM may share it.
+//! Senders, receivers, names and times of flows. Invariant: every flow has a name; flows whose ends
+//! belong to one VM may share it.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -13,20 +13,20 @@ use crate::scene::timeline::{Span, Timeline};
 use crate::spec::Traffic;
 use crate::stage::Stage;
 
-/// What adding and multiplying seconds may be off by.
+/// The rounding error of sums and products of seconds.
 const ROUNDING: Duration = Duration::from_micros(1);
 /// One sender and one receiver.
 #[derive(Clone, Debug)]
 pub(super) struct Flow<'a> {
-    /// `vm1` and the like, as the meters call it; none where no VM owns it.
+    /// `vm1` and the like, as the meters call it; `None` if no VM owns it.
     pub(super) who: Option<String>,
     pub(super) from: &'a Ns,
     pub(super) to: &'a Ns,
-    /// The receiver's.
+    /// The receiver's address.
     pub(super) addr: IpAddr,
 }
 
-/// All flows of a traffic; none where a seat stands for no place.
+/// All flows of a traffic; none if a seat stands for no place.
 pub(super) fn flows<'a>(traffic: &Traffic, stage: &'a Stage) -> Result<Vec<Flow<'a>>> {
     let flow = |(from, to): (crate::stage::Spot<'a>, crate::stage::Spot<'a>)| Flow {
         who: who(stage.scene(), from.number, to.number),
@@ -38,8 +38,8 @@ pub(super) fn flows<'a>(traffic: &Traffic, stage: &'a Stage) -> Result<Vec<Flow<
 }
 
 impl Flow<'_> {
-    /// The name of its quantities, being one of `flows` flows of a traffic: the traffic's own where
-    /// there is no other.
+    /// The name of its quantities, as one of `flows` flows of a traffic: the traffic's own if there is
+    /// no other.
     pub(super) fn name(&self, traffic: &Traffic, flows: usize) -> String {
         name(traffic, self.who.as_deref(), flows).to_owned()
     }
@@ -56,7 +56,7 @@ pub(super) fn payload(traffic: &Traffic, usual: u32) -> u32 {
     traffic.size.or(of_frame).unwrap_or(usual)
 }
 
-/// When a traffic is sent, and the windows that lie within that time.
+/// The time of a traffic, and the windows within it.
 #[derive(Clone, Debug)]
 pub(super) struct Times {
     origin: Instant,
@@ -80,7 +80,7 @@ impl Times {
         self.origin + since
     }
 
-    /// The windows, by their place, in which an instant lies.
+    /// The indices of the windows that contain an instant.
     pub(super) fn around(&self, now: Instant) -> impl Iterator<Item = usize> {
         let since = now.saturating_duration_since(self.origin);
         let within = move |span: &Span| span.from <= since && since < span.to;

@@ -1,4 +1,4 @@
-//! Frames past the sender's stack: XDP live frames at line rate, or at a rate in bursts. Several
+//! Sends frames past the sender's stack: XDP live frames at line rate, or at a rate in bursts. Several
 //! places get them in turn, from one program.
 //!
 //! Starting a call of the kernel takes tens of milliseconds: at line rate one call sends everything,
@@ -30,16 +30,16 @@ use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::Traffic;
 use crate::stage::{SENDERS, Spot, Stage};
 
-/// How often a thread is told that does not hear.
+/// How often the signal to a thread is repeated.
 const AGAIN: Duration = Duration::from_millis(5);
 
-/// What a thread sends when.
+/// The frames of a thread, and their times.
 struct Order {
     begin: Instant,
     end: Instant,
     frame: Vec<u8>,
     ifindex: u32,
-    /// Frames a second; none: line rate.
+    /// Frames a second; `None`: line rate.
     pps: Option<f64>,
     program: Program,
 }
@@ -51,7 +51,7 @@ struct State {
     time: ThreadTime,
 }
 
-/// A thread that sends, and one that ends it in time.
+/// A sending thread, and a thread that ends it in time.
 #[derive(Debug)]
 struct Beam {
     whose: Vec<Option<String>>,
@@ -66,7 +66,7 @@ struct Live {
     marks: Marks<Vec<(u64, Duration)>>,
     frame: u32,
     what: String,
-    /// For an error that a reading met.
+    /// An error from a reading.
     trouble: Option<anyhow::Error>,
     _sinks: Sinks,
 }
@@ -94,7 +94,7 @@ pub(super) fn start<'a>(
     Ok(Box::new(Live { beams, marks, frame, what, trouble: None, _sinks: sinks }))
 }
 
-/// The destination port; there is a socket for frames that are not dropped before.
+/// The destination port; a socket exists for frames that are not dropped before.
 const PORT: u16 = 9;
 
 /// A whole frame for each place.
@@ -114,7 +114,7 @@ fn frames(
     sender.to.iter().map(frame).collect()
 }
 
-/// A veth takes frames without a socket behind them only if its other end polls.
+/// A veth accepts frames without a socket behind them only if its other end polls.
 fn make_heard(stage: &Stage, from: &Spot<'_>) -> Result<()> {
     let bed = stage.bed();
     let guest = bed.everybody().find(|guest| guest.ns.name() == from.ns.name());
@@ -187,7 +187,7 @@ impl Drop for Beam {
     }
 }
 
-/// A signal interrupts the kernel's call only if the process has something to do about it.
+/// A signal interrupts the kernel's call only if the process handles it.
 fn hear_signals() -> Result<()> {
     static HEARD: OnceLock<Result<(), String>> = OnceLock::new();
     let heard = HEARD.get_or_init(|| {
@@ -229,7 +229,7 @@ impl Running for Live {
                 cpu += to.1.saturating_sub(from.1);
                 let places = beam.whose.len().max(1) as u64;
                 for (place, who) in (0..).zip(&beam.whose) {
-                    // Those before this one in turn are one ahead.
+                    // Places before this one in turn are one ahead.
                     let of = |total: u64| (total + places - 1 - place) / places;
                     let frames = of(to.0) - of(from.0);
                     told.offered.extend(Offered::of(window, who.as_ref(), frames, self.frame));

@@ -1,9 +1,9 @@
-//! Counters of senders at the ends of windows. Invariant: a window of which an end was not marked
-//! has no difference.
+//! Counters of senders at the ends of windows. Invariant: a window with a missing mark has no
+//! difference.
 
 use crate::scene::timeline::{Edge, Timeline};
 
-/// What was counted at both ends of each window.
+/// The counts at both ends of each window.
 #[derive(Clone, Debug)]
 pub(super) struct Marks<T> {
     windows: Vec<(String, Option<T>, Option<T>)>,
@@ -23,7 +23,7 @@ impl<T: Clone> Marks<T> {
         }
     }
 
-    /// Each window's name, and what was counted at its ends.
+    /// Each window's name, and the counts at its ends.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &T, &T)> {
         self.windows
             .iter()

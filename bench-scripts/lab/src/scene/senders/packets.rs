@@ -1,5 +1,5 @@
-//! How long packets are and how many of them come. Invariant: lengths are of whole frames with the
-//! Ethernet header, unless they are called payload.
+//! The lengths and rates of packets. Invariant: lengths are of whole frames with the Ethernet header,
+//! unless they are called payload.
 
 use anyhow::{Result, ensure};
 use weir_probe::rate::{Rate, frame_overhead};
@@ -13,7 +13,7 @@ pub(super) fn headers(family: Family) -> u32 {
     frame_overhead(family == Family::V6)
 }
 
-/// The frames of a flood; full ones where the file does not say.
+/// The frame length of a flood; full frames by default.
 pub(super) fn frame(traffic: &Traffic, scene: &Scene) -> Result<u32> {
     let (least, most) = (headers(traffic.family), scene.mtu + ETHERNET);
     let frame = match (traffic.frame, traffic.size) {
@@ -37,8 +37,8 @@ pub(super) fn rate(traffic: &Traffic, times: f64) -> Rate {
     }
 }
 
-/// The rate in Mb/s at which a flood, or what else is of frames of one length, sends on one way;
-/// none: as fast as it goes.
+/// The rate in Mb/s at which a flood, or other traffic with frames of one length, sends on one way;
+/// `None`: as fast as possible.
 pub(crate) fn rate_mbit(traffic: &Traffic, scene: &Scene) -> Option<f64> {
     let each = match (traffic.mbit, traffic.pps) {
         (_, Some(pps)) => pps * f64::from(frame(traffic, scene).ok()?) * 8e-6,

@@ -9,12 +9,12 @@ use crate::scene::cast::{pairs, who};
 use crate::spec::Traffic;
 use crate::stage::{Spot, Stage};
 
-/// One that sends, and all the places that it sends to.
+/// A sender, and all its destinations.
 #[derive(Debug)]
 pub(super) struct Sender<'a> {
     pub(super) from: Spot<'a>,
     pub(super) to: Vec<Spot<'a>>,
-    /// Whose frames they are, for each place.
+    /// The owner of the frames, for each place.
     pub(super) whose: Vec<Option<String>>,
 }
 
@@ -34,15 +34,16 @@ pub(super) fn senders<'a>(stage: &'a Stage, traffic: &Traffic) -> Result<Vec<Sen
     Ok(senders)
 }
 
-/// Sockets at the receivers: without one, a datagram that is not dropped before would be answered by
-/// ICMP. They are never read.
+/// Sockets at the receivers: a datagram that is not dropped before would otherwise be answered by ICMP.
+/// They are never read.
 #[derive(Debug, Default)]
 pub(super) struct Sinks {
     sockets: Vec<(SocketAddr, UdpSocket)>,
 }
 
 impl Sinks {
-    /// At a port of every place, any one if it is 0; one that another traffic has already will do.
+    /// Opens a port at every place, any free one if it is 0; a port that another traffic has open
+    /// already will do.
     pub(super) fn open(senders: &[Sender<'_>], port: u16) -> Result<Self> {
         let mut sinks = Self::default();
         for to in senders.iter().flat_map(|sender| &sender.to) {

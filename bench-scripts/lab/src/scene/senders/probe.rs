@@ -1,9 +1,9 @@
 //! Probes of weir: delays, jitter and loss of numbered datagrams, one run for each window.
 //!
-//! One way, the time of arrival is the kernel's: its receipt by the far end's stack. When the sink
-//! itself gets to run depends on what else its core does, for one a worker that spins there, and
-//! says nothing about the way. A reflector, whose answer is part of what is measured, runs as its
-//! sender does where that is urgent: at the head of the senders' core.
+//! One way, the time of arrival is the kernel's: its receipt by the far end's stack. The time at which
+//! the sink itself runs depends on the other load of its core, such as a worker that spins there, and
+//! does not describe the way. A reflector's answer is part of the measurement: so it runs like an
+//! urgent sender, ahead of the others on the senders' core.
 //!
 //! - `run`: one run, from the sink's socket to both reports
 //!
@@ -27,7 +27,7 @@ use crate::scene::timeline::{Span, Timeline};
 use crate::spec::Traffic;
 use crate::stage::Stage;
 
-/// A probe that could send for less than this part of its window says so.
+/// A probe that could send for less than this part of its window reports it.
 const ENOUGH: f64 = 0.9;
 
 pub(super) fn start<'a>(
@@ -42,14 +42,14 @@ pub(super) fn start<'a>(
 #[derive(Debug)]
 struct Part {
     span: Span,
-    /// In the names of quantities, and as the meters have it.
+    /// Its name in quantities and in the meters.
     name: String,
     who: Option<String>,
 }
 
 #[derive(Debug)]
 struct Probes {
-    /// A run that was told to end gives nothing.
+    /// A run that was ended early returns nothing.
     runs: Vec<(Part, JoinHandle<Result<Option<Ran>>>)>,
     halt: Halt,
 }
@@ -76,7 +76,7 @@ fn start_on(traffic: &Traffic, flows: &[Flow<'_>], times: &Times) -> Result<Prob
 impl Running for Probes {
     fn finish(mut self: Box<Self>) -> Result<Told> {
         let (mut told, mut ended) = (Told::default(), Ok(()));
-        // All are over before one of them complains.
+        // All have ended before the first error is returned.
         for (part, thread) in self.runs.drain(..) {
             match thread.join().map_err(|_| anyhow!("a probe's thread panicked")).flatten() {
                 Ok(Some(ran)) => part.tell(&ran, &mut told),

@@ -1,7 +1,7 @@
 //! Records of a size over one TCP connection, each acknowledged: throughput and response time.
 //!
-//! Invariant: throughput is of what came in the window, whole records or not; the response time is
-//! of the records that were acknowledged in it.
+//! Invariant: throughput covers the bytes that came in the window, whole records or not; the response
+//! time covers the records that were acknowledged in it.
 
 use super::exchange::{Measured, Terms};
 use crate::spec::Traffic;

@@ -1,6 +1,6 @@
 //! Bulk TCP by iperf3.
 //!
-//! Invariant: see the module above. Goodput is what receivers counted, between the ends of a window.
+//! Invariant: see the module above. Goodput is counted by the receivers, between the ends of a window.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -20,12 +20,12 @@ use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::{Family, Traffic};
 use crate::stage::{SENDERS, Stage};
 
-/// Below those that the kernel gives away; each run has its own, so that no receiver has two on one.
+/// Below the ports that the kernel assigns; each run has its own, so that no receiver has two on one.
 static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 const FIRST_PORT: u16 = 5_300;
 const PORTS: u16 = 20_000;
 
-/// How often it is seen whether a client is still at work.
+/// How often a client is checked.
 const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ struct Transfer {
 #[derive(Debug, Default)]
 struct Shared {
     halt: Halt,
-    /// Gone when it has ended.
+    /// `None` when it has ended.
     bulk: Mutex<Option<Bulk>>,
     /// The time of both ends, when they have ended.
     time: Mutex<Duration>,
@@ -49,7 +49,7 @@ struct Tcp {
     transfers: Vec<Transfer>,
     marks: Marks<(Instant, Duration)>,
     name: Option<String>,
-    /// When it was at work.
+    /// The time in which it ran.
     span: (Instant, Instant),
     what: String,
 }
@@ -87,7 +87,7 @@ pub(super) fn start<'a>(
     Ok(Box::new(Tcp { transfers, marks, name, span, what }))
 }
 
-/// Of a full segment with timestamps: a rate is that of frames, iperf3's of payload.
+/// The payload part of a full segment with timestamps: a rate counts frames, iperf3's counts payload.
 fn payload_of_frame(family: Family, mtu: u32) -> f64 {
     let headers = match family {
         Family::V4 => 20 + 32,

@@ -1,4 +1,4 @@
-//! Kinds that talk, through a real weir: among VMs, and by routers in both families.
+//! Two-way traffic through a real weir: among VMs, and by routers in both families.
 
 use super::*;
 use crate::scene::cast::Cast;
@@ -19,7 +19,7 @@ fn stage(topology: &str, traffic: &str) -> Result<Stage> {
     Stage::new(&peer, &scene)
 }
 
-/// All of the stage's traffic, one after the other begun, together.
+/// Plays all of the stage's traffic: started one after the other, running together.
 fn play(stage: &Stage) -> Result<Vec<Told>> {
     let seconds = |s| Duration::try_from_secs_f64(s).unwrap_or_default();
     let windows: Vec<Span> = stage

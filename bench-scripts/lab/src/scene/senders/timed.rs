@@ -1,10 +1,10 @@
-//! Stamped datagrams at a rate, timed by the program that counts them where they arrive.
+//! Stamped datagrams at a rate, timed by the program that counts them on arrival.
 //!
 //! The sender spins on the senders' core and waits for nothing; an urgent one sleeps between two
 //! datagrams, since it would let no other sender run. The time from a datagram's stamp to the program
-//! is that of the way alone: no process has to wake up in between.
+//! is that of the way alone, without any process waking up in between.
 //!
-//! Invariant: of a window those datagrams count that were stamped in it and that the program still
+//! Invariant: a window covers the datagrams that were stamped in it and that the program still
 //! remembers at the end, the last [`REMEMBERED`] of the scene.
 
 use std::time::{Duration, Instant};
@@ -21,9 +21,9 @@ use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::Traffic;
 use crate::stage::{SENDERS, Stage};
 
-/// By the program at the far end.
+/// Remembered by the program at the far end.
 const REMEMBERED: u64 = 1 << 16;
-/// It ends by itself this long after its time.
+/// The sender ends by itself this long after its time.
 const SPARE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]

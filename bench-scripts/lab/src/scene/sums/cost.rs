@@ -1,5 +1,5 @@
-//! Processor time, events and releases of a window. Invariant: what a packet costs is told only
-//! where nothing but traffic took processor time.
+//! Processor time, events and releases of a window. Invariant: the cost of a packet is computed only if
+//! nothing but traffic took processor time.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use super::{Book, Piece, Reading, set};
 use crate::cell::Outcome;
 use crate::scene::meters::cpu::spent;
 
-/// A part of none is told of as well.
+/// A part of 0 is reported as well.
 const REASONS: [&str; 5] = ["full", "timeout", "playout", "idle", "flush"];
 
 impl Book<'_> {

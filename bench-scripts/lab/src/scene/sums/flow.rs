@@ -1,5 +1,5 @@
-//! Rates, shares, loss and fairness. Invariant: all VMs together are counted from the same numbers
-//! as each of them.
+//! Rates, shares, loss and fairness. Invariant: the sums of all VMs come from the same numbers as the
+//! values of each.
 
 use std::collections::BTreeMap;
 
@@ -73,7 +73,7 @@ impl Book<'_> {
         self.cast.sources.iter().any(|source| source.over_link)
     }
 
-    /// What came from, or to, one of them.
+    /// The arrivals from, or to, one of them.
     fn of(&self, who: &str, piece: &Piece, over_link: bool) -> Count {
         let mut sum = Count::default();
         for (source, count) in self.cast.sources.iter().zip(&piece.counts) {
@@ -84,7 +84,7 @@ impl Book<'_> {
         sum
     }
 
-    /// What came from all VMs.
+    /// The arrivals from all VMs.
     fn sum(&self, piece: &Piece, wanted: impl Fn(bool) -> bool) -> Count {
         let mut sum = Count::default();
         for (source, count) in self.cast.sources.iter().zip(&piece.counts) {
@@ -95,7 +95,7 @@ impl Book<'_> {
         sum
     }
 
-    /// What each of those that send over the link may expect, in Mb/s.
+    /// The rate that each sender over the link may expect, in Mb/s.
     fn owed_to<'a>(&self, active: &Active<'a>, window: &Piece) -> BTreeMap<&'a str, f64> {
         let names: Vec<String> = (1..=self.scene.vms).map(|vm| format!("vm{vm}")).collect();
         let demand: Vec<Option<f64>> =
@@ -110,7 +110,7 @@ impl Book<'_> {
             .collect()
     }
 
-    /// What a VM asks of the link; none: all it can get.
+    /// A VM's demand on the link; `None`: all it can get.
     fn demand(&self, who: &str, active: &Active<'_>, window: &Piece) -> Option<f64> {
         let mut demand = 0.0;
         // A VM that sends nothing in this window is owed nothing; the others share its part.
@@ -120,7 +120,7 @@ impl Book<'_> {
                 Kind::Flood | Kind::Live | Kind::Timed | Kind::Probe | Kind::Tcp => {
                     rate_mbit(traffic, self.scene)?
                 }
-                // A sender that waits for answers asks for what it gets.
+                // A sender that waits for answers demands what it gets.
                 Kind::Ask | Kind::Records => mbit(&self.of(who, window, true), window.seconds),
             };
         }
@@ -174,7 +174,7 @@ impl Book<'_> {
         }
     }
 
-    /// What was offered, and how much of it did not come: of those whose traffic all counts it.
+    /// The offered traffic, and the lost part of it, for VMs whose traffic all counts its offers.
     fn offered(&self, name: &str, window: &Piece, active: &Active<'_>, outcome: &mut Outcome) {
         let counts = |kind| matches!(kind, Kind::Flood | Kind::Live | Kind::Timed | Kind::Probe);
         let mut offered: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
@@ -223,7 +223,7 @@ pub(super) fn sent(
     set(outcome, window, &format!("{who}.offered_mbit"), as_mbit);
     set(outcome, window, &format!("{who}.offered_kpps"), kpps(frames, seconds));
     if frames > 0 {
-        // What waited in queues when the window began may make more come than was offered.
+        // Frames in queues at the window's beginning may make more arrive than was offered.
         let loss = (1.0 - came as f64 / frames as f64).max(0.0);
         set(outcome, window, &format!("{who}.loss"), loss);
     }

@@ -1,5 +1,5 @@
-//! What a traffic with a name of its own comes to. Invariant: where others come the same way at the
-//! same time, what came of it is not known.
+//! The quantities of a traffic with a name of its own. Invariant: if others use the same way at the
+//! same time, its arrivals are unknown.
 
 use system_tests::observer::Count;
 
@@ -27,7 +27,7 @@ impl Book<'_> {
         }
     }
 
-    /// What came by a traffic's ways, if only by it.
+    /// The arrivals by a traffic's ways, if no other uses them.
     fn alone(&self, index: usize, traffic: &Traffic, window: &Piece) -> Option<Count> {
         let mut sources: Vec<usize> = Vec::new();
         for way in &self.cast.ways {

@@ -91,7 +91,7 @@ fn ways() -> Vec<Way> {
     vec![way(0, 1), way(1, 2), way(2, 3)]
 }
 
-/// Times and processors are the machine's.
+/// Times and processors depend on the machine.
 fn shown(outcome: &Outcome) -> String {
     let lines = outcome.values.iter().filter(|(name, _)| !name.contains(".cpu."));
     lines.map(|(name, value)| format!("{name} {value:.3}")).collect::<Vec<_>>().join("\n")

@@ -1,5 +1,5 @@
-//! Checks, figures and published numbers. Invariant: what they name is measured in every cell that
-//! they are about, so that a check fails for what was found and not for its own words.
+//! Checks, figures and published numbers. Invariant: the quantities that they name are measured in
+//! every cell that they cover, so that a check fails for its results and not for its wording.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ fn picks(experiment: &Experiment, pick: &Pick, at: &str) -> Checked {
     })
 }
 
-/// A whole run judges all that a check picks; a quick one what it measures of it.
+/// A whole run judges everything that a check picks; a quick run, the part that it measures.
 fn judged(
     experiment: &Experiment,
     check: &Check,
@@ -138,7 +138,7 @@ fn drawn(experiment: &Experiment, figure: &Figure, cells: &[Cell], at: &str) -> 
     Ok(())
 }
 
-/// Some of a line's cells must have it: that of the eighth VM is there with eight VMs only.
+/// Some of a line's cells must have its quantity: the eighth VM's exists with eight VMs only.
 fn drawn_line(
     experiment: &Experiment,
     draw: Draw,
@@ -171,7 +171,7 @@ fn drawn_line(
     })
 }
 
-/// What a line is divided by: some cell must have that, too.
+/// The divisor of a line, which some cell must have, too.
 fn divided(experiment: &Experiment, line: &Line, over: &Over, cells: &[Cell], at: &str) -> Checked {
     let peers = over.peer.as_ref().map_or_else(|| line.peers.clone(), |peer| vec![peer.clone()]);
     for peer in peers {

@@ -1,6 +1,6 @@
 //! A file's head: its id, its peers, its efforts and its variables.
 //!
-//! Invariant: names that make up the name of a cell are told apart in it.
+//! Invariant: the parts of a cell's name can be told apart in it.
 
 use std::collections::BTreeSet;
 
@@ -8,12 +8,12 @@ use super::is_plain;
 use crate::spec::problem::{Checked, must};
 use crate::spec::{Effort, Experiment, Peer, PeerKind};
 
-/// The last is no paper: weir against its peers.
+/// The last is not a paper: weir against its peers.
 const PAPERS: [&str; 6] = ["A", "B", "C", "D", "E", "W"];
 const IDLE: [&str; 3] = ["spin", "adaptive", "sleep"];
 const MODES: [&str; 2] = ["gate", "native"];
 const LANES: [&str; 2] = ["scheduled", "auto"];
-/// Bounds on what a slip of the pen may cost.
+/// Limits, so that a typing slip does not cost too much.
 const MOST_REPETITIONS: u32 = 1000;
 const MOST_SECONDS: f64 = 3600.0;
 
@@ -120,7 +120,7 @@ pub(super) fn is_variant(experiment: &Experiment, name: &str, at: &str) -> Check
     is(name, at, "variant", &variant_names(experiment))
 }
 
-/// A list that is there has a name at least, and all of them are known.
+/// A given list has at least one name, and all names are known.
 pub(super) fn are_peers(experiment: &Experiment, names: Option<&Vec<String>>, at: &str) -> Checked {
     are(names, at, "peer", &peer_names(experiment))
 }
@@ -192,7 +192,7 @@ fn values(list: &[f64], at: &str) -> Checked {
     Ok(())
 }
 
-/// What is varied must make a difference.
+/// The varied quantity must make a difference.
 pub(super) fn check_x(experiment: &Experiment) -> Checked {
     if experiment.vary.is_none() {
         return Ok(());

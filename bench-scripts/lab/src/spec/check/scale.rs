@@ -1,5 +1,5 @@
-//! Rates that fit the machine. Invariant: what is scaled can be drawn and judged: no axis and no
-//! ratio of unlike things needs to know the scale.
+//! Rates that fit the machine. Invariant: scaled results can be drawn and judged: no axis and no ratio
+//! of unlike quantities needs to know the scale.
 
 use super::scene::above_zero;
 use crate::cell::Cell;

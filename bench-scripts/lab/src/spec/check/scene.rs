@@ -1,18 +1,18 @@
 //! One cell's scene: its VMs, times and weights, and the peers that can play it.
 //!
-//! Invariant: windows are in order and apart, since a probe runs once for each of them.
+//! Invariant: windows are in order and do not overlap, since a probe runs once for each of them.
 
 use super::vms;
 use super::{is_plain, traffic};
 use crate::spec::problem::{Checked, Problem, must};
 use crate::spec::{Kind, Load, PeerKind, Place, Scene, Step, Topology, Traffic, Vm, Window};
 
-/// More namespaces than any machine for this has use for.
+/// More namespaces than any suitable machine could use.
 const MOST_VMS: u8 = 100;
-/// The least that IPv6 asks for.
+/// The minimum of IPv6.
 const LEAST_MTU: u32 = 1280;
 const MOST_MTU: u32 = 65_535;
-/// As weir has it.
+/// The same limit as weir's.
 const MOST_WEIGHT: u32 = 1000;
 
 pub(super) fn check(scene: &Scene) -> Checked {
@@ -104,7 +104,7 @@ fn windows(all: &[Window]) -> Result<f64, Problem> {
     Ok(end)
 }
 
-/// A time in which something goes on: it begins before the cell is over.
+/// A period of activity: it begins before the cell is over.
 pub(super) fn span(start: f64, stop: f64, end: f64, at: &str) -> Checked {
     must(start >= 0.0 && start < end, &format!("{at}.start"), || {
         format!("it begins at {start} s: write a time from 0 to the end of the windows, {end} s")

@@ -1,4 +1,4 @@
-//! What is said of files that cannot be run.
+//! The messages about files that cannot be run.
 
 use crate::spec::load::read;
 use crate::spec::load::tests::sample::{GOOD, refused, told};
@@ -324,7 +324,7 @@ fn what_a_peer_cannot_play() {
 
 #[test]
 fn what_is_wrong_with_a_scale() {
-    // A rate that is not varied, and two things that may be divided.
+    // A rate that is not varied, and two quantities that may be divided.
     let good = GOOD
         .replace("max = \"$x\"", "weight = \"$x\"")
         .replace("[scene]", "[scale]\npps = 100000\nshare = 0.5\n\n[scene]");

@@ -1,5 +1,5 @@
-//! Traffic. Invariant: every seat stands for someone, and what two kinds of traffic
-//! find out in one window has two names.
+//! Traffic. Invariant: every seat stands for a place, and results of two kinds of traffic in one window
+//! have different names.
 
 use super::is_plain;
 use super::scene::{above_zero, is_vm, span};
@@ -11,12 +11,12 @@ const MOST_CONNECTIONS: u32 = 1000;
 const MOST_FLOWS: u32 = 1 << 30;
 const LEAST_FRAME: u32 = 60;
 const ETHERNET: u32 = 14;
-/// Bytes that a probe needs: one way, and with the answer.
+/// The bytes that a probe needs: one way, and with the answer.
 const LEAST_PROBE: u32 = 40;
 const LEAST_ROUND_TRIP: u32 = 64;
 /// Flow, number and time of sending.
 const LEAST_STAMP: u32 = 16;
-/// A record that is longer is a mistake.
+/// A longer record is a mistake.
 const MOST_RECORD: u32 = 1 << 30;
 
 /// Seconds from one burst to the next.
@@ -182,7 +182,7 @@ fn timed(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
     })
 }
 
-/// Of IP and UDP.
+/// The headers of IP and UDP.
 fn headers(family: Family) -> u32 {
     match family {
         Family::V4 => 28,
@@ -190,7 +190,7 @@ fn headers(family: Family) -> u32 {
     }
 }
 
-/// Two that tell something of the same window must not tell it under the same name.
+/// Two traffics with results in the same window must have different names.
 fn told_apart(one: &Traffic, other: &Traffic, scene: &Scene, end: f64, at: &str) -> Checked {
     let within = |traffic: &Traffic, window: &Window| {
         traffic.start < window.to && traffic.stop.unwrap_or(end) > window.from

@@ -1,4 +1,4 @@
-//! Whole files: what loads, and the cells it comes to.
+//! Whole files: valid ones, and their cells.
 
 pub(in crate::spec) mod sample;
 
@@ -109,7 +109,7 @@ fn what_is_no_experiment() {
         told("kind = \"bridge\"", "kind = \"switch\""),
         told("least = 0.98", "at-least = 0.98"),
     ];
-    // What else there is grows with time.
+    // The list of the others grows with time.
     let all = all.map(|what| what.split(", expected one of").next().unwrap().to_owned());
     insta::assert_snapshot!(all.join("\n"), @r#"
     line 1: missing field `title`

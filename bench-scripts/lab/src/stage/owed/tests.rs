@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// A scene of which only this matters.
+/// A scene with only this part filled in.
 pub(in crate::stage) fn scene(text: &str) -> Scene {
     toml::from_str(&format!("{text}\nwindow = [{{ name = 'all', from = 0, to = 1 }}]")).unwrap()
 }
@@ -42,7 +42,7 @@ fn weights_that_end_early_are_followed_by_the_scenes() {
 }
 
 proptest! {
-    /// Nothing is owed twice, nobody more than they ask for, and the link is full if asked to.
+    /// Nothing is owed twice, no VM more than its demand, and the link is full if the demand suffices.
     #[test]
     fn what_is_owed_fills_the_link_and_no_more(
         weights in prop::collection::vec(1_u32..100, 1..8),

@@ -10,7 +10,7 @@ fn addresses(src: &str, dst: &str) -> Addresses {
     }
 }
 
-/// Over what it was made of, a right checksum gives 0.
+/// Over the data that it covers, a right checksum gives 0.
 fn verify(frame: &[u8], ip: usize, addresses: std::ops::Range<usize>, size: usize) {
     let udp = &frame[ip..ip + UDP_HEADER + size];
     let length = ((UDP_HEADER + size) as u16).to_be_bytes();

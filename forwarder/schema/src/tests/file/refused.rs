@@ -1,4 +1,4 @@
-//! A table of files that are not right, with exactly what is said about them.
+//! A table of invalid files, with the exact messages.
 
 use super::*;
 

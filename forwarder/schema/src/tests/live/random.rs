@@ -1,4 +1,4 @@
-//! Random patches: a document says all that a patch can change, and no patch half-changes a plan.
+//! Random patches: a document has everything that a patch can change, and no patch half-changes a plan.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ proptest! {
         let document = plan.document(&known);
         prop_assert_eq!(&plan.patch(&document, &known).unwrap(), &plan, "its own document");
         let other = plan.patch(&second, &known).unwrap();
-        // Back again: what the other lacks is removed by a document that names only what there is.
+        // Back again: a document that names only the present ports removes the others.
         let mut back = plan.document(&known);
         for port in other.ports.iter().filter(|port| !plan.lists(&port.name) && !port.of_bridge) {
             back["ports"][&port.name] = Value::Null;

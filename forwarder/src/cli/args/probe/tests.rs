@@ -1,4 +1,4 @@
-//! What clap accepts, and what it stands for.
+//! The accepted arguments, and their meaning.
 
 use super::super::{Cli, Command};
 use super::*;

@@ -1,5 +1,5 @@
-//! Holds texts to what there is: every command, option and setting that a page, a help text, a finding or an
-//! error names is in clap's tree or in the schema.
+//! Compares texts with the code: every command, option and setting that a page, a help text, a finding
+//! or an error names is in clap's tree or in the schema.
 
 use std::{
     collections::BTreeSet,
@@ -13,10 +13,10 @@ use weir_schema::pages;
 
 use crate::cli::args::Cli;
 
-/// What was found: the text, and the name that is not there.
+/// The findings: the text, and the name that does not exist.
 type Faults = BTreeSet<(String, String)>;
 
-/// Files below a folder that end so, but tests and the journal.
+/// Files below a folder with this ending, except tests and the journal.
 fn files(folder: PathBuf, ending: &str) -> Vec<PathBuf> {
     let (mut folders, mut files) = (vec![folder], Vec::new());
     while let Some(folder) = folders.pop() {
@@ -70,12 +70,12 @@ fn all_options(command: &Command) -> BTreeSet<String> {
     options(command).into_iter().chain(below).collect()
 }
 
-/// What stands between backticks.
+/// The spans between backticks.
 fn quoted(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }
 
-/// What there is not of the words behind `weir `; `sure`: they are a command line.
+/// The unknown word behind `weir `, if there is one; `sure`: the words are a command line.
 fn unknown(weir: &Command, line: &str, sure: bool) -> Option<String> {
     let (mut command, mut at) = (weir, "weir".to_owned());
     for word in line.split(' ').take_while(|word| !["#", "|", ">", "&&", "->"].contains(word)) {
@@ -165,7 +165,7 @@ fn every_setting_that_a_text_names_is_there() {
         let missing = named.into_iter().filter(|(section, key)| !has(section, key));
         faults.extend(missing.map(|(section, key)| (name.clone(), format!("{section}.{key}"))));
     }
-    // What a reason of loss advises.
+    // The advice of a reason of loss.
     for reason in Reason::ALL {
         let words = quoted(reason.describe()).filter(|word| !word.contains(' '));
         let missing = words.filter(|word| !has("", word));

@@ -9,7 +9,7 @@ fn only_what_wants_attention_is_coloured_and_only_if_it_shall_be() {
     assert_eq!(on.paint(Tone::of_losses(0), "0"), "0");
     assert_eq!(on.paint(Tone::Warn, ""), "");
     assert_eq!(Paint::PLAIN.paint(Tone::Bad, "NO"), "NO");
-    // Tests do not run on a terminal's standard output, or they run captured.
+    // Tests have no terminal as standard output, or it is captured.
     assert!(!Paint::default().is_on());
 }
 

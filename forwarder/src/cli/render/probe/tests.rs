@@ -1,4 +1,4 @@
-//! Every picture as it is printed.
+//! Every output as it is printed.
 
 use super::*;
 use weir_probe::book::{Book, Moment};

@@ -1,8 +1,8 @@
 use super::*;
 use crate::cli::{render::samples::shared, top::sample::Sample};
 
-/// Two seconds of an uplink of 200 Mbit/s: a tenth by the gate, half of it by a worker, a quarter by the
-/// host.
+/// Two seconds of an uplink of 200 Mbit/s: a tenth by the gate, half of it by a worker, a quarter by
+/// the host.
 pub(crate) fn rated(before: &mut Sample, after: &mut Sample) {
     let lane = LinkLane {
         lane: LaneNow::Express,

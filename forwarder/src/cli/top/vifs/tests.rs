@@ -42,13 +42,13 @@ fn a_share_stands_beside_what_was_promised() {
 fn the_express_part_is_of_the_last_interval_and_in_the_rates() {
     let (before, mut after) = samples();
     let v1 = &mut after.stats.ports[1];
-    // Beside what the workers took: 25 MB.
+    // In addition to the workers' traffic: 25 MB.
     v1.lanes.scheduled.bytes += 25_000_000;
     sent_express(v1, 74_000);
     v1.lanes.bridge.bytes += 1_000_000;
     let grid = grid(&Span::new(Some(&before), &after));
     assert_eq!(cell(&grid, "v1", "express"), "74%");
-    // 25 MB and 74 MB in two seconds; what the bridge took is not in it.
+    // 25 MB and 74 MB in two seconds, without the bridge's.
     assert_eq!((cell(&grid, "v1", "rx"), cell(&grid, "v1", "frames")), ("396M", "47.0k"));
     assert_eq!(cell(&grid, "nic0", "express"), "-", "it sent nothing");
 }

@@ -1,5 +1,5 @@
-//! RTM_NEWLINK and RTM_DELLINK: of every interface (AF_UNSPEC), and as a bridge speaks of itself
-//! and its ports (AF_BRIDGE). Both carry a port's settings; only the second carries its VLANs.
+//! RTM_NEWLINK and RTM_DELLINK: about every interface (AF_UNSPEC), and about a bridge and its ports
+//! (AF_BRIDGE). Both carry a port's settings; only the second carries its VLANs.
 
 use nix::libc;
 
@@ -55,7 +55,7 @@ pub(super) fn deleted(payload: &[u8]) -> Option<Message> {
         libc::AF_BRIDGE => {
             let bridge = attribute(payload, HEADER_LEN, libc::IFLA_MASTER);
             let bridge = bridge.and_then(|master| u32_at(master, 0));
-            // That a bridge is gone is told as well by the message of every interface.
+            // The message about every interface also reports that a bridge is gone.
             let bridge = bridge.filter(|bridge| *bridge != ifindex)?;
             Some(Message::NotAPort { bridge: Some(bridge), ifindex })
         }
@@ -63,7 +63,7 @@ pub(super) fn deleted(payload: &[u8]) -> Option<Message> {
     }
 }
 
-/// What every kind of interface has.
+/// Attributes that every kind of interface has.
 struct Common<'a> {
     ifindex: u32,
     name: String,
@@ -90,7 +90,8 @@ fn common(payload: &[u8]) -> Option<Common<'_>> {
         match attribute {
             libc::IFLA_IFNAME => common.name = text(value),
             libc::IFLA_MASTER => common.master = u32_at(value, 0),
-            // A count of those who want it; the flag shows only what the administrator set.
+            // This counts the users of promiscuous mode; the flag shows only what the administrator
+            // set.
             libc::IFLA_PROMISCUITY => common.promiscuous = u32_at(value, 0)? != 0,
             libc::IFLA_LINKINFO => common.info = Some(value),
             libc::IFLA_PROTINFO => common.port = Some(value),
@@ -132,14 +133,14 @@ fn of_a_bridge(payload: &[u8]) -> Option<Message> {
     let mut others = false;
     for (attribute, value) in common.family.into_iter().flat_map(|list| attributes(list, 0)) {
         match attribute {
-            // What a NIC says of the switch inside it looks alike.
+            // A NIC describes its internal switch with messages that look alike.
             IFLA_BRIDGE_FLAGS if u16_at(value, 0)? & BRIDGE_FLAGS_SELF != 0 => return None,
             IFLA_BRIDGE_VLAN_INFO => ranges.push(value),
             _ => others = true,
         }
     }
-    // The list is complete, and left out when it is empty; but a message about something else,
-    // such as CFM, was asked for without it.
+    // The list is complete, and absent when it is empty. But a message about another subject, such as
+    // CFM, was requested without the list.
     let told = !ranges.is_empty() || !others;
     let vlans = told.then(|| vlans::list(ranges));
     match (common.master, common.port) {
@@ -202,7 +203,7 @@ fn port_settings(common: Common<'_>, data: &[u8]) -> PortSettings {
     settings
 }
 
-/// Takes a value over if the message had it whole.
+/// Stores a value if the message carried it whole.
 fn set<T>(into: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *into = value;

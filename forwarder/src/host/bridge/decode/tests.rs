@@ -4,7 +4,7 @@ use super::super::state::{StpState, VLAN_PROTOCOL_8021Q};
 use super::super::testing::{BRIDGE, PORT, RecordedCommand, recorded};
 use super::*;
 
-/// What the kernel said to the first command that begins like this.
+/// The kernel's messages about the first command with this beginning.
 fn step(command: &str) -> RecordedCommand {
     recorded().into_iter().find(|step| step.command.starts_with(command)).unwrap()
 }
@@ -19,7 +19,7 @@ fn every_recorded_message_is_understood_but_those_of_others() {
         for (kind, payload) in &step.said {
             let family = i32::from(payload[0]);
             let arp = matches!(family, libc::AF_INET | libc::AF_INET6);
-            // A bridge's own VLANs, in which the host takes part.
+            // The bridge's own VLANs, of which the host is a member.
             let own = family == libc::AF_BRIDGE
                 && *kind == libc::RTM_NEWLINK
                 && u32_at(payload, 4) == Some(BRIDGE);
@@ -134,7 +134,7 @@ fn an_address_at_a_locked_port_is_told_apart() {
     assert!(address.locked && address.extern_learned && !address.ages());
 }
 
-/// A NIC with virtual functions describes the switch inside it with the same kind of message.
+/// A NIC with virtual functions describes its internal switch with the same kind of message.
 #[test]
 fn a_switch_inside_a_nic_is_no_bridge() {
     let mut payload = vec![0; 16];

@@ -30,7 +30,7 @@ fn range(first: u16, last: u16, flags: u16, options: VlanOptions) -> VlanRange {
     VlanRange { first, last, flags: VlanFlags { pvid, untagged, options } }
 }
 
-/// A list as link messages have it: a range is two entries, its begin and its end.
+/// Parses a list as link messages carry it: a range is two entries, its first and its last VLAN.
 pub(super) fn list<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> VlanSet {
     let mut begin = None;
     let mut ranges = Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn message(payload: &[u8], new: bool) -> Option<Message> {
         .filter(|(attribute, _)| *attribute == BRIDGE_VLANDB_ENTRY)
         .filter_map(|(_, value)| entry(value))
         .collect();
-    // What is set for a VLAN of the whole bridge comes in the same messages.
+    // The same messages carry VLAN settings of the whole bridge.
     if ranges.is_empty() {
         return None;
     }

@@ -1,5 +1,5 @@
-//! br_netfilter, which hands bridged frames to the IP firewall, and the tables of the tools from
-//! before nftables.
+//! br_netfilter, which hands bridged frames to the IP firewall, and the tables of the tools that
+//! preceded nftables.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +9,12 @@ use super::nft::{ARP, Chain, INET, IPV4, IPV6};
 use super::{Finding, Findings};
 
 const SYSCTL: &str = "/proc/sys/net/bridge";
-/// Of the network namespace of this thread, unlike /proc/net.
+/// The tables of this thread's network namespace; /proc/net shows those of the process.
 const TABLES: &str = "/proc/thread-self/net";
 const MODULES: &str = "/proc/modules";
 
-/// A switch of br_netfilter, what it hands frames to, and where the older tool's tables are listed.
+/// A switch of br_netfilter, the tool whose rules then apply, and the file that lists the older tool's
+/// tables.
 struct Switch {
     sysctl: &'static str,
     tool: &'static str,
@@ -42,19 +43,19 @@ const SWITCHES: [Switch; 3] = [
     },
 ];
 
-/// What the files of this host say.
+/// The content of this host's files.
 #[derive(Debug, Default)]
 pub(super) struct Host {
     /// The switches that are on, by the name of their sysctl, for the host or for this bridge.
     pub(super) on: Vec<&'static str>,
-    /// The tables of older tools that somebody has used, with the file that lists them.
+    /// The tables of older tools that are in use, with the file that lists them.
     pub(super) tables: Vec<(&'static str, String)>,
     pub(super) modules: Vec<String>,
 }
 
 pub(super) fn read(bridge: &Settings) -> Host {
     let mut host = Host::default();
-    // Either the host hands the frames of every bridge over, or this bridge its own.
+    // Either the host hands over the frames of every bridge, or this bridge hands over its own.
     let own = [bridge.nf_call_iptables, bridge.nf_call_ip6tables, bridge.nf_call_arptables];
     for (switch, own) in SWITCHES.iter().zip(own) {
         let all = fs::read_to_string(Path::new(SYSCTL).join(switch.sysctl));
@@ -86,7 +87,7 @@ pub(super) fn judge(host: &Host, chains: &[Chain], into: &mut Findings) {
         };
         into.bridge.push(Finding { found, to_do });
     }
-    // Loaded when somebody first asks for the table; whether it has rules is not said.
+    // The kernel loads a table at its first use; nothing shows whether it has rules.
     for table in ["ebtable_filter", "ebtable_nat", "ebtable_broute"] {
         if host.modules.iter().any(|module| module == table) {
             into.bridge.push(Finding {

@@ -1,5 +1,4 @@
-//! nftables, over nfnetlink: which base chains there are, on which hooks and devices, and whether
-//! they do anything.
+//! nftables, over nfnetlink: the base chains, their hooks and devices, and whether they do anything.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -51,7 +50,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// An empty chain that accepts is none.
+    /// Whether the chain does anything. An empty chain with policy accept does not.
     fn does_something(&self) -> bool {
         self.drops || self.rules > 0
     }
@@ -73,7 +72,7 @@ impl Chain {
         }
     }
 
-    /// Whether bridged frames pass it if they are handed to that family at all.
+    /// Whether bridged frames traverse the chain, provided that they are handed to that family.
     pub(super) fn sees_forwarded(&self, family: u8) -> bool {
         let hook = match family {
             // The hooks of ARP: in, out, forward.
@@ -120,7 +119,7 @@ fn be32(value: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(value.get(..4)?.try_into().ok()?))
 }
 
-/// `None`: a chain that only others jump to.
+/// Parses a chain; `None` for one that is only jumped to.
 pub(super) fn chain(payload: &[u8]) -> Option<Chain> {
     let (mut table, mut name, mut hook, mut drops) = (None, None, None, false);
     let (mut devices, mut prefixes) = (Vec::new(), Vec::new());
@@ -150,13 +149,13 @@ pub(super) fn chain(payload: &[u8]) -> Option<Chain> {
             _ => {}
         }
     }
-    // Of one device, both attributes name it.
+    // A chain with a single device is named by both attributes.
     devices.dedup();
     let (family, hook) = (*payload.first()?, hook?);
     Some(Chain { family, table: table?, name: name?, hook, devices, prefixes, drops, rules: 0 })
 }
 
-/// The chain that a rule is in.
+/// The chain that contains a rule.
 fn rule(payload: &[u8]) -> Option<(u8, String, String)> {
     let find = |wanted| attribute(payload, HEADER_LEN, wanted).map(text);
     Some((*payload.first()?, find(NFTA_RULE_TABLE)?, find(NFTA_RULE_CHAIN)?))

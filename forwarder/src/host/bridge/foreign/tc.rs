@@ -32,12 +32,12 @@ pub(crate) fn decode(payload: &[u8]) -> Option<Qdisc> {
 }
 
 impl Qdisc {
-    /// One that somebody put there: what the kernel makes by itself has no handle.
+    /// Whether a user put it there: a qdisc that the kernel made has no handle.
     pub(super) fn is_foreign_root(&self) -> bool {
         self.parent == TC_H_ROOT && self.handle != 0
     }
 
-    /// One that only filters hang on.
+    /// Whether the qdisc only exists to hold filters.
     fn holds_filters(&self) -> bool {
         self.parent == TC_H_CLSACT
     }
@@ -55,7 +55,7 @@ pub(super) fn find(netlink: &mut Netlink, ports: &[Device], into: &mut Findings)
             continue;
         }
         for (parent, side) in [(AT_INGRESS, "ingress"), (AT_EGRESS, "egress")] {
-            // The older `ingress` answers for either side.
+            // The older `ingress` qdisc answers for either side.
             if qdisc.kind == "ingress" && side == "egress" {
                 continue;
             }
@@ -110,7 +110,7 @@ fn foreign_program(Device { name, .. }: &Device, side: &str, id: u32, program: &
 /// Id and name of each program there.
 fn programs(device: &str, at: TcAttachType) -> io::Result<Vec<(u32, String)>> {
     let query = || SchedClassifier::query_tcx(device, at);
-    // One that has just been detached can be listed and not be found.
+    // A program that has just been detached may be listed and then not be found.
     let (_, programs) = query().or_else(|_| query()).map_err(|error| match error {
         ProgramError::SyscallError(error) => error.io_error,
         other => io::Error::other(other),

@@ -42,7 +42,7 @@ fn chains_that_bridged_frames_pass_are_found() {
 
 #[test]
 fn chains_that_do_nothing_to_them_are_not() {
-    // Empty; for the host's own frames; of a family that sees none.
+    // An empty chain, one for the host's own frames, and one of a family that sees no bridged frames.
     let others = [chain(7, FORWARD, 0), chain(7, 1, 3), chain(7, 3, 3), chain(2, FORWARD, 3)];
     assert_eq!(judged(&others), Findings::default());
 }

@@ -1,4 +1,4 @@
-//! Devices that stand on a port, such as VLAN devices: their frames never come to the bridge.
+//! Devices stacked on a port, such as VLAN devices: their frames never reach the bridge.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::host::netlink::{Netlink, Request, attribute, attributes, text, u16_at
 const HEADER_LEN: usize = 16;
 const IFLA_VLAN_ID: u16 = 1;
 
-/// A device that stands on another of the same network namespace.
+/// A device stacked on another one of the same network namespace.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Upper {
     pub(super) name: String,
@@ -32,7 +32,7 @@ pub(super) fn decode(payload: &[u8]) -> Option<Upper> {
         match kind_of {
             libc::IFLA_IFNAME => name = Some(text(value)),
             libc::IFLA_LINK => lower = u32_at(value, 0),
-            // It stands on a device of another namespace.
+            // The lower device is in another namespace.
             libc::IFLA_LINK_NETNSID => return None,
             libc::IFLA_LINKINFO => {
                 for (kind_of, value) in attributes(value, 0) {
@@ -48,7 +48,7 @@ pub(super) fn decode(payload: &[u8]) -> Option<Upper> {
             _ => {}
         }
     }
-    // Of a veth, it is the other end.
+    // For a veth, the attribute names the other end.
     let kind = kind.filter(|kind| kind == "vlan")?;
     Some(Upper { name: name?, kind, lower: lower?, vid })
 }

@@ -16,12 +16,12 @@ const IFLA_BR_VLAN_DEFAULT_PVID: u16 = 39;
 /// 300 s in the kernel's ticks towards user space, as every Linux bridge has it.
 const AGEING_TICKS: u32 = 30_000;
 
-/// A bridge with that MAC address; its interface index.
+/// Makes a bridge with that MAC address; returns its interface index.
 pub(super) fn create(netlink: &mut Netlink, name: &str, mac: [u8; 6]) -> io::Result<u32> {
     let settings = |data: Request| {
         data.number(IFLA_BR_AGEING_TIME, AGEING_TICKS)
             .number(IFLA_BR_STP_STATE, 0)
-            // It does not filter VLANs, and then a default one only doubles the address table.
+            // The bridge does not filter VLANs, and a default VLAN would only double the address table.
             .attribute(IFLA_BR_VLAN_DEFAULT_PVID, &0_u16.to_ne_bytes())
     };
     let mut request = Request::about_link(libc::RTM_NEWLINK, 0)
@@ -37,14 +37,14 @@ pub(super) fn create(netlink: &mut Netlink, name: &str, mac: [u8; 6]) -> io::Res
     Ok(if_nametoindex(name)?)
 }
 
-/// Gives it its alias, and no link-local address when it comes up: it is the guests', and the host
-/// is not reached by it unless the operator gives it an address.
+/// Sets the bridge's alias, and keeps it from making a link-local address when it comes up. The bridge
+/// belongs to the guests, and the host is not reachable by it unless the operator gives it an address.
 pub(super) fn describe(netlink: &mut Netlink, ifindex: u32, alias: &str) -> io::Result<()> {
     netlink.change(&set(ifindex).text(IFLA_IFALIAS, alias))?;
     netlink.set_no_ipv6_address(ifindex)
 }
 
-/// Against an address from a guest's router advertisement. There is no other way than this file.
+/// Prevents an address from a guest's router advertisement. This file is the only way.
 pub(super) fn refuse_autoconfiguration(name: &str) {
     for setting in ["accept_ra", "autoconf"] {
         let path = format!("/proc/sys/net/ipv6/conf/{name}/{setting}");

@@ -1,5 +1,5 @@
-//! The writes. Invariant: each is made directly after a look at all that the kernel has said, and
-//! followed by another.
+//! Writes refreshes. Invariant: each write directly follows a read of all pending kernel messages, and
+//! is followed by another read.
 
 use std::io;
 
@@ -15,20 +15,20 @@ use crate::host::netlink::{Netlink, Request};
 const NTF_USE: u8 = 1 << 0;
 const NTF_MASTER: u8 = 1 << 2;
 
-/// What one round came to.
+/// The result of one round.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Round {
     pub refreshed: usize,
-    /// Writes that the kernel did not take: the port or address was gone.
+    /// Writes that the kernel refused, because the port or address was gone.
     pub refused: usize,
-    /// What had happened at the same moment and was put back.
+    /// Concurrent changes that a refresh overwrote and that were restored.
     pub repaired: usize,
-    /// Notifications were lost: nothing more is written before the bridge has been read again.
+    /// Notifications were lost: no more writes until the bridge has been read again.
     pub stale: bool,
 }
 
-/// Refreshes what is due, over a connection of its own in the network namespace of the thread that
-/// opened it.
+/// Writes the refreshes that are due, over a connection of its own in the network namespace of the
+/// thread that opened it.
 #[derive(Debug)]
 pub struct Refresher {
     pub schedule: RefreshSchedule,
@@ -40,7 +40,7 @@ impl Refresher {
         Ok(Self { schedule: RefreshSchedule::default(), netlink: Netlink::open()? })
     }
 
-    /// Refreshes what is due. The changes that come up meanwhile are returned by the watch.
+    /// Writes the refreshes that are due. The watch still returns the changes that arrive meanwhile.
     pub fn run(
         &mut self,
         watch: &mut BridgeWatch,
@@ -77,21 +77,21 @@ impl Refresher {
         Ok(round)
     }
 
-    /// Tells the bridge that a frame from the address came in by that port.
+    /// Tells the bridge that a frame from the address arrived at that port.
     pub fn write(&mut self, refresh: &Refresh) -> io::Result<()> {
         let Refresh { key, ifindex } = *refresh;
         self.netlink.change(&entry(libc::RTM_NEWNEIGH, key, ifindex, NTF_USE))
     }
 
-    /// Looks at what the kernel has said since `mark`, and puts back what the refresh must not have
-    /// done; how much that was.
+    /// Reads the kernel's messages since `mark`, and undoes wrong effects of the refresh; returns the
+    /// number of repairs.
     pub fn check(
         &mut self,
         watch: &mut BridgeWatch,
         mark: usize,
         refresh: &Refresh,
     ) -> Result<usize, LinksError> {
-        // After a loss the order of things is not known; what came before it still counts.
+        // A loss leaves the order of events unknown; the messages before it still count.
         watch.drained()?;
         let repairs = repairs(refresh, watch.told_since(mark));
         for repair in &repairs {

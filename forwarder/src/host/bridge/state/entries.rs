@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// By what a bridge finds an address.
+/// The key by which a bridge finds an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressKey {
     pub mac: [u8; 6],
@@ -14,9 +14,9 @@ pub struct AddressKey {
 pub enum AddressKind {
     /// Frames to it are for the host.
     Local,
-    /// Entered by somebody; it neither ages nor moves.
+    /// A user or daemon entered the address; it neither ages nor moves.
     Static,
-    /// It ages and moves, whether learned or entered by hand.
+    /// The address ages and moves, whether it was learned or entered by hand.
     Learned,
 }
 
@@ -24,12 +24,12 @@ pub enum AddressKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Address {
     pub key: AddressKey,
-    /// The port behind which it is, or the bridge itself for one of the bridge's own addresses.
+    /// The port that leads to it, or the bridge itself for one of the bridge's own addresses.
     pub ifindex: u32,
     pub kind: AddressKind,
-    /// Entered by a control plane, which also removes it: it does not age.
+    /// A control plane entered the address and also removes it: it does not age.
     pub extern_learned: bool,
-    /// Seen at a locked port and not authorised there.
+    /// Seen at a locked port and not authorized there.
     pub locked: bool,
 }
 
@@ -40,15 +40,15 @@ impl Address {
     }
 }
 
-/// An address as it was at a moment.
+/// An address at one moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen {
     pub address: Address,
-    /// How long ago the bridge had seen a frame from it when it spoke of it.
+    /// The time since the bridge had seen a frame from it, when the message was sent.
     pub age: Duration,
 }
 
-/// The age differs in every reading, and is no difference.
+/// The age differs in every reading and is not compared.
 impl PartialEq for Seen {
     fn eq(&self, other: &Self) -> bool {
         self.address == other.address

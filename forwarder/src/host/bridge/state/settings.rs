@@ -1,4 +1,4 @@
-//! The settings of a bridge and of its ports, as far as they bear on forwarding.
+//! The settings of a bridge and of its ports that affect forwarding.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The TPID of a customer's VLAN tag, 802.1Q.
 pub const VLAN_PROTOCOL_8021Q: u16 = 0x8100;
 
-/// What a spanning tree lets a port, or a VLAN of a port, do.
+/// What a spanning tree permits a port, or a VLAN of a port, to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StpState {
     Disabled,
@@ -49,7 +49,7 @@ impl fmt::Display for StpState {
 pub struct Settings {
     pub name: String,
     pub up: bool,
-    /// Somebody wants to see every frame on the bridge device.
+    /// A process wants every frame on the bridge device.
     pub promiscuous: bool,
     pub ageing: Duration,
     /// Takes the place of `ageing` while `topology_change` is set.
@@ -62,14 +62,14 @@ pub struct Settings {
     pub vlan_statistics_per_port: bool,
     /// Multiple spanning trees: each VLAN may have a state of its own.
     pub mst: bool,
-    /// This bridge alone hands frames to iptables, ip6tables, arptables.
+    /// Frames of this bridge alone are handed to iptables, ip6tables or arptables.
     pub nf_call_iptables: bool,
     pub nf_call_ip6tables: bool,
     pub nf_call_arptables: bool,
 }
 
 impl Default for Settings {
-    /// A bridge as the kernel makes it.
+    /// A bridge with the kernel's defaults.
     fn default() -> Self {
         Self {
             name: String::new(),
@@ -91,7 +91,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// After how long without a frame the bridge forgets an address; zero: it learns none.
+    /// The time without a frame after which the bridge forgets an address; zero: it learns none.
     pub fn hold_time(&self) -> Duration {
         if self.topology_change { self.forward_delay } else { self.ageing }
     }
@@ -113,12 +113,12 @@ pub struct PortSettings {
     pub proxy_arp: bool,
     pub proxy_arp_wifi: bool,
     pub vlan_tunnel: bool,
-    /// Where frames go when this port has no carrier.
+    /// The port that takes the frames while this port has no carrier.
     pub backup_port: Option<u32>,
 }
 
 impl Default for PortSettings {
-    /// A port as the kernel makes it, in a bridge that is up.
+    /// A port with the kernel's defaults, in a bridge that is up.
     fn default() -> Self {
         Self {
             name: String::new(),

@@ -7,7 +7,7 @@ fn key(last: u8, vid: u16) -> AddressKey {
     AddressKey { mac: [2, 0, 0, 0, 0, last], vid }
 }
 
-/// The state after the commands up to and with the one that begins like this, and its changes.
+/// The state, and the changes, after all commands up to and including the first with this beginning.
 fn after(command: &str) -> (BridgeState, Vec<Change>) {
     let mut state = BridgeState::new(BRIDGE);
     for step in recorded() {
@@ -147,8 +147,8 @@ fn built(messages: &[Message]) -> BridgeState {
 }
 
 proptest! {
-    /// What has been said once changes nothing when it is said again, and a change is told exactly
-    /// when there is one.
+    /// Applying a message twice changes nothing more, and a change is reported exactly when the state
+    /// changes.
     #[test]
     fn applying_twice_is_applying_once(messages in prop::collection::vec(any_message(), 0..40)) {
         let mut state = BridgeState::new(1);
@@ -170,7 +170,7 @@ proptest! {
         new in prop::collection::vec(any_message(), 0..30),
     ) {
         let (mut old, mut new) = (built(&old), built(&new));
-        // A bridge that is gone is told as that alone.
+        // The removal of a bridge is reported as that change alone.
         for state in [&mut old, &mut new] {
             let settings = Settings::default();
             state.apply(Message::Bridge { ifindex: 1, settings });

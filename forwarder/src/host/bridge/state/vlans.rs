@@ -4,7 +4,7 @@
 
 use super::settings::StpState;
 
-/// What a port does with a VLAN.
+/// The flags of a VLAN at a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VlanFlags {
     /// Untagged frames that arrive belong to this VLAN.
@@ -14,7 +14,7 @@ pub struct VlanFlags {
     pub options: VlanOptions,
 }
 
-/// What is set for a VLAN of a port beside its membership.
+/// Settings of a VLAN at a port beyond its membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VlanOptions {
     pub state: StpState,
@@ -75,7 +75,7 @@ impl VlanSet {
         self.ranges.iter().find(|range| range.flags.pvid).map(|range| range.first)
     }
 
-    /// The members, or those whose frames leave untagged, as few ranges as possible.
+    /// The VLANs whose flags match, in as few ranges as possible.
     pub fn spans(&self, wanted: impl Fn(&VlanFlags) -> bool) -> Vec<(u16, u16)> {
         let mut spans: Vec<(u16, u16)> = Vec::new();
         for range in self.ranges.iter().filter(|range| wanted(&range.flags)) {
@@ -87,13 +87,13 @@ impl VlanSet {
         spans
     }
 
-    /// Makes the VLANs of a range members, or changes what is known of them.
+    /// Makes the VLANs of a range members, or updates their flags.
     pub fn set(&mut self, range: VlanRange) {
         if range.first > range.last {
             return;
         }
         if range.flags.pvid {
-            // The kernel says nothing of the VLAN that has just ceased to be the PVID.
+            // The kernel sends nothing about the VLAN that has just ceased to be the PVID.
             for other in &mut self.ranges {
                 other.flags.pvid = false;
             }
@@ -108,8 +108,8 @@ impl VlanSet {
         self.tidy();
     }
 
-    /// The complete membership as a message gave it that says nothing of options: they are taken
-    /// over from `self` where the VLAN was a member before.
+    /// The complete membership from a message that carries no options: VLANs that were members before
+    /// keep theirs from `self`.
     pub fn with_members(&self, members: &Self) -> Self {
         let mut merged = members.clone();
         let plain = VlanOptions::default();

@@ -1,4 +1,4 @@
-//! When a bridge may be read again. Invariant: however fast notifications are lost, reading takes a
+//! Paces the readings of a bridge. Invariant: however fast notifications are lost, reading takes a
 //! bounded part of the time.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the gate handed over, in the sums of flows.
+//! Traffic that the gate handed over, in the sums of flows.
 
 use super::*;
 use weir_api::FlowSumReport;
@@ -31,7 +31,7 @@ async fn a_sources_rows_and_sums_are_what_workers_took_and_the_gate_handed_over(
     let other = &report.sums[0].counts;
     assert_eq!((other.bytes, other.delivered_bytes, other.jitter_ns), (10_400, 10_000, 7));
     assert_eq!((other.residence.count, report.sums[2].counts.residence.count), (0, 0));
-    // What its statistics have as rx: 44 of a worker's and 100.
+    // This is the rx of its statistics: 44 of a worker's and 100 by the express lane.
     let rows = report.flows.iter().filter(|flow| flow.vif == "v1");
     let rows: u64 = rows.map(|flow| flow.counts.frames).sum();
     assert_eq!(rows + report.sums[0].counts.frames + report.sums[1].counts.frames, 144);
@@ -44,7 +44,7 @@ async fn a_reset_takes_what_it_reports_of_the_express_lane() {
     let bench = Bench::new(MeasurePlan::default(), &["v1", "v2"]).await;
     bench.express(0, 100);
     bench.express(1, 8);
-    // Whatever is asked for, all is forgotten.
+    // A reset forgets everything, whatever the query selects.
     let query = FlowQuery { reset: true, vif: Some("v1".into()), ..FlowQuery::default() };
     assert_eq!(told(&bench.flows(query).await), [("v1", SumKind::Other, 100, 100, 100)]);
     assert_eq!(told(&bench.flows(FlowQuery::default()).await), []);
@@ -64,7 +64,7 @@ async fn a_port_that_returns_begins_anew_as_its_flows_do_and_so_does_a_slots_nex
     assert_eq!(told(&report), [("v1", SumKind::Other, 1, 1, 1)]);
     bench.measured.strike_off(PortId(0)).await.unwrap();
     assert_eq!(told(&bench.flows(FlowQuery::default()).await), []);
-    // Its slot is cleared before it is another's.
+    // The slot is cleared before it goes to another port.
     bench.express(0, 0);
     bench.measured.name(PortId(0), "v2").await.unwrap();
     bench.express(0, 6);

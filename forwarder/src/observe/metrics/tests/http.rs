@@ -1,4 +1,4 @@
-//! The listener over real sockets, with numbers that nobody had to forward a frame for.
+//! The listener over real sockets, with made-up numbers.
 
 use std::{
     net::SocketAddr,
@@ -24,7 +24,7 @@ struct Twin {
     taken: AtomicUsize,
     finished: AtomicUsize,
     broken: AtomicBool,
-    /// While it is set, who asks waits for `go`.
+    /// While this is set, requests wait for `go`.
     stuck: AtomicBool,
     go: Notify,
 }
@@ -61,7 +61,7 @@ async fn start(twin: Twin) -> Running {
 }
 
 impl Running {
-    /// Status line and headers, and body.
+    /// Returns status line and headers, and body.
     async fn ask(&self, request: &str) -> (String, String) {
         ask(self.address, request).await
     }
@@ -75,7 +75,7 @@ impl Running {
 
 async fn ask(address: SocketAddr, request: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    // Without `connection: close`: the end is the server's to say.
+    // Without `connection: close`: the server decides when to close.
     stream.write_all(format!("{request}\r\nhost: weir\r\n\r\n").as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -133,7 +133,7 @@ async fn workers_that_do_not_answer_are_asked_once_and_the_client_is_told() {
         assert!(head.starts_with("http/1.1 503"), "{head}");
         assert!(body.contains("the workers did not answer within"), "{body}");
     }
-    // All have given up; the sample has not been, and is taken to its end.
+    // All clients have given up; the sample has not, and is completed.
     assert_eq!((weir.twin.taken.load(SeqCst), weir.twin.finished.load(SeqCst)), (1, 0));
     weir.twin.go.notify_one();
     while weir.twin.finished.load(SeqCst) == 0 {
@@ -173,6 +173,6 @@ async fn those_who_connect_and_say_nothing_lock_nobody_out() {
     }
     let answered = tokio::time::timeout(Duration::from_secs(60), weir.ask(METRICS)).await;
     assert!(answered.unwrap().0.starts_with("http/1.1 200"));
-    // Nor do they keep it from ending.
+    // Nor do they delay its end.
     weir.stop().await;
 }

@@ -1,8 +1,8 @@
-//! As much of PromQL as it takes to see which series and labels an expression names.
+//! The part of PromQL that is needed to find the series and labels in an expression.
 
 use super::Series;
 
-/// What is wrong with the metrics and labels that `expression` names; nothing if all exist.
+/// Complaints about the metrics and labels in `expression`; none if all exist.
 pub(super) fn complaints(expression: &str, series: &Series) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut labels: Vec<&str> = vec!["job", "instance"];
@@ -22,7 +22,7 @@ pub(super) fn complaints(expression: &str, series: &Series) -> Vec<String> {
             match known.get(label) {
                 None if ["job", "instance"].contains(&label) => {}
                 None => wrong.push(format!("{name} has no label {label}")),
-                // Ports and cores are whatever the operator's are, and `$…` is the reader's choice.
+                // Ports and cores depend on the operator, and the reader chooses `$…`.
                 Some(_) if ["port", "to", "core"].contains(&label) || value.contains('$') => {}
                 Some(values) => {
                     for value in value.split('|').filter(|value| !values.contains(*value)) {
@@ -44,7 +44,7 @@ pub(super) fn complaints(expression: &str, series: &Series) -> Vec<String> {
     wrong
 }
 
-/// Everything that begins as our metrics do, and where.
+/// Every name with our metrics' prefix, and its position.
 pub(super) fn names(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let starts = text.match_indices("weir_").map(|(at, _)| at);
     starts.filter(|&at| !text[..at].ends_with(is_name)).map(|at| {
@@ -57,7 +57,7 @@ fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// What is in the brackets after each `word`.
+/// The contents of the brackets after each `word`.
 fn lists<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = &'t str> {
     text.match_indices(word).filter_map(move |(at, _)| {
         let alone = !text[..at].ends_with(is_name);

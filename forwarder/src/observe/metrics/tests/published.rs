@@ -16,7 +16,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(published(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Calls `found` for each text under one of `keys`, wherever it is.
+/// Calls `found` for each text under one of `keys`, at any depth.
 fn each<'v>(value: &'v Value, keys: &[&str], found: &mut impl FnMut(&'v str)) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| each(value, keys, found)),
@@ -43,7 +43,7 @@ fn the_dashboard_shows_only_what_there_is() {
         expressions += usize::from(names(expression).next().is_some());
     });
     assert!(expressions > 15, "only {expressions}");
-    // Whatever else it says of a metric: titles, descriptions.
+    // Metrics named elsewhere: in titles and descriptions.
     for (_, name) in names(&json) {
         assert!(series.contains_key(name), "there is no {name}");
     }

@@ -1,4 +1,4 @@
-//! Events of packets, and what is told of them.
+//! Events of packets, and the traces made of them.
 
 use super::*;
 use crate::worker::{Filter, Purpose, WatchSpec, Watcher};

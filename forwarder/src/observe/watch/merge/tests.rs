@@ -23,7 +23,7 @@ fn what_the_program_tells_is_held_to_the_filter() {
     assert_eq!(observation_of(&head, &frame, &filter("10.0.0.9")), None);
     let elsewhere = Filter { ports: Some(PortSet::EMPTY), ..Filter::default() };
     assert_eq!(observation_of(&head, &frame, &elsewhere), None);
-    // What cannot be parsed has no address, but it is a frame.
+    // A frame that cannot be parsed has no address, but it is a frame.
     assert_eq!(observation_of(&head, &frame[..20], &filter("10.0.0.1")), None);
     assert!(observation_of(&head, &frame[..20], &Filter::default()).is_some());
     let nonsense = Unsteered { outcome: 999, ..head };

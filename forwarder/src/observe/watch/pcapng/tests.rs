@@ -84,7 +84,7 @@ fn each_packet_says_where_which_way_and_what_became_of_it() {
     let missed: Vec<_> = written
         .iter()
         .filter_map(|block| match block {
-            // The reader takes the two words of a time for one number, too.
+            // The reader, too, reads the two words of a time as one number.
             Block::InterfaceStatistics(block) if block.timestamp != words(1_000_000_000_020) => {
                 None
             }

@@ -1,4 +1,4 @@
-//! The configuration, and what changes it.
+//! Reads and changes the configuration.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Holds docs/json.md to the types: what is answered is described there, and what is shown there can
-//! be read.
+//! Compares docs/json.md with the types: every answer is described there, and every example there can
+//! be parsed.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ fn read<T: DeserializeOwned>(heading: &str) -> T {
     serde_json::from_str(example(heading)).unwrap_or_else(|error| panic!("{heading}: {error}"))
 }
 
-/// Names of fields at any depth; those of maps, which are data, are left out.
+/// Names of fields at any depth, without the keys of maps, which are data.
 fn fields(value: &Value, into: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => {
@@ -55,8 +55,8 @@ fn fields_of<T: Serialize>(report: &T) -> BTreeSet<String> {
     names
 }
 
-/// Insists that an example, read and written again, is the same, so that it has no field that there is
-/// not; and gives the names in it.
+/// Asserts that an example, read and written again, stays the same, so that it has no unknown field;
+/// returns the names in it.
 fn exact<T: Serialize + DeserializeOwned>(heading: &str) -> (T, BTreeSet<String>) {
     let (report, shown): (T, Value) = (read(heading), read(heading));
     assert_eq!(serde_json::to_value(&report).unwrap(), shown, "{heading}");
@@ -70,7 +70,7 @@ fn every_field_is_in_its_example_and_every_example_is_what_is_answered() {
     assert_eq!(stats.version, VERSION);
     assert!(stats.ledger.balanced && stats.ledger.balance() == 0);
     assert_eq!(stats.frames.accounted(), stats.frames.total);
-    // Only there when there is something to say.
+    // This field is only there if it has something to say.
     stats.ports[0].problem = Some("why".to_owned());
     let all = fields_of(&stats);
     let rest: Vec<&String> = all.difference(&shown).collect();
@@ -127,7 +127,7 @@ fn every_field_is_named_in_the_text() {
     names.extend(probe());
     names.extend(fields_of(&ErrorReport { error: String::new() }));
     names.insert("problem".to_owned());
-    // What stands in examples does not explain itself.
+    // Examples do not count as explanations.
     let text: String = PAGE.split("```").step_by(2).collect();
     let missing: Vec<&String> = names
         .iter()
@@ -148,7 +148,7 @@ fn the_configuration_is_shown_with_every_key() {
     assert!(plan.patch(&shown, &[]).is_ok(), "what is shown would be refused");
 }
 
-/// What the probe's reports have when they have everything.
+/// The fields of the probe's reports with everything in them.
 fn probe() -> BTreeSet<String> {
     let send = SendReport {
         version: 1,

@@ -1,4 +1,4 @@
-//! Whose the socket is. Invariant: of those that live, one.
+//! Ownership of the socket. Invariant: of all live weirs, one owns it.
 
 use super::*;
 
@@ -29,13 +29,13 @@ fn a_live_weirs_socket_is_left_alone_and_a_dead_ones_replaced() {
         )
     );
     drop(live);
-    // What kill -9 leaves behind: a file that nobody listens on.
+    // kill -9 leaves a file that no process listens on.
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     let again = ControlSocket::claim(&path).unwrap();
     assert!(UnixStream::connect(&path).is_ok());
 
-    // What somebody else put there since is not ours to remove.
+    // A file that another process has made there since must not be removed.
     fs::remove_file(&path).unwrap();
     fs::write(&path, "theirs").unwrap();
     drop(again);

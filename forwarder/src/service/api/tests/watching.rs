@@ -1,4 +1,4 @@
-//! Answers that go on.
+//! Answers that are streams.
 
 use super::*;
 

@@ -21,7 +21,7 @@ fn what_is_raised_for_a_change_is_cleared_after_it() {
     drop(changing);
     let passed = words.passed().unwrap();
     assert_eq!(passed, [(3, 7), (9, 1)]);
-    // One more, while fences are under way.
+    // One more frame, while fences are under way.
     set(&words, 3, out::BRIDGED, 8);
     words.clear(passed);
     assert_eq!(words.passed(), Some(vec![(3, 8)]));

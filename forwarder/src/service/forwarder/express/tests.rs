@@ -28,7 +28,7 @@ fn a_source_is_scheduled_for_each_reason_alone() {
 fn a_links_rate_is_the_gates_to_keep() {
     let rated = PortPlan { rate: Some(Rate::new(1_000_000)), ..plain() };
     assert_eq!(flags(&rated, Release::Eager, false), EXPRESS_FROM);
-    // As a source it is owed a part of others' links, which is theirs to schedule.
+    // As a source it has a share of others' links, which those links schedule.
     let owed = PortPlan { weight: 7, min_rate: rated.rate, ..plain() };
     assert_eq!(flags(&owed, Release::Eager, false), EXPRESS_FROM);
     assert_eq!(per_byte(None), 0);

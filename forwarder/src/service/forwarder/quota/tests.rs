@@ -1,6 +1,6 @@
 use super::*;
 
-/// Takes in so many ports one after the other.
+/// Takes in this many ports one after the other.
 fn crowd(frames: u32, ports: u32, queues: u32) -> Part {
     let mut part = Part { frames, promised: 0 };
     for _ in 0..ports {

@@ -19,7 +19,7 @@ fn told(queues: &[(usize, VifQueue)]) -> impl Iterator<Item = (usize, &VifQueue)
 
 #[test]
 fn what_the_gate_handed_over_went_over_the_link_as_well() {
-    // The second is of no worker: it is gone, or was never served by one.
+    // The second has no worker: it is gone, or was never served by one.
     let destinations = [(PortId(1), ("nic0", Some(0))), (PortId(3), ("v3", None))].into();
     let queues = [(0, queue(2, 1, 3, 40, false))];
     let express =

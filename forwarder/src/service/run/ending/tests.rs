@@ -20,7 +20,7 @@ async fn who_is_told_to_end_ends() {
     tell.send(Some(Ending::HandOver)).unwrap();
     assert_eq!(stuck.await.unwrap(), None);
     assert!(began.elapsed() >= WORK_ENDS && began.elapsed() < 50 * WORK_ENDS);
-    // What begins later ends as well, and what takes no time is done.
+    // Work that begins later is cut short as well, and work that takes no time is done.
     assert_eq!(end.bound(pending::<()>()).await, None);
     assert_eq!(end.bound(async { 3 }).await, Some(3));
     end.requested().await;

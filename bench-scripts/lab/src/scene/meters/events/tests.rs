@@ -37,7 +37,7 @@ fn a_process_is_counted_apart_from_the_machine() -> Result<()> {
         ensure!(more(name) >= Some(100), "{name}: {before:?} {after:?} {notes:?}");
         ensure!(more(&whole) >= more(name), "{whole}: {before:?} {after:?} {notes:?}");
     }
-    // Each is either counted or missed with a word.
+    // Each quantity is either counted or reported as missing.
     let counted = HARDWARE.iter().filter(|(name, _)| after.contains_key(name)).count();
     ensure!(counted == HARDWARE.len() || notes.iter().any(|note| note.contains("hardware")));
     Ok(())

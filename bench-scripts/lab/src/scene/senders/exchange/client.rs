@@ -1,5 +1,5 @@
-//! Asks, waits for the whole answer, asks again. Invariant: an answer counts in the window in which
-//! its last byte came.
+//! Sends a request, waits for the whole answer, repeats. Invariant: an answer counts in the window in
+//! which its last byte came.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::line::{Line, Step};
 use super::{Tally, Terms};
 use crate::scene::senders::flows::Times;
 
-/// TCP tries again sooner, more than once, on a path that only loses much.
+/// On a path that merely loses much, TCP retries more than once in this time.
 const SILENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn ask(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -> Result<Tally> {
@@ -46,7 +46,7 @@ pub(super) fn ask(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -
         }
     }
     let silence = Instant::now().saturating_duration_since(line.moved);
-    // Of a long record much may be under way before the first is answered.
+    // Much of a long record may be under way before the first is answered.
     let in_vain = answers == 0 && silence >= (times.stop - times.start) / 2;
     if !line.is_halted() && (in_vain || silence >= SILENCE) {
         bail!("the path is dead: nothing moved in the last {:.1} s", silence.as_secs_f64());

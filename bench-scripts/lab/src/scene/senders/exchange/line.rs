@@ -1,5 +1,5 @@
-//! One end of a connection. Invariant: nothing here blocks for longer than [`LOOK`]; whatever is
-//! noticed is noticed by then.
+//! One end of a connection. Invariant: nothing here blocks for longer than [`LOOK`], so that the end is
+//! noticed in time.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use system_tests::wait::Halt;
 
 const LOOK: Duration = Duration::from_millis(50);
-/// Written and read at once.
+/// The most that is written or read at once.
 const PIECE: usize = 256 << 10;
 
 #[derive(Debug)]
@@ -19,16 +19,16 @@ pub(super) struct Line {
     stream: TcpStream,
     halt: Halt,
     until: Instant,
-    /// The last time that anything moved.
+    /// The last time of any progress.
     pub(super) moved: Instant,
     buffer: Vec<u8>,
 }
 
-/// What came of waiting for the network once.
+/// The result of one wait for the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Moved(usize),
-    /// The far end has hung up.
+    /// The far end has closed the connection.
     Closed,
     /// The time is over.
     Over,
@@ -40,7 +40,7 @@ impl Line {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(LOOK))?;
         stream.set_write_timeout(Some(LOOK))?;
-        // What still waits to be sent is not sent when the traffic is over.
+        // Unsent data is discarded when the traffic is over.
         let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
         setsockopt(&stream, sockopt::Linger, &at_once).context("SO_LINGER")?;
         Ok(Self { stream, halt, until, moved: Instant::now(), buffer: vec![0; PIECE] })
@@ -89,7 +89,7 @@ impl Line {
         }
     }
 
-    /// Moves exactly `left` bytes; returns what ended it before.
+    /// Moves exactly `left` bytes; returns what ended it earlier.
     pub(super) fn all(
         &mut self,
         mut left: usize,

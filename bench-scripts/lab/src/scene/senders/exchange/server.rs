@@ -1,5 +1,5 @@
-//! Answers every request when all of it is there. Invariant: what comes is counted as it comes, so
-//! that long requests do not count by the window in which they happen to end.
+//! Answers every request once it is complete. Invariant: bytes are counted as they come, so that long
+//! requests do not count by the window in which they happen to end.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use super::line::{Line, Step};
 use super::{Tally, Terms};
 use crate::scene::senders::flows::Times;
 
-/// It ends with its client; one whose client cannot say so any more ends so long after.
+/// The server ends with its client; if the client can no longer close the connection, it ends after
+/// this time.
 const GRACE: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -> Result<Tally> {

@@ -1,4 +1,4 @@
-//! Over a bridge: what is counted, and what a dead path comes to.
+//! Over a bridge: the counts, and the result of a dead path.
 
 use super::*;
 use crate::scene::senders::{ask, records};

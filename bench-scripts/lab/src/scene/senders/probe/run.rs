@@ -1,5 +1,5 @@
 //! One run: a listener that is there before the window begins, a sender for as long as it lasts.
-//! Invariant: where nothing came there is a loss of 1 and no delay.
+//! Invariant: without arrivals there is a loss of 1 and no delay.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -24,14 +24,14 @@ use crate::scene::senders::packets;
 use crate::spec::{Probing, Traffic};
 use crate::stage::SENDERS;
 
-/// How long before the window the listener is started.
+/// How long before the window the listener starts.
 const LEAD: Duration = Duration::from_millis(100);
-/// A listener whose senders have all ended does so by itself.
+/// A listener ends by itself when all its senders have ended.
 const LINGER: Duration = Duration::from_secs(1);
-/// As that of other traffic that does not wait for its neighbours' programs.
+/// The priority of traffic that does not wait for its neighbours' programs.
 const PRIORITY: u8 = 10;
 
-/// Both ends of a run, and when it begins and ends.
+/// Both ends of a run, and its beginning and end.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     /// Handles of the namespaces.
@@ -45,15 +45,15 @@ pub(super) struct Run {
     end: Instant,
 }
 
-/// What a run found.
+/// The results of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Ran {
     pub(super) values: Vec<(&'static str, f64)>,
-    /// What the sender's kernel took, whole frames.
+    /// Frames that the sender's kernel accepted, whole frames.
     pub(super) frames: u64,
     pub(super) bytes: u64,
     pub(super) sent_for: Duration,
-    /// Of both ends, in the window.
+    /// The time of both ends, in the window.
     pub(super) cpu: Duration,
 }
 
@@ -85,8 +85,8 @@ impl Run {
         }
     }
 
-    /// `None` where it was told to end before. The calling thread becomes the sender, and lends its core
-    /// and its priority to the listener, if that is to run as the sender does.
+    /// Returns `None` if it was ended early. The calling thread becomes the sender, and lends its core
+    /// and its priority to the listener if that is to run like the sender.
     pub(super) fn run(&self, halt: &Halt) -> Result<Option<Ran>> {
         if !halt.wait_until(self.begin.checked_sub(LEAD).unwrap_or(self.begin)) {
             return Ok(None);
@@ -130,7 +130,7 @@ impl Run {
     }
 }
 
-/// Datagrams that go out together: all that is due in the time of a burst.
+/// Datagrams that are sent together: all that is due in the time of a burst.
 fn burst(traffic: &Traffic) -> u64 {
     let due = traffic.pps.unwrap_or(0.0) * f64::from(traffic.connections) * traffic.burst;
     (due.round() as u64).max(1)
@@ -165,7 +165,7 @@ impl Listener {
 
     fn finish(mut self) -> Result<SinkReport> {
         let ended = || self.thread.as_ref().is_none_or(JoinHandle::is_finished);
-        // One that has lost its sender's last word does not end by itself.
+        // A listener that missed its sender's end does not end by itself.
         let _ = wait_for(LINGER, "the listener", ended);
         self.end()
     }
@@ -189,13 +189,13 @@ fn one_way(sent: &SendReport, heard: &SinkReport) -> Ran {
     found(sent, session.map(|one| (one.unique, &one.latency, one.jitter_mean_ns)))
 }
 
-/// By what came back to the sender.
+/// By the replies to the sender.
 fn round_trip(sent: &SendReport) -> Ran {
     let trips = sent.round_trips.as_ref();
     found(sent, trips.map(|trips| (trips.unique, &trips.rtt, trips.jitter_mean_ns)))
 }
 
-/// `came`: how many distinct datagrams came, their delays, and their jitter.
+/// `came`: the number of distinct arrivals, their delays, and their jitter.
 fn found(sent: &SendReport, came: Option<(u64, &Spread, u64)>) -> Ran {
     let mut values = Vec::new();
     let unique = came.map_or(0, |(unique, ..)| unique);

@@ -1,4 +1,4 @@
-//! A file with something of everything, for tests that change it.
+//! A file with every feature, for tests that change it.
 
 use crate::spec::Experiment;
 use crate::spec::load::read;
@@ -83,7 +83,7 @@ pub(in crate::spec) fn good() -> Experiment {
     read(GOOD, "A-E9").unwrap()
 }
 
-/// What is said of the file with `from` replaced.
+/// The message about the file with `from` replaced.
 pub(in crate::spec) fn told(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "{from}");
     refused(&GOOD.replacen(from, to, 1))
