@@ -44,7 +44,7 @@ const SHORT_NS: u64 = 5_000;
 /// While frames wait for a link that takes the next of them within this time, an adaptive worker keeps
 /// looking. A virtual machine may get a core that slept back milliseconds late, and every frame on the link
 /// would wait that long.
-const CONTENDED_NS: u64 = 100_000;
+const CONTENDED_NS: u64 = 250_000;
 
 /// Decides what to do after a turn without progress.
 #[inline]
