@@ -144,7 +144,7 @@ impl Cli {
 fn run_them(args: RunArgs, files: &Path, results: &Path) -> Result<ExitCode> {
     let all = spec::load_all(files)?;
     let chosen = choose::experiments(all, &args.ids)?;
-    let chosen = choose::with_peers(choose::playable(chosen, &args.ids), &args.only)?;
+    let chosen = choose::with_peers(choose::playable(chosen, &args.ids, &args.only), &args.only)?;
     run::fit()?;
     let works = choose::works(chosen, files)?;
     let orders = Orders { quick: args.quick, again: args.again, seed: args.seed, only: args.only };

@@ -26,7 +26,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use self::campaign::{Campaign, Planned};
@@ -149,8 +149,9 @@ pub fn run(
     let scales = planned.iter().filter_map(|planned| planned.work.experiment.scale.as_ref());
     let measuring = capacity::cells(scales)?;
     needs::ensure(&needs::of(wanted().chain(&measuring)))?;
-    for Planned { work, .. } in &planned {
-        ensure!(missing(&work.experiment).is_none(), missing(&work.experiment).unwrap_or_default());
+    let lacking = |planned: &Planned<'_>| missing(&planned.work.experiment, &orders.only);
+    if let Some(lacking) = planned.iter().find_map(lacking) {
+        bail!(lacking);
     }
     let weir = system_tests::weir::binary().context("there is no weir to measure")?;
     let _lock = store::lock(folder)?;
@@ -189,11 +190,11 @@ fn plan<'a>(works: &'a [Work], orders: &Orders) -> Result<Vec<Planned<'a>>> {
     Ok(planned)
 }
 
-/// The programs that this machine lacks for an experiment's peers and that weir's set-up does not
-/// install.
+/// What an experiment lacks on this machine for peers that weir's set-up does not install; `only`: the peers
+/// that are measured, all if there is none.
 #[must_use]
-pub fn missing(experiment: &Experiment) -> Option<String> {
-    let missing = needs::of_peers(experiment);
+pub fn missing(experiment: &Experiment, only: &[String]) -> Option<String> {
+    let missing = needs::of_peers(experiment, only);
     let (programs, packages): (Vec<&str>, Vec<&str>) = missing.into_iter().unzip();
     let named = || format!("{} needs {}", experiment.id, programs.join(" and "));
     (!programs.is_empty()).then(|| format!("{}: apt-get install {}", named(), packages.join(" ")))

@@ -17,14 +17,14 @@ mod ready;
 mod seats;
 mod weir;
 
+use std::fmt::Debug;
+
 use anyhow::{Context, Result};
 use system_tests::bed::{GUEST_IF, Layout, RIGHT_PORT, UPLINK_PORT};
 use system_tests::observer::By;
 use system_tests::peers::bare::Bare;
-use system_tests::peers::ovs::{self, Ovs};
-use system_tests::peers::{Killed, redirect, testpmd};
+use system_tests::peers::{ovs, redirect, testpmd};
 use system_tests::{Bed, BedSpec, Guest, Weir};
-use weir_rig::Attached;
 
 use crate::spec::{Peer, PeerKind, Scene, Topology};
 
@@ -37,10 +37,8 @@ pub const WORKER: usize = 1;
 #[derive(Debug)]
 pub struct Stage {
     weir: Option<Weir>,
-    _redirects: Vec<Attached>,
-    _bare: Option<Bare>,
-    _ovs: Option<Ovs>,
-    _testpmd: Option<Killed>,
+    /// Another forwarder, which ends when it is dropped.
+    _other: Option<Box<dyn Debug>>,
     bed: Bed,
     scene: Scene,
     peer: Peer,
@@ -53,26 +51,19 @@ impl Stage {
         if !scene.offloads {
             without_offloads(&bed)?;
         }
-        let (mut weir, mut redirects, mut bare) = (None, Vec::new(), None);
-        let (mut ovs, mut testpmd) = (None, None);
-        match peer.kind {
-            PeerKind::Weir => weir = Some(Weir::start(&bed, &weir::spec(peer, scene)?)?),
-            PeerKind::Bare => bare = Some(Bare::start(&bed, WORKER).context("the bare loop")?),
-            PeerKind::Redirect => redirects = redirect::make(&bed).context("XDP redirect")?,
-            PeerKind::Ovs => ovs = Some(ovs::start(&bed, WORKER).context("Open vSwitch")?),
-            PeerKind::Testpmd => testpmd = Some(testpmd::start(&bed, SENDERS, WORKER)?),
-            _ => {}
-        }
-        let stage = Self {
-            weir,
-            _redirects: redirects,
-            _bare: bare,
-            _ovs: ovs,
-            _testpmd: testpmd,
-            bed,
-            scene: scene.clone(),
-            peer: peer.clone(),
+        let mut weir = None;
+        let other: Option<Box<dyn Debug>> = match peer.kind {
+            PeerKind::Weir => {
+                weir = Some(Weir::start(&bed, &weir::spec(peer, scene)?)?);
+                None
+            }
+            PeerKind::Bare => Some(Box::new(Bare::start(&bed, WORKER).context("the bare loop")?)),
+            PeerKind::Redirect => Some(Box::new(redirect::make(&bed).context("XDP redirect")?)),
+            PeerKind::Ovs => Some(Box::new(ovs::start(&bed, WORKER).context("Open vSwitch")?)),
+            PeerKind::Testpmd => Some(Box::new(testpmd::start(&bed, SENDERS, WORKER)?)),
+            _ => None,
         };
+        let stage = Self { weir, _other: other, bed, scene: scene.clone(), peer: peer.clone() };
         stage.shape().context("the link's queues")?;
         stage.make_ready()?;
         Ok(stage)

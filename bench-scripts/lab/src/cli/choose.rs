@@ -31,9 +31,13 @@ pub(super) fn experiments(
 }
 
 /// Leaves out experiments whose peers are not installed, unless they are named themselves.
-pub(super) fn playable(chosen: Vec<Experiment>, words: &[String]) -> Vec<Experiment> {
+pub(super) fn playable(
+    chosen: Vec<Experiment>,
+    words: &[String],
+    only: &[String],
+) -> Vec<Experiment> {
     let wanted = |experiment: &Experiment| {
-        let Some(missing) = run::missing(experiment) else { return true };
+        let Some(missing) = run::missing(experiment, only) else { return true };
         let named = words.iter().any(|word| word.eq_ignore_ascii_case(&experiment.id));
         if !named {
             eprintln!("left out: {missing}");

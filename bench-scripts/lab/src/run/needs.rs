@@ -25,9 +25,13 @@ pub(super) fn of<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> BTreeSet<&'st
     needs
 }
 
-/// The programs of its peers that are not installed, with their packages.
-pub(super) fn of_peers(experiment: &Experiment) -> Vec<(&'static str, &'static str)> {
-    let programs = experiment.peer.iter().filter_map(|peer| peer.kind.program());
+/// The programs of the experiment's peers that are not installed, with their packages.
+pub(super) fn of_peers(
+    experiment: &Experiment,
+    only: &[String],
+) -> Vec<(&'static str, &'static str)> {
+    let peers = experiment.peer.iter().filter(|peer| only.is_empty() || only.contains(&peer.name));
+    let programs = peers.filter_map(|peer| peer.kind.program());
     programs.filter(|(program, _)| !exists(program)).collect()
 }
 

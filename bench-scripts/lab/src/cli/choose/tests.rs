@@ -67,15 +67,16 @@ fn keeps_those_with_the_peers() {
 fn what_lacks_its_peers_is_left_out_unless_it_is_named() {
     let mut other = all();
     other[0].peer[1].kind = PeerKind::Testpmd;
-    let missing = run::missing(&other[0]);
-    assert_eq!(run::missing(&other[1]), None);
+    let missing = run::missing(&other[0], &[]);
+    assert_eq!(run::missing(&other[1], &[]), None);
     if let Some(missing) = &missing {
         assert_eq!(
             missing,
             "A-E1 needs dpdk-testpmd: apt-get install dpdk-dev librte-net-af-xdp23"
         );
     }
-    let played = |word: &str| playable(other.clone(), &[word.to_owned()]).len();
+    let played = |word: &str| playable(other.clone(), &[word.to_owned()], &[]).len();
     assert_eq!(played("all"), if missing.is_some() { 3 } else { 4 });
     assert_eq!(played("A-E1"), 4);
+    assert_eq!(run::missing(&other[0], &["weir".to_owned()]), None);
 }
