@@ -39,7 +39,7 @@ fn a_program_that_was_taken_off_is_attached_again() -> Result<()> {
     take_off_of(&bed, "v1")?;
     wait_for(SOON, "it to be attached again", || program_on(&bed, "v1").ok() == Some(ours.clone()))
         .with_context(|| weir.said())?;
-    weir.wait_said("somebody took its XDP program off")?;
+    weir.wait_said("its XDP program was detached from outside")?;
     weir.wait_port("v1", &["up"])?;
     reachable(bed.guest(0)?, bed.guest(1)?, SOON)?;
     udp_exact(bed.guest(0)?, bed.guest(1)?, Family::V4, 300, 200)?;

@@ -50,7 +50,7 @@ fn a_stop_under_load_loses_nothing() -> Result<()> {
         let pair = bed.host.ifindex(&outer(&bed)?)?;
         let weir = Weir::start_in(&bed, &spec, dir.path())?;
         wait_known(&weir, one, two)?;
-        ensure!(bed.host.ifindex(&outer(&bed)?)? == pair, "the pair was made anew");
+        ensure!(bed.host.ifindex(&outer(&bed)?)? == pair, "a new pair was made");
         weir.assert_ledger()?;
         weir.stop()?;
     }
@@ -91,7 +91,7 @@ fn killed_under_load_and_started_again() -> Result<()> {
     let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     flow.goes_on()?;
     wait_steered(&weir, one, two)?;
-    ensure!(bed.host.ifindex(&outer(&bed)?)? == pair, "the pair was made anew");
+    ensure!(bed.host.ifindex(&outer(&bed)?)? == pair, "a new pair was made");
     let (sent, came) = flow.stop()?;
     // The frames in its rings are lost, and no more: half a second's at the very most.
     ensure!(sent - came < 1000, "{came} of {sent} came");
@@ -260,7 +260,7 @@ fn a_gate_that_was_taken_off_is_attached_again() -> Result<()> {
     let ifindex = bed.host.ifindex("v1")?;
     let ours_id = *ours.first().context("nothing is attached")?;
     bed.host.run(|| Ok(weir_rig::links::take_off_tcx(ifindex, ours_id)?))?;
-    weir.wait_said("somebody took its gate program off")?;
+    weir.wait_said("its gate program was detached from outside")?;
     wait_for(gate::SOON, "the gate", || bed.host.tcx_programs("v1").is_ok_and(|now| now == ours))?;
     weir.wait_port("v1", &["up"])?;
     flow.goes_on()?;

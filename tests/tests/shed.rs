@@ -48,7 +48,7 @@ fn only_the_flooded_link_is_shed(
     let stats = weir.stats()?;
     ensure!(!is_shed(&stats, &from.port, &other.port), "{stats:#?}");
     ensure!(shed(&stats, &from.port) > before, "the flood was no longer shed\n{stats:#?}");
-    ensure!(shed(&stats, &other.port) == 0, "somebody else was shed\n{stats:#?}");
+    ensure!(shed(&stats, &other.port) == 0, "another port was shed\n{stats:#?}");
     drop(flood);
     wait_for(SOON, "the shedding to end", || {
         weir.stats().is_ok_and(|stats| !is_shed(&stats, &from.port, &slow.port))

@@ -112,7 +112,7 @@ fn datagrams_go_in_turn_to_every_vm() -> Result<()> {
     let offered = |vm: u8| came(&outcome, &format!("run.vm{vm}.offered_kpps"));
     let (one, three) = (offered(1)?, offered(3)?);
     ensure!((one - three).abs() < one * 0.05, "{one} and {three} are not in turn");
-    ensure!(value(&outcome, "run.vm1.owed_mbit").is_err(), "nobody is owed anything");
+    ensure!(value(&outcome, "run.vm1.owed_mbit").is_err(), "there is no one to owe to");
     ensure!(value(&outcome, "run.cpu.worker").is_err(), "a bridge has no worker");
     Ok(())
 }
@@ -132,7 +132,7 @@ fn live_frames_pass_routers_in_turn() -> Result<()> {
     let (one, two) = (offered(1)?, offered(2)?);
     ensure!((one - two).abs() < one * 0.01, "{one} and {two} are not in turn");
     is_part(&outcome, "run.all.loss")?;
-    ensure!(value(&outcome, "after.vm1.kpps").is_err(), "nobody sends any more");
+    ensure!(value(&outcome, "after.vm1.kpps").is_err(), "no sender is left");
     ensure!(value(&outcome, "after.all.kpps")? < 1.0, "it did not stop: {outcome:#?}");
     Ok(())
 }

@@ -160,7 +160,7 @@ fn check(table: &FlowTable, model: &Model) {
     let mut ended: Vec<_> = model.lives.iter().collect();
     for row in &rows {
         let at = ended.iter().rposition(|(key, ..)| *key == row.key);
-        assert!(at.is_some(), "a row that nobody was told of, or a second one: {:?}", row.key);
+        assert!(at.is_some(), "a row that was never handed out, or a second one: {:?}", row.key);
         let (_, _, expected) = ended.remove(at.unwrap_or_default());
         assert_eq!(FlowCounts { jitter_ns: 0, ..row.counts }, expected.counts);
         assert!((row.counts.jitter_ns as f64 - expected.jitter).abs() < 2.0);

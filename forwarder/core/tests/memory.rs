@@ -56,12 +56,12 @@ fn of(ports: u16) -> EngineMemory {
 
 #[test]
 fn it_grows_with_ports_and_pairs() {
-    let nobody = engine(0).memory();
+    let empty = engine(0).memory();
     for ports in [5, 100, 1000] {
         let (memory, count) = (of(ports), usize::from(ports));
-        assert!(memory.ports - nobody.ports <= count * PER_PORT, "{ports}: {memory:?}");
+        assert!(memory.ports - empty.ports <= count * PER_PORT, "{ports}: {memory:?}");
         assert!(memory.pairs <= count * 4 * PER_PAIR, "{ports}: {memory:?}");
-        assert_eq!(memory.containers, nobody.containers, "{ports}");
+        assert_eq!(memory.containers, empty.containers, "{ports}");
     }
 }
 

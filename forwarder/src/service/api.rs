@@ -107,12 +107,12 @@ const ROUTES: [RouteInfo; 10] = [
         path: "/v1/capture",
         what: "packets, as pcapng, until the client leaves: ?port=&dir=in|out|lost|both&host=&\
                portno=&proto=tcp|udp|icmp|arp&vlan=&snaplen=&count=&duration=10s&buffer=8MiB, all \
-               optional, port more than once if need be; 409 while somebody else watches",
+               optional, port more than once if need be; 409 while another client watches",
     },
     RouteInfo {
         method: "DELETE",
         path: "/v1/capture",
-        what: "ends whoever watches, with a whole file; ?id= only the one whose answer has this \
+        what: "ends the watch, with a whole file; ?id= only the one whose answer has this \
                weir-watch header",
     },
     RouteInfo {

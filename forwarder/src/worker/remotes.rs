@@ -16,11 +16,11 @@ use super::tap::Tap;
 use super::transfer::Peers;
 
 /// No other worker.
-const NOBODY: u16 = u16::MAX;
+const UNKNOWN: u16 = u16::MAX;
 
 #[derive(Debug)]
 pub(super) struct Remotes {
-    /// The worker of each port; [`NOBODY`] if that is this worker, or there is no such port.
+    /// The worker of each port; [`UNKNOWN`] if that is this worker, or there is no such port.
     worker: Box<[u16]>,
     /// Losses here of frames that arrived at those ports.
     losses: ByPort<Losses>,
@@ -28,7 +28,7 @@ pub(super) struct Remotes {
 
 impl Remotes {
     pub(super) fn new() -> Self {
-        Self { worker: vec![NOBODY; MAX_PORTS].into(), losses: ByPort::default() }
+        Self { worker: vec![UNKNOWN; MAX_PORTS].into(), losses: ByPort::default() }
     }
 
     pub(super) fn insert(&mut self, port: PortId, worker: usize) {
@@ -38,13 +38,13 @@ impl Remotes {
     }
 
     pub(super) fn remove(&mut self, port: PortId) {
-        self.insert(port, usize::from(NOBODY));
+        self.insert(port, usize::from(UNKNOWN));
     }
 
     #[inline]
     pub(super) fn worker_of(&self, port: PortId) -> Option<usize> {
         let worker = *self.worker.get(port.index())?;
-        (worker != NOBODY).then_some(usize::from(worker))
+        (worker != UNKNOWN).then_some(usize::from(worker))
     }
 
     pub(super) fn lose(&mut self, ingress: PortId, reason: Reason, packets: u64) {

@@ -82,7 +82,7 @@ fn maps_are_written_and_counters_read() {
 
             let attached = steering.attach(v1.ifindex, "v1", mode).unwrap();
             bed.inside("vm1", "ip addr add 192.0.2.2/24 dev eth0");
-            // Nobody answers; the questions are what counts.
+            // No answer comes; the test is about the questions.
             bed.inside("vm1", "ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev eth0");
             let count =
                 |steering: &Steering| steering.counters(7).unwrap().frames(Counter::PassedUnknown);
@@ -188,7 +188,7 @@ fn sources_are_held_where_the_gate_takes_something_from_the_bridge() {
     });
 }
 
-/// The bits of who may not send to whom, as whoever has the map sees them.
+/// The bits of the pairs that may not talk, as a reader of the map sees them.
 struct Shedding {
     steering: Steering,
     bits: Cells,

@@ -118,7 +118,7 @@ fn lost_notifications_are_made_good() {
         block_on(async {
             let links = Links::open().unwrap();
             let mut watch = links.watch().await.unwrap();
-            // More than any receive buffer holds, while nobody reads.
+            // More than any receive buffer holds, without a reader.
             let mut batch = String::new();
             for round in 0..4000 {
                 batch += &format!("link set v1 mtu {}\n", 1000 + round % 400);

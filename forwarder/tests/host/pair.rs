@@ -143,7 +143,7 @@ fn a_wrong_pair_is_made_anew() {
         let identity = pair.identity().clone();
         let mut before = pair.outer().ifindex;
         let mut netns = pair.netns().id;
-        let mut anew = |what: &str, queues: u32, pair: Pair| {
+        let mut made_again = |what: &str, queues: u32, pair: Pair| {
             drop(pair);
             let pair = Pair::ensure(identity.clone(), queues).unwrap();
             assert!(!pair.adopted(), "{what}");
@@ -152,23 +152,23 @@ fn a_wrong_pair_is_made_anew() {
             assert_eq!(link(&pair.outer().name).rx_queues, queues);
             pair
         };
-        let pair = anew("another number of queues", 3, pair);
+        let pair = made_again("another number of queues", 3, pair);
         bed.host(&format!("ethtool -L {} rx 2", pair.outer().name));
-        let pair = anew("queues that are not in use", 3, pair);
+        let pair = made_again("queues that are not in use", 3, pair);
         bed.host(&format!("ip link del {}", pair.outer().name));
-        let pair = anew("no ends", 1, pair);
+        let pair = made_again("no ends", 1, pair);
         run(&format!("umount -l {}", mount_of(&identity).display()));
-        let pair = anew("no mount", 1, pair);
+        let pair = made_again("no mount", 1, pair);
         // The inner end elsewhere.
         bed.add_namespace("elsewhere");
         let there = bed.namespace("elsewhere");
         inside(&pair, &format!("ip link set {} netns {there}", pair.inner().name));
-        let pair = anew("an end in another namespace", 1, pair);
+        let pair = made_again("an end in another namespace", 1, pair);
         let gone = bed.inside("elsewhere", "ip -o link show type veth");
         assert_eq!(gone, "", "its old end is gone as well");
         // The outer end elsewhere: what is left of the pair is found from the inside.
         bed.host(&format!("ip link set {} netns {there}", pair.outer().name));
-        let pair = anew("the outer end moved away", 1, pair);
+        let pair = made_again("the outer end moved away", 1, pair);
         assert_eq!(bed.inside("elsewhere", "ip -o link show type veth"), "");
         drop(pair);
     });

@@ -177,7 +177,7 @@ fn a_flood_of_changes_costs_no_port_its_way() {
         let ifindex = link("v1").ifindex;
         block_on(async {
             let mut v1 = Port::new(ifindex, &way).await;
-            // More than the receive buffer holds, while nobody reads; the change is among what is lost.
+            // More than the receive buffer holds, without a reader; the change is among what is lost.
             let mut batch = String::new();
             for round in 0..4000 {
                 batch += &format!("link set eth0 mtu {}\n", 1000 + round % 400);

@@ -260,7 +260,7 @@ fn a_peer_is_found_by_its_process_or_the_line_to_type_is_told() {
         assert!(settings.restore_all().is_empty());
         assert_eq!(features(), before);
 
-        // Now only a descriptor keeps the namespace alive, and nobody shows it.
+        // Now only a descriptor keeps the namespace alive, and no path leads to it.
         let kept = File::open(container.path()).unwrap();
         drop(container);
         let refused = apply(&mut settings, "v1");

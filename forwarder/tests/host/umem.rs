@@ -168,7 +168,7 @@ fn one_umem_serves_sockets_in_both_namespaces() {
     });
 }
 
-/// The memory must not hang on a device that somebody can delete.
+/// The memory must not depend on a device that can be deleted.
 #[test]
 fn the_umem_outlives_the_pair() {
     in_host(|bed| {

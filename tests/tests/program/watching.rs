@@ -61,7 +61,7 @@ fn what_is_not_steered_is_told_to_who_asked_for_it() -> Result<()> {
     for frame in [&good, &malformed, &for_host] {
         nic.run(frame)?;
     }
-    ensure!(maps.next().is_none(), "told, and nobody asked");
+    ensure!(maps.next().is_none(), "told without being asked");
     maps.want(&[Counter::Malformed, Counter::Spoofed])?;
     let before = monotonic_ns()?;
     for frame in [&good, &malformed, &for_host] {
@@ -72,7 +72,7 @@ fn what_is_not_steered_is_told_to_who_asked_for_it() -> Result<()> {
     ensure!(head.counter() == Some(Counter::Malformed) && head.port == IN, "{head:?}");
     ensure!(head.len as usize == malformed.len() && bytes == malformed, "{head:?}");
     ensure!((before..=after).contains(&head.at_ns), "the clock");
-    ensure!(maps.next().is_none(), "what nobody asked for was told");
+    ensure!(maps.next().is_none(), "what was not asked for was told");
     maps.want(&[Counter::PassedHost])?;
     for frame in [&good, &malformed, &for_host] {
         nic.run(frame)?;

@@ -367,7 +367,7 @@ fn rates_are_fitted_to_what_the_worker_manages() {
     assert_eq!(ended.finished[0].scale.unwrap().factor, 1.0);
     trial.manages.set(960.0);
     trial.orders.again = true;
-    assert_eq!(run(&trial).1, Some(96.0), "asked to measure anew");
+    assert_eq!(run(&trial).1, Some(96.0), "asked to measure again");
 }
 
 #[test]

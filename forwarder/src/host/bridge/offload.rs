@@ -129,7 +129,9 @@ fn of_bridge(bridge: &Settings) -> Vec<WhyNot> {
     }
     if bridge.promiscuous {
         found.push(because(
-            format!("the bridge `{name}` is promiscuous: somebody wants to see every frame"),
+            format!(
+                "the bridge `{name}` is promiscuous: a program on the host wants to see every frame"
+            ),
             format!("stop what watches it, or ip link set dev {name} promisc off"),
         ));
     }

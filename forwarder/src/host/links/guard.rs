@@ -99,7 +99,7 @@ fn unfit(link: &Link) -> Option<&'static str> {
         LinkKind::Bridge => Some("a bridge (name its members, or use --bridge)"),
         LinkKind::Tun => Some("a tun device without Ethernet frames (a tap device has them)"),
         LinkKind::Other(kind) if kind == "ifb" || kind == "dummy" => {
-            Some("a device that nobody is behind")
+            Some("a device without a peer")
         }
         _ if !link.ethernet => Some("not an Ethernet device"),
         _ => None,

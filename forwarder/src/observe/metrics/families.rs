@@ -138,7 +138,7 @@ metrics! {
         => |all| rated(all, |link| seconds_of(link.ahead_ns));
     Gauge "weir_link_scheduled" ["to"] "1 while a worker schedules a link with a rate, 0 while the gate hands frames to it."
         => |all| rated(all, |link| Whole((link.lane == LaneNow::Scheduled).into()));
-    Counter "weir_link_closings" ["to"] "How often a link with a rate passed to its scheduler, because somebody had to wait."
+    Counter "weir_link_closings" ["to"] "How often a link with a rate passed to its scheduler, because frames had to wait."
         => |all| rated(all, |link| Whole(link.closings));
 
     Counter "weir_containers_released" ["port" "reason"] "Containers of a source that were let go: full (the next packet did not fit), timeout (open for the longest time allowed), playout (its first packet would have been late), idle (its link had nothing else to send), flush (the burst was over, or the port left)."
@@ -192,7 +192,7 @@ metrics! {
     Counter "weir_worker_kicks" ["core"] "System calls that told the kernel to send, ports that are gone included."
         => |all| workers(all, |worker| Whole(worker.kicks));
 
-    Gauge "weir_pool_frames" in "frames" ["state"] "The pool's frames by who holds them: free (nobody), fill (the kernel, to receive into), rx (received, not looked at yet), held (in containers and queues), tx (the kernel, being sent)."
+    Gauge "weir_pool_frames" in "frames" ["state"] "The pool's frames by who holds them: free (unused), fill (the kernel, to receive into), rx (received, not looked at yet), held (in containers and queues), tx (the kernel, being sent)."
         => pool;
     Gauge "weir_pool_size_frames" in "frames" [] "All frames of the pool: the sum of the states."
         => |all| one(Whole(all.stats.frames.total));

@@ -69,7 +69,7 @@ fn held(path: &str, generated: &str) {
     assert!(
         found == generated,
         "{path} is not what the code gives (first at {differs:?}); `WEIR_BLESS=1 cargo test -p weir \
-         metrics` writes it anew"
+         metrics` writes it again"
     );
 }
 

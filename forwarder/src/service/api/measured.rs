@@ -30,12 +30,12 @@ pub(super) const ROUTES: [RouteInfo; 4] = [
     RouteInfo {
         method: "POST",
         path: "/v1/latency/reset",
-        what: "the same, and recording begins anew: what is answered is exactly what is gone",
+        what: "the same, and recording starts again: the answer is exactly what was cleared",
     },
     RouteInfo {
         method: "GET",
         path: "/v1/flows",
-        what: "who talks to whom, the largest first; ?top=N for only so many, ?vif=NAME for those \
+        what: "who talks to whom, the largest first; ?top=N for only that many, ?vif=NAME for those \
                of one source, ?histograms=true for whole histograms",
     },
     RouteInfo {

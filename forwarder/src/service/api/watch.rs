@@ -50,7 +50,7 @@ async fn watch<B: Backend>(
         Err(error) => return refuse(Refusal::Unreadable, error),
     };
     let who = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let who = who.unwrap_or("somebody without a name").to_owned();
+    let who = who.unwrap_or("a client without a name").to_owned();
     // A separate task: a client that disconnects half-way leaves nothing half begun.
     let begun = tokio::spawn(async move { backend.watch(query, who).await });
     match tokio::time::timeout(ANSWER_TIMEOUT, begun).await {
@@ -89,6 +89,6 @@ pub(super) async fn end<B: Backend>(
     }
     match backend.end_watch(id) {
         Some(ended) => Json(serde_json::json!({ "ended": ended })).into_response(),
-        None => refuse(Refusal::Unknown, "nobody watches, or another one does".to_owned()),
+        None => refuse(Refusal::Unknown, "there is no watch, or it is another client's".to_owned()),
     }
 }

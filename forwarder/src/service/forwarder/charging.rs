@@ -54,7 +54,10 @@ impl Forwarder {
             let charging = &mut active.charging;
             let name = &entry.plan.name;
             if charging.link.is_some() && !has_any(name, TcAttachType::Egress, &ours) {
-                tracing::warn!(port = name, "somebody took the program off that charges its link");
+                tracing::warn!(
+                    port = name,
+                    "the program that charges its link was detached from outside"
+                );
                 charging.link = None;
             }
             rated.push(name.clone());

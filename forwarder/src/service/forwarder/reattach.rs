@@ -78,9 +78,9 @@ impl Forwarder {
                 active.attached = None;
                 let (name, wait) = (&entry.plan.name, entry.taken_off.note(now));
                 let (times, what) = (entry.taken_off.times, kind(active.mode));
-                tracing::warn!(port = name, times, "somebody took its {what} program off");
+                tracing::warn!(port = name, times, "its {what} program was detached from outside");
                 entry.state = State::Failed(format!(
-                    "somebody took its {what} program off, {times} times by now; it is attached \
+                    "its {what} program was detached from outside, {times} times by now; it is attached \
                      again within {} s",
                     wait.as_secs().max(1)
                 ));

@@ -21,14 +21,14 @@ pub(super) async fn apply_event(
         PairEvent::Mtu { end, mtu } => {
             tracing::warn!(
                 mtu,
-                "somebody changed the MTU of {} of weir's own pair; start weir again to set it back",
+                "the MTU of {} of weir's own pair was changed from outside; start weir again to set it back",
                 name(end)
             );
             return Ok(());
         }
         PairEvent::NotKept => {
             tracing::warn!(
-                "somebody took away the mount of weir's own network namespace: the pair in it ends \
+                "the mount of weir's own network namespace was taken away: the pair in it ends \
                  with weir, and the next start makes another"
             );
             return Ok(());
@@ -42,7 +42,7 @@ pub(super) async fn apply_event(
     forwarder.lock().await.abandon_pair().await;
     bail!(
         "{} of weir's own pair of devices {what}: nothing reaches the workers any more, and the ports \
-         are left to the bridge; start weir again, which makes the pair anew",
+         are left to the bridge; start weir again, which makes a new pair",
         name(end)
     )
 }

@@ -83,7 +83,7 @@ static WAYS: &[Way] = &[
     way(Reason::MtuExceeded, "it is longer than the egress MTU", |bench| {
         bench.push(1, &long(1600));
     }),
-    way(Reason::GsoUnsupported, "nobody can cut it", |bench| {
+    way(Reason::GsoUnsupported, "it cannot be cut", |bench| {
         let (frame, meta) = superframe(bench, 5000);
         bench.push_meta(1, &frame, &Meta { gso_type: 7, ..meta });
     }),

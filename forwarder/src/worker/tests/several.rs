@@ -144,7 +144,7 @@ fn a_worker_without_frames_wakes_when_they_come_home() {
         }
         other.turn(0);
         let dry = sleeper.join().unwrap();
-        assert!(began.elapsed() < LONG / 2, "nobody rang");
+        assert!(began.elapsed() < LONG / 2, "no bell was rung");
         dry.turn(0);
         let census = dry.pool.census();
         assert!(census.free > 256, "{census:?}");

@@ -46,7 +46,7 @@ fn a_port_with_nothing_costs_nothing() {
     let once = visits(&mut bench, 10);
     assert_eq!(bench.sent(700).len(), 1);
     let others: u64 = once.iter().sum::<u64>() - once[699];
-    assert_eq!(others, 0, "nobody else was looked at");
+    assert_eq!(others, 0, "no other lane was looked at");
     assert!((2..=6).contains(&once[699]), "{} visits for one frame", once[699]);
     assert_eq!(port(&mut bench, 700).tx_outstanding(), 0, "its completion was reaped");
     assert_eq!(visits(&mut bench, 100).iter().sum::<u64>(), 0, "it is at rest again");

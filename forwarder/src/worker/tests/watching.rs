@@ -17,7 +17,7 @@ fn watch(bench: &mut Bench, worker: usize, spec: WatchSpec) -> Watched {
     let (done, mut answer) = oneshot::channel();
     let now_ns = bench.now_ns;
     bench.workers[worker].execute(Command::Watch { watcher: Some(watcher), done }, now_ns);
-    assert!(answer.try_recv().unwrap().is_none(), "somebody watched before");
+    assert!(answer.try_recv().unwrap().is_none(), "a watch was there before");
     watched
 }
 

@@ -91,7 +91,7 @@ fn an_address_outlives_the_ageing_time_while_it_is_seen() {
             }
             let held = read(br0).await;
             assert!(held.address(key(7)).is_some(), "it was forgotten");
-            assert!(held.address(key(9)).is_none(), "nobody had seen it, and it stayed");
+            assert!(held.address(key(9)).is_none(), "no gate had seen it, and it stayed");
             assert!((3..=8).contains(&refreshed), "refreshed {refreshed} times");
             // In no VLAN that it was not in.
             let others = held

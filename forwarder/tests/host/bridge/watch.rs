@@ -151,7 +151,7 @@ fn lost_notifications_are_made_good() {
         let br0 = bridge(bed, "", &["v1"]);
         block_on(async {
             let mut watch = BridgeWatch::open(br0).await.unwrap();
-            // While nobody reads.
+            // No reader takes them meanwhile.
             let gone = batch_file(&addresses(FLOOD / 2, true));
             bed.host(&format!("bridge -batch {}", gone.path().display()));
             let stay = batch_file(&addresses(300, false));
@@ -193,7 +193,7 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-/// Whoever floods the bridge with changes neither holds the watch up nor keeps it from the truth.
+/// A flood of changes at the bridge neither stops the watch nor leaves it with a wrong state.
 #[test]
 fn a_lasting_flood_is_survived() {
     in_host(|bed| {

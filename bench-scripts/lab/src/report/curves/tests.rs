@@ -56,9 +56,9 @@ fn a_divisor_is_of_the_same_repetition() {
         assert_eq!((point.y, point.number), (1.0, 1.0), "weir over weir");
     }
     assert!(ours.plot.curves[1].points.iter().all(|point| point.y != 1.0));
-    let nobody =
+    let without_rates =
         text.replace("over = { peer = \"weir\" }", "over = { quantity = \"both.vm9.mbit\" }");
-    assert_eq!(of(&nobody, false).1.missing, ["weir, VM 1", "Linux bridge, VM 1"]);
+    assert_eq!(of(&without_rates, false).1.missing, ["weir, VM 1", "Linux bridge, VM 1"]);
 }
 
 #[test]

@@ -168,7 +168,7 @@ fn a_port_that_is_gone_has_no_claims() {
     assert_eq!(table.remove_port(PortId(OWNER)), 1);
     table.check();
     assert_eq!(table.view(address(1)), None);
-    assert_eq!(named(&mut table, &[(3, 3)]), Some(port(3)), "nobody else is left");
+    assert_eq!(named(&mut table, &[(3, 3)]), Some(port(3)), "no other claimant is left");
     // The next port that gets the slot has no claims either.
     let mut table = owned();
     named(&mut table, &[(0, 3)]);

@@ -65,7 +65,7 @@ fn the_time_it_names_is_the_time_it_may_go() {
     assert_eq!(caps.ready_at(at, V, 4000), 0);
     caps.refund(V, 10_000);
     assert_eq!(caps.ready_at(0, V, 4000), 0);
-    assert_eq!(caps.ready_at(0, PortId(4), u64::MAX), 0, "nobody else is limited");
+    assert_eq!(caps.ready_at(0, PortId(4), u64::MAX), 0, "no other source is limited");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn an_address_is_refreshed_when_it_is_soon_forgotten_and_was_seen() {
     let state = bed(|_| {}, |_| {}, |_| {});
     assert_eq!(due(&state, 54, Some(50)), 0, "it is young");
     assert_eq!(due(&state, 56, Some(50)), 1);
-    assert_eq!(due(&state, 56, None), 0, "nobody has seen it");
+    assert_eq!(due(&state, 56, None), 0, "no gate has seen it");
     let mut schedule = RefreshSchedule::default();
     schedule.begin(&state, 1000 * SECOND);
     let at = |seconds| move |_: &Address| Some(seconds * SECOND);

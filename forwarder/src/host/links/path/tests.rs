@@ -32,7 +32,7 @@ fn why_not(answer: io::Result<Option<Link>>) -> String {
 }
 
 fn never(_: i32, _: u32) -> io::Result<Option<Link>> {
-    panic!("there is nobody to ask")
+    panic!("this test has no namespace to ask")
 }
 
 #[test]

@@ -30,8 +30,8 @@ async fn watching_that_makes_no_sense_is_refused_before_it_begins() {
     let running = start(Twin { broken: true, ..Twin::default() });
     for (request, status, error) in [
         ("GET /v1/capture?dir=up", "400", "dir: \"up\" is not valid; valid: in, out, lost, both"),
-        ("GET /v1/trace", "409", "somebody without a name is not the first"),
-        ("DELETE /v1/capture?id=8", "404", "nobody watches, or another one does"),
+        ("GET /v1/trace", "409", "a client without a name is not the first"),
+        ("DELETE /v1/capture?id=8", "404", "there is no watch, or it is another client's"),
         ("DELETE /v1/capture?id=x", "400", "id: \"x\" is not valid; valid: a number"),
     ] {
         let (answered, body) = raw(&running.path, request).await;

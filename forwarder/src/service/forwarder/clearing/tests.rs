@@ -17,7 +17,7 @@ fn what_is_raised_for_a_change_is_cleared_after_it() {
     assert_eq!(words.passed(), Some(vec![(3, 7)]));
     let changing = changes.begin();
     set(&words, 9, out::BRIDGED, 1);
-    assert_eq!(words.passed(), None, "a frame may still go by the bridge, and nobody counts it");
+    assert_eq!(words.passed(), None, "a frame may still go by the bridge, and is not counted");
     drop(changing);
     let passed = words.passed().unwrap();
     assert_eq!(passed, [(3, 7), (9, 1)]);

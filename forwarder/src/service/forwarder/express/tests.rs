@@ -21,7 +21,7 @@ fn a_source_is_scheduled_for_each_reason_alone() {
     for release in [Release::Fixed, Release::Adaptive] {
         assert_eq!(flags(&plain(), release, false), 0);
     }
-    assert_eq!(flags(&plain(), Release::Eager, true), 0, "somebody watches");
+    assert_eq!(flags(&plain(), Release::Eager, true), 0, "a client watches");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn is_the_weighted_mean() {
     mean.remove(100, 1);
     assert_eq!(mean.now(), 160);
     mean.remove(160, 3);
-    assert_eq!(mean.now(), 160, "nobody is left, and it stays");
+    assert_eq!(mean.now(), 160, "without vifs it stays");
 }
 
 #[test]
