@@ -132,7 +132,7 @@ choices! {
     Idle {
         /// Poll without end: the lowest latency, a whole core
         Spin = "spin",
-        /// Poll for a while, then sleep until a frame arrives
+        /// Poll for a while, and as long as a link is contended; then sleep until a frame arrives
         #[default]
         Adaptive = "adaptive",
         /// Sleep at once: the least CPU
