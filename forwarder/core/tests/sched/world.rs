@@ -117,6 +117,9 @@ pub(crate) struct World {
     /// The rate of the device, where the scheduler has none.
     pub(crate) device: Option<Rate>,
     device_free_ns: u64,
+    /// What the last transmission took beyond whole nanoseconds, in parts of the device's rate: dropped each
+    /// time, it would make 64 bytes at 14 Gbit/s 2 % faster.
+    device_rest: u128,
     pub(crate) log: Vec<Sent>,
     /// One container in this many is put back, whole or in part; 0: none.
     pub(crate) comes_back: u64,
@@ -165,6 +168,7 @@ impl World {
             vifs,
             device: None,
             device_free_ns: 0,
+            device_rest: 0,
             log: Vec::new(),
             comes_back: 0,
             random: Random(seed | 1),
@@ -314,7 +318,10 @@ impl World {
             self.log.push(Sent { at_ns: self.now, vif: at, bytes, packets });
         }
         if let Some(device) = self.device {
-            self.device_free_ns = self.now + device.time_ns(bytes);
+            let rate = u128::from(device.bits_per_s);
+            let time = u128::from(bytes) * 8_000_000_000 + self.device_rest;
+            self.device_free_ns = self.now + (time / rate) as u64;
+            self.device_rest = time % rate;
         }
         self.refill();
         let queued: u64 = self.vifs.iter().map(|vif| vif.queued_bytes).sum();
