@@ -76,10 +76,11 @@ impl Watch {
         keep: Keep,
         at: At,
     ) -> Result<Self> {
-        Self::start_by(By::SourceMac, ns, interface, timed.map(|guest| guest.number), keep, at)
+        Self::start_by(By::SourceMac, ns, interface, timed.map(|guest| guest.number), keep, at, 0)
     }
 
-    /// The same at any interface, with the senders told apart by `by`.
+    /// The same at any interface, with the senders told apart by `by`, and `spends_ns`
+    /// spent on each frame.
     pub fn start_by(
         by: By,
         ns: &Ns,
@@ -87,11 +88,12 @@ impl Watch {
         timed: Option<u8>,
         keep: Keep,
         at: At,
+        spends_ns: u32,
     ) -> Result<Self> {
         let mtu = ns.link(interface)?["mtu"].as_u64().context("no MTU")?;
         // The loopback's MTU is larger than any frame.
         let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
-        let (program, tally) = Tally::load(by, timed, keep, mtu, at)?;
+        let (program, tally) = Tally::load(by, timed, keep, mtu, at, spends_ns)?;
         let attached = attach(ns, interface, program, at)?;
         Ok(Self { tally, _attached: attached })
     }

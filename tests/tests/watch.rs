@@ -75,7 +75,7 @@ fn frames_are_counted_by_what_they_are_for() -> Result<()> {
     for at in [At::Native, At::Skb, At::Tcx] {
         for (family, other) in FAMILIES.into_iter().zip(others) {
             let by = By::DestinationAddress;
-            let watch = Watch::start_by(by, &up.ns, GUEST_IF, None, Keep::Only(77), at)?;
+            let watch = Watch::start_by(by, &up.ns, GUEST_IF, None, Keep::Only(77), at, 0)?;
             let sink = Sink::start(&up.ns, (other.parse::<std::net::IpAddr>()?, 0).into())?;
             let to = up.socket(family, sink.addr().port());
             let source = Source { pace: Pace::Rate(5000), size: 100, ..Source::to(to) };

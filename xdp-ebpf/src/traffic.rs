@@ -33,6 +33,8 @@ const PORTS_AT: usize = 14 + 20;
 const STAMP_AT: usize = 14 + 20 + 8;
 const STAMP_MAGIC: u16 = 0x7765;
 const DELAYS_LEN: u32 = 1 << 16;
+/// The most looks at the clock for one frame: some 20 us.
+const LOOKS: u32 = 1000;
 
 /// Frames of `count`, `matching`, `next_flow` and `in_turn`.
 #[map]
@@ -86,6 +88,9 @@ static TIMED: Global<u32> = Global::new(256);
 static KEEP: Global<u32> = Global::new(256);
 #[unsafe(no_mangle)]
 static MTU: Global<u32> = Global::new(1500);
+/// The time that a tally spends on each frame, in nanoseconds.
+#[unsafe(no_mangle)]
+static SPENDS: Global<u32> = Global::new(0);
 
 /// A frame's linear part.
 #[derive(Clone, Copy)]
@@ -210,8 +215,26 @@ fn tally(bytes: Bytes, len: u32) -> bool {
             note_delay(bytes);
         }
     }
+    spend();
     let keep = KEEP.load();
     keep == 256 || keep == source.unwrap_or(0)
+}
+
+/// Looks at the clock until `SPENDS` is over, [`LOOKS`] times at most.
+#[inline(always)]
+fn spend() {
+    let spends = u64::from(SPENDS.load());
+    if spends == 0 {
+        return;
+    }
+    // SAFETY: takes nothing.
+    let begin = unsafe { bpf_ktime_get_ns() };
+    for _ in 0..LOOKS {
+        // SAFETY: as above.
+        if unsafe { bpf_ktime_get_ns() } - begin >= spends {
+            return;
+        }
+    }
 }
 
 #[inline(always)]

@@ -186,7 +186,7 @@ fn counts(watch: &Watch) -> Result<[u64; 3]> {
 /// Sends a different number of flows by each router, and asserts that the tally has them.
 fn tallies(stage: &Stage, by: By, family: Family) -> Result<()> {
     let right = spot(stage, "right", family)?;
-    let watch = Watch::start_by(by, right.ns, &right.interface, None, Keep::All, At::Skb)?;
+    let watch = Watch::start_by(by, right.ns, &right.interface, None, Keep::All, At::Skb, 0)?;
     for number in 1..=3 {
         for _ in 0..number {
             send(stage, "uplink", &format!("via{number}"), family)?;
@@ -203,7 +203,7 @@ fn routed(stage: &Stage) -> Result<()> {
     for family in FAMILIES {
         tallies(stage, by, family)?;
         let (left, via) = (spot(stage, "uplink", family)?, spot(stage, "via2", family)?);
-        let watch = Watch::start_by(by, left.ns, &left.interface, None, Keep::All, At::Skb)?;
+        let watch = Watch::start_by(by, left.ns, &left.interface, None, Keep::All, At::Skb, 0)?;
         let came_from = converse(&left, &via)?;
         // Answers go to the address of the same router's way, which identifies the router.
         let way = stage.way(&left, &via)?;

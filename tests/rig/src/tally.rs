@@ -61,24 +61,26 @@ pub struct Tally {
 impl Tally {
     /// Counts every frame that is not for a group; for the source `timed` it also records the delays of
     /// stamped datagrams. A frame longer than one of this MTU counts as merged. The program is for this
-    /// hook only.
+    /// hook only. It spends `spends_ns` on each frame, as the rules of a firewall would, 20 us at most.
     pub fn load(
         by: By,
         timed: Option<u8>,
         keep: Keep,
         mtu: u16,
         hook: Hook,
+        spends_ns: u32,
     ) -> io::Result<(Program, Self)> {
         let keep = match keep {
             Keep::All => ALL,
             Keep::Only(source) => source.into(),
             Keep::None => NONE,
         };
-        let globals: [(&str, &[u32]); 4] = [
+        let globals: [(&str, &[u32]); 5] = [
             ("BY_DESTINATION", &[(by == By::DestinationAddress).into()]),
             ("TIMED", &[timed.map_or(NONE, u32::from)]),
             ("KEEP", &[keep]),
             ("MTU", &[mtu.into()]),
+            ("SPENDS", &[spends_ns]),
         ];
         let name = if hook == Hook::Tcx { "tally_tcx" } else { "tally_xdp" };
         let mut program = Program::load(name, &globals)?;

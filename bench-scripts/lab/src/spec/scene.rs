@@ -25,6 +25,10 @@ pub struct Scene {
     /// Where arriving frames are counted.
     #[serde(default)]
     pub count: CountAt,
+    /// Nanoseconds that a receiver's kernel spends on each frame, on the core that brings it, as the
+    /// rules of a firewall would; 20,000 at most.
+    #[serde(default)]
+    pub receiver_ns: u32,
     /// Whether guests and the uplink host leave segmentation and checksums to their devices, as they do
     /// by default.
     #[serde(default = "yes")]

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use system_tests::observer::{Count, Watch};
 
-use crate::scene::cast::Cast;
+use crate::scene::cast::{Cast, Counting};
 use crate::stage::Stage;
 
 #[derive(Debug)]
@@ -29,10 +29,11 @@ pub(crate) struct Tallied {
 impl Rates {
     pub(crate) fn start(stage: &Stage, cast: &Cast<'_>) -> Result<Self> {
         let by = stage.tells_apart_by();
-        let watch = |counting: &crate::scene::cast::Counting| {
+        let watch = |counting: &Counting| {
             let (ns, interface) = (cast.ns(&counting.place), &counting.place.1);
             let ns = ns.with_context(|| format!("no namespace {}", counting.place.0))?;
-            Watch::start_by(by, ns, interface, counting.timed, counting.keep, counting.at)
+            let Counting { timed, keep, at, .. } = *counting;
+            Watch::start_by(by, ns, interface, timed, keep, at, stage.scene().receiver_ns)
         };
         Ok(Self {
             watches: cast.countings.iter().map(watch).collect::<Result<_>>()?,
