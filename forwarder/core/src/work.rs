@@ -14,11 +14,10 @@
 //! The time that one more packet takes is not known before it is sent, least of all where the kernel takes
 //! many at once. So it is estimated from the packets before, and the difference is charged afterwards.
 //!
-//! While packets have to wait for the worker, a turn takes from the ring that sources share at most twice
-//! what the last turn sent (and at least [`FLOOR`]). That is enough that each flooding source has something
-//! waiting. It is not more, since what is taken counts towards its source's queue. From a source's own ring a
-//! turn takes half of that, which is all that could be sent for the source: what stays in its ring is not
-//! lost at its queue.
+//! While packets have to wait for the worker, a turn takes from a source's own ring at most what the last
+//! turn sent (and at least [`FLOOR`]), which is all that could be sent for the source: what stays in its ring
+//! is not lost at its queue. Nothing here bounds what is taken from the ring that sources share: a packet of
+//! a source below its share would wait in it behind the packets of floods.
 //!
 //! Bound: of any two links that wait all the time, each gets its part of the time spent on both, to within
 //! its part of one turn and its most expensive container. A link that starts to wait is served in the same
@@ -181,15 +180,8 @@ impl WorkShare {
         self.is_limit
     }
 
-    /// How much the next turn takes at most from the ring that sources share. `None`: everything, since
-    /// nothing waits for the worker.
-    #[inline]
-    #[must_use]
-    pub fn intake(&self) -> Option<Amount> {
-        self.is_limit.then(|| self.sent.and(self.sent).max(FLOOR))
-    }
-
-    /// How much the next turn takes at most from one source's own ring.
+    /// How much the next turn takes at most from one source's own ring. `None`: everything, since nothing
+    /// waits for the worker.
     #[inline]
     #[must_use]
     pub fn intake_of_one(&self) -> Option<Amount> {

@@ -3,7 +3,7 @@
 //! Invariant: places taken out of the shared ring are given back to the gate's counts, whatever becomes of
 //! the packet.
 
-use weir_core::{Amount, PortId, broken};
+use weir_core::{PortId, broken};
 use weir_port::Port;
 
 use super::gathering::GatheredBatch;
@@ -11,9 +11,9 @@ use super::lanes::{BURST_BYTES, BURST_LEAST};
 use super::state::Worker;
 use super::switching::{Fate, Intake, lose_orphan};
 
-/// How long a turn takes packets from the shared ring, and how many at most. This is more than the turn sends
-/// (`WorkShare::intake`). So what the worker cannot send waits in the queues, where the scheduler and the
-/// bounds apply.
+/// How long a turn takes packets from the shared ring, and how many at most. This is all that is in it, if
+/// possible. So what the worker cannot send waits in the queues, where the scheduler and the bounds apply,
+/// and a packet of a source below its share does not wait in the ring behind those of floods.
 const GATHER_NS: u64 = 100_000;
 const BURST_MOST: usize = 1024;
 
@@ -50,12 +50,8 @@ impl<P: Port> Worker<P> {
             gathering.port.refill(&mut self.pool);
         }
         let (mut packets, mut bytes, mut handful) = (0, 0, BURST_LEAST);
-        let (mut until_ns, most) = (None, self.work.intake());
-        let is_enough = |packets: usize, bytes| {
-            let taken = Amount::of(packets as u64, bytes);
-            packets >= BURST_MOST || bytes >= BURST_BYTES || most.is_some_and(|most| taken >= most)
-        };
-        while !is_enough(packets, bytes) {
+        let mut until_ns = None;
+        while packets < BURST_MOST && bytes < BURST_BYTES {
             let Some(taken) = self.gather_some(now_ns, handful, Fate::Queued) else { break };
             packets += taken.packets;
             bytes += taken.bytes;
