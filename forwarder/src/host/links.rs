@@ -4,9 +4,7 @@
 mod decode;
 mod dropped;
 mod guard;
-mod overrun;
 mod path;
-mod path_watch;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -16,14 +14,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::libc;
+use tokio::task::JoinHandle;
 
 pub(crate) use self::dropped::tx_dropped;
 pub use self::guard::{
     GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port, refuse_default_route,
 };
 pub use self::path::{ExpressPath, Method, NotPeer};
-pub use self::path_watch::{PathWatch, StalePaths};
-pub use self::watch::{Event, Watch};
+pub use self::watch::{Changed, Watch};
 use super::netlink::{Netlink, Request};
 
 #[derive(Debug, thiserror::Error)]
@@ -146,13 +144,12 @@ impl Link {
         }
     }
 
-    /// Copies from an earlier reading what a netlink message does not carry.
+    /// Copies from an earlier reading what is not read again.
     fn inherit(&mut self, old: &Self) {
         self.driver.clone_from(&old.driver);
         self.speed_mbit = old.speed_mbit;
         self.rx_queues = old.rx_queues;
         self.tx_queues = old.tx_queues;
-        self.addresses.clone_from(&old.addresses);
         self.default_route_v4 = old.default_route_v4;
         self.default_route_v6 = old.default_route_v6;
     }
@@ -196,12 +193,12 @@ impl Links {
 
     /// Reads everything again. It may wait for the kernel's rtnl lock, and so runs on another thread.
     pub async fn snapshot(&self) -> Result<Snapshot, LinksError> {
-        self.ask(read_snapshot).await
+        Ok(self.spawn(read_snapshot).await??)
     }
 
     /// The XDP programs on all interfaces, by interface index, and nothing else: that is cheap.
     pub async fn programs(&self) -> Result<BTreeMap<u32, XdpAttached>, LinksError> {
-        self.ask(read_programs).await
+        Ok(self.spawn(read_programs).await??)
     }
 
     /// Follows the interfaces from now on.
@@ -209,16 +206,16 @@ impl Links {
         Watch::open(self.clone()).await
     }
 
-    async fn ask<T: Send + 'static>(
+    /// Asks on another thread.
+    pub(crate) fn spawn<T: Send + 'static>(
         &self,
-        question: fn(&mut Netlink) -> io::Result<T>,
-    ) -> Result<T, LinksError> {
+        question: impl FnOnce(&mut Netlink) -> io::Result<T> + Send + 'static,
+    ) -> JoinHandle<io::Result<T>> {
         let netlink = Arc::clone(&self.netlink);
-        let answer = tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(move || {
             // A request that panicked has left no state that could harm the next one.
             question(&mut netlink.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        Ok(answer.await??)
+        })
     }
 }
 
@@ -239,22 +236,7 @@ fn read_programs(netlink: &mut Netlink) -> io::Result<BTreeMap<u32, XdpAttached>
 
 /// The snapshot, read on this thread and in the network namespace of `netlink`.
 pub(crate) fn read_snapshot(netlink: &mut Netlink) -> io::Result<Snapshot> {
-    let mut links = BTreeMap::new();
-    for (kind, payload) in netlink.dump(&Request::new(libc::RTM_GETLINK, &[0; 16]))? {
-        if kind == libc::RTM_NEWLINK
-            && let Some(mut link) = decode::link(&payload)
-        {
-            link.ask_driver();
-            links.insert(link.ifindex, link);
-        }
-    }
-    for (_, payload) in netlink.dump(&Request::new(libc::RTM_GETADDR, &[0; 8]))? {
-        if let Some((ifindex, address)) = decode::address(&payload)
-            && let Some(link) = links.get_mut(&ifindex)
-        {
-            link.addresses.push(address);
-        }
-    }
+    let mut links = read_links(netlink, &Snapshot::default())?;
     for family in [libc::AF_INET, libc::AF_INET6] {
         let mut fixed = [0; 12];
         fixed[0] = family as u8;
@@ -270,6 +252,33 @@ pub(crate) fn read_snapshot(netlink: &mut Netlink) -> io::Result<Snapshot> {
         }
     }
     Ok(Snapshot { links })
+}
+
+/// The interfaces of now. Drivers are asked only about those that are not in `before`, and routes are
+/// taken from there.
+fn read_links(netlink: &mut Netlink, before: &Snapshot) -> io::Result<BTreeMap<u32, Link>> {
+    let mut links = BTreeMap::new();
+    for (kind, payload) in netlink.dump(&Request::new(libc::RTM_GETLINK, &[0; 16]))? {
+        if kind == libc::RTM_NEWLINK
+            && let Some(mut link) = decode::link(&payload)
+        {
+            match before.get(link.ifindex) {
+                Some(old) if (&old.kind, &old.name) == (&link.kind, &link.name) => {
+                    link.inherit(old)
+                }
+                _ => link.ask_driver(),
+            }
+            links.insert(link.ifindex, link);
+        }
+    }
+    for (_, payload) in netlink.dump(&Request::new(libc::RTM_GETADDR, &[0; 8]))? {
+        if let Some((ifindex, address)) = decode::address(&payload)
+            && let Some(link) = links.get_mut(&ifindex)
+        {
+            link.addresses.push(address);
+        }
+    }
+    Ok(links)
 }
 
 #[cfg(test)]

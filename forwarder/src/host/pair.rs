@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use self::place::Kept;
 pub use self::watch::{End, PairEvent, PairWatch};
-use super::links::{Link, LinkKind};
+use super::links::{Link, LinkKind, LinksError};
 use super::mounts::{Place, places};
 use super::netlink::Netlink;
 use super::netns::{Netns, NetnsId, id_as_seen};
@@ -47,8 +47,6 @@ pub enum PairError {
     Queues(u32),
     #[error("cannot remove the network namespace {path}: {error}")]
     Mount { path: String, error: io::Error },
-    #[error("weir's own pair cannot be watched: {0}")]
-    Watch(io::Error),
 }
 
 /// Which weir a pair belongs to: its control socket, and the network namespace it runs in.
@@ -238,8 +236,8 @@ impl Pair {
     }
 
     /// Follows changes of the pair.
-    pub async fn watch(&self) -> Result<PairWatch, PairError> {
-        PairWatch::open(self).await.map_err(PairError::Watch)
+    pub fn watch(&self) -> Result<PairWatch, LinksError> {
+        PairWatch::open(self)
     }
 
     /// Removes devices, mount and file. Sockets on the inner end should be closed before.

@@ -2,11 +2,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::time::timeout;
 use weir::host::pair::{End, Identity, Pair, PairEvent, PairWatch, remove_leftovers};
 
 use super::bed::{Bed, block_on, in_host, link, run, snapshot, wait_for};
@@ -293,37 +291,27 @@ fn an_orphans_pair_lasts_as_long_as_it_says() {
     });
 }
 
-async fn expect(watch: &mut PairWatch, wanted: PairEvent) {
-    let mut seen = Vec::new();
-    let found = timeout(Duration::from_secs(10), async {
-        while seen.last() != Some(&wanted) {
-            seen.push(watch.next().await.unwrap());
-        }
-    });
-    if found.await.is_err() {
-        panic!("no {wanted:?}, but {seen:?}");
-    }
+fn expect(watch: &mut PairWatch, wanted: PairEvent) {
+    wait_for(&format!("{wanted:?}"), || block_on(watch.look()).unwrap().contains(&wanted));
 }
 
 #[test]
 fn what_happens_to_the_ends_is_seen() {
     with_pair(1, |bed, pair| {
         let (outer, inner) = (pair.outer().name.clone(), pair.inner().name.clone());
-        block_on(async {
-            let mut watch = pair.watch().await.unwrap();
-            bed.host(&format!("ip link set {outer} down"));
-            expect(&mut watch, PairEvent::Down(End::Outer)).await;
-            bed.host(&format!("ip link set {outer} up"));
-            expect(&mut watch, PairEvent::Up(End::Outer)).await;
-            inside(&pair, &format!("ip link set {inner} down"));
-            expect(&mut watch, PairEvent::Down(End::Inner)).await;
-            inside(&pair, &format!("ip link set {inner} up mtu 1500"));
-            expect(&mut watch, PairEvent::Mtu { end: End::Inner, mtu: 1500 }).await;
-            bed.host(&format!("ip link set {outer} mtu 9000"));
-            expect(&mut watch, PairEvent::Mtu { end: End::Outer, mtu: 9000 }).await;
-            bed.host(&format!("ip link del {outer}"));
-            expect(&mut watch, PairEvent::Gone(End::Inner)).await;
-        });
+        let mut watch = pair.watch().unwrap();
+        bed.host(&format!("ip link set {outer} down"));
+        expect(&mut watch, PairEvent::Down(End::Outer));
+        bed.host(&format!("ip link set {outer} up"));
+        expect(&mut watch, PairEvent::Up(End::Outer));
+        inside(&pair, &format!("ip link set {inner} down"));
+        expect(&mut watch, PairEvent::Down(End::Inner));
+        inside(&pair, &format!("ip link set {inner} up mtu 1500"));
+        expect(&mut watch, PairEvent::Mtu { end: End::Inner, mtu: 1500 });
+        bed.host(&format!("ip link set {outer} mtu 9000"));
+        expect(&mut watch, PairEvent::Mtu { end: End::Outer, mtu: 9000 });
+        bed.host(&format!("ip link del {outer}"));
+        expect(&mut watch, PairEvent::Gone(End::Inner));
     });
 }
 
@@ -331,16 +319,10 @@ fn what_happens_to_the_ends_is_seen() {
 fn the_inner_end_deleted_is_both_ends_gone() {
     with_pair(1, |_, pair| {
         let identity = pair.identity().clone();
-        let _watch = block_on(async {
-            let mut watch = pair.watch().await.unwrap();
-            inside(&pair, &format!("ip link del {}", pair.inner().name));
-            let first = watch.next().await.unwrap();
-            let second = watch.next().await.unwrap();
-            let mut both = [first, second];
-            both.sort_by_key(|event| *event != PairEvent::Gone(End::Outer));
-            assert_eq!(both, [PairEvent::Gone(End::Outer), PairEvent::Gone(End::Inner)]);
-            watch
-        });
+        let mut watch = pair.watch().unwrap();
+        inside(&pair, &format!("ip link del {}", pair.inner().name));
+        let both = [PairEvent::Gone(End::Outer), PairEvent::Gone(End::Inner)];
+        assert_eq!(block_on(watch.look()).unwrap(), both);
         // What still watches keeps nothing.
         pair.remove().unwrap();
         assert_nothing_left(&identity);
@@ -351,11 +333,10 @@ fn the_inner_end_deleted_is_both_ends_gone() {
 fn the_namespace_taken_away_is_seen() {
     with_pair(1, |_, pair| {
         let mount = mount_of(pair.identity());
-        block_on(async {
-            let mut watch = pair.watch().await.unwrap();
-            run(&format!("umount -l {}", mount.display()));
-            expect(&mut watch, PairEvent::NotKept).await;
-        });
+        let mut watch = pair.watch().unwrap();
+        run(&format!("umount -l {}", mount.display()));
+        expect(&mut watch, PairEvent::NotKept);
+        drop(watch);
         // The sockets in it keep it for now; nothing keeps it for the next weir.
         let identity = pair.identity().clone();
         drop(pair);

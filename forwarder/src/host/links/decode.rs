@@ -13,7 +13,6 @@ const IFLA_XDP_PROG_ID: u16 = 4;
 const IFLA_XDP_DRV_PROG_ID: u16 = 5;
 const IFLA_XDP_SKB_PROG_ID: u16 = 6;
 const IFLA_XDP_HW_PROG_ID: u16 = 7;
-const IFLA_EVENT_FEATURES: u32 = 2;
 const ARPHRD_ETHER: u16 = 1;
 
 const LINK_HEADER_LEN: usize = 16;
@@ -99,17 +98,6 @@ pub(super) fn ends(payload: &[u8]) -> Option<(u32, Option<u32>)> {
     }
     let linked = attribute(payload, LINK_HEADER_LEN, libc::IFLA_LINK);
     Some((u32_at(payload, 4)?, linked.and_then(|value| u32_at(value, 0))))
-}
-
-/// The index of a deleted interface; `None` if it merely left a bridge.
-pub(super) fn deleted_link(payload: &[u8]) -> Option<u32> {
-    (i32::from(*payload.first()?) == libc::AF_UNSPEC).then(|| u32_at(payload, 4))?
-}
-
-/// Whether an RTM_NEWLINK was sent because offload features changed.
-pub(super) fn is_feature_change(payload: &[u8]) -> bool {
-    attribute(payload, LINK_HEADER_LEN, libc::IFLA_EVENT)
-        .is_some_and(|event| u32_at(event, 0) == Some(IFLA_EVENT_FEATURES))
 }
 
 fn xdp(value: &[u8]) -> XdpAttached {

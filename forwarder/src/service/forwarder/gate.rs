@@ -23,8 +23,8 @@ use crate::host::attach::GateMaps;
 use crate::host::bridge::foreign::Findings;
 use crate::host::bridge::make::{self, MakeError};
 use crate::host::bridge::offload::PortView;
-use crate::host::links::{ExpressPath, Link, Snapshot};
-use crate::host::pair::{Pair, PairError, PairWatch};
+use crate::host::links::{ExpressPath, Link, LinksError, Snapshot};
+use crate::host::pair::{Pair, PairWatch};
 use crate::observe::ledger::{self, WorkersTotal};
 use crate::worker::{Gathering, Room, WorkerSnapshot};
 use weir_schema::PortPlan;
@@ -174,8 +174,8 @@ impl Forwarder {
     }
 
     /// Follows changes of weir's own pair.
-    pub async fn watch_pair(&self) -> Result<PairWatch, PairError> {
-        self.gate.pair.watch().await
+    pub fn watch_pair(&self) -> Result<PairWatch, LinksError> {
+        self.gate.pair.watch()
     }
 
     /// The pair is gone: from here on all ports are left to the bridge, and frames that do not arrive

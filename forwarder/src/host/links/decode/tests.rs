@@ -51,7 +51,6 @@ fn every_truncation_is_harmless() {
         let _ = ends(&payload[..len]);
         let _ = address(&payload[..len]);
         let _ = default_route(&payload[..len]);
-        let _ = deleted_link(&payload[..len]);
     }
 }
 
@@ -61,7 +60,6 @@ fn what_a_bridge_says_of_its_ports_is_not_a_link() {
     payload[0] = libc::AF_BRIDGE as u8;
     assert_eq!(link(&payload), None);
     assert_eq!(ends(&payload), None);
-    assert_eq!(deleted_link(&payload), None);
 }
 
 #[test]
