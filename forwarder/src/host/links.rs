@@ -32,7 +32,7 @@ pub enum LinksError {
     Interrupted(#[from] tokio::task::JoinError),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum LinkKind {
     Veth,
     /// A tun device that carries Ethernet frames: what a VM monitor opens.
@@ -42,6 +42,7 @@ pub enum LinkKind {
     Bridge,
     Loopback,
     /// A device with a driver of its own and no rtnetlink kind (virtio_net, ena, mlx5, ...).
+    #[default]
     Physical,
     /// Any other rtnetlink kind, by its name (bond, vlan, dummy, ...).
     Other(String),
@@ -90,7 +91,7 @@ impl XdpAttached {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Link {
     pub ifindex: u32,
     pub name: String,
@@ -108,6 +109,8 @@ pub struct Link {
     /// The master's kind ("bridge", "bond", ...).
     pub master_kind: Option<String>,
     pub peer: Option<Peer>,
+    /// Of a VLAN device, the interface of this namespace that it is stacked on, and the VLAN.
+    pub vlan: Option<(u32, Option<u16>)>,
     /// The speed that the driver reports; veth and tap report a fiction.
     pub speed_mbit: Option<u32>,
     /// Queues in use, not those that are merely allocated.
@@ -229,9 +232,19 @@ pub(crate) fn read_link(netlink: &mut Netlink, request: &Request) -> io::Result<
 }
 
 fn read_programs(netlink: &mut Netlink) -> io::Result<BTreeMap<u32, XdpAttached>> {
-    let links = netlink.dump(&Request::new(libc::RTM_GETLINK, &[0; 16]))?;
-    let links = links.iter().filter_map(|(_, payload)| decode::link(payload));
-    Ok(links.map(|link| (link.ifindex, link.xdp)).collect())
+    Ok(read_brief(netlink)?.into_iter().map(|link| (link.ifindex, link.xdp)).collect())
+}
+
+/// The interfaces as the kernel lists them, without addresses, routes and what only drivers know.
+pub(crate) fn read_brief(netlink: &mut Netlink) -> io::Result<Vec<Link>> {
+    let links = netlink.dump(&brief(0))?;
+    Ok(links.iter().filter_map(|(_, payload)| decode::link(payload)).collect())
+}
+
+/// A request for an interface, or with 0 for all, without statistics.
+fn brief(ifindex: u32) -> Request {
+    Request::about_link(libc::RTM_GETLINK, ifindex)
+        .number(libc::IFLA_EXT_MASK, libc::RTEXT_FILTER_SKIP_STATS as u32)
 }
 
 /// The snapshot, read on this thread and in the network namespace of `netlink`.
@@ -258,18 +271,12 @@ pub(crate) fn read_snapshot(netlink: &mut Netlink) -> io::Result<Snapshot> {
 /// taken from there.
 fn read_links(netlink: &mut Netlink, before: &Snapshot) -> io::Result<BTreeMap<u32, Link>> {
     let mut links = BTreeMap::new();
-    for (kind, payload) in netlink.dump(&Request::new(libc::RTM_GETLINK, &[0; 16]))? {
-        if kind == libc::RTM_NEWLINK
-            && let Some(mut link) = decode::link(&payload)
-        {
-            match before.get(link.ifindex) {
-                Some(old) if (&old.kind, &old.name) == (&link.kind, &link.name) => {
-                    link.inherit(old)
-                }
-                _ => link.ask_driver(),
-            }
-            links.insert(link.ifindex, link);
+    for mut link in read_brief(netlink)? {
+        match before.get(link.ifindex) {
+            Some(old) if (&old.kind, &old.name) == (&link.kind, &link.name) => link.inherit(old),
+            _ => link.ask_driver(),
         }
+        links.insert(link.ifindex, link);
     }
     for (_, payload) in netlink.dump(&Request::new(libc::RTM_GETADDR, &[0; 8]))? {
         if let Some((ifindex, address)) = decode::address(&payload)
@@ -290,22 +297,14 @@ pub(crate) mod testing {
             ifindex,
             name: name.to_owned(),
             kind,
-            driver: None,
             mtu: 1500,
             up: true,
             carrier: true,
             ethernet: true,
             mac: [2, 0, 0, 0, 0, ifindex as u8],
-            master: None,
-            master_kind: None,
-            peer: None,
-            speed_mbit: None,
             rx_queues: 1,
             tx_queues: 1,
-            xdp: XdpAttached::default(),
-            addresses: Vec::new(),
-            default_route_v4: false,
-            default_route_v6: false,
+            ..Link::default()
         }
     }
 

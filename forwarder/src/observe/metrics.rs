@@ -3,7 +3,7 @@
 //! - [`families`]: every metric with its labels, its sentence and its reader; [`fill`]: reading
 //! - [`times`]: the latency histograms' buckets
 //! - [`page`], [`format`]: writing the page
-//! - [`listener`], [`server`]: the connections, and the rate of samples
+//! - [`server`]: the connections, and the rate of samples
 //!
 //! Invariant: nothing is counted here. Every value comes from one [`Sample`], taken at a request. The
 //! configuration bounds a label's values, never the guests' traffic.
@@ -11,7 +11,6 @@
 mod families;
 mod fill;
 mod format;
-mod listener;
 mod page;
 mod server;
 #[cfg(test)]
@@ -24,8 +23,7 @@ use prometheus_client::{encoding::text, registry::Registry};
 
 pub use self::{
     families::{ALL, Kind, Metric},
-    listener::{ListenError, MetricsListener},
-    server::serve,
+    server::{ListenError, claim, serve},
     times::{BOUNDS_NS, PortTimes, Spread},
 };
 use crate::observe::measure::FlowRoom;

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
@@ -45,7 +46,7 @@ use crate::host::links::{
 use crate::host::privileges::check_privileges;
 use crate::host::settings::HostSettings;
 use crate::observe::dump::files;
-use crate::observe::metrics::{self, MetricsListener};
+use crate::observe::metrics;
 use crate::observe::watch::slot::WatchSlot;
 use weir_schema::ConfigErrors;
 use weir_schema::Difference;
@@ -87,7 +88,7 @@ pub async fn run(
     let control = plan.forwarder.control.clone();
     let socket = ControlSocket::claim(&control)?;
     let scraped = match plan.forwarder.metrics {
-        Some(address) => Some(MetricsListener::claim(address).await?),
+        Some(address) => Some(metrics::claim(address).await?),
         None => None,
     };
     let links = Links::open().context("the interfaces cannot be read")?;
@@ -184,11 +185,10 @@ pub async fn run(
 }
 
 /// Serves Prometheus until the returned value is used.
-fn scrape(
-    listener: MetricsListener,
-    numbers: Arc<Shared>,
-) -> (oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {
-    tracing::info!("metrics are on http://{}/metrics", listener.address());
+fn scrape(listener: TcpListener, numbers: Arc<Shared>) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!("metrics are on http://{address}/metrics");
+    }
     let (close, closed) = oneshot::channel::<()>();
     let server = tokio::spawn(metrics::serve(listener, numbers, async {
         let _ = closed.await;

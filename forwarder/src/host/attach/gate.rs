@@ -3,7 +3,6 @@
 //! port's identity is written last when the port comes, and cleared first when it goes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::Ordering;
 
@@ -11,6 +10,7 @@ use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues,
 use aya::programs::links::FdLink;
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
+use nix::libc;
 use weir_abi::gate::{VLAN_WORDS, Vlans, out, pair_key, pair_of_key};
 use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, gate_flags, maps, table};
 use weir_port::Cells;
@@ -49,11 +49,7 @@ pub struct GateMaps {
     changes: PendingChanges,
 }
 
-impl fmt::Debug for GateMaps {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GateMaps").finish_non_exhaustive()
-    }
-}
+debug_partly!(GateMaps);
 
 /// An array map as words in memory.
 pub(super) fn words(map: Map, name: &'static str, words: usize) -> Result<Cells, LoadError> {
@@ -198,9 +194,7 @@ impl GateMaps {
 
     /// Frames and bytes that reached a port by the express lane.
     pub fn expressed(&self, slot: u16) -> Result<[u64; 2], MapsError> {
-        let values = self.expressed.get(&slot.into(), 0);
-        let values = values.map_err(read_error(maps::EXPRESSED))?;
-        Ok(over_cpus(&values))
+        of_slot(&self.expressed, maps::EXPRESSED, slot)
     }
 
     /// The same by the slots of ingress and egress, as far as the map had room for them.
@@ -215,9 +209,7 @@ impl GateMaps {
 
     /// Frames and bytes that passed by the gate to a link with a rate and were charged to it.
     pub fn charged(&self, slot: u16) -> Result<[u64; 2], MapsError> {
-        let values = self.charged.get(&slot.into(), 0);
-        let values = values.map_err(read_error(maps::CHARGED))?;
-        Ok(over_cpus(&values))
+        of_slot(&self.charged, maps::CHARGED, slot)
     }
 
     /// Makes a slot ready for another port.
@@ -236,6 +228,14 @@ impl GateMaps {
         }
         Ok(())
     }
+}
+
+fn of_slot(
+    counts: &PerCpuArray<MapData, [u64; 2]>,
+    name: &'static str,
+    slot: u16,
+) -> Result<[u64; 2], MapsError> {
+    Ok(over_cpus(&counts.get(&slot.into(), 0).map_err(read_error(name))?))
 }
 
 fn over_cpus(values: &PerCpuValues<[u64; 2]>) -> [u64; 2] {
@@ -301,17 +301,13 @@ impl Steering {
 
 fn refused(error: ProgramError, name: &str) -> AttachError {
     let name = name.to_owned();
-    match &error {
-        ProgramError::SyscallError(call)
-            if call.io_error.raw_os_error() == Some(nix::libc::EINVAL) =>
-        {
-            AttachError::NoTcx { name }
-        }
-        ProgramError::SyscallError(call)
-            if call.io_error.raw_os_error() == Some(nix::libc::ENODEV) =>
-        {
-            AttachError::Gone { name }
-        }
+    let errno = match &error {
+        ProgramError::SyscallError(call) => call.io_error.raw_os_error(),
+        _ => None,
+    };
+    match errno {
+        Some(libc::EINVAL) => AttachError::NoTcx { name },
+        Some(libc::ENODEV) => AttachError::Gone { name },
         _ => AttachError::Program { name, error },
     }
 }

@@ -47,16 +47,7 @@ pub struct BridgeWatch {
     passed: u32,
 }
 
-impl std::fmt::Debug for BridgeWatch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BridgeWatch")
-            .field("state", &self.state)
-            .field("pending", &self.pending)
-            .field("stale", &self.stale)
-            .field("resyncs", &self.resyncs)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(BridgeWatch, state, pending, stale, resyncs);
 
 impl BridgeWatch {
     /// Reads the bridge with that interface index, in the network namespace of this thread, and then

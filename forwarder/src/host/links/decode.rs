@@ -13,6 +13,7 @@ const IFLA_XDP_PROG_ID: u16 = 4;
 const IFLA_XDP_DRV_PROG_ID: u16 = 5;
 const IFLA_XDP_SKB_PROG_ID: u16 = 6;
 const IFLA_XDP_HW_PROG_ID: u16 = 7;
+const IFLA_VLAN_ID: u16 = 1;
 const ARPHRD_ETHER: u16 = 1;
 
 const LINK_HEADER_LEN: usize = 16;
@@ -29,28 +30,14 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
     let ethernet = u16_at(payload, 2)? == ARPHRD_ETHER;
     let mut link = Link {
         ifindex: u32_at(payload, 4)?,
-        name: String::new(),
-        kind: LinkKind::Physical,
-        driver: None,
-        mtu: 0,
         up: flags & libc::IFF_UP as u32 != 0,
         carrier: flags & libc::IFF_LOWER_UP as u32 != 0,
         ethernet,
-        mac: [0; 6],
-        master: None,
-        master_kind: None,
-        peer: None,
-        speed_mbit: None,
         rx_queues: 1,
         tx_queues: 1,
-        xdp: XdpAttached::default(),
-        addresses: Vec::new(),
-        default_route_v4: false,
-        default_route_v6: false,
+        ..Link::default()
     };
-    let mut lower = None;
-    let mut lower_netns = None;
-    let mut kind = None;
+    let (mut lower, mut lower_netns, mut kind, mut data) = (None, None, None, None);
     for (attribute, value) in attributes(payload, LINK_HEADER_LEN) {
         match attribute {
             libc::IFLA_IFNAME => link.name = text(value),
@@ -66,6 +53,7 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
                 for (attribute, value) in attributes(value, 0) {
                     match attribute {
                         libc::IFLA_INFO_KIND => kind = Some(text(value)),
+                        libc::IFLA_INFO_DATA => data = Some(value),
                         libc::IFLA_INFO_SLAVE_KIND => link.master_kind = Some(text(value)),
                         _ => {}
                     }
@@ -83,9 +71,16 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
         None if flags & libc::IFF_LOOPBACK as u32 != 0 => LinkKind::Loopback,
         None => LinkKind::Physical,
     };
-    if link.kind == LinkKind::Veth {
-        // For other devices IFLA_LINK names the lower device, a VLAN's parent for instance.
-        link.peer = lower.map(|ifindex| Peer { ifindex, netns_id: lower_netns });
+    match kind.as_deref() {
+        Some("veth") => {
+            link.peer = lower.map(|ifindex| Peer { ifindex, netns_id: lower_netns });
+        }
+        // For other devices IFLA_LINK names the lower device.
+        Some("vlan") if lower_netns.is_none() => {
+            let vid = data.and_then(|data| u16_at(attribute(data, 0, IFLA_VLAN_ID)?, 0));
+            link.vlan = lower.map(|lower| (lower, vid));
+        }
+        _ => {}
     }
     Some(link)
 }

@@ -20,8 +20,8 @@ use rtnetlink::sys::{AsyncSocket, TokioSocket};
 use tokio::task::JoinHandle;
 
 use super::path::ExpressPath;
-use super::{Link, Links, LinksError, Snapshot, decode, read_link, read_links};
-use crate::host::netlink::{Pace, Request, is_overrun, messages, subscribe, u32_at};
+use super::{Link, Links, LinksError, Snapshot, brief, decode, read_link, read_links};
+use crate::host::netlink::{Pace, is_overrun, messages, subscribe, u32_at};
 
 /// The requested receive buffer, so that a burst of new VMs does not overrun the socket.
 const RECEIVE_BUFFER_BYTES: usize = 1 << 20;
@@ -93,14 +93,7 @@ pub struct Watch {
     reading: Option<JoinHandle<io::Result<Snapshot>>>,
 }
 
-impl std::fmt::Debug for Watch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch")
-            .field("snapshot", &self.snapshot)
-            .field("changed", &self.changed)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(Watch, snapshot, changed);
 
 impl Watch {
     pub(super) async fn open(links: Links) -> Result<Self, LinksError> {
@@ -190,9 +183,8 @@ impl Watch {
         let looked = self.links.spawn(move |netlink| {
             let path = |port: Link| {
                 let path = ExpressPath::of(&port, |netns_id, ifindex| {
-                    let request = Request::about_link(libc::RTM_GETLINK, ifindex)
-                        .number(libc::IFLA_EXT_MASK, libc::RTEXT_FILTER_SKIP_STATS as u32)
-                        .attribute(libc::IFLA_TARGET_NETNSID, &netns_id.to_ne_bytes());
+                    let there = netns_id.to_ne_bytes();
+                    let request = brief(ifindex).attribute(libc::IFLA_TARGET_NETNSID, &there);
                     read_link(netlink, &request)
                 });
                 (port.ifindex, path)

@@ -164,7 +164,8 @@ impl Forwarder {
         }
         let all = |findings: &Findings| {
             let each = findings.ports.values().flatten().chain(&findings.bridge);
-            each.map(ToString::to_string).collect::<BTreeSet<String>>()
+            each.map(|rule| format!("{}; if it is not needed: {}", rule.found, rule.to_do))
+                .collect::<BTreeSet<String>>()
         };
         for new in all(&found).difference(&all(&gate.foreign)) {
             tracing::warn!("the gate does not know this: {new}");

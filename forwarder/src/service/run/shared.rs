@@ -75,8 +75,8 @@ impl Backend for Shared {
 
 impl Numbers for Shared {
     async fn sample(&self) -> Result<Sample, Refused> {
-        let times = self.measured.times(PortTimes::new).await;
-        let times = times.map_err(Refused::unavailable)?;
+        let times = self.measured.times(false, PortTimes::new).await;
+        let times = times.map_err(Refused::unavailable)?.sources;
         let flows = self.measured.flow_room().await;
         let flows = flows.map_err(Refused::unavailable)?;
         Ok(Sample { stats: self.stats().await?, times, flows })

@@ -1,4 +1,5 @@
 use super::*;
+use crate::host::netlink::Request;
 
 fn notification(kind: u16, family: u8, ifindex: u32, linked: Option<u32>) -> Vec<u8> {
     let mut fixed = [0; 16];
