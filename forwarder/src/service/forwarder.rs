@@ -123,11 +123,11 @@ impl Forwarder {
             .context("weir's own pair of devices cannot be named")?;
         let pins = keeping::claim(&identity)?;
         let pair = Pair::ensure(identity, count)?;
-        if let Some(warning) = pair.warning() {
+        if let Some(warning) = &pair.warning {
             tracing::warn!("{warning}");
         }
         let seed = table::Seed { xor: random_seed(), multiply: random_seed() };
-        let globals = GateGlobals { pair: pair.outer().ifindex, seed };
+        let globals = GateGlobals { pair: pair.outer.ifindex, seed };
         let loaded = btf::facts().map_err(LoadError::from);
         let loaded = loaded.and_then(|facts| Steering::load(&facts, globals));
         let mut steering = loaded.context("the XDP program could not be loaded")?;

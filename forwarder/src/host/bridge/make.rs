@@ -10,9 +10,7 @@ use std::io;
 
 use nix::libc;
 
-use super::super::links::{
-    GuardError, Link, LinkKind, Snapshot, check_port, could_be_port, read_snapshot,
-};
+use super::super::links::{GuardError, Link, LinkKind, Snapshot, check_port, read_snapshot};
 use super::super::netlink::{Netlink, Request};
 
 /// The alias by which weir recognizes its own bridge; `ip -d link` shows it.
@@ -39,10 +37,6 @@ pub struct Made {
 pub enum MakeError {
     #[error("a bridge needs at least one port; name one")]
     NoPorts,
-    #[error("there is no interface `{name}` to make a port of")]
-    Missing { name: String },
-    #[error("`{name}` is {kind} and cannot be a member of a bridge")]
-    WrongKind { name: String, kind: LinkKind },
     #[error(transparent)]
     Refused(#[from] GuardError),
     #[error(
@@ -112,19 +106,16 @@ fn check<'a>(
         return Err(MakeError::NoPorts);
     }
     let ports = wanted.ports.iter().map(|name| {
-        let name = name.clone();
-        let Some(link) = snapshot.by_name(&name) else { return Err(MakeError::Missing { name }) };
-        if !could_be_port(link) {
-            return Err(MakeError::WrongKind { name, kind: link.kind.clone() });
+        // A member of the bridge may carry the default route.
+        let is_member = snapshot.by_name(name).is_some_and(|link| link.master.is_some());
+        let link = check_port(snapshot, name, wanted.force || is_member)?;
+        match link.master.filter(|master| Some(*master) != bridge) {
+            Some(master) => Err(MakeError::MemberElsewhere {
+                name: name.clone(),
+                master: snapshot.get(master).map_or(master.to_string(), |link| link.name.clone()),
+            }),
+            None => Ok(link),
         }
-        if let Some(master) = link.master.filter(|master| Some(*master) != bridge) {
-            let master = snapshot.get(master).map_or(master.to_string(), |link| link.name.clone());
-            return Err(MakeError::MemberElsewhere { name, master });
-        }
-        if link.master.is_none() {
-            check_port(snapshot, &name, wanted.force)?;
-        }
-        Ok(link)
     });
     ports.collect()
 }

@@ -91,7 +91,7 @@ impl Gate {
 
     /// The pool that all workers share, made where their receive rings will be.
     pub(super) fn pool(pair: &Pair, frames: u32) -> Result<(Pool, UmemHandle), UmemError> {
-        let made = pair.netns().enter(|| Pool::umem(frames));
+        let made = pair.netns.enter(|| Pool::umem(frames));
         made.unwrap_or_else(|source| Err(UmemError::Anchor { source }))
     }
 }
@@ -128,8 +128,8 @@ impl Forwarder {
     pub async fn open_gate(&mut self) -> anyhow::Result<()> {
         let inside = "weir's own network namespace cannot be entered";
         let pair = &self.gate.pair;
-        let (netns, inner) = (pair.netns().clone(), pair.inner().clone());
-        let fence = self.steering.attach_fence(&pair.outer().name)?;
+        let (netns, inner) = (pair.netns.clone(), pair.inner.clone());
+        let fence = self.steering.attach_fence(&pair.outer.name)?;
         let maps = &mut self.steering.gate;
         let words =
             ClearingMaps { out: maps.room().0, fences: maps.fences(), changes: maps.changes() };
