@@ -8,8 +8,6 @@ use super::{Link, LinkKind, Peer, XdpAttached};
 use crate::host::netlink::{attribute, attributes, text, u16_at, u32_at};
 
 // Not in libc: linux/if_link.h, linux/if_arp.h.
-const IFLA_XDP_ATTACHED: u16 = 2;
-const IFLA_XDP_PROG_ID: u16 = 4;
 const IFLA_XDP_DRV_PROG_ID: u16 = 5;
 const IFLA_XDP_SKB_PROG_ID: u16 = 6;
 const IFLA_XDP_HW_PROG_ID: u16 = 7;
@@ -96,29 +94,12 @@ pub(super) fn ends(payload: &[u8]) -> Option<(u32, Option<u32>)> {
 }
 
 fn xdp(value: &[u8]) -> XdpAttached {
-    let mut attached = XdpAttached::default();
-    let mut mode = None;
-    let mut single = 0;
-    for (attribute, value) in attributes(value, 0) {
-        let id = u32_at(value, 0).unwrap_or(0);
-        match attribute {
-            IFLA_XDP_ATTACHED => mode = value.first().copied(),
-            IFLA_XDP_PROG_ID => single = id,
-            IFLA_XDP_DRV_PROG_ID => attached.native = id,
-            IFLA_XDP_SKB_PROG_ID => attached.skb = id,
-            IFLA_XDP_HW_PROG_ID => attached.hardware = id,
-            _ => {}
-        }
+    let id = |kind| attribute(value, 0, kind).and_then(|id| u32_at(id, 0)).unwrap_or(0);
+    XdpAttached {
+        native: id(IFLA_XDP_DRV_PROG_ID),
+        skb: id(IFLA_XDP_SKB_PROG_ID),
+        hardware: id(IFLA_XDP_HW_PROG_ID),
     }
-    // Kernels before 4.19 know only one program.
-    if attached == XdpAttached::default() && single != 0 {
-        match mode {
-            Some(2) => attached.skb = single,
-            Some(3) => attached.hardware = single,
-            _ => attached.native = single,
-        }
-    }
-    attached
 }
 
 /// An address of the host, with its prefix; link-local ones are skipped.

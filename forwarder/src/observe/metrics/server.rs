@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::{Numbers, exposition, format::Format};
+use super::{Format, Numbers, Sample, page};
 
 /// Enough for Prometheus and a few users. Further connections wait.
 const CONNECTIONS: usize = 16;
@@ -65,13 +65,13 @@ pub async fn claim(address: SocketAddr) -> Result<TcpListener, ListenError> {
     })
 }
 
-/// The page, or the error why there is none.
-type Text = Result<Arc<str>, Arc<str>>;
+/// The numbers, or the error why there are none.
+type Sampled = Result<Arc<Sample>, String>;
 
 struct SampleCache<N> {
     numbers: Arc<N>,
     /// Locked while a sample is taken; other requests wait for that one.
-    last: Arc<Mutex<Option<(Instant, Text)>>>,
+    last: Arc<Mutex<Option<(Instant, Sampled)>>>,
 }
 
 /// Serves until `shutdown` resolves.
@@ -138,48 +138,46 @@ impl<N: Numbers> SampleCache<N> {
             return answer(StatusCode::OK, "text/html; charset=utf-8", INDEX.to_owned());
         }
         // Healthy means that the numbers can be read: that proves that the workers turn.
-        match self.text().await {
+        match self.sample().await {
             Err(why) => answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
             Ok(_) if path == "/healthz" => answer(StatusCode::OK, TEXT, "ok\n".to_owned()),
-            Ok(text) => {
+            Ok(sample) => {
                 let accept = request.headers().get_all(ACCEPT).iter();
                 let accept: Vec<&str> = accept.filter_map(|value| value.to_str().ok()).collect();
                 let format = Format::wanted(&accept.join(","));
-                answer(StatusCode::OK, format.content_type(), format.of(&text))
+                match page(&sample, format) {
+                    Ok(text) => answer(StatusCode::OK, format.content_type(), text),
+                    Err(error) => {
+                        let why = format!("the numbers cannot be written down: {error}\n");
+                        answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, why)
+                    }
+                }
             }
         }
     }
 
-    async fn text(&self) -> Text {
+    async fn sample(&self) -> Sampled {
         let late = || {
             let what = "the workers did not answer within";
-            Err(format!("{what} {ANSWER_TIMEOUT:?}; see weir's log").into())
+            Err(format!("{what} {ANSWER_TIMEOUT:?}; see weir's log"))
         };
         timeout(ANSWER_TIMEOUT, self.ask()).await.unwrap_or_else(|_| late())
     }
 
-    async fn ask(&self) -> Text {
+    async fn ask(&self) -> Sampled {
         // Only the holder of this lock starts a task: with stuck workers, there is a single one.
         let mut last = Arc::clone(&self.last).lock_owned().await;
-        if let Some((at, text)) = last.as_ref()
+        if let Some((at, sampled)) = last.as_ref()
             && at.elapsed() < FRESH
         {
-            return text.clone();
+            return sampled.clone();
         }
         let numbers = Arc::clone(&self.numbers);
         let sampling = tokio::spawn(async move {
-            let text = sampled(&*numbers).await;
-            *last = Some((Instant::now(), text.clone()));
-            text
+            let sampled = numbers.sample().await.map(Arc::new).map_err(|error| error.error);
+            *last = Some((Instant::now(), sampled.clone()));
+            sampled
         });
-        sampling.await.unwrap_or_else(|error| Err(error.to_string().into()))
-    }
-}
-
-async fn sampled<N: Numbers>(numbers: &N) -> Text {
-    let sample = numbers.sample().await.map_err(|error| Arc::from(error.error))?;
-    match exposition(Arc::new(sample)) {
-        Ok(text) => Ok(text.into()),
-        Err(error) => Err(format!("the numbers cannot be written down: {error}").into()),
+        sampling.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 }

@@ -40,11 +40,7 @@ impl Forwarder {
                     self.gate.table.clear();
                 }
                 Change::PortChanged { ifindex } => self.mirror_port(ifindex, state),
-                Change::AddressAdded { address, .. }
-                | Change::AddressMoved { address, .. }
-                | Change::AddressChanged { address, .. } => {
-                    self.mirror_address(&address, &mut None)
-                }
+                Change::AddressSet { address, .. } => self.mirror_address(&address, &mut None),
                 Change::AddressRemoved { address } => self.forget_address(address.key),
             }
         }

@@ -23,8 +23,6 @@ fn veth() -> Vec<u8> {
     attribute(&mut info, libc::IFLA_INFO_SLAVE_KIND, b"bridge\0");
     attribute(&mut payload, libc::IFLA_LINKINFO, &info);
     let mut program = Vec::new();
-    attribute(&mut program, IFLA_XDP_ATTACHED, &[2]);
-    attribute(&mut program, IFLA_XDP_PROG_ID, &44_u32.to_ne_bytes());
     attribute(&mut program, IFLA_XDP_SKB_PROG_ID, &44_u32.to_ne_bytes());
     attribute(&mut payload, libc::IFLA_XDP, &program);
     attribute(&mut payload, 9999, b"what a kernel of the future says");
