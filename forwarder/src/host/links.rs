@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::libc;
 use tokio::task::JoinHandle;
 
+pub(crate) use self::decode::IFLA_IFALIAS;
 pub(crate) use self::dropped::tx_dropped;
 pub use self::guard::{
     GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port, refuse_default_route,
@@ -95,6 +96,7 @@ impl XdpAttached {
 pub struct Link {
     pub ifindex: u32,
     pub name: String,
+    pub alias: String,
     pub kind: LinkKind,
     /// The driver's name as ethtool gives it; `None` if there is no driver to ask.
     pub driver: Option<String>,

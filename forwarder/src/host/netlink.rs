@@ -279,6 +279,10 @@ impl Netlink {
         }
     }
 
+    pub(crate) fn set_mtu(&mut self, ifindex: u32, mtu: u32) -> io::Result<()> {
+        self.change(&Request::about_link(libc::RTM_SETLINK, ifindex).number(libc::IFLA_MTU, mtu))
+    }
+
     /// Keeps an interface from making an IPv6 address when it comes up.
     pub(crate) fn set_no_ipv6_address(&mut self, ifindex: u32) -> io::Result<()> {
         let request =

@@ -61,7 +61,7 @@ pub fn make(wanted: &BridgeRequest) -> Result<Made, MakeError> {
     let failed = |error| kernel("read the interfaces from the kernel (rtnetlink)", error);
     let mut netlink = Netlink::open().map_err(failed)?;
     let snapshot = read_snapshot(&mut netlink).map_err(failed)?;
-    let existing = existing(&mut netlink, &snapshot, &wanted.name)?;
+    let existing = existing(&snapshot, &wanted.name)?;
     let ports = check(&snapshot, wanted, existing)?;
     let mut setup = BridgeSetup { netlink: &mut netlink, undo: Vec::new() };
     match setup.establish(wanted, existing, &ports) {
@@ -78,19 +78,13 @@ fn kernel(action: impl Into<String>, error: io::Error) -> MakeError {
 }
 
 /// The bridge of an earlier run.
-fn existing(
-    netlink: &mut Netlink,
-    snapshot: &Snapshot,
-    name: &str,
-) -> Result<Option<u32>, MakeError> {
+fn existing(snapshot: &Snapshot, name: &str) -> Result<Option<u32>, MakeError> {
     let Some(link) = snapshot.by_name(name) else { return Ok(None) };
     let name = name.to_owned();
     if link.kind != LinkKind::Bridge {
         return Err(MakeError::NotABridge { name, kind: link.kind.clone() });
     }
-    let alias = request::alias(netlink, link.ifindex)
-        .map_err(|error| kernel(format!("read the alias of `{name}`"), error))?;
-    if alias.as_deref() != Some(ALIAS) {
+    if link.alias != ALIAS {
         return Err(MakeError::NotOurs { name });
     }
     Ok(Some(link.ifindex))
@@ -154,7 +148,8 @@ impl BridgeSetup<'_> {
             // setting the present value has no effect; so another value is set first.
             let mtu = ports.iter().map(|link| link.mtu).min().unwrap_or(1500);
             for mtu in [mtu ^ 1, mtu] {
-                request::set_mtu(self.netlink, bridge, mtu)
+                self.netlink
+                    .set_mtu(bridge, mtu)
                     .map_err(|error| kernel(format!("set the MTU of `{name}` to {mtu}"), error))?;
             }
         }

@@ -11,6 +11,7 @@ use crate::host::netlink::{attribute, attributes, text, u16_at, u32_at};
 const IFLA_XDP_DRV_PROG_ID: u16 = 5;
 const IFLA_XDP_SKB_PROG_ID: u16 = 6;
 const IFLA_XDP_HW_PROG_ID: u16 = 7;
+pub(crate) const IFLA_IFALIAS: u16 = 20;
 const IFLA_VLAN_ID: u16 = 1;
 const ARPHRD_ETHER: u16 = 1;
 
@@ -39,6 +40,7 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
     for (attribute, value) in attributes(payload, LINK_HEADER_LEN) {
         match attribute {
             libc::IFLA_IFNAME => link.name = text(value),
+            IFLA_IFALIAS => link.alias = text(value),
             libc::IFLA_MTU => link.mtu = u32_at(value, 0)?,
             libc::IFLA_ADDRESS => link.mac = value.try_into().unwrap_or_default(),
             libc::IFLA_MASTER => link.master = u32_at(value, 0),

@@ -19,9 +19,9 @@ pub(super) async fn look(pair: &mut PairWatch, forwarder: &Mutex<Forwarder>) -> 
 }
 
 async fn apply(event: PairEvent, forwarder: &Mutex<Forwarder>) -> anyhow::Result<()> {
-    let what = match event {
-        PairEvent::Gone(_) => "is gone",
-        PairEvent::Down(_) => "was set down",
+    let (end, what) = match event {
+        PairEvent::Gone(end) => (end, "is gone"),
+        PairEvent::Down(end) => (end, "was set down"),
         PairEvent::Up(_) => return Ok(()),
         PairEvent::Mtu { end, mtu } => {
             tracing::warn!(
@@ -43,7 +43,6 @@ async fn apply(event: PairEvent, forwarder: &Mutex<Forwarder>) -> anyhow::Result
             return Ok(());
         }
     };
-    let (PairEvent::Gone(end) | PairEvent::Down(end)) = event else { return Ok(()) };
     forwarder.lock().await.abandon_pair().await;
     bail!(
         "{} of weir's own pair of devices {what}: nothing reaches the workers any more, and the ports \
