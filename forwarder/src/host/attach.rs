@@ -124,16 +124,19 @@ pub struct Steering {
     // Holds the program; the maps below are taken out of it.
     ebpf: Ebpf,
     sockets: XskMap<MapData>,
-    counters: ExpressCounters,
+    /// The ports' counters, which are also read without the forwarder's lock.
+    pub counters: ExpressCounters,
     mac_lock: HashMap<MapData, [u8; MacLockKey::LEN], u8>,
     ip_lock: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
-    shed: Cells,
+    /// The shed bits, [`shed::WORDS`] words; [`shed::cell`] maps a pair to its bit.
+    pub shed: Cells,
     watch: UnsteeredMaps,
     /// The maps that tell the programs about ports and addresses.
     pub gate: GateMaps,
     keeping: Keeping,
     cpus: usize,
-    id: u32,
+    /// The kernel's id of the native program.
+    pub id: u32,
 }
 
 debug_partly!(Steering, cpus);
@@ -242,11 +245,6 @@ impl Steering {
                 Err(AttachError::NoLink { name: name.to_owned() })
             }
         }
-    }
-
-    /// The kernel's id of the native program.
-    pub fn program_id(&self) -> u32 {
-        self.id
     }
 
     /// Detaches the program, which returns the interface to the kernel.

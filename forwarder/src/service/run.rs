@@ -119,9 +119,9 @@ pub async fn run(
     }
     let (vifs, uplinks) = forwarder.counts();
     tracing::info!("forwarding between {vifs} vifs and {uplinks} uplinks");
-    let (pulses, pins) = (forwarder.pulses(), forwarder.pins());
+    let (pulses, pins) = (forwarder.pulses.clone(), forwarder.pins());
+    let measured = Arc::clone(&forwarder.measured);
     let forwarder = Arc::new(Mutex::new(forwarder));
-    let measured = forwarder.lock().await.measured();
     let slot = Arc::new(WatchSlot::default());
     let shared = Shared {
         forwarder: Arc::clone(&forwarder),

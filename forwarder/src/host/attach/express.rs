@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aya::maps::{MapData, PerCpuArray};
 use weir_abi::{Counter, PortCounters, maps};
 
-use super::{CounterWords, MapsError, Steering, read_error};
+use super::{CounterWords, MapsError, read_error};
 
 #[derive(Clone)]
 pub struct ExpressCounters(pub(super) Arc<Mutex<PerCpuArray<MapData, CounterWords>>>);
@@ -32,12 +32,5 @@ impl ExpressCounters {
     pub fn by(&self, slot: u16) -> Result<[u64; 2], MapsError> {
         let counters = self.all(slot)?;
         Ok([counters.frames(Counter::Express), counters.bytes(Counter::Express)])
-    }
-}
-
-impl Steering {
-    /// See [`ExpressCounters`].
-    pub fn express(&self) -> ExpressCounters {
-        self.counters.clone()
     }
 }

@@ -35,18 +35,24 @@ pub struct GateMaps {
     near_slots: Cells,
     ports: Cells,
     vlans: Cells,
-    addresses: Cells,
-    last_seen: Cells,
-    taken: Cells,
-    given_back: Cells,
+    /// The words of the address table.
+    pub addresses: Cells,
+    /// When each address was last seen; a word holds two ways of a bucket: see [`table::Seen`].
+    pub last_seen: Cells,
+    /// Places taken in the workers' rings, and given back.
+    pub taken: Cells,
+    pub given_back: Cells,
     workers: XskMap<MapData>,
     expressed: PerCpuArray<MapData, [u64; 2]>,
     express_pairs: PerCpuHashMap<MapData, u32, [u64; 2]>,
     charged: PerCpuArray<MapData, [u64; 2]>,
-    fences: Cells,
-    doors: Cells,
+    /// Fences that have come through the CPUs' backlogs, by round.
+    pub fences: Cells,
+    /// The doors of links with a rate and of sources with a maximum rate.
+    pub doors: Cells,
     current: Cells,
-    changes: PendingChanges,
+    /// The changes under way, during which no count may be cleared.
+    pub changes: PendingChanges,
 }
 
 debug_partly!(GateMaps);
@@ -140,11 +146,6 @@ impl GateMaps {
         changing
     }
 
-    /// The changes under way, during which no count may be cleared.
-    pub fn changes(&self) -> PendingChanges {
-        self.changes.clone()
-    }
-
     /// Forgets the port; from here on the bridge gets the interface's frames.
     pub fn forget_port(&mut self, slot: u16, ifindex: u32) -> Result<(), MapsError> {
         store(&self.ports, usize::from(slot) * GatePort::WORDS, 0);
@@ -161,35 +162,10 @@ impl GateMaps {
         absent_is_fine(self.workers.unset(queue)).map_err(write_error(maps::WORKERS))
     }
 
-    /// The words of the address table.
-    pub fn addresses(&self) -> &Cells {
-        &self.addresses
-    }
-
-    /// When each address was last seen; a word holds two ways of a bucket: see [`table::Seen`].
-    pub fn last_seen(&self) -> &Cells {
-        &self.last_seen
-    }
-
-    /// Places taken in the workers' rings, and given back.
-    pub fn room(&self) -> (Cells, Cells) {
-        (self.taken.clone(), self.given_back.clone())
-    }
-
-    /// The doors of links with a rate and of sources with a maximum rate.
-    pub fn doors(&self) -> Cells {
-        self.doors.clone()
-    }
-
     /// Declares that the tables match the bridge as of now; the gate believes them for a while from
     /// here on.
     pub fn say_current(&self, now_ns: u64) {
         store(&self.current, 0, now_ns);
-    }
-
-    /// Fences that have come through the CPUs' backlogs, by round.
-    pub fn fences(&self) -> Cells {
-        self.fences.clone()
     }
 
     /// Frames and bytes that reached a port by the express lane.

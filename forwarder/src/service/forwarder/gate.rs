@@ -74,7 +74,7 @@ pub(super) struct Behind {
 
 impl Gate {
     pub(super) fn new(bridge: Bridge, pair: Pair, maps: &GateMaps, seed: table::Seed) -> Self {
-        let (addresses, seen) = (maps.addresses().clone(), maps.last_seen().clone());
+        let (addresses, seen) = (maps.addresses.clone(), maps.last_seen.clone());
         Self {
             bridge,
             pair,
@@ -131,8 +131,11 @@ impl Forwarder {
         let (netns, inner) = (pair.netns.clone(), pair.inner.clone());
         let fence = self.steering.attach_fence(&pair.outer.name)?;
         let maps = &mut self.steering.gate;
-        let words =
-            ClearingMaps { out: maps.room().0, fences: maps.fences(), changes: maps.changes() };
+        let words = ClearingMaps {
+            out: maps.taken.clone(),
+            fences: maps.fences.clone(),
+            changes: maps.changes.clone(),
+        };
         let clearing = Clearing::start(&netns, inner.ifindex, words).context(inside)?;
         for worker in 0..self.workers.count() {
             let queue = worker as u32;
@@ -153,8 +156,7 @@ impl Forwarder {
             for (_, socket) in port.xsk_fds() {
                 maps.set_worker(queue, socket)?;
             }
-            let (taken, given_back) = maps.room();
-            let room = Room::new(taken, given_back, worker);
+            let room = Room::new(maps.taken.clone(), maps.given_back.clone(), worker);
             self.workers
                 .gather(worker, Some(Gathering::new(port, room, clearing.thread())))
                 .await?;
