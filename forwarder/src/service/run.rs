@@ -16,7 +16,6 @@ mod shared;
 mod summary;
 
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -25,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Duration, MissedTickBehavior, Sleep, interval, sleep};
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval, sleep_until};
 use weir_port::{XskPort, clock_monotonic_ns};
 
 use self::begin::begin;
@@ -207,7 +206,7 @@ async fn follow(
 ) -> anyhow::Result<()> {
     let mut compare = interval(COMPARE_EVERY);
     compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut refresh = after(period(bridge.state()));
+    let mut refresh_at = Instant::now() + period(bridge.state());
     let mut workers = WorkerMonitor::<XskPort>::of(forwarder.lock().await.askers());
     let newcomers = forwarder.lock().await.newcomers();
     let mut own_pair =
@@ -227,7 +226,7 @@ async fn follow(
             () = end.requested() => return Ok(()),
             _ = hangup.recv() => Wakeup::Reread,
             _ = compare.tick() => Wakeup::Compare,
-            () = &mut refresh => Wakeup::Refresh,
+            () = sleep_until(refresh_at) => Wakeup::Refresh,
             rest = rest => rest,
         };
         match rest {
@@ -279,8 +278,8 @@ async fn follow(
                 forwarder.look_for_foreign_rules(bridge.state()).await;
             }
             Wakeup::Refresh => {
-                // Always set again: a sleep that is over would be ready at once, for ever.
-                refresh = after(period(bridge.state()));
+                // Always set again: a time that is past would be ready at once, for ever.
+                refresh_at = Instant::now() + period(bridge.state());
                 let forwarder = forwarder.lock().await;
                 let seen = |address: &Address| forwarder.last_seen_ns(address);
                 let round = refresher.run(bridge, clock_monotonic_ns(), seen)?;
@@ -310,10 +309,6 @@ enum Wakeup {
     Refresh,
     /// A newly served port needs the bridge's state.
     Newcomer,
-}
-
-fn after(time: Duration) -> Pin<Box<Sleep>> {
-    Box::pin(sleep(time))
 }
 
 /// Makes the file's plan the forwarder's, and logs the result of each change.

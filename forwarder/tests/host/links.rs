@@ -68,7 +68,8 @@ fn ports_that_come_and_go_are_seen() {
             let v1 = watch.snapshot().by_name("v1").unwrap();
             let ifindex = v1.ifindex;
             assert_eq!(v1.driver.as_deref(), Some("veth"));
-            let becomes: [(&str, &dyn Fn(&Link) -> bool); 8] = [
+            type IsSo<'f> = dyn Fn(&Link) -> bool + 'f;
+            let becomes: [(&str, &IsSo<'_>); 8] = [
                 ("ip link set v1 master br0", &|v1| v1.bridge() == Some(br0)),
                 ("ip link set v1 mtu 3000", &|v1| v1.mtu == 3000),
                 ("ip link set v1 down", &|v1| !v1.up),

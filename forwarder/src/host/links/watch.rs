@@ -98,13 +98,20 @@ debug_partly!(Watch, snapshot, changed);
 impl Watch {
     pub(super) async fn open(links: Links) -> Result<Self, LinksError> {
         // Subscribe first and read then, so that no change falls between the two.
-        let socket = listen()?;
+        let (socket, all_namespaces) = listen()?;
+        if let Err(error) = all_namespaces {
+            // This takes CAP_NET_BROADCAST, which nothing else here needs.
+            tracing::info!(
+                "changes at guests' ends of veths are noticed some seconds late: the kernel does not \
+                 tell of other namespaces ({error})"
+            );
+        }
         let snapshot = links.snapshot().await?;
         let (changed, pace) = (Changed::default(), Pace::default());
         Ok(Self { links, socket, snapshot, changed, pace, reading: None })
     }
 
-    /// The interfaces when [`Watch::next`] last returned.
+    /// The interfaces as last read.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
@@ -168,7 +175,7 @@ impl Watch {
     /// reading.
     fn failed(&mut self, error: io::Error) -> io::Result<()> {
         if is_overrun(error)? {
-            self.socket = listen()?;
+            (self.socket, _) = listen()?;
             self.changed.all = true;
         }
         Ok(())
@@ -200,16 +207,11 @@ impl Watch {
     }
 }
 
-fn listen() -> io::Result<TokioSocket> {
+/// A subscription, and whether it is to all namespaces.
+fn listen() -> io::Result<(TokioSocket, io::Result<()>)> {
     let socket = subscribe(&GROUPS, RECEIVE_BUFFER_BYTES)?;
-    if let Err(error) = socket.socket_ref().set_listen_all_namespaces(true) {
-        // This takes CAP_NET_BROADCAST, which nothing else here needs.
-        tracing::info!(
-            "changes at guests' ends of veths are noticed some seconds late: the kernel does not tell of \
-             other namespaces ({error})"
-        );
-    }
-    Ok(socket)
+    let all_namespaces = socket.socket_ref().set_listen_all_namespaces(true);
+    Ok((socket, all_namespaces))
 }
 
 #[cfg(test)]
