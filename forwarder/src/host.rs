@@ -8,6 +8,19 @@
 //! - [`leftovers`]: what a dead weir left, and how it is removed
 //! - [`netlink`]: the socket all of it asks
 
+/// Debug output of a type that has fields without one: its other fields.
+macro_rules! debug_partly {
+    ($name:ident $(, $field:ident)*) => {
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name))
+                    $(.field(stringify!($field), &self.$field))*
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
 pub mod attach;
 pub mod bridge;
 pub mod btf;

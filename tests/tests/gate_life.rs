@@ -149,7 +149,7 @@ fn the_pairs_namespace_unmounted_under_load() -> Result<()> {
     let flow = Flow::start(one, two, 2000)?;
     let mount = format!("/run/weir/netns/{}", outer(&bed)?.replacen("w0", "w1", 1));
     nix::mount::umount2(mount.as_str(), nix::mount::MntFlags::MNT_DETACH)?;
-    weir.wait_said("took away the mount")?;
+    weir.wait_said("was taken away")?;
     flow.goes_on()?;
     flow.lost_nothing()?;
     weir.assert_ledger()?;
@@ -268,7 +268,7 @@ fn a_gate_that_was_taken_off_is_attached_again() -> Result<()> {
     wait_steered(&weir, one, two)?;
     // No loss of any other port is reported.
     let said = weir.said();
-    ensure!(said.matches("program off").count() == 1, "{said}");
+    ensure!(said.matches("program was detached").count() == 1, "{said}");
     weir.assert_ledger()?;
     weir.stop()
 }

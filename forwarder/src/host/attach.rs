@@ -12,12 +12,12 @@ mod refusal;
 mod shedding;
 mod unsteered;
 
-use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex};
 
-use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
+use aya::maps::{HashMap, Map, MapData, MapError, PerCpuValues, XskMap};
 use aya::programs::links::{FdLink, Link as _};
 use aya::programs::{ProgramError, SchedClassifier, Xdp, XdpMode};
 use aya::util::nr_cpus;
@@ -124,24 +124,22 @@ pub struct Steering {
     // Holds the program; the maps below are taken out of it.
     ebpf: Ebpf,
     sockets: XskMap<MapData>,
-    counters: PerCpuArray<MapData, CounterWords>,
-    express: ExpressCounters,
+    /// The ports' counters, which are also read without the forwarder's lock.
+    pub counters: ExpressCounters,
     mac_lock: HashMap<MapData, [u8; MacLockKey::LEN], u8>,
     ip_lock: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
-    shed: Cells,
+    /// The shed bits, [`shed::WORDS`] words; [`shed::cell`] maps a pair to its bit.
+    pub shed: Cells,
     watch: UnsteeredMaps,
     /// The maps that tell the programs about ports and addresses.
     pub gate: GateMaps,
     keeping: Keeping,
     cpus: usize,
-    id: u32,
+    /// The kernel's id of the native program.
+    pub id: u32,
 }
 
-impl fmt::Debug for Steering {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Steering").field("cpus", &self.cpus).finish_non_exhaustive()
-    }
-}
+debug_partly!(Steering, cpus);
 
 impl Steering {
     /// Loads the committed programs, adapted to this kernel.
@@ -172,9 +170,8 @@ impl Steering {
 
         let mut take = |name| ebpf.take_map(name).ok_or(LoadError::Missing(name));
         let sockets: XskMap<MapData> = typed(take(maps::XSKS)?, maps::XSKS)?;
-        let counters = take(maps::COUNTERS)?;
-        let express = ExpressCounters::of(&counters)?;
-        let counters = typed(counters, maps::COUNTERS)?;
+        let counters = typed(take(maps::COUNTERS)?, maps::COUNTERS)?;
+        let counters = ExpressCounters(Arc::new(Mutex::new(counters)));
         let mac_lock = typed(take(maps::MAC_LOCK)?, maps::MAC_LOCK)?;
         let ip_lock = typed(take(maps::IP_LOCK)?, maps::IP_LOCK)?;
         let shed = gate::words(take(maps::SHED)?, maps::SHED, shed::WORDS)?;
@@ -191,7 +188,6 @@ impl Steering {
             ebpf,
             sockets,
             counters,
-            express,
             mac_lock,
             ip_lock,
             shed,
@@ -251,11 +247,6 @@ impl Steering {
         }
     }
 
-    /// The kernel's id of the native program.
-    pub fn program_id(&self) -> u32 {
-        self.id
-    }
-
     /// Detaches the program, which returns the interface to the kernel.
     pub fn detach(&mut self, attached: Attached) -> Result<(), ProgramError> {
         drop(attached.pin);
@@ -264,14 +255,16 @@ impl Steering {
 
     /// A port's counters, summed over the CPUs.
     pub fn counters(&self, slot: u16) -> Result<PortCounters, MapsError> {
-        over_cpus(&self.counters, slot)
+        self.counters.all(slot)
     }
 
     /// Makes a slot ready for another port: counters at zero, nothing shed, no sockets.
     pub fn reset_slot(&mut self, slot: u16) -> Result<(), MapsError> {
         let zeroes = vec![[0; PortCounters::WORDS]; self.cpus];
         let zeroes = PerCpuValues::try_from(zeroes).map_err(MapsError::Counters)?;
-        self.counters.set(u32::from(slot), zeroes, 0).map_err(write_error(maps::COUNTERS))?;
+        let mut counters = self.counters.map();
+        counters.set(slot.into(), zeroes, 0).map_err(write_error(maps::COUNTERS))?;
+        drop(counters);
         self.clear_shed(slot);
         self.gate.reset_slot(slot, self.cpus)?;
         (0..MAX_QUEUES).try_for_each(|queue| self.clear_socket(slot, queue))
@@ -303,18 +296,6 @@ impl Steering {
 /// A map as the type that it is read and written by.
 fn typed<T: TryFrom<Map, Error = MapError>>(map: Map, name: &'static str) -> Result<T, LoadError> {
     T::try_from(map).map_err(|error| LoadError::Abi { name, error })
-}
-
-fn over_cpus(
-    counters: &PerCpuArray<MapData, CounterWords>,
-    slot: u16,
-) -> Result<PortCounters, MapsError> {
-    let values = counters.get(&u32::from(slot), 0).map_err(read_error(maps::COUNTERS))?;
-    let mut sum = PortCounters::default();
-    for words in values.iter() {
-        sum.merge(&PortCounters::from_words(*words));
-    }
-    Ok(sum)
 }
 
 fn ip_key(slot: u16, address: IpAddr) -> [u8; IpLockKey::LEN] {

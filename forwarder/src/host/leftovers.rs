@@ -61,18 +61,18 @@ pub fn remove(control: &Path, only: bool, force: bool) -> anyhow::Result<Removed
     const NAMESPACE: &str = "the network namespace cannot be told";
     let identity = Identity::new(control).context(NAMESPACE)?;
     let mut found = gate_owners().context(NAMESPACE)?;
-    let own = found.iter().position(|owner| owner.digest == identity.digest());
+    let own = found.iter().position(|owner| owner.digest == identity.digest);
     // A weir may run, or have run, without keeping anything.
     let is_running = own.and_then(|at| found.get(at)).is_some_and(|own| own.is_running)
         || UnixStream::connect(control).is_ok();
     if own.is_none() {
-        let digest = identity.digest();
+        let digest = identity.digest;
         found.push(GateOwner { digest, is_running, gates: BTreeSet::new() });
     }
     let mut removed = Removed::default();
     let root = Root::find();
     for owner in found {
-        let is_own = owner.digest == identity.digest();
+        let is_own = owner.digest == identity.digest;
         if only && !is_own {
             continue;
         }
@@ -82,7 +82,7 @@ pub fn remove(control: &Path, only: bool, force: bool) -> anyhow::Result<Removed
             continue;
         }
         if let Some(root) = &root {
-            let folder = Folder { inode: identity.netns().inode, digest: owner.digest }.name();
+            let folder = Folder { inode: identity.netns.inode, digest: owner.digest }.name();
             for &ifindex in &owner.gates {
                 root.remove(&folder, ifindex).with_context(|| {
                     format!("the gate of interface {ifindex} cannot be taken off")

@@ -4,9 +4,7 @@
 mod decode;
 mod dropped;
 mod guard;
-mod overrun;
 mod path;
-mod path_watch;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -16,14 +14,15 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::libc;
+use tokio::task::JoinHandle;
 
+pub(crate) use self::decode::IFLA_IFALIAS;
 pub(crate) use self::dropped::tx_dropped;
 pub use self::guard::{
     GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port, refuse_default_route,
 };
 pub use self::path::{ExpressPath, Method, NotPeer};
-pub use self::path_watch::{PathWatch, StalePaths};
-pub use self::watch::{Event, Watch};
+pub use self::watch::{Changed, Watch};
 use super::netlink::{Netlink, Request};
 
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +33,7 @@ pub enum LinksError {
     Interrupted(#[from] tokio::task::JoinError),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum LinkKind {
     Veth,
     /// A tun device that carries Ethernet frames: what a VM monitor opens.
@@ -44,6 +43,7 @@ pub enum LinkKind {
     Bridge,
     Loopback,
     /// A device with a driver of its own and no rtnetlink kind (virtio_net, ena, mlx5, ...).
+    #[default]
     Physical,
     /// Any other rtnetlink kind, by its name (bond, vlan, dummy, ...).
     Other(String),
@@ -92,10 +92,11 @@ impl XdpAttached {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Link {
     pub ifindex: u32,
     pub name: String,
+    pub alias: String,
     pub kind: LinkKind,
     /// The driver's name as ethtool gives it; `None` if there is no driver to ask.
     pub driver: Option<String>,
@@ -110,6 +111,8 @@ pub struct Link {
     /// The master's kind ("bridge", "bond", ...).
     pub master_kind: Option<String>,
     pub peer: Option<Peer>,
+    /// Of a VLAN device, the interface of this namespace that it is stacked on, and the VLAN.
+    pub vlan: Option<(u32, Option<u16>)>,
     /// The speed that the driver reports; veth and tap report a fiction.
     pub speed_mbit: Option<u32>,
     /// Queues in use, not those that are merely allocated.
@@ -146,13 +149,12 @@ impl Link {
         }
     }
 
-    /// Copies from an earlier reading what a netlink message does not carry.
+    /// Copies from an earlier reading what is not read again.
     fn inherit(&mut self, old: &Self) {
         self.driver.clone_from(&old.driver);
         self.speed_mbit = old.speed_mbit;
         self.rx_queues = old.rx_queues;
         self.tx_queues = old.tx_queues;
-        self.addresses.clone_from(&old.addresses);
         self.default_route_v4 = old.default_route_v4;
         self.default_route_v6 = old.default_route_v6;
     }
@@ -196,12 +198,12 @@ impl Links {
 
     /// Reads everything again. It may wait for the kernel's rtnl lock, and so runs on another thread.
     pub async fn snapshot(&self) -> Result<Snapshot, LinksError> {
-        self.ask(read_snapshot).await
+        Ok(self.spawn(read_snapshot).await??)
     }
 
     /// The XDP programs on all interfaces, by interface index, and nothing else: that is cheap.
     pub async fn programs(&self) -> Result<BTreeMap<u32, XdpAttached>, LinksError> {
-        self.ask(read_programs).await
+        Ok(self.spawn(read_programs).await??)
     }
 
     /// Follows the interfaces from now on.
@@ -209,16 +211,16 @@ impl Links {
         Watch::open(self.clone()).await
     }
 
-    async fn ask<T: Send + 'static>(
+    /// Asks on another thread.
+    pub(crate) fn spawn<T: Send + 'static>(
         &self,
-        question: fn(&mut Netlink) -> io::Result<T>,
-    ) -> Result<T, LinksError> {
+        question: impl FnOnce(&mut Netlink) -> io::Result<T> + Send + 'static,
+    ) -> JoinHandle<io::Result<T>> {
         let netlink = Arc::clone(&self.netlink);
-        let answer = tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(move || {
             // A request that panicked has left no state that could harm the next one.
             question(&mut netlink.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        Ok(answer.await??)
+        })
     }
 }
 
@@ -232,29 +234,24 @@ pub(crate) fn read_link(netlink: &mut Netlink, request: &Request) -> io::Result<
 }
 
 fn read_programs(netlink: &mut Netlink) -> io::Result<BTreeMap<u32, XdpAttached>> {
-    let links = netlink.dump(&Request::new(libc::RTM_GETLINK, &[0; 16]))?;
-    let links = links.iter().filter_map(|(_, payload)| decode::link(payload));
-    Ok(links.map(|link| (link.ifindex, link.xdp)).collect())
+    Ok(read_brief(netlink)?.into_iter().map(|link| (link.ifindex, link.xdp)).collect())
+}
+
+/// The interfaces as the kernel lists them, without addresses, routes and what only drivers know.
+pub(crate) fn read_brief(netlink: &mut Netlink) -> io::Result<Vec<Link>> {
+    let links = netlink.dump(&brief(0))?;
+    Ok(links.iter().filter_map(|(_, payload)| decode::link(payload)).collect())
+}
+
+/// A request for an interface, or with 0 for all, without statistics.
+fn brief(ifindex: u32) -> Request {
+    Request::about_link(libc::RTM_GETLINK, ifindex)
+        .number(libc::IFLA_EXT_MASK, libc::RTEXT_FILTER_SKIP_STATS as u32)
 }
 
 /// The snapshot, read on this thread and in the network namespace of `netlink`.
 pub(crate) fn read_snapshot(netlink: &mut Netlink) -> io::Result<Snapshot> {
-    let mut links = BTreeMap::new();
-    for (kind, payload) in netlink.dump(&Request::new(libc::RTM_GETLINK, &[0; 16]))? {
-        if kind == libc::RTM_NEWLINK
-            && let Some(mut link) = decode::link(&payload)
-        {
-            link.ask_driver();
-            links.insert(link.ifindex, link);
-        }
-    }
-    for (_, payload) in netlink.dump(&Request::new(libc::RTM_GETADDR, &[0; 8]))? {
-        if let Some((ifindex, address)) = decode::address(&payload)
-            && let Some(link) = links.get_mut(&ifindex)
-        {
-            link.addresses.push(address);
-        }
-    }
+    let mut links = read_links(netlink, &Snapshot::default())?;
     for family in [libc::AF_INET, libc::AF_INET6] {
         let mut fixed = [0; 12];
         fixed[0] = family as u8;
@@ -272,6 +269,27 @@ pub(crate) fn read_snapshot(netlink: &mut Netlink) -> io::Result<Snapshot> {
     Ok(Snapshot { links })
 }
 
+/// The interfaces of now. Drivers are asked only about those that are not in `before`, and routes are
+/// taken from there.
+fn read_links(netlink: &mut Netlink, before: &Snapshot) -> io::Result<BTreeMap<u32, Link>> {
+    let mut links = BTreeMap::new();
+    for mut link in read_brief(netlink)? {
+        match before.get(link.ifindex) {
+            Some(old) if (&old.kind, &old.name) == (&link.kind, &link.name) => link.inherit(old),
+            _ => link.ask_driver(),
+        }
+        links.insert(link.ifindex, link);
+    }
+    for (_, payload) in netlink.dump(&Request::new(libc::RTM_GETADDR, &[0; 8]))? {
+        if let Some((ifindex, address)) = decode::address(&payload)
+            && let Some(link) = links.get_mut(&ifindex)
+        {
+            link.addresses.push(address);
+        }
+    }
+    Ok(links)
+}
+
 #[cfg(test)]
 pub(crate) mod testing {
     use super::*;
@@ -281,22 +299,14 @@ pub(crate) mod testing {
             ifindex,
             name: name.to_owned(),
             kind,
-            driver: None,
             mtu: 1500,
             up: true,
             carrier: true,
             ethernet: true,
             mac: [2, 0, 0, 0, 0, ifindex as u8],
-            master: None,
-            master_kind: None,
-            peer: None,
-            speed_mbit: None,
             rx_queues: 1,
             tx_queues: 1,
-            xdp: XdpAttached::default(),
-            addresses: Vec::new(),
-            default_route_v4: false,
-            default_route_v6: false,
+            ..Link::default()
         }
     }
 

@@ -5,8 +5,10 @@
 use std::io;
 
 use nix::libc;
+use nix::sys::socket::{setsockopt, sockopt};
 use rtnetlink::sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
-use rtnetlink::sys::{Socket, SocketAddr};
+use rtnetlink::sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
+use tokio::time::{Duration, Instant, sleep_until};
 
 const HEADER_LEN: usize = 16;
 const ATTRIBUTE_HEADER_LEN: usize = 4;
@@ -162,6 +164,53 @@ pub(crate) fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(&value[..end]).into_owned()
 }
 
+/// A socket that receives the notifications of these groups.
+pub(crate) fn subscribe(groups: &[u32], buffer_bytes: usize) -> io::Result<TokioSocket> {
+    let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
+    // A process that may set up bridges may also exceed the limit of net.core.rmem_max.
+    if setsockopt(socket.socket_ref(), sockopt::RcvBufForce, &buffer_bytes).is_err() {
+        setsockopt(socket.socket_ref(), sockopt::RcvBuf, &buffer_bytes)?;
+    }
+    socket.socket_ref().set_cap_ack(true)?;
+    socket.socket_mut().bind(&SocketAddr::new(0, 0))?;
+    for group in groups {
+        socket.socket_ref().add_membership(*group)?;
+    }
+    Ok(socket)
+}
+
+/// Paces readings: they take at most a tenth of the time, however fast notifications come.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    began: Instant,
+    not_before: Instant,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { began: Instant::now(), not_before: Instant::now() }
+    }
+}
+
+impl Pace {
+    /// Between two readings: at least this time, and at least `TIMES` times a reading's duration.
+    const LEAST: Duration = Duration::from_millis(20);
+    const TIMES: u32 = 9;
+
+    /// Waits until the next reading may begin.
+    pub(crate) async fn wait(&self) {
+        sleep_until(self.not_before).await;
+    }
+
+    pub(crate) fn begin(&mut self) {
+        self.began = Instant::now();
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.not_before = Instant::now() + Self::LEAST.max(self.began.elapsed() * Self::TIMES);
+    }
+}
+
 /// Answers, each as kind and payload.
 pub(crate) type Answers = Vec<(u16, Vec<u8>)>;
 
@@ -228,6 +277,10 @@ impl Netlink {
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
             deleted => deleted,
         }
+    }
+
+    pub(crate) fn set_mtu(&mut self, ifindex: u32, mtu: u32) -> io::Result<()> {
+        self.change(&Request::about_link(libc::RTM_SETLINK, ifindex).number(libc::IFLA_MTU, mtu))
     }
 
     /// Keeps an interface from making an IPv6 address when it comes up.

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use self::place::Kept;
 pub use self::watch::{End, PairEvent, PairWatch};
-use super::links::{Link, LinkKind};
+use super::links::{Link, LinkKind, LinksError};
 use super::mounts::{Place, places};
 use super::netlink::Netlink;
 use super::netns::{Netns, NetnsId, id_as_seen};
@@ -47,15 +47,14 @@ pub enum PairError {
     Queues(u32),
     #[error("cannot remove the network namespace {path}: {error}")]
     Mount { path: String, error: io::Error },
-    #[error("weir's own pair cannot be watched: {0}")]
-    Watch(io::Error),
 }
 
 /// Which weir a pair belongs to: its control socket, and the network namespace it runs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    netns: NetnsId,
-    digest: u32,
+    /// The network namespace that the weir runs in.
+    pub netns: NetnsId,
+    pub digest: u32,
 }
 
 impl Identity {
@@ -79,15 +78,6 @@ impl Identity {
     /// calling thread.
     pub fn of_digest(digest: u32) -> io::Result<Self> {
         Ok(Self { netns: NetnsId::of_this_thread()?, digest })
-    }
-
-    /// The network namespace that the weir runs in.
-    pub fn netns(&self) -> NetnsId {
-        self.netns
-    }
-
-    pub fn digest(&self) -> u32 {
-        self.digest
     }
 
     pub fn outer_name(&self) -> String {
@@ -116,13 +106,17 @@ impl From<&Link> for Device {
 /// See the module.
 #[derive(Debug)]
 pub struct Pair {
-    identity: Identity,
-    outer: Device,
-    inner: Device,
-    netns: Arc<Netns>,
+    pub identity: Identity,
+    /// `w0`, in the network namespace that weir runs in.
+    pub outer: Device,
+    /// `w1`, in `netns`, where sockets on it are made.
+    pub inner: Device,
+    pub netns: Arc<Netns>,
     kept: Option<Arc<Kept>>,
-    adopted: bool,
-    warning: Option<String>,
+    /// The pair existed already.
+    pub adopted: bool,
+    /// The reason why the pair will not outlive the process, if there is one.
+    pub warning: Option<String>,
 }
 
 /// A namespace that was found, and where it is kept.
@@ -208,46 +202,9 @@ impl Pair {
         Ok(Self { identity, outer, inner, netns, kept, adopted: false, warning: None })
     }
 
-    /// `w0`, in the network namespace that weir runs in.
-    pub fn outer(&self) -> &Device {
-        &self.outer
-    }
-
-    /// `w1`, in [`Self::netns`].
-    pub fn inner(&self) -> &Device {
-        &self.inner
-    }
-
-    /// The namespace of the inner end; sockets on it are made there.
-    pub fn netns(&self) -> &Arc<Netns> {
-        &self.netns
-    }
-
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// Whether the pair existed already.
-    pub fn adopted(&self) -> bool {
-        self.adopted
-    }
-
-    /// The reason why the pair will not outlive the process, if there is one.
-    pub fn warning(&self) -> Option<&str> {
-        self.warning.as_deref()
-    }
-
     /// Follows changes of the pair.
-    pub async fn watch(&self) -> Result<PairWatch, PairError> {
-        PairWatch::open(self).await.map_err(PairError::Watch)
-    }
-
-    /// Removes devices, mount and file. Sockets on the inner end should be closed before.
-    pub fn remove(self) -> Result<(), PairError> {
-        let Self { identity, netns, kept, .. } = self;
-        // These keep the folder busy and the namespace alive.
-        drop((netns, kept));
-        remove_leftovers(&identity).map(drop)
+    pub fn watch(&self) -> Result<PairWatch, LinksError> {
+        PairWatch::open(self)
     }
 }
 

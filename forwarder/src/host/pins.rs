@@ -111,7 +111,7 @@ impl Pins {
         for place in places().into_iter().filter(|place| place.lasting) {
             match place.inside(|| Root::make().and_then(|root| Ok((root.claim(&folder)?, root)))) {
                 Ok((Some(locked), root)) => {
-                    let (root, inode) = (Arc::new(root), identity.netns().inode);
+                    let (root, inode) = (Arc::new(root), identity.netns.inode);
                     return Ok(Self { root, folder, inode, _locked: locked });
                 }
                 Ok((None, _)) => {

@@ -103,10 +103,6 @@ impl StateFile {
         Ok(Self { path, changes })
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub fn changes(&self) -> &[Change] {
         &self.changes
     }

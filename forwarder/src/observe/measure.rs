@@ -1,7 +1,6 @@
 //! The workers' measurements, combined: how long packets took, and which stations exchanged them.
 //!
-//! - [`latency`]: histograms by source, over all workers and all lives of a port;
-//!   [`times`]: the same for another use than a report
+//! - [`latency`]: histograms by source, over all workers and all lives of a port
 //! - [`flows`]: the workers' flow tables, read in pages; [`tally`]: rows of one flow made one;
 //!   [`room`]: how full the tables are
 //!
@@ -16,7 +15,6 @@ mod room;
 mod tally;
 #[cfg(test)]
 mod tests;
-mod times;
 
 use std::collections::BTreeMap;
 use std::fmt;

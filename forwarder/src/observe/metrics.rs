@@ -2,8 +2,8 @@
 //!
 //! - [`families`]: every metric with its labels, its sentence and its reader; [`fill`]: reading
 //! - [`times`]: the latency histograms' buckets
-//! - [`page`], [`format`]: writing the page
-//! - [`listener`], [`server`]: the connections, and the rate of samples
+//! - [`mod@page`], [`mod@format`]: writing the page
+//! - [`server`]: the connections, and the rate of samples
 //!
 //! Invariant: nothing is counted here. Every value comes from one [`Sample`], taken at a request. The
 //! configuration bounds a label's values, never the guests' traffic.
@@ -11,21 +11,19 @@
 mod families;
 mod fill;
 mod format;
-mod listener;
 mod page;
 mod server;
 #[cfg(test)]
 mod tests;
 mod times;
 
-use std::{fmt, future::Future, sync::Arc};
-
-use prometheus_client::{encoding::text, registry::Registry};
+use std::future::Future;
 
 pub use self::{
     families::{ALL, Kind, Metric},
-    listener::{ListenError, MetricsListener},
-    server::serve,
+    format::Format,
+    page::page,
+    server::{ListenError, claim, serve},
     times::{BOUNDS_NS, PortTimes, Spread},
 };
 use crate::observe::measure::FlowRoom;
@@ -43,13 +41,4 @@ pub struct Sample {
 /// A source of samples.
 pub trait Numbers: Send + Sync + 'static {
     fn sample(&self) -> impl Future<Output = Result<Sample, Refused>> + Send;
-}
-
-/// The whole page in the OpenMetrics text format.
-pub fn exposition(sample: Arc<Sample>) -> Result<String, fmt::Error> {
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(sample));
-    let mut text = String::new();
-    text::encode(&mut text, &registry)?;
-    Ok(text)
 }

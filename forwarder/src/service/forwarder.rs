@@ -78,17 +78,19 @@ const LAST_NUMBERS: Duration = Duration::from_secs(5);
 /// See the module.
 #[derive(Debug)]
 pub struct Forwarder {
-    plan: Plan,
-    force: bool,
+    pub plan: Plan,
+    /// The operator gave `--force`.
+    pub force: bool,
     steering: Steering,
     settings: HostSettings,
     umem: UmemHandle,
     frames_per_worker: u32,
     workers: Workers,
-    measured: Arc<Measurements>,
+    /// Latency and flows, which can be read without the forwarder's lock.
+    pub measured: Arc<Measurements>,
     roster: Roster,
     /// Whether the workers run, as their heartbeats tell the gate.
-    pulses: Pulses,
+    pub pulses: Pulses,
     /// Used if any port is to be served at the gate.
     gate: Gate,
     started: Instant,
@@ -123,11 +125,11 @@ impl Forwarder {
             .context("weir's own pair of devices cannot be named")?;
         let pins = keeping::claim(&identity)?;
         let pair = Pair::ensure(identity, count)?;
-        if let Some(warning) = pair.warning() {
+        if let Some(warning) = &pair.warning {
             tracing::warn!("{warning}");
         }
         let seed = table::Seed { xor: random_seed(), multiply: random_seed() };
-        let globals = GateGlobals { pair: pair.outer().ifindex, seed };
+        let globals = GateGlobals { pair: pair.outer.ifindex, seed };
         let loaded = btf::facts().map_err(LoadError::from);
         let loaded = loaded.and_then(|facts| Steering::load(&facts, globals));
         let mut steering = loaded.context("the XDP program could not be loaded")?;
@@ -142,7 +144,7 @@ impl Forwarder {
         let frames = frames_per_worker.saturating_mul(count);
         let pool = Gate::pool(&pair, frames);
         let (pool, umem) = pool.context("the frame pool could not be made")?;
-        let (out, home) = steering.gate.room();
+        let (out, home) = (steering.gate.taken.clone(), steering.gate.given_back.clone());
         let measure = MeasureSettings {
             latency: plan.measure.latency,
             flows: FlowConfig {
@@ -161,11 +163,11 @@ impl Forwarder {
             },
             measure,
             caps,
-            shed: steering.shed_bits(),
+            shed: steering.shed.clone(),
             home: home.clone(),
             out: out.clone(),
             clock: clock_monotonic_ns,
-            doors: steering.gate.doors(),
+            doors: steering.gate.doors.clone(),
             peers,
         };
         let workers = Workers::spawn(&cores, pool.divide(cores.len()), for_worker)
@@ -173,7 +175,7 @@ impl Forwarder {
         let started = Instant::now();
         let measured = Measurements::new(
             workers.askers(),
-            Box::new(steering.express()),
+            Box::new(steering.counters.clone()),
             plan.measure,
             started,
         );
@@ -196,25 +198,6 @@ impl Forwarder {
             closing: Vec::new(),
             stopping: false,
         })
-    }
-
-    pub fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    /// Whether the operator gave `--force`.
-    pub fn is_forced(&self) -> bool {
-        self.force
-    }
-
-    /// Latency and flows, which can be read without the forwarder's lock.
-    pub fn measured(&self) -> Arc<Measurements> {
-        Arc::clone(&self.measured)
-    }
-
-    /// The workers' heartbeats, which can be read without the forwarder's lock.
-    pub fn pulses(&self) -> Pulses {
-        self.pulses.clone()
     }
 
     pub fn workers_live(&self) -> bool {

@@ -16,15 +16,15 @@ mod shared;
 mod summary;
 
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Duration, MissedTickBehavior, Sleep, interval, sleep};
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval, sleep_until};
 use weir_port::{XskPort, clock_monotonic_ns};
 
 use self::begin::begin;
@@ -40,14 +40,12 @@ use crate::host::bridge::refresh::{Refresher, period};
 use crate::host::bridge::state::{Address, Change};
 use crate::host::bridge::watch::BridgeWatch;
 use crate::host::links::{
-    Event, GuardError, Links, LinksError, PathWatch, Snapshot, StalePaths, Watch, check_bridge,
-    check_port,
+    Changed, GuardError, Links, LinksError, Snapshot, Watch, check_bridge, check_port,
 };
-use crate::host::pair::{PairError, PairEvent};
 use crate::host::privileges::check_privileges;
 use crate::host::settings::HostSettings;
 use crate::observe::dump::files;
-use crate::observe::metrics::{self, MetricsListener};
+use crate::observe::metrics;
 use crate::observe::watch::slot::WatchSlot;
 use weir_schema::ConfigErrors;
 use weir_schema::Difference;
@@ -89,7 +87,7 @@ pub async fn run(
     let control = plan.forwarder.control.clone();
     let socket = ControlSocket::claim(&control)?;
     let scraped = match plan.forwarder.metrics {
-        Some(address) => Some(MetricsListener::claim(address).await?),
+        Some(address) => Some(metrics::claim(address).await?),
         None => None,
     };
     let links = Links::open().context("the interfaces cannot be read")?;
@@ -109,21 +107,20 @@ pub async fn run(
     }
     let mut bridge_watch =
         BridgeWatch::open(bridge.ifindex).await.context("the bridge cannot be read")?;
-    let mut paths = PathWatch::open().context("the ports' other ends cannot be followed")?;
     let mut refresher = Refresher::open()?;
     refresher.schedule.begin(bridge_watch.state(), clock_monotonic_ns());
     let mut forwarder = Forwarder::start(plan, settings, bridge, watch.snapshot(), force)?;
     // If the start is cut short, `stop` undoes what was begun.
-    let begun = end.bound(begin(&mut forwarder, &watch, &bridge_watch, &mut paths)).await;
+    let begun = end.bound(begin(&mut forwarder, &mut watch, &bridge_watch)).await;
     if let None | Some(Err(_)) = begun {
         let _ = forwarder.stop(end.ending(), false).await;
         return begun.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS);
     }
     let (vifs, uplinks) = forwarder.counts();
     tracing::info!("forwarding between {vifs} vifs and {uplinks} uplinks");
-    let (pulses, pins) = (forwarder.pulses(), forwarder.pins());
+    let (pulses, pins) = (forwarder.pulses.clone(), forwarder.pins());
+    let measured = Arc::clone(&forwarder.measured);
     let forwarder = Arc::new(Mutex::new(forwarder));
-    let measured = forwarder.lock().await.measured();
     let slot = Arc::new(WatchSlot::default());
     let shared = Shared {
         forwarder: Arc::clone(&forwarder),
@@ -143,7 +140,7 @@ pub async fn run(
     let alive = tokio::spawn(Arc::clone(&manager).keep_alive(pulses));
     let follow = follow(
         &forwarder,
-        (&mut watch, &mut bridge_watch, &mut paths, &mut refresher),
+        (&mut watch, &mut bridge_watch, &mut refresher),
         &end,
         &mut hangup,
         &reread,
@@ -187,11 +184,10 @@ pub async fn run(
 }
 
 /// Serves Prometheus until the returned value is used.
-fn scrape(
-    listener: MetricsListener,
-    numbers: Arc<Shared>,
-) -> (oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {
-    tracing::info!("metrics are on http://{}/metrics", listener.address());
+fn scrape(listener: TcpListener, numbers: Arc<Shared>) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!("metrics are on http://{address}/metrics");
+    }
     let (close, closed) = oneshot::channel::<()>();
     let server = tokio::spawn(metrics::serve(listener, numbers, async {
         let _ = closed.await;
@@ -202,12 +198,7 @@ fn scrape(
 /// Follows the interfaces, the workers and the operator until a signal says to end.
 async fn follow(
     forwarder: &Mutex<Forwarder>,
-    (watch, bridge, paths, refresher): (
-        &mut Watch,
-        &mut BridgeWatch,
-        &mut PathWatch,
-        &mut Refresher,
-    ),
+    (watch, bridge, refresher): (&mut Watch, &mut BridgeWatch, &mut Refresher),
     end: &End,
     hangup: &mut Signal,
     reread: &Reread,
@@ -215,20 +206,18 @@ async fn follow(
 ) -> anyhow::Result<()> {
     let mut compare = interval(COMPARE_EVERY);
     compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut refresh = after(period(bridge.state()));
+    let mut refresh_at = Instant::now() + period(bridge.state());
     let mut workers = WorkerMonitor::<XskPort>::of(forwarder.lock().await.askers());
     let newcomers = forwarder.lock().await.newcomers();
     let mut own_pair =
-        forwarder.lock().await.watch_pair().await.context("weir's own pair cannot be followed")?;
+        forwarder.lock().await.watch_pair().context("weir's own pair cannot be followed")?;
     loop {
         // Signals come first. Among the rest, guests can make the bridge learn any number of addresses,
         // so no event source precedes another; the rare comparison precedes all.
         let rest = async {
             tokio::select! {
-                event = watch.next() => Wakeup::Event(event),
-                event = own_pair.next() => Wakeup::Pair(event),
+                changed = watch.next() => Wakeup::Links(changed),
                 changes = bridge.next() => Wakeup::Bridge(changes),
-                stale = paths.next() => Wakeup::Paths(stale),
                 () = newcomers.notified() => Wakeup::Newcomer,
             }
         };
@@ -237,7 +226,7 @@ async fn follow(
             () = end.requested() => return Ok(()),
             _ = hangup.recv() => Wakeup::Reread,
             _ = compare.tick() => Wakeup::Compare,
-            () = &mut refresh => Wakeup::Refresh,
+            () = sleep_until(refresh_at) => Wakeup::Refresh,
             rest = rest => rest,
         };
         match rest {
@@ -246,38 +235,37 @@ async fn follow(
                 reload(forwarder, reread, links).await;
                 manager.ready(forwarder.lock().await.counts());
             }
-            Wakeup::Event(event) => {
-                let event = event.context("the interfaces cannot be followed any more")?;
-                let mut forwarder = forwarder.lock().await;
-                if matches!(event, Event::XdpChanged(_)) {
-                    keep_attached(&mut forwarder, links).await;
+            Wakeup::Links(changed) => {
+                let changed = changed.context("the interfaces cannot be followed any more")?;
+                if changed.concerns(own_pair.ifindex()) {
+                    pair::look(&mut own_pair, forwarder).await?;
                 }
-                forwarder.apply_event(&event, watch.snapshot()).await;
-                bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, refresher).await;
-                forwarder.mirror(bridge.state());
+                paths::read_changed(forwarder, watch, &changed).await;
+                let mut forwarder = forwarder.lock().await;
+                if changed.snapshot {
+                    keep_attached(&mut forwarder, links).await;
+                    forwarder.reconcile(watch.snapshot()).await;
+                    bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, refresher).await;
+                    forwarder.mirror(bridge.state());
+                }
+                forwarder.retune_changed(&changed, watch.snapshot());
             }
             Wakeup::Bridge(changes) => {
                 let changes = changes.context("the bridge cannot be followed any more")?;
                 refresher.schedule.note(&changes, clock_monotonic_ns());
                 forwarder.lock().await.apply_bridge_changes(&changes, bridge.state());
             }
-            Wakeup::Pair(event) => {
-                let event = event.context("weir's own pair cannot be followed any more")?;
-                pair::apply_event(event, forwarder).await?;
-            }
-            Wakeup::Paths(stale) => {
-                let stale = stale.context("the ports' other ends cannot be followed any more")?;
-                paths::read_stale(forwarder, paths, &stale).await;
-            }
             Wakeup::Newcomer => {
-                paths::read_stale(forwarder, paths, &StalePaths::default()).await;
+                paths::read_changed(forwarder, watch, &Changed::default()).await;
                 let mut forwarder = forwarder.lock().await;
                 forwarder.look_for_foreign_rules(bridge.state()).await;
                 forwarder.mirror(bridge.state());
             }
             Wakeup::Compare => {
                 workers.check().await;
-                paths::read_stale(forwarder, paths, &StalePaths::all()).await;
+                watch.refresh().await.context("the interfaces cannot be followed any more")?;
+                pair::look(&mut own_pair, forwarder).await?;
+                paths::read_changed(forwarder, watch, &Changed::all()).await;
                 let mut forwarder = forwarder.lock().await;
                 if !forwarder.workers_live() {
                     bail!("a worker has ended; see the messages above");
@@ -290,8 +278,8 @@ async fn follow(
                 forwarder.look_for_foreign_rules(bridge.state()).await;
             }
             Wakeup::Refresh => {
-                // Always set again: a sleep that is over would be ready at once, for ever.
-                refresh = after(period(bridge.state()));
+                // Always set again: a time that is past would be ready at once, for ever.
+                refresh_at = Instant::now() + period(bridge.state());
                 let forwarder = forwarder.lock().await;
                 let seen = |address: &Address| forwarder.last_seen_ns(address);
                 let round = refresher.run(bridge, clock_monotonic_ns(), seen)?;
@@ -313,20 +301,14 @@ async fn keep_attached(forwarder: &mut Forwarder, links: &Links) {
 enum Wakeup {
     /// The operator asked for the file to be read again.
     Reread,
-    Event(Result<Event, LinksError>),
+    /// Interfaces, or express paths to ports, may have changed.
+    Links(Result<Changed, LinksError>),
     Bridge(Result<Vec<Change>, LinksError>),
-    /// The express paths to some ports may have changed.
-    Paths(std::io::Result<StalePaths>),
     Compare,
     /// Addresses that the bridge no longer sees must be kept alive.
     Refresh,
     /// A newly served port needs the bridge's state.
     Newcomer,
-    Pair(Result<PairEvent, PairError>),
-}
-
-fn after(time: Duration) -> Pin<Box<Sleep>> {
-    Box::pin(sleep(time))
 }
 
 /// Makes the file's plan the forwarder's, and logs the result of each change.

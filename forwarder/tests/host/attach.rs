@@ -24,7 +24,7 @@ fn a_program_in_the_way_is_named() {
         let (mut first, mut second) = (load(), load());
         let attached = first.attach(v1.ifindex, "v1", Mode::Native).unwrap();
         let (id, mode) = link("v1").xdp.program().unwrap();
-        assert_eq!((id, mode), (first.program_id(), "xdpdrv"));
+        assert_eq!((id, mode), (first.id, "xdpdrv"));
         match second.attach(v1.ifindex, "v1", Mode::Native).unwrap_err() {
             AttachError::Occupied { name, occupant } => {
                 assert_eq!((name.as_str(), occupant.program_id), ("v1", id));
@@ -117,18 +117,18 @@ fn express_frames_are_read_by_port_and_by_pair_and_cleared_with_either_slot() {
             let place = seed.place(table::key(0x0200_0000_0000 + n, 0));
             let word = table::Entry::new(place, slot, 0).word();
             let at = place.bucket as usize * table::WAYS;
-            steering.gate.addresses().get(at).unwrap().store(word, Ordering::Relaxed);
+            steering.gate.addresses.get(at).unwrap().store(word, Ordering::Relaxed);
             let told = GatePort::new(link(&port).ifindex, FLAGS, 0, 0, Storm::default());
             let told = told.with_way(Method::Redirect, 0, 1514);
             steering.gate.set_port(slot, &told, &[0; VLAN_WORDS]).unwrap();
         }
         // Nothing stands in a backlog from before.
-        let (told, _) = steering.gate.room();
+        let told = steering.gate.taken.clone();
         for at in [7, 70].map(|slot| slot * STRIDE) {
             let bridged = told.get(at + out::BRIDGED).unwrap().load(Ordering::Relaxed);
             told.get(at + out::CLEARED).unwrap().store(bridged, Ordering::Relaxed);
         }
-        let express = steering.express();
+        let express = steering.counters.clone();
         assert_eq!(steering.gate.express_pairs().unwrap(), [].into());
         let attached = steering.attach(link("v1").ifindex, "v1", Mode::Gate).unwrap();
         bed.inside("vm1", "ip addr add 192.0.2.1/24 dev eth0");
@@ -166,7 +166,7 @@ fn sources_are_held_where_the_gate_takes_something_from_the_bridge() {
         let v1 = link("v1");
         let mut steering = load();
         let gate = &mut steering.gate;
-        let (taken, changes) = (gate.room().0, gate.changes());
+        let (taken, changes) = (gate.taken.clone(), gate.changes.clone());
         let held =
             |slot: usize| taken.get(STRIDE * slot + out::BRIDGED).unwrap().load(Ordering::Relaxed);
         let mut tell = |flags, vlans: &Vlans| {
@@ -197,7 +197,7 @@ struct Shedding {
 impl Shedding {
     fn load() -> Self {
         let steering = load();
-        let bits = steering.shed_bits();
+        let bits = steering.shed.clone();
         Self { steering, bits }
     }
 

@@ -5,31 +5,20 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
-use weir::host::links::{Event, LinkKind, Links, Watch};
+use weir::host::links::{Changed, Link, LinkKind, Links, Snapshot, Watch};
 
 use super::bed::{Bed, block_on, in_host, link, snapshot};
 
-/// The next event for which `wanted` gives something; a deadline instead of waiting for ever.
-async fn next<T>(watch: &mut Watch, what: &str, wanted: impl Fn(&Event) -> Option<T>) -> T {
+/// Follows the interfaces until they are as wanted, and returns all that was said to have changed.
+async fn follow(watch: &mut Watch, what: &str, wanted: impl Fn(&Snapshot) -> bool) -> Vec<Changed> {
     let mut seen = Vec::new();
     let found = timeout(Duration::from_secs(10), async {
-        loop {
-            let event = watch.next().await.unwrap();
-            if let Some(found) = wanted(&event) {
-                return found;
-            }
-            seen.push(event);
+        while !wanted(watch.snapshot()) {
+            seen.push(watch.next().await.unwrap());
         }
     });
-    match found.await {
-        Ok(found) => found,
-        Err(_) => panic!("no {what}; the last of {} were {:?}", seen.len(), seen.last_chunk::<4>()),
-    }
-}
-
-async fn expect(watch: &mut Watch, wanted: Event) {
-    let what = format!("{wanted:?}");
-    next(watch, &what, |event| (*event == wanted).then_some(())).await;
+    assert!(found.await.is_ok(), "not {what}: {:?}", watch.snapshot());
+    seen
 }
 
 fn bridge(bed: &Bed) -> u32 {
@@ -75,37 +64,32 @@ fn ports_that_come_and_go_are_seen() {
             let mut watch = links.watch().await.unwrap();
 
             bed.add_guest("vm1", "v1");
-            let appeared = next(&mut watch, "Appeared", |event| match event {
-                Event::Appeared(ifindex) => Some(*ifindex),
-                _ => None,
-            });
-            let ifindex = appeared.await;
-            let v1 = watch.snapshot().get(ifindex).unwrap();
-            assert_eq!((v1.name.as_str(), v1.driver.as_deref()), ("v1", Some("veth")));
-
-            bed.host("ip link set v1 master br0");
-            expect(&mut watch, Event::MasterChanged(ifindex)).await;
-            assert_eq!(watch.snapshot().get(ifindex).unwrap().bridge(), Some(br0));
-
-            bed.host("ip link set v1 mtu 3000");
-            expect(&mut watch, Event::MtuChanged(ifindex)).await;
-            for state in ["down", "up"] {
-                bed.host(&format!("ip link set v1 {state}"));
-                expect(&mut watch, Event::UpChanged(ifindex)).await;
-                assert_eq!(watch.snapshot().get(ifindex).unwrap().up, state == "up");
+            follow(&mut watch, "there", |all| all.by_name("v1").is_some()).await;
+            let v1 = watch.snapshot().by_name("v1").unwrap();
+            let ifindex = v1.ifindex;
+            assert_eq!(v1.driver.as_deref(), Some("veth"));
+            type IsSo<'f> = dyn Fn(&Link) -> bool + 'f;
+            let becomes: [(&str, &IsSo<'_>); 8] = [
+                ("ip link set v1 master br0", &|v1| v1.bridge() == Some(br0)),
+                ("ip link set v1 mtu 3000", &|v1| v1.mtu == 3000),
+                ("ip link set v1 down", &|v1| !v1.up),
+                ("ip link set v1 up", &|v1| v1.up),
+                ("ip addr add 192.0.2.1/24 dev v1", &|v1| !v1.addresses.is_empty()),
+                ("ip link set v1 name lan1", &|v1| v1.name == "lan1"),
+                ("ip link set lan1 nomaster", &|v1| v1.bridge().is_none()),
+                ("ip link set lan1 master br0", &|v1| v1.bridge().is_some()),
+            ];
+            for (command, is_so) in becomes {
+                bed.host(command);
+                let now = |all: &Snapshot| all.get(ifindex).is_some_and(is_so);
+                let seen = follow(&mut watch, command, now).await;
+                assert!(seen.iter().any(|changed| changed.concerns(ifindex) && changed.snapshot));
             }
-            bed.host("ethtool -K v1 tso off");
-            expect(&mut watch, Event::FeaturesChanged(ifindex)).await;
-            bed.host("ip addr add 192.0.2.1/24 dev v1");
-            expect(&mut watch, Event::AddressesChanged(ifindex)).await;
-            bed.host("ip link set v1 name lan1");
-            expect(&mut watch, Event::Renamed(ifindex)).await;
-            assert_eq!(watch.snapshot().get(ifindex).unwrap().name, "lan1");
-            bed.host("ip link set lan1 nomaster");
-            expect(&mut watch, Event::MasterChanged(ifindex)).await;
-            bed.host("ip link set lan1 master br0");
+            // What no snapshot shows.
+            bed.host("ethtool -K lan1 tso off");
+            while !watch.next().await.unwrap().concerns(ifindex) {}
             bed.host("ip link del lan1");
-            expect(&mut watch, Event::Vanished(ifindex)).await;
+            follow(&mut watch, "gone", |all| all.get(ifindex).is_none()).await;
             assert_eq!(*watch.snapshot(), links.snapshot().await.unwrap());
         });
     });
@@ -127,13 +111,12 @@ fn lost_notifications_are_made_good() {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(file.path(), batch).unwrap();
             bed.host(&format!("ip -batch {}", file.path().display()));
-            next(&mut watch, "Resynced", |event| (*event == Event::Resynced).then_some(())).await;
+            let seen = follow(&mut watch, "gone", |all| all.by_name("v1").is_none()).await;
+            assert!(seen.iter().any(|changed| changed.concerns(9_999)), "all may have changed");
             assert_eq!(*watch.snapshot(), links.snapshot().await.unwrap());
-            assert!(watch.snapshot().by_name("v1").is_none());
             // And it goes on.
             bed.host("ip link add v3 type veth peer name v4");
-            let v3 = links.snapshot().await.unwrap().by_name("v3").unwrap().ifindex;
-            expect(&mut watch, Event::Appeared(v3)).await;
+            follow(&mut watch, "there", |all| all.by_name("v3").is_some()).await;
         });
     });
 }
@@ -188,14 +171,17 @@ fn a_flood_of_changes_leaves_time_for_everything_else() {
             let flood = Flood::on(bed, "v2");
             // As the forwarder does it: what is cancelled by a tick goes on at the next call.
             let mut tick = tokio::time::interval(Duration::from_millis(1));
-            let (mut ticks, mut resynced) = (0, 0);
+            let (mut ticks, mut readings) = (0, 0);
             let deadline = Instant::now() + Duration::from_secs(60);
-            while resynced < 3 || ticks < 100 {
-                assert!(Instant::now() < deadline, "{ticks} ticks, {resynced} times read afresh");
+            while readings < 3 || ticks < 100 {
+                assert!(Instant::now() < deadline, "{ticks} ticks, {readings} times read afresh");
                 // Slower than the flood, so that it overruns.
                 std::thread::sleep(Duration::from_millis(2));
                 tokio::select! {
-                    event = watch.next() => resynced += u32::from(event.unwrap() == Event::Resynced),
+                    changed = watch.next() => {
+                        changed.unwrap();
+                        readings += 1;
+                    }
                     _ = tick.tick() => ticks += 1,
                 }
             }

@@ -2,11 +2,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::time::timeout;
 use weir::host::pair::{End, Identity, Pair, PairEvent, PairWatch, remove_leftovers};
 
 use super::bed::{Bed, block_on, in_host, link, run, snapshot, wait_for};
@@ -50,45 +48,45 @@ fn assert_nothing_left(identity: &Identity) {
 }
 
 fn inside(pair: &Pair, command: &str) -> String {
-    pair.netns().enter(|| run(command)).unwrap()
+    pair.netns.enter(|| run(command)).unwrap()
 }
 
 #[test]
 fn a_pair_is_whole_silent_and_gone_when_it_is_removed() {
     with_pair(2, |bed, pair| {
-        assert!(!pair.adopted());
-        assert_eq!(pair.warning(), None);
-        let outer = link(&pair.outer().name);
-        assert_eq!((outer.ifindex, outer.mtu), (pair.outer().ifindex, 65_535));
+        assert!(!pair.adopted);
+        assert_eq!(pair.warning, None);
+        let outer = link(&pair.outer.name);
+        assert_eq!((outer.ifindex, outer.mtu), (pair.outer.ifindex, 65_535));
         assert!(outer.up && outer.carrier);
         assert_eq!((outer.rx_queues, outer.tx_queues), (2, 2));
-        let inner = pair.netns().enter(|| link(&pair.inner().name)).unwrap();
-        assert_eq!((inner.ifindex, inner.mtu), (pair.inner().ifindex, 65_535));
+        let inner = pair.netns.enter(|| link(&pair.inner.name)).unwrap();
+        assert_eq!((inner.ifindex, inner.mtu), (pair.inner.ifindex, 65_535));
         assert!(inner.up && inner.carrier);
         assert_eq!((inner.rx_queues, inner.tx_queues), (2, 2));
         for text in [
-            bed.host(&format!("ip -d link show {}", pair.outer().name)),
-            inside(&pair, &format!("ip -d link show {}", pair.inner().name)),
+            bed.host(&format!("ip -d link show {}", pair.outer.name)),
+            inside(&pair, &format!("ip -d link show {}", pair.inner.name)),
         ] {
             assert!(text.contains("NOARP") && text.contains("addrgenmode none"), "{text}");
         }
         let disabled = |name: &str| run(&format!("sysctl -n net.ipv6.conf.{name}.disable_ipv6"));
-        assert_eq!(disabled(&pair.outer().name).trim(), "1");
-        let name = pair.inner().name.clone();
-        assert_eq!(pair.netns().enter(|| disabled(&name)).unwrap().trim(), "1");
+        assert_eq!(disabled(&pair.outer.name).trim(), "1");
+        let name = pair.inner.name.clone();
+        assert_eq!(pair.netns.enter(|| disabled(&name)).unwrap().trim(), "1");
 
         // A plain veth, made later, speaks of its own accord; the pair does not.
         bed.host("ip link add loud0 type veth peer name loud1");
         bed.host("ip link set loud0 up");
         bed.host("ip link set loud1 up");
         wait_for("a plain veth to speak", || received("loud0") > 1);
-        assert_eq!(received(&pair.outer().name), 0);
-        let name = pair.inner().name.clone();
-        assert_eq!(pair.netns().enter(|| received(&name)).unwrap(), 0);
+        assert_eq!(received(&pair.outer.name), 0);
+        let name = pair.inner.name.clone();
+        assert_eq!(pair.netns.enter(|| received(&name)).unwrap(), 0);
 
-        let identity = pair.identity().clone();
+        let identity = pair.identity.clone();
         assert!(mount_of(&identity).exists());
-        pair.remove().unwrap();
+        remove(pair);
         assert_nothing_left(&identity);
         assert!(!remove_leftovers(&identity).unwrap(), "nothing was left");
     });
@@ -106,32 +104,32 @@ fn two_weirs_have_two_pairs() {
         let other = identity("/run/weir-test/other.sock");
         let _cleanup = Cleanup(other.clone());
         let second = Pair::ensure(other.clone(), 1).unwrap();
-        assert_ne!(first.outer().ifindex, second.outer().ifindex);
-        assert_ne!(first.netns().id, second.netns().id);
-        second.remove().unwrap();
+        assert_ne!(first.outer.ifindex, second.outer.ifindex);
+        assert_ne!(first.netns.id, second.netns.id);
+        remove(second);
         assert_nothing_left(&other);
         // The other one is none the worse, and its next start finds it.
-        let identity = first.identity().clone();
+        let identity = first.identity.clone();
         assert!(mount_of(&identity).exists());
-        let ifindex = first.outer().ifindex;
+        let ifindex = first.outer.ifindex;
         drop(first);
         let again = Pair::ensure(identity, 1).unwrap();
-        assert!(again.adopted());
-        assert_eq!(again.outer().ifindex, ifindex);
+        assert!(again.adopted);
+        assert_eq!(again.outer.ifindex, ifindex);
     });
 }
 
 #[test]
 fn an_adopted_pair_is_set_up_again() {
     with_pair(1, |bed, pair| {
-        let (outer, inner) = (pair.outer().clone(), pair.inner().clone());
+        let (outer, inner) = (pair.outer.clone(), pair.inner.clone());
         bed.host(&format!("ip link set {} down mtu 1500 arp on", outer.name));
         inside(&pair, &format!("ip link set {} down", inner.name));
-        let identity = pair.identity().clone();
+        let identity = pair.identity.clone();
         drop(pair);
         let again = Pair::ensure(identity, 1).unwrap();
-        assert!(again.adopted());
-        assert_eq!((again.outer(), again.inner()), (&outer, &inner));
+        assert!(again.adopted);
+        assert_eq!((&again.outer, &again.inner), (&outer, &inner));
         let now = link(&outer.name);
         assert!(now.up && now.carrier);
     });
@@ -140,34 +138,34 @@ fn an_adopted_pair_is_set_up_again() {
 #[test]
 fn a_wrong_pair_is_made_anew() {
     with_pair(1, |bed, pair| {
-        let identity = pair.identity().clone();
-        let mut before = pair.outer().ifindex;
-        let mut netns = pair.netns().id;
+        let identity = pair.identity.clone();
+        let mut before = pair.outer.ifindex;
+        let mut netns = pair.netns.id;
         let mut made_again = |what: &str, queues: u32, pair: Pair| {
             drop(pair);
             let pair = Pair::ensure(identity.clone(), queues).unwrap();
-            assert!(!pair.adopted(), "{what}");
-            assert_ne!((pair.outer().ifindex, pair.netns().id), (before, netns), "{what}");
-            (before, netns) = (pair.outer().ifindex, pair.netns().id);
-            assert_eq!(link(&pair.outer().name).rx_queues, queues);
+            assert!(!pair.adopted, "{what}");
+            assert_ne!((pair.outer.ifindex, pair.netns.id), (before, netns), "{what}");
+            (before, netns) = (pair.outer.ifindex, pair.netns.id);
+            assert_eq!(link(&pair.outer.name).rx_queues, queues);
             pair
         };
         let pair = made_again("another number of queues", 3, pair);
-        bed.host(&format!("ethtool -L {} rx 2", pair.outer().name));
+        bed.host(&format!("ethtool -L {} rx 2", pair.outer.name));
         let pair = made_again("queues that are not in use", 3, pair);
-        bed.host(&format!("ip link del {}", pair.outer().name));
+        bed.host(&format!("ip link del {}", pair.outer.name));
         let pair = made_again("no ends", 1, pair);
         run(&format!("umount -l {}", mount_of(&identity).display()));
         let pair = made_again("no mount", 1, pair);
         // The inner end elsewhere.
         bed.add_namespace("elsewhere");
         let there = bed.namespace("elsewhere");
-        inside(&pair, &format!("ip link set {} netns {there}", pair.inner().name));
+        inside(&pair, &format!("ip link set {} netns {there}", pair.inner.name));
         let pair = made_again("an end in another namespace", 1, pair);
         let gone = bed.inside("elsewhere", "ip -o link show type veth");
         assert_eq!(gone, "", "its old end is gone as well");
         // The outer end elsewhere: what is left of the pair is found from the inside.
-        bed.host(&format!("ip link set {} netns {there}", pair.outer().name));
+        bed.host(&format!("ip link set {} netns {there}", pair.outer.name));
         let pair = made_again("the outer end moved away", 1, pair);
         assert_eq!(bed.inside("elsewhere", "ip -o link show type veth"), "");
         drop(pair);
@@ -192,8 +190,8 @@ fn somebody_elses_interface_of_that_name_is_left_alone() {
 fn a_child_makes_a_pair() {
     let Ok(control) = std::env::var(CHILD) else { return };
     let pair = Pair::ensure(identity(&control), 2).unwrap();
-    let (pid, ifindex) = (std::process::id(), pair.outer().ifindex);
-    println!("\nMADE {pid} {ifindex} {}", pair.warning().unwrap_or("None"));
+    let (pid, ifindex) = (std::process::id(), pair.outer.ifindex);
+    println!("\nMADE {pid} {ifindex} {}", pair.warning.as_deref().unwrap_or("None"));
     // Until it is killed.
     let _ = std::io::stdin().read_line(&mut String::new());
 }
@@ -263,9 +261,9 @@ fn the_pair_outlives_who_made_it_in_a_mount_namespace_of_its_own() {
             assert_eq!(next.ifindex, ifindex);
             next.end(true);
             let pair = Pair::ensure(identity.clone(), 2).unwrap();
-            assert!(pair.adopted());
-            assert_eq!(pair.outer().ifindex, ifindex);
-            pair.remove().unwrap();
+            assert!(pair.adopted);
+            assert_eq!(pair.outer.ifindex, ifindex);
+            remove(pair);
             assert_nothing_left(&identity);
         }
     });
@@ -283,7 +281,7 @@ fn an_orphans_pair_lasts_as_long_as_it_says() {
         assert!(snapshot().by_name(&identity.outer_name()).is_some());
         maker.end(true);
         if warning == "None" {
-            assert!(Pair::ensure(identity, 2).unwrap().adopted());
+            assert!(Pair::ensure(identity, 2).unwrap().adopted);
         } else {
             assert!(warning.contains("lives only as long as weir"), "{warning}");
             wait_for("the pair to end with its mount namespace", || {
@@ -293,56 +291,46 @@ fn an_orphans_pair_lasts_as_long_as_it_says() {
     });
 }
 
-async fn expect(watch: &mut PairWatch, wanted: PairEvent) {
-    let mut seen = Vec::new();
-    let found = timeout(Duration::from_secs(10), async {
-        while seen.last() != Some(&wanted) {
-            seen.push(watch.next().await.unwrap());
-        }
-    });
-    if found.await.is_err() {
-        panic!("no {wanted:?}, but {seen:?}");
-    }
+fn remove(pair: Pair) {
+    let identity = pair.identity.clone();
+    drop(pair);
+    assert!(remove_leftovers(&identity).unwrap());
+}
+
+fn expect(watch: &mut PairWatch, wanted: PairEvent) {
+    wait_for(&format!("{wanted:?}"), || block_on(watch.look()).unwrap().contains(&wanted));
 }
 
 #[test]
 fn what_happens_to_the_ends_is_seen() {
     with_pair(1, |bed, pair| {
-        let (outer, inner) = (pair.outer().name.clone(), pair.inner().name.clone());
-        block_on(async {
-            let mut watch = pair.watch().await.unwrap();
-            bed.host(&format!("ip link set {outer} down"));
-            expect(&mut watch, PairEvent::Down(End::Outer)).await;
-            bed.host(&format!("ip link set {outer} up"));
-            expect(&mut watch, PairEvent::Up(End::Outer)).await;
-            inside(&pair, &format!("ip link set {inner} down"));
-            expect(&mut watch, PairEvent::Down(End::Inner)).await;
-            inside(&pair, &format!("ip link set {inner} up mtu 1500"));
-            expect(&mut watch, PairEvent::Mtu { end: End::Inner, mtu: 1500 }).await;
-            bed.host(&format!("ip link set {outer} mtu 9000"));
-            expect(&mut watch, PairEvent::Mtu { end: End::Outer, mtu: 9000 }).await;
-            bed.host(&format!("ip link del {outer}"));
-            expect(&mut watch, PairEvent::Gone(End::Inner)).await;
-        });
+        let (outer, inner) = (pair.outer.name.clone(), pair.inner.name.clone());
+        let mut watch = pair.watch().unwrap();
+        bed.host(&format!("ip link set {outer} down"));
+        expect(&mut watch, PairEvent::Down(End::Outer));
+        bed.host(&format!("ip link set {outer} up"));
+        expect(&mut watch, PairEvent::Up(End::Outer));
+        inside(&pair, &format!("ip link set {inner} down"));
+        expect(&mut watch, PairEvent::Down(End::Inner));
+        inside(&pair, &format!("ip link set {inner} up mtu 1500"));
+        expect(&mut watch, PairEvent::Mtu { end: End::Inner, mtu: 1500 });
+        bed.host(&format!("ip link set {outer} mtu 9000"));
+        expect(&mut watch, PairEvent::Mtu { end: End::Outer, mtu: 9000 });
+        bed.host(&format!("ip link del {outer}"));
+        expect(&mut watch, PairEvent::Gone(End::Inner));
     });
 }
 
 #[test]
 fn the_inner_end_deleted_is_both_ends_gone() {
     with_pair(1, |_, pair| {
-        let identity = pair.identity().clone();
-        let _watch = block_on(async {
-            let mut watch = pair.watch().await.unwrap();
-            inside(&pair, &format!("ip link del {}", pair.inner().name));
-            let first = watch.next().await.unwrap();
-            let second = watch.next().await.unwrap();
-            let mut both = [first, second];
-            both.sort_by_key(|event| *event != PairEvent::Gone(End::Outer));
-            assert_eq!(both, [PairEvent::Gone(End::Outer), PairEvent::Gone(End::Inner)]);
-            watch
-        });
+        let identity = pair.identity.clone();
+        let mut watch = pair.watch().unwrap();
+        inside(&pair, &format!("ip link del {}", pair.inner.name));
+        let both = [PairEvent::Gone(End::Outer), PairEvent::Gone(End::Inner)];
+        assert_eq!(block_on(watch.look()).unwrap(), both);
         // What still watches keeps nothing.
-        pair.remove().unwrap();
+        remove(pair);
         assert_nothing_left(&identity);
     });
 }
@@ -350,14 +338,13 @@ fn the_inner_end_deleted_is_both_ends_gone() {
 #[test]
 fn the_namespace_taken_away_is_seen() {
     with_pair(1, |_, pair| {
-        let mount = mount_of(pair.identity());
-        block_on(async {
-            let mut watch = pair.watch().await.unwrap();
-            run(&format!("umount -l {}", mount.display()));
-            expect(&mut watch, PairEvent::NotKept).await;
-        });
+        let mount = mount_of(&pair.identity);
+        let mut watch = pair.watch().unwrap();
+        run(&format!("umount -l {}", mount.display()));
+        expect(&mut watch, PairEvent::NotKept);
+        drop(watch);
         // The sockets in it keep it for now; nothing keeps it for the next weir.
-        let identity = pair.identity().clone();
+        let identity = pair.identity.clone();
         drop(pair);
         wait_for("the pair to end with its namespace", || {
             snapshot().by_name(&identity.outer_name()).is_none()

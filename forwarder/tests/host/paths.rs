@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use weir::host::links::{ExpressPath, Method, NotPeer, PathWatch, StalePaths};
+use weir::host::links::{ExpressPath, Links, Method, NotPeer, Watch};
 use weir_core::Mac;
 use weir_rig::{Action, Attached, Hook, Program};
 
@@ -35,20 +35,20 @@ fn attach(bed: &Bed, guest: &str, hook: Hook) -> Attached {
 
 /// A port whose way is followed.
 struct Port {
-    watch: PathWatch,
+    watch: Watch,
     ifindex: u32,
 }
 
 impl Port {
     /// Known, and whatever its making was heard of.
     async fn new(ifindex: u32, way: &ExpressPath) -> Self {
-        let mut port = Self { watch: PathWatch::open().unwrap(), ifindex };
+        let mut port = Self { watch: Links::open().unwrap().watch().await.unwrap(), ifindex };
         assert_eq!(port.look().await.as_ref(), Some(way));
         port
     }
 
     async fn look(&mut self) -> Option<ExpressPath> {
-        let mut found = self.watch.look(BTreeSet::from([self.ifindex])).await;
+        let mut found = self.watch.look(&BTreeSet::from([self.ifindex])).await;
         found.remove(&self.ifindex)
     }
 
@@ -83,23 +83,13 @@ fn each_kind_of_interface_has_its_way() {
             ("tap1", redirect(None)),
             ("near1", redirect(Some(NotPeer::SameNamespace))),
         ];
-        // More than are asked for one by one.
-        for name in ["a", "b", "c", "d", "e", "f"] {
-            bed.host(&format!("ip tuntap add tap-{name} mode tap"));
-        }
         let expected = expected.map(|(name, way)| (link(name).ifindex, way));
         block_on(async {
-            let mut watch = PathWatch::open().unwrap();
+            let mut watch = Links::open().unwrap().watch().await.unwrap();
             let few: BTreeSet<u32> = expected.iter().map(|(ifindex, _)| *ifindex).collect();
             let gone = 9_999;
-            let found = watch.look(few.iter().copied().chain([gone]).collect()).await;
+            let found = watch.look(&few.iter().copied().chain([gone]).collect()).await;
             assert_eq!(found, expected.clone().into());
-            let all = (1..100).collect();
-            let found = watch.look(all).await;
-            for (ifindex, way) in &expected {
-                assert_eq!(found.get(ifindex), Some(way));
-            }
-            assert!(found.len() > 8, "{found:?}");
         });
     });
 }
@@ -187,7 +177,7 @@ fn a_flood_of_changes_costs_no_port_its_way() {
             bed.inside("vm2", &format!("ip -batch {}", file.path().display()));
             bed.inside("vm1", "ip link set eth0 address 02:00:00:00:00:77");
             let heard = v1.watch.next().await.unwrap();
-            assert_eq!(heard, StalePaths::all());
+            assert!(heard.concerns(9_999), "all may have changed: {heard:?}");
             assert_eq!(v1.look().await, Some(peer(MAC, 1518)));
             // And it goes on.
             bed.inside("vm1", "ip link set eth0 mtu 1400");

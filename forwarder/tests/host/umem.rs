@@ -30,8 +30,8 @@ struct Inside {
 
 impl Inside {
     fn new(pair: &Pair) -> Self {
-        let inner = pair.inner();
-        let made = pair.netns().enter(|| {
+        let inner = &pair.inner;
+        let made = pair.netns.enter(|| {
             let (pool, umem) = Pool::umem(FRAMES).unwrap();
             let (mut program, mut map) = programs::receive().unwrap();
             let mut bind = |queue: u32| {
@@ -115,8 +115,8 @@ fn one_umem_serves_sockets_in_both_namespaces() {
                 let config = XskConfig {
                     first_queue: queue + 1,
                     ..XskConfig::new(
-                        &pair.outer().name,
-                        pair.outer().ifindex,
+                        &pair.outer.name,
+                        pair.outer.ifindex,
                         PortId(10 + queue as u16),
                     )
                 };
@@ -176,7 +176,7 @@ fn the_umem_outlives_the_pair() {
         let _cleanup = Cleanup(identity.clone());
         let pair = Pair::ensure(identity.clone(), 2).unwrap();
         let mut inside = Inside::new(&pair);
-        bed.host(&format!("ip link del {}", pair.outer().name));
+        bed.host(&format!("ip link del {}", pair.outer.name));
         drop(pair);
         for port in inside.ports.drain(..) {
             let slot = port.slot();
@@ -184,11 +184,11 @@ fn the_umem_outlives_the_pair() {
             inside.pool.reclaim(slot);
         }
         let pair = Pair::ensure(identity, 2).unwrap();
-        assert!(!pair.adopted());
-        let inner = pair.inner().clone();
+        assert!(!pair.adopted);
+        let inner = pair.inner.clone();
         let config = XskConfig::new(&inner.name, inner.ifindex, PortId(0));
         let umem = inside.umem.clone();
-        let again = pair.netns().enter(|| XskPort::bind(&umem, config)).unwrap().unwrap();
+        let again = pair.netns.enter(|| XskPort::bind(&umem, config)).unwrap().unwrap();
         bed.add_guest("vm1", "v1");
         let exit = send_only(&umem, "v1", 20, Transmit::Ring);
         drop((again, exit));

@@ -1,46 +1,36 @@
-//! Reads the counts of frames that the gate handed over itself, without the forwarder's lock.
-//! Invariant: read only; the forwarder clears a slot's counters when the slot is free.
+//! The programs' counters by port, which are also read without the forwarder's lock: how many frames the
+//! gate handed over itself. Invariant: only the forwarder writes, when it clears those of a free slot.
 
-use std::fmt;
-use std::os::fd::AsFd as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aya::maps::{Map, MapData, PerCpuArray};
-use weir_abi::{Counter, maps};
+use aya::maps::{MapData, PerCpuArray};
+use weir_abi::{Counter, PortCounters, maps};
 
-use super::{CounterWords, LoadError, MapsError, Steering, over_cpus};
+use super::{CounterWords, MapsError, read_error};
 
-/// The counters, through a descriptor of their own.
 #[derive(Clone)]
-pub struct ExpressCounters(Arc<PerCpuArray<MapData, CounterWords>>);
+pub struct ExpressCounters(pub(super) Arc<Mutex<PerCpuArray<MapData, CounterWords>>>);
 
-impl fmt::Debug for ExpressCounters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExpressCounters").finish_non_exhaustive()
-    }
-}
+debug_partly!(ExpressCounters);
 
 impl ExpressCounters {
-    pub(super) fn of(counters: &Map) -> Result<Self, LoadError> {
-        let name = maps::COUNTERS;
-        let Map::PerCpuArray(data) = counters else { return Err(LoadError::Missing(name)) };
-        let fd = data.fd().as_fd().try_clone_to_owned();
-        let fd = fd.map_err(|error| LoadError::Share { name, error })?;
-        let abi = |error| LoadError::Abi { name, error };
-        let map = MapData::from_fd(fd).and_then(Map::from_map_data).map_err(abi)?;
-        Ok(Self(Arc::new(PerCpuArray::try_from(map).map_err(abi)?)))
+    pub(super) fn map(&self) -> MutexGuard<'_, PerCpuArray<MapData, CounterWords>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A port's counters, summed over the CPUs.
+    pub(super) fn all(&self, slot: u16) -> Result<PortCounters, MapsError> {
+        let values = self.map().get(&u32::from(slot), 0).map_err(read_error(maps::COUNTERS))?;
+        let mut sum = PortCounters::default();
+        for words in values.iter() {
+            sum.merge(&PortCounters::from_words(*words));
+        }
+        Ok(sum)
     }
 
     /// Frames and bytes that the port has sent by the express lane since its slot was cleared.
     pub fn by(&self, slot: u16) -> Result<[u64; 2], MapsError> {
-        let counters = over_cpus(&self.0, slot)?;
+        let counters = self.all(slot)?;
         Ok([counters.frames(Counter::Express), counters.bytes(Counter::Express)])
-    }
-}
-
-impl Steering {
-    /// See [`ExpressCounters`].
-    pub fn express(&self) -> ExpressCounters {
-        self.express.clone()
     }
 }

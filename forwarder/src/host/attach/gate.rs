@@ -3,7 +3,6 @@
 //! port's identity is written last when the port comes, and cleared first when it goes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::Ordering;
 
@@ -11,6 +10,7 @@ use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues,
 use aya::programs::links::FdLink;
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
+use nix::libc;
 use weir_abi::gate::{VLAN_WORDS, Vlans, out, pair_key, pair_of_key};
 use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, gate_flags, maps, table};
 use weir_port::Cells;
@@ -35,25 +35,27 @@ pub struct GateMaps {
     near_slots: Cells,
     ports: Cells,
     vlans: Cells,
-    addresses: Cells,
-    last_seen: Cells,
-    taken: Cells,
-    given_back: Cells,
+    /// The words of the address table.
+    pub addresses: Cells,
+    /// When each address was last seen; a word holds two ways of a bucket: see [`table::Seen`].
+    pub last_seen: Cells,
+    /// Places taken in the workers' rings, and given back.
+    pub taken: Cells,
+    pub given_back: Cells,
     workers: XskMap<MapData>,
     expressed: PerCpuArray<MapData, [u64; 2]>,
     express_pairs: PerCpuHashMap<MapData, u32, [u64; 2]>,
     charged: PerCpuArray<MapData, [u64; 2]>,
-    fences: Cells,
-    doors: Cells,
+    /// Fences that have come through the CPUs' backlogs, by round.
+    pub fences: Cells,
+    /// The doors of links with a rate and of sources with a maximum rate.
+    pub doors: Cells,
     current: Cells,
-    changes: PendingChanges,
+    /// The changes under way, during which no count may be cleared.
+    pub changes: PendingChanges,
 }
 
-impl fmt::Debug for GateMaps {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GateMaps").finish_non_exhaustive()
-    }
-}
+debug_partly!(GateMaps);
 
 /// An array map as words in memory.
 pub(super) fn words(map: Map, name: &'static str, words: usize) -> Result<Cells, LoadError> {
@@ -144,11 +146,6 @@ impl GateMaps {
         changing
     }
 
-    /// The changes under way, during which no count may be cleared.
-    pub fn changes(&self) -> PendingChanges {
-        self.changes.clone()
-    }
-
     /// Forgets the port; from here on the bridge gets the interface's frames.
     pub fn forget_port(&mut self, slot: u16, ifindex: u32) -> Result<(), MapsError> {
         store(&self.ports, usize::from(slot) * GatePort::WORDS, 0);
@@ -165,42 +162,15 @@ impl GateMaps {
         absent_is_fine(self.workers.unset(queue)).map_err(write_error(maps::WORKERS))
     }
 
-    /// The words of the address table.
-    pub fn addresses(&self) -> &Cells {
-        &self.addresses
-    }
-
-    /// When each address was last seen; a word holds two ways of a bucket: see [`table::Seen`].
-    pub fn last_seen(&self) -> &Cells {
-        &self.last_seen
-    }
-
-    /// Places taken in the workers' rings, and given back.
-    pub fn room(&self) -> (Cells, Cells) {
-        (self.taken.clone(), self.given_back.clone())
-    }
-
-    /// The doors of links with a rate and of sources with a maximum rate.
-    pub fn doors(&self) -> Cells {
-        self.doors.clone()
-    }
-
     /// Declares that the tables match the bridge as of now; the gate believes them for a while from
     /// here on.
     pub fn say_current(&self, now_ns: u64) {
         store(&self.current, 0, now_ns);
     }
 
-    /// Fences that have come through the CPUs' backlogs, by round.
-    pub fn fences(&self) -> Cells {
-        self.fences.clone()
-    }
-
     /// Frames and bytes that reached a port by the express lane.
     pub fn expressed(&self, slot: u16) -> Result<[u64; 2], MapsError> {
-        let values = self.expressed.get(&slot.into(), 0);
-        let values = values.map_err(read_error(maps::EXPRESSED))?;
-        Ok(over_cpus(&values))
+        of_slot(&self.expressed, maps::EXPRESSED, slot)
     }
 
     /// The same by the slots of ingress and egress, as far as the map had room for them.
@@ -215,9 +185,7 @@ impl GateMaps {
 
     /// Frames and bytes that passed by the gate to a link with a rate and were charged to it.
     pub fn charged(&self, slot: u16) -> Result<[u64; 2], MapsError> {
-        let values = self.charged.get(&slot.into(), 0);
-        let values = values.map_err(read_error(maps::CHARGED))?;
-        Ok(over_cpus(&values))
+        of_slot(&self.charged, maps::CHARGED, slot)
     }
 
     /// Makes a slot ready for another port.
@@ -236,6 +204,14 @@ impl GateMaps {
         }
         Ok(())
     }
+}
+
+fn of_slot(
+    counts: &PerCpuArray<MapData, [u64; 2]>,
+    name: &'static str,
+    slot: u16,
+) -> Result<[u64; 2], MapsError> {
+    Ok(over_cpus(&counts.get(&slot.into(), 0).map_err(read_error(name))?))
 }
 
 fn over_cpus(values: &PerCpuValues<[u64; 2]>) -> [u64; 2] {
@@ -301,17 +277,13 @@ impl Steering {
 
 fn refused(error: ProgramError, name: &str) -> AttachError {
     let name = name.to_owned();
-    match &error {
-        ProgramError::SyscallError(call)
-            if call.io_error.raw_os_error() == Some(nix::libc::EINVAL) =>
-        {
-            AttachError::NoTcx { name }
-        }
-        ProgramError::SyscallError(call)
-            if call.io_error.raw_os_error() == Some(nix::libc::ENODEV) =>
-        {
-            AttachError::Gone { name }
-        }
+    let errno = match &error {
+        ProgramError::SyscallError(call) => call.io_error.raw_os_error(),
+        _ => None,
+    };
+    match errno {
+        Some(libc::EINVAL) => AttachError::NoTcx { name },
+        Some(libc::ENODEV) => AttachError::Gone { name },
         _ => AttachError::Program { name, error },
     }
 }

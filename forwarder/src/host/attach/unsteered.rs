@@ -1,7 +1,6 @@
 //! The ring in which the program reports frames that it does not steer. Invariant: the program writes
 //! nothing while no capture or trace runs; the ring has one reader.
 
-use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use aya::maps::{Array, Map, MapData, PerCpuArray, RingBuf};
@@ -22,11 +21,7 @@ pub(super) struct UnsteeredMaps {
 /// The ring's reader.
 pub struct UnsteeredReader(RingBuf<MapData>);
 
-impl fmt::Debug for UnsteeredReader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("UnsteeredReader").finish_non_exhaustive()
-    }
-}
+debug_partly!(UnsteeredReader);
 
 impl UnsteeredReader {
     /// Passes on every report since the last call.

@@ -24,7 +24,7 @@ const NTF_EXT_LEARNED: u8 = 1 << 4;
 const NTF_EXT_LOCKED: u32 = 1 << 1;
 
 /// The unit of times that the kernel reports to user space: 100 ticks a second on every architecture.
-const TICK: Duration = Duration::from_millis(10);
+pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// The content of one message of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,14 +13,13 @@
 mod netfilter;
 mod nft;
 pub(crate) mod tc;
-mod uppers;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io;
 
 use nix::libc;
 
+use super::super::links::{Link, read_brief};
 use super::super::netlink::Netlink;
 use super::offload::WhyNot;
 use super::state::Settings;
@@ -32,31 +31,11 @@ pub struct Device {
     pub name: String,
 }
 
-/// One rule that keeps frames from the gate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    pub found: String,
-    /// What the operator can do if the rule is not needed.
-    pub to_do: String,
-}
-
-impl From<Finding> for WhyNot {
-    fn from(Finding { found, to_do }: Finding) -> Self {
-        Self { found, to_do, is_foreign: true }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; if it is not needed: {}", self.found, self.to_do)
-    }
-}
-
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
     /// Findings that hold for every port of the bridge.
-    pub bridge: Vec<Finding>,
-    pub ports: BTreeMap<u32, Vec<Finding>>,
+    pub bridge: Vec<WhyNot>,
+    pub ports: BTreeMap<u32, Vec<WhyNot>>,
     /// Checks that failed, with the error.
     pub unknown: Vec<String>,
 }
@@ -65,11 +44,17 @@ impl Findings {
     /// Everything that keeps the frames of a port from the gate.
     pub fn of_port(&self, ifindex: u32) -> Vec<WhyNot> {
         let port = self.ports.get(&ifindex).into_iter().flatten();
-        self.bridge.iter().chain(port).cloned().map(Into::into).collect()
+        self.bridge.iter().chain(port).cloned().collect()
     }
 
-    fn on_port(&mut self, ifindex: u32, finding: Finding) {
-        self.ports.entry(ifindex).or_default().push(finding);
+    /// A rule that concerns every port, and what the operator can do if it is not needed.
+    fn on_bridge(&mut self, found: String, to_do: String) {
+        self.bridge.push(WhyNot { found, to_do, is_foreign: true });
+    }
+
+    fn on_port(&mut self, port: &Device, found: String, to_do: String) {
+        let rules = self.ports.entry(port.ifindex).or_default();
+        rules.push(WhyNot { found, to_do, is_foreign: true });
     }
 
     /// Unwraps the answer to one of the checks; a kernel without the feature has no findings.
@@ -100,13 +85,27 @@ pub fn find(bridge: &Settings, ports: &[Device], own: &BTreeSet<u32>) -> Finding
     match Netlink::open() {
         Ok(mut netlink) => {
             tc::find(&mut netlink, ports, &mut findings);
-            let stacked = findings.look("interfaces", uppers::read(&mut netlink));
-            uppers::judge(&stacked, ports, &mut findings);
+            let links = findings.look("interfaces", read_brief(&mut netlink));
+            judge_vlans(&links, ports, &mut findings);
         }
         Err(error) => findings.unknown.push(format!("rtnetlink: {error}")),
     }
     tc::find_programs(ports, own, &mut findings);
     findings
+}
+
+/// VLAN devices on a port: their frames never reach the bridge.
+fn judge_vlans(links: &[Link], ports: &[Device], into: &mut Findings) {
+    for link in links {
+        let Some((lower, vid)) = link.vlan else { continue };
+        let Some(port) = ports.iter().find(|port| port.ifindex == lower) else { continue };
+        let vid = vid.map_or(String::new(), |vid| format!(" of VLAN {vid}"));
+        let found = format!(
+            "the {} device `{}` takes the frames{vid} that come in by `{}`",
+            link.kind, link.name, port.name
+        );
+        into.on_port(port, found, format!("ip link del {}", link.name));
+    }
 }
 
 #[cfg(test)]

@@ -10,9 +10,7 @@ use std::io;
 
 use nix::libc;
 
-use super::super::links::{
-    GuardError, Link, LinkKind, Snapshot, check_port, could_be_port, read_snapshot,
-};
+use super::super::links::{GuardError, Link, LinkKind, Snapshot, check_port, read_snapshot};
 use super::super::netlink::{Netlink, Request};
 
 /// The alias by which weir recognizes its own bridge; `ip -d link` shows it.
@@ -39,10 +37,6 @@ pub struct Made {
 pub enum MakeError {
     #[error("a bridge needs at least one port; name one")]
     NoPorts,
-    #[error("there is no interface `{name}` to make a port of")]
-    Missing { name: String },
-    #[error("`{name}` is {kind} and cannot be a member of a bridge")]
-    WrongKind { name: String, kind: LinkKind },
     #[error(transparent)]
     Refused(#[from] GuardError),
     #[error(
@@ -67,7 +61,7 @@ pub fn make(wanted: &BridgeRequest) -> Result<Made, MakeError> {
     let failed = |error| kernel("read the interfaces from the kernel (rtnetlink)", error);
     let mut netlink = Netlink::open().map_err(failed)?;
     let snapshot = read_snapshot(&mut netlink).map_err(failed)?;
-    let existing = existing(&mut netlink, &snapshot, &wanted.name)?;
+    let existing = existing(&snapshot, &wanted.name)?;
     let ports = check(&snapshot, wanted, existing)?;
     let mut setup = BridgeSetup { netlink: &mut netlink, undo: Vec::new() };
     match setup.establish(wanted, existing, &ports) {
@@ -84,19 +78,13 @@ fn kernel(action: impl Into<String>, error: io::Error) -> MakeError {
 }
 
 /// The bridge of an earlier run.
-fn existing(
-    netlink: &mut Netlink,
-    snapshot: &Snapshot,
-    name: &str,
-) -> Result<Option<u32>, MakeError> {
+fn existing(snapshot: &Snapshot, name: &str) -> Result<Option<u32>, MakeError> {
     let Some(link) = snapshot.by_name(name) else { return Ok(None) };
     let name = name.to_owned();
     if link.kind != LinkKind::Bridge {
         return Err(MakeError::NotABridge { name, kind: link.kind.clone() });
     }
-    let alias = request::alias(netlink, link.ifindex)
-        .map_err(|error| kernel(format!("read the alias of `{name}`"), error))?;
-    if alias.as_deref() != Some(ALIAS) {
+    if link.alias != ALIAS {
         return Err(MakeError::NotOurs { name });
     }
     Ok(Some(link.ifindex))
@@ -112,19 +100,16 @@ fn check<'a>(
         return Err(MakeError::NoPorts);
     }
     let ports = wanted.ports.iter().map(|name| {
-        let name = name.clone();
-        let Some(link) = snapshot.by_name(&name) else { return Err(MakeError::Missing { name }) };
-        if !could_be_port(link) {
-            return Err(MakeError::WrongKind { name, kind: link.kind.clone() });
+        // A member of the bridge may carry the default route.
+        let is_member = snapshot.by_name(name).is_some_and(|link| link.master.is_some());
+        let link = check_port(snapshot, name, wanted.force || is_member)?;
+        match link.master.filter(|master| Some(*master) != bridge) {
+            Some(master) => Err(MakeError::MemberElsewhere {
+                name: name.clone(),
+                master: snapshot.get(master).map_or(master.to_string(), |link| link.name.clone()),
+            }),
+            None => Ok(link),
         }
-        if let Some(master) = link.master.filter(|master| Some(*master) != bridge) {
-            let master = snapshot.get(master).map_or(master.to_string(), |link| link.name.clone());
-            return Err(MakeError::MemberElsewhere { name, master });
-        }
-        if link.master.is_none() {
-            check_port(snapshot, &name, wanted.force)?;
-        }
-        Ok(link)
     });
     ports.collect()
 }
@@ -163,7 +148,8 @@ impl BridgeSetup<'_> {
             // setting the present value has no effect; so another value is set first.
             let mtu = ports.iter().map(|link| link.mtu).min().unwrap_or(1500);
             for mtu in [mtu ^ 1, mtu] {
-                request::set_mtu(self.netlink, bridge, mtu)
+                self.netlink
+                    .set_mtu(bridge, mtu)
                     .map_err(|error| kernel(format!("set the MTU of `{name}` to {mtu}"), error))?;
             }
         }

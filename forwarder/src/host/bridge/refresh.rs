@@ -68,9 +68,7 @@ impl RefreshSchedule {
     pub fn note(&mut self, changes: &[Change], now_ns: u64) {
         for change in changes {
             match change {
-                Change::AddressAdded { address, age }
-                | Change::AddressMoved { address, age, .. }
-                | Change::AddressChanged { address, age } => self.record(address, *age, now_ns),
+                Change::AddressSet { address, age, .. } => self.record(address, *age, now_ns),
                 Change::AddressRemoved { address } => {
                     self.last.remove(&address.key);
                 }
@@ -164,11 +162,13 @@ pub fn repairs(refresh: &Refresh, told: &[Change]) -> Vec<Repair> {
     let mut written = None;
     for change in told {
         match change {
-            Change::AddressAdded { address, .. } if address.key == key => {
+            Change::AddressSet { address, before: None, .. } if address.key == key => {
                 written = (address.ifindex == ifindex && before.is_none()).then_some(None);
                 before = Some(address.ifindex);
             }
-            Change::AddressMoved { address, from, .. } if address.key == key => {
+            Change::AddressSet { address, before: Some(from), .. }
+                if address.key == key && address.ifindex != *from =>
+            {
                 written = (address.ifindex == ifindex).then_some(Some(*from));
                 before = Some(address.ifindex);
             }
@@ -177,7 +177,7 @@ pub fn repairs(refresh: &Refresh, told: &[Change]) -> Vec<Repair> {
                 before = None;
             }
             // Without a VLAN, the kernel also adds the address to every VLAN of the port.
-            Change::AddressAdded { address, .. }
+            Change::AddressSet { address, before: None, .. }
                 if key.vid == 0
                     && address.key.mac == key.mac
                     && address.ifindex == ifindex

@@ -31,19 +31,11 @@ pub enum Change {
     PortChanged {
         ifindex: u32,
     },
-    /// `age`: the time since the bridge had seen a frame from it.
-    AddressAdded {
+    /// An address is new, has moved, or its kind or flags changed. `before`: the port that had it; `age`:
+    /// the time since the bridge had seen a frame from it.
+    AddressSet {
         address: Address,
-        age: Duration,
-    },
-    AddressMoved {
-        address: Address,
-        from: u32,
-        age: Duration,
-    },
-    /// The address is where it was, but its kind or flags changed.
-    AddressChanged {
-        address: Address,
+        before: Option<u32>,
         age: Duration,
     },
     AddressRemoved {
@@ -218,21 +210,12 @@ impl BridgeState {
 /// The change of one entry of the address table.
 fn address_change(old: Option<&Seen>, new: Option<&Seen>) -> Option<Change> {
     match (old, new) {
-        (None, None) => None,
         (Some(old), None) => Some(Change::AddressRemoved { address: old.address }),
-        (None, Some(Seen { address, age })) => {
-            Some(Change::AddressAdded { address: *address, age: *age })
+        (old, Some(Seen { address, age })) if old.is_none_or(|old| old.address != *address) => {
+            let before = old.map(|old| old.address.ifindex);
+            Some(Change::AddressSet { address: *address, before, age: *age })
         }
-        (Some(Seen { address: old, .. }), Some(Seen { address, age })) => {
-            let (address, age) = (*address, *age);
-            if old.ifindex != address.ifindex {
-                Some(Change::AddressMoved { address, from: old.ifindex, age })
-            } else if *old != address {
-                Some(Change::AddressChanged { address, age })
-            } else {
-                None
-            }
-        }
+        _ => None,
     }
 }
 

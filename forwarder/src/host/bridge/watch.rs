@@ -3,31 +3,25 @@
 //! When the kernel had to drop notifications (ENOBUFS), the watch reads the bridge again over a new
 //! subscription and reports the difference. Messages left in the old subscription are older than the
 //! reading and are discarded with it. So nothing has to be drained, and a flood of notifications cannot
-//! keep the watch from reading. The pause between readings grows while the flood lasts.
+//! keep the watch from reading.
 //!
 //! Invariant: at every moment the state is one that the notifications up to some moment lead to,
 //! or [`BridgeWatch::is_current`] is false.
 
-mod pace;
 mod read;
 
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::libc;
-use nix::sys::socket::{setsockopt, sockopt};
-use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
-use tokio::time::{Instant, sleep_until};
 
-use self::pace::ResyncPace;
 pub(crate) use self::read::read;
 use super::decode;
 use super::state::{BridgeState, Change};
-use crate::host::links::LinksError;
-use crate::host::netlink::{Netlink, Request, is_overrun, messages, u32_at};
+use crate::host::links::{Links, LinksError};
+use crate::host::netlink::{Pace, Request, is_overrun, messages, subscribe, u32_at};
 
 /// Room for some ten thousand notifications. The kernel takes the memory only for messages that wait.
 const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
@@ -39,45 +33,35 @@ const GROUPS: [u32; 3] = [libc::RTNLGRP_LINK, libc::RTNLGRP_NEIGH, libc::RTNLGRP
 
 /// The bridge's state, and what changes in it.
 pub struct BridgeWatch {
-    netlink: Arc<Mutex<Netlink>>,
+    links: Links,
     socket: TokioSocket,
     buffer: Vec<u8>,
     state: BridgeState,
     pending: Vec<Change>,
     /// Set from a loss of notifications until the bridge has been read again.
     stale: bool,
-    pace: ResyncPace,
+    pace: Pace,
     resyncs: u64,
     /// The numbers of the last fence sent, and of the last one whose answer came.
     fence: u32,
     passed: u32,
 }
 
-impl std::fmt::Debug for BridgeWatch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BridgeWatch")
-            .field("state", &self.state)
-            .field("pending", &self.pending)
-            .field("stale", &self.stale)
-            .field("resyncs", &self.resyncs)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(BridgeWatch, state, pending, stale, resyncs);
 
 impl BridgeWatch {
     /// Reads the bridge with that interface index, in the network namespace of this thread, and then
     /// follows it.
     pub async fn open(bridge: u32) -> Result<Self, LinksError> {
-        let netlink = Arc::new(Mutex::new(Netlink::open()?));
         // Subscribe first and read then, so that no change falls between the two.
         let mut watch = Self {
-            netlink,
-            socket: subscribe()?,
+            links: Links::open()?,
+            socket: subscribe(&GROUPS, RECEIVE_BUFFER_BYTES)?,
             buffer: Vec::with_capacity(DATAGRAM_BYTES),
             state: BridgeState::new(bridge),
             pending: Vec::new(),
             stale: false,
-            pace: ResyncPace::default(),
+            pace: Pace::default(),
             resyncs: 0,
             fence: 0,
             passed: 0,
@@ -183,50 +167,28 @@ impl BridgeWatch {
     }
 
     async fn resync(&mut self) -> Result<(), LinksError> {
-        if let Some(at) = self.pace.not_before() {
-            sleep_until(at).await;
-        }
-        self.socket = subscribe()?;
-        match self.read().await {
+        self.pace.wait().await;
+        self.socket = subscribe(&GROUPS, RECEIVE_BUFFER_BYTES)?;
+        self.pace.begin();
+        let read = self.read().await;
+        self.pace.end();
+        match read {
             Ok(fresh) => {
                 self.pending.extend(self.state.changes_to(&fresh));
                 self.state = fresh;
                 self.stale = false;
                 self.resyncs += 1;
-                self.pace.done(Instant::now());
                 Ok(())
             }
             // The bridge changed during the reading, in every attempt.
-            Err(LinksError::Netlink(error)) if error.kind() == io::ErrorKind::Interrupted => {
-                self.pace.done(Instant::now());
-                Ok(())
-            }
+            Err(LinksError::Netlink(error)) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     /// Reading may wait for the kernel's rtnl lock, and so runs on another thread.
     async fn read(&self) -> Result<BridgeState, LinksError> {
-        let netlink = Arc::clone(&self.netlink);
         let bridge = self.state.ifindex();
-        let reading = tokio::task::spawn_blocking(move || {
-            read(&mut netlink.lock().unwrap_or_else(PoisonError::into_inner), bridge)
-        });
-        Ok(reading.await??)
+        Ok(self.links.spawn(move |netlink| read(netlink, bridge)).await??)
     }
-}
-
-fn subscribe() -> io::Result<TokioSocket> {
-    let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
-    // A process that may set up bridges may also exceed the limit of net.core.rmem_max.
-    let bytes = RECEIVE_BUFFER_BYTES;
-    if setsockopt(socket.socket_ref(), sockopt::RcvBufForce, &bytes).is_err() {
-        setsockopt(socket.socket_ref(), sockopt::RcvBuf, &bytes)?;
-    }
-    socket.socket_ref().set_cap_ack(true)?;
-    socket.socket_mut().bind(&SocketAddr::new(0, 0))?;
-    for group in GROUPS {
-        socket.socket_ref().add_membership(group)?;
-    }
-    Ok(socket)
 }

@@ -8,12 +8,11 @@ use super::{Link, LinkKind, Peer, XdpAttached};
 use crate::host::netlink::{attribute, attributes, text, u16_at, u32_at};
 
 // Not in libc: linux/if_link.h, linux/if_arp.h.
-const IFLA_XDP_ATTACHED: u16 = 2;
-const IFLA_XDP_PROG_ID: u16 = 4;
 const IFLA_XDP_DRV_PROG_ID: u16 = 5;
 const IFLA_XDP_SKB_PROG_ID: u16 = 6;
 const IFLA_XDP_HW_PROG_ID: u16 = 7;
-const IFLA_EVENT_FEATURES: u32 = 2;
+pub(crate) const IFLA_IFALIAS: u16 = 20;
+const IFLA_VLAN_ID: u16 = 1;
 const ARPHRD_ETHER: u16 = 1;
 
 const LINK_HEADER_LEN: usize = 16;
@@ -30,31 +29,18 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
     let ethernet = u16_at(payload, 2)? == ARPHRD_ETHER;
     let mut link = Link {
         ifindex: u32_at(payload, 4)?,
-        name: String::new(),
-        kind: LinkKind::Physical,
-        driver: None,
-        mtu: 0,
         up: flags & libc::IFF_UP as u32 != 0,
         carrier: flags & libc::IFF_LOWER_UP as u32 != 0,
         ethernet,
-        mac: [0; 6],
-        master: None,
-        master_kind: None,
-        peer: None,
-        speed_mbit: None,
         rx_queues: 1,
         tx_queues: 1,
-        xdp: XdpAttached::default(),
-        addresses: Vec::new(),
-        default_route_v4: false,
-        default_route_v6: false,
+        ..Link::default()
     };
-    let mut lower = None;
-    let mut lower_netns = None;
-    let mut kind = None;
+    let (mut lower, mut lower_netns, mut kind, mut data) = (None, None, None, None);
     for (attribute, value) in attributes(payload, LINK_HEADER_LEN) {
         match attribute {
             libc::IFLA_IFNAME => link.name = text(value),
+            IFLA_IFALIAS => link.alias = text(value),
             libc::IFLA_MTU => link.mtu = u32_at(value, 0)?,
             libc::IFLA_ADDRESS => link.mac = value.try_into().unwrap_or_default(),
             libc::IFLA_MASTER => link.master = u32_at(value, 0),
@@ -67,6 +53,7 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
                 for (attribute, value) in attributes(value, 0) {
                     match attribute {
                         libc::IFLA_INFO_KIND => kind = Some(text(value)),
+                        libc::IFLA_INFO_DATA => data = Some(value),
                         libc::IFLA_INFO_SLAVE_KIND => link.master_kind = Some(text(value)),
                         _ => {}
                     }
@@ -84,9 +71,16 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
         None if flags & libc::IFF_LOOPBACK as u32 != 0 => LinkKind::Loopback,
         None => LinkKind::Physical,
     };
-    if link.kind == LinkKind::Veth {
-        // For other devices IFLA_LINK names the lower device, a VLAN's parent for instance.
-        link.peer = lower.map(|ifindex| Peer { ifindex, netns_id: lower_netns });
+    match kind.as_deref() {
+        Some("veth") => {
+            link.peer = lower.map(|ifindex| Peer { ifindex, netns_id: lower_netns });
+        }
+        // For other devices IFLA_LINK names the lower device.
+        Some("vlan") if lower_netns.is_none() => {
+            let vid = data.and_then(|data| u16_at(attribute(data, 0, IFLA_VLAN_ID)?, 0));
+            link.vlan = lower.map(|lower| (lower, vid));
+        }
+        _ => {}
     }
     Some(link)
 }
@@ -101,41 +95,13 @@ pub(super) fn ends(payload: &[u8]) -> Option<(u32, Option<u32>)> {
     Some((u32_at(payload, 4)?, linked.and_then(|value| u32_at(value, 0))))
 }
 
-/// The index of a deleted interface; `None` if it merely left a bridge.
-pub(super) fn deleted_link(payload: &[u8]) -> Option<u32> {
-    (i32::from(*payload.first()?) == libc::AF_UNSPEC).then(|| u32_at(payload, 4))?
-}
-
-/// Whether an RTM_NEWLINK was sent because offload features changed.
-pub(super) fn is_feature_change(payload: &[u8]) -> bool {
-    attribute(payload, LINK_HEADER_LEN, libc::IFLA_EVENT)
-        .is_some_and(|event| u32_at(event, 0) == Some(IFLA_EVENT_FEATURES))
-}
-
 fn xdp(value: &[u8]) -> XdpAttached {
-    let mut attached = XdpAttached::default();
-    let mut mode = None;
-    let mut single = 0;
-    for (attribute, value) in attributes(value, 0) {
-        let id = u32_at(value, 0).unwrap_or(0);
-        match attribute {
-            IFLA_XDP_ATTACHED => mode = value.first().copied(),
-            IFLA_XDP_PROG_ID => single = id,
-            IFLA_XDP_DRV_PROG_ID => attached.native = id,
-            IFLA_XDP_SKB_PROG_ID => attached.skb = id,
-            IFLA_XDP_HW_PROG_ID => attached.hardware = id,
-            _ => {}
-        }
+    let id = |kind| attribute(value, 0, kind).and_then(|id| u32_at(id, 0)).unwrap_or(0);
+    XdpAttached {
+        native: id(IFLA_XDP_DRV_PROG_ID),
+        skb: id(IFLA_XDP_SKB_PROG_ID),
+        hardware: id(IFLA_XDP_HW_PROG_ID),
     }
-    // Kernels before 4.19 know only one program.
-    if attached == XdpAttached::default() && single != 0 {
-        match mode {
-            Some(2) => attached.skb = single,
-            Some(3) => attached.hardware = single,
-            _ => attached.native = single,
-        }
-    }
-    attached
 }
 
 /// An address of the host, with its prefix; link-local ones are skipped.

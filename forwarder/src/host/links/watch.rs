@@ -1,214 +1,217 @@
-//! The stream of interface events. Invariant: applying the events to the initial snapshot always ends
-//! at the kernel's state. When the kernel had to drop notifications (ENOBUFS), everything is read again
-//! and the difference is reported.
+//! Follows the interfaces, and the express paths to those that are ports.
+//!
+//! A notification is not applied, it only says what to look at again: all interfaces are then read, and the
+//! caller examines the paths to the ports concerned. The host does not control these paths: a guest may
+//! change its MAC, attach a program, or move its end of a veth at any time. The kernel reports changes of
+//! the guest's interface only to a socket that listens to all namespaces with an id here. It does not
+//! report a program attached by a bpf_link; a veth then usually changes its features, and that is
+//! reported. So the caller also reads everything every few seconds ([`Watch::refresh`]).
+//!
+//! Invariant: [`Watch::next`] returns only changes that happened before the snapshot was read, and readings
+//! take a bounded part of the time, however fast notifications come.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap};
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::io;
+use std::mem;
 
 use nix::libc;
-use rtnetlink::sys::protocols::NETLINK_ROUTE;
-use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
-use tokio::time::{Duration, Instant, sleep_until};
+use rtnetlink::sys::{AsyncSocket, TokioSocket};
+use tokio::task::JoinHandle;
 
-use super::{Link, Links, LinksError, Snapshot, decode, overrun};
-use crate::host::netlink::{RawMessage, is_overrun, messages};
+use super::path::ExpressPath;
+use super::{Link, Links, LinksError, Snapshot, brief, decode, read_link, read_links};
+use crate::host::netlink::{Pace, is_overrun, messages, subscribe, u32_at};
 
-/// The requested receive buffer, so that a burst of new VMs does not overrun the socket; the kernel
-/// caps it at net.core.rmem_max.
-const RECEIVE_BUFFER_BYTES: u32 = 1 << 20;
-/// The pause between two full readings: many changes can overrun the socket again and again, and the
-/// rest of the control side has to get its turn.
-const RESYNC_PAUSE: Duration = Duration::from_millis(100);
+/// The requested receive buffer, so that a burst of new VMs does not overrun the socket.
+const RECEIVE_BUFFER_BYTES: usize = 1 << 20;
+/// The most datagrams taken before everything is read.
+const DATAGRAMS_AT_A_TIME: usize = 1024;
+/// With more changed interfaces than this, all are taken as changed.
+const TOLD_AT_MOST: usize = 1024;
+/// Without the groups of routes: on a host that speaks BGP every prefix would wake weir. Default routes are
+/// read when a port is taken.
+const GROUPS: [u32; 3] = [libc::RTNLGRP_LINK, libc::RTNLGRP_IPV4_IFADDR, libc::RTNLGRP_IPV6_IFADDR];
 
-/// An event of the interface with an index; [`Watch::snapshot`] shows its present state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    Appeared(u32),
-    Vanished(u32),
-    /// The interface entered or left a bridge, or another device that has members.
-    MasterChanged(u32),
-    /// The administrator set the interface up or down.
-    UpChanged(u32),
-    MtuChanged(u32),
-    Renamed(u32),
-    MacChanged(u32),
-    /// An XDP program came or went, ours included: so weir notices a forced removal.
-    XdpChanged(u32),
-    /// An offload was switched; ethtool shows which.
-    FeaturesChanged(u32),
-    AddressesChanged(u32),
-    /// Notifications were lost and everything was read again.
-    Resynced,
+/// The interfaces that may have changed, and the ports whose path may have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// All: notifications were lost, or there is no subscription.
+    all: bool,
+    ifindexes: BTreeSet<u32>,
+    /// Whether the snapshot differs from the one before.
+    pub snapshot: bool,
 }
 
-/// Made by [`Links::watch`].
+impl Changed {
+    pub fn all() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+
+    pub fn concerns(&self, ifindex: u32) -> bool {
+        self.all || self.ifindexes.contains(&ifindex)
+    }
+
+    fn is_nothing(&self) -> bool {
+        !self.all && self.ifindexes.is_empty()
+    }
+
+    fn note(&mut self, ifindex: u32) {
+        self.ifindexes.insert(ifindex);
+        self.all |= self.ifindexes.len() > TOLD_AT_MOST;
+        if self.all {
+            self.ifindexes.clear();
+        }
+    }
+
+    /// Takes in notifications of any namespace. Their interface is one of this namespace, or the other end
+    /// of one, whose IFLA_LINK names the near end. That index may also be one of another namespace; then an
+    /// interface is examined in vain.
+    fn absorb(&mut self, datagram: &[u8]) {
+        for message in messages(datagram) {
+            let (ifindex, linked) = match message.kind {
+                libc::RTM_NEWLINK | libc::RTM_DELLINK => decode::ends(message.payload),
+                libc::RTM_NEWADDR | libc::RTM_DELADDR => {
+                    u32_at(message.payload, 4).map(|ifindex| (ifindex, None))
+                }
+                _ => None,
+            }
+            .unzip();
+            ifindex.into_iter().chain(linked.flatten()).for_each(|ifindex| self.note(ifindex));
+        }
+    }
+}
+
+/// Made by [`Links::watch`]. It reads in the network namespace in which it was opened.
 pub struct Watch {
     links: Links,
     socket: TokioSocket,
     snapshot: Snapshot,
-    pending: VecDeque<Event>,
-    overrun: bool,
-    /// The earliest time of the next full reading.
-    resync_at: Instant,
+    changed: Changed,
+    pace: Pace,
     /// The reading under way, kept so that it completes although `next` is cancelled.
-    reading: Option<Reading>,
+    reading: Option<JoinHandle<io::Result<Snapshot>>>,
 }
 
-type Reading = Pin<Box<dyn Future<Output = Result<Snapshot, LinksError>> + Send>>;
-
-impl std::fmt::Debug for Watch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch")
-            .field("snapshot", &self.snapshot)
-            .field("pending", &self.pending)
-            .field("overrun", &self.overrun)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(Watch, snapshot, changed);
 
 impl Watch {
     pub(super) async fn open(links: Links) -> Result<Self, LinksError> {
-        let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
-        let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
-        // Without the route groups: on a host that speaks BGP every prefix would wake weir. Default
-        // routes are read when a port is taken.
-        socket.socket_ref().set_rx_buf_sz(RECEIVE_BUFFER_BYTES)?;
-        socket.socket_mut().bind(&SocketAddr::new(0, groups as u32))?;
         // Subscribe first and read then, so that no change falls between the two.
+        let (socket, all_namespaces) = listen()?;
+        if let Err(error) = all_namespaces {
+            // This takes CAP_NET_BROADCAST, which nothing else here needs.
+            tracing::info!(
+                "changes at guests' ends of veths are noticed some seconds late: the kernel does not \
+                 tell of other namespaces ({error})"
+            );
+        }
         let snapshot = links.snapshot().await?;
-        let (pending, resync_at) = (VecDeque::new(), Instant::now());
-        Ok(Self { links, socket, snapshot, pending, overrun: false, resync_at, reading: None })
+        let (changed, pace) = (Changed::default(), Pace::default());
+        Ok(Self { links, socket, snapshot, changed, pace, reading: None })
     }
 
-    /// The interfaces at the time of the last event that [`Watch::next`] returned.
+    /// The interfaces as last read.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
 
-    /// The next event. Cancelling it loses nothing.
-    pub async fn next(&mut self) -> Result<Event, LinksError> {
+    /// What may have changed; the snapshot is newer. Cancelling it loses nothing.
+    pub async fn next(&mut self) -> Result<Changed, LinksError> {
         loop {
-            if let Some(event) = self.pending.pop_front() {
-                return Ok(event);
+            while self.changed.is_nothing() {
+                match poll_fn(|cx| self.socket.poll_recv_from_full(cx)).await {
+                    Ok((datagram, _)) => self.changed.absorb(&datagram),
+                    Err(error) => self.failed(error)?,
+                }
             }
-            if self.overrun || self.reading.is_some() {
-                self.resync().await?;
-                continue;
+            if self.reading.is_none() {
+                self.pace.wait().await;
+                self.receive_waiting()?;
             }
-            match poll_fn(|cx| self.socket.poll_recv_from_full(cx)).await {
-                Ok((datagram, _)) => self.absorb(&datagram),
-                Err(error) => self.overrun |= is_overrun(error)?,
+            if self.refresh().await? {
+                return Ok(mem::take(&mut self.changed));
             }
         }
     }
 
-    async fn resync(&mut self) -> Result<(), LinksError> {
-        if self.reading.is_none() {
-            sleep_until(self.resync_at).await;
-            // Not through tokio, which makes a busy task pause. The rest of a flooded socket is older
-            // or newer than the reading made now; applying it leads to the same end.
-            let socket = self.socket.socket_ref();
-            let buffer = socket.get_rx_buf_sz()?;
-            overrun::empty(buffer, || socket.recv_from_full().map(|(bytes, _)| bytes.len()))?;
-            self.overrun = false;
-            let links = self.links.clone();
-            self.reading = Some(Box::pin(async move { links.snapshot().await }));
+    /// Takes in the notifications that wait, not through tokio, which makes a busy task pause.
+    fn receive_waiting(&mut self) -> io::Result<()> {
+        for _ in 0..DATAGRAMS_AT_A_TIME {
+            match self.socket.socket_ref().recv_from_full() {
+                Ok((datagram, _)) => self.changed.absorb(&datagram),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => self.failed(error)?,
+            }
         }
-        let Some(reading) = &mut self.reading else { return Ok(()) };
-        let read = reading.await;
-        self.reading = None;
-        self.resync_at = Instant::now() + RESYNC_PAUSE;
-        let fresh = read?;
-        self.pending.extend(difference(&self.snapshot, &fresh));
-        self.pending.push_back(Event::Resynced);
-        self.snapshot = fresh;
         Ok(())
     }
 
-    fn absorb(&mut self, datagram: &[u8]) {
-        for message in messages(datagram) {
-            self.absorb_message(message);
+    /// Reads the interfaces again, except for default routes. False: they changed during the reading, in
+    /// every attempt.
+    pub async fn refresh(&mut self) -> Result<bool, LinksError> {
+        if self.reading.is_none() {
+            self.pace.begin();
+            let before = self.snapshot.clone();
+            self.reading = Some(
+                self.links
+                    .spawn(move |netlink| Ok(Snapshot { links: read_links(netlink, &before)? })),
+            );
         }
+        let Some(reading) = &mut self.reading else { return Ok(false) };
+        let read = reading.await;
+        self.reading = None;
+        self.pace.end();
+        let fresh = match read? {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            read => read?,
+        };
+        self.changed.snapshot |= fresh != self.snapshot;
+        self.snapshot = fresh;
+        Ok(true)
     }
 
-    fn absorb_message(&mut self, RawMessage { kind, payload, .. }: RawMessage<'_>) {
-        match kind {
-            libc::RTM_NEWLINK => {
-                let Some(mut link) = decode::link(payload) else { return };
-                let old = self.snapshot.links.get(&link.ifindex);
-                match old {
-                    Some(old) => link.inherit(old),
-                    None => link.ask_driver(),
-                }
-                changes(old, Some(&link), &mut self.pending);
-                if decode::is_feature_change(payload) {
-                    self.pending.push_back(Event::FeaturesChanged(link.ifindex));
-                }
-                self.snapshot.links.insert(link.ifindex, link);
-            }
-            libc::RTM_DELLINK => {
-                if let Some(ifindex) = decode::deleted_link(payload)
-                    && let Some(old) = self.snapshot.links.remove(&ifindex)
-                {
-                    changes(Some(&old), None, &mut self.pending);
-                }
-            }
-            libc::RTM_NEWADDR | libc::RTM_DELADDR => {
-                let Some((ifindex, address)) = decode::address(payload) else { return };
-                let Some(link) = self.snapshot.links.get_mut(&ifindex) else { return };
-                let before = link.addresses.len();
-                let known = link.addresses.contains(&address);
-                if kind == libc::RTM_DELADDR {
-                    link.addresses.retain(|held| *held != address);
-                } else if !known {
-                    link.addresses.push(address);
-                }
-                if link.addresses.len() != before {
-                    self.pending.push_back(Event::AddressesChanged(ifindex));
-                }
-            }
-            _ => {}
+    /// After a loss a new socket takes the place of the old one, whose messages are older than the next
+    /// reading.
+    fn failed(&mut self, error: io::Error) -> io::Result<()> {
+        if is_overrun(error)? {
+            (self.socket, _) = listen()?;
+            self.changed.all = true;
         }
+        Ok(())
+    }
+
+    /// The paths to these ports, by interface index. A port that is gone, or that the kernel reports
+    /// nothing about, has no entry.
+    pub async fn look(&mut self, ports: &BTreeSet<u32>) -> HashMap<u32, ExpressPath> {
+        self.pace.begin();
+        let near = self.snapshot.iter().filter(|link| ports.contains(&link.ifindex));
+        let near: Vec<Link> = near.cloned().collect();
+        let looked = self.links.spawn(move |netlink| {
+            let path = |port: Link| {
+                let path = ExpressPath::of(&port, |netns_id, ifindex| {
+                    let there = netns_id.to_ne_bytes();
+                    let request = brief(ifindex).attribute(libc::IFLA_TARGET_NETNSID, &there);
+                    read_link(netlink, &request)
+                });
+                (port.ifindex, path)
+            };
+            Ok(near.into_iter().map(path).collect())
+        });
+        let looked = looked.await.map_err(io::Error::other).flatten();
+        self.pace.end();
+        looked.unwrap_or_else(|error| {
+            tracing::warn!("the express paths to the ports cannot be read: {error}");
+            HashMap::new()
+        })
     }
 }
 
-/// The events between two snapshots.
-pub(super) fn difference(old: &Snapshot, new: &Snapshot) -> VecDeque<Event> {
-    let mut events = VecDeque::new();
-    // Departures first: a name may have passed from one interface to another.
-    for (ifindex, link) in &old.links {
-        if !new.links.contains_key(ifindex) {
-            changes(Some(link), None, &mut events);
-        }
-    }
-    for (ifindex, link) in &new.links {
-        changes(old.links.get(ifindex), Some(link), &mut events);
-    }
-    events
-}
-
-/// The events between two readings of an interface.
-fn changes(old: Option<&Link>, new: Option<&Link>, events: &mut VecDeque<Event>) {
-    match (old, new) {
-        (None, None) => {}
-        (Some(old), None) => events.push_back(Event::Vanished(old.ifindex)),
-        (None, Some(new)) => events.push_back(Event::Appeared(new.ifindex)),
-        (Some(old), Some(new)) => {
-            let master = |link: &Link| (link.master, link.bridge());
-            let changed = [
-                (old.name != new.name, Event::Renamed as fn(u32) -> Event),
-                (old.mtu != new.mtu, Event::MtuChanged),
-                (old.mac != new.mac, Event::MacChanged),
-                (old.xdp != new.xdp, Event::XdpChanged),
-                (master(old) != master(new), Event::MasterChanged),
-                (old.up != new.up, Event::UpChanged),
-                (old.addresses != new.addresses, Event::AddressesChanged),
-            ];
-            let changed = changed.into_iter().filter(|(changed, _)| *changed);
-            events.extend(changed.map(|(_, event)| event(new.ifindex)));
-        }
-    }
+/// A subscription, and whether it is to all namespaces.
+fn listen() -> io::Result<(TokioSocket, io::Result<()>)> {
+    let socket = subscribe(&GROUPS, RECEIVE_BUFFER_BYTES)?;
+    let all_namespaces = socket.socket_ref().set_listen_all_namespaces(true);
+    Ok((socket, all_namespaces))
 }
 
 #[cfg(test)]

@@ -67,16 +67,10 @@ pub(super) fn set(netlink: &mut Netlink, link: &Link) -> io::Result<()> {
     netlink.set_no_ipv6_address(link.ifindex)?;
     switch_ipv6_off(&link.name)?;
     if link.mtu < SMALLEST_MTU {
-        set_mtu(netlink, link.ifindex)?;
+        let larger = netlink.set_mtu(link.ifindex, MTU);
+        larger.or_else(|_| netlink.set_mtu(link.ifindex, SMALLEST_MTU))?;
     }
     netlink.change(&Request::set_flags(link.ifindex, libc::IFF_UP | libc::IFF_NOARP))
-}
-
-fn set_mtu(netlink: &mut Netlink, ifindex: u32) -> io::Result<()> {
-    let mut request = |mtu: u32| {
-        netlink.change(&Request::about_link(libc::RTM_SETLINK, ifindex).number(libc::IFLA_MTU, mtu))
-    };
-    request(MTU).or_else(|_| request(SMALLEST_MTU))
 }
 
 /// Turns IPv6 off; no netlink request does that. With `addr_gen_mode` none the interface has no address

@@ -1,32 +1,14 @@
 //! Follows the pair: ends that are deleted, set down or given another MTU, and the loss of the mount.
 //!
 //! Invariant: the reported events lead from the initial state to the kernel's present one. [`changes`]
-//! decides, and knows no kernel. A netlink socket in each end's own namespace watches it. A
-//! notification only triggers a check, and a check also runs after every [`LOOK`], so that a lost
-//! notification only delays the event.
+//! decides, and knows no kernel. A look is due when a notification concerns either end, and now and then:
+//! the loss of a mount comes without one.
 
-use std::collections::VecDeque;
-use std::fmt;
-use std::future::poll_fn;
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
-
-use nix::libc;
-use rtnetlink::sys::protocols::NETLINK_ROUTE;
-use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
-use tokio::runtime::Handle;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use std::sync::Arc;
 
 use super::place::Kept;
-use super::{Pair, PairError, devices};
-use crate::host::links::Link;
-use crate::host::netlink::{Netlink, is_overrun, messages, u32_at};
-use crate::host::netns::Netns;
-
-/// The interval of checks. The loss of a mount comes without a notification, too.
-const LOOK: Duration = Duration::from_secs(1);
+use super::{Device, Pair, devices};
+use crate::host::links::{Link, Links, LinksError};
 
 /// One end of the pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,153 +85,49 @@ fn changes(before: State, now: State) -> Vec<PairEvent> {
     events
 }
 
-/// One namespace's notifications, and the end that they are about.
-struct LinkSocket {
-    ifindex: u32,
-    socket: TokioSocket,
-}
-
-impl LinkSocket {
-    /// In the network namespace of the calling thread, polled by that runtime.
-    fn open(ifindex: u32, runtime: &Handle) -> io::Result<Self> {
-        let _entered = runtime.enter();
-        let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
-        socket.socket_mut().bind(&SocketAddr::new(0, libc::RTMGRP_LINK as u32))?;
-        Ok(Self { ifindex, socket })
-    }
-
-    /// Whether a message about this end arrived, or may have been lost.
-    fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            match ready!(self.socket.poll_recv_from_full(cx)) {
-                Ok((datagram, _)) if concerns(&datagram, self.ifindex) => {
-                    return Poll::Ready(Ok(()));
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    if is_overrun(error)? {
-                        return Poll::Ready(Ok(()));
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn concerns(datagram: &[u8], ifindex: u32) -> bool {
-    messages(datagram).any(|message| match message.kind {
-        libc::RTM_NEWLINK | libc::RTM_DELLINK => u32_at(message.payload, 4) == Some(ifindex),
-        _ => false,
-    })
-}
-
-/// Reads the present state.
-#[derive(Debug)]
-struct PairReader {
-    ends: [(Netlink, u32); 2],
-    kept: Option<Arc<Kept>>,
-}
-
-impl PairReader {
-    fn ask(&mut self) -> io::Result<State> {
-        let [outer, inner] = &mut self.ends;
-        let end = |(netlink, ifindex): &mut (Netlink, u32)| -> io::Result<_> {
-            Ok(devices::get(netlink, *ifindex)?.as_ref().map(EndState::from))
-        };
-        let kept = self.kept.as_ref().is_some_and(|kept| kept.holds());
-        Ok(State { outer: end(outer)?, inner: end(inner)?, kept })
-    }
-}
-
 /// Made by [`Pair::watch`].
+#[derive(Debug)]
 pub struct PairWatch {
-    sockets: [LinkSocket; 2],
-    reader: Arc<Mutex<PairReader>>,
+    /// The ends, each asked for in its own namespace.
+    outer: (Links, u32),
+    inner: (Links, u32),
+    kept: Option<Arc<Kept>>,
     state: State,
-    pending: VecDeque<PairEvent>,
-    look: Interval,
-    stale: bool,
-    /// The sockets on the inner end live in this namespace.
-    _netns: Arc<Netns>,
-}
-
-impl fmt::Debug for PairWatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PairWatch")
-            .field("state", &self.state)
-            .field("pending", &self.pending)
-            .finish_non_exhaustive()
-    }
 }
 
 impl PairWatch {
-    pub(super) async fn open(pair: &Pair) -> io::Result<Self> {
-        let (outer, inner) = (pair.outer.ifindex, pair.inner.ifindex);
-        let (netns, kept) = (Arc::clone(&pair.netns), pair.kept.clone());
+    /// The socket inside also keeps the namespace of the inner end.
+    pub(super) fn open(pair: &Pair) -> Result<Self, LinksError> {
+        let (outer, inner) = (&pair.outer, &pair.inner);
         // The state in which the pair was made: whatever happened since is the first event.
-        let state = State {
-            outer: Some(EndState { up: true, mtu: pair.outer.mtu }),
-            inner: Some(EndState { up: true, mtu: pair.inner.mtu }),
-            kept: kept.is_some(),
-        };
-        let runtime = Handle::current();
-        tokio::task::spawn_blocking(move || {
-            let open = |ifindex| -> io::Result<_> {
-                Ok((LinkSocket::open(ifindex, &runtime)?, (Netlink::open()?, ifindex)))
-            };
-            let (outside, ask_outside) = open(outer)?;
-            let (inside, ask_inside) = netns.enter(|| open(inner)).flatten()?;
-            let reader = PairReader { ends: [ask_outside, ask_inside], kept };
-            let _entered = runtime.enter();
-            let mut look = interval(LOOK);
-            look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            Ok(Self {
-                sockets: [outside, inside],
-                reader: Arc::new(Mutex::new(reader)),
-                state,
-                pending: VecDeque::new(),
-                look,
-                stale: true,
-                _netns: netns,
-            })
+        let up = |device: &Device| Some(EndState { up: true, mtu: device.mtu });
+        let state = State { outer: up(outer), inner: up(inner), kept: pair.kept.is_some() };
+        Ok(Self {
+            outer: (Links::open()?, outer.ifindex),
+            inner: (pair.netns.enter(Links::open)??, inner.ifindex),
+            kept: pair.kept.clone(),
+            state,
         })
-        .await?
     }
 
-    /// The next event. Cancelling it loses nothing.
-    pub async fn next(&mut self) -> Result<PairEvent, PairError> {
-        self.wait().await.map_err(PairError::Watch)
+    /// The interface whose notifications, which are also those of its other end, call for a look.
+    pub fn ifindex(&self) -> u32 {
+        self.outer.1
     }
 
-    async fn wait(&mut self) -> io::Result<PairEvent> {
-        loop {
-            if let Some(event) = self.pending.pop_front() {
-                return Ok(event);
-            }
-            if !self.stale {
-                poll_fn(|cx| self.poll_stale(cx)).await?;
-                self.stale = true;
-            }
-            let reader = Arc::clone(&self.reader);
-            // It may wait for the kernel's rtnl lock.
-            let now = tokio::task::spawn_blocking(move || {
-                reader.lock().unwrap_or_else(PoisonError::into_inner).ask()
-            });
-            let now = now.await??;
-            self.stale = false;
-            self.pending.extend(changes(self.state, now));
-            self.state = now;
-        }
+    /// What has happened since the last look.
+    pub async fn look(&mut self) -> Result<Vec<PairEvent>, LinksError> {
+        let kept = self.kept.as_ref().is_some_and(|kept| kept.holds());
+        let (outer, inner) = (end(&self.outer).await?, end(&self.inner).await?);
+        let now = State { outer, inner, kept };
+        Ok(changes(std::mem::replace(&mut self.state, now), now))
     }
+}
 
-    fn poll_stale(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        for socket in &mut self.sockets {
-            if let Poll::Ready(changed) = socket.poll_changed(cx) {
-                return Poll::Ready(changed);
-            }
-        }
-        self.look.poll_tick(cx).map(|_| Ok(()))
-    }
+async fn end((links, ifindex): &(Links, u32)) -> Result<Option<EndState>, LinksError> {
+    let ifindex = *ifindex;
+    let link = links.spawn(move |netlink| devices::get(netlink, ifindex)).await??;
+    Ok(link.as_ref().map(EndState::from))
 }
 
 #[cfg(test)]

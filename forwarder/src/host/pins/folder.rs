@@ -29,7 +29,7 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn of(identity: &Identity) -> Self {
-        Self { inode: identity.netns().inode, digest: identity.digest() }
+        Self { inode: identity.netns.inode, digest: identity.digest }
     }
 
     /// The folder's name. A bpffs takes no dots.

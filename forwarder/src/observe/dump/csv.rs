@@ -1,7 +1,8 @@
 //! `.csv` (RFC 4180): a header, then a row for each vif and stage, flow, or port and reason of
 //! loss. Invariant: columns keep their names and their order; new ones are added on the right.
 
-use weir_api::{FlowNumbers, FlowReport, FlowsReport, LatencyReport, LossReport, Summary};
+use serde::Serialize;
+use weir_api::{FlowNumbers, FlowReport, FlowsReport, LatencyReport, LossReport};
 
 const LATENCY: &str = "since_unix_ns,until_unix_ns,vif,stage,\
     count,min_ns,mean_ns,p50_ns,p90_ns,p99_ns,p999_ns,max_ns\n";
@@ -21,8 +22,15 @@ pub struct Csv {
 }
 
 impl Csv {
-    fn of<I: IntoIterator<Item = Vec<String>>>(header: &'static str, rows: I) -> Self {
-        Self { header, rows: rows.into_iter().map(|cells| row(&cells)).collect() }
+    fn of(
+        header: &'static str,
+        write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> csv::Result<()>,
+    ) -> Self {
+        let mut rows = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+        // Writing text and numbers to memory cannot fail.
+        let _ = write(&mut rows);
+        let rows = rows.into_inner().unwrap_or_default();
+        Self { header, rows: String::from_utf8_lossy(&rows).into_owned() }
     }
 
     pub fn whole(&self) -> String {
@@ -31,138 +39,79 @@ impl Csv {
 }
 
 pub fn latency(report: &LatencyReport) -> Csv {
-    let span = [report.since_unix_ns, report.until_unix_ns].map(|ns| ns.to_string());
-    let stages = report.vifs.iter().flat_map(|vif| vif.stages.iter().map(move |at| (vif, at)));
-    Csv::of(
-        LATENCY,
-        stages.map(|(vif, at)| {
-            let mut cells = span.to_vec();
-            cells.extend([vif.name.clone(), at.stage.clone()]);
-            cells.extend(summary(&at.summary));
-            cells
-        }),
-    )
+    Csv::of(LATENCY, |rows| {
+        let (since, until) = (report.since_unix_ns, report.until_unix_ns);
+        let stages = report.vifs.iter().flat_map(|vif| vif.stages.iter().map(move |at| (vif, at)));
+        stages.into_iter().try_for_each(|(vif, at)| {
+            rows.serialize((since, until, &vif.name, &at.stage, at.summary))
+        })
+    })
 }
 
 /// `since`: the start of the interval; without it, a flow counts from its first frame.
 pub fn flows(report: &FlowsReport, since: Option<u64>) -> Csv {
     let until = report.until_unix_ns;
-    let flows = report.flows.iter().map(|flow| {
-        let mut cells = span(since.or_else(|| until.checked_sub(flow.age_ns)), until);
-        cells.extend([flow.vif.clone(), "flow".to_owned(), "1".to_owned()]);
-        cells.extend(key(flow));
-        cells.extend([flow.age_ns, flow.idle_ns].map(|ns| ns.to_string()));
-        cells.extend(numbers(&flow.counts));
-        // No flow table sees frames of the express lane.
-        cells.push("0".to_owned());
-        cells
-    });
-    let sums = report.sums.iter().map(|sum| {
-        let mut cells = span(since, until);
-        cells.extend([sum.vif.clone(), sum.kind.to_string(), number(sum.flows)]);
-        cells.extend(std::iter::repeat_n(String::new(), 8));
-        cells.extend(numbers(&sum.counts));
-        cells.push(sum.express.to_string());
-        cells
-    });
-    Csv::of(FLOWS, flows.chain(sums))
+    Csv::of(FLOWS, |rows| {
+        for flow in &report.flows {
+            let times = (flow.age_ns, flow.idle_ns);
+            // No flow table sees frames of the express lane.
+            let cells = (key(flow), times, numbers(&flow.counts), 0);
+            rows.serialize((began(flow, since, until), until, &flow.vif, "flow", 1, cells))?;
+        }
+        for sum in &report.sums {
+            let cells = ([""; 8], numbers(&sum.counts), sum.express);
+            rows.serialize((since, until, &sum.vif, sum.kind.to_string(), sum.flows, cells))?;
+        }
+        Ok(())
+    })
 }
 
 pub fn losses(report: &LossReport) -> Csv {
-    let ports = report.ports.iter().flat_map(|port| port.losses.iter().map(move |at| (port, at)));
-    Csv::of(
-        LOSSES,
-        ports.map(|(port, (reason, frames))| {
-            let mut cells = span(Some(report.since_unix_ns), report.until_unix_ns);
-            cells.extend([port.name.clone(), port.role.to_string(), port.received.to_string()]);
-            cells.extend([reason.clone(), frames.to_string()]);
-            cells
-        }),
-    )
+    Csv::of(LOSSES, |rows| {
+        for port in &report.ports {
+            let (name, role) = (&port.name, port.role.to_string());
+            let cells = (report.since_unix_ns, report.until_unix_ns, name, role, port.received);
+            port.losses.iter().try_for_each(|loss| rows.serialize((&cells, loss)))?;
+        }
+        Ok(())
+    })
 }
 
 /// The losses of flows, a row for each reason.
 pub fn flow_losses(report: &FlowsReport, since: Option<u64>) -> Csv {
     let until = report.until_unix_ns;
-    let rows = |mut cells: Vec<String>, counts: &FlowNumbers| -> Vec<Vec<String>> {
-        cells.push(counts.frames.to_string());
-        let losses = counts.losses.iter();
-        let row = |(reason, frames): (&String, &u64)| {
-            [cells.as_slice(), &[reason.clone(), frames.to_string()]].concat()
-        };
-        losses.map(row).collect()
-    };
-    let flows = report.flows.iter().flat_map(|flow| {
-        let mut cells = span(since.or_else(|| until.checked_sub(flow.age_ns)), until);
-        cells.extend([flow.vif.clone(), "flow".to_owned()]);
-        cells.extend(key(flow));
-        rows(cells, &flow.counts)
-    });
-    let sums = report.sums.iter().flat_map(|sum| {
-        let mut cells = span(since, until);
-        cells.extend([sum.vif.clone(), sum.kind.to_string()]);
-        cells.extend(std::iter::repeat_n(String::new(), 6));
-        rows(cells, &sum.counts)
-    });
-    Csv::of(FLOW_LOSSES, flows.chain(sums))
+    Csv::of(FLOW_LOSSES, |rows| {
+        for flow in &report.flows {
+            let cells = (began(flow, since, until), until, &flow.vif, "flow", key(flow));
+            let frames = flow.counts.frames;
+            let mut losses = flow.counts.losses.iter();
+            losses.try_for_each(|loss| rows.serialize((&cells, frames, loss)))?;
+        }
+        for sum in &report.sums {
+            let cells = (since, until, &sum.vif, sum.kind.to_string(), [""; 6]);
+            let frames = sum.counts.frames;
+            let mut losses = sum.counts.losses.iter();
+            losses.try_for_each(|loss| rows.serialize((&cells, frames, loss)))?;
+        }
+        Ok(())
+    })
 }
 
-fn span(since: Option<u64>, until: u64) -> Vec<String> {
-    vec![number(since), until.to_string()]
+fn began(flow: &FlowReport, since: Option<u64>, until: u64) -> Option<u64> {
+    since.or_else(|| until.checked_sub(flow.age_ns))
 }
 
-fn key(flow: &FlowReport) -> [String; 6] {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    [
-        flow.proto.clone(),
-        text(&flow.src),
-        number(flow.src_port),
-        text(&flow.dst),
-        number(flow.dst_port),
-        number(flow.vlan),
-    ]
+fn key(flow: &FlowReport) -> impl Serialize + use<> {
+    let FlowReport { proto, src, src_port, dst, dst_port, vlan, .. } = flow;
+    (proto.clone(), src.clone(), *src_port, dst.clone(), *dst_port, *vlan)
 }
 
-fn numbers(counts: &FlowNumbers) -> Vec<String> {
+fn numbers(counts: &FlowNumbers) -> impl Serialize + use<> {
     let losses: Vec<String> =
         counts.losses.iter().map(|(reason, frames)| format!("{reason}={frames}")).collect();
-    let mut cells: Vec<String> =
-        [counts.frames, counts.bytes, counts.delivered, counts.delivered_bytes, counts.lost()]
-            .map(|number| number.to_string())
-            .into();
-    cells.extend([losses.join(";"), counts.tcp_flags.join("|"), counts.jitter_ns.to_string()]);
-    cells.extend(summary(&counts.residence));
-    cells
-}
-
-fn summary(times: &Summary) -> [String; 8] {
-    [
-        times.count,
-        times.min_ns,
-        times.mean_ns,
-        times.p50_ns,
-        times.p90_ns,
-        times.p99_ns,
-        times.p999_ns,
-        times.max_ns,
-    ]
-    .map(|number| number.to_string())
-}
-
-fn number(number: Option<u64>) -> String {
-    number.map(|number| number.to_string()).unwrap_or_default()
-}
-
-fn row(cells: &[String]) -> String {
-    let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
-    cells.join(",") + "\n"
-}
-
-/// Quotes a cell that contains a comma or a quote.
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
-    }
+    (
+        [counts.frames, counts.bytes, counts.delivered, counts.delivered_bytes, counts.lost()],
+        (losses.join(";"), counts.tcp_flags.join("|"), counts.jitter_ns),
+        counts.residence,
+    )
 }

@@ -4,6 +4,7 @@
 //! here before anything else can happen to them: the task that took them is never dropped half-way. A
 //! reset takes exactly what it reports.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weir_core::{PortId, Stage, VifLatency};
@@ -14,58 +15,73 @@ use weir_api::{LatencyQuery, LatencyReport, Summary, Times, VifTimes, histogram:
 
 /// Ports read at once. One round of a worker's chores answers all of them, and their answers, up to a
 /// tenth of a megabyte each, are never all in memory at the same time.
-pub(super) const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 16;
+
+/// What was made of all times recorded since the last reset.
+#[derive(Debug)]
+pub struct Recorded<T> {
+    pub since_unix_ns: u64,
+    pub until_unix_ns: u64,
+    /// One for each source, in the order of their names.
+    pub sources: Vec<T>,
+}
 
 impl<S: WorkerMeasures> Measurements<S> {
     /// Everything recorded since the last reset, by name of the source.
     pub async fn latency(self: &Arc<Self>, query: LatencyQuery) -> Result<LatencyReport, NoAnswer> {
+        let LatencyQuery { histograms, reset } = query;
+        let of = move |name: &str, times: &VifLatency| vif_times(name, times, histograms);
+        let Recorded { since_unix_ns, until_unix_ns, sources } = self.times(reset, of).await?;
+        Ok(LatencyReport {
+            version: weir_api::VERSION,
+            uptime_ns: self.uptime_ns(),
+            since_unix_ns,
+            until_unix_ns,
+            on: self.plan.latency,
+            vifs: sources,
+        })
+    }
+
+    /// Applies `of` to the times of each source.
+    pub async fn times<T: Send + 'static>(
+        self: &Arc<Self>,
+        reset: bool,
+        of: impl Fn(&str, &VifLatency) -> T + Send + Sync + 'static,
+    ) -> Result<Recorded<T>, NoAnswer> {
         let this = Arc::clone(self);
-        let read = tokio::spawn(async move { this.read_latency(query).await });
+        let read = tokio::spawn(async move { this.read_times(reset, of).await });
         read.await.unwrap_or(Err(NoAnswer::Ended))
     }
 
-    async fn read_latency(&self, query: LatencyQuery) -> Result<LatencyReport, NoAnswer> {
-        let LatencyQuery { histograms, reset } = query;
+    async fn read_times<T>(
+        &self,
+        reset: bool,
+        of: impl Fn(&str, &VifLatency) -> T,
+    ) -> Result<Recorded<T>, NoAnswer> {
+        // So a reset shows for all sources or for none.
         let mut since = self.since.lock().await;
-        let mut vifs = Vec::new();
+        let (nothing, mut made) = (VifLatency::default(), BTreeMap::new());
         if self.plan.latency {
             let ids: Vec<PortId> = self.ports.lock().await.keys().copied().collect();
             for some in ids.chunks(AT_ONCE) {
-                for (name, times) in self.take(some, reset).await? {
-                    vifs.push(vif_times(name, &times, histograms));
+                let mut ports = self.ports.lock().await;
+                self.collect(&mut ports, some).await?;
+                for id in some {
+                    let Some(held) = ports.get_mut(id) else { continue };
+                    let times = held.times.as_deref().unwrap_or(&nothing);
+                    made.insert(held.name.clone(), of(&held.name, times));
+                    if reset {
+                        held.times = None;
+                    }
                     tokio::task::yield_now().await;
                 }
             }
         }
-        vifs.sort_by(|a, b| a.name.cmp(&b.name));
-        let report = LatencyReport {
-            version: weir_api::VERSION,
-            uptime_ns: self.uptime_ns(),
-            since_unix_ns: *since,
-            until_unix_ns: unix_ns(),
-            on: self.plan.latency,
-            vifs,
-        };
+        let (since_unix_ns, until_unix_ns) = (*since, unix_ns());
         if reset {
-            *since = report.until_unix_ns;
+            *since = until_unix_ns;
         }
-        Ok(report)
-    }
-
-    /// Collects the new times of some ports, and returns all their times.
-    async fn take(
-        &self,
-        ids: &[PortId],
-        reset: bool,
-    ) -> Result<Vec<(String, Box<VifLatency>)>, NoAnswer> {
-        let mut ports = self.ports.lock().await;
-        self.collect(&mut ports, ids).await?;
-        let given = ids.iter().filter_map(|id| {
-            let held = ports.get_mut(id)?;
-            let times = if reset { held.times.take() } else { held.times.clone() };
-            Some((held.name.clone(), times.unwrap_or_default()))
-        });
-        Ok(given.collect())
+        Ok(Recorded { since_unix_ns, until_unix_ns, sources: made.into_values().collect() })
     }
 
     /// Adds what the workers have recorded since the last collection.
@@ -89,7 +105,7 @@ impl<S: WorkerMeasures> Measurements<S> {
     }
 }
 
-fn vif_times(name: String, times: &VifLatency, histograms: bool) -> VifTimes {
+fn vif_times(name: &str, times: &VifLatency, histograms: bool) -> VifTimes {
     let stages = Stage::ALL.iter().map(|&stage| (stage.name(), times.stage(stage)));
     let stages = stages
         .chain([("residence", times.residence())])
@@ -99,5 +115,5 @@ fn vif_times(name: String, times: &VifLatency, histograms: bool) -> VifTimes {
             histogram: histograms.then(|| encode(&times)),
         })
         .collect();
-    VifTimes { name, stages }
+    VifTimes { name: name.to_owned(), stages }
 }

@@ -299,7 +299,7 @@ async fn sums_are_those_of_all_workers_and_a_reset_forgets_all() {
 async fn the_histograms_are_there_without_a_report_and_go_on_growing() {
     let bench = Bench::new(MeasurePlan::default(), &["v2", "v1"]).await;
     let counts = |name: &str, times: &VifLatency| (name.to_owned(), times.residence().len());
-    let told = async || bench.measured.times(counts).await.unwrap();
+    let told = async || bench.measured.times(false, counts).await.unwrap().sources;
     bench.record(0, 0, 3);
     bench.record(1, 0, 4);
     assert_eq!(told().await, [("v1".to_owned(), 0), ("v2".to_owned(), 7)]);

@@ -3,17 +3,14 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use weir_api::{
     Amount, LinkLane, LinkShare, PortCounter, PortReport, State, Traffic, WorkerReport,
 };
 use weir_core::{Reason, ReleaseReason, Role};
 
 use super::Sample;
-use super::families::ALL;
-use super::page::{MetricsPage, Value, Value::Whole};
+use super::page::{Value, Value::Whole};
 use super::times::seconds;
 use crate::observe::measure::SourceFlows;
 
@@ -22,13 +19,6 @@ pub(super) type MetricRow<'s> = (Vec<Cow<'s, str>>, Value<'s>);
 pub(super) type MetricRows<'s> = Vec<MetricRow<'s>>;
 
 const STATES: [State; 5] = [State::Up, State::Down, State::Gone, State::Failed, State::Stopped];
-
-impl Collector for Sample {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut page = MetricsPage::new(encoder);
-        ALL.iter().try_for_each(|metric| page.family(metric, (metric.rows)(self)))
-    }
-}
 
 pub(super) fn row<'s, const N: usize>(labels: [&'s str; N], value: Value<'s>) -> MetricRow<'s> {
     (labels.map(Cow::Borrowed).into(), value)

@@ -1,10 +1,7 @@
-//! OpenMetrics, or the older text format, as the client prefers. Invariant: both carry the same data;
-//! what only OpenMetrics has is left out of the other or expressed in its terms.
-
-use super::families::{ALL, Kind};
+//! OpenMetrics, or the older text format, as the client prefers.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub enum Format {
     OpenMetrics,
     Classic,
 }
@@ -34,45 +31,11 @@ impl Format {
             Self::Classic => "text/plain; version=0.0.4; charset=utf-8",
         }
     }
-
-    pub(super) fn of(self, open_metrics: &str) -> String {
-        match self {
-            Self::OpenMetrics => open_metrics.to_owned(),
-            Self::Classic => classic(open_metrics),
-        }
-    }
 }
 
 fn quality(parameters: &str) -> f64 {
     let quality = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
     quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0))
-}
-
-/// In the older format, `HELP` and `TYPE` name the samples instead of the family; it has neither units
-/// nor infos.
-fn classic(open_metrics: &str) -> String {
-    let mut text = String::with_capacity(open_metrics.len() + 4096);
-    for line in open_metrics.lines() {
-        let comment = line.strip_prefix("# ").and_then(|rest| rest.split_once(' '));
-        let Some((word, rest)) = comment else {
-            if !line.starts_with('#') {
-                text.extend([line, "\n"]);
-            }
-            continue;
-        };
-        let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-        let kind = ALL.iter().find(|metric| metric.name == name).map(|metric| metric.kind);
-        let suffix = kind.map_or("", Kind::suffix);
-        match word {
-            "HELP" => text.extend(["# HELP ", name, suffix, " ", rest, "\n"]),
-            "TYPE" if kind == Some(Kind::Info) => {
-                text.extend(["# TYPE ", name, suffix, " gauge\n"]);
-            }
-            "TYPE" => text.extend(["# TYPE ", name, suffix, " ", rest, "\n"]),
-            _ => {}
-        }
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,18 +1,14 @@
-//! Writes metrics with the `prometheus-client` crate. Invariant: a row has exactly its metric's labels
-//! and a value of its metric's kind, else nothing is written.
+//! Writes the page, in either format. Invariant: both carry the same data; what only OpenMetrics has is left
+//! out of the other or expressed in its terms. A row has exactly its metric's labels and a value of its
+//! metric's kind, else nothing is written.
 
-use std::fmt;
-
-use prometheus_client::{
-    encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet},
-    metrics::MetricType,
-    registry::Unit,
-};
+use std::fmt::{self, Write as _};
 
 use weir_core::Reason;
 
-use super::families::{Kind, Metric};
-use super::fill::MetricRows;
+use super::Sample;
+use super::families::{ALL, Kind, Metric};
+use super::format::Format;
 use super::times::Spread;
 
 #[derive(Clone, Copy, Debug)]
@@ -22,44 +18,69 @@ pub(super) enum Value<'s> {
     Spread(&'s Spread),
 }
 
-#[derive(Debug)]
-pub(super) struct MetricsPage<'e>(DescriptorEncoder<'e>);
-
-impl<'e> MetricsPage<'e> {
-    pub(super) fn new(encoder: DescriptorEncoder<'e>) -> Self {
-        Self(encoder)
+/// The whole page.
+pub fn page(sample: &Sample, format: Format) -> Result<String, fmt::Error> {
+    let (mut text, open) = (String::new(), format == Format::OpenMetrics);
+    for metric in ALL {
+        family(&mut text, metric, sample, open)?;
     }
+    if open {
+        text.push_str("# EOF\n");
+    }
+    Ok(text)
+}
 
-    /// Writes a metric with all its rows; it must not be written again.
-    pub(super) fn family(&mut self, metric: &Metric, rows: MetricRows<'_>) -> fmt::Result {
-        let unit = metric.unit.map(|unit| Unit::Other(unit.to_owned()));
-        // The encoder appends the unit to the name.
-        let stem = match metric.unit {
-            Some(unit) => metric.name.strip_suffix(unit).and_then(|stem| stem.strip_suffix('_')),
-            None => Some(metric.name),
-        };
-        let kind = match metric.kind {
-            Kind::Counter => MetricType::Counter,
-            Kind::Gauge => MetricType::Gauge,
-            Kind::Histogram => MetricType::Histogram,
-            Kind::Info => MetricType::Info,
-        };
-        let stem = stem.ok_or(fmt::Error)?;
-        let mut encoder = self.0.encode_descriptor(stem, &help(metric), unit.as_ref(), kind)?;
-        for (values, value) in rows {
-            if values.len() != metric.labels.len() {
-                return Err(fmt::Error);
-            }
-            let pairs = metric.labels.iter().zip(&values);
-            let labels: Vec<(&str, &str)> = pairs.map(|(name, value)| (*name, &**value)).collect();
-            match (metric.kind, labels.is_empty()) {
-                (Kind::Info, _) => encoder.encode_info(&labels)?,
-                (kind, true) => put(&mut encoder, kind, value)?,
-                (kind, false) => put(&mut encoder.encode_family(&labels)?, kind, value)?,
-            }
+/// In the older format, `HELP` and `TYPE` name the samples instead of the family; it has neither units nor
+/// infos.
+fn family(text: &mut String, metric: &Metric, sample: &Sample, open: bool) -> fmt::Result {
+    let (name, kind, suffix) = (metric.name, metric.kind, metric.kind.suffix());
+    let heading = if open { "" } else { suffix };
+    let shown = if kind == Kind::Info && !open { Kind::Gauge } else { kind };
+    writeln!(text, "# HELP {name}{heading} {}", help(metric))?;
+    writeln!(text, "# TYPE {name}{heading} {}", shown.name())?;
+    if let Some(unit) = metric.unit.filter(|_| open) {
+        writeln!(text, "# UNIT {name} {unit}")?;
+    }
+    for (values, value) in (metric.rows)(sample) {
+        if values.len() != metric.labels.len() {
+            return Err(fmt::Error);
         }
-        Ok(())
+        let pairs = metric.labels.iter().zip(&values);
+        let labels: Vec<String> =
+            pairs.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+        let braced = match labels.as_slice() {
+            [] => String::new(),
+            labels => format!("{{{}}}", labels.join(",")),
+        };
+        match (kind, value) {
+            (Kind::Histogram, Value::Spread(spread)) => {
+                writeln!(text, "{name}_sum{braced} {}", real(spread.sum_seconds()))?;
+                writeln!(text, "{name}_count{braced} {}", spread.count())?;
+                let mut below = 0;
+                for (bound, packets) in spread.buckets() {
+                    below += packets;
+                    let bound = if bound.is_finite() { real(bound) } else { "+Inf".to_owned() };
+                    let bound = format!("le=\"{bound}\"");
+                    let labels = [&[bound], labels.as_slice()].concat().join(",");
+                    writeln!(text, "{name}_bucket{{{labels}}} {below}")?;
+                }
+            }
+            (Kind::Histogram, _) | (_, Value::Spread(_)) => return Err(fmt::Error),
+            (_, Value::Whole(number)) => writeln!(text, "{name}{suffix}{braced} {number}")?,
+            (_, Value::Real(number)) => writeln!(text, "{name}{suffix}{braced} {}", real(number))?,
+        }
     }
+    Ok(())
+}
+
+/// With a decimal point, so that it is no whole number.
+fn real(number: f64) -> String {
+    if number.fract() == 0.0 { format!("{number:.1}") } else { number.to_string() }
+}
+
+/// The kernel lets interfaces have quotation marks in their names.
+fn escaped(value: &str) -> String {
+    value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }
 
 /// The metric's sentence; for losses, also the meaning of each reason and what to do about it.
@@ -73,23 +94,4 @@ fn help(metric: &Metric) -> String {
         }
     }
     text
-}
-
-fn put(encoder: &mut MetricEncoder<'_>, kind: Kind, value: Value<'_>) -> fmt::Result {
-    match (kind, value) {
-        (Kind::Counter, Value::Whole(n)) => encoder.encode_counter::<NoLabelSet, _, f64>(&n, None),
-        (Kind::Counter, Value::Real(x)) => encoder.encode_counter::<NoLabelSet, _, f64>(&x, None),
-        (Kind::Gauge, Value::Whole(n)) => encoder.encode_gauge(&n),
-        (Kind::Gauge, Value::Real(x)) => encoder.encode_gauge(&x),
-        (Kind::Histogram, Value::Spread(spread)) => {
-            let buckets = spread.buckets();
-            encoder.encode_histogram::<NoLabelSet>(
-                spread.sum_seconds(),
-                spread.count(),
-                &buckets,
-                None,
-            )
-        }
-        _ => Err(fmt::Error),
-    }
 }

@@ -1,25 +1,33 @@
-//! The HTTP side. Invariants: one sample at a time, and at most one a second however many clients ask;
-//! a sample that has begun is completed, even if its client is gone; a client cannot delay the
-//! forwarder's end.
+//! The HTTP side. Invariants: the number of connections is bounded; each is for one answer and short, so
+//! that clients cannot use up the files that ports need. One sample at a time is taken, and at most one a
+//! second however many clients ask; a sample that has begun is completed, even if its client is gone. A
+//! client cannot delay the forwarder's end.
 
-use std::{
-    future::Future,
-    io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use axum::{
-    Router,
-    extract::State,
-    http::{HeaderMap, HeaderName, StatusCode, Uri, header},
-    response::{Html, IntoResponse, Response},
-    routing::get,
-};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
-use super::{Numbers, exposition, format::Format, listener::MetricsListener};
+use super::{Format, Numbers, Sample, page};
 
+/// Enough for Prometheus and a few users. Further connections wait.
+const CONNECTIONS: usize = 16;
+/// The time from accepting a connection to the end of its answer.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 10 });
+/// If no file is left for a connection, one may be free soon.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How long an answer is reused.
 const FRESH: Duration = Duration::from_secs(if cfg!(test) { 60 } else { 1 });
 /// Below Prometheus' own time-out, so that the error message arrives.
@@ -35,111 +43,141 @@ const INDEX: &str = concat!(
     "<li><a href=\"/healthz\">/healthz</a>: 200 while the workers answer, else 503 and why\n",
     "</ul>\n<p>Everything else is asked on the control socket: <code>weir --help</code>.\n"
 );
+const TEXT: &str = "text/plain; charset=utf-8";
 
-/// The page, or the error why there is none.
-type Text = Result<Arc<str>, Arc<str>>;
+/// Why metrics cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    #[error(
+        "forwarder.metrics: {address} is in use by another program; valid: a loopback address and \
+         port that are free"
+    )]
+    InUse { address: SocketAddr },
+    #[error("forwarder.metrics: nothing can listen on {address}: {source}")]
+    Io { address: SocketAddr, source: io::Error },
+}
+
+/// Binds the address; with port 0, any free port. Connections made before it is served wait.
+pub async fn claim(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse { address },
+        _ => ListenError::Io { address, source },
+    })
+}
+
+/// The numbers, or the error why there are none.
+type Sampled = Result<Arc<Sample>, String>;
 
 struct SampleCache<N> {
     numbers: Arc<N>,
     /// Locked while a sample is taken; other requests wait for that one.
-    last: Arc<Mutex<Option<(Instant, Text)>>>,
+    last: Arc<Mutex<Option<(Instant, Sampled)>>>,
 }
 
 /// Serves until `shutdown` resolves.
 pub async fn serve<N: Numbers>(
-    listener: MetricsListener,
+    listener: TcpListener,
     numbers: Arc<N>,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let server = axum::serve(listener, router(numbers)).with_graceful_shutdown(async move {
-        shutdown.await;
-        let _ = stopping.send(());
-    });
-    let mut server = std::pin::pin!(server.into_future());
-    tokio::select! {
-        result = &mut server => result,
-        // A client that neither reads nor disconnects is abandoned.
-        _ = stopped => tokio::time::timeout(CLOSE_TIMEOUT, server).await.unwrap_or(Ok(())),
-    }
-}
-
-fn router<N: Numbers>(numbers: Arc<N>) -> Router {
+) {
     let cache = Arc::new(SampleCache { numbers, last: Arc::default() });
-    Router::new()
-        .route("/", get(|| async { once(Html(INDEX)) }))
-        .route("/metrics", get(metrics::<N>))
-        .route("/healthz", get(health::<N>))
-        .fallback(unknown)
-        .with_state(cache)
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+                Ok((stream, _)) => drop(connections.spawn(connection(stream, Arc::clone(&cache)))),
+                Err(error) => {
+                    tracing::debug!("metrics: a connection was not accepted: {error}");
+                    sleep(PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    // A client that neither reads nor disconnects is abandoned.
+    let ended = async { while connections.join_next().await.is_some() {} };
+    let _ = timeout(CLOSE_TIMEOUT, ended).await;
 }
 
-async fn metrics<N: Numbers>(
-    State(cache): State<Arc<SampleCache<N>>>,
-    headers: HeaderMap,
-) -> Response {
-    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let format = Format::wanted(&accept.collect::<Vec<_>>().join(","));
-    match cache.text().await {
-        Ok(text) => once(([(header::CONTENT_TYPE, format.content_type())], format.of(&text))),
-        Err(why) => refuse(StatusCode::SERVICE_UNAVAILABLE, &why),
+async fn connection<N: Numbers>(stream: TcpStream, cache: Arc<SampleCache<N>>) {
+    let service = hyper::service::service_fn(|request: Request<Incoming>| {
+        let cache = Arc::clone(&cache);
+        async move { Ok::<_, Infallible>(cache.answer(&request).await) }
+    });
+    let mut server = hyper::server::conn::http1::Builder::new();
+    let served = server.keep_alive(false).serve_connection(TokioIo::new(stream), service);
+    if let Ok(Err(error)) = timeout(CONNECTION_TIMEOUT, served).await {
+        tracing::debug!("metrics: {error}");
     }
 }
 
-/// Healthy means that the numbers can be read: that proves that the workers turn.
-async fn health<N: Numbers>(State(cache): State<Arc<SampleCache<N>>>) -> Response {
-    match cache.text().await {
-        Ok(_) => once("ok\n"),
-        Err(why) => refuse(StatusCode::SERVICE_UNAVAILABLE, &why),
-    }
-}
-
-async fn unknown(uri: Uri) -> Response {
-    let path = uri.path();
-    refuse(StatusCode::NOT_FOUND, &format!("there is no {path}; valid: /metrics, /healthz, /"))
-}
-
-fn refuse(status: StatusCode, why: &str) -> Response {
-    once((status, format!("{why}\n")))
-}
-
-/// Each connection is for one answer: see [`super::listener`].
-fn once(answer: impl IntoResponse) -> Response {
-    const CLOSE: [(HeaderName, &str); 1] = [(header::CONNECTION, "close")];
-    (CLOSE, answer).into_response()
+fn answer(status: StatusCode, kind: &'static str, text: String) -> Response<String> {
+    let mut answer = Response::new(text);
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    answer
 }
 
 impl<N: Numbers> SampleCache<N> {
-    async fn text(&self) -> Text {
-        let late = || {
-            let what = "the workers did not answer within";
-            Err(format!("{what} {ANSWER_TIMEOUT:?}; see weir's log").into())
-        };
-        tokio::time::timeout(ANSWER_TIMEOUT, self.ask()).await.unwrap_or_else(|_| late())
+    async fn answer(&self, request: &Request<Incoming>) -> Response<String> {
+        let path = request.uri().path();
+        if !["/", "/metrics", "/healthz"].contains(&path) {
+            let why = format!("there is no {path}; valid: /metrics, /healthz, /\n");
+            return answer(StatusCode::NOT_FOUND, TEXT, why);
+        }
+        if ![Method::GET, Method::HEAD].contains(request.method()) {
+            let mut refusal = answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, String::new());
+            let allowed = hyper::header::HeaderValue::from_static("GET,HEAD");
+            refusal.headers_mut().insert(ALLOW, allowed);
+            return refusal;
+        }
+        if path == "/" {
+            return answer(StatusCode::OK, "text/html; charset=utf-8", INDEX.to_owned());
+        }
+        // Healthy means that the numbers can be read: that proves that the workers turn.
+        match self.sample().await {
+            Err(why) => answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
+            Ok(_) if path == "/healthz" => answer(StatusCode::OK, TEXT, "ok\n".to_owned()),
+            Ok(sample) => {
+                let accept = request.headers().get_all(ACCEPT).iter();
+                let accept: Vec<&str> = accept.filter_map(|value| value.to_str().ok()).collect();
+                let format = Format::wanted(&accept.join(","));
+                match page(&sample, format) {
+                    Ok(text) => answer(StatusCode::OK, format.content_type(), text),
+                    Err(error) => {
+                        let why = format!("the numbers cannot be written down: {error}\n");
+                        answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, why)
+                    }
+                }
+            }
+        }
     }
 
-    async fn ask(&self) -> Text {
+    async fn sample(&self) -> Sampled {
+        let late = || {
+            let what = "the workers did not answer within";
+            Err(format!("{what} {ANSWER_TIMEOUT:?}; see weir's log"))
+        };
+        timeout(ANSWER_TIMEOUT, self.ask()).await.unwrap_or_else(|_| late())
+    }
+
+    async fn ask(&self) -> Sampled {
         // Only the holder of this lock starts a task: with stuck workers, there is a single one.
         let mut last = Arc::clone(&self.last).lock_owned().await;
-        if let Some((at, text)) = last.as_ref()
+        if let Some((at, sampled)) = last.as_ref()
             && at.elapsed() < FRESH
         {
-            return text.clone();
+            return sampled.clone();
         }
         let numbers = Arc::clone(&self.numbers);
         let sampling = tokio::spawn(async move {
-            let text = sampled(&*numbers).await;
-            *last = Some((Instant::now(), text.clone()));
-            text
+            let sampled = numbers.sample().await.map(Arc::new).map_err(|error| error.error);
+            *last = Some((Instant::now(), sampled.clone()));
+            sampled
         });
-        sampling.await.unwrap_or_else(|error| Err(error.to_string().into()))
-    }
-}
-
-async fn sampled<N: Numbers>(numbers: &N) -> Text {
-    let sample = numbers.sample().await.map_err(|error| Arc::from(error.error))?;
-    match exposition(Arc::new(sample)) {
-        Ok(text) => Ok(text.into()),
-        Err(error) => Err(format!("the numbers cannot be written down: {error}").into()),
+        sampling.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 }

@@ -11,7 +11,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::PathBuf,
-    sync::Arc,
 };
 
 use weir_core::{Reason, Stage, VifLatency};
@@ -50,7 +49,7 @@ pub(super) fn sample() -> Sample {
 }
 
 fn text() -> String {
-    exposition(Arc::new(sample())).unwrap()
+    page(&sample(), Format::OpenMetrics).unwrap()
 }
 
 /// A file of the repository.
@@ -96,6 +95,18 @@ fn series(text: &str) -> Series {
 fn value<'t>(text: &'t str, series: &str) -> &'t str {
     let of_series = |line: &'t str| line.strip_prefix(series)?.strip_prefix(' ');
     text.lines().find_map(of_series).unwrap_or_else(|| panic!("there is no {series}"))
+}
+
+#[test]
+fn the_older_format_names_the_samples() {
+    let classic = page(&sample(), Format::Classic).unwrap();
+    assert!(classic.contains("# TYPE weir_build_info gauge\nweir_build_info{version="));
+    let bytes = "# TYPE weir_port_bytes_total counter\nweir_port_bytes_total{port=";
+    assert!(classic.contains(bytes) && !classic.contains("# UNIT") && !classic.contains("# EOF"));
+    let samples = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    assert_eq!(samples(&classic), samples(&text()));
 }
 
 /// Reasons' sentences, and zeros of reasons that did not occur, are left out: they would fill the
@@ -174,7 +185,7 @@ fn histograms_are_cumulative_and_end_in_their_count() {
 fn a_port_that_failed_says_so_and_one_without_promises_has_none() {
     let mut sample = sample();
     sample.stats.ports[0].state = State::Failed;
-    let text = exposition(Arc::new(sample)).unwrap();
+    let text = page(&sample, Format::OpenMetrics).unwrap();
     assert_eq!(value(&text, "weir_port_state{port=\"nic0\",state=\"failed\"}"), "1");
     assert_eq!(value(&text, "weir_port_state{port=\"nic0\",state=\"up\"}"), "0");
     assert_eq!(value(&text, "weir_port_min_rate_bytes_per_second{port=\"v1\"}"), "2500000.0");
@@ -199,7 +210,7 @@ fn lanes_add_up_to_what_a_port_sent() {
 
 #[test]
 fn a_weir_that_has_nothing_to_tell_yet_tells_it() {
-    let text = exposition(Arc::new(Sample::default())).unwrap();
+    let text = page(&Sample::default(), Format::OpenMetrics).unwrap();
     assert!(text.ends_with("# EOF\n"));
     assert_eq!(value(&text, "weir_ledger_balanced"), "1");
     assert_eq!(value(&text, "weir_ledger_lost_frames_total{reason=\"shed\"}"), "0");

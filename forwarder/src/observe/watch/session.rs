@@ -19,7 +19,7 @@ use super::merge::{EventMerger, Observation, UnsteeredRing};
 use super::pcapng::Capture;
 use super::slot::Claim;
 use super::{WatchQuery, Watchable};
-use crate::worker::{Points, Purpose, WatchSpec, Watched};
+use crate::worker::{Purpose, WatchSpec, Watched};
 use weir_api::TraceLine;
 
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -46,13 +46,7 @@ pub struct WatchStarted {
 
 enum Sink {
     Capture(Box<Capture>),
-    Trace {
-        assembler: Box<TraceAssembler>,
-        lines: Vec<u8>,
-    },
-    /// The file could not be begun. Writing to memory does not fail; if it did, nothing would be
-    /// written.
-    Broken,
+    Trace { assembler: Box<TraceAssembler>, lines: Vec<u8> },
 }
 
 pub(super) struct Session<F> {
@@ -78,7 +72,7 @@ impl<F: Watchable> Session<F> {
         query: WatchQuery,
         spec: WatchSpec,
         began: WatchStarted,
-    ) -> (Self, mpsc::Receiver<Bytes>) {
+    ) -> Result<(Self, mpsc::Receiver<Bytes>), PcapError> {
         let (out, parts) = mpsc::channel(PARTS);
         let WatchStarted { workers, program, unsteered_missed, names } = began;
         let (cores, workers): (Vec<usize>, Vec<Watched>) = workers.into_iter().unzip();
@@ -92,7 +86,8 @@ impl<F: Watchable> Session<F> {
         let epoch_ns = u64::try_from(epoch.as_nanos()).unwrap_or(u64::MAX).wrapping_sub(now_ns);
         let sink = match spec.purpose {
             Purpose::Capture(points) => {
-                capture(points, spec.snaplen, epoch_ns, now_ns, note.as_deref())
+                let (snaplen, note) = (spec.snaplen, note.as_deref());
+                Sink::Capture(Box::new(Capture::new(points, snaplen, epoch_ns, now_ns, note)?))
             }
             Purpose::Trace => {
                 let wanted = query.count.unwrap_or(u64::MAX);
@@ -120,11 +115,9 @@ impl<F: Watchable> Session<F> {
         // query.
         let trace = spec.purpose == Purpose::Trace;
         let chosen = |(port, _): &(PortId, String)| trace || spec.filter.takes_port(*port);
-        if let Err(error) = session.set_names(names.into_iter().filter(chosen)) {
-            session.fail(&error);
-        }
+        session.set_names(names.into_iter().filter(chosen))?;
         session.follow();
-        (session, parts)
+        Ok((session, parts))
     }
 
     pub(super) async fn run(mut self) {
@@ -139,14 +132,20 @@ impl<F: Watchable> Session<F> {
                 () = sleep_until(until), if self.until.is_some() => break,
                 _ = tick.tick() => {}
             }
-            self.refresh_names();
-            let looked = self.look(false).and_then(|done| self.write_missed().map(|()| done));
-            let done = looked.unwrap_or_else(|error| self.fail(&error));
+            let done = self.turn().unwrap_or_else(|error| failed(&error));
             if self.pass_on().await.is_break() || done {
                 break;
             }
         }
         self.end().await;
+    }
+
+    /// True if enough was seen.
+    fn turn(&mut self) -> Result<bool, PcapError> {
+        self.refresh_names()?;
+        let done = self.look(false)?;
+        self.write_missed()?;
+        Ok(done)
     }
 
     /// Withdraws the watchers, and writes the last part.
@@ -160,7 +159,7 @@ impl<F: Watchable> Session<F> {
             *before = now.saturating_sub(*before);
         }
         if let Err(error) = self.look(true).and_then(|_| self.trailer()) {
-            self.fail(&error);
+            failed(&error);
         }
         let last = self.part();
         if !last.is_empty() {
@@ -191,7 +190,7 @@ impl<F: Watchable> Session<F> {
                     assembler.observe(seen, bytes).iter().for_each(|line| write_line(lines, line));
                     Ok(())
                 }
-                Sink::Capture(_) | Sink::Broken => Ok(()),
+                Sink::Capture(_) => Ok(()),
             };
             if outcome.is_ok() {
                 outcome = told;
@@ -206,7 +205,6 @@ impl<F: Watchable> Session<F> {
         Ok(match &self.sink {
             Sink::Capture(file) => file.packets() >= self.count,
             Sink::Trace { assembler, .. } => assembler.is_done(),
-            Sink::Broken => true,
         })
     }
 
@@ -224,30 +222,27 @@ impl<F: Watchable> Session<F> {
             match &mut self.sink {
                 Sink::Capture(file) => file.name(port, &name)?,
                 Sink::Trace { assembler, .. } => assembler.name(port, &name),
-                Sink::Broken => {}
             }
         }
         Ok(())
     }
 
     /// Reads the ports' names now and then, if the forwarder's lock is free.
-    fn refresh_names(&mut self) {
+    fn refresh_names(&mut self) -> Result<(), PcapError> {
         if Instant::now() < self.names_at {
-            return;
+            return Ok(());
         }
-        let Ok(forwarder) = self.forwarder.try_lock() else { return };
+        let Ok(forwarder) = self.forwarder.try_lock() else { return Ok(()) };
         let names = forwarder.port_names();
         drop(forwarder);
         self.names_at = Instant::now() + NAMES_EVERY;
         let known = |port: &PortId| match &self.sink {
             Sink::Capture(file) => file.knows(*port),
-            Sink::Trace { .. } | Sink::Broken => true,
+            Sink::Trace { .. } => true,
         };
         let every = self.merger.takes_every_port();
         let new: Vec<_> = names.into_iter().filter(|(port, _)| every || known(port)).collect();
-        if let Err(error) = self.set_names(new.into_iter()) {
-            self.fail(&error);
-        }
+        self.set_names(new.into_iter())
     }
 
     /// Records in the file that packets are missing.
@@ -263,7 +258,7 @@ impl<F: Watchable> Session<F> {
             Sink::Capture(file) => {
                 file.statistics(clock_monotonic_ns(), |port| merger.missed_at(port))
             }
-            Sink::Trace { .. } | Sink::Broken => Ok(()),
+            Sink::Trace { .. } => Ok(()),
         }
     }
 
@@ -279,7 +274,6 @@ impl<F: Watchable> Session<F> {
                 write_line(lines, &assembler.end(missed, self.note.clone()));
                 Ok(())
             }
-            Sink::Broken => Ok(()),
         }
     }
 
@@ -287,7 +281,6 @@ impl<F: Watchable> Session<F> {
         match &mut self.sink {
             Sink::Capture(file) => file.take().into(),
             Sink::Trace { lines, .. } => std::mem::take(lines).into(),
-            Sink::Broken => Bytes::new(),
         }
     }
 
@@ -308,22 +301,12 @@ impl<F: Watchable> Session<F> {
             () = sleep_until(until), if self.until.is_some() => ControlFlow::Break(()),
         }
     }
-
-    fn fail(&mut self, error: &PcapError) -> bool {
-        tracing::error!(%error, "the capture ends: a packet could not be written");
-        self.sink = Sink::Broken;
-        true
-    }
 }
 
-fn capture(points: Points, snaplen: u32, epoch_ns: u64, now_ns: u64, note: Option<&str>) -> Sink {
-    match Capture::new(points, snaplen, epoch_ns, now_ns, note) {
-        Ok(file) => Sink::Capture(Box::new(file)),
-        Err(error) => {
-            tracing::error!(%error, "a capture could not be begun");
-            Sink::Broken
-        }
-    }
+/// Ends the session. Writing to memory does not fail.
+fn failed(error: &PcapError) -> bool {
+    tracing::error!(%error, "the capture ends: a packet could not be written");
+    true
 }
 
 fn write_line(lines: &mut Vec<u8>, line: &TraceLine) {

@@ -47,52 +47,40 @@ pub(super) const ROUTES: [RouteInfo; 4] = [
 
 pub(super) fn routes<B: Backend>() -> Router<Arc<B>> {
     Router::new()
-        .route("/v1/latency", get(latency::<B>))
-        .route("/v1/latency/reset", post(reset_latency::<B>))
-        .route("/v1/flows", get(flows::<B>))
-        .route("/v1/flows/reset", post(reset_flows::<B>))
+        .route("/v1/latency", get(latency::<B, false>))
+        .route("/v1/latency/reset", post(latency::<B, true>))
+        .route("/v1/flows", get(flows::<B, false>))
+        .route("/v1/flows/reset", post(flows::<B, true>))
 }
 
 type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
-async fn latency<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) -> Response {
-    tell_latency(backend, asked, false).await
-}
-
-async fn reset_latency<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) -> Response {
-    tell_latency(backend, asked, true).await
-}
-
-async fn tell_latency<B: Backend>(backend: Arc<B>, asked: Asked, reset: bool) -> Response {
+async fn latency<B: Backend, const RESET: bool>(
+    State(backend): State<Arc<B>>,
+    asked: Asked,
+) -> Response {
     let query = match read(asked, &[HISTOGRAMS]) {
         Ok(query) => query,
         Err(error) => return refuse(Refusal::Unreadable, error),
     };
-    let query = LatencyQuery { histograms: query.histograms, reset };
+    let query = LatencyQuery { histograms: query.histograms, reset: RESET };
     report(TIMEOUT, backend.latency(query)).await
 }
 
-async fn flows<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) -> Response {
-    let query = match read(asked, &[HISTOGRAMS, TOP, VIF]) {
+async fn flows<B: Backend, const RESET: bool>(
+    State(backend): State<Arc<B>>,
+    asked: Asked,
+) -> Response {
+    let keys: &[&str] = if RESET { &[HISTOGRAMS, TOP] } else { &[HISTOGRAMS, TOP, VIF] };
+    let query = match read(asked, keys) {
         Ok(query) => query,
         Err(error) => return refuse(Refusal::Unreadable, error),
     };
     match unknown_vif(&*backend, query.vif.as_deref()).await {
-        Ok(None) => tell_flows(backend, query).await,
+        Ok(None) => report(TIMEOUT, backend.flows(FlowQuery { reset: RESET, ..query })).await,
         Ok(Some(error)) => refuse(Refusal::Unknown, error),
         Err(error) => failed(error),
     }
-}
-
-async fn reset_flows<B: Backend>(State(backend): State<Arc<B>>, asked: Asked) -> Response {
-    match read(asked, &[HISTOGRAMS, TOP]) {
-        Ok(query) => tell_flows(backend, FlowQuery { reset: true, ..query }).await,
-        Err(error) => refuse(Refusal::Unreadable, error),
-    }
-}
-
-async fn tell_flows<B: Backend>(backend: Arc<B>, query: FlowQuery) -> Response {
-    report(TIMEOUT, backend.flows(query)).await
 }
 
 async fn unknown_vif<B: Backend>(

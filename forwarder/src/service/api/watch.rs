@@ -22,29 +22,16 @@ const WATCH_ID: HeaderName = HeaderName::from_static(client::WATCH_ID);
 
 type Pairs = Query<Vec<(String, String)>>;
 
-pub(super) async fn capture<B: Backend>(
-    state: State<Arc<B>>,
-    headers: HeaderMap,
-    query: Pairs,
-) -> Response {
-    watch(Kind::Capture, "application/x-pcapng", state, headers, query).await
-}
-
-pub(super) async fn trace<B: Backend>(
-    state: State<Arc<B>>,
-    headers: HeaderMap,
-    query: Pairs,
-) -> Response {
-    watch(Kind::Trace, "application/x-ndjson", state, headers, query).await
-}
-
-async fn watch<B: Backend>(
-    kind: Kind,
-    sent_as: &'static str,
+/// With `CAPTURE` a capture, otherwise a trace.
+pub(super) async fn watch<B: Backend, const CAPTURE: bool>(
     State(backend): State<Arc<B>>,
     headers: HeaderMap,
     Query(pairs): Pairs,
 ) -> Response {
+    let (kind, sent_as) = match CAPTURE {
+        true => (Kind::Capture, "application/x-pcapng"),
+        false => (Kind::Trace, "application/x-ndjson"),
+    };
     let query = match WatchQuery::parse(kind, &pairs) {
         Ok(query) => query,
         Err(error) => return refuse(Refusal::Unreadable, error),

@@ -7,7 +7,7 @@ use weir_core::Reason;
 
 use super::Forwarder;
 use super::roster::State;
-use crate::host::links::{Event, Link, Snapshot};
+use crate::host::links::{Changed, Snapshot};
 use crate::worker::NoAnswer;
 use weir_core::Role;
 use weir_schema::PortPlan;
@@ -65,6 +65,11 @@ impl Forwarder {
     pub async fn reconcile(&mut self, links: &Snapshot) {
         if self.stopping {
             return;
+        }
+        for link in links.iter() {
+            if let Err(error) = self.settings.renamed(link.ifindex, &link.name) {
+                tracing::warn!(port = link.name, "its settings may stay changed: {error}");
+            }
         }
         let wanted = self.wanted(links);
         for name in self.roster.names() {
@@ -127,47 +132,12 @@ impl Forwarder {
         self.roster.mark_gone(&plan.name, State::Failed(why));
     }
 
-    /// What an event requires beyond reconciling.
-    pub async fn apply_event(&mut self, event: &Event, links: &Snapshot) {
-        match *event {
-            Event::MtuChanged(ifindex) | Event::FeaturesChanged(ifindex) => {
-                self.retune_at(ifindex, links);
+    /// Updates what depends on the interfaces that may have changed: MTU and offloads.
+    pub fn retune_changed(&mut self, changed: &Changed, links: &Snapshot) {
+        for link in links.iter().filter(|link| changed.concerns(link.ifindex)) {
+            if self.roster.active_at(link.ifindex).is_some() {
+                self.retune(&link.name, link);
             }
-            Event::MacChanged(_) => self.retune_all(links),
-            Event::Renamed(ifindex) => {
-                if let Some(link) = links.get(ifindex)
-                    && let Err(error) = self.settings.renamed(ifindex, &link.name)
-                {
-                    tracing::warn!(port = link.name, "its settings may stay changed: {error}");
-                }
-                self.reconcile(links).await;
-            }
-            Event::Resynced => {
-                self.reconcile(links).await;
-                self.retune_all(links);
-            }
-            // A port that entered or left a bridge passes other frames to the host.
-            Event::MasterChanged(ifindex) => {
-                self.reconcile(links).await;
-                self.retune_at(ifindex, links);
-            }
-            _ => self.reconcile(links).await,
-        }
-    }
-
-    fn retune_at(&mut self, ifindex: u32, links: &Snapshot) {
-        if self.roster.active_at(ifindex).is_some()
-            && let Some(link) = links.get(ifindex)
-        {
-            self.retune(&link.name, link);
-        }
-    }
-
-    fn retune_all(&mut self, links: &Snapshot) {
-        let served: Vec<&Link> =
-            links.iter().filter(|l| self.roster.active_at(l.ifindex).is_some()).collect();
-        for link in served {
-            self.retune(&link.name, link);
         }
     }
 

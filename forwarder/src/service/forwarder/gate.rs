@@ -23,8 +23,8 @@ use crate::host::attach::GateMaps;
 use crate::host::bridge::foreign::Findings;
 use crate::host::bridge::make::{self, MakeError};
 use crate::host::bridge::offload::PortView;
-use crate::host::links::{ExpressPath, Link, Snapshot};
-use crate::host::pair::{Pair, PairError, PairWatch};
+use crate::host::links::{ExpressPath, Link, LinksError, Snapshot};
+use crate::host::pair::{Pair, PairWatch};
 use crate::observe::ledger::{self, WorkersTotal};
 use crate::worker::{Gathering, Room, WorkerSnapshot};
 use weir_schema::PortPlan;
@@ -74,7 +74,7 @@ pub(super) struct Behind {
 
 impl Gate {
     pub(super) fn new(bridge: Bridge, pair: Pair, maps: &GateMaps, seed: table::Seed) -> Self {
-        let (addresses, seen) = (maps.addresses().clone(), maps.last_seen().clone());
+        let (addresses, seen) = (maps.addresses.clone(), maps.last_seen.clone());
         Self {
             bridge,
             pair,
@@ -91,7 +91,7 @@ impl Gate {
 
     /// The pool that all workers share, made where their receive rings will be.
     pub(super) fn pool(pair: &Pair, frames: u32) -> Result<(Pool, UmemHandle), UmemError> {
-        let made = pair.netns().enter(|| Pool::umem(frames));
+        let made = pair.netns.enter(|| Pool::umem(frames));
         made.unwrap_or_else(|source| Err(UmemError::Anchor { source }))
     }
 }
@@ -128,11 +128,14 @@ impl Forwarder {
     pub async fn open_gate(&mut self) -> anyhow::Result<()> {
         let inside = "weir's own network namespace cannot be entered";
         let pair = &self.gate.pair;
-        let (netns, inner) = (pair.netns().clone(), pair.inner().clone());
-        let fence = self.steering.attach_fence(&pair.outer().name)?;
+        let (netns, inner) = (pair.netns.clone(), pair.inner.clone());
+        let fence = self.steering.attach_fence(&pair.outer.name)?;
         let maps = &mut self.steering.gate;
-        let words =
-            ClearingMaps { out: maps.room().0, fences: maps.fences(), changes: maps.changes() };
+        let words = ClearingMaps {
+            out: maps.taken.clone(),
+            fences: maps.fences.clone(),
+            changes: maps.changes.clone(),
+        };
         let clearing = Clearing::start(&netns, inner.ifindex, words).context(inside)?;
         for worker in 0..self.workers.count() {
             let queue = worker as u32;
@@ -153,8 +156,7 @@ impl Forwarder {
             for (_, socket) in port.xsk_fds() {
                 maps.set_worker(queue, socket)?;
             }
-            let (taken, given_back) = maps.room();
-            let room = Room::new(taken, given_back, worker);
+            let room = Room::new(maps.taken.clone(), maps.given_back.clone(), worker);
             self.workers
                 .gather(worker, Some(Gathering::new(port, room, clearing.thread())))
                 .await?;
@@ -174,8 +176,8 @@ impl Forwarder {
     }
 
     /// Follows changes of weir's own pair.
-    pub async fn watch_pair(&self) -> Result<PairWatch, PairError> {
-        self.gate.pair.watch().await
+    pub fn watch_pair(&self) -> Result<PairWatch, LinksError> {
+        self.gate.pair.watch()
     }
 
     /// The pair is gone: from here on all ports are left to the bridge, and frames that do not arrive

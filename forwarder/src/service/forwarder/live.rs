@@ -64,14 +64,6 @@ fn changed_ports(differences: &[Difference]) -> Option<BTreeSet<&str>> {
     differences.iter().map(Difference::port).collect()
 }
 
-/// A step for a port that was done and can be undone.
-#[derive(Debug)]
-enum UndoStep {
-    Added(String),
-    /// The port was taken out and in again; its earlier plan.
-    Renewed(Box<PortPlan>),
-}
-
 pub(crate) fn refused(error: PatchError) -> Refused {
     let why = match error {
         PatchError::NoSuchPort(_) => Refusal::Unknown,
@@ -220,44 +212,40 @@ impl Forwarder {
         links: &Snapshot,
     ) -> Result<(), ApplyError> {
         let mut done = Vec::new();
-        let names = changes.added.iter().chain(&changes.renewed);
-        for name in names {
+        for name in changes.added.iter().chain(&changes.renewed) {
+            let is_new = changes.added.contains(name);
+            // Otherwise it is taken in with its new plan when it comes. A port of the bridge that is now
+            // listed is served already.
+            if !is_new && self.roster.get(name).is_none_or(|entry| entry.active.is_none()) {
+                continue;
+            }
             let plan = self.plan.port_named(name);
-            let transient =
-                plan.of_bridge || self.roster.get(name).is_some_and(|entry| entry.transient);
-            let taken = if changes.added.contains(name) {
-                done.push(UndoStep::Added((*name).to_owned()));
-                // A port of the bridge that is now listed is served already.
-                self.take_out(name, State::Gone).await;
-                self.take_in_once_up(&plan, links, false).await
-            } else if self.roster.get(name).is_some_and(|entry| entry.active.is_some()) {
-                done.push(UndoStep::Renewed(Box::new(old.port_named(name))));
-                self.take_out(name, State::Gone).await;
-                self.take_in_once_up(&plan, links, transient).await
-            } else {
-                // It is taken in with its new plan when it comes.
-                Ok(())
-            };
-            if let Err(error) = taken {
-                self.undo(done, links).await;
+            let transient = !is_new && (plan.of_bridge || self.is_transient(name));
+            done.push(*name);
+            self.take_out(name, State::Gone).await;
+            if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
+                self.undo(&done, changes, old, links).await;
                 return Err(ApplyError::Port { name: (*name).to_owned(), error });
             }
         }
         Ok(())
     }
 
-    async fn undo(&mut self, done: Vec<UndoStep>, links: &Snapshot) {
-        for done in done.into_iter().rev() {
-            match done {
-                UndoStep::Added(name) => self.remove(&name).await,
-                UndoStep::Renewed(plan) => {
-                    let transient =
-                        self.roster.get(&plan.name).is_some_and(|entry| entry.transient);
-                    self.take_out(&plan.name, State::Gone).await;
-                    if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
-                        self.mark_failed(&plan, transient, &error);
-                    }
-                }
+    fn is_transient(&self, name: &str) -> bool {
+        self.roster.get(name).is_some_and(|entry| entry.transient)
+    }
+
+    /// Removes what was added, and serves what was renewed by its earlier plan.
+    async fn undo(&mut self, done: &[&str], changes: &Changes<'_>, old: &Plan, links: &Snapshot) {
+        for name in done.iter().rev() {
+            if changes.added.contains(name) {
+                self.remove(name).await;
+                continue;
+            }
+            let (plan, transient) = (old.port_named(name), self.is_transient(name));
+            self.take_out(name, State::Gone).await;
+            if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
+                self.mark_failed(&plan, transient, &error);
             }
         }
     }

@@ -40,11 +40,7 @@ impl Forwarder {
                     self.gate.table.clear();
                 }
                 Change::PortChanged { ifindex } => self.mirror_port(ifindex, state),
-                Change::AddressAdded { address, .. }
-                | Change::AddressMoved { address, .. }
-                | Change::AddressChanged { address, .. } => {
-                    self.mirror_address(&address, &mut None)
-                }
+                Change::AddressSet { address, .. } => self.mirror_address(&address, &mut None),
                 Change::AddressRemoved { address } => self.forget_address(address.key),
             }
         }
@@ -164,7 +160,8 @@ impl Forwarder {
         }
         let all = |findings: &Findings| {
             let each = findings.ports.values().flatten().chain(&findings.bridge);
-            each.map(ToString::to_string).collect::<BTreeSet<String>>()
+            each.map(|rule| format!("{}; if it is not needed: {}", rule.found, rule.to_do))
+                .collect::<BTreeSet<String>>()
         };
         for new in all(&found).difference(&all(&gate.foreign)) {
             tracing::warn!("the gate does not know this: {new}");

@@ -6,16 +6,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::Forwarder;
 use super::roster::Entry;
-use crate::host::links::{ExpressPath, Method, StalePaths};
+use crate::host::links::{Changed, ExpressPath, Method};
 use weir_api::Express;
 
 impl Forwarder {
     /// The ports whose path is to be read, by interface index: those whose path may have changed, and
     /// those without a known path.
-    pub fn paths_to_read(&self, stale: &StalePaths) -> BTreeSet<u32> {
+    pub fn paths_to_read(&self, changed: &Changed) -> BTreeSet<u32> {
         let served = self.roster.active().map(|(_, active)| active.ifindex);
         let known = |ifindex: &u32| self.gate.paths.contains_key(ifindex);
-        served.filter(|ifindex| stale.concerns(*ifindex) || !known(ifindex)).collect()
+        served.filter(|ifindex| changed.concerns(*ifindex) || !known(ifindex)).collect()
     }
 
     /// Stores the result of examining these ports.

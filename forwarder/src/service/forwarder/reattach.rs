@@ -59,7 +59,7 @@ impl Forwarder {
             return;
         }
         self.keep_all_charged();
-        let (ours, now) = (self.steering.program_id(), Instant::now());
+        let (ours, now) = (self.steering.id, Instant::now());
         let at_the_gate = self.steering.gate_program_ids();
         let mut due = Vec::new();
         for entry in self.roster.entries_mut() {

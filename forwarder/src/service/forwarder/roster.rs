@@ -125,14 +125,6 @@ impl Roster {
         self.entries.iter()
     }
 
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     pub fn names(&self) -> Vec<String> {
         self.entries.keys().cloned().collect()
     }

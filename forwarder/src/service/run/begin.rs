@@ -2,14 +2,13 @@
 //! left goes on until everything is in its place.
 
 use crate::host::bridge::watch::BridgeWatch;
-use crate::host::links::{PathWatch, StalePaths, Watch};
+use crate::host::links::{Changed, Watch};
 use crate::service::forwarder::Forwarder;
 
 pub(super) async fn begin(
     forwarder: &mut Forwarder,
-    watch: &Watch,
+    watch: &mut Watch,
     bridge: &BridgeWatch,
-    paths: &mut PathWatch,
 ) -> anyhow::Result<()> {
     forwarder.open_gate().await?;
     if let Err((port, error)) = forwarder.take_in_all(watch.snapshot()).await {
@@ -19,8 +18,8 @@ pub(super) async fn begin(
     forwarder.mirror(bridge.state());
     if forwarder.has_gates_to_adopt() {
         // The old gates hand frames over; the new ones must do so from their first frame on.
-        let ports = forwarder.paths_to_read(&StalePaths::all());
-        let found = paths.look(ports.clone()).await;
+        let ports = forwarder.paths_to_read(&Changed::all());
+        let found = watch.look(&ports).await;
         forwarder.set_paths(&ports, found);
     }
     forwarder.adopt_gates().await;

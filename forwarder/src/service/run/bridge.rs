@@ -52,7 +52,7 @@ pub(super) async fn keep_up(
     if forwarder.bridge_is_there(links) {
         return;
     }
-    let named = forwarder.plan().bridge.clone();
+    let named = forwarder.plan.bridge.clone();
     if named.as_deref().is_some_and(|name| links.by_name(name).is_none()) {
         return;
     }
@@ -68,7 +68,7 @@ async fn take_up(
     watch: &mut BridgeWatch,
     refresher: &mut Refresher,
 ) -> anyhow::Result<()> {
-    let bridge = bridge_for(forwarder.plan(), links, forwarder.is_forced()).await?;
+    let bridge = bridge_for(&forwarder.plan, links, forwarder.force).await?;
     let followed = BridgeWatch::open(bridge.ifindex).await?;
     refresher.schedule.begin(followed.state(), clock_monotonic_ns());
     forwarder.take_bridge(&bridge);

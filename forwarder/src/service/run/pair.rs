@@ -3,20 +3,25 @@
 //! Invariant: frames that the gate sends to a broken pair vanish, so weir ends, in an orderly way, and
 //! leaves the ports to the bridge; the next start makes the pair again.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use tokio::sync::Mutex;
 
-use crate::host::pair::{End, PairEvent};
+use crate::host::pair::{End, PairEvent, PairWatch};
 use crate::service::forwarder::Forwarder;
 
-/// Carries out what an event requires; an error ends weir.
-pub(super) async fn apply_event(
-    event: PairEvent,
-    forwarder: &Mutex<Forwarder>,
-) -> anyhow::Result<()> {
-    let what = match event {
-        PairEvent::Gone(_) => "is gone",
-        PairEvent::Down(_) => "was set down",
+/// Looks at the pair, and carries out what has happened to it; an error ends weir.
+pub(super) async fn look(pair: &mut PairWatch, forwarder: &Mutex<Forwarder>) -> anyhow::Result<()> {
+    let events = pair.look().await.context("weir's own pair cannot be followed any more")?;
+    for event in events {
+        apply(event, forwarder).await?;
+    }
+    Ok(())
+}
+
+async fn apply(event: PairEvent, forwarder: &Mutex<Forwarder>) -> anyhow::Result<()> {
+    let (end, what) = match event {
+        PairEvent::Gone(end) => (end, "is gone"),
+        PairEvent::Down(end) => (end, "was set down"),
         PairEvent::Up(_) => return Ok(()),
         PairEvent::Mtu { end, mtu } => {
             tracing::warn!(
@@ -38,7 +43,6 @@ pub(super) async fn apply_event(
             return Ok(());
         }
     };
-    let (PairEvent::Gone(end) | PairEvent::Down(end)) = event else { return Ok(()) };
     forwarder.lock().await.abandon_pair().await;
     bail!(
         "{} of weir's own pair of devices {what}: nothing reaches the workers any more, and the ports \

@@ -3,19 +3,19 @@
 
 use tokio::sync::Mutex;
 
-use crate::host::links::{PathWatch, StalePaths};
+use crate::host::links::{Changed, Watch};
 use crate::service::forwarder::Forwarder;
 
 /// Reads the paths that may have changed, and those that are not known yet.
-pub(super) async fn read_stale(
+pub(super) async fn read_changed(
     forwarder: &Mutex<Forwarder>,
-    paths: &mut PathWatch,
-    stale: &StalePaths,
+    watch: &mut Watch,
+    changed: &Changed,
 ) {
-    let ports = forwarder.lock().await.paths_to_read(stale);
+    let ports = forwarder.lock().await.paths_to_read(changed);
     if ports.is_empty() {
         return;
     }
-    let found = paths.look(ports.clone()).await;
+    let found = watch.look(&ports).await;
     forwarder.lock().await.set_paths(&ports, found);
 }

@@ -48,20 +48,14 @@ impl Backend for Shared {
         Ok(self.forwarder.lock().await.document())
     }
 
-    /// On a task of its own: a client that does not wait for the answer leaves nothing half done.
     async fn patch(&self, patch: serde_json::Value) -> Result<serde_json::Value, Refused> {
-        let (forwarder, links) = (Arc::clone(&self.forwarder), self.links.clone());
-        let end = self.end.clone();
-        let patched = tokio::spawn(async move {
-            let change = async {
-                let mut forwarder = forwarder.lock().await;
-                let links = links.snapshot().await.map_err(Refused::unavailable)?;
-                forwarder.patch(&patch, &links).await
-            };
-            let given_up = || Err(Refused::unavailable(ApplyError::Stopping));
-            end.bound(change).await.unwrap_or_else(given_up)
-        });
-        patched.await.unwrap_or_else(|error| Err(Refused::unavailable(error)))
+        let change = async {
+            let mut forwarder = self.forwarder.lock().await;
+            let links = self.links.snapshot().await.map_err(Refused::unavailable)?;
+            forwarder.patch(&patch, &links).await
+        };
+        let given_up = || Err(Refused::unavailable(ApplyError::Stopping));
+        self.end.bound(change).await.unwrap_or_else(given_up)
     }
 
     async fn watch(&self, query: WatchQuery, who: String) -> Result<WatchStream, Refused> {
@@ -75,8 +69,8 @@ impl Backend for Shared {
 
 impl Numbers for Shared {
     async fn sample(&self) -> Result<Sample, Refused> {
-        let times = self.measured.times(PortTimes::new).await;
-        let times = times.map_err(Refused::unavailable)?;
+        let times = self.measured.times(false, PortTimes::new).await;
+        let times = times.map_err(Refused::unavailable)?.sources;
         let flows = self.measured.flow_room().await;
         let flows = flows.map_err(Refused::unavailable)?;
         Ok(Sample { stats: self.stats().await?, times, flows })

@@ -3,7 +3,8 @@ use std::fs;
 
 use rtnetlink::sys::protocols::NETLINK_NETFILTER;
 use rtnetlink::sys::{Socket, SocketAddr};
-use weir::host::bridge::foreign::{Device, Finding, Findings, find};
+use weir::host::bridge::foreign::{Device, Findings, find};
+use weir::host::bridge::offload::WhyNot;
 use weir_rig::tags::TagBeside;
 
 use super::super::bed::in_host;
@@ -25,12 +26,12 @@ fn all() -> Findings {
     found(&BTreeSet::new())
 }
 
-fn of(name: &str) -> Vec<Finding> {
+fn of(name: &str) -> Vec<WhyNot> {
     all().ports.remove(&ifindex(name)).unwrap_or_default()
 }
 
 /// The one finding about a port, which must not be about the other.
-fn the_one(name: &str, other: &str) -> Finding {
+fn the_one(name: &str, other: &str) -> WhyNot {
     let findings = all();
     assert_eq!((findings.bridge.len(), of(other).len()), (0, 0), "{findings:?}");
     let [finding] = &of(name)[..] else { panic!("{findings:?}") };

@@ -62,7 +62,7 @@ fn a_bridge_is_followed() {
             assert!(watch.state().settings().unwrap().promiscuous);
             bed.host("bridge fdb add 02:00:00:00:00:07 dev v1 master static");
             expect(&mut watch, "address", |change| match change {
-                Change::AddressAdded { address, .. } => address.key == key(7),
+                Change::AddressSet { address, before: None, .. } => address.key == key(7),
                 _ => false,
             })
             .await;
@@ -119,7 +119,7 @@ fn what_has_happened_is_known_once_drained() {
             let told = watch.next().await.unwrap();
             assert!(told.iter().any(|change| matches!(
                 change,
-                Change::AddressMoved { address, from, .. }
+                Change::AddressSet { address, before: Some(from), .. }
                     if address.key == key(7) && *from == v1 && address.ifindex == v2
             )));
         });
@@ -160,7 +160,7 @@ fn lost_notifications_are_made_good() {
             assert!(!watch.drained().unwrap(), "{} addresses", watch.state().addresses().count());
             assert!(!watch.is_current());
             expect(&mut watch, "address", |change| match change {
-                Change::AddressAdded { address, .. } => address.key.mac == mac,
+                Change::AddressSet { address, before: None, .. } => address.key.mac == mac,
                 _ => false,
             })
             .await;

@@ -4,36 +4,10 @@
 use nix::libc;
 
 use super::super::state::{PortSettings, Settings};
-use super::{Message, TICK, vlans};
+use super::{Message, vlans};
 use crate::host::netlink::{attribute, attributes, text, u16_at, u32_at};
 
 const HEADER_LEN: usize = 16;
-
-// linux/if_link.h
-const IFLA_BR_FORWARD_DELAY: u16 = 1;
-const IFLA_BR_AGEING_TIME: u16 = 4;
-const IFLA_BR_VLAN_FILTERING: u16 = 7;
-const IFLA_BR_VLAN_PROTOCOL: u16 = 8;
-const IFLA_BR_TOPOLOGY_CHANGE: u16 = 14;
-const IFLA_BR_NF_CALL_IPTABLES: u16 = 36;
-const IFLA_BR_NF_CALL_IP6TABLES: u16 = 37;
-const IFLA_BR_NF_CALL_ARPTABLES: u16 = 38;
-const IFLA_BR_VLAN_STATS_ENABLED: u16 = 41;
-const IFLA_BR_VLAN_STATS_PER_PORT: u16 = 45;
-const IFLA_BR_MULTI_BOOLOPT: u16 = 46;
-const BR_BOOLOPT_MST_ENABLE: u32 = 1 << 2;
-
-const IFLA_BRPORT_STATE: u16 = 1;
-const IFLA_BRPORT_LEARNING: u16 = 8;
-const IFLA_BRPORT_PROXYARP: u16 = 10;
-const IFLA_BRPORT_PROXYARP_WIFI: u16 = 12;
-const IFLA_BRPORT_VLAN_TUNNEL: u16 = 29;
-const IFLA_BRPORT_NEIGH_SUPPRESS: u16 = 32;
-const IFLA_BRPORT_ISOLATED: u16 = 33;
-const IFLA_BRPORT_BACKUP_PORT: u16 = 34;
-const IFLA_BRPORT_LOCKED: u16 = 39;
-const IFLA_BRPORT_MAB: u16 = 40;
-const IFLA_BRPORT_NEIGH_VLAN_SUPPRESS: u16 = 43;
 
 // linux/if_bridge.h
 const IFLA_BRIDGE_FLAGS: u16 = 0;
@@ -155,57 +129,12 @@ fn of_a_bridge(payload: &[u8]) -> Option<Message> {
 fn bridge_settings(common: Common<'_>, data: &[u8]) -> Settings {
     let Common { name, up, promiscuous, .. } = common;
     let mut settings = Settings { name, up, promiscuous, ..Settings::default() };
-    for (attribute, value) in attributes(data, 0) {
-        let on = value.first().is_some_and(|byte| *byte != 0);
-        let ticks = || u32_at(value, 0).map(|ticks| TICK.saturating_mul(ticks));
-        match attribute {
-            IFLA_BR_FORWARD_DELAY => set(&mut settings.forward_delay, ticks()),
-            IFLA_BR_AGEING_TIME => set(&mut settings.ageing, ticks()),
-            IFLA_BR_VLAN_FILTERING => settings.vlan_filtering = on,
-            IFLA_BR_VLAN_PROTOCOL => {
-                set(&mut settings.vlan_protocol, u16_at(value, 0).map(u16::from_be));
-            }
-            IFLA_BR_TOPOLOGY_CHANGE => settings.topology_change = on,
-            IFLA_BR_NF_CALL_IPTABLES => settings.nf_call_iptables = on,
-            IFLA_BR_NF_CALL_IP6TABLES => settings.nf_call_ip6tables = on,
-            IFLA_BR_NF_CALL_ARPTABLES => settings.nf_call_arptables = on,
-            IFLA_BR_VLAN_STATS_ENABLED => settings.vlan_statistics = on,
-            IFLA_BR_VLAN_STATS_PER_PORT => settings.vlan_statistics_per_port = on,
-            IFLA_BR_MULTI_BOOLOPT => {
-                settings.mst = u32_at(value, 0).unwrap_or(0) & BR_BOOLOPT_MST_ENABLE != 0;
-            }
-            _ => {}
-        }
-    }
+    settings.read(data);
     settings
 }
 
 fn port_settings(common: Common<'_>, data: &[u8]) -> PortSettings {
     let mut settings = PortSettings { name: common.name, ..PortSettings::default() };
-    for (attribute, value) in attributes(data, 0) {
-        let first = value.first().copied();
-        let on = first.is_some_and(|byte| byte != 0);
-        match attribute {
-            IFLA_BRPORT_STATE => set(&mut settings.stp_state, first.map(Into::into)),
-            IFLA_BRPORT_LEARNING => settings.learning = on,
-            IFLA_BRPORT_PROXYARP => settings.proxy_arp = on,
-            IFLA_BRPORT_PROXYARP_WIFI => settings.proxy_arp_wifi = on,
-            IFLA_BRPORT_VLAN_TUNNEL => settings.vlan_tunnel = on,
-            IFLA_BRPORT_NEIGH_SUPPRESS => settings.neigh_suppress = on,
-            IFLA_BRPORT_ISOLATED => settings.isolated = on,
-            IFLA_BRPORT_BACKUP_PORT => settings.backup_port = u32_at(value, 0),
-            IFLA_BRPORT_LOCKED => settings.locked = on,
-            IFLA_BRPORT_MAB => settings.mab = on,
-            IFLA_BRPORT_NEIGH_VLAN_SUPPRESS => settings.neigh_vlan_suppress = on,
-            _ => {}
-        }
-    }
+    settings.read(data);
     settings
-}
-
-/// Stores a value if the message carried it whole.
-fn set<T>(into: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *into = value;
-    }
 }

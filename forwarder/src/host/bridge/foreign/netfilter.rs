@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use super::super::state::Settings;
+use super::Findings;
 use super::nft::{ARP, Chain, INET, IPV4, IPV6};
-use super::{Finding, Findings};
 
 const SYSCTL: &str = "/proc/sys/net/bridge";
 /// The tables of this thread's network namespace; /proc/net shows those of the process.
@@ -85,15 +85,13 @@ pub(super) fn judge(host: &Host, chains: &[Chain], into: &mut Findings) {
             (None, Some((_, table))) => format!("{hands}: its table `{table}` is in use"),
             (None, None) => continue,
         };
-        into.bridge.push(Finding { found, to_do });
+        into.on_bridge(found, to_do);
     }
     // The kernel loads a table at its first use; nothing shows whether it has rules.
     for table in ["ebtable_filter", "ebtable_nat", "ebtable_broute"] {
         if host.modules.iter().any(|module| module == table) {
-            into.bridge.push(Finding {
-                found: format!("the module `{table}` is loaded: ebtables may have rules"),
-                to_do: format!("modprobe -r {table}"),
-            });
+            let found = format!("the module `{table}` is loaded: ebtables may have rules");
+            into.on_bridge(found, format!("modprobe -r {table}"));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::{Device, Finding, Findings};
+use super::{Device, Findings};
 use crate::host::netlink::{Netlink, Request, attribute, attributes, text};
 
 // linux/netfilter.h, linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
@@ -163,18 +163,15 @@ fn rule(payload: &[u8]) -> Option<(u8, String, String)> {
 
 /// Chains of the bridge family and of devices.
 pub(super) fn judge(chains: &[Chain], ports: &[Device], into: &mut Findings) {
-    let finding = |chain: &Chain, on: &str| Finding {
-        found: format!("{}{on}", chain.describe()),
-        to_do: format!("nft delete table {} {}", chain.family_name(), chain.table),
-    };
     for chain in chains.iter().filter(|chain| chain.does_something()) {
+        let to_do = format!("nft delete table {} {}", chain.family_name(), chain.table);
         if chain.sees_forwarded(BRIDGE) {
-            into.bridge.push(finding(chain, ""));
+            into.on_bridge(chain.describe(), to_do.clone());
         }
         if chain.family == NETDEV || (chain.family == INET && chain.hook == INET_INGRESS) {
             for port in ports.iter().filter(|port| chain.is_at(&port.name)) {
-                let on = format!(" on `{}`", port.name);
-                into.on_port(port.ifindex, finding(chain, &on));
+                let found = format!("{} on `{}`", chain.describe(), port.name);
+                into.on_port(port, found, to_do.clone());
             }
         }
     }

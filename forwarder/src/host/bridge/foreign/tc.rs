@@ -7,7 +7,7 @@ use aya::programs::tc::TcAttachType;
 use aya::programs::{ProgramError, SchedClassifier};
 use nix::libc;
 
-use super::{Device, Finding, Findings};
+use super::{Device, Findings};
 use crate::host::netlink::{Netlink, Request, attribute, text, u32_at};
 
 const HEADER_LEN: usize = 20;
@@ -48,8 +48,11 @@ pub(super) fn find(netlink: &mut Netlink, ports: &[Device], into: &mut Findings)
     let all = into.look("tc qdisc", all);
     for qdisc in all.iter().filter_map(|(_, payload)| decode(payload)) {
         let Some(port) = ports.iter().find(|port| port.ifindex == qdisc.ifindex) else { continue };
+        let name = &port.name;
         if qdisc.is_foreign_root() {
-            into.on_port(port.ifindex, root(port, &qdisc));
+            let kind = &qdisc.kind;
+            let found = format!("`{name}` has the queueing discipline {kind} (tc qdisc show)");
+            into.on_port(port, found, format!("tc qdisc del dev {name} root"));
         }
         if !qdisc.holds_filters() {
             continue;
@@ -61,7 +64,8 @@ pub(super) fn find(netlink: &mut Netlink, ports: &[Device], into: &mut Findings)
             }
             let filters = filters(netlink, port.ifindex, parent);
             if let Some(kind) = into.look("tc filter", filters) {
-                into.on_port(port.ifindex, filter(port, side, &kind));
+                let found = format!("`{name}` has a tc filter ({kind}) at {side}");
+                into.on_port(port, found, format!("tc filter del dev {name} {side}"));
             }
         }
     }
@@ -74,36 +78,20 @@ fn filters(netlink: &mut Netlink, ifindex: u32, parent: u32) -> io::Result<Optio
     Ok(answers.iter().find_map(|(_, payload)| decode(payload)).map(|filter| filter.kind))
 }
 
-fn root(Device { name, .. }: &Device, qdisc: &Qdisc) -> Finding {
-    Finding {
-        found: format!("`{name}` has the queueing discipline {} (tc qdisc show)", qdisc.kind),
-        to_do: format!("tc qdisc del dev {name} root"),
-    }
-}
-
-fn filter(Device { name, .. }: &Device, side: &str, kind: &str) -> Finding {
-    Finding {
-        found: format!("`{name}` has a tc filter ({kind}) at {side}"),
-        to_do: format!("tc filter del dev {name} {side}"),
-    }
-}
-
 /// Programs at tcx that weir did not load.
 pub(super) fn find_programs(ports: &[Device], own: &BTreeSet<u32>, into: &mut Findings) {
     for port in ports {
         for (at, side) in [(TcAttachType::Ingress, "ingress"), (TcAttachType::Egress, "egress")] {
             let programs = into.look("tcx", programs(&port.name, at));
             for (id, program) in programs.into_iter().filter(|(id, _)| !own.contains(id)) {
-                into.on_port(port.ifindex, foreign_program(port, side, id, &program));
+                let name = &port.name;
+                into.on_port(
+                    port,
+                    format!("`{name}` has the BPF program `{program}` (id {id}) at tcx {side}"),
+                    format!("bpftool net detach tcx_{side} dev {name}, or end what attached it"),
+                );
             }
         }
-    }
-}
-
-fn foreign_program(Device { name, .. }: &Device, side: &str, id: u32, program: &str) -> Finding {
-    Finding {
-        found: format!("`{name}` has the BPF program `{program}` (id {id}) at tcx {side}"),
-        to_do: format!("bpftool net detach tcx_{side} dev {name}, or end what attached it"),
     }
 }
 

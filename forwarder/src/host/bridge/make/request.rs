@@ -6,10 +6,10 @@ use std::io;
 use nix::libc;
 use nix::net::if_::if_nametoindex;
 
-use crate::host::netlink::{Netlink, Request, attribute, text};
+use crate::host::links::IFLA_IFALIAS;
+use crate::host::netlink::{Netlink, Request};
 
 // linux/if_link.h
-const IFLA_IFALIAS: u16 = 20;
 const IFLA_BR_AGEING_TIME: u16 = 4;
 const IFLA_BR_STP_STATE: u16 = 5;
 const IFLA_BR_VLAN_DEFAULT_PVID: u16 = 39;
@@ -54,18 +54,9 @@ pub(super) fn refuse_autoconfiguration(name: &str) {
     }
 }
 
-pub(super) fn alias(netlink: &mut Netlink, ifindex: u32) -> io::Result<Option<String>> {
-    let answers = netlink.call(&Request::about_link(libc::RTM_GETLINK, ifindex))?;
-    Ok(answers.iter().find_map(|(_, payload)| attribute(payload, 16, IFLA_IFALIAS)).map(text))
-}
-
 /// Makes an interface a member of a bridge; of none with 0.
 pub(super) fn set_master(netlink: &mut Netlink, ifindex: u32, bridge: u32) -> io::Result<()> {
     netlink.change(&set(ifindex).number(libc::IFLA_MASTER, bridge))
-}
-
-pub(super) fn set_mtu(netlink: &mut Netlink, ifindex: u32, mtu: u32) -> io::Result<()> {
-    netlink.change(&set(ifindex).number(libc::IFLA_MTU, mtu))
 }
 
 fn set(ifindex: u32) -> Request {

@@ -37,7 +37,7 @@ fn refused(port: &str) -> String {
 #[test]
 fn what_cannot_be_a_member_is_refused_with_what_to_do() {
     assert!(refused("v9").contains("no interface `v9`"));
-    assert!(refused("lo").contains("`lo` is loopback"));
+    assert!(refused("lo").contains("`lo` is the loopback interface"));
     assert!(refused("v1").contains("--bridge br0") && refused("v1").contains("v1 nomaster"));
     assert!(refused("nic2").contains("member of `bond0`"));
     assert!(refused("eth0").contains("--force"));

@@ -129,11 +129,11 @@ fn one_that_moved_or_went_is_not_due() {
 }
 
 fn added(vid: u16, ifindex: u32) -> Change {
-    Change::AddressAdded { address: address(vid, ifindex), age: Duration::ZERO }
+    Change::AddressSet { address: address(vid, ifindex), before: None, age: Duration::ZERO }
 }
 
 fn moved(from: u32, to: u32) -> Change {
-    Change::AddressMoved { address: address(0, to), from, age: Duration::ZERO }
+    Change::AddressSet { address: address(0, to), before: Some(from), age: Duration::ZERO }
 }
 
 fn removed(ifindex: u32) -> Change {

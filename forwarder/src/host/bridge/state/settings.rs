@@ -3,8 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::host::bridge::decode::TICK;
+use crate::host::netlink::{attributes, u16_at, u32_at};
+
 /// The TPID of a customer's VLAN tag, 802.1Q.
 pub const VLAN_PROTOCOL_8021Q: u16 = 0x8100;
+const BR_BOOLOPT_MST_ENABLE: u32 = 1 << 2;
 
 /// What a spanning tree permits a port, or a VLAN of a port, to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,49 +48,65 @@ impl fmt::Display for StpState {
     }
 }
 
-/// The bridge itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    pub name: String,
-    pub up: bool,
-    /// A process wants every frame on the bridge device.
-    pub promiscuous: bool,
-    pub ageing: Duration,
-    /// Takes the place of `ageing` while `topology_change` is set.
-    pub forward_delay: Duration,
-    pub topology_change: bool,
-    pub vlan_filtering: bool,
-    /// The TPID in host order.
-    pub vlan_protocol: u16,
-    pub vlan_statistics: bool,
-    pub vlan_statistics_per_port: bool,
-    /// Multiple spanning trees: each VLAN may have a state of its own.
-    pub mst: bool,
-    /// Frames of this bridge alone are handed to iptables, ip6tables or arptables.
-    pub nf_call_iptables: bool,
-    pub nf_call_ip6tables: bool,
-    pub nf_call_arptables: bool,
+/// Settings as the kernel reports them: each with its default and, where an attribute of its own carries it,
+/// that attribute's number in linux/if_link.h and how its value is read.
+macro_rules! settings {
+    ($(#[$about:meta])* pub struct $name:ident {
+        $($(#[$what:meta])* pub $field:ident: $kind:ty = $default:expr
+            $(, $attribute:literal read by $read:expr)?;)*
+    }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[$what])* pub $field: $kind,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+
+        impl $name {
+            /// Takes over the attributes of this list; one that is not whole changes nothing.
+            pub fn read(&mut self, list: &[u8]) {
+                for (attribute, value) in attributes(list, 0) {
+                    match attribute {
+                        $($($attribute => if let Some(value) = $read(value) {
+                            self.$field = value;
+                        })?)*
+                        _ => {}
+                    }
+                }
+            }
+        }
+    };
 }
 
-impl Default for Settings {
-    /// A bridge with the kernel's defaults.
-    fn default() -> Self {
-        Self {
-            name: String::new(),
-            up: false,
-            promiscuous: false,
-            ageing: Duration::from_secs(300),
-            forward_delay: Duration::from_secs(15),
-            topology_change: false,
-            vlan_filtering: false,
-            vlan_protocol: VLAN_PROTOCOL_8021Q,
-            vlan_statistics: false,
-            vlan_statistics_per_port: false,
-            mst: false,
-            nf_call_iptables: false,
-            nf_call_ip6tables: false,
-            nf_call_arptables: false,
-        }
+settings! {
+    /// The bridge itself; by default with the kernel's settings.
+    pub struct Settings {
+        pub name: String = String::new();
+        pub up: bool = false;
+        /// A process wants every frame on the bridge device.
+        pub promiscuous: bool = false;
+        /// Takes the place of `ageing` while `topology_change` is set.
+        pub forward_delay: Duration = Duration::from_secs(15), 1 read by ticks;
+        pub ageing: Duration = Duration::from_secs(300), 4 read by ticks;
+        pub vlan_filtering: bool = false, 7 read by on;
+        /// The TPID in host order.
+        pub vlan_protocol: u16 = VLAN_PROTOCOL_8021Q,
+            8 read by |value| u16_at(value, 0).map(u16::from_be);
+        pub topology_change: bool = false, 14 read by on;
+        /// Frames of this bridge alone are handed to iptables, ip6tables or arptables.
+        pub nf_call_iptables: bool = false, 36 read by on;
+        pub nf_call_ip6tables: bool = false, 37 read by on;
+        pub nf_call_arptables: bool = false, 38 read by on;
+        pub vlan_statistics: bool = false, 41 read by on;
+        pub vlan_statistics_per_port: bool = false, 45 read by on;
+        /// Multiple spanning trees: each VLAN may have a state of its own.
+        pub mst: bool = false,
+            46 read by |value| u32_at(value, 0).map(|options| options & BR_BOOLOPT_MST_ENABLE != 0);
     }
 }
 
@@ -97,42 +117,33 @@ impl Settings {
     }
 }
 
-/// One port of a bridge, without its VLANs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PortSettings {
-    pub name: String,
-    pub stp_state: StpState,
-    pub learning: bool,
-    pub isolated: bool,
-    pub locked: bool,
-    /// MAC authentication bypass: a locked port reports unknown sources.
-    pub mab: bool,
-    pub neigh_suppress: bool,
-    /// Neighbour suppression is decided for each VLAN.
-    pub neigh_vlan_suppress: bool,
-    pub proxy_arp: bool,
-    pub proxy_arp_wifi: bool,
-    pub vlan_tunnel: bool,
-    /// The port that takes the frames while this port has no carrier.
-    pub backup_port: Option<u32>,
+settings! {
+    /// One port of a bridge, without its VLANs; by default with the kernel's settings, in a bridge that
+    /// is up.
+    pub struct PortSettings {
+        pub name: String = String::new();
+        pub stp_state: StpState = StpState::Forwarding,
+            1 read by |value: &[u8]| Some(StpState::from(*value.first()?));
+        pub learning: bool = true, 8 read by on;
+        pub proxy_arp: bool = false, 10 read by on;
+        pub proxy_arp_wifi: bool = false, 12 read by on;
+        pub vlan_tunnel: bool = false, 29 read by on;
+        pub neigh_suppress: bool = false, 32 read by on;
+        pub isolated: bool = false, 33 read by on;
+        /// The port that takes the frames while this port has no carrier.
+        pub backup_port: Option<u32> = None, 34 read by |value| Some(u32_at(value, 0));
+        pub locked: bool = false, 39 read by on;
+        /// MAC authentication bypass: a locked port reports unknown sources.
+        pub mab: bool = false, 40 read by on;
+        /// Neighbour suppression is decided for each VLAN.
+        pub neigh_vlan_suppress: bool = false, 43 read by on;
+    }
 }
 
-impl Default for PortSettings {
-    /// A port with the kernel's defaults, in a bridge that is up.
-    fn default() -> Self {
-        Self {
-            name: String::new(),
-            stp_state: StpState::Forwarding,
-            learning: true,
-            isolated: false,
-            locked: false,
-            mab: false,
-            neigh_suppress: false,
-            neigh_vlan_suppress: false,
-            proxy_arp: false,
-            proxy_arp_wifi: false,
-            vlan_tunnel: false,
-            backup_port: None,
-        }
-    }
+fn on(value: &[u8]) -> Option<bool> {
+    value.first().map(|byte| *byte != 0)
+}
+
+fn ticks(value: &[u8]) -> Option<Duration> {
+    u32_at(value, 0).map(|ticks| TICK.saturating_mul(ticks))
 }

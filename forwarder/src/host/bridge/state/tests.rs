@@ -58,7 +58,7 @@ fn vlans_follow() {
 fn the_table_follows() {
     let (state, changes) = after("bridge fdb add 02:00:00:00:00:77");
     let address = *state.address(key(0x77, 100)).unwrap();
-    assert_eq!(changes, [Change::AddressAdded { address, age: Duration::ZERO }]);
+    assert_eq!(changes, [Change::AddressSet { address, before: None, age: Duration::ZERO }]);
     let (state, changes) = after("bridge fdb del 02:00:00:00:00:77");
     assert_eq!(changes, [Change::AddressRemoved { address }]);
     assert_eq!(state.address(key(0x77, 100)), None);
@@ -85,7 +85,7 @@ fn a_late_farewell_does_not_remove_what_has_moved() {
     state.apply(at(7));
     let moved = seen(5, 8).address;
     let age = Duration::ZERO;
-    assert_eq!(state.apply(at(8)), [Change::AddressMoved { address: moved, from: 7, age }]);
+    assert_eq!(state.apply(at(8)), [Change::AddressSet { address: moved, before: Some(7), age }]);
     assert_eq!(state.apply(gone(7)), []);
     assert_eq!(state.apply(gone(8)), [Change::AddressRemoved { address: moved }]);
 }
@@ -179,9 +179,7 @@ proptest! {
         let changes = old.changes_to(&new);
         for last in 0..4 {
             let told = changes.iter().filter(|change| match change {
-                Change::AddressAdded { address, .. }
-                | Change::AddressMoved { address, .. }
-                | Change::AddressChanged { address, .. }
+                Change::AddressSet { address, .. }
                 | Change::AddressRemoved { address } => address.key == key(last, 0),
                 _ => false,
             });

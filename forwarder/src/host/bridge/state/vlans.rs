@@ -62,10 +62,6 @@ impl VlanSet {
         &self.ranges
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
-    }
-
     pub fn get(&self, vid: u16) -> Option<VlanFlags> {
         let at = self.ranges.partition_point(|range| range.last < vid);
         self.ranges.get(at).filter(|range| range.first <= vid).map(|range| range.flags)

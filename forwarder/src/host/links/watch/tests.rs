@@ -1,37 +1,43 @@
-use super::super::testing::{link, member, snapshot};
-use super::super::{LinkKind, XdpAttached};
 use super::*;
+use crate::host::netlink::Request;
 
-fn between(old: Vec<Link>, new: Vec<Link>) -> Vec<Event> {
-    difference(&snapshot(old), &snapshot(new)).into()
+fn notification(kind: u16, family: u8, ifindex: u32, linked: Option<u32>) -> Vec<u8> {
+    let mut fixed = [0; 16];
+    fixed[0] = family;
+    fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+    let mut message = Request::new(kind, &fixed);
+    if let Some(linked) = linked {
+        message = message.attribute(libc::IFLA_LINK, &linked.to_ne_bytes());
+    }
+    message.encode(0)
 }
 
 #[test]
-fn nothing_happened() {
-    let links = || vec![link(1, "v1", LinkKind::Veth), link(2, "br0", LinkKind::Bridge)];
-    assert_eq!(between(links(), links()), []);
+fn a_change_at_either_end_concerns_the_port() {
+    for kind in [libc::RTM_NEWLINK, libc::RTM_DELLINK] {
+        let mut changed = Changed::default();
+        changed.absorb(&notification(kind, 0, 2, Some(7)));
+        assert!(changed.concerns(7) && changed.concerns(2) && !changed.concerns(8));
+        assert!(!changed.is_nothing());
+    }
+    let mut changed = Changed::default();
+    changed.absorb(&notification(libc::RTM_NEWLINK, libc::AF_BRIDGE as u8, 7, None));
+    changed.absorb(&notification(libc::RTM_NEWNEIGH, 0, 7, None));
+    changed.absorb(&[0xff; 40]);
+    assert!(changed.is_nothing());
+    changed.absorb(&notification(libc::RTM_NEWADDR, libc::AF_INET as u8, 7, None));
+    assert!(changed.concerns(7) && !changed.concerns(2));
 }
 
 #[test]
-fn a_port_joins_moves_and_vanishes() {
-    let free = link(5, "v1", LinkKind::Veth);
-    let in_3 = member(free.clone(), 3);
-    let in_4 = member(free.clone(), 4);
-    let moved = [Event::MasterChanged(5)];
-    assert_eq!(between(vec![free.clone()], vec![in_3.clone()]), moved);
-    assert_eq!(between(vec![in_3], vec![in_4.clone()]), moved);
-    assert_eq!(between(vec![in_4], vec![]), [Event::Vanished(5)]);
-}
-
-#[test]
-fn an_index_is_another_interface_only_when_it_was_gone() {
-    let old = link(5, "v1", LinkKind::Veth);
-    let mut new = link(5, "v2", LinkKind::Veth);
-    new.mtu = 9000;
-    new.up = false;
-    new.xdp = XdpAttached { skb: 9, ..XdpAttached::default() };
-    assert_eq!(
-        between(vec![old], vec![new]),
-        [Event::Renamed(5), Event::MtuChanged(5), Event::XdpChanged(5), Event::UpChanged(5),]
-    );
+fn too_many_are_all() {
+    let mut changed = Changed::default();
+    for ifindex in 1..=TOLD_AT_MOST as u32 {
+        changed.note(ifindex);
+    }
+    assert!(!changed.concerns(5000));
+    changed.note(4000);
+    changed.note(4001);
+    assert_eq!(changed, Changed::all());
+    assert!(changed.concerns(5000));
 }

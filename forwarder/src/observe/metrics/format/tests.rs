@@ -17,17 +17,3 @@ fn the_client_gets_the_format_that_it_prefers_and_knows() {
         assert_eq!(Format::wanted(classic), Format::Classic, "{classic}");
     }
 }
-
-#[test]
-fn the_older_format_names_the_samples() {
-    let open = "# HELP weir_build The version.\n# TYPE weir_build info\n\
-                    weir_build_info{version=\"1\"} 1\n\
-                    # HELP weir_port_bytes Bytes.\n# TYPE weir_port_bytes counter\n\
-                    # UNIT weir_port_bytes bytes\nweir_port_bytes_total{port=\"a\"} 5\n# EOF\n";
-    let classic = "# HELP weir_build_info The version.\n# TYPE weir_build_info gauge\n\
-                       weir_build_info{version=\"1\"} 1\n\
-                       # HELP weir_port_bytes_total Bytes.\n\
-                       # TYPE weir_port_bytes_total counter\nweir_port_bytes_total{port=\"a\"} 5\n";
-    assert_eq!(Format::Classic.of(open), classic);
-    assert_eq!(Format::OpenMetrics.of(open), open);
-}

@@ -47,12 +47,12 @@ struct Running {
     address: SocketAddr,
     twin: Arc<Twin>,
     stop: oneshot::Sender<()>,
-    served: JoinHandle<std::io::Result<()>>,
+    served: JoinHandle<()>,
 }
 
 async fn start(twin: Twin) -> Running {
-    let listener = MetricsListener::claim("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let (address, twin) = (listener.address(), Arc::new(twin));
+    let listener = claim("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let (address, twin) = (listener.local_addr().unwrap(), Arc::new(twin));
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(serve(listener, Arc::clone(&twin), async move {
         let _ = stopped.await;
@@ -68,7 +68,7 @@ impl Running {
 
     async fn stop(self) {
         self.stop.send(()).unwrap();
-        self.served.await.unwrap().unwrap();
+        self.served.await.unwrap();
         assert!(TcpStream::connect(self.address).await.is_err(), "it still listens");
     }
 }
@@ -157,7 +157,7 @@ async fn unhealthy_says_why() {
 #[tokio::test]
 async fn an_address_in_use_is_refused_and_names_the_key() {
     let weir = start(Twin::default()).await;
-    let error = MetricsListener::claim(weir.address).await.unwrap_err().to_string();
+    let error = claim(weir.address).await.unwrap_err().to_string();
     let begins =
         format!("forwarder.metrics: {} is in use by another program; valid: ", weir.address);
     assert!(error.starts_with(&begins), "{error}");
