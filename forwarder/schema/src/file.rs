@@ -12,7 +12,6 @@ use crate::{
     problem::{Problems, Source},
     setting::Context,
     table,
-    written::Table,
 };
 
 const SECTIONS: [&str; 5] = ["forwarder", "container", "scheduler", "measure", "port"];
@@ -54,21 +53,21 @@ pub fn parse(text: &str, file: &str, host: &Host) -> Result<Plan, ConfigErrors> 
             return Err(ConfigErrors::argument(file, "is not TOML", ""));
         }
     };
-    let root = Table::from(root.get_ref());
-    for (word, entry) in root.iter().filter(|(word, _)| !SECTIONS.contains(word)) {
-        table::unknown_key(&mut problems, &entry.span, word, word, false, &SECTIONS);
+    let root = root.get_ref();
+    for word in root.keys().filter(|word| !SECTIONS.contains(&word.get_ref().as_ref())) {
+        table::unknown_key(&mut problems, word, word.get_ref(), false, &SECTIONS);
     }
     let mut forwarder = ForwarderPlan::on(host.default_worker());
     let context = Context { host, workers: &[] };
-    table::section(&mut problems, &root, None, &mut forwarder, &context);
+    table::section(&mut problems, root, None, &mut forwarder, &context);
     let context = Context { host, workers: &forwarder.workers };
     let mut container = ContainerPlan::default();
-    table::section(&mut problems, &root, None, &mut container, &context);
+    table::section(&mut problems, root, None, &mut container, &context);
     let mut scheduler = SchedulerPlan::default();
-    table::section(&mut problems, &root, None, &mut scheduler, &context);
+    table::section(&mut problems, root, None, &mut scheduler, &context);
     let mut measure = MeasurePlan::default();
-    table::section(&mut problems, &root, None, &mut measure, &context);
-    let ports = ports::of_file(&mut problems, &root, &context);
+    table::section(&mut problems, root, None, &mut measure, &context);
+    let ports = ports::of_file(&mut problems, root, &context);
     problems.finish()?;
     let defaults = PortPlan::default();
     Ok(Plan { forwarder, container, scheduler, measure, bridge: None, ports, defaults })

@@ -5,7 +5,7 @@
 //! - [`value`]: the types of settings, with their reading and writing
 //! - [`plan`]: all settings of one weir, validated
 //! - [`file`]: parses a TOML file into a plan; [`ports`]: rules between ports; [`table`]: one
-//!   table; [`written`]: values as written, in TOML or JSON; [`problem`]: their errors, with places
+//!   table; [`problem`]: their errors, with places
 //! - [`document`]: a plan as clients read it; [`patch`]: their changes to it
 //! - [`differences`]: the differences between two plans
 //! - [`pages`]: the example file and the reference
@@ -30,7 +30,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 pub mod value;
-mod written;
 
 pub use self::{
     differences::{Difference, What},

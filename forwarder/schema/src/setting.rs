@@ -6,7 +6,12 @@
 
 use serde_json::Value as Json;
 
-use crate::{Host, problem::Fault, written::Node};
+use toml::{Spanned, de::DeValue};
+
+use crate::{Host, problem::Fault};
+
+/// A value as it is written, and its place. Numbers stay text.
+pub type Node<'i> = Spanned<DeValue<'i>>;
 
 /// What a changed setting requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +124,7 @@ impl Declaration {
 pub struct Setting<S: 'static> {
     pub about: Declaration,
     /// Sets it to the written value; with faults, it stays as it was.
-    pub read: fn(&mut S, &Node, &Context<'_>) -> Result<(), Vec<Fault>>,
+    pub read: fn(&mut S, &Node<'_>, &Context<'_>) -> Result<(), Vec<Fault>>,
     /// The value in the document's form.
     pub json: fn(&S) -> Json,
     pub copy: fn(&S, &mut S),

@@ -6,6 +6,7 @@ mod names;
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
 use serde_json::Value as Json;
+use toml::de::DeValue;
 use weir_core::{
     ByteSize, Choice, Fallback, ForeignRules, Idle, Lane, Mode, Policy, Rate, Release, Reserved,
     Role, Span, units::UnitError,
@@ -14,8 +15,7 @@ use weir_core::{
 use crate::{
     nearest,
     problem::{Fault, fault},
-    setting::{Context, Kind},
-    written::{Node, Written},
+    setting::{Context, Kind, Node},
 };
 
 pub use self::names::{check_control, is_interface_name};
@@ -26,7 +26,11 @@ pub trait Value: Clone + PartialEq {
     type Range;
 
     fn kind(range: &Self::Range) -> Kind;
-    fn read(node: &Node, range: &Self::Range, context: &Context<'_>) -> Result<Self, Vec<Fault>>;
+    fn read(
+        node: &Node<'_>,
+        range: &Self::Range,
+        context: &Context<'_>,
+    ) -> Result<Self, Vec<Fault>>;
     fn json(&self) -> Json;
 
     /// The document's value of a typed text; quantities stay as they were typed.
@@ -43,7 +47,7 @@ impl<T: Value> Value for Option<T> {
         T::kind(range)
     }
 
-    fn read(node: &Node, range: &T::Range, context: &Context<'_>) -> Result<Self, Vec<Fault>> {
+    fn read(node: &Node<'_>, range: &T::Range, context: &Context<'_>) -> Result<Self, Vec<Fault>> {
         T::read(node, range, context).map(Some)
     }
 
@@ -67,12 +71,12 @@ impl Value for u32 {
         }
     }
 
-    fn read(node: &Node, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+    fn read(node: &Node<'_>, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
         let valid = valid(Self::kind(range));
-        let number = whole(&node.value, &valid)?;
+        let number = whole(node.get_ref(), &valid)?;
         match number.and_then(|number| Self::try_from(number).ok()) {
             Some(number) if range.contains(&number) => Ok(number),
-            _ => fault(format!("{} is out of range", node.value.shown()), valid),
+            _ => fault(format!("{} is out of range", shown(node.get_ref())), valid),
         }
     }
 
@@ -93,13 +97,12 @@ impl Value for bool {
         Kind::new("true|false|none", "true, false")
     }
 
-    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        match &node.value {
-            Written::Flag(flag) => Ok(*flag),
-            other => fault(
-                format!("{} is neither true nor false", other.shown()),
-                valid(Self::kind(&())),
-            ),
+    fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        match node.get_ref() {
+            DeValue::Boolean(flag) => Ok(*flag),
+            other => {
+                fault(format!("{} is neither true nor false", shown(other)), valid(Self::kind(&())))
+            }
         }
     }
 
@@ -121,12 +124,12 @@ impl Value for f64 {
         Kind::new("FRACTION|none", "a fraction between 0 and 1, such as 0.99")
     }
 
-    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+    fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
         let valid = valid(Self::kind(&()));
-        let Written::Float(number) = &node.value else {
-            return fault(format!("{} is not a fraction", node.value.shown()), valid);
+        let DeValue::Float(number) = node.get_ref() else {
+            return fault(format!("{} is not a fraction", shown(node.get_ref())), valid);
         };
-        match number.parse::<Self>() {
+        match number.as_str().parse::<Self>() {
             Ok(number) if number > 0.0 && number < 1.0 => Ok(number),
             _ => fault(format!("{number} is out of range"), valid),
         }
@@ -149,8 +152,8 @@ impl Value for Rate {
         Kind::new("RATE|none", "a number and bit, Kbit, Mbit or Gbit, such as \"100Mbit\"")
     }
 
-    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        quantity(&node.value, "a rate", Self::kind(&()), |rate: Self| rate.bits_per_s > 0)
+    fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        quantity(node.get_ref(), "a rate", Self::kind(&()), |rate: Self| rate.bits_per_s > 0)
     }
 
     fn json(&self) -> Json {
@@ -174,8 +177,8 @@ macro_rules! quantities {
                 Kind { range: format!("{least} to {most}"), ..Kind::new($value_name, valid) }
             }
 
-            fn read(node: &Node, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-                quantity(&node.value, $what, Self::kind(range), |value| range.contains(&value))
+            fn read(node: &Node<'_>, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+                quantity(node.get_ref(), $what, Self::kind(range), |value| range.contains(&value))
             }
 
             fn json(&self) -> Json {
@@ -204,8 +207,8 @@ macro_rules! choices {
                 choice_kind::<Self>($value_name)
             }
 
-            fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-                choice(&node.value, $value_name)
+            fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+                choice(node.get_ref(), $value_name)
             }
 
             fn json(&self) -> Json {
@@ -239,7 +242,7 @@ fn choice_kind<T: Choice>(value_name: &'static str) -> Kind {
     Kind { names: words, ..Kind::new(value_name, T::names()) }
 }
 
-fn choice<T: Choice>(value: &Written, value_name: &'static str) -> Result<T, Vec<Fault>> {
+fn choice<T: Choice>(value: &DeValue<'_>, value_name: &'static str) -> Result<T, Vec<Fault>> {
     let valid = valid(choice_kind::<T>(value_name));
     let word = text(value, &valid)?;
     if let Some(choice) = T::of_name(word) {
@@ -255,31 +258,44 @@ fn choice<T: Choice>(value: &Written, value_name: &'static str) -> Result<T, Vec
     }
 }
 
+/// How an error shows the refused value.
+pub(crate) fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("\"{text}\""),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
 fn valid(kind: Kind) -> String {
     format!("valid: {}", kind.valid)
 }
 
-fn text<'v>(value: &'v Written, valid: &str) -> Result<&'v str, Vec<Fault>> {
+fn text<'v>(value: &'v DeValue<'_>, valid: &str) -> Result<&'v str, Vec<Fault>> {
     match value {
-        Written::Text(text) => Ok(text),
-        Written::Integer { .. } | Written::Float(_) => {
-            fault(format!("{} is a bare number, not text in quotes", value.shown()), valid)
+        DeValue::String(text) => Ok(text),
+        DeValue::Integer(_) | DeValue::Float(_) => {
+            fault(format!("{} is a bare number, not text in quotes", shown(value)), valid)
         }
-        other => fault(format!("{} is not text in quotes", other.shown()), valid),
+        other => fault(format!("{} is not text in quotes", shown(other)), valid),
     }
 }
 
 /// `None`: it is out of any range.
-fn whole(value: &Written, valid: &str) -> Result<Option<u64>, Vec<Fault>> {
+fn whole(value: &DeValue<'_>, valid: &str) -> Result<Option<u64>, Vec<Fault>> {
     match value {
-        Written::Integer { digits, radix } => Ok(u64::from_str_radix(digits, *radix).ok()),
-        other => fault(format!("{} is not a whole number", other.shown()), valid),
+        DeValue::Integer(number) => Ok(u64::from_str_radix(number.as_str(), number.radix()).ok()),
+        other => fault(format!("{} is not a whole number", shown(other)), valid),
     }
 }
 
 /// A number with its unit.
 fn quantity<T>(
-    value: &Written,
+    value: &DeValue<'_>,
     what: &str,
     kind: Kind,
     within: impl FnOnce(T) -> bool,
