@@ -145,40 +145,27 @@ impl Value for f64 {
     }
 }
 
-impl Value for Rate {
-    type Range = ();
+/// Settings that are written as text in quotes: the type of their bounds, their kind, and how a text is
+/// read; the error says what is wrong.
+macro_rules! texts {
+    ($(
+        $(#[$doc:meta])*
+        $type:ty, in $range:ty: $kind:expr, $read:expr;
+    )+) => {$(
+        $(#[$doc])*
+        impl Value for $type {
+            type Range = $range;
 
-    fn kind((): &()) -> Kind {
-        Kind::new("RATE|none", "a number and bit, Kbit, Mbit or Gbit, such as \"100Mbit\"")
-    }
-
-    fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        quantity(node.get_ref(), "a rate", Self::kind(&()), |rate: Self| rate.bits_per_s > 0)
-    }
-
-    fn json(&self) -> Json {
-        self.to_string().into()
-    }
-
-    fn of_text(text: &str) -> Result<Json, String> {
-        as_typed::<Self>(text)
-    }
-}
-
-macro_rules! quantities {
-    ($($quantity:ty: $what:literal, $value_name:literal, $units:expr;)+) => {$(
-        impl Value for $quantity {
-            type Range = RangeInclusive<Self>;
-
-            fn kind(range: &Self::Range) -> Kind {
-                let (least, most) = (range.start(), range.end());
-                let units: fn(&Self) -> &'static str = $units;
-                let valid = format!("a number and {}, from \"{least}\" to \"{most}\"", units(most));
-                Kind { range: format!("{least} to {most}"), ..Kind::new($value_name, valid) }
+            fn kind(range: &$range) -> Kind {
+                let kind: fn(&$range) -> Kind = $kind;
+                kind(range)
             }
 
-            fn read(node: &Node<'_>, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-                quantity(node.get_ref(), $what, Self::kind(range), |value| range.contains(&value))
+            fn read(node: &Node<'_>, range: &$range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+                let valid = valid(Self::kind(range));
+                let read: fn(&str, &$range) -> Result<Self, String> = $read;
+                let text = text(node.get_ref(), &valid)?;
+                read(text, range).or_else(|wrong| fault(wrong, valid))
             }
 
             fn json(&self) -> Json {
@@ -186,54 +173,42 @@ macro_rules! quantities {
             }
 
             fn of_text(text: &str) -> Result<Json, String> {
-                as_typed::<Self>(text)
+                let parsed = text.parse::<Self>();
+                parsed.map(|_| text.into()).map_err(|error| error.to_string())
             }
         }
     )+};
 }
-quantities! {
-    ByteSize: "a size", "SIZE|none", |most| {
-        if most.bytes < 1 << 30 { "B, KiB or MiB" } else { "B, KiB, MiB or GiB" }
-    };
-    Span: "a time", "TIME|none", |_| "ns, us, ms or s";
+pub(crate) use texts;
+
+texts! {
+    Rate, in (): |()| {
+        Kind::new("RATE|none", "a number and bit, Kbit, Mbit or Gbit, such as \"100Mbit\"")
+    },
+    |text, ()| quantity(text, "a rate", |rate: &Self| rate.bits_per_s > 0);
+
+    ByteSize, in RangeInclusive<Self>: |range| {
+        let large = range.end().bytes >= 1 << 30;
+        let units = if large { "B, KiB, MiB or GiB" } else { "B, KiB or MiB" };
+        quantities("SIZE|none", units, range)
+    },
+    |text, range| quantity(text, "a size", |size| range.contains(size));
+
+    Span, in RangeInclusive<Self>: |range| quantities("TIME|none", "ns, us, ms or s", range),
+    |text, range| quantity(text, "a time", |time| range.contains(time));
+
+    Fallback, in (): |()| choices::<Self>("WHAT|none"), |text, ()| choice(text);
+    ForeignRules, in (): |()| choices::<Self>("WHAT|none"), |text, ()| choice(text);
+    Idle, in (): |()| choices::<Self>("HOW|none"), |text, ()| choice(text);
+    Lane, in (): |()| choices::<Self>("LANE|none"), |text, ()| choice(text);
+    Mode, in (): |()| choices::<Self>("MODE|none"), |text, ()| choice(text);
+    Policy, in (): |()| choices::<Self>("POLICY|none"), |text, ()| choice(text);
+    Release, in (): |()| choices::<Self>("POLICY|none"), |text, ()| choice(text);
+    Reserved, in (): |()| choices::<Self>("WHAT|none"), |text, ()| choice(text);
+    Role, in (): |()| choices::<Self>("ROLE|none"), |text, ()| choice(text);
 }
 
-macro_rules! choices {
-    ($($choice:ty: $value_name:literal,)+) => {$(
-        impl Value for $choice {
-            type Range = ();
-
-            fn kind((): &()) -> Kind {
-                choice_kind::<Self>($value_name)
-            }
-
-            fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-                choice(node.get_ref(), $value_name)
-            }
-
-            fn json(&self) -> Json {
-                self.name().into()
-            }
-
-            fn of_text(text: &str) -> Result<Json, String> {
-                text.parse::<Self>().map(|_| text.into()).map_err(|error| error.to_string())
-            }
-        }
-    )+};
-}
-choices! {
-    Fallback: "WHAT|none",
-    ForeignRules: "WHAT|none",
-    Idle: "HOW|none",
-    Lane: "LANE|none",
-    Mode: "MODE|none",
-    Policy: "POLICY|none",
-    Release: "POLICY|none",
-    Reserved: "WHAT|none",
-    Role: "ROLE|none",
-}
-
-fn choice_kind<T: Choice>(value_name: &'static str) -> Kind {
+fn choices<T: Choice>(value_name: &'static str) -> Kind {
     let names: Vec<&str> = T::ALL.iter().map(|choice| choice.name()).collect();
     let words = match names.split_last() {
         Some((last, before)) if !before.is_empty() => format!("{} or {last}", before.join(", ")),
@@ -242,19 +217,41 @@ fn choice_kind<T: Choice>(value_name: &'static str) -> Kind {
     Kind { names: words, ..Kind::new(value_name, T::names()) }
 }
 
-fn choice<T: Choice>(value: &DeValue<'_>, value_name: &'static str) -> Result<T, Vec<Fault>> {
-    let valid = valid(choice_kind::<T>(value_name));
-    let word = text(value, &valid)?;
-    if let Some(choice) = T::of_name(word) {
-        if choice.name() != word {
-            tracing::warn!("\"{word}\" is now called \"{choice}\"");
-        }
-        return Ok(choice);
+fn choice<T: Choice + Display>(word: &str) -> Result<T, String> {
+    let Some(choice) = T::of_name(word) else {
+        let names: Vec<&str> = T::ALL.iter().map(|choice| choice.name()).collect();
+        return Err(match nearest(word, &names) {
+            Some(near) => format!("unknown \"{word}\"; did you mean \"{near}\"?"),
+            None => format!("unknown \"{word}\""),
+        });
+    };
+    if choice.name() != word {
+        tracing::warn!("\"{word}\" is now called \"{choice}\"");
     }
-    let names: Vec<&str> = T::ALL.iter().map(|choice| choice.name()).collect();
-    match nearest(word, &names) {
-        Some(near) => fault(format!("unknown \"{word}\"; did you mean \"{near}\"?"), valid),
-        None => fault(format!("unknown \"{word}\""), valid),
+    Ok(choice)
+}
+
+fn quantities<T: Display>(
+    value_name: &'static str,
+    units: &str,
+    range: &RangeInclusive<T>,
+) -> Kind {
+    let (least, most) = (range.start(), range.end());
+    let valid = format!("a number and {units}, from \"{least}\" to \"{most}\"");
+    Kind { range: format!("{least} to {most}"), ..Kind::new(value_name, valid) }
+}
+
+/// A number with its unit.
+fn quantity<T: FromStr<Err = UnitError> + Display>(
+    text: &str,
+    what: &str,
+    within: impl FnOnce(&T) -> bool,
+) -> Result<T, String> {
+    match text.parse::<T>() {
+        Ok(value) if within(&value) => Ok(value),
+        Ok(value) => Err(format!("{value} is out of range")),
+        Err(UnitError::Syntax { .. }) => Err(format!("\"{text}\" is not {what}")),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -291,28 +288,4 @@ fn whole(value: &DeValue<'_>, valid: &str) -> Result<Option<u64>, Vec<Fault>> {
         DeValue::Integer(number) => Ok(u64::from_str_radix(number.as_str(), number.radix()).ok()),
         other => fault(format!("{} is not a whole number", shown(other)), valid),
     }
-}
-
-/// A number with its unit.
-fn quantity<T>(
-    value: &DeValue<'_>,
-    what: &str,
-    kind: Kind,
-    within: impl FnOnce(T) -> bool,
-) -> Result<T, Vec<Fault>>
-where
-    T: FromStr<Err = UnitError> + Copy + Display,
-{
-    let valid = valid(kind);
-    let text = text(value, &valid)?;
-    match text.parse::<T>() {
-        Ok(value) if within(value) => Ok(value),
-        Ok(value) => fault(format!("{value} is out of range"), valid),
-        Err(UnitError::Syntax { .. }) => fault(format!("\"{text}\" is not {what}"), valid),
-        Err(error) => fault(error.to_string(), valid),
-    }
-}
-
-fn as_typed<T: FromStr<Err = UnitError>>(text: &str) -> Result<Json, String> {
-    text.parse::<T>().map(|_| text.into()).map_err(|error| error.to_string())
 }

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use toml::de::DeValue;
 use weir_core::Mac;
 
-use super::{Value, shown, text, valid, whole};
+use super::{Value, shown, text, texts, valid, whole};
 use crate::{
     problem::{Fault, fault},
     setting::{Context, Kind, Node},
@@ -23,31 +23,29 @@ const MAX_NAME_LEN: usize = 15;
 /// The most addresses in a lock.
 const MAX_LOCKS: usize = 256;
 
-/// The name of an interface.
-impl Value for String {
-    type Range = ();
-
-    fn kind((): &()) -> Kind {
+texts! {
+    /// The name of an interface.
+    String, in (): |()| {
         Kind::new(
             "NAME|none",
             "an interface's name, such as \"eth1\": 1 to 15 characters without spaces, slashes and \
              colons",
         )
-    }
+    },
+    |name, ()| match is_interface_name(name) {
+        true => Ok(name.to_owned()),
+        false => Err(format!("\"{name}\" cannot be an interface's name")),
+    };
 
-    fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        let valid = valid(Self::kind(&()));
-        let name = text(node.get_ref(), &valid)?;
-        if is_interface_name(name) {
-            Ok(name.to_owned())
-        } else {
-            fault(format!("\"{name}\" cannot be an interface's name"), valid)
-        }
-    }
-
-    fn json(&self) -> Json {
-        self.as_str().into()
-    }
+    /// An address on this machine only.
+    SocketAddr, in (): |()| {
+        Kind::new("ADDRESS|none", "a loopback address and port, such as \"127.0.0.1:9477\"")
+    },
+    |text, ()| match text.parse::<Self>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        Ok(address) => Err(format!("{address} is not a loopback address")),
+        Err(_) => Err(format!("\"{text}\" is not an address with a port")),
+    };
 }
 
 /// Whether the kernel could give an interface this name.
@@ -93,29 +91,6 @@ pub fn check_control(path: &Path) -> Result<(), String> {
         return Err("the path has a zero byte in it".to_owned());
     }
     Ok(())
-}
-
-/// An address on this machine only.
-impl Value for SocketAddr {
-    type Range = ();
-
-    fn kind((): &()) -> Kind {
-        Kind::new("ADDRESS|none", "a loopback address and port, such as \"127.0.0.1:9477\"")
-    }
-
-    fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        let valid = valid(Self::kind(&()));
-        let text = text(node.get_ref(), &valid)?;
-        match text.parse::<Self>() {
-            Ok(address) if address.ip().is_loopback() => Ok(address),
-            Ok(address) => fault(format!("{address} is not a loopback address"), valid),
-            Err(_) => fault(format!("\"{text}\" is not an address with a port"), valid),
-        }
-    }
-
-    fn json(&self) -> Json {
-        self.to_string().into()
-    }
 }
 
 /// The core of one of the workers.
