@@ -7,7 +7,7 @@
 //! - [`file`]: parses a TOML file into a plan; [`ports`]: rules between ports; [`table`]: one
 //!   table; [`problem`]: their errors, with places
 //! - [`document`]: a plan as clients read it; [`patch`]: their changes to it
-//! - [`differences`]: the differences between two plans
+//! - [`differences`](differences()): the differences between two plans
 //! - [`pages`]: the example file and the reference
 //! - [`host`]: the machine's cores; [`nearest`](nearest()): the word that was probably meant
 #![forbid(unsafe_code)]
@@ -32,7 +32,7 @@ mod tests;
 pub mod value;
 
 pub use self::{
-    differences::{Difference, What},
+    differences::{Difference, What, differences},
     file::{load, parse},
     host::Host,
     nearest::nearest,

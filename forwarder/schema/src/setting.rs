@@ -128,7 +128,6 @@ pub struct Setting<S: 'static> {
     /// The value in the document's form.
     pub json: fn(&S) -> Json,
     pub copy: fn(&S, &mut S),
-    pub same: fn(&S, &S) -> bool,
 }
 
 /// A struct of settings: a `[section]` of the file, or a `[[port]]`.
@@ -225,7 +224,6 @@ macro_rules! settings {
                         },
                         json: |section| $crate::value::Value::json(&section.$field),
                         copy: |from, to| to.$field.clone_from(&from.$field),
-                        same: |one, other| one.$field == other.$field,
                     },
                 )+];
                 ROWS

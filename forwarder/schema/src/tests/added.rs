@@ -4,7 +4,7 @@ use serde_json::json;
 use weir_core::Rate;
 
 use crate::{
-    differences, document, pages,
+    document, pages,
     problem::{Problems, Source},
     setting::{Context, settings},
     table, *,
@@ -56,15 +56,13 @@ fn in_the_file_and_what_is_said_of_it() {
 #[test]
 fn in_documents_patches_and_differences() {
     let old = Copy { ink: Some(Rate::new(5)), ..Copy::default() };
-    assert_eq!(document::section(&old), json!({"weight": 1, "ink": "5bit"}));
+    assert_eq!(document::section(&old, |_| true), json!({"weight": 1, "ink": "5bit"}));
     let patch = toml::de::DeTable::new();
     let (mut new, mut problems) = (old.clone(), Problems::new(None));
     table::read(&mut problems, "ports.v1", &patch, Some(&Copy::default()), &mut new, &CONTEXT);
     problems.finish().unwrap();
-    let what = |key, from, to| What::Port { name: "v1".into(), key, from, to };
-    let found = differences::between(&old, &new, what);
-    let said: Vec<String> = found.iter().map(ToString::to_string).collect();
-    assert_eq!(said, ["port v1: ink 5bit -> default"]);
+    assert_eq!((old.ink, new.ink), (Some(Rate::new(5)), None));
+    assert_eq!(pages::listed::<Copy>().settings[1].shown(&json!(null)), "default");
 }
 
 #[test]
