@@ -8,10 +8,7 @@ use toml::de::DeTable;
 
 use crate::{
     ConfigErrors, ContainerPlan, ForwarderPlan, Host, MeasurePlan, Plan, PortPlan, SchedulerPlan,
-    ports,
-    problem::{Problems, Source},
-    setting::Context,
-    table,
+    ports, problem::Problems, setting::Context, table,
 };
 
 const SECTIONS: [&str; 5] = ["forwarder", "container", "scheduler", "measure", "port"];
@@ -39,7 +36,7 @@ pub fn load(path: &Path, host: &Host) -> Result<Plan, ConfigErrors> {
 
 /// Validates the text of a configuration; `file` is its name in errors.
 pub fn parse(text: &str, file: &str, host: &Host) -> Result<Plan, ConfigErrors> {
-    let mut problems = Problems::new(Some(Source::new(file, text)));
+    let mut problems = Problems::new(Some((file, text)));
     let root = match DeTable::parse(text) {
         Ok(root) => root,
         Err(error) => {

@@ -5,7 +5,7 @@ use weir_core::Rate;
 
 use crate::{
     document, pages,
-    problem::{Problems, Source},
+    problem::Problems,
     setting::{Context, settings},
     table, *,
 };
@@ -35,7 +35,7 @@ settings! {
 const CONTEXT: Context<'_> = Context { host: &Host { cores: Vec::new() }, workers: &[] };
 
 fn read(text: &str) -> Result<Copy, String> {
-    let mut problems = Problems::new(Some(Source::new("f", text)));
+    let mut problems = Problems::new(Some(("f", text)));
     let root = toml::de::DeTable::parse(text).unwrap();
     let mut copy = Copy::default();
     table::read(&mut problems, "port", root.get_ref(), None, &mut copy, &CONTEXT);
