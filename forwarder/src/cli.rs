@@ -17,7 +17,9 @@ mod stop;
 pub mod top;
 pub mod trace;
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -51,17 +53,47 @@ pub enum CliError {
     Closed,
 }
 
-/// Prints without the panic of `println!` on a closed pipe.
-fn print(text: &str) -> Result<(), CliError> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CliError::Closed),
-        written => Ok(written?),
+/// Where a command writes: a file, or standard output.
+#[derive(Debug, Default)]
+struct Output(Option<(File, PathBuf)>);
+
+impl Output {
+    /// A file that begins empty.
+    fn file(path: &Path, options: &mut OpenOptions) -> Result<Self, FileError> {
+        let opened = options.write(true).create(true).truncate(true).open(path);
+        let failed = |source| FileError { path: path.to_owned(), source };
+        Ok(Self(Some((opened.map_err(failed)?, path.to_owned()))))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        if let Some((file, path)) = &mut self.0 {
+            let failed = |source| FileError { path: path.clone(), source };
+            return Ok(file.write_all(bytes).map_err(failed)?);
+        }
+        let mut out = io::stdout().lock();
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CliError::Closed),
+            written => Ok(written?),
+        }
     }
 }
 
-fn print_json<T: Serialize>(report: &T) -> Result<(), CliError> {
-    print(&(serde_json::to_string_pretty(report).map_err(io::Error::from)? + "\n"))
+/// Prints without the panic of `println!` on a closed pipe.
+fn print(text: &str) -> Result<(), CliError> {
+    Output::default().write(text.as_bytes())
+}
+
+/// Prints a report as JSON or as text.
+fn show<T: Serialize>(
+    json: bool,
+    report: &T,
+    text: impl FnOnce() -> String,
+) -> Result<(), CliError> {
+    if json {
+        print(&(serde_json::to_string_pretty(report).map_err(io::Error::from)? + "\n"))
+    } else {
+        print(&text())
+    }
 }
 
 fn print_json_line<T: Serialize>(report: &T) -> Result<(), CliError> {

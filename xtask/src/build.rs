@@ -75,15 +75,11 @@ fn names_dump_dir(args: &[OsString]) -> bool {
     args.iter().any(|arg| arg == "--dump-dir" || arg.as_encoded_bytes().starts_with(b"--dump-dir="))
 }
 
-/// weir against its peers: the experiments of W.
-pub(crate) fn bench(args: &[OsString]) -> Result<()> {
-    let words = ["run", "W"].map(OsString::from).into_iter().chain(args.iter().cloned());
-    experiment(&words.collect::<Vec<_>>())
-}
-
-/// `weir-lab` with weir beside it where something is going to be measured.
-pub(crate) fn experiment(args: &[OsString]) -> Result<()> {
-    let measures = args.first().is_some_and(|word| word == "run") && !asks_for_help(args);
+/// `weir-lab` with `words` in front of `args`, and with weir beside it where something is going to be
+/// measured.
+pub(crate) fn lab(words: &[&str], args: &[OsString]) -> Result<()> {
+    let args: Vec<_> = words.iter().map(OsString::from).chain(args.iter().cloned()).collect();
+    let measures = args.first().is_some_and(|word| word == "run") && !asks_for_help(&args);
     if !measures {
         setup::ensure(Purpose::Build)?;
         let folder = release(&["weir-lab"], &["weir-lab"])?;
@@ -94,13 +90,6 @@ pub(crate) fn experiment(args: &[OsString]) -> Result<()> {
     setup::ensure(Purpose::Test)?;
     let folder = release(&["weir", "weir-lab"], &["weir", "weir-lab"])?;
     become_program(&folder.join("weir-lab"), args.iter())
-}
-
-pub(crate) fn report(args: &[OsString]) -> Result<()> {
-    setup::ensure(Purpose::Build)?;
-    let folder = release(&["weir-lab"], &["weir-lab"])?;
-    let words = [OsString::from("report")].into_iter().chain(args.iter().cloned());
-    become_program(&folder.join("weir-lab"), words)
 }
 
 fn asks_for_help(args: &[OsString]) -> bool {

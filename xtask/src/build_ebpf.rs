@@ -4,6 +4,7 @@
 //! Invariant: an object depends on the sources, the nightly compiler and the linker, and on
 //! nothing else: not on where the checkout, the target folder or cargo's home are.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
@@ -75,19 +76,14 @@ pub(crate) fn hash_check() -> Result<()> {
     if now == committed {
         return Ok(());
     }
-    let differing: Vec<&str> = now
-        .lines()
-        .filter(|line| !committed.lines().any(|other| other == *line))
-        .chain(committed.lines().filter(|line| !now.lines().any(|other| other == *line)))
-        .filter_map(|line| line.split_once("  ").map(|(_, name)| name))
-        .collect();
-    let mut names = differing;
-    names.sort_unstable();
-    names.dedup();
+    let [now, committed] = [&now, &committed].map(|text| text.lines().collect::<BTreeSet<_>>());
+    let differing = now.symmetric_difference(&committed);
+    let names: BTreeSet<&str> =
+        differing.filter_map(|line| line.split_once("  ")).map(|(_, name)| name).collect();
     bail!(
         "what is in xdp-ebpf/prebuilt was not built from these sources; changed since: {}. \
          Rebuild it with `cargo xtask build-ebpf` and commit all files there",
-        names.join(", ")
+        Vec::from_iter(names).join(", ")
     )
 }
 
@@ -121,13 +117,13 @@ fn compare(root: &Path, tools: &Tools) -> Result<()> {
 /// Compiles; gives the folder of the objects.
 fn build(root: &Path, tools: &Tools, target_dir: &Path, locked: bool) -> Result<PathBuf> {
     // Longest first is not needed: later prefixes win, and none of these lies in another's way.
-    let mut flags = vec![
+    let flags = [
         remap(root, "/weir"),
         remap(&tools.cargo_home, "/cargo"),
         remap(&tools.sysroot, "/rust"),
+        remap(&tools.rust_src, "/rust-src"),
     ];
-    flags.push(remap(&tools.rust_src, "/rust-src"));
-    let mut cargo = rustup(&["run", &toolchain(), "cargo", "build", "--release", "--quiet"]);
+    let mut cargo = nightly(&["cargo", "build", "--release", "--quiet"]);
     cargo
         .args(["-Z", "build-std=core", "--target", TARGET, "--bins"])
         .args(locked.then_some("--locked"))
@@ -157,7 +153,7 @@ struct Tools {
 impl Tools {
     /// Finds what is needed and installs what is missing.
     fn ensure() -> Result<Self> {
-        let Ok(version) = said(&mut rustup(&["run", &toolchain(), "rustc", "--version"])) else {
+        let Ok(rustc) = said(&mut nightly(&["rustc", "--version"])) else {
             return Err(CannotBuild(
                 "no nightly toolchain: `rustup toolchain install nightly --profile minimal -c rust-src`; \
                  it is needed only to rebuild the XDP program, whose object is committed"
@@ -165,20 +161,14 @@ impl Tools {
             )
             .into());
         };
-        let sysroot = PathBuf::from(said(&mut rustup(&[
-            "run",
-            &toolchain(),
-            "rustc",
-            "--print",
-            "sysroot",
-        ]))?);
+        let sysroot = PathBuf::from(said(&mut nightly(&["rustc", "--print", "sysroot"]))?);
         let rust_src = ensure_rust_src(&sysroot)?;
         ensure_linker()?;
         let cargo_home = match std::env::var_os("CARGO_HOME") {
             Some(home) => PathBuf::from(home),
             None => PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo"),
         };
-        Ok(Self { rustc: version, sysroot, rust_src, cargo_home })
+        Ok(Self { rustc, sysroot, rust_src, cargo_home })
     }
 
     fn versions(&self) -> String {
@@ -237,7 +227,7 @@ fn ensure_linker() -> Result<()> {
         return Ok(());
     }
     println!("installing bpf-linker {LINKER_VERSION}");
-    let mut install = rustup(&["run", &toolchain(), "cargo", "install", "bpf-linker", "--locked"]);
+    let mut install = nightly(&["cargo", "install", "bpf-linker", "--locked"]);
     install.args(["--version", LINKER_VERSION]);
     show(&mut install).map_err(|error| {
         CannotBuild(format!(
@@ -281,6 +271,13 @@ fn recorded(root: &Path) -> Result<(String, String)> {
         .with_context(|| format!("{}: run `cargo xtask build-ebpf` first", path.display()))?;
     let versions = text.lines().next().and_then(|line| line.strip_prefix("# "));
     Ok((versions.unwrap_or("an unknown compiler").to_owned(), text))
+}
+
+/// A command of the nightly toolchain.
+fn nightly(args: &[&str]) -> Command {
+    let mut command = rustup(&["run", &toolchain()]);
+    command.args(args);
+    command
 }
 
 /// A command of rustup, without what the cargo that runs this has set for itself.

@@ -167,9 +167,9 @@ fn main() -> Result<()> {
             judge::kselftest(plain, seconds, &tests)
         }
         Task::BuildEbpf { check } => build_ebpf(check),
-        Task::Bench { args } => build::bench(&args),
-        Task::Experiment { args } => build::experiment(&args),
-        Task::Report { args } => build::report(&args),
+        Task::Bench { args } => build::lab(&["run", "W"], &args),
+        Task::Experiment { args } => build::lab(&[], &args),
+        Task::Report { args } => build::lab(&["report"], &args),
         Task::Dist => dist::run(),
     }
 }

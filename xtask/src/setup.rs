@@ -5,6 +5,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -38,66 +39,64 @@ struct Need {
     probe: Probe,
     purpose: Purpose,
     why: &'static str,
-    apt: &'static str,
-    dnf: &'static str,
-    pacman: &'static str,
-    zypper: &'static str,
-}
-
-macro_rules! need {
-    ($probe:expr, $purpose:ident, $why:literal, $apt:literal, $dnf:literal, $pacman:literal, $zypper:literal) => {
-        Need {
-            probe: $probe,
-            purpose: Purpose::$purpose,
-            why: $why,
-            apt: $apt,
-            dnf: $dnf,
-            pacman: $pacman,
-            zypper: $zypper,
-        }
-    };
+    /// As apt, dnf, pacman and zypper call it.
+    packages: [&'static str; 4],
 }
 
 use Probe::{Header, Libclang, Library, Program, PythonVenv, StaticBusybox};
+use Purpose::{Build, Judge, Test};
 
 /// Found by building on a bare Debian and looking at what stopped it; each names what needs it.
 #[rustfmt::skip]
 const NEEDS: &[Need] = &[
-    need!(Program("cc"), Build, "links Rust, compiles libbpf and libxdp", "gcc", "gcc", "gcc", "gcc"),
-    need!(Program("objcopy"), Build, "embeds libxdp's objects", "binutils", "binutils", "binutils", "binutils"),
-    need!(Header("stdio.h"), Build, "libbpf includes it", "libc6-dev", "glibc-devel", "glibc", "glibc-devel"),
-    need!(Header("linux/if_xdp.h"), Build, "libxdp includes it", "linux-libc-dev", "kernel-headers", "linux-api-headers", "linux-glibc-devel"),
-    need!(Program("make"), Build, "libbpf's own build", "make", "make", "make", "make"),
-    need!(Program("pkg-config"), Build, "libbpf's own build", "pkg-config", "pkgconf-pkg-config", "pkgconf", "pkg-config"),
-    need!(Program("m4"), Build, "libxdp's dispatcher is an m4 template", "m4", "m4", "m4", "m4"),
-    need!(Program("clang"), Build, "compiles libxdp's BPF objects", "clang", "clang", "clang", "clang"),
-    need!(Libclang, Build, "bindgen reads headers with it", "libclang1", "clang-libs", "clang", "libclang13"),
-    need!(Library { header: "libelf.h", so: "libelf.so" }, Build, "libbpf links to it", "libelf-dev", "elfutils-libelf-devel", "libelf", "libelf-devel"),
-    need!(Library { header: "zlib.h", so: "libz.so" }, Build, "libbpf links to it", "zlib1g-dev", "zlib-devel", "zlib", "zlib-devel"),
-    need!(Program("ip"), Test, "the test bed's namespaces and veths", "iproute2", "iproute", "iproute2", "iproute2"),
-    need!(Program("ethtool"), Test, "the test bed's offload settings", "ethtool", "ethtool", "ethtool", "ethtool"),
-    need!(Program("ping"), Test, "the test bed's traffic", "iputils-ping", "iputils", "iputils", "iputils"),
-    need!(Program("tmux"), Test, "a terminal to show full-screen commands in", "tmux", "tmux", "tmux", "tmux"),
-    need!(Program("tshark"), Test, "reads captures back", "tshark", "wireshark-cli", "wireshark-cli", "wireshark"),
-    need!(Program("iperf3"), Test, "the test bed's TCP traffic", "iperf3", "iperf3", "iperf3", "iperf"),
-    need!(Program("tc"), Test, "peers' queues, shaped by the kernel", "iproute2", "iproute-tc", "iproute2", "iproute2"),
-    need!(Program("stress-ng"), Test, "the experiments' CPU burner", "stress-ng", "stress-ng", "stress-ng", "stress-ng"),
-    need!(Program("fio"), Test, "the experiments' disk load", "fio", "fio", "fio", "fio"),
-    need!(Program("python3"), Test, "other implementations of weir's formats", "python3", "python3", "python", "python3"),
-    need!(PythonVenv, Test, "a folder of their own for Python packages", "python3-venv", "python3", "python", "python3"),
-    need!(Program("qemu-system-x86_64"), Judge, "boots the guest", "qemu-system-x86", "qemu-system-x86", "qemu-system-x86", "qemu-x86"),
-    need!(StaticBusybox, Judge, "the guest's first program", "busybox-static", "busybox", "busybox", "busybox-static"),
-    need!(Program("cpio"), Judge, "packs the guest's first file system", "cpio", "cpio", "cpio", "cpio"),
-    need!(Program("xz"), Judge, "unpacks the kernel's modules", "xz-utils", "xz", "xz", "xz"),
-    need!(Program("modprobe"), Judge, "finds the guest's first modules", "kmod", "kmod", "kmod", "kmod"),
-    need!(Program("setpriv"), Judge, "ends the guest with xtask", "util-linux", "util-linux", "util-linux", "util-linux"),
-    need!(Program("jq"), Judge, "the kernel's tests read tools' answers with it", "jq", "jq", "jq", "jq"),
-    need!(Program("mausezahn"), Judge, "the kernel's tests send with it", "netsniff-ng", "netsniff-ng", "netsniff-ng", "netsniff-ng"),
-    need!(Program("tcpdump"), Judge, "the kernel's tests look with it", "tcpdump", "tcpdump", "tcpdump", "tcpdump"),
-    need!(Program("arping"), Judge, "the kernel's tests send with it", "iputils-arping", "iputils", "iputils", "iputils"),
+    need(Program("cc"), Build, "links Rust, compiles libbpf and libxdp", ["gcc", "gcc", "gcc", "gcc"]),
+    need(Program("objcopy"), Build, "embeds libxdp's objects", ["binutils", "binutils", "binutils", "binutils"]),
+    need(Header("stdio.h"), Build, "libbpf includes it", ["libc6-dev", "glibc-devel", "glibc", "glibc-devel"]),
+    need(Header("linux/if_xdp.h"), Build, "libxdp includes it", ["linux-libc-dev", "kernel-headers", "linux-api-headers", "linux-glibc-devel"]),
+    need(Program("make"), Build, "libbpf's own build", ["make", "make", "make", "make"]),
+    need(Program("pkg-config"), Build, "libbpf's own build", ["pkg-config", "pkgconf-pkg-config", "pkgconf", "pkg-config"]),
+    need(Program("m4"), Build, "libxdp's dispatcher is an m4 template", ["m4", "m4", "m4", "m4"]),
+    need(Program("clang"), Build, "compiles libxdp's BPF objects", ["clang", "clang", "clang", "clang"]),
+    need(Libclang, Build, "bindgen reads headers with it", ["libclang1", "clang-libs", "clang", "libclang13"]),
+    need(Library { header: "libelf.h", so: "libelf.so" }, Build, "libbpf links to it", ["libelf-dev", "elfutils-libelf-devel", "libelf", "libelf-devel"]),
+    need(Library { header: "zlib.h", so: "libz.so" }, Build, "libbpf links to it", ["zlib1g-dev", "zlib-devel", "zlib", "zlib-devel"]),
+    need(Program("ip"), Test, "the test bed's namespaces and veths", ["iproute2", "iproute", "iproute2", "iproute2"]),
+    need(Program("ethtool"), Test, "the test bed's offload settings", ["ethtool", "ethtool", "ethtool", "ethtool"]),
+    need(Program("ping"), Test, "the test bed's traffic", ["iputils-ping", "iputils", "iputils", "iputils"]),
+    need(Program("tmux"), Test, "a terminal to show full-screen commands in", ["tmux", "tmux", "tmux", "tmux"]),
+    need(Program("tshark"), Test, "reads captures back", ["tshark", "wireshark-cli", "wireshark-cli", "wireshark"]),
+    need(Program("iperf3"), Test, "the test bed's TCP traffic", ["iperf3", "iperf3", "iperf3", "iperf"]),
+    need(Program("tc"), Test, "peers' queues, shaped by the kernel", ["iproute2", "iproute-tc", "iproute2", "iproute2"]),
+    need(Program("stress-ng"), Test, "the experiments' CPU burner", ["stress-ng", "stress-ng", "stress-ng", "stress-ng"]),
+    need(Program("fio"), Test, "the experiments' disk load", ["fio", "fio", "fio", "fio"]),
+    need(Program("python3"), Test, "other implementations of weir's formats", ["python3", "python3", "python", "python3"]),
+    need(PythonVenv, Test, "a folder of their own for Python packages", ["python3-venv", "python3", "python", "python3"]),
+    need(Program("qemu-system-x86_64"), Judge, "boots the guest", ["qemu-system-x86", "qemu-system-x86", "qemu-system-x86", "qemu-x86"]),
+    need(StaticBusybox, Judge, "the guest's first program", ["busybox-static", "busybox", "busybox", "busybox-static"]),
+    need(Program("cpio"), Judge, "packs the guest's first file system", ["cpio", "cpio", "cpio", "cpio"]),
+    need(Program("xz"), Judge, "unpacks the kernel's modules", ["xz-utils", "xz", "xz", "xz"]),
+    need(Program("modprobe"), Judge, "finds the guest's first modules", ["kmod", "kmod", "kmod", "kmod"]),
+    need(Program("setpriv"), Judge, "ends the guest with xtask", ["util-linux", "util-linux", "util-linux", "util-linux"]),
+    need(Program("jq"), Judge, "the kernel's tests read tools' answers with it", ["jq", "jq", "jq", "jq"]),
+    need(Program("mausezahn"), Judge, "the kernel's tests send with it", ["netsniff-ng", "netsniff-ng", "netsniff-ng", "netsniff-ng"]),
+    need(Program("tcpdump"), Judge, "the kernel's tests look with it", ["tcpdump", "tcpdump", "tcpdump", "tcpdump"]),
+    need(Program("arping"), Judge, "the kernel's tests send with it", ["iputils-arping", "iputils", "iputils", "iputils"]),
 ];
 
+const fn need(
+    probe: Probe,
+    purpose: Purpose,
+    why: &'static str,
+    packages: [&'static str; 4],
+) -> Need {
+    Need { probe, purpose, why, packages }
+}
+
 impl Need {
+    fn apt(&self) -> &'static str {
+        self.packages[0]
+    }
+
     fn name(&self) -> &'static str {
         match self.probe {
             Program(name) | Header(name) => name,
@@ -188,14 +187,8 @@ fn libclang_exists() -> bool {
 }
 
 pub(crate) fn is_root() -> bool {
-    // The effective uid stands second in the line `Uid: real effective saved fs`.
-    fs::read_to_string("/proc/self/status")
-        .ok()
-        .and_then(|status| {
-            let line = status.lines().find(|line| line.starts_with("Uid:"))?.to_owned();
-            line.split_whitespace().nth(2).map(|uid| uid == "0")
-        })
-        .unwrap_or(false)
+    // The effective user owns it.
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
 fn missing(purpose: Purpose) -> Vec<&'static Need> {
@@ -224,15 +217,16 @@ pub(crate) fn run(check: bool) -> Result<()> {
     }
     if check {
         for need in &missing {
-            println!("missing: {} ({}): package {}", need.name(), need.why, need.apt);
+            println!("missing: {} ({}): package {}", need.name(), need.why, need.apt());
         }
         std::process::exit(1);
     }
     install(&missing)
 }
 
-fn packages(missing: &[&Need], of: impl Fn(&Need) -> &'static str) -> Vec<&'static str> {
-    let mut names: Vec<_> = missing.iter().map(|need| of(need)).collect();
+/// What the package manager at this place of [`Need::packages`] calls them.
+fn packages(missing: &[&Need], manager: usize) -> Vec<&'static str> {
+    let mut names: Vec<_> = missing.iter().map(|need| need.packages[manager]).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -245,7 +239,7 @@ fn install(missing: &[&Need]) -> Result<()> {
     if !program_exists("apt-get") {
         return refuse(missing);
     }
-    let names = packages(missing, |need| need.apt);
+    let names = packages(missing, 0);
     let prefix: &[&str] = if is_root() {
         &[]
     } else if program_exists("sudo") {
@@ -260,10 +254,10 @@ fn install(missing: &[&Need]) -> Result<()> {
     apt(prefix, &["install", "--yes", "--no-install-recommends"], &names)?;
     let still: Vec<_> = missing.iter().filter(|need| !need.is_met()).collect();
     for need in missing.iter().filter(|need| need.is_met()) {
-        println!("setup: installed {} for {} ({})", need.apt, need.name(), need.why);
+        println!("setup: installed {} for {} ({})", need.apt(), need.name(), need.why);
     }
     if let Some(need) = still.first() {
-        bail!("apt installed {} but {} is still not to be found", need.apt, need.name());
+        bail!("apt installed {} but {} is still not to be found", need.apt(), need.name());
     }
     Ok(())
 }
@@ -291,18 +285,16 @@ fn apt(prefix: &[&str], verb: &[&str], names: &[&str]) -> Result<()> {
 }
 
 fn refuse(missing: &[&Need]) -> Result<()> {
-    let (install, names) = if program_exists("dnf") {
-        ("dnf install", packages(missing, |need| need.dnf))
-    } else if program_exists("pacman") {
-        ("pacman -S", packages(missing, |need| need.pacman))
-    } else if program_exists("zypper") {
-        ("zypper install", packages(missing, |need| need.zypper))
-    } else {
-        let names = packages(missing, |need| need.apt).join(" ");
-        bail!("no package manager known here; install what Debian calls {names}");
-    };
-    bail!(
-        "only apt is driven from here; install these and try again:\n  {install} {}",
-        names.join(" ")
-    )
+    let others =
+        [(1, "dnf", "dnf install"), (2, "pacman", "pacman -S"), (3, "zypper", "zypper install")];
+    match others.iter().find(|(_, program, _)| program_exists(program)) {
+        Some((manager, _, install)) => bail!(
+            "only apt is driven from here; install these and try again:\n  {install} {}",
+            packages(missing, *manager).join(" ")
+        ),
+        None => bail!(
+            "no package manager known here; install what Debian calls {}",
+            packages(missing, 0).join(" ")
+        ),
+    }
 }

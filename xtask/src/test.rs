@@ -3,10 +3,10 @@
 //! Invariant: a test that did not run is never counted as passed.
 
 use crate::build::{cargo, root, target_dir};
-use crate::command::{output, show};
+use crate::command::{listen, output, show};
 use crate::setup::{self, Purpose};
 use anyhow::{Context, Result};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -43,14 +43,8 @@ impl Sum {
 
 /// The number in front of `word` in `ok. 3 passed; 0 failed; 1 ignored; …`.
 fn count(line: &str, word: &str) -> u64 {
-    let mut before = "";
-    for token in line.split([' ', ';']).filter(|token| !token.is_empty()) {
-        if token == word {
-            return before.parse().unwrap_or(0);
-        }
-        before = token;
-    }
-    0
+    let number = |part: &str| part.strip_suffix(word)?.trim().parse().ok();
+    line.split(['.', ';']).find_map(number).unwrap_or(0)
 }
 
 /// Half of the tests.
@@ -146,33 +140,12 @@ fn count_all(sum: &mut Sum, name: &str, mut cargo: Command) -> Result<()> {
         .context("cannot start cargo")?;
     let failed_before = sum.failed;
     let (lines, received) = mpsc::channel();
-    let pipes: [Option<Box<dyn Read + Send>>; 2] = [
-        child.stdout.take().map(|pipe| Box::new(pipe) as _),
-        child.stderr.take().map(|pipe| Box::new(pipe) as _),
-    ];
-    let readers: Vec<_> = pipes
-        .into_iter()
-        .flatten()
-        .map(|pipe| {
-            let lines = lines.clone();
-            std::thread::spawn(move || {
-                for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-                    let line = String::from_utf8_lossy(&line).into_owned();
-                    if lines.send(line).is_err() {
-                        break;
-                    }
-                }
-            })
-        })
-        .collect();
-    drop(lines);
+    listen(child.stdout.take().context("cargo has no output")?, lines.clone());
+    listen(child.stderr.take().context("cargo has no output")?, lines);
     let mut out = std::io::stdout();
     for line in received {
         sum.take(&line);
         writeln!(out, "{line}").context("cannot write to the terminal")?;
-    }
-    for reader in readers {
-        let _ = reader.join();
     }
     let status = child.wait().context("cannot wait for cargo")?;
     if !status.success() && sum.failed == failed_before {

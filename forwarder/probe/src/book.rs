@@ -40,16 +40,10 @@ pub struct Book {
 
 #[derive(Debug)]
 struct Entry {
-    from: SocketAddr,
-    same_host: bool,
+    /// What is known without the flows.
+    report: SessionReport,
     first_ns: u64,
-    last_ns: u64,
-    datagrams: u64,
-    bytes: u64,
-    before_sent: u64,
-    latency: Spread,
     waking: Spread,
-    interarrival: Spread,
     last_arrival_ns: Option<u64>,
     flows: BTreeMap<u16, Flow>,
     ended: Option<Totals>,
@@ -82,18 +76,19 @@ impl Book {
         header: &Header,
         at: Moment,
     ) -> Option<Arrival> {
-        if self.find(from, header, at).is_none() {
+        if self.find(from, header).is_none() {
             self.unkept += 1;
             return None;
         }
         self.counted += 1;
         let entry = self.sessions.get_mut(&header.session)?;
-        if entry.datagrams == 0 {
+        let report = &mut entry.report;
+        if report.datagrams == 0 {
             entry.first_ns = at.monotonic_ns;
         }
-        entry.last_ns = at.monotonic_ns;
-        entry.datagrams += 1;
-        entry.bytes += bytes as u64;
+        report.elapsed_ns = at.monotonic_ns - entry.first_ns;
+        report.datagrams += 1;
+        report.bytes += bytes as u64;
         let flow = entry.flows.get_mut(&header.flow)?;
         let arrival = flow.sequence.take(header.number);
         if matches!(arrival, Arrival::Duplicate | Arrival::Late) {
@@ -104,14 +99,14 @@ impl Book {
                 entry.waking.record(at.realtime_ns.saturating_sub(kernel_ns));
                 (header.realtime_ns, kernel_ns)
             }
-            None if entry.same_host => (header.monotonic_ns, at.monotonic_ns),
+            None if report.same_host => (header.monotonic_ns, at.monotonic_ns),
             None => (header.realtime_ns, at.realtime_ns),
         };
-        entry.before_sent += u64::from(received_ns < sent_ns);
-        entry.latency.record(received_ns.saturating_sub(sent_ns));
+        report.before_sent += u64::from(received_ns < sent_ns);
+        report.latency.record(received_ns.saturating_sub(sent_ns));
         flow.jitter.take(sent_ns, received_ns);
         if let Some(before) = entry.last_arrival_ns.replace(received_ns) {
-            entry.interarrival.record(received_ns.saturating_sub(before));
+            report.interarrival.record(received_ns.saturating_sub(before));
         }
         Some(arrival)
     }
@@ -142,9 +137,8 @@ impl Book {
         from: SocketAddr,
         header: &Header,
         totals: Totals,
-        at: Moment,
     ) -> Option<(u64, Came)> {
-        self.find(from, header, at)?;
+        self.find(from, header)?;
         let entry = self.sessions.get_mut(&header.session)?;
         entry.ended = Some(totals);
         let flow = entry.flows.get_mut(&header.flow)?;
@@ -162,7 +156,7 @@ impl Book {
     /// Every session, in the order of their numbers.
     #[must_use]
     pub fn sessions(&self) -> Vec<SessionReport> {
-        self.sessions.iter().map(|(session, entry)| entry.report(*session)).collect()
+        self.sessions.values().map(Entry::report).collect()
     }
 
     /// Forgets all sessions.
@@ -171,7 +165,7 @@ impl Book {
         self.flows = 0;
     }
 
-    fn find(&mut self, from: SocketAddr, header: &Header, at: Moment) -> Option<()> {
+    fn find(&mut self, from: SocketAddr, header: &Header) -> Option<()> {
         let sessions = self.sessions.len();
         if !self.sessions.contains_key(&header.session) && sessions >= MOST_SESSIONS {
             return None;
@@ -185,7 +179,7 @@ impl Book {
         let entry = self
             .sessions
             .entry(header.session)
-            .or_insert_with(|| Entry::new(from, same_host, at.monotonic_ns));
+            .or_insert_with(|| Entry::new(header.session, from, same_host));
         if !known {
             self.flows += 1;
             entry.flows.insert(header.flow, Flow::default());
@@ -195,19 +189,15 @@ impl Book {
 }
 
 impl Entry {
-    fn new(from: SocketAddr, same_host: bool, now_ns: u64) -> Self {
+    fn new(session: Session, from: SocketAddr, same_host: bool) -> Self {
+        // An IPv4 sender received over an IPv6 socket is shown with its IPv4 address.
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port()).to_string();
+        let report =
+            SessionReport { session: session.to_string(), from, same_host, ..Default::default() };
         Self {
-            // An IPv4 sender received over an IPv6 socket is shown with its IPv4 address.
-            from: SocketAddr::new(from.ip().to_canonical(), from.port()),
-            same_host,
-            first_ns: now_ns,
-            last_ns: now_ns,
-            datagrams: 0,
-            bytes: 0,
-            before_sent: 0,
-            latency: Spread::default(),
+            report,
+            first_ns: 0,
             waking: Spread::default(),
-            interarrival: Spread::default(),
             last_arrival_ns: None,
             flows: BTreeMap::new(),
             ended: None,
@@ -219,40 +209,30 @@ impl Entry {
         self.ended.is_some_and(|totals| ended >= totals.flows)
     }
 
-    fn report(&self, session: Session) -> SessionReport {
+    fn report(&self) -> SessionReport {
         let flows: Vec<FlowReport> =
             self.flows.iter().map(|(number, flow)| flow.report(*number)).collect();
         let sum = |of: fn(&FlowReport) -> u64| flows.iter().map(of).sum::<u64>();
-        let jitters = || self.flows.values().map(|flow| flow.jitter.ns());
+        let jitters = || flows.iter().map(|flow| flow.jitter_ns);
+        // Flows of which nothing arrived are in the sender's total only.
+        let heard_of = sum(|f| f.sent);
+        let sent = heard_of.max(self.ended.map_or(0, |totals| totals.datagrams));
         SessionReport {
-            session: session.to_string(),
-            from: self.from.to_string(),
-            same_host: self.same_host,
             ended: self.has_ended(),
-            elapsed_ns: self.last_ns - self.first_ns,
-            datagrams: self.datagrams,
-            bytes: self.bytes,
-            // Flows of which nothing arrived are in the sender's total only.
-            sent: sum(|f| f.sent).max(self.ended.map_or(0, |totals| totals.datagrams)),
+            sent,
             unique: sum(|f| f.unique),
-            lost: self.lost(sum(|f| f.sent), sum(|f| f.lost)),
+            lost: sum(|f| f.lost) + sent - heard_of,
             reordered: sum(|f| f.reordered),
             largest_extent: flows.iter().map(|f| f.largest_extent).max().unwrap_or(0),
             duplicates: sum(|f| f.duplicates),
             late: sum(|f| f.late),
             replied: sum(|f| f.replied),
-            before_sent: self.before_sent,
-            latency: self.latency.clone(),
             waking: Some(self.waking.clone()).filter(|waking| !waking.is_empty()),
-            interarrival: self.interarrival.clone(),
-            jitter_mean_ns: jitters().sum::<u64>() / self.flows.len().max(1) as u64,
+            jitter_mean_ns: jitters().sum::<u64>() / flows.len().max(1) as u64,
             jitter_max_ns: jitters().max().unwrap_or(0),
             flows,
+            ..self.report.clone()
         }
-    }
-
-    fn lost(&self, heard_of: u64, lost: u64) -> u64 {
-        lost + self.ended.map_or(0, |totals| totals.datagrams.saturating_sub(heard_of))
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use weir_core::units;
+
 /// Ethernet, UDP, and IPv4 or IPv6 without options: the bytes of a frame beside its payload.
 #[must_use]
 pub const fn frame_overhead(v6: bool) -> u32 {
@@ -20,7 +22,9 @@ pub enum Rate {
     Max,
 }
 
-const UNITS: [(&str, u64); 3] = [("pps", 1_000), ("kpps", 1_000_000), ("Mpps", 1_000_000_000)];
+/// Packets in thousandths are read and written as bits: a unit of packets is a thousand times the unit
+/// of bits beside it.
+const UNITS: [(&str, &str); 3] = [("Mpps", "Gbit"), ("kpps", "Mbit"), ("pps", "Kbit")];
 
 impl Rate {
     #[must_use]
@@ -65,11 +69,13 @@ impl FromStr for Rate {
         if text == "max" {
             return Ok(Self::Max);
         }
-        let rate = if text.ends_with("pps") {
-            Self::Packets { milli_pps: milli(text).ok_or_else(invalid)? }
-        } else {
-            let rate: weir_core::units::Rate = text.parse().map_err(|_| invalid())?;
-            Self::Bits { bits_per_s: rate.bits_per_s }
+        let packets = UNITS.iter().find_map(|(pps, bit)| Some((text.strip_suffix(pps)?, bit)));
+        let number =
+            packets.map_or_else(|| text.to_owned(), |(number, bit)| format!("{number}{bit}"));
+        let units::Rate { bits_per_s } = number.parse().map_err(|_| invalid())?;
+        let rate = match packets {
+            Some(_) => Self::Packets { milli_pps: bits_per_s },
+            None => Self::Bits { bits_per_s },
         };
         match rate {
             Self::Packets { milli_pps: 0 } | Self::Bits { bits_per_s: 0 } => {
@@ -80,43 +86,17 @@ impl FromStr for Rate {
     }
 }
 
-/// `digits[.digits]unit` in thousandths per second, exactly.
-fn milli(text: &str) -> Option<u64> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = text.split_at(end);
-    let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
-    if decimals.is_empty() || decimals.len() > 9 || !decimals.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let ten = 10_u64.pow(decimals.len() as u32);
-    let rest = decimals.parse::<u64>().ok()?.checked_mul(*factor)?;
-    if !rest.is_multiple_of(ten) {
-        return None;
-    }
-    whole.parse::<u64>().ok()?.checked_mul(*factor)?.checked_add(rest / ten)
-}
-
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Max => f.pad("max"),
-            Self::Bits { bits_per_s } => weir_core::units::Rate::new(bits_per_s).fmt(f),
+            Self::Bits { bits_per_s } => units::Rate::new(bits_per_s).fmt(f),
+            Self::Packets { milli_pps: milli @ 0..1000 } => {
+                f.pad(&format!("{}pps", milli as f64 / 1000.0))
+            }
             Self::Packets { milli_pps } => {
-                // The largest unit that needs at most three decimals.
-                let fits =
-                    |factor: u64| factor <= milli_pps && milli_pps.is_multiple_of(factor / 1000);
-                let (name, factor) =
-                    UNITS.into_iter().rev().find(|unit| fits(unit.1)).unwrap_or(("pps", 1000));
-                let rest = milli_pps % factor / (factor / 1000);
-                let text = match rest {
-                    0 => format!("{}{name}", milli_pps / factor),
-                    rest => {
-                        let places = format!("{rest:03}");
-                        format!("{}.{}{name}", milli_pps / factor, places.trim_end_matches('0'))
-                    }
-                };
-                f.pad(&text)
+                let bits = units::Rate::new(milli_pps).to_string();
+                f.pad(&UNITS.iter().fold(bits, |text, (pps, bit)| text.replace(bit, pps)))
             }
         }
     }

@@ -10,7 +10,7 @@ use super::timing::Spread;
 pub const VERSION: u64 = 1;
 
 /// The report of `weir probe send`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct SendReport {
     pub version: u64,
     /// `send`.
@@ -94,7 +94,7 @@ pub struct SinkReport {
     pub sessions: Vec<SessionReport>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct SessionReport {
     pub session: String,
     pub from: String,

@@ -14,9 +14,8 @@ use std::time::Duration;
 use self::answers::Answers;
 use self::pump::Pump;
 use super::rate::{Rate, frame_overhead};
-use super::report::{Acknowledged, RoundTrips, SendReport, VERSION};
+use super::report::SendReport;
 use super::sizes::Sizes;
-use super::wire::Session;
 use super::{ProbeError, socket};
 
 /// An allowance for files of a process beside the flows' sockets.
@@ -148,9 +147,9 @@ pub fn send_by(
     stop: &AtomicBool,
 ) -> Result<Sent, ProbeError> {
     let mut pump = Pump::new(order, sockets, socket::session(), progress);
-    let elapsed_ns = pump.run(stop)?;
-    let refused = pump.refused.values().sum();
-    Ok(Sent { frames: pump.datagrams, bytes: pump.bytes, refused, elapsed_ns })
+    pump.run(stop)?;
+    let SendReport { datagrams: frames, bytes, refused, elapsed_ns, .. } = pump.report;
+    Ok(Sent { frames, bytes, refused: refused.into_values().sum(), elapsed_ns })
 }
 
 /// Sends on the calling thread, and receives answers on another.
@@ -172,50 +171,22 @@ pub fn send_measured(
     let mut pump = Pump::new(order, &sockets, session, &progress);
     let done = AtomicBool::new(false);
     let before = thread_time();
-    let (elapsed_ns, listened) = std::thread::scope(|scope| {
+    let listened = std::thread::scope(|scope| {
         let listening = scope.spawn(|| answers.listen(&done).map(|told| (told, thread_time())));
         let pumped = pump.run(stop);
         if pumped.is_ok() {
-            pump.unreachable += answers.ask(&progress.each(), order.settle);
+            pump.report.unreachable += answers.ask(&progress.each(), order.settle);
         }
         done.store(true, Ordering::Relaxed);
         let panicked = |_| ProbeError::Refused("the thread that listens panicked".to_owned());
         let (told, listened) = listening.join().map_err(panicked)??;
-        pump.unreachable += told;
-        Ok::<_, ProbeError>((pumped?, listened))
+        pump.report.unreachable += told;
+        pumped.map(|()| listened)
     })?;
     let took = thread_time().saturating_sub(before) + listened;
-    let report = report(order, session, pump, elapsed_ns, answers.report(&progress.each()));
+    let mut report = pump.report;
+    (report.acknowledged, report.round_trips) = answers.report(&progress.each());
     Ok((report, took))
-}
-
-fn report(
-    order: &Order,
-    session: Session,
-    pump: Pump<'_>,
-    elapsed_ns: u64,
-    (acknowledged, round_trips): (Option<Acknowledged>, Option<RoundTrips>),
-) -> SendReport {
-    SendReport {
-        version: VERSION,
-        kind: "send",
-        target: order.target.to_string(),
-        session: session.to_string(),
-        flows: order.flows.into(),
-        rate: order.rate.to_string(),
-        size: order.sizes.to_string(),
-        burst: order.burst,
-        elapsed_ns,
-        datagrams: pump.datagrams,
-        bytes: pump.bytes,
-        frame_bytes: pump.bytes + pump.datagrams * u64::from(order.overhead()),
-        refused: pump.refused,
-        overdue: pump.overdue,
-        unreachable: pump.unreachable,
-        lateness: pump.lateness,
-        acknowledged,
-        round_trips,
-    }
 }
 
 /// Processor time of the calling thread.

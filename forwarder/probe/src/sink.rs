@@ -154,7 +154,7 @@ impl Run<'_> {
                 }
                 Some(header) if header.kind == Kind::End => {
                     let totals = Totals::read(datagram);
-                    if let Some((received, came)) = book.end(letter.from, &header, totals, at) {
+                    if let Some((received, came)) = book.end(letter.from, &header, totals) {
                         reflect::acknowledge(datagram, &header, received, came);
                         // If the answer is lost or refused, the sender asks again.
                         let _ = sink.socket.send_to(datagram, letter.from);

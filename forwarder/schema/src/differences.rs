@@ -1,15 +1,15 @@
-//! The differences between two plans, key by key, in the operator's words.
+//! The differences between two plans or documents, key by key, in the operator's words.
 
 use std::fmt;
 
-use weir_core::Role;
+use serde_json::{Map, Value};
 
 use crate::{
-    Plan, PortPlan,
+    Declaration, Plan, PortPlan, pages,
     setting::{Effect, Section},
 };
 
-/// One change between two plans.
+/// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     pub what: What,
@@ -27,14 +27,14 @@ pub enum What {
     /// A key of one port, as the configuration file calls it.
     Port {
         name: String,
-        key: &'static str,
+        key: String,
         from: String,
         to: String,
     },
     /// A key of a section.
     Global {
-        section: &'static str,
-        key: &'static str,
+        section: String,
+        key: String,
         from: String,
         to: String,
     },
@@ -52,74 +52,94 @@ impl Difference {
     }
 }
 
-impl fmt::Display for Difference {
+impl fmt::Display for What {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.what {
-            What::PortAdded { name } => write!(out, "port {name}: added")?,
-            What::PortRemoved { name } => write!(out, "port {name}: removed")?,
-            What::Port { name, key, from, to } => write!(out, "port {name}: {key} {from} -> {to}")?,
-            What::Global { section, key, from, to } => {
-                write!(out, "{section}.{key} {from} -> {to}")?;
+        match self {
+            Self::PortAdded { name } => write!(out, "port {name}: added"),
+            Self::PortRemoved { name } => write!(out, "port {name}: removed"),
+            Self::Port { name, key, from, to } => write!(out, "port {name}: {key} {from} -> {to}"),
+            Self::Global { section, key, from, to } => {
+                write!(out, "{section}.{key} {from} -> {to}")
             }
-        }
-        match self.effect {
-            Effect::Live => Ok(()),
-            Effect::Reattach | Effect::Reload => {
-                write!(out, " (the port is taken out and in again)")
-            }
-            Effect::Restart => write!(out, " (needs a restart)"),
         }
     }
 }
 
-/// The settings that differ; `what` gets the key, the old and the new value.
-pub(crate) fn between<S: Section>(
-    old: &S,
-    new: &S,
-    what: impl Fn(&'static str, String, String) -> What,
+impl fmt::Display for Difference {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let note = match self.effect {
+            Effect::Live => "",
+            Effect::Reattach | Effect::Reload => " (the port is taken out and in again)",
+            Effect::Restart => " (needs a restart)",
+        };
+        write!(out, "{}{note}", self.what)
+    }
+}
+
+/// The differences of two documents: first those of the sections, then of the new one's ports, then the
+/// ports that it lacks. Empty: the two are equal.
+pub fn differences(old: &Value, new: &Value) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let whole = |what| Difference { what, effect: Effect::Live };
+    for listed in pages::all().iter().filter(|listed| listed.section != PortPlan::NAME) {
+        let section = |document| table(document, listed.section).unwrap_or_default();
+        let what =
+            |key, from, to| What::Global { section: listed.section.to_owned(), key, from, to };
+        found.extend(between(&listed.settings, &section(old), &section(new), what));
+    }
+    let [old, new] = [old, new].map(|document| table(document, "ports").unwrap_or_default());
+    let settings = pages::listed::<PortPlan>().settings;
+    for (name, port) in &new {
+        let (before, after) = (old.get(name).and_then(Value::as_object), port.as_object());
+        let (Some(before), Some(after)) = (before, after) else {
+            found.push(whole(What::PortAdded { name: name.clone() }));
+            continue;
+        };
+        let what = |key, from, to| What::Port { name: name.clone(), key, from, to };
+        found.extend(between(&settings, before, after, what));
+    }
+    let removed = old.keys().filter(|name| !new.contains_key(*name));
+    found.extend(removed.map(|name| whole(What::PortRemoved { name: name.clone() })));
+    found
+}
+
+fn table(document: &Value, key: &str) -> Option<Map<String, Value>> {
+    document.get(key)?.as_object().cloned()
+}
+
+/// The keys that differ, in the order of `settings`; those of a newer weir, which are not among them,
+/// come last.
+fn between(
+    settings: &[&'static Declaration],
+    old: &Map<String, Value>,
+    new: &Map<String, Value>,
+    what: impl Fn(String, String, String) -> What,
 ) -> Vec<Difference> {
-    let different = S::settings().iter().filter(|row| !(row.same)(old, new));
-    let told = different.map(|row| {
-        let shown = |section: &S| row.about.shown(&(row.json)(section));
-        let what = what(row.about.key, shown(old), shown(new));
-        Difference { what, effect: row.about.effect }
+    let none = Value::Null;
+    let place = |key: &str| settings.iter().position(|setting| setting.key == key);
+    let mut changed: Vec<_> = (new.iter())
+        .map(|(key, to)| (place(key), key, old.get(key).unwrap_or(&none), to))
+        .filter(|(_, _, from, to)| from != to)
+        .collect();
+    changed.sort_by_key(|(place, ..)| place.unwrap_or(usize::MAX));
+    let told = changed.into_iter().map(|(place, key, from, to)| {
+        let setting = place.and_then(|place| settings.get(place));
+        let shown = |value: &Value| setting.map_or_else(|| value.to_string(), |it| it.shown(value));
+        let what = what(key.clone(), shown(from), shown(to));
+        Difference { what, effect: setting.map_or(Effect::Live, |setting| setting.effect) }
     });
     told.collect()
 }
 
-fn globals<S: Section>(old: &S, new: &S) -> Vec<Difference> {
-    between(old, new, |key, from, to| What::Global { section: S::NAME, key, from, to })
-}
-
-fn ports(old: &PortPlan, new: &PortPlan) -> Vec<Difference> {
-    let name = &new.name;
-    between(old, new, |key, from, to| What::Port { name: name.clone(), key, from, to })
-}
-
 impl Plan {
-    /// The differences of `new`: first those for all ports, then by port in its order, then the ports
-    /// that it lacks. Empty: the two are equal.
+    /// The differences of `new`, of all settings.
     pub fn differences(&self, new: &Self) -> Vec<Difference> {
-        let mut found = globals(&self.forwarder, &new.forwarder);
-        found.extend(globals(&self.container, &new.container));
-        found.extend(globals(&self.scheduler, &new.scheduler));
-        found.extend(globals(&self.measure, &new.measure));
-        let whole = |what| Difference { what, effect: Effect::Live };
-        for port in &new.ports {
-            if port.of_bridge || self.lists(&port.name) {
-                found.extend(ports(&self.port_named(&port.name), port));
-            } else {
-                found.push(whole(What::PortAdded { name: port.name.clone() }));
-            }
-        }
-        for port in self.ports.iter().filter(|port| !new.lists(&port.name)) {
-            if port.of_bridge {
-                found.extend(ports(port, &new.defaults.port(&port.name, Role::Vif)));
-            } else {
-                found.push(whole(What::PortRemoved { name: port.name.clone() }));
-            }
-        }
-        found
+        // A port of the bridge is planned only while its settings differ from the defaults.
+        let of_bridge = |plan: &Self| -> Vec<String> {
+            let ports = plan.ports.iter().filter(|port| port.of_bridge);
+            ports.map(|port| port.name.clone()).collect()
+        };
+        differences(&self.whole(&of_bridge(new)), &new.whole(&of_bridge(self)))
     }
 
     /// This plan, except that settings which need a restart stay as in `old`.

@@ -8,11 +8,7 @@ use toml::de::DeTable;
 
 use crate::{
     ConfigErrors, ContainerPlan, ForwarderPlan, Host, MeasurePlan, Plan, PortPlan, SchedulerPlan,
-    ports,
-    problem::{Problems, Source},
-    setting::Context,
-    table,
-    written::Table,
+    ports, problem::Problems, setting::Context, table,
 };
 
 const SECTIONS: [&str; 5] = ["forwarder", "container", "scheduler", "measure", "port"];
@@ -40,7 +36,7 @@ pub fn load(path: &Path, host: &Host) -> Result<Plan, ConfigErrors> {
 
 /// Validates the text of a configuration; `file` is its name in errors.
 pub fn parse(text: &str, file: &str, host: &Host) -> Result<Plan, ConfigErrors> {
-    let mut problems = Problems::new(Some(Source::new(file, text)));
+    let mut problems = Problems::new(Some((file, text)));
     let root = match DeTable::parse(text) {
         Ok(root) => root,
         Err(error) => {
@@ -54,21 +50,21 @@ pub fn parse(text: &str, file: &str, host: &Host) -> Result<Plan, ConfigErrors> 
             return Err(ConfigErrors::argument(file, "is not TOML", ""));
         }
     };
-    let root = Table::from(root.get_ref());
-    for (word, entry) in root.iter().filter(|(word, _)| !SECTIONS.contains(word)) {
-        table::unknown_key(&mut problems, &entry.span, word, word, false, &SECTIONS);
+    let root = root.get_ref();
+    for word in root.keys().filter(|word| !SECTIONS.contains(&word.get_ref().as_ref())) {
+        table::unknown_key(&mut problems, word, word.get_ref(), false, &SECTIONS);
     }
     let mut forwarder = ForwarderPlan::on(host.default_worker());
     let context = Context { host, workers: &[] };
-    table::section(&mut problems, &root, None, &mut forwarder, &context);
+    table::section(&mut problems, root, None, &mut forwarder, &context);
     let context = Context { host, workers: &forwarder.workers };
     let mut container = ContainerPlan::default();
-    table::section(&mut problems, &root, None, &mut container, &context);
+    table::section(&mut problems, root, None, &mut container, &context);
     let mut scheduler = SchedulerPlan::default();
-    table::section(&mut problems, &root, None, &mut scheduler, &context);
+    table::section(&mut problems, root, None, &mut scheduler, &context);
     let mut measure = MeasurePlan::default();
-    table::section(&mut problems, &root, None, &mut measure, &context);
-    let ports = ports::of_file(&mut problems, &root, &context);
+    table::section(&mut problems, root, None, &mut measure, &context);
+    let ports = ports::of_file(&mut problems, root, &context);
     problems.finish()?;
     let defaults = PortPlan::default();
     Ok(Plan { forwarder, container, scheduler, measure, bridge: None, ports, defaults })

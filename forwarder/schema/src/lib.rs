@@ -5,9 +5,9 @@
 //! - [`value`]: the types of settings, with their reading and writing
 //! - [`plan`]: all settings of one weir, validated
 //! - [`file`]: parses a TOML file into a plan; [`ports`]: rules between ports; [`table`]: one
-//!   table; [`written`]: values as written, in TOML or JSON; [`problem`]: their errors, with places
+//!   table; [`problem`]: their errors, with places
 //! - [`document`]: a plan as clients read it; [`patch`]: their changes to it
-//! - [`differences`]: the differences between two plans
+//! - [`differences`](differences()): the differences between two plans
 //! - [`pages`]: the example file and the reference
 //! - [`host`]: the machine's cores; [`nearest`](nearest()): the word that was probably meant
 #![forbid(unsafe_code)]
@@ -30,10 +30,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 pub mod value;
-mod written;
 
 pub use self::{
-    differences::{Difference, What},
+    differences::{Difference, What, differences},
     file::{load, parse},
     host::Host,
     nearest::nearest,

@@ -1,8 +1,12 @@
 //! Changes a plan by a client's merge patch (RFC 7396) on its document. Invariant: a plan changes as a
-//! whole or not at all, and the declarations that read the file decide what it may become, in the same
-//! words.
+//! whole or not at all. The patched document is read as a file is, by the same declarations, and refused
+//! in the same words.
 
 use serde_json::{Map, Value};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 use weir_core::Role;
 
 use crate::{
@@ -11,13 +15,13 @@ use crate::{
     problem::Problems,
     setting::Context,
     table::{self, Places},
-    value::{Value as _, is_interface_name},
-    written::{Node, Table, Written},
+    value::{Value as _, is_interface_name, shown},
 };
 
 const SECTIONS: [&str; 3] = ["scheduler", "container", "ports"];
 const FIXED: [&str; 2] = ["forwarder", "measure"];
 const PORTS: &str = "valid: the ports by name, such as {\"v1\": {\"weight\": 4}}";
+const PATCH: &str = "valid: what is to change, such as {\"ports\": {\"v1\": {\"weight\": 4}}}";
 
 /// Why a patch is refused. The plan is unchanged then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,29 +36,33 @@ impl Plan {
     /// The plan that results from a merge patch on `self.document(known)`. Settings outside the
     /// document stay as they are; whether a new port's interface exists is not checked here.
     pub fn patch(&self, patch: &Value, known: &[String]) -> Result<Self, PatchError> {
-        let Value::Object(patch) = patch else {
-            let wrong = "is no JSON object";
-            let valid = "valid: what is to change, such as {\"ports\": {\"v1\": {\"weight\": 4}}}";
-            return Err(PatchError::Invalid(ConfigErrors::argument("patch", wrong, valid)));
+        let invalid =
+            |wrong: String| PatchError::Invalid(ConfigErrors::argument("patch", wrong, PATCH));
+        let Value::Object(named) = patch else {
+            return Err(invalid("is no JSON object".to_owned()));
         };
-        self.check_named(patch, known)?;
-        let root = Table::from(patch);
+        self.check_named(named, known)?;
+        let mut document = Value::Null;
+        merge(&mut document, &self.document(known));
+        merge(&mut document, patch);
+        // A number or a null in a list that a file cannot have.
+        let text = toml::to_string(&document).map_err(|error| invalid(error.to_string()))?;
+        let root = DeTable::parse(&text).map_err(|error| invalid(error.message().to_owned()))?;
+        let root = root.get_ref();
         let mut problems = Problems::new(None);
-        for (word, entry) in root.iter().filter(|(word, _)| !SECTIONS.contains(word)) {
-            if !matches!(entry.node.value, Written::Null) {
-                let fixed = FIXED.contains(&word);
-                table::unknown_key(&mut problems, &(0..0), word, word, fixed, &SECTIONS);
-            }
+        for word in root.keys().filter(|word| !SECTIONS.contains(&word.get_ref().as_ref())) {
+            let fixed = FIXED.contains(&word.get_ref().as_ref());
+            table::unknown_key(&mut problems, word, word.get_ref(), fixed, &SECTIONS);
         }
         // No patchable setting needs the host's cores.
         let host = Host { cores: Vec::new() };
         let context = Context { host: &host, workers: &[] };
         let mut plan = self.clone();
         let defaults = ContainerPlan::default();
-        table::section(&mut problems, &root, Some(&defaults), &mut plan.container, &context);
+        table::section(&mut problems, root, Some(&defaults), &mut plan.container, &context);
         let defaults = SchedulerPlan::default();
-        table::section(&mut problems, &root, Some(&defaults), &mut plan.scheduler, &context);
-        plan.patch_ports(&mut problems, root.get("ports"), known, &context);
+        table::section(&mut problems, root, Some(&defaults), &mut plan.scheduler, &context);
+        plan.patch_ports(&mut problems, root, known, &context);
         problems.finish().map(|()| plan).map_err(PatchError::Invalid)
     }
 
@@ -84,38 +92,30 @@ impl Plan {
     fn patch_ports(
         &mut self,
         problems: &mut Problems<'_>,
-        node: Option<&Node>,
+        root: &DeTable<'_>,
         known: &[String],
         context: &Context<'_>,
     ) {
-        let none = Table::default();
-        let (patches, all_deleted) = match node.map(|node| &node.value) {
-            Some(Written::Table(patches)) => (patches, false),
-            Some(Written::Null) => (&none, true),
-            None => (&none, false),
+        let none = DeTable::new();
+        let tables = match root.get("ports").map(Spanned::get_ref) {
+            None => &none,
+            Some(DeValue::Table(tables)) => tables,
             Some(other) => {
-                let wrong = format!("{} is not a table", other.shown());
+                let wrong = format!("{} is not a table", shown(other));
                 return problems.add(&(0..0), "ports", wrong, PORTS);
             }
         };
-        let patch_of = |name: &str| match patches.get(name).map(|node| &node.value) {
-            None if all_deleted => Some(&Written::Null),
-            patch => patch,
-        };
-        let deleted = |name: &str| matches!(patch_of(name), Some(Written::Null));
-        self.check_deleted(problems, known.iter().filter(|name| deleted(name)));
-        let unlisted = |name: &&str| !self.lists(name);
+        self.check_deleted(
+            problems,
+            known.iter().filter(|name| !tables.contains_key(name.as_str())),
+        );
         let listed = self.ports.iter().map(|port| port.name.as_str());
-        let new = patches.iter().map(|(name, _)| name).filter(unlisted);
-        let names: Vec<&str> = listed.chain(new).filter(|name| !deleted(name)).collect();
-        let untouched = known.iter().filter(|name| {
-            self.follows(name, known) && !self.lists(name) && patch_of(name).is_none()
-        });
-        let count = names.len() + untouched.count();
-        let read = |name| self.patch_port(problems, name, patch_of(name), known, context);
-        let ports: Vec<(PortPlan, Places)> = names.into_iter().filter_map(read).collect();
-        let nowhere = Node { span: 0..0, value: Written::Null };
-        if !check_count(problems, &nowhere, "ports", count) {
+        let new = tables.keys().map(|name| name.get_ref().as_ref());
+        let names = listed.chain(new.filter(|name| !self.lists(name)));
+        let patched = names.filter_map(|name| Some((name, tables.get(name)?.get_ref())));
+        let read = |(name, table)| self.patch_port(problems, name, table, known, context);
+        let ports: Vec<(PortPlan, Places)> = patched.filter_map(read).collect();
+        if !check_count(problems, &(0..0), "ports", tables.len()) {
             return;
         }
         check_all(problems, ("ports", None), ports.iter().map(|(port, read)| (port, read)));
@@ -126,30 +126,29 @@ impl Plan {
         self.ports = ports.into_iter().map(|(port, _)| port).filter(|port| !plain(port)).collect();
     }
 
-    /// One port of the patch; `None`: it is not a port.
+    /// One port of the document; `None`: it is not a port.
     fn patch_port(
         &self,
         problems: &mut Problems<'_>,
         name: &str,
-        patch: Option<&Written>,
+        value: &DeValue<'_>,
         known: &[String],
         context: &Context<'_>,
     ) -> Option<(PortPlan, Places)> {
         let path = format!("ports.{name}");
-        let mut port = self.port_named(name);
-        let (wrong, valid) = match patch {
-            None => return Some((port, Places::none(path))),
-            Some(Written::Table(table)) if is_interface_name(name) => {
+        let (wrong, valid) = match value {
+            DeValue::Table(table) if is_interface_name(name) => {
+                let mut port = self.port_named(name);
                 port.of_bridge |= self.follows(name, known) && !self.lists(name);
                 let defaults = Some(&self.defaults);
                 let read = table::read(problems, &path, table, defaults, &mut port, context);
                 return Some((port, read));
             }
-            Some(Written::Table(_)) => (
+            DeValue::Table(_) => (
                 format!("\"{name}\" cannot be an interface's name"),
                 format!("valid: {}", String::kind(&()).valid),
             ),
-            Some(other) => (format!("{} is no port", other.shown()), PORTS.to_owned()),
+            other => (format!("{} is no port", shown(other)), PORTS.to_owned()),
         };
         problems.add(&(0..0), path, wrong, valid);
         None
@@ -167,6 +166,25 @@ impl Plan {
             let valid =
                 format!("valid: take it out of the bridge (ip link set dev {name} nomaster)");
             problems.add(&(0..0), format!("ports.{name}"), wrong, valid);
+        }
+    }
+}
+
+/// Applies a merge patch (RFC 7396).
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        target.clone_from(patch);
+        return;
+    };
+    if !target.is_object() {
+        *target = Map::new().into();
+    }
+    let Value::Object(target) = target else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            target.remove(key);
+        } else {
+            merge(target.entry(key).or_insert(Value::Null), value);
         }
     }
 }

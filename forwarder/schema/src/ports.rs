@@ -1,7 +1,8 @@
 //! The ports of a file, and the rules between a plan's ports.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
+use toml::de::{DeTable, DeValue};
 use weir_core::{MAX_PORTS, Rate, Role};
 
 use crate::{
@@ -9,8 +10,7 @@ use crate::{
     problem::Problems,
     setting::Context,
     table::{self, Places},
-    value::Value as _,
-    written::{Node, Table, Written},
+    value::{Value as _, shown},
 };
 
 const PORTS: &str = "valid: a [[port]] for each interface, at least one with role = \"uplink\"";
@@ -18,39 +18,39 @@ const PORTS: &str = "valid: a [[port]] for each interface, at least one with rol
 /// The `[[port]]` tables.
 pub(crate) fn of_file(
     problems: &mut Problems<'_>,
-    root: &Table,
+    root: &DeTable<'_>,
     context: &Context<'_>,
 ) -> Vec<PortPlan> {
     let Some(node) = root.get("port") else {
         problems.add(&(0..0), "port", "no port is listed", PORTS);
         return Vec::new();
     };
-    let items: &[Node] = match &node.value {
-        Written::List(items) => items,
-        Written::Table(_) => {
-            problems.add(&node.span, "port", "is written [port]", "valid: [[port]]");
+    let items = match node.get_ref() {
+        DeValue::Array(items) => items,
+        DeValue::Table(_) => {
+            problems.add(&node.span(), "port", "is written [port]", "valid: [[port]]");
             return Vec::new();
         }
         other => {
-            problems.add(&node.span, "port", format!("{} is no port", other.shown()), PORTS);
+            problems.add(&node.span(), "port", format!("{} is no port", shown(other)), PORTS);
             return Vec::new();
         }
     };
-    if !check_count(problems, node, "port", items.len()) {
+    if !check_count(problems, &node.span(), "port", items.len()) {
         return Vec::new();
     }
     let (mut ports, mut places) = (Vec::new(), Vec::new());
     for item in items {
-        let Written::Table(table) = &item.value else {
-            let wrong = format!("{} is no port", item.value.shown());
-            problems.add(&item.span, "port", wrong, PORTS);
+        let DeValue::Table(table) = item.get_ref() else {
+            let wrong = format!("{} is no port", shown(item.get_ref()));
+            problems.add(&item.span(), "port", wrong, PORTS);
             continue;
         };
         let mut port = PortPlan::default();
         let read = table::read(problems, "port", table, None, &mut port, context);
         if table.get("name").is_none() {
             let valid = format!("valid: {}", String::kind(&()).valid);
-            problems.add(&item.span, read.path("name"), "is missing", valid);
+            problems.add(&item.span(), read.path("name"), "is missing", valid);
         }
         if !port.name.is_empty() {
             port.at = problems.locate(&read.span("name"));
@@ -77,14 +77,14 @@ pub fn no_such_port(name: &str) -> ConfigErrors {
 
 pub(crate) fn check_count(
     problems: &mut Problems<'_>,
-    node: &Node,
+    span: &Range<usize>,
     key: &'static str,
     count: usize,
 ) -> bool {
     let right = (1..=MAX_PORTS).contains(&count);
     if !right {
         let wrong = format!("{count} ports are listed");
-        problems.add(&node.span, key, wrong, format!("valid: 1 to {MAX_PORTS}"));
+        problems.add(span, key, wrong, format!("valid: 1 to {MAX_PORTS}"));
     }
     right
 }

@@ -1,7 +1,7 @@
 //! The problems of a configuration, and their places. Invariant: a problem says what is wrong and what
 //! would be valid; all problems of one file are reported together, in the order of its lines.
 
-use std::{error::Error, fmt, ops::Range, sync::Arc};
+use std::{error::Error, fmt, ops::Range};
 
 use crate::{Located, PortPlan};
 
@@ -87,40 +87,6 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The text of a configuration, so that a byte offset can be shown as a place.
-#[derive(Clone, Debug)]
-pub(crate) struct Source<'s> {
-    file: Arc<str>,
-    text: &'s str,
-}
-
-impl<'s> Source<'s> {
-    pub(crate) fn new(file: &str, text: &'s str) -> Self {
-        Self { file: file.into(), text }
-    }
-
-    pub(crate) fn locate(&self, span: &Range<usize>) -> Located {
-        let mut start = span.start.min(self.text.len());
-        while !self.text.is_char_boundary(start) {
-            start -= 1;
-        }
-        let (before, after) = self.text.split_at(start);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let in_line = &before[line_start..];
-        let rest = after.split('\n').next().unwrap_or_default().trim_end_matches('\r');
-        let spanned = span.end.saturating_sub(start);
-        let width = rest.char_indices().take_while(|(offset, _)| *offset < spanned).count();
-        Located {
-            file: self.file.clone(),
-            line: before.matches('\n').count() + 1,
-            column: in_line.chars().count() + 1,
-            width: width.max(1),
-            // A tab would move the caret off its word.
-            source_line: format!("{in_line}{rest}").replace('\t', " "),
-        }
-    }
-}
-
 /// Why a value is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -140,18 +106,37 @@ pub(crate) fn fault<T>(
 /// Collects the problems while a file or a document is read.
 #[derive(Debug)]
 pub(crate) struct Problems<'s> {
-    /// `None`: the input has no lines to point at.
-    source: Option<Source<'s>>,
+    /// The file's name and text; `None`: the input has no lines to point at.
+    file: Option<(&'s str, &'s str)>,
     found: Vec<Problem>,
 }
 
 impl<'s> Problems<'s> {
-    pub(crate) fn new(source: Option<Source<'s>>) -> Self {
-        Self { source, found: Vec::new() }
+    pub(crate) fn new(file: Option<(&'s str, &'s str)>) -> Self {
+        Self { file, found: Vec::new() }
     }
 
+    /// The place of some bytes of the file.
     pub(crate) fn locate(&self, span: &Range<usize>) -> Option<Located> {
-        self.source.as_ref().map(|source| source.locate(span))
+        let (file, text) = self.file?;
+        let mut start = span.start.min(text.len());
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let (before, after) = text.split_at(start);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let in_line = &before[line_start..];
+        let rest = after.split('\n').next().unwrap_or_default().trim_end_matches('\r');
+        let spanned = span.end.saturating_sub(start);
+        let width = rest.char_indices().take_while(|(offset, _)| *offset < spanned).count();
+        Some(Located {
+            file: file.into(),
+            line: before.matches('\n').count() + 1,
+            column: in_line.chars().count() + 1,
+            width: width.max(1),
+            // A tab would move the caret off its word.
+            source_line: format!("{in_line}{rest}").replace('\t', " "),
+        })
     }
 
     pub(crate) fn add(

@@ -6,7 +6,12 @@
 
 use serde_json::Value as Json;
 
-use crate::{Host, problem::Fault, written::Node};
+use toml::{Spanned, de::DeValue};
+
+use crate::{Host, problem::Fault};
+
+/// A value as it is written, and its place. Numbers stay text.
+pub type Node<'i> = Spanned<DeValue<'i>>;
 
 /// What a changed setting requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,11 +124,10 @@ impl Declaration {
 pub struct Setting<S: 'static> {
     pub about: Declaration,
     /// Sets it to the written value; with faults, it stays as it was.
-    pub read: fn(&mut S, &Node, &Context<'_>) -> Result<(), Vec<Fault>>,
+    pub read: fn(&mut S, &Node<'_>, &Context<'_>) -> Result<(), Vec<Fault>>,
     /// The value in the document's form.
     pub json: fn(&S) -> Json,
     pub copy: fn(&S, &mut S),
-    pub same: fn(&S, &S) -> bool,
 }
 
 /// A struct of settings: a `[section]` of the file, or a `[[port]]`.
@@ -220,7 +224,6 @@ macro_rules! settings {
                         },
                         json: |section| $crate::value::Value::json(&section.$field),
                         copy: |from, to| to.$field.clone_from(&from.$field),
-                        same: |one, other| one.$field == other.$field,
                     },
                 )+];
                 ROWS

@@ -3,11 +3,16 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
+use toml::{
+    Spanned,
+    de::{DeString, DeTable, DeValue},
+};
+
 use crate::{
     nearest,
     problem::{Fault, Problems},
     setting::{Context, Section, Setting},
-    written::{Table, Written},
+    value::shown,
 };
 
 /// The places of the settings that were read, for faults found later.
@@ -21,11 +26,6 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// The places of a table that was not read.
-    pub(crate) fn none(path: impl Into<String>) -> Self {
-        Self { path: path.into(), ..Self::default() }
-    }
-
     pub(crate) fn path(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
@@ -35,41 +35,38 @@ impl Places {
     }
 }
 
-/// Reads a table into `section`: from a file, every setting; from a client's patch, those that can be
-/// changed while weir runs, where `null` resets a setting to its value in `patch`.
+/// Reads a table into `section`: from a file, every setting; from a client's document, those that can be
+/// changed while weir runs, where an absent setting has its value in `defaults`.
 pub(crate) fn read<S: Section>(
     problems: &mut Problems<'_>,
     path: &str,
-    table: &Table,
-    patch: Option<&S>,
+    table: &DeTable<'_>,
+    defaults: Option<&S>,
     section: &mut S,
     context: &Context<'_>,
 ) -> Places {
-    let mut places = Places::none(path);
-    let readable = |row: &Setting<S>| patch.is_none() || row.about.effect.by_patch();
+    let mut places = Places { path: path.to_owned(), ..Places::default() };
     let rows = S::settings();
-    let valid: Vec<&str> =
-        rows.iter().filter(|row| readable(row)).map(|row| row.about.key).collect();
-    for (word, entry) in table.iter().filter(|(word, _)| !valid.contains(word)) {
-        // A key that is absent has no value already.
-        if !matches!(entry.node.value, Written::Null) {
-            let fixed = rows.iter().any(|row| row.about.key == word);
-            unknown_key(problems, &entry.span, &places.path(word), word, fixed, &valid);
-        }
+    let readable = |row: &&Setting<S>| defaults.is_none() || row.about.effect.by_patch();
+    let valid: Vec<&str> = rows.iter().filter(readable).map(|row| row.about.key).collect();
+    for word in table.keys().filter(|word| !valid.contains(&word.get_ref().as_ref())) {
+        let fixed = rows.iter().any(|row| row.about.key == word.get_ref());
+        unknown_key(problems, word, &places.path(word.get_ref()), fixed, &valid);
     }
     let mut faults: Vec<(&'static str, Range<usize>, Fault)> = Vec::new();
-    for row in rows.iter().filter(|row| readable(row)) {
+    for row in rows.iter().filter(readable) {
         let key = row.about.key;
-        let Some(node) = table.get(key) else { continue };
-        if let (Written::Null, Some(defaults)) = (&node.value, patch) {
-            (row.copy)(defaults, section);
+        let Some(node) = table.get(key) else {
+            if let Some(defaults) = defaults {
+                (row.copy)(defaults, section);
+            }
             continue;
-        }
+        };
         match (row.read)(section, node, context) {
-            Ok(()) => drop(places.read.insert(key, node.span.clone())),
+            Ok(()) => drop(places.read.insert(key, node.span())),
             Err(found) => {
                 places.refused.push(key);
-                faults.extend(found.into_iter().map(|fault| (key, node.span.clone(), fault)));
+                faults.extend(found.into_iter().map(|fault| (key, node.span(), fault)));
             }
         }
     }
@@ -90,43 +87,37 @@ pub(crate) fn read<S: Section>(
 /// Reports a key that is invalid here; `fixed`: the file may have it.
 pub(crate) fn unknown_key(
     problems: &mut Problems<'_>,
-    span: &Range<usize>,
+    word: &Spanned<DeString<'_>>,
     path: &str,
-    word: &str,
     fixed: bool,
     valid: &[&str],
 ) {
-    let wrong = match nearest(word, valid) {
+    let wrong = match nearest(word.get_ref(), valid) {
         _ if fixed => "cannot be changed while weir runs".to_owned(),
         Some(near) => format!("unknown key; did you mean `{near}`?"),
         None => "unknown key".to_owned(),
     };
-    problems.add(span, path, wrong, format!("valid: {}", valid.join(", ")));
+    problems.add(&word.span(), path, wrong, format!("valid: {}", valid.join(", ")));
 }
 
-/// A `[section]`; an absent one leaves `section` as it is.
+/// A `[section]`; an absent one is read as an empty one.
 pub(crate) fn section<S: Section>(
     problems: &mut Problems<'_>,
-    root: &Table,
-    patch: Option<&S>,
+    root: &DeTable<'_>,
+    defaults: Option<&S>,
     section: &mut S,
     context: &Context<'_>,
 ) {
-    let name = S::NAME;
-    let Some(node) = root.get(name) else { return };
-    let wrong = match (&node.value, patch) {
-        (Written::Table(table), _) => {
-            read(problems, name, table, patch, section, context);
-            return;
+    let (name, empty) = (S::NAME, DeTable::new());
+    let node = root.get(name);
+    let wrong = match node.map(Spanned::get_ref) {
+        None => return drop(read(problems, name, &empty, defaults, section, context)),
+        Some(DeValue::Table(table)) => {
+            return drop(read(problems, name, table, defaults, section, context));
         }
-        (Written::Null, Some(defaults)) => {
-            for row in S::settings().iter().filter(|row| row.about.effect.by_patch()) {
-                (row.copy)(defaults, section);
-            }
-            return;
-        }
-        (Written::List(_), _) => "there can be only one".to_owned(),
-        (other, _) => format!("{} is not a section", other.shown()),
+        Some(DeValue::Array(_)) => "there can be only one".to_owned(),
+        Some(other) => format!("{} is not a section", shown(other)),
     };
-    problems.add(&node.span, name, wrong, format!("valid: one section [{name}]"));
+    let span = node.map_or(0..0, Spanned::span);
+    problems.add(&span, name, wrong, format!("valid: one section [{name}]"));
 }

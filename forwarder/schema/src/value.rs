@@ -6,6 +6,7 @@ mod names;
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
 use serde_json::Value as Json;
+use toml::de::DeValue;
 use weir_core::{
     ByteSize, Choice, Fallback, ForeignRules, Idle, Lane, Mode, Policy, Rate, Release, Reserved,
     Role, Span, units::UnitError,
@@ -14,8 +15,7 @@ use weir_core::{
 use crate::{
     nearest,
     problem::{Fault, fault},
-    setting::{Context, Kind},
-    written::{Node, Written},
+    setting::{Context, Kind, Node},
 };
 
 pub use self::names::{check_control, is_interface_name};
@@ -26,7 +26,11 @@ pub trait Value: Clone + PartialEq {
     type Range;
 
     fn kind(range: &Self::Range) -> Kind;
-    fn read(node: &Node, range: &Self::Range, context: &Context<'_>) -> Result<Self, Vec<Fault>>;
+    fn read(
+        node: &Node<'_>,
+        range: &Self::Range,
+        context: &Context<'_>,
+    ) -> Result<Self, Vec<Fault>>;
     fn json(&self) -> Json;
 
     /// The document's value of a typed text; quantities stay as they were typed.
@@ -43,7 +47,7 @@ impl<T: Value> Value for Option<T> {
         T::kind(range)
     }
 
-    fn read(node: &Node, range: &T::Range, context: &Context<'_>) -> Result<Self, Vec<Fault>> {
+    fn read(node: &Node<'_>, range: &T::Range, context: &Context<'_>) -> Result<Self, Vec<Fault>> {
         T::read(node, range, context).map(Some)
     }
 
@@ -67,12 +71,12 @@ impl Value for u32 {
         }
     }
 
-    fn read(node: &Node, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+    fn read(node: &Node<'_>, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
         let valid = valid(Self::kind(range));
-        let number = whole(&node.value, &valid)?;
+        let number = whole(node.get_ref(), &valid)?;
         match number.and_then(|number| Self::try_from(number).ok()) {
             Some(number) if range.contains(&number) => Ok(number),
-            _ => fault(format!("{} is out of range", node.value.shown()), valid),
+            _ => fault(format!("{} is out of range", shown(node.get_ref())), valid),
         }
     }
 
@@ -93,13 +97,12 @@ impl Value for bool {
         Kind::new("true|false|none", "true, false")
     }
 
-    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        match &node.value {
-            Written::Flag(flag) => Ok(*flag),
-            other => fault(
-                format!("{} is neither true nor false", other.shown()),
-                valid(Self::kind(&())),
-            ),
+    fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+        match node.get_ref() {
+            DeValue::Boolean(flag) => Ok(*flag),
+            other => {
+                fault(format!("{} is neither true nor false", shown(other)), valid(Self::kind(&())))
+            }
         }
     }
 
@@ -121,12 +124,12 @@ impl Value for f64 {
         Kind::new("FRACTION|none", "a fraction between 0 and 1, such as 0.99")
     }
 
-    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+    fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
         let valid = valid(Self::kind(&()));
-        let Written::Float(number) = &node.value else {
-            return fault(format!("{} is not a fraction", node.value.shown()), valid);
+        let DeValue::Float(number) = node.get_ref() else {
+            return fault(format!("{} is not a fraction", shown(node.get_ref())), valid);
         };
-        match number.parse::<Self>() {
+        match number.as_str().parse::<Self>() {
             Ok(number) if number > 0.0 && number < 1.0 => Ok(number),
             _ => fault(format!("{number} is out of range"), valid),
         }
@@ -142,40 +145,27 @@ impl Value for f64 {
     }
 }
 
-impl Value for Rate {
-    type Range = ();
+/// Settings that are written as text in quotes: the type of their bounds, their kind, and how a text is
+/// read; the error says what is wrong.
+macro_rules! texts {
+    ($(
+        $(#[$doc:meta])*
+        $type:ty, in $range:ty: $kind:expr, $read:expr;
+    )+) => {$(
+        $(#[$doc])*
+        impl Value for $type {
+            type Range = $range;
 
-    fn kind((): &()) -> Kind {
-        Kind::new("RATE|none", "a number and bit, Kbit, Mbit or Gbit, such as \"100Mbit\"")
-    }
-
-    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        quantity(&node.value, "a rate", Self::kind(&()), |rate: Self| rate.bits_per_s > 0)
-    }
-
-    fn json(&self) -> Json {
-        self.to_string().into()
-    }
-
-    fn of_text(text: &str) -> Result<Json, String> {
-        as_typed::<Self>(text)
-    }
-}
-
-macro_rules! quantities {
-    ($($quantity:ty: $what:literal, $value_name:literal, $units:expr;)+) => {$(
-        impl Value for $quantity {
-            type Range = RangeInclusive<Self>;
-
-            fn kind(range: &Self::Range) -> Kind {
-                let (least, most) = (range.start(), range.end());
-                let units: fn(&Self) -> &'static str = $units;
-                let valid = format!("a number and {}, from \"{least}\" to \"{most}\"", units(most));
-                Kind { range: format!("{least} to {most}"), ..Kind::new($value_name, valid) }
+            fn kind(range: &$range) -> Kind {
+                let kind: fn(&$range) -> Kind = $kind;
+                kind(range)
             }
 
-            fn read(node: &Node, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-                quantity(&node.value, $what, Self::kind(range), |value| range.contains(&value))
+            fn read(node: &Node<'_>, range: &$range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+                let valid = valid(Self::kind(range));
+                let read: fn(&str, &$range) -> Result<Self, String> = $read;
+                let text = text(node.get_ref(), &valid)?;
+                read(text, range).or_else(|wrong| fault(wrong, valid))
             }
 
             fn json(&self) -> Json {
@@ -183,54 +173,42 @@ macro_rules! quantities {
             }
 
             fn of_text(text: &str) -> Result<Json, String> {
-                as_typed::<Self>(text)
+                let parsed = text.parse::<Self>();
+                parsed.map(|_| text.into()).map_err(|error| error.to_string())
             }
         }
     )+};
 }
-quantities! {
-    ByteSize: "a size", "SIZE|none", |most| {
-        if most.bytes < 1 << 30 { "B, KiB or MiB" } else { "B, KiB, MiB or GiB" }
-    };
-    Span: "a time", "TIME|none", |_| "ns, us, ms or s";
+pub(crate) use texts;
+
+texts! {
+    Rate, in (): |()| {
+        Kind::new("RATE|none", "a number and bit, Kbit, Mbit or Gbit, such as \"100Mbit\"")
+    },
+    |text, ()| quantity(text, "a rate", |rate: &Self| rate.bits_per_s > 0);
+
+    ByteSize, in RangeInclusive<Self>: |range| {
+        let large = range.end().bytes >= 1 << 30;
+        let units = if large { "B, KiB, MiB or GiB" } else { "B, KiB or MiB" };
+        quantities("SIZE|none", units, range)
+    },
+    |text, range| quantity(text, "a size", |size| range.contains(size));
+
+    Span, in RangeInclusive<Self>: |range| quantities("TIME|none", "ns, us, ms or s", range),
+    |text, range| quantity(text, "a time", |time| range.contains(time));
+
+    Fallback, in (): |()| choices::<Self>("WHAT|none"), |text, ()| choice(text);
+    ForeignRules, in (): |()| choices::<Self>("WHAT|none"), |text, ()| choice(text);
+    Idle, in (): |()| choices::<Self>("HOW|none"), |text, ()| choice(text);
+    Lane, in (): |()| choices::<Self>("LANE|none"), |text, ()| choice(text);
+    Mode, in (): |()| choices::<Self>("MODE|none"), |text, ()| choice(text);
+    Policy, in (): |()| choices::<Self>("POLICY|none"), |text, ()| choice(text);
+    Release, in (): |()| choices::<Self>("POLICY|none"), |text, ()| choice(text);
+    Reserved, in (): |()| choices::<Self>("WHAT|none"), |text, ()| choice(text);
+    Role, in (): |()| choices::<Self>("ROLE|none"), |text, ()| choice(text);
 }
 
-macro_rules! choices {
-    ($($choice:ty: $value_name:literal,)+) => {$(
-        impl Value for $choice {
-            type Range = ();
-
-            fn kind((): &()) -> Kind {
-                choice_kind::<Self>($value_name)
-            }
-
-            fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-                choice(&node.value, $value_name)
-            }
-
-            fn json(&self) -> Json {
-                self.name().into()
-            }
-
-            fn of_text(text: &str) -> Result<Json, String> {
-                text.parse::<Self>().map(|_| text.into()).map_err(|error| error.to_string())
-            }
-        }
-    )+};
-}
-choices! {
-    Fallback: "WHAT|none",
-    ForeignRules: "WHAT|none",
-    Idle: "HOW|none",
-    Lane: "LANE|none",
-    Mode: "MODE|none",
-    Policy: "POLICY|none",
-    Release: "POLICY|none",
-    Reserved: "WHAT|none",
-    Role: "ROLE|none",
-}
-
-fn choice_kind<T: Choice>(value_name: &'static str) -> Kind {
+fn choices<T: Choice>(value_name: &'static str) -> Kind {
     let names: Vec<&str> = T::ALL.iter().map(|choice| choice.name()).collect();
     let words = match names.split_last() {
         Some((last, before)) if !before.is_empty() => format!("{} or {last}", before.join(", ")),
@@ -239,19 +217,54 @@ fn choice_kind<T: Choice>(value_name: &'static str) -> Kind {
     Kind { names: words, ..Kind::new(value_name, T::names()) }
 }
 
-fn choice<T: Choice>(value: &Written, value_name: &'static str) -> Result<T, Vec<Fault>> {
-    let valid = valid(choice_kind::<T>(value_name));
-    let word = text(value, &valid)?;
-    if let Some(choice) = T::of_name(word) {
-        if choice.name() != word {
-            tracing::warn!("\"{word}\" is now called \"{choice}\"");
-        }
-        return Ok(choice);
+fn choice<T: Choice + Display>(word: &str) -> Result<T, String> {
+    let Some(choice) = T::of_name(word) else {
+        let names: Vec<&str> = T::ALL.iter().map(|choice| choice.name()).collect();
+        return Err(match nearest(word, &names) {
+            Some(near) => format!("unknown \"{word}\"; did you mean \"{near}\"?"),
+            None => format!("unknown \"{word}\""),
+        });
+    };
+    if choice.name() != word {
+        tracing::warn!("\"{word}\" is now called \"{choice}\"");
     }
-    let names: Vec<&str> = T::ALL.iter().map(|choice| choice.name()).collect();
-    match nearest(word, &names) {
-        Some(near) => fault(format!("unknown \"{word}\"; did you mean \"{near}\"?"), valid),
-        None => fault(format!("unknown \"{word}\""), valid),
+    Ok(choice)
+}
+
+fn quantities<T: Display>(
+    value_name: &'static str,
+    units: &str,
+    range: &RangeInclusive<T>,
+) -> Kind {
+    let (least, most) = (range.start(), range.end());
+    let valid = format!("a number and {units}, from \"{least}\" to \"{most}\"");
+    Kind { range: format!("{least} to {most}"), ..Kind::new(value_name, valid) }
+}
+
+/// A number with its unit.
+fn quantity<T: FromStr<Err = UnitError> + Display>(
+    text: &str,
+    what: &str,
+    within: impl FnOnce(&T) -> bool,
+) -> Result<T, String> {
+    match text.parse::<T>() {
+        Ok(value) if within(&value) => Ok(value),
+        Ok(value) => Err(format!("{value} is out of range")),
+        Err(UnitError::Syntax { .. }) => Err(format!("\"{text}\" is not {what}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// How an error shows the refused value.
+pub(crate) fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("\"{text}\""),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
     }
 }
 
@@ -259,44 +272,20 @@ fn valid(kind: Kind) -> String {
     format!("valid: {}", kind.valid)
 }
 
-fn text<'v>(value: &'v Written, valid: &str) -> Result<&'v str, Vec<Fault>> {
+fn text<'v>(value: &'v DeValue<'_>, valid: &str) -> Result<&'v str, Vec<Fault>> {
     match value {
-        Written::Text(text) => Ok(text),
-        Written::Integer { .. } | Written::Float(_) => {
-            fault(format!("{} is a bare number, not text in quotes", value.shown()), valid)
+        DeValue::String(text) => Ok(text),
+        DeValue::Integer(_) | DeValue::Float(_) => {
+            fault(format!("{} is a bare number, not text in quotes", shown(value)), valid)
         }
-        other => fault(format!("{} is not text in quotes", other.shown()), valid),
+        other => fault(format!("{} is not text in quotes", shown(other)), valid),
     }
 }
 
 /// `None`: it is out of any range.
-fn whole(value: &Written, valid: &str) -> Result<Option<u64>, Vec<Fault>> {
+fn whole(value: &DeValue<'_>, valid: &str) -> Result<Option<u64>, Vec<Fault>> {
     match value {
-        Written::Integer { digits, radix } => Ok(u64::from_str_radix(digits, *radix).ok()),
-        other => fault(format!("{} is not a whole number", other.shown()), valid),
+        DeValue::Integer(number) => Ok(u64::from_str_radix(number.as_str(), number.radix()).ok()),
+        other => fault(format!("{} is not a whole number", shown(other)), valid),
     }
-}
-
-/// A number with its unit.
-fn quantity<T>(
-    value: &Written,
-    what: &str,
-    kind: Kind,
-    within: impl FnOnce(T) -> bool,
-) -> Result<T, Vec<Fault>>
-where
-    T: FromStr<Err = UnitError> + Copy + Display,
-{
-    let valid = valid(kind);
-    let text = text(value, &valid)?;
-    match text.parse::<T>() {
-        Ok(value) if within(value) => Ok(value),
-        Ok(value) => fault(format!("{value} is out of range"), valid),
-        Err(UnitError::Syntax { .. }) => fault(format!("\"{text}\" is not {what}"), valid),
-        Err(error) => fault(error.to_string(), valid),
-    }
-}
-
-fn as_typed<T: FromStr<Err = UnitError>>(text: &str) -> Result<Json, String> {
-    text.parse::<T>().map(|_| text.into()).map_err(|error| error.to_string())
 }

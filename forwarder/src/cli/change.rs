@@ -10,13 +10,13 @@ use serde_json::Value;
 use super::{
     CliError,
     args::{ConfigArgs, SetArgs},
-    print, print_json, render,
+    render, show,
 };
 use weir_schema::ConfigErrors;
 
 pub async fn config(args: &ConfigArgs, control: &Path) -> Result<(), CliError> {
     let document = Client::at(control).config().await?;
-    if args.json { print_json(&document) } else { print(&render::config(&document)) }
+    show(args.json, &document, || render::config(&document))
 }
 
 pub async fn set(args: &SetArgs, control: &Path) -> Result<(), CliError> {
@@ -30,7 +30,7 @@ pub async fn set(args: &SetArgs, control: &Path) -> Result<(), CliError> {
 pub(super) async fn change(patch: &Value, control: &Path, json: bool) -> Result<(), CliError> {
     let before = Client::at(control).config().await?;
     let after = Client::at(control).patch(patch).await?;
-    if json { print_json(&after) } else { print(&render::changes(&before, &after)) }
+    show(json, &after, || render::changes(&before, &after))
 }
 
 #[cfg(test)]

@@ -111,7 +111,8 @@ impl Job {
             };
             let after = self.question.ask(control).await?;
             let report = self.shaped(after.since(&before)?)?;
-            out.append(&report.piece(self.kind, self.format, start, written == 0)?)?;
+            let piece = report.piece(self.kind, self.format, start, written == 0)?;
+            out.write(piece.as_bytes())?;
             written += 1;
             if ended || self.count.is_some_and(|count| written >= count) {
                 return Ok(());

@@ -4,17 +4,13 @@ use std::path::Path;
 
 use weir_api::Client;
 
-use super::{CliError, args::PortCommand, change::change, print, print_json, render};
+use super::{CliError, args::PortCommand, change::change, render, show};
 
 pub async fn run(command: &PortCommand, control: &Path) -> Result<(), CliError> {
     match command {
         PortCommand::List(args) => {
             let list = Client::at(control).ports().await?;
-            if args.json {
-                print_json(&list)
-            } else {
-                print(&render::port_list(&list, render::Paint::of_stdout()))
-            }
+            show(args.json, &list, || render::port_list(&list, render::Paint::of_stdout()))
         }
         PortCommand::Set(args) => change(&args.patch(), control, args.json).await,
         PortCommand::Add(args) => {

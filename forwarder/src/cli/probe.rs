@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
 use weir_port::probe::MAX_TEST_FRAME;
 
 use super::args::ProbeArgs;
@@ -15,8 +14,7 @@ use super::args::probe::{
     FloorArgs, ListenArgs, OutputArgs, ProbeCommand, ReflectArgs, SendArgs, SinkArgs,
 };
 use super::stop::Stop;
-use super::{CliError, print, print_json, print_json_line, render};
-use crate::host::links::Links;
+use super::{CliError, print, print_json_line, render, show};
 use crate::probe::{files, floor, guard};
 use weir_probe::raw::drain::Drain;
 use weir_probe::raw::frame::{self, Addresses};
@@ -47,7 +45,7 @@ async fn send(args: &SendArgs) -> Result<(), CliError> {
     say(&format!("sending to {} at {}", order.target, order.rate));
     let began = SystemTime::now();
     let report = until_stopped(move |stop| send::send(&order, stop)).await?;
-    show(&args.output, &report, || render::probe::send(&report))?;
+    show(args.output.json, &report, || render::probe::send(&report))?;
     save(&args.output, &report.spreads(), began, report.elapsed_ns)?;
     match (&report.round_trips, args.rtt) {
         (None, true) => Err(ProbeError::Refused(format!(
@@ -79,7 +77,7 @@ async fn listen_on(args: &ListenArgs, reflect: bool, keep: bool) -> Result<(), C
     if keep {
         show_each(&args.output, args.by_flow, &report)?;
     } else {
-        show(&args.output, &report, || render::probe::sink(&report, args.by_flow))?;
+        show(args.output.json, &report, || render::probe::sink(&report, args.by_flow))?;
     }
     save(&args.output, &report.spreads(), began, report.elapsed_ns)
 }
@@ -89,7 +87,7 @@ async fn measure_floor(args: &FloorArgs) -> Result<(), CliError> {
     say(&format!("sending over a bare veth at {}", order.rate));
     let began = SystemTime::now();
     let report = until_stopped(move |stop| floor::measure(&order, &options, v6, stop)).await?;
-    show(&args.output, &report, || render::probe::floor(&report))?;
+    show(args.output.json, &report, || render::probe::floor(&report))?;
     save(&args.output, &report.sink.spreads(), began, report.sink.elapsed_ns)
 }
 
@@ -108,7 +106,7 @@ async fn send_raw(args: &SendArgs) -> Result<(), CliError> {
     };
     say(&format!("sending frames by {interface} at {}", order.rate));
     let report = until_stopped(move |stop| source::send(&order, stop)).await?;
-    show(&args.output, &report, || render::probe::raw(&report))
+    show(args.output.json, &report, || render::probe::raw(&report))
 }
 
 /// The one frame to send, with the interface's own addresses as defaults.
@@ -123,8 +121,7 @@ async fn raw_frame(args: &SendArgs, interface: &str) -> Result<Vec<u8>, CliError
             "valid: the address of the target, or of the router to it (ip neighbour)",
         ));
     };
-    let refused = |error| ProbeError::Refused(format!("{interface}: {error}"));
-    let links = Links::open().map_err(refused)?.snapshot().await.map_err(refused)?;
+    let links = guard::links().await?;
     let link = links.by_name(interface);
     let own = link.and_then(|link| {
         let same = |address: &&(_, u8)| {
@@ -159,7 +156,7 @@ async fn sink_raw(interface: &str, args: &ListenArgs) -> Result<(), CliError> {
     let (duration, count) = (args.duration.map(Duration::from), args.count);
     let report =
         until_stopped(move |stop| drain.run(stop, &AtomicU64::new(0), duration, count)).await?;
-    show(&args.output, &report, || render::probe::raw(&report))
+    show(args.output.json, &report, || render::probe::raw(&report))
 }
 
 /// Runs it on a thread of its own; Ctrl-C and SIGTERM tell it to end.
@@ -185,14 +182,6 @@ async fn until_stopped<T: Send + 'static>(
 /// report.
 fn say(what: &str) {
     let _ = writeln!(std::io::stderr(), "weir: {what}");
-}
-
-fn show<T: Serialize>(
-    output: &OutputArgs,
-    report: &T,
-    picture: impl FnOnce() -> String,
-) -> Result<(), CliError> {
-    if output.json { print_json(report) } else { print(&picture()) }
 }
 
 /// Prints one of several reports: a line of JSON, or a text with an empty line after it.

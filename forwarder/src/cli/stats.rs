@@ -12,12 +12,13 @@ use super::stop::Stop;
 use super::{
     CliError,
     args::StatsArgs,
-    print, print_json, print_json_line,
+    print, print_json_line,
     render::{
         self, Paint,
         paint::dumb_terminal,
-        screen::{Screen, Size},
+        screen::{self, Screen},
     },
+    show,
 };
 use weir_api::Client;
 
@@ -34,12 +35,11 @@ pub async fn run(args: &StatsArgs, control: &Path) -> Result<(), CliError> {
         };
     }
     let (report, paint) = (Client::at(control).stats().await?, Paint::of_stdout());
-    match () {
-        () if args.json => print_json(&report),
-        () if args.ledger => print(&render::ledger(&report, paint)),
-        () if args.shares => print(&render::shares(None, &report, None, paint)),
-        () => print(&render::stats(&report, paint)),
-    }
+    show(args.json, &report, || match () {
+        () if args.ledger => render::ledger(&report, paint),
+        () if args.shares => render::shares(None, &report, None, paint),
+        () => render::stats(&report, paint),
+    })
 }
 
 async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> Result<(), CliError> {
@@ -53,25 +53,20 @@ async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> Result<(), 
         next += every.min(Duration::from_secs(1));
         sleep_until(next).await;
     }
-    let mut screen = Screen::new(io::stdout(), terminal && !args.json);
+    let mut drawn = Screen::new(terminal && !args.json);
     loop {
         let after = Client::at(control).stats().await?;
         if args.json {
             print_json_line(&after)?;
         } else {
-            let size = Size::of_stdout();
-            let lines = terminal.then(|| size.lines());
+            let fit = screen::lines();
+            let lines = terminal.then_some(fit);
             let picture = match () {
                 () if args.ledger => render::ledger(&after, paint),
                 () if args.shares => render::shares(Some(&before), &after, lines, paint),
                 () => render::watch(&before, &after, lines, paint),
             };
-            match screen.draw(&picture, size) {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    return Err(CliError::Closed);
-                }
-                drawn => drawn?,
-            }
+            print(&drawn.next(&picture, fit))?;
         }
         before = after;
         // Missed intervals are not made up for: they would come in a burst.

@@ -8,7 +8,6 @@
 mod flows;
 mod grid;
 mod help;
-mod input;
 mod links;
 mod losses;
 mod model;
@@ -98,7 +97,7 @@ async fn watch(
     control: &Path,
 ) -> Result<(), CliError> {
     let colour = Paint::of_stdout().is_on();
-    let mut events = input::events();
+    let mut events = screen::events();
     let (mut before, mut after) = (None, first);
     let mut gone: Option<String> = None;
     let mut asking: Option<Asking<'_>> = None;
@@ -116,13 +115,12 @@ async fn watch(
             event = events.recv() => {
                 // The terminal is gone.
                 let Some(event) = event else { return Ok(()) };
-                let Some(action) = input::action(&event, state.editing) else { continue };
-                match state.apply(action) {
-                    Then::Draw => {}
-                    Then::Redraw => screen.clear()?,
-                    Then::Ask => next = Instant::now(),
-                    Then::Reschedule => next = asked + state.interval,
-                    Then::Quit => return Ok(()),
+                match state.apply(&event) {
+                    None | Some(Then::Draw) => {}
+                    Some(Then::Redraw) => screen.clear()?,
+                    Some(Then::Ask) => next = Instant::now(),
+                    Some(Then::Reschedule) => next = asked + state.interval,
+                    Some(Then::Quit) => return Ok(()),
                 }
             }
             answer = answer(&mut asking) => {

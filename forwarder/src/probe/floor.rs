@@ -35,8 +35,6 @@ const LOOK: Duration = Duration::from_millis(5);
 
 // linux/veth.h, linux/if_link.h
 const VETH_INFO_PEER: u16 = 1;
-const IFLA_INFO_KIND: u16 = 1;
-const IFLA_INFO_DATA: u16 = 2;
 const IF_OPER_UP: u8 = 6;
 
 /// A network namespace that lives as long as this descriptor.
@@ -87,7 +85,7 @@ pub fn measure(
     stop: &AtomicBool,
 ) -> Result<FloorReport, ProbeError> {
     let (left, right) = (Space::new()?, Space::new()?);
-    left.run(|| plug(&right))?;
+    left.run(|| plug(&right).map_err(ProbeError::io("cannot make a veth")))?;
     let (from, to): (IpAddr, IpAddr) =
         if v6 { (LEFT_V6.into(), RIGHT_V6.into()) } else { (LEFT_V4.into(), RIGHT_V4.into()) };
     let failed = || ProbeError::io("cannot set the veth up");
@@ -114,30 +112,22 @@ pub fn measure(
 }
 
 /// A veth from this thread's namespace to the other.
-fn plug(other: &Space) -> Result<(), ProbeError> {
-    let link = |request: Request, name: &str, mac: &[u8; 6]| {
+fn plug(other: &Space) -> io::Result<()> {
+    let end = |request: Request, name: &str, mac: &[u8; 6]| {
         // The largest datagram, so that nothing is fragmented.
-        let mtu = (LARGEST + 28).min(65_535).to_ne_bytes();
-        request
-            .attribute(libc::IFLA_IFNAME, &terminated(name))
-            .attribute(libc::IFLA_ADDRESS, mac)
-            .attribute(libc::IFLA_MTU, &mtu)
+        let mtu = (LARGEST + 28).min(65_535);
+        let named = request.text(libc::IFLA_IFNAME, name).attribute(libc::IFLA_ADDRESS, mac);
+        named.number(libc::IFLA_MTU, mtu)
     };
-    let peer = link(Request::about_link(0, 0), RIGHT, &RIGHT_MAC)
-        .attribute(libc::IFLA_NET_NS_FD, &(other.0.as_raw_fd() as u32).to_ne_bytes());
-    let data = Request::new(0, &[]).attribute(VETH_INFO_PEER, peer.payload());
-    let info = Request::new(0, &[])
-        .attribute(IFLA_INFO_KIND, b"veth")
-        .attribute(IFLA_INFO_DATA, data.payload());
-    let request = link(Request::about_link(libc::RTM_NEWLINK, 0), LEFT, &LEFT_MAC)
-        .attribute(libc::IFLA_LINKINFO, info.payload())
+    let peer = end(Request::about_link(0, 0), RIGHT, &RIGHT_MAC)
+        .number(libc::IFLA_NET_NS_FD, other.0.as_raw_fd() as u32);
+    let request = end(Request::about_link(libc::RTM_NEWLINK, 0), LEFT, &LEFT_MAC)
+        .nest(libc::IFLA_LINKINFO, |info| {
+            info.text(libc::IFLA_INFO_KIND, "veth")
+                .nest(libc::IFLA_INFO_DATA, |data| data.attribute(VETH_INFO_PEER, peer.payload()))
+        })
         .flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL);
-    let make = || Netlink::open()?.call(&request).map(drop);
-    make().map_err(ProbeError::io("cannot make a veth"))
-}
-
-fn terminated(name: &str) -> Vec<u8> {
-    [name.as_bytes(), &[0]].concat()
+    Netlink::open()?.change(&request)
 }
 
 /// Sets an address and the device up. It polls, as guests of weir should, and needs no neighbour
@@ -146,9 +136,28 @@ fn set_up(name: &str, own: IpAddr, other: IpAddr, mac: [u8; 6]) -> io::Result<()
     let mut netlink = Netlink::open()?;
     let index = weir_port::sys::interface_index(name)?;
     weir_port::ethtool::set_feature(name, "rx-gro", true)?;
-    netlink.call(&up(index))?;
-    netlink.call(&address(own, index))?;
-    netlink.call(&neighbour(other, index, mac)).map(drop)
+    netlink.change(&Request::set_flags(index, libc::IFF_UP))?;
+    let octets = |ip: IpAddr| match ip {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    };
+    let (family, prefix) =
+        if own.is_ipv4() { (libc::AF_INET as u8, 24) } else { (libc::AF_INET6 as u8, 64) };
+    // Without duplicate address detection the address can be used at once.
+    let address = [[family, prefix, libc::IFA_F_NODAD as u8, 0], index.to_ne_bytes()];
+    let address = Request::new(libc::RTM_NEWADDR, address.as_flattened())
+        .attribute(libc::IFA_LOCAL, &octets(own))
+        .attribute(libc::IFA_ADDRESS, &octets(own))
+        .flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+    netlink.change(&address)?;
+    // struct ndmsg: family, padding, index, state, flags, type.
+    let [low, high] = libc::NUD_PERMANENT.to_ne_bytes();
+    let neighbour = [[family, 0, 0, 0], index.to_ne_bytes(), [low, high, 0, 0]];
+    let neighbour = Request::new(libc::RTM_NEWNEIGH, neighbour.as_flattened())
+        .attribute(libc::NDA_DST, &octets(other))
+        .attribute(libc::NDA_LLADDR, &mac)
+        .flags(libc::NLM_F_CREATE | libc::NLM_F_REPLACE);
+    netlink.change(&neighbour)
 }
 
 /// Frames sent before the kernel has noticed the other end are lost.
@@ -167,43 +176,4 @@ fn wait_up(name: &str) -> io::Result<()> {
         std::thread::sleep(LOOK);
     }
     Err(io::ErrorKind::TimedOut.into())
-}
-
-fn neighbour(ip: IpAddr, index: u32, mac: [u8; 6]) -> Request {
-    let (family, bytes) = match ip {
-        IpAddr::V4(v4) => (libc::AF_INET, v4.octets().to_vec()),
-        IpAddr::V6(v6) => (libc::AF_INET6, v6.octets().to_vec()),
-    };
-    // struct ndmsg: family, padding, index, state, flags, type.
-    let mut fixed = vec![family as u8, 0, 0, 0];
-    fixed.extend(index.to_ne_bytes());
-    fixed.extend(libc::NUD_PERMANENT.to_ne_bytes());
-    fixed.extend([0, 0]);
-    Request::new(libc::RTM_NEWNEIGH, &fixed)
-        .attribute(libc::NDA_DST, &bytes)
-        .attribute(libc::NDA_LLADDR, &mac)
-        .flags(libc::NLM_F_CREATE | libc::NLM_F_REPLACE)
-}
-
-fn address(ip: IpAddr, index: u32) -> Request {
-    let (family, prefix, bytes) = match ip {
-        IpAddr::V4(v4) => (libc::AF_INET, 24, v4.octets().to_vec()),
-        IpAddr::V6(v6) => (libc::AF_INET6, 64, v6.octets().to_vec()),
-    };
-    // Without duplicate address detection the address can be used at once.
-    let mut fixed = vec![family as u8, prefix, libc::IFA_F_NODAD as u8, 0];
-    fixed.extend(index.to_ne_bytes());
-    Request::new(libc::RTM_NEWADDR, &fixed)
-        .attribute(libc::IFA_LOCAL, &bytes)
-        .attribute(libc::IFA_ADDRESS, &bytes)
-        .flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL)
-}
-
-fn up(index: u32) -> Request {
-    let mut fixed = [0; 16];
-    fixed[4..8].copy_from_slice(&index.to_ne_bytes());
-    let flag = (libc::IFF_UP as u32).to_ne_bytes();
-    fixed[8..12].copy_from_slice(&flag);
-    fixed[12..16].copy_from_slice(&flag);
-    Request::new(libc::RTM_NEWLINK, &fixed)
 }

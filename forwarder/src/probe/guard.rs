@@ -17,8 +17,7 @@ pub async fn check(order: &Order, force: bool) -> Result<(), ProbeError> {
     if force || is_modest(order) {
         return Ok(());
     }
-    let failed = |error| ProbeError::Refused(format!("cannot look at the interfaces: {error}"));
-    let links = Links::open().map_err(failed)?.snapshot().await.map_err(failed)?;
+    let links = links().await?;
     match why_not(order.target.ip(), &links) {
         None => Ok(()),
         Some(why) => {
@@ -38,8 +37,7 @@ pub async fn check(order: &Order, force: bool) -> Result<(), ProbeError> {
 
 /// The same for frames that are sent past the stack.
 pub async fn check_raw(interface: &str, force: bool) -> Result<(), ProbeError> {
-    let failed = |error| ProbeError::Refused(format!("cannot look at the interfaces: {error}"));
-    let links = Links::open().map_err(failed)?.snapshot().await.map_err(failed)?;
+    let links = links().await?;
     match links.by_name(interface) {
         None => Err(ProbeError::Refused(format!(
             "there is no interface {interface}; valid: {}",
@@ -51,6 +49,12 @@ pub async fn check_raw(interface: &str, force: bool) -> Result<(), ProbeError> {
         ))),
         Some(_) => Ok(()),
     }
+}
+
+/// This machine's interfaces.
+pub async fn links() -> Result<Snapshot, ProbeError> {
+    let failed = |error| ProbeError::Refused(format!("cannot look at the interfaces: {error}"));
+    Links::open().map_err(failed)?.snapshot().await.map_err(failed)
 }
 
 fn is_modest(order: &Order) -> bool {

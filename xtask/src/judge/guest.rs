@@ -3,18 +3,18 @@
 //! Invariant: the guest ends with this process, however that ends, and has no network of the host.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::image::Image;
 use super::verdict::{Outcome, Said, Story};
-use crate::command::run;
+use crate::command::{listen, run};
 
 const SCRIPT: &str = include_str!("guest.sh");
 const MULTICAST: &str = include_str!("multicast.py");
@@ -45,7 +45,9 @@ impl Guest<'_> {
         let mut log =
             fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         let mut machine = self.boot(shared)?;
-        let heard = listen(&mut machine.0)?;
+        // The sender is gone when the guest is off.
+        let (lines, heard) = mpsc::channel();
+        listen(machine.0.stdout.take().context("the guest has no console")?, lines);
         let mut story = Story::default();
         let patience = GRACE + Duration::from_secs(seconds.into());
         loop {
@@ -142,19 +144,4 @@ impl Drop for Machine {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// The guest's console, line by line; the other end hangs up when the guest is off.
-fn listen(machine: &mut Child) -> Result<Receiver<String>> {
-    let console = machine.stdout.take().context("the guest has no console")?;
-    let (tell, heard) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(console).split(b'\n').map_while(Result::ok) {
-            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-            if tell.send(line).is_err() {
-                break;
-            }
-        }
-    });
-    Ok(heard)
 }

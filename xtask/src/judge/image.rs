@@ -30,7 +30,7 @@ pub(super) fn ensure(cache: &Path, series: &str) -> Result<Image> {
         let new = fresh(&folder)?;
         println!("judge: fetching Linux {series}");
         let package = newest(series)?;
-        unpack_package(&package, &new)?;
+        unpack(&[], &package, &new)?;
         done(&new, &folder)?;
     }
     let version = only_entry(&folder.join("lib/modules"))?;
@@ -118,11 +118,7 @@ pub(super) fn done(new: &Path, folder: &Path) -> Result<()> {
 }
 
 /// Fetches a package of Debian's and lays out its files in `folder`; nothing is installed.
-pub(super) fn unpack_package(package: &str, folder: &Path) -> Result<()> {
-    unpack_with(&[], package, folder)
-}
-
-pub(super) fn unpack_with(options: &[String], package: &str, folder: &Path) -> Result<()> {
+pub(super) fn unpack(options: &[String], package: &str, folder: &Path) -> Result<()> {
     let at = folder.join("package");
     fs::create_dir_all(&at).with_context(|| format!("cannot make {}", at.display()))?;
     let mut apt = Command::new("apt-get");

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::image::{done, fresh, unpack_package, unpack_with};
+use super::image::{done, fresh, unpack};
 use crate::command::{output, run};
 
 /// The tests of one kernel series: the folder `net`, with `forwarding` in it.
@@ -21,7 +21,7 @@ pub(super) fn ensure(cache: &Path, series: &str) -> Result<PathBuf> {
     println!("judge: fetching the tests of Linux {series} (150 MB of sources)");
     let sources = folder.with_extension("sources");
     let _ = fs::remove_dir_all(&sources);
-    unpack_package(&format!("linux-source-{series}"), &sources)?;
+    unpack(&[], &format!("linux-source-{series}"), &sources)?;
     let inside = format!("linux-source-{series}/tools/testing/selftests/net");
     let mut tar = Command::new("tar");
     tar.arg("-xf").arg(sources.join(format!("usr/src/linux-source-{series}.tar.xz")));
@@ -87,7 +87,7 @@ fn backport(folder: &Path) -> Result<()> {
     let version = versions.lines().find_map(|line| line.split('|').nth(1)).map(str::trim);
     let version = version.context("the backports have no iproute2")?;
     let new = fresh(folder)?;
-    unpack_with(&options, &format!("iproute2={version}"), &new)?;
+    unpack(&options, &format!("iproute2={version}"), &new)?;
     fs::remove_dir_all(&apt).context("cannot remove apt's lists")?;
     done(&new, folder)
 }

@@ -30,7 +30,7 @@ fn tail_losses_show_once_the_sender_has_told_its_totals() {
     assert_eq!(book.sessions()[0].lost, 1);
     assert!(!book.all_ended());
     let totals = Totals { flows: 1, datagrams: 6 };
-    let acknowledged = book.end(from(), &header(1, 0, 6), totals, at(9_000));
+    let acknowledged = book.end(from(), &header(1, 0, 6), totals);
     assert_eq!(acknowledged, Some((3, Came::default())));
     let report = &book.sessions()[0];
     assert_eq!((report.sent, report.unique, report.lost, report.bytes), (6, 3, 3, 300));
@@ -44,11 +44,11 @@ fn tail_losses_show_once_the_sender_has_told_its_totals() {
 fn a_flow_of_which_nothing_came_is_lost_all_the_same() {
     let mut book = Book::new(0);
     book.take(from(), 64, &header(1, 0, 0), at(0));
-    book.end(from(), &header(1, 0, 1), Totals { flows: 2, datagrams: 5 }, at(1));
+    book.end(from(), &header(1, 0, 1), Totals { flows: 2, datagrams: 5 });
     assert!(!book.all_ended());
     let report = &book.sessions()[0];
     assert_eq!((report.sent, report.unique, report.lost), (5, 1, 4));
-    book.end(from(), &header(1, 1, 4), Totals { flows: 2, datagrams: 5 }, at(1));
+    book.end(from(), &header(1, 1, 4), Totals { flows: 2, datagrams: 5 });
     assert!(book.all_ended());
     assert_eq!(book.sessions()[0].lost, 4);
 }

@@ -1,7 +1,6 @@
 //! Sends by the schedule into the sockets. Invariant: each turn of the schedule ends as sent, refused
 //! or overdue, and only sent datagrams get numbers.
 
-use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
@@ -14,8 +13,8 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, sendmmsg};
 use weir_port::clock_monotonic_ns;
 
 use super::super::rate::Rate;
+use super::super::report::{SendReport, VERSION};
 use super::super::schedule::Schedule;
-use super::super::timing::Spread;
 use super::super::wire::{Header, Kind, Session, Stamp};
 use super::super::{ProbeError, realtime_ns, socket};
 use super::{Front, Order, Progress};
@@ -45,12 +44,8 @@ pub(super) struct Pump<'a> {
     began_ns: u64,
     /// The number of datagrams sent by flow: the next number.
     sent: &'a Progress,
-    pub(super) datagrams: u64,
-    pub(super) bytes: u64,
-    pub(super) refused: BTreeMap<String, u64>,
-    pub(super) overdue: u64,
-    pub(super) unreachable: u64,
-    pub(super) lateness: Spread,
+    /// What was sent; the answers and the time are missing.
+    pub(super) report: SendReport,
 }
 
 impl<'a> Pump<'a> {
@@ -71,17 +66,22 @@ impl<'a> Pump<'a> {
             headers: MultiHeaders::preallocate(batch, None),
             began_ns: 0,
             sent,
-            datagrams: 0,
-            bytes: 0,
-            refused: BTreeMap::new(),
-            overdue: 0,
-            unreachable: 0,
-            lateness: Spread::default(),
+            report: SendReport {
+                version: VERSION,
+                kind: "send",
+                target: order.target.to_string(),
+                session: session.to_string(),
+                flows: order.flows.into(),
+                rate: order.rate.to_string(),
+                size: order.sizes.to_string(),
+                burst: order.burst,
+                ..SendReport::default()
+            },
         }
     }
 
-    /// Sends until everything is sent, the time is over, or `stop` is set; returns how long that took.
-    pub(super) fn run(&mut self, stop: &AtomicBool) -> Result<u64, ProbeError> {
+    /// Sends until everything is sent, the time is over, or `stop` is set.
+    pub(super) fn run(&mut self, stop: &AtomicBool) -> Result<(), ProbeError> {
         socket::ready_thread(self.order.core)?;
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let end_ns = self.order.duration.map_or(u64::MAX, nanos);
@@ -102,7 +102,8 @@ impl<'a> Pump<'a> {
                 self.send_gathered(stop)?;
             }
         }
-        Ok(clock_monotonic_ns() - self.began_ns)
+        self.report.elapsed_ns = clock_monotonic_ns() - self.began_ns;
+        Ok(())
     }
 
     /// Whether another datagram is due before the end.
@@ -124,7 +125,7 @@ impl<'a> Pump<'a> {
         let frame = self.order.sizes.mean() + u64::from(self.order.overhead());
         let planned = self.schedule.planned(end_ns, frame);
         let planned = self.order.count.map_or(planned, |count| count.min(planned));
-        self.overdue = planned.saturating_sub(self.schedule.turns());
+        self.report.overdue = planned.saturating_sub(self.schedule.turns());
     }
 
     /// Collects the datagrams that are due now, at most a batch.
@@ -168,7 +169,7 @@ impl<'a> Pump<'a> {
                 }
                 Err(Errno::EINTR) => {}
                 Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH) if told < TOLD => {
-                    self.unreachable += 1;
+                    self.report.unreachable += 1;
                     told += 1;
                 }
                 Err(Errno::EAGAIN | Errno::ENOBUFS)
@@ -189,7 +190,7 @@ impl<'a> Pump<'a> {
                     return Err(ProbeError::io(what)(error.into()));
                 }
                 Err(error) => {
-                    *self.refused.entry(format!("{error:?}")).or_default() += 1;
+                    *self.report.refused.entry(format!("{error:?}")).or_default() += 1;
                     rest = rest.get(1..).unwrap_or_default();
                     (told, waits) = (0, 0);
                 }
@@ -233,11 +234,12 @@ impl<'a> Pump<'a> {
 
     fn count(&mut self, sent: &[&Item], now: u64) {
         for item in sent {
-            self.datagrams += 1;
-            self.bytes += item.size as u64;
+            self.report.datagrams += 1;
+            self.report.bytes += item.size as u64;
+            self.report.frame_bytes += item.size as u64 + u64::from(self.order.overhead());
             self.sent.add_one(item.flow);
             if self.order.rate != Rate::Max {
-                self.lateness.record(now.saturating_sub(item.due_ns));
+                self.report.lateness.record(now.saturating_sub(item.due_ns));
             }
         }
     }

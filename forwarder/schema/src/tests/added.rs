@@ -4,12 +4,10 @@ use serde_json::json;
 use weir_core::Rate;
 
 use crate::{
-    differences, document, pages,
-    problem::{Problems, Source},
+    document, pages,
+    problem::Problems,
     setting::{Context, settings},
-    table,
-    written::{Table, Written},
-    *,
+    table, *,
 };
 
 settings! {
@@ -37,11 +35,10 @@ settings! {
 const CONTEXT: Context<'_> = Context { host: &Host { cores: Vec::new() }, workers: &[] };
 
 fn read(text: &str) -> Result<Copy, String> {
-    let mut problems = Problems::new(Some(Source::new("f", text)));
+    let mut problems = Problems::new(Some(("f", text)));
     let root = toml::de::DeTable::parse(text).unwrap();
     let mut copy = Copy::default();
-    let root = Table::from(root.get_ref());
-    table::read(&mut problems, "port", &root, None, &mut copy, &CONTEXT);
+    table::read(&mut problems, "port", root.get_ref(), None, &mut copy, &CONTEXT);
     problems.finish().map(|()| copy).map_err(|errors| errors.to_string())
 }
 
@@ -59,17 +56,13 @@ fn in_the_file_and_what_is_said_of_it() {
 #[test]
 fn in_documents_patches_and_differences() {
     let old = Copy { ink: Some(Rate::new(5)), ..Copy::default() };
-    assert_eq!(document::section(&old), json!({"weight": 1, "ink": "5bit"}));
-    let Written::Table(patch) = crate::written::Node::from(&json!({"ink": null})).value else {
-        panic!("no table")
-    };
+    assert_eq!(document::section(&old, |_| true), json!({"weight": 1, "ink": "5bit"}));
+    let patch = toml::de::DeTable::new();
     let (mut new, mut problems) = (old.clone(), Problems::new(None));
     table::read(&mut problems, "ports.v1", &patch, Some(&Copy::default()), &mut new, &CONTEXT);
     problems.finish().unwrap();
-    let what = |key, from, to| What::Port { name: "v1".into(), key, from, to };
-    let found = differences::between(&old, &new, what);
-    let said: Vec<String> = found.iter().map(ToString::to_string).collect();
-    assert_eq!(said, ["port v1: ink 5bit -> default"]);
+    assert_eq!((old.ink, new.ink), (Some(Rate::new(5)), None));
+    assert_eq!(pages::listed::<Copy>().settings[1].shown(&json!(null)), "default");
 }
 
 #[test]

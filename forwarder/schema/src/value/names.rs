@@ -7,13 +7,13 @@ use std::{
 };
 
 use serde_json::Value as Json;
+use toml::de::DeValue;
 use weir_core::Mac;
 
-use super::{Value, text, valid, whole};
+use super::{Value, shown, text, texts, valid, whole};
 use crate::{
     problem::{Fault, fault},
-    setting::{Context, Kind},
-    written::{Node, Written},
+    setting::{Context, Kind, Node},
 };
 
 /// `sun_path` holds 108 bytes with the closing zero.
@@ -23,31 +23,29 @@ const MAX_NAME_LEN: usize = 15;
 /// The most addresses in a lock.
 const MAX_LOCKS: usize = 256;
 
-/// The name of an interface.
-impl Value for String {
-    type Range = ();
-
-    fn kind((): &()) -> Kind {
+texts! {
+    /// The name of an interface.
+    String, in (): |()| {
         Kind::new(
             "NAME|none",
             "an interface's name, such as \"eth1\": 1 to 15 characters without spaces, slashes and \
              colons",
         )
-    }
+    },
+    |name, ()| match is_interface_name(name) {
+        true => Ok(name.to_owned()),
+        false => Err(format!("\"{name}\" cannot be an interface's name")),
+    };
 
-    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        let valid = valid(Self::kind(&()));
-        let name = text(&node.value, &valid)?;
-        if is_interface_name(name) {
-            Ok(name.to_owned())
-        } else {
-            fault(format!("\"{name}\" cannot be an interface's name"), valid)
-        }
-    }
-
-    fn json(&self) -> Json {
-        self.as_str().into()
-    }
+    /// An address on this machine only.
+    SocketAddr, in (): |()| {
+        Kind::new("ADDRESS|none", "a loopback address and port, such as \"127.0.0.1:9477\"")
+    },
+    |text, ()| match text.parse::<Self>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        Ok(address) => Err(format!("{address} is not a loopback address")),
+        Err(_) => Err(format!("\"{text}\" is not an address with a port")),
+    };
 }
 
 /// Whether the kernel could give an interface this name.
@@ -65,9 +63,9 @@ impl Value for PathBuf {
         Kind::new("PATH|none", "an absolute path of at most 107 bytes, such as \"/run/weir.sock\"")
     }
 
-    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+    fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
         let valid = valid(Self::kind(&()));
-        let path = text(&node.value, &valid)?;
+        let path = text(node.get_ref(), &valid)?;
         match check_control(Path::new(path)) {
             Ok(()) => Ok(path.into()),
             Err(wrong) => fault(wrong, valid),
@@ -95,29 +93,6 @@ pub fn check_control(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// An address on this machine only.
-impl Value for SocketAddr {
-    type Range = ();
-
-    fn kind((): &()) -> Kind {
-        Kind::new("ADDRESS|none", "a loopback address and port, such as \"127.0.0.1:9477\"")
-    }
-
-    fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        let valid = valid(Self::kind(&()));
-        let text = text(&node.value, &valid)?;
-        match text.parse::<Self>() {
-            Ok(address) if address.ip().is_loopback() => Ok(address),
-            Ok(address) => fault(format!("{address} is not a loopback address"), valid),
-            Err(_) => fault(format!("\"{text}\" is not an address with a port"), valid),
-        }
-    }
-
-    fn json(&self) -> Json {
-        self.to_string().into()
-    }
-}
-
 /// The core of one of the workers.
 impl Value for usize {
     type Range = ();
@@ -126,11 +101,11 @@ impl Value for usize {
         Kind::new("CORE|none", "a core of [forwarder] workers")
     }
 
-    fn read(node: &Node, (): &(), context: &Context<'_>) -> Result<Self, Vec<Fault>> {
+    fn read(node: &Node<'_>, (): &(), context: &Context<'_>) -> Result<Self, Vec<Fault>> {
         let cores: Vec<String> = context.workers.iter().map(ToString::to_string).collect();
         let valid = format!("{}: {}", valid(Self::kind(&())), cores.join(", "));
-        match whole(&node.value, &valid)? {
-            None => fault(format!("{} is out of range", node.value.shown()), valid),
+        match whole(node.get_ref(), &valid)? {
+            None => fault(format!("{} is out of range", shown(node.get_ref())), valid),
             Some(core) => match context.workers.iter().find(|worker| **worker as u64 == core) {
                 Some(worker) => Ok(*worker),
                 None => fault(format!("there is no worker on core {core}"), valid),
@@ -151,11 +126,11 @@ impl Value for Vec<usize> {
         Kind::new("CORE[,CORE]|none", "a list of cores, such as [1]")
     }
 
-    fn read(node: &Node, (): &(), context: &Context<'_>) -> Result<Self, Vec<Fault>> {
+    fn read(node: &Node<'_>, (): &(), context: &Context<'_>) -> Result<Self, Vec<Fault>> {
         let valid = valid(Self::kind(&()));
         let host = context.host;
-        let one = |value: &Written| match whole(value, &host.valid_cores())? {
-            None => fault(format!("{} is out of range", value.shown()), host.valid_cores()),
+        let one = |value: &DeValue<'_>| match whole(value, &host.valid_cores())? {
+            None => fault(format!("{} is out of range", shown(value)), host.valid_cores()),
             Some(core) => host.check_worker(core).or_else(|wrong| fault(wrong, host.valid_cores())),
         };
         let cores = list(node, &valid, 1024, one)?;
@@ -185,7 +160,7 @@ macro_rules! locks {
                 Kind::new($value_name, concat!("a list of addresses, such as ", $such_as))
             }
 
-            fn read(node: &Node, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
+            fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
                 let mut locks = Self::new();
                 for (_, address) in list(node, &valid(Self::kind(&())), MAX_LOCKS, $read)? {
                     if !locks.contains(&address) {
@@ -214,7 +189,7 @@ locks! {
     IpAddr: "IP[,IP]|none", "[\"10.0.0.1\", \"fd00::1\"]", ip;
 }
 
-fn mac(value: &Written) -> Result<Mac, Vec<Fault>> {
+fn mac(value: &DeValue<'_>) -> Result<Mac, Vec<Fault>> {
     let valid = "valid: six pairs of hex digits, such as \"02:00:00:00:00:01\"";
     let text = text(value, valid)?;
     let Ok(mac) = text.parse::<Mac>() else {
@@ -227,7 +202,7 @@ fn mac(value: &Written) -> Result<Mac, Vec<Fault>> {
     Ok(mac)
 }
 
-fn ip(value: &Written) -> Result<IpAddr, Vec<Fault>> {
+fn ip(value: &DeValue<'_>) -> Result<IpAddr, Vec<Fault>> {
     let valid = "valid: an IPv4 or IPv6 address without prefix length, such as \"10.0.0.1\"";
     let text = text(value, valid)?;
     let Ok(ip) = text.parse::<IpAddr>() else {
@@ -250,13 +225,13 @@ fn at(mut faults: Vec<Fault>, span: &Range<usize>) -> Vec<Fault> {
 
 /// A list whose items are read one by one; a bad item is reported at its place.
 fn list<T>(
-    node: &Node,
+    node: &Node<'_>,
     valid: &str,
     most: usize,
-    read: impl Fn(&Written) -> Result<T, Vec<Fault>>,
+    read: impl Fn(&DeValue<'_>) -> Result<T, Vec<Fault>>,
 ) -> Result<Vec<(Range<usize>, T)>, Vec<Fault>> {
-    let Written::List(items) = &node.value else {
-        return fault(format!("{} is not a list", node.value.shown()), valid);
+    let DeValue::Array(items) = node.get_ref() else {
+        return fault(format!("{} is not a list", shown(node.get_ref())), valid);
     };
     if items.len() > most {
         let wrong = format!("{} items are too many", items.len());
@@ -264,9 +239,9 @@ fn list<T>(
     }
     let (mut values, mut faults) = (Vec::with_capacity(items.len()), Vec::new());
     for item in items {
-        match read(&item.value) {
-            Ok(value) => values.push((item.span.clone(), value)),
-            Err(found) => faults.extend(at(found, &item.span)),
+        match read(item.get_ref()) {
+            Ok(value) => values.push((item.span(), value)),
+            Err(found) => faults.extend(at(found, &item.span())),
         }
     }
     if faults.is_empty() { Ok(values) } else { Err(faults) }

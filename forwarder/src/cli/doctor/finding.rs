@@ -78,7 +78,8 @@ impl Report {
     }
 
     pub(super) fn add(&mut self, level: Level, check: &'static str, text: impl Into<String>) {
-        self.push(level, check, text.into(), None);
+        let (subject, text) = (self.subject.clone(), text.into());
+        self.findings.push(Finding { subject, level, check, text, fix: None });
     }
 
     pub(super) fn with_fix(
@@ -88,11 +89,8 @@ impl Report {
         text: impl Into<String>,
         fix: impl Into<String>,
     ) {
-        self.push(level, check, text.into(), Some(fix.into()));
-    }
-
-    fn push(&mut self, level: Level, check: &'static str, text: String, fix: Option<String>) {
-        self.findings.push(Finding { subject: self.subject.clone(), level, check, text, fix });
+        let (subject, text, fix) = (self.subject.clone(), text.into(), Some(fix.into()));
+        self.findings.push(Finding { subject, level, check, text, fix });
     }
 
     pub fn fails(&self) -> bool {

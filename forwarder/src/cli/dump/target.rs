@@ -1,10 +1,9 @@
 //! Where a dump is written.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{CliError, args::dump::Format, print};
+use crate::cli::{CliError, Output, args::dump::Format, print};
 use crate::observe::dump::{
     Series,
     files::{self, FileError},
@@ -42,32 +41,12 @@ impl Target {
     }
 
     /// Opens the target for output in pieces; a file begins empty.
-    pub(super) fn open(&self) -> Result<Open, CliError> {
+    pub(super) fn open(&self) -> Result<Output, CliError> {
         match self {
-            Self::Stdout => Ok(Open::Stdout),
+            Self::Stdout => Ok(Output::default()),
             Self::File(path) | Self::Folder(path) => {
                 make_parent(path)?;
-                let failed = |source| FileError { path: path.clone(), source };
-                let file = File::create(path).map_err(failed)?;
-                Ok(Open::File(file, path.clone()))
-            }
-        }
-    }
-}
-
-#[derive(Debug)]
-pub(super) enum Open {
-    Stdout,
-    File(File, PathBuf),
-}
-
-impl Open {
-    pub(super) fn append(&mut self, piece: &str) -> Result<(), CliError> {
-        match self {
-            Self::Stdout => print(piece),
-            Self::File(file, path) => {
-                let written = file.write_all(piece.as_bytes());
-                Ok(written.map_err(|source| FileError { path: path.clone(), source })?)
+                Ok(Output::file(path, &mut File::options())?)
             }
         }
     }

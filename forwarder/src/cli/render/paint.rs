@@ -81,34 +81,5 @@ pub(crate) fn len(text: &str) -> usize {
     textwrap::core::display_width(text)
 }
 
-/// The first `columns` characters, with every colour code, so that no colour runs on.
-pub(crate) fn cut(text: &str, columns: usize) -> String {
-    let (mut out, mut room) = (String::new(), columns);
-    for piece in pieces(text) {
-        if piece.starts_with('\x1b') {
-            out.push_str(piece);
-        } else {
-            out.extend(piece.chars().take(room));
-            room = room.saturating_sub(piece.chars().count());
-        }
-    }
-    out
-}
-
-/// Alternately plain text and colour codes, which begin with ESC and end with `m`.
-fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let end = match rest.find('\x1b') {
-            Some(0) => rest.find('m').map_or(rest.len(), |end| end + 1),
-            Some(start) => start,
-            None => rest.len(),
-        };
-        let (piece, after) = rest.split_at(end);
-        rest = after;
-        (!piece.is_empty()).then_some(piece)
-    })
-}
-
 #[cfg(test)]
 mod tests;

@@ -2,26 +2,41 @@
 //! that answer; earlier traffic does not belong to this interval.
 
 use super::{
-    grid::{Cell, Column, Declared, Grid, Kind, Row},
+    grid::{Cell, Declared, Grid, Row, columns},
     model::Span,
     sample::Measured,
 };
 use crate::cli::render::{paint::Tone, per_second, short, time};
 use weir_api::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKind};
 
-const COLUMNS: &[Column] = &[
-    Column { id: "vif", title: "VIF", kind: Kind::Text, rank: 3 },
-    Column { id: "proto", title: "PROTO", kind: Kind::Text, rank: 4 },
-    Column { id: "source", title: "SOURCE", kind: Kind::Address(17), rank: 1 },
-    Column { id: "destination", title: "DESTINATION", kind: Kind::Address(17), rank: 2 },
-    Column { id: "rate", title: "BIT/S", kind: Kind::Number(6), rank: 0 },
-    Column { id: "frames", title: "FR/S", kind: Kind::Number(5), rank: 8 },
-    Column { id: "bytes", title: "BYTES", kind: Kind::Number(6), rank: 9 },
-    Column { id: "p50", title: "P50", kind: Kind::Number(6), rank: 7 },
-    Column { id: "p99", title: "P99", kind: Kind::Number(6), rank: 5 },
-    Column { id: "jitter", title: "JITTER", kind: Kind::Number(7), rank: 10 },
-    Column { id: "lost", title: "LOST", kind: Kind::Number(5), rank: 6 },
-];
+columns! {
+    fn cells(
+        vif: &str,
+        proto: String,
+        [source, destination]: [String; 2],
+        moved: Option<((u64, u64), u64)>,
+        counts: &FlowNumbers
+    ) {
+        let rate = |of: fn((u64, u64)) -> u64| {
+            let rate = moved.and_then(|(moved, elapsed_ns)| per_second(of(moved), elapsed_ns));
+            Cell::number(rate, short)
+        };
+        let times = &counts.residence;
+        let measured = |ns: u64| Cell::number((times.count > 0).then_some(ns), time);
+        let lost = counts.lost();
+    }
+    "vif" "VIF" Text, 3 => Cell::text(vif);
+    "proto" "PROTO" Text, 4 => Cell::text(proto);
+    "source" "SOURCE" Address(17), 1 => Cell::text(source);
+    "destination" "DESTINATION" Address(17), 2 => Cell::text(destination);
+    "rate" "BIT/S" Number(6), 0 => rate(|(bytes, _)| bytes.saturating_mul(8));
+    "frames" "FR/S" Number(5), 8 => rate(|(_, frames)| frames);
+    "bytes" "BYTES" Number(6), 9 => Cell::number(Some(counts.bytes), short);
+    "p50" "P50" Number(6), 7 => measured(times.p50_ns);
+    "p99" "P99" Number(6), 5 => measured(times.p99_ns);
+    "jitter" "JITTER" Number(7), 10 => measured(counts.jitter_ns);
+    "lost" "LOST" Number(5), 6 => Cell::number(Some(lost), short).toned(Tone::of_losses(lost));
+}
 
 pub(super) static VIEW: Declared = Declared {
     name: "flows",
@@ -67,13 +82,13 @@ fn rows(span: &Span<'_>, report: &FlowsReport) -> Vec<Row> {
             Some(then) => Some((flow.counts.bytes - then.counts.bytes, frames(then, flow))),
             None => new.then_some((flow.counts.bytes, flow.counts.frames)),
         };
-        row(&flow.vif, flow.proto.clone(), ends(flow), moved.zip(elapsed_ns), &flow.counts)
+        cells(&flow.vif, flow.proto.clone(), ends(flow), moved.zip(elapsed_ns), &flow.counts)
     });
     let sums = report.sums.iter().filter(|sum| sum.counts.frames > 0).map(|sum| {
         let ends = [summed(sum), "*".to_owned()];
-        row(&sum.vif, "*".to_owned(), ends, None, &sum.counts)
+        cells(&sum.vif, "*".to_owned(), ends, None, &sum.counts)
     });
-    flows.chain(sums).collect()
+    flows.chain(sums).map(Row::of).collect()
 }
 
 fn frames(then: &FlowReport, now: &FlowReport) -> u64 {
@@ -85,36 +100,6 @@ fn same(one: &FlowReport, other: &FlowReport) -> bool {
     key(one) == key(other)
         && (&one.vif, &one.proto, &one.src, &one.dst)
             == (&other.vif, &other.proto, &other.src, &other.dst)
-}
-
-fn row(
-    vif: &str,
-    proto: String,
-    [source, destination]: [String; 2],
-    moved: Option<((u64, u64), u64)>,
-    counts: &FlowNumbers,
-) -> Row {
-    let rate = |of: fn((u64, u64)) -> u64| {
-        let rate = moved.and_then(|(moved, elapsed_ns)| per_second(of(moved), elapsed_ns));
-        Cell::number(rate, short)
-    };
-    let times = &counts.residence;
-    let measured = |ns: u64| Cell::number((times.count > 0).then_some(ns), time);
-    let lost = counts.lost();
-    let cells = vec![
-        Cell::text(vif),
-        Cell::text(proto),
-        Cell::text(source),
-        Cell::text(destination),
-        rate(|(bytes, _)| bytes.saturating_mul(8)),
-        rate(|(_, frames)| frames),
-        Cell::number(Some(counts.bytes), short),
-        measured(times.p50_ns),
-        measured(times.p99_ns),
-        measured(counts.jitter_ns),
-        Cell::number(Some(lost), short).toned(Tone::of_losses(lost)),
-    ];
-    Row { cells, note: None }
 }
 
 /// `10.0.0.1:80`, `[2001:db8::1]:80`, `10.0.0.1`.

@@ -84,6 +84,34 @@ pub(super) struct Row {
     pub(super) note: Option<&'static str>,
 }
 
+impl Row {
+    pub(super) fn of(cells: Vec<Cell>) -> Self {
+        Self { cells, note: None }
+    }
+}
+
+/// Declares the columns of a view, each with its cell: id, title, kind, rank, and the cell of the row that
+/// the function is called for.
+macro_rules! columns {
+    (
+        fn $cells:ident($($row:tt: $type:ty),+) { $($first:tt)* }
+        $($id:literal $title:literal $kind:ident $(($width:literal))?, $rank:expr => $cell:expr;)+
+    ) => {
+        const COLUMNS: &[$crate::cli::top::grid::Column] = &[$($crate::cli::top::grid::Column {
+            id: $id,
+            title: $title,
+            kind: $crate::cli::top::grid::Kind::$kind $(($width))?,
+            rank: $rank,
+        }),+];
+
+        fn $cells($($row: $type),+) -> Vec<Cell> {
+            $($first)*
+            vec![$($cell),+]
+        }
+    };
+}
+pub(super) use columns;
+
 #[derive(Clone, Debug)]
 pub(super) struct Grid {
     pub(super) columns: &'static [Column],

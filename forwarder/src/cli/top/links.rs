@@ -3,24 +3,49 @@
 //! by the host and the bridge.
 
 use super::{
-    grid::{Cell, Column, Declared, Grid, Kind, Row},
+    grid::{Cell, Declared, Grid, Row, columns},
     model::Span,
 };
 use crate::cli::render::{paint::Tone, permille, short, time};
 use weir_api::{Amount, LaneNow, LinkLane, PortReport};
 
-const COLUMNS: &[Column] = &[
-    Column { id: "link", title: "LINK", kind: Kind::Text, rank: 0 },
-    Column { id: "lane", title: "LANE", kind: Kind::Mark(9), rank: 1 },
-    Column { id: "rate", title: "RATE", kind: Kind::Number(5), rank: 6 },
-    Column { id: "taken", title: "TAKEN", kind: Kind::Number(6), rank: 2 },
-    Column { id: "express", title: "EXPR", kind: Kind::Number(5), rank: 4 },
-    Column { id: "host", title: "HOST", kind: Kind::Number(5), rank: 5 },
-    Column { id: "flips", title: "FLIPS", kind: Kind::Number(6), rank: 3 },
-    Column { id: "flips/s", title: "FLIP/S", kind: Kind::Number(7), rank: 8 },
-    Column { id: "queue", title: "QUEUE", kind: Kind::Number(6), rank: 7 },
-    Column { id: "ahead", title: "AHEAD", kind: Kind::Number(6), rank: 9 },
-];
+columns! {
+    fn cells(span: &Span<'_>, port: &PortReport, link: &LinkLane) {
+        let before = span.stats_before().and_then(|before| {
+            let port = before.port(&port.name)?;
+            Some((port, port.link?))
+        });
+        let sent = |now: Amount, earlier: fn(&PortReport, &LinkLane) -> Amount| {
+            before.map(|(port, link)| now.since(earlier(port, &link)).bytes)
+        };
+        let express = sent(port.tx_lanes.express, |port, _| port.tx_lanes.express);
+        let scheduled = sent(port.tx_lanes.scheduled, |port, _| port.tx_lanes.scheduled);
+        let host = sent(link.charged, |_, link| link.charged);
+        let could = span.elapsed_ns().map(|ns| {
+            let bytes = u128::from(port.promise.rate_bps) * u128::from(ns) / 8_000_000_000;
+            u64::try_from(bytes).unwrap_or(u64::MAX)
+        });
+        let of_rate = |bytes: Option<u64>| permille(bytes?, could?);
+        let all = [express, scheduled, host]
+            .into_iter()
+            .try_fold(0, |sum: u64, of| Some(sum.saturating_add(of?)));
+        let part = |of: Option<u64>| Cell::number(of, |permille| format!("{}%", permille / 10));
+        let flips = before.and_then(|(_, before)| span.per_second(before.closings, link.closings));
+        let lane = Cell::text(link.lane.to_string());
+        let lane = if link.lane == LaneNow::Scheduled { lane.toned(Tone::Warn) } else { lane };
+        let ahead = Cell::number(Some(link.ahead_ns), time);
+    }
+    "link" "LINK" Text, 0 => Cell::text(&port.name);
+    "lane" "LANE" Mark(9), 1 => lane;
+    "rate" "RATE" Number(5), 6 => Cell::number(Some(port.promise.rate_bps), short);
+    "taken" "TAKEN" Number(6), 2 => part(of_rate(all));
+    "express" "EXPR" Number(5), 4 => part(of_rate(express));
+    "host" "HOST" Number(5), 5 => part(of_rate(host));
+    "flips" "FLIPS" Number(6), 3 => Cell::number(Some(link.closings), short);
+    "flips/s" "FLIP/S" Number(7), 8 => Cell::number(flips, short);
+    "queue" "QUEUE" Number(6), 7 => Cell::number(Some(port.queued.bytes), short);
+    "ahead" "AHEAD" Number(6), 9 => if link.is_full() { ahead.toned(Tone::Bad) } else { ahead };
+}
 
 pub(super) static VIEW: Declared = Declared {
     name: "links",
@@ -44,47 +69,8 @@ pub(super) static VIEW: Declared = Declared {
 
 fn grid(span: &Span<'_>) -> Grid {
     let ports = span.after.stats.ports.iter();
-    let rows = ports.filter_map(|port| Some(row(span, port, &port.link?))).collect();
+    let rows = ports.filter_map(|port| Some(Row::of(cells(span, port, &port.link?)))).collect();
     Grid { columns: COLUMNS, rows, empty: "(no port has a rate)".to_owned() }
-}
-
-fn row(span: &Span<'_>, port: &PortReport, link: &LinkLane) -> Row {
-    let before = span.stats_before().and_then(|before| {
-        let port = before.port(&port.name)?;
-        Some((port, port.link?))
-    });
-    let sent = |now: Amount, earlier: fn(&PortReport, &LinkLane) -> Amount| {
-        before.map(|(port, link)| now.since(earlier(port, &link)).bytes)
-    };
-    let express = sent(port.tx_lanes.express, |port, _| port.tx_lanes.express);
-    let scheduled = sent(port.tx_lanes.scheduled, |port, _| port.tx_lanes.scheduled);
-    let host = sent(link.charged, |_, link| link.charged);
-    let could = span.elapsed_ns().map(|ns| {
-        let bytes = u128::from(port.promise.rate_bps) * u128::from(ns) / 8_000_000_000;
-        u64::try_from(bytes).unwrap_or(u64::MAX)
-    });
-    let of_rate = |bytes: Option<u64>| permille(bytes?, could?);
-    let all = [express, scheduled, host]
-        .into_iter()
-        .try_fold(0, |sum: u64, of| Some(sum.saturating_add(of?)));
-    let part = |of: Option<u64>| Cell::number(of, |permille| format!("{}%", permille / 10));
-    let flips = before.and_then(|(_, before)| span.per_second(before.closings, link.closings));
-    let lane = Cell::text(link.lane.to_string());
-    let lane = if link.lane == LaneNow::Scheduled { lane.toned(Tone::Warn) } else { lane };
-    let ahead = Cell::number(Some(link.ahead_ns), time);
-    let cells = vec![
-        Cell::text(&port.name),
-        lane,
-        Cell::number(Some(port.promise.rate_bps), short),
-        part(of_rate(all)),
-        part(of_rate(express)),
-        part(of_rate(host)),
-        Cell::number(Some(link.closings), short),
-        Cell::number(flips, short),
-        Cell::number(Some(port.queued.bytes), short),
-        if link.is_full() { ahead.toned(Tone::Bad) } else { ahead },
-    ];
-    Row { cells, note: None }
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 
 use std::{
     io::{self, stdout},
-    panic,
+    panic, thread,
+    time::Duration,
 };
 
 use ratatui::{
@@ -11,10 +12,12 @@ use ratatui::{
     backend::CrosstermBackend,
     crossterm::{
         cursor::Show,
+        event::{self, Event},
         execute,
         terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
     },
 };
+use tokio::sync::mpsc;
 
 use crate::cli::CliError;
 
@@ -63,4 +66,30 @@ impl Drop for Screen {
 fn give_back() {
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
+}
+
+/// How soon the reader notices that its receiver is gone.
+const LOOK: Duration = Duration::from_millis(100);
+/// The most keys that are typed ahead of the picture.
+const AHEAD: usize = 64;
+
+/// Events of the terminal, read by a thread of its own since reading blocks. The thread ends when the
+/// receiver is dropped.
+pub(super) fn events() -> mpsc::Receiver<Event> {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    thread::spawn(move || {
+        while !sender.is_closed() {
+            match event::poll(LOOK) {
+                Ok(false) => {}
+                Ok(true) => {
+                    let Ok(event) = event::read() else { break };
+                    if sender.blocking_send(event).is_err() {
+                        break;
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+    });
+    receiver
 }

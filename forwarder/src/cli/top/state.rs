@@ -1,13 +1,13 @@
-//! The operator's choices. Invariant: pure; every key only changes this state, and the return value
-//! tells the loop what to do.
+//! The operator's choices, and the keys that change them. Invariant: pure; every key only changes this
+//! state, and the return value tells the loop what to do.
 
 use std::time::Duration;
 
 use clap::ValueEnum as _;
+use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 
 use super::{
     grid::{Column, Declared, Order},
-    input::{Action, Edit, Scroll},
     views,
 };
 use crate::cli::args::{LONGEST, SHORTEST, View};
@@ -85,42 +85,62 @@ impl State {
         self.scrolled = self.scrolled.min(rows.saturating_sub(1));
     }
 
-    pub(super) fn apply(&mut self, action: Action) -> Then {
-        match action {
-            Action::Quit => return Then::Quit,
-            Action::Leave if self.help => self.help = false,
-            Action::Leave => return Then::Quit,
-            Action::NextView => return self.show(beside(self.view, 1)),
-            Action::PreviousView => return self.show(beside(self.view, views::ALL.len() - 1)),
-            Action::Show(view) => return self.show(view),
-            Action::NextColumn => self.turn(1),
-            Action::PreviousColumn => self.turn(columns(self.view).len().saturating_sub(1)),
-            Action::Reverse => {
-                let order = self.order_mut();
-                order.reversed = !order.reversed;
-            }
-            Action::Hold => {
-                self.held = !self.held;
-                return if self.held { Then::Draw } else { Then::Ask };
-            }
-            Action::Slower => {
-                let slower = STEPS_MS.map(Duration::from_millis);
-                let slower = slower.into_iter().find(|step| *step > self.interval);
-                self.interval = slower.unwrap_or(self.interval).min(LONGEST);
-                return Then::Reschedule;
-            }
-            Action::Faster => {
-                let faster = STEPS_MS.map(Duration::from_millis);
-                let faster = faster.into_iter().rev().find(|step| *step < self.interval);
-                self.interval = faster.unwrap_or(self.interval).max(SHORTEST);
-                return Then::Reschedule;
-            }
-            Action::Help => self.help = !self.help,
-            Action::Scroll(scroll) => self.scroll(scroll),
-            Action::Filter(edit) => self.edit(edit),
-            Action::Redraw => return Then::Redraw,
+    /// Applies an event of the terminal; `None`: it means nothing here. While a filter is being typed,
+    /// every key is text, except Ctrl-C and the keys that end the filter.
+    pub(super) fn apply(&mut self, event: &Event) -> Option<Then> {
+        let key = match event {
+            Event::Resize(..) => return Some(Then::Redraw),
+            Event::Key(key) if key.kind != KeyEventKind::Release => key,
+            _ => return None,
+        };
+        if !key.modifiers.contains(KeyModifiers::CONTROL) {
+            return if self.editing { self.edit(key.code) } else { self.command(key.code) };
         }
-        Then::Draw
+        match key.code {
+            KeyCode::Char('c') => Some(Then::Quit),
+            KeyCode::Char('l') => Some(Then::Redraw),
+            KeyCode::Char('u') if self.editing => self.edit(KeyCode::Esc),
+            _ => None,
+        }
+    }
+
+    fn command(&mut self, key: KeyCode) -> Option<Then> {
+        match key {
+            KeyCode::Esc if self.help => self.help = false,
+            KeyCode::Char('q') | KeyCode::Esc => return Some(Then::Quit),
+            KeyCode::Tab => return Some(self.show(beside(self.view, 1))),
+            KeyCode::BackTab => return Some(self.show(beside(self.view, views::ALL.len() - 1))),
+            KeyCode::Char('1') => return Some(self.show(View::Vifs)),
+            KeyCode::Char('2') => return Some(self.show(View::Flows)),
+            KeyCode::Char('3') => return Some(self.show(View::Losses)),
+            KeyCode::Char('4') => return Some(self.show(View::Links)),
+            KeyCode::Char('s') | KeyCode::Right => self.turn(1),
+            KeyCode::Char('S') | KeyCode::Left => self.turn(columns(self.view).len() - 1),
+            KeyCode::Char('r') => self.order_mut().reversed ^= true,
+            KeyCode::Char('/') => (self.editing, self.help, self.scrolled) = (true, false, 0),
+            KeyCode::Char(' ') => {
+                self.held = !self.held;
+                return Some(if self.held { Then::Draw } else { Then::Ask });
+            }
+            KeyCode::Char(sign @ ('+' | '-')) => {
+                let mut steps = STEPS_MS.map(Duration::from_millis).into_iter();
+                let next = match sign {
+                    '+' => steps.find(|step| *step > self.interval),
+                    _ => steps.rfind(|step| *step < self.interval),
+                };
+                self.interval = next.unwrap_or(self.interval).clamp(SHORTEST, LONGEST);
+                return Some(Then::Reschedule);
+            }
+            KeyCode::Char('?') => self.help = !self.help,
+            KeyCode::Up => self.scrolled = self.scrolled.saturating_sub(1),
+            KeyCode::Down => self.scrolled = self.scrolled.saturating_add(1),
+            KeyCode::PageUp => self.scrolled = self.scrolled.saturating_sub(PAGE),
+            KeyCode::PageDown => self.scrolled = self.scrolled.saturating_add(PAGE),
+            KeyCode::Home => self.scrolled = 0,
+            KeyCode::End => self.scrolled = usize::MAX,
+            _ => return None,
+        }
+        Some(Then::Draw)
     }
 
     fn show(&mut self, view: View) -> Then {
@@ -142,35 +162,24 @@ impl State {
         order.reversed = false;
     }
 
-    fn scroll(&mut self, scroll: Scroll) {
-        self.scrolled = match scroll {
-            Scroll::Up => self.scrolled.saturating_sub(1),
-            Scroll::Down => self.scrolled.saturating_add(1),
-            Scroll::PageUp => self.scrolled.saturating_sub(PAGE),
-            Scroll::PageDown => self.scrolled.saturating_add(PAGE),
-            Scroll::First => 0,
-            Scroll::Last => usize::MAX,
-        };
-    }
-
-    fn edit(&mut self, edit: Edit) {
-        self.scrolled = 0;
-        match edit {
-            Edit::Begin => (self.editing, self.help) = (true, false),
-            Edit::Type(character) => {
-                if self.filter.chars().count() < FILTER_CHARS {
-                    self.filter.push(character);
-                }
+    fn edit(&mut self, key: KeyCode) -> Option<Then> {
+        match key {
+            KeyCode::Char(character) if self.filter.chars().count() < FILTER_CHARS => {
+                self.filter.push(character);
             }
-            Edit::Erase => {
+            KeyCode::Char(_) => {}
+            KeyCode::Backspace => {
                 self.filter.pop();
             }
-            Edit::Keep => self.editing = false,
-            Edit::Clear => {
+            KeyCode::Enter => self.editing = false,
+            KeyCode::Esc => {
                 self.filter.clear();
                 self.editing = false;
             }
+            _ => return None,
         }
+        self.scrolled = 0;
+        Some(Then::Draw)
     }
 }
 
@@ -185,4 +194,4 @@ fn beside(view: View, tabs: usize) -> View {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,15 +3,19 @@
 
 use std::time::Duration;
 
-use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
+use ratatui::{
+    Terminal, backend::TestBackend, buffer::Buffer, crossterm::event::KeyCode, style::Color,
+};
 
 use super::{
     flows::tests::{flow, sample as with_flows},
-    input::{Action, Edit},
     links::tests::rated,
     model::Span,
     sample::{Latency, Measured, Sample, tests::latency},
-    state::State,
+    state::{
+        State,
+        tests::{enter, press},
+    },
     view::{Picture, draw},
     views::of,
 };
@@ -128,7 +132,7 @@ fn links_in_40_by_10() {
 #[test]
 fn the_help_in_80_by_24() {
     let mut state = state(View::Vifs);
-    state.apply(Action::Help);
+    press(&mut state, KeyCode::Char('?'));
     insta::assert_snapshot!(picture(&state, (80, 24)));
 }
 
@@ -136,16 +140,12 @@ fn the_help_in_80_by_24() {
 fn what_is_special_is_said_above_the_table() {
     let mut state = state(View::Vifs);
     state.sort_by("p99").unwrap();
-    state.apply(Action::Reverse);
-    state.apply(Action::Hold);
-    for edit in [Edit::Begin, Edit::Type('v'), Edit::Type('1')] {
-        state.apply(Action::Filter(edit));
-    }
+    enter(&mut state, "r /v1");
     let text = picture(&state, (80, 24));
     assert!(text.contains("held  only \"v1\""), "{text}");
     assert!(text.contains("P99^") && !text.contains("nic0"), "{text}");
     assert!(text.contains("\n/v1_   Enter keeps it"), "{text}");
-    state.apply(Action::Filter(Edit::Type('x')));
+    enter(&mut state, "x");
     assert!(picture(&state, (80, 24)).contains("(nothing with \"v1x\" in it)"));
 }
 

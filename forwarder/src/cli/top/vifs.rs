@@ -3,7 +3,7 @@
 //! trouble anywhere shows.
 
 use super::{
-    grid::{Cell, Column, Declared, Grid, Kind, Row, WIDE},
+    grid::{Cell, Declared, Grid, Row, WIDE, columns},
     model::Span,
     sample::Measured,
 };
@@ -11,26 +11,39 @@ use crate::cli::render::{Rates, paint::Tone, permille, short, time};
 use weir_api::{Amount, Lanes, LinkShare, PortReport, State};
 use weir_core::Choice as _;
 
-const COLUMNS: &[Column] = &[
-    Column { id: "name", title: "NAME", kind: Kind::Text, rank: 0 },
-    Column { id: "state", title: "STATE", kind: Kind::Mark(5), rank: 6 },
-    Column { id: "rx", title: "RX", kind: Kind::Number(5), rank: 1 },
-    Column { id: "tx", title: "TX", kind: Kind::Number(5), rank: 2 },
-    Column { id: "frames", title: "FR/S", kind: Kind::Number(5), rank: 11 },
-    Column { id: "express", title: "EXPR", kind: Kind::Number(5), rank: 12 },
-    Column { id: "share", title: "SHARE", kind: Kind::Number(6), rank: 5 },
-    Column { id: "due", title: "DUE", kind: Kind::Number(4), rank: 9 },
-    Column { id: "queue", title: "QUEUE", kind: Kind::Number(6), rank: 7 },
-    Column { id: "shed", title: "SHED", kind: Kind::Mark(4), rank: 8 },
-    Column { id: "p50", title: "P50", kind: Kind::Number(6), rank: 10 },
-    Column { id: "p99", title: "P99", kind: Kind::Number(6), rank: 4 },
-    Column { id: "lost", title: "LOST", kind: Kind::Number(5), rank: 3 },
-    Column { id: "link", title: "OF LINK", kind: Kind::Text, rank: WIDE },
-    Column { id: "weight", title: "WEIGHT", kind: Kind::Number(6), rank: WIDE + 1 },
-    Column { id: "min", title: "MIN", kind: Kind::Number(5), rank: WIDE + 2 },
-    Column { id: "max", title: "MAX", kind: Kind::Number(5), rank: WIDE + 3 },
-    Column { id: "mode", title: "MODE", kind: Kind::Mark(9), rank: WIDE + 4 },
-];
+columns! {
+    fn cells(span: &Span<'_>, port: &PortReport) {
+        let rates = span.rates(port);
+        let rate = |of: fn(Rates) -> u64| Cell::number(rates.map(of), short);
+        let share = share(span, port);
+        let link = share.as_ref().map(|share| share.link);
+        let part = |of: Option<u64>| Cell::number(of, |permille| format!("{}%", permille / 10));
+        let queued = port.links.iter().map(|link| link.queued.bytes).fold(0, u64::saturating_add);
+        let shed = port.links.iter().any(|link| link.shed);
+        let lost = rates.map_or(0, |rates| rates.lost_ps);
+        let rate_or_dash = |bps: u64| Cell::number((bps > 0).then_some(bps), short);
+        let (p50, p99) = residence(span, port);
+    }
+    "name" "NAME" Text, 0 => Cell::text(&port.name);
+    "state" "STATE" Mark(5), 6 => Cell::text(state(port.state)).toned(Tone::of_state(port.state));
+    "rx" "RX" Number(5), 1 => rate(|rates| rates.rx_bps);
+    "tx" "TX" Number(5), 2 => rate(|rates| rates.tx_bps);
+    "frames" "FR/S" Number(5), 11 => rate(|rates| rates.rx_pps.saturating_add(rates.tx_pps));
+    "express" "EXPR" Number(5), 12 => part(express(span, port));
+    "share" "SHARE" Number(6), 5 => part(share.as_ref().map(|share| share.permille));
+    "due" "DUE" Number(4), 9 => part(share.as_ref().and_then(|share| share.due_permille));
+    "queue" "QUEUE" Number(6), 7 => Cell::number(Some(queued), short);
+    "shed" "SHED" Mark(4), 8 => Cell::text(if shed { "shed" } else { "" }).toned(Tone::Warn);
+    "p50" "P50" Number(6), 10 => Cell::number(p50, time);
+    "p99" "P99" Number(6), 4 => Cell::number(p99, time);
+    "lost" "LOST" Number(5), 3 => rate(|rates| rates.lost_ps).toned(Tone::of_losses(lost));
+    "link" "OF LINK" Text, WIDE => Cell::text(link.map_or("-", |link| link.to.as_str()));
+    "weight" "WEIGHT" Number(6), WIDE + 1 =>
+        Cell::number(Some(port.promise.weight), |weight| weight.to_string());
+    "min" "MIN" Number(5), WIDE + 2 => rate_or_dash(port.promise.min_rate_bps);
+    "max" "MAX" Number(5), WIDE + 3 => rate_or_dash(port.promise.max_rate_bps);
+    "mode" "MODE" Mark(9), WIDE + 4 => Cell::text(port.mode.to_string());
+}
 
 pub(super) static VIEW: Declared = Declared {
     name: "vifs",
@@ -51,42 +64,8 @@ pub(super) static VIEW: Declared = Declared {
 
 fn grid(span: &Span<'_>) -> Grid {
     let ports = &span.after.stats.ports;
-    let rows = ports.iter().map(|port| row(span, port)).collect();
+    let rows = ports.iter().map(|port| Row::of(cells(span, port))).collect();
     Grid { columns: COLUMNS, rows, empty: "(no ports yet)".to_owned() }
-}
-
-fn row(span: &Span<'_>, port: &PortReport) -> Row {
-    let rates = span.rates(port);
-    let rate = |of: fn(Rates) -> u64| Cell::number(rates.map(of), short);
-    let share = share(span, port);
-    let link = share.as_ref().map(|share| share.link);
-    let part = |of: Option<u64>| Cell::number(of, |permille| format!("{}%", permille / 10));
-    let queued = port.links.iter().map(|link| link.queued.bytes).fold(0, u64::saturating_add);
-    let shed = port.links.iter().any(|link| link.shed);
-    let lost = rates.map_or(0, |rates| rates.lost_ps);
-    let rate_or_dash = |bps: u64| Cell::number((bps > 0).then_some(bps), short);
-    let (p50, p99) = residence(span, port);
-    let cells = vec![
-        Cell::text(&port.name),
-        Cell::text(state(port.state)).toned(Tone::of_state(port.state)),
-        rate(|rates| rates.rx_bps),
-        rate(|rates| rates.tx_bps),
-        rate(|rates| rates.rx_pps.saturating_add(rates.tx_pps)),
-        part(express(span, port)),
-        part(share.as_ref().map(|share| share.permille)),
-        part(share.as_ref().and_then(|share| share.due_permille)),
-        Cell::number(Some(queued), short),
-        Cell::text(if shed { "shed" } else { "" }).toned(Tone::Warn),
-        Cell::number(p50, time),
-        Cell::number(p99, time),
-        rate(|rates| rates.lost_ps).toned(Tone::of_losses(lost)),
-        Cell::text(link.map_or("-", |link| link.to.as_str())),
-        Cell::number(Some(port.promise.weight), |weight| weight.to_string()),
-        rate_or_dash(port.promise.min_rate_bps),
-        rate_or_dash(port.promise.max_rate_bps),
-        Cell::text(port.mode.to_string()),
-    ];
-    Row { cells, note: None }
 }
 
 fn state(state: State) -> &'static str {

@@ -16,8 +16,5 @@ fn only_what_wants_attention_is_coloured_and_only_if_it_shall_be() {
 #[test]
 fn colours_take_no_room() {
     let text = format!("a {} b", Paint::ALWAYS.paint(Tone::Warn, "äö"));
-    assert_eq!(len(&text), 6);
-    assert_eq!(cut(&text, 3), "a \x1b[33mä\x1b[0m");
-    assert_eq!(cut(&text, 9), text);
-    assert_eq!((len("plain"), cut("plain", 2).as_str()), (5, "pl"));
+    assert_eq!((len(&text), len("plain")), (6, 5));
 }

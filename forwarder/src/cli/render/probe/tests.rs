@@ -72,7 +72,7 @@ fn sunk() -> SinkReport {
     for number in [0, 2, 1, 2] {
         book.take(from, 64, &header(number), at);
     }
-    book.end(from, &header(5), Totals { flows: 1, datagrams: 5 }, at);
+    book.end(from, &header(5), Totals { flows: 1, datagrams: 5 });
     SinkReport {
         version: VERSION,
         kind: "reflect",

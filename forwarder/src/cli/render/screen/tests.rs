@@ -2,24 +2,17 @@ use super::*;
 
 #[test]
 fn on_a_terminal_a_picture_replaces_the_one_before() {
-    let (mut out, size) = (Vec::new(), Size { columns: 4, rows: 3 });
-    {
-        let mut screen = Screen::new(&mut out, true);
-        screen.draw("abcdef\ng\n", size).unwrap();
-        screen.draw("x\ny\nz\n", size).unwrap();
-    }
-    let expected = "\x1b[?25labcd\x1b[K\r\ng\x1b[K\r\n\x1b[J\
-                        \x1b[?25l\r\x1b[2Ax\x1b[K\r\ny\x1b[K\r\n\x1b[J\x1b[?25h";
-    assert_eq!(String::from_utf8(out).unwrap(), expected);
+    let mut screen = Screen { terminal: true, drawn: 0 };
+    let first = screen.next("abcdef\ng\n", 2);
+    assert_eq!(first, format!("{BEGIN}\x1b[2Kabcdef\r\n\x1b[2Kg\r\n\x1b[J"));
+    let second = screen.next("x\ny\nz\n", 2);
+    assert_eq!(second, format!("{BEGIN}\r\x1b[2A\x1b[2Kx\r\n\x1b[2Ky\r\n\x1b[J"));
+    assert!(screen.next("x\n", 1).contains("\r\x1b[1A"), "the window is lower now");
 }
 
 #[test]
 fn elsewhere_pictures_are_plain_lines() {
-    let (mut out, size) = (Vec::new(), Size { columns: 4, rows: 3 });
-    {
-        let mut screen = Screen::new(&mut out, false);
-        screen.draw("abcdef\n", size).unwrap();
-        screen.draw("x\n", size).unwrap();
-    }
-    assert_eq!(String::from_utf8(out).unwrap(), "abcdef\n\nx\n");
+    let mut screen = Screen::new(false);
+    assert_eq!(screen.next("abcdef\n", 2), "abcdef\n");
+    assert_eq!(screen.next("x\n", 2), "\nx\n");
 }
