@@ -202,7 +202,6 @@ impl<R: Ring> Tables for Maps<R> {
         unsafe { vlans.cast::<u64>().add(word).read_volatile() }
     }
 
-    /// Who that is, is asked only if the port has any bit set.
     #[inline(always)]
     fn is_shed(&self, ingress: u16, egress: u16) -> bool {
         let Some(row) = SHED.get_ptr(ingress.into()) else { return false };

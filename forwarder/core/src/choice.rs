@@ -112,7 +112,7 @@ macro_rules! choices {
 choices! {
     /// The role of a port.
     Role {
-        /// The way out: unknown destinations go there
+        /// The way out of the host
         Uplink = "uplink",
         /// A virtual machine's interface
         Vif = "vif",
@@ -121,7 +121,7 @@ choices! {
     /// How the program is attached, and where its frames come out. The first version of weir had
     /// `skb`.
     Mode {
-        /// At the port's tcx hook: what needs no scheduling is left to the bridge
+        /// At the port's tcx hook, in front of the bridge
         Gate = "gate" | "auto" | "skb",
         /// In the driver (XDP), steered to a socket of the port's own
         Native = "native",

@@ -35,7 +35,7 @@ reasons! {
     Spoofed, "spoofed", "The source address is not one the port may use; correct the guest, or the port's mac-lock or ip-lock.";
     Shed, "shed", "The vif's queue was over its bound, so the program dropped on the sender's own core; the sender offers more than its share.";
     NoMeta, "no_meta", "There was no room for the metadata in front of the frame; the driver gives too little headroom: use mode = \"gate\" for the port.";
-    FallbackDrop, "fallback_drop", "No worker was there for the frame, or one that stood still, and the port's fallback is to drop; it ends when the worker is back, or set the fallback to pass.";
+    FallbackDrop, "fallback_drop", "No worker was there for the frame, one that stood still, or a table of long ago, and the port's fallback is to drop; it ends when the worker is back, or set the fallback to pass.";
     Reserved, "reserved", "The frame was for a reserved group (01:80:c2:00:00:0x), to which guests may not send; switch off what speaks spanning tree or LLDP there, or set the port's `reserved` to pass.";
     Storm, "storm", "The port sent more group frames, or frames for unknown addresses, than its limit lets through; find the loop or the scanner, or raise `storm`.";
     RxShare, "rx_share", "The source had its share of the worker's receive ring waiting; the worker is overloaded: give it a core of its own or more workers.";

@@ -65,7 +65,7 @@ pub fn example(sections: &[Listed]) -> String {
             text.extend(listed.settings.iter().map(|setting| line(setting)));
             continue;
         }
-        text += "\n# The way out: unknown destinations go there.\n[[port]]\nname = \"eth1\"\nrole = \
+        text += "\n# The way out of the host.\n[[port]]\nname = \"eth1\"\nrole = \
                  \"uplink\"\n";
         text += &format!("\n# {}\n[[port]]\n", listed.about);
         text.extend(listed.settings.iter().map(|setting| line(setting)));

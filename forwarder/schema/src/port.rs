@@ -38,7 +38,7 @@ settings! {
         }
         role: Role {
             key: "role", default: Role::Vif, effect: Reattach,
-            help: "What it is for: {names}; unknown destinations go to an uplink",
+            help: "What it is for: {names}; an uplink is the way out of the host, and its limits are wide by default",
             example: "\"vif\"",
         }
         mode: Mode {

@@ -117,7 +117,7 @@ pub(crate) fn check_all<'p>(
             all.1,
             all.0,
             "no port is an uplink",
-            "valid: at least one port with role = \"uplink\", where unknown destinations go",
+            "valid: at least one port with role = \"uplink\", the way out of the host",
         );
     }
 }

@@ -34,7 +34,7 @@ counters! {
     Steered "steered" "Sent to the worker that serves the port."
     PassedHost "passed_host" "For the host itself: left to the kernel."
     PassedFallback "passed_fallback" "No worker there, or one that stands still: left to the kernel, which is the fail-open; normal while weir starts or stops."
-    DroppedFallback "fallback_drop" "No worker there, or one that stands still, and the port's fallback is drop: start weir, look at what keeps its worker from running, or set the fallback to pass."
+    DroppedFallback "fallback_drop" "No worker there, one that stands still, or a table of long ago, and the port's fallback is drop: start weir, look at what keeps its worker from running, or set the fallback to pass."
     Malformed "malformed" "A header was cut off or impossible; capture at the sender to see what makes such frames."
     Spoofed "spoofed" "The source address is not one of the port's mac-lock or ip-lock."
     Shed "shed" "Dropped at the sender's core because the port's queue for that destination was over its bound."

@@ -1,9 +1,10 @@
 //! The decision: what becomes of a frame that enters a port. One core for the gate (tcx), the
 //! native program (XDP) and user space's tests; what they see differs, what they decide does not.
 //!
-//! Invariant: a frame is dropped only by a lock, a limit or a missing worker, and goes to a worker
-//! only if all that the bridge would have done with it is understood here; everything else is the
-//! bridge's. So weir is never a worse bridge than the kernel's.
+//! Invariant: a frame is dropped only by a lock, by a limit, since it ends within its Ethernet header, or where
+//! no worker or no current table is there and the fallback is to drop. It goes to a worker only if all that
+//! the bridge would have done with it is understood here. Everything else is the bridge's. So weir is never a
+//! worse bridge than the kernel's.
 //!
 //! ```text
 //!   locks ─► group? ─► current? ─► table ─► VLAN ─► open? ─► shed? ─► superframe? ─► socket? ─► room? ─► worker
@@ -92,7 +93,7 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
     if eth.is_group() {
         return Decision::of(group(&eth, slot, port, tables));
     }
-    // With user space away for long, nobody knows any more where a station is, and who is a stranger.
+    // User space has been away for long: the table may say wrongly where a station is.
     let is_current = tables.is_current();
     if !is_current && !port.has(gate_flags::FALLBACK_DROP) {
         return Decision::passed_for_now(Counter::PassedFallback);

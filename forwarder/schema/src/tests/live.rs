@@ -253,8 +253,8 @@ fn what_would_be_no_valid_configuration_is_refused_in_the_words_of_the_file() {
         &plan,
         port("nic0", Value::Null),
         422,
-        "ports: no port is an uplink; valid: at least one port with role = \"uplink\", where \
-         unknown destinations go",
+        "ports: no port is an uplink; valid: at least one port with role = \"uplink\", the way \
+         out of the host",
     );
     refused(
         &plan,

@@ -22,7 +22,7 @@ use weir_schema::PortPlan;
 
 /// The number of ports at the gate with a transmit ring of their own. Each costs the kernel some 128
 /// bytes for every frame of the pool, and 10 to 30 ms to bind. The others send by their packet socket,
-/// which costs a worker a quarter more for each frame and needs no memory.
+/// which costs a worker some 1.4 times as much for each frame and needs no memory.
 const RINGS: usize = 8;
 
 /// How long the removal of a port waits for steered frames to reach the worker.

@@ -29,7 +29,7 @@ fn without_ports_or_without_an_uplink() {
     refused(
         "[[port]]\nname = \"v1\"\nrole = \"vif\"\n",
         r#"
-weir.toml:2:8: port.role: no port is an uplink; valid: at least one port with role = "uplink", where unknown destinations go
+weir.toml:2:8: port.role: no port is an uplink; valid: at least one port with role = "uplink", the way out of the host
     2 | name = "v1"
       |        ^^^^
 "#,
