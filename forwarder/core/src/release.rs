@@ -53,49 +53,19 @@
 //!   it after 540. A smaller `alpha` forgets faster.
 //! - Times are read once a turn, so the resolution of n is one turn.
 
-use std::fmt;
-
-use crate::{Release, ReleaseSettings};
+use crate::{Release, ReleaseSettings, named};
 
 /// The number of containers in a row that gained nothing by waiting, after which one waits as a probe.
 pub const PROBE_EVERY: u16 = 1024;
 
-/// Why a container went from open to queued.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[repr(u8)]
-pub enum ReleaseReason {
-    /// The next packet did not fit.
-    Full,
-    /// It had been open for the timeout.
-    Timeout,
-    /// Its playout deadline came.
-    Playout,
-    /// Its link had nothing else to send.
-    Idle,
-    /// The turn in which it was opened ended.
-    Flush,
-}
-
-impl ReleaseReason {
-    pub const ALL: &'static [Self] =
-        &[Self::Full, Self::Timeout, Self::Playout, Self::Idle, Self::Flush];
-    pub const COUNT: usize = Self::ALL.len();
-
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Timeout => "timeout",
-            Self::Playout => "playout",
-            Self::Idle => "idle",
-            Self::Flush => "flush",
-        }
-    }
-}
-
-impl fmt::Display for ReleaseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+named! {
+    /// Why a container went from open to queued.
+    ReleaseReason {
+        Full "full" "The next packet did not fit.";
+        Timeout "timeout" "It had been open for the timeout.";
+        Playout "playout" "Its playout deadline came.";
+        Idle "idle" "Its link had nothing else to send.";
+        Flush "flush" "The turn in which it was opened ended.";
     }
 }
 
