@@ -100,7 +100,6 @@ pub struct Estimate {
     variation_q16: u64,
     /// The number of containers observed, counted as long as the plain mean gives the past less weight than
     /// `alpha`.
-    /// mean does.
     seen: u16,
     /// Containers in a row that gained nothing by waiting; at `PROBE_EVERY` the next one is a probe.
     quiet: u16,
@@ -109,8 +108,6 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    pub const NONE: Self = Self { mean_q16: 0, variation_q16: 0, seen: 0, quiet: 0, gained_ns: 0 };
-
     /// D + 4V; `None` if T0 applies instead, that is before the first observation and for a probe.
     #[inline]
     #[must_use]
@@ -168,8 +165,12 @@ impl Estimate {
     }
 
     fn restart(&mut self, n: u64) {
-        *self =
-            Self { mean_q16: n * ONE_Q16, variation_q16: n * ONE_Q16 / 2, seen: 1, ..Self::NONE };
+        *self = Self {
+            mean_q16: n * ONE_Q16,
+            variation_q16: n * ONE_Q16 / 2,
+            seen: 1,
+            ..Self::default()
+        };
     }
 }
 

@@ -152,7 +152,6 @@ fn vnet_headers_say_what_is_left_to_do() {
     assert_eq!(header.gso_type, vnet::GSO_TCPV4 | vnet::GSO_ECN, "the example has CWR set");
     assert_eq!((header.flags, header.hdr_len, header.gso_size), (vnet::F_NEEDS_CSUM, 58, 1448));
     assert_eq!((header.csum_start, header.csum_offset), (38, 16));
-    assert_eq!(VnetHeader::from_bytes(header.to_bytes()), header);
     let (_, layout) = example(false, true, 3000).partial();
     let header = VnetHeader::new(&layout, Some((GsoKind::UdpL4, 1448)), true);
     assert_eq!((header.gso_type, header.csum_offset), (vnet::GSO_UDP_L4, 6));
