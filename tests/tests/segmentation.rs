@@ -13,7 +13,7 @@ mod wire;
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write as _;
 use system_tests::root_or_skip;
-use weir_core::offload::{GsoKind, Layout, Pieces, Proto, Segmenter, Sum, VnetHeader, checksum};
+use weir_core::offload::{Cut, GsoKind, Layout, Proto, Sum, VnetHeader, checksum};
 
 use self::wire::Wire;
 
@@ -172,11 +172,11 @@ fn against_the_kernel(bed: u32, kind: GsoKind, v6: bool) -> Result<()> {
         let what = format!("round {round}: {layout:?}, {payload} bytes by {gso_size}");
 
         let len = frame.len() as u32;
-        let cut = Segmenter::new(&frame, len, &layout, gso_size, kind).context("refused")?;
+        let cut = Cut::segments(&frame, len, &layout, gso_size, kind).context("refused")?;
         let mut ours = Vec::new();
         for i in 0..cut.count() {
-            let mut segment = vec![0; cut.segment_len(i).context("its length")?];
-            cut.write(i, &frame[..], &mut segment)?;
+            let mut segment = vec![0; cut.part_len(i).context("its length")?];
+            cut.write(i, [&frame[..]], &mut segment)?;
             ours.push(segment);
         }
         let gso = (cut.count() > 1).then_some((kind, gso_size));
@@ -191,10 +191,10 @@ fn against_the_kernel(bed: u32, kind: GsoKind, v6: bool) -> Result<()> {
         let max_bytes = random.within(1000..=20_000) as u32;
         let what = format!("{what}, pieces of {max_bytes}");
         let cut =
-            Pieces::new(&frame, len, &layout, gso_size, kind, max_bytes).context("refused")?;
+            Cut::pieces(&frame, len, &layout, gso_size, kind, max_bytes).context("refused")?;
         for i in 0..cut.count() {
-            let mut piece = vec![0; cut.piece_len(i).context("its length")?];
-            cut.write(i, &frame[..], &mut piece)?;
+            let mut piece = vec![0; cut.part_len(i).context("its length")?];
+            cut.write(i, [&frame[..]], &mut piece)?;
             let header = cut.vnet(i).context("its header")?;
             wire.send(&header, &piece).with_context(|| what.clone())?;
         }

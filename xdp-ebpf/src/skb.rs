@@ -5,7 +5,7 @@
 use core::arch::asm;
 
 use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_skb_pull_data, programs::TcContext};
-use weir_abi::{Bytes, Frame, Tag, kfunc};
+use weir_abi::{Frame, Tag, Through, kfunc};
 
 use crate::{SKB_OFFSETS, packet::Packet};
 
@@ -69,30 +69,11 @@ fn kernel_context(ctx: &TcContext) -> usize {
     skb
 }
 
-impl Bytes for Skb<'_> {
+impl Through for Skb<'_> {
+    type Bytes = Packet;
     #[inline(always)]
-    fn len(&self) -> usize {
-        self.packet.len()
-    }
-    #[inline(always)]
-    fn u8(&self, off: usize) -> Option<u8> {
-        self.packet.u8(off)
-    }
-    #[inline(always)]
-    fn be16(&self, off: usize) -> Option<u16> {
-        self.packet.be16(off)
-    }
-    #[inline(always)]
-    fn be32(&self, off: usize) -> Option<u32> {
-        self.packet.be32(off)
-    }
-    #[inline(always)]
-    fn be64(&self, off: usize) -> Option<u64> {
-        self.packet.be64(off)
-    }
-    #[inline(always)]
-    fn opaque(&self, n: u32) -> u32 {
-        self.packet.opaque(n)
+    fn bytes(&self) -> &Packet {
+        &self.packet
     }
 }
 

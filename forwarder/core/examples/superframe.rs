@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use weir_core::offload::{GsoKind, Layout, Segmenter, checksum};
+use weir_core::offload::{Cut, GsoKind, Layout, checksum};
 
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
@@ -31,12 +31,12 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let (l3, l4) = (ETHERNET as u16, (ETHERNET + IPV4) as u16);
     let frame = superframe();
     let layout = Layout::parse(&frame, l3, l4)?;
-    let cut = Segmenter::new(&frame, frame.len() as u32, &layout, MSS, GsoKind::Tcp4)?;
+    let cut = Cut::segments(&frame, frame.len() as u32, &layout, MSS, GsoKind::Tcp4)?;
     println!("{} bytes become {} segments:", frame.len(), cut.count());
     let mut segment = [0; 1514];
     let mut payload = 0;
     for nth in 0..cut.count() {
-        let len = cut.write(nth, &frame[..], &mut segment)?;
+        let len = cut.write(nth, [&frame[..]], &mut segment)?;
         let segment = &segment[..len];
         let own = Layout::parse(segment, l3, l4)?;
         assert!(checksum::verify([segment], &own)?);

@@ -24,7 +24,7 @@
 //! **Bounds.** Each bucket has eight words. Memory: a pointer for each bucket, 256 bytes for each bucket with
 //! an address in it, some 200 bytes for each address that moved within [`SETTLED_NS`], [`MAX_PINS`] locked
 //! addresses, 64 refused addresses for each port, and 56 bytes for each port slot. A call touches one bucket,
-//! with two exceptions: [`AddressTable::clear_port`], `remove_port`, `clear` and `iter` read all buckets, and
+//! with two exceptions: [`AddressTable::remove_port`], `clear` and `iter` read all buckets, and
 //! [`AddressTable::retry`] examines at most [`RETRY_BATCH`] addresses.
 
 mod moves;
@@ -192,15 +192,6 @@ impl<W: Words> AddressTable<W> {
         true
     }
 
-    /// Forgets the addresses learned behind a port; the port stays. Locked addresses stay.
-    pub fn clear_port(&mut self, port: PortId) -> usize {
-        let location = Location::Port(port);
-        self.refused.remove_port(location);
-        let gone = self.rows.places(|row| row.present && !row.pinned && row.location == location);
-        gone.iter().for_each(|&at| self.unlearn(at));
-        gone.len()
-    }
-
     /// Forgets a port: its addresses, its locks, its quota and its counters.
     pub fn remove_port(&mut self, port: PortId) -> usize {
         let location = Location::Port(port);
@@ -227,7 +218,7 @@ impl<W: Words> AddressTable<W> {
         }
     }
 
-    /// A lock of the port names the address: it stays there until [`unpin`](Self::unpin).
+    /// A lock of the port names the address: it stays there as long as the port is there.
     pub fn pin(&mut self, now: u64, address: Address, port: PortId) -> Result<(), PinError> {
         let key = address.key();
         match self.pins.get(&key).copied() {
@@ -242,21 +233,6 @@ impl<W: Words> AddressTable<W> {
             Learned::NoRoom => Err(PinError::NoRoom),
             _ => Ok(()),
         }
-    }
-
-    /// The lock on the address is gone. Returns false if there was none. The entry is an ordinary one from
-    /// now on: the caller must then report what the bridge knows of it, by `learn` or `forget`.
-    pub fn unpin(&mut self, address: Address) -> bool {
-        if self.pins.remove(&address.key()).is_none() {
-            return false;
-        }
-        if let Some(at) = self.find(address.key())
-            && let Some(row) = self.rows.get_mut(at).filter(|row| row.pinned)
-        {
-            row.pinned = false;
-            self.words.store(at, row.word());
-        }
-        true
     }
 
     /// Appends the addresses to look up in the bridge again: those that were refused, and those that were

@@ -109,6 +109,46 @@ macro_rules! choices {
     )+};
 }
 
+/// Defines an enum of which each variant has a name and a sentence.
+#[macro_export]
+macro_rules! named {
+    ($(#[$attribute:meta])* $kind:ident { $($variant:ident $name:literal $sentence:literal;)+ }) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u8)]
+        pub enum $kind {
+            $(#[doc = $sentence] $variant,)+
+        }
+
+        impl $kind {
+            pub const COUNT: usize = [$(Self::$variant),+].len();
+            pub const ALL: [Self; Self::COUNT] = [$(Self::$variant),+];
+
+            /// Its name in statistics.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// One sentence on what it is.
+            #[must_use]
+            pub const fn describe(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $sentence,)+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $kind {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.pad(self.name())
+            }
+        }
+    };
+}
+
 choices! {
     /// The role of a port.
     Role {

@@ -106,12 +106,6 @@ impl<P: Packet> Container<P> {
         self.0.packets.append(&mut other.0.packets);
     }
 
-    #[inline]
-    #[must_use]
-    pub fn peek(&self) -> Option<&P> {
-        self.0.packets.front()
-    }
-
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &P> {
         self.0.packets.iter()
     }

@@ -162,30 +162,28 @@ impl<P: Packet> Engine<P> {
     #[inline]
     #[must_use]
     pub fn piece_bytes(&self, egress: PortId) -> u32 {
-        match self.links.get(egress.index()) {
-            Some(Some(link)) => link.piece_bytes,
-            _ => u32::MAX,
-        }
+        self.link(egress).map_or(u32::MAX, |link| link.piece_bytes)
     }
 
     /// The pairs that exist, in no particular order: (ingress, egress).
     pub fn pairs(&self) -> impl Iterator<Item = (PortId, PortId)> {
-        let links = self.ports.iter().filter_map(|egress| {
-            let link = self.links.get(egress.index())?.as_ref()?;
-            Some((egress, link))
-        });
+        let links = self.ports.iter().filter_map(|egress| Some((egress, self.link(egress)?)));
         links.flat_map(|(egress, link)| link.pairs.ports().map(move |ingress| (ingress, egress)))
     }
 
     /// The sources that have sent to a link, in no particular order.
     pub fn sources_of(&self, egress: PortId) -> impl Iterator<Item = PortId> {
-        let link = self.links.get(egress.index()).and_then(Option::as_ref);
-        link.into_iter().flat_map(|link| link.pairs.ports())
+        self.link(egress).into_iter().flat_map(|link| link.pairs.ports())
+    }
+
+    #[inline]
+    fn link(&self, egress: PortId) -> Option<&Link<P>> {
+        self.links.get(egress.index())?.as_deref()
     }
 
     #[inline]
     fn pair(&self, egress: PortId, ingress: PortId) -> Option<&Pair<P>> {
-        self.links.get(egress.index())?.as_ref()?.pairs.get(ingress)
+        self.link(egress)?.pairs.get(ingress)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Identifiers: ports, sets of ports, MAC addresses. Invariant: a `PortSet` never contains an id at or above
 //! `MAX_PORTS`, so its members index any table of that size.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -122,8 +123,8 @@ impl PortSet {
 
     /// Members in ascending order.
     #[inline]
-    pub const fn iter(&self) -> PortSetIter<'_> {
-        PortSetIter { words: &self.words, cursor: Cursor::new(self.used) }
+    pub const fn iter(&self) -> PortSetIter<&[u64; WORDS]> {
+        PortSetIter::new(&self.words, self.used)
     }
 }
 
@@ -145,75 +146,50 @@ impl FromIterator<PortId> for PortSet {
 
 impl IntoIterator for PortSet {
     type Item = PortId;
-    type IntoIter = PortSetIntoIter;
-    fn into_iter(self) -> PortSetIntoIter {
-        PortSetIntoIter { words: self.words, cursor: Cursor::new(self.used) }
+    type IntoIter = PortSetIter<[u64; WORDS]>;
+    fn into_iter(self) -> Self::IntoIter {
+        PortSetIter::new(self.words, self.used)
     }
 }
 
 impl<'a> IntoIterator for &'a PortSet {
     type Item = PortId;
-    type IntoIter = PortSetIter<'a>;
-    fn into_iter(self) -> PortSetIter<'a> {
+    type IntoIter = PortSetIter<&'a [u64; WORDS]>;
+    fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-/// The words still to be visited, and the remaining bits of the current one.
-#[derive(Clone, Copy, Debug)]
-struct Cursor {
+/// Iterates over a set: over `&[u64; WORDS]`, or over its own copy of the words, so that the set may change
+/// meanwhile.
+#[derive(Clone, Debug)]
+pub struct PortSetIter<W> {
+    words: W,
+    /// The words still to be visited, and the remaining bits of the current one.
     used: u16,
     at: usize,
     word: u64,
 }
 
-impl Cursor {
-    const fn new(used: u16) -> Self {
-        Self { used, at: 0, word: 0 }
+impl<W> PortSetIter<W> {
+    const fn new(words: W, used: u16) -> Self {
+        Self { words, used, at: 0, word: 0 }
     }
+}
+
+impl<W: Borrow<[u64; WORDS]>> Iterator for PortSetIter<W> {
+    type Item = PortId;
 
     #[inline]
-    fn next(&mut self, words: &[u64; WORDS]) -> Option<PortId> {
+    fn next(&mut self) -> Option<PortId> {
         if self.word == 0 {
             self.at = self.used.trailing_zeros() as usize;
-            self.word = *words.get(self.at)?;
+            self.word = *self.words.borrow().get(self.at)?;
             self.used &= self.used - 1;
         }
         let bit = self.word.trailing_zeros();
         self.word &= self.word - 1;
         Some(id(self.at, bit))
-    }
-}
-
-/// Iterates over a set that it borrows.
-#[derive(Clone, Debug)]
-pub struct PortSetIter<'a> {
-    words: &'a [u64; WORDS],
-    cursor: Cursor,
-}
-
-impl Iterator for PortSetIter<'_> {
-    type Item = PortId;
-
-    #[inline]
-    fn next(&mut self) -> Option<PortId> {
-        self.cursor.next(self.words)
-    }
-}
-
-/// Iterates over its own copy of the set, so that the set may change meanwhile.
-#[derive(Clone, Debug)]
-pub struct PortSetIntoIter {
-    words: [u64; WORDS],
-    cursor: Cursor,
-}
-
-impl Iterator for PortSetIntoIter {
-    type Item = PortId;
-
-    #[inline]
-    fn next(&mut self) -> Option<PortId> {
-        self.cursor.next(&self.words)
     }
 }
 

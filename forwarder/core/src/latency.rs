@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use self::counts::Counts;
 use self::shape::bin_of;
+use crate::named;
 
 /// Times are resolved no finer than this.
 pub const SHORTEST_NS: u64 = 64;
@@ -18,32 +19,13 @@ pub const SHORTEST_NS: u64 = 64;
 pub const LONGEST_NS: u64 = 1 << 34;
 const DIGITS: u8 = 2;
 
-/// The parts of a packet's time in weir. The stages of a packet add up to its residence.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[repr(u8)]
-pub enum Stage {
-    /// From the program until the worker took it.
-    Steer,
-    /// In an open container.
-    Container,
-    /// In its link's queue.
-    Queue,
-    /// From the hand-over until the kernel had taken it.
-    Tx,
-}
-
-impl Stage {
-    pub const COUNT: usize = 4;
-    pub const ALL: [Self; Self::COUNT] = [Self::Steer, Self::Container, Self::Queue, Self::Tx];
-
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Steer => "steer",
-            Self::Container => "container",
-            Self::Queue => "queue",
-            Self::Tx => "tx",
-        }
+named! {
+    /// The parts of a packet's time in weir. The stages of a packet add up to its residence.
+    Stage {
+        Steer "steer" "From the program until the worker took it.";
+        Container "container" "In an open container.";
+        Queue "queue" "In its link's queue.";
+        Tx "tx" "From the hand-over until the kernel had taken it.";
     }
 }
 

@@ -7,26 +7,18 @@
 //! |---|---|
 //! | [`headers`] | where the L3 and L4 headers are, checked once: [`Layout`] |
 //! | [`checksum`] | partial checksums: completing, verifying, making |
-//! | [`segment`] | a superframe into finished segments, for a device without segmentation |
-//! | [`pieces`] | a superframe into smaller superframes, for a link that others wait for |
+//! | [`cut`] | a superframe into finished segments, for a device without segmentation, or into smaller superframes, for a link that others wait for |
 //! | [`vnet`] | the virtio-net header that hands a frame's offloads to the kernel |
-//! | [`source`] | reading a range out of a chain of frames |
 
 pub mod checksum;
-mod cut;
+pub mod cut;
 pub mod headers;
-pub mod pieces;
-pub mod segment;
-pub mod source;
 pub mod vnet;
 
 #[cfg(test)]
 mod tests;
 
 pub use checksum::{Fix, Sum};
-pub use cut::{CutError, GsoKind, MAX_HEADER, Refuse};
+pub use cut::{Cut, CutError, GsoKind, MAX_HEADER, Refuse, UDP_MAX_SEGMENTS};
 pub use headers::{HeaderError, Layout, Proto};
-pub use pieces::{Pieces, UDP_MAX_SEGMENTS};
-pub use segment::Segmenter;
-pub use source::{Chunks, FrameBytes};
 pub use vnet::{VnetHeader, fit_mtu};

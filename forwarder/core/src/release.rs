@@ -53,49 +53,19 @@
 //!   it after 540. A smaller `alpha` forgets faster.
 //! - Times are read once a turn, so the resolution of n is one turn.
 
-use std::fmt;
-
-use crate::{Release, ReleaseSettings};
+use crate::{Release, ReleaseSettings, named};
 
 /// The number of containers in a row that gained nothing by waiting, after which one waits as a probe.
 pub const PROBE_EVERY: u16 = 1024;
 
-/// Why a container went from open to queued.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[repr(u8)]
-pub enum ReleaseReason {
-    /// The next packet did not fit.
-    Full,
-    /// It had been open for the timeout.
-    Timeout,
-    /// Its playout deadline came.
-    Playout,
-    /// Its link had nothing else to send.
-    Idle,
-    /// The turn in which it was opened ended.
-    Flush,
-}
-
-impl ReleaseReason {
-    pub const ALL: &'static [Self] =
-        &[Self::Full, Self::Timeout, Self::Playout, Self::Idle, Self::Flush];
-    pub const COUNT: usize = Self::ALL.len();
-
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Timeout => "timeout",
-            Self::Playout => "playout",
-            Self::Idle => "idle",
-            Self::Flush => "flush",
-        }
-    }
-}
-
-impl fmt::Display for ReleaseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+named! {
+    /// Why a container went from open to queued.
+    ReleaseReason {
+        Full "full" "The next packet did not fit.";
+        Timeout "timeout" "It had been open for the timeout.";
+        Playout "playout" "Its playout deadline came.";
+        Idle "idle" "Its link had nothing else to send.";
+        Flush "flush" "The turn in which it was opened ended.";
     }
 }
 
@@ -130,7 +100,6 @@ pub struct Estimate {
     variation_q16: u64,
     /// The number of containers observed, counted as long as the plain mean gives the past less weight than
     /// `alpha`.
-    /// mean does.
     seen: u16,
     /// Containers in a row that gained nothing by waiting; at `PROBE_EVERY` the next one is a probe.
     quiet: u16,
@@ -139,8 +108,6 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    pub const NONE: Self = Self { mean_q16: 0, variation_q16: 0, seen: 0, quiet: 0, gained_ns: 0 };
-
     /// D + 4V; `None` if T0 applies instead, that is before the first observation and for a probe.
     #[inline]
     #[must_use]
@@ -198,8 +165,12 @@ impl Estimate {
     }
 
     fn restart(&mut self, n: u64) {
-        *self =
-            Self { mean_q16: n * ONE_Q16, variation_q16: n * ONE_Q16 / 2, seen: 1, ..Self::NONE };
+        *self = Self {
+            mean_q16: n * ONE_Q16,
+            variation_q16: n * ONE_Q16 / 2,
+            seen: 1,
+            ..Self::default()
+        };
     }
 }
 

@@ -24,6 +24,7 @@ pub use fifo::Fifo;
 pub use rr::RoundRobin;
 pub use wrr::Wrr;
 
+use self::link::Link;
 use crate::{Container, Packet, PortId, Rate, Share};
 
 /// A scheduler's answer when asked for the next container.
@@ -67,8 +68,10 @@ pub trait Scheduler<P: Packet> {
     /// Bytes allocated besides the scheduler itself, without the containers. Cold.
     fn memory(&self) -> usize;
 
-    /// Sets the link's rate. `None`, the initial value, sets no limit. Cold.
-    fn set_link_rate(&mut self, now: u64, rate: Option<Rate>);
+    /// The clock of the link's rate. `next` keeps to it and charges what it returns; `put_back` refunds.
+    fn link(&self) -> &Link;
+
+    fn link_mut(&mut self) -> &mut Link;
 
     fn backlog_bytes(&self) -> u64;
 
@@ -79,13 +82,25 @@ pub trait Scheduler<P: Packet> {
         1
     }
 
+    /// Sets the link's rate. `None`, the initial value, sets no limit. Cold.
+    fn set_link_rate(&mut self, now: u64, rate: Option<Rate>) {
+        self.link_mut().set(now, rate);
+    }
+
     /// When the link would take a container, by its rate alone; 0: now.
-    fn opens_at(&self, now: u64) -> u64;
+    #[inline]
+    fn opens_at(&self, now: u64) -> u64 {
+        self.link().opens_at(now)
+    }
 
     /// What does not pass through this scheduler occupies the link at least until then.
-    fn occupy(&mut self, until: u64);
+    fn occupy(&mut self, until: u64) {
+        self.link_mut().occupy(until);
+    }
 
     /// Charges `bytes` that did not pass through this scheduler. However many they are, they put the link at
     /// most `ahead_ns` ahead of now.
-    fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64);
+    fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64) {
+        self.link_mut().charge_passing(now, bytes, ahead_ns);
+    }
 }

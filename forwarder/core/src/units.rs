@@ -146,48 +146,29 @@ fn write(f: &mut fmt::Formatter<'_>, value: u64, units: Units, decimals: u32) ->
     f.pad(&text)
 }
 
-impl FromStr for Rate {
-    type Err = UnitError;
-    fn from_str(text: &str) -> Result<Self, UnitError> {
-        let kind =
-            "a rate: expected a number and bit, Kbit, Mbit, Gbit (decimal), e.g. \"100Mbit\"";
-        parse(text, RATE, kind, "bits per second").map(Self::new)
-    }
+macro_rules! text {
+    ($($kind:ident.$field:ident: $units:ident, $decimals:literal, $smallest:literal, $valid:literal;)+) => {$(
+        impl FromStr for $kind {
+            type Err = UnitError;
+            fn from_str(text: &str) -> Result<Self, UnitError> {
+                parse(text, $units, $valid, $smallest).map(Self::new)
+            }
+        }
+
+        impl fmt::Display for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write(f, self.$field, $units, $decimals)
+            }
+        }
+    )+};
 }
 
-impl FromStr for ByteSize {
-    type Err = UnitError;
-    fn from_str(text: &str) -> Result<Self, UnitError> {
-        let kind =
-            "a size: expected a number and B, KiB, MiB, GiB (1KiB is 1024B), e.g. \"512KiB\"";
-        parse(text, SIZE, kind, "bytes").map(Self::new)
-    }
-}
-
-impl FromStr for Span {
-    type Err = UnitError;
-    fn from_str(text: &str) -> Result<Self, UnitError> {
-        let kind = "a time: expected a number and ns, us, ms, s, e.g. \"200us\"";
-        parse(text, SPAN, kind, "nanoseconds").map(Self::new)
-    }
-}
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write(f, self.bits_per_s, RATE, 3)
-    }
-}
-
-impl fmt::Display for ByteSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write(f, self.bytes, SIZE, 1)
-    }
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write(f, self.ns, SPAN, 3)
-    }
+text! {
+    Rate.bits_per_s: RATE, 3, "bits per second",
+        "a rate: expected a number and bit, Kbit, Mbit, Gbit (decimal), e.g. \"100Mbit\"";
+    ByteSize.bytes: SIZE, 1, "bytes",
+        "a size: expected a number and B, KiB, MiB, GiB (1KiB is 1024B), e.g. \"512KiB\"";
+    Span.ns: SPAN, 3, "nanoseconds", "a time: expected a number and ns, us, ms, s, e.g. \"200us\"";
 }
 
 #[cfg(test)]

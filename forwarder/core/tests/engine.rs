@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use weir_core::{
-    CONTAINER_PACKETS, Caps, Container, Engine, EngineConfig, Next, Packet, Policy, PortId,
+    CONTAINER_PACKETS, Caps, Choice, Container, Engine, EngineConfig, Next, Packet, Policy, PortId,
     PortSettings, Rate, Reason, Release, ReleaseSettings, Role, SchedulerSettings, Share,
 };
 
@@ -89,7 +89,7 @@ fn op() -> impl Strategy<Value = Op> {
     let port = || 0..PORTS;
     let len =
         prop_oneof![4 => 40u32..200, 4 => 200u32..1600, 2 => 3000u32..9000, 1 => 30_000u32..65_000];
-    let policy = prop_oneof![Just(Policy::Drr), Just(Policy::Wrr), Just(Policy::Fifo)];
+    let policy = prop::sample::select(Policy::ALL);
     prop_oneof![
         20 => (port(), port(), len, 1usize..100)
             .prop_map(|(from, to, len, times)| Op::Offer { from, to, len, times }),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use weir_core::{
-    CONTAINER_PACKETS, Caps, Container, Engine, EngineConfig, Handed, Next, Packet, Policy, PortId,
-    PortSettings, Rate, Reason, Release, ReleaseReason, ReleaseSettings, Role, SchedulerSettings,
+    CONTAINER_PACKETS, Caps, Choice, Container, Engine, EngineConfig, Handed, Next, Packet, Policy,
+    PortId, PortSettings, Rate, Reason, Release, ReleaseReason, ReleaseSettings, Role,
+    SchedulerSettings,
 };
 
 const T0: u64 = 200_000;
@@ -343,7 +344,7 @@ fn another_scheduler_takes_over_what_waits() {
         assert_eq!(offer(&mut engine, 0, B, id, 1000), None);
         engine.end_of_turn(0);
     }
-    for policy in [Policy::Wrr, Policy::Fifo, Policy::Drr] {
+    for &policy in Policy::ALL {
         engine.set_scheduler(0, SchedulerSettings { policy, ..SchedulerSettings::default() });
         assert_eq!(engine.scheduler_settings().policy, policy);
         assert_eq!((engine.held_packets(), engine.port_depth(B, A)), (100, (100_000, 100)));

@@ -104,7 +104,7 @@ impl Assembler {
             Some(meta) if meta.len > len => Reason::TruncatedChain,
             _ => Reason::BadDescriptor,
         };
-        free_chain(pool, head);
+        pool.free_chain(head);
         Assembled::Lost(reason)
     }
 
@@ -116,7 +116,7 @@ impl Assembler {
 
     fn lose(&mut self, pool: &mut Pool, more: bool, reason: Reason) -> Assembled {
         let again = self.skipping;
-        free_chain(pool, self.head);
+        pool.free_chain(self.head);
         self.reset();
         self.skipping = more;
         if again { Assembled::Rest } else { Assembled::Lost(reason) }
@@ -124,15 +124,6 @@ impl Assembler {
 
     fn reset(&mut self) {
         *self = Self::new(self.slot);
-    }
-}
-
-fn free_chain(pool: &mut Pool, head: u32) {
-    let mut at = head;
-    while at != NONE {
-        let next = pool.next(at);
-        pool.free_index(at);
-        at = next;
     }
 }
 

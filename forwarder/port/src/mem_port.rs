@@ -12,7 +12,7 @@ use std::os::fd::BorrowedFd;
 use weir_core::offload::VnetHeader;
 use weir_core::{PortId, Reason};
 
-use crate::chain::{Assembled, Assembler};
+use crate::chain::Assembler;
 use crate::egress::{Egress, TxFeatures, TxPath};
 use crate::faults::{Dice, Faults};
 use crate::packet::Packet;
@@ -157,10 +157,7 @@ impl MemPort {
             return Err(Refused::Lost(packet, Reason::TxError));
         }
         let bytes = pool.chunks(&packet).collect::<Vec<_>>().concat();
-        self.stats.vnet_packets += 1;
-        self.stats.tx_packets += 1;
-        self.stats.tx_bytes += bytes.len() as u64;
-        self.stats.tx_superframes += u64::from(packet.is_superframe());
+        self.stats.sent_by_socket(&packet);
         self.wire.push_back(Sent { bytes, vnet: Some(vnet) });
         pool.release(packet);
         Ok(())
@@ -183,8 +180,7 @@ impl MemPort {
         if let Err(reason) = cut {
             return Err(Refused::Lost(packet, reason));
         }
-        self.stats.segmented += 1;
-        self.stats.segments_made += count as u64 - 1;
+        self.stats.cut(count);
         pool.release(packet);
         Ok(())
     }
@@ -211,16 +207,7 @@ impl Port for MemPort {
             let Some(desc) = self.rx.pop_front() else { break };
             let (assembled, ours) = self.chain.push(pool, desc.addr, desc.len, desc.more);
             self.level -= usize::from(ours && self.level > 0);
-            match assembled {
-                Assembled::Packet(packet) => {
-                    self.stats.rx_packets += 1;
-                    self.stats.rx_bytes += u64::from(packet.len());
-                    self.stats.rx_superframes += u64::from(packet.is_superframe());
-                    out.push(packet);
-                }
-                Assembled::Lost(reason) => self.stats.losses.add(reason, 1),
-                Assembled::More | Assembled::Rest => {}
-            }
+            self.stats.received(assembled, out);
         }
         out.len() - before
     }

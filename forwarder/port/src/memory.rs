@@ -3,7 +3,7 @@
 //! Invariant: a chunk's bytes are accessed only through the frame's one token, or by a port while the pool's
 //! table says that the port has the frame.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -16,40 +16,17 @@ pub const HEADROOM: usize = 256;
 /// Packet bytes that one frame holds.
 pub const ROOM: usize = CHUNK - HEADROOM;
 
-/// Zeroed bytes, freed with their last user.
+/// A frame in plain memory.
 #[derive(Debug)]
-struct Heap {
-    base: NonNull<u8>,
-    layout: Layout,
-}
+#[repr(C, align(4096))]
+struct Page(UnsafeCell<[u8; CHUNK]>);
 
-// SAFETY: it owns its bytes and only frees them, which is tied to no thread.
-unsafe impl Send for Heap {}
-// SAFETY: a shared reference gives no access to the bytes.
-unsafe impl Sync for Heap {}
-
-impl Heap {
-    fn new(frames: u32) -> Self {
-        let layout = Layout::from_size_align(frames.max(1) as usize * CHUNK, CHUNK)
-            .unwrap_or_else(|_| Layout::new::<[u8; CHUNK]>());
-        // SAFETY: the layout's size is not zero: there is at least one frame.
-        let base = unsafe { alloc_zeroed(layout) };
-        let Some(base) = NonNull::new(base) else { handle_alloc_error(layout) };
-        Self { base, layout }
-    }
-}
-
-impl Drop for Heap {
-    fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this layout, freed nowhere else.
-        unsafe { dealloc(self.base.as_ptr(), self.layout) }
-    }
-}
+const _: () = assert!(size_of::<Page>() == CHUNK, "frames are side by side");
 
 /// Keeps the bytes alive.
 #[derive(Clone, Debug)]
 enum Backing {
-    Heap { _bytes: Arc<Heap> },
+    Heap { _pages: Arc<[Page]> },
     Umem(Umem),
 }
 
@@ -69,10 +46,11 @@ unsafe impl Send for Memory {}
 
 impl Memory {
     pub(crate) fn heap(frames: u32) -> Self {
-        let bytes = Heap::new(frames);
-        let frames = (bytes.layout.size() / CHUNK) as u32;
-        let (base, descs) = (bytes.base, Arc::default());
-        Self { base, frames, backing: Backing::Heap { _bytes: Arc::new(bytes) }, descs }
+        let frames = frames.max(1);
+        let page = |_| Page(UnsafeCell::new([0; CHUNK]));
+        let pages: Arc<[Page]> = (0..frames).map(page).collect();
+        let base = NonNull::from(&*pages).cast();
+        Self { base, frames, backing: Backing::Heap { _pages: pages }, descs: Arc::default() }
     }
 
     /// Returns `None` if the descriptors are not those of a fresh UMEM with this chunk size.

@@ -325,7 +325,12 @@ impl Pool {
     /// Frees a packet's frames.
     #[inline]
     pub fn release(&mut self, packet: Packet) {
-        let mut at = packet.into_head();
+        self.free_chain(packet.into_head());
+    }
+
+    #[inline]
+    pub(crate) fn free_chain(&mut self, head: u32) {
+        let mut at = head;
         while at != NONE {
             let next = self.next(at);
             self.free_index(at);

@@ -3,7 +3,7 @@
 //! Invariant: either all pieces are made or none. Segmenting them later gives byte for byte what segmenting
 //! the superframe would give. The superframe itself is only read.
 
-use weir_core::offload::{self, Pieces};
+use weir_core::offload::Cut;
 use weir_core::{Reason, broken};
 
 use crate::egress::superframe_kind;
@@ -56,13 +56,12 @@ impl Pool {
         Ok(())
     }
 
-    fn piece(&mut self, pieces: &Pieces, i: u32, whole: &Packet) -> Result<Packet, Reason> {
-        let shape = pieces.piece_len(i).zip(pieces.gso_size(i));
+    fn piece(&mut self, pieces: &Cut, i: u32, whole: &Packet) -> Result<Packet, Reason> {
+        let shape = pieces.part_len(i).zip(pieces.gso_size(i));
         let (len, gso_size) = shape.ok_or(Reason::GsoUnsupported)?;
         let (head, frames) = self.chain_of(len)?;
         let rooms = Rooms { pool: self, at: head.index() };
-        let source = offload::Chunks(self.chunks(whole));
-        let written = pieces.write_chain(i, &source, rooms);
+        let written = pieces.write_chain(i, self.chunks(whole), rooms);
         let piece = whole.piece(head, frames, len as u32, gso_size);
         if written != Ok(len) {
             self.release(piece);
@@ -101,20 +100,20 @@ impl Pool {
 
 /// Plans the cut: checks that there are frames for all pieces, and returns the length of each piece's
 /// headers.
-fn plan(pool: &Pool, packet: &Packet, max_bytes: u32) -> Result<(Pieces, u16), Reason> {
+fn plan(pool: &Pool, packet: &Packet, max_bytes: u32) -> Result<(Cut, u16), Reason> {
     if !packet.is_superframe() {
         return Err(Reason::GsoUnsupported);
     }
     let (layout, kind) = superframe_kind(pool, packet).ok_or(Reason::GsoUnsupported)?;
     let (head, len) = (pool.head(packet), packet.len());
-    let pieces = Pieces::new(head, len, &layout, packet.gso_size(), kind, max_bytes)
+    let pieces = Cut::pieces(head, len, &layout, packet.gso_size(), kind, max_bytes)
         .map_err(|_| Reason::GsoUnsupported)?;
     if pieces.count() == 1 {
         return Ok((pieces, layout.header_len));
     }
     // All pieces but the last have the same length.
-    let each = pieces.piece_len(0).unwrap_or(0).div_ceil(ROOM);
-    let last = pieces.piece_len(pieces.count() - 1).unwrap_or(0).div_ceil(ROOM);
+    let each = pieces.part_len(0).unwrap_or(0).div_ceil(ROOM);
+    let last = pieces.part_len(pieces.count() - 1).unwrap_or(0).div_ceil(ROOM);
     let frames = each.saturating_mul(pieces.count() as usize - 1) + last;
     if frames > pool.available() { Err(Reason::NoFrames) } else { Ok((pieces, layout.header_len)) }
 }

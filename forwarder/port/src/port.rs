@@ -7,6 +7,7 @@ use std::os::fd::BorrowedFd;
 
 use weir_core::{Losses, Reason};
 
+use crate::chain::Assembled;
 use crate::egress::TxFeatures;
 use crate::packet::Packet;
 use crate::pool::Pool;
@@ -67,6 +68,37 @@ pub struct PortStats {
     pub vnet_refused: u64,
     /// Completions of frames that were not being sent: the kernel or this program is wrong.
     pub bad_completions: u64,
+}
+
+impl PortStats {
+    /// Counts what a descriptor came to, and passes on a packet.
+    #[inline]
+    pub(crate) fn received(&mut self, assembled: Assembled, out: &mut Vec<Packet>) {
+        match assembled {
+            Assembled::Packet(packet) => {
+                self.rx_packets += 1;
+                self.rx_bytes += u64::from(packet.len());
+                self.rx_superframes += u64::from(packet.is_superframe());
+                out.push(packet);
+            }
+            Assembled::Lost(reason) => self.losses.add(reason, 1),
+            Assembled::More | Assembled::Rest => {}
+        }
+    }
+
+    /// Counts a packet that the packet socket has taken.
+    pub(crate) fn sent_by_socket(&mut self, packet: &Packet) {
+        self.vnet_packets += 1;
+        self.tx_packets += 1;
+        self.tx_bytes += u64::from(packet.len());
+        self.tx_superframes += u64::from(packet.is_superframe());
+    }
+
+    /// Counts a superframe of which so many segments were made.
+    pub(crate) fn cut(&mut self, segments: usize) {
+        self.segmented += 1;
+        self.segments_made += segments as u64 - 1;
+    }
 }
 
 /// A port: receives and sends frames.

@@ -3,7 +3,7 @@
 //! Invariant: either all segments are made or none; the superframe itself is only read.
 
 use weir_core::Reason;
-use weir_core::offload::{self, GsoKind, Layout, Segmenter};
+use weir_core::offload::{Cut, GsoKind, Layout};
 
 use crate::frame::Frame;
 use crate::packet::Packet;
@@ -11,7 +11,7 @@ use crate::pool::{NONE, Pool, ROOM};
 
 /// The cutter of one superframe.
 #[derive(Debug)]
-pub(crate) struct Cutter(Segmenter);
+pub(crate) struct Cutter(Cut);
 
 impl Cutter {
     pub(crate) fn new(
@@ -21,7 +21,7 @@ impl Cutter {
         kind: GsoKind,
         gso_size: u16,
     ) -> Result<Self, Reason> {
-        Segmenter::new(pool.head(packet), packet.len(), layout, gso_size, kind)
+        Cut::segments(pool.head(packet), packet.len(), layout, gso_size, kind)
             .map(Self)
             .map_err(|_| Reason::GsoUnsupported)
     }
@@ -66,8 +66,7 @@ impl Cutter {
         // SAFETY: `to` was just allocated: no packet contains it, so the chunks that are read meanwhile are
         // bytes of other frames.
         let room = unsafe { std::slice::from_raw_parts_mut(pool.data(to.index()).as_ptr(), ROOM) };
-        let source = offload::Chunks(pool.chunks(packet));
-        self.0.write(i, &source, room).ok().map(|len| len as u16)
+        self.0.write(i, pool.chunks(packet), room).ok().map(|len| len as u16)
     }
 }
 

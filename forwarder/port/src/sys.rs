@@ -154,19 +154,17 @@ pub(crate) fn interface_flags(socket: BorrowedFd<'_>, ifindex: u32) -> io::Resul
 
 /// A socket for ioctls about network devices.
 pub(crate) fn any_socket() -> io::Result<OwnedFd> {
-    Ok(rustix::net::socket_with(
-        rustix::net::AddressFamily::UNIX,
-        rustix::net::SocketType::DGRAM,
-        rustix::net::SocketFlags::CLOEXEC,
-        None,
-    )?)
+    socket(libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC)
 }
 
 /// A packet socket that does not block and receives nothing.
 pub(crate) fn packet_socket() -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)
+}
+
+pub(crate) fn socket(family: libc::c_int, kind: libc::c_int) -> io::Result<OwnedFd> {
     // SAFETY: the result is a new descriptor or -1.
-    let fd = check(unsafe { libc::socket(libc::AF_PACKET, kind, 0) })?;
+    let fd = check(unsafe { libc::socket(family, kind, 0) })?;
     // SAFETY: just opened, and owned by nothing else.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

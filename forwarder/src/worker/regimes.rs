@@ -3,31 +3,13 @@
 //! Invariant: every nanosecond between two readings of the clock is charged to exactly one regime, so the
 //! regimes add up to the time since the worker started.
 
-/// What a turn of the loop was spent on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Regime {
-    /// Frames were received, sent or completed.
-    Busy,
-    /// There was nothing to do: all rings were empty.
-    Idle,
-    /// Frames wait, but their devices take none.
-    BackPressured,
-    /// The worker slept in the kernel until something arrived.
-    Asleep,
-}
-
-impl Regime {
-    pub const COUNT: usize = 4;
-    pub const ALL: [Self; Self::COUNT] =
-        [Self::Busy, Self::Idle, Self::BackPressured, Self::Asleep];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Busy => "busy",
-            Self::Idle => "idle",
-            Self::BackPressured => "back_pressured",
-            Self::Asleep => "asleep",
-        }
+weir_core::named! {
+    /// What a turn of the loop was spent on.
+    Regime {
+        Busy "busy" "Frames were received, sent or completed.";
+        Idle "idle" "There was nothing to do: all rings were empty.";
+        BackPressured "back_pressured" "Frames wait, but their devices take none.";
+        Asleep "asleep" "The worker slept in the kernel until something arrived.";
     }
 }
 

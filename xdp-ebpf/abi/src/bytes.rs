@@ -67,30 +67,48 @@ impl Bytes for [u8] {
     }
 }
 
-impl<B: Bytes + ?Sized> Bytes for &B {
+/// What reads as other bytes do, and may be longer.
+pub trait Through {
+    type Bytes: Bytes + ?Sized;
+    fn bytes(&self) -> &Self::Bytes;
+    #[inline(always)]
+    fn whole_len(&self) -> usize {
+        self.bytes().len()
+    }
+}
+
+impl<T: Through> Bytes for T {
     #[inline(always)]
     fn len(&self) -> usize {
-        (**self).len()
+        self.whole_len()
     }
     #[inline(always)]
     fn u8(&self, off: usize) -> Option<u8> {
-        (**self).u8(off)
+        self.bytes().u8(off)
     }
     #[inline(always)]
     fn be16(&self, off: usize) -> Option<u16> {
-        (**self).be16(off)
+        self.bytes().be16(off)
     }
     #[inline(always)]
     fn be32(&self, off: usize) -> Option<u32> {
-        (**self).be32(off)
+        self.bytes().be32(off)
     }
     #[inline(always)]
     fn be64(&self, off: usize) -> Option<u64> {
-        (**self).be64(off)
+        self.bytes().be64(off)
     }
     #[inline(always)]
     fn opaque(&self, n: u32) -> u32 {
-        (**self).opaque(n)
+        self.bytes().opaque(n)
+    }
+}
+
+impl<B: Bytes + ?Sized> Through for &B {
+    type Bytes = B;
+    #[inline(always)]
+    fn bytes(&self) -> &B {
+        self
     }
 }
 
@@ -102,25 +120,14 @@ pub struct Head<'a> {
     pub len: usize,
 }
 
-impl Bytes for Head<'_> {
+impl Through for Head<'_> {
+    type Bytes = [u8];
     #[inline(always)]
-    fn len(&self) -> usize {
+    fn bytes(&self) -> &[u8] {
+        self.linear
+    }
+    #[inline(always)]
+    fn whole_len(&self) -> usize {
         self.len
-    }
-    #[inline(always)]
-    fn u8(&self, off: usize) -> Option<u8> {
-        self.linear.u8(off)
-    }
-    #[inline(always)]
-    fn be16(&self, off: usize) -> Option<u16> {
-        self.linear.be16(off)
-    }
-    #[inline(always)]
-    fn be32(&self, off: usize) -> Option<u32> {
-        self.linear.be32(off)
-    }
-    #[inline(always)]
-    fn be64(&self, off: usize) -> Option<u64> {
-        self.linear.be64(off)
     }
 }

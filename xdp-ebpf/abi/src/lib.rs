@@ -21,7 +21,7 @@ pub mod table;
 pub mod verdict;
 pub mod watch;
 
-pub use bytes::{Bytes, Head};
+pub use bytes::{Bytes, Head, Through};
 pub use checksum::{fold, pseudo_sum_v4, pseudo_sum_v6};
 pub use config::{IpLockKey, MacLockKey, SkbOffsets};
 pub use counters::{Counter, PortCounters};

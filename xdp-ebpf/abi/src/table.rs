@@ -26,12 +26,11 @@ pub const WORDS: usize = BUCKETS as usize * WAYS;
 /// The value of the map `ADDRESSES`.
 pub type Bucket = [u64; WAYS];
 /// The value of the map `LAST_SEEN`: for each way, when the address was last seen behind its port,
-/// in units of [`SEEN_UNIT_NS`] on the clock of `bpf_ktime_get_ns`; 0: never.
+/// on the clock of `bpf_ktime_get_ns`, shifted by [`SEEN_SHIFT`]; 0: never.
 pub type Seen = [u32; WAYS];
 
-/// About half a second: often enough to keep an address alive, seldom enough that hardly any frame
+/// In units of about half a second: often enough to keep an address alive, seldom enough that hardly any frame
 /// writes.
-pub const SEEN_UNIT_NS: u64 = 1 << SEEN_SHIFT;
 pub const SEEN_SHIFT: u32 = 29;
 
 const KEY_BITS: u32 = 60;

@@ -35,19 +35,6 @@ pub struct PortAddresses {
 }
 
 impl PortAddresses {
-    const fn with_quota(quota: u32) -> Self {
-        Self {
-            entries: 0,
-            quota,
-            refused: 0,
-            evicted: 0,
-            displaced: 0,
-            moves: 0,
-            damped: 0,
-            against_lock: 0,
-        }
-    }
-
     /// Whether this port uses a larger part of its quota than `other` would with one more entry.
     fn is_fuller_than_with_one_more(&self, other: &Self) -> bool {
         let with_one_more = u64::from(other.entries) + 1;
@@ -84,11 +71,12 @@ impl Ports {
     }
 
     fn default_of(index: usize) -> PortAddresses {
-        PortAddresses::with_quota(match index {
+        let quota = match index {
             0 => UPLINK_QUOTA,
             1 => u32::MAX,
             _ => VIF_QUOTA,
-        })
+        };
+        PortAddresses { quota, ..PortAddresses::default() }
     }
 
     pub(super) fn get(&self, location: Location) -> PortAddresses {

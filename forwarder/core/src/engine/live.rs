@@ -30,7 +30,7 @@ impl<P: Packet> Engine<P> {
             pair.bound = settings.queue_bytes;
             if settings.release != before.release {
                 pair.release = settings.release;
-                pair.estimate = Estimate::NONE;
+                pair.estimate = Estimate::default();
                 if let Some(opened_ns) = pair.open.as_ref().map(|open| open.opened_ns()) {
                     pair.plan_release(opened_ns);
                 }

@@ -16,7 +16,7 @@ impl<P: Packet> Engine<P> {
             return false;
         }
         if self.sources.len() <= port.index() {
-            self.sources.resize_with(port.index() + 1, || Source::VACANT);
+            self.sources.resize_with(port.index() + 1, Source::default);
         }
         let Some(source) = self.sources.get_mut(port.index()) else {
             broken!("no room for a source was made");
@@ -28,7 +28,7 @@ impl<P: Packet> Engine<P> {
         *source = Source {
             settings: Some(*settings),
             frames_bound: settings.queue_frames.into(),
-            ..Source::VACANT
+            ..Source::default()
         };
         let scheduler = self.scheduler_for(now, settings);
         let link = Link::new(settings, scheduler, self.container_bytes);
@@ -114,7 +114,7 @@ impl<P: Packet> Engine<P> {
         if let Some(source) = self.sources.get_mut(port.index()) {
             // The counts stay readable until the slot is used again.
             let was_remote = source.settings.take().is_some_and(|settings| settings.remote);
-            *source = Source { counts: source.counts, ..Source::VACANT };
+            *source = Source { counts: source.counts, ..Source::default() };
             if !was_remote {
                 self.caps.set(0, port, None, Share::DEFAULT_BURST_BYTES);
             }

@@ -162,7 +162,7 @@ impl<P: Packet> Engine<P> {
     #[must_use]
     pub fn wakes_at(&self) -> Option<u64> {
         let due = |&(from, to): &(PortId, PortId)| {
-            let link = self.links.get(to.index())?.as_ref()?;
+            let link = self.link(to)?;
             let pair = link.pairs.get(from)?;
             Some(if pair.release.work_conserving && !(link.remote && link.rate.is_some()) {
                 pair.deadline_ns.min(free_at(&link.scheduler, &self.caps, 0, pair))
@@ -192,8 +192,7 @@ impl<P: Packet> Engine<P> {
     /// When the link, at its rate, will have sent what it was given; 0: it has no rate, or has sent nothing.
     #[must_use]
     pub fn link_due(&self, egress: PortId) -> u64 {
-        let link = self.links.get(egress.index()).and_then(Option::as_ref);
-        link.map_or(0, |link| link.scheduler.opens_at(0))
+        self.link(egress).map_or(0, |link| link.scheduler.opens_at(0))
     }
 
     /// Counts what a source with a maximum rate sent by another way, which takes its rate until then.
@@ -210,7 +209,7 @@ impl<P: Packet> Engine<P> {
     /// When a link for which nothing waits here is free again. Cold: it reads every source.
     #[must_use]
     pub fn idle_from(&self, egress: PortId) -> Option<u64> {
-        let link = self.links.get(egress.index())?.as_ref()?;
+        let link = self.link(egress)?;
         let waits =
             link.pairs.ports().any(|from| link.pairs.get(from).is_some_and(|it| it.packets > 0));
         (!waits).then(|| link.scheduler.opens_at(0))
@@ -220,24 +219,21 @@ impl<P: Packet> Engine<P> {
     #[inline]
     #[must_use]
     pub fn is_shaped(&self, egress: PortId) -> bool {
-        let link = self.links.get(egress.index()).and_then(Option::as_ref);
-        link.is_some_and(|link| link.rate.is_some() && !link.remote)
+        self.link(egress).is_some_and(|link| link.rate.is_some() && !link.remote)
     }
 
     /// The sum of the weights of the sources that wait for a link.
     #[inline]
     #[must_use]
     pub fn waiting_weight(&self, egress: PortId) -> u64 {
-        let link = self.links.get(egress.index()).and_then(Option::as_ref);
-        link.map_or(1, |link| link.scheduler.weight())
+        self.link(egress).map_or(1, |link| link.scheduler.weight())
     }
 
     /// Whether the link is at its rate, so that nothing may leave by it yet.
     #[inline]
     #[must_use]
     pub fn is_at_rate(&self, now: u64, egress: PortId) -> bool {
-        let link = self.links.get(egress.index()).and_then(Option::as_ref);
-        link.is_some_and(|link| link.scheduler.opens_at(now) > now)
+        self.link(egress).is_some_and(|link| link.scheduler.opens_at(now) > now)
     }
 
     /// Egress ports with something to send.

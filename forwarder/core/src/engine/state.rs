@@ -72,7 +72,7 @@ impl<P: Packet> Pair<P> {
             at_deadline: ReleaseReason::Flush,
             last_ns: 0,
             release: from.release,
-            estimate: Estimate::NONE,
+            estimate: Estimate::default(),
             counts: PairCounts::default(),
             shed: false,
             shed_told: false,
@@ -165,6 +165,7 @@ impl<P: Packet> Link<P> {
 }
 
 /// A port as a source.
+#[derive(Default)]
 pub(super) struct Source {
     /// `None`: there is no such port.
     pub(super) settings: Option<PortSettings>,
@@ -191,17 +192,4 @@ impl Source {
         let left = self.frames_bound.saturating_sub(self.frames);
         pair_frames < 3 * left
     }
-
-    pub(super) const VACANT: Self = Self {
-        settings: None,
-        frames: 0,
-        frames_bound: 0,
-        starved: PortSet::EMPTY,
-        counts: ContainerCounts {
-            released: [0; ReleaseReason::COUNT],
-            packets: 0,
-            bytes: 0,
-            wait_ns: 0,
-        },
-    };
 }

@@ -172,7 +172,7 @@ impl FlowState {
     /// Allocates: cold.
     pub(super) fn latency(&self, bins: &Bins) -> Histogram<u32> {
         match self.part {
-            Some(part) => to_histogram(&bins.part(part)),
+            Some(part) => to_histogram(bins.part(part).into_iter().enumerate()),
             None => {
                 let mut all = histogram();
                 self.firsts().iter().for_each(|first| all.saturating_record(*first));

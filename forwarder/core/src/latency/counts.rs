@@ -5,8 +5,7 @@
 
 use hdrhistogram::Histogram;
 
-use super::histogram;
-use super::shape::{BINS, time_of};
+use super::shape::{BINS, to_histogram};
 
 /// Bins in a piece: those of one doubling of the time, or a part of the finest ones.
 const PIECE: usize = 128;
@@ -62,15 +61,10 @@ impl Counts {
 
     /// Converts the counts to the library's histogram. Allocates: cold.
     pub(crate) fn to_histogram(&self) -> Histogram<u64> {
-        let mut all = histogram();
-        for (nth, piece) in self.pieces.iter().enumerate() {
-            for (at, &count) in piece.iter().flat_map(|piece| piece.iter()).enumerate() {
-                if count != 0 {
-                    all.saturating_record_n(time_of(nth * PIECE + at), count);
-                }
-            }
-        }
-        all
+        let pieces = self.pieces.iter().enumerate();
+        to_histogram(pieces.flat_map(|(nth, piece)| {
+            (nth * PIECE..).zip(piece.iter().flat_map(|piece| piece.iter().copied()))
+        }))
     }
 
     #[cfg(test)]

@@ -32,13 +32,11 @@ pub(super) fn time_of(bin: usize) -> u64 {
     (((bin - octave * PER_OCTAVE) as u64 * SHORTEST_NS) << octave).max(1)
 }
 
-/// Converts counts to the library's histogram. Allocates: cold.
-pub(crate) fn to_histogram<C: Counter>(counts: &[C]) -> Histogram<C> {
+/// Converts counts, each with its bin, to the library's histogram. Allocates: cold.
+pub(crate) fn to_histogram<C: Counter>(counts: impl Iterator<Item = (usize, C)>) -> Histogram<C> {
     let mut all = histogram();
-    for (bin, &count) in counts.iter().enumerate() {
-        if count != C::zero() {
-            all.saturating_record_n(time_of(bin), count);
-        }
+    for (bin, count) in counts.filter(|(_, count)| *count != C::zero()) {
+        all.saturating_record_n(time_of(bin), count);
     }
     all
 }

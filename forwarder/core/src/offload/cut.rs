@@ -1,16 +1,26 @@
-//! The common part of segments and pieces: a superframe's header as a template, and the fields that change
-//! from one part to the next.
+//! Cuts a superframe into parts: into segments, the frames that a device with TSO or USO would send, or into
+//! pieces, smaller superframes that do not hold up a slow link. The superframe's header is a template, of
+//! which a few fields change from one part to the next.
 //!
 //! Invariant: the parts' payloads, in order, are the superframe's payload, and all but the last have equal
 //! length. The template is a copy, so the first part may overwrite the superframe's header.
+//!
+//! - Segments are byte for byte what the kernel's `tcp_gso_segment` and `__udp_gso_segment` make (IPv4 ids
+//!   increase by one per segment), with complete checksums.
+//! - Segmenting the pieces gives byte for byte what segmenting the superframe gives. Their checksums stay
+//!   partial, and the segment size stays the same: each piece is for a vnet-header socket.
 
 use super::checksum::{Sum, pseudo};
 use super::headers::{HeaderError, Layout, Proto, be16, be32, put16, put32};
-use super::source::FrameBytes;
+use super::vnet::VnetHeader;
 
 /// The longest header that is copied. Ethernet, two tags, and the longest IPv4 and TCP headers take 142
 /// bytes; the rest is for IPv6 extension headers.
 pub const MAX_HEADER: usize = 256;
+
+/// The kernel refuses a UDP superframe of more datagrams than this (`EINVAL` from `sendmsg`). For TCP there
+/// is no such bound below what a packet can hold.
+pub const UDP_MAX_SEGMENTS: u16 = 128;
 
 const FIN_PSH: u8 = 0x09;
 const CWR: u8 = 0x80;
@@ -65,17 +75,17 @@ impl From<HeaderError> for Refuse {
     }
 }
 
-/// The contents of a part's L4 checksum field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
-    Complete,
-    Partial,
-}
-
+/// Cuts one superframe. It holds a copy of the header and nothing of the payload, so the first part may be
+/// made in place: once the other parts' payload is copied, call `write_header(0, ..)` over the superframe's
+/// own header, and cut the chain off at `part_len(0)`.
 #[derive(Clone, Debug)]
-pub(super) struct Cut {
+pub struct Cut {
     header: [u8; MAX_HEADER],
-    pub(super) layout: Layout,
+    layout: Layout,
+    gso_size: u16,
+    kind: GsoKind,
+    /// The parts are segments, with complete checksums.
+    complete: bool,
     payload_len: u32,
     /// Payload bytes of each part but the last.
     step: u32,
@@ -85,7 +95,37 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    pub(super) fn new(
+    /// Into segments. `first` is the superframe's first chunk, with all of its headers; `total_len` is the
+    /// frame's length.
+    pub fn segments(
+        first: &[u8],
+        total_len: u32,
+        layout: &Layout,
+        gso_size: u16,
+        kind: GsoKind,
+    ) -> Result<Self, Refuse> {
+        let pieces = Self::new(first, total_len, layout, gso_size, kind, 1)?;
+        Ok(Self { complete: true, ..pieces })
+    }
+
+    /// Into pieces. Each holds as many whole segments as fit into `max_bytes` with the headers (for UDP at
+    /// most [`UDP_MAX_SEGMENTS`]), and at least one, even if that is longer.
+    pub fn pieces(
+        first: &[u8],
+        total_len: u32,
+        layout: &Layout,
+        gso_size: u16,
+        kind: GsoKind,
+        max_bytes: u32,
+    ) -> Result<Self, Refuse> {
+        let room = max_bytes.saturating_sub(u32::from(layout.header_len));
+        let segments = room.checked_div(u32::from(gso_size)).ok_or(Refuse::GsoSize)?;
+        let most = if kind == GsoKind::UdpL4 { UDP_MAX_SEGMENTS } else { u16::MAX };
+        let segments = segments.clamp(1, u32::from(most)) as u16;
+        Self::new(first, total_len, layout, gso_size, kind, segments)
+    }
+
+    fn new(
         first: &[u8],
         total_len: u32,
         layout: &Layout,
@@ -119,19 +159,45 @@ impl Cut {
         let step = u32::from(gso_size) * u32::from(segments_per_part);
         let count = payload_len.div_ceil(step).max(1);
         let ids = segments_per_part;
-        Ok(Self { header, layout: *layout, payload_len, step, ids, count })
+        let (layout, complete) = (*layout, false);
+        Ok(Self { header, layout, gso_size, kind, complete, payload_len, step, ids, count })
     }
 
-    pub(super) fn count(&self) -> u32 {
+    /// The number of parts, at least 1. A tiny `gso_size` can make it large: check it before cutting.
+    #[must_use]
+    pub fn count(&self) -> u32 {
         self.count
     }
 
-    pub(super) fn header_len(&self) -> usize {
+    fn header_len(&self) -> usize {
         usize::from(self.layout.header_len)
     }
 
+    /// The length of a whole part; `None` past the last.
+    #[must_use]
+    pub fn part_len(&self, i: u32) -> Option<usize> {
+        self.payload(i).map(|(_, len)| self.header_len() + len)
+    }
+
+    /// The segment size of part `i`; 0 if it is a single segment and not a superframe.
+    #[must_use]
+    pub fn gso_size(&self, i: u32) -> Option<u16> {
+        let (_, len) = self.payload(i)?;
+        Some(if len > usize::from(self.gso_size) { self.gso_size } else { 0 })
+    }
+
+    /// The header to put in front of piece `i` on a vnet-header socket.
+    #[must_use]
+    pub fn vnet(&self, i: u32) -> Option<VnetHeader> {
+        let gso_size = self.gso_size(i)?;
+        let mut layout = self.layout;
+        layout.cwr &= i == 0;
+        let gso = (gso_size > 0).then_some((self.kind, gso_size));
+        Some(VnetHeader::new(&layout, gso, true))
+    }
+
     /// Where in the superframe part `i`'s payload begins, and its length.
-    pub(super) fn payload(&self, i: u32) -> Option<(usize, usize)> {
+    fn payload(&self, i: u32) -> Option<(usize, usize)> {
         if i >= self.count {
             return None;
         }
@@ -140,8 +206,8 @@ impl Cut {
         Some((self.header_len() + start as usize, len as usize))
     }
 
-    /// Writes part `i`'s header, the L4 checksum field partial.
-    pub(super) fn write_header(&self, i: u32, dst: &mut [u8]) -> Result<(), CutError> {
+    /// Writes only part `i`'s header, the L4 checksum field partial.
+    pub fn write_header(&self, i: u32, dst: &mut [u8]) -> Result<(), CutError> {
         let (_, len) = self.payload(i).ok_or(CutError::Index)?;
         let dst = dst.get_mut(..self.header_len()).ok_or(CutError::Destination)?;
         let template = self.header.get(..self.header_len()).ok_or(CutError::Destination)?;
@@ -182,38 +248,48 @@ impl Cut {
         put16(header, self.layout.checksum_at(), partial)
     }
 
-    /// Writes part `i` in full across a chain of buffers, the header all in the first of them.
-    pub(super) fn write<'d, S: FrameBytes + ?Sized>(
+    /// Writes part `i` and returns its length. `src` is the whole superframe, in any number of chunks.
+    pub fn write<'s>(
         &self,
         i: u32,
-        src: &S,
+        src: impl IntoIterator<Item = &'s [u8], IntoIter: Clone>,
+        dst: &mut [u8],
+    ) -> Result<usize, CutError> {
+        self.write_chain(i, src, [dst])
+    }
+
+    /// Same as [`Self::write`], into a chain of buffers: each is filled before the next is used, and the
+    /// headers must fit into the first.
+    pub fn write_chain<'s, 'd>(
+        &self,
+        i: u32,
+        src: impl IntoIterator<Item = &'s [u8], IntoIter: Clone>,
         dst: impl IntoIterator<Item = &'d mut [u8]>,
-        field: Field,
     ) -> Result<usize, CutError> {
         let (mut at, len) = self.payload(i).ok_or(CutError::Index)?;
         let end = at + len;
-        let mut dst = dst.into_iter();
+        let (src, mut dst) = (src.into_iter(), dst.into_iter());
         let first = dst.next().ok_or(CutError::Destination)?;
         self.write_header(i, first)?;
 
         let body = first.get_mut(self.header_len()..).ok_or(CutError::Destination)?;
-        at += copy_some(src, at, end, body)?;
+        at += copy_some(src.clone(), at, end, body)?;
         let filled = self.header_len() + len - (end - at);
         let mut sum = Sum::new();
-        if field == Field::Complete {
+        if self.complete {
             // The field holds the pseudo-header's sum, so summing the L4 part includes it.
             let l4 = usize::from(self.layout.l4_off)..filled;
             sum.add(first.get(l4).ok_or(CutError::Destination)?);
         }
         while at < end {
             let next = dst.next().ok_or(CutError::Destination)?;
-            let copied = copy_some(src, at, end, next)?;
+            let copied = copy_some(src.clone(), at, end, next)?;
             at += copied;
-            if field == Field::Complete {
+            if self.complete {
                 sum.add(next.get(..copied).unwrap_or(next));
             }
         }
-        if field == Field::Complete {
+        if self.complete {
             // Zero would mean "none" for UDP. It stays for TCP, as in the kernel's segmentation.
             let checksum = match (sum.checksum(), self.layout.proto) {
                 (0, Proto::Udp) => 0xffff,
@@ -227,13 +303,39 @@ impl Cut {
 }
 
 /// Copies bytes from `at` on, up to `end` or as many as fit.
-fn copy_some<S: FrameBytes + ?Sized>(
-    src: &S,
+fn copy_some<'a>(
+    src: impl Iterator<Item = &'a [u8]>,
     at: usize,
     end: usize,
     dst: &mut [u8],
 ) -> Result<usize, CutError> {
     let len = dst.len().min(end.saturating_sub(at));
     let dst = dst.get_mut(..len).ok_or(CutError::Destination)?;
-    if src.copy_range(at, dst) { Ok(len) } else { Err(CutError::Source) }
+    if copy_range(src, at, dst) { Ok(len) } else { Err(CutError::Source) }
+}
+
+/// Fills `dst` with the bytes of a frame from `offset` on. Returns false if the frame ends before that.
+pub(super) fn copy_range<'a>(
+    chunks: impl Iterator<Item = &'a [u8]>,
+    mut offset: usize,
+    mut dst: &mut [u8],
+) -> bool {
+    for chunk in chunks {
+        if dst.is_empty() {
+            return true;
+        }
+        let Some(here) = chunk.get(offset..) else {
+            offset -= chunk.len();
+            continue;
+        };
+        offset = 0;
+        let len = here.len().min(dst.len());
+        let (Some((to, rest)), Some(from)) = (dst.split_at_mut_checked(len), here.get(..len))
+        else {
+            return false;
+        };
+        to.copy_from_slice(from);
+        dst = rest;
+    }
+    dst.is_empty()
 }

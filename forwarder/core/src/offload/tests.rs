@@ -3,8 +3,7 @@
 mod cases;
 mod properties;
 
-use super::segment::Segmenter;
-use super::{GsoKind, Layout, Sum, checksum};
+use super::{Cut, GsoKind, Layout, Sum, checksum};
 use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
 use proptest::prelude::*;
 
@@ -162,11 +161,11 @@ fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
 }
 
 fn segments(frame: &[u8], layout: &Layout, gso: u16, kind: GsoKind) -> Vec<Vec<u8>> {
-    let cut = Segmenter::new(frame, frame.len() as u32, layout, gso, kind).unwrap();
+    let cut = Cut::segments(frame, frame.len() as u32, layout, gso, kind).unwrap();
     (0..cut.count())
         .map(|i| {
-            let mut out = vec![0xee; cut.segment_len(i).unwrap()];
-            assert_eq!(cut.write(i, frame, &mut out), Ok(out.len()));
+            let mut out = vec![0xee; cut.part_len(i).unwrap()];
+            assert_eq!(cut.write(i, [frame], &mut out), Ok(out.len()));
             out
         })
         .collect()

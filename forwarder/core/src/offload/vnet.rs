@@ -64,20 +64,6 @@ impl VnetHeader {
         let [o0, o1] = self.csum_offset.to_ne_bytes();
         [self.flags, self.gso_type, h0, h1, g0, g1, s0, s1, o0, o1]
     }
-
-    /// The inverse of [`Self::to_bytes`].
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
-        let [flags, gso_type, h0, h1, g0, g1, s0, s1, o0, o1] = bytes;
-        Self {
-            flags,
-            gso_type,
-            hdr_len: u16::from_ne_bytes([h0, h1]),
-            gso_size: u16::from_ne_bytes([g0, g1]),
-            csum_start: u16::from_ne_bytes([s0, s1]),
-            csum_offset: u16::from_ne_bytes([o0, o1]),
-        }
-    }
 }
 
 /// The segment size with which a superframe's segments fit an MTU (which counts from the L3 header on). TCP

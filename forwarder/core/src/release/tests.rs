@@ -14,7 +14,7 @@ fn adaptive(alpha_q16: u32) -> ReleaseSettings {
 
 #[test]
 fn eager_and_fixed_do_not_ask_the_estimate() {
-    let mut estimate = Estimate::NONE;
+    let mut estimate = Estimate::default();
     let eager = ReleaseSettings::default();
     let fixed = ReleaseSettings { policy: Release::Fixed, ..adaptive(PAPER) };
     for n in [0, 70_000, 3] {
@@ -27,7 +27,7 @@ fn eager_and_fixed_do_not_ask_the_estimate() {
 #[test]
 fn estimates_follow_the_formulas() {
     let settings = adaptive(THREE_QUARTERS);
-    let mut estimate = Estimate::NONE;
+    let mut estimate = Estimate::default();
     assert_eq!(settings.stay(&estimate), (T0, ReleaseReason::Timeout));
     // First observation: D = n, V = n / 2.
     estimate.observe(THREE_QUARTERS, 16_000);
@@ -55,7 +55,7 @@ fn estimates_follow_the_formulas() {
 #[test]
 fn the_first_observation_is_one_of_many() {
     let settings = adaptive(PAPER);
-    let mut estimate = Estimate::NONE;
+    let mut estimate = Estimate::default();
     estimate.observe(PAPER, T0 * 9 / 10);
     for _ in 0..25 {
         estimate.observe(PAPER, 0);
@@ -78,7 +78,7 @@ fn the_first_observation_is_one_of_many() {
 
 #[test]
 fn the_mean_comes_to_rest_at_the_value() {
-    let mut estimate = Estimate::NONE;
+    let mut estimate = Estimate::default();
     estimate.observe(PAPER, 10_000);
     for _ in 0..5_000 {
         estimate.observe(PAPER, 60_000);
@@ -117,7 +117,7 @@ fn gather(
 #[test]
 fn request_and_response_waits_once_and_for_looks_only() {
     let settings = adaptive(PAPER);
-    let (mut estimate, mut now, mut waited) = (Estimate::NONE, 0, Vec::new());
+    let (mut estimate, mut now, mut waited) = (Estimate::default(), 0, Vec::new());
     let looks = 10;
     for _ in 0..1 + looks * (usize::from(PROBE_EVERY) + 1) {
         // The next request comes after the last answer, so never into the same container.
@@ -133,7 +133,7 @@ fn request_and_response_waits_once_and_for_looks_only() {
 #[test]
 fn a_steady_stream_fills_its_containers() {
     let settings = adaptive(PAPER);
-    let mut estimate = Estimate::NONE;
+    let mut estimate = Estimate::default();
     let arrivals: Vec<u64> = (0..20_000).map(|n| n * 10_000).collect();
     let containers = gather(&settings, &mut estimate, &arrivals, 8);
     let full = containers.iter().filter(|&&(_, inside)| inside == 8).count();
@@ -145,7 +145,7 @@ fn a_steady_stream_fills_its_containers() {
 #[test]
 fn a_jittered_stream_fills_most_of_its_containers_in_less_than_the_timeout() {
     let settings = adaptive(PAPER);
-    let (mut estimate, mut random, mut at) = (Estimate::NONE, 1_u64, 0);
+    let (mut estimate, mut random, mut at) = (Estimate::default(), 1_u64, 0);
     let arrivals: Vec<u64> = (0..40_000)
         .map(|_| {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -165,7 +165,7 @@ fn a_jittered_stream_fills_most_of_its_containers_in_less_than_the_timeout() {
 #[test]
 fn a_stream_that_follows_single_packets_is_found() {
     let settings = adaptive(PAPER);
-    let mut estimate = Estimate::NONE;
+    let mut estimate = Estimate::default();
     let singles: Vec<u64> = (0..50).map(|n| n * 1_000_000).collect();
     gather(&settings, &mut estimate, &singles, 8);
     assert_eq!(estimate.playout_ns(), Some(0));
@@ -180,7 +180,7 @@ fn a_stream_that_follows_single_packets_is_found() {
 #[test]
 fn closed_loops_that_share_a_pair_are_not_taken_for_a_stream() {
     let settings = adaptive(PAPER);
-    let mut estimate = Estimate::NONE;
+    let mut estimate = Estimate::default();
     estimate.observe(PAPER, 0);
     for _ in 0..PROBE_EVERY {
         assert_eq!(estimate.playout_ns(), Some(0));
@@ -203,7 +203,7 @@ proptest! {
             prop_oneof![Just(0), 0..300_000_u64, any::<u64>()], 0..400),
     ) {
         let settings = ReleaseSettings { timeout_ns, ..adaptive(alpha) };
-        let (mut one, mut two) = (Estimate::NONE, Estimate::NONE);
+        let (mut one, mut two) = (Estimate::default(), Estimate::default());
         for n in seen {
             one.observe(alpha, n);
             two.observe(alpha, n);
@@ -219,7 +219,7 @@ proptest! {
         alpha in 0..=65_536_u32,
         seen in prop::collection::vec(1..300_000_u64, 1..100),
     ) {
-        let mut estimate = Estimate::NONE;
+        let mut estimate = Estimate::default();
         for &n in &seen {
             estimate.observe(alpha, n);
         }

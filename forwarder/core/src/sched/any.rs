@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::link::Link;
 use super::{Caps, Drr, Fifo, Next, RoundRobin, Scheduler, Wrr};
-use crate::{Container, Packet, Policy, PortId, Rate, SchedulerSettings, Share};
+use crate::{Container, Packet, Policy, PortId, SchedulerSettings, Share};
 
 /// An enum and not a `dyn`: the engine calls it for every container, and an enum's call can be inlined.
 #[derive(Debug)]
@@ -80,8 +81,13 @@ impl<P: Packet> Scheduler<P> for AnyScheduler<P> {
         each!(self, s => size_of_val(&**s) + s.memory())
     }
 
-    fn set_link_rate(&mut self, now: u64, rate: Option<Rate>) {
-        each!(self, s => s.set_link_rate(now, rate));
+    #[inline]
+    fn link(&self) -> &Link {
+        each!(self, s => s.link())
+    }
+
+    fn link_mut(&mut self) -> &mut Link {
+        each!(self, s => s.link_mut())
     }
 
     #[inline]
@@ -97,18 +103,5 @@ impl<P: Packet> Scheduler<P> for AnyScheduler<P> {
     #[inline]
     fn weight(&self) -> u64 {
         each!(self, s => s.weight())
-    }
-
-    #[inline]
-    fn opens_at(&self, now: u64) -> u64 {
-        each!(self, s => s.opens_at(now))
-    }
-
-    fn occupy(&mut self, until: u64) {
-        each!(self, s => s.occupy(until));
-    }
-
-    fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64) {
-        each!(self, s => s.charge_passing(now, bytes, ahead_ns));
     }
 }

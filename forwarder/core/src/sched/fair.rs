@@ -71,7 +71,7 @@ use self::vif::Vif;
 use super::link::Link;
 use super::queues::{Pushed, Queue, Queues};
 use super::{Caps, Next, Scheduler};
-use crate::{Container, Packet, PortId, PortSet, Rate, SchedulerSettings, Share, broken};
+use crate::{Container, Packet, PortId, PortSet, SchedulerSettings, Share, broken};
 
 /// What a container costs: the quantity that weights share.
 pub trait Measure {
@@ -326,8 +326,13 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
         self.queues.memory()
     }
 
-    fn set_link_rate(&mut self, now: u64, rate: Option<Rate>) {
-        self.link.set(now, rate);
+    #[inline]
+    fn link(&self) -> &Link {
+        &self.link
+    }
+
+    fn link_mut(&mut self) -> &mut Link {
+        &mut self.link
     }
 
     #[inline]
@@ -343,18 +348,5 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
     #[inline]
     fn weight(&self) -> u64 {
         self.mean.weight().unsigned_abs().max(1)
-    }
-
-    #[inline]
-    fn opens_at(&self, now: u64) -> u64 {
-        self.link.opens_at(now)
-    }
-
-    fn occupy(&mut self, until: u64) {
-        self.link.occupy(until);
-    }
-
-    fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64) {
-        self.link.charge_passing(now, bytes, ahead_ns);
     }
 }

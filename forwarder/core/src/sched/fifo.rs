@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::link::Link;
 use super::{Next, Scheduler};
-use crate::{Container, Packet, PortId, Rate, Share};
+use crate::{Container, Packet, PortId, Share};
 
 #[derive(Debug)]
 pub struct Fifo<P> {
@@ -113,8 +113,13 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
         self.queue.capacity() * size_of::<Container<P>>()
     }
 
-    fn set_link_rate(&mut self, now: u64, rate: Option<Rate>) {
-        self.link.set(now, rate);
+    #[inline]
+    fn link(&self) -> &Link {
+        &self.link
+    }
+
+    fn link_mut(&mut self) -> &mut Link {
+        &mut self.link
     }
 
     #[inline]
@@ -125,19 +130,6 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
     #[inline]
     fn backlog_packets(&self) -> u64 {
         self.packets
-    }
-
-    #[inline]
-    fn opens_at(&self, now: u64) -> u64 {
-        self.link.opens_at(now)
-    }
-
-    fn occupy(&mut self, until: u64) {
-        self.link.occupy(until);
-    }
-
-    fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64) {
-        self.link.charge_passing(now, bytes, ahead_ns);
     }
 }
 

@@ -5,6 +5,7 @@
 //! So two vifs that both wait get the same bytes to within two full containers. It has no weights and no
 //! rates, and vifs whose containers differ in size get shares in proportion to those sizes.
 
+use super::link::Link;
 use super::queues::{Pushed, Queues};
 use super::{Next, Scheduler};
 use crate::{Container, MAX_PORTS, Packet, PortId, PortSet, Rate, Share, broken};
@@ -14,6 +15,8 @@ pub struct RoundRobin<P> {
     queues: Queues<P>,
     /// The vif to check first.
     turn: PortId,
+    /// Without a rate.
+    link: Link,
 }
 
 impl<P: Packet> Default for RoundRobin<P> {
@@ -25,7 +28,7 @@ impl<P: Packet> Default for RoundRobin<P> {
 impl<P: Packet> RoundRobin<P> {
     #[must_use]
     pub fn new() -> Self {
-        Self { queues: Queues::new(), turn: PortId(0) }
+        Self { queues: Queues::new(), turn: PortId(0), link: Link::default() }
     }
 
     /// The ingress ports that wait here.
@@ -89,6 +92,15 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
         self.queues.memory()
     }
 
+    #[inline]
+    fn link(&self) -> &Link {
+        &self.link
+    }
+
+    fn link_mut(&mut self) -> &mut Link {
+        &mut self.link
+    }
+
     /// The rate is kept by the worker that serves the link.
     fn set_link_rate(&mut self, _now: u64, _rate: Option<Rate>) {}
 
@@ -101,16 +113,6 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
     fn backlog_packets(&self) -> u64 {
         self.queues.packets()
     }
-
-    #[inline]
-    fn opens_at(&self, _now: u64) -> u64 {
-        0
-    }
-
-    /// There is no rate to charge.
-    fn occupy(&mut self, _until: u64) {}
-
-    fn charge_passing(&mut self, _now: u64, _bytes: u64, _ahead_ns: u64) {}
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use weir_core::{
-    AnyScheduler, Caps, Container, Next, Policy, PortId, Rate, Scheduler, SchedulerSettings, Share,
+    AnyScheduler, Caps, Choice, Container, Next, Policy, PortId, Rate, Scheduler,
+    SchedulerSettings, Share,
 };
 
 use crate::rates::{link, sizes, weight};
@@ -158,7 +159,7 @@ proptest! {
 
     #[test]
     fn nothing_is_lost_doubled_or_overtaken(
-        policy in prop_oneof![Just(Some(Policy::Drr)), Just(Some(Policy::Wrr)), Just(Some(Policy::Fifo)), Just(None)],
+        policy in prop::option::of(prop::sample::select(Policy::ALL)),
         ops in prop::collection::vec(op(), 0..150),
     ) {
         let caps = Arc::new(Caps::new());

@@ -5,6 +5,8 @@ use std::io;
 
 use libbpf_sys::{bpf_xdp_query, bpf_xdp_query_opts};
 
+use crate::sys::checked;
+
 /// `NETDEV_XDP_ACT_*` of `linux/netdev.h`.
 mod act {
     pub(super) const BASIC: u64 = 1;
@@ -55,10 +57,7 @@ pub fn xdp_query(ifindex: u32) -> io::Result<XdpFeatures> {
         bpf_xdp_query_opts { sz: size_of::<bpf_xdp_query_opts>() as _, ..Default::default() };
     let index = i32::try_from(ifindex).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: `opts` lives through the call and contains its own size.
-    let result = unsafe { bpf_xdp_query(index, 0, &raw mut opts) };
-    if result < 0 {
-        return Err(io::Error::from_raw_os_error(-result));
-    }
+    checked(unsafe { bpf_xdp_query(index, 0, &raw mut opts) })?;
     let mode = match u32::from(opts.attach_mode) {
         libbpf_sys::XDP_ATTACHED_NONE => AttachedMode::None,
         libbpf_sys::XDP_ATTACHED_DRV => AttachedMode::Native,

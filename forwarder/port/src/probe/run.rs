@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use libbpf_sys::{bpf_prog_test_run_opts, bpf_test_run_opts, xdp_md};
 
+use crate::sys::checked;
+
 /// The longest frame that the kernel takes for a run in one buffer with room for metadata in front.
 pub const MAX_TEST_FRAME: usize = 3520;
 
@@ -64,38 +66,14 @@ fn run(
     front: usize,
     repeat: u32,
 ) -> io::Result<TestRun> {
-    let md_in = ctx.map(|c| xdp_md {
-        data: front as u32,
-        data_end: frame.len() as u32,
-        data_meta: 0,
-        ingress_ifindex: c.ingress_ifindex,
-        rx_queue_index: c.rx_queue_index,
-        egress_ifindex: 0,
-    });
+    let md_in = ctx.map(|c| context(front, frame, c));
     let mut md_out = md_in.unwrap_or_default();
-    // The metadata is returned in front of the frame, at most 255 bytes.
-    let mut out = vec![0u8; frame.len() + 256];
-    let mut opts = bpf_test_run_opts {
-        sz: size_of::<bpf_test_run_opts>() as _,
-        data_in: frame.as_ptr().cast(),
-        data_size_in: frame.len() as u32,
-        data_out: out.as_mut_ptr().cast(),
-        data_size_out: out.len() as u32,
-        repeat: repeat.try_into().unwrap_or(i32::MAX),
-        ..Default::default()
-    };
-    if let Some(md) = &md_in {
-        opts.ctx_in = std::ptr::from_ref(md).cast();
-        opts.ctx_size_in = size_of::<xdp_md>() as u32;
+    let mut opts = options(frame, md_in.as_ref(), repeat);
+    if md_in.is_some() {
         opts.ctx_out = std::ptr::from_mut(&mut md_out).cast();
         opts.ctx_size_out = size_of::<xdp_md>() as u32;
     }
-    // SAFETY: all pointers are to live buffers of the sizes given beside them.
-    let result = unsafe { bpf_prog_test_run_opts(prog.as_raw_fd(), &raw mut opts) };
-    if result < 0 {
-        return Err(io::Error::from_raw_os_error(-result));
-    }
-    out.truncate(opts.data_size_out as usize);
+    let mut out = run_into_buffer(prog, frame, &mut opts)?;
     // With a context the kernel reports where the frame starts after the metadata.
     let data = if md_in.is_some() {
         out.split_off((md_out.data as usize).min(out.len()))
@@ -117,24 +95,8 @@ pub fn test_run_skb(
     let mut ctx = [0_u32; 48];
     ctx[10] = ifindex;
     ctx[44] = gso_size;
-    let mut out = vec![0u8; frame.len() + 256];
-    let mut opts = bpf_test_run_opts {
-        sz: size_of::<bpf_test_run_opts>() as _,
-        data_in: frame.as_ptr().cast(),
-        data_size_in: frame.len() as u32,
-        data_out: out.as_mut_ptr().cast(),
-        data_size_out: out.len() as u32,
-        ctx_in: ctx.as_ptr().cast(),
-        ctx_size_in: size_of_val(&ctx) as u32,
-        repeat: 1,
-        ..Default::default()
-    };
-    // SAFETY: all pointers are to live buffers of the sizes given beside them.
-    let result = unsafe { bpf_prog_test_run_opts(prog.as_raw_fd(), &raw mut opts) };
-    if result < 0 {
-        return Err(io::Error::from_raw_os_error(-result));
-    }
-    out.truncate(opts.data_size_out as usize);
+    let mut opts = options(frame, Some(&ctx), 1);
+    let out = run_into_buffer(prog, frame, &mut opts)?;
     Ok((opts.retval.cast_signed(), out))
 }
 
@@ -148,26 +110,47 @@ pub fn live_frames(
     repeat: u32,
     batch: u32,
 ) -> io::Result<()> {
-    let md = xdp_md {
-        data: 0,
-        data_end: frame.len() as u32,
-        data_meta: 0,
-        ingress_ifindex: ifindex,
-        rx_queue_index: 0,
-        egress_ifindex: 0,
-    };
-    let mut opts = bpf_test_run_opts {
+    let md = context(0, frame, TestCtx { ingress_ifindex: ifindex, rx_queue_index: 0 });
+    let mut opts = options(frame, Some(&md), repeat);
+    opts.flags = libbpf_sys::BPF_F_TEST_XDP_LIVE_FRAMES;
+    opts.batch_size = batch.min(256);
+    run_with(prog, &mut opts)
+}
+
+fn context(front: usize, frame: &[u8], ctx: TestCtx) -> xdp_md {
+    let TestCtx { ingress_ifindex, rx_queue_index } = ctx;
+    let (data, data_end) = (front as u32, frame.len() as u32);
+    xdp_md { data, data_end, ingress_ifindex, rx_queue_index, ..Default::default() }
+}
+
+/// The frame and the context must stay where they are until the run is over.
+fn options<C>(frame: &[u8], ctx: Option<&C>, repeat: u32) -> bpf_test_run_opts {
+    bpf_test_run_opts {
         sz: size_of::<bpf_test_run_opts>() as _,
         data_in: frame.as_ptr().cast(),
         data_size_in: frame.len() as u32,
-        ctx_in: std::ptr::from_ref(&md).cast(),
-        ctx_size_in: size_of::<xdp_md>() as u32,
+        ctx_in: ctx.map_or(std::ptr::null(), std::ptr::from_ref).cast(),
+        ctx_size_in: ctx.map_or(0, |_| size_of::<C>() as u32),
         repeat: repeat.try_into().unwrap_or(i32::MAX),
-        flags: libbpf_sys::BPF_F_TEST_XDP_LIVE_FRAMES,
-        batch_size: batch.min(256),
         ..Default::default()
-    };
-    // SAFETY: all pointers are to live buffers of the sizes given beside them.
-    let result = unsafe { bpf_prog_test_run_opts(prog.as_raw_fd(), &raw mut opts) };
-    if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(()) }
+    }
+}
+
+/// Returns the frame as the program left it. Metadata is returned in front of it, at most 255 bytes.
+fn run_into_buffer(
+    prog: BorrowedFd<'_>,
+    frame: &[u8],
+    opts: &mut bpf_test_run_opts,
+) -> io::Result<Vec<u8>> {
+    let mut out = vec![0u8; frame.len() + 256];
+    opts.data_out = out.as_mut_ptr().cast();
+    opts.data_size_out = out.len() as u32;
+    run_with(prog, opts)?;
+    out.truncate(opts.data_size_out as usize);
+    Ok(out)
+}
+
+fn run_with(prog: BorrowedFd<'_>, opts: &mut bpf_test_run_opts) -> io::Result<()> {
+    // SAFETY: all pointers in `opts` are to live buffers of the sizes given beside them.
+    checked(unsafe { bpf_prog_test_run_opts(prog.as_raw_fd(), opts) }).map(drop)
 }

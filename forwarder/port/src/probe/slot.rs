@@ -2,20 +2,16 @@
 //! takes the path to user space. Invariant: it never receives; to send real frames, bind a separate socket.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use crate::sys;
 
 #[derive(Debug)]
 pub struct SlotSocket(OwnedFd);
 
 impl SlotSocket {
     pub fn new() -> io::Result<Self> {
-        // SAFETY: no pointers are passed.
-        let fd = unsafe { libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: a new descriptor that nothing else owns.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+        sys::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC).map(Self)
     }
 }
 

@@ -7,7 +7,6 @@ use weir_core::broken;
 use xsk_rs::FrameDesc;
 
 use super::{BATCH, Queue, XskPort};
-use crate::chain::Assembled;
 use crate::packet::Packet;
 use crate::pool::{Owner, Pool};
 use crate::port::PortStats;
@@ -105,16 +104,7 @@ fn take(
     let len = desc.lengths().data() as u32;
     let (assembled, ours) = queue.chain.push(pool, desc.addr() as u64, len, desc.has_more_frames());
     queue.level -= u32::from(ours && queue.level > 0);
-    match assembled {
-        Assembled::Packet(packet) => {
-            stats.rx_packets += 1;
-            stats.rx_bytes += u64::from(packet.len());
-            stats.rx_superframes += u64::from(packet.is_superframe());
-            out.push(packet);
-        }
-        Assembled::Lost(reason) => stats.losses.add(reason, 1),
-        Assembled::More | Assembled::Rest => {}
-    }
+    stats.received(assembled, out);
 }
 
 /// Puts frames into the fill ring, or back into the pool. Returns false if no more can be put now.

@@ -125,10 +125,7 @@ impl XskPort {
         match self.vnet.send(pool, &packet, header) {
             Outcome::Sent => {
                 self.refusing = None;
-                self.stats.vnet_packets += 1;
-                self.stats.tx_packets += 1;
-                self.stats.tx_bytes += u64::from(packet.len());
-                self.stats.tx_superframes += u64::from(packet.is_superframe());
+                self.stats.sent_by_socket(&packet);
                 pool.release(packet);
                 Ok(())
             }
@@ -205,8 +202,7 @@ impl XskPort {
         if let Err(reason) = cut {
             return Err(Refused::Lost(packet, reason));
         }
-        self.stats.segmented += 1;
-        self.stats.segments_made += count as u64 - 1;
+        self.stats.cut(count);
         pool.release(packet);
         Ok(())
     }

@@ -270,7 +270,7 @@ fn one_lost_frame_is_counted_once_under_its_own_reason() {
 
 #[test]
 fn every_reason_is_injected_here_or_is_the_programs() {
-    for &reason in Reason::ALL {
+    for reason in Reason::ALL {
         let here = WAYS.iter().any(|way| way.reason == reason);
         let programs = Counter::all().any(|counter| reason_of(counter) == Some(reason));
         assert!(here || programs, "nothing is ever lost under `{reason}`");

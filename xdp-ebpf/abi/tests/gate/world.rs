@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use weir_abi::door::{PER_BYTE_BITS, SOURCE_DOORS};
 use weir_abi::gate::UNTAGGED;
 use weir_abi::table::{self, Entry, Place, Seed};
-use weir_abi::{Bytes, Decision, Frame, GatePort, MAX_WORKERS, Method, Storm, Tables, Tag, decide};
+use weir_abi::{
+    Bytes as _, Decision, Frame, GatePort, MAX_WORKERS, Method, Storm, Tables, Tag, Through, decide,
+};
 
 pub(crate) const SEED: Seed = Seed { xor: 0x5eed_0000_1234, multiply: 0x9e37_79b9_7f4a_7c15 };
 
@@ -217,21 +219,13 @@ impl Shot {
     }
 }
 
-impl Bytes for Shot {
-    fn len(&self) -> usize {
+impl Through for Shot {
+    type Bytes = [u8];
+    fn bytes(&self) -> &[u8] {
+        &self.linear
+    }
+    fn whole_len(&self) -> usize {
         self.linear.len() + self.behind
-    }
-    fn u8(&self, off: usize) -> Option<u8> {
-        self.linear.u8(off)
-    }
-    fn be16(&self, off: usize) -> Option<u16> {
-        self.linear.be16(off)
-    }
-    fn be32(&self, off: usize) -> Option<u32> {
-        self.linear.be32(off)
-    }
-    fn be64(&self, off: usize) -> Option<u64> {
-        self.linear.be64(off)
     }
 }
 

@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use weir_abi::gate::{Frame, GatePort, Method, Storm, Tables, Tag};
 use weir_abi::table::{self, Entry, Place, Seed};
-use weir_abi::{Bytes, Decision, gate_flags};
+use weir_abi::{Decision, Through, gate_flags};
 
 use super::state::{OTHER, Told};
 
@@ -166,21 +166,10 @@ impl Plain {
     }
 }
 
-impl Bytes for Plain {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-    fn u8(&self, off: usize) -> Option<u8> {
-        self.0.u8(off)
-    }
-    fn be16(&self, off: usize) -> Option<u16> {
-        self.0.be16(off)
-    }
-    fn be32(&self, off: usize) -> Option<u32> {
-        self.0.be32(off)
-    }
-    fn be64(&self, off: usize) -> Option<u64> {
-        self.0.be64(off)
+impl Through for Plain {
+    type Bytes = [u8];
+    fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

@@ -8,11 +8,9 @@ use super::*;
 enum Op {
     Learn(u32, Location),
     Forget(u32),
-    ClearPort(u16),
     RemovePort(u16),
     Clear,
     Pin(u32, u16),
-    Unpin(u32),
     Seen(u32),
 }
 
@@ -28,11 +26,9 @@ fn op(addresses: u32) -> impl Strategy<Value = Op> {
     prop_oneof![
         30 => (0..addresses, location()).prop_map(|(n, at)| Op::Learn(n, at)),
         4 => (0..addresses).prop_map(Op::Forget),
-        1 => (0u16..4).prop_map(Op::ClearPort),
         1 => (0u16..4).prop_map(Op::RemovePort),
         1 => Just(Op::Clear),
         3 => (0..addresses, 0u16..4).prop_map(|(n, port)| Op::Pin(n, port)),
-        3 => (0..addresses).prop_map(Op::Unpin),
         3 => (0..addresses).prop_map(Op::Seen),
     ]
 }
@@ -68,10 +64,6 @@ impl Model {
             }
             Op::Forget(n) => self.fall_back(n),
             Op::Clear => all.into_iter().for_each(|n| self.fall_back(n)),
-            Op::ClearPort(p) => {
-                let there = all.into_iter().filter(|n| self.at.get(n) == Some(&port(p)));
-                there.collect::<Vec<_>>().into_iter().for_each(|n| self.fall_back(n));
-            }
             Op::RemovePort(p) => {
                 self.pins.retain(|_, of| *of != p);
                 self.at.retain(|_, at| *at != port(p));
@@ -81,9 +73,6 @@ impl Model {
                 {
                     self.at.insert(n, port(p));
                 }
-            }
-            Op::Unpin(n) => {
-                self.pins.remove(&n);
             }
             Op::Seen(_) => {}
         }
@@ -98,18 +87,12 @@ fn apply(table: &mut Table, now: u64, op: &Op) {
         Op::Forget(n) => {
             table.forget(address(n));
         }
-        Op::ClearPort(n) => {
-            table.clear_port(PortId(n));
-        }
         Op::RemovePort(n) => {
             table.remove_port(PortId(n));
         }
         Op::Clear => table.clear(),
         Op::Pin(n, port) => {
             let _refused = table.pin(now, address(n), PortId(port));
-        }
-        Op::Unpin(n) => {
-            table.unpin(address(n));
         }
         Op::Seen(n) => {
             if table.view(address(n)).is_some() {
@@ -206,16 +189,10 @@ proptest! {
                 Op::Learn(n, at) => drop(bridge.insert(n, at)),
                 Op::Forget(n) => drop(bridge.remove(&n)),
                 Op::Clear => bridge.clear(),
-                Op::ClearPort(p) => bridge.retain(|_, at| *at != port(p)),
                 Op::RemovePort(p) => {
                     bridge.retain(|_, at| *at != port(p));
                     set_quota(&mut table, p);
                 }
-                // The caller has to report what the bridge knows.
-                Op::Unpin(n) => match bridge.get(&n) {
-                    Some(&at) => drop(table.learn(now, address(n), at)),
-                    None => drop(table.forget(address(n))),
-                },
                 Op::Pin(..) | Op::Seen(_) => {}
             }
             for asked in table.retried(now) {

@@ -9,7 +9,7 @@ fn it_holds_what_bare_counts_would_and_takes_memory_for_what_is_there() {
         counts.add(bin_of(ns), 3);
         bare[bin_of(ns)] += 3;
     }
-    assert!(counts.to_histogram() == to_histogram(&bare));
+    assert!(counts.to_histogram() == to_histogram(bare.into_iter().enumerate()));
     assert_eq!(counts.bytes() - none, 4 * PIECE * 8, "0 to 64 ns, 9 us, 200 us, the longest");
     let mut twice = Counts::default();
     twice.merge(&counts);

@@ -1,8 +1,8 @@
 //! Random frames, tags, sizes and splits.
 
 use super::*;
+use crate::offload::VnetHeader;
 use crate::offload::checksum::completion;
-use crate::offload::{Chunks, Pieces, VnetHeader};
 
 /// Cuts a frame into pieces and segments each piece.
 fn through_pieces(
@@ -12,12 +12,12 @@ fn through_pieces(
     kind: GsoKind,
     max: u32,
 ) -> Vec<Vec<u8>> {
-    let cut = Pieces::new(frame, frame.len() as u32, layout, gso, kind, max).unwrap();
+    let cut = Cut::pieces(frame, frame.len() as u32, layout, gso, kind, max).unwrap();
     let header = usize::from(layout.header_len);
     let mut out = Vec::new();
     for i in 0..cut.count() {
-        let mut piece = vec![0xee; cut.piece_len(i).unwrap()];
-        assert_eq!(cut.write(i, frame, &mut piece), Ok(piece.len()));
+        let mut piece = vec![0xee; cut.part_len(i).unwrap()];
+        assert_eq!(cut.write(i, [frame], &mut piece), Ok(piece.len()));
         assert!(piece.len() <= (max as usize).max(header + usize::from(gso)));
         let own = Layout::parse(&piece, layout.l3_off, layout.l4_off).unwrap();
         assert!(checksum::is_partial(&piece, &own), "piece {i}");
@@ -123,14 +123,14 @@ proptest! {
             let _ = checksum::complete(&mut [&mut frame[..]], &layout);
             let mut out = [0; 100];
             let len = frame.len() as u32;
-            if let Ok(cut) = Segmenter::new(&frame, len + 5, &layout, gso, spec.kind()) {
+            if let Ok(cut) = Cut::segments(&frame, len + 5, &layout, gso, spec.kind()) {
                 for i in 0..=cut.count() {
-                    let _ = cut.write(i, &frame[..], &mut out);
+                    let _ = cut.write(i, [&frame[..]], &mut out);
                 }
             }
-            if let Ok(cut) = Pieces::new(&frame, len, &layout, gso, spec.kind(), 70) {
+            if let Ok(cut) = Cut::pieces(&frame, len, &layout, gso, spec.kind(), 70) {
                 for i in 0..=cut.count() {
-                    let _ = cut.write(i, &frame[..], &mut out);
+                    let _ = cut.write(i, [&frame[..]], &mut out);
                 }
             }
         }
@@ -195,7 +195,7 @@ proptest! {
         let header = usize::from(layout.header_len);
         let chunks = split(&frame, header, &from);
         let len = frame.len() as u32;
-        let cut = Segmenter::new(chunks[0], len, &layout, gso, spec.kind()).unwrap();
+        let cut = Cut::segments(chunks[0], len, &layout, gso, spec.kind()).unwrap();
         for (i, segment) in segments(&frame, &layout, gso, spec.kind()).iter().enumerate() {
             let mut out = vec![0xee; segment.len()];
             let at = split(segment, header, &to);
@@ -206,8 +206,8 @@ proptest! {
                 dst.push(head);
                 rest = tail;
             }
-            let src = Chunks(chunks.iter().copied());
-            prop_assert_eq!(cut.write_chain(i as u32, &src, dst), Ok(segment.len()));
+            let src = chunks.iter().copied();
+            prop_assert_eq!(cut.write_chain(i as u32, src, dst), Ok(segment.len()));
             prop_assert_eq!(&out, segment);
         }
     }

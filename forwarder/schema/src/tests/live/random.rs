@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use weir_core::{Choice as _, Policy};
 
 use super::{bridge, listed};
 
@@ -43,7 +44,7 @@ fn sample(of: &'static [&'static str]) -> impl Strategy<Value = &'static str> + 
 
 fn some_patch() -> impl Strategy<Value = Value> {
     let ports = proptest::collection::btree_map(sample(&["v1", "v2", "v3"]), some_port(), 0..3);
-    (ports, 1..1000u32, sample(&["drr", "wrr", "fifo"])).prop_map(|(ports, alpha, policy)| {
+    (ports, 1..1000u32, proptest::sample::select(Policy::ALL)).prop_map(|(ports, alpha, policy)| {
         let alpha = f64::from(alpha) / 1000.0;
         json!({"ports": ports, "container": {"alpha": alpha}, "scheduler": {"policy": policy}})
     })

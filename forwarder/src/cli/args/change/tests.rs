@@ -57,7 +57,7 @@ fn what_is_no_value_is_no_patch() {
         ("weir port set v1 --mac-lock 02:00", "\"02:00\" is no such address"),
         ("weir port set a/b --weight 1", "no interface can have this name"),
         ("weir set scheduler.polcy wrr", "scheduler.policy"),
-        ("weir set scheduler.policy rr", "expected drr | wrr | fifo"),
+        ("weir set scheduler.policy rr", "expected drr | wrr"),
         ("weir set container.alpha NaN", "expected a fraction"),
         ("weir set container.timeout 5m", "e.g. \"200us\""),
     ] {
