@@ -144,9 +144,9 @@ fn a_vm_and_the_uplink_host_with_little_in_between() -> Result<()> {
             let (vm, up) = (spot(&stage, "vm1", family)?, spot(&stage, "uplink", family)?);
             converse(&vm, &up)?;
             // The named interface is the one that receives.
-            let before = up.ns.counter(&up.interface)?.rx_packets;
+            let before = up.ns.counter(&up.interface)?.recv_packets;
             send(&stage, "vm1", "uplink", family)?;
-            ensure!(up.ns.counter(&up.interface)?.rx_packets >= before + COUNT, "{up:?}");
+            ensure!(up.ns.counter(&up.interface)?.recv_packets >= before + COUNT, "{up:?}");
         }
         finish(stage)?;
     }
@@ -222,7 +222,7 @@ fn routed(stage: &Stage) -> Result<()> {
 /// The packets that passed each router, by its own kernel's counts.
 fn passed(stage: &Stage) -> Result<Vec<u64>> {
     let routers = stage.bed().guests.iter();
-    routers.map(|router| Ok(router.ns.counter("eth1")?.rx_packets)).collect()
+    routers.map(|router| Ok(router.ns.counter("eth1")?.recv_packets)).collect()
 }
 
 #[test]
