@@ -55,7 +55,7 @@ fn talk_among_vms_is_measured_and_its_events_are_counted() -> Result<()> {
          { kind = 'records', from = 'uplink', to = 'vm1', name = 'down', size = 20000 },
          { kind = 'probe', from = 'vm1', to = 'vm2', name = 'polite', pps = 500, urgent = true }",
     )?;
-    let (events, notes) = Events::start(&stage)?;
+    let (mut events, notes) = Events::start(&stage)?;
     let before = (events.read()?, releases::read(&stage)?);
     let told = play(&stage)?;
     let after = (events.read()?, releases::read(&stage)?);
