@@ -32,6 +32,6 @@ pub use self::judge::{Check, Pair, Pick, Squeeze};
 pub use self::load::{load, load_all};
 pub use self::scale::{Capacity, Scale, Scaled};
 pub use self::scene::{
-    CountAt, Kind, Load, Probing, Scene, Seat, Step, Topology, Traffic, Vm, What, Window,
+    CountAt, Kind, Load, Probing, Scene, Step, Topology, Traffic, Vm, What, Window,
 };
-pub(crate) use self::seat::Place;
+pub use self::seat::Seat;

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use system_tests::{Started, ns};
 use tempfile::TempDir;
 
-use crate::spec::{Family, Load, What};
+use crate::spec::{Family, Load, Seat, What};
 use crate::stage::Stage;
 
 /// How long a load may take to end.
@@ -38,10 +38,10 @@ impl Burden {
             What::Burn => "stress-ng",
             What::Disk => "fio",
         };
-        let places = if load.at == "host" {
+        let places = if load.at == Seat::Host {
             vec![stage.bed().host.name().to_owned()]
         } else {
-            let spots = stage.spots(&load.at, Family::V4)?;
+            let spots = stage.spots(load.at, Family::V4)?;
             spots.iter().map(|spot| spot.ns.name().to_owned()).collect()
         };
         let lasts = (load.stop - load.start).max(0.0) + SPARE_S;

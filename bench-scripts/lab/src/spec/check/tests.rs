@@ -171,7 +171,7 @@ fn what_is_wrong_with_traffic() {
     line 50: scene.traffic 2.pps: -1 is not above 0: write packets a second, or take it out
     line 50: scene.traffic 2.size: 63 bytes: write 64 to 1472, which is what a datagram has room for
     line 49: scene.traffic 1.from: there is no VM 3: `vms` makes 2 VMs, counted from 1
-    line 49: scene.traffic 1.from: "guest" is no seat without routers: write one of vm1 …, every, uplink
+    line 49: scene.traffic 1.from: "guest" is no seat: write one of vm1 …, via1 …, every, uplink, right, via-every, via-others, host
     line 49: scene.traffic 1: "uplink" would send to itself: choose another `to`
     line 49: scene.traffic 1: "every" would send to itself: choose another `to`
     line 49: scene.traffic 1.to: "via1" is no seat without routers: write one of vm1 …, every, uplink
