@@ -79,7 +79,7 @@ pub(super) fn ours(
             plot.curves.push(Curve { name: names.whole(sample), look, published: false, points });
         }
         if draw == Draw::Bars {
-            by_value(&mut plot);
+            plot.name_values();
         }
     }
     Ours { plot, apart: None, missing, at }
@@ -243,15 +243,6 @@ fn categories(
         }
     }
     plot.labels = Some(labels);
-}
-
-/// The varied values side by side.
-fn by_value(plot: &mut Plot) {
-    let xs = plot.xs();
-    for point in plot.curves.iter_mut().flat_map(|curve| &mut curve.points) {
-        point.x = xs.iter().position(|x| same(*x, point.x)).unwrap_or_default() as f64;
-    }
-    plot.labels = Some(xs.into_iter().map(digits::exact).collect());
 }
 
 /// Describes a time plot's run: "maximum rate of each VM 40 Mb/s".

@@ -35,12 +35,7 @@ pub(super) fn alone(published: &Published, ours: Option<&Plot>) -> Option<Plot> 
         }
         None if ours.is_some_and(|ours| ours.draw == Draw::Time) => plot.draw = Draw::Time,
         None if ours.is_some_and(|ours| ours.draw == Draw::Bars) => {
-            plot.draw = Draw::Bars;
-            let xs = plot.xs();
-            for point in plot.curves.iter_mut().flat_map(|curve| &mut curve.points) {
-                point.x = xs.iter().position(|x| same(*x, point.x)).unwrap_or_default() as f64;
-            }
-            plot.labels = Some(xs.into_iter().map(digits::exact).collect());
+            plot.name_values();
         }
         None => {}
     }
