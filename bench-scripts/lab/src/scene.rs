@@ -44,9 +44,9 @@ use anyhow::{Context, Result};
 
 use self::cast::Cast;
 use self::loads::Burden;
+use self::meters::cpu;
 use self::meters::events::Events;
 use self::meters::rates::Rates;
-use self::meters::{cpu, releases, resent};
 use self::senders::Running;
 use self::sums::{Book, Reading};
 use self::timeline::{Due, Edge, Timeline};
@@ -101,8 +101,8 @@ fn perform(stage: &Stage) -> Result<Outcome> {
                 rates,
                 cpu: cpu::Reading::now(stage.weir().map(Weir::pid))?,
                 events: events.read()?,
-                releases: releases::read(stage)?,
-                resent: resent::read(stage)?,
+                releases: meters::releases(stage)?,
+                resent: meters::resent(stage)?,
             })
         };
         match due {

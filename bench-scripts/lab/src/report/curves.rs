@@ -118,13 +118,12 @@ fn x_axis(experiment: &Experiment, figure: &Figure, draw: Draw) -> Axis {
     let named = |name: &str, unit: &str| Axis {
         name: name.to_owned(),
         unit: unit.to_owned(),
-        log: false,
-        from: None,
+        ..Axis::default()
     };
     figure.x.clone().unwrap_or_else(|| match (draw, &experiment.vary) {
         (Draw::Time, _) => named("time", "s"),
         (_, Some(vary)) => named(&vary.name, &vary.unit),
-        (_, None) => named("", ""),
+        (_, None) => Axis::default(),
     })
 }
 

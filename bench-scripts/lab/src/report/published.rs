@@ -19,8 +19,7 @@ pub(super) fn alone(published: &Published, ours: Option<&Plot>) -> Option<Plot> 
     if curves.is_empty() {
         return None;
     }
-    let blank = || Axis { name: String::new(), unit: String::new(), log: false, from: None };
-    let of_ours = |pick: fn(&Plot) -> &Axis| ours.map_or_else(blank, |plot| pick(plot).clone());
+    let of_ours = |pick: fn(&Plot) -> &Axis| ours.map(pick).cloned().unwrap_or_default();
     let x = published.x.clone().unwrap_or_else(|| of_ours(|plot| &plot.x));
     let y = published.y.clone().unwrap_or_else(|| of_ours(|plot| &plot.y));
     let mut plot = Plot::new(Draw::Lines, x, y, curves);
