@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, Once};
 use std::time::Duration;
 
+use guest::neighbour;
 pub use guest::{FAMILIES, Family, GUEST_IF, Guest, mac_text};
 pub use routers::RIGHT_PORT;
 
@@ -262,17 +263,11 @@ impl Bed {
         }
         let all: Vec<&Guest> = self.guests.iter().chain([&self.uplink]).collect();
         for guest in &all {
-            let mut lines = Vec::new();
-            for other in all.iter().filter(|other| other.number != guest.number) {
-                for family in FAMILIES {
-                    lines.push(format!(
-                        "neighbour replace {} lladdr {} dev {GUEST_IF} nud permanent",
-                        other.addr(family),
-                        other.mac_text()
-                    ));
-                }
-            }
-            ip_batch(Some(guest.ns.name()), &lines)?;
+            let others = all.iter().filter(|other| other.number != guest.number);
+            let lines = others.flat_map(|other| {
+                FAMILIES.map(|family| neighbour(other.addr(family), other.mac(), GUEST_IF))
+            });
+            ip_batch(Some(guest.ns.name()), &lines.collect::<Vec<String>>())?;
         }
         Ok(())
     }
@@ -280,16 +275,10 @@ impl Bed {
     fn learn_direct(&self) -> Result<()> {
         for guest in &self.guests {
             for family in FAMILIES {
-                let (port, up) = (mac_text(guest.port_mac()), self.uplink.addr(family));
-                guest.ns.ip(&format!(
-                    "neighbour replace {up} lladdr {port} dev {GUEST_IF} nud permanent"
-                ))?;
-                self.uplink.ns.ip(&format!(
-                    "neighbour replace {} lladdr {} dev {} nud permanent",
-                    guest.addr(family),
-                    guest.mac_text(),
-                    guest.port
-                ))?;
+                let up = self.uplink.addr(family);
+                guest.ns.ip(&neighbour(up, guest.port_mac(), GUEST_IF))?;
+                let back = neighbour(guest.addr(family), guest.mac(), &guest.port);
+                self.uplink.ns.ip(&back)?;
             }
         }
         Ok(())

@@ -5,14 +5,12 @@
 //! happens.
 
 use anyhow::{Context, Result};
+use procfs::process::{Process, Task};
+use procfs::{CurrentSI, KernelStats};
 use std::fmt;
-use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-/// The kernel's unit in /proc/stat; 100 on every architecture.
-const TICK: Duration = Duration::from_millis(10);
 
 /// The time of each core up to one instant.
 ///
@@ -24,18 +22,23 @@ pub struct Busy {
     cores: Vec<Core>,
 }
 
-/// In ticks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Core {
     /// Idle, waiting for a disk, or taken by other machines on the same host.
-    away: u64,
-    soft: u64,
+    away: Duration,
+    soft: Duration,
 }
 
 impl Busy {
     pub fn now() -> Result<Self> {
-        let text = fs::read_to_string("/proc/stat").context("/proc/stat")?;
-        Ok(Self { at: Instant::now(), cores: parse(&text) })
+        let cores = KernelStats::current()?.cpu_time.into_iter().map(|core| Core {
+            away: [core.iowait_duration(), core.steal_duration()]
+                .into_iter()
+                .flatten()
+                .fold(core.idle_duration(), |sum, more| sum + more),
+            soft: core.softirq_duration().unwrap_or_default(),
+        });
+        Ok(Self { at: Instant::now(), cores: cores.collect() })
     }
 
     /// Busy time of all cores since `earlier`.
@@ -50,46 +53,23 @@ impl Busy {
         if core >= self.cores.len() {
             return Duration::ZERO;
         }
-        let away = self.ticks_since(earlier, core, |core| core.away);
+        let away = self.part_since(earlier, core, |core| core.away);
         self.at.saturating_duration_since(earlier.at).saturating_sub(away)
     }
 
     /// The part of it in soft interrupts of any context, as far as ticks saw them.
     #[must_use]
     pub fn soft_since(&self, earlier: &Self, core: usize) -> Duration {
-        self.ticks_since(earlier, core, |core| core.soft)
+        self.part_since(earlier, core, |core| core.soft)
     }
 
-    fn ticks_since(&self, earlier: &Self, core: usize, of: impl Fn(&Core) -> u64) -> Duration {
-        let at = |busy: &Self| busy.cores.get(core).map_or(0, &of);
-        TICK * u32::try_from(at(self).saturating_sub(at(earlier))).unwrap_or(u32::MAX)
+    fn part_since(&self, earlier: &Self, core: usize, of: impl Fn(&Core) -> Duration) -> Duration {
+        let at = |busy: &Self| busy.cores.get(core).map_or(Duration::ZERO, &of);
+        at(self).saturating_sub(at(earlier))
     }
 }
 
-fn parse(text: &str) -> Vec<Core> {
-    text.lines()
-        .filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "))
-        .map(|line| {
-            let n: Vec<u64> =
-                line.split_whitespace().skip(1).filter_map(|w| w.parse().ok()).collect();
-            // user nice system idle iowait irq softirq steal …
-            let of = |columns: &[usize]| columns.iter().filter_map(|i| n.get(*i)).sum();
-            Core { away: of(&[3, 4, 7]), soft: of(&[6]) }
-        })
-        .collect()
-}
-
-/// User and system time of a process, all its threads.
-pub fn process(pid: u32) -> Result<Duration> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
-    // The name may hold blanks and parentheses: fields are counted from the last parenthesis on.
-    let (_, rest) = text.rsplit_once(')').context("/proc/<pid>/stat")?;
-    let fields: Vec<u64> = rest.split_whitespace().map(|word| word.parse().unwrap_or(0)).collect();
-    let ticks = fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0);
-    Ok(TICK * u32::try_from(ticks).unwrap_or(u32::MAX))
-}
-
-/// The same to the nanosecond, as long as the process has not been reaped.
+/// User and system time of a process, all its threads, as long as it has not been reaped.
 pub fn process_exact(pid: u32) -> Result<Duration> {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid)?);
     let time = nix::time::clock_getcpuclockid(pid)?.now()?;
@@ -122,25 +102,12 @@ impl ThreadTime {
     pub fn so_far(&self) -> Duration {
         let running = || {
             let thread = self.thread.load(Ordering::Relaxed);
-            let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
-            text.split_whitespace().next()?.parse().ok()
+            Some(ran(&Process::myself().ok()?.task_from_tid(thread).ok()?))
         };
         let whole = || Some(self.whole.load(Ordering::Relaxed)).filter(|ns| *ns > 0);
         // The thread may end between the two readings.
         Duration::from_nanos(whole().or_else(running).or_else(whole).unwrap_or(0))
     }
-}
-
-/// Resident memory of a process, in bytes.
-pub fn resident(pid: u32) -> Result<u64> {
-    Ok(status(pid, "VmRSS:")? * 1024)
-}
-
-fn status(pid: u32, name: &str) -> Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
-    let line = text.lines().find(|line| line.starts_with(name));
-    let line = line.with_context(|| format!("/proc/<pid>/status has no {name}"))?;
-    Ok(line.split_whitespace().nth(1).context("no number")?.parse()?)
 }
 
 /// A process' resources that would grow with a leak.
@@ -155,26 +122,33 @@ pub struct Footprint {
 
 impl Footprint {
     pub fn of(pid: u32) -> Result<Self> {
-        let files = fs::read_dir(format!("/proc/{pid}/fd")).context("the process is gone")?;
+        let process = process(pid)?;
+        let status = process.status()?;
         Ok(Self {
-            resident: resident(pid)?,
-            files: files.count() as u64,
-            threads: status(pid, "Threads:")?,
+            resident: status.vmrss.context("no memory is resident")? * 1024,
+            files: process.fd_count()? as u64,
+            threads: status.threads,
         })
     }
 }
 
 /// The time of all threads of a process, without those that have ended.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")?;
-    let mut sum = 0;
-    for task in tasks.flatten() {
-        // The fields: nanoseconds on a core, nanoseconds waiting for one, and how often.
-        let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        let ran = text.split_whitespace().next().and_then(|ns| ns.parse::<u64>().ok());
-        sum += ran.unwrap_or(0);
-    }
-    Ok(Duration::from_nanos(sum))
+    Ok(Duration::from_nanos(threads(pid)?.map(|thread| ran(&thread)).sum()))
+}
+
+/// The threads of a process.
+pub fn threads(pid: u32) -> Result<impl Iterator<Item = Task>> {
+    Ok(process(pid)?.tasks().context("the process is gone")?.flatten())
+}
+
+fn process(pid: u32) -> Result<Process> {
+    Process::new(i32::try_from(pid)?).context("the process is gone")
+}
+
+/// Nanoseconds on a core; 0 if the thread has ended.
+fn ran(thread: &Task) -> u64 {
+    thread.schedstat().map_or(0, |stat| stat.sum_exec_runtime)
 }
 
 impl fmt::Display for Footprint {
@@ -186,20 +160,12 @@ impl fmt::Display for Footprint {
 
 /// Whether every thread of a process has been stopped by a signal.
 pub fn is_stopped(pid: u32) -> Result<bool> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")?;
-    let stopped = |task: fs::DirEntry| {
-        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
-    };
-    Ok(tasks.flatten().all(stopped))
+    Ok(threads(pid)?.all(|thread| thread.stat().is_ok_and(|stat| stat.state == 'T')))
 }
 
 /// Binds the calling thread to one core; a machine that lacks it is left alone.
 pub fn pin(core: usize) {
-    let mut set = nix::sched::CpuSet::new();
-    if set.set(core).is_ok() {
-        let _ = nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set);
-    }
+    let _ = pin_other(0, core);
 }
 
 /// Binds another thread to one core.

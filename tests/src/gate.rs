@@ -78,11 +78,22 @@ pub fn passed(weir: &Weir, port: &str) -> Result<u64> {
 /// Waits until the gate knows two guests and steers their echoes to a worker, both ways.
 pub fn wait_steered(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
     let what = format!("frames between {} and {} to be steered", one.port, two.port);
-    wait_ok(SOON, &what, || {
-        let before = (steered(weir, &one.port)?, steered(weir, &two.port)?);
+    wait_both(weir, one, two, &what, steered)
+}
+
+/// Waits until an echo between two guests counts at the ports of both.
+fn wait_both(
+    weir: &Weir,
+    one: &Guest,
+    two: &Guest,
+    what: &str,
+    of: fn(&Weir, &str) -> Result<u64>,
+) -> Result<()> {
+    wait_ok(SOON, what, || {
+        let before = (of(weir, &one.port)?, of(weir, &two.port)?);
         ping(&one.ns, two.addr(Family::V4), 1)?;
-        let (from, to) = (steered(weir, &one.port)?, steered(weir, &two.port)?);
-        ensure!(from > before.0 && to > before.1, "they are left to the bridge");
+        let after = (of(weir, &one.port)?, of(weir, &two.port)?);
+        ensure!(after.0 > before.0 && after.1 > before.1, "{before:?} before, {after:?} after");
         Ok(())
     })
 }
@@ -162,13 +173,7 @@ pub fn goes_on_by_gate(weir: &Weir, from: &Guest, frames: u64) -> Result<()> {
 /// Waits until the gate hands over the frames between two guests itself.
 pub fn wait_express(weir: &Weir, one: &Guest, two: &Guest) -> Result<()> {
     let what = format!("{} and {} by the express lane", one.port, two.port);
-    wait_ok(SOON, &what, || {
-        let before = (express(weir, &one.port)?, express(weir, &two.port)?);
-        ping(&one.ns, two.addr(Family::V4), 1)?;
-        let after = (express(weir, &one.port)?, express(weir, &two.port)?);
-        ensure!(after.0 > before.0 && after.1 > before.1, "{before:?} before, {after:?} after");
-        Ok(())
-    })
+    wait_both(weir, one, two, &what, express)
 }
 
 /// Makes a bridge inside the guest, and behind it a device that lets next to nothing through.

@@ -18,6 +18,7 @@ pub mod observer;
 pub mod peers;
 pub mod python;
 pub mod signals;
+pub mod started;
 pub mod traffic;
 pub mod wait;
 pub mod weir;
@@ -25,6 +26,7 @@ pub mod weir_spec;
 
 pub use bed::{Bed, BedSpec, Guest};
 pub use ns::Ns;
+pub use started::Started;
 pub use wait::wait_for;
 pub use weir::Weir;
 pub use weir_spec::WeirSpec;

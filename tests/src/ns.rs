@@ -3,12 +3,14 @@
 //! Invariant: a namespace is removed when its handle drops, and its name identifies its process, so
 //! that namespaces of a process that died without dropping them are found and removed.
 
-use crate::kept;
+use crate::{cpu, kept};
 use anyhow::{Context, Result, anyhow, bail};
 use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use procfs::net::{DeviceStatus, TcpNetEntry, TcpState};
+use procfs::process::Process;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -28,17 +30,6 @@ static MADE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 #[derive(Debug)]
 pub struct Ns {
     name: String,
-}
-
-/// Counters of one interface, as in /proc/net/dev.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct IfCounters {
-    pub rx_bytes: u64,
-    pub rx_packets: u64,
-    pub rx_dropped: u64,
-    pub tx_bytes: u64,
-    pub tx_packets: u64,
-    pub tx_dropped: u64,
 }
 
 /// `wt<pid>x<bed>-<role>`: unique among living processes.
@@ -74,11 +65,9 @@ impl Ns {
 
     /// Runs `f` on a thread of its own inside the namespace; sockets it opens stay there.
     pub fn run<T: Send>(&self, f: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        let handle =
-            File::open(self.path()).with_context(|| format!("no namespace {}", self.name))?;
         std::thread::scope(|scope| {
             let thread = scope.spawn(move || {
-                setns(handle, CloneFlags::CLONE_NEWNET).context("setns")?;
+                Self::enter(&self.path())?;
                 f()
             });
             thread.join().map_err(|_| anyhow!("a closure in {} panicked", self.name))?
@@ -170,15 +159,23 @@ impl Ns {
     }
 
     /// All interfaces' counters at one instant.
-    pub fn counters(&self) -> Result<HashMap<String, IfCounters>> {
-        // Not /proc/net: that shows the main thread's namespace.
-        let text = self.run(|| Ok(fs::read_to_string("/proc/thread-self/net/dev")?))?;
-        Ok(text.lines().filter_map(parse_dev_line).collect())
+    pub fn counters(&self) -> Result<HashMap<String, DeviceStatus>> {
+        self.run(|| Ok(own_thread()?.dev_status()?))
     }
 
-    pub fn counter(&self, interface: &str) -> Result<IfCounters> {
-        let all = self.counters()?;
-        all.get(interface).copied().with_context(|| format!("no {interface} in {}", self.name))
+    pub fn counter(&self, interface: &str) -> Result<DeviceStatus> {
+        let mut all = self.counters()?;
+        all.remove(interface).with_context(|| format!("no {interface} in {}", self.name))
+    }
+
+    /// Whether a TCP socket listens on this port.
+    pub fn listens(&self, port: u16) -> Result<bool> {
+        let all = self.run(|| {
+            let thread = own_thread()?;
+            Ok([thread.tcp()?, thread.tcp6()?].concat())
+        })?;
+        let is_it = |one: &TcpNetEntry| one.local_address.port() == port;
+        Ok(all.iter().any(|one| is_it(one) && one.state == TcpState::Listen))
     }
 }
 
@@ -191,19 +188,9 @@ impl Drop for Ns {
     }
 }
 
-fn parse_dev_line(line: &str) -> Option<(String, IfCounters)> {
-    let (name, rest) = line.split_once(':')?;
-    let n: Vec<u64> = rest.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let at = |i: usize| n.get(i).copied();
-    let counters = IfCounters {
-        rx_bytes: at(0)?,
-        rx_packets: at(1)?,
-        rx_dropped: at(3)?,
-        tx_bytes: at(8)?,
-        tx_packets: at(9)?,
-        tx_dropped: at(11)?,
-    };
-    Some((name.trim().to_owned(), counters))
+/// The calling thread in /proc, whose own files show the main thread's namespace.
+fn own_thread() -> Result<Process> {
+    Ok(Process::new_with_root(format!("/proc/self/task/{}", cpu::this_thread()).into())?)
 }
 
 fn register(name: &str) {
@@ -291,6 +278,3 @@ pub fn output(command: &mut Command) -> Result<String> {
         String::from_utf8_lossy(&output.stdout).trim_end(),
     )
 }
-
-#[cfg(test)]
-mod tests;

@@ -65,18 +65,8 @@ impl Watch {
     /// (`At::Skb`) does not. Frames from `bpf_redirect_peer` pass neither of the two: they are counted
     /// at tcx (`At::Tcx`).
     pub fn start(guest: &Guest, timed: Option<&Guest>, keep: Keep, at: At) -> Result<Self> {
-        Self::start_on(&guest.ns, GUEST_IF, timed, keep, at)
-    }
-
-    /// The same at any interface.
-    pub fn start_on(
-        ns: &Ns,
-        interface: &str,
-        timed: Option<&Guest>,
-        keep: Keep,
-        at: At,
-    ) -> Result<Self> {
-        Self::start_by(By::SourceMac, ns, interface, timed.map(|guest| guest.number), keep, at, 0)
+        let timed = timed.map(|guest| guest.number);
+        Self::start_by(By::SourceMac, &guest.ns, GUEST_IF, timed, keep, at, 0)
     }
 
     /// The same at any interface, with the senders told apart by `by`, and `spends_ns`

@@ -14,23 +14,10 @@ pub mod ovs;
 pub mod redirect;
 pub mod testpmd;
 
-use std::process::Child;
-
 /// weir's default `queue`.
 const QUEUE: u32 = 512 << 10;
 
 /// Mb/s as tc reads them without rounding.
 fn bit(mbit: f64) -> String {
     format!("{:.0}bit", mbit * 1e6)
-}
-
-/// A program that is killed when it is dropped.
-#[derive(Debug)]
-pub struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

@@ -211,19 +211,22 @@ impl Weir {
 
     /// Runs `f` while every thread of it stands still, as on a suspended host.
     pub fn while_stopped<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<T> {
-        let pid = Pid::from_raw(i32::try_from(self.pid())?);
-        kill(pid, Signal::SIGSTOP).context("weir is gone")?;
+        self.signal(Signal::SIGSTOP)?;
         let stopped = wait_for(Duration::from_secs(5), "weir to stand still", || {
             cpu::is_stopped(self.pid()).unwrap_or(false)
         });
         let result = stopped.and_then(|()| f());
-        kill(pid, Signal::SIGCONT).context("weir is gone")?;
+        self.signal(Signal::SIGCONT)?;
         result
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        kill(Pid::from_raw(i32::try_from(self.pid())?), signal).context("weir is gone already")
     }
 
     /// Tells it to read its configuration file again.
     pub fn reload(&self) -> Result<()> {
-        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGHUP).context("weir is gone")
+        self.signal(Signal::SIGHUP)
     }
 
     /// Waits until its log contains `text`.
@@ -308,8 +311,7 @@ impl Weir {
     }
 
     fn end_with(&mut self, signal: Signal) -> Result<ExitStatus> {
-        kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)
-            .context("weir is gone already")?;
+        self.signal(signal)?;
         let child = &mut self.child;
         let status = wait_ok(STOP, "weir to end", || child.try_wait()?.context("it still runs"));
         status.with_context(|| format!("{signal}:\n{}", self.said()))

@@ -3,8 +3,11 @@
 //! Invariant: nothing here touches a file or a process; a spec is text.
 
 use crate::bed::{BRIDGE, Bed, RIGHT_PORT, UPLINK_PORT};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+const FORWARDER: &str = "forwarder";
 
 /// The differences between one test's weir and another's.
 #[derive(Debug, Clone)]
@@ -19,10 +22,8 @@ pub struct WeirSpec {
     pub lane: &'static str,
     /// The workers' cores; with none, weir chooses.
     pub workers: Vec<usize>,
-    /// Further lines of `[forwarder]`; lines of `[container]` and of `[scheduler]`.
-    pub forwarder: String,
-    pub container: String,
-    pub scheduler: String,
+    /// Lines by section, such as `container`; further ones of `forwarder`.
+    pub sections: BTreeMap<&'static str, String>,
     /// Further lines of single ports, by name.
     pub ports: Vec<(String, String)>,
     /// The folder in which weir leaves its measurements when it ends.
@@ -43,9 +44,7 @@ impl Default for WeirSpec {
             mode: "gate",
             lane: "scheduled",
             workers: vec![1],
-            forwarder: String::new(),
-            container: String::new(),
-            scheduler: String::new(),
+            sections: BTreeMap::new(),
             ports: Vec::new(),
             dump_dir: None,
             extra: String::new(),
@@ -81,32 +80,10 @@ impl WeirSpec {
         Self { workers: cores.to_vec(), ..self }
     }
 
-    /// Lines for `[forwarder]`, such as `metrics = "127.0.0.1:9477"`.
+    /// Lines for a section: `release = "fixed"` for `container`.
     #[must_use]
-    pub fn forwarder(mut self, lines: &str) -> Self {
-        add_lines(&mut self.forwarder, lines);
-        self
-    }
-
-    /// Lines for `[container]`, such as `release = "fixed"`.
-    #[must_use]
-    pub fn container(mut self, lines: &str) -> Self {
-        add_lines(&mut self.container, lines);
-        self
-    }
-
-    /// Lines for `[scheduler]`, such as `policy = "wrr"`.
-    #[must_use]
-    pub fn scheduler(mut self, lines: &str) -> Self {
-        add_lines(&mut self.scheduler, lines);
-        self
-    }
-
-    /// Lines for `[measure]`, such as `flows = 4096`; call it once.
-    #[must_use]
-    pub fn measure(mut self, lines: &str) -> Self {
-        self.extra.push_str("[measure]\n");
-        add_lines(&mut self.extra, lines);
+    pub fn section(mut self, name: &'static str, lines: &str) -> Self {
+        add_lines(self.sections.entry(name).or_default(), lines);
         self
     }
 
@@ -137,16 +114,17 @@ impl WeirSpec {
     /// The configuration file for all ports of `bed`.
     #[must_use]
     pub fn config(&self, bed: &Bed, socket: &Path) -> String {
-        let mut text =
-            format!("[forwarder]\nidle = \"{}\"\ncontrol = \"{}\"\n", self.idle, socket.display());
+        let mut text = format!(
+            "[{FORWARDER}]\nidle = \"{}\"\ncontrol = \"{}\"\n",
+            self.idle,
+            socket.display()
+        );
         if !self.workers.is_empty() {
             let _ = writeln!(text, "workers = {:?}", self.workers);
         }
-        text.push_str(&self.forwarder);
-        for (name, lines) in [("container", &self.container), ("scheduler", &self.scheduler)] {
-            if !lines.is_empty() {
-                let _ = write!(text, "[{name}]\n{lines}");
-            }
+        text.push_str(self.sections.get(FORWARDER).map_or("", String::as_str));
+        for (name, lines) in self.sections.iter().filter(|(name, _)| **name != FORWARDER) {
+            let _ = write!(text, "[{name}]\n{lines}");
         }
         for port in bed.ports() {
             let uplink = [UPLINK_PORT, RIGHT_PORT].contains(&port.as_str());

@@ -37,12 +37,12 @@ fn flat_out_counts_what_it_sends() -> Result<()> {
     let bed = BedSpec::vms(1).bridge().build()?;
     let (one, up) = (bed.guest(0)?, &bed.uplink);
     ping(&one.ns, up.addr(Family::V4), 1)?;
-    let before = bed.host.counter(&one.port)?.rx_packets;
+    let before = bed.host.counter(&one.port)?.recv_packets;
     let to = up.socket(Family::V4, 9000);
     let source =
         Source { size: 22, count: 20_000, pace: Pace::FlatOut, core: Some(0), ..Source::to(to) };
     let sent = source.send(&one.ns)?;
-    let after = bed.host.counter(&one.port)?.rx_packets;
+    let after = bed.host.counter(&one.port)?.recv_packets;
     ensure!(sent.frames == 20_000, "{sent:?}");
     ensure!(after - before >= sent.frames, "{} of {} left the guest", after - before, sent.frames);
     Ok(())

@@ -216,7 +216,8 @@ fn another_policy_loses_and_reorders_nothing() -> Result<()> {
 #[test]
 fn another_release_policy_loses_and_reorders_nothing() -> Result<()> {
     root_or_skip!();
-    let spec = WeirSpec::default().container("timeout = \"5ms\"\nwork-conserving = false");
+    let spec =
+        WeirSpec::default().section("container", "timeout = \"5ms\"\nwork-conserving = false");
     a_light_flow_notices_nothing(&spec, |bed, weir, step| {
         let policy = ["fixed", "adaptive", "eager"].into_iter().cycle().nth(step as usize);
         let policy = policy.context("a policy")?;

@@ -94,7 +94,10 @@ fn the_file_that_is_read_again_reaches_the_gate() -> Result<()> {
     again(&spec, &[("v1", OPEN), ("v2", OPEN), (UPLINK_PORT, OPEN)])?;
     let ports = spec.clone().uplink_rate("1Gbit").port("v1", "lane = \"scheduled\"");
     again(&ports, &[("v1", SCHEDULED), ("v2", OPEN), (UPLINK_PORT, RATED)])?;
-    let all = spec.clone().container("release = \"adaptive\"").port("v1", "release = \"eager\"");
+    let all = spec
+        .clone()
+        .section("container", "release = \"adaptive\"")
+        .port("v1", "release = \"eager\"");
     again(&all, &[("v1", OPEN), ("v2", SCHEDULED), (UPLINK_PORT, SCHEDULED)])?;
     talk(&bed)?;
     weir.assert_ledger()?;

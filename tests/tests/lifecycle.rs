@@ -352,7 +352,7 @@ fn a_service_manager_hears_of_its_life() -> Result<()> {
 fn a_worker_has_the_frames_that_the_file_names() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
-    let weir = Weir::start(&bed, &WeirSpec::default().forwarder("frames = 8192"))?;
+    let weir = Weir::start(&bed, &WeirSpec::default().section("forwarder", "frames = 8192"))?;
     ping_all(&bed)?;
     let stats = weir.assert_ledger()?;
     let total = stats.frames.total;

@@ -182,7 +182,7 @@ fn the_file_is_read_again_on_sighup() -> Result<()> {
     let (file, socket) = (dir.path().join("weir.toml"), weir.socket().to_path_buf());
     let write = |spec: &WeirSpec| std::fs::write(&file, spec.config(&bed, &socket));
 
-    write(&spec.clone().port("v1", "weight = 4").scheduler("policy = \"wrr\""))?;
+    write(&spec.clone().port("v1", "weight = 4").section("scheduler", "policy = \"wrr\""))?;
     weir.reload()?;
     weir.wait_said("port v1: weight 1 -> 4")?;
     let config = weir.config()?;

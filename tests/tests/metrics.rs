@@ -101,7 +101,7 @@ fn the_metrics_are_the_statistics() -> Result<()> {
     python()?;
     let bed = BedSpec::vms(3).build()?;
     let metrics = format!("metrics = \"{ADDRESS}\"");
-    let spec = WeirSpec::default().forwarder(&metrics).uplink_rate("200Mbit");
+    let spec = WeirSpec::default().section("forwarder", &metrics).uplink_rate("200Mbit");
     let spec = spec.port("v1", "weight = 3\nmin-rate = \"20Mbit\"\nmax-rate = \"100Mbit\"");
     let weir = Weir::start(&bed, &spec)?;
     ping_all(&bed)?;
@@ -148,7 +148,7 @@ fn an_address_in_use_is_an_error_that_names_the_key() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(1).build()?;
     let dir = tempfile::tempdir()?;
-    let spec = WeirSpec::default().forwarder(&format!("metrics = \"{ADDRESS}\""));
+    let spec = WeirSpec::default().section("forwarder", &format!("metrics = \"{ADDRESS}\""));
     let config = dir.path().join("weir.toml");
     std::fs::write(&config, spec.config(&bed, &dir.path().join("weir.sock")))?;
     let _taken = bed.host.run(|| Ok(std::net::TcpListener::bind(ADDRESS)?))?;

@@ -8,7 +8,7 @@ use system_tests::observer::Observer;
 
 use system_tests::traffic::ping::ping;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
-use weir_rig::tags::TagBeside;
+use weir_rig::tags::tag_beside;
 
 const TAG: u16 = 0x2005;
 const FRAMES: u64 = 20;
@@ -23,7 +23,7 @@ fn send_tagged(bed: &Bed) -> Result<Observer> {
     let ifindex = one.ns.ifindex(GUEST_IF)?;
     let to = two.socket(Family::V4, 9);
     one.ns.run(|| {
-        let _tags = TagBeside::attach(ifindex, TAG)?;
+        let _tags = tag_beside(ifindex, TAG)?;
         let socket = UdpSocket::bind("0.0.0.0:0")?;
         for _ in 0..FRAMES {
             socket.send_to(b"tagged", to)?;

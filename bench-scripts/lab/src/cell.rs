@@ -31,14 +31,19 @@ pub struct Place {
 }
 
 impl Place {
+    /// The peer, the variant, and x between two texts, such as nothing and its unit.
+    #[must_use]
+    pub fn words(&self, before: &str, unit: &str) -> Vec<String> {
+        let mut words = vec![self.peer.clone()];
+        words.extend(Some(&self.variant).filter(|variant| !variant.is_empty()).cloned());
+        words.extend(self.x.map(|x| format!("{before}{x} {unit}").trim_end().to_owned()));
+        words
+    }
+
     /// The key is also a file's name: letters, digits, `.`, `-`, `_`.
     #[must_use]
     pub fn key(&self) -> String {
-        let mut words = vec![self.peer.clone()];
-        if !self.variant.is_empty() {
-            words.push(self.variant.clone());
-        }
-        words.extend(self.x.map(|x| format!("{x}")));
+        let mut words = self.words("", "");
         words.push(format!("r{}", self.repetition));
         let plain = |c: char| if c.is_ascii_alphanumeric() || ".-".contains(c) { c } else { '_' };
         words.join("_").chars().map(plain).collect()

@@ -44,9 +44,9 @@ use anyhow::{Context, Result};
 
 use self::cast::Cast;
 use self::loads::Burden;
+use self::meters::cpu;
 use self::meters::events::Events;
 use self::meters::rates::Rates;
-use self::meters::{cpu, releases, resent};
 use self::senders::Running;
 use self::sums::{Book, Reading};
 use self::timeline::{Due, Edge, Timeline};
@@ -69,43 +69,20 @@ pub fn play(cell: &Cell, peer: &Peer) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Everything that is read.
-struct Meters<'a> {
-    stage: &'a Stage,
-    rates: Rates,
-    events: Events,
-}
-
-impl Meters<'_> {
-    /// Rates first and, at once after them, the senders' counts: the exact time matters most for these.
-    fn read(&self, mark: impl FnOnce()) -> Result<Reading> {
-        let rates = self.rates.read()?;
-        mark();
-        Ok(Reading {
-            rates,
-            cpu: cpu::Reading::now(self.stage.weir().map(Weir::pid))?,
-            events: self.events.read()?,
-            releases: releases::read(self.stage)?,
-            resent: resent::read(self.stage)?,
-        })
-    }
-}
-
 /// Everything between the stage's set-up and its teardown. If anything fails, everything that was
 /// started ends with its owner.
 fn perform(stage: &Stage) -> Result<Outcome> {
     let scene = stage.scene();
     let cast = Cast::of(stage)?;
     let rates = Rates::start(stage, &cast).context("counting what arrives")?;
-    let (events, mut notes) = Events::start(stage).context("counting events")?;
-    let meters = Meters { stage, rates, events };
+    let (mut events, mut notes) = Events::start(stage).context("counting events")?;
     let mut loads: Vec<Burden> =
         scene.load.iter().map(|load| Burden::prepare(load, stage)).collect::<Result<_>>()?;
     let timeline = Timeline::new(scene, Instant::now() + lead(scene, &cast));
     let mut running: Vec<Box<dyn Running + '_>> = Vec::new();
     for traffic in &scene.traffic {
         let what = || format!("{:?} from {} to {}", traffic.kind, traffic.from, traffic.to);
-        running.push(senders::start(traffic, stage, &timeline, &meters.rates).with_context(what)?);
+        running.push(senders::start(traffic, stage, &timeline, &rates).with_context(what)?);
     }
     let late = Instant::now().saturating_duration_since(timeline.origin);
     if late > Duration::ZERO {
@@ -115,8 +92,18 @@ fn perform(stage: &Stage) -> Result<Outcome> {
     let mut slices = Vec::new();
     for (since, due) in timeline.agenda(scene) {
         std::thread::sleep(timeline.at(since).saturating_duration_since(Instant::now()));
-        let mut read = |window: usize, edge: Edge| {
-            meters.read(|| running.iter_mut().for_each(|running| running.mark(window, edge)))
+        let mut read = |window: usize, edge: Edge| -> Result<Reading> {
+            // Rates first and, at once after them, the senders' counts: the exact time matters most
+            // for these.
+            let rates = rates.read()?;
+            running.iter_mut().for_each(|running| running.mark(window, edge));
+            Ok(Reading {
+                rates,
+                cpu: cpu::Reading::now(stage.weir().map(Weir::pid))?,
+                events: events.read()?,
+                releases: meters::releases(stage)?,
+                resent: meters::resent(stage)?,
+            })
         };
         match due {
             Due::WindowBegins(at) => {
@@ -125,7 +112,7 @@ fn perform(stage: &Stage) -> Result<Outcome> {
             Due::WindowEnds(at) => {
                 windows.get_mut(at).context("no such window")?.1 = Some(read(at, Edge::To)?);
             }
-            Due::Slice => slices.push(meters.rates.read()?),
+            Due::Slice => slices.push(rates.read()?),
             Due::Step(at) => {
                 let step = scene.step.get(at).context("no such step")?;
                 stage.reweigh(&step.weights).context("changing weights")?;

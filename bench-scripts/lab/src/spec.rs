@@ -3,12 +3,11 @@
 //! - [`file`]: a file as a whole; [`scene`]: the contents of one cell
 //! - [`scale`]: rates that fit the machine; [`judge`]: checks; [`figure`]: figures and published numbers
 //! - [`mod@load`]: parses a file's text into an experiment; [`order`]: the papers' order
-//! - [`variables`] and [`arithmetic`] fill a file's variables in; [`cells`]: all cells
+//! - [`variables`] fills a file's variables in; [`cells`]: all cells
 //! - [`check`]: errors of a file, as [`problem`]s; [`quantity`]: names of results
 //!
 //! Invariant: a file that loads can be run: every cell's scene is read and checked with it.
 
-mod arithmetic;
 mod cells;
 mod check;
 mod figure;
@@ -32,6 +31,6 @@ pub use self::judge::{Check, Pair, Pick, Squeeze};
 pub use self::load::{load, load_all};
 pub use self::scale::{Capacity, Scale, Scaled};
 pub use self::scene::{
-    CountAt, Kind, Load, Probing, Scene, Seat, Step, Topology, Traffic, Vm, What, Window,
+    CountAt, Kind, Load, Probing, Scene, Step, Topology, Traffic, Vm, What, Window,
 };
-pub(crate) use self::seat::Place;
+pub use self::seat::Seat;

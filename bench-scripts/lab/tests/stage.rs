@@ -6,11 +6,11 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use system_tests::observer::{At, By, Keep, Watch};
 use system_tests::traffic::{Pace, Sink, Source};
 use system_tests::{Ns, ns, root_or_skip, wait_for};
-use weir_lab::spec::{Family, Peer, Scene};
+use weir_lab::spec::{Family, Peer, Scene, Seat};
 use weir_lab::stage::{Spot, Stage};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ fn stage(kind: &str, text: &str) -> Result<Stage> {
 }
 
 fn spot<'a>(stage: &'a Stage, seat: &str, family: Family) -> Result<Spot<'a>> {
-    stage.spots(seat, family)?.pop().context("an empty seat")
+    stage.spots(seat.parse().map_err(Error::msg)?, family)?.pop().context("an empty seat")
 }
 
 /// A flow from one seat to another.
@@ -144,9 +144,9 @@ fn a_vm_and_the_uplink_host_with_little_in_between() -> Result<()> {
             let (vm, up) = (spot(&stage, "vm1", family)?, spot(&stage, "uplink", family)?);
             converse(&vm, &up)?;
             // The named interface is the one that receives.
-            let before = up.ns.counter(&up.interface)?.rx_packets;
+            let before = up.ns.counter(&up.interface)?.recv_packets;
             send(&stage, "vm1", "uplink", family)?;
-            ensure!(up.ns.counter(&up.interface)?.rx_packets >= before + COUNT, "{up:?}");
+            ensure!(up.ns.counter(&up.interface)?.recv_packets >= before + COUNT, "{up:?}");
         }
         finish(stage)?;
     }
@@ -213,8 +213,8 @@ fn routed(stage: &Stage) -> Result<()> {
         send(stage, "uplink", "right", family)?;
         send(stage, "right", "uplink", family)?;
     }
-    ensure!(stage.spots("via-every", Family::V4)?.len() == 3);
-    let error = stage.spots("via4", Family::V4).err().context("a way too many")?.to_string();
+    ensure!(stage.spots(Seat::ViaEvery, Family::V4)?.len() == 3);
+    let error = stage.spots(Seat::Via(4), Family::V4).err().context("a way too many")?.to_string();
     ensure!(error.contains("via1 to via3"), "{error}");
     Ok(())
 }
@@ -222,7 +222,7 @@ fn routed(stage: &Stage) -> Result<()> {
 /// The packets that passed each router, by its own kernel's counts.
 fn passed(stage: &Stage) -> Result<Vec<u64>> {
     let routers = stage.bed().guests.iter();
-    routers.map(|router| Ok(router.ns.counter("eth1")?.rx_packets)).collect()
+    routers.map(|router| Ok(router.ns.counter("eth1")?.recv_packets)).collect()
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn plain_linux_in_the_routers_place() -> Result<()> {
     root_or_skip!();
     let stage = stage("linux", "topology = 'routers'\nvms = 3\nlink = 500")?;
     routed(&stage)?;
-    ensure!(stage.spots("vm1", Family::V4).is_err() && stage.vm(1).is_err());
+    ensure!(stage.spots(Seat::Vm(1), Family::V4).is_err() && stage.vm(1).is_err());
     stage.reweigh(&[3, 1, 1])?;
     finish(stage)
 }

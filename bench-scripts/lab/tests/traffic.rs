@@ -160,9 +160,8 @@ fn live_frames_of_many_flows_pass_a_bare_loop_and_a_weir_that_measures_or_not() 
     };
     positive(&outcome("bare", &scene(1))?, &["vm1.kpps", "vm1.offered_kpps"])?;
     let weir = "name = 'weir'\nkind = 'weir'\nmode = 'native'\nidle = 'spin'\nlane = 'scheduled'";
-    for measure in ["", "measure = 'latency = false\nflows = 0'"] {
-        let measure = measure.replace('\n', "\\n").replace('\'', "\"");
-        let outcome = outcome_of(&format!("{weir}\n{measure}"), &scene(1000))?;
+    for config in ["", "config.measure = { latency = false, flows = 0 }"] {
+        let outcome = outcome_of(&format!("{weir}\n{config}"), &scene(1000))?;
         positive(&outcome, &["vm1.kpps", "vm1.offered_kpps", "cpu.process"])?;
     }
     Ok(())

@@ -3,13 +3,12 @@
 //! - [`programs`]: programs in the kernel that send, divert or receive; [`tags`]: VLAN tags
 //! - [`tally`]: counts by source, and times; [`events`]: counts at the kernel's trace points
 //! - [`links`]: detaching links of another process
-//! - [`hardware`]: the processor's own counters; [`tap`]: a virtual machine's end of a tap
+//! - [`tap`]: a virtual machine's end of a tap
 //! - [`bare`]: a forwarding loop without any policy, a peer of the experiments
 #![allow(unsafe_code)]
 
 pub mod bare;
 pub mod events;
-pub mod hardware;
 pub mod links;
 pub mod programs;
 pub mod tags;

@@ -1,8 +1,8 @@
 //! VLAN tags as a guest's VLAN device passes them on: beside the packet data, for the device to insert.
 //! For tests on kernels without VLAN devices.
 //!
-//! Invariant: the program is attached as long as its [`TagBeside`] lives and no longer; a [`TagThen`]
-//! is attached nowhere.
+//! Invariant: the program of [`tag_beside`] is attached as long as the returned value lives and no
+//! longer; a [`TagThen`] is attached nowhere.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,22 +11,14 @@ use aya::maps::{Map, ProgramArray};
 use aya::programs::ProgramFd;
 use weir_probe::program::{Attached, Hook, Program, refused};
 
-/// Attached to an interface's egress; detached on drop.
-#[derive(Debug)]
-pub struct TagBeside {
-    _attached: Attached,
-}
-
 fn load(name: &'static str, proto: u16, tci: u16) -> io::Result<Program> {
     Program::load(name, &[("TAG", &[proto.to_be().into(), tci.into()])])
 }
 
-impl TagBeside {
-    /// Tags every frame that leaves by this interface of the calling thread's namespace.
-    pub fn attach(ifindex: u32, tci: u16) -> io::Result<Self> {
-        let mut program = load("tag_beside", 0x8100, tci)?;
-        Ok(Self { _attached: program.attach(ifindex, Hook::TcxEgress)? })
-    }
+/// Tags every frame that leaves by this interface of the calling thread's namespace, as long as the
+/// returned value lives.
+pub fn tag_beside(ifindex: u32, tci: u16) -> io::Result<Attached> {
+    load("tag_beside", 0x8100, tci)?.attach(ifindex, Hook::TcxEgress)
 }
 
 /// Puts a tag beside a frame and then calls another tc program, whose result it returns: for test runs,

@@ -42,6 +42,11 @@ pub fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
+/// A line of `ip` that makes a neighbour known for good.
+pub(super) fn neighbour(addr: IpAddr, mac: [u8; 6], interface: &str) -> String {
+    format!("neighbour replace {addr} lladdr {} dev {interface} nud permanent", mac_text(mac))
+}
+
 /// A guest, or the uplink host: a namespace with an interface `eth0`.
 #[derive(Debug)]
 pub struct Guest {

@@ -18,7 +18,7 @@
 //! known from the beginning. The last byte of a router's MAC address, on either side, and of both
 //! addresses of a way is the router's number.
 
-use super::guest::{FAMILIES, Family, GUEST_IF, Guest, Veth, address, mac, mac_text};
+use super::guest::{FAMILIES, Family, GUEST_IF, Guest, Veth, address, mac, neighbour};
 use super::{Bed, BedSpec, Layout, UPLINK_PORT};
 use crate::ns::{Ns, ip_batch};
 use anyhow::{Context, Result};
@@ -96,10 +96,10 @@ impl Bed {
         let left = &self.uplink;
         let (mut at_left, mut at_right) = (Vec::new(), Vec::new());
         for number in 1..=self.spec.vms {
-            let gateway = mac_text(self.gateway_mac(number));
-            at_left.extend(way(LEFT_NET, number, &gateway, left_by, right_by));
-            let gateway = mac_text(self.right_gateway_mac(right, number));
-            at_right.extend(way(RIGHT_NET, number, &gateway, right_by, left_by));
+            let gateway = self.gateway_mac(number);
+            at_left.extend(way(LEFT_NET, number, gateway, left_by, right_by));
+            let gateway = self.right_gateway_mac(right, number);
+            at_right.extend(way(RIGHT_NET, number, gateway, right_by, left_by));
         }
         // The hosts' own addresses are reached through the first router.
         for family in FAMILIES {
@@ -139,7 +139,7 @@ impl Bed {
 fn way(
     net: u8,
     number: u8,
-    gateway_mac: &str,
+    gateway_mac: [u8; 6],
     own: fn(u8, Family) -> IpAddr,
     other: fn(u8, Family) -> IpAddr,
 ) -> Vec<String> {
@@ -161,7 +161,7 @@ fn forward(ns: &Ns, right: &Guest, to_right: &str, left: &Guest, to_left: &str) 
     for family in FAMILIES {
         let ends = [(right, to_right, TO_RIGHT_NET), (left, to_left, TO_LEFT_NET)];
         for (host, interface, net) in ends {
-            lines.push(neighbour(host.addr(family), &host.mac_text(), interface));
+            lines.push(neighbour(host.addr(family), host.mac(), interface));
             lines.push(network(family, net, host.addr(family), interface));
         }
     }
@@ -172,10 +172,6 @@ fn forward(ns: &Ns, right: &Guest, to_right: &str, left: &Guest, to_left: &str) 
     }
     ns.sysctl("ipv4/ip_forward", "1")?;
     ns.sysctl("ipv6/conf/all/forwarding", "1")
-}
-
-fn neighbour(addr: IpAddr, mac: &str, interface: &str) -> String {
-    format!("neighbour replace {addr} lladdr {mac} dev {interface} nud permanent")
 }
 
 fn network(family: Family, net: u8, via: IpAddr, interface: &str) -> String {

@@ -19,14 +19,6 @@ pub struct Htb<'a> {
     pub mbit: Option<f64>,
 }
 
-/// Rates in Mb/s.
-#[derive(Debug, Clone, Copy)]
-pub struct Class<'a> {
-    pub from: &'a Guest,
-    pub rate: f64,
-    pub ceil: f64,
-}
-
 /// `(rate, ceil)` of each sender's class, in the senders' unit; without a link's rate, only senders
 /// with a maximum have one.
 #[must_use]
@@ -39,21 +31,14 @@ pub fn rates(link: Option<f64>, senders: &[Sender]) -> Vec<Option<(f64, f64)>> {
     owed.iter().zip(senders).map(|(rate, sender)| Some((*rate, sender.max.min(link)))).collect()
 }
 
-/// The classes of these guests, each with its promise in Mb/s.
-#[must_use]
-pub fn classes<'a>(mbit: Option<f64>, senders: &[(&'a Guest, Sender)]) -> Vec<Class<'a>> {
-    let promises: Vec<Sender> = senders.iter().map(|(_, sender)| *sender).collect();
-    let class = |(rates, (from, _)): (Option<(f64, f64)>, &(&'a Guest, Sender))| {
-        rates.map(|(rate, ceil)| Class { from, rate, ceil })
-    };
-    rates(mbit, &promises).into_iter().zip(senders).filter_map(class).collect()
-}
-
 impl Htb<'_> {
-    /// Makes the classes, each with a queue: as much as weir lets a VM have waiting, whatever the size
-    /// of its frames. Frames without a class bypass all of them.
-    pub fn make(&self, classes: &[Class<'_>]) -> Result<()> {
+    /// Makes a class for each guest with its promise in Mb/s, and a queue: as much as weir lets a VM
+    /// have waiting, whatever the size of its frames. Frames without a class bypass all of them.
+    pub fn make(&self, senders: &[(&Guest, Sender)]) -> Result<()> {
         let port = self.port;
+        if self.classes(senders).is_empty() && self.mbit.is_none() {
+            return Ok(());
+        }
         self.host.tc(&format!("qdisc add dev {port} root handle 1: htb"))?;
         if let Some(mbit) = self.mbit {
             let rate = bit(mbit);
@@ -61,9 +46,9 @@ impl Htb<'_> {
                     "class add dev {port} parent 1: classid 1:1 htb rate {rate} ceil {rate} quantum {FRAME}"
             ))?;
         }
-        self.set("add", classes)?;
-        for class in classes {
-            let (minor, mac) = (minor(class), class.from.mac_text());
+        self.set("add", senders)?;
+        for (from, _) in self.classes(senders) {
+            let (minor, mac) = (minor(from), from.mac_text());
             self.host.tc(&format!("qdisc add dev {port} parent 1:{minor} bfifo limit {QUEUE}"))?;
             self.host.tc(&format!(
                     "filter add dev {port} parent 1: protocol all prio 1 u32 match ether src {mac} flowid 1:{minor}"
@@ -72,18 +57,25 @@ impl Htb<'_> {
         Ok(())
     }
 
-    /// Other rates for the same senders, under load.
-    pub fn change(&self, classes: &[Class<'_>]) -> Result<()> {
-        self.set("change", classes)
+    /// Other promises of the same guests, under load.
+    pub fn change(&self, senders: &[(&Guest, Sender)]) -> Result<()> {
+        self.set("change", senders)
     }
 
-    fn set(&self, verb: &str, classes: &[Class<'_>]) -> Result<()> {
+    /// The guests that have a class, with its rates.
+    fn classes<'a>(&self, senders: &[(&'a Guest, Sender)]) -> Vec<(&'a Guest, (f64, f64))> {
+        let promises: Vec<Sender> = senders.iter().map(|(_, sender)| *sender).collect();
+        let all = senders.iter().zip(rates(self.mbit, &promises));
+        all.filter_map(|((from, _), rates)| Some((*from, rates?))).collect()
+    }
+
+    fn set(&self, verb: &str, senders: &[(&Guest, Sender)]) -> Result<()> {
         let (port, parent) = (self.port, if self.mbit.is_some() { "1:1" } else { "1:" });
-        for class in classes {
+        for (from, (rate, ceil)) in self.classes(senders) {
             // A class of rate 0 is refused.
-            let (rate, ceil) = (class.rate.max(0.001), class.ceil.max(0.001));
+            let (rate, ceil) = (rate.max(0.001), ceil.max(0.001));
             let quantum = (rate / self.mbit.unwrap_or(rate) * 10.0 * FRAME).round().max(FRAME);
-            let (minor, rate, ceil) = (minor(class), bit(rate), bit(ceil));
+            let (minor, rate, ceil) = (minor(from), bit(rate), bit(ceil));
             self.host.tc(&format!(
                     "class {verb} dev {port} parent {parent} classid 1:{minor} htb rate {rate} ceil {ceil} quantum {quantum}"
             ))?;
@@ -92,8 +84,8 @@ impl Htb<'_> {
     }
 }
 
-fn minor(class: &Class<'_>) -> u32 {
-    10 + u32::from(class.from.number)
+fn minor(from: &Guest) -> u32 {
+    10 + u32::from(from.number)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Open vSwitch in user space, over AF_XDP, between the first guest and the uplink host: a learning
 //! bridge. Invariant: see the module above; all its data is in a folder that goes with it.
 
-use super::{Killed, redirect};
-use crate::Bed;
+use super::redirect;
 use crate::bed::UPLINK_PORT;
 use crate::ns::output;
 use crate::wait::wait_ok;
-use anyhow::{Context, Result, ensure};
+use crate::{Bed, Started};
+use anyhow::{Result, ensure};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -18,8 +18,8 @@ const STARTS: Duration = Duration::from_secs(10);
 /// The daemons, and their data.
 #[derive(Debug)]
 pub struct Ovs {
-    _switch: Killed,
-    _database: Killed,
+    _switch: Started,
+    _database: Started,
     _folder: TempDir,
 }
 
@@ -34,14 +34,15 @@ pub fn start(bed: &Bed, core: usize) -> Result<Ovs> {
             command.env(key, folder.path());
         }
     };
-    let daemon = |mut command: Command, args: &[String]| {
+    let daemon = |name: &str, mut command: Command, args: &[String]| {
         here(&mut command);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().map(Killed).with_context(|| format!("cannot start {command:?}"))
+        Started::new(name, &mut command)
     };
     output(Command::new("ovsdb-tool").args(["create", &path("conf.db"), SCHEMA]))?;
     let socket = format!("unix:{}", path("db.sock"));
     let database = daemon(
+        "ovsdb-server",
         Command::new("ovsdb-server"),
         &[path("conf.db"), format!("--remote=p{socket}"), format!("--unixctl={}", path("db.ctl"))],
     )?;
@@ -55,6 +56,7 @@ pub fn start(bed: &Bed, core: usize) -> Result<Ovs> {
     tell("--no-wait init")?;
     tell(&format!("--no-wait set Open_vSwitch . other_config:pmd-cpu-mask={:#x}", 1_u64 << core))?;
     let switch = daemon(
+        "ovs-vswitchd",
         bed.host.cmd("ovs-vswitchd"),
         &[socket.clone(), format!("--unixctl={}", path("switch.ctl"))],
     )?;

@@ -1,10 +1,10 @@
 //! DPDK's testpmd over AF_XDP between the first guest and the uplink host. Invariant: see the module above; it
 //! ends when it is dropped.
 
-use super::{Killed, redirect};
-use crate::Bed;
+use super::redirect;
 use crate::bed::UPLINK_PORT;
-use anyhow::{Context, Result};
+use crate::{Bed, Started};
+use anyhow::Result;
 use std::process::Stdio;
 
 /// MiB of memory without huge pages; 2 KiB a frame.
@@ -13,7 +13,7 @@ const FRAMES: &str = "16384";
 
 /// Starts it; it forwards on `core` soon after the return, and its main thread, which reads commands,
 /// runs on `main`.
-pub fn start(bed: &Bed, main: usize, core: usize) -> Result<Killed> {
+pub fn start(bed: &Bed, main: usize, core: usize) -> Result<Started> {
     redirect::whole_checksums_of_both(bed)?;
     let port = bed.guest(0)?.port.as_str();
     let mut command = bed.host.cmd("dpdk-testpmd");
@@ -27,5 +27,5 @@ pub fn start(bed: &Bed, main: usize, core: usize) -> Result<Killed> {
     command.arg(format!("--total-num-mbufs={FRAMES}"));
     // It ends with its input, which stays open as long as the returned value lives.
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    Ok(Killed(command.spawn().context("cannot start dpdk-testpmd")?))
+    Started::new("dpdk-testpmd", &mut command)
 }

@@ -3,15 +3,13 @@
 //! Invariant: amounts are the receiver's, and their times this machine's: iperf3 counts from its own
 //! beginning, and the earliest possible time of a report tells when that was.
 
-use super::tcp::{Server, serve};
+use super::tcp::serve;
 use crate::ns::cmd_in;
-use crate::{Ns, cpu};
-use anyhow::{Context, Result, bail};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use std::io::{BufRead, BufReader, Read};
+use crate::{Ns, Started, cpu};
+use anyhow::{Context, Result};
+use std::io::{BufRead, BufReader};
 use std::net::IpAddr;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -38,20 +36,10 @@ pub struct BulkSpec {
 #[derive(Debug)]
 pub struct Bulk {
     spec: BulkSpec,
-    server: Server,
-    client: Option<Client>,
+    server: Started,
+    client: Option<Started>,
     heard: Arc<Mutex<Vec<Heard>>>,
     reader: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug)]
-struct Client(Child);
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// A report, and the time at which it was read.
@@ -77,7 +65,7 @@ impl Bulk {
         let words = ["--interval", EVERY, "--format", "k", "--forceflush"];
         let mut server = serve(to, spec.port, &words, Stdio::piped())?;
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let pipe = server.0.stdout.take().context("the server has no pipe")?;
+        let pipe = server.stdout()?;
         let (sink, several) = (Arc::clone(&heard), spec.connections > 1);
         let reader = std::thread::spawn(move || {
             for line in BufReader::new(pipe).lines().map_while(Result::ok) {
@@ -101,37 +89,28 @@ impl Bulk {
             .args(core.iter().flat_map(|core| ["-A".to_owned(), format!("{core},{core}")]))
             .args(extra);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        self.client = Some(Client(command.spawn().context("cannot start iperf3")?));
+        self.client = Some(Started::new(format!("iperf3 to {to}"), &mut command)?);
         Ok(())
     }
 
     /// Processor time of both ends so far; 0 for an end that does not exist.
     #[must_use]
     pub fn cpu(&self) -> Duration {
-        let of = |child: &Child| cpu::process_exact(child.id()).unwrap_or_default();
-        of(&self.server.0) + self.client.as_ref().map_or(Duration::ZERO, |client| of(&client.0))
+        let ends = std::iter::once(&self.server).chain(&self.client);
+        ends.map(|end| cpu::process_exact(end.pid()).unwrap_or_default()).sum()
     }
 
     /// An error if the client no longer runs.
     pub fn check(&mut self) -> Result<()> {
-        let Some(Client(client)) = &mut self.client else { bail!("iperf3 was not begun") };
-        let Some(status) = client.try_wait()? else { return Ok(()) };
-        let mut said = String::new();
-        if let Some(mut pipe) = client.stderr.take() {
-            let _ = pipe.read_to_string(&mut said);
-        }
-        bail!("iperf3 to {} ended early with {status}: {}", self.spec.to, said.trim_end())
+        self.client.as_mut().context("iperf3 was not begun")?.check()
     }
 
     /// Ends the client and returns the server's reports.
     pub fn end(mut self) -> Result<Goodput> {
         self.check()?;
-        if let Some(Client(client)) = &mut self.client {
-            kill(Pid::from_raw(i32::try_from(client.id())?), Signal::SIGTERM)?;
-            let patience = Instant::now() + PATIENCE;
-            while client.try_wait()?.is_none() && Instant::now() < patience {
-                std::thread::sleep(Duration::from_millis(5));
-            }
+        if let Some(client) = &mut self.client {
+            client.ask();
+            client.wait(PATIENCE);
         }
         // A client that still waits for its connections to empty is not waited for.
         drop(self.client.take());

@@ -2,10 +2,10 @@
 
 use crate::bed::Family;
 use crate::wait::wait_ok;
-use crate::{Guest, Ns};
-use anyhow::{Context, Result, bail};
+use crate::{Guest, Ns, Started};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 /// How long after its time a client may still run.
@@ -17,17 +17,6 @@ pub struct TcpResult {
     pub bits_per_second: f64,
     pub bytes: u64,
     pub retransmits: u64,
-}
-
-/// An iperf3 that waits for one test.
-#[derive(Debug)]
-pub(super) struct Server(pub(super) Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Runs `flows` TCP flows from one guest to another for `time`; `extra` goes to the client.
@@ -62,33 +51,21 @@ pub fn tcp(
 }
 
 /// Starts a server and waits until it listens; it writes its counts to `out`.
-pub(super) fn serve(to: &Ns, port: u16, extra: &[&str], out: Stdio) -> Result<Server> {
-    let server = to
-        .cmd("iperf3")
+pub(super) fn serve(to: &Ns, port: u16, extra: &[&str], out: Stdio) -> Result<Started> {
+    let mut command = to.cmd("iperf3");
+    command
         .args(["-s", "-1", "-p", &port.to_string()])
         .args(extra)
         .stdin(Stdio::null())
         .stdout(out)
-        .stderr(Stdio::null())
-        .spawn()
-        .context("cannot start iperf3")?;
-    let server = Server(server);
-    wait_listening(to, port)?;
-    Ok(server)
-}
-
-/// Reads the socket table instead of connecting, which would use up the server's one test.
-fn wait_listening(to: &Ns, port: u16) -> Result<()> {
-    let hex = format!(":{port:04X} ");
+        .stderr(Stdio::null());
+    let server = Started::new("iperf3", &mut command)?;
+    // A connection would use up the server's one test.
     wait_ok(Duration::from_secs(5), "iperf3 to listen", || {
-        let table = to.run(|| {
-            let read = |name| std::fs::read_to_string(format!("/proc/thread-self/net/{name}"));
-            Ok(read("tcp")? + &read("tcp6")?)
-        })?;
-        // State 0A is LISTEN.
-        let listens = table.lines().any(|line| line.contains(&hex) && line.contains(" 0A "));
-        if listens { Ok(()) } else { bail!("port {port} is closed") }
-    })
+        ensure!(to.listens(port)?, "port {port} is closed");
+        Ok(())
+    })?;
+    Ok(server)
 }
 
 fn parse(text: &str) -> Result<TcpResult> {

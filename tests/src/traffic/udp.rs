@@ -222,6 +222,7 @@ pub struct Sink {
     addr: SocketAddr,
     stop: Arc<AtomicBool>,
     count: Arc<AtomicU64>,
+    time: Arc<ThreadTime>,
     thread: Option<JoinHandle<Result<SinkReport>>>,
 }
 
@@ -234,12 +235,22 @@ impl Sink {
     pub fn start_on(ns: &Ns, addr: SocketAddr, core: Option<usize>) -> Result<Self> {
         let options =
             Options { bind: Some(addr.ip()), port: addr.port(), core, ..Options::default() };
-        let sink = ns.run(|| Ok(sink::Sink::open(options)?))?.with_stamps();
-        let addr = sink.address();
-        let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (stopped, counter) = (Arc::clone(&stop), Arc::clone(&count));
-        let thread = std::thread::spawn(move || Ok(sink.run(&stopped, &counter, |_| {})?));
-        Ok(Self { addr, stop, count, thread: Some(thread) })
+        Ok(Self::of(ns.run(|| Ok(sink::Sink::open(options)?))?.with_stamps()))
+    }
+
+    /// Counts what comes to an open socket, on a thread that runs like the calling one.
+    #[must_use]
+    pub fn of(sink: sink::Sink) -> Self {
+        let (addr, stop) = (sink.address(), Arc::new(AtomicBool::new(false)));
+        let (count, time) = (Arc::new(AtomicU64::new(0)), Arc::new(ThreadTime::default()));
+        let (stopped, counter, timed) = (Arc::clone(&stop), Arc::clone(&count), Arc::clone(&time));
+        let thread = std::thread::spawn(move || {
+            timed.begin();
+            let report = sink.run(&stopped, &counter, |_| {});
+            timed.end();
+            Ok(report?)
+        });
+        Self { addr, stop, count, time, thread: Some(thread) }
     }
 
     #[must_use]
@@ -261,12 +272,25 @@ impl Sink {
         .with_context(|| format!("{} came", self.so_far()))
     }
 
+    /// Processor time so far.
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        self.time.so_far()
+    }
+
+    /// Whether it has ended, as all its senders have.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Receives the queued datagrams and ends.
     pub fn finish(mut self) -> Result<Received> {
         self.end().map(Received::of)
     }
 
-    fn end(&mut self) -> Result<SinkReport> {
+    /// The same, with the whole report; call it once.
+    pub fn end(&mut self) -> Result<SinkReport> {
         self.stop.store(true, Ordering::Relaxed);
         let thread = self.thread.take().context("joined already")?;
         thread.join().map_err(|_| anyhow!("the sink panicked"))?

@@ -79,7 +79,7 @@ pub(super) fn ours(
             plot.curves.push(Curve { name: names.whole(sample), look, published: false, points });
         }
         if draw == Draw::Bars {
-            by_value(&mut plot);
+            plot.name_values();
         }
     }
     Ours { plot, apart: None, missing, at }
@@ -118,13 +118,12 @@ fn x_axis(experiment: &Experiment, figure: &Figure, draw: Draw) -> Axis {
     let named = |name: &str, unit: &str| Axis {
         name: name.to_owned(),
         unit: unit.to_owned(),
-        log: false,
-        from: None,
+        ..Axis::default()
     };
     figure.x.clone().unwrap_or_else(|| match (draw, &experiment.vary) {
         (Draw::Time, _) => named("time", "s"),
         (_, Some(vary)) => named(&vary.name, &vary.unit),
-        (_, None) => named("", ""),
+        (_, None) => Axis::default(),
     })
 }
 
@@ -243,15 +242,6 @@ fn categories(
         }
     }
     plot.labels = Some(labels);
-}
-
-/// The varied values side by side.
-fn by_value(plot: &mut Plot) {
-    let xs = plot.xs();
-    for point in plot.curves.iter_mut().flat_map(|curve| &mut curve.points) {
-        point.x = xs.iter().position(|x| same(*x, point.x)).unwrap_or_default() as f64;
-    }
-    plot.labels = Some(xs.into_iter().map(digits::exact).collect());
 }
 
 /// Describes a time plot's run: "maximum rate of each VM 40 Mb/s".

@@ -7,17 +7,11 @@ use anyhow::Result;
 use super::chart;
 use super::digits;
 use super::html::{axis, escape};
-use super::plot::{Curve, Plot, same};
+use super::plot::{Curve, Plot, in_order, same};
 use crate::spec::Draw;
 
 /// With at least this many columns, and more columns than curves, the table is upright.
 const LONG: usize = 9;
-
-struct Row {
-    /// HTML.
-    head: String,
-    cells: Vec<String>,
-}
 
 /// Tables of all plots of a figure: plots over the same quantity share one.
 pub(super) fn tables(plots: &[&Plot], title: &str) -> Result<String> {
@@ -44,7 +38,11 @@ fn shares_columns(a: &Plot, b: &Plot) -> bool {
 fn table(plots: &[&Plot], title: &str) -> Result<String> {
     let columns = columns(plots);
     let y = &plots[0].y;
-    let mut rows = Vec::new();
+    let corner =
+        escape(&if plots[0].x.name.is_empty() { String::new() } else { axis(&plots[0].x) });
+    let heads = columns.iter().map(|column| escape(&column.shown));
+    // A curve is a row.
+    let mut rows = vec![std::iter::once(corner).chain(heads).collect::<Vec<String>>()];
     for plot in plots {
         let unit = if plot.y.unit == y.unit {
             String::new()
@@ -59,82 +57,57 @@ fn table(plots: &[&Plot], title: &str) -> Result<String> {
                 let write = if curve.published { digits::exact } else { digits::plain };
                 point.map_or_else(|| "–".to_owned(), |point| write(point.number))
             };
-            rows.push(Row { head, cells: columns.iter().map(cell).collect() });
+            rows.push(std::iter::once(head).chain(columns.iter().map(cell)).collect());
         }
     }
-    let heads: Vec<String> = columns.iter().map(|column| escape(&column.shown())).collect();
-    let corner =
-        escape(&if plots[0].x.name.is_empty() { String::new() } else { axis(&plots[0].x) });
     let repeated =
         |curve: &Curve| !curve.published && curve.points.iter().any(|point| point.spread.is_some());
     let medians = plots.iter().flat_map(|plot| &plot.curves).any(repeated);
     let of = if medians { ": medians of the repetitions" } else { "" };
     let caption = escape(&format!("{}{of}", axis(y)));
     let title = escape(title);
-    let long = columns.len() >= LONG && columns.len() > rows.len();
-    let (class, body) = if long {
-        ("numbers upright", upright(&corner, &heads, &rows))
-    } else {
-        ("numbers", lying(&corner, &heads, &rows))
-    };
+    let mut class = "numbers";
+    if columns.len() >= LONG && columns.len() >= rows.len() {
+        // A curve is a column.
+        class = "numbers upright";
+        let column = |at: usize| rows.iter().map(|row| row[at].clone()).collect();
+        rows = (0..=columns.len()).map(column).collect();
+    }
+    let body = body(&rows);
     Ok(format!(
         "<div class=\"scroll\" role=\"region\" aria-label=\"{title}: numbers\" tabindex=\"0\"><table class=\"{class}\">\n<caption>{caption}</caption>\n{body}</table></div>\n"
     ))
 }
 
-/// A curve is a row.
-fn lying(corner: &str, heads: &[String], rows: &[Row]) -> String {
-    let mut out = format!("<thead><tr><th scope=\"col\">{corner}</th>");
-    for head in heads {
-        out += &format!("<th scope=\"col\">{head}</th>");
-    }
-    out += "</tr></thead>\n<tbody>\n";
-    for row in rows {
-        out += &format!("<tr><th scope=\"row\">{}</th>", row.head);
-        for cell in &row.cells {
-            out += &format!("<td>{cell}</td>");
+/// The first row and the first cell of each row are headings.
+fn body(rows: &[Vec<String>]) -> String {
+    let mut out = String::from("<thead>");
+    for (i, row) in rows.iter().enumerate() {
+        out += "<tr>";
+        for (j, cell) in row.iter().enumerate() {
+            out += &match (i, j) {
+                (0, _) => format!("<th scope=\"col\">{cell}</th>"),
+                (_, 0) => format!("<th scope=\"row\">{cell}</th>"),
+                _ => format!("<td>{cell}</td>"),
+            };
         }
-        out += "</tr>\n";
+        out += if i == 0 { "</tr></thead>\n<tbody>\n" } else { "</tr>\n" };
     }
     out + "</tbody>"
 }
 
-/// A curve is a column.
-fn upright(corner: &str, heads: &[String], rows: &[Row]) -> String {
-    let mut out = format!("<thead><tr><th scope=\"col\">{corner}</th>");
-    for row in rows {
-        out += &format!("<th scope=\"col\">{}</th>", row.head);
-    }
-    out += "</tr></thead>\n<tbody>\n";
-    for (i, head) in heads.iter().enumerate() {
-        out += &format!("<tr><th scope=\"row\">{head}</th>");
-        for row in rows {
-            out += &format!("<td>{}</td>", row.cells[i]);
-        }
-        out += "</tr>\n";
-    }
-    out + "</tbody>"
-}
-
-/// A value on the horizontal axis.
-enum Column {
-    Value(f64),
-    Label(String),
+/// A place on the horizontal axis: its value, unless it only has a name.
+struct Column {
+    value: Option<f64>,
+    shown: String,
 }
 
 impl Column {
     fn is(&self, plot: &Plot, x: f64) -> bool {
-        match (self, &plot.labels) {
-            (Self::Value(value), None) => same(*value, x),
-            (Self::Label(label), Some(labels)) => labels.get(x as usize) == Some(label),
+        match (self.value, &plot.labels) {
+            (Some(value), None) => same(value, x),
+            (None, Some(labels)) => labels.get(x as usize) == Some(&self.shown),
             _ => false,
-        }
-    }
-
-    fn shown(&self) -> String {
-        match self {
-            Self::Value(value) => digits::exact(*value),
-            Self::Label(label) => label.clone(),
         }
     }
 }
@@ -147,10 +120,8 @@ fn columns(plots: &[&Plot]) -> Vec<Column> {
                 labels.push(label.clone());
             }
         }
-        return labels.into_iter().map(Column::Label).collect();
+        return labels.into_iter().map(|shown| Column { value: None, shown }).collect();
     }
-    let mut xs: Vec<f64> = plots.iter().flat_map(|plot| plot.xs()).collect();
-    xs.sort_by(f64::total_cmp);
-    xs.dedup_by(|a, b| same(*a, *b));
-    xs.into_iter().map(Column::Value).collect()
+    let xs = in_order(plots.iter().flat_map(|plot| plot.xs()).collect());
+    xs.into_iter().map(|x| Column { value: Some(x), shown: digits::exact(x) }).collect()
 }

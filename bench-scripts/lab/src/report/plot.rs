@@ -2,6 +2,7 @@
 //!
 //! Invariant: everything in one plot has the same units.
 
+use super::digits;
 use super::look::Look;
 use crate::spec::{Axis, Draw};
 
@@ -87,20 +88,25 @@ impl Plot {
 
     /// All x in order.
     pub(super) fn xs(&self) -> Vec<f64> {
-        let mut xs: Vec<f64> =
-            self.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.x)).collect();
-        xs.sort_by(f64::total_cmp);
-        xs.dedup_by(|a, b| same(*a, *b));
-        xs
+        let points = self.curves.iter().flat_map(|curve| &curve.points);
+        in_order(points.map(|point| point.x).collect())
     }
 
     /// All x that its axis shows.
     pub(super) fn shown_xs(&self) -> Vec<f64> {
         let mut xs = self.xs();
         xs.extend(&self.beside_x);
-        xs.sort_by(f64::total_cmp);
-        xs.dedup_by(|a, b| same(*a, *b));
-        xs
+        in_order(xs)
+    }
+
+    /// Puts the values of x side by side, as names.
+    pub(super) fn name_values(&mut self) {
+        let xs = self.xs();
+        for point in self.curves.iter_mut().flat_map(|curve| &mut curve.points) {
+            point.x = xs.iter().position(|x| same(*x, point.x)).unwrap_or_default() as f64;
+        }
+        self.draw = Draw::Bars;
+        self.labels = Some(xs.into_iter().map(digits::exact).collect());
     }
 
     /// The text for screen readers.
@@ -118,6 +124,13 @@ impl Plot {
         };
         format!("{title}. {kind}: {}{over}, for {}.", super::html::axis(&self.y), names.join("; "))
     }
+}
+
+/// Each once.
+pub(super) fn in_order(mut xs: Vec<f64>) -> Vec<f64> {
+    xs.sort_by(f64::total_cmp);
+    xs.dedup_by(|a, b| same(*a, *b));
+    xs
 }
 
 fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {

@@ -19,8 +19,7 @@ pub(super) fn alone(published: &Published, ours: Option<&Plot>) -> Option<Plot> 
     if curves.is_empty() {
         return None;
     }
-    let blank = || Axis { name: String::new(), unit: String::new(), log: false, from: None };
-    let of_ours = |pick: fn(&Plot) -> &Axis| ours.map_or_else(blank, |plot| pick(plot).clone());
+    let of_ours = |pick: fn(&Plot) -> &Axis| ours.map(pick).cloned().unwrap_or_default();
     let x = published.x.clone().unwrap_or_else(|| of_ours(|plot| &plot.x));
     let y = published.y.clone().unwrap_or_else(|| of_ours(|plot| &plot.y));
     let mut plot = Plot::new(Draw::Lines, x, y, curves);
@@ -35,12 +34,7 @@ pub(super) fn alone(published: &Published, ours: Option<&Plot>) -> Option<Plot> 
         }
         None if ours.is_some_and(|ours| ours.draw == Draw::Time) => plot.draw = Draw::Time,
         None if ours.is_some_and(|ours| ours.draw == Draw::Bars) => {
-            plot.draw = Draw::Bars;
-            let xs = plot.xs();
-            for point in plot.curves.iter_mut().flat_map(|curve| &mut curve.points) {
-                point.x = xs.iter().position(|x| same(*x, point.x)).unwrap_or_default() as f64;
-            }
-            plot.labels = Some(xs.into_iter().map(digits::exact).collect());
+            plot.name_values();
         }
         None => {}
     }

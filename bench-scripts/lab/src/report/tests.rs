@@ -9,7 +9,7 @@ use super::curves::{Ours, ours};
 use super::look::Looks;
 use super::{published, report};
 use crate::run::Results;
-use crate::spec::{Experiment, Over, Scaled};
+use crate::spec::{Capacity, Experiment, Over, Scaled};
 
 type All = Vec<(Experiment, Option<Results>)>;
 
@@ -84,10 +84,10 @@ fn a_scale_is_told_wherever_its_rates_are() {
     };
     assert_eq!(told(&all), "", "nothing is said of who has no scale");
     all[0].1.as_mut().unwrap().scale =
-        Some(Scaled { factor: 1.0, mbit: Some(80_000.0), pps: None });
+        Some(Scaled { factor: 1.0, capacity: Capacity { mbit: Some(80_000.0), pps: None } });
     assert_eq!(told(&all), "", "nor of the file's own rates");
     all[0].1.as_mut().unwrap().scale =
-        Some(Scaled { factor: 0.43, mbit: None, pps: Some(412_345.6) });
+        Some(Scaled { factor: 0.43, capacity: Capacity { mbit: None, pps: Some(412_345.6) } });
     // The first and the last figure are of rates, and the paper has numbers of the first.
     insta::assert_snapshot!(told(&all), @r"
     Scaled to 0.43 of the file&#39;s rates: this machine&#39;s worker forwards 412000 frames/s. Rates below are as measured at this scale; ratios do not depend on it.

@@ -5,6 +5,7 @@
 //! counts: rates must fit whatever else the machine does meanwhile.
 
 use anyhow::{Context, Result, ensure};
+use weir_core::Lane;
 
 use super::campaign::{Campaign, Planned, Played, Player};
 use super::estimate::Overhead;
@@ -68,10 +69,8 @@ fn weir() -> Peer {
         binary: None,
         idle: None,
         mode: None,
-        lane: Some("scheduled".to_owned()),
-        container: String::new(),
-        scheduler: String::new(),
-        measure: String::new(),
+        lane: Some(Lane::Scheduled),
+        config: toml::Table::new(),
     }
 }
 

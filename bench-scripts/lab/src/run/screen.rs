@@ -121,19 +121,12 @@ fn remaining(left: Duration) -> String {
 
 /// `A-E1 weir, small, 40 Mb/s, 2 of 10`.
 pub(super) fn named(place: &Place, experiment: &Experiment, quick: bool) -> String {
-    let mut words = vec![format!("{} {}", place.experiment, place.peer)];
-    if !place.variant.is_empty() {
-        words.push(place.variant.clone());
-    }
-    if let Some(x) = place.x {
-        let unit = experiment.vary.as_ref().map_or("", |vary| vary.unit.as_str());
-        words.push(format!("{x} {unit}").trim_end().to_owned());
-    }
+    let mut words = place.words("", experiment.unit());
     let times = experiment.effort(quick).repetitions;
     if times > 1 {
         words.push(format!("{} of {times}", place.repetition + 1));
     }
-    words.join(", ")
+    format!("{} {}", place.experiment, words.join(", "))
 }
 
 /// The first line, with at most `columns` columns.

@@ -11,7 +11,7 @@ use super::campaign::{Campaign, Planned};
 use super::screen::Screen;
 use super::{Ended, Orders, Results, Work, kept, plan};
 use crate::cell::{Cell, Outcome};
-use crate::spec::{Peer, Scale, Scaled};
+use crate::spec::{Capacity, Peer, Scale, Scaled};
 
 const PEERS: usize = 3;
 const XS: usize = 2;
@@ -343,7 +343,7 @@ fn rates_are_fitted_to_what_the_worker_manages() {
     };
     let (ended, link) = run(&trial);
     assert_eq!((trial.played(), link), (ALL, Some(50.0)));
-    let half = Scaled { factor: 0.5, mbit: Some(500.0), pps: None };
+    let half = Scaled { factor: 0.5, capacity: Capacity { mbit: Some(500.0), pps: None } };
     assert_eq!((ended.finished[0].scale, trial.results().unwrap().scale), (Some(half), Some(half)));
     let verdict = &ended.finished[0].verdicts[0];
     assert_eq!((verdict.least, verdict.holds), (Some(0.5), true), "half of the file's bound");

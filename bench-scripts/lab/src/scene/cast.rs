@@ -9,7 +9,7 @@ use anyhow::Result;
 use system_tests::Ns;
 use system_tests::observer::{At, Keep};
 
-use crate::spec::{CountAt, Kind, Scene, Topology, Traffic};
+use crate::spec::{CountAt, Kind, Scene, Seat, Topology, Traffic};
 use crate::stage::{Spot, Stage};
 
 /// A namespace's interface, by their names.
@@ -64,13 +64,13 @@ impl<'a> Cast<'a> {
         let scene = stage.scene();
         let (mut ways, mut namespaces) = (Vec::new(), BTreeMap::new());
         for (index, traffic) in scene.traffic.iter().enumerate() {
-            for (from, to) in pairs(stage, traffic)? {
+            for Pair { from, to, who } in pairs(stage, traffic)? {
                 for spot in [&from, &to] {
                     namespaces.insert(spot.ns.name().to_owned(), spot.ns);
                 }
                 ways.push(Way {
                     number: number(scene, &from, &to),
-                    who: who(scene, from.number, to.number),
+                    who,
                     over_link: over_link(scene, traffic),
                     from: place(&from),
                     to: place(&to),
@@ -110,15 +110,23 @@ impl Source {
     }
 }
 
-/// All pairs of sender and receiver of a traffic.
-pub(crate) fn pairs<'a>(stage: &'a Stage, traffic: &Traffic) -> Result<Vec<(Spot<'a>, Spot<'a>)>> {
+/// A sender and a receiver.
+#[derive(Clone, Debug)]
+pub(crate) struct Pair<'a> {
+    pub(crate) from: Spot<'a>,
+    pub(crate) to: Spot<'a>,
+    /// `vm1` and the like, as the meters call it; `None` if no VM owns what goes between them.
+    pub(crate) who: Option<String>,
+}
+
+/// All pairs of a traffic; none if a seat stands for no place.
+pub(crate) fn pairs<'a>(stage: &'a Stage, traffic: &Traffic) -> Result<Vec<Pair<'a>>> {
+    let to = stage.spots(traffic.to, traffic.family)?;
     let mut pairs = Vec::new();
-    let senders = stage.spots(&traffic.from, traffic.family)?.len();
-    for sender in 0..senders {
-        for to in stage.spots(&traffic.to, traffic.family)? {
-            let from = stage.spots(&traffic.from, traffic.family)?.into_iter().nth(sender);
-            let other = |from: &Spot<'_>| place(from) != place(&to);
-            pairs.extend(from.filter(other).map(|from| (from, to)));
+    for from in stage.spots(traffic.from, traffic.family)? {
+        for to in to.iter().filter(|to| place(to) != place(&from)) {
+            let who = who(stage.scene(), from.number, to.number);
+            pairs.push(Pair { from: from.clone(), to: to.clone(), who });
         }
     }
     Ok(pairs)
@@ -137,18 +145,14 @@ fn number(scene: &Scene, from: &Spot<'_>, to: &Spot<'_>) -> u8 {
 
 /// The owner of a way: the VM that sends or, failing that, the one that receives and never sends
 /// anything; with routers, the one that is passed.
-pub(crate) fn who(scene: &Scene, from: u8, to: u8) -> Option<String> {
+fn who(scene: &Scene, from: u8, to: u8) -> Option<String> {
     let is_vm = |number: u8| (1..=scene.vms).contains(&number);
     let name = |number: u8| format!("vm{number}");
     match scene.topology {
         Topology::Routers => is_vm(to).then(|| name(to)),
         Topology::Vms if is_vm(from) => Some(name(from)),
         Topology::Vms => {
-            let sends = |traffic: &Traffic| match traffic.from.as_str() {
-                "every" => true,
-                "others" => to > 1,
-                seat => seat == name(to),
-            };
+            let sends = |traffic: &Traffic| [Seat::Every, Seat::Vm(to)].contains(&traffic.from);
             (is_vm(to) && !scene.traffic.iter().any(sends)).then(|| name(to))
         }
     }
@@ -156,8 +160,8 @@ pub(crate) fn who(scene: &Scene, from: u8, to: u8) -> Option<String> {
 
 fn over_link(scene: &Scene, traffic: &Traffic) -> bool {
     match scene.topology {
-        Topology::Vms => traffic.to == "uplink",
-        Topology::Routers => traffic.to.starts_with("via") || traffic.to == "right",
+        Topology::Vms => traffic.to == Seat::Uplink,
+        Topology::Routers => traffic.to.is_way() || traffic.to == Seat::Right,
     }
 }
 

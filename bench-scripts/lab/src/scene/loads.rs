@@ -4,18 +4,15 @@
 //! Invariant: a load ends on request or when it is dropped, and its file is gone then. A load that ends
 //! by itself before is an error.
 
-use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use system_tests::ns;
+use anyhow::{Context, Result};
+use system_tests::{Started, ns};
 use tempfile::TempDir;
 
-use crate::spec::{Family, Load, What};
+use crate::spec::{Family, Load, Seat, What};
 use crate::stage::Stage;
 
 /// How long a load may take to end.
@@ -30,14 +27,8 @@ pub(super) struct Burden {
     what: String,
     /// Namespace and arguments.
     words: Vec<(String, Vec<String>)>,
-    running: Vec<Running>,
+    running: Vec<Started>,
     _file: Option<TempDir>,
-}
-
-#[derive(Debug)]
-struct Running {
-    child: Child,
-    told: bool,
 }
 
 impl Burden {
@@ -47,10 +38,10 @@ impl Burden {
             What::Burn => "stress-ng",
             What::Disk => "fio",
         };
-        let places = if load.at == "host" {
+        let places = if load.at == Seat::Host {
             vec![stage.bed().host.name().to_owned()]
         } else {
-            let spots = stage.spots(&load.at, Family::V4)?;
+            let spots = stage.spots(load.at, Family::V4)?;
             spots.iter().map(|spot| spot.ns.name().to_owned()).collect()
         };
         let lasts = (load.stop - load.start).max(0.0) + SPARE_S;
@@ -83,8 +74,7 @@ impl Burden {
             let mut command = ns::cmd_in(place, program);
             command.args(rest).current_dir(std::env::temp_dir());
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-            let child = command.spawn().with_context(|| format!("cannot start {}", self.what))?;
-            self.running.push(Running { child, told: false });
+            self.running.push(Started::new(&self.what, &mut command)?);
         }
         Ok(())
     }
@@ -92,40 +82,17 @@ impl Burden {
     /// Requests the end, without waiting for it.
     pub(super) fn stop(&mut self) -> Result<()> {
         for running in &mut self.running {
-            if let Some(status) = running.child.try_wait()? {
-                let mut said = String::new();
-                if let Some(mut pipe) = running.child.stderr.take() {
-                    let _ = pipe.read_to_string(&mut said);
-                }
-                bail!("{} ended early with {status}: {}", self.what, said.trim_end());
-            }
-            running.tell();
+            running.check()?;
+            running.ask();
         }
         Ok(())
     }
 }
 
-impl Running {
-    fn tell(&mut self) {
-        self.told = true;
-        if let Ok(pid) = i32::try_from(self.child.id()) {
-            // The program ends its own children.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
-    }
-}
-
-impl Drop for Running {
+impl Drop for Burden {
     fn drop(&mut self) {
-        if !self.told && matches!(self.child.try_wait(), Ok(None)) {
-            self.tell();
-        }
-        let patience = Instant::now() + PATIENCE;
-        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < patience {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.running.iter().for_each(Started::ask);
+        self.running.iter_mut().for_each(|running| running.wait(PATIENCE));
     }
 }
 

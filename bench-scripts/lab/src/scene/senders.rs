@@ -1,7 +1,6 @@
 //! Traffic: one file for each kind. Invariant: traffic that was started ends by itself at its `stop`,
 //! and at once when it is dropped.
 
-mod ask;
 mod exchange;
 mod flood;
 mod flows;
@@ -10,7 +9,6 @@ mod marks;
 mod packets;
 mod places;
 mod probe;
-mod records;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -86,7 +84,6 @@ pub(crate) fn start<'a>(
         Kind::Timed => timed::start(traffic, stage, timeline, rates),
         Kind::Tcp => tcp::start(traffic, stage, timeline),
         Kind::Probe => probe::start(traffic, stage, timeline),
-        Kind::Ask => exchange::start(traffic, stage, timeline, ask::terms(traffic)),
-        Kind::Records => exchange::start(traffic, stage, timeline, records::terms(traffic)),
+        Kind::Ask | Kind::Records => exchange::start(traffic, stage, timeline),
     }
 }

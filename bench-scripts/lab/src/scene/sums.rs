@@ -56,7 +56,9 @@ pub(super) struct Book<'a> {
 }
 
 /// The arrivals in a period, by source.
-struct Piece {
+struct Piece<'a> {
+    /// The window's; none of a slice.
+    name: &'a str,
     /// Seconds of the scene, as planned.
     from_s: f64,
     to_s: f64,
@@ -65,10 +67,11 @@ struct Piece {
     counts: Vec<Count>,
 }
 
-impl Piece {
-    fn between(earlier: &Tallied, later: &Tallied, from_s: f64, to_s: f64) -> Self {
+impl<'a> Piece<'a> {
+    fn between(name: &'a str, earlier: &Tallied, later: &Tallied, from_s: f64, to_s: f64) -> Self {
         let counts = later.counts.iter().zip(&earlier.counts);
         Self {
+            name,
             from_s,
             to_s,
             seconds: length(earlier.at, later.at),
@@ -92,13 +95,13 @@ impl Book<'_> {
                 continue;
             };
             let (from_s, to_s) = (span.from.as_secs_f64(), span.to.as_secs_f64());
-            let window = Piece::between(&from.rates, &to.rates, from_s, to_s);
-            self.flows(&span.name, &window, &slices, &mut outcome);
-            self.named(&span.name, &window, &mut outcome);
-            self.costs(&span.name, &window, (from, to), &mut outcome);
+            let window = Piece::between(&span.name, &from.rates, &to.rates, from_s, to_s);
+            self.flows(&window, &slices, &mut outcome);
+            self.named(&window, &mut outcome);
+            self.costs(&window, (from, to), &mut outcome);
             if let (Some(before), Some(after)) = (from.resent, to.resent) {
                 let resent = after.saturating_sub(before) as f64;
-                set(&mut outcome, &span.name, "all.resent", resent);
+                set(&mut outcome, &window, "all.resent", resent);
             }
         }
         self.series(&slices, &mut outcome);
@@ -107,13 +110,13 @@ impl Book<'_> {
     }
 
     /// The slices one after the other.
-    fn pieces(&self) -> Vec<Piece> {
+    fn pieces(&self) -> Vec<Piece<'_>> {
         let slice = self.timeline.slice.as_secs_f64();
         let pairs = self.slices.iter().zip(self.slices.iter().skip(1)).enumerate();
         pairs
             .map(|(at, (earlier, later))| {
                 let from_s = at as f64 * slice;
-                Piece::between(earlier, later, from_s, from_s + slice)
+                Piece::between("", earlier, later, from_s, from_s + slice)
             })
             .collect()
     }
@@ -140,7 +143,7 @@ impl Book<'_> {
     }
 
     /// VMs that send or receive in a period, with their traffic.
-    fn active(&self, window: &Piece) -> BTreeMap<&str, Vec<(&Traffic, bool)>> {
+    fn active(&self, window: &Piece<'_>) -> BTreeMap<&str, Vec<(&Traffic, bool)>> {
         let mut active: BTreeMap<&str, Vec<(&Traffic, bool)>> = BTreeMap::new();
         let all = self.cast.all();
         for way in &self.cast.ways {
@@ -154,20 +157,20 @@ impl Book<'_> {
     }
 }
 
-fn is_active(traffic: &Traffic, window: &Piece) -> bool {
+fn is_active(traffic: &Traffic, window: &Piece<'_>) -> bool {
     let stop = traffic.stop.unwrap_or(f64::INFINITY);
     traffic.start < window.to_s - NEARLY && stop > window.from_s + NEARLY
 }
 
 /// Stores a value if it is a finite number.
-fn set(outcome: &mut Outcome, window: &str, name: &str, value: f64) {
+fn set(outcome: &mut Outcome, window: &Piece<'_>, name: &str, value: f64) {
     if value.is_finite() {
-        outcome.values.insert(format!("{window}.{name}"), value);
+        outcome.values.insert(format!("{}.{name}", window.name), value);
     }
 }
 
-fn mbit(count: &Count, seconds: f64) -> f64 {
-    count.bytes as f64 * 8e-6 / seconds
+fn mbit(count: &Count, piece: &Piece<'_>) -> f64 {
+    count.bytes as f64 * 8e-6 / piece.seconds
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use weir_core::{Idle, Lane, Mode};
 
 use super::{Check, Figure, Published, Scale};
 
@@ -75,18 +76,14 @@ pub struct Peer {
     /// weir: another binary of it, by its path.
     pub binary: Option<PathBuf>,
     /// weir: `spin` or `adaptive` (the default) or `sleep`.
-    pub idle: Option<String>,
+    pub idle: Option<Idle>,
     /// weir: attach mode of every port.
-    pub mode: Option<String>,
+    pub mode: Option<Mode>,
     /// weir: the lane of frames, `auto` or `scheduled`; required.
-    pub lane: Option<String>,
-    /// weir: lines of `[container]`, `[scheduler]` and `[measure]`.
+    pub lane: Option<Lane>,
+    /// weir: further tables of its configuration, such as `config.container`.
     #[serde(default)]
-    pub container: String,
-    #[serde(default)]
-    pub scheduler: String,
-    #[serde(default)]
-    pub measure: String,
+    pub config: toml::Table,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -162,6 +159,12 @@ impl Experiment {
     #[must_use]
     pub fn effort(&self, quick: bool) -> &Effort {
         if quick { &self.quick } else { &self.full }
+    }
+
+    /// The unit of the varied quantity.
+    #[must_use]
+    pub fn unit(&self) -> &str {
+        self.vary.as_ref().map_or("", |vary| &vary.unit)
     }
 
     pub fn peer(&self, name: &str) -> Option<&Peer> {

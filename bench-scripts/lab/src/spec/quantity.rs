@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Kind, PeerKind, Scene, Traffic};
+use super::{Kind, PeerKind, Scene, Seat, Traffic};
 
 const ANY: &str = "*";
 const ALL: &str = "all";
@@ -204,20 +204,23 @@ fn goes_on(traffic: &Traffic, scene: &Scene, window: &str) -> bool {
 
 /// The names of a traffic's results: its own, or its VMs' plus `all` if there are several.
 pub(super) fn whose(traffic: &Traffic, scene: &Scene) -> Vec<String> {
-    let vms = |seat: &str| match seat {
-        "every" | "via-every" => (1..=scene.vms).map(|number| format!("vm{number}")).collect(),
-        "via-others" => (2..=scene.vms).map(|number| format!("vm{number}")).collect(),
-        _ if seat.starts_with("vm") || seat.starts_with("via") => vec![seat.replace("via", "vm")],
-        _ => Vec::new(),
+    let vms = |seat| {
+        let numbers = match seat {
+            Seat::Every | Seat::ViaEvery => 1..=scene.vms,
+            Seat::ViaOthers => 2..=scene.vms,
+            Seat::Vm(number) | Seat::Via(number) => number..=number,
+            Seat::Uplink | Seat::Right | Seat::Host => return Vec::new(),
+        };
+        numbers.map(|number| format!("vm{number}")).collect::<Vec<String>>()
     };
-    let (from, to) = (vms(&traffic.from), vms(&traffic.to));
+    let (from, to) = (vms(traffic.from), vms(traffic.to));
     let flows = from.len().max(to.len());
     let mut names = if from.is_empty() { to } else { from };
     match &traffic.name {
         Some(name) if flows > 1 => names.push(name.clone()),
         Some(name) => names = vec![name.clone()],
         None if flows > 1 => names.push(ALL.to_owned()),
-        None if names.is_empty() => names.push(traffic.from.clone()),
+        None if names.is_empty() => names.push(traffic.from.to_string()),
         None => {}
     }
     names

@@ -21,41 +21,34 @@ pub struct Scale {
 }
 
 /// The measured capacity of weir's worker on a machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Capacity {
     /// TCP that it cuts for a link with a rate, in Mb/s of frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mbit: Option<f64>,
     /// Single frames of 64 bytes that it forwards a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pps: Option<f64>,
 }
 
-/// The scale of an experiment's run, and the reason: `mbit` or `pps` is the worker's capacity.
+/// The scale of an experiment's run, and the reason: the capacity that it depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scaled {
     pub factor: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mbit: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pps: Option<f64>,
+    #[serde(flatten)]
+    pub capacity: Capacity,
 }
 
 impl Scale {
     /// `None` if the needed capacity was not measured.
     #[must_use]
     pub fn fitted(&self, capacity: &Capacity) -> Option<Scaled> {
-        let of = |asked: Option<f64>, managed: Option<f64>| {
-            let (asked, managed) = asked.zip(managed)?;
-            Some((self.factor(asked, managed), managed))
-        };
-        let mbit = of(self.mbit, capacity.mbit);
-        let pps = of(self.pps, capacity.pps);
-        let (factor, _) = mbit.or(pps)?;
-        let managed = |found: Option<(f64, f64)>| found.map(|(_, managed)| managed);
-        Some(Scaled { factor, mbit: managed(mbit), pps: managed(pps) })
-    }
-
-    fn factor(&self, asked: f64, managed: f64) -> f64 {
-        shortened((self.share * managed / asked).min(1.0))
+        let mbit = capacity.mbit.filter(|_| self.mbit.is_some());
+        let pps = capacity.pps.filter(|_| self.pps.is_some());
+        let parts = self.mbit.zip(mbit).or(self.pps.zip(pps));
+        let factor =
+            parts.map(|(asked, managed)| shortened((self.share * managed / asked).min(1.0)))?;
+        Some(Scaled { factor, capacity: Capacity { mbit, pps } })
     }
 }
 
@@ -69,8 +62,7 @@ impl Scaled {
     /// "scaled to 0.43 of the file's rates: this machine's worker forwards 412000 frames/s".
     #[must_use]
     pub fn sentence(&self) -> String {
-        let Self { factor, mbit, pps } = *self;
-        let capacity = Capacity { mbit, pps };
+        let Self { factor, capacity } = self;
         format!("scaled to {factor} of the file's rates: this machine's worker {capacity}")
     }
 }

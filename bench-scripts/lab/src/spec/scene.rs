@@ -9,6 +9,8 @@
 use serde::Deserialize;
 use system_tests::bed::Family;
 
+use super::Seat;
+
 /// Everything of one cell, all variables filled in.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -86,12 +88,6 @@ pub struct Vm {
     pub min: Option<f64>,
     pub max: Option<f64>,
 }
-
-/// A sender or receiver: `"vm1"`, `"vm2"`, …, `"uplink"` (with routers the left host), `"right"` (the right host),
-/// `"every"` (each VM, a flow of its own each), or `"via1"`, … (the right host by router 1; only as
-/// a destination), `"via-every"` and `"via-others"` (by each but router 1; none where that is the
-/// only one).
-pub type Seat = String;
 
 /// Traffic of a scene.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

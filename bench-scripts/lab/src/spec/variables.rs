@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 use super::Variant;
-use super::arithmetic;
 use super::problem::{Checked, Problem, must};
 
 const X: &str = "x";
@@ -90,7 +89,7 @@ impl<'a> Variables<'a> {
             rest = behind;
         }
         filled.push_str(rest);
-        match arithmetic::value(&filled) {
+        match value(&filled) {
             Some(value) if value.is_finite() => Ok(number(value)),
             Some(_) => {
                 let what = format!("\"{text}\" comes to {filled}, which has no finite value");
@@ -162,6 +161,13 @@ pub(super) fn check_names(variants: &[Variant]) -> Checked {
         }
     }
     Ok(())
+}
+
+/// The value of a sum or product of numbers, perhaps in parentheses; `None` if the text is anything
+/// else. Not finite after a division by zero.
+fn value(text: &str) -> Option<f64> {
+    let plain = |c: char| c.is_ascii_digit() || " .+-*/()".contains(c);
+    if text.chars().all(plain) { exmex::eval_str(text).ok() } else { None }
 }
 
 /// An integer if it is whole, so that it fits wherever a number is expected.

@@ -6,7 +6,7 @@ use system_tests::Guest;
 use system_tests::bed::GUEST_IF;
 use system_tests::fair::Sender;
 use system_tests::peers::fifo;
-use system_tests::peers::htb::{self, Class, Htb};
+use system_tests::peers::htb::Htb;
 
 use super::Stage;
 use crate::spec::{Kind, PeerKind};
@@ -19,12 +19,7 @@ impl Stage {
             (PeerKind::Bridge | PeerKind::Linux, Some(link)) => fifo::make(host, port, link, mtu)?,
             // There is no host: the VM's own end is the link's.
             (PeerKind::Direct, Some(link)) => fifo::make(&self.vm(1)?.ns, GUEST_IF, link, mtu)?,
-            (PeerKind::Htb, _) => {
-                let classes = self.classes(&self.scene.all_weights(&[])?);
-                if self.scene.link.is_some() || !classes.is_empty() {
-                    self.htb().make(&classes)?;
-                }
-            }
+            (PeerKind::Htb, _) => self.htb().make(&self.promises(&self.scene.all_weights(&[])?))?,
             _ => {}
         }
         self.poll_ports()
@@ -48,16 +43,14 @@ impl Stage {
         if self.scene.link.is_none() {
             return Ok(());
         }
-        self.htb().change(&self.classes(weights))
+        self.htb().change(&self.promises(weights))
     }
 
     fn htb(&self) -> Htb<'_> {
         Htb { host: &self.bed.host, port: self.link_port(), mbit: self.scene.link }
     }
 
-    fn classes(&self, weights: &[u32]) -> Vec<Class<'_>> {
-        let senders: Vec<(&Guest, Sender)> =
-            self.bed.guests.iter().zip(self.scene.senders(weights)).collect();
-        htb::classes(self.scene.link, &senders)
+    fn promises(&self, weights: &[u32]) -> Vec<(&Guest, Sender)> {
+        self.bed.guests.iter().zip(self.scene.senders(weights)).collect()
     }
 }

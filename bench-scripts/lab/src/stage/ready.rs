@@ -13,7 +13,7 @@ use system_tests::traffic::ping;
 use system_tests::wait::wait_ok;
 
 use super::Stage;
-use crate::spec::Topology;
+use crate::spec::{Seat, Topology};
 
 /// The first echo over a new path may be lost, and a busy machine is slow.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,10 +40,10 @@ impl Stage {
     fn paths(&self) -> Result<Vec<(&Ns, IpAddr)>> {
         let mut paths: Vec<(&Ns, IpAddr)> = Vec::new();
         let (from, to) = match self.scene.topology {
-            Topology::Vms => ("every", "uplink"),
-            Topology::Routers => ("uplink", "via-every"),
+            Topology::Vms => (Seat::Every, Seat::Uplink),
+            Topology::Routers => (Seat::Uplink, Seat::ViaEvery),
         };
-        let taken = self.scene.traffic.iter().map(|traffic| (&traffic.from[..], &traffic.to[..]));
+        let taken = self.scene.traffic.iter().map(|traffic| (traffic.from, traffic.to));
         for (from, to) in std::iter::once((from, to)).chain(taken) {
             for family in FAMILIES {
                 for from in self.spots(from, family)? {

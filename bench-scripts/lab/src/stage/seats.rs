@@ -7,10 +7,10 @@ use system_tests::bed::{GUEST_IF, Layout, routers};
 use system_tests::{Guest, Ns};
 
 use super::Stage;
-use crate::spec::{Family, PeerKind, Place, Topology};
+use crate::spec::{Family, PeerKind, Seat, Topology};
 
 /// A place that sends or receives.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Spot<'a> {
     pub ns: &'a Ns,
     /// The interface of the namespace by which it is reached.
@@ -32,29 +32,40 @@ pub struct Way {
     pub next_mac: [u8; 6],
 }
 
+impl<'a> Spot<'a> {
+    pub fn of(guest: &'a Guest, family: Family) -> Self {
+        Self {
+            ns: &guest.ns,
+            interface: GUEST_IF.to_owned(),
+            addr: guest.addr(family),
+            number: guest.number,
+            mac: guest.mac(),
+        }
+    }
+}
+
 impl Stage {
     /// All spots of a seat, in order: several for `every` and `via-every`, perhaps none for
     /// `via-others`.
-    pub fn spots(&self, seat: &str, family: Family) -> Result<Vec<Spot<'_>>> {
+    pub fn spots(&self, seat: Seat, family: Family) -> Result<Vec<Spot<'_>>> {
         let there = |number: u8| (1..=self.scene.vms).contains(&number);
         let routers = self.scene.topology == Topology::Routers;
         let own = self.peer.kind != PeerKind::Linux;
-        let place = Place::read(seat);
-        let spots = match place {
-            Some(Place::Vm(number)) if own && there(number) => vec![self.vm(number)?],
-            Some(Place::Every) if own => self.bed.guests.iter().collect(),
-            Some(Place::Uplink) => return Ok(vec![self.uplink_spot(family)?]),
-            Some(Place::Right) if routers => vec![self.right()?],
-            Some(Place::Via(number)) if routers && there(number) => {
+        let spots = match seat {
+            Seat::Vm(number) if own && there(number) => vec![self.vm(number)?],
+            Seat::Every if own => self.bed.guests.iter().collect(),
+            Seat::Uplink => return Ok(vec![self.uplink_spot(family)?]),
+            Seat::Right if routers => vec![self.right()?],
+            Seat::Via(number) if routers && there(number) => {
                 return Ok(vec![self.via(number, family)?]);
             }
-            Some(place @ (Place::ViaEvery | Place::ViaOthers)) if routers => {
-                let first = if place == Place::ViaEvery { 1 } else { 2 };
+            Seat::ViaEvery | Seat::ViaOthers if routers => {
+                let first = if seat == Seat::ViaEvery { 1 } else { 2 };
                 return (first..=self.scene.vms).map(|number| self.via(number, family)).collect();
             }
             _ => bail!("there is no seat `{seat}` here; valid: {}", self.seats()),
         };
-        Ok(spots.into_iter().map(|guest| self.spot(guest, family)).collect())
+        Ok(spots.into_iter().map(|guest| Spot::of(guest, family)).collect())
     }
 
     /// The headers of frames from one spot to another.
@@ -78,18 +89,8 @@ impl Stage {
         })
     }
 
-    fn spot<'a>(&'a self, guest: &'a Guest, family: Family) -> Spot<'a> {
-        Spot {
-            ns: &guest.ns,
-            interface: GUEST_IF.to_owned(),
-            addr: guest.addr(family),
-            number: guest.number,
-            mac: guest.mac(),
-        }
-    }
-
     fn uplink_spot(&self, family: Family) -> Result<Spot<'_>> {
-        let spot = self.spot(&self.bed.uplink, family);
+        let spot = Spot::of(&self.bed.uplink, family);
         if self.bed.spec.layout != Layout::Direct {
             return Ok(spot);
         }
@@ -104,7 +105,7 @@ impl Stage {
 
     fn via(&self, number: u8, family: Family) -> Result<Spot<'_>> {
         let addr = routers::right_by(number, family);
-        Ok(Spot { addr, number, ..self.spot(self.right()?, family) })
+        Ok(Spot { addr, number, ..Spot::of(self.right()?, family) })
     }
 
     /// All valid seats, for errors.

@@ -3,9 +3,10 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::{Map, Value, json};
 use system_tests::{Weir, WeirSpec};
+use weir_core::Choice;
 
 use super::WORKER;
 use crate::spec::{Peer, Scene};
@@ -18,24 +19,16 @@ fn port(number: usize) -> String {
 pub(super) fn spec(peer: &Peer, scene: &Scene) -> Result<WeirSpec> {
     let binary = peer.binary.clone();
     let mut spec = WeirSpec { binary, ..WeirSpec::default().workers(&[WORKER]) };
-    if let Some(idle) = &peer.idle {
-        spec = spec.idle(one_of("idle", idle, &["spin", "adaptive", "sleep"])?);
+    if let Some(idle) = peer.idle {
+        spec = spec.idle(idle.name());
     }
-    if let Some(mode) = &peer.mode {
-        spec = spec.mode(one_of("mode", mode, &["gate", "native"])?);
+    if let Some(mode) = peer.mode {
+        spec = spec.mode(mode.name());
     }
-    if let Some(lane) = &peer.lane {
-        spec = spec.lane(one_of("lane", lane, &["scheduled", "auto"])?);
+    if let Some(lane) = peer.lane {
+        spec = spec.lane(lane.name());
     }
-    if !peer.container.is_empty() {
-        spec = spec.container(&peer.container);
-    }
-    if !peer.scheduler.is_empty() {
-        spec = spec.scheduler(&peer.scheduler);
-    }
-    if !peer.measure.is_empty() {
-        spec = spec.measure(&peer.measure);
-    }
+    spec.extra = toml::to_string(&peer.config)?;
     if let Some(link) = scene.link {
         spec = spec.port(super::link_port(scene.topology), &rate("rate", link));
     }
@@ -54,13 +47,6 @@ pub(super) fn spec(peer: &Peer, scene: &Scene) -> Result<WeirSpec> {
 /// In bits, so that no fraction of a Mb/s is lost.
 fn rate(key: &str, mbit: f64) -> String {
     format!("{key} = \"{:.0}bit\"", mbit * 1e6)
-}
-
-fn one_of(key: &str, word: &str, valid: &[&'static str]) -> Result<&'static str> {
-    match valid.iter().find(|one| **one == word) {
-        Some(one) => Ok(one),
-        None => bail!("{key} = \"{word}\" is not known; valid: {}", valid.join(", ")),
-    }
 }
 
 pub(super) fn reweigh(weir: &Weir, weights: &[u32]) -> Result<()> {

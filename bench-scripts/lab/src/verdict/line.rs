@@ -1,6 +1,8 @@
 //! A verdict as people read it. Invariant: no line exceeds a terminal of 100 columns, unless one word
 //! does; a failing number never looks as if it held.
 
+use textwrap::{Options, WordSeparator, WordSplitter};
+
 use super::Verdict;
 use super::numbers::ENDLESS;
 
@@ -22,7 +24,14 @@ pub(super) fn of(verdict: &Verdict) -> String {
     let why = verdict.ceiling.map(|ceiling| {
         format!("; not judged here: on this machine nothing could exceed {ceiling:.2}")
     });
-    wrapped(&head, &format!("{what} ({at}){}", why.unwrap_or_default()))
+    let indent = " ".repeat(INDENT);
+    let columns = Options::new(COLUMNS)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    let what = what.trim();
+    textwrap::fill(&format!("{head}  {what} ({at}){}", why.unwrap_or_default()), columns)
 }
 
 fn bounds(verdict: &Verdict) -> String {
@@ -55,21 +64,4 @@ fn shown(number: f64, verdict: &Verdict) -> String {
         return text;
     }
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn wrapped(head: &str, body: &str) -> String {
-    let mut text = format!("{head} ");
-    let mut column = text.chars().count();
-    for word in body.split_whitespace() {
-        let length = word.chars().count();
-        if column + 1 + length > COLUMNS {
-            text.truncate(text.trim_end().len());
-            text.push_str(&format!("\n{:INDENT$}{word}", ""));
-            column = INDENT + length;
-        } else {
-            text.push_str(&format!(" {word}"));
-            column += 1 + length;
-        }
-    }
-    text
 }

@@ -143,13 +143,7 @@ impl Case<'_> {
 
     /// The peer, the variant and x with its unit.
     fn words(&self, place: &Place) -> Vec<String> {
-        let mut words = vec![place.peer.clone()];
-        if !place.variant.is_empty() {
-            words.push(place.variant.clone());
-        }
-        let unit = self.experiment.vary.as_ref().map_or("", |vary| vary.unit.as_str());
-        words.extend(place.x.map(|x| format!("{x} {unit}").trim_end().to_owned()));
-        words
+        place.words("", self.experiment.unit())
     }
 
     fn lacks(&self, place: &Place, repetition: u32, what: &str) -> String {

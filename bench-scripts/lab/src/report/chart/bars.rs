@@ -172,7 +172,10 @@ pub(super) fn lying(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
     let room = around(plot);
     let inside = sheet.dim_in_pixel().0 as i32 - room.left - room.right;
     let mut x = values(plot);
-    thin(&mut x, inside);
+    // Until the rest have room.
+    while x.ticks.len() > 2 && x.label_width() + 8 > inside / (x.ticks.len() as i32 - 1) {
+        x.thin_out();
+    }
     let y = bare(f64::from(rows(&groups, inside)), 0.0);
     let frame = frame::draw(sheet, (x, y), (&plot.y, &plot.x), room, Grid::Upright)?;
     let mut top = 0;
@@ -208,16 +211,4 @@ fn flat(
         end = end.max(at(high) + 2);
     }
     text::write(sheet, &shown(&bar), (end + 4, middle), Anchor::Beside, Colour::Soft)
-}
-
-/// Leaves out every other tick until the rest have room.
-fn thin(scale: &mut Scale, pixels: i32) {
-    while scale.ticks.len() > 2 && scale.label_width() + 8 > pixels / (scale.ticks.len() as i32 - 1)
-    {
-        let mut keep = false;
-        scale.ticks.retain(|_| {
-            keep = !keep;
-            keep
-        });
-    }
 }

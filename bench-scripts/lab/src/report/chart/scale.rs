@@ -30,6 +30,15 @@ impl Scale {
         self.from.min(self.to) <= value && value <= self.from.max(self.to)
     }
 
+    /// Leaves out every other tick.
+    pub(super) fn thin_out(&mut self) {
+        let mut keep = false;
+        self.ticks.retain(|_| {
+            keep = !keep;
+            keep
+        });
+    }
+
     /// The width of the widest text.
     pub(super) fn label_width(&self) -> i32 {
         self.ticks.iter().map(|tick| super::text::width(&tick.1)).max().unwrap_or(0)
@@ -149,11 +158,7 @@ pub(super) fn along(xs: &[f64], log: bool, tight: bool, pixels: i32) -> Scale {
         let inside = |tick: &(f64, String)| (-1e-9..=1.0 + 1e-9).contains(&scale.place(tick.0));
         scale.ticks = round.ticks.into_iter().filter(inside).collect();
         while log && scale.ticks.len() > 2 && !fit(&scale, pixels) {
-            let mut keep = false;
-            scale.ticks.retain(|_| {
-                keep = !keep;
-                keep
-            });
+            scale.thin_out();
         }
         if fit(&scale, pixels) {
             return scale;

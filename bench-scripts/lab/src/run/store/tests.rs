@@ -24,7 +24,7 @@ fn finds_what_it_kept_and_nothing_else() {
     let mut peer = peers[0].clone();
     peer.title = Some("only said otherwise".to_owned());
     assert!(ours.find(&cells[0], &peer).is_some());
-    peer.scheduler = "policy = \"fifo\"".to_owned();
+    peer.config.insert("scheduler".to_owned(), "other".into());
     assert_eq!(ours.find(&cells[0], &peer), None);
     let mut elsewhere = testing::machine();
     elsewhere.kernel = "7".to_owned();

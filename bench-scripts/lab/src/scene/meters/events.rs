@@ -15,21 +15,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use perf_event::events::{Cache, CacheId, CacheOp, CacheResult, Event as Quantity, Hardware};
+use perf_event::{Builder, Counter};
+use procfs::{CurrentSI, KernelStats};
+use system_tests::cpu::threads;
 use weir_rig::events::{Event, EventCounter};
-use weir_rig::hardware::{HardwareCounter, Quantity, Whose};
 
 use crate::stage::Stage;
 
-const HARDWARE: [(&str, Quantity); 5] = [
-    ("cycles", Quantity::CYCLES),
-    ("instructions", Quantity::INSTRUCTIONS),
-    ("cache_misses", Quantity::CACHE_MISSES),
-    ("dtlb_misses", Quantity::DTLB_MISSES),
-    ("itlb_misses", Quantity::ITLB_MISSES),
-];
+const HARDWARE: [&str; 5] =
+    ["cycles", "instructions", "cache_misses", "dtlb_misses", "itlb_misses"];
 /// The value of /proc/self/ns/pid if processes have the kernel's own numbers.
 const FIRST_PIDS: &str = "pid:[4026531836]";
 
@@ -40,19 +37,13 @@ pub(crate) struct Events {
     calls: Option<EventCounter>,
     wake_ups: Option<EventCounter>,
     /// One for each thread or core.
-    hardware: Vec<(&'static str, Vec<HardwareCounter>)>,
-    /// By thread, including ended ones, whose switches stay in the sum.
-    switches: Mutex<BTreeMap<u32, Switches>>,
+    hardware: Vec<(&'static str, Vec<Counter>)>,
+    /// Voluntary and other switches by thread, including ended ones, whose switches stay in the sum.
+    switches: BTreeMap<i32, [u64; 2]>,
 }
 
 /// All counters at one instant, by name.
 pub(crate) type Reading = BTreeMap<&'static str, u64>;
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Switches {
-    voluntary: u64,
-    involuntary: u64,
-}
 
 impl Events {
     /// Begins to count; returns sentences about quantities that cannot be counted here.
@@ -76,27 +67,28 @@ impl Events {
                     .to_owned(),
             );
         }
-        let whose = match process {
-            Some(process) => threads(process)?.into_iter().map(Whose::Thread).collect(),
-            None => (0..cores()?).map(Whose::Core).collect::<Vec<_>>(),
-        };
         let mut missing = Vec::new();
         let mut hardware = Vec::new();
-        for (name, quantity) in HARDWARE {
-            let start = |whose: &Whose| HardwareCounter::start(quantity, *whose);
-            match whose.iter().map(start).collect() {
+        for name in HARDWARE {
+            let counters = match name {
+                "cycles" => counters(Hardware::CPU_CYCLES, process),
+                "instructions" => counters(Hardware::INSTRUCTIONS, process),
+                "cache_misses" => counters(Hardware::CACHE_MISSES, process),
+                "dtlb_misses" => counters(read_misses(CacheId::DTLB), process),
+                _ => counters(read_misses(CacheId::ITLB), process),
+            };
+            match counters {
                 Ok(counters) => hardware.push((name, counters)),
                 Err(_) => missing.push(name),
             }
         }
         notes.extend(not_counted(&missing));
-        Ok((Self { process, calls, wake_ups, hardware, switches: Mutex::default() }, notes))
+        Ok((Self { process, calls, wake_ups, hardware, switches: BTreeMap::new() }, notes))
     }
 
-    pub(crate) fn read(&self) -> Result<Reading> {
+    pub(crate) fn read(&mut self) -> Result<Reading> {
         let mut reading = Reading::new();
-        let stat = fs::read_to_string("/proc/stat").context("/proc/stat")?;
-        let machine = switches_of_machine(&stat).context("/proc/stat has no ctxt")?;
+        let machine = KernelStats::current()?.ctxt;
         reading.insert("machine_switches", machine);
         if let Some(calls) = &self.calls {
             let seen = calls.read().context("the counter of system calls")?;
@@ -111,64 +103,53 @@ impl Events {
         }
         reading.insert("switches", machine);
         if let Some(process) = self.process {
-            let own = self.switches_of(process)?;
-            reading.insert("switches", own.voluntary + own.involuntary);
-            reading.insert("wakeups", own.voluntary);
+            for thread in threads(process)? {
+                // The thread may have ended meanwhile.
+                let Ok(status) = thread.status() else { continue };
+                let both = [status.voluntary_ctxt_switches, status.nonvoluntary_ctxt_switches];
+                self.switches.insert(thread.tid, both.map(Option::unwrap_or_default));
+            }
+            let voluntary = self.switches.values().map(|[voluntary, _]| voluntary).sum();
+            reading.insert("switches", self.switches.values().flatten().sum());
+            reading.insert("wakeups", voluntary);
         }
-        for (name, counters) in &self.hardware {
-            let values = counters.iter().map(HardwareCounter::read);
+        for (name, counters) in &mut self.hardware {
+            let values = counters.iter_mut().map(scaled);
             let sum: u64 = values.sum::<std::io::Result<u64>>().context("a hardware counter")?;
             reading.insert(name, sum);
         }
         Ok(reading)
     }
+}
 
-    fn switches_of(&self, process: u32) -> Result<Switches> {
-        let mut known = self.switches.lock().unwrap_or_else(PoisonError::into_inner);
-        for thread in threads(process)? {
-            // The thread may have ended meanwhile.
-            let status = fs::read_to_string(format!("/proc/{process}/task/{thread}/status"));
-            if let Some(now) = status.ok().and_then(|status| switches_of_thread(&status)) {
-                known.insert(thread, now);
-            }
-        }
-        let mut sum = Switches::default();
-        for thread in known.values() {
-            sum.voluntary += thread.voluntary;
-            sum.involuntary += thread.involuntary;
-        }
-        Ok(sum)
+fn read_misses(which: CacheId) -> Cache {
+    Cache { which, operation: CacheOp::READ, result: CacheResult::MISS }
+}
+
+/// Counters of all threads of a process, and of those they start from now on; or of all cores. An error
+/// if the processor does not count this.
+fn counters(quantity: impl Quantity, process: Option<u32>) -> Result<Vec<Counter>> {
+    let mut builder = Builder::new(quantity);
+    builder.exclude_kernel(false).exclude_hv(false).enabled(true);
+    if let Some(process) = process {
+        builder.any_cpu().inherit(true);
+        threads(process)?.map(|thread| Ok(builder.observe_pid(thread.tid).build()?)).collect()
+    } else {
+        builder.any_pid();
+        let cores = std::thread::available_parallelism()?.get();
+        (0..cores).map(|core| Ok(builder.one_cpu(core).build()?)).collect()
     }
 }
 
-fn threads(process: u32) -> Result<Vec<u32>> {
-    let tasks = fs::read_dir(format!("/proc/{process}/task")).context("the process is gone")?;
-    Ok(tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok()).collect())
-}
-
-fn cores() -> Result<u32> {
-    Ok(u32::try_from(std::thread::available_parallelism()?.get())?)
+/// A counter that had to share the processor's registers is scaled up to the whole time.
+fn scaled(counter: &mut Counter) -> std::io::Result<u64> {
+    let read = counter.read_count_and_time()?;
+    let whole = u128::from(read.count) * u128::from(read.time_enabled);
+    Ok(u64::try_from(whole / u128::from(read.time_running.max(1))).unwrap_or(u64::MAX))
 }
 
 fn pids_are_the_kernels() -> bool {
     fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.to_str() == Some(FIRST_PIDS))
-}
-
-/// Parses /proc/<pid>/task/<tid>/status.
-fn switches_of_thread(status: &str) -> Option<Switches> {
-    let number = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().parse().ok()
-    };
-    Some(Switches {
-        voluntary: number("voluntary_ctxt_switches:")?,
-        involuntary: number("nonvoluntary_ctxt_switches:")?,
-    })
-}
-
-/// Parses /proc/stat.
-fn switches_of_machine(stat: &str) -> Option<u64> {
-    stat.lines().find_map(|line| line.strip_prefix("ctxt "))?.trim().parse().ok()
 }
 
 /// One sentence for everything that the processor does not count.

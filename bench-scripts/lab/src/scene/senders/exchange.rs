@@ -1,5 +1,6 @@
 //! Requests and responses over TCP, for `ask` and `records`: each connection sends a request, and the
-//! next as soon as it is answered.
+//! next as soon as it is answered: a closed loop. A request is answered by as many bytes, a record by
+//! one. The response time covers what was answered in a window, throughput the bytes that came in it.
 //!
 //! - `line`: one end of a connection; `client` and `server`: the two ends' loops
 //!
@@ -25,11 +26,12 @@ use system_tests::Ns;
 use system_tests::cpu::{self, ThreadTime};
 use system_tests::wait::{Halt, wait_ok};
 
-use super::flows::{Flow, Times, flows};
+use super::flows::{Times, name};
 use super::marks::Marks;
 use super::{Running, Told};
+use crate::scene::cast::{Pair, pairs};
 use crate::scene::timeline::{Edge, Span, Timeline};
-use crate::spec::Traffic;
+use crate::spec::{Kind, Traffic};
 use crate::stage::{SENDERS, Stage};
 
 /// A handshake beside floods may have to be repeated; one that takes longer than this fails.
@@ -39,31 +41,22 @@ const PRIORITY: u8 = 10;
 /// A minute; a longer time counts as that.
 const LONGEST_NS: u64 = 1 << 36;
 const DIGITS: u8 = 3;
+/// Bytes of a request.
+const USUAL: u32 = 64;
 
-/// The exchange and its results.
-#[derive(Clone, Debug)]
-pub(super) struct Terms {
-    /// Bytes each way.
-    pub(super) request: usize,
-    pub(super) response: usize,
-    /// The results besides the delays.
-    pub(super) tell: fn(&Measured<'_>) -> Vec<(&'static str, f64)>,
-    /// Whether the servers' received bytes are throughput.
-    pub(super) goodput: bool,
-    /// The word in a note: "answer".
-    pub(super) what: &'static str,
+/// Bytes each way.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    request: usize,
+    response: usize,
 }
 
-/// The measurements of one window.
-#[derive(Debug)]
-pub(super) struct Measured<'a> {
-    pub(super) seconds: f64,
-    /// The times from the request's first byte until the response's last, in nanoseconds, of requests
-    /// that were answered in the window.
-    pub(super) times: &'a Histogram<u64>,
-    /// Bytes of requests that reached the servers.
-    pub(super) received: u64,
-    pub(super) terms: &'a Terms,
+impl Terms {
+    /// A record is acknowledged by one byte.
+    fn of(traffic: &Traffic) -> Self {
+        let request = traffic.size.unwrap_or(USUAL) as usize;
+        Self { request, response: if traffic.kind == Kind::Records { 1 } else { request } }
+    }
 }
 
 /// The counts of one end of a connection by window, or of several together: a client's times, a
@@ -87,6 +80,8 @@ struct Talk {
 #[derive(Debug)]
 struct Exchange {
     terms: Terms,
+    /// The servers' received bytes are throughput.
+    records: bool,
     times: Times,
     /// The traffic's name.
     name: Option<String>,
@@ -101,19 +96,18 @@ pub(super) fn start<'a>(
     traffic: &Traffic,
     stage: &'a Stage,
     timeline: &Timeline,
-    terms: Terms,
 ) -> Result<Box<dyn Running + 'a>> {
-    begin(traffic, &flows(traffic, stage)?, timeline, terms)
+    begin(traffic, &pairs(stage, traffic)?, timeline)
 }
 
 fn begin<'a>(
     traffic: &Traffic,
-    flows: &[Flow<'_>],
+    flows: &[Pair<'_>],
     timeline: &Timeline,
-    terms: Terms,
 ) -> Result<Box<dyn Running + 'a>> {
     let mut exchange = Exchange {
-        terms,
+        terms: Terms::of(traffic),
+        records: traffic.kind == Kind::Records,
         times: Times::of(traffic, timeline),
         name: traffic.name.clone(),
         talks: Vec::new(),
@@ -121,21 +115,21 @@ fn begin<'a>(
         halt: Halt::default(),
     };
     for flow in flows {
-        let name = flow.name(traffic, flows.len());
+        let name = name(traffic, flow.who.as_deref(), flows.len());
         let talk = exchange.talk(traffic, flow, name.clone());
-        exchange.talks.push(talk.with_context(|| format!("{name} to {}", flow.addr))?);
+        exchange.talks.push(talk.with_context(|| format!("{name} to {}", flow.to.addr))?);
     }
     Ok(Box::new(exchange))
 }
 
 impl Exchange {
-    fn talk(&self, traffic: &Traffic, flow: &Flow<'_>, name: String) -> Result<Talk> {
+    fn talk(&self, traffic: &Traffic, flow: &Pair<'_>, name: String) -> Result<Talk> {
         let (near, far) = connect(flow, traffic.connections as usize)?;
         let mut talk = Talk { name, who: flow.who.clone(), ends: Vec::new(), cpu: Vec::new() };
         let servers = far.into_iter().map(|stream| (stream, server::serve as End));
         let clients = near.into_iter().map(|stream| (stream, client::ask as End));
         for (stream, end) in servers.chain(clients) {
-            let (terms, times, halt) = (self.terms.clone(), self.times.clone(), self.halt.clone());
+            let (terms, times, halt) = (self.terms, self.times.clone(), self.halt.clone());
             let (urgent, cpu) = (traffic.urgent, Arc::new(ThreadTime::default()));
             talk.cpu.push(Arc::clone(&cpu));
             talk.ends.push(std::thread::spawn(move || {
@@ -164,15 +158,16 @@ fn ready(urgent: bool) -> Result<()> {
 }
 
 /// Both ends of `count` connections.
-fn connect(flow: &Flow<'_>, count: usize) -> Result<(Vec<TcpStream>, Vec<TcpStream>)> {
-    let listener = flow.to.run(|| {
-        let listener = TcpListener::bind(SocketAddr::new(flow.addr, 0));
-        let listener = listener.with_context(|| format!("cannot listen at {}", flow.addr))?;
+fn connect(flow: &Pair<'_>, count: usize) -> Result<(Vec<TcpStream>, Vec<TcpStream>)> {
+    let addr = flow.to.addr;
+    let listener = flow.to.ns.run(|| {
+        let listener = TcpListener::bind((addr, 0));
+        let listener = listener.with_context(|| format!("cannot listen at {addr}"))?;
         listener.set_nonblocking(true)?;
         Ok(listener)
     })?;
     let to = listener.local_addr()?;
-    let near = dial(flow.from, to, count)?;
+    let near = dial(flow.from.ns, to, count)?;
     let accept = || Ok(listener.accept()?.0);
     let far = (0..count).map(|_| wait_ok(CONNECT, "a connection to arrive", accept));
     Ok((near, far.collect::<Result<_>>()?))
@@ -238,7 +233,7 @@ impl Running for Exchange {
         for (talk, sum) in talks.iter().zip(sums) {
             let sum = sum?;
             all.add(&sum)?;
-            if let Some(who) = talk.who.as_ref().filter(|_| self.terms.goodput) {
+            if let Some(who) = talk.who.as_ref().filter(|_| self.records) {
                 let parts = self.times.windows.iter().zip(&sum.received);
                 told.goodput_mbit.extend(parts.map(|(span, received)| {
                     (span.name.clone(), who.clone(), goodput_mbit(span, *received))
@@ -266,16 +261,25 @@ impl Exchange {
     fn tell(&self, name: &str, sum: &Tally, told: &mut Told) {
         let windows = self.times.windows.iter().zip(&sum.times).zip(&sum.received);
         for ((span, times), received) in windows {
-            let (seconds, received) = (seconds(span), *received);
-            let measured = Measured { seconds, times, received, terms: &self.terms };
-            let mut values = (self.terms.tell)(&measured);
-            values.extend(delays(times));
+            let mut values = delays(times);
+            if self.records {
+                // Whole records or not: the bytes that came in the window.
+                let bytes_per_s = *received as f64 / seconds(span);
+                values.push(("records_per_s", bytes_per_s / self.terms.request as f64));
+            } else {
+                let answers_per_s = times.len() as f64 / seconds(span);
+                values.push(("answers_per_s", answers_per_s));
+                // 1024 bytes, as load generators for services count them.
+                let kbytes = answers_per_s * self.terms.response as f64 / 1024.0;
+                values.push(("kbytes_per_s", kbytes));
+            }
             // A VM's goodput adds to that of its other traffic.
-            if self.terms.goodput && self.name.as_deref() == Some(name) {
-                values.push(("goodput_mbit", goodput_mbit(span, received)));
+            if self.records && self.name.as_deref() == Some(name) {
+                values.push(("goodput_mbit", goodput_mbit(span, *received)));
             }
             if times.is_empty() {
-                told.notes.push(format!("{name} had no {} in `{}`", self.terms.what, span.name));
+                let what = if self.records { "record acknowledged" } else { "answer" };
+                told.notes.push(format!("{name} had no {what} in `{}`", span.name));
             }
             told.values.extend(quantities(span, name, values));
         }

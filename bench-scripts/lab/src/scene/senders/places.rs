@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 
 use anyhow::{Context, Result};
 
-use crate::scene::cast::{pairs, who};
+use crate::scene::cast::{Pair, pairs};
 use crate::spec::Traffic;
 use crate::stage::{Spot, Stage};
 
@@ -20,8 +20,7 @@ pub(super) struct Sender<'a> {
 
 pub(super) fn senders<'a>(stage: &'a Stage, traffic: &Traffic) -> Result<Vec<Sender<'a>>> {
     let mut senders: Vec<Sender<'a>> = Vec::new();
-    for (from, to) in pairs(stage, traffic)? {
-        let who = who(stage.scene(), from.number, to.number);
+    for Pair { from, to, who } in pairs(stage, traffic)? {
         let same = |sender: &&mut Sender<'_>| sender.from.ns.name() == from.ns.name();
         match senders.iter_mut().find(same) {
             Some(sender) => {

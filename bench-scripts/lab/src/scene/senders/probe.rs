@@ -21,8 +21,9 @@ use system_tests::wait::Halt;
 
 use self::run::{Ran, Run};
 use super::exchange::quantities;
-use super::flows::{Flow, Times, flows};
+use super::flows::{Times, name};
 use super::{Offered, Running, Told};
+use crate::scene::cast::{Pair, pairs};
 use crate::scene::timeline::{Span, Timeline};
 use crate::spec::Traffic;
 use crate::stage::Stage;
@@ -35,7 +36,7 @@ pub(super) fn start<'a>(
     stage: &'a Stage,
     timeline: &Timeline,
 ) -> Result<Box<dyn Running + 'a>> {
-    Ok(Box::new(start_on(traffic, &flows(traffic, stage)?, &Times::of(traffic, timeline))?))
+    Ok(Box::new(start_on(traffic, &pairs(stage, traffic)?, &Times::of(traffic, timeline))?))
 }
 
 /// A flow in a window.
@@ -54,11 +55,11 @@ struct Probes {
     halt: Halt,
 }
 
-fn start_on(traffic: &Traffic, flows: &[Flow<'_>], times: &Times) -> Result<Probes> {
+fn start_on(traffic: &Traffic, flows: &[Pair<'_>], times: &Times) -> Result<Probes> {
     let mut probes = Probes { runs: Vec::new(), halt: Halt::default() };
     let mut names = BTreeSet::new();
     for flow in flows {
-        let name = flow.name(traffic, flows.len());
+        let name = name(traffic, flow.who.as_deref(), flows.len());
         ensure!(
             names.insert(name.clone()),
             "two probes of {name} cannot be told apart: let each sender have one receiver"

@@ -15,7 +15,7 @@ use system_tests::wait::Halt;
 
 use super::marks::Marks;
 use super::{Running, Told};
-use crate::scene::cast::{pairs, who};
+use crate::scene::cast::{Pair, pairs};
 use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::{Family, Traffic};
 use crate::stage::{SENDERS, Stage};
@@ -69,7 +69,7 @@ pub(super) fn start<'a>(
         extra.extend(["-b".to_owned(), bits.to_string()]);
     }
     let mut transfers = Vec::new();
-    for (from, to) in pairs(stage, traffic)? {
+    for Pair { from, to, who } in pairs(stage, traffic)? {
         let port = FIRST_PORT + NEXT_PORT.fetch_add(1, Ordering::Relaxed) % PORTS;
         let spec = BulkSpec {
             to: to.addr,
@@ -79,7 +79,6 @@ pub(super) fn start<'a>(
             extra: extra.clone(),
         };
         let bulk = Bulk::prepare(to.ns, spec)?;
-        let who = who(stage.scene(), from.number, to.number);
         transfers.push(Transfer::start(from.ns, who, bulk, span));
     }
     let what = format!("TCP from {} to {}", traffic.from, traffic.to);

@@ -55,10 +55,10 @@ fn talk_among_vms_is_measured_and_its_events_are_counted() -> Result<()> {
          { kind = 'records', from = 'uplink', to = 'vm1', name = 'down', size = 20000 },
          { kind = 'probe', from = 'vm1', to = 'vm2', name = 'polite', pps = 500, urgent = true }",
     )?;
-    let (events, notes) = Events::start(&stage)?;
-    let before = (events.read()?, releases::read(&stage)?);
+    let (mut events, notes) = Events::start(&stage)?;
+    let before = (events.read()?, releases(&stage)?);
     let told = play(&stage)?;
-    let after = (events.read()?, releases::read(&stage)?);
+    let after = (events.read()?, releases(&stage)?);
     let [ask, records, probe] = told.as_slice() else { anyhow::bail!("{told:#?}") };
     for who in ["vm1", "vm2", "all"] {
         ensure!(value(ask, &format!("all.{who}.answers_per_s"))? > 0.0, "{ask:#?}");

@@ -66,7 +66,7 @@ pub(super) fn start<'a>(
         rates,
         sending: source.start(sender.from.ns)?,
         marks: Marks::new(timeline),
-        name: name.unwrap_or_else(|| traffic.from.clone()),
+        name: name.unwrap_or_else(|| traffic.from.to_string()),
         who,
         frame,
         spins: !traffic.urgent,

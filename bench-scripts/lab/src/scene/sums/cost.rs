@@ -13,17 +13,16 @@ const REASONS: [&str; 5] = ["full", "timeout", "playout", "idle", "flush"];
 impl Book<'_> {
     pub(super) fn costs(
         &self,
-        name: &str,
-        window: &Piece,
+        window: &Piece<'_>,
         (from, to): (&Reading, &Reading),
         outcome: &mut Outcome,
     ) {
         let packets: u64 = window.counts.iter().map(|count| count.segments).sum();
-        self.cores(name, window, (from, to), packets, outcome);
+        self.cores(window, (from, to), packets, outcome);
         for (event, count) in &to.events {
             let Some(earlier) = from.events.get(event).filter(|_| packets > 0) else { continue };
             let each = count.saturating_sub(*earlier) as f64 / packets as f64;
-            set(outcome, name, &format!("events.{event}"), each);
+            set(outcome, window, &format!("events.{event}"), each);
         }
         let released = |why: &str| {
             let at = |reading: &Reading| reading.releases.get(why).copied().unwrap_or(0);
@@ -33,29 +32,28 @@ impl Book<'_> {
             to.releases.keys().map(String::as_str).chain(REASONS).collect();
         let all: f64 = reasons.iter().map(|why| released(why)).sum();
         for why in reasons.iter().filter(|_| all > 0.0) {
-            set(outcome, name, &format!("weir.released_{why}"), released(why) / all);
+            set(outcome, window, &format!("weir.released_{why}"), released(why) / all);
         }
     }
 
     fn cores(
         &self,
-        name: &str,
-        window: &Piece,
+        window: &Piece<'_>,
         (from, to): (&Reading, &Reading),
         packets: u64,
         outcome: &mut Outcome,
     ) {
         let spent = spent(&from.cpu, &to.cpu);
         let seconds = spent.seconds.max(1e-6);
-        let threads: f64 = self.told.iter().filter_map(|told| told.cpu_s.get(name)).sum();
+        let threads: f64 = self.told.iter().filter_map(|told| told.cpu_s.get(window.name)).sum();
         let senders = threads.min(spent.programs);
-        set(outcome, name, "cpu.total", spent.total / seconds);
-        set(outcome, name, "cpu.senders", senders / seconds);
+        set(outcome, window, "cpu.total", spent.total / seconds);
+        set(outcome, window, "cpu.senders", senders / seconds);
         if self.has_worker {
-            set(outcome, name, "cpu.worker", spent.worker / seconds);
+            set(outcome, window, "cpu.worker", spent.worker / seconds);
         }
         if let Some(process) = spent.process {
-            set(outcome, name, "cpu.process", process / seconds);
+            set(outcome, window, "cpu.process", process / seconds);
         }
         let burdened =
             |load: &crate::spec::Load| load.start < window.to_s && load.stop > window.from_s;
@@ -63,13 +61,13 @@ impl Book<'_> {
             return;
         }
         let beyond = (spent.total - senders).max(0.0);
-        set(outcome, name, "cpu.beyond", beyond / seconds);
+        set(outcome, window, "cpu.beyond", beyond / seconds);
         if packets > 0 {
             let each = |seconds: f64| seconds * 1e6 / packets as f64;
-            set(outcome, name, "cpu.us_per_packet", each(beyond));
-            set(outcome, name, "cpu.busy_us_per_packet", each(spent.total));
+            set(outcome, window, "cpu.us_per_packet", each(beyond));
+            set(outcome, window, "cpu.busy_us_per_packet", each(spent.total));
             if let Some(process) = spent.process {
-                set(outcome, name, "cpu.process_us_per_packet", each(process));
+                set(outcome, window, "cpu.process_us_per_packet", each(process));
             }
         }
     }

@@ -15,43 +15,37 @@ use crate::stats::jain;
 type Active<'a> = BTreeMap<&'a str, Vec<(&'a Traffic, bool)>>;
 
 impl Book<'_> {
-    pub(super) fn flows(
-        &self,
-        name: &str,
-        window: &Piece,
-        slices: &[Piece],
-        outcome: &mut Outcome,
-    ) {
+    pub(super) fn flows(&self, window: &Piece<'_>, slices: &[Piece<'_>], outcome: &mut Outcome) {
         let active = self.active(window);
         let all = self.sum(window, |_| true);
         let (mut rates_mbit, mut rates_kpps) = (Vec::new(), Vec::new());
         for who in active.keys() {
             let came = self.of(who, window, false);
-            rates_mbit.push(mbit(&came, window.seconds));
-            rates_kpps.push(kpps(came.segments, window.seconds));
-            rates(outcome, name, who, &came, window.seconds);
+            rates_mbit.push(mbit(&came, window));
+            rates_kpps.push(kpps(came.segments, window));
+            rates(outcome, window, who, &came);
         }
-        rates(outcome, name, "all", &all, window.seconds);
+        rates(outcome, window, "all", &all);
         for (what, rates) in [("jain", &rates_mbit), ("jain_kpps", &rates_kpps)] {
             if rates.iter().any(|rate| *rate > 0.0) {
                 let index = jain(rates).unwrap_or(f64::NAN);
-                set(outcome, name, &format!("all.{what}"), index);
+                set(outcome, window, &format!("all.{what}"), index);
             }
         }
         if let Some(link) = self.scene.link.filter(|_| self.over_link()) {
             let over = self.sum(window, |over_link| over_link);
-            set(outcome, name, "all.link", mbit(&over, window.seconds) / link);
+            set(outcome, window, "all.link", mbit(&over, window) / link);
         }
         let owed = self.owed_to(&active, window);
-        self.shares(name, window, &owed, outcome);
+        self.shares(window, &owed, outcome);
         for who in active.keys() {
-            self.extremes(name, who, window, slices, owed.get(who), outcome);
+            self.extremes(who, window, slices, owed.get(who), outcome);
         }
-        self.offered(name, window, &active, outcome);
+        self.offered(window, &active, outcome);
     }
 
     /// The rates over time.
-    pub(super) fn series(&self, slices: &[Piece], outcome: &mut Outcome) {
+    pub(super) fn series(&self, slices: &[Piece<'_>], outcome: &mut Outcome) {
         let link = self.scene.link.filter(|_| self.over_link());
         for slice in slices {
             let middle = f64::midpoint(slice.from_s, slice.to_s);
@@ -59,13 +53,13 @@ impl Book<'_> {
                 outcome.series.entry(name).or_default().push((middle, value));
             };
             for who in self.cast.all() {
-                point(format!("{who}.mbit"), mbit(&self.of(who, slice, false), slice.seconds));
+                point(format!("{who}.mbit"), mbit(&self.of(who, slice, false), slice));
                 if let Some(link) = link {
-                    let over = mbit(&self.of(who, slice, true), slice.seconds);
+                    let over = mbit(&self.of(who, slice, true), slice);
                     point(format!("{who}.of_link"), over / link);
                 }
             }
-            point("all.mbit".to_owned(), mbit(&self.sum(slice, |_| true), slice.seconds));
+            point("all.mbit".to_owned(), mbit(&self.sum(slice, |_| true), slice));
         }
     }
 
@@ -74,7 +68,7 @@ impl Book<'_> {
     }
 
     /// The arrivals from, or to, one of them.
-    fn of(&self, who: &str, piece: &Piece, over_link: bool) -> Count {
+    fn of(&self, who: &str, piece: &Piece<'_>, over_link: bool) -> Count {
         let mut sum = Count::default();
         for (source, count) in self.cast.sources.iter().zip(&piece.counts) {
             if source.owner() == Some(who) && (source.over_link || !over_link) {
@@ -85,7 +79,7 @@ impl Book<'_> {
     }
 
     /// The arrivals from all VMs.
-    fn sum(&self, piece: &Piece, wanted: impl Fn(bool) -> bool) -> Count {
+    fn sum(&self, piece: &Piece<'_>, wanted: impl Fn(bool) -> bool) -> Count {
         let mut sum = Count::default();
         for (source, count) in self.cast.sources.iter().zip(&piece.counts) {
             if !source.whose.is_empty() && wanted(source.over_link) {
@@ -96,7 +90,7 @@ impl Book<'_> {
     }
 
     /// The rate that each sender over the link may expect, in Mb/s.
-    fn owed_to<'a>(&self, active: &Active<'a>, window: &Piece) -> BTreeMap<&'a str, f64> {
+    fn owed_to<'a>(&self, active: &Active<'a>, window: &Piece<'_>) -> BTreeMap<&'a str, f64> {
         let names: Vec<String> = (1..=self.scene.vms).map(|vm| format!("vm{vm}")).collect();
         let demand: Vec<Option<f64>> =
             names.iter().map(|name| self.demand(name, active, window)).collect();
@@ -111,7 +105,7 @@ impl Book<'_> {
     }
 
     /// A VM's demand on the link; `None`: all it can get.
-    fn demand(&self, who: &str, active: &Active<'_>, window: &Piece) -> Option<f64> {
+    fn demand(&self, who: &str, active: &Active<'_>, window: &Piece<'_>) -> Option<f64> {
         let mut demand = 0.0;
         // A VM that sends nothing in this window is owed nothing; the others share its part.
         let sent = active.get(who).into_iter().flatten();
@@ -121,65 +115,58 @@ impl Book<'_> {
                     rate_mbit(traffic, self.scene)?
                 }
                 // A sender that waits for answers demands what it gets.
-                Kind::Ask | Kind::Records => mbit(&self.of(who, window, true), window.seconds),
+                Kind::Ask | Kind::Records => mbit(&self.of(who, window, true), window),
             };
         }
         Some(demand)
     }
 
-    fn shares(
-        &self,
-        name: &str,
-        window: &Piece,
-        owed: &BTreeMap<&str, f64>,
-        outcome: &mut Outcome,
-    ) {
+    fn shares(&self, window: &Piece<'_>, owed: &BTreeMap<&str, f64>, outcome: &mut Outcome) {
         let mut worst = None;
         for (who, owed) in owed {
-            let part = mbit(&self.of(who, window, true), window.seconds) / owed;
-            set(outcome, name, &format!("{who}.owed_mbit"), *owed);
-            set(outcome, name, &format!("{who}.of_owed"), part);
+            let part = mbit(&self.of(who, window, true), window) / owed;
+            set(outcome, window, &format!("{who}.owed_mbit"), *owed);
+            set(outcome, window, &format!("{who}.of_owed"), part);
             worst = Some((part - 1.0).abs().max(worst.unwrap_or(0.0)));
         }
         if let Some(worst) = worst {
-            set(outcome, name, "all.off_owed", worst);
+            set(outcome, window, "all.off_owed", worst);
         }
     }
 
     /// The best and the worst slice of a window.
     fn extremes(
         &self,
-        name: &str,
         who: &str,
-        window: &Piece,
-        slices: &[Piece],
+        window: &Piece<'_>,
+        slices: &[Piece<'_>],
         owed: Option<&f64>,
         outcome: &mut Outcome,
     ) {
-        let rate = |piece: &Piece| mbit(&self.of(who, piece, owed.is_some()), piece.seconds);
+        let rate = |piece: &Piece<'_>| mbit(&self.of(who, piece, owed.is_some()), piece);
         let over = owed.copied().unwrap_or_else(|| rate(window));
         if over <= 0.0 {
             return;
         }
-        let inside = |slice: &&Piece| {
+        let inside = |slice: &&Piece<'_>| {
             slice.from_s >= window.from_s - NEARLY && slice.to_s <= window.to_s + NEARLY
         };
         let parts: Vec<f64> =
             slices.iter().filter(inside).map(|slice| rate(slice) / over).collect();
         if let Some(least) = parts.iter().copied().reduce(f64::min) {
-            set(outcome, name, &format!("{who}.least"), least);
+            set(outcome, window, &format!("{who}.least"), least);
         }
         if let Some(most) = parts.iter().copied().reduce(f64::max) {
-            set(outcome, name, &format!("{who}.most"), most);
+            set(outcome, window, &format!("{who}.most"), most);
         }
     }
 
     /// The offered traffic, and the lost part of it, for VMs whose traffic all counts its offers.
-    fn offered(&self, name: &str, window: &Piece, active: &Active<'_>, outcome: &mut Outcome) {
+    fn offered(&self, window: &Piece<'_>, active: &Active<'_>, outcome: &mut Outcome) {
         let counts = |kind| matches!(kind, Kind::Flood | Kind::Live | Kind::Timed | Kind::Probe);
         let mut offered: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for told in self.told.iter().flat_map(|told| &told.offered) {
-            if told.window == name {
+            if told.window == window.name {
                 let (frames, bytes) = offered.entry(&told.who).or_default();
                 *frames += told.frames;
                 *bytes += told.bytes;
@@ -191,37 +178,36 @@ impl Book<'_> {
         let (mut frames, mut bytes, mut came) = (0, 0, 0);
         for (who, offered) in &offered {
             let of = self.of(who, window, false).segments;
-            sent(outcome, name, who, *offered, of, window.seconds);
+            sent(outcome, window, who, *offered, of);
             frames += offered.0;
             bytes += offered.1;
             came += of;
         }
         if !offered.is_empty() && offered.len() == active.len() {
-            sent(outcome, name, "all", (frames, bytes), came, window.seconds);
+            sent(outcome, window, "all", (frames, bytes), came);
         }
     }
 }
 
-fn kpps(frames: u64, seconds: f64) -> f64 {
-    frames as f64 / 1000.0 / seconds
+fn kpps(frames: u64, piece: &Piece<'_>) -> f64 {
+    frames as f64 / 1000.0 / piece.seconds
 }
 
-pub(super) fn rates(outcome: &mut Outcome, window: &str, who: &str, came: &Count, seconds: f64) {
-    set(outcome, window, &format!("{who}.mbit"), mbit(came, seconds));
-    set(outcome, window, &format!("{who}.kpps"), kpps(came.segments, seconds));
+pub(super) fn rates(outcome: &mut Outcome, window: &Piece<'_>, who: &str, came: &Count) {
+    set(outcome, window, &format!("{who}.mbit"), mbit(came, window));
+    set(outcome, window, &format!("{who}.kpps"), kpps(came.segments, window));
 }
 
 pub(super) fn sent(
     outcome: &mut Outcome,
-    window: &str,
+    window: &Piece<'_>,
     who: &str,
     (frames, bytes): (u64, u64),
     came: u64,
-    seconds: f64,
 ) {
-    let as_mbit = bytes as f64 * 8e-6 / seconds;
+    let as_mbit = bytes as f64 * 8e-6 / window.seconds;
     set(outcome, window, &format!("{who}.offered_mbit"), as_mbit);
-    set(outcome, window, &format!("{who}.offered_kpps"), kpps(frames, seconds));
+    set(outcome, window, &format!("{who}.offered_kpps"), kpps(frames, window));
     if frames > 0 {
         // Frames in queues at the window's beginning may make more arrive than was offered.
         let loss = (1.0 - came as f64 / frames as f64).max(0.0);

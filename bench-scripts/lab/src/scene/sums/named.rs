@@ -9,26 +9,26 @@ use crate::cell::Outcome;
 use crate::spec::Traffic;
 
 impl Book<'_> {
-    pub(super) fn named(&self, window_name: &str, window: &Piece, outcome: &mut Outcome) {
+    pub(super) fn named(&self, window: &Piece<'_>, outcome: &mut Outcome) {
         for (index, traffic) in self.scene.traffic.iter().enumerate() {
             let Some(name) = traffic.name.as_deref().filter(|_| is_active(traffic, window)) else {
                 continue;
             };
             let Some(came) = self.alone(index, traffic, window) else { continue };
-            rates(outcome, window_name, name, &came, window.seconds);
+            rates(outcome, window, name, &came);
             let told = self.told.get(index).into_iter().flat_map(|told| &told.offered);
             let offered = told
-                .filter(|offered| offered.window == window_name)
+                .filter(|offered| offered.window == window.name)
                 .map(|offered| (offered.frames, offered.bytes))
                 .reduce(|a, b| (a.0 + b.0, a.1 + b.1));
             if let Some(offered) = offered {
-                sent(outcome, window_name, name, offered, came.segments, window.seconds);
+                sent(outcome, window, name, offered, came.segments);
             }
         }
     }
 
     /// The arrivals by a traffic's ways, if no other uses them.
-    fn alone(&self, index: usize, traffic: &Traffic, window: &Piece) -> Option<Count> {
+    fn alone(&self, index: usize, traffic: &Traffic, window: &Piece<'_>) -> Option<Count> {
         let mut sources: Vec<usize> = Vec::new();
         for way in &self.cast.ways {
             let source = self.cast.source_of(way)?;

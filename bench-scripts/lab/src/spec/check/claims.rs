@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::head::{are_peers, are_variants, is_peer, is_variant};
+use super::head::Names;
 use crate::cell::{Cell, Place};
 use crate::spec::cells::{alike, same_x};
 use crate::spec::problem::{Checked, Problem, must};
@@ -49,9 +49,9 @@ fn bounds(check: &Check, at: &str) -> Checked {
 }
 
 fn picks(experiment: &Experiment, pick: &Pick, at: &str) -> Checked {
-    is_peer(experiment, &pick.peer, &format!("{at}.peer"))?;
+    Names::peers(experiment).has(&pick.peer, &format!("{at}.peer"))?;
     if let Some(variant) = &pick.variant {
-        is_variant(experiment, variant, &format!("{at}.variant"))?;
+        Names::variants(experiment).has(variant, &format!("{at}.variant"))?;
     }
     let values = experiment.vary.iter().flat_map(|vary| &vary.values);
     let mut values = values.chain(experiment.full.values.iter().flatten());
@@ -78,8 +78,10 @@ fn judged(
                 "less" => "which is taken from the value",
                 _ => "which is the value's ceiling",
             };
-            let what =
-                format!("{} is not measured, {why}: name another peer, variant or x", shown(place));
+            let what = format!(
+                "{} is not measured, {why}: name another peer, variant or x",
+                place.words("$x = ", "").join(", ")
+            );
             return Err(Problem::new(format!("{at}.{key}"), what));
         }
         must(!pairs.is_empty(), &format!("{at}.value"), || {
@@ -103,20 +105,11 @@ fn measured(
 ) -> Result<(), String> {
     let Some(cell) = cells.iter().find(|cell| alike(&cell.place, place)) else { return Ok(()) };
     check_value(quantity, &cell.scene, kind(experiment, place))
-        .map_err(|what| format!("{what} ({})", shown(place)))
+        .map_err(|what| format!("{what} ({})", place.words("$x = ", "").join(", ")))
 }
 
 fn kind(experiment: &Experiment, place: &Place) -> PeerKind {
     experiment.peer(&place.peer).map_or(PeerKind::Bridge, |peer| peer.kind)
-}
-
-fn shown(place: &Place) -> String {
-    let mut words = vec![place.peer.clone()];
-    if !place.variant.is_empty() {
-        words.push(place.variant.clone());
-    }
-    words.extend(place.x.map(|x| format!("$x = {x}")));
-    words.join(", ")
 }
 
 fn drawn(experiment: &Experiment, figure: &Figure, cells: &[Cell], at: &str) -> Checked {
@@ -146,8 +139,8 @@ fn drawn_line(
     cells: &[Cell],
     at: &str,
 ) -> Checked {
-    are_peers(experiment, Some(&line.peers), &format!("{at}.peers"))?;
-    are_variants(experiment, line.variants.as_ref(), &format!("{at}.variants"))?;
+    Names::peers(experiment).have(Some(&line.peers), &format!("{at}.peers"))?;
+    Names::variants(experiment).have(line.variants.as_ref(), &format!("{at}.variants"))?;
     must(draw == Draw::Time || !has_any(&line.quantity), &format!("{at}.quantity"), || {
         format!("`{}`: a line needs one name in place of `*`", line.quantity)
     })?;

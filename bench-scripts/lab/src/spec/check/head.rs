@@ -6,13 +6,10 @@ use std::collections::BTreeSet;
 
 use super::is_plain;
 use crate::spec::problem::{Checked, must};
-use crate::spec::{Effort, Experiment, Peer, PeerKind};
+use crate::spec::{Effort, Experiment, PeerKind};
 
 /// The last is not a paper: weir against its peers.
 const PAPERS: [&str; 6] = ["A", "B", "C", "D", "E", "W"];
-const IDLE: [&str; 3] = ["spin", "adaptive", "sleep"];
-const MODES: [&str; 2] = ["gate", "native"];
-const LANES: [&str; 2] = ["scheduled", "auto"];
 /// Limits, so that a typing slip does not cost too much.
 const MOST_REPETITIONS: u32 = 1000;
 const MOST_SECONDS: f64 = 3600.0;
@@ -47,48 +44,18 @@ fn peers(experiment: &Experiment) -> Checked {
     for (index, peer) in experiment.peer.iter().enumerate() {
         let at = format!("peer.{index}");
         name(&peer.name, &mut known, &at)?;
-        if peer.kind == PeerKind::Weir {
-            weir(peer, &at)?;
-            continue;
-        }
         let none = peer.binary.is_none()
             && peer.idle.is_none()
             && peer.mode.is_none()
             && peer.lane.is_none()
-            && peer.container.is_empty()
-            && peer.scheduler.is_empty()
-            && peer.measure.is_empty();
-        must(none, &at, || {
-            "binary, idle, mode, lane, container, scheduler and measure are weir's: take them out"
-                .to_owned()
+            && peer.config.is_empty();
+        must(none || peer.kind == PeerKind::Weir, &at, || {
+            "binary, idle, mode, lane and config are weir's: take them out".to_owned()
         })?;
-    }
-    Ok(())
-}
-
-fn weir(peer: &Peer, at: &str) -> Checked {
-    must(peer.lane.is_some(), at, || {
-        "which lane weir's frames go by is not said: write lane = \"scheduled\", by which a worker \
-         schedules and measures each, or lane = \"auto\""
-            .to_owned()
-    })?;
-    let words = [
-        ("idle", &peer.idle, &IDLE[..]),
-        ("mode", &peer.mode, &MODES[..]),
-        ("lane", &peer.lane, &LANES[..]),
-    ];
-    for (key, value, valid) in words {
-        let known = value.as_ref().is_none_or(|value| valid.contains(&value.as_str()));
-        must(known, &format!("{at}.{key}"), || format!("write one of {}", valid.join(", ")))?;
-    }
-    let lines = [
-        ("container", &peer.container),
-        ("scheduler", &peer.scheduler),
-        ("measure", &peer.measure),
-    ];
-    for (key, lines) in lines {
-        must(toml::from_str::<toml::Table>(lines).is_ok(), &format!("{at}.{key}"), || {
-            format!("these are no lines of weir's [{key}]: write key = value, one in a line")
+        must(peer.lane.is_some() || peer.kind != PeerKind::Weir, &at, || {
+            "which lane weir's frames go by is not said: write lane = \"scheduled\", by which a \
+             worker schedules and measures each, or lane = \"auto\""
+                .to_owned()
         })?;
     }
     Ok(())
@@ -99,7 +66,7 @@ fn variants(experiment: &Experiment) -> Checked {
     for (index, variant) in experiment.variant.iter().enumerate() {
         let at = format!("variant.{index}");
         name(&variant.name, &mut known, &at)?;
-        are_peers(experiment, variant.peers.as_ref(), &format!("{at}.peers"))?;
+        Names::peers(experiment).have(variant.peers.as_ref(), &format!("{at}.peers"))?;
     }
     Ok(())
 }
@@ -112,53 +79,43 @@ fn name<'a>(name: &'a str, known: &mut BTreeSet<&'a str>, at: &str) -> Checked {
     must(known.insert(name), &at, || format!("\"{name}\" is there twice: rename one"))
 }
 
-pub(super) fn is_peer(experiment: &Experiment, name: &str, at: &str) -> Checked {
-    is(name, at, "peer", &peer_names(experiment))
+/// The names of one kind, to which other parts of a file refer.
+pub(super) struct Names<'a> {
+    what: &'static str,
+    known: BTreeSet<&'a str>,
 }
 
-pub(super) fn is_variant(experiment: &Experiment, name: &str, at: &str) -> Checked {
-    is(name, at, "variant", &variant_names(experiment))
-}
-
-/// A given list has at least one name, and all names are known.
-pub(super) fn are_peers(experiment: &Experiment, names: Option<&Vec<String>>, at: &str) -> Checked {
-    are(names, at, "peer", &peer_names(experiment))
-}
-
-pub(super) fn are_variants(
-    experiment: &Experiment,
-    names: Option<&Vec<String>>,
-    at: &str,
-) -> Checked {
-    are(names, at, "variant", &variant_names(experiment))
-}
-
-fn peer_names(experiment: &Experiment) -> BTreeSet<&str> {
-    experiment.peer.iter().map(|one| one.name.as_str()).collect()
-}
-
-fn variant_names(experiment: &Experiment) -> BTreeSet<&str> {
-    experiment.variant.iter().map(|one| one.name.as_str()).collect()
-}
-
-fn is(name: &str, at: &str, what: &str, known: &BTreeSet<&str>) -> Checked {
-    must(known.contains(name), at, || {
-        let valid: Vec<&str> = known.iter().copied().collect();
-        let valid = if valid.is_empty() { "there are none".into() } else { valid.join(", ") };
-        format!("there is no {what} \"{name}\", valid: {valid}")
-    })
-}
-
-fn are(names: Option<&Vec<String>>, at: &str, what: &str, known: &BTreeSet<&str>) -> Checked {
-    let Some(names) = names else { return Ok(()) };
-    must(!names.is_empty(), at, || format!("name one {what} at least"))?;
-    for (index, name) in names.iter().enumerate() {
-        is(name, &format!("{at}.{index}"), what, known)?;
-        must(!names[..index].contains(name), &format!("{at}.{index}"), || {
-            format!("\"{name}\" is there twice: take one out")
-        })?;
+impl<'a> Names<'a> {
+    pub(super) fn peers(experiment: &'a Experiment) -> Self {
+        Self { what: "peer", known: experiment.peer.iter().map(|one| &one.name[..]).collect() }
     }
-    Ok(())
+
+    pub(super) fn variants(experiment: &'a Experiment) -> Self {
+        let known = experiment.variant.iter().map(|one| &one.name[..]).collect();
+        Self { what: "variant", known }
+    }
+
+    pub(super) fn has(&self, name: &str, at: &str) -> Checked {
+        must(self.known.contains(name), at, || {
+            let valid: Vec<&str> = self.known.iter().copied().collect();
+            let valid = if valid.is_empty() { "there are none".into() } else { valid.join(", ") };
+            format!("there is no {} \"{name}\", valid: {valid}", self.what)
+        })
+    }
+
+    /// A given list has at least one name, and all names are known.
+    pub(super) fn have(&self, names: Option<&Vec<String>>, at: &str) -> Checked {
+        let Some(names) = names else { return Ok(()) };
+        must(!names.is_empty(), at, || format!("name one {} at least", self.what))?;
+        for (index, name) in names.iter().enumerate() {
+            let at = format!("{at}.{index}");
+            self.has(name, &at)?;
+            must(!names[..index].contains(name), &at, || {
+                format!("\"{name}\" is there twice: take one out")
+            })?;
+        }
+        Ok(())
+    }
 }
 
 fn effort(experiment: &Experiment, effort: &Effort, at: &str) -> Checked {
@@ -176,8 +133,8 @@ fn effort(experiment: &Experiment, effort: &Effort, at: &str) -> Checked {
         })?;
         values(list, &at)?;
     }
-    are_peers(experiment, effort.peers.as_ref(), &format!("{at}.peers"))?;
-    are_variants(experiment, effort.variants.as_ref(), &format!("{at}.variants"))?;
+    Names::peers(experiment).have(effort.peers.as_ref(), &format!("{at}.peers"))?;
+    Names::variants(experiment).have(effort.variants.as_ref(), &format!("{at}.variants"))?;
     let some = !experiment.places(at == "quick").is_empty();
     must(some, at, || "its peers have none of its variants: nothing is measured".to_owned())
 }

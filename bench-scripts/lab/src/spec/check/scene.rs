@@ -5,7 +5,7 @@
 use super::vms;
 use super::{is_plain, traffic};
 use crate::spec::problem::{Checked, Problem, must};
-use crate::spec::{Kind, Load, PeerKind, Place, Scene, Step, Topology, Traffic, Vm, Window};
+use crate::spec::{Kind, Load, PeerKind, Scene, Seat, Step, Topology, Traffic, Vm, Window};
 
 /// More namespaces than any suitable machine could use.
 const MOST_VMS: u8 = 100;
@@ -116,9 +116,9 @@ pub(super) fn span(start: f64, stop: f64, end: f64, at: &str) -> Checked {
 
 fn check_load(load: &Load, scene: &Scene, end: f64, at: &str) -> Checked {
     let place = format!("{at}.at");
-    match Place::read(&load.at) {
-        Some(Place::Vm(number)) => is_vm(number, scene, &place)?,
-        _ => must(load.at == "host", &place, || {
+    match load.at {
+        Seat::Vm(number) => is_vm(number, scene, &place)?,
+        _ => must(load.at == Seat::Host, &place, || {
             format!("\"{}\" has no load: write vm1 and so on, or host", load.at)
         })?,
     }

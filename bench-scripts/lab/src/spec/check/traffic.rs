@@ -3,9 +3,9 @@
 
 use super::is_plain;
 use super::scene::{above_zero, is_vm, span};
-use crate::spec::problem::{Checked, Problem, must};
+use crate::spec::problem::{Checked, must};
 use crate::spec::quantity::{RESERVED, tells_delays, whose};
-use crate::spec::{Family, Kind, Place, Probing, Scene, Topology, Traffic, Window};
+use crate::spec::{Family, Kind, Probing, Scene, Seat, Topology, Traffic, Window};
 
 const MOST_CONNECTIONS: u32 = 1000;
 const MOST_FLOWS: u32 = 1 << 30;
@@ -37,8 +37,8 @@ pub(super) fn check(scene: &Scene, end: f64) -> Checked {
         must(traffic.probing == Probing::OneWay || traffic.kind == Kind::Probe, &at, || {
             "only a probe has `probing`: take it out".to_owned()
         })?;
-        let single = |seat: &str| !matches!(seat, "every" | "via-every" | "via-others");
-        let may = traffic.kind == Kind::Live && traffic.family == Family::V4 && single(&traffic.to);
+        let may =
+            traffic.kind == Kind::Live && traffic.family == Family::V4 && traffic.to.is_single();
         must((1..=MOST_FLOWS).contains(&traffic.flows), &format!("{at}.flows"), || {
             format!("write a number from 1 to {MOST_FLOWS}")
         })?;
@@ -52,39 +52,38 @@ pub(super) fn check(scene: &Scene, end: f64) -> Checked {
     Ok(())
 }
 
-fn seat(text: &str, scene: &Scene, at: &str) -> Result<Place, Problem> {
+fn seat(seat: Seat, scene: &Scene, at: &str) -> Checked {
     let routers = scene.topology == Topology::Routers;
-    let found = Place::read(text).filter(|who| match who {
-        Place::Vm(_) | Place::Every => !routers,
-        Place::Uplink => true,
-        Place::Right | Place::Via(_) | Place::ViaEvery | Place::ViaOthers => routers,
-    });
-    let Some(found) = found else {
+    let fits = match seat {
+        Seat::Vm(_) | Seat::Every => !routers,
+        Seat::Uplink => true,
+        Seat::Right | Seat::Via(_) | Seat::ViaEvery | Seat::ViaOthers => routers,
+        Seat::Host => false,
+    };
+    must(fits, at, || {
         let (with, valid) = match scene.topology {
             Topology::Vms => ("without", "vm1 …, every, uplink"),
             Topology::Routers => ("with", "uplink, right, via1 …, via-every, via-others"),
         };
-        let what = format!("\"{text}\" is no seat {with} routers: write one of {valid}");
-        return Err(Problem::new(at, what));
-    };
-    if let Place::Vm(number) | Place::Via(number) = found {
-        is_vm(number, scene, at)?;
+        format!("\"{seat}\" is no seat {with} routers: write one of {valid}")
+    })?;
+    match seat {
+        Seat::Vm(number) | Seat::Via(number) => is_vm(number, scene, at),
+        _ => Ok(()),
     }
-    Ok(found)
 }
 
 fn seats(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
-    let from = seat(&traffic.from, scene, &format!("{at}.from"))?;
-    let to = seat(&traffic.to, scene, &format!("{at}.to"))?;
+    let Traffic { from, to, .. } = *traffic;
+    seat(from, scene, &format!("{at}.from"))?;
+    seat(to, scene, &format!("{at}.to"))?;
     must(!from.is_way(), &format!("{at}.from"), || {
         "a way by a router is for `to` only: send from uplink or right".to_owned()
     })?;
-    let vm = |who| matches!(who, Place::Vm(_) | Place::Every);
-    let self_sent = from == to || (vm(from) && vm(to) && [from, to].contains(&Place::Every));
-    must(!self_sent, at, || {
-        format!("\"{}\" would send to itself: choose another `to`", traffic.from)
-    })?;
-    must(!(to.is_way() && from == Place::Right), at, || {
+    let vm = |who| matches!(who, Seat::Vm(_) | Seat::Every);
+    let self_sent = from == to || (vm(from) && vm(to) && [from, to].contains(&Seat::Every));
+    must(!self_sent, at, || format!("\"{from}\" would send to itself: choose another `to`"))?;
+    must(!(to.is_way() && from == Seat::Right), at, || {
         "via1 and so on lead to right: send from uplink".to_owned()
     })
 }
@@ -95,7 +94,7 @@ fn name(traffic: &Traffic, at: &str) -> Checked {
     must(is_plain(name, "_-"), &at, || {
         format!("\"{name}\" is no name of traffic: use letters, digits, _ and -")
     })?;
-    must(Place::read(name).is_none() && !RESERVED.contains(&name.as_str()), &at, || {
+    must(name.parse::<Seat>().is_err() && !RESERVED.contains(&name.as_str()), &at, || {
         format!("\"{name}\" is the name of something else: choose another, or leave it out")
     })
 }
@@ -168,9 +167,9 @@ fn timed(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
     if traffic.kind != Kind::Timed {
         return Ok(());
     }
-    let alone = |seat: &str| !matches!(seat, "every" | "via-every" | "via-others");
     let several = scene.traffic.iter().filter(|other| other.kind == Kind::Timed).count() > 1;
-    let one = alone(&traffic.from) && alone(&traffic.to) && traffic.connections == 1 && !several;
+    let alone = traffic.from.is_single() && traffic.to.is_single();
+    let one = alone && traffic.connections == 1 && !several;
     must(one && scene.topology == Topology::Vms, at, || {
         "one flow between two seats can be timed, without routers: use probes for more".to_owned()
     })?;

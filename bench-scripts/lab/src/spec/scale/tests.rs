@@ -23,15 +23,15 @@ fn rates_ask_for_a_share_of_what_the_worker_manages() {
     assert_eq!(factor("mbit = 1000\nshare = 1", 999.9), 0.99);
     let frames = scale("pps = 160000\nshare = 0.25");
     let both = Capacity { mbit: Some(1.0), pps: Some(320_000.0) };
-    let fitted = Scaled { factor: 0.5, mbit: None, pps: Some(320_000.0) };
+    let fitted = Scaled { factor: 0.5, capacity: Capacity { mbit: None, pps: Some(320_000.0) } };
     assert_eq!(frames.fitted(&both), Some(fitted));
     assert_eq!(frames.fitted(&Capacity { pps: None, ..both }), None, "not measured");
 }
 
 #[test]
 fn the_scale_is_told_with_its_reason() {
-    let frames = Scaled { factor: 0.43, mbit: None, pps: Some(412_345.6) };
-    let tcp = Scaled { factor: 0.87, mbit: Some(1740.0), pps: None };
+    let frames = Scaled { factor: 0.43, capacity: Capacity { mbit: None, pps: Some(412_345.6) } };
+    let tcp = Scaled { factor: 0.87, capacity: Capacity { mbit: Some(1740.0), pps: None } };
     let both = Capacity { mbit: Some(12_345.0), pps: Some(1_234_567.0) };
     let all = [frames.sentence(), tcp.sentence(), both.to_string()];
     insta::assert_snapshot!(all.join("\n"), @r"
@@ -95,7 +95,9 @@ proptest! {
         asked in 1.0_f64..1e6, managed in 1e-3_f64..1e9, share in 0.01_f64..1.0
     ) {
         let scale = Scale { mbit: Some(asked), pps: None, share };
-        let factor = scale.factor(asked, managed);
+        let capacity = Capacity { mbit: None, pps: Some(managed) };
+        let scale = Scale { mbit: None, pps: Some(asked), ..scale };
+        let factor = scale.fitted(&capacity).unwrap().factor;
         let exact = share * managed / asked;
         prop_assert!(factor > 0.0 && factor <= exact.min(1.0) * (1.0 + 1e-6));
         prop_assert!(factor >= exact.min(1.0) * 0.9, "{factor} of {exact}");

@@ -1,21 +1,22 @@
 use super::*;
 
 #[test]
-fn seats_are_read_by_their_names() {
-    let read = |seats: &[&str]| seats.iter().map(|seat| Place::read(seat)).collect::<Vec<_>>();
-    assert_eq!(
-        read(&["vm1", "vm12", "every", "uplink", "right", "via3", "via-every", "via-others"]),
-        [
-            Some(Place::Vm(1)),
-            Some(Place::Vm(12)),
-            Some(Place::Every),
-            Some(Place::Uplink),
-            Some(Place::Right),
-            Some(Place::Via(3)),
-            Some(Place::ViaEvery),
-            Some(Place::ViaOthers),
-        ]
-    );
-    let none = ["vm", "vm0", "vm01", "vm+1", "vm256", "via", "via0", "via-2", "host", ""];
-    assert_eq!(read(&none), none.map(|_| None));
+fn seats_are_read_by_their_names_and_shown_by_them() {
+    let all = [
+        ("vm1", Seat::Vm(1)),
+        ("vm12", Seat::Vm(12)),
+        ("every", Seat::Every),
+        ("uplink", Seat::Uplink),
+        ("right", Seat::Right),
+        ("via3", Seat::Via(3)),
+        ("via-every", Seat::ViaEvery),
+        ("via-others", Seat::ViaOthers),
+        ("host", Seat::Host),
+    ];
+    for (name, seat) in all {
+        assert_eq!((name.parse(), seat.to_string().as_str()), (Ok(seat), name));
+    }
+    for none in ["vm", "vm0", "vm01", "vm+1", "vm256", "via", "via0", "via-2", "guest", ""] {
+        assert!(none.parse::<Seat>().is_err(), "{none}");
+    }
 }

@@ -4,7 +4,7 @@ use super::*;
 #[test]
 fn promises_become_lines_of_ports() {
     let peer = toml::from_str(
-        "name = 'it'\nkind = 'weir'\nidle = 'spin'\nmode = 'native'\nlane = 'auto'\nscheduler = 'policy = \"fifo\"'",
+        "name = 'it'\nkind = 'weir'\nidle = 'spin'\nmode = 'native'\nlane = 'auto'\nconfig.scheduler = { policy = 'fifo' }",
     )
     .unwrap();
     let scene = scene(
@@ -13,7 +13,7 @@ fn promises_become_lines_of_ports() {
     let spec = spec(&peer, &scene).unwrap();
     assert_eq!((spec.idle, spec.mode, spec.lane), ("spin", "native", "auto"));
     assert_eq!(spec.workers, [1]);
-    assert_eq!((&spec.container[..], &spec.scheduler[..]), ("", "policy = \"fifo\"\n"));
+    assert_eq!(spec.extra, "[scheduler]\npolicy = \"fifo\"\n");
     let ports: Vec<String> =
         spec.ports.iter().map(|(name, lines)| format!("{name}\n{lines}")).collect();
     insta::assert_snapshot!(ports.join("\n"), @r#"
@@ -27,16 +27,6 @@ fn promises_become_lines_of_ports() {
         weight = 1
         max-rate = "33333333bit"
         "#);
-}
-
-#[test]
-fn words_that_weir_does_not_know_are_refused() {
-    let peer = toml::from_str("name = 'it'\nkind = 'weir'\nidle = 'lazy'").unwrap();
-    let error = spec(&peer, &scene("vms = 1")).unwrap_err();
-    insta::assert_snapshot!(error, @r#"idle = "lazy" is not known; valid: spin, adaptive, sleep"#);
-    let peer = toml::from_str("name = 'it'\nkind = 'weir'\nlane = 'express'").unwrap();
-    let error = spec(&peer, &scene("vms = 1")).unwrap_err();
-    insta::assert_snapshot!(error, @r#"lane = "express" is not known; valid: scheduled, auto"#);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Over a bridge: the counts, and the result of a dead path.
 
 use super::*;
-use crate::scene::senders::{ask, records};
 use crate::scene::timeline::Timeline;
+use crate::stage::Spot;
 use anyhow::ensure;
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::{Bed, BedSpec, root_or_skip};
@@ -28,13 +28,12 @@ fn bed(vms: u8) -> Result<Bed> {
     Ok(bed)
 }
 
-fn flow(bed: &Bed, vm: usize) -> Result<Flow<'_>> {
+fn flow(bed: &Bed, vm: usize) -> Result<Pair<'_>> {
     let guest = bed.guest(vm)?;
-    Ok(Flow {
+    Ok(Pair {
         who: Some(format!("vm{}", guest.number)),
-        from: &guest.ns,
-        to: &bed.uplink.ns,
-        addr: bed.uplink.addr(Family::V4),
+        from: Spot::of(guest, Family::V4),
+        to: Spot::of(&bed.uplink, Family::V4),
     })
 }
 
@@ -52,7 +51,7 @@ fn every_answer_counts_once_and_in_its_window() -> Result<()> {
     let bed = bed(2)?;
     let traffic = traffic("ask", "connections = 2\nsize = 512")?;
     let flows = [flow(&bed, 0)?, flow(&bed, 1)?];
-    let told = begin(&traffic, &flows, &timeline(), ask::terms(&traffic))?.finish()?;
+    let told = begin(&traffic, &flows, &timeline())?.finish()?;
     for window in ["one", "two"] {
         let of = |who: &str, what: &str| value(&told, &format!("{window}.{who}.{what}"));
         let rates = of("vm1", "answers_per_s")? + of("vm2", "answers_per_s")?;
@@ -73,8 +72,7 @@ fn long_records_are_measured_as_they_come() -> Result<()> {
     let bed = bed(1)?;
     // None of them ends before the traffic does.
     let traffic = traffic("records", "name = 'long'\nsize = 4_000_000_000")?;
-    let told =
-        begin(&traffic, &[flow(&bed, 0)?], &timeline(), records::terms(&traffic))?.finish()?;
+    let told = begin(&traffic, &[flow(&bed, 0)?], &timeline())?.finish()?;
     ensure!(value(&told, "one.long.goodput_mbit")? > 1.0, "{told:#?}");
     let (goodput, records) =
         (value(&told, "two.long.goodput_mbit")?, value(&told, "two.long.records_per_s")?);
@@ -89,8 +87,7 @@ fn records_have_response_times() -> Result<()> {
     root_or_skip!();
     let bed = bed(1)?;
     let traffic = traffic("records", "size = 100")?;
-    let told =
-        begin(&traffic, &[flow(&bed, 0)?], &timeline(), records::terms(&traffic))?.finish()?;
+    let told = begin(&traffic, &[flow(&bed, 0)?], &timeline())?.finish()?;
     for what in ["records_per_s", "mean_us", "p50_us", "p99_us"] {
         ensure!(value(&told, &format!("two.vm1.{what}"))? > 0.0, "{told:#?}");
     }
@@ -104,10 +101,9 @@ fn records_have_response_times() -> Result<()> {
 fn a_dead_path_is_an_error_when_the_traffic_is_over() -> Result<()> {
     root_or_skip!();
     let bed = bed(1)?;
-    for (kind, terms) in [("ask", ask::terms as fn(&Traffic) -> Terms), ("records", records::terms)]
-    {
+    for kind in ["ask", "records"] {
         let (traffic, timeline) = (traffic(kind, "")?, timeline());
-        let running = begin(&traffic, &[flow(&bed, 0)?], &timeline, terms(&traffic))?;
+        let running = begin(&traffic, &[flow(&bed, 0)?], &timeline)?;
         let guest = bed.guest(0)?;
         guest.ns.ip(&format!("link set {GUEST_IF} down"))?;
         let error = format!("{:#}", running.finish().unwrap_err());
@@ -126,7 +122,7 @@ fn what_is_dropped_ends_at_once() -> Result<()> {
     let traffic = traffic("ask", "")?;
     let mut timeline = timeline();
     timeline.end = Duration::from_secs(600);
-    let running = begin(&traffic, &[flow(&bed, 0)?], &timeline, ask::terms(&traffic))?;
+    let running = begin(&traffic, &[flow(&bed, 0)?], &timeline)?;
     let began = Instant::now();
     drop(running);
     ensure!(began.elapsed() < Duration::from_secs(60));

@@ -3,23 +3,22 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use system_tests::Ns;
-use system_tests::cpu::{self, ThreadTime};
+use system_tests::cpu;
+use system_tests::traffic::Sink;
 use system_tests::wait::{Halt, wait_for};
 use weir_probe::report::{SendReport, SinkReport};
 use weir_probe::send::{Order, send_measured};
-use weir_probe::sink::{Options, Sink};
+use weir_probe::sink::{self, Options};
 use weir_probe::sizes::Sizes;
 use weir_probe::timing::Spread;
 use weir_probe::wire::FULL_LEN;
 
-use crate::scene::senders::flows::{Flow, payload};
+use crate::scene::cast::Pair;
+use crate::scene::senders::flows::payload;
 use crate::scene::senders::packets;
 use crate::spec::{Probing, Traffic};
 use crate::stage::SENDERS;
@@ -60,7 +59,7 @@ pub(super) struct Ran {
 impl Run {
     pub(super) fn new(
         traffic: &Traffic,
-        flow: &Flow<'_>,
+        flow: &Pair<'_>,
         (begin, end): (Instant, Instant),
     ) -> Self {
         let order = Order {
@@ -71,12 +70,12 @@ impl Run {
             duration: Some(end - begin),
             grace: Duration::ZERO,
             core: Some(SENDERS),
-            ..Order::to(SocketAddr::new(flow.addr, 0))
+            ..Order::to(SocketAddr::new(flow.to.addr, 0))
         };
         Self {
-            from: flow.from.path(),
-            to: flow.to.path(),
-            addr: flow.addr,
+            from: flow.from.ns.path(),
+            to: flow.to.ns.path(),
+            addr: flow.to.addr,
             probing: traffic.probing,
             urgent: traffic.urgent,
             order,
@@ -96,7 +95,7 @@ impl Run {
             self.become_sender()?;
         }
         Ns::enter(&self.to)?;
-        let listener = Listener::start(self.addr, self.probing)?;
+        let mut listener = listener(self.addr, self.probing)?;
         if !as_sender {
             self.become_sender()?;
         }
@@ -104,15 +103,17 @@ impl Run {
         if !halt.wait_until(self.begin) {
             return Ok(None);
         }
-        let before = listener.time.so_far();
+        let before = listener.cpu();
         let left = self.end.saturating_duration_since(Instant::now());
-        let order = Order { target: listener.at, duration: Some(left), ..self.order.clone() };
+        let order = Order { target: listener.addr(), duration: Some(left), ..self.order.clone() };
         let (sent, took) = send_measured(&order, halt.flag()).context("the sender")?;
         if halt.is_said() {
             return Ok(None);
         }
-        let heard = listener.time.so_far().saturating_sub(before);
-        let came = listener.finish().context("the receiver")?;
+        let heard = listener.cpu().saturating_sub(before);
+        // A listener that missed its sender's end does not end by itself.
+        let _ = wait_for(LINGER, "the listener", || listener.is_over());
+        let came = listener.end().context("the receiver")?;
         let found = match self.probing {
             Probing::OneWay => one_way(&sent, &came),
             Probing::RoundTrip => round_trip(&sent),
@@ -136,51 +137,12 @@ fn burst(traffic: &Traffic) -> u64 {
     (due.round() as u64).max(1)
 }
 
-/// A sink or a reflector on a thread of its own, in the calling thread's namespace; ends when dropped.
-#[derive(Debug)]
-struct Listener {
-    at: SocketAddr,
-    stop: Arc<AtomicBool>,
-    time: Arc<ThreadTime>,
-    thread: Option<JoinHandle<Result<SinkReport>>>,
-}
-
-impl Listener {
-    fn start(addr: IpAddr, probing: Probing) -> Result<Self> {
-        let reflect = probing == Probing::RoundTrip;
-        let options =
-            Options { bind: Some(addr), reflect, kernel_stamps: !reflect, ..Options::default() };
-        let sink = Sink::open(options)?;
-        let at = sink.address();
-        let (stop, time) = (Arc::new(AtomicBool::new(false)), Arc::new(ThreadTime::default()));
-        let (stopped, timed) = (Arc::clone(&stop), Arc::clone(&time));
-        let thread = std::thread::spawn(move || {
-            timed.begin();
-            let report = sink.run(&stopped, &AtomicU64::new(0), |_| {});
-            timed.end();
-            Ok(report?)
-        });
-        Ok(Self { at, stop, time, thread: Some(thread) })
-    }
-
-    fn finish(mut self) -> Result<SinkReport> {
-        let ended = || self.thread.as_ref().is_none_or(JoinHandle::is_finished);
-        // A listener that missed its sender's end does not end by itself.
-        let _ = wait_for(LINGER, "the listener", ended);
-        self.end()
-    }
-
-    fn end(&mut self) -> Result<SinkReport> {
-        self.stop.store(true, Ordering::Relaxed);
-        let thread = self.thread.take().context("joined already")?;
-        thread.join().map_err(|_| anyhow!("it panicked"))?
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let _ = self.end();
-    }
+/// A sink or a reflector in the calling thread's namespace.
+fn listener(addr: IpAddr, probing: Probing) -> Result<Sink> {
+    let reflect = probing == Probing::RoundTrip;
+    let options =
+        Options { bind: Some(addr), reflect, kernel_stamps: !reflect, ..Options::default() };
+    Ok(Sink::of(sink::Sink::open(options)?))
 }
 
 /// By the sink's report of this sender's session.

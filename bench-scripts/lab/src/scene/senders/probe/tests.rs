@@ -1,6 +1,7 @@
 //! Real probes over a bridge.
 
 use super::*;
+use crate::stage::Spot;
 use std::time::{Duration, Instant};
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::observer::Observer;
@@ -24,21 +25,20 @@ fn timeline() -> Timeline {
     }
 }
 
-fn flow(bed: &Bed, vm: usize, family: Family) -> Result<Flow<'_>> {
+fn flow(bed: &Bed, vm: usize, family: Family) -> Result<Pair<'_>> {
     let guest = bed.guest(vm)?;
-    Ok(Flow {
+    Ok(Pair {
         who: Some(format!("vm{}", guest.number)),
-        from: &guest.ns,
-        to: &bed.uplink.ns,
-        addr: bed.uplink.addr(family),
+        from: Spot::of(guest, family),
+        to: Spot::of(&bed.uplink, family),
     })
 }
 
-fn run(traffic: &str, flows: &[Flow<'_>]) -> Result<Told> {
+fn run(traffic: &str, flows: &[Pair<'_>]) -> Result<Told> {
     start(traffic, flows)?.finish()
 }
 
-fn start(traffic: &str, flows: &[Flow<'_>]) -> Result<Box<Probes>> {
+fn start(traffic: &str, flows: &[Pair<'_>]) -> Result<Box<Probes>> {
     let traffic: Traffic = toml::from_str(traffic)?;
     Ok(Box::new(start_on(&traffic, flows, &Times::of(&traffic, &timeline()))?))
 }

@@ -25,7 +25,7 @@ name = "weir"
 kind = "weir"
 idle = "spin"
 lane = "scheduled"
-scheduler = 'policy = "fifo"'
+config.scheduler = { policy = "fifo" }
 
 [[peer]]
 name = "bridge"

@@ -1,0 +1,66 @@
+//! A program that was started beside a test. Invariant: it ends with its handle.
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::Read;
+use std::process::{Child, ChildStdout, Command};
+use std::time::{Duration, Instant};
+
+/// Killed when it is dropped.
+#[derive(Debug)]
+pub struct Started {
+    child: Child,
+    what: String,
+}
+
+impl Started {
+    /// `what` names it in errors.
+    pub fn new(what: impl Into<String>, command: &mut Command) -> Result<Self> {
+        let what = what.into();
+        let child = command.spawn().with_context(|| format!("cannot start {what}"))?;
+        Ok(Self { child, what })
+    }
+
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its output, once, if it goes to a pipe.
+    pub fn stdout(&mut self) -> Result<ChildStdout> {
+        self.child.stdout.take().with_context(|| format!("{} has no pipe", self.what))
+    }
+
+    /// An error, with its messages, if it no longer runs.
+    pub fn check(&mut self) -> Result<()> {
+        let Some(status) = self.child.try_wait()? else { return Ok(()) };
+        let mut said = String::new();
+        if let Some(mut pipe) = self.child.stderr.take() {
+            let _ = pipe.read_to_string(&mut said);
+        }
+        bail!("{} ended early with {status}: {}", self.what, said.trim_end())
+    }
+
+    /// Requests the end, without waiting for it: a program ends its own children.
+    pub fn ask(&self) {
+        if let Ok(pid) = i32::try_from(self.pid()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+    }
+
+    /// Waits for its end, but not longer than `patience`.
+    pub fn wait(&mut self, patience: Duration) {
+        let until = Instant::now() + patience;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
