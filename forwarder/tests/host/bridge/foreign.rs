@@ -5,7 +5,7 @@ use rtnetlink::sys::protocols::NETLINK_NETFILTER;
 use rtnetlink::sys::{Socket, SocketAddr};
 use weir::host::bridge::foreign::{Device, Findings, find};
 use weir::host::bridge::offload::WhyNot;
-use weir_rig::tags::TagBeside;
+use weir_rig::tags::tag_beside;
 
 use super::super::bed::in_host;
 use super::{bridge, can, ifindex, read_now, skipped};
@@ -189,7 +189,7 @@ fn traffic_control_is_found() {
 fn programs_of_others_are_found() {
     in_host(|bed| {
         bridge(bed, "", &["v1", "v2"]);
-        let Ok(program) = TagBeside::attach(ifindex("v1"), 7) else {
+        let Ok(program) = tag_beside(ifindex("v1"), 7) else {
             return skipped("this kernel has no tcx");
         };
         let finding = the_one("v1", "v2");
