@@ -1,6 +1,6 @@
-//! `cargo xtask judge`: tests by others, which say whether weir is right.
+//! `cargo xtask judge`: what takes too long for every change.
 //!
-//! The kernel's own tests of bridges run unmodified in a guest with a kernel that has all that they
+//! The property tests run with cases by chance (`properties`). The kernel's own tests of bridges run unmodified in a guest with a kernel that has all that they
 //! ask for: once on the plain bridge, once with weir on every bridge that they make.
 //!
 //! Invariant: the guest has no network device of the host and cannot write to its files; what it
@@ -8,6 +8,7 @@
 
 mod guest;
 mod image;
+mod properties;
 mod selftests;
 mod verdict;
 
@@ -34,8 +35,22 @@ const TESTS: [&str; 9] = [
     "bridge_mdb",
     "local_termination",
 ];
+/// How long a test may take where no other time is named.
+pub(crate) const SECONDS: u32 = 900;
 /// The kernel series, as Debian names it.
 const KERNEL: &str = "6.12";
+
+/// Rounds of the property tests where no other number is named: some five minutes on two cores.
+pub(crate) const ROUNDS: u32 = 20;
+
+pub(crate) fn all() -> Result<()> {
+    properties(ROUNDS)?;
+    kselftest(false, SECONDS, &[])
+}
+
+pub(crate) fn properties(rounds: u32) -> Result<()> {
+    properties::run(rounds)
+}
 
 pub(crate) fn kselftest(plain_only: bool, seconds: u32, tests: &[String]) -> Result<()> {
     if std::env::consts::ARCH != "x86_64" {

@@ -64,7 +64,7 @@ enum Task {
         #[arg(value_name = "FILTER")]
         filter: Option<String>,
     },
-    /// Run tests by others, which say whether weir is right
+    /// Run what takes too long for every change: property tests by chance, the kernel's tests of bridges
     #[command(subcommand)]
     Judge(Judge),
     /// Compile the XDP program into the committed object (nightly Rust and bpf-linker)
@@ -134,6 +134,19 @@ enum Task {
 
 #[derive(Subcommand)]
 enum Judge {
+    /// Run all that follows
+    All,
+    /// Run the property tests again and again, with other cases each time
+    #[command(
+        long_about = "Runs the property tests of the pure packages again and again, with other cases each \
+        time, in release. `.ci/run` has the same cases always, so that a landing depends on the change \
+        alone. Exit 1 at the first round that fails; proptest writes the case into a file beside the test."
+    )]
+    Properties {
+        /// How often
+        #[arg(long, value_name = "ROUNDS", default_value_t = judge::ROUNDS)]
+        rounds: u32,
+    },
     /// Run the kernel's own tests of bridges, on the plain bridge and with weir on it
     #[command(
         long_about = "Runs the kernel's tests (tools/testing/selftests/net/forwarding), unmodified, \
@@ -150,7 +163,7 @@ enum Judge {
         #[arg(long)]
         plain: bool,
         /// How long a test may take
-        #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+        #[arg(long, value_name = "SECONDS", default_value_t = judge::SECONDS)]
         seconds: u32,
         /// Names as in tools/testing/selftests/net/forwarding; without any, those of bridges
         #[arg(value_name = "TEST")]
@@ -163,6 +176,8 @@ fn main() -> Result<()> {
         Task::Setup { check } => setup::run(check),
         Task::Run { args } => build::run(&args),
         Task::Test { no_root, tier, filter } => test::run(no_root, tier, filter.as_deref()),
+        Task::Judge(Judge::All) => judge::all(),
+        Task::Judge(Judge::Properties { rounds }) => judge::properties(rounds),
         Task::Judge(Judge::Kselftest { plain, seconds, tests }) => {
             judge::kselftest(plain, seconds, &tests)
         }
