@@ -45,7 +45,7 @@ pub struct PortStats {
     pub tx_bytes: u64,
     pub tx_superframes: u64,
     /// Frames that are lost here and counted nowhere else: on receive as `rx_ring_full`, `fill_empty`,
-    /// `bad_descriptor` and `truncated_chain`, on transmit as `tx_busy`.
+    /// `bad_descriptor` and `truncated_chain`, on transmit as `tx_busy`, `tx_error`, `mtu_exceeded` and `stalled`.
     pub losses: Losses,
     /// Packets that software segmentation made beyond the superframes themselves; the ledger counts them as
     /// copies.

@@ -11,7 +11,8 @@ use super::regimes::Regimes;
 pub struct PortSnapshot {
     pub id: PortId,
     pub stats: PortStats,
-    /// Losses, decided by the worker, of frames that arrived at this port.
+    /// Losses, decided by the worker, of frames that arrived at this port, and of frames that were lost while
+    /// they were sent to it.
     pub losses: Losses,
     /// Pieces made of superframes that arrived at this port, beyond the superframes themselves; the ledger
     /// counts them as copies.
