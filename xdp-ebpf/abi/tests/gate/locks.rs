@@ -20,8 +20,8 @@ fn v6() -> [u8; 16] {
     address
 }
 
-/// A frame for a station, for a group and for the host, with its outcome without a lock: a lock comes first for
-/// every destination.
+/// A frame for a station, for a group and for the host, with its outcome without a lock: a lock comes first
+/// for every destination.
 fn whoever_for(world: &mut World, shot: &Shot) -> [(Shot, Counter); 3] {
     let host = [2, 0xaa, 0, 0, 0, 1];
     local(world, host, 0);
